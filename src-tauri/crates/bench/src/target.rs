@@ -1,0 +1,185 @@
+//! What is benchmarked: validation of a plan, and the request as it goes over the wire.
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::header::{HOST, HeaderName, HeaderValue, USER_AGENT};
+use perfdeck_model::{Address, ApiError, ErrorCode, Header, HttpBenchSpec, Load, Scheme};
+
+/// Headers whose values are secrets.
+const SECRET: &[&str] = &["authorization", "cookie", "proxy-authorization", "x-api-key", "x-auth-token"];
+
+/// The request, ready to be cloned.
+#[derive(Clone)]
+pub(crate) struct Target {
+    pub(crate) tls: bool,
+    pub(crate) host: String,
+    pub(crate) port: u16,
+    pub(crate) head: hyper::http::request::Parts,
+    pub(crate) body: Bytes,
+}
+
+impl Target {
+    pub(crate) fn request(&self) -> hyper::Request<Full<Bytes>> {
+        hyper::Request::from_parts(self.head.clone(), Full::new(self.body.clone()))
+    }
+}
+
+fn number(name: &str, value: f64, low: f64, high: f64, unit: &str) -> Result<(), ApiError> {
+    if value.is_finite() && value >= low && value <= high {
+        return Ok(());
+    }
+    Err(ApiError::bad_request(format!("{name}: {value} is not between {low} and {high} {unit}")))
+}
+
+/// Checks a plan before anything is sent.
+///
+/// # Errors
+/// [`ErrorCode::BadRequest`] naming the field and its bounds.
+pub fn validate(spec: &HttpBenchSpec) -> Result<(), ApiError> {
+    number("duration_s", spec.duration_s, 0.1, 86_400.0, "s")?;
+    number("warmup_s", spec.warmup_s, 0.0, 3_600.0, "s")?;
+    number("timeout_s", spec.timeout_s, 0.001, 600.0, "s")?;
+    number("connections", f64::from(spec.connections), 1.0, 10_000.0, "connections")?;
+    if let Load::Rate { rate_per_s } = spec.load {
+        number("rate_per_s", rate_per_s, 0.01, 1e6, "requests/s")?;
+    }
+    if let Some(threads) = spec.threads {
+        number("threads", f64::from(threads), 1.0, 256.0, "threads")?;
+    }
+    if spec.body.as_ref().is_some_and(|b| b.len() > 16 << 20) {
+        return Err(ApiError::bad_request("body: A request body has at most 16 MiB"));
+    }
+    if spec.headers.len() > 64 {
+        return Err(ApiError::bad_request("headers: A request has at most 64 headers"));
+    }
+    target(spec).map(drop)
+}
+
+pub(crate) fn target(spec: &HttpBenchSpec) -> Result<Target, ApiError> {
+    let (address, password) = Address::parse(&spec.url)
+        .map_err(|e| ApiError::bad_request(format!("url: {}", e.message)).hint("Write http://host:port/path"))?;
+    if !matches!(address.scheme, Scheme::Http | Scheme::Https) {
+        return Err(ApiError::bad_request("url: An HTTP benchmark needs an http or https URL")
+            .hint("Write http://host:port/path"));
+    }
+    if password.is_some() || address.username.is_some() {
+        return Err(ApiError::bad_request("url: Credentials do not belong into the URL")
+            .hint("Send an Authorization header instead"));
+    }
+    let host = address.hosts.first().ok_or_else(|| ApiError::bad_request("url: The URL names no host"))?;
+    let name = if host.host.contains(':') { format!("[{}]", host.host) } else { host.host.clone() };
+    let authority =
+        if address.scheme.default_port() == Some(host.port) { name } else { format!("{name}:{}", host.port) };
+    // The path and query go out exactly as they were written.
+    let after = spec.url.split_once("://").map_or("", |(_, r)| r);
+    let path = after.find(['/', '?']).map_or("/", |i| &after[i..]);
+    let path = path.split('#').next().unwrap_or("/");
+    let path = if path.starts_with('?') { format!("/{path}") } else { path.to_owned() };
+    let bad = |e: &dyn std::fmt::Display| ApiError::bad_request(format!("url: The path cannot be sent: {e}"));
+    let mut request = hyper::Request::builder()
+        .method(spec.method.as_str())
+        .uri(&path)
+        .header(HOST, &authority)
+        .header(USER_AGENT, concat!("perfdeck/", env!("CARGO_PKG_VERSION")))
+        .body(())
+        .map_err(|e| bad(&e))?;
+    for Header { name, value } in &spec.headers {
+        let invalid = || ApiError::bad_request(format!("headers: '{}' is not a valid header", name.escape_debug()));
+        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| invalid())?;
+        let value = HeaderValue::from_str(value).map_err(|_| invalid())?;
+        request.headers_mut().insert(name, value);
+    }
+    let (head, ()) = request.into_parts();
+    Ok(Target {
+        tls: address.scheme == Scheme::Https,
+        host: host.host.clone(),
+        port: host.port,
+        head,
+        body: Bytes::from(spec.body.clone().unwrap_or_default()),
+    })
+}
+
+/// A plan as it is stored: values of secret headers are masked.
+pub(crate) fn redacted(spec: &HttpBenchSpec) -> HttpBenchSpec {
+    let mut spec = spec.clone();
+    for header in &mut spec.headers {
+        if SECRET.contains(&header.name.to_ascii_lowercase().as_str()) {
+            "••••".clone_into(&mut header.value);
+        }
+    }
+    spec
+}
+
+pub(crate) async fn lookup(host: &str, port: u16) -> Result<Vec<SocketAddr>, ApiError> {
+    let fail =
+        |code, message: String| ApiError::new(code, message).hint("Check the spelling, the VPN and the DNS server");
+    match tokio::time::timeout(Duration::from_secs(3), tokio::net::lookup_host((host, port))).await {
+        Ok(Ok(found)) => {
+            let mut all: Vec<_> = found.collect();
+            all.sort_by_key(SocketAddr::is_ipv6);
+            if all.is_empty() {
+                return Err(fail(ErrorCode::Unreachable, format!("The name '{host}' has no address")));
+            }
+            Ok(all)
+        }
+        Ok(Err(_)) => Err(fail(ErrorCode::Unreachable, format!("The name '{host}' cannot be resolved"))),
+        Err(_) => Err(fail(ErrorCode::Timeout, format!("The DNS server did not answer for '{host}' within 3 s"))),
+    }
+}
+
+/// Addresses that a URL's host resolves to; empty when it does not.
+pub async fn resolve(url: &str) -> Vec<String> {
+    let Ok((address, _)) = Address::parse(url) else { return Vec::new() };
+    let Some(host) = address.hosts.first() else { return Vec::new() };
+    lookup(&host.host, host.port).await.map(|a| a.iter().map(|a| a.ip().to_string()).collect()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spec(url: &str) -> HttpBenchSpec {
+        serde_json::from_value(serde_json::json!({
+            "url": url, "load": {"kind": "closed"}, "connections": 1, "duration_s": 1.0
+        }))
+        .expect("a spec")
+    }
+
+    #[test]
+    fn plans_out_of_bounds_name_their_field() {
+        for (change, field) in [
+            (serde_json::json!({"duration_s": 0.0}), "duration_s"),
+            (serde_json::json!({"connections": 0}), "connections"),
+            (serde_json::json!({"load": {"kind": "rate", "rate_per_s": -1.0}}), "rate_per_s"),
+            (serde_json::json!({"headers": [{"name": "a", "value": "b\r\nHost: evil"}]}), "headers"),
+            (serde_json::json!({"url": "postgres://h/x"}), "url"),
+            (serde_json::json!({"url": "http://u:p@h/"}), "url"),
+        ] {
+            let mut value = serde_json::to_value(spec("http://h/")).expect("json");
+            for (k, v) in change.as_object().expect("object") {
+                value[k] = v.clone();
+            }
+            let error = validate(&serde_json::from_value(value).expect("a spec")).expect_err(field);
+            assert!(error.message.starts_with(field), "'{}' names {field}", error.message);
+        }
+        assert!(validate(&spec("http://h:1/a?b=c")).is_ok(), "a sensible plan is accepted");
+    }
+
+    #[test]
+    fn paths_and_queries_are_sent_as_written() {
+        let uri = |url: &str| target(&spec(url)).expect("a target").head.uri.to_string();
+        assert_eq!(uri("http://h/a%20b?x=%2F&y"), "/a%20b?x=%2F&y", "nothing is decoded and encoded again");
+        assert_eq!(uri("http://h?x=1#frag"), "/?x=1", "fragments stay at home");
+        assert_eq!(uri("http://h"), "/", "an empty path is the root");
+    }
+
+    #[test]
+    fn secret_headers_are_sent_but_not_kept() {
+        let mut s = spec("http://h/");
+        s.headers = vec![Header { name: "Authorization".into(), value: "Bearer canary".into() }];
+        assert_eq!(target(&s).expect("target").head.headers["authorization"], "Bearer canary", "it is sent");
+        assert!(!serde_json::to_string(&redacted(&s)).expect("json").contains("canary"), "it is not stored");
+    }
+}

@@ -1,0 +1,12 @@
+//! Caches: connection test in stages, collector and discovery for Redis and Valkey (single, Sentinel, Cluster), and the
+//! in-process cache with its cache-aside helper.
+#![forbid(unsafe_code)]
+
+mod collector;
+mod connect;
+mod memory;
+mod test;
+
+pub use collector::{CacheCollector, discover};
+pub use memory::{MemoryCache, MemoryCacheCollector};
+pub use test::test;

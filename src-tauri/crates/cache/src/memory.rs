@@ -1,0 +1,202 @@
+//! The in-process cache: moka with per-entry expiry and the counters a monitor needs.
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use moka::Expiry;
+use moka::future::Cache;
+use perfdeck_model::{ApiError, BoxFuture, Collection, Collector, TargetRole, Unit};
+
+use crate::collector::{keys_without_expiry, series};
+
+type Value = (Arc<[u8]>, Option<Duration>);
+
+struct PerEntry;
+
+impl Expiry<String, Value> for PerEntry {
+    fn expire_after_create(&self, _: &String, value: &Value, _: Instant) -> Option<Duration> {
+        value.1
+    }
+}
+
+/// A bounded cache in this process: string keys, byte values, an expiry per entry.
+pub struct MemoryCache {
+    cache: Cache<String, Value>,
+    max_bytes: u64,
+    hits: AtomicU64,
+    misses: AtomicU64,
+    writes: AtomicU64,
+    evicted: Arc<AtomicU64>,
+}
+
+impl MemoryCache {
+    /// A cache of at most `max_bytes` of keys and values.
+    pub fn new(max_bytes: u64) -> Arc<Self> {
+        let evicted = Arc::new(AtomicU64::new(0));
+        let counter = evicted.clone();
+        let cache = Cache::builder()
+            .max_capacity(max_bytes)
+            .weigher(|k: &String, v: &Value| u32::try_from(k.len() + v.0.len() + 64).unwrap_or(u32::MAX))
+            .expire_after(PerEntry)
+            .eviction_listener(move |_, _, cause| {
+                if cause == moka::notification::RemovalCause::Size {
+                    counter.fetch_add(1, Ordering::Relaxed);
+                }
+            })
+            .build();
+        let zero = || AtomicU64::new(0);
+        Arc::new(Self { cache, max_bytes, hits: zero(), misses: zero(), writes: zero(), evicted })
+    }
+
+    /// The value of a key.
+    pub async fn get(&self, key: &str) -> Option<Arc<[u8]>> {
+        let found = self.cache.get(key).await.map(|(v, _)| v);
+        let counter = if found.is_some() { &self.hits } else { &self.misses };
+        counter.fetch_add(1, Ordering::Relaxed);
+        found
+    }
+
+    /// Stores a value; `ttl` of `None` never expires.
+    pub async fn set(&self, key: &str, value: impl Into<Arc<[u8]>>, ttl: Option<Duration>) {
+        self.writes.fetch_add(1, Ordering::Relaxed);
+        self.cache.insert(key.to_owned(), (value.into(), ttl)).await;
+    }
+
+    /// Cache-aside: the value of a key, loaded once when it is absent however many callers ask at the same time.
+    ///
+    /// # Errors
+    /// What `load` fails with; nothing is stored then.
+    pub async fn get_or_load<E: Clone + Send + Sync + 'static>(
+        &self,
+        key: &str,
+        ttl: Option<Duration>,
+        load: impl Future<Output = Result<Vec<u8>, E>> + Send,
+    ) -> Result<Arc<[u8]>, E> {
+        if let Some(found) = self.get(key).await {
+            return Ok(found);
+        }
+        let loaded = self
+            .cache
+            .try_get_with(key.to_owned(), async { load.await.map(|v| (Arc::from(v), ttl)) })
+            .await
+            .map_err(|e| (*e).clone())?;
+        self.writes.fetch_add(1, Ordering::Relaxed);
+        Ok(loaded.0)
+    }
+
+    /// Keys and how many of them never expire.
+    pub fn keys(&self) -> (u64, u64) {
+        self.cache.iter().fold((0, 0), |(n, f), (_, v)| (n + 1, f + u64::from(v.1.is_none())))
+    }
+}
+
+/// Measures a [`MemoryCache`].
+pub struct MemoryCacheCollector {
+    cache: Arc<MemoryCache>,
+    last: Option<(f64, [u64; 4])>,
+    slow_at: f64,
+}
+
+impl MemoryCacheCollector {
+    /// A collector of `cache`.
+    pub fn new(cache: Arc<MemoryCache>) -> Self {
+        Self { cache, last: None, slow_at: 0.0 }
+    }
+}
+
+impl Collector for MemoryCacheCollector {
+    fn role(&self) -> TargetRole {
+        TargetRole::Cache
+    }
+
+    fn address(&self) -> String {
+        "in process".to_owned()
+    }
+
+    #[allow(clippy::cast_precision_loss)]
+    fn collect(&mut self, now_ms: f64) -> BoxFuture<'_, Result<Collection, ApiError>> {
+        Box::pin(async move {
+            let c = &self.cache;
+            let started = Instant::now();
+            c.cache.run_pending_tasks().await;
+            let _ = c.cache.contains_key("");
+            let latency = started.elapsed().as_secs_f64();
+            let read = |a: &AtomicU64| a.load(Ordering::Relaxed);
+            let now = [read(&c.hits), read(&c.misses), read(&c.writes), read(&c.evicted)];
+            let mut values = vec![
+                (series("cache.memory.used", Unit::Bytes), c.cache.weighted_size() as f64),
+                (series("cache.keys", Unit::Count), c.cache.entry_count() as f64),
+                (series("cache.latency", Unit::Seconds), latency),
+            ];
+            if let Some((then, before)) = self.last {
+                let seconds = ((now_ms - then) / 1e3).max(1e-3);
+                let d: Vec<f64> = now.iter().zip(before).map(|(n, b)| (n - b) as f64).collect();
+                values.push((series("cache.operations", Unit::PerSecond), (d[0] + d[1] + d[2]) / seconds));
+                values.push((series("cache.evictions", Unit::PerSecond), d[3] / seconds));
+                if d[0] + d[1] > 0.0 {
+                    values.push((series("cache.hit_ratio", Unit::Ratio), d[0] / (d[0] + d[1])));
+                }
+            }
+            self.last = Some((now_ms, now));
+            let mut findings = None;
+            if now_ms - self.slow_at >= 60_000.0 {
+                self.slow_at = now_ms;
+                let (keys, forever) = c.keys();
+                let count = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
+                findings = Some(keys_without_expiry(count(keys), count(forever), keys as f64).into_iter().collect());
+            }
+            Ok(Collection {
+                values,
+                round_trip_ms: Some(latency * 1e3),
+                version: Some("moka, in process".to_owned()),
+                limits: [("maxmemory".to_owned(), c.max_bytes as f64)].into(),
+                findings,
+                ..Collection::default()
+            })
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn many_callers_load_once() {
+        let cache = MemoryCache::new(1 << 20);
+        let loads = Arc::new(AtomicU64::new(0));
+        let callers = (0..20).map(|_| {
+            let (cache, loads) = (cache.clone(), loads.clone());
+            tokio::spawn(async move {
+                cache
+                    .get_or_load("k", Some(Duration::from_secs(60)), async {
+                        loads.fetch_add(1, Ordering::SeqCst);
+                        tokio::task::yield_now().await;
+                        Ok::<_, String>(b"v".to_vec())
+                    })
+                    .await
+            })
+        });
+        for caller in callers {
+            assert_eq!(&*caller.await.expect("task").expect("loaded"), b"v", "everyone gets the value");
+        }
+        assert_eq!(loads.load(Ordering::SeqCst), 1, "and it is loaded once");
+    }
+
+    #[tokio::test]
+    async fn hit_ratio_and_keys_without_expiry_are_measured() {
+        let cache = MemoryCache::new(1 << 20);
+        for i in 0..40 {
+            cache.set(&format!("k{i}"), vec![1u8; 10], (i % 4 != 0).then(|| Duration::from_secs(60))).await;
+        }
+        let mut collector = MemoryCacheCollector::new(cache.clone());
+        let first = collector.collect(100_000.0).await.expect("answers");
+        let finding = &first.findings.expect("looked at once at the start")[0];
+        assert!(finding.title.starts_with("25 %"), "ten of forty keys never expire: {}", finding.title);
+        cache.get("k1").await;
+        cache.get("nothing").await;
+        let second = collector.collect(101_000.0).await.expect("answers");
+        let ratio = second.values.iter().find(|(s, _)| s.metric == "cache.hit_ratio").map(|(_, v)| *v);
+        assert_eq!(ratio, Some(0.5), "one hit, one miss");
+    }
+}

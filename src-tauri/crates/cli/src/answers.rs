@@ -1,0 +1,102 @@
+//! What `--json` writes: one schema per command, named in its `schema` field.
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use perfdeck_model::{
+    ConnectionReport, Environment, EnvironmentSummary, OwnCost, ReportFile, Run, RunSummary, TargetStatus,
+};
+use schemars::{JsonSchema, schema_for};
+use serde::Serialize;
+
+/// `perfctl env list`: `perfdeck.environments/1`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Environments {
+    pub(crate) schema: &'static str,
+    pub(crate) environments: Vec<EnvironmentSummary>,
+}
+
+/// `perfctl env add`, `show`, `duplicate` and `perfctl demo`: `perfdeck.environment/1`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct OneEnvironment {
+    pub(crate) schema: &'static str,
+    pub(crate) environment: Environment,
+}
+
+/// `perfctl env test`: `perfdeck.test/1`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Tested {
+    pub(crate) schema: &'static str,
+    pub(crate) environment: String,
+    /// Whether every target can be used.
+    pub(crate) ok: bool,
+    pub(crate) targets: Vec<ConnectionReport>,
+}
+
+/// `perfctl env remove`: `perfdeck.removed/1`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Removed {
+    pub(crate) schema: &'static str,
+    pub(crate) id: String,
+    pub(crate) name: String,
+    /// Until when it can be restored in the desktop app, in milliseconds since the Unix epoch.
+    pub(crate) undo_until_ms: f64,
+}
+
+/// `perfctl monitor`, one per line: `perfdeck.sample/1`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Sample<'a> {
+    pub(crate) schema: &'static str,
+    /// Time of the sample in milliseconds since the Unix epoch.
+    pub(crate) t_ms: f64,
+    pub(crate) environment: &'a str,
+    /// Values by series id; `null` is a gap.
+    pub(crate) series: BTreeMap<&'a str, Option<f64>>,
+    pub(crate) targets: &'a [TargetStatus],
+    /// What Perfdeck itself costs.
+    pub(crate) own: OwnCost,
+}
+
+/// `perfctl run list`: `perfdeck.runs/1`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Runs {
+    pub(crate) schema: &'static str,
+    pub(crate) runs: Vec<RunSummary>,
+}
+
+/// `perfctl report`: `perfdeck.report_file/1`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Written {
+    pub(crate) schema: &'static str,
+    pub(crate) report: ReportFile,
+}
+
+/// `perfctl serve`: `perfdeck.serving/1`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Serving {
+    pub(crate) schema: &'static str,
+    /// Opens the UI in a browser; the token is in its fragment.
+    pub(crate) url: String,
+    pub(crate) address: String,
+}
+
+/// Writes every schema into `dir`.
+pub(crate) fn write_schemas(dir: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(dir)?;
+    for (name, mut schema) in [
+        ("environments", schema_for!(Environments)),
+        ("environment", schema_for!(OneEnvironment)),
+        ("test", schema_for!(Tested)),
+        ("removed", schema_for!(Removed)),
+        ("sample", schema_for!(Sample<'_>)),
+        ("run", schema_for!(Run)),
+        ("runs", schema_for!(Runs)),
+        ("report_file", schema_for!(Written)),
+        ("serving", schema_for!(Serving)),
+    ] {
+        schema.insert("$id".to_owned(), format!("perfdeck.{name}/1").into());
+        let mut text = serde_json::to_string_pretty(&schema).map_err(std::io::Error::other)?;
+        text.push('\n');
+        std::fs::write(dir.join(format!("{name}.json")), text)?;
+    }
+    Ok(())
+}

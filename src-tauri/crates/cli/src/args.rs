@@ -1,0 +1,308 @@
+//! The command line as types.
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{ArgAction, Args, Parser, Subcommand};
+use perfdeck_model::{Header, Kind, Method};
+
+/// Measure databases, caches and HTTP APIs, and prove what a change did.
+///
+/// Data goes to stdout; progress, logs and errors go to stderr. Exit codes: 0 fine, 1 failed, 2 wrong usage, 3 a verdict
+/// failed, 4 incomplete or invalid.
+#[derive(Debug, Parser)]
+#[command(name = "perfctl", version, propagate_version = true, max_term_width = 100)]
+pub(crate) struct Cli {
+    /// Write JSON with a `schema` field instead of text
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Folder of the local store [default: the platform's data folder]
+    #[arg(long, global = true, env = "PERFDECK_DATA_DIR", value_name = "DIR", hide_env_values = true)]
+    pub(crate) data_dir: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) source: Source,
+    /// Log more to stderr; repeat for debugging
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub(crate) verbose: u8,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Where an environment comes from besides the local store. It is stored, or updated, under its name.
+#[derive(Debug, Args)]
+pub(crate) struct Source {
+    /// Take the environment from a TOML file
+    #[arg(long, global = true, value_name = "FILE", conflicts_with_all = ["env_file", "from_env"])]
+    pub(crate) config: Option<PathBuf>,
+    /// Take the environment from an application's .env file (DATABASE_URL, REDIS_URL, API_BASE_URL, …)
+    #[arg(long, global = true, value_name = "FILE", conflicts_with = "from_env")]
+    pub(crate) env_file: Option<PathBuf>,
+    /// Take the environment from this process's variables (DATABASE_URL, REDIS_URL, API_BASE_URL, …)
+    #[arg(long, global = true)]
+    pub(crate) from_env: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Manage environments
+    #[command(subcommand)]
+    Env(EnvCommand),
+    /// Sample all targets of an environment
+    Monitor(MonitorArgs),
+    /// Send load and measure
+    #[command(subcommand)]
+    Bench(BenchCommand),
+    /// Look at stored runs
+    #[command(subcommand)]
+    Run(RunCommand),
+    /// Serve the UI and the RPC on a loopback port
+    Serve(ServeArgs),
+    /// Write a self-contained report
+    Report(ReportArgs),
+    /// Build the demo environment
+    Demo,
+    /// Write a completion script for a shell to stdout
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Write the manual page to stdout
+    Man,
+    /// Write the JSON Schemas of all `--json` answers
+    #[command(hide = true)]
+    Schemas {
+        /// Folder to write into
+        dir: PathBuf,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum EnvCommand {
+    /// Store a new environment
+    Add(Box<EnvAdd>),
+    /// List environments
+    List,
+    /// Show one environment, without secrets
+    Show(EnvName),
+    /// Connect to every target, stage by stage
+    Test(EnvName),
+    /// Delete an environment
+    Remove {
+        /// Name or identifier
+        name: String,
+    },
+    /// Copy an environment
+    Duplicate {
+        /// Name or identifier of the original
+        name: String,
+        /// Name of the copy
+        new_name: Option<String>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EnvName {
+    /// Name or identifier; may be absent with --config, --env-file or --from-env
+    pub(crate) name: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EnvAdd {
+    /// Unique name
+    pub(crate) name: String,
+    /// development, staging or production
+    #[arg(long, value_name = "KIND")]
+    pub(crate) kind: Option<Kind>,
+    /// postgres://…, mysql://…, mariadb://… or sqlite:PATH
+    #[arg(long, value_name = "URL")]
+    pub(crate) database: Option<String>,
+    /// Read the database's password from this variable each time
+    #[arg(long, value_name = "NAME", conflicts_with = "ask_database_password")]
+    pub(crate) database_password_env: Option<String>,
+    /// Ask for the database's password; it is not echoed
+    #[arg(long)]
+    pub(crate) ask_database_password: bool,
+    /// redis://…, rediss://…, redis+cluster://… or redis+sentinel://…?master=NAME
+    #[arg(long, value_name = "URL")]
+    pub(crate) cache: Option<String>,
+    /// Read the cache's password from this variable each time
+    #[arg(long, value_name = "NAME", conflicts_with = "ask_cache_password")]
+    pub(crate) cache_password_env: Option<String>,
+    /// Ask for the cache's password; it is not echoed
+    #[arg(long)]
+    pub(crate) ask_cache_password: bool,
+    /// http://… or https://…
+    #[arg(long, value_name = "URL")]
+    pub(crate) api: Option<String>,
+    /// Path that the probe requests
+    #[arg(long, value_name = "PATH")]
+    pub(crate) api_probe_path: Option<String>,
+    /// Read the value of the Authorization header from this variable each time
+    #[arg(long, value_name = "NAME")]
+    pub(crate) api_authorization_env: Option<String>,
+    /// local, ssh://… or prometheus+http://…
+    #[arg(long, value_name = "URL")]
+    pub(crate) host: Option<String>,
+    /// Folder of the built front end, or its URL
+    #[arg(long, value_name = "DIR|URL")]
+    pub(crate) frontend: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MonitorArgs {
+    /// Name or identifier of the environment
+    #[arg(long, value_name = "NAME")]
+    pub(crate) env: Option<String>,
+    /// How long; until Ctrl-C when absent
+    #[arg(long = "for", value_name = "TIME", value_parser = duration)]
+    pub(crate) time: Option<Duration>,
+    /// Time between samples, 1s or more
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = duration)]
+    pub(crate) interval: Duration,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum BenchCommand {
+    /// Request one URL over many connections
+    Http(Box<BenchHttp>),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BenchHttp {
+    /// Full URL
+    pub(crate) url: String,
+    /// Connections held open
+    #[arg(short, long, value_name = "N", default_value_t = 32)]
+    pub(crate) connections: u32,
+    /// Measured time
+    #[arg(short, long, value_name = "TIME", default_value = "10s", value_parser = duration)]
+    pub(crate) duration: Duration,
+    /// Requests per second over all connections (open loop); as fast as answers come when absent
+    #[arg(long, value_name = "R")]
+    pub(crate) rate: Option<f64>,
+    /// Generator threads
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<u32>,
+    /// Time before measuring, excluded from every figure
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = duration)]
+    pub(crate) warmup: Duration,
+    /// Request method
+    #[arg(long, value_name = "METHOD", default_value = "GET", value_parser = method)]
+    pub(crate) method: Method,
+    /// Request header, as 'Name: value'; may be repeated
+    #[arg(short = 'H', long = "header", value_name = "HEADER", value_parser = header)]
+    pub(crate) headers: Vec<Header>,
+    /// Request body, or @FILE
+    #[arg(long, value_name = "TEXT|@FILE")]
+    pub(crate) body: Option<String>,
+    /// Deadline of one request
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
+    pub(crate) timeout: Duration,
+    /// Accept any TLS certificate
+    #[arg(long)]
+    pub(crate) insecure: bool,
+    /// Environment the run belongs to; its targets are sampled during the run and its guards hold
+    #[arg(long, value_name = "NAME")]
+    pub(crate) env: Option<String>,
+    /// The environment's name again, where its guard asks for it
+    #[arg(long, value_name = "NAME")]
+    pub(crate) confirm: Option<String>,
+    /// Name of the run
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RunCommand {
+    /// List stored runs, newest first
+    List {
+        /// Of this environment only
+        #[arg(long, value_name = "NAME")]
+        env: Option<String>,
+    },
+    /// Show one run
+    Show {
+        /// Its identifier
+        id: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ServeArgs {
+    /// Loopback address to listen on; port 0 chooses a free one
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
+    pub(crate) listen: SocketAddr,
+    /// File with the bearer token; made when it does not exist
+    #[arg(long, value_name = "FILE")]
+    pub(crate) token_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReportArgs {
+    /// Name or identifier of the environment
+    #[arg(long, value_name = "NAME")]
+    pub(crate) env: Option<String>,
+    /// Runs to include; the latest one when absent
+    #[arg(long, value_name = "ID", num_args = 1..)]
+    pub(crate) run: Vec<String>,
+    /// HTML file to write
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+    /// JSON file to write; beside the HTML file when absent
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json_out: Option<PathBuf>,
+    /// Title shown on top
+    #[arg(long)]
+    pub(crate) title: Option<String>,
+}
+
+/// `500ms`, `30s`, `5m`, `1h`; a bare number is seconds.
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+    let text = text.trim();
+    let split = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at(split);
+    let factor = match unit.trim() {
+        "ms" => 1e-3,
+        "" | "s" => 1.0,
+        "m" | "min" => 60.0,
+        "h" => 3600.0,
+        other => return Err(format!("'{other}' is not a unit of time: write 500ms, 30s, 5m or 1h")),
+    };
+    let number: f64 = number.parse().map_err(|_| format!("'{text}' is not a time: write 500ms, 30s, 5m or 1h"))?;
+    Duration::try_from_secs_f64(number * factor).map_err(|_| format!("'{text}' is too long"))
+}
+
+fn method(text: &str) -> Result<Method, String> {
+    [Method::Get, Method::Head, Method::Post, Method::Put, Method::Patch, Method::Delete]
+        .into_iter()
+        .find(|m| m.as_str().eq_ignore_ascii_case(text))
+        .ok_or_else(|| format!("'{text}' is not a method: use GET, HEAD, POST, PUT, PATCH or DELETE"))
+}
+
+fn header(text: &str) -> Result<Header, String> {
+    let (name, value) = text.split_once(':').ok_or("write a header as 'Name: value'")?;
+    Ok(Header { name: name.trim().to_owned(), value: value.trim().to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn times_have_units() {
+        for (text, ms) in
+            [("500ms", 500), ("30s", 30_000), ("5m", 300_000), ("1h", 3_600_000), ("2", 2_000), ("1.5s", 1_500)]
+        {
+            assert_eq!(duration(text), Ok(Duration::from_millis(ms)), "{text} is understood");
+        }
+        for text in ["", "s", "5 parsecs", "-1s", "1e999s", "1.2.3s"] {
+            assert!(duration(text).is_err(), "{text:?} is refused");
+        }
+    }
+}

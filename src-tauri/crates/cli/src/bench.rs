@@ -1,0 +1,195 @@
+//! `perfctl bench`: load, progress on stderr, the run on stdout.
+use std::io::IsTerminal;
+use std::sync::Arc;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use perfdeck_engine::Engine;
+use perfdeck_model::{
+    ApiError, BenchLive, BenchPhase, HttpBenchSpec, JobState, JobStatus, LatencyMs, Load, Run, RunState,
+};
+use serde_json::json;
+
+use crate::args::{BenchHttp, Source};
+use crate::output::{self, Done, figures, ms, plain};
+use crate::{FAILED, FINE, INCOMPLETE, call, environments, stop_requested};
+
+/// Time between plain progress lines where stderr is not a terminal.
+const LINE_EVERY_S: f64 = 5.0;
+
+/// A progress bar that is only drawn on a terminal.
+pub(crate) fn bar() -> ProgressBar {
+    if !std::io::stderr().is_terminal() {
+        return ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
+    }
+    let bar = ProgressBar::new(0);
+    if let Ok(style) = ProgressStyle::with_template("{wide_bar} {percent:>3} %  {msg}") {
+        bar.set_style(style);
+    }
+    bar
+}
+
+fn spec(args: &BenchHttp) -> Result<HttpBenchSpec, ApiError> {
+    let body = match args.body.as_deref().map(|b| (b.strip_prefix('@'), b)) {
+        None => None,
+        Some((None, text)) => Some(text.to_owned()),
+        Some((Some(path), _)) => Some(
+            std::fs::read_to_string(path)
+                .map_err(|e| ApiError::bad_request(format!("The body in {path} cannot be read: {e}")))?,
+        ),
+    };
+    Ok(HttpBenchSpec {
+        url: args.url.clone(),
+        method: args.method,
+        headers: args.headers.clone(),
+        body,
+        load: args.rate.map_or(Load::Closed, |rate_per_s| Load::Rate { rate_per_s }),
+        connections: args.connections,
+        threads: args.threads,
+        duration_s: args.duration.as_secs_f64(),
+        warmup_s: args.warmup.as_secs_f64(),
+        timeout_s: args.timeout.as_secs_f64(),
+        insecure_tls: args.insecure,
+    })
+}
+
+pub(crate) async fn http(engine: &Arc<Engine>, args: &BenchHttp, source: &Source, json: bool) -> Done {
+    let spec = spec(args)?;
+    let environment = environments::resolve(engine, args.env.as_deref(), source).await?;
+    let environment_id = environment.map(|e| e.id);
+    let request = json!({
+        "spec": spec, "environment_id": environment_id, "name": args.name, "confirm": args.confirm,
+    });
+    let mut viewer = engine.watch(None).await?;
+    let job: JobStatus = call(engine, "bench.start", request).await?;
+    let bar = bar();
+    let mut printed = f64::NEG_INFINITY;
+    let end = {
+        let mut waiting = std::pin::pin!(engine.jobs().wait(&job.id));
+        let mut stop = std::pin::pin!(stop_requested());
+        let mut stopping = false;
+        loop {
+            tokio::select! {
+                end = &mut waiting => break end,
+                () = &mut stop, if !stopping => {
+                    stopping = true;
+                    bar.suspend(|| output::note("Stopping; the figures so far follow"));
+                    engine.jobs().cancel(&job.id);
+                }
+                frame = viewer.next() => if let Some(live) = frame.and_then(|f| f.bench) {
+                    progress(&bar, &live, &mut printed);
+                } else {
+                    // An engine that shut down answers at once; the job's end follows.
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                },
+            }
+        }
+    };
+    bar.finish_and_clear();
+    let end = end.ok_or_else(|| ApiError::internal("The benchmark is no longer known"))?;
+    let id = match (end.state, end.result, end.error) {
+        (JobState::Done | JobState::Cancelled, Some(id), _) => id,
+        (_, _, Some(error)) => return Err(error.into()),
+        _ => {
+            let error = ApiError::new(
+                perfdeck_model::ErrorCode::Cancelled,
+                "The benchmark was stopped before it measured anything",
+            );
+            return Err(error.into());
+        }
+    };
+    let run: Run = call(engine, "run.get", json!({ "id": id })).await?;
+    show(&run, json)?;
+    Ok(match (run.state, run.valid) {
+        (RunState::Completed, true) => FINE,
+        (RunState::Completed, false) => INCOMPLETE,
+        _ => FAILED,
+    })
+}
+
+fn progress(bar: &ProgressBar, live: &BenchLive, printed: &mut f64) {
+    let step = match live.phase {
+        BenchPhase::Connecting => "connecting".to_owned(),
+        BenchPhase::WarmUp => "warming up".to_owned(),
+        BenchPhase::Draining => "waiting for the last responses".to_owned(),
+        BenchPhase::Measuring | BenchPhase::Finished => {
+            let p99 = live.p99_ms.map(|p| format!(", p99 {}", ms(p))).unwrap_or_default();
+            format!("{}/s{p99}, {} errors", figures(live.rate_per_s), live.errors)
+        }
+    };
+    if bar.is_hidden() {
+        if live.elapsed_s - *printed >= LINE_EVERY_S {
+            *printed = live.elapsed_s;
+            output::note(&format!("{:.0} of {:.0} s: {step}", live.elapsed_s, live.total_s));
+        }
+        return;
+    }
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    {
+        bar.set_length((live.total_s * 1e3) as u64);
+        bar.set_position((live.elapsed_s.min(live.total_s) * 1e3) as u64);
+    }
+    bar.set_message(step);
+}
+
+/// A run as JSON or as a page of text.
+pub(crate) fn show(run: &Run, json: bool) -> Done<()> {
+    if json {
+        return output::json(run);
+    }
+    let load = match run.spec.load {
+        Load::Closed => "closed loop".to_owned(),
+        Load::Rate { rate_per_s } => format!("{rate_per_s}/s asked for"),
+    };
+    output::line(&plain(&format!("{} {}", run.spec.method.as_str(), run.spec.url)))?;
+    output::line(&plain(&format!(
+        "{} connections, {load}, {} s measured, run {}",
+        run.spec.connections,
+        figures(run.duration_s),
+        run.id
+    )))?;
+    output::line("")?;
+    output::line(&format!(
+        "{} responses ({}/s without errors), {} errors",
+        run.requests,
+        figures(run.rate_per_s),
+        run.errors
+    ))?;
+    let row = |name: &str, l: &LatencyMs| {
+        let cell = |key: &str, v: f64| match (l.n, l.too_small.iter().any(|t| t == key)) {
+            (0, _) => "-".to_owned(),
+            (_, true) => "n too small".to_owned(),
+            _ => ms(v),
+        };
+        vec![
+            name.to_owned(),
+            cell("p50", l.p50),
+            cell("p90", l.p90),
+            cell("p99", l.p99),
+            cell("p999", l.p999),
+            cell("max", l.max),
+            l.n.to_string(),
+        ]
+    };
+    output::table(
+        &["", "p50", "p90", "p99", "p99.9", "max", "n"],
+        &[
+            row("response time", &run.response_ms),
+            row("service time", &run.service_ms),
+            row("schedule lag", &run.schedule_lag_ms),
+        ],
+    )?;
+    for error in &run.errors_by_class {
+        output::line(&plain(&format!("{} x {}: {}", error.count, error.class, error.sample)))?;
+    }
+    for note in &run.notes {
+        output::line(&plain(&format!("note: {note}")))?;
+    }
+    if !run.valid {
+        output::line(&plain(&format!("INVALID: {}", run.invalid_reasons.join("; "))))?;
+    }
+    if run.state != RunState::Completed {
+        output::line("stopped early: the figures cover the time until then")?;
+    }
+    Ok(())
+}

@@ -1,0 +1,270 @@
+//! `perfctl env`: environments, and where one comes from when it is not in the local store.
+use std::path::Path;
+use std::sync::Arc;
+
+use perfdeck_engine::{Engine, draft_from_variables, parse_dotenv};
+use perfdeck_model::{
+    ApiError, ConnectionReport, DEMO_ENVIRONMENT_ID, Environment, EnvironmentDraft, EnvironmentSummary, ErrorCode,
+    SecretInput, StageOutcome,
+};
+use serde_json::{Value, json};
+
+use crate::answers::{Environments, OneEnvironment, Removed, Tested};
+use crate::args::{EnvAdd, Source};
+use crate::output::{self, Done, plain};
+use crate::{FAILED, FINE, call, prepare};
+
+/// A description of an environment is a page of text, not a disk image.
+const FILE_LIMIT: u64 = 1 << 20;
+
+fn read(path: &Path) -> Result<String, ApiError> {
+    let refuse = |e: &dyn std::fmt::Display| ApiError::bad_request(format!("{} cannot be read: {e}", path.display()));
+    let meta = std::fs::metadata(path).map_err(|e| refuse(&e))?;
+    if !meta.is_file() || meta.len() > FILE_LIMIT {
+        return Err(refuse(&"it is not a text file under 1 MiB"));
+    }
+    std::fs::read_to_string(path).map_err(|e| refuse(&e))
+}
+
+/// The environment that a file or the process's variables describe.
+fn draft(source: &Source) -> Result<Option<EnvironmentDraft>, ApiError> {
+    if let Some(path) = &source.config {
+        let text = read(path)?;
+        // The parser's message may quote a line with a password, so only its place is told.
+        let draft: EnvironmentDraft = toml::from_str(&text).map_err(|e| {
+            let line = e.span().map_or(1, |s| text[..s.start.min(text.len())].matches('\n').count() + 1);
+            ApiError::bad_request(format!("{} is not a description of an environment: see line {line}", path.display()))
+                .hint(
+                    "name = \"clinic\"\nkind = \"staging\"\n[targets]\ndatabase = \"postgres://…\"".replace('\n', "; "),
+                )
+        })?;
+        return Ok(Some(draft));
+    }
+    if let Some(path) = &source.env_file {
+        let text = read(path)?;
+        let variables = parse_dotenv(&text);
+        return draft_from_variables(variables.iter().map(|(k, v)| (k.as_str(), v.as_str()))).map(Some);
+    }
+    if source.from_env {
+        let variables: Vec<(String, String)> = std::env::vars().collect();
+        return draft_from_variables(variables.iter().map(|(k, v)| (k.as_str(), v.as_str()))).map(Some);
+    }
+    Ok(None)
+}
+
+/// The environment that is meant: by name, or described by a file or variables and then stored under its name.
+pub(crate) async fn resolve(
+    engine: &Arc<Engine>,
+    name: Option<&str>,
+    source: &Source,
+) -> Result<Option<Environment>, ApiError> {
+    let Some(mut draft) = draft(source)? else {
+        let Some(name) = name else { return Ok(None) };
+        // The demo's targets are known once it runs.
+        prepare(engine, name).await?;
+        return call(engine, "env.get", json!({ "id": name })).await.map(Some);
+    };
+    if let Some(name) = name {
+        name.clone_into(&mut draft.name);
+    }
+    let all: Vec<EnvironmentSummary> = call(engine, "env.list", json!({})).await?;
+    let stored = all.iter().find(|e| !e.demo && e.name == draft.name.trim());
+    match stored {
+        Some(old) => call(engine, "env.update", json!({ "id": old.id, "draft": draft })).await,
+        None => call(engine, "env.create", json!({ "draft": draft })).await,
+    }
+    .map(Some)
+}
+
+/// As [`resolve`], for commands that cannot do without.
+pub(crate) async fn require(
+    engine: &Arc<Engine>,
+    name: Option<&str>,
+    source: &Source,
+) -> Result<Environment, ApiError> {
+    resolve(engine, name, source).await?.ok_or_else(|| {
+        ApiError::bad_request("No environment is named")
+            .hint("Name one ('perfctl env list' shows them), or use --config, --env-file or --from-env")
+    })
+}
+
+fn ask(what: &str) -> Result<SecretInput, ApiError> {
+    let term = console::Term::stderr();
+    let refused = |e: &dyn std::fmt::Display| {
+        ApiError::bad_request(format!("The {what} password cannot be asked for: {e}"))
+            .hint(format!("Without a terminal, name a variable with --{what}-password-env"))
+    };
+    if !term.is_term() {
+        return Err(refused(&"there is no terminal"));
+    }
+    output::note(&format!("Password of the {what}, not echoed:"));
+    let value = term.read_secure_line().map_err(|e| refused(&e))?;
+    Ok(SecretInput::Set { value })
+}
+
+pub(crate) async fn add(engine: &Arc<Engine>, add: &EnvAdd, source: &Source, json: bool) -> Done {
+    let mut draft = draft(source)?.unwrap_or_default();
+    add.name.clone_into(&mut draft.name);
+    if let Some(kind) = add.kind {
+        draft.kind = kind;
+    }
+    let t = &mut draft.targets;
+    for (given, field) in [
+        (&add.database, &mut t.database),
+        (&add.cache, &mut t.cache),
+        (&add.api, &mut t.api),
+        (&add.api_probe_path, &mut t.api_probe_path),
+        (&add.host, &mut t.host),
+        (&add.frontend, &mut t.frontend),
+    ] {
+        if given.is_some() {
+            field.clone_from(given);
+        }
+    }
+    for (given, field) in [
+        (&add.database_password_env, &mut t.database_password),
+        (&add.cache_password_env, &mut t.cache_password),
+        (&add.api_authorization_env, &mut t.api_authorization),
+    ] {
+        if let Some(name) = given {
+            *field = SecretInput::Env { name: name.clone() };
+        }
+    }
+    if add.ask_database_password {
+        t.database_password = ask("database")?;
+    }
+    if add.ask_cache_password {
+        t.cache_password = ask("cache")?;
+    }
+    let environment: Environment = call(engine, "env.create", json!({ "draft": draft })).await?;
+    print(&environment, json)
+}
+
+pub(crate) async fn list(engine: &Arc<Engine>, json: bool) -> Done {
+    let environments: Vec<EnvironmentSummary> = call(engine, "env.list", json!({})).await?;
+    if json {
+        output::json(&Environments { schema: "perfdeck.environments/1", environments })?;
+        return Ok(FINE);
+    }
+    let rows: Vec<Vec<String>> = environments
+        .iter()
+        .map(|e| {
+            let targets: Vec<String> = e.targets.iter().map(|(r, a)| format!("{} {a}", r.as_str())).collect();
+            let targets =
+                if e.demo && targets.is_empty() { "built on first use".to_owned() } else { targets.join(", ") };
+            vec![e.name.clone(), e.kind.as_str().to_owned(), e.runs.to_string(), targets]
+        })
+        .collect();
+    output::table(&["name", "kind", "runs", "targets"], &rows)?;
+    Ok(FINE)
+}
+
+pub(crate) async fn show(engine: &Arc<Engine>, name: Option<&str>, source: &Source, json: bool) -> Done {
+    // Showing the demo does not build it.
+    let environment = match name {
+        Some(DEMO_ENVIRONMENT_ID) => call(engine, "env.get", json!({ "id": DEMO_ENVIRONMENT_ID })).await?,
+        name => require(engine, name, source).await?,
+    };
+    print(&environment, json)
+}
+
+fn print(e: &Environment, json: bool) -> Done {
+    if json {
+        output::json(&OneEnvironment { schema: "perfdeck.environment/1", environment: e.clone() })?;
+        return Ok(FINE);
+    }
+    let t = &e.targets;
+    let mut rows = vec![
+        vec!["name".to_owned(), e.name.clone()],
+        vec!["kind".to_owned(), e.kind.as_str().to_owned()],
+        vec!["id".to_owned(), e.id.clone()],
+    ];
+    let targets = [
+        ("database", t.database.as_ref().map(|d| d.address.url())),
+        ("cache", t.cache.as_ref().map(|c| c.address.url())),
+        ("api", t.api.as_ref().map(|a| a.url.clone())),
+        ("host", t.host.as_ref().map(|h| h.url.clone())),
+        ("frontend", t.frontend.as_ref().map(|f| f.location.clone())),
+    ];
+    rows.extend(targets.into_iter().filter_map(|(n, a)| a.map(|a| vec![n.to_owned(), a])));
+    let p = &e.pool;
+    rows.push(vec![
+        "pool".to_owned(),
+        format!("{} + {} overflow, timeout {} s, recycle {} s", p.size, p.max_overflow, p.timeout_s, p.recycle_s),
+    ]);
+    let g = &e.guards;
+    let mut guards = Vec::new();
+    if g.read_only {
+        guards.push("read-only".to_owned());
+    }
+    if g.typed_confirmation {
+        guards.push("typed confirmation".to_owned());
+    }
+    if let Some(rate) = g.max_rate_per_s {
+        guards.push(format!("at most {rate} requests/s"));
+    }
+    rows.push(vec!["guards".to_owned(), if guards.is_empty() { "none".to_owned() } else { guards.join(", ") }]);
+    output::table(&["", ""], &rows)?;
+    Ok(FINE)
+}
+
+pub(crate) async fn test(engine: &Arc<Engine>, name: Option<&str>, source: &Source, json: bool) -> Done {
+    let environment = require(engine, name, source).await?;
+    let targets: Vec<ConnectionReport> = call(engine, "env.test", json!({ "id": environment.id })).await?;
+    let ok = targets.iter().all(|t| t.ok);
+    if json {
+        output::json(&Tested { schema: "perfdeck.test/1", environment: environment.name, ok, targets })?;
+        return Ok(if ok { FINE } else { FAILED });
+    }
+    for target in &targets {
+        let version = target.version.as_deref().map(|v| format!(" ({v})")).unwrap_or_default();
+        output::line(&plain(&format!("{} {}{version}", target.role.as_str(), target.address)))?;
+        for stage in &target.stages {
+            let word = match stage.outcome {
+                StageOutcome::Ok => "ok",
+                StageOutcome::Warning => "warning",
+                StageOutcome::Failed => "failed",
+                StageOutcome::Skipped => "skipped",
+            };
+            let name =
+                serde_json::to_value(stage.stage).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default();
+            output::line(&plain(&format!("  {name:<15} {word:<8} {}", stage.detail)))?;
+            if let Some(fix) = &stage.fix {
+                output::line(&plain(&format!("  {:<15} {:<8} {fix}", "", "fix:")))?;
+            }
+        }
+    }
+    if targets.is_empty() {
+        output::note("The environment has no targets");
+    }
+    for error in targets.iter().filter_map(|t| t.error.as_ref()) {
+        output::error(error);
+    }
+    Ok(if ok { FINE } else { FAILED })
+}
+
+pub(crate) async fn remove(engine: &Arc<Engine>, name: &str, json: bool) -> Done {
+    if name == DEMO_ENVIRONMENT_ID {
+        let error = ApiError::new(ErrorCode::Conflict, "'demo' is built in and always exists");
+        return Err(error.hint("Remove one of your own; 'perfctl env list' shows them").into());
+    }
+    let environment: Environment = call(engine, "env.get", json!({ "id": name })).await?;
+    let gone: Value = call(engine, "env.delete", json!({ "id": environment.id })).await?;
+    let removed = Removed {
+        schema: "perfdeck.removed/1",
+        id: environment.id,
+        name: environment.name,
+        undo_until_ms: gone["undo_until_ms"].as_f64().unwrap_or_default(),
+    };
+    if json {
+        output::json(&removed)?;
+    } else {
+        output::line(&plain(&format!("removed {}", removed.name)))?;
+    }
+    Ok(FINE)
+}
+
+pub(crate) async fn duplicate(engine: &Arc<Engine>, name: &str, new_name: Option<&str>, json: bool) -> Done {
+    let environment: Environment = call(engine, "env.duplicate", json!({ "id": name, "name": new_name })).await?;
+    print(&environment, json)
+}

@@ -1,0 +1,196 @@
+//! `perfctl`, the headless face of Perfdeck: a thin shell over the engine's command registry.
+
+mod answers;
+mod args;
+mod bench;
+mod environments;
+mod monitor;
+mod output;
+mod reports;
+mod serve;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::{CommandFactory, Parser};
+use perfdeck_engine::{Engine, EngineOptions};
+use perfdeck_model::{ApiError, DEMO_ENVIRONMENT_ID, ErrorCode, JobState, JobStatus};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use crate::args::{BenchCommand, Cli, Command, EnvCommand, RunCommand};
+use crate::output::{Done, Failure};
+
+/// All went well.
+const FINE: u8 = 0;
+/// The command failed.
+const FAILED: u8 = 1;
+/// The command was used wrongly.
+const USAGE: u8 = 2;
+/// Something could not be measured, or a run's figures cannot be trusted.
+const INCOMPLETE: u8 = 4;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    log(cli.verbose);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            output::error(&ApiError::internal(format!("The runtime could not be started: {error}")));
+            return ExitCode::from(FAILED);
+        }
+    };
+    let code = match runtime.block_on(run(cli)) {
+        Ok(code) => code,
+        Err(Failure::Closed) => FINE,
+        Err(Failure::Api(error)) => {
+            output::error(&error);
+            if error.code == ErrorCode::BadRequest { USAGE } else { FAILED }
+        }
+    };
+    // A blocked thread (a slow name server) does not hold up the end.
+    runtime.shutdown_background();
+    ExitCode::from(code)
+}
+
+fn log(verbose: u8) {
+    use std::io::IsTerminal;
+    let level = match verbose {
+        0 => "error",
+        1 => "info",
+        2 => "debug",
+        _ => "trace",
+    };
+    let filter = tracing_subscriber::EnvFilter::try_from_env("PERFDECK_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
+    let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
+    // A second initialisation cannot happen: this runs once, first.
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colour).try_init();
+}
+
+/// Runs a command of the registry and reads its answer.
+pub(crate) async fn call<T: DeserializeOwned>(engine: &Arc<Engine>, name: &str, params: Value) -> Result<T, ApiError> {
+    let value = engine.json(name, params).await?;
+    serde_json::from_value(value)
+        .map_err(|e| ApiError::internal(format!("The answer of {name} is not understood: {e}")))
+}
+
+/// Waits for a job that is not the benchmark; answers its result.
+pub(crate) async fn finish(engine: &Arc<Engine>, job: &JobStatus) -> Result<Option<String>, ApiError> {
+    let end = tokio::select! {
+        end = engine.jobs().wait(&job.id) => end,
+        () = stop_requested() => {
+            engine.jobs().cancel(&job.id);
+            engine.jobs().wait(&job.id).await
+        }
+    };
+    let end = end.ok_or_else(|| ApiError::internal("The job is no longer known"))?;
+    match end.state {
+        JobState::Done => Ok(end.result),
+        JobState::Cancelled => Err(ApiError::new(ErrorCode::Cancelled, format!("'{}' was stopped", end.title))),
+        _ => Err(end.error.unwrap_or_else(|| ApiError::internal(format!("'{}' failed", end.title)))),
+    }
+}
+
+/// Builds the demo environment when it is the one that is meant, so that nothing waits for it silently.
+pub(crate) async fn prepare(engine: &Arc<Engine>, environment: &str) -> Result<(), ApiError> {
+    if environment == DEMO_ENVIRONMENT_ID { demo(engine).await } else { Ok(()) }
+}
+
+async fn demo(engine: &Arc<Engine>) -> Result<(), ApiError> {
+    let job: JobStatus = call(engine, "demo.open", json!({})).await?;
+    let bar = bench::bar();
+    bar.set_length(1000);
+    let watched = {
+        let (engine, bar, id) = (engine.clone(), bar.clone(), job.id.clone());
+        tokio::spawn(async move {
+            let mut tick = tokio::time::interval(std::time::Duration::from_millis(100));
+            loop {
+                tick.tick().await;
+                let Some(status) = engine.jobs().get(&id) else { return };
+                #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+                bar.set_position((status.progress.unwrap_or(0.0) * 1000.0) as u64);
+                bar.set_message(status.step);
+            }
+        })
+    };
+    let end = finish(engine, &job).await;
+    watched.abort();
+    bar.finish_and_clear();
+    end.map(|_| ())
+}
+
+/// Ctrl-C, or a polite request to end.
+pub(crate) async fn stop_requested() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminate.recv() => {}
+            }
+            return;
+        }
+    }
+    if tokio::signal::ctrl_c().await.is_err() {
+        // Without a handler the system ends the process by itself.
+        std::future::pending::<()>().await;
+    }
+}
+
+async fn run(cli: Cli) -> Done {
+    match &cli.command {
+        Command::Completions { shell } => {
+            let mut text = Vec::new();
+            clap_complete::generate(*shell, &mut Cli::command(), "perfctl", &mut text);
+            output::line(String::from_utf8_lossy(&text).trim_end())?;
+            return Ok(FINE);
+        }
+        Command::Man => {
+            let mut text = Vec::new();
+            clap_mangen::Man::new(Cli::command()).render(&mut text)?;
+            output::line(String::from_utf8_lossy(&text).trim_end())?;
+            return Ok(FINE);
+        }
+        Command::Schemas { dir } => {
+            answers::write_schemas(dir)?;
+            return Ok(FINE);
+        }
+        _ => {}
+    }
+    let engine = Engine::open(EngineOptions { data_dir: cli.data_dir.clone(), clock: None }).await?;
+    let done = with_engine(&engine, &cli).await;
+    engine.shutdown().await;
+    done
+}
+
+async fn with_engine(engine: &Arc<Engine>, cli: &Cli) -> Done {
+    let (json, source) = (cli.json, &cli.source);
+    match &cli.command {
+        Command::Env(EnvCommand::Add(add)) => environments::add(engine, add, source, json).await,
+        Command::Env(EnvCommand::List) => environments::list(engine, json).await,
+        Command::Env(EnvCommand::Show(name)) => environments::show(engine, name.name.as_deref(), source, json).await,
+        Command::Env(EnvCommand::Test(name)) => environments::test(engine, name.name.as_deref(), source, json).await,
+        Command::Env(EnvCommand::Remove { name }) => environments::remove(engine, name, json).await,
+        Command::Env(EnvCommand::Duplicate { name, new_name }) => {
+            environments::duplicate(engine, name, new_name.as_deref(), json).await
+        }
+        Command::Monitor(args) => monitor::monitor(engine, args, source, json).await,
+        Command::Bench(BenchCommand::Http(args)) => bench::http(engine, args, source, json).await,
+        Command::Run(RunCommand::List { env }) => reports::runs(engine, env.as_deref(), json).await,
+        Command::Run(RunCommand::Show { id }) => {
+            let run = call(engine, "run.get", json!({ "id": id })).await?;
+            bench::show(&run, json)?;
+            Ok(FINE)
+        }
+        Command::Serve(args) => serve::serve(engine, args, json).await,
+        Command::Report(args) => reports::report(engine, args, source, json).await,
+        Command::Demo => {
+            demo(engine).await?;
+            environments::show(engine, Some(DEMO_ENVIRONMENT_ID), source, json).await
+        }
+        // Handled before an engine was opened.
+        Command::Completions { .. } | Command::Man | Command::Schemas { .. } => Ok(FINE),
+    }
+}

@@ -1,0 +1,125 @@
+//! `perfctl monitor`: one line per sample.
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use perfdeck_engine::Engine;
+use perfdeck_model::{ApiError, OwnCost, SeriesInfo, TargetState, TargetStatus, Unit};
+use serde_json::json;
+
+use crate::answers::Sample;
+use crate::args::{MonitorArgs, Source};
+use crate::output::{self, Done, plain, value};
+use crate::{FINE, INCOMPLETE, call, environments, stop_requested};
+
+pub(crate) async fn monitor(engine: &Arc<Engine>, args: &MonitorArgs, source: &Source, json: bool) -> Done {
+    if args.interval < Duration::from_secs(1) {
+        return Err(ApiError::bad_request("Samples are taken once a second").hint("Use --interval 1s or more").into());
+    }
+    let environment = environments::require(engine, args.env.as_deref(), source).await?;
+    let mut viewer = engine.watch(Some(&environment.id)).await?;
+    let mut end = std::pin::pin!(async {
+        match args.time {
+            Some(time) => tokio::select! {
+                () = tokio::time::sleep(time) => {}
+                () = stop_requested() => {}
+            },
+            None => stop_requested().await,
+        }
+    });
+    // Sample times are whole seconds; half a second of tolerance keeps `--interval 2s` from becoming 3 s.
+    let spacing = args.interval.as_secs_f64() * 1e3 - 500.0;
+    let mut last = f64::NEG_INFINITY;
+    let mut targets: Vec<TargetStatus> = Vec::new();
+    let mut own = OwnCost::default();
+    let mut samples = 0_u64;
+    let mut units: HashMap<String, Unit> = HashMap::new();
+    loop {
+        let frame = tokio::select! {
+            () = &mut end => break,
+            frame = viewer.next() => match frame {
+                Some(frame) => frame,
+                None => break,
+            },
+        };
+        if let Some(now) = frame.targets {
+            targets = now;
+        }
+        if let Some(now) = frame.own {
+            own = now;
+        }
+        for (i, &t_ms) in frame.t.iter().enumerate() {
+            if t_ms - last < spacing {
+                continue;
+            }
+            last = t_ms;
+            samples += 1;
+            let series: BTreeMap<&str, Option<f64>> =
+                frame.series.iter().map(|(id, v)| (id.as_str(), v.get(i).copied().flatten())).collect();
+            if json {
+                let environment = &environment.name;
+                output::json_line(&Sample {
+                    schema: "perfdeck.sample/1",
+                    t_ms,
+                    environment,
+                    series,
+                    targets: &targets,
+                    own,
+                })?;
+            } else {
+                if series.keys().any(|id| !units.contains_key(*id)) {
+                    let known: Vec<SeriesInfo> =
+                        call(engine, "monitor.series", json!({ "environment_id": environment.id })).await?;
+                    units.extend(known.into_iter().map(|s| (s.id, s.unit)));
+                }
+                print(samples, t_ms, &series, &units, &targets)?;
+            }
+        }
+    }
+    let down: Vec<&TargetStatus> = targets.iter().filter(|t| t.state == TargetState::Down).collect();
+    for target in &down {
+        if let Some(error) = &target.error {
+            output::error(error);
+        }
+    }
+    if samples == 0 {
+        output::note("No sample was taken; measure for 2s or longer");
+    }
+    Ok(if down.is_empty() && samples > 0 { FINE } else { INCOMPLETE })
+}
+
+fn print(
+    n: u64,
+    t_ms: f64,
+    series: &BTreeMap<&str, Option<f64>>,
+    units: &HashMap<String, Unit>,
+    targets: &[TargetStatus],
+) -> Done<()> {
+    #[allow(clippy::cast_possible_truncation)]
+    let time = time::OffsetDateTime::from_unix_timestamp((t_ms / 1e3) as i64)
+        .map_or_else(|_| String::new(), |t| format!("{:02}:{:02}:{:02} UTC", t.hour(), t.minute(), t.second()));
+    if n > 1 {
+        output::line("")?;
+    }
+    let states: Vec<String> = targets
+        .iter()
+        .map(|t| {
+            let state = match t.state {
+                TargetState::Unknown => "not tried yet",
+                TargetState::Up => "up",
+                TargetState::Down => "down",
+                TargetState::Idle => "idle",
+            };
+            format!("{} {state}", t.role.as_str())
+        })
+        .collect();
+    output::line(&plain(&format!("{time}  {}", states.join(" · "))))?;
+    let rows: Vec<Vec<String>> = series
+        .iter()
+        .map(|(id, v)| {
+            let unit = units.get(*id).copied().unwrap_or(Unit::Count);
+            vec![format!("  {id}"), v.map_or_else(|| "-".to_owned(), |v| value(v, unit))]
+        })
+        .collect();
+    output::table(&["", ""], &rows)
+}

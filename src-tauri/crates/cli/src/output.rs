@@ -1,0 +1,167 @@
+//! Writing: data to stdout, everything else to stderr, nothing that could drive the terminal.
+use std::io::{IsTerminal, Write};
+
+use perfdeck_model::{ApiError, Unit};
+use serde::Serialize;
+
+/// Why a command ends with something else than 0.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// It failed.
+    Api(ApiError),
+    /// The reader of stdout went away; there is nobody to tell.
+    Closed,
+}
+
+impl From<ApiError> for Failure {
+    fn from(error: ApiError) -> Self {
+        Self::Api(error)
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        if error.kind() == std::io::ErrorKind::BrokenPipe {
+            Self::Closed
+        } else {
+            Self::Api(ApiError::internal(format!("The output could not be written: {error}")))
+        }
+    }
+}
+
+pub(crate) type Done<T = u8> = Result<T, Failure>;
+
+/// Control characters and marks that reorder text are written out, so that a name cannot drive the terminal.
+pub(crate) fn plain(text: &str) -> String {
+    text.chars()
+        .map(|c| match c {
+            '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
+                format!("<U+{:04X}>", u32::from(c))
+            }
+            c if c.is_control() => format!("<U+{:04X}>", u32::from(c)),
+            c => c.to_string(),
+        })
+        .collect()
+}
+
+/// One line of data.
+pub(crate) fn line(text: &str) -> Done<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{text}")?;
+    out.flush()?;
+    Ok(())
+}
+
+/// An answer as indented JSON.
+pub(crate) fn json(answer: &impl Serialize) -> Done<()> {
+    line(&serde_json::to_string_pretty(answer).map_err(|e| ApiError::internal(e.to_string()))?)
+}
+
+/// An answer as one line of JSON.
+pub(crate) fn json_line(answer: &impl Serialize) -> Done<()> {
+    line(&serde_json::to_string(answer).map_err(|e| ApiError::internal(e.to_string()))?)
+}
+
+/// Something for the person only.
+pub(crate) fn note(text: &str) {
+    // Nobody reading stderr is no reason to fail.
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
+/// `error:` and `hint:` lines, coloured on a terminal unless `NO_COLOR` is set.
+pub(crate) fn error(error: &ApiError) {
+    let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
+    let (red, cyan, off) = if colour { ("\u{1b}[1;31m", "\u{1b}[1;36m", "\u{1b}[0m") } else { ("", "", "") };
+    note(&format!("{red}error{off}: {}", plain(&error.message)));
+    if let Some(hint) = &error.hint {
+        note(&format!("{cyan}hint{off}: {}", plain(hint)));
+    }
+}
+
+/// Rows under a head, columns aligned.
+pub(crate) fn table(head: &[&str], rows: &[Vec<String>]) -> Done<()> {
+    let rows: Vec<Vec<String>> = rows.iter().map(|r| r.iter().map(|c| plain(c)).collect()).collect();
+    let widths: Vec<usize> = head
+        .iter()
+        .enumerate()
+        .map(|(i, h)| {
+            rows.iter()
+                .filter_map(|r| r.get(i))
+                .map(|c| c.chars().count())
+                .chain([h.chars().count()])
+                .max()
+                .unwrap_or(0)
+        })
+        .collect();
+    let print = |cells: &[String]| {
+        let text: Vec<String> = cells.iter().zip(&widths).map(|(c, w)| format!("{c:<w$}")).collect();
+        line(text.join("  ").trim_end())
+    };
+    if !head.iter().all(|h| h.is_empty()) {
+        print(&head.iter().map(|h| (*h).to_owned()).collect::<Vec<_>>())?;
+    }
+    rows.iter().try_for_each(|r| print(r))
+}
+
+/// Three significant figures, no exponent.
+pub(crate) fn figures(x: f64) -> String {
+    if !x.is_finite() {
+        return "-".to_owned();
+    }
+    let a = x.abs();
+    if a == 0.0 {
+        return "0".to_owned();
+    }
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    let places = (2.0 - a.log10().floor()).clamp(0.0, 6.0) as usize;
+    format!("{x:.places$}")
+}
+
+/// Milliseconds as µs, ms or s.
+pub(crate) fn ms(x: f64) -> String {
+    if x.abs() >= 1_000.0 {
+        format!("{} s", figures(x / 1e3))
+    } else if x != 0.0 && x.abs() < 1.0 {
+        format!("{} µs", figures(x * 1e3))
+    } else {
+        format!("{} ms", figures(x))
+    }
+}
+
+/// A value with its unit.
+pub(crate) fn value(x: f64, unit: Unit) -> String {
+    let scaled = |mut x: f64, base: f64, units: &[&str]| {
+        let mut i = 0;
+        while x.abs() >= base && i + 1 < units.len() {
+            x /= base;
+            i += 1;
+        }
+        format!("{} {}", figures(x), units[i])
+    };
+    match unit {
+        Unit::Ratio => format!("{} %", figures(x * 100.0)),
+        Unit::Bytes => scaled(x, 1024.0, &["B", "KiB", "MiB", "GiB", "TiB"]),
+        Unit::BytesPerSecond => scaled(x, 1000.0, &["B/s", "kB/s", "MB/s", "GB/s"]),
+        Unit::Seconds => ms(x * 1e3),
+        Unit::PerSecond => format!("{}/s", figures(x)),
+        Unit::Count => figures(x),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn output_cannot_drive_the_terminal() {
+        assert_eq!(
+            plain("a\u{1b}[2Jb\u{202e}c\r"),
+            "a<U+001B>[2Jb<U+202E>c<U+000D>",
+            "escapes and overrides are spelled out"
+        );
+        assert_eq!(figures(1234.5), "1234", "whole numbers above a thousand");
+        assert_eq!(value(0.105, Unit::Ratio), "10.5 %", "ratios are percent");
+        assert_eq!(value(15_171_584.0, Unit::Bytes), "14.5 MiB", "memory is IEC");
+        assert_eq!(ms(0.25), "250 µs", "small times are microseconds");
+    }
+}

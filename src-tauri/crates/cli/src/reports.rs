@@ -1,0 +1,66 @@
+//! `perfctl run` and `perfctl report`: what was measured, listed and written down.
+use std::path::Path;
+use std::sync::Arc;
+
+use perfdeck_engine::Engine;
+use perfdeck_model::{ApiError, JobStatus, ReportFile, RunSummary};
+use serde_json::json;
+
+use crate::answers::{Runs, Written};
+use crate::args::{ReportArgs, Source};
+use crate::output::{self, Done, figures, ms, plain};
+use crate::{FINE, call, environments, finish};
+
+pub(crate) async fn runs(engine: &Arc<Engine>, environment: Option<&str>, json: bool) -> Done {
+    let runs: Vec<RunSummary> = call(engine, "run.list", json!({ "environment_id": environment })).await?;
+    if json {
+        output::json(&Runs { schema: "perfdeck.runs/1", runs })?;
+        return Ok(FINE);
+    }
+    let rows: Vec<Vec<String>> = runs
+        .iter()
+        .map(|r| {
+            vec![
+                r.id.clone(),
+                r.name.clone(),
+                format!("{}/s", figures(r.rate_per_s)),
+                ms(r.p99_ms),
+                r.requests.to_string(),
+                r.errors.to_string(),
+                if r.valid { "valid" } else { "invalid" }.to_owned(),
+            ]
+        })
+        .collect();
+    output::table(&["id", "name", "rate", "p99", "responses", "errors", "state"], &rows)?;
+    Ok(FINE)
+}
+
+fn text(path: &Path) -> Result<String, ApiError> {
+    let path = std::path::absolute(path).map_err(|e| ApiError::bad_request(format!("{}: {e}", path.display())))?;
+    path.into_os_string().into_string().map_err(|_| ApiError::bad_request("The file's name is not valid UTF-8"))
+}
+
+pub(crate) async fn report(engine: &Arc<Engine>, args: &ReportArgs, source: &Source, json: bool) -> Done {
+    let environment = environments::require(engine, args.env.as_deref(), source).await?;
+    let request = json!({
+        "environment_id": environment.id,
+        "run_ids": args.run,
+        "out": text(&args.out)?,
+        "json_out": args.json_out.as_deref().map(text).transpose()?,
+        "title": args.title,
+    });
+    let job: JobStatus = call(engine, "report.create", request).await?;
+    let id = finish(engine, &job).await?;
+    let all: Vec<ReportFile> = call(engine, "report.list", json!({})).await?;
+    let report = all
+        .into_iter()
+        .find(|r| Some(&r.id) == id.as_ref())
+        .ok_or_else(|| ApiError::internal("The report was written but is not in the list of reports"))?;
+    if json {
+        output::json(&Written { schema: "perfdeck.report_file/1", report })?;
+    } else {
+        output::line(&plain(&report.html_path))?;
+        output::line(&plain(&report.json_path))?;
+    }
+    Ok(FINE)
+}

@@ -1,0 +1,409 @@
+//! `perfctl` as a program: its contract is stdout, stderr and the exit code.
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use perfdeck_testkit::{Answer, ScriptedHttp};
+use serde_json::Value;
+
+/// Longest time any command of these tests may take.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+fn perfctl(dir: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_perfctl"));
+    command.args(args).env_clear().env("PERFDECK_DATA_DIR", dir).env("HOME", dir).stdin(Stdio::null());
+    // What the loader and the system need to start a program at all.
+    for name in ["PATH", "SYSTEMROOT", "TMPDIR", "TEMP", "LD_LIBRARY_PATH"] {
+        if let Some(value) = std::env::var_os(name) {
+            command.env(name, value);
+        }
+    }
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// Runs to the end; a command that hangs is ended and fails the test.
+fn finish(mut child: Child) -> Output {
+    let (mut out, mut err) = (child.stdout.take().expect("piped"), child.stderr.take().expect("piped"));
+    let out = std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        out.read_to_end(&mut bytes).map(|_| bytes)
+    });
+    let err = std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        err.read_to_end(&mut bytes).map(|_| bytes)
+    });
+    let end = Instant::now() + DEADLINE;
+    let status = loop {
+        if let Some(status) = child.try_wait().expect("child is ours") {
+            break status;
+        }
+        if Instant::now() > end {
+            child.kill().expect("child is ours");
+            panic!("perfctl did not end within {DEADLINE:?}");
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    };
+    let stdout = out.join().expect("reader").expect("stdout");
+    Output { status, stdout, stderr: err.join().expect("reader").expect("stderr") }
+}
+
+fn run(dir: &Path, args: &[&str]) -> (i32, String, String) {
+    let output = finish(perfctl(dir, args).spawn().expect("perfctl starts"));
+    (
+        output.status.code().unwrap_or(-1),
+        String::from_utf8_lossy(&output.stdout).into_owned(),
+        String::from_utf8_lossy(&output.stderr).into_owned(),
+    )
+}
+
+fn json(dir: &Path, args: &[&str], code: i32) -> Value {
+    let args: Vec<&str> = args.iter().copied().chain(["--json"]).collect();
+    let (got, out, err) = run(dir, &args);
+    assert_eq!(got, code, "{args:?} ends with {code}; stderr: {err}");
+    serde_json::from_str(&out).unwrap_or_else(|e| panic!("{args:?} writes JSON and nothing else: {e}: {out}"))
+}
+
+/// A benchmark's run. On a busy machine it may be invalid; the exit code must say the same as the run.
+fn bench(dir: &Path, args: &[&str]) -> Value {
+    let args: Vec<&str> = ["bench", "http"].iter().chain(args).copied().chain(["--json"]).collect();
+    let (code, out, err) = run(dir, &args);
+    let run_: Value = serde_json::from_str(&out).unwrap_or_else(|e| panic!("{args:?} writes a run: {e}: {err}"));
+    let expected = if run_["valid"] == true { 0 } else { 4 };
+    assert_eq!(code, expected, "valid is 0 and invalid is 4: {}", run_["invalid_reasons"]);
+    run_
+}
+
+fn temp() -> tempfile::TempDir {
+    tempfile::tempdir().expect("temp dir")
+}
+
+#[test]
+fn an_environment_is_added_shown_copied_and_removed() {
+    let dir = temp();
+    let listed = json(dir.path(), &["env", "list"], 0);
+    assert_eq!(listed["schema"], "perfdeck.environments/1", "the answer names its schema");
+    assert_eq!(listed["environments"][0]["name"], "demo", "the demo always exists");
+    let database = "postgres://app@127.0.0.1:5999/clinic";
+    let added = json(
+        dir.path(),
+        &[
+            "env",
+            "add",
+            "clinic",
+            "--kind",
+            "staging",
+            "--database",
+            database,
+            "--database-password-env",
+            "PGPASS",
+            "--api",
+            "http://127.0.0.1:1/",
+        ],
+        0,
+    );
+    assert_eq!(added["environment"]["kind"], "staging", "the kind is kept");
+    assert_eq!(
+        added["environment"]["targets"]["database"]["password"]["name"], "PGPASS",
+        "a reference is kept, not a secret"
+    );
+    let shown = json(dir.path(), &["env", "show", "clinic"], 0);
+    assert_eq!(shown["environment"]["id"], added["environment"]["id"], "another process sees it");
+    let copy = json(dir.path(), &["env", "duplicate", "clinic", "clinic 2"], 0);
+    assert_ne!(copy["environment"]["id"], added["environment"]["id"], "a copy is its own environment");
+    let (code, _, err) = run(dir.path(), &["env", "add", "clinic", "--database", database]);
+    assert!(code != 0 && err.contains("error: "), "a name is unique: {err}");
+    let removed = json(dir.path(), &["env", "remove", "clinic"], 0);
+    assert_eq!(removed["schema"], "perfdeck.removed/1", "removal is answered");
+    let (code, _, err) = run(dir.path(), &["env", "show", "clinic"]);
+    assert_eq!(code, 1, "it is gone");
+    assert!(err.starts_with("error: ") && err.contains("\nhint: "), "and the message says what to do: {err}");
+    let (code, _, err) = run(dir.path(), &["env", "remove", "demo"]);
+    assert_eq!(code, 1, "the demo stays: {err}");
+    let (code, out, _) = run(dir.path(), &["env", "list"]);
+    assert_eq!(code, 0, "people get a table");
+    assert!(
+        out.contains("clinic 2") && !out.contains('{') && !out.contains('\u{1b}'),
+        "without JSON and colour: {out}"
+    );
+}
+
+#[test]
+fn wrong_usage_is_2_and_says_what_to_do() {
+    let dir = temp();
+    let cases: [&[&str]; 6] = [
+        &["env", "add", "x", "--database", "not a url"],
+        &["env", "add", "x", "--database", "redis://h"],
+        &["bench", "http", "ftp://127.0.0.1/"],
+        &["monitor", "--for", "1s"],
+        &["monitor", "--env", "demo", "--interval", "10ms"],
+        &["serve", "--listen", "0.0.0.0:0"],
+    ];
+    for args in cases {
+        let (code, out, err) = run(dir.path(), args);
+        assert_eq!(code, 2, "{args:?} is wrong usage: {err}");
+        assert!(err.starts_with("error: ") && err.contains("\nhint: "), "{args:?} gets an error and a hint: {err}");
+        assert!(out.is_empty(), "{args:?} writes no data: {out}");
+    }
+    for args in [&["bench", "http", "http://127.0.0.1/", "-d", "5 parsecs"][..], &["nonsense"], &[]] {
+        assert_eq!(run(dir.path(), args).0, 2, "{args:?} is refused by the parser");
+    }
+}
+
+#[test]
+fn a_secret_is_never_written() {
+    let dir = temp();
+    let mut all = String::new();
+    for args in [
+        &["env", "add", "a", "--cache", "redis://:canary-secret@127.0.0.1:1/0"][..],
+        &["env", "show", "a", "--json", "-vv"],
+        &["env", "test", "a", "-vv"],
+        &["env", "add", "b", "--database", "postgres://u:canary-secret@/?bad=\u{7}", "-vv"],
+    ] {
+        let (_, out, err) = run(dir.path(), args);
+        all += &out;
+        all += &err;
+    }
+    assert!(!all.contains("canary-secret"), "neither stdout nor stderr has the password");
+    let config = dir.path().join("bad.toml");
+    std::fs::write(&config, "name = \"x\"\n[targets]\ndatabase = \"postgres://u:canary-secret@h/d").expect("file");
+    let (code, _, err) = run(dir.path(), &["--config", config.to_str().expect("UTF-8"), "env", "show"]);
+    assert_eq!(code, 2, "a broken file is wrong usage: {err}");
+    assert!(!err.contains("canary-secret") && err.contains("line 3"), "its place is told, its text is not: {err}");
+}
+
+#[test]
+fn an_environment_comes_from_a_file_or_from_variables() {
+    let dir = temp();
+    let config = dir.path().join("clinic.toml");
+    std::fs::write(&config, "name = \"clinic\"\nkind = \"production\"\n[targets]\napi = \"http://127.0.0.1:1\"\n")
+        .expect("file");
+    for _ in 0..2 {
+        let shown = json(dir.path(), &["--config", config.to_str().expect("UTF-8"), "env", "show"], 0);
+        assert_eq!(shown["environment"]["kind"], "production", "the file is read, the second time as an update");
+    }
+    let dotenv = dir.path().join(".env");
+    std::fs::write(&dotenv, "DATABASE_URL=sqlite:///tmp/none.db\nDB_POOL_SIZE=7\nENVIRONMENT=staging\n").expect("file");
+    let shown = json(dir.path(), &["--env-file", dotenv.to_str().expect("UTF-8"), "env", "show", "app"], 0);
+    assert_eq!(
+        (&shown["environment"]["name"], &shown["environment"]["pool"]["size"]),
+        (&"app".into(), &7.into()),
+        "pool settings too"
+    );
+    let child = perfctl(dir.path(), &["--from-env", "env", "show", "vars", "--json"])
+        .env("API_BASE_URL", "http://127.0.0.1:2")
+        .spawn()
+        .expect("perfctl starts");
+    let shown: Value = serde_json::from_slice(&finish(child).stdout).expect("JSON");
+    assert_eq!(
+        shown["environment"]["targets"]["api"]["url"], "http://127.0.0.1:2",
+        "variables are read when asked for"
+    );
+}
+
+#[test]
+fn a_benchmark_keeps_its_contract() {
+    let dir = temp();
+    let target = ScriptedHttp::start_now(|_| Answer::ok("hello")).expect("target");
+    let run_ = bench(
+        dir.path(),
+        &[&target.url(), "-c", "4", "-d", "1s", "--warmup", "200ms", "--rate", "100", "-H", "X-Test: 1", "--name", "n"],
+    );
+    assert_eq!(run_["schema"], "perfdeck.run/1", "the run names its schema");
+    for field in [
+        "id",
+        "engine",
+        "requests",
+        "errors",
+        "duration_s",
+        "rate_per_s",
+        "response_ms",
+        "service_ms",
+        "schedule_lag_ms",
+        "client_cpu_s",
+        "valid",
+        "invalid_reasons",
+    ] {
+        assert!(!run_[field].is_null(), "others rely on {field}");
+    }
+    for p in ["p50", "p90", "p99", "p999", "max"] {
+        assert!(run_["response_ms"][p].is_number(), "others rely on response_ms.{p}");
+    }
+    let requests = run_["requests"].as_u64().expect("a count");
+    assert!((50..=120).contains(&requests), "about 100 a second for a second, got {requests}");
+    assert_eq!(run_["errors"], 0, "the target answers");
+    let id = run_["id"].as_str().expect("an id");
+    assert_eq!(json(dir.path(), &["run", "show", id], 0)["id"], id, "the run is stored");
+    assert_eq!(json(dir.path(), &["run", "list"], 0)["runs"][0]["id"], id, "and listed");
+    let (code, out, _) = run(dir.path(), &["run", "show", id]);
+    assert!(code == 0 && out.contains("response time") && out.contains("p99.9"), "people get a page: {out}");
+}
+
+#[test]
+fn a_refused_port_is_not_a_result() {
+    let dir = temp();
+    // A port that was just free: nothing listens there.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a port").port();
+    let url = format!("http://127.0.0.1:{port}/");
+    let (code, out, err) =
+        run(dir.path(), &["bench", "http", &url, "-c", "1", "-d", "300ms", "--warmup", "0s", "--json"]);
+    assert!(code == 1 || code == 4, "failed or invalid, never fine: {code} {err}");
+    if code == 4 {
+        let run_: Value = serde_json::from_str(&out).expect("JSON");
+        assert_eq!(run_["valid"], false, "4 goes with an invalid run");
+    } else {
+        assert!(err.contains("error: "), "1 goes with an error: {err}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_still_gives_what_was_measured() {
+    let dir = temp();
+    let target = ScriptedHttp::start_now(|_| Answer::ok("hello")).expect("target");
+    let child = perfctl(
+        dir.path(),
+        &["bench", "http", &target.url(), "-c", "1", "--rate", "50", "-d", "50s", "--warmup", "0s", "--json"],
+    )
+    .spawn()
+    .expect("perfctl starts");
+    let end = Instant::now() + DEADLINE;
+    while target.requests() < 30 {
+        assert!(Instant::now() < end, "the load starts");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let stopped = Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill");
+    assert!(stopped.success(), "the signal is sent to our own child");
+    let output = finish(child);
+    assert_eq!(output.status.code(), Some(1), "a run that was stopped is not a success");
+    let run_: Value = serde_json::from_slice(&output.stdout).expect("the partial result is JSON");
+    assert_eq!(run_["state"], "cancelled", "and says that it is partial");
+}
+
+#[test]
+fn samples_come_one_to_a_line() {
+    let dir = temp();
+    let target = ScriptedHttp::start_now(|_| Answer::ok("hello")).expect("target");
+    let _ = json(dir.path(), &["env", "add", "api", "--api", &target.url(), "--host", "local"], 0);
+    let (code, out, err) = run(dir.path(), &["monitor", "--env", "api", "--for", "4s", "--json"]);
+    assert_eq!(code, 0, "all targets answer: {err}");
+    let samples: Vec<Value> = out.lines().map(|l| serde_json::from_str(l).expect("a line is a sample")).collect();
+    assert!(samples.len() >= 2, "one a second, got {}", samples.len());
+    for sample in &samples {
+        assert_eq!(sample["schema"], "perfdeck.sample/1", "each names its schema");
+        assert!(sample["series"].is_object() && sample["targets"].is_array() && sample["own"].is_object(), "{sample}");
+    }
+    assert!(samples.windows(2).all(|w| w[0]["t_ms"].as_f64() < w[1]["t_ms"].as_f64()), "times ascend");
+    let last = samples.last().expect("there is one");
+    assert!(last["series"]["api.probe.total"].is_number(), "the probe is measured: {last}");
+}
+
+#[test]
+fn a_target_that_is_down_makes_the_samples_incomplete() {
+    let dir = temp();
+    let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a port").port();
+    let _ = json(dir.path(), &["env", "add", "down", "--api", &format!("http://127.0.0.1:{port}")], 0);
+    let (code, out, err) = run(dir.path(), &["monitor", "--env", "down", "--for", "4s", "--json"]);
+    assert_eq!(code, 4, "a target that does not answer is not fine: {out} {err}");
+    assert!(err.contains("error: "), "and it says which: {err}");
+}
+
+#[test]
+fn the_server_prints_its_address_and_answers() {
+    let dir = temp();
+    let token_file = dir.path().join("token");
+    let mut child =
+        perfctl(dir.path(), &["serve", "--token-file", token_file.to_str().expect("UTF-8")]).spawn().expect("starts");
+    let mut url = String::new();
+    BufReader::new(child.stdout.as_mut().expect("piped")).read_line(&mut url).expect("a line");
+    let token = std::fs::read_to_string(&token_file).expect("the token is written");
+    let (address, fragment) = url.trim().split_once("/#token=").expect("the token is in the fragment");
+    assert_eq!(fragment, token.trim(), "and is the one in the file");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = std::fs::metadata(&token_file).expect("file").permissions().mode();
+        assert_eq!(mode & 0o077, 0, "nobody else may read it");
+    }
+    let address = address.trim_start_matches("http://");
+    let mut stream = std::net::TcpStream::connect(address).expect("it listens");
+    stream.set_read_timeout(Some(DEADLINE)).expect("deadline");
+    let request = format!(
+        "POST /api/rpc/env.list HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {fragment}\r\n\
+         Content-Type: application/json\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{{}}"
+    );
+    stream.write_all(request.as_bytes()).expect("sent");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("answered");
+    child.kill().expect("child is ours");
+    child.wait().expect("child is ours");
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("\"demo\""), "the registry answers: {answer}");
+}
+
+#[test]
+fn a_report_is_written_where_it_was_asked_for() {
+    let dir = temp();
+    let target = ScriptedHttp::start_now(|_| Answer::ok("hello")).expect("target");
+    let _ = json(dir.path(), &["env", "add", "api", "--api", &target.url()], 0);
+    let _ =
+        bench(dir.path(), &[&target.url(), "--env", "api", "-c", "2", "-d", "1s", "--warmup", "0s", "--rate", "50"]);
+    let (html, data) = (dir.path().join("r.html"), dir.path().join("d.json"));
+    let args =
+        ["report", "--env", "api", "--out", html.to_str().expect("UTF-8"), "--json-out", data.to_str().expect("UTF-8")];
+    let written = json(dir.path(), &args, 0);
+    assert_eq!(written["schema"], "perfdeck.report_file/1", "the answer names its schema");
+    assert!(std::fs::read_to_string(&html).expect("HTML").contains("<svg"), "the page has charts");
+    let document: Value = serde_json::from_slice(&std::fs::read(&data).expect("JSON")).expect("JSON");
+    assert_eq!(document["schema"], "perfdeck.report/1", "the data is the report's document");
+    let (code, _, err) = run(dir.path(), &["report", "--env", "demo", "--out", "x.html"]);
+    assert_eq!(code, 1, "nothing to report is a failure: {err}");
+}
+
+#[test]
+fn colour_is_off_when_asked() {
+    let dir = temp();
+    let child = perfctl(dir.path(), &["env", "show", "nobody"]).env("NO_COLOR", "1").spawn().expect("perfctl starts");
+    let output = finish(child);
+    assert!(!output.stderr.contains(&0x1b), "NO_COLOR is honoured");
+    assert!(output.stderr.starts_with(b"error: "), "the words carry the meaning");
+}
+
+#[test]
+fn shells_and_manual_need_no_store() {
+    let dir = temp();
+    let store = dir.path().join("never");
+    for (args, needle) in [
+        (&["completions", "bash"][..], "perfctl"),
+        (&["man"], ".TH perfctl"),
+        (&["--help"], "Exit codes"),
+        (&["--version"], "perfctl "),
+    ] {
+        let (code, out, err) = run(&store, args);
+        assert!(code == 0 && out.contains(needle), "{args:?} writes to stdout: {err}");
+    }
+    assert!(!store.exists(), "and touches no data folder");
+}
+
+#[test]
+fn schemas_are_those_in_the_documentation() {
+    let dir = temp();
+    let (code, _, err) = run(dir.path(), &["schemas", dir.path().join("s").to_str().expect("UTF-8")]);
+    assert_eq!(code, 0, "schemas are written: {err}");
+    let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../docs/schemas");
+    let mut seen = 0;
+    for entry in std::fs::read_dir(dir.path().join("s")).expect("folder") {
+        let entry = entry.expect("entry");
+        let now = std::fs::read_to_string(entry.path()).expect("schema");
+        let then = std::fs::read_to_string(kept.join(entry.file_name())).unwrap_or_default();
+        // A checkout on Windows may have turned line ends.
+        assert_eq!(
+            then.replace("\r\n", "\n"),
+            now,
+            "{:?} is stale: run 'perfctl schemas docs/schemas'",
+            entry.file_name()
+        );
+        seen += 1;
+    }
+    assert!(seen >= 9, "every answer has a schema");
+}

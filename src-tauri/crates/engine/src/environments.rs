@@ -1,0 +1,597 @@
+//! Environments: from what a form or a file says to what is stored, and back.
+use perfdeck_model::{
+    Address, ApiError, ApiTarget, CacheMode, CacheTarget, ConnectionReport, ConnectionStage, DEMO_ENVIRONMENT_ID,
+    DatabaseTarget, Environment, EnvironmentDraft, EnvironmentSummary, ErrorCode, FrontendTarget, Guards, HostTarget,
+    Kind, PoolSettings, Scheme, SecretInput, SecretSource, Sensitive, StageName, StageOutcome, TargetRole, Targets,
+    TargetsDraft,
+};
+use uuid::Uuid;
+
+use crate::Engine;
+
+/// Default expiry of cache entries by kind, in seconds: short in development, so that edits show.
+pub(crate) fn default_ttl_s(kind: Kind) -> f64 {
+    match kind {
+        Kind::Development => 60.0,
+        Kind::Staging => 600.0,
+        Kind::Production => 3600.0,
+    }
+}
+
+fn parse(field: &str, text: &str, roles: &[TargetRole]) -> Result<(Address, Option<Sensitive>), ApiError> {
+    let (address, password) =
+        Address::parse(text).map_err(|e| ApiError::bad_request(format!("{field}: {}", e.message)).hint(e.hint))?;
+    if !roles.contains(&address.scheme.role()) {
+        return Err(ApiError::bad_request(format!(
+            "{field}: a {} address does not belong here",
+            address.scheme.product()
+        ))
+        .hint("Paste it into the field of its own target"));
+    }
+    Ok((address, password))
+}
+
+fn filled(text: Option<&String>) -> Option<&str> {
+    text.map(|t| t.trim()).filter(|t| !t.is_empty())
+}
+
+/// A draft with its parts understood; the secrets still beside it.
+pub(crate) struct Parsed {
+    pub(crate) environment: Environment,
+    /// What to do with the secret of each target.
+    pub(crate) secrets: Vec<(TargetRole, SecretInput)>,
+}
+
+/// Key of a target's secret in the vault.
+pub(crate) fn secret_key(environment_id: &str, role: TargetRole) -> String {
+    format!("{environment_id}/{}", role.as_str())
+}
+
+/// A password inside the URL wins over the form's "keep", because it was just pasted.
+fn secret_of(input: &SecretInput, pasted: Option<Sensitive>) -> SecretInput {
+    match (input, pasted) {
+        (SecretInput::Keep, Some(p)) => SecretInput::Set { value: p.expose().to_owned() },
+        (other, _) => other.clone(),
+    }
+}
+
+/// Understands a draft. `old` is what is edited, so that kept secrets stay where they are.
+pub(crate) fn parse_draft(
+    draft: &EnvironmentDraft,
+    old: Option<&Environment>,
+    now_ms: f64,
+) -> Result<Parsed, ApiError> {
+    let name = draft.name.trim().to_owned();
+    if name.is_empty() || name.chars().count() > 64 || name.chars().any(char::is_control) {
+        return Err(ApiError::bad_request("name: An environment needs a name of 1 to 64 characters")
+            .hint("For example 'clinic staging'"));
+    }
+    if name.eq_ignore_ascii_case(DEMO_ENVIRONMENT_ID) {
+        return Err(
+            ApiError::new(ErrorCode::Conflict, "name: 'demo' is the built-in environment").hint("Choose another name")
+        );
+    }
+    let t = &draft.targets;
+    let mut secrets = Vec::new();
+    let kept = |role: TargetRole| -> SecretSource {
+        let Some(old) = old else { return SecretSource::None };
+        match role {
+            TargetRole::Database => old.targets.database.as_ref().map(|d| d.password.clone()),
+            TargetRole::Cache => old.targets.cache.as_ref().map(|d| d.password.clone()),
+            TargetRole::Api => old.targets.api.as_ref().map(|d| d.authorization.clone()),
+            TargetRole::Host => old.targets.host.as_ref().map(|d| d.secret.clone()),
+            TargetRole::Frontend => None,
+        }
+        .unwrap_or_default()
+    };
+    let mut targets = Targets::default();
+    if let Some(text) = filled(t.database.as_ref()) {
+        let (address, pasted) = parse("database", text, &[TargetRole::Database])?;
+        secrets.push((TargetRole::Database, secret_of(&t.database_password, pasted)));
+        targets.database = Some(DatabaseTarget { address, password: kept(TargetRole::Database) });
+    }
+    if let Some(text) = filled(t.cache.as_ref()) {
+        let (address, pasted) = parse("cache", text, &[TargetRole::Cache])?;
+        secrets.push((TargetRole::Cache, secret_of(&t.cache_password, pasted)));
+        let mode = match address.params.get("mode").map(String::as_str) {
+            Some("cluster") => CacheMode::Cluster,
+            Some("sentinel") => CacheMode::Sentinel,
+            _ => CacheMode::Single,
+        };
+        let sentinel_master = address.params.get("master").or_else(|| address.params.get("service_name")).cloned();
+        if mode == CacheMode::Sentinel && sentinel_master.is_none() {
+            return Err(ApiError::bad_request("cache: A Sentinel address names its primary")
+                .hint("Write redis+sentinel://host:26379/0?master=mymaster"));
+        }
+        if mode == CacheMode::Single && address.hosts.len() > 1 {
+            return Err(ApiError::bad_request("cache: Several hosts need to say how they belong together")
+                .hint("Write redis+cluster://… or redis+sentinel://…"));
+        }
+        let ttl = t.cache_default_ttl_s.unwrap_or_else(|| default_ttl_s(draft.kind));
+        if !(ttl.is_finite() && ttl >= 0.0) {
+            return Err(ApiError::bad_request("cache_default_ttl_s: The expiry is a number of seconds, 0 or more"));
+        }
+        targets.cache =
+            Some(CacheTarget { address, mode, sentinel_master, password: kept(TargetRole::Cache), default_ttl_s: ttl });
+    }
+    if let Some(text) = filled(t.api.as_ref()) {
+        let (address, pasted) = parse("api", text, &[TargetRole::Api])?;
+        if pasted.is_some() || address.username.is_some() {
+            return Err(ApiError::bad_request("api: Credentials do not belong into the URL")
+                .hint("Give an Authorization header instead, such as 'Basic …' or 'Bearer …'"));
+        }
+        for header in &t.api_headers {
+            let bad_name = header.name.is_empty()
+                || !header.name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.!#$%&'*+^`|~".contains(&b));
+            if bad_name || header.value.chars().any(|c| c.is_control() && c != '\t') {
+                return Err(ApiError::bad_request(format!(
+                    "api_headers: '{}' is not a valid header",
+                    header.name.escape_debug()
+                )));
+            }
+            if ["authorization", "cookie", "proxy-authorization", "x-api-key"]
+                .contains(&header.name.to_ascii_lowercase().as_str())
+            {
+                return Err(ApiError::bad_request(format!("api_headers: '{}' carries a secret", header.name))
+                    .hint("Enter it as the Authorization value, which is kept with the secrets"));
+            }
+        }
+        let probe_path = filled(t.api_probe_path.as_ref()).unwrap_or("/").to_owned();
+        let probe_path = if probe_path.starts_with('/') { probe_path } else { format!("/{probe_path}") };
+        secrets.push((TargetRole::Api, t.api_authorization.clone()));
+        targets.api = Some(ApiTarget {
+            url: text.trim_end_matches('/').to_owned(),
+            probe_path,
+            headers: t.api_headers.clone(),
+            authorization: kept(TargetRole::Api),
+        });
+    }
+    if let Some(text) = filled(t.host.as_ref()) {
+        let known = text == "local" || text.starts_with("ssh://") || text.starts_with("prometheus+http");
+        if !known {
+            return Err(ApiError::bad_request("host: Perfdeck does not know this kind of host")
+                .hint("Write local, ssh://user@host or prometheus+http://host:9090"));
+        }
+        let mut url = text.to_owned();
+        let mut pasted = None;
+        if let Some(rest) = text.strip_prefix("ssh://") {
+            let (address, password) = parse("host", &format!("ssh://{rest}"), &[TargetRole::Host])?;
+            url = address.url();
+            pasted = password;
+        }
+        secrets.push((TargetRole::Host, secret_of(&t.host_secret, pasted)));
+        targets.host = Some(HostTarget { url, secret: kept(TargetRole::Host) });
+    }
+    if let Some(text) = filled(t.frontend.as_ref()) {
+        targets.frontend = Some(FrontendTarget { location: text.to_owned() });
+    }
+    let pool = draft.pool.clone().unwrap_or_else(|| PoolSettings::for_kind(draft.kind));
+    if pool.size + pool.max_overflow == 0 || pool.size > 10_000 || pool.max_overflow > 10_000 {
+        return Err(ApiError::bad_request("pool: The pool needs 1 to 10 000 connections"));
+    }
+    if !(pool.timeout_s.is_finite() && pool.timeout_s > 0.0 && pool.recycle_s.is_finite() && pool.recycle_s > 0.0) {
+        return Err(ApiError::bad_request("pool: Timeout and recycle are seconds greater than 0"));
+    }
+    Ok(Parsed {
+        environment: Environment {
+            id: old.map_or_else(|| Uuid::now_v7().to_string(), |o| o.id.clone()),
+            name,
+            kind: draft.kind,
+            targets,
+            pool,
+            guards: draft.guards.clone().unwrap_or_else(|| Guards::for_kind(draft.kind)),
+            created_ms: old.map_or(now_ms, |o| o.created_ms),
+            updated_ms: now_ms,
+        },
+        secrets,
+    })
+}
+
+/// The draft that a form shows to edit an environment; its secrets say "keep".
+pub(crate) fn draft_of(environment: &Environment) -> EnvironmentDraft {
+    let t = &environment.targets;
+    EnvironmentDraft {
+        name: environment.name.clone(),
+        kind: environment.kind,
+        targets: TargetsDraft {
+            database: t.database.as_ref().map(|d| d.address.url()),
+            cache: t.cache.as_ref().map(|c| c.address.url()),
+            cache_default_ttl_s: t.cache.as_ref().map(|c| c.default_ttl_s),
+            api: t.api.as_ref().map(|a| a.url.clone()),
+            api_probe_path: t.api.as_ref().map(|a| a.probe_path.clone()),
+            api_headers: t.api.as_ref().map(|a| a.headers.clone()).unwrap_or_default(),
+            host: t.host.as_ref().map(|h| h.url.clone()),
+            frontend: t.frontend.as_ref().map(|f| f.location.clone()),
+            ..TargetsDraft::default()
+        },
+        pool: Some(environment.pool.clone()),
+        guards: Some(environment.guards.clone()),
+    }
+}
+
+/// Each target with its short address.
+pub(crate) fn addresses(targets: &Targets) -> Vec<(TargetRole, String)> {
+    targets
+        .roles()
+        .into_iter()
+        .filter_map(|role| {
+            let address = match role {
+                TargetRole::Api => targets.api.as_ref()?.url.clone(),
+                TargetRole::Host => targets.host.as_ref()?.url.clone(),
+                TargetRole::Database => targets.database.as_ref()?.address.short(),
+                TargetRole::Cache => targets.cache.as_ref()?.address.short(),
+                TargetRole::Frontend => targets.frontend.as_ref()?.location.clone(),
+            };
+            Some((role, address))
+        })
+        .collect()
+}
+
+/// Reads the variables of an application's `.env` file or environment (DESIGN section 4).
+///
+/// # Errors
+/// When no variable that names a target is in it, or a number is not one.
+pub fn draft_from_variables<'a>(
+    variables: impl IntoIterator<Item = (&'a str, &'a str)>,
+) -> Result<EnvironmentDraft, ApiError> {
+    let map: std::collections::HashMap<&str, &str> = variables.into_iter().collect();
+    let get = |names: &[&str]| names.iter().find_map(|n| map.get(n).copied()).map(str::trim).filter(|v| !v.is_empty());
+    let number = |name: &str| -> Result<Option<f64>, ApiError> {
+        get(&[name]).map_or(Ok(None), |v| {
+            v.parse::<f64>()
+                .ok()
+                .filter(|n| n.is_finite() && *n >= 0.0)
+                .map(Some)
+                .ok_or_else(|| ApiError::bad_request(format!("{name} is not a number")))
+        })
+    };
+    let kind = get(&["ENVIRONMENT", "APP_ENV", "NODE_ENV"]).and_then(|k| k.parse().ok()).unwrap_or(Kind::Development);
+    let mut pool = PoolSettings::for_kind(kind);
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    {
+        if let Some(n) = number("DB_POOL_SIZE")? {
+            pool.size = n as u32;
+        }
+        if let Some(n) = number("DB_MAX_OVERFLOW")? {
+            pool.max_overflow = n as u32;
+        }
+    }
+    if let Some(n) = number("DB_POOL_TIMEOUT")? {
+        pool.timeout_s = n;
+    }
+    if let Some(n) = number("DB_POOL_RECYCLE")? {
+        pool.recycle_s = n;
+    }
+    let targets = TargetsDraft {
+        database: get(&["DATABASE_URL", "DB_URL", "SQLALCHEMY_DATABASE_URI"]).map(str::to_owned),
+        cache: get(&["REDIS_URL", "CACHE_URL", "VALKEY_URL"]).map(str::to_owned),
+        cache_default_ttl_s: number("CACHE_DEFAULT_TTL")?,
+        api: get(&["API_BASE_URL", "API_URL", "BASE_URL"]).map(str::to_owned),
+        ..TargetsDraft::default()
+    };
+    if targets.database.is_none() && targets.cache.is_none() && targets.api.is_none() {
+        return Err(ApiError::bad_request("No target is named here")
+            .hint("Perfdeck reads DATABASE_URL, REDIS_URL and API_BASE_URL"));
+    }
+    Ok(EnvironmentDraft { name: kind.as_str().to_owned(), kind, targets, pool: Some(pool), guards: None })
+}
+
+/// Splits the text of a `.env` file into variables: `NAME=value`, `export`, quotes and comments.
+pub fn parse_dotenv(text: &str) -> Vec<(String, String)> {
+    text.lines()
+        .filter_map(|line| {
+            let line = line.trim();
+            let line = line.strip_prefix("export ").unwrap_or(line);
+            if line.starts_with('#') {
+                return None;
+            }
+            let (name, value) = line.split_once('=')?;
+            let value = value.trim();
+            let value = match value.chars().next() {
+                Some(quote @ ('"' | '\'')) => value[1..].split(quote).next().unwrap_or(""),
+                _ => value.split(" #").next().unwrap_or(value).trim(),
+            };
+            Some((name.trim().to_owned(), value.to_owned()))
+        })
+        .collect()
+}
+
+impl Engine {
+    /// All environments, the demo first.
+    pub(crate) async fn environment_list(&self) -> Result<Vec<EnvironmentSummary>, ApiError> {
+        let counts = self.store.run_counts().await?;
+        let runs = |id: &str| counts.iter().find(|(e, _)| e.as_deref() == Some(id)).map_or(0, |(_, n)| *n);
+        let demo = self.demo_environment().await;
+        let stored = self.store.environments().await?;
+        Ok(std::iter::once((demo, true))
+            .chain(stored.into_iter().map(|e| (e, false)))
+            .map(|(e, demo)| EnvironmentSummary {
+                runs: runs(&e.id),
+                targets: addresses(&e.targets),
+                id: e.id,
+                name: e.name,
+                kind: e.kind,
+                demo,
+            })
+            .collect())
+    }
+
+    /// The environment with this id, or with this name where the id is unknown.
+    pub(crate) async fn environment(&self, id_or_name: &str) -> Result<Environment, ApiError> {
+        if id_or_name == DEMO_ENVIRONMENT_ID {
+            return Ok(self.demo_environment().await);
+        }
+        if let Some(e) = self.store.environment(id_or_name).await? {
+            return Ok(e);
+        }
+        self.store.environments().await?.into_iter().find(|e| e.name == id_or_name).ok_or_else(|| {
+            ApiError::not_found(format!("There is no environment '{id_or_name}'"))
+                .hint("'perfctl env list' shows the environments there are")
+        })
+    }
+
+    /// Stores a new or edited environment with its secrets.
+    pub(crate) async fn save_environment(
+        &self,
+        draft: &EnvironmentDraft,
+        old: Option<&Environment>,
+    ) -> Result<Environment, ApiError> {
+        let Parsed { mut environment, secrets } = parse_draft(draft, old, self.clock.now_ms())?;
+        for (role, input) in secrets {
+            let key = secret_key(&environment.id, role);
+            let source = match input {
+                SecretInput::Keep => continue,
+                SecretInput::Clear => {
+                    self.vault.forget(&key).await;
+                    SecretSource::None
+                }
+                SecretInput::Set { value } if value.is_empty() => SecretSource::None,
+                SecretInput::Set { value } => self.vault.set(&key, Sensitive::new(value)).await?,
+                SecretInput::Env { name } => {
+                    if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
+                        return Err(ApiError::bad_request(format!(
+                            "'{}' is not the name of an environment variable",
+                            name.escape_debug()
+                        )));
+                    }
+                    SecretSource::Env { name }
+                }
+            };
+            let t = &mut environment.targets;
+            match role {
+                TargetRole::Database => t.database.iter_mut().for_each(|d| d.password = source.clone()),
+                TargetRole::Cache => t.cache.iter_mut().for_each(|d| d.password = source.clone()),
+                TargetRole::Api => t.api.iter_mut().for_each(|d| d.authorization = source.clone()),
+                TargetRole::Host => t.host.iter_mut().for_each(|d| d.secret = source.clone()),
+                TargetRole::Frontend => {}
+            }
+        }
+        self.store.put_environment(&environment).await?;
+        // A watched environment is watched anew with its new addresses.
+        self.sessions.stop(&environment.id).await;
+        Ok(environment)
+    }
+
+    /// A copy under a free name; secrets are copied too where they can be read.
+    pub(crate) async fn duplicate_environment(&self, id: &str, name: Option<String>) -> Result<Environment, ApiError> {
+        let old = self.environment(id).await?;
+        let taken: Vec<String> = self.store.environments().await?.into_iter().map(|e| e.name).collect();
+        let name = name.unwrap_or_else(|| {
+            (1..)
+                .map(|n| if n == 1 { format!("{} copy", old.name) } else { format!("{} copy {n}", old.name) })
+                .find(|n| !taken.contains(n))
+                .unwrap_or_default()
+        });
+        let mut draft = draft_of(&old);
+        draft.name = name;
+        for (role, input) in [
+            (TargetRole::Database, &mut draft.targets.database_password),
+            (TargetRole::Cache, &mut draft.targets.cache_password),
+            (TargetRole::Api, &mut draft.targets.api_authorization),
+            (TargetRole::Host, &mut draft.targets.host_secret),
+        ] {
+            let source = secret_source(&old, role);
+            *input = match source {
+                SecretSource::Env { name } => SecretInput::Env { name },
+                SecretSource::None => SecretInput::Keep,
+                source => match self.vault.get(&secret_key(&old.id, role), &source).await {
+                    Ok(Some(s)) => SecretInput::Set { value: s.expose().to_owned() },
+                    _ => SecretInput::Keep,
+                },
+            };
+        }
+        self.save_environment(&draft, None).await
+    }
+
+    /// The secret of one target.
+    pub(crate) async fn secret(
+        &self,
+        environment: &Environment,
+        role: TargetRole,
+    ) -> Result<Option<Sensitive>, ApiError> {
+        self.vault.get(&secret_key(&environment.id, role), &secret_source(environment, role)).await
+    }
+
+    /// Tests a draft before it is saved; secrets that say "keep" come from the environment it edits.
+    pub(crate) async fn test_draft(
+        &self,
+        draft: &EnvironmentDraft,
+        id: Option<&str>,
+    ) -> Result<Vec<ConnectionReport>, ApiError> {
+        let old = match id {
+            Some(id) => Some(self.environment(id).await?),
+            None => None,
+        };
+        // A test may come before the name is chosen.
+        let mut named = draft.clone();
+        if named.name.trim().is_empty() {
+            "untitled".clone_into(&mut named.name);
+        }
+        let parsed = parse_draft(&named, old.as_ref(), self.clock.now_ms())?;
+        let mut secrets = Vec::new();
+        for (role, input) in &parsed.secrets {
+            let secret = match input {
+                SecretInput::Set { value } => Ok(Some(Sensitive::new(value.clone()))),
+                SecretInput::Clear => Ok(None),
+                SecretInput::Env { name } => self.vault.get("", &SecretSource::Env { name: name.clone() }).await,
+                SecretInput::Keep => match &old {
+                    Some(old) => self.secret(old, *role).await,
+                    None => Ok(None),
+                },
+            };
+            secrets.push((*role, secret));
+        }
+        Ok(test_targets(&parsed.environment.targets, secrets).await)
+    }
+
+    /// Tests all targets of a stored environment, at the same time.
+    pub(crate) async fn test_environment(&self, id: &str) -> Result<Vec<ConnectionReport>, ApiError> {
+        let environment = self.environment(id).await?;
+        let mut secrets = Vec::new();
+        for role in environment.targets.roles() {
+            secrets.push((role, self.secret(&environment, role).await));
+        }
+        Ok(test_targets(&environment.targets, secrets).await)
+    }
+}
+
+fn secret_source(environment: &Environment, role: TargetRole) -> SecretSource {
+    let t = &environment.targets;
+    match role {
+        TargetRole::Database => t.database.as_ref().map(|d| d.password.clone()),
+        TargetRole::Cache => t.cache.as_ref().map(|c| c.password.clone()),
+        TargetRole::Api => t.api.as_ref().map(|a| a.authorization.clone()),
+        TargetRole::Host => t.host.as_ref().map(|h| h.secret.clone()),
+        TargetRole::Frontend => None,
+    }
+    .unwrap_or_default()
+}
+
+type Secrets = Vec<(TargetRole, Result<Option<Sensitive>, ApiError>)>;
+
+async fn test_targets(targets: &Targets, secrets: Secrets) -> Vec<ConnectionReport> {
+    let tests = targets.roles().into_iter().map(|role| {
+        let secret = secrets.iter().find(|(r, _)| *r == role).map_or(Ok(None), |(_, s)| s.clone());
+        async move {
+            let secret = match secret {
+                Ok(secret) => secret,
+                Err(error) => return missing_secret(role, targets, error),
+            };
+            match role {
+                TargetRole::Database => match &targets.database {
+                    Some(d) => perfdeck_database::test(&d.address, secret.as_ref()).await,
+                    None => unmeasured(role, targets),
+                },
+                TargetRole::Cache => match &targets.cache {
+                    Some(c) if c.address.scheme != Scheme::Memory => perfdeck_cache::test(c, secret.as_ref()).await,
+                    _ => in_process(role, targets),
+                },
+                TargetRole::Api => match &targets.api {
+                    Some(a) => perfdeck_monitor::test_api(a, secret.as_ref()).await,
+                    None => unmeasured(role, targets),
+                },
+                TargetRole::Host if targets.host.as_ref().is_some_and(|h| h.url == "local") => {
+                    in_process(role, targets)
+                }
+                TargetRole::Host | TargetRole::Frontend => unmeasured(role, targets),
+            }
+        }
+    });
+    futures_util::future::join_all(tests).await
+}
+
+fn report(
+    role: TargetRole,
+    targets: &Targets,
+    ok: bool,
+    stage: ConnectionStage,
+    error: Option<ApiError>,
+) -> ConnectionReport {
+    let address = addresses(targets).into_iter().find(|(r, _)| *r == role).map(|(_, a)| a).unwrap_or_default();
+    ConnectionReport { role, address, ok, stages: vec![stage], version: None, error }
+}
+
+fn stage(stage: StageName, outcome: StageOutcome, detail: &str) -> ConnectionStage {
+    ConnectionStage { stage, outcome, detail: detail.to_owned(), fix: None, elapsed_ms: 0.0 }
+}
+
+fn missing_secret(role: TargetRole, targets: &Targets, error: ApiError) -> ConnectionReport {
+    let s = stage(StageName::Authentication, StageOutcome::Failed, &error.message);
+    report(role, targets, false, s, Some(error))
+}
+
+fn in_process(role: TargetRole, targets: &Targets) -> ConnectionReport {
+    report(
+        role,
+        targets,
+        true,
+        stage(StageName::Address, StageOutcome::Ok, "on this machine, nothing to connect to"),
+        None,
+    )
+}
+
+fn unmeasured(role: TargetRole, targets: &Targets) -> ConnectionReport {
+    let s = stage(
+        StageName::Address,
+        StageOutcome::Skipped,
+        "kept with the environment; this version does not measure it yet",
+    );
+    report(role, targets, true, s, None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn draft(name: &str) -> EnvironmentDraft {
+        EnvironmentDraft { name: name.into(), ..EnvironmentDraft::default() }
+    }
+
+    #[test]
+    fn a_pasted_password_leaves_the_address() {
+        let mut d = draft("x");
+        d.targets.database = Some("postgres://u:canary@h/db".into());
+        let p = parse_draft(&d, None, 1.0).expect("draft is understood");
+        assert!(!format!("{:?}", p.environment).contains("canary"), "what is stored has no password");
+        assert_eq!(
+            p.secrets,
+            vec![(TargetRole::Database, SecretInput::Set { value: "canary".into() })],
+            "it goes to the vault"
+        );
+    }
+
+    #[test]
+    fn bad_drafts_name_the_field() {
+        let mut cases = Vec::new();
+        cases.push((draft(""), "name"));
+        cases.push((draft("demo"), "name"));
+        let mut d = draft("x");
+        d.targets.database = Some("redis://h".into());
+        cases.push((d, "database"));
+        let mut d = draft("x");
+        d.targets.cache = Some("redis+sentinel://h:26379".into());
+        cases.push((d, "cache"));
+        let mut d = draft("x");
+        d.targets.api = Some("https://user:pw@h".into());
+        cases.push((d, "api"));
+        let mut d = draft("x");
+        d.pool = Some(PoolSettings { size: 0, max_overflow: 0, timeout_s: 1.0, recycle_s: 1.0 });
+        cases.push((d, "pool"));
+        for (d, field) in cases {
+            let e = parse_draft(&d, None, 1.0).err().unwrap_or_else(|| panic!("{field} is refused"));
+            assert!(e.message.starts_with(field), "'{}' starts with the field {field}", e.message);
+        }
+    }
+
+    #[test]
+    fn an_env_file_becomes_a_draft() {
+        let text = "# app\nexport DATABASE_URL=\"postgresql+asyncpg://a:b@db/app\"\nREDIS_URL=redis://c:6379/1 # cache\nDB_POOL_SIZE=20\nDB_MAX_OVERFLOW=10\nENVIRONMENT='production'\nOTHER=1";
+        let variables = parse_dotenv(text);
+        let d =
+            draft_from_variables(variables.iter().map(|(k, v)| (k.as_str(), v.as_str()))).expect("targets are named");
+        assert_eq!(d.kind, Kind::Production, "the kind is read");
+        assert_eq!(d.targets.cache.as_deref(), Some("redis://c:6379/1"), "comments after values are cut");
+        assert_eq!(d.pool.expect("pool").size, 20, "pool settings keep their meaning");
+        assert!(draft_from_variables([("X", "y")]).is_err(), "a file without targets says so");
+    }
+}

@@ -1,0 +1,226 @@
+//! Jobs: work that has progress, can be cancelled and survives navigation.
+use std::collections::VecDeque;
+use std::future::Future;
+use std::sync::{Arc, Mutex};
+
+use perfdeck_model::{ApiError, Clock, ErrorCode, JobState, JobStatus};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+/// Finished jobs that are remembered.
+const KEEP: usize = 50;
+
+/// All jobs of this process.
+#[derive(Clone)]
+pub struct Jobs {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    clock: Arc<dyn Clock>,
+    entries: Mutex<VecDeque<Entry>>,
+    version: watch::Sender<u64>,
+}
+
+struct Entry {
+    status: JobStatus,
+    cancel: CancellationToken,
+}
+
+/// What a job uses to tell its progress.
+#[derive(Clone)]
+pub struct JobContext {
+    /// Identifier of the job.
+    pub id: String,
+    /// Cancelled when the user asks for it.
+    pub cancel: CancellationToken,
+    jobs: Jobs,
+}
+
+impl JobContext {
+    /// Sets the share done (0 to 1, `None` when it cannot be known) and the step.
+    pub fn progress(&self, share: Option<f64>, step: &str) {
+        self.jobs.update(&self.id, |status| {
+            status.progress = share.map(|s| s.clamp(0.0, 1.0));
+            step.clone_into(&mut status.step);
+        });
+    }
+}
+
+impl Jobs {
+    pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
+        let (version, _) = watch::channel(0);
+        Self { inner: Arc::new(Inner { clock, entries: Mutex::new(VecDeque::new()), version }) }
+    }
+
+    fn entries(&self) -> std::sync::MutexGuard<'_, VecDeque<Entry>> {
+        self.inner.entries.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    fn touch(&self) {
+        self.inner.version.send_modify(|v| *v += 1);
+    }
+
+    /// Counts up with every change.
+    pub(crate) fn version(&self) -> watch::Receiver<u64> {
+        self.inner.version.subscribe()
+    }
+
+    fn update(&self, id: &str, f: impl FnOnce(&mut JobStatus)) {
+        if let Some(entry) = self.entries().iter_mut().find(|e| e.status.id == id) {
+            f(&mut entry.status);
+        }
+        self.touch();
+    }
+
+    /// All jobs, newest first.
+    pub fn list(&self) -> Vec<JobStatus> {
+        self.entries().iter().map(|e| e.status.clone()).collect()
+    }
+
+    /// The job `id`.
+    pub fn get(&self, id: &str) -> Option<JobStatus> {
+        self.entries().iter().find(|e| e.status.id == id).map(|e| e.status.clone())
+    }
+
+    /// A running job of this kind.
+    pub(crate) fn running(&self, kind: &str) -> Option<JobStatus> {
+        self.entries()
+            .iter()
+            .find(|e| e.status.kind == kind && e.status.state == JobState::Running)
+            .map(|e| e.status.clone())
+    }
+
+    /// Asks a job to end; answers whether there is such a job and it runs.
+    pub fn cancel(&self, id: &str) -> bool {
+        let found = self
+            .entries()
+            .iter()
+            .find(|e| e.status.id == id && e.status.state == JobState::Running)
+            .map(|e| e.cancel.clone());
+        if let Some(token) = &found {
+            token.cancel();
+        }
+        found.is_some()
+    }
+
+    /// Forgets a finished job.
+    pub fn dismiss(&self, id: &str) {
+        self.entries().retain(|e| e.status.id != id || e.status.state == JobState::Running);
+        self.touch();
+    }
+
+    /// Asks every job to end.
+    pub(crate) fn cancel_all(&self) {
+        for entry in self.entries().iter() {
+            entry.cancel.cancel();
+        }
+    }
+
+    /// Starts a job. A panic inside becomes a failed job, never a lost one.
+    pub(crate) fn spawn<F, Fut>(&self, kind: &str, title: String, environment_id: Option<String>, work: F) -> JobStatus
+    where
+        F: FnOnce(JobContext) -> Fut,
+        Fut: Future<Output = Result<Option<String>, ApiError>> + Send + 'static,
+    {
+        let id = Uuid::now_v7().to_string();
+        let cancel = CancellationToken::new();
+        let status = JobStatus {
+            id: id.clone(),
+            kind: kind.to_owned(),
+            title,
+            environment_id,
+            state: JobState::Running,
+            progress: None,
+            step: String::new(),
+            started_ms: self.inner.clock.now_ms(),
+            finished_ms: None,
+            cancellable: true,
+            error: None,
+            result: None,
+        };
+        {
+            let mut entries = self.entries();
+            entries.push_front(Entry { status: status.clone(), cancel: cancel.clone() });
+            while entries.len() > KEEP {
+                let Some(i) = entries.iter().rposition(|e| e.status.state != JobState::Running) else { break };
+                entries.remove(i);
+            }
+        }
+        self.touch();
+        let future = work(JobContext { id: id.clone(), cancel: cancel.clone(), jobs: self.clone() });
+        let jobs = self.clone();
+        let work = tokio::spawn(future);
+        tokio::spawn(async move {
+            let outcome = work.await.unwrap_or_else(|e| {
+                tracing::error!(error = %e, "a job ended unexpectedly");
+                Err(ApiError::internal("The job ended unexpectedly; the log has the details"))
+            });
+            let now = jobs.inner.clock.now_ms();
+            jobs.update(&id, |status| {
+                status.finished_ms = Some(now);
+                status.cancellable = false;
+                match outcome {
+                    Ok(result) => {
+                        status.state = if cancel.is_cancelled() { JobState::Cancelled } else { JobState::Done };
+                        status.progress = Some(1.0);
+                        status.result = result;
+                    }
+                    Err(e) if e.code == ErrorCode::Cancelled => status.state = JobState::Cancelled,
+                    Err(e) => {
+                        status.state = JobState::Failed;
+                        status.error = Some(e);
+                    }
+                }
+            });
+        });
+        status
+    }
+
+    /// Waits until a job ended.
+    pub async fn wait(&self, id: &str) -> Option<JobStatus> {
+        let mut version = self.version();
+        loop {
+            version.borrow_and_update();
+            let status = self.get(id)?;
+            if status.state != JobState::Running {
+                return Some(status);
+            }
+            version.changed().await.ok()?;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use perfdeck_model::ManualClock;
+
+    fn jobs() -> Jobs {
+        Jobs::new(Arc::new(ManualClock::new(1000.0)))
+    }
+
+    #[tokio::test]
+    async fn a_panic_fails_the_job_and_nothing_else() {
+        let jobs = jobs();
+        let job = jobs.spawn("x", "X".into(), None, |_| async { panic!("boom") });
+        let end = jobs.wait(&job.id).await.expect("job is known");
+        assert_eq!(end.state, JobState::Failed, "a panic is a failure");
+        assert_eq!(end.error.expect("with an error").code, ErrorCode::Internal, "of Perfdeck itself");
+    }
+
+    #[tokio::test]
+    async fn cancel_reaches_the_work() {
+        let jobs = jobs();
+        let job = jobs.spawn("x", "X".into(), None, |ctx| async move {
+            ctx.progress(Some(0.5), "half way");
+            ctx.cancel.cancelled().await;
+            Err(ApiError::new(ErrorCode::Cancelled, "stopped"))
+        });
+        assert!(jobs.cancel(&job.id), "a running job can be cancelled");
+        let end = jobs.wait(&job.id).await.expect("job is known");
+        assert_eq!(end.state, JobState::Cancelled, "it says so");
+        assert!(!jobs.cancel(&job.id), "and cannot be cancelled twice");
+    }
+}

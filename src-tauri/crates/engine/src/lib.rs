@@ -1,0 +1,258 @@
+//! The composition root: environments, secrets, the local store, jobs, watched environments, benchmarks, reports, and
+//! the command registry through which every face of Perfdeck reaches them.
+//!
+//! Invariants: no transport and no window is known here; a command is declared once ([`COMMANDS`]); producers never
+//! block on viewers; secrets leave the vault only towards their target.
+#![forbid(unsafe_code)]
+
+mod benchmarks;
+mod bindings;
+pub mod demo;
+mod environments;
+mod jobs;
+mod registry;
+mod reports;
+mod secrets;
+mod sessions;
+mod store;
+mod viewer;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use perfdeck_model::{
+    ApiError, BenchLive, Clock, DEMO_ENVIRONMENT_ID, Environment, Guards, JobStatus, Kind, Machine, OwnCost,
+    PoolSettings, SystemClock, Tag, Targets,
+};
+use tokio::sync::{Mutex, broadcast, watch};
+use tokio_util::sync::CancellationToken;
+
+pub use environments::{draft_from_variables, parse_dotenv};
+pub use jobs::{JobContext, Jobs};
+pub use registry::{
+    AddressInfo, AppInfo, BenchRequest, ById, COMMANDS, Deleted, KindDefaults, Reply, ReportContent, export_bindings,
+};
+pub use secrets::{SecretVault, SecretsStatus, VaultKind};
+pub use store::Store;
+pub use viewer::Viewer;
+
+/// How to open an engine.
+#[derive(Default)]
+pub struct EngineOptions {
+    /// Folder of the local store; `PERFDECK_DATA_DIR` or the platform's data folder when absent.
+    pub data_dir: Option<PathBuf>,
+    /// Where time comes from; the machine's clock when absent.
+    pub clock: Option<Arc<dyn Clock>>,
+}
+
+/// Everything behind the faces.
+pub struct Engine {
+    pub(crate) store: Store,
+    pub(crate) vault: SecretVault,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) data_dir: PathBuf,
+    pub(crate) jobs: Jobs,
+    pub(crate) sessions: sessions::Sessions,
+    pub(crate) bench: watch::Sender<Option<BenchLive>>,
+    pub(crate) own: watch::Sender<OwnCost>,
+    pub(crate) tags: broadcast::Sender<Tag>,
+    pub(crate) machine: Machine,
+    pub(crate) stopped: CancellationToken,
+    demo: Mutex<Option<Arc<demo::Demo>>>,
+    dropped: AtomicU64,
+}
+
+/// The data folder used when none is named.
+pub fn default_data_dir() -> PathBuf {
+    if let Some(dir) = std::env::var_os("PERFDECK_DATA_DIR").filter(|d| !d.is_empty()) {
+        return PathBuf::from(dir);
+    }
+    directories::ProjectDirs::from("io", "perfdeck", "Perfdeck")
+        .map_or_else(|| PathBuf::from(".perfdeck"), |d| d.data_dir().to_owned())
+}
+
+impl Engine {
+    /// Opens the local store and starts the housekeeping. Must run inside a tokio runtime.
+    ///
+    /// # Errors
+    /// When the store cannot be opened: damaged, from a newer Perfdeck, not writable.
+    pub async fn open(options: EngineOptions) -> Result<Arc<Self>, ApiError> {
+        // Whichever part asks for TLS first, all use the same provider; a second installation is refused harmlessly.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let data_dir = options.data_dir.unwrap_or_else(default_data_dir);
+        let clock = options.clock.unwrap_or_else(|| Arc::new(SystemClock));
+        let store = Store::open(&data_dir).await?;
+        let vault = {
+            let dir = data_dir.clone();
+            tokio::task::spawn_blocking(move || SecretVault::open(&dir))
+                .await
+                .map_err(|e| ApiError::internal(format!("The secret store could not be opened: {e}")))?
+        };
+        let engine = Arc::new(Self {
+            jobs: Jobs::new(clock.clone()),
+            store,
+            vault,
+            clock,
+            data_dir,
+            sessions: sessions::Sessions::default(),
+            bench: watch::channel(None).0,
+            own: watch::channel(OwnCost::default()).0,
+            tags: broadcast::channel(64).0,
+            machine: perfdeck_monitor::machine(env!("CARGO_PKG_VERSION")),
+            stopped: CancellationToken::new(),
+            demo: Mutex::new(None),
+            dropped: AtomicU64::new(0),
+        });
+        tokio::spawn(housekeeping(Arc::downgrade(&engine), engine.stopped.clone()));
+        Ok(engine)
+    }
+
+    /// A viewer of the event stream; starts watching the environment when one is named.
+    ///
+    /// # Errors
+    /// When the environment does not exist or its demo cannot be opened.
+    pub async fn watch(self: &Arc<Self>, environment_id: Option<&str>) -> Result<Viewer, ApiError> {
+        let (id, monitor) = match environment_id {
+            Some(id) => {
+                let id = self.environment(id).await?.id;
+                let monitor = self.monitor(&id).await?;
+                (Some(id), Some(monitor))
+            }
+            None => (None, None),
+        };
+        Ok(Viewer::new(self.clone(), id, monitor))
+    }
+
+    /// The jobs of this process.
+    pub fn jobs(&self) -> &Jobs {
+        &self.jobs
+    }
+
+    /// Where the local store is.
+    pub fn data_dir(&self) -> &std::path::Path {
+        &self.data_dir
+    }
+
+    /// Ends jobs and monitors and flushes what they hold. Safe to call twice.
+    pub async fn shutdown(&self) {
+        self.jobs.cancel_all();
+        self.sessions.stop_all().await;
+        self.stopped.cancel();
+        if let Some(demo) = self.demo.lock().await.take() {
+            demo.shutdown().await;
+        }
+    }
+
+    pub(crate) fn changed(&self, tags: &[Tag]) {
+        for tag in tags {
+            // Nobody watching is fine.
+            let _ = self.tags.send(*tag);
+        }
+    }
+
+    pub(crate) fn dropped(&self, frames: u64) {
+        self.dropped.fetch_add(frames, Ordering::Relaxed);
+    }
+
+    // ---- the demo environment
+
+    /// The running demo, built when it does not exist yet.
+    pub(crate) async fn demo(&self) -> Result<Arc<demo::Demo>, ApiError> {
+        self.demo_with(&|_, _| {}, &CancellationToken::new()).await
+    }
+
+    async fn demo_with(
+        &self,
+        progress: &(dyn Fn(f64, &str) + Send + Sync),
+        cancel: &CancellationToken,
+    ) -> Result<Arc<demo::Demo>, ApiError> {
+        let mut slot = self.demo.lock().await;
+        if let Some(demo) = &*slot {
+            return Ok(demo.clone());
+        }
+        let demo = demo::Demo::open(&self.data_dir.join("demo"), progress, cancel).await?;
+        *slot = Some(demo.clone());
+        Ok(demo)
+    }
+
+    /// Opens the demo as a job; one that runs already is answered again.
+    pub(crate) fn open_demo(self: &Arc<Self>) -> JobStatus {
+        if let Some(job) = self.jobs.running("demo") {
+            return job;
+        }
+        let engine = self.clone();
+        self.jobs.spawn(
+            "demo",
+            "Open the demo environment".to_owned(),
+            Some(DEMO_ENVIRONMENT_ID.to_owned()),
+            move |job| async move {
+                let context = job.clone();
+                engine.demo_with(&move |share, step| context.progress(Some(share), step), &job.cancel).await?;
+                engine.changed(&[Tag::Environments]);
+                Ok(Some(DEMO_ENVIRONMENT_ID.to_owned()))
+            },
+        )
+    }
+
+    /// The demo as an environment; its targets are known once it runs.
+    pub(crate) async fn demo_environment(&self) -> Environment {
+        // A demo that is being built holds the lock; listing environments does not wait for it.
+        let targets = match self.demo.try_lock() {
+            Ok(slot) => slot.as_ref().map(|d| d.targets()),
+            Err(_) => None,
+        };
+        Environment {
+            id: DEMO_ENVIRONMENT_ID.to_owned(),
+            name: DEMO_ENVIRONMENT_ID.to_owned(),
+            kind: Kind::Development,
+            targets: targets.unwrap_or_else(Targets::default),
+            pool: PoolSettings::for_kind(Kind::Development),
+            guards: Guards::for_kind(Kind::Development),
+            created_ms: 0.0,
+            updated_ms: 0.0,
+        }
+    }
+}
+
+/// Measures Perfdeck's own cost every second, notices what other programs wrote to the store, prunes old samples.
+async fn housekeeping(engine: std::sync::Weak<Engine>, stopped: CancellationToken) {
+    let mut meter = perfdeck_monitor::OwnCostMeter::new();
+    let mut tick = tokio::time::interval(Duration::from_secs(1));
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut connection = None;
+    let mut version = None;
+    let mut pruned_ms = 0.0;
+    loop {
+        tokio::select! {
+            () = stopped.cancelled() => return,
+            _ = tick.tick() => {}
+        }
+        let Some(engine) = engine.upgrade() else { return };
+        let (cpu, memory_bytes) = meter.measure();
+        engine.own.send_replace(OwnCost {
+            cpu,
+            memory_bytes,
+            dropped_frames: engine.dropped.load(Ordering::Relaxed),
+            store_bytes: engine.store.bytes(),
+        });
+        if connection.is_none() {
+            connection = engine.store.connection().await;
+        }
+        if let Some(c) = &mut connection {
+            let now = engine.store.data_version(c).await;
+            if now.is_some() && version.is_some() && now != version {
+                engine.changed(&[Tag::Environments, Tag::Runs, Tag::Reports]);
+            }
+            version = now;
+        }
+        let now = engine.clock.now_ms();
+        if now - pruned_ms > 600_000.0 {
+            pruned_ms = now;
+            if let Err(error) = engine.store.prune(now).await {
+                tracing::warn!(%error, "old samples could not be pruned");
+            }
+        }
+    }
+}

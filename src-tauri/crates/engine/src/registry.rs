@@ -1,0 +1,703 @@
+//! The command registry: each command is declared once, here. The shell's IPC, the server's RPC, `perfctl` and the
+//! TypeScript bindings all come from this table.
+use std::panic::AssertUnwindSafe;
+use std::path::Path;
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use perfdeck_model::{
+    Access, Address, ApiError, Columns, CommandInfo, ConnectionReport, DEMO_ENVIRONMENT_ID, Environment,
+    EnvironmentDraft, EnvironmentSummary, ErrorCode, Finding, FoundService, Frame, Guards, HttpBenchSpec, JobStatus,
+    Kind, MetricInfo, PoolSettings, ReportFile, ReportRequest, Run, RunSummary, SeriesInfo, Tag, TargetRole,
+    TargetStatus,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use ts_rs::TS;
+
+use crate::benchmarks::BenchPreview;
+use crate::environments::{draft_from_variables, draft_of, parse_dotenv};
+use crate::secrets::SecretsStatus;
+use crate::store::UNDO_MS;
+use crate::{Engine, environments};
+
+/// The answer of a command.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Reply {
+    /// JSON.
+    Json(Value),
+    /// Binary columns, see [`Columns`].
+    Binary(Vec<u8>),
+}
+
+type Result<T> = std::result::Result<T, ApiError>;
+
+/// Takes no parameters.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, TS)]
+pub(crate) struct Empty {}
+
+/// Names one thing.
+#[derive(Debug, Clone, Serialize, Deserialize, TS)]
+pub struct ById {
+    /// Its identifier. Environments may be named by their name.
+    pub id: String,
+}
+
+/// Names an environment.
+#[derive(Debug, Clone, Serialize, Deserialize, TS)]
+pub(crate) struct ByEnvironment {
+    /// Identifier or name.
+    pub environment_id: String,
+}
+
+/// Facts about this Perfdeck.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
+pub struct AppInfo {
+    /// Version.
+    pub version: String,
+    /// Operating system: `linux`, `macos`, `windows`.
+    pub platform: String,
+    /// Where the local store is.
+    pub data_dir: String,
+    /// Size of the local store, in bytes.
+    pub store_bytes: f64,
+    /// Where secrets go.
+    pub secrets: SecretsStatus,
+}
+
+/// Creates an environment.
+#[derive(Debug, Clone, Serialize, Deserialize, TS)]
+pub(crate) struct EnvCreate {
+    /// What it consists of.
+    pub draft: EnvironmentDraft,
+}
+
+/// Edits an environment.
+#[derive(Debug, Clone, Serialize, Deserialize, TS)]
+pub(crate) struct EnvUpdate {
+    /// Identifier or name.
+    pub id: String,
+    /// What it consists of from now on.
+    pub draft: EnvironmentDraft,
+}
+
+/// Copies an environment.
+#[derive(Debug, Clone, Serialize, Deserialize, TS)]
+pub(crate) struct EnvDuplicate {
+    /// Identifier or name of the original.
+    pub id: String,
+    /// Name of the copy.
+    #[serde(default)]
+    pub name: Option<String>,
+}
+
+/// Until when a deletion can be undone.
+#[derive(Debug, Clone, Serialize, Deserialize, TS)]
+pub struct Deleted {
+    /// Identifier of what was deleted, for the matching restore command.
+    pub id: String,
+    /// Time after which it is gone.
+    pub undo_until_ms: f64,
+}
+
+/// Asks for a kind's defaults.
+#[derive(Debug, Clone, Serialize, Deserialize, TS)]
+pub(crate) struct ByKind {
+    /// The kind.
+    pub kind: Kind,
+}
+
+/// Defaults of a kind.
+#[derive(Debug, Clone, Serialize, Deserialize, TS)]
+pub struct KindDefaults {
+    /// Pool settings.
+    pub pool: PoolSettings,
+    /// Guards.
+    pub guards: Guards,
+    /// Expiry of cache entries, in seconds.
+    pub cache_default_ttl_s: f64,
+    /// How it differs from the other kinds, in words.
+    pub differences: Vec<String>,
+}
+
+/// Tests a draft.
+#[derive(Debug, Clone, Serialize, Deserialize, TS)]
+pub(crate) struct TestDraft {
+    /// What to test.
+    pub draft: EnvironmentDraft,
+    /// The environment it edits, for the secrets it keeps.
+    #[serde(default)]
+    pub id: Option<String>,
+}
+
+/// Reads an application's variables.
+#[derive(Debug, Clone, Serialize, Deserialize, TS)]
+pub(crate) struct Dotenv {
+    /// Text of a `.env` file.
+    #[serde(default)]
+    pub text: Option<String>,
+    /// Path of a `.env` file.
+    #[serde(default)]
+    pub path: Option<String>,
+}
+
+/// Some text.
+#[derive(Debug, Clone, Serialize, Deserialize, TS)]
+pub(crate) struct Text {
+    /// The text.
+    pub text: String,
+}
+
+/// An address as fields.
+#[derive(Debug, Clone, Serialize, Deserialize, TS)]
+pub struct AddressInfo {
+    /// Its fields.
+    pub address: Address,
+    /// Which target it is.
+    pub role: TargetRole,
+    /// Whether a password was in it.
+    pub has_password: bool,
+    /// Product name.
+    pub product: String,
+    /// Short form.
+    pub short: String,
+    /// Canonical URL without the password.
+    pub url: String,
+}
+
+/// Asks for samples.
+#[derive(Debug, Clone, Serialize, Deserialize, TS)]
+pub(crate) struct HistoryRequest {
+    /// Identifier or name.
+    pub environment_id: String,
+    /// Start.
+    pub from_ms: f64,
+    /// End.
+    pub to_ms: f64,
+    /// Width of the plot, in pixels: at most one minimum and maximum per pixel comes back.
+    pub width_px: u32,
+    /// Series ids; all when absent.
+    #[serde(default)]
+    pub series: Option<Vec<String>>,
+}
+
+/// A benchmark.
+#[derive(Debug, Clone, Serialize, Deserialize, TS)]
+pub struct BenchRequest {
+    /// What it does.
+    pub spec: HttpBenchSpec,
+    /// The environment it belongs to.
+    #[serde(default)]
+    pub environment_id: Option<String>,
+    /// Name of the run.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// The environment's name, typed, where its guard asks for it.
+    #[serde(default)]
+    pub confirm: Option<String>,
+}
+
+/// Lists runs.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, TS)]
+pub(crate) struct RunList {
+    /// Of this environment only.
+    #[serde(default)]
+    pub environment_id: Option<String>,
+}
+
+/// Renames a run.
+#[derive(Debug, Clone, Serialize, Deserialize, TS)]
+pub(crate) struct RunRename {
+    /// The run.
+    pub id: String,
+    /// Its new name.
+    pub name: String,
+}
+
+/// Asks for the environment's series during a run.
+#[derive(Debug, Clone, Serialize, Deserialize, TS)]
+pub(crate) struct RunSeries {
+    /// The run.
+    pub id: String,
+    /// Series ids; all when absent.
+    #[serde(default)]
+    pub series: Option<Vec<String>>,
+}
+
+/// A report with its content.
+#[derive(Debug, Clone, Serialize, Deserialize, TS)]
+pub struct ReportContent {
+    /// The file.
+    pub file: ReportFile,
+    /// Its HTML.
+    pub html: String,
+}
+
+/// A passphrase.
+#[derive(Clone, Serialize, Deserialize, TS)]
+pub(crate) struct Passphrase {
+    /// The passphrase of the secrets file.
+    pub passphrase: String,
+}
+
+trait IntoReply {
+    fn into_reply(self) -> Result<Reply>;
+}
+
+struct Json<T>(T);
+struct Binary(Columns);
+
+impl<T: Serialize> IntoReply for Json<T> {
+    fn into_reply(self) -> Result<Reply> {
+        serde_json::to_value(self.0)
+            .map(Reply::Json)
+            .map_err(|e| ApiError::internal(format!("The answer could not be written: {e}")))
+    }
+}
+
+impl IntoReply for Binary {
+    fn into_reply(self) -> Result<Reply> {
+        Ok(Reply::Binary(self.0.encode()))
+    }
+}
+
+/// The type whose TypeScript form an answer has; binary columns have none of their own.
+macro_rules! ts_type {
+    (Json $ty:ty) => { $ty };
+    (Binary $ty:ty) => { Empty };
+}
+
+macro_rules! is_binary {
+    (Json) => {
+        false
+    };
+    (Binary) => {
+        true
+    };
+}
+
+macro_rules! commands {
+    ($( $access:ident $form:ident $name:literal ($req:ty) -> $res:ty, changes [$($tag:ident),*] => $function:path; )*) => {
+        /// Every command, in the order of declaration.
+        pub const COMMANDS: &[CommandInfo] = &[
+            $( CommandInfo {
+                name: $name,
+                access: Access::$access,
+                changes: &[$(Tag::$tag),*],
+                binary: is_binary!($form),
+            } ),*
+        ];
+
+        async fn call(engine: &Arc<Engine>, name: &str, params: Value) -> Result<Reply> {
+            match name {
+                $( $name => {
+                    let request: $req = parse(name, params)?;
+                    let answer: $res = $function(engine.clone(), request).await?;
+                    engine.changed(&[$(Tag::$tag),*]);
+                    $form(answer).into_reply()
+                } )*
+                _ => Err(ApiError::not_found(format!("There is no command '{}'", name.escape_debug()))),
+            }
+        }
+
+        /// Writes the TypeScript bindings of all commands and of what they exchange into `dir`.
+        ///
+        /// # Errors
+        /// When a file cannot be written.
+        pub fn export_bindings(dir: &Path) -> std::result::Result<(), Box<dyn std::error::Error>> {
+            let config = ts_rs::Config::new().with_large_int("number").with_out_dir(dir);
+            Frame::export_all(&config)?;
+            $( <$req as TS>::export_all(&config).or_else(ignore_unnamed)?; )*
+            let mut inner = Inner(&config, Ok(()));
+            $(
+                <ts_type!($form $res) as TS>::export_all(&config).or_else(ignore_unnamed)?;
+                <ts_type!($form $res) as TS>::visit_generics(&mut inner);
+            )*
+            inner.1?;
+            let signatures = [
+                $( ($name, <$req as TS>::name(&config), if is_binary!($form) { "Columns".to_owned() } else { <ts_type!($form $res) as TS>::name(&config) }), )*
+            ];
+            crate::bindings::write_commands(dir, &signatures)
+        }
+    };
+}
+
+/// Exports what is inside `Vec<T>` and friends.
+struct Inner<'a>(&'a ts_rs::Config, std::result::Result<(), ts_rs::ExportError>);
+
+impl ts_rs::TypeVisitor for Inner<'_> {
+    fn visit<T: TS + 'static + ?Sized>(&mut self) {
+        if self.1.is_ok() {
+            self.1 = T::export_all(self.0).or_else(ignore_unnamed);
+        }
+    }
+}
+
+fn ignore_unnamed(error: ts_rs::ExportError) -> std::result::Result<(), ts_rs::ExportError> {
+    // `Vec<T>` and friends have no file of their own; what is inside them was exported.
+    match error {
+        ts_rs::ExportError::CannotBeExported(_) => Ok(()),
+        other => Err(other),
+    }
+}
+
+fn parse<T: for<'de> Deserialize<'de>>(name: &str, params: Value) -> Result<T> {
+    let params = if params.is_null() { Value::Object(serde_json::Map::new()) } else { params };
+    serde_json::from_value(params).map_err(|e| ApiError::bad_request(format!("{name}: {e}")))
+}
+
+commands! {
+    Read Json "app.info" (Empty) -> AppInfo, changes [] => app_info;
+    Read Json "env.list" (Empty) -> Vec<EnvironmentSummary>, changes [] => env_list;
+    Read Json "env.get" (ById) -> Environment, changes [] => env_get;
+    Read Json "env.draft" (ById) -> EnvironmentDraft, changes [] => env_draft;
+    Read Json "env.defaults" (ByKind) -> KindDefaults, changes [] => env_defaults;
+    Write Json "env.create" (EnvCreate) -> Environment, changes [Environments] => env_create;
+    Write Json "env.update" (EnvUpdate) -> Environment, changes [Environments] => env_update;
+    Write Json "env.duplicate" (EnvDuplicate) -> Environment, changes [Environments] => env_duplicate;
+    Write Json "env.delete" (ById) -> Deleted, changes [Environments] => env_delete;
+    Write Json "env.restore" (ById) -> Environment, changes [Environments] => env_restore;
+    Target Json "env.test" (ById) -> Vec<ConnectionReport>, changes [] => env_test;
+    Target Json "env.test_draft" (TestDraft) -> Vec<ConnectionReport>, changes [] => env_test_draft;
+    Read Json "env.from_dotenv" (Dotenv) -> EnvironmentDraft, changes [] => env_from_dotenv;
+    Read Json "address.parse" (Text) -> AddressInfo, changes [] => address_parse;
+    Target Json "discover.services" (Empty) -> Vec<FoundService>, changes [] => discover_services;
+    Write Json "demo.open" (Empty) -> JobStatus, changes [] => demo_open;
+    Target Json "monitor.start" (ByEnvironment) -> Vec<TargetStatus>, changes [Series] => monitor_start;
+    Write Json "monitor.stop" (ByEnvironment) -> bool, changes [Series] => monitor_stop;
+    Read Json "monitor.catalogue" (Empty) -> Vec<MetricInfo>, changes [] => monitor_catalogue;
+    Read Json "monitor.series" (ByEnvironment) -> Vec<SeriesInfo>, changes [] => monitor_series;
+    Read Json "monitor.targets" (ByEnvironment) -> Vec<TargetStatus>, changes [] => monitor_targets;
+    Read Binary "monitor.history" (HistoryRequest) -> Columns, changes [] => monitor_history;
+    Read Json "findings.list" (ByEnvironment) -> Vec<Finding>, changes [] => findings_list;
+    Read Json "bench.preview" (BenchRequest) -> BenchPreview, changes [] => bench_preview;
+    Target Json "bench.start" (BenchRequest) -> JobStatus, changes [Jobs] => bench_start;
+    Read Json "run.list" (RunList) -> Vec<RunSummary>, changes [] => run_list;
+    Read Json "run.get" (ById) -> Run, changes [] => run_get;
+    Write Json "run.rename" (RunRename) -> Run, changes [Runs] => run_rename;
+    Write Json "run.delete" (ById) -> Deleted, changes [Runs] => run_delete;
+    Write Json "run.restore" (ById) -> Run, changes [Runs] => run_restore;
+    Read Binary "run.series" (RunSeries) -> Columns, changes [] => run_series;
+    Write Json "report.create" (ReportRequest) -> JobStatus, changes [Jobs] => report_create;
+    Read Json "report.list" (Empty) -> Vec<ReportFile>, changes [] => report_list;
+    Read Json "report.get" (ById) -> ReportContent, changes [] => report_get;
+    Read Json "job.list" (Empty) -> Vec<JobStatus>, changes [] => job_list;
+    Read Json "job.get" (ById) -> JobStatus, changes [] => job_get;
+    Write Json "job.cancel" (ById) -> bool, changes [] => job_cancel;
+    Write Json "job.dismiss" (ById) -> bool, changes [] => job_dismiss;
+    Read Json "secrets.status" (Empty) -> SecretsStatus, changes [] => secrets_status;
+    Write Json "secrets.unlock" (Passphrase) -> SecretsStatus, changes [] => secrets_unlock;
+}
+
+impl Engine {
+    /// Runs a command. A panic inside is caught and answered.
+    ///
+    /// # Errors
+    /// What the command fails with, in words for a person.
+    pub async fn dispatch(self: &Arc<Self>, name: &str, params: Value) -> Result<Reply> {
+        let work = Box::pin(AssertUnwindSafe(call(self, name, params)).catch_unwind());
+        match work.await {
+            Ok(answer) => {
+                if let Err(error) = &answer {
+                    tracing::info!(command = name, code = ?error.code, %error, "command refused");
+                }
+                answer
+            }
+            Err(panic) => {
+                let text = panic.downcast_ref::<&str>().map_or_else(|| "panic".to_owned(), |s| (*s).to_owned());
+                tracing::error!(command = name, panic = %text, "command panicked");
+                Err(ApiError::internal(format!("'{name}' ended unexpectedly; the log has the details")))
+            }
+        }
+    }
+
+    /// Runs a command that answers JSON.
+    ///
+    /// # Errors
+    /// As [`Engine::dispatch`]; a binary answer is [`ErrorCode::Internal`].
+    pub async fn json(self: &Arc<Self>, name: &str, params: Value) -> Result<Value> {
+        match self.dispatch(name, params).await? {
+            Reply::Json(value) => Ok(value),
+            Reply::Binary(_) => Err(ApiError::internal(format!("'{name}' answers binary columns"))),
+        }
+    }
+}
+
+type E = Arc<Engine>;
+
+async fn app_info(engine: E, _: Empty) -> Result<AppInfo> {
+    Ok(AppInfo {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        platform: std::env::consts::OS.to_owned(),
+        data_dir: engine.data_dir.display().to_string(),
+        store_bytes: engine.store.bytes(),
+        secrets: engine.vault.status(),
+    })
+}
+
+async fn env_list(engine: E, _: Empty) -> Result<Vec<EnvironmentSummary>> {
+    engine.environment_list().await
+}
+
+async fn env_get(engine: E, request: ById) -> Result<Environment> {
+    engine.environment(&request.id).await
+}
+
+async fn env_draft(engine: E, request: ById) -> Result<EnvironmentDraft> {
+    Ok(draft_of(&engine.environment(&request.id).await?))
+}
+
+async fn env_defaults(_: E, request: ByKind) -> Result<KindDefaults> {
+    let kind = request.kind;
+    let pool = PoolSettings::for_kind(kind);
+    let guards = Guards::for_kind(kind);
+    let ttl = environments::default_ttl_s(kind);
+    let differences = [Kind::Development, Kind::Staging, Kind::Production]
+        .into_iter()
+        .filter(|k| *k != kind)
+        .map(|k| {
+            let p = PoolSettings::for_kind(k);
+            let g = Guards::for_kind(k);
+            let cap = g.max_rate_per_s.map_or_else(|| "no rate cap".to_owned(), |c| format!("at most {c} requests/s"));
+            format!(
+                "{}: pool {} + {}, entries expire after {} s, {cap}{}",
+                k.as_str(),
+                p.size,
+                p.max_overflow,
+                environments::default_ttl_s(k),
+                if g.read_only { ", read-only until unlocked" } else { "" }
+            )
+        })
+        .collect();
+    Ok(KindDefaults { pool, guards, cache_default_ttl_s: ttl, differences })
+}
+
+async fn env_create(engine: E, request: EnvCreate) -> Result<Environment> {
+    engine.save_environment(&request.draft, None).await
+}
+
+fn not_demo(id: &str) -> Result<()> {
+    if id == DEMO_ENVIRONMENT_ID {
+        return Err(ApiError::new(ErrorCode::Conflict, "The demo environment cannot be changed")
+            .hint("Duplicate it, or add an environment of your own"));
+    }
+    Ok(())
+}
+
+async fn env_update(engine: E, request: EnvUpdate) -> Result<Environment> {
+    not_demo(&request.id)?;
+    let old = engine.environment(&request.id).await?;
+    engine.save_environment(&request.draft, Some(&old)).await
+}
+
+async fn env_duplicate(engine: E, request: EnvDuplicate) -> Result<Environment> {
+    not_demo(&request.id)?;
+    engine.duplicate_environment(&request.id, request.name).await
+}
+
+async fn env_delete(engine: E, request: ById) -> Result<Deleted> {
+    not_demo(&request.id)?;
+    let environment = engine.environment(&request.id).await?;
+    let now = engine.clock.now_ms();
+    engine.store.delete_environment(&environment.id, now).await?;
+    engine.sessions.stop(&environment.id).await;
+    Ok(Deleted { id: environment.id, undo_until_ms: now + UNDO_MS })
+}
+
+async fn env_restore(engine: E, request: ById) -> Result<Environment> {
+    engine
+        .store
+        .restore_environment(&request.id)
+        .await?
+        .ok_or_else(|| ApiError::not_found("This environment can no longer be restored"))
+}
+
+async fn env_test(engine: E, request: ById) -> Result<Vec<ConnectionReport>> {
+    engine.test_environment(&request.id).await
+}
+
+async fn env_test_draft(engine: E, request: TestDraft) -> Result<Vec<ConnectionReport>> {
+    engine.test_draft(&request.draft, request.id.as_deref()).await
+}
+
+async fn env_from_dotenv(_: E, request: Dotenv) -> Result<EnvironmentDraft> {
+    /// A `.env` file is a page of text, not a disk image.
+    const LIMIT: u64 = 1 << 20;
+    let text = match (request.text, request.path) {
+        (Some(text), _) => text,
+        (None, Some(path)) => {
+            let unreadable = |e: &dyn std::fmt::Display| {
+                ApiError::bad_request(format!("{path} cannot be read: {e}"))
+                    .hint("Choose the .env file of your application")
+            };
+            let meta = tokio::fs::metadata(&path).await.map_err(|e| unreadable(&e))?;
+            if !meta.is_file() || meta.len() > LIMIT {
+                return Err(unreadable(&"it is not a text file under 1 MiB"));
+            }
+            tokio::fs::read_to_string(&path).await.map_err(|e| unreadable(&e))?
+        }
+        (None, None) => return Err(ApiError::bad_request("Give the text or the path of a .env file")),
+    };
+    let variables = parse_dotenv(&text);
+    draft_from_variables(variables.iter().map(|(k, v)| (k.as_str(), v.as_str())))
+}
+
+async fn address_parse(_: E, request: Text) -> Result<AddressInfo> {
+    let (address, password) =
+        Address::parse(&request.text).map_err(|e| ApiError::bad_request(e.message).hint(e.hint))?;
+    Ok(AddressInfo {
+        role: address.scheme.role(),
+        has_password: password.is_some(),
+        product: address.scheme.product().to_owned(),
+        short: address.short(),
+        url: address.url(),
+        address,
+    })
+}
+
+async fn discover_services(_: E, _: Empty) -> Result<Vec<FoundService>> {
+    let (databases, caches, apis) =
+        tokio::join!(perfdeck_database::discover(), perfdeck_cache::discover(), perfdeck_monitor::discover());
+    Ok(databases.into_iter().chain(caches).chain(apis).collect())
+}
+
+async fn demo_open(engine: E, _: Empty) -> Result<JobStatus> {
+    Ok(engine.open_demo())
+}
+
+async fn monitor_start(engine: E, request: ByEnvironment) -> Result<Vec<TargetStatus>> {
+    Ok(engine.monitor(&request.environment_id).await?.targets())
+}
+
+async fn monitor_stop(engine: E, request: ByEnvironment) -> Result<bool> {
+    let environment = engine.environment(&request.environment_id).await?;
+    Ok(engine.sessions.stop(&environment.id).await)
+}
+
+async fn monitor_catalogue(_: E, _: Empty) -> Result<Vec<MetricInfo>> {
+    Ok(perfdeck_monitor::catalogue())
+}
+
+async fn monitor_series(engine: E, request: ByEnvironment) -> Result<Vec<SeriesInfo>> {
+    Ok(engine.monitor(&request.environment_id).await?.series())
+}
+
+async fn monitor_targets(engine: E, request: ByEnvironment) -> Result<Vec<TargetStatus>> {
+    Ok(engine.monitor(&request.environment_id).await?.targets())
+}
+
+async fn monitor_history(engine: E, request: HistoryRequest) -> Result<Columns> {
+    let HistoryRequest { environment_id, from_ms, to_ms, width_px, series } = request;
+    let day = 24.0 * 3_600_000.0;
+    if !(from_ms.is_finite() && to_ms.is_finite() && to_ms > from_ms && to_ms - from_ms <= 31.0 * day) {
+        return Err(ApiError::bad_request("The range ends after it starts and spans at most 31 days"));
+    }
+    let monitor = engine.monitor(&environment_id).await?;
+    Ok(monitor.history(from_ms, to_ms, width_px.clamp(1, 8192), series.as_deref()).await)
+}
+
+async fn findings_list(engine: E, request: ByEnvironment) -> Result<Vec<Finding>> {
+    let mut findings = engine.monitor(&request.environment_id).await?.findings();
+    findings.sort_by(|a, b| b.cost.total_cmp(&a.cost));
+    Ok(findings)
+}
+
+async fn bench_preview(engine: E, request: BenchRequest) -> Result<BenchPreview> {
+    engine.bench_preview(&request.spec, request.environment_id.as_deref()).await
+}
+
+async fn bench_start(engine: E, request: BenchRequest) -> Result<JobStatus> {
+    engine.bench_start(request.spec, request.environment_id, request.name, request.confirm).await
+}
+
+async fn run_list(engine: E, request: RunList) -> Result<Vec<RunSummary>> {
+    let id = match request.environment_id {
+        Some(id) => Some(engine.environment(&id).await?.id),
+        None => None,
+    };
+    engine.store.runs(id.as_deref()).await
+}
+
+async fn run_get(engine: E, request: ById) -> Result<Run> {
+    engine.run(&request.id).await
+}
+
+async fn run_rename(engine: E, request: RunRename) -> Result<Run> {
+    let name = request.name.trim();
+    if name.is_empty() || name.chars().count() > 120 {
+        return Err(ApiError::bad_request("A run's name has 1 to 120 characters"));
+    }
+    let mut run = engine.run(&request.id).await?;
+    name.clone_into(&mut run.name);
+    engine.store.put_run(&run, None).await?;
+    Ok(run)
+}
+
+async fn run_delete(engine: E, request: ById) -> Result<Deleted> {
+    let run = engine.run(&request.id).await?;
+    let now = engine.clock.now_ms();
+    engine.store.set_run_deleted(&run.id, Some(now)).await?;
+    Ok(Deleted { id: run.id, undo_until_ms: now + UNDO_MS })
+}
+
+async fn run_restore(engine: E, request: ById) -> Result<Run> {
+    engine.store.set_run_deleted(&request.id, None).await?;
+    engine.run(&request.id).await
+}
+
+async fn run_series(engine: E, request: RunSeries) -> Result<Columns> {
+    engine.run_series(&request.id, request.series.as_deref()).await
+}
+
+async fn report_create(engine: E, request: ReportRequest) -> Result<JobStatus> {
+    engine.create_report(request).await
+}
+
+async fn report_list(engine: E, _: Empty) -> Result<Vec<ReportFile>> {
+    engine.store.reports().await
+}
+
+async fn report_get(engine: E, request: ById) -> Result<ReportContent> {
+    let file = engine
+        .store
+        .reports()
+        .await?
+        .into_iter()
+        .find(|r| r.id == request.id)
+        .ok_or_else(|| ApiError::not_found("There is no such report"))?;
+    let html = tokio::fs::read_to_string(&file.html_path).await.map_err(|e| {
+        ApiError::not_found(format!("{} cannot be read: {e}", file.html_path))
+            .hint("It was moved or deleted; export it again")
+    })?;
+    Ok(ReportContent { file, html })
+}
+
+async fn job_list(engine: E, _: Empty) -> Result<Vec<JobStatus>> {
+    Ok(engine.jobs.list())
+}
+
+async fn job_get(engine: E, request: ById) -> Result<JobStatus> {
+    engine.jobs.get(&request.id).ok_or_else(|| ApiError::not_found("There is no such job"))
+}
+
+async fn job_cancel(engine: E, request: ById) -> Result<bool> {
+    Ok(engine.jobs.cancel(&request.id))
+}
+
+async fn job_dismiss(engine: E, request: ById) -> Result<bool> {
+    engine.jobs.dismiss(&request.id);
+    Ok(true)
+}
+
+async fn secrets_status(engine: E, _: Empty) -> Result<SecretsStatus> {
+    Ok(engine.vault.status())
+}
+
+async fn secrets_unlock(engine: E, request: Passphrase) -> Result<SecretsStatus> {
+    let engine_ = engine.clone();
+    // Deriving the key takes a noticeable moment on purpose.
+    tokio::task::spawn_blocking(move || engine_.vault.unlock(&request.passphrase))
+        .await
+        .map_err(|e| ApiError::internal(e.to_string()))??;
+    Ok(engine.vault.status())
+}

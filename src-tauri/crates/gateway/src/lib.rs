@@ -1,0 +1,2 @@
+//! Gateway middleware layers and the reverse proxy.
+#![forbid(unsafe_code)]

@@ -1,0 +1,307 @@
+//! Environments and their targets.
+use serde::{Deserialize, Serialize};
+use ts_rs::TS;
+
+use crate::{Address, Header, SecretInput, SecretSource};
+
+/// What an environment is for. Decides its colour, its defaults and its guards.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, TS, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// A developer's own machine or sandbox.
+    #[default]
+    Development,
+    /// Shared, close to production, not serving customers.
+    Staging,
+    /// Serving customers.
+    Production,
+}
+
+impl Kind {
+    /// The word shown and accepted everywhere.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Development => "development",
+            Self::Staging => "staging",
+            Self::Production => "production",
+        }
+    }
+}
+
+impl std::str::FromStr for Kind {
+    type Err = String;
+    fn from_str(s: &str) -> Result<Self, Self::Err> {
+        match s.trim().to_ascii_lowercase().as_str() {
+            "development" | "dev" | "local" | "test" => Ok(Self::Development),
+            "staging" | "stage" => Ok(Self::Staging),
+            "production" | "prod" => Ok(Self::Production),
+            other => Err(format!("unknown kind '{other}': use development, staging or production")),
+        }
+    }
+}
+
+/// Which of an environment's targets.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, TS, schemars::JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum TargetRole {
+    /// The HTTP API.
+    Api,
+    /// The machine it runs on.
+    Host,
+    /// The SQL database.
+    Database,
+    /// The cache.
+    Cache,
+    /// The web front end.
+    Frontend,
+}
+
+impl TargetRole {
+    /// The word shown and accepted everywhere.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Api => "api",
+            Self::Host => "host",
+            Self::Database => "database",
+            Self::Cache => "cache",
+            Self::Frontend => "frontend",
+        }
+    }
+}
+
+/// Connection-pool settings with the meaning SQLAlchemy's `QueuePool` gives them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS, schemars::JsonSchema)]
+pub struct PoolSettings {
+    /// Connections kept open when idle (`DB_POOL_SIZE`).
+    pub size: u32,
+    /// Connections opened beyond `size` under load and closed on return (`DB_MAX_OVERFLOW`).
+    pub max_overflow: u32,
+    /// Longest wait for a connection, in seconds (`DB_POOL_TIMEOUT`).
+    pub timeout_s: f64,
+    /// Age at which a connection is replaced at its next check-out, in seconds (`DB_POOL_RECYCLE`).
+    pub recycle_s: f64,
+}
+
+impl PoolSettings {
+    /// Defaults by kind: small in development, the usual service values in production.
+    pub fn for_kind(kind: Kind) -> Self {
+        let (size, max_overflow, timeout_s, recycle_s) = match kind {
+            Kind::Development => (5, 5, 10.0, 1800.0),
+            Kind::Staging => (10, 10, 30.0, 3600.0),
+            Kind::Production => (20, 10, 30.0, 3600.0),
+        };
+        Self { size, max_overflow, timeout_s, recycle_s }
+    }
+}
+
+/// What an environment refuses without further confirmation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS, schemars::JsonSchema)]
+pub struct Guards {
+    /// Changes to targets are refused until unlocked for a time.
+    pub read_only: bool,
+    /// Destructive changes and load need the environment's name typed.
+    pub typed_confirmation: bool,
+    /// Highest request rate a benchmark may ask for, per second; `None` is no cap.
+    pub max_rate_per_s: Option<f64>,
+}
+
+impl Guards {
+    /// Defaults by kind.
+    pub fn for_kind(kind: Kind) -> Self {
+        match kind {
+            Kind::Development => Self { read_only: false, typed_confirmation: false, max_rate_per_s: None },
+            Kind::Staging => Self { read_only: false, typed_confirmation: false, max_rate_per_s: Some(5_000.0) },
+            Kind::Production => Self { read_only: true, typed_confirmation: true, max_rate_per_s: Some(100.0) },
+        }
+    }
+}
+
+/// A SQL database.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS, schemars::JsonSchema)]
+pub struct DatabaseTarget {
+    /// Where it is; the scheme names the engine.
+    pub address: Address,
+    /// Where its password is kept.
+    pub password: SecretSource,
+}
+
+/// How a cache is deployed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, TS, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CacheMode {
+    /// One server.
+    #[default]
+    Single,
+    /// A primary found through Sentinels; the address lists the Sentinels.
+    Sentinel,
+    /// A cluster; the address lists seed nodes.
+    Cluster,
+}
+
+/// A Redis or Valkey cache, or Perfdeck's in-process one.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS, schemars::JsonSchema)]
+pub struct CacheTarget {
+    /// Where it is.
+    pub address: Address,
+    /// How it is deployed.
+    pub mode: CacheMode,
+    /// Name of the monitored primary, for Sentinel.
+    pub sentinel_master: Option<String>,
+    /// Where its password is kept.
+    pub password: SecretSource,
+    /// Expiry given to keys that name none, in seconds (`CACHE_DEFAULT_TTL`).
+    pub default_ttl_s: f64,
+}
+
+/// An HTTP API.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS, schemars::JsonSchema)]
+pub struct ApiTarget {
+    /// Base URL without credentials.
+    pub url: String,
+    /// Path that the probe requests, relative to the base URL.
+    pub probe_path: String,
+    /// Headers sent with every request. Values of secret ones are kept with the secrets and shown as empty.
+    pub headers: Vec<Header>,
+    /// Where the value of the `Authorization` header is kept, if one is sent.
+    pub authorization: SecretSource,
+}
+
+/// A machine.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS, schemars::JsonSchema)]
+pub struct HostTarget {
+    /// `local` for this machine, else `ssh://…` or `prometheus+http://…`.
+    pub url: String,
+    /// Where its password or key passphrase is kept.
+    pub secret: SecretSource,
+}
+
+/// A web front end.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS, schemars::JsonSchema)]
+pub struct FrontendTarget {
+    /// Folder of the built bundle, or a URL.
+    pub location: String,
+}
+
+/// The targets of an environment; each is optional.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, TS, schemars::JsonSchema)]
+pub struct Targets {
+    /// The SQL database.
+    pub database: Option<DatabaseTarget>,
+    /// The cache.
+    pub cache: Option<CacheTarget>,
+    /// The HTTP API.
+    pub api: Option<ApiTarget>,
+    /// The machine.
+    pub host: Option<HostTarget>,
+    /// The web front end.
+    pub frontend: Option<FrontendTarget>,
+}
+
+impl Targets {
+    /// The roles that are configured, in display order.
+    pub fn roles(&self) -> Vec<TargetRole> {
+        let mut roles = Vec::new();
+        if self.api.is_some() {
+            roles.push(TargetRole::Api);
+        }
+        if self.host.is_some() {
+            roles.push(TargetRole::Host);
+        }
+        if self.database.is_some() {
+            roles.push(TargetRole::Database);
+        }
+        if self.cache.is_some() {
+            roles.push(TargetRole::Cache);
+        }
+        if self.frontend.is_some() {
+            roles.push(TargetRole::Frontend);
+        }
+        roles
+    }
+}
+
+/// A named set of targets.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS, schemars::JsonSchema)]
+pub struct Environment {
+    /// Stable identifier.
+    pub id: String,
+    /// Unique name.
+    pub name: String,
+    /// What it is for.
+    pub kind: Kind,
+    /// What it consists of.
+    pub targets: Targets,
+    /// Pool settings of its database.
+    pub pool: PoolSettings,
+    /// What it refuses.
+    pub guards: Guards,
+    /// Creation time.
+    pub created_ms: f64,
+    /// Time of the last edit; also the edit's revision.
+    pub updated_ms: f64,
+}
+
+/// An environment in a list.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS, schemars::JsonSchema)]
+pub struct EnvironmentSummary {
+    /// Stable identifier.
+    pub id: String,
+    /// Unique name.
+    pub name: String,
+    /// What it is for.
+    pub kind: Kind,
+    /// Whether it is the built-in demo.
+    pub demo: bool,
+    /// Each configured target with its address, without credentials.
+    pub targets: Vec<(TargetRole, String)>,
+    /// Number of stored benchmark runs.
+    pub runs: u32,
+}
+
+/// Target addresses as entered: URLs or paths, secrets beside them.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, TS)]
+#[serde(default)]
+pub struct TargetsDraft {
+    /// `postgres://…`, `mysql://…`, `mariadb://…`, `sqlite:…`. A password inside is moved to the secret store.
+    pub database: Option<String>,
+    /// The database's password.
+    pub database_password: SecretInput,
+    /// `redis://…`, `rediss://…`, `valkey://…`, `redis+cluster://…`, `redis+sentinel://…/0?master=NAME`, `memory:`.
+    pub cache: Option<String>,
+    /// The cache's password.
+    pub cache_password: SecretInput,
+    /// Default expiry in seconds; by kind when absent.
+    pub cache_default_ttl_s: Option<f64>,
+    /// `http://…` or `https://…`.
+    pub api: Option<String>,
+    /// Path of the probe; `/` when absent.
+    pub api_probe_path: Option<String>,
+    /// Further request headers.
+    pub api_headers: Vec<Header>,
+    /// Value of the `Authorization` header.
+    pub api_authorization: SecretInput,
+    /// `local`, `ssh://…` or `prometheus+http://…`.
+    pub host: Option<String>,
+    /// The host's password or key passphrase.
+    pub host_secret: SecretInput,
+    /// Folder or URL.
+    pub frontend: Option<String>,
+}
+
+/// What a form or `perfctl env add` sends to create or edit an environment.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, TS)]
+#[serde(default)]
+pub struct EnvironmentDraft {
+    /// Unique name: 1 to 64 characters, no control characters.
+    pub name: String,
+    /// What it is for.
+    pub kind: Kind,
+    /// What it consists of.
+    pub targets: TargetsDraft,
+    /// Pool settings; by kind when absent.
+    pub pool: Option<PoolSettings>,
+    /// Guards; by kind when absent.
+    pub guards: Option<Guards>,
+}

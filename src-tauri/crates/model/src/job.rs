@@ -1,0 +1,48 @@
+//! Jobs: any work longer than half a second.
+use serde::{Deserialize, Serialize};
+use ts_rs::TS;
+
+use crate::ApiError;
+
+/// The state of a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum JobState {
+    /// At work.
+    Running,
+    /// Ended well; `result` has what it made.
+    Done,
+    /// Ended with `error`.
+    Failed,
+    /// Ended because it was asked to.
+    Cancelled,
+}
+
+/// A job as shown in the tray.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS, schemars::JsonSchema)]
+pub struct JobStatus {
+    /// Stable identifier.
+    pub id: String,
+    /// What kind of work: `demo`, `bench`, `report`, …
+    pub kind: String,
+    /// What it does, for a person.
+    pub title: String,
+    /// The environment it belongs to.
+    pub environment_id: Option<String>,
+    /// Its state.
+    pub state: JobState,
+    /// Share done, 0 to 1, when it can be known.
+    pub progress: Option<f64>,
+    /// The step it is at.
+    pub step: String,
+    /// Start time.
+    pub started_ms: f64,
+    /// End time.
+    pub finished_ms: Option<f64>,
+    /// Whether Cancel does something.
+    pub cancellable: bool,
+    /// Why it failed.
+    pub error: Option<ApiError>,
+    /// Identifier of what it made: a run id, a file path.
+    pub result: Option<String>,
+}

@@ -1,0 +1,52 @@
+//! The vocabulary of Perfdeck: plain data that crosses a boundary (crate, process, window, file).
+//!
+//! Everything here is serialisable, has public fields and does no I/O. Field names are `snake_case` on every wire:
+//! RPC, event stream, `perfctl --json`, reports and the TypeScript bindings are generated from these same types.
+//!
+//! Units are in the field name: `_ms` milliseconds, `_s` seconds, `_bytes` bytes. Times are milliseconds since the
+//! Unix epoch as `f64` (safe in JavaScript); durations of measurements are `f64` too.
+#![forbid(unsafe_code)]
+
+mod address;
+mod bench;
+mod clock;
+mod collect;
+mod columns;
+mod command;
+mod connection;
+mod environment;
+mod error;
+mod finding;
+mod frame;
+mod job;
+mod metric;
+mod report;
+mod secret;
+
+pub use address::{Address, HostPort, ParseAddressError, Scheme, TlsMode};
+pub use bench::{
+    BenchLive, BenchPhase, ErrorCount, Header, HttpBenchSpec, Interval, LatencyMs, Load, Machine, Method, Percentile,
+    Run, RunState, RunSummary, StatusCount,
+};
+pub use clock::{Clock, ManualClock, SystemClock};
+pub use collect::{BoxFuture, Collection, Collector};
+pub use columns::{Columns, ColumnsError};
+pub use command::{Access, CommandInfo, Tag};
+pub use connection::{ConnectionReport, ConnectionStage, FoundService, StageName, StageOutcome};
+pub use environment::{
+    ApiTarget, CacheMode, CacheTarget, DatabaseTarget, Environment, EnvironmentDraft, EnvironmentSummary,
+    FrontendTarget, Guards, HostTarget, Kind, PoolSettings, TargetRole, Targets, TargetsDraft,
+};
+pub use error::{ApiError, ErrorCode};
+pub use finding::{Finding, FindingAction};
+pub use frame::{Frame, FrameKind, OwnCost, TargetState, TargetStatus};
+pub use job::{JobState, JobStatus};
+pub use metric::{Instrument, MetricInfo, SeriesInfo, Unit};
+pub use report::{ReportFile, ReportRequest};
+pub use secret::{SecretInput, SecretSource, Sensitive};
+
+/// The largest integer that survives a round trip through a JavaScript number (2^53 − 1).
+pub const MAX_SAFE_INTEGER: u64 = (1 << 53) - 1;
+
+/// Identifier of the built-in demo environment; it always exists and cannot be deleted.
+pub const DEMO_ENVIRONMENT_ID: &str = "demo";

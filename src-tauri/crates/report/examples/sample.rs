@@ -1,0 +1,9 @@
+//! Writes a report made of invented figures: `cargo run -p perfdeck-report --example sample -- report.html`.
+#[path = "../tests/sample/mod.rs"]
+mod sample;
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let path = std::env::args().nth(1).ok_or("name the file to write")?;
+    std::fs::write(path, perfdeck_report::render_html(&sample::document())?)?;
+    Ok(())
+}

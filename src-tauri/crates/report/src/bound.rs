@@ -1,0 +1,198 @@
+//! Bounded and masked: a report has a size that does not depend on how long was measured, and holds no secret.
+use std::borrow::Cow;
+
+use perfdeck_model::{Header, Run};
+
+use crate::{Error, ReportDocument, ReportSeries, RunSeries};
+
+/// Most points kept of one series.
+pub const MAX_POINTS: usize = 600;
+/// Most series kept of one run.
+pub const MAX_SERIES: usize = 200;
+/// Most runs in one report.
+pub const MAX_RUNS: usize = 20;
+/// Most findings, notes or redactions.
+const MAX_LINES: usize = 500;
+
+/// The document as it is written: at most [`MAX_POINTS`] points a series, no request bodies, no secret headers.
+pub(crate) fn bounded(document: &ReportDocument) -> Result<ReportDocument, Error> {
+    if document.runs.is_empty() || document.runs.len() > MAX_RUNS {
+        return Err(Error::Runs { found: document.runs.len() });
+    }
+    let mut d = document.clone();
+    let mut masked = Masked::default();
+    for run in &mut d.runs {
+        mask(run, &mut masked);
+    }
+    d.series = d.series.iter().map(thin).collect();
+    d.findings.truncate(MAX_LINES);
+    d.notes.truncate(MAX_LINES);
+    d.redactions.truncate(MAX_LINES);
+    for (hit, line) in [
+        (masked.body, "Request bodies are replaced by their size"),
+        (masked.header, "Values of secret request headers are masked"),
+        (masked.url, "Credentials and secret parameters in URLs are masked"),
+    ] {
+        if hit && !d.redactions.iter().any(|r| r == line) {
+            d.redactions.push(line.to_owned());
+        }
+    }
+    Ok(d)
+}
+
+#[derive(Default)]
+struct Masked {
+    body: bool,
+    header: bool,
+    url: bool,
+}
+
+const MASK: &str = "••••";
+
+fn secret_name(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    ["authorization", "cookie", "token", "secret", "password", "passwd", "api-key", "apikey", "api_key", "signature", "session"]
+        .iter()
+        .any(|s| name.contains(s))
+}
+
+/// The engine stores secrets apart; this is the second lock on the same door.
+fn mask(run: &mut Run, masked: &mut Masked) {
+    if let Some(body) = &mut run.spec.body
+        && !body.is_empty()
+    {
+        *body = format!("({} bytes, not part of the report)", body.len());
+        masked.body = true;
+    }
+    for Header { name, value } in &mut run.spec.headers {
+        if secret_name(name) && value != MASK {
+            MASK.clone_into(value);
+            masked.header = true;
+        }
+    }
+    if let Cow::Owned(url) = mask_url(&run.spec.url) {
+        // Errors and names may repeat the address they are about.
+        let old = std::mem::replace(&mut run.spec.url, url.clone());
+        for error in &mut run.errors_by_class {
+            error.sample = error.sample.replace(&old, &url);
+        }
+        run.name = run.name.replace(&old, &url);
+        masked.url = true;
+    }
+}
+
+/// Without user information and without values of parameters that sound secret.
+fn mask_url(url: &str) -> Cow<'_, str> {
+    let Some((scheme, rest)) = url.split_once("://") else { return Cow::Borrowed(url) };
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, tail) = rest.split_at(end);
+    let mut changed = false;
+    let authority = match authority.rsplit_once('@') {
+        Some((_, host)) => {
+            changed = true;
+            host
+        }
+        None => authority,
+    };
+    let (tail, fragment) = tail.split_once('#').map_or((tail, None), |(t, f)| (t, Some(f)));
+    let tail = match tail.split_once('?') {
+        Some((path, query)) => {
+            let pairs: Vec<String> = query
+                .split('&')
+                .map(|pair| match pair.split_once('=') {
+                    Some((name, value)) if secret_name(name) && !value.is_empty() => {
+                        changed = true;
+                        format!("{name}={MASK}")
+                    }
+                    _ => pair.to_owned(),
+                })
+                .collect();
+            format!("{path}?{}", pairs.join("&"))
+        }
+        None => tail.to_owned(),
+    };
+    if !changed {
+        return Cow::Borrowed(url);
+    }
+    Cow::Owned(format!("{scheme}://{authority}{tail}{}", fragment.map(|f| format!("#{f}")).unwrap_or_default()))
+}
+
+fn finite(v: Option<f64>) -> Option<f64> {
+    v.filter(|x| x.is_finite())
+}
+
+/// At most [`MAX_POINTS`] points: each bucket keeps its minimum and its maximum in their order, and its gap.
+fn thin(run: &RunSeries) -> RunSeries {
+    let n = run.t_ms.len();
+    let all = run.series.iter().take(MAX_SERIES);
+    if n <= MAX_POINTS {
+        let series = all
+            .map(|s| {
+                let mut values: Vec<Option<f64>> = s.values.iter().copied().map(finite).collect();
+                values.resize(n, None);
+                ReportSeries { values, ..s.clone() }
+            })
+            .collect();
+        return RunSeries { run_id: run.run_id.clone(), t_ms: run.t_ms.clone(), series };
+    }
+    let buckets = MAX_POINTS / 3;
+    let bounds: Vec<(usize, usize)> = (0..buckets).map(|b| (b * n / buckets, (b + 1) * n / buckets)).collect();
+    let mut t_ms = Vec::with_capacity(MAX_POINTS);
+    for &(from, to) in &bounds {
+        let (start, end) = (run.t_ms[from], run.t_ms[to - 1]);
+        t_ms.extend([start, start + (end - start) / 3.0, start + (end - start) * 2.0 / 3.0]);
+    }
+    let series = all
+        .map(|s| {
+            let mut values = Vec::with_capacity(MAX_POINTS);
+            for &(from, to) in &bounds {
+                let bucket = || (from..to).map(|i| finite(s.values.get(i).copied().flatten()));
+                let known = || bucket().enumerate().filter_map(|(i, v)| v.map(|v| (i, v)));
+                let low = known().min_by(|a, b| a.1.total_cmp(&b.1));
+                let high = known().max_by(|a, b| a.1.total_cmp(&b.1));
+                match (low, high) {
+                    (Some(low), Some(high)) => {
+                        let (first, second) = if low.0 <= high.0 { (low.1, high.1) } else { (high.1, low.1) };
+                        let gap = bucket().any(|v| v.is_none());
+                        values.extend([Some(first), if gap { None } else { Some(second) }, Some(second)]);
+                    }
+                    _ => values.extend([None; 3]),
+                }
+            }
+            ReportSeries { values, ..s.clone() }
+        })
+        .collect();
+    RunSeries { run_id: run.run_id.clone(), t_ms, series }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use perfdeck_model::{TargetRole, Unit};
+
+    #[test]
+    fn thinning_keeps_peaks_and_gaps() {
+        let n = 7_200;
+        let mut values: Vec<Option<f64>> = (0..n).map(|i| Some(f64::from(i % 7))).collect();
+        values[3_001] = Some(1e6);
+        values[3_500] = Some(-5.0);
+        values[5_000] = None;
+        let run = RunSeries {
+            run_id: "r".into(),
+            t_ms: (0..n).map(|i| f64::from(i) * 1e3).collect(),
+            series: vec![ReportSeries { id: "x".into(), unit: Unit::Count, target: TargetRole::Host, values }],
+        };
+        let thinned = thin(&run);
+        let kept = &thinned.series[0].values;
+        assert!(kept.len() <= MAX_POINTS && kept.len() == thinned.t_ms.len(), "the size is bounded and columns agree");
+        assert!(kept.contains(&Some(1e6)) && kept.contains(&Some(-5.0)), "a peak of one second survives");
+        assert_eq!(kept.iter().filter(|v| v.is_none()).count(), 1, "a gap of one second survives, and no other is made");
+        assert!(thinned.t_ms.windows(2).all(|w| w[0] < w[1]), "times still ascend");
+    }
+
+    #[test]
+    fn urls_lose_their_secrets_only() {
+        assert_eq!(mask_url("https://u:p@h/x?api_key=1&q=2#f"), "https://h/x?api_key=••••&q=2#f", "both secrets are gone");
+        assert_eq!(mask_url("http://h/x@y?q=a@b"), "http://h/x@y?q=a@b", "an at sign elsewhere is no user information");
+    }
+}

@@ -1,0 +1,389 @@
+//! The HTML rendering: one file, no network, no script.
+use std::fmt::Write as _;
+
+use perfdeck_model::{LatencyMs, Load, Run, RunState, Unit};
+
+use crate::format::{bytes, group, ms, setting_s, si, value};
+use crate::lanes::{self, role_name};
+use crate::text::{escape, escape_json, isolated};
+use crate::{Error, ReportDocument, bound};
+
+/// What the file may do: show inline styles and embedded pictures, nothing else.
+const POLICY: &str =
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; font-src data:; base-uri 'none'; form-action 'none'";
+
+/// The document as one self-contained HTML file.
+///
+/// Charts, tables and print styles are inline; the document itself is in
+/// `<script type="application/json" id="perfdeck-report">`, which a browser does not execute.
+///
+/// # Errors
+/// [`Error::Runs`], [`Error::Chart`], [`Error::Font`], [`Error::Json`].
+pub fn render_html(document: &ReportDocument) -> Result<String, Error> {
+    let d = bound::bounded(document)?;
+    let mut out = String::with_capacity(256 * 1024);
+    let kind = d.environment.kind.as_str();
+    push(&mut out, format_args!(
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta http-equiv=\"Content-Security-Policy\" content=\"{POLICY}\">\n\
+         <meta name=\"viewport\" content=\"width=device-width\">\n<meta name=\"referrer\" content=\"no-referrer\">\n\
+         <meta name=\"generator\" content=\"{} {}\">\n<title>{}</title>\n<style>\n{}</style>\n</head>\n<body class=\"{kind}\">\n",
+        escape(&d.tool.name), escape(&d.tool.version), escape(&d.title), include_str!("style.css"),
+    ));
+    let glyph = match kind {
+        "production" => "●",
+        "staging" => "◐",
+        _ => "○",
+    };
+    push(&mut out, format_args!(
+        "<header><div class=\"kind\"><b>{}</b><span>{glyph} {kind}</span></div><div><h1>{}</h1><p class=\"meta\">{} · {} {}</p></div></header>\n",
+        isolated(&d.environment.name), isolated(&d.title), escape(&d.generated_at), escape(&d.tool.name), escape(&d.tool.version),
+    ));
+    out.push_str("<main>\n");
+    push(&mut out, format_args!("<p class=\"verdict\">{}</p>\n", headline(&d)));
+    if d.runs.len() > 1 {
+        overview(&mut out, &d);
+    }
+    for run in &d.runs {
+        run_section(&mut out, run, &d)?;
+    }
+    environment(&mut out, &d);
+    findings(&mut out, &d);
+    lines(&mut out, "Notes", &d.notes);
+    lines(&mut out, "Left out or masked", &d.redactions);
+    out.push_str(
+        "</main>\n<footer>Times are UTC. Percentiles come from histograms with three significant figures; a percentile q \
+         is stated from 100/(1−q) samples on. A hatched span has no samples. The data of this report is embedded in this \
+         file as JSON.</footer>\n",
+    );
+    let json = escape_json(&serde_json::to_string(&d)?);
+    push(&mut out, format_args!("<script type=\"application/json\" id=\"perfdeck-report\">{json}</script>\n</body>\n</html>\n"));
+    Ok(out)
+}
+
+fn push(out: &mut String, text: std::fmt::Arguments<'_>) {
+    // Writing into a String does not fail.
+    let _ = out.write_fmt(text);
+}
+
+fn plural(n: u64, one: &str, many: &str) -> String {
+    format!("{}\u{202f}{}", group(n), if n == 1 { one } else { many })
+}
+
+fn percentile(l: &LatencyMs, name: &str, v: f64) -> Option<String> {
+    (l.n > 0 && !l.too_small.iter().any(|t| t == name)).then(|| ms(v))
+}
+
+/// The highest percentile up to p99 that can be stated, with its name.
+fn tail(l: &LatencyMs) -> Option<String> {
+    [("p99", "p99", l.p99), ("p95", "p95", l.p95), ("p90", "p90", l.p90), ("p50", "median", l.p50)]
+        .into_iter()
+        .find_map(|(key, name, v)| percentile(l, key, v).map(|text| format!("{name} {text}")))
+}
+
+/// What a run says in one sentence.
+fn sentence(run: &Run) -> String {
+    if run.requests == 0 {
+        return "No response in the measured time.".to_owned();
+    }
+    let errors = if run.errors == 0 {
+        "no errors".to_owned()
+    } else {
+        #[allow(clippy::cast_precision_loss)]
+        let share = run.errors as f64 / run.requests as f64;
+        format!("{} ({})", plural(run.errors, "error", "errors"), value(share, Unit::Ratio))
+    };
+    let time = tail(&run.response_ms).unwrap_or_else(|| "n too small for a percentile".to_owned());
+    let n = group(run.response_ms.n);
+    format!("{} responses/s, {time} (n\u{202f}=\u{202f}{n}), {errors}.", si(run.rate_per_s, ""))
+}
+
+fn headline(d: &ReportDocument) -> String {
+    if let [run] = d.runs.as_slice() {
+        let prefix = if run.valid { "" } else { "<span class=\"bad\">✕ Invalid:</span> " };
+        return format!("{prefix}{}", escape(&sentence(run)));
+    }
+    let valid: Vec<&Run> = d.runs.iter().filter(|r| r.valid && r.requests > 0).collect();
+    if valid.is_empty() {
+        return format!("{} runs, none of them valid.", d.runs.len());
+    }
+    let low = valid.iter().map(|r| r.rate_per_s).fold(f64::INFINITY, f64::min);
+    let high = valid.iter().map(|r| r.rate_per_s).fold(f64::NEG_INFINITY, f64::max);
+    let invalid = d.runs.len() - valid.len();
+    let rest = if invalid == 0 { String::new() } else { format!(", {invalid} invalid") };
+    format!("{} runs{rest}: {} to {} responses/s.", d.runs.len(), si(low, ""), si(high, ""))
+}
+
+fn when(ms: f64) -> String {
+    #[allow(clippy::cast_possible_truncation)]
+    let t = time::OffsetDateTime::from_unix_timestamp((ms / 1e3).floor() as i64);
+    t.ok()
+        .and_then(|t| t.format(&time::format_description::well_known::Rfc3339).ok())
+        .map_or_else(|| "–".to_owned(), |t| t.replace('T', " ").replace('Z', ""))
+}
+
+fn request(run: &Run) -> String {
+    format!("<code>{} {}</code>", run.spec.method.as_str(), isolated(&run.spec.url))
+}
+
+fn load(run: &Run) -> String {
+    let connections = plural(u64::from(run.spec.connections), "connection", "connections");
+    match run.spec.load {
+        Load::Closed => format!("closed loop, {connections}"),
+        Load::Rate { rate_per_s } => format!("open loop, {} over {connections}", si(rate_per_s, "/s")),
+    }
+}
+
+fn overview(out: &mut String, d: &ReportDocument) {
+    out.push_str(
+        "<section><h2>Runs</h2><div class=\"scroll\"><table><thead><tr><th>run</th><th>request</th><th>load</th>\
+         <th class=\"n\">responses/s</th><th class=\"n\">p50</th><th class=\"n\">p99</th><th class=\"n\">n</th>\
+         <th class=\"n\">errors</th><th>state</th></tr></thead><tbody>\n",
+    );
+    for run in &d.runs {
+        let l = &run.response_ms;
+        push(out, format_args!(
+            "<tr><td>{}</td><td>{}</td><td>{}</td><td class=\"n\">{}</td>{}{}<td class=\"n\">{}</td><td class=\"n\">{}</td><td>{}</td></tr>\n",
+            isolated(&run.name), request(run), load(run), si(run.rate_per_s, ""),
+            cell(l, "p50", l.p50), cell(l, "p99", l.p99), group(l.n), group(run.errors), state(run),
+        ));
+    }
+    out.push_str("</tbody></table></div></section>\n");
+}
+
+fn state(run: &Run) -> &'static str {
+    match (run.valid, run.state) {
+        (false, _) => "<span class=\"bad\">✕ invalid</span>",
+        (true, RunState::Completed) => "✓ valid",
+        (true, RunState::Cancelled) => "◌ stopped early",
+        (true, RunState::Interrupted) => "◌ interrupted",
+    }
+}
+
+fn cell(l: &LatencyMs, key: &str, v: f64) -> String {
+    match percentile(l, key, v) {
+        Some(text) => format!("<td class=\"n\">{text}</td>"),
+        None if l.n == 0 => "<td class=\"n off\">–</td>".to_owned(),
+        None => "<td class=\"n off\">n too small</td>".to_owned(),
+    }
+}
+
+fn run_section(out: &mut String, run: &Run, d: &ReportDocument) -> Result<(), Error> {
+    push(out, format_args!(
+        "<section class=\"run\"><h2>{}</h2>\n<p class=\"meta\">{} · {} · started {} · {}</p>\n",
+        isolated(&run.name), request(run), load(run), when(run.started_ms), state(run)
+    ));
+    if d.runs.len() > 1 {
+        push(out, format_args!("<p class=\"say\">{}</p>\n", escape(&sentence(run))));
+    }
+    if !run.valid {
+        out.push_str("<div class=\"strip\"><b class=\"bad\">✕ Invalid</b>: do not quote these figures.<ul>");
+        for reason in run.invalid_reasons.iter().take(50) {
+            push(out, format_args!("<li>{}</li>", isolated(reason)));
+        }
+        out.push_str("</ul></div>\n");
+    }
+    if !run.notes.is_empty() {
+        out.push_str("<ul class=\"off\">");
+        for note in run.notes.iter().take(50) {
+            push(out, format_args!("<li>{}</li>", isolated(note)));
+        }
+        out.push_str("</ul>\n");
+    }
+    latencies(out, run);
+    out.push_str(
+        "<h3>On one clock<small>load generator and environment share the time axis; a hatch is a span without \
+         samples</small></h3>\n",
+    );
+    let series = d.series.iter().find(|s| s.run_id == run.id);
+    for figure in lanes::figures(run, series)? {
+        if let Some(band) = &figure.band {
+            push(out, format_args!("<div class=\"band\">{}</div>\n", escape(band)));
+        }
+        push(out, format_args!("<div class=\"lane\">{}</div>\n", figure.svg));
+    }
+    if series.is_none_or(|s| s.series.is_empty()) {
+        out.push_str(
+            "<p class=\"off\">The environment was not watched during this run: there are no series of its targets.</p>\n",
+        );
+    }
+    if let Some(curve) = lanes::curve(run)? {
+        push(out, format_args!("<h3>Distribution</h3>\n<div class=\"lane\">{curve}</div>\n"));
+    }
+    out.push_str("<div class=\"two\">\n");
+    errors(out, run);
+    statuses(out, run);
+    out.push_str("</div>\n");
+    settings(out, run);
+    out.push_str("</section>\n");
+    Ok(())
+}
+
+fn latencies(out: &mut String, run: &Run) {
+    out.push_str(
+        "<h3>Latency<small>response time counts from the intended start, service time from the actual one</small></h3>\n\
+         <div class=\"scroll\"><table><thead><tr><th></th><th class=\"n\">n</th><th class=\"n\">min</th>\
+         <th class=\"n\">mean</th><th class=\"n\">p50</th><th class=\"n\">p90</th><th class=\"n\">p95</th>\
+         <th class=\"n\">p99</th><th class=\"n\">p99.9</th><th class=\"n\">max</th></tr></thead><tbody>\n",
+    );
+    let rows =
+        [("response time", &run.response_ms), ("service time", &run.service_ms), ("schedule lag", &run.schedule_lag_ms)];
+    for (name, l) in rows {
+        let plain = |v: f64| if l.n == 0 { "–".to_owned() } else { ms(v) };
+        push(out, format_args!(
+            "<tr><th scope=\"row\">{name}</th><td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td>{}{}{}{}{}<td class=\"n\">{}</td></tr>\n",
+            group(l.n), plain(l.min), plain(l.mean),
+            cell(l, "p50", l.p50), cell(l, "p90", l.p90), cell(l, "p95", l.p95), cell(l, "p99", l.p99), cell(l, "p999", l.p999),
+            plain(l.max),
+        ));
+    }
+    out.push_str("</tbody></table></div>\n");
+}
+
+fn errors(out: &mut String, run: &Run) {
+    let (errors, all) = (group(run.errors), group(run.requests));
+    push(out, format_args!("<div><h3>Errors<small>{errors} of {all} responses</small></h3>\n"));
+    if run.errors_by_class.is_empty() {
+        out.push_str("<p class=\"off\">None.</p></div>\n");
+        return;
+    }
+    out.push_str("<table><thead><tr><th>class</th><th class=\"n\">count</th><th>one of them</th></tr></thead><tbody>\n");
+    for e in run.errors_by_class.iter().take(50) {
+        push(out, format_args!(
+            "<tr><td>{}</td><td class=\"n\">{}</td><td>{}</td></tr>\n",
+            isolated(&e.class), group(e.count), isolated(&e.sample)
+        ));
+    }
+    out.push_str("</tbody></table></div>\n");
+}
+
+fn statuses(out: &mut String, run: &Run) {
+    out.push_str("<div><h3>Statuses</h3>\n");
+    if run.statuses.is_empty() {
+        out.push_str("<p class=\"off\">No response had a status.</p></div>\n");
+        return;
+    }
+    out.push_str("<table><thead><tr><th>status</th><th class=\"n\">responses</th></tr></thead><tbody>\n");
+    for s in run.statuses.iter().take(100) {
+        push(out, format_args!("<tr><td>{}</td><td class=\"n\">{}</td></tr>\n", s.status, group(s.count)));
+    }
+    out.push_str("</tbody></table></div>\n");
+}
+
+fn facts(out: &mut String, title: &str, rows: &[(&str, String)]) {
+    push(out, format_args!("<div><h3>{title}</h3>\n<table class=\"facts\"><tbody>\n"));
+    for (name, value) in rows {
+        push(out, format_args!("<tr><th scope=\"row\">{name}</th><td>{value}</td></tr>\n"));
+    }
+    out.push_str("</tbody></table></div>\n");
+}
+
+fn settings(out: &mut String, run: &Run) {
+    let s = &run.spec;
+    let mut rows = vec![
+        ("request", request(run)),
+        ("resolved to", isolated(&run.resolved.join(", "))),
+        ("load", load(run)),
+        ("connections", group(u64::from(s.connections))),
+        ("threads", s.threads.map_or_else(|| "chosen by the engine".to_owned(), |t| group(u64::from(t)))),
+        ("duration", setting_s(s.duration_s)),
+        ("warm-up", format!("{}, excluded from every figure", setting_s(s.warmup_s))),
+        ("timeout", setting_s(s.timeout_s)),
+        ("TLS certificates", if s.insecure_tls { "any is accepted".to_owned() } else { "checked".to_owned() }),
+    ];
+    if s.headers.is_empty() {
+        rows.push(("headers", "none".to_owned()));
+    }
+    for h in s.headers.iter().take(50) {
+        rows.push(("header", format!("<code>{}: {}</code>", isolated(&h.name), isolated(&h.value))));
+    }
+    rows.push(("body", s.body.as_deref().filter(|b| !b.is_empty()).map_or_else(|| "none".to_owned(), escape)));
+    rows.push(("engine", isolated(&run.engine)));
+    out.push_str("<div class=\"two\">\n");
+    facts(out, "Settings", &rows);
+    let m = &run.machine;
+    #[allow(clippy::cast_precision_loss)]
+    let received = bytes(run.bytes_received as f64);
+    let cores = plural(u64::from(m.cores), "core", "cores");
+    facts(
+        out,
+        "Load generator",
+        &[
+            ("system", isolated(&m.os)),
+            ("processor", format!("{}, {cores}", isolated(&m.cpu))),
+            ("memory", bytes(m.memory_bytes)),
+            ("Perfdeck", isolated(&m.perfdeck)),
+            ("CPU time used", ms(run.client_cpu_s * 1e3)),
+            ("received", received),
+            ("measured time", ms(run.duration_s * 1e3)),
+            ("responses", group(run.requests)),
+            ("run", format!("<code>{}</code>", isolated(&run.id))),
+        ],
+    );
+    out.push_str("</div>\n");
+}
+
+fn environment(out: &mut String, d: &ReportDocument) {
+    let e = &d.environment;
+    push(out, format_args!("<section><h2>Environment {}</h2>\n", isolated(&e.name)));
+    if e.targets.is_empty() {
+        out.push_str("<p class=\"off\">It has no targets.</p>\n");
+    } else {
+        out.push_str("<div class=\"scroll\"><table><thead><tr><th>target</th><th>address</th><th>version</th></tr></thead><tbody>\n");
+        for t in &e.targets {
+            let version = t.version.as_deref().map_or_else(|| "–".to_owned(), isolated);
+            push(out, format_args!(
+                "<tr><td>{}</td><td><code>{}</code></td><td>{version}</td></tr>\n",
+                role_name(t.role), isolated(&t.address)
+            ));
+        }
+        out.push_str("</tbody></table></div>\n");
+    }
+    facts(
+        out,
+        "Connection pool",
+        &[
+            ("size", group(u64::from(e.pool.size))),
+            ("overflow", group(u64::from(e.pool.max_overflow))),
+            ("timeout", setting_s(e.pool.timeout_s)),
+            ("recycle", setting_s(e.pool.recycle_s)),
+        ],
+    );
+    out.push_str("</section>\n");
+}
+
+fn findings(out: &mut String, d: &ReportDocument) {
+    if d.findings.is_empty() {
+        return;
+    }
+    out.push_str("<section><h2>Findings</h2><div class=\"scroll\"><table><thead><tr><th>target</th><th>finding</th><th>evidence</th></tr></thead><tbody>\n");
+    for f in &d.findings {
+        push(out, format_args!(
+            "<tr><td>{}</td><td>{}</td><td>{}</td></tr>\n",
+            role_name(f.target), code_spans(&f.title), code_spans(&f.evidence)
+        ));
+    }
+    out.push_str("</tbody></table></div></section>\n");
+}
+
+/// Text whose parts between backticks are identifiers.
+fn code_spans(text: &str) -> String {
+    let parts: Vec<&str> = text.split('`').collect();
+    // An unpaired backtick is just a backtick.
+    if parts.len().is_multiple_of(2) {
+        return isolated(text);
+    }
+    let span = |(i, p): (usize, &&str)| if i % 2 == 1 { format!("<code>{}</code>", isolated(p)) } else { isolated(p) };
+    parts.iter().enumerate().map(span).collect()
+}
+
+fn lines(out: &mut String, title: &str, lines: &[String]) {
+    if lines.is_empty() {
+        return;
+    }
+    push(out, format_args!("<section><h2>{title}</h2><ul>\n"));
+    for line in lines {
+        push(out, format_args!("<li>{}</li>\n", isolated(line)));
+    }
+    out.push_str("</ul></section>\n");
+}

@@ -1,0 +1,175 @@
+//! A document with everything in it that a report can show, including gaps and text that would like to be markup.
+use perfdeck_model::{
+    ErrorCount, Finding, FindingAction, Header, HttpBenchSpec, Interval, Kind, LatencyMs, Load, Machine, Method,
+    Percentile, PoolSettings, Run, RunState, StatusCount, TargetRole, Unit,
+};
+use perfdeck_report::{ReportDocument, ReportEnvironment, ReportSeries, ReportTarget, RunSeries, SCHEMA, Tool};
+
+const START: f64 = 1_700_000_000_000.0;
+
+fn latency(n: u64, scale: f64) -> LatencyMs {
+    LatencyMs {
+        n,
+        min: 0.4 * scale,
+        mean: 4.1 * scale,
+        p50: 3.2 * scale,
+        p90: 7.9 * scale,
+        p95: 11.4 * scale,
+        p99: 31.0 * scale,
+        p999: 88.0 * scale,
+        max: 140.0 * scale,
+        too_small: if n < 100_000 { vec!["p999".into()] } else { Vec::new() },
+    }
+}
+
+/// A run of `seconds` seconds.
+pub(crate) fn run(id: &str, name: &str, seconds: u32) -> Run {
+    let intervals = (0..seconds)
+        .map(|i| {
+            let x = f64::from(i);
+            // The target hangs for three seconds.
+            let hung = (20..23).contains(&i);
+            let p50 = 3.2 + (x / 5.0).sin();
+            Interval {
+                t_ms: START + x * 1e3,
+                duration_s: 1.0,
+                requests: if hung { 0 } else { 1_200 + u64::from(i * 7 % 90) },
+                errors: if i % 13 == 0 { 9 } else { 0 },
+                p50: (!hung).then_some(p50),
+                p90: (!hung).then_some(p50 * 2.4),
+                p99: (!hung).then_some(p50 * 9.0 + f64::from(i % 5) * 3.0),
+                max: (!hung).then_some(p50 * 30.0),
+            }
+        })
+        .collect();
+    Run {
+        schema: "perfdeck.run/1".into(),
+        id: id.into(),
+        name: name.into(),
+        environment_id: Some("e1".into()),
+        environment_name: Some("clinic".into()),
+        engine: "perfdeck-bench 0.1.0".into(),
+        spec: HttpBenchSpec {
+            url: "http://127.0.0.1:8080/api/appointments?day=2026-03-01&api_key=canary-in-url".into(),
+            method: Method::Get,
+            headers: vec![
+                Header { name: "Accept".into(), value: "application/json".into() },
+                Header { name: "Authorization".into(), value: "Bearer canary-in-header".into() },
+            ],
+            body: Some("password=canary-in-body".into()),
+            load: Load::Rate { rate_per_s: 1_250.0 },
+            connections: 32,
+            threads: Some(2),
+            duration_s: f64::from(seconds),
+            warmup_s: 1.0,
+            timeout_s: 10.0,
+            insecure_tls: false,
+        },
+        resolved: vec!["127.0.0.1".into()],
+        state: RunState::Completed,
+        started_ms: START,
+        finished_ms: START + f64::from(seconds) * 1e3,
+        duration_s: f64::from(seconds),
+        requests: 72_345,
+        errors: 45,
+        rate_per_s: 1_205.0,
+        target_rate_per_s: Some(1_250.0),
+        bytes_received: 123_456_789,
+        response_ms: latency(72_300, 1.0),
+        service_ms: latency(72_300, 0.8),
+        schedule_lag_ms: latency(72_300, 0.02),
+        client_cpu_s: 11.25,
+        valid: true,
+        invalid_reasons: Vec::new(),
+        notes: vec!["The load generator runs on the same machine as the target".into()],
+        errors_by_class: vec![ErrorCount { class: "timeout".into(), count: 45, sample: "no answer in 10 s".into() }],
+        statuses: vec![StatusCount { status: 200, count: 72_300 }],
+        intervals,
+        curve: [0.0, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.995, 0.999, 0.9995, 0.9999]
+            .into_iter()
+            .map(|q| Percentile { q, ms: 0.4 + 3.0 * (1.0_f64 / (1.0 - q)).powf(0.52) })
+            .collect(),
+        response_histogram: "HISTFAAAAA==".into(),
+        service_histogram: "HISTFAAAAA==".into(),
+        lag_histogram: "HISTFAAAAA==".into(),
+        machine: Machine {
+            os: "Linux 6.1".into(),
+            cpu: "Example CPU".into(),
+            cores: 8,
+            memory_bytes: 16.0 * 1024.0 * 1024.0 * 1024.0,
+            perfdeck: "0.1.0".into(),
+        },
+    }
+}
+
+/// The environment's series during [`run`]; `down` is a span of seconds without samples.
+pub(crate) fn series(run_id: &str, seconds: u32, down: std::ops::Range<u32>) -> RunSeries {
+    let make = |id: &str, unit, target, f: &dyn Fn(f64) -> f64| ReportSeries {
+        id: id.into(),
+        unit,
+        target,
+        values: (0..seconds).map(|i| (!down.contains(&i)).then(|| f(f64::from(i)))).collect(),
+    };
+    use TargetRole::{Api, Cache, Database, Host};
+    RunSeries {
+        run_id: run_id.into(),
+        t_ms: (0..seconds).map(|i| START + f64::from(i) * 1e3).collect(),
+        series: vec![
+            make("system.cpu.utilization{cpu.mode=user}", Unit::Ratio, Host, &|x| 0.4 + 0.2 * (x / 9.0).sin()),
+            make("system.cpu.utilization{cpu.mode=system}", Unit::Ratio, Host, &|x| 0.1 + 0.05 * (x / 4.0).cos()),
+            make("system.memory.usage", Unit::Bytes, Host, &|x| 6.2e9 + x * 1e6),
+            make("database.connections{state=active}", Unit::Count, Database, &|x| {
+                (6.0 + 4.0 * (x / 6.0).sin()).round()
+            }),
+            make("database.connections{state=idle}", Unit::Count, Database, &|_| 10.0),
+            make("database.transactions", Unit::PerSecond, Database, &|x| 2_400.0 + 100.0 * (x / 3.0).sin()),
+            make("cache.operations", Unit::PerSecond, Cache, &|x| 12_400.0 + x * 9.0),
+            make("cache.hit_ratio", Unit::Ratio, Cache, &|x| 0.91 + 0.03 * (x / 20.0).sin()),
+            make("cache.evictions", Unit::PerSecond, Cache, &|x| if x as u32 % 17 == 0 { 40.0 } else { 0.0 }),
+            make("api.probe.total", Unit::Seconds, Api, &|x| 0.004 + 0.001 * (x / 7.0).sin()),
+        ],
+    }
+}
+
+/// One run on a staging environment.
+pub(crate) fn document() -> ReportDocument {
+    ReportDocument {
+        schema: SCHEMA.into(),
+        title: "Performance report: clinic".into(),
+        generated_at: "2026-03-01T10:00:00Z".into(),
+        generated_ms: 1_772_359_200_000.0,
+        tool: Tool { name: "Perfdeck".into(), version: "0.1.0".into() },
+        environment: ReportEnvironment {
+            id: "e1".into(),
+            name: "clinic".into(),
+            kind: Kind::Staging,
+            targets: vec![
+                ReportTarget { role: TargetRole::Api, address: "http://127.0.0.1:8080".into(), version: None },
+                ReportTarget {
+                    role: TargetRole::Database,
+                    address: "app@db.example:5432/clinic".into(),
+                    version: Some("PostgreSQL 15.14".into()),
+                },
+                ReportTarget {
+                    role: TargetRole::Cache,
+                    address: "cache.example:6379/0".into(),
+                    version: Some("Valkey 8.1".into()),
+                },
+            ],
+            pool: PoolSettings { size: 20, max_overflow: 10, timeout_s: 30.0, recycle_s: 3600.0 },
+        },
+        runs: vec![run("r1", "GET /api/appointments at 1250/s", 60)],
+        series: vec![series("r1", 60, 34..46)],
+        findings: vec![Finding {
+            id: "seq:appointments".into(),
+            kind: "sequential_scan".into(),
+            target: TargetRole::Database,
+            title: "Sequential scans of `appointments`".into(),
+            evidence: "38 % of database time, n = 12 400 statements; no index on `starts_at`".into(),
+            cost: 0.38,
+            action: FindingAction { label: "Review index".into(), route: "/database".into() },
+        }],
+        notes: Vec::new(),
+        redactions: vec!["Passwords are never part of a report".into()],
+    }
+}

@@ -1,0 +1,321 @@
+//! The local HTTP server: the command registry as `POST /api/rpc/{name}`, the event stream as `GET /api/stream`, and
+//! the UI for a browser.
+//!
+//! It binds loopback only and checks, in this order: peer address, `Host`, `Origin`, `Sec-Fetch-Site`, and for `/api`
+//! a bearer token of this run in constant time. The token never travels in a query or cookie.
+#![forbid(unsafe_code)]
+
+mod ui;
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::{DefaultBodyLimit, Path, Query, Request, State};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use perfdeck_engine::{Engine, Reply};
+use perfdeck_model::{ApiError, ErrorCode};
+use serde::Deserialize;
+use serde_json::Value;
+use subtle::ConstantTimeEq;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+/// Largest request body, in bytes.
+const BODY_LIMIT: usize = 2 << 20;
+/// Longest time a command may take before the connection is answered with a timeout.
+const COMMAND_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// What every request shares.
+#[derive(Clone)]
+struct App {
+    engine: Arc<Engine>,
+    token: Arc<str>,
+}
+
+/// A running server; it stops when this is dropped or [`Running::stop`] is called.
+pub struct Running {
+    /// Address it listens on.
+    pub addr: SocketAddr,
+    /// URL that opens the UI in a browser, with the token in its fragment.
+    pub url: String,
+    /// The bearer token of this run.
+    pub token: String,
+    cancel: CancellationToken,
+    task: Option<tokio::task::JoinHandle<()>>,
+}
+
+impl Running {
+    /// Stops accepting and ends open streams.
+    pub async fn stop(mut self) {
+        self.cancel.cancel();
+        if let Some(task) = self.task.take() {
+            // Streams end with the token; whoever does not close within two seconds is cut off.
+            let _ = tokio::time::timeout(Duration::from_secs(2), task).await;
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.cancel.cancel();
+    }
+}
+
+/// A new bearer token: 256 random bits.
+pub fn new_token() -> String {
+    use base64::Engine as _;
+    base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>())
+}
+
+/// Starts the server. `listen` must be a loopback address; port 0 chooses a free one.
+///
+/// # Errors
+/// When the address is not loopback or cannot be bound.
+pub async fn serve(engine: Arc<Engine>, listen: SocketAddr, token: Option<String>) -> Result<Running, ApiError> {
+    if !listen.ip().is_loopback() {
+        return Err(ApiError::bad_request(format!("{listen} is not a loopback address"))
+            .hint("Listen on 127.0.0.1; use an SSH tunnel to reach it from another machine"));
+    }
+    let listener = TcpListener::bind(listen).await.map_err(|e| {
+        ApiError::new(ErrorCode::Unreachable, format!("{listen} cannot be listened on: {e}"))
+            .hint("Choose another port, or 0 for a free one")
+    })?;
+    let addr = listener.local_addr().map_err(|e| ApiError::internal(e.to_string()))?;
+    let token = token.unwrap_or_else(new_token);
+    let cancel = CancellationToken::new();
+    let app = router(engine, token.clone(), cancel.clone());
+    let stop = cancel.clone();
+    let task = tokio::spawn(async move {
+        let service = app.into_make_service_with_connect_info::<SocketAddr>();
+        if let Err(error) =
+            axum::serve(listener, service).with_graceful_shutdown(async move { stop.cancelled().await }).await
+        {
+            tracing::error!(%error, "the local server ended");
+        }
+    });
+    Ok(Running { addr, url: format!("http://{addr}/#token={token}"), token, cancel, task: Some(task) })
+}
+
+/// The routes, for tests without a socket; `cancel` ends open streams.
+pub fn router(engine: Arc<Engine>, token: String, cancel: CancellationToken) -> Router {
+    let app = App { engine, token: token.into() };
+    let api = Router::new()
+        .route("/rpc/{name}", post(rpc))
+        .route("/stream", get(move |state, query| stream(state, query, cancel.clone())))
+        .layer(from_fn_with_state(app.clone(), authorize))
+        .layer(DefaultBodyLimit::max(BODY_LIMIT));
+    Router::new().nest("/api", api).fallback(get(ui::file)).layer(axum::middleware::from_fn(local_only)).with_state(app)
+}
+
+fn refuse(status: StatusCode, message: &str) -> Response {
+    answer_error(status, &ApiError::new(ErrorCode::Guarded, message))
+}
+
+fn answer_error(status: StatusCode, error: &ApiError) -> Response {
+    let body = serde_json::to_vec(error).unwrap_or_default();
+    (status, [(header::CONTENT_TYPE, "application/json")], body).into_response()
+}
+
+/// `host` or `host:port` names this machine.
+fn names_loopback(authority: &str) -> bool {
+    let host = if let Some(rest) = authority.strip_prefix('[') {
+        rest.split(']').next().unwrap_or("")
+    } else {
+        authority.rsplit_once(':').map_or(authority, |(h, _)| h)
+    };
+    host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+/// Refuses other machines, DNS rebinding (`Host`) and other sites in the user's browser (`Origin`).
+async fn local_only(request: Request, next: Next) -> Response {
+    let peer = request.extensions().get::<axum::extract::ConnectInfo<SocketAddr>>().map(|c| c.0);
+    if peer.is_some_and(|p| !p.ip().is_loopback()) {
+        return refuse(StatusCode::FORBIDDEN, "Only this machine may connect");
+    }
+    let headers = request.headers().clone();
+    let header_text = |name: header::HeaderName| headers.get(name).map(|v| v.to_str().unwrap_or("?").to_owned());
+    let host = header_text(header::HOST).or_else(|| request.uri().authority().map(ToString::to_string));
+    let Some(host) = host.filter(|h| names_loopback(h)) else {
+        return refuse(StatusCode::FORBIDDEN, "The Host header does not name this machine");
+    };
+    if let Some(origin) = header_text(header::ORIGIN)
+        && origin != format!("http://{host}")
+    {
+        return refuse(StatusCode::FORBIDDEN, "Another site may not use this server");
+    }
+    if header_text(header::HeaderName::from_static("sec-fetch-site")).as_deref() == Some("cross-site")
+        && request.method() != Method::GET
+    {
+        return refuse(StatusCode::FORBIDDEN, "Another site may not use this server");
+    }
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    response
+}
+
+async fn authorize(State(app): State<App>, headers: HeaderMap, request: Request, next: Next) -> Response {
+    let given = headers
+        .get(header::AUTHORIZATION)
+        .and_then(|v| v.to_str().ok())
+        .and_then(|v| v.strip_prefix("Bearer "))
+        .unwrap_or("");
+    if !bool::from(given.as_bytes().ct_eq(app.token.as_bytes())) {
+        let error = ApiError::new(ErrorCode::Authentication, "The access token is missing or wrong")
+            .hint("Open the URL that perfctl serve printed");
+        return answer_error(StatusCode::UNAUTHORIZED, &error);
+    }
+    next.run(request).await
+}
+
+/// The HTTP status of an error.
+fn status_of(code: ErrorCode) -> StatusCode {
+    match code {
+        ErrorCode::BadRequest => StatusCode::BAD_REQUEST,
+        ErrorCode::NotFound => StatusCode::NOT_FOUND,
+        ErrorCode::Conflict => StatusCode::CONFLICT,
+        ErrorCode::Guarded | ErrorCode::Privilege => StatusCode::FORBIDDEN,
+        ErrorCode::Timeout => StatusCode::GATEWAY_TIMEOUT,
+        ErrorCode::Unreachable | ErrorCode::Authentication | ErrorCode::Tls => StatusCode::BAD_GATEWAY,
+        ErrorCode::Unsupported => StatusCode::NOT_IMPLEMENTED,
+        _ => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+async fn rpc(State(app): State<App>, Path(name): Path<String>, headers: HeaderMap, body: Bytes) -> Response {
+    // A form cannot send this content type, so another site cannot make the browser post here.
+    let json = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|v| v.to_str().ok())
+        .is_some_and(|v| v.split(';').next().is_some_and(|t| t.trim().eq_ignore_ascii_case("application/json")));
+    if !json {
+        let error = ApiError::bad_request("Commands take a JSON body").hint("Send Content-Type: application/json");
+        return answer_error(StatusCode::UNSUPPORTED_MEDIA_TYPE, &error);
+    }
+    let params: Value = if body.is_empty() {
+        Value::Null
+    } else {
+        match serde_json::from_slice(&body) {
+            Ok(params) => params,
+            Err(e) => return answer_error(StatusCode::BAD_REQUEST, &ApiError::bad_request(format!("Not JSON: {e}"))),
+        }
+    };
+    match tokio::time::timeout(COMMAND_TIMEOUT, app.engine.dispatch(&name, params)).await {
+        Ok(Ok(Reply::Json(value))) => {
+            let body = serde_json::to_vec(&value).unwrap_or_default();
+            ([(header::CONTENT_TYPE, "application/json")], body).into_response()
+        }
+        Ok(Ok(Reply::Binary(bytes))) => ([(header::CONTENT_TYPE, "application/octet-stream")], bytes).into_response(),
+        Ok(Err(error)) => answer_error(status_of(error.code), &error),
+        Err(_) => {
+            let error = ApiError::new(ErrorCode::Timeout, format!("'{name}' took longer than 60 s"));
+            answer_error(StatusCode::GATEWAY_TIMEOUT, &error)
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct StreamQuery {
+    environment_id: Option<String>,
+}
+
+async fn stream(State(app): State<App>, Query(query): Query<StreamQuery>, cancel: CancellationToken) -> Response {
+    let viewer = match app.engine.watch(query.environment_id.as_deref()).await {
+        Ok(viewer) => viewer,
+        Err(error) => return answer_error(status_of(error.code), &error),
+    };
+    // The viewer is polled only when the connection takes more, so a slow reader never holds up the engine.
+    let lines = futures_util::stream::unfold((viewer, cancel), |(mut viewer, cancel)| async move {
+        let frame = tokio::select! {
+            frame = viewer.next() => frame?,
+            () = cancel.cancelled() => return None,
+        };
+        let mut line = serde_json::to_vec(&frame).unwrap_or_default();
+        line.push(b'\n');
+        Some((Ok::<_, std::convert::Infallible>(Bytes::from(line)), (viewer, cancel)))
+    });
+    ([(header::CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(lines)).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::http::Request as HttpRequest;
+    use tower::ServiceExt;
+
+    async fn app() -> (tempfile::TempDir, Router) {
+        let dir = tempfile::tempdir().expect("temp dir");
+        let options = perfdeck_engine::EngineOptions { data_dir: Some(dir.path().to_owned()), clock: None };
+        let engine = Engine::open(options).await.expect("engine opens");
+        (dir, router(engine, "right-token".into(), CancellationToken::new()))
+    }
+
+    fn request(token: Option<&str>) -> axum::http::request::Builder {
+        let mut builder = HttpRequest::post("/api/rpc/env.list")
+            .header(header::HOST, "127.0.0.1:4000")
+            .header(header::CONTENT_TYPE, "application/json");
+        if let Some(token) = token {
+            builder = builder.header(header::AUTHORIZATION, format!("Bearer {token}"));
+        }
+        builder
+    }
+
+    async fn status(app: &Router, request: axum::http::request::Builder) -> StatusCode {
+        app.clone().oneshot(request.body(Body::from("{}")).expect("request")).await.expect("answer").status()
+    }
+
+    #[tokio::test]
+    async fn only_the_token_of_this_run_opens_the_api() {
+        let (_dir, app) = app().await;
+        assert_eq!(status(&app, request(Some("right-token"))).await, StatusCode::OK, "the right token is let in");
+        assert_eq!(status(&app, request(None)).await, StatusCode::UNAUTHORIZED, "no token is refused");
+        assert_eq!(status(&app, request(Some("right-toke"))).await, StatusCode::UNAUTHORIZED, "a shorter one too");
+    }
+
+    #[tokio::test]
+    async fn other_sites_and_names_are_refused() {
+        let (_dir, app) = app().await;
+        let rebound = request(Some("right-token")).header(header::HOST, "127.0.0.1:4000");
+        assert_eq!(
+            status(&app, rebound.header(header::ORIGIN, "http://evil.example")).await,
+            StatusCode::FORBIDDEN,
+            "origin"
+        );
+        let evil = HttpRequest::post("/api/rpc/env.list")
+            .header(header::HOST, "evil.example")
+            .header(header::CONTENT_TYPE, "application/json")
+            .header(header::AUTHORIZATION, "Bearer right-token");
+        assert_eq!(status(&app, evil).await, StatusCode::FORBIDDEN, "a rebound name is refused even with the token");
+        let form = HttpRequest::post("/api/rpc/env.list")
+            .header(header::HOST, "localhost:4000")
+            .header(header::AUTHORIZATION, "Bearer right-token");
+        assert_eq!(status(&app, form).await, StatusCode::UNSUPPORTED_MEDIA_TYPE, "forms are refused");
+    }
+
+    #[test]
+    fn loopback_names_are_told_from_others() {
+        for good in ["127.0.0.1", "127.0.0.1:80", "localhost:4000", "[::1]:4000"] {
+            assert!(names_loopback(good), "{good} is this machine");
+        }
+        for bad in ["evil.example", "127.0.0.1.evil.example:80", "10.0.0.1", "", "[fe80::1]:1"] {
+            assert!(!names_loopback(bad), "{bad} is not this machine");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_server_never_listens_on_the_network() {
+        let dir = tempfile::tempdir().expect("temp dir");
+        let options = perfdeck_engine::EngineOptions { data_dir: Some(dir.path().to_owned()), clock: None };
+        let engine = Engine::open(options).await.expect("engine opens");
+        let error = serve(engine, "0.0.0.0:0".parse().expect("addr"), None).await.err().expect("refused");
+        assert_eq!(error.code, ErrorCode::BadRequest, "a wildcard address is refused");
+    }
+}

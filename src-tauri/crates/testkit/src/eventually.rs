@@ -1,0 +1,67 @@
+//! Waiting for something without sleeping for a fixed time.
+use std::future::Future;
+use std::panic::Location;
+use std::time::{Duration, Instant};
+
+/// Pause between two attempts.
+const STEP: Duration = Duration::from_millis(15);
+
+/// What an attempt of [`eventually`] may return.
+pub trait Outcome {
+    /// What a successful attempt yields.
+    type Value;
+    /// The value, or why it is not there yet.
+    fn outcome(self) -> Result<Self::Value, String>;
+}
+
+impl Outcome for bool {
+    type Value = ();
+    fn outcome(self) -> Result<(), String> {
+        if self { Ok(()) } else { Err("the condition is still false".to_owned()) }
+    }
+}
+
+impl<T> Outcome for Option<T> {
+    type Value = T;
+    fn outcome(self) -> Result<T, String> {
+        self.ok_or_else(|| "still nothing".to_owned())
+    }
+}
+
+impl<T, E: std::fmt::Debug> Outcome for Result<T, E> {
+    type Value = T;
+    fn outcome(self) -> Result<T, String> {
+        self.map_err(|error| format!("last error: {error:?}"))
+    }
+}
+
+/// Repeats `attempt` until it is `true`, `Some` or `Ok`, and returns what it yielded.
+///
+/// An attempt that hangs is given up at the deadline too.
+///
+/// # Panics
+/// When the deadline passes first; the message names the caller and the last failure.
+#[track_caller]
+pub fn eventually<O, F>(deadline: Duration, mut attempt: impl FnMut() -> F) -> impl Future<Output = O::Value>
+where
+    O: Outcome,
+    F: Future<Output = O>,
+{
+    let caller = Location::caller();
+    async move {
+        let end = Instant::now() + deadline;
+        let mut last = "no attempt finished".to_owned();
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            match tokio::time::timeout(left, attempt()).await {
+                Ok(outcome) => match outcome.outcome() {
+                    Ok(value) => return value,
+                    Err(why) => last = why,
+                },
+                Err(_) => panic!("{caller}: not within {deadline:?}: an attempt hung; before that: {last}"),
+            }
+            assert!(Instant::now() < end, "{caller}: not within {deadline:?}: {last}");
+            tokio::time::sleep(STEP).await;
+        }
+    }
+}

@@ -1,0 +1,241 @@
+//! A private PostgreSQL.
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::{ConnectOptions, Connection, Executor, Row};
+
+use crate::process::{self, Server};
+use crate::{Error, POSTGRES_PASSWORD, Result};
+
+const INSTALL: &str = "sudo apt-get install postgresql (Debian/Ubuntu), brew install postgresql@17 (macOS)";
+const START_DEADLINE: Duration = Duration::from_secs(30);
+
+/// A PostgreSQL server of its own: superuser `perfdeck`, database `app`, SCRAM passwords, no `fsync`.
+///
+/// `pg_stat_statements` is preloaded and created in `app` when the installation has it.
+#[derive(Debug)]
+pub struct Postgres {
+    server: Option<Server>,
+    port: u16,
+    programs: PathBuf,
+    settings: Vec<(String, String)>,
+    folder: tempfile::TempDir,
+}
+
+impl Postgres {
+    /// Starts a server with the default settings.
+    ///
+    /// # Errors
+    /// When PostgreSQL is not installed or does not come up.
+    pub async fn start() -> Result<Self> {
+        Self::start_with(&[]).await
+    }
+
+    /// Starts a server with further settings, such as `("max_connections", "10")`.
+    ///
+    /// # Errors
+    /// As [`Postgres::start`]; also for a setting that the server refuses.
+    pub async fn start_with(settings: &[(&str, &str)]) -> Result<Self> {
+        let programs = programs()?;
+        let folder = process::folder("postgres")?;
+        let mut all: Vec<(String, String)> = vec![
+            ("fsync".into(), "off".into()),
+            ("full_page_writes".into(), "off".into()),
+            ("shared_buffers".into(), "32MB".into()),
+            ("listen_addresses".into(), "127.0.0.1".into()),
+            ("timezone".into(), "UTC".into()),
+            ("lc_messages".into(), "C".into()),
+        ];
+        let statements = has_statements(&programs);
+        if statements {
+            all.push(("shared_preload_libraries".into(), "pg_stat_statements".into()));
+        }
+        all.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+
+        let password = folder.path().join("password");
+        std::fs::write(&password, POSTGRES_PASSWORD).map_err(Error::io("writing the password file"))?;
+        give_to_postgres(folder.path())?;
+        give_to_postgres(&password)?;
+        let mut initdb = as_postgres(&programs.join("initdb"));
+        initdb
+            .args(["--username=perfdeck", "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-sync"])
+            .arg(format!("--pwfile={}", password.display()))
+            .arg("-D")
+            .arg(folder.path().join("data"))
+            .current_dir(folder.path());
+        process::run(initdb).await?;
+        let _ = std::fs::remove_file(password);
+
+        let mut postgres = Self { server: None, port: 0, programs, settings: all, folder };
+        let mut attempts = 0;
+        loop {
+            attempts += 1;
+            match postgres.launch(process::free_port()?).await {
+                Ok(()) => break,
+                // Another process may have taken the port in between.
+                Err(Error::NotUp { detail, .. }) if attempts < 5 && detail.contains("ddress already in use") => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let mut connection = postgres.connect_to("postgres").await?;
+        connection.execute("CREATE DATABASE app").await?;
+        connection.close().await?;
+        if statements {
+            let mut connection = postgres.connect().await?;
+            connection.execute("CREATE EXTENSION IF NOT EXISTS pg_stat_statements").await?;
+            connection.close().await?;
+        }
+        Ok(postgres)
+    }
+
+    async fn launch(&mut self, port: u16) -> Result<()> {
+        let log = self.log_path();
+        let mut command = as_postgres(&self.programs.join("postgres"));
+        command.arg("-D").arg(self.folder.path().join("data")).arg("-p").arg(port.to_string()).arg("-k");
+        command.arg(self.folder.path()).current_dir(self.folder.path());
+        for (name, value) in &self.settings {
+            command.arg("-c").arg(format!("{name}={value}"));
+        }
+        // SIGQUIT is PostgreSQL's immediate shutdown: it removes shared memory, unlike SIGKILL, and waits for nobody.
+        // What was committed is recovered from the log, so `synchronous_commit` must stay on.
+        let mut server = Server::spawn(command, &log, self.folder.path(), "QUIT")?;
+        self.port = port;
+        process::until_ready("PostgreSQL", &mut server, &log, START_DEADLINE, async || {
+            // Another test's server may have taken the port first; it would answer to the same password.
+            let mut connection = self.connect_to("postgres").await.map_err(|error| error.to_string())?;
+            let row = connection.fetch_one("SHOW data_directory").await.map_err(|error| error.to_string())?;
+            let answers: String = row.try_get(0).map_err(|error| error.to_string())?;
+            connection.close().await.map_err(|error| error.to_string())?;
+            let own = self.folder.path().join("data");
+            if Path::new(&answers) == own { Ok(()) } else { Err(format!("{answers} answers on its port")) }
+        })
+        .await?;
+        self.server = Some(server);
+        Ok(())
+    }
+
+    async fn connect_to(&self, database: &str) -> Result<PgConnection> {
+        Ok(PgConnectOptions::new_without_pgpass()
+            .host("127.0.0.1")
+            .port(self.port)
+            .username("perfdeck")
+            .password(POSTGRES_PASSWORD)
+            .database(database)
+            .connect()
+            .await?)
+    }
+
+    /// Opens a connection to `app` as superuser.
+    ///
+    /// # Errors
+    /// When the server is stopped or out of connections.
+    pub async fn connect(&self) -> Result<PgConnection> {
+        self.connect_to("app").await
+    }
+
+    /// Runs statements in `app` as superuser; several may be separated by semicolons.
+    ///
+    /// # Errors
+    /// When the server refuses one.
+    pub async fn execute(&self, sql: &str) -> Result<()> {
+        let mut connection = self.connect().await?;
+        connection.execute(sqlx::AssertSqlSafe(sql.to_owned())).await?;
+        Ok(connection.close().await?)
+    }
+
+    /// URL of `app` with user and password.
+    pub fn url(&self) -> String {
+        format!("postgres://perfdeck:{POSTGRES_PASSWORD}@127.0.0.1:{}/app", self.port)
+    }
+
+    /// TCP port on 127.0.0.1.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Folder of its Unix socket.
+    pub fn socket_folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Process id, while it runs.
+    pub fn pid(&self) -> Option<u32> {
+        self.server.as_ref().map(Server::pid)
+    }
+
+    /// File with the server's log.
+    pub fn log_path(&self) -> PathBuf {
+        self.folder.path().join("server.log")
+    }
+
+    /// Ends the server; its data stays for [`Postgres::restart`].
+    pub fn stop(&mut self) {
+        self.server = None;
+    }
+
+    /// Starts the server again, on the same port and data, stopping it first when it runs.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub async fn restart(&mut self) -> Result<()> {
+        self.stop();
+        self.launch(self.port).await
+    }
+}
+
+/// The newest installation's folder of programs.
+fn programs() -> Result<PathBuf> {
+    let mut folders: Vec<(u32, PathBuf)> = Vec::new();
+    for base in ["/usr/lib/postgresql", "/opt/homebrew/opt", "/usr/local/opt"] {
+        for entry in std::fs::read_dir(base).into_iter().flatten().flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let version = name.trim_start_matches("postgresql@").parse();
+            if let Ok(version) = version {
+                folders.push((version, entry.path().join("bin")));
+            }
+        }
+    }
+    folders.sort();
+    let extra: Vec<PathBuf> = folders.into_iter().rev().map(|(_, path)| path).collect();
+    let initdb = process::find_program("initdb", &extra, INSTALL)?;
+    Ok(initdb.parent().map(Path::to_path_buf).unwrap_or_default())
+}
+
+fn has_statements(programs: &Path) -> bool {
+    let output = Command::new(programs.join("pg_config")).arg("--sharedir").output();
+    let shared = match output {
+        Ok(output) if output.status.success() => PathBuf::from(String::from_utf8_lossy(&output.stdout).trim()),
+        // Debian keeps pg_config in a development package; the layout is fixed there.
+        _ => {
+            let version = programs.parent().and_then(Path::file_name).map(PathBuf::from).unwrap_or_default();
+            Path::new("/usr/share/postgresql").join(version)
+        }
+    };
+    shared.join("extension/pg_stat_statements.control").exists()
+}
+
+/// PostgreSQL refuses to run as root, so root runs it as `postgres`. `setpriv` keeps the process id; `runuser` forks.
+fn as_postgres(program: &Path) -> Command {
+    if process::is_root() && process::account("postgres").is_some() {
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid=postgres", "--regid=postgres", "--clear-groups", "--"]).arg(program);
+        command
+    } else {
+        Command::new(program)
+    }
+}
+
+fn give_to_postgres(path: &Path) -> Result<()> {
+    #[cfg(unix)]
+    if process::is_root()
+        && let Some((user, group)) = process::account("postgres")
+    {
+        std::os::unix::fs::chown(path, Some(user), Some(group))
+            .map_err(Error::io(format!("giving {} to postgres", path.display())))?;
+    }
+    #[cfg(not(unix))]
+    let _ = path;
+    Ok(())
+}

@@ -1,0 +1,312 @@
+//! Private Redis servers: one, a Cluster, a primary behind a Sentinel.
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use redis::aio::MultiplexedConnection;
+
+use crate::process::{self, Server};
+use crate::{Error, Result};
+
+const INSTALL: &str = "sudo apt-get install redis-server (Debian/Ubuntu), brew install redis (macOS)";
+const START_DEADLINE: Duration = Duration::from_secs(15);
+
+/// A Redis (or Valkey) server of its own, without persistence: a restart begins empty.
+#[derive(Debug)]
+pub struct Redis {
+    server: Option<Server>,
+    port: u16,
+    password: Option<String>,
+    program: PathBuf,
+    arguments: Vec<String>,
+    folder: tempfile::TempDir,
+}
+
+impl Redis {
+    /// Starts a server that is open to everyone on loopback.
+    ///
+    /// # Errors
+    /// When neither Redis nor Valkey is installed, or it does not come up.
+    pub async fn start() -> Result<Self> {
+        Self::start_with(&[]).await
+    }
+
+    /// Starts a server that asks for a password.
+    ///
+    /// # Errors
+    /// As [`Redis::start`].
+    pub async fn start_with_password(password: &str) -> Result<Self> {
+        Self::start_with(&["--requirepass", password]).await
+    }
+
+    /// Starts a server with further arguments, such as `["--maxmemory", "10mb"]`.
+    ///
+    /// # Errors
+    /// As [`Redis::start`]; also for an argument that the server refuses.
+    pub async fn start_with(arguments: &[&str]) -> Result<Self> {
+        let program = process::find_program("redis-server", &[], INSTALL)
+            .or_else(|error| process::find_program("valkey-server", &[], INSTALL).map_err(|_| error))?;
+        let folder = process::folder("redis")?;
+        let password = arguments.windows(2).find(|pair| pair[0] == "--requirepass").map(|pair| pair[1].to_owned());
+        let arguments = arguments.iter().map(|argument| (*argument).to_owned()).collect();
+        let mut redis = Self { server: None, port: 0, password, program, arguments, folder };
+        let mut attempts = 0;
+        loop {
+            attempts += 1;
+            match redis.launch(process::free_port()?).await {
+                Ok(()) => return Ok(redis),
+                // Another process may have taken the port in between.
+                Err(Error::NotUp { detail, .. }) if attempts < 5 && detail.contains("ddress already in use") => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    async fn launch(&mut self, port: u16) -> Result<()> {
+        let log = self.log_path();
+        let mut command = Command::new(&self.program);
+        command
+            .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--protected-mode", "no"])
+            .args(["--save", "", "--appendonly", "no", "--daemonize", "no", "--dir"])
+            .arg(self.folder.path())
+            .args(&self.arguments)
+            .current_dir(self.folder.path());
+        let mut server = Server::spawn(command, &log, self.folder.path(), "TERM")?;
+        self.port = port;
+        let own = format!("process_id:{}\r\n", server.pid());
+        process::until_ready("Redis", &mut server, &log, START_DEADLINE, async || {
+            // Another test's server may have taken the port first.
+            let mut connection = self.connect().await.map_err(|error| error.to_string())?;
+            let info = redis::cmd("INFO").arg("server").query_async::<String>(&mut connection).await;
+            let info = info.map_err(|error| error.to_string())?;
+            if info.contains(&own) { Ok(()) } else { Err("another server answers on its port".to_owned()) }
+        })
+        .await?;
+        self.server = Some(server);
+        Ok(())
+    }
+
+    /// Opens a connection.
+    ///
+    /// # Errors
+    /// When the server is stopped.
+    pub async fn connect(&self) -> Result<MultiplexedConnection> {
+        Ok(redis::Client::open(self.url())?.get_multiplexed_async_connection().await?)
+    }
+
+    /// Runs one command, such as `["SET", "key", "value"]`, and returns its reply.
+    ///
+    /// # Errors
+    /// When the server refuses it.
+    pub async fn execute(&self, command: &[&str]) -> Result<redis::Value> {
+        let mut connection = self.connect().await?;
+        let mut full = redis::Cmd::new();
+        for part in command {
+            full.arg(*part);
+        }
+        Ok(full.query_async(&mut connection).await?)
+    }
+
+    /// `redis://…/0`, with the password when there is one.
+    pub fn url(&self) -> String {
+        match &self.password {
+            Some(password) => format!("redis://:{password}@127.0.0.1:{}/0", self.port),
+            None => format!("redis://127.0.0.1:{}/0", self.port),
+        }
+    }
+
+    /// TCP port on 127.0.0.1.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Process id, while it runs.
+    pub fn pid(&self) -> Option<u32> {
+        self.server.as_ref().map(Server::pid)
+    }
+
+    /// File with the server's log.
+    pub fn log_path(&self) -> PathBuf {
+        self.folder.path().join("server.log")
+    }
+
+    /// Ends the server.
+    pub fn stop(&mut self) {
+        self.server = None;
+    }
+
+    /// Starts the server again on the same port, empty, stopping it first when it runs.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub async fn restart(&mut self) -> Result<()> {
+        self.stop();
+        self.launch(self.port).await
+    }
+}
+
+/// A Redis Cluster of three primaries without replicas.
+#[derive(Debug)]
+pub struct RedisCluster {
+    nodes: Vec<Redis>,
+}
+
+impl RedisCluster {
+    /// Starts the nodes, gives each a third of the slots and waits until all agree that the cluster is complete.
+    ///
+    /// # Errors
+    /// As [`Redis::start`]; also when the nodes do not find each other.
+    pub async fn start() -> Result<Self> {
+        let mut nodes = Vec::new();
+        let mut buses = Vec::new();
+        for _ in 0..3 {
+            let bus = process::free_port()?;
+            let bus_text = bus.to_string();
+            nodes.push(
+                Redis::start_with(&[
+                    "--cluster-enabled",
+                    "yes",
+                    "--cluster-port",
+                    &bus_text,
+                    "--cluster-node-timeout",
+                    "2000",
+                    "--cluster-require-full-coverage",
+                    "no",
+                ])
+                .await?,
+            );
+            buses.push(bus);
+        }
+        for (index, (first, last)) in [(0, 5_460), (5_461, 10_922), (10_923, 16_383)].into_iter().enumerate() {
+            let node = &nodes[index];
+            node.execute(&["CLUSTER", "SET-CONFIG-EPOCH", &(index + 1).to_string()]).await?;
+            let mut connection = node.connect().await?;
+            let slots: Vec<u16> = (first..=last).collect();
+            redis::cmd("CLUSTER").arg("ADDSLOTS").arg(slots).exec_async(&mut connection).await?;
+        }
+        for (node, bus) in nodes.iter().zip(&buses).skip(1) {
+            nodes[0].execute(&["CLUSTER", "MEET", "127.0.0.1", &node.port().to_string(), &bus.to_string()]).await?;
+        }
+        let cluster = Self { nodes };
+        let end = std::time::Instant::now() + START_DEADLINE;
+        while !cluster.complete().await? {
+            if std::time::Instant::now() > end {
+                return Err(Error::NotUp {
+                    server: "Redis Cluster".to_owned(),
+                    detail: format!("its nodes did not agree within {START_DEADLINE:?}"),
+                });
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        Ok(cluster)
+    }
+
+    async fn complete(&self) -> Result<bool> {
+        for node in &self.nodes {
+            let mut connection = node.connect().await?;
+            let info: String = redis::cmd("CLUSTER").arg("INFO").query_async(&mut connection).await?;
+            let all = info.contains("cluster_state:ok")
+                && info.contains("cluster_slots_ok:16384")
+                && info.contains("cluster_known_nodes:3");
+            if !all {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// `redis+cluster://…` with all nodes as seeds.
+    pub fn url(&self) -> String {
+        let seeds: Vec<String> = self.nodes.iter().map(|node| format!("127.0.0.1:{}", node.port())).collect();
+        format!("redis+cluster://{}", seeds.join(","))
+    }
+
+    /// `redis://…` of each node.
+    pub fn urls(&self) -> Vec<String> {
+        self.nodes.iter().map(Redis::url).collect()
+    }
+
+    /// Port of the first node.
+    pub fn port(&self) -> u16 {
+        self.nodes[0].port()
+    }
+
+    /// The nodes.
+    pub fn nodes(&self) -> &[Redis] {
+        &self.nodes
+    }
+
+    /// The nodes, to stop one.
+    pub fn nodes_mut(&mut self) -> &mut [Redis] {
+        &mut self.nodes
+    }
+}
+
+/// A Redis primary and one Sentinel that watches it under the name `main`.
+#[derive(Debug)]
+pub struct RedisSentinel {
+    primary: Redis,
+    port: u16,
+    _sentinel: Server,
+    _folder: tempfile::TempDir,
+}
+
+impl RedisSentinel {
+    /// Name under which the Sentinel watches the primary.
+    pub const MASTER: &str = "main";
+
+    /// Starts both and waits until the Sentinel names the primary's address.
+    ///
+    /// # Errors
+    /// As [`Redis::start`].
+    pub async fn start() -> Result<Self> {
+        let primary = Redis::start().await?;
+        let folder = process::folder("sentinel")?;
+        let port = process::free_port()?;
+        let config = folder.path().join("sentinel.conf");
+        let text = format!(
+            "port {port}\nbind 127.0.0.1\nprotected-mode no\ndir {folder}\n\
+             sentinel monitor {master} 127.0.0.1 {primary} 1\nsentinel down-after-milliseconds {master} 1000\n",
+            folder = folder.path().display(),
+            master = Self::MASTER,
+            primary = primary.port()
+        );
+        std::fs::write(&config, text).map_err(Error::io("writing sentinel.conf"))?;
+        let log = folder.path().join("server.log");
+        let mut command = Command::new(&primary.program);
+        command.arg(&config).arg("--sentinel").current_dir(folder.path());
+        let mut sentinel = Server::spawn(command, &log, folder.path(), "TERM")?;
+        process::until_ready("Redis Sentinel", &mut sentinel, &log, START_DEADLINE, async || {
+            let client = redis::Client::open(format!("redis://127.0.0.1:{port}")).map_err(|e| e.to_string())?;
+            let mut connection = client.get_multiplexed_async_connection().await.map_err(|e| e.to_string())?;
+            let found: Vec<String> = redis::cmd("SENTINEL")
+                .arg("get-master-addr-by-name")
+                .arg(Self::MASTER)
+                .query_async(&mut connection)
+                .await
+                .map_err(|e| e.to_string())?;
+            if found.get(1).is_some_and(|p| *p == primary.port().to_string()) {
+                Ok(())
+            } else {
+                Err(format!("{found:?}"))
+            }
+        })
+        .await?;
+        Ok(Self { primary, port, _sentinel: sentinel, _folder: folder })
+    }
+
+    /// `redis+sentinel://…/0?master=main`.
+    pub fn url(&self) -> String {
+        format!("redis+sentinel://127.0.0.1:{}/0?master={}", self.port, Self::MASTER)
+    }
+
+    /// Port of the Sentinel.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The primary.
+    pub fn primary(&mut self) -> &mut Redis {
+        &mut self.primary
+    }
+}

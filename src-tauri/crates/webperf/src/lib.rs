@@ -1,0 +1,2 @@
+//! Web front end: bundle analysis and page timing.
+#![forbid(unsafe_code)]

@@ -1,0 +1,79 @@
+//! IPC: one command for the registry, one channel for the event stream.
+use std::collections::HashMap;
+use std::sync::Mutex;
+
+use perfdeck_engine::Reply;
+use perfdeck_model::{ApiError, Frame};
+use serde_json::Value;
+use tauri::ipc::{Channel, Response};
+use tauri::{Runtime, State, WebviewWindow};
+use tokio_util::sync::CancellationToken;
+
+use crate::Shell;
+
+/// The open stream of each window.
+#[derive(Default)]
+pub(crate) struct Streams(Mutex<HashMap<String, CancellationToken>>);
+
+impl Streams {
+    /// Replaces a window's stream: a reloaded page must not leave the old one sending to a dead callback.
+    fn open(&self, window: &str) -> CancellationToken {
+        let token = CancellationToken::new();
+        if let Some(old) = self.lock().insert(window.to_owned(), token.clone()) {
+            old.cancel();
+        }
+        token
+    }
+
+    pub(crate) fn close(&self, window: &str) {
+        if let Some(old) = self.lock().remove(window) {
+            old.cancel();
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, CancellationToken>> {
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+/// Runs a command of the registry.
+#[tauri::command]
+pub(crate) async fn rpc(shell: State<'_, Shell>, name: String, params: Value) -> Result<Response, ApiError> {
+    let engine = shell.engine()?.clone();
+    match engine.dispatch(&name, params).await? {
+        Reply::Json(value) => Ok(Response::new(value.to_string())),
+        Reply::Binary(bytes) => Ok(Response::new(bytes)),
+    }
+}
+
+/// Starts the window's event stream: a snapshot, then deltas. An earlier stream of the window ends.
+#[tauri::command]
+pub(crate) async fn subscribe<R: Runtime>(
+    window: WebviewWindow<R>,
+    shell: State<'_, Shell>,
+    environment_id: Option<String>,
+    channel: Channel<Frame>,
+) -> Result<(), ApiError> {
+    let engine = shell.engine()?.clone();
+    let mut viewer = engine.watch(environment_id.as_deref()).await?;
+    let token = shell.streams.open(window.label());
+    tauri::async_runtime::spawn(async move {
+        loop {
+            let frame = tokio::select! {
+                () = token.cancelled() => return,
+                frame = viewer.next() => frame,
+            };
+            let Some(frame) = frame else { return };
+            if channel.send(frame).is_err() {
+                return;
+            }
+        }
+    });
+    Ok(())
+}
+
+/// Ends the window's event stream, as when it is hidden.
+#[tauri::command]
+pub(crate) fn unsubscribe<R: Runtime>(window: WebviewWindow<R>, shell: State<'_, Shell>) {
+    shell.streams.close(window.label());
+}

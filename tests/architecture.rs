@@ -1,0 +1,278 @@
+//! The plan of the house, checked: who may depend on whom, under which licences, and where transports are known.
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+use serde_json::Value;
+
+/// Which crates of the workspace each one may depend on. `ARCHITECTURE.md` draws the same arrows.
+const ARROWS: &[(&str, &[&str])] = &[
+    ("perfdeck", &["perfdeck-server", "perfdeck-engine", "perfdeck-model"]),
+    ("perfdeck-cli", &["perfdeck-server", "perfdeck-engine", "perfdeck-model"]),
+    ("perfdeck-server", &["perfdeck-engine", "perfdeck-model"]),
+    (
+        "perfdeck-engine",
+        &[
+            "perfdeck-alerts",
+            "perfdeck-bench",
+            "perfdeck-cache",
+            "perfdeck-database",
+            "perfdeck-gateway",
+            "perfdeck-model",
+            "perfdeck-monitor",
+            "perfdeck-report",
+            "perfdeck-webperf",
+        ],
+    ),
+    ("perfdeck-gateway", &["perfdeck-cache", "perfdeck-httpcache", "perfdeck-model"]),
+    ("perfdeck-alerts", &["perfdeck-model"]),
+    ("perfdeck-bench", &["perfdeck-model"]),
+    ("perfdeck-cache", &["perfdeck-model"]),
+    ("perfdeck-database", &["perfdeck-model"]),
+    ("perfdeck-monitor", &["perfdeck-model"]),
+    ("perfdeck-report", &["perfdeck-model"]),
+    ("perfdeck-webperf", &["perfdeck-model"]),
+    ("perfdeck-httpcache", &[]),
+    ("perfdeck-model", &[]),
+    ("perfdeck-testkit", &[]),
+    ("xtask", &[]),
+];
+
+/// Licences that a dependency may have. `deny.toml` holds the same list for cargo-deny.
+const LICENCES: &[&str] = &[
+    "0BSD",
+    "Apache-2.0",
+    "Apache-2.0 WITH LLVM-exception",
+    "BSD-2-Clause",
+    "BSD-3-Clause",
+    "BSL-1.0",
+    "CC0-1.0",
+    // Data, not code: Mozilla's list of certificate authorities.
+    "CDLA-Permissive-2.0",
+    "ISC",
+    "MIT",
+    "MIT-0",
+    // Per file: the CSS parser below the web view.
+    "MPL-2.0",
+    "Unicode-3.0",
+    "Unlicense",
+    "Zlib",
+];
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// What cargo knows about this workspace on this platform.
+fn metadata() -> &'static Value {
+    static METADATA: OnceLock<Value> = OnceLock::new();
+    METADATA.get_or_init(|| {
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let rustc = Command::new("rustc").arg("-vV").output().expect("rustc runs");
+        let rustc = String::from_utf8_lossy(&rustc.stdout).into_owned();
+        let host = rustc.lines().find_map(|line| line.strip_prefix("host: ")).expect("rustc names its host");
+        let output = Command::new(cargo)
+            .args(["metadata", "--format-version", "1", "--filter-platform", host])
+            .current_dir(root())
+            .output()
+            .expect("cargo runs");
+        assert!(output.status.success(), "cargo metadata: {}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).expect("cargo metadata is JSON")
+    })
+}
+
+fn list(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
+}
+
+/// The packages of the workspace.
+fn members() -> Vec<&'static Value> {
+    let ids: BTreeSet<&str> = list(&metadata()["workspace_members"]).iter().map(text).collect();
+    list(&metadata()["packages"]).iter().filter(|package| ids.contains(text(&package["id"]))).collect()
+}
+
+#[test]
+fn arrows_point_down_as_drawn() {
+    let allowed: BTreeMap<&str, &[&str]> = ARROWS.iter().copied().collect();
+    let names: BTreeSet<&str> = members().iter().map(|package| text(&package["name"])).collect();
+    for package in members() {
+        let name = text(&package["name"]);
+        let targets =
+            allowed.get(name).unwrap_or_else(|| panic!("{name} is new: draw its arrows here and in ARCHITECTURE.md"));
+        for dependency in list(&package["dependencies"]) {
+            let on = text(&dependency["name"]);
+            if !names.contains(on) {
+                continue;
+            }
+            let for_tests = dependency["kind"] == "dev";
+            assert!(
+                targets.contains(&on) || for_tests && on == "perfdeck-testkit",
+                "{name} depends on {on}: that arrow is not in the picture"
+            );
+        }
+    }
+}
+
+#[test]
+fn only_the_shell_knows_tauri() {
+    let graph: BTreeMap<&str, Vec<&str>> = list(&metadata()["resolve"]["nodes"])
+        .iter()
+        .map(|node| (text(&node["id"]), list(&node["dependencies"]).iter().map(text).collect()))
+        .collect();
+    let names: BTreeMap<&str, &str> =
+        list(&metadata()["packages"]).iter().map(|p| (text(&p["id"]), text(&p["name"]))).collect();
+    for package in members().into_iter().filter(|package| package["name"] != "perfdeck") {
+        let mut open = vec![text(&package["id"])];
+        let mut seen = BTreeSet::new();
+        while let Some(id) = open.pop() {
+            if !seen.insert(id) {
+                continue;
+            }
+            let name = names.get(id).copied().unwrap_or_default();
+            assert!(
+                !name.starts_with("tauri") && name != "wry" && !name.starts_with("webkit2gtk"),
+                "{} reaches {name}: everything but the shell must build without a display or WebKit",
+                text(&package["name"])
+            );
+            open.extend(graph.get(id).into_iter().flatten());
+        }
+    }
+}
+
+#[test]
+fn one_tls_library() {
+    for package in list(&metadata()["packages"]) {
+        let name = text(&package["name"]);
+        assert!(
+            !["openssl-sys", "native-tls", "aws-lc-sys"].contains(&name),
+            "{name} is in the tree: TLS is rustls with ring everywhere, so that a build needs no C library"
+        );
+    }
+}
+
+#[test]
+fn no_crate_allows_unsafe_code() {
+    for package in members() {
+        let manifest = PathBuf::from(text(&package["manifest_path"]));
+        let toml = std::fs::read_to_string(&manifest).expect("the manifest can be read");
+        assert!(
+            toml.contains("[lints]\nworkspace = true"),
+            "{}: the workspace's lints, which forbid unsafe code, must apply",
+            manifest.display()
+        );
+        for target in list(&package["targets"]) {
+            let kind = text(&target["kind"][0]);
+            if ["lib", "bin"].contains(&kind) {
+                let source = PathBuf::from(text(&target["src_path"]));
+                let code = std::fs::read_to_string(&source).unwrap_or_default();
+                assert!(
+                    code.contains("#![forbid(unsafe_code)]"),
+                    "{} must forbid unsafe code, whoever builds it",
+                    source.display()
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn licences_are_permissive() {
+    for package in list(&metadata()["packages"]) {
+        let licence = text(&package["license"]);
+        assert!(
+            allowed(licence)
+                || licence.is_empty() && package["license_file"].is_string() && package["source"].is_null(),
+            "{} {} is under '{licence}', which is not on the list",
+            text(&package["name"]),
+            text(&package["version"])
+        );
+    }
+}
+
+/// Whether an SPDX expression can be satisfied with the licences on the list.
+fn allowed(expression: &str) -> bool {
+    let expression = expression.replace('/', " OR ").replace('(', " ( ").replace(')', " ) ");
+    let words: Vec<&str> = expression.split_whitespace().collect();
+    !words.is_empty() && any_of(&words)
+}
+
+fn any_of(words: &[&str]) -> bool {
+    split(words, "OR").into_iter().any(all_of)
+}
+
+fn all_of(words: &[&str]) -> bool {
+    split(words, "AND").into_iter().all(|part| match part {
+        ["(", inner @ .., ")"] => any_of(inner),
+        part => LICENCES.contains(&part.join(" ").as_str()),
+    })
+}
+
+/// Splits at a word outside parentheses.
+fn split<'a, 'b>(words: &'a [&'b str], at: &str) -> Vec<&'a [&'b str]> {
+    let (mut parts, mut start, mut depth) = (Vec::new(), 0, 0);
+    for (index, word) in words.iter().enumerate() {
+        match *word {
+            "(" => depth += 1,
+            ")" => depth -= 1,
+            word if depth == 0 && word == at => {
+                parts.push(&words[start..index]);
+                start = index + 1;
+            }
+            _ => {}
+        }
+    }
+    parts.push(&words[start..]);
+    parts
+}
+
+#[test]
+fn expressions_of_licences_are_understood() {
+    for good in ["MIT", "MIT/Apache-2.0", "GPL-3.0 OR MIT", "(MIT OR GPL-2.0) AND Unicode-3.0", "Apache-2.0 AND ISC"] {
+        assert!(allowed(good), "{good} can be satisfied");
+    }
+    for bad in ["", "GPL-3.0", "MIT AND GPL-3.0", "(GPL-3.0 OR LGPL-3.0) AND MIT"] {
+        assert!(!allowed(bad), "{bad} cannot be satisfied");
+    }
+}
+
+#[test]
+fn the_shell_stays_thin() {
+    let mut lines = 0;
+    for file in files(&root().join("src-tauri/src"), &["rs"]) {
+        lines += std::fs::read_to_string(&file).unwrap_or_default().lines().count();
+    }
+    assert!(lines < 1_000, "the shell has {lines} lines: logic belongs into the engine");
+}
+
+#[test]
+fn only_the_backend_folder_knows_a_transport() {
+    let ui = root().join("ui/src");
+    for file in files(&ui, &["ts", "svelte"]) {
+        if file.starts_with(ui.join("backend")) || file.to_string_lossy().ends_with(".test.ts") {
+            continue;
+        }
+        let code = std::fs::read_to_string(&file).unwrap_or_default();
+        for word in ["@tauri-apps/", "__TAURI", "fetch(", "new EventSource", "new WebSocket", "XMLHttpRequest"] {
+            assert!(!code.contains(word), "{} has {word}: only ui/src/backend may know a transport", file.display());
+        }
+    }
+}
+
+/// Every file with one of these endings below a folder.
+fn files(folder: &Path, endings: &[&str]) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            found.extend(files(&path, endings));
+        } else if path.extension().is_some_and(|ending| endings.iter().any(|e| ending == *e)) {
+            found.push(path);
+        }
+    }
+    found
+}

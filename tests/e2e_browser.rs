@@ -1,0 +1,90 @@
+//! The same UI in a browser, against `perfctl serve`.
+mod support;
+
+use std::time::Duration;
+
+use perfdeck_testkit::{Answer, Redis, ScriptedHttp};
+use serde_json::json;
+use support::can_run;
+use support::desktop::Browser;
+use support::journey::{self, id};
+use support::perfctl::{Perfctl, Server};
+
+const PROGRAMS: &[&str] = &["chromium", "chromedriver"];
+
+struct Stage {
+    server: Server,
+    browser: Browser,
+    _folder: tempfile::TempDir,
+}
+
+impl Stage {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let perfctl = Perfctl::on(&folder.path().join("data")).with("PERFDECK_SECRET_STORE", "session");
+        let server = Server::start(&perfctl);
+        let browser = Browser::start(1440, 900, folder.path()).unwrap_or_else(|error| panic!("{error}"));
+        browser.session.goto(&server.url()).expect("the UI opens");
+        Self { server, browser, _folder: folder }
+    }
+}
+
+#[test]
+fn e2e_the_start_screen_leads_to_the_live_demo() {
+    if !can_run(PROGRAMS) {
+        return;
+    }
+    let stage = Stage::new();
+    let page = &stage.browser.session;
+    page.wait_for(&id("start"), Duration::from_secs(20)).unwrap_or_else(|error| panic!("the start screen: {error}"));
+    page.click(&id("start-demo")).unwrap_or_else(|error| panic!("opening the demo: {error}"));
+    journey::overview_is_live(page).unwrap_or_else(|error| panic!("the demo's overview: {error}"));
+    journey::charts_move(page, &["cpu", "network"]).unwrap_or_else(|error| panic!("its charts: {error}"));
+    let errors: Vec<_> = page
+        .log("browser")
+        .expect("Chromium's console")
+        .into_iter()
+        .filter(|entry| entry["level"] == "SEVERE")
+        .collect();
+    assert!(errors.is_empty(), "the console stays free of errors: {errors:#?}");
+}
+
+#[test]
+fn e2e_the_token_does_not_stay_in_the_address() {
+    if !can_run(PROGRAMS) {
+        return;
+    }
+    let stage = Stage::new();
+    let page = &stage.browser.session;
+    page.wait_until(
+        "the address without the token",
+        Duration::from_secs(20),
+        "return !location.href.includes('token')",
+        &[],
+    )
+    .unwrap_or_else(|error| panic!("the token must not stay where it is copied or stored: {error}"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn e2e_an_environment_is_created_in_the_form() {
+    if !can_run(PROGRAMS) {
+        return;
+    }
+    let redis = Redis::start_with_password("perfdeck-canary-secret-redis").await.expect("a private Redis");
+    let api = ScriptedHttp::start(|_| Answer::ok("{}")).await.expect("a scripted API");
+    let stage = Stage::new();
+    let page = &stage.browser.session;
+    let fill = || {
+        page.wait_for(&id("start"), Duration::from_secs(20))?;
+        journey::open(page, "/environments/new")?;
+        page.fill(&id("env-name"), "Shop")?;
+        page.fill(&id("env-cache"), &redis.url())?;
+        page.fill(&id("env-api"), &api.url())?;
+        page.click(&id("env-save"))?;
+        journey::overview_is_live(page)
+    };
+    fill().unwrap_or_else(|error| panic!("creating an environment: {error}"));
+    let list = stage.server.call("env.list", &json!({})).expect("the list of environments");
+    let shop = list.as_array().into_iter().flatten().find(|e| e["name"] == "Shop").expect("Shop is stored");
+    assert!(!shop.to_string().contains("canary"), "the password is not part of what is stored: {shop}");
+}

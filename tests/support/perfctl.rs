@@ -1,0 +1,170 @@
+//! Running `perfctl` as a user does.
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::webdriver::http;
+
+/// The `perfctl` of this build.
+pub(crate) fn program() -> &'static Path {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAM.get_or_init(|| {
+        // Cargo names only the programs of the package under test; perfctl is another package's.
+        let app = PathBuf::from(env!("CARGO_BIN_EXE_perfdeck"));
+        let program = app.with_file_name(format!("perfctl{}", std::env::consts::EXE_SUFFIX));
+        // `--workspace` selects the same features as the build of the tests, so this compiles next to nothing.
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let mut build = Command::new(cargo);
+        build.args(["build", "--quiet", "--workspace", "--bins"]).current_dir(super::root());
+        if app.parent().and_then(Path::file_name).is_some_and(|name| name == "release") {
+            build.arg("--release");
+        }
+        let status = build.status().expect("cargo runs");
+        assert!(status.success() && program.exists(), "building perfctl failed: {status}");
+        program
+    })
+}
+
+/// `perfctl` on a data folder of its own.
+#[derive(Debug)]
+pub(crate) struct Perfctl {
+    /// The folder with everything it keeps.
+    pub(crate) data: PathBuf,
+    variables: Vec<(String, String)>,
+}
+
+impl Perfctl {
+    /// On this folder.
+    pub(crate) fn on(data: &Path) -> Self {
+        Self { data: data.to_owned(), variables: Vec::new() }
+    }
+
+    /// With a further environment variable.
+    pub(crate) fn with(mut self, name: &str, value: &str) -> Self {
+        self.variables.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// The command, ready to be started.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(program());
+        command
+            .args(arguments)
+            .env("PERFDECK_DATA_DIR", &self.data)
+            .env("NO_COLOR", "1")
+            // No keychain of the machine: the bus address leads nowhere.
+            .env("DBUS_SESSION_BUS_ADDRESS", "unix:path=/nonexistent")
+            .envs(self.variables.iter().map(|(name, value)| (name.as_str(), value.as_str())))
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Runs it to its end, at most two minutes.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
+        let child = self.command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+        let pid = child.id();
+        let (done, waiting) = std::sync::mpsc::channel::<()>();
+        let guard = std::thread::spawn(move || {
+            if waiting.recv_timeout(Duration::from_secs(120)) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
+                let _ = Command::new("kill").args(["-s", "KILL", &pid.to_string()]).status();
+            }
+        });
+        let output = child.wait_with_output().expect("its output can be read");
+        drop(done);
+        guard.join().expect("the guard ends");
+        output
+    }
+
+    /// Runs it, expects success and returns its standard output.
+    pub(crate) fn ok(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments);
+        assert!(
+            output.status.success(),
+            "perfctl {} must succeed, ended with {}:\n{}{}",
+            arguments.join(" "),
+            output.status,
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        );
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    /// Runs it, expects success and reads its standard output as JSON.
+    pub(crate) fn json(&self, arguments: &[&str]) -> Value {
+        let text = self.ok(arguments);
+        serde_json::from_str(&text).unwrap_or_else(|error| panic!("perfctl {arguments:?}: {error} in {text}"))
+    }
+}
+
+/// Repeats `attempt` until it yields something.
+pub(crate) fn eventually<T>(what: &str, deadline: Duration, mut attempt: impl FnMut() -> Option<T>) -> T {
+    let end = Instant::now() + deadline;
+    loop {
+        if let Some(value) = attempt() {
+            return value;
+        }
+        assert!(Instant::now() < end, "not within {deadline:?}: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// A `perfctl serve` that is talked to over its own API.
+#[derive(Debug)]
+pub(crate) struct Server {
+    child: Child,
+    port: u16,
+    token: String,
+}
+
+impl Server {
+    /// Starts it and waits until it answers.
+    pub(crate) fn start(perfctl: &Perfctl) -> Self {
+        let port = perfdeck_testkit::free_port().expect("a free port");
+        let file = perfctl.data.with_file_name(format!("token-{port}"));
+        let child = perfctl
+            .command(&["serve", "--listen", &format!("127.0.0.1:{port}"), "--token-file"])
+            .arg(&file)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("perfctl serve starts");
+        let token = eventually("the server writes its token", Duration::from_secs(30), || {
+            std::fs::read_to_string(&file).ok().filter(|token| !token.trim().is_empty())
+        });
+        let server = Self { child, port, token: token.trim().to_owned() };
+        eventually("the server answers", Duration::from_secs(30), || server.call("app.info", &json!({})).ok());
+        server
+    }
+
+    /// Runs a command of the registry.
+    pub(crate) fn call(&self, name: &str, params: &Value) -> Result<Value, String> {
+        let authorization = format!("Bearer {}", self.token);
+        let path = format!("/api/rpc/{name}");
+        let (status, body) = http(self.port, "POST", &path, &[("authorization", &authorization)], Some(params))
+            .map_err(|error| error.to_string())?;
+        if status != 200 {
+            return Err(format!("{status} {body}"));
+        }
+        serde_json::from_str(&body).map_err(|error| format!("{error} in {body}"))
+    }
+
+    /// Process id.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// URL that opens the UI in a browser.
+    pub(crate) fn url(&self) -> String {
+        format!("http://127.0.0.1:{}/#token={}", self.port, self.token)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,27 @@
+// The budget: first-load JavaScript at most 150 kB gzip, all of it at most 250 kB, every screen its own chunk.
+import { readFileSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+
+const dist = new URL('../dist/', import.meta.url).pathname;
+const gzip = (file) => gzipSync(readFileSync(join(dist, file)), { level: 9 }).length;
+const manifest = JSON.parse(readFileSync(join(dist, 'manifest.json'), 'utf8'));
+
+const first = new Set();
+const walk = (key) => {
+  const entry = manifest[key];
+  if (!entry || first.has(entry.file)) return;
+  first.add(entry.file);
+  (entry.imports ?? []).forEach(walk);
+};
+walk('index.html');
+const kB = (bytes) => `${(bytes / 1000).toFixed(1)} kB`;
+const initial = [...first].filter((f) => f.endsWith('.js')).reduce((n, f) => n + gzip(f), 0);
+const all = readdirSync(join(dist, 'assets')).filter((f) => f.endsWith('.js')).reduce((n, f) => n + gzip(`assets/${f}`), 0);
+const screens = Object.values(manifest).filter((e) => e.isDynamicEntry).length;
+
+console.log(`first load ${kB(initial)} of 150 kB, all ${kB(all)} of 250 kB (gzip), ${screens} screens in chunks of their own`);
+if (initial > 150_000 || all > 250_000 || screens < 6) {
+  console.error('over budget: split a chunk or drop a dependency');
+  process.exit(1);
+}

@@ -1,0 +1,66 @@
+// The desktop: one IPC command for the registry, one channel for the stream, the native store for preferences.
+import { Channel, invoke } from '@tauri-apps/api/core';
+import { open } from '@tauri-apps/plugin-dialog';
+import { openPath } from '@tauri-apps/plugin-opener';
+import { load } from '@tauri-apps/plugin-store';
+import { toApiError, type Backend } from './index';
+import type { Frame } from './types';
+
+export async function desktop(): Promise<Backend> {
+  const store = load('preferences.json', { autoSave: 200, defaults: {} });
+  let generation = 0;
+  return {
+    kind: 'desktop',
+    async call(name, params) {
+      try {
+        return await invoke('rpc', { name, params: params ?? {} });
+      } catch (error) {
+        throw toApiError(error);
+      }
+    },
+    watch(environmentId, onFrame, onState) {
+      const mine = ++generation;
+      let stopped = false;
+      let wait = 500;
+      const subscribe = async (): Promise<void> => {
+        if (stopped || mine !== generation) return;
+        const channel = new Channel<Frame>();
+        channel.onmessage = (frame) => {
+          if (!stopped && mine === generation) onFrame(frame);
+        };
+        try {
+          await invoke('subscribe', { environmentId, channel });
+          wait = 500;
+          onState(null);
+        } catch (error) {
+          onState(toApiError(error));
+          setTimeout(() => void subscribe(), wait);
+          wait = Math.min(wait * 2, 5000);
+        }
+      };
+      // Nothing is sent to a hidden window; it gets a snapshot when it is shown again.
+      const visible = (): void => {
+        if (document.hidden) void invoke('unsubscribe');
+        else void subscribe();
+      };
+      document.addEventListener('visibilitychange', visible);
+      void subscribe();
+      return () => {
+        stopped = true;
+        document.removeEventListener('visibilitychange', visible);
+        if (mine === generation) void invoke('unsubscribe');
+      };
+    },
+    async getPreference(key) {
+      return (await store).get(key);
+    },
+    async setPreference(key, value) {
+      await (await store).set(key, value);
+    },
+    openPath: (path) => openPath(path),
+    async chooseFile(title) {
+      const chosen = await open({ title, multiple: false, directory: false });
+      return typeof chosen === 'string' ? chosen : null;
+    },
+  };
+}

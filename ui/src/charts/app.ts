@@ -1,0 +1,51 @@
+// What a screen with charts needs from the app around it, and where it gets it.
+import { getContext, setContext } from 'svelte';
+import type { Client } from './client';
+import type { BenchLive, Finding, JobStatus, TargetStatus } from '../backend/types';
+import type { Samples } from './live';
+
+export type Tag = 'environments' | 'runs' | 'reports' | 'jobs' | 'findings' | 'series';
+
+export interface ScreenFrame extends Samples {
+  targets: TargetStatus[] | null;
+  jobs: JobStatus[] | null;
+  bench: BenchLive | null;
+  changed: Tag[];
+}
+
+export interface ScreenEnvironment {
+  id: string;
+  name: string;
+  kind: string;
+  /** Base URL and probe path of the API target, if it has one. */
+  apiUrl: string | null;
+  /** Configured targets. */
+  roles: string[];
+}
+
+/** Getters are reactive. */
+export interface ScreenApp extends Client {
+  readonly environment: ScreenEnvironment | null;
+  readonly environments: readonly ScreenEnvironment[];
+  readonly targets: readonly TargetStatus[];
+  /** Findings, or null before they are known. */
+  readonly findings: readonly Finding[] | null;
+  onFrame(listener: (frame: ScreenFrame) => void): () => void;
+  go(path: string): void;
+  /** Opens a file in the system's viewer; absent in a browser. */
+  openPath?: (path: string) => Promise<void>;
+}
+
+const KEY = Symbol('screen-app');
+export const provideApp = (app: ScreenApp): ScreenApp => setContext(KEY, app);
+export const useApp = (): ScreenApp => getContext<ScreenApp>(KEY);
+
+/** Moves an element into the frame's top bar while it lives; without one it stays where it is. */
+export function toTopbar(node: HTMLElement): { destroy(): void } {
+  const bar = document.querySelector('[data-topbar]');
+  if (bar) {
+    bar.append(node);
+    node.dataset['moved'] = 'true';
+  }
+  return { destroy: () => node.remove() };
+}

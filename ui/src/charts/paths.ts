@@ -1,0 +1,96 @@
+// Geometry of lines, areas and bars, in canvas pixels. Broken at gaps, never joined over them.
+import type { Column } from './series';
+
+/** The part of `Path2D` that is used, so that the geometry can be tested without a canvas. */
+export interface Pen {
+  moveTo(x: number, y: number): void;
+  lineTo(x: number, y: number): void;
+  rect(x: number, y: number, w: number, h: number): void;
+  closePath(): void;
+}
+
+/** How times and values become pixels. */
+export interface Frame {
+  x: (t: number) => number;
+  y: (v: number) => number;
+  /** Distance of two samples from which the line is broken. */
+  gapMs: number;
+}
+
+/** Runs of rows `[from, to)` without a gap. */
+export function runs(t: readonly number[], column: Column, gapMs: number): [number, number][] {
+  const found: [number, number][] = [];
+  let start = -1;
+  let previous = -Infinity;
+  for (let i = 0; i < t.length; i += 1) {
+    const v = column[i];
+    if (v === null || v === undefined) continue;
+    if (start >= 0 && t[i]! - previous > gapMs) {
+      found.push([start, rowAfter(t, previous)]);
+      start = i;
+    }
+    if (start < 0) start = i;
+    previous = t[i]!;
+  }
+  if (start >= 0) found.push([start, rowAfter(t, previous)]);
+  return found;
+}
+
+function rowAfter(t: readonly number[], time: number): number {
+  let low = 0;
+  let high = t.length;
+  while (low < high) {
+    const mid = (low + high) >> 1;
+    if (t[mid]! <= time) low = mid + 1;
+    else high = mid;
+  }
+  return low;
+}
+
+/** A line through the samples; a lone sample becomes a short dash. */
+export function line(pen: Pen, t: readonly number[], column: Column, f: Frame): void {
+  for (const [from, to] of runs(t, column, f.gapMs)) {
+    if (to - from === 1) {
+      const x = f.x(t[from]!);
+      const y = f.y(column[from]!);
+      pen.moveTo(x - 1, y);
+      pen.lineTo(x + 1, y);
+      continue;
+    }
+    let first = true;
+    for (let i = from; i < to; i += 1) {
+      const v = column[i];
+      if (v === null || v === undefined) continue;
+      if (first) pen.moveTo(f.x(t[i]!), f.y(v));
+      else pen.lineTo(f.x(t[i]!), f.y(v));
+      first = false;
+    }
+  }
+}
+
+/** The area between a column and a lower one, or the axis' foot. */
+export function area(pen: Pen, t: readonly number[], column: Column, lower: Column | null, foot: number, f: Frame): void {
+  for (const [from, to] of runs(t, column, f.gapMs)) {
+    const rows: number[] = [];
+    for (let i = from; i < to; i += 1) if (column[i] !== null && column[i] !== undefined) rows.push(i);
+    if (rows.length < 2) continue;
+    rows.forEach((i, k) => (k === 0 ? pen.moveTo(f.x(t[i]!), f.y(column[i]!)) : pen.lineTo(f.x(t[i]!), f.y(column[i]!))));
+    if (lower) {
+      for (let k = rows.length - 1; k >= 0; k -= 1) pen.lineTo(f.x(t[rows[k]!]!), f.y(lower[rows[k]!] ?? 0));
+    } else {
+      pen.lineTo(f.x(t[rows[rows.length - 1]!]!), foot);
+      pen.lineTo(f.x(t[rows[0]!]!), foot);
+    }
+    pen.closePath();
+  }
+}
+
+/** One bar for each sample above 0, at least one pixel high and wide, on whole pixels. */
+export function bars(pen: Pen, t: readonly number[], column: Column, foot: number, width: number, f: Frame): void {
+  for (let i = 0; i < t.length; i += 1) {
+    const v = column[i];
+    if (v === null || v === undefined || v <= 0) continue;
+    const y = Math.min(Math.round(f.y(v)), foot - 1);
+    pen.rect(Math.round(f.x(t[i]!)), y, width, foot - y);
+  }
+}

@@ -1,0 +1,86 @@
+// Time axis: where the ticks are, what they say, and the clock's wording.
+
+const SECOND = 1000;
+const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
+const STEPS = [
+  1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400,
+].map((s) => s * SECOND);
+
+/** Room a label needs, in pixels. */
+const LABEL_PX = 52;
+
+export interface Tick {
+  t: number;
+  label: string | null;
+}
+
+const two = (n: number): string => String(n).padStart(2, '0');
+
+/** Local time of day, with seconds unless `minutes` only. */
+export function clock(ms: number, withSeconds = true): string {
+  const d = new Date(ms);
+  const head = `${two(d.getHours())}:${two(d.getMinutes())}`;
+  return withSeconds ? `${head}:${two(d.getSeconds())}` : head;
+}
+
+/** Day and time, such as `2026-11-23 14:27`. */
+export function dayTime(ms: number): string {
+  const d = new Date(ms);
+  return `${d.getFullYear()}-${two(d.getMonth() + 1)}-${two(d.getDate())} ${clock(ms, false)}`;
+}
+
+/** The labelled step for a span drawn on `width` pixels. */
+export function stepFor(spanMs: number, width: number, labelPx = LABEL_PX): number {
+  const most = Math.max(1, width / labelPx);
+  return STEPS.find((s) => spanMs / s <= most) ?? STEPS[STEPS.length - 1]!;
+}
+
+/** Small ticks between two labelled ones. */
+export function minorStep(step: number): number {
+  if (step >= MINUTE) return step === MINUTE ? 10 * SECOND : step <= 5 * MINUTE ? MINUTE : step / 6;
+  return step >= 10 * SECOND ? step / 5 : step;
+}
+
+/** Offset of local time at `ms`, so that hours and days are aligned to the local clock. */
+const offset = (ms: number): number => -new Date(ms).getTimezoneOffset() * MINUTE;
+
+/** Ticks in `[from, to]`, ascending; labelled ones carry the time of day. */
+export function ticks(from: number, to: number, width: number): Tick[] {
+  if (!(to > from) || width <= 0) return [];
+  const step = stepFor(to - from, width);
+  const minor = minorStep(step);
+  const shift = offset(from);
+  const found: Tick[] = [];
+  const first = Math.ceil((from + shift) / minor) * minor;
+  for (let local = first; local - shift <= to && found.length < 2000; local += minor) {
+    const t = local - shift;
+    found.push({ t, label: local % step === 0 ? clock(t, step < MINUTE) : null });
+  }
+  return found;
+}
+
+/** Times of the vertical grid lines: one for each label. */
+export function gridTimes(from: number, to: number, width: number): number[] {
+  return ticks(from, to, width)
+    .filter((tick) => tick.label !== null)
+    .map((tick) => tick.t);
+}
+
+/** What one pixel stands for, such as `1 px = 1 s`. */
+export function pixelNote(spanMs: number, width: number): string {
+  if (width <= 0) return '';
+  const s = spanMs / 1000 / width;
+  if (s >= 0.995) return `1 px = ${s < 10 ? Number(s.toPrecision(2)) : Math.round(s)} s`;
+  const px = 1 / s;
+  return `${px < 10 ? Number(px.toPrecision(2)) : Math.round(px)} px = 1 s`;
+}
+
+export const RANGES: readonly { key: string; label: string; ms: number }[] = [
+  { key: '1m', label: '1 min', ms: MINUTE },
+  { key: '5m', label: '5 min', ms: 5 * MINUTE },
+  { key: '15m', label: '15 min', ms: 15 * MINUTE },
+  { key: '1h', label: '1 h', ms: HOUR },
+  { key: '6h', label: '6 h', ms: 6 * HOUR },
+  { key: '24h', label: '24 h', ms: 24 * HOUR },
+];

@@ -1,0 +1,102 @@
+import { describe, expect, it } from 'vitest';
+import { curveEnd, curveScale, curveTicks, nines, reliable } from '../../charts/curve-scale';
+import { blank, fromSpec, parse, parseSeconds } from './form';
+import { benchLanes, IDS, LiveBench, runSeries } from './series';
+import type { BenchLive, LatencyMs, Run } from './types';
+import { errorWords, markdown, needed, perfctl, sentence, tail, validity } from './words';
+
+const latency = (over: Partial<LatencyMs> = {}): LatencyMs => ({ n: 72_930, min: 1, mean: 12, p50: 11.8, p90: 17, p95: 21, p99: 12.3, p999: 61, max: 120, too_small: ['p999'], ...over });
+const made = (over: Partial<Run> = {}): Run =>
+  ({
+    id: 'r', name: 'a | b', engine: 'e', state: 'completed', duration_s: 30, requests: 72_930, errors: 0, rate_per_s: 2431, target_rate_per_s: null,
+    response_ms: latency(), service_ms: latency(), schedule_lag_ms: latency(), valid: true, invalid_reasons: [], errors_by_class: [], started_ms: 0,
+    spec: parse(blank('http://h/')).spec!, machine: { os: '', cpu: 'c', cores: 2, memory_bytes: 1, perfdeck: '' },
+    intervals: [{ t_ms: 0, duration_s: 1, requests: 10, errors: 4, p50: null, p90: null, p99: null, max: null }, { t_ms: 1000, duration_s: 0.5, requests: 10, errors: 0, p50: 1, p90: 2, p99: 3, max: 4 }],
+    ...over,
+  }) as Run;
+const plain = (text: string): string => text.replaceAll('\u2009', ' ');
+
+describe('sentence', () => {
+  it('answers first', () => {
+    expect(plain(sentence(made()).text)).toBe('2 431 requests/s, p99 12.3 ms, no errors, 30 s at 32 connections');
+  });
+  it('gives the reason first when the run is invalid', () => {
+    expect(sentence(made({ valid: false, invalid_reasons: ['the client was at its limit'] }))).toEqual({ word: 'Invalid', text: 'the client was at its limit' });
+    expect(validity(false, 'completed').word).toBe('invalid');
+  });
+  it('does not quote a percentile with too few samples', () => {
+    const few = latency({ n: 500, too_small: ['p99', 'p999'] });
+    expect(tail(few)).toBe('p95');
+    expect(tail(latency({ n: 0 }))).toBeNull();
+    expect([needed('p99'), needed('p999')]).toEqual([10_000, 100_000]);
+  });
+  it('counts errors with their share', () => {
+    expect(plain(errorWords(312, 72_930))).toBe('312 errors (0.43 %)');
+  });
+});
+
+describe('copies', () => {
+  it('quotes what a shell would change', () => {
+    const spec = parse({ ...blank("http://h/a?b=1&c='x'"), kind: 'rate', rate: '400', method: 'POST', headers: 'X-A: b c', body: '{}' }).spec!;
+    const text = perfctl(spec);
+    expect(text).toContain(`'http://h/a?b=1&c='\\''x'\\'''`);
+    expect(text).toContain('--rate 400');
+    expect(text).toContain("--header 'X-A: b c'");
+  });
+  it('keeps hostile names inside their Markdown cell', () => {
+    expect(markdown(made())).toContain('a \\| b');
+    expect(markdown(made())).toContain('n too small');
+  });
+});
+
+describe('form', () => {
+  it('reads times in several forms', () => {
+    expect([parseSeconds('30'), parseSeconds('2 min'), parseSeconds('500ms'), parseSeconds('1,5h')]).toEqual([30, 120, 0.5, 5400]);
+    expect(parseSeconds('soon')).toBeNaN();
+  });
+  it('names the field that is wrong', () => {
+    const { spec, errors } = parse({ ...blank('ftp://x'), connections: '0', headers: 'nonsense', kind: 'rate', rate: '-1' });
+    expect(spec).toBeNull();
+    expect(Object.keys(errors).sort()).toEqual(['connections', 'headers', 'rate', 'url']);
+  });
+  it('goes there and back', () => {
+    const { spec } = parse({ ...blank('127.0.0.1:8000/x'), headers: 'A: 1\nB: 2' });
+    expect(spec!.url).toBe('http://127.0.0.1:8000/x');
+    expect(parse(fromSpec(spec!)).spec).toEqual(spec);
+  });
+});
+
+describe('series of a run', () => {
+  it('has gaps where a second had no successful response, and rates of shorter seconds', () => {
+    const data = runSeries(made());
+    expect(data.column(IDS.p99)).toEqual([null, 3]);
+    expect(data.column(IDS.rate)).toEqual([6, 20]);
+  });
+  it('derives errors a second from the running total', () => {
+    const bench = new LiveBench();
+    const live = (at_ms: number, errors: number): BenchLive => ({ run_id: 'r', phase: 'measuring', elapsed_s: 1, total_s: 10, at_ms, requests: 1, errors, in_flight: 1, rate_per_s: 5, target_rate_per_s: null, p50_ms: null, p90_ms: null, p99_ms: null, max_ms: null, lag_p99_ms: null });
+    bench.push(live(1000, 0));
+    bench.push(live(1100, 3));
+    expect(bench.data.column(IDS.errors)![1]).toBeCloseTo(30);
+    expect(bench.start).toBe(0);
+  });
+  it('shows schedule lag in an open loop only', () => {
+    const keys = (kind: 'closed' | 'rate'): string[] => benchLanes(parse({ ...blank('http://h'), kind }).spec!, true).map((l) => l.key);
+    expect(keys('closed')).not.toContain('bench-lag');
+    expect(keys('rate')).toContain('bench-lag');
+  });
+});
+
+describe('percentile curve', () => {
+  it('places quantiles by nines and hatches from n = 100 / (1 - q)', () => {
+    expect(nines(0.99)).toBeCloseTo(2);
+    expect(reliable(10_000)).toBeCloseTo(nines(0.99));
+    expect(curveTicks(curveEnd(10_000)).map((t) => t.label)).toEqual(['0', '50', '90', '99', '99.9', '99.99']);
+  });
+  it('has at most five labels', () => {
+    const scale = curveScale([{ q: 0, ms: 0.2 }, { q: 0.99, ms: 900 }]);
+    expect(scale.labels.length).toBeLessThanOrEqual(5);
+    expect(scale.min).toBeLessThanOrEqual(0.2);
+    expect(scale.max).toBeGreaterThanOrEqual(900);
+  });
+});

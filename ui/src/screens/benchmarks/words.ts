@@ -1,0 +1,97 @@
+// A run in words: its sentence, its Markdown, its command, and what may be said of its percentiles.
+import { duration, format, integer, significant, THIN } from '../../charts/format';
+import { dayTime } from '../../charts/ticks';
+import type { HttpBenchSpec, LatencyMs, Load, Run, RunState } from './types';
+
+export const PERCENTILES = ['p50', 'p90', 'p95', 'p99', 'p999'] as const;
+export type PercentileName = (typeof PERCENTILES)[number];
+const QUANTILES: Record<PercentileName, number> = { p50: 0.5, p90: 0.9, p95: 0.95, p99: 0.99, p999: 0.999 };
+
+export const percentileLabel = (name: PercentileName): string => (name === 'p999' ? 'p99.9' : name);
+/** Samples that a quantile needs to be stable: 100 / (1 − q). */
+export const needed = (name: PercentileName): number => Math.round(100 / (1 - QUANTILES[name]));
+export const tooSmall = (l: LatencyMs, name: PercentileName): boolean => l.n === 0 || l.too_small.includes(name);
+
+export const ms = (value: number | null | undefined): string => format(value, 'ms');
+
+/** `closed loop` or `400/s`. */
+export function loadWords(load: Load): string {
+  return load.kind === 'closed' ? 'closed loop' : `${format(load.rate_per_s, 'per_second')} constant`;
+}
+
+export function errorWords(errors: number, requests: number): string {
+  if (errors === 0) return 'no errors';
+  const share = requests > 0 ? ` (${format(errors / requests, 'ratio')})` : '';
+  return `${integer(errors)} ${errors === 1 ? 'error' : 'errors'}${share}`;
+}
+
+/** The highest percentile up to p99 with enough samples behind it. */
+export function tail(l: LatencyMs): PercentileName | null {
+  return (['p99', 'p95', 'p90', 'p50'] as const).find((p) => !tooSmall(l, p)) ?? null;
+}
+
+const figure = (v: number): string => (v >= 100 || Number.isInteger(v) ? integer(v) : significant(v));
+
+export interface Sentence {
+  word: string | null;
+  text: string;
+}
+
+/** The answer of a run in one sentence; an invalid run says why first. */
+export function sentence(run: Run): Sentence {
+  const rate = run.target_rate_per_s
+    ? `${figure(run.rate_per_s)} of ${figure(run.target_rate_per_s)} requests/s`
+    : `${figure(run.rate_per_s)} requests/s`;
+  const p = tail(run.response_ms);
+  const latency = p ? `${percentileLabel(p)} ${ms(run.response_ms[p])}` : `${integer(run.response_ms.n)} samples, too few for a percentile`;
+  const text = `${rate}, ${latency}, ${errorWords(run.errors, run.requests)}, ${duration(run.duration_s)} at ${integer(run.spec.connections)} ${run.spec.connections === 1 ? 'connection' : 'connections'}`;
+  if (!run.valid) return { word: 'Invalid', text: run.invalid_reasons.join('; ') || 'the figures cannot be trusted' };
+  if (run.state === 'cancelled') return { word: 'Stopped early', text };
+  if (run.state === 'interrupted') return { word: 'Interrupted', text };
+  return { word: null, text };
+}
+
+export function validity(valid: boolean, state: RunState): { glyph: 'ok' | 'warn' | 'bad'; word: string } {
+  if (!valid) return { glyph: 'bad', word: 'invalid' };
+  if (state === 'cancelled') return { glyph: 'warn', word: 'stopped early' };
+  if (state === 'interrupted') return { glyph: 'warn', word: 'interrupted' };
+  return { glyph: 'ok', word: 'valid' };
+}
+
+const quote = (text: string): string => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`);
+
+/** The same benchmark for a terminal. */
+export function perfctl(spec: HttpBenchSpec): string {
+  const words = ['perfctl', 'bench', 'http', quote(spec.url), '-c', String(spec.connections), '-d', `${spec.duration_s}s`];
+  if (spec.load.kind === 'rate') words.push('--rate', String(spec.load.rate_per_s));
+  if (spec.threads) words.push('--threads', String(spec.threads));
+  words.push('--warmup', `${spec.warmup_s}s`);
+  if (spec.method !== 'GET') words.push('--method', spec.method);
+  for (const h of spec.headers) words.push('--header', quote(`${h.name}: ${h.value}`));
+  if (spec.body) words.push('--body', quote(spec.body));
+  if (spec.timeout_s !== 10) words.push('--timeout', `${spec.timeout_s}s`);
+  return [...words, '--json'].join(' ');
+}
+
+const cell = (text: string): string => text.replaceAll('|', '\\|').replaceAll('\n', ' ').replaceAll(THIN, '\u00a0');
+
+/** The run as a Markdown section. */
+export function markdown(run: Run): string {
+  const s = sentence(run);
+  const kinds = [['response', run.response_ms], ['service', run.service_ms], ['schedule lag', run.schedule_lag_ms]] as const;
+  const lines = [
+    `### ${cell(run.name)}`,
+    '',
+    cell(s.word ? `**${s.word}:** ${s.text}` : s.text),
+    '',
+    `\`${run.spec.method} ${run.spec.url}\`, ${cell(loadWords(run.spec.load))}, ${dayTime(run.started_ms)}, ${cell(run.machine.cpu)} (${run.machine.cores} cores), ${run.engine}`,
+    '',
+    `| time | n | ${PERCENTILES.map(percentileLabel).join(' | ')} | max |`,
+    `| --- | ---: |${' ---: |'.repeat(PERCENTILES.length + 1)}`,
+    ...kinds.map(([name, l]) => `| ${name} | ${integer(l.n)} | ${PERCENTILES.map((p) => (tooSmall(l, p) ? 'n too small' : ms(l[p]))).join(' | ')} | ${ms(l.max)} |`.replaceAll(THIN, '\u00a0')),
+  ];
+  if (run.errors_by_class.length > 0) {
+    lines.push('', '| error | count | sample |', '| --- | ---: | --- |', ...run.errors_by_class.map((e) => `| ${e.class} | ${e.count} | ${cell(e.sample)} |`));
+  }
+  return `${lines.join('\n')}\n`;
+}

@@ -1,0 +1,272 @@
+//! `cargo xtask bench AREA`: medians of several runs, with the machine and the budget named.
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use serde_json::Value;
+
+use crate::desktop::{Desktop, Kept};
+use crate::process::find;
+use crate::run::{binary, build};
+use crate::setup::{self, Need};
+use crate::{Failure, Options, Outcome, root, ui};
+
+/// Runs of each measurement; the median is reported with the smallest and largest.
+const RUNS: usize = 7;
+
+/// Measures one area.
+pub(crate) fn bench(options: &Options) -> Outcome {
+    let area = options.rest.first().map(String::as_str);
+    let Some(area @ ("startup" | "monitor" | "ui" | "http")) = area else {
+        return Err(Failure::with_code(2, "name an area: startup, monitor, ui or http"));
+    };
+    setup::packages(&[Need::Build, Need::Window, Need::Tests], options)?;
+    setup::node()?;
+    ui::build()?;
+    build(&["perfdeck", "perfdeck-cli"], true)?;
+    println!("\nMachine: {}", setup::machine());
+    println!("Build:   release, Perfdeck {}\n", env!("CARGO_PKG_VERSION"));
+    match area {
+        "startup" => startup(),
+        "monitor" => monitor(),
+        "ui" => window(),
+        _ => http(),
+    }
+}
+
+/// Median, smallest and largest of a measurement.
+fn report(name: &str, unit: &str, values: &mut [f64], budget: Option<f64>) {
+    values.sort_by(f64::total_cmp);
+    let Some((low, high)) = values.first().zip(values.last()) else {
+        println!("{name}: no measurement succeeded");
+        return;
+    };
+    let median = values[values.len() / 2];
+    let verdict = budget.map_or(String::new(), |budget| {
+        format!("  budget {budget:.1} {unit}: {}", if median <= budget { "held" } else { "MISSED" })
+    });
+    println!("{name:<46} median {median:>9.2} {unit}  ({low:.2} to {high:.2}, n = {}){verdict}", values.len());
+}
+
+fn home(name: &str) -> Outcome<PathBuf> {
+    let folder = root().join("target/bench").join(name);
+    std::fs::create_dir_all(&folder).map_err(|error| format!("making {}: {error}", folder.display()))?;
+    Ok(folder)
+}
+
+fn now_ms() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |elapsed| elapsed.as_secs_f64() * 1e3)
+}
+
+/// When the page painted, showed the overview and had its first live value, in milliseconds since the Unix epoch.
+/// The page's own marks are exact; without them it is the first look at which the thing was there.
+const MARKS: &str = "
+    const at = name => { const e = performance.getEntriesByName(name)[0]; return e ? performance.timeOrigin + e.startTime : null };
+    const seen = (css, ok) => [...document.querySelectorAll(css)].some(ok) ? performance.timeOrigin + performance.now() : null;
+    const m = window.__marks = window.__marks || {};
+    m.paint = m.paint || at('first-contentful-paint');
+    m.overview = m.overview || at('perfdeck:overview') || seen('[data-testid=overview-lanes]', e => e.getClientRects().length > 0);
+    m.sample = m.sample || at('perfdeck:first-sample') || seen('[data-testid^=overview-lane-][data-testid$=-now]', e => /[0-9]/.test(e.innerText));
+    return m.overview && m.sample ? m : null";
+
+fn startup() -> Outcome {
+    let home = home("startup")?;
+    let desktop = Desktop::start(1440, 900, &home)?;
+    let mut figures: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
+    // The first start builds the demo data and fills the caches; it is not counted.
+    for run in 0..=RUNS {
+        let began = now_ms();
+        let window = desktop.window(&binary("perfdeck", true), &["--demo"], &[])?;
+        let marks =
+            window.session.wait_until("the overview with a live sample", Duration::from_secs(60), MARKS, &[])?;
+        if run > 0 {
+            for name in ["paint", "overview", "sample"] {
+                if let Some(at) = marks[name].as_f64() {
+                    figures.entry(name).or_default().push(at - began);
+                }
+            }
+        }
+    }
+    println!("Start under Xvfb with the demo's data built, from the driver's launch of the program:");
+    let mut show = |name: &str, label: &str, budget| {
+        report(label, "ms", figures.get_mut(name).map_or(&mut [], Vec::as_mut_slice), budget);
+    };
+    show("paint", "first paint", None);
+    show("overview", "first paint of the overview", Some(1_000.0));
+    show("sample", "first live sample on it", Some(1_500.0));
+    let size = std::fs::metadata(binary("perfdeck", true)).map_or(0, |data| data.len());
+    report("size of the program", "MB", &mut [megabytes(size)], Some(30.0));
+    Ok(())
+}
+
+#[allow(clippy::cast_precision_loss, reason = "sizes are far below 2^53")]
+fn megabytes(bytes: u64) -> f64 {
+    bytes as f64 / 1e6
+}
+
+/// CPU seconds used so far and memory (PSS) in bytes, over a process and everything below it.
+fn cost(pid: u32) -> (f64, f64) {
+    let mut parents: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+    let mut cpu: BTreeMap<u32, f64> = BTreeMap::new();
+    for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
+        let Ok(pid) = entry.file_name().to_string_lossy().parse::<u32>() else { continue };
+        let Ok(stat) = std::fs::read_to_string(entry.path().join("stat")) else { continue };
+        // The name in parentheses may hold anything, so fields are counted from behind it.
+        let Some((_, rest)) = stat.rsplit_once(')') else { continue };
+        let fields: Vec<&str> = rest.split_whitespace().collect();
+        let number = |index: usize| fields.get(index).and_then(|f| f.parse::<f64>().ok()).unwrap_or(0.0);
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a process id")]
+        parents.entry(number(1) as u32).or_default().push(pid);
+        // USER_HZ is 100 on every Linux that matters.
+        cpu.insert(pid, (number(11) + number(12)) / 100.0);
+    }
+    let (mut seconds, mut bytes) = (0.0, 0.0);
+    let mut open = vec![pid];
+    while let Some(pid) = open.pop() {
+        seconds += cpu.get(&pid).copied().unwrap_or(0.0);
+        let rollup = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
+        let pss = rollup.lines().find_map(|line| line.strip_prefix("Pss:"));
+        let kib = pss.and_then(|text| text.split_whitespace().next()?.parse::<f64>().ok()).unwrap_or(0.0);
+        bytes += kib * 1024.0;
+        open.extend(parents.get(&pid).into_iter().flatten());
+    }
+    (seconds, bytes)
+}
+
+/// The one child of a process with this name.
+fn below(pid: u32, name: &str) -> Option<u32> {
+    let mut open = vec![pid];
+    while let Some(pid) = open.pop() {
+        if std::fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|comm| comm.trim() == name) {
+            return Some(pid);
+        }
+        let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+        open.extend(children.split_whitespace().filter_map(|child| child.parse::<u32>().ok()));
+    }
+    None
+}
+
+/// Measures a process tree over windows of five seconds.
+fn watch(pid: u32, label: &str, cpu_budget: f64, memory_budget: f64) {
+    // What happens at the start is not idling.
+    std::thread::sleep(Duration::from_secs(8));
+    let (mut cpu, mut memory) = (Vec::new(), Vec::new());
+    for _ in 0..RUNS {
+        let (before, began) = (cost(pid).0, Instant::now());
+        std::thread::sleep(Duration::from_secs(5));
+        let (after, bytes) = cost(pid);
+        cpu.push((after - before) / began.elapsed().as_secs_f64() * 100.0);
+        memory.push(bytes / 1e6);
+    }
+    report(&format!("{label}: CPU"), "% of a core", &mut cpu, Some(cpu_budget));
+    report(&format!("{label}: memory (PSS)"), "MB", &mut memory, Some(memory_budget));
+}
+
+fn monitor() -> Outcome {
+    let home = home("monitor")?;
+    let mut command = Command::new(binary("perfctl", true));
+    command.args(["monitor", "--env", "demo", "--for", "120s", "--json"]).env("PERFDECK_DATA_DIR", home.join("data"));
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    let kept = Kept::spawn(command)?;
+    println!("`perfctl monitor` on the demo environment, one sample a second:");
+    watch(kept.pid(), "engine alone", 1.0, 60.0);
+    Ok(())
+}
+
+fn window() -> Outcome {
+    let home = home("ui")?;
+    let desktop = Desktop::start(1440, 900, &home)?;
+    let window = desktop.window(&binary("perfdeck", true), &["--demo"], &[])?;
+    window.session.wait_until("the overview with a live sample", Duration::from_secs(60), MARKS, &[])?;
+    let pid = below(window.driver_pid(), "perfdeck").ok_or("the app's process was not found below its driver")?;
+    println!("The window on the demo's overview, 1440 x 900 under Xvfb, software rendering:");
+    watch(pid, "idle overview, whole process tree", 10.0, 280.0);
+    let frames = "
+        const done = arguments[arguments.length - 1];
+        const gaps = []; let last = null; const end = performance.now() + 5000;
+        const step = now => { if (last !== null) gaps.push(now - last); last = now;
+            if (now < end) requestAnimationFrame(step); else done(gaps) };
+        requestAnimationFrame(step)";
+    let gaps = window.session.run_async(frames)?;
+    let mut gaps: Vec<f64> = gaps.as_array().into_iter().flatten().filter_map(Value::as_f64).collect();
+    gaps.sort_by(f64::total_cmp);
+    if let Some(worst) = gaps.last() {
+        let late = gaps[gaps.len() * 99 / 100];
+        println!("frames on the live overview: {} in 5 s, gap p99 {late:.1} ms, worst {worst:.1} ms", gaps.len() + 1);
+    }
+    Ok(())
+}
+
+/// A target that answers every request with two bytes, as fast as threads can.
+fn target() -> Outcome<u16> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(|error| format!("no port: {error}"))?;
+    let port = listener.local_addr().map_err(|error| error.to_string())?.port();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            std::thread::spawn(move || answer(stream));
+        }
+    });
+    Ok(port)
+}
+
+fn answer(mut stream: TcpStream) {
+    let _ = stream.set_nodelay(true);
+    let mut buffer = [0_u8; 4096];
+    let mut held: Vec<u8> = Vec::new();
+    while let Ok(n @ 1..) = stream.read(&mut buffer) {
+        held.extend_from_slice(&buffer[..n]);
+        while let Some(end) = held.windows(4).position(|w| w == b"\r\n\r\n") {
+            held.drain(..end + 4);
+            if stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").is_err() {
+                return;
+            }
+        }
+    }
+}
+
+fn http() -> Outcome {
+    let port = target()?;
+    let url = format!("http://127.0.0.1:{port}/");
+    let home = home("http")?;
+    let (mut ours, mut theirs, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
+    let wrk = find("wrk");
+    println!("Closed loop, 32 connections, 5 s each, alternating, against a two-byte answer on loopback:");
+    for _ in 0..RUNS {
+        let own = perfctl_rate(&url, &home)?;
+        ours.push(own);
+        if let Some(wrk) = &wrk
+            && let Some(rate) = wrk_rate(wrk, &url)
+        {
+            theirs.push(rate);
+            ratios.push(own / rate);
+        }
+    }
+    report("perfctl bench http", "requests/s", &mut ours, None);
+    if wrk.is_none() {
+        println!("wrk is not installed, so there is no ratio: apt-get install wrk");
+        return Ok(());
+    }
+    report("wrk", "requests/s", &mut theirs, None);
+    report("ratio, perfctl to wrk", "x", &mut ratios, None);
+    Ok(())
+}
+
+fn perfctl_rate(url: &str, home: &Path) -> Outcome<f64> {
+    let output = Command::new(binary("perfctl", true))
+        .args(["bench", "http", url, "-c", "32", "-d", "5s", "--warmup", "1s", "--json"])
+        .env("PERFDECK_DATA_DIR", home.join("data"))
+        .output()
+        .map_err(|error| format!("perfctl did not start: {error}"))?;
+    let run: Value = serde_json::from_slice(&output.stdout)
+        .map_err(|error| format!("perfctl bench: {error}: {}", String::from_utf8_lossy(&output.stderr)))?;
+    run["rate_per_s"].as_f64().ok_or_else(|| "perfctl's run has no rate_per_s".to_owned().into())
+}
+
+fn wrk_rate(wrk: &Path, url: &str) -> Option<f64> {
+    let output = Command::new(wrk).args(["-t2", "-c32", "-d5s", url]).output().ok()?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    text.lines().find_map(|line| line.trim().strip_prefix("Requests/sec:")?.trim().parse().ok())
+}

@@ -1,0 +1,212 @@
+//! `cargo xtask test`: every check there is, one step after the other, with one count at the end.
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use crate::process::{cargo, run, tee};
+use crate::setup::{self, Need};
+use crate::{Failure, Options, Outcome, root, ui};
+
+/// Tests with this prefix need a browser or a window and run in steps of their own.
+const E2E: &str = "e2e_";
+
+#[derive(Default)]
+struct Tally {
+    passed: u64,
+    failed: u64,
+    lines: Vec<String>,
+}
+
+impl Tally {
+    /// Runs one step under a heading. A failed step that counted no failed test counts as one.
+    fn step(&mut self, name: &str, work: impl FnOnce() -> Outcome<Counted>) {
+        println!("\n━━━ {name}");
+        let began = Instant::now();
+        let counted = work().unwrap_or_else(|failure| {
+            eprintln!("error: {}", failure.message);
+            Counted { ok: false, passed: 0, failed: 0 }
+        });
+        let failed = if counted.ok { counted.failed } else { counted.failed.max(1) };
+        self.passed += counted.passed;
+        self.failed += failed;
+        let mark = if failed == 0 { "ok    " } else { "FAILED" };
+        let figures = match (counted.passed, failed) {
+            (0, 0) => String::new(),
+            (passed, failed) => format!("  {passed} passed, {failed} failed"),
+        };
+        let line = format!("{mark} {:>7}  {name}{figures}", time(began.elapsed()));
+        println!("━━━ {line}");
+        self.lines.push(line);
+    }
+}
+
+/// What a step found.
+struct Counted {
+    ok: bool,
+    passed: u64,
+    failed: u64,
+}
+
+fn time(elapsed: Duration) -> String {
+    let seconds = elapsed.as_secs();
+    if seconds < 60 {
+        format!("{:.1} s", elapsed.as_secs_f64())
+    } else {
+        format!("{} m {:02} s", seconds / 60, seconds % 60)
+    }
+}
+
+/// A step that is one command without tests of its own.
+fn check(mut command: Command) -> Outcome<Counted> {
+    run(&mut command)?;
+    Ok(Counted { ok: true, passed: 0, failed: 0 })
+}
+
+/// Installs what the tests need and runs all of them.
+pub(crate) fn test(options: &Options) -> Outcome {
+    let began = Instant::now();
+    setup::packages(&[Need::Build, Need::Window, Need::Tests], options)?;
+    setup::node()?;
+    setup::rust_components(options)?;
+    let mut tally = Tally::default();
+    if let Some(filter) = options.rest.first() {
+        tally.step("front end: build", || ui::build().map(|()| Counted { ok: true, passed: 0, failed: 0 }));
+        tally.step(&format!("Rust tests matching '{filter}'"), || rust(&[filter]));
+        return finish(&tally, began);
+    }
+    tally.step("Rust: format", || check(cargo_with(&["fmt", "--all", "--check"])));
+    tally.step("front end: packages", || ui::install().map(|()| Counted { ok: true, passed: 0, failed: 0 }));
+    for script in ["check", "lint"] {
+        if ui::has_script(script) {
+            tally.step(&format!("front end: {script}"), || {
+                let mut npm = ui::npm();
+                npm.args(["run", script]);
+                check(npm)
+            });
+        }
+    }
+    tally.step("front end: unit tests", vitest);
+    // The app and the server embed the build, so it comes before everything that compiles them.
+    tally.step("front end: build and size budget", || {
+        let mut npm = ui::npm();
+        npm.args(["run", "build"]);
+        check(npm)
+    });
+    tally
+        .step("Rust: lints", || check(cargo_with(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])));
+    tally.step("Rust: build", || check(cargo_with(&["test", "--workspace", "--no-run"])));
+    tally.step("Rust: unit and integration tests", || rust(&["--skip", E2E]));
+    tally.step("UI in a browser", || e2e("e2e_browser"));
+    tally.step("UI in the real window", || e2e("e2e_window"));
+    finish(&tally, began)
+}
+
+fn finish(tally: &Tally, began: Instant) -> Outcome {
+    println!("\n━━━ all steps, {}", time(began.elapsed()));
+    for line in &tally.lines {
+        println!("{line}");
+    }
+    println!("{} passed, {} failed", tally.passed, tally.failed);
+    if tally.failed == 0 { Ok(()) } else { Err(Failure::new("")) }
+}
+
+fn cargo_with(arguments: &[&str]) -> Command {
+    let mut command = cargo();
+    command.args(arguments);
+    command
+}
+
+/// Every Rust test of the workspace. The packages are always named the same way, by `--workspace`: naming one would
+/// select other features of shared dependencies and build them again.
+fn rust(arguments: &[&str]) -> Outcome<Counted> {
+    let mut command = cargo_with(&["test", "--workspace", "--no-fail-fast", "--"]);
+    command.args(arguments);
+    counted(command)
+}
+
+fn e2e(name: &str) -> Outcome<Counted> {
+    // One at a time: each drives a window and measures what happens in it.
+    counted(cargo_with(&["test", "--workspace", "--test", name, "--", "--test-threads=1", "--nocapture"]))
+}
+
+fn counted(mut command: Command) -> Outcome<Counted> {
+    // Tells the end-to-end tests that a missing browser or display is a failure, not a reason to skip.
+    command.env("PERFDECK_E2E", "1").env("CARGO_TERM_COLOR", color());
+    let (ok, text) = tee(&mut command)?;
+    let (passed, failed) = count(&text);
+    Ok(Counted { ok, passed, failed })
+}
+
+fn color() -> &'static str {
+    use std::io::IsTerminal;
+    if std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none() { "always" } else { "never" }
+}
+
+/// Adds up the `test result:` lines of every test binary.
+fn count(text: &str) -> (u64, u64) {
+    let (mut passed, mut failed) = (0, 0);
+    for line in text.lines() {
+        // With colours on, the word after the colon is wrapped in escapes; the figures are not.
+        let Some((_, rest)) = line.split_once("test result: ") else { continue };
+        for part in rest.split(['.', ';']) {
+            let mut words = part.split_whitespace();
+            if let (Some(Ok(n)), Some(word)) = (words.next().map(str::parse::<u64>), words.next()) {
+                match word {
+                    "passed" => passed += n,
+                    "failed" => failed += n,
+                    _ => {}
+                }
+            }
+        }
+    }
+    (passed, failed)
+}
+
+fn vitest() -> Outcome<Counted> {
+    let file = root().join("target/vitest.json");
+    let _ = std::fs::create_dir_all(root().join("target"));
+    let _ = std::fs::remove_file(&file);
+    let mut command = ui::npm();
+    command.args(["exec", "--", "vitest", "run", "--reporter=default", "--reporter=json"]);
+    command.arg(format!("--outputFile.json={}", file.display()));
+    let (ok, _) = tee(&mut command)?;
+    let text =
+        std::fs::read_to_string(&file).map_err(|error| format!("vitest wrote no {}: {error}", file.display()))?;
+    let result: serde_json::Value =
+        serde_json::from_str(&text).map_err(|error| format!("{}: {error}", file.display()))?;
+    let number = |name: &str| result[name].as_u64().unwrap_or(0);
+    Ok(Counted { ok, passed: number("numPassedTests"), failed: number("numFailedTests") })
+}
+
+/// Drives the real window through every screen, light and dark, into `docs/screenshots/`.
+pub(crate) fn screenshots(options: &Options) -> Outcome {
+    setup::packages(&[Need::Build, Need::Window, Need::Tests], options)?;
+    setup::node()?;
+    ui::build()?;
+    let mut command = cargo_with(&["test", "--workspace", "--test", "e2e_window", "--"]);
+    command.args(["--nocapture", "--test-threads=1", "e2e_every_screen"]);
+    command.env("PERFDECK_SCREENSHOTS", root().join("docs/screenshots")).env("PERFDECK_E2E", "1");
+    run(&mut command)
+}
+
+/// Writes the TypeScript types of the commands.
+pub(crate) fn bindings() -> Outcome {
+    run(cargo_with(&["test", "-p", "perfdeck-engine", "bindings"]).env("PERFDECK_UPDATE_BINDINGS", "1"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::count;
+
+    #[test]
+    fn results_of_all_binaries_are_added() {
+        let text = "running 2 tests\n\ntest result: ok. 2 passed; 0 failed; 0 ignored; 0 measured; 5 filtered out\n\
+                    test result: FAILED. 10 passed; 3 failed; 1 ignored; 0 measured; 0 filtered out; finished in 1.00s\n";
+        assert_eq!(count(text), (12, 3), "ignored and filtered tests are neither passed nor failed");
+    }
+
+    #[test]
+    fn a_coloured_result_counts_too() {
+        let text = "test result: \u{1b}[32mok\u{1b}[0m. 7 passed; 1 failed; 0 ignored\n";
+        assert_eq!(count(text), (7, 1), "colour escapes must not hide the figures");
+    }
+}
