@@ -37,7 +37,7 @@ fn e2e_the_start_screen_leads_to_the_live_demo() {
     let stage = Stage::new();
     let page = &stage.browser.session;
     page.wait_for(&id("start"), Duration::from_secs(20)).unwrap_or_else(|error| panic!("the start screen: {error}"));
-    page.click(&id("start-demo")).unwrap_or_else(|error| panic!("opening the demo: {error}"));
+    page.click(&id("open-demo")).unwrap_or_else(|error| panic!("opening the demo: {error}"));
     journey::overview_is_live(page).unwrap_or_else(|error| panic!("the demo's overview: {error}"));
     journey::charts_move(page, &["cpu", "network"]).unwrap_or_else(|error| panic!("its charts: {error}"));
     let errors: Vec<_> = page

@@ -202,16 +202,18 @@ async fn pace(shared: &Shared, cell: &Cell, work: &Notify, schedule: Schedule) {
         }
         let now = Instant::now();
         if at <= now {
-            let mut local = cell.borrow_mut();
-            if local.due.len() >= BACKLOG {
-                shared.failed(&mut local, at, Class::Shed, "more than 100 000 requests waited for a connection", None);
-            } else {
-                local.due.push_back(at);
-                work.notify_one();
+            {
+                let mut local = cell.borrow_mut();
+                if local.due.len() >= BACKLOG {
+                    let text = "more than 100 000 requests waited for a connection";
+                    shared.failed(&mut local, at, Class::Shed, text, None);
+                } else {
+                    local.due.push_back(at);
+                    work.notify_one();
+                }
             }
             k += 1;
             if k.is_multiple_of(64) {
-                drop(local);
                 tokio::task::yield_now().await;
             }
             continue;
@@ -273,26 +275,30 @@ async fn connection(shared: Arc<Shared>, cell: Cell, work: Rc<Notify>) {
         shared.in_flight.fetch_add(1, Ordering::Relaxed);
         let outcome = tokio::time::timeout(shared.timeout, request(&shared, &mut sender)).await;
         shared.in_flight.fetch_sub(1, Ordering::Relaxed);
-        let mut local = cell.borrow_mut();
-        match outcome {
-            Ok(Ok((status, bytes))) => {
-                failures = 0;
-                shared.succeeded(&mut local, intended, sent, status, bytes);
-                drop(local);
+        let pause = {
+            let mut local = cell.borrow_mut();
+            match outcome {
+                Ok(Ok((status, bytes))) => {
+                    failures = 0;
+                    shared.succeeded(&mut local, intended, sent, status, bytes);
+                    false
+                }
+                Ok(Err((class, message))) => {
+                    sender = None;
+                    failures += 1;
+                    shared.failed(&mut local, intended, class, &message, None);
+                    true
+                }
+                Err(_) => {
+                    sender = None;
+                    let text = format!("no complete response within {} s", shared.timeout.as_secs_f64());
+                    shared.failed(&mut local, intended, Class::Timeout, &text, None);
+                    false
+                }
             }
-            Ok(Err((class, message))) => {
-                sender = None;
-                shared.failed(&mut local, intended, class, &message, None);
-                drop(local);
-                failures += 1;
-                back_off(failures).await;
-            }
-            Err(_) => {
-                sender = None;
-                let text = format!("no complete response within {} s", shared.timeout.as_secs_f64());
-                shared.failed(&mut local, intended, Class::Timeout, &text, None);
-                drop(local);
-            }
+        };
+        if pause {
+            back_off(failures).await;
         }
     }
 }
@@ -306,7 +312,7 @@ async fn back_off(failures: u32) {
 type Failure = (Class, String);
 
 async fn request(shared: &Shared, slot: &mut Option<SendRequest<Full<Bytes>>>) -> Result<(u16, u64), Failure> {
-    if slot.as_ref().is_none_or(|s| s.is_closed()) {
+    if slot.as_ref().is_none_or(SendRequest::is_closed) {
         *slot = Some(open(shared).await?);
     }
     let Some(sender) = slot.as_mut() else { return Err((Class::Connect, "no connection".to_owned())) };

@@ -1,4 +1,5 @@
 //! `perfctl`, the headless face of Perfdeck: a thin shell over the engine's command registry.
+#![forbid(unsafe_code)]
 
 mod answers;
 mod args;

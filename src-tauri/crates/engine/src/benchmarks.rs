@@ -41,13 +41,9 @@ fn guard(environment: &Environment, spec: &HttpBenchSpec) -> Result<(), ApiError
     }
 }
 
+/// Whether all of `addresses` (without ports) are this machine.
 fn is_loopback(addresses: &[String]) -> bool {
-    !addresses.is_empty()
-        && addresses.iter().all(|a| {
-            a.parse::<std::net::IpAddr>()
-                .map(|ip| ip.is_loopback())
-                .unwrap_or_else(|_| a.parse::<std::net::SocketAddr>().is_ok_and(|s| s.ip().is_loopback()))
-        })
+    !addresses.is_empty() && addresses.iter().all(|a| a.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback()))
 }
 
 impl Engine {

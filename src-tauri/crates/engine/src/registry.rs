@@ -263,8 +263,12 @@ impl IntoReply for Binary {
 
 /// The type whose TypeScript form an answer has; binary columns have none of their own.
 macro_rules! ts_type {
-    (Json $ty:ty) => { $ty };
-    (Binary $ty:ty) => { Empty };
+    (Json $ty:ty) => {
+        $ty
+    };
+    (Binary $ty:ty) => {
+        Empty
+    };
 }
 
 macro_rules! is_binary {

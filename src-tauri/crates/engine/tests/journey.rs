@@ -62,14 +62,19 @@ async fn demo_watch_benchmark_report_and_reopen() {
         panic!("series are binary");
     };
     let series = Columns::decode(&bytes).expect("columns");
-    assert!(series.rows() >= 2 && series.get("cache.operations").is_some(), "the environment's series are kept with the run");
+    assert!(
+        series.rows() >= 2 && series.get("cache.operations").is_some(),
+        "the environment's series are kept with the run"
+    );
 
     let out = dir.path().join("r.html");
-    let report = job(&engine, "report.create", json!({"environment_id": "demo", "out": out, "run_ids": [run_id]})).await;
+    let report =
+        job(&engine, "report.create", json!({"environment_id": "demo", "out": out, "run_ids": [run_id]})).await;
     assert_eq!(report["state"], "done", "the report is written: {report}");
     let html = std::fs::read_to_string(&out).expect("file");
     assert!(html.contains("Content-Security-Policy") && !html.contains("http-equiv=\"refresh\""), "with its policy");
-    let document: Value = serde_json::from_slice(&std::fs::read(dir.path().join("r.json")).expect("json file")).expect("json");
+    let document: Value =
+        serde_json::from_slice(&std::fs::read(dir.path().join("r.json")).expect("json file")).expect("json");
     assert_eq!(document["runs"][0]["requests"], run["requests"], "with the numbers of the store");
     engine.shutdown().await;
 
@@ -89,7 +94,11 @@ async fn deleted_environments_come_back() {
     assert_eq!(twice.code, perfdeck_model::ErrorCode::Conflict, "and says so");
     let id = made["id"].as_str().expect("id");
     engine.json("env.delete", json!({"id": id})).await.expect("deleted");
-    assert_eq!(engine.json("env.list", json!({})).await.expect("list").as_array().expect("array").len(), 1, "only the demo is left");
+    assert_eq!(
+        engine.json("env.list", json!({})).await.expect("list").as_array().expect("array").len(),
+        1,
+        "only the demo is left"
+    );
     engine.json("env.restore", json!({"id": id})).await.expect("restored");
     let copy = engine.json("env.duplicate", json!({"id": id})).await.expect("copied");
     assert_eq!(copy["name"], "clinic copy", "a copy has a free name");
@@ -105,9 +114,12 @@ async fn two_engines_share_a_store() {
     viewer.next().await.expect("snapshot");
     let told = async {
         loop {
-            a.json("env.create", json!({"draft": {"name": format!("e{}", uuid()), "targets": {"api": "http://127.0.0.1:1"}}}))
-                .await
-                .expect("created");
+            a.json(
+                "env.create",
+                json!({"draft": {"name": format!("e{}", uuid()), "targets": {"api": "http://127.0.0.1:1"}}}),
+            )
+            .await
+            .expect("created");
             let frame = viewer.next().await.expect("frame");
             if frame.changed.contains(&perfdeck_model::Tag::Environments) {
                 return;
@@ -134,7 +146,10 @@ async fn unknown_and_malformed_requests_are_answered() {
         ("env.get", json!({"id": "nope"})),
         ("env.get", json!({"id": 5})),
         ("monitor.history", json!({"environment_id": "demo", "from_ms": 5.0, "to_ms": 1.0, "width_px": 10})),
-        ("bench.start", json!({"spec": {"url": "nope", "load": {"kind": "closed"}, "connections": 1, "duration_s": 1.0}})),
+        (
+            "bench.start",
+            json!({"spec": {"url": "nope", "load": {"kind": "closed"}, "connections": 1, "duration_s": 1.0}}),
+        ),
         ("report.create", json!({"environment_id": "demo"})),
     ] {
         let error = engine.dispatch(name, params).await.expect_err(name);

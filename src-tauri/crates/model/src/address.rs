@@ -452,11 +452,10 @@ fn tls_mode(
     let word = ["sslmode", "ssl-mode", "ssl_mode", "tls"].iter().find_map(|k| params.remove(*k));
     match (scheme, word.as_deref().map(str::to_ascii_lowercase).as_deref()) {
         (Scheme::Redis, Some("insecure")) if base.ends_with('s') => Ok(TlsMode::Require),
-        (Scheme::Redis, _) if matches!(base, "rediss" | "valkeys") => Ok(TlsMode::Verify),
-        (Scheme::Redis, _) => Ok(TlsMode::Disable),
         (Scheme::Https, Some("insecure")) => Ok(TlsMode::Require),
+        (Scheme::Redis, _) if matches!(base, "rediss" | "valkeys") => Ok(TlsMode::Verify),
         (Scheme::Https, _) => Ok(TlsMode::Verify),
-        (Scheme::Http | Scheme::Ssh | Scheme::Sqlite | Scheme::Memory, _) => Ok(TlsMode::Disable),
+        (Scheme::Redis | Scheme::Http | Scheme::Ssh | Scheme::Sqlite | Scheme::Memory, _) => Ok(TlsMode::Disable),
         (_, None | Some("prefer" | "preferred" | "allow")) => {
             Ok(if suffix == "tls" { TlsMode::Verify } else { TlsMode::Prefer })
         }

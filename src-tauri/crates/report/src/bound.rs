@@ -51,9 +51,21 @@ const MASK: &str = "••••";
 
 fn secret_name(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
-    ["authorization", "cookie", "token", "secret", "password", "passwd", "api-key", "apikey", "api_key", "signature", "session"]
-        .iter()
-        .any(|s| name.contains(s))
+    [
+        "authorization",
+        "cookie",
+        "token",
+        "secret",
+        "password",
+        "passwd",
+        "api-key",
+        "apikey",
+        "api_key",
+        "signature",
+        "session",
+    ]
+    .iter()
+    .any(|s| name.contains(s))
 }
 
 /// The engine stores secrets apart; this is the second lock on the same door.
@@ -186,13 +198,21 @@ mod tests {
         let kept = &thinned.series[0].values;
         assert!(kept.len() <= MAX_POINTS && kept.len() == thinned.t_ms.len(), "the size is bounded and columns agree");
         assert!(kept.contains(&Some(1e6)) && kept.contains(&Some(-5.0)), "a peak of one second survives");
-        assert_eq!(kept.iter().filter(|v| v.is_none()).count(), 1, "a gap of one second survives, and no other is made");
+        assert_eq!(
+            kept.iter().filter(|v| v.is_none()).count(),
+            1,
+            "a gap of one second survives, and no other is made"
+        );
         assert!(thinned.t_ms.windows(2).all(|w| w[0] < w[1]), "times still ascend");
     }
 
     #[test]
     fn urls_lose_their_secrets_only() {
-        assert_eq!(mask_url("https://u:p@h/x?api_key=1&q=2#f"), "https://h/x?api_key=••••&q=2#f", "both secrets are gone");
+        assert_eq!(
+            mask_url("https://u:p@h/x?api_key=1&q=2#f"),
+            "https://h/x?api_key=••••&q=2#f",
+            "both secrets are gone"
+        );
         assert_eq!(mask_url("http://h/x@y?q=a@b"), "http://h/x@y?q=a@b", "an at sign elsewhere is no user information");
     }
 }

@@ -138,7 +138,13 @@ impl Canvas<'_> {
     }
 
     /// A dashed line, `on` and `off` in pixels.
-    pub(crate) fn dashed(&self, from: (f64, f64), to: (f64, f64), (on, off): (f64, f64), colour: RGBColor) -> Result<(), Error> {
+    pub(crate) fn dashed(
+        &self,
+        from: (f64, f64),
+        to: (f64, f64),
+        (on, off): (f64, f64),
+        colour: RGBColor,
+    ) -> Result<(), Error> {
         let length = (to.0 - from.0).hypot(to.1 - from.1);
         if length <= 0.0 {
             return Ok(());
@@ -171,7 +177,15 @@ impl Canvas<'_> {
     }
 
     /// Text of `size` CSS pixels, vertically centred on the point, cut to `room` pixels.
-    pub(crate) fn text(&self, text: &str, at: (f64, f64), size: f64, anchor: Anchor, colour: RGBColor, room: f64) -> Result<(), Error> {
+    pub(crate) fn text(
+        &self,
+        text: &str,
+        at: (f64, f64),
+        size: f64,
+        anchor: Anchor,
+        colour: RGBColor,
+        room: f64,
+    ) -> Result<(), Error> {
         let h = match anchor {
             Anchor::Left => HPos::Left,
             Anchor::Middle => HPos::Center,

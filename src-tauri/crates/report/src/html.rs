@@ -23,22 +23,35 @@ pub fn render_html(document: &ReportDocument) -> Result<String, Error> {
     let d = bound::bounded(document)?;
     let mut out = String::with_capacity(256 * 1024);
     let kind = d.environment.kind.as_str();
-    push(&mut out, format_args!(
-        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+    push(
+        &mut out,
+        format_args!(
+            "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta http-equiv=\"Content-Security-Policy\" content=\"{POLICY}\">\n\
          <meta name=\"viewport\" content=\"width=device-width\">\n<meta name=\"referrer\" content=\"no-referrer\">\n\
          <meta name=\"generator\" content=\"{} {}\">\n<title>{}</title>\n<style>\n{}</style>\n</head>\n<body class=\"{kind}\">\n",
-        escape(&d.tool.name), escape(&d.tool.version), escape(&d.title), include_str!("style.css"),
-    ));
+            escape(&d.tool.name),
+            escape(&d.tool.version),
+            escape(&d.title),
+            include_str!("style.css"),
+        ),
+    );
     let glyph = match kind {
         "production" => "●",
         "staging" => "◐",
         _ => "○",
     };
-    push(&mut out, format_args!(
-        "<header><div class=\"kind\"><b>{}</b><span>{glyph} {kind}</span></div><div><h1>{}</h1><p class=\"meta\">{} · {} {}</p></div></header>\n",
-        isolated(&d.environment.name), isolated(&d.title), escape(&d.generated_at), escape(&d.tool.name), escape(&d.tool.version),
-    ));
+    push(
+        &mut out,
+        format_args!(
+            "<header><div class=\"kind\"><b>{}</b><span>{glyph} {kind}</span></div><div><h1>{}</h1><p class=\"meta\">{} · {} {}</p></div></header>\n",
+            isolated(&d.environment.name),
+            isolated(&d.title),
+            escape(&d.generated_at),
+            escape(&d.tool.name),
+            escape(&d.tool.version),
+        ),
+    );
     out.push_str("<main>\n");
     push(&mut out, format_args!("<p class=\"verdict\">{}</p>\n", headline(&d)));
     if d.runs.len() > 1 {
@@ -57,7 +70,10 @@ pub fn render_html(document: &ReportDocument) -> Result<String, Error> {
          file as JSON.</footer>\n",
     );
     let json = escape_json(&serde_json::to_string(&d)?);
-    push(&mut out, format_args!("<script type=\"application/json\" id=\"perfdeck-report\">{json}</script>\n</body>\n</html>\n"));
+    push(
+        &mut out,
+        format_args!("<script type=\"application/json\" id=\"perfdeck-report\">{json}</script>\n</body>\n</html>\n"),
+    );
     Ok(out)
 }
 
@@ -142,11 +158,21 @@ fn overview(out: &mut String, d: &ReportDocument) {
     );
     for run in &d.runs {
         let l = &run.response_ms;
-        push(out, format_args!(
-            "<tr><td>{}</td><td>{}</td><td>{}</td><td class=\"n\">{}</td>{}{}<td class=\"n\">{}</td><td class=\"n\">{}</td><td>{}</td></tr>\n",
-            isolated(&run.name), request(run), load(run), si(run.rate_per_s, ""),
-            cell(l, "p50", l.p50), cell(l, "p99", l.p99), group(l.n), group(run.errors), state(run),
-        ));
+        push(
+            out,
+            format_args!(
+                "<tr><td>{}</td><td>{}</td><td>{}</td><td class=\"n\">{}</td>{}{}<td class=\"n\">{}</td><td class=\"n\">{}</td><td>{}</td></tr>\n",
+                isolated(&run.name),
+                request(run),
+                load(run),
+                si(run.rate_per_s, ""),
+                cell(l, "p50", l.p50),
+                cell(l, "p99", l.p99),
+                group(l.n),
+                group(run.errors),
+                state(run),
+            ),
+        );
     }
     out.push_str("</tbody></table></div></section>\n");
 }
@@ -169,10 +195,17 @@ fn cell(l: &LatencyMs, key: &str, v: f64) -> String {
 }
 
 fn run_section(out: &mut String, run: &Run, d: &ReportDocument) -> Result<(), Error> {
-    push(out, format_args!(
-        "<section class=\"run\"><h2>{}</h2>\n<p class=\"meta\">{} · {} · started {} · {}</p>\n",
-        isolated(&run.name), request(run), load(run), when(run.started_ms), state(run)
-    ));
+    push(
+        out,
+        format_args!(
+            "<section class=\"run\"><h2>{}</h2>\n<p class=\"meta\">{} · {} · started {} · {}</p>\n",
+            isolated(&run.name),
+            request(run),
+            load(run),
+            when(run.started_ms),
+            state(run)
+        ),
+    );
     if d.runs.len() > 1 {
         push(out, format_args!("<p class=\"say\">{}</p>\n", escape(&sentence(run))));
     }
@@ -226,16 +259,28 @@ fn latencies(out: &mut String, run: &Run) {
          <th class=\"n\">mean</th><th class=\"n\">p50</th><th class=\"n\">p90</th><th class=\"n\">p95</th>\
          <th class=\"n\">p99</th><th class=\"n\">p99.9</th><th class=\"n\">max</th></tr></thead><tbody>\n",
     );
-    let rows =
-        [("response time", &run.response_ms), ("service time", &run.service_ms), ("schedule lag", &run.schedule_lag_ms)];
+    let rows = [
+        ("response time", &run.response_ms),
+        ("service time", &run.service_ms),
+        ("schedule lag", &run.schedule_lag_ms),
+    ];
     for (name, l) in rows {
         let plain = |v: f64| if l.n == 0 { "–".to_owned() } else { ms(v) };
-        push(out, format_args!(
-            "<tr><th scope=\"row\">{name}</th><td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td>{}{}{}{}{}<td class=\"n\">{}</td></tr>\n",
-            group(l.n), plain(l.min), plain(l.mean),
-            cell(l, "p50", l.p50), cell(l, "p90", l.p90), cell(l, "p95", l.p95), cell(l, "p99", l.p99), cell(l, "p999", l.p999),
-            plain(l.max),
-        ));
+        push(
+            out,
+            format_args!(
+                "<tr><th scope=\"row\">{name}</th><td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td>{}{}{}{}{}<td class=\"n\">{}</td></tr>\n",
+                group(l.n),
+                plain(l.min),
+                plain(l.mean),
+                cell(l, "p50", l.p50),
+                cell(l, "p90", l.p90),
+                cell(l, "p95", l.p95),
+                cell(l, "p99", l.p99),
+                cell(l, "p999", l.p999),
+                plain(l.max),
+            ),
+        );
     }
     out.push_str("</tbody></table></div>\n");
 }
@@ -247,12 +292,19 @@ fn errors(out: &mut String, run: &Run) {
         out.push_str("<p class=\"off\">None.</p></div>\n");
         return;
     }
-    out.push_str("<table><thead><tr><th>class</th><th class=\"n\">count</th><th>one of them</th></tr></thead><tbody>\n");
+    out.push_str(
+        "<table><thead><tr><th>class</th><th class=\"n\">count</th><th>one of them</th></tr></thead><tbody>\n",
+    );
     for e in run.errors_by_class.iter().take(50) {
-        push(out, format_args!(
-            "<tr><td>{}</td><td class=\"n\">{}</td><td>{}</td></tr>\n",
-            isolated(&e.class), group(e.count), isolated(&e.sample)
-        ));
+        push(
+            out,
+            format_args!(
+                "<tr><td>{}</td><td class=\"n\">{}</td><td>{}</td></tr>\n",
+                isolated(&e.class),
+                group(e.count),
+                isolated(&e.sample)
+            ),
+        );
     }
     out.push_str("</tbody></table></div>\n");
 }
@@ -332,10 +384,14 @@ fn environment(out: &mut String, d: &ReportDocument) {
         out.push_str("<div class=\"scroll\"><table><thead><tr><th>target</th><th>address</th><th>version</th></tr></thead><tbody>\n");
         for t in &e.targets {
             let version = t.version.as_deref().map_or_else(|| "–".to_owned(), isolated);
-            push(out, format_args!(
-                "<tr><td>{}</td><td><code>{}</code></td><td>{version}</td></tr>\n",
-                role_name(t.role), isolated(&t.address)
-            ));
+            push(
+                out,
+                format_args!(
+                    "<tr><td>{}</td><td><code>{}</code></td><td>{version}</td></tr>\n",
+                    role_name(t.role),
+                    isolated(&t.address)
+                ),
+            );
         }
         out.push_str("</tbody></table></div>\n");
     }
@@ -358,10 +414,15 @@ fn findings(out: &mut String, d: &ReportDocument) {
     }
     out.push_str("<section><h2>Findings</h2><div class=\"scroll\"><table><thead><tr><th>target</th><th>finding</th><th>evidence</th></tr></thead><tbody>\n");
     for f in &d.findings {
-        push(out, format_args!(
-            "<tr><td>{}</td><td>{}</td><td>{}</td></tr>\n",
-            role_name(f.target), code_spans(&f.title), code_spans(&f.evidence)
-        ));
+        push(
+            out,
+            format_args!(
+                "<tr><td>{}</td><td>{}</td><td>{}</td></tr>\n",
+                role_name(f.target),
+                code_spans(&f.title),
+                code_spans(&f.evidence)
+            ),
+        );
     }
     out.push_str("</tbody></table></div></section>\n");
 }

@@ -70,7 +70,11 @@ impl Time {
         let mut i = 0.0;
         while i * step <= span + 1e-9 {
             let s = i * step;
-            let label = if step >= 60.0 { format!("{}\u{202f}min", s / 60.0) } else { format!("{}\u{202f}s", (s * 10.0).round() / 10.0) };
+            let label = if step >= 60.0 {
+                format!("{}\u{202f}min", s / 60.0)
+            } else {
+                format!("{}\u{202f}s", (s * 10.0).round() / 10.0)
+            };
             ticks.push((self.from + s * 1e3, label));
             i += 1.0;
         }
@@ -94,7 +98,8 @@ impl Scale {
             return Self { low: 0.0, high: 1.0, ticks: Vec::new() };
         }
         // A ratio that stays high would be a flat line at the top of an axis from 0.
-        let low = if unit == Unit::Ratio && min > 0.5 { (min * 10.0 - 0.5).floor().max(0.0) / 10.0 } else { min.min(0.0) };
+        let low =
+            if unit == Unit::Ratio && min > 0.5 { (min * 10.0 - 0.5).floor().max(0.0) / 10.0 } else { min.min(0.0) };
         let high = if unit == Unit::Ratio && max > 0.9 && max <= 1.0 { 1.0 } else { max };
         let high = if high > low { high } else { low + 1.0 };
         let step = nice(high - low, unit);
@@ -155,8 +160,11 @@ fn longest_step(points: &Points) -> f64 {
 fn gaps(lines: &[Line], time: Time) -> Vec<(f64, f64)> {
     let usual = lines.iter().map(|l| longest_step(&l.points)).fold(f64::INFINITY, f64::min);
     let usual = if usual.is_finite() { usual } else { 1_100.0 };
-    let mut known: Vec<f64> =
-        lines.iter().flat_map(|l| l.points.iter().filter(|p| p.1.is_some()).map(|p| p.0)).filter(|t| time.contains(*t)).collect();
+    let mut known: Vec<f64> = lines
+        .iter()
+        .flat_map(|l| l.points.iter().filter(|p| p.1.is_some()).map(|p| p.0))
+        .filter(|t| time.contains(*t))
+        .collect();
     known.sort_by(f64::total_cmp);
     let mut spans = Vec::new();
     let mut last = time.from;
@@ -267,7 +275,8 @@ fn ruler(time: Time) -> Result<String, Error> {
 /// The lanes of a run and of its environment, in display order.
 pub(crate) fn figures(run: &Run, series: Option<&RunSeries>) -> Result<Vec<Figure>, Error> {
     // A run that was stopped at once still has an axis.
-    let time = Time { from: run.started_ms, to: run.finished_ms.max(run.started_ms + 1_000.0 * run.duration_s.max(0.1)) };
+    let time =
+        Time { from: run.started_ms, to: run.finished_ms.max(run.started_ms + 1_000.0 * run.duration_s.max(0.1)) };
     if !(time.from.is_finite() && time.to.is_finite()) {
         return Ok(Vec::new());
     }
@@ -403,7 +412,13 @@ fn environment_lanes(run: &RunSeries) -> Vec<(TargetRole, Lane)> {
                 .map(|(i, s)| Line {
                     label: attributes(&s.id),
                     colour: if lone { colour::INK } else { colour::SERIES[i] },
-                    points: run.t_ms.iter().copied().zip(s.values.iter().copied()).filter(|p| p.0.is_finite()).collect(),
+                    points: run
+                        .t_ms
+                        .iter()
+                        .copied()
+                        .zip(s.values.iter().copied())
+                        .filter(|p| p.0.is_finite())
+                        .collect(),
                     bars,
                 })
                 .collect();
@@ -411,7 +426,19 @@ fn environment_lanes(run: &RunSeries) -> Vec<(TargetRole, Lane)> {
             #[allow(clippy::cast_precision_loss)]
             let height = (2.0 * PAD + 15.0 * rows as f64).max(60.0);
             let what = if metric == name { String::new() } else { metric.to_owned() };
-            (role, Lane { name: name.to_owned(), what, unit, height, more: group.len() - lines.len(), lines, fill: lone && !bars, reference: None })
+            (
+                role,
+                Lane {
+                    name: name.to_owned(),
+                    what,
+                    unit,
+                    height,
+                    more: group.len() - lines.len(),
+                    lines,
+                    fill: lone && !bars,
+                    reference: None,
+                },
+            )
         })
         .collect()
 }
@@ -419,7 +446,8 @@ fn environment_lanes(run: &RunSeries) -> Vec<(TargetRole, Lane)> {
 /// The values of a series' attributes: `user` of `system.cpu.utilization{cpu.mode=user}`.
 fn attributes(id: &str) -> String {
     let Some((_, inner)) = id.split_once('{') else { return "all".to_owned() };
-    let values: Vec<&str> = inner.trim_end_matches('}').split(',').map(|p| p.split_once('=').map_or(p, |(_, v)| v)).collect();
+    let values: Vec<&str> =
+        inner.trim_end_matches('}').split(',').map(|p| p.split_once('=').map_or(p, |(_, v)| v)).collect();
     values.join(" ").replace('_', " ")
 }
 
@@ -471,7 +499,15 @@ pub(crate) fn curve(run: &Run) -> Result<Option<String>, Error> {
             let text = tick(v / 1e3, Unit::Seconds);
             c.text(&text, (PLOT_LEFT - 6.0, y(v)), 11.0, Anchor::Right, colour::LABEL, 70.0)?;
         }
-        for (q, name) in [(0.0, "0"), (0.5, "p50"), (0.9, "p90"), (0.99, "p99"), (0.999, "p99.9"), (0.9999, "p99.99"), (0.99999, "p99.999")] {
+        for (q, name) in [
+            (0.0, "0"),
+            (0.5, "p50"),
+            (0.9, "p90"),
+            (0.99, "p99"),
+            (0.999, "p99.9"),
+            (0.9999, "p99.99"),
+            (0.99999, "p99.999"),
+        ] {
             let v = (1.0_f64 / (1.0 - q)).log10();
             if v <= right + 1e-9 {
                 c.line(&[(x(v), PAD), (x(v), h - 24.0)], colour::GRID, 1.0)?;
@@ -498,7 +534,12 @@ pub(crate) fn curve(run: &Run) -> Result<Option<String>, Error> {
         }
         c.line(&sure.iter().map(place).collect::<Vec<_>>(), colour::Q99, 1.75)?;
         let mut row = PAD + 4.0;
-        for (name, key, v) in [("p50", "p50", run.response_ms.p50), ("p90", "p90", run.response_ms.p90), ("p99", "p99", run.response_ms.p99), ("p99.9", "p999", run.response_ms.p999)] {
+        for (name, key, v) in [
+            ("p50", "p50", run.response_ms.p50),
+            ("p90", "p90", run.response_ms.p90),
+            ("p99", "p99", run.response_ms.p99),
+            ("p99.9", "p999", run.response_ms.p999),
+        ] {
             let small = run.response_ms.too_small.iter().any(|t| t == key);
             c.text(name, (PLOT_RIGHT + 12.0, row), 11.0, Anchor::Left, colour::TEXT, 60.0)?;
             let text = if small || n == 0 { "n too small".to_owned() } else { ms(v) };
@@ -518,10 +559,20 @@ mod tests {
 
     #[test]
     fn a_gap_cuts_the_line() {
-        let points: Points =
-            vec![(0.0, Some(1.0)), (1e3, Some(2.0)), (2e3, None), (3e3, Some(3.0)), (4e3, Some(3.0)), (20e3, Some(4.0))];
+        let points: Points = vec![
+            (0.0, Some(1.0)),
+            (1e3, Some(2.0)),
+            (2e3, None),
+            (3e3, Some(3.0)),
+            (4e3, Some(3.0)),
+            (20e3, Some(4.0)),
+        ];
         let cut = pieces(&points);
-        assert_eq!(cut.iter().map(Vec::len).collect::<Vec<_>>(), [2, 2, 1], "a missing value and a jump in time both cut");
+        assert_eq!(
+            cut.iter().map(Vec::len).collect::<Vec<_>>(),
+            [2, 2, 1],
+            "a missing value and a jump in time both cut"
+        );
         let line = Line { label: "x".into(), colour: colour::INK, points, bars: false };
         let spans = gaps(&[line], Time { from: 0.0, to: 20e3 });
         assert_eq!(spans, [(4e3, 20e3)], "a silence longer than the usual step is hatched");
@@ -530,12 +581,22 @@ mod tests {
     #[test]
     fn axes_have_few_round_labels() {
         for max in [0.001, 0.7, 3.0, 42.0, 999.0, 123_456.0] {
-            let line = Line { label: "x".into(), colour: colour::INK, points: vec![(0.0, Some(0.0)), (1.0, Some(max))], bars: false };
+            let line = Line {
+                label: "x".into(),
+                colour: colour::INK,
+                points: vec![(0.0, Some(0.0)), (1.0, Some(max))],
+                bars: false,
+            };
             let scale = Scale::new(&[line], Unit::PerSecond, None);
             assert!((2..=5).contains(&scale.ticks.len()), "{max}: 2 to 5 labels, got {:?}", scale.ticks);
             assert!(scale.high >= max, "{max}: the largest value is inside");
         }
-        let high = Line { label: "x".into(), colour: colour::INK, points: vec![(0.0, Some(0.91)), (1.0, Some(0.99))], bars: false };
+        let high = Line {
+            label: "x".into(),
+            colour: colour::INK,
+            points: vec![(0.0, Some(0.91)), (1.0, Some(0.99))],
+            bars: false,
+        };
         assert!(Scale::new(&[high], Unit::Ratio, None).low > 0.0, "a high ratio does not start at 0");
     }
 

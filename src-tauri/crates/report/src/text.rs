@@ -13,8 +13,16 @@ pub(crate) fn visible(text: &str) -> String {
         }
         match c {
             '\n' | '\t' => out.push(' '),
-            '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{061c}' | '\u{2060}' | '\u{feff}' | '\u{2028}' | '\u{2029}'
-            | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => out.push_str(&format!("⟨U+{:04X}⟩", u32::from(c))),
+            '\u{200b}'
+            | '\u{200e}'
+            | '\u{200f}'
+            | '\u{061c}'
+            | '\u{2060}'
+            | '\u{feff}'
+            | '\u{2028}'
+            | '\u{2029}'
+            | '\u{202a}'..='\u{202e}'
+            | '\u{2066}'..='\u{2069}' => out.push_str(&format!("⟨U+{:04X}⟩", u32::from(c))),
             c if c.is_control() => out.push_str(&format!("⟨U+{:04X}⟩", u32::from(c))),
             c => out.push(c),
         }
@@ -61,7 +69,11 @@ mod tests {
 
     #[test]
     fn hostile_text_stays_text() {
-        assert_eq!(escape("</script><img onerror=\"x\">'&"), "&lt;/script&gt;&lt;img onerror=&quot;x&quot;&gt;&#39;&amp;", "markup is inert");
+        assert_eq!(
+            escape("</script><img onerror=\"x\">'&"),
+            "&lt;/script&gt;&lt;img onerror=&quot;x&quot;&gt;&#39;&amp;",
+            "markup is inert"
+        );
         assert_eq!(escape("a\u{202e}b"), "a⟨U+202E⟩b", "an override mark is shown instead of obeyed");
         assert_eq!(escape("a\0b\x1b[31m"), "a⟨U+0000⟩b⟨U+001B⟩[31m", "so are control characters");
         assert!(escape(&"x".repeat(10_000)).chars().count() <= LONGEST + 1, "long text is cut");

@@ -63,8 +63,26 @@ const FIRST: [&str; 20] = [
     "Noor", "Olga", "Paulo", "Rosa", "Samir", "Tove", "Yusuf",
 ];
 const LAST: [&str; 20] = [
-    "Almeida", "Berg", "Costa", "Dimitrov", "Eriksen", "Fischer", "Garcia", "Haddad", "Ivanova", "Jansen", "Kowalski",
-    "Lindqvist", "Moreau", "Nakamura", "Okafor", "Petrov", "Rossi", "Schmidt", "Tanaka", "Weber",
+    "Almeida",
+    "Berg",
+    "Costa",
+    "Dimitrov",
+    "Eriksen",
+    "Fischer",
+    "Garcia",
+    "Haddad",
+    "Ivanova",
+    "Jansen",
+    "Kowalski",
+    "Lindqvist",
+    "Moreau",
+    "Nakamura",
+    "Okafor",
+    "Petrov",
+    "Rossi",
+    "Schmidt",
+    "Tanaka",
+    "Weber",
 ];
 const CITIES: [&str; 8] = ["Aarhus", "Bologna", "Coimbra", "Dresden", "Espoo", "Ghent", "Lyon", "Utrecht"];
 const ROLES: [&str; 4] = ["physician", "nurse", "therapist", "technician"];
@@ -142,10 +160,7 @@ fn user(q: Insert, r: &mut Random, i: u32) -> Insert {
 }
 
 fn staff(q: Insert, r: &mut Random, i: u32) -> Insert {
-    q.bind(i + 1)
-        .bind(format!("Dr {} {}", r.pick(&FIRST), r.pick(&LAST)))
-        .bind(r.pick(&ROLES))
-        .bind(100 + r.below(60))
+    q.bind(i + 1).bind(format!("Dr {} {}", r.pick(&FIRST), r.pick(&LAST))).bind(r.pick(&ROLES)).bind(100 + r.below(60))
 }
 
 /// Two years of opening hours: 8:00 to 17:45, quarter by quarter, on weekdays.
@@ -221,8 +236,7 @@ async fn complete(path: &Path) -> bool {
         SqliteConnectOptions::new().filename(path).busy_timeout(Duration::from_secs(2)).disable_statement_logging();
     let Ok(mut c) = options.connect().await else { return false };
     let version: Result<i64, _> = sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut c).await;
-    let last: Result<Option<u32>, _> =
-        sqlx::query_scalar("SELECT max(id) FROM appointments").fetch_one(&mut c).await;
+    let last: Result<Option<u32>, _> = sqlx::query_scalar("SELECT max(id) FROM appointments").fetch_one(&mut c).await;
     let _ = c.close().await;
     version.is_ok_and(|v| v == VERSION) && last.is_ok_and(|id| id.is_some_and(|id| id >= APPOINTMENTS))
 }
@@ -431,12 +445,10 @@ mod tests {
     async fn the_data_is_the_same_every_time() {
         let dir = tempfile::tempdir().expect("temp dir");
         let shares = Mutex::new(Vec::new());
-        let started = Instant::now();
-        let path =
-            prepare(dir.path(), &|share, _| shares.lock().expect("lock").push(share), &CancellationToken::new())
-                .await
-                .expect("built");
-        println!("built in {:.2} s", started.elapsed().as_secs_f64());
+        let path = prepare(dir.path(), &|share, _| shares.lock().expect("lock").push(share), &CancellationToken::new())
+            .await
+            .expect("built");
+
         let shares = shares.into_inner().expect("lock");
         assert!(shares.is_sorted() && shares.len() > 20, "progress only grows: {shares:?}");
         assert_eq!(names(dir.path()), ["demo.db"], "nothing but the database is left");

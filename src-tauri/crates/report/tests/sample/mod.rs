@@ -125,7 +125,9 @@ pub(crate) fn series(run_id: &str, seconds: u32, down: std::ops::Range<u32>) -> 
             make("database.transactions", Unit::PerSecond, Database, &|x| 2_400.0 + 100.0 * (x / 3.0).sin()),
             make("cache.operations", Unit::PerSecond, Cache, &|x| 12_400.0 + x * 9.0),
             make("cache.hit_ratio", Unit::Ratio, Cache, &|x| 0.91 + 0.03 * (x / 20.0).sin()),
-            make("cache.evictions", Unit::PerSecond, Cache, &|x| if x as u32 % 17 == 0 { 40.0 } else { 0.0 }),
+            make("cache.evictions", Unit::PerSecond, Cache, &|x| {
+                if (x as u32).is_multiple_of(17) { 40.0 } else { 0.0 }
+            }),
             make("api.probe.total", Unit::Seconds, Api, &|x| 0.004 + 0.001 * (x / 7.0).sin()),
         ],
     }
