@@ -97,9 +97,19 @@ impl Viewer {
                 Err(broadcast::error::RecvError::Lagged(n)) => self.engine.dropped(n),
                 Err(broadcast::error::RecvError::Closed) => self.rewatch().await,
             },
-            r = self.jobs.changed() => return r.is_ok(),
-            r = self.bench.changed() => return r.is_ok(),
-            r = self.own.changed() => return r.is_ok(),
+            r = self.jobs.changed() => {
+                // Waiting marks the value as seen; the frame that is made next still has to carry it.
+                self.jobs.mark_changed();
+                return r.is_ok();
+            }
+            r = self.bench.changed() => {
+                self.bench.mark_changed();
+                return r.is_ok();
+            }
+            r = self.own.changed() => {
+                self.own.mark_changed();
+                return r.is_ok();
+            }
             tag = self.tags.recv() => match tag {
                 Ok(tag) => { self.changed.insert(tag); }
                 // Missed which ones: tell the viewer to re-read everything.

@@ -1,254 +1,589 @@
-//! The demo API, and the traffic that keeps it alive.
+//! The demo API: it reads the database through a real pool and the cache through the real cache-aside helper, and counts
+//! what it does. Its planted problems are marked as such.
+use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::convert::Infallible;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::{Path, Query, Request, State};
 use axum::http::{StatusCode, header};
-use axum::middleware::{Next, from_fn_with_state};
+use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use axum::{Json, Router};
 use perfdeck_cache::MemoryCache;
-use serde::Deserialize;
-use sqlx::Row;
-use sqlx::sqlite::SqlitePool;
-use tokio_util::sync::CancellationToken;
+use serde::{Deserialize, Serialize};
+use sqlx::Sqlite;
+use sqlx::pool::PoolConnection;
+use sqlx::sqlite::{SqliteConnection, SqlitePool};
+
+use super::data::{NO_EMAIL, Random, STAFF};
 
 /// Cached entries expire after this.
 const TTL: Duration = Duration::from_secs(30);
-/// Latencies kept for one second's percentiles.
-const KEEP: usize = 4096;
+/// Sessions expire after this.
+const SESSION_TTL: Duration = Duration::from_secs(86_400);
+/// Sessions in the cache.
+const SESSIONS: u32 = 1_200;
+/// Events in the answer of `/analytics`, which makes it about 300 kB.
+const EVENTS: u32 = 3_000;
+/// Most appointments one answer lists.
+const MAX_LIMIT: u32 = 100;
 
-/// What the API serves and what it knows about itself.
+/// The statements the API runs; each is counted and timed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Statement {
+    Appointment,
+    AppointmentsOfStaff,
+    User,
+    Staff,
+    Schedule,
+    Events,
+}
+
+impl Statement {
+    pub(crate) const COUNT: usize = 6;
+
+    pub(crate) fn sql(self) -> &'static str {
+        match self {
+            Self::Appointment => "SELECT id, user_id, staff_id, starts_at, status FROM appointments WHERE id = ?",
+            // The planted missing index.
+            Self::AppointmentsOfStaff => {
+                "SELECT id, user_id, staff_id, starts_at, status FROM appointments WHERE staff_id = ? ORDER BY starts_at DESC LIMIT ?"
+            }
+            Self::User => "SELECT id, name, email FROM users WHERE id = ?",
+            Self::Staff => "SELECT id, name, role FROM staff WHERE id = ?",
+            Self::Schedule => "SELECT appointment_id FROM schedule_entries WHERE staff_id = ? ORDER BY position",
+            Self::Events => "SELECT id, user_id, kind, page, at FROM analytics_events ORDER BY id DESC LIMIT ?",
+        }
+    }
+}
+
+/// The routes of the API; each is counted and timed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Route {
+    Health,
+    Appointment,
+    Appointments,
+    Schedule,
+    User,
+    Analytics,
+    Other,
+}
+
+impl Route {
+    pub(crate) const ALL: [Self; 7] =
+        [Self::Health, Self::Appointment, Self::Appointments, Self::Schedule, Self::User, Self::Analytics, Self::Other];
+
+    pub(crate) fn path(self) -> &'static str {
+        match self {
+            Self::Health => "/health",
+            Self::Appointment => "/appointments/{id}",
+            Self::Appointments => "/appointments",
+            Self::Schedule => "/staff/{id}/schedule",
+            Self::User => "/users/{id}",
+            Self::Analytics => "/analytics",
+            Self::Other => "/{other}",
+        }
+    }
+}
+
+/// How often something ran, how long it took and how many statements it took. All only grow.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Usage {
+    pub(crate) calls: u64,
+    pub(crate) nanos: u64,
+    pub(crate) statements: u64,
+}
+
+impl Usage {
+    /// What was added since `earlier`.
+    pub(crate) fn since(self, earlier: Self) -> Self {
+        Self {
+            calls: self.calls.saturating_sub(earlier.calls),
+            nanos: self.nanos.saturating_sub(earlier.nanos),
+            statements: self.statements.saturating_sub(earlier.statements),
+        }
+    }
+}
+
+#[derive(Default)]
+struct Tally {
+    calls: AtomicU64,
+    nanos: AtomicU64,
+    statements: AtomicU64,
+}
+
+impl Tally {
+    fn add(&self, took: Duration, statements: u64) {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        self.nanos.fetch_add(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        self.statements.fetch_add(statements, Ordering::Relaxed);
+    }
+
+    fn read(&self) -> Usage {
+        Usage {
+            calls: self.calls.load(Ordering::Relaxed),
+            nanos: self.nanos.load(Ordering::Relaxed),
+            statements: self.statements.load(Ordering::Relaxed),
+        }
+    }
+}
+
+/// Buckets of a [`Histogram`]: exact to 64 µs, then 32 per power of two (3 %) up to 67 s.
+pub(crate) const BUCKETS: usize = 64 + 20 * 32;
+
+/// Latencies in buckets of fixed number, as an HDR histogram keeps them. Counts only grow; a reader takes the difference
+/// to what it read before, so that several readers do not disturb each other.
+pub(crate) struct Histogram(Box<[AtomicU64]>);
+
+impl Histogram {
+    fn new() -> Self {
+        Self((0..BUCKETS).map(|_| AtomicU64::new(0)).collect())
+    }
+
+    #[allow(clippy::cast_possible_truncation)]
+    fn bucket(micros: u64) -> usize {
+        let micros = micros.min((1 << 26) - 1);
+        if micros < 64 {
+            return micros as usize;
+        }
+        let exponent = micros.ilog2();
+        64 + (exponent as usize - 6) * 32 + ((micros >> (exponent - 5)) & 31) as usize
+    }
+
+    /// The middle of a bucket, in seconds.
+    #[allow(clippy::cast_precision_loss)]
+    fn seconds(bucket: usize) -> f64 {
+        if bucket < 64 {
+            return (bucket as f64 + 0.5) / 1e6;
+        }
+        let (power, step) = ((bucket - 64) / 32, (bucket - 64) % 32);
+        (32.0 + step as f64 + 0.5) * f64::from(1u32 << (power + 1)) / 1e6
+    }
+
+    fn add(&self, took: Duration) {
+        if let Some(count) = self.0.get(Self::bucket(u64::try_from(took.as_micros()).unwrap_or(u64::MAX))) {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// The counts now.
+    pub(crate) fn read(&self) -> Vec<u64> {
+        self.0.iter().map(|c| c.load(Ordering::Relaxed)).collect()
+    }
+
+    /// The latency in seconds that a share of `q` of the counts does not exceed; `None` without counts.
+    #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    pub(crate) fn quantile(counts: &[u64], q: f64) -> Option<f64> {
+        let total: u64 = counts.iter().sum();
+        let rank = ((total as f64 * q).ceil() as u64).clamp(1, total.max(1));
+        let mut seen = 0;
+        counts
+            .iter()
+            .position(|n| {
+                seen += n;
+                seen >= rank
+            })
+            .map(Self::seconds)
+    }
+}
+
+/// Why a request has no good answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Failure {
+    /// A parameter is out of range.
+    Bad(&'static str),
+    /// There is no such row.
+    NotFound,
+    /// The row breaks what the code takes for granted.
+    Broken(String),
+    /// The pool or the database did not answer.
+    Busy,
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        let (status, error) = match self {
+            Self::Bad(message) => (StatusCode::BAD_REQUEST, message.to_owned()),
+            Self::NotFound => (StatusCode::NOT_FOUND, "not found".to_owned()),
+            Self::Broken(message) => (StatusCode::INTERNAL_SERVER_ERROR, message),
+            Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, "the database did not answer".to_owned()),
+        };
+        (status, Json(serde_json::json!({ "error": error }))).into_response()
+    }
+}
+
+tokio::task_local! {
+    /// Statements of the request that is being answered.
+    static STATEMENTS: Cell<u64>;
+}
+
+/// A statement at work; it ends when this is dropped, also when the client goes away in between.
+struct Running<'a> {
+    served: &'a Served,
+    statement: Statement,
+    number: u64,
+    started: Instant,
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.served.running.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.number);
+        if let Some(tally) = self.served.statements.get(self.statement as usize) {
+            tally.add(self.started.elapsed(), 1);
+        }
+    }
+}
+
+/// What the API serves from and what it knows about itself.
 pub(crate) struct Served {
     pub(crate) pool: SqlitePool,
     pub(crate) cache: Arc<MemoryCache>,
-    pub(crate) requests: AtomicU64,
-    pub(crate) errors: AtomicU64,
-    /// Statements executed.
-    pub(crate) statements: AtomicU64,
-    /// Statements at work.
-    pub(crate) running: AtomicU64,
-    /// Latencies in seconds since the last look.
-    pub(crate) latencies: Mutex<Vec<f64>>,
-    /// Time and number of executions by statement, for findings.
-    pub(crate) by_statement: Mutex<BTreeMap<&'static str, (f64, u64)>>,
-    /// Start of the statement that has been running longest.
-    pub(crate) oldest: Mutex<BTreeMap<u64, Instant>>,
+    latency: Histogram,
+    requests: AtomicU64,
+    /// Answers with a status of 500 or more.
+    errors: AtomicU64,
+    statements: [Tally; Statement::COUNT],
+    routes: [Tally; Route::ALL.len()],
+    /// Start of each statement at work; not more than the pool has connections.
+    running: Mutex<BTreeMap<u64, Instant>>,
+    numbers: AtomicU64,
+    /// Keys stored without expiry and their bytes.
+    forever: [AtomicU64; 2],
 }
-
-pub(crate) const SCAN: &str =
-    "SELECT id, starts_at, status FROM appointments WHERE staff_id = ? ORDER BY starts_at DESC LIMIT 20";
-const ONE: &str = "SELECT id, user_id, staff_id, starts_at, status FROM appointments WHERE id = ?";
-const USER: &str = "SELECT id, name FROM users WHERE id = ?";
-const OF_USER: &str = "SELECT id FROM appointments WHERE user_id = ? LIMIT 10";
-const EVENTS: &str = "SELECT id, user_id, kind, at FROM analytics_events ORDER BY id LIMIT 2000";
 
 impl Served {
     pub(crate) fn new(pool: SqlitePool, cache: Arc<MemoryCache>) -> Self {
         Self {
             pool,
             cache,
+            latency: Histogram::new(),
             requests: AtomicU64::new(0),
             errors: AtomicU64::new(0),
-            statements: AtomicU64::new(0),
-            running: AtomicU64::new(0),
-            latencies: Mutex::new(Vec::new()),
-            by_statement: Mutex::new(BTreeMap::new()),
-            oldest: Mutex::new(BTreeMap::new()),
+            statements: Default::default(),
+            routes: Default::default(),
+            running: Mutex::new(BTreeMap::new()),
+            numbers: AtomicU64::new(0),
+            forever: Default::default(),
         }
     }
 
-    async fn rows(
+    /// Requests and failed requests since the start.
+    pub(crate) fn requests(&self) -> (u64, u64) {
+        (self.requests.load(Ordering::Relaxed), self.errors.load(Ordering::Relaxed))
+    }
+
+    /// Counts of the latency buckets since the start.
+    pub(crate) fn latencies(&self) -> Vec<u64> {
+        self.latency.read()
+    }
+
+    /// What each statement cost since the start.
+    pub(crate) fn statement_usage(&self) -> [Usage; Statement::COUNT] {
+        self.statements.each_ref().map(Tally::read)
+    }
+
+    /// What each route cost since the start.
+    pub(crate) fn route_usage(&self) -> [Usage; Route::ALL.len()] {
+        self.routes.each_ref().map(Tally::read)
+    }
+
+    /// Seconds the oldest statement at work has been running; 0 without any.
+    pub(crate) fn longest_running_s(&self) -> f64 {
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        running.values().map(|t| t.elapsed().as_secs_f64()).fold(0.0, f64::max)
+    }
+
+    /// Mean size of the entries that were stored without expiry, in bytes.
+    #[allow(clippy::cast_precision_loss)]
+    pub(crate) fn mean_forever_bytes(&self) -> Option<f64> {
+        let [keys, bytes] = self.forever.each_ref().map(|a| a.load(Ordering::Relaxed) as f64);
+        (keys > 0.0).then(|| bytes / keys)
+    }
+
+    fn stored_forever(&self, key: &str, value: usize) {
+        self.forever[0].fetch_add(1, Ordering::Relaxed);
+        self.forever[1].fetch_add((key.len() + value) as u64, Ordering::Relaxed);
+    }
+
+    /// A connection of the pool; waiting for it is not counted as the statement's time.
+    async fn connection(&self) -> Result<PoolConnection<Sqlite>, Failure> {
+        self.pool.acquire().await.map_err(|error| {
+            tracing::debug!(%error, "the demo's pool has no connection");
+            Failure::Busy
+        })
+    }
+
+    /// Runs a statement on a connection, counted and timed.
+    async fn rows<T>(
         &self,
-        sql: &'static str,
-        parameter: Option<i64>,
-    ) -> Result<Vec<sqlx::sqlite::SqliteRow>, StatusCode> {
-        let number = self.statements.fetch_add(1, Ordering::Relaxed);
+        connection: &mut SqliteConnection,
+        statement: Statement,
+        parameters: &[i64],
+    ) -> Result<Vec<T>, Failure>
+    where
+        T: for<'r> sqlx::FromRow<'r, sqlx::sqlite::SqliteRow> + Send + Unpin,
+    {
+        let number = self.numbers.fetch_add(1, Ordering::Relaxed);
         let started = Instant::now();
-        self.running.fetch_add(1, Ordering::Relaxed);
-        self.oldest.lock().unwrap_or_else(PoisonError::into_inner).insert(number, started);
-        let query = sqlx::query(sql);
-        let query = match parameter {
-            Some(p) => query.bind(p),
-            None => query,
+        self.running.lock().unwrap_or_else(PoisonError::into_inner).insert(number, started);
+        let _running = Running { served: self, statement, number, started };
+        // Outside a request there is nothing to count for.
+        let _ = STATEMENTS.try_with(|n| n.set(n.get() + 1));
+        let mut query = sqlx::query_as(statement.sql());
+        for parameter in parameters {
+            query = query.bind(*parameter);
+        }
+        query.fetch_all(connection).await.map_err(|error| {
+            tracing::warn!(%error, sql = statement.sql(), "a statement of the demo failed");
+            Failure::Busy
+        })
+    }
+
+    /// Cache-aside: the answer of a key, made from the first row of a statement when it is not in the cache.
+    async fn cached<T>(
+        &self,
+        key: &str,
+        ttl: Option<Duration>,
+        statement: Statement,
+        id: i64,
+        show: impl FnOnce(T) -> Result<Vec<u8>, Failure> + Send,
+    ) -> Result<Bytes, Failure>
+    where
+        T: for<'r> sqlx::FromRow<'r, sqlx::sqlite::SqliteRow> + Send + Unpin,
+    {
+        let load = async {
+            let mut connection = self.connection().await?;
+            let row = self.rows(&mut connection, statement, &[id]).await?.into_iter().next();
+            let value = show(row.ok_or(Failure::NotFound)?)?;
+            if ttl.is_none() {
+                self.stored_forever(key, value.len());
+            }
+            Ok(value)
         };
-        let result = query.fetch_all(&self.pool).await;
-        self.running.fetch_sub(1, Ordering::Relaxed);
-        self.oldest.lock().unwrap_or_else(PoisonError::into_inner).remove(&number);
-        let mut all = self.by_statement.lock().unwrap_or_else(PoisonError::into_inner);
-        let entry = all.entry(sql).or_default();
-        entry.0 += started.elapsed().as_secs_f64();
-        entry.1 += 1;
-        result.map_err(|_| StatusCode::SERVICE_UNAVAILABLE)
+        self.cache.get_or_load(key, ttl, load).await.map(Bytes::from_owner)
+    }
+
+    /// Fills the cache as an API that has run for a while would have: sessions, and the planted keys without expiry.
+    pub(crate) async fn fill(&self) {
+        let mut random = Random::new(0x5e55_1015);
+        for i in 0..SESSIONS {
+            let (token, user) = (random.below(u32::MAX), 1 + random.below(super::data::USERS));
+            let basket: Vec<u32> = (0..random.below(24)).map(|_| random.below(super::data::APPOINTMENTS)).collect();
+            let value = serde_json::json!({ "user_id": user, "seen": basket, "locale": "en-GB" }).to_string();
+            self.cache.set(&format!("session:{i:04}{token:08x}"), value.into_bytes(), Some(SESSION_TTL)).await;
+        }
+        for id in 1..=i64::from(STAFF) {
+            if self.staff(id).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// The planted keys without expiry: profiles of the staff never leave the cache.
+    async fn staff(&self, id: i64) -> Result<Bytes, Failure> {
+        self.cached(&format!("staff:{id}"), None, Statement::Staff, id, |(id, name, role): (i64, String, String)| {
+            bytes(&StaffMember { id, name: &name, role: &role })
+        })
+        .await
     }
 }
+
+#[derive(Serialize)]
+struct StaffMember<'a> {
+    id: i64,
+    name: &'a str,
+    role: &'a str,
+}
+
+type AppointmentRow = (i64, i64, i64, i64, String);
+
+#[derive(Serialize)]
+struct Appointment {
+    id: i64,
+    user_id: i64,
+    staff_id: i64,
+    starts_at: i64,
+    status: String,
+}
+
+impl From<AppointmentRow> for Appointment {
+    fn from((id, user_id, staff_id, starts_at, status): AppointmentRow) -> Self {
+        Self { id, user_id, staff_id, starts_at, status }
+    }
+}
+
+#[derive(Serialize)]
+struct User {
+    id: i64,
+    name: String,
+    email: String,
+}
+
+#[derive(Serialize)]
+struct Event {
+    id: i64,
+    user_id: i64,
+    kind: String,
+    page: String,
+    at: i64,
+}
+
+fn bytes(value: &impl Serialize) -> Result<Vec<u8>, Failure> {
+    serde_json::to_vec(value).map_err(|e| Failure::Broken(e.to_string()))
+}
+
+fn json(body: impl Into<Body>) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], body.into()).into_response()
+}
+
+/// An id as a path or query has it.
+fn id(value: i64) -> Result<i64, Failure> {
+    if (1..=10_000_000).contains(&value) { Ok(value) } else { Err(Failure::Bad("id: use 1 to 10000000")) }
+}
+
+type Shared = State<Arc<Served>>;
 
 /// The routes.
-pub(crate) fn router(state: Arc<Served>) -> Router {
+pub(crate) fn router(served: &Arc<Served>) -> Router {
+    let counted = |route: Route| {
+        let served = served.clone();
+        from_fn(move |request: Request, next: Next| count(served.clone(), route, request, next))
+    };
     Router::new()
-        .route("/health", get(|| async { "ok" }))
-        .route("/appointments/{id}", get(appointment))
-        .route("/appointments", get(appointments))
-        .route("/staff/{id}/schedule", get(schedule))
-        .route("/users/{id}", get(user))
-        .route("/analytics", get(analytics))
-        .layer(from_fn_with_state(state.clone(), count))
-        .with_state(state)
+        .route("/health", get(health).layer(counted(Route::Health)))
+        .route("/appointments/{id}", get(appointment).layer(counted(Route::Appointment)))
+        .route("/appointments", get(appointments).layer(counted(Route::Appointments)))
+        .route("/staff/{id}/schedule", get(schedule).layer(counted(Route::Schedule)))
+        .route("/users/{id}", get(user).layer(counted(Route::User)))
+        .route("/analytics", get(analytics).layer(counted(Route::Analytics)))
+        .fallback_service(get(missing).layer(counted(Route::Other)))
+        .with_state(served.clone())
 }
 
-async fn count(State(state): State<Arc<Served>>, request: Request, next: Next) -> Response {
+async fn count(served: Arc<Served>, route: Route, request: Request, next: Next) -> Response {
     let started = Instant::now();
-    let response = next.run(request).await;
-    state.requests.fetch_add(1, Ordering::Relaxed);
+    let work = async {
+        let response = next.run(request).await;
+        (response, STATEMENTS.with(Cell::get))
+    };
+    let (response, statements) = STATEMENTS.scope(Cell::new(0), work).await;
+    let took = started.elapsed();
+    served.requests.fetch_add(1, Ordering::Relaxed);
     if response.status().is_server_error() {
-        state.errors.fetch_add(1, Ordering::Relaxed);
+        served.errors.fetch_add(1, Ordering::Relaxed);
     }
-    let mut latencies = state.latencies.lock().unwrap_or_else(PoisonError::into_inner);
-    if latencies.len() < KEEP {
-        latencies.push(started.elapsed().as_secs_f64());
+    served.latency.add(took);
+    if let Some(tally) = served.routes.get(route as usize) {
+        tally.add(took, statements);
     }
-    drop(latencies);
     response
 }
 
-fn json(text: String) -> Response {
-    ([(header::CONTENT_TYPE, "application/json")], text).into_response()
+async fn missing() -> Failure {
+    Failure::NotFound
 }
 
-async fn cached(
-    state: &Served,
-    key: String,
-    sql: &'static str,
-    id: i64,
-    show: impl Fn(&sqlx::sqlite::SqliteRow) -> String + Send,
-) -> Response {
-    let load =
-        async { state.rows(sql, Some(id)).await.map(|rows| rows.first().map(show).unwrap_or_default().into_bytes()) };
-    match state.cache.get_or_load(&key, Some(TTL), load).await {
-        Ok(bytes) if bytes.is_empty() => StatusCode::NOT_FOUND.into_response(),
-        Ok(bytes) => ([(header::CONTENT_TYPE, "application/json")], Body::from(bytes.to_vec())).into_response(),
-        Err(status) => status.into_response(),
-    }
+async fn health() -> Response {
+    json(r#"{"status":"ok"}"#)
 }
 
-async fn appointment(State(state): State<Arc<Served>>, Path(id): Path<i64>) -> Response {
-    cached(&state, format!("appointment:{id}"), ONE, id, |r| {
-        format!(
-            "{{\"id\":{},\"staff_id\":{},\"starts_at\":{}}}",
-            r.get::<i64, _>(0),
-            r.get::<i64, _>(2),
-            r.get::<i64, _>(3)
-        )
-    })
-    .await
+async fn appointment(State(served): Shared, Path(number): Path<i64>) -> Result<Response, Failure> {
+    let number = id(number)?;
+    let show = |row: AppointmentRow| bytes(&Appointment::from(row));
+    served.cached(&format!("appointment:{number}"), Some(TTL), Statement::Appointment, number, show).await.map(json)
 }
 
-async fn user(State(state): State<Arc<Served>>, Path(id): Path<i64>) -> Response {
-    cached(&state, format!("user:{id}"), USER, id, |r| {
-        format!("{{\"id\":{},\"name\":\"{}\"}}", r.get::<i64, _>(0), r.get::<&str, _>(1))
-    })
-    .await
+async fn user(State(served): Shared, Path(number): Path<i64>) -> Result<Response, Failure> {
+    let number = id(number)?;
+    // The planted failure: this code takes for granted that every user has an e-mail address.
+    let show = |(id, name, email): (i64, String, Option<String>)| match email {
+        Some(email) => bytes(&User { id, name, email }),
+        None => Err(Failure::Broken(format!("user {id} has no e-mail address"))),
+    };
+    served.cached(&format!("user:{number}"), Some(TTL), Statement::User, number, show).await.map(json)
 }
 
 #[derive(Deserialize)]
-struct ByStaff {
+struct OfStaff {
     staff_id: i64,
+    limit: Option<u32>,
 }
 
-/// The planted missing index: this reads all appointments.
-async fn appointments(State(state): State<Arc<Served>>, Query(query): Query<ByStaff>) -> Response {
-    match state.rows(SCAN, Some(query.staff_id)).await {
-        Ok(rows) => {
-            json(format!("[{}]", rows.iter().map(|r| r.get::<i64, _>(0).to_string()).collect::<Vec<_>>().join(",")))
-        }
-        Err(status) => status.into_response(),
+/// The planted missing index: this reads all appointments, and nothing caches it.
+async fn appointments(State(served): Shared, Query(query): Query<OfStaff>) -> Result<Response, Failure> {
+    let limit = query.limit.unwrap_or(20);
+    if !(1..=MAX_LIMIT).contains(&limit) {
+        return Err(Failure::Bad("limit: use 1 to 100"));
     }
+    let parameters = [id(query.staff_id)?, i64::from(limit)];
+    let mut connection = served.connection().await?;
+    let rows: Vec<AppointmentRow> = served.rows(&mut connection, Statement::AppointmentsOfStaff, &parameters).await?;
+    drop(connection);
+    let rows: Vec<Appointment> = rows.into_iter().map(Appointment::from).collect();
+    bytes(&rows).map(json)
 }
 
 /// The planted N+1: one statement for the list, and one more for each of its rows.
-async fn schedule(State(state): State<Arc<Served>>, Path(id): Path<i64>) -> Response {
-    let list = match state.rows(OF_USER, Some(id)).await {
-        Ok(rows) => rows,
-        Err(status) => return status.into_response(),
-    };
-    let mut items = Vec::new();
-    for row in list {
-        if let Ok(one) = state.rows(ONE, Some(row.get::<i64, _>(0))).await {
-            items.extend(one.iter().map(|r| r.get::<i64, _>(3).to_string()));
-        }
+async fn schedule(State(served): Shared, Path(number): Path<i64>) -> Result<Response, Failure> {
+    let number = id(number)?;
+    let staff = served.staff(number).await?;
+    let mut connection = served.connection().await?;
+    let entries: Vec<(i64,)> = served.rows(&mut connection, Statement::Schedule, &[number]).await?;
+    let mut items = Vec::with_capacity(entries.len());
+    for (entry,) in entries {
+        let rows: Vec<AppointmentRow> = served.rows(&mut connection, Statement::Appointment, &[entry]).await?;
+        items.extend(rows.into_iter().map(Appointment::from));
     }
-    json(format!("[{}]", items.join(",")))
+    drop(connection);
+    let staff: serde_json::Value = serde_json::from_slice(&staff).map_err(|e| Failure::Broken(e.to_string()))?;
+    bytes(&serde_json::json!({ "staff": staff, "appointments": items })).map(json)
 }
 
-/// The planted uncompressed response.
-async fn analytics(State(state): State<Arc<Served>>) -> Response {
+/// The planted uncompressed answer: large, and sent as it is whatever the client accepts.
+async fn analytics(State(served): Shared) -> Result<Response, Failure> {
     let load = async {
-        state.rows(EVENTS, None).await.map(|rows| {
-            let items: Vec<String> = rows
-                .iter()
-                .map(|r| {
-                    let (id, user, kind, at): (i64, i64, &str, i64) = (r.get(0), r.get(1), r.get(2), r.get(3));
-                    format!("{{\"id\":{id},\"user_id\":{user},\"kind\":\"{kind}\",\"at\":{at}}}")
-                })
-                .collect();
-            format!("[{}]", items.join(",")).into_bytes()
-        })
+        let mut connection = served.connection().await?;
+        let rows: Vec<(i64, i64, String, String, i64)> =
+            served.rows(&mut connection, Statement::Events, &[i64::from(EVENTS)]).await?;
+        drop(connection);
+        let events: Vec<Event> =
+            rows.into_iter().map(|(id, user_id, kind, page, at)| Event { id, user_id, kind, page, at }).collect();
+        bytes(&serde_json::json!({ "events": events }))
     };
-    match state.cache.get_or_load("analytics", Some(TTL), load).await {
-        Ok(bytes) => ([(header::CONTENT_TYPE, "application/json")], Body::from(bytes.to_vec())).into_response(),
-        Err(status) => status.into_response(),
-    }
+    served.cache.get_or_load("analytics", Some(TTL), load).await.map(|b| json(Bytes::from_owner(b)))
 }
 
-/// Puts entries into the cache that never expire: the planted problem of that screen.
-pub(crate) async fn fill(state: &Served) {
-    for i in 0..400u32 {
-        let ttl = (i % 8 != 0).then(|| Duration::from_secs(86_400));
-        state.cache.set(&format!("session:{i}"), vec![b'x'; 512], ttl).await;
-    }
+/// An id of a user for which the API fails, and a path that does not exist.
+pub(crate) fn planted_failures() -> (String, String) {
+    (format!("/users/{NO_EMAIL}"), format!("/appointments/{}", super::data::APPOINTMENTS + 1))
 }
 
-/// About twenty requests a second through the real API while somebody watches.
-pub(crate) async fn traffic(port: u16, active: Arc<AtomicBool>, stop: CancellationToken) {
-    let mut k = 0u64;
-    let mut sender: Option<reqwest::Client> = None;
-    loop {
-        // A slow wave, so that the lines move: 14 to 26 requests a second.
-        #[allow(clippy::cast_precision_loss)]
-        let rate = 20.0 + 6.0 * (k as f64 / 400.0).sin();
-        tokio::select! {
-            () = stop.cancelled() => return,
-            () = tokio::time::sleep(Duration::from_secs_f64(1.0 / rate)) => {}
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn latencies_keep_three_percent_in_bounded_memory() {
+        let histogram = Histogram::new();
+        for micros in [0u64, 1, 63, 64, 65, 127, 128, 1_000, 12_345, 999_999, 50_000_000, u64::MAX] {
+            let bucket = Histogram::bucket(micros);
+            assert!(bucket < BUCKETS, "{micros} µs has a bucket: {bucket}");
+            #[allow(clippy::cast_precision_loss)]
+            let (shown, real) = (Histogram::seconds(bucket) * 1e6, micros.min((1 << 26) - 1) as f64);
+            assert!((shown - real).abs() <= real * 0.032 + 0.5, "{real} µs is shown as {shown} µs");
         }
-        if !active.load(Ordering::Relaxed) {
-            continue;
+        for ms in 1..=100 {
+            histogram.add(Duration::from_millis(ms));
         }
-        k += 1;
-        let client = sender.get_or_insert_with(|| {
-            reqwest::Client::builder().timeout(Duration::from_secs(2)).no_proxy().build().unwrap_or_default()
-        });
-        let n = k.wrapping_mul(2_654_435_761) % 1000;
-        let path = match k % 40 {
-            0 => format!("/appointments?staff_id={}", 1 + n % 200),
-            13 | 33 => format!("/staff/{}/schedule", 1 + n % 200),
-            20 => "/analytics".to_owned(),
-            i if i % 3 == 0 => format!("/users/{}", 1 + n % 300),
-            _ => format!("/appointments/{}", 1 + n),
-        };
-        let url = format!("http://127.0.0.1:{port}{path}");
-        let work: Result<(), Infallible> = async {
-            // An answer that does not come is an error the API counts itself.
-            if let Ok(response) = client.get(url).send().await {
-                let _ = response.bytes().await;
-            }
-            Ok(())
+        let counts = histogram.read();
+        for (q, expected) in [(0.5, 0.050), (0.95, 0.095), (0.99, 0.099), (1.0, 0.1)] {
+            let found = Histogram::quantile(&counts, q).expect("counts");
+            assert!((found - expected).abs() < expected * 0.032, "quantile {q} is {found}, not {expected}");
         }
-        .await;
-        let _ = work;
+        assert_eq!(Histogram::quantile(&[0; 4], 0.5), None, "nothing counted has no quantile");
     }
 }

@@ -1,78 +1,175 @@
-//! Collectors of the demo's database and API: figures from its own pool and its own counters.
+//! Collectors of the demo's database, cache and API. Figures come from its own pool and counters; findings are measured
+//! from what the API did in the last minute and confirmed in the database.
+use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
-use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError};
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use perfdeck_model::{
     ApiError, BoxFuture, Collection, Collector, ErrorCode, Finding, FindingAction, SeriesInfo, TargetRole, Unit,
 };
+use sqlx::ConnectOptions;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 
-use super::POOL;
-use super::api::{SCAN, Served};
+use super::api::{Histogram, Route, Served, Statement, Usage};
+use super::{POOL, Watching};
 
-/// Measures the demo's database through its pool.
-pub(crate) struct DemoDatabaseCollector {
-    served: Arc<Served>,
-    path: PathBuf,
-    last: Option<(f64, u64)>,
-    version: Option<String>,
-    slow_at: f64,
-}
-
-impl DemoDatabaseCollector {
-    pub(crate) fn new(served: Arc<Served>, path: PathBuf) -> Self {
-        Self { served, path, last: None, version: None, slow_at: 0.0 }
-    }
-
-    async fn findings(&self) -> Result<Vec<Finding>, sqlx::Error> {
-        let mut findings = Vec::new();
-        let (scan, total) = {
-            let all = self.served.by_statement.lock().unwrap_or_else(PoisonError::into_inner);
-            (all.get(SCAN).copied().unwrap_or_default(), all.values().map(|v| v.0).sum::<f64>())
-        };
-        if scan.1 >= 3 && total > 0.0 {
-            let plan: Vec<(i64, i64, i64, String)> =
-                sqlx::query_as("EXPLAIN QUERY PLAN SELECT id FROM appointments WHERE staff_id = 1")
-                    .fetch_all(&self.served.pool)
-                    .await?;
-            if plan.iter().any(|p| p.3.starts_with("SCAN")) {
-                let share = scan.0 / total;
-                #[allow(clippy::cast_precision_loss)]
-                let mean = scan.0 / scan.1 as f64 * 1e3;
-                findings.push(Finding {
-                    id: "sequential_scan:appointments".to_owned(),
-                    kind: "sequential_scan".to_owned(),
-                    target: TargetRole::Database,
-                    title: "Sequential scan on `appointments`".to_owned(),
-                    evidence: format!("{:.0} % of database time, {} calls of {mean:.1} ms", share * 100.0, scan.1),
-                    cost: share,
-                    action: FindingAction { label: "Review index".to_owned(), route: "/database".to_owned() },
-                });
-            }
-        }
-        let duplicates: Vec<String> = sqlx::query_scalar(
-            "SELECT name FROM sqlite_schema WHERE type = 'index' AND name IN ('appointments_user', 'appointments_user_id_idx') ORDER BY name",
-        )
-        .fetch_all(&self.served.pool)
-        .await?;
-        if let [a, b] = duplicates.as_slice() {
-            findings.push(Finding {
-                id: format!("duplicate_index:{b}"),
-                kind: "duplicate_index".to_owned(),
-                target: TargetRole::Database,
-                title: format!("`{b}` repeats `{a}`"),
-                evidence: "same column, written with every change of the table".to_owned(),
-                cost: 0.02,
-                action: FindingAction { label: "Review index".to_owned(), route: "/database".to_owned() },
-            });
-        }
-        Ok(findings)
-    }
-}
+/// Time between looks for findings, in milliseconds.
+const LOOK_MS: f64 = 20_000.0;
+/// The first look comes this soon: until then nothing has been measured.
+const FIRST_LOOK_MS: f64 = 5_000.0;
+/// Looks that a window spans; findings are measured over about a minute.
+const WINDOW: usize = 3;
+/// Time between looks at the large answer, in milliseconds.
+const LARGE_MS: f64 = 60_000.0;
+/// Statements per request from which a route is an N+1 route.
+const MANY_STATEMENTS: f64 = 8.0;
 
 fn series(metric: &str, attributes: &[(&str, &str)], unit: Unit, role: TargetRole) -> SeriesInfo {
     SeriesInfo::new(metric, attributes, unit, role)
+}
+
+#[allow(clippy::cast_precision_loss)]
+fn millis(usage: Usage) -> f64 {
+    usage.nanos as f64 / 1e6 / usage.calls.max(1) as f64
+}
+
+fn action(label: &str, route: &str) -> FindingAction {
+    FindingAction { label: label.to_owned(), route: route.to_owned() }
+}
+
+fn size(bytes: f64) -> String {
+    if bytes < 1024.0 * 1024.0 {
+        format!("{:.1} KiB", bytes / 1024.0)
+    } else {
+        format!("{:.1} MiB", bytes / (1024.0 * 1024.0))
+    }
+}
+
+/// What counters that only grow gained over the last few looks.
+struct Window<const N: usize> {
+    looks: VecDeque<(f64, [Usage; N])>,
+}
+
+impl<const N: usize> Window<N> {
+    fn new() -> Self {
+        Self { looks: VecDeque::new() }
+    }
+
+    /// Takes a look when it is time for one: the seconds the window spans and what was gained in them.
+    fn look(&mut self, now_ms: f64, read: impl FnOnce() -> [Usage; N]) -> Option<(f64, [Usage; N])> {
+        let last_ms = self.looks.back().map(|l| l.0);
+        // The first look has nothing to compare with; so has one after the clock was set back.
+        let Some(last_ms) = last_ms.filter(|last| now_ms >= *last) else {
+            self.looks.clear();
+            self.looks.push_back((now_ms, read()));
+            return None;
+        };
+        if now_ms - last_ms < if self.looks.len() == 1 { FIRST_LOOK_MS } else { LOOK_MS } {
+            return None;
+        }
+        let now = read();
+        let gained = self.looks.front().map(|(then_ms, then)| {
+            let mut gained = now;
+            for (g, t) in gained.iter_mut().zip(then) {
+                *g = g.since(*t);
+            }
+            ((now_ms - then_ms) / 1e3, gained)
+        });
+        self.looks.push_back((now_ms, now));
+        if self.looks.len() > WINDOW {
+            self.looks.pop_front();
+        }
+        gained
+    }
+}
+
+/// Measures the demo's database through its pool, and what is in the file through a connection outside the pool, so that
+/// a pool that is used up is measured and not waited for.
+pub(crate) struct DemoDatabaseCollector {
+    served: Arc<Served>,
+    path: PathBuf,
+    connection: Option<SqliteConnection>,
+    version: Option<String>,
+    last: Option<(f64, u64)>,
+    window: Window<{ Statement::COUNT }>,
+    /// Sizes of indexes, which need a walk through the file, by name.
+    index_bytes: BTreeMap<String, f64>,
+    _watching: Arc<Watching>,
+}
+
+impl DemoDatabaseCollector {
+    pub(crate) fn new(served: Arc<Served>, path: PathBuf, watching: Arc<Watching>) -> Self {
+        Self {
+            served,
+            path,
+            connection: None,
+            version: None,
+            last: None,
+            window: Window::new(),
+            index_bytes: BTreeMap::new(),
+            _watching: watching,
+        }
+    }
+
+    async fn connect(&self) -> Result<SqliteConnection, sqlx::Error> {
+        SqliteConnectOptions::new()
+            .filename(&self.path)
+            .create_if_missing(false)
+            .read_only(true)
+            .busy_timeout(Duration::from_millis(200))
+            .disable_statement_logging()
+            .connect()
+            .await
+    }
+
+    #[allow(clippy::cast_precision_loss)]
+    async fn measure(&mut self, c: &mut SqliteConnection, now_ms: f64) -> Result<Collection, sqlx::Error> {
+        let started = Instant::now();
+        let version: String = sqlx::query_scalar("SELECT sqlite_version()").fetch_one(&mut *c).await?;
+        let round_trip_ms = started.elapsed().as_secs_f64() * 1e3;
+        let role = TargetRole::Database;
+        let pool = &self.served.pool;
+        let (open, idle) = (f64::from(pool.size()), pool.num_idle() as f64);
+        let (pages, page): (i64, i64) =
+            sqlx::query_as("SELECT page_count, page_size FROM pragma_page_count(), pragma_page_size()")
+                .fetch_one(&mut *c)
+                .await?;
+        let bytes = pages as f64 * page as f64;
+        let usage = self.served.statement_usage();
+        let mut values = vec![
+            (series("database.connections", &[("state", "active")], Unit::Count, role), (open - idle).max(0.0)),
+            (series("database.connections", &[("state", "idle")], Unit::Count, role), idle),
+            (series("database.query.longest", &[], Unit::Seconds, role), self.served.longest_running_s()),
+            (series("database.size", &[], Unit::Bytes, role), bytes),
+        ];
+        // Every statement is a transaction of its own.
+        let statements = usage.iter().map(|u| u.calls).sum();
+        if let Some((then_ms, then)) = self.last.replace((now_ms, statements))
+            && now_ms > then_ms
+        {
+            let rate = statements.saturating_sub(then) as f64 / ((now_ms - then_ms) / 1e3);
+            values.push((series("database.transactions", &[], Unit::PerSecond, role), rate));
+        }
+        let mut findings = None;
+        if let Some((seconds, gained)) = self.window.look(now_ms, || usage) {
+            let mut all = Vec::new();
+            all.extend(scan(c, seconds, &gained).await?);
+            all.extend(duplicate_indexes(c, bytes, &mut self.index_bytes).await?);
+            all.sort_by(|a, b| b.cost.total_cmp(&a.cost));
+            findings = Some(all);
+        }
+        self.version.get_or_insert(format!("SQLite {version}"));
+        Ok(Collection {
+            values,
+            round_trip_ms: Some(round_trip_ms),
+            version: self.version.clone(),
+            detail: Some("demo data, 200\u{2009}000 appointments".to_owned()),
+            limits: [("max_connections".to_owned(), f64::from(POOL))].into(),
+            findings,
+            ..Collection::default()
+        })
+    }
 }
 
 impl Collector for DemoDatabaseCollector {
@@ -84,72 +181,218 @@ impl Collector for DemoDatabaseCollector {
         self.path.display().to_string()
     }
 
-    #[allow(clippy::cast_precision_loss)]
     fn collect(&mut self, now_ms: f64) -> BoxFuture<'_, Result<Collection, ApiError>> {
         Box::pin(async move {
-            let fail = |e: sqlx::Error| {
-                ApiError::new(ErrorCode::Unreachable, format!("The demo database does not answer: {e}"))
+            // Taken out, so that a connection whose statement failed or was given up is not used again.
+            let result = match self.connection.take() {
+                Some(c) => Ok(c),
+                None => self.connect().await,
             };
-            let started = Instant::now();
-            let served = self.served.clone();
-            let version: String =
-                sqlx::query_scalar("SELECT sqlite_version()").fetch_one(&served.pool).await.map_err(fail)?;
-            let round_trip_ms = started.elapsed().as_secs_f64() * 1e3;
-            self.version.get_or_insert(format!("SQLite {version}"));
-            let role = TargetRole::Database;
-            let active = served.running.load(Ordering::Relaxed) as f64;
-            let open = f64::from(served.pool.size());
-            let longest = served
-                .oldest
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .values()
-                .map(|t| t.elapsed().as_secs_f64())
-                .fold(0.0, f64::max);
-            let size = std::fs::metadata(&self.path).map_or(0, |m| m.len()) as f64;
-            let mut values = vec![
-                (series("database.connections", &[("state", "active")], Unit::Count, role), active),
-                (series("database.connections", &[("state", "idle")], Unit::Count, role), (open - active).max(0.0)),
-                (series("database.query.longest", &[], Unit::Seconds, role), longest),
-                (series("database.size", &[], Unit::Bytes, role), size),
-            ];
-            let statements = served.statements.load(Ordering::Relaxed);
-            if let Some((then, before)) = self.last {
-                let rate = (statements - before) as f64 / ((now_ms - then) / 1e3).max(1e-3);
-                values.push((series("database.transactions", &[], Unit::PerSecond, role), rate));
-            }
-            self.last = Some((now_ms, statements));
-            let mut findings = None;
-            // Soon after the start a few slow statements were seen; then once a minute is enough.
-            if self.slow_at == 0.0 {
-                self.slow_at = now_ms - 52_000.0;
-            } else if now_ms - self.slow_at >= 60_000.0 {
-                self.slow_at = now_ms;
-                findings = Some(self.findings().await.map_err(fail)?);
-            }
-            Ok(Collection {
-                values,
-                round_trip_ms: Some(round_trip_ms),
-                version: self.version.clone(),
-                detail: Some("demo data, 200\u{2009}000 appointments".to_owned()),
-                limits: [("max_connections".to_owned(), f64::from(POOL))].into(),
-                findings,
-                ..Collection::default()
-            })
+            let result = match result {
+                Ok(mut c) => self.measure(&mut c, now_ms).await.map(|out| (c, out)),
+                Err(e) => Err(e),
+            };
+            let (c, out) = result.map_err(|e| {
+                ApiError::new(ErrorCode::Unreachable, format!("The demo database does not answer: {e}"))
+                    .hint("Is its file still there? Open the demo again to rebuild it")
+            })?;
+            self.connection = Some(c);
+            Ok(out)
         })
     }
 }
 
-/// The probe from outside, and the API's own counters.
+/// The missing index: how much of the database's time the statement took, while its plan is a scan.
+#[allow(clippy::cast_precision_loss)]
+async fn scan(
+    c: &mut SqliteConnection,
+    seconds: f64,
+    gained: &[Usage; Statement::COUNT],
+) -> Result<Option<Finding>, sqlx::Error> {
+    let statement = Statement::AppointmentsOfStaff;
+    let own = gained.get(statement as usize).copied().unwrap_or_default();
+    let total: u64 = gained.iter().map(|u| u.nanos).sum();
+    if own.calls == 0 || total == 0 {
+        return Ok(None);
+    }
+    let plan = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {}", statement.sql()));
+    let plan: Vec<(i64, i64, i64, String)> = sqlx::query_as(plan).bind(1).bind(20).fetch_all(&mut *c).await?;
+    if !plan.iter().any(|step| step.3.starts_with("SCAN appointments")) {
+        return Ok(None);
+    }
+    let share = own.nanos as f64 / total as f64;
+    Ok(Some(Finding {
+        id: "sequential_scan:appointments".to_owned(),
+        kind: "sequential_scan".to_owned(),
+        target: TargetRole::Database,
+        title: "Sequential scan on `appointments`: no index on `staff_id, starts_at`".to_owned(),
+        evidence: format!(
+            "{:.0} % of database time, {:.0} calls/min of {:.1} ms each ({} in {seconds:.0} s)",
+            share * 100.0,
+            own.calls as f64 * 60.0 / seconds,
+            millis(own),
+            own.calls,
+        ),
+        cost: share,
+        action: action("Review index", "/database"),
+    }))
+}
+
+/// Indexes that repeat another one of their table column by column.
+async fn duplicate_indexes(
+    c: &mut SqliteConnection,
+    database_bytes: f64,
+    sizes: &mut BTreeMap<String, f64>,
+) -> Result<Vec<Finding>, sqlx::Error> {
+    let indexes: Vec<(String, String, String)> = sqlx::query_as(
+        "SELECT t.name, i.name, (SELECT group_concat(name, ', ') FROM pragma_index_info(i.name))
+         FROM sqlite_schema t, pragma_index_list(t.name) i
+         WHERE t.type = 'table' AND i.origin = 'c' AND i.partial = 0 ORDER BY t.name, i.name",
+    )
+    .fetch_all(&mut *c)
+    .await?;
+    let mut first: BTreeMap<(&str, &str), &str> = BTreeMap::new();
+    let mut findings = Vec::new();
+    for (table, index, columns) in &indexes {
+        let Some(other) = first.get(&(table.as_str(), columns.as_str())) else {
+            first.insert((table, columns), index);
+            continue;
+        };
+        let bytes = match sizes.get(index) {
+            Some(bytes) => *bytes,
+            None => {
+                let bytes: Option<i64> =
+                    sqlx::query_scalar("SELECT pgsize FROM dbstat WHERE name = ? AND aggregate = TRUE")
+                        .bind(index)
+                        .fetch_optional(&mut *c)
+                        .await?;
+                #[allow(clippy::cast_precision_loss)]
+                let bytes = bytes.unwrap_or_default() as f64;
+                sizes.insert(index.clone(), bytes);
+                bytes
+            }
+        };
+        findings.push(Finding {
+            id: format!("duplicate_index:{index}"),
+            kind: "duplicate_index".to_owned(),
+            target: TargetRole::Database,
+            title: format!("`{index}` repeats `{other}`"),
+            evidence: format!("{} for `{columns}` of `{table}` again, written with every change", size(bytes)),
+            cost: if database_bytes > 0.0 { bytes / database_bytes } else { 0.0 },
+            action: action("Review index", "/database"),
+        });
+    }
+    Ok(findings)
+}
+
+/// Measures the demo's cache; adds to the finding about keys without expiry how much memory they hold.
+pub(crate) struct DemoCacheCollector {
+    served: Arc<Served>,
+    inner: Box<dyn Collector>,
+    _watching: Arc<Watching>,
+}
+
+impl DemoCacheCollector {
+    pub(crate) fn new(served: Arc<Served>, inner: Box<dyn Collector>, watching: Arc<Watching>) -> Self {
+        Self { served, inner, _watching: watching }
+    }
+}
+
+impl Collector for DemoCacheCollector {
+    fn role(&self) -> TargetRole {
+        TargetRole::Cache
+    }
+
+    fn address(&self) -> String {
+        self.inner.address()
+    }
+
+    #[allow(clippy::cast_precision_loss)]
+    fn collect(&mut self, now_ms: f64) -> BoxFuture<'_, Result<Collection, ApiError>> {
+        Box::pin(async move {
+            let mut out = self.inner.collect(now_ms).await?;
+            if let Some(findings) = &mut out.findings
+                && let Some(mean) = self.served.mean_forever_bytes()
+                && let Some(finding) = findings.iter_mut().find(|f| f.kind == "keys_without_expiry")
+            {
+                let (keys, forever) = self.served.cache.keys();
+                finding.evidence =
+                    format!("{forever} of {keys} keys, about {} that nothing frees", size(mean * forever as f64));
+            }
+            Ok(out)
+        })
+    }
+}
+
+/// What the API's counters had when they were last read.
+pub(crate) struct ApiCursor {
+    last: Option<(f64, (u64, u64), Vec<u64>)>,
+}
+
+impl ApiCursor {
+    pub(crate) fn new() -> Self {
+        Self { last: None }
+    }
+
+    /// The `http.server.*` values since the last call; none the first time. Without requests there is no error ratio and
+    /// no latency.
+    #[allow(clippy::cast_precision_loss)]
+    pub(crate) fn read(&mut self, served: &Served, now_ms: f64) -> Vec<(SeriesInfo, f64)> {
+        let role = TargetRole::Api;
+        let (counts, latencies) = (served.requests(), served.latencies());
+        let mut values = Vec::new();
+        if let Some((then_ms, before, buckets)) = &self.last
+            && now_ms > *then_ms
+        {
+            let requests = counts.0.saturating_sub(before.0) as f64;
+            let rate = requests / ((now_ms - then_ms) / 1e3);
+            values.push((series("http.server.requests", &[], Unit::PerSecond, role), rate));
+            if requests > 0.0 {
+                let errors = counts.1.saturating_sub(before.1) as f64;
+                values.push((series("http.server.errors", &[], Unit::Ratio, role), (errors / requests).min(1.0)));
+            }
+            let gained: Vec<u64> = latencies.iter().zip(buckets).map(|(n, b)| n.saturating_sub(*b)).collect();
+            for (name, q) in [("p50", 0.5), ("p95", 0.95), ("p99", 0.99)] {
+                if let Some(v) = Histogram::quantile(&gained, q) {
+                    values.push((series("http.server.duration", &[("quantile", name)], Unit::Seconds, role), v));
+                }
+            }
+        }
+        self.last = Some((now_ms, counts, latencies));
+        values
+    }
+}
+
+/// The probe from outside, and the API's own counters and findings.
 pub(crate) struct DemoApiCollector {
     served: Arc<Served>,
     probe: Box<dyn Collector>,
-    last: Option<(f64, u64, u64)>,
+    /// A probe of the large answer; only its findings are used.
+    large: Box<dyn Collector>,
+    large_ms: Option<f64>,
+    large_findings: Vec<Finding>,
+    cursor: ApiCursor,
+    window: Window<{ Route::ALL.len() }>,
+    _watching: Arc<Watching>,
 }
 
 impl DemoApiCollector {
-    pub(crate) fn new(served: Arc<Served>, probe: Box<dyn Collector>) -> Self {
-        Self { served, probe, last: None }
+    pub(crate) fn new(
+        served: Arc<Served>,
+        probe: Box<dyn Collector>,
+        large: Box<dyn Collector>,
+        watching: Arc<Watching>,
+    ) -> Self {
+        Self {
+            served,
+            probe,
+            large,
+            large_ms: None,
+            large_findings: Vec::new(),
+            cursor: ApiCursor::new(),
+            window: Window::new(),
+            _watching: watching,
+        }
     }
 }
 
@@ -162,35 +405,60 @@ impl Collector for DemoApiCollector {
         self.probe.address()
     }
 
-    #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
     fn collect(&mut self, now_ms: f64) -> BoxFuture<'_, Result<Collection, ApiError>> {
         Box::pin(async move {
             let mut out = self.probe.collect(now_ms).await?;
-            let role = TargetRole::Api;
-            let requests = self.served.requests.load(Ordering::Relaxed);
-            let errors = self.served.errors.load(Ordering::Relaxed);
-            let mut latencies =
-                std::mem::take(&mut *self.served.latencies.lock().unwrap_or_else(PoisonError::into_inner));
-            if let Some((then, r, e)) = self.last {
-                let n = (requests - r) as f64;
-                out.values.push((
-                    series("http.server.requests", &[], Unit::PerSecond, role),
-                    n / ((now_ms - then) / 1e3).max(1e-3),
-                ));
-                if n > 0.0 {
-                    out.values.push((series("http.server.errors", &[], Unit::Ratio, role), (errors - e) as f64 / n));
-                }
-            }
-            self.last = Some((now_ms, requests, errors));
-            latencies.sort_by(f64::total_cmp);
-            for (name, q) in [("p50", 0.5), ("p95", 0.95), ("p99", 0.99)] {
-                // A second without requests has no percentile.
-                if let Some(v) = latencies.get(((latencies.len() as f64 * q).ceil() as usize).saturating_sub(1)) {
-                    out.values.push((series("http.server.duration", &[("quantile", name)], Unit::Seconds, role), *v));
-                }
-            }
+            out.values.extend(self.cursor.read(&self.served, now_ms));
             out.version.get_or_insert_with(|| "Perfdeck demo API".to_owned());
+            let served = self.served.clone();
+            if let Some((seconds, gained)) = self.window.look(now_ms, || served.route_usage()) {
+                if self.large_ms.is_none_or(|at| now_ms - at >= LARGE_MS || now_ms < at) {
+                    self.large_ms = Some(now_ms);
+                    // An answer that does not come now may come next time.
+                    if let Ok(Collection { findings: Some(findings), .. }) = self.large.collect(now_ms).await {
+                        self.large_findings = findings;
+                    }
+                }
+                let mut all = out.findings.take().unwrap_or_default();
+                all.extend(self.large_findings.iter().cloned());
+                all.extend(many_statements(seconds, &gained));
+                all.sort_by(|a, b| b.cost.total_cmp(&a.cost));
+                out.findings = Some(all);
+            } else {
+                // A part of the findings must not replace all of them.
+                out.findings = None;
+            }
             Ok(out)
         })
     }
+}
+
+/// Routes that run many statements for each request.
+#[allow(clippy::cast_precision_loss)]
+fn many_statements(seconds: f64, gained: &[Usage]) -> Vec<Finding> {
+    let total: u64 = gained.iter().map(|u| u.nanos).sum();
+    Route::ALL
+        .iter()
+        .zip(gained)
+        .filter(|(_, own)| own.calls > 0 && own.statements as f64 / own.calls as f64 >= MANY_STATEMENTS)
+        .map(|(route, own)| {
+            let each = own.statements as f64 / own.calls as f64;
+            let share = own.nanos as f64 / total.max(1) as f64;
+            Finding {
+                id: format!("many_statements:{}", route.path()),
+                kind: "many_statements".to_owned(),
+                target: TargetRole::Api,
+                title: format!("`{}` runs {each:.0} statements per request", route.path()),
+                evidence: format!(
+                    "{:.0} % of the API's time, {:.0} requests/min of {:.1} ms each ({} in {seconds:.0} s)",
+                    share * 100.0,
+                    own.calls as f64 * 60.0 / seconds,
+                    millis(*own),
+                    own.calls,
+                ),
+                cost: share,
+                action: action("Review statements", "/database"),
+            }
+        })
+        .collect()
 }
