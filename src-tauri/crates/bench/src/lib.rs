@@ -5,8 +5,10 @@
 //! of a request, so a stalled target shows in every request that waited for it (coordinated omission).
 #![forbid(unsafe_code)]
 
+mod connect;
 mod cpu;
 mod engine;
+mod judge;
 mod pacing;
 mod record;
 mod run;

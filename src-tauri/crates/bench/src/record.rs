@@ -19,6 +19,7 @@ pub(crate) enum Class {
     Protocol,
     Status,
     Shed,
+    Other,
 }
 
 impl Class {
@@ -31,6 +32,7 @@ impl Class {
             Self::Protocol => "protocol",
             Self::Status => "status",
             Self::Shed => "shed",
+            Self::Other => "other",
         }
     }
 }
@@ -47,17 +49,14 @@ fn unreachable_histogram() -> Histogram<u64> {
     h
 }
 
-/// One second of one thread.
+/// One second of one thread, with its histogram as (value, count) pairs: a long run keeps no histogram per second.
+#[derive(Debug)]
 pub(crate) struct Second {
+    /// Which second of the measured time.
+    pub(crate) index: usize,
     pub(crate) requests: u64,
     pub(crate) errors: u64,
-    pub(crate) response: Histogram<u64>,
-}
-
-impl Second {
-    fn new() -> Self {
-        Self { requests: 0, errors: 0, response: histogram() }
-    }
+    pub(crate) samples: Vec<(u64, u64)>,
 }
 
 /// Everything one thread recorded in the measured time.
@@ -67,14 +66,24 @@ pub(crate) struct Record {
     pub(crate) lag: Histogram<u64>,
     pub(crate) errors: BTreeMap<Class, (u64, String)>,
     pub(crate) statuses: BTreeMap<u16, u64>,
-    open: (usize, Second),
     pub(crate) requests: u64,
     pub(crate) failed: u64,
+    /// Successful responses within the measured time; one that began before it or ended after it counts by the share
+    /// of its service time that lies inside, so that slow responses do not bias the rate at the edges.
+    pub(crate) completed: f64,
+    /// Requests that were sent before the measured time ended.
+    pub(crate) sent_in_time: u64,
+    /// The part of the schedule lag that the pacer itself caused by waking up late, summed, in microseconds.
+    pub(crate) woke_late_us: u64,
+    /// Requests without an outcome when the run was stopped.
+    pub(crate) unfinished: u64,
     pub(crate) bytes: u64,
-    pub(crate) cpu_s: f64,
-    pub(crate) threads_without_cpu: usize,
-    /// Open-second histograms that other threads' records are merged with before they become figures.
+    /// CPU seconds in the measured time, where the system tells.
+    pub(crate) cpu_s: Option<f64>,
+    /// Seconds that are over and were not handed over yet.
     pub(crate) closed: Vec<Second>,
+    open: Second,
+    open_response: Histogram<u64>,
 }
 
 impl Record {
@@ -85,37 +94,52 @@ impl Record {
             lag: histogram(),
             errors: BTreeMap::new(),
             statuses: BTreeMap::new(),
-            open: (0, Second::new()),
             requests: 0,
             failed: 0,
+            completed: 0.0,
+            sent_in_time: 0,
+            woke_late_us: 0,
+            unfinished: 0,
             bytes: 0,
-            cpu_s: 0.0,
-            threads_without_cpu: 0,
+            cpu_s: Some(0.0),
             closed: Vec::new(),
+            open: Second { index: 0, requests: 0, errors: 0, samples: Vec::new() },
+            open_response: histogram(),
         }
     }
 
-    fn second(&mut self, at_s: f64) -> &mut Second {
+    fn close(&mut self) {
+        let next = Second { index: self.open.index + 1, requests: 0, errors: 0, samples: Vec::new() };
+        let mut done = std::mem::replace(&mut self.open, next);
+        if !self.open_response.is_empty() {
+            done.samples = self
+                .open_response
+                .iter_recorded()
+                .map(|v| (v.value_iterated_to(), v.count_since_last_iteration()))
+                .collect();
+            self.open_response.reset();
+        }
+        self.closed.push(done);
+    }
+
+    /// Closes the seconds before `at_s` of the measured time.
+    pub(crate) fn advance(&mut self, at_s: f64) {
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
         let index = at_s.max(0.0) as usize;
-        while self.open.0 < index {
-            let done = std::mem::replace(&mut self.open.1, Second::new());
-            self.closed.push(done);
-            self.open.0 += 1;
+        while self.open.index < index {
+            self.close();
         }
-        &mut self.open.1
     }
 
     /// A response that arrived `at_s` seconds into the measured time; times in microseconds.
-    pub(crate) fn success(&mut self, at_s: f64, response_us: u64, service_us: u64, lag_us: u64, bytes: u64) {
+    pub(crate) fn success(&mut self, at_s: f64, response_us: u64, service_us: u64, lag_us: u64) {
         self.requests += 1;
-        self.bytes += bytes;
         self.response.saturating_record(response_us.max(1));
         self.service.saturating_record(service_us.max(1));
         self.lag.saturating_record(lag_us.max(1));
-        let second = self.second(at_s);
-        second.requests += 1;
-        second.response.saturating_record(response_us.max(1));
+        self.advance(at_s);
+        self.open.requests += 1;
+        self.open_response.saturating_record(response_us.max(1));
     }
 
     /// A failed request.
@@ -124,14 +148,13 @@ impl Record {
         self.failed += 1;
         let entry = self.errors.entry(class).or_insert_with(|| (0, message.chars().take(200).collect()));
         entry.0 += 1;
-        let second = self.second(at_s);
-        second.requests += 1;
-        second.errors += 1;
+        self.advance(at_s);
+        self.open.requests += 1;
+        self.open.errors += 1;
     }
 
     pub(crate) fn finish(&mut self) {
-        let last = std::mem::replace(&mut self.open.1, Second::new());
-        self.closed.push(last);
+        self.close();
     }
 
     /// Adds another thread's record, both finished.
@@ -146,44 +169,14 @@ impl Record {
         for (status, count) in other.statuses {
             *self.statuses.entry(status).or_default() += count;
         }
-        for (i, second) in other.closed.into_iter().enumerate() {
-            if let Some(mine) = self.closed.get_mut(i) {
-                mine.requests += second.requests;
-                mine.errors += second.errors;
-                let _ = mine.response.add(&second.response);
-            } else {
-                self.closed.push(second);
-            }
-        }
         self.requests += other.requests;
         self.failed += other.failed;
+        self.completed += other.completed;
+        self.sent_in_time += other.sent_in_time;
+        self.woke_late_us += other.woke_late_us;
+        self.unfinished += other.unfinished;
         self.bytes += other.bytes;
-        self.cpu_s += other.cpu_s;
-        self.threads_without_cpu += other.threads_without_cpu;
-    }
-
-    /// One-second intervals of a measured time that began at `start_ms`.
-    pub(crate) fn intervals(&self, start_ms: f64, duration_s: f64) -> Vec<Interval> {
-        self.closed
-            .iter()
-            .enumerate()
-            .filter_map(|(i, s)| {
-                #[allow(clippy::cast_precision_loss)]
-                let at = i as f64;
-                let length = (duration_s - at).min(1.0);
-                let q = |q: f64| (!s.response.is_empty()).then(|| ms(s.response.value_at_quantile(q)));
-                (length > 1e-3).then(|| Interval {
-                    t_ms: start_ms + at * 1e3,
-                    duration_s: length,
-                    requests: s.requests,
-                    errors: s.errors,
-                    p50: q(0.5),
-                    p90: q(0.9),
-                    p99: q(0.99),
-                    max: q(1.0),
-                })
-            })
-            .collect()
+        self.cpu_s = self.cpu_s.zip(other.cpu_s).map(|(a, b)| a + b);
     }
 
     pub(crate) fn errors_by_class(&self) -> Vec<ErrorCount> {
@@ -202,6 +195,78 @@ impl Record {
 
     pub(crate) fn statuses(&self) -> Vec<StatusCount> {
         self.statuses.iter().map(|(status, count)| StatusCount { status: *status, count: *count }).collect()
+    }
+}
+
+/// Seconds of all threads, merged while the run goes on; at most a few are held as histograms at a time.
+pub(crate) struct Seconds {
+    threads: usize,
+    pending: BTreeMap<usize, Pending>,
+    done: Vec<Interval>,
+}
+
+struct Pending {
+    reported: usize,
+    requests: u64,
+    errors: u64,
+    response: Histogram<u64>,
+}
+
+impl Seconds {
+    pub(crate) fn new(threads: usize) -> Self {
+        Self { threads, pending: BTreeMap::new(), done: Vec::new() }
+    }
+
+    /// Takes in one second of one thread. Each thread reports each second once, in order.
+    pub(crate) fn add(&mut self, second: Second) {
+        let pending = self.pending.entry(second.index).or_insert_with(|| Pending {
+            reported: 0,
+            requests: 0,
+            errors: 0,
+            response: histogram(),
+        });
+        pending.reported += 1;
+        pending.requests += second.requests;
+        pending.errors += second.errors;
+        for (us, count) in second.samples {
+            pending.response.saturating_record_n(us, count);
+        }
+        while self.pending.first_key_value().is_some_and(|(_, p)| p.reported >= self.threads) {
+            if let Some((index, pending)) = self.pending.pop_first() {
+                self.done.push(pending.interval(index));
+            }
+        }
+    }
+
+    /// One-second intervals of a measured time that began at `start_ms`.
+    pub(crate) fn intervals(mut self, start_ms: f64, duration_s: f64) -> Vec<Interval> {
+        self.done.extend(self.pending.iter().map(|(index, p)| p.interval(*index)));
+        self.done
+            .into_iter()
+            .filter_map(|mut i| {
+                i.duration_s = (duration_s - i.t_ms / 1e3).min(1.0);
+                i.t_ms += start_ms;
+                (i.duration_s > 1e-6 || i.requests > 0).then_some(i)
+            })
+            .collect()
+    }
+}
+
+impl Pending {
+    /// With the start relative to the measured time.
+    fn interval(&self, index: usize) -> Interval {
+        let q = |q: f64| (!self.response.is_empty()).then(|| ms(self.response.value_at_quantile(q)));
+        Interval {
+            #[allow(clippy::cast_precision_loss)]
+            t_ms: index as f64 * 1e3,
+            duration_s: 1.0,
+            requests: self.requests,
+            errors: self.errors,
+            p50: q(0.5),
+            p90: q(0.9),
+            p99: q(0.99),
+            max: q(1.0),
+        }
     }
 }
 
@@ -240,21 +305,29 @@ pub(crate) fn latency(h: &Histogram<u64>) -> LatencyMs {
     }
 }
 
-/// Points of the percentile curve, evenly spaced in log 1/(1−q) up to the last sample.
+/// Points of the percentile curve, evenly spaced in log 1/(1−q) from 0 to 1 − 1/n: at most 100.
 pub(crate) fn curve(h: &Histogram<u64>) -> Vec<Percentile> {
     if h.is_empty() {
         return Vec::new();
     }
     #[allow(clippy::cast_precision_loss)]
     let end = (h.len() as f64).log10();
-    let points = 80;
+    let points = 99;
     let mut out: Vec<Percentile> = (0..=points)
         .map(|i| {
             let q = 1.0 - 10f64.powf(-end * f64::from(i) / f64::from(points));
-            Percentile { q, ms: ms(h.value_at_quantile(q)) }
+            // q is "at most this share is below"; the smallest sample itself is at 0, the largest at 1 − 1/n.
+            let us = if i == 0 {
+                h.min()
+            } else if i == points {
+                h.max()
+            } else {
+                h.value_at_quantile(q)
+            };
+            Percentile { q, ms: ms(us) }
         })
         .collect();
-    out.push(Percentile { q: 1.0, ms: ms(h.max()) });
+    out.dedup_by(|b, a| b.q <= a.q);
     out
 }
 
@@ -286,15 +359,61 @@ mod tests {
     fn records_of_two_threads_merge_by_second() {
         let mut a = Record::new();
         let mut b = Record::new();
-        a.success(0.1, 1000, 1000, 1, 10);
-        b.success(2.5, 3000, 2000, 1000, 10);
+        a.success(0.1, 1000, 1000, 1);
+        b.success(2.5, 3000, 2000, 1000);
         b.failure(2.6, Class::Reset, "gone");
         a.finish();
         b.finish();
+        let mut seconds = Seconds::new(2);
+        for second in a.closed.drain(..).chain(b.closed.drain(..)) {
+            seconds.add(second);
+        }
         a.merge(b);
-        assert_eq!((a.requests, a.failed, a.bytes), (3, 1, 20), "totals add up");
-        let i = a.intervals(5000.0, 3.0);
+        assert_eq!((a.requests, a.failed), (3, 1), "totals add up");
+        let i = seconds.intervals(5000.0, 3.0);
         assert_eq!(i.iter().map(|i| i.requests).collect::<Vec<_>>(), [1, 0, 2], "seconds without requests stay");
         assert_eq!(i[1].p50, None, "and have no percentiles, rather than zero");
+        assert!((i[2].t_ms - 7000.0).abs() < 1e-6, "seconds follow the start");
+        assert!(i[2].p50.is_some_and(|p| (p - 3.0).abs() < 0.01), "the percentile survives the hand-over");
+    }
+
+    #[test]
+    fn the_last_second_may_be_shorter() {
+        let mut a = Record::new();
+        a.success(1.2, 1000, 1000, 1);
+        a.finish();
+        let mut seconds = Seconds::new(1);
+        a.closed.drain(..).for_each(|s| seconds.add(s));
+        let i = seconds.intervals(0.0, 1.5);
+        assert_eq!(i.iter().map(|i| i.duration_s).collect::<Vec<_>>(), [1.0, 0.5], "1.5 s are two intervals");
+    }
+
+    #[test]
+    fn the_curve_ends_at_the_largest_sample() {
+        let mut h = histogram();
+        for us in 1..=10_000 {
+            h.record(us).expect("in range");
+        }
+        let c = curve(&h);
+        assert!(c.len() <= 100 && c.windows(2).all(|w| w[0].q < w[1].q && w[0].ms <= w[1].ms), "it only rises");
+        assert!((c[c.len() - 1].q - 0.9999).abs() < 1e-9, "10,000 samples reach to 1 - 1/n");
+        assert!((c[c.len() - 1].ms - 10.0).abs() < 0.1 && c[0].q == 0.0, "from the smallest to the largest");
+        h.reset();
+        assert!(curve(&h).is_empty(), "no sample, no curve");
+        h.record(5).expect("in range");
+        assert_eq!(curve(&h).len(), 1, "one sample is one point");
+    }
+
+    #[test]
+    fn histograms_survive_storage() {
+        let mut h = histogram();
+        for us in [1, 250, 1_000_000, 90_000_000] {
+            h.record(us).expect("in range");
+        }
+        let bytes = base64::engine::general_purpose::STANDARD.decode(packed(&h)).expect("base64");
+        let back: Histogram<u64> =
+            hdrhistogram::serialization::Deserializer::new().deserialize(&mut bytes.as_slice()).expect("V2 compressed");
+        assert_eq!(back.len(), 4, "all samples are there");
+        assert_eq!(back.max(), h.max(), "with their values");
     }
 }

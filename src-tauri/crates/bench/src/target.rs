@@ -7,8 +7,14 @@ use http_body_util::Full;
 use hyper::header::{HOST, HeaderName, HeaderValue, USER_AGENT};
 use perfdeck_model::{Address, ApiError, ErrorCode, Header, HttpBenchSpec, Load, Scheme};
 
-/// Headers whose values are secrets.
+/// Headers whose values are secrets, besides those whose name says so.
 const SECRET: &[&str] = &["authorization", "cookie", "proxy-authorization", "x-api-key", "x-auth-token"];
+
+/// Words in a header's name that say that its value is a secret.
+const SECRET_WORDS: &[&str] = &["token", "secret", "password", "api-key", "apikey", "authorization", "credential"];
+
+/// Headers that the engine sets from the plan itself; a second opinion would break the framing of the request.
+const OWN: &[&str] = &["content-length", "transfer-encoding"];
 
 /// The request, ready to be cloned.
 #[derive(Clone)]
@@ -43,7 +49,7 @@ pub fn validate(spec: &HttpBenchSpec) -> Result<(), ApiError> {
     number("timeout_s", spec.timeout_s, 0.001, 600.0, "s")?;
     number("connections", f64::from(spec.connections), 1.0, 10_000.0, "connections")?;
     if let Load::Rate { rate_per_s } = spec.load {
-        number("rate_per_s", rate_per_s, 0.01, 1e6, "requests/s")?;
+        number("rate_per_s", rate_per_s, 0.001, 1e6, "requests/s")?;
     }
     if let Some(threads) = spec.threads {
         number("threads", f64::from(threads), 1.0, 256.0, "threads")?;
@@ -85,11 +91,22 @@ pub(crate) fn target(spec: &HttpBenchSpec) -> Result<Target, ApiError> {
         .header(USER_AGENT, concat!("perfdeck/", env!("CARGO_PKG_VERSION")))
         .body(())
         .map_err(|e| bad(&e))?;
+    let mut own = vec![HOST, USER_AGENT];
     for Header { name, value } in &spec.headers {
         let invalid = || ApiError::bad_request(format!("headers: '{}' is not a valid header", name.escape_debug()));
         let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| invalid())?;
         let value = HeaderValue::from_str(value).map_err(|_| invalid())?;
-        request.headers_mut().insert(name, value);
+        if OWN.contains(&name.as_str()) {
+            return Err(ApiError::bad_request(format!("headers: '{name}' is set from the body"))
+                .hint("Leave it out; the body decides it"));
+        }
+        // The first of a name replaces Perfdeck's own, further ones are sent beside it.
+        if own.contains(&name) {
+            own.retain(|n| *n != name);
+            request.headers_mut().insert(name, value);
+        } else {
+            request.headers_mut().append(name, value);
+        }
     }
     let (head, ()) = request.into_parts();
     Ok(Target {
@@ -105,7 +122,8 @@ pub(crate) fn target(spec: &HttpBenchSpec) -> Result<Target, ApiError> {
 pub(crate) fn redacted(spec: &HttpBenchSpec) -> HttpBenchSpec {
     let mut spec = spec.clone();
     for header in &mut spec.headers {
-        if SECRET.contains(&header.name.to_ascii_lowercase().as_str()) {
+        let name = header.name.to_ascii_lowercase();
+        if SECRET.contains(&name.as_str()) || SECRET_WORDS.iter().any(|word| name.contains(word)) {
             "••••".clone_into(&mut header.value);
         }
     }
@@ -154,6 +172,14 @@ mod tests {
             (serde_json::json!({"connections": 0}), "connections"),
             (serde_json::json!({"load": {"kind": "rate", "rate_per_s": -1.0}}), "rate_per_s"),
             (serde_json::json!({"headers": [{"name": "a", "value": "b\r\nHost: evil"}]}), "headers"),
+            (serde_json::json!({"load": {"kind": "rate", "rate_per_s": 0.0}}), "rate_per_s"),
+            (serde_json::json!({"load": {"kind": "rate", "rate_per_s": 2e6}}), "rate_per_s"),
+            (serde_json::json!({"timeout_s": 0.0}), "timeout_s"),
+            (serde_json::json!({"threads": 0}), "threads"),
+            (serde_json::json!({"headers": [{"name": "a\r\nb", "value": "c"}]}), "headers"),
+            (serde_json::json!({"headers": [{"name": "Content-Length", "value": "3"}]}), "headers"),
+            (serde_json::json!({"url": "http://"}), "url"),
+            (serde_json::json!({"url": ""}), "url"),
             (serde_json::json!({"url": "postgres://h/x"}), "url"),
             (serde_json::json!({"url": "http://u:p@h/"}), "url"),
         ] {
@@ -181,5 +207,37 @@ mod tests {
         s.headers = vec![Header { name: "Authorization".into(), value: "Bearer canary".into() }];
         assert_eq!(target(&s).expect("target").head.headers["authorization"], "Bearer canary", "it is sent");
         assert!(!serde_json::to_string(&redacted(&s)).expect("json").contains("canary"), "it is not stored");
+    }
+
+    #[test]
+    fn an_own_user_agent_replaces_perfdecks_and_repeated_headers_stay() {
+        let mut s = spec("http://h/");
+        let header = |name: &str, value: &str| Header { name: name.into(), value: value.into() };
+        assert!(
+            target(&s).expect("target").head.headers["user-agent"].to_str().is_ok_and(|v| v.starts_with("perfdeck/")),
+            "Perfdeck says who it is"
+        );
+        s.headers = vec![header("User-Agent", "mine"), header("Accept", "a"), header("Accept", "b")];
+        let headers = target(&s).expect("target").head.headers;
+        assert_eq!(headers.get_all("user-agent").iter().count(), 1, "one user agent");
+        assert_eq!(headers["user-agent"], "mine", "the plan's");
+        assert_eq!(headers.get_all("accept").iter().count(), 2, "both of a repeated header");
+    }
+
+    #[test]
+    fn a_password_in_the_url_is_not_repeated() {
+        let error = validate(&spec("http://user:canary-pw@h/")).expect_err("refused");
+        assert!(!format!("{error:?}").contains("canary-pw"), "the message does not hold it");
+    }
+
+    #[test]
+    fn names_that_say_secret_are_masked() {
+        let mut s = spec("http://h/");
+        for name in ["X-Api-Key", "cookie", "Proxy-Authorization", "X-Session-Token", "X-Goog-Api-Key"] {
+            s.headers = vec![Header { name: name.into(), value: "canary".into() }];
+            assert_eq!(redacted(&s).headers[0].value, "••••", "{name} is masked");
+        }
+        s.headers = vec![Header { name: "Accept".into(), value: "text/html".into() }];
+        assert_eq!(redacted(&s), s, "harmless headers stay");
     }
 }
