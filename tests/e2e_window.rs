@@ -1,0 +1,241 @@
+//! The main job in the real window: WebKitGTK under Xvfb, driven by WebKitWebDriver.
+mod support;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use perfdeck_testkit::{Answer, Postgres, Redis, ScriptedHttp};
+use serde_json::{Value, json};
+use support::desktop::{Browser, Desktop, Window};
+use support::journey::{self, id};
+use support::perfctl::Perfctl;
+use support::webdriver::Session;
+use support::{can_run, root};
+
+const PROGRAMS: &[&str] = &["Xvfb", "dbus-daemon", "WebKitWebDriver", "chromium", "chromedriver"];
+
+/// Every screen of the rail, by its route.
+const SCREENS: &[&str] = &[
+    "start",
+    "overview",
+    "database",
+    "cache",
+    "gateway",
+    "benchmarks",
+    "experiments",
+    "alerts",
+    "scorecard",
+    "reports",
+    "settings",
+];
+
+struct Stage {
+    folder: tempfile::TempDir,
+    desktop: Desktop,
+}
+
+impl Stage {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let desktop = Desktop::start(1440, 900, folder.path()).expect("a virtual desktop");
+        Self { folder, desktop }
+    }
+
+    fn data(&self) -> PathBuf {
+        self.folder.path().join("perfdeck")
+    }
+
+    /// What is on the screen now. WebDriver's own screenshot can hang in WebKitGTK, and shows less than a user sees.
+    fn picture(&self, file: &Path) -> Result<(), String> {
+        support::picture::save(&self.desktop.framebuffer(), file)
+    }
+
+    fn window(&self, arguments: &[&str]) -> Window {
+        let data = self.data();
+        let variables =
+            [("PERFDECK_DATA_DIR", data.to_str().expect("a plain path")), ("PERFDECK_SECRET_STORE", "session")];
+        self.desktop
+            .window(Path::new(env!("CARGO_BIN_EXE_perfdeck")), arguments, &variables)
+            .unwrap_or_else(|error| panic!("{error}"))
+    }
+}
+
+/// Where pictures go: into the documentation only when asked to.
+fn pictures() -> PathBuf {
+    std::env::var_os("PERFDECK_SCREENSHOTS").map_or_else(|| root().join("target/screenshots"), PathBuf::from)
+}
+
+/// Fails with the step's name, and leaves a picture of the moment.
+fn step<T>(stage: &Stage, name: &str, outcome: Result<T, String>) -> T {
+    outcome.unwrap_or_else(|error| {
+        let file = root().join("target/screenshots").join(format!("failed-{}.png", name.replace(' ', "-")));
+        let kept = stage.picture(&file).map_or_else(|error| error, |()| file.display().to_string());
+        panic!("{name}: {error}\nPicture: {kept}")
+    })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn e2e_the_main_job_from_the_demo_to_a_report() {
+    if !can_run(PROGRAMS) {
+        return;
+    }
+    let postgres = Postgres::start().await.expect("a private PostgreSQL");
+    let mut redis = Redis::start().await.expect("a private Redis");
+    let api = ScriptedHttp::start(|_| Answer::ok("{\"ok\":true}").header("content-type", "application/json"))
+        .await
+        .expect("a scripted API");
+    let stage = Stage::new();
+    let window = stage.window(&["--demo"]);
+    let page = &window.session;
+
+    step(&stage, "the demo overview is live", journey::overview_is_live(page));
+    step(&stage, "its charts move", journey::charts_move(page, &["cpu", "network"]));
+
+    step(&stage, "a real environment is added", add_environment(page, &postgres.url(), &redis.url(), &api.url()));
+    step(&stage, "its overview is live", journey::overview_is_live(page));
+    step(&stage, "its charts move", journey::charts_move(page, &["cpu", "cache-latency", "probe"]));
+    step(
+        &stage,
+        "nothing is dimmed",
+        journey::lanes_are_dimmed(page, &["operations", "connections"], false, SECONDS_10),
+    );
+
+    redis.stop();
+    // The collection of the second in which it stops may still be running, so one second more than the promise.
+    step(
+        &stage,
+        "a stopped cache dims its lanes",
+        journey::lanes_are_dimmed(page, &["operations", "cache-latency"], true, Duration::from_secs(4)),
+    );
+    step(
+        &stage,
+        "the others go on",
+        journey::lanes_are_dimmed(page, &["cpu", "connections", "probe"], false, SECONDS_10)
+            .and_then(|()| journey::charts_move(page, &["cpu", "probe"])),
+    );
+    redis.restart().await.expect("Redis starts again");
+    step(
+        &stage,
+        "it recovers by itself",
+        journey::lanes_are_dimmed(page, &["operations", "cache-latency"], false, Duration::from_secs(60)),
+    );
+
+    step(&stage, "benchmarks open", journey::open(page, "/benchmarks"));
+    step(&stage, "a benchmark runs", journey::benchmark(page, &api.url(), "4", "3s"));
+
+    let report = step(&stage, "the report is exported", export_report(page, &stage.data()));
+    drop(window);
+    check_report(&stage, &report);
+}
+
+const SECONDS_10: Duration = Duration::from_secs(10);
+
+/// Fills the environment form and saves it.
+fn add_environment(page: &Session, database: &str, cache: &str, api: &str) -> Result<(), String> {
+    journey::open(page, "/environments/new")?;
+    page.fill(&id("env-name"), "Shop")?;
+    page.fill(&id("env-database"), database)?;
+    page.fill(&id("env-cache"), cache)?;
+    page.fill(&id("env-api"), api)?;
+    page.click(&id("env-save"))
+}
+
+/// Exports a report and returns its JSON file, read back from the data folder.
+fn export_report(page: &Session, data: &Path) -> Result<PathBuf, String> {
+    journey::open(page, "/reports")?;
+    page.click(&id("report-new"))?;
+    page.wait_until(
+        "the run in the form",
+        Duration::from_secs(15),
+        "return document.querySelectorAll(arguments[0]).length > 0",
+        &[json!(id("report-run"))],
+    )?;
+    page.click(&id("report-create"))?;
+    let folder = data.join("reports");
+    page.wait_until(
+        "the report in the list",
+        Duration::from_secs(30),
+        "return document.querySelectorAll(arguments[0]).length > 0",
+        &[json!(id("report-row"))],
+    )?;
+    let mut files: Vec<PathBuf> = std::fs::read_dir(&folder)
+        .map_err(|error| format!("{}: {error}", folder.display()))?
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|ending| ending == "html"))
+        .collect();
+    files.sort();
+    files.pop().ok_or_else(|| format!("no report in {}", folder.display()))
+}
+
+/// The file opens without the network and says what the store says.
+fn check_report(stage: &Stage, html: &Path) {
+    let perfctl = Perfctl::on(&stage.data()).with("PERFDECK_SECRET_STORE", "session");
+    let listed = perfctl.json(&["run", "list", "--json"]);
+    let list = if listed.is_array() { &listed } else { &listed["runs"] };
+    let run_id = list[0]["id"].as_str().expect("the run is in the store").to_owned();
+    let run = perfctl.json(&["run", "show", &run_id, "--json"]);
+
+    let document: Value =
+        serde_json::from_slice(&std::fs::read(html.with_extension("json")).expect("a JSON file beside the report"))
+            .expect("the report's JSON");
+    let reported = &document["runs"][0];
+    for field in ["id", "requests", "errors", "rate_per_s", "duration_s", "response_ms", "service_ms", "valid"] {
+        assert_eq!(reported[field], run[field], "the report's {field} is the store's");
+    }
+
+    let browser = Browser::start(1200, 900, stage.folder.path()).expect("a headless Chromium");
+    browser.session.goto(&format!("file://{}", html.display())).expect("the report opens");
+    let text = browser.session.text("body").expect("the page can be read").expect("the page has a body");
+    let requests = run["requests"].to_string();
+    assert!(
+        journey::digits(&text).contains(&requests),
+        "the report shows the store's {requests} requests, it reads:\n{text}"
+    );
+    let asked = journey::network_requests(&browser.session).expect("Chromium's network log");
+    assert!(asked.is_empty(), "a report is complete in itself, but it asked for {asked:?}");
+    let file = pictures().join("report.png");
+    browser.session.screenshot(&file).expect("a picture of the report");
+}
+
+#[test]
+fn e2e_every_screen_in_light_and_dark() {
+    if !can_run(PROGRAMS) {
+        return;
+    }
+    let stage = Stage::new();
+    let window = stage.window(&["--demo"]);
+    let page = &window.session;
+    step(&stage, "the demo overview is live", journey::overview_is_live(page));
+    for theme in ["dark", "light"] {
+        step(
+            &stage,
+            "the theme changes",
+            page.run("document.documentElement.dataset.theme = arguments[0]", &[json!(theme)]),
+        );
+        for screen in SCREENS {
+            step(&stage, "the screen opens", journey::open(page, &format!("/{screen}")));
+            step(
+                &stage,
+                &format!("{screen} shows itself"),
+                page.wait_until(
+                    "a heading or text",
+                    SECONDS_10,
+                    "return location.hash.startsWith('#/' + arguments[0]) && document.body.innerText.length > 40",
+                    &[json!(screen)],
+                ),
+            );
+            if *screen == "overview" {
+                step(&stage, "the charts are drawn", journey::charts_move(page, &["cpu"]));
+            }
+            step(
+                &stage,
+                "the screen is painted",
+                page.run_async(
+                    "const done = arguments[0]; requestAnimationFrame(() => requestAnimationFrame(() => done(true)))",
+                ),
+            );
+            step(&stage, "a picture is taken", stage.picture(&pictures().join(format!("{screen}-{theme}.png"))));
+        }
+    }
+}
