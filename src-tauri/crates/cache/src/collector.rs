@@ -3,22 +3,62 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 
 use perfdeck_model::{
-    ApiError, BoxFuture, CacheMode, CacheTarget, Collection, Collector, Finding, FindingAction, FoundService, HostPort,
+    ApiError, BoxFuture, CacheMode, CacheTarget, Collection, Collector, ErrorCode, Finding, FindingAction, HostPort,
     Sensitive, SeriesInfo, TargetRole, Unit,
 };
 use redis::aio::MultiplexedConnection;
+use tokio::task::JoinSet;
 
 use crate::connect::{connect, explain, primaries, primary};
 use crate::test::product;
 
 /// How often keys are sampled for findings.
 const SLOW_MS: f64 = 60_000.0;
-/// Keys looked at for a finding.
-const SAMPLE: usize = 1000;
+/// When they are first sampled: not in the first seconds, when a person waits for a chart.
+const FIRST_SLOW_MS: f64 = 3_000.0;
+/// Keys looked at for a finding, over all primaries.
+const SAMPLE: usize = 2_000;
+/// Keys asked for in one step, so that the server serves others in between.
+const PAGE: usize = 200;
+/// Longest time of all steps of one sampling.
+const SAMPLE_TIME: Duration = Duration::from_millis(150);
+/// Longest time of one collection with everything in it. Below the scheduler's own deadline, so that the reason is told.
+const DEADLINE: Duration = Duration::from_millis(1_700);
 
 /// Fields of an INFO answer.
 pub(crate) fn fields(info: &str) -> HashMap<String, String> {
     info.lines().filter_map(|l| l.split_once(':')).map(|(k, v)| (k.to_owned(), v.trim().to_owned())).collect()
+}
+
+/// All keys of all databases, and those of them that expire. Exact: the server counts both.
+pub(crate) fn keys(info: &HashMap<String, String>) -> (u64, u64) {
+    let mut sum = (0, 0);
+    for (name, value) in info {
+        if name.strip_prefix("db").is_none_or(|n| n.is_empty() || !n.bytes().all(|b| b.is_ascii_digit())) {
+            continue;
+        }
+        for part in value.split(',') {
+            match part.split_once('=') {
+                Some(("keys", n)) => sum.0 += n.parse::<u64>().unwrap_or(0),
+                Some(("expires", n)) => sum.1 += n.parse::<u64>().unwrap_or(0),
+                _ => {}
+            }
+        }
+    }
+    sum
+}
+
+/// A count for a person, in groups of three: `12 400`.
+pub(crate) fn count(n: u64) -> String {
+    let digits = n.to_string();
+    let mut out = String::new();
+    for (i, c) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(' ');
+        }
+        out.push(c);
+    }
+    out
 }
 
 /// Measures one cache.
@@ -27,26 +67,68 @@ pub struct CacheCollector {
     password: Option<Sensitive>,
     connections: Vec<(HostPort, MultiplexedConnection)>,
     counters: Option<Counters>,
+    own: Own,
     slow_at: Option<f64>,
+    /// Evictions at the previous sampling.
+    evicted: Option<f64>,
 }
 
-#[derive(Debug, Clone, Copy, Default)]
+impl std::fmt::Debug for CacheCollector {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CacheCollector").field("address", &self.target.address.short()).finish_non_exhaustive()
+    }
+}
+
+/// Counters of one moment, summed over the primaries; rates are differences.
+#[derive(Debug, Clone, PartialEq, Default)]
 struct Counters {
     t_ms: f64,
+    /// The servers' run ids: another one means counters that began anew.
+    servers: Vec<String>,
     commands: f64,
     hits: f64,
     misses: f64,
     evicted: f64,
 }
 
+/// What this collector itself has added to the servers' counters since the previous reading.
+#[derive(Debug, Clone, Copy, Default)]
+struct Own {
+    commands: f64,
+    hits: f64,
+    misses: f64,
+}
+
 pub(crate) fn series(metric: &str, unit: Unit) -> SeriesInfo {
     SeriesInfo::new(metric, &[], unit, TargetRole::Cache)
+}
+
+/// Round trip of a PING, and the fields of INFO.
+async fn read(connection: &mut MultiplexedConnection) -> Result<(f64, HashMap<String, String>), redis::RedisError> {
+    let started = Instant::now();
+    redis::cmd("PING").exec_async(connection).await?;
+    let ping = started.elapsed().as_secs_f64();
+    let info: String = redis::cmd("INFO").query_async(connection).await?;
+    Ok((ping, fields(&info)))
+}
+
+/// A field of INFO as a number.
+fn number(info: &HashMap<String, String>, name: &str) -> Option<f64> {
+    info.get(name)?.parse::<f64>().ok()
 }
 
 impl CacheCollector {
     /// A collector of `target`. It connects at its first collection.
     pub fn new(target: CacheTarget, password: Option<Sensitive>) -> Self {
-        Self { target, password, connections: Vec::new(), counters: None, slow_at: None }
+        Self {
+            target,
+            password,
+            connections: Vec::new(),
+            counters: None,
+            own: Own::default(),
+            slow_at: None,
+            evicted: None,
+        }
     }
 
     async fn open(&self) -> Result<Vec<(HostPort, MultiplexedConnection)>, ApiError> {
@@ -56,178 +138,275 @@ impl CacheCollector {
             CacheMode::Sentinel => vec![primary(&self.target, password).await?],
             CacheMode::Cluster => primaries(&self.target, password).await?,
         };
-        let mut all = Vec::new();
+        let mut opening = JoinSet::new();
         for host in hosts {
-            let connection = connect(&self.target, &host, password).await?;
-            all.push((host, connection));
+            let (target, password) = (self.target.clone(), self.password.clone());
+            opening.spawn(async move {
+                let connection = connect(&target, &host, password.as_ref()).await?;
+                Ok::<_, ApiError>((host, connection))
+            });
+        }
+        let mut all = Vec::new();
+        while let Some(opened) = opening.join_next().await {
+            all.push(opened.map_err(|_| ApiError::internal("A connection attempt ended unexpectedly"))??);
+        }
+        if all.is_empty() {
+            return Err(ApiError::bad_request("The address names no host").hint("Write redis://host:6379/0"));
         }
         Ok(all)
     }
 
+    /// All primaries at the same time. One that fails makes the sum unknown: a part of it would be a wrong number.
+    async fn read_all(
+        &self,
+        connections: &[(HostPort, MultiplexedConnection)],
+    ) -> Result<Vec<(f64, HashMap<String, String>)>, ApiError> {
+        let mut reading = JoinSet::new();
+        for (i, (host, connection)) in connections.iter().enumerate() {
+            let (host, mut connection) = (host.clone(), connection.clone());
+            reading.spawn(async move { (i, read(&mut connection).await.map_err(|e| (host, e))) });
+        }
+        let mut all = Vec::new();
+        while let Some(done) = reading.join_next().await {
+            let (i, outcome) = done.map_err(|_| ApiError::internal("A reading ended unexpectedly"))?;
+            all.push((i, outcome.map_err(|(host, e)| explain(&self.target, &host, &e))?));
+        }
+        all.sort_by_key(|(i, _)| *i);
+        Ok(all.into_iter().map(|(_, found)| found).collect())
+    }
+
+    #[allow(clippy::cast_precision_loss)]
     async fn measure(&mut self, now_ms: f64) -> Result<Collection, ApiError> {
         let mut connections = std::mem::take(&mut self.connections);
         if connections.is_empty() {
             self.counters = None;
             connections = self.open().await?;
         }
-        let mut sum: HashMap<&'static str, f64> = HashMap::new();
-        let mut version = None;
-        let mut ping = 0.0f64;
-        for (host, connection) in &mut connections {
-            let started = Instant::now();
-            let pong: Result<(), _> = redis::cmd("PING").query_async(connection).await;
-            pong.map_err(|e| explain(&self.target, host, &e))?;
-            ping = ping.max(started.elapsed().as_secs_f64());
-            let info: Result<String, _> = redis::cmd("INFO").query_async(connection).await;
-            let info = fields(&info.map_err(|e| explain(&self.target, host, &e))?);
-            for name in [
-                "total_commands_processed",
-                "keyspace_hits",
-                "keyspace_misses",
-                "evicted_keys",
-                "used_memory",
-                "maxmemory",
-                "connected_clients",
-            ] {
-                if let Some(v) = info.get(name).and_then(|v| v.parse::<f64>().ok()) {
-                    *sum.entry(name).or_default() += v;
-                }
-            }
-            let keys: f64 = info
-                .iter()
-                .filter(|(k, _)| k.starts_with("db") && k[2..].bytes().all(|b| b.is_ascii_digit()))
-                .filter_map(|(_, v)| v.strip_prefix("keys=")?.split(',').next()?.parse::<f64>().ok())
-                .sum();
-            *sum.entry("keys").or_default() += keys;
-            version.get_or_insert_with(|| product(&info));
+        let mut readings = self.read_all(&connections).await?;
+        // After a failover the old primary answers as a replica, or a cluster node serves no slots any more.
+        let follows = self.target.mode != CacheMode::Single;
+        if follows && readings.iter().any(|(_, info)| info.get("role").is_some_and(|r| r != "master")) {
+            self.counters = None;
+            connections = self.open().await?;
+            readings = self.read_all(&connections).await?;
         }
-        let nodes = connections.len();
-        let get = |name: &str| sum.get(name).copied();
+        let nodes = readings.len() as f64;
+        let ping = readings.iter().map(|(ping, _)| *ping).fold(0.0, f64::max);
+        let infos: Vec<HashMap<String, String>> = readings.into_iter().map(|(_, info)| info).collect();
+        // A counter that one primary does not tell is unknown for all.
+        let sum = |name: &str| infos.iter().map(|info| number(info, name)).sum::<Option<f64>>();
+        let (all, expiring) = infos.iter().map(keys).fold((0, 0), |a, b| (a.0 + b.0, a.1 + b.1));
         let mut values = vec![(series("cache.latency", Unit::Seconds), ping)];
-        for (name, metric, unit) in
-            [("used_memory", "cache.memory.used", Unit::Bytes), ("keys", "cache.keys", Unit::Count)]
-        {
-            if let Some(v) = get(name) {
-                values.push((series(metric, unit), v));
-            }
+        values.push((series("cache.keys", Unit::Count), all as f64));
+        if let Some(used) = sum("used_memory") {
+            values.push((series("cache.memory.used", Unit::Bytes), used));
         }
-        if let Some(clients) = get("connected_clients") {
+        if let Some(clients) = sum("connected_clients") {
             // Without Perfdeck's own connections.
-            #[allow(clippy::cast_precision_loss)]
-            values.push((series("cache.clients", Unit::Count), (clients - nodes as f64).max(0.0)));
+            values.push((series("cache.clients", Unit::Count), (clients - nodes).max(0.0)));
         }
-        let now = Counters {
-            t_ms: now_ms,
-            commands: get("total_commands_processed").unwrap_or(0.0),
-            hits: get("keyspace_hits").unwrap_or(0.0),
-            misses: get("keyspace_misses").unwrap_or(0.0),
-            evicted: get("evicted_keys").unwrap_or(0.0),
-        };
-        if let Some(before) = self.counters {
-            rates(&before, &now, nodes, &mut values);
-        }
-        self.counters = Some(now);
-        let slow = match self.slow_at {
-            None => {
-                self.slow_at = Some(now_ms - SLOW_MS + 3_000.0);
-                false
+        if let (Some(commands), Some(hits), Some(misses), Some(evicted)) =
+            (sum("total_commands_processed"), sum("keyspace_hits"), sum("keyspace_misses"), sum("evicted_keys"))
+        {
+            let servers = infos.iter().filter_map(|i| i.get("run_id").cloned()).collect();
+            let now = Counters { t_ms: now_ms, servers, commands, hits, misses, evicted };
+            if let Some(before) = &self.counters {
+                rates(before, &now, self.own, &mut values);
             }
-            Some(at) => now_ms - at >= SLOW_MS,
-        };
-        let mut found = None;
-        if slow {
-            self.slow_at = Some(now_ms);
-            found = Some(findings(&mut connections, get("keys").unwrap_or(0.0)).await);
+            self.counters = Some(now);
         }
+        // PING and INFO of this reading; INFO counts itself only afterwards, so both fall into the next interval once.
+        self.own = Own { commands: 2.0 * nodes, ..Own::default() };
         let mut limits = BTreeMap::new();
-        if let Some(max) = get("maxmemory").filter(|m| *m > 0.0) {
+        // A cluster with one unlimited node has no limit.
+        if infos.iter().all(|i| number(i, "maxmemory").is_some_and(|m| m > 0.0))
+            && let Some(max) = sum("maxmemory")
+        {
             limits.insert("maxmemory".to_owned(), max);
         }
+        let mut findings = None;
+        if *self.slow_at.get_or_insert(now_ms - SLOW_MS + FIRST_SLOW_MS) + SLOW_MS <= now_ms {
+            self.slow_at = Some(now_ms);
+            let sample = sample(&mut connections, &mut self.own).await;
+            let mut found: Vec<Finding> = without_expiry(all, expiring, &sample).into_iter().collect();
+            let evicted = sum("evicted_keys");
+            let since = evicted.zip(self.evicted).map_or(0.0, |(now, before)| (now - before).max(0.0));
+            self.evicted = evicted;
+            found.extend(memory(&infos, since));
+            findings = Some(found);
+        }
         let detail = match self.target.mode {
-            CacheMode::Single => None,
+            CacheMode::Single => {
+                infos.first().and_then(|i| i.get("role")).filter(|r| *r != "master").map(|_| "replica".to_owned())
+            }
             CacheMode::Sentinel => connections.first().map(|(h, _)| format!("primary {h}")),
-            CacheMode::Cluster => Some(format!("{nodes} primaries")),
+            CacheMode::Cluster => Some(format!("{} primaries", connections.len())),
         };
         self.connections = connections;
         Ok(Collection {
             values,
             round_trip_ms: Some(ping * 1e3),
-            version,
+            version: infos.first().map(product),
             detail,
             limits,
-            findings: found,
+            findings,
             ..Collection::default()
         })
     }
 }
 
-fn rates(before: &Counters, now: &Counters, nodes: usize, values: &mut Vec<(SeriesInfo, f64)>) {
+/// Rates between two moments, without what Perfdeck itself did in between.
+fn rates(before: &Counters, now: &Counters, own: Own, values: &mut Vec<(SeriesInfo, f64)>) {
     let seconds = (now.t_ms - before.t_ms) / 1e3;
-    // A counter that went back was reset: that second has no rate.
-    if seconds <= 0.0 || now.commands < before.commands || now.hits < before.hits || now.misses < before.misses {
+    // A counter that went back was reset, and another server counts from its own start: that second has no rate.
+    if seconds <= 0.0
+        || now.servers != before.servers
+        || now.commands < before.commands
+        || now.hits < before.hits
+        || now.misses < before.misses
+        || now.evicted < before.evicted
+    {
         return;
     }
-    // PING and INFO of this collector are not the application's.
-    #[allow(clippy::cast_precision_loss)]
-    let own = 2.0 * nodes as f64;
-    values.push((
-        series("cache.operations", Unit::PerSecond),
-        ((now.commands - before.commands - own) / seconds).max(0.0),
-    ));
-    values.push((series("cache.evictions", Unit::PerSecond), ((now.evicted - before.evicted) / seconds).max(0.0)));
-    let (hits, misses) = (now.hits - before.hits, now.misses - before.misses);
+    let commands = (now.commands - before.commands - own.commands).max(0.0);
+    values.push((series("cache.operations", Unit::PerSecond), commands / seconds));
+    values.push((series("cache.evictions", Unit::PerSecond), (now.evicted - before.evicted) / seconds));
+    let hits = (now.hits - before.hits - own.hits).max(0.0);
+    let misses = (now.misses - before.misses - own.misses).max(0.0);
     // A second without look-ups has no ratio.
     if hits + misses > 0.0 {
         values.push((series("cache.hit_ratio", Unit::Ratio), hits / (hits + misses)));
     }
 }
 
-/// The share of keys without expiry, from a bounded sample.
-async fn findings(connections: &mut [(HostPort, MultiplexedConnection)], keys: f64) -> Vec<Finding> {
-    let (mut seen, mut forever) = (0usize, 0usize);
+/// What a bounded look at the keys found.
+#[derive(Debug, Default)]
+struct Sample {
+    seen: usize,
+    forever: usize,
+    /// Keys without expiry by the part of their name before the first colon.
+    names: HashMap<String, usize>,
+}
+
+/// Looks at a few keys of each primary, page by page, without touching their idle time.
+async fn sample(connections: &mut [(HostPort, MultiplexedConnection)], own: &mut Own) -> Sample {
+    let mut sample = Sample::default();
+    let started = Instant::now();
+    let share = SAMPLE.div_ceil(connections.len().max(1));
     for (_, connection) in connections {
+        let enough = sample.seen + share;
         // The cursor is opaque: some servers return values beyond 2^63.
         let mut cursor = "0".to_owned();
-        for _ in 0..20 {
+        while sample.seen < enough && started.elapsed() < SAMPLE_TIME {
             let page: Result<(String, Vec<Vec<u8>>), _> =
-                redis::cmd("SCAN").arg(&cursor).arg("COUNT").arg(100).query_async(connection).await;
-            let Ok((next, names)) = page else { break };
-            let mut pipeline = redis::pipe();
-            for name in &names {
-                pipeline.cmd("TTL").arg(name);
-            }
+                redis::cmd("SCAN").arg(&cursor).arg("COUNT").arg(PAGE).query_async(connection).await;
+            own.commands += 1.0;
+            let Ok((next, mut names)) = page else { break };
+            names.truncate(enough - sample.seen);
             if !names.is_empty() {
+                let mut pipeline = redis::pipe();
+                for name in &names {
+                    pipeline.cmd("PTTL").arg(name);
+                }
                 let ttls: Result<Vec<i64>, _> = pipeline.query_async(connection).await;
+                own.commands += names.len() as f64;
                 let Ok(ttls) = ttls else { break };
-                // -2 is a key that is gone meanwhile.
-                seen += ttls.iter().filter(|t| **t != -2).count();
-                forever += ttls.iter().filter(|t| **t == -1).count();
+                for (name, ttl) in names.iter().zip(ttls) {
+                    // -2 is a key that is gone meanwhile; the server counts it as a miss and the others as hits.
+                    if ttl == -2 {
+                        own.misses += 1.0;
+                        continue;
+                    }
+                    own.hits += 1.0;
+                    sample.seen += 1;
+                    if ttl == -1 {
+                        sample.forever += 1;
+                        if let Some(prefix) = prefix(name) {
+                            *sample.names.entry(prefix).or_default() += 1;
+                        }
+                    }
+                }
             }
             cursor = next;
-            if cursor == "0" || seen >= SAMPLE {
+            if cursor == "0" {
                 break;
             }
         }
     }
-    keys_without_expiry(seen, forever, keys).into_iter().collect()
+    sample
 }
 
-/// The finding about keys that never expire, when there are enough of them in the sample.
-pub(crate) fn keys_without_expiry(seen: usize, forever: usize, keys: f64) -> Option<Finding> {
-    if seen < 20 || forever * 20 < seen {
+/// The part of a key before its first colon; `None` for keys without one, whose whole name could be someone's data.
+fn prefix(name: &[u8]) -> Option<String> {
+    let end = name.iter().position(|b| *b == b':')?;
+    let text = std::str::from_utf8(&name[..end]).ok()?;
+    let plain = text.len() <= 40 && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'));
+    (plain && !text.is_empty()).then(|| text.to_owned())
+}
+
+/// The finding about keys that never expire, from the server's own exact counts; the sample says which keys they are.
+#[allow(clippy::cast_precision_loss)]
+fn without_expiry(all: u64, expiring: u64, sample: &Sample) -> Option<Finding> {
+    let forever = all.saturating_sub(expiring);
+    if all < 20 || forever * 20 < all {
         return None;
     }
-    #[allow(clippy::cast_precision_loss)]
-    let share = forever as f64 / seen as f64;
-    Some(Finding {
-        id: "keys_without_expiry".to_owned(),
-        kind: "keys_without_expiry".to_owned(),
+    let mut evidence = format!("{} of {} keys, as the server counts them", count(forever), count(all));
+    if sample.seen > 0 {
+        evidence.push_str(&format!("; sample of {} keys", count(sample.seen as u64)));
+        let top = sample.names.iter().max_by(|a, b| a.1.cmp(b.1).then_with(|| b.0.cmp(a.0)));
+        if let Some((name, n)) = top {
+            let share = *n as f64 / sample.forever.max(1) as f64 * 100.0;
+            evidence.push_str(&format!(": `{name}:*` is {share:.0} % of those without expiry"));
+        }
+    }
+    let share = forever as f64 / all as f64;
+    Some(finding("keys_without_expiry", format!("{:.0} % of keys never expire", share * 100.0), evidence, share * 0.5))
+}
+
+fn finding(kind: &str, title: String, evidence: String, cost: f64) -> Finding {
+    Finding {
+        id: kind.to_owned(),
+        kind: kind.to_owned(),
         target: TargetRole::Cache,
-        title: format!("{:.0} % of keys never expire", share * 100.0),
-        evidence: format!("{forever} of {seen} keys looked at, {keys:.0} keys in all"),
-        cost: share * 0.5,
+        title,
+        evidence,
+        cost: cost.clamp(0.0, 1.0),
         action: FindingAction { label: "Open cache map".to_owned(), route: "/cache".to_owned() },
-    })
+    }
+}
+
+/// The finding about a full memory. `evicted` is how many keys were evicted since the previous look.
+fn memory(infos: &[HashMap<String, String>], evicted: f64) -> Option<Finding> {
+    const MIB: f64 = 1_048_576.0;
+    // The fullest primary decides: the others cannot help it.
+    let (used, max, policy) = infos
+        .iter()
+        .filter_map(|i| {
+            let max = number(i, "maxmemory").filter(|m| *m > 0.0)?;
+            Some((number(i, "used_memory")?, max, i.get("maxmemory_policy").map_or("", String::as_str)))
+        })
+        .max_by(|a, b| (a.0 / a.1).total_cmp(&(b.0 / b.1)))?;
+    let full = format!("{:.1} of {:.1} MiB used, maxmemory-policy {policy}", used / MIB, max / MIB);
+    if evicted > 0.0 {
+        let title = "Keys are evicted before they expire".to_owned();
+        return Some(finding("evicting", title, format!("{evicted:.0} keys in the last minute; {full}"), 0.6));
+    }
+    if used < max * 0.95 {
+        return None;
+    }
+    let title = if policy == "noeviction" {
+        "Memory is full: writes are refused"
+    } else {
+        "Memory is full: keys will be evicted"
+    };
+    Some(finding("memory_full", title.to_owned(), full, 0.8))
+}
+
+/// The finding of a cache whose keys were all looked at.
+pub(crate) fn keys_without_expiry(seen: usize, forever: usize) -> Option<Finding> {
+    let (seen, forever) = (seen as u64, forever as u64);
+    without_expiry(seen, seen.saturating_sub(forever), &Sample::default())
 }
 
 impl Collector for CacheCollector {
@@ -240,31 +419,53 @@ impl Collector for CacheCollector {
     }
 
     fn collect(&mut self, now_ms: f64) -> BoxFuture<'_, Result<Collection, ApiError>> {
-        Box::pin(self.measure(now_ms))
+        Box::pin(async move {
+            let at = self.target.address.short();
+            match tokio::time::timeout(DEADLINE, self.measure(now_ms)).await {
+                Ok(outcome) => outcome,
+                Err(_) => Err(ApiError::new(ErrorCode::Timeout, format!("{at} did not answer within 1.7 s"))
+                    .hint("Check that all its nodes and the network to them are up")),
+            }
+        })
     }
 }
 
-/// A Redis or Valkey on this machine's standard port.
-pub async fn discover() -> Vec<FoundService> {
-    let work = async {
-        let client = redis::Client::open("redis://127.0.0.1:6379").ok()?;
-        let mut connection = client.get_multiplexed_async_connection().await.ok()?;
-        let info: Result<String, _> = redis::cmd("INFO").query_async(&mut connection).await;
-        let (product, detail) = match info {
-            Ok(info) => {
-                let size: i64 = redis::cmd("DBSIZE").query_async(&mut connection).await.unwrap_or(0);
-                (product(&fields(&info)), format!("open, {size} keys"))
-            }
-            Err(e) if e.to_string().contains("NOAUTH") => ("Redis".to_owned(), "needs a password".to_owned()),
-            Err(_) => return None,
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rates_leave_out_resets_and_what_perfdeck_did() {
+        let at = |t_ms: f64, n: f64| Counters {
+            t_ms,
+            servers: vec!["a".into()],
+            commands: n,
+            hits: n,
+            misses: n,
+            evicted: n,
         };
-        Some(FoundService {
-            role: TargetRole::Cache,
-            product,
-            address: "127.0.0.1:6379".to_owned(),
-            detail,
-            url: "redis://127.0.0.1:6379/0".to_owned(),
-        })
-    };
-    tokio::time::timeout(Duration::from_millis(500), work).await.ok().flatten().into_iter().collect()
+        let own = Own { commands: 10.0, hits: 90.0, misses: 0.0 };
+        let mut values = Vec::new();
+        rates(&at(0.0, 100.0), &at(1000.0, 5.0), own, &mut values);
+        rates(&at(0.0, 100.0), &Counters { servers: vec!["b".into()], ..at(1000.0, 500.0) }, own, &mut values);
+        assert!(values.is_empty(), "a counter that went back, or another server, has no rate");
+        rates(&at(0.0, 0.0), &at(2000.0, 100.0), own, &mut values);
+        assert_eq!(values[0].1, 45.0, "90 commands of others in 2 s");
+        assert!((values[2].1 - 10.0 / 110.0).abs() < 1e-9, "its own look-ups are not the application's");
+    }
+
+    #[test]
+    fn keyspace_lines_are_summed() {
+        let info =
+            fields("# Keyspace\r\ndb0:keys=10,expires=4,avg_ttl=0\r\ndb12:keys=5,expires=5\r\ndbsize:keys=99\r\n");
+        assert_eq!(keys(&info), (15, 9), "numbered databases only");
+        assert_eq!(count(12_400), "12 400", "in groups of three");
+    }
+
+    #[test]
+    fn prefixes_never_show_data() {
+        assert_eq!(prefix(b"session:42").as_deref(), Some("session"), "a namespace");
+        assert_eq!(prefix(b"jane@example.org"), None, "a name without a namespace may be data");
+        assert_eq!(prefix(b"jane@example.org:1"), None, "and so may an odd one");
+    }
 }

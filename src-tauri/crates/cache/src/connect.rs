@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use perfdeck_model::{ApiError, CacheMode, CacheTarget, ErrorCode, HostPort, Sensitive, TlsMode};
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, ErrorKind, RedisError, ServerErrorKind};
+use redis::{AsyncConnectionConfig, Client, ErrorKind, RedisError, ServerErrorKind, TlsCertificates};
 
 /// A connection, and each answer on it, is given up after this.
 pub(crate) const DEADLINE: Duration = Duration::from_millis(1500);
@@ -20,13 +20,26 @@ pub(crate) async fn connect(
     if target.mode == CacheMode::Cluster {
         one.path = String::new();
     }
-    let mut url = one.url_with(password);
+    // The parameters are read here; redis-rs would not know them.
+    let mut plain = one.clone();
+    plain.params.clear();
+    let mut url = plain.url_with(password);
     if target.address.tls == TlsMode::Require {
         // redis-rs' word for "do not verify".
         url = format!("{}#insecure", url.split('?').next().unwrap_or(&url));
     }
+    // A root of its own, as PostgreSQL's drivers spell it.
+    let root = match one.params.get("sslrootcert") {
+        Some(file) => Some(tokio::fs::read(file).await.map_err(|e| {
+            ApiError::new(ErrorCode::Tls, format!("{file} cannot be read: {e}")).hint("Check the path in ?sslrootcert=")
+        })?),
+        None => None,
+    };
     let work = async {
-        let client = Client::open(url)?;
+        let client = match root {
+            Some(_) => Client::build_with_tls(url, TlsCertificates { client_tls: None, root_cert: root })?,
+            None => Client::open(url)?,
+        };
         let config =
             AsyncConnectionConfig::new().set_connection_timeout(Some(DEADLINE)).set_response_timeout(Some(DEADLINE));
         let mut connection = client.get_multiplexed_async_connection_with_config(&config).await?;
@@ -37,7 +50,10 @@ pub(crate) async fn connect(
     };
     match tokio::time::timeout(DEADLINE + Duration::from_millis(500), work).await {
         Ok(Ok(connection)) => Ok(connection),
-        Ok(Err(error)) => Err(explain(target, host, &error)),
+        Ok(Err(error)) => {
+            tracing::debug!(target: "perfdeck::cache", %host, "connecting failed: {error}");
+            Err(explain(target, host, &error))
+        }
         Err(_) => Err(timeout(host)),
     }
 }
@@ -63,22 +79,46 @@ pub(crate) fn explain(target: &CacheTarget, host: &HostPort, error: &RedisError)
     if code == "NOPERM" || matches!(error.kind(), ErrorKind::Server(ServerErrorKind::NoPerm)) || text.contains("NOPERM")
     {
         return ApiError::new(ErrorCode::Privilege, format!("'{user}' lacks a privilege on {host}: {text}"))
-            .hint(acl(user));
+            .hint(acl(user, NEEDED));
     }
     if error.is_timeout() {
         return timeout(host);
     }
+    if text.contains("cluster support disabled") {
+        return ApiError::new(ErrorCode::Unsupported, format!("{host} is not a cluster node"))
+            .hint("Write redis://… instead of redis+cluster://…");
+    }
+    if text.contains("unknown command") && text.to_uppercase().contains("SENTINEL") {
+        return ApiError::new(ErrorCode::Unsupported, format!("{host} is not a Sentinel"))
+            .hint("Sentinels listen on 26379 by default; for a server write redis://…");
+    }
+    if code == "LOADING" || code == "MASTERDOWN" || code == "BUSY" {
+        let mut error = ApiError::new(ErrorCode::Unreachable, format!("{host} is not ready: {text}"))
+            .hint("It is loading its data set or busy with a script; Perfdeck tries again by itself");
+        error.retryable = true;
+        return error;
+    }
+    if text.contains("max number of clients") {
+        let mut error = ApiError::new(ErrorCode::Unreachable, format!("{host} has no free connection"))
+            .hint("Raise maxclients or close idle clients");
+        error.retryable = true;
+        return error;
+    }
     if text.contains("certificate") || text.to_lowercase().contains("tls") || text.contains("handshake") {
         return ApiError::new(ErrorCode::Tls, format!("TLS with {host} failed: {text}"))
-            .hint("Add ?tls=insecure to skip verification, or trust the issuer on this machine");
+            .hint("Trust the issuer with ?sslrootcert=FILE, or skip verification with ?tls=insecure");
     }
     ApiError::new(ErrorCode::Unreachable, format!("{host} cannot be reached: {text}"))
         .hint("Is the server running, and is the port right?")
 }
 
+/// What monitoring runs, as ACL rules.
+pub(crate) const NEEDED: &[&str] =
+    &["+ping", "+info", "+client|setname", "+scan", "+pttl", "+slowlog|get", "+slowlog|len"];
+
 /// The statement that gives monitoring its privileges.
-pub(crate) fn acl(user: &str) -> String {
-    format!("ACL SETUSER {user} +info +ping +client|setname +slowlog|get +scan +ttl +cluster|info")
+pub(crate) fn acl(user: &str, rules: &[&str]) -> String {
+    format!("ACL SETUSER {user} {}", rules.join(" "))
 }
 
 /// The primary that Sentinels name.

@@ -4,9 +4,12 @@
 
 mod collector;
 mod connect;
+mod discover;
 mod memory;
 mod test;
+mod tls;
 
-pub use collector::{CacheCollector, discover};
+pub use collector::CacheCollector;
+pub use discover::discover;
 pub use memory::{MemoryCache, MemoryCacheCollector};
 pub use test::test;

@@ -17,6 +17,11 @@ impl Expiry<String, Value> for PerEntry {
     fn expire_after_create(&self, _: &String, value: &Value, _: Instant) -> Option<Duration> {
         value.1
     }
+
+    /// Storing a key again gives it the new value's expiry; moka would keep the old one.
+    fn expire_after_update(&self, _: &String, value: &Value, _: Instant, _: Option<Duration>) -> Option<Duration> {
+        value.1
+    }
 }
 
 /// A bounded cache in this process: string keys, byte values, an expiry per entry.
@@ -84,6 +89,22 @@ impl MemoryCache {
         Ok(loaded.0)
     }
 
+    /// Forgets a key; returns whether it was there.
+    pub async fn remove(&self, key: &str) -> bool {
+        self.cache.remove(key).await.is_some()
+    }
+
+    /// Forgets everything; the counters go on.
+    pub fn clear(&self) {
+        self.cache.invalidate_all();
+    }
+
+    /// Hits, misses and evictions for want of room since the start.
+    pub fn counters(&self) -> (u64, u64, u64) {
+        let read = |a: &AtomicU64| a.load(Ordering::Relaxed);
+        (read(&self.hits), read(&self.misses), read(&self.evicted))
+    }
+
     /// Keys and how many of them never expire.
     pub fn keys(&self) -> (u64, u64) {
         self.cache.iter().fold((0, 0), |(n, f), (_, v)| (n + 1, f + u64::from(v.1.is_none())))
@@ -117,8 +138,9 @@ impl Collector for MemoryCacheCollector {
     fn collect(&mut self, now_ms: f64) -> BoxFuture<'_, Result<Collection, ApiError>> {
         Box::pin(async move {
             let c = &self.cache;
-            let started = Instant::now();
+            // Expired entries are counted until moka tidies up.
             c.cache.run_pending_tasks().await;
+            let started = Instant::now();
             let _ = c.cache.contains_key("");
             let latency = started.elapsed().as_secs_f64();
             let read = |a: &AtomicU64| a.load(Ordering::Relaxed);
@@ -143,7 +165,7 @@ impl Collector for MemoryCacheCollector {
                 self.slow_at = now_ms;
                 let (keys, forever) = c.keys();
                 let count = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
-                findings = Some(keys_without_expiry(count(keys), count(forever), keys as f64).into_iter().collect());
+                findings = Some(keys_without_expiry(count(keys), count(forever)).into_iter().collect());
             }
             Ok(Collection {
                 values,
@@ -198,5 +220,45 @@ mod tests {
         let second = collector.collect(101_000.0).await.expect("answers");
         let ratio = second.values.iter().find(|(s, _)| s.metric == "cache.hit_ratio").map(|(_, v)| *v);
         assert_eq!(ratio, Some(0.5), "one hit, one miss");
+    }
+
+    #[tokio::test]
+    async fn a_key_stored_again_gets_its_new_expiry() {
+        let cache = MemoryCache::new(1 << 20);
+        cache.set("k", *b"old", None).await;
+        cache.set("k", *b"new", Some(Duration::from_millis(30))).await;
+        assert_eq!(cache.keys(), (1, 0), "it expires now");
+        perfdeck_testkit::eventually(Duration::from_secs(5), async || cache.get("k").await.is_none()).await;
+        cache.set("k", *b"short", Some(Duration::from_millis(30))).await;
+        cache.set("k", *b"long", Some(Duration::from_secs(60))).await;
+        let end = Instant::now() + Duration::from_millis(90);
+        while Instant::now() < end {
+            assert!(cache.get("k").await.is_some(), "the longer expiry holds");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        assert!(cache.remove("k").await && !cache.remove("k").await, "it is there once");
+    }
+
+    #[tokio::test]
+    async fn a_load_that_fails_is_not_stored() {
+        let cache = MemoryCache::new(1 << 20);
+        let failed = cache.get_or_load("k", None, async { Err::<Vec<u8>, _>("down".to_owned()) }).await;
+        assert_eq!(failed.expect_err("as the load"), "down", "the caller sees why");
+        let loaded = cache.get_or_load("k", None, async { Ok::<_, String>(b"v".to_vec()) }).await;
+        assert_eq!(&*loaded.expect("the next load"), b"v", "and the next caller loads again");
+        assert_eq!(cache.counters(), (0, 2, 0), "two misses");
+    }
+
+    #[tokio::test]
+    async fn a_full_cache_evicts_and_counts_it() {
+        let cache = MemoryCache::new(20_000);
+        for i in 0..200 {
+            cache.set(&format!("k{i}"), vec![0u8; 1_000], None).await;
+        }
+        let mut collector = MemoryCacheCollector::new(cache.clone());
+        let seen = collector.collect(100_000.0).await.expect("answers");
+        let used = seen.values.iter().find(|(s, _)| s.metric == "cache.memory.used").map(|(_, v)| *v);
+        assert!(used.is_some_and(|u| u <= 20_000.0), "the bound holds: {used:?}");
+        assert!(cache.counters().2 > 150, "what did not fit was evicted: {:?}", cache.counters());
     }
 }

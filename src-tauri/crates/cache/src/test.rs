@@ -1,18 +1,63 @@
 //! *Test connection* in stages.
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use perfdeck_model::{
     ApiError, CacheMode, CacheTarget, ConnectionReport, ConnectionStage, ErrorCode, HostPort, Sensitive, StageName,
     StageOutcome, TargetRole, TlsMode,
 };
+use redis::aio::MultiplexedConnection;
 use tokio::net::TcpStream;
 
-use crate::collector::fields;
+use crate::collector::{count, fields, keys};
 use crate::connect::{acl, connect, explain, primaries, primary};
+use crate::tls;
 
-/// Tests a cache in stages; never takes longer than about six seconds.
+/// Longest wait for name resolution and for a TCP connection.
+const REACH: Duration = Duration::from_secs(2);
+/// Longest wait for the TLS handshake, and for finding the primaries.
+const ANSWER: Duration = Duration::from_secs(3);
+
+const PLAN: [StageName; 7] = [
+    StageName::Address,
+    StageName::Dns,
+    StageName::Tcp,
+    StageName::Tls,
+    StageName::Authentication,
+    StageName::Version,
+    StageName::Privileges,
+];
+
+struct Report {
+    out: ConnectionReport,
+    clock: Instant,
+}
+
+impl Report {
+    fn push(&mut self, stage: StageName, outcome: StageOutcome, detail: impl Into<String>, fix: Option<String>) {
+        let elapsed_ms = self.clock.elapsed().as_secs_f64() * 1e3;
+        self.clock = Instant::now();
+        self.out.stages.push(ConnectionStage { stage, outcome, detail: detail.into(), fix, elapsed_ms });
+    }
+
+    fn fail(&mut self, stage: StageName, error: ApiError) {
+        // The handshake for the certificate's facts may have succeeded where the verified one does not.
+        self.out.stages.retain(|s| s.stage != stage);
+        self.push(stage, StageOutcome::Failed, error.message.clone(), error.hint.clone());
+        for later in PLAN {
+            if !self.out.stages.iter().any(|s| s.stage == later) {
+                self.push(later, StageOutcome::Skipped, "not tried", None);
+            }
+        }
+        self.out.error = Some(error);
+    }
+}
+
+/// Tests a cache in stages. A server that hangs costs about two seconds; no test takes longer than about ten.
+///
+/// Nothing is changed on the server.
 pub async fn test(target: &CacheTarget, password: Option<&Sensitive>) -> ConnectionReport {
-    let mut out = ConnectionReport {
+    let out = ConnectionReport {
         role: TargetRole::Cache,
         address: target.address.short(),
         ok: false,
@@ -20,129 +65,276 @@ pub async fn test(target: &CacheTarget, password: Option<&Sensitive>) -> Connect
         version: None,
         error: None,
     };
-    match stages(target, password, &mut out).await {
-        Ok(()) => out.ok = true,
-        Err((stage, error)) => {
-            out.stages.push(ConnectionStage {
-                stage,
-                outcome: StageOutcome::Failed,
-                detail: error.message.clone(),
-                fix: None,
-                elapsed_ms: 0.0,
-            });
-            out.error = Some(error);
-        }
+    let mut report = Report { out, clock: Instant::now() };
+    match stages(target, password, &mut report).await {
+        Ok(()) => report.out.ok = true,
+        Err((stage, error)) => report.fail(stage, error),
     }
-    out
+    report.out
 }
 
-async fn stages(
-    target: &CacheTarget,
-    password: Option<&Sensitive>,
-    out: &mut ConnectionReport,
-) -> Result<(), (StageName, ApiError)> {
-    let mut clock = Instant::now();
-    let mut push = |out: &mut ConnectionReport, stage, outcome, detail: String, fix: Option<String>| {
-        let elapsed_ms = clock.elapsed().as_secs_f64() * 1e3;
-        clock = Instant::now();
-        out.stages.push(ConnectionStage { stage, outcome, detail, fix, elapsed_ms });
-    };
-    let first = target
-        .address
-        .hosts
-        .first()
-        .cloned()
-        .ok_or_else(|| (StageName::Address, ApiError::bad_request("The address names no host")))?;
+type Staged<T> = Result<T, (StageName, ApiError)>;
+
+async fn stages(target: &CacheTarget, password: Option<&Sensitive>, report: &mut Report) -> Staged<()> {
+    use StageName as S;
+    if target.address.hosts.is_empty() {
+        let error = ApiError::bad_request("The address names no host").hint("Write redis://host:6379/0");
+        return Err((S::Address, error));
+    }
+    if target.mode == CacheMode::Sentinel && target.sentinel_master.as_deref().unwrap_or("").is_empty() {
+        let error = ApiError::bad_request("The address names no primary for Sentinel")
+            .hint("Add ?master=NAME, as in sentinel monitor NAME of the Sentinel's configuration");
+        return Err((S::Address, error));
+    }
     let mode = match target.mode {
         CacheMode::Single => "single server",
         CacheMode::Sentinel => "through Sentinel",
         CacheMode::Cluster => "cluster",
     };
-    push(
-        out,
-        StageName::Address,
-        StageOutcome::Ok,
-        format!("Redis or Valkey at {}, {mode}", target.address.short()),
-        None,
-    );
-    reach(&first, |stage, detail| push(out, stage, StageOutcome::Ok, detail, None)).await?;
-    let auth = |e: ApiError| match e.code {
-        ErrorCode::Tls => (StageName::Tls, e),
-        _ => (StageName::Authentication, e),
+    let detail = format!("Redis or Valkey at {}, {mode}", target.address.short());
+    report.push(S::Address, StageOutcome::Ok, detail, None);
+    let (host, stream) = reach(target, report).await?;
+    certificate(target, &host, stream, report).await?;
+
+    let signed = |e: ApiError| match e.code {
+        ErrorCode::Tls => (S::Tls, e),
+        _ => (S::Authentication, e),
     };
-    let host: HostPort = match target.mode {
-        CacheMode::Single => first,
-        CacheMode::Sentinel => primary(target, password).await.map_err(auth)?,
-        CacheMode::Cluster => primaries(target, password).await.map_err(auth)?.remove(0),
-    };
-    let mut connection = connect(target, &host, password).await.map_err(auth)?;
-    let tls = match target.address.tls {
-        TlsMode::Verify => (StageOutcome::Ok, "encrypted, certificate and name verified"),
-        TlsMode::Require => (StageOutcome::Ok, "encrypted, certificate not verified"),
-        _ => (StageOutcome::Skipped, "plain connection"),
-    };
-    push(out, StageName::Tls, tls.0, tls.1.to_owned(), None);
-    let ping: Result<String, _> = redis::cmd("PING").query_async(&mut connection).await;
-    if let Err(e) = ping {
-        let error = explain(target, &host, &e);
-        if error.code != ErrorCode::Privilege {
-            return Err((StageName::Authentication, error));
+    let find = async {
+        match target.mode {
+            CacheMode::Single => Ok(vec![host.clone()]),
+            CacheMode::Sentinel => primary(target, password).await.map(|p| vec![p]),
+            CacheMode::Cluster => primaries(target, password).await,
         }
+    };
+    let nodes = match tokio::time::timeout(ANSWER, find).await {
+        Ok(nodes) => nodes.map_err(signed)?,
+        Err(_) => {
+            let e = ApiError::new(ErrorCode::Timeout, format!("{host} did not name its primaries within 3 s"))
+                .hint("Is it Redis or Valkey? A server that hangs looks like this");
+            return Err((S::Authentication, e));
+        }
+    };
+    let Some(node) = nodes.first() else {
+        return Err((S::Authentication, ApiError::not_found("No primary was found").hint("Check the address")));
+    };
+    let mut connection = connect(target, node, password).await.map_err(|e| {
+        let announced = target.mode != CacheMode::Single && e.code == ErrorCode::Unreachable;
+        let e = if announced {
+            e.hint("This address was announced by the servers; set replica-announce-ip or cluster-announce-ip to one that is reachable from here")
+        } else {
+            e
+        };
+        signed(e)
+    })?;
+    let (mut missing, mut refused) = (Vec::new(), Vec::new());
+    let ping: Result<(), _> = redis::cmd("PING").query_async(&mut connection).await;
+    if let Err(e) = ping {
+        let error = explain(target, node, &e);
+        if error.code != ErrorCode::Privilege {
+            return Err((S::Authentication, error));
+        }
+        missing.push("+ping");
+        refused.push("PING");
     }
-    let user = target.address.username.as_deref().unwrap_or("default");
-    push(out, StageName::Authentication, StageOutcome::Ok, format!("signed in as {user}"), None);
+    let user = who(target, &mut connection).await;
+    let found = match target.mode {
+        CacheMode::Single => String::new(),
+        CacheMode::Sentinel => format!("; the primary is {node}"),
+        CacheMode::Cluster => format!("; {} primaries", nodes.len()),
+    };
+    report.push(S::Authentication, StageOutcome::Ok, format!("signed in as {user}{found}"), None);
+
     let info: Result<String, _> = redis::cmd("INFO").query_async(&mut connection).await;
     match info {
-        Ok(info) => {
-            let info = fields(&info);
-            let version = product(&info);
-            push(out, StageName::Version, StageOutcome::Ok, version.clone(), None);
-            out.version = Some(version);
-            push(out, StageName::Privileges, StageOutcome::Ok, "INFO and PING are allowed".to_owned(), None);
-        }
+        Ok(info) => version(target, &fields(&info), &mut connection, report).await,
         Err(e) => {
-            let error = explain(target, &host, &e);
+            let error = explain(target, node, &e);
             if error.code != ErrorCode::Privilege {
-                return Err((StageName::Version, error));
+                return Err((S::Version, error));
             }
-            let detail = format!("'{user}' may not run INFO; nothing can be measured");
-            push(out, StageName::Privileges, StageOutcome::Warning, detail, Some(acl(user)));
+            report.push(S::Version, StageOutcome::Skipped, "not known without INFO", None);
+            missing.push("+info");
+            refused.push("INFO");
         }
+    }
+    // Tried rather than looked up: reading an ACL needs more privileges than monitoring does. None changes anything.
+    for (command, rule) in [
+        ("CLIENT SETNAME perfdeck", "+client|setname"),
+        ("SCAN 0 COUNT 1", "+scan"),
+        ("SLOWLOG LEN", "+slowlog|len"),
+        ("SLOWLOG GET 0", "+slowlog|get"),
+    ] {
+        let mut words = command.split(' ');
+        let mut c = redis::cmd(words.next().unwrap_or_default());
+        for word in words {
+            c.arg(word);
+        }
+        if let Err(e) = c.exec_async(&mut connection).await
+            && explain(target, node, &e).code == ErrorCode::Privilege
+        {
+            missing.push(rule);
+            refused.push(command);
+        }
+    }
+    if missing.contains(&"+scan") {
+        missing.push("+pttl");
+    }
+    let names: Vec<String> = refused
+        .iter()
+        .map(|c| c.split(' ').take_while(|w| w.bytes().all(|b| b.is_ascii_uppercase())).collect::<Vec<_>>().join(" "))
+        .collect();
+    if missing.is_empty() {
+        report.push(S::Privileges, StageOutcome::Ok, "PING, INFO, CLIENT SETNAME, SCAN and SLOWLOG are allowed", None);
+    } else if missing.iter().any(|m| matches!(*m, "+info" | "+ping")) {
+        let message = format!("'{user}' may not run {} on {node}; nothing can be measured", names.join(", "));
+        return Err((S::Privileges, ApiError::new(ErrorCode::Privilege, message).hint(acl(&user, &missing))));
+    } else {
+        let detail = format!("'{user}' may not run {}", names.join(", "));
+        report.push(S::Privileges, StageOutcome::Warning, detail, Some(acl(&user, &missing)));
     }
     Ok(())
 }
 
-async fn reach(host: &HostPort, mut done: impl FnMut(StageName, String)) -> Result<(), (StageName, ApiError)> {
-    let found =
-        tokio::time::timeout(Duration::from_secs(2), tokio::net::lookup_host((host.host.as_str(), host.port))).await;
-    let addresses: Vec<_> = match found {
-        Ok(Ok(found)) => found.collect(),
-        _ => Vec::new(),
-    };
-    if addresses.is_empty() {
-        let e = ApiError::new(ErrorCode::Unreachable, format!("The name '{}' cannot be resolved", host.host))
-            .hint("Check the spelling, the VPN and the DNS server");
+/// The user as the server sees it; the address's when the server does not say.
+async fn who(target: &CacheTarget, connection: &mut MultiplexedConnection) -> String {
+    let said: Result<String, _> = redis::cmd("ACL").arg("WHOAMI").query_async(connection).await;
+    said.unwrap_or_else(|_| target.address.username.clone().unwrap_or_else(|| "default".to_owned()))
+}
+
+async fn version(
+    target: &CacheTarget,
+    info: &HashMap<String, String>,
+    connection: &mut MultiplexedConnection,
+    report: &mut Report,
+) {
+    let version = product(info);
+    let mut detail = format!("{version}, {} keys", count(keys(info).0));
+    let (mut outcome, mut fix) = (StageOutcome::Ok, None);
+    if target.mode == CacheMode::Cluster {
+        let state: Result<String, _> = redis::cmd("CLUSTER").arg("INFO").query_async(connection).await;
+        let state = state.map(|s| fields(&s)).unwrap_or_default();
+        let slots = state.get("cluster_slots_ok").map_or("?", String::as_str);
+        if state.get("cluster_state").is_some_and(|s| s != "ok") || slots != "16384" {
+            outcome = StageOutcome::Warning;
+            detail = format!("{detail}, {slots} of 16384 slots are served");
+            fix = Some("redis-cli --cluster check HOST:PORT".to_owned());
+        } else {
+            detail = format!("{version}, all 16384 slots are served");
+        }
+    } else if info.get("cluster_enabled").is_some_and(|c| c == "1") {
+        outcome = StageOutcome::Warning;
+        detail = format!("{detail}; one node of a cluster, the others are not measured");
+        fix = target.address.hosts.first().map(|h| format!("redis+cluster://{h}"));
+    } else if info.get("role").is_some_and(|r| r != "master") {
+        detail = format!("{detail}, a replica");
+    }
+    report.push(StageName::Version, outcome, detail, fix);
+    report.out.version = Some(version);
+}
+
+/// Resolves the names and opens a TCP connection to the first server that accepts one.
+async fn reach(target: &CacheTarget, report: &mut Report) -> Staged<(HostPort, TcpStream)> {
+    let mut resolved = Vec::new();
+    let mut last = None;
+    for host in target.address.hosts.iter().take(8) {
+        let found = tokio::time::timeout(REACH, tokio::net::lookup_host((host.host.as_str(), host.port))).await;
+        let addresses: Vec<_> = match found {
+            Ok(Ok(found)) => found.collect(),
+            Ok(Err(_)) => Vec::new(),
+            Err(_) => {
+                let e =
+                    ApiError::new(ErrorCode::Timeout, format!("No DNS server answered for '{}' within 2 s", host.host));
+                return Err((StageName::Dns, e.hint("Check the network and the DNS server")));
+            }
+        };
+        if addresses.is_empty() {
+            last = Some(
+                ApiError::new(ErrorCode::Unreachable, format!("The name '{}' cannot be resolved", host.host))
+                    .hint("Check the spelling, the VPN and the DNS server"),
+            );
+        } else {
+            resolved.push((host.clone(), addresses));
+        }
+    }
+    if resolved.is_empty() {
+        let e = last.unwrap_or_else(|| ApiError::bad_request("The address names no host"));
         return Err((StageName::Dns, e));
     }
-    done(StageName::Dns, addresses.iter().map(|a| a.ip().to_string()).collect::<Vec<_>>().join(", "));
-    match tokio::time::timeout(Duration::from_secs(2), TcpStream::connect(addresses.as_slice())).await {
-        Ok(Ok(_)) => done(StageName::Tcp, format!("port {} answers", host.port)),
-        Ok(Err(e)) => {
-            let e = ApiError::new(ErrorCode::Unreachable, format!("{host} refused the connection: {e}"))
-                .hint("Is the server running, and does it listen on this address?");
-            return Err((StageName::Tcp, e));
-        }
-        Err(_) => {
-            let e = ApiError::new(ErrorCode::Timeout, format!("{host} did not accept a connection within 2 s"))
-                .hint("A firewall that drops packets looks like this");
-            return Err((StageName::Tcp, e));
+    let mut list: Vec<String> = resolved.iter().flat_map(|(_, a)| a.iter().map(|a| a.ip().to_string())).collect();
+    list.dedup();
+    report.push(StageName::Dns, StageOutcome::Ok, list.join(", "), None);
+    let mut error = ApiError::internal("No address was tried");
+    let end = tokio::time::Instant::now() + 2 * REACH;
+    for (host, addresses) in resolved {
+        let limit = end.min(tokio::time::Instant::now() + REACH);
+        match tokio::time::timeout_at(limit, TcpStream::connect(addresses.as_slice())).await {
+            Ok(Ok(stream)) => {
+                report.push(StageName::Tcp, StageOutcome::Ok, format!("{host} accepts connections"), None);
+                return Ok((host, stream));
+            }
+            Ok(Err(e)) if e.kind() == std::io::ErrorKind::ConnectionRefused => {
+                error = ApiError::new(ErrorCode::Unreachable, format!("{host} refused the connection"))
+                    .hint("Is the server running, is the port right, and does it listen on this address?");
+            }
+            Ok(Err(e)) => {
+                error = ApiError::new(ErrorCode::Unreachable, format!("{host} cannot be reached: {e}"))
+                    .hint("Check the route, the VPN and the firewall");
+            }
+            Err(_) => {
+                error = ApiError::new(ErrorCode::Timeout, format!("{host} did not accept a connection within 2 s"))
+                    .hint("A firewall that drops packets looks like this");
+            }
         }
     }
-    Ok(())
+    Err((StageName::Tcp, error))
+}
+
+/// Shows the server's certificate. Whether it is trusted is for the driver, which connects afterwards.
+async fn certificate(target: &CacheTarget, host: &HostPort, stream: TcpStream, report: &mut Report) -> Staged<()> {
+    let verify = match target.address.tls {
+        TlsMode::Verify => true,
+        TlsMode::Require => false,
+        // Redis negotiates nothing: a port speaks TLS or it does not.
+        TlsMode::Disable | TlsMode::Prefer => {
+            report.push(StageName::Tls, StageOutcome::Skipped, "not encrypted; rediss:// switches TLS on", None);
+            return Ok(());
+        }
+    };
+    match tokio::time::timeout(ANSWER, tls::handshake(&host.host, stream)).await {
+        Err(_) => {
+            let e = ApiError::new(
+                ErrorCode::Timeout,
+                format!("{host} accepted the connection but did not answer the TLS handshake within 3 s"),
+            );
+            Err((StageName::Tls, e.hint("Does this port speak TLS? If not, write redis:// instead of rediss://")))
+        }
+        Ok(Err(why)) => {
+            let e = ApiError::new(ErrorCode::Tls, format!("The TLS handshake with {host} failed: {why}"));
+            Err((StageName::Tls, e.hint("Does this port speak TLS? If not, write redis:// instead of rediss://")))
+        }
+        Ok(Ok(c)) if c.expired() || c.early => {
+            let what = if c.early { "is not valid yet".to_owned() } else { format!("expired on {}", c.expires) };
+            let e =
+                ApiError::new(ErrorCode::Tls, format!("The certificate of {host} for {} {what}", c.names.join(", ")));
+            let hint = "Renew the certificate on the server and reload it; check this machine's clock";
+            Err((StageName::Tls, e.hint(hint)))
+        }
+        Ok(Ok(c)) => {
+            let detail = format!("{}, {}", c.describe(), if verify { "verified" } else { "not verified" });
+            let (outcome, fix) = if c.days_left < 14 {
+                (StageOutcome::Warning, Some("Renew the certificate on the server and reload it".to_owned()))
+            } else {
+                (StageOutcome::Ok, None)
+            };
+            report.push(StageName::Tls, outcome, detail, fix);
+            Ok(())
+        }
+    }
 }
 
 /// Product and version from INFO.
-pub(crate) fn product(info: &std::collections::HashMap<String, String>) -> String {
+pub(crate) fn product(info: &HashMap<String, String>) -> String {
     match (info.get("valkey_version"), info.get("redis_version")) {
         (Some(v), _) => format!("Valkey {v}"),
         (None, Some(v)) => format!("Redis {v}"),

@@ -1,4 +1,4 @@
-//! Bare connections with deadlines, and what their errors mean for a person.
+//! Bare connections with deadlines.
 use std::time::Duration;
 
 use perfdeck_model::{Address, ApiError, ErrorCode, Scheme, Sensitive, TlsMode};
@@ -7,8 +7,7 @@ use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions, Connection};
 
-/// A connection is given up after this.
-pub(crate) const CONNECT: Duration = Duration::from_millis(2500);
+use crate::error::explain;
 
 /// A connection to one of the engines.
 pub(crate) enum Database {
@@ -17,140 +16,129 @@ pub(crate) enum Database {
     Sqlite(SqliteConnection),
 }
 
-/// Connects without a pool: a pool would retry and report a wrong password as a time-out.
-pub(crate) async fn connect(address: &Address, password: Option<&Sensitive>) -> Result<Database, ApiError> {
-    let work = async {
-        let host = address.hosts.first();
-        match address.scheme {
-            Scheme::Postgres => {
-                let mut o = PgConnectOptions::new_without_pgpass()
-                    .application_name("perfdeck")
-                    .ssl_mode(match address.tls {
-                        TlsMode::Disable => PgSslMode::Disable,
-                        TlsMode::Prefer => PgSslMode::Prefer,
-                        TlsMode::Require => PgSslMode::Require,
-                        TlsMode::Verify => PgSslMode::VerifyFull,
-                    })
-                    .options([
-                        ("statement_timeout", "2000"),
-                        ("lock_timeout", "200"),
-                        ("default_transaction_read_only", "on"),
-                        ("jit", "off"),
-                    ]);
-                if let Some(h) = host {
-                    o = if h.host.starts_with('/') { o.socket(&h.host) } else { o.host(&h.host) }.port(h.port);
-                }
-                if let Some(user) = &address.username {
-                    o = o.username(user);
-                }
-                if let Some(password) = password {
-                    o = o.password(password.expose());
-                }
-                if !address.path.is_empty() {
-                    o = o.database(&address.path);
-                }
-                o.disable_statement_logging().connect().await.map(Database::Postgres)
-            }
-            Scheme::Mysql | Scheme::Mariadb => {
-                let mut o = MySqlConnectOptions::new().ssl_mode(match address.tls {
-                    TlsMode::Disable => MySqlSslMode::Disabled,
-                    TlsMode::Prefer => MySqlSslMode::Preferred,
-                    TlsMode::Require => MySqlSslMode::Required,
-                    TlsMode::Verify => MySqlSslMode::VerifyIdentity,
-                });
-                if let Some(h) = host {
-                    o = o.host(&h.host).port(h.port);
-                }
-                if let Some(user) = &address.username {
-                    o = o.username(user);
-                }
-                if let Some(password) = password {
-                    o = o.password(password.expose());
-                }
-                if !address.path.is_empty() {
-                    o = o.database(&address.path);
-                }
-                let mut c = o.disable_statement_logging().connect().await?;
-                sqlx::raw_sql("SET SESSION TRANSACTION READ ONLY, lock_wait_timeout = 1").execute(&mut c).await?;
-                Ok(Database::Mysql(c))
-            }
-            _ => SqliteConnectOptions::new()
-                .filename(&address.path)
-                .create_if_missing(false)
-                .read_only(true)
-                .busy_timeout(Duration::from_millis(200))
-                .disable_statement_logging()
-                .connect()
-                .await
-                .map(Database::Sqlite),
-        }
-    };
-    match tokio::time::timeout(CONNECT, work).await {
+/// Name under which monitoring shows in the target's own views; its sessions are left out of every figure.
+pub(crate) const NAME: &str = "perfdeck";
+
+/// PostgreSQL options of an address.
+pub(crate) fn postgres_options(address: &Address, password: Option<&Sensitive>, name: &str) -> PgConnectOptions {
+    let mut o = PgConnectOptions::new_without_pgpass().application_name(name).ssl_mode(match address.tls {
+        TlsMode::Disable => PgSslMode::Disable,
+        TlsMode::Prefer => PgSslMode::Prefer,
+        TlsMode::Require => PgSslMode::Require,
+        TlsMode::Verify => PgSslMode::VerifyFull,
+    });
+    if let Some(h) = address.hosts.first() {
+        o = if h.host.starts_with('/') { o.socket(&h.host) } else { o.host(&h.host) }.port(h.port);
+    }
+    if let Some(user) = &address.username {
+        o = o.username(user);
+    }
+    if let Some(password) = password {
+        o = o.password(password.expose());
+    }
+    if !address.path.is_empty() {
+        o = o.database(&address.path);
+    }
+    if let Some(file) = address.params.get("sslrootcert") {
+        o = o.ssl_root_cert(file);
+    }
+    o.disable_statement_logging()
+}
+
+/// MySQL and MariaDB options of an address.
+pub(crate) fn mysql_options(address: &Address, password: Option<&Sensitive>) -> MySqlConnectOptions {
+    let mut o = MySqlConnectOptions::new().ssl_mode(match address.tls {
+        TlsMode::Disable => MySqlSslMode::Disabled,
+        TlsMode::Prefer => MySqlSslMode::Preferred,
+        TlsMode::Require => MySqlSslMode::Required,
+        TlsMode::Verify => MySqlSslMode::VerifyIdentity,
+    });
+    if let Some(h) = address.hosts.first() {
+        o = if h.host.starts_with('/') { o.socket(&h.host) } else { o.host(&h.host).port(h.port) };
+    }
+    if let Some(user) = &address.username {
+        o = o.username(user);
+    }
+    if let Some(password) = password {
+        o = o.password(password.expose());
+    }
+    if !address.path.is_empty() {
+        o = o.database(&address.path);
+    }
+    if let Some(file) = address.params.get("sslrootcert").or_else(|| address.params.get("ssl-ca")) {
+        o = o.ssl_ca(file);
+    }
+    o.disable_statement_logging()
+}
+
+/// SQLite options of an address; never creates the file.
+pub(crate) fn sqlite_options(address: &Address) -> SqliteConnectOptions {
+    SqliteConnectOptions::new().filename(&address.path).create_if_missing(false).disable_statement_logging()
+}
+
+/// A server that accepts and then says nothing.
+pub(crate) fn silent(address: &Address, deadline: Duration) -> ApiError {
+    let seconds = deadline.as_secs_f64();
+    ApiError::new(
+        ErrorCode::Timeout,
+        format!("{} accepted the connection but did not answer within {seconds} s", address.short()),
+    )
+    .hint(format!("Is it {}? A server that hangs or another kind of server looks like this", address.scheme.product()))
+}
+
+/// Connects for monitoring, without a pool: a pool would retry and report a wrong password as a time-out.
+///
+/// The session is read-only and its statements end by themselves.
+pub(crate) async fn connect(
+    address: &Address,
+    password: Option<&Sensitive>,
+    deadline: Duration,
+) -> Result<Database, ApiError> {
+    match tokio::time::timeout(deadline, open(address, password)).await {
         Ok(Ok(connection)) => Ok(connection),
-        Ok(Err(error)) => Err(explain(address, &error)),
-        Err(_) => Err(ApiError::new(
-            ErrorCode::Timeout,
-            format!("{} accepted the connection but did not answer within 2.5 s", address.short()),
-        )
-        .hint(format!(
-            "Is it {}? A server that hangs or another kind of server looks like this",
-            address.scheme.product()
-        ))),
+        Ok(Err(error)) => {
+            tracing::debug!(target: "perfdeck::database", address = %address.short(), "connecting failed: {error}");
+            Err(explain(address, &error))
+        }
+        Err(_) => Err(silent(address, deadline)),
     }
 }
 
-/// What a driver's error means.
-pub(crate) fn explain(address: &Address, error: &sqlx::Error) -> ApiError {
-    let at = address.short();
-    let user = address.username.as_deref().unwrap_or("(no user)");
-    match error {
-        sqlx::Error::Database(e) => {
-            let code = e.code().unwrap_or_default();
-            let message = e.message();
-            match (&*code, address.scheme) {
-                ("28P01" | "28000", Scheme::Postgres)
-                | ("1045" | "1698" | "28000", Scheme::Mysql | Scheme::Mariadb) => {
-                    ApiError::new(ErrorCode::Authentication, format!("{at} refused the credentials of '{user}'"))
-                        .hint("Check user name and password; for PostgreSQL also pg_hba.conf")
+async fn open(address: &Address, password: Option<&Sensitive>) -> Result<Database, sqlx::Error> {
+    match address.scheme {
+        Scheme::Postgres => {
+            let plain = postgres_options(address, password, NAME);
+            let guarded = plain.clone().options([
+                ("statement_timeout", "1500"),
+                ("lock_timeout", "200"),
+                ("idle_in_transaction_session_timeout", "5000"),
+                ("default_transaction_read_only", "on"),
+                ("jit", "off"),
+            ]);
+            match guarded.connect().await {
+                // PgBouncer refuses start-up options, and before 1.21 prepared statements too.
+                Err(sqlx::Error::Database(e)) if e.message().contains("unsupported startup parameter") => {
+                    plain.statement_cache_capacity(0).connect().await.map(Database::Postgres)
                 }
-                ("3D000", Scheme::Postgres) | ("1049" | "42000", Scheme::Mysql | Scheme::Mariadb) => {
-                    ApiError::new(ErrorCode::NotFound, format!("{at}: {message}")).hint("Check the database's name")
-                }
-                ("42501", _) | ("1142" | "1227", _) => {
-                    ApiError::new(ErrorCode::Privilege, format!("{at}: {message}")).hint(grant(address))
-                }
-                ("53300", _) | ("1040", _) => {
-                    let mut e =
-                        ApiError::new(ErrorCode::Unreachable, format!("{at} has no free connection: {message}"))
-                            .hint("Raise max_connections or close idle clients");
-                    e.retryable = true;
-                    e
-                }
-                _ => {
-                    let mut e = ApiError::new(ErrorCode::Unreachable, format!("{at}: {message}"));
-                    e.retryable = true;
-                    e
-                }
+                other => other.map(Database::Postgres),
             }
         }
-        sqlx::Error::Tls(e) => ApiError::new(ErrorCode::Tls, format!("TLS with {at} failed: {e}"))
-            .hint("Add ?sslmode=require to skip verification, or trust the issuer on this machine"),
-        sqlx::Error::Io(e) => ApiError::new(ErrorCode::Unreachable, format!("{at} cannot be reached: {e}"))
-            .hint("Is the server running, and is the port right?"),
-        other => {
-            let mut e = ApiError::new(ErrorCode::Unreachable, format!("{at}: {other}"));
-            e.retryable = true;
-            e
+        Scheme::Mysql | Scheme::Mariadb => {
+            let mut c = mysql_options(address, password).connect().await?;
+            sqlx::raw_sql("SET SESSION TRANSACTION READ ONLY").execute(&mut c).await?;
+            sqlx::raw_sql("SET SESSION lock_wait_timeout = 1, innodb_lock_wait_timeout = 1").execute(&mut c).await?;
+            // MariaDB counts seconds, MySQL milliseconds; each refuses the other's name.
+            if sqlx::raw_sql("SET SESSION max_statement_time = 1.5").execute(&mut c).await.is_err() {
+                let _ = sqlx::raw_sql("SET SESSION max_execution_time = 1500").execute(&mut c).await;
+            }
+            Ok(Database::Mysql(c))
         }
-    }
-}
-
-/// The statement that gives monitoring its privileges.
-pub(crate) fn grant(address: &Address) -> String {
-    let user = address.username.as_deref().unwrap_or("perfdeck");
-    match address.scheme {
-        Scheme::Postgres => format!("GRANT pg_monitor TO \"{}\";", user.replace('"', "\"\"")),
-        _ => format!("GRANT PROCESS ON *.* TO '{}'@'%';", user.replace('\'', "''")),
+        _ => sqlite_options(address)
+            .read_only(true)
+            .busy_timeout(Duration::from_millis(200))
+            .connect()
+            .await
+            .map(Database::Sqlite),
     }
 }
 
@@ -165,4 +153,40 @@ pub(crate) async fn close(database: Database) {
     };
     // Whatever happens, the connection is gone afterwards.
     let _ = tokio::time::timeout(Duration::from_millis(500), work).await;
+}
+
+/// Product and version as the server tells them.
+pub(crate) async fn version(connection: &mut Database) -> Result<String, sqlx::Error> {
+    Ok(match connection {
+        Database::Postgres(c) => {
+            let v: String = sqlx::query_scalar("SELECT current_setting('server_version')").fetch_one(c).await?;
+            format!("PostgreSQL {}", v.split(' ').next().unwrap_or(&v))
+        }
+        Database::Mysql(c) => {
+            let v: String = sqlx::query_scalar("SELECT VERSION()").fetch_one(c).await?;
+            mysql_version(&v)
+        }
+        Database::Sqlite(c) => {
+            let v: String = sqlx::query_scalar("SELECT sqlite_version()").fetch_one(c).await?;
+            format!("SQLite {v}")
+        }
+    })
+}
+
+/// Product and number from `VERSION()` or a greeting, such as `5.5.5-10.11.19-MariaDB-0+deb12u1`.
+pub(crate) fn mysql_version(text: &str) -> String {
+    let text = text.strip_prefix("5.5.5-").unwrap_or(text);
+    let product = if text.contains("MariaDB") { "MariaDB" } else { "MySQL" };
+    format!("{product} {}", text.split('-').next().unwrap_or(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_compatibility_prefix_of_mariadb_is_not_its_version() {
+        assert_eq!(mysql_version("5.5.5-10.11.19-MariaDB-0+deb12u1"), "MariaDB 10.11.19", "replication prefix");
+        assert_eq!(mysql_version("8.4.2"), "MySQL 8.4.2", "MySQL as it is");
+    }
 }

@@ -1,13 +1,25 @@
-//! SQL databases: connection test in stages, collector, discovery. PostgreSQL, MySQL, MariaDB and SQLite through sqlx.
+//! SQL databases: connection test in stages, pool, collector, running statements, discovery. PostgreSQL, MySQL, MariaDB
+//! and SQLite through sqlx.
 //!
-//! Every connection is Perfdeck's own: named `perfdeck`, with short statement and lock timeouts, outside any pool.
+//! Every monitoring connection is Perfdeck's own: named `perfdeck`, read-only, with short statement and lock timeouts,
+//! outside any pool. [`Pool`] is for load: the demo, benchmarks and experiments with its size.
 #![forbid(unsafe_code)]
 
+mod activity;
 mod collector;
 mod connect;
 mod discover;
+mod error;
+mod mysql;
+mod pool;
+mod postgres;
+mod sqlite;
 mod test;
+mod tls;
 
+pub use activity::{RunningStatement, activity, without_literals};
 pub use collector::DatabaseCollector;
 pub use discover::discover;
+pub use error::{Error, Result};
+pub use pool::{Pool, PoolStats, Pooled};
 pub use test::test;

@@ -2,17 +2,25 @@
 use std::time::{Duration, Instant};
 
 use perfdeck_model::{
-    Address, ApiError, ConnectionReport, ConnectionStage, ErrorCode, Scheme, Sensitive, StageName, StageOutcome,
-    TlsMode,
+    Address, ApiError, ConnectionReport, ConnectionStage, ErrorCode, HostPort, Scheme, Sensitive, StageName,
+    StageOutcome, TlsMode,
 };
 use sqlx::Row;
 use tokio::net::TcpStream;
 
-use crate::connect::{Database, close, connect, explain, grant};
+use crate::connect::{Database, close, connect, silent, version};
+use crate::error::{explain, grant};
+use crate::tls::{self, Offer};
+
+/// Longest wait for name resolution and for a TCP connection.
+const REACH: Duration = Duration::from_secs(2);
+/// Longest wait for the TLS handshake, for authentication, and for the queries afterwards.
+const ANSWER: Duration = Duration::from_secs(3);
 
 struct Report {
     out: ConnectionReport,
     clock: Instant,
+    plan: &'static [StageName],
 }
 
 impl Report {
@@ -22,15 +30,38 @@ impl Report {
         self.out.stages.push(ConnectionStage { stage, outcome, detail: detail.into(), fix, elapsed_ms });
     }
 
-    fn fail(mut self, stage: StageName, error: ApiError) -> ConnectionReport {
-        self.push(stage, StageOutcome::Failed, error.message.clone(), None);
+    fn skip(&mut self, stage: StageName, why: &str) {
+        self.push(stage, StageOutcome::Skipped, why, None);
+    }
+
+    fn fail(&mut self, stage: StageName, error: ApiError) {
+        let fix = error.hint.clone();
+        self.push(stage, StageOutcome::Failed, error.message.clone(), fix);
+        for later in self.plan {
+            if !self.out.stages.iter().any(|s| s.stage == *later) {
+                let stage = ConnectionStage {
+                    stage: *later,
+                    outcome: StageOutcome::Skipped,
+                    detail: "not tried".to_owned(),
+                    fix: None,
+                    elapsed_ms: 0.0,
+                };
+                self.out.stages.push(stage);
+            }
+        }
         self.out.error = Some(error);
-        self.out
     }
 }
 
-/// Tests a database in stages; never takes longer than about six seconds.
+/// Tests a database in stages. A server that hangs costs about three seconds; no test takes longer than eleven.
+///
+/// Nothing is changed on the server; the session is read-only and ends with the test.
 pub async fn test(address: &Address, password: Option<&Sensitive>) -> ConnectionReport {
+    use StageName as S;
+    let plan: &'static [StageName] = match address.scheme {
+        Scheme::Sqlite => &[S::Address, S::File, S::Version],
+        _ => &[S::Address, S::Dns, S::Tcp, S::Tls, S::Authentication, S::Version, S::Privileges, S::Extensions],
+    };
     let mut report = Report {
         out: ConnectionReport {
             role: address.scheme.role(),
@@ -41,183 +72,360 @@ pub async fn test(address: &Address, password: Option<&Sensitive>) -> Connection
             error: None,
         },
         clock: Instant::now(),
+        plan,
     };
-    report.push(
-        StageName::Address,
-        StageOutcome::Ok,
-        format!("{} at {}", address.scheme.product(), address.short()),
-        None,
-    );
+    match stages(address, password, &mut report).await {
+        Ok(()) => report.out.ok = true,
+        Err((stage, error)) => report.fail(stage, error),
+    }
+    report.out
+}
+
+type Staged<T> = Result<T, (StageName, ApiError)>;
+
+async fn stages(address: &Address, password: Option<&Sensitive>, report: &mut Report) -> Staged<()> {
+    let what = match address.scheme {
+        Scheme::Postgres | Scheme::Mysql | Scheme::Mariadb | Scheme::Sqlite => address.scheme.product(),
+        other => {
+            let error = ApiError::bad_request(format!("{} is not a database", other.product()))
+                .hint("Write postgres://…, mysql://…, mariadb://… or sqlite:…");
+            return Err((StageName::Address, error));
+        }
+    };
+    report.push(StageName::Address, StageOutcome::Ok, format!("{what} at {}", address.short()), None);
     if address.scheme == Scheme::Sqlite {
-        if let Err(error) = file(address) {
-            return report.fail(StageName::File, error);
-        }
-        report.push(StageName::File, StageOutcome::Ok, "readable SQLite database", None);
-    } else if let Some(host) = address.hosts.first().filter(|h| !h.host.starts_with('/')) {
-        let found =
-            tokio::time::timeout(Duration::from_secs(2), tokio::net::lookup_host((host.host.as_str(), host.port)))
-                .await;
-        let addresses: Vec<_> = match found {
-            Ok(Ok(found)) => found.collect(),
-            Ok(Err(_)) => Vec::new(),
-            Err(_) => {
-                let e = ApiError::new(
-                    ErrorCode::Timeout,
-                    format!("The DNS server did not answer for '{}' within 2 s", host.host),
-                )
-                .hint("Check the network and the DNS server");
-                return report.fail(StageName::Dns, e);
-            }
-        };
-        if addresses.is_empty() {
-            let e = ApiError::new(ErrorCode::Unreachable, format!("The name '{}' cannot be resolved", host.host))
-                .hint("Check the spelling, the VPN and the DNS server");
-            return report.fail(StageName::Dns, e);
-        }
-        let list: Vec<String> = addresses.iter().map(|a| a.ip().to_string()).collect();
-        report.push(StageName::Dns, StageOutcome::Ok, list.join(", "), None);
-        match tokio::time::timeout(Duration::from_secs(2), TcpStream::connect(addresses.as_slice())).await {
-            Ok(Ok(_)) => report.push(StageName::Tcp, StageOutcome::Ok, format!("port {} answers", host.port), None),
-            Ok(Err(e)) => {
-                let e = ApiError::new(
-                    ErrorCode::Unreachable,
-                    format!("Port {} of {} refused the connection: {e}", host.port, host.host),
-                )
-                .hint("Is the server running, and does it listen on this address?");
-                return report.fail(StageName::Tcp, e);
-            }
-            Err(_) => {
-                let e = ApiError::new(ErrorCode::Timeout, format!("{host} did not accept a connection within 2 s"))
-                    .hint("A firewall that drops packets looks like this");
-                return report.fail(StageName::Tcp, e);
-            }
-        }
+        return sqlite(address, report).await;
     }
-    let database = match connect(address, password).await {
+    let Some(host) = address.hosts.first() else {
+        let error = ApiError::bad_request("The address names no host").hint("Write postgres://user@host/database");
+        return Err((StageName::Address, error));
+    };
+    if host.host.starts_with('/') {
+        report.skip(StageName::Dns, "a Unix socket has no name");
+        report.skip(StageName::Tcp, "a Unix socket");
+        report.skip(StageName::Tls, "a Unix socket stays on this machine");
+    } else {
+        let stream = reach(host, report).await?;
+        certificate(address, host, stream, report).await?;
+    }
+    let mut database = match connect(address, password, ANSWER).await {
         Ok(database) => database,
-        Err(error) => {
-            let stage = match error.code {
-                ErrorCode::Tls => StageName::Tls,
-                _ => StageName::Authentication,
-            };
-            return report.fail(stage, error);
+        Err(error) if error.code == ErrorCode::Tls => {
+            // The handshake succeeded without verification, so it is the verification that failed.
+            report.out.stages.retain(|s| s.stage != StageName::Tls);
+            return Err((StageName::Tls, error));
+        }
+        Err(error) => return Err((StageName::Authentication, error)),
+    };
+    let user = address.username.as_deref().unwrap_or("the default user");
+    let database_name = if address.path.is_empty() { String::new() } else { format!(", database {}", address.path) };
+    report.push(StageName::Authentication, StageOutcome::Ok, format!("signed in as {user}{database_name}"), None);
+    let facts = async {
+        let version = version(&mut database).await?;
+        report.push(StageName::Version, StageOutcome::Ok, version.clone(), None);
+        report.out.version = Some(version);
+        match &mut database {
+            Database::Postgres(c) => postgres(c, address, report).await,
+            Database::Mysql(c) => mysql(c, address, report).await,
+            Database::Sqlite(_) => Ok(()),
         }
     };
-    if address.scheme != Scheme::Sqlite {
-        let (outcome, detail) = match address.tls {
-            TlsMode::Disable => (StageOutcome::Skipped, "switched off"),
-            TlsMode::Prefer => (StageOutcome::Ok, "used if the server offers it, not verified"),
-            TlsMode::Require => (StageOutcome::Ok, "encrypted, certificate not verified"),
-            TlsMode::Verify => (StageOutcome::Ok, "encrypted, certificate and name verified"),
-        };
-        report.push(StageName::Tls, outcome, detail, None);
-        let user = address.username.as_deref().unwrap_or("default user");
-        report.push(StageName::Authentication, StageOutcome::Ok, format!("signed in as {user}"), None);
+    let outcome = tokio::time::timeout(ANSWER, facts).await;
+    close(database).await;
+    let stage = match report.out.stages.last().map(|s| s.stage) {
+        Some(StageName::Version) => StageName::Privileges,
+        Some(StageName::Privileges) => StageName::Extensions,
+        _ => StageName::Version,
+    };
+    match outcome {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) => Err((stage, explain(address, &error))),
+        Err(_) => Err((stage, silent(address, ANSWER))),
     }
-    let facts = tokio::time::timeout(Duration::from_secs(2), facts(database, address, &mut report)).await;
-    match facts {
-        Ok(Ok(())) => {
-            report.out.ok = true;
-            report.out
-        }
-        Ok(Err(error)) => report.fail(StageName::Version, explain(address, &error)),
+}
+
+/// Resolves the name and opens a TCP connection.
+async fn reach(host: &HostPort, report: &mut Report) -> Staged<TcpStream> {
+    let found = tokio::time::timeout(REACH, tokio::net::lookup_host((host.host.as_str(), host.port))).await;
+    let addresses: Vec<_> = match found {
+        Ok(Ok(found)) => found.collect(),
+        Ok(Err(_)) => Vec::new(),
         Err(_) => {
-            let e = ApiError::new(ErrorCode::Timeout, format!("{} did not answer a query within 2 s", address.short()));
-            report.fail(StageName::Version, e)
+            let e = ApiError::new(ErrorCode::Timeout, format!("No DNS server answered for '{}' within 2 s", host.host))
+                .hint("Check the network and the DNS server");
+            return Err((StageName::Dns, e));
+        }
+    };
+    if addresses.is_empty() {
+        let e = ApiError::new(ErrorCode::Unreachable, format!("The name '{}' cannot be resolved", host.host))
+            .hint("Check the spelling, the VPN and the DNS server");
+        return Err((StageName::Dns, e));
+    }
+    let mut list: Vec<String> = addresses.iter().map(|a| a.ip().to_string()).collect();
+    list.dedup();
+    report.push(StageName::Dns, StageOutcome::Ok, list.join(", "), None);
+    match tokio::time::timeout(REACH, TcpStream::connect(addresses.as_slice())).await {
+        Ok(Ok(stream)) => {
+            let peer = stream.peer_addr().map_or_else(|_| host.to_string(), |a| a.to_string());
+            report.push(StageName::Tcp, StageOutcome::Ok, format!("{peer} accepts connections"), None);
+            Ok(stream)
+        }
+        Ok(Err(e)) if e.kind() == std::io::ErrorKind::ConnectionRefused => {
+            let e = ApiError::new(ErrorCode::Unreachable, format!("{host} refused the connection"))
+                .hint("Is the server running, is the port right, and does it listen on this address?");
+            Err((StageName::Tcp, e))
+        }
+        Ok(Err(e)) => {
+            let e = ApiError::new(ErrorCode::Unreachable, format!("{host} cannot be reached: {e}"))
+                .hint("Check the route, the VPN and the firewall");
+            Err((StageName::Tcp, e))
+        }
+        Err(_) => {
+            let e = ApiError::new(ErrorCode::Timeout, format!("{host} did not accept a connection within 2 s"))
+                .hint("A firewall that drops packets looks like this");
+            Err((StageName::Tcp, e))
         }
     }
 }
 
-fn file(address: &Address) -> Result<(), ApiError> {
-    use std::io::Read;
-    let path = &address.path;
-    let mut head = [0u8; 16];
-    let read = std::fs::File::open(path).and_then(|mut f| f.read(&mut head)).map_err(|e| {
-        let code = if e.kind() == std::io::ErrorKind::NotFound { ErrorCode::NotFound } else { ErrorCode::Privilege };
-        ApiError::new(code, format!("{path} cannot be read: {e}")).hint("Check the path and its permissions")
-    })?;
-    // An empty file is an empty database.
-    if read > 0 && &head != b"SQLite format 3\0" {
-        return Err(ApiError::bad_request(format!("{path} is not a SQLite database")).hint("Choose another file"));
+/// Shows the server's certificate. Whether it is trusted is for the driver, which connects afterwards.
+async fn certificate(address: &Address, host: &HostPort, stream: TcpStream, report: &mut Report) -> Staged<()> {
+    if address.tls == TlsMode::Disable {
+        report.skip(StageName::Tls, "switched off by sslmode=disable");
+        return Ok(());
+    }
+    let ask = async {
+        match address.scheme {
+            Scheme::Postgres => tls::postgres(&host.host, stream).await,
+            _ => tls::mysql(&host.host, stream).await,
+        }
+    };
+    let offer = match tokio::time::timeout(ANSWER, ask).await {
+        Ok(Ok(offer)) => offer,
+        // Closed without a word: the real connection says it better.
+        Ok(Err(_)) => Offer::None,
+        Err(_) => return Err((StageName::Tls, silent(address, ANSWER))),
+    };
+    let product = address.scheme.product();
+    match offer {
+        Offer::Stranger => {
+            let e = ApiError::new(ErrorCode::Unreachable, format!("{host} answers, but it is not {product}"))
+                .hint("Check the port and the scheme of the address");
+            Err((StageName::Tls, e))
+        }
+        Offer::None if address.tls == TlsMode::Prefer => {
+            report.push(StageName::Tls, StageOutcome::Skipped, "not offered by the server; not encrypted", None);
+            Ok(())
+        }
+        Offer::None => {
+            let e = ApiError::new(ErrorCode::Tls, format!("{host} does not offer TLS"))
+                .hint("Switch TLS on at the server, or add ?sslmode=disable if the network is trusted");
+            Err((StageName::Tls, e))
+        }
+        Offer::Failed(why) => {
+            let e = ApiError::new(ErrorCode::Tls, format!("The TLS handshake with {host} failed: {why}"))
+                .hint("Check the server's TLS versions and certificate");
+            Err((StageName::Tls, e))
+        }
+        Offer::Certificate(c) if c.expired() || c.early => {
+            let what = if c.early { "is not valid yet".to_owned() } else { format!("expired on {}", c.expires) };
+            let names = c.names.join(", ");
+            let e = ApiError::new(ErrorCode::Tls, format!("The certificate of {host} for {names} {what}"))
+                .hint("Renew the certificate on the server and reload it; check this machine's clock");
+            Err((StageName::Tls, e))
+        }
+        Offer::Certificate(c) => {
+            let verified = match address.tls {
+                TlsMode::Verify => "verified",
+                _ => "not verified",
+            };
+            let detail = format!("{}, {verified}", c.describe());
+            let (outcome, fix) = if c.days_left < 14 {
+                (StageOutcome::Warning, Some("Renew the certificate on the server and reload it".to_owned()))
+            } else {
+                (StageOutcome::Ok, None)
+            };
+            report.push(StageName::Tls, outcome, detail, fix);
+            Ok(())
+        }
+    }
+}
+
+async fn postgres(
+    c: &mut sqlx::postgres::PgConnection,
+    address: &Address,
+    report: &mut Report,
+) -> Result<(), sqlx::Error> {
+    let row = sqlx::query(
+        "SELECT pg_has_role(current_user, 'pg_monitor', 'USAGE'),
+                (SELECT rolsuper FROM pg_roles WHERE rolname = current_user),
+                current_user::text",
+    )
+    .fetch_one(&mut *c)
+    .await?;
+    // The session's user is the one to grant to, also when the address named none.
+    let mut as_user = address.clone();
+    as_user.username = Some(row.get(2));
+    if row.get::<bool, _>(1) {
+        report.push(StageName::Privileges, StageOutcome::Ok, "superuser", None);
+    } else if row.get::<bool, _>(0) {
+        report.push(StageName::Privileges, StageOutcome::Ok, "member of pg_monitor", None);
+    } else {
+        let detail = "other sessions are hidden without pg_monitor";
+        report.push(StageName::Privileges, StageOutcome::Warning, detail, Some(grant(&as_user)));
+    }
+    let row = sqlx::query(
+        "SELECT (SELECT extversion FROM pg_extension WHERE extname = 'pg_stat_statements'),
+                EXISTS (SELECT 1 FROM pg_available_extensions WHERE name = 'pg_stat_statements'),
+                current_setting('pg_stat_statements.max', true) IS NOT NULL,
+                (SELECT setting FROM pg_settings WHERE name = 'shared_preload_libraries')",
+    )
+    .fetch_one(&mut *c)
+    .await?;
+    let (installed, available, loaded) =
+        (row.get::<Option<String>, _>(0), row.get::<bool, _>(1), row.get::<bool, _>(2));
+    let libraries: Option<String> = row.get(3);
+    let create = "CREATE EXTENSION pg_stat_statements;";
+    let preload = match libraries.as_deref().map(str::trim) {
+        Some("") => "ALTER SYSTEM SET shared_preload_libraries = 'pg_stat_statements';".to_owned(),
+        // Each library is a quoted element of its own: one string with commas would name a single library.
+        Some(others) => {
+            let all: Vec<String> = others
+                .split(',')
+                .map(|name| name.trim().trim_matches('"'))
+                .chain(["pg_stat_statements"])
+                .map(|name| format!("'{}'", name.replace('\'', "''")))
+                .collect();
+            format!("ALTER SYSTEM SET shared_preload_libraries = {};", all.join(", "))
+        }
+        // Only pg_read_all_settings shows the present value, and overwriting it would unload other libraries.
+        None => "-- in postgresql.conf, keeping what is listed already:\n\
+                 shared_preload_libraries = 'pg_stat_statements'"
+            .to_owned(),
+    };
+    let (outcome, detail, fix) = match (installed, loaded, available) {
+        (Some(version), true, _) => (StageOutcome::Ok, format!("pg_stat_statements {version}"), None),
+        (Some(_), false, _) => (
+            StageOutcome::Warning,
+            "pg_stat_statements is created but not preloaded".to_owned(),
+            Some(format!("{preload} -- then restart the server")),
+        ),
+        (None, true, _) => (
+            StageOutcome::Warning,
+            "pg_stat_statements is preloaded but not created in this database".to_owned(),
+            Some(create.to_owned()),
+        ),
+        (None, false, true) => (
+            StageOutcome::Warning,
+            "statement figures need pg_stat_statements".to_owned(),
+            Some(format!("{preload} -- then restart the server and run:\n{create}")),
+        ),
+        (None, false, false) => (
+            StageOutcome::Warning,
+            "pg_stat_statements is not installed on the server".to_owned(),
+            Some(format!("-- install PostgreSQL's contrib package on the server, then:\n{preload}\n{create}")),
+        ),
+    };
+    report.push(StageName::Extensions, outcome, detail, fix);
+    Ok(())
+}
+
+async fn mysql(
+    c: &mut sqlx::mysql::MySqlConnection,
+    address: &Address,
+    report: &mut Report,
+) -> Result<(), sqlx::Error> {
+    // The table can be read by everyone with PROCESS and by nobody without it.
+    match sqlx::query("SELECT 1 FROM information_schema.innodb_trx LIMIT 1").fetch_optional(&mut *c).await {
+        Ok(_) => report.push(StageName::Privileges, StageOutcome::Ok, "PROCESS is granted", None),
+        Err(error) => {
+            if explain(address, &error).code != ErrorCode::Privilege {
+                return Err(error);
+            }
+            let account: Option<String> = sqlx::query_scalar("SELECT CURRENT_USER()").fetch_optional(&mut *c).await?;
+            let fix = match account.as_deref().and_then(|a| a.rsplit_once('@')) {
+                Some((user, host)) => {
+                    format!("GRANT PROCESS ON *.* TO '{}'@'{}';", user.replace('\'', "''"), host.replace('\'', "''"))
+                }
+                None => grant(address),
+            };
+            let detail = "other sessions are hidden without PROCESS";
+            report.push(StageName::Privileges, StageOutcome::Warning, detail, Some(fix));
+        }
+    }
+    let schema: i64 = sqlx::query_scalar("SELECT CAST(@@performance_schema AS SIGNED)").fetch_one(&mut *c).await?;
+    if schema == 1 {
+        report.push(StageName::Extensions, StageOutcome::Ok, "performance_schema is on", None);
+    } else {
+        let fix = "# in my.cnf, then restart the server\n[mysqld]\nperformance_schema = ON".to_owned();
+        let detail = "performance_schema is off; statement figures need it";
+        report.push(StageName::Extensions, StageOutcome::Warning, detail, Some(fix));
     }
     Ok(())
 }
 
-async fn facts(database: Database, address: &Address, report: &mut Report) -> Result<(), sqlx::Error> {
-    match database {
-        Database::Postgres(mut c) => {
-            let row = sqlx::query(
-                "SELECT current_setting('server_version'),
-                        pg_has_role(current_user, 'pg_monitor', 'USAGE') OR (SELECT rolsuper FROM pg_roles WHERE rolname = current_user),
-                        EXISTS (SELECT 1 FROM pg_extension WHERE extname = 'pg_stat_statements'),
-                        EXISTS (SELECT 1 FROM pg_available_extensions WHERE name = 'pg_stat_statements')",
-            )
-            .fetch_one(&mut c)
-            .await?;
-            let version: String = row.get(0);
-            let version = format!("PostgreSQL {}", version.split(' ').next().unwrap_or(&version));
-            report.push(StageName::Version, StageOutcome::Ok, version.clone(), None);
-            report.out.version = Some(version);
-            if row.get::<bool, _>(1) {
-                report.push(StageName::Privileges, StageOutcome::Ok, "member of pg_monitor", None);
-            } else {
-                let detail = "other sessions' statements are hidden without pg_monitor";
-                report.push(StageName::Privileges, StageOutcome::Warning, detail, Some(grant(address)));
-            }
-            if row.get::<bool, _>(2) {
-                report.push(StageName::Extensions, StageOutcome::Ok, "pg_stat_statements is installed", None);
-            } else {
-                let fix = if row.get::<bool, _>(3) {
-                    "ALTER SYSTEM SET shared_preload_libraries = 'pg_stat_statements'; -- then restart and: CREATE EXTENSION pg_stat_statements;"
-                } else {
-                    "-- install the contrib package of your PostgreSQL, then: CREATE EXTENSION pg_stat_statements;"
-                };
-                let detail = "statement figures need pg_stat_statements";
-                report.push(StageName::Extensions, StageOutcome::Warning, detail, Some(fix.to_owned()));
-            }
-            close(Database::Postgres(c)).await;
+/// Whether the file exists, can be read and begins like a SQLite database.
+fn head(path: &str) -> Result<u64, ApiError> {
+    use std::io::Read;
+    let refuse = |e: std::io::Error| match e.kind() {
+        std::io::ErrorKind::NotFound => ApiError::not_found(format!("{path} does not exist")).hint("Check the path"),
+        std::io::ErrorKind::PermissionDenied => {
+            ApiError::new(ErrorCode::Privilege, format!("{path} cannot be read: permission denied"))
+                .hint(format!("chmod u+r '{path}', or open Perfdeck as the file's owner"))
         }
-        Database::Mysql(mut c) => {
-            let version: String = sqlx::query_scalar("SELECT VERSION()").fetch_one(&mut c).await?;
-            let product = if version.contains("MariaDB") { "MariaDB" } else { "MySQL" };
-            let version = format!("{product} {}", version.split('-').next().unwrap_or(&version));
-            report.push(StageName::Version, StageOutcome::Ok, version.clone(), None);
-            report.out.version = Some(version);
-            let grants: Vec<String> = sqlx::query_scalar("SHOW GRANTS").fetch_all(&mut c).await.unwrap_or_default();
-            let process = grants.iter().any(|g| {
-                let list = g.split(" ON *.*").next().unwrap_or("");
-                g.contains(" ON *.*") && (list.contains("PROCESS") || list.contains("ALL PRIVILEGES"))
-            });
-            if process {
-                report.push(StageName::Privileges, StageOutcome::Ok, "PROCESS is granted", None);
-            } else {
-                let detail = "other sessions are hidden without PROCESS";
-                report.push(StageName::Privileges, StageOutcome::Warning, detail, Some(grant(address)));
-            }
-            let schema: i64 =
-                sqlx::query_scalar("SELECT CAST(@@performance_schema AS SIGNED)").fetch_one(&mut c).await.unwrap_or(0);
-            if schema == 1 {
-                report.push(StageName::Extensions, StageOutcome::Ok, "performance_schema is on", None);
-            } else {
-                let fix = "[mysqld]\nperformance_schema = ON".to_owned();
-                report.push(
-                    StageName::Extensions,
-                    StageOutcome::Warning,
-                    "statement figures need performance_schema",
-                    Some(fix),
-                );
-            }
-            close(Database::Mysql(c)).await;
-        }
-        Database::Sqlite(mut c) => {
-            let version: String = sqlx::query_scalar("SELECT sqlite_version()").fetch_one(&mut c).await?;
-            let tables: i64 =
-                sqlx::query_scalar("SELECT count(*) FROM sqlite_schema WHERE type = 'table'").fetch_one(&mut c).await?;
-            let version = format!("SQLite {version}");
-            report.push(StageName::Version, StageOutcome::Ok, format!("{version}, {tables} tables"), None);
-            report.out.version = Some(version);
-            close(Database::Sqlite(c)).await;
-        }
+        _ => ApiError::new(ErrorCode::Storage, format!("{path} cannot be read: {e}")).hint("Check the disk"),
+    };
+    let metadata = std::fs::metadata(path).map_err(refuse)?;
+    // Opening a pipe would wait for its writer.
+    if !metadata.is_file() {
+        return Err(ApiError::bad_request(format!("{path} is not a file")).hint("Choose the database file itself"));
     }
+    let mut bytes = Vec::new();
+    std::fs::File::open(path).and_then(|f| f.take(16).read_to_end(&mut bytes)).map_err(refuse)?;
+    // An empty file is an empty database.
+    if !bytes.is_empty() && bytes != b"SQLite format 3\0" {
+        return Err(ApiError::bad_request(format!("{path} is not a SQLite database, or it is encrypted"))
+            .hint("Choose another file"));
+    }
+    Ok(metadata.len())
+}
+
+async fn sqlite(address: &Address, report: &mut Report) -> Staged<()> {
+    let path = address.path.clone();
+    // A file on a dead network mount would block the thread it is read on.
+    let looked = tokio::time::timeout(REACH, tokio::task::spawn_blocking(move || head(&path))).await;
+    let size = match looked {
+        Ok(Ok(Ok(size))) => size,
+        Ok(Ok(Err(error))) => return Err((StageName::File, error)),
+        Ok(Err(_)) => return Err((StageName::File, ApiError::internal(format!("{} could not be read", address.path)))),
+        Err(_) => {
+            let e = ApiError::new(ErrorCode::Timeout, format!("{} could not be read within 2 s", address.path))
+                .hint("A network mount that is gone looks like this");
+            return Err((StageName::File, e));
+        }
+    };
+    let mut database = connect(address, None, ANSWER).await.map_err(|e| (StageName::File, e))?;
+    let facts = async {
+        let Database::Sqlite(c) = &mut database else { return Ok((0, String::new())) };
+        let tables: i64 =
+            sqlx::query_scalar("SELECT count(*) FROM sqlite_schema WHERE type = 'table'").fetch_one(&mut *c).await?;
+        let journal: String = sqlx::query_scalar("PRAGMA journal_mode").fetch_one(&mut *c).await?;
+        Ok::<_, sqlx::Error>((tables, journal))
+    };
+    let outcome = tokio::time::timeout(ANSWER, facts).await;
+    let (tables, journal) = match outcome {
+        Ok(Ok(found)) => found,
+        Ok(Err(error)) => return Err((StageName::File, explain(address, &error))),
+        Err(_) => return Err((StageName::File, silent(address, ANSWER))),
+    };
+    let plural = if tables == 1 { "table" } else { "tables" };
+    #[allow(clippy::cast_precision_loss)]
+    let mib = size as f64 / 1_048_576.0;
+    let detail = format!("readable, {mib:.1} MiB, {tables} {plural}, journal mode {journal}");
+    report.push(StageName::File, StageOutcome::Ok, detail, None);
+    let version = version(&mut database).await.map_err(|e| (StageName::Version, explain(address, &e)))?;
+    report.push(StageName::Version, StageOutcome::Ok, version.clone(), None);
+    report.out.version = Some(version);
+    close(database).await;
     Ok(())
 }

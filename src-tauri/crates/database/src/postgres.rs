@@ -1,0 +1,192 @@
+//! What is read from PostgreSQL.
+use std::collections::BTreeMap;
+
+use perfdeck_model::{Address, ApiError, ErrorCode, Finding, Unit};
+use sqlx::Row;
+use sqlx::postgres::PgConnection;
+
+use crate::collector::{Counters, Reading, Slow, bytes, connections, count, finding, series};
+use crate::error::grant;
+
+/// Sessions by state and wait, counters and limits in one round trip. Perfdeck's own sessions are left out. Sessions
+/// that the user may not see have a fixed text for their statement and no other column; they are counted apart.
+///
+/// Nothing here takes a lock or calls a size function: those would wait behind someone's ACCESS EXCLUSIVE lock.
+const ACTIVITY: &str = "
+    WITH a AS MATERIALIZED (
+        SELECT state, wait_event_type, query_start, backend_type, datid, query = '<insufficient privilege>' AS hidden
+        FROM pg_stat_activity
+        WHERE pid <> pg_backend_pid() AND application_name IS DISTINCT FROM 'perfdeck'),
+    s AS (SELECT * FROM a WHERE backend_type = 'client backend')
+    SELECT
+        (SELECT count(*) FROM s WHERE state IN ('active', 'fastpath function call')),
+        (SELECT count(*) FROM s WHERE state = 'idle'),
+        (SELECT count(*) FROM s WHERE state LIKE 'idle in transaction%'),
+        (SELECT count(*) FROM s WHERE state = 'active' AND wait_event_type IS NULL),
+        (SELECT count(*) FROM s WHERE state = 'active' AND wait_event_type = 'IO'),
+        (SELECT count(*) FROM s WHERE state = 'active' AND wait_event_type IN ('Lock', 'LWLock')),
+        (SELECT count(*) FROM s WHERE state = 'active' AND wait_event_type IS NOT NULL
+            AND wait_event_type NOT IN ('IO', 'Lock', 'LWLock')),
+        (SELECT count(*) FROM s WHERE wait_event_type = 'Lock'),
+        (SELECT coalesce(max(extract(epoch FROM clock_timestamp() - query_start)), 0)::float8
+            FROM s WHERE state = 'active'),
+        (SELECT count(*) FROM a WHERE hidden AND datid IS NOT NULL),
+        d.xact_commit + d.xact_rollback, d.blks_hit, d.blks_read,
+        current_setting('max_connections')::float8,
+        (coalesce(extract(epoch FROM d.stats_reset), 0) + extract(epoch FROM pg_postmaster_start_time()))::float8
+    FROM pg_stat_database d WHERE d.datname = current_database()";
+
+#[allow(clippy::cast_precision_loss)]
+pub(crate) async fn read(c: &mut PgConnection, t_ms: f64, address: &Address) -> Result<Reading, sqlx::Error> {
+    let row = sqlx::query(ACTIVITY).fetch_one(c).await?;
+    let n = |i: usize| row.try_get::<i64, _>(i).map(|n| n as f64);
+    let counters = Counters { t_ms, epoch: row.try_get(14)?, transactions: n(10)?, hits: n(11)?, reads: n(12)? };
+    let mut reading = Reading {
+        counters: Some(counters),
+        limits: BTreeMap::from([("max_connections".to_owned(), row.try_get(13)?)]),
+        own: 1.0,
+        ..Reading::default()
+    };
+    let hidden: i64 = row.try_get(9)?;
+    if hidden > 0 {
+        // What is visible is a part of unknown size: better no figure than a wrong one.
+        reading.warning = Some(
+            ApiError::new(
+                ErrorCode::Privilege,
+                format!("{} sessions of other users are hidden, so sessions and waits are not shown", count(hidden)),
+            )
+            .hint(grant(address)),
+        );
+        return Ok(reading);
+    }
+    let waits = |kind| series("database.waits", &[("type", kind)], Unit::Count);
+    reading.values = vec![
+        (connections("active"), n(0)?),
+        (connections("idle"), n(1)?),
+        (connections("idle_in_transaction"), n(2)?),
+        (waits("cpu"), n(3)?),
+        (waits("io"), n(4)?),
+        (waits("lock"), n(5)?),
+        (waits("other"), n(6)?),
+        (series("database.locks.waiting", &[], Unit::Count), n(7)?),
+        (series("database.query.longest", &[], Unit::Seconds), row.try_get::<f64, _>(8)?.max(0.0)),
+    ];
+    Ok(reading)
+}
+
+/// Tables that are read whole again and again. Ranked by rows read, not by the number of scans: scans of small tables
+/// are fine, and building an index is one scan that counts too. The share is of all rows that were read from any table.
+const SCANS: &str = "
+    WITH t AS (
+        SELECT *, (SELECT sum(seq_tup_read + coalesce(idx_tup_fetch, 0)) FROM pg_stat_user_tables) AS all_read
+        FROM pg_stat_user_tables)
+    SELECT format('%I.%I', schemaname, relname), seq_scan, seq_tup_read, n_live_tup, coalesce(idx_scan, 0),
+           (seq_tup_read / greatest(all_read, 1))::float8,
+           (SELECT extract(epoch FROM now() - coalesce(stats_reset, pg_postmaster_start_time()))::float8
+            FROM pg_stat_database WHERE datname = current_database())
+    FROM t
+    WHERE n_live_tup > 10000 AND seq_tup_read >= 8 * n_live_tup
+      AND seq_scan >= 10 + (SELECT count(*) FROM pg_index i WHERE i.indrelid = t.relid)
+      AND seq_scan > coalesce(idx_scan, 0) / 10
+      AND seq_tup_read / seq_scan > 1000
+    ORDER BY seq_tup_read DESC LIMIT 5";
+
+/// Valid B-trees that another one covers: same leading columns, operator classes, collations, directions, expressions
+/// and predicate. Those that enforce something (primary key, unique, constraint, replica identity) are kept. Of two
+/// exact copies the younger is reported. Column sizes come from the catalogue, which never blocks.
+const DUPLICATES: &str = "
+    WITH ix AS (
+        SELECT i.indexrelid, i.indrelid, i.indnkeyatts, i.indisunique, i.indisreplident, c.relname, c.relpages,
+            n.nspname, t.relname AS table_name,
+            (string_to_array(i.indkey::text, ' '))[1:i.indnkeyatts] AS k,
+            (string_to_array(i.indkey::text, ' '))[i.indnkeyatts + 1:] AS inc,
+            string_to_array(i.indclass::text, ' ') AS cl, string_to_array(i.indcollation::text, ' ') AS co,
+            (string_to_array(i.indoption::text, ' '))[1:i.indnkeyatts] AS op,
+            coalesce(i.indexprs::text, '') AS ex, coalesce(i.indpred::text, '') AS pr,
+            EXISTS (SELECT 1 FROM pg_constraint x WHERE x.conindid = i.indexrelid) AS con
+        FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_am m ON m.oid = c.relam
+        JOIN pg_class t ON t.oid = i.indrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE i.indisvalid AND m.amname = 'btree' AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema')
+    SELECT DISTINCT ON (a.indexrelid)
+        format('%I.%I', a.nspname, a.relname), format('%I.%I', b.nspname, b.relname), a.k = b.k AND a.inc = b.inc,
+        a.relpages::float8 * current_setting('block_size')::float8, format('%I.%I', a.nspname, a.table_name)
+    FROM ix a JOIN ix b ON a.indrelid = b.indrelid AND a.indexrelid <> b.indexrelid AND a.pr = b.pr AND a.ex = b.ex
+    WHERE a.k = b.k[1:a.indnkeyatts] AND a.cl[1:a.indnkeyatts] = b.cl[1:a.indnkeyatts]
+      AND a.co[1:a.indnkeyatts] = b.co[1:a.indnkeyatts] AND a.op = b.op[1:a.indnkeyatts] AND a.inc <@ (b.k || b.inc)
+      AND NOT a.con AND NOT a.indisreplident AND NOT a.indisunique
+      AND NOT (a.k = b.k AND a.inc = b.inc AND NOT b.con AND NOT b.indisunique AND NOT b.indisreplident
+               AND a.indexrelid < b.indexrelid)
+    ORDER BY a.indexrelid, (a.k = b.k AND a.inc = b.inc) DESC, b.indexrelid LIMIT 20";
+
+const INVALID: &str = "
+    SELECT format('%I.%I', n.nspname, c.relname), c.relpages::float8 * current_setting('block_size')::float8,
+           i.indisready
+    FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE NOT i.indisvalid AND c.relkind = 'i'
+      AND NOT EXISTS (SELECT 1 FROM pg_stat_progress_create_index p WHERE p.index_relid = i.indexrelid) LIMIT 20";
+
+#[allow(clippy::cast_precision_loss)]
+pub(crate) async fn slow(c: &mut PgConnection) -> Result<Slow, sqlx::Error> {
+    let size: i64 = sqlx::query_scalar("SELECT pg_database_size(current_database())").fetch_one(&mut *c).await?;
+    Ok(Slow { size: Some(size as f64), findings: findings(c).await?, own: 4.0 })
+}
+
+async fn findings(c: &mut PgConnection) -> Result<Vec<Finding>, sqlx::Error> {
+    let mut findings = Vec::new();
+    for row in sqlx::query(SCANS).fetch_all(&mut *c).await? {
+        let name: String = row.try_get(0)?;
+        let n = |i: usize| row.try_get::<i64, _>(i);
+        let (share, observed): (f64, f64) = (row.try_get(5)?, row.try_get::<Option<f64>, _>(6)?.unwrap_or(0.0));
+        findings.push(finding(
+            "sequential_scan",
+            &name,
+            format!("Sequential scans on `{name}`"),
+            format!(
+                "{} scans read {} rows, {:.0} % of all rows read; {} live rows, {} index scans; observed for {}",
+                count(n(1)?),
+                count(n(2)?),
+                share * 100.0,
+                count(n(3)?),
+                count(n(4)?),
+                span(observed)
+            ),
+            share.clamp(0.0, 1.0),
+            "Review index",
+        ));
+    }
+    for row in sqlx::query(DUPLICATES).fetch_all(&mut *c).await? {
+        let (a, b, table): (String, String, String) = (row.try_get(0)?, row.try_get(1)?, row.try_get(4)?);
+        let (exact, size): (bool, f64) = (row.try_get(2)?, row.try_get(3)?);
+        let size = if size > 0.0 { format!("{}, ", bytes(size)) } else { String::new() };
+        let (kind, title) = if exact {
+            ("duplicate_index", format!("`{a}` repeats `{b}`"))
+        } else {
+            ("redundant_index", format!("`{a}` is the beginning of `{b}`"))
+        };
+        let evidence = format!("{size}written with every insert into `{table}`; the other serves the same queries");
+        findings.push(finding(kind, &a, title, evidence, 0.05, "Review index"));
+    }
+    for row in sqlx::query(INVALID).fetch_all(&mut *c).await? {
+        let (name, size, ready): (String, f64, bool) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+        let written = if ready { "maintained on every write and used by no query" } else { "used by no query" };
+        findings.push(finding(
+            "invalid_index",
+            &name,
+            format!("`{name}` is invalid"),
+            format!("{}, {written}; left by an index build that failed", bytes(size)),
+            0.1,
+            "Review index",
+        ));
+    }
+    Ok(findings)
+}
+
+/// A time span for a person.
+fn span(seconds: f64) -> String {
+    match seconds {
+        s if s < 120.0 => format!("{s:.0} s"),
+        s if s < 7_200.0 => format!("{:.0} min", s / 60.0),
+        s if s < 172_800.0 => format!("{:.0} h", s / 3_600.0),
+        s => format!("{:.0} days", s / 86_400.0),
+    }
+}

@@ -1,0 +1,147 @@
+//! What is read from a SQLite file.
+//!
+//! SQLite keeps no counters, so there are no transactions, no hit ratio and no connections to report; a number that
+//! cannot be had is left out.
+use std::collections::BTreeMap;
+
+use perfdeck_model::{Address, ApiError, Finding, Scheme, Unit};
+use sqlx::Row;
+use sqlx::sqlite::SqliteConnection;
+
+use crate::collector::{Reading, Slow, bytes, finding, series};
+
+/// Which file the connection has open: a replaced one has another number.
+#[derive(Debug, Default)]
+pub(crate) struct State {
+    file: Option<u64>,
+    replaced: bool,
+}
+
+impl State {
+    /// Whether the path names another file than at the check before.
+    pub(crate) fn replaced(&self) -> bool {
+        self.replaced
+    }
+
+    /// Looks at the file: an open connection would go on reading one that was deleted or replaced.
+    pub(crate) fn check(&mut self, address: &Address) -> Result<(), ApiError> {
+        self.replaced = false;
+        if address.scheme != Scheme::Sqlite {
+            return Ok(());
+        }
+        let metadata = std::fs::metadata(&address.path).map_err(|e| {
+            let mut error = ApiError::not_found(format!("{} cannot be read: {e}", address.path))
+                .hint("Check the path and its permissions; Perfdeck tries again by itself");
+            error.retryable = true;
+            error
+        })?;
+        #[cfg(unix)]
+        let number = std::os::unix::fs::MetadataExt::ino(&metadata);
+        #[cfg(not(unix))]
+        let number = metadata
+            .created()
+            .ok()
+            .and_then(|t| t.duration_since(std::time::UNIX_EPOCH).ok())
+            .map_or(0, |d| d.as_secs());
+        self.replaced = self.file.is_some_and(|before| before != number);
+        self.file = Some(number);
+        Ok(())
+    }
+}
+
+#[allow(clippy::cast_precision_loss)]
+pub(crate) async fn read(c: &mut SqliteConnection, address: &Address) -> Result<Reading, sqlx::Error> {
+    let row = sqlx::query(
+        "SELECT page_count * page_size, freelist_count * page_size
+         FROM pragma_page_count(), pragma_page_size(), pragma_freelist_count()",
+    )
+    .fetch_one(c)
+    .await?;
+    let (pages, free) = (row.try_get::<i64, _>(0)? as f64, row.try_get::<i64, _>(1)? as f64);
+    let wal = std::fs::metadata(format!("{}-wal", address.path)).map_or(0, |m| m.len()) as f64;
+    let mut detail = vec![bytes(pages)];
+    if wal > 0.0 {
+        detail.push(format!("WAL {}", bytes(wal)));
+    }
+    if free > 0.0 {
+        detail.push(format!("{} free", bytes(free)));
+    }
+    Ok(Reading {
+        values: vec![(series("database.size", &[], Unit::Bytes), pages + wal)],
+        detail: Some(detail.join(", ")),
+        ..Reading::default()
+    })
+}
+
+#[allow(clippy::cast_precision_loss)]
+pub(crate) async fn slow(c: &mut SqliteConnection) -> Result<Slow, sqlx::Error> {
+    let mut findings = duplicates(c).await?;
+    let row = sqlx::query(
+        "SELECT page_count * page_size, freelist_count * page_size
+         FROM pragma_page_count(), pragma_page_size(), pragma_freelist_count()",
+    )
+    .fetch_one(&mut *c)
+    .await?;
+    let (all, free) = (row.try_get::<i64, _>(0)? as f64, row.try_get::<i64, _>(1)? as f64);
+    // Free pages are used again by later inserts; a quarter of a file worth speaking of is more than that.
+    if free > 16.0 * 1_048_576.0 && free > all * 0.25 {
+        findings.push(finding(
+            "free_pages",
+            "file",
+            format!("{:.0} % of the file is unused", free / all * 100.0),
+            format!("{} of {} are free pages; VACUUM returns them", bytes(free), bytes(all)),
+            free / all * 0.2,
+            "Review storage",
+        ));
+    }
+    Ok(Slow { size: None, findings, own: 0.0 })
+}
+
+/// Indexes over the same columns, directions and collations with the same WHERE clause. Only those made by CREATE INDEX
+/// are reported: SQLite makes others itself for constraints.
+async fn duplicates(c: &mut SqliteConnection) -> Result<Vec<Finding>, sqlx::Error> {
+    let rows = sqlx::query(
+        "SELECT m.name, il.name, il.origin, il.\"unique\",
+                (SELECT group_concat(coalesce(x.name, 'expression ' || il.name) || x.desc || x.coll, char(10))
+                 FROM (SELECT * FROM pragma_index_xinfo(il.name) WHERE key ORDER BY seqno) x),
+                CASE WHEN il.partial THEN (SELECT lower(substr(s.sql, instr(lower(s.sql), ' where ')))
+                                           FROM sqlite_schema s WHERE s.name = il.name) END
+         FROM sqlite_schema m, pragma_index_list(m.name) il
+         WHERE m.type = 'table' ORDER BY m.name, il.origin = 'c', il.name LIMIT 5000",
+    )
+    .fetch_all(c)
+    .await?;
+    let mut kept: BTreeMap<(String, String, Option<String>), String> = BTreeMap::new();
+    let mut findings = Vec::new();
+    let mut droppable = Vec::new();
+    // Those that enforce something first: of two equal ones the other is the copy.
+    let mut all = Vec::new();
+    for row in &rows {
+        let (table, name, origin): (String, String, String) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+        let unique: i64 = row.try_get(3)?;
+        let Some(columns) = row.try_get::<Option<String>, _>(4)? else { continue };
+        all.push((unique == 0, table, name, origin, columns, row.try_get::<Option<String>, _>(5)?));
+    }
+    all.sort_by_key(|(plain, ..)| *plain);
+    for (plain, table, name, origin, columns, filter) in all {
+        let key = (table.clone(), columns, filter);
+        match kept.get(&key) {
+            Some(first) if origin == "c" && plain => droppable.push((table, name, first.clone())),
+            Some(_) => {}
+            None => {
+                kept.insert(key, name);
+            }
+        }
+    }
+    for (table, a, b) in droppable.into_iter().take(20) {
+        findings.push(finding(
+            "duplicate_index",
+            &a,
+            format!("`{a}` repeats `{b}`"),
+            format!("same columns in the same order; both are written with every insert into `{table}`"),
+            0.05,
+            "Review index",
+        ));
+    }
+    Ok(findings)
+}

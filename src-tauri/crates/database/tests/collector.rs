@@ -1,0 +1,286 @@
+//! The collector against real servers: true figures, rates after real traffic, recovery, findings.
+use std::time::Duration;
+
+use perfdeck_database::{DatabaseCollector, activity};
+use perfdeck_model::{Address, Collection, Collector, ErrorCode, Sensitive};
+use perfdeck_testkit::{MariaDb, POSTGRES_PASSWORD, Postgres};
+use sqlx::{Connection, Executor};
+
+fn value(c: &Collection, id: &str) -> Option<f64> {
+    c.values.iter().find(|(s, _)| s.id == id).map(|(_, v)| *v)
+}
+
+fn collector(url: &str) -> DatabaseCollector {
+    let (address, password) = Address::parse(url).expect("a URL");
+    DatabaseCollector::new(address, password)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn postgres_figures_are_true() {
+    let server = Postgres::start().await.expect("PostgreSQL");
+    let mut c = collector(&server.url());
+    let first = c.collect(0.0).await.expect("answers");
+    assert_eq!(value(&first, "database.transactions"), None, "the first collection has no rates");
+    assert_eq!(value(&first, "database.connections{state=active}"), Some(0.0), "its own session is left out");
+    assert_eq!(first.limits.get("max_connections"), Some(&100.0), "the limit is the server's");
+    assert_eq!(value(&first, "database.size"), None, "sizes are read later");
+    assert!(first.version.as_deref().is_some_and(|v| v.starts_with("PostgreSQL")), "{:?}", first.version);
+
+    // One idle, one idle in a transaction with a lock, one that waits for the lock.
+    server.execute("CREATE TABLE t (a int); INSERT INTO t VALUES (1)").await.expect("a table");
+    let _idle = server.connect().await.expect("a session");
+    let mut holder = server.connect().await.expect("a session");
+    holder.execute("BEGIN; UPDATE t SET a = 2").await.expect("locked");
+    let mut waiter = server.connect().await.expect("a session");
+    let waiting = tokio::spawn(async move {
+        let _ = waiter.execute("UPDATE t SET a = 333 WHERE a = 1").await;
+    });
+    let mut now = 1_000.0;
+    let seen = eventually_collect(&mut c, &mut now, |s| value(s, "database.locks.waiting") == Some(1.0)).await;
+    assert_eq!(value(&seen, "database.connections{state=active}"), Some(1.0), "the waiting one");
+    assert_eq!(value(&seen, "database.connections{state=idle}"), Some(1.0), "the idle one");
+    assert_eq!(value(&seen, "database.connections{state=idle_in_transaction}"), Some(1.0), "the holder");
+    assert_eq!(value(&seen, "database.waits{type=lock}"), Some(1.0), "what it waits for");
+    assert!(value(&seen, "database.query.longest").is_some_and(|s| s > 0.0), "and for how long");
+    let (address, password) = Address::parse(&server.url()).expect("a URL");
+    let running = activity(&address, password.as_ref()).await.expect("answers");
+    let blocked = running.iter().find(|r| !r.blocked_by.is_empty()).expect("the waiting one");
+    assert_eq!(blocked.statement, "UPDATE t SET a = ? WHERE a = ?", "without its literals");
+    holder.execute("COMMIT").await.expect("committed");
+    waiting.await.expect("done");
+
+    // Rates come from real traffic: 200 transactions in one made-up second.
+    let before = c.collect(now + 1_000.0).await.expect("answers");
+    assert!(before.warning.is_none(), "a superuser lacks nothing: {:?}", before.warning);
+    let mut busy = server.connect().await.expect("a session");
+    for _ in 0..200 {
+        busy.execute("SELECT count(*) FROM t").await.expect("works");
+    }
+    // Counters are flushed when a session ends.
+    busy.close().await.expect("closed");
+    let mut total = 0.0;
+    now += 1_000.0;
+    let end = std::time::Instant::now() + Duration::from_secs(10);
+    while total < 190.0 {
+        now += 1_000.0;
+        let seen = c.collect(now).await.expect("answers");
+        total += value(&seen, "database.transactions").unwrap_or(0.0);
+        assert!(std::time::Instant::now() < end, "200 transactions show in the rate, saw {total}");
+    }
+    assert!(total < 260.0, "and not many more: {total}");
+}
+
+async fn eventually_collect(
+    c: &mut DatabaseCollector,
+    now: &mut f64,
+    good: impl Fn(&Collection) -> bool,
+) -> Collection {
+    let end = std::time::Instant::now() + Duration::from_secs(10);
+    loop {
+        *now += 1.0;
+        let seen = c.collect(*now).await.expect("answers");
+        if good(&seen) {
+            return seen;
+        }
+        assert!(std::time::Instant::now() < end, "never as expected; last: {:?}", seen.values);
+        // InnoDB refreshes its list of transactions only when nobody has read it for 100 ms.
+        tokio::time::sleep(Duration::from_millis(120)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn postgres_findings_are_found_and_nothing_else() {
+    let server = Postgres::start().await.expect("PostgreSQL");
+    server
+        .execute(
+            "CREATE TABLE big AS SELECT i AS a, i % 10 AS b FROM generate_series(1, 20000) i;
+             CREATE TABLE small AS SELECT 1 AS a; ANALYZE;
+             CREATE INDEX one ON big (b); CREATE INDEX two ON big (b); CREATE INDEX longer ON big (b, a);
+             CREATE INDEX other ON big (b DESC); CREATE UNIQUE INDEX uniq ON big (a)",
+        )
+        .await
+        .expect("tables");
+    let mut c = collector(&server.url());
+    c.collect(0.0).await.expect("answers");
+    let quiet = c.collect(3_000.0).await.expect("answers");
+    assert!(value(&quiet, "database.size").is_some_and(|s| s > 1e6), "the size is known after three seconds");
+    let kinds = |c: &Collection| {
+        let mut all: Vec<String> = c.findings.iter().flatten().map(|f| f.id.clone()).collect();
+        all.sort();
+        all
+    };
+    // `one` and `two` are copies: the younger is the copy, the elder is the beginning of `longer`.
+    assert_eq!(
+        kinds(&quiet),
+        ["duplicate_index:public.two", "redundant_index:public.one"],
+        "no scans yet; other directions and unique indexes are no copies: {:#?}",
+        quiet.findings
+    );
+    let mut busy = server.connect().await.expect("a session");
+    for _ in 0..12 {
+        busy.execute("SELECT count(*) FROM big WHERE a + 0 = 7; SELECT * FROM small").await.expect("scans");
+    }
+    busy.close().await.expect("closed");
+    let mut now = 3_000.0;
+    let end = std::time::Instant::now() + Duration::from_secs(10);
+    let found = loop {
+        now += 60_000.0;
+        let seen = c.collect(now).await.expect("answers");
+        if kinds(&seen).contains(&"sequential_scan:public.big".to_owned()) {
+            break seen;
+        }
+        assert!(std::time::Instant::now() < end, "the scans are never found: {:#?}", seen.findings);
+    };
+    assert!(!kinds(&found).iter().any(|k| k.contains("small")), "small tables may be scanned");
+    for finding in found.findings.iter().flatten() {
+        assert_eq!(finding.action.route, "/database", "its button opens the database's screen");
+        assert!((0.0..=1.0).contains(&finding.cost), "its cost is a share: {finding:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hidden_sessions_are_not_counted_as_none() {
+    let server = Postgres::start().await.expect("PostgreSQL");
+    server.execute("CREATE ROLE small LOGIN PASSWORD 'small'").await.expect("a role");
+    let _other = server.connect().await.expect("a session of someone else");
+    let (mut address, _) = Address::parse(&server.url()).expect("a URL");
+    address.username = Some("small".to_owned());
+    let mut c = DatabaseCollector::new(address, Some(Sensitive::new("small")));
+    let seen = c.collect(0.0).await.expect("answers");
+    assert_eq!(value(&seen, "database.connections{state=idle}"), None, "unknown is not zero");
+    let warning = seen.warning.expect("what is missing");
+    assert_eq!(warning.hint.as_deref(), Some("GRANT pg_monitor TO \"small\";"), "and what to run");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn postgres_recovers_by_itself() {
+    let mut server = Postgres::start().await.expect("PostgreSQL");
+    let mut c = collector(&server.url());
+    c.collect(0.0).await.expect("answers");
+    server.stop();
+    let mut now = 0.0;
+    for _ in 0..2 {
+        now += 1_000.0;
+        let started = std::time::Instant::now();
+        let error = c.collect(now).await.expect_err("it is gone");
+        assert!(started.elapsed() < Duration::from_secs(2), "an attempt is bounded: {:?}", started.elapsed());
+        assert!(error.hint.is_some() && error.retryable, "and says what to do: {error:?}");
+        assert!(!format!("{error:?} {c:?}").contains(POSTGRES_PASSWORD), "without the password");
+    }
+    server.restart().await.expect("restarted");
+    now += 1_000.0;
+    let back = c.collect(now).await.expect("it is back");
+    assert_eq!(value(&back, "database.transactions"), None, "no rate across the restart");
+    assert!(value(&back, "database.connections{state=idle}").is_some(), "figures again");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_hangs_costs_less_than_two_seconds() {
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let port = silent.local_addr().expect("bound").port();
+    for scheme in ["postgres", "mysql"] {
+        let mut c = collector(&format!("{scheme}://u:canary@127.0.0.1:{port}/d"));
+        let started = std::time::Instant::now();
+        let error = c.collect(0.0).await.expect_err("it hangs");
+        assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
+        assert_eq!(error.code, ErrorCode::Timeout, "a time-out: {error:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mariadb_figures_are_true() {
+    let mut server = MariaDb::start().await.expect("MariaDB");
+    for sql in [
+        "CREATE TABLE t (a int PRIMARY KEY, b int)",
+        "INSERT INTO t VALUES (1, 1)",
+        "CREATE INDEX one ON t (b)",
+        "CREATE INDEX two ON t (b)",
+        "CREATE INDEX pair ON t (b, a)",
+    ] {
+        server.execute(sql).await.expect("set up");
+    }
+    let mut c = collector(&server.url());
+    let first = c.collect(0.0).await.expect("answers");
+    assert_eq!(value(&first, "database.connections{state=active}"), Some(0.0), "its own session is left out");
+    assert!(first.limits.contains_key("max_connections"), "the limit: {:?}", first.limits);
+    let quiet = c.collect(1_000.0).await.expect("answers");
+    assert_eq!(value(&quiet, "database.transactions"), Some(0.0), "its own readings are not transactions");
+
+    let mut holder = server.connect().await.expect("a session");
+    holder.execute("BEGIN").await.expect("begun");
+    holder.execute("UPDATE t SET b = 2").await.expect("locked");
+    let mut waiter = server.connect().await.expect("a session");
+    let waiting = tokio::spawn(async move {
+        let _ = waiter.execute("UPDATE t SET b = 3333").await;
+    });
+    let mut now = 1_000.0;
+    let holding = |s: &Collection| value(s, "database.connections{state=idle_in_transaction}") == Some(1.0);
+    let seen =
+        eventually_collect(&mut c, &mut now, |s| value(s, "database.locks.waiting") == Some(1.0) && holding(s)).await;
+    assert_eq!(value(&seen, "database.connections{state=active}"), Some(1.0), "the waiting one: {:?}", seen.values);
+    let (address, password) = Address::parse(&server.url()).expect("a URL");
+    let running = activity(&address, password.as_ref()).await.expect("answers");
+    assert!(running.iter().any(|r| r.statement == "UPDATE t SET b = ?"), "without literals: {running:?}");
+    holder.execute("COMMIT").await.expect("committed");
+    waiting.await.expect("done");
+
+    let base = now + 1_000.0;
+    c.collect(base).await.expect("answers");
+    for i in 0..100 {
+        holder.execute(sqlx::AssertSqlSafe(format!("UPDATE t SET b = {i}"))).await.expect("works");
+    }
+    let seen = c.collect(base + 1_000.0).await.expect("answers");
+    let rate = value(&seen, "database.transactions").expect("a rate");
+    assert!((90.0..=320.0).contains(&rate), "100 autocommitted updates in a second: {rate}");
+    assert!(value(&seen, "database.cache.hit_ratio").is_some_and(|r| (0.0..=1.0).contains(&r)), "a ratio");
+
+    let slow = c.collect(base + 61_000.0).await.expect("answers");
+    assert!(value(&slow, "database.size").is_some_and(|s| s > 0.0), "the size");
+    let ids: Vec<&str> = slow.findings.iter().flatten().map(|f| f.id.as_str()).collect();
+    assert_eq!(ids, ["duplicate_index:t.two"], "one copy, and it is not the other one: {:#?}", slow.findings);
+
+    server.stop();
+    assert!(c.collect(base + 62_000.0).await.is_err(), "it is gone");
+    server.restart().await.expect("restarted");
+    let back = c.collect(base + 63_000.0).await.expect("it is back");
+    assert_eq!(value(&back, "database.transactions"), None, "no rate across the restart");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sqlite_figures_are_true() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("a.db");
+    let make = async || {
+        use sqlx::ConnectOptions;
+        let mut w = sqlx::sqlite::SqliteConnectOptions::new()
+            .filename(&file)
+            .create_if_missing(true)
+            .connect()
+            .await
+            .expect("a database");
+        w.execute(
+            "CREATE TABLE t (a, b UNIQUE, c); CREATE INDEX one ON t (a, c); CREATE INDEX two ON t (a, c);
+             CREATE INDEX half ON t (a, c) WHERE a > 1; CREATE INDEX back ON t (a DESC, c); CREATE INDEX b2 ON t (b)",
+        )
+        .await
+        .expect("tables");
+        w
+    };
+    make().await.close().await.expect("closed");
+    let mut c = collector(&format!("sqlite:{}", file.display()));
+    c.collect(0.0).await.expect("answers");
+    let seen = c.collect(3_000.0).await.expect("answers");
+    let size = std::fs::metadata(&file).expect("the file").len();
+    #[allow(clippy::cast_precision_loss)]
+    let size = size as f64;
+    assert_eq!(value(&seen, "database.size"), Some(size), "the size is the file's");
+    assert_eq!(value(&seen, "database.transactions"), None, "SQLite counts none, so none are shown");
+    let mut ids: Vec<&str> = seen.findings.iter().flatten().map(|f| f.id.as_str()).collect();
+    ids.sort_unstable();
+    assert_eq!(ids, ["duplicate_index:b2", "duplicate_index:two"], "{:#?}", seen.findings);
+    std::fs::remove_file(&file).expect("removed");
+    let error = c.collect(4_000.0).await.expect_err("a deleted file is down, though it is still open");
+    assert_eq!(error.code, ErrorCode::NotFound, "{error:?}");
+    make().await.close().await.expect("closed");
+    assert!(c.collect(5_000.0).await.is_ok(), "and comes back");
+}
