@@ -1,24 +1,35 @@
-import tsParser from '@typescript-eslint/parser';
 import svelteParser from 'svelte-eslint-parser';
+import tseslint from 'typescript-eslint';
 
 // Only the backend folder knows a transport (ARCHITECTURE.md, invariant 2).
 const transport = [{ group: ['@tauri-apps/*'], message: 'Only src/backend knows a transport.' }];
 const rules = {
   'no-restricted-imports': ['error', { patterns: transport }],
-  'no-restricted-globals': ['error', { name: 'fetch', message: 'Only src/backend knows a transport.' }],
+  'no-restricted-globals': [
+    'error',
+    { name: 'fetch', message: 'Only src/backend knows a transport.' },
+    { name: 'XMLHttpRequest', message: 'Only src/backend knows a transport.' },
+    { name: 'EventSource', message: 'Only src/backend knows a transport.' },
+    { name: 'WebSocket', message: 'Only src/backend knows a transport.' },
+  ],
   'no-eval': 'error',
   'no-debugger': 'error',
   'no-console': ['error', { allow: ['warn', 'error'] }],
   eqeqeq: ['error', 'always'],
+  '@typescript-eslint/no-explicit-any': 'error',
+  '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_' }],
+  '@typescript-eslint/consistent-type-imports': 'error',
 };
+const plugins = { '@typescript-eslint': tseslint.plugin };
 
 export default [
   { ignores: ['src/backend/gen/**'] },
-  { files: ['src/**/*.ts'], languageOptions: { parser: tsParser }, rules },
+  { files: ['src/**/*.ts'], plugins, languageOptions: { parser: tseslint.parser }, rules },
   {
     files: ['src/**/*.svelte'],
-    languageOptions: { parser: svelteParser, parserOptions: { parser: tsParser } },
-    rules,
+    plugins,
+    languageOptions: { parser: svelteParser, parserOptions: { parser: tseslint.parser } },
+    rules: { ...rules, '@typescript-eslint/no-unused-vars': 'off' },
   },
   { files: ['src/backend/**/*.ts'], rules: { 'no-restricted-imports': 'off', 'no-restricted-globals': 'off' } },
 ];

@@ -1,17 +1,22 @@
-// Runs before everything else: the theme without a flash, and a locale that exists.
+// Runs before everything else: theme and density without a flash, and a locale that exists.
 (function () {
-  var chosen = 'system';
-  try {
-    chosen = JSON.parse(localStorage.getItem('perfdeck.theme') || '"system"');
-  } catch (e) {
-    chosen = 'system';
+  function kept(key, fallback) {
+    try {
+      return JSON.parse(localStorage.getItem('perfdeck.' + key)) || fallback;
+    } catch (e) {
+      return fallback;
+    }
   }
-  var system = matchMedia('(prefers-contrast: more)').matches
-    ? 'contrast'
-    : matchMedia('(prefers-color-scheme: light)').matches
-      ? 'light'
-      : 'dark';
-  document.documentElement.dataset.theme = chosen === 'system' ? system : chosen;
+  var theme = kept('theme', 'system');
+  if (['light', 'dark', 'contrast'].indexOf(theme) < 0) {
+    theme = matchMedia('(prefers-contrast: more)').matches
+      ? 'contrast'
+      : matchMedia('(prefers-color-scheme: light)').matches
+        ? 'light'
+        : 'dark';
+  }
+  document.documentElement.dataset.theme = theme;
+  document.documentElement.dataset.density = kept('density', 'normal');
   // A C locale has no number format, and uPlot asks for one when it loads.
   try {
     new Intl.NumberFormat(navigator.language);

@@ -17,7 +17,9 @@ const walk = (key) => {
 walk('index.html');
 const kB = (bytes) => `${(bytes / 1000).toFixed(1)} kB`;
 const initial = [...first].filter((f) => f.endsWith('.js')).reduce((n, f) => n + gzip(f), 0);
-const all = readdirSync(join(dist, 'assets')).filter((f) => f.endsWith('.js')).reduce((n, f) => n + gzip(`assets/${f}`), 0);
+const all = readdirSync(join(dist, 'assets'))
+  .filter((f) => f.endsWith('.js'))
+  .reduce((n, f) => n + gzip(`assets/${f}`), 0);
 const screens = Object.values(manifest).filter((e) => e.isDynamicEntry).length;
 
 console.log(`first load ${kB(initial)} of 150 kB, all ${kB(all)} of 250 kB (gzip), ${screens} screens in chunks of their own`);

@@ -13,7 +13,15 @@ function bytes(rows: number[][], names: string[]): ArrayBuffer {
 }
 
 test('columns are read in place and gaps stay gaps', () => {
-  const got = decodeColumns(bytes([[1, 2], [0.5, NaN]], ['t', 'v']));
+  const got = decodeColumns(
+    bytes(
+      [
+        [1, 2],
+        [0.5, NaN],
+      ],
+      ['t', 'v'],
+    ),
+  );
   expect(got.names).toEqual(['t', 'v']);
   expect([...got.columns[0]!]).toEqual([1, 2]);
   expect(got.columns[1]![1]).toBeNaN();

@@ -1,8 +1,12 @@
 // A browser on this machine: POST for commands, one streamed answer for frames, the token from the URL's fragment.
-import { toApiError, type Backend } from './index';
+import { toApiError } from './errors';
+import type { Backend } from './index';
 import type { ApiError, Frame } from './types';
 
 const TOKEN = 'perfdeck.token';
+
+/** Longest wait for an answer, in milliseconds; longer work is a job and answers at once. */
+const DEADLINE_MS = 120_000;
 
 function token(): string {
   const given = new URLSearchParams(location.hash.slice(1)).get('token');
@@ -29,6 +33,76 @@ const gone: ApiError = {
   retryable: true,
 };
 
+/** Reads the stream to its end. Throws when it ends. */
+async function read(
+  url: string,
+  headers: HeadersInit,
+  signal: AbortSignal,
+  begun: () => void,
+  onFrame: (frame: Frame) => void,
+): Promise<never> {
+  const response = await fetch(url, { headers, signal });
+  if (!response.ok || !response.body) throw await refusal(response);
+  begun();
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = '';
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) throw gone;
+    const lines = (rest + value).split('\n');
+    rest = lines.pop() ?? '';
+    for (const line of lines) if (line) onFrame(JSON.parse(line) as Frame);
+  }
+}
+
+const FIRST_PAUSE_MS = 500;
+const LONGEST_PAUSE_MS = 5000;
+
+function watch(
+  headers: HeadersInit,
+  environmentId: string | null,
+  onFrame: (frame: Frame) => void,
+  onState: (error: ApiError | null) => void,
+): () => void {
+  const url = `/api/stream${environmentId === null ? '' : `?environment_id=${encodeURIComponent(environmentId)}`}`;
+  let stopped = false;
+  let pause = FIRST_PAUSE_MS;
+  let retry: ReturnType<typeof setTimeout> | undefined;
+  let abort: AbortController | null = null;
+
+  const open = async (): Promise<void> => {
+    const mine = new AbortController();
+    abort = mine;
+    const started = Date.now();
+    try {
+      await read(url, headers, mine.signal, () => onState(null), onFrame);
+    } catch (error) {
+      if (stopped || mine.signal.aborted) return;
+      onState(error instanceof TypeError ? gone : toApiError(error));
+    }
+    if (Date.now() - started > 10_000) pause = FIRST_PAUSE_MS;
+    retry = setTimeout(() => void open(), pause);
+    pause = Math.min(pause * 2, LONGEST_PAUSE_MS);
+  };
+  const close = (): void => {
+    clearTimeout(retry);
+    abort?.abort();
+    abort = null;
+  };
+  // Nothing is sent to a hidden page; it gets a snapshot when it is shown again.
+  const visible = (): void => {
+    close();
+    if (!document.hidden) void open();
+  };
+  document.addEventListener('visibilitychange', visible);
+  if (!document.hidden) void open();
+  return () => {
+    stopped = true;
+    document.removeEventListener('visibilitychange', visible);
+    close();
+  };
+}
+
 export async function browser(): Promise<Backend> {
   const bearer = { Authorization: `Bearer ${token()}` };
   return {
@@ -40,49 +114,23 @@ export async function browser(): Promise<Backend> {
           method: 'POST',
           headers: { ...bearer, 'Content-Type': 'application/json' },
           body: JSON.stringify(params ?? {}),
+          signal: AbortSignal.timeout(DEADLINE_MS),
         });
-      } catch {
-        throw gone;
+      } catch (error) {
+        if (!(error instanceof DOMException && error.name === 'TimeoutError')) throw gone;
+        const late: ApiError = {
+          code: 'timeout',
+          message: `No answer to ${name} within ${DEADLINE_MS / 1000} s`,
+          hint: 'Try again',
+          retryable: true,
+        };
+        throw late;
       }
       if (!response.ok) throw await refusal(response);
       if (response.headers.get('Content-Type')?.startsWith('application/octet-stream')) return response.arrayBuffer();
       return response.json();
     },
-    watch(environmentId, onFrame, onState) {
-      const abort = new AbortController();
-      const query = environmentId === null ? '' : `?environment_id=${encodeURIComponent(environmentId)}`;
-      const read = async (): Promise<void> => {
-        const response = await fetch(`/api/stream${query}`, { headers: bearer, signal: abort.signal });
-        if (!response.ok || !response.body) throw await refusal(response);
-        onState(null);
-        const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
-        let rest = '';
-        for (;;) {
-          const { done, value } = await reader.read();
-          if (done) throw gone;
-          const lines = (rest + value).split('\n');
-          rest = lines.pop() ?? '';
-          for (const line of lines) if (line) onFrame(JSON.parse(line) as Frame);
-        }
-      };
-      const loop = async (): Promise<void> => {
-        let wait = 500;
-        while (!abort.signal.aborted) {
-          const started = Date.now();
-          try {
-            await read();
-          } catch (error) {
-            if (abort.signal.aborted) return;
-            onState(error instanceof TypeError ? gone : toApiError(error));
-          }
-          if (Date.now() - started > 10_000) wait = 500;
-          await new Promise((done) => setTimeout(done, wait));
-          wait = Math.min(wait * 2, 5000);
-        }
-      };
-      void loop();
-      return () => abort.abort();
-    },
+    watch: (environmentId, onFrame, onState) => watch(bearer, environmentId, onFrame, onState),
     async getPreference(key) {
       const text = localStorage.getItem(`perfdeck.${key}`);
       return text === null ? undefined : (JSON.parse(text) as unknown);

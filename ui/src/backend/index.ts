@@ -3,6 +3,8 @@ import type { Commands } from './gen/commands';
 import type { ApiError, Frame } from './types';
 import { decodeColumns, type Columns } from './columns';
 
+export { toApiError } from './errors';
+
 export interface Backend {
   readonly kind: 'desktop' | 'browser';
   /** Answers JSON, or an ArrayBuffer for binary columns. Rejects with an ApiError. */
@@ -11,23 +13,23 @@ export interface Backend {
   watch(environmentId: string | null, onFrame: (frame: Frame) => void, onState: (error: ApiError | null) => void): () => void;
   getPreference(key: string): Promise<unknown>;
   setPreference(key: string, value: unknown): Promise<void>;
+  /** The methods below are there only where the face can do it; the browser hides what needs them. */
   openPath?(path: string): Promise<void>;
   chooseFile?(title: string): Promise<string | null>;
+  saveDialog?(title: string, name: string): Promise<string | null>;
 }
 
 const inDesktop = '__TAURI_INTERNALS__' in window;
-const loading: Promise<Backend> = inDesktop
-  ? import('./tauri').then((m) => m.desktop())
-  : import('./http').then((m) => m.browser());
+// Made-up frames to look at screens without an engine: only in `vite dev` and only when asked for.
+const inMock = import.meta.env.DEV && new URLSearchParams(location.search).has('mock');
+
+function load(): Promise<Backend> {
+  if (import.meta.env.DEV && inMock) return import('./mock/index').then((m) => m.mock());
+  return inDesktop ? import('./tauri').then((m) => m.desktop()) : import('./http').then((m) => m.browser());
+}
+const loading = load();
 
 export const backend = (): Promise<Backend> => loading;
-
-/** Any thrown value as an ApiError. */
-export function toApiError(error: unknown): ApiError {
-  if (typeof error === 'object' && error !== null && 'code' in error && 'message' in error) return error as ApiError;
-  const message = error instanceof Error ? error.message : String(error);
-  return { code: 'internal', message, hint: null, retryable: false };
-}
 
 /** Runs a command of the registry. */
 export async function rpc<K extends keyof Commands>(name: K, params: Commands[K]['req']): Promise<Commands[K]['res']> {

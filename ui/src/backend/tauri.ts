@@ -1,9 +1,10 @@
 // The desktop: one IPC command for the registry, one channel for the stream, the native store for preferences.
 import { Channel, invoke } from '@tauri-apps/api/core';
-import { open } from '@tauri-apps/plugin-dialog';
+import { open, save } from '@tauri-apps/plugin-dialog';
 import { openPath } from '@tauri-apps/plugin-opener';
 import { load } from '@tauri-apps/plugin-store';
-import { toApiError, type Backend } from './index';
+import { toApiError } from './errors';
+import type { Backend } from './index';
 import type { Frame } from './types';
 
 export async function desktop(): Promise<Backend> {
@@ -62,5 +63,6 @@ export async function desktop(): Promise<Backend> {
       const chosen = await open({ title, multiple: false, directory: false });
       return typeof chosen === 'string' ? chosen : null;
     },
+    saveDialog: (title, name) => save({ title, defaultPath: name }),
   };
 }

@@ -2,15 +2,8 @@
 import { backend, columns, rpc, rpcAny, toApiError } from '../backend';
 import type { ApiError, EnvironmentSummary, Environment, Finding, Frame, JobStatus, OwnCost, TargetStatus } from '../backend/types';
 import type { ScreenApp, ScreenEnvironment, ScreenFrame } from '../charts/app';
+import { preferences } from './preferences.svelte';
 import { pathOf } from './routes';
-
-export type Theme = 'system' | 'light' | 'dark' | 'contrast';
-
-export interface Toast {
-  id: number;
-  text: string;
-  action?: { label: string; run: () => void };
-}
 
 const screenOf = (e: EnvironmentSummary, full: Environment | null): ScreenEnvironment => ({
   id: e.id,
@@ -31,14 +24,15 @@ class AppState {
   offline = $state.raw<ApiError | null>(null);
   failure = $state.raw<ApiError | null>(null);
   path = $state(pathOf(location.hash));
-  theme = $state<Theme>('system');
-  toasts = $state<Toast[]>([]);
   desktop = $state(false);
   ready = $state(false);
+  /** What the start screen is asked to show at once. */
+  asking = $state<'' | 'file'>('');
 
   private listeners = new Set<(frame: ScreenFrame) => void>();
   private stop: (() => void) | null = null;
-  private nextToast = 1;
+  /** Counts up with each watch, so that one overtaken by another does not begin. */
+  private watched = 0;
 
   current = $derived(this.environments.find((e) => e.id === this.currentId) ?? null);
 
@@ -47,14 +41,14 @@ class AppState {
     const b = await backend();
     this.desktop = b.kind === 'desktop';
     try {
-      const theme = await b.getPreference('theme');
-      if (theme === 'light' || theme === 'dark' || theme === 'contrast') this.setTheme(theme, false);
+      await preferences.begin();
       await this.refresh();
       const last = await b.getPreference('environment');
       const wanted = new URLSearchParams(location.hash.split('?')[1] ?? '').get('open');
       if (typeof last === 'string' && wanted === null && this.environments.some((e) => e.id === last)) {
         // The demo is opened on request only; anything else that was open is opened again.
-        if (last !== 'demo') await this.open(last, location.hash.length < 3);
+        // Not waited for: a target that does not answer must not keep the screen away.
+        if (last !== 'demo') void this.open(last, location.hash.length < 3);
         else this.watch();
       } else {
         this.watch();
@@ -79,7 +73,10 @@ class AppState {
     this.watch();
     if (navigate) this.go('/overview');
     void backend().then((b) => b.setPreference('environment', id));
-    this.targets = await rpc('monitor.start', { environment_id: id }).catch(() => []);
+    const targets = await rpc('monitor.start', { environment_id: id }).catch(() => null);
+    // The stream may have said more by now, and the reader may have gone on to another environment.
+    if (id !== this.currentId) return;
+    if (targets && this.targets.length === 0) this.targets = targets;
     await this.refresh().catch((error: unknown) => (this.failure = toApiError(error)));
     void this.readFindings();
   }
@@ -97,36 +94,18 @@ class AppState {
     location.hash = path;
   }
 
-  setTheme(theme: Theme, save = true): void {
-    this.theme = theme;
-    const system = matchMedia('(prefers-contrast: more)').matches
-      ? 'contrast'
-      : matchMedia('(prefers-color-scheme: light)').matches
-        ? 'light'
-        : 'dark';
-    document.documentElement.dataset['theme'] = theme === 'system' ? system : theme;
-    // The blocking script at the start reads it from here, in both faces.
-    localStorage.setItem('perfdeck.theme', JSON.stringify(theme));
-    if (save) void backend().then((b) => b.setPreference('theme', theme));
-  }
-
-  toast(text: string, action?: Toast['action']): void {
-    const id = this.nextToast++;
-    this.toasts = [...this.toasts.slice(-2), action ? { id, text, action } : { id, text }];
-    setTimeout(() => this.dismiss(id), 10_000);
-  }
-
-  dismiss(id: number): void {
-    this.toasts = this.toasts.filter((t) => t.id !== id);
-  }
-
   private watch(): void {
     this.stop?.();
     this.stop = null;
     const id = this.currentId;
+    const mine = ++this.watched;
     void backend().then((b) => {
-      if (id !== this.currentId) return;
-      this.stop = b.watch(id, (frame) => this.accept(frame), (error) => (this.offline = error));
+      if (mine !== this.watched) return;
+      this.stop = b.watch(
+        id,
+        (frame) => this.accept(frame),
+        (error) => (this.offline = error),
+      );
     });
   }
 
@@ -171,7 +150,10 @@ class AppState {
         return () => app.listeners.delete(listener);
       },
       go: (path) => app.go(path),
-      ...(app.desktop ? { openPath: async (path: string) => (await backend()).openPath?.(path) } : {}),
+      // A getter: which face this is, is known only after this object was handed out.
+      get openPath() {
+        return app.desktop ? async (path: string): Promise<void> => (await backend()).openPath?.(path) : undefined;
+      },
     };
   }
 }

@@ -1,28 +1,30 @@
 // The screens: their addresses, names and keys.
+export type Screen = 'start' | 'overview' | 'benchmarks' | 'reports' | 'settings' | 'environment' | 'soon';
+
 export interface Route {
   path: string;
   title: string;
   icon: string;
+  screen: Screen;
   /** Second key after g. */
   key: string;
-  /** What will be there, for screens whose content comes later. */
-  soon?: string;
 }
 
-export const ROUTES: Route[] = [
-  { path: '/overview', title: 'Overview', icon: 'pulse', key: 'o' },
-  { path: '/database', title: 'Database', icon: 'database', key: 'd', soon: 'Sessions, slow statements, index advice and safe index changes will be here.' },
-  { path: '/cache', title: 'Cache', icon: 'grid', key: 'c', soon: 'The map of namespaces, values, and invalidation with undo will be here.' },
-  { path: '/gateway', title: 'Gateway', icon: 'gateway', key: 'w', soon: 'Compression, response caching and rate limits in front of your API, each with its measured benefit, will be here.' },
-  { path: '/benchmarks', title: 'Benchmarks', icon: 'curve', key: 'b' },
-  { path: '/experiments', title: 'Experiments', icon: 'branch', key: 'e', soon: 'One change at a time, measured in interleaved pairs until there is a verdict, will be here.' },
-  { path: '/alerts', title: 'Alerts', icon: 'bell', key: 'a', soon: 'Rules with hysteresis, tried on past data before they fire, will be here.' },
-  { path: '/scorecard', title: 'Scorecard', icon: 'checks', key: 's', soon: 'Every check measured on the live environment, with its evidence and its fix, will be here.' },
-  { path: '/reports', title: 'Reports', icon: 'page', key: 'r' },
-  { path: '/settings', title: 'Settings', icon: 'sliders', key: ',' },
+export const ROUTES: readonly Route[] = [
+  { path: '/overview', title: 'Overview', icon: 'pulse', key: 'o', screen: 'overview' },
+  { path: '/database', title: 'Database', icon: 'database', key: 'd', screen: 'soon' },
+  { path: '/cache', title: 'Cache', icon: 'grid', key: 'c', screen: 'soon' },
+  { path: '/gateway', title: 'Gateway', icon: 'gateway', key: 'w', screen: 'soon' },
+  { path: '/benchmarks', title: 'Benchmarks', icon: 'curve', key: 'b', screen: 'benchmarks' },
+  { path: '/experiments', title: 'Experiments', icon: 'branch', key: 'e', screen: 'soon' },
+  { path: '/alerts', title: 'Alerts', icon: 'bell', key: 'a', screen: 'soon' },
+  { path: '/scorecard', title: 'Scorecard', icon: 'checks', key: 's', screen: 'soon' },
+  { path: '/reports', title: 'Reports', icon: 'page', key: 'r', screen: 'reports' },
+  { path: '/settings', title: 'Settings', icon: 'sliders', key: ',', screen: 'settings' },
 ];
+
 /** A line above these. */
-export const GROUPS = new Set(['/database', '/benchmarks', '/alerts', '/settings']);
+export const GROUPS: ReadonlySet<string> = new Set(['/database', '/benchmarks', '/alerts', '/settings']);
 
 /** The path in a URL's fragment; the start screen where there is none. */
 export function pathOf(hash: string): string {
@@ -33,4 +35,24 @@ export function pathOf(hash: string): string {
 /** The parameters behind the path. */
 export function queryOf(hash: string): URLSearchParams {
   return new URLSearchParams(hash.split('?')[1] ?? '');
+}
+
+/** The route that a path belongs to: itself, or what it lies under. */
+export function routeOf(path: string): Route | undefined {
+  return ROUTES.find((r) => path === r.path || path.startsWith(`${r.path}/`));
+}
+
+/** The environment that a path edits: an id, `null` for a new one, `undefined` when it edits none. */
+export function editedBy(path: string): string | null | undefined {
+  const id = /^\/environments\/([^/]+)$/.exec(path)?.[1];
+  return id === undefined ? undefined : id === 'new' ? null : decodeURIComponent(id);
+}
+
+/** What is shown at a path, and its name in the top bar. The overview without an environment is the start screen. */
+export function shownAt(path: string, hasEnvironment: boolean): { screen: Screen; title: string } {
+  const edited = editedBy(path);
+  if (edited !== undefined) return { screen: 'environment', title: edited === null ? 'Add environment' : 'Edit environment' };
+  const route = routeOf(path);
+  if (!route || (route.screen === 'overview' && !hasEnvironment)) return { screen: 'start', title: 'Start' };
+  return { screen: route.screen, title: route.title };
 }

@@ -1,0 +1,111 @@
+import { beforeEach, expect, test, vi } from 'vitest';
+import type { Frame } from '../backend/types';
+
+const fake = vi.hoisted(() => ({
+  watched: [] as { id: string | null; send: (frame: unknown) => void; stopped: boolean }[],
+  kept: new Map<string, unknown>(),
+  calls: [] as string[],
+  monitor: [] as unknown[],
+}));
+
+vi.mock('../backend', () => {
+  const summaries = [{ id: 'shop', name: 'shop', kind: 'staging', demo: false, targets: [['api', 'http://x']], runs: 0 }];
+  const rpc = async (name: string): Promise<unknown> => {
+    fake.calls.push(name);
+    if (name === 'env.list') return summaries;
+    if (name === 'findings.list') return [{ id: 'f' }];
+    if (name === 'monitor.start') return fake.monitor;
+    return { targets: { api: { url: 'http://x', probe_path: '/up' } } };
+  };
+  return {
+    rpc,
+    rpcAny: rpc,
+    columns: rpc,
+    toApiError: (e: unknown) => e,
+    backend: async () => ({
+      kind: 'browser',
+      getPreference: async (key: string) => fake.kept.get(key),
+      setPreference: async (key: string, value: unknown) => void fake.kept.set(key, value),
+      watch: (id: string | null, send: (frame: unknown) => void) => {
+        const entry = { id, send, stopped: false };
+        fake.watched.push(entry);
+        return () => (entry.stopped = true);
+      },
+    }),
+  };
+});
+
+const frame = (of: Partial<Frame>): Frame => ({
+  seq: 1,
+  kind: 'delta',
+  environment_id: null,
+  at_ms: 0,
+  t: [],
+  series: {},
+  targets: null,
+  jobs: null,
+  bench: null,
+  own: null,
+  changed: [],
+  ...of,
+});
+const last = () => fake.watched[fake.watched.length - 1]!;
+
+async function fresh() {
+  vi.resetModules();
+  return (await import('./app.svelte')).app;
+}
+
+beforeEach(() => {
+  fake.watched.length = 0;
+  fake.calls.length = 0;
+  fake.kept.clear();
+  vi.stubGlobal('location', { hash: '' });
+  vi.stubGlobal('addEventListener', () => undefined);
+  vi.stubGlobal('document', { documentElement: { dataset: {} } });
+  vi.stubGlobal('matchMedia', () => ({ matches: false, addEventListener: () => undefined }));
+});
+
+test('opening an environment watches it, remembers it and shows it', async () => {
+  const app = await fresh();
+  await app.begin();
+  expect([app.ready, app.currentId, last().id]).toEqual([true, null, null]);
+  await app.open('shop');
+  await vi.waitFor(() => expect(last().id).toBe('shop'));
+  expect(fake.watched[0]!.stopped, 'one stream at a time').toBe(true);
+  expect(fake.kept.get('environment')).toBe('shop');
+  expect(location.hash).toBe('/overview');
+  expect(app.screens().environment?.apiUrl).toBe('http://x/up');
+});
+
+test('absent parts of a frame did not change, and frames of another environment are not ours', async () => {
+  const app = await fresh();
+  await app.begin();
+  await app.open('shop');
+  await vi.waitFor(() => expect(last().id).toBe('shop'));
+  const own = { cpu: 0.01, memory_bytes: 1, dropped_frames: 0, store_bytes: 1 };
+  last().send(frame({ environment_id: 'shop', own }));
+  last().send(frame({ environment_id: 'shop' }));
+  expect(app.own).toEqual(own);
+  last().send(frame({ environment_id: 'other', own: { ...own, cpu: 1 } }));
+  expect(app.own?.cpu).toBe(0.01);
+});
+
+test('screens hear frames until they leave', async () => {
+  const app = await fresh();
+  await app.begin();
+  await vi.waitFor(() => expect(fake.watched.length).toBeGreaterThan(0));
+  const heard: number[] = [];
+  const off = app.screens().onFrame((f) => heard.push(f.at_ms));
+  last().send(frame({ at_ms: 1 }));
+  off();
+  last().send(frame({ at_ms: 2 }));
+  expect(heard).toEqual([1]);
+});
+
+test('the environment of last time is opened again without waiting for its targets', async () => {
+  fake.kept.set('environment', 'shop');
+  const app = await fresh();
+  await app.begin();
+  expect([app.ready, app.currentId]).toEqual([true, 'shop']);
+});

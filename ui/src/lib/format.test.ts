@@ -1,0 +1,70 @@
+import { describe, expect, it } from 'vitest';
+import {
+  bytes,
+  clockMinute,
+  duration,
+  format,
+  integer,
+  megabytes,
+  percent,
+  percent1,
+  remaining,
+  roundTrip,
+  share,
+  utcOffset,
+} from './format';
+
+describe('figures', () => {
+  it('put a thin space before the unit and between thousands, and use a true minus', () => {
+    expect(integer(506000)).toBe('506\u2009000');
+    expect(integer(-1234)).toBe('\u22121\u2009234');
+    expect(percent(-0.31)).toBe('\u221231\u2009%');
+  });
+
+  it('keep three significant digits, SI for rates and IEC for memory', () => {
+    expect(format(8412, 'per_second')).toContain('8\u2009412');
+    expect(format(18412, 'per_second')).toContain('18.4\u2009k');
+    expect(bytes(2.98 * 1024 ** 3)).toBe('2.98\u2009GiB');
+  });
+
+  it('say percent without false precision', () => {
+    expect([percent(0.04), percent(0.123), percent(1), percent(0)]).toEqual(['4.0\u2009%', '12\u2009%', '100\u2009%', '0\u2009%']);
+    expect(percent1(0.0074)).toBe('0.7\u2009%');
+  });
+
+  it('say a share done in whole percent, and 100 only at the end', () => {
+    expect([share(0.04), share(0.29), share(0.999), share(1)]).toEqual(['4\u2009%', '29\u2009%', '99\u2009%', '100\u2009%']);
+  });
+
+  it('show own memory as a system monitor does', () => {
+    expect(megabytes(168_400_000)).toBe('168\u2009MB');
+    expect(megabytes(1_540_000_000)).toBe('1.54\u2009GB');
+  });
+
+  it('show round trips from microseconds to seconds', () => {
+    expect([0.046, 0.27, 1.2, 21.4, 1400].map(roundTrip)).toEqual([
+      '46\u2009µs',
+      '0.3\u2009ms',
+      '1.2\u2009ms',
+      '21\u2009ms',
+      '1.40\u2009s',
+    ]);
+  });
+});
+
+describe('times', () => {
+  it('name the zone with its sign and its half hours', () => {
+    expect([0, -60, 210, -330].map(utcOffset)).toEqual(['UTC', 'UTC+1', 'UTC\u22123:30', 'UTC+5:30']);
+  });
+
+  it('are two digits each', () => {
+    expect(clockMinute(Date.now())).toMatch(/^\d\d:\d\d$/);
+  });
+
+  it('tell what remains only when the share done says something', () => {
+    expect(remaining(0.25, 10)).toBe(duration(30));
+    expect(remaining(0.01, 10), 'one per cent is no basis').toBeNull();
+    expect(remaining(0.5, 1), 'one second is no basis').toBeNull();
+    expect(remaining(null, 60)).toBeNull();
+  });
+});

@@ -1,0 +1,50 @@
+// Short messages with one action, such as Undo. Errors that matter are shown in place, not here.
+
+export interface Toast {
+  id: number;
+  text: string;
+  action?: { label: string; run: () => void };
+}
+
+/** At most this many at once; the oldest goes first. */
+const SHOWN = 3;
+
+/** Time a message stays, in milliseconds; one with an action stays longer. */
+export const STAY_MS = 6_000;
+export const STAY_WITH_ACTION_MS = 15_000;
+
+export class Toasts {
+  list = $state.raw<readonly Toast[]>([]);
+  #next = 1;
+  #timers = new Map<number, ReturnType<typeof setTimeout>>();
+
+  show(text: string, action?: Toast['action']): number {
+    const id = this.#next++;
+    const toast: Toast = action ? { id, text, action } : { id, text };
+    for (const old of this.list.slice(0, Math.max(0, this.list.length - SHOWN + 1))) this.dismiss(old.id);
+    this.list = [...this.list, toast];
+    this.resume(id, action ? STAY_WITH_ACTION_MS : STAY_MS);
+    return id;
+  }
+
+  dismiss(id: number): void {
+    this.hold(id);
+    this.list = this.list.filter((t) => t.id !== id);
+  }
+
+  /** Keeps a message while the pointer or the focus is on it. */
+  hold(id: number): void {
+    clearTimeout(this.#timers.get(id));
+    this.#timers.delete(id);
+  }
+
+  resume(id: number, stayMs = STAY_MS): void {
+    this.hold(id);
+    this.#timers.set(
+      id,
+      setTimeout(() => this.dismiss(id), stayMs),
+    );
+  }
+}
+
+export const toasts = new Toasts();
