@@ -1,18 +1,20 @@
 //! Benchmarks: the HTTP load engine, pacing, histograms and the validity of a run.
 //!
-//! One operating-system thread per generator, each with its own single-threaded runtime and its own histograms, so
-//! that no lock, channel or allocation is shared per request. Latency in an open loop counts from the intended start
+//! Two load engines behind one plan: `raw` for plain HTTP/1.1 and `full` for the rest. One operating-system thread per
+//! generator, each with its own poll or runtime and its own histograms, so that nothing is shared per request. Latency in an open loop counts from the intended start
 //! of a request, so a stalled target shows in every request that waited for it (coordinated omission).
 #![forbid(unsafe_code)]
 
-mod connect;
+mod account;
 mod cpu;
-mod engine;
+mod full;
 mod judge;
 mod pacing;
+mod raw;
 mod record;
 mod run;
+mod shared;
 mod target;
 
 pub use run::{Error, RunContext, run_http};
-pub use target::{resolve, validate};
+pub use target::{redacted, resolve, validate};

@@ -2,6 +2,8 @@
 //! enough to keep it.
 use std::time::{Duration, Instant};
 
+use crate::shared::Shared;
+
 /// Requests of one generator thread: the k-th starts at `(k + phase) / rate` after the start.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Schedule {
@@ -23,6 +25,14 @@ impl Schedule {
         let k = k as f64;
         Duration::try_from_secs_f64((k + self.phase) / self.rate_per_s).unwrap_or(Duration::MAX)
     }
+}
+
+/// Requests of one thread that wait for a connection at most: ten seconds of the rate; more are shed and counted as
+/// errors.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+pub(crate) fn shed_above(shared: &Shared) -> usize {
+    let rate = shared.rate_per_s.unwrap_or(0.0);
+    ((10.0 * rate).max(1000.0) as usize / shared.threads.max(1)).max(1)
 }
 
 /// Waits with microseconds of lateness instead of the runtime's timer wheel, which rounds up to whole milliseconds and

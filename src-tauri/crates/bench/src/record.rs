@@ -49,6 +49,57 @@ fn unreachable_histogram() -> Histogram<u64> {
     h
 }
 
+/// What a request failed with: its class and one message.
+pub(crate) type Failure = (Class, String);
+
+/// Response, service and lag times, in microseconds.
+///
+/// In a closed loop a request starts when it is meant to, so service is response and there is no lag: only `response`
+/// is kept.
+pub(crate) struct Times3 {
+    pub(crate) response: Histogram<u64>,
+    pub(crate) service: Histogram<u64>,
+    pub(crate) lag: Histogram<u64>,
+}
+
+impl Times3 {
+    pub(crate) fn new() -> Self {
+        Self { response: histogram(), service: histogram(), lag: histogram() }
+    }
+
+    /// A response of a closed loop.
+    pub(crate) fn closed(&mut self, response_us: u64) {
+        self.response.saturating_record(response_us.max(1));
+    }
+
+    /// A response of an open loop.
+    pub(crate) fn open(&mut self, response_us: u64, service_us: u64, lag_us: u64) {
+        self.response.saturating_record(response_us.max(1));
+        self.service.saturating_record(service_us.max(1));
+        self.lag.saturating_record(lag_us.max(1));
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.response.is_empty()
+    }
+
+    pub(crate) fn reset(&mut self) {
+        self.response.reset();
+        if !self.service.is_empty() {
+            self.service.reset();
+            self.lag.reset();
+        }
+    }
+
+    /// Adds another set.
+    pub(crate) fn add(&mut self, other: &Self) {
+        // Same bounds on both sides, so adding cannot fail.
+        let _ = self.response.add(&other.response);
+        let _ = self.service.add(&other.service);
+        let _ = self.lag.add(&other.lag);
+    }
+}
+
 /// One second of one thread, with its histogram as (value, count) pairs: a long run keeps no histogram per second.
 #[derive(Debug)]
 pub(crate) struct Second {
@@ -61,11 +112,10 @@ pub(crate) struct Second {
 
 /// Everything one thread recorded in the measured time.
 pub(crate) struct Record {
-    pub(crate) response: Histogram<u64>,
-    pub(crate) service: Histogram<u64>,
-    pub(crate) lag: Histogram<u64>,
+    pub(crate) times: Times3,
     pub(crate) errors: BTreeMap<Class, (u64, String)>,
-    pub(crate) statuses: BTreeMap<u16, u64>,
+    /// Responses by status, 0 to 999.
+    statuses: Box<[u64; 1000]>,
     pub(crate) requests: u64,
     pub(crate) failed: u64,
     /// Successful responses within the measured time; one that began before it or ended after it counts by the share
@@ -89,11 +139,9 @@ pub(crate) struct Record {
 impl Record {
     pub(crate) fn new() -> Self {
         Self {
-            response: histogram(),
-            service: histogram(),
-            lag: histogram(),
+            times: Times3::new(),
             errors: BTreeMap::new(),
-            statuses: BTreeMap::new(),
+            statuses: Box::new([0; 1000]),
             requests: 0,
             failed: 0,
             completed: 0.0,
@@ -108,7 +156,43 @@ impl Record {
         }
     }
 
-    fn close(&mut self) {
+    /// A response with this status.
+    pub(crate) fn status(&mut self, status: u16) {
+        if let Some(count) = self.statuses.get_mut(usize::from(status)) {
+            *count += 1;
+        }
+    }
+
+    /// A successful response, of which this share lies in the measured time.
+    pub(crate) fn completed(&mut self, share: f64) {
+        self.completed += share;
+    }
+
+    /// Adds times of successful responses, all of the second that is open.
+    pub(crate) fn add(&mut self, fresh: &Times3, open_loop: bool) {
+        let n = fresh.response.len();
+        self.requests += n;
+        self.open.requests += n;
+        let _ = self.open_response.add(&fresh.response);
+        if open_loop {
+            self.times.add(fresh);
+        } else {
+            let _ = self.times.response.add(&fresh.response);
+        }
+    }
+
+    /// A failed request of the second that is open.
+    pub(crate) fn failure(&mut self, class: Class, message: &str) {
+        self.requests += 1;
+        self.failed += 1;
+        let entry = self.errors.entry(class).or_insert_with(|| (0, message.chars().take(200).collect()));
+        entry.0 += 1;
+        self.open.requests += 1;
+        self.open.errors += 1;
+    }
+
+    /// The second that is open is over.
+    pub(crate) fn close_second(&mut self) {
         let next = Second { index: self.open.index + 1, requests: 0, errors: 0, samples: Vec::new() };
         let mut done = std::mem::replace(&mut self.open, next);
         if !self.open_response.is_empty() {
@@ -122,52 +206,27 @@ impl Record {
         self.closed.push(done);
     }
 
-    /// Closes the seconds before `at_s` of the measured time.
-    pub(crate) fn advance(&mut self, at_s: f64) {
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-        let index = at_s.max(0.0) as usize;
-        while self.open.index < index {
-            self.close();
+    /// Nothing more is recorded.
+    pub(crate) fn finish(&mut self, open_loop: bool) {
+        self.close_second();
+        if !open_loop {
+            self.times.service = self.times.response.clone();
+            // No schedule to lag behind: the smallest value the histogram has.
+            let n = self.times.response.len();
+            if n > 0 {
+                self.times.lag.saturating_record_n(1, n);
+            }
         }
-    }
-
-    /// A response that arrived `at_s` seconds into the measured time; times in microseconds.
-    pub(crate) fn success(&mut self, at_s: f64, response_us: u64, service_us: u64, lag_us: u64) {
-        self.requests += 1;
-        self.response.saturating_record(response_us.max(1));
-        self.service.saturating_record(service_us.max(1));
-        self.lag.saturating_record(lag_us.max(1));
-        self.advance(at_s);
-        self.open.requests += 1;
-        self.open_response.saturating_record(response_us.max(1));
-    }
-
-    /// A failed request.
-    pub(crate) fn failure(&mut self, at_s: f64, class: Class, message: &str) {
-        self.requests += 1;
-        self.failed += 1;
-        let entry = self.errors.entry(class).or_insert_with(|| (0, message.chars().take(200).collect()));
-        entry.0 += 1;
-        self.advance(at_s);
-        self.open.requests += 1;
-        self.open.errors += 1;
-    }
-
-    pub(crate) fn finish(&mut self) {
-        self.close();
     }
 
     /// Adds another thread's record, both finished.
     pub(crate) fn merge(&mut self, other: Self) {
-        // Same bounds on both sides, so adding cannot fail.
-        let _ = self.response.add(&other.response);
-        let _ = self.service.add(&other.service);
-        let _ = self.lag.add(&other.lag);
+        self.times.add(&other.times);
         for (class, (count, sample)) in other.errors {
             self.errors.entry(class).or_insert((0, sample)).0 += count;
         }
-        for (status, count) in other.statuses {
-            *self.statuses.entry(status).or_default() += count;
+        for (mine, theirs) in self.statuses.iter_mut().zip(other.statuses.iter()) {
+            *mine += theirs;
         }
         self.requests += other.requests;
         self.failed += other.failed;
@@ -194,7 +253,11 @@ impl Record {
     }
 
     pub(crate) fn statuses(&self) -> Vec<StatusCount> {
-        self.statuses.iter().map(|(status, count)| StatusCount { status: *status, count: *count }).collect()
+        (0u16..)
+            .zip(self.statuses.iter())
+            .filter(|(_, count)| **count > 0)
+            .map(|(status, count)| StatusCount { status, count: *count })
+            .collect()
     }
 }
 
@@ -359,11 +422,18 @@ mod tests {
     fn records_of_two_threads_merge_by_second() {
         let mut a = Record::new();
         let mut b = Record::new();
-        a.success(0.1, 1000, 1000, 1);
-        b.success(2.5, 3000, 2000, 1000);
-        b.failure(2.6, Class::Reset, "gone");
-        a.finish();
-        b.finish();
+        let mut fresh = Times3::new();
+        fresh.open(1000, 1000, 1);
+        a.add(&fresh, true);
+        fresh.reset();
+        assert!(fresh.is_empty(), "a reset set can be used again");
+        fresh.open(3000, 2000, 1000);
+        b.close_second();
+        b.close_second();
+        b.add(&fresh, true);
+        b.failure(Class::Reset, "gone");
+        a.finish(true);
+        b.finish(true);
         let mut seconds = Seconds::new(2);
         for second in a.closed.drain(..).chain(b.closed.drain(..)) {
             seconds.add(second);
@@ -380,8 +450,12 @@ mod tests {
     #[test]
     fn the_last_second_may_be_shorter() {
         let mut a = Record::new();
-        a.success(1.2, 1000, 1000, 1);
-        a.finish();
+        let mut fresh = Times3::new();
+        fresh.closed(1000);
+        a.close_second();
+        a.add(&fresh, false);
+        a.finish(false);
+        assert_eq!((a.times.service.len(), a.times.lag.len()), (1, 1), "in a closed loop service is response");
         let mut seconds = Seconds::new(1);
         a.closed.drain(..).for_each(|s| seconds.add(s));
         let i = seconds.intervals(0.0, 1.5);

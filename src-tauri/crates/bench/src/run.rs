@@ -1,19 +1,21 @@
 //! One run: start the threads, report progress, merge, judge.
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
-use perfdeck_model::{ApiError, BenchLive, BenchPhase, Clock, HttpBenchSpec, Load, Machine, Run, RunState};
+use perfdeck_model::{ApiError, BenchLive, BenchPhase, Clock, HttpBenchSpec, Load, Machine, Method, Run, RunState};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
-use crate::connect::{Dialer, tls_config};
 use crate::cpu;
-use crate::engine::{Live, Shared, Times, generate};
+use crate::full::{self, Dialer, tls_config};
 use crate::judge::judge;
+use crate::raw::{self, Wire};
 use crate::record::{Record, Seconds, curve, latency, ms, packed};
-use crate::target::{lookup, redacted, target, validate};
+use crate::shared::{Live, Shared, Times};
+use crate::target::{Target, lookup, redacted, target, validate};
 
 /// What a run needs to know besides its plan.
 pub struct RunContext {
@@ -76,22 +78,9 @@ pub async fn run_http(
         Load::Closed => None,
         Load::Rate { rate_per_s } => Some(rate_per_s),
     };
-    let tls = target.tls.then(|| tls_config(spec.insecure_tls)).transpose()?;
+    let engine = Engine::of(&spec, target, addresses)?;
     cpu::allow_connections(connections);
-    let shared = Arc::new(Shared {
-        dialer: Dialer {
-            target,
-            addresses,
-            tls,
-            timeout: Duration::from_secs_f64(spec.timeout_s),
-            preferred: AtomicUsize::new(0),
-        },
-        rate_per_s,
-        threads,
-        stop: AtomicBool::new(false),
-        stopped_at: OnceLock::new(),
-        slots: (0..threads).map(|_| Mutex::new(Live::new())).collect(),
-    });
+    let shared = Arc::new(Shared::new(rate_per_s, threads));
     // Dropping the run (a killed job) stops the threads too.
     let _guard = StopOnDrop(shared.clone());
     let (ready, mut opened) = mpsc::unbounded_channel();
@@ -99,13 +88,17 @@ pub async fn run_http(
     let mut workers = Vec::new();
     for index in 0..threads {
         let share = connections / threads + usize::from(index < connections % threads);
-        let (shared, ready, times) = (shared.clone(), ready.clone(), times.clone());
+        let (shared, engine, ready, times) = (shared.clone(), engine.clone(), ready.clone(), times.clone());
+        let runtime = tokio::runtime::Handle::current();
         let (send, receive) = oneshot::channel();
         std::thread::Builder::new()
             .name(format!("load-{index}"))
             .spawn(move || {
                 // The receiver is gone only when the run was dropped.
-                let _ = send.send(generate(&shared, index, share, &ready, times));
+                let _ = send.send(match &engine {
+                    Engine::Raw(wire) => raw::generate(&shared, wire, index, share, &ready, times, &runtime),
+                    Engine::Full(dialer) => full::generate(&shared, dialer, index, share, &ready, times),
+                });
             })
             .map_err(|e| Error::Generator(e.to_string()))?;
         workers.push(receive);
@@ -185,7 +178,7 @@ pub async fn run_http(
         name: context.name,
         environment_id: context.environment_id,
         environment_name: context.environment_name,
-        engine: concat!("perfdeck http/1.1 ", env!("CARGO_PKG_VERSION")).to_owned(),
+        engine: engine.name().to_owned(),
         spec: effective,
         resolved,
         state: if stopped_at.is_some() { RunState::Cancelled } else { RunState::Completed },
@@ -197,9 +190,9 @@ pub async fn run_http(
         rate_per_s: if duration_s > 0.0 { total.completed / duration_s } else { 0.0 },
         target_rate_per_s: rate_per_s,
         bytes_received: total.bytes,
-        response_ms: latency(&total.response),
-        service_ms: latency(&total.service),
-        schedule_lag_ms: latency(&total.lag),
+        response_ms: latency(&total.times.response),
+        service_ms: latency(&total.times.service),
+        schedule_lag_ms: latency(&total.times.lag),
         client_cpu_s: total.cpu_s.unwrap_or(0.0),
         valid: true,
         invalid_reasons: Vec::new(),
@@ -207,14 +200,48 @@ pub async fn run_http(
         errors_by_class: total.errors_by_class(),
         statuses: total.statuses(),
         intervals,
-        curve: curve(&total.response),
-        response_histogram: packed(&total.response),
-        service_histogram: packed(&total.service),
-        lag_histogram: packed(&total.lag),
+        curve: curve(&total.times.response),
+        response_histogram: packed(&total.times.response),
+        service_histogram: packed(&total.times.service),
+        lag_histogram: packed(&total.times.lag),
         machine: context.machine,
     };
     judge(&mut run, &total, threads, loopback);
     Ok(run)
+}
+
+/// Which engine a plan needs, and what its threads share.
+#[derive(Clone)]
+enum Engine {
+    Raw(Arc<Wire>),
+    Full(Arc<Dialer>),
+}
+
+impl Engine {
+    fn of(spec: &HttpBenchSpec, target: Target, addresses: Vec<SocketAddr>) -> Result<Self, ApiError> {
+        let timeout = Duration::from_secs_f64(spec.timeout_s);
+        let preferred = AtomicUsize::new(0);
+        if target.tls {
+            let tls = Some(tls_config(spec.insecure_tls)?);
+            return Ok(Self::Full(Arc::new(Dialer { target, addresses, tls, timeout, preferred })));
+        }
+        Ok(Self::Raw(Arc::new(Wire {
+            request: target.bytes(),
+            addresses,
+            timeout,
+            bodyless: spec.method == Method::Head,
+            // RFC 9110, section 9.2.2.
+            idempotent: matches!(spec.method, Method::Get | Method::Head | Method::Put | Method::Delete),
+            preferred,
+        })))
+    }
+
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Raw(_) => concat!("perfdeck raw http/1.1 ", env!("CARGO_PKG_VERSION")),
+            Self::Full(_) => concat!("perfdeck full http/1.1 ", env!("CARGO_PKG_VERSION")),
+        }
+    }
 }
 
 struct StopOnDrop(Arc<Shared>);

@@ -30,6 +30,25 @@ impl Target {
     pub(crate) fn request(&self) -> hyper::Request<Full<Bytes>> {
         hyper::Request::from_parts(self.head.clone(), Full::new(self.body.clone()))
     }
+
+    /// The request as it goes over a plain HTTP/1.1 connection.
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        let mut out = format!("{} {} HTTP/1.1\r\n", self.head.method, self.head.uri).into_bytes();
+        for (name, value) in &self.head.headers {
+            out.extend_from_slice(name.as_str().as_bytes());
+            out.extend_from_slice(b": ");
+            out.extend_from_slice(value.as_bytes());
+            out.extend_from_slice(b"\r\n");
+        }
+        // RFC 9110, section 8.6: a method that gives a body a meaning sends its length even when it is empty.
+        let expects = matches!(self.head.method.as_str(), "POST" | "PUT" | "PATCH");
+        if expects || !self.body.is_empty() {
+            out.extend_from_slice(format!("content-length: {}\r\n", self.body.len()).as_bytes());
+        }
+        out.extend_from_slice(b"\r\n");
+        out.extend_from_slice(&self.body);
+        out
+    }
 }
 
 fn number(name: &str, value: f64, low: f64, high: f64, unit: &str) -> Result<(), ApiError> {
@@ -119,7 +138,7 @@ pub(crate) fn target(spec: &HttpBenchSpec) -> Result<Target, ApiError> {
 }
 
 /// A plan as it is stored: values of secret headers are masked.
-pub(crate) fn redacted(spec: &HttpBenchSpec) -> HttpBenchSpec {
+pub fn redacted(spec: &HttpBenchSpec) -> HttpBenchSpec {
     let mut spec = spec.clone();
     for header in &mut spec.headers {
         let name = header.name.to_ascii_lowercase();

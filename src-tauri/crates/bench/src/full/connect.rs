@@ -19,11 +19,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::record::Class;
+use crate::record::{Class, Failure};
 use crate::target::Target;
-
-/// What a request failed with: its class and one message.
-pub(crate) type Failure = (Class, String);
 
 /// Everything that is needed to open a connection.
 pub(crate) struct Dialer {

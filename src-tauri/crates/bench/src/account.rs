@@ -1,0 +1,251 @@
+//! One generator thread's account: what it sent, what came back, second by second, and what the live view has not seen
+//! yet. Both load engines keep it, so that their figures mean the same.
+//!
+//! A response costs one entry in a histogram in a closed loop and three in an open one; everything else is added up
+//! ten times a second.
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, TryLockError};
+use std::time::{Duration, Instant};
+
+use crate::cpu::thread_cpu_s;
+use crate::record::{Class, Failure, Record, Times3};
+use crate::shared::{Live, Shared, Times};
+
+/// How often a thread hands its figures over to the live view.
+pub(crate) const HAND_OVER: Duration = Duration::from_millis(100);
+/// How long responses may still arrive after a run was stopped.
+pub(crate) const GRACE: Duration = Duration::from_millis(300);
+
+/// Times of requests that are neither in the record nor in the live view yet.
+pub(crate) struct Account {
+    shared: Arc<Shared>,
+    times: Times,
+    index: usize,
+    open_loop: bool,
+    record: Record,
+    live: Live,
+    fresh: Times3,
+    /// Whether `fresh` belongs to the measured time; the warm-up is in no figure but the live ones.
+    measuring: bool,
+    /// When the second that is being recorded ends.
+    second_ends: Instant,
+    handed_over: Instant,
+    in_flight: u32,
+    /// Intended starts of the measured time that are on the wire.
+    measured_in_flight: u64,
+    cpu_at_measure: Option<f64>,
+    cpu_at_end: Option<f64>,
+}
+
+fn micros(d: Duration) -> u64 {
+    u64::try_from(d.as_micros()).unwrap_or(u64::MAX)
+}
+
+impl Account {
+    pub(crate) fn new(shared: Arc<Shared>, times: Times, index: usize) -> Self {
+        let open_loop = shared.rate_per_s.is_some();
+        Self {
+            open_loop,
+            record: Record::new(),
+            live: Live::new(),
+            fresh: Times3::new(),
+            measuring: false,
+            second_ends: times.measure + Duration::from_secs(1),
+            handed_over: times.start,
+            in_flight: 0,
+            measured_in_flight: 0,
+            cpu_at_measure: None,
+            cpu_at_end: None,
+            shared,
+            times,
+            index,
+        }
+    }
+
+    pub(crate) fn times(&self) -> Times {
+        self.times
+    }
+
+    pub(crate) fn stopped(&self) -> bool {
+        self.shared.stop.load(Ordering::Relaxed)
+    }
+
+    /// End of the measured time as it is known now.
+    fn end(&self) -> Instant {
+        self.shared.stopped_at.get().map_or(self.times.end, |at| (*at).min(self.times.end))
+    }
+
+    pub(crate) fn measured(&self, intended: Instant) -> bool {
+        intended >= self.times.measure
+    }
+
+    /// A request went on its way.
+    pub(crate) fn sent(&mut self, intended: Instant) {
+        self.in_flight += 1;
+        self.measured_in_flight += u64::from(self.measured(intended));
+    }
+
+    /// A request that was sent has an outcome; it follows.
+    fn back(&mut self, intended: Instant) {
+        self.in_flight = self.in_flight.saturating_sub(1);
+        self.measured_in_flight -= u64::from(self.measured(intended) && self.measured_in_flight > 0);
+    }
+
+    /// How late the pacer woke up for a start.
+    pub(crate) fn woke(&mut self, intended: Instant, now: Instant) {
+        if self.measured(intended) {
+            self.record.woke_late_us += micros(now.saturating_duration_since(intended));
+        }
+    }
+
+    /// A response to a request that was sent.
+    pub(crate) fn arrived(&mut self, intended: Instant, sent: Instant, now: Instant, status: u16, bytes: u64) {
+        let measured = self.measured(intended);
+        if measured {
+            self.record.status(status);
+            self.record.bytes += bytes;
+        }
+        if status >= 400 {
+            self.failed(intended, sent, now, Class::Status, &format!("HTTP status {status}"));
+            return;
+        }
+        self.back(intended);
+        self.live.responses += 1;
+        self.record.completed(self.share_inside(sent, now));
+        // A request belongs to the measured time when it was meant to start in it.
+        if measured {
+            self.enter_measured(now);
+            self.live.requests += 1;
+            self.record.sent_in_time += u64::from(sent < self.times.end);
+        } else if self.measuring {
+            return;
+        }
+        let response = micros(now.saturating_duration_since(intended));
+        if self.open_loop {
+            let (service, lag) = (now.saturating_duration_since(sent), sent.saturating_duration_since(intended));
+            self.fresh.open(response, micros(service), micros(lag));
+        } else {
+            self.fresh.closed(response);
+        }
+    }
+
+    /// A request that was sent failed.
+    pub(crate) fn failed(&mut self, intended: Instant, sent: Instant, now: Instant, class: Class, message: &str) {
+        self.back(intended);
+        self.lost(intended, Some(sent), now, class, message);
+    }
+
+    /// A request failed, whether it was sent or not.
+    pub(crate) fn lost(&mut self, intended: Instant, sent: Option<Instant>, now: Instant, class: Class, message: &str) {
+        self.live.responses += 1;
+        if self.measured(intended) {
+            self.enter_measured(now);
+            self.live.requests += 1;
+            self.live.errors += 1;
+            self.record.sent_in_time += u64::from(sent.is_some_and(|sent| sent < self.times.end));
+            self.record.failure(class, message);
+        }
+    }
+
+    /// A request failed as `failure` says.
+    pub(crate) fn failed_with(&mut self, intended: Instant, sent: Instant, now: Instant, failure: &Failure) {
+        self.failed(intended, sent, now, failure.0, &failure.1);
+    }
+
+    /// The share of a response's service time that lies in the measured time, 0 to 1.
+    fn share_inside(&self, sent: Instant, now: Instant) -> f64 {
+        if sent >= self.times.measure && now <= self.times.end && self.shared.stopped_at.get().is_none() {
+            return 1.0;
+        }
+        let end = self.end();
+        if sent >= self.times.measure && now <= end {
+            return 1.0;
+        }
+        let inside = now.min(end).saturating_duration_since(sent.max(self.times.measure));
+        let all = now.saturating_duration_since(sent).as_secs_f64();
+        if all > 0.0 { inside.as_secs_f64() / all } else { 0.0 }
+    }
+
+    /// Before the first entry of the measured time, and of each of its seconds.
+    fn enter_measured(&mut self, now: Instant) {
+        if !self.measuring {
+            self.flush();
+            self.measuring = true;
+        }
+        if now >= self.second_ends {
+            self.roll(now);
+        }
+    }
+
+    /// Adds what is fresh to the record and to what the live view gets.
+    fn flush(&mut self) {
+        if self.fresh.is_empty() {
+            return;
+        }
+        self.live.add(&self.fresh);
+        if self.measuring {
+            self.record.add(&self.fresh, self.open_loop);
+        }
+        self.fresh.reset();
+    }
+
+    /// Closes the seconds before `now`; what arrives after the end belongs to the last one.
+    fn roll(&mut self, now: Instant) {
+        self.flush();
+        let last = self.end();
+        while now >= self.second_ends && self.second_ends < last {
+            self.record.close_second();
+            self.second_ends += Duration::from_secs(1);
+        }
+        if self.second_ends >= last {
+            // Nothing follows the last second, so it is not looked at again.
+            self.second_ends = now + Duration::from_secs(86_400);
+        }
+    }
+
+    /// Housekeeping, a few times a second: CPU marks, seconds that are over, and the live view. Never waits.
+    pub(crate) fn tick(&mut self, now: Instant) {
+        if self.cpu_at_measure.is_none() && now >= self.times.measure {
+            self.cpu_at_measure = thread_cpu_s();
+        }
+        if self.cpu_at_end.is_none() && now >= self.times.end {
+            self.cpu_at_end = thread_cpu_s();
+        }
+        if now.saturating_duration_since(self.handed_over) < HAND_OVER {
+            return;
+        }
+        self.handed_over = now;
+        if self.measuring && now >= self.second_ends {
+            self.roll(now);
+        } else {
+            self.flush();
+        }
+        let Some(slot) = self.shared.slots.get(self.index) else { return };
+        let mut slot = match slot.try_lock() {
+            Ok(slot) => slot,
+            Err(TryLockError::Poisoned(slot)) => slot.into_inner(),
+            // The view is looking right now: keep it for the next time.
+            Err(TryLockError::WouldBlock) => return,
+        };
+        slot.in_flight = self.in_flight;
+        slot.take(&mut self.live);
+        slot.seconds.append(&mut self.record.closed);
+    }
+
+    /// The record of a thread that is done; `waiting` intended starts were never sent.
+    pub(crate) fn finish<'a>(mut self, waiting: impl Iterator<Item = &'a Instant>) -> Record {
+        let waiting = waiting.filter(|at| self.measured(**at)).count();
+        self.record.unfinished = self.measured_in_flight + waiting as u64;
+        let now = Instant::now();
+        if now >= self.times.measure {
+            self.enter_measured(now);
+            self.roll(now);
+        }
+        // A run that was stopped in its warm-up used no CPU in its measured time.
+        let used = thread_cpu_s();
+        self.record.cpu_s =
+            used.map(|now| self.cpu_at_measure.map_or(0.0, |from| self.cpu_at_end.unwrap_or(now) - from));
+        self.record.finish(self.open_loop);
+        self.record
+    }
+}
