@@ -66,6 +66,45 @@ fn e2e_the_token_does_not_stay_in_the_address() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn e2e_a_production_environment_is_unlocked_by_its_name() {
+    if !can_run(PROGRAMS) {
+        return;
+    }
+    let api = ScriptedHttp::start(|_| Answer::ok("{}")).await.expect("a scripted API");
+    let stage = Stage::new();
+    let page = &stage.browser.session;
+    let draft = json!({ "name": "shop-prod", "kind": "production", "targets": { "api": api.url() } });
+    let made = stage.server.call("env.create", &json!({ "draft": draft })).expect("an environment");
+    let unlocked = |wanted: bool| {
+        page.wait_until(
+            if wanted { "the environment to be unlocked" } else { "the environment to be locked" },
+            Duration::from_secs(10),
+            "const g = document.querySelector('[data-testid=guard]');
+             return g && g.dataset.unlocked === String(arguments[0])",
+            &[json!(wanted)],
+        )
+    };
+    let steps = || {
+        page.wait_for(&id("start"), Duration::from_secs(20))?;
+        page.click(&id("env-block"))?;
+        page.click("[data-testid=env-choose][data-env=shop-prod]")?;
+        unlocked(false)?;
+        page.click(&id("env-unlock"))?;
+        page.fill(&id("unlock-name"), "shop-pro")?;
+        let off = page.run("return document.querySelector('[data-testid=unlock-confirm]').disabled", &[])?;
+        assert_eq!(off, json!(true), "the button stays off until the name matches");
+        page.fill(&id("unlock-name"), "shop-prod")?;
+        page.click(&id("unlock-confirm"))?;
+        unlocked(true)?;
+        page.click(&id("env-lock"))?;
+        unlocked(false)
+    };
+    steps().unwrap_or_else(|error| panic!("unlocking: {error}"));
+    let refused = stage.server.call("env.unlock", &json!({ "id": made["id"], "confirm": "shop" }));
+    assert!(refused.is_err(), "the server itself asks for the name too: {refused:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn e2e_an_environment_is_created_in_the_form() {
     if !can_run(PROGRAMS) {
         return;

@@ -150,7 +150,7 @@ fn below(pid: u32, name: &str) -> Option<u32> {
 }
 
 /// Measures a process tree over windows of five seconds.
-fn watch(pid: u32, label: &str, cpu_budget: f64, memory_budget: f64) {
+fn watch(pid: u32, label: &str, cpu_budget: Option<f64>, memory_budget: f64) {
     // What happens at the start is not idling.
     std::thread::sleep(Duration::from_secs(8));
     let (mut cpu, mut memory) = (Vec::new(), Vec::new());
@@ -161,18 +161,48 @@ fn watch(pid: u32, label: &str, cpu_budget: f64, memory_budget: f64) {
         cpu.push((after - before) / began.elapsed().as_secs_f64() * 100.0);
         memory.push(bytes / 1e6);
     }
-    report(&format!("{label}: CPU"), "% of a core", &mut cpu, Some(cpu_budget));
+    report(&format!("{label}: CPU"), "% of a core", &mut cpu, cpu_budget);
     report(&format!("{label}: memory (PSS)"), "MB", &mut memory, Some(memory_budget));
+}
+
+/// A Redis of its own on a free port, without persistence, ended with this process's handle.
+fn redis(home: &Path) -> Outcome<(Kept, u16)> {
+    let server = find("redis-server").ok_or("redis-server is missing: apt-get install redis-server")?;
+    let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|l| l.local_addr());
+    let port = free.map_err(|error| format!("no port: {error}"))?.port();
+    let mut command = Command::new(server);
+    command.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]);
+    command.current_dir(home).stdout(Stdio::null()).stderr(Stdio::null());
+    Ok((Kept::spawn(command)?, port))
 }
 
 fn monitor() -> Outcome {
     let home = home("monitor")?;
-    let mut command = Command::new(binary("perfctl", true));
-    command.args(["monitor", "--env", "demo", "--for", "120s", "--json"]).env("PERFDECK_DATA_DIR", home.join("data"));
-    command.stdout(Stdio::null()).stderr(Stdio::null());
-    let kept = Kept::spawn(command)?;
-    println!("`perfctl monitor` on the demo environment, one sample a second:");
-    watch(kept.pid(), "engine alone", 1.0, 60.0);
+    let perfctl = |args: &[&str]| {
+        let mut command = Command::new(binary("perfctl", true));
+        command.args(args).env("PERFDECK_DATA_DIR", home.join("data")).env("PERFDECK_SECRET_STORE", "session");
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        command
+    };
+    let (_redis, port) = redis(&home)?;
+    let api = format!("http://127.0.0.1:{}/", target()?);
+    let cache = format!("redis://127.0.0.1:{port}");
+    let file = home.join("app.db");
+    std::fs::write(&file, []).map_err(|error| format!("writing {}: {error}", file.display()))?;
+    let database = format!("sqlite:{}", file.display());
+    let add = ["env", "add", "bench", "--host", "local", "--api", &api, "--cache", &cache, "--database", &database];
+    // The environment of an earlier run has other ports.
+    let _ = perfctl(&["env", "remove", "bench"]).status();
+    if !perfctl(&add).status().is_ok_and(|status| status.success()) {
+        return Err("perfctl env add failed".into());
+    }
+    println!("`perfctl monitor`, one sample a second of host, API, Redis and a SQLite file:");
+    let kept = Kept::spawn(perfctl(&["monitor", "--env", "bench", "--for", "120s", "--json"]))?;
+    watch(kept.pid(), "engine alone", Some(1.0), 60.0);
+    drop(kept);
+    println!("The same on the demo, whose API, database and traffic run in the same process:");
+    let kept = Kept::spawn(perfctl(&["monitor", "--env", "demo", "--for", "120s", "--json"]))?;
+    watch(kept.pid(), "engine with the demo's own servers", None, 60.0);
     Ok(())
 }
 
@@ -183,7 +213,7 @@ fn window() -> Outcome {
     window.session.wait_until("the overview with a live sample", Duration::from_secs(60), MARKS, &[])?;
     let pid = below(window.driver_pid(), "perfdeck").ok_or("the app's process was not found below its driver")?;
     println!("The window on the demo's overview, 1440 x 900 under Xvfb, software rendering:");
-    watch(pid, "idle overview, whole process tree", 10.0, 280.0);
+    watch(pid, "idle overview, whole process tree", Some(10.0), 280.0);
     let frames = "
         const done = arguments[arguments.length - 1];
         const gaps = []; let last = null; const end = performance.now() + 5000;

@@ -1,4 +1,6 @@
 //! The front end: its packages and its build.
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::PathBuf;
 use std::process::Command;
 
 use crate::process::{command, run};
@@ -25,10 +27,39 @@ pub(crate) fn install() -> Outcome {
         .map_err(|error| format!("writing ui/node_modules/.perfdeck-lock.json: {error}").into())
 }
 
-/// Builds `ui/dist`, which the app and `perfctl serve` embed.
+/// Builds `ui/dist`, which the app and `perfctl serve` embed, unless it was built from exactly these sources: a new
+/// build has new times and would have every program that embeds it compiled again.
 pub(crate) fn build() -> Outcome {
     install()?;
-    run(npm().args(["run", "build"]))
+    let stamp = root().join("ui/node_modules/.perfdeck-built");
+    let sources = sources();
+    let there = root().join("ui/dist/index.html").exists();
+    if there && std::fs::read_to_string(&stamp).is_ok_and(|built| built == sources) {
+        return Ok(());
+    }
+    run(npm().args(["run", "build"]))?;
+    std::fs::write(&stamp, sources).map_err(|error| format!("writing {}: {error}", stamp.display()).into())
+}
+
+/// A fingerprint of everything the build reads.
+fn sources() -> String {
+    let ui = root().join("ui");
+    let mut open: Vec<PathBuf> = ["src", "public", "scripts"].iter().map(|name| ui.join(name)).collect();
+    let names =
+        ["index.html", "package.json", "package-lock.json", "vite.config.ts", "svelte.config.js", "tsconfig.json"];
+    let mut files: Vec<PathBuf> = names.iter().map(|name| ui.join(name)).collect();
+    while let Some(folder) = open.pop() {
+        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+            let path = entry.path();
+            if path.is_dir() { open.push(path) } else { files.push(path) }
+        }
+    }
+    files.sort();
+    let mut hasher = DefaultHasher::new();
+    for file in &files {
+        (file.strip_prefix(&ui).unwrap_or(file), std::fs::read(file).unwrap_or_default()).hash(&mut hasher);
+    }
+    format!("{:016x} {} files", hasher.finish(), files.len())
 }
 
 /// Whether `ui/package.json` has a script of this name.

@@ -30,6 +30,8 @@ export interface ScreenApp extends Client {
   readonly targets: readonly TargetStatus[];
   /** Findings, or null before they are known. */
   readonly findings: readonly Finding[] | null;
+  /** The address of what is shown, such as `/benchmarks/new`. */
+  readonly path: string;
   onFrame(listener: (frame: ScreenFrame) => void): () => void;
   go(path: string): void;
   /** Opens a file in the system's viewer; absent in a browser. */

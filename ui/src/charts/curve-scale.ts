@@ -10,7 +10,15 @@ export const nines = (q: number): number => -Math.log10(Math.max(1 - q, 1e-7));
 
 /** Labelled quantiles up to the one that one sample in `n` could reach. */
 export function curveTicks(most: number): { x: number; label: string }[] {
-  const all: [number, string][] = [[0, '0'], [0.5, '50'], [0.9, '90'], [0.99, '99'], [0.999, '99.9'], [0.9999, '99.99'], [0.99999, '99.999']];
+  const all: [number, string][] = [
+    [0, '0'],
+    [0.5, '50'],
+    [0.9, '90'],
+    [0.99, '99'],
+    [0.999, '99.9'],
+    [0.9999, '99.99'],
+    [0.99999, '99.999'],
+  ];
   return all.map(([q, label]) => ({ x: nines(q), label })).filter((t) => t.x <= most + 1e-9);
 }
 

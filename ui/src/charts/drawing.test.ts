@@ -32,7 +32,10 @@ describe('paths', () => {
   });
   it('never joins over a missing sample', () => {
     const data = new TimeSeries();
-    expect(paths.runs([0, 1000, 2000], [1, null, 2], data.breakMs)).toEqual([[0, 1], [2, 3]]);
+    expect(paths.runs([0, 1000, 2000], [1, null, 2], data.breakMs)).toEqual([
+      [0, 1],
+      [2, 3],
+    ]);
     expect(paths.runs([0, 1000, 2000], [1, 3, 2], data.breakMs)).toEqual([[0, 3]]);
   });
   it('closes each area of its own', () => {
@@ -49,7 +52,15 @@ describe('paths', () => {
 
 describe('stack', () => {
   it('adds up from the bottom and stops at a missing part', () => {
-    expect(stack([[1, 1, null], [2, null, 2]])).toEqual([[1, 1, null], [3, null, null]]);
+    expect(
+      stack([
+        [1, 1, null],
+        [2, null, 2],
+      ]),
+    ).toEqual([
+      [1, 1, null],
+      [3, null, null],
+    ]);
   });
   it('knows the extent without the gaps', () => {
     expect(extent([[null, 3, -1]], 0, 3)).toEqual({ low: -1, high: 3 });
@@ -67,7 +78,11 @@ describe('ticks', () => {
   });
   it('has seconds in short ranges and whole hours in long ones', () => {
     expect(ticks(from, from + 60_000, 900).find((t) => t.label)!.label).toMatch(/^\d\d:\d\d:\d\d$/);
-    expect(ticks(from, from + 86_400_000, 900).filter((t) => t.label).every((t) => t.label!.endsWith(':00'))).toBe(true);
+    expect(
+      ticks(from, from + 86_400_000, 900)
+        .filter((t) => t.label)
+        .every((t) => t.label!.endsWith(':00')),
+    ).toBe(true);
   });
   it('says what a pixel is', () => {
     expect(pixelNote(900_000, 900)).toBe('1 px = 1 s');
@@ -77,8 +92,17 @@ describe('ticks', () => {
 });
 
 const spec: LaneSpec = {
-  key: 'cpu', title: 'CPU', what: 'by mode', unit: 'ratio', kind: 'stack', height: 60, scale: { kind: 'zero', cap: 1 },
-  series: [{ id: 'user', label: 'user', colour: 'c1' }, { id: 'system', label: 'system', colour: 'c3' }],
+  key: 'cpu',
+  title: 'CPU',
+  what: 'by mode',
+  unit: 'ratio',
+  kind: 'stack',
+  height: 60,
+  scale: { kind: 'zero', cap: 1 },
+  series: [
+    { id: 'user', label: 'user', colour: 'c1' },
+    { id: 'system', label: 'system', colour: 'c3' },
+  ],
 };
 
 describe('readout', () => {

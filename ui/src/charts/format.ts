@@ -108,7 +108,13 @@ export function format(value: number | null | undefined, unit: Unit): string {
 export function exact(value: number | null | undefined, unit: Unit): string {
   if (value === null || value === undefined || Number.isNaN(value)) return DASH;
   const names: Record<Unit, string> = {
-    ratio: '', bytes: ' B', bytes_per_second: ' B/s', seconds: ' s', per_second: '/s', count: '', ms: ' ms',
+    ratio: '',
+    bytes: ' B',
+    bytes_per_second: ' B/s',
+    seconds: ' s',
+    per_second: '/s',
+    count: '',
+    ms: ' ms',
   };
   return `${Number(value.toPrecision(9))}${names[unit]}`;
 }

@@ -7,7 +7,9 @@ const direct: Schedule = { now: () => 0, frame: (run) => run(), later: (run) => 
 const settle = async (): Promise<void> => {
   for (let i = 0; i < 8; i += 1) await Promise.resolve();
 };
-const made = (columns: (from: number, to: number) => RawColumns): { group: ChartGroup; live: LiveData; asked: [number, number, number][] } => {
+const made = (
+  columns: (from: number, to: number) => RawColumns,
+): { group: ChartGroup; live: LiveData; asked: [number, number, number][] } => {
   const group = new ChartGroup(60_000, 1_000_000, false, direct);
   group.width = 600;
   const asked: [number, number, number][] = [];

@@ -74,7 +74,16 @@ export class LiveData {
     const l = this.#loaded;
     const same = l && !force && l.width === width && Math.abs(l.from - from) < 2000 && Math.abs(l.to - to) < 2000;
     // While live at full resolution the stream itself keeps the range complete.
-    const grown = l && !force && this.#group.live && this.data.stepMs <= 1000 && l.width === width && from >= l.from - 2000 && to >= l.to && this.data.t.length > 0 && to - from <= l.to - l.from + 2000;
+    const grown =
+      l &&
+      !force &&
+      this.#group.live &&
+      this.data.stepMs <= 1000 &&
+      l.width === width &&
+      from >= l.from - 2000 &&
+      to >= l.to &&
+      this.data.t.length > 0 &&
+      to - from <= l.to - l.from + 2000;
     if (same || grown) return;
     this.#wanted += 1;
     if (!this.#loading) void this.#read();

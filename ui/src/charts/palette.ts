@@ -1,8 +1,34 @@
 // Chart colours, read from the design tokens and read again when the theme changes.
 
 const NAMES = [
-  'ink', 'ink-fill', 'cursor', 'threshold', 'gap', 'band', 'plot', 'c1', 'c2', 'c3', 'c4', 'c5', 'c6', 'c-other', 'q50',
-  'q95', 'q99', 'arm-a', 'arm-b', 'grid-c', 'text-1', 'text-2', 'text-3', 'bad', 'warn', 'accent', 'rule-c', 'sheet',
+  'ink',
+  'ink-fill',
+  'cursor',
+  'threshold',
+  'gap',
+  'band',
+  'plot',
+  'c1',
+  'c2',
+  'c3',
+  'c4',
+  'c5',
+  'c6',
+  'c-other',
+  'q50',
+  'q95',
+  'q99',
+  'arm-a',
+  'arm-b',
+  'grid-c',
+  'text-1',
+  'text-2',
+  'text-3',
+  'bad',
+  'warn',
+  'accent',
+  'rule-c',
+  'sheet',
 ] as const;
 
 /** Name of a colour token without its dashes. */
@@ -56,5 +82,10 @@ export function onTheme(listener: () => void): () => void {
 /** `colour` (flat hex) at `share` of its strength. */
 export function faded(colour: string, share: number): string {
   if (!/^#[0-9a-f]{6}$/i.test(colour)) return colour;
-  return colour + Math.round(share * 255).toString(16).padStart(2, '0');
+  return (
+    colour +
+    Math.round(share * 255)
+      .toString(16)
+      .padStart(2, '0')
+  );
 }

@@ -160,7 +160,8 @@ export class LanePlot {
     if (this.#spec.empty !== undefined) {
       ctx.fillStyle = colours['rule-c'];
       const y = bottom - Math.round(4 * dpr);
-      for (let x = left; x < left + width; x += 5 * dpr) ctx.fillRect(Math.round(x), y, Math.max(1, Math.round(dpr)), Math.max(1, Math.round(dpr)));
+      for (let x = left; x < left + width; x += 5 * dpr)
+        ctx.fillRect(Math.round(x), y, Math.max(1, Math.round(dpr)), Math.max(1, Math.round(dpr)));
       ctx.restore();
       return;
     }
@@ -303,22 +304,30 @@ export class LanePlot {
     this.domain = domain(this.#spec.scale, this.#spec.unit, low, high, this.#fitted ? this.domain : undefined);
     this.#fitted = high !== null;
     const ids = this.#spec.series.map((s) => s.id);
-    this.gaps = data
-      .gaps(ids, from, to)
-      .filter((g) => Math.min(g.to, to) - Math.max(g.from, from) > data.gapMs / 2);
+    this.gaps = data.gaps(ids, from, to).filter((g) => Math.min(g.to, to) - Math.max(g.from, from) > data.gapMs / 2);
     const moved = this.#movable(partial);
     if (moved !== null) this.#move(moved, this.#drawn!.now - LATE_MS);
     else this.#u.setData([this.#t, ...this.#sums] as uPlot.AlignedData, true);
-    this.#drawn = { range: this.#range, domain: this.domain, history: data.historyEnd, gap: this.gaps[this.gaps.length - 1]?.to ?? 0, now: this.#group.now, spec: this.#spec, count: moved === null ? 0 : this.#drawn!.count + 1 };
+    this.#drawn = {
+      range: this.#range,
+      domain: this.domain,
+      history: data.historyEnd,
+      gap: this.gaps[this.gaps.length - 1]?.to ?? 0,
+      now: this.#group.now,
+      spec: this.#spec,
+      count: moved === null ? 0 : this.#drawn!.count + 1,
+    };
   }
 
   /** By how many canvas pixels the last picture may be moved left instead of being drawn again; `null` when it may not. */
   #movable(partial: boolean): number | null {
     const last = this.#drawn;
     const { from, to } = this.#range;
-    if (!partial || !last || this.#stale || last.count > FULL_EVERY || last.spec !== this.#spec || last.history !== this.#data.historyEnd) return null;
+    if (!partial || !last || this.#stale || last.count > FULL_EVERY || last.spec !== this.#spec || last.history !== this.#data.historyEnd)
+      return null;
     if (last.domain.min !== this.domain.min || last.domain.max !== this.domain.max) return null;
-    if (last.gap !== (this.gaps[this.gaps.length - 1]?.to ?? 0) || Math.abs(to - from - (last.range.to - last.range.from)) > 0.5) return null;
+    if (last.gap !== (this.gaps[this.gaps.length - 1]?.to ?? 0) || Math.abs(to - from - (last.range.to - last.range.from)) > 0.5)
+      return null;
     if (this.#spec.threshold?.at === 'plot' || this.#spec.reference?.at === 'plot' || this.#spec.hatched?.length) return null;
     const pixels = ((from - last.range.from) / (to - from)) * this.#u.bbox.width;
     const whole = Math.round(pixels);
@@ -347,7 +356,11 @@ export class LanePlot {
     const first = this.#range.to - strip * pixel - 3 * this.#data.stepMs;
     let row = this.#t.length;
     while (row > 0 && this.#t[row - 1]! >= first) row -= 1;
-    this.#lines(u, this.#t.slice(row), this.#sums.map((c) => c.slice(row)));
+    this.#lines(
+      u,
+      this.#t.slice(row),
+      this.#sums.map((c) => c.slice(row)),
+    );
     this.#over(u);
     ctx.restore();
   }

@@ -74,7 +74,11 @@ export function summary(spec: LaneSpec, data: TimeSeries, from: number, to: numb
     const last = data.last(s.id);
     return `${s.label}: ${format(low, spec.unit)} to ${format(high, spec.unit)}, last ${format(last?.value, spec.unit)}`;
   });
-  const gaps = data.gaps(spec.series.map((s) => s.id), from, to).length;
+  const gaps = data.gaps(
+    spec.series.map((s) => s.id),
+    from,
+    to,
+  ).length;
   const tail = (gaps > 0 ? `; ${gaps} ${gaps === 1 ? 'gap' : 'gaps'}` : '') + (stale ? `; ${stale.text}` : '');
   return `${spec.title}, ${spec.what}, ${clock(from)} to ${clock(to)}. ${parts.join('; ')}${tail}.`;
 }
@@ -86,7 +90,10 @@ export interface TableRow {
 
 /** Up to `most` rows of a lane around the cursor, or the newest ones, newest first. */
 export function table(spec: LaneSpec, data: TimeSeries, from: number, to: number, cursor: number | null, most = 60): TableRow[] {
-  const end = Math.min(data.t.length - 1, cursor === null ? data.indexAt(to) : data.indexAt(Math.min(to, cursor + (most / 2) * data.stepMs)));
+  const end = Math.min(
+    data.t.length - 1,
+    cursor === null ? data.indexAt(to) : data.indexAt(Math.min(to, cursor + (most / 2) * data.stepMs)),
+  );
   const found: TableRow[] = [];
   for (let i = end; i >= 0 && found.length < most && data.t[i]! >= from; i -= 1) {
     found.push({

@@ -19,8 +19,7 @@ export interface RawColumns {
 /** Longest time column kept; older samples are pruned first. */
 export const MAX_POINTS = 12_000;
 
-const value = (v: number | null | undefined): number | null =>
-  v === null || v === undefined || Number.isNaN(v) ? null : v;
+const value = (v: number | null | undefined): number | null => (v === null || v === undefined || Number.isNaN(v) ? null : v);
 
 export class TimeSeries {
   /** Sample times, ascending, in milliseconds. */

@@ -3,9 +3,7 @@
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
-const STEPS = [
-  1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400,
-].map((s) => s * SECOND);
+const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400].map((s) => s * SECOND);
 
 /** Room a label needs, in pixels. */
 const LABEL_PX = 52;
@@ -84,3 +82,19 @@ export const RANGES: readonly { key: string; label: string; ms: number }[] = [
   { key: '6h', label: '6 h', ms: 6 * HOUR },
   { key: '24h', label: '24 h', ms: 24 * HOUR },
 ];
+
+/** A flag in the ruler: where it stands, what it says and how wide that may be, in pixels. */
+export interface Flag {
+  x: number;
+  label: string;
+  room: number;
+}
+
+/** Flags from left to right, each with the room up to the next; one without room for a word keeps its line only. */
+export function placed(flags: readonly { x: number; label: string }[], width: number): Flag[] {
+  const sorted = [...flags].sort((a, b) => a.x - b.x);
+  return sorted.map(({ x, label }, i) => {
+    const room = (sorted[i + 1]?.x ?? width) - x - 4;
+    return { x, label: room < 32 ? '' : label, room: Math.max(1, room) };
+  });
+}

@@ -145,6 +145,9 @@ class AppState {
       get findings() {
         return app.findings;
       },
+      get path() {
+        return app.path;
+      },
       onFrame(listener) {
         app.listeners.add(listener);
         return () => app.listeners.delete(listener);

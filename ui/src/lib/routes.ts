@@ -1,5 +1,5 @@
 // The screens: their addresses, names and keys.
-export type Screen = 'start' | 'overview' | 'benchmarks' | 'reports' | 'settings' | 'environment' | 'soon';
+export type Screen = 'start' | 'overview' | 'benchmarks' | 'reports' | 'settings' | 'environment' | 'database' | 'soon';
 
 export interface Route {
   path: string;
@@ -12,7 +12,7 @@ export interface Route {
 
 export const ROUTES: readonly Route[] = [
   { path: '/overview', title: 'Overview', icon: 'pulse', key: 'o', screen: 'overview' },
-  { path: '/database', title: 'Database', icon: 'database', key: 'd', screen: 'soon' },
+  { path: '/database', title: 'Database', icon: 'database', key: 'd', screen: 'database' },
   { path: '/cache', title: 'Cache', icon: 'grid', key: 'c', screen: 'soon' },
   { path: '/gateway', title: 'Gateway', icon: 'gateway', key: 'w', screen: 'soon' },
   { path: '/benchmarks', title: 'Benchmarks', icon: 'curve', key: 'b', screen: 'benchmarks' },

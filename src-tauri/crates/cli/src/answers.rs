@@ -3,7 +3,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use perfdeck_model::{
-    ConnectionReport, Environment, EnvironmentSummary, OwnCost, ReportFile, Run, RunSummary, TargetStatus,
+    ConnectionReport, Environment, EnvironmentSummary, OwnCost, ReportFile, Run, RunSummary, RunningStatement,
+    TargetStatus,
 };
 use schemars::{JsonSchema, schema_for};
 use serde::Serialize;
@@ -56,6 +57,15 @@ pub(crate) struct Sample<'a> {
     pub(crate) own: OwnCost,
 }
 
+/// `perfctl db activity`: `perfdeck.activity/1`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Activity {
+    pub(crate) schema: &'static str,
+    pub(crate) environment: String,
+    /// Longest-running first.
+    pub(crate) statements: Vec<RunningStatement>,
+}
+
 /// `perfctl run list`: `perfdeck.runs/1`.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Runs {
@@ -88,6 +98,7 @@ pub(crate) fn write_schemas(dir: &Path) -> std::io::Result<()> {
         ("test", schema_for!(Tested)),
         ("removed", schema_for!(Removed)),
         ("sample", schema_for!(Sample<'_>)),
+        ("activity", schema_for!(Activity)),
         ("run", schema_for!(Run)),
         ("runs", schema_for!(Runs)),
         ("report_file", schema_for!(Written)),

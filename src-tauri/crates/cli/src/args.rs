@@ -52,6 +52,9 @@ pub(crate) enum Command {
     /// Send load and measure
     #[command(subcommand)]
     Bench(BenchCommand),
+    /// Look into a SQL database
+    #[command(subcommand)]
+    Db(DbCommand),
     /// Look at stored runs
     #[command(subcommand)]
     Run(RunCommand),
@@ -207,9 +210,22 @@ pub(crate) struct BenchHttp {
     /// The environment's name again, where its guard asks for it
     #[arg(long, value_name = "NAME")]
     pub(crate) confirm: Option<String>,
+    /// Allow methods that write in a read-only environment, for this run
+    #[arg(long, requires = "env")]
+    pub(crate) unlock: bool,
     /// Name of the run
     #[arg(long)]
     pub(crate) name: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DbCommand {
+    /// Statements that run now, longest first, without their literals
+    Activity {
+        /// Name or identifier of the environment
+        #[arg(long, value_name = "NAME")]
+        env: Option<String>,
+    },
 }
 
 #[derive(Debug, Subcommand)]

@@ -60,6 +60,11 @@ pub(crate) async fn http(engine: &Arc<Engine>, args: &BenchHttp, source: &Source
     let request = json!({
         "spec": spec, "environment_id": environment_id, "name": args.name, "confirm": args.confirm,
     });
+    if args.unlock
+        && let Some(id) = &environment_id
+    {
+        let _: f64 = call(engine, "env.unlock", json!({ "id": id, "confirm": args.confirm })).await?;
+    }
     let mut viewer = engine.watch(None).await?;
     let job: JobStatus = call(engine, "bench.start", request).await?;
     let bar = bar();

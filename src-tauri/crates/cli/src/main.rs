@@ -4,6 +4,7 @@
 mod answers;
 mod args;
 mod bench;
+mod database;
 mod environments;
 mod monitor;
 mod output;
@@ -19,7 +20,7 @@ use perfdeck_model::{ApiError, DEMO_ENVIRONMENT_ID, ErrorCode, JobState, JobStat
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::args::{BenchCommand, Cli, Command, EnvCommand, RunCommand};
+use crate::args::{BenchCommand, Cli, Command, DbCommand, EnvCommand, RunCommand};
 use crate::output::{Done, Failure};
 
 /// All went well.
@@ -34,7 +35,12 @@ const INCOMPLETE: u8 = 4;
 fn main() -> ExitCode {
     let cli = Cli::parse();
     log(cli.verbose);
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    if matches!(cli.command, Command::Monitor(_)) {
+        // Collecting once a second is work for one thread; more only wake each other.
+        builder.worker_threads(1);
+    }
+    let runtime = match builder.enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
             output::error(&ApiError::internal(format!("The runtime could not be started: {error}")));
@@ -179,6 +185,7 @@ async fn with_engine(engine: &Arc<Engine>, cli: &Cli) -> Done {
         }
         Command::Monitor(args) => monitor::monitor(engine, args, source, json).await,
         Command::Bench(BenchCommand::Http(args)) => bench::http(engine, args, source, json).await,
+        Command::Db(DbCommand::Activity { env }) => database::activity(engine, env.as_deref(), source, json).await,
         Command::Run(RunCommand::List { env }) => reports::runs(engine, env.as_deref(), json).await,
         Command::Run(RunCommand::Show { id }) => {
             let run = call(engine, "run.get", json!({ "id": id })).await?;

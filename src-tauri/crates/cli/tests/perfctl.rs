@@ -259,6 +259,42 @@ fn a_refused_port_is_not_a_result() {
 
 #[cfg(unix)]
 #[test]
+fn production_is_read_only_until_it_is_unlocked_for_the_run() {
+    let target = ScriptedHttp::start_now(|_| Answer::ok("hello")).expect("target");
+    let (dir, url) = (temp(), target.url());
+    json(dir.path(), &["env", "add", "clinic", "--kind", "production", "--api", &url], 0);
+    let plan = ["bench", "http", &url, "--env", "clinic", "--method", "POST", "--rate", "20", "-c", "2", "-d", "1s"];
+    let with = |more: &[&'static str]| -> Vec<&str> { plan.iter().copied().chain(more.iter().copied()).collect() };
+    let (code, _, err) = run(dir.path(), &with(&["--confirm", "clinic"]));
+    assert_eq!(code, 1, "a write is refused: {err}");
+    assert!(err.contains("read-only") && err.contains("hint: "), "it says why and what to do: {err}");
+    let (code, _, err) = run(dir.path(), &with(&["--unlock"]));
+    assert!(code == 1 && err.contains("name typed"), "unlocking needs the name: {err}");
+    let sent = || target.requests();
+    let before = sent();
+    let (code, _, err) = run(dir.path(), &with(&["--unlock", "--confirm", "clinic", "--warmup", "0s"]));
+    assert!(code == 0 || code == 4, "unlocked and confirmed, it runs: {err}");
+    assert!(sent() >= before + 10, "and sends its requests: {} then {}", before, sent());
+    let (code, _, err) = run(dir.path(), &with(&["--confirm", "clinic"]));
+    assert!(code == 1 && err.contains("read-only"), "the lock was open for that run only: {err}");
+}
+
+#[test]
+fn activity_answers_by_its_schema_and_says_what_is_missing() {
+    let dir = temp();
+    let file = dir.path().join("app.db");
+    std::fs::write(&file, []).expect("an empty database");
+    let url = format!("sqlite:{}", file.display());
+    json(dir.path(), &["env", "add", "local", "--database", &url], 0);
+    let found = json(dir.path(), &["db", "activity", "--env", "local"], 0);
+    assert_eq!(found["schema"], "perfdeck.activity/1", "the answer names its schema");
+    assert_eq!(found["statements"], serde_json::json!([]), "SQLite has no sessions");
+    json(dir.path(), &["env", "add", "bare", "--api", "http://127.0.0.1:1/"], 0);
+    let (code, _, err) = run(dir.path(), &["db", "activity", "--env", "bare"]);
+    assert!(code == 1 && err.contains("has no database") && err.contains("hint: "), "it says what is missing: {err}");
+}
+
+#[test]
 fn ctrl_c_still_gives_what_was_measured() {
     let dir = temp();
     let target = ScriptedHttp::start_now(|_| Answer::ok("hello")).expect("target");

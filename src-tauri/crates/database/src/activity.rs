@@ -1,8 +1,7 @@
 //! Statements that run now, without their literals: those may be personal data or secrets.
 use std::time::Duration;
 
-use perfdeck_model::{Address, ApiError, Scheme, Sensitive};
-use serde::Serialize;
+use perfdeck_model::{Address, ApiError, RunningStatement, Scheme, Sensitive};
 use sqlx::Row;
 
 use crate::connect::{Database, close, connect, silent};
@@ -10,31 +9,6 @@ use crate::error::explain;
 use crate::mysql::text;
 
 const DEADLINE: Duration = Duration::from_secs(3);
-
-/// A session that runs a statement or holds a transaction open.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct RunningStatement {
-    /// The server's number of the session; what its kill statement takes.
-    pub id: i64,
-    /// User of the session.
-    pub user: Option<String>,
-    /// Database it works in.
-    pub database: Option<String>,
-    /// Name the client gave itself, where the server keeps one.
-    pub application: Option<String>,
-    /// The server's word for what it does, such as `active` or `idle in transaction`.
-    pub state: String,
-    /// What it waits for, such as `Lock: transactionid`.
-    pub wait: Option<String>,
-    /// Time since the statement began, in seconds.
-    pub running_s: f64,
-    /// Age of its transaction, in seconds.
-    pub transaction_s: Option<f64>,
-    /// Sessions that it waits for.
-    pub blocked_by: Vec<i64>,
-    /// Its statement with literals replaced by `?`, at most 2,000 characters.
-    pub statement: String,
-}
 
 /// The sessions that do something now, longest-running first, at most 50; Perfdeck's own are left out. SQLite has none.
 ///

@@ -17,7 +17,7 @@ mod sqlite;
 mod test;
 mod tls;
 
-pub use activity::{RunningStatement, activity, without_literals};
+pub use activity::{activity, without_literals};
 pub use collector::DatabaseCollector;
 pub use discover::discover;
 pub use error::{Error, Result};

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use perfdeck_model::{Address, ApiError, ErrorCode, PoolSettings, Scheme, Sensitive};
 use serde::Serialize;
 use sqlx::pool::{PoolConnection, PoolConnectionMetadata, PoolOptions};
-use sqlx::{Connection, Database, Executor, MySql, Postgres, Sqlite};
+use sqlx::{Connection, Database, Executor, MySql, Postgres, Sqlite, SqliteConnection};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::connect::{close, connect, mysql_options, postgres_options, sqlite_options};
@@ -375,6 +375,14 @@ impl Pooled {
     /// The engine's connection, for queries with arguments; `None` never happens before the drop.
     pub fn held(&mut self) -> Option<&mut Held> {
         self.held.as_mut()
+    }
+
+    /// The connection when it is one to SQLite.
+    pub fn sqlite(&mut self) -> Option<&mut SqliteConnection> {
+        match &mut self.held {
+            Some(Held::Sqlite(c)) => Some(c),
+            _ => None,
+        }
     }
 
     /// Runs one statement without arguments and reads all its rows; returns how many rows it affected or returned.

@@ -1,13 +1,14 @@
 //! Running benchmarks: guards, the job, live figures, and storing the run with the environment's series during it.
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use perfdeck_bench::RunContext;
-use perfdeck_model::{ApiError, Columns, Environment, ErrorCode, HttpBenchSpec, JobStatus, Kind, Load, Run, Tag};
+use perfdeck_model::{ApiError, Columns, Environment, ErrorCode, HttpBenchSpec, JobStatus, Load, Run, Tag};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 use uuid::Uuid;
 
 use crate::Engine;
+use crate::guards::check_load;
 
 /// What would happen if a benchmark were started.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
@@ -22,23 +23,13 @@ pub(crate) struct BenchPreview {
     pub typed_confirmation: bool,
 }
 
-/// What the guards of an environment say about a plan.
-fn guard(environment: &Environment, spec: &HttpBenchSpec) -> Result<(), ApiError> {
-    let name = &environment.name;
-    let cap = environment.guards.max_rate_per_s;
-    match (spec.load, cap) {
-        (Load::Rate { rate_per_s }, Some(cap)) if rate_per_s > cap => Err(ApiError::new(
-            ErrorCode::Guarded,
-            format!("{rate_per_s} requests/s is over the cap of {cap} requests/s of '{name}'"),
-        )
-        .hint("Lower the rate, or raise the cap in the environment's guards")),
-        (Load::Closed, _) if environment.kind == Kind::Production => Err(ApiError::new(
-            ErrorCode::Guarded,
-            format!("'{name}' is production: a benchmark there needs an explicit rate"),
-        )
-        .hint("Choose a constant rate instead of a closed loop")),
-        _ => Ok(()),
-    }
+/// The benchmark that runs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
+pub(crate) struct RunningBench {
+    /// Its job.
+    pub job: JobStatus,
+    /// What it does.
+    pub spec: HttpBenchSpec,
 }
 
 /// Whether all of `addresses` (without ports) are this machine.
@@ -65,7 +56,7 @@ impl Engine {
         let resolved = perfdeck_bench::resolve(&spec.url).await;
         let guard = environment
             .as_ref()
-            .and_then(|e| guard(e, spec).err())
+            .and_then(|e| check_load(e, spec, self.is_unlocked(e)).err())
             .map(|e| e.hint.as_ref().map_or_else(|| e.message.clone(), |h| format!("{}. {h}", e.message)));
         Ok(BenchPreview {
             loopback: is_loopback(&resolved),
@@ -86,7 +77,7 @@ impl Engine {
         perfdeck_bench::validate(&spec)?;
         let environment = self.bench_environment(environment_id.as_deref()).await?;
         if let Some(e) = &environment {
-            guard(e, &spec)?;
+            check_load(e, &spec, self.is_unlocked(e))?;
             if e.guards.typed_confirmation && confirm.as_deref() != Some(e.name.as_str()) {
                 return Err(ApiError::new(ErrorCode::Guarded, format!("Load on '{}' needs its name typed", e.name))
                     .hint("Type the environment's name to confirm; perfctl takes it with --confirm"));
@@ -108,6 +99,7 @@ impl Engine {
         };
         let engine = self.clone();
         let environment_id = environment.map(|e| e.id);
+        *self.bench_spec.lock().unwrap_or_else(PoisonError::into_inner) = Some(perfdeck_bench::redacted(&spec));
         Ok(self.jobs.spawn("bench", name, environment_id.clone(), move |job| async move {
             // The environment is watched during the run even when no viewer is open, for the series in the report.
             let monitor = match &environment_id {
@@ -140,6 +132,13 @@ impl Engine {
             engine.changed(&[Tag::Runs, Tag::Environments]);
             Ok(Some(run.id))
         }))
+    }
+
+    /// The benchmark that runs, for a screen that was opened after its start.
+    pub(crate) fn bench_running(&self) -> Option<RunningBench> {
+        let job = self.jobs.running("bench")?;
+        let spec = self.bench_spec.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
+        Some(RunningBench { job, spec })
     }
 
     /// A stored run.
@@ -183,39 +182,4 @@ fn default_name(spec: &HttpBenchSpec) -> String {
         Load::Rate { rate_per_s } => format!("{rate_per_s}/s"),
     };
     format!("{} /{} at {load}", spec.method.as_str(), path.trim_start_matches('/'))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use perfdeck_model::{Guards, PoolSettings, Targets};
-
-    fn environment(kind: Kind) -> Environment {
-        Environment {
-            id: "e".into(),
-            name: "clinic".into(),
-            kind,
-            targets: Targets::default(),
-            pool: PoolSettings::for_kind(kind),
-            guards: Guards::for_kind(kind),
-            created_ms: 0.0,
-            updated_ms: 0.0,
-        }
-    }
-
-    fn spec(load: Load) -> HttpBenchSpec {
-        serde_json::from_value(serde_json::json!({
-            "url": "http://127.0.0.1:1/x", "load": load, "connections": 1, "duration_s": 1.0
-        }))
-        .expect("a spec")
-    }
-
-    #[test]
-    fn production_needs_a_rate_within_its_cap() {
-        let e = environment(Kind::Production);
-        assert!(guard(&e, &spec(Load::Closed)).is_err(), "a closed loop has no rate");
-        assert!(guard(&e, &spec(Load::Rate { rate_per_s: 1e5 })).is_err(), "a rate over the cap is refused");
-        assert!(guard(&e, &spec(Load::Rate { rate_per_s: 10.0 })).is_ok(), "a rate under the cap is not");
-        assert!(guard(&environment(Kind::Development), &spec(Load::Closed)).is_ok(), "development is free");
-    }
 }

@@ -307,6 +307,8 @@ impl Engine {
             .chain(stored.into_iter().map(|e| (e, false)))
             .map(|(e, demo)| EnvironmentSummary {
                 runs: runs(&e.id),
+                read_only: e.guards.read_only,
+                unlocked_until_ms: self.unlocked_until(&e.id),
                 targets: addresses(&e.targets),
                 id: e.id,
                 name: e.name,

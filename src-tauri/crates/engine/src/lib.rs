@@ -9,6 +9,7 @@ mod benchmarks;
 mod bindings;
 pub mod demo;
 mod environments;
+mod guards;
 mod jobs;
 mod registry;
 mod reports;
@@ -23,8 +24,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use perfdeck_model::{
-    ApiError, BenchLive, Clock, DEMO_ENVIRONMENT_ID, Environment, Guards, JobStatus, Kind, Machine, OwnCost,
-    PoolSettings, SystemClock, Tag, Targets,
+    ApiError, BenchLive, Clock, DEMO_ENVIRONMENT_ID, Environment, Guards, HttpBenchSpec, JobStatus, Kind, Machine,
+    OwnCost, PoolSettings, SystemClock, Tag, Targets,
 };
 use tokio::sync::{Mutex, broadcast, watch};
 use tokio_util::sync::CancellationToken;
@@ -56,9 +57,12 @@ pub struct Engine {
     pub(crate) jobs: Jobs,
     pub(crate) sessions: sessions::Sessions,
     pub(crate) bench: watch::Sender<Option<BenchLive>>,
+    /// What the benchmark that runs, or the last one, does. Held for a moment, never across a wait.
+    pub(crate) bench_spec: std::sync::Mutex<Option<HttpBenchSpec>>,
     pub(crate) own: watch::Sender<OwnCost>,
     pub(crate) tags: broadcast::Sender<Tag>,
     pub(crate) machine: Machine,
+    pub(crate) unlocks: guards::Unlocks,
     pub(crate) stopped: CancellationToken,
     demo: Mutex<Option<Arc<demo::Demo>>>,
     dropped: AtomicU64,
@@ -98,9 +102,11 @@ impl Engine {
             data_dir,
             sessions: sessions::Sessions::default(),
             bench: watch::channel(None).0,
+            bench_spec: std::sync::Mutex::new(None),
             own: watch::channel(OwnCost::default()).0,
             tags: broadcast::channel(64).0,
             machine: perfdeck_monitor::machine(env!("CARGO_PKG_VERSION")),
+            unlocks: guards::Unlocks::default(),
             stopped: CancellationToken::new(),
             demo: Mutex::new(None),
             dropped: AtomicU64::new(0),

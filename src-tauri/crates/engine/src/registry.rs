@@ -8,14 +8,14 @@ use futures_util::FutureExt;
 use perfdeck_model::{
     Access, Address, ApiError, Columns, CommandInfo, ConnectionReport, DEMO_ENVIRONMENT_ID, Environment,
     EnvironmentDraft, EnvironmentSummary, ErrorCode, Finding, FoundService, Frame, Guards, HttpBenchSpec, JobStatus,
-    Kind, MetricInfo, PoolSettings, ReportFile, ReportRequest, Run, RunSummary, SeriesInfo, Tag, TargetRole,
-    TargetStatus,
+    Kind, MetricInfo, PoolSettings, ReportFile, ReportRequest, Run, RunSummary, RunningStatement, SeriesInfo, Tag,
+    TargetRole, TargetStatus,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use ts_rs::TS;
 
-use crate::benchmarks::BenchPreview;
+use crate::benchmarks::{BenchPreview, RunningBench};
 use crate::environments::{draft_from_variables, draft_of, parse_dotenv};
 use crate::secrets::SecretsStatus;
 use crate::store::UNDO_MS;
@@ -98,6 +98,16 @@ pub struct Deleted {
     pub id: String,
     /// Time after which it is gone.
     pub undo_until_ms: f64,
+}
+
+/// Unlocks an environment.
+#[derive(Debug, Clone, Serialize, Deserialize, TS)]
+pub(crate) struct EnvUnlock {
+    /// Identifier or name.
+    pub id: String,
+    /// The environment's name, typed, where its guard asks for it.
+    #[serde(default)]
+    pub confirm: Option<String>,
 }
 
 /// Asks for a kind's defaults.
@@ -361,6 +371,8 @@ commands! {
     Write Json "env.duplicate" (EnvDuplicate) -> Environment, changes [Environments] => env_duplicate;
     Write Json "env.delete" (ById) -> Deleted, changes [Environments] => env_delete;
     Write Json "env.restore" (ById) -> Environment, changes [Environments] => env_restore;
+    Write Json "env.unlock" (EnvUnlock) -> f64, changes [Environments] => env_unlock;
+    Write Json "env.lock" (ById) -> bool, changes [Environments] => env_lock;
     Target Json "env.test" (ById) -> Vec<ConnectionReport>, changes [] => env_test;
     Target Json "env.test_draft" (TestDraft) -> Vec<ConnectionReport>, changes [] => env_test_draft;
     Read Json "env.from_dotenv" (Dotenv) -> EnvironmentDraft, changes [] => env_from_dotenv;
@@ -368,14 +380,15 @@ commands! {
     Target Json "discover.services" (Empty) -> Vec<FoundService>, changes [] => discover_services;
     Write Json "demo.open" (Empty) -> JobStatus, changes [] => demo_open;
     Target Json "monitor.start" (ByEnvironment) -> Vec<TargetStatus>, changes [Series] => monitor_start;
-    Write Json "monitor.stop" (ByEnvironment) -> bool, changes [Series] => monitor_stop;
     Read Json "monitor.catalogue" (Empty) -> Vec<MetricInfo>, changes [] => monitor_catalogue;
     Read Json "monitor.series" (ByEnvironment) -> Vec<SeriesInfo>, changes [] => monitor_series;
     Read Json "monitor.targets" (ByEnvironment) -> Vec<TargetStatus>, changes [] => monitor_targets;
     Read Binary "monitor.history" (HistoryRequest) -> Columns, changes [] => monitor_history;
     Read Json "findings.list" (ByEnvironment) -> Vec<Finding>, changes [] => findings_list;
+    Target Json "db.activity" (ByEnvironment) -> Vec<RunningStatement>, changes [] => db_activity;
     Read Json "bench.preview" (BenchRequest) -> BenchPreview, changes [] => bench_preview;
     Target Json "bench.start" (BenchRequest) -> JobStatus, changes [Jobs] => bench_start;
+    Read Json "bench.running" (Empty) -> Option<RunningBench>, changes [] => bench_running;
     Read Json "run.list" (RunList) -> Vec<RunSummary>, changes [] => run_list;
     Read Json "run.get" (ById) -> Run, changes [] => run_get;
     Write Json "run.rename" (RunRename) -> Run, changes [Runs] => run_rename;
@@ -516,6 +529,16 @@ async fn env_restore(engine: E, request: ById) -> Result<Environment> {
         .ok_or_else(|| ApiError::not_found("This environment can no longer be restored"))
 }
 
+async fn env_unlock(engine: E, request: EnvUnlock) -> Result<f64> {
+    let environment = engine.environment(&request.id).await?;
+    engine.unlock(&environment, request.confirm.as_deref())
+}
+
+async fn env_lock(engine: E, request: ById) -> Result<bool> {
+    let environment = engine.environment(&request.id).await?;
+    Ok(engine.lock(&environment.id))
+}
+
 async fn env_test(engine: E, request: ById) -> Result<Vec<ConnectionReport>> {
     engine.test_environment(&request.id).await
 }
@@ -573,11 +596,6 @@ async fn monitor_start(engine: E, request: ByEnvironment) -> Result<Vec<TargetSt
     Ok(engine.monitor(&request.environment_id).await?.targets())
 }
 
-async fn monitor_stop(engine: E, request: ByEnvironment) -> Result<bool> {
-    let environment = engine.environment(&request.environment_id).await?;
-    Ok(engine.sessions.stop(&environment.id).await)
-}
-
 async fn monitor_catalogue(_: E, _: Empty) -> Result<Vec<MetricInfo>> {
     Ok(perfdeck_monitor::catalogue())
 }
@@ -606,12 +624,26 @@ async fn findings_list(engine: E, request: ByEnvironment) -> Result<Vec<Finding>
     Ok(findings)
 }
 
+async fn db_activity(engine: E, request: ByEnvironment) -> Result<Vec<RunningStatement>> {
+    let environment = engine.environment(&request.environment_id).await?;
+    let database = environment.targets.database.as_ref().ok_or_else(|| {
+        ApiError::new(ErrorCode::Unsupported, format!("'{}' has no database", environment.name))
+            .hint("Add one in the environment's editor")
+    })?;
+    let password = engine.secret(&environment, TargetRole::Database).await?;
+    perfdeck_database::activity(&database.address, password.as_ref()).await
+}
+
 async fn bench_preview(engine: E, request: BenchRequest) -> Result<BenchPreview> {
     engine.bench_preview(&request.spec, request.environment_id.as_deref()).await
 }
 
 async fn bench_start(engine: E, request: BenchRequest) -> Result<JobStatus> {
     engine.bench_start(request.spec, request.environment_id, request.name, request.confirm).await
+}
+
+async fn bench_running(engine: E, _: Empty) -> Result<Option<RunningBench>> {
+    Ok(engine.bench_running())
 }
 
 async fn run_list(engine: E, request: RunList) -> Result<Vec<RunSummary>> {

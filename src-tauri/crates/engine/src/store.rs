@@ -29,6 +29,8 @@ const MIGRATIONS: &[&str] = &["
     CREATE INDEX blocks_from ON blocks (from_ms);
 "];
 
+/// Longest time to get at a store that other programs are opening too.
+const OPEN_DEADLINE: Duration = Duration::from_secs(5);
 /// Samples are kept for this long.
 const KEEP_BLOCKS_MS: f64 = 24.0 * 3_600_000.0;
 /// Deleted environments and runs can be restored for this long.
@@ -92,16 +94,33 @@ impl Store {
             // FULL: what was reported as saved survives a power cut, not only a killed process.
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(Duration::from_secs(5))
+            // Documents are small and read seldom; each connection's page cache is memory for the window's whole life.
+            .pragma("cache_size", "-512")
             .foreign_keys(true);
+        let started = std::time::Instant::now();
+        let store = loop {
+            match Self::connect(&options, &path).await {
+                Ok(store) => break store,
+                // Two programs that turn a new file to WAL at once: SQLite refuses one of them without waiting.
+                Err(error) if error.retryable && started.elapsed() < OPEN_DEADLINE => {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+                Err(error) => return Err(error),
+            }
+        };
+        restrict(&store.path, 0o600);
+        Ok(store)
+    }
+
+    async fn connect(options: &SqliteConnectOptions, path: &Path) -> Result<Self, ApiError> {
         let pool = SqlitePoolOptions::new()
             .max_connections(4)
             .acquire_timeout(Duration::from_secs(10))
-            .connect_with(options)
+            .connect_with(options.clone())
             .await
-            .map_err(|e| storage(&path, &e))?;
-        let store = Self { pool, path };
+            .map_err(|e| storage(path, &e))?;
+        let store = Self { pool, path: path.to_owned() };
         store.migrate().await?;
-        restrict(&store.path, 0o600);
         Ok(store)
     }
 
@@ -377,24 +396,40 @@ pub(crate) fn restrict(path: &Path, mode: u32) {
     let _ = (path, mode);
 }
 
+/// Inserts a block, replacing one of the same environment, series and start.
+async fn put_block(c: &mut SqliteConnection, environment_id: &str, block: &Block) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "INSERT INTO blocks (environment_id, series_id, from_ms, step_ms, count, bytes) VALUES (?, ?, ?, ?, ?, ?)
+         ON CONFLICT DO UPDATE SET step_ms = excluded.step_ms, count = excluded.count, bytes = excluded.bytes",
+    )
+    .bind(environment_id)
+    .bind(&block.series_id)
+    .bind(block.from_ms)
+    .bind(block.step_ms)
+    .bind(i64::try_from(block.count).unwrap_or(i64::MAX))
+    .bind(&block.bytes)
+    .execute(c)
+    .await
+    .map(drop)
+}
+
 impl BlockStore for Store {
     fn put(&self, environment_id: &str, block: Block) -> BoxFuture<'_, Result<(), String>> {
+        self.put_all(environment_id, vec![block])
+    }
+
+    fn put_all(&self, environment_id: &str, blocks: Vec<Block>) -> BoxFuture<'_, Result<(), String>> {
         let environment_id = environment_id.to_owned();
         Box::pin(async move {
-            sqlx::query(
-                "INSERT INTO blocks (environment_id, series_id, from_ms, step_ms, count, bytes) VALUES (?, ?, ?, ?, ?, ?)
-                 ON CONFLICT DO UPDATE SET step_ms = excluded.step_ms, count = excluded.count, bytes = excluded.bytes",
-            )
-            .bind(environment_id)
-            .bind(&block.series_id)
-            .bind(block.from_ms)
-            .bind(block.step_ms)
-            .bind(i64::try_from(block.count).unwrap_or(i64::MAX))
-            .bind(&block.bytes)
-            .execute(&self.pool)
-            .await
-            .map(drop)
-            .map_err(|e| e.to_string())
+            // One transaction: one wait for the disk instead of one per series.
+            let work = async {
+                let mut transaction = self.pool.begin().await?;
+                for block in &blocks {
+                    put_block(&mut transaction, &environment_id, block).await?;
+                }
+                transaction.commit().await
+            };
+            work.await.map_err(|e| self.fail(&e).message)
         })
     }
 
@@ -462,23 +497,31 @@ mod tests {
         assert_eq!(std::fs::read(dir.path().join("perfdeck.db")).expect("file"), junk, "nothing was overwritten");
     }
 
-    #[tokio::test]
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
     async fn two_programs_can_open_a_new_store_at_once() {
         let dir = tempfile::tempdir().expect("temp dir");
-        let (a, b) = tokio::join!(Store::open(dir.path()), Store::open(dir.path()));
-        a.expect("first opens");
-        b.expect("second opens");
+        let opening: Vec<_> = (0..6)
+            .map(|_| {
+                let path = dir.path().to_owned();
+                tokio::spawn(async move { Store::open(&path).await.map(drop) })
+            })
+            .collect();
+        for one in opening {
+            one.await.expect("no panic").expect("each of them opens");
+        }
     }
 
     #[tokio::test]
     async fn blocks_come_back_by_window_and_series() {
         let dir = tempfile::tempdir().expect("temp dir");
         let store = Store::open(dir.path()).await.expect("opens");
+        let mut blocks = Vec::new();
         for (series, from) in [("a", 0.0), ("a", 300_000.0), ("b", 0.0)] {
             let block =
                 Block { series_id: series.into(), from_ms: from, step_ms: 1000.0, count: 300, bytes: vec![1, 2] };
-            store.put("e", block).await.expect("put");
+            blocks.push(block);
         }
+        store.put_all("e", blocks).await.expect("put");
         let got = store.get("e", 0.0, 299_000.0, Some(&["a".to_owned()])).await.expect("get");
         assert_eq!(got.len(), 1, "only series a in the first five minutes");
         store.prune(KEEP_BLOCKS_MS + 200_000.0).await.expect("prune");

@@ -258,6 +258,12 @@ pub struct EnvironmentSummary {
     pub targets: Vec<(TargetRole, String)>,
     /// Number of stored benchmark runs.
     pub runs: u32,
+    /// Whether changes are refused until it is unlocked.
+    #[serde(default)]
+    pub read_only: bool,
+    /// Until when it is unlocked; `None` while it is locked, or never was.
+    #[serde(default)]
+    pub unlocked_until_ms: Option<f64>,
 }
 
 /// Target addresses as entered: URLs or paths, secrets beside them.

@@ -7,6 +7,7 @@
 //! Unix epoch as `f64` (safe in JavaScript); durations of measurements are `f64` too.
 #![forbid(unsafe_code)]
 
+mod activity;
 mod address;
 mod bench;
 mod clock;
@@ -23,6 +24,7 @@ mod metric;
 mod report;
 mod secret;
 
+pub use activity::RunningStatement;
 pub use address::{Address, HostPort, ParseAddressError, Scheme, TlsMode};
 pub use bench::{
     BenchLive, BenchPhase, ErrorCount, Header, HttpBenchSpec, Interval, LatencyMs, Load, Machine, Method, Percentile,

@@ -29,4 +29,12 @@ targets: Array<[TargetRole, string]>,
 /**
  * Number of stored benchmark runs.
  */
-runs: number, };
+runs: number, 
+/**
+ * Whether changes are refused until it is unlocked.
+ */
+read_only: boolean, 
+/**
+ * Until when it is unlocked; `None` while it is locked, or never was.
+ */
+unlocked_until_ms: number | null, };

@@ -1,6 +1,6 @@
 // Generated from the command registry; do not edit. `cargo xtask bindings` renews it.
 import type { Columns } from "../columns";
-import type { AddressInfo, AppInfo, BenchPreview, BenchRequest, ByEnvironment, ById, ByKind, ConnectionReport, Deleted, Dotenv, Empty, EnvCreate, EnvDuplicate, EnvUpdate, Environment, EnvironmentDraft, EnvironmentSummary, Finding, FoundService, HistoryRequest, JobStatus, KindDefaults, MetricInfo, Passphrase, ReportContent, ReportFile, ReportRequest, Run, RunList, RunRename, RunSeries, RunSummary, SecretsStatus, SeriesInfo, TargetStatus, TestDraft, Text } from "./index";
+import type { AddressInfo, AppInfo, BenchPreview, BenchRequest, ByEnvironment, ById, ByKind, ConnectionReport, Deleted, Dotenv, Empty, EnvCreate, EnvDuplicate, EnvUnlock, EnvUpdate, Environment, EnvironmentDraft, EnvironmentSummary, Finding, FoundService, HistoryRequest, JobStatus, KindDefaults, MetricInfo, Passphrase, ReportContent, ReportFile, ReportRequest, Run, RunList, RunRename, RunSeries, RunSummary, RunningBench, RunningStatement, SecretsStatus, SeriesInfo, TargetStatus, TestDraft, Text } from "./index";
 
 export interface Commands {
   "app.info": { req: Empty; res: AppInfo };
@@ -13,6 +13,8 @@ export interface Commands {
   "env.duplicate": { req: EnvDuplicate; res: Environment };
   "env.delete": { req: ById; res: Deleted };
   "env.restore": { req: ById; res: Environment };
+  "env.unlock": { req: EnvUnlock; res: number };
+  "env.lock": { req: ById; res: boolean };
   "env.test": { req: ById; res: Array<ConnectionReport> };
   "env.test_draft": { req: TestDraft; res: Array<ConnectionReport> };
   "env.from_dotenv": { req: Dotenv; res: EnvironmentDraft };
@@ -20,14 +22,15 @@ export interface Commands {
   "discover.services": { req: Empty; res: Array<FoundService> };
   "demo.open": { req: Empty; res: JobStatus };
   "monitor.start": { req: ByEnvironment; res: Array<TargetStatus> };
-  "monitor.stop": { req: ByEnvironment; res: boolean };
   "monitor.catalogue": { req: Empty; res: Array<MetricInfo> };
   "monitor.series": { req: ByEnvironment; res: Array<SeriesInfo> };
   "monitor.targets": { req: ByEnvironment; res: Array<TargetStatus> };
   "monitor.history": { req: HistoryRequest; res: Columns };
   "findings.list": { req: ByEnvironment; res: Array<Finding> };
+  "db.activity": { req: ByEnvironment; res: Array<RunningStatement> };
   "bench.preview": { req: BenchRequest; res: BenchPreview };
   "bench.start": { req: BenchRequest; res: JobStatus };
+  "bench.running": { req: Empty; res: RunningBench | null };
   "run.list": { req: RunList; res: Array<RunSummary> };
   "run.get": { req: ById; res: Run };
   "run.rename": { req: RunRename; res: Run };

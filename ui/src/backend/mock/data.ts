@@ -11,6 +11,7 @@ import type {
   Kind,
   KindDefaults,
   TargetStatus,
+  RunningStatement,
 } from '../types';
 
 export const INFO: AppInfo = {
@@ -227,3 +228,31 @@ export const job = (id: string, kind: string, title: string, startedMs: number, 
   error: null,
   result: null,
 });
+
+export const ACTIVITY: RunningStatement[] = [
+  {
+    id: 41_233,
+    user: 'etl',
+    database: 'clinic',
+    application: 'analytics-export',
+    state: 'active',
+    wait: null,
+    running_s: 221,
+    transaction_s: 221,
+    blocked_by: [],
+    statement:
+      'SELECT a.staff_id, count(*) FROM appointments a JOIN payments p ON p.appointment_id = a.id WHERE a.starts_at > ? GROUP BY ?',
+  },
+  {
+    id: 41_377,
+    user: 'app',
+    database: 'clinic',
+    application: 'api',
+    state: 'active',
+    wait: 'Lock: transactionid',
+    running_s: 1.9,
+    transaction_s: 2.1,
+    blocked_by: [41_233],
+    statement: 'UPDATE appointments SET status = ? WHERE id = $1',
+  },
+];

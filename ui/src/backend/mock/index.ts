@@ -2,7 +2,7 @@
 // `?mock=empty` is the first start. Never part of a build.
 import type { Backend } from '../index';
 import type { AddressInfo, ApiError, Environment, EnvironmentDraft, EnvironmentSummary, Frame, JobStatus, TargetRole } from '../types';
-import { DEFAULTS, draftOf, environment, FINDINGS, FOUND, INFO, job, REPORT, targets } from './data';
+import { ACTIVITY, DEFAULTS, draftOf, environment, FINDINGS, FOUND, INFO, job, REPORT, targets } from './data';
 import { historyBytes, INFOS, MADE, valueAt } from './series';
 
 const empty = new URLSearchParams(location.search).get('mock') === 'empty';
@@ -33,6 +33,7 @@ function parse(text: string): AddressInfo {
 class Mock {
   all: Environment[] = empty ? [] : [environment('prod', 'clinic-prod', 'production'), environment('stage', 'clinic-staging', 'staging')];
   deleted: Environment[] = [];
+  unlocked = new Map<string, number>();
   jobs: JobStatus[] = empty ? [] : [job('scan', 'cache', 'Cache scan', Date.now() - 12_000, 0.04)];
 
   list = (): EnvironmentSummary[] => [
@@ -43,8 +44,10 @@ class Mock {
       demo: false,
       targets: (['api', 'host', 'database', 'cache'] as const).map((r): [TargetRole, string] => [r, r]),
       runs: 0,
+      read_only: e.guards.read_only,
+      unlocked_until_ms: this.unlocked.get(e.id) ?? null,
     })),
-    { id: 'demo', name: 'demo', kind: 'development', demo: true, targets: [], runs: 0 },
+    { id: 'demo', name: 'demo', kind: 'development', demo: true, targets: [], runs: 0, read_only: false, unlocked_until_ms: null },
   ];
   get = (id: string): Environment => this.all.find((e) => e.id === id) ?? environment('demo', 'demo', 'development');
   save(draft: EnvironmentDraft, id: string): Environment {
@@ -84,6 +87,16 @@ class Mock {
       case 'env.restore':
         this.all = [...this.all, ...this.deleted.filter((e) => e.id === p.id)];
         return this.get(p.id);
+      case 'env.unlock':
+        if (p.confirm !== this.get(p.id).name) throw { ...refuse('The name is another one'), code: 'guarded' };
+        this.unlocked.set(p.id, Date.now() + 900_000);
+        return Date.now() + 900_000;
+      case 'env.lock':
+        return this.unlocked.delete(p.id);
+      case 'db.activity':
+        return ACTIVITY;
+      case 'bench.running':
+        return null;
       case 'env.test':
       case 'env.test_draft':
         return [REPORT];

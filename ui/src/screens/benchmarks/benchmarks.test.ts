@@ -5,13 +5,43 @@ import { benchLanes, IDS, LiveBench, runSeries } from './series';
 import type { BenchLive, LatencyMs, Run } from './types';
 import { errorWords, markdown, needed, perfctl, sentence, tail, validity } from './words';
 
-const latency = (over: Partial<LatencyMs> = {}): LatencyMs => ({ n: 72_930, min: 1, mean: 12, p50: 11.8, p90: 17, p95: 21, p99: 12.3, p999: 61, max: 120, too_small: ['p999'], ...over });
+const latency = (over: Partial<LatencyMs> = {}): LatencyMs => ({
+  n: 72_930,
+  min: 1,
+  mean: 12,
+  p50: 11.8,
+  p90: 17,
+  p95: 21,
+  p99: 12.3,
+  p999: 61,
+  max: 120,
+  too_small: ['p999'],
+  ...over,
+});
 const made = (over: Partial<Run> = {}): Run =>
   ({
-    id: 'r', name: 'a | b', engine: 'e', state: 'completed', duration_s: 30, requests: 72_930, errors: 0, rate_per_s: 2431, target_rate_per_s: null,
-    response_ms: latency(), service_ms: latency(), schedule_lag_ms: latency(), valid: true, invalid_reasons: [], errors_by_class: [], started_ms: 0,
-    spec: parse(blank('http://h/')).spec!, machine: { os: '', cpu: 'c', cores: 2, memory_bytes: 1, perfdeck: '' },
-    intervals: [{ t_ms: 0, duration_s: 1, requests: 10, errors: 4, p50: null, p90: null, p99: null, max: null }, { t_ms: 1000, duration_s: 0.5, requests: 10, errors: 0, p50: 1, p90: 2, p99: 3, max: 4 }],
+    id: 'r',
+    name: 'a | b',
+    engine: 'e',
+    state: 'completed',
+    duration_s: 30,
+    requests: 72_930,
+    errors: 0,
+    rate_per_s: 2431,
+    target_rate_per_s: null,
+    response_ms: latency(),
+    service_ms: latency(),
+    schedule_lag_ms: latency(),
+    valid: true,
+    invalid_reasons: [],
+    errors_by_class: [],
+    started_ms: 0,
+    spec: parse(blank('http://h/')).spec!,
+    machine: { os: '', cpu: 'c', cores: 2, memory_bytes: 1, perfdeck: '' },
+    intervals: [
+      { t_ms: 0, duration_s: 1, requests: 10, errors: 4, p50: null, p90: null, p99: null, max: null },
+      { t_ms: 1000, duration_s: 0.5, requests: 10, errors: 0, p50: 1, p90: 2, p99: 3, max: 4 },
+    ],
     ...over,
   }) as Run;
 const plain = (text: string): string => text.replaceAll('\u2009', ' ');
@@ -21,7 +51,10 @@ describe('sentence', () => {
     expect(plain(sentence(made()).text)).toBe('2 431 requests/s, p99 12.3 ms, no errors, 30 s at 32 connections');
   });
   it('gives the reason first when the run is invalid', () => {
-    expect(sentence(made({ valid: false, invalid_reasons: ['the client was at its limit'] }))).toEqual({ word: 'Invalid', text: 'the client was at its limit' });
+    expect(sentence(made({ valid: false, invalid_reasons: ['the client was at its limit'] }))).toEqual({
+      word: 'Invalid',
+      text: 'the client was at its limit',
+    });
     expect(validity(false, 'completed').word).toBe('invalid');
   });
   it('does not quote a percentile with too few samples', () => {
@@ -37,7 +70,14 @@ describe('sentence', () => {
 
 describe('copies', () => {
   it('quotes what a shell would change', () => {
-    const spec = parse({ ...blank("http://h/a?b=1&c='x'"), kind: 'rate', rate: '400', method: 'POST', headers: 'X-A: b c', body: '{}' }).spec!;
+    const spec = parse({
+      ...blank("http://h/a?b=1&c='x'"),
+      kind: 'rate',
+      rate: '400',
+      method: 'POST',
+      headers: 'X-A: b c',
+      body: '{}',
+    }).spec!;
     const text = perfctl(spec);
     expect(text).toContain(`'http://h/a?b=1&c='\\''x'\\'''`);
     expect(text).toContain('--rate 400');
@@ -74,7 +114,23 @@ describe('series of a run', () => {
   });
   it('derives errors a second from the running total', () => {
     const bench = new LiveBench();
-    const live = (at_ms: number, errors: number): BenchLive => ({ run_id: 'r', phase: 'measuring', elapsed_s: 1, total_s: 10, at_ms, requests: 1, errors, in_flight: 1, rate_per_s: 5, target_rate_per_s: null, p50_ms: null, p90_ms: null, p99_ms: null, max_ms: null, lag_p99_ms: null });
+    const live = (at_ms: number, errors: number): BenchLive => ({
+      run_id: 'r',
+      phase: 'measuring',
+      elapsed_s: 1,
+      total_s: 10,
+      at_ms,
+      requests: 1,
+      errors,
+      in_flight: 1,
+      rate_per_s: 5,
+      target_rate_per_s: null,
+      p50_ms: null,
+      p90_ms: null,
+      p99_ms: null,
+      max_ms: null,
+      lag_p99_ms: null,
+    });
     bench.push(live(1000, 0));
     bench.push(live(1100, 3));
     expect(bench.data.column(IDS.errors)![1]).toBeCloseTo(30);
@@ -94,7 +150,10 @@ describe('percentile curve', () => {
     expect(curveTicks(curveEnd(10_000)).map((t) => t.label)).toEqual(['0', '50', '90', '99', '99.9', '99.99']);
   });
   it('has at most five labels', () => {
-    const scale = curveScale([{ q: 0, ms: 0.2 }, { q: 0.99, ms: 900 }]);
+    const scale = curveScale([
+      { q: 0, ms: 0.2 },
+      { q: 0.99, ms: 900 },
+    ]);
     expect(scale.labels.length).toBeLessThanOrEqual(5);
     expect(scale.min).toBeLessThanOrEqual(0.2);
     expect(scale.max).toBeGreaterThanOrEqual(900);

@@ -18,7 +18,17 @@ export interface Form {
 export type FormErrors = Partial<Record<keyof Form, string>>;
 
 export const blank = (url: string): Form => ({
-  url, method: 'GET', headers: '', body: '', kind: 'closed', connections: '32', rate: '100', duration: '10', warmup: '1', timeout: '10', insecure: false,
+  url,
+  method: 'GET',
+  headers: '',
+  body: '',
+  kind: 'closed',
+  connections: '32',
+  rate: '100',
+  duration: '10',
+  warmup: '1',
+  timeout: '10',
+  insecure: false,
 });
 
 export function fromSpec(spec: HttpBenchSpec): Form {
@@ -63,7 +73,8 @@ export function parse(form: Form): { spec: HttpBenchSpec | null; errors: FormErr
     if (line.trim() === '') continue;
     const at = line.indexOf(':');
     const name = line.slice(0, at).trim();
-    if (at < 1 || !/^[\w!#$%&'*+.^`|~-]+$/.test(name)) errors.headers = `"${line.trim().slice(0, 40)}" is no header: write Name: value, one a line`;
+    if (at < 1 || !/^[\w!#$%&'*+.^`|~-]+$/.test(name))
+      errors.headers = `"${line.trim().slice(0, 40)}" is no header: write Name: value, one a line`;
     else headers.push({ name, value: line.slice(at + 1).trim() });
   }
   const connections = Number(form.connections);

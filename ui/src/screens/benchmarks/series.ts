@@ -5,7 +5,15 @@ import { format } from '../../charts/format';
 import type { BenchLive, HttpBenchSpec, Run } from './types';
 
 /** Series of a benchmark. */
-export const IDS = { rate: 'bench.rate', errors: 'bench.errors', p50: 'bench.p50', p90: 'bench.p90', p99: 'bench.p99', inFlight: 'bench.in_flight', lag: 'bench.lag' } as const;
+export const IDS = {
+  rate: 'bench.rate',
+  errors: 'bench.errors',
+  p50: 'bench.p50',
+  p90: 'bench.p90',
+  p99: 'bench.p99',
+  inFlight: 'bench.in_flight',
+  lag: 'bench.lag',
+} as const;
 
 /** Collects live figures; ten a second for hours stays within the series' bound. */
 export class LiveBench {
@@ -54,16 +62,71 @@ export function runSeries(run: Run): TimeSeries {
 export function benchLanes(spec: HttpBenchSpec, live: boolean, warmup?: { from: number; to: number }): LaneSpec[] {
   const hatched = warmup && warmup.to > warmup.from ? [{ ...warmup, label: 'warm-up, not counted' }] : [];
   const rate = spec.load.kind === 'rate' ? spec.load.rate_per_s : undefined;
-  const throughput: LaneSpec = { key: 'bench-rate', title: 'Throughput', what: 'succeeded', unit: 'per_second', kind: 'fill', height: 60, hatched, series: [{ id: IDS.rate, label: 'rate', colour: 'ink' }], scale: { kind: 'zero', atLeast: rate ? rate * 1.1 : 10 } };
+  const throughput: LaneSpec = {
+    key: 'bench-rate',
+    title: 'Throughput',
+    what: 'succeeded',
+    unit: 'per_second',
+    kind: 'fill',
+    height: 60,
+    hatched,
+    series: [{ id: IDS.rate, label: 'rate', colour: 'ink' }],
+    scale: { kind: 'zero', atLeast: rate ? rate * 1.1 : 10 },
+  };
   if (rate) throughput.reference = { value: rate, label: `${format(rate, 'per_second')} asked for`, at: 'plot' };
   const lanes: LaneSpec[] = [
     throughput,
-    { key: 'bench-latency', title: 'Response time', what: live ? 'last interval' : '1 s intervals', unit: 'ms', kind: 'line', height: 88, hatched, series: [{ id: IDS.p50, label: 'p50', colour: 'q50' }, { id: IDS.p90, label: 'p90', colour: 'q95' }, { id: IDS.p99, label: 'p99', colour: 'q99' }], scale: { kind: 'log' } },
-    { key: 'bench-errors', title: 'Errors', what: 'per second', unit: 'per_second', kind: 'bars', height: 36, hatched, series: [{ id: IDS.errors, label: 'failed', colour: 'bad' }], scale: { kind: 'zero', atLeast: 5 } },
+    {
+      key: 'bench-latency',
+      title: 'Response time',
+      what: live ? 'last interval' : '1 s intervals',
+      unit: 'ms',
+      kind: 'line',
+      height: 88,
+      hatched,
+      series: [
+        { id: IDS.p50, label: 'p50', colour: 'q50' },
+        { id: IDS.p90, label: 'p90', colour: 'q95' },
+        { id: IDS.p99, label: 'p99', colour: 'q99' },
+      ],
+      scale: { kind: 'log' },
+    },
+    {
+      key: 'bench-errors',
+      title: 'Errors',
+      what: 'per second',
+      unit: 'per_second',
+      kind: 'bars',
+      height: 36,
+      hatched,
+      series: [{ id: IDS.errors, label: 'failed', colour: 'bad' }],
+      scale: { kind: 'zero', atLeast: 5 },
+    },
   ];
   if (live) {
-    lanes.push({ key: 'bench-in-flight', title: 'In flight', what: 'requests', unit: 'count', kind: 'line', height: 36, hatched, series: [{ id: IDS.inFlight, label: 'in flight', colour: 'ink' }], scale: { kind: 'zero', atLeast: spec.connections } });
-    if (rate) lanes.push({ key: 'bench-lag', title: 'Schedule lag', what: 'p99, last interval', unit: 'ms', kind: 'line', height: 36, hatched, series: [{ id: IDS.lag, label: 'lag p99', colour: 'ink' }], scale: { kind: 'zero', atLeast: 2 } });
+    lanes.push({
+      key: 'bench-in-flight',
+      title: 'In flight',
+      what: 'requests',
+      unit: 'count',
+      kind: 'line',
+      height: 36,
+      hatched,
+      series: [{ id: IDS.inFlight, label: 'in flight', colour: 'ink' }],
+      scale: { kind: 'zero', atLeast: spec.connections },
+    });
+    if (rate)
+      lanes.push({
+        key: 'bench-lag',
+        title: 'Schedule lag',
+        what: 'p99, last interval',
+        unit: 'ms',
+        kind: 'line',
+        height: 36,
+        hatched,
+        series: [{ id: IDS.lag, label: 'lag p99', colour: 'ink' }],
+        scale: { kind: 'zero', atLeast: 2 },
+      });
   }
   return lanes;
 }

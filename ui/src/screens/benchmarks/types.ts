@@ -1,4 +1,15 @@
 // The wire types this screen uses, in one place.
 export type {
-  BenchLive, HttpBenchSpec, Interval, JobStatus, LatencyMs, Load, Method, Percentile, ReportFile, Run, RunState, RunSummary,
+  BenchLive,
+  HttpBenchSpec,
+  Interval,
+  JobStatus,
+  LatencyMs,
+  Load,
+  Method,
+  Percentile,
+  ReportFile,
+  Run,
+  RunState,
+  RunSummary,
 } from '../../backend/types';

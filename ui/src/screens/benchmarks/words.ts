@@ -78,7 +78,11 @@ const cell = (text: string): string => text.replaceAll('|', '\\|').replaceAll('\
 /** The run as a Markdown section. */
 export function markdown(run: Run): string {
   const s = sentence(run);
-  const kinds = [['response', run.response_ms], ['service', run.service_ms], ['schedule lag', run.schedule_lag_ms]] as const;
+  const kinds = [
+    ['response', run.response_ms],
+    ['service', run.service_ms],
+    ['schedule lag', run.schedule_lag_ms],
+  ] as const;
   const lines = [
     `### ${cell(run.name)}`,
     '',
@@ -88,10 +92,20 @@ export function markdown(run: Run): string {
     '',
     `| time | n | ${PERCENTILES.map(percentileLabel).join(' | ')} | max |`,
     `| --- | ---: |${' ---: |'.repeat(PERCENTILES.length + 1)}`,
-    ...kinds.map(([name, l]) => `| ${name} | ${integer(l.n)} | ${PERCENTILES.map((p) => (tooSmall(l, p) ? 'n too small' : ms(l[p]))).join(' | ')} | ${ms(l.max)} |`.replaceAll(THIN, '\u00a0')),
+    ...kinds.map(([name, l]) =>
+      `| ${name} | ${integer(l.n)} | ${PERCENTILES.map((p) => (tooSmall(l, p) ? 'n too small' : ms(l[p]))).join(' | ')} | ${ms(l.max)} |`.replaceAll(
+        THIN,
+        '\u00a0',
+      ),
+    ),
   ];
   if (run.errors_by_class.length > 0) {
-    lines.push('', '| error | count | sample |', '| --- | ---: | --- |', ...run.errors_by_class.map((e) => `| ${e.class} | ${e.count} | ${cell(e.sample)} |`));
+    lines.push(
+      '',
+      '| error | count | sample |',
+      '| --- | ---: | --- |',
+      ...run.errors_by_class.map((e) => `| ${e.class} | ${e.count} | ${cell(e.sample)} |`),
+    );
   }
   return `${lines.join('\n')}\n`;
 }

@@ -4,8 +4,23 @@ import { bandState, evictingSince, stale, type TargetState } from './state';
 import { pick, tiers, type TargetFacts } from './tiers';
 import { count, parts } from './words';
 
-const facts = (role: string, limits: Record<string, number> = {}): TargetFacts => ({ role, address: role, version: null, detail: null, limits });
-const target = (over: Partial<TargetState>): TargetState => ({ role: 'cache', address: 'c', state: 'up', round_trip_ms: 1, last_sample_ms: 100_000, next_try_ms: null, error: null, ...over });
+const facts = (role: string, limits: Record<string, number> = {}): TargetFacts => ({
+  role,
+  address: role,
+  version: null,
+  detail: null,
+  limits,
+});
+const target = (over: Partial<TargetState>): TargetState => ({
+  role: 'cache',
+  address: 'c',
+  state: 'up',
+  round_trip_ms: 1,
+  last_sample_ms: 100_000,
+  next_try_ms: null,
+  error: null,
+  ...over,
+});
 const all = (): boolean => true;
 
 describe('tiers', () => {
@@ -22,7 +37,11 @@ describe('tiers', () => {
     expect(keys.slice(0, 3)).toEqual(['requests', 'errors', 'latency']);
   });
   it('draws limits and processors as marks', () => {
-    const found = tiers(all, [facts('host', { cpus: 4 }), facts('database', { max_connections: 100 }), facts('cache', { maxmemory: 2 ** 30 })], new Set(['host', 'database', 'cache']));
+    const found = tiers(
+      all,
+      [facts('host', { cpus: 4 }), facts('database', { max_connections: 100 }), facts('cache', { maxmemory: 2 ** 30 })],
+      new Set(['host', 'database', 'cache']),
+    );
     const lane = (key: string) => found.flatMap((t) => t.lanes).find((l) => l.key === key)!;
     expect(lane('load').reference?.value).toBe(4);
     expect(lane('waits').reference?.label).toBe('4 vCPU');
@@ -41,7 +60,9 @@ describe('state of a tier', () => {
   const range = { from: 0, to: 114_000 };
   it('says since when a target is unreachable and when it is tried again', () => {
     const down = target({ state: 'down', next_try_ms: 120_000 });
-    expect(stale(tier, down, data, 114_000)?.text.replaceAll('\u2009', ' ')).toBe('cache unreachable: last sample 14 s ago, next try in 6 s');
+    expect(stale(tier, down, data, 114_000)?.text.replaceAll('\u2009', ' ')).toBe(
+      'cache unreachable: last sample 14 s ago, next try in 6 s',
+    );
     expect(bandState(tier, down, data, range, 114_000)?.glyph).toBe('bad');
   });
   it('recovers by itself', () => {
@@ -63,7 +84,11 @@ describe('state of a tier', () => {
 
 describe('words', () => {
   it('splits identifiers out of a title and leaves an unpaired backtick alone', () => {
-    expect(parts('Scan on `a.b` now')).toEqual([{ text: 'Scan on ', code: false }, { text: 'a.b', code: true }, { text: ' now', code: false }]);
+    expect(parts('Scan on `a.b` now')).toEqual([
+      { text: 'Scan on ', code: false },
+      { text: 'a.b', code: true },
+      { text: ' now', code: false },
+    ]);
     expect(parts('a ` b')).toEqual([{ text: 'a ` b', code: false }]);
     expect([count(1), count(3)]).toEqual(['1 thing to look at', '3 things to look at']);
   });

@@ -58,7 +58,13 @@ function gapWords(gaps: readonly Gap[]): string {
 }
 
 /** Words for the right end of a tier's band: what deviates, else that it answers. */
-export function bandState(tier: Tier, target: TargetState | undefined, data: TimeSeries, range: { from: number; to: number }, now: number): BandState | null {
+export function bandState(
+  tier: Tier,
+  target: TargetState | undefined,
+  data: TimeSeries,
+  range: { from: number; to: number },
+  now: number,
+): BandState | null {
   if (!tier.configured) return null;
   if (!target || target.state === 'unknown') return { glyph: 'unknown', text: 'connecting' };
   if (target.state === 'idle') return { glyph: 'none', text: 'idle' };

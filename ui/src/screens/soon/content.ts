@@ -5,36 +5,6 @@ export interface Soon {
 }
 
 export const SOON: Readonly<Record<string, Soon>> = {
-  '/database': {
-    sentence: 'Sessions, slow statements and index advice with safe, reversible index changes will be here.',
-    bands: [
-      {
-        name: 'Sessions',
-        needs: 'needs a SQL database',
-        lanes: [
-          ['Active', 'by wait'],
-          ['Blocked', 'by whom'],
-        ],
-      },
-      {
-        name: 'Statements',
-        needs: 'needs statement statistics',
-        lanes: [
-          ['Total time', 'share of database time'],
-          ['Calls', 'per minute'],
-          ['Rows', 'per call'],
-        ],
-      },
-      {
-        name: 'Indexes',
-        needs: 'needs the schema',
-        lanes: [
-          ['Missing', 'predicted gain'],
-          ['Unused', 'size, write cost'],
-        ],
-      },
-    ],
-  },
   '/cache': {
     sentence: 'The map of key namespaces by memory, and invalidation with preview and undo, will be here.',
     bands: [

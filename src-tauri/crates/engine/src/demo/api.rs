@@ -14,10 +14,9 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use perfdeck_cache::MemoryCache;
+use perfdeck_database::{Pool, Pooled};
 use serde::{Deserialize, Serialize};
-use sqlx::Sqlite;
-use sqlx::pool::PoolConnection;
-use sqlx::sqlite::{SqliteConnection, SqlitePool};
+use sqlx::sqlite::SqliteConnection;
 
 use super::data::{NO_EMAIL, Random, STAFF};
 
@@ -240,7 +239,7 @@ impl Drop for Running<'_> {
 
 /// What the API serves from and what it knows about itself.
 pub(crate) struct Served {
-    pub(crate) pool: SqlitePool,
+    pub(crate) pool: Pool,
     pub(crate) cache: Arc<MemoryCache>,
     latency: Histogram,
     requests: AtomicU64,
@@ -256,7 +255,7 @@ pub(crate) struct Served {
 }
 
 impl Served {
-    pub(crate) fn new(pool: SqlitePool, cache: Arc<MemoryCache>) -> Self {
+    pub(crate) fn new(pool: Pool, cache: Arc<MemoryCache>) -> Self {
         Self {
             pool,
             cache,
@@ -310,7 +309,7 @@ impl Served {
     }
 
     /// A connection of the pool; waiting for it is not counted as the statement's time.
-    async fn connection(&self) -> Result<PoolConnection<Sqlite>, Failure> {
+    async fn connection(&self) -> Result<Pooled, Failure> {
         self.pool.acquire().await.map_err(|error| {
             tracing::debug!(%error, "the demo's pool has no connection");
             Failure::Busy
@@ -320,7 +319,7 @@ impl Served {
     /// Runs a statement on a connection, counted and timed.
     async fn rows<T>(
         &self,
-        connection: &mut SqliteConnection,
+        connection: &mut Pooled,
         statement: Statement,
         parameters: &[i64],
     ) -> Result<Vec<T>, Failure>
@@ -333,6 +332,8 @@ impl Served {
         let _running = Running { served: self, statement, number, started };
         // Outside a request there is nothing to count for.
         let _ = STATEMENTS.try_with(|n| n.set(n.get() + 1));
+        // The demo's pool holds nothing but SQLite's.
+        let connection: &mut SqliteConnection = connection.sqlite().ok_or(Failure::Busy)?;
         let mut query = sqlx::query_as(statement.sql());
         for parameter in parameters {
             query = query.bind(*parameter);

@@ -11,8 +11,8 @@ use perfdeck_model::{
 use sqlx::ConnectOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 
+use super::Watching;
 use super::api::{Histogram, Route, Served, Statement, Usage};
-use super::{POOL, Watching};
 
 /// Time between looks for findings, in milliseconds.
 const LOOK_MS: f64 = 20_000.0;
@@ -129,8 +129,7 @@ impl DemoDatabaseCollector {
         let version: String = sqlx::query_scalar("SELECT sqlite_version()").fetch_one(&mut *c).await?;
         let round_trip_ms = started.elapsed().as_secs_f64() * 1e3;
         let role = TargetRole::Database;
-        let pool = &self.served.pool;
-        let (open, idle) = (f64::from(pool.size()), pool.num_idle() as f64);
+        let pool = self.served.pool.stats();
         let (pages, page): (i64, i64) =
             sqlx::query_as("SELECT page_count, page_size FROM pragma_page_count(), pragma_page_size()")
                 .fetch_one(&mut *c)
@@ -138,8 +137,8 @@ impl DemoDatabaseCollector {
         let bytes = pages as f64 * page as f64;
         let usage = self.served.statement_usage();
         let mut values = vec![
-            (series("database.connections", &[("state", "active")], Unit::Count, role), (open - idle).max(0.0)),
-            (series("database.connections", &[("state", "idle")], Unit::Count, role), idle),
+            (series("database.connections", &[("state", "active")], Unit::Count, role), f64::from(pool.in_use)),
+            (series("database.connections", &[("state", "idle")], Unit::Count, role), f64::from(pool.idle)),
             (series("database.query.longest", &[], Unit::Seconds, role), self.served.longest_running_s()),
             (series("database.size", &[], Unit::Bytes, role), bytes),
         ];
@@ -165,7 +164,7 @@ impl DemoDatabaseCollector {
             round_trip_ms: Some(round_trip_ms),
             version: self.version.clone(),
             detail: Some("demo data, 200\u{2009}000 appointments".to_owned()),
-            limits: [("max_connections".to_owned(), f64::from(POOL))].into(),
+            limits: [("max_connections".to_owned(), f64::from(pool.size + pool.max_overflow))].into(),
             findings,
             ..Collection::default()
         })

@@ -14,13 +14,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use perfdeck_cache::{MemoryCache, MemoryCacheCollector};
+use perfdeck_database::Pool;
 use perfdeck_model::{
-    Address, ApiError, ApiTarget, CacheMode, CacheTarget, Collector, DatabaseTarget, ErrorCode, HostTarget, Scheme,
-    SecretSource, SeriesInfo, Targets, TlsMode,
+    Address, ApiError, ApiTarget, CacheMode, CacheTarget, Collector, DatabaseTarget, ErrorCode, HostTarget, Kind,
+    PoolSettings, Scheme, SecretSource, SeriesInfo, Targets, TlsMode,
 };
 use perfdeck_monitor::ApiCollector;
-use sqlx::ConnectOptions;
-use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -28,8 +27,6 @@ use tokio_util::sync::CancellationToken;
 
 use collectors::{ApiCursor, DemoApiCollector, DemoCacheCollector, DemoDatabaseCollector};
 
-/// Connections of the demo's pool.
-const POOL: u32 = 8;
 /// Memory of the demo's cache, in bytes.
 const CACHE_BYTES: u64 = 32 << 20;
 /// Path that the probe requests, and a benchmark unless it names another: one row through cache and pool.
@@ -68,6 +65,22 @@ impl Drop for Watching {
     }
 }
 
+/// An address without a host.
+fn local(scheme: Scheme, path: String) -> Address {
+    Address {
+        scheme,
+        hosts: Vec::new(),
+        path,
+        username: None,
+        tls: TlsMode::Disable,
+        params: std::collections::BTreeMap::new(),
+    }
+}
+
+fn database_address(path: &Path) -> Address {
+    local(Scheme::Sqlite, path.display().to_string())
+}
+
 /// The running demo.
 pub struct Demo {
     served: Arc<api::Served>,
@@ -92,22 +105,12 @@ impl Demo {
         cancel: &CancellationToken,
     ) -> Result<Arc<Self>, ApiError> {
         let path = data::prepare(dir, progress, cancel).await?;
-        let options = SqliteConnectOptions::new()
-            .filename(&path)
-            .busy_timeout(Duration::from_secs(1))
-            .disable_statement_logging();
-        let pool: SqlitePool = SqlitePoolOptions::new()
-            .max_connections(POOL)
-            .acquire_timeout(Duration::from_secs(5))
-            // A connection of this process to a file needs no test, and what a benchmark opened is closed after it.
-            .test_before_acquire(false)
-            .idle_timeout(Duration::from_secs(60))
-            .connect_with(options)
-            .await
-            .map_err(|e| {
-                ApiError::new(ErrorCode::Storage, format!("The demo database {} cannot be opened: {e}", path.display()))
-                    .hint("Remove it to have it built anew")
-            })?;
+        // The pool every environment of this kind has, with the same settings.
+        let settings = PoolSettings::for_kind(Kind::Development);
+        let pool = Pool::open(&database_address(&path), None, &settings).await.map_err(|e| {
+            ApiError::new(ErrorCode::Storage, format!("The demo database {} cannot be opened: {e}", path.display()))
+                .hint("Remove it to have it built anew")
+        })?;
         let unreachable = |e: std::io::Error| {
             ApiError::new(ErrorCode::Unreachable, format!("The demo API cannot listen on loopback: {e}"))
                 .hint("Check that 127.0.0.1 is up and that the number of open files is not used up")
@@ -157,21 +160,10 @@ impl Demo {
 
     /// The demo as targets.
     pub fn targets(&self) -> Targets {
-        let address = |scheme, path: String| Address {
-            scheme,
-            hosts: Vec::new(),
-            path,
-            username: None,
-            tls: TlsMode::Disable,
-            params: std::collections::BTreeMap::new(),
-        };
         Targets {
-            database: Some(DatabaseTarget {
-                address: address(Scheme::Sqlite, self.path.display().to_string()),
-                password: SecretSource::None,
-            }),
+            database: Some(DatabaseTarget { address: database_address(&self.path), password: SecretSource::None }),
             cache: Some(CacheTarget {
-                address: address(Scheme::Memory, String::new()),
+                address: local(Scheme::Memory, String::new()),
                 mode: CacheMode::Single,
                 sentinel_master: None,
                 password: SecretSource::None,
@@ -327,7 +319,7 @@ mod tests {
         let (started, then) = (Instant::now(), requests(demo));
         wait_for("traffic when asked for", || requests(demo) >= then + 20).await;
         let (seconds, sent) = (started.elapsed().as_secs_f64(), (requests(demo) - then) as f64);
-        assert!(sent <= 27.0 * seconds + 3.0, "about twenty a second, not more: {sent} in {seconds} s");
+        assert!(sent <= 13.5 * seconds + 3.0, "about ten a second, not more: {sent} in {seconds} s");
         let series = demo.api_series(seconds * 1e3);
         assert_eq!(series.len(), 5, "rate, errors and three quantiles: {series:?}");
         demo.set_active(false);
@@ -360,9 +352,9 @@ mod tests {
                     assert!(value(&out, "database.size").expect("size") > 1e7, "the file has some size");
                     let connections = value(&out, "database.connections{state=active}").expect("active")
                         + value(&out, "database.connections{state=idle}").expect("idle");
-                    assert!((1.0..=8.0).contains(&connections), "the pool's connections: {connections}");
+                    assert!((1.0..=10.0).contains(&connections), "the pool's connections: {connections}");
                     assert!(out.version.expect("version").starts_with("SQLite 3."), "product and version");
-                    assert_eq!(out.limits["max_connections"], 8.0, "the pool's limit");
+                    assert_eq!(out.limits["max_connections"], 10.0, "the pool's limit");
                 }
                 TargetRole::Api => {
                     let rate = value(&out, "http.server.requests").expect("a rate");
@@ -396,7 +388,8 @@ mod tests {
             "CREATE INDEX appointments_staff ON appointments (staff_id, starts_at)",
             "DROP INDEX appointments_user_id_idx",
         ] {
-            sqlx::raw_sql(sql).execute(&demo.served.pool).await.expect(sql);
+            let mut connection = demo.served.pool.acquire().await.expect("a connection");
+            connection.execute(sql).await.expect(sql);
         }
         client.get("/appointments?staff_id=5", None).await.expect("answers");
         let fixed = collectors[1].collect(130_000.0).await.expect("answers").findings.expect("it looked");

@@ -12,11 +12,11 @@ use super::api::planted_failures;
 use super::data::{NO_EMAIL, Random, STAFF};
 
 /// Requests per second in the middle of the wave.
-const RATE: f64 = 20.0;
+const RATE: f64 = 10.0;
 /// How far the wave goes up and down.
-const SWING: f64 = 6.0;
+const SWING: f64 = 3.0;
 /// Length of the wave, in requests: about a minute.
-const WAVE: f64 = 1_200.0;
+const WAVE: f64 = 600.0;
 /// A request is given up after this.
 const DEADLINE: Duration = Duration::from_secs(2);
 /// Longest head of an answer.
@@ -123,7 +123,7 @@ async fn read(connection: &mut TcpStream, mut body: Option<&mut Vec<u8>>) -> std
     Ok(Answer { status, bytes })
 }
 
-/// The path of the request of this number. Of forty requests, which take about two seconds, one reads a whole table, one
+/// The path of the request of this number. Of forty requests, which take about four seconds, one reads a whole table, one
 /// is large and two run many statements; of two hundred, one fails; the rest is cheap and mostly in the cache.
 pub(crate) fn path(number: u64, random: &mut Random) -> String {
     let (failing, missing) = planted_failures();
@@ -204,7 +204,7 @@ mod tests {
         assert_eq!(share(&|p| p == failing), 20, "one in two hundred fails");
         assert_eq!(share(&|p| p == missing), 10, "one in four hundred is not found");
         for n in 0..10_000 {
-            assert!((13.0..=27.0).contains(&rate(n)), "about twenty a second: {}", rate(n));
+            assert!((6.5..=13.5).contains(&rate(n)), "about ten a second: {}", rate(n));
         }
     }
 }
