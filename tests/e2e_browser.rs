@@ -105,6 +105,46 @@ async fn e2e_a_production_environment_is_unlocked_by_its_name() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn e2e_two_runs_are_compared() {
+    if !can_run(PROGRAMS) {
+        return;
+    }
+    let api = ScriptedHttp::start(|_| Answer::ok("{}")).await.expect("a scripted API");
+    let stage = Stage::new();
+    let page = &stage.browser.session;
+    let spec = json!({
+        "url": api.url(), "load": { "kind": "closed" }, "connections": 2, "duration_s": 0.5, "warmup_s": 0.0
+    });
+    for name in ["before", "after"] {
+        let job = stage.server.call("bench.start", &json!({ "spec": spec, "name": name })).expect("a benchmark");
+        let deadline = std::time::Instant::now() + Duration::from_secs(30);
+        while stage.server.call("job.get", &json!({ "id": job["id"] })).expect("the job")["state"] == "running" {
+            assert!(std::time::Instant::now() < deadline, "half a second of load ends");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+    let steps = || {
+        page.wait_for(&id("start"), Duration::from_secs(20))?;
+        journey::open(page, "/benchmarks")?;
+        page.wait_until(
+            "two runs",
+            Duration::from_secs(10),
+            "return document.querySelectorAll('[data-testid=run-choose]').length === 2",
+            &[],
+        )?;
+        page.run("document.querySelectorAll('[data-testid=run-choose]').forEach(box => box.click())", &[])?;
+        page.click(&id("runs-compare"))?;
+        page.wait_for("[data-testid=comparison][data-verdict=inconclusive]", Duration::from_secs(10))?;
+        let words = page.run("return document.querySelector('[data-testid=comparison]').innerText", &[])?;
+        let words = words.as_str().unwrap_or_default();
+        assert!(words.contains("before") && words.contains("after"), "both are named: {words}");
+        assert!(words.contains("only indicative"), "and that one run a side proves nothing: {words}");
+        Ok::<_, String>(())
+    };
+    steps().unwrap_or_else(|error| panic!("comparing: {error}"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn e2e_an_environment_is_created_in_the_form() {
     if !can_run(PROGRAMS) {
         return;

@@ -109,11 +109,10 @@ pub(crate) fn open_window<R: Runtime>(app: &AppHandle<R>) -> tauri::Result<()> {
         return window.set_focus();
     }
     let start = if std::env::args().any(|a| a == "--demo") { "index.html#/start?open=demo" } else { "index.html" };
-    let window = WebviewWindowBuilder::new(app, "main", WebviewUrl::App(start.into()))
+    WebviewWindowBuilder::new(app, "main", WebviewUrl::App(start.into()))
         .title("Perfdeck")
         .inner_size(1440.0, 900.0)
         .min_inner_size(900.0, 600.0)
         .build()?;
-    platform::render_in_software(&window);
     Ok(())
 }

@@ -33,25 +33,3 @@ pub fn restarted_with_renderer_settings() -> bool {
     }
     false
 }
-
-/// Where the system has no graphics processor, has the page painted by the processor directly instead of through an
-/// emulated one, which takes memory in two processes and gains nothing.
-#[cfg(target_os = "linux")]
-pub(crate) fn render_in_software<R: tauri::Runtime>(window: &tauri::WebviewWindow<R>) {
-    use webkit2gtk::{HardwareAccelerationPolicy, SettingsExt, WebViewExt};
-    if std::path::Path::new("/dev/dri").exists() {
-        return;
-    }
-    let asked = window.with_webview(|webview| {
-        if let Some(settings) = webview.inner().settings() {
-            settings.set_hardware_acceleration_policy(HardwareAccelerationPolicy::Never);
-        }
-    });
-    if let Err(error) = asked {
-        tracing::info!(%error, "the page is painted as the system prefers");
-    }
-}
-
-/// Elsewhere the system's own web view decides.
-#[cfg(not(target_os = "linux"))]
-pub(crate) fn render_in_software<R: tauri::Runtime>(_: &tauri::WebviewWindow<R>) {}

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod account;
+pub mod compare;
 mod cpu;
 mod full;
 mod judge;

@@ -168,12 +168,58 @@ pub(crate) struct MonitorArgs {
 pub(crate) enum BenchCommand {
     /// Request one URL over many connections
     Http(Box<BenchHttp>),
+    /// Hold two stored runs against each other; indicative, for one run a side proves nothing
+    Compare {
+        /// Before, or the reference: a run's identifier
+        a: String,
+        /// After, or the candidate
+        b: String,
+    },
+    /// Prove a difference: interleaved pairs of runs in random order, with a verdict
+    Duet(Box<BenchDuet>),
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct BenchHttp {
-    /// Full URL
-    pub(crate) url: String,
+pub(crate) struct BenchDuet {
+    /// URL of A (before, or the reference)
+    pub(crate) url_a: String,
+    /// URL of B (after, or the candidate); may be absent with hooks, which switch one target between its two states
+    #[arg(required_unless_present_any = ["hook_a", "hook_b"])]
+    pub(crate) url_b: Option<String>,
+    /// Environment of A's runs
+    #[arg(long, value_name = "ENV")]
+    pub(crate) a: Option<String>,
+    /// Environment of B's runs
+    #[arg(long, value_name = "ENV")]
+    pub(crate) b: Option<String>,
+    /// Pairs at most: 6 to 100; above 10 it stops early when the result is clear
+    #[arg(long, value_name = "K", default_value_t = 10)]
+    pub(crate) pairs: u32,
+    /// Seed of the order within pairs
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u32>,
+    /// Rest between two runs
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = duration)]
+    pub(crate) rest: Duration,
+    /// Command that brings the target into state A, run before each run of A; split at spaces
+    #[arg(long, value_name = "COMMAND")]
+    pub(crate) hook_a: Option<String>,
+    /// Command that brings the target into state B
+    #[arg(long, value_name = "COMMAND")]
+    pub(crate) hook_b: Option<String>,
+    #[command(flatten)]
+    pub(crate) load: LoadArgs,
+    /// The environments' name again, where a guard asks for it
+    #[arg(long, value_name = "NAME")]
+    pub(crate) confirm: Option<String>,
+    /// Name of the comparison
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+}
+
+/// What each request is and how requests are started.
+#[derive(Debug, Args)]
+pub(crate) struct LoadArgs {
     /// Connections held open
     #[arg(short, long, value_name = "N", default_value_t = 32)]
     pub(crate) connections: u32,
@@ -204,6 +250,14 @@ pub(crate) struct BenchHttp {
     /// Accept any TLS certificate
     #[arg(long)]
     pub(crate) insecure: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BenchHttp {
+    /// Full URL
+    pub(crate) url: String,
+    #[command(flatten)]
+    pub(crate) load: LoadArgs,
     /// Environment the run belongs to; its targets are sampled during the run and its guards hold
     #[arg(long, value_name = "NAME")]
     pub(crate) env: Option<String>,

@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use perfdeck_engine::Engine;
+use perfdeck_engine::{Engine, Viewer};
 use perfdeck_model::{
     ApiError, BenchLive, BenchPhase, HttpBenchSpec, JobState, JobStatus, LatencyMs, Load, Run, RunState,
 };
 use serde_json::json;
 
-use crate::args::{BenchHttp, Source};
+use crate::args::{BenchHttp, LoadArgs, Source};
 use crate::output::{self, Done, figures, ms, plain};
 use crate::{FAILED, FINE, INCOMPLETE, call, environments, stop_requested};
 
@@ -29,7 +29,7 @@ pub(crate) fn bar() -> ProgressBar {
     bar
 }
 
-fn spec(args: &BenchHttp) -> Result<HttpBenchSpec, ApiError> {
+pub(crate) fn spec(url: &str, args: &LoadArgs) -> Result<HttpBenchSpec, ApiError> {
     let body = match args.body.as_deref().map(|b| (b.strip_prefix('@'), b)) {
         None => None,
         Some((None, text)) => Some(text.to_owned()),
@@ -39,7 +39,7 @@ fn spec(args: &BenchHttp) -> Result<HttpBenchSpec, ApiError> {
         ),
     };
     Ok(HttpBenchSpec {
-        url: args.url.clone(),
+        url: url.to_owned(),
         method: args.method,
         headers: args.headers.clone(),
         body,
@@ -53,20 +53,8 @@ fn spec(args: &BenchHttp) -> Result<HttpBenchSpec, ApiError> {
     })
 }
 
-pub(crate) async fn http(engine: &Arc<Engine>, args: &BenchHttp, source: &Source, json: bool) -> Done {
-    let spec = spec(args)?;
-    let environment = environments::resolve(engine, args.env.as_deref(), source).await?;
-    let environment_id = environment.map(|e| e.id);
-    let request = json!({
-        "spec": spec, "environment_id": environment_id, "name": args.name, "confirm": args.confirm,
-    });
-    if args.unlock
-        && let Some(id) = &environment_id
-    {
-        let _: f64 = call(engine, "env.unlock", json!({ "id": id, "confirm": args.confirm })).await?;
-    }
-    let mut viewer = engine.watch(None).await?;
-    let job: JobStatus = call(engine, "bench.start", request).await?;
+/// Shows a benchmark's progress until it ends; Ctrl-C stops it.
+pub(crate) async fn follow(engine: &Arc<Engine>, viewer: &mut Viewer, job: &JobStatus) -> Result<JobStatus, ApiError> {
     let bar = bar();
     let mut printed = f64::NEG_INFINITY;
     let end = {
@@ -91,7 +79,24 @@ pub(crate) async fn http(engine: &Arc<Engine>, args: &BenchHttp, source: &Source
         }
     };
     bar.finish_and_clear();
-    let end = end.ok_or_else(|| ApiError::internal("The benchmark is no longer known"))?;
+    end.ok_or_else(|| ApiError::internal("The benchmark is no longer known"))
+}
+
+pub(crate) async fn http(engine: &Arc<Engine>, args: &BenchHttp, source: &Source, json: bool) -> Done {
+    let spec = spec(&args.url, &args.load)?;
+    let environment = environments::resolve(engine, args.env.as_deref(), source).await?;
+    let environment_id = environment.map(|e| e.id);
+    let request = json!({
+        "spec": spec, "environment_id": environment_id, "name": args.name, "confirm": args.confirm,
+    });
+    if args.unlock
+        && let Some(id) = &environment_id
+    {
+        let _: f64 = call(engine, "env.unlock", json!({ "id": id, "confirm": args.confirm })).await?;
+    }
+    let mut viewer = engine.watch(None).await?;
+    let job: JobStatus = call(engine, "bench.start", request).await?;
+    let end = follow(engine, &mut viewer, &job).await?;
     let id = match (end.state, end.result, end.error) {
         (JobState::Done | JobState::Cancelled, Some(id), _) => id,
         (_, _, Some(error)) => return Err(error.into()),

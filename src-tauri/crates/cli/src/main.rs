@@ -4,6 +4,7 @@
 mod answers;
 mod args;
 mod bench;
+mod compare;
 mod database;
 mod environments;
 mod monitor;
@@ -29,6 +30,8 @@ const FINE: u8 = 0;
 const FAILED: u8 = 1;
 /// The command was used wrongly.
 const USAGE: u8 = 2;
+/// A verdict failed.
+const VERDICT: u8 = 3;
 /// Something could not be measured, or a run's figures cannot be trusted.
 const INCOMPLETE: u8 = 4;
 
@@ -185,6 +188,8 @@ async fn with_engine(engine: &Arc<Engine>, cli: &Cli) -> Done {
         }
         Command::Monitor(args) => monitor::monitor(engine, args, source, json).await,
         Command::Bench(BenchCommand::Http(args)) => bench::http(engine, args, source, json).await,
+        Command::Bench(BenchCommand::Compare { a, b }) => compare::runs(engine, a, b, json).await,
+        Command::Bench(BenchCommand::Duet(args)) => compare::duet(engine, args, source, json).await,
         Command::Db(DbCommand::Activity { env }) => database::activity(engine, env.as_deref(), source, json).await,
         Command::Run(RunCommand::List { env }) => reports::runs(engine, env.as_deref(), json).await,
         Command::Run(RunCommand::Show { id }) => {

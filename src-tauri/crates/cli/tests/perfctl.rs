@@ -295,6 +295,48 @@ fn activity_answers_by_its_schema_and_says_what_is_missing() {
 }
 
 #[test]
+fn a_duet_finds_the_slower_target_and_two_runs_alone_prove_nothing() {
+    let fast = ScriptedHttp::start_now(|_| Answer::ok("hello")).expect("target");
+    let slow = ScriptedHttp::start_now(|_| Answer::ok("hello").after(Duration::from_millis(10))).expect("target");
+    let (dir, a, b) = (temp(), fast.url(), slow.url());
+    let load = ["-c", "8", "-d", "300ms", "--warmup", "0s"];
+    let duet = [["bench", "duet", &a, &b, "--pairs", "6", "--rest", "0s"].as_slice(), &load].concat();
+    let found = json(dir.path(), &duet, 3);
+    assert_eq!(found["schema"], "perfdeck.comparison/1", "the answer names its schema");
+    assert_eq!(found["verdict"], "slower", "a target that takes ten milliseconds longer: {}", found["sentence"]);
+    let throughput = &found["metrics"][0];
+    assert_eq!(throughput["name"], "throughput", "what was chosen beforehand comes first");
+    assert_eq!(throughput["pairs"], 6, "all pairs count");
+    assert!(
+        throughput["high"].as_f64().is_some_and(|high| high < -0.05),
+        "the whole interval lies beyond the minimum effect: {throughput}"
+    );
+    assert_eq!(found["order"].as_array().map(Vec::len), Some(6), "the order of each pair is kept");
+    let (x, y) = (found["runs_a"][0].as_str().expect("a run"), found["runs_b"][0].as_str().expect("a run"));
+    let single = json(dir.path(), &["bench", "compare", x, y], 0);
+    assert_eq!(single["kind"], "indicative", "one run a side");
+    assert_eq!(single["verdict"], "inconclusive", "is no verdict, however large the difference");
+    let (code, _, err) = run(dir.path(), &["bench", "duet", &a, &b, "--pairs", "5"]);
+    assert!(code == 2 && err.contains("between 6 and 100"), "five pairs can prove nothing: {err}");
+}
+
+#[test]
+fn hooks_switch_one_target_between_its_states() {
+    let target = ScriptedHttp::start_now(|_| Answer::ok("hello")).expect("target");
+    let (dir, url) = (temp(), target.url());
+    let (one, two) = (dir.path().join("a"), dir.path().join("b"));
+    let (hook_a, hook_b) = (format!("mkdir -p {}", one.display()), format!("mkdir -p {}", two.display()));
+    let plan = ["bench", "duet", &url, "--hook-a", &hook_a, "--hook-b", &hook_b, "--pairs", "6", "--rest", "0s"];
+    let plan = [plan.as_slice(), &["-c", "4", "-d", "200ms", "--warmup", "0s"]].concat();
+    let (code, _, err) = run(dir.path(), &plan);
+    assert!(one.is_dir() && two.is_dir(), "both hooks ran: {err}");
+    assert!(matches!(code, 0 | 3 | 4), "and the duet has an outcome: {code} {err}");
+    let failing = ["bench", "duet", &url, "--hook-a", "false", "--hook-b", "true", "-d", "200ms"];
+    let (code, _, err) = run(dir.path(), &failing);
+    assert!(code == 1 && err.contains("hook 'false'") && err.contains("hint: "), "a failed hook ends it: {err}");
+}
+
+#[test]
 fn ctrl_c_still_gives_what_was_measured() {
     let dir = temp();
     let target = ScriptedHttp::start_now(|_| Answer::ok("hello")).expect("target");

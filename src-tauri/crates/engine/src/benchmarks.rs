@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use crate::Engine;
 use crate::guards::check_load;
+use crate::jobs::JobContext;
 
 /// What would happen if a benchmark were started.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
@@ -30,6 +31,18 @@ pub(crate) struct RunningBench {
     pub job: JobStatus,
     /// What it does.
     pub spec: HttpBenchSpec,
+}
+
+/// One run within a job.
+pub(crate) struct Bench {
+    pub(crate) spec: HttpBenchSpec,
+    pub(crate) context: RunContext,
+    /// Share of the job that is done when it starts.
+    pub(crate) from: f64,
+    /// Share of the job that it is.
+    pub(crate) share: f64,
+    /// What the job is at besides the run's own phase; may be empty.
+    pub(crate) words: String,
 }
 
 /// Whether all of `addresses` (without ports) are this machine.
@@ -74,19 +87,8 @@ impl Engine {
         name: Option<String>,
         confirm: Option<String>,
     ) -> Result<JobStatus, ApiError> {
-        perfdeck_bench::validate(&spec)?;
-        let environment = self.bench_environment(environment_id.as_deref()).await?;
-        if let Some(e) = &environment {
-            check_load(e, &spec, self.is_unlocked(e))?;
-            if e.guards.typed_confirmation && confirm.as_deref() != Some(e.name.as_str()) {
-                return Err(ApiError::new(ErrorCode::Guarded, format!("Load on '{}' needs its name typed", e.name))
-                    .hint("Type the environment's name to confirm; perfctl takes it with --confirm"));
-            }
-        }
-        if let Some(job) = self.jobs.running("bench") {
-            return Err(ApiError::new(ErrorCode::Conflict, format!("'{}' is running", job.title))
-                .hint("Two benchmarks at once would measure each other; wait for it or stop it"));
-        }
+        let environment = self.bench_allowed(&spec, environment_id.as_deref(), confirm.as_deref()).await?;
+        self.bench_is_free()?;
         let run_id = Uuid::now_v7().to_string();
         let name = name.map(|n| n.trim().to_owned()).filter(|n| !n.is_empty()).unwrap_or_else(|| default_name(&spec));
         let context = RunContext {
@@ -101,37 +103,72 @@ impl Engine {
         let environment_id = environment.map(|e| e.id);
         *self.bench_spec.lock().unwrap_or_else(PoisonError::into_inner) = Some(perfdeck_bench::redacted(&spec));
         Ok(self.jobs.spawn("bench", name, environment_id.clone(), move |job| async move {
-            // The environment is watched during the run even when no viewer is open, for the series in the report.
-            let monitor = match &environment_id {
-                Some(id) => match engine.monitor(id).await {
-                    Ok(monitor) => Some(monitor),
-                    Err(error) => {
-                        tracing::warn!(%error, "the environment is not watched during the run");
-                        None
-                    }
-                },
-                None => None,
-            };
-            let (sender, context_job) = (engine.bench.clone(), job.clone());
-            let progress = move |live: perfdeck_model::BenchLive| {
-                let share = if live.total_s > 0.0 { live.elapsed_s / live.total_s } else { 0.0 };
-                context_job.progress(Some(share), phase(&live));
-                sender.send_replace(Some(live));
-            };
-            let run =
-                perfdeck_bench::run_http(spec, context, progress, job.cancel.clone()).await.map_err(ApiError::from)?;
-            job.progress(Some(1.0), "storing the run");
-            let series = match &monitor {
-                Some(monitor) => {
-                    let from = (run.started_ms / 1000.0).floor() * 1000.0;
-                    Some(monitor.history(from, run.finished_ms, u32::MAX, None).await.encode())
-                }
-                None => None,
-            };
-            engine.store.put_run(&run, series).await?;
-            engine.changed(&[Tag::Runs, Tag::Environments]);
+            let bench = Bench { spec, context, from: 0.0, share: 1.0, words: String::new() };
+            let run = engine.bench_run(bench, &job).await?;
             Ok(Some(run.id))
         }))
+    }
+
+    /// The environment of a benchmark, if its guards allow this plan.
+    pub(crate) async fn bench_allowed(
+        &self,
+        spec: &HttpBenchSpec,
+        environment_id: Option<&str>,
+        confirm: Option<&str>,
+    ) -> Result<Option<Environment>, ApiError> {
+        perfdeck_bench::validate(spec)?;
+        let environment = self.bench_environment(environment_id).await?;
+        if let Some(e) = &environment {
+            check_load(e, spec, self.is_unlocked(e))?;
+            if e.guards.typed_confirmation && confirm != Some(e.name.as_str()) {
+                return Err(ApiError::new(ErrorCode::Guarded, format!("Load on '{}' needs its name typed", e.name))
+                    .hint("Type the environment's name to confirm; perfctl takes it with --confirm"));
+            }
+        }
+        Ok(environment)
+    }
+
+    /// Refuses a benchmark while another one runs.
+    pub(crate) fn bench_is_free(&self) -> Result<(), ApiError> {
+        let Some(job) = self.jobs.running("bench") else { return Ok(()) };
+        Err(ApiError::new(ErrorCode::Conflict, format!("'{}' is running", job.title))
+            .hint("Two benchmarks at once would measure each other; wait for it or stop it"))
+    }
+
+    /// Runs a benchmark within a job and stores it with the environment's series during it.
+    pub(crate) async fn bench_run(self: &Arc<Self>, bench: Bench, job: &JobContext) -> Result<Run, ApiError> {
+        let Bench { spec, context, from, share, words } = bench;
+        // The environment is watched during the run even when no viewer is open, for the series in the report.
+        let monitor = match &context.environment_id {
+            Some(id) => match self.monitor(id).await {
+                Ok(monitor) => Some(monitor),
+                Err(error) => {
+                    tracing::warn!(%error, "the environment is not watched during the run");
+                    None
+                }
+            },
+            None => None,
+        };
+        let (sender, context_job) = (self.bench.clone(), job.clone());
+        let progress = move |live: perfdeck_model::BenchLive| {
+            let done = if live.total_s > 0.0 { live.elapsed_s / live.total_s } else { 0.0 };
+            let step = if words.is_empty() { phase(&live).to_owned() } else { format!("{words}, {}", phase(&live)) };
+            context_job.progress(Some(from + share * done), &step);
+            sender.send_replace(Some(live));
+        };
+        let run =
+            perfdeck_bench::run_http(spec, context, progress, job.cancel.clone()).await.map_err(ApiError::from)?;
+        job.progress(Some(from + share), "storing the run");
+        let series = match &monitor {
+            Some(monitor) => {
+                let from = (run.started_ms / 1000.0).floor() * 1000.0;
+                Some(monitor.history(from, run.finished_ms, u32::MAX, None).await.encode())
+            }
+            None => None,
+        };
+        self.store.put_run(&run, series).await?;
+        self.changed(&[Tag::Runs, Tag::Environments]);
+        Ok(run)
     }
 
     /// The benchmark that runs, for a screen that was opened after its start.

@@ -7,6 +7,7 @@
 
 mod benchmarks;
 mod bindings;
+mod comparisons;
 pub mod demo;
 mod environments;
 mod guards;
@@ -30,6 +31,12 @@ use perfdeck_model::{
 use tokio::sync::{Mutex, broadcast, watch};
 use tokio_util::sync::CancellationToken;
 
+/// The words and numbers of comparisons, for the faces that show them.
+pub mod compare {
+    pub use perfdeck_bench::compare::{Comparison, MetricComparison, Verdict};
+}
+
+pub use comparisons::{DuetRequest, DuetSide, Hooks, StoredComparison};
 pub use environments::{draft_from_variables, parse_dotenv};
 pub use jobs::{JobContext, Jobs};
 pub use registry::{

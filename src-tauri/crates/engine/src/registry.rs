@@ -16,6 +16,7 @@ use serde_json::Value;
 use ts_rs::TS;
 
 use crate::benchmarks::{BenchPreview, RunningBench};
+use crate::comparisons::{DuetRequest, Hooks, StoredComparison};
 use crate::environments::{draft_from_variables, draft_of, parse_dotenv};
 use crate::secrets::SecretsStatus;
 use crate::store::UNDO_MS;
@@ -215,6 +216,15 @@ pub(crate) struct RunList {
     pub environment_id: Option<String>,
 }
 
+/// Names two runs.
+#[derive(Debug, Clone, Serialize, Deserialize, TS)]
+pub(crate) struct ComparePair {
+    /// Before, or the reference.
+    pub a: String,
+    /// After, or the candidate.
+    pub b: String,
+}
+
 /// Renames a run.
 #[derive(Debug, Clone, Serialize, Deserialize, TS)]
 pub(crate) struct RunRename {
@@ -389,6 +399,11 @@ commands! {
     Read Json "bench.preview" (BenchRequest) -> BenchPreview, changes [] => bench_preview;
     Target Json "bench.start" (BenchRequest) -> JobStatus, changes [Jobs] => bench_start;
     Read Json "bench.running" (Empty) -> Option<RunningBench>, changes [] => bench_running;
+    Read Json "compare.runs" (ComparePair) -> StoredComparison, changes [] => compare_runs;
+    Target Json "duet.start" (DuetRequest) -> JobStatus, changes [Jobs] => duet_start;
+    Read Json "comparison.list" (RunList) -> Vec<StoredComparison>, changes [] => comparison_list;
+    Read Json "comparison.get" (ById) -> StoredComparison, changes [] => comparison_get;
+    Write Json "comparison.delete" (ById) -> bool, changes [Runs] => comparison_delete;
     Read Json "run.list" (RunList) -> Vec<RunSummary>, changes [] => run_list;
     Read Json "run.get" (ById) -> Run, changes [] => run_get;
     Write Json "run.rename" (RunRename) -> Run, changes [Runs] => run_rename;
@@ -644,6 +659,34 @@ async fn bench_start(engine: E, request: BenchRequest) -> Result<JobStatus> {
 
 async fn bench_running(engine: E, _: Empty) -> Result<Option<RunningBench>> {
     Ok(engine.bench_running())
+}
+
+async fn compare_runs(engine: E, request: ComparePair) -> Result<StoredComparison> {
+    engine.compare_runs(&request.a, &request.b).await
+}
+
+async fn duet_start(engine: E, request: DuetRequest) -> Result<JobStatus> {
+    engine.duet_start(request, Hooks::default()).await
+}
+
+async fn comparison_list(engine: E, request: RunList) -> Result<Vec<StoredComparison>> {
+    let id = match request.environment_id {
+        Some(id) => Some(engine.environment(&id).await?.id),
+        None => None,
+    };
+    engine.store.comparisons(id.as_deref()).await
+}
+
+async fn comparison_get(engine: E, request: ById) -> Result<StoredComparison> {
+    engine
+        .store
+        .comparison(&request.id)
+        .await?
+        .ok_or_else(|| ApiError::not_found(format!("There is no comparison '{}'", request.id)))
+}
+
+async fn comparison_delete(engine: E, request: ById) -> Result<bool> {
+    engine.store.delete_comparison(&request.id).await
 }
 
 async fn run_list(engine: E, request: RunList) -> Result<Vec<RunSummary>> {

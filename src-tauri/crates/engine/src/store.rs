@@ -11,8 +11,11 @@ use serde::de::DeserializeOwned;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Row, SqliteConnection};
 
+use crate::comparisons::StoredComparison;
+
 /// Schema versions in order; entry `n` takes a store from version `n` to `n + 1`.
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
     CREATE TABLE environments (
         id TEXT PRIMARY KEY, name TEXT NOT NULL, doc TEXT NOT NULL,
         created_ms REAL NOT NULL, updated_ms REAL NOT NULL, deleted_ms REAL);
@@ -27,7 +30,13 @@ const MIGRATIONS: &[&str] = &["
         step_ms REAL NOT NULL, count INTEGER NOT NULL, bytes BLOB NOT NULL,
         PRIMARY KEY (environment_id, series_id, from_ms)) WITHOUT ROWID;
     CREATE INDEX blocks_from ON blocks (from_ms);
-"];
+",
+    "
+    CREATE TABLE comparisons (
+        id TEXT PRIMARY KEY, environment_id TEXT, created_ms REAL NOT NULL, doc TEXT NOT NULL);
+    CREATE INDEX comparisons_created ON comparisons (created_ms DESC);
+",
+];
 
 /// Longest time to get at a store that other programs are opening too.
 const OPEN_DEADLINE: Duration = Duration::from_secs(5);
@@ -346,6 +355,49 @@ impl Store {
                 .await
                 .map_err(|e| self.fail(&e))?;
         Ok(rows.iter().map(|r| (r.get(0), r.get::<u32, _>(1))).collect())
+    }
+
+    // ---- comparisons
+
+    pub(crate) async fn put_comparison(&self, comparison: &StoredComparison) -> Result<(), ApiError> {
+        sqlx::query("INSERT INTO comparisons (id, environment_id, created_ms, doc) VALUES (?, ?, ?, ?)")
+            .bind(&comparison.id)
+            .bind(&comparison.environment_id)
+            .bind(comparison.created_ms)
+            .bind(text(comparison)?)
+            .execute(&self.pool)
+            .await
+            .map_err(|e| self.fail(&e))?;
+        Ok(())
+    }
+
+    pub(crate) async fn comparisons(&self, environment_id: Option<&str>) -> Result<Vec<StoredComparison>, ApiError> {
+        let rows = sqlx::query(
+            "SELECT doc FROM comparisons WHERE (?1 IS NULL OR environment_id = ?1) ORDER BY created_ms DESC LIMIT 200",
+        )
+        .bind(environment_id)
+        .fetch_all(&self.pool)
+        .await
+        .map_err(|e| self.fail(&e))?;
+        rows.iter().map(|r| document(r.get::<&str, _>(0))).collect()
+    }
+
+    pub(crate) async fn comparison(&self, id: &str) -> Result<Option<StoredComparison>, ApiError> {
+        let row = sqlx::query("SELECT doc FROM comparisons WHERE id = ?")
+            .bind(id)
+            .fetch_optional(&self.pool)
+            .await
+            .map_err(|e| self.fail(&e))?;
+        row.map(|r| document(r.get::<&str, _>(0))).transpose()
+    }
+
+    pub(crate) async fn delete_comparison(&self, id: &str) -> Result<bool, ApiError> {
+        let done = sqlx::query("DELETE FROM comparisons WHERE id = ?")
+            .bind(id)
+            .execute(&self.pool)
+            .await
+            .map_err(|e| self.fail(&e))?;
+        Ok(done.rows_affected() > 0)
     }
 
     // ---- reports

@@ -1,6 +1,6 @@
 // Generated from the command registry; do not edit. `cargo xtask bindings` renews it.
 import type { Columns } from "../columns";
-import type { AddressInfo, AppInfo, BenchPreview, BenchRequest, ByEnvironment, ById, ByKind, ConnectionReport, Deleted, Dotenv, Empty, EnvCreate, EnvDuplicate, EnvUnlock, EnvUpdate, Environment, EnvironmentDraft, EnvironmentSummary, Finding, FoundService, HistoryRequest, JobStatus, KindDefaults, MetricInfo, Passphrase, ReportContent, ReportFile, ReportRequest, Run, RunList, RunRename, RunSeries, RunSummary, RunningBench, RunningStatement, SecretsStatus, SeriesInfo, TargetStatus, TestDraft, Text } from "./index";
+import type { AddressInfo, AppInfo, BenchPreview, BenchRequest, ByEnvironment, ById, ByKind, ComparePair, ConnectionReport, Deleted, Dotenv, DuetRequest, Empty, EnvCreate, EnvDuplicate, EnvUnlock, EnvUpdate, Environment, EnvironmentDraft, EnvironmentSummary, Finding, FoundService, HistoryRequest, JobStatus, KindDefaults, MetricInfo, Passphrase, ReportContent, ReportFile, ReportRequest, Run, RunList, RunRename, RunSeries, RunSummary, RunningBench, RunningStatement, SecretsStatus, SeriesInfo, StoredComparison, TargetStatus, TestDraft, Text } from "./index";
 
 export interface Commands {
   "app.info": { req: Empty; res: AppInfo };
@@ -31,6 +31,11 @@ export interface Commands {
   "bench.preview": { req: BenchRequest; res: BenchPreview };
   "bench.start": { req: BenchRequest; res: JobStatus };
   "bench.running": { req: Empty; res: RunningBench | null };
+  "compare.runs": { req: ComparePair; res: StoredComparison };
+  "duet.start": { req: DuetRequest; res: JobStatus };
+  "comparison.list": { req: RunList; res: Array<StoredComparison> };
+  "comparison.get": { req: ById; res: StoredComparison };
+  "comparison.delete": { req: ById; res: boolean };
   "run.list": { req: RunList; res: Array<RunSummary> };
   "run.get": { req: ById; res: Run };
   "run.rename": { req: RunRename; res: Run };

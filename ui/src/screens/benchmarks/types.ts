@@ -7,9 +7,11 @@ export type {
   LatencyMs,
   Load,
   Method,
+  MetricComparison,
   Percentile,
   ReportFile,
   Run,
   RunState,
   RunSummary,
+  StoredComparison,
 } from '../../backend/types';

@@ -1,7 +1,8 @@
 //! `cargo xtask bench AREA`: medians of several runs, with the machine and the budget named.
+mod load;
+
 use std::collections::BTreeMap;
-use std::io::{Read, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -20,8 +21,8 @@ const RUNS: usize = 7;
 /// Measures one area.
 pub(crate) fn bench(options: &Options) -> Outcome {
     let area = options.rest.first().map(String::as_str);
-    let Some(area @ ("startup" | "monitor" | "ui" | "http")) = area else {
-        return Err(Failure::with_code(2, "name an area: startup, monitor, ui or http"));
+    let Some(area @ ("startup" | "monitor" | "ui" | "http" | "pacing")) = area else {
+        return Err(Failure::with_code(2, "name an area: startup, monitor, ui, http or pacing"));
     };
     setup::packages(&[Need::Build, Need::Window, Need::Tests], options)?;
     setup::node()?;
@@ -33,7 +34,8 @@ pub(crate) fn bench(options: &Options) -> Outcome {
         "startup" => startup(),
         "monitor" => monitor(),
         "ui" => window(),
-        _ => http(),
+        "http" => load::http(),
+        _ => load::pacing(),
     }
 }
 
@@ -185,7 +187,7 @@ fn monitor() -> Outcome {
         command
     };
     let (_redis, port) = redis(&home)?;
-    let api = format!("http://127.0.0.1:{}/", target()?);
+    let api = format!("http://127.0.0.1:{}/", load::target()?);
     let cache = format!("redis://127.0.0.1:{port}");
     let file = home.join("app.db");
     std::fs::write(&file, []).map_err(|error| format!("writing {}: {error}", file.display()))?;
@@ -228,75 +230,4 @@ fn window() -> Outcome {
         println!("frames on the live overview: {} in 5 s, gap p99 {late:.1} ms, worst {worst:.1} ms", gaps.len() + 1);
     }
     Ok(())
-}
-
-/// A target that answers every request with two bytes, as fast as threads can.
-fn target() -> Outcome<u16> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(|error| format!("no port: {error}"))?;
-    let port = listener.local_addr().map_err(|error| error.to_string())?.port();
-    std::thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            std::thread::spawn(move || answer(stream));
-        }
-    });
-    Ok(port)
-}
-
-fn answer(mut stream: TcpStream) {
-    let _ = stream.set_nodelay(true);
-    let mut buffer = [0_u8; 4096];
-    let mut held: Vec<u8> = Vec::new();
-    while let Ok(n @ 1..) = stream.read(&mut buffer) {
-        held.extend_from_slice(&buffer[..n]);
-        while let Some(end) = held.windows(4).position(|w| w == b"\r\n\r\n") {
-            held.drain(..end + 4);
-            if stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").is_err() {
-                return;
-            }
-        }
-    }
-}
-
-fn http() -> Outcome {
-    let port = target()?;
-    let url = format!("http://127.0.0.1:{port}/");
-    let home = home("http")?;
-    let (mut ours, mut theirs, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
-    let wrk = find("wrk");
-    println!("Closed loop, 32 connections, 5 s each, alternating, against a two-byte answer on loopback:");
-    for _ in 0..RUNS {
-        let own = perfctl_rate(&url, &home)?;
-        ours.push(own);
-        if let Some(wrk) = &wrk
-            && let Some(rate) = wrk_rate(wrk, &url)
-        {
-            theirs.push(rate);
-            ratios.push(own / rate);
-        }
-    }
-    report("perfctl bench http", "requests/s", &mut ours, None);
-    if wrk.is_none() {
-        println!("wrk is not installed, so there is no ratio: apt-get install wrk");
-        return Ok(());
-    }
-    report("wrk", "requests/s", &mut theirs, None);
-    report("ratio, perfctl to wrk", "x", &mut ratios, None);
-    Ok(())
-}
-
-fn perfctl_rate(url: &str, home: &Path) -> Outcome<f64> {
-    let output = Command::new(binary("perfctl", true))
-        .args(["bench", "http", url, "-c", "32", "-d", "5s", "--warmup", "1s", "--json"])
-        .env("PERFDECK_DATA_DIR", home.join("data"))
-        .output()
-        .map_err(|error| format!("perfctl did not start: {error}"))?;
-    let run: Value = serde_json::from_slice(&output.stdout)
-        .map_err(|error| format!("perfctl bench: {error}: {}", String::from_utf8_lossy(&output.stderr)))?;
-    run["rate_per_s"].as_f64().ok_or_else(|| "perfctl's run has no rate_per_s".to_owned().into())
-}
-
-fn wrk_rate(wrk: &Path, url: &str) -> Option<f64> {
-    let output = Command::new(wrk).args(["-t2", "-c32", "-d5s", url]).output().ok()?;
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    text.lines().find_map(|line| line.trim().strip_prefix("Requests/sec:")?.trim().parse().ok())
 }

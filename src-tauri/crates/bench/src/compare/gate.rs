@@ -1,0 +1,140 @@
+//! Whether two sides can be compared: same plan, data, versions and settings, but for the declared change
+//! (benchmarks 7.2.2).
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+use ts_rs::TS;
+
+/// Flat facts about what was measured, such as `plan.hash`, `plan.rate`, `data.orders.rows`, `version.postgres`,
+/// `setting.postgres.work_mem`. The part before the first dot is the kind of fact.
+pub type Fingerprint = BTreeMap<String, String>;
+
+/// A fact that differs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS, schemars::JsonSchema)]
+pub struct Difference {
+    /// The fact.
+    pub key: String,
+    /// Its value in A, if known.
+    pub a: Option<String>,
+    /// Its value in B, if known.
+    pub b: Option<String>,
+    /// Whether it is the change under test.
+    pub declared: bool,
+    /// The difference in words.
+    pub text: String,
+}
+
+/// What the gate found.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, TS, schemars::JsonSchema)]
+pub struct Gate {
+    /// Every difference, declared ones included, by fact.
+    pub differences: Vec<Difference>,
+    /// Declared changes that did not happen: the two sides are the same in them.
+    pub unchanged: Vec<String>,
+}
+
+impl Gate {
+    /// Whether the two sides can be compared: nothing but the declared change differs.
+    pub fn comparable(&self) -> bool {
+        self.differences.iter().all(|d| d.declared)
+    }
+
+    /// The differences that forbid it, in words; what `Comparison::differences` takes.
+    pub fn forbidding(&self) -> Vec<String> {
+        self.differences.iter().filter(|d| !d.declared).map(|d| d.text.clone()).collect()
+    }
+}
+
+/// Compares two fingerprints. A declared change is a key, or a prefix ending in `.*` such as `setting.postgres.*`.
+pub fn check(a: &Fingerprint, b: &Fingerprint, declared: &BTreeSet<String>) -> Gate {
+    let covers = |pattern: &str, key: &str| match pattern.strip_suffix('*') {
+        Some(prefix) => prefix.is_empty() || prefix.ends_with('.') && key.starts_with(prefix),
+        None => pattern == key,
+    };
+    let keys: BTreeSet<&String> = a.keys().chain(b.keys()).collect();
+    let differences: Vec<Difference> = keys
+        .into_iter()
+        .filter(|key| a.get(*key) != b.get(*key))
+        .map(|key| Difference {
+            key: key.clone(),
+            a: a.get(key).cloned(),
+            b: b.get(key).cloned(),
+            declared: declared.iter().any(|pattern| covers(pattern, key)),
+            text: describe(key, a.get(key), b.get(key)),
+        })
+        .collect();
+    let unchanged = declared
+        .iter()
+        .filter(|pattern| !differences.iter().any(|d| covers(pattern, &d.key)))
+        .map(|pattern| match a.get(pattern) {
+            Some(value) => format!("{}: declared as the change, but {value} on both sides", name(pattern)),
+            None => format!("{}: declared as the change, but nothing of it differs", name(pattern)),
+        })
+        .collect();
+    Gate { differences, unchanged }
+}
+
+/// `setting.postgres.work_mem` as `setting postgres.work_mem`, hashes as what they stand for.
+fn name(key: &str) -> String {
+    match key.split_once('.') {
+        Some((kind, "hash")) => kind.to_owned(),
+        Some((kind, rest)) => format!("{kind} {rest}"),
+        None => key.to_owned(),
+    }
+}
+
+fn describe(key: &str, a: Option<&String>, b: Option<&String>) -> String {
+    let name = name(key);
+    match (a, b) {
+        (Some(_), Some(_)) if key.ends_with(".hash") => format!("{name} differs"),
+        (Some(a), Some(b)) => format!("{name}: {a} in A, {b} in B"),
+        (Some(a), None) => format!("{name}: {a} in A, unknown in B"),
+        (None, Some(b)) => format!("{name}: unknown in A, {b} in B"),
+        (None, None) => name,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn facts(pairs: &[(&str, &str)]) -> Fingerprint {
+        pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
+    }
+
+    #[test]
+    fn differences_are_listed_in_words() {
+        let a = facts(&[("plan.hash", "1f"), ("data.orders.rows", "1000"), ("version.postgres", "16.3")]);
+        let b = facts(&[("plan.hash", "2e"), ("data.orders.rows", "1000"), ("version.redis", "7.2")]);
+        let gate = check(&a, &b, &BTreeSet::new());
+        let want =
+            ["plan differs", "version postgres: 16.3 in A, unknown in B", "version redis: unknown in A, 7.2 in B"];
+        assert_eq!(gate.forbidding(), want, "all but the equal row count, hashes without their digits");
+        assert!(!gate.comparable(), "an undeclared difference forbids the comparison");
+        assert!(check(&a, &a, &BTreeSet::new()).comparable(), "a thing can be compared with itself");
+    }
+
+    #[test]
+    fn the_declared_change_is_allowed_and_must_have_happened() {
+        let a = facts(&[("setting.postgres.work_mem", "4MB"), ("setting.redis.maxmemory", "1GB")]);
+        let mut b = a.clone();
+        b.insert("setting.postgres.work_mem".to_owned(), "64MB".to_owned());
+        for pattern in ["setting.postgres.work_mem", "setting.postgres.*"] {
+            let gate = check(&a, &b, &BTreeSet::from([pattern.to_owned()]));
+            assert!(gate.comparable(), "{pattern} covers the one difference");
+            assert_eq!(
+                gate.differences[0].text, "setting postgres.work_mem: 4MB in A, 64MB in B",
+                "it is still listed"
+            );
+        }
+        let gate = check(&a, &b, &BTreeSet::from(["setting.redis.maxmemory".to_owned()]));
+        assert!(!gate.comparable(), "another change than the declared one forbids it");
+        assert_eq!(
+            gate.unchanged,
+            ["setting redis.maxmemory: declared as the change, but 1GB on both sides"],
+            "comparing two equal states is told"
+        );
+        let loose = check(&a, &b, &BTreeSet::from(["setting.post*".to_owned()]));
+        assert!(!loose.comparable(), "a pattern covers whole parts only");
+    }
+}

@@ -1,0 +1,40 @@
+//! Comparing benchmarks honestly: duets, before/after series, single pairs, change points, knees.
+//!
+//! Formulas and thresholds are those of the reference, benchmarks section 7; words are those of the visual guide,
+//! section 8. Pure and deterministic: no clock, no I/O, every random number from a stated seed.
+
+mod assess;
+pub mod autocorrelation;
+pub mod change;
+pub mod comparison;
+mod drift;
+pub mod duet;
+pub mod figures;
+pub mod gate;
+pub mod knee;
+mod knee_report;
+mod of_run;
+pub mod paired;
+pub mod plan;
+pub mod resource;
+pub mod rng;
+mod sentence;
+pub mod series;
+pub mod single;
+pub mod steady;
+pub mod t;
+pub mod usl;
+pub mod verdict;
+pub mod words;
+
+pub use comparison::{Comparison, MetricComparison};
+pub use duet::Duet;
+pub use figures::Arm;
+pub use gate::{Fingerprint, check};
+pub use of_run::{figures, runs};
+pub use plan::{LoopKind, Registration};
+pub use verdict::Verdict;
+
+#[cfg(test)]
+#[path = "tests/truth.rs"]
+mod truth;

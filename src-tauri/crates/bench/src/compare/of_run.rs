@@ -1,0 +1,156 @@
+//! What a comparison reads of a stored run.
+use base64::Engine as _;
+use hdrhistogram::Histogram;
+use hdrhistogram::serialization::Deserializer;
+use perfdeck_model::{Load, Run};
+
+use super::comparison::Comparison;
+use super::figures::{CurvePoint, RunFigures};
+use super::plan::{LoopKind, Registration};
+use super::single::{RunSecond, Single, single_pair};
+use crate::record::{latency, ms};
+
+/// Quantiles of the shift function.
+const SHIFT: [f64; 8] = [0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.999];
+
+/// The figures of a run. Requests that failed are in the distribution as if they had taken the whole timeout, or a target
+/// that gives up early would look fast (reference, benchmarks 7.2.9).
+pub fn figures(run: &Run) -> RunFigures {
+    let packed = base64::engine::general_purpose::STANDARD.decode(&run.response_histogram).unwrap_or_default();
+    let read: Result<Histogram<u64>, _> = Deserializer::new().deserialize(&mut packed.as_slice());
+    let mut figures = RunFigures {
+        run_id: run.id.clone(),
+        started_ms: run.started_ms,
+        valid: run.valid,
+        invalid_reasons: run.invalid_reasons.clone(),
+        requests: run.requests,
+        errors: run.errors,
+        rate_per_s: run.rate_per_s,
+        ..RunFigures::default()
+    };
+    let Ok(mut times) = read else { return figures };
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "validated to at most 600 s")]
+    times.saturating_record_n((run.spec.timeout_s * 1e6) as u64, run.errors);
+    let all = latency(&times);
+    figures.latency_n = all.n;
+    if all.n > 0 {
+        let named = [("p50", all.p50), ("p90", all.p90), ("p95", all.p95), ("p99", all.p99), ("p999", all.p999)];
+        figures.latency_ms = named.into_iter().map(|(name, ms)| (name.to_owned(), ms)).collect();
+        figures.curve = SHIFT.map(|q| CurvePoint { q, ms: ms(times.value_at_quantile(q)) }).to_vec();
+    }
+    figures.too_small = all.too_small;
+    figures
+}
+
+/// The seconds of a run.
+fn seconds(run: &Run) -> Vec<RunSecond> {
+    run.intervals
+        .iter()
+        // A last part of a second has too few requests to stand beside whole ones.
+        .filter(|i| i.duration_s > 0.99)
+        .map(|i| RunSecond {
+            #[allow(clippy::cast_precision_loss, reason = "far below 2^53")]
+            rate_per_s: i.requests.saturating_sub(i.errors) as f64 / i.duration_s,
+            p50_ms: i.p50,
+            p90_ms: i.p90,
+            p99_ms: i.p99,
+        })
+        .collect()
+}
+
+/// Two stored runs against each other: indicative, never a verdict. `differences` are those that make them not
+/// comparable.
+pub fn runs(a: &Run, b: &Run, differences: Vec<String>) -> Comparison {
+    let kind = if matches!(a.spec.load, Load::Closed) { LoopKind::Closed } else { LoopKind::Open };
+    // The seed only draws the bootstrap; the same two runs always give the same band.
+    let (of_a, of_b, in_a, in_b) = (figures(a), figures(b), seconds(a), seconds(b));
+    let (a, b) = (Single { figures: &of_a, seconds: &in_a }, Single { figures: &of_b, seconds: &in_b });
+    single_pair(&Registration::new(kind, 1, 1), a, b, &[], differences)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{histogram, packed};
+
+    fn run(id: &str, us: u64, errors: u64) -> Run {
+        let mut h = histogram();
+        h.record_n(us, 1_000).expect("in range");
+        let second = |i: u32| perfdeck_model::Interval {
+            t_ms: f64::from(i) * 1e3,
+            duration_s: 1.0,
+            requests: 100,
+            errors: 0,
+            p50: Some(us as f64 / 1e3),
+            p90: Some(us as f64 / 1e3),
+            p99: Some(us as f64 / 1e3),
+            max: Some(us as f64 / 1e3),
+        };
+        let spec = serde_json::json!({
+            "url": "http://127.0.0.1:1/", "load": { "kind": "closed" }, "connections": 1, "duration_s": 10.0, "timeout_s": 2.0
+        });
+        Run {
+            schema: "perfdeck.run/1".into(),
+            id: id.into(),
+            name: id.into(),
+            environment_id: None,
+            environment_name: None,
+            engine: "test".into(),
+            spec: serde_json::from_value(spec).expect("a spec"),
+            resolved: Vec::new(),
+            state: perfdeck_model::RunState::Completed,
+            started_ms: 0.0,
+            finished_ms: 10_000.0,
+            duration_s: 10.0,
+            requests: 1_000 + errors,
+            errors,
+            rate_per_s: 100.0,
+            target_rate_per_s: None,
+            bytes_received: 0,
+            response_ms: latency(&h),
+            service_ms: latency(&h),
+            schedule_lag_ms: latency(&h),
+            client_cpu_s: 0.1,
+            valid: true,
+            invalid_reasons: Vec::new(),
+            notes: Vec::new(),
+            errors_by_class: Vec::new(),
+            statuses: Vec::new(),
+            intervals: (0..12).map(second).collect(),
+            curve: Vec::new(),
+            response_histogram: packed(&h),
+            service_histogram: packed(&h),
+            lag_histogram: packed(&h),
+            machine: perfdeck_model::Machine::default(),
+        }
+    }
+
+    #[test]
+    fn failed_requests_count_as_the_timeout() {
+        let f = figures(&run("a", 5_000, 111));
+        assert_eq!(f.latency_n, 1_111, "they are in the distribution");
+        assert!((f.latency_ms["p50"] - 5.0).abs() < 0.1, "half of them took 5 ms: {:?}", f.latency_ms);
+        assert!((f.latency_ms["p95"] - 2_000.0).abs() < 10.0, "the slowest tenth are the failed ones");
+        assert_eq!(f.too_small, ["p95", "p99", "p999"], "1,111 requests carry p90, not p95");
+    }
+
+    #[test]
+    fn two_runs_are_never_a_verdict() {
+        let c = runs(&run("a", 5_000, 0), &run("b", 2_000, 0), Vec::new());
+        assert_eq!(c.kind, super::super::comparison::ComparisonKind::Indicative, "one run a side is indicative");
+        assert_eq!(
+            c.verdict,
+            super::super::verdict::Verdict::Inconclusive,
+            "however large the difference: {}",
+            c.sentence
+        );
+        let p50 = c.metrics.iter().find(|m| m.name == "p50").expect("p50 is compared");
+        assert!(p50.effect.is_some_and(|e| (e + 0.6).abs() < 0.01), "2 ms instead of 5 ms is -60 %: {:?}", p50.effect);
+        let unlike = runs(&run("a", 5_000, 0), &run("b", 5_000, 0), vec!["load differs".to_owned()]);
+        assert_eq!(
+            unlike.verdict,
+            super::super::verdict::Verdict::Invalid,
+            "what differs in its plan cannot be compared"
+        );
+    }
+}

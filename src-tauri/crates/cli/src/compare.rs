@@ -1,0 +1,110 @@
+//! `perfctl bench compare` and `duet`: two runs or two sides held against each other.
+use std::sync::Arc;
+
+use perfdeck_engine::compare::{MetricComparison, Verdict};
+use perfdeck_engine::{DuetRequest, DuetSide, Engine, Hooks, StoredComparison};
+use perfdeck_model::{ApiError, JobState};
+use serde_json::json;
+
+use crate::args::{BenchDuet, Source};
+use crate::bench::{follow, spec};
+use crate::output::{self, Done, figures, plain};
+use crate::{FAILED, FINE, INCOMPLETE, VERDICT, call, environments};
+
+pub(crate) async fn runs(engine: &Arc<Engine>, a: &str, b: &str, json: bool) -> Done {
+    let found: StoredComparison = call(engine, "compare.runs", json!({ "a": a, "b": b })).await?;
+    show(&found, json)?;
+    // One run a side gives no verdict, so there is none to fail.
+    Ok(if found.comparison.verdict == Verdict::Invalid { INCOMPLETE } else { FINE })
+}
+
+fn words(command: Option<&String>) -> Option<Vec<String>> {
+    command.map(|c| c.split_whitespace().map(str::to_owned).collect())
+}
+
+pub(crate) async fn duet(engine: &Arc<Engine>, args: &BenchDuet, source: &Source, json: bool) -> Done {
+    let mut sides = Vec::new();
+    let url_b = args.url_b.as_ref().unwrap_or(&args.url_a);
+    for (url, name, fallback) in [(&args.url_a, &args.a, "A"), (url_b, &args.b, "B")] {
+        let environment = match name {
+            Some(name) => environments::resolve(engine, Some(name), source).await?,
+            None => None,
+        };
+        let label = match (&environment, args.url_b.is_some()) {
+            (Some(e), _) => e.name.clone(),
+            (None, true) => url.clone(),
+            (None, false) => fallback.to_owned(),
+        };
+        sides.push(DuetSide { label, environment_id: environment.map(|e| e.id), spec: spec(url, &args.load)? });
+    }
+    let (Some(b), Some(a)) = (sides.pop(), sides.pop()) else {
+        return Err(ApiError::internal("A duet has two sides").into());
+    };
+    let request = DuetRequest {
+        a,
+        b,
+        pairs: args.pairs,
+        seed: args.seed,
+        rest_s: args.rest.as_secs_f64(),
+        name: args.name.clone(),
+        confirm: args.confirm.clone(),
+    };
+    let hooks = Hooks { a: words(args.hook_a.as_ref()), b: words(args.hook_b.as_ref()) };
+    let mut viewer = engine.watch(None).await?;
+    let job = engine.duet_start(request, hooks).await?;
+    let end = follow(engine, &mut viewer, &job).await?;
+    let id = match (end.state, end.result, end.error) {
+        (JobState::Done, Some(id), _) => id,
+        (_, _, Some(error)) => return Err(error.into()),
+        _ => {
+            output::note("The comparison was stopped; its finished runs are kept: 'perfctl run list' shows them");
+            return Ok(FAILED);
+        }
+    };
+    let found: StoredComparison = call(engine, "comparison.get", json!({ "id": id })).await?;
+    show(&found, json)?;
+    Ok(match found.comparison.verdict {
+        Verdict::Slower => VERDICT,
+        Verdict::Invalid | Verdict::Inconclusive => INCOMPLETE,
+        _ => FINE,
+    })
+}
+
+fn percent(value: Option<f64>) -> String {
+    value.map_or_else(|| "-".to_owned(), |v| format!("{:+.1} %", v * 100.0))
+}
+
+fn row(m: &MetricComparison) -> Vec<String> {
+    let name = if m.primary { format!("{} *", m.name) } else { m.name.clone() };
+    let median = |v: Option<f64>| v.map_or_else(|| "-".to_owned(), |v| format!("{} {}", figures(v), m.unit));
+    vec![
+        name,
+        median(m.a_median),
+        median(m.b_median),
+        percent(m.effect),
+        percent(m.low),
+        percent(m.high),
+        m.pairs.to_string(),
+        m.note.clone().unwrap_or_else(|| m.verdict.word().to_owned()),
+    ]
+}
+
+fn show(found: &StoredComparison, json: bool) -> Done<()> {
+    if json {
+        return output::json(found);
+    }
+    let c = &found.comparison;
+    output::line(&plain(&c.sentence))?;
+    output::line(&plain(&format!("A {}, B {}", found.label_a, found.label_b)))?;
+    output::line("")?;
+    let heads = ["metric", "A", "B", "effect", "low", "high", "pairs", "verdict"];
+    output::table(&heads, &c.metrics.iter().map(row).collect::<Vec<_>>())?;
+    output::line("* chosen beforehand; the others are exploratory")?;
+    for text in c.differences.iter().map(|d| format!("not comparable: {d}")) {
+        output::line(&plain(&text))?;
+    }
+    for text in c.notes.iter().chain(&c.invalid_reasons).chain(&c.exclusions) {
+        output::line(&plain(&format!("note: {text}")))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,291 @@
+//! Comparing runs: two stored ones, and duets of interleaved pairs between two targets or two states of one.
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use perfdeck_bench::RunContext;
+use perfdeck_bench::compare::{self, Arm, Comparison, Duet, LoopKind, Registration};
+use perfdeck_model::{ApiError, Environment, ErrorCode, HttpBenchSpec, JobStatus, Load, Run, Tag};
+use serde::{Deserialize, Serialize};
+use tokio_util::sync::CancellationToken;
+use ts_rs::TS;
+use uuid::Uuid;
+
+use crate::Engine;
+use crate::benchmarks::Bench;
+use crate::jobs::JobContext;
+
+/// Fewest pairs that can ever give a verdict: with five the exact test's smallest p is 0.0625.
+const MIN_PAIRS: u32 = 6;
+/// Most pairs of one duet.
+const MAX_PAIRS: u32 = 100;
+/// Longest time a hook may take to switch the target.
+const HOOK_DEADLINE: Duration = Duration::from_secs(120);
+
+/// One side of a duet.
+#[derive(Debug, Clone, Serialize, Deserialize, TS)]
+pub struct DuetSide {
+    /// What it is called, such as `before` or the environment's name.
+    pub label: String,
+    /// The environment its runs belong to; its guards hold.
+    #[serde(default)]
+    pub environment_id: Option<String>,
+    /// What each run does. Both sides differ in nothing but the target.
+    pub spec: HttpBenchSpec,
+}
+
+/// A duet: K pairs of runs in random order.
+#[derive(Debug, Clone, Serialize, Deserialize, TS)]
+pub struct DuetRequest {
+    /// Before, or the reference.
+    pub a: DuetSide,
+    /// After, or the candidate.
+    pub b: DuetSide,
+    /// Pairs at most, 6 to 100; above 10 it looks at the result in between and stops when it is clear.
+    pub pairs: u32,
+    /// Seed of the order; chosen when absent.
+    #[serde(default)]
+    pub seed: Option<u32>,
+    /// Rest between two runs, in seconds.
+    #[serde(default = "default_rest")]
+    pub rest_s: f64,
+    /// Name of the comparison.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// The environments' name, typed, where a guard asks for it.
+    #[serde(default)]
+    pub confirm: Option<String>,
+}
+
+fn default_rest() -> f64 {
+    1.0
+}
+
+/// Programs that switch one target between its two states, each with its arguments. Only `perfctl` takes them: a
+/// program that a remote caller could name would be anybody's.
+#[derive(Debug, Clone, Default)]
+pub struct Hooks {
+    /// Before each run of A.
+    pub a: Option<Vec<String>>,
+    /// Before each run of B.
+    pub b: Option<Vec<String>>,
+}
+
+/// A stored comparison.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS, schemars::JsonSchema)]
+pub struct StoredComparison {
+    /// Stable identifier.
+    pub id: String,
+    /// Name for a person.
+    pub name: String,
+    /// When it ended.
+    pub created_ms: f64,
+    /// What A is called.
+    pub label_a: String,
+    /// What B is called.
+    pub label_b: String,
+    /// The environment of B, or else of A.
+    pub environment_id: Option<String>,
+    /// The result.
+    #[serde(flatten)]
+    pub comparison: Comparison,
+}
+
+/// What must be equal for two runs to be comparable, in words as they are shown when it is not.
+fn fingerprint(run: &Run) -> compare::Fingerprint {
+    let spec = &run.spec;
+    let path = spec.url.split_once("://").and_then(|(_, rest)| rest.split_once('/')).map_or("", |(_, path)| path);
+    let load = match spec.load {
+        Load::Closed => "closed loop".to_owned(),
+        Load::Rate { rate_per_s } => format!("{rate_per_s}/s"),
+    };
+    let headers: Vec<String> = spec.headers.iter().map(|h| format!("{}: {}", h.name, h.value)).collect();
+    [
+        ("request", format!("{} /{path}", spec.method.as_str())),
+        ("headers", headers.join(", ")),
+        ("body", spec.body.clone().unwrap_or_default()),
+        ("load", load),
+        ("connections", spec.connections.to_string()),
+        ("threads", spec.threads.map_or_else(String::new, |t| t.to_string())),
+        ("duration", format!("{} s", spec.duration_s)),
+        ("load engine", run.engine.clone()),
+        ("load generator", format!("{}, {} processors", run.machine.cpu, run.machine.cores)),
+    ]
+    .into_iter()
+    .map(|(name, value)| (name.to_owned(), value))
+    .collect()
+}
+
+impl Engine {
+    /// Holds two stored runs against each other: indicative, never a verdict.
+    pub(crate) async fn compare_runs(&self, a: &str, b: &str) -> Result<StoredComparison, ApiError> {
+        let (a, b) = (self.run(a).await?, self.run(b).await?);
+        if a.id == b.id {
+            return Err(ApiError::bad_request("A run cannot be compared with itself").hint("Choose two different runs"));
+        }
+        let gate = compare::check(&fingerprint(&a), &fingerprint(&b), &[].into());
+        let comparison = compare::runs(&a, &b, gate.forbidding());
+        Ok(StoredComparison {
+            id: format!("{}:{}", a.id, b.id),
+            name: format!("{} against {}", b.name, a.name),
+            created_ms: self.clock.now_ms(),
+            environment_id: b.environment_id.clone().or(a.environment_id),
+            label_a: a.name,
+            label_b: b.name,
+            comparison,
+        })
+    }
+
+    /// Starts a duet as a job whose result is the comparison's id.
+    ///
+    /// # Errors
+    /// When a plan is refused, a guard says no, or another benchmark runs.
+    pub async fn duet_start(self: &Arc<Self>, request: DuetRequest, hooks: Hooks) -> Result<JobStatus, ApiError> {
+        if !(MIN_PAIRS..=MAX_PAIRS).contains(&request.pairs) {
+            return Err(ApiError::bad_request(format!(
+                "pairs: {} is not between {MIN_PAIRS} and {MAX_PAIRS}",
+                request.pairs
+            ))
+            .hint("With fewer than six pairs no result can be told from chance"));
+        }
+        if !(0.0..=600.0).contains(&request.rest_s) {
+            return Err(ApiError::bad_request("rest_s: A rest has 0 to 600 seconds"));
+        }
+        let mut sides = Vec::new();
+        for side in [&request.a, &request.b] {
+            perfdeck_bench::validate(&side.spec)?;
+            sides.push(
+                self.bench_allowed(&side.spec, side.environment_id.as_deref(), request.confirm.as_deref()).await?,
+            );
+        }
+        self.bench_is_free()?;
+        let environments: [Option<Environment>; 2] =
+            sides.try_into().map_err(|_| ApiError::internal("A duet has two sides"))?;
+        let load = if matches!(request.a.spec.load, Load::Closed) { LoopKind::Closed } else { LoopKind::Open };
+        let seed = request.seed.unwrap_or_else(|| Uuid::new_v4().as_fields().0);
+        let mut registration = Registration::new(load, request.pairs, seed);
+        // Whether a run is valid does not depend on which side is better, so a disturbed pair may run again.
+        registration.repeats = (request.pairs / 4).max(1);
+        if let Some(problem) = registration.problems().first() {
+            return Err(ApiError::bad_request(problem.clone()));
+        }
+        let name = request
+            .name
+            .as_deref()
+            .map(str::trim)
+            .filter(|n| !n.is_empty())
+            .map_or_else(|| format!("{} against {}", request.b.label, request.a.label), str::to_owned);
+        *self.bench_spec.lock().unwrap_or_else(PoisonError::into_inner) =
+            Some(perfdeck_bench::redacted(&request.b.spec));
+        let environment_id = environments[1].as_ref().or(environments[0].as_ref()).map(|e| e.id.clone());
+        let engine = self.clone();
+        Ok(self.jobs.spawn("bench", name.clone(), environment_id.clone(), move |job| async move {
+            let (duet, names) =
+                engine.run_duet(&request, &environments, &hooks, Duet::new(registration), &name, &job).await?;
+            let mut comparison = duet.outcome();
+            name_runs(&mut comparison, &names);
+            let stored = StoredComparison {
+                id: Uuid::now_v7().to_string(),
+                name,
+                created_ms: engine.clock.now_ms(),
+                label_a: request.a.label,
+                label_b: request.b.label,
+                environment_id,
+                comparison,
+            };
+            engine.store.put_comparison(&stored).await?;
+            engine.changed(&[Tag::Runs]);
+            Ok(Some(stored.id))
+        }))
+    }
+
+    async fn run_duet(
+        self: &Arc<Self>,
+        request: &DuetRequest,
+        environments: &[Option<Environment>; 2],
+        hooks: &Hooks,
+        mut duet: Duet,
+        name: &str,
+        job: &JobContext,
+    ) -> Result<(Duet, Vec<(String, String)>), ApiError> {
+        let mut names = Vec::new();
+        let mut fingerprints: [Option<compare::Fingerprint>; 2] = [None, None];
+        let pairs = f64::from(request.pairs);
+        while let Some(step) = duet.next() {
+            let (at, side, letter, hook) = match step.arm {
+                Arm::A => (0, &request.a, "A", &hooks.a),
+                Arm::B => (1, &request.b, "B", &hooks.b),
+            };
+            let number = step.pair + 1;
+            let words = format!("pair {number} of {}, {letter}", request.pairs);
+            let done = (f64::from(step.pair) + if step.first { 0.0 } else { 0.5 }) / pairs;
+            job.progress(Some(done), &words);
+            if let Some(hook) = hook {
+                run_hook(hook, &job.cancel).await?;
+            }
+            let environment = environments[at].as_ref();
+            let context = RunContext {
+                run_id: Uuid::now_v7().to_string(),
+                name: format!("pair {number} {letter}, {name}"),
+                environment_id: environment.map(|e| e.id.clone()),
+                environment_name: environment.map(|e| e.name.clone()),
+                machine: self.machine.clone(),
+                clock: self.clock.clone(),
+            };
+            let bench = Bench { spec: side.spec.clone(), context, from: done, share: 0.5 / pairs, words };
+            let run = self.bench_run(bench, job).await?;
+            names.push((run.id.clone(), format!("{letter} of pair {number}")));
+            if job.cancel.is_cancelled() {
+                return Err(ApiError::new(
+                    ErrorCode::Cancelled,
+                    "The comparison was stopped; its finished runs are kept",
+                ));
+            }
+            fingerprints[at] = Some(fingerprint(&run));
+            duet.record(step.arm, compare::figures(&run)).map_err(|e| ApiError::internal(e.to_string()))?;
+            let rest = tokio::time::sleep(Duration::from_secs_f64(request.rest_s));
+            tokio::select! { () = rest => {}, () = job.cancel.cancelled() => {} }
+        }
+        if let [Some(a), Some(b)] = &fingerprints {
+            duet.set_differences(compare::check(a, b, &[].into()).forbidding());
+        }
+        Ok((duet, names))
+    }
+}
+
+/// Says `A of pair 3` where the statistics, which know no names, say a run's identifier.
+fn name_runs(comparison: &mut Comparison, names: &[(String, String)]) {
+    let texts = std::iter::once(&mut comparison.sentence)
+        .chain(&mut comparison.invalid_reasons)
+        .chain(&mut comparison.exclusions)
+        .chain(&mut comparison.notes);
+    for text in texts {
+        for (id, name) in names {
+            *text = text.replace(&format!("run {id}"), name).replace(id.as_str(), name);
+        }
+    }
+}
+
+/// Runs a program that switches the target, to its end.
+async fn run_hook(hook: &[String], cancel: &CancellationToken) -> Result<(), ApiError> {
+    let Some((program, arguments)) = hook.split_first() else { return Ok(()) };
+    let mut command = tokio::process::Command::new(program);
+    command.args(arguments).kill_on_drop(true).stdin(std::process::Stdio::null());
+    let failed = |why: String| {
+        ApiError::new(ErrorCode::Conflict, format!("The hook '{program}' {why}"))
+            .hint("The target may be in either state now; run the hook by hand and look")
+    };
+    let output = tokio::select! {
+        output = tokio::time::timeout(HOOK_DEADLINE, command.output()) => output,
+        () = cancel.cancelled() => return Err(ApiError::new(ErrorCode::Cancelled, "Stopped while the hook ran")),
+    };
+    match output {
+        Ok(Ok(output)) if output.status.success() => Ok(()),
+        Ok(Ok(output)) => {
+            let text = String::from_utf8_lossy(&output.stderr);
+            let last: String = text.lines().last().unwrap_or_default().chars().take(200).collect();
+            Err(failed(format!("ended with {}: {last}", output.status)))
+        }
+        Ok(Err(error)) => Err(failed(format!("did not start: {error}"))),
+        Err(_) => Err(failed(format!("did not end within {} s", HOOK_DEADLINE.as_secs()))),
+    }
+}
