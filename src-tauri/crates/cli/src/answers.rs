@@ -2,7 +2,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use perfdeck_engine::StoredComparison;
+use perfdeck_engine::{StoredComparison, StoredKnee};
 use perfdeck_model::{
     ConnectionReport, Environment, EnvironmentSummary, OwnCost, ReportFile, Run, RunSummary, RunningStatement,
     TargetStatus,
@@ -101,6 +101,7 @@ pub(crate) fn write_schemas(dir: &Path) -> std::io::Result<()> {
         ("sample", schema_for!(Sample<'_>)),
         ("activity", schema_for!(Activity)),
         ("comparison", schema_for!(StoredComparison)),
+        ("knee", schema_for!(StoredKnee)),
         ("run", schema_for!(Run)),
         ("runs", schema_for!(Runs)),
         ("report_file", schema_for!(Written)),

@@ -177,6 +177,50 @@ pub(crate) enum BenchCommand {
     },
     /// Prove a difference: interleaved pairs of runs in random order, with a verdict
     Duet(Box<BenchDuet>),
+    /// Find the highest concurrency that keeps an objective, and what limits it
+    Knee(Box<BenchKnee>),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BenchKnee {
+    /// Full URL
+    pub(crate) url: String,
+    /// The objective, such as 'p99<50ms'
+    #[arg(long, value_name = "SLO")]
+    pub(crate) slo: String,
+    /// Highest concurrency
+    #[arg(long, value_name = "N", default_value_t = 1024)]
+    pub(crate) max: u32,
+    /// Measured time of a step
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = duration)]
+    pub(crate) step: Duration,
+    /// Measured time of the confirmation
+    #[arg(long, value_name = "TIME", default_value = "20s", value_parser = duration)]
+    pub(crate) confirm_for: Duration,
+    /// Time before measuring in each step, excluded from every figure
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = duration)]
+    pub(crate) warmup: Duration,
+    /// Generator threads
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<u32>,
+    /// Request method
+    #[arg(long, value_name = "METHOD", default_value = "GET", value_parser = method)]
+    pub(crate) method: Method,
+    /// Request header, as 'Name: value'; may be repeated
+    #[arg(short = 'H', long = "header", value_name = "HEADER", value_parser = header)]
+    pub(crate) headers: Vec<Header>,
+    /// Deadline of one request
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
+    pub(crate) timeout: Duration,
+    /// Accept any TLS certificate
+    #[arg(long)]
+    pub(crate) insecure: bool,
+    /// Environment whose resources are watched; its guards hold
+    #[arg(long, value_name = "NAME")]
+    pub(crate) env: Option<String>,
+    /// The environment's name again, where its guard asks for it
+    #[arg(long, value_name = "NAME")]
+    pub(crate) confirm: Option<String>,
 }
 
 #[derive(Debug, Args)]

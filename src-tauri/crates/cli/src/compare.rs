@@ -54,7 +54,7 @@ pub(crate) async fn duet(engine: &Arc<Engine>, args: &BenchDuet, source: &Source
     let job = engine.duet_start(request, hooks).await?;
     let end = follow(engine, &mut viewer, &job).await?;
     let id = match (end.state, end.result, end.error) {
-        (JobState::Done, Some(id), _) => id,
+        (JobState::Done, Some(id), _) => id.trim_start_matches("comparison/").to_owned(),
         (_, _, Some(error)) => return Err(error.into()),
         _ => {
             output::note("The comparison was stopped; its finished runs are kept: 'perfctl run list' shows them");

@@ -7,6 +7,7 @@ mod bench;
 mod compare;
 mod database;
 mod environments;
+mod knee;
 mod monitor;
 mod output;
 mod reports;
@@ -189,6 +190,7 @@ async fn with_engine(engine: &Arc<Engine>, cli: &Cli) -> Done {
         Command::Monitor(args) => monitor::monitor(engine, args, source, json).await,
         Command::Bench(BenchCommand::Http(args)) => bench::http(engine, args, source, json).await,
         Command::Bench(BenchCommand::Compare { a, b }) => compare::runs(engine, a, b, json).await,
+        Command::Bench(BenchCommand::Knee(args)) => knee::knee(engine, args, source, json).await,
         Command::Bench(BenchCommand::Duet(args)) => compare::duet(engine, args, source, json).await,
         Command::Db(DbCommand::Activity { env }) => database::activity(engine, env.as_deref(), source, json).await,
         Command::Run(RunCommand::List { env }) => reports::runs(engine, env.as_deref(), json).await,

@@ -321,6 +321,33 @@ fn a_duet_finds_the_slower_target_and_two_runs_alone_prove_nothing() {
 }
 
 #[test]
+fn the_knee_is_where_the_objective_stops_holding() {
+    // Four at a time, five milliseconds each: more connections only wait longer.
+    let slots = std::sync::Arc::new(std::sync::Mutex::new([Instant::now(); 4]));
+    let target = ScriptedHttp::start_now(move |_| {
+        let mut slots = slots.lock().expect("slots");
+        let now = Instant::now();
+        let free = slots.iter_mut().min().expect("a slot");
+        *free = (*free).max(now) + Duration::from_millis(5);
+        Answer::ok("hello").after(*free - now)
+    })
+    .expect("target");
+    let (dir, url) = (temp(), target.url());
+    let steps = ["--step", "900ms", "--confirm-for", "900ms", "--warmup", "100ms"];
+    let plan = [["bench", "knee", &url, "--slo", "p50<14ms", "--max", "64"].as_slice(), &steps].concat();
+    let found = json(dir.path(), &plan, 0);
+    assert_eq!(found["schema"], "perfdeck.knee/1", "the answer names its schema");
+    assert_eq!(found["state"], "found", "it is found and confirmed: {}", found["sentence"]);
+    let at = found["concurrency"].as_u64().expect("a concurrency");
+    assert!((6..=12).contains(&at), "four busy slots and as many waiting or a little more: {at}");
+    assert!(found["rate_per_s"].as_f64().is_some_and(|r| (500.0..900.0).contains(&r)), "at most 4 in 5 ms: {found}");
+    let never = [["bench", "knee", &url, "--slo", "p50<1ms", "--max", "8"].as_slice(), &steps].concat();
+    assert_eq!(json(dir.path(), &never, 3)["state"], "never_holds", "no concurrency is fast enough");
+    let (code, _, err) = run(dir.path(), &["bench", "knee", &url, "--slo", "fast"]);
+    assert!(code == 2 && err.contains("not an objective") && err.contains("hint: "), "it says how to write it: {err}");
+}
+
+#[test]
 fn hooks_switch_one_target_between_its_states() {
     let target = ScriptedHttp::start_now(|_| Answer::ok("hello")).expect("target");
     let (dir, url) = (temp(), target.url());

@@ -194,7 +194,7 @@ impl Engine {
             };
             engine.store.put_comparison(&stored).await?;
             engine.changed(&[Tag::Runs]);
-            Ok(Some(stored.id))
+            Ok(Some(format!("comparison/{}", stored.id)))
         }))
     }
 

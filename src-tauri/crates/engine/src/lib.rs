@@ -12,6 +12,7 @@ pub mod demo;
 mod environments;
 mod guards;
 mod jobs;
+mod knees;
 mod registry;
 mod reports;
 mod secrets;
@@ -33,12 +34,14 @@ use tokio_util::sync::CancellationToken;
 
 /// The words and numbers of comparisons, for the faces that show them.
 pub mod compare {
+    pub use perfdeck_bench::compare::knee::{Knee, KneePoint, KneeState};
     pub use perfdeck_bench::compare::{Comparison, MetricComparison, Verdict};
 }
 
 pub use comparisons::{DuetRequest, DuetSide, Hooks, StoredComparison};
 pub use environments::{draft_from_variables, parse_dotenv};
 pub use jobs::{JobContext, Jobs};
+pub use knees::{KneeRequest, StoredKnee};
 pub use registry::{
     AddressInfo, AppInfo, BenchRequest, ById, COMMANDS, Deleted, KindDefaults, Reply, ReportContent, export_bindings,
 };

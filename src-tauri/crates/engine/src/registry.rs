@@ -18,6 +18,7 @@ use ts_rs::TS;
 use crate::benchmarks::{BenchPreview, RunningBench};
 use crate::comparisons::{DuetRequest, Hooks, StoredComparison};
 use crate::environments::{draft_from_variables, draft_of, parse_dotenv};
+use crate::knees::{KneeRequest, StoredKnee};
 use crate::secrets::SecretsStatus;
 use crate::store::UNDO_MS;
 use crate::{Engine, environments};
@@ -404,6 +405,8 @@ commands! {
     Read Json "comparison.list" (RunList) -> Vec<StoredComparison>, changes [] => comparison_list;
     Read Json "comparison.get" (ById) -> StoredComparison, changes [] => comparison_get;
     Write Json "comparison.delete" (ById) -> bool, changes [Runs] => comparison_delete;
+    Target Json "knee.start" (KneeRequest) -> JobStatus, changes [Jobs] => knee_start;
+    Read Json "knee.get" (ById) -> StoredKnee, changes [] => knee_get;
     Read Json "run.list" (RunList) -> Vec<RunSummary>, changes [] => run_list;
     Read Json "run.get" (ById) -> Run, changes [] => run_get;
     Write Json "run.rename" (RunRename) -> Run, changes [Runs] => run_rename;
@@ -687,6 +690,15 @@ async fn comparison_get(engine: E, request: ById) -> Result<StoredComparison> {
 
 async fn comparison_delete(engine: E, request: ById) -> Result<bool> {
     engine.store.delete_comparison(&request.id).await
+}
+
+async fn knee_start(engine: E, request: KneeRequest) -> Result<JobStatus> {
+    engine.knee_start(request).await
+}
+
+async fn knee_get(engine: E, request: ById) -> Result<StoredKnee> {
+    let found = engine.store.knee(&request.id).await?;
+    found.ok_or_else(|| ApiError::not_found(format!("There is no search '{}'", request.id)))
 }
 
 async fn run_list(engine: E, request: RunList) -> Result<Vec<RunSummary>> {

@@ -12,6 +12,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePo
 use sqlx::{Row, SqliteConnection};
 
 use crate::comparisons::StoredComparison;
+use crate::knees::StoredKnee;
 
 /// Schema versions in order; entry `n` takes a store from version `n` to `n + 1`.
 const MIGRATIONS: &[&str] = &[
@@ -35,6 +36,8 @@ const MIGRATIONS: &[&str] = &[
     CREATE TABLE comparisons (
         id TEXT PRIMARY KEY, environment_id TEXT, created_ms REAL NOT NULL, doc TEXT NOT NULL);
     CREATE INDEX comparisons_created ON comparisons (created_ms DESC);
+    CREATE TABLE knees (
+        id TEXT PRIMARY KEY, environment_id TEXT, created_ms REAL NOT NULL, doc TEXT NOT NULL);
 ",
 ];
 
@@ -398,6 +401,29 @@ impl Store {
             .await
             .map_err(|e| self.fail(&e))?;
         Ok(done.rows_affected() > 0)
+    }
+
+    // ---- knees
+
+    pub(crate) async fn put_knee(&self, knee: &StoredKnee) -> Result<(), ApiError> {
+        sqlx::query("INSERT INTO knees (id, environment_id, created_ms, doc) VALUES (?, ?, ?, ?)")
+            .bind(&knee.id)
+            .bind(&knee.environment_id)
+            .bind(knee.created_ms)
+            .bind(text(knee)?)
+            .execute(&self.pool)
+            .await
+            .map_err(|e| self.fail(&e))?;
+        Ok(())
+    }
+
+    pub(crate) async fn knee(&self, id: &str) -> Result<Option<StoredKnee>, ApiError> {
+        let row = sqlx::query("SELECT doc FROM knees WHERE id = ?")
+            .bind(id)
+            .fetch_optional(&self.pool)
+            .await
+            .map_err(|e| self.fail(&e))?;
+        row.map(|r| document(r.get::<&str, _>(0))).transpose()
     }
 
     // ---- reports

@@ -43,6 +43,6 @@ pub struct JobStatus {
     pub cancellable: bool,
     /// Why it failed.
     pub error: Option<ApiError>,
-    /// Identifier of what it made: a run id, a file path.
+    /// What it made: a run's id, `comparison/ID`, `knee/ID`, a file's path.
     pub result: Option<String>,
 }

@@ -51,6 +51,6 @@ cancellable: boolean,
  */
 error: ApiError | null, 
 /**
- * Identifier of what it made: a run id, a file path.
+ * What it made: a run's id, `comparison/ID`, `knee/ID`, a file's path.
  */
 result: string | null, };

@@ -1,6 +1,6 @@
 // Generated from the command registry; do not edit. `cargo xtask bindings` renews it.
 import type { Columns } from "../columns";
-import type { AddressInfo, AppInfo, BenchPreview, BenchRequest, ByEnvironment, ById, ByKind, ComparePair, ConnectionReport, Deleted, Dotenv, DuetRequest, Empty, EnvCreate, EnvDuplicate, EnvUnlock, EnvUpdate, Environment, EnvironmentDraft, EnvironmentSummary, Finding, FoundService, HistoryRequest, JobStatus, KindDefaults, MetricInfo, Passphrase, ReportContent, ReportFile, ReportRequest, Run, RunList, RunRename, RunSeries, RunSummary, RunningBench, RunningStatement, SecretsStatus, SeriesInfo, StoredComparison, TargetStatus, TestDraft, Text } from "./index";
+import type { AddressInfo, AppInfo, BenchPreview, BenchRequest, ByEnvironment, ById, ByKind, ComparePair, ConnectionReport, Deleted, Dotenv, DuetRequest, Empty, EnvCreate, EnvDuplicate, EnvUnlock, EnvUpdate, Environment, EnvironmentDraft, EnvironmentSummary, Finding, FoundService, HistoryRequest, JobStatus, KindDefaults, KneeRequest, MetricInfo, Passphrase, ReportContent, ReportFile, ReportRequest, Run, RunList, RunRename, RunSeries, RunSummary, RunningBench, RunningStatement, SecretsStatus, SeriesInfo, StoredComparison, StoredKnee, TargetStatus, TestDraft, Text } from "./index";
 
 export interface Commands {
   "app.info": { req: Empty; res: AppInfo };
@@ -36,6 +36,8 @@ export interface Commands {
   "comparison.list": { req: RunList; res: Array<StoredComparison> };
   "comparison.get": { req: ById; res: StoredComparison };
   "comparison.delete": { req: ById; res: boolean };
+  "knee.start": { req: KneeRequest; res: JobStatus };
+  "knee.get": { req: ById; res: StoredKnee };
   "run.list": { req: RunList; res: Array<RunSummary> };
   "run.get": { req: ById; res: Run };
   "run.rename": { req: RunRename; res: Run };

@@ -1,0 +1,84 @@
+//! `perfctl bench knee`: the highest concurrency that keeps an objective.
+use std::sync::Arc;
+
+use perfdeck_engine::compare::{KneePoint, KneeState};
+use perfdeck_engine::{Engine, KneeRequest, StoredKnee};
+use perfdeck_model::{HttpBenchSpec, JobState, JobStatus, Load};
+use serde_json::json;
+
+use crate::args::{BenchKnee, Source};
+use crate::bench::follow;
+use crate::output::{self, Done, figures, ms, plain};
+use crate::{FAILED, FINE, INCOMPLETE, VERDICT, call, environments};
+
+pub(crate) async fn knee(engine: &Arc<Engine>, args: &BenchKnee, source: &Source, json: bool) -> Done {
+    let environment = environments::resolve(engine, args.env.as_deref(), source).await?;
+    let spec = HttpBenchSpec {
+        url: args.url.clone(),
+        method: args.method,
+        headers: args.headers.clone(),
+        body: None,
+        load: Load::Closed,
+        connections: 1,
+        threads: args.threads,
+        duration_s: args.step.as_secs_f64(),
+        warmup_s: args.warmup.as_secs_f64(),
+        timeout_s: args.timeout.as_secs_f64(),
+        insecure_tls: args.insecure,
+    };
+    let request = KneeRequest {
+        spec,
+        environment_id: environment.map(|e| e.id),
+        slo: args.slo.clone(),
+        max_connections: args.max,
+        step_s: args.step.as_secs_f64(),
+        confirm_s: args.confirm_for.as_secs_f64(),
+        confirm: args.confirm.clone(),
+    };
+    let mut viewer = engine.watch(None).await?;
+    let job: JobStatus = engine.knee_start(request).await?;
+    let end = follow(engine, &mut viewer, &job).await?;
+    let id = match (end.state, end.result, end.error) {
+        (JobState::Done, Some(id), _) => id.trim_start_matches("knee/").to_owned(),
+        (_, _, Some(error)) => return Err(error.into()),
+        _ => {
+            output::note("The search was stopped; its finished runs are kept: 'perfctl run list' shows them");
+            return Ok(FAILED);
+        }
+    };
+    let found: StoredKnee = call(engine, "knee.get", json!({ "id": id })).await?;
+    show(&found, json)?;
+    Ok(match found.knee.state {
+        KneeState::Found | KneeState::BeyondMax => FINE,
+        KneeState::NeverHolds => VERDICT,
+        _ => INCOMPLETE,
+    })
+}
+
+fn row(p: &KneePoint) -> Vec<String> {
+    let busy: Vec<String> =
+        p.figures.utilisation.iter().map(|(name, share)| format!("{name} {:.0} %", share * 100.0)).collect();
+    vec![
+        p.step.concurrency.to_string(),
+        format!("{}/s", figures(p.figures.rate_per_s)),
+        p.figures.latency_ms.map_or_else(|| "-".to_owned(), ms),
+        format!("{:.2} %", p.figures.error_share * 100.0),
+        (if p.holds { "holds" } else { "fails" }).to_owned(),
+        busy.join(", "),
+    ]
+}
+
+fn show(found: &StoredKnee, json: bool) -> Done<()> {
+    if json {
+        return output::json(found);
+    }
+    output::line(&plain(&found.knee.sentence))?;
+    output::line(&plain(&format!("{}, objective {}", found.name, found.slo)))?;
+    output::line("")?;
+    let rows: Vec<Vec<String>> = found.knee.points.iter().map(row).collect();
+    output::table(&["connections", "rate", "latency", "errors", "objective", "busy"], &rows)?;
+    for note in &found.knee.notes {
+        output::line(&plain(&format!("note: {note}")))?;
+    }
+    Ok(())
+}

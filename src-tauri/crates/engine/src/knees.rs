@@ -1,0 +1,233 @@
+//! Finding a target's knee: the highest concurrency that keeps an objective, and what limits it there.
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError};
+
+use perfdeck_bench::RunContext;
+use perfdeck_bench::compare::figures::BenchMetric;
+use perfdeck_bench::compare::knee::{Knee, KneePlan, KneeSearch, Slo, StepFigures};
+use perfdeck_bench::compare::{self};
+use perfdeck_model::{ApiError, Columns, ErrorCode, HttpBenchSpec, JobStatus, Load, Run, Tag};
+use serde::{Deserialize, Serialize};
+use ts_rs::TS;
+use uuid::Uuid;
+
+use crate::Engine;
+use crate::benchmarks::Bench;
+use crate::jobs::JobContext;
+
+/// What to search.
+#[derive(Debug, Clone, Serialize, Deserialize, TS)]
+pub struct KneeRequest {
+    /// The request. Its connections, duration and load are the search's.
+    pub spec: HttpBenchSpec,
+    /// The environment whose resources are watched; its guards hold.
+    #[serde(default)]
+    pub environment_id: Option<String>,
+    /// The objective, such as `p99<50ms`.
+    pub slo: String,
+    /// Highest concurrency.
+    pub max_connections: u32,
+    /// Length of a step, in seconds.
+    pub step_s: f64,
+    /// Length of the confirmation, in seconds.
+    pub confirm_s: f64,
+    /// The environment's name, typed, where its guard asks for it.
+    #[serde(default)]
+    pub confirm: Option<String>,
+}
+
+/// A stored search.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS, schemars::JsonSchema)]
+pub struct StoredKnee {
+    /// Stable identifier.
+    pub id: String,
+    /// Method and URL.
+    pub name: String,
+    /// When it ended.
+    pub created_ms: f64,
+    /// The environment it belongs to.
+    pub environment_id: Option<String>,
+    /// The objective.
+    pub slo: String,
+    /// The result.
+    #[serde(flatten)]
+    pub knee: Knee,
+}
+
+/// Largest share of errors that an objective tolerates.
+const MAX_ERROR_SHARE: f64 = 0.001;
+
+/// Reads `p99<50ms`, `p95 <= 1.5s`, `p50<800us`.
+fn objective(text: &str) -> Result<Slo, ApiError> {
+    let wrong = || {
+        ApiError::bad_request(format!("slo: '{}' is not an objective", text.escape_debug()))
+            .hint("Write a percentile and its limit: 'p99<50ms' (p50, p90, p95, p99 or p99.9; us, ms or s)")
+    };
+    let (name, limit) = text.split_once('<').ok_or_else(wrong)?;
+    let metric = match name.trim() {
+        "p50" => BenchMetric::P50,
+        "p90" => BenchMetric::P90,
+        "p95" => BenchMetric::P95,
+        "p99" => BenchMetric::P99,
+        "p99.9" | "p999" => BenchMetric::P999,
+        _ => return Err(wrong()),
+    };
+    let limit = limit.trim_start_matches('=').trim();
+    let split = limit.find(|c: char| !c.is_ascii_digit() && c != '.').ok_or_else(wrong)?;
+    let (number, unit) = limit.split_at(split);
+    let factor = match unit.trim() {
+        "us" | "µs" => 1e-3,
+        "ms" => 1.0,
+        "s" => 1e3,
+        _ => return Err(wrong()),
+    };
+    let limit_ms = number.parse::<f64>().map_err(|_| wrong())? * factor;
+    if !(limit_ms > 0.0 && limit_ms <= 3.6e6) {
+        return Err(wrong());
+    }
+    Ok(Slo { metric, limit_ms, max_error_share: MAX_ERROR_SHARE })
+}
+
+/// Mean of a series over the samples that are there.
+fn mean(columns: &Columns, id: &str) -> Option<f64> {
+    let values: Vec<f64> = columns.get(id)?.iter().copied().filter(|v| v.is_finite()).collect();
+    #[allow(clippy::cast_precision_loss, reason = "far below 2^53")]
+    let n = values.len() as f64;
+    (n > 0.0).then(|| values.iter().sum::<f64>() / n)
+}
+
+/// What a run says about the objective, and how busy everything was during it.
+fn step(run: &Run, columns: Option<&Columns>, slo: &Slo) -> StepFigures {
+    let figures = compare::figures(run);
+    let mut utilisation = BTreeMap::new();
+    let threads = f64::from(run.spec.threads.unwrap_or(1).max(1));
+    if run.duration_s > 0.0 {
+        utilisation.insert("load generator".to_owned(), run.client_cpu_s / (run.duration_s * threads));
+    }
+    if let Some(columns) = columns {
+        let modes = ["user", "system", "used"];
+        let cpu = |mode: &&str| mean(columns, &format!("system.cpu.utilization{{cpu.mode={mode}}}"));
+        let host: Vec<f64> = modes.iter().filter_map(cpu).collect();
+        if !host.is_empty() {
+            utilisation.insert("host CPU".to_owned(), host.iter().sum());
+        }
+    }
+    StepFigures {
+        rate_per_s: figures.rate_per_s,
+        latency_ms: figures.value(slo.metric),
+        enough: figures.enough(slo.metric),
+        error_share: figures.error_share(),
+        invalid_reasons: run.invalid_reasons.clone(),
+        utilisation,
+    }
+}
+
+impl Engine {
+    /// Starts a search as a job whose result is its id.
+    ///
+    /// # Errors
+    /// When the objective or the plan is refused, a guard says no, or another benchmark runs.
+    pub async fn knee_start(self: &Arc<Self>, request: KneeRequest) -> Result<JobStatus, ApiError> {
+        let slo = objective(&request.slo)?;
+        if !(1..=10_000).contains(&request.max_connections) {
+            return Err(ApiError::bad_request("max_connections: A search has 1 to 10 000 connections at most"));
+        }
+        let mut spec = request.spec.clone();
+        // A rate above capacity has no steady state: concurrency is searched instead (reference, benchmarks 4.7).
+        spec.load = Load::Closed;
+        spec.connections = request.max_connections;
+        for seconds in [request.step_s, request.confirm_s] {
+            spec.duration_s = seconds;
+            perfdeck_bench::validate(&spec)?;
+        }
+        let environment =
+            self.bench_allowed(&spec, request.environment_id.as_deref(), request.confirm.as_deref()).await?;
+        self.bench_is_free()?;
+        let plan = KneePlan {
+            max: request.max_connections,
+            step_s: request.step_s,
+            confirm_s: request.confirm_s,
+            ..KneePlan::new(slo)
+        };
+        let name = format!("{} {}", spec.method.as_str(), spec.url);
+        *self.bench_spec.lock().unwrap_or_else(PoisonError::into_inner) = Some(perfdeck_bench::redacted(&spec));
+        let environment_id = environment.as_ref().map(|e| e.id.clone());
+        let environment_name = environment.map(|e| e.name);
+        let (engine, title) = (self.clone(), format!("Knee of {name} at {}", request.slo));
+        Ok(self.jobs.spawn("bench", title, environment_id.clone(), move |job| async move {
+            let mut search = KneeSearch::new(plan);
+            let names = (environment_id.clone(), environment_name);
+            engine.run_knee(&mut search, &spec, &slo, &names, &job).await?;
+            let stored = StoredKnee {
+                id: Uuid::now_v7().to_string(),
+                name,
+                created_ms: engine.clock.now_ms(),
+                environment_id,
+                slo: request.slo,
+                knee: search.outcome(),
+            };
+            engine.store.put_knee(&stored).await?;
+            engine.changed(&[Tag::Runs]);
+            Ok(Some(format!("knee/{}", stored.id)))
+        }))
+    }
+
+    async fn run_knee(
+        self: &Arc<Self>,
+        search: &mut KneeSearch,
+        spec: &HttpBenchSpec,
+        slo: &Slo,
+        (environment_id, environment_name): &(Option<String>, Option<String>),
+        job: &JobContext,
+    ) -> Result<(), ApiError> {
+        let mut done = 0.0_f64;
+        while let Some(next) = search.next() {
+            let words = format!("{} connections", next.concurrency);
+            let context = RunContext {
+                run_id: Uuid::now_v7().to_string(),
+                name: format!("knee, {words}"),
+                environment_id: environment_id.clone(),
+                environment_name: environment_name.clone(),
+                machine: self.machine.clone(),
+                clock: self.clock.clone(),
+            };
+            let spec = HttpBenchSpec { connections: next.concurrency, duration_s: next.duration_s, ..spec.clone() };
+            // How many steps it takes is not known; each one does a sixth of what is left.
+            let share = (1.0 - done) / 6.0;
+            let run = self.bench_run(Bench { spec, context, from: done, share, words }, job).await?;
+            done += share;
+            if job.cancel.is_cancelled() {
+                return Err(ApiError::new(ErrorCode::Cancelled, "The search was stopped; its finished runs are kept"));
+            }
+            let columns = match environment_id {
+                Some(_) => Some(self.run_series(&run.id, None).await?),
+                None => None,
+            };
+            search.record(step(&run, columns.as_ref(), slo));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn objectives_are_read_with_their_units() {
+        for (text, metric, ms) in [
+            ("p99<50ms", BenchMetric::P99, 50.0),
+            ("p95 <= 1.5s", BenchMetric::P95, 1500.0),
+            ("p50<800us", BenchMetric::P50, 0.8),
+            ("p99.9 < 2 s", BenchMetric::P999, 2000.0),
+        ] {
+            let slo = objective(text).expect(text);
+            assert_eq!(slo.metric, metric, "{text}");
+            assert!((slo.limit_ms - ms).abs() < 1e-9, "{text} is {ms} ms, not {}", slo.limit_ms);
+        }
+        for text in ["", "p99", "p99<", "p99<50", "p42<5ms", "p99>5ms", "p99<-1ms", "p99<0ms", "p99<5parsecs"] {
+            let error = objective(text).expect_err(text);
+            assert!(error.hint.is_some(), "{text} is refused with the way to write it");
+        }
+    }
+}
