@@ -46,7 +46,8 @@ pub(crate) fn binary(name: &str, release: bool) -> PathBuf {
 pub(crate) fn bundle(options: &Options) -> Outcome {
     setup::packages(&[Need::Build, Need::Window], options)?;
     setup::node()?;
-    ui::install()?;
+    ui::build()?;
+    build(&["perfdeck", "perfdeck-cli"], true)?;
     let tauri = root().join("ui/node_modules/.bin/tauri");
     if !tauri.exists() {
         return Err("ui/node_modules/.bin/tauri is missing: @tauri-apps/cli must be in ui/package.json"
@@ -60,7 +61,8 @@ pub(crate) fn bundle(options: &Options) -> Outcome {
     } else {
         "msi"
     };
-    run_command(command(tauri).args(["build", "--bundles", kind]))?;
+    // Packs the program that is built above, with the same settings as every other release build.
+    run_command(command(tauri).args(["bundle", "--bundles", kind]))?;
     let folder = binary("bundle", true).join(kind);
     for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
         if let Ok(data) = entry.metadata()

@@ -11,11 +11,14 @@ mod cpu;
 mod full;
 mod judge;
 mod pacing;
+pub mod plan;
+mod plan_run;
 mod raw;
 mod record;
 mod run;
 mod shared;
 mod target;
 
+pub use plan_run::{judge_thresholds, single_request};
 pub use run::{Error, RunContext, run_http};
 pub use target::{redacted, resolve, validate};

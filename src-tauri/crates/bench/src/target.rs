@@ -137,12 +137,17 @@ pub(crate) fn target(spec: &HttpBenchSpec) -> Result<Target, ApiError> {
     })
 }
 
+/// Whether a header's value is a secret, as far as its name tells.
+pub(crate) fn is_secret(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    SECRET.contains(&name.as_str()) || SECRET_WORDS.iter().any(|word| name.contains(word))
+}
+
 /// A plan as it is stored: values of secret headers are masked.
 pub fn redacted(spec: &HttpBenchSpec) -> HttpBenchSpec {
     let mut spec = spec.clone();
     for header in &mut spec.headers {
-        let name = header.name.to_ascii_lowercase();
-        if SECRET.contains(&name.as_str()) || SECRET_WORDS.iter().any(|word| name.contains(word)) {
+        if is_secret(&header.name) {
             "••••".clone_into(&mut header.value);
         }
     }

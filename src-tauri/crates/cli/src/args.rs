@@ -177,8 +177,56 @@ pub(crate) enum BenchCommand {
     },
     /// Prove a difference: interleaved pairs of runs in random order, with a verdict
     Duet(Box<BenchDuet>),
+    /// Run a plan; exits with 3 when a threshold does not hold
+    Run(BenchPlan),
+    /// Check, import and describe plans
+    #[command(subcommand)]
+    Plan(PlanCommand),
     /// Find the highest concurrency that keeps an objective, and what limits it
     Knee(Box<BenchKnee>),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BenchPlan {
+    /// Plan file (TOML)
+    pub(crate) plan: PathBuf,
+    /// Environment the run belongs to; paths of the plan are added to its API's address
+    #[arg(long, value_name = "NAME")]
+    pub(crate) env: Option<String>,
+    /// The environment's name again, where its guard asks for it
+    #[arg(long, value_name = "NAME")]
+    pub(crate) confirm: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PlanCommand {
+    /// Read a plan and name everything that is wrong with it
+    Check {
+        /// Plan file (TOML)
+        plan: PathBuf,
+    },
+    /// Make a plan of what other tools wrote; the plan goes to stdout, what was left out to stderr
+    Import {
+        /// What the file is
+        kind: PlanSource,
+        /// The file; - reads stdin
+        file: PathBuf,
+    },
+    /// Write the JSON Schema of plans to stdout
+    Schema,
+}
+
+/// What a plan can be made of.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub(crate) enum PlanSource {
+    /// A curl command, as browsers copy it
+    Curl,
+    /// An OpenAPI 3 description in JSON
+    Openapi,
+    /// A HAR recording
+    Har,
+    /// An access log in the common or combined format
+    AccessLog,
 }
 
 #[derive(Debug, Args)]

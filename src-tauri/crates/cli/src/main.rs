@@ -10,6 +10,7 @@ mod environments;
 mod knee;
 mod monitor;
 mod output;
+mod plans;
 mod reports;
 mod serve;
 
@@ -168,6 +169,7 @@ async fn run(cli: Cli) -> Done {
             answers::write_schemas(dir)?;
             return Ok(FINE);
         }
+        Command::Bench(BenchCommand::Plan(command)) => return plans::plan(command),
         _ => {}
     }
     let engine = Engine::open(EngineOptions { data_dir: cli.data_dir.clone(), clock: None }).await?;
@@ -190,6 +192,9 @@ async fn with_engine(engine: &Arc<Engine>, cli: &Cli) -> Done {
         Command::Monitor(args) => monitor::monitor(engine, args, source, json).await,
         Command::Bench(BenchCommand::Http(args)) => bench::http(engine, args, source, json).await,
         Command::Bench(BenchCommand::Compare { a, b }) => compare::runs(engine, a, b, json).await,
+        Command::Bench(BenchCommand::Run(args)) => plans::run(engine, args, source, json).await,
+        // Handled before an engine was opened.
+        Command::Bench(BenchCommand::Plan(_)) => Ok(FINE),
         Command::Bench(BenchCommand::Knee(args)) => knee::knee(engine, args, source, json).await,
         Command::Bench(BenchCommand::Duet(args)) => compare::duet(engine, args, source, json).await,
         Command::Db(DbCommand::Activity { env }) => database::activity(engine, env.as_deref(), source, json).await,

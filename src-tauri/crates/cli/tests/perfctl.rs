@@ -348,6 +348,43 @@ fn the_knee_is_where_the_objective_stops_holding() {
 }
 
 #[test]
+fn a_plan_is_checked_run_and_judged_by_its_thresholds() {
+    let target = ScriptedHttp::start_now(|_| Answer::ok("hello").after(Duration::from_millis(2))).expect("target");
+    let dir = temp();
+    let file = dir.path().join("plan.toml");
+    let path = file.to_str().expect("UTF-8");
+    let write = |thresholds: &str| {
+        let text = format!(
+            "name = \"browse\"\nbase_url = \"{}\"\nduration = \"1s\"\nthresholds = [{thresholds}]\n\
+             [load]\nkind = \"closed\"\nconnections = 4\n[[steps]]\nname = \"home\"\nkind = \"http\"\npath = \"/\"\n",
+            target.url()
+        );
+        std::fs::write(&file, text).expect("write");
+    };
+    write("\"p50 < 500ms\", \"errors < 0.1%\"");
+    assert_eq!(run(dir.path(), &["bench", "plan", "check", path]).0, 0, "a good plan is fine");
+    let good = json(dir.path(), &["bench", "run", path], 0);
+    assert_eq!(good["name"], "browse", "the run carries the plan's name");
+    assert_eq!(good["thresholds"][0]["ok"], true, "a threshold that holds: {}", good["thresholds"]);
+    write("\"p50 < 1ms\"");
+    let bad = json(dir.path(), &["bench", "run", path], 3);
+    assert_eq!(bad["thresholds"][0]["ok"], false, "one that does not makes it 3: {}", bad["thresholds"]);
+    std::fs::write(
+        &file,
+        "name = \"x\"\n[[steps]]\nname = \"login\"\nkind = \"http\"\npath = \"/\"\nmethud = \"GET\"\n",
+    )
+    .expect("write");
+    let (code, _, err) = run(dir.path(), &["bench", "run", path]);
+    assert!(code == 2 && err.contains("login") && err.contains("method"), "a typing error names its step: {err}");
+    let curl = dir.path().join("curl.txt");
+    std::fs::write(&curl, "curl 'http://127.0.0.1:1/a?b=1' -H 'Authorization: Bearer canary-curl'").expect("write");
+    let (code, out, err) = run(dir.path(), &["bench", "plan", "import", "curl", curl.to_str().expect("UTF-8")]);
+    assert_eq!(code, 0, "a curl command is read: {err}");
+    assert!(out.contains("/a?b=1") && out.contains("env:"), "it becomes a plan: {out}");
+    assert!(!out.contains("canary") && !err.contains("canary"), "its secret becomes a reference: {out} {err}");
+}
+
+#[test]
 fn hooks_switch_one_target_between_its_states() {
     let target = ScriptedHttp::start_now(|_| Answer::ok("hello")).expect("target");
     let (dir, url) = (temp(), target.url());

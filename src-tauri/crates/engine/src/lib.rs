@@ -32,6 +32,14 @@ use perfdeck_model::{
 use tokio::sync::{Mutex, broadcast, watch};
 use tokio_util::sync::CancellationToken;
 
+/// Benchmark plans: reading, checking, importing and running them.
+pub mod plans {
+    pub use perfdeck_bench::plan::{
+        Folder, Plan, Severity, ThresholdResult, from_toml, import, schema, to_toml, validate,
+    };
+    pub use perfdeck_bench::{judge_thresholds, single_request};
+}
+
 /// The words and numbers of comparisons, for the faces that show them.
 pub mod compare {
     pub use perfdeck_bench::compare::knee::{Knee, KneePoint, KneeState};
