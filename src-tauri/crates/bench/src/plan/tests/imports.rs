@@ -165,7 +165,7 @@ fn a_recording() {
 
 #[test]
 fn an_access_log() {
-    let (plan, notes) = from_access_log(include_str!("golden/access.log")).expect("imported");
+    let (plan, notes) = from_access_log(include_str!("golden/access_log.txt")).expect("imported");
     check(&plan, &notes);
     let weights: Vec<_> = plan.steps.iter().map(|s| (s.name.as_str(), s.weight)).collect();
     let expected = [
