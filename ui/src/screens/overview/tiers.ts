@@ -164,7 +164,7 @@ function hostLanes(has: (id: string) => boolean, limits: Record<string, number |
       kind: 'stack',
       height: 52,
       series: modes,
-      scale: { kind: 'zero', upTo: 1 },
+      scale: { kind: 'zero', upTo: 1, cap: 1 },
     },
     {
       key: 'memory',
