@@ -4,7 +4,7 @@
 
 fn main() {
     // WebKitGTK's renderer is chosen before any thread starts; see `platform`.
-    if perfdeck_lib::platform::restarted_with_renderer_settings() {
+    if perfdeck_lib::platform::restarted_with_settings() {
         return;
     }
     perfdeck_lib::run();

@@ -14,6 +14,8 @@ pub(crate) enum Need {
     Window,
     /// What the tests run against.
     Tests,
+    /// What the load engines are measured beside.
+    Peers,
 }
 
 /// How to see whether something is there.
@@ -51,6 +53,7 @@ const REQUIREMENTS: &[Requirement] = &[
     requirement(Need::Tests, "webkit2gtk-driver", Probe::Program(&["WebKitWebDriver"]), None),
     requirement(Need::Tests, "chromium", Probe::Program(&["chromium", "chromium-browser", "google-chrome"]), None),
     requirement(Need::Tests, "chromium-driver", Probe::Program(&["chromedriver"]), None),
+    requirement(Need::Peers, "wrk", Probe::Program(&["wrk"]), Some("wrk")),
     requirement(Need::Tests, "procps", Probe::Program(&["kill"]), None),
 ];
 

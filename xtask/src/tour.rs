@@ -22,7 +22,6 @@ const COLUMNS: &[(&str, &[&str], f64, usize)] = &[
     ("CPU %", &["system.cpu.utilization{cpu.mode=user}", "system.cpu.utilization{cpu.mode=used}"], 100.0, 1),
     ("memory GB", &["system.memory.usage"], 1e-9, 2),
     ("db tx/s", &["database.transactions"], 1.0, 0),
-    ("db hits %", &["database.cache.hit_ratio"], 100.0, 1),
     ("cache op/s", &["cache.operations"], 1.0, 0),
     ("cache hits %", &["cache.hit_ratio"], 100.0, 1),
     ("API req/s", &["http.server.requests"], 1.0, 0),

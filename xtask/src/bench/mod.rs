@@ -24,7 +24,11 @@ pub(crate) fn bench(options: &Options) -> Outcome {
     let Some(area @ ("startup" | "monitor" | "ui" | "http" | "pacing")) = area else {
         return Err(Failure::with_code(2, "name an area: startup, monitor, ui, http or pacing"));
     };
-    setup::packages(&[Need::Build, Need::Window, Need::Tests], options)?;
+    let mut needs = vec![Need::Build, Need::Window, Need::Tests];
+    if area == "http" {
+        needs.push(Need::Peers);
+    }
+    setup::packages(&needs, options)?;
     setup::node()?;
     ui::build()?;
     build(&["perfdeck", "perfdeck-cli"], true)?;

@@ -35,6 +35,12 @@ pub(crate) fn shed_above(shared: &Shared) -> usize {
     ((10.0 * rate).max(1000.0) as usize / shared.threads.max(1)).max(1)
 }
 
+/// Pause of a connection after this many failures in a row, so that a refused port does not make the generator spin:
+/// 1 ms twice, then 10 ms, doubling to 80 ms.
+pub(crate) fn back_off(failures: u32) -> Duration {
+    Duration::from_millis(if failures < 3 { 1 } else { 10u64 << failures.min(6).saturating_sub(3) })
+}
+
 /// Waits with microseconds of lateness instead of the runtime's timer wheel, which rounds up to whole milliseconds and
 /// would put half a millisecond into every figure of an open loop.
 ///
@@ -79,33 +85,48 @@ async fn coarse(at: Instant) {
     }
 }
 
+/// The kernel's precise timer, for both engines.
 #[cfg(target_os = "linux")]
-mod linux {
-    use std::io::ErrorKind;
-    use std::os::fd::AsFd;
-    use std::time::{Duration, Instant};
+pub(crate) mod timerfd {
+    use std::os::fd::{AsFd, OwnedFd};
+    use std::time::Duration;
 
     use rustix::time::{
         Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create, timerfd_settime,
     };
+
+    /// A timer that is not armed; `None` where the kernel gives none.
+    pub(crate) fn create() -> Option<OwnedFd> {
+        timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC).ok()
+    }
+
+    /// Whether it is set to expire once after this time. Setting it anew clears an expiry that nobody read.
+    pub(crate) fn arm(timer: &impl AsFd, left: Duration) -> bool {
+        // Zero would disarm it.
+        let Ok(once) = Timespec::try_from(left.max(Duration::from_nanos(1))) else { return false };
+        let spec = Itimerspec { it_interval: Timespec { tv_sec: 0, tv_nsec: 0 }, it_value: once };
+        timerfd_settime(timer.as_fd(), TimerfdTimerFlags::empty(), &spec).is_ok()
+    }
+}
+
+#[cfg(target_os = "linux")]
+mod linux {
+    use std::io::ErrorKind;
+    use std::time::Instant;
+
     use tokio::net::unix::pipe::Receiver;
+
+    use super::timerfd;
 
     /// A `timerfd` in the runtime's epoll. It is no pipe, but like one it becomes readable and is read; the general
     /// `AsyncFd` of tokio can only be made with unsafe code.
     pub(super) fn timer() -> Option<Receiver> {
-        let fd = timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC).ok()?;
-        Receiver::from_owned_fd_unchecked(fd).ok()
+        Receiver::from_owned_fd_unchecked(timerfd::create()?).ok()
     }
 
     /// Whether the timer worked.
     pub(super) async fn wait(timer: &Receiver, at: Instant) -> bool {
-        // Zero would disarm it.
-        let wait = at.saturating_duration_since(Instant::now()).max(Duration::from_nanos(1));
-        let never = Timespec { tv_sec: 0, tv_nsec: 0 };
-        let Ok(once) = Timespec::try_from(wait) else { return false };
-        let spec = Itimerspec { it_interval: never, it_value: once };
-        // Setting it also clears an expiry that nobody read.
-        if timerfd_settime(timer.as_fd(), TimerfdTimerFlags::empty(), &spec).is_err() {
+        if !timerfd::arm(timer, at.saturating_duration_since(Instant::now())) {
             return false;
         }
         loop {

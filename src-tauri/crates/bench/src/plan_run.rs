@@ -2,12 +2,13 @@
 //! name, never left out in silence.
 use std::collections::BTreeMap;
 
-use perfdeck_model::{ApiError, ErrorCode, Header, HttpBenchSpec, LatencyMs, Load, Method, Run};
+use perfdeck_model::{ApiError, ErrorCode, Header, HttpBenchSpec, LatencyMs, Load, Run};
 
 use crate::plan::{
-    Action, Arrivals, Auth, Builtins, Compiler, Distribution, Figures, HttpMethod, HttpStep, Load as PlanLoad, Plan,
-    Quantile, Scope, StepFigures, Threshold, ThresholdResult, Warmup,
+    Action, Arrivals, Auth, Builtins, Compiler, Distribution, Figures, HttpStep, Load as PlanLoad, Plan, Quantile,
+    Scope, StepFigures, Threshold, ThresholdResult, Warmup,
 };
+use crate::record::{ms, unpacked};
 use crate::target::is_secret;
 
 /// Shortest value of an environment variable that is looked for where a run would store it.
@@ -67,18 +68,6 @@ impl Texts<'_> {
             None => Ok(()),
         }
     }
-}
-
-fn method(plan: &Plan, method: HttpMethod) -> Result<Method, ApiError> {
-    Ok(match method {
-        HttpMethod::Get => Method::Get,
-        HttpMethod::Head => Method::Head,
-        HttpMethod::Post => Method::Post,
-        HttpMethod::Put => Method::Put,
-        HttpMethod::Patch => Method::Patch,
-        HttpMethod::Delete => Method::Delete,
-        HttpMethod::Options => return Err(not_yet(plan, "OPTIONS")),
-    })
 }
 
 /// What the engines cannot do yet.
@@ -190,13 +179,11 @@ pub fn single_request(
     };
     let (load, connections) = match &plan.load {
         PlanLoad::Closed { connections, .. } => (Load::Closed, *connections),
-        PlanLoad::Open { rate_per_s, max_in_flight, .. } => {
-            (Load::Rate { rate_per_s: *rate_per_s }, (*max_in_flight).min(10_000))
-        }
+        PlanLoad::Open { rate_per_s, max_in_flight, .. } => (Load::Rate { rate_per_s: *rate_per_s }, *max_in_flight),
     };
     Ok(HttpBenchSpec {
         url,
-        method: method(plan, http.method)?,
+        method: http.method,
         headers,
         body,
         load,
@@ -212,15 +199,11 @@ pub fn single_request(
     })
 }
 
-fn distribution(l: &LatencyMs) -> Option<Distribution> {
-    let quantiles = [(0.5, l.p50), (0.9, l.p90), (0.95, l.p95), (0.99, l.p99), (0.999, l.p999)];
-    (l.n > 0).then(|| Distribution {
-        n: l.n,
-        min: l.min,
-        mean: l.mean,
-        max: l.max,
-        quantiles: quantiles.map(|(q, ms)| Quantile { q, ms }).to_vec(),
-    })
+/// A stored distribution with these quantiles, read from its histogram.
+fn distribution(l: &LatencyMs, packed: &str, quantiles: &[f64]) -> Option<Distribution> {
+    let times = unpacked(packed).filter(|times| !times.is_empty())?;
+    let quantiles = quantiles.iter().map(|q| Quantile { q: *q, ms: ms(times.value_at_quantile(*q)) }).collect();
+    Some(Distribution { n: l.n, min: l.min, mean: l.mean, max: l.max, quantiles })
 }
 
 /// How a plan's thresholds turned out in a run of its one step.
@@ -228,28 +211,32 @@ fn distribution(l: &LatencyMs) -> Option<Distribution> {
 /// # Errors
 /// [`ErrorCode::BadRequest`] naming a threshold that cannot be read.
 pub fn judge_thresholds(plan: &Plan, run: &Run) -> Result<Vec<ThresholdResult>, ApiError> {
+    let thresholds = plan
+        .thresholds
+        .iter()
+        .map(|text| {
+            Threshold::parse(text).map_err(|e| ApiError::bad_request(format!("threshold '{}': {}", e.text, e.message)))
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    let wanted: Vec<f64> = thresholds.iter().filter_map(Threshold::quantile).collect();
+    let open_loop = run.target_rate_per_s.is_some();
     let figures = StepFigures {
         requests: run.requests,
         errors: run.errors,
         rate_per_s: Some(run.rate_per_s),
-        response: distribution(&run.response_ms),
-        service: distribution(&run.service_ms),
-        lag: run.target_rate_per_s.and_then(|_| distribution(&run.schedule_lag_ms)),
+        response: distribution(&run.response_ms, &run.response_histogram, &wanted),
+        service: distribution(&run.service_ms, &run.service_histogram, &wanted),
+        lag: open_loop.then(|| distribution(&run.schedule_lag_ms, &run.lag_histogram, &wanted)).flatten(),
     };
     let steps = plan.steps.iter().map(|step| (step.name.clone(), figures.clone())).collect();
     let all = Figures { total: figures, steps };
-    plan.thresholds
-        .iter()
-        .map(|text| {
-            let threshold = Threshold::parse(text)
-                .map_err(|e| ApiError::bad_request(format!("threshold '{}': {}", e.text, e.message)))?;
-            Ok(threshold.evaluate(&all))
-        })
-        .collect()
+    Ok(thresholds.iter().map(|threshold| threshold.evaluate(&all)).collect())
 }
 
 #[cfg(test)]
 mod tests {
+    use perfdeck_model::Method;
+
     use super::*;
     use crate::plan::from_toml;
 

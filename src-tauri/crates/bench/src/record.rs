@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use hdrhistogram::Histogram;
-use hdrhistogram::serialization::{Serializer, V2DeflateSerializer};
+use hdrhistogram::serialization::{Deserializer, Serializer, V2DeflateSerializer};
 use perfdeck_model::{ErrorCount, Interval, LatencyMs, Percentile, StatusCount};
 
 /// Histograms count microseconds up to an hour with three significant digits.
@@ -403,6 +403,12 @@ pub(crate) fn packed(h: &Histogram<u64>) -> String {
     base64::engine::general_purpose::STANDARD.encode(bytes)
 }
 
+/// A histogram as [`packed`] wrote it; `None` when it cannot be read.
+pub(crate) fn unpacked(text: &str) -> Option<Histogram<u64>> {
+    let bytes = base64::engine::general_purpose::STANDARD.decode(text).ok()?;
+    Deserializer::new().deserialize(&mut bytes.as_slice()).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -484,9 +490,8 @@ mod tests {
         for us in [1, 250, 1_000_000, 90_000_000] {
             h.record(us).expect("in range");
         }
-        let bytes = base64::engine::general_purpose::STANDARD.decode(packed(&h)).expect("base64");
-        let back: Histogram<u64> =
-            hdrhistogram::serialization::Deserializer::new().deserialize(&mut bytes.as_slice()).expect("V2 compressed");
+        let back = unpacked(&packed(&h)).expect("base64 of V2 compressed");
+        assert!(unpacked("not base64!").is_none(), "what is damaged is no histogram");
         assert_eq!(back.len(), 4, "all samples are there");
         assert_eq!(back.max(), h.max(), "with their values");
     }

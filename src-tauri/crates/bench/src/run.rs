@@ -230,8 +230,7 @@ impl Engine {
             addresses,
             timeout,
             bodyless: spec.method == Method::Head,
-            // RFC 9110, section 9.2.2.
-            idempotent: matches!(spec.method, Method::Get | Method::Head | Method::Put | Method::Delete),
+            idempotent: spec.method.is_idempotent(),
             preferred,
         })))
     }

@@ -7,7 +7,6 @@ mod connect;
 mod discover;
 mod memory;
 mod test;
-mod tls;
 
 pub use collector::CacheCollector;
 pub use discover::discover;

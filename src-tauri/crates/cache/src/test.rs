@@ -11,7 +11,6 @@ use tokio::net::TcpStream;
 
 use crate::collector::{count, fields, keys};
 use crate::connect::{acl, connect, explain, primaries, primary};
-use crate::tls;
 
 /// Longest wait for name resolution and for a TCP connection.
 const REACH: Duration = Duration::from_secs(2);
@@ -301,7 +300,7 @@ async fn certificate(target: &CacheTarget, host: &HostPort, stream: TcpStream, r
             return Ok(());
         }
     };
-    match tokio::time::timeout(ANSWER, tls::handshake(&host.host, stream)).await {
+    match tokio::time::timeout(ANSWER, perfdeck_tls::handshake(&host.host, stream)).await {
         Err(_) => {
             let e = ApiError::new(
                 ErrorCode::Timeout,

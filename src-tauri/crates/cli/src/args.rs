@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
+use perfdeck_engine::plans::Span;
 use perfdeck_model::{Header, Kind, Method};
 
 /// Measure databases, caches and HTTP APIs, and prove what a change did.
@@ -233,7 +234,7 @@ pub(crate) enum PlanSource {
 pub(crate) struct BenchKnee {
     /// Full URL
     pub(crate) url: String,
-    /// The objective, such as 'p99<50ms'
+    /// The objective, such as 'p99<50ms'; more than 0.1 % errors fail it too
     #[arg(long, value_name = "SLO")]
     pub(crate) slo: String,
     /// Highest concurrency
@@ -418,27 +419,14 @@ pub(crate) struct ReportArgs {
     pub(crate) title: Option<String>,
 }
 
-/// `500ms`, `30s`, `5m`, `1h`; a bare number is seconds.
+/// `500ms`, `30s`, `5m`, `1h30m`; a bare number is seconds. As in plans.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
-    let text = text.trim();
-    let split = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
-    let (number, unit) = text.split_at(split);
-    let factor = match unit.trim() {
-        "ms" => 1e-3,
-        "" | "s" => 1.0,
-        "m" | "min" => 60.0,
-        "h" => 3600.0,
-        other => return Err(format!("'{other}' is not a unit of time: write 500ms, 30s, 5m or 1h")),
-    };
-    let number: f64 = number.parse().map_err(|_| format!("'{text}' is not a time: write 500ms, 30s, 5m or 1h"))?;
-    Duration::try_from_secs_f64(number * factor).map_err(|_| format!("'{text}' is too long"))
+    Span::parse(text).map(|span| span.0)
 }
 
 fn method(text: &str) -> Result<Method, String> {
-    [Method::Get, Method::Head, Method::Post, Method::Put, Method::Patch, Method::Delete]
-        .into_iter()
-        .find(|m| m.as_str().eq_ignore_ascii_case(text))
-        .ok_or_else(|| format!("'{text}' is not a method: use GET, HEAD, POST, PUT, PATCH or DELETE"))
+    Method::parse(text)
+        .ok_or_else(|| format!("'{text}' is not a method: use {}", Method::ALL.map(Method::as_str).join(", ")))
 }
 
 fn header(text: &str) -> Result<Header, String> {

@@ -1,5 +1,4 @@
 //! `perfctl env`: environments, and where one comes from when it is not in the local store.
-use std::path::Path;
 use std::sync::Arc;
 
 use perfdeck_engine::{Engine, draft_from_variables, parse_dotenv};
@@ -11,25 +10,17 @@ use serde_json::{Value, json};
 
 use crate::answers::{Environments, OneEnvironment, Removed, Tested};
 use crate::args::{EnvAdd, Source};
+use crate::files::read;
 use crate::output::{self, Done, plain};
 use crate::{FAILED, FINE, call, prepare};
 
 /// A description of an environment is a page of text, not a disk image.
 const FILE_LIMIT: u64 = 1 << 20;
 
-fn read(path: &Path) -> Result<String, ApiError> {
-    let refuse = |e: &dyn std::fmt::Display| ApiError::bad_request(format!("{} cannot be read: {e}", path.display()));
-    let meta = std::fs::metadata(path).map_err(|e| refuse(&e))?;
-    if !meta.is_file() || meta.len() > FILE_LIMIT {
-        return Err(refuse(&"it is not a text file under 1 MiB"));
-    }
-    std::fs::read_to_string(path).map_err(|e| refuse(&e))
-}
-
 /// The environment that a file or the process's variables describe.
 fn draft(source: &Source) -> Result<Option<EnvironmentDraft>, ApiError> {
     if let Some(path) = &source.config {
-        let text = read(path)?;
+        let text = read(path, FILE_LIMIT)?;
         // The parser's message may quote a line with a password, so only its place is told.
         let draft: EnvironmentDraft = toml::from_str(&text).map_err(|e| {
             let line = e.span().map_or(1, |s| text[..s.start.min(text.len())].matches('\n').count() + 1);
@@ -41,7 +32,7 @@ fn draft(source: &Source) -> Result<Option<EnvironmentDraft>, ApiError> {
         return Ok(Some(draft));
     }
     if let Some(path) = &source.env_file {
-        let text = read(path)?;
+        let text = read(path, FILE_LIMIT)?;
         let variables = parse_dotenv(&text);
         return draft_from_variables(variables.iter().map(|(k, v)| (k.as_str(), v.as_str()))).map(Some);
     }

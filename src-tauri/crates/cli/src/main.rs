@@ -7,6 +7,7 @@ mod bench;
 mod compare;
 mod database;
 mod environments;
+mod files;
 mod knee;
 mod monitor;
 mod output;

@@ -1,5 +1,4 @@
 //! `perfctl bench run` and `bench plan`: plans in TOML.
-use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -11,30 +10,17 @@ use serde_json::json;
 use crate::answers::PlanRun;
 use crate::args::{BenchPlan, PlanCommand, PlanSource, Source};
 use crate::bench::{follow, show};
+use crate::files::read;
 use crate::output::{self, Done, figures, plain};
 use crate::{FAILED, FINE, INCOMPLETE, USAGE, VERDICT, call, environments};
 
 /// Plans and recordings are text of this size at most, in bytes.
 const LIMIT: u64 = 64 << 20;
 
-fn read(path: &Path) -> Result<String, ApiError> {
-    let refuse = |e: &dyn std::fmt::Display| ApiError::bad_request(format!("{} cannot be read: {e}", path.display()));
-    let mut text = String::new();
-    if path == Path::new("-") {
-        std::io::stdin().lock().take(LIMIT).read_to_string(&mut text).map_err(|e| refuse(&e))?;
-        return Ok(text);
-    }
-    let file = std::fs::File::open(path).map_err(|e| refuse(&e))?;
-    if file.metadata().is_ok_and(|meta| !meta.is_file() || meta.len() > LIMIT) {
-        return Err(refuse(&"it is not a text file under 64 MiB"));
-    }
-    file.take(LIMIT).read_to_string(&mut text).map_err(|e| refuse(&e))?;
-    Ok(text)
-}
-
 /// Reads a plan and says what is wrong with it; answers it when nothing keeps it from running.
 fn checked(path: &Path) -> Result<Option<Plan>, ApiError> {
-    let plan = plans::from_toml(&read(path)?).map_err(|e| ApiError::bad_request(format!("{}: {e}", path.display())))?;
+    let plan =
+        plans::from_toml(&read(path, LIMIT)?).map_err(|e| ApiError::bad_request(format!("{}: {e}", path.display())))?;
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let problems = plans::validate(&plan, &Folder(folder.to_owned()));
     let mut wrong = false;
@@ -57,7 +43,7 @@ pub(crate) fn plan(command: &PlanCommand) -> Done {
             None => USAGE,
         }),
         PlanCommand::Import { kind, file } => {
-            let text = read(file)?;
+            let text = read(file, LIMIT)?;
             let made = match kind {
                 PlanSource::Curl => import::from_curl(&text),
                 PlanSource::Openapi => import::from_openapi(&text),

@@ -361,7 +361,7 @@ fn a_plan_is_checked_run_and_judged_by_its_thresholds() {
         );
         std::fs::write(&file, text).expect("write");
     };
-    write("\"p50 < 500ms\", \"errors < 0.1%\"");
+    write("\"p50 < 500ms\", \"p75 < 500ms\", \"errors < 0.1%\"");
     assert_eq!(run(dir.path(), &["bench", "plan", "check", path]).0, 0, "a good plan is fine");
     let good = json(dir.path(), &["bench", "run", path], 0);
     assert_eq!(good["name"], "browse", "the run carries the plan's name");

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use perfdeck_model::{ApiError, Environment, ErrorCode, HttpBenchSpec, Kind, Load, Method};
+use perfdeck_model::{ApiError, Environment, ErrorCode, HttpBenchSpec, Kind, Load};
 
 use crate::Engine;
 
@@ -19,7 +19,7 @@ pub(crate) fn check_load(environment: &Environment, spec: &HttpBenchSpec, unlock
     let name = &environment.name;
     let refuse = |message: String, hint: &str| Err(ApiError::new(ErrorCode::Guarded, message).hint(hint));
     let cap = environment.guards.max_rate_per_s;
-    let writes = !matches!(spec.method, Method::Get | Method::Head);
+    let writes = !spec.method.is_safe();
     match (spec.load, cap) {
         _ if writes && environment.guards.read_only && !unlocked => refuse(
             format!("'{name}' is read-only: {} requests can change it", spec.method.as_str()),
@@ -78,7 +78,7 @@ impl Engine {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use perfdeck_model::{Guards, PoolSettings, Targets};
+    use perfdeck_model::{Guards, Method, PoolSettings, Targets};
 
     fn environment(kind: Kind) -> Environment {
         Environment {

@@ -3,9 +3,10 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
 
 use perfdeck_bench::RunContext;
+use perfdeck_bench::compare;
 use perfdeck_bench::compare::figures::BenchMetric;
 use perfdeck_bench::compare::knee::{Knee, KneePlan, KneeSearch, Slo, StepFigures};
-use perfdeck_bench::compare::{self};
+use perfdeck_bench::plan::{Clock, Metric, Threshold};
 use perfdeck_model::{ApiError, Columns, ErrorCode, HttpBenchSpec, JobStatus, Load, Run, Tag};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
@@ -57,35 +58,30 @@ pub struct StoredKnee {
 /// Largest share of errors that an objective tolerates.
 const MAX_ERROR_SHARE: f64 = 0.001;
 
-/// Reads `p99<50ms`, `p95 <= 1.5s`, `p50<800us`.
+/// Reads an objective: a plan's threshold on one of the response percentiles that a comparison knows.
 fn objective(text: &str) -> Result<Slo, ApiError> {
-    let wrong = || {
-        ApiError::bad_request(format!("slo: '{}' is not an objective", text.escape_debug()))
+    let wrong = |why: &str| {
+        ApiError::bad_request(format!("slo: '{}' is not an objective: {why}", text.escape_debug()))
             .hint("Write a percentile and its limit: 'p99<50ms' (p50, p90, p95, p99 or p99.9; us, ms or s)")
     };
-    let (name, limit) = text.split_once('<').ok_or_else(wrong)?;
-    let metric = match name.trim() {
-        "p50" => BenchMetric::P50,
-        "p90" => BenchMetric::P90,
-        "p95" => BenchMetric::P95,
-        "p99" => BenchMetric::P99,
-        "p99.9" | "p999" => BenchMetric::P999,
-        _ => return Err(wrong()),
+    let threshold = Threshold::parse(text).map_err(|e| wrong(&e.message))?;
+    let metrics = [
+        (0.5, BenchMetric::P50),
+        (0.9, BenchMetric::P90),
+        (0.95, BenchMetric::P95),
+        (0.99, BenchMetric::P99),
+        (0.999, BenchMetric::P999),
+    ];
+    let metric = match threshold.metric() {
+        Metric::Quantile(Clock::Response, q) => metrics.iter().find(|(at, _)| (at - q).abs() < 1e-9),
+        _ => None,
     };
-    let limit = limit.trim_start_matches('=').trim();
-    let split = limit.find(|c: char| !c.is_ascii_digit() && c != '.').ok_or_else(wrong)?;
-    let (number, unit) = limit.split_at(split);
-    let factor = match unit.trim() {
-        "us" | "µs" => 1e-3,
-        "ms" => 1.0,
-        "s" => 1e3,
-        _ => return Err(wrong()),
-    };
-    let limit_ms = number.parse::<f64>().map_err(|_| wrong())? * factor;
-    if !(limit_ms > 0.0 && limit_ms <= 3.6e6) {
-        return Err(wrong());
+    let (_, metric) = metric.ok_or_else(|| wrong("it needs a percentile of the response time"))?;
+    let limit_ms = threshold.upper_limit().filter(|ms| *ms > 0.0).ok_or_else(|| wrong("it needs an upper limit"))?;
+    if threshold.step().is_some() {
+        return Err(wrong("a search has no steps"));
     }
-    Ok(Slo { metric, limit_ms, max_error_share: MAX_ERROR_SHARE })
+    Ok(Slo { metric: *metric, limit_ms, max_error_share: MAX_ERROR_SHARE })
 }
 
 /// Mean of a series over the samples that are there.

@@ -15,6 +15,7 @@ mod jobs;
 mod knees;
 mod registry;
 mod reports;
+mod requests;
 mod secrets;
 mod sessions;
 mod store;
@@ -35,7 +36,7 @@ use tokio_util::sync::CancellationToken;
 /// Benchmark plans: reading, checking, importing and running them.
 pub mod plans {
     pub use perfdeck_bench::plan::{
-        Folder, Plan, Severity, ThresholdResult, from_toml, import, schema, to_toml, validate,
+        Folder, Plan, Severity, Span, ThresholdResult, from_toml, import, schema, to_toml, validate,
     };
     pub use perfdeck_bench::{judge_thresholds, single_request};
 }
@@ -50,9 +51,8 @@ pub use comparisons::{DuetRequest, DuetSide, Hooks, StoredComparison};
 pub use environments::{draft_from_variables, parse_dotenv};
 pub use jobs::{JobContext, Jobs};
 pub use knees::{KneeRequest, StoredKnee};
-pub use registry::{
-    AddressInfo, AppInfo, BenchRequest, ById, COMMANDS, Deleted, KindDefaults, Reply, ReportContent, export_bindings,
-};
+pub use registry::{COMMANDS, Reply, export_bindings};
+pub use requests::{AddressInfo, AppInfo, BenchRequest, ById, Deleted, KindDefaults, ReportContent};
 pub use secrets::{SecretVault, SecretsStatus, VaultKind};
 pub use store::Store;
 pub use viewer::Viewer;

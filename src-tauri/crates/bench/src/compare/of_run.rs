@@ -1,14 +1,11 @@
 //! What a comparison reads of a stored run.
-use base64::Engine as _;
-use hdrhistogram::Histogram;
-use hdrhistogram::serialization::Deserializer;
 use perfdeck_model::{Load, Run};
 
 use super::comparison::Comparison;
 use super::figures::{CurvePoint, RunFigures};
 use super::plan::{LoopKind, Registration};
 use super::single::{RunSecond, Single, single_pair};
-use crate::record::{latency, ms};
+use crate::record::{latency, ms, unpacked};
 
 /// Quantiles of the shift function.
 const SHIFT: [f64; 8] = [0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.999];
@@ -16,8 +13,6 @@ const SHIFT: [f64; 8] = [0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.999];
 /// The figures of a run. Requests that failed are in the distribution as if they had taken the whole timeout, or a target
 /// that gives up early would look fast (reference, benchmarks 7.2.9).
 pub fn figures(run: &Run) -> RunFigures {
-    let packed = base64::engine::general_purpose::STANDARD.decode(&run.response_histogram).unwrap_or_default();
-    let read: Result<Histogram<u64>, _> = Deserializer::new().deserialize(&mut packed.as_slice());
     let mut figures = RunFigures {
         run_id: run.id.clone(),
         started_ms: run.started_ms,
@@ -28,7 +23,7 @@ pub fn figures(run: &Run) -> RunFigures {
         rate_per_s: run.rate_per_s,
         ..RunFigures::default()
     };
-    let Ok(mut times) = read else { return figures };
+    let Some(mut times) = unpacked(&run.response_histogram) else { return figures };
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "validated to at most 600 s")]
     times.saturating_record_n((run.spec.timeout_s * 1e6) as u64, run.errors);
     let all = latency(&times);

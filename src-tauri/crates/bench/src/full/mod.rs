@@ -15,7 +15,7 @@ use tokio::time::Sleep;
 use self::connect::Open;
 pub(crate) use self::connect::{Dialer, tls_config};
 use crate::account::{Account, GRACE};
-use crate::pacing::{PreciseTimer, Schedule, shed_above};
+use crate::pacing::{PreciseTimer, Schedule, back_off, shed_above};
 use crate::record::{Class, Failure, Record};
 use crate::shared::{Shared, Times};
 
@@ -155,7 +155,7 @@ impl Generator {
             if refused {
                 failures += 1;
                 self.local.borrow_mut().backing_off += 1;
-                back_off(failures).await;
+                tokio::time::sleep(back_off(failures)).await;
                 self.local.borrow_mut().backing_off -= 1;
             } else if !broken {
                 failures = 0;
@@ -200,12 +200,6 @@ async fn within<F: Future>(mut timer: Pin<&mut Sleep>, deadline: Instant, work: 
         Poll::Pending
     })
     .await
-}
-
-/// A refused port must not make the generator spin: 1 ms twice, then 10 ms, doubling to 80 ms.
-async fn back_off(failures: u32) {
-    let ms = if failures < 3 { 1 } else { 10u64 << failures.min(6).saturating_sub(3) };
-    tokio::time::sleep(Duration::from_millis(ms)).await;
 }
 
 async fn until_stopped(shared: &Shared) {

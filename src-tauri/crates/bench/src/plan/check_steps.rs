@@ -1,11 +1,13 @@
 //! Everything that is wrong with the steps of a plan.
 use std::collections::{BTreeMap, BTreeSet};
 
+use perfdeck_model::Method;
+
 use super::extract::{check_problem, extract_problem};
 use super::import::secrets::is_secret_name;
 use super::model::Plan;
 use super::parse::closest;
-use super::step::{Action, CacheStep, HttpMethod, HttpStep, SqlStep, Step};
+use super::step::{Action, CacheStep, HttpStep, SqlStep, Step};
 use super::validate::{Known, Problems};
 use super::variables::used;
 
@@ -149,7 +151,7 @@ fn request(http: &HttpStep, problems: &mut Problems) {
     if http.body.as_ref().is_some_and(|b| b.len() > 16 << 20) {
         problems.error("body", "a body has at most 16 MiB");
     }
-    if (http.body.is_some() || http.json.is_some()) && matches!(http.method, HttpMethod::Get | HttpMethod::Head) {
+    if (http.body.is_some() || http.json.is_some()) && matches!(http.method, Method::Get | Method::Head) {
         let method = http.method.as_str();
         problems.warn("body", format!("{method} with a body: many servers ignore it or refuse the request"));
     }

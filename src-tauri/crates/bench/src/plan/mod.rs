@@ -37,8 +37,8 @@ pub use rows::{Files, Folder, Rows, RowsError};
 pub use schedule::{Schedule, Starts};
 pub use scope::{Builtins, Names, Scope};
 pub use step::{
-    Action, CacheStep, Check, Extract, HttpMethod, HttpStep, SqlParameter, SqlStep, SqlType, StatusMatch, StatusRule,
-    Step, TypedParameter,
+    Action, CacheStep, Check, Extract, HttpStep, SqlParameter, SqlStep, SqlType, StatusMatch, StatusRule, Step,
+    TypedParameter,
 };
 pub use template::{Template, TemplateError, UnsetVariable, escape};
 pub use threshold::{

@@ -169,8 +169,9 @@ pub enum Load {
         /// Evenly spaced or random.
         #[serde(default)]
         arrivals: Arrivals,
-        /// Iterations under way at most; further ones are shed and count as errors.
-        #[serde(default = "thousand")]
+        /// Iterations under way at most, one connection each. Further ones wait, and their wait is part of their response
+        /// time; those that find ten seconds of others waiting are shed and count as errors.
+        #[serde(default = "hundred")]
         max_in_flight: u32,
         /// Iterations that would start later than this after their time are shed and count as errors. Without it all
         /// start, however late, and their lateness is part of their response time.
@@ -179,8 +180,8 @@ pub enum Load {
     },
 }
 
-fn thousand() -> u32 {
-    1000
+fn hundred() -> u32 {
+    100
 }
 
 impl Default for Load {

@@ -1,6 +1,7 @@
 //! The steps of a plan: HTTP requests, SQL statements, cache commands.
 use std::collections::BTreeMap;
 
+use perfdeck_model::Method;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
@@ -54,53 +55,9 @@ pub enum Action {
     Cache(CacheStep),
 }
 
-/// HTTP request method.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, TS, JsonSchema)]
-#[serde(rename_all = "UPPERCASE")]
-pub enum HttpMethod {
-    /// GET.
-    #[default]
-    Get,
-    /// HEAD.
-    Head,
-    /// POST.
-    Post,
-    /// PUT.
-    Put,
-    /// PATCH.
-    Patch,
-    /// DELETE.
-    Delete,
-    /// OPTIONS.
-    Options,
-}
-
-impl HttpMethod {
-    /// All of them.
-    pub const ALL: [Self; 7] = [Self::Get, Self::Head, Self::Post, Self::Put, Self::Patch, Self::Delete, Self::Options];
-
-    /// The token sent on the wire.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Get => "GET",
-            Self::Head => "HEAD",
-            Self::Post => "POST",
-            Self::Put => "PUT",
-            Self::Patch => "PATCH",
-            Self::Delete => "DELETE",
-            Self::Options => "OPTIONS",
-        }
-    }
-
-    /// By its token, in any case.
-    pub fn parse(token: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|m| m.as_str().eq_ignore_ascii_case(token))
-    }
-}
-
 #[allow(clippy::trivially_copy_pass_by_ref)]
-fn is_get(value: &HttpMethod) -> bool {
-    *value == HttpMethod::Get
+fn is_get(value: &Method) -> bool {
+    *value == Method::Get
 }
 
 /// An HTTP request. Path, URL, header values, body and the strings of `json` are templates.
@@ -109,7 +66,7 @@ fn is_get(value: &HttpMethod) -> bool {
 pub struct HttpStep {
     /// Request method; GET when absent.
     #[serde(default, skip_serializing_if = "is_get")]
-    pub method: HttpMethod,
+    pub method: Method,
     /// Path and query, added to the plan's base URL. Exactly one of `path` and `url` is given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,

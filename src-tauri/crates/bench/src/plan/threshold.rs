@@ -249,6 +249,11 @@ impl Threshold {
         self.metric
     }
 
+    /// Its limit when it must not be exceeded, in the metric's unit; `None` for a lower limit.
+    pub fn upper_limit(&self) -> Option<f64> {
+        matches!(self.comparison, Comparison::Below | Comparison::AtMost).then_some(self.limit)
+    }
+
     /// The quantile that the figures must hold for it.
     pub fn quantile(&self) -> Option<f64> {
         if let Metric::Quantile(_, q) = self.metric { Some(q) } else { None }

@@ -32,7 +32,7 @@ impl Span {
         self.0.as_secs_f64()
     }
 
-    /// Reads `500ms`, `1.5s`, `1h30m`, or a bare number of seconds.
+    /// Reads `500ms`, `1.5 s`, `1h30m`, or a bare number of seconds.
     ///
     /// # Errors
     /// What is wrong with it, and how a duration is written.
@@ -52,7 +52,7 @@ impl Span {
         while !rest.is_empty() {
             let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.').ok_or_else(bad)?;
             let number: f64 = rest[..digits].parse().map_err(|_| bad())?;
-            rest = &rest[digits..];
+            rest = rest[digits..].trim_start();
             let end = rest.find(|c: char| c.is_ascii_digit() || c == '.' || c == ' ').unwrap_or(rest.len());
             let unit = match &rest[..end] {
                 "µs" => "us",

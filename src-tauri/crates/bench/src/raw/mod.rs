@@ -20,7 +20,7 @@ use self::connection::{Connection, Flight, Outcome};
 use self::pacer::Pacer;
 use self::response::HeadCache;
 use crate::account::{Account, GRACE};
-use crate::pacing::{Schedule, shed_above};
+use crate::pacing::{Schedule, back_off, shed_above};
 use crate::record::{Class, Failure, Record};
 use crate::shared::{Shared, Times};
 
@@ -88,11 +88,6 @@ pub(crate) fn generate(
         None => generator.closed_loop(account),
         Some(rate) => generator.open_loop(account, Schedule::new(rate, index, shared.threads), shed_above(shared)),
     }
-}
-
-/// A refused port must not make the generator spin: 1 ms twice, then 10 ms, doubling to 80 ms.
-fn back_off(failures: u32) -> Duration {
-    Duration::from_millis(if failures < 3 { 1 } else { 10u64 << failures.min(6).saturating_sub(3) })
 }
 
 impl<'a> Generator<'a> {

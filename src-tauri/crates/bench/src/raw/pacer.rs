@@ -6,6 +6,9 @@ use std::time::{Duration, Instant};
 
 use mio::{Poll, Token};
 
+#[cfg(target_os = "linux")]
+use crate::pacing::timerfd;
+
 /// The token of the timer.
 pub(crate) const TIMER: Token = Token(usize::MAX - 1);
 
@@ -22,7 +25,7 @@ impl Pacer {
     pub(crate) fn new(poll: &Poll) -> Self {
         #[cfg(target_os = "linux")]
         {
-            Self { timer: linux::timer(poll), armed: None }
+            Self { timer: timer(poll), armed: None }
         }
         #[cfg(not(target_os = "linux"))]
         {
@@ -38,7 +41,7 @@ impl Pacer {
         #[cfg(target_os = "linux")]
         if let Some(timer) = &self.timer
             && left > Duration::ZERO
-            && (self.armed == Some(at) || linux::arm(timer, left))
+            && (self.armed == Some(at) || timerfd::arm(timer, left))
         {
             self.armed = Some(at);
             return longest;
@@ -52,27 +55,12 @@ impl Pacer {
     }
 }
 
+/// A timer among the poll's sources. Its expiries are never read: each arming is a new edge.
 #[cfg(target_os = "linux")]
-mod linux {
-    use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-    use std::time::Duration;
-
-    use mio::unix::SourceFd;
-    use mio::{Interest, Poll};
-    use rustix::time::{
-        Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create, timerfd_settime,
-    };
-
-    pub(super) fn timer(poll: &Poll) -> Option<OwnedFd> {
-        let fd = timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC).ok()?;
-        poll.registry().register(&mut SourceFd(&fd.as_raw_fd()), super::TIMER, Interest::READABLE).ok()?;
-        Some(fd)
-    }
-
-    /// Whether the timer is set. Its expiries are never read: setting it anew clears them, and each one is a new edge.
-    pub(super) fn arm(timer: &OwnedFd, left: Duration) -> bool {
-        let Ok(once) = Timespec::try_from(left) else { return false };
-        let spec = Itimerspec { it_interval: Timespec { tv_sec: 0, tv_nsec: 0 }, it_value: once };
-        timerfd_settime(timer.as_fd(), TimerfdTimerFlags::empty(), &spec).is_ok()
-    }
+fn timer(poll: &Poll) -> Option<std::os::fd::OwnedFd> {
+    use std::os::fd::AsRawFd;
+    let timer = timerfd::create()?;
+    let mut source = mio::unix::SourceFd(&timer.as_raw_fd());
+    poll.registry().register(&mut source, TIMER, mio::Interest::READABLE).ok()?;
+    Some(timer)
 }

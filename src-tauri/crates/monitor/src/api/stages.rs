@@ -93,11 +93,11 @@ impl Test {
                 Some(c) if c.days_left < SOON => self.done(
                     StageName::Tls,
                     StageOutcome::Warning,
-                    format!("for {}; expires on {}, in {} days", c.names(), c.expires, c.days_left),
+                    format!("for {}; expires on {}, in {} days", c.listed(), c.expires, c.days_left),
                     Some("Renew the certificate on the server".to_owned()),
                 ),
                 Some(c) => {
-                    let detail = format!("for {}; expires on {}", c.names(), c.expires);
+                    let detail = format!("for {}; expires on {}", c.listed(), c.expires);
                     self.done(StageName::Tls, StageOutcome::Ok, detail, None);
                 }
                 None => self.done(StageName::Tls, StageOutcome::Ok, "verified".to_owned(), None),

@@ -2,51 +2,14 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use perfdeck_model::{ApiError, ErrorCode};
+use perfdeck_tls::Certificate;
 use rustls::CertificateError;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use x509_parser::extensions::GeneralName;
 
 /// Largest certificate that is kept for its facts.
 const MAX_DER: usize = 64 << 10;
-
-/// Facts about a certificate.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Certificate {
-    /// Up to five names it is for.
-    pub(super) names: Vec<String>,
-    /// Its last day, as `2026-01-31`.
-    pub(super) expires: String,
-    /// Days until then; negative when it is over.
-    pub(super) days_left: i64,
-}
-
-impl Certificate {
-    fn read(der: &[u8]) -> Option<Self> {
-        let (_, x509) = x509_parser::parse_x509_certificate(der).ok()?;
-        let names = x509.subject_alternative_name().ok().flatten().map_or_else(Vec::new, |san| {
-            let names = san.value.general_names.iter().filter_map(|name| match name {
-                GeneralName::DNSName(name) => Some((*name).to_owned()),
-                GeneralName::IPAddress(bytes) => match bytes.len() {
-                    4 => <[u8; 4]>::try_from(*bytes).ok().map(|b| std::net::Ipv4Addr::from(b).to_string()),
-                    16 => <[u8; 16]>::try_from(*bytes).ok().map(|b| std::net::Ipv6Addr::from(b).to_string()),
-                    _ => None,
-                },
-                _ => None,
-            });
-            names.take(5).collect()
-        });
-        let end = x509.validity().not_after;
-        let seconds = end.timestamp() - i64::try_from(UnixTime::now().as_secs()).unwrap_or(i64::MAX);
-        Some(Self { names, expires: end.to_datetime().date().to_string(), days_left: seconds.div_euclid(86_400) })
-    }
-
-    /// The names in one line.
-    pub(super) fn names(&self) -> String {
-        if self.names.is_empty() { "no name".to_owned() } else { self.names.join(", ") }
-    }
-}
 
 /// Keeps the server's certificate, then leaves the decision to the usual verifier.
 #[derive(Debug)]
@@ -150,7 +113,7 @@ pub(super) fn explain(at: &str, error: &std::io::Error, certificate: Option<&Cer
             )),
             Some(c),
         ) => (
-            format!("The certificate of {at} (for {}) expired on {}", c.names(), c.expires),
+            format!("The certificate of {at} (for {}) expired on {}", c.listed(), c.expires),
             "Renew the certificate on the server",
         ),
         (
@@ -159,7 +122,7 @@ pub(super) fn explain(at: &str, error: &std::io::Error, certificate: Option<&Cer
             )),
             Some(c),
         ) => (
-            format!("The certificate of {at} is for {}", c.names()),
+            format!("The certificate of {at} is for {}", c.listed()),
             "Use one of the certificate's names in the address",
         ),
         (Some(rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer)), _) => (

@@ -1,10 +1,12 @@
 //! A plan from an access log: what is asked for, as often as it is asked for.
 use std::collections::BTreeMap;
 
+use perfdeck_model::Method;
+
 use super::super::feed_spec::{FeedMode, FeedSource, FeedSpec};
 use super::super::model::{Arrivals, Load, Plan};
 use super::super::rng::SplitMix64;
-use super::super::step::{HttpMethod, HttpStep, Step};
+use super::super::step::{HttpStep, Step};
 use super::super::template::escape;
 use super::har::is_static_path;
 use super::log_line::parse;
@@ -41,7 +43,7 @@ struct Shape {
 pub fn from_access_log(text: &str) -> Result<(Plan, Vec<String>), Error> {
     check_size(text, WHAT, 256)?;
     let mut notes = Notes::default();
-    let mut shapes: BTreeMap<(HttpMethod_, String), Shape> = BTreeMap::new();
+    let mut shapes: BTreeMap<(Method, String), Shape> = BTreeMap::new();
     let (mut junk, mut writes, mut files, mut failed, mut rare, mut secrets) = (0u64, 0u64, 0u64, 0u64, 0u64, 0u64);
     let (mut first, mut last, mut kept) = (i64::MAX, i64::MIN, 0u64);
     for line in text.lines().filter(|l| !l.trim().is_empty()) {
@@ -50,8 +52,8 @@ pub fn from_access_log(text: &str) -> Result<(Plan, Vec<String>), Error> {
             continue;
         };
         let method = match line.method {
-            "GET" => HttpMethod_(false),
-            "HEAD" => HttpMethod_(true),
+            "GET" => Method::Get,
+            "HEAD" => Method::Head,
             _ => {
                 writes += 1;
                 continue;
@@ -106,16 +108,12 @@ pub fn from_access_log(text: &str) -> Result<(Plan, Vec<String>), Error> {
         #[allow(clippy::cast_precision_loss)]
         let rate = (kept as f64 / (last - first) as f64).clamp(0.001, 1e6);
         let rate_per_s = (rate * 1000.0).round() / 1000.0;
-        plan.load = Load::Open { rate_per_s, arrivals: Arrivals::Poisson, max_in_flight: 1000, late_limit: None };
+        plan.load = Load::Open { rate_per_s, arrivals: Arrivals::Poisson, max_in_flight: 100, late_limit: None };
         notes.add(format!("The rate is the log's mean, {rate_per_s}/s over {} s", last - first));
     }
     steps(&mut plan, shapes, &mut notes);
     Ok((plan, notes.0))
 }
-
-/// Whether it is HEAD; ordered so that shapes can be sorted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct HttpMethod_(bool);
 
 impl Shape {
     /// Reservoir sampling (Vitter's algorithm R).
@@ -187,7 +185,7 @@ fn common(texts: &[String], mut byte: impl FnMut(&str, usize) -> Option<u8>) -> 
     last
 }
 
-fn steps(plan: &mut Plan, shapes: BTreeMap<(HttpMethod_, String), Shape>, notes: &mut Notes) {
+fn steps(plan: &mut Plan, shapes: BTreeMap<(Method, String), Shape>, notes: &mut Notes) {
     let mut names = StepNames::default();
     let mut sorted: Vec<_> = shapes.into_iter().collect();
     sorted.sort_by_key(|(_, shape)| std::cmp::Reverse(shape.count));
@@ -196,8 +194,7 @@ fn steps(plan: &mut Plan, shapes: BTreeMap<(HttpMethod_, String), Shape>, notes:
         notes.add(format!("{} rarer shapes with {left} requests were left out", sorted.len() - MAX_STEPS));
         sorted.truncate(MAX_STEPS);
     }
-    for ((head, key), shape) in sorted {
-        let method = if head.0 { HttpMethod::Head } else { HttpMethod::Get };
+    for ((method, key), shape) in sorted {
         let name = names.unique(&format!("{} {key}", method.as_str()));
         let first = shape.targets.first().cloned().unwrap_or_default();
         let path = if shape.targets.iter().all(|t| *t == first) {

@@ -1,8 +1,9 @@
 //! A plan from a curl command, as browsers and documentation give it.
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use perfdeck_model::Method;
 
 use super::super::model::{Auth, Plan};
-use super::super::step::{HttpMethod, HttpStep, Step};
+use super::super::step::{HttpStep, Step};
 use super::super::values::{JsonBody, Secret, Span};
 use super::request::{Address, header, set_body, step};
 use super::secrets::Masks;
@@ -270,11 +271,11 @@ fn build(curl: &Curl, url: &str, notes: &mut Notes) -> Result<Plan, Error> {
     }
     let has_body = !curl.data.is_empty() && !curl.get;
     let method = match &curl.method {
-        Some(token) => HttpMethod::parse(token)
+        Some(token) => Method::parse(token)
             .ok_or_else(|| malformed("its method is none of GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"))?,
-        None if curl.head => HttpMethod::Head,
-        None if has_body => HttpMethod::Post,
-        None => HttpMethod::Get,
+        None if curl.head => Method::Head,
+        None if has_body => Method::Post,
+        None => Method::Get,
     };
     let mut headers = curl.headers.clone();
     if has_body && header(&headers, "content-type").is_empty() {

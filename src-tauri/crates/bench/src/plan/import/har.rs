@@ -1,10 +1,11 @@
 //! A plan from an HTTP archive (HAR 1.2), the recording of a browser.
 use std::collections::BTreeMap;
 
+use perfdeck_model::Method;
 use serde::Deserialize;
 
 use super::super::model::Plan;
-use super::super::step::{Check, HttpMethod, StatusMatch, StatusRule, Step};
+use super::super::step::{Check, StatusMatch, StatusRule, Step};
 use super::request::{Address, set_body, step};
 use super::secrets::Masks;
 use super::{Error, Notes, StepNames, check_size, json_error, variable_name};
@@ -131,7 +132,7 @@ pub fn from_har(text: &str) -> Result<(Plan, Vec<String>), Error> {
     let mut kept = Vec::new();
     let (mut files, mut other) = (0usize, 0usize);
     for entry in &archive.log.entries {
-        match (Address::parse(&entry.request.url), HttpMethod::parse(&entry.request.method)) {
+        match (Address::parse(&entry.request.url), Method::parse(&entry.request.method)) {
             (Some(address), Some(_)) if is_static(entry, &address.path) => files += 1,
             (Some(address), Some(method)) => kept.push((entry, address, method)),
             _ => other += 1,
@@ -200,7 +201,7 @@ fn wanted(name: &str) -> bool {
 }
 
 /// Sets the base URL and a variable for each further host; returns these by base.
-fn hosts(plan: &mut Plan, kept: &[(&Entry, Address, HttpMethod)], notes: &mut Notes) -> BTreeMap<String, String> {
+fn hosts(plan: &mut Plan, kept: &[(&Entry, Address, Method)], notes: &mut Notes) -> BTreeMap<String, String> {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for (_, address, _) in kept {
         *counts.entry(&address.base).or_default() += 1;

@@ -1,10 +1,11 @@
 //! A plan from an OpenAPI 3 document: one step per operation, with example values.
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use perfdeck_model::Method;
 use serde_json::Value;
 
 use super::super::check_steps::is_header_name;
 use super::super::model::{Auth, Plan};
-use super::super::step::{Check, HttpMethod, HttpStep, StatusMatch, StatusRule, Step};
+use super::super::step::{Check, HttpStep, StatusMatch, StatusRule, Step};
 use super::super::template::escape;
 use super::super::values::{JsonBody, Secret};
 use super::example::Examples;
@@ -146,7 +147,7 @@ impl<'a> Import<'a> {
         let root = self.root;
         for (path, item) in root.get("paths").and_then(Value::as_object).into_iter().flatten() {
             let Some(item) = Examples::new(root).resolve(item) else { continue };
-            for method in HttpMethod::ALL {
+            for method in Method::ALL {
                 let Some(operation) = item.get(method.as_str().to_ascii_lowercase()) else { continue };
                 if self.plan.steps.len() >= MAX_STEPS {
                     self.notes.add(format!("Only the first {MAX_STEPS} operations were taken"));
@@ -157,7 +158,7 @@ impl<'a> Import<'a> {
         }
     }
 
-    fn operation(&mut self, prefix: &str, path: &str, method: HttpMethod, item: &'a Value, operation: &'a Value) {
+    fn operation(&mut self, prefix: &str, path: &str, method: Method, item: &'a Value, operation: &'a Value) {
         let mut http = HttpStep { method, ..HttpStep::default() };
         let list = |of: &'a Value| of.get("parameters").and_then(Value::as_array).into_iter().flatten();
         let mut query: Vec<String> =
@@ -222,7 +223,7 @@ impl<'a> Import<'a> {
             http.checks.push(Check { status, ..Check::default() });
         }
         let mut step = Step::http(name, http);
-        if method == HttpMethod::Delete {
+        if method == Method::Delete {
             step.weight = 0.0;
             self.notes.add("DELETE operations have weight 0: raise it where deleting is meant");
         }

@@ -2,9 +2,10 @@
 use std::collections::BTreeMap;
 
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use perfdeck_model::Method;
 
 use super::super::check_steps::is_header_name;
-use super::super::step::{HttpMethod, HttpStep};
+use super::super::step::HttpStep;
 use super::super::template::escape;
 use super::super::values::JsonBody;
 use super::Notes;
@@ -183,7 +184,7 @@ pub(super) fn set_body(step: &mut HttpStep, text: &str, kind: &str, masks: &mut 
 
 /// The step of a request without its body; the base of its URL goes elsewhere.
 pub(super) fn step(
-    method: HttpMethod,
+    method: Method,
     address: &Address,
     list: &[(String, String)],
     masks: &mut Masks,

@@ -1,6 +1,8 @@
 //! Imports of golden inputs.
 use std::collections::BTreeMap;
 
+use perfdeck_model::Method;
+
 use super::super::import::{from_access_log, from_curl, from_har, from_openapi};
 use super::super::*;
 
@@ -39,7 +41,7 @@ fn a_browsers_curl_command() {
     );
     assert_eq!(plan.base_url.as_deref(), Some("https://shop.test:8443"), "the host is the base");
     assert_eq!(step.path.as_deref(), Some("/api/items?q=a%20b&page=2"), "the rest stays as it was written");
-    assert_eq!((step.method, step.redirects, plan.insecure_tls), (HttpMethod::Put, 10, true), "-X, -L and -k");
+    assert_eq!((step.method, step.redirects, plan.insecure_tls), (Method::Put, 10, true), "-X, -L and -k");
     assert_eq!(plan.auth, Some(Auth::Bearer { token: Secret::env("API_TOKEN") }), "the token comes from elsewhere");
     assert_eq!(step.headers.get("cookie").map(String::as_str), Some("{{env:COOKIE}}"), "so do cookies");
     let json = serde_json::json!({"a": "it's", "password": "{{env:PASSWORD}}", "x": r"\{{y}}"});
@@ -54,17 +56,17 @@ fn the_options_of_curl() {
     let (plan, step, _) = curl("curl -sSLku ann:canary -d a=1 -d 'token=canary-t&b=%20' -A me/1 -e http://r/ h.test/p");
     assert_eq!(plan.auth, Some(Auth::Basic { user: "ann".into(), password: Secret::env("API_PASSWORD") }), "-u");
     assert_eq!(step.body.as_deref(), Some("a=1&token={{env:TOKEN|url}}&b=%20"), "data is joined, secrets masked");
-    assert_eq!((step.method, plan.base_url.as_deref()), (HttpMethod::Post, Some("http://h.test")), "data means POST");
+    assert_eq!((step.method, plan.base_url.as_deref()), (Method::Post, Some("http://h.test")), "data means POST");
     let kind = step.headers.get("Content-Type").map(String::as_str);
     assert_eq!(kind, Some("application/x-www-form-urlencoded"), "and a form");
     assert_eq!(step.headers.get("User-Agent").map(String::as_str), Some("me/1"), "-A");
 
     let (_, step, _) = curl("$ curl -G --data-urlencode 'q=a b&c' --data-urlencode '=x y' --url https://h/s?z=1");
     assert_eq!(step.path.as_deref(), Some("/s?z=1&q=a%20b%26c&x%20y"), "-G puts data into the query");
-    assert_eq!((step.method, step.body), (HttpMethod::Get, None), "and sends no body");
+    assert_eq!((step.method, step.body), (Method::Get, None), "and sends no body");
 
     let (plan, step, _) = curl("curl -I https://u%40x:canary@h/ -m 2.5");
-    assert_eq!(step.method, HttpMethod::Head, "-I");
+    assert_eq!(step.method, Method::Head, "-I");
     assert_eq!(
         plan.auth,
         Some(Auth::Basic { user: "u@x".into(), password: Secret::env("API_PASSWORD") }),
@@ -73,7 +75,7 @@ fn the_options_of_curl() {
     assert_eq!(plan.timeout.as_secs_f64().to_bits(), 2.5f64.to_bits(), "-m");
 
     let (_, step, _) = curl("curl --json '[1,null]' https://h");
-    assert_eq!((step.method, step.json), (HttpMethod::Post, Some(JsonBody(serde_json::json!([1, null])))), "--json");
+    assert_eq!((step.method, step.json), (Method::Post, Some(JsonBody(serde_json::json!([1, null])))), "--json");
 
     let (_, step, notes) = curl("curl -d @body.json -F a=b --foo https://h/ -o out | jq .");
     assert_eq!(step.body, None, "files are not read");

@@ -1,6 +1,8 @@
 //! Plans as text: reading, writing, schema, and errors that name step and line.
 use std::time::Duration;
 
+use perfdeck_model::Method;
+
 use super::super::*;
 
 pub(super) const FULL: &str = include_str!("golden/full.toml");
@@ -17,7 +19,7 @@ fn every_part_of_a_plan_is_read() {
     let Action::Http(login) = &plan.steps[0].action else { panic!("login is a request") };
     let json = serde_json::json!({"user": "{{users.mail}}", "password": "{{password}}", "since": "2024-01-31"});
     assert_eq!(login.json, Some(JsonBody(json)), "a TOML date is its text");
-    assert_eq!(login.method, HttpMethod::Post, "the method");
+    assert_eq!(login.method, Method::Post, "the method");
     let Action::Sql(sql) = &plan.steps[2].action else { panic!("buy is a statement") };
     assert_eq!(sql.parameters.len(), 4, "parameters of every kind");
     assert!((plan.steps[2].weight - 2.0).abs() < 1e-12, "a whole number is a weight");
@@ -128,7 +130,7 @@ fn the_windows_types_are_those_of_the_text() {
     let step = Step::decl(&config);
     assert!(step.contains("PlanStep") && step.contains("HttpStep"), "a step has a name of its own: {step}");
     let http = HttpStep::decl(&config);
-    assert!(http.contains("method?: HttpMethod") || http.contains("method: HttpMethod"), "with its fields: {http}");
+    assert!(http.contains("method?: Method") || http.contains("method: Method"), "with its fields: {http}");
     let plan = Plan::decl(&config);
     for part in ["load: PlanLoad", "Array<PlanStage>", "timeout: Span", "auth"] {
         assert!(plan.contains(part), "'{part}' is in {plan}");

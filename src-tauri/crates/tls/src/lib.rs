@@ -1,0 +1,196 @@
+//! What a server's certificate says (drivers verify it but do not show it), and a verifier for connections whose check
+//! was switched off. Below the domain crates that open TLS connections; knows none of them.
+#![forbid(unsafe_code)]
+
+use std::sync::{Arc, OnceLock};
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, ring};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
+
+/// What a certificate says about itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Certificate {
+    /// DNS names and addresses, else the common name.
+    pub names: Vec<String>,
+    /// Last day of validity, as `2026-11-23`.
+    pub expires: String,
+    /// Whole days until then; negative when it is over.
+    pub days_left: i64,
+    /// Whether its validity has not begun.
+    pub early: bool,
+}
+
+impl Certificate {
+    /// Whether its last day is over.
+    pub fn expired(&self) -> bool {
+        self.days_left < 0
+    }
+
+    /// Its names in one line, at most five of them.
+    pub fn listed(&self) -> String {
+        const SHOWN: usize = 5;
+        match self.names.len() {
+            0 => "no name".to_owned(),
+            n if n <= SHOWN => self.names.join(", "),
+            n => format!("{} and {} more", self.names[..SHOWN].join(", "), n - SHOWN),
+        }
+    }
+
+    /// "for db.example, 10.0.0.1; expires 2026-11-23 (in 12 days)".
+    pub fn describe(&self) -> String {
+        let names = self.listed();
+        if self.expired() {
+            format!("certificate for {names}, expired {}", self.expires)
+        } else {
+            let unit = if self.days_left == 1 { "day" } else { "days" };
+            format!("certificate for {names}, expires {} (in {} {unit})", self.expires, self.days_left)
+        }
+    }
+
+    /// Reads a certificate in DER; `None` when it is none.
+    pub fn read(der: &[u8]) -> Option<Self> {
+        let (_, certificate) = X509Certificate::from_der(der).ok()?;
+        let mut names = Vec::new();
+        if let Ok(Some(alternatives)) = certificate.subject_alternative_name() {
+            for name in &alternatives.value.general_names {
+                match name {
+                    GeneralName::DNSName(name) => names.push((*name).to_owned()),
+                    GeneralName::IPAddress(bytes) => {
+                        let address = match bytes.len() {
+                            4 => <[u8; 4]>::try_from(*bytes).ok().map(|b| std::net::IpAddr::from(b).to_string()),
+                            16 => <[u8; 16]>::try_from(*bytes).ok().map(|b| std::net::IpAddr::from(b).to_string()),
+                            _ => None,
+                        };
+                        names.extend(address);
+                    }
+                    _ => {}
+                }
+            }
+        }
+        if names.is_empty() {
+            names.extend(
+                certificate.subject().iter_common_name().filter_map(|n| n.as_str().ok()).map(ToOwned::to_owned),
+            );
+        }
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).ok()?.as_secs();
+        let now = i64::try_from(now).ok()?;
+        let validity = certificate.validity();
+        let end = validity.not_after.to_datetime();
+        Some(Self {
+            names,
+            expires: format!("{:04}-{:02}-{:02}", end.year(), u8::from(end.month()), end.day()),
+            days_left: (validity.not_after.timestamp() - now).div_euclid(86_400),
+            early: validity.not_before.timestamp() > now,
+        })
+    }
+}
+
+/// Accepts every certificate and keeps the first one it is shown: to read what a server says of itself, or because a
+/// person switched the check off. Signatures of the handshake are still verified.
+#[derive(Debug)]
+pub struct AnyCertificate {
+    provider: Arc<CryptoProvider>,
+    seen: OnceLock<CertificateDer<'static>>,
+}
+
+impl AnyCertificate {
+    /// A verifier with this provider's algorithms.
+    pub fn new(provider: Arc<CryptoProvider>) -> Self {
+        Self { provider, seen: OnceLock::new() }
+    }
+
+    /// The first certificate that was shown, in DER.
+    pub fn seen(&self) -> Option<&[u8]> {
+        self.seen.get().map(AsRef::as_ref)
+    }
+}
+
+impl ServerCertVerifier for AnyCertificate {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        self.seen.get_or_init(|| end_entity.clone().into_owned());
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        rustls::crypto::verify_tls12_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        rustls::crypto::verify_tls13_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+/// Shakes hands on `stream`, which carries no secret, and answers what the server's certificate says, trusted or not.
+///
+/// # Errors
+/// With the handshake's failure in words, when no certificate was shown before it.
+pub async fn handshake(host: &str, stream: TcpStream) -> Result<Certificate, String> {
+    let provider = Arc::new(ring::default_provider());
+    let verifier = Arc::new(AnyCertificate::new(provider.clone()));
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|e| e.to_string())?
+        .dangerous()
+        .with_custom_certificate_verifier(verifier.clone())
+        .with_no_client_auth();
+    let name = ServerName::try_from(host.to_owned()).map_err(|_| format!("'{host}' cannot be a certificate's name"))?;
+    let outcome = TlsConnector::from(Arc::new(config)).connect(name, stream).await;
+    match (verifier.seen(), outcome) {
+        (Some(der), _) => Certificate::read(der).ok_or_else(|| "the certificate cannot be read".to_owned()),
+        (None, Err(error)) => Err(error.to_string()),
+        (None, Ok(_)) => Err("the server showed no certificate".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn certificate(names: &[&str]) -> Certificate {
+        let key = rcgen::KeyPair::generate().expect("a key");
+        let names: Vec<String> = names.iter().map(|n| (*n).to_owned()).collect();
+        let made = rcgen::CertificateParams::new(names).expect("names").self_signed(&key).expect("a certificate");
+        Certificate::read(made.der()).expect("it can be read")
+    }
+
+    #[test]
+    fn a_certificate_tells_its_names_and_its_last_day() {
+        let c = certificate(&["db.example", "10.0.0.1", "::1"]);
+        assert_eq!(c.names, ["db.example", "10.0.0.1", "::1"], "names and both kinds of addresses");
+        assert!(!c.expired() && !c.early && c.days_left > 365, "a fresh one holds: {}", c.describe());
+        assert_eq!(c.expires.len(), 10, "its day is written as 2026-11-23: {}", c.expires);
+        let many = certificate(&["a", "b", "c", "d", "e", "f", "g"]);
+        assert_eq!(many.listed(), "a, b, c, d, e and 2 more", "a long list is cut with what is left out");
+    }
+
+    #[test]
+    fn what_is_no_certificate_is_refused() {
+        assert_eq!(Certificate::read(b"not DER"), None, "junk is no certificate");
+    }
+}
