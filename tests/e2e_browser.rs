@@ -113,7 +113,7 @@ async fn e2e_two_runs_are_compared() {
     let stage = Stage::new();
     let page = &stage.browser.session;
     let spec = json!({
-        "url": api.url(), "load": { "kind": "closed" }, "connections": 2, "duration_s": 0.5, "warmup_s": 0.0
+        "kind": "http", "url": api.url(), "load": { "kind": "closed" }, "connections": 2, "duration_s": 0.5, "warmup_s": 0.0
     });
     for name in ["before", "after"] {
         let job = stage.server.call("bench.start", &json!({ "spec": spec, "name": name })).expect("a benchmark");

@@ -29,9 +29,14 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         machine: Machine::default(),
         clock: Arc::new(SystemClock),
     };
-    let run = run_http(spec, context, |_| {}, tokio_util::sync::CancellationToken::new()).await?;
-    let (r, s, l) = (&run.response_ms, &run.service_ms, &run.schedule_lag_ms);
-    println!("{:.0} requests/s, {} errors, client {:.2} CPU s", run.rate_per_s, run.errors, run.client_cpu_s);
+    let run = run_http(spec, context, |_| {}, tokio_util::sync::CancellationToken::new()).await?.run;
+    let (r, s, l) = (run.latency(), &run.service_ms, run.schedule_lag_ms.clone().unwrap_or_default());
+    println!(
+        "{:.0} requests/s, {} errors, client {:.2} CPU s",
+        run.rate_per_s,
+        run.errors,
+        run.client_cpu_s.unwrap_or(0.0)
+    );
     println!("response ms: p50 {:.3} p99 {:.3} max {:.3}", r.p50, r.p99, r.max);
     println!("service  ms: p50 {:.3} p99 {:.3} max {:.3}", s.p50, s.p99, s.max);
     println!("lag      ms: p50 {:.3} p99 {:.3} max {:.3}", l.p50, l.p99, l.max);

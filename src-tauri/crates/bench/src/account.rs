@@ -16,7 +16,18 @@ pub(crate) const HAND_OVER: Duration = Duration::from_millis(100);
 /// How long responses may still arrive after a run was stopped.
 pub(crate) const GRACE: Duration = Duration::from_millis(300);
 
-/// Times of requests that are neither in the record nor in the live view yet.
+/// A request that goes on its way.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Start {
+    /// Which step of the plan.
+    pub(crate) step: usize,
+    pub(crate) intended: Instant,
+    pub(crate) sent: Instant,
+    /// It begins an iteration; otherwise it follows another step of the same one, and no schedule has started it.
+    pub(crate) first: bool,
+}
+
+/// One generator thread's figures.
 pub(crate) struct Account {
     shared: Arc<Shared>,
     times: Times,
@@ -24,6 +35,7 @@ pub(crate) struct Account {
     open_loop: bool,
     record: Record,
     live: Live,
+    /// Times of requests that are neither in the record nor in the live view yet.
     fresh: Times3,
     /// Whether `fresh` belongs to the measured time; the warm-up is in no figure but the live ones.
     measuring: bool,
@@ -46,7 +58,7 @@ impl Account {
         let open_loop = shared.rate_per_s.is_some();
         Self {
             open_loop,
-            record: Record::new(),
+            record: Record::new(shared.steps),
             live: Live::new(),
             fresh: Times3::new(),
             measuring: false,
@@ -98,58 +110,110 @@ impl Account {
         }
     }
 
-    /// A response to a request that was sent.
-    pub(crate) fn arrived(&mut self, intended: Instant, sent: Instant, now: Instant, status: u16, bytes: u64) {
-        let measured = self.measured(intended);
-        if measured {
+    /// A response with a status to a request that was sent; 400 and above is an error.
+    pub(crate) fn arrived(&mut self, start: Start, now: Instant, status: u16, bytes: u64) {
+        self.response(start, status, bytes);
+        if status >= 400 {
+            self.failed(start, now, Class::Status, &format!("HTTP status {status}"));
+        } else {
+            self.succeeded(start, now);
+        }
+    }
+
+    /// Status and bytes of a response, whatever becomes of it.
+    pub(crate) fn response(&mut self, start: Start, status: u16, bytes: u64) {
+        if self.measured(start.intended) {
             self.record.status(status);
             self.record.bytes += bytes;
         }
-        if status >= 400 {
-            self.failed(intended, sent, now, Class::Status, &format!("HTTP status {status}"));
-            return;
+    }
+
+    /// A read of a cache found nothing.
+    pub(crate) fn missed(&mut self, start: Start) {
+        if self.measured(start.intended) {
+            self.record.missed(start.step);
         }
+    }
+
+    /// A request that was sent succeeded.
+    pub(crate) fn succeeded(&mut self, start: Start, now: Instant) {
+        let Start { step, intended, sent, first } = start;
+        let measured = self.measured(intended);
         self.back(intended);
         self.live.responses += 1;
-        self.record.completed(self.share_inside(sent, now));
+        self.record.completed(step, self.share_inside(sent, now));
         // A request belongs to the measured time when it was meant to start in it.
         if measured {
             self.enter_measured(now);
             self.live.requests += 1;
-            self.record.sent_in_time += u64::from(sent < self.times.end);
+            self.began(first, Some(sent));
         } else if self.measuring {
             return;
         }
         let response = micros(now.saturating_duration_since(intended));
         if self.open_loop {
-            let (service, lag) = (now.saturating_duration_since(sent), sent.saturating_duration_since(intended));
-            self.fresh.open(response, micros(service), micros(lag));
+            let service = micros(now.saturating_duration_since(sent));
+            let lag = first.then(|| micros(sent.saturating_duration_since(intended)));
+            self.fresh.open(response, service, lag);
+            if measured {
+                self.record.of_step(step, response, Some(service));
+            }
         } else {
             self.fresh.closed(response);
+            if measured {
+                self.record.of_step(step, response, None);
+            }
+        }
+    }
+
+    /// An iteration of the measured time, when `first`; `sent` is when it began, if it did.
+    fn began(&mut self, first: bool, sent: Option<Instant>) {
+        if first {
+            self.record.iterations += 1;
+            self.record.began_in_time += u64::from(sent.is_some_and(|sent| sent < self.times.end));
         }
     }
 
     /// A request that was sent failed.
-    pub(crate) fn failed(&mut self, intended: Instant, sent: Instant, now: Instant, class: Class, message: &str) {
-        self.back(intended);
-        self.lost(intended, Some(sent), now, class, message);
+    pub(crate) fn failed(&mut self, start: Start, now: Instant, class: Class, message: &str) {
+        self.back(start.intended);
+        self.count_failure(start.step, start.intended, start.first, Some(start.sent), now, (class, message));
     }
 
-    /// A request failed, whether it was sent or not.
-    pub(crate) fn lost(&mut self, intended: Instant, sent: Option<Instant>, now: Instant, class: Class, message: &str) {
+    /// An iteration was never sent; it counts as a failure of `step`.
+    pub(crate) fn lost(
+        &mut self,
+        step: usize,
+        intended: Instant,
+        sent: Option<Instant>,
+        now: Instant,
+        failure: (Class, &str),
+    ) {
+        self.count_failure(step, intended, true, sent, now, failure);
+    }
+
+    fn count_failure(
+        &mut self,
+        step: usize,
+        intended: Instant,
+        first: bool,
+        sent: Option<Instant>,
+        now: Instant,
+        (class, message): (Class, &str),
+    ) {
         self.live.responses += 1;
         if self.measured(intended) {
             self.enter_measured(now);
             self.live.requests += 1;
             self.live.errors += 1;
-            self.record.sent_in_time += u64::from(sent.is_some_and(|sent| sent < self.times.end));
-            self.record.failure(class, message);
+            self.began(first, sent);
+            self.record.failure(step, class, message);
         }
     }
 
     /// A request failed as `failure` says.
-    pub(crate) fn failed_with(&mut self, intended: Instant, sent: Instant, now: Instant, failure: &Failure) {
-        self.failed(intended, sent, now, failure.0, &failure.1);
+    pub(crate) fn failed_with(&mut self, start: Start, now: Instant, failure: &Failure) {
+        self.failed(start, now, failure.0, &failure.1);
     }
 
     /// The share of a response's service time that lies in the measured time, 0 to 1.
@@ -205,6 +269,12 @@ impl Account {
 
     /// Housekeeping, a few times a second: CPU marks, seconds that are over, and the live view. Never waits.
     pub(crate) fn tick(&mut self, now: Instant) {
+        if let Some(times) = self.shared.settled.get()
+            && times.measure != self.times.measure
+        {
+            self.times = *times;
+            self.second_ends = times.measure + Duration::from_secs(1);
+        }
         if self.cpu_at_measure.is_none() && now >= self.times.measure {
             self.cpu_at_measure = thread_cpu_s();
         }
@@ -233,10 +303,13 @@ impl Account {
     }
 
     /// The record of a thread that is done; `waiting` intended starts were never sent.
-    pub(crate) fn finish<'a>(mut self, waiting: impl Iterator<Item = &'a Instant>) -> Record {
+    pub(crate) fn finish<'a>(self, waiting: impl Iterator<Item = &'a Instant>) -> Record {
+        self.finish_at(Instant::now(), waiting)
+    }
+
+    fn finish_at<'a>(mut self, now: Instant, waiting: impl Iterator<Item = &'a Instant>) -> Record {
         let waiting = waiting.filter(|at| self.measured(**at)).count();
         self.record.unfinished = self.measured_in_flight + waiting as u64;
-        let now = Instant::now();
         if now >= self.times.measure {
             self.enter_measured(now);
             self.roll(now);

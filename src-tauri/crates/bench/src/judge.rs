@@ -2,35 +2,71 @@
 //!
 //! The gate of an open loop is the one of the-benchmarker's HttpArena: at least 99 % of the target rate, and a p99 of
 //! the schedule lag within max(1 ms, 10 % of the median service time).
-use perfdeck_model::{Run, RunState};
+use perfdeck_model::{LatencyMs, Run, RunState};
 
+use crate::compare::{autocorrelation, steady};
+use crate::pacing::is_precise;
 use crate::record::Record;
 
 /// The share of the target rate that an open loop must achieve.
 const RATE: f64 = 0.99;
 /// The share of a core per thread above which the generator may be the limit.
 const BUSY: f64 = 0.8;
+/// The share of what the generator reaches against a target that does nothing, above which it may be the limit.
+const CEILING: f64 = 0.7;
 /// Successful responses that figures need behind them.
 const ENOUGH: u64 = 100;
 
-/// Fills in `valid`, `invalid_reasons` and `notes`.
-pub(crate) fn judge(run: &mut Run, total: &Record, threads: usize, loopback: bool) {
+/// Fills in `valid`, `invalid_reasons`, `notes` and the certificate. `varies` tells that stages change the level,
+/// `settled` whether a warm-up that was to end by itself did.
+pub(crate) fn judge(run: &mut Run, total: &Record, threads: usize, varies: bool, settled: Option<bool>) {
     let succeeded = run.requests.saturating_sub(run.errors);
     let mut reasons = Vec::new();
-    let mut notes = Vec::new();
     #[allow(clippy::cast_precision_loss)]
     let share = total.cpu_s.map(|cpu| cpu / (threads as f64 * run.duration_s).max(1e-3));
-    let busy = share.is_some_and(|s| s > BUSY);
+    certify(run, share, varies);
     if succeeded == 0 {
         reasons.push("no successful response".to_owned());
     } else if succeeded < ENOUGH {
         reasons.push(format!("only {succeeded} successful responses; at least {ENOUGH} are needed"));
     }
-    if let Some(rate) = run.target_rate_per_s {
-        open_loop(run, total, rate, busy, &mut reasons);
+    if run.target_rate_per_s.is_some() {
+        open_loop(run, total, &mut reasons);
     }
-    if run.state == RunState::Cancelled {
-        notes.push("stopped before its end; the figures cover the time until then".to_owned());
+    run.valid = reasons.is_empty();
+    run.invalid_reasons = reasons;
+    let notes = notes(run, total, settled);
+    run.notes.extend(notes);
+}
+
+fn is_busy(run: &Run) -> bool {
+    run.certificate.generator_cpu_share.is_some_and(|share| share > BUSY)
+}
+
+/// What tells of the run's circumstances without judging them.
+fn certify(run: &mut Run, generator_cpu_share: Option<f64>, varies: bool) {
+    let whole = run.intervals.iter().filter(|i| i.duration_s > 0.99);
+    #[allow(clippy::cast_precision_loss)]
+    let (rates, medians): (Vec<f64>, Vec<Option<f64>>) =
+        whole.map(|i| (i.requests.saturating_sub(i.errors) as f64, i.p50)).unzip();
+    let logs: Option<Vec<f64>> = medians.iter().map(|p| p.filter(|p| *p > 0.0).map(f64::ln)).collect();
+    let long = rates.len() >= steady::SHORTEST;
+    let certificate = &mut run.certificate;
+    certificate.generator_cpu_share = generator_cpu_share;
+    certificate.precise_timer = is_precise();
+    certificate.ceiling_share = certificate.ceiling_per_s.filter(|c| *c > 0.0).map(|c| run.rate_per_s / c);
+    certificate.autocorrelation =
+        logs.filter(|_| long).and_then(|logs| autocorrelation::measure(&logs)).map(|measured| measured.lag1);
+    certificate.steady = (long && !varies).then(|| steady::holds(&rates, &medians));
+}
+
+fn notes(run: &Run, total: &Record, settled: Option<bool>) -> Vec<String> {
+    let mut notes = Vec::new();
+    let c = &run.certificate;
+    match run.state {
+        RunState::Cancelled => notes.push("stopped before its end; the figures cover the time until then".to_owned()),
+        RunState::Aborted => notes.push("aborted before its end; the figures cover the time until then".to_owned()),
+        RunState::Completed | RunState::Interrupted => {}
     }
     if total.unfinished > 0 {
         notes.push(format!(
@@ -40,59 +76,80 @@ pub(crate) fn judge(run: &mut Run, total: &Record, threads: usize, loopback: boo
     }
     #[allow(clippy::cast_precision_loss)]
     let failed = run.errors as f64 / (run.requests as f64).max(1.0) * 100.0;
-    if failed > 1.0 && succeeded > 0 {
+    if failed > 1.0 && run.errors < run.requests {
         notes.push(format!("{failed:.1} % of the requests failed; latency covers only the successful ones"));
     }
-    match share {
+    if settled == Some(false) {
+        notes.push("the warm-up ended at its longest, before rate and latency had settled".to_owned());
+    }
+    if c.steady == Some(false) {
+        notes.push("rate or latency changed level during the measured time; a longer warm-up may help".to_owned());
+    }
+    match c.generator_cpu_share {
         None => notes.push("this system does not tell the load generator's CPU time".to_owned()),
-        Some(share) if busy => notes.push(format!(
+        Some(share) if share > BUSY => notes.push(format!(
             "client-limited: the load generator used {:.0} % of a core per thread, so the figures may be its limit and \
              not the target's; use more threads",
             share * 100.0
         )),
         Some(_) => {}
     }
-    if loopback {
+    if let Some(share) = c.ceiling_share.filter(|share| *share > CEILING) {
+        notes.push(format!(
+            "client-limited: {:.0} % of what the load generator reaches here against a target that does nothing; use \
+             more threads or another machine",
+            share * 100.0
+        ));
+    }
+    if !c.precise_timer && run.target_rate_per_s.is_some() {
+        notes.push("this system's timer does not hold a schedule to less than a millisecond".to_owned());
+    }
+    if c.co_located {
         notes.push("generator and target share this machine".to_owned());
     }
-    if run.spec.insecure_tls && run.spec.url.starts_with("https") {
+    if run.spec.insecure_tls() {
         notes.push("the target's certificate was not checked".to_owned());
     }
-    run.valid = reasons.is_empty();
-    run.invalid_reasons = reasons;
-    run.notes.extend(notes);
+    if run.spec.plan().is_some_and(|plan| plan.varies) {
+        notes.push("the load changed in stages, so figures of the whole run mix all levels".to_owned());
+    }
+    notes
 }
 
-fn open_loop(run: &Run, total: &Record, rate: f64, busy: bool, reasons: &mut Vec<String>) {
+fn open_loop(run: &mut Run, total: &Record, reasons: &mut Vec<String>) {
+    let none = LatencyMs::default();
+    let lag = run.schedule_lag_ms.as_ref().unwrap_or(&none);
     // What was late because the pacer was, against all that was late.
     #[allow(clippy::cast_precision_loss)]
-    let (woke_late_ms, lag_ms) =
-        (total.woke_late_us as f64 / 1e3, run.schedule_lag_ms.mean * run.schedule_lag_ms.n as f64);
-    let cause = if busy {
+    let (woke_late_ms, lag_ms) = (total.woke_late_us as f64 / 1e3, lag.mean * lag.n as f64);
+    let cause = if is_busy(run) {
         "the load generator's processor was busy; use more threads or a lower rate"
     } else if woke_late_ms > lag_ms / 2.0 {
         "the load generator did not get the processor in time; use a quieter or another machine"
     } else {
         "all connections were waiting for the target; use more connections or a lower rate"
     };
-    if run.duration_s > 0.0 {
-        #[allow(clippy::cast_precision_loss)]
-        let achieved = total.sent_in_time as f64 / (run.duration_s * rate);
-        // One request more or less at the edges is not a missed rate.
-        let slack = 1.5 / (rate * run.duration_s);
-        if achieved + slack < RATE {
-            reasons.push(format!(
-                "{:.1} % of the target rate was sent in time; at least {:.0} % is needed: {cause}",
-                achieved * 100.0,
-                RATE * 100.0
-            ));
-        }
-    }
-    let limit = (run.service_ms.p50 * 0.1).max(1.0);
-    if run.schedule_lag_ms.n > 0 && run.schedule_lag_ms.p99 > limit {
+    let scheduled = total.iterations + total.unfinished;
+    #[allow(clippy::cast_precision_loss)]
+    let achieved = if scheduled > 0 { total.began_in_time as f64 / scheduled as f64 } else { 0.0 };
+    #[allow(clippy::cast_precision_loss)]
+    // One request more or less at the edges is not a missed rate.
+    if scheduled > 0 && achieved + 1.5 / (scheduled as f64) < RATE {
         reasons.push(format!(
-            "requests started late: p99 of the schedule lag is {:.2} ms, over {limit:.2} ms: {cause}",
-            run.schedule_lag_ms.p99
+            "{:.1} % of the target rate was sent in time; at least {:.0} % is needed: {cause}",
+            achieved * 100.0,
+            RATE * 100.0
         ));
     }
+    let limit = (run.service_ms.p50 * 0.1).max(1.0);
+    if lag.n > 0 && lag.p99 > limit {
+        reasons.push(format!(
+            "requests started late: p99 of the schedule lag is {:.2} ms, over {limit:.2} ms: {cause}",
+            lag.p99
+        ));
+    }
+    let lag_p99_ms = (lag.n > 0).then_some(lag.p99);
+    let certificate = &mut run.certificate;
+    certificate.rate_share = (scheduled > 0).then_some(achieved);
+    (certificate.lag_p99_ms, certificate.lag_limit_ms) = (lag_p99_ms, Some(limit));
 }

@@ -1,24 +1,33 @@
-//! Benchmarks: the HTTP load engine, pacing, histograms and the validity of a run.
+//! Benchmarks: plans, load engines, pacing, histograms and the validity of a run.
 //!
-//! Two load engines behind one plan: `raw` for plain HTTP/1.1 and `full` for the rest. One operating-system thread per
-//! generator, each with its own poll or runtime and its own histograms, so that nothing is shared per request. Latency in an open loop counts from the intended start
-//! of a request, so a stalled target shows in every request that waited for it (coordinated omission).
+//! Two load engines behind one plan: `raw` for one plain HTTP/1.1 request and `full` for the rest. One operating-system
+//! thread per generator, each with its own poll or runtime and its own histograms, so that nothing is shared per
+//! request. Latency in an open loop counts from the intended start of a request, so a stalled target shows in every
+//! request that waited for it (coordinated omission).
 #![forbid(unsafe_code)]
 
 mod account;
+mod ceiling;
 pub mod compare;
 mod cpu;
 mod full;
+mod histogram;
 mod judge;
+mod outcome;
 mod pacing;
 pub mod plan;
 mod plan_run;
 mod raw;
 mod record;
+mod resources;
 mod run;
+mod seconds;
 mod shared;
 mod target;
+mod view;
 
-pub use plan_run::{judge_thresholds, single_request};
-pub use run::{Error, RunContext, run_http};
+pub use plan_run::{Prepared, check, describe, prepare, run_plan, variables, writing_step};
+pub use resources::{CacheConnection, Resources, SqlConnection, Targets};
+pub use run::{Error, Finished, RunContext, run_http};
+pub use seconds::heatmap;
 pub use target::{redacted, resolve, validate};

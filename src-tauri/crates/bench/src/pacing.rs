@@ -72,6 +72,14 @@ impl PreciseTimer {
     }
 }
 
+/// Whether this system has a timer that holds a schedule to less than a millisecond.
+pub(crate) fn is_precise() -> bool {
+    #[cfg(target_os = "linux")]
+    return timerfd::create().is_some();
+    #[cfg(not(target_os = "linux"))]
+    false
+}
+
 async fn coarse(at: Instant) {
     let wait = at.saturating_duration_since(Instant::now());
     if wait > Duration::from_millis(3) {

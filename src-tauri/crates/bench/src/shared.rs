@@ -1,32 +1,57 @@
 //! What the threads of a run share, and what they show the live view.
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, OnceLock};
 use std::time::Instant;
 
 use hdrhistogram::Histogram;
 
-use crate::record::{Second, Times3, histogram};
+use crate::histogram::histogram;
+use crate::record::Times3;
+use crate::seconds::Second;
 
 /// What all threads share.
 pub(crate) struct Shared {
+    /// Iterations per second on average, in an open loop.
     pub(crate) rate_per_s: Option<f64>,
     pub(crate) threads: usize,
+    /// Steps of the plan.
+    pub(crate) steps: usize,
     pub(crate) stop: AtomicBool,
     /// When it was stopped.
     pub(crate) stopped_at: OnceLock<Instant>,
+    /// Why it was stopped, when not by the user.
+    pub(crate) stopped_because: OnceLock<String>,
+    /// The moments of a run whose warm-up ends when it is steady; set once that is known, a little before.
+    pub(crate) settled: OnceLock<Times>,
     /// One slot per thread: the newest figures for a live view. A thread never waits for it.
     pub(crate) slots: Vec<Mutex<Live>>,
 }
 
 impl Shared {
-    pub(crate) fn new(rate_per_s: Option<f64>, threads: usize) -> Self {
+    pub(crate) fn new(rate_per_s: Option<f64>, threads: usize, steps: usize) -> Self {
         Self {
             rate_per_s,
             threads,
+            steps,
             stop: AtomicBool::new(false),
             stopped_at: OnceLock::new(),
+            stopped_because: OnceLock::new(),
+            settled: OnceLock::new(),
             slots: (0..threads).map(|_| Mutex::new(Live::new())).collect(),
         }
+    }
+
+    /// Ends the run now.
+    pub(crate) fn stop_now(&self) {
+        // First the moment, then the flag: a thread that sees the flag knows the moment.
+        let _ = self.stopped_at.set(Instant::now());
+        self.stop.store(true, Ordering::Release);
+    }
+
+    /// Ends the run now, for a reason that its reader gets to know.
+    pub(crate) fn abort(&self, reason: String) {
+        let _ = self.stopped_because.set(reason);
+        self.stop_now();
     }
 }
 

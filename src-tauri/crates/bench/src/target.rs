@@ -3,7 +3,6 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::Full;
 use hyper::header::{HOST, HeaderName, HeaderValue, USER_AGENT};
 use perfdeck_model::{Address, ApiError, ErrorCode, Header, HttpBenchSpec, Load, Scheme};
 
@@ -27,10 +26,6 @@ pub(crate) struct Target {
 }
 
 impl Target {
-    pub(crate) fn request(&self) -> hyper::Request<Full<Bytes>> {
-        hyper::Request::from_parts(self.head.clone(), Full::new(self.body.clone()))
-    }
-
     /// The request as it goes over a plain HTTP/1.1 connection.
     pub(crate) fn bytes(&self) -> Vec<u8> {
         let mut out = format!("{} {} HTTP/1.1\r\n", self.head.method, self.head.uri).into_bytes();

@@ -8,12 +8,12 @@ use redis::{AsyncConnectionConfig, Client, ErrorKind, RedisError, ServerErrorKin
 /// A connection, and each answer on it, is given up after this.
 pub(crate) const DEADLINE: Duration = Duration::from_millis(1500);
 
-/// Connects to one server.
-pub(crate) async fn connect(
+/// A server's address as the driver reads it, and the content of a root certificate of its own.
+pub(crate) async fn driver_url(
     target: &CacheTarget,
     host: &HostPort,
     password: Option<&Sensitive>,
-) -> Result<MultiplexedConnection, ApiError> {
+) -> Result<(String, Option<Vec<u8>>), ApiError> {
     let mut one = target.address.clone();
     one.hosts = vec![host.clone()];
     one.params.retain(|k, _| k != "mode" && k != "master" && k != "service_name");
@@ -35,11 +35,25 @@ pub(crate) async fn connect(
         })?),
         None => None,
     };
+    Ok((url, root))
+}
+
+pub(crate) fn client(url: String, root: Option<Vec<u8>>) -> Result<Client, RedisError> {
+    match root {
+        Some(_) => Client::build_with_tls(url, TlsCertificates { client_tls: None, root_cert: root }),
+        None => Client::open(url),
+    }
+}
+
+/// Connects to one server.
+pub(crate) async fn connect(
+    target: &CacheTarget,
+    host: &HostPort,
+    password: Option<&Sensitive>,
+) -> Result<MultiplexedConnection, ApiError> {
+    let (url, root) = driver_url(target, host, password).await?;
     let work = async {
-        let client = match root {
-            Some(_) => Client::build_with_tls(url, TlsCertificates { client_tls: None, root_cert: root })?,
-            None => Client::open(url)?,
-        };
+        let client = client(url, root)?;
         let config =
             AsyncConnectionConfig::new().set_connection_timeout(Some(DEADLINE)).set_response_timeout(Some(DEADLINE));
         let mut connection = client.get_multiplexed_async_connection_with_config(&config).await?;

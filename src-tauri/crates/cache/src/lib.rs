@@ -5,10 +5,12 @@
 mod collector;
 mod connect;
 mod discover;
+mod load;
 mod memory;
 mod test;
 
 pub use collector::CacheCollector;
 pub use discover::discover;
+pub use load::{LoadConnection, connect_for_load, servers};
 pub use memory::{MemoryCache, MemoryCacheCollector};
 pub use test::test;

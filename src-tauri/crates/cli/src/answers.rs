@@ -2,7 +2,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use perfdeck_engine::plans::{self, ThresholdResult};
+use perfdeck_engine::plan as plans;
 use perfdeck_engine::{StoredComparison, StoredKnee};
 use perfdeck_model::{
     ConnectionReport, Environment, EnvironmentSummary, OwnCost, ReportFile, Run, RunSummary, RunningStatement,
@@ -68,15 +68,6 @@ pub(crate) struct Activity {
     pub(crate) statements: Vec<RunningStatement>,
 }
 
-/// `perfctl bench run`: a run, `perfdeck.run/1`, with the plan's thresholds beside it.
-#[derive(Debug, Serialize, JsonSchema)]
-pub(crate) struct PlanRun {
-    #[serde(flatten)]
-    pub(crate) run: Run,
-    /// How each threshold of the plan turned out.
-    pub(crate) thresholds: Vec<ThresholdResult>,
-}
-
 /// `perfctl run list`: `perfdeck.runs/1`.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Runs {
@@ -112,7 +103,6 @@ pub(crate) fn write_schemas(dir: &Path) -> std::io::Result<()> {
         ("activity", schema_for!(Activity)),
         ("comparison", schema_for!(StoredComparison)),
         ("knee", schema_for!(StoredKnee)),
-        ("plan_run", schema_for!(PlanRun)),
         ("run", schema_for!(Run)),
         ("runs", schema_for!(Runs)),
         ("report_file", schema_for!(Written)),

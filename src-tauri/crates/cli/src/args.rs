@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
-use perfdeck_engine::plans::Span;
+use perfdeck_engine::plan::Span;
 use perfdeck_model::{Header, Kind, Method};
 
 /// Measure databases, caches and HTTP APIs, and prove what a change did.
@@ -169,6 +169,10 @@ pub(crate) struct MonitorArgs {
 pub(crate) enum BenchCommand {
     /// Request one URL over many connections
     Http(Box<BenchHttp>),
+    /// Run SQL statements over many connections; an open loop counts latency from the scheduled start, as pgbench does
+    Sql(Box<BenchSql>),
+    /// Run commands on a cache over many connections
+    Cache(Box<BenchCache>),
     /// Hold two stored runs against each other; indicative, for one run a side proves nothing
     Compare {
         /// Before, or the reference: a run's identifier
@@ -191,12 +195,112 @@ pub(crate) enum BenchCommand {
 pub(crate) struct BenchPlan {
     /// Plan file (TOML)
     pub(crate) plan: PathBuf,
-    /// Environment the run belongs to; paths of the plan are added to its API's address
+    #[command(flatten)]
+    pub(crate) at: RunAt,
+    /// Generator threads
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<u32>,
+}
+
+/// Which environment a run belongs to, and what its guards ask for.
+#[derive(Debug, Args)]
+pub(crate) struct RunAt {
+    /// Environment the run belongs to; its targets are sampled during the run and its guards hold
     #[arg(long, value_name = "NAME")]
     pub(crate) env: Option<String>,
     /// The environment's name again, where its guard asks for it
     #[arg(long, value_name = "NAME")]
     pub(crate) confirm: Option<String>,
+    /// Allow what writes in a read-only environment, for this run
+    #[arg(long, requires = "env")]
+    pub(crate) unlock: bool,
+    /// Name of the run
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+}
+
+/// How the statements of a database or the commands of a cache are started.
+#[derive(Debug, Args)]
+pub(crate) struct PaceArgs {
+    /// Connections held open
+    #[arg(short, long, value_name = "N", default_value_t = 8)]
+    pub(crate) connections: u32,
+    /// Measured time
+    #[arg(short, long, value_name = "TIME", default_value = "10s", value_parser = duration)]
+    pub(crate) duration: Duration,
+    /// Starts per second over all connections (open loop); as fast as answers come when absent
+    #[arg(long, value_name = "R")]
+    pub(crate) rate: Option<f64>,
+    /// Random starts at that rate, as from many independent users, instead of evenly spaced ones
+    #[arg(long, requires = "rate")]
+    pub(crate) poisson: bool,
+    /// Leave out starts that are later than this, and count them as errors
+    #[arg(long, value_name = "TIME", requires = "rate", value_parser = duration)]
+    pub(crate) late_limit: Option<Duration>,
+    /// Generator threads
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<u32>,
+    /// Time before measuring, excluded from every figure
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = duration)]
+    pub(crate) warmup: Duration,
+    /// Deadline of one statement or command
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
+    pub(crate) timeout: Duration,
+    /// Seed of every random choice
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) seed: u32,
+    /// What must hold at the end, such as 'p99<5ms'; may be repeated; exits with 3 when one does not
+    #[arg(long = "threshold", value_name = "THRESHOLD")]
+    pub(crate) thresholds: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BenchSql {
+    /// A statement, with $1 (PostgreSQL, SQLite) or ? (MySQL, MariaDB, SQLite) for parameters
+    #[arg(long, value_name = "SQL", required_unless_present = "script", conflicts_with = "script")]
+    pub(crate) sql: Option<String>,
+    /// File of statements, each ended by a semicolon; all of them are one iteration
+    #[arg(long, value_name = "FILE")]
+    pub(crate) script: Option<PathBuf>,
+    /// Value of the next parameter: a number, a text, uniform:1..1000, zipf:1000 or sequence:1..1000; may be repeated
+    #[arg(long = "param", value_name = "VALUE", requires = "sql")]
+    pub(crate) params: Vec<String>,
+    /// Send the statement anew each time instead of preparing it once per connection
+    #[arg(long)]
+    pub(crate) simple: bool,
+    /// Each statement in a transaction of its own
+    #[arg(long)]
+    pub(crate) transaction: bool,
+    #[command(flatten)]
+    pub(crate) pace: PaceArgs,
+    #[command(flatten)]
+    pub(crate) at: RunAt,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BenchCache {
+    /// Commands with their weights; get, set, del, incr, or any other with the key as its only argument
+    #[arg(long, value_name = "MIX", default_value = "get=9,set=1")]
+    pub(crate) mix: String,
+    /// Different keys
+    #[arg(long, value_name = "N", default_value_t = 100_000)]
+    pub(crate) keys: u64,
+    /// Exponent of a Zipf distribution of the keys; evenly drawn when absent
+    #[arg(long, value_name = "S")]
+    pub(crate) zipf: Option<f64>,
+    /// What keys begin with
+    #[arg(long, value_name = "TEXT", default_value = "perfdeck:bench:")]
+    pub(crate) prefix: String,
+    /// Bytes of a value that is set
+    #[arg(long, value_name = "B", default_value_t = 100)]
+    pub(crate) value_size: u32,
+    /// Commands under way per connection
+    #[arg(long, value_name = "P", default_value_t = 1)]
+    pub(crate) pipeline: u32,
+    #[command(flatten)]
+    pub(crate) pace: PaceArgs,
+    #[command(flatten)]
+    pub(crate) at: RunAt,
 }
 
 #[derive(Debug, Subcommand)]
@@ -232,8 +336,8 @@ pub(crate) enum PlanSource {
 
 #[derive(Debug, Args)]
 pub(crate) struct BenchKnee {
-    /// Full URL
-    pub(crate) url: String,
+    /// Full URL, or a plan file (TOML)
+    pub(crate) target: String,
     /// The objective, such as 'p99<50ms'; more than 0.1 % errors fail it too
     #[arg(long, value_name = "SLO")]
     pub(crate) slo: String,
@@ -274,10 +378,10 @@ pub(crate) struct BenchKnee {
 
 #[derive(Debug, Args)]
 pub(crate) struct BenchDuet {
-    /// URL of A (before, or the reference)
-    pub(crate) url_a: String,
-    /// URL of B (after, or the candidate); may be absent with hooks, which switch one target between its two states
-    #[arg(required_unless_present_any = ["hook_a", "hook_b"])]
+    /// URL of A (before, or the reference), or a plan file (TOML) that runs against both environments
+    pub(crate) target_a: String,
+    /// URL of B (after, or the candidate); may be absent for a plan, and with hooks, which switch one target between its
+    /// two states
     pub(crate) url_b: Option<String>,
     /// Environment of A's runs
     #[arg(long, value_name = "ENV")]
@@ -351,18 +455,8 @@ pub(crate) struct BenchHttp {
     pub(crate) url: String,
     #[command(flatten)]
     pub(crate) load: LoadArgs,
-    /// Environment the run belongs to; its targets are sampled during the run and its guards hold
-    #[arg(long, value_name = "NAME")]
-    pub(crate) env: Option<String>,
-    /// The environment's name again, where its guard asks for it
-    #[arg(long, value_name = "NAME")]
-    pub(crate) confirm: Option<String>,
-    /// Allow methods that write in a read-only environment, for this run
-    #[arg(long, requires = "env")]
-    pub(crate) unlock: bool,
-    /// Name of the run
-    #[arg(long)]
-    pub(crate) name: Option<String>,
+    #[command(flatten)]
+    pub(crate) at: RunAt,
 }
 
 #[derive(Debug, Subcommand)]

@@ -4,15 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use perfdeck_engine::{Engine, Viewer};
+use perfdeck_engine::{BenchRequest, BenchSpec, Engine, PlanFolder, Viewer};
 use perfdeck_model::{
-    ApiError, BenchLive, BenchPhase, HttpBenchSpec, JobState, JobStatus, LatencyMs, Load, Run, RunState,
+    ApiError, BenchLive, BenchPhase, HttpBenchSpec, JobState, JobStatus, LatencyMs, Load, Run, RunState, StepResult,
+    ThresholdResult,
 };
 use serde_json::json;
 
-use crate::args::{BenchHttp, LoadArgs, Source};
+use crate::args::{BenchHttp, LoadArgs, RunAt, Source};
 use crate::output::{self, Done, figures, ms, plain};
-use crate::{FAILED, FINE, INCOMPLETE, call, environments, stop_requested};
+use crate::{FAILED, FINE, INCOMPLETE, VERDICT, call, environments, stop_requested};
 
 /// Time between plain progress lines where stderr is not a terminal.
 const LINE_EVERY_S: f64 = 5.0;
@@ -83,19 +84,28 @@ pub(crate) async fn follow(engine: &Arc<Engine>, viewer: &mut Viewer, job: &JobS
 }
 
 pub(crate) async fn http(engine: &Arc<Engine>, args: &BenchHttp, source: &Source, json: bool) -> Done {
-    let spec = spec(&args.url, &args.load)?;
-    let environment = environments::resolve(engine, args.env.as_deref(), source).await?;
-    let environment_id = environment.map(|e| e.id);
-    let request = json!({
-        "spec": spec, "environment_id": environment_id, "name": args.name, "confirm": args.confirm,
-    });
-    if args.unlock
+    let spec = BenchSpec::Http(spec(&args.url, &args.load)?);
+    measure(engine, spec, &args.at, source, PlanFolder::default(), json).await
+}
+
+/// Runs a benchmark, shows its progress and its result.
+pub(crate) async fn measure(
+    engine: &Arc<Engine>,
+    spec: BenchSpec,
+    at: &RunAt,
+    source: &Source,
+    folder: PlanFolder,
+    json: bool,
+) -> Done {
+    let environment_id = environments::resolve(engine, at.env.as_deref(), source).await?.map(|e| e.id);
+    if at.unlock
         && let Some(id) = &environment_id
     {
-        let _: f64 = call(engine, "env.unlock", json!({ "id": id, "confirm": args.confirm })).await?;
+        let _: f64 = call(engine, "env.unlock", json!({ "id": id, "confirm": at.confirm })).await?;
     }
+    let request = BenchRequest { spec, environment_id, name: at.name.clone(), confirm: at.confirm.clone() };
     let mut viewer = engine.watch(None).await?;
-    let job: JobStatus = call(engine, "bench.start", request).await?;
+    let job = engine.bench_start(request, folder).await?;
     let end = follow(engine, &mut viewer, &job).await?;
     let id = match (end.state, end.result, end.error) {
         (JobState::Done | JobState::Cancelled, Some(id), _) => id,
@@ -111,7 +121,9 @@ pub(crate) async fn http(engine: &Arc<Engine>, args: &BenchHttp, source: &Source
     let run: Run = call(engine, "run.get", json!({ "id": id })).await?;
     show(&run, json)?;
     Ok(match (run.state, run.valid) {
-        (RunState::Completed, true) => FINE,
+        // A run that cannot be trusted says nothing about its thresholds.
+        (RunState::Completed, true) if run.thresholds.iter().all(|t| t.ok) => FINE,
+        (RunState::Completed, true) => VERDICT,
         (RunState::Completed, false) => INCOMPLETE,
         _ => FAILED,
     })
@@ -147,14 +159,14 @@ pub(crate) fn show(run: &Run, json: bool) -> Done<()> {
     if json {
         return output::json(run);
     }
-    let load = match run.spec.load {
+    let load = match run.spec.load() {
         Load::Closed => "closed loop".to_owned(),
         Load::Rate { rate_per_s } => format!("{rate_per_s}/s asked for"),
     };
-    output::line(&plain(&format!("{} {}", run.spec.method.as_str(), run.spec.url)))?;
+    output::line(&plain(&run.spec.request()))?;
     output::line(&plain(&format!(
         "{} connections, {load}, {} s measured, run {}",
-        run.spec.connections,
+        run.spec.connections(),
         figures(run.duration_s),
         run.id
     )))?;
@@ -184,11 +196,15 @@ pub(crate) fn show(run: &Run, json: bool) -> Done<()> {
     output::table(
         &["", "p50", "p90", "p99", "p99.9", "max", "n"],
         &[
-            row("response time", &run.response_ms),
-            row("service time", &run.service_ms),
-            row("schedule lag", &run.schedule_lag_ms),
-        ],
+            run.response_ms.as_ref().map(|l| row("response time", l)),
+            Some(row("service time", &run.service_ms)),
+            run.schedule_lag_ms.as_ref().map(|l| row("schedule lag", l)),
+        ]
+        .into_iter()
+        .flatten()
+        .collect::<Vec<_>>(),
     )?;
+    steps(run)?;
     for error in &run.errors_by_class {
         output::line(&plain(&format!("{} x {}: {}", error.count, error.class, error.sample)))?;
     }
@@ -198,8 +214,45 @@ pub(crate) fn show(run: &Run, json: bool) -> Done<()> {
     if !run.valid {
         output::line(&plain(&format!("INVALID: {}", run.invalid_reasons.join("; "))))?;
     }
-    if run.state != RunState::Completed {
-        output::line("stopped early: the figures cover the time until then")?;
+    thresholds(run)
+}
+
+/// The steps of a plan, where there is more than one.
+fn steps(run: &Run) -> Done<()> {
+    if run.steps.len() < 2 {
+        return Ok(());
     }
-    Ok(())
+    let row = |step: &StepResult| {
+        let times = step.response_ms.as_ref().unwrap_or(&step.service_ms);
+        let cell = |key: &str, v: f64| match (times.n, times.too_small.iter().any(|t| t == key)) {
+            (0, _) => "-".to_owned(),
+            (_, true) => "n too small".to_owned(),
+            _ => ms(v),
+        };
+        vec![
+            plain(&step.name),
+            format!("{}/s", figures(step.rate_per_s)),
+            cell("p50", times.p50),
+            cell("p99", times.p99),
+            step.requests.to_string(),
+            step.errors.to_string(),
+            step.misses.map_or_else(String::new, |n| n.to_string()),
+        ]
+    };
+    output::line("")?;
+    let heads = ["step", "rate", "p50", "p99", "n", "errors", "misses"];
+    output::table(&heads, &run.steps.iter().map(row).collect::<Vec<_>>())
+}
+
+fn thresholds(run: &Run) -> Done<()> {
+    if run.thresholds.is_empty() {
+        return Ok(());
+    }
+    let row = |t: &ThresholdResult| {
+        let actual = t.actual.map_or_else(|| "-".to_owned(), |v| format!("{} {}", figures(v), t.unit));
+        let verdict = if t.ok { "holds" } else { "FAILS" };
+        vec![plain(&t.text), actual, verdict.to_owned(), t.note.clone().unwrap_or_default()]
+    };
+    output::line("")?;
+    output::table(&["threshold", "measured", "", ""], &run.thresholds.iter().map(row).collect::<Vec<_>>())
 }

@@ -1,15 +1,17 @@
 //! `perfctl bench compare` and `duet`: two runs or two sides held against each other.
+use std::path::Path;
 use std::sync::Arc;
 
 use perfdeck_engine::compare::{MetricComparison, Verdict};
-use perfdeck_engine::{DuetRequest, DuetSide, Engine, Hooks, StoredComparison};
+use perfdeck_engine::{BenchSpec, DuetRequest, DuetSide, Engine, Hooks, PlanFolder, StoredComparison};
 use perfdeck_model::{ApiError, JobState};
 use serde_json::json;
 
 use crate::args::{BenchDuet, Source};
 use crate::bench::{follow, spec};
 use crate::output::{self, Done, figures, plain};
-use crate::{FAILED, FINE, INCOMPLETE, VERDICT, call, environments};
+use crate::plans::{self, is_plan};
+use crate::{FAILED, FINE, INCOMPLETE, USAGE, VERDICT, call, environments};
 
 pub(crate) async fn runs(engine: &Arc<Engine>, a: &str, b: &str, json: bool) -> Done {
     let found: StoredComparison = call(engine, "compare.runs", json!({ "a": a, "b": b })).await?;
@@ -23,19 +25,32 @@ fn words(command: Option<&String>) -> Option<Vec<String>> {
 }
 
 pub(crate) async fn duet(engine: &Arc<Engine>, args: &BenchDuet, source: &Source, json: bool) -> Done {
+    let plan = is_plan(&args.target_a);
+    if args.url_b.is_none() && args.hook_a.is_none() && args.hook_b.is_none() && !(plan && args.a != args.b) {
+        let hint = "Name a second URL, two environments with --a and --b for a plan, or hooks that switch the target";
+        return Err(ApiError::bad_request("A duet needs two sides").hint(hint).into());
+    }
+    let path = Path::new(&args.target_a);
+    let folder = if plan { plans::folder(path) } else { PlanFolder::default() };
     let mut sides = Vec::new();
-    let url_b = args.url_b.as_ref().unwrap_or(&args.url_a);
-    for (url, name, fallback) in [(&args.url_a, &args.a, "A"), (url_b, &args.b, "B")] {
+    let target_b = args.url_b.as_ref().unwrap_or(&args.target_a);
+    for (target, name, fallback) in [(&args.target_a, &args.a, "A"), (target_b, &args.b, "B")] {
         let environment = match name {
             Some(name) => environments::resolve(engine, Some(name), source).await?,
             None => None,
         };
         let label = match (&environment, args.url_b.is_some()) {
             (Some(e), _) => e.name.clone(),
-            (None, true) => url.clone(),
+            (None, true) => target.clone(),
             (None, false) => fallback.to_owned(),
         };
-        sides.push(DuetSide { label, environment_id: environment.map(|e| e.id), spec: spec(url, &args.load)? });
+        let spec = if is_plan(target) {
+            let Some(spec) = plans::spec(Path::new(target), args.load.threads)? else { return Ok(USAGE) };
+            spec
+        } else {
+            BenchSpec::Http(spec(target, &args.load)?)
+        };
+        sides.push(DuetSide { label, environment_id: environment.map(|e| e.id), spec });
     }
     let (Some(b), Some(a)) = (sides.pop(), sides.pop()) else {
         return Err(ApiError::internal("A duet has two sides").into());
@@ -51,7 +66,7 @@ pub(crate) async fn duet(engine: &Arc<Engine>, args: &BenchDuet, source: &Source
     };
     let hooks = Hooks { a: words(args.hook_a.as_ref()), b: words(args.hook_b.as_ref()) };
     let mut viewer = engine.watch(None).await?;
-    let job = engine.duet_start(request, hooks).await?;
+    let job = engine.duet_start(request, hooks, folder).await?;
     let end = follow(engine, &mut viewer, &job).await?;
     let id = match (end.state, end.result, end.error) {
         (JobState::Done, Some(id), _) => id.trim_start_matches("comparison/").to_owned(),

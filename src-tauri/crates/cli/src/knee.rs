@@ -1,30 +1,39 @@
 //! `perfctl bench knee`: the highest concurrency that keeps an objective.
+use std::path::Path;
 use std::sync::Arc;
 
 use perfdeck_engine::compare::{KneePoint, KneeState};
-use perfdeck_engine::{Engine, KneeRequest, StoredKnee};
+use perfdeck_engine::{BenchSpec, Engine, KneeRequest, PlanFolder, StoredKnee};
 use perfdeck_model::{HttpBenchSpec, JobState, JobStatus, Load};
 use serde_json::json;
 
 use crate::args::{BenchKnee, Source};
 use crate::bench::follow;
 use crate::output::{self, Done, figures, ms, plain};
-use crate::{FAILED, FINE, INCOMPLETE, VERDICT, call, environments};
+use crate::plans::{self, is_plan};
+use crate::{FAILED, FINE, INCOMPLETE, USAGE, VERDICT, call, environments};
 
 pub(crate) async fn knee(engine: &Arc<Engine>, args: &BenchKnee, source: &Source, json: bool) -> Done {
     let environment = environments::resolve(engine, args.env.as_deref(), source).await?;
-    let spec = HttpBenchSpec {
-        url: args.url.clone(),
-        method: args.method,
-        headers: args.headers.clone(),
-        body: None,
-        load: Load::Closed,
-        connections: 1,
-        threads: args.threads,
-        duration_s: args.step.as_secs_f64(),
-        warmup_s: args.warmup.as_secs_f64(),
-        timeout_s: args.timeout.as_secs_f64(),
-        insecure_tls: args.insecure,
+    let path = Path::new(&args.target);
+    let (spec, folder) = if is_plan(&args.target) {
+        let Some(spec) = plans::spec(path, args.threads)? else { return Ok(USAGE) };
+        (spec, plans::folder(path))
+    } else {
+        let spec = HttpBenchSpec {
+            url: args.target.clone(),
+            method: args.method,
+            headers: args.headers.clone(),
+            body: None,
+            load: Load::Closed,
+            connections: 1,
+            threads: args.threads,
+            duration_s: args.step.as_secs_f64(),
+            warmup_s: args.warmup.as_secs_f64(),
+            timeout_s: args.timeout.as_secs_f64(),
+            insecure_tls: args.insecure,
+        };
+        (BenchSpec::Http(spec), PlanFolder::default())
     };
     let request = KneeRequest {
         spec,
@@ -36,7 +45,7 @@ pub(crate) async fn knee(engine: &Arc<Engine>, args: &BenchKnee, source: &Source
         confirm: args.confirm.clone(),
     };
     let mut viewer = engine.watch(None).await?;
-    let job: JobStatus = engine.knee_start(request).await?;
+    let job: JobStatus = engine.knee_start(request, folder).await?;
     let end = follow(engine, &mut viewer, &job).await?;
     let id = match (end.state, end.result, end.error) {
         (JobState::Done, Some(id), _) => id.trim_start_matches("knee/").to_owned(),

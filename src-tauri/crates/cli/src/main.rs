@@ -5,6 +5,7 @@ mod answers;
 mod args;
 mod bench;
 mod compare;
+mod data_load;
 mod database;
 mod environments;
 mod files;
@@ -192,6 +193,8 @@ async fn with_engine(engine: &Arc<Engine>, cli: &Cli) -> Done {
         }
         Command::Monitor(args) => monitor::monitor(engine, args, source, json).await,
         Command::Bench(BenchCommand::Http(args)) => bench::http(engine, args, source, json).await,
+        Command::Bench(BenchCommand::Sql(args)) => data_load::sql(engine, args, source, json).await,
+        Command::Bench(BenchCommand::Cache(args)) => data_load::cache(engine, args, source, json).await,
         Command::Bench(BenchCommand::Compare { a, b }) => compare::runs(engine, a, b, json).await,
         Command::Bench(BenchCommand::Run(args)) => plans::run(engine, args, source, json).await,
         // Handled before an engine was opened.

@@ -2,17 +2,15 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use perfdeck_engine::Engine;
-use perfdeck_engine::plans::{self, Folder, Plan, Severity, ThresholdResult, import};
-use perfdeck_model::{ApiError, Environment, JobState, JobStatus, Run};
-use serde_json::json;
+use perfdeck_engine::plan::{self as plans, Folder, Plan, Severity, import};
+use perfdeck_engine::{BenchSpec, Engine, PlanFolder};
+use perfdeck_model::ApiError;
 
-use crate::answers::PlanRun;
 use crate::args::{BenchPlan, PlanCommand, PlanSource, Source};
-use crate::bench::{follow, show};
+use crate::bench::measure;
 use crate::files::read;
-use crate::output::{self, Done, figures, plain};
-use crate::{FAILED, FINE, INCOMPLETE, USAGE, VERDICT, call, environments};
+use crate::output::{self, Done, plain};
+use crate::{FINE, USAGE};
 
 /// Plans and recordings are text of this size at most, in bytes.
 const LIMIT: u64 = 64 << 20;
@@ -21,8 +19,7 @@ const LIMIT: u64 = 64 << 20;
 fn checked(path: &Path) -> Result<Option<Plan>, ApiError> {
     let plan =
         plans::from_toml(&read(path, LIMIT)?).map_err(|e| ApiError::bad_request(format!("{}: {e}", path.display())))?;
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let problems = plans::validate(&plan, &Folder(folder.to_owned()));
+    let problems = plans::validate(&plan, &Folder(folder(path).0.unwrap_or_default()));
     let mut wrong = false;
     for p in &problems {
         let severity = if p.severity == Severity::Error { "error" } else { "warning" };
@@ -64,45 +61,25 @@ pub(crate) fn plan(command: &PlanCommand) -> Done {
     }
 }
 
+/// Whether a target that a person names is a plan file and no URL.
+pub(crate) fn is_plan(target: &str) -> bool {
+    !target.contains("://") && target.to_ascii_lowercase().ends_with(".toml")
+}
+
+/// The folder that a plan's files are read from.
+pub(crate) fn folder(plan: &Path) -> PlanFolder {
+    let folder = plan.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    PlanFolder(Some(folder.to_owned()))
+}
+
+/// A plan file as what a benchmark does; `None` when it is wrong, which was said.
+pub(crate) fn spec(path: &Path, threads: Option<u32>) -> Result<Option<BenchSpec>, ApiError> {
+    Ok(checked(path)?.map(|plan| BenchSpec::Plan { toml: plans::to_toml(&plan), threads }))
+}
+
 pub(crate) async fn run(engine: &Arc<Engine>, args: &BenchPlan, source: &Source, json: bool) -> Done {
-    let Some(plan) = checked(&args.plan)? else { return Ok(USAGE) };
-    let environment: Option<Environment> = environments::resolve(engine, args.env.as_deref(), source).await?;
-    let api = environment.as_ref().and_then(|e| e.targets.api.as_ref()).map(|api| api.url.clone());
-    let spec = plans::single_request(&plan, api.as_deref(), |name| std::env::var(name).ok())?;
-    let request = json!({
-        "spec": spec, "environment_id": environment.map(|e| e.id), "name": plan.name, "confirm": args.confirm,
-    });
-    let mut viewer = engine.watch(None).await?;
-    let job: JobStatus = call(engine, "bench.start", request).await?;
-    let end = follow(engine, &mut viewer, &job).await?;
-    let id = match (end.state, end.result, end.error) {
-        (JobState::Done | JobState::Cancelled, Some(id), _) => id,
-        (_, _, Some(error)) => return Err(error.into()),
-        _ => return Ok(FAILED),
-    };
-    let run: Run = call(engine, "run.get", json!({ "id": id })).await?;
-    let thresholds = plans::judge_thresholds(&plan, &run)?;
-    let (valid, held) = (run.valid && end.state == JobState::Done, thresholds.iter().all(|t| t.ok));
-    if json {
-        output::json(&PlanRun { run, thresholds })?;
-    } else {
-        show(&run, false)?;
-        let row = |t: &ThresholdResult| {
-            let actual = t.actual.map_or_else(|| "-".to_owned(), |v| format!("{} {}", figures(v), t.unit));
-            let verdict = if t.ok { "holds" } else { "FAILS" };
-            vec![t.text.clone(), actual, verdict.to_owned(), t.note.clone().unwrap_or_default()]
-        };
-        if !thresholds.is_empty() {
-            output::line("")?;
-            output::table(&["threshold", "measured", "", ""], &thresholds.iter().map(row).collect::<Vec<_>>())?;
-        }
+    match spec(&args.plan, args.threads)? {
+        Some(spec) => measure(engine, spec, &args.at, source, folder(&args.plan), json).await,
+        None => Ok(USAGE),
     }
-    // A run that cannot be trusted says nothing about its thresholds.
-    Ok(if !valid {
-        INCOMPLETE
-    } else if held {
-        FINE
-    } else {
-        VERDICT
-    })
 }

@@ -10,9 +10,12 @@ use sqlx::{ConnectOptions, Connection};
 use crate::error::explain;
 
 /// A connection to one of the engines.
-pub(crate) enum Database {
+pub enum Database {
+    /// PostgreSQL.
     Postgres(PgConnection),
+    /// MySQL or MariaDB.
     Mysql(MySqlConnection),
+    /// SQLite.
     Sqlite(SqliteConnection),
 }
 
@@ -139,6 +142,30 @@ async fn open(address: &Address, password: Option<&Sensitive>) -> Result<Databas
             .connect()
             .await
             .map(Database::Sqlite),
+    }
+}
+
+/// Name under which load shows in the target's own views.
+const LOAD_NAME: &str = "perfdeck-load";
+/// Longest time to open a connection for load.
+const LOAD_DEADLINE: Duration = Duration::from_secs(10);
+
+/// Connects for a benchmark: without a pool, and without what keeps monitoring harmless.
+///
+/// # Errors
+/// As a connection test would say it.
+pub async fn connect_for_load(address: &Address, password: Option<&Sensitive>) -> Result<Database, ApiError> {
+    let open = async {
+        match address.scheme {
+            Scheme::Postgres => postgres_options(address, password, LOAD_NAME).connect().await.map(Database::Postgres),
+            Scheme::Mysql | Scheme::Mariadb => mysql_options(address, password).connect().await.map(Database::Mysql),
+            _ => sqlite_options(address).busy_timeout(Duration::from_secs(5)).connect().await.map(Database::Sqlite),
+        }
+    };
+    match tokio::time::timeout(LOAD_DEADLINE, open).await {
+        Ok(Ok(connection)) => Ok(connection),
+        Ok(Err(error)) => Err(explain(address, &error)),
+        Err(_) => Err(silent(address, LOAD_DEADLINE)),
     }
 }
 

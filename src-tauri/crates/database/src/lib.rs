@@ -19,6 +19,7 @@ mod tls;
 
 pub use activity::{activity, without_literals};
 pub use collector::DatabaseCollector;
+pub use connect::{Database, connect_for_load};
 pub use discover::discover;
 pub use error::{Error, Result};
 pub use pool::{Pool, PoolStats, Pooled};

@@ -2,7 +2,7 @@
 use std::sync::{Arc, PoisonError};
 
 use perfdeck_bench::RunContext;
-use perfdeck_model::{ApiError, Columns, Environment, ErrorCode, HttpBenchSpec, JobStatus, Load, Run, Tag};
+use perfdeck_model::{ApiError, Columns, Environment, ErrorCode, Heatmap, JobStatus, Run, RunSpec, Tag};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 use uuid::Uuid;
@@ -10,6 +10,8 @@ use uuid::Uuid;
 use crate::Engine;
 use crate::guards::check_load;
 use crate::jobs::JobContext;
+use crate::requests::BenchRequest;
+use crate::work::{BenchSpec, PlanFolder, Work};
 
 /// What would happen if a benchmark were started.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
@@ -30,12 +32,12 @@ pub(crate) struct RunningBench {
     /// Its job.
     pub job: JobStatus,
     /// What it does.
-    pub spec: HttpBenchSpec,
+    pub spec: RunSpec,
 }
 
 /// One run within a job.
 pub(crate) struct Bench {
-    pub(crate) spec: HttpBenchSpec,
+    pub(crate) work: Arc<Work>,
     pub(crate) context: RunContext,
     /// Share of the job that is done when it starts.
     pub(crate) from: f64,
@@ -58,18 +60,14 @@ impl Engine {
         }
     }
 
-    /// Resolves the host and asks the guards, without sending anything.
-    pub(crate) async fn bench_preview(
-        &self,
-        spec: &HttpBenchSpec,
-        environment_id: Option<&str>,
-    ) -> Result<BenchPreview, ApiError> {
-        perfdeck_bench::validate(spec)?;
-        let environment = self.bench_environment(environment_id).await?;
-        let resolved = perfdeck_bench::resolve(&spec.url).await;
+    /// Resolves the hosts and asks the guards, without sending anything.
+    pub(crate) async fn bench_preview(&self, request: &BenchRequest) -> Result<BenchPreview, ApiError> {
+        let environment = self.bench_environment(request.environment_id.as_deref()).await?;
+        let work = self.work(&request.spec, environment.as_ref(), &PlanFolder::default()).await?;
+        let resolved = work.resolved().await?;
         let guard = environment
             .as_ref()
-            .and_then(|e| check_load(e, spec, self.is_unlocked(e)).err())
+            .and_then(|e| check_load(e, &work, self.is_unlocked(e)).err())
             .map(|e| e.hint.as_ref().map_or_else(|| e.message.clone(), |h| format!("{}. {h}", e.message)));
         Ok(BenchPreview {
             loopback: is_loopback(&resolved),
@@ -79,53 +77,77 @@ impl Engine {
         })
     }
 
-    /// Starts a benchmark as a job whose result is the run's id.
-    pub(crate) async fn bench_start(
+    /// Starts a benchmark as a job whose result is the run's id. Its plan finds files in `folder`.
+    ///
+    /// # Errors
+    /// When the plan is refused, a guard says no, or another benchmark runs.
+    pub async fn bench_start(
         self: &Arc<Self>,
-        spec: HttpBenchSpec,
-        environment_id: Option<String>,
-        name: Option<String>,
-        confirm: Option<String>,
+        request: BenchRequest,
+        folder: PlanFolder,
     ) -> Result<JobStatus, ApiError> {
-        let environment = self.bench_allowed(&spec, environment_id.as_deref(), confirm.as_deref()).await?;
+        let BenchRequest { spec, environment_id, name, confirm } = request;
+        let (work, environment) =
+            self.bench_allowed(&spec, environment_id.as_deref(), confirm.as_deref(), &folder).await?;
         self.bench_is_free()?;
-        let run_id = Uuid::now_v7().to_string();
-        let name = name.map(|n| n.trim().to_owned()).filter(|n| !n.is_empty()).unwrap_or_else(|| default_name(&spec));
-        let context = RunContext {
-            run_id: run_id.clone(),
-            name: name.clone(),
-            environment_id: environment.as_ref().map(|e| e.id.clone()),
-            environment_name: environment.as_ref().map(|e| e.name.clone()),
-            machine: self.machine.clone(),
-            clock: self.clock.clone(),
-        };
+        self.set_running(&work)?;
+        let name = name.map(|n| n.trim().to_owned()).filter(|n| !n.is_empty()).unwrap_or_else(|| work.name());
+        let context = self.run_context(name.clone(), environment.as_ref());
         let engine = self.clone();
         let environment_id = environment.map(|e| e.id);
-        *self.bench_spec.lock().unwrap_or_else(PoisonError::into_inner) = Some(perfdeck_bench::redacted(&spec));
-        Ok(self.jobs.spawn("bench", name, environment_id.clone(), move |job| async move {
-            let bench = Bench { spec, context, from: 0.0, share: 1.0, words: String::new() };
+        Ok(self.jobs.spawn("bench", name, environment_id, move |job| async move {
+            let bench = Bench { work: Arc::new(work), context, from: 0.0, share: 1.0, words: String::new() };
             let run = engine.bench_run(bench, &job).await?;
             Ok(Some(run.id))
         }))
     }
 
-    /// The environment of a benchmark, if its guards allow this plan.
+    /// What a new run needs to know besides its plan.
+    pub(crate) fn run_context(&self, name: String, environment: Option<&Environment>) -> RunContext {
+        RunContext {
+            run_id: Uuid::now_v7().to_string(),
+            name,
+            environment_id: environment.map(|e| e.id.clone()),
+            environment_name: environment.map(|e| e.name.clone()),
+            machine: self.machine.clone(),
+            clock: self.clock.clone(),
+        }
+    }
+
+    /// Keeps what the next benchmark does, for screens that are opened during it.
+    pub(crate) fn set_running(&self, work: &Work) -> Result<(), ApiError> {
+        *self.bench_spec.lock().unwrap_or_else(PoisonError::into_inner) = Some(work.spec()?);
+        Ok(())
+    }
+
+    /// A benchmark and its environment, if the guards allow it.
     pub(crate) async fn bench_allowed(
         &self,
-        spec: &HttpBenchSpec,
+        spec: &BenchSpec,
         environment_id: Option<&str>,
         confirm: Option<&str>,
-    ) -> Result<Option<Environment>, ApiError> {
-        perfdeck_bench::validate(spec)?;
+        folder: &PlanFolder,
+    ) -> Result<(Work, Option<Environment>), ApiError> {
         let environment = self.bench_environment(environment_id).await?;
-        if let Some(e) = &environment {
-            check_load(e, spec, self.is_unlocked(e))?;
-            if e.guards.typed_confirmation && confirm != Some(e.name.as_str()) {
-                return Err(ApiError::new(ErrorCode::Guarded, format!("Load on '{}' needs its name typed", e.name))
-                    .hint("Type the environment's name to confirm; perfctl takes it with --confirm"));
-            }
+        let work = self.work(spec, environment.as_ref(), folder).await?;
+        self.load_allowed(&work, environment.as_ref(), confirm)?;
+        Ok((work, environment))
+    }
+
+    /// Asks the guards of an environment.
+    pub(crate) fn load_allowed(
+        &self,
+        work: &Work,
+        environment: Option<&Environment>,
+        confirm: Option<&str>,
+    ) -> Result<(), ApiError> {
+        let Some(e) = environment else { return Ok(()) };
+        check_load(e, work, self.is_unlocked(e))?;
+        if e.guards.typed_confirmation && confirm != Some(e.name.as_str()) {
+            return Err(ApiError::new(ErrorCode::Guarded, format!("Load on '{}' needs its name typed", e.name))
+                .hint("Type the environment's name to confirm; perfctl takes it with --confirm"));
         }
-        Ok(environment)
+        Ok(())
     }
 
     /// Refuses a benchmark while another one runs.
@@ -137,7 +159,7 @@ impl Engine {
 
     /// Runs a benchmark within a job and stores it with the environment's series during it.
     pub(crate) async fn bench_run(self: &Arc<Self>, bench: Bench, job: &JobContext) -> Result<Run, ApiError> {
-        let Bench { spec, context, from, share, words } = bench;
+        let Bench { work, context, from, share, words } = bench;
         // The environment is watched during the run even when no viewer is open, for the series in the report.
         let monitor = match &context.environment_id {
             Some(id) => match self.monitor(id).await {
@@ -156,8 +178,8 @@ impl Engine {
             context_job.progress(Some(from + share * done), &step);
             sender.send_replace(Some(live));
         };
-        let run =
-            perfdeck_bench::run_http(spec, context, progress, job.cancel.clone()).await.map_err(ApiError::from)?;
+        let finished = work.run(context, progress, job.cancel.clone()).await.map_err(ApiError::from)?;
+        let run = finished.run;
         job.progress(Some(from + share), "storing the run");
         let series = match &monitor {
             Some(monitor) => {
@@ -166,7 +188,7 @@ impl Engine {
             }
             None => None,
         };
-        self.store.put_run(&run, series).await?;
+        self.store.put_run(&run, series, Some(finished.seconds)).await?;
         self.changed(&[Tag::Runs, Tag::Environments]);
         Ok(run)
     }
@@ -181,6 +203,14 @@ impl Engine {
     /// A stored run.
     pub(crate) async fn run(&self, id: &str) -> Result<Run, ApiError> {
         self.store.run(id).await?.ok_or_else(|| ApiError::not_found(format!("There is no run '{id}'")))
+    }
+
+    /// Response times of a run over time, in at most `columns` columns.
+    pub(crate) async fn run_heatmap(&self, id: &str, columns: u32) -> Result<Heatmap, ApiError> {
+        let run = self.run(id).await?;
+        let seconds = self.store.run_seconds(id).await?.unwrap_or_default();
+        let columns = usize::try_from(columns.clamp(1, 4_096)).unwrap_or(1);
+        Ok(perfdeck_bench::heatmap(&seconds, run.started_ms, columns))
     }
 
     /// The environment's series during a run, at most one point per pixel and series.
@@ -210,13 +240,4 @@ fn phase(live: &perfdeck_model::BenchLive) -> &'static str {
         P::Draining => "waiting for the last responses",
         P::Finished => "finished",
     }
-}
-
-fn default_name(spec: &HttpBenchSpec) -> String {
-    let path = spec.url.split_once("://").and_then(|(_, r)| r.split_once('/')).map_or("/", |(_, p)| p);
-    let load = match spec.load {
-        Load::Closed => format!("{} connections", spec.connections),
-        Load::Rate { rate_per_s } => format!("{rate_per_s}/s"),
-    };
-    format!("{} /{} at {load}", spec.method.as_str(), path.trim_start_matches('/'))
 }

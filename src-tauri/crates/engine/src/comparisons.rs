@@ -1,10 +1,9 @@
 //! Comparing runs: two stored ones, and duets of interleaved pairs between two targets or two states of one.
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use perfdeck_bench::RunContext;
 use perfdeck_bench::compare::{self, Arm, Comparison, Duet, LoopKind, Registration};
-use perfdeck_model::{ApiError, Environment, ErrorCode, HttpBenchSpec, JobStatus, Load, Run, Tag};
+use perfdeck_model::{ApiError, Environment, ErrorCode, JobStatus, Load, Run, RunSpec, Tag};
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 use ts_rs::TS;
@@ -13,6 +12,7 @@ use uuid::Uuid;
 use crate::Engine;
 use crate::benchmarks::Bench;
 use crate::jobs::JobContext;
+use crate::work::{BenchSpec, PlanFolder, Work};
 
 /// Fewest pairs that can ever give a verdict: with five the exact test's smallest p is 0.0625.
 const MIN_PAIRS: u32 = 6;
@@ -30,7 +30,7 @@ pub struct DuetSide {
     #[serde(default)]
     pub environment_id: Option<String>,
     /// What each run does. Both sides differ in nothing but the target.
-    pub spec: HttpBenchSpec,
+    pub spec: BenchSpec,
 }
 
 /// A duet: K pairs of runs in random order.
@@ -93,26 +93,34 @@ pub struct StoredComparison {
 /// What must be equal for two runs to be comparable, in words as they are shown when it is not.
 fn fingerprint(run: &Run) -> compare::Fingerprint {
     let spec = &run.spec;
-    let path = spec.url.split_once("://").and_then(|(_, rest)| rest.split_once('/')).map_or("", |(_, path)| path);
-    let load = match spec.load {
+    let load = match spec.load() {
         Load::Closed => "closed loop".to_owned(),
         Load::Rate { rate_per_s } => format!("{rate_per_s}/s"),
     };
-    let headers: Vec<String> = spec.headers.iter().map(|h| format!("{}: {}", h.name, h.value)).collect();
-    [
-        ("request", format!("{} /{path}", spec.method.as_str())),
-        ("headers", headers.join(", ")),
-        ("body", spec.body.clone().unwrap_or_default()),
-        ("load", load),
-        ("connections", spec.connections.to_string()),
-        ("threads", spec.threads.map_or_else(String::new, |t| t.to_string())),
-        ("duration", format!("{} s", spec.duration_s)),
-        ("load engine", run.engine.clone()),
-        ("load generator", format!("{}, {} processors", run.machine.cpu, run.machine.cores)),
-    ]
-    .into_iter()
-    .map(|(name, value)| (name.to_owned(), value))
-    .collect()
+    let what = match spec {
+        RunSpec::Http(http) => {
+            // The host is what a comparison is about.
+            let path = http.url.split_once("://").and_then(|(_, rest)| rest.split_once('/')).map_or("", |(_, p)| p);
+            let headers: Vec<String> = http.headers.iter().map(|h| format!("{}: {}", h.name, h.value)).collect();
+            vec![
+                ("request", format!("{} /{path}", http.method.as_str())),
+                ("headers", headers.join(", ")),
+                ("body", http.body.clone().unwrap_or_default()),
+            ]
+        }
+        RunSpec::Plan(plan) => vec![("plan", plan.toml.clone())],
+    };
+    what.into_iter()
+        .chain([
+            ("load", load),
+            ("connections", spec.connections().to_string()),
+            ("threads", spec.threads().map_or_else(String::new, |t| t.to_string())),
+            ("duration", format!("{} s", spec.duration_s())),
+            ("load engine", run.engine.clone()),
+            ("load generator", format!("{}, {} processors", run.machine.cpu, run.machine.cores)),
+        ])
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
 }
 
 impl Engine {
@@ -139,7 +147,12 @@ impl Engine {
     ///
     /// # Errors
     /// When a plan is refused, a guard says no, or another benchmark runs.
-    pub async fn duet_start(self: &Arc<Self>, request: DuetRequest, hooks: Hooks) -> Result<JobStatus, ApiError> {
+    pub async fn duet_start(
+        self: &Arc<Self>,
+        request: DuetRequest,
+        hooks: Hooks,
+        folder: PlanFolder,
+    ) -> Result<JobStatus, ApiError> {
         if !(MIN_PAIRS..=MAX_PAIRS).contains(&request.pairs) {
             return Err(ApiError::bad_request(format!(
                 "pairs: {} is not between {MIN_PAIRS} and {MAX_PAIRS}",
@@ -152,15 +165,14 @@ impl Engine {
         }
         let mut sides = Vec::new();
         for side in [&request.a, &request.b] {
-            perfdeck_bench::validate(&side.spec)?;
-            sides.push(
-                self.bench_allowed(&side.spec, side.environment_id.as_deref(), request.confirm.as_deref()).await?,
-            );
+            let id = side.environment_id.as_deref();
+            let (work, environment) = self.bench_allowed(&side.spec, id, request.confirm.as_deref(), &folder).await?;
+            sides.push((Arc::new(work), environment));
         }
         self.bench_is_free()?;
-        let environments: [Option<Environment>; 2] =
+        let sides: [(Arc<Work>, Option<Environment>); 2] =
             sides.try_into().map_err(|_| ApiError::internal("A duet has two sides"))?;
-        let load = if matches!(request.a.spec.load, Load::Closed) { LoopKind::Closed } else { LoopKind::Open };
+        let load = if matches!(sides[0].0.load(), Load::Closed) { LoopKind::Closed } else { LoopKind::Open };
         let seed = request.seed.unwrap_or_else(|| Uuid::new_v4().as_fields().0);
         let mut registration = Registration::new(load, request.pairs, seed);
         // Whether a run is valid does not depend on which side is better, so a disturbed pair may run again.
@@ -174,13 +186,11 @@ impl Engine {
             .map(str::trim)
             .filter(|n| !n.is_empty())
             .map_or_else(|| format!("{} against {}", request.b.label, request.a.label), str::to_owned);
-        *self.bench_spec.lock().unwrap_or_else(PoisonError::into_inner) =
-            Some(perfdeck_bench::redacted(&request.b.spec));
-        let environment_id = environments[1].as_ref().or(environments[0].as_ref()).map(|e| e.id.clone());
+        self.set_running(&sides[1].0)?;
+        let environment_id = sides[1].1.as_ref().or(sides[0].1.as_ref()).map(|e| e.id.clone());
         let engine = self.clone();
         Ok(self.jobs.spawn("bench", name.clone(), environment_id.clone(), move |job| async move {
-            let (duet, names) =
-                engine.run_duet(&request, &environments, &hooks, Duet::new(registration), &name, &job).await?;
+            let (duet, names) = engine.run_duet(&request, &sides, &hooks, Duet::new(registration), &name, &job).await?;
             let mut comparison = duet.outcome();
             name_runs(&mut comparison, &names);
             let stored = StoredComparison {
@@ -201,7 +211,7 @@ impl Engine {
     async fn run_duet(
         self: &Arc<Self>,
         request: &DuetRequest,
-        environments: &[Option<Environment>; 2],
+        sides: &[(Arc<Work>, Option<Environment>); 2],
         hooks: &Hooks,
         mut duet: Duet,
         name: &str,
@@ -211,9 +221,9 @@ impl Engine {
         let mut fingerprints: [Option<compare::Fingerprint>; 2] = [None, None];
         let pairs = f64::from(request.pairs);
         while let Some(step) = duet.next() {
-            let (at, side, letter, hook) = match step.arm {
-                Arm::A => (0, &request.a, "A", &hooks.a),
-                Arm::B => (1, &request.b, "B", &hooks.b),
+            let (at, letter, hook) = match step.arm {
+                Arm::A => (0, "A", &hooks.a),
+                Arm::B => (1, "B", &hooks.b),
             };
             let number = step.pair + 1;
             let words = format!("pair {number} of {}, {letter}", request.pairs);
@@ -222,16 +232,9 @@ impl Engine {
             if let Some(hook) = hook {
                 run_hook(hook, &job.cancel).await?;
             }
-            let environment = environments[at].as_ref();
-            let context = RunContext {
-                run_id: Uuid::now_v7().to_string(),
-                name: format!("pair {number} {letter}, {name}"),
-                environment_id: environment.map(|e| e.id.clone()),
-                environment_name: environment.map(|e| e.name.clone()),
-                machine: self.machine.clone(),
-                clock: self.clock.clone(),
-            };
-            let bench = Bench { spec: side.spec.clone(), context, from: done, share: 0.5 / pairs, words };
+            let (work, environment) = &sides[at];
+            let context = self.run_context(format!("pair {number} {letter}, {name}"), environment.as_ref());
+            let bench = Bench { work: work.clone(), context, from: done, share: 0.5 / pairs, words };
             let run = self.bench_run(bench, job).await?;
             names.push((run.id.clone(), format!("{letter} of pair {number}")));
             if job.cancel.is_cancelled() {

@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use perfdeck_model::{ApiError, Environment, ErrorCode, HttpBenchSpec, Kind, Load};
+use perfdeck_model::{ApiError, Environment, ErrorCode, Kind, Load};
 
 use crate::Engine;
+use crate::work::Work;
 
 /// How long an environment stays unlocked, in milliseconds.
 pub(crate) const UNLOCK_MS: f64 = 15.0 * 60_000.0;
@@ -14,17 +15,18 @@ pub(crate) const UNLOCK_MS: f64 = 15.0 * 60_000.0;
 #[derive(Debug, Default)]
 pub(crate) struct Unlocks(Mutex<HashMap<String, f64>>);
 
-/// What the guards of an environment say about a plan.
-pub(crate) fn check_load(environment: &Environment, spec: &HttpBenchSpec, unlocked: bool) -> Result<(), ApiError> {
+/// What the guards of an environment say about a benchmark.
+pub(crate) fn check_load(environment: &Environment, work: &Work, unlocked: bool) -> Result<(), ApiError> {
     let name = &environment.name;
     let refuse = |message: String, hint: &str| Err(ApiError::new(ErrorCode::Guarded, message).hint(hint));
     let cap = environment.guards.max_rate_per_s;
-    let writes = !spec.method.is_safe();
-    match (spec.load, cap) {
-        _ if writes && environment.guards.read_only && !unlocked => refuse(
-            format!("'{name}' is read-only: {} requests can change it", spec.method.as_str()),
+    if let Some(what) = work.writes().filter(|_| environment.guards.read_only && !unlocked) {
+        return refuse(
+            format!("'{name}' is read-only: {what} can change it"),
             "Unlock the environment for 15 minutes first; perfctl does it with --unlock",
-        ),
+        );
+    }
+    match (work.load(), cap) {
         (Load::Rate { rate_per_s }, Some(cap)) if rate_per_s > cap => refuse(
             format!("{rate_per_s} requests/s is over the cap of {cap} requests/s of '{name}'"),
             "Lower the rate, or raise the cap in the environment's guards",
@@ -93,11 +95,15 @@ mod tests {
         }
     }
 
-    fn spec(load: Load) -> HttpBenchSpec {
-        serde_json::from_value(serde_json::json!({
-            "url": "http://127.0.0.1:1/x", "load": load, "connections": 1, "duration_s": 1.0
-        }))
-        .expect("a spec")
+    fn request(method: Method, load: Load) -> Work {
+        let spec = serde_json::json!({
+            "url": "http://127.0.0.1:1/x", "method": method, "load": load, "connections": 1, "duration_s": 1.0
+        });
+        Work::Http(serde_json::from_value(spec).expect("a spec"))
+    }
+
+    fn spec(load: Load) -> Work {
+        request(Method::Get, load)
     }
 
     #[test]
@@ -112,7 +118,7 @@ mod tests {
     #[test]
     fn a_read_only_environment_takes_no_writes_until_it_is_unlocked() {
         let e = environment(Kind::Production);
-        let post = HttpBenchSpec { method: Method::Post, ..spec(Load::Rate { rate_per_s: 10.0 }) };
+        let post = request(Method::Post, Load::Rate { rate_per_s: 10.0 });
         let refused = check_load(&e, &post, false).expect_err("POST can change it");
         assert_eq!(refused.code, ErrorCode::Guarded, "a guard refused it");
         assert!(refused.message.contains("read-only") && refused.hint.is_some(), "it says why and what to do");

@@ -1,13 +1,12 @@
 //! Finding a target's knee: the highest concurrency that keeps an objective, and what limits it there.
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
-use perfdeck_bench::RunContext;
 use perfdeck_bench::compare;
 use perfdeck_bench::compare::figures::BenchMetric;
 use perfdeck_bench::compare::knee::{Knee, KneePlan, KneeSearch, Slo, StepFigures};
 use perfdeck_bench::plan::{Clock, Metric, Threshold};
-use perfdeck_model::{ApiError, Columns, ErrorCode, HttpBenchSpec, JobStatus, Load, Run, Tag};
+use perfdeck_model::{ApiError, Columns, Environment, ErrorCode, JobStatus, Run, Tag};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 use uuid::Uuid;
@@ -15,12 +14,13 @@ use uuid::Uuid;
 use crate::Engine;
 use crate::benchmarks::Bench;
 use crate::jobs::JobContext;
+use crate::work::{BenchSpec, PlanFolder, Work};
 
 /// What to search.
 #[derive(Debug, Clone, Serialize, Deserialize, TS)]
 pub struct KneeRequest {
     /// The request. Its connections, duration and load are the search's.
-    pub spec: HttpBenchSpec,
+    pub spec: BenchSpec,
     /// The environment whose resources are watched; its guards hold.
     #[serde(default)]
     pub environment_id: Option<String>,
@@ -96,9 +96,9 @@ fn mean(columns: &Columns, id: &str) -> Option<f64> {
 fn step(run: &Run, columns: Option<&Columns>, slo: &Slo) -> StepFigures {
     let figures = compare::figures(run);
     let mut utilisation = BTreeMap::new();
-    let threads = f64::from(run.spec.threads.unwrap_or(1).max(1));
-    if run.duration_s > 0.0 {
-        utilisation.insert("load generator".to_owned(), run.client_cpu_s / (run.duration_s * threads));
+    let threads = f64::from(run.spec.threads().unwrap_or(1).max(1));
+    if let Some(cpu_s) = run.client_cpu_s.filter(|_| run.duration_s > 0.0) {
+        utilisation.insert("load generator".to_owned(), cpu_s / (run.duration_s * threads));
     }
     if let Some(columns) = columns {
         let modes = ["user", "system", "used"];
@@ -123,21 +123,29 @@ impl Engine {
     ///
     /// # Errors
     /// When the objective or the plan is refused, a guard says no, or another benchmark runs.
-    pub async fn knee_start(self: &Arc<Self>, request: KneeRequest) -> Result<JobStatus, ApiError> {
+    pub async fn knee_start(self: &Arc<Self>, request: KneeRequest, folder: PlanFolder) -> Result<JobStatus, ApiError> {
         let slo = objective(&request.slo)?;
         if !(1..=10_000).contains(&request.max_connections) {
             return Err(ApiError::bad_request("max_connections: A search has 1 to 10 000 connections at most"));
         }
-        let mut spec = request.spec.clone();
+        let environment = match &request.environment_id {
+            Some(id) => Some(self.environment(id).await?),
+            None => None,
+        };
+        let work = self.work(&request.spec, environment.as_ref(), &folder).await?;
         // A rate above capacity has no steady state: concurrency is searched instead (reference, benchmarks 4.7).
-        spec.load = Load::Closed;
-        spec.connections = request.max_connections;
         for seconds in [request.step_s, request.confirm_s] {
-            spec.duration_s = seconds;
-            perfdeck_bench::validate(&spec)?;
+            if !(0.1..=3_600.0).contains(&seconds) {
+                return Err(ApiError::bad_request(format!(
+                    "step_s and confirm_s: {seconds} is not between 0.1 and 3600 s"
+                )));
+            }
         }
-        let environment =
-            self.bench_allowed(&spec, request.environment_id.as_deref(), request.confirm.as_deref()).await?;
+        self.load_allowed(
+            &work.at(request.max_connections, request.step_s),
+            environment.as_ref(),
+            request.confirm.as_deref(),
+        )?;
         self.bench_is_free()?;
         let plan = KneePlan {
             max: request.max_connections,
@@ -145,15 +153,13 @@ impl Engine {
             confirm_s: request.confirm_s,
             ..KneePlan::new(slo)
         };
-        let name = format!("{} {}", spec.method.as_str(), spec.url);
-        *self.bench_spec.lock().unwrap_or_else(PoisonError::into_inner) = Some(perfdeck_bench::redacted(&spec));
+        let name = work.spec()?.request();
+        self.set_running(&work)?;
         let environment_id = environment.as_ref().map(|e| e.id.clone());
-        let environment_name = environment.map(|e| e.name);
         let (engine, title) = (self.clone(), format!("Knee of {name} at {}", request.slo));
         Ok(self.jobs.spawn("bench", title, environment_id.clone(), move |job| async move {
             let mut search = KneeSearch::new(plan);
-            let names = (environment_id.clone(), environment_name);
-            engine.run_knee(&mut search, &spec, &slo, &names, &job).await?;
+            engine.run_knee(&mut search, &work, &slo, environment.as_ref(), &job).await?;
             let stored = StoredKnee {
                 id: Uuid::now_v7().to_string(),
                 name,
@@ -171,31 +177,24 @@ impl Engine {
     async fn run_knee(
         self: &Arc<Self>,
         search: &mut KneeSearch,
-        spec: &HttpBenchSpec,
+        work: &Work,
         slo: &Slo,
-        (environment_id, environment_name): &(Option<String>, Option<String>),
+        environment: Option<&Environment>,
         job: &JobContext,
     ) -> Result<(), ApiError> {
         let mut done = 0.0_f64;
         while let Some(next) = search.next() {
             let words = format!("{} connections", next.concurrency);
-            let context = RunContext {
-                run_id: Uuid::now_v7().to_string(),
-                name: format!("knee, {words}"),
-                environment_id: environment_id.clone(),
-                environment_name: environment_name.clone(),
-                machine: self.machine.clone(),
-                clock: self.clock.clone(),
-            };
-            let spec = HttpBenchSpec { connections: next.concurrency, duration_s: next.duration_s, ..spec.clone() };
+            let context = self.run_context(format!("knee, {words}"), environment);
+            let work = Arc::new(work.at(next.concurrency, next.duration_s));
             // How many steps it takes is not known; each one does a sixth of what is left.
             let share = (1.0 - done) / 6.0;
-            let run = self.bench_run(Bench { spec, context, from: done, share, words }, job).await?;
+            let run = self.bench_run(Bench { work, context, from: done, share, words }, job).await?;
             done += share;
             if job.cancel.is_cancelled() {
                 return Err(ApiError::new(ErrorCode::Cancelled, "The search was stopped; its finished runs are kept"));
             }
-            let columns = match environment_id {
+            let columns = match environment {
                 Some(_) => Some(self.run_series(&run.id, None).await?),
                 None => None,
             };

@@ -11,6 +11,7 @@ mod comparisons;
 pub mod demo;
 mod environments;
 mod guards;
+mod insights;
 mod jobs;
 mod knees;
 mod registry;
@@ -19,7 +20,9 @@ mod requests;
 mod secrets;
 mod sessions;
 mod store;
+mod targets;
 mod viewer;
+mod work;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -27,18 +30,20 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use perfdeck_model::{
-    ApiError, BenchLive, Clock, DEMO_ENVIRONMENT_ID, Environment, Guards, HttpBenchSpec, JobStatus, Kind, Machine,
-    OwnCost, PoolSettings, SystemClock, Tag, Targets,
+    ApiError, BenchLive, Clock, DEMO_ENVIRONMENT_ID, Environment, Guards, JobStatus, Kind, Machine, OwnCost,
+    PoolSettings, RunSpec, SystemClock, Tag, Targets,
 };
 use tokio::sync::{Mutex, broadcast, watch};
 use tokio_util::sync::CancellationToken;
 
-/// Benchmark plans: reading, checking, importing and running them.
-pub mod plans {
+mod plans;
+
+/// Benchmark plans: reading, checking and importing them.
+pub mod plan {
     pub use perfdeck_bench::plan::{
-        Folder, Plan, Severity, Span, ThresholdResult, from_toml, import, schema, to_toml, validate,
+        Action, Arrivals, CacheStep, FeedMode, FeedSource, FeedSpec, Folder, Load, Plan, Severity, Span, SqlParameter,
+        SqlStep, SqlType, Step, TypedParameter, Warmup, from_toml, import, schema, to_toml, validate,
     };
-    pub use perfdeck_bench::{judge_thresholds, single_request};
 }
 
 /// The words and numbers of comparisons, for the faces that show them.
@@ -49,13 +54,16 @@ pub mod compare {
 
 pub use comparisons::{DuetRequest, DuetSide, Hooks, StoredComparison};
 pub use environments::{draft_from_variables, parse_dotenv};
+pub use insights::Baseline;
 pub use jobs::{JobContext, Jobs};
 pub use knees::{KneeRequest, StoredKnee};
+pub use plans::SavedPlan;
 pub use registry::{COMMANDS, Reply, export_bindings};
 pub use requests::{AddressInfo, AppInfo, BenchRequest, ById, Deleted, KindDefaults, ReportContent};
 pub use secrets::{SecretVault, SecretsStatus, VaultKind};
 pub use store::Store;
 pub use viewer::Viewer;
+pub use work::{BenchSpec, PlanFolder};
 
 /// How to open an engine.
 #[derive(Default)]
@@ -76,7 +84,7 @@ pub struct Engine {
     pub(crate) sessions: sessions::Sessions,
     pub(crate) bench: watch::Sender<Option<BenchLive>>,
     /// What the benchmark that runs, or the last one, does. Held for a moment, never across a wait.
-    pub(crate) bench_spec: std::sync::Mutex<Option<HttpBenchSpec>>,
+    pub(crate) bench_spec: std::sync::Mutex<Option<RunSpec>>,
     pub(crate) own: watch::Sender<OwnCost>,
     pub(crate) tags: broadcast::Sender<Tag>,
     pub(crate) machine: Machine,

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 use perfdeck_model::{
     Access, Address, ApiError, Columns, CommandInfo, ConnectionReport, DEMO_ENVIRONMENT_ID, Environment,
-    EnvironmentDraft, EnvironmentSummary, ErrorCode, Finding, FoundService, Frame, Guards, JobStatus, Kind, MetricInfo,
-    PoolSettings, ReportFile, ReportRequest, Run, RunSummary, RunningStatement, SeriesInfo, Tag, TargetRole,
-    TargetStatus,
+    EnvironmentDraft, EnvironmentSummary, ErrorCode, Finding, FoundService, Frame, Guards, Heatmap, JobStatus, Kind,
+    MetricInfo, PoolSettings, ReportFile, ReportRequest, Run, RunSummary, RunningStatement, SeriesInfo, Tag,
+    TargetRole, TargetStatus,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -18,14 +18,17 @@ use ts_rs::TS;
 use crate::benchmarks::{BenchPreview, RunningBench};
 use crate::comparisons::{DuetRequest, Hooks, StoredComparison};
 use crate::environments::{draft_from_variables, draft_of, parse_dotenv};
+use crate::insights::{Baseline, BaselineSet, Moved, RunHistory};
 use crate::knees::{KneeRequest, StoredKnee};
+use crate::plans::{ImportedPlan, PlanCheck, PlanImport, PlanSave, SavedPlan};
 use crate::requests::{
     AddressInfo, AppInfo, BenchRequest, ByEnvironment, ById, ByKind, ComparePair, Deleted, Dotenv, Empty, EnvCreate,
-    EnvDuplicate, EnvUnlock, EnvUpdate, HistoryRequest, KindDefaults, Passphrase, ReportContent, RunList, RunRename,
-    RunSeries, TestDraft, Text,
+    EnvDuplicate, EnvUnlock, EnvUpdate, HistoryRequest, KindDefaults, Passphrase, ReportContent, RunHeatmap, RunList,
+    RunRename, RunSeries, TestDraft, Text,
 };
 use crate::secrets::SecretsStatus;
 use crate::store::UNDO_MS;
+use crate::work::PlanFolder;
 use crate::{Engine, environments};
 
 /// The answer of a command.
@@ -190,6 +193,17 @@ commands! {
     Write Json "run.rename" (RunRename) -> Run, changes [Runs] => run_rename;
     Write Json "run.delete" (ById) -> Deleted, changes [Runs] => run_delete;
     Write Json "run.restore" (ById) -> Run, changes [Runs] => run_restore;
+    Read Json "plan.list" (Empty) -> Vec<SavedPlan>, changes [] => plan_list;
+    Read Json "plan.check" (Text) -> PlanCheck, changes [] => plan_check;
+    Read Json "plan.import" (PlanImport) -> ImportedPlan, changes [] => plan_import;
+    Write Json "plan.save" (PlanSave) -> SavedPlan, changes [Runs] => plan_save;
+    Write Json "plan.delete" (ById) -> bool, changes [Runs] => plan_delete;
+    Read Json "baseline.list" (Empty) -> Vec<Baseline>, changes [] => baseline_list;
+    Write Json "baseline.set" (BaselineSet) -> Baseline, changes [Runs] => baseline_set;
+    Write Json "baseline.delete" (Text) -> bool, changes [Runs] => baseline_delete;
+    Read Json "run.history" (ById) -> RunHistory, changes [] => run_history;
+    Read Json "run.moved" (ById) -> Vec<Moved>, changes [] => run_moved;
+    Read Json "run.heatmap" (RunHeatmap) -> Heatmap, changes [] => run_heatmap;
     Read Binary "run.series" (RunSeries) -> Columns, changes [] => run_series;
     Write Json "report.create" (ReportRequest) -> JobStatus, changes [Jobs] => report_create;
     Read Json "report.list" (Empty) -> Vec<ReportFile>, changes [] => report_list;
@@ -431,11 +445,11 @@ async fn db_activity(engine: E, request: ByEnvironment) -> Result<Vec<RunningSta
 }
 
 async fn bench_preview(engine: E, request: BenchRequest) -> Result<BenchPreview> {
-    engine.bench_preview(&request.spec, request.environment_id.as_deref()).await
+    engine.bench_preview(&request).await
 }
 
 async fn bench_start(engine: E, request: BenchRequest) -> Result<JobStatus> {
-    engine.bench_start(request.spec, request.environment_id, request.name, request.confirm).await
+    engine.bench_start(request, PlanFolder::default()).await
 }
 
 async fn bench_running(engine: E, _: Empty) -> Result<Option<RunningBench>> {
@@ -447,7 +461,7 @@ async fn compare_runs(engine: E, request: ComparePair) -> Result<StoredCompariso
 }
 
 async fn duet_start(engine: E, request: DuetRequest) -> Result<JobStatus> {
-    engine.duet_start(request, Hooks::default()).await
+    engine.duet_start(request, Hooks::default(), PlanFolder::default()).await
 }
 
 async fn comparison_list(engine: E, request: RunList) -> Result<Vec<StoredComparison>> {
@@ -471,7 +485,7 @@ async fn comparison_delete(engine: E, request: ById) -> Result<bool> {
 }
 
 async fn knee_start(engine: E, request: KneeRequest) -> Result<JobStatus> {
-    engine.knee_start(request).await
+    engine.knee_start(request, PlanFolder::default()).await
 }
 
 async fn knee_get(engine: E, request: ById) -> Result<StoredKnee> {
@@ -498,7 +512,7 @@ async fn run_rename(engine: E, request: RunRename) -> Result<Run> {
     }
     let mut run = engine.run(&request.id).await?;
     name.clone_into(&mut run.name);
-    engine.store.put_run(&run, None).await?;
+    engine.store.put_run(&run, None, None).await?;
     Ok(run)
 }
 
@@ -512,6 +526,50 @@ async fn run_delete(engine: E, request: ById) -> Result<Deleted> {
 async fn run_restore(engine: E, request: ById) -> Result<Run> {
     engine.store.set_run_deleted(&request.id, None).await?;
     engine.run(&request.id).await
+}
+
+async fn plan_list(engine: E, _: Empty) -> Result<Vec<SavedPlan>> {
+    engine.store.plans().await
+}
+
+async fn plan_check(engine: E, request: Text) -> Result<PlanCheck> {
+    Ok(engine.plan_check(&request.text))
+}
+
+async fn plan_import(engine: E, request: PlanImport) -> Result<ImportedPlan> {
+    engine.plan_import(&request)
+}
+
+async fn plan_save(engine: E, request: PlanSave) -> Result<SavedPlan> {
+    engine.plan_save(request).await
+}
+
+async fn plan_delete(engine: E, request: ById) -> Result<bool> {
+    engine.store.delete_plan(&request.id).await
+}
+
+async fn baseline_list(engine: E, _: Empty) -> Result<Vec<Baseline>> {
+    engine.store.baselines().await
+}
+
+async fn baseline_set(engine: E, request: BaselineSet) -> Result<Baseline> {
+    engine.baseline_set(&request).await
+}
+
+async fn baseline_delete(engine: E, request: Text) -> Result<bool> {
+    engine.store.delete_baseline(&request.text).await
+}
+
+async fn run_history(engine: E, request: ById) -> Result<RunHistory> {
+    engine.run_history(&request.id).await
+}
+
+async fn run_moved(engine: E, request: ById) -> Result<Vec<Moved>> {
+    engine.run_moved(&request.id).await
+}
+
+async fn run_heatmap(engine: E, request: RunHeatmap) -> Result<Heatmap> {
+    engine.run_heatmap(&request.id, request.columns).await
 }
 
 async fn run_series(engine: E, request: RunSeries) -> Result<Columns> {

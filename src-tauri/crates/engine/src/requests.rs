@@ -1,9 +1,10 @@
 //! What the commands of the registry take and answer, besides the vocabulary of the model.
-use perfdeck_model::{Address, EnvironmentDraft, Guards, HttpBenchSpec, Kind, PoolSettings, ReportFile, TargetRole};
+use perfdeck_model::{Address, EnvironmentDraft, Guards, Kind, PoolSettings, ReportFile, TargetRole};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
 use crate::secrets::SecretsStatus;
+use crate::work::BenchSpec;
 
 /// Takes no parameters.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, TS)]
@@ -168,7 +169,7 @@ pub(crate) struct HistoryRequest {
 #[derive(Debug, Clone, Serialize, Deserialize, TS)]
 pub struct BenchRequest {
     /// What it does.
-    pub spec: HttpBenchSpec,
+    pub spec: BenchSpec,
     /// The environment it belongs to.
     #[serde(default)]
     pub environment_id: Option<String>,
@@ -214,6 +215,15 @@ pub(crate) struct RunSeries {
     /// Series ids; all when absent.
     #[serde(default)]
     pub series: Option<Vec<String>>,
+}
+
+/// Asks for the response times of a run over time.
+#[derive(Debug, Clone, Serialize, Deserialize, TS)]
+pub(crate) struct RunHeatmap {
+    /// The run.
+    pub id: String,
+    /// Columns at most; each is of whole seconds.
+    pub columns: u32,
 }
 
 /// A report with its content.

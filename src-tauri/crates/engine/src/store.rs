@@ -12,7 +12,9 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePo
 use sqlx::{Row, SqliteConnection};
 
 use crate::comparisons::StoredComparison;
+use crate::insights::Baseline;
 use crate::knees::StoredKnee;
+use crate::plans::SavedPlan;
 
 /// Schema versions in order; entry `n` takes a store from version `n` to `n + 1`.
 const MIGRATIONS: &[&str] = &[
@@ -38,6 +40,21 @@ const MIGRATIONS: &[&str] = &[
     CREATE INDEX comparisons_created ON comparisons (created_ms DESC);
     CREATE TABLE knees (
         id TEXT PRIMARY KEY, environment_id TEXT, created_ms REAL NOT NULL, doc TEXT NOT NULL);
+",
+    // Runs of plans, seconds as histograms, saved plans, baselines. What is stored as a run was one HTTP request so far.
+    "
+    ALTER TABLE runs ADD COLUMN seconds BLOB;
+    UPDATE runs SET doc = json_set(doc, '$.spec.kind', 'http') WHERE json_extract(doc, '$.spec.kind') IS NULL;
+    CREATE TABLE plans (
+        id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, toml TEXT NOT NULL, updated_ms REAL NOT NULL);
+    CREATE TABLE baselines (
+        name TEXT PRIMARY KEY, run_id TEXT NOT NULL, created_ms REAL NOT NULL);
+    CREATE TABLE noise (
+        work TEXT NOT NULL, environment_id TEXT NOT NULL, created_ms REAL NOT NULL, doc TEXT NOT NULL,
+        PRIMARY KEY (work, environment_id));
+    CREATE TABLE journal (
+        id INTEGER PRIMARY KEY, at_ms REAL NOT NULL, environment_id TEXT, kind TEXT NOT NULL, doc TEXT NOT NULL);
+    CREATE INDEX journal_at ON journal (at_ms DESC);
 ",
 ];
 
@@ -289,14 +306,101 @@ impl Store {
         self.environment(id).await
     }
 
+    // ---- plans
+
+    pub(crate) async fn plans(&self) -> Result<Vec<SavedPlan>, ApiError> {
+        let rows = sqlx::query("SELECT id, name, toml, updated_ms FROM plans ORDER BY lower(name)")
+            .fetch_all(&self.pool)
+            .await
+            .map_err(|e| self.fail(&e))?;
+        let plan = |r: &sqlx::sqlite::SqliteRow| SavedPlan {
+            id: r.get(0),
+            name: r.get(1),
+            toml: r.get(2),
+            updated_ms: r.get(3),
+        };
+        Ok(rows.iter().map(plan).collect())
+    }
+
+    pub(crate) async fn put_plan(&self, plan: &SavedPlan) -> Result<(), ApiError> {
+        let result = sqlx::query(
+            "INSERT INTO plans (id, name, toml, updated_ms) VALUES (?, ?, ?, ?)
+             ON CONFLICT (id) DO UPDATE SET name = excluded.name, toml = excluded.toml, updated_ms = excluded.updated_ms",
+        )
+        .bind(&plan.id)
+        .bind(&plan.name)
+        .bind(&plan.toml)
+        .bind(plan.updated_ms)
+        .execute(&self.pool)
+        .await;
+        result.map(drop).map_err(|e| match &e {
+            sqlx::Error::Database(d) if d.is_unique_violation() => {
+                ApiError::new(ErrorCode::Conflict, format!("A plan named '{}' exists already", plan.name))
+                    .hint("Change `name` in the plan's text")
+            }
+            _ => self.fail(&e),
+        })
+    }
+
+    pub(crate) async fn delete_plan(&self, id: &str) -> Result<bool, ApiError> {
+        let done = sqlx::query("DELETE FROM plans WHERE id = ?")
+            .bind(id)
+            .execute(&self.pool)
+            .await
+            .map_err(|e| self.fail(&e))?;
+        Ok(done.rows_affected() > 0)
+    }
+
+    // ---- baselines
+
+    pub(crate) async fn baselines(&self) -> Result<Vec<Baseline>, ApiError> {
+        let rows = sqlx::query(
+            "SELECT b.name, b.run_id, b.created_ms FROM baselines b JOIN runs r ON r.id = b.run_id
+             WHERE r.deleted_ms IS NULL ORDER BY lower(b.name)",
+        )
+        .fetch_all(&self.pool)
+        .await
+        .map_err(|e| self.fail(&e))?;
+        Ok(rows.iter().map(|r| Baseline { name: r.get(0), run_id: r.get(1), created_ms: r.get(2) }).collect())
+    }
+
+    pub(crate) async fn put_baseline(&self, baseline: &Baseline) -> Result<(), ApiError> {
+        sqlx::query(
+            "INSERT INTO baselines (name, run_id, created_ms) VALUES (?, ?, ?)
+             ON CONFLICT (name) DO UPDATE SET run_id = excluded.run_id, created_ms = excluded.created_ms",
+        )
+        .bind(&baseline.name)
+        .bind(&baseline.run_id)
+        .bind(baseline.created_ms)
+        .execute(&self.pool)
+        .await
+        .map(drop)
+        .map_err(|e| self.fail(&e))
+    }
+
+    pub(crate) async fn delete_baseline(&self, name: &str) -> Result<bool, ApiError> {
+        let done = sqlx::query("DELETE FROM baselines WHERE name = ?")
+            .bind(name)
+            .execute(&self.pool)
+            .await
+            .map_err(|e| self.fail(&e))?;
+        Ok(done.rows_affected() > 0)
+    }
+
     // ---- runs
 
-    /// Stores a run with the environment's series during it, in one transaction.
-    pub(crate) async fn put_run(&self, run: &Run, series: Option<Vec<u8>>) -> Result<(), ApiError> {
+    /// Stores a run with the environment's series and the histograms of its seconds, in one transaction; what is `None`
+    /// stays as it was.
+    pub(crate) async fn put_run(
+        &self,
+        run: &Run,
+        series: Option<Vec<u8>>,
+        seconds: Option<Vec<u8>>,
+    ) -> Result<(), ApiError> {
         sqlx::query(
-            "INSERT INTO runs (id, environment_id, started_ms, summary, doc, series) VALUES (?, ?, ?, ?, ?, ?)
+            "INSERT INTO runs (id, environment_id, started_ms, summary, doc, series, seconds) VALUES (?, ?, ?, ?, ?, ?, ?)
              ON CONFLICT (id) DO UPDATE SET summary = excluded.summary, doc = excluded.doc,
-                series = coalesce(excluded.series, runs.series)",
+                series = coalesce(excluded.series, runs.series), seconds = coalesce(excluded.seconds, runs.seconds)",
         )
         .bind(&run.id)
         .bind(&run.environment_id)
@@ -304,6 +408,7 @@ impl Store {
         .bind(text(&RunSummary::from(run))?)
         .bind(text(run)?)
         .bind(series)
+        .bind(seconds)
         .execute(&self.pool)
         .await
         .map_err(|e| self.fail(&e))?;
@@ -334,6 +439,17 @@ impl Store {
     pub(crate) async fn run_series(&self, id: &str) -> Result<Option<Vec<u8>>, ApiError> {
         let row: Option<Option<Vec<u8>>> =
             sqlx::query_scalar("SELECT series FROM runs WHERE id = ? AND deleted_ms IS NULL")
+                .bind(id)
+                .fetch_optional(&self.pool)
+                .await
+                .map_err(|e| self.fail(&e))?;
+        Ok(row.flatten())
+    }
+
+    /// The histograms of a run's seconds.
+    pub(crate) async fn run_seconds(&self, id: &str) -> Result<Option<Vec<u8>>, ApiError> {
+        let row: Option<Option<Vec<u8>>> =
+            sqlx::query_scalar("SELECT seconds FROM runs WHERE id = ? AND deleted_ms IS NULL")
                 .bind(id)
                 .fetch_optional(&self.pool)
                 .await

@@ -50,7 +50,7 @@ async fn demo_watch_benchmark_report_and_reopen() {
     let bench = job(
         &engine,
         "bench.start",
-        json!({"environment_id": "demo", "name": "health", "spec": {"url": format!("{url}/health"),
+        json!({"environment_id": "demo", "name": "health", "spec": {"kind": "http", "url": format!("{url}/health"),
             "load": {"kind": "closed"}, "connections": 4, "duration_s": 2.0, "warmup_s": 0.2}}),
     )
     .await;
@@ -148,7 +148,7 @@ async fn unknown_and_malformed_requests_are_answered() {
         ("monitor.history", json!({"environment_id": "demo", "from_ms": 5.0, "to_ms": 1.0, "width_px": 10})),
         (
             "bench.start",
-            json!({"spec": {"url": "nope", "load": {"kind": "closed"}, "connections": 1, "duration_s": 1.0}}),
+            json!({"spec": {"kind": "http", "url": "nope", "load": {"kind": "closed"}, "connections": 1, "duration_s": 1.0}}),
         ),
         ("report.create", json!({"environment_id": "demo"})),
     ] {

@@ -118,6 +118,128 @@ fn default_timeout() -> f64 {
     10.0
 }
 
+/// What a run did, with every effective setting.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS, schemars::JsonSchema)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum RunSpec {
+    /// One HTTP request, again and again.
+    Http(HttpBenchSpec),
+    /// A plan.
+    Plan(PlanSpec),
+}
+
+/// A plan as it was run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS, schemars::JsonSchema)]
+pub struct PlanSpec {
+    /// What it does in a few words: its one request, or how many steps it has.
+    pub request: String,
+    /// The plan, as TOML. Secrets in it are references.
+    pub toml: String,
+    /// What the paths of its HTTP steps were added to.
+    #[serde(default)]
+    pub base_url: Option<String>,
+    /// Closed loop, or an open loop with its average rate of iterations.
+    pub load: Load,
+    /// Whether stages change the level: then no figure of the whole run says anything about one level.
+    pub varies: bool,
+    /// Connections held open at most.
+    pub connections: u32,
+    /// Generator threads.
+    #[serde(default)]
+    pub threads: Option<u32>,
+    /// Measured time, in seconds.
+    pub duration_s: f64,
+    /// Time before measuring, in seconds; excluded from every figure.
+    pub warmup_s: f64,
+    /// Deadline of one step, in seconds.
+    pub timeout_s: f64,
+    /// Any TLS certificate was accepted.
+    #[serde(default)]
+    pub insecure_tls: bool,
+}
+
+impl RunSpec {
+    /// What was sent, in a few words.
+    pub fn request(&self) -> String {
+        match self {
+            Self::Http(http) => format!("{} {}", http.method.as_str(), http.url),
+            Self::Plan(plan) => plan.request.clone(),
+        }
+    }
+
+    /// Closed loop or rate.
+    pub fn load(&self) -> Load {
+        match self {
+            Self::Http(http) => http.load,
+            Self::Plan(plan) => plan.load,
+        }
+    }
+
+    /// Connections held open.
+    pub fn connections(&self) -> u32 {
+        match self {
+            Self::Http(http) => http.connections,
+            Self::Plan(plan) => plan.connections,
+        }
+    }
+
+    /// Generator threads, once the engine has chosen.
+    pub fn threads(&self) -> Option<u32> {
+        match self {
+            Self::Http(http) => http.threads,
+            Self::Plan(plan) => plan.threads,
+        }
+    }
+
+    /// Measured time that was asked for, in seconds.
+    pub fn duration_s(&self) -> f64 {
+        match self {
+            Self::Http(http) => http.duration_s,
+            Self::Plan(plan) => plan.duration_s,
+        }
+    }
+
+    /// Time before measuring, in seconds.
+    pub fn warmup_s(&self) -> f64 {
+        match self {
+            Self::Http(http) => http.warmup_s,
+            Self::Plan(plan) => plan.warmup_s,
+        }
+    }
+
+    /// Deadline of one request, in seconds.
+    pub fn timeout_s(&self) -> f64 {
+        match self {
+            Self::Http(http) => http.timeout_s,
+            Self::Plan(plan) => plan.timeout_s,
+        }
+    }
+
+    /// Whether any TLS certificate was accepted.
+    pub fn insecure_tls(&self) -> bool {
+        match self {
+            Self::Http(http) => http.insecure_tls && http.url.starts_with("https"),
+            Self::Plan(plan) => plan.insecure_tls,
+        }
+    }
+
+    /// The one HTTP request, when that is what was run.
+    pub fn http(&self) -> Option<&HttpBenchSpec> {
+        match self {
+            Self::Http(http) => Some(http),
+            Self::Plan(_) => None,
+        }
+    }
+
+    /// The plan, when that is what was run.
+    pub fn plan(&self) -> Option<&PlanSpec> {
+        match self {
+            Self::Http(_) => None,
+            Self::Plan(plan) => Some(plan),
+        }
+    }
+}
+
 /// Percentiles of a latency distribution, in milliseconds.
 ///
 /// A quantile q needs n ≥ 100 / (1 − q) samples to be stable; those that have fewer are listed in `too_small`.
@@ -178,7 +300,7 @@ pub struct Interval {
 /// Errors of one class.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS, schemars::JsonSchema)]
 pub struct ErrorCount {
-    /// `connect`, `timeout`, `reset`, `tls`, `protocol`, `status`, `shed`, `other`.
+    /// `connect`, `timeout`, `reset`, `tls`, `protocol`, `status`, `check`, `redirect`, `sql`, `cache`, `shed`, `other`.
     pub class: String,
     /// How many.
     pub count: u64,
@@ -218,8 +340,88 @@ pub enum RunState {
     Completed,
     /// Stopped by the user; figures cover the time until then.
     Cancelled,
+    /// Stopped by a guard, or because its data was used up; figures cover the time until then.
+    Aborted,
     /// Perfdeck or the machine ended during it.
     Interrupted,
+}
+
+/// What one step of a plan came to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS, schemars::JsonSchema)]
+pub struct StepResult {
+    /// Its name in the plan.
+    pub name: String,
+    /// `http`, `sql` or `cache`.
+    pub kind: String,
+    /// What it sends: method and path, statement, or command.
+    pub request: String,
+    /// Executions in the measured time, errors included.
+    pub requests: u64,
+    /// Of these, errors.
+    pub errors: u64,
+    /// Successful executions per second.
+    pub rate_per_s: f64,
+    /// Time from the intended start to the end; `None` where the engine cannot give it.
+    pub response_ms: Option<LatencyMs>,
+    /// Time from the actual start to the end.
+    pub service_ms: LatencyMs,
+    /// Reads that found nothing, of a cache step that reads.
+    #[serde(default)]
+    pub misses: Option<u64>,
+    /// Errors by class, most frequent first.
+    pub errors_by_class: Vec<ErrorCount>,
+    /// Response-time histogram as in [`Run::response_histogram`]; of the service time where there is no response time.
+    pub histogram: String,
+}
+
+/// How a threshold of a plan turned out.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS, schemars::JsonSchema)]
+pub struct ThresholdResult {
+    /// As it is written in the plan.
+    pub text: String,
+    /// The step it is about; all when absent.
+    pub step: Option<String>,
+    /// Name of the metric.
+    pub metric: String,
+    /// Unit of `limit` and `actual`: `ms`, `%`, `/s`, or empty for a number.
+    pub unit: String,
+    /// What was asked for.
+    pub limit: f64,
+    /// What was measured; `None` when it was not.
+    pub actual: Option<f64>,
+    /// Whether it holds. What was not measured does not.
+    pub ok: bool,
+    /// What to know about it: `not measured`, or too few samples for a stable percentile.
+    pub note: Option<String>,
+}
+
+/// What a run's figures rest on, next to the limits that they were held against.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, TS, schemars::JsonSchema)]
+#[serde(default)]
+pub struct Certificate {
+    /// Share of the target rate that was sent in time, in an open loop; at least 0.99.
+    pub rate_share: Option<f64>,
+    /// 99th percentile of the schedule lag, in milliseconds, in an open loop.
+    pub lag_p99_ms: Option<f64>,
+    /// What it may be.
+    pub lag_limit_ms: Option<f64>,
+    /// Whether this system's timer holds a schedule to less than a millisecond.
+    pub precise_timer: bool,
+    /// CPU of the generator's threads as a share of one core each; at most 0.8.
+    pub generator_cpu_share: Option<f64>,
+    /// Most requests per second that this engine reached here with the same threads, connections and request against a
+    /// target that does nothing.
+    pub ceiling_per_s: Option<f64>,
+    /// The run's rate as a share of that; at most 0.7, or the figures are those of the generator.
+    pub ceiling_share: Option<f64>,
+    /// Whether the target runs on the generator's machine.
+    pub co_located: bool,
+    /// Correlation of a second's median with the next one's, -1 to 1; `None` below 20 seconds. Near 1, the seconds are
+    /// no independent samples.
+    pub autocorrelation: Option<f64>,
+    /// Whether rate and latency were steady over the measured time; `None` when it was too short to tell, or the load
+    /// was meant to change.
+    pub steady: Option<bool>,
 }
 
 /// One execution of a benchmark and its results.
@@ -238,7 +440,7 @@ pub struct Run {
     /// Which load engine ran, with its version.
     pub engine: String,
     /// Every effective setting.
-    pub spec: HttpBenchSpec,
+    pub spec: RunSpec,
     /// Addresses that the URL's host resolved to.
     pub resolved: Vec<String>,
     /// How it ended.
@@ -259,18 +461,30 @@ pub struct Run {
     pub target_rate_per_s: Option<f64>,
     /// Body and head bytes received.
     pub bytes_received: u64,
-    /// Time from the intended start to the end of the response.
-    pub response_ms: LatencyMs,
+    /// Time from the intended start to the end of the response; `None` where the engine cannot give it.
+    pub response_ms: Option<LatencyMs>,
     /// Time from the actual start to the end of the response.
     pub service_ms: LatencyMs,
-    /// Time from the intended to the actual start; zero in a closed loop.
-    pub schedule_lag_ms: LatencyMs,
-    /// CPU time of the load generator's threads, in seconds.
-    pub client_cpu_s: f64,
+    /// Time from the intended to the actual start; zero in a closed loop, `None` where the engine cannot give it.
+    pub schedule_lag_ms: Option<LatencyMs>,
+    /// CPU time of the load generator's threads, in seconds; `None` where the engine cannot give it.
+    pub client_cpu_s: Option<f64>,
+    /// The steps of a plan, in its order; empty for one HTTP request.
+    #[serde(default)]
+    pub steps: Vec<StepResult>,
+    /// Iterations of a plan in the measured time.
+    #[serde(default)]
+    pub iterations: Option<u64>,
+    /// How the thresholds of a plan turned out.
+    #[serde(default)]
+    pub thresholds: Vec<ThresholdResult>,
     /// Whether the figures can be trusted.
     pub valid: bool,
     /// Why not.
     pub invalid_reasons: Vec<String>,
+    /// What was looked at to tell.
+    #[serde(default)]
+    pub certificate: Certificate,
     /// Further remarks, such as a generator on the same machine as the target.
     pub notes: Vec<String>,
     /// Errors by class, most frequent first.
@@ -289,6 +503,39 @@ pub struct Run {
     pub lag_histogram: String,
     /// The machine that generated the load.
     pub machine: Machine,
+}
+
+impl Run {
+    /// Response times, or service times where the engine gives no others.
+    pub fn latency(&self) -> &LatencyMs {
+        self.response_ms.as_ref().unwrap_or(&self.service_ms)
+    }
+
+    /// Tells runs of the same work apart from others: what is sent, where to, and how it is started. Length, warm-up and
+    /// threads are no part of it.
+    pub fn work(&self) -> String {
+        let what = match &self.spec {
+            RunSpec::Http(http) => {
+                let headers: Vec<String> = http.headers.iter().map(|h| format!("{}: {}", h.name, h.value)).collect();
+                format!("{}\n{}\n{}", self.spec.request(), headers.join("\n"), http.body.as_deref().unwrap_or_default())
+            }
+            RunSpec::Plan(plan) => format!("{}\n{}", plan.base_url.as_deref().unwrap_or_default(), plan.toml),
+        };
+        let load = match self.spec.load() {
+            Load::Closed => "closed".to_owned(),
+            Load::Rate { rate_per_s } => rate_per_s.to_string(),
+        };
+        let environment = self.environment_id.as_deref().unwrap_or_default();
+        let all = format!("{environment}\n{load}\n{}\n{what}", self.spec.connections());
+        // FNV-1a: short, and the same in every version.
+        let hash = all.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x100_0000_01b3));
+        format!("{hash:016x}")
+    }
+
+    /// The histogram behind [`Run::latency`].
+    pub fn latency_histogram(&self) -> &str {
+        if self.response_ms.is_some() { &self.response_histogram } else { &self.service_histogram }
+    }
 }
 
 /// A run in a list.
@@ -324,6 +571,9 @@ pub struct RunSummary {
     pub p99_ms: f64,
     /// Whether the figures can be trusted.
     pub valid: bool,
+    /// Runs of the same work have the same; see [`Run::work`].
+    #[serde(default)]
+    pub work: String,
 }
 
 impl From<&Run> for RunSummary {
@@ -332,18 +582,19 @@ impl From<&Run> for RunSummary {
             id: run.id.clone(),
             name: run.name.clone(),
             environment_id: run.environment_id.clone(),
-            request: format!("{} {}", run.spec.method.as_str(), run.spec.url),
-            load: run.spec.load,
-            connections: run.spec.connections,
+            request: run.spec.request(),
+            load: run.spec.load(),
+            connections: run.spec.connections(),
             state: run.state,
             started_ms: run.started_ms,
             duration_s: run.duration_s,
             requests: run.requests,
             errors: run.errors,
             rate_per_s: run.rate_per_s,
-            p50_ms: run.response_ms.p50,
-            p99_ms: run.response_ms.p99,
+            p50_ms: run.latency().p50,
+            p99_ms: run.latency().p99,
             valid: run.valid,
+            work: run.work(),
         }
     }
 }
@@ -397,4 +648,27 @@ pub struct BenchLive {
     pub max_ms: Option<f64>,
     /// 99th percentile of the schedule lag of the last interval, in an open loop.
     pub lag_p99_ms: Option<f64>,
+    /// Response times of the last interval for a heatmap: buckets as in [`Heatmap`], with their counts.
+    #[serde(default)]
+    pub heat: Vec<(u16, u32)>,
+}
+
+/// Response times over time: a histogram per column, in buckets of a quarter of an octave.
+///
+/// Bucket b holds 2^(b/4) up to 2^((b+1)/4) microseconds.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, TS, schemars::JsonSchema)]
+pub struct Heatmap {
+    /// Start of the first column.
+    pub started_ms: f64,
+    /// Length of a column, in seconds.
+    pub column_s: f64,
+    /// Buckets with their counts, for each column; ascending, without empty ones.
+    pub columns: Vec<Vec<(u16, u32)>>,
+}
+
+/// The bucket of a [`Heatmap`] that a time in microseconds belongs to.
+pub fn heat_bucket(us: u64) -> u16 {
+    #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    let bucket = ((us.max(1) as f64).log2() * 4.0) as u16;
+    bucket
 }

@@ -1,7 +1,7 @@
 //! Bounded and masked: a report has a size that does not depend on how long was measured, and holds no secret.
 use std::borrow::Cow;
 
-use perfdeck_model::{Header, Run};
+use perfdeck_model::{Header, Run, RunSpec};
 
 use crate::{Error, ReportDocument, ReportSeries, RunSeries};
 
@@ -70,21 +70,22 @@ fn secret_name(name: &str) -> bool {
 
 /// The engine stores secrets apart; this is the second lock on the same door.
 fn mask(run: &mut Run, masked: &mut Masked) {
-    if let Some(body) = &mut run.spec.body
+    let RunSpec::Http(spec) = &mut run.spec else { return };
+    if let Some(body) = &mut spec.body
         && !body.is_empty()
     {
         *body = format!("({} bytes, not part of the report)", body.len());
         masked.body = true;
     }
-    for Header { name, value } in &mut run.spec.headers {
+    for Header { name, value } in &mut spec.headers {
         if secret_name(name) && value != MASK {
             MASK.clone_into(value);
             masked.header = true;
         }
     }
-    if let Cow::Owned(url) = mask_url(&run.spec.url) {
+    if let Cow::Owned(url) = mask_url(&spec.url) {
         // Errors and names may repeat the address they are about.
-        let old = std::mem::replace(&mut run.spec.url, url.clone());
+        let old = std::mem::replace(&mut spec.url, url.clone());
         for error in &mut run.errors_by_class {
             error.sample = error.sample.replace(&old, &url);
         }

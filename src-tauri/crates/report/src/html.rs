@@ -1,7 +1,7 @@
 //! The HTML rendering: one file, no network, no script.
 use std::fmt::Write as _;
 
-use perfdeck_model::{LatencyMs, Load, Run, RunState, Unit};
+use perfdeck_model::{LatencyMs, Load, Run, RunSpec, RunState, Unit};
 
 use crate::format::{bytes, group, ms, setting_s, si, value};
 use crate::lanes::{self, role_name};
@@ -109,8 +109,8 @@ fn sentence(run: &Run) -> String {
         let share = run.errors as f64 / run.requests as f64;
         format!("{} ({})", plural(run.errors, "error", "errors"), value(share, Unit::Ratio))
     };
-    let time = tail(&run.response_ms).unwrap_or_else(|| "n too small for a percentile".to_owned());
-    let n = group(run.response_ms.n);
+    let time = tail(run.latency()).unwrap_or_else(|| "n too small for a percentile".to_owned());
+    let n = group(run.latency().n);
     format!("{} responses/s, {time} (n\u{202f}=\u{202f}{n}), {errors}.", si(run.rate_per_s, ""))
 }
 
@@ -139,12 +139,15 @@ fn when(ms: f64) -> String {
 }
 
 fn request(run: &Run) -> String {
-    format!("<code>{} {}</code>", run.spec.method.as_str(), isolated(&run.spec.url))
+    match &run.spec {
+        RunSpec::Http(http) => format!("<code>{} {}</code>", http.method.as_str(), isolated(&http.url)),
+        RunSpec::Plan(plan) => format!("<code>{}</code>", isolated(&plan.request)),
+    }
 }
 
 fn load(run: &Run) -> String {
-    let connections = plural(u64::from(run.spec.connections), "connection", "connections");
-    match run.spec.load {
+    let connections = plural(u64::from(run.spec.connections()), "connection", "connections");
+    match run.spec.load() {
         Load::Closed => format!("closed loop, {connections}"),
         Load::Rate { rate_per_s } => format!("open loop, {} over {connections}", si(rate_per_s, "/s")),
     }
@@ -157,7 +160,7 @@ fn overview(out: &mut String, d: &ReportDocument) {
          <th class=\"n\">errors</th><th>state</th></tr></thead><tbody>\n",
     );
     for run in &d.runs {
-        let l = &run.response_ms;
+        let l = run.latency();
         push(
             out,
             format_args!(
@@ -182,6 +185,7 @@ fn state(run: &Run) -> &'static str {
         (false, _) => "<span class=\"bad\">✕ invalid</span>",
         (true, RunState::Completed) => "✓ valid",
         (true, RunState::Cancelled) => "◌ stopped early",
+        (true, RunState::Aborted) => "◌ aborted",
         (true, RunState::Interrupted) => "◌ interrupted",
     }
 }
@@ -260,11 +264,11 @@ fn latencies(out: &mut String, run: &Run) {
          <th class=\"n\">p99</th><th class=\"n\">p99.9</th><th class=\"n\">max</th></tr></thead><tbody>\n",
     );
     let rows = [
-        ("response time", &run.response_ms),
-        ("service time", &run.service_ms),
-        ("schedule lag", &run.schedule_lag_ms),
+        ("response time", run.response_ms.as_ref()),
+        ("service time", Some(&run.service_ms)),
+        ("schedule lag", run.schedule_lag_ms.as_ref()),
     ];
-    for (name, l) in rows {
+    for (name, l) in rows.into_iter().filter_map(|(name, l)| Some((name, l?))) {
         let plain = |v: f64| if l.n == 0 { "–".to_owned() } else { ms(v) };
         push(
             out,
@@ -336,20 +340,26 @@ fn settings(out: &mut String, run: &Run) {
         ("request", request(run)),
         ("resolved to", isolated(&run.resolved.join(", "))),
         ("load", load(run)),
-        ("connections", group(u64::from(s.connections))),
-        ("threads", s.threads.map_or_else(|| "chosen by the engine".to_owned(), |t| group(u64::from(t)))),
-        ("duration", setting_s(s.duration_s)),
-        ("warm-up", format!("{}, excluded from every figure", setting_s(s.warmup_s))),
-        ("timeout", setting_s(s.timeout_s)),
-        ("TLS certificates", if s.insecure_tls { "any is accepted".to_owned() } else { "checked".to_owned() }),
+        ("connections", group(u64::from(s.connections()))),
+        ("threads", s.threads().map_or_else(|| "chosen by the engine".to_owned(), |t| group(u64::from(t)))),
+        ("duration", setting_s(s.duration_s())),
+        ("warm-up", format!("{}, excluded from every figure", setting_s(s.warmup_s()))),
+        ("timeout", setting_s(s.timeout_s())),
+        ("TLS certificates", if s.insecure_tls() { "any is accepted".to_owned() } else { "checked".to_owned() }),
     ];
-    if s.headers.is_empty() {
-        rows.push(("headers", "none".to_owned()));
+    match s {
+        RunSpec::Http(http) => {
+            if http.headers.is_empty() {
+                rows.push(("headers", "none".to_owned()));
+            }
+            for h in http.headers.iter().take(50) {
+                rows.push(("header", format!("<code>{}: {}</code>", isolated(&h.name), isolated(&h.value))));
+            }
+            let body = http.body.as_deref().filter(|b| !b.is_empty());
+            rows.push(("body", body.map_or_else(|| "none".to_owned(), escape)));
+        }
+        RunSpec::Plan(plan) => rows.push(("plan", format!("<pre>{}</pre>", isolated(&plan.toml)))),
     }
-    for h in s.headers.iter().take(50) {
-        rows.push(("header", format!("<code>{}: {}</code>", isolated(&h.name), isolated(&h.value))));
-    }
-    rows.push(("body", s.body.as_deref().filter(|b| !b.is_empty()).map_or_else(|| "none".to_owned(), escape)));
     rows.push(("engine", isolated(&run.engine)));
     out.push_str("<div class=\"two\">\n");
     facts(out, "Settings", &rows);
@@ -365,7 +375,7 @@ fn settings(out: &mut String, run: &Run) {
             ("processor", format!("{}, {cores}", isolated(&m.cpu))),
             ("memory", bytes(m.memory_bytes)),
             ("Perfdeck", isolated(&m.perfdeck)),
-            ("CPU time used", ms(run.client_cpu_s * 1e3)),
+            ("CPU time used", run.client_cpu_s.map_or_else(|| "not known".to_owned(), |s| ms(s * 1e3))),
             ("received", received),
             ("measured time", ms(run.duration_s * 1e3)),
             ("responses", group(run.requests)),

@@ -465,7 +465,7 @@ pub(crate) fn curve(run: &Run) -> Result<Option<String>, Error> {
         let step = points.len().div_ceil(2_000);
         points = points.iter().step_by(step).copied().chain([last]).collect();
     }
-    let n = run.response_ms.n;
+    let n = run.latency().n;
     #[allow(clippy::cast_precision_loss)]
     let enough = (n as f64 / 100.0).max(1.0).log10();
     let right = last.0.max(1.0);
@@ -535,12 +535,12 @@ pub(crate) fn curve(run: &Run) -> Result<Option<String>, Error> {
         c.line(&sure.iter().map(place).collect::<Vec<_>>(), colour::Q99, 1.75)?;
         let mut row = PAD + 4.0;
         for (name, key, v) in [
-            ("p50", "p50", run.response_ms.p50),
-            ("p90", "p90", run.response_ms.p90),
-            ("p99", "p99", run.response_ms.p99),
-            ("p99.9", "p999", run.response_ms.p999),
+            ("p50", "p50", run.latency().p50),
+            ("p90", "p90", run.latency().p90),
+            ("p99", "p99", run.latency().p99),
+            ("p99.9", "p999", run.latency().p999),
         ] {
-            let small = run.response_ms.too_small.iter().any(|t| t == key);
+            let small = run.latency().too_small.iter().any(|t| t == key);
             c.text(name, (PLOT_RIGHT + 12.0, row), 11.0, Anchor::Left, colour::TEXT, 60.0)?;
             let text = if small || n == 0 { "n too small".to_owned() } else { ms(v) };
             c.text(&text, (WIDTH, row), 11.0, Anchor::Right, if small { colour::LABEL } else { colour::TEXT }, 130.0)?;

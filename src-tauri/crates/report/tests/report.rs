@@ -136,8 +136,9 @@ fn hostile_text_stays_text() {
         d.generated_at = (*text).into();
         let run = &mut d.runs[0];
         run.name = (*text).into();
-        run.spec.url = format!("http://h/{text}");
-        run.spec.headers[0].name = (*text).into();
+        let perfdeck_model::RunSpec::Http(spec) = &mut run.spec else { unreachable!("the sample is one request") };
+        spec.url = format!("http://h/{text}");
+        spec.headers[0].name = (*text).into();
         run.invalid_reasons = vec![(*text).into()];
         run.valid = false;
         run.errors_by_class[0].sample = (*text).into();
@@ -193,7 +194,7 @@ fn a_report_without_runs_or_figures_is_answered() {
     run.finished_ms = run.started_ms;
     run.intervals.clear();
     run.curve.clear();
-    run.response_ms = perfdeck_model::LatencyMs::default();
+    run.response_ms = Some(perfdeck_model::LatencyMs::default());
     d.series.clear();
     let html = render_html(&d).expect("a run that was stopped at once still has a report");
     assert!(html.contains("No response in the measured time"), "which says so");

@@ -79,6 +79,8 @@ impl Redis {
             let mut connection = self.connect().await.map_err(|error| error.to_string())?;
             let info = redis::cmd("INFO").arg("server").query_async::<String>(&mut connection).await;
             let info = info.map_err(|error| error.to_string())?;
+            // Closed by the server itself, so that no test finds this connection among its clients.
+            redis::cmd("QUIT").exec_async(&mut connection).await.map_err(|error| error.to_string())?;
             if info.contains(&own) { Ok(()) } else { Err("another server answers on its port".to_owned()) }
         })
         .await?;

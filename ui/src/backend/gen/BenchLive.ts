@@ -64,4 +64,8 @@ max_ms: number | null,
 /**
  * 99th percentile of the schedule lag of the last interval, in an open loop.
  */
-lag_p99_ms: number | null, };
+lag_p99_ms: number | null, 
+/**
+ * Response times of the last interval for a heatmap: buckets as in [`Heatmap`], with their counts.
+ */
+heat: Array<[number, number]>, };

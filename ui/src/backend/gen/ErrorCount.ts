@@ -5,7 +5,7 @@
  */
 export type ErrorCount = { 
 /**
- * `connect`, `timeout`, `reset`, `tls`, `protocol`, `status`, `shed`, `other`.
+ * `connect`, `timeout`, `reset`, `tls`, `protocol`, `status`, `check`, `redirect`, `sql`, `cache`, `shed`, `other`.
  */
 class: string, 
 /**

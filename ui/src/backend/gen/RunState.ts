@@ -3,4 +3,4 @@
 /**
  * How a run ended.
  */
-export type RunState = "completed" | "cancelled" | "interrupted";
+export type RunState = "completed" | "cancelled" | "aborted" | "interrupted";

@@ -65,4 +65,8 @@ p99_ms: number,
 /**
  * Whether the figures can be trusted.
  */
-valid: boolean, };
+valid: boolean, 
+/**
+ * Runs of the same work have the same; see [`Run::work`].
+ */
+work: string, };

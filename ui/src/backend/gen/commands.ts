@@ -1,6 +1,6 @@
 // Generated from the command registry; do not edit. `cargo xtask bindings` renews it.
 import type { Columns } from "../columns";
-import type { AddressInfo, AppInfo, BenchPreview, BenchRequest, ByEnvironment, ById, ByKind, ComparePair, ConnectionReport, Deleted, Dotenv, DuetRequest, Empty, EnvCreate, EnvDuplicate, EnvUnlock, EnvUpdate, Environment, EnvironmentDraft, EnvironmentSummary, Finding, FoundService, HistoryRequest, JobStatus, KindDefaults, KneeRequest, MetricInfo, Passphrase, ReportContent, ReportFile, ReportRequest, Run, RunList, RunRename, RunSeries, RunSummary, RunningBench, RunningStatement, SecretsStatus, SeriesInfo, StoredComparison, StoredKnee, TargetStatus, TestDraft, Text } from "./index";
+import type { AddressInfo, AppInfo, Baseline, BaselineSet, BenchPreview, BenchRequest, ByEnvironment, ById, ByKind, ComparePair, ConnectionReport, Deleted, Dotenv, DuetRequest, Empty, EnvCreate, EnvDuplicate, EnvUnlock, EnvUpdate, Environment, EnvironmentDraft, EnvironmentSummary, Finding, FoundService, Heatmap, HistoryRequest, ImportedPlan, JobStatus, KindDefaults, KneeRequest, MetricInfo, Moved, Passphrase, PlanCheck, PlanImport, PlanSave, ReportContent, ReportFile, ReportRequest, Run, RunHeatmap, RunHistory, RunList, RunRename, RunSeries, RunSummary, RunningBench, RunningStatement, SavedPlan, SecretsStatus, SeriesInfo, StoredComparison, StoredKnee, TargetStatus, TestDraft, Text } from "./index";
 
 export interface Commands {
   "app.info": { req: Empty; res: AppInfo };
@@ -43,6 +43,17 @@ export interface Commands {
   "run.rename": { req: RunRename; res: Run };
   "run.delete": { req: ById; res: Deleted };
   "run.restore": { req: ById; res: Run };
+  "plan.list": { req: Empty; res: Array<SavedPlan> };
+  "plan.check": { req: Text; res: PlanCheck };
+  "plan.import": { req: PlanImport; res: ImportedPlan };
+  "plan.save": { req: PlanSave; res: SavedPlan };
+  "plan.delete": { req: ById; res: boolean };
+  "baseline.list": { req: Empty; res: Array<Baseline> };
+  "baseline.set": { req: BaselineSet; res: Baseline };
+  "baseline.delete": { req: Text; res: boolean };
+  "run.history": { req: ById; res: RunHistory };
+  "run.moved": { req: ById; res: Array<Moved> };
+  "run.heatmap": { req: RunHeatmap; res: Heatmap };
   "run.series": { req: RunSeries; res: Columns };
   "report.create": { req: ReportRequest; res: JobStatus };
   "report.list": { req: Empty; res: Array<ReportFile> };

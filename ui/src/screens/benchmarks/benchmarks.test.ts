@@ -36,7 +36,9 @@ const made = (over: Partial<Run> = {}): Run =>
     invalid_reasons: [],
     errors_by_class: [],
     started_ms: 0,
-    spec: parse(blank('http://h/')).spec!,
+    iterations: null,
+    steps: [],
+    spec: { kind: 'http', ...parse(blank('http://h/')).spec! },
     machine: { os: '', cpu: 'c', cores: 2, memory_bytes: 1, perfdeck: '' },
     intervals: [
       { t_ms: 0, duration_s: 1, requests: 10, errors: 4, p50: null, p90: null, p99: null, max: null },
@@ -62,6 +64,18 @@ describe('sentence', () => {
     expect(tail(few)).toBe('p95');
     expect(tail(latency({ n: 0 }))).toBeNull();
     expect([needed('p99'), needed('p999')]).toEqual([10_000, 100_000]);
+  });
+  it('falls back to the service time where an engine gives no response time', () => {
+    expect(plain(sentence(made({ response_ms: null })).text)).toContain('p99 12.3 ms service time');
+    expect(markdown(made({ response_ms: null, schedule_lag_ms: null }))).not.toContain('| response |');
+  });
+  it('holds iterations, not requests, against the rate of a scenario', () => {
+    const run = made({ target_rate_per_s: 100, iterations: 2970, requests: 8910, rate_per_s: 297 });
+    expect(plain(sentence(run).text)).toMatch(/^99 of 100 iterations\/s, 297 requests\/s/);
+  });
+  it('says when it was aborted', () => {
+    expect(sentence(made({ state: 'aborted' })).word).toBe('Aborted');
+    expect(validity(true, 'aborted').word).toBe('aborted');
   });
   it('counts errors with their share', () => {
     expect(plain(errorWords(312, 72_930))).toBe('312 errors (0.43 %)');
@@ -130,6 +144,7 @@ describe('series of a run', () => {
       p99_ms: null,
       max_ms: null,
       lag_p99_ms: null,
+      heat: [],
     });
     bench.push(live(1000, 0));
     bench.push(live(1100, 3));

@@ -2,7 +2,7 @@
 import type { LaneSpec } from '../../charts/lane';
 import { TimeSeries } from '../../charts/series';
 import { format } from '../../charts/format';
-import type { BenchLive, HttpBenchSpec, Run } from './types';
+import type { BenchLive, Load, Run } from './types';
 
 /** Series of a benchmark. */
 export const IDS = {
@@ -59,7 +59,7 @@ export function runSeries(run: Run): TimeSeries {
 }
 
 /** Lanes of a benchmark; `live` ones have what only a running one knows. */
-export function benchLanes(spec: HttpBenchSpec, live: boolean, warmup?: { from: number; to: number }): LaneSpec[] {
+export function benchLanes(spec: { load: Load; connections: number }, live: boolean, warmup?: { from: number; to: number }): LaneSpec[] {
   const hatched = warmup && warmup.to > warmup.from ? [{ ...warmup, label: 'warm-up, not counted' }] : [];
   const rate = spec.load.kind === 'rate' ? spec.load.rate_per_s : undefined;
   const throughput: LaneSpec = {

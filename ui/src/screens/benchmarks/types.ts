@@ -1,6 +1,8 @@
 // The wire types this screen uses, in one place.
 export type {
   BenchLive,
+  BenchPreview,
+  BenchSpec,
   HttpBenchSpec,
   Interval,
   JobStatus,
@@ -9,8 +11,11 @@ export type {
   Method,
   MetricComparison,
   Percentile,
+  PlanSpec,
   ReportFile,
   Run,
+  RunningBench,
+  RunSpec,
   RunState,
   RunSummary,
   StoredComparison,

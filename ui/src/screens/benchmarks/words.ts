@@ -1,7 +1,7 @@
 // A run in words: its sentence, its Markdown, its command, and what may be said of its percentiles.
 import { duration, format, integer, significant, THIN } from '../../charts/format';
 import { dayTime } from '../../charts/ticks';
-import type { HttpBenchSpec, LatencyMs, Load, Run, RunState } from './types';
+import type { HttpBenchSpec, LatencyMs, Load, Run, RunSpec, RunState } from './types';
 
 export const PERCENTILES = ['p50', 'p90', 'p95', 'p99', 'p999'] as const;
 export type PercentileName = (typeof PERCENTILES)[number];
@@ -13,6 +13,12 @@ export const needed = (name: PercentileName): number => Math.round(100 / (1 - QU
 export const tooSmall = (l: LatencyMs, name: PercentileName): boolean => l.n === 0 || l.too_small.includes(name);
 
 export const ms = (value: number | null | undefined): string => format(value, 'ms');
+
+/** What a run did in a few words: `GET http://…`, or what its plan does. */
+export const requestOf = (spec: RunSpec): string => (spec.kind === 'http' ? `${spec.method} ${spec.url}` : spec.request);
+
+/** Response times, or service times where the engine cannot give the former. */
+export const latencyOf = (run: Run): LatencyMs => run.response_ms ?? run.service_ms;
 
 /** `closed loop` or `400/s`. */
 export function loadWords(load: Load): string {
@@ -37,16 +43,28 @@ export interface Sentence {
   text: string;
 }
 
+/** The rate against the one asked for; the steps of a scenario are more than the iterations that were asked for. */
+function rateWords(run: Run): string {
+  const requests = `${figure(run.rate_per_s)} requests/s`;
+  if (!run.target_rate_per_s) return requests;
+  if (run.iterations === null || run.iterations === run.requests) {
+    return `${figure(run.rate_per_s)} of ${figure(run.target_rate_per_s)} requests/s`;
+  }
+  const made = run.duration_s > 0 ? run.iterations / run.duration_s : 0;
+  return `${figure(made)} of ${figure(run.target_rate_per_s)} iterations/s, ${requests}`;
+}
+
 /** The answer of a run in one sentence; an invalid run says why first. */
 export function sentence(run: Run): Sentence {
-  const rate = run.target_rate_per_s
-    ? `${figure(run.rate_per_s)} of ${figure(run.target_rate_per_s)} requests/s`
-    : `${figure(run.rate_per_s)} requests/s`;
-  const p = tail(run.response_ms);
-  const latency = p ? `${percentileLabel(p)} ${ms(run.response_ms[p])}` : `${integer(run.response_ms.n)} samples, too few for a percentile`;
+  const l = latencyOf(run);
+  const p = tail(l);
+  const kind = run.response_ms ? '' : ' service time';
+  const latency = p ? `${percentileLabel(p)} ${ms(l[p])}${kind}` : `${integer(l.n)} samples, too few for a percentile`;
+  const rate = rateWords(run);
   const text = `${rate}, ${latency}, ${errorWords(run.errors, run.requests)}, ${duration(run.duration_s)} at ${integer(run.spec.connections)} ${run.spec.connections === 1 ? 'connection' : 'connections'}`;
   if (!run.valid) return { word: 'Invalid', text: run.invalid_reasons.join('; ') || 'the figures cannot be trusted' };
   if (run.state === 'cancelled') return { word: 'Stopped early', text };
+  if (run.state === 'aborted') return { word: 'Aborted', text };
   if (run.state === 'interrupted') return { word: 'Interrupted', text };
   return { word: null, text };
 }
@@ -54,11 +72,18 @@ export function sentence(run: Run): Sentence {
 export function validity(valid: boolean, state: RunState): { glyph: 'ok' | 'warn' | 'bad'; word: string } {
   if (!valid) return { glyph: 'bad', word: 'invalid' };
   if (state === 'cancelled') return { glyph: 'warn', word: 'stopped early' };
+  if (state === 'aborted') return { glyph: 'warn', word: 'aborted' };
   if (state === 'interrupted') return { glyph: 'warn', word: 'interrupted' };
   return { glyph: 'ok', word: 'valid' };
 }
 
 const quote = (text: string): string => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`);
+
+/** The same run for a terminal; a plan's text goes into a file first. */
+export function command(spec: RunSpec, environment: string | null): string {
+  if (spec.kind === 'http') return perfctl(spec);
+  return ['perfctl', 'bench', 'run', 'plan.toml', ...(environment ? ['--env', quote(environment)] : []), '--json'].join(' ');
+}
 
 /** The same benchmark for a terminal. */
 export function perfctl(spec: HttpBenchSpec): string {
@@ -78,17 +103,18 @@ const cell = (text: string): string => text.replaceAll('|', '\\|').replaceAll('\
 /** The run as a Markdown section. */
 export function markdown(run: Run): string {
   const s = sentence(run);
-  const kinds = [
+  const all: [string, LatencyMs | null][] = [
     ['response', run.response_ms],
     ['service', run.service_ms],
     ['schedule lag', run.schedule_lag_ms],
-  ] as const;
+  ];
+  const kinds = all.filter((k): k is [string, LatencyMs] => k[1] !== null);
   const lines = [
     `### ${cell(run.name)}`,
     '',
     cell(s.word ? `**${s.word}:** ${s.text}` : s.text),
     '',
-    `\`${run.spec.method} ${run.spec.url}\`, ${cell(loadWords(run.spec.load))}, ${dayTime(run.started_ms)}, ${cell(run.machine.cpu)} (${run.machine.cores} cores), ${run.engine}`,
+    `\`${requestOf(run.spec)}\`, ${cell(loadWords(run.spec.load))}, ${dayTime(run.started_ms)}, ${cell(run.machine.cpu)} (${run.machine.cores} cores), ${run.engine}`,
     '',
     `| time | n | ${PERCENTILES.map(percentileLabel).join(' | ')} | max |`,
     `| --- | ---: |${' ---: |'.repeat(PERCENTILES.length + 1)}`,

@@ -5,7 +5,7 @@ use super::comparison::Comparison;
 use super::figures::{CurvePoint, RunFigures};
 use super::plan::{LoopKind, Registration};
 use super::single::{RunSecond, Single, single_pair};
-use crate::record::{latency, ms, unpacked};
+use crate::histogram::{latency, ms, unpacked};
 
 /// Quantiles of the shift function.
 const SHIFT: [f64; 8] = [0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.999];
@@ -23,9 +23,9 @@ pub fn figures(run: &Run) -> RunFigures {
         rate_per_s: run.rate_per_s,
         ..RunFigures::default()
     };
-    let Some(mut times) = unpacked(&run.response_histogram) else { return figures };
+    let Some(mut times) = unpacked(run.latency_histogram()) else { return figures };
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "validated to at most 600 s")]
-    times.saturating_record_n((run.spec.timeout_s * 1e6) as u64, run.errors);
+    times.saturating_record_n((run.spec.timeout_s() * 1e6) as u64, run.errors);
     let all = latency(&times);
     figures.latency_n = all.n;
     if all.n > 0 {
@@ -56,7 +56,7 @@ fn seconds(run: &Run) -> Vec<RunSecond> {
 /// Two stored runs against each other: indicative, never a verdict. `differences` are those that make them not
 /// comparable.
 pub fn runs(a: &Run, b: &Run, differences: Vec<String>) -> Comparison {
-    let kind = if matches!(a.spec.load, Load::Closed) { LoopKind::Closed } else { LoopKind::Open };
+    let kind = if matches!(a.spec.load(), Load::Closed) { LoopKind::Closed } else { LoopKind::Open };
     // The seed only draws the bootstrap; the same two runs always give the same band.
     let (of_a, of_b, in_a, in_b) = (figures(a), figures(b), seconds(a), seconds(b));
     let (a, b) = (Single { figures: &of_a, seconds: &in_a }, Single { figures: &of_b, seconds: &in_b });
@@ -66,7 +66,7 @@ pub fn runs(a: &Run, b: &Run, differences: Vec<String>) -> Comparison {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{histogram, packed};
+    use crate::histogram::{histogram, packed};
 
     fn run(id: &str, us: u64, errors: u64) -> Run {
         let mut h = histogram();
@@ -82,7 +82,7 @@ mod tests {
             max: Some(us as f64 / 1e3),
         };
         let spec = serde_json::json!({
-            "url": "http://127.0.0.1:1/", "load": { "kind": "closed" }, "connections": 1, "duration_s": 10.0, "timeout_s": 2.0
+            "kind": "http", "url": "http://127.0.0.1:1/", "load": { "kind": "closed" }, "connections": 1, "duration_s": 10.0, "timeout_s": 2.0
         });
         Run {
             schema: "perfdeck.run/1".into(),
@@ -102,10 +102,14 @@ mod tests {
             rate_per_s: 100.0,
             target_rate_per_s: None,
             bytes_received: 0,
-            response_ms: latency(&h),
+            response_ms: Some(latency(&h)),
             service_ms: latency(&h),
-            schedule_lag_ms: latency(&h),
-            client_cpu_s: 0.1,
+            schedule_lag_ms: Some(latency(&h)),
+            client_cpu_s: Some(0.1),
+            steps: Vec::new(),
+            iterations: None,
+            thresholds: Vec::new(),
+            certificate: perfdeck_model::Certificate::default(),
             valid: true,
             invalid_reasons: Vec::new(),
             notes: Vec::new(),

@@ -70,6 +70,33 @@ pub fn warm_up_end(rates: &[f64], p50_ms: &[Option<f64>]) -> Steadiness {
     Steadiness::Steady { drop_s }
 }
 
+/// Seconds without a change of level that a warm-up needs to end by itself.
+const CALM: usize = 10;
+
+/// Whether a warm-up that is going on can end: at least 10 s ran, and the last ten had no change of level and no trend.
+pub fn settled(rates: &[f64], p50_ms: &[Option<f64>]) -> bool {
+    let medians: Vec<f64> = p50_ms.iter().map(|v| v.unwrap_or(f64::NAN)).collect();
+    let options = ChangeOptions { p: ChangeOptions::WITHIN_RUN.p / 2.0, ..ChangeOptions::WITHIN_RUN };
+    rates.len() >= CALM
+        && [rates, &medians].into_iter().all(|values| {
+            let calm_from = values.len().saturating_sub(CALM);
+            let changed = change_points(values, &options).last().is_some_and(|p| p.index as usize > calm_from);
+            !changed && trend(values.get(calm_from..).unwrap_or_default(), options.p).is_none()
+        })
+}
+
+/// Seconds that are needed to tell whether a measured time was steady.
+pub const SHORTEST: usize = 20;
+
+/// Whether a measured time had no change of level and no trend.
+pub fn holds(rates: &[f64], p50_ms: &[Option<f64>]) -> bool {
+    let medians: Vec<f64> = p50_ms.iter().map(|v| v.unwrap_or(f64::NAN)).collect();
+    let options = ChangeOptions { p: ChangeOptions::WITHIN_RUN.p / 2.0, ..ChangeOptions::WITHIN_RUN };
+    [rates, &medians]
+        .into_iter()
+        .all(|values| change_points(values, &options).is_empty() && trend(values, options.p).is_none())
+}
+
 /// The relative change over a series that grows or falls throughout, if it is significant at `p` and at least
 /// [`TREND`]. Change points see steps; a slow drift has none that stands out of correlated noise.
 fn trend(values: &[f64], p: f64) -> Option<f64> {

@@ -1,4 +1,4 @@
-//! Opening a connection, and sending one request over it.
+//! Opening connections to one origin, and sending a request over one of them.
 use std::cell::Cell;
 use std::error::Error as _;
 use std::io;
@@ -10,8 +10,11 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full};
-use hyper::client::conn::http1::{SendRequest, handshake};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::client::conn::{http1, http2};
+use hyper::header::HOST;
+use hyper::{Request, Response, Uri};
 use hyper_util::rt::TokioIo;
 use perfdeck_model::ApiError;
 use rustls::pki_types::ServerName;
@@ -20,53 +23,117 @@ use tokio::net::TcpStream;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::record::{Class, Failure};
-use crate::target::Target;
 
-/// Everything that is needed to open a connection.
-pub(crate) struct Dialer {
-    pub(crate) target: Target,
+/// Where requests go: one scheme, host and port, with the addresses that the host had before the run. They are not
+/// looked up again, so that load never goes to an address that nobody was shown.
+pub(crate) struct Origin {
+    pub(crate) tls: bool,
+    pub(crate) host: String,
+    pub(crate) port: u16,
     pub(crate) addresses: Vec<std::net::SocketAddr>,
-    pub(crate) tls: Option<Arc<rustls::ClientConfig>>,
-    pub(crate) timeout: Duration,
     /// The address that answered last, so that one dead address of several is not asked for each connection.
     pub(crate) preferred: AtomicUsize,
 }
 
+/// What all connections of a run share.
+pub(crate) struct Dialer {
+    pub(crate) tls: Option<Arc<rustls::ClientConfig>>,
+    pub(crate) timeout: Duration,
+}
+
 /// An open connection. Dropping it closes it, whatever is in flight.
 pub(crate) struct Open {
-    sender: SendRequest<Full<Bytes>>,
+    sender: Sender,
     read: Rc<Cell<u64>>,
     _driver: AbortOnDropHandle<()>,
 }
 
+enum Sender {
+    Http1(http1::SendRequest<Full<Bytes>>),
+    Http2(http2::SendRequest<Full<Bytes>>),
+}
+
+impl Sender {
+    fn is_closed(&self) -> bool {
+        match self {
+            Self::Http1(sender) => sender.is_closed(),
+            Self::Http2(sender) => sender.is_closed(),
+        }
+    }
+
+    async fn ready(&mut self) -> hyper::Result<()> {
+        match self {
+            Self::Http1(sender) => sender.ready().await,
+            Self::Http2(sender) => sender.ready().await,
+        }
+    }
+
+    async fn send(
+        &mut self,
+        request: Request<Full<Bytes>>,
+    ) -> Result<Response<Incoming>, hyper::client::conn::TrySendError<Request<Full<Bytes>>>> {
+        match self {
+            Self::Http1(sender) => sender.try_send_request(request).await,
+            Self::Http2(sender) => sender.try_send_request(request).await,
+        }
+    }
+}
+
+/// Runs the tasks of an HTTP/2 connection on the generator's own thread.
+#[derive(Clone, Copy)]
+struct Here;
+
+impl<F: Future + 'static> hyper::rt::Executor<F> for Here
+where
+    F::Output: 'static,
+{
+    fn execute(&self, work: F) {
+        tokio::task::spawn_local(work);
+    }
+}
+
+impl Open {
+    /// Bytes that it has received, and a handle to count further ones.
+    pub(crate) fn received(&self) -> u64 {
+        self.read.get()
+    }
+}
+
 impl Dialer {
     /// Opens a connection; the caller sets the deadline.
-    pub(crate) async fn open(&self) -> Result<Open, Failure> {
-        let stream = self.tcp().await?;
+    pub(crate) async fn open(&self, origin: &Origin) -> Result<Open, Failure> {
+        let stream = self.tcp(origin).await?;
         // A request is one write; waiting for more to send would be in every figure.
         let _ = stream.set_nodelay(true);
-        let Some(config) = &self.tls else { return started(stream).await };
-        let name = ServerName::try_from(self.target.host.clone())
-            .map_err(|_| (Class::Tls, format!("'{}' is not a name for TLS", self.target.host)))?;
+        if !origin.tls {
+            return over_http1(stream).await;
+        }
+        let Some(config) = &self.tls else { return Err((Class::Tls, "TLS is not set up".to_owned())) };
+        let name = ServerName::try_from(origin.host.clone())
+            .map_err(|_| (Class::Tls, format!("'{}' is not a name for TLS", origin.host)))?;
         let stream = tokio_rustls::TlsConnector::from(config.clone())
             .connect(name, stream)
             .await
             .map_err(|e| (Class::Tls, e.to_string()))?;
-        started(stream).await
+        if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
+            over_http2(stream).await
+        } else {
+            over_http1(stream).await
+        }
     }
 
-    async fn tcp(&self) -> Result<TcpStream, Failure> {
-        let n = self.addresses.len();
-        let first = self.preferred.load(Ordering::Relaxed);
+    async fn tcp(&self, origin: &Origin) -> Result<TcpStream, Failure> {
+        let n = origin.addresses.len();
+        let first = origin.preferred.load(Ordering::Relaxed);
         let mut failure = (Class::Connect, "the host has no address".to_owned());
         for i in 0..n {
             let at = (first + i) % n;
-            let address = self.addresses[at];
+            let address = origin.addresses[at];
             // An address that never answers leaves time for the others.
             let share = self.timeout / u32::try_from(n).unwrap_or(1);
             match tokio::time::timeout(share, TcpStream::connect(address)).await {
                 Ok(Ok(stream)) => {
-                    self.preferred.store(at, Ordering::Relaxed);
+                    origin.preferred.store(at, Ordering::Relaxed);
                     return Ok(stream);
                 }
                 Ok(Err(e)) => failure = (Class::Connect, format!("{address}: {e}")),
@@ -78,13 +145,18 @@ impl Dialer {
         Err(failure)
     }
 
-    /// Sends the request over `slot`, which is opened when it is not open. Answers the status and the bytes received.
-    pub(crate) async fn request(&self, slot: &mut Option<Open>) -> Result<(u16, u64), Failure> {
-        let mut message = self.target.request();
+    /// Sends a request over `slot`, which is opened when it is not open, and answers the head of the response with the
+    /// bytes that the connection had received before it.
+    pub(crate) async fn send(
+        &self,
+        origin: &Origin,
+        slot: &mut Option<Open>,
+        mut message: Request<Full<Bytes>>,
+    ) -> Result<(Response<Incoming>, u64), Failure> {
         let mut reused = slot.is_some();
         loop {
             if slot.as_ref().is_none_or(|o| o.sender.is_closed()) {
-                *slot = Some(self.open().await?);
+                *slot = Some(self.open(origin).await?);
                 reused = false;
             }
             let Some(open) = slot.as_mut() else { return Err((Class::Other, "no connection".to_owned())) };
@@ -95,44 +167,62 @@ impl Dialer {
                 }
                 return Err(broken(&error));
             }
-            let before = open.read.get();
-            let response = match open.sender.try_send_request(message).await {
-                Ok(response) => response,
+            let before = open.received();
+            if matches!(open.sender, Sender::Http2(_)) {
+                absolute(&mut message, origin)?;
+            }
+            match open.sender.send(message).await {
+                Ok(response) => return Ok((response, before)),
                 Err(mut error) => match error.take_message() {
                     // The server had closed an idle connection: nothing was sent, so it is not a failed request.
                     Some(unsent) if reused => {
                         message = unsent;
                         *slot = None;
-                        continue;
                     }
                     _ => return Err(broken(error.error())),
                 },
-            };
-            let status = response.status().as_u16();
-            let mut body = response.into_body();
-            while let Some(frame) = body.frame().await {
-                if let Err(error) = frame {
-                    return Err(broken(&error));
-                }
             }
-            return Ok((status, open.read.get().wrapping_sub(before)));
         }
     }
 }
 
-async fn started<S: AsyncRead + AsyncWrite + Unpin + 'static>(inner: S) -> Result<Open, Failure> {
+/// HTTP/2 takes scheme and authority from the URI instead of a header.
+fn absolute(message: &mut Request<Full<Bytes>>, origin: &Origin) -> Result<(), Failure> {
+    if message.uri().scheme().is_some() {
+        return Ok(());
+    }
+    let host = message.headers_mut().remove(HOST);
+    let authority = host.as_ref().and_then(|h| h.to_str().ok()).unwrap_or(&origin.host);
+    let scheme = if origin.tls { "https" } else { "http" };
+    let path = message.uri().path_and_query().map_or("/", |p| p.as_str());
+    let uri = Uri::builder().scheme(scheme).authority(authority).path_and_query(path).build();
+    *message.uri_mut() = uri.map_err(|e| (Class::Other, format!("the URL cannot be sent: {e}")))?;
+    Ok(())
+}
+
+async fn over_http1<S: AsyncRead + AsyncWrite + Unpin + 'static>(inner: S) -> Result<Open, Failure> {
     let read = Rc::new(Cell::new(0));
     let stream = Counted { inner, read: read.clone() };
-    let (sender, connection) = handshake(TokioIo::new(stream)).await.map_err(|e| broken(&e))?;
+    let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|e| broken(&e))?;
     let driver = tokio::task::spawn_local(async move {
         // Its failure reaches the request that it broke.
         let _ = connection.await;
     });
-    Ok(Open { sender, read, _driver: AbortOnDropHandle::new(driver) })
+    Ok(Open { sender: Sender::Http1(sender), read, _driver: AbortOnDropHandle::new(driver) })
+}
+
+async fn over_http2<S: AsyncRead + AsyncWrite + Unpin + 'static>(inner: S) -> Result<Open, Failure> {
+    let read = Rc::new(Cell::new(0));
+    let stream = Counted { inner, read: read.clone() };
+    let (sender, connection) = http2::handshake(Here, TokioIo::new(stream)).await.map_err(|e| broken(&e))?;
+    let driver = tokio::task::spawn_local(async move {
+        let _ = connection.await;
+    });
+    Ok(Open { sender: Sender::Http2(sender), read, _driver: AbortOnDropHandle::new(driver) })
 }
 
 /// The class and the whole message of a failed request.
-fn broken(error: &hyper::Error) -> Failure {
+pub(crate) fn broken(error: &hyper::Error) -> Failure {
     let mut message = error.to_string();
     let mut class = if error.is_parse() {
         Class::Protocol
@@ -220,7 +310,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Counted<S> {
 ///
 /// # Errors
 /// When the TLS library refuses its own defaults.
-pub(crate) fn tls_config(insecure: bool) -> Result<Arc<rustls::ClientConfig>, ApiError> {
+pub(crate) fn tls_config(insecure: bool, http2: bool) -> Result<Arc<rustls::ClientConfig>, ApiError> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = rustls::ClientConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()
@@ -239,5 +329,8 @@ pub(crate) fn tls_config(insecure: bool) -> Result<Arc<rustls::ClientConfig>, Ap
         builder.with_root_certificates(roots).with_no_client_auth()
     };
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    if http2 {
+        config.alpn_protocols.insert(0, b"h2".to_vec());
+    }
     Ok(Arc::new(config))
 }

@@ -1,27 +1,33 @@
-//! The full engine: hyper over plain or TLS connections, one task per connection on each thread's own runtime.
+//! The full engine: whole plans over HTTP/1.1 and HTTP/2 with TLS, SQL and the cache, on one clock. Each thread has a
+//! runtime of its own with one task per connection.
+mod cache;
 mod connect;
+mod decode;
+mod http;
+mod program;
+mod sql;
+mod worker;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
-use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, mpsc, watch};
-use tokio::time::Sleep;
 
-use self::connect::Open;
-pub(crate) use self::connect::{Dialer, tls_config};
-use crate::account::{Account, GRACE};
-use crate::pacing::{PreciseTimer, Schedule, back_off, shed_above};
+pub(crate) use self::program::{Pace, Program, warm_up};
+use self::worker::{Done, Failed, Worker};
+use crate::account::{Account, GRACE, Start};
+use crate::pacing::{PreciseTimer, back_off, shed_above};
+use crate::plan::{Profile, Schedule};
 use crate::record::{Class, Failure, Record};
 use crate::shared::{Shared, Times};
 
 /// Connections that one thread opens at the same time.
 const OPENING: usize = 128;
-/// How often the account's housekeeping is done.
+/// How often the account's housekeeping is done, and a connection that stages have put to rest looks up.
 const LOOK: Duration = Duration::from_millis(20);
 
 struct Local {
@@ -38,8 +44,8 @@ struct Local {
 /// One generator thread while it runs.
 struct Generator {
     shared: Arc<Shared>,
-    dialer: Arc<Dialer>,
-    times: Times,
+    program: Arc<Program>,
+    times: Cell<Times>,
     index: usize,
     connections: usize,
     local: RefCell<Local>,
@@ -49,6 +55,14 @@ struct Generator {
 impl Generator {
     fn stopped(&self) -> bool {
         self.shared.stop.load(Ordering::Relaxed)
+    }
+
+    /// The moments of the run as they are known now.
+    fn times(&self) -> Times {
+        if let Some(times) = self.shared.settled.get() {
+            self.times.set(*times);
+        }
+        self.times.get()
     }
 
     /// A few times a second: the account's housekeeping.
@@ -68,50 +82,82 @@ impl Generator {
         if local.backing_off >= self.connections {
             // No connection can be opened: waiting for one would only pile up the schedule.
             let (class, message) = local.last_failure.clone();
-            local.account.lost(at, Some(now), now, class, &message);
+            local.account.lost(0, at, Some(now), now, (class, &message));
         } else if local.due.len() >= cap {
-            let message = format!("{cap} requests were already waiting for a free connection");
-            local.account.lost(at, None, now, Class::Shed, &message);
+            let message = format!("{cap} iterations were already waiting for a free connection");
+            local.account.lost(0, at, None, now, (Class::Shed, &message));
         } else {
             local.due.push_back(at);
             self.work.notify_one();
         }
     }
 
-    /// Puts each start on the queue at its time.
-    async fn pace(&self, rate_per_s: f64) {
-        let schedule = Schedule::new(rate_per_s, self.index, self.shared.threads);
+    /// Puts each start on the queue at its time: in the warm-up at the first level, then as the stages say.
+    async fn pace(&self) {
+        let Pace::Open { profile, arrivals, .. } = &self.program.pace else { return };
+        let schedule = |profile: Arc<Profile>, seed: u64| {
+            let (thread, threads) = (narrow(self.index), narrow(self.shared.threads));
+            Schedule::new(profile, *arrivals, seed, thread, threads).starts()
+        };
+        let times = self.times();
+        let longest = times.measure.saturating_duration_since(times.start).as_secs_f64();
+        if let Ok(level) = Profile::new(profile.level(0.0), &[], longest) {
+            let starts = schedule(Arc::new(level), self.program.seed ^ 1).map(|after| times.start + after);
+            self.keep(starts, |at| at < self.times().measure).await;
+        }
+        let measure = self.times().measure;
+        let starts = schedule(profile.clone(), self.program.seed).map(|after| measure + after);
+        self.keep(starts, |at| at < self.times().end).await;
+        self.local.borrow_mut().finished = true;
+        self.work.notify_waiters();
+    }
+
+    /// Puts `starts` on the queue, each at its time, as long as they are `within` their phase.
+    async fn keep(&self, starts: impl Iterator<Item = Instant>, within: impl Fn(Instant) -> bool) {
         let cap = shed_above(&self.shared);
         let mut timer = PreciseTimer::new();
-        let (mut k, mut burst) = (0u64, 0u32);
-        while !self.stopped() {
-            let Some(at) = self.times.start.checked_add(schedule.at(k)).filter(|at| *at < self.times.end) else {
-                break;
-            };
-            let now = Instant::now();
-            if at > now {
+        let mut burst = 0u32;
+        for at in starts {
+            loop {
+                if self.stopped() || !within(at) {
+                    return;
+                }
+                let now = Instant::now();
+                if at <= now {
+                    self.start_due(at, now, cap);
+                    break;
+                }
                 burst = 0;
                 // Looks up now and then to see whether it was stopped.
                 timer.until(at.min(now + Duration::from_millis(100))).await;
-                continue;
             }
-            self.start_due(at, now, cap);
-            k += 1;
             burst += 1;
             if burst.is_multiple_of(64) {
                 tokio::task::yield_now().await;
             }
         }
-        self.local.borrow_mut().finished = true;
-        self.work.notify_waiters();
     }
 
-    /// The intended start of this connection's next request, or `None` at the end.
-    async fn next_start(&self) -> Option<Instant> {
-        if self.shared.rate_per_s.is_none() {
-            let now = Instant::now();
-            return (!self.stopped() && now < self.times.end).then_some(now);
+    /// The intended start of a connection's next iteration, or `None` at the end.
+    async fn next_start(&self, number: usize) -> Option<Instant> {
+        match &self.program.pace {
+            Pace::Closed { profile, .. } => loop {
+                let (now, times) = (Instant::now(), self.times());
+                if self.stopped() || now >= times.end {
+                    return None;
+                }
+                let since = now.saturating_duration_since(times.measure).as_secs_f64();
+                #[allow(clippy::cast_precision_loss)]
+                if (number as f64) < profile.level(since) {
+                    return Some(now);
+                }
+                tokio::time::sleep(LOOK).await;
+            },
+            Pace::Open { late_limit, .. } => self.next_due(*late_limit).await,
         }
+    }
+
+    async fn next_due(&self, late_limit: Option<Duration>) -> Option<Instant> {
         loop {
             {
                 let mut local = self.local.borrow_mut();
@@ -119,14 +165,18 @@ impl Generator {
                     return None;
                 }
                 if let Some(at) = local.due.pop_front() {
-                    // What still waits long after the end is part of the result as a failure.
                     let now = Instant::now();
-                    if now > self.times.end + self.dialer.timeout {
-                        let message = "no connection was free before the end of the run";
-                        local.account.lost(at, None, now, Class::Shed, message);
-                        continue;
-                    }
-                    return Some(at);
+                    let late = now.saturating_duration_since(at);
+                    // What still waits long after the end is part of the result as a failure.
+                    let message = if now > self.times().end + self.program.dialer.timeout {
+                        "no connection was free before the end of the run".to_owned()
+                    } else if late_limit.is_some_and(|limit| late > limit) {
+                        "it would have started later than the late limit".to_owned()
+                    } else {
+                        return Some(at);
+                    };
+                    local.account.lost(0, at, None, now, (Class::Shed, &message));
+                    continue;
                 }
                 if local.finished {
                     return None;
@@ -136,113 +186,145 @@ impl Generator {
         }
     }
 
-    async fn connection(self: Rc<Self>, mut slot: Option<Open>) {
-        let timeout = self.dialer.timeout;
-        let closed_loop = self.shared.rate_per_s.is_none();
-        let timer = tokio::time::sleep(timeout);
-        tokio::pin!(timer);
+    async fn connection(self: Rc<Self>, number: usize, mut worker: Worker) {
+        let think_time = match &self.program.pace {
+            Pace::Closed { think_time, .. } => *think_time,
+            Pace::Open { .. } => None,
+        };
         let mut failures = 0u32;
-        while let Some(intended) = self.next_start().await {
-            let sent = if closed_loop { intended } else { Instant::now() };
-            self.local.borrow_mut().account.sent(intended);
-            let outcome = within(timer.as_mut(), sent + timeout, self.dialer.request(&mut slot)).await;
-            let broken = !matches!(outcome, Some(Ok(_)));
-            let refused = matches!(outcome, Some(Err(_)));
-            self.settle(intended, sent, outcome);
-            if broken {
-                slot = None;
+        while let Some(intended) = self.next_start(number).await {
+            if let Err((_, message)) = worker.draw() {
+                self.shared.abort(message);
+                return;
             }
-            if refused {
-                failures += 1;
-                self.local.borrow_mut().backing_off += 1;
-                tokio::time::sleep(back_off(failures)).await;
-                self.local.borrow_mut().backing_off -= 1;
-            } else if !broken {
-                failures = 0;
+            match self.iterate(&mut worker, intended).await {
+                None => failures = 0,
+                Some(connected) if connected => {}
+                Some(_) => {
+                    failures += 1;
+                    self.local.borrow_mut().backing_off += 1;
+                    tokio::time::sleep(back_off(failures)).await;
+                    self.local.borrow_mut().backing_off -= 1;
+                }
+            }
+            if let Some(pause) = think_time {
+                tokio::time::sleep(pause).await;
             }
         }
     }
 
-    /// Records how a request ended; `None` is its deadline.
-    fn settle(&self, intended: Instant, sent: Instant, outcome: Option<Result<(u16, u64), Failure>>) {
+    /// Runs one iteration. `None` when all its steps came to an answer; otherwise whether it was connected.
+    async fn iterate(&self, worker: &mut Worker, intended: Instant) -> Option<bool> {
+        let open = matches!(self.program.pace, Pace::Open { .. });
+        let mut start = Start { step: 0, intended, sent: if open { Instant::now() } else { intended }, first: true };
+        for step in worker.steps() {
+            if worker.is_login(step) {
+                continue;
+            }
+            if !start.first {
+                let now = Instant::now();
+                start = Start { step, intended: now, sent: now, first: false };
+            }
+            start.step = step;
+            self.local.borrow_mut().account.sent(start.intended);
+            let outcome = worker.run(step, start.sent).await;
+            let ended = self.settle(start, outcome);
+            start.first = false;
+            if ended.is_some() {
+                // A scenario ends with the first step that fails: what follows builds on it.
+                return ended;
+            }
+        }
+        None
+    }
+
+    /// Records how a step ended; answers as [`Self::iterate`].
+    fn settle(&self, start: Start, outcome: Result<Done, Failed>) -> Option<bool> {
         let now = Instant::now();
         let mut local = self.local.borrow_mut();
         match outcome {
-            Some(Ok((status, bytes))) => local.account.arrived(intended, sent, now, status, bytes),
-            Some(Err(failure)) => {
-                local.account.failed_with(intended, sent, now, &failure);
-                local.last_failure = failure;
+            Ok(done) => {
+                match done {
+                    Done::Http { status, bytes } => local.account.response(start, status, bytes),
+                    Done::Nothing => local.account.missed(start),
+                    Done::Fine => {}
+                }
+                local.account.succeeded(start, now);
+                None
             }
-            None => {
-                let message = format!("no complete response within {} s", self.dialer.timeout.as_secs_f64());
-                local.account.failed(intended, sent, now, Class::Timeout, &message);
+            Err(Failed { response, failure, broken }) => {
+                if let Some((status, bytes)) = response {
+                    local.account.response(start, status, bytes);
+                }
+                local.account.failed_with(start, now, &failure);
+                let timed_out = failure.0 == Class::Timeout;
+                local.last_failure = failure;
+                // A deadline is no refusal: the next request may find the target awake.
+                Some(!broken || timed_out)
             }
         }
     }
 }
 
-/// The outcome of `work`, or `None` when it is not there at `deadline`.
-///
-/// One timer per connection: it is moved when it fires, at most once per timeout, not for each request.
-async fn within<F: Future>(mut timer: Pin<&mut Sleep>, deadline: Instant, work: F) -> Option<F::Output> {
-    tokio::pin!(work);
-    std::future::poll_fn(|cx| {
-        use std::task::Poll;
-        if let Poll::Ready(output) = work.as_mut().poll(cx) {
-            return Poll::Ready(Some(output));
-        }
-        while timer.as_mut().poll(cx).is_ready() {
-            if Instant::now() >= deadline {
-                return Poll::Ready(None);
-            }
-            timer.as_mut().reset(deadline.into());
-        }
-        Poll::Pending
-    })
-    .await
+fn narrow(n: usize) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
 }
 
 async fn until_stopped(shared: &Shared) {
     while !shared.stop.load(Ordering::Relaxed) {
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        tokio::time::sleep(LOOK).await;
     }
 }
 
 /// Opens the connections before the clock starts, so that connecting is in no figure. What cannot be opened is tried
-/// again by its first request, and counts then.
-async fn open_all(shared: &Shared, dialer: &Arc<Dialer>, connections: usize) -> Vec<Option<Open>> {
-    let mut open: Vec<Option<Open>> = Vec::with_capacity(connections);
-    let mut left = connections;
+/// again by its first step, and counts then; a login that fails ends the run.
+async fn open_all(
+    shared: &Arc<Shared>,
+    program: &Arc<Program>,
+    index: usize,
+    connections: usize,
+) -> Vec<(usize, Worker)> {
+    let numbers = (0..connections).map(|i| i * shared.threads + index);
+    let mut workers: VecDeque<_> = numbers.map(|n| (n, Worker::new(program.clone(), n))).collect();
+    let mut ready = Vec::with_capacity(connections);
     let mut tasks = tokio::task::JoinSet::new();
-    let deadline = tokio::time::sleep(dialer.timeout.min(Duration::from_secs(10)));
-    tokio::pin!(deadline);
-    let stopped = until_stopped(shared);
-    tokio::pin!(stopped);
+    let limit = program.dialer.timeout.min(Duration::from_secs(10));
+    let mut refused = false;
     loop {
-        while left > 0 && tasks.len() < OPENING {
-            let dialer = dialer.clone();
-            tasks.spawn_local(async move { dialer.open().await });
-            left -= 1;
+        while !refused && tasks.len() < OPENING {
+            let Some((number, mut worker)) = workers.pop_front() else { break };
+            let shared = shared.clone();
+            tasks.spawn_local(async move {
+                let opened = tokio::time::timeout(limit, worker.prepare()).await;
+                let fine = matches!(opened, Ok(Ok(())));
+                if fine && let Err(why) = worker.log_in().await {
+                    shared.abort(why);
+                }
+                (number, worker, fine)
+            });
         }
+        let stopped = until_stopped(shared);
         tokio::select! {
             done = tasks.join_next() => match done {
-                Some(Ok(Ok(connection))) => open.push(Some(connection)),
                 // The first refusal tells: the requests themselves will count it.
-                Some(_) => break,
+                Some(Ok((number, worker, fine))) => {
+                    refused |= !fine;
+                    ready.push((number, worker));
+                }
+                Some(Err(_)) => {}
                 None => break,
             },
-            () = &mut deadline => break,
-            () = &mut stopped => break,
+            () = stopped => break,
         }
     }
-    open.resize_with(connections, || None);
-    open
+    ready.extend(workers);
+    ready
 }
 
 /// Runs one generator thread until the end and answers what it recorded.
 pub(crate) fn generate(
     shared: &Arc<Shared>,
-    dialer: &Arc<Dialer>,
+    program: &Arc<Program>,
     index: usize,
     connections: usize,
     ready: &mpsc::UnboundedSender<()>,
@@ -253,31 +335,32 @@ pub(crate) fn generate(
         Err(error) => {
             tracing::error!(%error, "a generator thread has no runtime");
             let _ = ready.send(());
-            return Record::new();
+            return Record::new(0);
         }
     };
     let tasks = tokio::task::LocalSet::new();
-    tasks.block_on(&runtime, drive(shared.clone(), dialer.clone(), index, connections, ready, go))
+    tasks.block_on(&runtime, drive(shared.clone(), program.clone(), index, connections, ready, go))
 }
 
 async fn drive(
     shared: Arc<Shared>,
-    dialer: Arc<Dialer>,
+    program: Arc<Program>,
     index: usize,
     connections: usize,
     ready: &mpsc::UnboundedSender<()>,
     mut go: watch::Receiver<Option<Times>>,
 ) -> Record {
-    let open = open_all(&shared, &dialer, connections).await;
+    let workers = open_all(&shared, &program, index, connections).await;
     // The receiver is gone only when the run was dropped; then `go` ends too.
     let _ = ready.send(());
     let times = match go.wait_for(Option::is_some).await {
         Ok(times) => *times,
         Err(_) => None,
     };
-    let Some(times) = times else { return Record::new() };
+    let Some(times) = times else { return Record::new(0) };
+    let open = matches!(program.pace, Pace::Open { .. });
     let generator = Rc::new(Generator {
-        times,
+        times: Cell::new(times),
         index,
         connections,
         local: RefCell::new(Local {
@@ -288,15 +371,17 @@ async fn drive(
             last_failure: (Class::Other, String::new()),
         }),
         work: Notify::new(),
-        dialer,
+        program,
         shared: shared.clone(),
     });
     let house = tokio::task::spawn_local(generator.clone().keep_house());
     tokio::time::sleep_until(times.start.into()).await;
-    let mut tasks: Vec<_> =
-        open.into_iter().map(|slot| tokio::task::spawn_local(generator.clone().connection(slot))).collect();
-    if let Some(rate) = shared.rate_per_s {
-        generator.pace(rate).await;
+    let mut tasks: Vec<_> = workers
+        .into_iter()
+        .map(|(number, worker)| tokio::task::spawn_local(generator.clone().connection(number, worker)))
+        .collect();
+    if open {
+        generator.pace().await;
     }
     // Connections end by themselves; the last responses have until their deadline, or a moment when it was stopped.
     let drain = async {
@@ -314,6 +399,7 @@ async fn drive(
         task.abort();
     }
     // Every task that held it has ended or was aborted; what still holds it gives up its share of the account only.
+    let times = generator.times();
     let mut local = generator.local.borrow_mut();
     let due = std::mem::take(&mut local.due);
     let account = std::mem::replace(&mut local.account, Account::new(shared, times, index));

@@ -41,9 +41,7 @@ pub use step::{
     TypedParameter,
 };
 pub use template::{Template, TemplateError, UnsetVariable, escape};
-pub use threshold::{
-    Clock, Distribution, Figures, Metric, Quantile, StepFigures, Threshold, ThresholdError, ThresholdResult,
-};
+pub use threshold::{Clock, Distribution, Figures, Metric, Quantile, StepFigures, Threshold, ThresholdError};
 pub use validate::{Problem, Severity, validate};
 pub use values::{JsonBody, Scalar, Secret, Span};
 pub use variables::{Compiler, VariableError};

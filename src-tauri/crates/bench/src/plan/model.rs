@@ -36,6 +36,9 @@ pub struct Plan {
     /// Accept any TLS certificate.
     #[serde(default, skip_serializing_if = "is_false")]
     pub insecure_tls: bool,
+    /// Commands under way per connection, in a plan of cache steps alone; one when absent.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub pipeline: u32,
     /// What must hold at the end, such as `p99 < 50ms`, `errors < 0.1%`, `step:login p95 < 200ms`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub thresholds: Vec<String>,
@@ -71,6 +74,11 @@ fn ten_seconds() -> Span {
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_one(value: &u32) -> bool {
+    *value == 1
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)]
 fn is_false(value: &bool) -> bool {
     !value
 }
@@ -87,6 +95,7 @@ impl Plan {
             duration: None,
             timeout: ten_seconds(),
             insecure_tls: false,
+            pipeline: one(),
             thresholds: Vec::new(),
             load: Load::default(),
             stages: Vec::new(),

@@ -40,6 +40,16 @@ pub enum Error {
     },
 }
 
+impl Error {
+    /// The line that it is about, from 1.
+    pub fn line(&self) -> Option<u32> {
+        match self {
+            Self::TooLarge(_) => None,
+            Self::Syntax { line, .. } | Self::Invalid { line, .. } => u32::try_from(*line).ok(),
+        }
+    }
+}
+
 /// Reads a plan. It is well formed then, but not yet sensible: see [`validate`](super::validate()).
 ///
 /// # Errors

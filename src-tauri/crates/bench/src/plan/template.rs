@@ -251,6 +251,15 @@ impl Template {
         }
     }
 
+    /// Whether it is the same text every time, given the values that `scope` has.
+    pub fn is_fixed(&self, scope: &Scope) -> bool {
+        self.parts.iter().all(|part| match part {
+            Part::Text(_) => true,
+            Part::Slot { slot, .. } => scope.get(*slot).is_some(),
+            Part::Builtin(_) => false,
+        })
+    }
+
     /// Appends the text to `out`. Allocates only when `out` must grow.
     ///
     /// # Errors

@@ -6,9 +6,7 @@
 //! successful responses per second (`/s`) or minute (`/min`).
 use std::collections::BTreeMap;
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-use ts_rs::TS;
+use perfdeck_model::ThresholdResult;
 
 use super::values::Span;
 
@@ -146,28 +144,6 @@ pub struct Figures {
     pub total: StepFigures,
     /// By step.
     pub steps: BTreeMap<String, StepFigures>,
-}
-
-/// How a threshold turned out.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub struct ThresholdResult {
-    /// As it is written in the plan.
-    pub text: String,
-    /// The step it is about; all when absent.
-    pub step: Option<String>,
-    /// Name of the metric.
-    pub metric: String,
-    /// Unit of `limit` and `actual`: `ms`, `%`, `/s`, or empty for a number.
-    pub unit: String,
-    /// What was asked for.
-    pub limit: f64,
-    /// What was measured; `None` when it was not.
-    pub actual: Option<f64>,
-    /// Whether it holds. What was not measured does not.
-    pub ok: bool,
-    /// What to know about it: `not measured`, or too few samples for a stable percentile.
-    pub note: Option<String>,
 }
 
 impl Threshold {

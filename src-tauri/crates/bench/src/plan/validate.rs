@@ -130,6 +130,10 @@ fn load(plan: &Plan, problems: &mut Problems) {
             }
         }
     }
+    problems.number("pipeline", f64::from(plan.pipeline), 1.0, 1_000.0, "commands");
+    if plan.pipeline > 1 && !plan.steps.iter().all(|s| matches!(s.action, super::step::Action::Cache(_))) {
+        problems.error("pipeline", "only a plan of cache steps alone can have several commands under way");
+    }
     let field = if plan.stages.is_empty() { "load" } else { "stages" };
     if let Err(e) = Profile::of(plan) {
         problems.error(field, e.to_string());

@@ -19,7 +19,7 @@ use tokio::sync::{mpsc, watch};
 use self::connection::{Connection, Flight, Outcome};
 use self::pacer::Pacer;
 use self::response::HeadCache;
-use crate::account::{Account, GRACE};
+use crate::account::{Account, GRACE, Start};
 use crate::pacing::{Schedule, back_off, shed_above};
 use crate::record::{Class, Failure, Record};
 use crate::shared::{Shared, Times};
@@ -75,14 +75,14 @@ pub(crate) fn generate(
         Err(error) => {
             tracing::error!(%error, "a generator thread has no poll");
             let _ = ready.send(());
-            return Record::new();
+            return Record::new(0);
         }
     };
     generator.open_all(shared);
     // The receiver is gone only when the run was dropped; then `go` ends too.
     let _ = ready.send(());
     let times = runtime.block_on(async { go.wait_for(Option::is_some).await.ok().and_then(|times| *times) });
-    let Some(times) = times else { return Record::new() };
+    let Some(times) = times else { return Record::new(0) };
     let account = Account::new(shared.clone(), times, index);
     match shared.rate_per_s {
         None => generator.closed_loop(account),
@@ -194,7 +194,7 @@ impl<'a> Generator<'a> {
         let now = Instant::now();
         let connection = &mut self.connections[i];
         let Some(flight) = connection.flight.take() else { return };
-        account.failed_with(flight.intended, flight.sent, now, &failure);
+        account.failed_with(start(flight), now, &failure);
         connection.failures += 1;
         connection.retry_at = Some(now + back_off(connection.failures));
         self.backing_off += 1;
@@ -210,7 +210,7 @@ impl<'a> Generator<'a> {
                 let connection = &mut self.connections[i];
                 connection.failures = 0;
                 let flight = connection.flight.take()?;
-                account.arrived(flight.intended, flight.sent, now, status, bytes);
+                account.arrived(start(flight), now, status, bytes);
                 Some(now)
             }
             Outcome::Unanswered(failure) => {
@@ -253,7 +253,7 @@ impl<'a> Generator<'a> {
             } else {
                 format!("no complete response within {seconds} s")
             };
-            account.failed(flight.intended, flight.sent, now, Class::Timeout, &message);
+            account.failed(start(flight), now, Class::Timeout, &message);
             if opening {
                 self.reached(false);
             }
@@ -388,7 +388,7 @@ impl<'a> Generator<'a> {
                     // What still waits long after the end is part of the result as a failure.
                     for start in due.drain(..) {
                         let message = "no connection was free before the end of the run";
-                        account.lost(start, None, now, Class::Shed, message);
+                        account.lost(0, start, None, now, (Class::Shed, message));
                     }
                 }
                 account.tick(now);
@@ -409,10 +409,10 @@ impl<'a> Generator<'a> {
         if self.backing_off >= self.connections.len() {
             // No connection can be opened: waiting for one would only pile up the schedule.
             let (class, message) = self.last_failure.clone();
-            account.lost(start, Some(now), now, class, &message);
+            account.lost(0, start, Some(now), now, (class, &message));
         } else if due.len() >= cap {
             let message = format!("{cap} requests were already waiting for a free connection");
-            account.lost(start, None, now, Class::Shed, &message);
+            account.lost(0, start, None, now, (Class::Shed, &message));
         } else {
             due.push_back(start);
         }
@@ -427,6 +427,11 @@ impl<'a> Generator<'a> {
             self.launch(i, Flight { intended, sent: Instant::now() }, account);
         }
     }
+}
+
+/// The one step of this engine.
+fn start(flight: Flight) -> Start {
+    Start { step: 0, intended: flight.intended, sent: flight.sent, first: true }
 }
 
 /// Sleeps, which is only used before a run starts.

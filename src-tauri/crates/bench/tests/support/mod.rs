@@ -47,6 +47,7 @@ pub(crate) async fn watched(
         .await
         .expect("a run ends")
         .expect("with a result")
+        .run
 }
 
 /// Runs `serve` for each connection, on a thread of its own that ends with the process. Answers the port.

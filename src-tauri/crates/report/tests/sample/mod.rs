@@ -1,7 +1,7 @@
 //! A document with everything in it that a report can show, including gaps and text that would like to be markup.
 use perfdeck_model::{
     ErrorCount, Finding, FindingAction, Header, HttpBenchSpec, Interval, Kind, LatencyMs, Load, Machine, Method,
-    Percentile, PoolSettings, Run, RunState, StatusCount, TargetRole, Unit,
+    Percentile, PoolSettings, Run, RunSpec, RunState, StatusCount, TargetRole, Unit,
 };
 use perfdeck_report::{ReportDocument, ReportEnvironment, ReportSeries, ReportTarget, RunSeries, SCHEMA, Tool};
 
@@ -49,7 +49,7 @@ pub(crate) fn run(id: &str, name: &str, seconds: u32) -> Run {
         environment_id: Some("e1".into()),
         environment_name: Some("clinic".into()),
         engine: "perfdeck-bench 0.1.0".into(),
-        spec: HttpBenchSpec {
+        spec: RunSpec::Http(HttpBenchSpec {
             url: "http://127.0.0.1:8080/api/appointments?day=2026-03-01&api_key=canary-in-url".into(),
             method: Method::Get,
             headers: vec![
@@ -64,7 +64,7 @@ pub(crate) fn run(id: &str, name: &str, seconds: u32) -> Run {
             warmup_s: 1.0,
             timeout_s: 10.0,
             insecure_tls: false,
-        },
+        }),
         resolved: vec!["127.0.0.1".into()],
         state: RunState::Completed,
         started_ms: START,
@@ -75,10 +75,14 @@ pub(crate) fn run(id: &str, name: &str, seconds: u32) -> Run {
         rate_per_s: 1_205.0,
         target_rate_per_s: Some(1_250.0),
         bytes_received: 123_456_789,
-        response_ms: latency(72_300, 1.0),
+        response_ms: Some(latency(72_300, 1.0)),
         service_ms: latency(72_300, 0.8),
-        schedule_lag_ms: latency(72_300, 0.02),
-        client_cpu_s: 11.25,
+        schedule_lag_ms: Some(latency(72_300, 0.02)),
+        client_cpu_s: Some(11.25),
+        steps: Vec::new(),
+        iterations: None,
+        thresholds: Vec::new(),
+        certificate: perfdeck_model::Certificate::default(),
         valid: true,
         invalid_reasons: Vec::new(),
         notes: vec!["The load generator runs on the same machine as the target".into()],

@@ -1,0 +1,141 @@
+//! The records of all threads as a run.
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+use perfdeck_model::{Certificate, Run, RunSpec, RunState, StepResult};
+
+use crate::histogram::{curve, latency, packed};
+use crate::judge::judge;
+use crate::record::{Record, Tally};
+use crate::run::{Finished, RunContext, Setup};
+use crate::seconds::Seconds;
+
+/// A step of a plan, as results name it.
+pub(crate) struct StepInfo {
+    pub(crate) name: String,
+    pub(crate) kind: &'static str,
+    pub(crate) request: String,
+    /// Whether it can find nothing.
+    pub(crate) reads: bool,
+}
+
+/// How a run went, besides what its threads recorded.
+pub(crate) struct Ended {
+    /// Start of the measured time.
+    pub(crate) started_ms: f64,
+    /// What was measured.
+    pub(crate) measured: Duration,
+    /// It was stopped before its end.
+    pub(crate) early: bool,
+    /// Why, when not by the user.
+    pub(crate) because: Option<String>,
+    /// Whether a warm-up that was to end by itself did.
+    pub(crate) settled: Option<bool>,
+    pub(crate) threads: usize,
+    pub(crate) engine: &'static str,
+    pub(crate) ceiling_per_s: Option<f64>,
+}
+
+fn rate(completed: f64, seconds: f64) -> f64 {
+    if seconds > 0.0 { completed / seconds } else { 0.0 }
+}
+
+fn step(info: &StepInfo, tally: &Tally, open_loop: bool, seconds: f64) -> StepResult {
+    let service: &Histogram<u64> = if open_loop { &tally.service } else { &tally.response };
+    StepResult {
+        name: info.name.clone(),
+        kind: info.kind.to_owned(),
+        request: info.request.clone(),
+        requests: tally.requests,
+        errors: tally.failed,
+        rate_per_s: rate(tally.completed, seconds),
+        response_ms: Some(latency(&tally.response)),
+        service_ms: latency(service),
+        misses: info.reads.then_some(tally.misses),
+        errors_by_class: tally.errors.counts(),
+        histogram: packed(&tally.response),
+    }
+}
+
+/// The steps of a plan; a plan of one step has the figures of the whole run.
+fn steps(setup: &Setup, total: &Record, seconds: f64) -> Vec<StepResult> {
+    let open_loop = setup.rate_per_s.is_some();
+    match setup.steps.as_slice() {
+        [only] => vec![StepResult {
+            name: only.name.clone(),
+            kind: only.kind.to_owned(),
+            request: only.request.clone(),
+            requests: total.requests,
+            errors: total.failed,
+            rate_per_s: rate(total.completed, seconds),
+            response_ms: Some(latency(&total.times.response)),
+            service_ms: latency(&total.times.service),
+            misses: only.reads.then_some(total.misses),
+            errors_by_class: total.errors.counts(),
+            histogram: packed(&total.times.response),
+        }],
+        all => all.iter().zip(&total.steps).map(|(info, tally)| step(info, tally, open_loop, seconds)).collect(),
+    }
+}
+
+/// The result of a run.
+pub(crate) fn finished(setup: Setup, context: RunContext, ended: Ended, total: Record, seconds: Seconds) -> Finished {
+    let duration_s = ended.measured.as_secs_f64();
+    let (intervals, histograms) = seconds.intervals(ended.started_ms, duration_s);
+    let threads = u32::try_from(ended.threads).ok();
+    let steps = steps(&setup, &total, duration_s);
+    let mut spec = setup.spec;
+    match &mut spec {
+        RunSpec::Http(http) => http.threads = threads,
+        RunSpec::Plan(plan) => (plan.threads, plan.warmup_s) = (threads, setup.warmup.as_secs_f64()),
+    }
+    let state = match (&ended.because, ended.early) {
+        (Some(_), _) => RunState::Aborted,
+        (None, true) => RunState::Cancelled,
+        (None, false) => RunState::Completed,
+    };
+    let mut run = Run {
+        schema: "perfdeck.run/1".to_owned(),
+        id: context.run_id,
+        name: context.name,
+        environment_id: context.environment_id,
+        environment_name: context.environment_name,
+        engine: ended.engine.to_owned(),
+        iterations: spec.plan().is_some().then_some(total.iterations),
+        spec,
+        resolved: setup.resolved,
+        state,
+        started_ms: ended.started_ms,
+        finished_ms: ended.started_ms + duration_s * 1e3,
+        duration_s,
+        requests: total.requests,
+        errors: total.failed,
+        rate_per_s: rate(total.completed, duration_s),
+        target_rate_per_s: setup.rate_per_s,
+        bytes_received: total.bytes,
+        response_ms: Some(latency(&total.times.response)),
+        service_ms: latency(&total.times.service),
+        schedule_lag_ms: Some(latency(&total.times.lag)),
+        client_cpu_s: Some(total.cpu_s.unwrap_or(0.0)),
+        steps,
+        thresholds: Vec::new(),
+        valid: true,
+        invalid_reasons: Vec::new(),
+        certificate: Certificate {
+            ceiling_per_s: ended.ceiling_per_s,
+            co_located: setup.co_located,
+            ..Certificate::default()
+        },
+        notes: ended.because.into_iter().collect(),
+        errors_by_class: total.errors.counts(),
+        statuses: total.statuses(),
+        intervals,
+        curve: curve(&total.times.response),
+        response_histogram: packed(&total.times.response),
+        service_histogram: packed(&total.times.service),
+        lag_histogram: packed(&total.times.lag),
+        machine: context.machine,
+    };
+    judge(&mut run, &total, ended.threads, setup.varies, ended.settled);
+    Finished { run, seconds: histograms }
+}

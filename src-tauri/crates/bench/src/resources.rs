@@ -1,0 +1,59 @@
+//! What a plan needs besides itself: the environment's targets, its variables and its files.
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use perfdeck_model::{ApiError, BoxFuture};
+
+use crate::plan::Files;
+
+/// A connection that SQL steps use.
+pub enum SqlConnection {
+    /// PostgreSQL.
+    Postgres(sqlx::PgConnection),
+    /// MySQL or MariaDB.
+    Mysql(sqlx::MySqlConnection),
+    /// SQLite.
+    Sqlite(sqlx::SqliteConnection),
+}
+
+/// A connection that cache steps use.
+pub enum CacheConnection {
+    /// To one server.
+    Single(redis::aio::MultiplexedConnection),
+    /// To a cluster.
+    Cluster(redis::cluster_async::ClusterConnection),
+}
+
+/// Opens connections to the targets of an environment, on the runtime that asks for them.
+pub trait Targets: Send + Sync {
+    /// A new connection to the database.
+    ///
+    /// # Errors
+    /// When there is none, or it cannot be reached.
+    fn sql(&self) -> BoxFuture<'_, Result<SqlConnection, ApiError>>;
+
+    /// A new connection to the cache.
+    ///
+    /// # Errors
+    /// When there is none, or it cannot be reached.
+    fn cache(&self) -> BoxFuture<'_, Result<CacheConnection, ApiError>>;
+
+    /// Hosts and addresses that SQL and cache steps send load to, by role.
+    ///
+    /// # Errors
+    /// When a name cannot be resolved.
+    fn addresses(&self, sql: bool, cache: bool) -> BoxFuture<'_, Result<Vec<std::net::IpAddr>, ApiError>>;
+}
+
+/// What a plan needs besides itself.
+#[derive(Clone)]
+pub struct Resources {
+    /// The environment's API, which paths are added to where the plan has no base URL.
+    pub api: Option<String>,
+    /// Values of the variables that the plan refers to as `env:NAME`.
+    pub variables: BTreeMap<String, String>,
+    /// Where its feeds read their files.
+    pub files: Arc<dyn Files + Send + Sync>,
+    /// The environment's database and cache.
+    pub targets: Option<Arc<dyn Targets>>,
+}

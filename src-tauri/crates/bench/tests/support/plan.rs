@@ -1,0 +1,120 @@
+//! A way to run a plan against targets that a test has started.
+#![allow(dead_code, reason = "each test file uses its part of it")]
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use perfdeck_bench::plan::{Plan, from_toml};
+use perfdeck_bench::{
+    CacheConnection, Finished, Resources, RunContext, SqlConnection, Targets, prepare, run_plan, variables,
+};
+use perfdeck_model::{ApiError, BenchLive, BoxFuture, ErrorCode, Machine, Run, SystemClock};
+use sqlx::Connection as _;
+use tokio_util::sync::CancellationToken;
+
+/// The database and the cache of a test.
+#[derive(Default, Clone)]
+pub(crate) struct TestTargets {
+    pub(crate) sql: Option<String>,
+    pub(crate) cache: Option<Vec<String>>,
+}
+
+fn refused(error: &dyn std::fmt::Display) -> ApiError {
+    ApiError::new(ErrorCode::Unreachable, error.to_string())
+}
+
+impl Targets for TestTargets {
+    fn sql(&self) -> BoxFuture<'_, Result<SqlConnection, ApiError>> {
+        Box::pin(async {
+            let url = self.sql.as_deref().ok_or_else(|| refused(&"no database"))?;
+            Ok(match url.split(':').next() {
+                Some("postgres") => {
+                    SqlConnection::Postgres(sqlx::PgConnection::connect(url).await.map_err(|e| refused(&e))?)
+                }
+                Some("mysql" | "mariadb") => {
+                    SqlConnection::Mysql(sqlx::MySqlConnection::connect(url).await.map_err(|e| refused(&e))?)
+                }
+                _ => SqlConnection::Sqlite(sqlx::SqliteConnection::connect(url).await.map_err(|e| refused(&e))?),
+            })
+        })
+    }
+
+    fn cache(&self) -> BoxFuture<'_, Result<CacheConnection, ApiError>> {
+        Box::pin(async {
+            let urls = self.cache.clone().ok_or_else(|| refused(&"no cache"))?;
+            Ok(match urls.as_slice() {
+                [url] => {
+                    let client = redis::Client::open(url.as_str()).map_err(|e| refused(&e))?;
+                    CacheConnection::Single(client.get_multiplexed_async_connection().await.map_err(|e| refused(&e))?)
+                }
+                _ => {
+                    let client = redis::cluster::ClusterClient::new(urls).map_err(|e| refused(&e))?;
+                    CacheConnection::Cluster(client.get_async_connection().await.map_err(|e| refused(&e))?)
+                }
+            })
+        })
+    }
+
+    fn addresses(&self, _: bool, _: bool) -> BoxFuture<'_, Result<Vec<std::net::IpAddr>, ApiError>> {
+        Box::pin(async { Ok(vec![std::net::Ipv4Addr::LOCALHOST.into()]) })
+    }
+}
+
+/// What a plan runs with in a test.
+pub(crate) struct Setting {
+    pub(crate) api: Option<String>,
+    pub(crate) files: BTreeMap<String, Vec<u8>>,
+    pub(crate) targets: TestTargets,
+    pub(crate) env: BTreeMap<String, String>,
+    pub(crate) cancel: CancellationToken,
+    pub(crate) live: Arc<Mutex<Vec<BenchLive>>>,
+}
+
+impl Setting {
+    pub(crate) fn at(api: &str) -> Self {
+        Self { api: Some(api.to_owned()), ..Self::of(TestTargets::default()) }
+    }
+
+    pub(crate) fn of(targets: TestTargets) -> Self {
+        Self {
+            api: None,
+            files: BTreeMap::new(),
+            targets,
+            env: BTreeMap::new(),
+            cancel: CancellationToken::new(),
+            live: Arc::default(),
+        }
+    }
+
+    fn resources(&self, plan: &Plan) -> Result<Resources, ApiError> {
+        Ok(Resources {
+            api: self.api.clone(),
+            variables: variables(plan, |name| self.env.get(name).cloned())?,
+            files: Arc::new(self.files.clone()),
+            targets: Some(Arc::new(self.targets.clone())),
+        })
+    }
+
+    /// Runs a plan; an error is what kept it from beginning.
+    pub(crate) async fn try_run(&self, toml: &str) -> Result<Finished, ApiError> {
+        let plan = from_toml(toml).unwrap_or_else(|e| panic!("{e}"));
+        let prepared = prepare(&plan, &self.resources(&plan)?).await?;
+        let context = RunContext {
+            run_id: "r".into(),
+            name: plan.name.clone(),
+            environment_id: None,
+            environment_name: None,
+            machine: Machine::default(),
+            clock: Arc::new(SystemClock),
+        };
+        let live = self.live.clone();
+        let progress = move |frame: BenchLive| live.lock().expect("lock").push(frame);
+        // No test may hang, whatever the engine does.
+        let run = run_plan(prepared, context, progress, self.cancel.clone());
+        Ok(tokio::time::timeout(Duration::from_secs(60), run).await.expect("a run ends")?)
+    }
+
+    pub(crate) async fn run(&self, toml: &str) -> Run {
+        self.try_run(toml).await.unwrap_or_else(|e| panic!("{}", e.message)).run
+    }
+}

@@ -1,0 +1,83 @@
+//! Connections for benchmarks: without what keeps monitoring harmless, and with the benchmark's own deadlines.
+use std::time::Duration;
+
+use perfdeck_model::{ApiError, CacheMode, CacheTarget, HostPort, Sensitive, TlsMode};
+use redis::aio::MultiplexedConnection;
+use redis::cluster::ClusterClientBuilder;
+use redis::cluster_async::ClusterConnection;
+use redis::{AsyncConnectionConfig, RedisError, TlsCertificates};
+
+use crate::connect::{client, driver_url, explain, primaries, primary, timeout};
+
+/// Longest time to open a connection, and to wait for an answer on it.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// A connection that a benchmark sends commands over.
+pub enum LoadConnection {
+    /// To one server.
+    Single(MultiplexedConnection),
+    /// To a cluster.
+    Cluster(ClusterConnection),
+}
+
+/// The servers that commands go to: one, or the primaries of a cluster.
+///
+/// # Errors
+/// When Sentinels or seeds cannot be asked.
+pub async fn servers(target: &CacheTarget, password: Option<&Sensitive>) -> Result<Vec<HostPort>, ApiError> {
+    match target.mode {
+        CacheMode::Single => Ok(target.address.hosts.first().cloned().into_iter().collect()),
+        CacheMode::Sentinel => primary(target, password).await.map(|host| vec![host]),
+        CacheMode::Cluster => primaries(target, password).await,
+    }
+}
+
+/// Connects for a benchmark.
+///
+/// # Errors
+/// As a connection test would say it.
+pub async fn connect_for_load(target: &CacheTarget, password: Option<&Sensitive>) -> Result<LoadConnection, ApiError> {
+    let servers = servers(target, password).await?;
+    let Some(first) = servers.first() else { return Err(ApiError::bad_request("The cache's address names no host")) };
+    let opened = match target.mode {
+        CacheMode::Cluster => cluster(target, &servers, password).await?,
+        _ => single(target, first, password).await?,
+    };
+    opened.map_err(|e| explain(target, first, &e))
+}
+
+async fn single(
+    target: &CacheTarget,
+    host: &HostPort,
+    password: Option<&Sensitive>,
+) -> Result<Result<LoadConnection, RedisError>, ApiError> {
+    let (url, root) = driver_url(target, host, password).await?;
+    let config = AsyncConnectionConfig::new().set_connection_timeout(Some(DEADLINE)).set_response_timeout(None);
+    let work = async { client(url, root)?.get_multiplexed_async_connection_with_config(&config).await };
+    let opened = tokio::time::timeout(DEADLINE, work).await.map_err(|_| timeout(host))?;
+    Ok(opened.map(LoadConnection::Single))
+}
+
+async fn cluster(
+    target: &CacheTarget,
+    servers: &[HostPort],
+    password: Option<&Sensitive>,
+) -> Result<Result<LoadConnection, RedisError>, ApiError> {
+    let (mut urls, mut root) = (Vec::new(), None);
+    for host in servers {
+        let (url, certificate) = driver_url(target, host, password).await?;
+        urls.push(url);
+        root = certificate.or(root);
+    }
+    let mut builder = ClusterClientBuilder::new(urls).response_timeout(DEADLINE);
+    if target.address.tls == TlsMode::Require {
+        builder = builder.tls(redis::cluster::TlsMode::Insecure);
+    }
+    if root.is_some() {
+        builder = builder.certs(TlsCertificates { client_tls: None, root_cert: root });
+    }
+    let work = async { builder.build()?.get_async_connection().await };
+    let first = servers.first().ok_or_else(|| ApiError::bad_request("The cache's address names no host"))?;
+    let opened = tokio::time::timeout(DEADLINE, work).await.map_err(|_| timeout(first))?;
+    Ok(opened.map(LoadConnection::Cluster))
+}

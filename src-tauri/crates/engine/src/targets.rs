@@ -1,0 +1,94 @@
+//! How a plan reaches an environment's database and cache: here the load engines, which know neither, get their
+//! connections.
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use perfdeck_bench::{CacheConnection, SqlConnection};
+use perfdeck_cache::LoadConnection;
+use perfdeck_database::Database;
+use perfdeck_model::{
+    ApiError, BoxFuture, CacheTarget, DatabaseTarget, Environment, ErrorCode, HostPort, Scheme, Sensitive, TargetRole,
+};
+
+use crate::Engine;
+
+/// The database and the cache of an environment, with their passwords.
+pub(crate) struct LoadTargets {
+    environment: String,
+    database: Option<(DatabaseTarget, Option<Sensitive>)>,
+    cache: Option<(CacheTarget, Option<Sensitive>)>,
+}
+
+impl LoadTargets {
+    fn missing(&self, what: &str) -> ApiError {
+        ApiError::new(ErrorCode::Unsupported, format!("'{}' has no {what} that a plan can use", self.environment))
+            .hint("Add one in the environment's editor, or with perfctl env add")
+    }
+}
+
+async fn addresses_of(hosts: &[HostPort], into: &mut BTreeSet<IpAddr>) -> Result<(), ApiError> {
+    // A socket's path is on this machine.
+    for host in hosts.iter().filter(|h| !h.host.starts_with('/')) {
+        let found = tokio::net::lookup_host((host.host.as_str(), host.port)).await.map_err(|_| {
+            ApiError::new(ErrorCode::Unreachable, format!("The name '{}' cannot be resolved", host.host))
+                .hint("Check the spelling, the VPN and the DNS server")
+        })?;
+        into.extend(found.map(|address| address.ip()));
+    }
+    Ok(())
+}
+
+impl perfdeck_bench::Targets for LoadTargets {
+    fn sql(&self) -> BoxFuture<'_, Result<SqlConnection, ApiError>> {
+        Box::pin(async {
+            let (target, password) = self.database.as_ref().ok_or_else(|| self.missing("database"))?;
+            let connection = perfdeck_database::connect_for_load(&target.address, password.as_ref()).await?;
+            Ok(match connection {
+                Database::Postgres(c) => SqlConnection::Postgres(c),
+                Database::Mysql(c) => SqlConnection::Mysql(c),
+                Database::Sqlite(c) => SqlConnection::Sqlite(c),
+            })
+        })
+    }
+
+    fn cache(&self) -> BoxFuture<'_, Result<CacheConnection, ApiError>> {
+        Box::pin(async {
+            let (target, password) = self.cache.as_ref().ok_or_else(|| self.missing("cache"))?;
+            Ok(match perfdeck_cache::connect_for_load(target, password.as_ref()).await? {
+                LoadConnection::Single(c) => CacheConnection::Single(c),
+                LoadConnection::Cluster(c) => CacheConnection::Cluster(c),
+            })
+        })
+    }
+
+    fn addresses(&self, sql: bool, cache: bool) -> BoxFuture<'_, Result<Vec<IpAddr>, ApiError>> {
+        Box::pin(async move {
+            let mut all = BTreeSet::new();
+            if sql {
+                let (target, _) = self.database.as_ref().ok_or_else(|| self.missing("database"))?;
+                if target.address.scheme != Scheme::Sqlite {
+                    addresses_of(&target.address.hosts, &mut all).await?;
+                }
+            }
+            if cache {
+                let (target, password) = self.cache.as_ref().ok_or_else(|| self.missing("cache"))?;
+                addresses_of(&perfdeck_cache::servers(target, password.as_ref()).await?, &mut all).await?;
+            }
+            Ok(all.into_iter().collect())
+        })
+    }
+}
+
+impl Engine {
+    /// What a plan can use of an environment. A cache inside this process has no address and is none of it.
+    pub(crate) async fn load_targets(&self, environment: &Environment) -> Result<LoadTargets, ApiError> {
+        let mut targets = LoadTargets { environment: environment.name.clone(), database: None, cache: None };
+        if let Some(database) = &environment.targets.database {
+            targets.database = Some((database.clone(), self.secret(environment, TargetRole::Database).await?));
+        }
+        if let Some(cache) = environment.targets.cache.as_ref().filter(|c| !c.address.hosts.is_empty()) {
+            targets.cache = Some((cache.clone(), self.secret(environment, TargetRole::Cache).await?));
+        }
+        Ok(targets)
+    }
+}

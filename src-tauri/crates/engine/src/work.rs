@@ -1,0 +1,168 @@
+//! What a benchmark does: one HTTP request, or a plan; checked, with all it needs, and ready to be run again and again.
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use perfdeck_bench::plan::{Files, Folder, Load as PlanLoad, Plan, Span};
+use perfdeck_bench::{Finished, Resources, RunContext, Targets};
+use perfdeck_model::{ApiError, BenchLive, Environment, HttpBenchSpec, Load, PlanSpec, RunSpec};
+use serde::{Deserialize, Serialize};
+use tokio_util::sync::CancellationToken;
+use ts_rs::TS;
+
+use crate::Engine;
+
+/// What a benchmark does, as it is asked for.
+#[derive(Debug, Clone, Serialize, Deserialize, TS)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum BenchSpec {
+    /// One HTTP request, again and again.
+    Http(HttpBenchSpec),
+    /// A plan.
+    Plan {
+        /// The plan, as TOML.
+        toml: String,
+        /// Generator threads; chosen by the engine when absent.
+        #[serde(default)]
+        threads: Option<u32>,
+    },
+}
+
+/// Where a plan that a person of this machine named finds its files. A plan that came over the wire has the folder of
+/// saved plans and nothing else.
+#[derive(Debug, Clone, Default)]
+pub struct PlanFolder(pub Option<PathBuf>);
+
+/// A benchmark that is checked and has all it needs.
+pub(crate) enum Work {
+    Http(HttpBenchSpec),
+    Plan { plan: Box<Plan>, resources: Resources, threads: Option<u32> },
+}
+
+impl Work {
+    /// Where load goes.
+    pub(crate) async fn resolved(&self) -> Result<Vec<String>, ApiError> {
+        match self {
+            Self::Http(spec) => Ok(perfdeck_bench::resolve(&spec.url).await),
+            Self::Plan { plan, resources, .. } => {
+                Ok(perfdeck_bench::prepare(plan, resources).await?.resolved().to_vec())
+            }
+        }
+    }
+
+    /// As it is shown and stored, without secrets.
+    pub(crate) fn spec(&self) -> Result<RunSpec, ApiError> {
+        match self {
+            Self::Http(spec) => Ok(RunSpec::Http(perfdeck_bench::redacted(spec))),
+            Self::Plan { plan, resources, threads } => {
+                let spec = perfdeck_bench::describe(plan, resources.api.as_deref())?;
+                Ok(RunSpec::Plan(PlanSpec { threads: *threads, ..spec }))
+            }
+        }
+    }
+
+    /// How requests are started; an open loop by its highest rate.
+    pub(crate) fn load(&self) -> Load {
+        match self {
+            Self::Http(spec) => spec.load,
+            Self::Plan { plan, .. } => match &plan.load {
+                PlanLoad::Closed { .. } => Load::Closed,
+                PlanLoad::Open { rate_per_s, .. } => {
+                    let levels = plan.stages.iter().filter_map(|s| s.to);
+                    Load::Rate { rate_per_s: levels.fold(*rate_per_s, f64::max) }
+                }
+            },
+        }
+    }
+
+    /// What of it can change its target, in words; `None` when it only reads.
+    pub(crate) fn writes(&self) -> Option<String> {
+        match self {
+            Self::Http(spec) if spec.method.is_safe() => None,
+            Self::Http(spec) => Some(format!("{} requests", spec.method.as_str())),
+            Self::Plan { plan, .. } => perfdeck_bench::writing_step(plan).map(|step| format!("step '{step}'")),
+        }
+    }
+
+    /// The same as a closed loop of so many connections for so long.
+    pub(crate) fn at(&self, connections: u32, duration_s: f64) -> Self {
+        match self {
+            Self::Http(spec) => {
+                Self::Http(HttpBenchSpec { load: Load::Closed, connections, duration_s, ..spec.clone() })
+            }
+            Self::Plan { plan, resources, threads } => {
+                let mut plan = plan.clone();
+                plan.load = PlanLoad::Closed { connections, think_time: None };
+                plan.stages.clear();
+                plan.duration = Span::from_secs(duration_s);
+                Self::Plan { plan, resources: resources.clone(), threads: *threads }
+            }
+        }
+    }
+
+    /// A name for its runs.
+    pub(crate) fn name(&self) -> String {
+        match self {
+            Self::Http(spec) => {
+                let path = spec.url.split_once("://").and_then(|(_, r)| r.split_once('/')).map_or("", |(_, p)| p);
+                let load = match spec.load {
+                    Load::Closed => format!("{} connections", spec.connections),
+                    Load::Rate { rate_per_s } => format!("{rate_per_s}/s"),
+                };
+                format!("{} /{path} at {load}", spec.method.as_str())
+            }
+            Self::Plan { plan, .. } => plan.name.clone(),
+        }
+    }
+
+    /// Runs it once.
+    pub(crate) async fn run(
+        &self,
+        context: RunContext,
+        progress: impl Fn(BenchLive) + Send + Sync + 'static,
+        cancel: CancellationToken,
+    ) -> Result<Finished, perfdeck_bench::Error> {
+        match self {
+            Self::Http(spec) => perfdeck_bench::run_http(spec.clone(), context, progress, cancel).await,
+            Self::Plan { plan, resources, threads } => {
+                let prepared = perfdeck_bench::prepare(plan, resources).await?.with_threads(*threads);
+                perfdeck_bench::run_plan(prepared, context, progress, cancel).await
+            }
+        }
+    }
+}
+
+impl Engine {
+    /// Checks what a benchmark does and gathers what it needs; nothing is sent.
+    ///
+    /// # Errors
+    /// The first thing that is wrong, naming field or step.
+    pub(crate) async fn work(
+        &self,
+        spec: &BenchSpec,
+        environment: Option<&Environment>,
+        folder: &PlanFolder,
+    ) -> Result<Work, ApiError> {
+        match spec {
+            BenchSpec::Http(spec) => {
+                perfdeck_bench::validate(spec)?;
+                Ok(Work::Http(spec.clone()))
+            }
+            BenchSpec::Plan { toml, threads } => {
+                let plan = perfdeck_bench::plan::from_toml(toml).map_err(|e| ApiError::bad_request(e.to_string()))?;
+                let targets: Option<Arc<dyn Targets>> = match environment {
+                    Some(environment) => Some(Arc::new(self.load_targets(environment).await?)),
+                    None => None,
+                };
+                let variables: BTreeMap<String, String> =
+                    perfdeck_bench::variables(&plan, |name| std::env::var(name).ok())?;
+                let folder = folder.0.clone().unwrap_or_else(|| self.data_dir.join("plans"));
+                let files: Arc<dyn Files + Send + Sync> = Arc::new(Folder(folder));
+                let api = environment.and_then(|e| e.targets.api.as_ref()).map(|api| api.url.clone());
+                let resources = Resources { api, variables, files, targets };
+                perfdeck_bench::check(&plan, &resources)?;
+                Ok(Work::Plan { plan: Box::new(plan), resources, threads: *threads })
+            }
+        }
+    }
+}
