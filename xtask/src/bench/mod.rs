@@ -32,8 +32,8 @@ pub(crate) fn bench(options: &Options) -> Outcome {
     setup::packages(&needs, options)?;
     setup::node()?;
     ui::build()?;
-    let window = matches!(area, "startup" | "ui");
-    build(if window { &["perfdeck", "perfdeck-cli"] } else { &["perfdeck-cli"] }, true)?;
+    let with_window = matches!(area, "startup" | "ui");
+    build(if with_window { &["perfdeck", "perfdeck-cli"] } else { &["perfdeck-cli"] }, true)?;
     println!("\nMachine: {}", setup::machine());
     println!("Build:   release, Perfdeck {}\n", env!("CARGO_PKG_VERSION"));
     match area {
