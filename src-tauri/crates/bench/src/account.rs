@@ -16,7 +16,16 @@ pub(crate) const HAND_OVER: Duration = Duration::from_millis(100);
 /// How long responses may still arrive after a run was stopped.
 pub(crate) const GRACE: Duration = Duration::from_millis(300);
 
-/// Times of requests that are neither in the record nor in the live view yet.
+/// A request that goes on its way.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Start {
+    /// Which step of the plan.
+    pub(crate) step: usize,
+    pub(crate) intended: Instant,
+    pub(crate) sent: Instant,
+}
+
+/// One generator thread's figures.
 pub(crate) struct Account {
     shared: Arc<Shared>,
     times: Times,
@@ -24,6 +33,7 @@ pub(crate) struct Account {
     open_loop: bool,
     record: Record,
     live: Live,
+    /// Times of requests that are neither in the record nor in the live view yet.
     fresh: Times3,
     /// Whether `fresh` belongs to the measured time; the warm-up is in no figure but the live ones.
     measuring: bool,
@@ -98,17 +108,37 @@ impl Account {
         }
     }
 
-    /// A response to a request that was sent.
-    pub(crate) fn arrived(&mut self, intended: Instant, sent: Instant, now: Instant, status: u16, bytes: u64) {
-        let measured = self.measured(intended);
-        if measured {
+    /// A response with a status to a request that was sent; 400 and above is an error.
+    pub(crate) fn arrived(&mut self, start: Start, now: Instant, status: u16, bytes: u64) {
+        if self.measured(start.intended) {
             self.record.status(status);
+        }
+        self.received(start, bytes);
+        if status >= 400 {
+            self.failed(start, now, Class::Status, &format!("HTTP status {status}"));
+        } else {
+            self.succeeded(start, now);
+        }
+    }
+
+    /// Bytes of a response, whatever becomes of it.
+    pub(crate) fn received(&mut self, start: Start, bytes: u64) {
+        if self.measured(start.intended) {
             self.record.bytes += bytes;
         }
-        if status >= 400 {
-            self.failed(intended, sent, now, Class::Status, &format!("HTTP status {status}"));
-            return;
+    }
+
+    /// A read of a cache found nothing.
+    pub(crate) fn missed(&mut self, start: Start) {
+        if self.measured(start.intended) {
+            self.record.missed(start.step);
         }
+    }
+
+    /// A request that was sent succeeded.
+    pub(crate) fn succeeded(&mut self, start: Start, now: Instant) {
+        let Start { intended, sent, .. } = start;
+        let measured = self.measured(intended);
         self.back(intended);
         self.live.responses += 1;
         self.record.completed(self.share_inside(sent, now));
@@ -130,9 +160,9 @@ impl Account {
     }
 
     /// A request that was sent failed.
-    pub(crate) fn failed(&mut self, intended: Instant, sent: Instant, now: Instant, class: Class, message: &str) {
-        self.back(intended);
-        self.lost(intended, Some(sent), now, class, message);
+    pub(crate) fn failed(&mut self, start: Start, now: Instant, class: Class, message: &str) {
+        self.back(start.intended);
+        self.lost(start.intended, Some(start.sent), now, class, message);
     }
 
     /// A request failed, whether it was sent or not.
@@ -148,8 +178,8 @@ impl Account {
     }
 
     /// A request failed as `failure` says.
-    pub(crate) fn failed_with(&mut self, intended: Instant, sent: Instant, now: Instant, failure: &Failure) {
-        self.failed(intended, sent, now, failure.0, &failure.1);
+    pub(crate) fn failed_with(&mut self, start: Start, now: Instant, failure: &Failure) {
+        self.failed(start, now, failure.0, &failure.1);
     }
 
     /// The share of a response's service time that lies in the measured time, 0 to 1.

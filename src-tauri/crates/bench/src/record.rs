@@ -18,6 +18,7 @@ pub(crate) enum Class {
     Tls,
     Protocol,
     Status,
+    Cache,
     Shed,
     Other,
 }
@@ -31,6 +32,7 @@ impl Class {
             Self::Tls => "tls",
             Self::Protocol => "protocol",
             Self::Status => "status",
+            Self::Cache => "cache",
             Self::Shed => "shed",
             Self::Other => "other",
         }
@@ -128,6 +130,8 @@ pub(crate) struct Record {
     /// Requests without an outcome when the run was stopped.
     pub(crate) unfinished: u64,
     pub(crate) bytes: u64,
+    /// Reads of a cache that found nothing, by step of the plan.
+    pub(crate) misses: Vec<u64>,
     /// CPU seconds in the measured time, where the system tells.
     pub(crate) cpu_s: Option<f64>,
     /// Seconds that are over and were not handed over yet.
@@ -149,6 +153,7 @@ impl Record {
             woke_late_us: 0,
             unfinished: 0,
             bytes: 0,
+            misses: Vec::new(),
             cpu_s: Some(0.0),
             closed: Vec::new(),
             open: Second { index: 0, requests: 0, errors: 0, samples: Vec::new() },
@@ -161,6 +166,14 @@ impl Record {
         if let Some(count) = self.statuses.get_mut(usize::from(status)) {
             *count += 1;
         }
+    }
+
+    /// A read of a cache found nothing.
+    pub(crate) fn missed(&mut self, step: usize) {
+        if self.misses.len() <= step {
+            self.misses.resize(step + 1, 0);
+        }
+        self.misses[step] += 1;
     }
 
     /// A successful response, of which this share lies in the measured time.
@@ -235,6 +248,10 @@ impl Record {
         self.woke_late_us += other.woke_late_us;
         self.unfinished += other.unfinished;
         self.bytes += other.bytes;
+        self.misses.resize(self.misses.len().max(other.misses.len()), 0);
+        for (mine, theirs) in self.misses.iter_mut().zip(&other.misses) {
+            *mine += theirs;
+        }
         self.cpu_s = self.cpu_s.zip(other.cpu_s).map(|(a, b)| a + b);
     }
 

@@ -96,7 +96,7 @@ pub async fn run_http(
             .spawn(move || {
                 // The receiver is gone only when the run was dropped.
                 let _ = send.send(match &engine {
-                    Engine::Raw(wire) => raw::generate(&shared, wire, index, share, &ready, times, &runtime),
+                    Engine::Raw(wire) => raw::generate(&shared, &**wire, index, share, &ready, times, &runtime),
                     Engine::Full(dialer) => full::generate(&shared, dialer, index, share, &ready, times),
                 });
             })
@@ -220,8 +220,8 @@ enum Engine {
 impl Engine {
     fn of(spec: &HttpBenchSpec, target: Target, addresses: Vec<SocketAddr>) -> Result<Self, ApiError> {
         let timeout = Duration::from_secs_f64(spec.timeout_s);
-        let preferred = AtomicUsize::new(0);
         if target.tls {
+            let preferred = AtomicUsize::new(0);
             let tls = Some(tls_config(spec.insecure_tls)?);
             return Ok(Self::Full(Arc::new(Dialer { target, addresses, tls, timeout, preferred })));
         }
@@ -231,7 +231,6 @@ impl Engine {
             timeout,
             bodyless: spec.method == Method::Head,
             idempotent: spec.method.is_idempotent(),
-            preferred,
         })))
     }
 

@@ -14,7 +14,7 @@ use tokio::time::Sleep;
 
 use self::connect::Open;
 pub(crate) use self::connect::{Dialer, tls_config};
-use crate::account::{Account, GRACE};
+use crate::account::{Account, GRACE, Start};
 use crate::pacing::{PreciseTimer, Schedule, back_off, shed_above};
 use crate::record::{Class, Failure, Record};
 use crate::shared::{Shared, Times};
@@ -166,16 +166,17 @@ impl Generator {
     /// Records how a request ended; `None` is its deadline.
     fn settle(&self, intended: Instant, sent: Instant, outcome: Option<Result<(u16, u64), Failure>>) {
         let now = Instant::now();
+        let start = Start { step: 0, intended, sent };
         let mut local = self.local.borrow_mut();
         match outcome {
-            Some(Ok((status, bytes))) => local.account.arrived(intended, sent, now, status, bytes),
+            Some(Ok((status, bytes))) => local.account.arrived(start, now, status, bytes),
             Some(Err(failure)) => {
-                local.account.failed_with(intended, sent, now, &failure);
+                local.account.failed_with(start, now, &failure);
                 local.last_failure = failure;
             }
             None => {
                 let message = format!("no complete response within {} s", self.dialer.timeout.as_secs_f64());
-                local.account.failed(intended, sent, now, Class::Timeout, &message);
+                local.account.failed(start, now, Class::Timeout, &message);
             }
         }
     }
