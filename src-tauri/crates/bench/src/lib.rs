@@ -15,6 +15,8 @@ pub mod plan;
 mod plan_run;
 mod raw;
 mod record;
+#[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "a run does not start it yet"))]
+mod resp;
 mod run;
 mod shared;
 mod target;
