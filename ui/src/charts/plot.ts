@@ -176,11 +176,14 @@ export class LanePlot {
       ctx.font = `400 ${Math.round(11 * dpr)}px ${palette().font}`;
       const x = Math.max(left, f.x(part.from)) + 6 * dpr;
       const tall = 14 * dpr;
+      // At the foot, unless the words of a reference stand there.
+      const mark = this.#spec.reference?.at === 'plot' ? f.y(this.#spec.reference.value) : 0;
+      const y = mark > bottom / 2 ? top + 2 * dpr : bottom - tall - 6 * dpr;
       ctx.fillStyle = colours.sheet;
-      ctx.fillRect(x - 3 * dpr, bottom - tall - 6 * dpr, ctx.measureText(part.label).width + 6 * dpr, tall);
+      ctx.fillRect(x - 3 * dpr, y, ctx.measureText(part.label).width + 6 * dpr, tall);
       ctx.fillStyle = colours['text-2'];
       ctx.textBaseline = 'middle';
-      ctx.fillText(part.label, x, bottom - tall / 2 - 6 * dpr);
+      ctx.fillText(part.label, x, y + tall / 2);
     }
     if (this.#stale) this.#hatch(ctx, f.x(this.#stale.since), f.x(this.#range.to), 0, bottom, dpr);
     ctx.restore();
@@ -328,9 +331,11 @@ export class LanePlot {
     if (last.domain.min !== this.domain.min || last.domain.max !== this.domain.max) return null;
     if (last.gap !== (this.gaps[this.gaps.length - 1]?.to ?? 0) || Math.abs(to - from - (last.range.to - last.range.from)) > 0.5)
       return null;
-    if (this.#spec.threshold?.at === 'plot' || this.#spec.reference?.at === 'plot' || this.#spec.hatched?.length) return null;
     const pixels = ((from - last.range.from) / (to - from)) * this.#u.bbox.width;
     const whole = Math.round(pixels);
+    // Words and hatches stand where they are in the plot: they cannot be moved, but a picture that stays may keep them.
+    const words = this.#spec.threshold?.at === 'plot' || this.#spec.reference?.at === 'plot' || this.#spec.hatched?.length;
+    if (words && whole !== 0) return null;
     return Math.abs(pixels - whole) < 0.01 && whole >= 0 && whole < this.#u.bbox.width / 4 ? whole : null;
   }
 

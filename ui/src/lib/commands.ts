@@ -40,6 +40,7 @@ export function commands(shortcuts: () => void): Command[] {
     add(`Stop ${j.title}`, '', () => void rpc('job.cancel', { id: j.id }).catch(() => undefined));
   }
   if (app.current) add('Start a benchmark', '', () => app.go('/benchmarks'));
+  add('Open the plans of benchmarks', '', () => app.go('/benchmarks/plans'));
   for (const [theme, word] of THEMES)
     add(`Use the ${word} theme`, preferences.theme === theme ? 'in use' : '', () => preferences.setTheme(theme));
   for (const [density, word] of DENSITIES)

@@ -124,6 +124,13 @@ impl Account {
     pub(crate) fn response(&mut self, start: Start, status: u16, bytes: u64) {
         if self.measured(start.intended) {
             self.record.status(status);
+        }
+        self.received(start, bytes);
+    }
+
+    /// Bytes of a response, whatever becomes of it.
+    pub(crate) fn received(&mut self, start: Start, bytes: u64) {
+        if self.measured(start.intended) {
             self.record.bytes += bytes;
         }
     }
@@ -320,5 +327,55 @@ impl Account {
             used.map(|now| self.cpu_at_measure.map_or(0.0, |from| self.cpu_at_end.unwrap_or(now) - from));
         self.record.finish(self.open_loop);
         self.record
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::seconds::Seconds;
+
+    /// Resident memory of this process, in bytes, where the system tells.
+    fn resident() -> Option<u64> {
+        let text = std::fs::read_to_string("/proc/self/statm").ok()?;
+        Some(text.split_whitespace().nth(1)?.parse::<u64>().ok()? * 4096)
+    }
+
+    #[test]
+    fn an_hour_at_fifty_thousand_a_second_stays_small() {
+        const RATE: u32 = 50_000;
+        const SECONDS: u32 = 3_600;
+        let start = Instant::now();
+        let times = Times { start, measure: start, end: start + Duration::from_secs(u64::from(SECONDS)) };
+        let shared = Arc::new(Shared::new(Some(f64::from(RATE)), 1, 1));
+        let mut account = Account::new(shared.clone(), times, 0);
+        let mut seconds = Seconds::new(1);
+        let before = resident();
+        let mut scratch = Live::new();
+        for second in 0..SECONDS {
+            let base = start + Duration::from_secs(u64::from(second));
+            // A simulated clock: a hundredth of the requests stands for all of them, spread as wide as latencies are.
+            for k in 0..RATE / 100 {
+                let intended = base + Duration::from_micros(u64::from(k) * 2_000);
+                let took = Duration::from_micros(100 + u64::from((k * 7_919 + second * 104_729) % 50_000));
+                account.sent(intended);
+                account.succeeded(Start { step: 0, intended, sent: intended, first: true }, intended + took);
+            }
+            account.tick(base + Duration::from_millis(999));
+            scratch.take(&mut shared.slots[0].lock().expect("lock"));
+            scratch.seconds.drain(..).for_each(|s| seconds.add(s));
+            scratch.response.reset();
+            scratch.lag.reset();
+        }
+        let mut record = account.finish_at(times.end, std::iter::empty());
+        record.closed.drain(..).for_each(|s| seconds.add(s));
+        let (intervals, stored) = seconds.intervals(0.0, f64::from(SECONDS));
+        assert_eq!(intervals.len(), 3_600, "every second is there");
+        assert_eq!(record.requests, u64::from(SECONDS * (RATE / 100)), "and every request");
+        assert!(stored.len() < 32 << 20, "its seconds are {} bytes", stored.len());
+        if let (Some(before), Some(after)) = (before, resident()) {
+            let grown = after.saturating_sub(before);
+            assert!(grown < 64 << 20, "the recorder took {} MiB", grown >> 20);
+        }
     }
 }

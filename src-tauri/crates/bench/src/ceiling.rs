@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -42,7 +42,6 @@ pub(crate) async fn measure(engine: &Engine, threads: usize, connections: usize)
         timeout: Duration::from_secs(1),
         bodyless: false,
         idempotent: false,
-        preferred: AtomicUsize::new(0),
     });
     let rate = reach(&wire, threads, connections).await?;
     MEASURED_CEILINGS.lock().unwrap_or_else(PoisonError::into_inner).insert(key, rate);
@@ -62,7 +61,7 @@ async fn reach(wire: &Arc<Wire>, threads: usize, connections: usize) -> Option<f
         let (send, receive) = oneshot::channel();
         std::thread::Builder::new()
             .name(format!("ceiling-{index}"))
-            .spawn(move || drop(send.send(raw::generate(&shared, &wire, index, share, &ready, times, &runtime))))
+            .spawn(move || drop(send.send(raw::generate(&shared, &*wire, index, share, &ready, times, &runtime))))
             .ok()?;
         workers.push(receive);
     }

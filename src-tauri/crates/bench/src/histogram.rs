@@ -147,4 +147,31 @@ mod tests {
         assert_eq!(back.len(), 4, "all samples are there");
         assert_eq!(back.max(), h.max(), "with their values");
     }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn merged_histograms_have_the_percentiles_of_the_pooled_samples(
+            parts in proptest::collection::vec(proptest::collection::vec(1u64..60_000_000, 1..400), 1..6),
+        ) {
+            let mut merged = histogram();
+            for part in &parts {
+                let mut one = histogram();
+                part.iter().for_each(|us| one.saturating_record(*us));
+                // As the store and other threads hand it over.
+                merged.add(&unpacked(&packed(&one)).expect("readable")).expect("same bounds");
+            }
+            let mut all: Vec<u64> = parts.concat();
+            all.sort_unstable();
+            for q in [0.0, 0.1, 0.5, 0.9, 0.99, 1.0] {
+                #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+                let rank = ((q * all.len() as f64).ceil() as usize).clamp(1, all.len());
+                let (exact, found) = (all[rank - 1], merged.value_at_quantile(q));
+                // Three significant digits.
+                let off = found.abs_diff(exact);
+                proptest::prop_assert!(off * 1_000 <= exact.max(1_000), "q {}: {} is not {}", q, found, exact);
+            }
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! Benchmarks: plans, load engines, pacing, histograms and the validity of a run.
 //!
-//! Two load engines behind one plan: `raw` for one plain HTTP/1.1 request and `full` for the rest. One operating-system
+//! Load engines behind one plan: `raw` polls its own connections, for one plain HTTP/1.1 request and, with `resp`, for
+//! commands on a cache; `full` does the rest. One operating-system
 //! thread per generator, each with its own poll or runtime and its own histograms, so that nothing is shared per
 //! request. Latency in an open loop counts from the intended start of a request, so a stalled target shows in every
 //! request that waited for it (coordinated omission).
@@ -20,6 +21,7 @@ mod plan_run;
 mod raw;
 mod record;
 mod resources;
+mod resp;
 mod run;
 mod seconds;
 mod shared;
@@ -27,7 +29,7 @@ mod target;
 mod view;
 
 pub use plan_run::{Prepared, check, describe, prepare, run_plan, variables, writing_step};
-pub use resources::{CacheConnection, Resources, SqlConnection, Targets};
+pub use resources::{CacheConnection, CacheWire, Resources, SqlConnection, Targets};
 pub use run::{Error, Finished, RunContext, run_http};
 pub use seconds::heatmap;
 pub use target::{redacted, resolve, validate};

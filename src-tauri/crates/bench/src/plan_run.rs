@@ -10,10 +10,11 @@ use crate::full::{Program, warm_up};
 use crate::histogram::{ms, unpacked};
 use crate::outcome::StepInfo;
 use crate::plan::{
-    Action, Distribution, Figures, Load as PlanLoad, Plan, Profile, Quantile, Severity, Step, StepFigures, Threshold,
-    to_toml, validate,
+    Action, Arrivals, Compiler, Distribution, Figures, Load as PlanLoad, Plan, Profile, Quantile, Severity, Step,
+    StepFigures, Threshold, Warmup, open_feed, to_toml, validate,
 };
 use crate::resources::Resources;
+use crate::resp::{CacheLoad, CacheTarget};
 use crate::run::{Engine, Error, Finished, RunContext, Setup, drive};
 
 /// Longest part of a statement that a step is shown with, in characters.
@@ -65,6 +66,8 @@ fn request_words(steps: &[StepInfo], plan: &Plan) -> String {
 pub struct Prepared {
     setup: Setup,
     plan: Plan,
+    /// A plan of cache steps alone: the raw engine takes it.
+    cache: Option<CacheLoad>,
 }
 
 impl Prepared {
@@ -167,23 +170,61 @@ pub fn writing_step(plan: &Plan) -> Option<&str> {
     plan.steps.iter().find(writes).map(|step| step.name.as_str())
 }
 
+/// The commands of a plan for the raw engine, when it can take them: cache steps alone, at one level, each iteration one
+/// step.
+async fn cache_load(plan: &Plan, resources: &Resources) -> Result<Option<CacheLoad>, ApiError> {
+    let steady = match &plan.load {
+        PlanLoad::Closed { think_time, .. } => think_time.is_none(),
+        PlanLoad::Open { arrivals, late_limit, .. } => *arrivals == Arrivals::Constant && late_limit.is_none(),
+    };
+    let alone = plan.steps.iter().all(|s| matches!(s.action, Action::Cache(_)));
+    let fixed = !matches!(plan.warmup, Some(Warmup::UntilSteady { .. }));
+    let wire = match &resources.targets {
+        Some(targets) if steady && alone && fixed && !plan.scenario && plan.stages.is_empty() => {
+            targets.cache_wire().await?
+        }
+        _ => None,
+    };
+    let Some(wire) = wire else {
+        let refused = || {
+            ApiError::bad_request(format!("plan '{}': several commands under way need the raw engine", plan.name))
+                .hint("It takes cache steps alone, without TLS, stages, Poisson arrivals, late limit or think time")
+        };
+        return if plan.pipeline > 1 { Err(refused()) } else { Ok(None) };
+    };
+    let bad = |e: &dyn std::fmt::Display| ApiError::bad_request(format!("plan '{}': {e}", plan.name));
+    let compiler = Compiler::new(&plan.variables).map_err(|e| bad(&e))?;
+    let feeds = plan.feeds.iter().map(|spec| open_feed(spec, &*resources.files).map_err(|e| bad(&e)));
+    let target = CacheTarget {
+        nodes: wire.nodes,
+        cluster: wire.cluster,
+        username: wire.username,
+        password: wire.password,
+        database: wire.database,
+        timeout: plan.timeout.0,
+    };
+    let (feeds, pipeline) = (feeds.collect::<Result<_, _>>()?, usize::try_from(plan.pipeline).unwrap_or(1));
+    CacheLoad::new(&plan.steps, compiler, feeds, &resources.variables, plan.seed.into(), target, pipeline).map(Some)
+}
+
 /// Checks and compiles a plan; nothing is sent.
 ///
 /// # Errors
 /// The first thing that is wrong with it, naming step and field; a host that has no address.
 pub async fn prepare(plan: &Plan, resources: &Resources) -> Result<Prepared, ApiError> {
     check(plan, resources)?;
+    let cache = cache_load(plan, resources).await?;
     let program = Program::of_plan(plan, resources).await?;
     let mut addresses: Vec<std::net::IpAddr> =
         program.origins.iter().flat_map(|o| o.addresses.iter().map(std::net::SocketAddr::ip)).collect();
-    let (sql, cache) = program.needs();
-    if sql || cache {
+    let (sql, commands) = program.needs();
+    if sql || commands {
         let what = if sql { "database" } else { "cache" };
         let targets = resources.targets.as_ref().ok_or_else(|| {
             ApiError::bad_request(format!("plan '{}' needs an environment with a {what}", plan.name))
                 .hint("Name it with --env")
         })?;
-        addresses.extend(targets.addresses(sql, cache).await?);
+        addresses.extend(targets.addresses(sql, commands).await?);
     }
     let mut seen = std::collections::BTreeSet::new();
     addresses.retain(|ip| seen.insert(*ip));
@@ -207,7 +248,7 @@ pub async fn prepare(plan: &Plan, resources: &Resources) -> Result<Prepared, Api
         until_steady,
         engine: Engine::Full(Arc::new(program)),
     };
-    Ok(Prepared { setup, plan: plan.clone() })
+    Ok(Prepared { setup, plan: plan.clone(), cache })
 }
 
 /// Runs a plan to its end, or until `cancel`; then the run holds the figures until that moment.
@@ -222,8 +263,14 @@ pub async fn run_plan(
     progress: impl Fn(BenchLive) + Send + Sync + 'static,
     cancel: CancellationToken,
 ) -> Result<Finished, Error> {
-    let mut finished = drive(prepared.setup, context, progress, cancel).await?;
-    finished.run.thresholds = judge_thresholds(&prepared.plan, &finished.run)?;
+    let Prepared { mut setup, plan, cache } = prepared;
+    if let Some(mut load) = cache {
+        let reached = tokio::task::spawn_blocking(move || load.reach().map(|()| load));
+        let reached = reached.await.map_err(|e| Error::Generator(e.to_string()))?;
+        setup.engine = Engine::Cache(Arc::new(reached.map_err(|(_, message)| Error::Start(message))?));
+    }
+    let mut finished = drive(setup, context, progress, cancel).await?;
+    finished.run.thresholds = judge_thresholds(&plan, &finished.run)?;
     Ok(finished)
 }
 

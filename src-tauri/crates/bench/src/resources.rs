@@ -24,6 +24,20 @@ pub enum CacheConnection {
     Cluster(redis::cluster_async::ClusterConnection),
 }
 
+/// Where commands of a cache go when nothing but its protocol is needed: no TLS.
+pub struct CacheWire {
+    /// Addresses of the one server, or of some nodes of the cluster.
+    pub nodes: Vec<std::net::SocketAddr>,
+    /// Whether it is a cluster.
+    pub cluster: bool,
+    /// A user of the access control list; the default one when absent.
+    pub username: Option<String>,
+    /// Its password.
+    pub password: Option<String>,
+    /// Number of the database; a cluster has only 0.
+    pub database: u32,
+}
+
 /// Opens connections to the targets of an environment, on the runtime that asks for them.
 pub trait Targets: Send + Sync {
     /// A new connection to the database.
@@ -37,6 +51,12 @@ pub trait Targets: Send + Sync {
     /// # Errors
     /// When there is none, or it cannot be reached.
     fn cache(&self) -> BoxFuture<'_, Result<CacheConnection, ApiError>>;
+
+    /// The cache for an engine that speaks its protocol itself; `None` where it needs TLS.
+    ///
+    /// # Errors
+    /// When there is none, or its name cannot be resolved.
+    fn cache_wire(&self) -> BoxFuture<'_, Result<Option<CacheWire>, ApiError>>;
 
     /// Hosts and addresses that SQL and cache steps send load to, by role.
     ///

@@ -1,7 +1,7 @@
 //! One run: what it needs, its threads from start to end, and its result.
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use perfdeck_model::{ApiError, BenchLive, BenchPhase, Clock, HttpBenchSpec, Load, Machine, Method, Run, RunSpec};
@@ -15,6 +15,7 @@ use crate::full::{self, Program};
 use crate::outcome::{Ended, StepInfo, finished};
 use crate::raw::{self, Wire};
 use crate::record::Record;
+use crate::resp::CacheLoad;
 use crate::shared::{Shared, Times};
 use crate::target::{Target, lookup, redacted, target, validate};
 use crate::view::View;
@@ -73,6 +74,7 @@ impl From<Error> for ApiError {
 #[derive(Clone)]
 pub(crate) enum Engine {
     Raw(Arc<Wire>),
+    Cache(Arc<CacheLoad>),
     Full(Arc<Program>),
 }
 
@@ -80,6 +82,7 @@ impl Engine {
     fn name(&self) -> &'static str {
         match self {
             Self::Raw(_) => concat!("perfdeck raw http/1.1 ", env!("CARGO_PKG_VERSION")),
+            Self::Cache(_) => concat!("perfdeck raw resp ", env!("CARGO_PKG_VERSION")),
             Self::Full(_) => concat!("perfdeck full ", env!("CARGO_PKG_VERSION")),
         }
     }
@@ -150,7 +153,6 @@ fn engine_of(spec: &HttpBenchSpec, target: Target, addresses: Vec<SocketAddr>) -
         timeout: Duration::from_secs_f64(spec.timeout_s),
         bodyless: spec.method == Method::Head,
         idempotent: spec.method.is_idempotent(),
-        preferred: AtomicUsize::new(0),
     })))
 }
 
@@ -279,7 +281,8 @@ fn start_threads(
             .spawn(move || {
                 // The receiver is gone only when the run was dropped.
                 let _ = send.send(match &engine {
-                    Engine::Raw(wire) => raw::generate(&shared, wire, index, share, &ready, times, &runtime),
+                    Engine::Raw(wire) => raw::generate(&shared, &**wire, index, share, &ready, times, &runtime),
+                    Engine::Cache(load) => raw::generate(&shared, &**load, index, share, &ready, times, &runtime),
                     Engine::Full(program) => full::generate(&shared, program, index, share, &ready, times),
                 });
             })

@@ -42,7 +42,7 @@ fn fine(run: &Run) {
 }
 
 fn sql(url: &str) -> Setting {
-    Setting::of(TestTargets { sql: Some(url.to_owned()), cache: None })
+    Setting::of(TestTargets { sql: Some(url.to_owned()), ..TestTargets::default() })
 }
 
 fn writes(run: &Run) -> u64 {
@@ -140,12 +140,12 @@ const CACHE: &str = r#"
     weight = 0.1
 "#;
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_cache_counts_what_it_was_asked_and_what_it_did_not_have() {
+async fn cache_counts(raw: bool) {
     let server = Redis::start().await.expect("Redis");
     server.execute(&["SET", "text", "a string"]).await.expect("a key of another type");
-    let setting = Setting::of(TestTargets { sql: None, cache: Some(vec![server.url()]) });
+    let setting = Setting::of(TestTargets { sql: None, cache: Some(vec![server.url()]), raw });
     let run = setting.run(CACHE).await;
+    assert_eq!(run.engine.contains("resp"), raw, "the run says which engine ran: {}", run.engine);
     let of = |name: &str| run.steps.iter().find(|s| s.name == name).expect("the step");
     let info = server.execute(&["INFO", "commandstats"]).await.expect("counters");
     let info = redis::from_redis_value::<String>(info).expect("text");
@@ -164,13 +164,33 @@ async fn a_cache_counts_what_it_was_asked_and_what_it_did_not_have() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_cache_counts_what_it_was_asked_and_what_it_did_not_have() {
+    cache_counts(false).await;
+    cache_counts(true).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_cluster_takes_keys_of_all_slots() {
     let cluster = RedisCluster::start().await.expect("a cluster");
-    let setting = Setting::of(TestTargets { sql: None, cache: Some(cluster.urls()) });
-    let plan = CACHE.replace("weight = 0.1", "weight = 0");
-    let run = setting.run(&plan).await;
-    assert_eq!(run.errors, 0, "every key finds its node: {:?}", run.errors_by_class);
-    assert!(run.requests > 100, "{} commands", run.requests);
+    for raw in [false, true] {
+        let setting = Setting::of(TestTargets { sql: None, cache: Some(cluster.urls()), raw });
+        let plan = CACHE.replace("weight = 0.1", "weight = 0");
+        let run = setting.run(&plan).await;
+        assert_eq!(run.errors, 0, "every key finds its node: {:?}", run.errors_by_class);
+        assert!(run.requests > 100, "{} commands", run.requests);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pipelining_is_for_the_raw_engine() {
+    let server = Redis::start().await.expect("Redis");
+    let plan =
+        CACHE.replace("name = \"cache\"", "name = \"cache\"\npipeline = 16").replace("weight = 0.1", "weight = 0");
+    let setting = |raw| Setting::of(TestTargets { sql: None, cache: Some(vec![server.url()]), raw });
+    let run = setting(true).run(&plan).await;
+    assert_eq!(run.errors, 0, "sixteen at a time: {:?}", run.errors_by_class);
+    let error = setting(false).try_run(&plan).await.expect_err("one at a time");
+    assert!(error.message.contains("raw engine"), "it says why: {}", error.message);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -197,7 +217,7 @@ async fn http_sql_and_cache_run_on_one_clock() {
         command = "GET"
         args = ["k"]
     "#;
-    let mut setting = Setting::of(TestTargets { sql: Some(database.url()), cache: Some(vec![cache.url()]) });
+    let mut setting = Setting::of(TestTargets { sql: Some(database.url()), cache: Some(vec![cache.url()]), raw: true });
     setting.api = Some(http.url());
     let run = setting.run(plan).await;
     assert_eq!(run.errors, 0, "{:?}", run.errors_by_class);

@@ -13,7 +13,7 @@ use crate::output::{self, Done, plain};
 use crate::{FINE, USAGE};
 
 /// Plans and recordings are text of this size at most, in bytes.
-const LIMIT: u64 = 64 << 20;
+pub(crate) const LIMIT: u64 = 64 << 20;
 
 /// Reads a plan and says what is wrong with it; answers it when nothing keeps it from running.
 fn checked(path: &Path) -> Result<Option<Plan>, ApiError> {

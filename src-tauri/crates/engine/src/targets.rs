@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use perfdeck_bench::{CacheConnection, SqlConnection};
+use perfdeck_bench::{CacheConnection, CacheWire, SqlConnection};
 use perfdeck_cache::LoadConnection;
 use perfdeck_database::Database;
 use perfdeck_model::{
-    ApiError, BoxFuture, CacheTarget, DatabaseTarget, Environment, ErrorCode, HostPort, Scheme, Sensitive, TargetRole,
+    ApiError, BoxFuture, CacheMode, CacheTarget, DatabaseTarget, Environment, ErrorCode, HostPort, Scheme, Sensitive,
+    TargetRole, TlsMode,
 };
 
 use crate::Engine;
@@ -58,6 +59,30 @@ impl perfdeck_bench::Targets for LoadTargets {
                 LoadConnection::Single(c) => CacheConnection::Single(c),
                 LoadConnection::Cluster(c) => CacheConnection::Cluster(c),
             })
+        })
+    }
+
+    fn cache_wire(&self) -> BoxFuture<'_, Result<Option<CacheWire>, ApiError>> {
+        Box::pin(async {
+            let (target, password) = self.cache.as_ref().ok_or_else(|| self.missing("cache"))?;
+            if target.address.tls != TlsMode::Disable && target.address.tls != TlsMode::Prefer {
+                return Ok(None);
+            }
+            let mut nodes = Vec::new();
+            for host in perfdeck_cache::servers(target, password.as_ref()).await? {
+                let found = tokio::net::lookup_host((host.host.as_str(), host.port)).await.map_err(|_| {
+                    ApiError::new(ErrorCode::Unreachable, format!("The name '{}' cannot be resolved", host.host))
+                        .hint("Check the spelling, the VPN and the DNS server")
+                })?;
+                nodes.extend(found);
+            }
+            Ok(Some(CacheWire {
+                nodes,
+                cluster: target.mode == CacheMode::Cluster,
+                username: target.address.username.clone(),
+                password: password.as_ref().map(|p| p.expose().to_owned()),
+                database: target.address.path.parse().unwrap_or(0),
+            }))
         })
     }
 

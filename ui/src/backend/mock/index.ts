@@ -2,7 +2,10 @@
 // `?mock=empty` is the first start. Never part of a build.
 import type { Backend } from '../index';
 import type { AddressInfo, ApiError, Environment, EnvironmentDraft, EnvironmentSummary, Frame, JobStatus, TargetRole } from '../types';
+import { TEMPLATES } from '../../screens/benchmarks/plans/templates';
+import { MockBench } from './bench';
 import { ACTIVITY, DEFAULTS, draftOf, environment, FINDINGS, FOUND, INFO, job, REPORT, targets } from './data';
+import { MockPlans } from './plans';
 import { historyBytes, INFOS, MADE, valueAt } from './series';
 
 const empty = new URLSearchParams(location.search).get('mock') === 'empty';
@@ -33,6 +36,11 @@ function parse(text: string): AddressInfo {
 class Mock {
   all: Environment[] = empty ? [] : [environment('prod', 'clinic-prod', 'production'), environment('stage', 'clinic-staging', 'staging')];
   deleted: Environment[] = [];
+  bench = new MockBench(empty);
+  plans = new MockPlans(
+    empty,
+    TEMPLATES.slice(0, 3).map((t) => t.toml),
+  );
   unlocked = new Map<string, number>();
   jobs: JobStatus[] = empty ? [] : [job('scan', 'cache', 'Cache scan', Date.now() - 12_000, 0.04)];
 
@@ -63,7 +71,18 @@ class Mock {
 
   // eslint-disable-next-line @typescript-eslint/no-explicit-any
   call(name: string, p: any): unknown {
+    const made = this.bench.call(name, p) ?? this.plans.call(name, p);
+    if (made !== undefined) return made;
     switch (name) {
+      case 'bench.preview':
+        return {
+          resolved: ['10.1.4.20:443', '10.1.4.21:443'],
+          loopback: false,
+          guard: null,
+          typed_confirmation: this.all.find((e) => e.id === p.environment_id)?.guards.typed_confirmation === true,
+        };
+      case 'run.series':
+        return historyBytes(...this.bench.range(p.id));
       case 'app.info':
         return INFO;
       case 'env.list':
@@ -117,8 +136,13 @@ class Mock {
           Math.min(1, (Date.now() - (this.jobs[0]?.started_ms ?? 0)) / 3000),
         );
       case 'job.list':
-        return this.jobs;
+        return [...this.jobs, ...(this.bench.running ? [this.bench.running.job] : [])];
       case 'job.cancel':
+        if (p.id === 'bench') {
+          this.bench.stop();
+          return true;
+        }
+      // falls through
       case 'job.dismiss':
         this.jobs = this.jobs.filter((j) => j.id !== p.id);
         return true;
@@ -133,7 +157,6 @@ class Mock {
         return historyBytes(p.from_ms, p.to_ms);
       case 'findings.list':
         return FINDINGS;
-      case 'run.list':
       case 'report.list':
         return [];
       case 'secrets.status':
@@ -164,7 +187,7 @@ export function mock(): Backend {
           series: environmentId === null ? {} : Object.fromEntries(MADE.map((m) => [m.id, [valueAt(m, second)]])),
           targets: environmentId === null ? [] : targets(Date.now()),
           jobs: made.jobs,
-          bench: null,
+          bench: null as Frame['bench'],
           own: { cpu: 0.007, memory_bytes: 214e6, dropped_frames: 0, store_bytes: 182e6 },
           changed: [],
         };
@@ -172,8 +195,28 @@ export function mock(): Backend {
       };
       onState(null);
       const timer = setInterval(tick, 1000);
+      const fast = setInterval(() => {
+        const bench = made.bench.live();
+        if (!bench) return;
+        onFrame({
+          seq: (seq += 1),
+          kind: 'delta',
+          environment_id: environmentId,
+          at_ms: Date.now(),
+          t: [],
+          series: {},
+          targets: null,
+          jobs: [...made.jobs, ...(made.bench.running ? [made.bench.running.job] : [])],
+          bench,
+          own: null,
+          changed: [],
+        });
+      }, 100);
       queueMicrotask(tick);
-      return () => clearInterval(timer);
+      return () => {
+        clearInterval(timer);
+        clearInterval(fast);
+      };
     },
     getPreference: async (key) => kept.get(key) ?? (JSON.parse(localStorage.getItem(`perfdeck.${key}`) ?? 'null') as unknown) ?? undefined,
     setPreference: async (key, value) => void kept.set(key, value),

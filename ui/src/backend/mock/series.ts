@@ -41,6 +41,7 @@ export const MADE: readonly Made[] = [
   s('database.connections{state=active}', 'count', 'database', 13, 3, 18),
   s('database.connections{state=idle}', 'count', 'database', 22, 2, -8),
   s('database.transactions', 'per_second', 'database', 1266, 90, -200),
+  s('database.locks.waiting', 'count', 'database', 0.8, 1, 8),
   s('database.cache.hit_ratio', 'ratio', 'database', 0.994, 0.002, -0.075),
   s('cache.operations', 'per_second', 'cache', 8300, 300),
   s('cache.hit_ratio', 'ratio', 'cache', 0.88, 0.01),
@@ -79,7 +80,7 @@ export function valueAt(made: Made, second: number): number | null {
 /** History as the engine sends it: binary columns. */
 export function historyBytes(fromMs: number, toMs: number): ArrayBuffer {
   const first = Math.ceil(fromMs / 1000);
-  const rows = Math.min(3600, Math.max(0, Math.floor(toMs / 1000) - first));
+  const rows = Math.min(3600, Math.max(0, Math.floor(Math.min(toMs, Date.now()) / 1000) - first));
   let head = JSON.stringify({ rows, columns: ['t', ...MADE.map((m) => m.id)], meta: { step_ms: 1000, raw: true } });
   while ((4 + head.length) % 8 !== 0) head += ' ';
   const start = 4 + head.length;

@@ -127,7 +127,6 @@ describe('series of a run', () => {
     expect(data.column(IDS.rate)).toEqual([6, 20]);
   });
   it('derives errors a second from the running total', () => {
-    const bench = new LiveBench();
     const live = (at_ms: number, errors: number): BenchLive => ({
       run_id: 'r',
       phase: 'measuring',
@@ -144,12 +143,30 @@ describe('series of a run', () => {
       p99_ms: null,
       max_ms: null,
       lag_p99_ms: null,
-      heat: [],
+      heat: [[40, 2]],
     });
+    const bench = new LiveBench(live(1000, 0));
     bench.push(live(1000, 0));
     bench.push(live(1100, 3));
     expect(bench.data.column(IDS.errors)![1]).toBeCloseTo(30);
     expect(bench.start).toBe(0);
+    expect(bench.heat.total(0) + bench.heat.total(1)).toBe(4);
+  });
+  it('keeps a long run within a bound, with the worst of what it leaves out', () => {
+    const frame = (i: number): BenchLive =>
+      ({
+        run_id: 'r',
+        at_ms: i * 100,
+        elapsed_s: i / 10,
+        total_s: 7200,
+        errors: 0,
+        p99_ms: i === 8 ? 99 : 1,
+        heat: [],
+      }) as unknown as BenchLive;
+    const bench = new LiveBench(frame(1));
+    for (let i = 1; i <= 20_000; i += 1) bench.push(frame(i));
+    expect(bench.data.t.length).toBeLessThan(3000);
+    expect(Math.max(...bench.data.column(IDS.p99)!.map((v) => v ?? 0))).toBe(99);
   });
   it('shows schedule lag in an open loop only', () => {
     const keys = (kind: 'closed' | 'rate'): string[] => benchLanes(parse({ ...blank('http://h'), kind }).spec!, true).map((l) => l.key);

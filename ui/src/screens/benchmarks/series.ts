@@ -1,4 +1,5 @@
 // A benchmark's own figures as time series and lanes: live at ten a second, or a finished run's seconds.
+import { Heat } from '../../charts/heat';
 import type { LaneSpec } from '../../charts/lane';
 import { TimeSeries } from '../../charts/series';
 import { format } from '../../charts/format';
@@ -15,26 +16,47 @@ export const IDS = {
   lag: 'bench.lag',
 } as const;
 
-/** Collects live figures; ten a second for hours stays within the series' bound. */
+/** Points kept of a live run; a longer one has fewer points a second. */
+const LIVE_POINTS = 10_000;
+
+/** Collects live figures of one run; its memory is bounded whatever its length. */
 export class LiveBench {
-  readonly data = new TimeSeries(100);
-  /** Start of the warm-up, once known. */
-  start: number | null = null;
+  readonly data: TimeSeries;
+  readonly runId: string;
+  /** Start of the warm-up. */
+  readonly start: number;
+  readonly heat: Heat;
+  readonly #step: number;
   #errors = 0;
   #at = 0;
+  #kept = -Infinity;
+  /** The worst since the last point that was kept. */
+  #worst: BenchLive | null = null;
+
+  constructor(first: BenchLive) {
+    this.runId = first.run_id;
+    this.start = first.at_ms - first.elapsed_s * 1000;
+    this.#step = Math.max(100, (first.total_s * 1000) / LIVE_POINTS);
+    this.data = new TimeSeries(this.#step);
+    this.heat = new Heat(this.start);
+  }
 
   push(live: BenchLive): void {
-    this.start ??= live.at_ms - live.elapsed_s * 1000;
+    this.heat.add(live.at_ms, live.heat);
+    const worst = this.#worst;
+    this.#worst = worst && (worst.p99_ms ?? 0) > (live.p99_ms ?? 0) ? worst : live;
+    if (live.at_ms - this.#kept < this.#step * 0.9) return;
     const seconds = this.#at > 0 ? (live.at_ms - this.#at) / 1000 : 0;
     const errors = seconds > 0 && live.errors >= this.#errors ? (live.errors - this.#errors) / seconds : 0;
-    this.#errors = live.errors;
-    this.#at = live.at_ms;
+    [this.#errors, this.#at, this.#kept] = [live.errors, live.at_ms, live.at_ms];
+    const tail = this.#worst;
+    this.#worst = null;
     this.data.append([live.at_ms], {
       [IDS.rate]: [live.rate_per_s],
       [IDS.errors]: [errors],
       [IDS.p50]: [live.p50_ms],
       [IDS.p90]: [live.p90_ms],
-      [IDS.p99]: [live.p99_ms],
+      [IDS.p99]: [tail.p99_ms],
       [IDS.inFlight]: [live.in_flight],
       [IDS.lag]: [live.lag_p99_ms],
     });
@@ -58,10 +80,20 @@ export function runSeries(run: Run): TimeSeries {
   return data;
 }
 
-/** Lanes of a benchmark; `live` ones have what only a running one knows. */
-export function benchLanes(spec: { load: Load; connections: number }, live: boolean, warmup?: { from: number; to: number }): LaneSpec[] {
+/** The rate that a run's requests can be held against; none where the steps of a scenario are more than its iterations. */
+export const askedOf = (run: Run): number | null =>
+  run.iterations === null || run.iterations === run.requests ? run.target_rate_per_s : null;
+
+/** Lanes of a benchmark; `live` ones have what only a running one knows. `asked` is the rate of requests asked for. */
+export function benchLanes(
+  spec: { load: Load; connections: number },
+  live: boolean,
+  warmup?: { from: number; to: number },
+  asked?: number | null,
+): LaneSpec[] {
   const hatched = warmup && warmup.to > warmup.from ? [{ ...warmup, label: 'warm-up, not counted' }] : [];
-  const rate = spec.load.kind === 'rate' ? spec.load.rate_per_s : undefined;
+  const open = spec.load.kind === 'rate';
+  const rate = asked === undefined ? (spec.load.kind === 'rate' ? spec.load.rate_per_s : null) : asked;
   const throughput: LaneSpec = {
     key: 'bench-rate',
     title: 'Throughput',
@@ -115,7 +147,7 @@ export function benchLanes(spec: { load: Load; connections: number }, live: bool
       series: [{ id: IDS.inFlight, label: 'in flight', colour: 'ink' }],
       scale: { kind: 'zero', atLeast: spec.connections },
     });
-    if (rate)
+    if (open)
       lanes.push({
         key: 'bench-lag',
         title: 'Schedule lag',

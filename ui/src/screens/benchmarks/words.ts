@@ -81,9 +81,15 @@ const quote = (text: string): string => (/^[\w@%+=:,./-]+$/.test(text) ? text : 
 
 /** The same run for a terminal; a plan's text goes into a file first. */
 export function command(spec: RunSpec, environment: string | null): string {
-  if (spec.kind === 'http') return perfctl(spec);
-  return ['perfctl', 'bench', 'run', 'plan.toml', ...(environment ? ['--env', quote(environment)] : []), '--json'].join(' ');
+  return spec.kind === 'http' ? perfctl(spec) : planCommand('plan.toml', environment);
 }
+
+/** A plan in a file, for a terminal. */
+export const planCommand = (file: string, environment: string | null): string =>
+  ['perfctl', 'bench', 'run', quote(file), ...(environment ? ['--env', quote(environment)] : []), '--json'].join(' ');
+
+/** The name of a file for a plan. */
+export const planFile = (name: string): string => `${name.replaceAll(/[^\w.-]+/g, '-').replaceAll(/^-+|-+$/g, '') || 'plan'}.toml`;
 
 /** The same benchmark for a terminal. */
 export function perfctl(spec: HttpBenchSpec): string {

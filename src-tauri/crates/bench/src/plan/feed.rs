@@ -191,6 +191,16 @@ impl FeedCursor {
         !self.slots.is_empty()
     }
 
+    /// The slots that it sets.
+    pub(crate) fn slots(&self) -> impl Iterator<Item = usize> {
+        self.slots.iter().map(|(_, slot)| *slot)
+    }
+
+    /// Whether its rows have an order, so that leaving one out shows.
+    pub(crate) fn is_ordered(&self) -> bool {
+        self.feed.mode != FeedMode::Random
+    }
+
     /// Draws the next row into `scope`. False when a unique feed is used up; the scope then stays as it was.
     pub fn draw(&mut self, scope: &mut Scope) -> bool {
         let index = match (self.feed.mode, self.feed.len()) {

@@ -260,6 +260,11 @@ impl Template {
         })
     }
 
+    /// Slots of the values that it inserts.
+    pub(crate) fn slots(&self) -> impl Iterator<Item = usize> {
+        self.parts.iter().filter_map(|part| if let Part::Slot { slot, .. } = part { Some(*slot) } else { None })
+    }
+
     /// Appends the text to `out`. Allocates only when `out` must grow.
     ///
     /// # Errors

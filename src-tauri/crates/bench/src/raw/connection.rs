@@ -1,4 +1,5 @@
-//! One connection of the raw engine: opening, sending, reading, closing; all without waiting.
+//! One connection of the raw engine: opening, greeting, sending, reading, closing; all without waiting.
+use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};
 use std::net::SocketAddr;
 use std::time::Instant;
@@ -6,29 +7,25 @@ use std::time::Instant;
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 
-use super::response::{HeadCache, Reader, Step};
+use super::protocol::{Arrival, Protocol};
+use crate::account::Start;
 use crate::record::{Class, Failure};
 
-/// The request that is on its way.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Flight {
-    pub(crate) intended: Instant,
-    pub(crate) sent: Instant,
-}
+/// Output that is written already is kept up to this size before the rest is moved to the front.
+const COMPACT: usize = 64 << 10;
 
-/// What an event on a connection came to.
+/// What an event on a connection came to, besides the replies that it brought.
 #[derive(Debug)]
 pub(crate) enum Outcome {
     /// Nothing is decided yet.
     Pending,
     /// It is open and has no request.
     Opened,
-    /// The response is complete.
-    Response { status: u16, bytes: u64 },
-    /// The request, or opening the connection, failed; the connection is closed.
+    /// Replies came, the last one at this time.
+    Replied(Instant),
+    /// Its requests, or opening the connection, failed; the connection is closed.
     Failed(Failure),
-    /// The server closed a connection that it had answered on before, without a byte of this response: it may not have
-    /// seen the request (RFC 9112, section 9.3.1), which can be sent again on a new connection.
+    /// The server closed a connection that it had answered on before, without a byte of the next reply.
     Unanswered(Failure),
 }
 
@@ -36,26 +33,30 @@ pub(crate) enum Outcome {
 enum State {
     Closed,
     Opening(SocketAddr),
+    /// Connected; so many parts of the greeting have their reply.
+    Greeting(usize),
     Open,
 }
 
-/// A connection and the request on it.
-#[derive(Debug)]
-pub(crate) struct Connection {
+/// A connection and the requests on it.
+pub(crate) struct Connection<P: Protocol> {
     token: Token,
+    /// The server that it goes to.
+    pub(crate) node: usize,
+    /// Which connection of the plan it belongs to: that has one to each server.
+    pub(crate) lane: usize,
     stream: Option<TcpStream>,
     state: State,
-    reader: Reader,
-    /// Bytes of the request that are written.
+    reader: P::Reader,
+    out: Vec<u8>,
+    /// Bytes of the output that are written.
     written: usize,
+    /// Bytes of the reply that is arriving.
     received: u64,
-    /// Responses that came over it since it was opened.
+    /// Replies that came over it since it was opened.
     answered: u64,
-    pub(crate) flight: Option<Flight>,
-    /// Failures in a row.
-    pub(crate) failures: u32,
-    /// Not used before this time, after a failure.
-    pub(crate) retry_at: Option<Instant>,
+    /// Requests without a reply, in their order.
+    flights: VecDeque<Start>,
 }
 
 fn class_of(kind: ErrorKind) -> Class {
@@ -70,19 +71,21 @@ fn class_of(kind: ErrorKind) -> Class {
     }
 }
 
-impl Connection {
-    pub(crate) fn new(index: usize, bodyless: bool) -> Self {
+impl<P: Protocol> Connection<P> {
+    /// Connection `index` of all, not open yet.
+    pub(crate) fn new(index: usize, node: usize, lane: usize, protocol: &P) -> Self {
         Self {
             token: Token(index),
+            node,
+            lane,
             stream: None,
             state: State::Closed,
-            reader: Reader::new(bodyless),
+            reader: protocol.reader(),
+            out: Vec::new(),
             written: 0,
             received: 0,
             answered: 0,
-            flight: None,
-            failures: 0,
-            retry_at: None,
+            flights: VecDeque::with_capacity(protocol.depth()),
         }
     }
 
@@ -91,18 +94,28 @@ impl Connection {
     }
 
     pub(crate) fn is_opening(&self) -> bool {
-        matches!(self.state, State::Opening(_))
+        matches!(self.state, State::Opening(_) | State::Greeting(_))
     }
 
-    /// Closes it; a request on it is forgotten.
-    pub(crate) fn close(&mut self) {
+    /// The request that has waited longest for its reply.
+    pub(crate) fn oldest(&self) -> Option<Start> {
+        self.flights.front().copied()
+    }
+
+    /// Takes off the oldest request without a reply, to count what became of it.
+    pub(crate) fn give_up(&mut self) -> Option<Start> {
+        self.flights.pop_front()
+    }
+
+    /// Closes it. Its requests stay on it, to be given up or sent again.
+    pub(crate) fn close(&mut self, protocol: &P) {
         // Dropping the stream also takes it out of the poll.
         self.stream = None;
         self.state = State::Closed;
-        self.reader.reset();
+        protocol.reset(&mut self.reader);
         self.answered = 0;
-        self.written = 0;
         self.received = 0;
+        self.written = 0;
     }
 
     /// Begins to open it.
@@ -110,7 +123,6 @@ impl Connection {
     /// # Errors
     /// When the system refuses at once, such as for want of files or ports.
     pub(crate) fn open(&mut self, address: SocketAddr, registry: &Registry) -> Result<(), Failure> {
-        self.close();
         let refused = |e: std::io::Error| (Class::Connect, format!("{address}: {e}"));
         let mut stream = TcpStream::connect(address).map_err(refused)?;
         registry.register(&mut stream, self.token, Interest::READABLE | Interest::WRITABLE).map_err(refused)?;
@@ -119,34 +131,68 @@ impl Connection {
         Ok(())
     }
 
-    /// Starts a request; it is written as far as the socket takes it.
-    pub(crate) fn send(&mut self, flight: Flight, request: &[u8]) -> Outcome {
-        self.flight = Some(flight);
-        self.written = 0;
-        self.received = 0;
-        if self.state == State::Open { self.write(request) } else { Outcome::Pending }
+    /// Adds the request that the protocol chose last; it is flushed later, with others that follow it.
+    pub(crate) fn push(&mut self, start: Start, protocol: &mut P) {
+        if self.flights.is_empty() {
+            self.out.clear();
+            self.written = 0;
+        } else if self.written > COMPACT && self.written <= self.out.len() {
+            self.out.drain(..self.written);
+            self.written = 0;
+        }
+        protocol.write(&mut self.out);
+        self.flights.push_back(start);
     }
 
-    /// The socket is ready. `closed` tells that the other side will send no more.
-    pub(crate) fn ready(&mut self, closed: bool, request: &[u8], scratch: &mut [u8], cache: &mut HeadCache) -> Outcome {
+    /// Writes the output as far as the socket takes it, when the connection is open.
+    pub(crate) fn flush(&mut self, protocol: &P) -> Outcome {
+        if self.state != State::Open || self.flights.is_empty() {
+            return Outcome::Pending;
+        }
+        let Some(stream) = &mut self.stream else { return Outcome::Pending };
+        let output = protocol.output(&self.out);
+        while let Some(rest) = output.get(self.written..).filter(|rest| !rest.is_empty()) {
+            match stream.write(rest) {
+                Ok(n) => self.written += n,
+                Err(e) if e.kind() == ErrorKind::WouldBlock => break,
+                Err(e) if e.kind() == ErrorKind::Interrupted => {}
+                Err(e) => return self.lost(class_of(e.kind()), e.to_string(), protocol),
+            }
+        }
+        if self.written == self.out.len() {
+            // What is added before the replies arrive begins anew, so the output does not grow.
+            self.out.clear();
+            self.written = 0;
+        }
+        Outcome::Pending
+    }
+
+    /// The socket is ready. `closed` tells that the other side will send no more; `arrived` gets each reply.
+    pub(crate) fn ready(
+        &mut self,
+        closed: bool,
+        protocol: &mut P,
+        scratch: &mut [u8],
+        arrived: impl FnMut(&mut P, Arrival<'_, P::Reader, P::Reply>),
+    ) -> Outcome {
         if let State::Opening(address) = self.state {
             match self.opened(address) {
-                Some(Ok(())) if self.flight.is_none() => return Outcome::Opened,
-                Some(Ok(())) => {}
+                Some(Ok(())) => {
+                    if let Some(outcome) = self.greet(protocol) {
+                        return outcome;
+                    }
+                }
                 Some(Err(failure)) => {
-                    self.close();
+                    self.close(protocol);
                     return Outcome::Failed(failure);
                 }
                 None => return Outcome::Pending,
             }
         }
-        if self.flight.is_some() && self.written < request.len() {
-            let outcome = self.write(request);
-            if !matches!(outcome, Outcome::Pending) {
-                return outcome;
-            }
+        match self.flush(protocol) {
+            Outcome::Pending => self.read(closed, protocol, scratch, arrived),
+            lost => lost,
         }
-        self.read(closed, scratch, cache)
     }
 
     /// Whether opening ended, and how.
@@ -164,7 +210,6 @@ impl Connection {
             Ok(_) => {
                 // A request is one write; waiting for more to send would be in every figure.
                 let _ = stream.set_nodelay(true);
-                self.state = State::Open;
                 Some(Ok(()))
             }
             Err(e) if e.kind() == ErrorKind::NotConnected => None,
@@ -172,84 +217,160 @@ impl Connection {
         }
     }
 
-    fn write(&mut self, request: &[u8]) -> Outcome {
-        let Some(stream) = &mut self.stream else { return Outcome::Pending };
-        while let Some(rest) = request.get(self.written..).filter(|rest| !rest.is_empty()) {
-            match stream.write(rest) {
-                Ok(n) => self.written += n,
-                Err(e) if e.kind() == ErrorKind::WouldBlock => break,
-                Err(e) if e.kind() == ErrorKind::Interrupted => {}
-                Err(e) => return self.lost(class_of(e.kind()), e.to_string()),
-            }
+    /// The connection is there: it greets, or is open at once.
+    fn greet(&mut self, protocol: &P) -> Option<Outcome> {
+        let (greeting, parts) = protocol.greeting();
+        if parts == 0 {
+            self.state = State::Open;
+            return self.flights.is_empty().then_some(Outcome::Opened);
         }
-        Outcome::Pending
+        self.state = State::Greeting(0);
+        // A few dozen bytes always fit into a new socket.
+        let written = self.stream.as_mut().map(|stream| stream.write_all(greeting));
+        match written {
+            Some(Err(e)) => Some(self.lost(class_of(e.kind()), e.to_string(), protocol)),
+            _ => None,
+        }
     }
 
     /// The connection broke.
-    fn lost(&mut self, class: Class, message: String) -> Outcome {
-        let untouched = self.answered > 0 && self.reader.is_idle() && self.received == 0;
-        self.close();
+    fn lost(&mut self, class: Class, message: String, protocol: &P) -> Outcome {
+        let untouched = self.answered > 0 && self.received == 0 && self.flights.len() == 1;
+        self.close(protocol);
         if untouched { Outcome::Unanswered((class, message)) } else { Outcome::Failed((class, message)) }
     }
 
-    fn read(&mut self, closed: bool, scratch: &mut [u8], cache: &mut HeadCache) -> Outcome {
+    fn read(
+        &mut self,
+        closed: bool,
+        protocol: &mut P,
+        scratch: &mut [u8],
+        mut arrived: impl FnMut(&mut P, Arrival<'_, P::Reader, P::Reply>),
+    ) -> Outcome {
+        let mut outcome = Outcome::Pending;
         loop {
-            let Some(stream) = &mut self.stream else { return Outcome::Pending };
+            let Some(stream) = &mut self.stream else { return outcome };
             let n = match stream.read(scratch) {
-                Ok(0) => return self.ended(),
+                Ok(0) => return self.ended(outcome, protocol, arrived),
                 Ok(n) => n,
-                Err(e) if e.kind() == ErrorKind::WouldBlock => return Outcome::Pending,
+                Err(e) if e.kind() == ErrorKind::WouldBlock => return outcome,
                 Err(e) if e.kind() == ErrorKind::Interrupted => continue,
-                Err(e) if self.flight.is_none() => {
+                Err(e) if self.is_idle() => {
                     tracing::trace!(error = %e, "an idle connection broke");
-                    self.close();
-                    return Outcome::Pending;
+                    self.close(protocol);
+                    return outcome;
                 }
-                Err(e) => return self.lost(class_of(e.kind()), e.to_string()),
+                Err(e) => return self.lost(class_of(e.kind()), e.to_string(), protocol),
             };
-            if self.flight.is_none() {
-                // Bytes that nobody asked for: whatever they are, they are not the next response.
-                self.close();
-                return Outcome::Pending;
+            let (now, before) = (Instant::now(), self.flights.len());
+            let greeting = self.is_opening();
+            if let Err(failure) = self.take(scratch.get(..n).unwrap_or_default(), now, protocol, &mut arrived) {
+                self.close(protocol);
+                return Outcome::Failed(failure);
             }
-            let data = scratch.get(..n).unwrap_or_default();
-            self.received += n as u64;
-            match self.reader.take(data, cache) {
-                Ok(Step::Done { status, keep_alive, used }) => {
-                    let bytes = self.received - (n - used) as u64;
-                    self.answered += 1;
-                    if !keep_alive || used < n || closed {
-                        self.close();
-                    }
-                    return Outcome::Response { status, bytes };
+            if self.flights.len() < before {
+                outcome = Outcome::Replied(now);
+            }
+            if greeting && self.state == State::Open {
+                if self.flights.is_empty() {
+                    return Outcome::Opened;
                 }
-                // A short read has emptied the socket, but the end of the stream has no event of its own any more.
-                Ok(Step::More) if n < scratch.len() && !closed => return Outcome::Pending,
-                Ok(Step::More) => {}
-                Err(message) => {
-                    self.close();
-                    return Outcome::Failed((Class::Protocol, message));
+                match self.flush(protocol) {
+                    Outcome::Pending => {}
+                    lost => return lost,
                 }
             }
+            if closed && self.is_idle() {
+                self.close(protocol);
+            }
+            // A short read has emptied the socket, but the end of the stream has no event of its own any more.
+            if n < scratch.len() && !closed {
+                return outcome;
+            }
+        }
+    }
+
+    fn is_idle(&self) -> bool {
+        self.state == State::Open && self.flights.is_empty()
+    }
+
+    /// Takes in what was read at `now`.
+    fn take(
+        &mut self,
+        mut data: &[u8],
+        now: Instant,
+        protocol: &mut P,
+        arrived: &mut impl FnMut(&mut P, Arrival<'_, P::Reader, P::Reply>),
+    ) -> Result<(), Failure> {
+        while !data.is_empty() {
+            if self.is_idle() {
+                // Bytes that nobody asked for: whatever they are, they are not the next reply.
+                self.close(protocol);
+                return Ok(());
+            }
+            let done = protocol.read(&mut self.reader, data).map_err(|message| (Class::Protocol, message))?;
+            let Some(done) = done else {
+                self.received += data.len() as u64;
+                return Ok(());
+            };
+            data = data.get(done.used..).unwrap_or_default();
+            let bytes = std::mem::take(&mut self.received) + done.used as u64;
+            if let State::Greeting(index) = self.state {
+                protocol.greeted(index, &self.reader, done.reply)?;
+                let more = index + 1 < protocol.greeting().1;
+                self.state = if more { State::Greeting(index + 1) } else { State::Open };
+                continue;
+            }
+            self.answer(done.reply, bytes, now, protocol, arrived);
+            // A server that answers before it has the whole request would take the rest for the next one.
+            let unwritten = self.flights.is_empty() && self.written < protocol.output(&self.out).len();
+            if done.last || unwritten {
+                self.close(protocol);
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// The oldest request has its reply.
+    fn answer(
+        &mut self,
+        reply: P::Reply,
+        bytes: u64,
+        now: Instant,
+        protocol: &mut P,
+        arrived: &mut impl FnMut(&mut P, Arrival<'_, P::Reader, P::Reply>),
+    ) {
+        if let Some(start) = self.flights.pop_front() {
+            self.answered += 1;
+            arrived(protocol, Arrival { reader: &self.reader, reply, bytes, start, now });
         }
     }
 
     /// The other side sends no more.
-    fn ended(&mut self) -> Outcome {
-        if self.flight.is_none() {
-            self.close();
-            return Outcome::Pending;
+    fn ended(
+        &mut self,
+        outcome: Outcome,
+        protocol: &mut P,
+        mut arrived: impl FnMut(&mut P, Arrival<'_, P::Reader, P::Reply>),
+    ) -> Outcome {
+        if self.is_idle() {
+            self.close(protocol);
+            return outcome;
         }
-        if let Some(status) = self.reader.closed() {
-            let bytes = self.received;
-            self.close();
-            return Outcome::Response { status, bytes };
+        if self.state == State::Open
+            && let Some(reply) = protocol.closed(&mut self.reader)
+        {
+            let now = Instant::now();
+            self.answer(reply, self.received, now, protocol, &mut arrived);
+            self.close(protocol);
+            return Outcome::Replied(now);
         }
         let message = if self.received == 0 {
             "the connection was closed before a response"
         } else {
             "the connection was closed before the response was complete"
         };
-        self.lost(Class::Reset, message.to_owned())
+        self.lost(Class::Reset, message.to_owned(), protocol)
     }
 }

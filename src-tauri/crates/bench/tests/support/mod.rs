@@ -1,4 +1,5 @@
 //! Real servers on loopback, and a way to run a plan against them.
+#![allow(dead_code, reason = "each test file uses its part of it")]
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use perfdeck_bench::plan::{Plan, from_toml};
 use perfdeck_bench::{
-    CacheConnection, Finished, Resources, RunContext, SqlConnection, Targets, prepare, run_plan, variables,
+    CacheConnection, CacheWire, Finished, Resources, RunContext, SqlConnection, Targets, prepare, run_plan, variables,
 };
 use perfdeck_model::{ApiError, BenchLive, BoxFuture, ErrorCode, Machine, Run, SystemClock};
 use sqlx::Connection as _;
@@ -17,6 +17,8 @@ use tokio_util::sync::CancellationToken;
 pub(crate) struct TestTargets {
     pub(crate) sql: Option<String>,
     pub(crate) cache: Option<Vec<String>>,
+    /// Whether the raw engine may take the cache's commands.
+    pub(crate) raw: bool,
 }
 
 fn refused(error: &dyn std::fmt::Display) -> ApiError {
@@ -52,6 +54,19 @@ impl Targets for TestTargets {
                     CacheConnection::Cluster(client.get_async_connection().await.map_err(|e| refused(&e))?)
                 }
             })
+        })
+    }
+
+    fn cache_wire(&self) -> BoxFuture<'_, Result<Option<CacheWire>, ApiError>> {
+        Box::pin(async {
+            let urls = self.cache.clone().ok_or_else(|| refused(&"no cache"))?;
+            let nodes = urls.iter().filter_map(|url| url.rsplit_once("127.0.0.1:")).filter_map(|(_, rest)| {
+                let port = rest.split('/').next()?.parse().ok()?;
+                Some(std::net::SocketAddr::from((std::net::Ipv4Addr::LOCALHOST, port)))
+            });
+            let (nodes, cluster) = (nodes.collect(), urls.len() > 1);
+            let wire = CacheWire { nodes, cluster, username: None, password: None, database: 0 };
+            Ok(self.raw.then_some(wire))
         })
     }
 

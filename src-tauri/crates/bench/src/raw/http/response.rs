@@ -128,11 +128,6 @@ impl Reader {
         if ends { status } else { None }
     }
 
-    /// Whether nothing of a response has arrived.
-    pub(crate) fn is_idle(&self) -> bool {
-        matches!(self.phase, Phase::Head) && self.partial.is_empty()
-    }
-
     /// Reads the head; answers how many bytes of `data` it took once it is complete.
     fn head(&mut self, data: &[u8], cache: &mut HeadCache) -> Result<Option<usize>, String> {
         if self.partial.is_empty() {

@@ -1,0 +1,42 @@
+// What an address below `/benchmarks` shows.
+
+export type Shown =
+  | { view: 'list' }
+  | { view: 'form' }
+  | { view: 'live' }
+  | { view: 'run'; id: string }
+  | { view: 'compare'; a: string; b: string }
+  | { view: 'comparison'; id: string }
+  | { view: 'plans'; id: string | null }
+  | { view: 'knee'; id: string }
+  | { view: 'history'; id: string };
+
+const BASE = '/benchmarks';
+const decoded = (part: string): string => {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
+};
+
+/** The address of something below the benchmarks. */
+export const pathTo = (to = ''): string => (to === '' ? BASE : `${BASE}/${to.split('/').map(encodeURIComponent).join('/')}`);
+
+/** Reads an address; `running` tells whether there is a benchmark to show live. */
+export function shownAt(path: string, running: boolean): Shown {
+  const parts = path.startsWith(`${BASE}/`)
+    ? path
+        .slice(BASE.length + 1)
+        .split('/')
+        .map(decoded)
+    : [];
+  const [first = '', second = '', third = ''] = parts;
+  if (first === '') return { view: 'list' };
+  if (first === 'new') return { view: 'form' };
+  if (first === 'live') return running ? { view: 'live' } : { view: 'list' };
+  if (first === 'plans') return { view: 'plans', id: second || null };
+  if (first === 'compare' && second && third) return { view: 'compare', a: second, b: third };
+  if ((first === 'comparison' || first === 'knee' || first === 'history') && second) return { view: first, id: second };
+  return parts.length === 1 ? { view: 'run', id: first } : { view: 'list' };
+}
