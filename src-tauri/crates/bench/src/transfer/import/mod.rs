@@ -1,0 +1,1 @@
+//! Results of other engines as figures.
