@@ -1,10 +1,10 @@
 //! Handing a plan over to a distributed engine, and reading its results back. Nothing in here opens a file, a socket or
 //! a clock: the exporter takes a plan and gives files, the importer takes files and gives figures.
 mod export;
-// mod import;
+mod import;
 
 pub use export::{Export, ExportError, ExportFile, export};
-// pub use import::{ImportError, Imported, ImportedSecond, ImportedStep, import};
+pub use import::{ImportError, Imported, ImportedSecond, ImportedStep, import};
 
 /// A load generator that runs on several machines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

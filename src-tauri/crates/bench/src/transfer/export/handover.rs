@@ -246,7 +246,10 @@ fn literal_secrets(plan: &Plan, notes: &mut Vec<String>) {
         let Action::Http(http) = &step.action else { continue };
         let literal = |(name, value): &(&String, &String)| is_secret_name(name) && !value.contains("{{");
         for (name, _) in http.headers.iter().filter(literal) {
-            notes.push(format!("Step '{}': the plan holds the value of header {name}, and so do these files.", step.name));
+            notes.push(format!(
+                "Step '{}': the plan holds the value of header {name}, and so do these files.",
+                step.name
+            ));
         }
     }
     for (name, value) in &plan.variables {

@@ -29,7 +29,8 @@ fn whole(weights: &[f64]) -> Vec<u32> {
 /// The tasks of the user class. Names of steps are data; code has only their numbers.
 fn tasks(plan: &Plan, handover: &Handover) -> String {
     if plan.scenario {
-        return "    @task\n    def iteration(self):\n        self.iterate([index for index, _ in PLAN[\"order\"]])\n".to_owned();
+        return "    @task\n    def iteration(self):\n        self.iterate([index for index, _ in PLAN[\"order\"]])\n"
+            .to_owned();
     }
     let (steps, weights): (Vec<usize>, Vec<f64>) = handover.chosen().unzip();
     let task = |(step, weight): (&usize, u32)| {

@@ -6,9 +6,9 @@ mod limits;
 mod locust;
 mod parts;
 mod rows;
+mod testrun;
 #[cfg(test)]
 mod tests;
-mod testrun;
 mod text;
 
 use handover::Handover;

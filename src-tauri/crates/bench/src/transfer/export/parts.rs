@@ -47,24 +47,10 @@ pub(super) enum Want {
 #[derive(Debug, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub(super) enum Rule {
-    Status {
-        label: String,
-        ranges: Vec<(u16, u16)>,
-    },
-    Contains {
-        label: String,
-        text: Parts,
-    },
-    Pointer {
-        label: String,
-        path: Vec<String>,
-        want: Want,
-    },
-    Header {
-        label: String,
-        name: String,
-        want: Want,
-    },
+    Status { label: String, ranges: Vec<(u16, u16)> },
+    Contains { label: String, text: Parts },
+    Pointer { label: String, path: Vec<String>, want: Want },
+    Header { label: String, name: String, want: Want },
 }
 
 /// One extraction: exactly one of `path` and `header` is there.

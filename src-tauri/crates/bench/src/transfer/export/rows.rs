@@ -21,11 +21,28 @@ pub(super) struct FeedPart {
 #[serde(tag = "kind", rename_all = "snake_case")]
 enum Source {
     /// A file with an array of rows, each an array of texts.
-    Rows { file: String, count: u64 },
-    Sequence { from: Value, step: Value, count: u64 },
-    Zipf { items: u64, exponent: f64, prefix: String },
-    Uniform { from: Value, to: Value, prefix: String },
-    Text { length: u32 },
+    Rows {
+        file: String,
+        count: u64,
+    },
+    Sequence {
+        from: Value,
+        step: Value,
+        count: u64,
+    },
+    Zipf {
+        items: u64,
+        exponent: f64,
+        prefix: String,
+    },
+    Uniform {
+        from: Value,
+        to: Value,
+        prefix: String,
+    },
+    Text {
+        length: u32,
+    },
 }
 
 /// A feed, with its data where it has some; `None` when no template uses it. Columns that none uses are left out.
