@@ -26,6 +26,7 @@ mod run;
 mod seconds;
 mod shared;
 mod target;
+pub mod transfer;
 mod view;
 
 pub use plan_run::{Prepared, check, describe, prepare, run_plan, variables, writing_step};

@@ -75,6 +75,11 @@ impl Feed {
         names
     }
 
+    /// The rows of a file.
+    pub(crate) fn rows(&self) -> Option<&Rows> {
+        if let Data::Rows(rows) = &self.data { Some(rows) } else { None }
+    }
+
     /// Number of different rows; `None` where they are generated without end.
     pub fn len(&self) -> Option<u64> {
         match &self.data {

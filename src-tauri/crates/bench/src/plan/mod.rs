@@ -40,6 +40,7 @@ pub use step::{
     Action, CacheStep, Check, Extract, HttpStep, SqlParameter, SqlStep, SqlType, StatusMatch, StatusRule, Step,
     TypedParameter,
 };
+pub(crate) use template::{Builtin, Filter, Part};
 pub use template::{Template, TemplateError, UnsetVariable, escape};
 pub use threshold::{Clock, Distribution, Figures, Metric, Quantile, StepFigures, Threshold, ThresholdError};
 pub use validate::{Problem, Severity, validate};

@@ -56,7 +56,7 @@ pub enum TemplateError {
 
 /// How a value is changed on insertion. Each works byte by byte, so it may be applied to parts of a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Filter {
+pub(crate) enum Filter {
     Url,
     Json,
 }
@@ -81,7 +81,7 @@ pub(super) enum Raw {
 
 /// A value that needs no variable. None of them holds a character that a filter would change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Builtin {
+pub(crate) enum Builtin {
     Uuid,
     Seq,
     NowMs,
@@ -197,8 +197,9 @@ pub struct UnsetVariable {
     pub name: Arc<str>,
 }
 
+/// A part of a compiled template.
 #[derive(Debug, Clone, PartialEq)]
-enum Part {
+pub(crate) enum Part {
     Text(Box<[u8]>),
     Slot { slot: usize, name: Arc<str>, filters: Box<[Filter]> },
     Builtin(Builtin),
@@ -240,6 +241,11 @@ impl Template {
             return Err(TemplateError::TooLarge);
         }
         Ok(Self { parts })
+    }
+
+    /// Its parts in order.
+    pub(crate) fn parts(&self) -> &[Part] {
+        &self.parts
     }
 
     /// Its text, when it has no slots.

@@ -225,6 +225,17 @@ impl Threshold {
         self.metric
     }
 
+    /// How it compares, as an operator, and its limit in the metric's unit.
+    pub(crate) fn comparison(&self) -> (&'static str, f64) {
+        let operator = match self.comparison {
+            Comparison::Below => "<",
+            Comparison::AtMost => "<=",
+            Comparison::Above => ">",
+            Comparison::AtLeast => ">=",
+        };
+        (operator, self.limit)
+    }
+
     /// Its limit when it must not be exceeded, in the metric's unit; `None` for a lower limit.
     pub fn upper_limit(&self) -> Option<f64> {
         matches!(self.comparison, Comparison::Below | Comparison::AtMost).then_some(self.limit)

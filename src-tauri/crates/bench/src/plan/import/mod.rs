@@ -9,7 +9,7 @@ mod har;
 mod log_line;
 mod openapi;
 mod request;
-pub(super) mod secrets;
+pub(crate) mod secrets;
 mod shell;
 
 pub use access_log::from_access_log;

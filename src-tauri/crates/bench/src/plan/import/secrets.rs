@@ -54,7 +54,7 @@ const PREFIXES: &[&str] = &[
 ];
 
 /// Whether a header, parameter, field or variable of this name holds a secret.
-pub(in super::super) fn is_secret_name(name: &str) -> bool {
+pub(crate) fn is_secret_name(name: &str) -> bool {
     let mut plain = String::with_capacity(name.len());
     let mut lower = false;
     for c in name.chars().take(200) {
