@@ -184,6 +184,10 @@ pub(crate) enum BenchCommand {
     Duet(Box<BenchDuet>),
     /// Run a plan; exits with 3 when a threshold does not hold
     Run(BenchPlan),
+    /// Write what k6 or Locust needs to run a plan's HTTP steps on several machines
+    Export(BenchExport),
+    /// Read the results of k6 or Locust as a run
+    Import(BenchImport),
     /// Check, import and describe plans
     #[command(subcommand)]
     Plan(PlanCommand),
@@ -301,6 +305,45 @@ pub(crate) struct BenchCache {
     pub(crate) pace: PaceArgs,
     #[command(flatten)]
     pub(crate) at: RunAt,
+}
+
+/// A load generator that runs on several machines.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub(crate) enum Other {
+    /// k6, or its Kubernetes operator
+    K6,
+    /// Locust
+    Locust,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BenchExport {
+    /// Plan file (TOML)
+    pub(crate) plan: PathBuf,
+    /// For which engine
+    #[arg(long, value_name = "ENGINE")]
+    pub(crate) to: Other,
+    /// Folder to write to; made when it does not exist
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// Environment whose API's address the paths are added to
+    #[arg(long, value_name = "NAME")]
+    pub(crate) env: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BenchImport {
+    /// Which engine wrote them
+    pub(crate) from: Other,
+    /// k6: the files of --out csv or --out json, one per machine. Locust: perfdeck.ndjson, or the files of --csv
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// Environment the run belongs to
+    #[arg(long, value_name = "NAME")]
+    pub(crate) env: Option<String>,
+    /// Name of the run
+    #[arg(long)]
+    pub(crate) name: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]

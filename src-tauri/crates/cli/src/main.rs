@@ -9,6 +9,7 @@ mod data_load;
 mod database;
 mod environments;
 mod files;
+mod handover;
 mod knee;
 mod monitor;
 mod output;
@@ -197,6 +198,8 @@ async fn with_engine(engine: &Arc<Engine>, cli: &Cli) -> Done {
         Command::Bench(BenchCommand::Cache(args)) => data_load::cache(engine, args, source, json).await,
         Command::Bench(BenchCommand::Compare { a, b }) => compare::runs(engine, a, b, json).await,
         Command::Bench(BenchCommand::Run(args)) => plans::run(engine, args, source, json).await,
+        Command::Bench(BenchCommand::Export(args)) => handover::export(engine, args, source).await,
+        Command::Bench(BenchCommand::Import(args)) => handover::import(engine, args, source, json).await,
         // Handled before an engine was opened.
         Command::Bench(BenchCommand::Plan(_)) => Ok(FINE),
         Command::Bench(BenchCommand::Knee(args)) => knee::knee(engine, args, source, json).await,

@@ -11,6 +11,7 @@ mod comparisons;
 pub mod demo;
 mod environments;
 mod guards;
+mod handover;
 mod insights;
 mod jobs;
 mod knees;
@@ -54,9 +55,11 @@ pub mod compare {
 
 pub use comparisons::{DuetRequest, DuetSide, Hooks, StoredComparison};
 pub use environments::{draft_from_variables, parse_dotenv};
+pub use handover::export_plan;
 pub use insights::Baseline;
 pub use jobs::{JobContext, Jobs};
 pub use knees::{KneeRequest, StoredKnee};
+pub use perfdeck_bench::transfer;
 pub use plans::SavedPlan;
 pub use registry::{COMMANDS, Reply, export_bindings};
 pub use requests::{AddressInfo, AppInfo, BenchRequest, ById, Deleted, KindDefaults, ReportContent};
