@@ -10,7 +10,7 @@ use super::{Export, file};
 use crate::plan::{Arrivals, Load, Plan, Warmup};
 
 /// What every script does with its plan.
-const RUNTIME: &str = include_str!("k6_runtime.js");
+const RUNTIME: &str = concat!(include_str!("scripts/k6_values.js"), include_str!("scripts/k6_steps.js"));
 
 /// A length of time as k6 writes it.
 fn span(seconds: f64) -> String {
