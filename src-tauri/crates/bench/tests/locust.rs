@@ -1,6 +1,7 @@
 //! The locustfile with the real Locust: what it counts is what the target saw.
 //!
 //! Locust is installed once into `target/tools` with Python's own venv and pip.
+#![cfg(unix)]
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};

@@ -10,7 +10,7 @@ use super::{Export, file};
 use crate::plan::{Arrivals, Load, Plan, Warmup};
 
 /// What every script does with its plan.
-const RUNTIME: &str = include_str!("k6_runtime.js");
+const RUNTIME: &str = concat!(include_str!("scripts/k6_values.js"), include_str!("scripts/k6_steps.js"));
 
 /// A length of time as k6 writes it.
 fn span(seconds: f64) -> String {
@@ -153,8 +153,12 @@ pub(super) fn export(plan: &Plan, handover: &Handover, notes: &mut Vec<String>) 
         javascript(&options),
         javascript(handover),
     );
-    let env: String = handover.env.iter().map(|(_, name)| format!("-e {name} ")).collect();
-    let run = format!("K6_CSV_TIME_FORMAT=unix_nano k6 run {env}--out csv=samples.csv script.js");
+    // `k6 run` sees the environment of the shell; `-e NAME` alone would set it to nothing.
+    let run = "K6_CSV_TIME_FORMAT=unix_nano k6 run --out csv=samples.csv script.js".to_owned();
+    let names: Vec<&str> = handover.env.iter().map(|(_, name)| name.as_str()).collect();
+    if !names.is_empty() {
+        notes.push(format!("Set {} in the environment of k6.", names.join(", ")));
+    }
     Export {
         files: vec![file("script.js", script), file("testrun.yaml", testrun(plan, handover))],
         notes: Vec::new(),

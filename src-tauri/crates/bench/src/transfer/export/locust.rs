@@ -8,7 +8,12 @@ use super::{Export, file};
 use crate::plan::{Arrivals, Load, Plan, Warmup};
 
 /// What every locustfile does with its plan.
-const RUNTIME: &str = include_str!("locust_runtime.py");
+const RUNTIME: &str = concat!(
+    include_str!("scripts/locust_counts.py"),
+    include_str!("scripts/locust_values.py"),
+    include_str!("scripts/locust_user.py"),
+    include_str!("scripts/locust_events.py"),
+);
 
 /// The version that the file is written for and tested with.
 const REQUIREMENTS: &str = "locust==2.47.0\n";
