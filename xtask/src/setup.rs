@@ -54,6 +54,8 @@ const REQUIREMENTS: &[Requirement] = &[
     requirement(Need::Tests, "chromium", Probe::Program(&["chromium", "chromium-browser", "google-chrome"]), None),
     requirement(Need::Tests, "chromium-driver", Probe::Program(&["chromedriver"]), None),
     requirement(Need::Peers, "wrk", Probe::Program(&["wrk"]), Some("wrk")),
+    // Plans handed over to Locust are run by it.
+    requirement(Need::Tests, "python3-venv", Probe::Below("/usr/lib", "ensurepip/__init__.py"), Some("python")),
     requirement(Need::Tests, "procps", Probe::Program(&["kill"]), None),
 ];
 
