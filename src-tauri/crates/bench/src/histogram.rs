@@ -160,7 +160,7 @@ mod tests {
                 let mut one = histogram();
                 part.iter().for_each(|us| one.saturating_record(*us));
                 // As the store and other threads hand it over.
-                merged.add(&unpacked(&packed(&one)).expect("readable")).expect("same bounds");
+                merged.add(unpacked(&packed(&one)).expect("readable")).expect("same bounds");
             }
             let mut all: Vec<u64> = parts.concat();
             all.sort_unstable();
