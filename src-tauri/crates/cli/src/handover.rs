@@ -43,7 +43,8 @@ pub(crate) async fn export(engine: &Arc<Engine>, args: &BenchExport, source: &So
     for note in &made.notes {
         output::note(&plain(&format!("note: {note}")));
     }
-    output::note(&plain(&format!("run it with: {}", made.run)));
+    output::note("run it with:");
+    made.run.lines().for_each(|line| output::note(&plain(&format!("  {line}"))));
     Ok(FINE)
 }
 

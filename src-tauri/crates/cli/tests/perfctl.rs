@@ -385,6 +385,89 @@ fn a_plan_is_checked_run_and_judged_by_its_thresholds() {
 }
 
 #[test]
+fn a_plan_is_handed_over_and_its_results_are_read_back() {
+    let dir = temp();
+    let file = |name: &str, text: &str| {
+        let path = dir.path().join(name);
+        std::fs::write(&path, text).expect("write");
+        path.to_str().expect("UTF-8").to_owned()
+    };
+    let plan = file(
+        "plan.toml",
+        "name = \"browse\"\nbase_url = \"http://127.0.0.1:1\"\n[auth]\nkind = \"bearer\"\ntoken = \"env:TOKEN\"\n\
+         [[steps]]\nname = \"home\"\nkind = \"http\"\npath = \"/\"\n",
+    );
+    for (engine, main) in [("k6", "script.js"), ("locust", "locustfile.py")] {
+        let out = dir.path().join(engine);
+        let out = out.to_str().expect("UTF-8");
+        let (code, written, err) = run(dir.path(), &["bench", "export", &plan, "--to", engine, "--out", out]);
+        assert_eq!(code, 0, "{engine}: {err}");
+        assert!(written.contains(main), "what was written is on stdout: {written}");
+        assert!(err.contains("run it with"), "and how to run it on stderr: {err}");
+        assert!(dir.path().join(engine).join(main).is_file(), "{main} is there");
+    }
+    let results = file(
+        "perfdeck.ndjson",
+        r#"{"schema":"perfdeck.locust/1","step":"home","requests":200,"errors":0,"started_ms":1.7e12,"finished_ms":1.70000001e12,"errors_by":{},"service_us":[[5000,200]],"seconds":[[0,200,0]]}"#,
+    );
+    let read = json(dir.path(), &["bench", "import", "locust", &results], 0);
+    assert_eq!((&read["schema"], &read["requests"]), (&"perfdeck.run/1".into(), &200.into()), "it is a run: {read}");
+    assert!(read["response_ms"].is_null(), "what Locust cannot tell stays empty");
+    let listed = json(dir.path(), &["run", "list"], 0);
+    assert_eq!(listed["runs"].as_array().map(Vec::len), Some(1), "and it is stored: {listed}");
+    let broken = file("broken.ndjson", "{nonsense");
+    let (code, _, err) = run(dir.path(), &["bench", "import", "locust", &broken]);
+    assert!(code == 2 && err.contains("broken.ndjson"), "a file that cannot be read is named: {err}");
+}
+
+#[test]
+fn sql_and_cache_are_loaded_from_the_command_line() {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let (database, cache) = runtime.block_on(async {
+        let database = perfdeck_testkit::Postgres::start().await.expect("PostgreSQL");
+        database.execute("CREATE TABLE t AS SELECT i AS id FROM generate_series(1, 100) i").await.expect("rows");
+        (database, perfdeck_testkit::Redis::start().await.expect("Redis"))
+    });
+    let dir = temp();
+    let file = dir.path().join("shop.env");
+    let text = format!("DATABASE_URL={}\nREDIS_URL={}\n", database.url(), cache.url());
+    std::fs::write(&file, text).expect("write");
+    let shop = file.to_str().expect("UTF-8");
+    let (_, out, err) = run(
+        dir.path(),
+        &[
+            "--env-file",
+            shop,
+            "bench",
+            "sql",
+            "--sql",
+            "SELECT id FROM t WHERE id = $1",
+            "--param",
+            "uniform:1..100",
+            "-d",
+            "500ms",
+            "--warmup",
+            "0s",
+            "--threshold",
+            "errors < 1%",
+            "--json",
+        ],
+    );
+    let found: Value = serde_json::from_str(&out).unwrap_or_else(|e| panic!("{e}: {out} {err}"));
+    assert_eq!((&found["errors"], found["requests"].as_u64() > Some(10)), (&0.into(), true), "statements ran: {found}");
+    assert_eq!(found["thresholds"][0]["ok"], true, "and the threshold was judged");
+    let (_, out, err) = run(
+        dir.path(),
+        &["--env-file", shop, "bench", "cache", "--pipeline", "8", "-d", "500ms", "--warmup", "0s", "--json"],
+    );
+    let found: Value = serde_json::from_str(&out).unwrap_or_else(|e| panic!("{e}: {out} {err}"));
+    assert!(found["engine"].as_str().is_some_and(|e| e.contains("resp")), "the raw engine took it: {found}");
+    assert_eq!(found["errors"], 0, "without errors");
+    let (code, _, err) = run(dir.path(), &["bench", "sql", "--env", "demo2", "--sql", "SELECT 1"]);
+    assert!(code != 0 && err.contains("demo2"), "an environment that is not there is named: {err}");
+}
+
+#[test]
 fn hooks_switch_one_target_between_its_states() {
     let target = ScriptedHttp::start_now(|_| Answer::ok("hello")).expect("target");
     let (dir, url) = (temp(), target.url());
