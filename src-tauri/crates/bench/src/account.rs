@@ -342,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn an_hour_at_fifty_thousand_a_second_stays_small() {
+    fn the_record_of_an_hour_stays_small() {
         const RATE: u32 = 50_000;
         const SECONDS: u32 = 3_600;
         let start = Instant::now();
