@@ -6,7 +6,7 @@ use perfdeck_model::{Certificate, Run, RunSpec, RunState, StepResult};
 
 use crate::histogram::{curve, latency, packed};
 use crate::judge::judge;
-use crate::record::{Record, Tally};
+use crate::record::{Errors, Record, Tally};
 use crate::run::{Finished, RunContext, Setup};
 use crate::seconds::Seconds;
 
@@ -40,42 +40,51 @@ fn rate(completed: f64, seconds: f64) -> f64 {
     if seconds > 0.0 { completed / seconds } else { 0.0 }
 }
 
-fn step(info: &StepInfo, tally: &Tally, open_loop: bool, seconds: f64) -> StepResult {
-    let service: &Histogram<u64> = if open_loop { &tally.service } else { &tally.response };
+/// What was recorded of one step.
+struct Recorded<'a> {
+    requests: u64,
+    failed: u64,
+    completed: f64,
+    misses: u64,
+    response: &'a Histogram<u64>,
+    service: &'a Histogram<u64>,
+    errors: &'a Errors,
+}
+
+fn step(info: &StepInfo, recorded: &Recorded<'_>, seconds: f64) -> StepResult {
     StepResult {
         name: info.name.clone(),
         kind: info.kind.to_owned(),
         request: info.request.clone(),
-        requests: tally.requests,
-        errors: tally.failed,
-        rate_per_s: rate(tally.completed, seconds),
-        response_ms: Some(latency(&tally.response)),
-        service_ms: latency(service),
-        misses: info.reads.then_some(tally.misses),
-        errors_by_class: tally.errors.counts(),
-        histogram: packed(&tally.response),
+        requests: recorded.requests,
+        errors: recorded.failed,
+        rate_per_s: rate(recorded.completed, seconds),
+        response_ms: Some(latency(recorded.response)),
+        service_ms: latency(recorded.service),
+        misses: info.reads.then_some(recorded.misses),
+        errors_by_class: recorded.errors.counts(),
+        response_histogram: packed(recorded.response),
+        service_histogram: packed(recorded.service),
     }
 }
 
 /// The steps of a plan; a plan of one step has the figures of the whole run.
 fn steps(setup: &Setup, total: &Record, seconds: f64) -> Vec<StepResult> {
-    let open_loop = setup.rate_per_s.is_some();
-    match setup.steps.as_slice() {
-        [only] => vec![StepResult {
-            name: only.name.clone(),
-            kind: only.kind.to_owned(),
-            request: only.request.clone(),
-            requests: total.requests,
-            errors: total.failed,
-            rate_per_s: rate(total.completed, seconds),
-            response_ms: Some(latency(&total.times.response)),
-            service_ms: latency(&total.times.service),
-            misses: only.reads.then_some(total.misses),
-            errors_by_class: total.errors.counts(),
-            histogram: packed(&total.times.response),
-        }],
-        all => all.iter().zip(&total.steps).map(|(info, tally)| step(info, tally, open_loop, seconds)).collect(),
+    if let [only] = setup.steps.as_slice() {
+        let Record { requests, failed, completed, misses, times, errors, .. } = total;
+        let (requests, failed, completed, misses) = (*requests, *failed, *completed, *misses);
+        let (response, service) = (&times.response, &times.service);
+        return vec![step(only, &Recorded { requests, failed, completed, misses, response, service, errors }, seconds)];
     }
+    let open_loop = setup.rate_per_s.is_some();
+    let of_tally = |(info, tally): (&StepInfo, &Tally)| {
+        let Tally { requests, failed, completed, misses, response, service, errors } = tally;
+        let (requests, failed, completed, misses) = (*requests, *failed, *completed, *misses);
+        // In a closed loop service is response, and recorded once.
+        let service = if open_loop { service } else { response };
+        step(info, &Recorded { requests, failed, completed, misses, response, service, errors }, seconds)
+    };
+    setup.steps.iter().zip(&total.steps).map(of_tally).collect()
 }
 
 /// The result of a run.

@@ -159,15 +159,22 @@ const CACHE_READS: [&str; 21] = [
 
 /// The first step that can change its target.
 pub fn writing_step(plan: &Plan) -> Option<&str> {
-    let first = |text: &str| text.split_whitespace().next().unwrap_or_default().to_ascii_uppercase();
     let writes = |step: &&Step| match &step.action {
         Action::Http(http) => !http.method.is_safe(),
-        Action::Sql(sql) => {
-            !READS.contains(&first(&sql.statement).as_str()) || sql.statement.to_ascii_uppercase().contains(" INTO ")
-        }
-        Action::Cache(cache) => !CACHE_READS.contains(&first(&cache.command).as_str()),
+        Action::Sql(sql) => !only_reads(&sql.statement),
+        Action::Cache(cache) => !CACHE_READS.contains(&cache.command.trim().to_ascii_uppercase().as_str()),
     };
     plan.steps.iter().find(writes).map(|step| step.name.as_str())
+}
+
+/// Whether a statement can be told to read only. In doubt it does not: a function in it may write, and nobody but the
+/// database's own privileges can tell, but another statement behind it, `INTO`, a lock or `ANALYZE` can be seen.
+fn only_reads(statement: &str) -> bool {
+    let text = statement.trim().trim_end_matches(';').to_ascii_uppercase();
+    let mut words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').filter(|word| !word.is_empty());
+    words.next().is_some_and(|first| READS.contains(&first))
+        && !text.contains(';')
+        && words.all(|word| !["INTO", "UPDATE", "SHARE", "ANALYZE", "ANALYSE"].contains(&word))
 }
 
 /// The commands of a plan for the raw engine, when it can take them: cache steps alone, at one level, each iteration one
@@ -308,18 +315,60 @@ fn judge_thresholds(plan: &Plan, run: &Run) -> Result<Vec<ThresholdResult>, ApiE
             .and_then(|l| distribution(l, &run.lag_histogram, &wanted)),
     };
     let steps = run.steps.iter().map(|step| {
-        let of = |l: &LatencyMs| distribution(l, &step.histogram, &wanted);
-        // A step's histogram is that of its response times, or of its service times where there are no others.
         let figures = StepFigures {
             requests: step.requests,
             errors: step.errors,
             rate_per_s: Some(step.rate_per_s),
-            response: step.response_ms.as_ref().and_then(of),
-            service: if open_loop && step.response_ms.is_some() { None } else { of(&step.service_ms) },
+            response: step.response_ms.as_ref().and_then(|l| distribution(l, &step.response_histogram, &wanted)),
+            service: distribution(&step.service_ms, &step.service_histogram, &wanted),
+            // Only the first step of an iteration is started by the schedule.
             lag: None,
         };
         (step.name.clone(), figures)
     });
     let all = Figures { steps: steps.collect(), total };
     Ok(thresholds.iter().map(|threshold| threshold.evaluate(&all)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::from_toml;
+
+    #[test]
+    fn statements_that_can_write_are_told_apart() {
+        for reads in ["SELECT 1", " select * from t where a = $1;", "SHOW x", "EXPLAIN SELECT 1", "VALUES (1)"] {
+            assert!(only_reads(reads), "{reads} only reads");
+        }
+        for writes in [
+            "UPDATE t SET a = 1",
+            "SELECT 1; DROP TABLE t",
+            "SELECT a\nINTO\nb FROM t",
+            "SELECT a FROM t FOR UPDATE",
+            "EXPLAIN ANALYZE DELETE FROM t",
+            "WITH x AS (DELETE FROM t RETURNING 1) SELECT 1",
+            "BEGIN",
+            "",
+        ] {
+            assert!(!only_reads(writes), "{writes:?} may write");
+        }
+    }
+
+    #[test]
+    fn the_first_step_that_writes_is_named() {
+        let step = |name: &str, rest: &str| format!("[[steps]]\nname='{name}'\n{rest}\n");
+        let read = step("read", "kind='cache'\ncommand='get'\nargs=['k']");
+        let page = step("page", "kind='http'\npath='/'");
+        let plan =
+            |steps: &[&str]| from_toml(&format!("name='p'\n{}", steps.concat())).unwrap_or_else(|e| panic!("{e}"));
+        assert_eq!(writing_step(&plan(&[&read, &page])), None, "reads alone");
+        for (name, rest) in [
+            ("set", "kind='cache'\ncommand='SET'\nargs=['k','v']"),
+            ("any", "kind='cache'\ncommand='{{c}}'"),
+            ("post", "kind='http'\nmethod='POST'\npath='/'"),
+            ("sql", "kind='sql'\nstatement='DELETE FROM t'"),
+        ] {
+            assert_eq!(writing_step(&plan(&[&read, &step(name, rest)])), Some(name), "{name} can write");
+        }
+    }
 }

@@ -309,7 +309,7 @@ async fn poisson_arrivals_are_random_and_the_same_for_a_seed() {
     let (a, b, c) = (setting.run(&plan(7)).await, setting.run(&plan(7)).await, setting.run(&plan(8)).await);
     assert!((400..600).contains(&a.requests), "about 500: {}", a.requests);
     assert_eq!(a.requests, b.requests, "the seed decides");
-    assert_ne!((a.requests, 500), (c.requests, a.requests), "another seed has others, and none is exactly even");
+    assert_ne!(a.requests, c.requests, "another seed has others");
 }
 
 #[tokio::test(flavor = "multi_thread")]

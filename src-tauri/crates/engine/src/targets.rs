@@ -1,7 +1,7 @@
 //! How a plan reaches an environment's database and cache: here the load engines, which know neither, get their
 //! connections.
 use std::collections::BTreeSet;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use perfdeck_bench::{CacheConnection, CacheWire, SqlConnection};
 use perfdeck_cache::LoadConnection;
@@ -27,16 +27,17 @@ impl LoadTargets {
     }
 }
 
-async fn addresses_of(hosts: &[HostPort], into: &mut BTreeSet<IpAddr>) -> Result<(), ApiError> {
-    // A socket's path is on this machine.
+/// Addresses of hosts; a socket's path is on this machine and has none.
+async fn addresses_of(hosts: &[HostPort]) -> Result<Vec<SocketAddr>, ApiError> {
+    let mut all = Vec::new();
     for host in hosts.iter().filter(|h| !h.host.starts_with('/')) {
         let found = tokio::net::lookup_host((host.host.as_str(), host.port)).await.map_err(|_| {
             ApiError::new(ErrorCode::Unreachable, format!("The name '{}' cannot be resolved", host.host))
                 .hint("Check the spelling, the VPN and the DNS server")
         })?;
-        into.extend(found.map(|address| address.ip()));
+        all.extend(found);
     }
-    Ok(())
+    Ok(all)
 }
 
 impl perfdeck_bench::Targets for LoadTargets {
@@ -68,14 +69,7 @@ impl perfdeck_bench::Targets for LoadTargets {
             if target.address.tls != TlsMode::Disable && target.address.tls != TlsMode::Prefer {
                 return Ok(None);
             }
-            let mut nodes = Vec::new();
-            for host in perfdeck_cache::servers(target, password.as_ref()).await? {
-                let found = tokio::net::lookup_host((host.host.as_str(), host.port)).await.map_err(|_| {
-                    ApiError::new(ErrorCode::Unreachable, format!("The name '{}' cannot be resolved", host.host))
-                        .hint("Check the spelling, the VPN and the DNS server")
-                })?;
-                nodes.extend(found);
-            }
+            let nodes = addresses_of(&perfdeck_cache::servers(target, password.as_ref()).await?).await?;
             Ok(Some(CacheWire {
                 nodes,
                 cluster: target.mode == CacheMode::Cluster,
@@ -88,17 +82,18 @@ impl perfdeck_bench::Targets for LoadTargets {
 
     fn addresses(&self, sql: bool, cache: bool) -> BoxFuture<'_, Result<Vec<IpAddr>, ApiError>> {
         Box::pin(async move {
-            let mut all = BTreeSet::new();
+            let mut hosts = Vec::new();
             if sql {
                 let (target, _) = self.database.as_ref().ok_or_else(|| self.missing("database"))?;
                 if target.address.scheme != Scheme::Sqlite {
-                    addresses_of(&target.address.hosts, &mut all).await?;
+                    hosts.extend(target.address.hosts.iter().cloned());
                 }
             }
             if cache {
                 let (target, password) = self.cache.as_ref().ok_or_else(|| self.missing("cache"))?;
-                addresses_of(&perfdeck_cache::servers(target, password.as_ref()).await?, &mut all).await?;
+                hosts.extend(perfdeck_cache::servers(target, password.as_ref()).await?);
             }
+            let all: BTreeSet<IpAddr> = addresses_of(&hosts).await?.iter().map(SocketAddr::ip).collect();
             Ok(all.into_iter().collect())
         })
     }

@@ -370,8 +370,12 @@ pub struct StepResult {
     pub misses: Option<u64>,
     /// Errors by class, most frequent first.
     pub errors_by_class: Vec<ErrorCount>,
-    /// Response-time histogram as in [`Run::response_histogram`]; of the service time where there is no response time.
-    pub histogram: String,
+    /// Response-time histogram as in [`Run::response_histogram`]; empty where there is no response time.
+    #[serde(default, alias = "histogram")]
+    pub response_histogram: String,
+    /// Service-time histogram, same form.
+    #[serde(default)]
+    pub service_histogram: String,
 }
 
 /// How a threshold of a plan turned out.

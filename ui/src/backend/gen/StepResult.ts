@@ -47,6 +47,10 @@ misses: number | null,
  */
 errors_by_class: Array<ErrorCount>, 
 /**
- * Response-time histogram as in [`Run::response_histogram`]; of the service time where there is no response time.
+ * Response-time histogram as in [`Run::response_histogram`]; empty where there is no response time.
  */
-histogram: string, };
+response_histogram: string, 
+/**
+ * Service-time histogram, same form.
+ */
+service_histogram: string, };

@@ -146,7 +146,8 @@ const step = (name: string, kind: string, request: string, n: number, errors: nu
   service_ms: latency(n - errors, p50 * 0.98),
   misses,
   errors_by_class: errors > 0 ? [{ class: 'status', count: errors, sample: '503 Service Unavailable' }] : [],
-  histogram: '',
+  response_histogram: '',
+  service_histogram: '',
 });
 
 /** How much slower a second is: from three fifths on, locks pile up. */

@@ -73,28 +73,47 @@ pub fn warm_up_end(rates: &[f64], p50_ms: &[Option<f64>]) -> Steadiness {
 /// Seconds without a change of level that a warm-up needs to end by itself.
 const CALM: usize = 10;
 
-/// Whether a warm-up that is going on can end: at least 10 s ran, and the last ten had no change of level and no trend.
-pub fn settled(rates: &[f64], p50_ms: &[Option<f64>]) -> bool {
-    let medians: Vec<f64> = p50_ms.iter().map(|v| v.unwrap_or(f64::NAN)).collect();
-    let options = ChangeOptions { p: ChangeOptions::WITHIN_RUN.p / 2.0, ..ChangeOptions::WITHIN_RUN };
-    rates.len() >= CALM
-        && [rates, &medians].into_iter().all(|values| {
-            let calm_from = values.len().saturating_sub(CALM);
-            let changed = change_points(values, &options).last().is_some_and(|p| p.index as usize > calm_from);
-            !changed && trend(values.get(calm_from..).unwrap_or_default(), options.p).is_none()
-        })
-}
-
 /// Seconds that are needed to tell whether a measured time was steady.
 pub const SHORTEST: usize = 20;
 
-/// Whether a measured time had no change of level and no trend.
-pub fn holds(rates: &[f64], p50_ms: &[Option<f64>]) -> bool {
+/// Whether `calm` holds for the rates and for the medians. Two series are watched, so each has half of the error rate.
+fn both(rates: &[f64], p50_ms: &[Option<f64>], calm: impl Fn(&[f64], &ChangeOptions) -> bool) -> bool {
     let medians: Vec<f64> = p50_ms.iter().map(|v| v.unwrap_or(f64::NAN)).collect();
     let options = ChangeOptions { p: ChangeOptions::WITHIN_RUN.p / 2.0, ..ChangeOptions::WITHIN_RUN };
-    [rates, &medians]
-        .into_iter()
-        .all(|values| change_points(values, &options).is_empty() && trend(values, options.p).is_none())
+    calm(rates, &options) && calm(&medians, &options)
+}
+
+/// Whether a warm-up that is going on can end: at least 10 s ran, and the last ten had no change of level and no trend.
+pub fn settled(rates: &[f64], p50_ms: &[Option<f64>]) -> bool {
+    rates.len() >= CALM
+        && both(rates, p50_ms, |values, options| {
+            let calm_from = values.len().saturating_sub(CALM);
+            let last = values.get(calm_from..).unwrap_or_default();
+            let changed = change_points(values, options).last().is_some_and(|p| p.index as usize > calm_from);
+            !changed && !moves(last) && trend(last, options.p).is_none()
+        })
+}
+
+/// Whether the second half lies [`TREND`] or more above or below the first. Neighbouring seconds of a smooth climb are so
+/// alike that no test has enough independent values to call it significant; its size alone tells.
+fn moves(values: &[f64]) -> bool {
+    let middle = |half: &[f64]| {
+        let mut sorted: Vec<f64> = half.iter().copied().filter(|v| v.is_finite() && *v > 0.0).collect();
+        sorted.sort_by(f64::total_cmp);
+        sorted.get(sorted.len() / 2).copied()
+    };
+    let (first, second) = values.split_at(values.len() / 2);
+    match (middle(first), middle(second)) {
+        (Some(first), Some(second)) => (second / first).ln().abs() >= TREND.ln_1p(),
+        _ => false,
+    }
+}
+
+/// Whether a measured time had no change of level and no trend.
+pub fn holds(rates: &[f64], p50_ms: &[Option<f64>]) -> bool {
+    both(rates, p50_ms, |values, options| {
+        change_points(values, options).is_empty() && !moves(values) && trend(values, options.p).is_none()
+    })
 }
 
 /// The relative change over a series that grows or falls throughout, if it is significant at `p` and at least
@@ -189,5 +208,18 @@ mod tests {
         p50[30] = None;
         rates[30] = 0.0;
         assert_eq!(warm_up_end(&rates, &p50), Steadiness::Steady { drop_s: 10 }, "one silent second is not a level");
+    }
+
+    #[test]
+    fn a_warm_up_settles_only_after_the_climb() {
+        let wobble = |i: u32| 1.0 + 0.01 * f64::from(i * 7 % 5);
+        let climb: Vec<f64> = (0..12).map(|i| wobble(i) * 100.0 * f64::from(i + 1)).collect();
+        let medians = |n: usize| vec![Some(5.0); n];
+        assert!(!settled(&climb, &medians(climb.len())), "it still climbs");
+        let calm: Vec<f64> = climb.iter().copied().chain((0..14).map(|i| wobble(i) * 1_200.0)).collect();
+        assert!(settled(&calm, &medians(calm.len())), "then it does not");
+        assert!(!settled(&calm[..9], &medians(9)), "nine seconds are too few");
+        assert!(!holds(&calm, &medians(calm.len())), "as a measured time the climb is part of it");
+        assert!(holds(&calm[12..], &medians(14)), "what came after is not");
     }
 }

@@ -115,10 +115,10 @@ pub(crate) fn server(answer: impl Fn(u64) -> (u16, Duration) + Send + Sync + Clo
     Server { port, count, seen }
 }
 
-/// An HTTPS server with a certificate for `localhost` that nobody signed.
-pub(crate) fn self_signed() -> u16 {
+/// Accepts TLS with a certificate for `localhost` that nobody signed.
+fn acceptor(protocols: &[&[u8]]) -> tokio_rustls::TlsAcceptor {
     let key = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).expect("certificate");
-    let config = rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+    let mut config = rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()
         .expect("versions")
         .with_no_client_auth()
@@ -127,7 +127,13 @@ pub(crate) fn self_signed() -> u16 {
             rustls::pki_types::PrivateKeyDer::Pkcs8(key.signing_key.serialize_der().into()),
         )
         .expect("key");
-    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+    config.alpn_protocols = protocols.iter().map(|p| p.to_vec()).collect();
+    tokio_rustls::TlsAcceptor::from(Arc::new(config))
+}
+
+/// An HTTPS server with a certificate for `localhost` that nobody signed.
+pub(crate) fn self_signed() -> u16 {
+    let acceptor = acceptor(&[]);
     listen(move |stream| {
         let acceptor = acceptor.clone();
         async move {
@@ -136,6 +142,38 @@ pub(crate) fn self_signed() -> u16 {
             }
         }
     })
+}
+
+/// Runs the tasks of an HTTP/2 connection on the server's own thread.
+#[derive(Clone)]
+struct Here;
+
+impl<F: Future<Output = ()> + 'static> hyper::rt::Executor<F> for Here {
+    fn execute(&self, work: F) {
+        tokio::task::spawn_local(work);
+    }
+}
+
+/// An HTTPS server that speaks nothing but HTTP/2. Answers its port, and the requests that it saw as method, authority
+/// and path.
+pub(crate) fn http2() -> (u16, Arc<Mutex<Vec<String>>>) {
+    let (acceptor, seen) = (acceptor(&[b"h2"]), Arc::new(Mutex::new(Vec::new())));
+    let log: Arc<Mutex<Vec<String>>> = seen.clone();
+    let port = listen(move |stream| {
+        let (acceptor, log) = (acceptor.clone(), log.clone());
+        async move {
+            let Ok(stream) = acceptor.accept(stream).await else { return };
+            let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
+                let authority = request.uri().authority().map_or("", |a| a.as_str());
+                let line = format!("{:?} {} {authority} {}", request.version(), request.method(), request.uri().path());
+                log.lock().expect("lock").push(line);
+                async { Ok::<_, Infallible>(hyper::Response::new(Full::new(Bytes::from(r#"{"ok":true}"#)))) }
+            });
+            let connection = hyper::server::conn::http2::Builder::new(Here);
+            let _ = connection.serve_connection(TokioIo::new(stream), service).await;
+        }
+    });
+    (port, seen)
 }
 
 /// Reads one request per connection, answers `reply` as it is and closes.

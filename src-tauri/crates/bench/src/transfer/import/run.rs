@@ -90,7 +90,8 @@ fn step(step: &ImportedStep, seconds: f64) -> StepResult {
         service_ms: times(step.service.as_ref(), step.requests, &step.percentiles, step.mean_ms),
         misses: None,
         errors_by_class: classes(step.errors_by.iter()),
-        histogram: step.service.as_ref().map(packed).unwrap_or_default(),
+        response_histogram: String::new(),
+        service_histogram: step.service.as_ref().map(packed).unwrap_or_default(),
     }
 }
 
