@@ -1,5 +1,5 @@
 //! What must be on the machine, and installing it where that can be done.
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::process::{find, output};
@@ -196,6 +196,25 @@ pub(crate) fn rust_components(options: &Options) -> Outcome {
     let mut command = Command::new("rustup");
     command.args(["component", "add"]).args(&missing);
     crate::process::run(&mut command)
+}
+
+/// Version of oha that figures are held against.
+const OHA: &str = "1.16.0";
+
+/// The load tool oha, which Debian has no package of: built once from crates.io into `target/tools`.
+pub(crate) fn oha(options: &Options) -> Outcome<PathBuf> {
+    let folder = crate::root().join("target/tools");
+    let program = folder.join("bin").join(if cfg!(windows) { "oha.exe" } else { "oha" });
+    if program.is_file() {
+        return Ok(program);
+    }
+    let arguments = ["install", "oha", "--version", OHA, "--locked", "--root"];
+    if options.no_install {
+        let by_hand = format!("cargo {} {}", arguments.join(" "), folder.display());
+        return Err(Failure::with_code(2, format!("oha is missing; install it with: {by_hand}")));
+    }
+    crate::process::run(crate::process::cargo().args(arguments).arg(&folder))?;
+    Ok(program)
 }
 
 /// Checks Node and npm.

@@ -1,12 +1,12 @@
 //! Load generation: Perfdeck's engines beside their peers, alternating, against one target on loopback.
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
 
-use super::{RUNS, home, report};
+use super::{RUNS, at_least, home, report};
 use crate::Outcome;
 use crate::process::find;
 use crate::run::binary;
@@ -57,7 +57,7 @@ fn children_cpu_s() -> f64 {
 
 fn perfctl(args: &[&str], home: &Path) -> Outcome<Value> {
     let output = Command::new(binary("perfctl", true))
-        .args(["bench", "http"])
+        .arg("bench")
         .args(args)
         .arg("--json")
         .env("PERFDECK_DATA_DIR", home.join("data"))
@@ -67,16 +67,17 @@ fn perfctl(args: &[&str], home: &Path) -> Outcome<Value> {
         .map_err(|error| format!("perfctl bench: {error}: {}", String::from_utf8_lossy(&output.stderr)).into())
 }
 
-fn ours(url: &str, home: &Path) -> Outcome<Measured> {
+/// One run of `perfctl bench` with `args`.
+fn ours(args: &[&str], home: &Path) -> Outcome<Measured> {
     let before = children_cpu_s();
-    let run = perfctl(&[url, "-c", "32", "-d", "5s", "--warmup", "0s"], home)?;
+    let run = perfctl(args, home)?;
     let cpu_s = children_cpu_s() - before;
     let rate_per_s = run["rate_per_s"].as_f64().ok_or("perfctl's run has no rate_per_s")?;
     let requests = run["requests"].as_f64().unwrap_or(0.0).max(1.0);
     Ok(Measured { rate_per_s, cpu_us: cpu_s * 1e6 / requests })
 }
 
-fn wrk(program: &PathBuf, url: &str) -> Option<Measured> {
+fn wrk(program: &Path, url: &str) -> Option<Measured> {
     let before = children_cpu_s();
     // One thread, as Perfdeck has on two cores; --latency keeps its full histogram.
     let output = Command::new(program).args(["-t1", "-c32", "-d5s", "--latency", url]).output().ok()?;
@@ -88,7 +89,7 @@ fn wrk(program: &PathBuf, url: &str) -> Option<Measured> {
     Some(Measured { rate_per_s, cpu_us: cpu_s * 1e6 / requests.max(1.0) })
 }
 
-fn oha(program: &PathBuf, url: &str) -> Option<Measured> {
+fn oha(program: &Path, url: &str) -> Option<Measured> {
     let before = children_cpu_s();
     let args = ["--no-tui", "--output-format", "json", "-c", "32", "-z", "5s", url];
     let output = Command::new(program).args(args).output().ok()?;
@@ -99,53 +100,77 @@ fn oha(program: &PathBuf, url: &str) -> Option<Measured> {
     Some(Measured { rate_per_s, cpu_us: cpu_s * 1e6 / (rate_per_s * seconds).max(1.0) })
 }
 
-/// Throughput and processor time per request beside wrk and oha.
-pub(super) fn http() -> Outcome {
+/// Throughput and processor time per request: the raw engine beside wrk and oha, the full engine beside oha.
+pub(super) fn http(oha_program: &Path) -> Outcome {
     let url = format!("http://127.0.0.1:{}/", target()?);
     let home = home("http")?;
-    let (wrk_program, oha_program) = (find("wrk"), find("oha"));
+    let wrk_program = find("wrk").ok_or("wrk is missing: apt-get install wrk")?;
+    // A plan of one request is what the full engine runs.
+    let plan = home.join("get.toml");
+    let text = format!(
+        r#"
+        name = "get"
+        base_url = "{url}"
+        duration = "5s"
+        [load]
+        kind = "closed"
+        connections = 32
+        [warmup]
+        kind = "fixed"
+        duration = "0s"
+        [[steps]]
+        name = "get"
+        kind = "http"
+        path = "/"
+        "#
+    );
+    std::fs::write(&plan, text).map_err(|error| format!("writing {}: {error}", plan.display()))?;
     println!("Closed loop, 32 connections, 5 s each, alternating, against a two-byte answer on loopback:");
-    let mut own: Vec<Measured> = Vec::new();
-    let mut peers: [Vec<(Measured, f64, f64)>; 2] = [Vec::new(), Vec::new()];
+    let mut tools = Tools::default();
     for _ in 0..RUNS {
-        let mine = ours(&url, &home)?;
-        let found = [
-            wrk_program.as_ref().and_then(|program| wrk(program, &url)),
-            oha_program.as_ref().and_then(|program| oha(program, &url)),
-        ];
-        for (list, peer) in peers.iter_mut().zip(found) {
-            if let Some(peer) = peer {
-                let (rate, cpu) = (mine.rate_per_s / peer.rate_per_s, mine.cpu_us / peer.cpu_us);
-                list.push((peer, rate, cpu));
-            }
-        }
-        own.push(mine);
+        tools.raw.push(ours(&["http", &url, "-c", "32", "-d", "5s", "--warmup", "0s"], &home)?);
+        tools.wrk.push(wrk(&wrk_program, &url).ok_or("wrk gave no result")?);
+        tools.full.push(ours(&["run", &plan.to_string_lossy(), "--threads", "1"], &home)?);
+        tools.oha.push(oha(oha_program, &url).ok_or("oha gave no result")?);
     }
-    let column = |list: &[Measured], of: fn(&Measured) -> f64| list.iter().map(of).collect::<Vec<f64>>();
-    report("perfctl, raw engine: rate", "requests/s", &mut column(&own, |m| m.rate_per_s), None);
-    report("perfctl, raw engine: CPU per request", "us", &mut column(&own, |m| m.cpu_us), None);
-    for (name, list, budget) in [("wrk", &peers[0], 1.0), ("oha", &peers[1], 0.6)] {
-        if list.is_empty() {
-            println!("{name} is not installed, so there is no ratio to it");
-            continue;
-        }
-        report(
-            &format!("{name}: rate"),
-            "requests/s",
-            &mut list.iter().map(|p| p.0.rate_per_s).collect::<Vec<_>>(),
-            None,
-        );
-        report(
-            &format!("{name}: CPU per request"),
-            "us",
-            &mut list.iter().map(|p| p.0.cpu_us).collect::<Vec<_>>(),
-            None,
-        );
-        report(&format!("rate, perfctl to {name}"), "x", &mut list.iter().map(|p| p.1).collect::<Vec<_>>(), None);
-        let mut cpu: Vec<f64> = list.iter().map(|p| p.2).collect();
-        report(&format!("CPU per request, perfctl to {name}"), "x", &mut cpu, Some(budget));
-    }
+    tools.report();
     Ok(())
+}
+
+/// Runs of each tool, in the order of the rounds.
+#[derive(Default)]
+struct Tools {
+    raw: Vec<Measured>,
+    full: Vec<Measured>,
+    wrk: Vec<Measured>,
+    oha: Vec<Measured>,
+}
+
+impl Tools {
+    fn report(&self) {
+        let all = [
+            ("perfctl, raw engine", &self.raw),
+            ("wrk", &self.wrk),
+            ("perfctl, full engine", &self.full),
+            ("oha", &self.oha),
+        ];
+        for (name, runs) in all {
+            report(&format!("{name}: rate"), "/s", &mut column(runs, |m| m.rate_per_s), None);
+            report(&format!("{name}: CPU per request"), "us", &mut column(runs, |m| m.cpu_us), None);
+        }
+        let ratios = |a: &[Measured], b: &[Measured], of: fn(&Measured) -> f64| -> Vec<f64> {
+            a.iter().zip(b).map(|(a, b)| of(a) / of(b)).collect()
+        };
+        let cpu = |m: &Measured| m.cpu_us;
+        at_least("rate, raw engine to wrk", "x", &mut ratios(&self.raw, &self.wrk, |m| m.rate_per_s), 1.0);
+        report("CPU per request, raw engine to wrk", "x", &mut ratios(&self.raw, &self.wrk, cpu), Some(1.0));
+        report("CPU per request, raw engine to oha", "x", &mut ratios(&self.raw, &self.oha, cpu), Some(0.6));
+        report("CPU per request, full engine to oha", "x", &mut ratios(&self.full, &self.oha, cpu), Some(1.0));
+    }
+}
+
+fn column(runs: &[Measured], of: fn(&Measured) -> f64) -> Vec<f64> {
+    runs.iter().map(of).collect()
 }
 
 /// How exactly a constant rate is kept, with the target on the same machine.
@@ -157,7 +182,7 @@ pub(super) fn pacing() -> Outcome {
         let (mut achieved, mut p50, mut p99) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..3 {
             let (rate, seconds) = (rate.to_string(), format!("{seconds}s"));
-            let run = perfctl(&[&url, "--rate", &rate, "-c", "32", "-d", &seconds, "--warmup", "1s"], &home)?;
+            let run = perfctl(&["http", &url, "--rate", &rate, "-c", "32", "-d", &seconds, "--warmup", "1s"], &home)?;
             let target = run["target_rate_per_s"].as_f64().unwrap_or(f64::NAN);
             achieved.push(run["rate_per_s"].as_f64().unwrap_or(f64::NAN) / target * 100.0);
             p50.push(run["schedule_lag_ms"]["p50"].as_f64().unwrap_or(f64::NAN));

@@ -40,7 +40,7 @@ pub(crate) fn bench(options: &Options) -> Outcome {
         "startup" => startup(),
         "monitor" => monitor(),
         "ui" => window(),
-        "http" => load::http(),
+        "http" => load::http(&setup::oha(options)?),
         "sql" => data::sql(),
         "cache-load" => data::cache(),
         _ => load::pacing(),
