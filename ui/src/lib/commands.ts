@@ -41,6 +41,7 @@ export function commands(shortcuts: () => void): Command[] {
   }
   if (app.current) add('Start a benchmark', '', () => app.go('/benchmarks'));
   add('Open the plans of benchmarks', '', () => app.go('/benchmarks/plans'));
+  add('Open the journal', 'what was done', () => app.go('/settings?journal'));
   for (const [theme, word] of THEMES)
     add(`Use the ${word} theme`, preferences.theme === theme ? 'in use' : '', () => preferences.setTheme(theme));
   for (const [density, word] of DENSITIES)

@@ -4,7 +4,7 @@
 #![allow(clippy::print_stdout)]
 use std::sync::Arc;
 
-use perfdeck_bench::{RunContext, run_http};
+use perfdeck_bench::{AbortSwitch, RunContext, run_http};
 use perfdeck_model::{Machine, SystemClock};
 
 #[tokio::main(flavor = "current_thread")]
@@ -28,6 +28,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         environment_name: None,
         machine: Machine::default(),
         clock: Arc::new(SystemClock),
+        max_error_share: None,
+        abort: AbortSwitch::default(),
     };
     let run = run_http(spec, context, |_| {}, tokio_util::sync::CancellationToken::new()).await?.run;
     let (r, s, l) = (run.latency(), &run.service_ms, run.schedule_lag_ms.clone().unwrap_or_default());

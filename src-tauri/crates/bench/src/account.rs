@@ -209,6 +209,7 @@ impl Account {
         (class, message): (Class, &str),
     ) {
         self.live.responses += 1;
+        self.live.failures += 1;
         if self.measured(intended) {
             self.enter_measured(now);
             self.live.requests += 1;

@@ -1,4 +1,5 @@
 //! What the operating system says about the load generator: its CPU time and how many files it may open.
+use perfdeck_model::ApiError;
 
 /// CPU seconds of the calling thread, or `None` where the system does not tell.
 pub(crate) fn thread_cpu_s() -> Option<f64> {
@@ -12,10 +13,20 @@ pub(crate) fn thread_cpu_s() -> Option<f64> {
     None
 }
 
+/// Files that a run may open beside its connections: for the store, the collectors, threads.
+const SPARE: u64 = 32;
+
+/// Files that this process has open now; a usual number where the system does not tell.
+#[cfg(unix)]
+fn open_files() -> u64 {
+    std::fs::read_dir("/dev/fd").map_or(64, |files| files.count() as u64)
+}
+
 /// Raises this process's soft limit of open files, within the hard limit, so that `connections` fit.
 ///
-/// What cannot be raised shows as connect errors with the system's message.
-pub(crate) fn allow_connections(connections: usize) {
+/// # Errors
+/// When they do not fit: errors of this machine would look like the target's.
+pub(crate) fn allow_connections(connections: usize) -> Result<(), ApiError> {
     #[cfg(unix)]
     {
         use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -28,7 +39,18 @@ pub(crate) fn allow_connections(connections: usize) {
                 tracing::warn!(%error, wanted, "the limit of open files stays as it is");
             }
         }
+        if let Some(limit) = getrlimit(Resource::Nofile).current {
+            let room = limit.saturating_sub(open_files() + SPARE);
+            if connections as u64 > room {
+                let message = format!(
+                    "{connections} connections do not fit into the {limit} files that this process may have open"
+                );
+                let hint = format!("Ask for at most {room} connections, or raise the limit with 'ulimit -n' first");
+                return Err(ApiError::bad_request(message).hint(hint));
+            }
+        }
     }
     #[cfg(not(unix))]
     let _ = connections;
+    Ok(())
 }

@@ -33,6 +33,9 @@ pub(crate) fn judge(run: &mut Run, total: &Record, threads: usize, varies: bool,
     if run.target_rate_per_s.is_some() {
         open_loop(run, total, &mut reasons);
     }
+    if let Some(local) = run.errors_by_class.iter().find(|e| e.class == "local") {
+        reasons.push(format!("this machine ran out of files or ports {} times: {}", local.count, local.sample));
+    }
     run.valid = reasons.is_empty();
     run.invalid_reasons = reasons;
     let notes = notes(run, total, settled);

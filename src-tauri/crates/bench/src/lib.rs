@@ -7,6 +7,7 @@
 //! request that waited for it (coordinated omission).
 #![forbid(unsafe_code)]
 
+mod abort;
 mod account;
 mod ceiling;
 pub mod compare;
@@ -29,6 +30,7 @@ mod target;
 pub mod transfer;
 mod view;
 
+pub use abort::AbortSwitch;
 pub use plan_run::{Prepared, check, describe, prepare, run_plan, variables, writing_step};
 pub use resources::{CacheConnection, CacheWire, Resources, SqlConnection, Targets};
 pub use run::{Error, Finished, RunContext, run_http};

@@ -1,5 +1,7 @@
 //! What a generator thread records, and how the threads' records become one.
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
+use std::net::SocketAddr;
 
 use hdrhistogram::Histogram;
 use perfdeck_model::{ErrorCount, StatusCount};
@@ -11,6 +13,8 @@ use crate::seconds::Second;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Class {
     Connect,
+    /// This machine ran out of files or ports.
+    Local,
     Timeout,
     Reset,
     Tls,
@@ -28,6 +32,7 @@ impl Class {
     fn name(self) -> &'static str {
         match self {
             Self::Connect => "connect",
+            Self::Local => "local",
             Self::Timeout => "timeout",
             Self::Reset => "reset",
             Self::Tls => "tls",
@@ -45,6 +50,21 @@ impl Class {
 
 /// What a request failed with: its class and one message.
 pub(crate) type Failure = (Class, String);
+
+/// Why a connection could not be opened. What this machine lacks is not the target's fault.
+pub(crate) fn refused(address: SocketAddr, error: &std::io::Error) -> Failure {
+    let class = match error.kind() {
+        ErrorKind::TimedOut => Class::Timeout,
+        // No port is left for another connection to the same address.
+        ErrorKind::AddrNotAvailable => Class::Local,
+        _ if error.raw_os_error().is_some_and(|code| TOO_MANY_FILES.contains(&code)) => Class::Local,
+        _ => Class::Connect,
+    };
+    (class, format!("{address}: {error}"))
+}
+
+/// EMFILE and ENFILE; on Windows WSAEMFILE and WSAENOBUFS. The standard library has no stable kind for them.
+const TOO_MANY_FILES: &[i32] = if cfg!(windows) { &[10024, 10055] } else { &[24, 23] };
 
 /// Errors by class, with the first message of each.
 #[derive(Debug, Default)]
@@ -346,5 +366,19 @@ impl Record {
             .filter(|(_, count)| **count > 0)
             .map(|(status, count)| StatusCount { status, count: *count })
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_this_machine_lacks_is_not_the_targets_fault() {
+        let class = |error: std::io::Error| refused(SocketAddr::from(([127, 0, 0, 1], 1)), &error).0;
+        assert_eq!(class(std::io::Error::from_raw_os_error(TOO_MANY_FILES[0])), Class::Local, "no file is left");
+        assert_eq!(class(ErrorKind::AddrNotAvailable.into()), Class::Local, "no port is left");
+        assert_eq!(class(ErrorKind::ConnectionRefused.into()), Class::Connect, "nobody listens");
+        assert_eq!(class(ErrorKind::TimedOut.into()), Class::Timeout, "nobody answers");
     }
 }

@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
+use crate::abort::{AbortSwitch, ErrorWatch};
 use crate::ceiling;
 use crate::cpu;
 use crate::full::{self, Program};
@@ -34,6 +35,10 @@ pub struct RunContext {
     pub machine: Machine,
     /// Where wall-clock time comes from.
     pub clock: Arc<dyn Clock>,
+    /// The run ends when a larger share of its newest requests fails, 0 to 1.
+    pub max_error_share: Option<f64>,
+    /// Ends the run from outside.
+    pub abort: AbortSwitch,
 }
 
 /// A run that is over.
@@ -169,7 +174,7 @@ pub(crate) async fn drive(
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let threads = setup.threads.map_or_else(|| (cores / 4).max(1), |t| usize::try_from(t).unwrap_or(1));
     let threads = threads.clamp(1, setup.connections);
-    cpu::allow_connections(setup.connections);
+    cpu::allow_connections(setup.connections)?;
     let shared = Arc::new(Shared::new(setup.rate_per_s, threads, setup.steps.len()));
     // Dropping the run (a killed job) stops the threads too.
     let _guard = StopOnDrop(shared.clone());
@@ -193,6 +198,10 @@ pub(crate) async fn drive(
                 None => break,
             },
             () = cancel.cancelled() => break,
+            reason = context.abort.pulled() => {
+                shared.abort(reason);
+                break;
+            }
             _ = tick.tick() => progress(view.look(BenchPhase::Connecting, 0.0)),
         }
     }
@@ -208,16 +217,25 @@ pub(crate) async fn drive(
 
     let work = join(workers);
     tokio::pin!(work);
-    let mut cancelled = false;
+    let mut stopping = false;
+    let mut errors = ErrorWatch::new(context.max_error_share);
     let records = loop {
         tokio::select! {
             records = &mut work => break records?,
-            () = cancel.cancelled(), if !cancelled => {
-                cancelled = true;
+            () = cancel.cancelled(), if !stopping => {
+                stopping = true;
                 shared.stop_now();
+            }
+            reason = context.abort.pulled(), if !stopping => {
+                stopping = true;
+                shared.abort(reason);
             }
             _ = tick.tick() => {
                 let now = Instant::now();
+                if let Some(reason) = errors.look(now, view.seen.0, view.seen.1).filter(|_| !stopping) {
+                    stopping = true;
+                    shared.abort(reason);
+                }
                 if setup.until_steady && shared.settled.get().is_none() && now + NOTICE < times.measure && view.has_settled(now) {
                     times.measure = now + NOTICE;
                     times.end = times.measure + setup.measured;

@@ -70,6 +70,8 @@ pub(crate) struct Times {
 pub(crate) struct Live {
     /// Responses, warm-up included.
     pub(crate) responses: u64,
+    /// Failures among them.
+    pub(crate) failures: u64,
     /// Responses of the measured time.
     pub(crate) requests: u64,
     /// Errors of the measured time.
@@ -84,6 +86,7 @@ impl Live {
     pub(crate) fn new() -> Self {
         Self {
             responses: 0,
+            failures: 0,
             requests: 0,
             errors: 0,
             in_flight: 0,
@@ -105,6 +108,7 @@ impl Live {
     /// Moves everything from `other` to here.
     pub(crate) fn take(&mut self, other: &mut Self) {
         self.responses += std::mem::take(&mut other.responses);
+        self.failures += std::mem::take(&mut other.failures);
         self.requests += std::mem::take(&mut other.requests);
         self.errors += std::mem::take(&mut other.errors);
         if !other.response.is_empty() {

@@ -18,6 +18,8 @@ pub(crate) struct View {
     total_s: f64,
     requests: u64,
     errors: u64,
+    /// All responses and the failures among them, warm-up included.
+    pub(crate) seen: (u64, u64),
     last: Instant,
     scratch: Live,
     pub(crate) seconds: Seconds,
@@ -33,6 +35,7 @@ impl View {
             total_s,
             requests: 0,
             errors: 0,
+            seen: (0, 0),
             last: Instant::now(),
             scratch: Live::new(),
             seconds: Seconds::new(shared.threads),
@@ -54,7 +57,7 @@ impl View {
         let now = Instant::now();
         let since = now.duration_since(std::mem::replace(&mut self.last, now)).as_secs_f64();
         let taken = &mut self.scratch;
-        (taken.responses, taken.requests, taken.errors) = (0, 0, 0);
+        (taken.responses, taken.failures, taken.requests, taken.errors) = (0, 0, 0, 0);
         taken.response.reset();
         taken.lag.reset();
         let mut in_flight = 0;
@@ -67,6 +70,7 @@ impl View {
         if phase == BenchPhase::WarmUp {
             self.warm.add(taken.responses, &taken.response);
         }
+        self.seen = (self.seen.0 + taken.responses, self.seen.1 + taken.failures);
         self.requests += taken.requests;
         self.errors += taken.errors;
         let q = |q: f64| (!taken.response.is_empty()).then(|| ms(taken.response.value_at_quantile(q)));

@@ -7,7 +7,8 @@ use redis::cluster::ClusterClientBuilder;
 use redis::cluster_async::ClusterConnection;
 use redis::{AsyncConnectionConfig, RedisError, TlsCertificates};
 
-use crate::connect::{client, driver_url, explain, primaries, primary, timeout};
+use crate::collector::fields;
+use crate::connect::{client, connect, driver_url, explain, primaries, primary, timeout};
 
 /// Longest time to open a connection, and to wait for an answer on it.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -44,6 +45,25 @@ pub async fn connect_for_load(target: &CacheTarget, password: Option<&Sensitive>
         _ => single(target, first, password).await?,
     };
     opened.map_err(|e| explain(target, first, &e))
+}
+
+/// Clients that are connected to the cache's servers, without the connections that ask.
+///
+/// # Errors
+/// When a server cannot be reached or does not answer.
+pub async fn clients(target: &CacheTarget, password: Option<&Sensitive>) -> Result<f64, ApiError> {
+    let mut all = 0.0;
+    for host in servers(target, password).await? {
+        let mut connection = connect(target, &host, password).await?;
+        let info: String = redis::cmd("INFO")
+            .arg("clients")
+            .query_async(&mut connection)
+            .await
+            .map_err(|e| explain(target, &host, &e))?;
+        let clients = fields(&info).get("connected_clients").and_then(|n| n.parse::<f64>().ok());
+        all += (clients.unwrap_or(1.0) - 1.0).max(0.0);
+    }
+    Ok(all)
 }
 
 async fn single(

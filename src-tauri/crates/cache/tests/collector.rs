@@ -2,14 +2,14 @@
 use std::time::{Duration, Instant};
 
 use perfdeck_cache::CacheCollector;
-use perfdeck_model::{Address, CacheMode, CacheTarget, Collection, Collector, ErrorCode, SecretSource};
+use perfdeck_model::{Address, CacheMode, CacheTarget, Collection, Collector, ErrorCode, SecretSource, Sensitive};
 use perfdeck_testkit::{Redis, RedisCluster, RedisSentinel};
 
 fn value(c: &Collection, id: &str) -> Option<f64> {
     c.values.iter().find(|(s, _)| s.id == id).map(|(_, v)| *v)
 }
 
-fn collector(url: &str) -> CacheCollector {
+fn target(url: &str) -> (CacheTarget, Option<Sensitive>) {
     let (address, password) = Address::parse(url).expect("a URL");
     let mode = match address.params.get("mode").map(String::as_str) {
         Some("cluster") => CacheMode::Cluster,
@@ -17,7 +17,11 @@ fn collector(url: &str) -> CacheCollector {
         _ => CacheMode::Single,
     };
     let sentinel_master = address.params.get("master").cloned();
-    let target = CacheTarget { address, mode, sentinel_master, password: SecretSource::None, default_ttl_s: 60.0 };
+    (CacheTarget { address, mode, sentinel_master, password: SecretSource::None, default_ttl_s: 60.0 }, password)
+}
+
+fn collector(url: &str) -> CacheCollector {
+    let (target, password) = target(url);
     CacheCollector::new(target, password)
 }
 
@@ -145,4 +149,14 @@ async fn a_sentinel_names_the_primary() {
     assert_eq!(value(&seen, "cache.keys"), Some(1.0), "the primary's keys");
     let port = sentinel.primary().port();
     assert_eq!(seen.detail, Some(format!("primary 127.0.0.1:{port}")), "which one it is");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn clients_are_those_of_others() {
+    let server = Redis::start().await.expect("Redis");
+    let (target, password) = target(&server.url());
+    let _one = server.connect().await.expect("a connection");
+    let _two = server.connect().await.expect("a connection");
+    let clients = perfdeck_cache::clients(&target, password.as_ref()).await.expect("answers");
+    assert_eq!(clients, 2.0, "without the one that asks");
 }

@@ -5,8 +5,8 @@ use std::path::Path;
 use perfdeck_engine::plan as plans;
 use perfdeck_engine::{StoredComparison, StoredKnee};
 use perfdeck_model::{
-    ConnectionReport, Environment, EnvironmentSummary, OwnCost, ReportFile, Run, RunSummary, RunningStatement,
-    TargetStatus,
+    ConnectionReport, Environment, EnvironmentSummary, JournalEntry, OwnCost, ReportFile, Run, RunSummary,
+    RunningStatement, TargetStatus,
 };
 use schemars::{JsonSchema, schema_for};
 use serde::Serialize;
@@ -75,6 +75,14 @@ pub(crate) struct Runs {
     pub(crate) runs: Vec<RunSummary>,
 }
 
+/// `perfctl journal`: `perfdeck.journal/1`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Journal {
+    pub(crate) schema: &'static str,
+    /// Newest first.
+    pub(crate) entries: Vec<JournalEntry>,
+}
+
 /// `perfctl report`: `perfdeck.report_file/1`.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Written {
@@ -103,6 +111,7 @@ pub(crate) fn write_schemas(dir: &Path) -> std::io::Result<()> {
         ("activity", schema_for!(Activity)),
         ("comparison", schema_for!(StoredComparison)),
         ("knee", schema_for!(StoredKnee)),
+        ("journal", schema_for!(Journal)),
         ("run", schema_for!(Run)),
         ("runs", schema_for!(Runs)),
         ("report_file", schema_for!(Written)),

@@ -59,6 +59,15 @@ pub(crate) enum Command {
     /// Look at stored runs
     #[command(subcommand)]
     Run(RunCommand),
+    /// Show what was done: load that was sent or refused, environments that were changed or unlocked
+    Journal {
+        /// Of this environment only
+        #[arg(long)]
+        env: Option<String>,
+        /// Entries at most, newest first
+        #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+        limit: u32,
+    },
     /// Serve the UI and the RPC on a loopback port
     Serve(ServeArgs),
     /// Write a self-contained report
@@ -438,6 +447,9 @@ pub(crate) struct BenchDuet {
     /// Seed of the order within pairs
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u32>,
+    /// Run A against itself: what differs is noise, and widens the band of later `bench compare`s of the same work
+    #[arg(long, conflicts_with_all = ["url_b", "hook_a", "hook_b", "b"])]
+    pub(crate) noise: bool,
     /// Rest between two runs
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = duration)]
     pub(crate) rest: Duration,

@@ -88,6 +88,23 @@ pub(crate) async fn http(engine: &Arc<Engine>, args: &BenchHttp, source: &Source
     measure(engine, spec, &args.at, source, PlanFolder::default(), json).await
 }
 
+/// Says where load goes before the first request, when that is not this machine alone.
+pub(crate) async fn announce(
+    engine: &Engine,
+    spec: &BenchSpec,
+    environment_id: Option<&str>,
+    folder: &PlanFolder,
+) -> Result<(), ApiError> {
+    let preview = engine.bench_preview(spec, environment_id, folder).await?;
+    if !preview.loopback && !preview.resolved.is_empty() {
+        output::note(&format!("Load goes to {}", plain(&preview.resolved.join(", "))));
+    }
+    for why in preview.evidence {
+        output::note(&plain(&format!("It looks like production: {why}")));
+    }
+    Ok(())
+}
+
 /// Runs a benchmark, shows its progress and its result.
 pub(crate) async fn measure(
     engine: &Arc<Engine>,
@@ -103,6 +120,7 @@ pub(crate) async fn measure(
     {
         let _: f64 = call(engine, "env.unlock", json!({ "id": id, "confirm": at.confirm })).await?;
     }
+    announce(engine, &spec, environment_id.as_deref(), &folder).await?;
     let request = BenchRequest { spec, environment_id, name: at.name.clone(), confirm: at.confirm.clone() };
     let mut viewer = engine.watch(None).await?;
     let job = engine.bench_start(request, folder).await?;
@@ -120,6 +138,9 @@ pub(crate) async fn measure(
     };
     let run: Run = call(engine, "run.get", json!({ "id": id })).await?;
     show(&run, json)?;
+    if let Some(error) = engine.not_stored(&run.id) {
+        return Err(error.into());
+    }
     Ok(match (run.state, run.valid) {
         // A run that cannot be trusted says nothing about its thresholds.
         (RunState::Completed, true) if run.thresholds.iter().all(|t| t.ok) => FINE,

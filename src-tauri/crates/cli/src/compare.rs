@@ -8,7 +8,7 @@ use perfdeck_model::{ApiError, JobState};
 use serde_json::json;
 
 use crate::args::{BenchDuet, Source};
-use crate::bench::{follow, spec};
+use crate::bench::{announce, follow, spec};
 use crate::output::{self, Done, figures, plain};
 use crate::plans::{self, is_plan};
 use crate::{FAILED, FINE, INCOMPLETE, USAGE, VERDICT, call, environments};
@@ -26,23 +26,30 @@ fn words(command: Option<&String>) -> Option<Vec<String>> {
 
 pub(crate) async fn duet(engine: &Arc<Engine>, args: &BenchDuet, source: &Source, json: bool) -> Done {
     let plan = is_plan(&args.target_a);
-    if args.url_b.is_none() && args.hook_a.is_none() && args.hook_b.is_none() && !(plan && args.a != args.b) {
-        let hint = "Name a second URL, two environments with --a and --b for a plan, or hooks that switch the target";
+    if !args.noise
+        && args.url_b.is_none()
+        && args.hook_a.is_none()
+        && args.hook_b.is_none()
+        && !(plan && args.a != args.b)
+    {
+        let hint =
+            "Name a second URL, two environments with --a and --b for a plan, hooks that switch the target, or --noise";
         return Err(ApiError::bad_request("A duet needs two sides").hint(hint).into());
     }
     let path = Path::new(&args.target_a);
     let folder = if plan { plans::folder(path) } else { PlanFolder::default() };
     let mut sides = Vec::new();
     let target_b = args.url_b.as_ref().unwrap_or(&args.target_a);
-    for (target, name, fallback) in [(&args.target_a, &args.a, "A"), (target_b, &args.b, "B")] {
+    let env_b = if args.noise { &args.a } else { &args.b };
+    for (target, name, fallback) in [(&args.target_a, &args.a, "A"), (target_b, env_b, "B")] {
         let environment = match name {
             Some(name) => environments::resolve(engine, Some(name), source).await?,
             None => None,
         };
         let label = match (&environment, args.url_b.is_some()) {
             (Some(e), _) => e.name.clone(),
-            (None, true) => target.clone(),
-            (None, false) => fallback.to_owned(),
+            (None, two) if two || args.noise => target.clone(),
+            (None, _) => fallback.to_owned(),
         };
         let spec = if is_plan(target) {
             let Some(spec) = plans::spec(Path::new(target), args.load.threads)? else { return Ok(USAGE) };
@@ -50,7 +57,9 @@ pub(crate) async fn duet(engine: &Arc<Engine>, args: &BenchDuet, source: &Source
         } else {
             BenchSpec::Http(spec(target, &args.load)?)
         };
-        sides.push(DuetSide { label, environment_id: environment.map(|e| e.id), spec });
+        let environment_id = environment.map(|e| e.id);
+        announce(engine, &spec, environment_id.as_deref(), &folder).await?;
+        sides.push(DuetSide { label, environment_id, spec });
     }
     let (Some(b), Some(a)) = (sides.pop(), sides.pop()) else {
         return Err(ApiError::internal("A duet has two sides").into());
@@ -63,6 +72,7 @@ pub(crate) async fn duet(engine: &Arc<Engine>, args: &BenchDuet, source: &Source
         rest_s: args.rest.as_secs_f64(),
         name: args.name.clone(),
         confirm: args.confirm.clone(),
+        noise: args.noise,
     };
     let hooks = Hooks { a: words(args.hook_a.as_ref()), b: words(args.hook_b.as_ref()) };
     let mut viewer = engine.watch(None).await?;

@@ -8,7 +8,7 @@ use perfdeck_model::{HttpBenchSpec, JobState, JobStatus, Load};
 use serde_json::json;
 
 use crate::args::{BenchKnee, Source};
-use crate::bench::follow;
+use crate::bench::{announce, follow};
 use crate::output::{self, Done, figures, ms, plain};
 use crate::plans::{self, is_plan};
 use crate::{FAILED, FINE, INCOMPLETE, USAGE, VERDICT, call, environments};
@@ -35,9 +35,11 @@ pub(crate) async fn knee(engine: &Arc<Engine>, args: &BenchKnee, source: &Source
         };
         (BenchSpec::Http(spec), PlanFolder::default())
     };
+    let environment_id = environment.map(|e| e.id);
+    announce(engine, &spec, environment_id.as_deref(), &folder).await?;
     let request = KneeRequest {
         spec,
-        environment_id: environment.map(|e| e.id),
+        environment_id,
         slo: args.slo.clone(),
         max_connections: args.max,
         step_s: args.step.as_secs_f64(),

@@ -10,6 +10,7 @@ mod database;
 mod environments;
 mod files;
 mod handover;
+mod journal;
 mod knee;
 mod monitor;
 mod output;
@@ -211,6 +212,7 @@ async fn with_engine(engine: &Arc<Engine>, cli: &Cli) -> Done {
             bench::show(&run, json)?;
             Ok(FINE)
         }
+        Command::Journal { env, limit } => journal::list(engine, env.as_deref(), *limit, source, json).await,
         Command::Serve(args) => serve::serve(engine, args, json).await,
         Command::Report(args) => reports::report(engine, args, source, json).await,
         Command::Demo => {

@@ -1,29 +1,33 @@
 //! Running benchmarks: guards, the job, live figures, and storing the run with the environment's series during it.
 use std::sync::{Arc, PoisonError};
 
-use perfdeck_bench::RunContext;
-use perfdeck_model::{ApiError, Columns, Environment, ErrorCode, Heatmap, JobStatus, Run, RunSpec, Tag};
+use perfdeck_bench::{AbortSwitch, RunContext};
+use perfdeck_model::{
+    ApiError, Columns, Environment, ErrorCode, Heatmap, JobStatus, JournalKind, Run, RunSpec, RunState, Tag,
+};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 use uuid::Uuid;
 
 use crate::Engine;
-use crate::guards::check_load;
+use crate::guards::Subject;
 use crate::jobs::JobContext;
 use crate::requests::BenchRequest;
 use crate::work::{BenchSpec, PlanFolder, Work};
 
 /// What would happen if a benchmark were started.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
-pub(crate) struct BenchPreview {
+pub struct BenchPreview {
     /// Addresses that the host resolves to.
     pub resolved: Vec<String>,
     /// Whether all of them are this machine.
     pub loopback: bool,
     /// What the environment's guard asks for, if anything.
     pub guard: Option<String>,
-    /// Whether the environment's name must be typed.
-    pub typed_confirmation: bool,
+    /// What must be typed to confirm it, if anything: the environment's name.
+    pub confirm: Option<String>,
+    /// What makes a target look like production that is not called so.
+    pub evidence: Vec<String>,
 }
 
 /// The benchmark that runs.
@@ -35,10 +39,33 @@ pub(crate) struct RunningBench {
     pub spec: RunSpec,
 }
 
-/// One run within a job.
-pub(crate) struct Bench {
+/// A benchmark that the guards allow.
+pub(crate) struct Allowed {
     pub(crate) work: Arc<Work>,
-    pub(crate) context: RunContext,
+    /// With the guards that hold, see [`Subject::guards`].
+    pub(crate) environment: Option<Environment>,
+    /// Addresses that load goes to.
+    pub(crate) resolved: Vec<String>,
+    /// A guard that cannot be kept forbids load.
+    strict: bool,
+}
+
+impl Allowed {
+    /// The same, doing something else of the same kind.
+    pub(crate) fn with(&self, work: Work) -> Self {
+        Self {
+            work: Arc::new(work),
+            environment: self.environment.clone(),
+            resolved: self.resolved.clone(),
+            strict: self.strict,
+        }
+    }
+}
+
+/// One run within a job.
+pub(crate) struct Bench<'a> {
+    pub(crate) what: &'a Allowed,
+    pub(crate) name: String,
     /// Share of the job that is done when it starts.
     pub(crate) from: f64,
     /// Share of the job that it is.
@@ -60,20 +87,41 @@ impl Engine {
         }
     }
 
-    /// Resolves the hosts and asks the guards, without sending anything.
-    pub(crate) async fn bench_preview(&self, request: &BenchRequest) -> Result<BenchPreview, ApiError> {
-        let environment = self.bench_environment(request.environment_id.as_deref()).await?;
-        let work = self.work(&request.spec, environment.as_ref(), &PlanFolder::default()).await?;
+    /// Resolves the hosts and asks the guards, without sending load. A plan finds files in `folder`.
+    ///
+    /// # Errors
+    /// When the plan is refused or a host has no address.
+    pub async fn bench_preview(
+        &self,
+        spec: &BenchSpec,
+        environment_id: Option<&str>,
+        folder: &PlanFolder,
+    ) -> Result<BenchPreview, ApiError> {
+        let environment = self.bench_environment(environment_id).await?;
+        let work = self.work(spec, environment.as_ref(), folder).await?;
         let resolved = work.resolved().await?;
-        let guard = environment
-            .as_ref()
-            .and_then(|e| check_load(e, &work, self.is_unlocked(e)).err())
-            .map(|e| e.hint.as_ref().map_or_else(|| e.message.clone(), |h| format!("{}. {h}", e.message)));
+        let subject = self.subject(&work, environment.as_ref(), &resolved).await?;
+        let words = |e: ApiError| e.hint.as_ref().map_or_else(|| e.message.clone(), |h| format!("{}. {h}", e.message));
         Ok(BenchPreview {
             loopback: is_loopback(&resolved),
             resolved,
-            guard,
-            typed_confirmation: environment.is_some_and(|e| e.guards.typed_confirmation),
+            guard: subject.check(&work).err().map(words),
+            confirm: subject.to_type().map(str::to_owned),
+            evidence: subject.evidence().to_vec(),
+        })
+    }
+
+    /// What load is aimed at, as its guards see it.
+    async fn subject(
+        &self,
+        work: &Work,
+        environment: Option<&Environment>,
+        resolved: &[String],
+    ) -> Result<Subject, ApiError> {
+        let evidence = self.evidence(environment, resolved).await?;
+        Ok(match environment {
+            Some(e) => Subject::new(e, evidence, self.is_unlocked(e)),
+            None => Subject::host(work.host().or_else(|| resolved.first().cloned()).unwrap_or_default(), evidence),
         })
     }
 
@@ -87,31 +135,17 @@ impl Engine {
         folder: PlanFolder,
     ) -> Result<JobStatus, ApiError> {
         let BenchRequest { spec, environment_id, name, confirm } = request;
-        let (work, environment) =
-            self.bench_allowed(&spec, environment_id.as_deref(), confirm.as_deref(), &folder).await?;
+        let what = self.bench_allowed(&spec, environment_id.as_deref(), confirm.as_deref(), &folder).await?;
         self.bench_is_free()?;
-        self.set_running(&work)?;
-        let name = name.map(|n| n.trim().to_owned()).filter(|n| !n.is_empty()).unwrap_or_else(|| work.name());
-        let context = self.run_context(name.clone(), environment.as_ref());
+        self.set_running(&what.work)?;
+        let name = name.map(|n| n.trim().to_owned()).filter(|n| !n.is_empty()).unwrap_or_else(|| what.work.name());
         let engine = self.clone();
-        let environment_id = environment.map(|e| e.id);
-        Ok(self.jobs.spawn("bench", name, environment_id, move |job| async move {
-            let bench = Bench { work: Arc::new(work), context, from: 0.0, share: 1.0, words: String::new() };
+        let environment_id = what.environment.as_ref().map(|e| e.id.clone());
+        Ok(self.jobs.spawn("bench", name.clone(), environment_id, move |job| async move {
+            let bench = Bench { what: &what, name, from: 0.0, share: 1.0, words: String::new() };
             let run = engine.bench_run(bench, &job).await?;
             Ok(Some(run.id))
         }))
-    }
-
-    /// What a new run needs to know besides its plan.
-    pub(crate) fn run_context(&self, name: String, environment: Option<&Environment>) -> RunContext {
-        RunContext {
-            run_id: Uuid::now_v7().to_string(),
-            name,
-            environment_id: environment.map(|e| e.id.clone()),
-            environment_name: environment.map(|e| e.name.clone()),
-            machine: self.machine.clone(),
-            clock: self.clock.clone(),
-        }
     }
 
     /// Keeps what the next benchmark does, for screens that are opened during it.
@@ -127,27 +161,30 @@ impl Engine {
         environment_id: Option<&str>,
         confirm: Option<&str>,
         folder: &PlanFolder,
-    ) -> Result<(Work, Option<Environment>), ApiError> {
+    ) -> Result<Allowed, ApiError> {
         let environment = self.bench_environment(environment_id).await?;
         let work = self.work(spec, environment.as_ref(), folder).await?;
-        self.load_allowed(&work, environment.as_ref(), confirm)?;
-        Ok((work, environment))
+        self.load_allowed(work, environment, confirm).await
     }
 
-    /// Asks the guards of an environment.
-    pub(crate) fn load_allowed(
+    /// Asks the guards of an environment, and journals when they refuse.
+    pub(crate) async fn load_allowed(
         &self,
-        work: &Work,
-        environment: Option<&Environment>,
+        work: Work,
+        mut environment: Option<Environment>,
         confirm: Option<&str>,
-    ) -> Result<(), ApiError> {
-        let Some(e) = environment else { return Ok(()) };
-        check_load(e, work, self.is_unlocked(e))?;
-        if e.guards.typed_confirmation && confirm != Some(e.name.as_str()) {
-            return Err(ApiError::new(ErrorCode::Guarded, format!("Load on '{}' needs its name typed", e.name))
-                .hint("Type the environment's name to confirm; perfctl takes it with --confirm"));
+    ) -> Result<Allowed, ApiError> {
+        let resolved = work.resolved().await?;
+        let subject = self.subject(&work, environment.as_ref(), &resolved).await?;
+        if let Err(refused) = subject.check(&work).and_then(|()| subject.confirmed(confirm)) {
+            let text = format!("{}: {}", work.words(), refused.message);
+            self.noted(JournalKind::LoadRefused, environment.as_ref(), text).await;
+            return Err(refused);
         }
-        Ok(())
+        if let Some(environment) = &mut environment {
+            environment.guards = subject.guards().clone();
+        }
+        Ok(Allowed { work: Arc::new(work), environment, resolved, strict: subject.is_production() })
     }
 
     /// Refuses a benchmark while another one runs.
@@ -158,11 +195,27 @@ impl Engine {
     }
 
     /// Runs a benchmark within a job and stores it with the environment's series during it.
-    pub(crate) async fn bench_run(self: &Arc<Self>, bench: Bench, job: &JobContext) -> Result<Run, ApiError> {
-        let Bench { work, context, from, share, words } = bench;
+    pub(crate) async fn bench_run(self: &Arc<Self>, bench: Bench<'_>, job: &JobContext) -> Result<Run, ApiError> {
+        let Bench { what, name, from, share, words } = bench;
+        let environment = what.environment.as_ref();
+        let context = RunContext {
+            run_id: Uuid::now_v7().to_string(),
+            name,
+            environment_id: environment.map(|e| e.id.clone()),
+            environment_name: environment.map(|e| e.name.clone()),
+            machine: self.machine.clone(),
+            clock: self.clock.clone(),
+            max_error_share: environment.and_then(|e| e.guards.max_error_share),
+            abort: AbortSwitch::default(),
+        };
+        let run_id = context.run_id.clone();
+        let _head_room = match environment {
+            Some(e) => self.head_room(e, what.strict, &context.abort).await?,
+            None => None,
+        };
         // The environment is watched during the run even when no viewer is open, for the series in the report.
-        let monitor = match &context.environment_id {
-            Some(id) => match self.monitor(id).await {
+        let monitor = match environment {
+            Some(e) => match self.monitor(&e.id).await {
                 Ok(monitor) => Some(monitor),
                 Err(error) => {
                     tracing::warn!(%error, "the environment is not watched during the run");
@@ -178,7 +231,16 @@ impl Engine {
             context_job.progress(Some(from + share * done), &step);
             sender.send_replace(Some(live));
         };
-        let finished = work.run(context, progress, job.cancel.clone()).await.map_err(ApiError::from)?;
+        // Before the first request: what cannot be journaled is not sent.
+        let text = format!("{} on {}", what.work.words(), what.resolved.join(", "));
+        self.journal(JournalKind::LoadStarted, environment, text, Some(&run_id)).await?;
+        let finished = match what.work.run(context, progress, job.cancel.clone()).await.map_err(ApiError::from) {
+            Ok(finished) => finished,
+            Err(error) => {
+                self.noted(JournalKind::LoadEnded, environment, format!("without a run: {}", error.message)).await;
+                return Err(error);
+            }
+        };
         let run = finished.run;
         job.progress(Some(from + share), "storing the run");
         let series = match &monitor {
@@ -188,7 +250,10 @@ impl Engine {
             }
             None => None,
         };
-        self.store.put_run(&run, series, Some(finished.seconds)).await?;
+        self.store_run(&run, series, finished.seconds).await;
+        if let Err(error) = self.journal(JournalKind::LoadEnded, environment, ended(&run), Some(&run_id)).await {
+            tracing::error!(%error, "the journal could not be written");
+        }
         self.changed(&[Tag::Runs, Tag::Environments]);
         Ok(run)
     }
@@ -202,6 +267,9 @@ impl Engine {
 
     /// A stored run.
     pub(crate) async fn run(&self, id: &str) -> Result<Run, ApiError> {
+        if let Some(run) = self.unstored_run(id) {
+            return Ok(run);
+        }
         self.store.run(id).await?.ok_or_else(|| ApiError::not_found(format!("There is no run '{id}'")))
     }
 
@@ -229,6 +297,18 @@ impl Engine {
         }
         Ok(some)
     }
+}
+
+/// How a run ended, for the journal.
+fn ended(run: &Run) -> String {
+    let how = match run.state {
+        RunState::Completed => "ran to its end",
+        RunState::Cancelled => "stopped by the user",
+        RunState::Aborted | RunState::Interrupted => "ended early",
+    };
+    let why = if run.state == RunState::Aborted { run.notes.join("; ") } else { String::new() };
+    let colon = if why.is_empty() { "" } else { ": " };
+    format!("{how}{colon}{why}; {} requests, {} failed, in {:.1} s", run.requests, run.errors, run.duration_s)
 }
 
 fn phase(live: &perfdeck_model::BenchLive) -> &'static str {

@@ -3,16 +3,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use perfdeck_bench::compare::{self, Arm, Comparison, Duet, LoopKind, Registration};
-use perfdeck_model::{ApiError, Environment, ErrorCode, JobStatus, Load, Run, RunSpec, Tag};
+use perfdeck_model::{ApiError, ErrorCode, JobStatus, Load, Run, RunSpec, Tag};
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 use ts_rs::TS;
 use uuid::Uuid;
 
 use crate::Engine;
-use crate::benchmarks::Bench;
+use crate::benchmarks::{Allowed, Bench};
 use crate::jobs::JobContext;
-use crate::work::{BenchSpec, PlanFolder, Work};
+use crate::work::{BenchSpec, PlanFolder};
 
 /// Fewest pairs that can ever give a verdict: with five the exact test's smallest p is 0.0625.
 const MIN_PAIRS: u32 = 6;
@@ -54,10 +54,31 @@ pub struct DuetRequest {
     /// The environments' name, typed, where a guard asks for it.
     #[serde(default)]
     pub confirm: Option<String>,
+    /// Both sides are the same: what differs is noise, and is kept for single pairs of runs.
+    #[serde(default)]
+    pub noise: bool,
 }
 
 fn default_rest() -> f64 {
     1.0
+}
+
+impl DuetRequest {
+    /// Its name when it was given none.
+    fn title(&self) -> String {
+        if self.noise {
+            format!("Noise of {}", self.b.label)
+        } else {
+            format!("{} against {}", self.b.label, self.a.label)
+        }
+    }
+}
+
+/// Whether both sides of a duet do the same on the same target.
+fn is_one(request: &DuetRequest, hooks: &Hooks) -> bool {
+    let (a, b) = (&request.a, &request.b);
+    let same = serde_json::to_value(&a.spec).ok() == serde_json::to_value(&b.spec).ok();
+    same && a.environment_id == b.environment_id && hooks.a.is_none() && hooks.b.is_none()
 }
 
 /// Programs that switch one target between its two states, each with its arguments. Only `perfctl` takes them: a
@@ -91,7 +112,7 @@ pub struct StoredComparison {
 }
 
 /// What must be equal for two runs to be comparable, in words as they are shown when it is not.
-fn fingerprint(run: &Run) -> compare::Fingerprint {
+pub(crate) fn fingerprint(run: &Run) -> compare::Fingerprint {
     let spec = &run.spec;
     let load = match spec.load() {
         Load::Closed => "closed loop".to_owned(),
@@ -131,7 +152,8 @@ impl Engine {
             return Err(ApiError::bad_request("A run cannot be compared with itself").hint("Choose two different runs"));
         }
         let gate = compare::check(&fingerprint(&a), &fingerprint(&b), &[].into());
-        let comparison = compare::runs(&a, &b, gate.forbidding());
+        let noise = self.noise_of(&b).await?;
+        let comparison = compare::runs(&a, &b, &noise, gate.forbidding());
         Ok(StoredComparison {
             id: format!("{}:{}", a.id, b.id),
             name: format!("{} against {}", b.name, a.name),
@@ -166,13 +188,15 @@ impl Engine {
         let mut sides = Vec::new();
         for side in [&request.a, &request.b] {
             let id = side.environment_id.as_deref();
-            let (work, environment) = self.bench_allowed(&side.spec, id, request.confirm.as_deref(), &folder).await?;
-            sides.push((Arc::new(work), environment));
+            sides.push(self.bench_allowed(&side.spec, id, request.confirm.as_deref(), &folder).await?);
         }
         self.bench_is_free()?;
-        let sides: [(Arc<Work>, Option<Environment>); 2] =
-            sides.try_into().map_err(|_| ApiError::internal("A duet has two sides"))?;
-        let load = if matches!(sides[0].0.load(), Load::Closed) { LoopKind::Closed } else { LoopKind::Open };
+        let sides: [Allowed; 2] = sides.try_into().map_err(|_| ApiError::internal("A duet has two sides"))?;
+        if request.noise && !is_one(&request, &hooks) {
+            return Err(ApiError::bad_request("noise: Both sides must be the same, without hooks")
+                .hint("Noise is what differs between runs when nothing was changed"));
+        }
+        let load = if matches!(sides[0].work.load(), Load::Closed) { LoopKind::Closed } else { LoopKind::Open };
         let seed = request.seed.unwrap_or_else(|| Uuid::new_v4().as_fields().0);
         let mut registration = Registration::new(load, request.pairs, seed);
         // Whether a run is valid does not depend on which side is better, so a disturbed pair may run again.
@@ -185,9 +209,9 @@ impl Engine {
             .as_deref()
             .map(str::trim)
             .filter(|n| !n.is_empty())
-            .map_or_else(|| format!("{} against {}", request.b.label, request.a.label), str::to_owned);
-        self.set_running(&sides[1].0)?;
-        let environment_id = sides[1].1.as_ref().or(sides[0].1.as_ref()).map(|e| e.id.clone());
+            .map_or_else(|| request.title(), str::to_owned);
+        self.set_running(&sides[1].work)?;
+        let environment_id = sides[1].environment.as_ref().or(sides[0].environment.as_ref()).map(|e| e.id.clone());
         let engine = self.clone();
         Ok(self.jobs.spawn("bench", name.clone(), environment_id.clone(), move |job| async move {
             let (duet, names) = engine.run_duet(&request, &sides, &hooks, Duet::new(registration), &name, &job).await?;
@@ -211,7 +235,7 @@ impl Engine {
     async fn run_duet(
         self: &Arc<Self>,
         request: &DuetRequest,
-        sides: &[(Arc<Work>, Option<Environment>); 2],
+        sides: &[Allowed; 2],
         hooks: &Hooks,
         mut duet: Duet,
         name: &str,
@@ -219,7 +243,7 @@ impl Engine {
     ) -> Result<(Duet, Vec<(String, String)>), ApiError> {
         let mut names = Vec::new();
         let mut fingerprints: [Option<compare::Fingerprint>; 2] = [None, None];
-        let pairs = f64::from(request.pairs);
+        let (pairs, mut last) = (f64::from(request.pairs), None);
         while let Some(step) = duet.next() {
             let (at, letter, hook) = match step.arm {
                 Arm::A => (0, "A", &hooks.a),
@@ -232,9 +256,8 @@ impl Engine {
             if let Some(hook) = hook {
                 run_hook(hook, &job.cancel).await?;
             }
-            let (work, environment) = &sides[at];
-            let context = self.run_context(format!("pair {number} {letter}, {name}"), environment.as_ref());
-            let bench = Bench { work: work.clone(), context, from: done, share: 0.5 / pairs, words };
+            let name = format!("pair {number} {letter}, {name}");
+            let bench = Bench { what: &sides[at], name, from: done, share: 0.5 / pairs, words };
             let run = self.bench_run(bench, job).await?;
             names.push((run.id.clone(), format!("{letter} of pair {number}")));
             if job.cancel.is_cancelled() {
@@ -245,11 +268,15 @@ impl Engine {
             }
             fingerprints[at] = Some(fingerprint(&run));
             duet.record(step.arm, compare::figures(&run)).map_err(|e| ApiError::internal(e.to_string()))?;
+            last = Some(run);
             let rest = tokio::time::sleep(Duration::from_secs_f64(request.rest_s));
             tokio::select! { () = rest => {}, () = job.cancel.cancelled() => {} }
         }
         if let [Some(a), Some(b)] = &fingerprints {
             duet.set_differences(compare::check(a, b, &[].into()).forbidding());
+        }
+        if let Some(run) = last.filter(|_| request.noise) {
+            self.keep_noise(&duet, &run).await?;
         }
         Ok((duet, names))
     }

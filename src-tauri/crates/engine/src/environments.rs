@@ -296,6 +296,12 @@ pub fn parse_dotenv(text: &str) -> Vec<(String, String)> {
         .collect()
 }
 
+/// What an environment is, in one line for the journal.
+pub(crate) fn summary(environment: &Environment) -> String {
+    let targets: Vec<String> = addresses(&environment.targets).into_iter().map(|(_, address)| address).collect();
+    format!("{}: {}", environment.kind.as_str(), targets.join(", "))
+}
+
 impl Engine {
     /// All environments, the demo first.
     pub(crate) async fn environment_list(&self) -> Result<Vec<EnvironmentSummary>, ApiError> {

@@ -1,9 +1,9 @@
-//! What environments refuse: load beyond their cap, writes while they are read-only. Unlocking is for a time, for this
-//! process, and ends with it.
+//! What environments refuse: load beyond their cap, writes while they are read-only; what looks like production is
+//! guarded like it. Unlocking is for a time, for this process, and ends with it.
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use perfdeck_model::{ApiError, Environment, ErrorCode, Kind, Load};
+use perfdeck_model::{ApiError, Environment, ErrorCode, Guards, Kind, Load};
 
 use crate::Engine;
 use crate::work::Work;
@@ -15,27 +15,118 @@ pub(crate) const UNLOCK_MS: f64 = 15.0 * 60_000.0;
 #[derive(Debug, Default)]
 pub(crate) struct Unlocks(Mutex<HashMap<String, f64>>);
 
-/// What the guards of an environment say about a benchmark.
-pub(crate) fn check_load(environment: &Environment, work: &Work, unlocked: bool) -> Result<(), ApiError> {
-    let name = &environment.name;
-    let refuse = |message: String, hint: &str| Err(ApiError::new(ErrorCode::Guarded, message).hint(hint));
-    let cap = environment.guards.max_rate_per_s;
-    if let Some(what) = work.writes().filter(|_| environment.guards.read_only && !unlocked) {
-        return refuse(
-            format!("'{name}' is read-only: {what} can change it"),
-            "Unlock the environment for 15 minutes first; perfctl does it with --unlock",
-        );
+/// What load is aimed at, as its guards see it.
+pub(crate) struct Subject {
+    /// The environment's name, or the host where there is no environment; what is typed to confirm.
+    name: String,
+    guards: Guards,
+    /// It is production by its kind.
+    production: bool,
+    /// It looks like production, and why.
+    evidence: Vec<String>,
+    unlocked: bool,
+}
+
+impl Subject {
+    pub(crate) fn new(environment: &Environment, evidence: Vec<String>, unlocked: bool) -> Self {
+        let production = environment.kind == Kind::Production;
+        let guards = if evidence.is_empty() { environment.guards.clone() } else { as_production(&environment.guards) };
+        Self { name: environment.name.clone(), guards, production, evidence, unlocked }
     }
-    match (work.load(), cap) {
-        (Load::Rate { rate_per_s }, Some(cap)) if rate_per_s > cap => refuse(
-            format!("{rate_per_s} requests/s is over the cap of {cap} requests/s of '{name}'"),
-            "Lower the rate, or raise the cap in the environment's guards",
-        ),
-        (Load::Closed, _) if environment.kind == Kind::Production => refuse(
-            format!("'{name}' is production: a benchmark there needs an explicit rate"),
-            "Choose a constant rate instead of a closed loop",
-        ),
-        _ => Ok(()),
+
+    /// A host that belongs to no environment.
+    pub(crate) fn host(name: String, evidence: Vec<String>) -> Self {
+        let free = Guards::for_kind(Kind::Development);
+        let guards = if evidence.is_empty() { free } else { as_production(&free) };
+        Self { name, guards, production: false, evidence, unlocked: true }
+    }
+
+    /// The guards that hold: those of the environment, raised where it looks like production.
+    pub(crate) fn guards(&self) -> &Guards {
+        &self.guards
+    }
+
+    /// Whether a guard that cannot be kept forbids load.
+    pub(crate) fn is_production(&self) -> bool {
+        self.production || !self.evidence.is_empty()
+    }
+
+    /// Why it looks like production.
+    pub(crate) fn evidence(&self) -> &[String] {
+        &self.evidence
+    }
+
+    /// What must be typed to send load, if anything.
+    pub(crate) fn to_type(&self) -> Option<&str> {
+        self.guards.typed_confirmation.then_some(self.name.as_str())
+    }
+
+    fn what(&self) -> String {
+        let name = &self.name;
+        if self.evidence.is_empty() {
+            format!("'{name}'{}", if self.production { " is production" } else { "" })
+        } else {
+            format!("'{name}' looks like production ({})", self.evidence.join(", "))
+        }
+    }
+
+    /// Whether load may be sent, but for what must be typed.
+    pub(crate) fn check(&self, work: &Work) -> Result<(), ApiError> {
+        let refuse = |message: String, hint: &str| {
+            let otherwise = if self.evidence.is_empty() {
+                ""
+            } else {
+                "; if it is not production, say so in the environment's guards"
+            };
+            Err(ApiError::new(ErrorCode::Guarded, message).hint(format!("{hint}{otherwise}")))
+        };
+        if let Some(what) = work.writes().filter(|_| self.guards.read_only && !self.unlocked) {
+            return refuse(
+                format!("'{}' is read-only: {what} can change it", self.name),
+                "Unlock the environment for 15 minutes first; perfctl does it with --unlock",
+            );
+        }
+        match (work.load(), self.guards.max_rate_per_s) {
+            (Load::Rate { rate_per_s }, Some(cap)) if rate_per_s > cap => {
+                let whose =
+                    if self.evidence.is_empty() { format!("of '{}'", self.name) } else { format!(": {}", self.what()) };
+                let space = if self.evidence.is_empty() { " " } else { "" };
+                refuse(
+                    format!("{rate_per_s} requests/s is over the cap of {cap} requests/s{space}{whose}"),
+                    "Lower the rate, or raise the cap in the environment's guards",
+                )
+            }
+            (Load::Closed, _) if self.is_production() => refuse(
+                format!("{}: a benchmark there needs an explicit rate", self.what()),
+                "Choose a constant rate instead of a closed loop",
+            ),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether what must be typed was typed.
+    pub(crate) fn confirmed(&self, typed: Option<&str>) -> Result<(), ApiError> {
+        match self.to_type() {
+            Some(name) if typed != Some(name) => {
+                let why =
+                    if self.evidence.is_empty() { String::new() } else { format!(": {}", self.evidence.join(", ")) };
+                Err(ApiError::new(ErrorCode::Guarded, format!("Load on '{name}' needs its name typed{why}"))
+                    .hint("Type the name to confirm; perfctl takes it with --confirm"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Guards at least as strict as those of production; a cap of its own is kept.
+fn as_production(own: &Guards) -> Guards {
+    let production = Guards::for_kind(Kind::Production);
+    Guards {
+        typed_confirmation: true,
+        max_rate_per_s: own.max_rate_per_s.or(production.max_rate_per_s),
+        max_error_share: own.max_error_share.or(production.max_error_share),
+        min_free_connections: own.min_free_connections.or(production.min_free_connections),
+        ..own.clone()
     }
 }
 
@@ -80,7 +171,7 @@ impl Engine {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use perfdeck_model::{Guards, Method, PoolSettings, Targets};
+    use perfdeck_model::{Method, PoolSettings, Targets};
 
     fn environment(kind: Kind) -> Environment {
         Environment {
@@ -106,24 +197,55 @@ mod tests {
         request(Method::Get, load)
     }
 
+    fn check(e: &Environment, work: &Work, unlocked: bool) -> Result<(), ApiError> {
+        Subject::new(e, Vec::new(), unlocked).check(work)
+    }
+
     #[test]
     fn production_needs_a_rate_within_its_cap() {
         let e = environment(Kind::Production);
-        assert!(check_load(&e, &spec(Load::Closed), true).is_err(), "a closed loop has no rate");
-        assert!(check_load(&e, &spec(Load::Rate { rate_per_s: 1e5 }), true).is_err(), "a rate over the cap is refused");
-        assert!(check_load(&e, &spec(Load::Rate { rate_per_s: 10.0 }), true).is_ok(), "a rate under the cap is not");
-        assert!(check_load(&environment(Kind::Development), &spec(Load::Closed), true).is_ok(), "development is free");
+        assert!(check(&e, &spec(Load::Closed), true).is_err(), "a closed loop has no rate");
+        assert!(check(&e, &spec(Load::Rate { rate_per_s: 1e5 }), true).is_err(), "a rate over the cap is refused");
+        assert!(check(&e, &spec(Load::Rate { rate_per_s: 10.0 }), true).is_ok(), "a rate under the cap is not");
+        assert!(check(&environment(Kind::Development), &spec(Load::Closed), true).is_ok(), "development is free");
     }
 
     #[test]
     fn a_read_only_environment_takes_no_writes_until_it_is_unlocked() {
         let e = environment(Kind::Production);
         let post = request(Method::Post, Load::Rate { rate_per_s: 10.0 });
-        let refused = check_load(&e, &post, false).expect_err("POST can change it");
+        let refused = check(&e, &post, false).expect_err("POST can change it");
         assert_eq!(refused.code, ErrorCode::Guarded, "a guard refused it");
         assert!(refused.message.contains("read-only") && refused.hint.is_some(), "it says why and what to do");
-        assert!(check_load(&e, &post, true).is_ok(), "unlocked, it may");
-        assert!(check_load(&e, &spec(Load::Rate { rate_per_s: 10.0 }), false).is_ok(), "GET only reads");
+        assert!(check(&e, &post, true).is_ok(), "unlocked, it may");
+        assert!(check(&e, &spec(Load::Rate { rate_per_s: 10.0 }), false).is_ok(), "GET only reads");
+    }
+
+    #[test]
+    fn what_looks_like_production_is_guarded_like_it() {
+        let why = || vec!["its database holds 120 GiB".to_owned()];
+        let subject = Subject::new(&environment(Kind::Development), why(), true);
+        let refused = subject.check(&spec(Load::Closed)).expect_err("it has no rate");
+        assert_eq!(
+            refused.message,
+            "'clinic' looks like production (its database holds 120 GiB): a benchmark there needs an explicit rate"
+        );
+        assert!(refused.hint.is_some_and(|h| h.contains("if it is not production, say so")), "there is a way out");
+        let over = subject.check(&spec(Load::Rate { rate_per_s: 101.0 })).expect_err("production's cap is 100");
+        assert!(over.message.contains("over the cap of 100 requests/s: 'clinic' looks like"), "{}", over.message);
+        assert!(subject.check(&spec(Load::Rate { rate_per_s: 100.0 })).is_ok(), "within the cap it may");
+        let typed = subject.confirmed(None).expect_err("once its name is typed");
+        assert_eq!(typed.message, "Load on 'clinic' needs its name typed: its database holds 120 GiB");
+        assert!(subject.confirmed(Some("clinic")).is_ok(), "so it may");
+        assert_eq!(subject.guards().max_error_share, Some(0.05), "and ends when it does harm");
+
+        let mut own = environment(Kind::Staging);
+        own.guards.max_rate_per_s = Some(700.0);
+        let subject = Subject::new(&own, why(), true);
+        assert!(subject.check(&spec(Load::Rate { rate_per_s: 700.0 })).is_ok(), "a cap of its own is kept");
+        let host = Subject::host("example.org".into(), vec!["192.0.2.1 is a public address".into()]);
+        assert_eq!(host.to_type(), Some("example.org"), "a host without an environment is typed itself");
+        assert!(Subject::host("127.0.0.1".into(), Vec::new()).check(&spec(Load::Closed)).is_ok(), "loopback is free");
     }
 
     #[tokio::test]

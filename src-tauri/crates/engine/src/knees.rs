@@ -6,15 +6,15 @@ use perfdeck_bench::compare;
 use perfdeck_bench::compare::figures::BenchMetric;
 use perfdeck_bench::compare::knee::{Knee, KneePlan, KneeSearch, Slo, StepFigures};
 use perfdeck_bench::plan::{Clock, Metric, Threshold};
-use perfdeck_model::{ApiError, Columns, Environment, ErrorCode, JobStatus, Run, Tag};
+use perfdeck_model::{ApiError, Columns, ErrorCode, JobStatus, Run, Tag};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 use uuid::Uuid;
 
 use crate::Engine;
-use crate::benchmarks::Bench;
+use crate::benchmarks::{Allowed, Bench};
 use crate::jobs::JobContext;
-use crate::work::{BenchSpec, PlanFolder, Work};
+use crate::work::{BenchSpec, PlanFolder};
 
 /// What to search.
 #[derive(Debug, Clone, Serialize, Deserialize, TS)]
@@ -141,11 +141,8 @@ impl Engine {
                 )));
             }
         }
-        self.load_allowed(
-            &work.at(request.max_connections, request.step_s),
-            environment.as_ref(),
-            request.confirm.as_deref(),
-        )?;
+        let most = work.at(request.max_connections, request.step_s);
+        let what = self.load_allowed(most, environment, request.confirm.as_deref()).await?;
         self.bench_is_free()?;
         let plan = KneePlan {
             max: request.max_connections,
@@ -155,11 +152,11 @@ impl Engine {
         };
         let name = work.spec()?.request();
         self.set_running(&work)?;
-        let environment_id = environment.as_ref().map(|e| e.id.clone());
+        let environment_id = what.environment.as_ref().map(|e| e.id.clone());
         let (engine, title) = (self.clone(), format!("Knee of {name} at {}", request.slo));
         Ok(self.jobs.spawn("bench", title, environment_id.clone(), move |job| async move {
             let mut search = KneeSearch::new(plan);
-            engine.run_knee(&mut search, &work, &slo, environment.as_ref(), &job).await?;
+            engine.run_knee(&mut search, &what, &slo, &job).await?;
             let stored = StoredKnee {
                 id: Uuid::now_v7().to_string(),
                 name,
@@ -177,24 +174,23 @@ impl Engine {
     async fn run_knee(
         self: &Arc<Self>,
         search: &mut KneeSearch,
-        work: &Work,
+        what: &Allowed,
         slo: &Slo,
-        environment: Option<&Environment>,
         job: &JobContext,
     ) -> Result<(), ApiError> {
         let mut done = 0.0_f64;
         while let Some(next) = search.next() {
             let words = format!("{} connections", next.concurrency);
-            let context = self.run_context(format!("knee, {words}"), environment);
-            let work = Arc::new(work.at(next.concurrency, next.duration_s));
+            let what = what.with(what.work.at(next.concurrency, next.duration_s));
             // How many steps it takes is not known; each one does a sixth of what is left.
             let share = (1.0 - done) / 6.0;
-            let run = self.bench_run(Bench { work, context, from: done, share, words }, job).await?;
+            let name = format!("knee, {words}");
+            let run = self.bench_run(Bench { what: &what, name, from: done, share, words }, job).await?;
             done += share;
             if job.cancel.is_cancelled() {
                 return Err(ApiError::new(ErrorCode::Cancelled, "The search was stopped; its finished runs are kept"));
             }
-            let columns = match environment {
+            let columns = match &what.environment {
                 Some(_) => Some(self.run_series(&run.id, None).await?),
                 None => None,
             };

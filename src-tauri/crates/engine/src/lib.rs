@@ -10,11 +10,15 @@ mod bindings;
 mod comparisons;
 pub mod demo;
 mod environments;
+mod evidence;
 mod guards;
 mod handover;
+mod headroom;
 mod insights;
 mod jobs;
+mod journal;
 mod knees;
+mod noise;
 mod registry;
 mod reports;
 mod requests;
@@ -22,6 +26,7 @@ mod secrets;
 mod sessions;
 mod store;
 mod targets;
+mod unstored;
 mod viewer;
 mod work;
 
@@ -53,6 +58,7 @@ pub mod compare {
     pub use perfdeck_bench::compare::{Comparison, MetricComparison, Verdict};
 }
 
+pub use benchmarks::BenchPreview;
 pub use comparisons::{DuetRequest, DuetSide, Hooks, StoredComparison};
 pub use environments::{draft_from_variables, parse_dotenv};
 pub use handover::export_plan;
@@ -92,6 +98,9 @@ pub struct Engine {
     pub(crate) tags: broadcast::Sender<Tag>,
     pub(crate) machine: Machine,
     pub(crate) unlocks: guards::Unlocks,
+    /// Runs that wait for the store. Held for a moment, never across a wait.
+    pub(crate) unstored: std::sync::Mutex<Vec<unstored::Unstored>>,
+    pub(crate) asked: evidence::Asked,
     pub(crate) stopped: CancellationToken,
     demo: Mutex<Option<Arc<demo::Demo>>>,
     dropped: AtomicU64,
@@ -136,6 +145,8 @@ impl Engine {
             tags: broadcast::channel(64).0,
             machine: perfdeck_monitor::machine(env!("CARGO_PKG_VERSION")),
             unlocks: guards::Unlocks::default(),
+            unstored: std::sync::Mutex::default(),
+            asked: evidence::Asked::default(),
             stopped: CancellationToken::new(),
             demo: Mutex::new(None),
             dropped: AtomicU64::new(0),
@@ -174,6 +185,7 @@ impl Engine {
     pub async fn shutdown(&self) {
         self.jobs.cancel_all();
         self.sessions.stop_all().await;
+        self.store_waiting().await;
         self.stopped.cancel();
         if let Some(demo) = self.demo.lock().await.take() {
             demo.shutdown().await;
@@ -282,6 +294,7 @@ async fn housekeeping(engine: std::sync::Weak<Engine>, stopped: CancellationToke
             }
             version = now;
         }
+        engine.store_waiting().await;
         let now = engine.clock.now_ms();
         if now - pruned_ms > 600_000.0 {
             pruned_ms = now;

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 use perfdeck_model::{
     Access, Address, ApiError, Columns, CommandInfo, ConnectionReport, DEMO_ENVIRONMENT_ID, Environment,
-    EnvironmentDraft, EnvironmentSummary, ErrorCode, Finding, FoundService, Frame, Guards, Heatmap, JobStatus, Kind,
-    MetricInfo, PoolSettings, ReportFile, ReportRequest, Run, RunSummary, RunningStatement, SeriesInfo, Tag,
-    TargetRole, TargetStatus,
+    EnvironmentDraft, EnvironmentSummary, ErrorCode, Finding, FoundService, Frame, Guards, Heatmap, JobStatus,
+    JournalEntry, JournalKind, Kind, MetricInfo, PoolSettings, ReportFile, ReportRequest, Run, RunSummary,
+    RunningStatement, SeriesInfo, Tag, TargetRole, TargetStatus,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -23,8 +23,8 @@ use crate::knees::{KneeRequest, StoredKnee};
 use crate::plans::{ImportedPlan, PlanCheck, PlanImport, PlanSave, SavedPlan};
 use crate::requests::{
     AddressInfo, AppInfo, BenchRequest, ByEnvironment, ById, ByKind, ComparePair, Deleted, Dotenv, Empty, EnvCreate,
-    EnvDuplicate, EnvUnlock, EnvUpdate, HistoryRequest, KindDefaults, Passphrase, ReportContent, RunHeatmap, RunList,
-    RunRename, RunSeries, TestDraft, Text,
+    EnvDuplicate, EnvUnlock, EnvUpdate, HistoryRequest, JournalList, KindDefaults, Passphrase, ReportContent,
+    RunHeatmap, RunList, RunRename, RunSeries, TestDraft, Text,
 };
 use crate::secrets::SecretsStatus;
 use crate::store::UNDO_MS;
@@ -186,7 +186,11 @@ commands! {
     Read Json "comparison.list" (RunList) -> Vec<StoredComparison>, changes [] => comparison_list;
     Read Json "comparison.get" (ById) -> StoredComparison, changes [] => comparison_get;
     Write Json "comparison.delete" (ById) -> bool, changes [Runs] => comparison_delete;
+    Write Json "comparison.restore" (ById) -> bool, changes [Runs] => comparison_restore;
     Target Json "knee.start" (KneeRequest) -> JobStatus, changes [Jobs] => knee_start;
+    Read Json "knee.list" (RunList) -> Vec<StoredKnee>, changes [] => knee_list;
+    Write Json "knee.delete" (ById) -> bool, changes [Runs] => knee_delete;
+    Write Json "knee.restore" (ById) -> bool, changes [Runs] => knee_restore;
     Read Json "knee.get" (ById) -> StoredKnee, changes [] => knee_get;
     Read Json "run.list" (RunList) -> Vec<RunSummary>, changes [] => run_list;
     Read Json "run.get" (ById) -> Run, changes [] => run_get;
@@ -208,6 +212,7 @@ commands! {
     Write Json "report.create" (ReportRequest) -> JobStatus, changes [Jobs] => report_create;
     Read Json "report.list" (Empty) -> Vec<ReportFile>, changes [] => report_list;
     Read Json "report.get" (ById) -> ReportContent, changes [] => report_get;
+    Read Json "journal.list" (JournalList) -> Vec<JournalEntry>, changes [] => journal_list;
     Read Json "job.list" (Empty) -> Vec<JobStatus>, changes [] => job_list;
     Read Json "job.get" (ById) -> JobStatus, changes [] => job_get;
     Write Json "job.cancel" (ById) -> bool, changes [] => job_cancel;
@@ -300,7 +305,9 @@ async fn env_defaults(_: E, request: ByKind) -> Result<KindDefaults> {
 }
 
 async fn env_create(engine: E, request: EnvCreate) -> Result<Environment> {
-    engine.save_environment(&request.draft, None).await
+    let made = engine.save_environment(&request.draft, None).await?;
+    engine.noted(JournalKind::Created, Some(&made), environments::summary(&made)).await;
+    Ok(made)
 }
 
 fn not_demo(id: &str) -> Result<()> {
@@ -314,12 +321,16 @@ fn not_demo(id: &str) -> Result<()> {
 async fn env_update(engine: E, request: EnvUpdate) -> Result<Environment> {
     not_demo(&request.id)?;
     let old = engine.environment(&request.id).await?;
-    engine.save_environment(&request.draft, Some(&old)).await
+    let new = engine.save_environment(&request.draft, Some(&old)).await?;
+    engine.noted(JournalKind::Changed, Some(&new), environments::summary(&new)).await;
+    Ok(new)
 }
 
 async fn env_duplicate(engine: E, request: EnvDuplicate) -> Result<Environment> {
     not_demo(&request.id)?;
-    engine.duplicate_environment(&request.id, request.name).await
+    let made = engine.duplicate_environment(&request.id, request.name).await?;
+    engine.noted(JournalKind::Created, Some(&made), environments::summary(&made)).await;
+    Ok(made)
 }
 
 async fn env_delete(engine: E, request: ById) -> Result<Deleted> {
@@ -328,25 +339,31 @@ async fn env_delete(engine: E, request: ById) -> Result<Deleted> {
     let now = engine.clock.now_ms();
     engine.store.delete_environment(&environment.id, now).await?;
     engine.sessions.stop(&environment.id).await;
+    engine.noted(JournalKind::Deleted, Some(&environment), "it can be restored for a week".to_owned()).await;
     Ok(Deleted { id: environment.id, undo_until_ms: now + UNDO_MS })
 }
 
 async fn env_restore(engine: E, request: ById) -> Result<Environment> {
-    engine
-        .store
-        .restore_environment(&request.id)
-        .await?
-        .ok_or_else(|| ApiError::not_found("This environment can no longer be restored"))
+    let found = engine.store.restore_environment(&request.id).await?;
+    let environment = found.ok_or_else(|| ApiError::not_found("This environment can no longer be restored"))?;
+    engine.noted(JournalKind::Restored, Some(&environment), environments::summary(&environment)).await;
+    Ok(environment)
 }
 
 async fn env_unlock(engine: E, request: EnvUnlock) -> Result<f64> {
     let environment = engine.environment(&request.id).await?;
-    engine.unlock(&environment, request.confirm.as_deref())
+    let until = engine.unlock(&environment, request.confirm.as_deref())?;
+    engine.noted(JournalKind::Unlocked, Some(&environment), "changes are allowed for 15 minutes".to_owned()).await;
+    Ok(until)
 }
 
 async fn env_lock(engine: E, request: ById) -> Result<bool> {
     let environment = engine.environment(&request.id).await?;
-    Ok(engine.lock(&environment.id))
+    let was = engine.lock(&environment.id);
+    if was {
+        engine.noted(JournalKind::Locked, Some(&environment), "changes are refused again".to_owned()).await;
+    }
+    Ok(was)
 }
 
 async fn env_test(engine: E, request: ById) -> Result<Vec<ConnectionReport>> {
@@ -445,7 +462,7 @@ async fn db_activity(engine: E, request: ByEnvironment) -> Result<Vec<RunningSta
 }
 
 async fn bench_preview(engine: E, request: BenchRequest) -> Result<BenchPreview> {
-    engine.bench_preview(&request).await
+    engine.bench_preview(&request.spec, request.environment_id.as_deref(), &PlanFolder::default()).await
 }
 
 async fn bench_start(engine: E, request: BenchRequest) -> Result<JobStatus> {
@@ -481,11 +498,31 @@ async fn comparison_get(engine: E, request: ById) -> Result<StoredComparison> {
 }
 
 async fn comparison_delete(engine: E, request: ById) -> Result<bool> {
-    engine.store.delete_comparison(&request.id).await
+    engine.store.set_comparison_deleted(&request.id, Some(engine.clock.now_ms())).await
+}
+
+async fn comparison_restore(engine: E, request: ById) -> Result<bool> {
+    engine.store.set_comparison_deleted(&request.id, None).await
 }
 
 async fn knee_start(engine: E, request: KneeRequest) -> Result<JobStatus> {
     engine.knee_start(request, PlanFolder::default()).await
+}
+
+async fn knee_list(engine: E, request: RunList) -> Result<Vec<StoredKnee>> {
+    let id = match request.environment_id {
+        Some(id) => Some(engine.environment(&id).await?.id),
+        None => None,
+    };
+    engine.store.knees(id.as_deref()).await
+}
+
+async fn knee_delete(engine: E, request: ById) -> Result<bool> {
+    engine.store.set_knee_deleted(&request.id, Some(engine.clock.now_ms())).await
+}
+
+async fn knee_restore(engine: E, request: ById) -> Result<bool> {
+    engine.store.set_knee_deleted(&request.id, None).await
 }
 
 async fn knee_get(engine: E, request: ById) -> Result<StoredKnee> {
@@ -597,6 +634,14 @@ async fn report_get(engine: E, request: ById) -> Result<ReportContent> {
             .hint("It was moved or deleted; export it again")
     })?;
     Ok(ReportContent { file, html })
+}
+
+async fn journal_list(engine: E, request: JournalList) -> Result<Vec<JournalEntry>> {
+    let id = match request.environment_id {
+        Some(id) => Some(engine.environment(&id).await?.id),
+        None => None,
+    };
+    engine.store.journal(id.as_deref(), request.limit.unwrap_or(200).clamp(1, 10_000)).await
 }
 
 async fn job_list(engine: E, _: Empty) -> Result<Vec<JobStatus>> {

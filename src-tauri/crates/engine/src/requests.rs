@@ -189,6 +189,17 @@ pub(crate) struct RunList {
     pub environment_id: Option<String>,
 }
 
+/// Lists the journal, newest first.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, TS)]
+pub(crate) struct JournalList {
+    /// Of this environment only.
+    #[serde(default)]
+    pub environment_id: Option<String>,
+    /// Entries at most, 1 to 10 000; 200 when absent.
+    #[serde(default)]
+    pub limit: Option<u32>,
+}
+
 /// Names two runs.
 #[derive(Debug, Clone, Serialize, Deserialize, TS)]
 pub(crate) struct ComparePair {

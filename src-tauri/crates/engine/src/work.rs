@@ -61,6 +61,24 @@ impl Work {
         }
     }
 
+    /// The host that its URL names, if it has one.
+    pub(crate) fn host(&self) -> Option<String> {
+        let url = match self {
+            Self::Http(spec) => &spec.url,
+            Self::Plan { plan, .. } => plan.base_url.as_ref()?,
+        };
+        url::Url::parse(url).ok()?.host_str().map(str::to_owned)
+    }
+
+    /// What it does, in words, without secrets.
+    pub(crate) fn words(&self) -> String {
+        let what = self.spec().map_or_else(|_| self.name(), |spec| spec.request());
+        match self.load() {
+            Load::Closed => format!("{what} in a closed loop"),
+            Load::Rate { rate_per_s } => format!("{what} at {rate_per_s}/s"),
+        }
+    }
+
     /// How requests are started; an open loop by its highest rate.
     pub(crate) fn load(&self) -> Load {
         match self {

@@ -105,15 +105,44 @@ pub struct Guards {
     pub typed_confirmation: bool,
     /// Highest request rate a benchmark may ask for, per second; `None` is no cap.
     pub max_rate_per_s: Option<f64>,
+    /// A benchmark ends when a larger share of its newest requests fails, 0 to 1; `None` lets it go on.
+    #[serde(default)]
+    pub max_error_share: Option<f64>,
+    /// A benchmark ends when a smaller share of the database's connections is free, 0 to 1; `None` lets it go on.
+    #[serde(default)]
+    pub min_free_connections: Option<f64>,
+    /// It is not production, whatever its addresses, its size and its clients look like.
+    #[serde(default)]
+    pub never_production: bool,
 }
 
 impl Guards {
     /// Defaults by kind.
     pub fn for_kind(kind: Kind) -> Self {
+        let free = Self {
+            read_only: false,
+            typed_confirmation: false,
+            max_rate_per_s: None,
+            max_error_share: None,
+            min_free_connections: None,
+            never_production: false,
+        };
         match kind {
-            Kind::Development => Self { read_only: false, typed_confirmation: false, max_rate_per_s: None },
-            Kind::Staging => Self { read_only: false, typed_confirmation: false, max_rate_per_s: Some(5_000.0) },
-            Kind::Production => Self { read_only: true, typed_confirmation: true, max_rate_per_s: Some(100.0) },
+            Kind::Development => free,
+            Kind::Staging => Self {
+                max_rate_per_s: Some(5_000.0),
+                max_error_share: Some(0.5),
+                min_free_connections: Some(0.02),
+                ..free
+            },
+            Kind::Production => Self {
+                read_only: true,
+                typed_confirmation: true,
+                max_rate_per_s: Some(100.0),
+                max_error_share: Some(0.05),
+                min_free_connections: Some(0.1),
+                ..free
+            },
         }
     }
 }

@@ -17,6 +17,10 @@ loopback: boolean,
  */
 guard: string | null, 
 /**
- * Whether the environment's name must be typed.
+ * What must be typed to confirm it, if anything: the environment's name.
  */
-typed_confirmation: boolean, };
+confirm: string | null, 
+/**
+ * What makes a target look like production that is not called so.
+ */
+evidence: Array<string>, };

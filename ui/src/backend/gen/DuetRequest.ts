@@ -32,4 +32,8 @@ name: string | null,
 /**
  * The environments' name, typed, where a guard asks for it.
  */
-confirm: string | null, };
+confirm: string | null, 
+/**
+ * Both sides are the same: what differs is noise, and is kept for single pairs of runs.
+ */
+noise: boolean, };

@@ -15,4 +15,16 @@ typed_confirmation: boolean,
 /**
  * Highest request rate a benchmark may ask for, per second; `None` is no cap.
  */
-max_rate_per_s: number | null, };
+max_rate_per_s: number | null, 
+/**
+ * A benchmark ends when a larger share of its newest requests fails, 0 to 1; `None` lets it go on.
+ */
+max_error_share: number | null, 
+/**
+ * A benchmark ends when a smaller share of the database's connections is free, 0 to 1; `None` lets it go on.
+ */
+min_free_connections: number | null, 
+/**
+ * It is not production, whatever its addresses, its size and its clients look like.
+ */
+never_production: boolean, };

@@ -1,6 +1,6 @@
 // Generated from the command registry; do not edit. `cargo xtask bindings` renews it.
 import type { Columns } from "../columns";
-import type { AddressInfo, AppInfo, Baseline, BaselineSet, BenchPreview, BenchRequest, ByEnvironment, ById, ByKind, ComparePair, ConnectionReport, Deleted, Dotenv, DuetRequest, Empty, EnvCreate, EnvDuplicate, EnvUnlock, EnvUpdate, Environment, EnvironmentDraft, EnvironmentSummary, Finding, FoundService, Heatmap, HistoryRequest, ImportedPlan, JobStatus, KindDefaults, KneeRequest, MetricInfo, Moved, Passphrase, PlanCheck, PlanImport, PlanSave, ReportContent, ReportFile, ReportRequest, Run, RunHeatmap, RunHistory, RunList, RunRename, RunSeries, RunSummary, RunningBench, RunningStatement, SavedPlan, SecretsStatus, SeriesInfo, StoredComparison, StoredKnee, TargetStatus, TestDraft, Text } from "./index";
+import type { AddressInfo, AppInfo, Baseline, BaselineSet, BenchPreview, BenchRequest, ByEnvironment, ById, ByKind, ComparePair, ConnectionReport, Deleted, Dotenv, DuetRequest, Empty, EnvCreate, EnvDuplicate, EnvUnlock, EnvUpdate, Environment, EnvironmentDraft, EnvironmentSummary, Finding, FoundService, Heatmap, HistoryRequest, ImportedPlan, JobStatus, JournalEntry, JournalList, KindDefaults, KneeRequest, MetricInfo, Moved, Passphrase, PlanCheck, PlanImport, PlanSave, ReportContent, ReportFile, ReportRequest, Run, RunHeatmap, RunHistory, RunList, RunRename, RunSeries, RunSummary, RunningBench, RunningStatement, SavedPlan, SecretsStatus, SeriesInfo, StoredComparison, StoredKnee, TargetStatus, TestDraft, Text } from "./index";
 
 export interface Commands {
   "app.info": { req: Empty; res: AppInfo };
@@ -36,7 +36,11 @@ export interface Commands {
   "comparison.list": { req: RunList; res: Array<StoredComparison> };
   "comparison.get": { req: ById; res: StoredComparison };
   "comparison.delete": { req: ById; res: boolean };
+  "comparison.restore": { req: ById; res: boolean };
   "knee.start": { req: KneeRequest; res: JobStatus };
+  "knee.list": { req: RunList; res: Array<StoredKnee> };
+  "knee.delete": { req: ById; res: boolean };
+  "knee.restore": { req: ById; res: boolean };
   "knee.get": { req: ById; res: StoredKnee };
   "run.list": { req: RunList; res: Array<RunSummary> };
   "run.get": { req: ById; res: Run };
@@ -58,6 +62,7 @@ export interface Commands {
   "report.create": { req: ReportRequest; res: JobStatus };
   "report.list": { req: Empty; res: Array<ReportFile> };
   "report.get": { req: ById; res: ReportContent };
+  "journal.list": { req: JournalList; res: Array<JournalEntry> };
   "job.list": { req: Empty; res: Array<JobStatus> };
   "job.get": { req: ById; res: JobStatus };
   "job.cancel": { req: ById; res: boolean };

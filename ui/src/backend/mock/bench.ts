@@ -619,6 +619,8 @@ export class MockBench {
         return [];
       case 'compare.runs':
         return comparison(this.#get(p.a), this.#get(p.b));
+      case 'knee.list':
+        return [KNEE];
       case 'knee.get':
         return KNEE;
       case 'knee.start':

@@ -12,6 +12,7 @@ import type {
   KindDefaults,
   TargetStatus,
   RunningStatement,
+  JournalEntry,
 } from '../types';
 
 export const INFO: AppInfo = {
@@ -25,19 +26,40 @@ export const INFO: AppInfo = {
 export const DEFAULTS: Record<Kind, KindDefaults> = {
   development: {
     pool: { size: 5, max_overflow: 5, timeout_s: 10, recycle_s: 1800 },
-    guards: { read_only: false, typed_confirmation: false, max_rate_per_s: null },
+    guards: {
+      read_only: false,
+      typed_confirmation: false,
+      max_rate_per_s: null,
+      max_error_share: null,
+      min_free_connections: null,
+      never_production: false,
+    },
     cache_default_ttl_s: 60,
     differences: [],
   },
   staging: {
     pool: { size: 10, max_overflow: 10, timeout_s: 30, recycle_s: 3600 },
-    guards: { read_only: false, typed_confirmation: false, max_rate_per_s: 5000 },
+    guards: {
+      read_only: false,
+      typed_confirmation: false,
+      max_rate_per_s: 5000,
+      max_error_share: 0.5,
+      min_free_connections: 0.02,
+      never_production: false,
+    },
     cache_default_ttl_s: 600,
     differences: [],
   },
   production: {
     pool: { size: 20, max_overflow: 10, timeout_s: 30, recycle_s: 3600 },
-    guards: { read_only: true, typed_confirmation: true, max_rate_per_s: 100 },
+    guards: {
+      read_only: true,
+      typed_confirmation: true,
+      max_rate_per_s: 100,
+      max_error_share: 0.05,
+      min_free_connections: 0.1,
+      never_production: false,
+    },
     cache_default_ttl_s: 3600,
     differences: [],
   },
@@ -255,4 +277,32 @@ export const ACTIVITY: RunningStatement[] = [
     blocked_by: [41_233],
     statement: 'UPDATE appointments SET status = ? WHERE id = $1',
   },
+];
+
+const entry = (
+  minutes: number,
+  kind: JournalEntry['kind'],
+  environment: string,
+  text: string,
+  run_id: string | null = null,
+): JournalEntry => ({
+  at_ms: Date.now() - minutes * 60_000,
+  kind,
+  environment_id: environment === 'clinic staging' ? 'stage' : 'prod',
+  environment,
+  text,
+  run_id,
+});
+
+export const JOURNAL: JournalEntry[] = [
+  entry(2, 'load_ended', 'clinic staging', 'ran to its end; 12400 requests, 3 failed, in 62.0 s', 'run-http'),
+  entry(3, 'load_started', 'clinic staging', 'GET https://stage.clinic.example/appointments at 200/s on 10.1.4.20, 10.1.4.21', 'run-http'),
+  entry(
+    9,
+    'load_refused',
+    'clinic production',
+    "GET /appointments at 500/s: 500 requests/s is over the cap of 100 requests/s of 'clinic production'",
+  ),
+  entry(31, 'unlocked', 'clinic production', 'changes are allowed for 15 minutes'),
+  entry(1500, 'changed', 'clinic staging', 'staging: https://stage.clinic.example, postgres://10.1.4.30:5432/clinic'),
 ];

@@ -4,7 +4,7 @@ import type { Backend } from '../index';
 import type { AddressInfo, ApiError, Environment, EnvironmentDraft, EnvironmentSummary, Frame, JobStatus, TargetRole } from '../types';
 import { TEMPLATES } from '../../screens/benchmarks/plans/templates';
 import { MockBench } from './bench';
-import { ACTIVITY, DEFAULTS, draftOf, environment, FINDINGS, FOUND, INFO, job, REPORT, targets } from './data';
+import { ACTIVITY, DEFAULTS, draftOf, environment, FINDINGS, FOUND, INFO, job, REPORT, targets, JOURNAL } from './data';
 import { MockPlans } from './plans';
 import { historyBytes, INFOS, MADE, valueAt } from './series';
 
@@ -73,13 +73,17 @@ class Mock {
   call(name: string, p: any): unknown {
     const made = this.bench.call(name, p) ?? this.plans.call(name, p);
     if (made !== undefined) return made;
+    const guarded = this.all.find((e) => e.id === p.environment_id);
     switch (name) {
+      case 'journal.list':
+        return JOURNAL.filter((e) => !p.environment_id || e.environment_id === p.environment_id);
       case 'bench.preview':
         return {
           resolved: ['10.1.4.20:443', '10.1.4.21:443'],
           loopback: false,
           guard: null,
-          typed_confirmation: this.all.find((e) => e.id === p.environment_id)?.guards.typed_confirmation === true,
+          confirm: guarded?.guards.typed_confirmation ? guarded.name : null,
+          evidence: guarded?.kind === 'staging' ? ['143 clients are connected to its database'] : [],
         };
       case 'run.series':
         return historyBytes(...this.bench.range(p.id));

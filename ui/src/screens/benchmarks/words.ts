@@ -1,7 +1,7 @@
 // A run in words: its sentence, its Markdown, its command, and what may be said of its percentiles.
 import { duration, format, integer, significant, THIN } from '../../charts/format';
 import { dayTime } from '../../charts/ticks';
-import type { HttpBenchSpec, LatencyMs, Load, Run, RunSpec, RunState } from './types';
+import type { BenchPreview, HttpBenchSpec, LatencyMs, Load, Run, RunSpec, RunState } from './types';
 
 export const PERCENTILES = ['p50', 'p90', 'p95', 'p99', 'p999'] as const;
 export type PercentileName = (typeof PERCENTILES)[number];
@@ -141,3 +141,7 @@ export function markdown(run: Run): string {
   }
   return `${lines.join('\n')}\n`;
 }
+
+/** Whether the guards let a benchmark start, with what was typed to confirm it. */
+export const mayStart = (preview: BenchPreview | null, typed: string): boolean =>
+  preview === null || (preview.guard === null && (preview.confirm === null || typed.trim() === preview.confirm));

@@ -4,7 +4,7 @@ use perfdeck_model::{Load, Run};
 use super::comparison::Comparison;
 use super::figures::{CurvePoint, RunFigures};
 use super::plan::{LoopKind, Registration};
-use super::single::{RunSecond, Single, single_pair};
+use super::single::{NoiseFloor, RunSecond, Single, single_pair};
 use crate::histogram::{latency, ms, unpacked};
 
 /// Quantiles of the shift function.
@@ -53,14 +53,14 @@ fn seconds(run: &Run) -> Vec<RunSecond> {
         .collect()
 }
 
-/// Two stored runs against each other: indicative, never a verdict. `differences` are those that make them not
-/// comparable.
-pub fn runs(a: &Run, b: &Run, differences: Vec<String>) -> Comparison {
+/// Two stored runs against each other: indicative, never a verdict. `noise` is that of the same work against itself;
+/// `differences` are those that make the two not comparable.
+pub fn runs(a: &Run, b: &Run, noise: &[NoiseFloor], differences: Vec<String>) -> Comparison {
     let kind = if matches!(a.spec.load(), Load::Closed) { LoopKind::Closed } else { LoopKind::Open };
     // The seed only draws the bootstrap; the same two runs always give the same band.
     let (of_a, of_b, in_a, in_b) = (figures(a), figures(b), seconds(a), seconds(b));
     let (a, b) = (Single { figures: &of_a, seconds: &in_a }, Single { figures: &of_b, seconds: &in_b });
-    single_pair(&Registration::new(kind, 1, 1), a, b, &[], differences)
+    single_pair(&Registration::new(kind, 1, 1), a, b, noise, differences)
 }
 
 #[cfg(test)]
@@ -135,7 +135,7 @@ mod tests {
 
     #[test]
     fn two_runs_are_never_a_verdict() {
-        let c = runs(&run("a", 5_000, 0), &run("b", 2_000, 0), Vec::new());
+        let c = runs(&run("a", 5_000, 0), &run("b", 2_000, 0), &[], Vec::new());
         assert_eq!(c.kind, super::super::comparison::ComparisonKind::Indicative, "one run a side is indicative");
         assert_eq!(
             c.verdict,
@@ -145,7 +145,7 @@ mod tests {
         );
         let p50 = c.metrics.iter().find(|m| m.name == "p50").expect("p50 is compared");
         assert!(p50.effect.is_some_and(|e| (e + 0.6).abs() < 0.01), "2 ms instead of 5 ms is -60 %: {:?}", p50.effect);
-        let unlike = runs(&run("a", 5_000, 0), &run("b", 5_000, 0), vec!["load differs".to_owned()]);
+        let unlike = runs(&run("a", 5_000, 0), &run("b", 5_000, 0), &[], vec!["load differs".to_owned()]);
         assert_eq!(
             unlike.verdict,
             super::super::verdict::Verdict::Invalid,

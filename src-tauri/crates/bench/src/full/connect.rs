@@ -22,7 +22,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::record::{Class, Failure};
+use crate::record::{Class, Failure, refused};
 
 /// Where requests go: one scheme, host and port, with the addresses that the host had before the run. They are not
 /// looked up again, so that load never goes to an address that nobody was shown.
@@ -136,7 +136,7 @@ impl Dialer {
                     origin.preferred.store(at, Ordering::Relaxed);
                     return Ok(stream);
                 }
-                Ok(Err(e)) => failure = (Class::Connect, format!("{address}: {e}")),
+                Ok(Err(e)) => failure = refused(address, &e),
                 Err(_) => {
                     failure = (Class::Timeout, format!("{address}: no connection within {} s", share.as_secs_f64()));
                 }

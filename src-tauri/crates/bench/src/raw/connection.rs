@@ -9,7 +9,7 @@ use mio::{Interest, Registry, Token};
 
 use super::protocol::{Arrival, Protocol};
 use crate::account::Start;
-use crate::record::{Class, Failure};
+use crate::record::{Class, Failure, refused};
 
 /// Output that is written already is kept up to this size before the rest is moved to the front.
 const COMPACT: usize = 64 << 10;
@@ -123,7 +123,7 @@ impl<P: Protocol> Connection<P> {
     /// # Errors
     /// When the system refuses at once, such as for want of files or ports.
     pub(crate) fn open(&mut self, address: SocketAddr, registry: &Registry) -> Result<(), Failure> {
-        let refused = |e: std::io::Error| (Class::Connect, format!("{address}: {e}"));
+        let refused = |e: std::io::Error| refused(address, &e);
         let mut stream = TcpStream::connect(address).map_err(refused)?;
         registry.register(&mut stream, self.token, Interest::READABLE | Interest::WRITABLE).map_err(refused)?;
         self.stream = Some(stream);
@@ -198,10 +198,7 @@ impl<P: Protocol> Connection<P> {
     /// Whether opening ended, and how.
     fn opened(&mut self, address: SocketAddr) -> Option<Result<(), Failure>> {
         let stream = self.stream.as_ref()?;
-        let refused = |e: &std::io::Error| {
-            let class = if e.kind() == ErrorKind::TimedOut { Class::Timeout } else { Class::Connect };
-            Some(Err((class, format!("{address}: {e}"))))
-        };
+        let refused = |e: &std::io::Error| Some(Err(refused(address, e)));
         match stream.take_error() {
             Ok(Some(error)) | Err(error) => return refused(&error),
             Ok(None) => {}

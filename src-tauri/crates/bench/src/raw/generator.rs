@@ -203,7 +203,7 @@ impl<P: Protocol> Generator<P> {
                 None
             }
             Outcome::Unanswered(failure) | Outcome::Failed(failure) => {
-                if matches!(failure.0, Class::Connect | Class::Timeout) {
+                if matches!(failure.0, Class::Connect | Class::Local | Class::Timeout) {
                     self.reached(i, false);
                 }
                 self.fail(i, failure, account);

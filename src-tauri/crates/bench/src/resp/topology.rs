@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::greeting::{Greeting, words};
 use super::slots::SLOTS;
 use super::value::Value;
-use crate::record::{Class, Failure};
+use crate::record::{Class, Failure, refused};
 
 /// Largest answer that is read: some hundred bytes for each of 1,000 nodes.
 const MAX_ANSWER: usize = 4 << 20;
@@ -94,7 +94,7 @@ pub(super) fn ask(
     command: &[u8],
     timeout: Duration,
 ) -> Result<Option<Value>, Failure> {
-    let failed = |e: std::io::Error| (Class::Connect, format!("{node}: {e}"));
+    let failed = |e: std::io::Error| refused(node, &e);
     let end = Instant::now() + timeout;
     let mut stream = TcpStream::connect_timeout(&node, timeout).map_err(failed)?;
     stream.set_write_timeout(Some(timeout)).map_err(failed)?;

@@ -9,7 +9,7 @@ use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use perfdeck_bench::{RunContext, run_http};
+use perfdeck_bench::{AbortSwitch, RunContext, run_http};
 use perfdeck_model::{BenchLive, HttpBenchSpec, Load, Machine, Run, SystemClock};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -42,6 +42,8 @@ pub(crate) async fn watched(
         environment_name: None,
         machine: Machine::default(),
         clock: Arc::new(SystemClock),
+        max_error_share: None,
+        abort: AbortSwitch::default(),
     };
     // No test may hang, whatever the engine does.
     tokio::time::timeout(Duration::from_secs(60), run_http(spec, context, progress, cancel))

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use perfdeck_bench::plan::{Plan, from_toml};
 use perfdeck_bench::{
-    CacheConnection, CacheWire, Finished, Resources, RunContext, SqlConnection, Targets, prepare, run_plan, variables,
+    AbortSwitch, CacheConnection, CacheWire, Finished, Resources, RunContext, SqlConnection, Targets, prepare,
+    run_plan, variables,
 };
 use perfdeck_model::{ApiError, BenchLive, BoxFuture, ErrorCode, Machine, Run, SystemClock};
 use sqlx::Connection as _;
@@ -121,6 +122,8 @@ impl Setting {
             environment_name: None,
             machine: Machine::default(),
             clock: Arc::new(SystemClock),
+            max_error_share: None,
+            abort: AbortSwitch::default(),
         };
         let live = self.live.clone();
         let progress = move |frame: BenchLive| live.lock().expect("lock").push(frame);

@@ -93,3 +93,9 @@ export function kneeMarkdown(knee: StoredKnee): string {
     '',
   ].join('\n');
 }
+
+/** How good the end of a search is. */
+export function kneeTone(state: string): 'good' | 'warn' | 'bad' {
+  if (state === 'found' || state === 'beyond_max') return 'good';
+  return state === 'never_holds' || state === 'invalid' ? 'bad' : 'warn';
+}

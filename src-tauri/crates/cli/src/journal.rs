@@ -1,0 +1,56 @@
+//! `perfctl journal`: what was done.
+use std::sync::Arc;
+
+use perfdeck_engine::Engine;
+use perfdeck_model::{JournalEntry, JournalKind};
+use serde_json::json;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use crate::answers::Journal;
+use crate::args::Source;
+use crate::output::{self, Done, plain};
+use crate::{FINE, call, environments};
+
+fn word(kind: JournalKind) -> &'static str {
+    match kind {
+        JournalKind::LoadStarted => "load started",
+        JournalKind::LoadEnded => "load ended",
+        JournalKind::LoadRefused => "load refused",
+        JournalKind::Unlocked => "unlocked",
+        JournalKind::Locked => "locked",
+        JournalKind::Created => "created",
+        JournalKind::Changed => "changed",
+        JournalKind::Deleted => "deleted",
+        JournalKind::Restored => "restored",
+    }
+}
+
+/// A time as it is written in logs, to the second, in UTC.
+fn at(ms: f64) -> String {
+    #[allow(clippy::cast_possible_truncation, reason = "seconds since 1970")]
+    let time = OffsetDateTime::from_unix_timestamp((ms / 1e3) as i64).ok();
+    time.and_then(|t| t.format(&Rfc3339).ok()).unwrap_or_default()
+}
+
+pub(crate) async fn list(engine: &Arc<Engine>, env: Option<&str>, limit: u32, source: &Source, json: bool) -> Done {
+    let environment_id = match env {
+        Some(_) => environments::resolve(engine, env, source).await?.map(|e| e.id),
+        None => None,
+    };
+    let entries: Vec<JournalEntry> =
+        call(engine, "journal.list", json!({ "environment_id": environment_id, "limit": limit })).await?;
+    if json {
+        output::json(&Journal { schema: "perfdeck.journal/1", entries })?;
+        return Ok(FINE);
+    }
+    if entries.is_empty() {
+        output::note("Nothing was done yet");
+        return Ok(FINE);
+    }
+    let row = |e: &JournalEntry| {
+        vec![at(e.at_ms), word(e.kind).to_owned(), plain(e.environment.as_deref().unwrap_or("-")), plain(&e.text)]
+    };
+    output::table(&["time (UTC)", "what", "environment", ""], &entries.iter().map(row).collect::<Vec<_>>())?;
+    Ok(FINE)
+}

@@ -1,0 +1,44 @@
+//! The journal: what was done to environments, and load that was sent, asked for or refused.
+use serde::{Deserialize, Serialize};
+use ts_rs::TS;
+
+/// What an entry of the journal is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum JournalKind {
+    /// Load began.
+    LoadStarted,
+    /// Load ended.
+    LoadEnded,
+    /// A guard refused load.
+    LoadRefused,
+    /// An environment took changes for a time.
+    Unlocked,
+    /// An environment refuses changes again.
+    Locked,
+    /// An environment was made.
+    Created,
+    /// An environment was edited.
+    Changed,
+    /// An environment was deleted.
+    Deleted,
+    /// A deleted environment came back.
+    Restored,
+}
+
+/// One entry of the journal. Entries are never edited.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS, schemars::JsonSchema)]
+pub struct JournalEntry {
+    /// When, in milliseconds since the Unix epoch.
+    pub at_ms: f64,
+    /// What it is about.
+    pub kind: JournalKind,
+    /// The environment.
+    pub environment_id: Option<String>,
+    /// Its name at that time.
+    pub environment: Option<String>,
+    /// What was done, in words; never a secret.
+    pub text: String,
+    /// The benchmark run it belongs to.
+    pub run_id: Option<String>,
+}

@@ -1,0 +1,13 @@
+// Guards as a person writes them: shares in per cent, nothing where there is no limit.
+
+/** A number as it is typed; `null` for nothing and for what is none. */
+export const number = (text: string): number | null => (text.trim() === '' || !Number.isFinite(Number(text)) ? null : Number(text));
+
+/** A share of 0 to 1 in per cent, without the noise of its binary form. */
+export const percentOf = (share: number | null): string => (share === null ? '' : String(Number((share * 100).toPrecision(6))));
+
+/** Per cent as a share of 0 to 1; what is outside is held at the end. */
+export function shareOf(text: string): number | null {
+  const percent = number(text);
+  return percent === null ? null : Math.min(1, Math.max(0, percent / 100));
+}

@@ -1,0 +1,23 @@
+// The journal in words, and as Markdown.
+import type { JournalEntry, JournalKind } from '../../backend/types';
+
+export const JOURNAL_WORDS: Record<JournalKind, string> = {
+  load_started: 'Load started',
+  load_ended: 'Load ended',
+  load_refused: 'Load refused',
+  unlocked: 'Unlocked',
+  locked: 'Locked',
+  created: 'Created',
+  changed: 'Changed',
+  deleted: 'Deleted',
+  restored: 'Restored',
+};
+
+/** A table of entries; what would break it is escaped. */
+export function journalMarkdown(entries: readonly JournalEntry[]): string {
+  const cell = (text: string): string => text.replaceAll('\\', '\\\\').replaceAll('|', '\\|').replace(/\s+/g, ' ');
+  const rows = entries.map(
+    (e) => `| ${new Date(e.at_ms).toISOString()} | ${JOURNAL_WORDS[e.kind]} | ${cell(e.environment ?? '–')} | ${cell(e.text)} |`,
+  );
+  return ['| when | what | environment | details |', '| --- | --- | --- | --- |', ...rows, ''].join('\n');
+}
