@@ -167,3 +167,119 @@ async fn e2e_an_environment_is_created_in_the_form() {
     let shop = list.as_array().into_iter().flatten().find(|e| e["name"] == "Shop").expect("Shop is stored");
     assert!(!shop.to_string().contains("canary"), "the password is not part of what is stored: {shop}");
 }
+
+/// A plan with two steps and an objective that holds.
+fn plan(api: &str) -> String {
+    format!(
+        r#"
+name = "browse"
+scenario = true
+base_url = "{api}"
+duration = "1s"
+thresholds = ["errors < 1%"]
+[load]
+kind = "closed"
+connections = 2
+[warmup]
+kind = "fixed"
+duration = "0s"
+[[steps]]
+name = "list"
+kind = "http"
+path = "/list"
+[[steps]]
+name = "one"
+kind = "http"
+path = "/one"
+"#
+    )
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn e2e_a_plan_is_mended_run_and_kept_as_a_baseline() {
+    if !can_run(PROGRAMS) {
+        return;
+    }
+    let api = ScriptedHttp::start(|_| Answer::ok("{}")).await.expect("a scripted API");
+    let stage = Stage::new();
+    let page = &stage.browser.session;
+    let write = |text: &str| {
+        page.run(
+            "const e = document.querySelector(arguments[0]); e.value = arguments[1];
+             e.dispatchEvent(new Event('input', { bubbles: true }))",
+            &[json!(id("plan-text")), json!(text)],
+        )
+    };
+    let steps = || {
+        page.wait_for(&id("start"), Duration::from_secs(20))?;
+        journey::open(page, "/benchmarks/plans")?;
+        page.click(&id("plan-template"))?;
+        page.wait_for(&id("plan-text"), Duration::from_secs(10))?;
+        write(&plan(&api.url()).replace("scenario", "scenery"))?;
+        page.wait_for(&id("plan-problem"), Duration::from_secs(10))?;
+        let problem = page.text(&id("plan-problems"))?.unwrap_or_default();
+        assert!(problem.contains("scenery"), "what is wrong is named: {problem}");
+        write(&plan(&api.url()))?;
+        let mended = "return !document.querySelector(arguments[0]) && !document.querySelector(arguments[1]).disabled";
+        let both = [json!(id("plan-problem")), json!(id("plan-run"))];
+        page.wait_until("a plan that can be run", Duration::from_secs(10), mended, &both)?;
+        page.click(&id("plan-run"))?;
+        page.wait_for(&id("run-threshold"), Duration::from_secs(30))?;
+        let rows = page.run("return document.querySelectorAll(arguments[0]).length", &[json!(id("run-step"))])?;
+        assert_eq!(rows, json!(2), "one row for each step");
+        page.click(&id("run-keep"))?;
+        page.fill(&id("baseline-name"), "release 1")?;
+        page.click(&id("baseline-keep"))?;
+        page.wait_for(&id("run-baseline"), Duration::from_secs(10))
+    };
+    steps().unwrap_or_else(|error| panic!("from a plan to a baseline: {error}"));
+    let kept = stage.server.call("baseline.list", &json!({})).expect("the baselines");
+    assert_eq!(kept[0]["name"], "release 1", "{kept}");
+    assert!(api.requests() >= 4, "the target saw both steps");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn e2e_a_knee_is_found_listed_deleted_and_brought_back_and_the_journal_knows() {
+    if !can_run(PROGRAMS) {
+        return;
+    }
+    let api = ScriptedHttp::start(|_| Answer::ok("{}")).await.expect("a scripted API");
+    let stage = Stage::new();
+    let page = &stage.browser.session;
+    let rows = |testid: &str, wanted: usize| {
+        page.wait_until(
+            &format!("{wanted} of {testid}"),
+            Duration::from_secs(10),
+            "return document.querySelectorAll(arguments[0]).length === arguments[1]",
+            &[json!(id(testid)), json!(wanted)],
+        )
+    };
+    let steps = || {
+        page.wait_for(&id("start"), Duration::from_secs(20))?;
+        journey::open(page, "/benchmarks/new")?;
+        page.fill(&id("bench-url"), &api.url())?;
+        page.run("document.querySelector(arguments[0]).click()", &[json!(id("bench-mode-knee"))])?;
+        for (field, value) in
+            [("knee-slo", "p99<5s"), ("knee-max", "2"), ("knee-step", "0.5s"), ("knee-confirm", "0.5s")]
+        {
+            page.fill(&id(field), value)?;
+        }
+        page.click(&id("bench-start"))?;
+        page.wait_for(&id("knee-sentence"), Duration::from_secs(60))?;
+        page.click(&id("runs-back"))?;
+        rows("knee-row", 1)?;
+        page.click(&id("knee-delete"))?;
+        rows("knee-row", 0)?;
+        page.click(&id("bench-notice-action"))?;
+        rows("knee-row", 1)?;
+        journey::open(page, "/settings?journal")?;
+        page.wait_for("[data-testid=journal-entry][data-kind=load_ended]", Duration::from_secs(10))?;
+        let words = page.text(&id("journal"))?.unwrap_or_default();
+        assert!(
+            words.contains("127.0.0.1") && words.contains("ran to its end"),
+            "where load went and its end: {words}"
+        );
+        Ok::<_, String>(())
+    };
+    steps().unwrap_or_else(|error| panic!("a knee and the journal: {error}"));
+}

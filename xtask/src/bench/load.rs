@@ -55,7 +55,7 @@ fn children_cpu_s() -> f64 {
     (ticks(13) + ticks(14)) / 100.0
 }
 
-fn perfctl(args: &[&str], home: &Path) -> Outcome<Value> {
+pub(super) fn perfctl(args: &[&str], home: &Path) -> Outcome<Value> {
     let output = Command::new(binary("perfctl", true))
         .arg("bench")
         .args(args)

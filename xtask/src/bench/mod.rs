@@ -1,5 +1,6 @@
 //! `cargo xtask bench AREA`: medians of several runs, with the machine and the budget named.
 mod data;
+mod frames;
 mod load;
 
 use std::collections::BTreeMap;
@@ -7,8 +8,6 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-
-use serde_json::Value;
 
 use crate::desktop::{Desktop, Kept};
 use crate::process::find;
@@ -22,8 +21,12 @@ const RUNS: usize = 7;
 /// Measures one area.
 pub(crate) fn bench(options: &Options) -> Outcome {
     let area = options.rest.first().map(String::as_str);
-    let Some(area @ ("startup" | "monitor" | "ui" | "http" | "pacing" | "sql" | "cache-load")) = area else {
-        return Err(Failure::with_code(2, "name an area: startup, monitor, ui, http, pacing, sql or cache-load"));
+    let Some(area @ ("startup" | "monitor" | "ui" | "ui-load" | "http" | "pacing" | "sql" | "cache-load")) = area
+    else {
+        return Err(Failure::with_code(
+            2,
+            "name an area: startup, monitor, ui, ui-load, http, pacing, sql or cache-load",
+        ));
     };
     let mut needs = vec![Need::Build, Need::Window, Need::Tests];
     if area == "http" {
@@ -32,7 +35,7 @@ pub(crate) fn bench(options: &Options) -> Outcome {
     setup::packages(&needs, options)?;
     setup::node()?;
     ui::build()?;
-    let with_window = matches!(area, "startup" | "ui");
+    let with_window = matches!(area, "startup" | "ui" | "ui-load");
     build(if with_window { &["perfdeck", "perfdeck-cli"] } else { &["perfdeck-cli"] }, true)?;
     println!("\nMachine: {}", setup::machine());
     println!("Build:   release, Perfdeck {}\n", env!("CARGO_PKG_VERSION"));
@@ -40,6 +43,7 @@ pub(crate) fn bench(options: &Options) -> Outcome {
         "startup" => startup(),
         "monitor" => monitor(),
         "ui" => window(),
+        "ui-load" => frames::under_load(),
         "http" => load::http(&setup::oha(options)?),
         "sql" => data::sql(),
         "cache-load" => data::cache(),
@@ -237,15 +241,7 @@ fn window() -> Outcome {
     let pid = below(window.driver_pid(), "perfdeck").ok_or("the app's process was not found below its driver")?;
     println!("The window on the demo's overview, 1440 x 900 under Xvfb, software rendering:");
     watch(pid, "idle overview, whole process tree", Some(10.0), 280.0);
-    let frames = "
-        const done = arguments[arguments.length - 1];
-        const gaps = []; let last = null; const end = performance.now() + 5000;
-        const step = now => { if (last !== null) gaps.push(now - last); last = now;
-            if (now < end) requestAnimationFrame(step); else done(gaps) };
-        requestAnimationFrame(step)";
-    let gaps = window.session.run_async(frames)?;
-    let mut gaps: Vec<f64> = gaps.as_array().into_iter().flatten().filter_map(Value::as_f64).collect();
-    gaps.sort_by(f64::total_cmp);
+    let gaps = frames::gaps(&window)?;
     if let Some(worst) = gaps.last() {
         let late = gaps[gaps.len() * 99 / 100];
         println!("frames on the live overview: {} in 5 s, gap p99 {late:.1} ms, worst {worst:.1} ms", gaps.len() + 1);

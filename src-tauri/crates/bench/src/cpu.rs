@@ -14,6 +14,7 @@ pub(crate) fn thread_cpu_s() -> Option<f64> {
 }
 
 /// Files that a run may open beside its connections: for the store, the collectors, threads.
+#[cfg(unix)]
 const SPARE: u64 = 32;
 
 /// Files that this process has open now; a usual number where the system does not tell.

@@ -161,6 +161,16 @@ fn engine_of(spec: &HttpBenchSpec, target: Target, addresses: Vec<SocketAddr>) -
     })))
 }
 
+/// Generator threads when none are asked for. The raw engines need little and leave the processors to a target beside
+/// them; the full engine does several times the work for each request, so that one thread of it is soon the limit.
+fn usual_threads(engine: &Engine) -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    match engine {
+        Engine::Raw(_) | Engine::Cache(_) => (cores / 4).max(1),
+        Engine::Full(_) => (cores / 2).max(2).min(cores),
+    }
+}
+
 /// How long before the measured time its threads are told when a warm-up has settled.
 const NOTICE: Duration = Duration::from_millis(250);
 
@@ -171,8 +181,7 @@ pub(crate) async fn drive(
     progress: impl Fn(BenchLive) + Send + Sync + 'static,
     cancel: CancellationToken,
 ) -> Result<Finished, Error> {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let threads = setup.threads.map_or_else(|| (cores / 4).max(1), |t| usize::try_from(t).unwrap_or(1));
+    let threads = setup.threads.map_or_else(|| usual_threads(&setup.engine), |t| usize::try_from(t).unwrap_or(1));
     let threads = threads.clamp(1, setup.connections);
     cpu::allow_connections(setup.connections)?;
     let shared = Arc::new(Shared::new(setup.rate_per_s, threads, setup.steps.len()));

@@ -152,6 +152,32 @@ async fn a_sentinel_names_the_primary() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn after_a_failover_the_new_primary_is_measured() {
+    let mut sentinel = RedisSentinel::start_with_replica().await.expect("a Sentinel with a replica");
+    let mut c = collector(&sentinel.url());
+    sentinel.primary().execute(&["SET", "a", "1"]).await.expect("a key");
+    let old = sentinel.primary().port();
+    let seen = c.collect(0.0).await.expect("answers");
+    assert_eq!(seen.detail, Some(format!("primary 127.0.0.1:{old}")), "the first primary");
+    let new = sentinel.replica().expect("it has one").port();
+    sentinel.primary().stop();
+    assert!(c.collect(1_000.0).await.is_err(), "a primary that is gone is an error, not a gap that nobody sees");
+    // The Sentinel waits a second, elects itself and promotes the replica.
+    let mut now = 2_000.0;
+    let end = Instant::now() + Duration::from_secs(40);
+    let after = loop {
+        now += 1_000.0;
+        match c.collect(now).await {
+            Ok(found) if found.detail == Some(format!("primary 127.0.0.1:{new}")) => break found,
+            other => assert!(Instant::now() < end, "no failover within 40 s: {other:?}"),
+        }
+        tokio::task::yield_now().await;
+    };
+    assert_eq!(value(&after, "cache.keys"), Some(1.0), "what was replicated is still there");
+    assert_eq!(value(&after, "cache.operations"), None, "counters of another server make no rate");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn clients_are_those_of_others() {
     let server = Redis::start().await.expect("Redis");
     let (target, password) = target(&server.url());

@@ -172,6 +172,8 @@ pub(crate) fn parse_draft(
     if !(pool.timeout_s.is_finite() && pool.timeout_s > 0.0 && pool.recycle_s.is_finite() && pool.recycle_s > 0.0) {
         return Err(ApiError::bad_request("pool: Timeout and recycle are seconds greater than 0"));
     }
+    let guards = draft.guards.clone().unwrap_or_else(|| Guards::for_kind(draft.kind));
+    check_guards(&guards)?;
     Ok(Parsed {
         environment: Environment {
             id: old.map_or_else(|| Uuid::now_v7().to_string(), |o| o.id.clone()),
@@ -179,12 +181,27 @@ pub(crate) fn parse_draft(
             kind: draft.kind,
             targets,
             pool,
-            guards: draft.guards.clone().unwrap_or_else(|| Guards::for_kind(draft.kind)),
+            guards,
             created_ms: old.map_or(now_ms, |o| o.created_ms),
             updated_ms: now_ms,
         },
         secrets,
     })
+}
+
+/// Limits that mean something: a rate above nothing, shares of 0 to 1.
+fn check_guards(guards: &Guards) -> Result<(), ApiError> {
+    if guards.max_rate_per_s.is_some_and(|rate| !(rate.is_finite() && rate > 0.0)) {
+        return Err(ApiError::bad_request("max_rate_per_s: The cap is a number of requests per second above 0"));
+    }
+    for (field, share) in
+        [("max_error_share", guards.max_error_share), ("min_free_connections", guards.min_free_connections)]
+    {
+        if share.is_some_and(|share| !(0.0..=1.0).contains(&share)) {
+            return Err(ApiError::bad_request(format!("{field}: A share is between 0 and 1")));
+        }
+    }
+    Ok(())
 }
 
 /// The draft that a form shows to edit an environment; its secrets say "keep".
@@ -571,6 +588,11 @@ mod tests {
     #[test]
     fn bad_drafts_name_the_field() {
         let mut cases = Vec::new();
+        let guarded = |guards: Guards| EnvironmentDraft { guards: Some(guards), ..draft("x") };
+        let own = Guards::for_kind(perfdeck_model::Kind::Staging);
+        cases.push((guarded(Guards { max_rate_per_s: Some(-1.0), ..own.clone() }), "max_rate_per_s"));
+        cases.push((guarded(Guards { max_error_share: Some(1.5), ..own.clone() }), "max_error_share"));
+        cases.push((guarded(Guards { min_free_connections: Some(f64::NAN), ..own }), "min_free_connections"));
         cases.push((draft(""), "name"));
         cases.push((draft("demo"), "name"));
         let mut d = draft("x");

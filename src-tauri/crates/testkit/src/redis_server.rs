@@ -248,6 +248,7 @@ impl RedisCluster {
 #[derive(Debug)]
 pub struct RedisSentinel {
     primary: Redis,
+    replica: Option<Redis>,
     port: u16,
     _sentinel: Server,
     _folder: tempfile::TempDir,
@@ -262,7 +263,33 @@ impl RedisSentinel {
     /// # Errors
     /// As [`Redis::start`].
     pub async fn start() -> Result<Self> {
+        Self::watching(Redis::start().await?, None).await
+    }
+
+    /// Starts a primary with one replica, and a Sentinel that makes the replica primary when the primary is gone for a
+    /// second. Waits until the Sentinel knows both.
+    ///
+    /// # Errors
+    /// As [`Redis::start`].
+    pub async fn start_with_replica() -> Result<Self> {
         let primary = Redis::start().await?;
+        let replica = Redis::start_with(&["--replicaof", &format!("127.0.0.1 {}", primary.port())]).await?;
+        // Sentinel asks a primary for its replicas at once and then every ten seconds: it must be there before.
+        let end = std::time::Instant::now() + START_DEADLINE;
+        loop {
+            let info = replica.execute(&["INFO", "replication"]).await?;
+            if format!("{info:?}").contains("master_link_status:up") {
+                break;
+            }
+            if std::time::Instant::now() > end {
+                return Err(Error::NotUp { server: "a Redis replica".to_owned(), detail: format!("{info:?}") });
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(15)).await;
+        }
+        Self::watching(primary, Some(replica)).await
+    }
+
+    async fn watching(primary: Redis, replica: Option<Redis>) -> Result<Self> {
         let folder = process::folder("sentinel")?;
         let port = process::free_port()?;
         let config = folder.path().join("sentinel.conf");
@@ -287,14 +314,19 @@ impl RedisSentinel {
                 .query_async(&mut connection)
                 .await
                 .map_err(|e| e.to_string())?;
-            if found.get(1).is_some_and(|p| *p == primary.port().to_string()) {
-                Ok(())
-            } else {
-                Err(format!("{found:?}"))
+            if found.get(1).is_none_or(|p| *p != primary.port().to_string()) {
+                return Err(format!("{found:?}"));
             }
+            let replicas: Vec<redis::Value> = redis::cmd("SENTINEL")
+                .arg("replicas")
+                .arg(Self::MASTER)
+                .query_async(&mut connection)
+                .await
+                .map_err(|e| e.to_string())?;
+            if replicas.len() == usize::from(replica.is_some()) { Ok(()) } else { Err(format!("{replicas:?}")) }
         })
         .await?;
-        Ok(Self { primary, port, _sentinel: sentinel, _folder: folder })
+        Ok(Self { primary, replica, port, _sentinel: sentinel, _folder: folder })
     }
 
     /// `redis+sentinel://…/0?master=main`.
@@ -307,7 +339,12 @@ impl RedisSentinel {
         self.port
     }
 
-    /// The primary.
+    /// The replica, when it was started with one.
+    pub fn replica(&self) -> Option<&Redis> {
+        self.replica.as_ref()
+    }
+
+    /// The primary that it was started with.
     pub fn primary(&mut self) -> &mut Redis {
         &mut self.primary
     }

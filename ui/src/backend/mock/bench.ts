@@ -513,7 +513,26 @@ const KNEE: StoredKnee = {
   notes: [],
 };
 
+/** Findings that can be deleted and restored. */
+class Shelf<T extends { id: string }> {
+  private hidden = new Set<string>();
+  constructor(private all: readonly T[]) {}
+  shown = (): T[] => this.all.filter((f) => !this.hidden.has(f.id));
+  get(id: string): T {
+    const found = this.all.find((f) => f.id === id);
+    if (!found) throw { code: 'not_found', message: `There is no '${id}'`, hint: null, retryable: false };
+    return found;
+  }
+  hide(id: string, on: boolean): boolean {
+    if (on) this.hidden.add(id);
+    else this.hidden.delete(id);
+    return true;
+  }
+}
+
 export class MockBench {
+  comparisons: Shelf<StoredComparison>;
+  knees: Shelf<StoredKnee>;
   made: Made[];
   baselines: Baseline[];
   deleted: Made[] = [];
@@ -521,6 +540,23 @@ export class MockBench {
 
   constructor(empty: boolean) {
     this.made = empty ? [] : [...MADE];
+    this.comparisons = new Shelf(empty ? [] : [comparison(MADE[1]!, MADE[0]!)]);
+    this.knees = new Shelf(
+      empty
+        ? []
+        : [
+            KNEE,
+            {
+              ...KNEE,
+              id: 'knee-0',
+              name: 'GET /appointments of release 2.40',
+              created_ms: KNEE.created_ms - 9 * DAY,
+              state: 'beyond_max',
+              slo: 'p99<200ms',
+              sentence: 'p99 stays below 200 ms up to 256 connections, the most that was allowed',
+            },
+          ],
+    );
     this.baselines = empty
       ? []
       : [
@@ -616,13 +652,23 @@ export class MockBench {
         this.baselines = this.baselines.filter((b) => b.name !== p.text);
         return true;
       case 'comparison.list':
-        return [];
+        return this.comparisons.shown();
+      case 'comparison.get':
+        return this.comparisons.get(p.id);
+      case 'comparison.delete':
+        return this.comparisons.hide(p.id, true);
+      case 'comparison.restore':
+        return this.comparisons.hide(p.id, false);
       case 'compare.runs':
         return comparison(this.#get(p.a), this.#get(p.b));
       case 'knee.list':
-        return [KNEE];
+        return this.knees.shown();
       case 'knee.get':
-        return KNEE;
+        return this.knees.get(p.id);
+      case 'knee.delete':
+        return this.knees.hide(p.id, true);
+      case 'knee.restore':
+        return this.knees.hide(p.id, false);
       case 'knee.start':
         return this.start({ ...p.spec, duration_s: 20, warmup_s: 1 }, `Knee at ${p.slo}`, true);
       case 'bench.start':

@@ -288,21 +288,16 @@ const entry = (
 ): JournalEntry => ({
   at_ms: Date.now() - minutes * 60_000,
   kind,
-  environment_id: environment === 'clinic staging' ? 'stage' : 'prod',
+  environment_id: environment === 'clinic-staging' ? 'stage' : 'prod',
   environment,
   text,
   run_id,
 });
 
 export const JOURNAL: JournalEntry[] = [
-  entry(2, 'load_ended', 'clinic staging', 'ran to its end; 12400 requests, 3 failed, in 62.0 s', 'run-http'),
-  entry(3, 'load_started', 'clinic staging', 'GET https://stage.clinic.example/appointments at 200/s on 10.1.4.20, 10.1.4.21', 'run-http'),
-  entry(
-    9,
-    'load_refused',
-    'clinic production',
-    "GET /appointments at 500/s: 500 requests/s is over the cap of 100 requests/s of 'clinic production'",
-  ),
-  entry(31, 'unlocked', 'clinic production', 'changes are allowed for 15 minutes'),
-  entry(1500, 'changed', 'clinic staging', 'staging: https://stage.clinic.example, postgres://10.1.4.30:5432/clinic'),
+  entry(2, 'load_ended', 'clinic-staging', 'ran to its end; 12400 requests, 3 failed, in 62.0 s', 'run-http'),
+  entry(3, 'load_started', 'clinic-staging', 'GET https://stage.clinic.example/appointments at 200/s on 10.1.4.20, 10.1.4.21', 'run-http'),
+  entry(9, 'load_refused', 'clinic-prod', "GET /appointments at 500/s: 500 requests/s is over the cap of 100 requests/s of 'clinic-prod'"),
+  entry(31, 'unlocked', 'clinic-prod', 'changes are allowed for 15 minutes'),
+  entry(1500, 'changed', 'clinic-staging', 'staging: https://stage.clinic.example, postgres://10.1.4.30:5432/clinic'),
 ];

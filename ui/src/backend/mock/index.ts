@@ -76,13 +76,13 @@ class Mock {
     const guarded = this.all.find((e) => e.id === p.environment_id);
     switch (name) {
       case 'journal.list':
-        return JOURNAL.filter((e) => !p.environment_id || e.environment_id === p.environment_id);
+        return empty ? [] : JOURNAL.filter((e) => !p.environment_id || e.environment_id === p.environment_id);
       case 'bench.preview':
         return {
           resolved: ['10.1.4.20:443', '10.1.4.21:443'],
           loopback: false,
           guard: null,
-          confirm: guarded?.guards.typed_confirmation ? guarded.name : null,
+          confirm: guarded && (guarded.guards.typed_confirmation || guarded.kind === 'staging') ? guarded.name : null,
           evidence: guarded?.kind === 'staging' ? ['143 clients are connected to its database'] : [],
         };
       case 'run.series':

@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { curveEnd, curveScale, curveTicks, nines, reliable } from '../../charts/curve-scale';
 import { blank, fromSpec, parse, parseSeconds } from './form';
 import { benchLanes, IDS, LiveBench, runSeries } from './series';
-import type { BenchLive, LatencyMs, Run } from './types';
-import { errorWords, markdown, needed, perfctl, sentence, tail, validity } from './words';
+import type { BenchLive, BenchPreview, LatencyMs, Run } from './types';
+import { bothSides, errorWords, markdown, mayStart, needed, perfctl, sentence, tail, validity } from './words';
 
 const latency = (over: Partial<LatencyMs> = {}): LatencyMs => ({
   n: 72_930,
@@ -189,5 +189,37 @@ describe('percentile curve', () => {
     expect(scale.labels.length).toBeLessThanOrEqual(5);
     expect(scale.min).toBeLessThanOrEqual(0.2);
     expect(scale.max).toBeGreaterThanOrEqual(900);
+  });
+});
+
+describe('guards', () => {
+  const free: BenchPreview = { resolved: ['127.0.0.1:80'], loopback: true, guard: null, confirm: null, evidence: [] };
+  const asks = (confirm: string, evidence: string[] = []): BenchPreview => ({
+    ...free,
+    resolved: ['192.0.2.1:80'],
+    loopback: false,
+    confirm,
+    evidence,
+  });
+
+  it('lets load start once exactly the asked name is typed', () => {
+    expect(mayStart(free, ''), 'nothing is asked').toBe(true);
+    expect([mayStart(asks('clinic'), ''), mayStart(asks('clinic'), 'Clinic')], 'another name').toEqual([false, false]);
+    expect(mayStart(asks('clinic'), ' clinic '), 'spaces around it are not part of it').toBe(true);
+    expect(mayStart({ ...asks('clinic'), guard: 'needs a rate' }, 'clinic'), 'a refusal is not typed away').toBe(false);
+  });
+
+  it('asks for what either side of a duet asks for', () => {
+    const b = asks('h.example', ['192.0.2.1 is a public address']);
+    expect(bothSides(free, b), 'B alone may look like production').toEqual({
+      resolved: ['127.0.0.1:80', '192.0.2.1:80'],
+      loopback: false,
+      guard: null,
+      confirm: 'h.example',
+      evidence: ['192.0.2.1 is a public address'],
+    });
+    expect(bothSides(b, b), 'the same is said once').toEqual(b);
+    expect(bothSides(free, { ...free, guard: 'B is read-only' }).guard, 'either side refuses').toBe('B is read-only');
+    expect(bothSides(b, asks('i.example')).guard, 'two names cannot both be typed').toContain('i.example');
   });
 });

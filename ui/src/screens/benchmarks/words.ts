@@ -145,3 +145,23 @@ export function markdown(run: Run): string {
 /** Whether the guards let a benchmark start, with what was typed to confirm it. */
 export const mayStart = (preview: BenchPreview | null, typed: string): boolean =>
   preview === null || (preview.guard === null && (preview.confirm === null || typed.trim() === preview.confirm));
+
+/**
+ * What the guards say to both sides of a duet. One name is typed for both, so two names cannot be confirmed; they are the
+ * same within an environment.
+ */
+export function bothSides(a: BenchPreview, b: BenchPreview): BenchPreview {
+  const apart = a.confirm !== null && b.confirm !== null && a.confirm !== b.confirm;
+  return {
+    resolved: [...new Set([...a.resolved, ...b.resolved])],
+    loopback: a.loopback && b.loopback,
+    guard:
+      a.guard ??
+      b.guard ??
+      (apart
+        ? `A asks for '${a.confirm}' to be typed and B for '${b.confirm}'. Open an environment, and its name is typed for both`
+        : null),
+    confirm: a.confirm ?? b.confirm,
+    evidence: [...new Set([...a.evidence, ...b.evidence])],
+  };
+}

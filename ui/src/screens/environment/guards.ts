@@ -6,8 +6,12 @@ export const number = (text: string): number | null => (text.trim() === '' || !N
 /** A share of 0 to 1 in per cent, without the noise of its binary form. */
 export const percentOf = (share: number | null): string => (share === null ? '' : String(Number((share * 100).toPrecision(6))));
 
-/** Per cent as a share of 0 to 1; what is outside is held at the end. */
+/** Per cent as a share; what is no share of 0 to 1 is kept as typed, for `shareFault` to name. */
 export function shareOf(text: string): number | null {
   const percent = number(text);
-  return percent === null ? null : Math.min(1, Math.max(0, percent / 100));
+  return percent === null ? null : percent / 100;
 }
+
+/** What is wrong with a share, if anything. */
+export const shareFault = (share: number | null): string | null =>
+  share !== null && (share < 0 || share > 1) ? 'From 0 to 100 %, or empty for no limit' : null;

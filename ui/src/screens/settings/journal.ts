@@ -13,6 +13,16 @@ export const JOURNAL_WORDS: Record<JournalKind, string> = {
   restored: 'Restored',
 };
 
+/** Which entries lead to their run: the newest of each run, so that a run is linked once. */
+export function runLinks(entries: readonly JournalEntry[]): ReadonlySet<JournalEntry> {
+  const newest = new Map<string, JournalEntry>();
+  for (const e of entries) {
+    const known = e.run_id === null ? undefined : newest.get(e.run_id);
+    if (e.run_id !== null && (!known || e.at_ms > known.at_ms)) newest.set(e.run_id, e);
+  }
+  return new Set(newest.values());
+}
+
 /** A table of entries; what would break it is escaped. */
 export function journalMarkdown(entries: readonly JournalEntry[]): string {
   const cell = (text: string): string => text.replaceAll('\\', '\\\\').replaceAll('|', '\\|').replace(/\s+/g, ' ');

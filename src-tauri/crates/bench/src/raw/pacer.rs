@@ -10,6 +10,7 @@ use mio::{Poll, Token};
 use crate::pacing::timerfd;
 
 /// The token of the timer.
+#[cfg(target_os = "linux")]
 pub(crate) const TIMER: Token = Token(usize::MAX - 1);
 
 /// Arms the poll.
