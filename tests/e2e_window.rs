@@ -22,11 +22,14 @@ const SCREENS: &[&str] = &[
     "cache",
     "gateway",
     "benchmarks",
+    "benchmarks/new",
+    "benchmarks/plans",
     "experiments",
     "alerts",
     "scorecard",
     "reports",
     "settings",
+    "environments/new",
 ];
 
 struct Stage {
@@ -207,13 +210,16 @@ fn e2e_every_screen_in_light_and_dark() {
     let window = stage.window(&["--demo"]);
     let page = &window.session;
     step(&stage, "the demo overview is live", journey::overview_is_live(page));
+    let run = step(&stage, "a run is stored", stored_run(page));
+    let screens: Vec<(&str, &str)> =
+        SCREENS.iter().map(|path| (*path, *path)).chain([(run.as_str(), "benchmarks/run")]).collect();
     for theme in ["dark", "light"] {
         step(
             &stage,
             "the theme changes",
             page.run("document.documentElement.dataset.theme = arguments[0]", &[json!(theme)]),
         );
-        for screen in SCREENS {
+        for (screen, name) in &screens {
             step(&stage, "the screen opens", journey::open(page, &format!("/{screen}")));
             step(
                 &stage,
@@ -235,7 +241,20 @@ fn e2e_every_screen_in_light_and_dark() {
                     "const done = arguments[0]; requestAnimationFrame(() => requestAnimationFrame(() => done(true)))",
                 ),
             );
-            step(&stage, "a picture is taken", stage.picture(&pictures().join(format!("{screen}-{theme}.png"))));
+            let file = format!("{}-{theme}.png", name.replace('/', "-"));
+            step(&stage, "a picture is taken", stage.picture(&pictures().join(file)));
         }
     }
+}
+
+/// Runs a short benchmark of the demo's API from the form; answers the path of its run.
+fn stored_run(page: &Session) -> Result<String, String> {
+    journey::open(page, "/benchmarks/new")?;
+    page.wait_for(&id("bench-form"), SECONDS_10)?;
+    let url = page.run("return document.querySelector(arguments[0]).value", &[json!(id("bench-url"))])?;
+    let url = url.as_str().filter(|url| url.starts_with("http")).ok_or("the form has no address of the demo's API")?;
+    journey::benchmark(page, url, "4", "12s")?;
+    page.wait_for(&id("run-sentence"), SECONDS_10)?;
+    let path = page.run("return location.hash.slice(2)", &[])?;
+    path.as_str().map(str::to_owned).ok_or_else(|| "the run has no address".to_owned())
 }

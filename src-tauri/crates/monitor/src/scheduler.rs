@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::codec::Block;
-use crate::series::{BlockStore, Gather, MAX_SERIES, STEP_MS, millis, second};
+use crate::series::{BlockStore, Gather, MAX_SERIES, STEP_MS, second};
 use crate::state::{Core, Tick};
 
 /// A collection that takes longer is given up and its target is down. With the second it may take to start the next
@@ -178,15 +178,21 @@ impl Monitor {
     async fn keep_time(
         self: Arc<Self>,
         clock: Arc<dyn Clock>,
-        workers: Vec<mpsc::Sender<i64>>,
+        workers: Vec<mpsc::Sender<(i64, f64)>>,
         writes: mpsc::Sender<Vec<Block>>,
     ) {
+        let mut first = true;
         loop {
-            tokio::select! {
-                () = self.stop.cancelled() => break,
-                () = until_next_second(&*clock) => {}
+            // Whoever opens an environment does not wait for the next second to see something.
+            if !std::mem::take(&mut first) {
+                tokio::select! {
+                    () = self.stop.cancelled() => break,
+                    () = until_next_second(&*clock) => {}
+                }
             }
-            let now = second(clock.now_ms());
+            // Collectors get the time as it is: a rate over the first part of a second is one over that part.
+            let at_ms = clock.now_ms();
+            let now = second(at_ms);
             let Some(begin) = self.core().begin(now) else { continue };
             if !begin.blocks.is_empty() {
                 tracing::info!("the clock was set back; the recent samples start anew");
@@ -194,7 +200,7 @@ impl Monitor {
                 let _ = writes.try_send(begin.blocks);
             }
             for index in begin.due {
-                if workers[index].try_send(now).is_err() {
+                if workers[index].try_send((now, at_ms)).is_err() {
                     let gone = ApiError::internal("The collector ended unexpectedly; the log has the details");
                     self.core().complete(index, now, Duration::ZERO, Err(gone));
                 }
@@ -229,18 +235,18 @@ impl Monitor {
         self: Arc<Self>,
         index: usize,
         mut collector: Box<dyn Collector>,
-        mut seconds: mpsc::Receiver<i64>,
+        mut seconds: mpsc::Receiver<(i64, f64)>,
     ) {
         loop {
-            let now = tokio::select! {
+            let (now, at_ms) = tokio::select! {
                 () = self.stop.cancelled() => return,
-                now = seconds.recv() => match now {
-                    Some(now) => now,
+                due = seconds.recv() => match due {
+                    Some(due) => due,
                     None => return,
                 },
             };
             let started = Instant::now();
-            let work = AssertUnwindSafe(async { collector.collect(millis(now)).await }).catch_unwind();
+            let work = AssertUnwindSafe(async { collector.collect(at_ms).await }).catch_unwind();
             let outcome = tokio::select! {
                 () = self.stop.cancelled() => return,
                 outcome = timeout(DEADLINE, work) => outcome,
@@ -336,7 +342,7 @@ mod tests {
                 match mode {
                     1 => Err(ApiError::new(ErrorCode::Unreachable, "gone")),
                     2 => std::future::pending().await,
-                    _ => Ok(Collection { values: vec![(info, now_ms / 1e3)], ..Collection::default() }),
+                    _ => Ok(Collection { values: vec![(info, (now_ms / 1e3).floor())], ..Collection::default() }),
                 }
             })
         }
@@ -449,7 +455,7 @@ mod tests {
         let mut ticks = monitor.subscribe();
         for second in 0..20 {
             let tick = ticks.recv().await.expect("a tick");
-            assert!((tick.t_ms - (1_000_001_000.0 + f64::from(second) * 1e3)).abs() < 1e-6, "aligned: {}", tick.t_ms);
+            assert!((tick.t_ms - (1_000_000_000.0 + f64::from(second) * 1e3)).abs() < 1e-6, "aligned: {}", tick.t_ms);
             assert_eq!(value(&tick, "x{role=cache}"), Some(tick.t_ms / 1e3), "its own value");
         }
         monitor.stop().await;
@@ -485,7 +491,7 @@ mod tests {
             monitor.stop().await;
         }
         let monitor = Monitor::start("e".into(), Vec::new(), clock.clone(), blocks);
-        let from = 1_000_001_000.0;
+        let from = 1_000_000_000.0;
         let columns = monitor.history(from, clock.now_ms(), u32::MAX, None).await;
         let (t, x) = (columns.get("t").expect("t"), columns.get("x{role=cache}").expect("stored series"));
         let present = x.iter().filter(|v| !v.is_nan()).count();
