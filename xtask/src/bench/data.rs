@@ -117,30 +117,18 @@ pub(super) fn sql() -> Outcome {
     println!(
         "SELECT abalance … WHERE aid = $1, prepared, 8 connections, 5 s each, alternating, PostgreSQL on loopback:"
     );
-    for (threads, name) in [("1", "1 thread"), ("2", "2 threads")] {
+    for (threads, name) in [(Some("1"), "1 thread"), (Some("2"), "2 threads"), (None, "threads as each chooses")] {
         let ours = || {
             let text = "SELECT abalance FROM pgbench_accounts WHERE aid = $1";
-            let run = [
-                "bench",
-                "sql",
-                "--sql",
-                text,
-                "--param",
-                "uniform:1..1000000",
-                "-c",
-                "8",
-                "-d",
-                "5s",
-                "--warmup",
-                "500ms",
-                "--threads",
-                threads,
-            ];
+            let mut run = vec!["bench", "sql", "--sql", text, "--param", "uniform:1..1000000"];
+            run.extend(["-c", "8", "-d", "5s", "--warmup", "500ms"]);
+            run.extend(threads.into_iter().flat_map(|n| ["--threads", n]));
             perfctl(&run, ("DATABASE_URL", &server.url), &home).map(|run| rate(&run))
         };
         let theirs = || {
-            let output = bench(&["-S", "-M", "prepared", "-n", "-c", "8", "-j", threads, "-T", "5"]).output();
-            let output = output.map_err(|error| format!("pgbench did not start: {error}"))?;
+            let mut args = vec!["-S", "-M", "prepared", "-n", "-c", "8", "-T", "5"];
+            args.extend(threads.into_iter().flat_map(|n| ["-j", n]));
+            let output = bench(&args).output().map_err(|error| format!("pgbench did not start: {error}"))?;
             number_after(&String::from_utf8_lossy(&output.stdout), "tps = ")
         };
         pairs(name, "pgbench", 0.9, ours, theirs)?;

@@ -41,8 +41,12 @@ fn answer(mut stream: TcpStream) {
 /// One run of a load tool.
 struct Measured {
     rate_per_s: f64,
-    /// CPU time of its whole process per request, in microseconds.
+    /// CPU time per request of what sends load, in microseconds: of the peers' whole processes, and of Perfdeck's generator
+    /// threads.
     cpu_us: f64,
+    /// The same of the whole process. Perfdeck's first measures for a third of a second what it reaches at all, which the
+    /// peers do not; a run of five seconds carries much of that.
+    process_us: f64,
 }
 
 /// CPU seconds of the children that this process has waited for.
@@ -74,7 +78,8 @@ fn ours(args: &[&str], home: &Path) -> Outcome<Measured> {
     let cpu_s = children_cpu_s() - before;
     let rate_per_s = run["rate_per_s"].as_f64().ok_or("perfctl's run has no rate_per_s")?;
     let requests = run["requests"].as_f64().unwrap_or(0.0).max(1.0);
-    Ok(Measured { rate_per_s, cpu_us: cpu_s * 1e6 / requests })
+    let threads_s = run["client_cpu_s"].as_f64().ok_or("perfctl's run has no client_cpu_s")?;
+    Ok(Measured { rate_per_s, cpu_us: threads_s * 1e6 / requests, process_us: cpu_s * 1e6 / requests })
 }
 
 fn wrk(program: &Path, url: &str) -> Option<Measured> {
@@ -86,7 +91,8 @@ fn wrk(program: &Path, url: &str) -> Option<Measured> {
     let rate_per_s = text.lines().find_map(|line| line.trim().strip_prefix("Requests/sec:")?.trim().parse().ok())?;
     let requests: f64 =
         text.lines().find_map(|line| line.trim().split_once(" requests in").and_then(|(n, _)| n.parse().ok()))?;
-    Some(Measured { rate_per_s, cpu_us: cpu_s * 1e6 / requests.max(1.0) })
+    let cpu_us = cpu_s * 1e6 / requests.max(1.0);
+    Some(Measured { rate_per_s, cpu_us, process_us: cpu_us })
 }
 
 fn oha(program: &Path, url: &str) -> Option<Measured> {
@@ -97,7 +103,8 @@ fn oha(program: &Path, url: &str) -> Option<Measured> {
     let result: Value = serde_json::from_slice(&output.stdout).ok()?;
     let rate_per_s = result["summary"]["requestsPerSec"].as_f64()?;
     let seconds = result["summary"]["total"].as_f64()?;
-    Some(Measured { rate_per_s, cpu_us: cpu_s * 1e6 / (rate_per_s * seconds).max(1.0) })
+    let cpu_us = cpu_s * 1e6 / (rate_per_s * seconds).max(1.0);
+    Some(Measured { rate_per_s, cpu_us, process_us: cpu_us })
 }
 
 /// Throughput and processor time per request: the raw engine beside wrk and oha, the full engine beside oha.
@@ -164,6 +171,8 @@ impl Tools {
         let cpu = |m: &Measured| m.cpu_us;
         at_least("rate, raw engine to wrk", "x", &mut ratios(&self.raw, &self.wrk, |m| m.rate_per_s), 1.0);
         report("CPU per request, raw engine to wrk", "x", &mut ratios(&self.raw, &self.wrk, cpu), Some(1.0));
+        let process = |m: &Measured| m.process_us;
+        report("the same of the whole process", "x", &mut ratios(&self.raw, &self.wrk, process), None);
         report("CPU per request, raw engine to oha", "x", &mut ratios(&self.raw, &self.oha, cpu), Some(0.6));
         report("CPU per request, full engine to oha", "x", &mut ratios(&self.full, &self.oha, cpu), Some(1.0));
     }
