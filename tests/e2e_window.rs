@@ -234,6 +234,9 @@ fn e2e_every_screen_in_light_and_dark() {
             if *screen == "overview" {
                 step(&stage, "the charts are drawn", journey::charts_move(page, &["cpu"]));
             }
+            if *name == "benchmarks/run" {
+                step(&stage, "the heatmap is drawn", page.wait_for(&id("run-heatmap-copy"), SECONDS_10));
+            }
             step(
                 &stage,
                 "the screen is painted",
