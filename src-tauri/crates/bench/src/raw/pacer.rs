@@ -4,7 +4,9 @@
 //! short looks for the rest; the schedule lag in the result tells how well that went.
 use std::time::{Duration, Instant};
 
-use mio::{Poll, Token};
+use mio::Poll;
+#[cfg(target_os = "linux")]
+use mio::Token;
 
 #[cfg(target_os = "linux")]
 use crate::pacing::timerfd;
