@@ -46,6 +46,8 @@ pub(crate) struct Allowed {
     pub(crate) environment: Option<Environment>,
     /// Addresses that load goes to.
     pub(crate) resolved: Vec<String>,
+    /// Share of failing requests above which a run ends; also of a host that belongs to no environment.
+    max_error_share: Option<f64>,
     /// A guard that cannot be kept forbids load.
     strict: bool,
 }
@@ -57,6 +59,7 @@ impl Allowed {
             work: Arc::new(work),
             environment: self.environment.clone(),
             resolved: self.resolved.clone(),
+            max_error_share: self.max_error_share,
             strict: self.strict,
         }
     }
@@ -100,7 +103,7 @@ impl Engine {
         let environment = self.bench_environment(environment_id).await?;
         let work = self.work(spec, environment.as_ref(), folder).await?;
         let resolved = work.resolved().await?;
-        let subject = self.subject(&work, environment.as_ref(), &resolved).await?;
+        let subject = self.subject(&work, environment.as_ref(), &resolved).await;
         let words = |e: ApiError| e.hint.as_ref().map_or_else(|| e.message.clone(), |h| format!("{}. {h}", e.message));
         Ok(BenchPreview {
             loopback: is_loopback(&resolved),
@@ -112,17 +115,12 @@ impl Engine {
     }
 
     /// What load is aimed at, as its guards see it.
-    async fn subject(
-        &self,
-        work: &Work,
-        environment: Option<&Environment>,
-        resolved: &[String],
-    ) -> Result<Subject, ApiError> {
-        let evidence = self.evidence(environment, resolved).await?;
-        Ok(match environment {
+    async fn subject(&self, work: &Work, environment: Option<&Environment>, resolved: &[String]) -> Subject {
+        let evidence = self.evidence(environment, resolved).await;
+        match environment {
             Some(e) => Subject::new(e, evidence, self.is_unlocked(e)),
             None => Subject::host(work.host().or_else(|| resolved.first().cloned()).unwrap_or_default(), evidence),
-        })
+        }
     }
 
     /// Starts a benchmark as a job whose result is the run's id. Its plan finds files in `folder`.
@@ -175,7 +173,7 @@ impl Engine {
         confirm: Option<&str>,
     ) -> Result<Allowed, ApiError> {
         let resolved = work.resolved().await?;
-        let subject = self.subject(&work, environment.as_ref(), &resolved).await?;
+        let subject = self.subject(&work, environment.as_ref(), &resolved).await;
         if let Err(refused) = subject.check(&work).and_then(|()| subject.confirmed(confirm)) {
             let text = format!("{}: {}", work.words(), refused.message);
             self.noted(JournalKind::LoadRefused, environment.as_ref(), text).await;
@@ -184,7 +182,8 @@ impl Engine {
         if let Some(environment) = &mut environment {
             environment.guards = subject.guards().clone();
         }
-        Ok(Allowed { work: Arc::new(work), environment, resolved, strict: subject.is_production() })
+        let max_error_share = subject.guards().max_error_share;
+        Ok(Allowed { work: Arc::new(work), environment, resolved, max_error_share, strict: subject.is_production() })
     }
 
     /// Refuses a benchmark while another one runs.
@@ -205,7 +204,7 @@ impl Engine {
             environment_name: environment.map(|e| e.name.clone()),
             machine: self.machine.clone(),
             clock: self.clock.clone(),
-            max_error_share: environment.and_then(|e| e.guards.max_error_share),
+            max_error_share: what.max_error_share,
             abort: AbortSwitch::default(),
         };
         let run_id = context.run_id.clone();

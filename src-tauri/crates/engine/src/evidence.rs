@@ -71,19 +71,15 @@ fn words(resolved: &[String], figures: Figures) -> Vec<String> {
 impl Engine {
     /// What makes an environment, or a host without one, look like production. Nothing is asked where the answer would
     /// change nothing: production is guarded anyway.
-    pub(crate) async fn evidence(
-        &self,
-        environment: Option<&Environment>,
-        resolved: &[String],
-    ) -> Result<Vec<String>, ApiError> {
-        let Some(environment) = environment else { return Ok(words(resolved, Figures::default())) };
+    pub(crate) async fn evidence(&self, environment: Option<&Environment>, resolved: &[String]) -> Vec<String> {
+        let Some(environment) = environment else { return words(resolved, Figures::default()) };
         if environment.kind == Kind::Production || environment.guards.never_production {
-            return Ok(Vec::new());
+            return Vec::new();
         }
-        Ok(words(resolved, self.figures(environment).await?))
+        words(resolved, self.figures(environment).await)
     }
 
-    async fn figures(&self, environment: &Environment) -> Result<Figures, ApiError> {
+    async fn figures(&self, environment: &Environment) -> Figures {
         let now = self.clock.now_ms();
         let known = self.asked.0.lock().unwrap_or_else(PoisonError::into_inner).get(&environment.id).copied().filter(
             |(edit, at, _)| {
@@ -91,14 +87,14 @@ impl Engine {
             },
         );
         if let Some((.., figures)) = known {
-            return Ok(figures);
+            return figures;
         }
         let mut figures = Figures::default();
         if let Some(target) = environment.targets.database.as_ref().filter(|d| d.address.scheme != Scheme::Sqlite) {
-            let password = self.secret(environment, TargetRole::Database).await?;
             let ask = async {
+                let password = self.secret(environment, TargetRole::Database).await?;
                 let mut watch = OccupancyWatch::open(&target.address, password.as_ref()).await?;
-                let Some(open) = &mut watch else { return Ok(None) };
+                let Some(open) = &mut watch else { return Ok::<_, ApiError>(None) };
                 let read = open.read().await;
                 if let Some(open) = watch {
                     open.close().await;
@@ -112,8 +108,11 @@ impl Engine {
             }
         }
         if let Some(target) = environment.targets.cache.as_ref().filter(|c| !c.address.hosts.is_empty()) {
-            let password = self.secret(environment, TargetRole::Cache).await?;
-            match tokio::time::timeout(DEADLINE, perfdeck_cache::clients(target, password.as_ref())).await {
+            let ask = async {
+                let password = self.secret(environment, TargetRole::Cache).await?;
+                perfdeck_cache::clients(target, password.as_ref()).await
+            };
+            match tokio::time::timeout(DEADLINE, ask).await {
                 Ok(Ok(clients)) => figures.cache_clients = Some(clients),
                 Ok(Err(error)) => tracing::info!(%error, "the cache does not say how many clients it has"),
                 Err(_) => {}
@@ -121,7 +120,7 @@ impl Engine {
         }
         let mut asked = self.asked.0.lock().unwrap_or_else(PoisonError::into_inner);
         asked.insert(environment.id.clone(), (environment.updated_ms, now, figures));
-        Ok(figures)
+        figures
     }
 }
 

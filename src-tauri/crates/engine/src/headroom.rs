@@ -52,8 +52,11 @@ impl Engine {
     ) -> Result<Option<HeadRoom>, ApiError> {
         let Some(keep) = environment.guards.min_free_connections else { return Ok(None) };
         let Some(target) = &environment.targets.database else { return Ok(None) };
-        let password = self.secret(environment, TargetRole::Database).await?;
-        match OccupancyWatch::open(&target.address, password.as_ref()).await {
+        let open = async {
+            let password = self.secret(environment, TargetRole::Database).await?;
+            OccupancyWatch::open(&target.address, password.as_ref()).await
+        };
+        match open.await {
             Ok(None) => Ok(None),
             Ok(Some(open)) => {
                 Ok(Some(HeadRoom(AbortOnDropHandle::new(tokio::spawn(watch(open, keep, abort.clone()))))))

@@ -270,7 +270,7 @@ async fn housekeeping(engine: std::sync::Weak<Engine>, stopped: CancellationToke
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut connection = None;
     let mut version = None;
-    let mut pruned_ms = 0.0;
+    let (mut pruned_ms, mut retried_ms) = (0.0, 0.0);
     loop {
         tokio::select! {
             () = stopped.cancelled() => return,
@@ -294,8 +294,11 @@ async fn housekeeping(engine: std::sync::Weak<Engine>, stopped: CancellationToke
             }
             version = now;
         }
-        engine.store_waiting().await;
         let now = engine.clock.now_ms();
+        if now - retried_ms > 5_000.0 {
+            retried_ms = now;
+            engine.store_waiting().await;
+        }
         if now - pruned_ms > 600_000.0 {
             pruned_ms = now;
             if let Err(error) = engine.store.prune(now).await {

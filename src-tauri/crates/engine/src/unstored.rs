@@ -9,7 +9,7 @@ use crate::Engine;
 const MOST: usize = 16;
 
 /// A run that waits for the store.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Unstored {
     run: Run,
     series: Option<Vec<u8>>,
@@ -45,27 +45,15 @@ impl Engine {
         waiting.iter().find(|u| u.run.id == id).map(|u| u.why.clone())
     }
 
-    /// Tries to store what waits.
+    /// Tries to store what waits. A run stays readable here until it can be read there.
     pub(crate) async fn store_waiting(&self) {
-        let waiting = std::mem::take(&mut *self.unstored.lock().unwrap_or_else(PoisonError::into_inner));
-        if waiting.is_empty() {
-            return;
-        }
-        let before = waiting.len();
-        let mut left = Vec::new();
-        for one in waiting {
-            if let Err(why) = self.store.put_run(&one.run, one.series.clone(), Some(one.seconds.clone())).await {
-                left.push(Unstored { why, ..one });
+        let waiting = self.unstored.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        for Unstored { run, series, seconds, .. } in waiting {
+            let id = run.id.clone();
+            if self.store.put_run(&run, series, Some(seconds)).await.is_ok() {
+                self.unstored.lock().unwrap_or_else(PoisonError::into_inner).retain(|u| u.run.id != id);
+                self.changed(&[Tag::Runs]);
             }
-        }
-        let stored = before - left.len();
-        {
-            let mut now = self.unstored.lock().unwrap_or_else(PoisonError::into_inner);
-            left.append(&mut now);
-            *now = left;
-        }
-        if stored > 0 {
-            self.changed(&[Tag::Runs]);
         }
     }
 }

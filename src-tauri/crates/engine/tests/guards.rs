@@ -155,3 +155,19 @@ async fn noise_is_what_one_side_shows_against_itself() {
     assert_eq!(stored["name"], "Noise of now", "it says what it is");
     engine.shutdown().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_password_that_is_missing_keeps_nobody_from_loading_the_api() {
+    let dir = tempfile::tempdir().expect("temp dir");
+    let engine = open(dir.path()).await;
+    let target = ScriptedHttp::start(|_| Answer::ok("fine")).await.expect("a server");
+    let secret = json!({"kind": "env", "name": "PERFDECK_TEST_NO_SUCH_VARIABLE"});
+    let targets = json!({"database": "postgres://reader@127.0.0.1:1/app", "database_password": secret});
+    let id = environment(&engine, json!({"name": "half", "kind": "staging", "targets": targets})).await;
+    let asked = json!({"spec": rate(&target.url(), 50.0, 0.5), "environment_id": id});
+    let preview = engine.json("bench.preview", asked.clone()).await.expect("a preview");
+    assert_eq!(preview["evidence"], json!([]), "a target that cannot be asked gives no evidence");
+    let run = run_of(&engine, &job(&engine, "bench.start", asked).await.expect("it may begin")).await;
+    assert_eq!(run["requests"], 25, "{run}");
+    engine.shutdown().await;
+}

@@ -1,8 +1,7 @@
 //! Comparisons and knees.
 use perfdeck_model::ApiError;
-use sqlx::Row;
 
-use super::{Store, document, text};
+use super::{Store, text};
 use crate::comparisons::StoredComparison;
 use crate::knees::StoredKnee;
 
@@ -20,34 +19,20 @@ impl Store {
     }
 
     pub(crate) async fn comparisons(&self, environment_id: Option<&str>) -> Result<Vec<StoredComparison>, ApiError> {
-        let rows = sqlx::query(
+        self.list(
             "SELECT doc FROM comparisons WHERE deleted_ms IS NULL AND (?1 IS NULL OR environment_id = ?1)
              ORDER BY created_ms DESC LIMIT 200",
+            environment_id,
         )
-        .bind(environment_id)
-        .fetch_all(&self.pool)
         .await
-        .map_err(|e| self.fail(&e))?;
-        rows.iter().map(|r| document(r.get::<&str, _>(0))).collect()
     }
 
     pub(crate) async fn comparison(&self, id: &str) -> Result<Option<StoredComparison>, ApiError> {
-        let row = sqlx::query("SELECT doc FROM comparisons WHERE id = ? AND deleted_ms IS NULL")
-            .bind(id)
-            .fetch_optional(&self.pool)
-            .await
-            .map_err(|e| self.fail(&e))?;
-        row.map(|r| document(r.get::<&str, _>(0))).transpose()
+        self.one("SELECT doc FROM comparisons WHERE id = ? AND deleted_ms IS NULL", id).await
     }
 
     pub(crate) async fn set_comparison_deleted(&self, id: &str, deleted_ms: Option<f64>) -> Result<bool, ApiError> {
-        let done = sqlx::query("UPDATE comparisons SET deleted_ms = ? WHERE id = ?")
-            .bind(deleted_ms)
-            .bind(id)
-            .execute(&self.pool)
-            .await
-            .map_err(|e| self.fail(&e))?;
-        Ok(done.rows_affected() > 0)
+        self.mark("UPDATE comparisons SET deleted_ms = ? WHERE id = ?", id, deleted_ms).await
     }
 
     pub(crate) async fn put_knee(&self, knee: &StoredKnee) -> Result<(), ApiError> {
@@ -63,34 +48,20 @@ impl Store {
     }
 
     pub(crate) async fn knee(&self, id: &str) -> Result<Option<StoredKnee>, ApiError> {
-        let row = sqlx::query("SELECT doc FROM knees WHERE id = ? AND deleted_ms IS NULL")
-            .bind(id)
-            .fetch_optional(&self.pool)
-            .await
-            .map_err(|e| self.fail(&e))?;
-        row.map(|r| document(r.get::<&str, _>(0))).transpose()
+        self.one("SELECT doc FROM knees WHERE id = ? AND deleted_ms IS NULL", id).await
     }
 
     /// The newest first.
     pub(crate) async fn knees(&self, environment_id: Option<&str>) -> Result<Vec<StoredKnee>, ApiError> {
-        let rows = sqlx::query(
+        self.list(
             "SELECT doc FROM knees WHERE deleted_ms IS NULL AND (?1 IS NULL OR environment_id = ?1)
              ORDER BY created_ms DESC LIMIT 200",
+            environment_id,
         )
-        .bind(environment_id)
-        .fetch_all(&self.pool)
         .await
-        .map_err(|e| self.fail(&e))?;
-        rows.iter().map(|r| document(r.get::<&str, _>(0))).collect()
     }
 
     pub(crate) async fn set_knee_deleted(&self, id: &str, deleted_ms: Option<f64>) -> Result<bool, ApiError> {
-        let done = sqlx::query("UPDATE knees SET deleted_ms = ? WHERE id = ?")
-            .bind(deleted_ms)
-            .bind(id)
-            .execute(&self.pool)
-            .await
-            .map_err(|e| self.fail(&e))?;
-        Ok(done.rows_affected() > 0)
+        self.mark("UPDATE knees SET deleted_ms = ? WHERE id = ?", id, deleted_ms).await
     }
 }

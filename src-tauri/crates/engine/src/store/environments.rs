@@ -14,12 +14,7 @@ impl Store {
     }
 
     pub(crate) async fn environment(&self, id: &str) -> Result<Option<Environment>, ApiError> {
-        let row = sqlx::query("SELECT doc FROM environments WHERE id = ? AND deleted_ms IS NULL")
-            .bind(id)
-            .fetch_optional(&self.pool)
-            .await
-            .map_err(|e| self.fail(&e))?;
-        row.map(|r| document(r.get::<&str, _>(0))).transpose()
+        self.one("SELECT doc FROM environments WHERE id = ? AND deleted_ms IS NULL", id).await
     }
 
     /// Inserts or replaces. The name must be free among the environments that are not deleted.

@@ -190,6 +190,28 @@ impl Store {
         self.pool.acquire().await.ok()
     }
 
+    /// Documents of one environment, or of all; `sql` has the environment as its one parameter.
+    async fn list<T: DeserializeOwned>(
+        &self,
+        sql: &'static str,
+        environment_id: Option<&str>,
+    ) -> Result<Vec<T>, ApiError> {
+        let rows = sqlx::query(sql).bind(environment_id).fetch_all(&self.pool).await.map_err(|e| self.fail(&e))?;
+        rows.iter().map(|r| document(r.get::<&str, _>(0))).collect()
+    }
+
+    /// One document; `sql` has its id as its one parameter.
+    async fn one<T: DeserializeOwned>(&self, sql: &'static str, id: &str) -> Result<Option<T>, ApiError> {
+        let row = sqlx::query(sql).bind(id).fetch_optional(&self.pool).await.map_err(|e| self.fail(&e))?;
+        row.map(|r| document(r.get::<&str, _>(0))).transpose()
+    }
+
+    /// Marks something as deleted, or not; `sql` has the time and the id as its parameters. Answers whether it is there.
+    async fn mark(&self, sql: &'static str, id: &str, deleted_ms: Option<f64>) -> Result<bool, ApiError> {
+        let done = sqlx::query(sql).bind(deleted_ms).bind(id).execute(&self.pool).await.map_err(|e| self.fail(&e))?;
+        Ok(done.rows_affected() > 0)
+    }
+
     /// Lets the file grow no more, or again: a disk that is full.
     #[cfg(test)]
     pub(crate) async fn fill(&self, full: bool) {

@@ -32,24 +32,16 @@ impl Store {
     }
 
     pub(crate) async fn runs(&self, environment_id: Option<&str>) -> Result<Vec<RunSummary>, ApiError> {
-        let rows = sqlx::query(
+        self.list(
             "SELECT summary FROM runs WHERE deleted_ms IS NULL AND (?1 IS NULL OR environment_id = ?1)
              ORDER BY started_ms DESC LIMIT 1000",
+            environment_id,
         )
-        .bind(environment_id)
-        .fetch_all(&self.pool)
         .await
-        .map_err(|e| self.fail(&e))?;
-        rows.iter().map(|r| document(r.get::<&str, _>(0))).collect()
     }
 
     pub(crate) async fn run(&self, id: &str) -> Result<Option<Run>, ApiError> {
-        let row = sqlx::query("SELECT doc FROM runs WHERE id = ? AND deleted_ms IS NULL")
-            .bind(id)
-            .fetch_optional(&self.pool)
-            .await
-            .map_err(|e| self.fail(&e))?;
-        row.map(|r| document(r.get::<&str, _>(0))).transpose()
+        self.one("SELECT doc FROM runs WHERE id = ? AND deleted_ms IS NULL", id).await
     }
 
     pub(crate) async fn run_series(&self, id: &str) -> Result<Option<Vec<u8>>, ApiError> {
@@ -74,13 +66,7 @@ impl Store {
     }
 
     pub(crate) async fn set_run_deleted(&self, id: &str, deleted_ms: Option<f64>) -> Result<bool, ApiError> {
-        let done = sqlx::query("UPDATE runs SET deleted_ms = ? WHERE id = ?")
-            .bind(deleted_ms)
-            .bind(id)
-            .execute(&self.pool)
-            .await
-            .map_err(|e| self.fail(&e))?;
-        Ok(done.rows_affected() > 0)
+        self.mark("UPDATE runs SET deleted_ms = ? WHERE id = ?", id, deleted_ms).await
     }
 
     pub(crate) async fn run_counts(&self) -> Result<Vec<(Option<String>, u32)>, ApiError> {
