@@ -30,6 +30,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         clock: Arc::new(SystemClock),
         max_error_share: None,
         abort: AbortSwitch::default(),
+        addresses: None,
     };
     let run = run_http(spec, context, |_| {}, tokio_util::sync::CancellationToken::new()).await?.run;
     let (r, s, l) = (run.latency(), &run.service_ms, run.schedule_lag_ms.clone().unwrap_or_default());

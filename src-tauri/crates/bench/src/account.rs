@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use crate::cpu::thread_cpu_s;
 use crate::record::{Class, Failure, Record, Times3};
 use crate::shared::{Live, Shared, Times};
+use crate::stages::StageTally;
 
 /// How often a thread hands its figures over to the live view.
 pub(crate) const HAND_OVER: Duration = Duration::from_millis(100);
@@ -58,7 +59,7 @@ impl Account {
         let open_loop = shared.rate_per_s.is_some();
         Self {
             open_loop,
-            record: Record::new(shared.steps),
+            record: Record::new(shared.steps).with_stages(shared.stages.len()),
             live: Live::new(),
             fresh: Times3::new(),
             measuring: false,
@@ -153,7 +154,7 @@ impl Account {
         if measured {
             self.enter_measured(now);
             self.live.requests += 1;
-            self.began(first, Some(sent));
+            self.began(first, intended, Some(sent));
         } else if self.measuring {
             return;
         }
@@ -163,22 +164,41 @@ impl Account {
             let lag = first.then(|| micros(sent.saturating_duration_since(intended)));
             self.fresh.open(response, service, lag);
             if measured {
+                if let Some((stage, _)) = self.stage(intended) {
+                    stage.open(response, service, lag);
+                }
                 self.record.of_step(step, response, Some(service));
             }
         } else {
             self.fresh.closed(response);
             if measured {
+                if let Some((stage, _)) = self.stage(intended) {
+                    stage.closed(response);
+                }
                 self.record.of_step(step, response, None);
             }
         }
     }
 
     /// An iteration of the measured time, when `first`; `sent` is when it began, if it did.
-    fn began(&mut self, first: bool, sent: Option<Instant>) {
+    fn began(&mut self, first: bool, intended: Instant, sent: Option<Instant>) {
         if first {
             self.record.iterations += 1;
             self.record.began_in_time += u64::from(sent.is_some_and(|sent| sent < self.times.end));
+            if let Some((stage, end)) = self.stage(intended) {
+                stage.began(sent.is_some_and(|sent| sent < end));
+            }
         }
+    }
+
+    /// The stage that a request was meant to start in, and when it ends; `None` when the load has no stages.
+    fn stage(&mut self, intended: Instant) -> Option<(&mut StageTally, Instant)> {
+        let ends = &self.shared.stages;
+        let last = ends.len().checked_sub(1)?;
+        let at = intended.saturating_duration_since(self.times.measure);
+        // Starts end with the last stage; rounding must not lose one.
+        let i = ends.partition_point(|end| *end <= at).min(last);
+        Some((self.record.stages.get_mut(i)?, self.times.measure + *ends.get(i)?))
     }
 
     /// A request that was sent failed.
@@ -214,7 +234,10 @@ impl Account {
             self.enter_measured(now);
             self.live.requests += 1;
             self.live.errors += 1;
-            self.began(first, sent);
+            self.began(first, intended, sent);
+            if let Some((stage, _)) = self.stage(intended) {
+                stage.failed();
+            }
             self.record.failure(step, class, message);
         }
     }

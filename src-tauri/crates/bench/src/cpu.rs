@@ -13,9 +13,12 @@ pub(crate) fn thread_cpu_s() -> Option<f64> {
     None
 }
 
-/// Files that a run may open beside its connections: for the store, the collectors, threads.
+/// Files that a run may open beside its connections: for the store and the collectors.
 #[cfg(unix)]
 const SPARE: u64 = 32;
+/// Files that a generator thread has open for itself: its selector, its wake-up, its timer.
+#[cfg(unix)]
+const PER_THREAD: u64 = 6;
 
 /// Files that this process has open now; a usual number where the system does not tell.
 #[cfg(unix)]
@@ -23,11 +26,11 @@ fn open_files() -> u64 {
     std::fs::read_dir("/dev/fd").map_or(64, |files| files.count() as u64)
 }
 
-/// Raises this process's soft limit of open files, within the hard limit, so that `connections` fit.
+/// Raises this process's soft limit of open files, within the hard limit, so that `connections` of `threads` fit.
 ///
 /// # Errors
 /// When they do not fit: errors of this machine would look like the target's.
-pub(crate) fn allow_connections(connections: usize) -> Result<(), ApiError> {
+pub(crate) fn allow_connections(connections: usize, threads: usize) -> Result<(), ApiError> {
     #[cfg(unix)]
     {
         use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -41,7 +44,7 @@ pub(crate) fn allow_connections(connections: usize) -> Result<(), ApiError> {
             }
         }
         if let Some(limit) = getrlimit(Resource::Nofile).current {
-            let room = limit.saturating_sub(open_files() + SPARE);
+            let room = limit.saturating_sub(open_files() + SPARE + threads as u64 * PER_THREAD);
             if connections as u64 > room {
                 let message = format!(
                     "{connections} connections do not fit into the {limit} files that this process may have open"
@@ -52,6 +55,6 @@ pub(crate) fn allow_connections(connections: usize) -> Result<(), ApiError> {
         }
     }
     #[cfg(not(unix))]
-    let _ = connections;
+    let _ = (connections, threads);
     Ok(())
 }

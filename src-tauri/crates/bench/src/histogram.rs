@@ -13,6 +13,43 @@ pub(crate) fn histogram() -> Histogram<u64> {
     Histogram::new_with_bounds(1, MAX_US, 3).unwrap_or_else(|_| unreachable_histogram())
 }
 
+/// A histogram that grows as it needs, for what there may be many of: a plan has many steps.
+///
+/// A type of its own, because the crate's `saturating_record` does not grow a histogram: it enters what is above the
+/// present bounds as their smallest value.
+#[derive(Debug)]
+pub(crate) struct Growing(Histogram<u64>);
+
+impl Growing {
+    pub(crate) fn new() -> Self {
+        Self::with_digits(3)
+    }
+
+    /// With so many significant digits, 1 to 5.
+    pub(crate) fn with_digits(digits: u8) -> Self {
+        Self(Histogram::new(digits).unwrap_or_else(|_| histogram()))
+    }
+
+    /// Enters a time; above an hour it is an hour.
+    pub(crate) fn record(&mut self, us: u64) {
+        // It grows, so entering cannot fail.
+        let _ = self.0.record(us.clamp(1, MAX_US));
+    }
+
+    pub(crate) fn add(&mut self, other: &Self) {
+        // It takes in any other.
+        let _ = self.0.add(&other.0);
+    }
+
+    pub(crate) fn get(&self) -> &Histogram<u64> {
+        &self.0
+    }
+
+    pub(crate) fn into_inner(self) -> Histogram<u64> {
+        self.0
+    }
+}
+
 fn unreachable_histogram() -> Histogram<u64> {
     let mut h = Histogram::new(3).unwrap_or_else(|_| std::process::abort());
     h.auto(true);
@@ -108,6 +145,23 @@ pub(crate) fn unpacked_bytes(mut bytes: &[u8]) -> Option<Histogram<u64>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_grows_takes_every_time_as_it_is() {
+        let (mut growing, mut fixed) = (Growing::new(), histogram());
+        for us in [0, 1, 2_047, 2_048, 20_000, 3_000_000, u64::MAX] {
+            growing.record(us);
+            fixed.saturating_record(us.max(1));
+        }
+        let mut other = Growing::new();
+        other.record(7);
+        other.add(&growing);
+        assert_eq!(other.get().len(), 8, "one more");
+        for q in [0.0, 0.3, 0.5, 0.6, 0.75, 1.0] {
+            let (a, b) = (growing.get().value_at_quantile(q), fixed.value_at_quantile(q));
+            assert_eq!(a, b, "the same at {q} as with bounds");
+        }
+    }
 
     #[test]
     fn small_samples_say_which_percentiles_they_cannot_carry() {

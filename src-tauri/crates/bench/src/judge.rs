@@ -2,20 +2,24 @@
 //!
 //! The gate of an open loop is the one of the-benchmarker's HttpArena: at least 99 % of the target rate, and a p99 of
 //! the schedule lag within max(1 ms, 10 % of the median service time).
-use perfdeck_model::{LatencyMs, Run, RunState};
+use perfdeck_model::{CeilingKind, LatencyMs, Run, RunState, StageResult};
 
 use crate::compare::{autocorrelation, steady};
 use crate::pacing::is_precise;
 use crate::record::Record;
 
 /// The share of the target rate that an open loop must achieve.
-const RATE: f64 = 0.99;
+pub(crate) const RATE: f64 = 0.99;
+/// What the p99 of the schedule lag may be at least, in milliseconds.
+pub(crate) const LAG_MS: f64 = 1.0;
+/// What it may be as a share of the median service time.
+pub(crate) const LAG_OF_SERVICE: f64 = 0.1;
 /// The share of a core per thread above which the generator may be the limit.
 const BUSY: f64 = 0.8;
 /// The share of what the generator reaches against a target that does nothing, above which it may be the limit.
 const CEILING: f64 = 0.7;
 /// Successful responses that figures need behind them.
-const ENOUGH: u64 = 100;
+pub(crate) const ENOUGH: u64 = 100;
 
 /// Fills in `valid`, `invalid_reasons`, `notes` and the certificate. `varies` tells that stages change the level,
 /// `settled` whether a warm-up that was to end by itself did.
@@ -57,6 +61,10 @@ fn certify(run: &mut Run, generator_cpu_share: Option<f64>, varies: bool) {
     let certificate = &mut run.certificate;
     certificate.generator_cpu_share = generator_cpu_share;
     certificate.precise_timer = is_precise();
+    if let (None, Some(share)) = (certificate.ceiling_per_s, generator_cpu_share.filter(|share| *share > 0.0)) {
+        certificate.ceiling_per_s = Some(run.rate_per_s / share).filter(|ceiling| *ceiling > 0.0);
+        certificate.ceiling_kind = certificate.ceiling_per_s.map(|_| CeilingKind::Projected);
+    }
     certificate.ceiling_share = certificate.ceiling_per_s.filter(|c| *c > 0.0).map(|c| run.rate_per_s / c);
     certificate.autocorrelation =
         logs.filter(|_| long).and_then(|logs| autocorrelation::measure(&logs)).map(|measured| measured.lag1);
@@ -97,7 +105,9 @@ fn notes(run: &Run, total: &Record, settled: Option<bool>) -> Vec<String> {
         )),
         Some(_) => {}
     }
-    if let Some(share) = c.ceiling_share.filter(|share| *share > CEILING) {
+    let measured = c.ceiling_kind == Some(CeilingKind::Measured);
+    // A projected one says no more than the CPU time that it comes from.
+    if let Some(share) = c.ceiling_share.filter(|share| measured && *share > CEILING) {
         notes.push(format!(
             "client-limited: {:.0} % of what the load generator reaches here against a target that does nothing; use \
              more threads or another machine",
@@ -116,7 +126,20 @@ fn notes(run: &Run, total: &Record, settled: Option<bool>) -> Vec<String> {
     if run.spec.plan().is_some_and(|plan| plan.varies) {
         notes.push("the load changed in stages, so figures of the whole run mix all levels".to_owned());
     }
+    let broken =
+        run.stages.iter().enumerate().filter_map(|(i, stage)| Some((i, stage, stage.invalid_reason.as_ref()?)));
+    notes.extend(broken.map(|(i, stage, why)| {
+        format!("stage {}, {}: {why}, so its figures do not stand for its level", i + 1, stage_words(stage))
+    }));
     notes
+}
+
+/// A stage for a person.
+fn stage_words(stage: &StageResult) -> String {
+    match stage.kind.as_str() {
+        "hold" => format!("hold at {}/s", stage.to),
+        kind => format!("{kind} to {}/s", stage.to),
+    }
 }
 
 fn open_loop(run: &mut Run, total: &Record, reasons: &mut Vec<String>) {
@@ -144,7 +167,7 @@ fn open_loop(run: &mut Run, total: &Record, reasons: &mut Vec<String>) {
             RATE * 100.0
         ));
     }
-    let limit = (run.service_ms.p50 * 0.1).max(1.0);
+    let limit = (run.service_ms.p50 * LAG_OF_SERVICE).max(LAG_MS);
     if lag.n > 0 && lag.p99 > limit {
         reasons.push(format!(
             "requests started late: p99 of the schedule lag is {:.2} ms, over {limit:.2} ms: {cause}",

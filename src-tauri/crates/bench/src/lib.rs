@@ -26,6 +26,7 @@ mod resp;
 mod run;
 mod seconds;
 mod shared;
+mod stages;
 mod target;
 pub mod transfer;
 mod view;

@@ -2,7 +2,7 @@
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
-use perfdeck_model::{Certificate, Run, RunSpec, RunState, StepResult};
+use perfdeck_model::{CeilingKind, Certificate, Run, RunSpec, RunState, StepResult};
 
 use crate::histogram::{curve, latency, packed};
 use crate::judge::judge;
@@ -81,7 +81,7 @@ fn steps(setup: &Setup, total: &Record, seconds: f64) -> Vec<StepResult> {
         let Tally { requests, failed, completed, misses, response, service, errors } = tally;
         let (requests, failed, completed, misses) = (*requests, *failed, *completed, *misses);
         // In a closed loop service is response, and recorded once.
-        let service = if open_loop { service } else { response };
+        let (response, service) = (response.get(), if open_loop { service.get() } else { response.get() });
         step(info, &Recorded { requests, failed, completed, misses, response, service, errors }, seconds)
     };
     setup.steps.iter().zip(&total.steps).map(of_tally).collect()
@@ -93,6 +93,8 @@ pub(crate) fn finished(setup: Setup, context: RunContext, ended: Ended, total: R
     let (intervals, histograms) = seconds.intervals(ended.started_ms, duration_s);
     let threads = u32::try_from(ended.threads).ok();
     let steps = steps(&setup, &total, duration_s);
+    let stages = setup.stages.iter().zip(&total.stages);
+    let stages = stages.filter_map(|(s, tally)| s.result(tally, duration_s, setup.rate_per_s.is_some())).collect();
     let mut spec = setup.spec;
     match &mut spec {
         RunSpec::Http(http) => http.threads = threads,
@@ -127,11 +129,13 @@ pub(crate) fn finished(setup: Setup, context: RunContext, ended: Ended, total: R
         schedule_lag_ms: Some(latency(&total.times.lag)),
         client_cpu_s: Some(total.cpu_s.unwrap_or(0.0)),
         steps,
+        stages,
         thresholds: Vec::new(),
         valid: true,
         invalid_reasons: Vec::new(),
         certificate: Certificate {
             ceiling_per_s: ended.ceiling_per_s,
+            ceiling_kind: ended.ceiling_per_s.map(|_| CeilingKind::Measured),
             co_located: setup.co_located,
             ..Certificate::default()
         },

@@ -16,6 +16,7 @@ use crate::plan::{
 use crate::resources::Resources;
 use crate::resp::{CacheLoad, CacheTarget};
 use crate::run::{Engine, Error, Finished, RunContext, Setup, drive};
+use crate::stages;
 
 /// Longest part of a statement that a step is shown with, in characters.
 const SHOWN: usize = 200;
@@ -236,8 +237,10 @@ pub async fn prepare(plan: &Plan, resources: &Resources) -> Result<Prepared, Api
     let mut seen = std::collections::BTreeSet::new();
     addresses.retain(|ip| seen.insert(*ip));
     let spec = describe(plan, resources.api.as_deref())?;
+    let profile = Profile::of(plan).map_err(|e| ApiError::bad_request(format!("plan '{}': {e}", plan.name)))?;
     let (warmup, until_steady) = warm_up(plan);
     let setup = Setup {
+        stages: stages::of_plan(plan, &profile),
         varies: spec.varies,
         rate_per_s: match spec.load {
             Load::Closed => None,

@@ -6,8 +6,9 @@ use std::net::SocketAddr;
 use hdrhistogram::Histogram;
 use perfdeck_model::{ErrorCount, StatusCount};
 
-use crate::histogram::histogram;
+use crate::histogram::{Growing, histogram};
 use crate::seconds::Second;
+use crate::stages::StageTally;
 
 /// Classes of errors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -154,8 +155,8 @@ pub(crate) struct Tally {
     pub(crate) failed: u64,
     pub(crate) completed: f64,
     pub(crate) misses: u64,
-    pub(crate) response: Histogram<u64>,
-    pub(crate) service: Histogram<u64>,
+    pub(crate) response: Growing,
+    pub(crate) service: Growing,
     pub(crate) errors: Errors,
 }
 
@@ -166,8 +167,8 @@ impl Tally {
             failed: 0,
             completed: 0.0,
             misses: 0,
-            response: growing(),
-            service: growing(),
+            response: Growing::new(),
+            service: Growing::new(),
             errors: Errors::default(),
         }
     }
@@ -177,16 +178,10 @@ impl Tally {
         self.failed += other.failed;
         self.completed += other.completed;
         self.misses += other.misses;
-        // A growing histogram takes in any other.
-        let _ = self.response.add(other.response);
-        let _ = self.service.add(other.service);
+        self.response.add(&other.response);
+        self.service.add(&other.service);
         self.errors.merge(other.errors);
     }
-}
-
-fn growing() -> Histogram<u64> {
-    // Three digits are within what the crate accepts.
-    Histogram::new(3).unwrap_or_else(|_| histogram())
 }
 
 /// Everything one thread recorded in the measured time.
@@ -215,6 +210,8 @@ pub(crate) struct Record {
     pub(crate) cpu_s: Option<f64>,
     /// By step of a plan; empty when there is only one.
     pub(crate) steps: Vec<Tally>,
+    /// By stage of a plan.
+    pub(crate) stages: Vec<StageTally>,
     /// Seconds that are over and were not handed over yet.
     pub(crate) closed: Vec<Second>,
     open: Second,
@@ -239,10 +236,17 @@ impl Record {
             misses: 0,
             cpu_s: Some(0.0),
             steps: if steps > 1 { (0..steps).map(|_| Tally::new()).collect() } else { Vec::new() },
+            stages: Vec::new(),
             closed: Vec::new(),
             open: Second { index: 0, requests: 0, errors: 0, samples: Vec::new() },
             open_response: histogram(),
         }
+    }
+
+    /// The same of a load with so many stages.
+    pub(crate) fn with_stages(mut self, stages: usize) -> Self {
+        self.stages = (0..stages).map(|_| StageTally::new()).collect();
+        self
     }
 
     /// A response with this status.
@@ -264,9 +268,9 @@ impl Record {
     pub(crate) fn of_step(&mut self, step: usize, response_us: u64, service_us: Option<u64>) {
         if let Some(tally) = self.steps.get_mut(step) {
             tally.requests += 1;
-            tally.response.saturating_record(response_us.max(1));
+            tally.response.record(response_us);
             if let Some(us) = service_us {
-                tally.service.saturating_record(us.max(1));
+                tally.service.record(us);
             }
         }
     }
@@ -351,7 +355,12 @@ impl Record {
         self.bytes += other.bytes;
         self.misses += other.misses;
         self.cpu_s = self.cpu_s.zip(other.cpu_s).map(|(a, b)| a + b);
-        // A thread that never began has no steps.
+        // A thread that never began has no stages and no steps.
+        if self.stages.len() < other.stages.len() {
+            self.stages = other.stages;
+        } else {
+            self.stages.iter_mut().zip(&other.stages).for_each(|(mine, theirs)| mine.merge(theirs));
+        }
         if self.steps.len() < other.steps.len() {
             self.steps = other.steps;
         } else {

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use perfdeck_model::{ApiError, BenchLive, BenchPhase, Clock, HttpBenchSpec, Load, Machine, Method, Run, RunSpec};
+use perfdeck_model::{
+    ApiError, BenchLive, BenchPhase, Clock, ErrorCode, HttpBenchSpec, Load, Machine, Method, Run, RunSpec,
+};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
@@ -18,6 +20,7 @@ use crate::raw::{self, Wire};
 use crate::record::Record;
 use crate::resp::CacheLoad;
 use crate::shared::{Shared, Times};
+use crate::stages::Stage;
 use crate::target::{Target, lookup, redacted, target, validate};
 use crate::view::View;
 
@@ -39,6 +42,26 @@ pub struct RunContext {
     pub max_error_share: Option<f64>,
     /// Ends the run from outside.
     pub abort: AbortSwitch,
+    /// Addresses that were shown and that guards have seen; load goes nowhere else. Anywhere when absent.
+    pub addresses: Option<Vec<String>>,
+}
+
+impl RunContext {
+    /// A name can lead elsewhere between the look of the guards and the first request.
+    fn knows(&self, resolved: &[String]) -> Result<(), ApiError> {
+        let Some(known) = &self.addresses else { return Ok(()) };
+        match resolved.iter().find(|address| !known.contains(address)) {
+            None => Ok(()),
+            Some(new) => {
+                let before = if known.is_empty() { "nothing".to_owned() } else { known.join(", ") };
+                Err(ApiError::new(
+                    ErrorCode::Guarded,
+                    format!("The target's name leads to {new} now; it led to {before} when it was checked"),
+                )
+                .hint("Nothing was sent. Start it again, and the guards look at the new address"))
+            }
+        }
+    }
 }
 
 /// A run that is over.
@@ -84,7 +107,7 @@ pub(crate) enum Engine {
 }
 
 impl Engine {
-    fn name(&self) -> &'static str {
+    pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Raw(_) => concat!("perfdeck raw http/1.1 ", env!("CARGO_PKG_VERSION")),
             Self::Cache(_) => concat!("perfdeck raw resp ", env!("CARGO_PKG_VERSION")),
@@ -105,7 +128,9 @@ pub(crate) struct Setup {
     pub(crate) threads: Option<u32>,
     /// Iterations per second on average, in an open loop.
     pub(crate) rate_per_s: Option<f64>,
-    /// Stages change the level.
+    /// Stages of the load.
+    pub(crate) stages: Vec<Stage>,
+    /// They change the level.
     pub(crate) varies: bool,
     pub(crate) warmup: Duration,
     /// The warm-up ends before that when the figures have settled.
@@ -139,6 +164,7 @@ pub async fn run_http(
             Load::Closed => None,
             Load::Rate { rate_per_s } => Some(rate_per_s),
         },
+        stages: Vec::new(),
         varies: false,
         warmup: Duration::from_secs_f64(spec.warmup_s),
         until_steady: false,
@@ -181,19 +207,21 @@ pub(crate) async fn drive(
     progress: impl Fn(BenchLive) + Send + Sync + 'static,
     cancel: CancellationToken,
 ) -> Result<Finished, Error> {
+    context.knows(&setup.resolved)?;
     let threads = setup.threads.map_or_else(|| usual_threads(&setup.engine), |t| usize::try_from(t).unwrap_or(1));
     let threads = threads.clamp(1, setup.connections);
-    cpu::allow_connections(setup.connections)?;
-    let shared = Arc::new(Shared::new(setup.rate_per_s, threads, setup.steps.len()));
+    cpu::allow_connections(setup.connections, threads)?;
+    let stages = setup.stages.iter().map(Stage::end).collect();
+    let shared = Arc::new(Shared::new(setup.rate_per_s, threads, setup.steps.len()).with_stages(stages));
     // Dropping the run (a killed job) stops the threads too.
     let _guard = StopOnDrop(shared.clone());
     let total = |warmup: Duration| (warmup + setup.measured).as_secs_f64();
     let mut view = View::new(&shared, &context.run_id, context.clock.clone(), total(setup.warmup));
     progress(view.look(BenchPhase::Connecting, 0.0));
-    let ceiling_per_s = ceiling::measure(&setup.engine, threads, setup.connections).await;
+    let ceiling_per_s = ceiling::measure(&setup, threads).await;
     let (ready, mut opened) = mpsc::unbounded_channel();
     let (go, times) = watch::channel(None);
-    let workers = start_threads(&setup, &shared, threads, &ready, &times)?;
+    let workers = start_threads(&setup.engine, "load", &shared, setup.connections, &ready, &times)?;
     drop(ready);
 
     let mut tick = tokio::time::interval(Duration::from_millis(100));
@@ -290,21 +318,23 @@ pub(crate) async fn drive(
     Ok(finished(setup, context, ended, total, view.seconds))
 }
 
-fn start_threads(
-    setup: &Setup,
+/// Starts the threads of a generator, which open their connections and wait for the moments of the run.
+pub(crate) fn start_threads(
+    engine: &Engine,
+    name: &str,
     shared: &Arc<Shared>,
-    threads: usize,
+    connections: usize,
     ready: &mpsc::UnboundedSender<()>,
     times: &watch::Receiver<Option<Times>>,
 ) -> Result<Vec<oneshot::Receiver<Record>>, Error> {
-    let mut workers = Vec::new();
+    let (mut workers, threads) = (Vec::new(), shared.threads);
     for index in 0..threads {
-        let share = setup.connections / threads + usize::from(index < setup.connections % threads);
-        let (shared, engine, ready, times) = (shared.clone(), setup.engine.clone(), ready.clone(), times.clone());
+        let share = connections / threads + usize::from(index < connections % threads);
+        let (shared, engine, ready, times) = (shared.clone(), engine.clone(), ready.clone(), times.clone());
         let runtime = tokio::runtime::Handle::current();
         let (send, receive) = oneshot::channel();
         std::thread::Builder::new()
-            .name(format!("load-{index}"))
+            .name(format!("{name}-{index}"))
             .spawn(move || {
                 // The receiver is gone only when the run was dropped.
                 let _ = send.send(match &engine {

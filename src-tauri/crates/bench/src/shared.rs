@@ -1,7 +1,7 @@
 //! What the threads of a run share, and what they show the live view.
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, OnceLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 
@@ -16,6 +16,8 @@ pub(crate) struct Shared {
     pub(crate) threads: usize,
     /// Steps of the plan.
     pub(crate) steps: usize,
+    /// Ends of the stages of the plan, from the start of the measured time.
+    pub(crate) stages: Vec<Duration>,
     pub(crate) stop: AtomicBool,
     /// When it was stopped.
     pub(crate) stopped_at: OnceLock<Instant>,
@@ -33,12 +35,19 @@ impl Shared {
             rate_per_s,
             threads,
             steps,
+            stages: Vec::new(),
             stop: AtomicBool::new(false),
             stopped_at: OnceLock::new(),
             stopped_because: OnceLock::new(),
             settled: OnceLock::new(),
             slots: (0..threads).map(|_| Mutex::new(Live::new())).collect(),
         }
+    }
+
+    /// The same with stages that end at these times.
+    pub(crate) fn with_stages(mut self, ends: Vec<Duration>) -> Self {
+        self.stages = ends;
+        self
     }
 
     /// Ends the run now.

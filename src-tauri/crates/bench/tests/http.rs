@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use perfdeck_model::{BenchPhase, Header, LatencyMs, Load, Run, RunState};
-use support::{rate, raw, refused, run, self_signed, server, spec, watched};
+use perfdeck_bench::{RunContext, run_http};
+use perfdeck_model::{ApiError, BenchPhase, ErrorCode, Header, LatencyMs, Load, Run, RunState};
+use support::{context, rate, raw, refused, run, self_signed, server, spec, watched};
 use tokio_util::sync::CancellationToken;
 
 fn lag(run: &Run) -> &LatencyMs {
@@ -191,6 +192,37 @@ async fn a_refused_port_is_an_invalid_run_and_does_not_spin() {
     assert!((299..=301).contains(&r.errors), "every start failed: {}", r.errors);
     assert_eq!(class(&r, "connect"), r.errors, "for the same reason: {:?}", r.errors_by_class);
     assert!(started.elapsed() < Duration::from_secs(10), "and nothing waits for what cannot come");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_that_leads_elsewhere_since_it_was_checked_gets_no_load() {
+    let s = server(|_| (200, Duration::ZERO));
+    let started = |addresses: &[&str]| {
+        let known = addresses.iter().map(|a| (*a).to_owned()).collect();
+        let context = RunContext { addresses: Some(known), ..context() };
+        run_http(spec(s.port, rate(50.0), 0.2), context, |_| {}, CancellationToken::new())
+    };
+    for (before, said) in
+        [(&["192.0.2.1", "192.0.2.2"][..], "it led to 192.0.2.1, 192.0.2.2"), (&[], "it led to nothing")]
+    {
+        let refused = ApiError::from(started(before).await.expect_err("nobody was shown this address"));
+        assert_eq!(refused.code, ErrorCode::Guarded, "it is the guards that have to look again");
+        assert!(refused.message.contains("leads to 127.0.0.1 now") && refused.message.contains(said), "{refused:?}");
+    }
+    assert_eq!(s.count.load(Ordering::SeqCst), 0, "nothing was sent");
+    let run = started(&["192.0.2.1", "127.0.0.1"]).await.expect("one of those that were shown").run;
+    assert_eq!((run.requests, run.errors), (10, 0), "{run:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dead_address_of_a_name_is_passed_over() {
+    let s = server(|_| (200, Duration::ZERO));
+    let mut plan = spec(s.port, rate(100.0), 0.5);
+    // Leads to both families here, or to the one that answers; nobody listens on ::1.
+    plan.url = format!("http://localhost:{}/x", s.port);
+    let r = run(plan).await;
+    assert_eq!((r.requests, r.errors), (50, 0), "{:?}", r.errors_by_class);
+    assert!(r.resolved.contains(&"127.0.0.1".to_owned()), "all addresses are named: {:?}", r.resolved);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,7 +2,7 @@
 #[path = "support/plan.rs"]
 mod plan;
 
-use perfdeck_model::Run;
+use perfdeck_model::{CeilingKind, Run};
 use perfdeck_testkit::{Answer, MariaDb, Postgres, Redis, RedisCluster, ScriptedHttp};
 use plan::{Setting, TestTargets};
 
@@ -56,6 +56,7 @@ async fn postgres_runs_what_its_own_counters_saw() {
     server.execute("INSERT INTO t SELECT i, 0 FROM generate_series(1, 100) i").await.expect("rows");
     let run = sql(&server.url()).run(&ROWS.replace("PLACE", "$1")).await;
     fine(&run);
+    assert_eq!(run.certificate.ceiling_kind, Some(CeilingKind::Projected), "nothing stands in for a database");
     let mut connection = server.connect().await.expect("a connection");
     let sum: i64 = sqlx::query_scalar("SELECT sum(v)::bigint FROM t").fetch_one(&mut connection).await.expect("sum");
     assert_eq!(u64::try_from(sum).expect("positive"), writes(&run), "every write that was counted was committed");
@@ -161,6 +162,9 @@ async fn cache_counts(raw: bool) {
     assert_eq!(of("wrong").errors, of("wrong").requests, "what the server refuses is an error");
     assert!(run.errors_by_class[0].sample.contains("WRONGTYPE"), "in its words: {:?}", run.errors_by_class);
     assert_eq!(of("set").misses, None, "a write cannot miss");
+    let kind = if raw { CeilingKind::Measured } else { CeilingKind::Projected };
+    assert_eq!(run.certificate.ceiling_kind, Some(kind), "{:?}", run.certificate);
+    assert!(run.certificate.ceiling_per_s.is_some_and(|ceiling| ceiling >= run.rate_per_s), "{:?}", run.certificate);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use perfdeck_model::{BenchPhase, Run, RunState, StepResult};
+use perfdeck_model::{BenchPhase, CeilingKind, Run, RunState, StepResult};
 use perfdeck_testkit::{Answer, Request, ScriptedHttp};
 use plan::Setting;
 
@@ -126,7 +126,9 @@ async fn a_failed_login_and_missing_data_keep_a_run_from_beginning() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn weights_share_the_iterations_out_and_steps_fail_alone() {
-    let (server, _) = target(|r| if r.path == "/bad" { Answer::status(500, "x") } else { Answer::ok("ok") });
+    let slow = Duration::from_millis(12);
+    let (server, _) =
+        target(move |r| if r.path == "/bad" { Answer::status(500, "x") } else { Answer::ok("ok").after(slow) });
     let plan = r#"
         name = "mix"
         duration = "1s"
@@ -157,6 +159,9 @@ async fn weights_share_the_iterations_out_and_steps_fail_alone() {
     assert!((share - 0.25).abs() < 0.05, "a quarter is bad: {share}");
     assert_eq!((good.errors, bad.errors, step(&run, "never").requests), (0, bad.requests, 0), "each has its own");
     assert_eq!(class(&run, "status"), bad.requests, "a status is counted as such");
+    let (step_p50, all_p50) = (good.response_ms.as_ref().map_or(0.0, |l| l.p50), run.latency().p50);
+    assert!(step_p50 >= 12.0 && (step_p50 - all_p50).abs() < 0.05, "its own times: {step_p50} ms of {all_p50} ms");
+    assert!(good.service_ms.p50 >= 12.0 && good.service_ms.max < 1_000.0, "and service times: {:?}", good.service_ms);
     assert_eq!(bad.response_ms.as_ref().map(|l| l.n), Some(0), "failures are in no latency");
 }
 
@@ -263,12 +268,52 @@ async fn stages_change_the_rate_and_the_run_says_so() {
     assert!(per_second[1] > 300 && per_second[0] < 150, "the spike is where it belongs: {per_second:?}");
     assert!(run.spec.plan().is_some_and(|p| p.varies), "it is known that levels are mixed");
     assert!(run.notes.iter().any(|n| n.contains("stages")), "and said: {:?}", run.notes);
+    let stages: Vec<_> = run.stages.iter().map(|s| (s.kind.as_str(), s.start_s, s.to, s.requests)).collect();
+    assert_eq!(stages, [("hold", 0.0, 100.0, 100), ("spike", 1.0, 400.0, 400), ("hold", 2.0, 100.0, 100)], "by stage");
+    assert!(run.stages.iter().all(|s| s.rate_share.is_some_and(|share| share > 0.9)), "each held: {:?}", run.stages);
+    assert_eq!(run.stages[1].response_ms.n, 400, "each has its own percentiles");
+    let slowest = run.stages.iter().map(|s| s.response_ms.max).fold(0.0, f64::max);
+    assert!((slowest - run.latency().max).abs() < 0.01, "{slowest} ms, of all {} ms", run.latency().max);
     let closed = "name='c'\nload={kind='closed',connections=1}\nstages=[{kind='hold',duration='500ms'},\
                   {kind='hold',duration='500ms',to=8}]\n[[steps]]\nname='s'\nkind='http'\npath='/'";
     let (slow, _) = target(|_| Answer::ok("ok").after(Duration::from_millis(20)));
     let run = Setting::at(&slow.url()).run(closed).await;
     assert_eq!(slow.connections(), 8, "all connections are open");
     assert!((90..=260).contains(&run.requests), "1 then 8 at 20 ms each for half a second: {}", run.requests);
+    let [one, eight] = run.stages.as_slice() else { panic!("two stages: {:?}", run.stages) };
+    assert!(eight.rate_per_s > 3.0 * one.rate_per_s, "{} and {}", one.rate_per_s, eight.rate_per_s);
+    assert_eq!((one.rate_share, &one.invalid_reason), (None, &None), "a closed loop has no rate to hold");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stage_over_what_the_target_can_do_is_named() {
+    // One connection, 10 ms each: at most 100/s.
+    let (server, _) = target(|_| Answer::ok("ok").after(Duration::from_millis(10)));
+    let plan = "name='over'\nload={kind='open',rate_per_s=20,max_in_flight=1}\nstages=[{kind='hold',duration='1s'},\
+                {kind='hold',duration='1s',to=400}]\n[[steps]]\nname='s'\nkind='http'\npath='/'";
+    let run = Setting::at(&server.url()).run(plan).await;
+    let [calm, over] = run.stages.as_slice() else { panic!("two stages: {:?}", run.stages) };
+    assert_eq!(calm.invalid_reason, None, "{calm:?}");
+    let why = over.invalid_reason.as_ref().expect("it could not be held");
+    assert!(why.ends_with("% of its rate was sent in time"), "{why}");
+    let note = format!("stage 2, hold at 400/s: {why}, so its figures do not stand for its level");
+    assert!(run.notes.contains(&note) && !run.valid, "{:?} {:?}", run.notes, run.invalid_reasons);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_knows_what_the_generator_could_send() {
+    let plan = "name='c'\nduration='500ms'\nload={kind='closed',connections=4}\n[[feeds]]\nname='id'\nkind='uniform'\n\
+                from=1\nto=9\n[[steps]]\nname='s'\nkind='http'\nmethod='POST'\npath='/{{id}}'\nbody='{{id}}'";
+    let (slow, seen) = target(|_| Answer::ok("fine").after(Duration::from_millis(5)));
+    let run = Setting::at(&slow.url()).run(plan).await;
+    let c = &run.certificate;
+    assert_eq!(c.ceiling_kind, Some(CeilingKind::Measured), "{c:?}");
+    assert!(c.ceiling_per_s.is_some_and(|ceiling| ceiling > 2_000.0), "far above the target's 800/s: {c:?}");
+    assert!(c.ceiling_share.is_some_and(|share| share < 0.5), "{c:?}");
+    assert_eq!(seen.lock().expect("lock").len() as u64, run.requests, "the target saw nothing of it");
+    // A check that only the real target can pass: what its CPU time leaves room for is all that is known.
+    let run = Setting::at(&slow.url()).run(&format!("{plan}\nchecks=[{{body_contains='fine'}}]")).await;
+    assert_eq!((run.certificate.ceiling_kind, run.errors), (Some(CeilingKind::Projected), 0), "{:?}", run.certificate);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -461,9 +461,9 @@ pub(crate) struct BenchDuet {
     pub(crate) hook_b: Option<String>,
     #[command(flatten)]
     pub(crate) load: LoadArgs,
-    /// The environments' name again, where a guard asks for it
+    /// An environment's name again, or a host's, where a guard asks for it; twice when both sides do
     #[arg(long, value_name = "NAME")]
-    pub(crate) confirm: Option<String>,
+    pub(crate) confirm: Vec<String>,
     /// Name of the comparison
     #[arg(long)]
     pub(crate) name: Option<String>,

@@ -6,8 +6,8 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use perfdeck_engine::{BenchRequest, BenchSpec, Engine, PlanFolder, Viewer};
 use perfdeck_model::{
-    ApiError, BenchLive, BenchPhase, HttpBenchSpec, JobState, JobStatus, LatencyMs, Load, Run, RunState, StepResult,
-    ThresholdResult,
+    ApiError, BenchLive, BenchPhase, HttpBenchSpec, JobState, JobStatus, LatencyMs, Load, Run, RunState, StageResult,
+    StepResult, ThresholdResult,
 };
 use serde_json::json;
 
@@ -199,18 +199,13 @@ pub(crate) fn show(run: &Run, json: bool) -> Done<()> {
         run.errors
     ))?;
     let row = |name: &str, l: &LatencyMs| {
-        let cell = |key: &str, v: f64| match (l.n, l.too_small.iter().any(|t| t == key)) {
-            (0, _) => "-".to_owned(),
-            (_, true) => "n too small".to_owned(),
-            _ => ms(v),
-        };
         vec![
             name.to_owned(),
-            cell("p50", l.p50),
-            cell("p90", l.p90),
-            cell("p99", l.p99),
-            cell("p999", l.p999),
-            cell("max", l.max),
+            cell(l, "p50", l.p50),
+            cell(l, "p90", l.p90),
+            cell(l, "p99", l.p99),
+            cell(l, "p999", l.p999),
+            cell(l, "max", l.max),
             l.n.to_string(),
         ]
     };
@@ -226,6 +221,7 @@ pub(crate) fn show(run: &Run, json: bool) -> Done<()> {
         .collect::<Vec<_>>(),
     )?;
     steps(run)?;
+    stages(run)?;
     for error in &run.errors_by_class {
         output::line(&plain(&format!("{} x {}: {}", error.count, error.class, error.sample)))?;
     }
@@ -238,6 +234,45 @@ pub(crate) fn show(run: &Run, json: bool) -> Done<()> {
     thresholds(run)
 }
 
+/// A percentile; words where it has too few samples behind it.
+fn cell(l: &LatencyMs, key: &str, v: f64) -> String {
+    match (l.n, l.too_small.iter().any(|t| t == key)) {
+        (0, _) => "-".to_owned(),
+        (_, true) => "n too small".to_owned(),
+        _ => ms(v),
+    }
+}
+
+/// The stages of a plan's load, each with its own figures: those of the whole run mix all levels.
+fn stages(run: &Run) -> Done<()> {
+    if run.stages.is_empty() {
+        return Ok(());
+    }
+    let unit = if run.target_rate_per_s.is_some() { "/s" } else { " connections" };
+    let row = |stage: &StageResult| {
+        let level = if stage.kind == "ramp" {
+            format!("{} to {}{unit}", figures(stage.from), figures(stage.to))
+        } else {
+            format!("{}{unit}", figures(stage.to))
+        };
+        let l = &stage.response_ms;
+        vec![
+            format!("{} {level}", stage.kind),
+            format!("{} to {} s", figures(stage.start_s), figures(stage.start_s + stage.duration_s)),
+            format!("{}/s", figures(stage.rate_per_s)),
+            cell(l, "p50", l.p50),
+            cell(l, "p99", l.p99),
+            stage.requests.to_string(),
+            stage.errors.to_string(),
+            stage.rate_share.map_or_else(|| "-".to_owned(), |share| format!("{:.1} %", share * 100.0)),
+            if stage.invalid_reason.is_some() { "NOT HELD".to_owned() } else { String::new() },
+        ]
+    };
+    output::line("")?;
+    let heads = ["stage", "when", "rate", "p50", "p99", "n", "errors", "sent in time", ""];
+    output::table(&heads, &run.stages.iter().map(row).collect::<Vec<_>>())
+}
+
 /// The steps of a plan, where there is more than one.
 fn steps(run: &Run) -> Done<()> {
     if run.steps.len() < 2 {
@@ -245,16 +280,11 @@ fn steps(run: &Run) -> Done<()> {
     }
     let row = |step: &StepResult| {
         let times = step.response_ms.as_ref().unwrap_or(&step.service_ms);
-        let cell = |key: &str, v: f64| match (times.n, times.too_small.iter().any(|t| t == key)) {
-            (0, _) => "-".to_owned(),
-            (_, true) => "n too small".to_owned(),
-            _ => ms(v),
-        };
         vec![
             plain(&step.name),
             format!("{}/s", figures(step.rate_per_s)),
-            cell("p50", times.p50),
-            cell("p99", times.p99),
+            cell(times, "p50", times.p50),
+            cell(times, "p99", times.p99),
             step.requests.to_string(),
             step.errors.to_string(),
             step.misses.map_or_else(String::new, |n| n.to_string()),

@@ -133,7 +133,7 @@ impl Engine {
         folder: PlanFolder,
     ) -> Result<JobStatus, ApiError> {
         let BenchRequest { spec, environment_id, name, confirm } = request;
-        let what = self.bench_allowed(&spec, environment_id.as_deref(), confirm.as_deref(), &folder).await?;
+        let what = self.bench_allowed(&spec, environment_id.as_deref(), confirm.as_slice(), &folder).await?;
         self.bench_is_free()?;
         self.set_running(&what.work)?;
         let name = name.map(|n| n.trim().to_owned()).filter(|n| !n.is_empty()).unwrap_or_else(|| what.work.name());
@@ -157,7 +157,7 @@ impl Engine {
         &self,
         spec: &BenchSpec,
         environment_id: Option<&str>,
-        confirm: Option<&str>,
+        confirm: &[String],
         folder: &PlanFolder,
     ) -> Result<Allowed, ApiError> {
         let environment = self.bench_environment(environment_id).await?;
@@ -170,7 +170,7 @@ impl Engine {
         &self,
         work: Work,
         mut environment: Option<Environment>,
-        confirm: Option<&str>,
+        confirm: &[String],
     ) -> Result<Allowed, ApiError> {
         let resolved = work.resolved().await?;
         let subject = self.subject(&work, environment.as_ref(), &resolved).await;
@@ -206,6 +206,7 @@ impl Engine {
             clock: self.clock.clone(),
             max_error_share: what.max_error_share,
             abort: AbortSwitch::default(),
+            addresses: Some(what.resolved.clone()),
         };
         let run_id = context.run_id.clone();
         let _head_room = match environment {

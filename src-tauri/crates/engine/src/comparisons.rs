@@ -51,9 +51,9 @@ pub struct DuetRequest {
     /// Name of the comparison.
     #[serde(default)]
     pub name: Option<String>,
-    /// The environments' name, typed, where a guard asks for it.
+    /// Names that were typed, where guards of either side ask for them.
     #[serde(default)]
-    pub confirm: Option<String>,
+    pub confirm: Vec<String>,
     /// Both sides are the same: what differs is noise, and is kept for single pairs of runs.
     #[serde(default)]
     pub noise: bool,
@@ -188,7 +188,7 @@ impl Engine {
         let mut sides = Vec::new();
         for side in [&request.a, &request.b] {
             let id = side.environment_id.as_deref();
-            sides.push(self.bench_allowed(&side.spec, id, request.confirm.as_deref(), &folder).await?);
+            sides.push(self.bench_allowed(&side.spec, id, &request.confirm, &folder).await?);
         }
         self.bench_is_free()?;
         let sides: [Allowed; 2] = sides.try_into().map_err(|_| ApiError::internal("A duet has two sides"))?;

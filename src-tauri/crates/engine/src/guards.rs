@@ -104,10 +104,10 @@ impl Subject {
         }
     }
 
-    /// Whether what must be typed was typed.
-    pub(crate) fn confirmed(&self, typed: Option<&str>) -> Result<(), ApiError> {
+    /// Whether what must be typed is among what was typed.
+    pub(crate) fn confirmed(&self, typed: &[String]) -> Result<(), ApiError> {
         match self.to_type() {
-            Some(name) if typed != Some(name) => {
+            Some(name) if !typed.iter().any(|typed| typed == name) => {
                 let why =
                     if self.evidence.is_empty() { String::new() } else { format!(": {}", self.evidence.join(", ")) };
                 Err(ApiError::new(ErrorCode::Guarded, format!("Load on '{name}' needs its name typed{why}"))
@@ -234,9 +234,9 @@ mod tests {
         let over = subject.check(&spec(Load::Rate { rate_per_s: 101.0 })).expect_err("production's cap is 100");
         assert!(over.message.contains("over the cap of 100 requests/s: 'clinic' looks like"), "{}", over.message);
         assert!(subject.check(&spec(Load::Rate { rate_per_s: 100.0 })).is_ok(), "within the cap it may");
-        let typed = subject.confirmed(None).expect_err("once its name is typed");
+        let typed = subject.confirmed(&[]).expect_err("once its name is typed");
         assert_eq!(typed.message, "Load on 'clinic' needs its name typed: its database holds 120 GiB");
-        assert!(subject.confirmed(Some("clinic")).is_ok(), "so it may");
+        assert!(subject.confirmed(&["other".into(), "clinic".into()]).is_ok(), "so it may");
         assert_eq!(subject.guards().max_error_share, Some(0.05), "and ends when it does harm");
 
         let mut own = environment(Kind::Staging);
@@ -245,6 +245,7 @@ mod tests {
         assert!(subject.check(&spec(Load::Rate { rate_per_s: 700.0 })).is_ok(), "a cap of its own is kept");
         let host = Subject::host("example.org".into(), vec!["192.0.2.1 is a public address".into()]);
         assert_eq!(host.to_type(), Some("example.org"), "a host without an environment is typed itself");
+        assert_eq!(host.guards().max_error_share, Some(0.05), "and is spared like one");
         assert!(Subject::host("127.0.0.1".into(), Vec::new()).check(&spec(Load::Closed)).is_ok(), "loopback is free");
     }
 

@@ -142,7 +142,7 @@ impl Engine {
             }
         }
         let most = work.at(request.max_connections, request.step_s);
-        let what = self.load_allowed(most, environment, request.confirm.as_deref()).await?;
+        let what = self.load_allowed(most, environment, request.confirm.as_slice()).await?;
         self.bench_is_free()?;
         let plan = KneePlan {
             max: request.max_connections,

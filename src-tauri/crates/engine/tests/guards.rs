@@ -6,6 +6,7 @@ use std::time::Duration;
 use perfdeck_engine::{Engine, EngineOptions};
 use perfdeck_testkit::{Answer, Postgres, ScriptedHttp, eventually};
 use serde_json::{Value, json};
+use sqlx::Connection as _;
 
 async fn open(dir: &std::path::Path) -> Arc<Engine> {
     Engine::open(EngineOptions { data_dir: Some(dir.to_owned()), clock: None }).await.expect("the engine opens")
@@ -169,5 +170,49 @@ async fn a_password_that_is_missing_keeps_nobody_from_loading_the_api() {
     assert_eq!(preview["evidence"], json!([]), "a target that cannot be asked gives no evidence");
     let run = run_of(&engine, &job(&engine, "bench.start", asked).await.expect("it may begin")).await;
     assert_eq!(run["requests"], 25, "{run}");
+    engine.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn both_sides_of_a_duet_are_confirmed_by_their_own_names() {
+    let dir = tempfile::tempdir().expect("temp dir");
+    let engine = open(dir.path()).await;
+    let target = ScriptedHttp::start(|_| Answer::ok("fine")).await.expect("a server");
+    let mut sides = Vec::new();
+    let mut guards =
+        serde_json::to_value(perfdeck_model::Guards::for_kind(perfdeck_model::Kind::Production)).expect("json");
+    guards["max_rate_per_s"] = 1_000.into();
+    for name in ["blue", "green"] {
+        let draft = json!({"name": name, "kind": "production", "targets": {"api": target.url()}, "guards": guards});
+        let id = environment(&engine, draft).await;
+        sides.push(json!({"label": name, "environment_id": id, "spec": rate(&target.url(), 600.0, 0.3)}));
+    }
+    let duet =
+        |typed: &[&str]| json!({"a": sides[0], "b": sides[1], "pairs": 7, "seed": 1, "rest_s": 0.0, "confirm": typed});
+    for (typed, missing) in [(&[][..], "blue"), (&["blue"], "green"), (&["green"], "blue")] {
+        let refused = job(&engine, "duet.start", duet(typed)).await.expect_err("a name is missing");
+        assert_eq!(refused.message, format!("Load on '{missing}' needs its name typed"), "{typed:?}");
+    }
+    assert_eq!(target.requests(), 0, "nothing was sent");
+    let done = job(&engine, "duet.start", duet(&["green", "blue"])).await.expect("both were typed");
+    assert_eq!(done["state"], "done", "{done}");
+    assert!(target.requests() >= 7 * 2 * 180, "both sides were loaded: {}", target.requests());
+    engine.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_journaled_is_not_sent() {
+    let dir = tempfile::tempdir().expect("temp dir");
+    let engine = open(dir.path()).await;
+    let target = ScriptedHttp::start(|_| Answer::ok("fine")).await.expect("a server");
+    let asked = json!({"spec": rate(&target.url(), 100.0, 0.3)});
+    let run = run_of(&engine, &job(&engine, "bench.start", asked.clone()).await.expect("it may begin")).await;
+    assert_eq!((&run["requests"], target.requests()), (&json!(30), 30), "with its journal it runs");
+    let file = sqlx::sqlite::SqliteConnectOptions::new().filename(dir.path().join("perfdeck.db"));
+    let mut store = sqlx::SqliteConnection::connect_with(&file).await.expect("the store");
+    sqlx::query("DROP TABLE journal").execute(&mut store).await.expect("the journal is gone");
+    let end = job(&engine, "bench.start", asked).await.expect("the guards have nothing against it");
+    assert_eq!(end["state"], "failed", "{end}");
+    assert_eq!(target.requests(), 30, "not one more request");
     engine.shutdown().await;
 }

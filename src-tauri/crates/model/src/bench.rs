@@ -378,6 +378,35 @@ pub struct StepResult {
     pub service_histogram: String,
 }
 
+/// What one stage of a plan's load came to: the requests that were meant to start in it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS, schemars::JsonSchema)]
+pub struct StageResult {
+    /// `ramp`, `hold` or `spike`.
+    pub kind: String,
+    /// Its start, in seconds from the start of the measured time.
+    pub start_s: f64,
+    /// Its length, in seconds; what was measured of it when the run ended within it.
+    pub duration_s: f64,
+    /// Level at its start: iterations per second in an open loop, connections in a closed one.
+    pub from: f64,
+    /// Level just before its end.
+    pub to: f64,
+    /// Requests, errors included.
+    pub requests: u64,
+    /// Of these, errors.
+    pub errors: u64,
+    /// Successful requests per second.
+    pub rate_per_s: f64,
+    /// Time from the intended start to the end, of the successful ones.
+    pub response_ms: LatencyMs,
+    /// Share of its starts that were sent before it ended, in an open loop; at least 0.99.
+    pub rate_share: Option<f64>,
+    /// 99th percentile of the schedule lag, in milliseconds, in an open loop.
+    pub lag_p99_ms: Option<f64>,
+    /// Why its figures do not stand for its level; absent when they do.
+    pub invalid_reason: Option<String>,
+}
+
 /// How a threshold of a plan turned out.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS, schemars::JsonSchema)]
 pub struct ThresholdResult {
@@ -399,6 +428,16 @@ pub struct ThresholdResult {
     pub note: Option<String>,
 }
 
+/// How a generator's ceiling is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CeilingKind {
+    /// It was reached against a target that does nothing, with the same engine, threads, connections and requests.
+    Measured,
+    /// No such target can stand in, such as for a database: it is what the run's CPU time per request leaves room for.
+    Projected,
+}
+
 /// What a run's figures rest on, next to the limits that they were held against.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, TS, schemars::JsonSchema)]
 #[serde(default)]
@@ -413,10 +452,11 @@ pub struct Certificate {
     pub precise_timer: bool,
     /// CPU of the generator's threads as a share of one core each; at most 0.8.
     pub generator_cpu_share: Option<f64>,
-    /// Most requests per second that this engine reached here with the same threads, connections and request against a
-    /// target that does nothing.
+    /// Most requests per second that the generator can send here.
     pub ceiling_per_s: Option<f64>,
-    /// The run's rate as a share of that; at most 0.7, or the figures are those of the generator.
+    /// How that is known.
+    pub ceiling_kind: Option<CeilingKind>,
+    /// The run's rate as a share of that; at most 0.7 of a measured one, or the figures are those of the generator.
     pub ceiling_share: Option<f64>,
     /// Whether the target runs on the generator's machine.
     pub co_located: bool,
@@ -476,6 +516,9 @@ pub struct Run {
     /// The steps of a plan, in its order; empty for one HTTP request.
     #[serde(default)]
     pub steps: Vec<StepResult>,
+    /// The stages of a plan's load, in order; empty when it stays at one level.
+    #[serde(default)]
+    pub stages: Vec<StageResult>,
     /// Iterations of a plan in the measured time.
     #[serde(default)]
     pub iterations: Option<u64>,

@@ -6,7 +6,7 @@ use perfdeck_model::{LatencyMs, Load, Run, RunSpec, RunState, Unit};
 use crate::format::{bytes, group, ms, setting_s, si, value};
 use crate::lanes::{self, role_name};
 use crate::text::{escape, escape_json, isolated};
-use crate::{Error, ReportDocument, bound};
+use crate::{Error, ReportDocument, bound, parts};
 
 /// What the file may do: show inline styles and embedded pictures, nothing else.
 const POLICY: &str =
@@ -77,7 +77,7 @@ pub fn render_html(document: &ReportDocument) -> Result<String, Error> {
     Ok(out)
 }
 
-fn push(out: &mut String, text: std::fmt::Arguments<'_>) {
+pub(crate) fn push(out: &mut String, text: std::fmt::Arguments<'_>) {
     // Writing into a String does not fail.
     let _ = out.write_fmt(text);
 }
@@ -190,7 +190,7 @@ fn state(run: &Run) -> &'static str {
     }
 }
 
-fn cell(l: &LatencyMs, key: &str, v: f64) -> String {
+pub(crate) fn cell(l: &LatencyMs, key: &str, v: f64) -> String {
     match percentile(l, key, v) {
         Some(text) => format!("<td class=\"n\">{text}</td>"),
         None if l.n == 0 => "<td class=\"n off\">–</td>".to_owned(),
@@ -228,6 +228,7 @@ fn run_section(out: &mut String, run: &Run, d: &ReportDocument) -> Result<(), Er
         out.push_str("</ul>\n");
     }
     latencies(out, run);
+    parts::parts(out, run);
     out.push_str(
         "<h3>On one clock<small>load generator and environment share the time axis; a hatch is a span without \
          samples</small></h3>\n",
@@ -326,7 +327,7 @@ fn statuses(out: &mut String, run: &Run) {
     out.push_str("</tbody></table></div>\n");
 }
 
-fn facts(out: &mut String, title: &str, rows: &[(&str, String)]) {
+pub(crate) fn facts(out: &mut String, title: &str, rows: &[(&str, String)]) {
     push(out, format_args!("<div><h3>{title}</h3>\n<table class=\"facts\"><tbody>\n"));
     for (name, value) in rows {
         push(out, format_args!("<tr><th scope=\"row\">{name}</th><td>{value}</td></tr>\n"));
@@ -367,6 +368,7 @@ fn settings(out: &mut String, run: &Run) {
     #[allow(clippy::cast_precision_loss)]
     let received = bytes(run.bytes_received as f64);
     let cores = plural(u64::from(m.cores), "core", "cores");
+    out.push_str("<div>\n");
     facts(
         out,
         "Load generator",
@@ -382,7 +384,8 @@ fn settings(out: &mut String, run: &Run) {
             ("run", format!("<code>{}</code>", isolated(&run.id))),
         ],
     );
-    out.push_str("</div>\n");
+    parts::certificate(out, run);
+    out.push_str("</div>\n</div>\n");
 }
 
 fn environment(out: &mut String, d: &ReportDocument) {

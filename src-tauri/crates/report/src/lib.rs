@@ -10,6 +10,7 @@ mod chart;
 mod format;
 mod html;
 mod lanes;
+mod parts;
 mod text;
 
 use perfdeck_model::{ApiError, Finding, Kind, PoolSettings, Run, TargetRole, Unit};

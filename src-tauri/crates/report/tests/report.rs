@@ -83,6 +83,31 @@ fn everything_measured_is_shown() {
 }
 
 #[test]
+fn the_parts_of_a_plan_are_shown() {
+    let mut d = sample::document();
+    let plain = render_html(&d).expect("renders");
+    for absent in ["<h3>Steps", "<h3>Stages", "<h3>Thresholds"] {
+        assert_eq!(count(&plain, absent), 0, "one request has no {absent}");
+    }
+    sample::with_parts(&mut d.runs[0]);
+    let html = render_html(&d).expect("renders");
+    for needle in [
+        "<code><bdi>GET /book</bdi></code>",
+        "500\u{202f}/s to 1.50\u{202f}k/s",
+        "91.0\u{202f}%",
+        "✕ not held</span>: <bdi>91.0 % of its rate was sent in time</bdi>",
+        "Thresholds<small>1 of 2 failed",
+        "77.7\u{202f}<bdi>ms</bdi>",
+        "95.5\u{202f}%, at least 99",
+        "12.0\u{202f}k/s that it reaches against a target that does nothing",
+        "on the target's machine",
+        "kept one level",
+    ] {
+        assert!(html.contains(needle), "'{needle}' is in the report");
+    }
+}
+
+#[test]
 fn lanes_share_one_time_axis() {
     let html = render_html(&sample::document()).expect("renders");
     let heads: Vec<&str> =
@@ -144,6 +169,13 @@ fn hostile_text_stays_text() {
         run.errors_by_class[0].sample = (*text).into();
         run.errors_by_class[0].class = (*text).into();
         run.machine.cpu = (*text).into();
+        sample::with_parts(run);
+        run.steps[0].name = (*text).into();
+        run.steps[0].request = (*text).into();
+        run.stages[1].kind = (*text).into();
+        run.stages[1].invalid_reason = Some((*text).into());
+        run.thresholds[0].text = (*text).into();
+        run.thresholds[0].unit = (*text).into();
         d.series[0].series[0].id = format!("{text}{{a={text}}}");
         let html = render_html(&d).expect("renders");
         assert_eq!(count(&html, "<script"), 1, "{text:?} opens no script");

@@ -30,9 +30,9 @@ rest_s: number,
  */
 name: string | null, 
 /**
- * The environments' name, typed, where a guard asks for it.
+ * Names that were typed, where guards of either side ask for them.
  */
-confirm: string | null, 
+confirm: Array<string>, 
 /**
  * Both sides are the same: what differs is noise, and is kept for single pairs of runs.
  */

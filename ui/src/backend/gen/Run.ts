@@ -7,6 +7,7 @@ import type { Machine } from "./Machine";
 import type { Percentile } from "./Percentile";
 import type { RunSpec } from "./RunSpec";
 import type { RunState } from "./RunState";
+import type { StageResult } from "./StageResult";
 import type { StatusCount } from "./StatusCount";
 import type { StepResult } from "./StepResult";
 import type { ThresholdResult } from "./ThresholdResult";
@@ -103,6 +104,10 @@ client_cpu_s: number | null,
  * The steps of a plan, in its order; empty for one HTTP request.
  */
 steps: Array<StepResult>, 
+/**
+ * The stages of a plan's load, in order; empty when it stays at one level.
+ */
+stages: Array<StageResult>, 
 /**
  * Iterations of a plan in the measured time.
  */

@@ -14,6 +14,7 @@ import type {
   RunHistory,
   RunSpec,
   RunSummary,
+  StageResult,
   StepResult,
   StoredComparison,
   StoredKnee,
@@ -49,6 +50,7 @@ const certificate = (over: Partial<Certificate> = {}): Certificate => ({
   precise_timer: true,
   generator_cpu_share: 0.31,
   ceiling_per_s: 48_200,
+  ceiling_kind: 'measured',
   ceiling_share: 0.05,
   co_located: false,
   autocorrelation: 0.12,
@@ -126,7 +128,7 @@ const PLAN: RunSpec = {
   toml: TOML,
   base_url: 'https://api.clinic.example',
   load: { kind: 'rate', rate_per_s: 20 },
-  varies: false,
+  varies: true,
   connections: 200,
   threads: null,
   duration_s: 120,
@@ -148,6 +150,21 @@ const step = (name: string, kind: string, request: string, n: number, errors: nu
   errors_by_class: errors > 0 ? [{ class: 'status', count: errors, sample: '503 Service Unavailable' }] : [],
   response_histogram: '',
   service_histogram: '',
+});
+
+const stage = (kind: string, start_s: number, from: number, to: number, share: number, p50: number): StageResult => ({
+  kind,
+  start_s,
+  duration_s: 40,
+  from,
+  to,
+  requests: Math.round(40 * ((from + to) / 2) * 4),
+  errors: 0,
+  rate_per_s: ((from + to) / 2) * 4 * share,
+  response_ms: latency(Math.round(40 * ((from + to) / 2) * 4), p50),
+  rate_share: share,
+  lag_p99_ms: share < 0.99 ? 38 : 0.31,
+  invalid_reason: share < 0.99 ? `${(share * 100).toFixed(1)} % of its rate was sent in time` : null,
 });
 
 /** How much slower a second is: from three fifths on, locks pile up. */
@@ -184,6 +201,7 @@ const MADE: Made[] = [
         lag_p99_ms: 6.2,
         lag_limit_ms: 1.82,
         ceiling_per_s: null,
+        ceiling_kind: null,
         ceiling_share: null,
         co_located: true,
         steady: false,
@@ -196,6 +214,7 @@ const MADE: Made[] = [
         step('browse', 'http', 'GET /appointments?limit=20', 2391, 9, 19.1, null),
         step('book', 'sql', "UPDATE appointments SET status = 'booked' WHERE id = $1", 120_400, 0, 4.6, null),
       ],
+      stages: [stage('hold', 0, 10, 10, 1, 12.4), stage('ramp', 40, 10, 30, 0.998, 17.9), stage('hold', 80, 30, 30, 0.931, 41)],
       thresholds: [
         { text: 'p99 < 200ms', step: null, metric: 'p99', unit: 'ms', limit: 200, actual: 84, ok: true, note: 'fewer than 10 000 samples' },
         { text: 'step:book p95 < 150ms', step: 'book', metric: 'p95', unit: 'ms', limit: 150, actual: 10.6, ok: true, note: null },
@@ -237,6 +256,7 @@ const MADE: Made[] = [
         generator_cpu_share: null,
         ceiling_share: null,
         ceiling_per_s: null,
+        ceiling_kind: null,
         autocorrelation: null,
         steady: null,
       }),
@@ -273,6 +293,7 @@ function run(m: Made): Run {
     schedule_lag_ms: latency(requests, open ? 0.2 : 0.0001),
     client_cpu_s: seconds * 0.31,
     steps: [],
+    stages: [],
     iterations: null,
     thresholds: [],
     valid: true,

@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { curveEnd, curveScale, curveTicks, nines, reliable } from '../../charts/curve-scale';
 import { blank, fromSpec, parse, parseSeconds } from './form';
 import { benchLanes, IDS, LiveBench, runSeries } from './series';
-import type { BenchLive, BenchPreview, LatencyMs, Run } from './types';
-import { bothSides, errorWords, markdown, mayStart, needed, perfctl, sentence, tail, validity } from './words';
+import type { BenchLive, BenchPreview, LatencyMs, Run, RunSpec } from './types';
+import { bothSides, errorWords, loadOf, markdown, mayStart, namesIn, needed, perfctl, sentence, tail, validity } from './words';
 
 const latency = (over: Partial<LatencyMs> = {}): LatencyMs => ({
   n: 72_930,
@@ -202,6 +202,13 @@ describe('guards', () => {
     evidence,
   });
 
+  it('says that a rate which changes in stages is an average', () => {
+    const plan = { kind: 'plan', varies: true, load: { kind: 'rate', rate_per_s: 20 } } as RunSpec;
+    expect(loadOf(plan)).toBe('20/s on average, in stages');
+    expect(loadOf({ ...plan, load: { kind: 'closed' } } as RunSpec)).toBe('closed loop, in stages');
+    expect(loadOf({ ...plan, varies: false } as RunSpec)).toBe('20/s constant');
+  });
+
   it('lets load start once exactly the asked name is typed', () => {
     expect(mayStart(free, ''), 'nothing is asked').toBe(true);
     expect([mayStart(asks('clinic'), ''), mayStart(asks('clinic'), 'Clinic')], 'another name').toEqual([false, false]);
@@ -220,6 +227,8 @@ describe('guards', () => {
     });
     expect(bothSides(b, b), 'the same is said once').toEqual(b);
     expect(bothSides(free, { ...free, guard: 'B is read-only' }).guard, 'either side refuses').toBe('B is read-only');
-    expect(bothSides(b, asks('i.example')).guard, 'two names cannot both be typed').toContain('i.example');
+    expect(bothSides(b, asks('i.example')).confirm, 'two names are typed, one after the other').toBe('h.example, i.example');
+    expect(namesIn('h.example,  i.example')).toEqual(['h.example,  i.example', 'h.example', 'i.example']);
+    expect([namesIn(null), namesIn('clinic')], 'nothing, and one').toEqual([[], ['clinic']]);
   });
 });

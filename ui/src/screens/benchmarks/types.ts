@@ -31,6 +31,7 @@ export type {
   RunState,
   RunSummary,
   SavedPlan,
+  StageResult,
   StepResult,
   StoredComparison,
   StoredKnee,

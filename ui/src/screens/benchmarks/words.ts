@@ -25,6 +25,12 @@ export function loadWords(load: Load): string {
   return load.kind === 'closed' ? 'closed loop' : `${format(load.rate_per_s, 'per_second')} constant`;
 }
 
+/** The load of a run; stages change its level, so its rate is an average. */
+export function loadOf(spec: RunSpec): string {
+  if (spec.kind !== 'plan' || !spec.varies) return loadWords(spec.load);
+  return `${spec.load.kind === 'closed' ? 'closed loop' : `${format(spec.load.rate_per_s, 'per_second')} on average`}, in stages`;
+}
+
 export function errorWords(errors: number, requests: number): string {
   if (errors === 0) return 'no errors';
   const share = requests > 0 ? ` (${format(errors / requests, 'ratio')})` : '';
@@ -120,7 +126,7 @@ export function markdown(run: Run): string {
     '',
     cell(s.word ? `**${s.word}:** ${s.text}` : s.text),
     '',
-    `\`${requestOf(run.spec)}\`, ${cell(loadWords(run.spec.load))}, ${dayTime(run.started_ms)}, ${cell(run.machine.cpu)} (${run.machine.cores} cores), ${run.engine}`,
+    `\`${requestOf(run.spec)}\`, ${cell(loadOf(run.spec))}, ${dayTime(run.started_ms)}, ${cell(run.machine.cpu)} (${run.machine.cores} cores), ${run.engine}`,
     '',
     `| time | n | ${PERCENTILES.map(percentileLabel).join(' | ')} | max |`,
     `| --- | ---: |${' ---: |'.repeat(PERCENTILES.length + 1)}`,
@@ -146,22 +152,18 @@ export function markdown(run: Run): string {
 export const mayStart = (preview: BenchPreview | null, typed: string): boolean =>
   preview === null || (preview.guard === null && (preview.confirm === null || typed.trim() === preview.confirm));
 
-/**
- * What the guards say to both sides of a duet. One name is typed for both, so two names cannot be confirmed; they are the
- * same within an environment.
- */
+/** Names that were typed with a comma between; a name may have commas itself. */
+export const namesIn = (typed: string | null): string[] =>
+  typed === null ? [] : [...new Set([typed, ...typed.split(',').map((name) => name.trim())])];
+
+/** What the guards say to both sides of a duet; when they ask for two names, both are typed, with a comma between. */
 export function bothSides(a: BenchPreview, b: BenchPreview): BenchPreview {
-  const apart = a.confirm !== null && b.confirm !== null && a.confirm !== b.confirm;
+  const names = [...new Set([a.confirm, b.confirm])].filter((name) => name !== null);
   return {
     resolved: [...new Set([...a.resolved, ...b.resolved])],
     loopback: a.loopback && b.loopback,
-    guard:
-      a.guard ??
-      b.guard ??
-      (apart
-        ? `A asks for '${a.confirm}' to be typed and B for '${b.confirm}'. Open an environment, and its name is typed for both`
-        : null),
-    confirm: a.confirm ?? b.confirm,
+    guard: a.guard ?? b.guard,
+    confirm: names.length > 0 ? names.join(', ') : null,
     evidence: [...new Set([...a.evidence, ...b.evidence])],
   };
 }

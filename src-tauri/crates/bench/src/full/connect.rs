@@ -156,7 +156,8 @@ impl Dialer {
         let mut reused = slot.is_some();
         loop {
             if slot.as_ref().is_none_or(|o| o.sender.is_closed()) {
-                *slot = Some(self.open(origin).await?);
+                // Apart: a request that finds its connection open does not carry the size of opening one.
+                *slot = Some(Box::pin(self.open(origin)).await?);
                 reused = false;
             }
             let Some(open) = slot.as_mut() else { return Err((Class::Other, "no connection".to_owned())) };

@@ -50,6 +50,7 @@ pub(crate) enum Pace {
 }
 
 /// Which steps an iteration has.
+#[derive(Clone)]
 pub(crate) enum Order {
     /// All of them.
     All,
@@ -65,18 +66,21 @@ pub(crate) struct Login {
 }
 
 /// A step.
+#[derive(Clone)]
 pub(crate) struct Compiled {
     pub(crate) name: String,
     pub(crate) action: Call,
 }
 
 /// What a step does.
+#[derive(Clone)]
 pub(crate) enum Call {
     Http(Box<HttpCall>),
     Sql(SqlCall),
     Cache(CacheCall),
 }
 
+#[derive(Clone)]
 pub(crate) struct HttpCall {
     pub(crate) method: hyper::Method,
     pub(crate) origin: usize,
@@ -91,6 +95,7 @@ pub(crate) struct HttpCall {
     pub(crate) fixed: Option<(Parts, Bytes)>,
 }
 
+#[derive(Clone)]
 pub(crate) struct SqlCall {
     pub(crate) statement: SqlStr,
     pub(crate) parameters: Vec<Parameter>,
@@ -99,6 +104,7 @@ pub(crate) struct SqlCall {
 }
 
 /// A parameter of a statement.
+#[derive(Clone)]
 pub(crate) enum Parameter {
     Bool(bool),
     Int(i64),
@@ -106,6 +112,7 @@ pub(crate) enum Parameter {
     Template(Template, SqlType),
 }
 
+#[derive(Clone)]
 pub(crate) struct CacheCall {
     pub(crate) command: Template,
     pub(crate) args: Vec<Template>,
@@ -421,6 +428,42 @@ impl Program {
             }
         }
         Ok(())
+    }
+
+    /// The same in a closed loop without pauses against a plain HTTP/1.1 server at `address`, which answers everything.
+    /// `None` when such a server cannot stand in for the targets: for TLS, a database, a cache, or a login.
+    pub(crate) fn against(&self, address: std::net::SocketAddr, connections: usize, timeout: Duration) -> Option<Self> {
+        if self.origins.is_empty() || self.login.is_some() || self.needs() != (false, false) {
+            return None;
+        }
+        let stand_in = |origin: &Origin| {
+            (!origin.tls).then(|| Origin {
+                tls: false,
+                host: origin.host.clone(),
+                port: origin.port,
+                addresses: vec![address],
+                preferred: AtomicUsize::new(0),
+            })
+        };
+        let origins = self.origins.iter().map(stand_in).collect::<Option<_>>()?;
+        #[allow(clippy::cast_precision_loss)]
+        let profile = Arc::new(Profile::new(connections as f64, &[], 60.0).ok()?);
+        Some(Self {
+            steps: self.steps.clone(),
+            order: self.order.clone(),
+            names: self.names.clone(),
+            given: self.given.clone(),
+            feeds: self.feeds.clone(),
+            seed: self.seed,
+            auth: self.auth.clone(),
+            login: None,
+            origins,
+            dialer: Dialer { tls: None, timeout },
+            cookies: self.cookies,
+            targets: None,
+            pace: Pace::Closed { profile, think_time: None },
+            connections,
+        })
     }
 
     /// Whether any step needs the database, or the cache.

@@ -70,10 +70,14 @@ macro_rules! run {
         if !$call.prepared && $call.parameters.is_empty() && !$call.transaction {
             sqlx::raw_sql(statement).execute($connection).await.map(drop)
         } else if $call.transaction {
-            let mut transaction = $connection.begin().await.map_err(|e| failure(&e))?;
-            let query = sqlx::query_with(statement, arguments).persistent($call.prepared);
-            transaction.execute(query).await.map_err(|e| failure(&e))?;
-            transaction.commit().await
+            // Apart, so that the others do not carry its size with them.
+            let work = async {
+                let mut transaction = $connection.begin().await?;
+                let query = sqlx::query_with(statement, arguments).persistent($call.prepared);
+                transaction.execute(query).await?;
+                transaction.commit().await
+            };
+            Box::pin(work).await
         } else {
             let query = sqlx::query_with(statement, arguments).persistent($call.prepared);
             $connection.execute(query).await.map(drop)
@@ -95,7 +99,10 @@ pub(crate) async fn call(
     for parameter in &call.parameters {
         values.push(value(parameter, scope, builtins, buffer)?);
     }
-    let connection = connect(program, slot).await?;
+    let connection = match slot {
+        Some(open) => open,
+        None => Box::pin(connect(program, slot)).await?,
+    };
     match connection {
         SqlConnection::Postgres(c) => run!(c, call, values, sqlx::postgres::PgArguments),
         SqlConnection::Mysql(c) => run!(c, call, values, sqlx::mysql::MySqlArguments),

@@ -146,7 +146,11 @@ impl Worker {
         let timeout = program.dialer.timeout;
         let mut timer = self.timer.take().unwrap_or_else(|| Box::pin(tokio::time::sleep(timeout)));
         let outcome = match program.steps.get(step) {
-            Some(step) => within(timer.as_mut(), sent + timeout, self.execute(&program, step)).await,
+            Some(step) => {
+                // Pinned where it is made: it is large, and this is done for each request.
+                let work = std::pin::pin!(self.execute(&program, step));
+                within(timer.as_mut(), sent + timeout, work).await
+            }
             None => Some(Err(plain((Class::Other, "no such step".to_owned()), false))),
         };
         self.timer = Some(timer);
@@ -182,7 +186,7 @@ impl Worker {
                 let done = sql::call(program, sql, call, scope, builtins, buffer).await;
                 // Several statements may be one transaction, which a refused statement leaves open.
                 if matches!(&done, Err((Class::Sql, _))) && matches!(program.order, Order::All) {
-                    sql::roll_back(sql).await;
+                    Box::pin(sql::roll_back(sql)).await;
                 }
                 // A connection survives a statement that the server refused.
                 done.map(|()| Done::Fine).map_err(|f| Failed { broken: f.0 != Class::Sql, response: None, failure: f })
@@ -242,8 +246,7 @@ fn narrow(n: usize) -> u32 {
 /// The outcome of `work`, or `None` when it is not there at `deadline`.
 ///
 /// One timer per connection: it is moved when it fires, at most once per timeout, not for each request.
-async fn within<F: Future>(mut timer: Pin<&mut Sleep>, deadline: Instant, work: F) -> Option<F::Output> {
-    tokio::pin!(work);
+async fn within<F: Future>(mut timer: Pin<&mut Sleep>, deadline: Instant, mut work: Pin<&mut F>) -> Option<F::Output> {
     std::future::poll_fn(|cx| {
         use std::task::Poll;
         if let Poll::Ready(output) = work.as_mut().poll(cx) {

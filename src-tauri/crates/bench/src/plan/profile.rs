@@ -152,6 +152,11 @@ impl Profile {
         self.segments.push(Segment { start, length, from, to, before });
     }
 
+    /// Start, end, level at the start and level just before the end of each of its parts; with stages, these are theirs.
+    pub fn spans(&self) -> impl Iterator<Item = (f64, f64, f64, f64)> {
+        self.segments.iter().map(|s| (s.start, s.end(), s.from, s.to))
+    }
+
     /// Length, in seconds.
     pub fn seconds(&self) -> f64 {
         self.segments.last().map_or(0.0, Segment::end)

@@ -28,7 +28,7 @@ pub(super) fn streams(name: &str) -> bool {
     STREAMS.iter().any(|stream| stream.eq_ignore_ascii_case(name.trim()))
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum Part {
     /// Serialised already: the number of arguments, the name, and neighbouring arguments without a slot.
     Fixed(Vec<u8>),
@@ -47,7 +47,7 @@ enum Key {
 }
 
 /// A command as it is sent, except for what is new each time.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Command {
     parts: Vec<Part>,
     key: Key,

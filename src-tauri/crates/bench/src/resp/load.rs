@@ -114,6 +114,24 @@ impl CacheLoad {
         scope
     }
 
+    /// The same commands against one server at `address` that wants no greeting.
+    pub(crate) fn against(&self, address: SocketAddr, timeout: Duration) -> Self {
+        let target =
+            CacheTarget { nodes: vec![address], cluster: false, username: None, password: None, database: 0, timeout };
+        Self {
+            commands: self.commands.clone(),
+            weights: self.weights.clone(),
+            names: self.names.clone(),
+            given: self.given.clone(),
+            feeds: self.feeds.clone(),
+            seed: self.seed,
+            pipeline: self.pipeline,
+            greeting: Greeting::default(),
+            map: None,
+            target,
+        }
+    }
+
     /// Asks the cache whether it takes connections, and a cluster who owns which slots, which a run needs to know. Blocks
     /// until the deadline.
     ///

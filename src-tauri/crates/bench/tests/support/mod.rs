@@ -35,7 +35,16 @@ pub(crate) async fn watched(
     cancel: CancellationToken,
     progress: impl Fn(BenchLive) + Send + Sync + 'static,
 ) -> Run {
-    let context = RunContext {
+    // No test may hang, whatever the engine does.
+    tokio::time::timeout(Duration::from_secs(60), run_http(spec, context(), progress, cancel))
+        .await
+        .expect("a run ends")
+        .expect("with a result")
+        .run
+}
+
+pub(crate) fn context() -> RunContext {
+    RunContext {
         run_id: "r".into(),
         name: "n".into(),
         environment_id: None,
@@ -44,13 +53,8 @@ pub(crate) async fn watched(
         clock: Arc::new(SystemClock),
         max_error_share: None,
         abort: AbortSwitch::default(),
-    };
-    // No test may hang, whatever the engine does.
-    tokio::time::timeout(Duration::from_secs(60), run_http(spec, context, progress, cancel))
-        .await
-        .expect("a run ends")
-        .expect("with a result")
-        .run
+        addresses: None,
+    }
 }
 
 /// Runs `serve` for each connection, on a thread of its own that ends with the process. Answers the port.

@@ -124,6 +124,7 @@ impl Setting {
             clock: Arc::new(SystemClock),
             max_error_share: None,
             abort: AbortSwitch::default(),
+            addresses: None,
         };
         let live = self.live.clone();
         let progress = move |frame: BenchLive| live.lock().expect("lock").push(frame);

@@ -1,7 +1,8 @@
 //! A document with everything in it that a report can show, including gaps and text that would like to be markup.
 use perfdeck_model::{
-    ErrorCount, Finding, FindingAction, Header, HttpBenchSpec, Interval, Kind, LatencyMs, Load, Machine, Method,
-    Percentile, PoolSettings, Run, RunSpec, RunState, StatusCount, TargetRole, Unit,
+    CeilingKind, Certificate, ErrorCount, Finding, FindingAction, Header, HttpBenchSpec, Interval, Kind, LatencyMs,
+    Load, Machine, Method, Percentile, PoolSettings, Run, RunSpec, RunState, StageResult, StatusCount, StepResult,
+    TargetRole, ThresholdResult, Unit,
 };
 use perfdeck_report::{ReportDocument, ReportEnvironment, ReportSeries, ReportTarget, RunSeries, SCHEMA, Tool};
 
@@ -80,6 +81,7 @@ pub(crate) fn run(id: &str, name: &str, seconds: u32) -> Run {
         schedule_lag_ms: Some(latency(72_300, 0.02)),
         client_cpu_s: Some(11.25),
         steps: Vec::new(),
+        stages: Vec::new(),
         iterations: None,
         thresholds: Vec::new(),
         certificate: perfdeck_model::Certificate::default(),
@@ -138,6 +140,67 @@ pub(crate) fn series(run_id: &str, seconds: u32, down: std::ops::Range<u32>) -> 
 }
 
 /// One run on a staging environment.
+/// Gives a run the parts of a plan's: two steps, two stages, thresholds and a certificate.
+pub(crate) fn with_parts(run: &mut Run) {
+    let step = |name: &str, n: u64| StepResult {
+        name: name.into(),
+        kind: "http".into(),
+        request: format!("GET /{name}"),
+        requests: n,
+        errors: 0,
+        rate_per_s: 600.0,
+        response_ms: Some(latency(n, 1.0)),
+        service_ms: latency(n, 0.8),
+        misses: None,
+        errors_by_class: Vec::new(),
+        response_histogram: String::new(),
+        service_histogram: String::new(),
+    };
+    let stage = |kind: &str, start_s: f64, from: f64, to: f64, invalid_reason: Option<&str>| StageResult {
+        kind: kind.into(),
+        start_s,
+        duration_s: 30.0,
+        from,
+        to,
+        requests: 30_000,
+        errors: 0,
+        rate_per_s: 1_000.0,
+        response_ms: latency(30_000, 1.0),
+        rate_share: Some(if invalid_reason.is_some() { 0.91 } else { 1.0 }),
+        lag_p99_ms: Some(0.2),
+        invalid_reason: invalid_reason.map(Into::into),
+    };
+    let threshold = |text: &str, ok: bool| ThresholdResult {
+        text: text.into(),
+        step: None,
+        metric: "p99".into(),
+        unit: "ms".into(),
+        limit: 50.0,
+        actual: Some(if ok { 31.0 } else { 77.7 }),
+        ok,
+        note: None,
+    };
+    run.steps = vec![step("search", 40_000), step("book", 20_000)];
+    run.stages = vec![
+        stage("hold", 0.0, 500.0, 500.0, None),
+        stage("ramp", 30.0, 500.0, 1_500.0, Some("91.0 % of its rate was sent in time")),
+    ];
+    run.thresholds = vec![threshold("p99 < 50ms", true), threshold("book: p99 < 50ms", false)];
+    run.certificate = Certificate {
+        rate_share: Some(0.955),
+        lag_p99_ms: Some(0.2),
+        lag_limit_ms: Some(1.0),
+        generator_cpu_share: Some(0.41),
+        ceiling_per_s: Some(12_000.0),
+        ceiling_kind: Some(CeilingKind::Measured),
+        ceiling_share: Some(0.1),
+        co_located: true,
+        autocorrelation: Some(0.12),
+        steady: Some(true),
+        ..Certificate::default()
+    };
+}
+
 pub(crate) fn document() -> ReportDocument {
     ReportDocument {
         schema: SCHEMA.into(),

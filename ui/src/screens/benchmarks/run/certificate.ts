@@ -31,6 +31,24 @@ function held(key: string, text: string, value: string, holds: boolean, otherwis
 }
 const unknown = (key: string, text: string, value: string, why: string): Ground => ({ key, text, tone: 'none', value, why });
 
+function ceiling(c: Run['certificate']): Ground {
+  const text = 'Share of the ceiling';
+  if (c.ceiling_share === null) return unknown('ceiling', text, 'not known', 'neither measured nor told by the CPU time of the generator');
+  const projected = c.ceiling_kind === 'projected';
+  const limit = projected ? BUSY : CEILING;
+  const why = projected
+    ? 'that the CPU time of the generator leaves room for; nothing can stand in for this kind of target'
+    : 'that the generator reaches against a target that does nothing';
+  return held(
+    'ceiling',
+    text,
+    `${percent(c.ceiling_share)}, limit ${Math.round(limit * 100)}\u2009%`,
+    c.ceiling_share <= limit,
+    'warn',
+    `of the ${format(c.ceiling_per_s, 'per_second')} ${why}`,
+  );
+}
+
 /** The grounds of a run, those of the schedule first. */
 export function grounds(run: Run): Ground[] {
   const c = run.certificate;
@@ -69,16 +87,7 @@ export function grounds(run: Run): Ground[] {
           'warn',
           'of one core for each of its threads',
         ),
-    c.ceiling_share === null
-      ? unknown('ceiling', 'Share of the ceiling', 'not measured', 'no ceiling was measured for this kind of load')
-      : held(
-          'ceiling',
-          'Share of the ceiling',
-          `${percent(c.ceiling_share)}, limit 70\u2009%`,
-          c.ceiling_share <= CEILING,
-          'warn',
-          `of the ${format(c.ceiling_per_s, 'per_second')} that the generator reaches against a target that does nothing`,
-        ),
+    ceiling(c),
     held(
       'place',
       'Generator apart',

@@ -1,10 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import type { LaneSpec } from '../../../charts/lane';
 import { shownAt, pathTo } from '../routes';
-import type { Baseline, Certificate, Moved, Run, RunSummary } from '../types';
+import type { Baseline, Certificate, Moved, Run, RunSummary, StageResult } from '../types';
 import { comparable, nameFault, namesOf } from './baselines';
 import { grounded, grounds } from './certificate';
 import { changeText, flagged, levelsText, movedRow, seriesWords } from './moved';
+import { level, span } from './stages';
 import { counted, figure } from './thresholds';
 
 const plain = (text: string): string => text.replaceAll('\u2009', ' ');
@@ -19,6 +20,7 @@ const run = (over: Partial<Certificate>, open = true, seconds = 30): Run =>
       precise_timer: true,
       generator_cpu_share: 0.31,
       ceiling_per_s: 48_000,
+      ceiling_kind: 'measured',
       ceiling_share: 0.05,
       co_located: false,
       autocorrelation: 0.1,
@@ -27,6 +29,15 @@ const run = (over: Partial<Certificate>, open = true, seconds = 30): Run =>
     },
   }) as Run;
 const tone = (r: Run, key: string): string => grounds(r).find((g) => g.key === key)!.tone;
+
+describe('stages', () => {
+  const stage = { kind: 'ramp', start_s: 30, duration_s: 60, from: 100, to: 1500 } as StageResult;
+  it('names a level, or where a ramp goes', () => {
+    expect(plain(level(stage, true))).toBe('100/s → 1 500/s');
+    expect(level({ ...stage, kind: 'spike', to: 64 }, false)).toBe('64 connections');
+    expect(plain(span(stage))).toBe('30 s – 1 min 30 s');
+  });
+});
 
 describe('certificate', () => {
   it('holds when everything is within its limit', () => {
@@ -38,6 +49,7 @@ describe('certificate', () => {
     expect(tone(run({ lag_p99_ms: 1.2 }), 'lag')).toBe('bad');
     expect(tone(run({ generator_cpu_share: 0.81 }), 'cpu')).toBe('warn');
     expect(tone(run({ ceiling_share: 0.71 }), 'ceiling')).toBe('warn');
+    expect(tone(run({ ceiling_share: 0.71, ceiling_kind: 'projected' }), 'ceiling'), 'as the CPU time it comes from').toBe('ok');
     expect(tone(run({ co_located: true }), 'place')).toBe('warn');
     expect(tone(run({ autocorrelation: 0.7 }), 'autocorrelation')).toBe('warn');
     expect(tone(run({ steady: false }), 'steady')).toBe('warn');

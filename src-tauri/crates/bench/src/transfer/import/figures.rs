@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use hdrhistogram::Histogram;
 
 use super::{Imported, ImportedSecond, ImportedStep, MAX_SECONDS, MAX_STEPS};
-use crate::histogram::histogram;
+use crate::histogram::{Growing, histogram};
 
 /// Messages of errors that are told apart, per step.
 const MAX_MESSAGES: usize = 100;
@@ -28,15 +28,8 @@ pub(super) fn micros(ms: f64) -> Option<u64> {
     Some(us)
 }
 
-/// Records `count` times. All values are within the bounds, so this cannot fail.
-fn record(h: &mut Histogram<u64>, us: u64, count: u64) {
-    h.saturating_record_n(us, count);
-}
-
-/// A histogram of two digits that is as large as its largest value needs.
-fn coarse() -> Option<Histogram<u64>> {
-    Histogram::new(2).ok()
-}
+/// Significant digits of the histograms of seconds, of which there are many.
+const DIGITS: u8 = 2;
 
 /// Counts by message, of a limited number of them.
 #[derive(Debug, Default)]
@@ -70,7 +63,8 @@ pub(super) struct Step {
 impl Step {
     /// Counts service times.
     pub(super) fn time(&mut self, us: u64, count: u64) {
-        record(self.service.get_or_insert_with(histogram), us, count);
+        // All values are within the bounds, so this cannot fail.
+        self.service.get_or_insert_with(histogram).saturating_record_n(us, count);
     }
 }
 
@@ -79,7 +73,7 @@ impl Step {
 pub(super) struct Second {
     pub(super) requests: u64,
     pub(super) errors: u64,
-    service: Option<Histogram<u64>>,
+    service: Option<Growing>,
 }
 
 /// All of it.
@@ -132,11 +126,11 @@ impl Figures {
         let Some(second) = self.second(t_ms) else { return };
         let mut new = false;
         if second.service.is_none() && room {
-            second.service = coarse();
+            second.service = Some(Growing::with_digits(DIGITS));
             new = true;
         }
         if let Some(h) = &mut second.service {
-            record(h, us, 1);
+            h.record(us);
         }
         self.histograms += usize::from(new);
     }
@@ -173,7 +167,7 @@ impl Figures {
             t_ms: t as f64 * 1e3,
             requests: s.requests,
             errors: s.errors,
-            service: s.service,
+            service: s.service.map(Growing::into_inner),
         };
         all.intervals = self.seconds.into_iter().map(second).collect();
         all

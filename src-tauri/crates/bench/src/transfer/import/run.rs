@@ -181,6 +181,7 @@ impl Imported {
             schedule_lag_ms: None,
             client_cpu_s: None,
             steps: self.steps.iter().map(|s| step(s, seconds)).collect(),
+            stages: Vec::new(),
             iterations: None,
             thresholds: Vec::new(),
             valid: reasons.is_empty(),

@@ -174,6 +174,9 @@ proptest! {
         prop_assert_eq!(service.len(), merged.requests, "one time per request");
         let steps: u64 = merged.steps.iter().filter_map(|s| s.service.as_ref()).map(Histogram::len).sum();
         prop_assert_eq!(steps, merged.requests, "steps have them all");
+        let of_seconds = merged.intervals.iter().filter_map(|i| i.service.as_ref());
+        let (slowest, max) = (of_seconds.map(Histogram::max).max().unwrap_or(0) as f64, pooled.max() as f64);
+        prop_assert!((slowest / max - 1.0).abs() < 0.02, "seconds have them as they are: {} of {}", slowest, max);
     }
 
     #[test]

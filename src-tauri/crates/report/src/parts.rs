@@ -1,0 +1,175 @@
+//! What a plan's run is made of: its steps, its stages, how its thresholds turned out, and what its figures rest on.
+use perfdeck_model::{CeilingKind, LatencyMs, Run, StageResult, StepResult, ThresholdResult};
+
+use crate::format::{group, ms, setting_s, si, sig3};
+use crate::html::{cell, facts, push};
+use crate::text::isolated;
+
+/// Rows of a table at most.
+const MAX_ROWS: usize = 200;
+
+/// The tables of a run that has such parts.
+pub(crate) fn parts(out: &mut String, run: &Run) {
+    steps(out, &run.steps);
+    stages(out, run);
+    thresholds(out, &run.thresholds);
+}
+
+fn head(out: &mut String, title: &str, about: &str, columns: &[(&str, bool)]) {
+    push(out, format_args!("<h3>{title}<small>{about}</small></h3>\n<div class=\"scroll\"><table><thead><tr>"));
+    for (name, number) in columns {
+        let class = if *number { " class=\"n\"" } else { "" };
+        push(out, format_args!("<th{class}>{name}</th>"));
+    }
+    out.push_str("</tr></thead><tbody>\n");
+}
+
+fn percentiles(l: &LatencyMs) -> String {
+    [cell(l, "p50", l.p50), cell(l, "p90", l.p90), cell(l, "p99", l.p99)].concat()
+}
+
+fn steps(out: &mut String, steps: &[StepResult]) {
+    if steps.is_empty() {
+        return;
+    }
+    let service = steps.iter().any(|s| s.response_ms.is_none());
+    let about = if service {
+        "service time of each, in the plan's order"
+    } else {
+        "response time of each, in the plan's order"
+    };
+    let columns = [
+        ("step", false),
+        ("kind", false),
+        ("request", false),
+        ("rate", true),
+        ("p50", true),
+        ("p90", true),
+        ("p99", true),
+        ("n", true),
+        ("errors", true),
+    ];
+    head(out, "Steps", about, &columns);
+    for step in steps.iter().take(MAX_ROWS) {
+        let l = step.response_ms.as_ref().unwrap_or(&step.service_ms);
+        push(
+            out,
+            format_args!(
+                "<tr><th scope=\"row\">{}</th><td>{}</td><td><code>{}</code></td><td class=\"n\">{}</td>{}<td class=\"n\">{}</td><td class=\"n\">{}</td></tr>\n",
+                isolated(&step.name),
+                isolated(&step.kind),
+                isolated(&step.request),
+                si(step.rate_per_s, "/s"),
+                percentiles(l),
+                group(l.n),
+                group(step.errors),
+            ),
+        );
+    }
+    out.push_str("</tbody></table></div>\n");
+}
+
+/// The level of a stage, in words.
+fn level(stage: &StageResult, open_loop: bool) -> String {
+    let at = |level: f64| if open_loop { si(level, "/s") } else { format!("{} connections", sig3(level)) };
+    if stage.kind == "ramp" { format!("{} to {}", at(stage.from), at(stage.to)) } else { at(stage.to) }
+}
+
+fn stages(out: &mut String, run: &Run) {
+    if run.stages.is_empty() {
+        return;
+    }
+    let columns = [
+        ("stage", false),
+        ("level", false),
+        ("from", true),
+        ("length", true),
+        ("rate", true),
+        ("sent in time", true),
+        ("p50", true),
+        ("p90", true),
+        ("p99", true),
+        ("n", true),
+        ("errors", true),
+        ("", false),
+    ];
+    head(out, "Stages", "the requests that were meant to start in each", &columns);
+    for stage in run.stages.iter().take(MAX_ROWS) {
+        let share = stage.rate_share.map_or_else(|| "–".to_owned(), |share| format!("{:.1}\u{202f}%", share * 100.0));
+        let held = stage
+            .invalid_reason
+            .as_ref()
+            .map_or_else(String::new, |why| format!("<span class=\"bad\">✕ not held</span>: {}", isolated(why)));
+        push(
+            out,
+            format_args!(
+                "<tr><th scope=\"row\">{}</th><td>{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{share}</td>{}<td class=\"n\">{}</td><td class=\"n\">{}</td><td>{held}</td></tr>\n",
+                isolated(&stage.kind),
+                level(stage, run.target_rate_per_s.is_some()),
+                setting_s(stage.start_s),
+                ms(stage.duration_s * 1e3),
+                si(stage.rate_per_s, "/s"),
+                percentiles(&stage.response_ms),
+                group(stage.response_ms.n),
+                group(stage.errors),
+            ),
+        );
+    }
+    out.push_str("</tbody></table></div>\n");
+}
+
+fn thresholds(out: &mut String, thresholds: &[ThresholdResult]) {
+    if thresholds.is_empty() {
+        return;
+    }
+    let failed = thresholds.iter().filter(|t| !t.ok).count();
+    let about = if failed == 0 { "all hold".to_owned() } else { format!("{failed} of {} failed", thresholds.len()) };
+    head(out, "Thresholds", &about, &[("threshold", false), ("measured", true), ("", false), ("", false)]);
+    for t in thresholds.iter().take(MAX_ROWS) {
+        let actual = t.actual.map_or_else(|| "–".to_owned(), |v| format!("{}\u{202f}{}", sig3(v), isolated(&t.unit)));
+        let verdict = if t.ok { "✓ holds" } else { "<span class=\"bad\">✕ fails</span>" };
+        push(
+            out,
+            format_args!(
+                "<tr><th scope=\"row\"><code>{}</code></th><td class=\"n\">{actual}</td><td>{verdict}</td><td>{}</td></tr>\n",
+                isolated(&t.text),
+                isolated(t.note.as_deref().unwrap_or_default()),
+            ),
+        );
+    }
+    out.push_str("</tbody></table></div>\n");
+}
+
+/// What the figures of a run rest on, each with its limit.
+pub(crate) fn certificate(out: &mut String, run: &Run) {
+    let c = &run.certificate;
+    let percent = |share: f64| format!("{:.1}\u{202f}%", share * 100.0);
+    let mut rows = Vec::new();
+    if let Some(share) = c.rate_share {
+        rows.push(("rate sent in time", format!("{}, at least 99\u{202f}%", percent(share))));
+    }
+    if let Some(lag) = c.lag_p99_ms {
+        let limit = c.lag_limit_ms.map_or_else(String::new, |limit| format!(", limit {}", ms(limit)));
+        rows.push(("schedule lag p99", format!("{}{limit}", ms(lag))));
+    }
+    if let Some(share) = c.generator_cpu_share {
+        rows.push(("generator CPU", format!("{} of a core per thread, limit 80\u{202f}%", percent(share))));
+    }
+    if let (Some(ceiling), Some(share)) = (c.ceiling_per_s, c.ceiling_share) {
+        let how = if c.ceiling_kind == Some(CeilingKind::Projected) {
+            "that its CPU time leaves room for"
+        } else {
+            "that it reaches against a target that does nothing, limit 70\u{202f}%"
+        };
+        rows.push(("share of the ceiling", format!("{} of the {} {how}", percent(share), si(ceiling, "/s"))));
+    }
+    let place = if c.co_located { "on the target's machine" } else { "on another machine than the target" };
+    rows.push(("generator", place.to_owned()));
+    if let Some(steady) = c.steady {
+        rows.push(("rate and latency", if steady { "kept one level" } else { "changed level" }.to_owned()));
+    }
+    if let Some(correlation) = c.autocorrelation {
+        rows.push(("neighbouring seconds", format!("correlation {}", sig3(correlation))));
+    }
+    facts(out, "Certificate", &rows);
+}
