@@ -238,6 +238,77 @@ async fn e2e_a_plan_is_mended_run_and_kept_as_a_baseline() {
     assert!(api.requests() >= 4, "the target saw both steps");
 }
 
+/// A plan without an address of its own: it goes to the environment's.
+const ANYWHERE: &str = r#"
+name = "anywhere"
+duration = "500ms"
+load = { kind = "closed", connections = 8 }
+[[steps]]
+name = "list"
+kind = "http"
+path = "/list"
+"#;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn e2e_a_plan_is_compared_between_environments_and_its_knee_is_found() {
+    if !can_run(PROGRAMS) {
+        return;
+    }
+    let after = |ms: u64| ScriptedHttp::start(move |_| Answer::ok("{}").after(Duration::from_millis(ms)));
+    let (fast, slow) = (after(2).await.expect("a scripted API"), after(8).await.expect("another"));
+    let stage = Stage::new();
+    let page = &stage.browser.session;
+    let mut ids = Vec::new();
+    for (name, api) in [("blue", &fast), ("green", &slow)] {
+        let draft = json!({ "name": name, "targets": { "api": api.url() } });
+        ids.push(stage.server.call("env.create", &json!({ "draft": draft })).expect("an environment")["id"].clone());
+    }
+    let fill = |testid: &str, event: &str, value: &serde_json::Value| {
+        page.run(
+            "const e = document.querySelector(arguments[0]); e.value = arguments[2];
+             e.dispatchEvent(new Event(arguments[1], { bubbles: true }))",
+            &[json!(id(testid)), json!(event), value.clone()],
+        )
+    };
+    let ready = || {
+        let may = "return document.querySelector(arguments[0])?.disabled === false";
+        page.wait_until("a start that may be", Duration::from_secs(10), may, &[json!(id("plan-run"))])
+    };
+    let steps = || {
+        page.wait_for(&id("start"), Duration::from_secs(20))?;
+        page.click(&id("env-block"))?;
+        page.click("[data-testid=env-choose][data-env=blue]")?;
+        journey::open(page, "/benchmarks/plans")?;
+        page.click(&id("plan-template"))?;
+        page.wait_for(&id("plan-text"), Duration::from_secs(10))?;
+        fill("plan-text", "input", &json!(ANYWHERE))?;
+        ready()?;
+        page.click(&id("bench-against"))?;
+        let off = page.run("return document.querySelector(arguments[0]).disabled", &[json!(id("plan-run"))])?;
+        assert_eq!(off, json!(true), "there is no B yet");
+        fill("plan-other", "change", &ids[1])?;
+        page.fill(&id("plan-pairs"), "6")?;
+        ready()?;
+        page.click(&id("plan-run"))?;
+        page.wait_for("[data-testid=comparison][data-verdict=slower]", Duration::from_secs(90))?;
+        let said = page.text(&id("comparison-sentence"))?.unwrap_or_default();
+        assert!(said.contains("green") && said.contains("blue"), "both sides are named: {said}");
+        journey::open(page, "/benchmarks/plans/new")?;
+        page.wait_for(&id("plan-text"), Duration::from_secs(10))?;
+        page.click(&id("bench-mode-knee"))?;
+        for (field, value) in
+            [("knee-slo", "p99<5s"), ("knee-max", "4"), ("knee-step", "0.5s"), ("knee-confirm", "0.5s")]
+        {
+            page.fill(&id(field), value)?;
+        }
+        ready()?;
+        page.click(&id("plan-run"))?;
+        page.wait_for(&id("knee-sentence"), Duration::from_secs(60))
+    };
+    steps().unwrap_or_else(|error| panic!("the questions of a plan: {error}"));
+    assert!(slow.requests() > 600 && fast.requests() > slow.requests(), "both sides were loaded");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn e2e_a_knee_is_found_listed_deleted_and_brought_back_and_the_journal_knows() {
     if !can_run(PROGRAMS) {

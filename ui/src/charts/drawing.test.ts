@@ -153,13 +153,13 @@ describe('chart group', () => {
     expect(seen).toEqual([CHANGED.data | CHANGED.cursor]);
     expect(frames.length, 'no loop').toBe(0);
   });
-  it('holds data redraws to ten a second', () => {
+  it('holds data redraws to four a second', () => {
     const { group, frames, waits, clock } = made();
     group.advance(1_001_000);
     frames.pop()!();
     clock.now += 30;
     group.advance(1_001_100);
-    expect(waits, 'waits for the rest of the tenth of a second').toEqual([70]);
+    expect(waits, 'waits for the rest of the quarter of a second').toEqual([220]);
   });
   it('follows while live, stands while paused, comes back', () => {
     const { group } = made();

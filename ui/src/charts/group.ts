@@ -21,8 +21,8 @@ const browser: Schedule = {
   later: (run, ms) => void setTimeout(run, ms),
 };
 
-/** Shortest time between two redraws caused by data, in milliseconds: ten a second. */
-const DATA_INTERVAL_MS = 100;
+/** Shortest time between two redraws caused by data, in milliseconds: four a second, which is more than anyone reads. */
+const DATA_INTERVAL_MS = 250;
 /** Shortest range that can be zoomed to. */
 const SHORTEST_MS = 5000;
 
@@ -31,6 +31,8 @@ export class ChartGroup {
   width = 0;
   /** Cursor time, if it is shown. */
   cursor: number | null = null;
+  /** Shortest time between two redraws caused by data, in milliseconds. */
+  interval = DATA_INTERVAL_MS;
   /** Head of the readout's last column. */
   nowLabel = 'now';
   /** Flags in the ruler. */
@@ -92,7 +94,7 @@ export class ChartGroup {
     this.#pending |= what;
     if (this.#scheduled) return;
     this.#scheduled = true;
-    const wait = what === CHANGED.data ? DATA_INTERVAL_MS - (this.#schedule.now() - this.#flushed) : 0;
+    const wait = what === CHANGED.data ? this.interval - (this.#schedule.now() - this.#flushed) : 0;
     const run = (): void => this.#schedule.frame(() => this.#flush());
     if (wait > 1) this.#schedule.later(run, wait);
     else run();

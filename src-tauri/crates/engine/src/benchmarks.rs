@@ -15,6 +15,10 @@ use crate::jobs::JobContext;
 use crate::requests::BenchRequest;
 use crate::work::{BenchSpec, PlanFolder, Work};
 
+/// Shortest time between two words about a benchmark's progress within one phase, in milliseconds: every viewer draws them,
+/// and drawing takes from the processors that the load runs on.
+const PROGRESS_MS: f64 = 500.0;
+
 /// What would happen if a benchmark were started.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
 pub struct BenchPreview {
@@ -225,10 +229,18 @@ impl Engine {
             None => None,
         };
         let (sender, context_job) = (self.bench.clone(), job.clone());
+        let told = std::sync::Mutex::new(None);
         let progress = move |live: perfdeck_model::BenchLive| {
             let done = if live.total_s > 0.0 { live.elapsed_s / live.total_s } else { 0.0 };
             let step = if words.is_empty() { phase(&live).to_owned() } else { format!("{words}, {}", phase(&live)) };
-            context_job.progress(Some(from + share * done), &step);
+            let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
+            let old = told
+                .as_ref()
+                .is_none_or(|(at, phase): &(f64, _)| *phase != live.phase || live.at_ms - at >= PROGRESS_MS);
+            if old {
+                *told = Some((live.at_ms, live.phase));
+                context_job.progress(Some(from + share * done), &step);
+            }
             sender.send_replace(Some(live));
         };
         // Before the first request: what cannot be journaled is not sent.

@@ -1,6 +1,7 @@
 // A plan's text while it is written: what is wrong with it, and what would happen if it were started.
 import { problem, type ApiProblem, type Client } from '../../../charts/client';
 import type { BenchPreview, PlanCheck } from '../types';
+import { bothSides } from '../words';
 import { lineOf } from './editing';
 
 /** Rest of the keys before a text is checked, in milliseconds. */
@@ -17,7 +18,6 @@ export class Checked {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #asked = 0;
   #text = '';
-  #environment: string | null = null;
 
   readonly problems = $derived.by(() =>
     (this.check?.problems ?? [])
@@ -34,35 +34,37 @@ export class Checked {
     this.#client = client;
   }
 
-  /** Checks a text once the keys rest. */
-  soon(text: string, environment: string | null): void {
+  /** Checks a text once the keys rest; `other` is the environment of B, where there is one. */
+  soon(text: string, environment: string | null, other: string | null = null): void {
     clearTimeout(this.#timer);
     this.stale = true;
-    this.#timer = setTimeout(() => void this.now(text, environment), REST_MS);
+    this.#timer = setTimeout(() => void this.now(text, environment, other), REST_MS);
   }
 
   /** Checks a text at once; says whether it can be run. */
-  async now(text: string, environment: string | null): Promise<boolean> {
+  async now(text: string, environment: string | null, other: string | null = null): Promise<boolean> {
     clearTimeout(this.#timer);
     const mine = (this.#asked += 1);
     const current = (): boolean => mine === this.#asked;
     try {
       const check = await this.#client.rpc<PlanCheck>('plan.check', { text });
       if (!current()) return false;
-      [this.#text, this.#environment] = [text, environment];
+      this.#text = text;
       [this.check, this.stale, this.failure] = [check, false, null];
       if (!check.ok) {
         this.preview = null;
         return false;
       }
-      const preview = await this.#client.rpc<BenchPreview>('bench.preview', {
-        spec: { kind: 'plan', toml: text, threads: null },
-        environment_id: this.#environment,
-        name: null,
-        confirm: null,
-      });
+      const look = (id: string | null): Promise<BenchPreview> =>
+        this.#client.rpc<BenchPreview>('bench.preview', {
+          spec: { kind: 'plan', toml: text, threads: null },
+          environment_id: id,
+          name: null,
+          confirm: null,
+        });
+      const [a, b] = await Promise.all([look(environment), other === null ? null : look(other)]);
       if (!current()) return false;
-      this.preview = preview;
+      this.preview = b === null ? a : bothSides(a, b);
       return true;
     } catch (error) {
       if (current()) [this.preview, this.failure, this.stale] = [null, problem(error), false];
