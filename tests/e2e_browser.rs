@@ -291,7 +291,7 @@ async fn e2e_a_plan_is_compared_between_environments_and_its_knee_is_found() {
         ready()?;
         page.click(&id("plan-run"))?;
         page.wait_for("[data-testid=comparison][data-verdict=slower]", Duration::from_secs(90))?;
-        let said = page.text(&id("comparison-sentence"))?.unwrap_or_default();
+        let said = page.text(&id("comparison"))?.unwrap_or_default();
         assert!(said.contains("green") && said.contains("blue"), "both sides are named: {said}");
         journey::open(page, "/benchmarks/plans/new")?;
         page.wait_for(&id("plan-text"), Duration::from_secs(10))?;

@@ -11,6 +11,6 @@ mod test;
 
 pub use collector::CacheCollector;
 pub use discover::discover;
-pub use load::{LoadConnection, clients, connect_for_load, servers};
+pub use load::{LoadConnection, clients, connect_for_load, facts, servers};
 pub use memory::{MemoryCache, MemoryCacheCollector};
 pub use test::test;

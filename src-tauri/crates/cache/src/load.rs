@@ -1,4 +1,5 @@
 //! Connections for benchmarks: without what keeps monitoring harmless, and with the benchmark's own deadlines.
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use perfdeck_model::{ApiError, CacheMode, CacheTarget, HostPort, Sensitive, TlsMode};
@@ -7,7 +8,7 @@ use redis::cluster::ClusterClientBuilder;
 use redis::cluster_async::ClusterConnection;
 use redis::{AsyncConnectionConfig, RedisError, TlsCertificates};
 
-use crate::collector::fields;
+use crate::collector::{fields, keys};
 use crate::connect::{client, connect, driver_url, explain, primaries, primary, timeout};
 
 /// Longest time to open a connection, and to wait for an answer on it.
@@ -64,6 +65,34 @@ pub async fn clients(target: &CacheTarget, password: Option<&Sensitive>) -> Resu
         all += (clients.unwrap_or(1.0) - 1.0).max(0.0);
     }
     Ok(all)
+}
+
+/// What a cache is, for the question whether two runs had the same one before them, by name: `version`, `setting.NAME`,
+/// `data.keys`. Of a cluster the version and settings of its first server, and the keys of all.
+///
+/// # Errors
+/// When a server cannot be reached or does not answer.
+pub async fn facts(target: &CacheTarget, password: Option<&Sensitive>) -> Result<BTreeMap<String, String>, ApiError> {
+    const SETTINGS: [&str; 6] =
+        ["maxmemory", "maxmemory_policy", "aof_enabled", "io_threads_active", "configured_hz", "redis_mode"];
+    let (mut facts, mut held) = (BTreeMap::new(), 0);
+    for host in servers(target, password).await? {
+        let mut connection = connect(target, &host, password).await?;
+        let info: String =
+            redis::cmd("INFO").query_async(&mut connection).await.map_err(|e| explain(target, &host, &e))?;
+        let info = fields(&info);
+        held += keys(&info).0;
+        if !facts.is_empty() {
+            continue;
+        }
+        let valkey = info.get("valkey_version").map(|v| format!("Valkey {v}"));
+        let version = valkey.or_else(|| info.get("redis_version").map(|v| format!("Redis {v}")));
+        facts.insert("version".to_owned(), version.unwrap_or_else(|| "unknown".to_owned()));
+        let known = SETTINGS.iter().filter_map(|name| Some((format!("setting.{name}"), info.get(*name)?.clone())));
+        facts.extend(known);
+    }
+    facts.insert("data.keys".to_owned(), held.to_string());
+    Ok(facts)
 }
 
 async fn single(

@@ -188,6 +188,10 @@ pub(crate) enum BenchCommand {
         a: String,
         /// After, or the candidate
         b: String,
+        /// What may differ between them because it is the change, such as setting.database.work_mem or 'setting.*'; may be
+        /// repeated
+        #[arg(long, value_name = "FACT")]
+        changed: Vec<String>,
     },
     /// Prove a difference: interleaved pairs of runs in random order, with a verdict
     Duet(Box<BenchDuet>),

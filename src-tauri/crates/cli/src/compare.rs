@@ -13,9 +13,13 @@ use crate::output::{self, Done, figures, plain};
 use crate::plans::{self, is_plan};
 use crate::{FAILED, FINE, INCOMPLETE, USAGE, VERDICT, call, environments};
 
-pub(crate) async fn runs(engine: &Arc<Engine>, a: &str, b: &str, json: bool) -> Done {
-    let found: StoredComparison = call(engine, "compare.runs", json!({ "a": a, "b": b })).await?;
+pub(crate) async fn runs(engine: &Arc<Engine>, a: &str, b: &str, changed: &[String], json: bool) -> Done {
+    let found: StoredComparison = call(engine, "compare.runs", json!({ "a": a, "b": b, "changed": changed })).await?;
     show(&found, json)?;
+    let differences = &found.comparison.differences;
+    if differences.iter().any(|d| d.starts_with("setting ") || d.starts_with("version ")) {
+        output::note("hint: Where that is the change itself, name it: --changed 'setting.*' or --changed 'version.*'");
+    }
     // One run a side gives no verdict, so there is none to fail.
     Ok(if found.comparison.verdict == Verdict::Invalid { INCOMPLETE } else { FINE })
 }

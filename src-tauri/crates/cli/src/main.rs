@@ -197,7 +197,7 @@ async fn with_engine(engine: &Arc<Engine>, cli: &Cli) -> Done {
         Command::Bench(BenchCommand::Http(args)) => bench::http(engine, args, source, json).await,
         Command::Bench(BenchCommand::Sql(args)) => data_load::sql(engine, args, source, json).await,
         Command::Bench(BenchCommand::Cache(args)) => data_load::cache(engine, args, source, json).await,
-        Command::Bench(BenchCommand::Compare { a, b }) => compare::runs(engine, a, b, json).await,
+        Command::Bench(BenchCommand::Compare { a, b, changed }) => compare::runs(engine, a, b, changed, json).await,
         Command::Bench(BenchCommand::Run(args)) => plans::run(engine, args, source, json).await,
         Command::Bench(BenchCommand::Export(args)) => handover::export(engine, args, source).await,
         Command::Bench(BenchCommand::Import(args)) => handover::import(engine, args, source, json).await,

@@ -1,4 +1,5 @@
 //! Running benchmarks: guards, the job, live figures, and storing the run with the environment's series during it.
+use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
 
 use perfdeck_bench::{AbortSwitch, RunContext};
@@ -243,6 +244,10 @@ impl Engine {
             }
             sender.send_replace(Some(live));
         };
+        let facts = match environment {
+            Some(e) => self.facts(e).await,
+            None => BTreeMap::new(),
+        };
         // Before the first request: what cannot be journaled is not sent.
         let text = format!("{} on {}", what.work.words(), what.resolved.join(", "));
         self.journal(JournalKind::LoadStarted, environment, text, Some(&run_id)).await?;
@@ -253,7 +258,7 @@ impl Engine {
                 return Err(error);
             }
         };
-        let run = finished.run;
+        let run = Run { facts, ..finished.run };
         job.progress(Some(from + share), "storing the run");
         let series = match &monitor {
             Some(monitor) => {

@@ -144,16 +144,40 @@ pub(crate) fn fingerprint(run: &Run) -> compare::Fingerprint {
         .collect()
 }
 
+/// A duet that is over.
+struct Ran {
+    duet: Duet,
+    /// Its runs by their identifiers, as they are called.
+    names: Vec<(String, String)>,
+    /// What the two sides were meant to differ in, in words.
+    changes: Vec<String>,
+}
+
+/// What differs between two runs besides the target itself; `changed` names the facts that are meant to.
+fn differences(a: &Run, b: &Run, changed: &[String]) -> compare::Gate {
+    let (mut left, mut right) = compare::known_to_both(&a.facts, &b.facts);
+    left.extend(fingerprint(a));
+    right.extend(fingerprint(b));
+    compare::check(&left, &right, &changed.iter().cloned().collect())
+}
+
 impl Engine {
     /// Holds two stored runs against each other: indicative, never a verdict.
-    pub(crate) async fn compare_runs(&self, a: &str, b: &str) -> Result<StoredComparison, ApiError> {
+    pub(crate) async fn compare_runs(
+        &self,
+        a: &str,
+        b: &str,
+        changed: &[String],
+    ) -> Result<StoredComparison, ApiError> {
         let (a, b) = (self.run(a).await?, self.run(b).await?);
         if a.id == b.id {
             return Err(ApiError::bad_request("A run cannot be compared with itself").hint("Choose two different runs"));
         }
-        let gate = compare::check(&fingerprint(&a), &fingerprint(&b), &[].into());
+        let gate = differences(&a, &b, changed);
         let noise = self.noise_of(&b).await?;
-        let comparison = compare::runs(&a, &b, &noise, gate.forbidding());
+        let mut comparison = compare::runs(&a, &b, &noise, gate.forbidding());
+        comparison.notes.extend(gate.declared().iter().map(|change| format!("the change: {change}")));
+        comparison.notes.extend(gate.unchanged);
         Ok(StoredComparison {
             id: format!("{}:{}", a.id, b.id),
             name: format!("{} against {}", b.name, a.name),
@@ -214,9 +238,11 @@ impl Engine {
         let environment_id = sides[1].environment.as_ref().or(sides[0].environment.as_ref()).map(|e| e.id.clone());
         let engine = self.clone();
         Ok(self.jobs.spawn("bench", name.clone(), environment_id.clone(), move |job| async move {
-            let (duet, names) = engine.run_duet(&request, &sides, &hooks, Duet::new(registration), &name, &job).await?;
+            let Ran { duet, names, changes } =
+                engine.run_duet(&request, &sides, &hooks, Duet::new(registration), &name, &job).await?;
             let mut comparison = duet.outcome();
             name_runs(&mut comparison, &names);
+            comparison.notes.extend(changes.iter().map(|change| format!("the change: {change}")));
             let stored = StoredComparison {
                 id: Uuid::now_v7().to_string(),
                 name,
@@ -240,10 +266,11 @@ impl Engine {
         mut duet: Duet,
         name: &str,
         job: &JobContext,
-    ) -> Result<(Duet, Vec<(String, String)>), ApiError> {
+    ) -> Result<Ran, ApiError> {
         let mut names = Vec::new();
-        let mut fingerprints: [Option<compare::Fingerprint>; 2] = [None, None];
-        let (pairs, mut last) = (f64::from(request.pairs), None);
+        let mut changes = Vec::new();
+        let mut newest: [Option<Run>; 2] = [None, None];
+        let pairs = f64::from(request.pairs);
         while let Some(step) = duet.next() {
             let (at, letter, hook) = match step.arm {
                 Arm::A => (0, "A", &hooks.a),
@@ -266,19 +293,23 @@ impl Engine {
                     "The comparison was stopped; its finished runs are kept",
                 ));
             }
-            fingerprints[at] = Some(fingerprint(&run));
             duet.record(step.arm, compare::figures(&run)).map_err(|e| ApiError::internal(e.to_string()))?;
-            last = Some(run);
+            newest[at] = Some(run);
             let rest = tokio::time::sleep(Duration::from_secs_f64(request.rest_s));
             tokio::select! { () = rest => {}, () = job.cancel.cancelled() => {} }
         }
-        if let [Some(a), Some(b)] = &fingerprints {
-            duet.set_differences(compare::check(a, b, &[].into()).forbidding());
+        if let [Some(a), Some(b)] = &newest {
+            // Two environments, or two states that hooks bring about, are the change; their data is not.
+            let apart = request.a.environment_id != request.b.environment_id || hooks.a.is_some() || hooks.b.is_some();
+            let changed = if apart { ["version.*", "setting.*"].map(str::to_owned).to_vec() } else { Vec::new() };
+            let gate = differences(a, b, &changed);
+            duet.set_differences(gate.forbidding());
+            changes = gate.declared();
+            if request.noise {
+                self.keep_noise(&duet, b).await?;
+            }
         }
-        if let Some(run) = last.filter(|_| request.noise) {
-            self.keep_noise(&duet, &run).await?;
-        }
-        Ok((duet, names))
+        Ok(Ran { duet, names, changes })
     }
 }
 

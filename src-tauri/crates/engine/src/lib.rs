@@ -11,6 +11,7 @@ mod comparisons;
 pub mod demo;
 mod environments;
 mod evidence;
+mod facts;
 mod guards;
 mod handover;
 mod headroom;

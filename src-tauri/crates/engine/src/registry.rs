@@ -474,7 +474,7 @@ async fn bench_running(engine: E, _: Empty) -> Result<Option<RunningBench>> {
 }
 
 async fn compare_runs(engine: E, request: ComparePair) -> Result<StoredComparison> {
-    engine.compare_runs(&request.a, &request.b).await
+    engine.compare_runs(&request.a, &request.b, &request.changed).await
 }
 
 async fn duet_start(engine: E, request: DuetRequest) -> Result<JobStatus> {

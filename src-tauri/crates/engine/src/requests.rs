@@ -207,6 +207,9 @@ pub(crate) struct ComparePair {
     pub a: String,
     /// After, or the candidate.
     pub b: String,
+    /// Facts that may differ because they are the change: `setting.database.work_mem`, or all of a kind: `setting.*`.
+    #[serde(default)]
+    pub changed: Vec<String>,
 }
 
 /// Renames a run.

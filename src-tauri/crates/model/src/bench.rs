@@ -1,4 +1,6 @@
 //! Benchmark plans, runs and their figures.
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
@@ -513,6 +515,11 @@ pub struct Run {
     pub schedule_lag_ms: Option<LatencyMs>,
     /// CPU time of the load generator's threads, in seconds; `None` where the engine cannot give it.
     pub client_cpu_s: Option<f64>,
+    /// What the environment's targets were before the run, by name: `version.database`, `setting.database.work_mem` (those
+    /// that are not the default), `data.database.public.orders` (rows, as estimated), the same of `cache`. Empty without an
+    /// environment.
+    #[serde(default)]
+    pub facts: BTreeMap<String, String>,
     /// The steps of a plan, in its order; empty for one HTTP request.
     #[serde(default)]
     pub steps: Vec<StepResult>,

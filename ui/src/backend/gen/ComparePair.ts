@@ -11,4 +11,8 @@ a: string,
 /**
  * After, or the candidate.
  */
-b: string, };
+b: string, 
+/**
+ * Facts that may differ because they are the change: `setting.database.work_mem`, or all of a kind: `setting.*`.
+ */
+changed: Array<string>, };

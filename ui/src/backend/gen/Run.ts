@@ -101,6 +101,12 @@ schedule_lag_ms: LatencyMs | null,
  */
 client_cpu_s: number | null, 
 /**
+ * What the environment's targets were before the run, by name: `version.database`, `setting.database.work_mem` (those
+ * that are not the default), `data.database.public.orders` (rows, as estimated), the same of `cache`. Empty without an
+ * environment.
+ */
+facts: { [key in string]: string }, 
+/**
  * The steps of a plan, in its order; empty for one HTTP request.
  */
 steps: Array<StepResult>, 

@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { curveEnd, curveScale, curveTicks, nines, reliable } from '../../charts/curve-scale';
+import { integer } from '../../charts/format';
 import { blank, fromSpec, parse, parseSeconds } from './form';
 import { benchLanes, IDS, LiveBench, runSeries } from './series';
 import type { BenchLive, BenchPreview, LatencyMs, Run, RunSpec } from './types';
-import { bothSides, errorWords, loadOf, markdown, mayStart, namesIn, needed, perfctl, sentence, tail, validity } from './words';
+import { bothSides, errorWords, factRows, loadOf, markdown, mayStart, namesIn, needed, perfctl, sentence, tail, validity } from './words';
 
 const latency = (over: Partial<LatencyMs> = {}): LatencyMs => ({
   n: 72_930,
@@ -200,6 +201,16 @@ describe('guards', () => {
     loopback: false,
     confirm,
     evidence,
+  });
+
+  it('lists what the targets were: versions, settings, data', () => {
+    const facts = { 'data.cache.keys': '70000', 'setting.database.work_mem': '64MB', 'version.database': 'PostgreSQL 16.3' };
+    expect(factRows(facts)).toEqual([
+      ['database', 'PostgreSQL 16.3'],
+      ['database work_mem', '64MB'],
+      ['cache keys', `about ${integer(70_000)}`],
+    ]);
+    expect(factRows({ 'data.database.public.orders': '5' })[0]?.[0], 'a table in its schema').toBe('database public.orders');
   });
 
   it('says that a rate which changes in stages is an average', () => {

@@ -25,6 +25,19 @@ export function loadWords(load: Load): string {
   return load.kind === 'closed' ? 'closed loop' : `${format(load.rate_per_s, 'per_second')} constant`;
 }
 
+/** Facts of the targets as rows: their versions, then what was set, then how much data there was. */
+export function factRows(facts: Readonly<Record<string, string>>): [string, string][] {
+  const kinds = ['version', 'setting', 'data'];
+  const rank = (key: string): number => kinds.indexOf(key.split('.')[0] ?? '');
+  return Object.entries(facts)
+    .sort(([a], [b]) => rank(a) - rank(b) || a.localeCompare(b))
+    .map(([key, value]): [string, string] => {
+      const [kind, target, ...rest] = key.split('.');
+      if (kind === 'version') return [target ?? key, value];
+      return [`${target} ${rest.join('.')}`, kind === 'data' ? `about ${integer(Number(value))}` : value];
+    });
+}
+
 /** The load of a run; stages change its level, so its rate is an average. */
 export function loadOf(spec: RunSpec): string {
   if (spec.kind !== 'plan' || !spec.varies) return loadWords(spec.load);

@@ -39,10 +39,43 @@ impl Gate {
         self.differences.iter().all(|d| d.declared)
     }
 
+    /// The differences that are the declared change, in words.
+    pub fn declared(&self) -> Vec<String> {
+        self.differences.iter().filter(|d| d.declared).map(|d| d.text.clone()).collect()
+    }
+
     /// The differences that forbid it, in words; what `Comparison::differences` takes.
     pub fn forbidding(&self) -> Vec<String> {
         self.differences.iter().filter(|d| !d.declared).map(|d| d.text.clone()).collect()
     }
+}
+
+/// How far numbers of data may lie apart: databases estimate them, and load itself adds some.
+const DATA: f64 = 0.1;
+/// Below this many, a difference of data is none.
+const FEW: f64 = 100.0;
+
+/// Whether two values of a fact are the same; data is when it has about as much.
+fn same(key: &str, a: Option<&String>, b: Option<&String>) -> bool {
+    if a == b {
+        return true;
+    }
+    let number = |v: Option<&String>| v.map_or(Some(0.0), |v| v.parse::<f64>().ok());
+    match (number(a), number(b)) {
+        (Some(a), Some(b)) if key.starts_with("data.") => (a - b).abs() <= FEW.max(DATA * a.max(b)),
+        _ => false,
+    }
+}
+
+/// Facts of the targets that both sides tell: what one of them did not say is no difference. A target is known by its
+/// version, as `version.database`.
+pub fn known_to_both(a: &Fingerprint, b: &Fingerprint) -> (Fingerprint, Fingerprint) {
+    let target = |key: &str| key.split('.').nth(1).map(|target| format!("version.{target}"));
+    let keep = |of: &Fingerprint, other: &Fingerprint| {
+        let known = |key: &str| target(key).is_some_and(|version| other.contains_key(&version));
+        of.iter().filter(|(key, _)| known(key)).map(|(key, value)| (key.clone(), value.clone())).collect()
+    };
+    (keep(a, b), keep(b, a))
 }
 
 /// Compares two fingerprints. A declared change is a key, or a prefix ending in `.*` such as `setting.postgres.*`.
@@ -54,7 +87,7 @@ pub fn check(a: &Fingerprint, b: &Fingerprint, declared: &BTreeSet<String>) -> G
     let keys: BTreeSet<&String> = a.keys().chain(b.keys()).collect();
     let differences: Vec<Difference> = keys
         .into_iter()
-        .filter(|key| a.get(*key) != b.get(*key))
+        .filter(|key| !same(key, a.get(*key), b.get(*key)))
         .map(|key| Difference {
             key: key.clone(),
             a: a.get(key).cloned(),
@@ -85,11 +118,17 @@ fn name(key: &str) -> String {
 
 fn describe(key: &str, a: Option<&String>, b: Option<&String>) -> String {
     let name = name(key);
+    // A setting that is not named has its default, and a table that is not there has no rows.
+    let absent = match key.split('.').next() {
+        Some("setting") => "the default",
+        Some("data") => "none",
+        _ => "unknown",
+    };
     match (a, b) {
         (Some(_), Some(_)) if key.ends_with(".hash") => format!("{name} differs"),
         (Some(a), Some(b)) => format!("{name}: {a} in A, {b} in B"),
-        (Some(a), None) => format!("{name}: {a} in A, unknown in B"),
-        (None, Some(b)) => format!("{name}: unknown in A, {b} in B"),
+        (Some(a), None) => format!("{name}: {a} in A, {absent} in B"),
+        (None, Some(b)) => format!("{name}: {absent} in A, {b} in B"),
         (None, None) => name,
     }
 }
@@ -112,6 +151,30 @@ mod tests {
         assert_eq!(gate.forbidding(), want, "all but the equal row count, hashes without their digits");
         assert!(!gate.comparable(), "an undeclared difference forbids the comparison");
         assert!(check(&a, &a, &BTreeSet::new()).comparable(), "a thing can be compared with itself");
+    }
+
+    #[test]
+    fn data_is_the_same_when_there_is_about_as_much() {
+        let rows = |n: &str| facts(&[("version.database", "x"), ("data.database.orders", n)]);
+        let differs = |a: &str, b: &str| !check(&rows(a), &rows(b), &BTreeSet::new()).comparable();
+        assert!(!differs("100000", "104000"), "load adds some");
+        assert!(!differs("3", "90"), "a handful is nothing");
+        assert!(differs("100000", "120000"), "a fifth more is other data");
+        let gate = check(&rows("5000"), &facts(&[("version.database", "x")]), &BTreeSet::new());
+        assert_eq!(gate.forbidding(), ["data database.orders: 5000 in A, none in B"], "a table that is gone");
+        let a = facts(&[("version.database", "x"), ("setting.database.work_mem", "64MB")]);
+        let gate = check(&a, &facts(&[("version.database", "x")]), &BTreeSet::new());
+        assert_eq!(gate.forbidding(), ["setting database.work_mem: 64MB in A, the default in B"]);
+    }
+
+    #[test]
+    fn what_one_side_does_not_know_is_no_difference() {
+        let a = facts(&[("version.database", "x"), ("data.database.t", "5000"), ("version.cache", "r")]);
+        let b = facts(&[("version.cache", "r"), ("data.cache.keys", "70000")]);
+        let (a, b) = known_to_both(&a, &b);
+        assert_eq!(a, facts(&[("version.cache", "r")]), "B says nothing of a database");
+        assert_eq!(b.len(), 2, "both tell of a cache");
+        assert!(!check(&a, &b, &BTreeSet::new()).comparable(), "whose keys differ");
     }
 
     #[test]

@@ -106,6 +106,7 @@ mod tests {
             service_ms: latency(&h),
             schedule_lag_ms: Some(latency(&h)),
             client_cpu_s: Some(0.1),
+            facts: std::collections::BTreeMap::new(),
             steps: Vec::new(),
             stages: Vec::new(),
             iterations: None,

@@ -180,6 +180,7 @@ impl Imported {
             service_ms: times(self.service.as_ref(), self.requests, &self.percentiles, self.mean_ms),
             schedule_lag_ms: None,
             client_cpu_s: None,
+            facts: std::collections::BTreeMap::new(),
             steps: self.steps.iter().map(|s| step(s, seconds)).collect(),
             stages: Vec::new(),
             iterations: None,

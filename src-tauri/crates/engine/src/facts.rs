@@ -1,0 +1,62 @@
+//! What an environment's targets are before a run: versions, settings, how much data. Two runs with other facts are not
+//! compared.
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use perfdeck_model::{ApiError, Environment, TargetRole};
+
+use crate::Engine;
+
+/// Longest time to ask; a target that does not answer tells nothing.
+const DEADLINE: Duration = Duration::from_secs(4);
+
+/// Facts of one target, or none when it could not be asked.
+async fn asked(
+    target: &'static str,
+    work: impl Future<Output = Result<BTreeMap<String, String>, ApiError>>,
+) -> BTreeMap<String, String> {
+    match tokio::time::timeout(DEADLINE, work).await {
+        Ok(Ok(facts)) => facts,
+        Ok(Err(error)) => {
+            tracing::info!(%error, "the {target} does not say what it is");
+            BTreeMap::new()
+        }
+        Err(_) => BTreeMap::new(),
+    }
+}
+
+impl Engine {
+    /// Facts by name, such as `version.database` and `setting.cache.maxmemory`; empty where nothing can be asked.
+    pub(crate) async fn facts(&self, environment: &Environment) -> BTreeMap<String, String> {
+        let database = async {
+            let Some(target) = &environment.targets.database else { return BTreeMap::new() };
+            let work = async {
+                let password = self.secret(environment, TargetRole::Database).await?;
+                perfdeck_database::facts(&target.address, password.as_ref()).await
+            };
+            asked("database", work).await
+        };
+        let cache = async {
+            let Some(target) = environment.targets.cache.as_ref().filter(|c| !c.address.hosts.is_empty()) else {
+                return BTreeMap::new();
+            };
+            let work = async {
+                let password = self.secret(environment, TargetRole::Cache).await?;
+                perfdeck_cache::facts(target, password.as_ref()).await
+            };
+            asked("cache", work).await
+        };
+        let (database, cache) = tokio::join!(database, cache);
+        let mut all = BTreeMap::new();
+        for (target, facts) in [("database", database), ("cache", cache)] {
+            for (name, value) in facts {
+                // `version` becomes `version.database`, `setting.work_mem` becomes `setting.database.work_mem`.
+                let (kind, rest) =
+                    name.split_once('.').map_or((name.as_str(), None), |(kind, rest)| (kind, Some(rest)));
+                let name = rest.map_or_else(|| format!("{kind}.{target}"), |rest| format!("{kind}.{target}.{rest}"));
+                all.insert(name, value);
+            }
+        }
+        all
+    }
+}
