@@ -245,7 +245,10 @@ impl Engine {
             sender.send_replace(Some(live));
         };
         let facts = match environment {
-            Some(e) => self.facts(e).await,
+            Some(e) => tokio::select! {
+                facts = self.facts(e) => facts,
+                () = job.cancel.cancelled() => BTreeMap::new(),
+            },
             None => BTreeMap::new(),
         };
         // Before the first request: what cannot be journaled is not sent.

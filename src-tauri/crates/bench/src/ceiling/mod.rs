@@ -4,7 +4,6 @@ mod null;
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -40,10 +39,8 @@ fn fingerprint(setup: &Setup) -> u64 {
 /// The target that does nothing for a load, and the load against it; `None` where none can stand in for the target: for a
 /// database, for TLS, for a login.
 fn stand_in(engine: &Engine, connections: usize) -> Option<(Null, Engine)> {
-    let start = |framing: Framing| {
-        // Without a port there is no ceiling; the run itself will say what is wrong.
-        Null::start(framing).ok()
-    };
+    // Without a port there is no ceiling; the run itself will say what is wrong.
+    let start = |framing: Framing| Null::start(framing).ok();
     match engine {
         Engine::Raw(wire) => {
             let target = start(Framing::Length(wire.request.len()))?;
@@ -61,14 +58,12 @@ fn stand_in(engine: &Engine, connections: usize) -> Option<(Null, Engine)> {
             let load = load.against(target.address, DEADLINE);
             Some((target, Engine::Cache(Arc::new(load))))
         }
-        Engine::Full(program) => {
-            let against = |address: SocketAddr| program.against(address, connections, DEADLINE);
-            // Asked first with an address that nobody uses: starting a target for nothing costs a thread.
-            against(SocketAddr::from(([127, 0, 0, 1], 1)))?;
+        Engine::Full(program) if program.is_plain_http() => {
             let target = start(Framing::Http)?;
-            let program = against(target.address)?;
+            let program = program.against(target.address, connections, DEADLINE)?;
             Some((target, Engine::Full(Arc::new(program))))
         }
+        Engine::Full(_) => None,
     }
 }
 

@@ -430,22 +430,25 @@ impl Program {
         Ok(())
     }
 
-    /// The same in a closed loop without pauses against a plain HTTP/1.1 server at `address`, which answers everything.
-    /// `None` when such a server cannot stand in for the targets: for TLS, a database, a cache, or a login.
+    /// Whether all that it needs is a server that answers everything: no TLS, no database, no cache, no login.
+    pub(crate) fn is_plain_http(&self) -> bool {
+        !self.origins.is_empty()
+            && self.origins.iter().all(|o| !o.tls)
+            && self.login.is_none()
+            && self.needs() == (false, false)
+    }
+
+    /// The same in a closed loop without pauses against such a server at `address`; `None` when a loop of so many
+    /// connections is out of bounds.
     pub(crate) fn against(&self, address: std::net::SocketAddr, connections: usize, timeout: Duration) -> Option<Self> {
-        if self.origins.is_empty() || self.login.is_some() || self.needs() != (false, false) {
-            return None;
-        }
-        let stand_in = |origin: &Origin| {
-            (!origin.tls).then(|| Origin {
-                tls: false,
-                host: origin.host.clone(),
-                port: origin.port,
-                addresses: vec![address],
-                preferred: AtomicUsize::new(0),
-            })
+        let stand_in = |origin: &Origin| Origin {
+            tls: false,
+            host: origin.host.clone(),
+            port: origin.port,
+            addresses: vec![address],
+            preferred: AtomicUsize::new(0),
         };
-        let origins = self.origins.iter().map(stand_in).collect::<Option<_>>()?;
+        let origins = self.origins.iter().map(stand_in).collect();
         #[allow(clippy::cast_precision_loss)]
         let profile = Arc::new(Profile::new(connections as f64, &[], 60.0).ok()?);
         Some(Self {
