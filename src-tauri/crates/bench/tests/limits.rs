@@ -44,10 +44,9 @@ fn run_out(port: u16) {
         }
     };
     let run = runtime.block_on(async {
-        let too_many = support::context();
         let mut plan = spec(port, Load::Closed, 1.0);
         plan.connections = 1000;
-        let refused = run_http(plan, too_many, |_| {}, CancellationToken::new()).await.expect_err("they do not fit");
+        let refused = run_http(plan, context(), |_| {}, CancellationToken::new()).await.expect_err("they do not fit");
         assert!(refused.to_string().contains("do not fit into the 160 files"), "before the first request: {refused}");
         let plan = spec(port, Load::Closed, 1.5);
         run_http(plan, context(), progress, CancellationToken::new()).await.expect("a result").run

@@ -149,8 +149,8 @@ struct Ran {
     duet: Duet,
     /// Its runs by their identifiers, as they are called.
     names: Vec<(String, String)>,
-    /// What the two sides were meant to differ in, in words.
-    changes: Vec<String>,
+    /// What the two sides were meant to differ in, and what is not known of them.
+    notes: Vec<String>,
 }
 
 /// What differs between two runs besides the target itself; `changed` names the facts that are meant to.
@@ -178,6 +178,7 @@ impl Engine {
         let mut comparison = compare::runs(&a, &b, &noise, gate.forbidding());
         comparison.notes.extend(gate.declared().iter().map(|change| format!("the change: {change}")));
         comparison.notes.extend(gate.unchanged);
+        comparison.notes.extend(compare::told_by_one(&a.facts, &b.facts));
         Ok(StoredComparison {
             id: format!("{}:{}", a.id, b.id),
             name: format!("{} against {}", b.name, a.name),
@@ -238,11 +239,11 @@ impl Engine {
         let environment_id = sides[1].environment.as_ref().or(sides[0].environment.as_ref()).map(|e| e.id.clone());
         let engine = self.clone();
         Ok(self.jobs.spawn("bench", name.clone(), environment_id.clone(), move |job| async move {
-            let Ran { duet, names, changes } =
+            let Ran { duet, names, notes } =
                 engine.run_duet(&request, &sides, &hooks, Duet::new(registration), &name, &job).await?;
             let mut comparison = duet.outcome();
             name_runs(&mut comparison, &names);
-            comparison.notes.extend(changes.iter().map(|change| format!("the change: {change}")));
+            comparison.notes.extend(notes);
             let stored = StoredComparison {
                 id: Uuid::now_v7().to_string(),
                 name,
@@ -268,7 +269,7 @@ impl Engine {
         job: &JobContext,
     ) -> Result<Ran, ApiError> {
         let mut names = Vec::new();
-        let mut changes = Vec::new();
+        let mut notes = Vec::new();
         let mut newest: [Option<Run>; 2] = [None, None];
         let pairs = f64::from(request.pairs);
         while let Some(step) = duet.next() {
@@ -304,12 +305,13 @@ impl Engine {
             let changed = if apart { ["version.*", "setting.*"].map(str::to_owned).to_vec() } else { Vec::new() };
             let gate = differences(a, b, &changed);
             duet.set_differences(gate.forbidding());
-            changes = gate.declared();
+            notes = gate.declared().into_iter().map(|change| format!("the change: {change}")).collect();
+            notes.extend(compare::told_by_one(&a.facts, &b.facts));
             if request.noise {
                 self.keep_noise(&duet, b).await?;
             }
         }
-        Ok(Ran { duet, names, changes })
+        Ok(Ran { duet, names, notes })
     }
 }
 

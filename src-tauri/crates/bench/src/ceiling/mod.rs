@@ -21,6 +21,9 @@ const CONNECTIONS: usize = 64;
 /// Longest time until all connections are open and the last reply is there.
 const DEADLINE: Duration = Duration::from_secs(3);
 
+/// Ceilings that are kept; a program that runs for weeks starts anew.
+const KEPT: usize = 1_000;
+
 /// Ceilings that were measured, by threads, connections and what is sent.
 static MEASURED_CEILINGS: Mutex<BTreeMap<(usize, usize, u64), f64>> = Mutex::new(BTreeMap::new());
 
@@ -78,7 +81,11 @@ pub(crate) async fn measure(setup: &Setup, threads: usize) -> Option<f64> {
     let (target, engine) = stand_in(&setup.engine, connections)?;
     let rate = reach(&engine, threads, connections, setup.steps.len()).await;
     drop(target);
-    MEASURED_CEILINGS.lock().unwrap_or_else(PoisonError::into_inner).insert(key, rate?);
+    let mut known = MEASURED_CEILINGS.lock().unwrap_or_else(PoisonError::into_inner);
+    if known.len() >= KEPT {
+        known.clear();
+    }
+    known.insert(key, rate?);
     rate
 }
 

@@ -78,6 +78,16 @@ pub fn known_to_both(a: &Fingerprint, b: &Fingerprint) -> (Fingerprint, Fingerpr
     (keep(a, b), keep(b, a))
 }
 
+/// Targets that only one side tells of, in words: whether they were the same is not known.
+pub fn told_by_one(a: &Fingerprint, b: &Fingerprint) -> Vec<String> {
+    let missing = |of: &Fingerprint, other: &Fingerprint, name: &str| -> Vec<String> {
+        let targets = other.keys().filter_map(|key| key.strip_prefix("version."));
+        let missing = targets.filter(|target| !of.contains_key(&format!("version.{target}")));
+        missing.map(|target| format!("{name} does not tell what its {target} was, so it is not compared")).collect()
+    };
+    [missing(a, b, "A"), missing(b, a, "B")].concat()
+}
+
 /// Compares two fingerprints. A declared change is a key, or a prefix ending in `.*` such as `setting.postgres.*`.
 pub fn check(a: &Fingerprint, b: &Fingerprint, declared: &BTreeSet<String>) -> Gate {
     let covers = |pattern: &str, key: &str| match pattern.strip_suffix('*') {
@@ -171,6 +181,11 @@ mod tests {
     fn what_one_side_does_not_know_is_no_difference() {
         let a = facts(&[("version.database", "x"), ("data.database.t", "5000"), ("version.cache", "r")]);
         let b = facts(&[("version.cache", "r"), ("data.cache.keys", "70000")]);
+        assert_eq!(
+            told_by_one(&a, &b),
+            ["B does not tell what its database was, so it is not compared"],
+            "but is said"
+        );
         let (a, b) = known_to_both(&a, &b);
         assert_eq!(a, facts(&[("version.cache", "r")]), "B says nothing of a database");
         assert_eq!(b.len(), 2, "both tell of a cache");

@@ -30,7 +30,7 @@ pub mod words;
 pub use comparison::{Comparison, MetricComparison};
 pub use duet::Duet;
 pub use figures::Arm;
-pub use gate::{Fingerprint, Gate, check, known_to_both};
+pub use gate::{Fingerprint, Gate, check, known_to_both, told_by_one};
 pub use of_run::{figures, runs};
 pub use plan::{LoopKind, Registration};
 pub use verdict::Verdict;
