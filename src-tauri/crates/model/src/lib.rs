@@ -26,7 +26,10 @@ mod report;
 mod secret;
 
 pub use activity::RunningStatement;
-pub use address::{Address, HostPort, ParseAddressError, Scheme, TlsMode};
+pub use address::{
+    Address, HostPort, Mode as FileMode, Options as AddressOptions, ParseAddressError, Pasted, Scheme,
+    Session as WantedSession, TlsMode, table as parameters,
+};
 pub use bench::{
     BenchLive, BenchPhase, CeilingKind, Certificate, ErrorCount, Header, Heatmap, HttpBenchSpec, Interval, LatencyMs,
     Load, Machine, Method, Percentile, PlanSpec, Run, RunSpec, RunState, RunSummary, StageResult, StatusCount,

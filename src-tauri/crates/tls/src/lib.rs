@@ -2,6 +2,10 @@
 //! was switched off. Below the domain crates that open TLS connections; knows none of them.
 #![forbid(unsafe_code)]
 
+mod trust;
+
+pub use trust::{Client, Trust, Verified};
+
 use std::sync::{Arc, OnceLock};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
