@@ -72,8 +72,8 @@ pub(crate) enum Command {
     Serve(ServeArgs),
     /// Write a self-contained report
     Report(ReportArgs),
-    /// Build the demo environment
-    Demo,
+    /// Build the demo environment; with --tour, do the main job on it
+    Demo(DemoArgs),
     /// Write a completion script for a shell to stdout
     Completions {
         /// The shell
@@ -570,6 +570,17 @@ pub(crate) struct ReportArgs {
     /// Title shown on top
     #[arg(long)]
     pub(crate) title: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// Show ten seconds of live figures, run a benchmark of six seconds, write a report; on a terminal, serve the UI to a
+    /// browser of this machine afterwards
+    #[arg(long)]
+    pub(crate) tour: bool,
+    /// HTML file of the tour's report; in the reports folder when absent
+    #[arg(long, value_name = "FILE", requires = "tour")]
+    pub(crate) out: Option<PathBuf>,
 }
 
 /// `500ms`, `30s`, `5m`, `1h30m`; a bare number is seconds. As in plans.

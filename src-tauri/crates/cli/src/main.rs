@@ -17,6 +17,7 @@ mod output;
 mod plans;
 mod reports;
 mod serve;
+mod tour;
 mod usage;
 
 use std::process::ExitCode;
@@ -220,10 +221,7 @@ async fn with_engine(engine: &Arc<Engine>, cli: &Cli) -> Done {
         Command::Journal { env, limit } => journal::list(engine, env.as_deref(), *limit, source, json).await,
         Command::Serve(args) => serve::serve(engine, args, json).await,
         Command::Report(args) => reports::report(engine, args, source, json).await,
-        Command::Demo => {
-            demo(engine).await?;
-            environments::show(engine, Some(DEMO_ENVIRONMENT_ID), source, json).await
-        }
+        Command::Demo(args) => tour::demo(engine, args, source, json).await,
         // Handled before an engine was opened.
         Command::Completions { .. } | Command::Man | Command::Schemas { .. } => Ok(FINE),
     }
