@@ -5,7 +5,7 @@ use std::process::Command;
 /// on some drivers, and software rendering is several times faster. A value set by the user wins.
 #[cfg(target_os = "linux")]
 const SETTINGS: &[(&str, &str)] = &[
-    ("WEBKIT_DISABLE_DMABUF_SETTINGS", "1"),
+    ("WEBKIT_DISABLE_DMABUF_RENDERER", "1"),
     ("NO_AT_BRIDGE", "1"),
     // One arena per thread keeps memory that nobody uses: about 15 MB over the window's processes.
     ("MALLOC_ARENA_MAX", "2"),

@@ -10,7 +10,6 @@ mod process;
 mod run;
 mod setup;
 mod test;
-mod tour;
 mod ui;
 #[path = "../../tests/support/webdriver.rs"]
 #[allow(dead_code, reason = "the end-to-end tests use the rest")]

@@ -17,9 +17,10 @@ pub(crate) fn run(options: &Options) -> Outcome {
         println!("\nOpening Perfdeck on the demo environment.");
         return run_command(Command::new(binary("perfdeck", !options.debug)).arg("--demo"));
     }
-    println!("\nNo display: running the main job here in the terminal.");
     build(&["perfdeck-cli"], !options.debug)?;
-    crate::tour::tour(&binary("perfctl", !options.debug))
+    println!("\nNo display: doing the main job here in the terminal.\n");
+    let mut tour = Command::new(binary("perfctl", !options.debug));
+    run_command(tour.args(["demo", "--tour", "--out"]).arg(root().join("target/perfdeck-demo-report.html")))
 }
 
 /// Builds packages.

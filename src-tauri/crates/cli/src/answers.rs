@@ -90,6 +90,16 @@ pub(crate) struct Written {
     pub(crate) report: ReportFile,
 }
 
+/// `perfctl demo --tour`: `perfdeck.tour/1`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Tour {
+    pub(crate) schema: &'static str,
+    /// The benchmark of the demo's API.
+    pub(crate) run: Run,
+    /// The report about it.
+    pub(crate) report: ReportFile,
+}
+
 /// `perfctl serve`: `perfdeck.serving/1`.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Serving {
@@ -116,6 +126,7 @@ pub(crate) fn write_schemas(dir: &Path) -> std::io::Result<()> {
         ("runs", schema_for!(Runs)),
         ("report_file", schema_for!(Written)),
         ("serving", schema_for!(Serving)),
+        ("tour", schema_for!(Tour)),
     ] {
         schema.insert("$id".to_owned(), format!("perfdeck.{name}/1").into());
         let mut text = serde_json::to_string_pretty(&schema).map_err(std::io::Error::other)?;

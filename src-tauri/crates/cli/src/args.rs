@@ -29,7 +29,7 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
-/// Where an environment comes from besides the local store. It is stored, or updated, under its name.
+/// Where an environment comes from besides the local store. It is of this process only; `env add` stores it.
 #[derive(Debug, Args)]
 pub(crate) struct Source {
     /// Take the environment from a TOML file
@@ -72,8 +72,8 @@ pub(crate) enum Command {
     Serve(ServeArgs),
     /// Write a self-contained report
     Report(ReportArgs),
-    /// Build the demo environment
-    Demo,
+    /// Build the demo environment; with --tour, do the main job on it
+    Demo(DemoArgs),
     /// Write a completion script for a shell to stdout
     Completions {
         /// The shell
@@ -572,6 +572,17 @@ pub(crate) struct ReportArgs {
     pub(crate) title: Option<String>,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// Show ten seconds of live figures, run a benchmark of six seconds, write a report; on a terminal, serve the UI to a
+    /// browser of this machine afterwards
+    #[arg(long)]
+    pub(crate) tour: bool,
+    /// HTML file of the tour's report; in the reports folder when absent
+    #[arg(long, value_name = "FILE", requires = "tour")]
+    pub(crate) out: Option<PathBuf>,
+}
+
 /// `500ms`, `30s`, `5m`, `1h30m`; a bare number is seconds. As in plans.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     Span::parse(text).map(|span| span.0)
@@ -579,7 +590,7 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
 
 fn method(text: &str) -> Result<Method, String> {
     Method::parse(text)
-        .ok_or_else(|| format!("'{text}' is not a method: use {}", Method::ALL.map(Method::as_str).join(", ")))
+        .ok_or_else(|| format!("it is not a method: use {}", Method::ALL.map(Method::as_str).join(", ")))
 }
 
 fn header(text: &str) -> Result<Header, String> {

@@ -3,7 +3,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use perfdeck_engine::Engine;
-use perfdeck_model::{ApiError, JobStatus, ReportFile, RunSummary};
+use perfdeck_model::{ApiError, JobStatus, ReportFile, ReportRequest, RunSummary};
 use serde_json::json;
 
 use crate::answers::{Runs, Written};
@@ -35,27 +35,32 @@ pub(crate) async fn runs(engine: &Arc<Engine>, environment: Option<&str>, json: 
     Ok(FINE)
 }
 
-fn text(path: &Path) -> Result<String, ApiError> {
+/// A path as requests carry it: absolute, since the engine has no folder of its own to start from.
+pub(crate) fn text(path: &Path) -> Result<String, ApiError> {
     let path = std::path::absolute(path).map_err(|e| ApiError::bad_request(format!("{}: {e}", path.display())))?;
     path.into_os_string().into_string().map_err(|_| ApiError::bad_request("The file's name is not valid UTF-8"))
 }
 
-pub(crate) async fn report(engine: &Arc<Engine>, args: &ReportArgs, source: &Source, json: bool) -> Done {
-    let environment = environments::require(engine, args.env.as_deref(), source).await?;
-    let request = json!({
-        "environment_id": environment.id,
-        "run_ids": args.run,
-        "out": text(&args.out)?,
-        "json_out": args.json_out.as_deref().map(text).transpose()?,
-        "title": args.title,
-    });
-    let job: JobStatus = call(engine, "report.create", request).await?;
+/// Writes a report and answers where it is.
+pub(crate) async fn create(engine: &Arc<Engine>, request: &ReportRequest) -> Result<ReportFile, ApiError> {
+    let job: JobStatus = call(engine, "report.create", json!(request)).await?;
     let id = finish(engine, &job).await?;
     let all: Vec<ReportFile> = call(engine, "report.list", json!({})).await?;
-    let report = all
-        .into_iter()
+    all.into_iter()
         .find(|r| Some(&r.id) == id.as_ref())
-        .ok_or_else(|| ApiError::internal("The report was written but is not in the list of reports"))?;
+        .ok_or_else(|| ApiError::internal("The report was written but is not in the list of reports"))
+}
+
+pub(crate) async fn report(engine: &Arc<Engine>, args: &ReportArgs, source: &Source, json: bool) -> Done {
+    let environment = environments::require(engine, args.env.as_deref(), source).await?;
+    let request = ReportRequest {
+        environment_id: environment.id,
+        run_ids: args.run.clone(),
+        out: Some(text(&args.out)?),
+        json_out: args.json_out.as_deref().map(text).transpose()?,
+        title: args.title.clone(),
+    };
+    let report = create(engine, &request).await?;
     if json {
         output::json(&Written { schema: "perfdeck.report_file/1", report })?;
     } else {

@@ -146,7 +146,12 @@ fn wrong_usage_is_2_and_says_what_to_do() {
         assert!(err.starts_with("error: ") && err.contains("\nhint: "), "{args:?} gets an error and a hint: {err}");
         assert!(out.is_empty(), "{args:?} writes no data: {out}");
     }
-    for args in [&["bench", "http", "http://127.0.0.1/", "-d", "5 parsecs"][..], &["nonsense"], &[]] {
+    for args in [
+        &["bench", "http", "http://127.0.0.1/", "-d", "5 parsecs"][..],
+        &["nonsense"],
+        &["demo", "--out", "x.html"],
+        &[],
+    ] {
         assert_eq!(run(dir.path(), args).0, 2, "{args:?} is refused by the parser");
     }
 }
@@ -646,6 +651,17 @@ fn a_report_is_written_where_it_was_asked_for() {
     assert_eq!(document["schema"], "perfdeck.report/1", "the data is the report's document");
     let (code, _, err) = run(dir.path(), &["report", "--env", "demo", "--out", "x.html"]);
     assert_eq!(code, 1, "nothing to report is a failure: {err}");
+}
+
+#[test]
+fn the_tour_of_the_demo_ends_with_its_run_in_a_report() {
+    let dir = temp();
+    let out = dir.path().join("demo.html");
+    let tour = json(dir.path(), &["demo", "--tour", "--out", out.to_str().expect("UTF-8")], 0);
+    assert_eq!(tour["schema"], "perfdeck.tour/1", "the answer names its schema");
+    assert!(tour["run"]["requests"].as_u64() > Some(0), "the demo answers: {}", tour["run"]["errors_by_class"]);
+    assert_eq!(tour["report"]["run_ids"][0], tour["run"]["id"], "the report is about this run");
+    assert!(out.exists() && out.with_extension("json").exists(), "and is where it was asked for");
 }
 
 #[test]

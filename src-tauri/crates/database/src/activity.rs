@@ -1,12 +1,14 @@
 //! Statements that run now, without their literals: those may be personal data or secrets.
 use std::time::Duration;
 
-use perfdeck_model::{Address, ApiError, RunningStatement, Scheme, Sensitive};
+use perfdeck_sqltext::{Dialect, without_literals};
+use perfdeck_model::{Address, ApiError, RunningStatement, Sensitive};
 use sqlx::Row;
 
 use crate::connect::{Database, close, connect, silent};
 use crate::error::explain;
 use crate::mysql::text;
+use crate::session::Session;
 
 const DEADLINE: Duration = Duration::from_secs(3);
 
@@ -31,7 +33,7 @@ pub async fn activity(address: &Address, password: Option<&Sensitive>) -> Result
     }
 }
 
-async fn postgres(c: &mut sqlx::postgres::PgConnection) -> Result<Vec<RunningStatement>, sqlx::Error> {
+async fn postgres(c: &mut Session) -> Result<Vec<RunningStatement>, sqlx::Error> {
     // pg_blocking_pids takes every partition of the lock table, so only for those that wait.
     let rows = sqlx::query(
         "SELECT pid::int8, usename::text, datname::text, application_name, coalesce(state, ''),
@@ -61,7 +63,7 @@ async fn postgres(c: &mut sqlx::postgres::PgConnection) -> Result<Vec<RunningSta
                 blocked_by: row.try_get(8)?,
                 statement: without_literals(
                     &row.try_get::<Option<String>, _>(9)?.unwrap_or_default(),
-                    Scheme::Postgres,
+                    Dialect::Postgres,
                 ),
             })
         })
@@ -90,185 +92,8 @@ async fn mysql(c: &mut sqlx::mysql::MySqlConnection) -> Result<Vec<RunningStatem
                 running_s: row.try_get::<Option<f64>, _>(5)?.unwrap_or(0.0).max(0.0),
                 transaction_s: None,
                 blocked_by: Vec::new(),
-                statement: without_literals(&text(row, 6).unwrap_or_default(), Scheme::Mysql),
+                statement: without_literals(&text(row, 6).unwrap_or_default(), Dialect::Mysql),
             })
         })
         .collect()
-}
-
-/// A statement with strings and numbers replaced by `?`, comments dropped and white space folded.
-///
-/// Works on text that was cut in the middle: an open string ends with the text. Double quotes are names in PostgreSQL and
-/// SQLite and strings in MySQL and MariaDB. Where it is unclear, text is hidden rather than shown: a backslash before a
-/// quote ends a string on one server and not on the other, so everything after it is replaced by `? …`.
-pub fn without_literals(sql: &str, scheme: Scheme) -> String {
-    let mysql = matches!(scheme, Scheme::Mysql | Scheme::Mariadb);
-    let mut out = String::with_capacity(sql.len().min(2048));
-    let chars: Vec<char> = sql.chars().collect();
-    let mut i = 0;
-    let word = |c: char| c.is_alphanumeric() || c == '_' || c == '$';
-    while i < chars.len() && out.len() < 2000 {
-        let c = chars[i];
-        let next = chars.get(i + 1).copied();
-        match c {
-            '\'' => {
-                // A prefix such as E, N, B, X or U& belongs to the literal.
-                while out
-                    .chars()
-                    .last()
-                    .is_some_and(|p| matches!(p, 'E' | 'e' | 'N' | 'n' | 'B' | 'b' | 'X' | 'x' | '&'))
-                    && out.chars().rev().take_while(|p| word(*p) || *p == '&').count() <= 2
-                {
-                    out.pop();
-                }
-                let Some(end) = after_quoted(&chars, i, '\'') else {
-                    out.push_str("? …");
-                    break;
-                };
-                i = end;
-                out.push('?');
-            }
-            '"' => {
-                let Some(end) = after_quoted(&chars, i, '"') else {
-                    out.push_str("? …");
-                    break;
-                };
-                if mysql {
-                    out.push('?');
-                } else {
-                    out.extend(&chars[i..end]);
-                }
-                i = end;
-            }
-            '`' => {
-                let end = after_quoted(&chars, i, '`').unwrap_or(chars.len());
-                out.extend(&chars[i..end]);
-                i = end;
-            }
-            '-' if next == Some('-') => {
-                while i < chars.len() && chars[i] != '\n' {
-                    i += 1;
-                }
-            }
-            '#' if mysql => {
-                while i < chars.len() && chars[i] != '\n' {
-                    i += 1;
-                }
-            }
-            '/' if next == Some('*') => {
-                let mut depth = 0;
-                while i < chars.len() {
-                    if chars[i] == '/' && chars.get(i + 1) == Some(&'*') {
-                        depth += 1;
-                        i += 2;
-                    } else if chars[i] == '*' && chars.get(i + 1) == Some(&'/') {
-                        depth -= 1;
-                        i += 2;
-                        if depth == 0 {
-                            break;
-                        }
-                    } else {
-                        i += 1;
-                    }
-                }
-            }
-            '$' if !mysql && !out.ends_with(word) => {
-                // $1 is a parameter, $tag$…$tag$ a string.
-                let mut end = i + 1;
-                while chars.get(end).is_some_and(|c| c.is_alphanumeric() || *c == '_') {
-                    end += 1;
-                }
-                if chars.get(end) == Some(&'$') && !next.is_some_and(|c| c.is_ascii_digit()) {
-                    let tag = &chars[i..=end];
-                    let rest = &chars[end + 1..];
-                    let close = rest.windows(tag.len()).position(|w| w == tag);
-                    i = close.map_or(chars.len(), |at| end + 1 + at + tag.len());
-                    out.push('?');
-                } else {
-                    out.extend(&chars[i..end]);
-                    i = end;
-                }
-            }
-            c if c.is_ascii_digit()
-                || (c == '.' && next.is_some_and(|n| n.is_ascii_digit()) && !out.ends_with(word)) =>
-            {
-                if out.ends_with(word) {
-                    out.push(c);
-                    i += 1;
-                } else {
-                    i += 1;
-                    while let Some(c) = chars.get(i) {
-                        let exponent = matches!(c, '+' | '-') && matches!(chars[i - 1], 'e' | 'E');
-                        if !(word(*c) || *c == '.' || exponent) {
-                            break;
-                        }
-                        i += 1;
-                    }
-                    out.push('?');
-                }
-            }
-            c if c.is_whitespace() => {
-                if !out.is_empty() && !out.ends_with(' ') {
-                    out.push(' ');
-                }
-                i += 1;
-            }
-            c => {
-                out.push(c);
-                i += 1;
-            }
-        }
-    }
-    out.trim_end().to_owned()
-}
-
-/// Index after the quoted text that begins at `start`; a doubled quote stays inside. `None` when a backslash before a
-/// quote makes it unclear where the text ends.
-fn after_quoted(chars: &[char], start: usize, quote: char) -> Option<usize> {
-    let mut i = start + 1;
-    while i < chars.len() {
-        if chars[i] == '\\' && quote != '`' && matches!(chars.get(i + 1), Some('\'' | '"' | '\\')) {
-            return None;
-        }
-        if chars[i] == quote {
-            if chars.get(i + 1) == Some(&quote) {
-                i += 1;
-            } else {
-                return Some(i + 1);
-            }
-        }
-        i += 1;
-    }
-    Some(chars.len())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn literals_are_replaced_and_names_are_kept() {
-        let (pg, my) = (Scheme::Postgres, Scheme::Mariadb);
-        for (scheme, sql, want, why) in [
-            (pg, "SELECT * FROM t1 WHERE id = 42", "SELECT * FROM t1 WHERE id = ?", "digits of a name stay"),
-            (pg, "SELECT 'it''s', E'a\nb', N'x'", "SELECT ?, ?, ?", "escapes and prefixes belong to the string"),
-            (pg, "SELECT $1, $tag$secret$tag$ FROM \"A b\"", "SELECT $1, ? FROM \"A b\"", "parameters and names"),
-            (pg, "SELECT /* user 7 */ 1.5e-3 -- secret\n + .5", "SELECT ? + ?", "comments go, numbers are replaced"),
-            (my, "UPDATE u SET mail = \"secret\" # secret", "UPDATE u SET mail = ?", "MySQL's double-quoted strings"),
-            (my, "SELECT `a b` FROM `t`", "SELECT `a b` FROM `t`", "back-quoted names"),
-            (my, "INSERT INTO u VALUES ('cut in the mid", "INSERT INTO u VALUES (?", "a cut string ends with the text"),
-            (my, "SELECT 0xDEADBEEF, x'ff'", "SELECT ?, ?", "hexadecimal"),
-            (pg, "SELECT data #> '{a}' FROM t", "SELECT data #> ? FROM t", "PostgreSQL's path operator is no comment"),
-        ] {
-            assert_eq!(without_literals(sql, scheme), want, "{why}");
-        }
-    }
-
-    #[test]
-    fn a_backslash_before_the_closing_quote_never_lets_a_secret_through() {
-        for sql in [r"SELECT 'C:\' , 'secret'", r"SELECT 'a\'secret', 1", r"SELECT 'a\\', 'secret'"] {
-            let shown = without_literals(sql, Scheme::Postgres);
-            assert_eq!(shown, "SELECT ? …", "servers disagree on where this string ends, so nothing after it is shown");
-        }
-    }
 }

@@ -3,16 +3,17 @@ use std::time::Duration;
 
 use perfdeck_model::{Address, ApiError, ErrorCode, Scheme, Sensitive, TlsMode};
 use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlSslMode};
-use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
+use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions, Connection};
 
 use crate::error::explain;
+use crate::session::Session;
 
 /// A connection to one of the engines.
 pub enum Database {
     /// PostgreSQL.
-    Postgres(PgConnection),
+    Postgres(Session),
     /// MySQL or MariaDB.
     Mysql(MySqlConnection),
     /// SQLite.
@@ -22,9 +23,10 @@ pub enum Database {
 /// Name under which monitoring shows in the target's own views; its sessions are left out of every figure.
 pub(crate) const NAME: &str = "perfdeck";
 
-/// PostgreSQL options of an address.
-pub(crate) fn postgres_options(address: &Address, password: Option<&Sensitive>, name: &str) -> PgConnectOptions {
-    let mut o = PgConnectOptions::new_without_pgpass().application_name(name).ssl_mode(match address.tls {
+/// PostgreSQL options of an address, without a name for the application: see [`named`].
+pub(crate) fn postgres_options(address: &Address, password: Option<&Sensitive>) -> PgConnectOptions {
+    // PgBouncer refuses `extra_float_digits` at start-up; it means nothing for values in binary.
+    let mut o = PgConnectOptions::new_without_pgpass().extra_float_digits(None).ssl_mode(match address.tls {
         TlsMode::Disable => PgSslMode::Disable,
         TlsMode::Prefer => PgSslMode::Prefer,
         TlsMode::Require => PgSslMode::Require,
@@ -46,6 +48,14 @@ pub(crate) fn postgres_options(address: &Address, password: Option<&Sensitive>, 
         o = o.ssl_root_cert(file);
     }
     o.disable_statement_logging()
+}
+
+/// The same under a name in the server's own views.
+///
+/// It is a start-up option and no start-up parameter: PgBouncer would set that on a server connection, and the next
+/// client that has no name of its own would go by ours.
+pub(crate) fn named(options: PgConnectOptions, name: &str) -> PgConnectOptions {
+    options.options([("application_name", name)])
 }
 
 /// MySQL and MariaDB options of an address.
@@ -98,75 +108,38 @@ pub(crate) async fn connect(
     deadline: Duration,
 ) -> Result<Database, ApiError> {
     match tokio::time::timeout(deadline, open(address, password)).await {
-        Ok(Ok(connection)) => Ok(connection),
-        Ok(Err(error)) => {
-            tracing::debug!(target: "perfdeck::database", address = %address.short(), "connecting failed: {error}");
-            Err(explain(address, &error))
-        }
+        Ok(opened) => opened,
         Err(_) => Err(silent(address, deadline)),
     }
 }
 
-async fn open(address: &Address, password: Option<&Sensitive>) -> Result<Database, sqlx::Error> {
+async fn open(address: &Address, password: Option<&Sensitive>) -> Result<Database, ApiError> {
+    let failed = |error: sqlx::Error| {
+        tracing::debug!(target: "perfdeck::database", address = %address.short(), "connecting failed: {error}");
+        explain(address, &error)
+    };
     match address.scheme {
-        Scheme::Postgres => {
-            let plain = postgres_options(address, password, NAME);
-            let guarded = plain.clone().options([
-                ("statement_timeout", "1500"),
-                ("lock_timeout", "200"),
-                ("idle_in_transaction_session_timeout", "5000"),
-                ("default_transaction_read_only", "on"),
-                ("jit", "off"),
-            ]);
-            match guarded.connect().await {
-                // PgBouncer refuses start-up options, and before 1.21 prepared statements too.
-                Err(sqlx::Error::Database(e)) if e.message().contains("unsupported startup parameter") => {
-                    plain.statement_cache_capacity(0).connect().await.map(Database::Postgres)
-                }
-                other => other.map(Database::Postgres),
-            }
-        }
-        Scheme::Mysql | Scheme::Mariadb => {
-            let mut c = mysql_options(address, password).connect().await?;
-            sqlx::raw_sql("SET SESSION TRANSACTION READ ONLY").execute(&mut c).await?;
-            sqlx::raw_sql("SET SESSION lock_wait_timeout = 1, innodb_lock_wait_timeout = 1").execute(&mut c).await?;
-            // MariaDB counts seconds, MySQL milliseconds; each refuses the other's name.
-            if sqlx::raw_sql("SET SESSION max_statement_time = 1.5").execute(&mut c).await.is_err() {
-                let _ = sqlx::raw_sql("SET SESSION max_execution_time = 1500").execute(&mut c).await;
-            }
-            Ok(Database::Mysql(c))
-        }
+        Scheme::Postgres => Session::open(address, password).await.map(Database::Postgres),
+        Scheme::Mysql | Scheme::Mariadb => mysql(address, password).await.map(Database::Mysql).map_err(failed),
         _ => sqlite_options(address)
             .read_only(true)
             .busy_timeout(Duration::from_millis(200))
             .connect()
             .await
-            .map(Database::Sqlite),
+            .map(Database::Sqlite)
+            .map_err(failed),
     }
 }
 
-/// Name under which load shows in the target's own views.
-const LOAD_NAME: &str = "perfdeck-load";
-/// Longest time to open a connection for load.
-const LOAD_DEADLINE: Duration = Duration::from_secs(10);
-
-/// Connects for a benchmark: without a pool, and without what keeps monitoring harmless.
-///
-/// # Errors
-/// As a connection test would say it.
-pub async fn connect_for_load(address: &Address, password: Option<&Sensitive>) -> Result<Database, ApiError> {
-    let open = async {
-        match address.scheme {
-            Scheme::Postgres => postgres_options(address, password, LOAD_NAME).connect().await.map(Database::Postgres),
-            Scheme::Mysql | Scheme::Mariadb => mysql_options(address, password).connect().await.map(Database::Mysql),
-            _ => sqlite_options(address).busy_timeout(Duration::from_secs(5)).connect().await.map(Database::Sqlite),
-        }
-    };
-    match tokio::time::timeout(LOAD_DEADLINE, open).await {
-        Ok(Ok(connection)) => Ok(connection),
-        Ok(Err(error)) => Err(explain(address, &error)),
-        Err(_) => Err(silent(address, LOAD_DEADLINE)),
+async fn mysql(address: &Address, password: Option<&Sensitive>) -> Result<MySqlConnection, sqlx::Error> {
+    let mut c = mysql_options(address, password).connect().await?;
+    sqlx::raw_sql("SET SESSION TRANSACTION READ ONLY").execute(&mut c).await?;
+    sqlx::raw_sql("SET SESSION lock_wait_timeout = 1, innodb_lock_wait_timeout = 1").execute(&mut c).await?;
+    // MariaDB counts seconds, MySQL milliseconds; each refuses the other's name.
+    if sqlx::raw_sql("SET SESSION max_statement_time = 1.5").execute(&mut c).await.is_err() {
+        let _ = sqlx::raw_sql("SET SESSION max_execution_time = 1500").execute(&mut c).await;
     }
+    Ok(c)
 }
 
 /// Ends a connection politely, within a deadline.

@@ -1,5 +1,6 @@
 //! What can go wrong with a database, and what it means for a person.
 use perfdeck_model::{Address, ApiError, ErrorCode, Scheme};
+use perfdeck_sqltext::{Dialect, quote_identifier};
 use sqlx::mysql::MySqlDatabaseError;
 
 /// Why a database could not be used. Messages never hold a password.
@@ -97,17 +98,17 @@ pub(crate) fn explain(address: &Address, error: &sqlx::Error) -> ApiError {
     }
 }
 
-fn postgres(address: &Address, code: &str, message: &str) -> ApiError {
+pub(crate) fn postgres(address: &Address, code: &str, message: &str) -> ApiError {
     let at = address.short();
     let user = address.username.as_deref().unwrap_or("(no user)");
-    let quoted = quote_identifier(user);
+    let quoted = quote_identifier(user, Dialect::Postgres);
     match code {
         "28000" if message.contains("pg_hba.conf") => {
             ApiError::new(ErrorCode::Authentication, format!("{at} rejects the connection by pg_hba.conf: {message}"))
                 .hint(format!(
                     "Add a line to the server's pg_hba.conf, such as: host {} {quoted} CLIENT_ADDRESS/32 scram-sha-256 \
                      (hostssl when it wants TLS); then: SELECT pg_reload_conf();",
-                    quote_identifier(if address.path.is_empty() { user } else { &address.path })
+                    quote_identifier(if address.path.is_empty() { user } else { &address.path }, Dialect::Postgres)
                 ))
         }
         "28P01" => ApiError::new(ErrorCode::Authentication, format!("{at} refused the password of '{user}'"))
@@ -118,7 +119,7 @@ fn postgres(address: &Address, code: &str, message: &str) -> ApiError {
             .hint("Check the database's name; psql -l lists them"),
         "42501" if message.contains("permission denied for database") => {
             ApiError::new(ErrorCode::Privilege, format!("{at}: {message}"))
-                .hint(format!("GRANT CONNECT ON DATABASE {} TO {quoted};", quote_identifier(&address.path)))
+                .hint(format!("GRANT CONNECT ON DATABASE {} TO {quoted};", quote_identifier(&address.path, Dialect::Postgres)))
         }
         "42501" => ApiError::new(ErrorCode::Privilege, format!("{at}: {message}")).hint(grant(address)),
         "53300" => again(ErrorCode::Unreachable, format!("{at} has no free connection: {message}"))
@@ -148,8 +149,8 @@ fn mysql(address: &Address, number: u16, message: &str) -> ApiError {
         1049 => ApiError::new(ErrorCode::NotFound, format!("{at}: {message}"))
             .hint("Check the database's name; SHOW DATABASES lists them"),
         1044 => ApiError::new(ErrorCode::Privilege, format!("{at}: {message}")).hint(format!(
-            "GRANT SELECT ON `{}`.* TO {};",
-            address.path.replace('`', "``"),
+            "GRANT SELECT ON {}.* TO {};",
+            quote_identifier(&address.path, Dialect::Mysql),
             account(user)
         )),
         1142 | 1227 | 1370 => ApiError::new(ErrorCode::Privilege, format!("{at}: {message}")).hint(grant(address)),
@@ -182,11 +183,6 @@ fn sqlite(address: &Address, code: &str, message: &str) -> ApiError {
     }
 }
 
-/// An identifier as PostgreSQL quotes it.
-pub(crate) fn quote_identifier(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
-}
-
 /// A MySQL account for any host.
 fn account(user: &str) -> String {
     format!("'{}'@'%'", user.replace('\\', "\\\\").replace('\'', "''"))
@@ -196,7 +192,7 @@ fn account(user: &str) -> String {
 pub(crate) fn grant(address: &Address) -> String {
     let user = address.username.as_deref().unwrap_or("perfdeck");
     match address.scheme {
-        Scheme::Postgres => format!("GRANT pg_monitor TO {};", quote_identifier(user)),
+        Scheme::Postgres => format!("GRANT pg_monitor TO {};", quote_identifier(user, Dialect::Postgres)),
         _ => format!("GRANT PROCESS ON *.* TO {};", account(user)),
     }
 }

@@ -3,10 +3,10 @@ use std::collections::BTreeMap;
 
 use perfdeck_model::{Address, ApiError, ErrorCode, Finding, Unit};
 use sqlx::Row;
-use sqlx::postgres::PgConnection;
 
 use crate::collector::{Counters, Reading, Slow, bytes, connections, count, finding, series};
 use crate::error::grant;
+use crate::session::Session;
 
 /// Sessions by state and wait, counters and limits in one round trip. Perfdeck's own sessions are left out. Sessions
 /// that the user may not see have a fixed text for their statement and no other column; they are counted apart.
@@ -37,7 +37,7 @@ const ACTIVITY: &str = "
     FROM pg_stat_database d WHERE d.datname = current_database()";
 
 #[allow(clippy::cast_precision_loss)]
-pub(crate) async fn read(c: &mut PgConnection, t_ms: f64, address: &Address) -> Result<Reading, sqlx::Error> {
+pub(crate) async fn read(c: &mut Session, t_ms: f64, address: &Address) -> Result<Reading, sqlx::Error> {
     let row = sqlx::query(ACTIVITY).fetch_one(c).await?;
     let n = |i: usize| row.try_get::<i64, _>(i).map(|n| n as f64);
     let counters = Counters { t_ms, epoch: row.try_get(14)?, transactions: n(10)?, hits: n(11)?, reads: n(12)? };
@@ -126,12 +126,12 @@ const INVALID: &str = "
       AND NOT EXISTS (SELECT 1 FROM pg_stat_progress_create_index p WHERE p.index_relid = i.indexrelid) LIMIT 20";
 
 #[allow(clippy::cast_precision_loss)]
-pub(crate) async fn slow(c: &mut PgConnection) -> Result<Slow, sqlx::Error> {
+pub(crate) async fn slow(c: &mut Session) -> Result<Slow, sqlx::Error> {
     let size: i64 = sqlx::query_scalar("SELECT pg_database_size(current_database())").fetch_one(&mut *c).await?;
     Ok(Slow { size: Some(size as f64), findings: findings(c).await?, own: 4.0 })
 }
 
-async fn findings(c: &mut PgConnection) -> Result<Vec<Finding>, sqlx::Error> {
+async fn findings(c: &mut Session) -> Result<Vec<Finding>, sqlx::Error> {
     let mut findings = Vec::new();
     for row in sqlx::query(SCANS).fetch_all(&mut *c).await? {
         let name: String = row.try_get(0)?;
