@@ -37,7 +37,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("perfdeck-model", &[]),
     ("perfdeck-testkit", &[]),
     ("perfdeck-tls", &[]),
-    ("xtask", &[]),
+    ("xtask", &["perfdeck-model"]),
 ];
 
 /// Licences that a dependency may have. `deny.toml` holds the same list for cargo-deny.

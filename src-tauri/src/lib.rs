@@ -2,6 +2,7 @@
 //! through the engine's command registry by one IPC command, `rpc`, and one event stream, `subscribe`.
 #![forbid(unsafe_code)]
 
+pub mod arguments;
 mod ipc;
 pub mod platform;
 mod tray;

@@ -4,14 +4,15 @@ use std::process::Command;
 /// Settings that WebKitGTK and the C library read when they start: without the DMA-BUF renderer there are no blank windows
 /// on some drivers, and software rendering is several times faster. A value set by the user wins.
 #[cfg(target_os = "linux")]
-const SETTINGS: &[(&str, &str)] = &[
+pub const SETTINGS: &[(&str, &str)] = &[
     ("WEBKIT_DISABLE_DMABUF_RENDERER", "1"),
     ("NO_AT_BRIDGE", "1"),
     // One arena per thread keeps memory that nobody uses: about 15 MB over the window's processes.
     ("MALLOC_ARENA_MAX", "2"),
 ];
+/// Other systems need none.
 #[cfg(not(target_os = "linux"))]
-const SETTINGS: &[(&str, &str)] = &[];
+pub const SETTINGS: &[(&str, &str)] = &[];
 
 /// Environment variables of this process cannot be changed safely, so where one is missing the program replaces
 /// itself by a copy that has them. Answers whether that happened and the copy has ended.
