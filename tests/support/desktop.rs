@@ -125,6 +125,11 @@ impl Desktop {
         Ok(Self { display, bus: address, home: home.to_owned(), _screen: screen, _bus: bus })
     }
 
+    /// The screen's name.
+    pub(crate) fn display(&self) -> &str {
+        &self.display
+    }
+
     /// The file with the picture on the screen, in the format of `xwd`.
     pub(crate) fn framebuffer(&self) -> PathBuf {
         self.home.join("Xvfb_screen0")
