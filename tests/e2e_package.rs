@@ -8,7 +8,7 @@ use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use support::desktop::{Desktop, Kept, installed};
-use support::perfctl::{eventually, to_end};
+use support::perfctl::to_end;
 use support::{can_run, picture, release, root, start};
 
 /// Longest time that anything may take that goes to Debian's mirror.
@@ -35,12 +35,15 @@ impl Rights {
         let is_root = Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.trim_ascii() == b"0");
         let prefix = if is_root { vec![] } else { vec!["sudo", "-n"] };
         let rights = Self { prefix };
-        // A root of one's own needs a mount namespace.
-        let may = rights.command("unshare").args(["--mount", "true"]).stderr(Stdio::null()).status();
-        if may.is_ok_and(|status| status.success()) {
+        // A system of its own has devices and mounts.
+        let probe = root().join("target/package-test").join(format!("device-{}", std::process::id()));
+        let _ = std::fs::create_dir_all(root().join("target/package-test"));
+        let mut may = rights.command("unshare");
+        may.args(["--mount", "sh", "-c", "mknod \"$1\" c 1 3 && rm \"$1\"", "sh"]).arg(probe).stderr(Stdio::null());
+        if may.status().is_ok_and(|status| status.success()) {
             return Some(rights);
         }
-        refuse("a clean root needs the rights of root and a mount namespace (unshare --mount)")
+        refuse("a clean root needs the rights of root: mknod, and unshare --mount")
     }
 
     fn command(&self, program: &str) -> Command {
@@ -193,7 +196,9 @@ fn e2e_package_is_installed_started_and_removed_in_a_clean_root() {
         return;
     }
     let deb = package();
-    let folder = tempfile::Builder::new().prefix("perfdeck-root-").tempdir().expect("a folder");
+    let folder = tempfile::Builder::new().prefix("root-").tempdir_in(root().join("target/package-test"));
+    // Beside the build, because /tmp may be mounted without devices.
+    let folder = folder.expect("a folder");
     let clean = CleanRoot::new(rights, folder.path());
     must(
         "copying the package",
@@ -249,7 +254,7 @@ fn e2e_package_is_installed_started_and_removed_in_a_clean_root() {
     );
     let tour = clean.run(&format!("{as_user} sh -c 'cd && perfctl demo --tour --out report.html'"));
     assert!(tour.contains("/home/tester/report.html"), "the main job is done from the package:\n{tour}");
-    first_paint(&clean, folder.path(), as_user);
+    first_paint(&clean, as_user);
 
     let list = clean.run("dpkg -L perfdeck");
     clean.run(&format!("{apt} purge --yes perfdeck && rm /root/perfdeck.deb"));
@@ -267,14 +272,22 @@ fn e2e_package_is_installed_started_and_removed_in_a_clean_root() {
 }
 
 /// Starts the window on a virtual screen and waits until it shows more than one colour on another.
-fn first_paint(clean: &CleanRoot, folder: &Path, as_user: &str) {
-    let desktop = Desktop::start(1440, 900, &folder.join("desktop")).expect("a virtual desktop");
+fn first_paint(clean: &CleanRoot, as_user: &str) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let desktop = Desktop::start(1440, 900, folder.path()).expect("a virtual desktop");
     // The socket of the screen is the only thing that the root has of this machine.
     let display = desktop.display().to_owned();
-    let number = display.trim_start_matches(':');
-    let socket = format!("/tmp/.X11-unix/X{number}");
+    let socket = format!("/tmp/.X11-unix/X{}", display.trim_start_matches(':'));
+    // It ends when it is told to, or by itself: what sudo started cannot be killed from here.
     let line = format!(
-        "mkdir -p /run/tester && chown tester /run/tester && cd /home/tester && exec {as_user} DISPLAY={display} XDG_RUNTIME_DIR=/run/tester perfdeck"
+        "mkdir -p /run/tester && chown tester /run/tester && cd /home/tester
+         {as_user} DISPLAY={display} XDG_RUNTIME_DIR=/run/tester perfdeck & window=$!
+         for tenth in $(seq 1200); do
+             [ ! -e /run/stop ] || break
+             kill -0 $window 2>/dev/null || {{ echo the window ended by itself; exit 1; }}
+             sleep 0.1
+         done
+         kill $window; wait $window || true"
     );
     let mut window = clean.rights.command("unshare");
     window.args(["--mount", "--pid", "--fork", "--kill-child", "sh", "-euc"]);
@@ -284,26 +297,24 @@ fn first_paint(clean: &CleanRoot, folder: &Path, as_user: &str) {
          exec chroot \"$1\" env -i PATH=/usr/bin:/bin sh -euc \"$3\"",
     );
     window.arg("sh").arg(&clean.folder).arg(&socket).arg(line);
-    let log = folder.join("window.log");
+    let log = folder.path().join("window.log");
     let file = std::fs::File::create(&log).expect("a log");
     window.stdout(file.try_clone().expect("a log")).stderr(file);
-    let began = Instant::now();
     let window = Kept::spawn(window).expect("the window starts");
-    let colours = || picture::colours(&desktop.framebuffer()).unwrap_or(0);
-    let said = || std::fs::read_to_string(&log).unwrap_or_default();
-    while colours() < 50 {
-        assert!(
-            began.elapsed() < Duration::from_secs(90),
-            "the window painted only {} colours:\n{}",
-            colours(),
-            said()
-        );
+    let end = Instant::now() + Duration::from_secs(90);
+    loop {
+        let colours = picture::colours(&desktop.framebuffer()).unwrap_or(0);
+        if colours >= 50 {
+            break;
+        }
+        let said = std::fs::read_to_string(&log).unwrap_or_default();
+        assert!(Instant::now() < end && !said.contains("ended by itself"), "{colours} colours on the screen:\n{said}");
         std::thread::sleep(Duration::from_millis(100));
     }
     let shot = root().join("target/screenshots/from-package.png");
     picture::save(&desktop.framebuffer(), &shot).expect("a picture of the window");
-    eventually("the window opens its store", Duration::from_secs(30), || {
-        clean.folder.join("home/tester/.local/share/perfdeck").exists().then_some(())
-    });
-    drop(window);
+    let mut stop = clean.rights.command("touch");
+    stop.arg(clean.folder.join("run/stop"));
+    must("asking the window to end", to_end(stop, NETWORK));
+    window.ended();
 }

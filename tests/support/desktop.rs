@@ -31,6 +31,12 @@ impl Kept {
         self.0.id()
     }
 
+    /// Waits until it has ended by itself; then its number is nobody's that may be killed.
+    pub(crate) fn ended(self) {
+        let mut kept = std::mem::ManuallyDrop::new(self);
+        let _ = kept.0.wait();
+    }
+
     /// The first line the process prints.
     fn first_line(&mut self) -> Result<String, String> {
         let stdout = self.0.stdout.take().ok_or("its output is not read")?;
@@ -70,7 +76,9 @@ pub(crate) fn free_port() -> Result<u16, String> {
 /// Whether a program is installed.
 pub(crate) fn installed(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
+    // Where root's programs are, which are not on everybody's path.
+    let more = ["/usr/sbin", "/usr/local/sbin"].map(PathBuf::from);
+    std::env::split_paths(&path).chain(more).any(|folder| folder.join(program).is_file())
 }
 
 /// A session bus on which no service of the machine is started: what a keychain there would ask, nobody answers.
