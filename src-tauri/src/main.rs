@@ -24,6 +24,10 @@ fn main() -> ExitCode {
     if perfdeck_lib::platform::restarted_with_settings() {
         return ExitCode::SUCCESS;
     }
+    if let Err(text) = perfdeck_lib::platform::screen() {
+        let _ = std::io::stderr().write_all(text.as_bytes());
+        return ExitCode::FAILURE;
+    }
     perfdeck_lib::run();
     ExitCode::SUCCESS
 }
