@@ -40,7 +40,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("perfdeck-sqltext", &[]),
     ("perfdeck-testkit", &[]),
     ("perfdeck-tls", &[]),
-    ("xtask", &[]),
+    ("xtask", &["perfdeck-model"]),
 ];
 
 /// Licences that a dependency may have. `deny.toml` holds the same list for cargo-deny.

@@ -2,6 +2,7 @@
 //! through the engine's command registry by one IPC command, `rpc`, and one event stream, `subscribe`.
 #![forbid(unsafe_code)]
 
+pub mod arguments;
 mod ipc;
 pub mod platform;
 mod tray;
@@ -93,9 +94,11 @@ pub fn build<R: Runtime>(builder: Builder<R>, shell: Shell) -> Builder<R> {
         })
         .setup(|app| {
             open_window(app.handle())?;
-            if let Err(error) = tray::install(app.handle()) {
-                // Some desktops have no tray; the window is never only reachable through it.
-                tracing::info!(%error, "no tray");
+            // Some desktops have no tray, some systems not its library; the window is never only reachable through it.
+            match platform::where_possible(|| tray::install(app.handle())) {
+                Some(Ok(())) => {}
+                Some(Err(error)) => tracing::info!(%error, "no tray"),
+                None => tracing::info!("no tray: its library is not installed"),
             }
             Ok(())
         })

@@ -57,6 +57,8 @@ const REQUIREMENTS: &[Requirement] = &[
     // Plans handed over to Locust are run by it.
     requirement(Need::Tests, "python3-venv", Probe::Below("/usr/lib", "ensurepip/__init__.py"), Some("python")),
     requirement(Need::Tests, "procps", Probe::Program(&["kill"]), None),
+    // The Debian package is installed into a root of its own.
+    requirement(Need::Tests, "debootstrap", Probe::Program(&["debootstrap"]), None),
 ];
 
 const fn requirement(need: Need, package: &'static str, probe: Probe, brew: Option<&'static str>) -> Requirement {
@@ -75,6 +77,11 @@ impl Requirement {
             }
         }
     }
+}
+
+/// Whether everything of a need is there.
+pub(crate) fn met(need: Need) -> bool {
+    REQUIREMENTS.iter().filter(|requirement| requirement.need == need).all(Requirement::is_met)
 }
 
 /// Installs what is missing for these needs, or says what to install.

@@ -80,7 +80,11 @@ pub(crate) enum Command {
         shell: clap_complete::Shell,
     },
     /// Write the manual page to stdout
-    Man,
+    Man {
+        /// Write a page for each command into this folder instead
+        #[arg(long, value_name = "DIR")]
+        dir: Option<PathBuf>,
+    },
     /// Write the JSON Schemas of all `--json` answers
     #[command(hide = true)]
     Schemas {

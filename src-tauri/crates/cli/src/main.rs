@@ -169,7 +169,12 @@ async fn run(cli: Cli) -> Done {
             output::line(String::from_utf8_lossy(&text).trim_end())?;
             return Ok(FINE);
         }
-        Command::Man => {
+        Command::Man { dir: Some(dir) } => {
+            std::fs::create_dir_all(dir)?;
+            clap_mangen::generate_to(Cli::command(), dir)?;
+            return Ok(FINE);
+        }
+        Command::Man { dir: None } => {
             let mut text = Vec::new();
             clap_mangen::Man::new(Cli::command()).render(&mut text)?;
             output::line(String::from_utf8_lossy(&text).trim_end())?;
@@ -223,6 +228,6 @@ async fn with_engine(engine: &Arc<Engine>, cli: &Cli) -> Done {
         Command::Report(args) => reports::report(engine, args, source, json).await,
         Command::Demo(args) => tour::demo(engine, args, source, json).await,
         // Handled before an engine was opened.
-        Command::Completions { .. } | Command::Man | Command::Schemas { .. } => Ok(FINE),
+        Command::Completions { .. } | Command::Man { .. } | Command::Schemas { .. } => Ok(FINE),
     }
 }

@@ -87,7 +87,8 @@ async fn tour(engine: &Arc<Engine>, args: &DemoArgs, json: bool) -> Done {
         output::json(&Tour { schema: "perfdeck.tour/1", run, report })?;
         return Ok(FINE);
     }
-    output::line(&plain(&format!("\nReport:  {}", report.html_path)))?;
+    output::line("")?;
+    output::line(&plain(&format!("Report:  {}", report.html_path)))?;
     output::line(&plain(&format!("Data:    {}", report.json_path)))?;
     if std::io::stdout().is_terminal() && std::io::stdin().is_terminal() {
         output::line("\nThe same in a browser:")?;
