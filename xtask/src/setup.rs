@@ -48,6 +48,8 @@ const REQUIREMENTS: &[Requirement] = &[
     requirement(Need::Tests, "postgresql", Probe::Below("/usr/lib/postgresql", "bin/initdb"), Some("postgresql@17")),
     requirement(Need::Tests, "redis-server", Probe::Program(&["redis-server", "valkey-server"]), Some("redis")),
     requirement(Need::Tests, "mariadb-server", Probe::Program(&["mariadbd"]), Some("mariadb")),
+    requirement(Need::Tests, "pgbouncer", Probe::Program(&["pgbouncer"]), Some("pgbouncer")),
+    requirement(Need::Tests, "haproxy", Probe::Program(&["haproxy"]), Some("haproxy")),
     requirement(Need::Tests, "xvfb", Probe::Program(&["Xvfb"]), None),
     requirement(Need::Tests, "dbus", Probe::Program(&["dbus-daemon"]), None),
     requirement(Need::Tests, "webkit2gtk-driver", Probe::Program(&["WebKitWebDriver"]), None),

@@ -34,6 +34,9 @@ pub(crate) fn judge(run: &mut Run, total: &Record, threads: usize, varies: bool,
     } else if succeeded < ENOUGH {
         reasons.push(format!("only {succeeded} successful responses; at least {ENOUGH} are needed"));
     }
+    if succeeded > 0 && total.cut > 0 && total.cut >= total.iterations {
+        reasons.push("no iteration came to its end, so none has a rate".to_owned());
+    }
     if run.target_rate_per_s.is_some() {
         open_loop(run, total, &mut reasons);
     }

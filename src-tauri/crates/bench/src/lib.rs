@@ -29,6 +29,7 @@ mod shared;
 mod stages;
 mod target;
 pub mod transfer;
+mod tries;
 mod view;
 
 pub use abort::AbortSwitch;

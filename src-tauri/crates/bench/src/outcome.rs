@@ -7,7 +7,7 @@ use perfdeck_model::{CeilingKind, Certificate, Run, RunSpec, RunState, StepResul
 use crate::histogram::{curve, latency, packed};
 use crate::judge::judge;
 use crate::record::{Errors, Record, Tally};
-use crate::run::{Finished, RunContext, Setup};
+use crate::run::{Engine, Finished, RunContext, Setup};
 use crate::seconds::Seconds;
 
 /// A step of a plan, as results name it.
@@ -95,6 +95,10 @@ pub(crate) fn finished(setup: Setup, context: RunContext, ended: Ended, total: R
     let steps = steps(&setup, &total, duration_s);
     let stages = setup.stages.iter().zip(&total.stages);
     let stages = stages.filter_map(|(s, tally)| s.result(tally, duration_s, setup.rate_per_s.is_some())).collect();
+    let transactions = match &setup.engine {
+        Engine::Full(program) if program.is_transaction() => Some(program.steps.len()),
+        _ => None,
+    };
     let mut spec = setup.spec;
     match &mut spec {
         RunSpec::Http(http) => http.threads = threads,
@@ -151,6 +155,9 @@ pub(crate) fn finished(setup: Setup, context: RunContext, ended: Ended, total: R
         lag_histogram: packed(&total.times.lag),
         machine: context.machine,
     };
+    if let Some(n) = transactions {
+        run.notes.push(format!("figures are those of whole transactions of {n} statements each, as pgbench -f gives them"));
+    }
     judge(&mut run, &total, ended.threads, setup.varies, ended.settled);
     Finished { run, seconds: histograms }
 }

@@ -197,6 +197,8 @@ pub(crate) struct Record {
     pub(crate) completed: f64,
     /// Iterations of the measured time.
     pub(crate) iterations: u64,
+    /// Iterations of the measured time that a failed step has ended, where they have several.
+    pub(crate) cut: u64,
     /// Iterations that began before the measured time ended.
     pub(crate) began_in_time: u64,
     /// The part of the schedule lag that the pacer itself caused by waking up late, summed, in microseconds.
@@ -229,6 +231,7 @@ impl Record {
             failed: 0,
             completed: 0.0,
             iterations: 0,
+            cut: 0,
             began_in_time: 0,
             woke_late_us: 0,
             unfinished: 0,
@@ -272,6 +275,28 @@ impl Record {
             if let Some(us) = service_us {
                 tally.service.record(us);
             }
+        }
+    }
+
+    /// A statement of a transaction, which is in no figure of the run itself: succeeded, with the share of it that lies in
+    /// the measured time and whether it began there.
+    pub(crate) fn part(&mut self, step: usize, share: f64, response_us: Option<u64>) {
+        if let Some(tally) = self.steps.get_mut(step) {
+            tally.completed += share;
+            if let Some(us) = response_us {
+                tally.requests += 1;
+                tally.response.record(us);
+                tally.service.record(us);
+            }
+        }
+    }
+
+    /// A statement of a transaction that failed.
+    pub(crate) fn part_failed(&mut self, step: usize, class: Class, message: &str) {
+        if let Some(tally) = self.steps.get_mut(step) {
+            tally.requests += 1;
+            tally.failed += 1;
+            tally.errors.add(class, message);
         }
     }
 
@@ -349,6 +374,7 @@ impl Record {
         self.failed += other.failed;
         self.completed += other.completed;
         self.iterations += other.iterations;
+        self.cut += other.cut;
         self.began_in_time += other.began_in_time;
         self.woke_late_us += other.woke_late_us;
         self.unfinished += other.unfinished;

@@ -22,6 +22,7 @@ use crate::resp::CacheLoad;
 use crate::shared::{Shared, Times};
 use crate::stages::Stage;
 use crate::target::{Target, lookup, redacted, target, validate};
+use crate::tries::patience;
 use crate::view::View;
 
 /// What a run needs to know besides its plan.
@@ -256,6 +257,7 @@ pub(crate) async fn drive(
     tokio::pin!(work);
     let mut stopping = false;
     let mut errors = ErrorWatch::new(context.max_error_share);
+    let patience = patience(Duration::try_from_secs_f64(setup.spec.timeout_s()).unwrap_or_default());
     let records = loop {
         tokio::select! {
             records = &mut work => break records?,
@@ -269,6 +271,12 @@ pub(crate) async fn drive(
             }
             _ = tick.tick() => {
                 let now = Instant::now();
+                let answered = shared.answered.load(Ordering::Relaxed);
+                let silent = now.saturating_duration_since(times.start) >= patience;
+                if silent && !answered && !stopping {
+                    stopping = true;
+                    shared.abort(no_answer(patience, shared.first_failure.get()));
+                }
                 if let Some(reason) = errors.look(now, view.seen.0, view.seen.1).filter(|_| !stopping) {
                     stopping = true;
                     shared.abort(reason);
@@ -316,6 +324,15 @@ pub(crate) async fn drive(
         ceiling_per_s,
     };
     Ok(finished(setup, context, ended, total, view.seconds))
+}
+
+/// Why a run ends whose target has answered nothing.
+fn no_answer(patience: Duration, failure: Option<&String>) -> String {
+    let so = format!("the target has not answered anything within {} s", patience.as_secs_f64());
+    match failure {
+        Some(failure) => format!("{so}: {failure}"),
+        None => format!("{so}; a longer time-out is waited for"),
+    }
 }
 
 /// Starts the threads of a generator, which open their connections and wait for the moments of the run.

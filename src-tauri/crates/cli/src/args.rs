@@ -280,10 +280,11 @@ pub(crate) struct BenchSql {
     /// A statement, with $1 (PostgreSQL, SQLite) or ? (MySQL, MariaDB, SQLite) for parameters
     #[arg(long, value_name = "SQL", required_unless_present = "script", conflicts_with = "script")]
     pub(crate) sql: Option<String>,
-    /// File of statements, each ended by a semicolon; all of them are one iteration
+    /// File of statements, each ended by a semicolon; all of them are one transaction with a time and a rate of its own
     #[arg(long, value_name = "FILE")]
     pub(crate) script: Option<PathBuf>,
-    /// Value of the next parameter: a number, a text, uniform:1..1000, zipf:1000 or sequence:1..1000; may be repeated
+    /// Value of the next parameter, of the type that the server gives it: a value, null, text:null for the word, uniform:1..1000,
+    /// zipf:1000 or sequence:1..1000; may be repeated
     #[arg(long = "param", value_name = "VALUE", requires = "sql")]
     pub(crate) params: Vec<String>,
     /// Send the statement anew each time instead of preparing it once per connection

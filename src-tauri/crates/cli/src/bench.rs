@@ -6,7 +6,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use perfdeck_engine::{BenchRequest, BenchSpec, Engine, PlanFolder, Viewer};
 use perfdeck_model::{
-    ApiError, BenchLive, BenchPhase, HttpBenchSpec, JobState, JobStatus, LatencyMs, Load, Run, RunState, StageResult,
+    ApiError, BenchLive, BenchPhase, Environment, HttpBenchSpec, JobState, JobStatus, LatencyMs, Load, Run, RunState, StageResult,
     StepResult, ThresholdResult,
 };
 use serde_json::json;
@@ -114,7 +114,21 @@ pub(crate) async fn measure(
     folder: PlanFolder,
     json: bool,
 ) -> Done {
-    let environment_id = environments::resolve(engine, at.env.as_deref(), source).await?.map(|e| e.id);
+    measure_with(engine, |_| Ok(spec), at, source, folder, json).await
+}
+
+/// The same, where what it does depends on the environment.
+pub(crate) async fn measure_with(
+    engine: &Arc<Engine>,
+    spec: impl FnOnce(Option<&Environment>) -> Result<BenchSpec, ApiError>,
+    at: &RunAt,
+    source: &Source,
+    folder: PlanFolder,
+    json: bool,
+) -> Done {
+    let environment = environments::resolve(engine, at.env.as_deref(), source).await?;
+    let spec = spec(environment.as_ref())?;
+    let environment_id = environment.map(|e| e.id);
     if at.unlock
         && let Some(id) = &environment_id
     {

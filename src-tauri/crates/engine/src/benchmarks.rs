@@ -6,6 +6,7 @@ use perfdeck_bench::{AbortSwitch, RunContext};
 use perfdeck_model::masking::{shown, title};
 use perfdeck_model::{
     ApiError, Columns, Environment, ErrorCode, Heatmap, JobStatus, JournalKind, Run, RunSpec, RunState, Tag,
+    TargetRole,
 };
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
@@ -169,7 +170,27 @@ impl Engine {
     ) -> Result<Allowed, ApiError> {
         let environment = self.bench_environment(environment_id).await?;
         let work = self.work(spec, environment.as_ref(), folder).await?;
-        self.load_allowed(work, environment, confirm).await
+        let allowed = self.load_allowed(work, environment, confirm).await?;
+        if let Some(environment) = &allowed.environment {
+            self.answers(&allowed.work, environment).await?;
+        }
+        Ok(allowed)
+    }
+
+    /// Refuses load on a database or a cache that does not take a connection, before anything else waits for it.
+    async fn answers(&self, work: &Work, environment: &Environment) -> Result<(), ApiError> {
+        let (sql, cache) = work.needs();
+        for (needed, role) in [(sql, TargetRole::Database), (cache, TargetRole::Cache)] {
+            if !needed || self.has_answered(environment, role) {
+                continue;
+            }
+            // A plan that waits longer has its own word on that.
+            if let Some(error) = self.was_silent(environment, role).filter(|_| !work.is_patient()) {
+                return Err(error);
+            }
+            work.reach(role).await?;
+        }
+        Ok(())
     }
 
     /// Asks the guards of an environment, and journals when they refuse.

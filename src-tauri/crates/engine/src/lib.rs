@@ -71,6 +71,8 @@ pub use insights::Baseline;
 pub use jobs::{JobContext, Jobs};
 pub use knees::{KneeRequest, StoredKnee};
 pub use perfdeck_bench::transfer;
+pub use perfdeck_database::dialect;
+pub use perfdeck_sqltext as sqltext;
 pub use plans::SavedPlan;
 pub use registry::{COMMANDS, Reply, export_bindings};
 pub use requests::{AddressInfo, AppInfo, BenchRequest, ById, Deleted, KindDefaults, ReportContent};

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use perfdeck_bench::{CacheConnection, CacheWire, SqlConnection};
 use perfdeck_cache::LoadConnection;
-use perfdeck_database::Database;
+use perfdeck_database::LoadConnection as SqlLoad;
 use perfdeck_model::{
     ApiError, BoxFuture, CacheMode, CacheTarget, DatabaseTarget, Environment, ErrorCode, HostPort, Scheme, Sensitive,
     TargetRole, TlsMode,
@@ -46,9 +46,9 @@ impl perfdeck_bench::Targets for LoadTargets {
             let (target, password) = self.database.as_ref().ok_or_else(|| self.missing("database"))?;
             let connection = perfdeck_database::connect_for_load(&target.address, password.as_ref()).await?;
             Ok(match connection {
-                Database::Postgres(c) => SqlConnection::Postgres(c),
-                Database::Mysql(c) => SqlConnection::Mysql(c),
-                Database::Sqlite(c) => SqlConnection::Sqlite(c),
+                SqlLoad::Postgres(c) => SqlConnection::Postgres(c),
+                SqlLoad::Mysql(c) => SqlConnection::Mysql(c),
+                SqlLoad::Sqlite(c) => SqlConnection::Sqlite(c),
             })
         })
     }

@@ -2,11 +2,12 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
-use perfdeck_bench::plan::{Files, Folder, Load as PlanLoad, Plan, Span};
+use perfdeck_bench::plan::{Action, Files, Folder, Load as PlanLoad, Plan, Span};
 use perfdeck_bench::{Finished, Resources, RunContext, Targets};
 use perfdeck_model::masking;
-use perfdeck_model::{ApiError, BenchLive, Environment, HttpBenchSpec, Load, PlanSpec, RunSpec};
+use perfdeck_model::{ApiError, BenchLive, Environment, ErrorCode, HttpBenchSpec, Load, PlanSpec, RunSpec, TargetRole};
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 use ts_rs::TS;
@@ -101,6 +102,39 @@ impl Work {
             Self::Http(spec) => Some(format!("{} requests", spec.method.as_str())),
             Self::Plan { plan, .. } => perfdeck_bench::writing_step(plan).map(|step| format!("step '{step}'")),
         }
+    }
+
+    /// Whether it needs the database, and the cache.
+    pub(crate) fn needs(&self) -> (bool, bool) {
+        let Self::Plan { plan, .. } = self else { return (false, false) };
+        let any = |of: fn(&Action) -> bool| plan.steps.iter().any(|step| of(&step.action));
+        (any(|a| matches!(a, Action::Sql(_))), any(|a| matches!(a, Action::Cache(_))))
+    }
+
+    /// Whether its own time-out is longer than the usual one.
+    pub(crate) fn is_patient(&self) -> bool {
+        matches!(self, Self::Plan { plan, .. } if plan.timeout.0 > Duration::from_secs(10))
+    }
+
+    /// Opens one connection to the database or the cache and drops it again.
+    ///
+    /// # Errors
+    /// Why there is none within 5 s, or the plan's own time-out where that is longer.
+    pub(crate) async fn reach(&self, role: TargetRole) -> Result<(), ApiError> {
+        let Self::Plan { plan, resources, .. } = self else { return Ok(()) };
+        let Some(targets) = &resources.targets else { return Ok(()) };
+        let limit = if self.is_patient() { plan.timeout.0 } else { Duration::from_secs(5) };
+        let open = async {
+            match role {
+                TargetRole::Cache => targets.cache().await.map(drop),
+                _ => targets.sql().await.map(drop),
+            }
+        };
+        tokio::time::timeout(limit, open).await.unwrap_or_else(|_| {
+            let seconds = limit.as_secs_f64();
+            Err(ApiError::new(ErrorCode::Timeout, format!("No connection could be opened within {seconds} s"))
+                .hint("Is the server running, and is it the kind of server that the address names?"))
+        })
     }
 
     /// The same as a closed loop of so many connections for so long.

@@ -11,6 +11,7 @@ mod literals;
 mod parameters;
 mod quote;
 mod reads;
+mod session;
 mod split;
 
 pub use lexer::{Dialect, Kind, Token, tokens};
@@ -18,4 +19,5 @@ pub use literals::without_literals;
 pub use parameters::parameters;
 pub use quote::{quote_identifier, quote_text};
 pub use reads::{ends_transaction, only_reads};
+pub use session::needs_session;
 pub use split::{Refused, Statement, pieces, statements};
