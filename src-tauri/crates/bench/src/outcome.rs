@@ -129,6 +129,7 @@ pub(crate) fn finished(setup: Setup, context: RunContext, ended: Ended, total: R
         schedule_lag_ms: Some(latency(&total.times.lag)),
         client_cpu_s: Some(total.cpu_s.unwrap_or(0.0)),
         facts: std::collections::BTreeMap::new(),
+        masked_tag: String::new(),
         steps,
         stages,
         thresholds: Vec::new(),

@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use perfdeck_model::masking::{MASK, Masker, has_mask};
 use perfdeck_model::{ApiError, BenchLive, ErrorCode, LatencyMs, Load, PlanSpec, Run, RunSpec, ThresholdResult};
 use tokio_util::sync::CancellationToken;
 
@@ -11,7 +12,7 @@ use crate::histogram::{ms, unpacked};
 use crate::outcome::StepInfo;
 use crate::plan::{
     Action, Arrivals, Compiler, Distribution, Figures, Load as PlanLoad, Plan, Profile, Quantile, Severity, Step,
-    StepFigures, Threshold, Warmup, open_feed, to_toml, validate,
+    StepFigures, Threshold, Warmup, mask_step, masked, open_feed, to_toml, validate,
 };
 use crate::resources::Resources;
 use crate::resp::{CacheLoad, CacheTarget};
@@ -39,6 +40,9 @@ pub fn variables(plan: &Plan, env: impl Fn(&str) -> Option<String>) -> Result<BT
 
 /// What a step sends, for a person. Templates stay as they are written.
 fn info(step: &Step) -> StepInfo {
+    let mut step = step.clone();
+    mask_step(&mut step);
+    let step = &step;
     let short = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(SHOWN).collect();
     let (kind, request, reads): (_, String, _) = match &step.action {
         Action::Http(http) => {
@@ -90,7 +94,7 @@ impl Prepared {
     }
 }
 
-/// A plan as it is stored with its runs; `api` is the environment's address.
+/// A plan as it is stored with its runs, masked; `api` is the environment's address.
 ///
 /// # Errors
 /// A load that is out of bounds.
@@ -104,10 +108,11 @@ pub fn describe(plan: &Plan, api: Option<&str>) -> Result<PlanSpec, ApiError> {
             (Load::Rate { rate_per_s: profile.total() / profile.seconds().max(1e-9) }, *max_in_flight)
         }
     };
+    let kept = masked(plan);
     Ok(PlanSpec {
-        request: request_words(&steps, plan),
-        toml: to_toml(plan),
-        base_url: plan.base_url.clone().or_else(|| api.map(str::to_owned)),
+        request: request_words(&steps, &kept),
+        toml: to_toml(&kept),
+        base_url: kept.base_url.clone().or_else(|| api.map(|api| Masker::Literal.url(api))),
         load,
         varies: profile.varies(),
         connections,
@@ -124,6 +129,15 @@ pub fn describe(plan: &Plan, api: Option<&str>) -> Result<PlanSpec, ApiError> {
 /// # Errors
 /// What it is, naming step and field.
 pub fn check(plan: &Plan, resources: &Resources) -> Result<(), ApiError> {
+    if has_mask(&to_toml(plan)) {
+        let step = plan.steps.iter().find(|s| to_toml(&Plan { steps: vec![(*s).clone()], ..Plan::new("") }).contains(MASK));
+        let place = step.map_or_else(|| "outside its steps".to_owned(), |s| format!("first in step '{}'", s.name));
+        return Err(ApiError::bad_request(format!(
+            "plan '{}': parts of it were masked ({MASK}) when its run was stored, {place}",
+            plan.name
+        ))
+        .hint("Give these parts again, or run the plan that it was made of; {{env:NAME}} is never masked"));
+    }
     match validate(plan, &*resources.files).into_iter().find(|p| p.severity == Severity::Error) {
         None => Ok(()),
         Some(problem) => Err(ApiError::bad_request(format!("plan '{}': {problem}", plan.name))

@@ -29,7 +29,7 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
-/// Where an environment comes from besides the local store. It is stored, or updated, under its name.
+/// Where an environment comes from besides the local store. It is of this process only; `env add` stores it.
 #[derive(Debug, Args)]
 pub(crate) struct Source {
     /// Take the environment from a TOML file
@@ -579,7 +579,7 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
 
 fn method(text: &str) -> Result<Method, String> {
     Method::parse(text)
-        .ok_or_else(|| format!("'{text}' is not a method: use {}", Method::ALL.map(Method::as_str).join(", ")))
+        .ok_or_else(|| format!("it is not a method: use {}", Method::ALL.map(Method::as_str).join(", ")))
 }
 
 fn header(text: &str) -> Result<Header, String> {

@@ -17,6 +17,7 @@ mod output;
 mod plans;
 mod reports;
 mod serve;
+mod usage;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -42,7 +43,11 @@ const VERDICT: u8 = 3;
 const INCOMPLETE: u8 = 4;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    perfdeck_engine::logs::quiet_panics("perfctl");
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage::refuse(&error),
+    };
     log(cli.verbose);
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     if matches!(cli.command, Command::Monitor(_)) {
@@ -77,18 +82,18 @@ fn log(verbose: u8) {
         2 => "debug",
         _ => "trace",
     };
-    let filter = tracing_subscriber::EnvFilter::try_from_env("PERFDECK_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
     let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
-    // A second initialisation cannot happen: this runs once, first.
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colour).try_init();
+    perfdeck_engine::logs::init(level, colour);
 }
 
 /// Runs a command of the registry and reads its answer.
 pub(crate) async fn call<T: DeserializeOwned>(engine: &Arc<Engine>, name: &str, params: Value) -> Result<T, ApiError> {
     let value = engine.json(name, params).await?;
     serde_json::from_value(value)
-        .map_err(|e| ApiError::internal(format!("The answer of {name} is not understood: {e}")))
+        .map_err(|e| {
+            let why = perfdeck_model::masking::reading_failed(&e.to_string());
+            ApiError::internal(format!("The answer of {name} is not understood: {why}"))
+        })
 }
 
 /// Waits for a job that is not the benchmark; answers its result.
@@ -206,7 +211,7 @@ async fn with_engine(engine: &Arc<Engine>, cli: &Cli) -> Done {
         Command::Bench(BenchCommand::Knee(args)) => knee::knee(engine, args, source, json).await,
         Command::Bench(BenchCommand::Duet(args)) => compare::duet(engine, args, source, json).await,
         Command::Db(DbCommand::Activity { env }) => database::activity(engine, env.as_deref(), source, json).await,
-        Command::Run(RunCommand::List { env }) => reports::runs(engine, env.as_deref(), json).await,
+        Command::Run(RunCommand::List { env }) => reports::runs(engine, env.as_deref(), source, json).await,
         Command::Run(RunCommand::Show { id }) => {
             let run = call(engine, "run.get", json!({ "id": id })).await?;
             bench::show(&run, json)?;

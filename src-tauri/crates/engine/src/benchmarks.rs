@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
 
 use perfdeck_bench::{AbortSwitch, RunContext};
+use perfdeck_model::masking::{shown, title};
 use perfdeck_model::{
     ApiError, Columns, Environment, ErrorCode, Heatmap, JobStatus, JournalKind, Run, RunSpec, RunState, Tag,
 };
@@ -13,6 +14,7 @@ use uuid::Uuid;
 use crate::Engine;
 use crate::guards::Subject;
 use crate::jobs::JobContext;
+use crate::masked::mask_messages;
 use crate::requests::BenchRequest;
 use crate::work::{BenchSpec, PlanFolder, Work};
 
@@ -141,7 +143,7 @@ impl Engine {
         let what = self.bench_allowed(&spec, environment_id.as_deref(), confirm.as_slice(), &folder).await?;
         self.bench_is_free()?;
         self.set_running(&what.work)?;
-        let name = name.map(|n| n.trim().to_owned()).filter(|n| !n.is_empty()).unwrap_or_else(|| what.work.name());
+        let name = name.map(|n| title(n.trim())).filter(|n| !n.is_empty()).unwrap_or_else(|| what.work.name());
         let engine = self.clone();
         let environment_id = what.environment.as_ref().map(|e| e.id.clone());
         Ok(self.jobs.spawn("bench", name.clone(), environment_id, move |job| async move {
@@ -256,12 +258,14 @@ impl Engine {
         self.journal(JournalKind::LoadStarted, environment, text, Some(&run_id)).await?;
         let finished = match what.work.run(context, progress, job.cancel.clone()).await.map_err(ApiError::from) {
             Ok(finished) => finished,
-            Err(error) => {
+            Err(mut error) => {
+                error.message = what.work.harmless(&error.message);
                 self.noted(JournalKind::LoadEnded, environment, format!("without a run: {}", error.message)).await;
                 return Err(error);
             }
         };
-        let run = Run { facts, ..finished.run };
+        let mut run = Run { facts, masked_tag: self.masked_tag(&what.work).await, ..finished.run };
+        mask_messages(&mut run, &|text| what.work.harmless(text));
         job.progress(Some(from + share), "storing the run");
         let series = match &monitor {
             Some(monitor) => {
@@ -290,7 +294,7 @@ impl Engine {
         if let Some(run) = self.unstored_run(id) {
             return Ok(run);
         }
-        self.store.run(id).await?.ok_or_else(|| ApiError::not_found(format!("There is no run '{id}'")))
+        self.store.run(id).await?.ok_or_else(|| ApiError::not_found(format!("There is no run '{}'", shown(id))))
     }
 
     /// Response times of a run over time, in at most `columns` columns.

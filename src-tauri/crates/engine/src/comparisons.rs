@@ -3,6 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use perfdeck_bench::compare::{self, Arm, Comparison, Duet, LoopKind, Registration};
+use perfdeck_model::masking;
 use perfdeck_model::{ApiError, ErrorCode, JobStatus, Load, Run, RunSpec, Tag};
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
@@ -133,6 +134,7 @@ pub(crate) fn fingerprint(run: &Run) -> compare::Fingerprint {
     };
     what.into_iter()
         .chain([
+            ("masked parts", run.masked_tag.clone()),
             ("load", load),
             ("connections", spec.connections().to_string()),
             ("threads", spec.threads().map_or_else(String::new, |t| t.to_string())),
@@ -196,10 +198,14 @@ impl Engine {
     /// When a plan is refused, a guard says no, or another benchmark runs.
     pub async fn duet_start(
         self: &Arc<Self>,
-        request: DuetRequest,
+        mut request: DuetRequest,
         hooks: Hooks,
         folder: PlanFolder,
     ) -> Result<JobStatus, ApiError> {
+        // What is shown and stored of it; a label is often the address itself.
+        for text in [&mut request.a.label, &mut request.b.label].into_iter().chain(&mut request.name) {
+            *text = masking::title(text);
+        }
         if !(MIN_PAIRS..=MAX_PAIRS).contains(&request.pairs) {
             return Err(ApiError::bad_request(format!(
                 "pairs: {} is not between {MIN_PAIRS} and {MAX_PAIRS}",
@@ -328,13 +334,19 @@ fn name_runs(comparison: &mut Comparison, names: &[(String, String)]) {
     }
 }
 
+/// The program of a hook, without its folder; its arguments may be secrets and are never told.
+fn hook_name(program: &str) -> String {
+    let name = std::path::Path::new(program).file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+    if masking::is_plain(&name) { format!("'{name}'") } else { "program".to_owned() }
+}
+
 /// Runs a program that switches the target, to its end.
 async fn run_hook(hook: &[String], cancel: &CancellationToken) -> Result<(), ApiError> {
     let Some((program, arguments)) = hook.split_first() else { return Ok(()) };
     let mut command = tokio::process::Command::new(program);
     command.args(arguments).kill_on_drop(true).stdin(std::process::Stdio::null());
     let failed = |why: String| {
-        ApiError::new(ErrorCode::Conflict, format!("The hook '{program}' {why}"))
+        ApiError::new(ErrorCode::Conflict, format!("The hook {} {why}", hook_name(program)))
             .hint("The target may be in either state now; run the hook by hand and look")
     };
     let output = tokio::select! {
@@ -343,11 +355,8 @@ async fn run_hook(hook: &[String], cancel: &CancellationToken) -> Result<(), Api
     };
     match output {
         Ok(Ok(output)) if output.status.success() => Ok(()),
-        Ok(Ok(output)) => {
-            let text = String::from_utf8_lossy(&output.stderr);
-            let last: String = text.lines().last().unwrap_or_default().chars().take(200).collect();
-            Err(failed(format!("ended with {}: {last}", output.status)))
-        }
+        // What it wrote may repeat its arguments, so it is not told.
+        Ok(Ok(output)) => Err(failed(format!("ended with {}", output.status))),
         Ok(Err(error)) => Err(failed(format!("did not start: {error}"))),
         Err(_) => Err(failed(format!("did not end within {} s", HOOK_DEADLINE.as_secs()))),
     }

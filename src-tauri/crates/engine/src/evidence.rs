@@ -107,13 +107,13 @@ impl Engine {
                 Ok(Err(error)) => tracing::info!(%error, "the database does not say how large it is"),
             }
         }
-        if let Some(target) = environment.targets.cache.as_ref().filter(|c| !c.address.hosts.is_empty()) {
+        if environment.targets.cache.as_ref().is_some_and(|c| !c.address.hosts.is_empty()) {
             let ask = async {
-                let password = self.secret(environment, TargetRole::Cache).await?;
-                perfdeck_cache::clients(target, password.as_ref()).await
+                let Some((target, password)) = self.cache_login(environment).await? else { return Ok(None) };
+                perfdeck_cache::clients(&target, password.as_ref()).await.map(Some)
             };
             match tokio::time::timeout(DEADLINE, ask).await {
-                Ok(Ok(clients)) => figures.cache_clients = Some(clients),
+                Ok(Ok(clients)) => figures.cache_clients = clients,
                 Ok(Err(error)) => tracing::info!(%error, "the cache does not say how many clients it has"),
                 Err(_) => {}
             }

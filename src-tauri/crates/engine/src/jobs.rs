@@ -154,7 +154,8 @@ impl Jobs {
         let work = tokio::spawn(future);
         tokio::spawn(async move {
             let outcome = work.await.unwrap_or_else(|e| {
-                tracing::error!(error = %e, "a job ended unexpectedly");
+                // The message of a panic may hold anybody's data; the hook for panics tells where it was.
+                tracing::error!(panicked = e.is_panic(), "a job ended unexpectedly");
                 Err(ApiError::internal("The job ended unexpectedly; the log has the details"))
             });
             let now = jobs.inner.clock.now_ms();

@@ -61,7 +61,7 @@ const MAX_ERROR_SHARE: f64 = 0.001;
 /// Reads an objective: a plan's threshold on one of the response percentiles that a comparison knows.
 fn objective(text: &str) -> Result<Slo, ApiError> {
     let wrong = |why: &str| {
-        ApiError::bad_request(format!("slo: '{}' is not an objective: {why}", text.escape_debug()))
+        ApiError::bad_request(format!("slo: it is not an objective: {why}"))
             .hint("Write a percentile and its limit: 'p99<50ms' (p50, p90, p95, p99 or p99.9; us, ms or s)")
     };
     let threshold = Threshold::parse(text).map_err(|e| wrong(&e.message))?;

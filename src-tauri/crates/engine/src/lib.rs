@@ -7,6 +7,7 @@
 
 mod benchmarks;
 mod bindings;
+mod bound;
 mod comparisons;
 pub mod demo;
 mod environments;
@@ -19,7 +20,10 @@ mod insights;
 mod jobs;
 mod journal;
 mod knees;
+pub mod logs;
+mod masked;
 mod noise;
+mod process_only;
 mod registry;
 mod reports;
 mod requests;
@@ -88,6 +92,8 @@ pub struct EngineOptions {
 pub struct Engine {
     pub(crate) store: Store,
     pub(crate) vault: SecretVault,
+    /// Environments that are not stored.
+    pub(crate) process_only: process_only::ProcessOnly,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) data_dir: PathBuf,
     pub(crate) jobs: Jobs,
@@ -137,6 +143,7 @@ impl Engine {
             jobs: Jobs::new(clock.clone()),
             store,
             vault,
+            process_only: process_only::ProcessOnly::default(),
             clock,
             data_dir,
             sessions: sessions::Sessions::default(),

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
+use perfdeck_model::masking;
 use perfdeck_model::{
     Access, Address, ApiError, Columns, CommandInfo, ConnectionReport, DEMO_ENVIRONMENT_ID, Environment,
     EnvironmentDraft, EnvironmentSummary, ErrorCode, Finding, FoundService, Frame, Guards, Heatmap, JobStatus,
@@ -16,6 +17,7 @@ use serde_json::Value;
 use ts_rs::TS;
 
 use crate::benchmarks::{BenchPreview, RunningBench};
+use crate::bound::{hide_account, no_secret_parameters};
 use crate::comparisons::{DuetRequest, Hooks, StoredComparison};
 use crate::environments::{draft_from_variables, draft_of, parse_dotenv};
 use crate::insights::{Baseline, BaselineSet, Moved, RunHistory};
@@ -102,7 +104,7 @@ macro_rules! commands {
                     engine.changed(&[$(Tag::$tag),*]);
                     $form(answer).into_reply()
                 } )*
-                _ => Err(ApiError::not_found(format!("There is no command '{}'", name.escape_debug()))),
+                _ => Err(ApiError::not_found(format!("There is no command '{}'", masking::shown(name)))),
             }
         }
 
@@ -149,7 +151,28 @@ fn ignore_unnamed(error: ts_rs::ExportError) -> std::result::Result<(), ts_rs::E
 
 fn parse<T: for<'de> Deserialize<'de>>(name: &str, params: Value) -> Result<T> {
     let params = if params.is_null() { Value::Object(serde_json::Map::new()) } else { params };
-    serde_json::from_value(params).map_err(|e| ApiError::bad_request(format!("{name}: {e}")))
+    // What serde says quotes values; the place and the kind of the mistake are told instead.
+    serde_path_to_error::deserialize(params).map_err(|e| {
+        let path = place(e.path());
+        ApiError::bad_request(format!("{name}: {path}{}", masking::reading_failed(&e.inner().to_string())))
+    })
+}
+
+/// Where a mistake is: names of fields and positions in lists. A key of a map is a user's word and not told.
+fn place(path: &serde_path_to_error::Path) -> String {
+    use serde_path_to_error::Segment;
+    let parts: Vec<String> = path
+        .iter()
+        .map(|segment| match segment {
+            Segment::Seq { index } => (index + 1).to_string(),
+            Segment::Map { key } if key.len() <= 32 && key.bytes().all(|b| b.is_ascii_lowercase() || b == b'_') => {
+                key.clone()
+            }
+            Segment::Enum { variant } => variant.clone(),
+            Segment::Map { .. } | Segment::Unknown => "?".to_owned(),
+        })
+        .collect();
+    if parts.is_empty() || parts == ["?"] { String::new() } else { format!("{}: ", parts.join(".")) }
 }
 
 commands! {
@@ -236,7 +259,7 @@ impl Engine {
                 answer
             }
             Err(panic) => {
-                let text = panic.downcast_ref::<&str>().map_or_else(|| "panic".to_owned(), |s| (*s).to_owned());
+                let text = crate::logs::panic_words(&*panic);
                 tracing::error!(command = name, panic = %text, "command panicked");
                 Err(ApiError::internal(format!("'{name}' ended unexpectedly; the log has the details")))
             }
@@ -320,6 +343,7 @@ fn not_demo(id: &str) -> Result<()> {
 
 async fn env_update(engine: E, request: EnvUpdate) -> Result<Environment> {
     not_demo(&request.id)?;
+    engine.not_process_only(&request.id)?;
     let old = engine.environment(&request.id).await?;
     let new = engine.save_environment(&request.draft, Some(&old)).await?;
     engine.noted(JournalKind::Changed, Some(&new), environments::summary(&new)).await;
@@ -335,6 +359,7 @@ async fn env_duplicate(engine: E, request: EnvDuplicate) -> Result<Environment> 
 
 async fn env_delete(engine: E, request: ById) -> Result<Deleted> {
     not_demo(&request.id)?;
+    engine.not_process_only(&request.id)?;
     let environment = engine.environment(&request.id).await?;
     let now = engine.clock.now_ms();
     engine.store.delete_environment(&environment.id, now).await?;
@@ -381,7 +406,7 @@ async fn env_from_dotenv(_: E, request: Dotenv) -> Result<EnvironmentDraft> {
         (Some(text), _) => text,
         (None, Some(path)) => {
             let unreadable = |e: &dyn std::fmt::Display| {
-                ApiError::bad_request(format!("{path} cannot be read: {e}"))
+                ApiError::bad_request(format!("{} cannot be read: {e}", masking::shown(&path)))
                     .hint("Choose the .env file of your application")
             };
             let meta = tokio::fs::metadata(&path).await.map_err(|e| unreadable(&e))?;
@@ -397,8 +422,12 @@ async fn env_from_dotenv(_: E, request: Dotenv) -> Result<EnvironmentDraft> {
 }
 
 async fn address_parse(_: E, request: Text) -> Result<AddressInfo> {
-    let (address, password) =
+    let (mut address, mut password) =
         Address::parse(&request.text).map_err(|e| ApiError::bad_request(e.message).hint(e.hint))?;
+    no_secret_parameters("address", &address)?;
+    if password.is_none() {
+        password = hide_account(&request.text, &mut address);
+    }
     Ok(AddressInfo {
         role: address.scheme.role(),
         has_password: password.is_some(),
@@ -494,7 +523,7 @@ async fn comparison_get(engine: E, request: ById) -> Result<StoredComparison> {
         .store
         .comparison(&request.id)
         .await?
-        .ok_or_else(|| ApiError::not_found(format!("There is no comparison '{}'", request.id)))
+        .ok_or_else(|| ApiError::not_found(format!("There is no comparison '{}'", masking::shown(&request.id))))
 }
 
 async fn comparison_delete(engine: E, request: ById) -> Result<bool> {
@@ -527,7 +556,7 @@ async fn knee_restore(engine: E, request: ById) -> Result<bool> {
 
 async fn knee_get(engine: E, request: ById) -> Result<StoredKnee> {
     let found = engine.store.knee(&request.id).await?;
-    found.ok_or_else(|| ApiError::not_found(format!("There is no search '{}'", request.id)))
+    found.ok_or_else(|| ApiError::not_found(format!("There is no search '{}'", masking::shown(&request.id))))
 }
 
 async fn run_list(engine: E, request: RunList) -> Result<Vec<RunSummary>> {
@@ -548,7 +577,7 @@ async fn run_rename(engine: E, request: RunRename) -> Result<Run> {
         return Err(ApiError::bad_request("A run's name has 1 to 120 characters"));
     }
     let mut run = engine.run(&request.id).await?;
-    name.clone_into(&mut run.name);
+    run.name = masking::title(name);
     engine.store.put_run(&run, None, None).await?;
     Ok(run)
 }

@@ -126,8 +126,9 @@ impl Engine {
             });
         }
         if let Some(cache) = &t.cache {
-            collectors.push(match self.secret(environment, TargetRole::Cache).await {
-                Ok(secret) => Box::new(CacheCollector::new(cache.clone(), secret)),
+            collectors.push(match self.cache_login(environment).await {
+                Ok(Some((cache, secret))) => Box::new(CacheCollector::new(cache, secret)),
+                Ok(None) => return Ok(collectors),
                 Err(e) => unavailable(TargetRole::Cache, cache.address.short(), e),
             });
         }

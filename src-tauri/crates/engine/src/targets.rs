@@ -106,8 +106,8 @@ impl Engine {
         if let Some(database) = &environment.targets.database {
             targets.database = Some((database.clone(), self.secret(environment, TargetRole::Database).await?));
         }
-        if let Some(cache) = environment.targets.cache.as_ref().filter(|c| !c.address.hosts.is_empty()) {
-            targets.cache = Some((cache.clone(), self.secret(environment, TargetRole::Cache).await?));
+        if environment.targets.cache.as_ref().is_some_and(|c| !c.address.hosts.is_empty()) {
+            targets.cache = self.cache_login(environment).await?;
         }
         Ok(targets)
     }

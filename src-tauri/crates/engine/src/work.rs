@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use perfdeck_bench::plan::{Files, Folder, Load as PlanLoad, Plan, Span};
 use perfdeck_bench::{Finished, Resources, RunContext, Targets};
+use perfdeck_model::masking;
 use perfdeck_model::{ApiError, BenchLive, Environment, HttpBenchSpec, Load, PlanSpec, RunSpec};
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
@@ -122,14 +123,40 @@ impl Work {
     pub(crate) fn name(&self) -> String {
         match self {
             Self::Http(spec) => {
-                let path = spec.url.split_once("://").and_then(|(_, r)| r.split_once('/')).map_or("", |(_, p)| p);
+                let url = masking::Masker::Literal.url(&spec.url);
+                let path = url.split_once("://").and_then(|(_, r)| r.split_once('/')).map_or("", |(_, p)| p);
                 let load = match spec.load {
                     Load::Closed => format!("{} connections", spec.connections),
                     Load::Rate { rate_per_s } => format!("{rate_per_s}/s"),
                 };
                 format!("{} /{path} at {load}", spec.method.as_str())
             }
-            Self::Plan { plan, .. } => plan.name.clone(),
+            Self::Plan { plan, .. } => masking::title(&plan.name),
+        }
+    }
+
+    /// A message about it with nothing of its data: what a target quotes stays where the work says it without its literals,
+    /// such as a misspelt word of a statement.
+    pub(crate) fn harmless(&self, message: &str) -> String {
+        let said = match self {
+            Self::Http(_) => String::new(),
+            Self::Plan { plan, .. } => perfdeck_bench::plan::to_toml(&perfdeck_bench::plan::masked(plan)),
+        };
+        masking::message(message, &|quoted| {
+            !quoted.contains(masking::MASK) && quoted.len() <= 64 && said.contains(quoted)
+        })
+    }
+
+    /// All that it sends, with what is masked elsewhere; only [`Engine::masked_tag`] sees it.
+    pub(crate) fn whole(&self) -> String {
+        match self {
+            Self::Http(spec) => {
+                let headers: Vec<String> = spec.headers.iter().map(|h| format!("{}:{}", h.name, h.value)).collect();
+                // The host is what a comparison is about.
+                let path = spec.url.split_once("://").and_then(|(_, r)| r.find(['/', '?']).map(|at| &r[at..]));
+                format!("{}\n{}\n{}", path.unwrap_or("/"), headers.join("\n"), spec.body.as_deref().unwrap_or_default())
+            }
+            Self::Plan { plan, .. } => perfdeck_bench::plan::to_toml(plan),
         }
     }
 

@@ -85,15 +85,15 @@ pub enum Load {
 /// An HTTP benchmark with one request.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS, schemars::JsonSchema)]
 pub struct HttpBenchSpec {
-    /// Full URL.
+    /// Full URL. Stored with its harmless parts; the others are `•••`.
     pub url: String,
     /// Request method.
     #[serde(default)]
     pub method: Method,
-    /// Request headers. Values of secret ones (Authorization, Cookie, …) are stored as `••••`.
+    /// Request headers. Stored with the values of harmless ones; the others are `•••`.
     #[serde(default)]
     pub headers: Vec<Header>,
-    /// Request body.
+    /// Request body. Stored as its size.
     #[serde(default)]
     pub body: Option<String>,
     /// Closed loop or constant rate.
@@ -135,7 +135,7 @@ pub enum RunSpec {
 pub struct PlanSpec {
     /// What it does in a few words: its one request, or how many steps it has.
     pub request: String,
-    /// The plan, as TOML. Secrets in it are references.
+    /// The plan, as TOML. Literal texts in it are `•••`; what is written as `{{env:NAME}}` stays.
     pub toml: String,
     /// What the paths of its HTTP steps were added to.
     #[serde(default)]
@@ -520,6 +520,10 @@ pub struct Run {
     /// environment.
     #[serde(default)]
     pub facts: BTreeMap<String, String>,
+    /// Tells apart runs whose masked parts differ; a number of one store that says nothing about them. Empty where nothing
+    /// is masked.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub masked_tag: String,
     /// The steps of a plan, in its order; empty for one HTTP request.
     #[serde(default)]
     pub steps: Vec<StepResult>,
@@ -580,7 +584,7 @@ impl Run {
             Load::Rate { rate_per_s } => rate_per_s.to_string(),
         };
         let environment = self.environment_id.as_deref().unwrap_or_default();
-        let all = format!("{environment}\n{load}\n{}\n{what}", self.spec.connections());
+        let all = format!("{environment}\n{load}\n{}\n{what}{}", self.spec.connections(), self.masked_tag);
         // FNV-1a: short, and the same in every version.
         let hash = all.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x100_0000_01b3));
         format!("{hash:016x}")

@@ -35,7 +35,7 @@ impl std::str::FromStr for Kind {
             "development" | "dev" | "local" | "test" => Ok(Self::Development),
             "staging" | "stage" => Ok(Self::Staging),
             "production" | "prod" => Ok(Self::Production),
-            other => Err(format!("unknown kind '{other}': use development, staging or production")),
+            _ => Err("it is not a kind: use development, staging or production".to_owned()),
         }
     }
 }

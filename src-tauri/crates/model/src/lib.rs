@@ -20,6 +20,7 @@ mod error;
 mod finding;
 mod frame;
 mod job;
+pub mod masking;
 mod journal;
 mod metric;
 mod report;

@@ -2,7 +2,9 @@
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-/// A value that must not be printed, logged or serialised. `Debug` and `Display` show `••••`.
+use crate::masking::MASK;
+
+/// A value that must not be printed, logged or serialised. `Debug` and `Display` show [`MASK`].
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Sensitive(String);
 
@@ -25,13 +27,13 @@ impl Sensitive {
 
 impl std::fmt::Debug for Sensitive {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("••••")
+        f.write_str(MASK)
     }
 }
 
 impl std::fmt::Display for Sensitive {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("••••")
+        f.write_str(MASK)
     }
 }
 
@@ -81,7 +83,7 @@ impl std::fmt::Debug for SecretInput {
         match self {
             Self::Keep => f.write_str("Keep"),
             Self::Clear => f.write_str("Clear"),
-            Self::Set { .. } => f.write_str("Set(••••)"),
+            Self::Set { .. } => write!(f, "Set({MASK})"),
             Self::Env { name } => write!(f, "Env({name})"),
         }
     }

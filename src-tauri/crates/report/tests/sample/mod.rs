@@ -81,6 +81,7 @@ pub(crate) fn run(id: &str, name: &str, seconds: u32) -> Run {
         schedule_lag_ms: Some(latency(72_300, 0.02)),
         client_cpu_s: Some(11.25),
         facts: std::collections::BTreeMap::new(),
+        masked_tag: String::new(),
         steps: Vec::new(),
         stages: Vec::new(),
         iterations: None,
