@@ -11,7 +11,12 @@ use crate::args::{ReportArgs, Source};
 use crate::output::{self, Done, figures, ms, plain};
 use crate::{FINE, call, environments, finish};
 
-pub(crate) async fn runs(engine: &Arc<Engine>, environment: Option<&str>, json: bool) -> Done {
+pub(crate) async fn runs(engine: &Arc<Engine>, environment: Option<&str>, source: &Source, json: bool) -> Done {
+    // Listing the demo's runs does not build it.
+    let environment = match environment {
+        Some(DEMO_ENVIRONMENT_ID) => Some(DEMO_ENVIRONMENT_ID.to_owned()),
+        name => environments::resolve(engine, name, source).await?.map(|e| e.id),
+    };
     let runs: Vec<RunSummary> = call(engine, "run.list", json!({ "environment_id": environment })).await?;
     if json {
         output::json(&Runs { schema: "perfdeck.runs/1", runs })?;
