@@ -1,7 +1,7 @@
 //! `perfctl env`: environments, and where one comes from when it is not in the local store.
 use std::sync::Arc;
 
-use perfdeck_engine::{Engine, draft_from_variables, parse_dotenv};
+use perfdeck_engine::{Engine, draft_from_own_dotenv, draft_from_variables};
 use perfdeck_model::masking;
 use perfdeck_model::{
     ApiError, ConnectionReport, DEMO_ENVIRONMENT_ID, Environment, EnvironmentDraft, EnvironmentSummary, ErrorCode,
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::answers::{Environments, OneEnvironment, Removed, Tested};
 use crate::args::{EnvAdd, Source};
-use crate::files::read;
+use crate::files::{read, read_bytes};
 use crate::output::{self, Done, plain};
 use crate::{FAILED, FINE, call, prepare};
 
@@ -37,13 +37,15 @@ fn draft(source: &Source) -> Result<Option<EnvironmentDraft>, ApiError> {
         return Ok(Some(draft));
     }
     if let Some(path) = &source.env_file {
-        let text = read(path, FILE_LIMIT)?;
-        let variables = parse_dotenv(&text);
-        return draft_from_variables(variables.iter().map(|(k, v)| (k.as_str(), v.as_str()))).map(Some);
+        let bytes = read_bytes(path, FILE_LIMIT)?;
+        // Relative paths in it are from its own folder.
+        let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
+        return draft_from_own_dotenv(&bytes, &path).map(Some);
     }
     if source.from_env {
-        let variables: Vec<(String, String)> = std::env::vars().collect();
-        return draft_from_variables(variables.iter().map(|(k, v)| (k.as_str(), v.as_str()))).map(Some);
+        // What is no text in UTF-8 is none of the variables that are read.
+        let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| name.into_string().ok().zip(value.into_string().ok());
+        return draft_from_variables(std::env::vars_os().filter_map(text)).map(Some);
     }
     Ok(None)
 }

@@ -277,75 +277,6 @@ pub(crate) fn addresses(targets: &Targets) -> Vec<(TargetRole, String)> {
         .collect()
 }
 
-/// Reads the variables of an application's `.env` file or environment (DESIGN section 4).
-///
-/// # Errors
-/// When no variable that names a target is in it, or a number is not one.
-pub fn draft_from_variables<'a>(
-    variables: impl IntoIterator<Item = (&'a str, &'a str)>,
-) -> Result<EnvironmentDraft, ApiError> {
-    let map: std::collections::HashMap<&str, &str> = variables.into_iter().collect();
-    let get = |names: &[&str]| names.iter().find_map(|n| map.get(n).copied()).map(str::trim).filter(|v| !v.is_empty());
-    let number = |name: &str| -> Result<Option<f64>, ApiError> {
-        get(&[name]).map_or(Ok(None), |v| {
-            v.parse::<f64>()
-                .ok()
-                .filter(|n| n.is_finite() && *n >= 0.0)
-                .map(Some)
-                .ok_or_else(|| ApiError::bad_request(format!("{name} is not a number")))
-        })
-    };
-    let kind = get(&["ENVIRONMENT", "APP_ENV", "NODE_ENV"]).and_then(|k| k.parse().ok()).unwrap_or(Kind::Development);
-    let mut pool = PoolSettings::for_kind(kind);
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-    {
-        if let Some(n) = number("DB_POOL_SIZE")? {
-            pool.size = n as u32;
-        }
-        if let Some(n) = number("DB_MAX_OVERFLOW")? {
-            pool.max_overflow = n as u32;
-        }
-    }
-    if let Some(n) = number("DB_POOL_TIMEOUT")? {
-        pool.timeout_s = n;
-    }
-    if let Some(n) = number("DB_POOL_RECYCLE")? {
-        pool.recycle_s = n;
-    }
-    let targets = TargetsDraft {
-        database: get(&["DATABASE_URL", "DB_URL", "SQLALCHEMY_DATABASE_URI"]).map(str::to_owned),
-        cache: get(&["REDIS_URL", "CACHE_URL", "VALKEY_URL"]).map(str::to_owned),
-        cache_default_ttl_s: number("CACHE_DEFAULT_TTL")?,
-        api: get(&["API_BASE_URL", "API_URL", "BASE_URL"]).map(str::to_owned),
-        ..TargetsDraft::default()
-    };
-    if targets.database.is_none() && targets.cache.is_none() && targets.api.is_none() {
-        return Err(ApiError::bad_request("No target is named here")
-            .hint("Perfdeck reads DATABASE_URL, REDIS_URL and API_BASE_URL"));
-    }
-    Ok(EnvironmentDraft { name: kind.as_str().to_owned(), kind, targets, pool: Some(pool), guards: None })
-}
-
-/// Splits the text of a `.env` file into variables: `NAME=value`, `export`, quotes and comments.
-pub fn parse_dotenv(text: &str) -> Vec<(String, String)> {
-    text.lines()
-        .filter_map(|line| {
-            let line = line.trim();
-            let line = line.strip_prefix("export ").unwrap_or(line);
-            if line.starts_with('#') {
-                return None;
-            }
-            let (name, value) = line.split_once('=')?;
-            let value = value.trim();
-            let value = match value.chars().next() {
-                Some(quote @ ('"' | '\'')) => value[1..].split(quote).next().unwrap_or(""),
-                _ => value.split(" #").next().unwrap_or(value).trim(),
-            };
-            Some((name.trim().to_owned(), value.to_owned()))
-        })
-        .collect()
-}
-
 /// What an environment is, in one line for the journal.
 pub(crate) fn summary(environment: &Environment) -> String {
     let targets: Vec<String> = addresses(&environment.targets).into_iter().map(|(_, address)| address).collect();
@@ -686,17 +617,5 @@ mod tests {
             let e = parse_draft(&d, None, 1.0).err().unwrap_or_else(|| panic!("{field} is refused"));
             assert!(e.message.starts_with(field), "'{}' starts with the field {field}", e.message);
         }
-    }
-
-    #[test]
-    fn an_env_file_becomes_a_draft() {
-        let text = "# app\nexport DATABASE_URL=\"postgresql+asyncpg://a:b@db/app\"\nREDIS_URL=redis://c:6379/1 # cache\nDB_POOL_SIZE=20\nDB_MAX_OVERFLOW=10\nENVIRONMENT='production'\nOTHER=1";
-        let variables = parse_dotenv(text);
-        let d =
-            draft_from_variables(variables.iter().map(|(k, v)| (k.as_str(), v.as_str()))).expect("targets are named");
-        assert_eq!(d.kind, Kind::Production, "the kind is read");
-        assert_eq!(d.targets.cache.as_deref(), Some("redis://c:6379/1"), "comments after values are cut");
-        assert_eq!(d.pool.expect("pool").size, 20, "pool settings keep their meaning");
-        assert!(draft_from_variables([("X", "y")]).is_err(), "a file without targets says so");
     }
 }

@@ -10,6 +10,7 @@ mod bindings;
 mod bound;
 mod comparisons;
 pub mod demo;
+mod dotenv;
 mod environments;
 mod evidence;
 mod facts;
@@ -65,7 +66,7 @@ pub mod compare {
 
 pub use benchmarks::BenchPreview;
 pub use comparisons::{DuetRequest, DuetSide, Hooks, StoredComparison};
-pub use environments::{draft_from_variables, parse_dotenv};
+pub use dotenv::{draft_from_dotenv, draft_from_own_dotenv, draft_from_variables};
 pub use handover::export_plan;
 pub use insights::Baseline;
 pub use jobs::{JobContext, Jobs};

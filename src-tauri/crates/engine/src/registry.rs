@@ -19,7 +19,8 @@ use ts_rs::TS;
 use crate::benchmarks::{BenchPreview, RunningBench};
 use crate::bound::{hide_account, no_secret_parameters};
 use crate::comparisons::{DuetRequest, Hooks, StoredComparison};
-use crate::environments::{draft_from_variables, draft_of, parse_dotenv};
+use crate::dotenv::draft_from_dotenv;
+use crate::environments::draft_of;
 use crate::insights::{Baseline, BaselineSet, Moved, RunHistory};
 use crate::knees::{KneeRequest, StoredKnee};
 use crate::plans::{ImportedPlan, PlanCheck, PlanImport, PlanSave, SavedPlan};
@@ -402,23 +403,23 @@ async fn env_test_draft(engine: E, request: TestDraft) -> Result<Vec<ConnectionR
 async fn env_from_dotenv(_: E, request: Dotenv) -> Result<EnvironmentDraft> {
     /// A `.env` file is a page of text, not a disk image.
     const LIMIT: u64 = 1 << 20;
-    let text = match (request.text, request.path) {
-        (Some(text), _) => text,
+    let path = request.path.as_deref().map(std::path::Path::new);
+    let bytes = match (request.text, path) {
+        (Some(text), _) => text.into_bytes(),
         (None, Some(path)) => {
             let unreadable = |e: &dyn std::fmt::Display| {
-                ApiError::bad_request(format!("{} cannot be read: {e}", masking::shown(&path)))
+                ApiError::bad_request(format!("{} cannot be read: {e}", masking::shown(&path.display().to_string())))
                     .hint("Choose the .env file of your application")
             };
             let meta = tokio::fs::metadata(&path).await.map_err(|e| unreadable(&e))?;
             if !meta.is_file() || meta.len() > LIMIT {
                 return Err(unreadable(&"it is not a text file under 1 MiB"));
             }
-            tokio::fs::read_to_string(&path).await.map_err(|e| unreadable(&e))?
+            tokio::fs::read(&path).await.map_err(|e| unreadable(&e))?
         }
         (None, None) => return Err(ApiError::bad_request("Give the text or the path of a .env file")),
     };
-    let variables = parse_dotenv(&text);
-    draft_from_variables(variables.iter().map(|(k, v)| (k.as_str(), v.as_str())))
+    draft_from_dotenv(&bytes, path)
 }
 
 async fn address_parse(_: E, request: Text) -> Result<AddressInfo> {

@@ -120,7 +120,7 @@ pub(crate) struct Dotenv {
     /// Text of a `.env` file.
     #[serde(default)]
     pub text: Option<String>,
-    /// Path of a `.env` file.
+    /// Path of a `.env` file; beside a text its name, which may say what it is for (`.env.production`).
     #[serde(default)]
     pub path: Option<String>,
 }
