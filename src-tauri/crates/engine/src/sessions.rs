@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use perfdeck_cache::CacheCollector;
 use perfdeck_database::DatabaseCollector;
-use perfdeck_model::{ApiError, BoxFuture, Collection, Collector, DEMO_ENVIRONMENT_ID, Environment, TargetRole};
+use perfdeck_model::{ApiError, BoxFuture, Clock, Collection, Collector, DEMO_ENVIRONMENT_ID, Environment, TargetRole};
 use perfdeck_monitor::{ApiCollector, HostCollector, Monitor};
 use tokio::sync::Mutex;
 
@@ -56,7 +56,7 @@ impl Collector for Unavailable {
         self.address.clone()
     }
 
-    fn collect(&mut self, _now_ms: f64) -> BoxFuture<'_, Result<Collection, ApiError>> {
+    fn collect<'a>(&'a mut self, _clock: &'a dyn Clock) -> BoxFuture<'a, Result<Collection, ApiError>> {
         let error = self.error.clone();
         Box::pin(async move { Err(error) })
     }

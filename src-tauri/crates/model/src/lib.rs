@@ -22,6 +22,7 @@ mod frame;
 mod job;
 mod journal;
 mod metric;
+mod monotonic;
 mod report;
 mod secret;
 

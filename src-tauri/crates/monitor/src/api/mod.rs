@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use perfdeck_model::{
-    ApiError, ApiTarget, BoxFuture, Collection, Collector, Finding, FindingAction, FoundService, SecretSource,
+    ApiError, ApiTarget, BoxFuture, Clock, Collection, Collector, Finding, FindingAction, FoundService, SecretSource,
     Sensitive, SeriesInfo, TargetRole, Unit,
 };
 
@@ -88,12 +88,13 @@ impl Collector for ApiCollector {
         self.target.url.clone()
     }
 
-    fn collect(&mut self, now_ms: f64) -> BoxFuture<'_, Result<Collection, ApiError>> {
+    fn collect<'a>(&'a mut self, clock: &'a dyn Clock) -> BoxFuture<'a, Result<Collection, ApiError>> {
         Box::pin(async move {
-            let look = self.looked_ms.is_none_or(|at| now_ms - at >= FINDINGS_MS || now_ms < at);
+            let now_ms = clock.monotonic_ms();
+            let look = self.looked_ms.is_none_or(|at| now_ms - at >= FINDINGS_MS);
             let mut phases = Phases::default();
             let answer = self.probe(if look { LOOK } else { DRAIN }, DEADLINE, &mut phases).await;
-            let mut out = Collection::default();
+            let mut out = Collection { own_requests: 1, ..Collection::default() };
             let mut add = |metric: &str, attributes: &[(&str, &str)], unit, value: f64| {
                 out.values.push((SeriesInfo::new(metric, attributes, unit, TargetRole::Api), value));
             };
