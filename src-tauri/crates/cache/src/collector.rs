@@ -3,8 +3,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 
 use perfdeck_model::{
-    ApiError, BoxFuture, CacheMode, CacheTarget, Clock, Collection, Collector, ErrorCode, Finding, FindingAction, HostPort,
-    Sensitive, SeriesInfo, TargetRole, Unit,
+    ApiError, BoxFuture, CacheMode, CacheTarget, Clock, Collection, Collector, ErrorCode, Finding, FindingAction,
+    HostPort, Sensitive, SeriesInfo, TargetRole, Unit,
 };
 use redis::aio::MultiplexedConnection;
 use tokio::task::JoinSet;
@@ -130,14 +130,7 @@ fn number(info: &HashMap<String, String>, name: &str) -> Option<f64> {
 impl CacheCollector {
     /// A collector of `target`. It connects at its first collection.
     pub fn new(target: CacheTarget, password: Option<Sensitive>) -> Self {
-        Self {
-            target,
-            password,
-            connections: Vec::new(),
-            counters: None,
-            slow_at: None,
-            evicted: None,
-        }
+        Self { target, password, connections: Vec::new(), counters: None, slow_at: None, evicted: None }
     }
 
     async fn open(&self) -> Result<Vec<(HostPort, MultiplexedConnection)>, ApiError> {

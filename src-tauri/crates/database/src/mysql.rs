@@ -34,7 +34,9 @@ const SESSIONS: &str = "
            CAST(COALESCE(SUM(p.command = 'Sleep' AND t.trx_id IS NOT NULL), 0) AS SIGNED),
            CAST(COUNT(*) AS SIGNED),
            CAST(COALESCE(SUM(p.state LIKE 'Waiting for%lock'), 0) AS SIGNED),
-           CAST(COALESCE(MAX(IF(p.command IN ('Query', 'Execute', 'Prepare'), p.time, 0)), 0) AS DOUBLE)
+           CAST(COALESCE(MAX(IF(p.command IN ('Query', 'Execute', 'Prepare'), p.time, 0)), 0) AS DOUBLE),
+           CAST(COALESCE(MAX(GREATEST(IF(p.state LIKE 'Waiting for%lock', p.time, 0),
+                COALESCE(TIMESTAMPDIFF(SECOND, t.trx_wait_started, NOW()), 0))), 0) AS DOUBLE)
     FROM information_schema.processlist p LEFT JOIN information_schema.innodb_trx t ON t.trx_mysql_thread_id = p.id
     WHERE p.id <> CONNECTION_ID() AND p.command NOT IN ('Daemon', 'Slave_IO', 'Slave_SQL', 'Slave_worker')
       AND p.user NOT IN ('system user', 'event_scheduler')";
@@ -86,6 +88,8 @@ pub(crate) async fn read(
         reading.values.push((connections("idle"), (all - active - in_transaction).max(0.0)));
         reading.values.push((connections("idle_in_transaction"), in_transaction));
         reading.values.push((series("database.query.longest", &[], Unit::Seconds), row.try_get::<f64, _>(4)?.max(0.0)));
+        let longest = series("database.locks.longest", &[], Unit::Seconds);
+        reading.values.push((longest, row.try_get::<f64, _>(5)?.max(0.0)));
         if let Some(rows) = get("Innodb_row_lock_current_waits") {
             reading.values.push((locks, rows + n(3)?));
         }
@@ -145,8 +149,7 @@ pub(crate) async fn read(
     };
     let transactions = exact.unwrap_or_else(|| state.transactions.until(at.answered_ms, epoch, status));
     if let (Some(requests), Some(reads)) = (get("Innodb_buffer_pool_read_requests"), get("Innodb_buffer_pool_reads")) {
-        reading.counters =
-            Some(Counters { at, epoch, transactions, hits: (requests - reads).max(0.0), reads });
+        reading.counters = Some(Counters { at, epoch, transactions, hits: (requests - reads).max(0.0), reads });
     }
     Ok(reading)
 }

@@ -37,6 +37,8 @@ const ACTIVITY: &str = "
         d.xact_commit + d.xact_rollback, d.blks_hit, d.blks_read,
         current_setting('max_connections')::float8,
         (coalesce(extract(epoch FROM d.stats_reset), 0) + extract(epoch FROM pg_postmaster_start_time()))::float8
+        , (SELECT coalesce(max(extract(epoch FROM clock_timestamp() - query_start)), 0)::float8
+            FROM s WHERE wait_event_type = 'Lock')
         $FLUSH
     FROM pg_stat_database d WHERE d.datname = current_database()";
 
@@ -50,7 +52,8 @@ pub(crate) async fn read(c: &mut PgConnection, address: &Address) -> Result<Read
     let sql = ACTIVITY.replace("$FLUSH", if tells_at_once(c) { ", pg_stat_force_next_flush()" } else { "" });
     let row = sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).fetch_one(c).await?;
     let n = |i: usize| row.try_get::<i64, _>(i).map(|n| n as f64);
-    let counters = Counters { at: Moment::default(), epoch: row.try_get(14)?, transactions: n(10)?, hits: n(11)?, reads: n(12)? };
+    let counters =
+        Counters { at: Moment::default(), epoch: row.try_get(14)?, transactions: n(10)?, hits: n(11)?, reads: n(12)? };
     let mut reading = Reading {
         counters: Some(counters),
         limits: BTreeMap::from([("max_connections".to_owned(), row.try_get(13)?)]),
@@ -80,6 +83,7 @@ pub(crate) async fn read(c: &mut PgConnection, address: &Address) -> Result<Read
         (waits("lock"), n(5)?),
         (waits("other"), n(6)?),
         (series("database.locks.waiting", &[], Unit::Count), n(7)?),
+        (series("database.locks.longest", &[], Unit::Seconds), row.try_get::<f64, _>(15)?.max(0.0)),
         (series("database.query.longest", &[], Unit::Seconds), row.try_get::<f64, _>(8)?.max(0.0)),
     ];
     Ok(reading)

@@ -140,7 +140,11 @@ async fn transactions_of_mariadb_are_transactions() {
         for i in 0..20 {
             transaction(i, "COMMIT").await;
         }
-        assert_eq!(rate("named").await, Some(20.0), "statements within a transaction are not transactions, {options:?}");
+        assert_eq!(
+            rate("named").await,
+            Some(20.0),
+            "statements within a transaction are not transactions, {options:?}"
+        );
         for i in 0..10 {
             transaction(i, "COMMIT").await;
             transaction(-i, "ROLLBACK").await;

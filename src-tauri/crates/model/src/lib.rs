@@ -26,7 +26,7 @@ mod monotonic;
 mod report;
 mod secret;
 
-pub use activity::RunningStatement;
+pub use activity::{DatabaseActivity, RunningStatement};
 pub use address::{Address, HostPort, ParseAddressError, Scheme, TlsMode};
 pub use bench::{
     BenchLive, BenchPhase, CeilingKind, Certificate, ErrorCount, Header, Heatmap, HttpBenchSpec, Interval, LatencyMs,

@@ -41,8 +41,14 @@ const ENTRIES: &[Entry] = {
              statements only with performance_schema's transaction instrument; without it they are estimated from \
              Handler_commit and InnoDB's transaction ids, and reads beside explicit transactions may be missing",
         ),
-        ("database.cache.hit_ratio", Ratio, Rate, "Share of page reads of others answered from the buffer cache; a gap while nobody reads"),
+        (
+            "database.cache.hit_ratio",
+            Ratio,
+            Rate,
+            "Share of page reads of others answered from the buffer cache; a gap while nobody reads",
+        ),
         ("database.locks.waiting", Count, Gauge, "Sessions waiting for a lock"),
+        ("database.locks.longest", Seconds, Gauge, "Time that the longest of them has been running and waiting"),
         ("database.query.longest", Seconds, Gauge, "Age of the statement that has been running longest"),
         ("database.size", Bytes, Gauge, "Size of the database"),
         ("database.waits", Count, Gauge, "Active sessions by what they wait for"),

@@ -11,6 +11,7 @@ use perfdeck_model::{
 use crate::catalogue::is_rate;
 use crate::codec::{Block, decimals, round};
 use crate::series::{MAX_SERIES, Ring, STEP_MS, millis};
+use crate::trouble::Trouble;
 
 /// Seconds until the next attempt while a target is down, by the number of attempts; the last one repeats.
 const BACK_OFF_S: [i64; 4] = [1, 2, 4, 5];
@@ -58,6 +59,7 @@ pub(crate) struct Begin {
 struct Target {
     status: TargetStatus,
     findings: Vec<Finding>,
+    trouble: Trouble,
     /// The second its running collection belongs to.
     running: Option<i64>,
     /// When its newest collection began, on the monotonic clock.
@@ -107,6 +109,7 @@ impl Core {
                     own_requests: None,
                 },
                 findings: Vec::new(),
+                trouble: Trouble::default(),
                 running: None,
                 began_ms: f64::NEG_INFINITY,
                 rates_by_ms: None,
@@ -136,10 +139,11 @@ impl Core {
         self.targets.iter().map(|t| t.status.clone()).collect()
     }
 
-    /// All findings, the costliest first.
+    /// All findings: what is broken, then what costs, the costliest first.
     pub(crate) fn findings(&self) -> Vec<Finding> {
         let mut all: Vec<Finding> = self.targets.iter().flat_map(|t| &t.findings).cloned().collect();
-        all.sort_by(|a, b| b.cost.total_cmp(&a.cost).then_with(|| a.id.cmp(&b.id)));
+        all.extend(self.targets.iter().flat_map(|t| t.trouble.findings(&t.status)));
+        all.sort_by(Finding::before);
         if let Some(error) = &self.storage_error {
             all.insert(
                 0,
@@ -205,6 +209,14 @@ impl Core {
         let Some(target) = self.targets.get_mut(index) else { return };
         target.running = None;
         self.targets_changed = true;
+        let told = target.trouble.told(target.status.state);
+        self.take(index, second, took, outcome);
+        let target = &self.targets[index];
+        self.findings_changed |= told != target.trouble.told(target.status.state);
+    }
+
+    fn take(&mut self, index: usize, second: i64, took: Duration, outcome: Result<Collection, ApiError>) {
+        let target = &mut self.targets[index];
         match outcome {
             Ok(collection) => self.accept(index, second, took, collection),
             Err(error) => {
@@ -230,6 +242,7 @@ impl Core {
     }
 
     fn accept(&mut self, index: usize, second: i64, took: Duration, collection: Collection) {
+        self.targets[index].trouble.see(&collection.values);
         let began_ms = self.targets[index].began_ms;
         let late = self.targets[index].rates_by_ms.is_some_and(|by_ms| began_ms > by_ms);
         for (info, value) in collection.values {
