@@ -35,6 +35,6 @@ mod view;
 pub use abort::AbortSwitch;
 pub use plan_run::{Prepared, check, describe, prepare, run_plan, variables, writing_step};
 pub use resources::{CacheConnection, CacheWire, Resources, SqlConnection, Targets};
-pub use run::{Error, Finished, RunContext, run_http};
+pub use run::{Error, Finished, RunContext, run_http, stopped_early};
 pub use seconds::heatmap;
 pub use target::{redacted, resolve, validate};

@@ -153,7 +153,10 @@ pub async fn run_http(
 ) -> Result<Finished, Error> {
     validate(&spec)?;
     let target = target(&spec)?;
-    let addresses = lookup(&target.host, target.port).await?;
+    let addresses = tokio::select! {
+        addresses = lookup(&target.host, target.port) => addresses?,
+        () = cancel.cancelled() => return Err(stopped_early()),
+    };
     let setup = Setup {
         spec: RunSpec::Http(redacted(&spec)),
         steps: Vec::new(),
@@ -201,6 +204,11 @@ fn usual_threads(engine: &Engine) -> usize {
 /// How long before the measured time its threads are told when a warm-up has settled.
 const NOTICE: Duration = Duration::from_millis(250);
 
+/// It was stopped before its first request, so that there is nothing to keep.
+pub fn stopped_early() -> Error {
+    Error::Plan(ApiError::new(ErrorCode::Cancelled, "The benchmark was stopped before it measured anything"))
+}
+
 /// Starts the threads, shows what they do, ends them, and adds up what they recorded.
 pub(crate) async fn drive(
     mut setup: Setup,
@@ -219,7 +227,10 @@ pub(crate) async fn drive(
     let total = |warmup: Duration| (warmup + setup.measured).as_secs_f64();
     let mut view = View::new(&shared, &context.run_id, context.clock.clone(), total(setup.warmup));
     progress(view.look(BenchPhase::Connecting, 0.0));
-    let ceiling_per_s = ceiling::measure(&setup, threads).await;
+    let ceiling_per_s = tokio::select! {
+        ceiling = ceiling::measure(&setup, threads) => ceiling,
+        () = cancel.cancelled() => return Err(stopped_early()),
+    };
     let (ready, mut opened) = mpsc::unbounded_channel();
     let (go, times) = watch::channel(None);
     let workers = start_threads(&setup.engine, "load", &shared, setup.connections, &ready, &times)?;
@@ -235,7 +246,8 @@ pub(crate) async fn drive(
                 Some(()) => waiting -= 1,
                 None => break,
             },
-            () = cancel.cancelled() => break,
+            // The threads notice by themselves; nothing that they still wait for is waited for here.
+            () = cancel.cancelled() => return Err(stopped_early()),
             reason = context.abort.pulled() => {
                 shared.abort(reason);
                 break;
@@ -366,7 +378,8 @@ pub(crate) fn start_threads(
     Ok(workers)
 }
 
-struct StopOnDrop(Arc<Shared>);
+/// Ends the threads of a generator when nobody waits for them any more.
+pub(crate) struct StopOnDrop(pub(crate) Arc<Shared>);
 
 impl Drop for StopOnDrop {
     fn drop(&mut self) {

@@ -5,8 +5,8 @@ use std::path::Path;
 use perfdeck_engine::plan as plans;
 use perfdeck_engine::{StoredComparison, StoredKnee};
 use perfdeck_model::{
-    ConnectionReport, Environment, EnvironmentSummary, JournalEntry, OwnCost, ReportFile, Run, RunSummary,
-    RunningStatement, TargetStatus,
+    ConnectionReport, DatabaseActivity, Environment, EnvironmentSummary, JournalEntry, OwnCost, ReportFile, Run,
+    RunSummary, TargetStatus,
 };
 use schemars::{JsonSchema, schema_for};
 use serde::Serialize;
@@ -64,8 +64,8 @@ pub(crate) struct Sample<'a> {
 pub(crate) struct Activity {
     pub(crate) schema: &'static str,
     pub(crate) environment: String,
-    /// Longest-running first.
-    pub(crate) statements: Vec<RunningStatement>,
+    #[serde(flatten)]
+    pub(crate) activity: DatabaseActivity,
 }
 
 /// `perfctl run list`: `perfdeck.runs/1`.
@@ -104,8 +104,10 @@ pub(crate) struct Tour {
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Serving {
     pub(crate) schema: &'static str,
-    /// Opens the UI in a browser; the token is in its fragment.
-    pub(crate) url: String,
+    /// Opens the UI in a browser; the token is in its fragment. `null` with `--read-only`.
+    pub(crate) url: Option<String>,
+    /// The same for somebody who may only look: it changes nothing and reaches no target.
+    pub(crate) read_only_url: String,
     pub(crate) address: String,
 }
 

@@ -556,6 +556,9 @@ pub(crate) struct ServeArgs {
     /// File with the bearer token; made when it does not exist
     #[arg(long, value_name = "FILE")]
     pub(crate) token_file: Option<PathBuf>,
+    /// Let everybody only look: no command that changes something or reaches a target is answered
+    #[arg(long, conflicts_with = "token_file")]
+    pub(crate) read_only: bool,
 }
 
 #[derive(Debug, Args)]

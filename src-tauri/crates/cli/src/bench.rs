@@ -6,11 +6,12 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use perfdeck_engine::{BenchRequest, BenchSpec, Engine, PlanFolder, Viewer};
 use perfdeck_model::{
-    ApiError, BenchLive, BenchPhase, Environment, HttpBenchSpec, JobState, JobStatus, LatencyMs, Load, Run, RunState, StageResult,
-    StepResult, ThresholdResult,
+    ApiError, BenchLive, BenchPhase, Environment, HttpBenchSpec, JobState, JobStatus, LatencyMs, Load, Run, RunState,
+    RunSummary, StageResult, StepResult, ThresholdResult,
 };
 use serde_json::json;
 
+use crate::answers::Runs;
 use crate::args::{BenchHttp, LoadArgs, RunAt, Source};
 use crate::output::{self, Done, figures, ms, plain};
 use crate::{FAILED, FINE, INCOMPLETE, VERDICT, call, environments, stop_requested};
@@ -54,8 +55,13 @@ pub(crate) fn spec(url: &str, args: &LoadArgs) -> Result<HttpBenchSpec, ApiError
     })
 }
 
-/// Shows a benchmark's progress until it ends; Ctrl-C stops it.
-pub(crate) async fn follow(engine: &Arc<Engine>, viewer: &mut Viewer, job: &JobStatus) -> Result<JobStatus, ApiError> {
+/// Shows a benchmark's progress until it ends; Ctrl-C interrupts it. Answers how it ended, and its runs in their order.
+pub(crate) async fn follow(
+    engine: &Arc<Engine>,
+    viewer: &mut Viewer,
+    job: &JobStatus,
+) -> Result<(JobStatus, Vec<String>), ApiError> {
+    let mut runs: Vec<String> = Vec::new();
     let bar = bar();
     let mut printed = f64::NEG_INFINITY;
     let end = {
@@ -68,9 +74,12 @@ pub(crate) async fn follow(engine: &Arc<Engine>, viewer: &mut Viewer, job: &JobS
                 () = &mut stop, if !stopping => {
                     stopping = true;
                     bar.suspend(|| output::note("Stopping; the figures so far follow"));
-                    engine.jobs().cancel(&job.id);
+                    engine.jobs().interrupt(&job.id);
                 }
                 frame = viewer.next() => if let Some(live) = frame.and_then(|f| f.bench) {
+                    if runs.last() != Some(&live.run_id) {
+                        runs.push(live.run_id.clone());
+                    }
                     progress(&bar, &live, &mut printed);
                 } else {
                     // An engine that shut down answers at once; the job's end follows.
@@ -80,7 +89,38 @@ pub(crate) async fn follow(engine: &Arc<Engine>, viewer: &mut Viewer, job: &JobS
         }
     };
     bar.finish_and_clear();
-    end.ok_or_else(|| ApiError::internal("The benchmark is no longer known"))
+    let end = end.ok_or_else(|| ApiError::internal("The benchmark is no longer known"))?;
+    Ok((end, runs))
+}
+
+/// The figures so far of a duet or search that was stopped: its runs, those that were finished and the interrupted one.
+pub(crate) async fn so_far(engine: &Arc<Engine>, ids: &[String], json: bool) -> Done<()> {
+    let mut runs: Vec<Run> = Vec::new();
+    for id in ids {
+        // One that was stopped before its first request is not there.
+        if let Ok(run) = call(engine, "run.get", json!({ "id": id })).await {
+            runs.push(run);
+        }
+    }
+    output::note(&format!("Stopped; its {} runs are kept: 'perfctl run list' shows them", runs.len()));
+    if json {
+        let runs = runs.iter().map(RunSummary::from).collect();
+        return output::json(&Runs { schema: "perfdeck.runs/1", runs });
+    }
+    let row = |run: &Run| {
+        let times = run.response_ms.as_ref().unwrap_or(&run.service_ms);
+        vec![
+            plain(&run.name),
+            format!("{}/s", figures(run.rate_per_s)),
+            cell(times, "p50", times.p50),
+            cell(times, "p99", times.p99),
+            run.requests.to_string(),
+            run.errors.to_string(),
+            if run.state == RunState::Interrupted { "interrupted".to_owned() } else { String::new() },
+        ]
+    };
+    let heads = ["run", "rate", "p50", "p99", "n", "errors", ""];
+    output::table(&heads, &runs.iter().map(row).collect::<Vec<_>>())
 }
 
 pub(crate) async fn http(engine: &Arc<Engine>, args: &BenchHttp, source: &Source, json: bool) -> Done {
@@ -138,7 +178,7 @@ pub(crate) async fn measure_with(
     let request = BenchRequest { spec, environment_id, name: at.name.clone(), confirm: at.confirm.clone() };
     let mut viewer = engine.watch(None).await?;
     let job = engine.bench_start(request, folder).await?;
-    let end = follow(engine, &mut viewer, &job).await?;
+    let (end, _) = follow(engine, &mut viewer, &job).await?;
     let id = match (end.state, end.result, end.error) {
         (JobState::Done | JobState::Cancelled, Some(id), _) => id,
         (_, _, Some(error)) => return Err(error.into()),

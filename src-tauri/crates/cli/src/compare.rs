@@ -8,7 +8,7 @@ use perfdeck_model::{ApiError, JobState};
 use serde_json::json;
 
 use crate::args::{BenchDuet, Source};
-use crate::bench::{announce, follow, spec};
+use crate::bench::{announce, follow, so_far, spec};
 use crate::output::{self, Done, figures, plain};
 use crate::plans::{self, is_plan};
 use crate::{FAILED, FINE, INCOMPLETE, USAGE, VERDICT, call, environments};
@@ -81,12 +81,12 @@ pub(crate) async fn duet(engine: &Arc<Engine>, args: &BenchDuet, source: &Source
     let hooks = Hooks { a: words(args.hook_a.as_ref()), b: words(args.hook_b.as_ref()) };
     let mut viewer = engine.watch(None).await?;
     let job = engine.duet_start(request, hooks, folder).await?;
-    let end = follow(engine, &mut viewer, &job).await?;
+    let (end, runs) = follow(engine, &mut viewer, &job).await?;
     let id = match (end.state, end.result, end.error) {
         (JobState::Done, Some(id), _) => id.trim_start_matches("comparison/").to_owned(),
         (_, _, Some(error)) => return Err(error.into()),
         _ => {
-            output::note("The comparison was stopped; its finished runs are kept: 'perfctl run list' shows them");
+            so_far(engine, &runs, json).await?;
             return Ok(FAILED);
         }
     };

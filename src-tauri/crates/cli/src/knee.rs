@@ -8,7 +8,7 @@ use perfdeck_model::{HttpBenchSpec, JobState, JobStatus, Load};
 use serde_json::json;
 
 use crate::args::{BenchKnee, Source};
-use crate::bench::{announce, follow};
+use crate::bench::{announce, follow, so_far};
 use crate::output::{self, Done, figures, ms, plain};
 use crate::plans::{self, is_plan};
 use crate::{FAILED, FINE, INCOMPLETE, USAGE, VERDICT, call, environments};
@@ -48,12 +48,12 @@ pub(crate) async fn knee(engine: &Arc<Engine>, args: &BenchKnee, source: &Source
     };
     let mut viewer = engine.watch(None).await?;
     let job: JobStatus = engine.knee_start(request, folder).await?;
-    let end = follow(engine, &mut viewer, &job).await?;
+    let (end, runs) = follow(engine, &mut viewer, &job).await?;
     let id = match (end.state, end.result, end.error) {
         (JobState::Done, Some(id), _) => id.trim_start_matches("knee/").to_owned(),
         (_, _, Some(error)) => return Err(error.into()),
         _ => {
-            output::note("The search was stopped; its finished runs are kept: 'perfctl run list' shows them");
+            so_far(engine, &runs, json).await?;
             return Ok(FAILED);
         }
     };

@@ -24,7 +24,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{CommandFactory, Parser};
-use perfdeck_engine::{Engine, EngineOptions};
+pub(crate) use perfdeck_engine::stop_requested;
+use perfdeck_engine::{Engine, EngineOptions, stop_requested_again};
 use perfdeck_model::{ApiError, DEMO_ENVIRONMENT_ID, ErrorCode, JobState, JobStatus};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -40,6 +41,8 @@ const FAILED: u8 = 1;
 const USAGE: u8 = 2;
 /// A verdict failed.
 const VERDICT: u8 = 3;
+/// How long a command may take to end by itself once it was asked to.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(15);
 /// Something could not be measured, or a run's figures cannot be trusted.
 const INCOMPLETE: u8 = 4;
 
@@ -142,22 +145,13 @@ async fn demo(engine: &Arc<Engine>) -> Result<(), ApiError> {
     end.map(|_| ())
 }
 
-/// Ctrl-C, or a polite request to end.
-pub(crate) async fn stop_requested() {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = tokio::signal::ctrl_c() => {}
-                _ = terminate.recv() => {}
-            }
-            return;
-        }
-    }
-    if tokio::signal::ctrl_c().await.is_err() {
-        // Without a handler the system ends the process by itself.
-        std::future::pending::<()>().await;
+/// Ends with the command, or when its second request to end shows that somebody does not want to wait for it, or when it
+/// does not end by itself after the first one.
+async fn impatient() {
+    stop_requested().await;
+    tokio::select! {
+        () = stop_requested_again() => {}
+        () = tokio::time::sleep(PATIENCE) => {}
     }
 }
 
@@ -188,9 +182,28 @@ async fn run(cli: Cli) -> Done {
         _ => {}
     }
     let engine = Engine::open(EngineOptions { data_dir: cli.data_dir.clone(), clock: None }).await?;
-    let done = with_engine(&engine, &cli).await;
+    let done = if stops_itself(&cli.command) {
+        tokio::select! {
+            done = with_engine(&engine, &cli) => done,
+            () = impatient() => Err(ApiError::new(ErrorCode::Cancelled, "It was stopped before its end").into()),
+        }
+    } else {
+        with_engine(&engine, &cli).await
+    };
+    // Whatever runs is stored as it is.
     engine.shutdown().await;
     done
+}
+
+/// Whether a command ends by itself when it is asked to, with what it has so far. The others are ended by the system.
+fn stops_itself(command: &Command) -> bool {
+    match command {
+        Command::Bench(command) => {
+            !matches!(command, BenchCommand::Compare { .. } | BenchCommand::Export(_) | BenchCommand::Import(_))
+        }
+        Command::Monitor(_) | Command::Serve(_) | Command::Report(_) | Command::Demo => true,
+        _ => false,
+    }
 }
 
 async fn with_engine(engine: &Arc<Engine>, cli: &Cli) -> Done {

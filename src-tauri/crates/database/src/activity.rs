@@ -1,34 +1,40 @@
 //! Statements that run now, without their literals: those may be personal data or secrets.
 use std::time::Duration;
 
+use perfdeck_model::{Address, ApiError, DatabaseActivity, RunningStatement, Scheme, Sensitive};
 use perfdeck_sqltext::{Dialect, without_literals};
-use perfdeck_model::{Address, ApiError, RunningStatement, Sensitive};
 use sqlx::Row;
 
 use crate::connect::{Database, close, connect, silent};
-use crate::error::explain;
+use crate::error::{explain, grant};
 use crate::mysql::text;
 use crate::session::Session;
 
 const DEADLINE: Duration = Duration::from_secs(3);
 
 /// The sessions that do something now, longest-running first, at most 50; Perfdeck's own are left out. SQLite has none.
+/// Sessions that hide what they do from this user are counted, with the grant that shows them.
 ///
 /// # Errors
 /// When the database cannot be reached or does not answer within 3 s.
-pub async fn activity(address: &Address, password: Option<&Sensitive>) -> Result<Vec<RunningStatement>, ApiError> {
+pub async fn activity(address: &Address, password: Option<&Sensitive>) -> Result<DatabaseActivity, ApiError> {
     let mut database = connect(address, password, DEADLINE).await?;
     let work = async {
         match &mut database {
-            Database::Postgres(c) => postgres(c).await,
-            Database::Mysql(c) => mysql(c).await,
-            Database::Sqlite(_) => Ok(Vec::new()),
+            Database::Postgres(c) => Ok((postgres(c).await?, Some(postgres_hidden(c).await?))),
+            Database::Mysql(c) => Ok((mysql(c).await?, mysql_hidden(c).await?)),
+            Database::Sqlite(_) => Ok((Vec::new(), Some(0))),
         }
     };
     let outcome = tokio::time::timeout(DEADLINE, work).await;
     close(database).await;
     match outcome {
-        Ok(outcome) => outcome.map_err(|e| explain(address, &e)),
+        Ok(outcome) => {
+            let (statements, hidden): (_, Option<i64>) = outcome.map_err(|e| explain(address, &e))?;
+            let hidden = hidden.map(|n| u32::try_from(n.max(0)).unwrap_or(u32::MAX));
+            let grant = (hidden != Some(0)).then(|| grant(address));
+            Ok(DatabaseActivity { statements, hidden, grant })
+        }
         Err(_) => Err(silent(address, DEADLINE)),
     }
 }
@@ -68,6 +74,40 @@ async fn postgres(c: &mut Session) -> Result<Vec<RunningStatement>, sqlx::Error>
             })
         })
         .collect()
+}
+
+/// Client sessions of which this user sees neither state nor statement.
+async fn postgres_hidden(c: &mut sqlx::postgres::PgConnection) -> Result<i64, sqlx::Error> {
+    // A hidden session has no kind; those of the server itself are in no database or have no user.
+    sqlx::query_scalar(
+        "SELECT count(*) FROM pg_stat_activity
+         WHERE query = '<insufficient privilege>' AND datid IS NOT NULL AND usesysid IS NOT NULL
+           AND pid <> pg_backend_pid() AND application_name IS DISTINCT FROM 'perfdeck'",
+    )
+    .fetch_one(c)
+    .await
+}
+
+/// Connections that are not in the process list of this user: without PROCESS it has only the user's own. `None` when the
+/// server does not tell how many there are.
+async fn mysql_hidden(c: &mut sqlx::mysql::MySqlConnection) -> Result<Option<i64>, sqlx::Error> {
+    let granted = "SELECT CAST(COUNT(*) AS SIGNED) FROM information_schema.user_privileges
+                   WHERE privilege_type = 'PROCESS'";
+    if sqlx::query_scalar::<_, i64>(granted).fetch_one(&mut *c).await? > 0 {
+        return Ok(Some(0));
+    }
+    let row = sqlx::query("SHOW GLOBAL STATUS LIKE 'Threads_connected'").fetch_optional(&mut *c).await?;
+    let Some(connected) = row.and_then(|row| text(&row, 1)).and_then(|n| n.parse::<i64>().ok()) else {
+        return Ok(None);
+    };
+    let seen: i64 = sqlx::query_scalar(
+        "SELECT CAST(COUNT(*) AS SIGNED) FROM information_schema.processlist
+         WHERE command NOT IN ('Daemon', 'Slave_IO', 'Slave_SQL', 'Slave_worker')
+           AND user NOT IN ('system user', 'event_scheduler')",
+    )
+    .fetch_one(c)
+    .await?;
+    Ok(Some((connected - seen).max(0)))
 }
 
 async fn mysql(c: &mut sqlx::mysql::MySqlConnection) -> Result<Vec<RunningStatement>, sqlx::Error> {

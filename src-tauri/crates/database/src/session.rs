@@ -81,6 +81,11 @@ impl Session {
         self.shared
     }
 
+    /// The server's version, as `server_version_num` has it.
+    pub(crate) fn server_version_num(&self) -> Option<u32> {
+        self.inner.server_version_num()
+    }
+
     pub(crate) async fn close(self) -> Result<(), sqlx::Error> {
         self.inner.close().await
     }

@@ -142,14 +142,15 @@ impl Engine {
     ) -> Result<JobStatus, ApiError> {
         let BenchRequest { spec, environment_id, name, confirm } = request;
         let what = self.bench_allowed(&spec, environment_id.as_deref(), confirm.as_slice(), &folder).await?;
-        self.bench_is_free()?;
-        self.set_running(&what.work)?;
         let name = name.map(|n| title(n.trim())).filter(|n| !n.is_empty()).unwrap_or_else(|| what.work.name());
+        let claim = self.bench_claim(&name)?;
+        self.set_running(&what.work)?;
         let engine = self.clone();
         let environment_id = what.environment.as_ref().map(|e| e.id.clone());
         Ok(self.jobs.spawn("bench", name.clone(), environment_id, move |job| async move {
             let bench = Bench { what: &what, name, from: 0.0, share: 1.0, words: String::new() };
             let run = engine.bench_run(bench, &job).await?;
+            drop(claim);
             Ok(Some(run.id))
         }))
     }
@@ -214,13 +215,6 @@ impl Engine {
         Ok(Allowed { work: Arc::new(work), environment, resolved, max_error_share, strict: subject.is_production() })
     }
 
-    /// Refuses a benchmark while another one runs.
-    pub(crate) fn bench_is_free(&self) -> Result<(), ApiError> {
-        let Some(job) = self.jobs.running("bench") else { return Ok(()) };
-        Err(ApiError::new(ErrorCode::Conflict, format!("'{}' is running", job.title))
-            .hint("Two benchmarks at once would measure each other; wait for it or stop it"))
-    }
-
     /// Runs a benchmark within a job and stores it with the environment's series during it.
     pub(crate) async fn bench_run(self: &Arc<Self>, bench: Bench<'_>, job: &JobContext) -> Result<Run, ApiError> {
         let Bench { what, name, from, share, words } = bench;
@@ -237,13 +231,18 @@ impl Engine {
             addresses: Some(what.resolved.clone()),
         };
         let run_id = context.run_id.clone();
+        job.progress(
+            Some(from),
+            &if words.is_empty() { "preparing".to_owned() } else { format!("{words}, preparing") },
+        );
         let _head_room = match environment {
-            Some(e) => self.head_room(e, what.strict, &context.abort).await?,
+            Some(e) => job.unless_cancelled(self.head_room(e, what.strict, &context.abort)).await??,
             None => None,
         };
-        // The environment is watched during the run even when no viewer is open, for the series in the report.
+        // The environment is watched during the run even when no viewer is open, for the series in the report. Nothing
+        // else may end that watch before the run is stored.
         let monitor = match environment {
-            Some(e) => match self.monitor(&e.id).await {
+            Some(e) => match job.unless_cancelled(self.monitor(&e.id)).await? {
                 Ok(monitor) => Some(monitor),
                 Err(error) => {
                     tracing::warn!(%error, "the environment is not watched during the run");
@@ -268,10 +267,7 @@ impl Engine {
             sender.send_replace(Some(live));
         };
         let facts = match environment {
-            Some(e) => tokio::select! {
-                facts = self.facts(e) => facts,
-                () = job.cancel.cancelled() => BTreeMap::new(),
-            },
+            Some(e) => job.unless_cancelled(self.facts(e)).await?,
             None => BTreeMap::new(),
         };
         // Before the first request: what cannot be journaled is not sent.
@@ -287,7 +283,11 @@ impl Engine {
         };
         let mut run = Run { facts, masked_tag: self.masked_tag(&what.work).await, ..finished.run };
         mask_messages(&mut run, &|text| what.work.harmless(text));
+        if job.is_interrupted() && run.state == RunState::Cancelled {
+            run.state = RunState::Interrupted;
+        }
         job.progress(Some(from + share), "storing the run");
+        job.cancellable(false);
         let series = match &monitor {
             Some(monitor) => {
                 let from = (run.started_ms / 1000.0).floor() * 1000.0;
@@ -300,6 +300,7 @@ impl Engine {
             tracing::error!(%error, "the journal could not be written");
         }
         self.changed(&[Tag::Runs, Tag::Environments]);
+        job.cancellable(true);
         Ok(run)
     }
 
@@ -349,7 +350,8 @@ fn ended(run: &Run) -> String {
     let how = match run.state {
         RunState::Completed => "ran to its end",
         RunState::Cancelled => "stopped by the user",
-        RunState::Aborted | RunState::Interrupted => "ended early",
+        RunState::Interrupted => "interrupted: Perfdeck was ended",
+        RunState::Aborted => "ended early",
     };
     let why = if run.state == RunState::Aborted { run.notes.join("; ") } else { String::new() };
     let colon = if why.is_empty() { "" } else { ": " };

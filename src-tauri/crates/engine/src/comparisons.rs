@@ -221,7 +221,6 @@ impl Engine {
             let id = side.environment_id.as_deref();
             sides.push(self.bench_allowed(&side.spec, id, &request.confirm, &folder).await?);
         }
-        self.bench_is_free()?;
         let sides: [Allowed; 2] = sides.try_into().map_err(|_| ApiError::internal("A duet has two sides"))?;
         if request.noise && !is_one(&request, &hooks) {
             return Err(ApiError::bad_request("noise: Both sides must be the same, without hooks")
@@ -241,6 +240,7 @@ impl Engine {
             .map(str::trim)
             .filter(|n| !n.is_empty())
             .map_or_else(|| request.title(), str::to_owned);
+        let claim = self.bench_claim(&name)?;
         self.set_running(&sides[1].work)?;
         let environment_id = sides[1].environment.as_ref().or(sides[0].environment.as_ref()).map(|e| e.id.clone());
         let engine = self.clone();
@@ -261,6 +261,7 @@ impl Engine {
             };
             engine.store.put_comparison(&stored).await?;
             engine.changed(&[Tag::Runs]);
+            drop(claim);
             Ok(Some(format!("comparison/{}", stored.id)))
         }))
     }

@@ -143,7 +143,6 @@ impl Engine {
         }
         let most = work.at(request.max_connections, request.step_s);
         let what = self.load_allowed(most, environment, request.confirm.as_slice()).await?;
-        self.bench_is_free()?;
         let plan = KneePlan {
             max: request.max_connections,
             step_s: request.step_s,
@@ -151,9 +150,11 @@ impl Engine {
             ..KneePlan::new(slo)
         };
         let name = work.spec()?.request();
+        let title = format!("Knee of {name} at {}", request.slo);
+        let claim = self.bench_claim(&title)?;
         self.set_running(&work)?;
         let environment_id = what.environment.as_ref().map(|e| e.id.clone());
-        let (engine, title) = (self.clone(), format!("Knee of {name} at {}", request.slo));
+        let engine = self.clone();
         Ok(self.jobs.spawn("bench", title, environment_id.clone(), move |job| async move {
             let mut search = KneeSearch::new(plan);
             engine.run_knee(&mut search, &what, &slo, &job).await?;
@@ -167,6 +168,7 @@ impl Engine {
             };
             engine.store.put_knee(&stored).await?;
             engine.changed(&[Tag::Runs]);
+            drop(claim);
             Ok(Some(format!("knee/{}", stored.id)))
         }))
     }

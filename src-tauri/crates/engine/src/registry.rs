@@ -7,10 +7,10 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 use perfdeck_model::masking;
 use perfdeck_model::{
-    Access, Address, ApiError, Columns, CommandInfo, ConnectionReport, DEMO_ENVIRONMENT_ID, Environment,
-    EnvironmentDraft, EnvironmentSummary, ErrorCode, Finding, FoundService, Frame, Guards, Heatmap, JobStatus,
-    JournalEntry, JournalKind, Kind, MetricInfo, PoolSettings, ReportFile, ReportRequest, Run, RunSummary,
-    RunningStatement, SeriesInfo, Tag, TargetRole, TargetStatus,
+    Access, Address, ApiError, Columns, CommandInfo, ConnectionReport, DEMO_ENVIRONMENT_ID, DatabaseActivity,
+    Environment, EnvironmentDraft, EnvironmentSummary, ErrorCode, Finding, FoundService, Frame, Guards, Heatmap,
+    JobStatus, JournalEntry, JournalKind, Kind, MetricInfo, PoolSettings, ReportFile, ReportRequest, Run, RunSummary,
+    SeriesInfo, Tag, TargetRole, TargetStatus,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -191,7 +191,7 @@ commands! {
     Write Json "env.lock" (ById) -> bool, changes [Environments] => env_lock;
     Target Json "env.test" (ById) -> Vec<ConnectionReport>, changes [] => env_test;
     Target Json "env.test_draft" (TestDraft) -> Vec<ConnectionReport>, changes [] => env_test_draft;
-    Read Json "env.from_dotenv" (Dotenv) -> EnvironmentDraft, changes [] => env_from_dotenv;
+    Write Json "env.from_dotenv" (Dotenv) -> EnvironmentDraft, changes [] => env_from_dotenv;
     Read Json "address.parse" (Text) -> AddressInfo, changes [] => address_parse;
     Target Json "discover.services" (Empty) -> Vec<FoundService>, changes [] => discover_services;
     Write Json "demo.open" (Empty) -> JobStatus, changes [] => demo_open;
@@ -201,8 +201,8 @@ commands! {
     Read Json "monitor.targets" (ByEnvironment) -> Vec<TargetStatus>, changes [] => monitor_targets;
     Read Binary "monitor.history" (HistoryRequest) -> Columns, changes [] => monitor_history;
     Read Json "findings.list" (ByEnvironment) -> Vec<Finding>, changes [] => findings_list;
-    Target Json "db.activity" (ByEnvironment) -> Vec<RunningStatement>, changes [] => db_activity;
-    Read Json "bench.preview" (BenchRequest) -> BenchPreview, changes [] => bench_preview;
+    Target Json "db.activity" (ByEnvironment) -> DatabaseActivity, changes [] => db_activity;
+    Target Json "bench.preview" (BenchRequest) -> BenchPreview, changes [] => bench_preview;
     Target Json "bench.start" (BenchRequest) -> JobStatus, changes [Jobs] => bench_start;
     Read Json "bench.running" (Empty) -> Option<RunningBench>, changes [] => bench_running;
     Read Json "compare.runs" (ComparePair) -> StoredComparison, changes [] => compare_runs;
@@ -265,6 +265,22 @@ impl Engine {
                 Err(ApiError::internal(format!("'{name}' ended unexpectedly; the log has the details")))
             }
         }
+    }
+
+    /// Runs a command for a caller that may only read what Perfdeck has: nothing is changed, and no target is reached.
+    ///
+    /// # Errors
+    /// [`ErrorCode::Guarded`] for a command that does either; else as [`Engine::dispatch`].
+    pub async fn dispatch_reading(self: &Arc<Self>, name: &str, params: Value) -> Result<Reply> {
+        let what = match COMMANDS.iter().find(|c| c.name == name).map(|c| c.access) {
+            Some(Access::Write) => "changes what Perfdeck keeps, or reads files of this machine",
+            Some(Access::Target) => "reaches a target",
+            Some(Access::Read) | None => {
+                return crate::sessions::READS_ONLY.scope(true, self.dispatch(name, params)).await;
+            }
+        };
+        Err(ApiError::new(ErrorCode::Guarded, format!("This link only reads, and '{name}' {what}"))
+            .hint("Open the URL with full access that perfctl serve printed"))
     }
 
     /// Runs a command that answers JSON.
@@ -477,11 +493,11 @@ async fn monitor_history(engine: E, request: HistoryRequest) -> Result<Columns> 
 
 async fn findings_list(engine: E, request: ByEnvironment) -> Result<Vec<Finding>> {
     let mut findings = engine.monitor(&request.environment_id).await?.findings();
-    findings.sort_by(|a, b| b.cost.total_cmp(&a.cost));
+    findings.sort_by(Finding::before);
     Ok(findings)
 }
 
-async fn db_activity(engine: E, request: ByEnvironment) -> Result<Vec<RunningStatement>> {
+async fn db_activity(engine: E, request: ByEnvironment) -> Result<DatabaseActivity> {
     let environment = engine.environment(&request.environment_id).await?;
     let database = environment.targets.database.as_ref().ok_or_else(|| {
         ApiError::new(ErrorCode::Unsupported, format!("'{}' has no database", environment.name))

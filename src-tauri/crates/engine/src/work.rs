@@ -204,7 +204,10 @@ impl Work {
         match self {
             Self::Http(spec) => perfdeck_bench::run_http(spec.clone(), context, progress, cancel).await,
             Self::Plan { plan, resources, threads } => {
-                let prepared = perfdeck_bench::prepare(plan, resources).await?.with_threads(*threads);
+                let prepared = tokio::select! {
+                    prepared = perfdeck_bench::prepare(plan, resources) => prepared?.with_threads(*threads),
+                    () = cancel.cancelled() => return Err(perfdeck_bench::stopped_early()),
+                };
                 perfdeck_bench::run_plan(prepared, context, progress, cancel).await
             }
         }

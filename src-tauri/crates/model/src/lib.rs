@@ -23,10 +23,11 @@ mod job;
 pub mod masking;
 mod journal;
 mod metric;
+mod monotonic;
 mod report;
 mod secret;
 
-pub use activity::RunningStatement;
+pub use activity::{DatabaseActivity, RunningStatement};
 pub use address::{
     Address, HostPort, Mode as FileMode, Options as AddressOptions, ParseAddressError, Pasted, Scheme,
     Session as WantedSession, TlsMode, table as parameters,
