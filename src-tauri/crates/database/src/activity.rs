@@ -77,7 +77,7 @@ async fn postgres(c: &mut Session) -> Result<Vec<RunningStatement>, sqlx::Error>
 }
 
 /// Client sessions of which this user sees neither state nor statement.
-async fn postgres_hidden(c: &mut sqlx::postgres::PgConnection) -> Result<i64, sqlx::Error> {
+async fn postgres_hidden(c: &mut Session) -> Result<i64, sqlx::Error> {
     // A hidden session has no kind; those of the server itself are in no database or have no user.
     sqlx::query_scalar(
         "SELECT count(*) FROM pg_stat_activity
