@@ -28,6 +28,7 @@ mod registry;
 mod reports;
 mod requests;
 mod secrets;
+mod sentinels;
 mod sessions;
 mod store;
 mod targets;
