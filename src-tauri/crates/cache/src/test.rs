@@ -292,7 +292,7 @@ async fn reach(target: &CacheTarget, report: &mut Report) -> Staged<(HostPort, T
 /// Shows the server's certificate. Whether it is trusted is for the driver, which connects afterwards.
 async fn certificate(target: &CacheTarget, host: &HostPort, stream: TcpStream, report: &mut Report) -> Staged<()> {
     let verify = match target.address.tls {
-        TlsMode::Verify => true,
+        TlsMode::Verify | TlsMode::VerifyCa => true,
         TlsMode::Require => false,
         // Redis negotiates nothing: a port speaks TLS or it does not.
         TlsMode::Disable | TlsMode::Prefer => {

@@ -145,6 +145,9 @@ pub(crate) struct EnvAdd {
     /// Read the cache's password from this variable each time
     #[arg(long, value_name = "NAME", conflicts_with = "ask_cache_password")]
     pub(crate) cache_password_env: Option<String>,
+    /// Read the password of the cache's Sentinels from this variable each time, where it is one of their own
+    #[arg(long, value_name = "NAME")]
+    pub(crate) cache_sentinel_password_env: Option<String>,
     /// Ask for the cache's password; it is not echoed
     #[arg(long)]
     pub(crate) ask_cache_password: bool,

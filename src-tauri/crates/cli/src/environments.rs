@@ -116,6 +116,7 @@ pub(crate) async fn add(engine: &Arc<Engine>, add: &EnvAdd, source: &Source, jso
     for (given, field) in [
         (&add.database_password_env, &mut t.database_password),
         (&add.cache_password_env, &mut t.cache_password),
+        (&add.cache_sentinel_password_env, &mut t.cache_sentinel_password),
         (&add.api_authorization_env, &mut t.api_authorization),
     ] {
         if let Some(name) = given {

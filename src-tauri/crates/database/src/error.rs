@@ -85,6 +85,15 @@ pub(crate) fn explain(address: &Address, error: &sqlx::Error) -> ApiError {
                 _ => sqlite(address, &code, e.message()),
             }
         }
+        // The driver's text shows the character.
+        sqlx::Error::Configuration(e) if e.to_string().contains("saslprep") => ApiError::new(
+            ErrorCode::Authentication,
+            format!("The user name or password for {at} has a character that SCRAM's preparation does not allow"),
+        )
+        .hint(format!(
+            "Emoji and unassigned characters are such; set another password: ALTER ROLE {} PASSWORD '…';",
+            quote_identifier(address.username.as_deref().unwrap_or("(no user)"), Dialect::Postgres)
+        )),
         sqlx::Error::Tls(e) => untrusted(&at, e),
         // A refused certificate arrives as an I/O error around rustls' own.
         sqlx::Error::Io(e) if is_certificate(e) => untrusted(&at, e),

@@ -20,6 +20,7 @@ mod session;
 mod sqlite;
 mod test;
 mod tls;
+mod trust;
 
 pub use activity::activity;
 pub use collector::DatabaseCollector;

@@ -2,7 +2,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use perfdeck_model::{Address, ApiError, ErrorCode, Scheme, Sensitive};
+use perfdeck_model::{Address, AddressOptions, ApiError, ErrorCode, Scheme, Sensitive, WantedSession};
 use perfdeck_pgload as pgload;
 use perfdeck_sqltext::Dialect;
 use sqlx::ConnectOptions as _;
@@ -12,6 +12,7 @@ use sqlx::sqlite::SqliteConnection;
 
 use crate::connect::{mysql_options, named, postgres_options, silent, sqlite_options};
 use crate::error::{self, explain};
+use crate::trust;
 use crate::session::{MARK, needs_options, refuses_parameters};
 
 /// Name under which load shows in the target's own views.
@@ -43,44 +44,63 @@ pub fn dialect(scheme: Scheme) -> Dialect {
 /// # Errors
 /// As a connection test would say it.
 pub async fn connect_for_load(address: &Address, password: Option<&Sensitive>) -> Result<LoadConnection, ApiError> {
+    let wanted = trust::wanted(address)?;
+    let limit = wanted.connect_timeout.unwrap_or(DEADLINE);
     let failed = |e: sqlx::Error| explain(address, &e);
     match address.scheme {
-        Scheme::Postgres => postgres(address, password).await.map(LoadConnection::Postgres),
+        Scheme::Postgres => {
+            let mut client = postgres(address, password, &wanted).await?;
+            if wanted.session != WantedSession::Any {
+                let question = client.ask("SELECT pg_is_in_recovery(), current_setting('transaction_read_only')");
+                let rows = in_time(address, limit, question).await?.map_err(|e| explain_load(address, &e))?;
+                let is = |at: usize, word: &str| {
+                    rows.first().and_then(|row| row.get(at)).cloned().flatten().as_deref() == Some(word)
+                };
+                trust::fitting(address, wanted.session, is(0, "t"), is(1, "on"))?;
+            }
+            Ok(LoadConnection::Postgres(client))
+        }
         Scheme::Mysql | Scheme::Mariadb => {
+            in_time(address, limit, trust::checked(address, &wanted)).await??;
             let options = mysql_options(address, password);
-            in_time(address, options.connect()).await?.map(LoadConnection::Mysql).map_err(failed)
+            in_time(address, limit, options.connect()).await?.map(LoadConnection::Mysql).map_err(failed)
         }
         _ => {
             let options = sqlite_options(address).busy_timeout(Duration::from_secs(5));
-            in_time(address, options.connect()).await?.map(LoadConnection::Sqlite).map_err(failed)
+            in_time(address, limit, options.connect()).await?.map(LoadConnection::Sqlite).map_err(failed)
         }
     }
 }
 
-async fn in_time<T>(address: &Address, work: impl Future<Output = T>) -> Result<T, ApiError> {
-    tokio::time::timeout(DEADLINE, work).await.map_err(|_| silent(address, DEADLINE))
+async fn in_time<T>(address: &Address, limit: Duration, work: impl Future<Output = T>) -> Result<T, ApiError> {
+    tokio::time::timeout(limit, work).await.map_err(|_| silent(address, limit))
 }
 
 /// Connects to PostgreSQL and finds out whether a pooler shares its server connections.
 ///
 /// A session of our own has our start-up options and the process that the server named when it signed us in. Poolers
 /// refuse start-up options (PgBouncer by default, before they reach a server) or drop them, and name a process of theirs.
-async fn postgres(address: &Address, password: Option<&Sensitive>) -> Result<pgload::Client, ApiError> {
-    let end = tokio::time::Instant::now() + DEADLINE;
+async fn postgres(
+    address: &Address,
+    password: Option<&Sensitive>,
+    wanted: &AddressOptions,
+) -> Result<pgload::Client, ApiError> {
+    let limit = wanted.connect_timeout.unwrap_or(DEADLINE);
+    let end = tokio::time::Instant::now() + limit;
     let plain = postgres_options(address, password);
     let mark = format!("{:016x}", rand_mark());
-    let own = wire_options(&named(plain.clone(), NAME).options([(MARK, mark.as_str())]), password);
-    let (mut client, mut shared) = match timed(address, end, pgload::Client::connect(&own)).await? {
+    let own = wire_options(&named(plain.clone(), NAME).options([(MARK, mark.as_str())]), wanted, password);
+    let (mut client, mut shared) = match timed(address, end, limit, pgload::Client::connect(&own)).await? {
         Ok(client) => (client, false),
         Err(e) if e.refusal().is_some_and(|r| refuses_parameters(&r.message)) => {
             needs_options(address, &plain)?;
-            let bare = timed(address, end, pgload::Client::connect(&wire_options(&plain, password))).await?;
+            let bare = timed(address, end, limit, pgload::Client::connect(&wire_options(&plain, wanted, password))).await?;
             (bare.map_err(|e| explain_load(address, &e))?, true)
         }
         Err(error) => return Err(explain_load(address, &error)),
     };
     let question = client.ask("SELECT current_setting('perfdeck.session', true), pg_backend_pid()");
-    let Ok(answer) = tokio::time::timeout_at(end, question).await else { return Err(no_server(address)) };
+    let Ok(answer) = tokio::time::timeout_at(end, question).await else { return Err(no_server(address, limit)) };
     let rows = answer.map_err(|e| explain_load(address, &e))?;
     let cell = |at: usize| rows.first().and_then(|row| row.get(at)).cloned().flatten();
     if !shared {
@@ -106,15 +126,16 @@ fn rand_mark() -> u64 {
 async fn timed<T>(
     address: &Address,
     end: tokio::time::Instant,
+    limit: Duration,
     work: impl Future<Output = T>,
 ) -> Result<T, ApiError> {
-    tokio::time::timeout_at(end, work).await.map_err(|_| silent(address, DEADLINE))
+    tokio::time::timeout_at(end, work).await.map_err(|_| silent(address, limit))
 }
 
 /// Signed in, but the first question waits: nothing behind the pooler is free.
-fn no_server(address: &Address) -> ApiError {
+fn no_server(address: &Address, limit: Duration) -> ApiError {
     let at = address.short();
-    let seconds = DEADLINE.as_secs();
+    let seconds = limit.as_secs();
     ApiError::new(
         ErrorCode::Timeout,
         format!("{at} signed in and then gave no server connection within {seconds} s"),
@@ -126,7 +147,11 @@ fn no_server(address: &Address) -> ApiError {
 }
 
 /// The same for the client that load uses.
-fn wire_options(options: &PgConnectOptions, password: Option<&Sensitive>) -> pgload::Options {
+fn wire_options(
+    options: &PgConnectOptions,
+    wanted: &AddressOptions,
+    password: Option<&Sensitive>,
+) -> pgload::Options {
     let port = options.get_port();
     let socket = options.get_socket().cloned().or_else(|| {
         let host = options.get_host();
@@ -136,10 +161,9 @@ fn wire_options(options: &PgConnectOptions, password: Option<&Sensitive>) -> pgl
         Some(folder) => pgload::Host::Unix(folder.join(format!(".s.PGSQL.{port}"))),
         None => pgload::Host::Tcp(options.get_host().to_owned(), port),
     };
-    // Files of certificates have no getter; a URL has them. Names that no URL can hold are taken out before.
-    let url = options.clone().host("localhost").username("u").database("d").to_url_lossy();
-    let file = |name: &str| url.query_pairs().find(|(k, _)| k == name).map(|(_, v)| PathBuf::from(v.as_ref()));
-    let (roots, client) = (file("sslrootcert"), file("sslcert").zip(file("sslkey")));
+    let file = |path: &String| PathBuf::from(path);
+    let roots = wanted.root.as_ref().map(file);
+    let client = wanted.certificate.as_ref().map(|(certificate, key)| (file(certificate), file(key)));
     let tls = |required, trust| Some(pgload::Tls { required, trust, roots: roots.clone(), client: client.clone() });
     let tls = match options.get_ssl_mode() {
         PgSslMode::Disable => None,

@@ -12,6 +12,7 @@ use sqlx::{Arguments as _, ConnectOptions as _, Connection as _, Either, Execute
 
 use crate::connect::{NAME, named, postgres_options};
 use crate::error::explain;
+use crate::trust::Door;
 
 /// Limits of one question, for the transaction that it is. Statements in one message are one.
 const LIMITS: &str = "SET LOCAL statement_timeout = 1500; SET LOCAL lock_timeout = 200; \
@@ -46,8 +47,13 @@ pub(crate) fn needs_options(address: &Address, options: &PgConnectOptions) -> Re
 
 impl Session {
     /// Connects. The session is read-only and its statements end by themselves.
-    pub(crate) async fn open(address: &Address, password: Option<&Sensitive>) -> Result<Self, ApiError> {
+    pub(crate) async fn open(
+        address: &Address,
+        password: Option<&Sensitive>,
+        door: Option<&Door>,
+    ) -> Result<Self, ApiError> {
         let plain = postgres_options(address, password);
+        let plain = door.map_or_else(|| plain.clone(), |door| door.through(plain.clone()));
         let guarded = named(plain.clone(), NAME).options([
             ("statement_timeout", "1500"),
             ("lock_timeout", "200"),

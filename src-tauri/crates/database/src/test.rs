@@ -242,6 +242,7 @@ async fn certificate(address: &Address, host: &HostPort, stream: TcpStream, repo
         Offer::Certificate(c) => {
             let verified = match address.tls {
                 TlsMode::Verify => "verified",
+                TlsMode::VerifyCa => "verified without its name",
                 _ => "not verified",
             };
             let detail = format!("{}, {verified}", c.describe());

@@ -7,6 +7,7 @@ use perfdeck_model::{
 
 use crate::Engine;
 use crate::environments::secret_source;
+use crate::sentinels;
 
 /// Before the user of a cache that is kept with the secrets, see [`hide_account`].
 const ACCOUNT: &str = "perfdeck-account:";
@@ -111,7 +112,7 @@ pub(crate) fn hide_account(text: &str, address: &mut Address) -> Option<Sensitiv
 
 /// A cache with its user, where that is kept with the secrets, and its password.
 pub(crate) fn with_account(target: &CacheTarget, secret: Option<Sensitive>) -> (CacheTarget, Option<Sensitive>) {
-    let mut target = target.clone();
+    let (mut target, secret) = sentinels::apart(target.clone(), secret);
     if let Some(user) = secret.as_ref().and_then(|s| s.expose().strip_prefix(ACCOUNT)) {
         target.address.username = Some(user.to_owned());
         return (target, None);

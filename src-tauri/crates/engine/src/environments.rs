@@ -3,12 +3,13 @@ use perfdeck_model::masking;
 use perfdeck_model::{
     Address, ApiError, ApiTarget, CacheMode, CacheTarget, ConnectionReport, ConnectionStage, DEMO_ENVIRONMENT_ID,
     DatabaseTarget, Environment, EnvironmentDraft, EnvironmentSummary, ErrorCode, FrontendTarget, Guards, HostTarget,
-    Kind, PoolSettings, Scheme, SecretInput, SecretSource, Sensitive, StageName, StageOutcome, TargetRole, Targets,
+    Kind, Pasted, PoolSettings, Scheme, SecretInput, SecretSource, Sensitive, StageName, StageOutcome, TargetRole, Targets,
     TargetsDraft,
 };
 use uuid::Uuid;
 
 use crate::Engine;
+use crate::sentinels;
 use crate::bound::{
     hide_account, key, no_secret_parameters, old_key, stays_with_its_target, target_of, with_account,
 };
@@ -23,8 +24,20 @@ pub(crate) fn default_ttl_s(kind: Kind) -> f64 {
 }
 
 fn parse(field: &str, text: &str, roles: &[TargetRole]) -> Result<(Address, Option<Sensitive>), ApiError> {
-    let (address, password) =
-        Address::parse(text).map_err(|e| ApiError::bad_request(format!("{field}: {}", e.message)).hint(e.hint))?;
+    let (address, password, sentinel) = read(field, text, roles)?;
+    match sentinel {
+        None => Ok((address, password)),
+        Some(_) => Err(ApiError::bad_request(format!("{field}: sentinel_password does not belong here"))
+            .hint("Only a cache has Sentinels")),
+    }
+}
+
+/// An address with the target's password and that of its Sentinels.
+type Understood = (Address, Option<Sensitive>, Option<Sensitive>);
+
+fn read(field: &str, text: &str, roles: &[TargetRole]) -> Result<Understood, ApiError> {
+    let Pasted { mut address, password, sentinel_password } =
+        Address::read(text).map_err(|e| ApiError::bad_request(format!("{field}: {}", e.message)).hint(e.hint))?;
     if !roles.contains(&address.scheme.role()) {
         return Err(ApiError::bad_request(format!(
             "{field}: a {} address does not belong here",
@@ -32,7 +45,15 @@ fn parse(field: &str, text: &str, roles: &[TargetRole]) -> Result<(Address, Opti
         ))
         .hint("Paste it into the field of its own target"));
     }
-    Ok((address, password))
+    if address.scheme == Scheme::Sqlite {
+        // A relative path is of the folder in which it was given, whoever opens the environment later and from where.
+        let path = std::path::absolute(&address.path).ok().and_then(|p| p.to_str().map(ToOwned::to_owned));
+        address.path = path.ok_or_else(|| {
+            ApiError::bad_request(format!("{field}: The file's path cannot be made absolute"))
+                .hint("Give the file's absolute path")
+        })?;
+    }
+    Ok((address, password, sentinel_password))
 }
 
 fn filled(text: Option<&String>) -> Option<&str> {
@@ -94,12 +115,21 @@ pub(crate) fn parse_draft(
         targets.database = Some(DatabaseTarget { address, password: kept(TargetRole::Database) });
     }
     if let Some(text) = filled(t.cache.as_ref()) {
-        let (mut address, mut pasted) = parse("cache", text, &[TargetRole::Cache])?;
+        let (mut address, mut pasted, sentinel) = read("cache", text, &[TargetRole::Cache])?;
         no_secret_parameters("cache", &address)?;
         if pasted.is_none() && t.cache_password == SecretInput::Keep {
             pasted = hide_account(text, &mut address);
         }
-        secrets.push((TargetRole::Cache, secret_of(&t.cache_password, pasted)));
+        let sentinel = secret_of(&t.cache_sentinel_password, sentinel);
+        if sentinel != SecretInput::Keep && address.params.get("mode").is_none_or(|mode| mode != "sentinel") {
+            return Err(ApiError::bad_request("cache_sentinel_password: The cache is not reached through Sentinels")
+                .hint("Write redis+sentinel://host:26379/0?master=mymaster"));
+        }
+        let kept_sentinel =
+            old.and_then(|o| o.targets.cache.as_ref()).map(|c| c.sentinel_password.clone()).unwrap_or_default();
+        let (secret, sentinel_password) =
+            sentinels::together(secret_of(&t.cache_password, pasted), sentinel, kept_sentinel)?;
+        secrets.push((TargetRole::Cache, secret));
         let mode = match address.params.get("mode").map(String::as_str) {
             Some("cluster") => CacheMode::Cluster,
             Some("sentinel") => CacheMode::Sentinel,
@@ -119,7 +149,15 @@ pub(crate) fn parse_draft(
             return Err(ApiError::bad_request("cache_default_ttl_s: The expiry is a number of seconds, 0 or more"));
         }
         targets.cache =
-            Some(CacheTarget { address, mode, sentinel_master, password: kept(TargetRole::Cache), default_ttl_s: ttl });
+            Some(CacheTarget {
+                address,
+                mode,
+                sentinel_master,
+                password: kept(TargetRole::Cache),
+                sentinel_password,
+                sentinel_secret: None,
+                default_ttl_s: ttl,
+            });
     }
     if let Some(text) = filled(t.api.as_ref()) {
         let (address, pasted) = parse("api", text, &[TargetRole::Api])?;
@@ -395,6 +433,9 @@ impl Engine {
         });
         let mut draft = draft_of(&old);
         draft.name = name;
+        if let Some(SecretSource::Env { name }) = old.targets.cache.as_ref().map(|c| c.sentinel_password.clone()) {
+            draft.targets.cache_sentinel_password = SecretInput::Env { name };
+        }
         for (role, input) in [
             (TargetRole::Database, &mut draft.targets.database_password),
             (TargetRole::Cache, &mut draft.targets.cache_password),
@@ -462,7 +503,7 @@ pub(crate) fn set_source(targets: &mut Targets, role: TargetRole, source: &Secre
     let t = targets;
     match role {
         TargetRole::Database => t.database.iter_mut().for_each(|d| d.password = source.clone()),
-        TargetRole::Cache => t.cache.iter_mut().for_each(|d| d.password = source.clone()),
+        TargetRole::Cache => t.cache.iter_mut().for_each(|d| sentinels::set_source(d, source)),
         TargetRole::Api => t.api.iter_mut().for_each(|d| d.authorization = source.clone()),
         TargetRole::Host => t.host.iter_mut().for_each(|d| d.secret = source.clone()),
         TargetRole::Frontend => {}

@@ -30,6 +30,7 @@ mod registry;
 mod reports;
 mod requests;
 mod secrets;
+mod sentinels;
 mod sessions;
 mod signals;
 mod store;

@@ -74,8 +74,18 @@ impl perfdeck_bench::Targets for LoadTargets {
                 nodes,
                 cluster: target.mode == CacheMode::Cluster,
                 username: target.address.username.clone(),
-                password: password.as_ref().map(|p| p.expose().to_owned()),
-                database: target.address.path.parse().unwrap_or(0),
+                // An account without a password signs in too.
+                password: password
+                    .as_ref()
+                    .map(|p| p.expose().to_owned())
+                    .or(target.address.username.as_ref().map(|_| String::new())),
+                database: match target.address.path.as_str() {
+                    "" => 0,
+                    number => number.parse().map_err(|_| {
+                        ApiError::bad_request("The cache's database number is not a number")
+                            .hint("Write redis://host:6379/0")
+                    })?,
+                },
             }))
         })
     }

@@ -166,6 +166,8 @@ impl Demo {
                 address: local(Scheme::Memory, String::new()),
                 mode: CacheMode::Single,
                 sentinel_master: None,
+                sentinel_password: SecretSource::None,
+                sentinel_secret: None,
                 password: SecretSource::None,
                 default_ttl_s: 60.0,
             }),

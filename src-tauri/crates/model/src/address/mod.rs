@@ -21,7 +21,7 @@ pub use pasted::{ParseAddressError, Pasted};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-use crate::{Sensitive, TargetRole};
+use crate::TargetRole;
 
 /// What speaks at an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, TS, schemars::JsonSchema)]

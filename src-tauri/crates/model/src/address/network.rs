@@ -1,6 +1,6 @@
 //! Addresses with hosts: what stands before the query, and what its parameters change about it.
 use super::hosts::{self, ENCODE, Host, decode, decode_shown};
-use super::parameters::{self, Given, Pair, Taken, USERINFO, pairs, seconds, text, truth};
+use super::parameters::{self, Given, Pair, Taken, pairs, seconds, text, truth};
 use super::pasted::{HINT, ParseAddressError, Pasted, fail};
 use super::{Address, Scheme, TlsMode};
 use crate::Sensitive;
@@ -95,16 +95,10 @@ impl<'a> Draft<'a> {
             if let Some(password) = password {
                 parameters::secret(&mut self.password, &decode("The password", password)?);
             }
-            if self.form.scheme == Scheme::Redis && password.is_none() && !user.is_empty() {
-                // An account to redis-py, a password to redis-cli: kept like a password until the server has told.
-                self.password = Some(Sensitive::new(user));
-                self.params.insert(USERINFO.to_owned(), "alone".to_owned());
-            } else {
-                if user.chars().any(char::is_control) {
-                    return fail("The user name contains a control character", ENCODE);
-                }
-                self.username = (!user.is_empty()).then_some(user);
+            if user.chars().any(char::is_control) {
+                return fail("The user name contains a control character", ENCODE);
             }
+            self.username = (!user.is_empty()).then_some(user);
         }
         if host_list.is_empty() {
             return Ok(());
@@ -134,11 +128,6 @@ impl<'a> Draft<'a> {
                     "sentinel_password" => &mut self.sentinel_password,
                     _ => &mut self.password,
                 };
-                let alone = p.name == "password" && self.params.remove(USERINFO).is_some();
-                if alone {
-                    // With a password beside it, the word before the @ is an account.
-                    self.username = self.username.take().or(slot.take().map(|word| word.expose().to_owned()));
-                }
                 if p.name == "password" && slot.is_some() {
                     return fail("The password is given twice: before the @ and as a parameter", "Leave one of them out");
                 }
@@ -320,12 +309,6 @@ impl<'a> Draft<'a> {
                 Some(false) => {}
                 None => return p.bad("true or false"),
             },
-            USERINFO => {
-                if lower != "alone" {
-                    return p.bad("alone");
-                }
-                self.params.insert(p.name.to_owned(), lower);
-            }
             _ => return fail(format!("{} is not supported here", p.written), "Leave it out"),
         }
         Ok(())
@@ -512,10 +495,6 @@ impl<'a> Draft<'a> {
                 || self.sentinel_password.is_some())
         {
             return fail("The parameters are about Sentinels and the address is not", "Write redis+sentinel://…");
-        }
-        if self.username.is_some() && self.params.contains_key(USERINFO) {
-            // Given as a parameter, so that the word before the @ is its password.
-            self.params.remove(USERINFO);
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! The parameters of an address as types, for what connects.
 use std::time::Duration;
 
-use super::parameters::{USERINFO, settings};
+use super::parameters::settings;
 use super::{Address, ParseAddressError, Scheme, TlsMode};
 
 /// How a SQLite file is opened.
@@ -61,8 +61,6 @@ pub struct Options {
     pub immutable: bool,
     /// SQLite: what opens the file.
     pub vfs: Option<String>,
-    /// Redis: whether the secret is a word that is either a password or an account without one.
-    pub userinfo_alone: bool,
     /// Redis: account at the Sentinels.
     pub sentinel_username: Option<String>,
 }
@@ -107,7 +105,6 @@ impl Address {
             shared_cache: get("cache").as_deref() == Some("shared"),
             immutable: get("immutable").is_some(),
             vfs: get("vfs"),
-            userinfo_alone: get(USERINFO).is_some(),
             sentinel_username: get("sentinel_username"),
         })
     }

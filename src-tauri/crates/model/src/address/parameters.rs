@@ -7,9 +7,6 @@ use super::table::{self, Parameter, Use};
 use super::Scheme;
 use crate::Sensitive;
 
-/// The canonical name of the mark that a Redis address had a word without a colon before its `@`.
-pub(super) const USERINFO: &str = "userinfo";
-
 /// One parameter as it was written, decoded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Pair {

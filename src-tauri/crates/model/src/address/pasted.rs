@@ -1,5 +1,5 @@
 //! From text to an address: which form it is written in.
-use super::{Address, Scheme, forms, network, parameters, sqlite};
+use super::{Address, Scheme, forms, network, sqlite};
 use crate::Sensitive;
 
 /// Why text is not an address; the words are for the person who typed it. They name the position and kind of the
@@ -35,19 +35,6 @@ pub struct Pasted {
     pub password: Option<Sensitive>,
     /// The password of the Sentinels, where it is one of their own.
     pub sentinel_password: Option<Sensitive>,
-}
-
-impl Pasted {
-    /// The word before the `@` of a Redis address without a colon is an account's name when its password is given beside
-    /// the address.
-    #[must_use]
-    pub fn with_password_beside(mut self) -> Self {
-        if self.address.params.get(parameters::USERINFO).is_some() {
-            self.address.params.remove(parameters::USERINFO);
-            self.address.username = self.password.take().map(|word| word.expose().to_owned());
-        }
-        self
-    }
 }
 
 /// Schemes of other products, which may be named because they are known.

@@ -2,6 +2,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::Sensitive;
 
 /// Stands where a secret may stand; no error, no shown address may hold it.
 const SECRET: &str = "c4naryWord";
@@ -158,7 +159,8 @@ fn redis_addresses_name_account_number_and_form() {
         ("redis://h/299", "Redis|h:6379|299|||Disable|"),
         ("rediss://:secret@cache:6380/2", "Redis|cache:6380|2||secret|Verify|"),
         ("redis://user:@h", "Redis|h:6379||user||Disable|"),
-        ("redis://user@h", "Redis|h:6379|||user|Disable|userinfo=alone"),
+        ("redis://user@h", "Redis|h:6379||user||Disable|"),
+        ("redis://us%65r%20@h", "Redis|h:6379||user ||Disable|"),
         ("redis://user@h?password=p", "Redis|h:6379||user|p|Disable|"),
         ("redis://h?username=u&password=p", "Redis|h:6379||u|p|Disable|"),
         ("redis://h?ssl=true", "Redis|h:6379||||Verify|"),
@@ -178,9 +180,6 @@ fn redis_addresses_name_account_number_and_form() {
     let pasted = read("redis+sentinel://:p@a/0?master=m&sentinel_password=s%2Fs");
     assert_eq!(pasted.sentinel_password.as_ref().map(Sensitive::expose), Some("s/s"), "the Sentinels' own password");
     assert!(!pasted.address.url().contains("s%2Fs"), "is taken out: {}", pasted.address.url());
-    let beside = read("redis://user@h").with_password_beside();
-    assert_eq!(beside.address.username.as_deref(), Some("user"), "with a password beside it the word is an account");
-    assert_eq!((beside.password, beside.address.params.len()), (None, 0), "and nothing else");
 }
 
 #[test]

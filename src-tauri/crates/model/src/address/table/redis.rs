@@ -22,7 +22,6 @@ pub(super) const PARAMETERS: &[Parameter] = &[
     honoured("sslcert", &["cert", "ssl_certfile", "tls_cert"], "File of the client certificate; needs `sslkey`"),
     honoured("sslkey", &["key", "ssl_keyfile", "tls_key"], "File of the client certificate's key; needs `sslcert`"),
     honoured("connect_timeout", &["socket_connect_timeout", "connect_timeout_s"], "Longest time to connect, 1 to 60 s"),
-    honoured("userinfo", &[], "`alone`: the word before the `@` had no colon. It is kept with the secrets and tried as a password (`redis-cli` reads it so), then as an account without one (redis-py does)"),
     only("protocol", &["resp", "2"], &["2", "resp2", ""], "Perfdeck speaks RESP2"),
     refused("3", &[], "Perfdeck speaks RESP2; leave it out"),
     refused("sni", &["tls_servername", "serverName"], "The host's name is sent and verified; write that name as the host"),
