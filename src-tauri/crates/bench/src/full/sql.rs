@@ -29,7 +29,8 @@ fn value(
     buffer.clear();
     template.render(scope, builtins, buffer).map_err(|e| (Class::Other, e.to_string()))?;
     let text = std::str::from_utf8(buffer).map_err(|_| (Class::Other, "a parameter is no text".to_owned()))?;
-    let wrong = |what: &str| (Class::Other, format!("'{}' is no {what}", text.chars().take(40).collect::<String>()));
+    // The value itself may be anybody's data.
+    let wrong = |what: &str| (Class::Other, format!("a parameter is no {what}"));
     Ok(match kind {
         SqlType::Text => Value::Text(text.to_owned()),
         SqlType::Integer => Value::Int(text.trim().parse().map_err(|_| wrong("whole number"))?),
