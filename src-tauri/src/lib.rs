@@ -32,9 +32,8 @@ impl Shell {
 
 /// Starts the program and returns when it was quit.
 pub fn run() {
-    let filter = tracing_subscriber::EnvFilter::try_from_env("PERFDECK_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    perfdeck_engine::logs::quiet_panics("perfdeck");
+    perfdeck_engine::logs::init("warn", false);
 
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,

@@ -130,7 +130,8 @@ pub fn describe(plan: &Plan, api: Option<&str>) -> Result<PlanSpec, ApiError> {
 /// What it is, naming step and field.
 pub fn check(plan: &Plan, resources: &Resources) -> Result<(), ApiError> {
     if has_mask(&to_toml(plan)) {
-        let step = plan.steps.iter().find(|s| to_toml(&Plan { steps: vec![(*s).clone()], ..Plan::new("") }).contains(MASK));
+        let step =
+            plan.steps.iter().find(|s| to_toml(&Plan { steps: vec![(*s).clone()], ..Plan::new("") }).contains(MASK));
         let place = step.map_or_else(|| "outside its steps".to_owned(), |s| format!("first in step '{}'", s.name));
         return Err(ApiError::bad_request(format!(
             "plan '{}': parts of it were masked ({MASK}) when its run was stored, {place}",

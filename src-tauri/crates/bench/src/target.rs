@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::header::{HOST, HeaderName, HeaderValue, USER_AGENT};
-use perfdeck_model::masking::{MASK, Masker, has_mask, is_plain, shown};
+use perfdeck_model::masking::{MASK, Masker, has_mask, is_plain, message, shown};
 use perfdeck_model::{Address, ApiError, ErrorCode, Header, HttpBenchSpec, Load, Scheme};
 
 /// Headers that the engine sets from the plan itself; a second opinion would break the framing of the request.
@@ -74,8 +74,9 @@ pub fn validate(spec: &HttpBenchSpec) -> Result<(), ApiError> {
 
 pub(crate) fn target(spec: &HttpBenchSpec) -> Result<Target, ApiError> {
     given_again(spec)?;
-    let (address, password) = Address::parse(&spec.url)
-        .map_err(|e| ApiError::bad_request(format!("url: {}", e.message)).hint("Write http://host:port/path"))?;
+    let (address, password) = Address::parse(&spec.url).map_err(|e| {
+        ApiError::bad_request(format!("url: {}", message(&e.message, &|_| false))).hint("Write http://host:port/path")
+    })?;
     if !matches!(address.scheme, Scheme::Http | Scheme::Https) {
         return Err(ApiError::bad_request("url: An HTTP benchmark needs an http or https URL")
             .hint("Write http://host:port/path"));
@@ -175,7 +176,9 @@ pub(crate) async fn lookup(host: &str, port: u16) -> Result<Vec<SocketAddr>, Api
             Ok(all)
         }
         Ok(Err(_)) => Err(fail(ErrorCode::Unreachable, format!("The name '{}' cannot be resolved", shown(host)))),
-        Err(_) => Err(fail(ErrorCode::Timeout, format!("The DNS server did not answer for '{}' within 3 s", shown(host)))),
+        Err(_) => {
+            Err(fail(ErrorCode::Timeout, format!("The DNS server did not answer for '{}' within 3 s", shown(host))))
+        }
     }
 }
 

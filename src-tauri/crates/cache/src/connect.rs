@@ -182,8 +182,10 @@ pub(crate) fn explain(target: &CacheTarget, host: &HostPort, error: &RedisError)
     let text = error.to_string();
     let code = error.code().unwrap_or("");
     if matches!(error.kind(), ErrorKind::AuthenticationFailed) || code == "WRONGPASS" || text.contains("WRONGPASS") {
-        return ApiError::new(ErrorCode::Authentication, format!("{host} refused the credentials of '{user}'"))
-            .hint("Check the password and the ACL user");
+        // A user may be a secret itself, where people write a password in its place.
+        let whose = if user == "default" { "the default user" } else { "this user" };
+        return ApiError::new(ErrorCode::Authentication, format!("{host} refused the credentials of {whose}"))
+            .hint("Check the password and the ACL user; a password without a user is written redis://:PASSWORD@host");
     }
     if code == "NOAUTH" || text.contains("NOAUTH") {
         return ApiError::new(ErrorCode::Authentication, format!("{host} needs a password"))

@@ -600,8 +600,7 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
 }
 
 fn method(text: &str) -> Result<Method, String> {
-    Method::parse(text)
-        .ok_or_else(|| format!("it is not a method: use {}", Method::ALL.map(Method::as_str).join(", ")))
+    Method::parse(text).ok_or_else(|| format!("it is not a method: use {}", Method::ALL.map(Method::as_str).join(", ")))
 }
 
 fn header(text: &str) -> Result<Header, String> {

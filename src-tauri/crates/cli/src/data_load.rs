@@ -54,7 +54,7 @@ fn range(text: &str) -> Option<(i64, i64)> {
 /// A parameter as it is written on the command line; what is drawn anew each time becomes a feed.
 fn parameter(text: &str, number: usize, feeds: &mut Vec<FeedSpec>) -> Result<SqlParameter, ApiError> {
     let wrong = || {
-        ApiError::bad_request(format!("--param {text}: it draws from nothing"))
+        ApiError::bad_request(format!("--param {number}: it draws from nothing"))
             .hint("Write uniform:1..1000, zipf:1000 or sequence:1..1000")
     };
     let source = match text.split_once(':') {
@@ -136,7 +136,7 @@ fn cache_plan(args: &BenchCache) -> Result<Plan, ApiError> {
     for part in args.mix.split(',').map(str::trim).filter(|p| !p.is_empty()) {
         let (command, weight) = part.split_once('=').unwrap_or((part, "1"));
         let weight: f64 = weight.trim().parse().ok().filter(|w| *w >= 0.0 && f64::is_finite(*w)).ok_or_else(|| {
-            ApiError::bad_request(format!("--mix {part}: a weight is a number of 0 or more")).hint("Write get=9,set=1")
+            ApiError::bad_request("--mix: a weight is a number of 0 or more").hint("Write get=9,set=1")
         })?;
         let command = command.trim().to_ascii_uppercase();
         let mut list = vec!["{{key}}".to_owned()];

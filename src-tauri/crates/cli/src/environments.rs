@@ -30,9 +30,7 @@ fn draft(source: &Source) -> Result<Option<EnvironmentDraft>, ApiError> {
                 path.display(),
                 masking::reading_failed(e.message())
             ))
-                .hint(
-                    "name = \"clinic\"\nkind = \"staging\"\n[targets]\ndatabase = \"postgres://…\"".replace('\n', "; "),
-                )
+            .hint("name = \"clinic\"\nkind = \"staging\"\n[targets]\ndatabase = \"postgres://…\"".replace('\n', "; "))
         })?;
         return Ok(Some(draft));
     }
@@ -156,7 +154,8 @@ fn say_what_is_lost(environment: &Environment) {
         names.join(" and of the ")
     ));
     let options: Vec<&str> = lost.iter().map(|(_, option)| *option).filter(|o| !o.is_empty()).collect();
-    let reference = if options.is_empty() { String::new() } else { format!("; or name a variable: {}", options.join(" ")) };
+    let reference =
+        if options.is_empty() { String::new() } else { format!("; or name a variable: {}", options.join(" ")) };
     output::note(&format!(
         "hint: perfctl env remove {}, then add it again: with a keychain that is unlocked; or with PERFDECK_SECRET_STORE=file \
          and PERFDECK_PASSPHRASE, which keep it in an encrypted file{reference}",

@@ -93,11 +93,10 @@ fn log(verbose: u8) {
 /// Runs a command of the registry and reads its answer.
 pub(crate) async fn call<T: DeserializeOwned>(engine: &Arc<Engine>, name: &str, params: Value) -> Result<T, ApiError> {
     let value = engine.json(name, params).await?;
-    serde_json::from_value(value)
-        .map_err(|e| {
-            let why = perfdeck_model::masking::reading_failed(&e.to_string());
-            ApiError::internal(format!("The answer of {name} is not understood: {why}"))
-        })
+    serde_json::from_value(value).map_err(|e| {
+        let why = perfdeck_model::masking::reading_failed(&e.to_string());
+        ApiError::internal(format!("The answer of {name} is not understood: {why}"))
+    })
 }
 
 /// Waits for a job that is not the benchmark; answers its result.

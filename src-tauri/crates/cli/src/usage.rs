@@ -48,8 +48,17 @@ fn reason(error: &clap::Error) -> Option<String> {
     }
     // clap says `7 is not in 1..=5`; own parsers say nothing of the value.
     let rest = why.strip_prefix(&value).map_or_else(|| why.clone(), |rest| format!("it{rest}"));
-    let known = ["it is not", "write a header as", "invalid digit found", "number too", "invalid float", "cannot parse",
-        "invalid socket address", "threshold", "it "];
+    let known = [
+        "it is not",
+        "write a header as",
+        "invalid digit found",
+        "number too",
+        "invalid float",
+        "cannot parse",
+        "invalid socket address",
+        "threshold",
+        "it ",
+    ];
     (known.iter().any(|k| rest.starts_with(k)) && !(value.len() > 2 && rest.contains(&value)))
         .then_some(rest)
         .or_else(|| Some(reading_failed(&why)))
@@ -68,7 +77,11 @@ fn words(error: &clap::Error, arguments: &[OsString]) -> (String, Option<String>
         ErrorKind::InvalidValue => {
             hint = possible.map(|values| format!("possible values: {values}")).or(hint);
             let empty = text(error, ContextKind::InvalidValue).is_some_and(|v| v.is_empty());
-            if empty { format!("'{named}' needs a value") } else { format!("what was given for '{named}' is not known") }
+            if empty {
+                format!("'{named}' needs a value")
+            } else {
+                format!("what was given for '{named}' is not known")
+            }
         }
         ErrorKind::ValueValidation => {
             let why = reason(error).map_or_else(String::new, |why| format!(": {why}"));
@@ -154,5 +167,34 @@ mod tests {
             assert!(!said.contains("CANARY") && !said.contains("4111111"), "{arguments:?}: {said}");
             assert!(line.contains(part), "{arguments:?} says '{part}': {line}");
         }
+    }
+
+    /// Arguments of a command and of those below it that take a value, as `path | argument`.
+    fn arguments(command: &clap::Command, path: &str, out: &mut Vec<String>) {
+        for argument in command.get_arguments().filter(|a| a.get_action().takes_values()) {
+            // Global arguments are rows of the program, not of each command.
+            if argument.is_global_set() && path != "-" {
+                continue;
+            }
+            out.push(format!("{path} | {}", argument.get_id()));
+        }
+        for below in command.get_subcommands().filter(|c| c.get_name() != "help") {
+            let path = if path == "-" { below.get_name().to_owned() } else { format!("{path} {}", below.get_name()) };
+            arguments(below, &path, out);
+        }
+    }
+
+    #[test]
+    fn every_argument_has_a_row_in_the_canary_test() {
+        use clap::CommandFactory;
+        let rows = include_str!("../tests/canary/rows.txt").replace('-', "_");
+        let mut all = Vec::new();
+        arguments(&Cli::command(), "-", &mut all);
+        assert!(all.len() > 100, "the command line is walked: {all:?}");
+        let missing: Vec<&String> = all
+            .iter()
+            .filter(|a| !rows.lines().any(|row| row.starts_with(&format!("{} |", a.replace('-', "_")))))
+            .collect();
+        assert!(missing.is_empty(), "without a row in tests/canary/rows.txt: {missing:?}");
     }
 }

@@ -87,7 +87,9 @@ pub(crate) fn parse_draft(
             .hint("For example 'clinic staging'"));
     }
     if masking::title(&name) != name || name.starts_with("process-") {
-        return Err(ApiError::bad_request("name: This is an address or a secret, not a name").hint("Choose a word for it"));
+        return Err(
+            ApiError::bad_request("name: This is an address or a secret, not a name").hint("Choose a word for it")
+        );
     }
     if name.eq_ignore_ascii_case(DEMO_ENVIRONMENT_ID) {
         return Err(
@@ -366,6 +368,7 @@ impl Engine {
         draft: &EnvironmentDraft,
         old: Option<&Environment>,
     ) -> Result<Environment, ApiError> {
+        let draft = &self.with_held(draft)?;
         let Parsed { mut environment, secrets } = parse_draft(draft, old, self.clock.now_ms())?;
         // Before any secret is kept: an environment that is refused leaves none behind.
         if self.store.environments().await?.iter().any(|e| e.name == environment.name && e.id != environment.id) {
@@ -378,7 +381,8 @@ impl Engine {
         let mut new_keys = Vec::new();
         for (role, input) in &secrets {
             let source = match input {
-                SecretInput::Keep => continue,
+                // What is held is set by now.
+                SecretInput::Keep | SecretInput::Held { .. } => continue,
                 SecretInput::Clear => SecretSource::None,
                 SecretInput::Set { value } if value.is_empty() => SecretSource::None,
                 SecretInput::Set { value } => {
@@ -466,7 +470,7 @@ impl Engine {
             None => None,
         };
         // A test may come before the name is chosen.
-        let mut named = draft.clone();
+        let mut named = self.with_held(draft)?;
         if named.name.trim().is_empty() {
             "untitled".clone_into(&mut named.name);
         }
@@ -475,7 +479,7 @@ impl Engine {
         for (role, input) in &parsed.secrets {
             let secret = match input {
                 SecretInput::Set { value } => Ok(Some(Sensitive::new(value.clone()))),
-                SecretInput::Clear => Ok(None),
+                SecretInput::Clear | SecretInput::Held { .. } => Ok(None),
                 SecretInput::Env { name } => self.vault.get("", &SecretSource::Env { name: name.clone() }).await,
                 SecretInput::Keep => match &old {
                     Some(old) => self.secret(old, *role).await,

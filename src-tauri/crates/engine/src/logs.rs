@@ -131,10 +131,8 @@ mod tests {
     fn the_log_has_no_words_of_libraries_and_masks_its_own() {
         let kept = Kept::default();
         let writer = kept.clone();
-        let layer = tracing_subscriber::fmt::layer()
-            .event_format(Masked)
-            .with_ansi(false)
-            .with_writer(move || writer.clone());
+        let layer =
+            tracing_subscriber::fmt::layer().event_format(Masked).with_ansi(false).with_writer(move || writer.clone());
         tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
             tracing::warn!(target: "sqlx::query", statement = "select 'CANARY'", "slow CANARY");
             tracing::info!(error = "cannot reach http://u:CANARY@h/", "command \"CANARY\" refused");

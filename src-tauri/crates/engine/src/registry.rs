@@ -416,7 +416,7 @@ async fn env_test_draft(engine: E, request: TestDraft) -> Result<Vec<ConnectionR
     engine.test_draft(&request.draft, request.id.as_deref()).await
 }
 
-async fn env_from_dotenv(_: E, request: Dotenv) -> Result<EnvironmentDraft> {
+async fn env_from_dotenv(engine: E, request: Dotenv) -> Result<EnvironmentDraft> {
     /// A `.env` file is a page of text, not a disk image.
     const LIMIT: u64 = 1 << 20;
     let path = request.path.as_deref().map(std::path::Path::new);
@@ -435,12 +435,12 @@ async fn env_from_dotenv(_: E, request: Dotenv) -> Result<EnvironmentDraft> {
         }
         (None, None) => return Err(ApiError::bad_request("Give the text or the path of a .env file")),
     };
-    draft_from_dotenv(&bytes, path)
+    engine.held_back(draft_from_dotenv(&bytes, path)?)
 }
 
 async fn address_parse(_: E, request: Text) -> Result<AddressInfo> {
-    let (mut address, mut password) =
-        Address::parse(&request.text).map_err(|e| ApiError::bad_request(e.message).hint(e.hint))?;
+    let (mut address, mut password) = Address::parse(&request.text)
+        .map_err(|e| ApiError::bad_request(masking::message(&e.message, &|_| false)).hint(e.hint))?;
     no_secret_parameters("address", &address)?;
     if password.is_none() {
         password = hide_account(&request.text, &mut address);

@@ -29,7 +29,10 @@ impl Engine {
             return Err(ApiError::bad_request(format!("A report holds at most {MAX_RUNS} runs")));
         }
         let engine = self.clone();
-        let title = request.title.clone().unwrap_or_else(|| format!("Performance report: {}", environment.name));
+        let title = request
+            .title
+            .as_deref()
+            .map_or_else(|| format!("Performance report: {}", environment.name), perfdeck_model::masking::title);
         Ok(self.jobs.spawn("report", title.clone(), Some(environment.id.clone()), move |job| async move {
             job.progress(Some(0.1), "reading runs");
             let mut runs = Vec::new();

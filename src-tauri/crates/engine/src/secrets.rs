@@ -50,6 +50,8 @@ struct State {
     session: HashMap<String, Sensitive>,
     /// Of environments that are not stored; they never go anywhere else.
     process: HashMap<String, Sensitive>,
+    /// Read from files and not saved yet, by a number that nobody can guess.
+    held: HashMap<String, Sensitive>,
     file: Option<OpenFile>,
     /// `PERFDECK_PASSPHRASE` does not open the file.
     wrong_passphrase: bool,
@@ -57,7 +59,14 @@ struct State {
 
 impl State {
     fn new(kind: VaultKind) -> Self {
-        Self { kind, session: HashMap::new(), process: HashMap::new(), file: None, wrong_passphrase: false }
+        Self {
+            kind,
+            session: HashMap::new(),
+            process: HashMap::new(),
+            held: HashMap::new(),
+            file: None,
+            wrong_passphrase: false,
+        }
     }
 
     fn of_this_run(&self, key: &str) -> Option<Sensitive> {
@@ -67,8 +76,11 @@ impl State {
     /// Why the file cannot be used now.
     fn locked(&self) -> ApiError {
         if self.wrong_passphrase {
-            return ApiError::new(ErrorCode::SecretMissing, "Wrong passphrase: PERFDECK_PASSPHRASE does not open the secrets file")
-                .hint("Set the passphrase that the file was made with, or unlock it in Settings; the file is unchanged");
+            return ApiError::new(
+                ErrorCode::SecretMissing,
+                "Wrong passphrase: PERFDECK_PASSPHRASE does not open the secrets file",
+            )
+            .hint("Set the passphrase that the file was made with, or unlock it in Settings; the file is unchanged");
         }
         ApiError::new(ErrorCode::SecretMissing, "The secrets file is locked")
             .hint("Unlock it in Settings, or set PERFDECK_PASSPHRASE")
@@ -222,6 +234,23 @@ impl SecretVault {
                 Ok(SecretSource::Session)
             }
         }
+    }
+
+    /// Holds a secret that was read from a file until it is saved; answers what it is held under.
+    pub(crate) fn hold(&self, secret: Sensitive) -> String {
+        let id = uuid::Uuid::new_v4().to_string();
+        let mut state = self.state();
+        // A form that is opened again and again forgets its older drafts.
+        if state.held.len() >= 100 {
+            state.held.clear();
+        }
+        state.held.insert(id.clone(), secret);
+        id
+    }
+
+    /// A secret that is held.
+    pub(crate) fn held(&self, id: &str) -> Option<Sensitive> {
+        self.state().held.get(id).cloned()
     }
 
     /// Keeps a secret of an environment that is not stored, in memory.

@@ -76,6 +76,11 @@ pub enum SecretInput {
         /// Name of the variable.
         name: String,
     },
+    /// Store what Perfdeck read from a file and holds in memory; the secret itself was not sent to the form.
+    Held {
+        /// What it is held under.
+        id: String,
+    },
 }
 
 impl std::fmt::Debug for SecretInput {
@@ -85,6 +90,7 @@ impl std::fmt::Debug for SecretInput {
             Self::Clear => f.write_str("Clear"),
             Self::Set { .. } => write!(f, "Set({MASK})"),
             Self::Env { name } => write!(f, "Env({name})"),
+            Self::Held { .. } => f.write_str("Held"),
         }
     }
 }

@@ -256,7 +256,10 @@ async fn rpc(
     } else {
         match serde_json::from_slice(&body) {
             Ok(params) => params,
-            Err(e) => return answer_error(StatusCode::BAD_REQUEST, &ApiError::bad_request(format!("Not JSON: {e}"))),
+            Err(e) => {
+                let why = perfdeck_model::masking::reading_failed(&e.to_string());
+                return answer_error(StatusCode::BAD_REQUEST, &ApiError::bad_request(format!("Not JSON: {why}")));
+            }
         }
     };
     let command = async {
@@ -273,7 +276,10 @@ async fn rpc(
         Ok(Ok(Reply::Binary(bytes))) => ([(header::CONTENT_TYPE, "application/octet-stream")], bytes).into_response(),
         Ok(Err(error)) => answer_error(status_of(error.code), &error),
         Err(_) => {
-            let error = ApiError::new(ErrorCode::Timeout, format!("'{name}' took longer than 60 s"));
+            let error = ApiError::new(
+                ErrorCode::Timeout,
+                format!("'{}' took longer than 60 s", perfdeck_model::masking::shown(&name)),
+            );
             answer_error(StatusCode::GATEWAY_TIMEOUT, &error)
         }
     }

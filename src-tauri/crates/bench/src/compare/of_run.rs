@@ -107,7 +107,7 @@ mod tests {
             schedule_lag_ms: Some(latency(&h)),
             client_cpu_s: Some(0.1),
             facts: std::collections::BTreeMap::new(),
-        masked_tag: String::new(),
+            masked_tag: String::new(),
             steps: Vec::new(),
             stages: Vec::new(),
             iterations: None,

@@ -1,5 +1,5 @@
 //! A plan as it is stored with its runs: without what may be a secret or somebody's data.
-use perfdeck_model::masking::{self, MASK, Masker};
+use perfdeck_model::masking::{self, MASK, Masker, is_secret_name, is_secret_value};
 
 use super::feed_spec::FeedSource;
 use super::model::{Auth, Plan};
@@ -16,7 +16,8 @@ pub fn masked(plan: &Plan) -> Plan {
     let mut plan = plan.clone();
     plan.name = masking::title(&plan.name);
     plan.description = plan.description.as_deref().map(masking::title);
-    plan.base_url = plan.base_url.as_deref().map(|url| if url.starts_with("env:") { url.to_owned() } else { M.url(url) });
+    plan.base_url =
+        plan.base_url.as_deref().map(|url| if url.starts_with("env:") { url.to_owned() } else { M.url(url) });
     if let Some(auth) = &mut plan.auth {
         mask_auth(auth);
     }
@@ -37,6 +38,64 @@ pub fn masked(plan: &Plan) -> Plan {
     }
     plan.steps.iter_mut().for_each(mask_step);
     plan
+}
+
+/// Where a plan holds a secret as itself, by the name beside it: a plan that is saved refers to its secrets.
+pub fn literal_secret(plan: &Plan) -> Option<String> {
+    let literal = |value: &str| !is_reference(value) && masking::has_mask(&M.value(value));
+    let secret = |name: &str, value: &str| (is_secret_name(name) && literal(value)) || is_secret_value(value);
+    let pairs =
+        |text: &str| text.split('&').filter_map(|pair| pair.split_once('=')).any(|(name, value)| secret(name, value));
+    let query = |text: &str| text.split_once('?').is_some_and(|(_, query)| pairs(query)) || is_secret_value(text);
+    if plan.base_url.as_deref().is_some_and(query) {
+        return Some("base_url".to_owned());
+    }
+    if let Some((name, _)) = plan.variables.iter().find(|(name, value)| secret(name, value)) {
+        return Some(format!("variables.{name}"));
+    }
+    for step in &plan.steps {
+        let field = match &step.action {
+            Action::Http(http) => {
+                let body = http.body.as_deref();
+                let text = body.and_then(|body| serde_json::from_str(body).ok());
+                if http.path.as_deref().or(http.url.as_deref()).is_some_and(query) {
+                    Some("path".to_owned())
+                } else if let Some((name, _)) = http.headers.iter().find(|(name, value)| secret(name, value)) {
+                    Some(format!("headers.{name}"))
+                } else if http
+                    .json
+                    .as_ref()
+                    .map(|j| &j.0)
+                    .or(text.as_ref())
+                    .is_some_and(|j| json_secret("", j, &secret))
+                    || body.is_some_and(|body| text.is_none() && pairs(body))
+                {
+                    Some("body".to_owned())
+                } else {
+                    None
+                }
+            }
+            Action::Cache(cache) => {
+                let signs_in = ["AUTH", "HELLO"].iter().any(|c| cache.command.trim().eq_ignore_ascii_case(c));
+                (signs_in && cache.args.iter().any(|arg| literal(arg))).then(|| "args".to_owned())
+            }
+            Action::Sql(_) => None,
+        };
+        if let Some(field) = field {
+            return Some(format!("step '{}', {field}", masking::title(&step.name)));
+        }
+    }
+    None
+}
+
+fn json_secret(name: &str, value: &serde_json::Value, secret: &dyn Fn(&str, &str) -> bool) -> bool {
+    match value {
+        serde_json::Value::Array(items) => items.iter().any(|item| json_secret(name, item, secret)),
+        serde_json::Value::Object(fields) => fields.iter().any(|(key, field)| json_secret(key, field, secret)),
+        serde_json::Value::String(text) => secret(name, text),
+        serde_json::Value::Number(n) => secret(name, &n.to_string()),
+        _ => false,
+    }
 }
 
 /// Whether it is `env:NAME`.
@@ -83,7 +142,8 @@ fn mask_http(http: &mut HttpStep) {
     http.body = http.body.as_deref().map(|body| M.body(body));
     if let Some(JsonBody(json)) = &mut http.json {
         let text = M.value(&json.to_string());
-        *json = serde_json::Value::String(if json.is_string() { M.value(json.as_str().unwrap_or_default()) } else { text });
+        *json =
+            serde_json::Value::String(if json.is_string() { M.value(json.as_str().unwrap_or_default()) } else { text });
     }
     for (name, value) in &mut http.headers {
         *value = M.header(name, value);
@@ -187,6 +247,30 @@ kind = "cache"
 command = "AUTH"
 args = ["CANARY"]
 "#;
+
+    #[test]
+    fn a_secret_under_its_own_name_is_found() {
+        let of = |step: &str| {
+            let text = format!("name = 'p'\n[[steps]]\nname = 's'\nkind = 'http'\n{step}");
+            literal_secret(&from_toml(&text).unwrap_or_else(|e| panic!("{step}: {e}")))
+        };
+        for step in [
+            "path = '/?token=CANARY'",
+            "path = '/'\nheaders = { Authorization = 'Bearer CANARY' }",
+            "path = '/'\nmethod = 'POST'\njson = { user = { password = 'CANARY' } }",
+            "path = '/'\nmethod = 'POST'\nbody = 'a=1&password=CANARY'",
+        ] {
+            let found = of(step).unwrap_or_else(|| panic!("{step} holds a secret"));
+            assert!(!found.contains("CANARY"), "{found}");
+        }
+        for step in [
+            "path = '/?token={{env:T|url}}&page=1'",
+            "path = '/'\nheaders = { Authorization = 'Bearer {{env:T}}', Accept = 'x' }",
+            "path = '/'\nmethod = 'POST'\njson = { user = 'bob', password = '{{env:P}}' }",
+        ] {
+            assert_eq!(of(step), None, "{step} refers to its secrets");
+        }
+    }
 
     #[test]
     fn what_is_stored_of_a_plan_has_no_literal() {

@@ -31,7 +31,7 @@ pub use extract::{Failure, Inspector, Response, StepRules};
 pub use feed::{Feed, FeedCursor, FeedError, feed_columns, open_feed};
 pub use feed_spec::{FeedMode, FeedSource, FeedSpec};
 pub(crate) use masked::mask_step;
-pub use masked::masked;
+pub use masked::{literal_secret, masked};
 pub use model::{Arrivals, Auth, Load, Plan, Stage, StageKind, Warmup};
 pub use parse::{Error, from_toml, schema, to_toml};
 pub use profile::{Profile, ProfileError};

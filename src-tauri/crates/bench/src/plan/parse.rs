@@ -10,7 +10,8 @@ use super::model::Plan;
 use super::step::Step;
 
 /// Beginnings of messages that repeat nothing of the text: those that the types of a plan give themselves.
-const OWN: [&str; 4] = ["missing field `", "a secret is written as", "the text of `json` is no JSON", "it is not a duration"];
+const OWN: [&str; 4] =
+    ["missing field `", "a secret is written as", "the text of `json` is no JSON", "it is not a duration"];
 
 /// Bytes of a plan's text at most.
 const MAX_TEXT: usize = 4 << 20;

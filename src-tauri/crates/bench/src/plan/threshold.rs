@@ -146,16 +146,20 @@ pub struct Figures {
     pub steps: BTreeMap<String, StepFigures>,
 }
 
+/// A threshold as an error repeats it: what has none of its marks may be anything.
+fn threshold_words(text: &str) -> String {
+    let known = text.contains(['<', '>', '=']) || text.len() <= 12;
+    let marks = text.chars().all(|c| c.is_alphanumeric() || " .<>=!%:_-/'".contains(c));
+    if known && marks { text.chars().take(80).collect() } else { "…".to_owned() }
+}
+
 impl Threshold {
     /// Reads a threshold.
     ///
     /// # Errors
     /// What is wrong, and what may stand there.
     pub fn parse(text: &str) -> Result<Self, ThresholdError> {
-        let wrong = |message: String| ThresholdError {
-            text: text.chars().take(80).collect::<String>().escape_debug().to_string(),
-            message,
-        };
+        let wrong = |message: String| ThresholdError { text: threshold_words(text), message };
         if text.len() > 500 {
             return Err(wrong("longer than a threshold can be".into()));
         }

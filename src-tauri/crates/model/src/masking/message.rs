@@ -19,9 +19,32 @@ pub fn title(text: &str) -> String {
 
 /// Words before a quoted text that say that it is the name of a thing in a database, and no value.
 const THINGS: &[&str] = &[
-    "relation", "column", "table", "constraint", "function", "type", "role", "database", "schema", "index", "operator",
-    "parameter", "extension", "view", "sequence", "key", "user", "statement", "command", "plugin", "engine", "variable",
-    "step", "feed", "collation", "language",
+    "relation",
+    "column",
+    "table",
+    "constraint",
+    "function",
+    "type",
+    "role",
+    "database",
+    "schema",
+    "index",
+    "operator",
+    "parameter",
+    "extension",
+    "view",
+    "sequence",
+    "key",
+    "user",
+    "statement",
+    "command",
+    "plugin",
+    "engine",
+    "variable",
+    "step",
+    "feed",
+    "collation",
+    "language",
 ];
 
 /// What is known to be harmless besides: whether a quoted text may stay.
@@ -135,7 +158,10 @@ mod tests {
             ("near \"SECRET\": syntax error", "near \"•••\": syntax error"),
             ("the server doesn't answer", "the server doesn't answer"),
             ("cannot reach http://u:SECRET@h/x?token=SECRET now", "cannot reach http://•••@h/x?token=••• now"),
-            ("Access denied for user 'u'@'h' (using password: YES)", "Access denied for user 'u'@'•••' (using password: YES)"),
+            (
+                "Access denied for user 'u'@'h' (using password: YES)",
+                "Access denied for user 'u'@'•••' (using password: YES)",
+            ),
             ("password: SECRET", "password: •••"),
             ("password authentication failed for user \"u\"", "password authentication failed for user \"u\""),
             ("api_key=SECRET failed", "api_key=••• failed"),

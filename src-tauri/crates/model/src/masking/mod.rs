@@ -9,7 +9,9 @@ mod serde_words;
 mod sql;
 
 pub use message::{Known, message, shown, title};
-pub use names::{is_harmless_header, is_harmless_parameter, is_plain, is_secret_name, is_secret_value, may_hold_secrets};
+pub use names::{
+    is_harmless_header, is_harmless_parameter, is_plain, is_secret_name, is_secret_value, may_hold_secrets,
+};
 pub use request::{Masker, has_mask};
 pub use serde_words::reading_failed;
 pub use sql::statement;

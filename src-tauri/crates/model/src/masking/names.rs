@@ -84,15 +84,67 @@ const PREFIXES: &[&str] = &[
 
 /// Query parameters that say how much of a list is wanted; their values are numbers.
 const NUMBERS: &[&str] = &[
-    "page", "per_page", "page_size", "pagesize", "page_no", "size", "limit", "offset", "skip", "start", "top", "count",
-    "first", "last", "rows", "width", "height", "w", "h", "depth", "days", "hours", "minutes", "year", "month", "day", "v",
-    "version", "max_tokens", "timeout",
+    "page",
+    "per_page",
+    "page_size",
+    "pagesize",
+    "page_no",
+    "size",
+    "limit",
+    "offset",
+    "skip",
+    "start",
+    "top",
+    "count",
+    "first",
+    "last",
+    "rows",
+    "width",
+    "height",
+    "w",
+    "h",
+    "depth",
+    "days",
+    "hours",
+    "minutes",
+    "year",
+    "month",
+    "day",
+    "v",
+    "version",
+    "max_tokens",
+    "timeout",
 ];
+
+/// Query parameters that say from when to when.
+const DATES: &[&str] = &["day", "date", "from", "to", "since", "until", "start", "end", "start_date", "end_date"];
 
 /// Query parameters that say in which form a list is wanted; their values are words of a program.
 const CHOICES: &[&str] = &[
-    "sort", "sort_by", "order", "order_by", "orderby", "dir", "direction", "format", "fields", "include", "expand", "embed",
-    "lang", "language", "locale", "view", "pretty", "verbose", "sslmode", "mode", "alt", "type", "status", "group_by",
+    "sort",
+    "sort_by",
+    "order",
+    "order_by",
+    "orderby",
+    "dir",
+    "direction",
+    "format",
+    "fields",
+    "include",
+    "expand",
+    "embed",
+    "lang",
+    "language",
+    "locale",
+    "view",
+    "pretty",
+    "verbose",
+    "sslmode",
+    "mode",
+    "alt",
+    "type",
+    "status",
+    "group_by",
 ];
 
 /// Request headers that hold no secret: how the answer is wanted, not who asks.
@@ -197,6 +249,12 @@ pub(super) fn is_small(value: &str) -> bool {
         || (value.len() <= 3 && value.bytes().all(|b| b.is_ascii_digit()))
 }
 
+/// `2026-03-01`, perhaps with a time of day.
+fn is_date(value: &str) -> bool {
+    let form: String = value.chars().map(|c| if c.is_ascii_digit() { '9' } else { c }).collect();
+    ["9999-99-99", "9999-99-99T99:99", "9999-99-99T99:99:99", "9999-99-99T99:99:99Z"].contains(&form.as_str())
+}
+
 /// Whether a query parameter or the field of a form may be shown with its value (both decoded).
 ///
 /// The name must be known (how much of a list is wanted, and in which form) and the value be of its form; a switch or a
@@ -211,6 +269,7 @@ pub fn is_harmless_parameter(name: &str, value: &str) -> bool {
     is_small(value)
         || (NUMBERS.contains(&plain.as_str()) && number)
         || (CHOICES.contains(&plain.as_str()) && choice)
+        || (DATES.contains(&plain.as_str()) && is_date(value))
 }
 
 /// Whether a request header may be shown with its value.
@@ -273,9 +332,15 @@ mod tests {
 
     #[test]
     fn parameters_and_headers_are_shown_by_a_short_list() {
-        for (name, value) in
-            [("page", "2"), ("limit", "1000"), ("sort", "-created_at"), ("format", "json"), ("deep", "true"), ("x", "")]
-        {
+        for (name, value) in [
+            ("page", "2"),
+            ("limit", "1000"),
+            ("sort", "-created_at"),
+            ("format", "json"),
+            ("deep", "true"),
+            ("x", ""),
+            ("from", "2026-03-01"),
+        ] {
             assert!(is_harmless_parameter(name, value), "{name}={value} is shown");
         }
         for (name, value) in [
@@ -287,6 +352,7 @@ mod tests {
             ("sort", "a@b"),
             ("user", "alice"),
             ("code", "123"),
+            ("birthday", "2001-03-01"),
             ("X-Amz-Signature", "0"),
         ] {
             assert!(!is_harmless_parameter(name, value), "{name}={value} is not");
@@ -294,9 +360,13 @@ mod tests {
         for (name, value) in [("Accept", "text/html"), ("User-Agent", "me/1.0"), ("DNT", "1"), ("X-Debug", "true")] {
             assert!(is_harmless_header(name, value), "{name}: {value} is shown");
         }
-        for (name, value) in
-            [("X-Tenant", "clinic"), ("Cookie", "a=1"), ("Authorization", "x"), ("X-Auth-Token", "1"), ("Referer", "http://h/")]
-        {
+        for (name, value) in [
+            ("X-Tenant", "clinic"),
+            ("Cookie", "a=1"),
+            ("Authorization", "x"),
+            ("X-Auth-Token", "1"),
+            ("Referer", "http://h/"),
+        ] {
             assert!(!is_harmless_header(name, value), "{name}: {value} is not");
         }
     }

@@ -255,8 +255,15 @@ mod tests {
     #[test]
     fn templates_keep_their_slots() {
         let t = Masker::Template;
-        assert_eq!(t.target("/u/{{user.id}}?token={{env:TOKEN|url}}&a=b{{x}}"), "/u/{{user.id}}?token={{env:TOKEN|url}}&a=•••{{x}}");
-        assert_eq!(t.header("Authorization", "Bearer {{env:TOKEN}}"), "Bearer {{env:TOKEN}}", "the scheme is no secret");
+        assert_eq!(
+            t.target("/u/{{user.id}}?token={{env:TOKEN|url}}&a=b{{x}}"),
+            "/u/{{user.id}}?token={{env:TOKEN|url}}&a=•••{{x}}"
+        );
+        assert_eq!(
+            t.header("Authorization", "Bearer {{env:TOKEN}}"),
+            "Bearer {{env:TOKEN}}",
+            "the scheme is no secret"
+        );
         assert_eq!(t.header("Authorization", "Bearer abc{{x}}"), "•••{{x}}", "a literal part may be one");
         assert_eq!(t.value(r"\{{SECRET}}"), "•••", "escaped braces are text");
         assert_eq!(t.value("{{SECRET'}}"), "•••", "and so is what is no name");

@@ -20,7 +20,11 @@ pub fn reading_failed(message: &str) -> String {
         format!("the field '{}' is missing", rest.trim_end_matches('`'))
     } else if line.starts_with("unknown field `") {
         let known = expected(line);
-        if known.is_empty() { "a field is not known".to_owned() } else { format!("a field is not known; there are {known}") }
+        if known.is_empty() {
+            "a field is not known".to_owned()
+        } else {
+            format!("a field is not known; there are {known}")
+        }
     } else if line.starts_with("unknown variant `") {
         format!("it is none of {}", expected(line).trim_start_matches("one of "))
     } else if let Some(rest) = line.strip_prefix("duplicate field `") {
@@ -40,7 +44,10 @@ pub fn reading_failed(message: &str) -> String {
         };
         format!("{kind} where {} is expected", expected(line))
     } else if let Some(rest) = line.strip_prefix("invalid length ") {
-        format!("a list of another length where {} is expected", rest.rsplit_once("expected ").map_or("one", |(_, e)| e))
+        format!(
+            "a list of another length where {} is expected",
+            rest.rsplit_once("expected ").map_or("one", |(_, e)| e)
+        )
     } else if line.starts_with("data did not match any variant") {
         "it has none of the forms that are known".to_owned()
     } else if [

@@ -20,7 +20,8 @@ pub fn statement(sql: &str) -> String {
                     return out;
                 };
                 let inner: String = chars[i + 1..(end - 1).max(i + 1)].iter().collect();
-                let name = c != '\'' && inner.chars().count() <= 64 && inner.chars().all(|c| word(c) || "-. ".contains(c));
+                let name =
+                    c != '\'' && inner.chars().count() <= 64 && inner.chars().all(|c| word(c) || "-. ".contains(c));
                 let harmless = inner.is_empty() || inner == MASK || (name && (c == '`' || super::is_plain(&inner)));
                 out.push(c);
                 out.push_str(if harmless { &inner } else { MASK });

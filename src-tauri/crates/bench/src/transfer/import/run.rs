@@ -181,7 +181,7 @@ impl Imported {
             schedule_lag_ms: None,
             client_cpu_s: None,
             facts: std::collections::BTreeMap::new(),
-        masked_tag: String::new(),
+            masked_tag: String::new(),
             steps: self.steps.iter().map(|s| step(s, seconds)).collect(),
             stages: Vec::new(),
             iterations: None,
