@@ -33,6 +33,8 @@ pub struct BenchPreview {
     pub confirm: Option<String>,
     /// What makes a target look like production that is not called so.
     pub evidence: Vec<String>,
+    /// Why its figures could never be judged, so that it is refused: its rate gives too few requests in its time.
+    pub problem: Option<String>,
 }
 
 /// The benchmark that runs.
@@ -111,6 +113,7 @@ impl Engine {
         let subject = self.subject(&work, environment.as_ref(), &resolved).await;
         let words = |e: ApiError| e.hint.as_ref().map_or_else(|| e.message.clone(), |h| format!("{}. {h}", e.message));
         Ok(BenchPreview {
+            problem: work.can_be_judged().err().map(words),
             loopback: is_loopback(&resolved),
             resolved,
             guard: subject.check(&work).err().map(words),
@@ -139,6 +142,7 @@ impl Engine {
     ) -> Result<JobStatus, ApiError> {
         let BenchRequest { spec, environment_id, name, confirm } = request;
         let what = self.bench_allowed(&spec, environment_id.as_deref(), confirm.as_slice(), &folder).await?;
+        what.work.can_be_judged()?;
         self.bench_is_free()?;
         self.set_running(&what.work)?;
         let name = name.map(|n| n.trim().to_owned()).filter(|n| !n.is_empty()).unwrap_or_else(|| what.work.name());
