@@ -278,7 +278,7 @@ impl Account {
             if let Some((stage, _)) = self.stage(intended) {
                 stage.failed();
             }
-            self.record.failure(step, class, message);
+            self.record.failure(step, class, message, now.saturating_duration_since(intended));
         }
     }
 

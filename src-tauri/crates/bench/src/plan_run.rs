@@ -4,15 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use perfdeck_model::masking::{MASK, Masker, has_mask};
-use perfdeck_model::{ApiError, BenchLive, ErrorCode, LatencyMs, Load, PlanSpec, Run, RunSpec, ThresholdResult};
+use perfdeck_model::{ApiError, BenchLive, ErrorCode, Load, PlanSpec, Run, RunSpec, ThresholdResult};
 use tokio_util::sync::CancellationToken;
 
 use crate::full::{Program, warm_up};
-use crate::histogram::{ms, unpacked};
+use crate::judged;
 use crate::outcome::StepInfo;
 use crate::plan::{
-    Action, Arrivals, Compiler, Distribution, Figures, Load as PlanLoad, Plan, Profile, Quantile, Severity, Step,
-    StepFigures, Threshold, Warmup, mask_step, masked, open_feed, to_toml, validate,
+    Action, Arrivals, Compiler, Figures, Load as PlanLoad, Plan, Profile, Severity, Step, StepFigures, Threshold,
+    Warmup, mask_step, masked, open_feed, to_toml, validate,
 };
 use crate::resources::Resources;
 use crate::resp::{CacheLoad, CacheTarget};
@@ -284,57 +284,47 @@ pub async fn run_plan(
         setup.engine = Engine::Cache(Arc::new(reached.map_err(|(_, message)| Error::Start(message))?));
     }
     let mut finished = drive(setup, context, progress, cancel).await?;
-    finished.run.thresholds = judge_thresholds(&plan, &finished.run)?;
+    finished.run.thresholds = judge(&thresholds(&plan)?, &finished.run);
     Ok(finished)
 }
 
-/// A stored distribution with these quantiles, read from its histogram.
-fn distribution(l: &LatencyMs, packed: &str, quantiles: &[f64]) -> Option<Distribution> {
-    let times = unpacked(packed).filter(|times| !times.is_empty())?;
-    let quantiles = quantiles.iter().map(|q| Quantile { q: *q, ms: ms(times.value_at_quantile(*q)) }).collect();
-    Some(Distribution { n: l.n, min: l.min, mean: l.mean, max: l.max, quantiles })
-}
-
-/// How a plan's thresholds turned out in a run of it.
+/// The thresholds of a plan.
 ///
 /// # Errors
-/// [`ErrorCode::BadRequest`] naming a threshold that cannot be read.
-fn judge_thresholds(plan: &Plan, run: &Run) -> Result<Vec<ThresholdResult>, ApiError> {
-    let thresholds = plan
-        .thresholds
-        .iter()
-        .map(|text| {
-            Threshold::parse(text).map_err(|e| ApiError::bad_request(format!("threshold '{}': {}", e.text, e.message)))
-        })
-        .collect::<Result<Vec<_>, _>>()?;
-    let wanted: Vec<f64> = thresholds.iter().filter_map(Threshold::quantile).collect();
-    let open_loop = run.target_rate_per_s.is_some();
+/// [`ErrorCode::BadRequest`] naming one that cannot be read.
+pub fn thresholds(plan: &Plan) -> Result<Vec<Threshold>, ApiError> {
+    let bad = |e: crate::plan::ThresholdError| ApiError::bad_request(format!("threshold '{}': {}", e.text, e.message));
+    plan.thresholds.iter().map(|text| Threshold::parse(text).map_err(bad)).collect()
+}
+
+/// How thresholds turned out in a run.
+pub fn judge(thresholds: &[Threshold], run: &Run) -> Vec<ThresholdResult> {
+    let duration_s = (run.duration_s > 0.0).then_some(run.duration_s);
     let total = StepFigures {
         requests: run.requests,
         errors: run.errors,
         rate_per_s: Some(run.rate_per_s),
-        response: run.response_ms.as_ref().and_then(|l| distribution(l, &run.response_histogram, &wanted)),
-        service: distribution(&run.service_ms, &run.service_histogram, &wanted),
-        lag: run
-            .schedule_lag_ms
-            .as_ref()
-            .filter(|_| open_loop)
-            .and_then(|l| distribution(l, &run.lag_histogram, &wanted)),
+        duration_s,
+        response: judged::response(run),
+        service: judged::service(run),
+        lag: judged::lag(run),
     };
     let steps = run.steps.iter().map(|step| {
+        let (response, service) = judged::of_step(step, run.spec.timeout_s());
         let figures = StepFigures {
             requests: step.requests,
             errors: step.errors,
             rate_per_s: Some(step.rate_per_s),
-            response: step.response_ms.as_ref().and_then(|l| distribution(l, &step.response_histogram, &wanted)),
-            service: distribution(&step.service_ms, &step.service_histogram, &wanted),
+            duration_s,
+            response,
+            service,
             // Only the first step of an iteration is started by the schedule.
             lag: None,
         };
         (step.name.clone(), figures)
     });
     let all = Figures { steps: steps.collect(), total };
-    Ok(thresholds.iter().map(|threshold| threshold.evaluate(&all)).collect())
+    thresholds.iter().map(|threshold| threshold.evaluate(&all)).collect()
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ use crate::ceiling;
 use crate::cpu;
 use crate::full::{self, Program};
 use crate::outcome::{Ended, StepInfo, finished};
+use crate::quota::{self, Quotas};
 use crate::raw::{self, Wire};
 use crate::record::Record;
 use crate::resp::CacheLoad;
@@ -268,6 +269,9 @@ pub(crate) async fn drive(
     let work = join(workers);
     tokio::pin!(work);
     let mut stopping = false;
+    let quotas = Quotas::of_this_process();
+    // Looked at again when the measured time begins.
+    let (mut held_back, mut measuring) = (quotas.look(), false);
     let mut errors = ErrorWatch::new(context.max_error_share);
     let patience = patience(Duration::try_from_secs_f64(setup.spec.timeout_s()).unwrap_or_default());
     let records = loop {
@@ -299,6 +303,9 @@ pub(crate) async fn drive(
                     let _ = shared.settled.set(times);
                     view.lasts(times.end.saturating_duration_since(start).as_secs_f64());
                 }
+                if !measuring && now >= times.measure {
+                    (held_back, measuring) = (quotas.look(), true);
+                }
                 let phase = if now < times.measure {
                     BenchPhase::WarmUp
                 } else if now < times.end && !shared.stop.load(Ordering::Relaxed) {
@@ -310,6 +317,7 @@ pub(crate) async fn drive(
             }
         }
     };
+    let throttled = quota::between(held_back, quotas.look());
     let stopped_at = shared.stopped_at.get().copied().filter(|at| *at < times.end);
     let elapsed = stopped_at.unwrap_or(times.end).saturating_duration_since(start);
     let mut live = view.look(BenchPhase::Finished, elapsed.as_secs_f64());
@@ -334,6 +342,7 @@ pub(crate) async fn drive(
         threads,
         engine: setup.engine.name(),
         ceiling_per_s,
+        throttled,
     };
     Ok(finished(setup, context, ended, total, view.seconds))
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
+use perfdeck_engine::compare::BenchMetric;
 use perfdeck_engine::plan::Span;
 use perfdeck_model::{Header, Kind, Method};
 
@@ -471,6 +472,14 @@ pub(crate) struct BenchDuet {
     /// Command that brings the target into state B
     #[arg(long, value_name = "COMMAND")]
     pub(crate) hook_b: Option<String>,
+    /// What the two sides may differ in because it is the change: request, headers, body, plan, load, connections, duration,
+    /// scheme, or a fact of the targets such as 'data.*'; may be repeated
+    #[arg(long, value_name = "FACT")]
+    pub(crate) changed: Vec<String>,
+    /// What decides the verdict: throughput, p50, p90, p95, p99 or p999; may be repeated [default: throughput, or with --rate
+    /// p50 and p99]
+    #[arg(long = "metric", value_name = "METRIC", value_parser = metric)]
+    pub(crate) metrics: Vec<BenchMetric>,
     #[command(flatten)]
     pub(crate) load: LoadArgs,
     /// An environment's name again, or a host's, where a guard asks for it; twice when both sides do
@@ -601,6 +610,12 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
 
 fn method(text: &str) -> Result<Method, String> {
     Method::parse(text).ok_or_else(|| format!("it is not a method: use {}", Method::ALL.map(Method::as_str).join(", ")))
+}
+
+fn metric(text: &str) -> Result<BenchMetric, String> {
+    let name = text.replace('.', "");
+    let found = BenchMetric::ALL.into_iter().find(|m| m.name() == name);
+    found.ok_or_else(|| format!("'{text}' decides nothing: use {}", BenchMetric::ALL.map(BenchMetric::name).join(", ")))
 }
 
 fn header(text: &str) -> Result<Header, String> {

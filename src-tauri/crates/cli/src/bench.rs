@@ -6,8 +6,8 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use perfdeck_engine::{BenchRequest, BenchSpec, Engine, PlanFolder, Viewer};
 use perfdeck_model::{
-    ApiError, BenchLive, BenchPhase, Environment, HttpBenchSpec, JobState, JobStatus, LatencyMs, Load, Run, RunState,
-    RunSummary, StageResult, StepResult, ThresholdResult,
+    ApiError, BenchLive, BenchPhase, Environment, HttpBenchSpec, JobState, JobStatus, JudgedMs, JudgedTime, LatencyMs,
+    Load, Run, RunState, RunSummary, StageResult, StepResult, ThresholdResult,
 };
 use serde_json::json;
 
@@ -195,13 +195,19 @@ pub(crate) async fn measure_with(
     if let Some(error) = engine.not_stored(&run.id) {
         return Err(error.into());
     }
-    Ok(match (run.state, run.valid) {
+    Ok(code(&run))
+}
+
+/// The exit code of a run: a threshold that failed comes before one that could not be judged.
+fn code(run: &Run) -> u8 {
+    match (run.state, run.valid) {
         // A run that cannot be trusted says nothing about its thresholds.
-        (RunState::Completed, true) if run.thresholds.iter().all(|t| t.ok) => FINE,
-        (RunState::Completed, true) => VERDICT,
         (RunState::Completed, false) => INCOMPLETE,
+        (RunState::Completed, true) if run.thresholds.iter().any(|t| !t.ok && !t.unjudged) => VERDICT,
+        (RunState::Completed, true) if run.thresholds.iter().any(|t| t.unjudged) => INCOMPLETE,
+        (RunState::Completed, true) => FINE,
         _ => FAILED,
-    })
+    }
 }
 
 fn progress(bar: &ProgressBar, live: &BenchLive, printed: &mut f64) {
@@ -246,12 +252,7 @@ pub(crate) fn show(run: &Run, json: bool) -> Done<()> {
         run.id
     )))?;
     output::line("")?;
-    output::line(&format!(
-        "{} responses ({}/s without errors), {} errors",
-        run.requests,
-        figures(run.rate_per_s),
-        run.errors
-    ))?;
+    output::line(&answers(run))?;
     let row = |name: &str, l: &LatencyMs| {
         vec![
             name.to_owned(),
@@ -269,6 +270,7 @@ pub(crate) fn show(run: &Run, json: bool) -> Done<()> {
             run.response_ms.as_ref().map(|l| row("response time", l)),
             Some(row("service time", &run.service_ms)),
             run.schedule_lag_ms.as_ref().map(|l| row("schedule lag", l)),
+            run.judged_ms.as_ref().filter(|all| all.differs()).map(of_all),
         ]
         .into_iter()
         .flatten()
@@ -288,12 +290,43 @@ pub(crate) fn show(run: &Run, json: bool) -> Done<()> {
     thresholds(run)
 }
 
+/// What came back, in one line: answers, rate, errors, and the statuses when any is no success.
+fn answers(run: &Run) -> String {
+    let answered = run.answered();
+    let of = if answered == run.requests { String::new() } else { format!(" of {} requests", run.requests) };
+    let statuses = run.status_words().map_or_else(String::new, |words| format!("; statuses: {words}"));
+    format!("{answered} answered{of} ({}/s without errors), {} errors{statuses}", figures(run.rate_per_s), run.errors)
+}
+
+/// The response times with the failed requests in the distribution, as they are judged.
+fn of_all(all: &JudgedMs) -> Vec<String> {
+    let cell = |key: &str, time: JudgedTime| if all.enough(key) { judged(time) } else { "n too small".to_owned() };
+    vec![
+        "with failures".to_owned(),
+        cell("p50", all.p50),
+        cell("p90", all.p90),
+        cell("p99", all.p99),
+        cell("p999", all.p999),
+        judged(all.max),
+        all.n.to_string(),
+    ]
+}
+
+/// A time that failed requests are in.
+pub(crate) fn judged(time: JudgedTime) -> String {
+    match time.ms {
+        None => "failed".to_owned(),
+        Some(v) if time.at_least => format!(">= {}", ms(v)),
+        Some(v) => ms(v),
+    }
+}
+
 /// A percentile; words where it has too few samples behind it.
-fn cell(l: &LatencyMs, key: &str, v: f64) -> String {
-    match (l.n, l.too_small.iter().any(|t| t == key)) {
-        (0, _) => "-".to_owned(),
-        (_, true) => "n too small".to_owned(),
-        _ => ms(v),
+fn cell(l: &LatencyMs, key: &str, v: Option<f64>) -> String {
+    match v.filter(|_| l.n > 0) {
+        None => "–".to_owned(),
+        Some(_) if l.too_small.iter().any(|t| t == key) => "n too small".to_owned(),
+        Some(v) => ms(v),
     }
 }
 
@@ -354,8 +387,13 @@ fn thresholds(run: &Run) -> Done<()> {
         return Ok(());
     }
     let row = |t: &ThresholdResult| {
-        let actual = t.actual.map_or_else(|| "-".to_owned(), |v| format!("{} {}", figures(v), t.unit));
-        let verdict = if t.ok { "holds" } else { "FAILS" };
+        let bound = if t.at_least { ">= " } else { "" };
+        let actual = t.actual.map_or_else(|| "–".to_owned(), |v| format!("{bound}{} {}", figures(v), t.unit));
+        let verdict = match (t.ok, t.unjudged) {
+            (true, _) => "holds",
+            (false, true) => "NOT JUDGED",
+            (false, false) => "FAILS",
+        };
         vec![plain(&t.text), actual, verdict.to_owned(), t.note.clone().unwrap_or_default()]
     };
     output::line("")?;

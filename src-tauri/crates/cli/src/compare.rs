@@ -77,13 +77,16 @@ pub(crate) async fn duet(engine: &Arc<Engine>, args: &BenchDuet, source: &Source
         name: args.name.clone(),
         confirm: args.confirm.clone(),
         noise: args.noise,
+        changed: args.changed.clone(),
+        metrics: args.metrics.clone(),
     };
     let hooks = Hooks { a: words(args.hook_a.as_ref()), b: words(args.hook_b.as_ref()) };
     let mut viewer = engine.watch(None).await?;
     let job = engine.duet_start(request, hooks, folder).await?;
     let (end, runs) = follow(engine, &mut viewer, &job).await?;
     let id = match (end.state, end.result, end.error) {
-        (JobState::Done, Some(id), _) => id.trim_start_matches("comparison/").to_owned(),
+        // One that was stopped has the pairs that were complete.
+        (JobState::Done | JobState::Cancelled, Some(id), _) => id.trim_start_matches("comparison/").to_owned(),
         (_, _, Some(error)) => return Err(error.into()),
         _ => {
             so_far(engine, &runs, json).await?;
@@ -92,6 +95,9 @@ pub(crate) async fn duet(engine: &Arc<Engine>, args: &BenchDuet, source: &Source
     };
     let found: StoredComparison = call(engine, "comparison.get", json!({ "id": id })).await?;
     show(&found, json)?;
+    if end.state == JobState::Cancelled {
+        return Ok(FAILED);
+    }
     Ok(match found.comparison.verdict {
         Verdict::Slower => VERDICT,
         Verdict::Invalid | Verdict::Inconclusive => INCOMPLETE,
@@ -100,12 +106,12 @@ pub(crate) async fn duet(engine: &Arc<Engine>, args: &BenchDuet, source: &Source
 }
 
 fn percent(value: Option<f64>) -> String {
-    value.map_or_else(|| "-".to_owned(), |v| format!("{:+.1} %", v * 100.0))
+    value.map_or_else(|| "–".to_owned(), |v| format!("{:+.1} %", v * 100.0))
 }
 
 fn row(m: &MetricComparison) -> Vec<String> {
     let name = if m.primary { format!("{} *", m.name) } else { m.name.clone() };
-    let median = |v: Option<f64>| v.map_or_else(|| "-".to_owned(), |v| format!("{} {}", figures(v), m.unit));
+    let median = |v: Option<f64>| v.map_or_else(|| "–".to_owned(), |v| format!("{} {}", figures(v), m.unit));
     vec![
         name,
         median(m.a_median),

@@ -50,7 +50,8 @@ pub(crate) async fn knee(engine: &Arc<Engine>, args: &BenchKnee, source: &Source
     let job: JobStatus = engine.knee_start(request, folder).await?;
     let (end, runs) = follow(engine, &mut viewer, &job).await?;
     let id = match (end.state, end.result, end.error) {
-        (JobState::Done, Some(id), _) => id.trim_start_matches("knee/").to_owned(),
+        // One that was stopped has the steps that were over.
+        (JobState::Done | JobState::Cancelled, Some(id), _) => id.trim_start_matches("knee/").to_owned(),
         (_, _, Some(error)) => return Err(error.into()),
         _ => {
             so_far(engine, &runs, json).await?;
@@ -59,6 +60,9 @@ pub(crate) async fn knee(engine: &Arc<Engine>, args: &BenchKnee, source: &Source
     };
     let found: StoredKnee = call(engine, "knee.get", json!({ "id": id })).await?;
     show(&found, json)?;
+    if end.state == JobState::Cancelled {
+        return Ok(FAILED);
+    }
     Ok(match found.knee.state {
         KneeState::Found | KneeState::BeyondMax => FINE,
         KneeState::NeverHolds => VERDICT,
@@ -72,9 +76,19 @@ fn row(p: &KneePoint) -> Vec<String> {
     vec![
         p.step.concurrency.to_string(),
         format!("{}/s", figures(p.figures.rate_per_s)),
-        p.figures.latency_ms.map_or_else(|| "-".to_owned(), ms),
+        match (p.figures.latency_ms, p.figures.at_least) {
+            (Some(v), true) => format!(">= {}", ms(v)),
+            (Some(v), false) => ms(v),
+            (None, _) if p.figures.n > 0 => "failed".to_owned(),
+            (None, _) => "–".to_owned(),
+        },
         format!("{:.2} %", p.figures.error_share * 100.0),
-        (if p.holds { "holds" } else { "fails" }).to_owned(),
+        match (p.unjudged, p.holds) {
+            (true, _) => "not judged",
+            (false, true) => "holds",
+            (false, false) => "fails",
+        }
+        .to_owned(),
         busy.join(", "),
     ]
 }

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use crate::answers::{Runs, Written};
 use crate::args::{ReportArgs, Source};
+use crate::bench::judged;
 use crate::output::{self, Done, figures, ms, plain};
 use crate::{FINE, call, environments, finish};
 
@@ -29,15 +30,24 @@ pub(crate) async fn runs(engine: &Arc<Engine>, environment: Option<&str>, source
                 r.id.clone(),
                 r.name.clone(),
                 format!("{}/s", figures(r.rate_per_s)),
-                ms(r.p99_ms),
+                p99(r),
                 r.requests.to_string(),
                 r.errors.to_string(),
                 if r.valid { "valid" } else { "invalid" }.to_owned(),
             ]
         })
         .collect();
-    output::table(&["id", "name", "rate", "p99", "responses", "errors", "state"], &rows)?;
+    output::table(&["id", "name", "rate", "p99", "requests", "errors", "state"], &rows)?;
     Ok(FINE)
+}
+
+/// The 99th percentile of all requests, as it is judged; words where it has too few requests behind it.
+fn p99(run: &RunSummary) -> String {
+    match &run.judged_ms {
+        Some(all) if !all.enough("p99") => "n too small".to_owned(),
+        Some(all) => judged(all.p99),
+        None => run.p99_ms.map_or_else(|| "–".to_owned(), ms),
+    }
 }
 
 /// A path as requests carry it: absolute, since the engine has no folder of its own to start from.

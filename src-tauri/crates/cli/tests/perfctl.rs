@@ -268,7 +268,7 @@ fn production_is_read_only_until_it_is_unlocked_for_the_run() {
     let target = ScriptedHttp::start_now(|_| Answer::ok("hello")).expect("target");
     let (dir, url) = (temp(), target.url());
     json(dir.path(), &["env", "add", "clinic", "--kind", "production", "--api", &url], 0);
-    let plan = ["bench", "http", &url, "--env", "clinic", "--method", "POST", "--rate", "20", "-c", "2", "-d", "1s"];
+    let plan = ["bench", "http", &url, "--env", "clinic", "--method", "POST", "--rate", "100", "-c", "2", "-d", "1s"];
     let with = |more: &[&'static str]| -> Vec<&str> { plan.iter().copied().chain(more.iter().copied()).collect() };
     let (code, _, err) = run(dir.path(), &with(&["--confirm", "clinic"]));
     assert_eq!(code, 1, "a write is refused: {err}");
@@ -640,7 +640,7 @@ fn a_report_is_written_where_it_was_asked_for() {
     let target = ScriptedHttp::start_now(|_| Answer::ok("hello")).expect("target");
     let _ = json(dir.path(), &["env", "add", "api", "--api", &target.url()], 0);
     let _ =
-        bench(dir.path(), &[&target.url(), "--env", "api", "-c", "2", "-d", "1s", "--warmup", "0s", "--rate", "50"]);
+        bench(dir.path(), &[&target.url(), "--env", "api", "-c", "2", "-d", "1s", "--warmup", "0s", "--rate", "100"]);
     let (html, data) = (dir.path().join("r.html"), dir.path().join("d.json"));
     let args =
         ["report", "--env", "api", "--out", html.to_str().expect("UTF-8"), "--json-out", data.to_str().expect("UTF-8")];

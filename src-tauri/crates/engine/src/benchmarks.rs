@@ -36,6 +36,8 @@ pub struct BenchPreview {
     pub confirm: Option<String>,
     /// What makes a target look like production that is not called so.
     pub evidence: Vec<String>,
+    /// Why its figures could never be judged, so that it is refused: its rate gives too few requests in its time.
+    pub problem: Option<String>,
 }
 
 /// The benchmark that runs.
@@ -114,6 +116,7 @@ impl Engine {
         let subject = self.subject(&work, environment.as_ref(), &resolved).await;
         let words = |e: ApiError| e.hint.as_ref().map_or_else(|| e.message.clone(), |h| format!("{}. {h}", e.message));
         Ok(BenchPreview {
+            problem: work.can_be_judged().err().map(words),
             loopback: is_loopback(&resolved),
             resolved,
             guard: subject.check(&work).err().map(words),
@@ -142,6 +145,7 @@ impl Engine {
     ) -> Result<JobStatus, ApiError> {
         let BenchRequest { spec, environment_id, name, confirm } = request;
         let what = self.bench_allowed(&spec, environment_id.as_deref(), confirm.as_slice(), &folder).await?;
+        what.work.can_be_judged()?;
         let name = name.map(|n| title(n.trim())).filter(|n| !n.is_empty()).unwrap_or_else(|| what.work.name());
         let claim = self.bench_claim(&name)?;
         self.set_running(&what.work)?;

@@ -63,6 +63,7 @@ pub mod plan {
 
 /// The words and numbers of comparisons, for the faces that show them.
 pub mod compare {
+    pub use perfdeck_bench::compare::figures::BenchMetric;
     pub use perfdeck_bench::compare::knee::{Knee, KneePoint, KneeState};
     pub use perfdeck_bench::compare::{Comparison, MetricComparison, Verdict};
 }

@@ -137,6 +137,59 @@ impl Work {
         })
     }
 
+    /// Requests of the measured time that its rate and length give; `None` in a closed loop, where the target decides.
+    pub(crate) fn planned(&self) -> Option<f64> {
+        let spec = self.spec().ok()?;
+        let Load::Rate { rate_per_s } = spec.load() else { return None };
+        // The steps of a scenario are one iteration.
+        let steps = match self {
+            Self::Plan { plan, .. } if plan.scenario => plan.steps.len().max(1),
+            _ => 1,
+        };
+        #[allow(clippy::cast_precision_loss, reason = "a plan has few steps")]
+        Some(rate_per_s * spec.duration_s() * steps as f64)
+    }
+
+    /// Why its figures could never be judged: its rate gives too few requests in its time. Nothing in a closed loop.
+    ///
+    /// # Errors
+    /// What is needed, with the length and the rate that would do.
+    pub(crate) fn can_be_judged(&self) -> Result<(), ApiError> {
+        let Some(planned) = self.planned() else { return Ok(()) };
+        let thresholds = match self {
+            Self::Plan { plan, .. } => perfdeck_bench::thresholds(plan)?,
+            Self::Http(_) => Vec::new(),
+        };
+        // A threshold of one step has a part of the requests only; how many is decided by weights and failures.
+        let of_all = thresholds.iter().filter(|t| t.step().is_none());
+        let asked = of_all.filter_map(|t| Some((t.needs()?, format!("threshold '{}'", t.text()))));
+        let all = asked.chain([(perfdeck_bench::ENOUGH, "a run".to_owned())]);
+        let Some((needed, what)) = all.max_by_key(|(needed, _)| *needed) else { return Ok(()) };
+        self.enough(planned, needed, &what)
+    }
+
+    /// Whether so many planned requests are as many as `what` needs.
+    ///
+    /// # Errors
+    /// What is needed, with the length and the rate that would do.
+    pub(crate) fn enough(&self, planned: f64, needed: u64, what: &str) -> Result<(), ApiError> {
+        #[allow(clippy::cast_precision_loss, reason = "far below 2^53")]
+        let needed_f = needed as f64;
+        // Half a request is what the edges of the measured time may cost.
+        if planned + 0.5 >= needed_f {
+            return Ok(());
+        }
+        let (Ok(spec), Load::Rate { .. }) = (self.spec(), self.load()) else { return Ok(()) };
+        let Load::Rate { rate_per_s } = spec.load() else { return Ok(()) };
+        let times = needed_f / planned.max(1e-9);
+        let (longer, faster) = ((spec.duration_s() * times).ceil(), (rate_per_s * times).ceil());
+        Err(ApiError::bad_request(format!(
+            "rate: {what} needs {needed} requests; {rate_per_s}/s for {} s gives {planned:.0}, so it could never be judged",
+            spec.duration_s()
+        ))
+        .hint(format!("Measure for {longer} s or more at this rate, or at {faster}/s for as long")))
+    }
+
     /// The same as a closed loop of so many connections for so long.
     pub(crate) fn at(&self, connections: u32, duration_s: f64) -> Self {
         match self {

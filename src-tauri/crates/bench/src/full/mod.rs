@@ -23,7 +23,7 @@ use self::worker::{Done, Failed, Worker};
 use crate::account::{Account, GRACE, Start};
 use crate::pacing::{PreciseTimer, back_off, shed_above};
 use crate::plan::{Profile, Schedule};
-use crate::record::{Class, Failure, Record};
+use crate::record::{Class, Failure, Record, not_sent};
 use crate::shared::{Shared, Times};
 use crate::tries::patience;
 
@@ -87,8 +87,8 @@ impl Generator {
         local.account.woke(at, now);
         if local.backing_off >= self.connections {
             // No connection can be opened: waiting for one would only pile up the schedule.
-            let (class, message) = local.last_failure.clone();
-            local.account.lost(0, at, Some(now), now, (class, &message));
+            let message = not_sent(&local.last_failure);
+            local.account.lost(0, at, Some(now), now, (Class::Shed, &message));
         } else if local.due.len() >= cap {
             let message = format!("{cap} iterations were already waiting for a free connection");
             local.account.lost(0, at, None, now, (Class::Shed, &message));

@@ -45,7 +45,7 @@ pub use step::{
 };
 pub(crate) use template::{Builtin, Filter, Part};
 pub use template::{Template, TemplateError, UnsetVariable, escape};
-pub use threshold::{Clock, Distribution, Figures, Metric, Quantile, StepFigures, Threshold, ThresholdError};
+pub use threshold::{Clock, Figures, Metric, StepFigures, Threshold, ThresholdError};
 pub use validate::{Problem, Severity, validate};
 pub use values::{JsonBody, Scalar, Secret, Span};
 pub use variables::{Compiler, VariableError};
