@@ -5,8 +5,8 @@ use perfdeck_model::{ApiError, CacheMode, CacheTarget, ErrorCode, HostPort, Sens
 use perfdeck_tls::{Trust, Verified};
 use redis::aio::MultiplexedConnection;
 use redis::{
-    AsyncConnectionConfig, ConnectionAddr, ConnectionInfo, ErrorKind, IntoConnectionInfo, RedisConnectionInfo, RedisError,
-    ServerErrorKind,
+    AsyncConnectionConfig, ConnectionAddr, ConnectionInfo, ErrorKind, IntoConnectionInfo, RedisConnectionInfo,
+    RedisError, ServerErrorKind,
 };
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -146,9 +146,8 @@ pub(crate) async fn connect(
     let way = Way::to(target, password).await?;
     let limit = way.limit(DEADLINE);
     let work = async {
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(limit))
-            .set_response_timeout(Some(DEADLINE));
+        let config =
+            AsyncConnectionConfig::new().set_connection_timeout(Some(limit)).set_response_timeout(Some(DEADLINE));
         let mut connection = way.open(host, config).await?;
         // A server that forbids naming a connection still serves.
         let _: Result<(), RedisError> =

@@ -1,7 +1,7 @@
 //! Statements that run now, without their literals: those may be personal data or secrets.
 use std::time::Duration;
 
-use perfdeck_model::{Address, ApiError, DatabaseActivity, RunningStatement, Scheme, Sensitive};
+use perfdeck_model::{Address, ApiError, DatabaseActivity, RunningStatement, Sensitive};
 use perfdeck_sqltext::{Dialect, without_literals};
 use sqlx::Row;
 
