@@ -13,6 +13,7 @@ mod error;
 mod facts;
 mod mysql;
 mod occupancy;
+mod own;
 mod pool;
 mod postgres;
 mod sqlite;
