@@ -14,6 +14,7 @@ mod facts;
 mod load;
 mod mysql;
 mod occupancy;
+mod own;
 mod pool;
 mod postgres;
 mod session;

@@ -253,7 +253,12 @@ impl Engine {
         progress: &(dyn Fn(f64, &str) + Send + Sync),
         cancel: &CancellationToken,
     ) -> Result<Arc<demo::Demo>, ApiError> {
-        let mut slot = self.demo.lock().await;
+        let mut slot = tokio::select! {
+            slot = self.demo.lock() => slot,
+            () = cancel.cancelled() => {
+                return Err(ApiError::new(perfdeck_model::ErrorCode::Cancelled, "Opening the demo was stopped"));
+            }
+        };
         if let Some(demo) = &*slot {
             return Ok(demo.clone());
         }

@@ -26,6 +26,7 @@ export type { ComparisonKind } from "./ComparisonKind";
 export type { ConnectionReport } from "./ConnectionReport";
 export type { ConnectionStage } from "./ConnectionStage";
 export type { DatabaseTarget } from "./DatabaseTarget";
+export type { DatabaseActivity } from "./DatabaseActivity";
 export type { Deleted } from "./Deleted";
 export type { Dotenv } from "./Dotenv";
 export type { Drift } from "./Drift";
