@@ -66,6 +66,8 @@ export type { JobState } from "./JobState";
 export type { JobStatus } from "./JobStatus";
 export type { JournalEntry } from "./JournalEntry";
 export type { JournalKind } from "./JournalKind";
+export type { JudgedMs } from "./JudgedMs";
+export type { JudgedTime } from "./JudgedTime";
 export type { JournalList } from "./JournalList";
 export type { Kind } from "./Kind";
 export type { KindDefaults } from "./KindDefaults";
