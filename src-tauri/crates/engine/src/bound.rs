@@ -321,7 +321,11 @@ mod tests {
         let first = engine.save_environment(&database("postgres://u:CANARY@one/a"), None).await.expect("saved");
         let refused = engine.save_environment(&database("postgres://u:OTHER@two/a"), None).await.expect_err("refused");
         assert!(refused.hint.is_some_and(|h| h.contains("env remove")), "it says what to do");
-        assert_eq!(engine.environment(&first.id).await.expect("there").targets, first.targets, "the first is as it was");
+        assert_eq!(
+            engine.environment(&first.id).await.expect("there").targets,
+            first.targets,
+            "the first is as it was"
+        );
         assert_eq!(password(&engine, &first).await.as_deref(), Some("CANARY"), "with its secret");
         engine.shutdown().await;
     }
