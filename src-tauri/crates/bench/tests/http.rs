@@ -265,7 +265,7 @@ async fn server_errors_are_errors_and_secrets_stay_out() {
     assert_eq!(r.latency().n, r.requests - r.errors, "latency covers the successful ones");
     assert!(s.seen.lock().expect("lock").contains(&"authorization: Bearer canary-9".to_owned()), "the token is sent");
     let stored = serde_json::to_string(&r).expect("json");
-    assert!(!stored.contains("canary-9") && stored.contains("••••"), "the token is not in the result");
+    assert!(!stored.contains("canary-9") && stored.contains("•••"), "the token is not in the result");
 }
 
 #[tokio::test(flavor = "multi_thread")]
