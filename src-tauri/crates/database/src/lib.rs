@@ -15,6 +15,7 @@ mod mysql;
 mod occupancy;
 mod pool;
 mod postgres;
+mod refused;
 mod sqlite;
 mod test;
 mod tls;
