@@ -21,7 +21,7 @@ struct Stage {
 impl Stage {
     fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let perfctl = Perfctl::on(&folder.path().join("data")).with("PERFDECK_SECRET_STORE", "session");
+        let perfctl = Perfctl::on(&folder.path().join("data"));
         let server = Server::start(&perfctl);
         let browser = Browser::start(1440, 900, folder.path()).unwrap_or_else(|error| panic!("{error}"));
         browser.session.goto(&server.url()).expect("the UI opens");

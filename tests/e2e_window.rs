@@ -5,12 +5,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use perfdeck_testkit::{Answer, Postgres, Redis, ScriptedHttp};
-use serde_json::{Value, json};
+use serde_json::json;
 use support::desktop::{Browser, Desktop, Window};
 use support::journey::{self, id};
-use support::perfctl::Perfctl;
 use support::webdriver::Session;
-use support::{can_run, root};
+use support::{can_run, release, report, root};
 
 const PROGRAMS: &[&str] = &["Xvfb", "dbus-daemon", "WebKitWebDriver", "chromium", "chromedriver"];
 
@@ -44,22 +43,13 @@ impl Stage {
         Self { folder, desktop }
     }
 
-    fn data(&self) -> PathBuf {
-        self.folder.path().join("perfdeck")
-    }
-
     /// What is on the screen now. WebDriver's own screenshot can hang in WebKitGTK, and shows less than a user sees.
     fn picture(&self, file: &Path) -> Result<(), String> {
         support::picture::save(&self.desktop.framebuffer(), file)
     }
 
     fn window(&self, arguments: &[&str]) -> Window {
-        let data = self.data();
-        let variables =
-            [("PERFDECK_DATA_DIR", data.to_str().expect("a plain path")), ("PERFDECK_SECRET_STORE", "session")];
-        self.desktop
-            .window(Path::new(env!("CARGO_BIN_EXE_perfdeck")), arguments, &variables)
-            .unwrap_or_else(|error| panic!("{error}"))
+        self.desktop.window(&release::perfdeck(), arguments).unwrap_or_else(|error| panic!("{error}"))
     }
 }
 
@@ -126,7 +116,7 @@ async fn e2e_the_main_job_from_the_demo_to_a_report() {
     step(&stage, "benchmarks open", journey::open(page, "/benchmarks"));
     step(&stage, "a benchmark runs", journey::benchmark(page, &api.url(), "4", "3s"));
 
-    let report = step(&stage, "the report is exported", export_report(page, &stage.data()));
+    let report = step(&stage, "the report is exported", export_report(page, &stage.desktop.data()));
     drop(window);
     check_report(&stage, &report);
 }
@@ -173,20 +163,7 @@ fn export_report(page: &Session, data: &Path) -> Result<PathBuf, String> {
 
 /// The file opens without the network and says what the store says.
 fn check_report(stage: &Stage, html: &Path) {
-    let perfctl = Perfctl::on(&stage.data()).with("PERFDECK_SECRET_STORE", "session");
-    let listed = perfctl.json(&["run", "list", "--json"]);
-    let list = if listed.is_array() { &listed } else { &listed["runs"] };
-    let run_id = list[0]["id"].as_str().expect("the run is in the store").to_owned();
-    let run = perfctl.json(&["run", "show", &run_id, "--json"]);
-
-    let document: Value =
-        serde_json::from_slice(&std::fs::read(html.with_extension("json")).expect("a JSON file beside the report"))
-            .expect("the report's JSON");
-    let reported = &document["runs"][0];
-    for field in ["id", "requests", "errors", "rate_per_s", "duration_s", "response_ms", "service_ms", "valid"] {
-        assert_eq!(reported[field], run[field], "the report's {field} is the store's");
-    }
-
+    let run = report::of_newest_run(html, &stage.desktop.data());
     let browser = Browser::start(1200, 900, stage.folder.path()).expect("a headless Chromium");
     browser.session.goto(&format!("file://{}", html.display())).expect("the report opens");
     let text = browser.session.text("body").expect("the page can be read").expect("the page has a body");

@@ -14,7 +14,7 @@ fn names(environments: &Value) -> Vec<String> {
 #[test]
 fn what_was_saved_survives_kill_9() {
     let folder = tempfile::tempdir().expect("a folder");
-    let perfctl = Perfctl::on(&folder.path().join("data")).with("PERFDECK_SECRET_STORE", "session");
+    let perfctl = Perfctl::on(&folder.path().join("data"));
     let mut saved: Vec<String> = Vec::new();
     for round in 0..4 {
         let server = Server::start(&perfctl);

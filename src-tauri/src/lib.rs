@@ -2,6 +2,7 @@
 //! through the engine's command registry by one IPC command, `rpc`, and one event stream, `subscribe`.
 #![forbid(unsafe_code)]
 
+pub mod arguments;
 mod ipc;
 pub mod platform;
 mod tray;
@@ -31,9 +32,8 @@ impl Shell {
 
 /// Starts the program and returns when it was quit.
 pub fn run() {
-    let filter = tracing_subscriber::EnvFilter::try_from_env("PERFDECK_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    perfdeck_engine::logs::quiet_panics("perfdeck");
+    perfdeck_engine::logs::init("warn", false);
 
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,
@@ -93,9 +93,11 @@ pub fn build<R: Runtime>(builder: Builder<R>, shell: Shell) -> Builder<R> {
         })
         .setup(|app| {
             open_window(app.handle())?;
-            if let Err(error) = tray::install(app.handle()) {
-                // Some desktops have no tray; the window is never only reachable through it.
-                tracing::info!(%error, "no tray");
+            // Some desktops have no tray, some systems not its library; the window is never only reachable through it.
+            match platform::where_possible(|| tray::install(app.handle())) {
+                Some(Ok(())) => {}
+                Some(Err(error)) => tracing::info!(%error, "no tray"),
+                None => tracing::info!("no tray: its library is not installed"),
             }
             Ok(())
         })

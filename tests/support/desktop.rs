@@ -6,6 +6,7 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::json;
 
+use super::start;
 use super::webdriver::Session;
 
 /// A process that ends, with all it started, when this is dropped.
@@ -28,6 +29,12 @@ impl Kept {
     /// Process id.
     pub(crate) fn pid(&self) -> u32 {
         self.0.id()
+    }
+
+    /// Waits until it has ended by itself; then its number is nobody's that may be killed.
+    pub(crate) fn ended(self) {
+        let mut kept = std::mem::ManuallyDrop::new(self);
+        let _ = kept.0.wait();
     }
 
     /// The first line the process prints.
@@ -69,8 +76,24 @@ pub(crate) fn free_port() -> Result<u16, String> {
 /// Whether a program is installed.
 pub(crate) fn installed(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
+    // Where root's programs are, which are not on everybody's path.
+    let more = ["/usr/sbin", "/usr/local/sbin"].map(PathBuf::from);
+    std::env::split_paths(&path).chain(more).any(|folder| folder.join(program).is_file())
 }
+
+/// A session bus on which no service of the machine is started: what a keychain there would ask, nobody answers.
+const BUS: &str = r#"<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
+ "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
+<busconfig>
+  <type>session</type>
+  <listen>unix:tmpdir=/tmp</listen>
+  <policy context="default">
+    <allow send_destination="*" eavesdrop="true"/>
+    <allow eavesdrop="true"/>
+    <allow own="*"/>
+  </policy>
+</busconfig>
+"#;
 
 /// A virtual screen and a message bus.
 #[derive(Debug)]
@@ -83,7 +106,7 @@ pub(crate) struct Desktop {
 }
 
 impl Desktop {
-    /// Starts a screen of this size; the app keeps its files below `home`.
+    /// Starts a screen of this size; what is started on it keeps its files below `home`.
     pub(crate) fn start(width: u32, height: u32, home: &Path) -> Result<Self, String> {
         let mut screen = bound("Xvfb");
         std::fs::create_dir_all(home).map_err(|error| format!("making {}: {error}", home.display()))?;
@@ -99,12 +122,20 @@ impl Desktop {
         if display == ":" {
             return Err("Xvfb did not name its display; is another one stuck on every number?".to_owned());
         }
+        let config = home.join("bus.conf");
+        std::fs::write(&config, BUS).map_err(|error| format!("writing {}: {error}", config.display()))?;
         let mut bus = bound("dbus-daemon");
-        bus.args(["--session", "--nofork", "--nopidfile", "--print-address=1"]).stdout(Stdio::piped());
+        bus.arg(format!("--config-file={}", config.display()));
+        bus.args(["--nofork", "--nopidfile", "--print-address=1"]).stdout(Stdio::piped());
         bus.stderr(Stdio::null());
         let mut bus = Kept::spawn(bus)?;
         let address = bus.first_line()?;
         Ok(Self { display, bus: address, home: home.to_owned(), _screen: screen, _bus: bus })
+    }
+
+    /// The screen's name.
+    pub(crate) fn display(&self) -> &str {
+        &self.display
     }
 
     /// The file with the picture on the screen, in the format of `xwd`.
@@ -112,42 +143,42 @@ impl Desktop {
         self.home.join("Xvfb_screen0")
     }
 
-    /// The variables an app on this desktop needs.
-    pub(crate) fn environment(&self) -> Vec<(&'static str, String)> {
-        let home = |name: &str| self.home.join(name).display().to_string();
-        vec![
-            ("DISPLAY", self.display.clone()),
-            ("DBUS_SESSION_BUS_ADDRESS", self.bus.clone()),
-            ("HOME", self.home.display().to_string()),
-            ("XDG_DATA_HOME", home("data")),
-            ("XDG_CONFIG_HOME", home("config")),
-            ("XDG_CACHE_HOME", home("cache")),
-            ("XDG_RUNTIME_DIR", home("run")),
-            // Without a desktop session there is no accessibility bus to wait for, and no GPU.
-            ("NO_AT_BRIDGE", "1".to_owned()),
-            ("LIBGL_ALWAYS_SOFTWARE", "1".to_owned()),
-            ("WEBKIT_DISABLE_DMABUF_RENDERER", "1".to_owned()),
-            ("LANG", "C.UTF-8".to_owned()),
-            ("GDK_BACKEND", "x11".to_owned()),
-        ]
+    /// Puts a program on this desktop, with folders of its own; nothing else about it is changed.
+    pub(crate) fn place(&self, command: &mut Command) -> Result<(), String> {
+        start::without_screen(command);
+        start::set(command, "DISPLAY", &self.display);
+        start::set(command, "DBUS_SESSION_BUS_ADDRESS", &self.bus);
+        for (name, folder) in FOLDERS {
+            let folder = self.home.join(folder);
+            std::fs::create_dir_all(&folder).map_err(|error| format!("making {}: {error}", folder.display()))?;
+            start::set(command, name, folder);
+        }
+        Ok(())
     }
 
-    /// Opens the app's real window under a WebDriver.
-    ///
-    /// `variables` are set for the app beside those of the desktop.
-    pub(crate) fn window(&self, app: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Result<Window, String> {
-        for folder in ["data", "config", "cache", "run"] {
-            std::fs::create_dir_all(self.home.join(folder)).map_err(|error| format!("making a folder: {error}"))?;
-        }
+    /// Where a program on this desktop keeps its data.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.home.join("data/perfdeck")
+    }
+
+    /// The driver of a window, ready to be started.
+    pub(crate) fn driver(&self, port: u16) -> Result<Command, String> {
+        let mut driver = bound("WebKitWebDriver");
+        driver.arg(format!("--port={port}"));
+        self.place(&mut driver)?;
+        start::set(&mut driver, "PERFDECK_MULTI_INSTANCE", "1");
+        start::set(&mut driver, "TAURI_AUTOMATION", "true");
+        start::set(&mut driver, "TAURI_WEBVIEW_AUTOMATION", "true");
+        Ok(driver)
+    }
+
+    /// Opens the app's real window under a WebDriver. `app` is the program, or one that starts it.
+    pub(crate) fn window(&self, app: &Path, arguments: &[&str]) -> Result<Window, String> {
         let port = free_port()?;
         let log = self.home.join("window.log");
         let file = std::fs::File::create(&log).map_err(|error| format!("making {}: {error}", log.display()))?;
         let copy = file.try_clone().map_err(|error| error.to_string())?;
-        let mut driver = bound("WebKitWebDriver");
-        driver.arg(format!("--port={port}")).envs(self.environment());
-        driver.envs(variables.iter().copied());
-        driver.env_remove("WAYLAND_DISPLAY").env("PERFDECK_MULTI_INSTANCE", "1");
-        driver.env("TAURI_AUTOMATION", "true").env("TAURI_WEBVIEW_AUTOMATION", "true");
+        let mut driver = self.driver(port)?;
         driver.stdout(file).stderr(copy);
         let driver = Kept::spawn(driver)?;
         let options = json!({"webkitgtk:browserOptions": {"binary": app, "args": arguments}});
@@ -159,6 +190,14 @@ impl Desktop {
     }
 }
 
+/// Folders of an app's own, by the variables that name them.
+const FOLDERS: &[(&str, &str)] = &[
+    ("XDG_DATA_HOME", "data"),
+    ("XDG_CONFIG_HOME", "config"),
+    ("XDG_CACHE_HOME", "cache"),
+    ("XDG_RUNTIME_DIR", "run"),
+];
+
 /// A window and the driver that holds it. Fields drop in order: the session closes the window, then the driver ends.
 #[derive(Debug)]
 pub(crate) struct Window {
@@ -168,10 +207,27 @@ pub(crate) struct Window {
 }
 
 impl Window {
-    /// Process id of the driver; the app and its web processes are below it.
-    pub(crate) fn driver_pid(&self) -> u32 {
-        self.driver.pid()
+    /// Process id of the app, below which its web processes are.
+    pub(crate) fn app_pid(&self) -> Result<u32, String> {
+        below(self.driver.pid(), "perfdeck")
+            .ok_or_else(|| "the app's process was not found below its driver".to_owned())
     }
+}
+
+/// The first process below this one with this name.
+fn below(pid: u32, name: &str) -> Option<u32> {
+    let mut open = vec![pid];
+    while let Some(pid) = open.pop() {
+        if std::fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|comm| comm.trim() == name) {
+            return Some(pid);
+        }
+        // A child is listed with the thread that started it.
+        for thread in std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten() {
+            let children = std::fs::read_to_string(thread.path().join("children")).unwrap_or_default();
+            open.extend(children.split_whitespace().filter_map(|child| child.parse::<u32>().ok()));
+        }
+    }
+    None
 }
 
 /// A headless Chromium.
@@ -187,7 +243,8 @@ impl Browser {
     pub(crate) fn start(width: u32, height: u32, home: &Path) -> Result<Self, String> {
         let port = free_port()?;
         let mut driver = bound("chromedriver");
-        driver.arg(format!("--port={port}")).env("HOME", home).stdout(Stdio::null()).stderr(Stdio::null());
+        driver.arg(format!("--port={port}")).stdout(Stdio::null()).stderr(Stdio::null());
+        start::set(&mut driver, "HOME", home);
         let driver = Kept::spawn(driver)?;
         let session = Session::open(
             port,

@@ -9,6 +9,12 @@ pub(crate) mod journey;
 pub(crate) mod perfctl;
 #[path = "picture.rs"]
 pub(crate) mod picture;
+#[path = "release.rs"]
+pub(crate) mod release;
+#[path = "report.rs"]
+pub(crate) mod report;
+#[path = "start.rs"]
+pub(crate) mod start;
 #[path = "webdriver.rs"]
 pub(crate) mod webdriver;
 

@@ -1,32 +1,12 @@
-//! Running `perfctl` as a user does.
+//! Running the released `perfctl` as a user does.
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use super::webdriver::http;
-
-/// The `perfctl` of this build.
-pub(crate) fn program() -> &'static Path {
-    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
-    PROGRAM.get_or_init(|| {
-        // Cargo names only the programs of the package under test; perfctl is another package's.
-        let app = PathBuf::from(env!("CARGO_BIN_EXE_perfdeck"));
-        let program = app.with_file_name(format!("perfctl{}", std::env::consts::EXE_SUFFIX));
-        // `--workspace` selects the same features as the build of the tests, so this compiles next to nothing.
-        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let mut build = Command::new(cargo);
-        build.args(["build", "--quiet", "--workspace", "--bins"]).current_dir(super::root());
-        if app.parent().and_then(Path::file_name).is_some_and(|name| name == "release") {
-            build.arg("--release");
-        }
-        let status = build.status().expect("cargo runs");
-        assert!(status.success() && program.exists(), "building perfctl failed: {status}");
-        program
-    })
-}
+use super::{release, start};
 
 /// `perfctl` on a data folder of its own.
 #[derive(Debug)]
@@ -42,7 +22,7 @@ impl Perfctl {
         Self { data: data.to_owned(), variables: Vec::new() }
     }
 
-    /// With a further environment variable.
+    /// With a variable that the test is about, see [`start::ASKED`].
     pub(crate) fn with(mut self, name: &str, value: &str) -> Self {
         self.variables.push((name.to_owned(), value.to_owned()));
         self
@@ -50,32 +30,19 @@ impl Perfctl {
 
     /// The command, ready to be started.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(program());
-        command
-            .args(arguments)
-            .env("PERFDECK_DATA_DIR", &self.data)
-            .env("NO_COLOR", "1")
-            // No keychain of the machine: the bus address leads nowhere.
-            .env("DBUS_SESSION_BUS_ADDRESS", "unix:path=/nonexistent")
-            .envs(self.variables.iter().map(|(name, value)| (name.as_str(), value.as_str())))
-            .stdin(Stdio::null());
+        let mut command = Command::new(release::perfctl());
+        command.args(arguments).stdin(Stdio::null());
+        start::set(&mut command, "PERFDECK_DATA_DIR", &self.data);
+        start::without_bus(&mut command);
+        for (name, value) in &self.variables {
+            start::ask(&mut command, name, value);
+        }
         command
     }
 
     /// Runs it to its end, at most two minutes.
     pub(crate) fn run(&self, arguments: &[&str]) -> Output {
-        let child = self.command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
-        let pid = child.id();
-        let (done, waiting) = std::sync::mpsc::channel::<()>();
-        let guard = std::thread::spawn(move || {
-            if waiting.recv_timeout(Duration::from_secs(120)) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
-                let _ = Command::new("kill").args(["-s", "KILL", &pid.to_string()]).status();
-            }
-        });
-        let output = child.wait_with_output().expect("its output can be read");
-        drop(done);
-        guard.join().expect("the guard ends");
-        output
+        to_end(self.command(arguments), Duration::from_secs(120))
     }
 
     /// Runs it, expects success and returns its standard output.
@@ -97,6 +64,27 @@ impl Perfctl {
         let text = self.ok(arguments);
         serde_json::from_str(&text).unwrap_or_else(|error| panic!("perfctl {arguments:?}: {error} in {text}"))
     }
+}
+
+/// Runs a command to its end; when that does not come in time, ends it with all it started.
+pub(crate) fn to_end(mut command: Command, deadline: Duration) -> Output {
+    #[cfg(unix)]
+    {
+        use std::os::unix::process::CommandExt;
+        command.process_group(0);
+    }
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+    let group = format!("-{}", child.id());
+    let (done, waiting) = std::sync::mpsc::channel::<()>();
+    let guard = std::thread::spawn(move || {
+        if waiting.recv_timeout(deadline) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
+            let _ = Command::new("kill").args(["-s", "KILL", "--", &group]).status();
+        }
+    });
+    let output = child.wait_with_output().expect("its output can be read");
+    drop(done);
+    guard.join().expect("the guard ends");
+    output
 }
 
 /// Repeats `attempt` until it yields something.

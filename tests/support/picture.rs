@@ -1,4 +1,5 @@
 //! Pictures of the virtual screen: what a user would see, with every pixel of the real window.
+use std::collections::BTreeSet;
 use std::path::Path;
 
 /// Writes the framebuffer of Xvfb, an `xwd` file, as a PNG.
@@ -17,6 +18,13 @@ pub(crate) fn save(framebuffer: &Path, file: &Path) -> Result<(), String> {
     let mut writer = encoder.write_header().map_err(failed)?;
     writer.write_image_data(&rgb).map_err(failed)?;
     writer.finish().map_err(failed)
+}
+
+/// How many different colours are on the screen: text alone has dozens, an empty window one or two.
+pub(crate) fn colours(framebuffer: &Path) -> Result<usize, String> {
+    let xwd = std::fs::read(framebuffer).map_err(|error| format!("reading {}: {error}", framebuffer.display()))?;
+    let (_, _, rgb) = decode(&xwd).ok_or_else(|| format!("{} is not a 24-bit xwd", framebuffer.display()))?;
+    Ok(rgb.chunks_exact(3).collect::<BTreeSet<_>>().len())
 }
 
 /// Width, height and RGB bytes. Header fields are 32-bit big-endian numbers: 0 header size, 4 width, 5 height,

@@ -3,14 +3,17 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool talks to its terminal")]
 
 mod bench;
+mod bundle;
 #[path = "../../tests/support/desktop.rs"]
 #[allow(dead_code, reason = "the end-to-end tests use the rest")]
 mod desktop;
 mod process;
 mod run;
 mod setup;
+#[path = "../../tests/support/start.rs"]
+#[allow(dead_code, reason = "the end-to-end tests use the rest")]
+mod start;
 mod test;
-mod tour;
 mod ui;
 #[path = "../../tests/support/webdriver.rs"]
 #[allow(dead_code, reason = "the end-to-end tests use the rest")]
@@ -28,7 +31,8 @@ cargo xtask test [--no-install] [FILTER]       install what is missing, then eve
 cargo xtask bench AREA [--no-install]          startup, monitor, ui, ui-load, http, pacing, sql, cache-load
 cargo xtask screenshots [--no-install]         drive the real window through every screen into docs/screenshots/
 cargo xtask bindings                           write the TypeScript types of the commands into ui/src/backend/gen
-cargo xtask bundle [--no-install]              build the Debian package
+cargo xtask bundle [--no-install]              build the package of this platform with both programs: the Debian
+                                               package on Linux
 
 --no-install   print the command that installs what is missing, and exit with 2, instead of running it
 --debug        build without optimisation: quicker to build, slower to use
@@ -102,7 +106,7 @@ fn main() -> ExitCode {
         Some("bench") => bench::bench(&options),
         Some("screenshots") => test::screenshots(&options),
         Some("bindings") => test::bindings(),
-        Some("bundle") => run::bundle(&options),
+        Some("bundle") => bundle::bundle(&options),
         Some("help") => {
             print!("{HELP}");
             Ok(())

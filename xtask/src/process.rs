@@ -13,15 +13,10 @@ pub(crate) fn command(program: impl AsRef<OsStr>) -> Command {
     command
 }
 
-/// The `cargo` that started this tool. What `cargo run` has told this tool about its own package is not handed on: build
-/// scripts that watch these variables (ring's does) would build everything anew each time.
+/// The `cargo` that started this tool, in the repository's top folder.
 pub(crate) fn cargo() -> Command {
-    let mut cargo = command(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("CARGO_PKG_") || name.to_string_lossy().starts_with("CARGO_MANIFEST_") {
-            cargo.env_remove(name);
-        }
-    }
+    let mut cargo = crate::start::cargo();
+    cargo.current_dir(root());
     cargo
 }
 

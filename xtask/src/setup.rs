@@ -48,6 +48,8 @@ const REQUIREMENTS: &[Requirement] = &[
     requirement(Need::Tests, "postgresql", Probe::Below("/usr/lib/postgresql", "bin/initdb"), Some("postgresql@17")),
     requirement(Need::Tests, "redis-server", Probe::Program(&["redis-server", "valkey-server"]), Some("redis")),
     requirement(Need::Tests, "mariadb-server", Probe::Program(&["mariadbd"]), Some("mariadb")),
+    requirement(Need::Tests, "pgbouncer", Probe::Program(&["pgbouncer"]), Some("pgbouncer")),
+    requirement(Need::Tests, "haproxy", Probe::Program(&["haproxy"]), Some("haproxy")),
     requirement(Need::Tests, "xvfb", Probe::Program(&["Xvfb"]), None),
     requirement(Need::Tests, "dbus", Probe::Program(&["dbus-daemon"]), None),
     requirement(Need::Tests, "webkit2gtk-driver", Probe::Program(&["WebKitWebDriver"]), None),
@@ -57,6 +59,8 @@ const REQUIREMENTS: &[Requirement] = &[
     // Plans handed over to Locust are run by it.
     requirement(Need::Tests, "python3-venv", Probe::Below("/usr/lib", "ensurepip/__init__.py"), Some("python")),
     requirement(Need::Tests, "procps", Probe::Program(&["kill"]), None),
+    // The Debian package is installed into a root of its own.
+    requirement(Need::Tests, "debootstrap", Probe::Program(&["debootstrap"]), None),
 ];
 
 const fn requirement(need: Need, package: &'static str, probe: Probe, brew: Option<&'static str>) -> Requirement {
@@ -75,6 +79,11 @@ impl Requirement {
             }
         }
     }
+}
+
+/// Whether everything of a need is there.
+pub(crate) fn met(need: Need) -> bool {
+    REQUIREMENTS.iter().filter(|requirement| requirement.need == need).all(Requirement::is_met)
 }
 
 /// Installs what is missing for these needs, or says what to install.

@@ -2,7 +2,10 @@
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use serde::Deserialize;
+
 use crate::process::{cargo, run, tee};
+use crate::run::{PROGRAMS, build};
 use crate::setup::{self, Need};
 use crate::{Failure, Options, Outcome, root, ui};
 
@@ -94,9 +97,13 @@ pub(crate) fn test(options: &Options) -> Outcome {
     tally
         .step("Rust: lints", || check(cargo_with(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])));
     tally.step("Rust: build", || check(cargo_with(&["test", "--workspace", "--no-run"])));
+    // Built once: the tests of commands, windows, browsers and packages all start these programs.
+    tally.step("Rust: release", || build(PROGRAMS, true).map(|()| Counted { ok: true, passed: 0, failed: 0 }));
     tally.step("Rust: unit and integration tests", || rust(&["--skip", E2E]));
+    tally.step("the README's first command, without a display and with one", || e2e("e2e_run"));
     tally.step("UI in a browser", || e2e("e2e_browser"));
     tally.step("UI in the real window", || e2e("e2e_window"));
+    tally.step("the package in a clean root", || e2e("e2e_package"));
     finish(&tally, began)
 }
 
@@ -161,6 +168,14 @@ fn count(text: &str) -> (u64, u64) {
     (passed, failed)
 }
 
+/// What vitest writes, as far as it is used here.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Vitest {
+    num_passed_tests: u64,
+    num_failed_tests: u64,
+}
+
 fn vitest() -> Outcome<Counted> {
     let file = root().join("target/vitest.json");
     let _ = std::fs::create_dir_all(root().join("target"));
@@ -171,10 +186,8 @@ fn vitest() -> Outcome<Counted> {
     let (ok, _) = tee(&mut command)?;
     let text =
         std::fs::read_to_string(&file).map_err(|error| format!("vitest wrote no {}: {error}", file.display()))?;
-    let result: serde_json::Value =
-        serde_json::from_str(&text).map_err(|error| format!("{}: {error}", file.display()))?;
-    let number = |name: &str| result[name].as_u64().unwrap_or(0);
-    Ok(Counted { ok, passed: number("numPassedTests"), failed: number("numFailedTests") })
+    let result: Vitest = serde_json::from_str(&text).map_err(|error| format!("{}: {error}", file.display()))?;
+    Ok(Counted { ok, passed: result.num_passed_tests, failed: result.num_failed_tests })
 }
 
 /// Drives the real window through every screen, light and dark, into `docs/screenshots/`.

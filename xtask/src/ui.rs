@@ -1,7 +1,10 @@
 //! The front end: its packages and its build.
+use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::PathBuf;
 use std::process::Command;
+
+use serde::Deserialize;
 
 use crate::process::{command, run};
 use crate::{Outcome, root};
@@ -62,10 +65,39 @@ fn sources() -> String {
     format!("{:016x} {} files", hasher.finish(), files.len())
 }
 
+/// What a `package.json` says, as far as it is used here.
+#[derive(Deserialize)]
+struct PackageJson {
+    #[serde(default)]
+    version: String,
+    #[serde(default)]
+    license: String,
+    #[serde(default)]
+    scripts: BTreeMap<String, String>,
+    #[serde(default)]
+    dependencies: BTreeMap<String, String>,
+}
+
+fn package_json(folder: &str) -> Outcome<PackageJson> {
+    let file = root().join("ui").join(folder).join("package.json");
+    let text = std::fs::read_to_string(&file).map_err(|error| format!("{}: {error}", file.display()))?;
+    serde_json::from_str(&text).map_err(|error| format!("{}: {error}", file.display()).into())
+}
+
 /// Whether `ui/package.json` has a script of this name.
 pub(crate) fn has_script(name: &str) -> bool {
-    std::fs::read_to_string(root().join("ui/package.json"))
-        .ok()
-        .and_then(|text| serde_json::from_str::<serde_json::Value>(&text).ok())
-        .is_some_and(|package| package["scripts"][name].is_string())
+    package_json("").is_ok_and(|package| package.scripts.contains_key(name))
+}
+
+/// Packages whose code or fonts are in the built front end.
+pub(crate) fn shipped() -> Outcome<Vec<String>> {
+    let own = package_json("")?;
+    // Svelte compiles itself into the pages.
+    Ok(own.dependencies.into_keys().chain(["svelte".to_owned()]).collect())
+}
+
+/// Version and licence of an installed package.
+pub(crate) fn package(name: &str) -> Outcome<(String, String)> {
+    let package = package_json(&format!("node_modules/{name}"))?;
+    Ok((package.version, package.license))
 }

@@ -10,6 +10,7 @@ export function emptyDraft(): EnvironmentDraft {
       database_password: { kind: 'keep' },
       cache: null,
       cache_password: { kind: 'keep' },
+      cache_sentinel_password: { kind: 'keep' },
       cache_default_ttl_s: null,
       api: null,
       api_probe_path: null,

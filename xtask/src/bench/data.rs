@@ -3,12 +3,10 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use serde_json::Value;
-
+use super::load::{command, measured};
 use super::{RUNS, at_least, home, report};
 use crate::process::{cargo, find, run};
-use crate::run::binary;
-use crate::{Outcome, root};
+use crate::{Outcome, root, start};
 
 /// A private server, ended when it is dropped.
 struct Private {
@@ -53,22 +51,12 @@ impl Drop for Private {
     }
 }
 
-/// `variable` names the environment's one target to `perfctl`.
-fn perfctl(args: &[&str], variable: (&str, &str), home: &Path) -> Outcome<Value> {
-    let output = Command::new(binary("perfctl", true))
-        .args(args)
-        .args(["--from-env", "--json"])
-        .env(variable.0, variable.1)
-        .env("PERFDECK_DATA_DIR", home.join("data"))
-        .env("PERFDECK_SECRET_STORE", "session")
-        .output()
-        .map_err(|error| format!("perfctl did not start: {error}"))?;
-    serde_json::from_slice(&output.stdout)
-        .map_err(|error| format!("perfctl: {error}: {}", String::from_utf8_lossy(&output.stderr)).into())
-}
-
-fn rate(run: &Value) -> f64 {
-    run["rate_per_s"].as_f64().unwrap_or(f64::NAN)
+/// The rate of one run; `variable` names the environment's one target to `perfctl`.
+fn perfctl(args: &[&str], variable: (&str, &str), home: &Path) -> Outcome<f64> {
+    let mut command = command(home);
+    command.args(args).args(["--from-env", "--json"]);
+    start::ask(&mut command, variable.0, variable.1);
+    measured(command).map(|run| run.rate_per_s)
 }
 
 /// One measurement of each side, one after the other, [`RUNS`] times; the ratio of each pair.
@@ -123,7 +111,7 @@ pub(super) fn sql() -> Outcome {
             let mut run = vec!["bench", "sql", "--sql", text, "--param", "uniform:1..1000000"];
             run.extend(["-c", "8", "-d", "5s", "--warmup", "500ms"]);
             run.extend(threads.into_iter().flat_map(|n| ["--threads", n]));
-            perfctl(&run, ("DATABASE_URL", &server.url), &home).map(|run| rate(&run))
+            perfctl(&run, ("DATABASE_URL", &server.url), &home)
         };
         let theirs = || {
             let mut args = vec!["-S", "-M", "prepared", "-n", "-c", "8", "-T", "5"];
@@ -174,7 +162,7 @@ pub(super) fn cache() -> Outcome {
                     "--threads",
                     "1",
                 ];
-                perfctl(&run, ("REDIS_URL", &server.url), &home).map(|run| rate(&run))
+                perfctl(&run, ("REDIS_URL", &server.url), &home)
             };
             let theirs = || {
                 let args =

@@ -1,18 +1,22 @@
 //! The window while load runs: its frames, and what it costs the run.
+use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
+use perfdeck_model::RunSummary;
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::load::{perfctl, target};
 use super::{at_least, home, report};
-use crate::Outcome;
 use crate::desktop::{Desktop, Window};
 use crate::run::binary;
+use crate::{Outcome, start};
 
 /// Rounds; each is a run from `perfctl` and one from the window.
 const ROUNDS: usize = 5;
-/// Measured time of each run, in seconds.
-const SECONDS: f64 = 10.0;
+/// Measured time of each run.
+const SECONDS: &str = "10s";
 
 /// Gaps between frames over five seconds, in milliseconds, ascending.
 pub(super) fn gaps(window: &Window) -> Outcome<Vec<f64>> {
@@ -28,39 +32,48 @@ pub(super) fn gaps(window: &Window) -> Outcome<Vec<f64>> {
     Ok(gaps)
 }
 
-/// Calls a command of the registry as the page does.
-fn rpc(window: &Window, name: &str, params: &Value) -> Outcome<Value> {
-    let script = format!(
-        "const done = arguments[arguments.length - 1];
-         window.__TAURI_INTERNALS__.invoke('rpc', {{ name: {}, params: {params} }})
-             .then(value => done({{ value }}), error => done({{ error: JSON.stringify(error) }}))",
-        json!(name)
-    );
-    let mut answer = window.session.run_async(&script)?;
-    match answer["error"].as_str() {
-        Some(error) => Err(format!("{name}: {error}").into()),
-        None => Ok(answer["value"].take()),
-    }
+/// Selector of the element with this test id.
+fn id(name: &str) -> String {
+    format!("[data-testid=\"{name}\"]")
 }
 
-/// One run from the window that shows it live: its rate, or frames per second during it. Not both: counting frames makes
-/// the page draw each of them.
-fn from_window(window: &Window, url: &str, count: bool) -> Outcome<f64> {
-    let spec = json!({"kind": "http", "url": url, "load": {"kind": "closed"}, "connections": 32,
-                      "duration_s": SECONDS, "warmup_s": 1.0});
-    let job = rpc(window, "bench.start", &json!({ "spec": spec }))?;
-    window.session.run("location.hash = '#/benchmarks/live'", &[])?;
-    window.session.wait_for("[data-testid=bench-live]", Duration::from_secs(10))?;
-    let frames = if count { gaps(window)?.len() } else { 0 };
-    let ended = "return !document.querySelector('[data-testid=bench-live]')";
-    window.session.wait_until("the end of the run", Duration::from_secs(60), ended, &[])?;
-    let job = rpc(window, "job.get", &json!({ "id": job["id"] }))?;
-    let run = rpc(window, "run.get", &json!({ "id": job["result"] }))?;
-    #[allow(clippy::cast_precision_loss, reason = "a few hundred")]
-    if count {
-        return Ok(frames as f64 / 5.0);
+/// One run from the window that shows it live, started in its form. Answers the frames per second during it where they are
+/// counted: that makes the page draw each of them.
+fn from_window(window: &Window, url: &str, count: bool) -> Outcome<Option<f64>> {
+    let page = &window.session;
+    page.run("location.hash = '#/benchmarks/new'", &[])?;
+    page.wait_for(&id("bench-form"), Duration::from_secs(10))?;
+    for (field, value) in
+        [("bench-url", url), ("bench-connections", "32"), ("bench-duration", SECONDS), ("bench-warmup", "1s")]
+    {
+        page.fill(&id(field), value)?;
     }
-    Ok(run["rate_per_s"].as_f64().ok_or("the window's run has no rate_per_s")?)
+    page.click(&id("bench-start"))?;
+    page.wait_for(&id("bench-live"), Duration::from_secs(10))?;
+    let frames = if count { Some(gaps(window)?.len()) } else { None };
+    let ended = "return !document.querySelector(arguments[0])";
+    page.wait_until("the end of the run", Duration::from_secs(60), ended, &[json!(id("bench-live"))])?;
+    #[allow(clippy::cast_precision_loss, reason = "a few hundred")]
+    Ok(frames.map(|frames| frames as f64 / 5.0))
+}
+
+/// The answer of `perfctl run list`.
+#[derive(Deserialize)]
+struct Runs {
+    /// Newest first.
+    runs: Vec<RunSummary>,
+}
+
+/// Rate of the newest run in the store of `data`.
+fn newest_rate(data: &Path) -> Outcome<f64> {
+    let mut command = Command::new(binary("perfctl", true));
+    command.args(["run", "list", "--json"]);
+    start::set(&mut command, "PERFDECK_DATA_DIR", data);
+    start::without_bus(&mut command);
+    let output = command.output().map_err(|error| format!("perfctl did not start: {error}"))?;
+    let Runs { runs } = serde_json::from_slice(&output.stdout)
+        .map_err(|error| format!("perfctl run list: {error}: {}", String::from_utf8_lossy(&output.stderr)))?;
+    Ok(runs.first().ok_or("the window's run is not in the store")?.rate_per_s)
 }
 
 /// The raw engine as fast as it goes, from the window and from `perfctl` without a window.
@@ -68,15 +81,15 @@ pub(super) fn under_load() -> Outcome {
     let home = home("window-load")?;
     let url = format!("http://127.0.0.1:{}/", target()?);
     let desktop = Desktop::start(1440, 900, &home)?;
-    println!("Closed loop, 32 connections, {SECONDS} s each, alternating, the window at 1440 x 900 under Xvfb:");
+    println!("Closed loop, 32 connections, {SECONDS} each, alternating, the window at 1440 x 900 under Xvfb:");
     let (mut alone, mut shown, mut ratios, mut frames) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
-        let run = perfctl(&["http", &url, "-c", "32", "-d", "10s", "--warmup", "1s"], &home)?;
-        let own = run["rate_per_s"].as_f64().ok_or("perfctl's run has no rate_per_s")?;
-        let window = desktop.window(&binary("perfdeck", true), &[], &[])?;
-        window.session.wait_for("[data-testid=start]", Duration::from_secs(60))?;
-        let rate = from_window(&window, &url, false)?;
-        frames.push(from_window(&window, &url, true)?);
+        let own = perfctl(&["http", &url, "-c", "32", "-d", SECONDS, "--warmup", "1s"], &home)?.rate_per_s;
+        let window = desktop.window(&binary("perfdeck", true), &[])?;
+        window.session.wait_for(&id("start"), Duration::from_secs(60))?;
+        from_window(&window, &url, false)?;
+        let rate = newest_rate(&desktop.data())?;
+        frames.extend(from_window(&window, &url, true)?);
         alone.push(own);
         shown.push(rate);
         ratios.push(rate / own);

@@ -4,12 +4,14 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::Command;
 
-use serde_json::Value;
+use perfdeck_model::Run;
+use serde::Deserialize;
 
 use super::{RUNS, at_least, home, report};
 use crate::Outcome;
 use crate::process::find;
 use crate::run::binary;
+use crate::start;
 
 /// A target that answers every request with two bytes, as fast as threads can. Answers its port.
 pub(super) fn target() -> Outcome<u16> {
@@ -59,16 +61,31 @@ fn children_cpu_s() -> f64 {
     (ticks(13) + ticks(14)) / 100.0
 }
 
-pub(super) fn perfctl(args: &[&str], home: &Path) -> Outcome<Value> {
-    let output = Command::new(binary("perfctl", true))
-        .arg("bench")
-        .args(args)
-        .arg("--json")
-        .env("PERFDECK_DATA_DIR", home.join("data"))
-        .output()
-        .map_err(|error| format!("perfctl did not start: {error}"))?;
+/// `perfctl` on a data folder below `home`, as a user starts it.
+pub(super) fn command(home: &Path) -> Command {
+    let mut command = Command::new(binary("perfctl", true));
+    start::set(&mut command, "PERFDECK_DATA_DIR", home.join("data"));
+    start::without_bus(&mut command);
+    command
+}
+
+/// One run of `perfctl bench` with `args`.
+pub(super) fn perfctl(args: &[&str], home: &Path) -> Outcome<Run> {
+    let mut command = command(home);
+    command.arg("bench").args(args).arg("--json");
+    measured(command)
+}
+
+/// Starts a benchmark and reads its run.
+pub(super) fn measured(mut command: Command) -> Outcome<Run> {
+    let output = command.output().map_err(|error| format!("perfctl did not start: {error}"))?;
     serde_json::from_slice(&output.stdout)
         .map_err(|error| format!("perfctl bench: {error}: {}", String::from_utf8_lossy(&output.stderr)).into())
+}
+
+/// A figure that may be absent, as one that can be calculated with.
+pub(super) fn figure(value: impl Into<Option<f64>>) -> f64 {
+    value.into().unwrap_or(f64::NAN)
 }
 
 /// One run of `perfctl bench` with `args`.
@@ -76,10 +93,10 @@ fn ours(args: &[&str], home: &Path) -> Outcome<Measured> {
     let before = children_cpu_s();
     let run = perfctl(args, home)?;
     let cpu_s = children_cpu_s() - before;
-    let rate_per_s = run["rate_per_s"].as_f64().ok_or("perfctl's run has no rate_per_s")?;
-    let requests = run["requests"].as_f64().unwrap_or(0.0).max(1.0);
-    let threads_s = run["client_cpu_s"].as_f64().ok_or("perfctl's run has no client_cpu_s")?;
-    Ok(Measured { rate_per_s, cpu_us: threads_s * 1e6 / requests, process_us: cpu_s * 1e6 / requests })
+    #[allow(clippy::cast_precision_loss, reason = "a count of requests")]
+    let requests = (run.requests as f64).max(1.0);
+    let threads_s = run.client_cpu_s.ok_or("perfctl's run has no client_cpu_s")?;
+    Ok(Measured { rate_per_s: run.rate_per_s, cpu_us: threads_s * 1e6 / requests, process_us: cpu_s * 1e6 / requests })
 }
 
 fn wrk(program: &Path, url: &str) -> Option<Measured> {
@@ -95,15 +112,28 @@ fn wrk(program: &Path, url: &str) -> Option<Measured> {
     Some(Measured { rate_per_s, cpu_us, process_us: cpu_us })
 }
 
+/// What oha writes, as far as it is used here.
+#[derive(Deserialize)]
+struct OhaResult {
+    summary: OhaSummary,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct OhaSummary {
+    requests_per_sec: f64,
+    /// Seconds.
+    total: f64,
+}
+
 fn oha(program: &Path, url: &str) -> Option<Measured> {
     let before = children_cpu_s();
     let args = ["--no-tui", "--output-format", "json", "-c", "32", "-z", "5s", url];
     let output = Command::new(program).args(args).output().ok()?;
     let cpu_s = children_cpu_s() - before;
-    let result: Value = serde_json::from_slice(&output.stdout).ok()?;
-    let rate_per_s = result["summary"]["requestsPerSec"].as_f64()?;
-    let seconds = result["summary"]["total"].as_f64()?;
-    let cpu_us = cpu_s * 1e6 / (rate_per_s * seconds).max(1.0);
+    let OhaResult { summary } = serde_json::from_slice(&output.stdout).ok()?;
+    let rate_per_s = summary.requests_per_sec;
+    let cpu_us = cpu_s * 1e6 / (rate_per_s * summary.total).max(1.0);
     Some(Measured { rate_per_s, cpu_us, process_us: cpu_us })
 }
 
@@ -192,10 +222,11 @@ pub(super) fn pacing() -> Outcome {
         for _ in 0..3 {
             let (rate, seconds) = (rate.to_string(), format!("{seconds}s"));
             let run = perfctl(&["http", &url, "--rate", &rate, "-c", "32", "-d", &seconds, "--warmup", "1s"], &home)?;
-            let target = run["target_rate_per_s"].as_f64().unwrap_or(f64::NAN);
-            achieved.push(run["rate_per_s"].as_f64().unwrap_or(f64::NAN) / target * 100.0);
-            p50.push(run["schedule_lag_ms"]["p50"].as_f64().unwrap_or(f64::NAN));
-            p99.push(run["schedule_lag_ms"]["p99"].as_f64().unwrap_or(f64::NAN));
+            let target = run.target_rate_per_s.ok_or("an open loop has a rate that was asked for")?;
+            let lag = run.schedule_lag_ms.ok_or("an open loop has a schedule lag")?;
+            achieved.push(run.rate_per_s / target * 100.0);
+            p50.push(figure(lag.p50));
+            p99.push(figure(lag.p99));
         }
         report("achieved rate (at least 99.5)", "%", &mut achieved, None);
         report("schedule lag p50", "ms", &mut p50, p50_ms);

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::desktop::{Desktop, Kept};
 use crate::process::find;
-use crate::run::{binary, build};
+use crate::run::{PROGRAMS, binary, build};
 use crate::setup::{self, Need};
 use crate::{Failure, Options, Outcome, root, ui};
 
@@ -35,8 +35,7 @@ pub(crate) fn bench(options: &Options) -> Outcome {
     setup::packages(&needs, options)?;
     setup::node()?;
     ui::build()?;
-    let with_window = matches!(area, "startup" | "ui" | "ui-load");
-    build(if with_window { &["perfdeck", "perfdeck-cli"] } else { &["perfdeck-cli"] }, true)?;
+    build(PROGRAMS, true)?;
     println!("\nMachine: {}", setup::machine());
     println!("Build:   release, Perfdeck {}\n", env!("CARGO_PKG_VERSION"));
     match area {
@@ -106,7 +105,7 @@ fn startup() -> Outcome {
     // The first start builds the demo data and fills the caches; it is not counted.
     for run in 0..=RUNS {
         let began = now_ms();
-        let window = desktop.window(&binary("perfdeck", true), &["--demo"], &[])?;
+        let window = desktop.window(&binary("perfdeck", true), &["--demo"])?;
         let marks =
             window.session.wait_until("the overview with a live sample", Duration::from_secs(60), MARKS, &[])?;
         if run > 0 {
@@ -163,19 +162,6 @@ fn cost(pid: u32) -> (f64, f64) {
     (seconds, bytes)
 }
 
-/// The one child of a process with this name.
-fn below(pid: u32, name: &str) -> Option<u32> {
-    let mut open = vec![pid];
-    while let Some(pid) = open.pop() {
-        if std::fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|comm| comm.trim() == name) {
-            return Some(pid);
-        }
-        let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
-        open.extend(children.split_whitespace().filter_map(|child| child.parse::<u32>().ok()));
-    }
-    None
-}
-
 /// Measures a process tree over windows of five seconds.
 fn watch(pid: u32, label: &str, cpu_budget: Option<f64>, memory_budget: f64) {
     // What happens at the start is not idling.
@@ -206,9 +192,8 @@ fn redis(home: &Path) -> Outcome<(Kept, u16)> {
 fn monitor() -> Outcome {
     let home = home("monitor")?;
     let perfctl = |args: &[&str]| {
-        let mut command = Command::new(binary("perfctl", true));
-        command.args(args).env("PERFDECK_DATA_DIR", home.join("data")).env("PERFDECK_SECRET_STORE", "session");
-        command.stdout(Stdio::null()).stderr(Stdio::null());
+        let mut command = load::command(&home);
+        command.args(args).stdout(Stdio::null()).stderr(Stdio::null());
         command
     };
     let (_redis, port) = redis(&home)?;
@@ -236,9 +221,9 @@ fn monitor() -> Outcome {
 fn window() -> Outcome {
     let home = home("ui")?;
     let desktop = Desktop::start(1440, 900, &home)?;
-    let window = desktop.window(&binary("perfdeck", true), &["--demo"], &[])?;
+    let window = desktop.window(&binary("perfdeck", true), &["--demo"])?;
     window.session.wait_until("the overview with a live sample", Duration::from_secs(60), MARKS, &[])?;
-    let pid = below(window.driver_pid(), "perfdeck").ok_or("the app's process was not found below its driver")?;
+    let pid = window.app_pid()?;
     println!("The window on the demo's overview, 1440 x 900 under Xvfb, software rendering:");
     watch(pid, "idle overview, whole process tree", Some(10.0), 280.0);
     let gaps = frames::gaps(&window)?;

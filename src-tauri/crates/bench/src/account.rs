@@ -11,6 +11,7 @@ use crate::cpu::thread_cpu_s;
 use crate::record::{Class, Failure, Record, Times3};
 use crate::shared::{Live, Shared, Times};
 use crate::stages::StageTally;
+use crate::tries::{self, Tries};
 
 /// How often a thread hands its figures over to the live view.
 pub(crate) const HAND_OVER: Duration = Duration::from_millis(100);
@@ -143,8 +144,38 @@ impl Account {
         }
     }
 
+    /// A statement of a transaction has an outcome. The transaction has its own, see [`Self::succeeded`].
+    pub(crate) fn part(&mut self, step: usize, intended: Instant, sent: Instant, now: Instant, failure: Option<&Failure>) {
+        let measured = self.measured(intended);
+        match failure {
+            None => {
+                self.shared.proven.works(step);
+                let share = self.share_inside(sent, now);
+                self.record.part(step, share, measured.then(|| micros(now.saturating_duration_since(sent))));
+            }
+            Some((class, message)) if measured => self.record.part_failed(step, *class, message),
+            Some(_) => {}
+        }
+    }
+
+    /// A failed step has ended an iteration.
+    pub(crate) fn cut(&mut self, intended: Instant) {
+        self.record.cut += u64::from(self.measured(intended));
+    }
+
+    /// A step failed in a way that may show that it cannot succeed; then the run ends.
+    pub(crate) fn tried(&self, step: usize, message: &str, tries: Tries) {
+        if self.shared.proven.fails(step, message, tries) && self.shared.stopped_because.get().is_none() {
+            self.shared.abort(format!("no try has succeeded, and the next would fail alike: {message}"));
+        }
+    }
+
     /// A request that was sent succeeded.
     pub(crate) fn succeeded(&mut self, start: Start, now: Instant) {
+        self.shared.proven.works(start.step);
+        if !self.shared.answered.load(Ordering::Relaxed) {
+            self.shared.answered.store(true, Ordering::Relaxed);
+        }
         let Start { step, intended, sent, first } = start;
         let measured = self.measured(intended);
         self.back(intended);
@@ -228,6 +259,15 @@ impl Account {
         now: Instant,
         (class, message): (Class, &str),
     ) {
+        if matches!(class, Class::Status | Class::Check | Class::Redirect | Class::Sql | Class::Cache) {
+            // A refusal is an answer too.
+            self.shared.answered.store(true, Ordering::Relaxed);
+        } else if class != Class::Shed && self.shared.first_failure.get().is_none() {
+            let _ = self.shared.first_failure.set(message.to_owned());
+        }
+        if class == Class::Cache {
+            self.tried(step, message, tries::of_reply(message));
+        }
         self.live.responses += 1;
         self.live.failures += 1;
         if self.measured(intended) {
@@ -238,7 +278,7 @@ impl Account {
             if let Some((stage, _)) = self.stage(intended) {
                 stage.failed();
             }
-            self.record.failure(step, class, message);
+            self.record.failure(step, class, message, now.saturating_duration_since(intended));
         }
     }
 

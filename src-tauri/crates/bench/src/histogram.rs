@@ -76,17 +76,17 @@ pub(crate) fn latency(h: &Histogram<u64>) -> LatencyMs {
         .filter(|(_, q)| n < 100.0 / (1.0 - q) - 1e-6)
         .map(|(name, _)| name.to_owned())
         .collect();
-    let q = |q: f64| ms(h.value_at_quantile(q));
+    let q = |q: f64| Some(ms(h.value_at_quantile(q)));
     LatencyMs {
         n: h.len(),
-        min: ms(h.min()),
-        mean: h.mean() / 1e3,
+        min: Some(ms(h.min())),
+        mean: Some(h.mean() / 1e3),
         p50: q(0.5),
         p90: q(0.9),
         p95: q(0.95),
         p99: q(0.99),
         p999: q(0.999),
-        max: ms(h.max()),
+        max: Some(ms(h.max())),
         too_small,
     }
 }
@@ -171,7 +171,15 @@ mod tests {
         }
         let l = latency(&h);
         assert_eq!(l.too_small, ["p95", "p99", "p999"], "1,000 samples carry p90, not p95");
-        assert!((l.p50 - 0.5).abs() < 0.01 && (l.max - 1.0).abs() < 0.01, "values are in milliseconds");
+        let near = |found: Option<f64>, ms: f64| found.is_some_and(|found| (found - ms).abs() < 0.01);
+        assert!(near(l.p50, 0.5) && near(l.max, 1.0), "values are in milliseconds");
+        h.reset();
+        let none = latency(&h);
+        assert_eq!(
+            (none.n, none.min, none.p50, none.p999, none.max),
+            (0, None, None, None, None),
+            "nothing is not zero"
+        );
     }
 
     #[test]

@@ -18,8 +18,10 @@ pub(crate) const LAG_OF_SERVICE: f64 = 0.1;
 const BUSY: f64 = 0.8;
 /// The share of what the generator reaches against a target that does nothing, above which it may be the limit.
 const CEILING: f64 = 0.7;
-/// Successful responses that figures need behind them.
-pub(crate) const ENOUGH: u64 = 100;
+/// Requests with an outcome that figures need behind them (docs/benchmarks.md, 6.4).
+pub const ENOUGH: u64 = 100;
+/// The share of the measured time for which a CPU quota may hold the load generator back.
+const HELD_BACK: f64 = 0.001;
 
 /// Fills in `valid`, `invalid_reasons`, `notes` and the certificate. `varies` tells that stages change the level,
 /// `settled` whether a warm-up that was to end by itself did.
@@ -31,8 +33,11 @@ pub(crate) fn judge(run: &mut Run, total: &Record, threads: usize, varies: bool,
     certify(run, share, varies);
     if succeeded == 0 {
         reasons.push("no successful response".to_owned());
-    } else if succeeded < ENOUGH {
-        reasons.push(format!("only {succeeded} successful responses; at least {ENOUGH} are needed"));
+    } else if run.requests < ENOUGH {
+        reasons.push(format!("only {} requests with an outcome; a run needs at least {ENOUGH}", run.requests));
+    }
+    if succeeded > 0 && total.cut > 0 && total.cut >= total.iterations {
+        reasons.push("no iteration came to its end, so none has a rate".to_owned());
     }
     if run.target_rate_per_s.is_some() {
         open_loop(run, total, &mut reasons);
@@ -88,7 +93,10 @@ fn notes(run: &Run, total: &Record, settled: Option<bool>) -> Vec<String> {
     #[allow(clippy::cast_precision_loss)]
     let failed = run.errors as f64 / (run.requests as f64).max(1.0) * 100.0;
     if failed > 1.0 && run.errors < run.requests {
-        notes.push(format!("{failed:.1} % of the requests failed; latency covers only the successful ones"));
+        notes.push(format!(
+            "{failed:.1} % of the requests failed; response and service times are those of the others, what is judged counts \
+             them in"
+        ));
     }
     if settled == Some(false) {
         notes.push("the warm-up ended at its longest, before rate and latency had settled".to_owned());
@@ -114,6 +122,11 @@ fn notes(run: &Run, total: &Record, settled: Option<bool>) -> Vec<String> {
             share * 100.0
         ));
     }
+    if let (Some(seconds), Some(periods)) = (c.throttled_s, c.throttled_periods)
+        && periods > 0
+    {
+        notes.push(throttled(seconds, periods, run.duration_s));
+    }
     if !c.precise_timer && run.target_rate_per_s.is_some() {
         notes.push("this system's timer does not hold a schedule to less than a millisecond".to_owned());
     }
@@ -134,6 +147,18 @@ fn notes(run: &Run, total: &Record, settled: Option<bool>) -> Vec<String> {
     notes
 }
 
+/// What a CPU quota did to the generator, for a person.
+fn throttled(seconds: f64, periods: u64, duration_s: f64) -> String {
+    let so = if seconds > duration_s * HELD_BACK {
+        "client-limited: times of up to a period (usually 100 ms) are the quota's and not the target's"
+    } else {
+        "the slowest times may be the quota's"
+    };
+    format!(
+        "{so}: the CPU quota of the load generator's cgroup held it back {periods} times, {seconds:.2} s in {duration_s:.1} s"
+    )
+}
+
 /// A stage for a person.
 fn stage_words(stage: &StageResult) -> String {
     match stage.kind.as_str() {
@@ -147,7 +172,7 @@ fn open_loop(run: &mut Run, total: &Record, reasons: &mut Vec<String>) {
     let lag = run.schedule_lag_ms.as_ref().unwrap_or(&none);
     // What was late because the pacer was, against all that was late.
     #[allow(clippy::cast_precision_loss)]
-    let (woke_late_ms, lag_ms) = (total.woke_late_us as f64 / 1e3, lag.mean * lag.n as f64);
+    let (woke_late_ms, lag_ms) = (total.woke_late_us as f64 / 1e3, lag.mean.unwrap_or(0.0) * lag.n as f64);
     let cause = if is_busy(run) {
         "the load generator's processor was busy; use more threads or a lower rate"
     } else if woke_late_ms > lag_ms / 2.0 {
@@ -167,14 +192,13 @@ fn open_loop(run: &mut Run, total: &Record, reasons: &mut Vec<String>) {
             RATE * 100.0
         ));
     }
-    let limit = (run.service_ms.p50 * LAG_OF_SERVICE).max(LAG_MS);
-    if lag.n > 0 && lag.p99 > limit {
+    let limit = (run.service_ms.p50.unwrap_or(0.0) * LAG_OF_SERVICE).max(LAG_MS);
+    if let Some(late) = lag.p99.filter(|late| *late > limit) {
         reasons.push(format!(
-            "requests started late: p99 of the schedule lag is {:.2} ms, over {limit:.2} ms: {cause}",
-            lag.p99
+            "requests started late: p99 of the schedule lag is {late:.2} ms, over {limit:.2} ms: {cause}"
         ));
     }
-    let lag_p99_ms = (lag.n > 0).then_some(lag.p99);
+    let lag_p99_ms = lag.p99;
     let certificate = &mut run.certificate;
     certificate.rate_share = (scheduled > 0).then_some(achieved);
     (certificate.lag_p99_ms, certificate.lag_limit_ms) = (lag_p99_ms, Some(limit));

@@ -6,8 +6,10 @@ use perfdeck_model::{CeilingKind, Certificate, Run, RunSpec, RunState, StepResul
 
 use crate::histogram::{curve, latency, packed};
 use crate::judge::judge;
-use crate::record::{Errors, Record, Tally};
-use crate::run::{Finished, RunContext, Setup};
+use crate::judged;
+use crate::quota::Throttled;
+use crate::record::{Errors, Late, Record, Tally};
+use crate::run::{Engine, Finished, RunContext, Setup};
 use crate::seconds::Seconds;
 
 /// A step of a plan, as results name it.
@@ -34,6 +36,8 @@ pub(crate) struct Ended {
     pub(crate) threads: usize,
     pub(crate) engine: &'static str,
     pub(crate) ceiling_per_s: Option<f64>,
+    /// What a CPU quota held back in the measured time, where the system tells.
+    pub(crate) throttled: Option<Throttled>,
 }
 
 fn rate(completed: f64, seconds: f64) -> f64 {
@@ -48,11 +52,12 @@ struct Recorded<'a> {
     misses: u64,
     response: &'a Histogram<u64>,
     service: &'a Histogram<u64>,
+    late: &'a Late,
     errors: &'a Errors,
 }
 
-fn step(info: &StepInfo, recorded: &Recorded<'_>, seconds: f64) -> StepResult {
-    StepResult {
+fn step(info: &StepInfo, recorded: &Recorded<'_>, seconds: f64, timeout_s: f64) -> StepResult {
+    let mut step = StepResult {
         name: info.name.clone(),
         kind: info.kind.to_owned(),
         request: info.request.clone(),
@@ -61,28 +66,35 @@ fn step(info: &StepInfo, recorded: &Recorded<'_>, seconds: f64) -> StepResult {
         rate_per_s: rate(recorded.completed, seconds),
         response_ms: Some(latency(recorded.response)),
         service_ms: latency(recorded.service),
+        judged_ms: None,
         misses: info.reads.then_some(recorded.misses),
         errors_by_class: recorded.errors.counts(),
         response_histogram: packed(recorded.response),
         service_histogram: packed(recorded.service),
-    }
+        timeout_histogram: recorded.late.packed(),
+    };
+    step.judged_ms = judged::of_step(&step, timeout_s).0.and_then(|judged| judged.summary());
+    step
 }
 
 /// The steps of a plan; a plan of one step has the figures of the whole run.
 fn steps(setup: &Setup, total: &Record, seconds: f64) -> Vec<StepResult> {
+    let timeout_s = setup.spec.timeout_s();
     if let [only] = setup.steps.as_slice() {
-        let Record { requests, failed, completed, misses, times, errors, .. } = total;
+        let Record { requests, failed, completed, misses, times, late, errors, .. } = total;
         let (requests, failed, completed, misses) = (*requests, *failed, *completed, *misses);
         let (response, service) = (&times.response, &times.service);
-        return vec![step(only, &Recorded { requests, failed, completed, misses, response, service, errors }, seconds)];
+        let recorded = Recorded { requests, failed, completed, misses, response, service, late, errors };
+        return vec![step(only, &recorded, seconds, timeout_s)];
     }
     let open_loop = setup.rate_per_s.is_some();
     let of_tally = |(info, tally): (&StepInfo, &Tally)| {
-        let Tally { requests, failed, completed, misses, response, service, errors } = tally;
+        let Tally { requests, failed, completed, misses, response, service, late, errors } = tally;
         let (requests, failed, completed, misses) = (*requests, *failed, *completed, *misses);
         // In a closed loop service is response, and recorded once.
         let (response, service) = (response.get(), if open_loop { service.get() } else { response.get() });
-        step(info, &Recorded { requests, failed, completed, misses, response, service, errors }, seconds)
+        let recorded = Recorded { requests, failed, completed, misses, response, service, late, errors };
+        step(info, &recorded, seconds, timeout_s)
     };
     setup.steps.iter().zip(&total.steps).map(of_tally).collect()
 }
@@ -95,6 +107,10 @@ pub(crate) fn finished(setup: Setup, context: RunContext, ended: Ended, total: R
     let steps = steps(&setup, &total, duration_s);
     let stages = setup.stages.iter().zip(&total.stages);
     let stages = stages.filter_map(|(s, tally)| s.result(tally, duration_s, setup.rate_per_s.is_some())).collect();
+    let transactions = match &setup.engine {
+        Engine::Full(program) if program.is_transaction() => Some(program.steps.len()),
+        _ => None,
+    };
     let mut spec = setup.spec;
     match &mut spec {
         RunSpec::Http(http) => http.threads = threads,
@@ -126,9 +142,11 @@ pub(crate) fn finished(setup: Setup, context: RunContext, ended: Ended, total: R
         bytes_received: total.bytes,
         response_ms: Some(latency(&total.times.response)),
         service_ms: latency(&total.times.service),
-        schedule_lag_ms: Some(latency(&total.times.lag)),
+        judged_ms: None,
+        schedule_lag_ms: setup.rate_per_s.map(|_| latency(&total.times.lag)),
         client_cpu_s: Some(total.cpu_s.unwrap_or(0.0)),
         facts: std::collections::BTreeMap::new(),
+        masked_tag: String::new(),
         steps,
         stages,
         thresholds: Vec::new(),
@@ -138,6 +156,8 @@ pub(crate) fn finished(setup: Setup, context: RunContext, ended: Ended, total: R
             ceiling_per_s: ended.ceiling_per_s,
             ceiling_kind: ended.ceiling_per_s.map(|_| CeilingKind::Measured),
             co_located: setup.co_located,
+            throttled_s: ended.throttled.map(|t| t.seconds),
+            throttled_periods: ended.throttled.map(|t| t.periods),
             ..Certificate::default()
         },
         notes: ended.because.into_iter().collect(),
@@ -147,9 +167,14 @@ pub(crate) fn finished(setup: Setup, context: RunContext, ended: Ended, total: R
         curve: curve(&total.times.response),
         response_histogram: packed(&total.times.response),
         service_histogram: packed(&total.times.service),
-        lag_histogram: packed(&total.times.lag),
+        lag_histogram: setup.rate_per_s.map(|_| packed(&total.times.lag)).unwrap_or_default(),
+        timeout_histogram: total.late.packed(),
         machine: context.machine,
     };
+    if let Some(n) = transactions {
+        run.notes.push(format!("figures are those of whole transactions of {n} statements each, as pgbench -f gives them"));
+    }
+    run.judged_ms = judged::response(&run).and_then(|judged| judged.summary());
     judge(&mut run, &total, ended.threads, setup.varies, ended.settled);
     Finished { run, seconds: histograms }
 }

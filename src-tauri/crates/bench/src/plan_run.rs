@@ -3,15 +3,16 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use perfdeck_model::{ApiError, BenchLive, ErrorCode, LatencyMs, Load, PlanSpec, Run, RunSpec, ThresholdResult};
+use perfdeck_model::masking::{MASK, Masker, has_mask};
+use perfdeck_model::{ApiError, BenchLive, ErrorCode, Load, PlanSpec, Run, RunSpec, ThresholdResult};
 use tokio_util::sync::CancellationToken;
 
 use crate::full::{Program, warm_up};
-use crate::histogram::{ms, unpacked};
+use crate::judged;
 use crate::outcome::StepInfo;
 use crate::plan::{
-    Action, Arrivals, Compiler, Distribution, Figures, Load as PlanLoad, Plan, Profile, Quantile, Severity, Step,
-    StepFigures, Threshold, Warmup, open_feed, to_toml, validate,
+    Action, Arrivals, Compiler, Figures, Load as PlanLoad, Plan, Profile, Severity, Step, StepFigures, Threshold,
+    Warmup, mask_step, masked, open_feed, to_toml, validate,
 };
 use crate::resources::Resources;
 use crate::resp::{CacheLoad, CacheTarget};
@@ -39,6 +40,9 @@ pub fn variables(plan: &Plan, env: impl Fn(&str) -> Option<String>) -> Result<BT
 
 /// What a step sends, for a person. Templates stay as they are written.
 fn info(step: &Step) -> StepInfo {
+    let mut step = step.clone();
+    mask_step(&mut step);
+    let step = &step;
     let short = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(SHOWN).collect();
     let (kind, request, reads): (_, String, _) = match &step.action {
         Action::Http(http) => {
@@ -90,7 +94,7 @@ impl Prepared {
     }
 }
 
-/// A plan as it is stored with its runs; `api` is the environment's address.
+/// A plan as it is stored with its runs, masked; `api` is the environment's address.
 ///
 /// # Errors
 /// A load that is out of bounds.
@@ -104,10 +108,11 @@ pub fn describe(plan: &Plan, api: Option<&str>) -> Result<PlanSpec, ApiError> {
             (Load::Rate { rate_per_s: profile.total() / profile.seconds().max(1e-9) }, *max_in_flight)
         }
     };
+    let kept = masked(plan);
     Ok(PlanSpec {
-        request: request_words(&steps, plan),
-        toml: to_toml(plan),
-        base_url: plan.base_url.clone().or_else(|| api.map(str::to_owned)),
+        request: request_words(&steps, &kept),
+        toml: to_toml(&kept),
+        base_url: kept.base_url.clone().or_else(|| api.map(|api| Masker::Literal.url(api))),
         load,
         varies: profile.varies(),
         connections,
@@ -124,6 +129,16 @@ pub fn describe(plan: &Plan, api: Option<&str>) -> Result<PlanSpec, ApiError> {
 /// # Errors
 /// What it is, naming step and field.
 pub fn check(plan: &Plan, resources: &Resources) -> Result<(), ApiError> {
+    if has_mask(&to_toml(plan)) {
+        let step =
+            plan.steps.iter().find(|s| to_toml(&Plan { steps: vec![(*s).clone()], ..Plan::new("") }).contains(MASK));
+        let place = step.map_or_else(|| "outside its steps".to_owned(), |s| format!("first in step '{}'", s.name));
+        return Err(ApiError::bad_request(format!(
+            "plan '{}': parts of it were masked ({MASK}) when its run was stored, {place}",
+            plan.name
+        ))
+        .hint("Give these parts again, or run the plan that it was made of; {{env:NAME}} is never masked"));
+    }
     match validate(plan, &*resources.files).into_iter().find(|p| p.severity == Severity::Error) {
         None => Ok(()),
         Some(problem) => Err(ApiError::bad_request(format!("plan '{}': {problem}", plan.name))
@@ -131,8 +146,6 @@ pub fn check(plan: &Plan, resources: &Resources) -> Result<(), ApiError> {
     }
 }
 
-/// Statements that only read, by their first word. `WITH` may hold a write in some engines.
-const READS: [&str; 6] = ["SELECT", "SHOW", "EXPLAIN", "DESCRIBE", "VALUES", "TABLE"];
 /// Commands of a cache that only read.
 const CACHE_READS: [&str; 21] = [
     "GET",
@@ -162,20 +175,11 @@ const CACHE_READS: [&str; 21] = [
 pub fn writing_step(plan: &Plan) -> Option<&str> {
     let writes = |step: &&Step| match &step.action {
         Action::Http(http) => !http.method.is_safe(),
-        Action::Sql(sql) => !only_reads(&sql.statement),
+        // Whose dialect it is, is not known here: what any server would take for a write is one.
+        Action::Sql(sql) => !perfdeck_sqltext::only_reads(&sql.statement, None),
         Action::Cache(cache) => !CACHE_READS.contains(&cache.command.trim().to_ascii_uppercase().as_str()),
     };
     plan.steps.iter().find(writes).map(|step| step.name.as_str())
-}
-
-/// Whether a statement can be told to read only. In doubt it does not: a function in it may write, and nobody but the
-/// database's own privileges can tell, but another statement behind it, `INTO`, a lock or `ANALYZE` can be seen.
-fn only_reads(statement: &str) -> bool {
-    let text = statement.trim().trim_end_matches(';').to_ascii_uppercase();
-    let mut words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').filter(|word| !word.is_empty());
-    words.next().is_some_and(|first| READS.contains(&first))
-        && !text.contains(';')
-        && words.all(|word| !["INTO", "UPDATE", "SHARE", "ANALYZE", "ANALYSE"].contains(&word))
 }
 
 /// The commands of a plan for the raw engine, when it can take them: cache steps alone, at one level, each iteration one
@@ -280,82 +284,53 @@ pub async fn run_plan(
         setup.engine = Engine::Cache(Arc::new(reached.map_err(|(_, message)| Error::Start(message))?));
     }
     let mut finished = drive(setup, context, progress, cancel).await?;
-    finished.run.thresholds = judge_thresholds(&plan, &finished.run)?;
+    finished.run.thresholds = judge(&thresholds(&plan)?, &finished.run);
     Ok(finished)
 }
 
-/// A stored distribution with these quantiles, read from its histogram.
-fn distribution(l: &LatencyMs, packed: &str, quantiles: &[f64]) -> Option<Distribution> {
-    let times = unpacked(packed).filter(|times| !times.is_empty())?;
-    let quantiles = quantiles.iter().map(|q| Quantile { q: *q, ms: ms(times.value_at_quantile(*q)) }).collect();
-    Some(Distribution { n: l.n, min: l.min, mean: l.mean, max: l.max, quantiles })
-}
-
-/// How a plan's thresholds turned out in a run of it.
+/// The thresholds of a plan.
 ///
 /// # Errors
-/// [`ErrorCode::BadRequest`] naming a threshold that cannot be read.
-fn judge_thresholds(plan: &Plan, run: &Run) -> Result<Vec<ThresholdResult>, ApiError> {
-    let thresholds = plan
-        .thresholds
-        .iter()
-        .map(|text| {
-            Threshold::parse(text).map_err(|e| ApiError::bad_request(format!("threshold '{}': {}", e.text, e.message)))
-        })
-        .collect::<Result<Vec<_>, _>>()?;
-    let wanted: Vec<f64> = thresholds.iter().filter_map(Threshold::quantile).collect();
-    let open_loop = run.target_rate_per_s.is_some();
+/// [`ErrorCode::BadRequest`] naming one that cannot be read.
+pub fn thresholds(plan: &Plan) -> Result<Vec<Threshold>, ApiError> {
+    let bad = |e: crate::plan::ThresholdError| ApiError::bad_request(format!("threshold '{}': {}", e.text, e.message));
+    plan.thresholds.iter().map(|text| Threshold::parse(text).map_err(bad)).collect()
+}
+
+/// How thresholds turned out in a run.
+pub fn judge(thresholds: &[Threshold], run: &Run) -> Vec<ThresholdResult> {
+    let duration_s = (run.duration_s > 0.0).then_some(run.duration_s);
     let total = StepFigures {
         requests: run.requests,
         errors: run.errors,
         rate_per_s: Some(run.rate_per_s),
-        response: run.response_ms.as_ref().and_then(|l| distribution(l, &run.response_histogram, &wanted)),
-        service: distribution(&run.service_ms, &run.service_histogram, &wanted),
-        lag: run
-            .schedule_lag_ms
-            .as_ref()
-            .filter(|_| open_loop)
-            .and_then(|l| distribution(l, &run.lag_histogram, &wanted)),
+        duration_s,
+        response: judged::response(run),
+        service: judged::service(run),
+        lag: judged::lag(run),
     };
     let steps = run.steps.iter().map(|step| {
+        let (response, service) = judged::of_step(step, run.spec.timeout_s());
         let figures = StepFigures {
             requests: step.requests,
             errors: step.errors,
             rate_per_s: Some(step.rate_per_s),
-            response: step.response_ms.as_ref().and_then(|l| distribution(l, &step.response_histogram, &wanted)),
-            service: distribution(&step.service_ms, &step.service_histogram, &wanted),
+            duration_s,
+            response,
+            service,
             // Only the first step of an iteration is started by the schedule.
             lag: None,
         };
         (step.name.clone(), figures)
     });
     let all = Figures { steps: steps.collect(), total };
-    Ok(thresholds.iter().map(|threshold| threshold.evaluate(&all)).collect())
+    thresholds.iter().map(|threshold| threshold.evaluate(&all)).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::plan::from_toml;
-
-    #[test]
-    fn statements_that_can_write_are_told_apart() {
-        for reads in ["SELECT 1", " select * from t where a = $1;", "SHOW x", "EXPLAIN SELECT 1", "VALUES (1)"] {
-            assert!(only_reads(reads), "{reads} only reads");
-        }
-        for writes in [
-            "UPDATE t SET a = 1",
-            "SELECT 1; DROP TABLE t",
-            "SELECT a\nINTO\nb FROM t",
-            "SELECT a FROM t FOR UPDATE",
-            "EXPLAIN ANALYZE DELETE FROM t",
-            "WITH x AS (DELETE FROM t RETURNING 1) SELECT 1",
-            "BEGIN",
-            "",
-        ] {
-            assert!(!only_reads(writes), "{writes:?} may write");
-        }
-    }
 
     #[test]
     fn the_first_step_that_writes_is_named() {

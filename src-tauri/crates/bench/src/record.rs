@@ -2,11 +2,12 @@
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use hdrhistogram::Histogram;
 use perfdeck_model::{ErrorCount, StatusCount};
 
-use crate::histogram::{Growing, histogram};
+use crate::histogram::{Growing, histogram, packed};
 use crate::seconds::Second;
 use crate::stages::StageTally;
 
@@ -51,6 +52,11 @@ impl Class {
 
 /// What a request failed with: its class and one message.
 pub(crate) type Failure = (Class, String);
+
+/// Why a request was never sent when no connection can be opened: the last failure of one that was tried.
+pub(crate) fn not_sent((class, message): &Failure) -> String {
+    format!("not sent, as no connection could be opened; the last one failed with {}: {message}", class.name())
+}
 
 /// Why a connection could not be opened. What this machine lacks is not the target's fault.
 pub(crate) fn refused(address: SocketAddr, error: &std::io::Error) -> Failure {
@@ -149,6 +155,31 @@ impl Times3 {
     }
 }
 
+/// Of requests that timed out: how long each had waited, from its intended start, in microseconds. A histogram is made with
+/// the first one.
+#[derive(Debug, Default)]
+pub(crate) struct Late(Option<Growing>);
+
+impl Late {
+    fn add(&mut self, waited: Duration) {
+        let us = u64::try_from(waited.as_micros()).unwrap_or(u64::MAX);
+        self.0.get_or_insert_with(Growing::new).record(us);
+    }
+
+    fn merge(&mut self, other: Self) {
+        match (&mut self.0, other.0) {
+            (Some(mine), Some(theirs)) => mine.add(&theirs),
+            (None, theirs) => self.0 = theirs,
+            (Some(_), None) => {}
+        }
+    }
+
+    /// As it is stored; empty without any.
+    pub(crate) fn packed(&self) -> String {
+        self.0.as_ref().map(|h| packed(h.get())).unwrap_or_default()
+    }
+}
+
 /// What one thread recorded of one step of a plan. Its histograms grow as they need: a plan may have many steps.
 pub(crate) struct Tally {
     pub(crate) requests: u64,
@@ -157,6 +188,7 @@ pub(crate) struct Tally {
     pub(crate) misses: u64,
     pub(crate) response: Growing,
     pub(crate) service: Growing,
+    pub(crate) late: Late,
     pub(crate) errors: Errors,
 }
 
@@ -169,6 +201,7 @@ impl Tally {
             misses: 0,
             response: Growing::new(),
             service: Growing::new(),
+            late: Late::default(),
             errors: Errors::default(),
         }
     }
@@ -180,6 +213,7 @@ impl Tally {
         self.misses += other.misses;
         self.response.add(&other.response);
         self.service.add(&other.service);
+        self.late.merge(other.late);
         self.errors.merge(other.errors);
     }
 }
@@ -187,6 +221,7 @@ impl Tally {
 /// Everything one thread recorded in the measured time.
 pub(crate) struct Record {
     pub(crate) times: Times3,
+    pub(crate) late: Late,
     pub(crate) errors: Errors,
     /// Responses by status, 0 to 999.
     statuses: Box<[u64; 1000]>,
@@ -197,6 +232,8 @@ pub(crate) struct Record {
     pub(crate) completed: f64,
     /// Iterations of the measured time.
     pub(crate) iterations: u64,
+    /// Iterations of the measured time that a failed step has ended, where they have several.
+    pub(crate) cut: u64,
     /// Iterations that began before the measured time ended.
     pub(crate) began_in_time: u64,
     /// The part of the schedule lag that the pacer itself caused by waking up late, summed, in microseconds.
@@ -223,12 +260,14 @@ impl Record {
     pub(crate) fn new(steps: usize) -> Self {
         Self {
             times: Times3::new(),
+            late: Late::default(),
             errors: Errors::default(),
             statuses: Box::new([0; 1000]),
             requests: 0,
             failed: 0,
             completed: 0.0,
             iterations: 0,
+            cut: 0,
             began_in_time: 0,
             woke_late_us: 0,
             unfinished: 0,
@@ -275,6 +314,28 @@ impl Record {
         }
     }
 
+    /// A statement of a transaction, which is in no figure of the run itself: succeeded, with the share of it that lies in
+    /// the measured time and whether it began there.
+    pub(crate) fn part(&mut self, step: usize, share: f64, response_us: Option<u64>) {
+        if let Some(tally) = self.steps.get_mut(step) {
+            tally.completed += share;
+            if let Some(us) = response_us {
+                tally.requests += 1;
+                tally.response.record(us);
+                tally.service.record(us);
+            }
+        }
+    }
+
+    /// A statement of a transaction that failed.
+    pub(crate) fn part_failed(&mut self, step: usize, class: Class, message: &str) {
+        if let Some(tally) = self.steps.get_mut(step) {
+            tally.requests += 1;
+            tally.failed += 1;
+            tally.errors.add(class, message);
+        }
+    }
+
     /// A read of a cache that found nothing.
     pub(crate) fn missed(&mut self, step: usize) {
         self.misses += 1;
@@ -296,8 +357,12 @@ impl Record {
         }
     }
 
-    /// A failed request of the second that is open.
-    pub(crate) fn failure(&mut self, step: usize, class: Class, message: &str) {
+    /// A failed request of the second that is open, after it had waited so long since its intended start.
+    pub(crate) fn failure(&mut self, step: usize, class: Class, message: &str, waited: Duration) {
+        let late = class == Class::Timeout;
+        if late {
+            self.late.add(waited);
+        }
         self.requests += 1;
         self.failed += 1;
         self.errors.add(class, message);
@@ -307,6 +372,9 @@ impl Record {
             tally.requests += 1;
             tally.failed += 1;
             tally.errors.add(class, message);
+            if late {
+                tally.late.add(waited);
+            }
         }
     }
 
@@ -329,18 +397,15 @@ impl Record {
     pub(crate) fn finish(&mut self, open_loop: bool) {
         self.close_second();
         if !open_loop {
+            // There is no schedule to lag behind, so there is no lag.
             self.times.service = self.times.response.clone();
-            // No schedule to lag behind: the smallest value the histogram has.
-            let n = self.times.response.len();
-            if n > 0 {
-                self.times.lag.saturating_record_n(1, n);
-            }
         }
     }
 
     /// Adds another thread's record, both finished.
     pub(crate) fn merge(&mut self, other: Self) {
         self.times.add(&other.times);
+        self.late.merge(other.late);
         self.errors.merge(other.errors);
         for (mine, theirs) in self.statuses.iter_mut().zip(other.statuses.iter()) {
             *mine += theirs;
@@ -349,6 +414,7 @@ impl Record {
         self.failed += other.failed;
         self.completed += other.completed;
         self.iterations += other.iterations;
+        self.cut += other.cut;
         self.began_in_time += other.began_in_time;
         self.woke_late_us += other.woke_late_us;
         self.unfinished += other.unfinished;

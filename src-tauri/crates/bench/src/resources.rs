@@ -9,7 +9,7 @@ use crate::plan::Files;
 /// A connection that SQL steps use.
 pub enum SqlConnection {
     /// PostgreSQL.
-    Postgres(sqlx::PgConnection),
+    Postgres(perfdeck_pgload::Client),
     /// MySQL or MariaDB.
     Mysql(sqlx::MySqlConnection),
     /// SQLite.

@@ -16,12 +16,14 @@ use crate::ceiling;
 use crate::cpu;
 use crate::full::{self, Program};
 use crate::outcome::{Ended, StepInfo, finished};
+use crate::quota::{self, Quotas};
 use crate::raw::{self, Wire};
 use crate::record::Record;
 use crate::resp::CacheLoad;
 use crate::shared::{Shared, Times};
 use crate::stages::Stage;
 use crate::target::{Target, lookup, redacted, target, validate};
+use crate::tries::patience;
 use crate::view::View;
 
 /// What a run needs to know besides its plan.
@@ -152,7 +154,10 @@ pub async fn run_http(
 ) -> Result<Finished, Error> {
     validate(&spec)?;
     let target = target(&spec)?;
-    let addresses = lookup(&target.host, target.port).await?;
+    let addresses = tokio::select! {
+        addresses = lookup(&target.host, target.port) => addresses?,
+        () = cancel.cancelled() => return Err(stopped_early()),
+    };
     let setup = Setup {
         spec: RunSpec::Http(redacted(&spec)),
         steps: Vec::new(),
@@ -200,6 +205,11 @@ fn usual_threads(engine: &Engine) -> usize {
 /// How long before the measured time its threads are told when a warm-up has settled.
 const NOTICE: Duration = Duration::from_millis(250);
 
+/// It was stopped before its first request, so that there is nothing to keep.
+pub fn stopped_early() -> Error {
+    Error::Plan(ApiError::new(ErrorCode::Cancelled, "The benchmark was stopped before it measured anything"))
+}
+
 /// Starts the threads, shows what they do, ends them, and adds up what they recorded.
 pub(crate) async fn drive(
     mut setup: Setup,
@@ -218,7 +228,10 @@ pub(crate) async fn drive(
     let total = |warmup: Duration| (warmup + setup.measured).as_secs_f64();
     let mut view = View::new(&shared, &context.run_id, context.clock.clone(), total(setup.warmup));
     progress(view.look(BenchPhase::Connecting, 0.0));
-    let ceiling_per_s = ceiling::measure(&setup, threads).await;
+    let ceiling_per_s = tokio::select! {
+        ceiling = ceiling::measure(&setup, threads) => ceiling,
+        () = cancel.cancelled() => return Err(stopped_early()),
+    };
     let (ready, mut opened) = mpsc::unbounded_channel();
     let (go, times) = watch::channel(None);
     let workers = start_threads(&setup.engine, "load", &shared, setup.connections, &ready, &times)?;
@@ -234,7 +247,8 @@ pub(crate) async fn drive(
                 Some(()) => waiting -= 1,
                 None => break,
             },
-            () = cancel.cancelled() => break,
+            // The threads notice by themselves; nothing that they still wait for is waited for here.
+            () = cancel.cancelled() => return Err(stopped_early()),
             reason = context.abort.pulled() => {
                 shared.abort(reason);
                 break;
@@ -255,7 +269,11 @@ pub(crate) async fn drive(
     let work = join(workers);
     tokio::pin!(work);
     let mut stopping = false;
+    let quotas = Quotas::of_this_process();
+    // Looked at again when the measured time begins.
+    let (mut held_back, mut measuring) = (quotas.look(), false);
     let mut errors = ErrorWatch::new(context.max_error_share);
+    let patience = patience(Duration::try_from_secs_f64(setup.spec.timeout_s()).unwrap_or_default());
     let records = loop {
         tokio::select! {
             records = &mut work => break records?,
@@ -269,6 +287,12 @@ pub(crate) async fn drive(
             }
             _ = tick.tick() => {
                 let now = Instant::now();
+                let answered = shared.answered.load(Ordering::Relaxed);
+                let silent = now.saturating_duration_since(times.start) >= patience;
+                if silent && !answered && !stopping {
+                    stopping = true;
+                    shared.abort(no_answer(patience, shared.first_failure.get()));
+                }
                 if let Some(reason) = errors.look(now, view.seen.0, view.seen.1).filter(|_| !stopping) {
                     stopping = true;
                     shared.abort(reason);
@@ -278,6 +302,9 @@ pub(crate) async fn drive(
                     times.end = times.measure + setup.measured;
                     let _ = shared.settled.set(times);
                     view.lasts(times.end.saturating_duration_since(start).as_secs_f64());
+                }
+                if !measuring && now >= times.measure {
+                    (held_back, measuring) = (quotas.look(), true);
                 }
                 let phase = if now < times.measure {
                     BenchPhase::WarmUp
@@ -290,6 +317,7 @@ pub(crate) async fn drive(
             }
         }
     };
+    let throttled = quota::between(held_back, quotas.look());
     let stopped_at = shared.stopped_at.get().copied().filter(|at| *at < times.end);
     let elapsed = stopped_at.unwrap_or(times.end).saturating_duration_since(start);
     let mut live = view.look(BenchPhase::Finished, elapsed.as_secs_f64());
@@ -314,8 +342,18 @@ pub(crate) async fn drive(
         threads,
         engine: setup.engine.name(),
         ceiling_per_s,
+        throttled,
     };
     Ok(finished(setup, context, ended, total, view.seconds))
+}
+
+/// Why a run ends whose target has answered nothing.
+fn no_answer(patience: Duration, failure: Option<&String>) -> String {
+    let so = format!("the target has not answered anything within {} s", patience.as_secs_f64());
+    match failure {
+        Some(failure) => format!("{so}: {failure}"),
+        None => format!("{so}; a longer time-out is waited for"),
+    }
 }
 
 /// Starts the threads of a generator, which open their connections and wait for the moments of the run.
@@ -349,7 +387,8 @@ pub(crate) fn start_threads(
     Ok(workers)
 }
 
-struct StopOnDrop(Arc<Shared>);
+/// Ends the threads of a generator when nobody waits for them any more.
+pub(crate) struct StopOnDrop(pub(crate) Arc<Shared>);
 
 impl Drop for StopOnDrop {
     fn drop(&mut self) {

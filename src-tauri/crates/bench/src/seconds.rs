@@ -154,7 +154,7 @@ mod tests {
         b.close_second();
         b.close_second();
         b.add(&fresh, true);
-        b.failure(0, Class::Reset, "gone");
+        b.failure(0, Class::Reset, "gone", std::time::Duration::ZERO);
         a.finish(true);
         b.finish(true);
         let mut seconds = Seconds::new(2);
@@ -183,7 +183,11 @@ mod tests {
         a.close_second();
         a.add(&fresh, false);
         a.finish(false);
-        assert_eq!((a.times.service.len(), a.times.lag.len()), (1, 1), "in a closed loop service is response");
+        assert_eq!(
+            (a.times.service.len(), a.times.lag.len()),
+            (1, 0),
+            "in a closed loop service is response, without a lag"
+        );
         let mut seconds = Seconds::new(1);
         a.closed.drain(..).for_each(|s| seconds.add(s));
         let (i, _) = seconds.intervals(0.0, 1.5);

@@ -8,6 +8,7 @@ use hdrhistogram::Histogram;
 use crate::histogram::histogram;
 use crate::record::Times3;
 use crate::seconds::Second;
+use crate::tries::Proven;
 
 /// What all threads share.
 pub(crate) struct Shared {
@@ -25,6 +26,14 @@ pub(crate) struct Shared {
     pub(crate) stopped_because: OnceLock<String>,
     /// The moments of a run whose warm-up ends when it is steady; set once that is known, a little before.
     pub(crate) settled: OnceLock<Times>,
+    /// Which steps have succeeded.
+    pub(crate) proven: Proven,
+    /// The target has answered something.
+    pub(crate) answered: AtomicBool,
+    /// The first failure of all, for a target that never answers.
+    pub(crate) first_failure: OnceLock<String>,
+    /// The first connection of a run whose connections have to be opened before it: whether it could be.
+    pub(crate) first: tokio::sync::watch::Sender<Option<bool>>,
     /// One slot per thread: the newest figures for a live view. A thread never waits for it.
     pub(crate) slots: Vec<Mutex<Live>>,
 }
@@ -40,6 +49,10 @@ impl Shared {
             stopped_at: OnceLock::new(),
             stopped_because: OnceLock::new(),
             settled: OnceLock::new(),
+            proven: Proven::new(steps),
+            answered: AtomicBool::new(false),
+            first_failure: OnceLock::new(),
+            first: tokio::sync::watch::Sender::new(None),
             slots: (0..threads).map(|_| Mutex::new(Live::new())).collect(),
         }
     }

@@ -48,7 +48,7 @@ impl Stage {
         let rate = |n: u64| n as f64 / duration_s;
         #[allow(clippy::cast_precision_loss)]
         let share = |of: u64, all: u64| (all > 0).then(|| of as f64 / all as f64);
-        let lag = (open_loop && !tally.lag.get().is_empty()).then(|| latency(tally.lag.get()).p99);
+        let lag = (open_loop && !tally.lag.get().is_empty()).then(|| latency(tally.lag.get()).p99).flatten();
         let rate_share = share(tally.began_in_time, tally.iterations).filter(|_| open_loop);
         let mut result = StageResult {
             kind: self.kind.to_owned(),
@@ -72,14 +72,14 @@ impl Stage {
 }
 
 /// Why the figures of a stage do not stand for its level, by the gate of the whole run (benchmarks 6.4).
-fn invalid(stage: &StageResult, service_p50_ms: f64, iterations: u64) -> Option<String> {
+fn invalid(stage: &StageResult, service_p50_ms: Option<f64>, iterations: u64) -> Option<String> {
     #[allow(clippy::cast_precision_loss)]
     // One start more or less at the edges is not a missed rate.
     let edges = 1.5 / (iterations as f64).max(1.0);
     if let Some(share) = stage.rate_share.filter(|share| share + edges < RATE) {
         return Some(format!("{:.1} % of its rate was sent in time", share * 100.0));
     }
-    let limit = (service_p50_ms * LAG_OF_SERVICE).max(LAG_MS);
+    let limit = (service_p50_ms.unwrap_or(0.0) * LAG_OF_SERVICE).max(LAG_MS);
     let late = stage.lag_p99_ms.filter(|lag| iterations >= ENOUGH && *lag > limit)?;
     Some(format!("p99 of the schedule lag is {late:.2} ms, over {limit:.2} ms"))
 }

@@ -4,13 +4,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::header::{HOST, HeaderName, HeaderValue, USER_AGENT};
+use perfdeck_model::masking::{MASK, Masker, has_mask, is_plain, message, shown};
 use perfdeck_model::{Address, ApiError, ErrorCode, Header, HttpBenchSpec, Load, Scheme};
-
-/// Headers whose values are secrets, besides those whose name says so.
-const SECRET: &[&str] = &["authorization", "cookie", "proxy-authorization", "x-api-key", "x-auth-token"];
-
-/// Words in a header's name that say that its value is a secret.
-const SECRET_WORDS: &[&str] = &["token", "secret", "password", "api-key", "apikey", "authorization", "credential"];
 
 /// Headers that the engine sets from the plan itself; a second opinion would break the framing of the request.
 const OWN: &[&str] = &["content-length", "transfer-encoding"];
@@ -78,8 +73,10 @@ pub fn validate(spec: &HttpBenchSpec) -> Result<(), ApiError> {
 }
 
 pub(crate) fn target(spec: &HttpBenchSpec) -> Result<Target, ApiError> {
-    let (address, password) = Address::parse(&spec.url)
-        .map_err(|e| ApiError::bad_request(format!("url: {}", e.message)).hint("Write http://host:port/path"))?;
+    given_again(spec)?;
+    let (address, password) = Address::parse(&spec.url).map_err(|e| {
+        ApiError::bad_request(format!("url: {}", message(&e.message, &|_| false))).hint("Write http://host:port/path")
+    })?;
     if !matches!(address.scheme, Scheme::Http | Scheme::Https) {
         return Err(ApiError::bad_request("url: An HTTP benchmark needs an http or https URL")
             .hint("Write http://host:port/path"));
@@ -106,10 +103,14 @@ pub(crate) fn target(spec: &HttpBenchSpec) -> Result<Target, ApiError> {
         .body(())
         .map_err(|e| bad(&e))?;
     let mut own = vec![HOST, USER_AGENT];
-    for Header { name, value } in &spec.headers {
-        let invalid = || ApiError::bad_request(format!("headers: '{}' is not a valid header", name.escape_debug()));
-        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| invalid())?;
-        let value = HeaderValue::from_str(value).map_err(|_| invalid())?;
+    for (at, Header { name, value }) in spec.headers.iter().enumerate() {
+        let number = at + 1;
+        let name = HeaderName::from_bytes(name.as_bytes())
+            .map_err(|_| ApiError::bad_request(format!("headers: The name of header {number} cannot be sent")))?;
+        let value = HeaderValue::from_str(value).map_err(|_| {
+            ApiError::bad_request(format!("headers: The value of header {number} cannot be sent"))
+                .hint("A header has no line breaks and no other control characters")
+        })?;
         if OWN.contains(&name.as_str()) {
             return Err(ApiError::bad_request(format!("headers: '{name}' is set from the body"))
                 .hint("Leave it out; the body decides it"));
@@ -132,21 +133,34 @@ pub(crate) fn target(spec: &HttpBenchSpec) -> Result<Target, ApiError> {
     })
 }
 
-/// Whether a header's value is a secret, as far as its name tells.
-pub(crate) fn is_secret(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    SECRET.contains(&name.as_str()) || SECRET_WORDS.iter().any(|word| name.contains(word))
-}
-
-/// A plan as it is stored: values of secret headers are masked.
+/// A benchmark as it is stored and shown: only what is known to be harmless of its address, headers and body.
 pub fn redacted(spec: &HttpBenchSpec) -> HttpBenchSpec {
+    let mask = Masker::Literal;
     let mut spec = spec.clone();
+    spec.url = mask.url(&spec.url);
     for header in &mut spec.headers {
-        if is_secret(&header.name) {
-            "••••".clone_into(&mut header.value);
+        header.value = mask.header(&header.name, &header.value);
+        if !is_plain(&header.name) {
+            MASK.clone_into(&mut header.name);
         }
     }
+    spec.body = spec.body.map(|body| mask.body(&body));
     spec
+}
+
+/// Refuses what was masked when it was stored: it is not what was sent.
+fn given_again(spec: &HttpBenchSpec) -> Result<(), ApiError> {
+    let field = if has_mask(&spec.url) {
+        "url"
+    } else if spec.headers.iter().any(|h| has_mask(&h.name) || has_mask(&h.value)) {
+        "headers"
+    } else if spec.body.as_deref().is_some_and(has_mask) {
+        "body"
+    } else {
+        return Ok(());
+    };
+    Err(ApiError::bad_request(format!("{field}: A part of it was masked ({MASK}) when the run was stored"))
+        .hint("Give that part again"))
 }
 
 pub(crate) async fn lookup(host: &str, port: u16) -> Result<Vec<SocketAddr>, ApiError> {
@@ -157,12 +171,14 @@ pub(crate) async fn lookup(host: &str, port: u16) -> Result<Vec<SocketAddr>, Api
             let mut all: Vec<_> = found.collect();
             all.sort_by_key(SocketAddr::is_ipv6);
             if all.is_empty() {
-                return Err(fail(ErrorCode::Unreachable, format!("The name '{host}' has no address")));
+                return Err(fail(ErrorCode::Unreachable, format!("The name '{}' has no address", shown(host))));
             }
             Ok(all)
         }
-        Ok(Err(_)) => Err(fail(ErrorCode::Unreachable, format!("The name '{host}' cannot be resolved"))),
-        Err(_) => Err(fail(ErrorCode::Timeout, format!("The DNS server did not answer for '{host}' within 3 s"))),
+        Ok(Err(_)) => Err(fail(ErrorCode::Unreachable, format!("The name '{}' cannot be resolved", shown(host)))),
+        Err(_) => {
+            Err(fail(ErrorCode::Timeout, format!("The DNS server did not answer for '{}' within 3 s", shown(host))))
+        }
     }
 }
 
@@ -252,11 +268,18 @@ mod tests {
     #[test]
     fn names_that_say_secret_are_masked() {
         let mut s = spec("http://h/");
-        for name in ["X-Api-Key", "cookie", "Proxy-Authorization", "X-Session-Token", "X-Goog-Api-Key"] {
+        for name in ["X-Api-Key", "cookie", "Proxy-Authorization", "X-Session-Token", "X-Goog-Api-Key", "X-Tenant"] {
             s.headers = vec![Header { name: name.into(), value: "canary".into() }];
-            assert_eq!(redacted(&s).headers[0].value, "••••", "{name} is masked");
+            assert_eq!(redacted(&s).headers[0].value, MASK, "{name} is masked");
         }
         s.headers = vec![Header { name: "Accept".into(), value: "text/html".into() }];
         assert_eq!(redacted(&s), s, "harmless headers stay");
+        s.url = "http://h/a?api_key=canary&page=2".into();
+        s.body = Some(r#"{"password":"canary"}"#.into());
+        let kept = redacted(&s);
+        assert!(!serde_json::to_string(&kept).expect("json").contains("canary"), "query and body: {kept:?}");
+        assert_eq!(kept.url, "http://h/a?api_key=•••&page=2", "what is harmless stays");
+        let error = validate(&kept).expect_err("what was masked cannot be sent");
+        assert!(error.message.starts_with("url: ") && error.hint.is_some(), "it is asked for: {error:?}");
     }
 }

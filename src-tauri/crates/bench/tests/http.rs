@@ -14,6 +14,11 @@ fn lag(run: &Run) -> &LatencyMs {
     run.schedule_lag_ms.as_ref().expect("our engines tell the lag")
 }
 
+/// A figure that must be there.
+fn at(figure: Option<f64>) -> f64 {
+    figure.expect("it was measured")
+}
+
 fn class(run: &Run, name: &str) -> u64 {
     run.errors_by_class.iter().filter(|e| e.class == name).map(|e| e.count).sum()
 }
@@ -35,7 +40,7 @@ async fn a_closed_loop_counts_what_the_server_counted() {
     let off = (r.rate_per_s * r.duration_s - r.latency().n as f64).abs();
     assert!(off <= 8.0, "the rate is the successes over the time, but for the last of each connection: {off}");
     assert!(r.notes.iter().any(|n| n.contains("share this machine")), "and says that the target is on this machine");
-    assert_eq!(lag(&r).p99, 0.001, "a closed loop has no schedule to lag behind");
+    assert!(r.schedule_lag_ms.is_none() && r.lag_histogram.is_empty(), "a closed loop has no schedule to lag behind");
     #[cfg(unix)]
     assert!(r.client_cpu_s.is_some_and(|s| s > 0.0 && s < 3.0), "its own cost is measured: {:?} s", r.client_cpu_s);
     assert_eq!(r.spec.threads(), Some(2), "the effective number of threads is kept");
@@ -60,7 +65,7 @@ async fn a_constant_rate_is_kept() {
     assert!((999..=1001).contains(&r.requests), "two seconds of 500/s: {}", r.requests);
     assert_eq!(r.requests, s.count.load(Ordering::SeqCst), "all of them reached the server");
     assert!(r.rate_per_s >= 495.0, "at least 99 % of the rate: {}", r.rate_per_s);
-    assert!(lag(&r).p50 < 2.0, "half of them start at their time: {} ms late", lag(&r).p50);
+    assert!(at(lag(&r).p50) < 2.0, "half of them start at their time: {} ms late", at(lag(&r).p50));
     assert_eq!(r.target_rate_per_s, Some(500.0), "the target is kept");
     let n = r.intervals.iter().map(|i| i.requests).collect::<Vec<_>>();
     assert!(n.len() == 2 && n.iter().all(|n| (450..=550).contains(n)), "evenly: {n:?}");
@@ -95,10 +100,14 @@ async fn a_stall_shows_in_every_request_that_waited_for_it() {
     plan.connections = 1;
     let r = run(plan).await;
     assert!((599..=601).contains(&r.requests), "the schedule is kept: {}", r.requests);
-    assert!(r.latency().max >= 290.0, "the stall is there: {} ms", r.latency().max);
-    assert!(r.latency().p95 > 50.0, "and in those that waited for it: p95 {} ms", r.latency().p95);
-    assert!(r.service_ms.p95 < r.latency().p95 / 2.0, "but not in their service time: {} ms", r.service_ms.p95);
-    assert!(lag(&r).max >= 250.0, "they started late: {} ms", lag(&r).max);
+    assert!(at(r.latency().max) >= 290.0, "the stall is there: {} ms", at(r.latency().max));
+    assert!(at(r.latency().p95) > 50.0, "and in those that waited for it: p95 {} ms", at(r.latency().p95));
+    assert!(
+        at(r.service_ms.p95) < at(r.latency().p95) / 2.0,
+        "but not in their service time: {} ms",
+        at(r.service_ms.p95)
+    );
+    assert!(at(lag(&r).max) >= 250.0, "they started late: {} ms", at(lag(&r).max));
     assert!(!r.valid, "a schedule that slipped is not a valid open loop");
     assert!(r.invalid_reasons.iter().any(|r| r.contains("started late")), "{:?}", r.invalid_reasons);
 }
@@ -112,7 +121,7 @@ async fn a_target_slower_than_the_rate_is_not_credited_with_it() {
     let r = run(plan).await;
     assert!((399..=401).contains(&r.requests), "every start of the schedule has an outcome: {}", r.requests);
     assert!(r.rate_per_s <= 101.0, "what was answered later is not throughput of that second: {}", r.rate_per_s);
-    assert!(r.latency().max > 1_000.0, "the queue is in the response time: {} ms", r.latency().max);
+    assert!(at(r.latency().max) > 1_000.0, "the queue is in the response time: {} ms", at(r.latency().max));
     let reasons = r.invalid_reasons.join("; ");
     assert!(reasons.contains("target rate") && reasons.contains("use more connections"), "it says why: {reasons}");
 }
@@ -190,7 +199,13 @@ async fn a_refused_port_is_an_invalid_run_and_does_not_spin() {
     // An open loop keeps its schedule and counts each of its starts.
     let r = run(spec(port, rate(300.0), 1.0)).await;
     assert!((299..=301).contains(&r.errors), "every start failed: {}", r.errors);
-    assert_eq!(class(&r, "connect"), r.errors, "for the same reason: {:?}", r.errors_by_class);
+    let (tried, never_sent) = (class(&r, "connect"), class(&r, "shed"));
+    assert_eq!(tried + never_sent, r.errors, "for the same reason: {:?}", r.errors_by_class);
+    assert!(tried > 0 && never_sent > 0, "what was never sent did not fail to connect: {:?}", r.errors_by_class);
+    assert_eq!(r.answered(), 0, "and nothing was answered");
+    let shed = r.errors_by_class.iter().find(|e| e.class == "shed").expect("there");
+    assert!(shed.sample.contains("not sent") && shed.sample.contains("refused"), "with its reason: {}", shed.sample);
+    assert_eq!(r.latency().p99, None, "no success, no percentile");
     assert!(started.elapsed() < Duration::from_secs(10), "and nothing waits for what cannot come");
 }
 
@@ -312,5 +327,5 @@ async fn live_figures_add_up_and_show_what_is_in_flight() {
     .await;
     assert_eq!(most.load(Ordering::SeqCst), 8, "all connections wait for an answer");
     assert!(calls.load(Ordering::SeqCst) >= 3, "figures came while it ran");
-    assert!(r.latency().p50 >= 19.0, "and fit the result");
+    assert!(at(r.latency().p50) >= 19.0, "and fit the result");
 }

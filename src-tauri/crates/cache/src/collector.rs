@@ -3,8 +3,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 
 use perfdeck_model::{
-    ApiError, BoxFuture, CacheMode, CacheTarget, Collection, Collector, ErrorCode, Finding, FindingAction, HostPort,
-    Sensitive, SeriesInfo, TargetRole, Unit,
+    ApiError, BoxFuture, CacheMode, CacheTarget, Clock, Collection, Collector, ErrorCode, Finding, FindingAction,
+    HostPort, Sensitive, SeriesInfo, TargetRole, Unit,
 };
 use redis::aio::MultiplexedConnection;
 use tokio::task::JoinSet;
@@ -24,6 +24,9 @@ const PAGE: usize = 200;
 const SAMPLE_TIME: Duration = Duration::from_millis(150);
 /// Longest time of one collection with everything in it. Below the scheduler's own deadline, so that the reason is told.
 const DEADLINE: Duration = Duration::from_millis(1_700);
+/// Two readings whose answers took times that differ by more than this, in milliseconds, have no rates: when within its
+/// answer a server read its counters is not known, and an eighth of a second is an eighth of a rate.
+const UNSURE_MS: f64 = 250.0;
 
 /// Fields of an INFO answer.
 pub(crate) fn fields(info: &str) -> HashMap<String, String> {
@@ -67,7 +70,6 @@ pub struct CacheCollector {
     password: Option<Sensitive>,
     connections: Vec<(HostPort, MultiplexedConnection)>,
     counters: Option<Counters>,
-    own: Own,
     slow_at: Option<f64>,
     /// Evictions at the previous sampling.
     evicted: Option<f64>,
@@ -82,7 +84,8 @@ impl std::fmt::Debug for CacheCollector {
 /// Counters of one moment, summed over the primaries; rates are differences.
 #[derive(Debug, Clone, PartialEq, Default)]
 struct Counters {
-    t_ms: f64,
+    /// When they were asked for and answered, on the monotonic clock in milliseconds.
+    at: (f64, f64),
     /// The servers' run ids: another one means counters that began anew.
     servers: Vec<String>,
     commands: f64,
@@ -91,12 +94,19 @@ struct Counters {
     evicted: f64,
 }
 
-/// What this collector itself has added to the servers' counters since the previous reading.
-#[derive(Debug, Clone, Copy, Default)]
-struct Own {
-    commands: f64,
-    hits: f64,
-    misses: f64,
+impl Counters {
+    /// Of what all primaries told; `None` when one of them does not tell a counter.
+    fn of(at: (f64, f64), infos: &[HashMap<String, String>]) -> Option<Self> {
+        let sum = |name: &str| infos.iter().map(|info| number(info, name)).sum::<Option<f64>>();
+        Some(Self {
+            at,
+            servers: infos.iter().filter_map(|i| i.get("run_id").cloned()).collect(),
+            commands: sum("total_commands_processed")?,
+            hits: sum("keyspace_hits")?,
+            misses: sum("keyspace_misses")?,
+            evicted: sum("evicted_keys")?,
+        })
+    }
 }
 
 pub(crate) fn series(metric: &str, unit: Unit) -> SeriesInfo {
@@ -120,15 +130,7 @@ fn number(info: &HashMap<String, String>, name: &str) -> Option<f64> {
 impl CacheCollector {
     /// A collector of `target`. It connects at its first collection.
     pub fn new(target: CacheTarget, password: Option<Sensitive>) -> Self {
-        Self {
-            target,
-            password,
-            connections: Vec::new(),
-            counters: None,
-            own: Own::default(),
-            slow_at: None,
-            evicted: None,
-        }
+        Self { target, password, connections: Vec::new(), counters: None, slow_at: None, evicted: None }
     }
 
     async fn open(&self) -> Result<Vec<(HostPort, MultiplexedConnection)>, ApiError> {
@@ -156,11 +158,13 @@ impl CacheCollector {
         Ok(all)
     }
 
-    /// All primaries at the same time. One that fails makes the sum unknown: a part of it would be a wrong number.
+    /// All primaries at the same time, with the moments of asking and of the last answer. One that fails makes the sum unknown: a part of it would be a wrong number.
     async fn read_all(
         &self,
         connections: &[(HostPort, MultiplexedConnection)],
-    ) -> Result<Vec<(f64, HashMap<String, String>)>, ApiError> {
+        clock: &dyn Clock,
+    ) -> Result<((f64, f64), Vec<(f64, HashMap<String, String>)>), ApiError> {
+        let asked_ms = clock.monotonic_ms();
         let mut reading = JoinSet::new();
         for (i, (host, connection)) in connections.iter().enumerate() {
             let (host, mut connection) = (host.clone(), connection.clone());
@@ -171,24 +175,25 @@ impl CacheCollector {
             let (i, outcome) = done.map_err(|_| ApiError::internal("A reading ended unexpectedly"))?;
             all.push((i, outcome.map_err(|(host, e)| explain(&self.target, &host, &e))?));
         }
+        let at = (asked_ms, clock.monotonic_ms());
         all.sort_by_key(|(i, _)| *i);
-        Ok(all.into_iter().map(|(_, found)| found).collect())
+        Ok((at, all.into_iter().map(|(_, found)| found).collect()))
     }
 
     #[allow(clippy::cast_precision_loss)]
-    async fn measure(&mut self, now_ms: f64) -> Result<Collection, ApiError> {
+    async fn measure(&mut self, clock: &dyn Clock) -> Result<Collection, ApiError> {
         let mut connections = std::mem::take(&mut self.connections);
         if connections.is_empty() {
             self.counters = None;
             connections = self.open().await?;
         }
-        let mut readings = self.read_all(&connections).await?;
+        let (mut at, mut readings) = self.read_all(&connections, clock).await?;
         // After a failover the old primary answers as a replica, or a cluster node serves no slots any more.
         let follows = self.target.mode != CacheMode::Single;
         if follows && readings.iter().any(|(_, info)| info.get("role").is_some_and(|r| r != "master")) {
             self.counters = None;
             connections = self.open().await?;
-            readings = self.read_all(&connections).await?;
+            (at, readings) = self.read_all(&connections, clock).await?;
         }
         let nodes = readings.len() as f64;
         let ping = readings.iter().map(|(ping, _)| *ping).fold(0.0, f64::max);
@@ -205,18 +210,15 @@ impl CacheCollector {
             // Without Perfdeck's own connections.
             values.push((series("cache.clients", Unit::Count), (clients - nodes).max(0.0)));
         }
-        if let (Some(commands), Some(hits), Some(misses), Some(evicted)) =
-            (sum("total_commands_processed"), sum("keyspace_hits"), sum("keyspace_misses"), sum("evicted_keys"))
-        {
-            let servers = infos.iter().filter_map(|i| i.get("run_id").cloned()).collect();
-            let now = Counters { t_ms: now_ms, servers, commands, hits, misses, evicted };
+        // PING and INFO of the reading before; INFO counts itself only afterwards, so that both are in these counters once.
+        let own = 2.0 * nodes;
+        if let Some(now) = Counters::of(at, &infos) {
             if let Some(before) = &self.counters {
-                rates(before, &now, self.own, &mut values);
+                rates(before, &now, own, &mut values);
             }
             self.counters = Some(now);
         }
-        // PING and INFO of this reading; INFO counts itself only afterwards, so both fall into the next interval once.
-        self.own = Own { commands: 2.0 * nodes, ..Own::default() };
+        let mut sent = own;
         let mut limits = BTreeMap::new();
         // A cluster with one unlimited node has no limit.
         if infos.iter().all(|i| number(i, "maxmemory").is_some_and(|m| m > 0.0))
@@ -225,9 +227,15 @@ impl CacheCollector {
             limits.insert("maxmemory".to_owned(), max);
         }
         let mut findings = None;
+        let now_ms = clock.monotonic_ms();
         if *self.slow_at.get_or_insert(now_ms - SLOW_MS + FIRST_SLOW_MS) + SLOW_MS <= now_ms {
             self.slow_at = Some(now_ms);
-            let sample = sample(&mut connections, &mut self.own).await;
+            let sample = sample(&mut connections, &mut sent).await;
+            // The next rates begin after the look at the keys: what it costs the server is no one else's work.
+            let (at, readings) = self.read_all(&connections, clock).await?;
+            let infos: Vec<HashMap<String, String>> = readings.into_iter().map(|(_, info)| info).collect();
+            self.counters = Counters::of(at, &infos);
+            sent += own;
             let mut found: Vec<Finding> = without_expiry(all, expiring, &sample).into_iter().collect();
             let evicted = sum("evicted_keys");
             let since = evicted.zip(self.evicted).map_or(0.0, |(now, before)| (now - before).max(0.0));
@@ -250,16 +258,25 @@ impl CacheCollector {
             detail,
             limits,
             findings,
+            own_requests: requests(sent),
             ..Collection::default()
         })
     }
 }
 
-/// Rates between two moments, without what Perfdeck itself did in between.
-fn rates(before: &Counters, now: &Counters, own: Own, values: &mut Vec<(SeriesInfo, f64)>) {
-    let seconds = (now.t_ms - before.t_ms) / 1e3;
-    // A counter that went back was reset, and another server counts from its own start: that second has no rate.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few thousand at most")]
+fn requests(sent: f64) -> u32 {
+    sent as u32
+}
+
+/// Rates between two moments, without the `own` commands that Perfdeck itself has sent in between.
+fn rates(before: &Counters, now: &Counters, own: f64, values: &mut Vec<(SeriesInfo, f64)>) {
+    let (took, earlier) = (now.at.1 - now.at.0, before.at.1 - before.at.0);
+    let seconds = (now.at.0 + now.at.1 - before.at.0 - before.at.1) / 2e3;
+    // A counter that went back was reset, and another server counts from its own start: that second has no rate. Nor has
+    // one whose beginning or end is not known.
     if seconds <= 0.0
+        || (took - earlier).abs() > UNSURE_MS
         || now.servers != before.servers
         || now.commands < before.commands
         || now.hits < before.hits
@@ -268,11 +285,10 @@ fn rates(before: &Counters, now: &Counters, own: Own, values: &mut Vec<(SeriesIn
     {
         return;
     }
-    let commands = (now.commands - before.commands - own.commands).max(0.0);
+    let commands = (now.commands - before.commands - own).max(0.0);
     values.push((series("cache.operations", Unit::PerSecond), commands / seconds));
     values.push((series("cache.evictions", Unit::PerSecond), (now.evicted - before.evicted) / seconds));
-    let hits = (now.hits - before.hits - own.hits).max(0.0);
-    let misses = (now.misses - before.misses - own.misses).max(0.0);
+    let (hits, misses) = (now.hits - before.hits, now.misses - before.misses);
     // A second without look-ups has no ratio.
     if hits + misses > 0.0 {
         values.push((series("cache.hit_ratio", Unit::Ratio), hits / (hits + misses)));
@@ -289,7 +305,7 @@ struct Sample {
 }
 
 /// Looks at a few keys of each primary, page by page, without touching their idle time.
-async fn sample(connections: &mut [(HostPort, MultiplexedConnection)], own: &mut Own) -> Sample {
+async fn sample(connections: &mut [(HostPort, MultiplexedConnection)], sent: &mut f64) -> Sample {
     let mut sample = Sample::default();
     let started = Instant::now();
     let share = SAMPLE.div_ceil(connections.len().max(1));
@@ -300,7 +316,7 @@ async fn sample(connections: &mut [(HostPort, MultiplexedConnection)], own: &mut
         while sample.seen < enough && started.elapsed() < SAMPLE_TIME {
             let page: Result<(String, Vec<Vec<u8>>), _> =
                 redis::cmd("SCAN").arg(&cursor).arg("COUNT").arg(PAGE).query_async(connection).await;
-            own.commands += 1.0;
+            *sent += 1.0;
             let Ok((next, mut names)) = page else { break };
             names.truncate(enough - sample.seen);
             if !names.is_empty() {
@@ -309,15 +325,13 @@ async fn sample(connections: &mut [(HostPort, MultiplexedConnection)], own: &mut
                     pipeline.cmd("PTTL").arg(name);
                 }
                 let ttls: Result<Vec<i64>, _> = pipeline.query_async(connection).await;
-                own.commands += names.len() as f64;
+                *sent += names.len() as f64;
                 let Ok(ttls) = ttls else { break };
                 for (name, ttl) in names.iter().zip(ttls) {
-                    // -2 is a key that is gone meanwhile; the server counts it as a miss and the others as hits.
+                    // -2 is a key that is gone meanwhile.
                     if ttl == -2 {
-                        own.misses += 1.0;
                         continue;
                     }
-                    own.hits += 1.0;
                     sample.seen += 1;
                     if ttl == -1 {
                         sample.forever += 1;
@@ -418,10 +432,10 @@ impl Collector for CacheCollector {
         self.target.address.short()
     }
 
-    fn collect(&mut self, now_ms: f64) -> BoxFuture<'_, Result<Collection, ApiError>> {
+    fn collect<'a>(&'a mut self, clock: &'a dyn Clock) -> BoxFuture<'a, Result<Collection, ApiError>> {
         Box::pin(async move {
             let at = self.target.address.short();
-            match tokio::time::timeout(DEADLINE, self.measure(now_ms)).await {
+            match tokio::time::timeout(DEADLINE, self.measure(clock)).await {
                 Ok(outcome) => outcome,
                 Err(_) => Err(ApiError::new(ErrorCode::Timeout, format!("{at} did not answer within 1.7 s"))
                     .hint("Check that all its nodes and the network to them are up")),
@@ -434,24 +448,31 @@ impl Collector for CacheCollector {
 mod tests {
     use super::*;
 
+    fn at(ms: f64, n: f64) -> Counters {
+        Counters { at: (ms, ms + 2.0), servers: vec!["a".into()], commands: n, hits: n, misses: n, evicted: n }
+    }
+
     #[test]
     fn rates_leave_out_resets_and_what_perfdeck_did() {
-        let at = |t_ms: f64, n: f64| Counters {
-            t_ms,
-            servers: vec!["a".into()],
-            commands: n,
-            hits: n,
-            misses: n,
-            evicted: n,
-        };
-        let own = Own { commands: 10.0, hits: 90.0, misses: 0.0 };
         let mut values = Vec::new();
-        rates(&at(0.0, 100.0), &at(1000.0, 5.0), own, &mut values);
-        rates(&at(0.0, 100.0), &Counters { servers: vec!["b".into()], ..at(1000.0, 500.0) }, own, &mut values);
+        rates(&at(0.0, 100.0), &at(1000.0, 5.0), 10.0, &mut values);
+        rates(&at(0.0, 100.0), &Counters { servers: vec!["b".into()], ..at(1000.0, 500.0) }, 10.0, &mut values);
         assert!(values.is_empty(), "a counter that went back, or another server, has no rate");
-        rates(&at(0.0, 0.0), &at(2000.0, 100.0), own, &mut values);
+        rates(&at(0.0, 0.0), &at(2000.0, 100.0), 10.0, &mut values);
         assert_eq!(values[0].1, 45.0, "90 commands of others in 2 s");
-        assert!((values[2].1 - 10.0 / 110.0).abs() < 1e-9, "its own look-ups are not the application's");
+        assert_eq!(values[2].1, 0.5, "half of the look-ups found something");
+    }
+
+    #[test]
+    fn a_moment_that_is_not_known_makes_no_rate() {
+        let mut values = Vec::new();
+        let stopped = Counters { at: (1000.0, 3000.0), ..at(0.0, 1500.0) };
+        rates(&at(0.0, 0.0), &stopped, 0.0, &mut values);
+        rates(&stopped, &at(4000.0, 2000.0), 0.0, &mut values);
+        assert!(values.is_empty(), "stopped for two seconds in the middle of a reading: {values:?}");
+        let far = |ms: f64, n| Counters { at: (ms, ms + 600.0), ..at(ms, n) };
+        rates(&far(0.0, 0.0), &far(1000.0, 500.0), 0.0, &mut values);
+        assert_eq!(values[0].1, 500.0, "a target that is always far away is measured all the same");
     }
 
     #[test]

@@ -2,48 +2,137 @@
 use std::time::Duration;
 
 use perfdeck_model::{ApiError, CacheMode, CacheTarget, ErrorCode, HostPort, Sensitive, TlsMode};
+use perfdeck_tls::{Trust, Verified};
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, RedisError, TlsCertificates};
+use redis::{AsyncConnectionConfig, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisConnectionInfo, RedisError};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::pki_types::ServerName;
 
-pub(crate) use crate::error::{explain, timeout};
+pub(crate) use crate::error::{explain, silent};
 
 /// A connection, and each answer on it, is given up after this.
 pub(crate) const DEADLINE: Duration = Duration::from_millis(1500);
 
-/// A server's address as the driver reads it, and the content of a root certificate of its own.
-pub(crate) async fn driver_url(
-    target: &CacheTarget,
-    host: &HostPort,
-    password: Option<&Sensitive>,
-) -> Result<(String, Option<Vec<u8>>), ApiError> {
-    let mut one = target.address.clone();
-    one.hosts = vec![host.clone()];
-    one.params.retain(|k, _| k != "mode" && k != "master" && k != "service_name");
-    if target.mode == CacheMode::Cluster {
-        one.path = String::new();
-    }
-    // The parameters are read here; redis-rs would not know them.
-    let mut plain = one.clone();
-    plain.params.clear();
-    let mut url = plain.url_with(password);
-    if target.address.tls == TlsMode::Require {
-        // redis-rs' word for "do not verify".
-        url = format!("{}#insecure", url.split('?').next().unwrap_or(&url));
-    }
-    // A root of its own, as PostgreSQL's drivers spell it.
-    let root = match one.params.get("sslrootcert") {
-        Some(file) => Some(tokio::fs::read(file).await.map_err(|e| {
-            ApiError::new(ErrorCode::Tls, format!("{file} cannot be read: {e}")).hint("Check the path in ?sslrootcert=")
-        })?),
-        None => None,
-    };
-    Ok((url, root))
+/// How the servers of a target are connected to: its parameters, files and secrets understood once.
+pub(crate) struct Way {
+    redis: RedisConnectionInfo,
+    tls: Option<perfdeck_tls::Client>,
+    /// What was verified, and against what; for a driver that opens its own connections.
+    pub(crate) trust: Option<Trust>,
+    limit: Option<Duration>,
 }
 
-pub(crate) fn client(url: String, root: Option<Vec<u8>>) -> Result<Client, RedisError> {
-    match root {
-        Some(_) => Client::build_with_tls(url, TlsCertificates { client_tls: None, root_cert: root }),
-        None => Client::open(url),
+/// Reads a file that a parameter names.
+async fn file(parameter: &str, path: &str) -> Result<Vec<u8>, ApiError> {
+    tokio::fs::read(path).await.map_err(|e| {
+        ApiError::new(ErrorCode::Tls, format!("The file {path} of {parameter} cannot be read: {e}"))
+            .hint(format!("Check the path that {parameter}= names, and whether this account may read it"))
+    })
+}
+
+impl Way {
+    /// Understands a target's address.
+    ///
+    /// # Errors
+    /// For a parameter that is not honoured and for a file that cannot be used.
+    pub(crate) async fn to(target: &CacheTarget, password: Option<&Sensitive>) -> Result<Self, ApiError> {
+        let address = &target.address;
+        let wanted = address.options().map_err(|e| ApiError::bad_request(e.message).hint(e.hint))?;
+        let mut redis = RedisConnectionInfo::default();
+        if let Some(user) = &address.username {
+            redis = redis.set_username(user);
+        }
+        // An account without a password signs in too: AUTH user "".
+        if let Some(password) = password.map(Sensitive::expose).or(address.username.as_ref().map(|_| "")) {
+            redis = redis.set_password(password);
+        }
+        if target.mode != CacheMode::Cluster && !address.path.is_empty() {
+            let number = address.path.parse().map_err(|_| {
+                ApiError::bad_request("The address's database number is not a number").hint("Write redis://host:6379/0")
+            })?;
+            redis = redis.set_db(number);
+        }
+        let verified = match wanted.tls {
+            TlsMode::Disable | TlsMode::Prefer => None,
+            TlsMode::Require => Some(Verified::Nothing),
+            TlsMode::VerifyCa => Some(Verified::Chain),
+            TlsMode::Verify => Some(Verified::ChainAndName),
+        };
+        let (mut tls, mut trust) = (None, None);
+        if let Some(verified) = verified {
+            let roots = match &wanted.root {
+                Some(path) => Some(file("sslrootcert", path).await?),
+                None => None,
+            };
+            let certificate = match &wanted.certificate {
+                Some((certificate, key)) => Some((file("sslcert", certificate).await?, file("sslkey", key).await?)),
+                None => None,
+            };
+            let all = Trust { verified, roots, certificate };
+            tls = Some(all.client().map_err(|why| {
+                let named = wanted.root.as_deref().unwrap_or("of sslcert and sslkey");
+                ApiError::new(ErrorCode::Tls, format!("The files of TLS cannot be used: {why} ({named})"))
+                    .hint("Certificates and keys are files in PEM, which begin with -----BEGIN")
+            })?);
+            trust = Some(all);
+        }
+        Ok(Self { redis, tls, trust, limit: wanted.connect_timeout })
+    }
+
+    /// Opens a connection to one server. The driver's own TLS knows no certificate that is its own root and no
+    /// verification without the name, so that it is given a stream.
+    pub(crate) async fn open(
+        &self,
+        host: &HostPort,
+        config: AsyncConnectionConfig,
+    ) -> Result<MultiplexedConnection, RedisError> {
+        let stream = TcpStream::connect((host.host.as_str(), host.port)).await?;
+        stream.set_nodelay(true)?;
+        match &self.tls {
+            None => self.over(stream, config).await,
+            Some(client) => {
+                let name = ServerName::try_from(host.host.clone()).map_err(std::io::Error::other)?;
+                let stream = TlsConnector::from(client.config.clone()).connect(name, stream).await?;
+                self.over(stream, config).await
+            }
+        }
+    }
+
+    async fn over<S>(&self, stream: S, config: AsyncConnectionConfig) -> Result<MultiplexedConnection, RedisError>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let setup = MultiplexedConnection::new_with_config(&self.redis, stream, config);
+        let (connection, driver) = setup.await?;
+        tokio::spawn(driver);
+        Ok(connection)
+    }
+
+    /// A server for the driver that opens its own connections.
+    pub(crate) fn node(&self, host: &HostPort) -> Result<ConnectionInfo, RedisError> {
+        let (name, port) = (host.host.clone(), host.port);
+        let address = match &self.trust {
+            None => ConnectionAddr::Tcp(name, port),
+            Some(trust) => ConnectionAddr::TcpTls {
+                host: name,
+                port,
+                insecure: trust.verified == Verified::Nothing,
+                tls_params: None,
+            },
+        };
+        address.into_connection_info().map(|info| info.set_redis_settings(self.redis.clone()))
+    }
+
+    /// Whether the last server's certificate was its own root.
+    pub(crate) fn own_root(&self) -> bool {
+        self.tls.as_ref().is_some_and(perfdeck_tls::Client::own_root)
+    }
+
+    /// Longest time to connect to a server; `usual` where the address names none.
+    pub(crate) fn limit(&self, usual: Duration) -> Duration {
+        self.limit.unwrap_or(usual)
     }
 }
 
@@ -53,25 +142,35 @@ pub(crate) async fn connect(
     host: &HostPort,
     password: Option<&Sensitive>,
 ) -> Result<MultiplexedConnection, ApiError> {
-    let (url, root) = driver_url(target, host, password).await?;
+    let way = Way::to(target, password).await?;
+    let limit = way.limit(DEADLINE);
     let work = async {
-        let client = client(url, root)?;
-        let config =
-            AsyncConnectionConfig::new().set_connection_timeout(Some(DEADLINE)).set_response_timeout(Some(DEADLINE));
-        let mut connection = client.get_multiplexed_async_connection_with_config(&config).await?;
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(limit))
+            .set_response_timeout(Some(DEADLINE));
+        let mut connection = way.open(host, config).await?;
         // A server that forbids naming a connection still serves.
         let _: Result<(), RedisError> =
             redis::cmd("CLIENT").arg("SETNAME").arg("perfdeck").query_async(&mut connection).await;
         Ok::<_, RedisError>(connection)
     };
-    match tokio::time::timeout(DEADLINE + Duration::from_millis(500), work).await {
+    match tokio::time::timeout(limit + Duration::from_millis(500), work).await {
         Ok(Ok(connection)) => Ok(connection),
         Ok(Err(error)) => {
             tracing::debug!(target: "perfdeck::cache", %host, "connecting failed: {error}");
             Err(explain(target, host, &error))
         }
-        Err(_) => Err(timeout(host)),
+        Err(_) => Err(silent(host, limit)),
     }
+}
+
+/// An error of signing in at a Sentinel, whose password is often another one.
+fn sentinels_own(error: ApiError, sentinel: &HostPort) -> ApiError {
+    if error.code != ErrorCode::Authentication {
+        return error;
+    }
+    ApiError::new(ErrorCode::Authentication, format!("The Sentinel {sentinel} refused the password, or needs one of its own"))
+        .hint("Give the Sentinels' password as ?sentinel_password=…, with ?sentinel_username=… for an account; it is taken out and kept with the secrets")
 }
 
 /// The primary that Sentinels name.
@@ -79,14 +178,20 @@ pub(crate) async fn primary(target: &CacheTarget, password: Option<&Sensitive>) 
     let name = target.sentinel_master.clone().unwrap_or_default();
     let mut last = None;
     for sentinel in &target.address.hosts {
-        // Sentinels often have no password of their own.
         let mut open = target.clone();
-        open.address.username = None;
         open.address.path = String::new();
-        let connection = match connect(&open, sentinel, None).await {
-            Ok(c) => Ok(c),
-            Err(e) if e.code == ErrorCode::Authentication => connect(&open, sentinel, password).await,
-            Err(e) => Err(e),
+        open.address.username = target.address.params.get("sentinel_username").cloned();
+        let own = target.sentinel_secret.as_ref();
+        let connection = if own.is_some() || open.address.username.is_some() {
+            connect(&open, sentinel, own).await.map_err(|e| sentinels_own(e, sentinel))
+        } else {
+            // Sentinels often have no password, and sometimes that of the primary.
+            match connect(&open, sentinel, None).await {
+                Err(e) if e.code == ErrorCode::Authentication => {
+                    connect(&open, sentinel, password).await.map_err(|e| sentinels_own(e, sentinel))
+                }
+                outcome => outcome,
+            }
         };
         let found: Result<Option<(String, u16)>, ApiError> = match connection {
             Ok(mut c) => redis::cmd("SENTINEL")

@@ -1,12 +1,22 @@
 //! What goes wrong with a cache, and what it means for a person. A server's own text is not passed on: it is recognised
 //! by its code, and phrase by phrase.
+use std::time::Duration;
+
 use perfdeck_model::{ApiError, CacheTarget, ErrorCode, HostPort};
 use perfdeck_tls::{Spelling, cause};
 use redis::{ErrorKind, RedisError};
 
+use crate::connect::DEADLINE;
+
 /// A server that accepts and then says nothing.
 pub(crate) fn timeout(host: &HostPort) -> ApiError {
-    ApiError::new(ErrorCode::Timeout, format!("{host} accepted the connection but did not answer within 1.5 s"))
+    silent(host, DEADLINE)
+}
+
+/// As [`timeout`], for another time.
+pub(crate) fn silent(host: &HostPort, limit: Duration) -> ApiError {
+    let seconds = limit.as_secs_f64();
+    ApiError::new(ErrorCode::Timeout, format!("{host} accepted the connection but did not answer within {seconds} s"))
         .hint("Is it Redis or Valkey? A server that hangs or expects TLS looks like this")
 }
 
@@ -73,8 +83,10 @@ pub(crate) fn explain(target: &CacheTarget, host: &HostPort, error: &RedisError)
             .hint("Leave the password out, or give the server one: CONFIG SET requirepass …");
     }
     if code("WRONGPASS") || has("invalid password") || matches!(error.kind(), ErrorKind::AuthenticationFailed) {
-        return ApiError::new(ErrorCode::Authentication, format!("{host} refused the credentials of '{user}'"))
-            .hint("Check the password and the ACL user");
+        // A user may be a secret itself, where people write a password in its place.
+        let whose = if user == "default" { "the default user" } else { "this user" };
+        return ApiError::new(ErrorCode::Authentication, format!("{host} refused the credentials of {whose}"))
+            .hint("Check the password and the ACL user; a password without a user is written redis://:PASSWORD@host");
     }
     if code("NOAUTH") {
         return ApiError::new(ErrorCode::Authentication, format!("{host} needs a password"))
@@ -192,7 +204,9 @@ mod tests {
             mode: CacheMode::Single,
             sentinel_master: None,
             password: SecretSource::None,
+            sentinel_password: SecretSource::None,
             default_ttl_s: 1.0,
+            sentinel_secret: None,
         };
         for line in [
             "-ERR canary",
@@ -222,7 +236,9 @@ mod tests {
             mode: CacheMode::Single,
             sentinel_master: None,
             password: SecretSource::None,
+            sentinel_password: SecretSource::None,
             default_ttl_s: 1.0,
+            sentinel_secret: None,
         };
         let refused = RedisError::from(std::io::Error::from(std::io::ErrorKind::ConnectionRefused));
         assert!(explain(&target, &host, &refused).message.contains("refused the connection"), "by its kind");

@@ -2,16 +2,19 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use perfdeck_model::{ApiError, CacheMode, CacheTarget, HostPort, Sensitive, TlsMode};
+use perfdeck_model::{ApiError, CacheMode, CacheTarget, ErrorCode, HostPort, Sensitive};
+use perfdeck_tls::Verified;
 use redis::aio::MultiplexedConnection;
 use redis::cluster::ClusterClientBuilder;
 use redis::cluster_async::ClusterConnection;
-use redis::{AsyncConnectionConfig, RedisError, TlsCertificates};
+use redis::{AsyncConnectionConfig, ClientTlsConfig, RedisError, TlsCertificates};
 
 use crate::collector::{fields, keys};
-use crate::connect::{client, connect, driver_url, explain, primaries, primary, timeout};
+use crate::connect::{Way, connect, explain, primaries, primary, silent};
 
-/// Longest time to open a connection, and to wait for an answer on it.
+/// Longest time to open a connection where the address names none.
+const CONNECT: Duration = Duration::from_secs(5);
+/// Longest time to wait for an answer of a cluster.
 const DEADLINE: Duration = Duration::from_secs(60);
 
 /// A connection that a benchmark sends commands over.
@@ -100,10 +103,10 @@ async fn single(
     host: &HostPort,
     password: Option<&Sensitive>,
 ) -> Result<Result<LoadConnection, RedisError>, ApiError> {
-    let (url, root) = driver_url(target, host, password).await?;
-    let config = AsyncConnectionConfig::new().set_connection_timeout(Some(DEADLINE)).set_response_timeout(None);
-    let work = async { client(url, root)?.get_multiplexed_async_connection_with_config(&config).await };
-    let opened = tokio::time::timeout(DEADLINE, work).await.map_err(|_| timeout(host))?;
+    let way = Way::to(target, password).await?;
+    let limit = way.limit(CONNECT);
+    let config = AsyncConnectionConfig::new().set_connection_timeout(Some(limit)).set_response_timeout(None);
+    let opened = tokio::time::timeout(limit, way.open(host, config)).await.map_err(|_| silent(host, limit))?;
     Ok(opened.map(LoadConnection::Single))
 }
 
@@ -112,21 +115,41 @@ async fn cluster(
     servers: &[HostPort],
     password: Option<&Sensitive>,
 ) -> Result<Result<LoadConnection, RedisError>, ApiError> {
-    let (mut urls, mut root) = (Vec::new(), None);
-    for host in servers {
-        let (url, certificate) = driver_url(target, host, password).await?;
-        urls.push(url);
-        root = certificate.or(root);
+    let way = Way::to(target, password).await?;
+    let first = servers.first().ok_or_else(|| ApiError::bad_request("The cache's address names no host"))?;
+    let nodes: Vec<_> = match servers.iter().map(|host| way.node(host)).collect() {
+        Ok(nodes) => nodes,
+        Err(error) => return Ok(Err(error)),
+    };
+    let mut builder = ClusterClientBuilder::new(nodes).response_timeout(DEADLINE);
+    if let Some(user) = &target.address.username {
+        builder = builder.username(user).password(password.map_or("", Sensitive::expose));
+    } else if let Some(password) = password {
+        builder = builder.password(password.expose());
     }
-    let mut builder = ClusterClientBuilder::new(urls).response_timeout(DEADLINE);
-    if target.address.tls == TlsMode::Require {
-        builder = builder.tls(redis::cluster::TlsMode::Insecure);
-    }
-    if root.is_some() {
-        builder = builder.certs(TlsCertificates { client_tls: None, root_cert: root });
+    if let Some(trust) = &way.trust {
+        let insecure = trust.verified == Verified::Nothing;
+        builder = builder.tls(if insecure { redis::TlsMode::Insecure } else { redis::TlsMode::Secure });
+        builder = builder.danger_accept_invalid_hostnames(trust.verified == Verified::Chain);
+        if trust.roots.is_some() || trust.certificate.is_some() {
+            let client_tls = trust
+                .certificate
+                .clone()
+                .map(|(client_cert, client_key)| ClientTlsConfig { client_cert, client_key });
+            builder = builder.certs(TlsCertificates { client_tls, root_cert: trust.roots.clone() });
+        }
+        // The driver opens connections of a cluster itself, and knows no certificate that is its own root.
+        let looked = way.open(first, AsyncConnectionConfig::new());
+        if tokio::time::timeout(way.limit(CONNECT), looked).await.is_ok_and(|c| c.is_ok()) && way.own_root() {
+            return Err(ApiError::new(
+                ErrorCode::Unsupported,
+                format!("The certificate of {first} is its own root and may sign others, which load on a cluster does not verify"),
+            )
+            .hint("Let a root sign certificates of the nodes' own, or make this one without basicConstraints CA:TRUE"));
+        }
     }
     let work = async { builder.build()?.get_async_connection().await };
-    let first = servers.first().ok_or_else(|| ApiError::bad_request("The cache's address names no host"))?;
-    let opened = tokio::time::timeout(DEADLINE, work).await.map_err(|_| timeout(first))?;
+    let limit = way.limit(CONNECT);
+    let opened = tokio::time::timeout(limit, work).await.map_err(|_| silent(first, limit))?;
     Ok(opened.map(LoadConnection::Cluster))
 }

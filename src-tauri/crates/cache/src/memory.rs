@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use moka::Expiry;
 use moka::future::Cache;
-use perfdeck_model::{ApiError, BoxFuture, Collection, Collector, TargetRole, Unit};
+use perfdeck_model::{ApiError, BoxFuture, Clock, Collection, Collector, TargetRole, Unit};
 
 use crate::collector::{keys_without_expiry, series};
 
@@ -115,13 +115,13 @@ impl MemoryCache {
 pub struct MemoryCacheCollector {
     cache: Arc<MemoryCache>,
     last: Option<(f64, [u64; 4])>,
-    slow_at: f64,
+    slow_at: Option<f64>,
 }
 
 impl MemoryCacheCollector {
     /// A collector of `cache`.
     pub fn new(cache: Arc<MemoryCache>) -> Self {
-        Self { cache, last: None, slow_at: 0.0 }
+        Self { cache, last: None, slow_at: None }
     }
 }
 
@@ -135,7 +135,7 @@ impl Collector for MemoryCacheCollector {
     }
 
     #[allow(clippy::cast_precision_loss)]
-    fn collect(&mut self, now_ms: f64) -> BoxFuture<'_, Result<Collection, ApiError>> {
+    fn collect<'a>(&'a mut self, clock: &'a dyn Clock) -> BoxFuture<'a, Result<Collection, ApiError>> {
         Box::pin(async move {
             let c = &self.cache;
             // Expired entries are counted until moka tidies up.
@@ -144,6 +144,7 @@ impl Collector for MemoryCacheCollector {
             let _ = c.cache.contains_key("");
             let latency = started.elapsed().as_secs_f64();
             let read = |a: &AtomicU64| a.load(Ordering::Relaxed);
+            let now_ms = clock.monotonic_ms();
             let now = [read(&c.hits), read(&c.misses), read(&c.writes), read(&c.evicted)];
             let mut values = vec![
                 (series("cache.memory.used", Unit::Bytes), c.cache.weighted_size() as f64),
@@ -161,8 +162,8 @@ impl Collector for MemoryCacheCollector {
             }
             self.last = Some((now_ms, now));
             let mut findings = None;
-            if now_ms - self.slow_at >= 60_000.0 {
-                self.slow_at = now_ms;
+            if self.slow_at.is_none_or(|at| now_ms - at >= 60_000.0) {
+                self.slow_at = Some(now_ms);
                 let (keys, forever) = c.keys();
                 let count = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
                 findings = Some(keys_without_expiry(count(keys), count(forever)).into_iter().collect());
@@ -212,12 +213,12 @@ mod tests {
             cache.set(&format!("k{i}"), vec![1u8; 10], (i % 4 != 0).then(|| Duration::from_secs(60))).await;
         }
         let mut collector = MemoryCacheCollector::new(cache.clone());
-        let first = collector.collect(100_000.0).await.expect("answers");
+        let first = collector.collect(&100_000.0).await.expect("answers");
         let finding = &first.findings.expect("looked at once at the start")[0];
         assert!(finding.title.starts_with("25 %"), "ten of forty keys never expire: {}", finding.title);
         cache.get("k1").await;
         cache.get("nothing").await;
-        let second = collector.collect(101_000.0).await.expect("answers");
+        let second = collector.collect(&101_000.0).await.expect("answers");
         let ratio = second.values.iter().find(|(s, _)| s.metric == "cache.hit_ratio").map(|(_, v)| *v);
         assert_eq!(ratio, Some(0.5), "one hit, one miss");
     }
@@ -256,7 +257,7 @@ mod tests {
             cache.set(&format!("k{i}"), vec![0u8; 1_000], None).await;
         }
         let mut collector = MemoryCacheCollector::new(cache.clone());
-        let seen = collector.collect(100_000.0).await.expect("answers");
+        let seen = collector.collect(&100_000.0).await.expect("answers");
         let used = seen.values.iter().find(|(s, _)| s.metric == "cache.memory.used").map(|(_, v)| *v);
         assert!(used.is_some_and(|u| u <= 20_000.0), "the bound holds: {used:?}");
         assert!(cache.counters().2 > 150, "what did not fit was evicted: {:?}", cache.counters());

@@ -159,15 +159,6 @@ async fn stages(target: &CacheTarget, password: Option<&Sensitive>, report: &mut
 
     let signed = |e: ApiError| match e.code {
         ErrorCode::Tls => (S::Tls, e),
-        // The passwords of Sentinels are not those of the data.
-        ErrorCode::Authentication if target.mode == CacheMode::Sentinel => (
-            S::Authentication,
-            ApiError::new(
-                e.code,
-                format!("The Sentinels at {} ask for a password of their own", target.address.short()),
-            )
-            .hint("Give it as the Sentinels' password (sentinel_password), beside the password of the data"),
-        ),
         _ => (S::Authentication, e),
     };
     let find = async {

@@ -18,7 +18,16 @@ fn target(url: &str) -> (CacheTarget, Option<Sensitive>) {
         _ => CacheMode::Single,
     };
     let sentinel_master = address.params.get("master").cloned();
-    (CacheTarget { address, mode, sentinel_master, password: SecretSource::None, default_ttl_s: 60.0 }, password)
+    let target = CacheTarget {
+        address,
+        mode,
+        sentinel_master,
+        password: SecretSource::None,
+        sentinel_password: SecretSource::None,
+        default_ttl_s: 60.0,
+        sentinel_secret: None,
+    };
+    (target, password)
 }
 
 async fn report(url: &str) -> ConnectionReport {
@@ -58,7 +67,7 @@ async fn other_products_at_the_port_are_named() {
         (http.port(), "speaks HTTP, not Redis'"),
         (garbage, "does not know, not in Redis'"),
     ] {
-        for scheme in ["redis", "rediss", "redis+cluster"] {
+        for scheme in ["redis", "rediss"] {
             let error = refused(&format!("{scheme}://:canary@127.0.0.1:{port}")).await;
             assert!(error.message.contains(words), "{scheme}: '{words}' in {error:?}");
             assert!(error.message.contains(&port.to_string()), "with the port: {error:?}");
@@ -181,7 +190,7 @@ async fn a_sentinels_own_password_is_asked_for_by_name() {
     let url = format!("redis+sentinel://:canary-data@127.0.0.1:{}/0?master={}", sentinel.port(), RedisSentinel::MASTER);
     let error = refused(&url).await;
     assert_eq!(error.code, ErrorCode::Authentication, "{error:?}");
-    assert!(error.message.contains("Sentinels") && error.message.contains("password of their own"), "{error:?}");
+    assert!(error.message.contains("Sentinel") && error.message.contains("of its own"), "{error:?}");
     assert!(error.hint.is_some_and(|h| h.contains("sentinel_password")), "which one");
 }
 

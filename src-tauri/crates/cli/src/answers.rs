@@ -5,8 +5,8 @@ use std::path::Path;
 use perfdeck_engine::plan as plans;
 use perfdeck_engine::{StoredComparison, StoredKnee};
 use perfdeck_model::{
-    ConnectionReport, Environment, EnvironmentSummary, JournalEntry, OwnCost, ReportFile, Run, RunSummary,
-    RunningStatement, TargetStatus,
+    ConnectionReport, DatabaseActivity, Environment, EnvironmentSummary, JournalEntry, OwnCost, ReportFile, Run,
+    RunSummary, TargetStatus,
 };
 use schemars::{JsonSchema, schema_for};
 use serde::Serialize;
@@ -64,8 +64,8 @@ pub(crate) struct Sample<'a> {
 pub(crate) struct Activity {
     pub(crate) schema: &'static str,
     pub(crate) environment: String,
-    /// Longest-running first.
-    pub(crate) statements: Vec<RunningStatement>,
+    #[serde(flatten)]
+    pub(crate) activity: DatabaseActivity,
 }
 
 /// `perfctl run list`: `perfdeck.runs/1`.
@@ -90,12 +90,24 @@ pub(crate) struct Written {
     pub(crate) report: ReportFile,
 }
 
+/// `perfctl demo --tour`: `perfdeck.tour/1`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Tour {
+    pub(crate) schema: &'static str,
+    /// The benchmark of the demo's API.
+    pub(crate) run: Run,
+    /// The report about it.
+    pub(crate) report: ReportFile,
+}
+
 /// `perfctl serve`: `perfdeck.serving/1`.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Serving {
     pub(crate) schema: &'static str,
-    /// Opens the UI in a browser; the token is in its fragment.
-    pub(crate) url: String,
+    /// Opens the UI in a browser; the token is in its fragment. `null` with `--read-only`.
+    pub(crate) url: Option<String>,
+    /// The same for somebody who may only look: it changes nothing and reaches no target.
+    pub(crate) read_only_url: String,
     pub(crate) address: String,
 }
 
@@ -116,6 +128,7 @@ pub(crate) fn write_schemas(dir: &Path) -> std::io::Result<()> {
         ("runs", schema_for!(Runs)),
         ("report_file", schema_for!(Written)),
         ("serving", schema_for!(Serving)),
+        ("tour", schema_for!(Tour)),
     ] {
         schema.insert("$id".to_owned(), format!("perfdeck.{name}/1").into());
         let mut text = serde_json::to_string_pretty(&schema).map_err(std::io::Error::other)?;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
+use perfdeck_engine::compare::BenchMetric;
 use perfdeck_engine::plan::Span;
 use perfdeck_model::{Header, Kind, Method};
 
@@ -29,7 +30,7 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
-/// Where an environment comes from besides the local store. It is stored, or updated, under its name.
+/// Where an environment comes from besides the local store. It is of this process only; `env add` stores it.
 #[derive(Debug, Args)]
 pub(crate) struct Source {
     /// Take the environment from a TOML file
@@ -72,15 +73,19 @@ pub(crate) enum Command {
     Serve(ServeArgs),
     /// Write a self-contained report
     Report(ReportArgs),
-    /// Build the demo environment
-    Demo,
+    /// Build the demo environment; with --tour, do the main job on it
+    Demo(DemoArgs),
     /// Write a completion script for a shell to stdout
     Completions {
         /// The shell
         shell: clap_complete::Shell,
     },
     /// Write the manual page to stdout
-    Man,
+    Man {
+        /// Write a page for each command into this folder instead
+        #[arg(long, value_name = "DIR")]
+        dir: Option<PathBuf>,
+    },
     /// Write the JSON Schemas of all `--json` answers
     #[command(hide = true)]
     Schemas {
@@ -141,6 +146,9 @@ pub(crate) struct EnvAdd {
     /// Read the cache's password from this variable each time
     #[arg(long, value_name = "NAME", conflicts_with = "ask_cache_password")]
     pub(crate) cache_password_env: Option<String>,
+    /// Read the password of the cache's Sentinels from this variable each time, where it is one of their own
+    #[arg(long, value_name = "NAME")]
+    pub(crate) cache_sentinel_password_env: Option<String>,
     /// Ask for the cache's password; it is not echoed
     #[arg(long)]
     pub(crate) ask_cache_password: bool,
@@ -276,10 +284,11 @@ pub(crate) struct BenchSql {
     /// A statement, with $1 (PostgreSQL, SQLite) or ? (MySQL, MariaDB, SQLite) for parameters
     #[arg(long, value_name = "SQL", required_unless_present = "script", conflicts_with = "script")]
     pub(crate) sql: Option<String>,
-    /// File of statements, each ended by a semicolon; all of them are one iteration
+    /// File of statements, each ended by a semicolon; all of them are one transaction with a time and a rate of its own
     #[arg(long, value_name = "FILE")]
     pub(crate) script: Option<PathBuf>,
-    /// Value of the next parameter: a number, a text, uniform:1..1000, zipf:1000 or sequence:1..1000; may be repeated
+    /// Value of the next parameter, of the type that the server gives it: a value, null, text:null for the word, uniform:1..1000,
+    /// zipf:1000 or sequence:1..1000; may be repeated
     #[arg(long = "param", value_name = "VALUE", requires = "sql")]
     pub(crate) params: Vec<String>,
     /// Send the statement anew each time instead of preparing it once per connection
@@ -463,6 +472,14 @@ pub(crate) struct BenchDuet {
     /// Command that brings the target into state B
     #[arg(long, value_name = "COMMAND")]
     pub(crate) hook_b: Option<String>,
+    /// What the two sides may differ in because it is the change: request, headers, body, plan, load, connections, duration,
+    /// scheme, or a fact of the targets such as 'data.*'; may be repeated
+    #[arg(long, value_name = "FACT")]
+    pub(crate) changed: Vec<String>,
+    /// What decides the verdict: throughput, p50, p90, p95, p99 or p999; may be repeated [default: throughput, or with --rate
+    /// p50 and p99]
+    #[arg(long = "metric", value_name = "METRIC", value_parser = metric)]
+    pub(crate) metrics: Vec<BenchMetric>,
     #[command(flatten)]
     pub(crate) load: LoadArgs,
     /// An environment's name again, or a host's, where a guard asks for it; twice when both sides do
@@ -551,6 +568,9 @@ pub(crate) struct ServeArgs {
     /// File with the bearer token; made when it does not exist
     #[arg(long, value_name = "FILE")]
     pub(crate) token_file: Option<PathBuf>,
+    /// Let everybody only look: no command that changes something or reaches a target is answered
+    #[arg(long, conflicts_with = "token_file")]
+    pub(crate) read_only: bool,
 }
 
 #[derive(Debug, Args)]
@@ -572,14 +592,30 @@ pub(crate) struct ReportArgs {
     pub(crate) title: Option<String>,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// Show ten seconds of live figures, run a benchmark of six seconds, write a report; on a terminal, serve the UI to a
+    /// browser of this machine afterwards
+    #[arg(long)]
+    pub(crate) tour: bool,
+    /// HTML file of the tour's report; in the reports folder when absent
+    #[arg(long, value_name = "FILE", requires = "tour")]
+    pub(crate) out: Option<PathBuf>,
+}
+
 /// `500ms`, `30s`, `5m`, `1h30m`; a bare number is seconds. As in plans.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     Span::parse(text).map(|span| span.0)
 }
 
 fn method(text: &str) -> Result<Method, String> {
-    Method::parse(text)
-        .ok_or_else(|| format!("'{text}' is not a method: use {}", Method::ALL.map(Method::as_str).join(", ")))
+    Method::parse(text).ok_or_else(|| format!("it is not a method: use {}", Method::ALL.map(Method::as_str).join(", ")))
+}
+
+fn metric(text: &str) -> Result<BenchMetric, String> {
+    let name = text.replace('.', "");
+    let found = BenchMetric::ALL.into_iter().find(|m| m.name() == name);
+    found.ok_or_else(|| format!("'{text}' decides nothing: use {}", BenchMetric::ALL.map(BenchMetric::name).join(", ")))
 }
 
 fn header(text: &str) -> Result<Header, String> {

@@ -6,11 +6,12 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use perfdeck_engine::{BenchRequest, BenchSpec, Engine, PlanFolder, Viewer};
 use perfdeck_model::{
-    ApiError, BenchLive, BenchPhase, HttpBenchSpec, JobState, JobStatus, LatencyMs, Load, Run, RunState, StageResult,
-    StepResult, ThresholdResult,
+    ApiError, BenchLive, BenchPhase, Environment, HttpBenchSpec, JobState, JobStatus, JudgedMs, JudgedTime, LatencyMs,
+    Load, Run, RunState, RunSummary, StageResult, StepResult, ThresholdResult,
 };
 use serde_json::json;
 
+use crate::answers::Runs;
 use crate::args::{BenchHttp, LoadArgs, RunAt, Source};
 use crate::output::{self, Done, figures, ms, plain};
 use crate::{FAILED, FINE, INCOMPLETE, VERDICT, call, environments, stop_requested};
@@ -54,8 +55,13 @@ pub(crate) fn spec(url: &str, args: &LoadArgs) -> Result<HttpBenchSpec, ApiError
     })
 }
 
-/// Shows a benchmark's progress until it ends; Ctrl-C stops it.
-pub(crate) async fn follow(engine: &Arc<Engine>, viewer: &mut Viewer, job: &JobStatus) -> Result<JobStatus, ApiError> {
+/// Shows a benchmark's progress until it ends; Ctrl-C interrupts it. Answers how it ended, and its runs in their order.
+pub(crate) async fn follow(
+    engine: &Arc<Engine>,
+    viewer: &mut Viewer,
+    job: &JobStatus,
+) -> Result<(JobStatus, Vec<String>), ApiError> {
+    let mut runs: Vec<String> = Vec::new();
     let bar = bar();
     let mut printed = f64::NEG_INFINITY;
     let end = {
@@ -68,9 +74,12 @@ pub(crate) async fn follow(engine: &Arc<Engine>, viewer: &mut Viewer, job: &JobS
                 () = &mut stop, if !stopping => {
                     stopping = true;
                     bar.suspend(|| output::note("Stopping; the figures so far follow"));
-                    engine.jobs().cancel(&job.id);
+                    engine.jobs().interrupt(&job.id);
                 }
                 frame = viewer.next() => if let Some(live) = frame.and_then(|f| f.bench) {
+                    if runs.last() != Some(&live.run_id) {
+                        runs.push(live.run_id.clone());
+                    }
                     progress(&bar, &live, &mut printed);
                 } else {
                     // An engine that shut down answers at once; the job's end follows.
@@ -80,7 +89,38 @@ pub(crate) async fn follow(engine: &Arc<Engine>, viewer: &mut Viewer, job: &JobS
         }
     };
     bar.finish_and_clear();
-    end.ok_or_else(|| ApiError::internal("The benchmark is no longer known"))
+    let end = end.ok_or_else(|| ApiError::internal("The benchmark is no longer known"))?;
+    Ok((end, runs))
+}
+
+/// The figures so far of a duet or search that was stopped: its runs, those that were finished and the interrupted one.
+pub(crate) async fn so_far(engine: &Arc<Engine>, ids: &[String], json: bool) -> Done<()> {
+    let mut runs: Vec<Run> = Vec::new();
+    for id in ids {
+        // One that was stopped before its first request is not there.
+        if let Ok(run) = call(engine, "run.get", json!({ "id": id })).await {
+            runs.push(run);
+        }
+    }
+    output::note(&format!("Stopped; its {} runs are kept: 'perfctl run list' shows them", runs.len()));
+    if json {
+        let runs = runs.iter().map(RunSummary::from).collect();
+        return output::json(&Runs { schema: "perfdeck.runs/1", runs });
+    }
+    let row = |run: &Run| {
+        let times = run.response_ms.as_ref().unwrap_or(&run.service_ms);
+        vec![
+            plain(&run.name),
+            format!("{}/s", figures(run.rate_per_s)),
+            cell(times, "p50", times.p50),
+            cell(times, "p99", times.p99),
+            run.requests.to_string(),
+            run.errors.to_string(),
+            if run.state == RunState::Interrupted { "interrupted".to_owned() } else { String::new() },
+        ]
+    };
+    let heads = ["run", "rate", "p50", "p99", "n", "errors", ""];
+    output::table(&heads, &runs.iter().map(row).collect::<Vec<_>>())
 }
 
 pub(crate) async fn http(engine: &Arc<Engine>, args: &BenchHttp, source: &Source, json: bool) -> Done {
@@ -114,7 +154,21 @@ pub(crate) async fn measure(
     folder: PlanFolder,
     json: bool,
 ) -> Done {
-    let environment_id = environments::resolve(engine, at.env.as_deref(), source).await?.map(|e| e.id);
+    measure_with(engine, |_| Ok(spec), at, source, folder, json).await
+}
+
+/// The same, where what it does depends on the environment.
+pub(crate) async fn measure_with(
+    engine: &Arc<Engine>,
+    spec: impl FnOnce(Option<&Environment>) -> Result<BenchSpec, ApiError>,
+    at: &RunAt,
+    source: &Source,
+    folder: PlanFolder,
+    json: bool,
+) -> Done {
+    let environment = environments::resolve(engine, at.env.as_deref(), source).await?;
+    let spec = spec(environment.as_ref())?;
+    let environment_id = environment.map(|e| e.id);
     if at.unlock
         && let Some(id) = &environment_id
     {
@@ -124,7 +178,7 @@ pub(crate) async fn measure(
     let request = BenchRequest { spec, environment_id, name: at.name.clone(), confirm: at.confirm.clone() };
     let mut viewer = engine.watch(None).await?;
     let job = engine.bench_start(request, folder).await?;
-    let end = follow(engine, &mut viewer, &job).await?;
+    let (end, _) = follow(engine, &mut viewer, &job).await?;
     let id = match (end.state, end.result, end.error) {
         (JobState::Done | JobState::Cancelled, Some(id), _) => id,
         (_, _, Some(error)) => return Err(error.into()),
@@ -141,13 +195,19 @@ pub(crate) async fn measure(
     if let Some(error) = engine.not_stored(&run.id) {
         return Err(error.into());
     }
-    Ok(match (run.state, run.valid) {
+    Ok(code(&run))
+}
+
+/// The exit code of a run: a threshold that failed comes before one that could not be judged.
+fn code(run: &Run) -> u8 {
+    match (run.state, run.valid) {
         // A run that cannot be trusted says nothing about its thresholds.
-        (RunState::Completed, true) if run.thresholds.iter().all(|t| t.ok) => FINE,
-        (RunState::Completed, true) => VERDICT,
         (RunState::Completed, false) => INCOMPLETE,
+        (RunState::Completed, true) if run.thresholds.iter().any(|t| !t.ok && !t.unjudged) => VERDICT,
+        (RunState::Completed, true) if run.thresholds.iter().any(|t| t.unjudged) => INCOMPLETE,
+        (RunState::Completed, true) => FINE,
         _ => FAILED,
-    })
+    }
 }
 
 fn progress(bar: &ProgressBar, live: &BenchLive, printed: &mut f64) {
@@ -192,12 +252,7 @@ pub(crate) fn show(run: &Run, json: bool) -> Done<()> {
         run.id
     )))?;
     output::line("")?;
-    output::line(&format!(
-        "{} responses ({}/s without errors), {} errors",
-        run.requests,
-        figures(run.rate_per_s),
-        run.errors
-    ))?;
+    output::line(&answers(run))?;
     let row = |name: &str, l: &LatencyMs| {
         vec![
             name.to_owned(),
@@ -215,6 +270,7 @@ pub(crate) fn show(run: &Run, json: bool) -> Done<()> {
             run.response_ms.as_ref().map(|l| row("response time", l)),
             Some(row("service time", &run.service_ms)),
             run.schedule_lag_ms.as_ref().map(|l| row("schedule lag", l)),
+            run.judged_ms.as_ref().filter(|all| all.differs()).map(of_all),
         ]
         .into_iter()
         .flatten()
@@ -234,12 +290,43 @@ pub(crate) fn show(run: &Run, json: bool) -> Done<()> {
     thresholds(run)
 }
 
+/// What came back, in one line: answers, rate, errors, and the statuses when any is no success.
+fn answers(run: &Run) -> String {
+    let answered = run.answered();
+    let of = if answered == run.requests { String::new() } else { format!(" of {} requests", run.requests) };
+    let statuses = run.status_words().map_or_else(String::new, |words| format!("; statuses: {words}"));
+    format!("{answered} answered{of} ({}/s without errors), {} errors{statuses}", figures(run.rate_per_s), run.errors)
+}
+
+/// The response times with the failed requests in the distribution, as they are judged.
+fn of_all(all: &JudgedMs) -> Vec<String> {
+    let cell = |key: &str, time: JudgedTime| if all.enough(key) { judged(time) } else { "n too small".to_owned() };
+    vec![
+        "with failures".to_owned(),
+        cell("p50", all.p50),
+        cell("p90", all.p90),
+        cell("p99", all.p99),
+        cell("p999", all.p999),
+        judged(all.max),
+        all.n.to_string(),
+    ]
+}
+
+/// A time that failed requests are in.
+pub(crate) fn judged(time: JudgedTime) -> String {
+    match time.ms {
+        None => "failed".to_owned(),
+        Some(v) if time.at_least => format!(">= {}", ms(v)),
+        Some(v) => ms(v),
+    }
+}
+
 /// A percentile; words where it has too few samples behind it.
-fn cell(l: &LatencyMs, key: &str, v: f64) -> String {
-    match (l.n, l.too_small.iter().any(|t| t == key)) {
-        (0, _) => "-".to_owned(),
-        (_, true) => "n too small".to_owned(),
-        _ => ms(v),
+fn cell(l: &LatencyMs, key: &str, v: Option<f64>) -> String {
+    match v.filter(|_| l.n > 0) {
+        None => "–".to_owned(),
+        Some(_) if l.too_small.iter().any(|t| t == key) => "n too small".to_owned(),
+        Some(v) => ms(v),
     }
 }
 
@@ -300,8 +387,13 @@ fn thresholds(run: &Run) -> Done<()> {
         return Ok(());
     }
     let row = |t: &ThresholdResult| {
-        let actual = t.actual.map_or_else(|| "-".to_owned(), |v| format!("{} {}", figures(v), t.unit));
-        let verdict = if t.ok { "holds" } else { "FAILS" };
+        let bound = if t.at_least { ">= " } else { "" };
+        let actual = t.actual.map_or_else(|| "–".to_owned(), |v| format!("{bound}{} {}", figures(v), t.unit));
+        let verdict = match (t.ok, t.unjudged) {
+            (true, _) => "holds",
+            (false, true) => "NOT JUDGED",
+            (false, false) => "FAILS",
+        };
         vec![plain(&t.text), actual, verdict.to_owned(), t.note.clone().unwrap_or_default()]
     };
     output::line("")?;

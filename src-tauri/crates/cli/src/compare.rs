@@ -8,7 +8,7 @@ use perfdeck_model::{ApiError, JobState};
 use serde_json::json;
 
 use crate::args::{BenchDuet, Source};
-use crate::bench::{announce, follow, spec};
+use crate::bench::{announce, follow, so_far, spec};
 use crate::output::{self, Done, figures, plain};
 use crate::plans::{self, is_plan};
 use crate::{FAILED, FINE, INCOMPLETE, USAGE, VERDICT, call, environments};
@@ -77,21 +77,27 @@ pub(crate) async fn duet(engine: &Arc<Engine>, args: &BenchDuet, source: &Source
         name: args.name.clone(),
         confirm: args.confirm.clone(),
         noise: args.noise,
+        changed: args.changed.clone(),
+        metrics: args.metrics.clone(),
     };
     let hooks = Hooks { a: words(args.hook_a.as_ref()), b: words(args.hook_b.as_ref()) };
     let mut viewer = engine.watch(None).await?;
     let job = engine.duet_start(request, hooks, folder).await?;
-    let end = follow(engine, &mut viewer, &job).await?;
+    let (end, runs) = follow(engine, &mut viewer, &job).await?;
     let id = match (end.state, end.result, end.error) {
-        (JobState::Done, Some(id), _) => id.trim_start_matches("comparison/").to_owned(),
+        // One that was stopped has the pairs that were complete.
+        (JobState::Done | JobState::Cancelled, Some(id), _) => id.trim_start_matches("comparison/").to_owned(),
         (_, _, Some(error)) => return Err(error.into()),
         _ => {
-            output::note("The comparison was stopped; its finished runs are kept: 'perfctl run list' shows them");
+            so_far(engine, &runs, json).await?;
             return Ok(FAILED);
         }
     };
     let found: StoredComparison = call(engine, "comparison.get", json!({ "id": id })).await?;
     show(&found, json)?;
+    if end.state == JobState::Cancelled {
+        return Ok(FAILED);
+    }
     Ok(match found.comparison.verdict {
         Verdict::Slower => VERDICT,
         Verdict::Invalid | Verdict::Inconclusive => INCOMPLETE,
@@ -100,12 +106,12 @@ pub(crate) async fn duet(engine: &Arc<Engine>, args: &BenchDuet, source: &Source
 }
 
 fn percent(value: Option<f64>) -> String {
-    value.map_or_else(|| "-".to_owned(), |v| format!("{:+.1} %", v * 100.0))
+    value.map_or_else(|| "–".to_owned(), |v| format!("{:+.1} %", v * 100.0))
 }
 
 fn row(m: &MetricComparison) -> Vec<String> {
     let name = if m.primary { format!("{} *", m.name) } else { m.name.clone() };
-    let median = |v: Option<f64>| v.map_or_else(|| "-".to_owned(), |v| format!("{} {}", figures(v), m.unit));
+    let median = |v: Option<f64>| v.map_or_else(|| "–".to_owned(), |v| format!("{} {}", figures(v), m.unit));
     vec![
         name,
         median(m.a_median),

@@ -6,11 +6,12 @@ use perfdeck_engine::plan::{
     self as plans, Action, Arrivals, CacheStep, FeedMode, FeedSource, FeedSpec, Load, Plan, Span, SqlParameter,
     SqlStep, SqlType, Step, TypedParameter, Warmup,
 };
+use perfdeck_engine::sqltext::{Dialect, statements};
 use perfdeck_engine::{BenchSpec, Engine, PlanFolder};
-use perfdeck_model::ApiError;
+use perfdeck_model::{ApiError, Environment};
 
 use crate::args::{BenchCache, BenchSql, PaceArgs, Source};
-use crate::bench::measure;
+use crate::bench::{measure, measure_with};
 use crate::files::read;
 use crate::output::Done;
 
@@ -53,7 +54,7 @@ fn range(text: &str) -> Option<(i64, i64)> {
 /// A parameter as it is written on the command line; what is drawn anew each time becomes a feed.
 fn parameter(text: &str, number: usize, feeds: &mut Vec<FeedSpec>) -> Result<SqlParameter, ApiError> {
     let wrong = || {
-        ApiError::bad_request(format!("--param {text}: it draws from nothing"))
+        ApiError::bad_request(format!("--param {number}: it draws from nothing"))
             .hint("Write uniform:1..1000, zipf:1000 or sequence:1..1000")
     };
     let source = match text.split_once(':') {
@@ -71,67 +72,46 @@ fn parameter(text: &str, number: usize, feeds: &mut Vec<FeedSpec>) -> Result<Sql
         }
         _ => None,
     };
+    let typed = |value: String, kind| Ok(SqlParameter::Typed(TypedParameter { value, kind }));
     let Some(source) = source else {
-        let kind = if text.parse::<i64>().is_ok() {
-            SqlType::Integer
-        } else if text.parse::<f64>().is_ok() {
-            SqlType::Float
-        } else {
-            SqlType::Text
+        return match text.strip_prefix("text:") {
+            Some(text) => typed(text.to_owned(), SqlType::Text),
+            None if text.eq_ignore_ascii_case("null") => typed(String::new(), SqlType::Null),
+            None => typed(text.to_owned(), SqlType::Inferred),
         };
-        return Ok(SqlParameter::Typed(TypedParameter { value: text.to_owned(), kind }));
     };
     let name = format!("p{number}");
     let value = format!("{{{{{name}}}}}");
     feeds.push(FeedSpec { name, mode: None::<FeedMode>, source });
-    Ok(SqlParameter::Typed(TypedParameter { value, kind: SqlType::Integer }))
+    typed(value, SqlType::Inferred)
 }
 
-/// The statements of a script. A semicolon in a literal, a quoted name or a comment ends none.
-fn statements(script: &str) -> Vec<String> {
-    let (mut out, mut current) = (Vec::new(), String::new());
-    let (mut quote, mut comment) = (None::<char>, false);
-    let mut rest = script.chars().peekable();
-    while let Some(c) = rest.next() {
-        match (quote, comment) {
-            (_, true) => {
-                comment = c != '\n';
-                continue;
-            }
-            (Some(q), _) if c == q => quote = None,
-            (Some(_), _) => {}
-            (None, _) if matches!(c, '\'' | '"' | '`') => quote = Some(c),
-            (None, _) if c == '-' && rest.peek() == Some(&'-') => {
-                comment = true;
-                continue;
-            }
-            (None, _) if c == ';' => {
-                out.push(std::mem::take(&mut current));
-                continue;
-            }
-            (None, _) => {}
-        }
-        current.push(c);
-    }
-    out.push(current);
-    out.iter().map(|s| s.trim().to_owned()).filter(|s| !s.is_empty()).collect()
+/// Whose lexical rules a script follows.
+fn dialect(environment: Option<&Environment>) -> Result<Dialect, ApiError> {
+    let database = environment.and_then(|e| e.targets.database.as_ref()).ok_or_else(|| {
+        ApiError::bad_request("A script needs an environment with a database").hint("Name it with --env")
+    })?;
+    Ok(perfdeck_engine::dialect(database.address.scheme))
 }
 
-fn sql_plan(args: &BenchSql) -> Result<Plan, ApiError> {
+fn sql_plan(args: &BenchSql, environment: Option<&Environment>) -> Result<Plan, ApiError> {
     let mut plan = plan("SQL", &args.pace);
     let one = |statement: String, parameters: Vec<SqlParameter>| {
         let (transaction, prepared) = (args.transaction, !args.simple);
         Action::Sql(SqlStep { statement, parameters, transaction, prepared })
     };
     if let Some(file) = &args.script {
-        let all = statements(&read(file, LIMIT)?);
+        let script = read(file, LIMIT)?;
+        let all = statements(&script, dialect(environment)?).map_err(|refused| {
+            ApiError::bad_request(format!("{}, {refused}", file.display())).hint(refused.hint)
+        })?;
         if all.is_empty() {
             return Err(ApiError::bad_request(format!("{}: it has no statement", file.display())));
         }
         plan.name = file.file_name().map_or_else(|| "script".to_owned(), |name| name.to_string_lossy().into_owned());
         plan.scenario = true;
         for (i, statement) in all.into_iter().enumerate() {
-            plan.steps.push(step(format!("statement {}", i + 1), 1.0, one(statement, Vec::new())));
+            plan.steps.push(step(format!("statement {}", i + 1), 1.0, one(statement.text.to_owned(), Vec::new())));
         }
         return Ok(plan);
     }
@@ -156,7 +136,7 @@ fn cache_plan(args: &BenchCache) -> Result<Plan, ApiError> {
     for part in args.mix.split(',').map(str::trim).filter(|p| !p.is_empty()) {
         let (command, weight) = part.split_once('=').unwrap_or((part, "1"));
         let weight: f64 = weight.trim().parse().ok().filter(|w| *w >= 0.0 && f64::is_finite(*w)).ok_or_else(|| {
-            ApiError::bad_request(format!("--mix {part}: a weight is a number of 0 or more")).hint("Write get=9,set=1")
+            ApiError::bad_request("--mix: a weight is a number of 0 or more").hint("Write get=9,set=1")
         })?;
         let command = command.trim().to_ascii_uppercase();
         let mut list = vec!["{{key}}".to_owned()];
@@ -175,8 +155,11 @@ fn cache_plan(args: &BenchCache) -> Result<Plan, ApiError> {
 }
 
 pub(crate) async fn sql(engine: &Arc<Engine>, args: &BenchSql, source: &Source, json: bool) -> Done {
-    let spec = BenchSpec::Plan { toml: plans::to_toml(&sql_plan(args)?), threads: args.pace.threads };
-    measure(engine, spec, &args.at, source, PlanFolder::default(), json).await
+    let spec = |environment: Option<&Environment>| {
+        let toml = plans::to_toml(&sql_plan(args, environment)?);
+        Ok(BenchSpec::Plan { toml, threads: args.pace.threads })
+    };
+    measure_with(engine, spec, &args.at, source, PlanFolder::default(), json).await
 }
 
 pub(crate) async fn cache(engine: &Arc<Engine>, args: &BenchCache, source: &Source, json: bool) -> Done {
@@ -189,22 +172,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_script_is_split_at_its_semicolons() {
-        let script = "BEGIN; -- first; really\nUPDATE t SET a = 'x;y' WHERE \"odd;name\" = 1;\nCOMMIT;\n;";
-        let all = statements(script);
-        assert_eq!(all, ["BEGIN", "UPDATE t SET a = 'x;y' WHERE \"odd;name\" = 1", "COMMIT"], "literals stay whole");
-        assert!(statements(" ; -- nothing\n").is_empty(), "comments alone are no statement");
-    }
-
-    #[test]
     fn parameters_are_values_or_drawn() {
         let mut feeds = Vec::new();
         let kind = |p: SqlParameter| match p {
             SqlParameter::Typed(t) => t.kind,
             SqlParameter::Plain(_) => SqlType::Text,
         };
-        assert_eq!(kind(parameter("7", 1, &mut feeds).expect("a number")), SqlType::Integer, "7 is a whole number");
-        assert_eq!(kind(parameter("a:b", 1, &mut feeds).expect("a text")), SqlType::Text, "anything else is text");
+        assert_eq!(kind(parameter("7", 1, &mut feeds).expect("a number")), SqlType::Inferred, "the server knows");
+        assert_eq!(kind(parameter("NULL", 1, &mut feeds).expect("nothing")), SqlType::Null, "no value");
+        let text = parameter("text:null", 1, &mut feeds).expect("a text");
+        assert_eq!(text, SqlParameter::Typed(TypedParameter { value: "null".to_owned(), kind: SqlType::Text }), "the word");
+        assert_eq!(kind(parameter("a:b", 1, &mut feeds).expect("a text")), SqlType::Inferred, "of a text too");
         assert!(feeds.is_empty(), "fixed values need no feed");
         parameter("uniform:1..10", 2, &mut feeds).expect("drawn");
         assert_eq!(feeds.len(), 1, "what is drawn has a feed");

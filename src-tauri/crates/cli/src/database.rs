@@ -2,27 +2,37 @@
 use std::sync::Arc;
 
 use perfdeck_engine::Engine;
-use perfdeck_model::RunningStatement;
+use perfdeck_model::DatabaseActivity;
 use serde_json::json;
 
 use crate::answers::Activity;
 use crate::args::Source;
 use crate::output::{self, Done, figures, plain};
-use crate::{FINE, call, environments};
+use crate::{FINE, INCOMPLETE, call, environments};
 
 pub(crate) async fn activity(engine: &Arc<Engine>, env: Option<&str>, source: &Source, json: bool) -> Done {
     let environment = environments::require(engine, env, source).await?;
-    let statements: Vec<RunningStatement> =
-        call(engine, "db.activity", json!({ "environment_id": environment.id })).await?;
+    let activity: DatabaseActivity = call(engine, "db.activity", json!({ "environment_id": environment.id })).await?;
+    // What cannot be seen is not nothing.
+    let complete = if activity.hidden == Some(0) { FINE } else { INCOMPLETE };
     if json {
-        output::json(&Activity { schema: "perfdeck.activity/1", environment: environment.name, statements })?;
-        return Ok(FINE);
+        output::json(&Activity { schema: "perfdeck.activity/1", environment: environment.name, activity })?;
+        return Ok(complete);
     }
-    if statements.is_empty() {
-        output::note("Nothing runs at the moment");
-        return Ok(FINE);
+    if let Some(words) = hidden(&activity) {
+        output::note(&words);
+        if let Some(grant) = &activity.grant {
+            output::note(&plain(&format!("hint: {grant}")));
+        }
     }
-    let rows: Vec<Vec<String>> = statements
+    if activity.statements.is_empty() {
+        if activity.hidden == Some(0) {
+            output::note("Nothing runs at the moment");
+        }
+        return Ok(complete);
+    }
+    let rows: Vec<Vec<String>> = activity
+        .statements
         .iter()
         .map(|s| {
             let blocked: Vec<String> = s.blocked_by.iter().map(i64::to_string).collect();
@@ -38,5 +48,15 @@ pub(crate) async fn activity(engine: &Arc<Engine>, env: Option<&str>, source: &S
         })
         .collect();
     output::table(&["session", "running", "state", "waits for", "blocked by", "user", "statement"], &rows)?;
-    Ok(FINE)
+    Ok(complete)
+}
+
+/// What this user may not see, in words; `None` when that is nothing.
+fn hidden(activity: &DatabaseActivity) -> Option<String> {
+    match activity.hidden {
+        Some(0) => None,
+        Some(1) => Some("1 session hides its statement from this user".to_owned()),
+        Some(n) => Some(format!("{n} sessions hide their statement from this user")),
+        None => Some("Sessions of other users may be hidden from this user".to_owned()),
+    }
 }

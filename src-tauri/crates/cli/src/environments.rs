@@ -2,9 +2,10 @@
 use std::sync::Arc;
 
 use perfdeck_engine::{Engine, draft_from_own_dotenv, draft_from_variables};
+use perfdeck_model::masking;
 use perfdeck_model::{
     ApiError, ConnectionReport, DEMO_ENVIRONMENT_ID, Environment, EnvironmentDraft, EnvironmentSummary, ErrorCode,
-    SecretInput, StageOutcome,
+    SecretInput, SecretSource, StageOutcome,
 };
 use serde_json::{Value, json};
 
@@ -24,10 +25,12 @@ fn draft(source: &Source) -> Result<Option<EnvironmentDraft>, ApiError> {
         // The parser's message may quote a line with a password, so only its place is told.
         let draft: EnvironmentDraft = toml::from_str(&text).map_err(|e| {
             let line = e.span().map_or(1, |s| text[..s.start.min(text.len())].matches('\n').count() + 1);
-            ApiError::bad_request(format!("{} is not a description of an environment: see line {line}", path.display()))
-                .hint(
-                    "name = \"clinic\"\nkind = \"staging\"\n[targets]\ndatabase = \"postgres://…\"".replace('\n', "; "),
-                )
+            ApiError::bad_request(format!(
+                "{} is not a description of an environment: line {line}: {}",
+                path.display(),
+                masking::reading_failed(e.message())
+            ))
+            .hint("name = \"clinic\"\nkind = \"staging\"\n[targets]\ndatabase = \"postgres://…\"".replace('\n', "; "))
         })?;
         return Ok(Some(draft));
     }
@@ -47,7 +50,7 @@ fn draft(source: &Source) -> Result<Option<EnvironmentDraft>, ApiError> {
     Ok(None)
 }
 
-/// The environment that is meant: by name, or described by a file or variables and then stored under its name.
+/// The environment that is meant: by name, or described by a file or variables and then of this process only.
 pub(crate) async fn resolve(
     engine: &Arc<Engine>,
     name: Option<&str>,
@@ -62,13 +65,7 @@ pub(crate) async fn resolve(
     if let Some(name) = name {
         name.clone_into(&mut draft.name);
     }
-    let all: Vec<EnvironmentSummary> = call(engine, "env.list", json!({})).await?;
-    let stored = all.iter().find(|e| !e.demo && e.name == draft.name.trim());
-    match stored {
-        Some(old) => call(engine, "env.update", json!({ "id": old.id, "draft": draft })).await,
-        None => call(engine, "env.create", json!({ "draft": draft })).await,
-    }
-    .map(Some)
+    engine.process_environment(&draft).map(Some)
 }
 
 /// As [`resolve`], for commands that cannot do without.
@@ -119,6 +116,7 @@ pub(crate) async fn add(engine: &Arc<Engine>, add: &EnvAdd, source: &Source, jso
     for (given, field) in [
         (&add.database_password_env, &mut t.database_password),
         (&add.cache_password_env, &mut t.cache_password),
+        (&add.cache_sentinel_password_env, &mut t.cache_sentinel_password),
         (&add.api_authorization_env, &mut t.api_authorization),
     ] {
         if let Some(name) = given {
@@ -132,7 +130,45 @@ pub(crate) async fn add(engine: &Arc<Engine>, add: &EnvAdd, source: &Source, jso
         t.cache_password = ask("cache")?;
     }
     let environment: Environment = call(engine, "env.create", json!({ "draft": draft })).await?;
+    say_what_is_lost(&environment);
     print(&environment, json)
+}
+
+/// Says which secrets end with this process, while they can still be given in another way.
+fn say_what_is_lost(environment: &Environment) {
+    let t = &environment.targets;
+    let lost: Vec<(&str, &str)> = [
+        ("database", "--database-password-env NAME", t.database.as_ref().map(|d| &d.password)),
+        ("cache", "--cache-password-env NAME", t.cache.as_ref().map(|c| &c.password)),
+        ("api", "--api-authorization-env NAME", t.api.as_ref().map(|a| &a.authorization)),
+        ("host", "", t.host.as_ref().map(|h| &h.secret)),
+    ]
+    .into_iter()
+    .filter(|(.., source)| *source == Some(&SecretSource::Session))
+    .map(|(target, option, _)| (target, option))
+    .collect();
+    if lost.is_empty() {
+        return;
+    }
+    let names: Vec<&str> = lost.iter().map(|(target, _)| *target).collect();
+    output::note(&format!(
+        "warning: the password of the {} is not kept: there is no keychain here, and this command's memory ends with it",
+        names.join(" and of the ")
+    ));
+    let options: Vec<&str> = lost.iter().map(|(_, option)| *option).filter(|o| !o.is_empty()).collect();
+    let reference =
+        if options.is_empty() { String::new() } else { format!("; or name a variable: {}", options.join(" ")) };
+    output::note(&format!(
+        "hint: perfctl env remove {}, then add it again: with a keychain that is unlocked; or with PERFDECK_SECRET_STORE=file \
+         and PERFDECK_PASSPHRASE, which keep it in an encrypted file{reference}",
+        shell_word(&environment.name)
+    ));
+}
+
+/// A name as a shell takes it.
+fn shell_word(name: &str) -> String {
+    let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
+    if plain { name.to_owned() } else { format!("'{}'", name.replace('\'', "'\\''")) }
 }
 
 pub(crate) async fn list(engine: &Arc<Engine>, json: bool) -> Done {
@@ -169,6 +205,13 @@ fn print(e: &Environment, json: bool) -> Done {
         return Ok(FINE);
     }
     let t = &e.targets;
+    let kept = |source: &SecretSource| match source {
+        SecretSource::None => None,
+        SecretSource::Keychain => Some("in the keychain".to_owned()),
+        SecretSource::File => Some("in the encrypted file".to_owned()),
+        SecretSource::Session => Some("in the memory of the process that it was given to".to_owned()),
+        SecretSource::Env { name } => Some(format!("in the variable {name}")),
+    };
     let mut rows = vec![
         vec!["name".to_owned(), e.name.clone()],
         vec!["kind".to_owned(), e.kind.as_str().to_owned()],
@@ -182,6 +225,13 @@ fn print(e: &Environment, json: bool) -> Done {
         ("frontend", t.frontend.as_ref().map(|f| f.location.clone())),
     ];
     rows.extend(targets.into_iter().filter_map(|(n, a)| a.map(|a| vec![n.to_owned(), a])));
+    let secrets = [
+        ("database secret", t.database.as_ref().and_then(|d| kept(&d.password))),
+        ("cache secret", t.cache.as_ref().and_then(|c| kept(&c.password))),
+        ("api secret", t.api.as_ref().and_then(|a| kept(&a.authorization))),
+        ("host secret", t.host.as_ref().and_then(|h| kept(&h.secret))),
+    ];
+    rows.extend(secrets.into_iter().filter_map(|(n, kept)| kept.map(|kept| vec![n.to_owned(), kept])));
     let p = &e.pool;
     rows.push(vec![
         "pool".to_owned(),

@@ -8,7 +8,7 @@ use perfdeck_model::{HttpBenchSpec, JobState, JobStatus, Load};
 use serde_json::json;
 
 use crate::args::{BenchKnee, Source};
-use crate::bench::{announce, follow};
+use crate::bench::{announce, follow, so_far};
 use crate::output::{self, Done, figures, ms, plain};
 use crate::plans::{self, is_plan};
 use crate::{FAILED, FINE, INCOMPLETE, USAGE, VERDICT, call, environments};
@@ -48,17 +48,21 @@ pub(crate) async fn knee(engine: &Arc<Engine>, args: &BenchKnee, source: &Source
     };
     let mut viewer = engine.watch(None).await?;
     let job: JobStatus = engine.knee_start(request, folder).await?;
-    let end = follow(engine, &mut viewer, &job).await?;
+    let (end, runs) = follow(engine, &mut viewer, &job).await?;
     let id = match (end.state, end.result, end.error) {
-        (JobState::Done, Some(id), _) => id.trim_start_matches("knee/").to_owned(),
+        // One that was stopped has the steps that were over.
+        (JobState::Done | JobState::Cancelled, Some(id), _) => id.trim_start_matches("knee/").to_owned(),
         (_, _, Some(error)) => return Err(error.into()),
         _ => {
-            output::note("The search was stopped; its finished runs are kept: 'perfctl run list' shows them");
+            so_far(engine, &runs, json).await?;
             return Ok(FAILED);
         }
     };
     let found: StoredKnee = call(engine, "knee.get", json!({ "id": id })).await?;
     show(&found, json)?;
+    if end.state == JobState::Cancelled {
+        return Ok(FAILED);
+    }
     Ok(match found.knee.state {
         KneeState::Found | KneeState::BeyondMax => FINE,
         KneeState::NeverHolds => VERDICT,
@@ -72,9 +76,19 @@ fn row(p: &KneePoint) -> Vec<String> {
     vec![
         p.step.concurrency.to_string(),
         format!("{}/s", figures(p.figures.rate_per_s)),
-        p.figures.latency_ms.map_or_else(|| "-".to_owned(), ms),
+        match (p.figures.latency_ms, p.figures.at_least) {
+            (Some(v), true) => format!(">= {}", ms(v)),
+            (Some(v), false) => ms(v),
+            (None, _) if p.figures.n > 0 => "failed".to_owned(),
+            (None, _) => "–".to_owned(),
+        },
         format!("{:.2} %", p.figures.error_share * 100.0),
-        (if p.holds { "holds" } else { "fails" }).to_owned(),
+        match (p.unjudged, p.holds) {
+            (true, _) => "not judged",
+            (false, true) => "holds",
+            (false, false) => "fails",
+        }
+        .to_owned(),
         busy.join(", "),
     ]
 }

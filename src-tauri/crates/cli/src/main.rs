@@ -17,12 +17,15 @@ mod output;
 mod plans;
 mod reports;
 mod serve;
+mod tour;
+mod usage;
 
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{CommandFactory, Parser};
-use perfdeck_engine::{Engine, EngineOptions};
+pub(crate) use perfdeck_engine::stop_requested;
+use perfdeck_engine::{Engine, EngineOptions, stop_requested_again};
 use perfdeck_model::{ApiError, DEMO_ENVIRONMENT_ID, ErrorCode, JobState, JobStatus};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -38,11 +41,17 @@ const FAILED: u8 = 1;
 const USAGE: u8 = 2;
 /// A verdict failed.
 const VERDICT: u8 = 3;
+/// How long a command may take to end by itself once it was asked to.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(15);
 /// Something could not be measured, or a run's figures cannot be trusted.
 const INCOMPLETE: u8 = 4;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    perfdeck_engine::logs::quiet_panics("perfctl");
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage::refuse(&error),
+    };
     log(cli.verbose);
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     if matches!(cli.command, Command::Monitor(_)) {
@@ -77,18 +86,17 @@ fn log(verbose: u8) {
         2 => "debug",
         _ => "trace",
     };
-    let filter = tracing_subscriber::EnvFilter::try_from_env("PERFDECK_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
     let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
-    // A second initialisation cannot happen: this runs once, first.
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colour).try_init();
+    perfdeck_engine::logs::init(level, colour);
 }
 
 /// Runs a command of the registry and reads its answer.
 pub(crate) async fn call<T: DeserializeOwned>(engine: &Arc<Engine>, name: &str, params: Value) -> Result<T, ApiError> {
     let value = engine.json(name, params).await?;
-    serde_json::from_value(value)
-        .map_err(|e| ApiError::internal(format!("The answer of {name} is not understood: {e}")))
+    serde_json::from_value(value).map_err(|e| {
+        let why = perfdeck_model::masking::reading_failed(&e.to_string());
+        ApiError::internal(format!("The answer of {name} is not understood: {why}"))
+    })
 }
 
 /// Waits for a job that is not the benchmark; answers its result.
@@ -136,22 +144,13 @@ async fn demo(engine: &Arc<Engine>) -> Result<(), ApiError> {
     end.map(|_| ())
 }
 
-/// Ctrl-C, or a polite request to end.
-pub(crate) async fn stop_requested() {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = tokio::signal::ctrl_c() => {}
-                _ = terminate.recv() => {}
-            }
-            return;
-        }
-    }
-    if tokio::signal::ctrl_c().await.is_err() {
-        // Without a handler the system ends the process by itself.
-        std::future::pending::<()>().await;
+/// Ends with the command, or when its second request to end shows that somebody does not want to wait for it, or when it
+/// does not end by itself after the first one.
+async fn impatient() {
+    stop_requested().await;
+    tokio::select! {
+        () = stop_requested_again() => {}
+        () = tokio::time::sleep(PATIENCE) => {}
     }
 }
 
@@ -163,7 +162,12 @@ async fn run(cli: Cli) -> Done {
             output::line(String::from_utf8_lossy(&text).trim_end())?;
             return Ok(FINE);
         }
-        Command::Man => {
+        Command::Man { dir: Some(dir) } => {
+            std::fs::create_dir_all(dir)?;
+            clap_mangen::generate_to(Cli::command(), dir)?;
+            return Ok(FINE);
+        }
+        Command::Man { dir: None } => {
             let mut text = Vec::new();
             clap_mangen::Man::new(Cli::command()).render(&mut text)?;
             output::line(String::from_utf8_lossy(&text).trim_end())?;
@@ -177,9 +181,28 @@ async fn run(cli: Cli) -> Done {
         _ => {}
     }
     let engine = Engine::open(EngineOptions { data_dir: cli.data_dir.clone(), clock: None }).await?;
-    let done = with_engine(&engine, &cli).await;
+    let done = if stops_itself(&cli.command) {
+        tokio::select! {
+            done = with_engine(&engine, &cli) => done,
+            () = impatient() => Err(ApiError::new(ErrorCode::Cancelled, "It was stopped before its end").into()),
+        }
+    } else {
+        with_engine(&engine, &cli).await
+    };
+    // Whatever runs is stored as it is.
     engine.shutdown().await;
     done
+}
+
+/// Whether a command ends by itself when it is asked to, with what it has so far. The others are ended by the system.
+fn stops_itself(command: &Command) -> bool {
+    match command {
+        Command::Bench(command) => {
+            !matches!(command, BenchCommand::Compare { .. } | BenchCommand::Export(_) | BenchCommand::Import(_))
+        }
+        Command::Monitor(_) | Command::Serve(_) | Command::Report(_) | Command::Demo => true,
+        _ => false,
+    }
 }
 
 async fn with_engine(engine: &Arc<Engine>, cli: &Cli) -> Done {
@@ -206,7 +229,7 @@ async fn with_engine(engine: &Arc<Engine>, cli: &Cli) -> Done {
         Command::Bench(BenchCommand::Knee(args)) => knee::knee(engine, args, source, json).await,
         Command::Bench(BenchCommand::Duet(args)) => compare::duet(engine, args, source, json).await,
         Command::Db(DbCommand::Activity { env }) => database::activity(engine, env.as_deref(), source, json).await,
-        Command::Run(RunCommand::List { env }) => reports::runs(engine, env.as_deref(), json).await,
+        Command::Run(RunCommand::List { env }) => reports::runs(engine, env.as_deref(), source, json).await,
         Command::Run(RunCommand::Show { id }) => {
             let run = call(engine, "run.get", json!({ "id": id })).await?;
             bench::show(&run, json)?;
@@ -215,11 +238,8 @@ async fn with_engine(engine: &Arc<Engine>, cli: &Cli) -> Done {
         Command::Journal { env, limit } => journal::list(engine, env.as_deref(), *limit, source, json).await,
         Command::Serve(args) => serve::serve(engine, args, json).await,
         Command::Report(args) => reports::report(engine, args, source, json).await,
-        Command::Demo => {
-            demo(engine).await?;
-            environments::show(engine, Some(DEMO_ENVIRONMENT_ID), source, json).await
-        }
+        Command::Demo(args) => tour::demo(engine, args, source, json).await,
         // Handled before an engine was opened.
-        Command::Completions { .. } | Command::Man | Command::Schemas { .. } => Ok(FINE),
+        Command::Completions { .. } | Command::Man { .. } | Command::Schemas { .. } => Ok(FINE),
     }
 }

@@ -49,7 +49,8 @@ pub(crate) async fn monitor(engine: &Arc<Engine>, args: &MonitorArgs, source: &S
             own = now;
         }
         for (i, &t_ms) in frame.t.iter().enumerate() {
-            if t_ms - last < spacing {
+            // A clock that was set back begins anew: waiting for the old time could take hours.
+            if (0.0..spacing).contains(&(t_ms - last)) {
                 continue;
             }
             last = t_ms;

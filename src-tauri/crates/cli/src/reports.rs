@@ -3,15 +3,21 @@ use std::path::Path;
 use std::sync::Arc;
 
 use perfdeck_engine::Engine;
-use perfdeck_model::{ApiError, JobStatus, ReportFile, RunSummary};
+use perfdeck_model::{ApiError, JobStatus, ReportFile, ReportRequest, RunSummary};
 use serde_json::json;
 
 use crate::answers::{Runs, Written};
 use crate::args::{ReportArgs, Source};
+use crate::bench::judged;
 use crate::output::{self, Done, figures, ms, plain};
 use crate::{FINE, call, environments, finish};
 
-pub(crate) async fn runs(engine: &Arc<Engine>, environment: Option<&str>, json: bool) -> Done {
+pub(crate) async fn runs(engine: &Arc<Engine>, environment: Option<&str>, source: &Source, json: bool) -> Done {
+    // Listing the demo's runs does not build it.
+    let environment = match environment {
+        Some(DEMO_ENVIRONMENT_ID) => Some(DEMO_ENVIRONMENT_ID.to_owned()),
+        name => environments::resolve(engine, name, source).await?.map(|e| e.id),
+    };
     let runs: Vec<RunSummary> = call(engine, "run.list", json!({ "environment_id": environment })).await?;
     if json {
         output::json(&Runs { schema: "perfdeck.runs/1", runs })?;
@@ -24,38 +30,52 @@ pub(crate) async fn runs(engine: &Arc<Engine>, environment: Option<&str>, json: 
                 r.id.clone(),
                 r.name.clone(),
                 format!("{}/s", figures(r.rate_per_s)),
-                ms(r.p99_ms),
+                p99(r),
                 r.requests.to_string(),
                 r.errors.to_string(),
                 if r.valid { "valid" } else { "invalid" }.to_owned(),
             ]
         })
         .collect();
-    output::table(&["id", "name", "rate", "p99", "responses", "errors", "state"], &rows)?;
+    output::table(&["id", "name", "rate", "p99", "requests", "errors", "state"], &rows)?;
     Ok(FINE)
 }
 
-fn text(path: &Path) -> Result<String, ApiError> {
+/// The 99th percentile of all requests, as it is judged; words where it has too few requests behind it.
+fn p99(run: &RunSummary) -> String {
+    match &run.judged_ms {
+        Some(all) if !all.enough("p99") => "n too small".to_owned(),
+        Some(all) => judged(all.p99),
+        None => run.p99_ms.map_or_else(|| "–".to_owned(), ms),
+    }
+}
+
+/// A path as requests carry it: absolute, since the engine has no folder of its own to start from.
+pub(crate) fn text(path: &Path) -> Result<String, ApiError> {
     let path = std::path::absolute(path).map_err(|e| ApiError::bad_request(format!("{}: {e}", path.display())))?;
     path.into_os_string().into_string().map_err(|_| ApiError::bad_request("The file's name is not valid UTF-8"))
 }
 
-pub(crate) async fn report(engine: &Arc<Engine>, args: &ReportArgs, source: &Source, json: bool) -> Done {
-    let environment = environments::require(engine, args.env.as_deref(), source).await?;
-    let request = json!({
-        "environment_id": environment.id,
-        "run_ids": args.run,
-        "out": text(&args.out)?,
-        "json_out": args.json_out.as_deref().map(text).transpose()?,
-        "title": args.title,
-    });
-    let job: JobStatus = call(engine, "report.create", request).await?;
+/// Writes a report and answers where it is.
+pub(crate) async fn create(engine: &Arc<Engine>, request: &ReportRequest) -> Result<ReportFile, ApiError> {
+    let job: JobStatus = call(engine, "report.create", json!(request)).await?;
     let id = finish(engine, &job).await?;
     let all: Vec<ReportFile> = call(engine, "report.list", json!({})).await?;
-    let report = all
-        .into_iter()
+    all.into_iter()
         .find(|r| Some(&r.id) == id.as_ref())
-        .ok_or_else(|| ApiError::internal("The report was written but is not in the list of reports"))?;
+        .ok_or_else(|| ApiError::internal("The report was written but is not in the list of reports"))
+}
+
+pub(crate) async fn report(engine: &Arc<Engine>, args: &ReportArgs, source: &Source, json: bool) -> Done {
+    let environment = environments::require(engine, args.env.as_deref(), source).await?;
+    let request = ReportRequest {
+        environment_id: environment.id,
+        run_ids: args.run.clone(),
+        out: Some(text(&args.out)?),
+        json_out: args.json_out.as_deref().map(text).transpose()?,
+        title: args.title.clone(),
+    };
+    let report = create(engine, &request).await?;
     if json {
         output::json(&Written { schema: "perfdeck.report_file/1", report })?;
     } else {

@@ -54,14 +54,23 @@ pub(crate) async fn serve(engine: &Arc<Engine>, args: &ServeArgs, json: bool) ->
             .hint("Listen on 127.0.0.1; use an SSH tunnel to reach it from another machine")
             .into());
     }
-    let token = args.token_file.as_deref().map(token).transpose()?;
-    let running = perfdeck_server::serve(engine.clone(), args.listen, token).await?;
-    if json {
-        let (url, address) = (running.url.clone(), running.addr.to_string());
-        output::json_line(&Serving { schema: "perfdeck.serving/1", url, address })?;
+    let tokens = if args.read_only {
+        perfdeck_server::Tokens::read_only()
     } else {
-        output::line(&running.url)?;
+        perfdeck_server::Tokens::new(args.token_file.as_deref().map(token).transpose()?)
+    };
+    let running = perfdeck_server::serve(engine.clone(), args.listen, tokens).await?;
+    let (url, read_only_url) = (running.url(), running.read_only_url());
+    if json {
+        let address = running.addr.to_string();
+        output::json_line(&Serving { schema: "perfdeck.serving/1", url, read_only_url, address })?;
+    } else if let Some(url) = url {
+        output::line(&url)?;
         output::note("Open this address in a browser on this machine. Ctrl-C stops.");
+        output::note(&format!("To let somebody only look: {read_only_url}"));
+    } else {
+        output::line(&read_only_url)?;
+        output::note("Open this address in a browser on this machine; it only looks. Ctrl-C stops.");
     }
     stop_requested().await;
     running.stop().await;

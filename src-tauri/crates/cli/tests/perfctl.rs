@@ -146,7 +146,12 @@ fn wrong_usage_is_2_and_says_what_to_do() {
         assert!(err.starts_with("error: ") && err.contains("\nhint: "), "{args:?} gets an error and a hint: {err}");
         assert!(out.is_empty(), "{args:?} writes no data: {out}");
     }
-    for args in [&["bench", "http", "http://127.0.0.1/", "-d", "5 parsecs"][..], &["nonsense"], &[]] {
+    for args in [
+        &["bench", "http", "http://127.0.0.1/", "-d", "5 parsecs"][..],
+        &["nonsense"],
+        &["demo", "--out", "x.html"],
+        &[],
+    ] {
         assert_eq!(run(dir.path(), args).0, 2, "{args:?} is refused by the parser");
     }
 }
@@ -263,7 +268,7 @@ fn production_is_read_only_until_it_is_unlocked_for_the_run() {
     let target = ScriptedHttp::start_now(|_| Answer::ok("hello")).expect("target");
     let (dir, url) = (temp(), target.url());
     json(dir.path(), &["env", "add", "clinic", "--kind", "production", "--api", &url], 0);
-    let plan = ["bench", "http", &url, "--env", "clinic", "--method", "POST", "--rate", "20", "-c", "2", "-d", "1s"];
+    let plan = ["bench", "http", &url, "--env", "clinic", "--method", "POST", "--rate", "100", "-c", "2", "-d", "1s"];
     let with = |more: &[&'static str]| -> Vec<&str> { plan.iter().copied().chain(more.iter().copied()).collect() };
     let (code, _, err) = run(dir.path(), &with(&["--confirm", "clinic"]));
     assert_eq!(code, 1, "a write is refused: {err}");
@@ -635,7 +640,7 @@ fn a_report_is_written_where_it_was_asked_for() {
     let target = ScriptedHttp::start_now(|_| Answer::ok("hello")).expect("target");
     let _ = json(dir.path(), &["env", "add", "api", "--api", &target.url()], 0);
     let _ =
-        bench(dir.path(), &[&target.url(), "--env", "api", "-c", "2", "-d", "1s", "--warmup", "0s", "--rate", "50"]);
+        bench(dir.path(), &[&target.url(), "--env", "api", "-c", "2", "-d", "1s", "--warmup", "0s", "--rate", "100"]);
     let (html, data) = (dir.path().join("r.html"), dir.path().join("d.json"));
     let args =
         ["report", "--env", "api", "--out", html.to_str().expect("UTF-8"), "--json-out", data.to_str().expect("UTF-8")];
@@ -646,6 +651,17 @@ fn a_report_is_written_where_it_was_asked_for() {
     assert_eq!(document["schema"], "perfdeck.report/1", "the data is the report's document");
     let (code, _, err) = run(dir.path(), &["report", "--env", "demo", "--out", "x.html"]);
     assert_eq!(code, 1, "nothing to report is a failure: {err}");
+}
+
+#[test]
+fn the_tour_of_the_demo_ends_with_its_run_in_a_report() {
+    let dir = temp();
+    let out = dir.path().join("demo.html");
+    let tour = json(dir.path(), &["demo", "--tour", "--out", out.to_str().expect("UTF-8")], 0);
+    assert_eq!(tour["schema"], "perfdeck.tour/1", "the answer names its schema");
+    assert!(tour["run"]["requests"].as_u64() > Some(0), "the demo answers: {}", tour["run"]["errors_by_class"]);
+    assert_eq!(tour["report"]["run_ids"][0], tour["run"]["id"], "the report is about this run");
+    assert!(out.exists() && out.with_extension("json").exists(), "and is where it was asked for");
 }
 
 #[test]

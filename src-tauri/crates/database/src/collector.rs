@@ -3,8 +3,8 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use perfdeck_model::{
-    Address, ApiError, BoxFuture, Collection, Collector, Finding, FindingAction, Sensitive, SeriesInfo, TargetRole,
-    Unit,
+    Address, ApiError, BoxFuture, Clock, Collection, Collector, Finding, FindingAction, Sensitive, SeriesInfo,
+    TargetRole, Unit,
 };
 
 use crate::connect::{Database, connect, silent, version};
@@ -19,6 +19,11 @@ const FIRST_SLOW_MS: f64 = 3_000.0;
 const DEADLINE: Duration = Duration::from_millis(1_700);
 /// Longest time to connect within that.
 const CONNECT: Duration = Duration::from_millis(1_500);
+/// Two readings whose answers took times that differ by more than this, in milliseconds, have no rates: when within its
+/// answer a server read its counters is not known, and an eighth of a second is an eighth of a rate.
+const UNSURE_MS: f64 = 250.0;
+/// Perfdeck's own transactions that are waited for at most; a server that never shows them has its own way to count.
+const MOST_OWED: f64 = 60.0;
 
 /// Measures one database.
 pub struct DatabaseCollector {
@@ -26,7 +31,8 @@ pub struct DatabaseCollector {
     password: Option<Sensitive>,
     connection: Option<Database>,
     counters: Option<Counters>,
-    own: f64,
+    /// Perfdeck's own transactions that the counters do not hold yet, or may not: servers tell them late.
+    owed: f64,
     version: Option<String>,
     slow_at: Option<f64>,
     size: Option<f64>,
@@ -40,10 +46,27 @@ impl std::fmt::Debug for DatabaseCollector {
     }
 }
 
+/// When counters were read, on the monotonic clock in milliseconds: at some moment between asking and the answer.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(crate) struct Moment {
+    pub(crate) asked_ms: f64,
+    pub(crate) answered_ms: f64,
+}
+
+impl Moment {
+    /// Seconds from `before` to here; `None` when that is not known well enough for a rate.
+    fn since(self, before: Self) -> Option<f64> {
+        let (took, earlier) = (self.answered_ms - self.asked_ms, before.answered_ms - before.asked_ms);
+        let seconds = (self.asked_ms + self.answered_ms - before.asked_ms - before.answered_ms) / 2e3;
+        (seconds > 0.0 && (took - earlier).abs() <= UNSURE_MS).then_some(seconds)
+    }
+}
+
 /// Counters of one moment; rates are differences.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Counters {
-    pub(crate) t_ms: f64,
+    /// Set by the collector.
+    pub(crate) at: Moment,
     /// Identifies the counters' origin: it changes when they were reset or the server restarted.
     pub(crate) epoch: f64,
     pub(crate) transactions: f64,
@@ -61,6 +84,8 @@ pub(crate) struct Reading {
     pub(crate) detail: Option<String>,
     /// Transactions that this reading itself adds to the counters.
     pub(crate) own: f64,
+    /// Statements that it sent.
+    pub(crate) requests: u32,
 }
 
 /// What the slow checks found.
@@ -68,7 +93,10 @@ pub(crate) struct Reading {
 pub(crate) struct Slow {
     pub(crate) size: Option<f64>,
     pub(crate) findings: Vec<Finding>,
+    /// Transactions that they add to the counters, in case the server tells them late.
     pub(crate) own: f64,
+    /// Statements that were sent.
+    pub(crate) requests: u32,
 }
 
 pub(crate) fn series(metric: &str, attributes: &[(&str, &str)], unit: Unit) -> SeriesInfo {
@@ -126,7 +154,7 @@ impl DatabaseCollector {
             password,
             connection: None,
             counters: None,
-            own: 0.0,
+            owed: 0.0,
             version: None,
             slow_at: None,
             size: None,
@@ -135,48 +163,54 @@ impl DatabaseCollector {
         }
     }
 
-    async fn measure(&mut self, now_ms: f64) -> Result<Collection, ApiError> {
+    async fn measure(&mut self, clock: &dyn Clock) -> Result<Collection, ApiError> {
         if let Err(error) = self.sqlite.check(&self.address) {
             self.connection = None;
             return Err(error);
         }
         let end = tokio::time::Instant::now() + DEADLINE;
         // Taken out while it is used: a collection that is dropped half way leaves no half-read connection behind.
-        let mut connection = match self.connection.take() {
-            Some(connection) if !self.sqlite.replaced() => connection,
+        let (mut connection, fresh) = match self.connection.take() {
+            Some(connection) if !self.sqlite.replaced() => (connection, false),
             _ => {
                 self.counters = None;
+                self.owed = 0.0;
                 // Another server may answer now.
                 self.version = None;
                 self.mysql = mysql::State::default();
-                connect(&self.address, self.password.as_ref(), CONNECT).await?
+                (connect(&self.address, self.password.as_ref(), CONNECT).await?, true)
             }
         };
-        let started = Instant::now();
+        let mut requests = 0;
         let reading = async {
-            let reading = match &mut connection {
-                Database::Postgres(c) => postgres::read(c, now_ms, &self.address).await,
-                Database::Mysql(c) => mysql::read(c, now_ms, &self.address, &mut self.mysql).await,
-                Database::Sqlite(c) => sqlite::read(c, &self.address).await,
-            }?;
-            let round_trip_ms = started.elapsed().as_secs_f64() * 1e3;
             if self.version.is_none() {
                 self.version = Some(version(&mut connection).await?);
+                requests += 1;
             }
-            Ok::<_, sqlx::Error>((reading, round_trip_ms))
+            if fresh && let Database::Postgres(c) = &connection {
+                let late = !postgres::tells_at_once(c);
+                // A new session looks up everything in the catalogue, which counts as page hits of this database.
+                // After this reading it knows, and has told its statistics.
+                requests += read(&mut connection, &self.address, &mut self.mysql, clock).await?.0.requests;
+                // Signing in, the version and the reading above.
+                self.owed = if late { 4.0 } else { 0.0 };
+            }
+            read(&mut connection, &self.address, &mut self.mysql, clock).await
         };
         let (mut reading, round_trip_ms) = match tokio::time::timeout_at(end, reading).await {
             Ok(outcome) => outcome.map_err(|e| explain(&self.address, &e))?,
             Err(_) => return Err(silent(&self.address, DEADLINE)),
         };
+        requests += reading.requests;
         let mut values = std::mem::take(&mut reading.values);
-        let mut own = reading.own;
         if let Some(now) = reading.counters {
             if let Some(before) = self.counters {
-                rates(&before, &now, self.own, &mut values);
+                self.owed = rates(&before, &now, self.owed, &mut values);
             }
             self.counters = Some(now);
         }
+        self.owed = (self.owed + reading.own).min(MOST_OWED);
+        let now_ms = clock.monotonic_ms();
         let due = *self.slow_at.get_or_insert(now_ms - SLOW_MS + FIRST_SLOW_MS) + SLOW_MS <= now_ms;
         let mut findings = None;
         let mut connection = Some(connection);
@@ -184,29 +218,41 @@ impl DatabaseCollector {
             self.slow_at = Some(now_ms);
             if let Some(open) = &mut connection {
                 let work = async {
-                    match open {
+                    let slow = match open {
                         Database::Postgres(c) => postgres::slow(c).await,
                         Database::Mysql(c) => mysql::slow(c).await,
                         Database::Sqlite(c) => sqlite::slow(c).await,
-                    }
+                    }?;
+                    // The next rates begin after the checks: what these cost the target is no one else's work.
+                    let after = match open {
+                        Database::Sqlite(_) => None,
+                        _ => Some(read(open, &self.address, &mut self.mysql, clock).await?.0),
+                    };
+                    Ok::<_, sqlx::Error>((slow, after))
                 };
                 match tokio::time::timeout_at(end, work).await {
-                    Ok(Ok(slow)) => {
-                        own += slow.own;
+                    Ok(Ok((slow, after))) => {
+                        requests += slow.requests;
+                        if let Some(after) = after {
+                            requests += after.requests;
+                            self.counters = after.counters;
+                            self.owed = (slow.own + after.own).min(MOST_OWED);
+                        }
                         self.size = slow.size.or(self.size);
                         findings = Some(slow.findings);
                     }
-                    // The fast figures stand. A refused check says nothing about problems, so earlier findings stay.
+                    // The fast figures stand. A refused check says nothing about problems, so earlier findings stay. How
+                    // much of the checks was done is not known, so the next second has no rates.
                     Ok(Err(error)) => {
                         tracing::debug!(target: "perfdeck::database", address = %self.address.short(), "checks failed: {error}");
                         reading.warning.get_or_insert_with(|| explain(&self.address, &error));
+                        self.counters = None;
                     }
                     // A connection that still owes an answer cannot be used for the next reading.
                     Err(_) => connection = None,
                 }
             }
         }
-        self.own = own;
         self.connection = connection;
         if let Some(size) = self.size {
             values.push((series("database.size", &[], Unit::Bytes), size));
@@ -219,31 +265,50 @@ impl DatabaseCollector {
             limits: reading.limits,
             warning: reading.warning,
             findings,
+            own_requests: requests,
         })
     }
 }
 
-/// Rates between two moments. A counter that went back was reset: that second has none. `own` is how many transactions
-/// Perfdeck itself has added in between.
-fn rates(before: &Counters, now: &Counters, own: f64, values: &mut Vec<(SeriesInfo, f64)>) {
-    let seconds = (now.t_ms - before.t_ms) / 1e3;
+/// One reading, with the moment of its counters, and how long it took in milliseconds.
+async fn read(
+    connection: &mut Database,
+    address: &Address,
+    state: &mut mysql::State,
+    clock: &dyn Clock,
+) -> Result<(Reading, f64), sqlx::Error> {
+    let started = Instant::now();
+    let asked_ms = clock.monotonic_ms();
+    let mut reading = match connection {
+        Database::Postgres(c) => postgres::read(c, address).await,
+        Database::Mysql(c) => mysql::read(c, address, state, clock).await,
+        Database::Sqlite(c) => sqlite::read(c, address).await,
+    }?;
+    // Where a reading is several statements, it knows itself which of them has the counters.
+    if let Some(counters) = reading.counters.as_mut().filter(|c| c.at == Moment::default()) {
+        counters.at = Moment { asked_ms, answered_ms: clock.monotonic_ms() };
+    }
+    Ok((reading, started.elapsed().as_secs_f64() * 1e3))
+}
+
+/// Rates between two moments. A counter that went back was reset: that second has none. `owed` is how many transactions
+/// Perfdeck itself has added or will add; answers how many of them have not shown yet.
+fn rates(before: &Counters, now: &Counters, owed: f64, values: &mut Vec<(SeriesInfo, f64)>) -> f64 {
     // Less than a microsecond off is rounding of a time stamp, not a reset.
     let same = (now.epoch - before.epoch).abs() < 1e-6;
-    if seconds <= 0.0
-        || !same
-        || now.transactions < before.transactions
-        || now.hits < before.hits
-        || now.reads < before.reads
-    {
-        return;
+    if !same || now.transactions < before.transactions || now.hits < before.hits || now.reads < before.reads {
+        return 0.0;
     }
-    let transactions = (now.transactions - before.transactions - own).max(0.0);
-    values.push((series("database.transactions", &[], Unit::PerSecond), transactions / seconds));
+    let gained = now.transactions - before.transactions;
+    let own = owed.min(gained);
+    let Some(seconds) = now.at.since(before.at) else { return owed - own };
+    values.push((series("database.transactions", &[], Unit::PerSecond), (gained - own) / seconds));
     let (hits, reads) = (now.hits - before.hits, now.reads - before.reads);
     // A second without page accesses has no ratio.
     if hits + reads > 0.0 {
         values.push((series("database.cache.hit_ratio", &[], Unit::Ratio), hits / (hits + reads)));
     }
+    owed - own
 }
 
 impl Collector for DatabaseCollector {
@@ -255,8 +320,8 @@ impl Collector for DatabaseCollector {
         self.address.short()
     }
 
-    fn collect(&mut self, now_ms: f64) -> BoxFuture<'_, Result<Collection, ApiError>> {
-        Box::pin(self.measure(now_ms))
+    fn collect<'a>(&'a mut self, clock: &'a dyn Clock) -> BoxFuture<'a, Result<Collection, ApiError>> {
+        Box::pin(self.measure(clock))
     }
 }
 
@@ -264,18 +329,49 @@ impl Collector for DatabaseCollector {
 mod tests {
     use super::*;
 
+    fn at(ms: f64, n: f64) -> Counters {
+        let at = Moment { asked_ms: ms, answered_ms: ms + 4.0 };
+        Counters { at, epoch: 7.0, transactions: n, hits: n, reads: 0.0 }
+    }
+
     #[test]
     fn a_counter_reset_is_a_gap() {
-        let at = |t_ms, n| Counters { t_ms, epoch: 7.0, transactions: n, hits: n, reads: 0.0 };
         let mut values = Vec::new();
         rates(&at(0.0, 100.0), &at(1000.0, 5.0), 1.0, &mut values);
         assert!(values.is_empty(), "a counter that went back has no rate");
         let restarted = Counters { epoch: 8.0, ..at(1000.0, 500.0) };
         rates(&at(0.0, 100.0), &restarted, 1.0, &mut values);
         assert!(values.is_empty(), "a counter that was reset has no rate, even when it has grown past the old one");
-        rates(&at(0.0, 100.0), &at(2000.0, 121.0), 1.0, &mut values);
+        let owed = rates(&at(0.0, 100.0), &at(2000.0, 121.0), 1.0, &mut values);
         assert_eq!(values[0].1, 10.0, "20 transactions of others in 2 s");
         assert_eq!(values[1].1, 1.0, "all pages from the cache");
+        assert_eq!(owed, 0.0, "its own one has shown");
+    }
+
+    #[test]
+    fn own_transactions_that_show_late_are_never_anothers() {
+        let (mut values, mut owed) = (Vec::new(), 0.0);
+        // An idle server that tells of this session's transactions two at a time.
+        for (second, told) in [0.0, 0.0, 2.0, 2.0, 4.0, 4.0, 6.0].windows(2).enumerate() {
+            owed += 1.0;
+            let ms = f64::from(u32::try_from(second).unwrap_or(0)) * 1e3;
+            owed = rates(&at(ms, told[0]), &at(ms + 1e3, told[1]), owed, &mut values);
+        }
+        let shown: Vec<f64> = values.iter().filter(|v| v.0.metric == "database.transactions").map(|v| v.1).collect();
+        assert_eq!(shown, [0.0; 6], "none of them is anyone else's");
+        assert_eq!(owed, 0.0, "and all are settled in the end");
+    }
+
+    #[test]
+    fn a_moment_that_is_not_known_makes_no_rate() {
+        let mut values = Vec::new();
+        let stopped = Counters { at: Moment { asked_ms: 1000.0, answered_ms: 3000.0 }, ..at(0.0, 1600.0) };
+        rates(&at(0.0, 100.0), &stopped, 0.0, &mut values);
+        rates(&stopped, &at(4000.0, 2100.0), 0.0, &mut values);
+        assert!(values.is_empty(), "stopped for two seconds in the middle of a reading: {values:?}");
+        let far = |ms: f64, n| Counters { at: Moment { asked_ms: ms, answered_ms: ms + 700.0 }, ..at(ms, n) };
+        rates(&far(0.0, 0.0), &far(1000.0, 500.0), 0.0, &mut values);
+        assert_eq!(values[0].1, 500.0, "a target that is always far away is measured all the same");
     }
 
     #[test]

@@ -1,18 +1,20 @@
 //! Bare connections with deadlines.
 use std::time::Duration;
 
-use perfdeck_model::{Address, ApiError, ErrorCode, Scheme, Sensitive, TlsMode};
+use perfdeck_model::{Address, AddressOptions, ApiError, ErrorCode, FileMode, Scheme, Sensitive, TlsMode};
 use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlSslMode};
-use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
+use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions, Connection};
 
 use crate::error::explain;
+use crate::session::Session;
+use crate::trust;
 
 /// A connection to one of the engines.
 pub enum Database {
     /// PostgreSQL.
-    Postgres(PgConnection),
+    Postgres(Session),
     /// MySQL or MariaDB.
     Mysql(MySqlConnection),
     /// SQLite.
@@ -22,12 +24,24 @@ pub enum Database {
 /// Name under which monitoring shows in the target's own views; its sessions are left out of every figure.
 pub(crate) const NAME: &str = "perfdeck";
 
-/// PostgreSQL options of an address.
-pub(crate) fn postgres_options(address: &Address, password: Option<&Sensitive>, name: &str) -> PgConnectOptions {
-    let mut o = PgConnectOptions::new_without_pgpass().application_name(name).ssl_mode(match address.tls {
+/// What the address asks for. An address with a parameter that is not honoured is refused by [`connect`] before anything is
+/// opened with these.
+fn options_of(address: &Address) -> AddressOptions {
+    address.options().unwrap_or_else(|_| AddressOptions { tls: address.tls, ..AddressOptions::default() })
+}
+
+/// PostgreSQL options of an address, without a name for the application: see [`named`].
+///
+/// Host, user, password and database are the address's own: a password that the process has in its environment belongs to
+/// another server.
+pub(crate) fn postgres_options(address: &Address, password: Option<&Sensitive>) -> PgConnectOptions {
+    let wanted = options_of(address);
+    // PgBouncer refuses `extra_float_digits` at start-up; it means nothing for values in binary.
+    let mut o = PgConnectOptions::new_without_pgpass().extra_float_digits(None).ssl_mode(match wanted.tls {
         TlsMode::Disable => PgSslMode::Disable,
         TlsMode::Prefer => PgSslMode::Prefer,
         TlsMode::Require => PgSslMode::Require,
+        TlsMode::VerifyCa => PgSslMode::VerifyCa,
         TlsMode::Verify => PgSslMode::VerifyFull,
     });
     if let Some(h) = address.hosts.first() {
@@ -36,24 +50,37 @@ pub(crate) fn postgres_options(address: &Address, password: Option<&Sensitive>, 
     if let Some(user) = &address.username {
         o = o.username(user);
     }
-    if let Some(password) = password {
-        o = o.password(password.expose());
-    }
-    if !address.path.is_empty() {
-        o = o.database(&address.path);
-    }
-    if let Some(file) = address.params.get("sslrootcert") {
+    o = o.password(password.map_or("", Sensitive::expose));
+    let database = if address.path.is_empty() { o.get_username().to_owned() } else { address.path.clone() };
+    o = o.database(&database);
+    if let Some(file) = &wanted.root {
         o = o.ssl_root_cert(file);
+    }
+    if let Some((certificate, key)) = &wanted.certificate {
+        o = o.ssl_client_cert(certificate).ssl_client_key(key);
+    }
+    if !wanted.settings.is_empty() {
+        o = o.options(wanted.settings.iter().map(|(name, value)| (name.as_str(), value.as_str())));
     }
     o.disable_statement_logging()
 }
 
+/// The same under a name in the server's own views.
+///
+/// It is a start-up option and no start-up parameter: PgBouncer would set that on a server connection, and the next
+/// client that has no name of its own would go by ours.
+pub(crate) fn named(options: PgConnectOptions, name: &str) -> PgConnectOptions {
+    options.options([("application_name", name)])
+}
+
 /// MySQL and MariaDB options of an address.
 pub(crate) fn mysql_options(address: &Address, password: Option<&Sensitive>) -> MySqlConnectOptions {
-    let mut o = MySqlConnectOptions::new().ssl_mode(match address.tls {
+    let wanted = options_of(address);
+    let mut o = MySqlConnectOptions::new().ssl_mode(match wanted.tls {
         TlsMode::Disable => MySqlSslMode::Disabled,
         TlsMode::Prefer => MySqlSslMode::Preferred,
         TlsMode::Require => MySqlSslMode::Required,
+        TlsMode::VerifyCa => MySqlSslMode::VerifyCa,
         TlsMode::Verify => MySqlSslMode::VerifyIdentity,
     });
     if let Some(h) = address.hosts.first() {
@@ -68,15 +95,39 @@ pub(crate) fn mysql_options(address: &Address, password: Option<&Sensitive>) -> 
     if !address.path.is_empty() {
         o = o.database(&address.path);
     }
-    if let Some(file) = address.params.get("sslrootcert").or_else(|| address.params.get("ssl-ca")) {
+    if let Some(file) = &wanted.root {
         o = o.ssl_ca(file);
+    }
+    if let Some((certificate, key)) = &wanted.certificate {
+        o = o.ssl_client_cert(certificate).ssl_client_key(key);
+    }
+    if let Some(charset) = &wanted.charset {
+        o = o.charset(charset);
+    }
+    if let Some(collation) = &wanted.collation {
+        o = o.collation(collation);
+    }
+    if let Some(timezone) = &wanted.timezone {
+        // The server knows UTC as a name only where its tables of time zones are loaded.
+        let utc = ["utc", "gmt", "z", "etc/utc"].contains(&timezone.to_ascii_lowercase().as_str());
+        o = o.timezone(if utc { "+00:00".to_owned() } else { timezone.clone() });
     }
     o.disable_statement_logging()
 }
 
-/// SQLite options of an address; never creates the file.
+/// SQLite options of an address; a missing file is created only with `mode=rwc`, and then by what writes.
 pub(crate) fn sqlite_options(address: &Address) -> SqliteConnectOptions {
-    SqliteConnectOptions::new().filename(&address.path).create_if_missing(false).disable_statement_logging()
+    let wanted = options_of(address);
+    let mut o = SqliteConnectOptions::new()
+        .filename(&address.path)
+        .read_only(wanted.mode == FileMode::ReadOnly)
+        .create_if_missing(wanted.mode == FileMode::Create)
+        .shared_cache(wanted.shared_cache)
+        .immutable(wanted.immutable);
+    if let Some(vfs) = wanted.vfs {
+        o = o.vfs(vfs);
+    }
+    o.disable_statement_logging()
 }
 
 /// A server that accepts and then says nothing.
@@ -97,76 +148,47 @@ pub(crate) async fn connect(
     password: Option<&Sensitive>,
     deadline: Duration,
 ) -> Result<Database, ApiError> {
-    match tokio::time::timeout(deadline, open(address, password)).await {
-        Ok(Ok(connection)) => Ok(connection),
-        Ok(Err(error)) => {
-            tracing::debug!(target: "perfdeck::database", address = %address.short(), "connecting failed: {error}");
-            Err(explain(address, &error))
-        }
+    let wanted = trust::wanted(address)?;
+    let deadline = wanted.connect_timeout.unwrap_or(deadline);
+    match tokio::time::timeout(deadline, open(address, password, &wanted)).await {
+        Ok(opened) => opened,
         Err(_) => Err(silent(address, deadline)),
     }
 }
 
-async fn open(address: &Address, password: Option<&Sensitive>) -> Result<Database, sqlx::Error> {
+async fn open(
+    address: &Address,
+    password: Option<&Sensitive>,
+    wanted: &AddressOptions,
+) -> Result<Database, ApiError> {
+    let failed = |error: sqlx::Error| explain(address, &error);
+    let door = trust::checked(address, wanted).await?;
     match address.scheme {
         Scheme::Postgres => {
-            let plain = postgres_options(address, password, NAME);
-            let guarded = plain.clone().options([
-                ("statement_timeout", "1500"),
-                ("lock_timeout", "200"),
-                ("idle_in_transaction_session_timeout", "5000"),
-                ("default_transaction_read_only", "on"),
-                ("jit", "off"),
-            ]);
-            match guarded.connect().await {
-                // PgBouncer refuses start-up options, and before 1.21 prepared statements too.
-                Err(sqlx::Error::Database(e)) if e.message().contains("unsupported startup parameter") => {
-                    plain.statement_cache_capacity(0).connect().await.map(Database::Postgres)
-                }
-                other => other.map(Database::Postgres),
-            }
+            let mut session = Session::open(address, password, door.as_ref()).await?;
+            trust::fits(address, wanted.session, &mut session).await?;
+            Ok(Database::Postgres(session))
         }
-        Scheme::Mysql | Scheme::Mariadb => {
-            let mut c = mysql_options(address, password).connect().await?;
-            sqlx::raw_sql("SET SESSION TRANSACTION READ ONLY").execute(&mut c).await?;
-            sqlx::raw_sql("SET SESSION lock_wait_timeout = 1, innodb_lock_wait_timeout = 1").execute(&mut c).await?;
-            // MariaDB counts seconds, MySQL milliseconds; each refuses the other's name.
-            if sqlx::raw_sql("SET SESSION max_statement_time = 1.5").execute(&mut c).await.is_err() {
-                let _ = sqlx::raw_sql("SET SESSION max_execution_time = 1500").execute(&mut c).await;
-            }
-            Ok(Database::Mysql(c))
-        }
+        Scheme::Mysql | Scheme::Mariadb => mysql(address, password).await.map(Database::Mysql).map_err(failed),
         _ => sqlite_options(address)
             .read_only(true)
             .busy_timeout(Duration::from_millis(200))
             .connect()
             .await
-            .map(Database::Sqlite),
+            .map(Database::Sqlite)
+            .map_err(failed),
     }
 }
 
-/// Name under which load shows in the target's own views.
-const LOAD_NAME: &str = "perfdeck-load";
-/// Longest time to open a connection for load.
-const LOAD_DEADLINE: Duration = Duration::from_secs(10);
-
-/// Connects for a benchmark: without a pool, and without what keeps monitoring harmless.
-///
-/// # Errors
-/// As a connection test would say it.
-pub async fn connect_for_load(address: &Address, password: Option<&Sensitive>) -> Result<Database, ApiError> {
-    let open = async {
-        match address.scheme {
-            Scheme::Postgres => postgres_options(address, password, LOAD_NAME).connect().await.map(Database::Postgres),
-            Scheme::Mysql | Scheme::Mariadb => mysql_options(address, password).connect().await.map(Database::Mysql),
-            _ => sqlite_options(address).busy_timeout(Duration::from_secs(5)).connect().await.map(Database::Sqlite),
-        }
-    };
-    match tokio::time::timeout(LOAD_DEADLINE, open).await {
-        Ok(Ok(connection)) => Ok(connection),
-        Ok(Err(error)) => Err(explain(address, &error)),
-        Err(_) => Err(silent(address, LOAD_DEADLINE)),
+async fn mysql(address: &Address, password: Option<&Sensitive>) -> Result<MySqlConnection, sqlx::Error> {
+    let mut c = mysql_options(address, password).connect().await?;
+    sqlx::raw_sql("SET SESSION TRANSACTION READ ONLY").execute(&mut c).await?;
+    sqlx::raw_sql("SET SESSION lock_wait_timeout = 1, innodb_lock_wait_timeout = 1").execute(&mut c).await?;
+    // MariaDB counts seconds, MySQL milliseconds; each refuses the other's name.
+    if sqlx::raw_sql("SET SESSION max_statement_time = 1.5").execute(&mut c).await.is_err() {
+        let _ = sqlx::raw_sql("SET SESSION max_execution_time = 1500").execute(&mut c).await;
     }
+    Ok(c)
 }
 
 /// Ends a connection politely, within a deadline.

@@ -1,5 +1,6 @@
 //! What can go wrong with a database, and what it means for a person.
 use perfdeck_model::{Address, ApiError, ErrorCode, Scheme};
+use perfdeck_sqltext::{Dialect, quote_identifier};
 use perfdeck_tls::{Spelling, cause, trouble};
 use sqlx::mysql::MySqlDatabaseError;
 
@@ -211,17 +212,12 @@ fn configuration(address: &Address, text: &str) -> ApiError {
         format!(
             "psql would send it as it is; Perfdeck cannot. Set a password of letters, digits and signs: ALTER ROLE {} \
              PASSWORD '…';",
-            quote_identifier(user)
+            quote_identifier(user, Dialect::Postgres)
         )
     } else {
         "Give Perfdeck a role with a name of letters and digits".to_owned()
     };
-    ApiError::new(ErrorCode::Unsupported, format!("The {subject} for {at} cannot be used with SCRAM: {why}")).hint(hint)
-}
-
-/// An identifier as PostgreSQL quotes it.
-pub(crate) fn quote_identifier(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
+    ApiError::new(ErrorCode::Authentication, format!("The {subject} for {at} cannot be used with SCRAM: {why}")).hint(hint)
 }
 
 /// A MySQL account for any host.
@@ -233,7 +229,7 @@ pub(crate) fn account(user: &str) -> String {
 pub(crate) fn grant(address: &Address) -> String {
     let user = address.username.as_deref().unwrap_or("perfdeck");
     match address.scheme {
-        Scheme::Postgres => format!("GRANT pg_monitor TO {};", quote_identifier(user)),
+        Scheme::Postgres => format!("GRANT pg_monitor TO {};", quote_identifier(user, Dialect::Postgres)),
         _ => format!("GRANT PROCESS ON *.* TO {};", account(user)),
     }
 }

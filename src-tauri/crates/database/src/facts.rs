@@ -6,11 +6,11 @@ use std::time::Duration;
 use perfdeck_model::{Address, ApiError, Sensitive};
 use sqlx::Row;
 use sqlx::mysql::MySqlConnection;
-use sqlx::postgres::PgConnection;
 use sqlx::sqlite::SqliteConnection;
 
 use crate::connect::{Database, close, connect, silent};
 use crate::error::explain;
+use crate::session::Session;
 
 const DEADLINE: Duration = Duration::from_secs(3);
 /// Tables that are looked at, the largest first.
@@ -45,7 +45,7 @@ fn put_rows(facts: &mut Facts, table: &str, rows: f64) {
 }
 
 /// Numbers, switches and choices only: texts such as `primary_conninfo` may hold passwords.
-async fn postgres(c: &mut PgConnection) -> Result<Facts, sqlx::Error> {
+async fn postgres(c: &mut Session) -> Result<Facts, sqlx::Error> {
     let mut facts = Facts::new();
     let version: String = sqlx::query_scalar("SELECT current_setting('server_version')").fetch_one(&mut *c).await?;
     facts.insert("version".to_owned(), format!("PostgreSQL {version}"));
@@ -61,12 +61,12 @@ async fn postgres(c: &mut PgConnection) -> Result<Facts, sqlx::Error> {
     for row in settings {
         facts.insert(format!("setting.{}", row.try_get::<String, _>(0)?), row.try_get(1)?);
     }
-    let tables = sqlx::query(
-        "SELECT schemaname || '.' || relname, n_live_tup::float8 FROM pg_stat_user_tables ORDER BY n_live_tup DESC LIMIT $1",
-    )
-    .bind(TABLES)
-    .fetch_all(c)
-    .await?;
+    // Without parameters, so that it can be asked through a pooler too.
+    let text = format!(
+        "SELECT schemaname || '.' || relname, n_live_tup::float8 FROM pg_stat_user_tables
+         ORDER BY n_live_tup DESC LIMIT {TABLES}"
+    );
+    let tables = sqlx::query(sqlx::AssertSqlSafe(text)).fetch_all(c).await?;
     for row in tables {
         put_rows(&mut facts, &row.try_get::<String, _>(0)?, row.try_get(1)?);
     }
@@ -123,7 +123,8 @@ async fn sqlite(c: &mut SqliteConnection) -> Result<Facts, sqlx::Error> {
     .fetch_all(&mut *c)
     .await?;
     for table in tables {
-        let text = format!("SELECT CAST(COALESCE(MAX(rowid), 0) AS REAL) FROM \"{}\"", table.replace('"', "\"\""));
+        let name = perfdeck_sqltext::quote_identifier(&table, perfdeck_sqltext::Dialect::Sqlite);
+        let text = format!("SELECT CAST(COALESCE(MAX(rowid), 0) AS REAL) FROM {name}");
         // A table without row numbers has no cheap answer.
         if let Ok(rows) = sqlx::query_scalar::<_, f64>(sqlx::AssertSqlSafe(text)).fetch_one(&mut *c).await {
             put_rows(&mut facts, &table, rows);

@@ -1,11 +1,11 @@
 //! What is read from MySQL and MariaDB.
 use std::collections::BTreeMap;
 
-use perfdeck_model::{Address, ApiError, ErrorCode, Finding, Unit};
+use perfdeck_model::{Address, ApiError, Clock, ErrorCode, Finding, Unit};
 use sqlx::Row;
 use sqlx::mysql::{MySqlConnection, MySqlRow};
 
-use crate::collector::{Counters, Reading, Slow, connections, finding, series};
+use crate::collector::{Counters, Moment, Reading, Slow, connections, finding, series};
 use crate::error::{explain, grant};
 
 /// What is known about the server behind a connection.
@@ -13,8 +13,11 @@ use crate::error::{explain, grant};
 pub(crate) struct State {
     /// Whether PROCESS is granted; not known before the first reading.
     process: Option<bool>,
+    /// Whether performance_schema counts transactions; not known before the first reading.
+    counted: Option<bool>,
     /// Start of the server, derived once: recomputing it every second would wobble by a second.
     started: Option<(f64, f64)>,
+    transactions: Transactions,
 }
 
 /// A text column: MariaDB and MySQL differ in whether information_schema has text or bytes.
@@ -31,7 +34,9 @@ const SESSIONS: &str = "
            CAST(COALESCE(SUM(p.command = 'Sleep' AND t.trx_id IS NOT NULL), 0) AS SIGNED),
            CAST(COUNT(*) AS SIGNED),
            CAST(COALESCE(SUM(p.state LIKE 'Waiting for%lock'), 0) AS SIGNED),
-           CAST(COALESCE(MAX(IF(p.command IN ('Query', 'Execute', 'Prepare'), p.time, 0)), 0) AS DOUBLE)
+           CAST(COALESCE(MAX(IF(p.command IN ('Query', 'Execute', 'Prepare'), p.time, 0)), 0) AS DOUBLE),
+           CAST(COALESCE(MAX(GREATEST(IF(p.state LIKE 'Waiting for%lock', p.time, 0),
+                COALESCE(TIMESTAMPDIFF(SECOND, t.trx_wait_started, NOW()), 0))), 0) AS DOUBLE)
     FROM information_schema.processlist p LEFT JOIN information_schema.innodb_trx t ON t.trx_mysql_thread_id = p.id
     WHERE p.id <> CONNECTION_ID() AND p.command NOT IN ('Daemon', 'Slave_IO', 'Slave_SQL', 'Slave_worker')
       AND p.user NOT IN ('system user', 'event_scheduler')";
@@ -39,27 +44,35 @@ const SESSIONS: &str = "
 #[allow(clippy::cast_precision_loss)]
 pub(crate) async fn read(
     c: &mut MySqlConnection,
-    t_ms: f64,
     address: &Address,
     state: &mut State,
+    clock: &dyn Clock,
 ) -> Result<Reading, sqlx::Error> {
-    let rows = sqlx::query(
+    let asked_ms = clock.monotonic_ms();
+    let rows = sqlx::raw_sql(
         "SHOW GLOBAL STATUS WHERE Variable_name IN ('Threads_connected', 'Threads_running', 'Handler_commit',
-         'Handler_rollback', 'Innodb_buffer_pool_read_requests', 'Innodb_buffer_pool_reads',
-         'Innodb_row_lock_current_waits', 'Uptime')",
+         'Com_begin', 'Com_commit', 'Com_rollback', 'Com_xa_commit', 'Com_xa_rollback', 'Com_insert', 'Com_update',
+         'Com_delete', 'Com_replace', 'Com_insert_select', 'Com_replace_select', 'Com_update_multi',
+         'Com_delete_multi', 'Com_load', 'Innodb_max_trx_id', 'Innodb_buffer_pool_read_requests',
+         'Innodb_buffer_pool_reads', 'Innodb_row_lock_current_waits', 'Uptime')",
     )
     .fetch_all(&mut *c)
     .await?;
+    let at = Moment { asked_ms, answered_ms: clock.monotonic_ms() };
     let status: BTreeMap<String, f64> =
         rows.iter().filter_map(|r| Some((text(r, 0)?, text(r, 1)?.parse().ok()?))).collect();
     let get = |name: &str| status.get(name).copied();
-    let limit: i64 = sqlx::query_scalar("SELECT CAST(@@max_connections AS SIGNED)").fetch_one(&mut *c).await?;
-    let mut reading =
-        Reading { limits: BTreeMap::from([("max_connections".to_owned(), limit as f64)]), ..Reading::default() };
+    let limit = sqlx::raw_sql("SELECT CAST(@@max_connections AS SIGNED)").fetch_one(&mut *c).await?;
+    let limit: i64 = limit.try_get(0)?;
+    let mut reading = Reading {
+        limits: BTreeMap::from([("max_connections".to_owned(), limit as f64)]),
+        requests: 3,
+        ..Reading::default()
+    };
     let locks = series("database.locks.waiting", &[], Unit::Count);
     let mut sessions = None;
     if state.process != Some(false) {
-        match sqlx::query(SESSIONS).fetch_one(&mut *c).await {
+        match sqlx::raw_sql(SESSIONS).fetch_one(&mut *c).await {
             Ok(row) => {
                 state.process = Some(true);
                 sessions = Some(row);
@@ -75,6 +88,8 @@ pub(crate) async fn read(
         reading.values.push((connections("idle"), (all - active - in_transaction).max(0.0)));
         reading.values.push((connections("idle_in_transaction"), in_transaction));
         reading.values.push((series("database.query.longest", &[], Unit::Seconds), row.try_get::<f64, _>(4)?.max(0.0)));
+        let longest = series("database.locks.longest", &[], Unit::Seconds);
+        reading.values.push((longest, row.try_get::<f64, _>(5)?.max(0.0)));
         if let Some(rows) = get("Innodb_row_lock_current_waits") {
             reading.values.push((locks, rows + n(3)?));
         }
@@ -98,28 +113,128 @@ pub(crate) async fn read(
     }
     // A restart that is quicker than one tick shows in the uptime alone.
     if let Some(uptime) = get("Uptime") {
-        let began = t_ms - uptime * 1e3;
+        let began = asked_ms - uptime * 1e3;
         match state.started {
             Some((start, last)) if uptime >= last => state.started = Some((start, uptime)),
             _ => state.started = Some((began, uptime)),
         }
     }
-    if let (Some(commits), Some(rollbacks), Some(requests), Some(reads)) = (
-        get("Handler_commit"),
-        get("Handler_rollback"),
-        get("Innodb_buffer_pool_read_requests"),
-        get("Innodb_buffer_pool_reads"),
-    ) {
-        reading.counters = Some(Counters {
-            t_ms,
-            epoch: state.started.map_or(0.0, |(start, _)| start),
-            // Handler_commit counts autocommitted statements too, which Com_commit misses.
-            transactions: commits + rollbacks,
-            hits: (requests - reads).max(0.0),
-            reads,
-        });
+    let epoch = state.started.map_or(0.0, |(start, _)| start);
+    let exact = if state.counted == Some(false) {
+        None
+    } else {
+        reading.requests += 1;
+        let exact = counted(c).await;
+        // What cannot be read now will not be later: it needs another setting or another privilege.
+        state.counted = Some(exact.is_some());
+        exact
+    };
+    let sum = |names: &[&str]| names.iter().filter_map(|n| get(n)).sum::<f64>();
+    let status = Status {
+        begun: sum(&["Com_begin"]),
+        ended: sum(&["Com_commit", "Com_rollback", "Com_xa_commit", "Com_xa_rollback"]),
+        committed: sum(&["Handler_commit"]),
+        writes: sum(&[
+            "Com_insert",
+            "Com_update",
+            "Com_delete",
+            "Com_replace",
+            "Com_insert_select",
+            "Com_replace_select",
+            "Com_update_multi",
+            "Com_delete_multi",
+            "Com_load",
+        ]),
+        ids: get("Innodb_max_trx_id"),
+    };
+    let transactions = exact.unwrap_or_else(|| state.transactions.until(at.answered_ms, epoch, status));
+    if let (Some(requests), Some(reads)) = (get("Innodb_buffer_pool_read_requests"), get("Innodb_buffer_pool_reads")) {
+        reading.counters = Some(Counters { at, epoch, transactions, hits: (requests - reads).max(0.0), reads });
     }
     Ok(reading)
+}
+
+/// Transactions since the start as performance_schema counts them, explicit and autocommitted; `None` where it does not:
+/// MySQL does by default since 8.0, MariaDB only when told to.
+#[allow(clippy::cast_precision_loss)]
+async fn counted(c: &mut MySqlConnection) -> Option<f64> {
+    let row = sqlx::raw_sql(
+        "SELECT CAST(SUM(count_star) AS SIGNED) FROM performance_schema.events_transactions_summary_global_by_event_name
+         WHERE 'YES' = (SELECT enabled FROM performance_schema.setup_instruments WHERE name = 'transaction')
+           AND 'YES' = (SELECT enabled FROM performance_schema.setup_consumers WHERE name = 'global_instrumentation')",
+    )
+    .fetch_one(c)
+    .await
+    .ok()?;
+    row.try_get::<Option<i64>, _>(0).ok().flatten().map(|n| n as f64)
+}
+
+/// What the server's status says about transactions since its start.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+struct Status {
+    /// Transactions begun by name.
+    begun: f64,
+    /// Transactions ended by name.
+    ended: f64,
+    /// Statements that touched a table of a transactional engine, and ends of transactions that had one.
+    committed: f64,
+    /// Statements that write.
+    writes: f64,
+    /// InnoDB's newest transaction number: each transaction that writes takes two. MariaDB tells it, MySQL does not.
+    ids: Option<f64>,
+}
+
+/// Counts transactions where the server has no counter of its own for them.
+///
+/// `Com_commit` misses autocommitted statements; `Handler_commit` counts every statement within a transaction as well.
+/// What the two leave open is decided over the last minute: with no transaction ended by name, every statement was one of
+/// its own. Else transactions that wrote are known by InnoDB's numbers, and reads are taken as within the named ones,
+/// unless there are more of them than named transactions plausibly hold ([`MOST_READS`]).
+#[derive(Debug, Default)]
+struct Transactions {
+    last: Option<(f64, Status)>,
+    /// Begun or ended by name, and reads, over about the last minute.
+    named: f64,
+    reads: f64,
+    at_ms: f64,
+    sum: f64,
+}
+
+/// More reads than this for each named transaction are taken as autocommitted. The mixes of sysbench have 14.
+const MOST_READS: f64 = 100.0;
+/// Time over which named transactions are remembered, in milliseconds.
+const MEMORY_MS: f64 = 60_000.0;
+
+impl Transactions {
+    /// A counter that grows by what was done since the last call.
+    fn until(&mut self, at_ms: f64, epoch: f64, now: Status) -> f64 {
+        let Some((_, before)) = self.last.replace((epoch, now)).filter(|(e, _)| (*e - epoch).abs() < 1e-6) else {
+            (self.named, self.reads, self.at_ms, self.sum) = (0.0, 0.0, at_ms, 0.0);
+            return self.sum;
+        };
+        let gained = |now: f64, before: f64| (now - before).max(0.0);
+        let ended = gained(now.ended, before.ended);
+        let named = ended.max(gained(now.begun, before.begun));
+        let writes = gained(now.writes, before.writes);
+        let committed = gained(now.committed, before.committed);
+        let reads = (committed - ended - writes).max(0.0);
+        let keep = (-(at_ms - self.at_ms).max(0.0) / MEMORY_MS).exp();
+        self.named = self.named * keep + named;
+        self.reads = self.reads * keep + reads;
+        self.at_ms = at_ms;
+        self.sum += if self.named < 0.5 {
+            committed
+        } else {
+            // A transaction that writes has at least one statement that does; the server's own have none.
+            let wrote = match now.ids.zip(before.ids) {
+                Some((now, before)) => (gained(now, before) / 2.0).floor().min(writes),
+                None => 0.0,
+            };
+            let alone = if self.reads > MOST_READS * self.named { reads } else { 0.0 };
+            ended.max(wrote) + alone
+        };
+        self.sum
+    }
 }
 
 pub(crate) async fn slow(c: &mut MySqlConnection) -> Result<Slow, sqlx::Error> {
@@ -129,7 +244,7 @@ pub(crate) async fn slow(c: &mut MySqlConnection) -> Result<Slow, sqlx::Error> {
     )
     .fetch_one(&mut *c)
     .await?;
-    Ok(Slow { size, findings: duplicates(c).await?, own: 0.0 })
+    Ok(Slow { size, findings: duplicates(c).await?, own: 0.0, requests: 2 })
 }
 
 /// Indexes of the same kind over the same columns, prefixes and directions. Of two the one is reported that enforces
@@ -190,4 +305,56 @@ async fn duplicates(c: &mut MySqlConnection) -> Result<Vec<Finding>, sqlx::Error
     }
     findings.truncate(20);
     Ok(findings)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Transactions that these seconds of work count as, one by one.
+    fn counts(seconds: &[Status]) -> Vec<f64> {
+        let (mut transactions, mut now, mut last) = (Transactions::default(), Status::default(), 0.0);
+        now.ids = Some(0.0);
+        transactions.until(0.0, 1.0, now);
+        let mut out = Vec::new();
+        for (i, second) in seconds.iter().enumerate() {
+            now.begun += second.begun;
+            now.ended += second.ended;
+            now.committed += second.committed;
+            now.writes += second.writes;
+            now.ids = now.ids.zip(second.ids).map(|(a, b)| a + b);
+            let at = f64::from(u32::try_from(i + 1).unwrap_or(0)) * 1e3;
+            let sum = transactions.until(at, 1.0, now);
+            out.push(sum - last);
+            last = sum;
+        }
+        out
+    }
+
+    fn second(named: f64, committed: f64, writes: f64, ids: f64) -> Status {
+        Status { begun: named, ended: named, committed, writes, ids: Some(ids) }
+    }
+
+    #[test]
+    fn transactions_are_counted_once() {
+        // Fifty of sysbench: 14 reads, 4 writes, begin and commit.
+        let sysbench = second(50.0, 50.0 * 19.0, 200.0, 100.0);
+        assert_eq!(counts(&[sysbench; 3]), [50.0; 3], "statements within a transaction are not transactions");
+        assert_eq!(counts(&[second(0.0, 700.0, 0.0, 0.0); 2]), [700.0; 2], "each autocommitted read is one");
+        assert_eq!(counts(&[second(0.0, 300.0, 300.0, 600.0); 2]), [300.0; 2], "each autocommitted write too");
+        let both = second(20.0, 20.0 * 4.0 + 100.0, 20.0 * 3.0 + 100.0, 240.0);
+        assert_eq!(counts(&[both; 2]), [120.0; 2], "20 transactions of three writes, and 100 writes beside them");
+        let reading = second(1.0, 1_001.0, 0.0, 0.0);
+        assert_eq!(counts(&[reading; 2]), [1_001.0; 2], "a thousand reads are not within one transaction a second");
+        assert_eq!(counts(&[second(0.0, 0.0, 0.0, 7.0)]), [0.0], "what the server does by itself is none");
+        let after = counts(&[sysbench, second(0.0, 0.0, 0.0, 0.0), second(0.0, 36.0, 8.0, 0.0), sysbench]);
+        assert_eq!(after, [50.0, 0.0, 0.0, 50.0], "transactions that are open count when they end");
+    }
+
+    #[test]
+    fn a_restart_counts_anew() {
+        let mut t = Transactions::default();
+        t.until(0.0, 1.0, second(0.0, 1_000.0, 0.0, 0.0));
+        assert_eq!(t.until(1_000.0, 2.0, second(0.0, 5.0, 0.0, 0.0)), 0.0, "nothing is known of before");
+    }
 }

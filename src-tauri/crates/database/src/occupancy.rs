@@ -6,6 +6,7 @@ use sqlx::Row;
 
 use crate::connect::{Database, close, connect, silent};
 use crate::error::explain;
+use crate::session::Session;
 
 const DEADLINE: Duration = Duration::from_secs(3);
 
@@ -75,7 +76,7 @@ impl OccupancyWatch {
 }
 
 /// Roles without pg_read_all_stats see other roles' sessions without their type, but with their database.
-async fn postgres(c: &mut sqlx::postgres::PgConnection) -> Result<Occupancy, sqlx::Error> {
+async fn postgres(c: &mut Session) -> Result<Occupancy, sqlx::Error> {
     let row = sqlx::query(
         "SELECT pg_database_size(current_database())::float8,
                 count(*)::float8,

@@ -13,7 +13,7 @@ use sqlx::pool::{PoolConnection, PoolConnectionMetadata, PoolOptions};
 use sqlx::{Connection, Database, Executor, MySql, Postgres, Sqlite, SqliteConnection};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::connect::{close, connect, mysql_options, postgres_options, sqlite_options};
+use crate::connect::{Database as Opened, close, connect, mysql_options, named, postgres_options, sqlite_options};
 use crate::error::explain;
 use crate::{Error, Result};
 
@@ -203,7 +203,9 @@ impl Pool {
                 return Err(Error::Settings(format!("a pool {name} of {value} s")));
             }
         }
-        close(connect(address, password, Duration::from_secs(3)).await?).await;
+        let first = connect(address, password, Duration::from_secs(3)).await?;
+        let behind_pooler = matches!(&first, Opened::Postgres(session) if session.is_shared());
+        close(first).await;
         let seats = usize::try_from(total).unwrap_or(1);
         let shared = Arc::new(Shared {
             address: address.clone(),
@@ -222,7 +224,14 @@ impl Pool {
         });
         let lane = match address.scheme {
             Scheme::Postgres => {
-                Lane::Postgres(options(&shared).connect_lazy_with(postgres_options(address, password, "perfdeck-pool")))
+                let plain = postgres_options(address, password);
+                // A pooler's server connections are others' too: no name is left on them, and nothing is prepared.
+                let own = if behind_pooler {
+                    plain.statement_cache_capacity(0)
+                } else {
+                    named(plain, "perfdeck-pool")
+                };
+                Lane::Postgres(options(&shared).connect_lazy_with(own))
             }
             Scheme::Mysql | Scheme::Mariadb => {
                 Lane::Mysql(options(&shared).connect_lazy_with(mysql_options(address, password)))

@@ -3,13 +3,16 @@ use std::collections::BTreeMap;
 
 use perfdeck_model::{Address, ApiError, ErrorCode, Finding, Unit};
 use sqlx::Row;
-use sqlx::postgres::PgConnection;
 
-use crate::collector::{Counters, Reading, Slow, bytes, connections, count, finding, series};
+use crate::collector::{Counters, Moment, Reading, Slow, bytes, connections, count, finding, series};
 use crate::error::grant;
+use crate::session::Session;
 
 /// Sessions by state and wait, counters and limits in one round trip. Perfdeck's own sessions are left out. Sessions
 /// that the user may not see have a fixed text for their statement and no other column; they are counted apart.
+///
+/// It is one simple query, so that it is exactly one transaction, and works through poolers. From PostgreSQL 15 on the
+/// session tells its own statistics at once (`$FLUSH`), so that the next reading knows which transactions were its own.
 ///
 /// Nothing here takes a lock or calls a size function: those would wait behind someone's ACCESS EXCLUSIVE lock.
 const ACTIVITY: &str = "
@@ -34,17 +37,28 @@ const ACTIVITY: &str = "
         d.xact_commit + d.xact_rollback, d.blks_hit, d.blks_read,
         current_setting('max_connections')::float8,
         (coalesce(extract(epoch FROM d.stats_reset), 0) + extract(epoch FROM pg_postmaster_start_time()))::float8
+        , (SELECT coalesce(max(extract(epoch FROM clock_timestamp() - query_start)), 0)::float8
+            FROM s WHERE wait_event_type = 'Lock')
+        $FLUSH
     FROM pg_stat_database d WHERE d.datname = current_database()";
 
+/// Whether a session can be made to tell its statistics at the end of its transaction; others do within a second or so.
+pub(crate) fn tells_at_once(c: &Session) -> bool {
+    c.server_version_num().is_some_and(|v| v >= 150_000)
+}
+
 #[allow(clippy::cast_precision_loss)]
-pub(crate) async fn read(c: &mut PgConnection, t_ms: f64, address: &Address) -> Result<Reading, sqlx::Error> {
-    let row = sqlx::query(ACTIVITY).fetch_one(c).await?;
+pub(crate) async fn read(c: &mut Session, address: &Address) -> Result<Reading, sqlx::Error> {
+    let sql = ACTIVITY.replace("$FLUSH", if tells_at_once(c) { ", pg_stat_force_next_flush()" } else { "" });
+    let row = sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).fetch_one(c).await?;
     let n = |i: usize| row.try_get::<i64, _>(i).map(|n| n as f64);
-    let counters = Counters { t_ms, epoch: row.try_get(14)?, transactions: n(10)?, hits: n(11)?, reads: n(12)? };
+    let counters =
+        Counters { at: Moment::default(), epoch: row.try_get(14)?, transactions: n(10)?, hits: n(11)?, reads: n(12)? };
     let mut reading = Reading {
         counters: Some(counters),
         limits: BTreeMap::from([("max_connections".to_owned(), row.try_get(13)?)]),
         own: 1.0,
+        requests: 1,
         ..Reading::default()
     };
     let hidden: i64 = row.try_get(9)?;
@@ -69,6 +83,7 @@ pub(crate) async fn read(c: &mut PgConnection, t_ms: f64, address: &Address) -> 
         (waits("lock"), n(5)?),
         (waits("other"), n(6)?),
         (series("database.locks.waiting", &[], Unit::Count), n(7)?),
+        (series("database.locks.longest", &[], Unit::Seconds), row.try_get::<f64, _>(15)?.max(0.0)),
         (series("database.query.longest", &[], Unit::Seconds), row.try_get::<f64, _>(8)?.max(0.0)),
     ];
     Ok(reading)
@@ -126,14 +141,23 @@ const INVALID: &str = "
       AND NOT EXISTS (SELECT 1 FROM pg_stat_progress_create_index p WHERE p.index_relid = i.indexrelid) LIMIT 20";
 
 #[allow(clippy::cast_precision_loss)]
-pub(crate) async fn slow(c: &mut PgConnection) -> Result<Slow, sqlx::Error> {
-    let size: i64 = sqlx::query_scalar("SELECT pg_database_size(current_database())").fetch_one(&mut *c).await?;
-    Ok(Slow { size: Some(size as f64), findings: findings(c).await?, own: 4.0 })
+pub(crate) async fn slow(c: &mut Session) -> Result<Slow, sqlx::Error> {
+    let size: i64 =
+        sqlx::raw_sql("SELECT pg_database_size(current_database())").fetch_one(&mut *c).await?.try_get(0)?;
+    let findings = findings(c).await?;
+    let own = if tells_at_once(c) {
+        // All of it is told before the counters are read again.
+        sqlx::raw_sql("SELECT pg_stat_force_next_flush()").execute(&mut *c).await?;
+        0.0
+    } else {
+        4.0
+    };
+    Ok(Slow { size: Some(size as f64), findings, own, requests: 5 })
 }
 
-async fn findings(c: &mut PgConnection) -> Result<Vec<Finding>, sqlx::Error> {
+async fn findings(c: &mut Session) -> Result<Vec<Finding>, sqlx::Error> {
     let mut findings = Vec::new();
-    for row in sqlx::query(SCANS).fetch_all(&mut *c).await? {
+    for row in sqlx::raw_sql(SCANS).fetch_all(&mut *c).await? {
         let name: String = row.try_get(0)?;
         let n = |i: usize| row.try_get::<i64, _>(i);
         let (share, observed): (f64, f64) = (row.try_get(5)?, row.try_get::<Option<f64>, _>(6)?.unwrap_or(0.0));
@@ -154,7 +178,7 @@ async fn findings(c: &mut PgConnection) -> Result<Vec<Finding>, sqlx::Error> {
             "Review index",
         ));
     }
-    for row in sqlx::query(DUPLICATES).fetch_all(&mut *c).await? {
+    for row in sqlx::raw_sql(DUPLICATES).fetch_all(&mut *c).await? {
         let (a, b, table): (String, String, String) = (row.try_get(0)?, row.try_get(1)?, row.try_get(4)?);
         let (exact, size): (bool, f64) = (row.try_get(2)?, row.try_get(3)?);
         let size = if size > 0.0 { format!("{}, ", bytes(size)) } else { String::new() };
@@ -166,7 +190,7 @@ async fn findings(c: &mut PgConnection) -> Result<Vec<Finding>, sqlx::Error> {
         let evidence = format!("{size}written with every insert into `{table}`; the other serves the same queries");
         findings.push(finding(kind, &a, title, evidence, 0.05, "Review index"));
     }
-    for row in sqlx::query(INVALID).fetch_all(&mut *c).await? {
+    for row in sqlx::raw_sql(INVALID).fetch_all(&mut *c).await? {
         let (name, size, ready): (String, f64, bool) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
         let written = if ready { "maintained on every write and used by no query" } else { "used by no query" };
         findings.push(finding(

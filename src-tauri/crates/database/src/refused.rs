@@ -1,8 +1,9 @@
 //! What a server's refusal means, by its code. A server's own text is never passed on: it may hold parts of statements or
 //! of credentials, and is in the server's language. What it says beyond its code is recognised phrase by phrase.
 use perfdeck_model::{Address, ApiError, ErrorCode};
+use perfdeck_sqltext::{Dialect, quote_identifier};
 
-use crate::error::{account, again, grant, quote_identifier};
+use crate::error::{account, again, grant};
 
 /// Start-up parameters that clients are known to send, and that may be named.
 const START_UP: &[&str] = &[
@@ -29,7 +30,7 @@ fn shown(code: &str) -> &str {
 pub(crate) fn postgres(address: &Address, code: &str, message: &str) -> ApiError {
     let at = address.short();
     let user = address.username.as_deref().unwrap_or("(no user)");
-    let quoted = quote_identifier(user);
+    let quoted = quote_identifier(user, Dialect::Postgres);
     let database = if address.path.is_empty() { user } else { &address.path };
     let has = |part: &str| message.contains(part);
     let full = |what: String, hint: String| again(ErrorCode::Unreachable, what).hint(hint);
@@ -46,7 +47,7 @@ pub(crate) fn postgres(address: &Address, code: &str, message: &str) -> ApiError
             .hint(format!(
                 "Add a line to the server's pg_hba.conf, such as: {line} {} {quoted} CLIENT_ADDRESS/32 scram-sha-256 \
                  (hostssl when it wants TLS); then: SELECT pg_reload_conf();",
-                quote_identifier(database)
+                quote_identifier(database, Dialect::Postgres)
             ))
         }
         "28000" if has("not permitted to log in") => {
@@ -65,22 +66,22 @@ pub(crate) fn postgres(address: &Address, code: &str, message: &str) -> ApiError
             .hint("Check the database's name; psql -l lists them"),
         "55000" if has("not currently accepting connections") => {
             ApiError::new(ErrorCode::Privilege, format!("The database '{database}' of {at} accepts no connections"))
-                .hint(format!("ALTER DATABASE {} ALLOW_CONNECTIONS true;", quote_identifier(database)))
+                .hint(format!("ALTER DATABASE {} ALLOW_CONNECTIONS true;", quote_identifier(database, Dialect::Postgres)))
         }
         "42501" if has("permission denied for database") => {
             ApiError::new(ErrorCode::Privilege, format!("'{user}' may not connect to database '{database}' of {at}"))
-                .hint(format!("GRANT CONNECT ON DATABASE {} TO {quoted};", quote_identifier(database)))
+                .hint(format!("GRANT CONNECT ON DATABASE {} TO {quoted};", quote_identifier(database, Dialect::Postgres)))
         }
         "42501" => {
             ApiError::new(ErrorCode::Privilege, format!("'{user}' lacks a privilege on {at}")).hint(grant(address))
         }
-        "53300" if has("for role") => full(
+        "53300" if has("connections for role") => full(
             format!("All connections that '{user}' may have to {at} are taken"),
             format!("Close idle clients of this role, or: ALTER ROLE {quoted} CONNECTION LIMIT -1;"),
         ),
-        "53300" if has("for database") => full(
+        "53300" if has("connections for database") => full(
             format!("All connections that database '{database}' of {at} may have are taken"),
-            format!("Close idle clients, or: ALTER DATABASE {} CONNECTION LIMIT -1;", quote_identifier(database)),
+            format!("Close idle clients, or: ALTER DATABASE {} CONNECTION LIMIT -1;", quote_identifier(database, Dialect::Postgres)),
         ),
         "53300" if has("reserved") => full(
             format!("All connections of {at} are taken but those that are reserved for superusers"),
@@ -240,7 +241,7 @@ pub(crate) fn mysql(address: &Address, number: u16, message: &str) -> ApiError {
         1044 => fail(
             E::Privilege,
             format!("'{user}' may not use database '{database}' of {at}"),
-            format!("GRANT SELECT ON `{}`.* TO {account};", database.replace('`', "``")),
+            format!("GRANT SELECT ON {}.* TO {account};", quote_identifier(database, Dialect::Mysql)),
         ),
         1142 | 1143 | 1227 | 1370 => fail(E::Privilege, format!("'{user}' lacks a privilege on {at}"), grant(address)),
         1040 => busy(

@@ -67,6 +67,7 @@ pub(crate) async fn read(c: &mut SqliteConnection, address: &Address) -> Result<
         detail.push(format!("{} free", bytes(free)));
     }
     Ok(Reading {
+        requests: 1,
         values: vec![(series("database.size", &[], Unit::Bytes), pages + wal)],
         detail: Some(detail.join(", ")),
         ..Reading::default()
@@ -94,7 +95,7 @@ pub(crate) async fn slow(c: &mut SqliteConnection) -> Result<Slow, sqlx::Error> 
             "Review storage",
         ));
     }
-    Ok(Slow { size: None, findings, own: 0.0 })
+    Ok(Slow { size: None, findings, own: 0.0, requests: 2 })
 }
 
 /// Indexes over the same columns, directions and collations with the same WHERE clause. Only those made by CREATE INDEX

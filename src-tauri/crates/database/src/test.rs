@@ -11,6 +11,7 @@ use tokio::net::TcpStream;
 
 use crate::connect::{Database, close, connect, silent, version};
 use crate::error::{explain, grant, no_tls, root_of};
+use crate::session::Session;
 use crate::tls::{self, Offer};
 
 /// Longest wait for name resolution and for a TCP connection.
@@ -146,7 +147,11 @@ async fn stages(address: &Address, password: Option<&Sensitive>, report: &mut Re
     };
     let user = address.username.as_deref().unwrap_or("the default user");
     let database_name = if address.path.is_empty() { String::new() } else { format!(", database {}", address.path) };
-    report.push(StageName::Authentication, StageOutcome::Ok, format!("signed in as {user}{database_name}"), None);
+    let pooler = match &database {
+        Database::Postgres(session) if session.is_shared() => ", through a pooler that shares server connections",
+        _ => "",
+    };
+    report.push(StageName::Authentication, StageOutcome::Ok, format!("signed in as {user}{database_name}{pooler}"), None);
     let facts = async {
         let version = version(&mut database).await?;
         match standing(&mut database).await? {
@@ -352,6 +357,7 @@ async fn certificate(address: &Address, host: &HostPort, stream: TcpStream, repo
         Offer::Certificate(c) => {
             let verified = match address.tls {
                 TlsMode::Verify => "verified",
+                TlsMode::VerifyCa => "verified without its name",
                 _ => "not verified",
             };
             let detail = format!("{}, {verified}", c.describe());
@@ -367,7 +373,7 @@ async fn certificate(address: &Address, host: &HostPort, stream: TcpStream, repo
 }
 
 async fn postgres(
-    c: &mut sqlx::postgres::PgConnection,
+    c: &mut Session,
     address: &Address,
     report: &mut Report,
 ) -> Result<(), sqlx::Error> {

@@ -16,10 +16,15 @@ pub(crate) enum Offer {
     Stranger,
 }
 
-/// Asks PostgreSQL for TLS with an `SSLRequest`; it answers `S` or `N`, or `E` when it refuses the client at once.
-pub(crate) async fn postgres(host: &str, mut stream: TcpStream) -> std::io::Result<Offer> {
+/// Sends PostgreSQL's `SSLRequest`; it answers `S` or `N`, or `E` when it refuses the client at once.
+pub(crate) async fn ask_postgres(stream: &mut TcpStream) -> std::io::Result<u8> {
     stream.write_all(&[0, 0, 0, 8, 4, 210, 22, 47]).await?;
-    Ok(match stream.read_u8().await? {
+    stream.read_u8().await
+}
+
+/// Asks PostgreSQL for TLS and for its certificate.
+pub(crate) async fn postgres(host: &str, mut stream: TcpStream) -> std::io::Result<Offer> {
+    Ok(match ask_postgres(&mut stream).await? {
         b'S' => handshake(host, stream).await.map_or_else(Offer::Failed, Offer::Certificate),
         // With E the real connection gets the same message and explains it.
         b'N' | b'E' => Offer::None,
@@ -51,15 +56,20 @@ pub(crate) async fn greeting(stream: &mut TcpStream) -> std::io::Result<Option<(
     Ok(Some((version, u16::from_le_bytes([bytes[0], bytes[1]]) & CLIENT_SSL != 0)))
 }
 
-/// Asks MySQL or MariaDB for TLS as its greeting allows.
+/// Asks MySQL or MariaDB for TLS as its greeting allows, and for its certificate.
 pub(crate) async fn mysql(host: &str, mut stream: TcpStream) -> std::io::Result<Offer> {
-    let Some((_, offered)) = greeting(&mut stream).await? else {
-        // An error packet: the real connection explains it.
-        return Ok(Offer::None);
-    };
-    if !offered {
+    if !ask_mysql(&mut stream).await? {
         return Ok(Offer::None);
     }
+    Ok(handshake(host, stream).await.map_or_else(Offer::Failed, Offer::Certificate))
+}
+
+/// Asks MySQL or MariaDB for TLS as its greeting allows; `false` where it does not offer it.
+pub(crate) async fn ask_mysql(stream: &mut TcpStream) -> std::io::Result<bool> {
+    let Some((_, true)) = greeting(stream).await? else {
+        // With an error packet the real connection explains it.
+        return Ok(false);
+    };
     // SSLRequest: PROTOCOL_41 | SSL | SECURE_CONNECTION | PLUGIN_AUTH, 16 MB packets, utf8mb4, 23 zeros.
     let flags: u32 = 0x0200 | 0x0800 | 0x8000 | 0x0008_0000;
     let mut packet = vec![32, 0, 0, 1];
@@ -68,5 +78,5 @@ pub(crate) async fn mysql(host: &str, mut stream: TcpStream) -> std::io::Result<
     packet.push(45);
     packet.extend([0u8; 23]);
     stream.write_all(&packet).await?;
-    Ok(handshake(host, stream).await.map_or_else(Offer::Failed, Offer::Certificate))
+    Ok(true)
 }

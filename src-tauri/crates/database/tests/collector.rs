@@ -19,7 +19,7 @@ fn collector(url: &str) -> DatabaseCollector {
 async fn postgres_figures_are_true() {
     let server = Postgres::start().await.expect("PostgreSQL");
     let mut c = collector(&server.url());
-    let first = c.collect(0.0).await.expect("answers");
+    let first = c.collect(&0.0).await.expect("answers");
     assert_eq!(value(&first, "database.transactions"), None, "the first collection has no rates");
     assert_eq!(value(&first, "database.connections{state=active}"), Some(0.0), "its own session is left out");
     assert_eq!(first.limits.get("max_connections"), Some(&100.0), "the limit is the server's");
@@ -50,7 +50,7 @@ async fn postgres_figures_are_true() {
     waiting.await.expect("done");
 
     // Rates come from real traffic: 200 transactions in one made-up second.
-    let before = c.collect(now + 1_000.0).await.expect("answers");
+    let before = c.collect(&(now + 1_000.0)).await.expect("answers");
     assert!(before.warning.is_none(), "a superuser lacks nothing: {:?}", before.warning);
     let mut busy = server.connect().await.expect("a session");
     for _ in 0..200 {
@@ -63,11 +63,102 @@ async fn postgres_figures_are_true() {
     let end = std::time::Instant::now() + Duration::from_secs(10);
     while total < 190.0 {
         now += 1_000.0;
-        let seen = c.collect(now).await.expect("answers");
+        let seen = c.collect(&now).await.expect("answers");
         total += value(&seen, "database.transactions").unwrap_or(0.0);
         assert!(std::time::Instant::now() < end, "200 transactions show in the rate, saw {total}");
     }
-    assert!(total < 260.0, "and not many more: {total}");
+    assert!(total < 215.0, "and not many more: {total}");
+}
+
+/// Seconds of an idle server; every figure that only others' work can give must say that there is none.
+async fn idle(c: &mut DatabaseCollector, seconds: std::ops::Range<u32>) {
+    for second in seconds {
+        let seen = c.collect(&(f64::from(second) * 1e3)).await.expect("answers");
+        assert!(seen.own_requests > 0, "what it costs itself is told");
+        let Some(rate) = value(&seen, "database.transactions") else { continue };
+        assert_eq!(rate, 0.0, "second {second}: nobody else works here: {:?}", seen.values);
+        assert_eq!(value(&seen, "database.cache.hit_ratio"), None, "second {second}: and nobody reads pages");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_idle_postgres_is_idle() {
+    let server = Postgres::start_with(&[("autovacuum", "off")]).await.expect("PostgreSQL");
+    server.execute("CREATE TABLE t AS SELECT generate_series(1, 100) AS a; ANALYZE").await.expect("a table");
+    let mut busy = server.connect().await.expect("a session");
+    let mut c = collector(&server.url());
+    // A whole minute of made-up seconds, with the slow checks in it.
+    idle(&mut c, 0..70).await;
+    // The checks look at the catalogue; what others do in their second is still counted.
+    let mut total = 0.0;
+    for second in 70..76 {
+        for _ in 0..10 {
+            busy.execute("SELECT count(*) FROM t").await.expect("works");
+        }
+        busy.execute("SELECT pg_stat_force_next_flush()").await.expect("told");
+        let seen = c.collect(&(f64::from(second) * 1e3)).await.expect("answers");
+        total += value(&seen, "database.transactions").unwrap_or(0.0);
+        assert_eq!(value(&seen, "database.cache.hit_ratio"), Some(1.0), "pages of others: {:?}", seen.values);
+    }
+    assert_eq!(total, 66.0, "eleven a second");
+    // A second collector beside it is Perfdeck's too, but of another process for all it knows.
+    busy.close().await.expect("closed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn transactions_of_mariadb_are_transactions() {
+    for options in [&[][..], &["--performance-schema-instrument=transaction=ON"][..]] {
+        let server = MariaDb::start_with(options).await.expect("MariaDB");
+        for sql in ["CREATE TABLE t (a int PRIMARY KEY, b int)", "INSERT INTO t VALUES (1, 1), (2, 2)"] {
+            server.execute(sql).await.expect("set up");
+        }
+        let mut busy = server.connect().await.expect("a session");
+        let mut c = collector(&server.url());
+        let mut now = 0.0;
+        let mut rate = async |what: &str| {
+            now += 1_000.0;
+            let seen = c.collect(&now).await.expect(what);
+            value(&seen, "database.transactions")
+        };
+        assert_eq!(rate("first").await, None, "the first collection has no rates");
+        assert_eq!(rate("idle").await, Some(0.0), "its own readings are not transactions, {options:?}");
+        for i in 0..40 {
+            busy.execute(sqlx::AssertSqlSafe(format!("UPDATE t SET b = {i} WHERE a = 1"))).await.expect("works");
+            busy.execute("SELECT b FROM t WHERE a = 2").await.expect("works");
+        }
+        assert_eq!(rate("alone").await, Some(80.0), "each autocommitted statement is one, {options:?}");
+        // As sysbench does it: several reads and writes, begun and ended by name.
+        let mut transaction = async |i: i32, end: &'static str| {
+            busy.execute("BEGIN").await.expect("begun");
+            for _ in 0..10 {
+                busy.execute("SELECT b FROM t WHERE a = 2").await.expect("works");
+            }
+            busy.execute(sqlx::AssertSqlSafe(format!("UPDATE t SET b = {i} + 100 WHERE a = 1"))).await.expect("works");
+            busy.execute(sqlx::AssertSqlSafe(format!("UPDATE t SET b = {i} + 200 WHERE a = 2"))).await.expect("works");
+            busy.execute(end).await.expect("ended");
+        };
+        for i in 0..20 {
+            transaction(i, "COMMIT").await;
+        }
+        assert_eq!(
+            rate("named").await,
+            Some(20.0),
+            "statements within a transaction are not transactions, {options:?}"
+        );
+        for i in 0..10 {
+            transaction(i, "COMMIT").await;
+            transaction(-i, "ROLLBACK").await;
+        }
+        assert_eq!(rate("rolled back").await, Some(20.0), "a transaction that is rolled back is one, {options:?}");
+        for i in 0..10 {
+            transaction(i, "COMMIT").await;
+        }
+        for i in 0..30 {
+            busy.execute(sqlx::AssertSqlSafe(format!("UPDATE t SET b = {i} + 300 WHERE a = 1"))).await.expect("works");
+        }
+        assert_eq!(rate("mixed").await, Some(40.0), "writes beside named transactions are counted, {options:?}");
+        busy.close().await.expect("closed");
+    }
 }
 
 async fn eventually_collect(
@@ -78,7 +169,7 @@ async fn eventually_collect(
     let end = std::time::Instant::now() + Duration::from_secs(10);
     loop {
         *now += 1.0;
-        let seen = c.collect(*now).await.expect("answers");
+        let seen = c.collect(&*now).await.expect("answers");
         if good(&seen) {
             return seen;
         }
@@ -101,8 +192,8 @@ async fn postgres_findings_are_found_and_nothing_else() {
         .await
         .expect("tables");
     let mut c = collector(&server.url());
-    c.collect(0.0).await.expect("answers");
-    let quiet = c.collect(3_000.0).await.expect("answers");
+    c.collect(&0.0).await.expect("answers");
+    let quiet = c.collect(&3_000.0).await.expect("answers");
     assert!(value(&quiet, "database.size").is_some_and(|s| s > 1e6), "the size is known after three seconds");
     let kinds = |c: &Collection| {
         let mut all: Vec<String> = c.findings.iter().flatten().map(|f| f.id.clone()).collect();
@@ -125,7 +216,7 @@ async fn postgres_findings_are_found_and_nothing_else() {
     let end = std::time::Instant::now() + Duration::from_secs(10);
     let found = loop {
         now += 60_000.0;
-        let seen = c.collect(now).await.expect("answers");
+        let seen = c.collect(&now).await.expect("answers");
         if kinds(&seen).contains(&"sequential_scan:public.big".to_owned()) {
             break seen;
         }
@@ -146,7 +237,7 @@ async fn hidden_sessions_are_not_counted_as_none() {
     let (mut address, _) = Address::parse(&server.url()).expect("a URL");
     address.username = Some("small".to_owned());
     let mut c = DatabaseCollector::new(address, Some(Sensitive::new("small")));
-    let seen = c.collect(0.0).await.expect("answers");
+    let seen = c.collect(&0.0).await.expect("answers");
     assert_eq!(value(&seen, "database.connections{state=idle}"), None, "unknown is not zero");
     let warning = seen.warning.expect("what is missing");
     assert_eq!(warning.hint.as_deref(), Some("GRANT pg_monitor TO \"small\";"), "and what to run");
@@ -156,20 +247,20 @@ async fn hidden_sessions_are_not_counted_as_none() {
 async fn postgres_recovers_by_itself() {
     let mut server = Postgres::start().await.expect("PostgreSQL");
     let mut c = collector(&server.url());
-    c.collect(0.0).await.expect("answers");
+    c.collect(&0.0).await.expect("answers");
     server.stop();
     let mut now = 0.0;
     for _ in 0..2 {
         now += 1_000.0;
         let started = std::time::Instant::now();
-        let error = c.collect(now).await.expect_err("it is gone");
+        let error = c.collect(&now).await.expect_err("it is gone");
         assert!(started.elapsed() < Duration::from_secs(2), "an attempt is bounded: {:?}", started.elapsed());
         assert!(error.hint.is_some() && error.retryable, "and says what to do: {error:?}");
         assert!(!format!("{error:?} {c:?}").contains(POSTGRES_PASSWORD), "without the password");
     }
     server.restart().await.expect("restarted");
     now += 1_000.0;
-    let back = c.collect(now).await.expect("it is back");
+    let back = c.collect(&now).await.expect("it is back");
     assert_eq!(value(&back, "database.transactions"), None, "no rate across the restart");
     assert!(value(&back, "database.connections{state=idle}").is_some(), "figures again");
 }
@@ -181,7 +272,7 @@ async fn a_server_that_hangs_costs_less_than_two_seconds() {
     for scheme in ["postgres", "mysql"] {
         let mut c = collector(&format!("{scheme}://u:canary@127.0.0.1:{port}/d"));
         let started = std::time::Instant::now();
-        let error = c.collect(0.0).await.expect_err("it hangs");
+        let error = c.collect(&0.0).await.expect_err("it hangs");
         assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
         assert_eq!(error.code, ErrorCode::Timeout, "a time-out: {error:?}");
     }
@@ -200,10 +291,10 @@ async fn mariadb_figures_are_true() {
         server.execute(sql).await.expect("set up");
     }
     let mut c = collector(&server.url());
-    let first = c.collect(0.0).await.expect("answers");
+    let first = c.collect(&0.0).await.expect("answers");
     assert_eq!(value(&first, "database.connections{state=active}"), Some(0.0), "its own session is left out");
     assert!(first.limits.contains_key("max_connections"), "the limit: {:?}", first.limits);
-    let quiet = c.collect(1_000.0).await.expect("answers");
+    let quiet = c.collect(&1_000.0).await.expect("answers");
     assert_eq!(value(&quiet, "database.transactions"), Some(0.0), "its own readings are not transactions");
 
     let mut holder = server.connect().await.expect("a session");
@@ -225,24 +316,24 @@ async fn mariadb_figures_are_true() {
     waiting.await.expect("done");
 
     let base = now + 1_000.0;
-    c.collect(base).await.expect("answers");
+    c.collect(&base).await.expect("answers");
     for i in 0..100 {
         holder.execute(sqlx::AssertSqlSafe(format!("UPDATE t SET b = {i}"))).await.expect("works");
     }
-    let seen = c.collect(base + 1_000.0).await.expect("answers");
+    let seen = c.collect(&(base + 1_000.0)).await.expect("answers");
     let rate = value(&seen, "database.transactions").expect("a rate");
-    assert!((90.0..=320.0).contains(&rate), "100 autocommitted updates in a second: {rate}");
+    assert_eq!(rate, 100.0, "100 autocommitted updates in a second");
     assert!(value(&seen, "database.cache.hit_ratio").is_some_and(|r| (0.0..=1.0).contains(&r)), "a ratio");
 
-    let slow = c.collect(base + 61_000.0).await.expect("answers");
+    let slow = c.collect(&(base + 61_000.0)).await.expect("answers");
     assert!(value(&slow, "database.size").is_some_and(|s| s > 0.0), "the size");
     let ids: Vec<&str> = slow.findings.iter().flatten().map(|f| f.id.as_str()).collect();
     assert_eq!(ids, ["duplicate_index:t.two"], "one copy, and it is not the other one: {:#?}", slow.findings);
 
     server.stop();
-    assert!(c.collect(base + 62_000.0).await.is_err(), "it is gone");
+    assert!(c.collect(&(base + 62_000.0)).await.is_err(), "it is gone");
     server.restart().await.expect("restarted");
-    let back = c.collect(base + 63_000.0).await.expect("it is back");
+    let back = c.collect(&(base + 63_000.0)).await.expect("it is back");
     assert_eq!(value(&back, "database.transactions"), None, "no rate across the restart");
 }
 
@@ -268,8 +359,8 @@ async fn sqlite_figures_are_true() {
     };
     make().await.close().await.expect("closed");
     let mut c = collector(&format!("sqlite:{}", file.display()));
-    c.collect(0.0).await.expect("answers");
-    let seen = c.collect(3_000.0).await.expect("answers");
+    c.collect(&0.0).await.expect("answers");
+    let seen = c.collect(&3_000.0).await.expect("answers");
     let size = std::fs::metadata(&file).expect("the file").len();
     #[allow(clippy::cast_precision_loss)]
     let size = size as f64;
@@ -279,8 +370,8 @@ async fn sqlite_figures_are_true() {
     ids.sort_unstable();
     assert_eq!(ids, ["duplicate_index:b2", "duplicate_index:two"], "{:#?}", seen.findings);
     std::fs::remove_file(&file).expect("removed");
-    let error = c.collect(4_000.0).await.expect_err("a deleted file is down, though it is still open");
+    let error = c.collect(&4_000.0).await.expect_err("a deleted file is down, though it is still open");
     assert_eq!(error.code, ErrorCode::NotFound, "{error:?}");
     make().await.close().await.expect("closed");
-    assert!(c.collect(5_000.0).await.is_ok(), "and comes back");
+    assert!(c.collect(&5_000.0).await.is_ok(), "and comes back");
 }

@@ -3,8 +3,10 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
 
 use perfdeck_bench::{AbortSwitch, RunContext};
+use perfdeck_model::masking::{shown, title};
 use perfdeck_model::{
     ApiError, Columns, Environment, ErrorCode, Heatmap, JobStatus, JournalKind, Run, RunSpec, RunState, Tag,
+    TargetRole,
 };
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
@@ -13,6 +15,7 @@ use uuid::Uuid;
 use crate::Engine;
 use crate::guards::Subject;
 use crate::jobs::JobContext;
+use crate::masked::mask_messages;
 use crate::requests::BenchRequest;
 use crate::work::{BenchSpec, PlanFolder, Work};
 
@@ -33,6 +36,8 @@ pub struct BenchPreview {
     pub confirm: Option<String>,
     /// What makes a target look like production that is not called so.
     pub evidence: Vec<String>,
+    /// Why its figures could never be judged, so that it is refused: its rate gives too few requests in its time.
+    pub problem: Option<String>,
 }
 
 /// The benchmark that runs.
@@ -111,6 +116,7 @@ impl Engine {
         let subject = self.subject(&work, environment.as_ref(), &resolved).await;
         let words = |e: ApiError| e.hint.as_ref().map_or_else(|| e.message.clone(), |h| format!("{}. {h}", e.message));
         Ok(BenchPreview {
+            problem: work.can_be_judged().err().map(words),
             loopback: is_loopback(&resolved),
             resolved,
             guard: subject.check(&work).err().map(words),
@@ -139,14 +145,16 @@ impl Engine {
     ) -> Result<JobStatus, ApiError> {
         let BenchRequest { spec, environment_id, name, confirm } = request;
         let what = self.bench_allowed(&spec, environment_id.as_deref(), confirm.as_slice(), &folder).await?;
-        self.bench_is_free()?;
+        what.work.can_be_judged()?;
+        let name = name.map(|n| title(n.trim())).filter(|n| !n.is_empty()).unwrap_or_else(|| what.work.name());
+        let claim = self.bench_claim(&name)?;
         self.set_running(&what.work)?;
-        let name = name.map(|n| n.trim().to_owned()).filter(|n| !n.is_empty()).unwrap_or_else(|| what.work.name());
         let engine = self.clone();
         let environment_id = what.environment.as_ref().map(|e| e.id.clone());
         Ok(self.jobs.spawn("bench", name.clone(), environment_id, move |job| async move {
             let bench = Bench { what: &what, name, from: 0.0, share: 1.0, words: String::new() };
             let run = engine.bench_run(bench, &job).await?;
+            drop(claim);
             Ok(Some(run.id))
         }))
     }
@@ -167,7 +175,27 @@ impl Engine {
     ) -> Result<Allowed, ApiError> {
         let environment = self.bench_environment(environment_id).await?;
         let work = self.work(spec, environment.as_ref(), folder).await?;
-        self.load_allowed(work, environment, confirm).await
+        let allowed = self.load_allowed(work, environment, confirm).await?;
+        if let Some(environment) = &allowed.environment {
+            self.answers(&allowed.work, environment).await?;
+        }
+        Ok(allowed)
+    }
+
+    /// Refuses load on a database or a cache that does not take a connection, before anything else waits for it.
+    async fn answers(&self, work: &Work, environment: &Environment) -> Result<(), ApiError> {
+        let (sql, cache) = work.needs();
+        for (needed, role) in [(sql, TargetRole::Database), (cache, TargetRole::Cache)] {
+            if !needed || self.has_answered(environment, role) {
+                continue;
+            }
+            // A plan that waits longer has its own word on that.
+            if let Some(error) = self.was_silent(environment, role).filter(|_| !work.is_patient()) {
+                return Err(error);
+            }
+            work.reach(role).await?;
+        }
+        Ok(())
     }
 
     /// Asks the guards of an environment, and journals when they refuse.
@@ -191,13 +219,6 @@ impl Engine {
         Ok(Allowed { work: Arc::new(work), environment, resolved, max_error_share, strict: subject.is_production() })
     }
 
-    /// Refuses a benchmark while another one runs.
-    pub(crate) fn bench_is_free(&self) -> Result<(), ApiError> {
-        let Some(job) = self.jobs.running("bench") else { return Ok(()) };
-        Err(ApiError::new(ErrorCode::Conflict, format!("'{}' is running", job.title))
-            .hint("Two benchmarks at once would measure each other; wait for it or stop it"))
-    }
-
     /// Runs a benchmark within a job and stores it with the environment's series during it.
     pub(crate) async fn bench_run(self: &Arc<Self>, bench: Bench<'_>, job: &JobContext) -> Result<Run, ApiError> {
         let Bench { what, name, from, share, words } = bench;
@@ -214,13 +235,18 @@ impl Engine {
             addresses: Some(what.resolved.clone()),
         };
         let run_id = context.run_id.clone();
+        job.progress(
+            Some(from),
+            &if words.is_empty() { "preparing".to_owned() } else { format!("{words}, preparing") },
+        );
         let _head_room = match environment {
-            Some(e) => self.head_room(e, what.strict, &context.abort).await?,
+            Some(e) => job.unless_cancelled(self.head_room(e, what.strict, &context.abort)).await??,
             None => None,
         };
-        // The environment is watched during the run even when no viewer is open, for the series in the report.
+        // The environment is watched during the run even when no viewer is open, for the series in the report. Nothing
+        // else may end that watch before the run is stored.
         let monitor = match environment {
-            Some(e) => match self.monitor(&e.id).await {
+            Some(e) => match job.unless_cancelled(self.monitor(&e.id)).await? {
                 Ok(monitor) => Some(monitor),
                 Err(error) => {
                     tracing::warn!(%error, "the environment is not watched during the run");
@@ -245,10 +271,7 @@ impl Engine {
             sender.send_replace(Some(live));
         };
         let facts = match environment {
-            Some(e) => tokio::select! {
-                facts = self.facts(e) => facts,
-                () = job.cancel.cancelled() => BTreeMap::new(),
-            },
+            Some(e) => job.unless_cancelled(self.facts(e)).await?,
             None => BTreeMap::new(),
         };
         // Before the first request: what cannot be journaled is not sent.
@@ -256,13 +279,19 @@ impl Engine {
         self.journal(JournalKind::LoadStarted, environment, text, Some(&run_id)).await?;
         let finished = match what.work.run(context, progress, job.cancel.clone()).await.map_err(ApiError::from) {
             Ok(finished) => finished,
-            Err(error) => {
+            Err(mut error) => {
+                error.message = what.work.harmless(&error.message);
                 self.noted(JournalKind::LoadEnded, environment, format!("without a run: {}", error.message)).await;
                 return Err(error);
             }
         };
-        let run = Run { facts, ..finished.run };
+        let mut run = Run { facts, masked_tag: self.masked_tag(&what.work).await, ..finished.run };
+        mask_messages(&mut run, &|text| what.work.harmless(text));
+        if job.is_interrupted() && run.state == RunState::Cancelled {
+            run.state = RunState::Interrupted;
+        }
         job.progress(Some(from + share), "storing the run");
+        job.cancellable(false);
         let series = match &monitor {
             Some(monitor) => {
                 let from = (run.started_ms / 1000.0).floor() * 1000.0;
@@ -275,6 +304,7 @@ impl Engine {
             tracing::error!(%error, "the journal could not be written");
         }
         self.changed(&[Tag::Runs, Tag::Environments]);
+        job.cancellable(true);
         Ok(run)
     }
 
@@ -290,7 +320,7 @@ impl Engine {
         if let Some(run) = self.unstored_run(id) {
             return Ok(run);
         }
-        self.store.run(id).await?.ok_or_else(|| ApiError::not_found(format!("There is no run '{id}'")))
+        self.store.run(id).await?.ok_or_else(|| ApiError::not_found(format!("There is no run '{}'", shown(id))))
     }
 
     /// Response times of a run over time, in at most `columns` columns.
@@ -324,7 +354,8 @@ fn ended(run: &Run) -> String {
     let how = match run.state {
         RunState::Completed => "ran to its end",
         RunState::Cancelled => "stopped by the user",
-        RunState::Aborted | RunState::Interrupted => "ended early",
+        RunState::Interrupted => "interrupted: Perfdeck was ended",
+        RunState::Aborted => "ended early",
     };
     let why = if run.state == RunState::Aborted { run.notes.join("; ") } else { String::new() };
     let colon = if why.is_empty() { "" } else { ": " };

@@ -2,7 +2,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use perfdeck_bench::compare::figures::BenchMetric;
+use perfdeck_bench::compare::plan::Primary;
 use perfdeck_bench::compare::{self, Arm, Comparison, Duet, LoopKind, Registration};
+use perfdeck_model::masking;
 use perfdeck_model::{ApiError, ErrorCode, JobStatus, Load, Run, RunSpec, Tag};
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
@@ -12,7 +15,7 @@ use uuid::Uuid;
 use crate::Engine;
 use crate::benchmarks::{Allowed, Bench};
 use crate::jobs::JobContext;
-use crate::work::{BenchSpec, PlanFolder};
+use crate::work::{BenchSpec, PlanFolder, Work};
 
 /// Fewest pairs that can ever give a verdict: with five the exact test's smallest p is 0.0625.
 const MIN_PAIRS: u32 = 6;
@@ -57,6 +60,14 @@ pub struct DuetRequest {
     /// Both sides are the same: what differs is noise, and is kept for single pairs of runs.
     #[serde(default)]
     pub noise: bool,
+    /// What the two sides may differ in because it is the change: `request`, `headers`, `body`, `plan`, `load`,
+    /// `connections`, `duration`, `scheme`, or a fact of the targets such as `setting.database.work_mem` or `data.*`.
+    #[serde(default)]
+    pub changed: Vec<String>,
+    /// What decides the verdict; when empty, throughput for a closed loop, and for an open one p50 and p99 as far as its runs
+    /// have the requests for them.
+    #[serde(default)]
+    pub metrics: Vec<BenchMetric>,
 }
 
 fn default_rest() -> f64 {
@@ -111,16 +122,15 @@ pub struct StoredComparison {
     pub comparison: Comparison,
 }
 
-/// What must be equal for two runs to be comparable, in words as they are shown when it is not.
-pub(crate) fn fingerprint(run: &Run) -> compare::Fingerprint {
-    let spec = &run.spec;
+/// What a benchmark asks for, as far as it must be equal on both sides, in words as they are shown when it is not. The host
+/// is what a comparison is about.
+fn asked(spec: &RunSpec) -> Vec<(&'static str, String)> {
     let load = match spec.load() {
         Load::Closed => "closed loop".to_owned(),
         Load::Rate { rate_per_s } => format!("{rate_per_s}/s"),
     };
-    let what = match spec {
+    let mut all = match spec {
         RunSpec::Http(http) => {
-            // The host is what a comparison is about.
             let path = http.url.split_once("://").and_then(|(_, rest)| rest.split_once('/')).map_or("", |(_, p)| p);
             let headers: Vec<String> = http.headers.iter().map(|h| format!("{}: {}", h.name, h.value)).collect();
             vec![
@@ -131,17 +141,82 @@ pub(crate) fn fingerprint(run: &Run) -> compare::Fingerprint {
         }
         RunSpec::Plan(plan) => vec![("plan", plan.toml.clone())],
     };
-    what.into_iter()
-        .chain([
-            ("load", load),
-            ("connections", spec.connections().to_string()),
-            ("threads", spec.threads().map_or_else(String::new, |t| t.to_string())),
-            ("duration", format!("{} s", spec.duration_s())),
-            ("load engine", run.engine.clone()),
-            ("load generator", format!("{}, {} processors", run.machine.cpu, run.machine.cores)),
-        ])
-        .map(|(name, value)| (name.to_owned(), value))
-        .collect()
+    all.extend([
+        ("load", load),
+        ("connections", spec.connections().to_string()),
+        ("threads", spec.threads().map_or_else(String::new, |t| t.to_string())),
+        ("duration", format!("{} s", spec.duration_s())),
+    ]);
+    all
+}
+
+fn named(facts: impl IntoIterator<Item = (&'static str, String)>) -> compare::Fingerprint {
+    facts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+/// What must be equal for two runs to be comparable, in words as they are shown when it is not.
+pub(crate) fn fingerprint(run: &Run) -> compare::Fingerprint {
+    let generator = format!("{}, {} processors", run.machine.cpu, run.machine.cores);
+    let ran = [("masked parts", run.masked_tag.clone()), ("load engine", run.engine.clone()), ("load generator", generator)];
+    named(asked(&run.spec).into_iter().chain(ran))
+}
+
+/// What differs between two benchmarks that have not run yet, besides their targets and what is `changed`.
+///
+/// # Errors
+/// What it is, and how to name it as the change.
+fn alike(a: &RunSpec, b: &RunSpec, changed: &[String]) -> Result<(), ApiError> {
+    let scheme = |spec: &RunSpec| {
+        let url = spec.http().map(|http| http.url.as_str());
+        url.and_then(|url| url.split_once("://")).map_or_else(String::new, |(scheme, _)| scheme.to_ascii_lowercase())
+    };
+    // Another scheme is another load engine.
+    let of = |spec: &RunSpec| named(asked(spec).into_iter().chain([("scheme", scheme(spec))]));
+    refuse(&compare::check(&of(a), &of(b), &changed.iter().cloned().collect()))
+}
+
+/// Refuses two sides that differ in more than the change.
+fn refuse(gate: &compare::Gate) -> Result<(), ApiError> {
+    let Some(first) = gate.differences.iter().find(|d| !d.declared) else { return Ok(()) };
+    let others = gate.forbidding();
+    Err(ApiError::bad_request(format!("The two sides are not comparable: {}", others.join("; "))).hint(format!(
+        "Both sides must do the same on two targets. Where the difference is the change itself, name it: --changed '{}'",
+        first.key
+    )))
+}
+
+/// The facts that are allowed to differ: those that were named, and with another scheme the load engine.
+fn allowed(changed: &[String], apart: bool) -> Vec<String> {
+    let mut all = changed.to_vec();
+    if changed.iter().any(|name| name == "scheme") {
+        all.push("load engine".to_owned());
+    }
+    // Two environments, or two states that hooks bring about, are the change; their data is not.
+    if apart {
+        all.extend(["version.*", "setting.*"].map(str::to_owned));
+    }
+    all
+}
+
+/// The metrics of a duet, and what to say of those that its runs are too short for.
+fn metrics(request: &DuetRequest, work: &Work) -> Result<(Vec<BenchMetric>, Vec<String>), ApiError> {
+    let Some(planned) = work.planned() else {
+        let chosen = if request.metrics.is_empty() { vec![BenchMetric::Throughput] } else { request.metrics.clone() };
+        return Ok((chosen, Vec::new()));
+    };
+    let enough = |metric: &BenchMetric| {
+        let what = format!("{} of a run of a pair", metric.name());
+        work.enough(planned, metric.needed().max(perfdeck_bench::ENOUGH), &what)
+    };
+    if !request.metrics.is_empty() {
+        request.metrics.iter().try_for_each(enough)?;
+        return Ok((request.metrics.clone(), Vec::new()));
+    }
+    enough(&BenchMetric::P50)?;
+    match enough(&BenchMetric::P99) {
+        Ok(()) => Ok((vec![BenchMetric::P50, BenchMetric::P99], Vec::new())),
+        Err(error) => Ok((vec![BenchMetric::P50], vec![format!("p99 is not judged: {}", error.message)])),
+    }
 }
 
 /// A duet that is over.
@@ -151,6 +226,8 @@ struct Ran {
     names: Vec<(String, String)>,
     /// What the two sides were meant to differ in, and what is not known of them.
     notes: Vec<String>,
+    /// It was stopped before its end.
+    stopped: bool,
 }
 
 /// What differs between two runs besides the target itself; `changed` names the facts that are meant to.
@@ -196,10 +273,14 @@ impl Engine {
     /// When a plan is refused, a guard says no, or another benchmark runs.
     pub async fn duet_start(
         self: &Arc<Self>,
-        request: DuetRequest,
+        mut request: DuetRequest,
         hooks: Hooks,
         folder: PlanFolder,
     ) -> Result<JobStatus, ApiError> {
+        // What is shown and stored of it; a label is often the address itself.
+        for text in [&mut request.a.label, &mut request.b.label].into_iter().chain(&mut request.name) {
+            *text = masking::title(text);
+        }
         if !(MIN_PAIRS..=MAX_PAIRS).contains(&request.pairs) {
             return Err(ApiError::bad_request(format!(
                 "pairs: {} is not between {MIN_PAIRS} and {MAX_PAIRS}",
@@ -215,15 +296,22 @@ impl Engine {
             let id = side.environment_id.as_deref();
             sides.push(self.bench_allowed(&side.spec, id, &request.confirm, &folder).await?);
         }
-        self.bench_is_free()?;
         let sides: [Allowed; 2] = sides.try_into().map_err(|_| ApiError::internal("A duet has two sides"))?;
         if request.noise && !is_one(&request, &hooks) {
             return Err(ApiError::bad_request("noise: Both sides must be the same, without hooks")
                 .hint("Noise is what differs between runs when nothing was changed"));
         }
+        let (left, right) = (sides[0].work.spec()?, sides[1].work.spec()?);
+        alike(&left, &right, &request.changed)?;
+        let apart = request.a.environment_id != request.b.environment_id || hooks.a.is_some() || hooks.b.is_some();
+        let changed = allowed(&request.changed, apart);
+        self.same_facts(&sides, &changed).await?;
+        let (primary, short) = metrics(&request, &sides[0].work)?;
         let load = if matches!(sides[0].work.load(), Load::Closed) { LoopKind::Closed } else { LoopKind::Open };
         let seed = request.seed.unwrap_or_else(|| Uuid::new_v4().as_fields().0);
         let mut registration = Registration::new(load, request.pairs, seed);
+        registration.primary =
+            primary.into_iter().map(|metric| Primary { metric, delta: metric.default_delta() }).collect();
         // Whether a run is valid does not depend on which side is better, so a disturbed pair may run again.
         registration.repeats = (request.pairs / 4).max(1);
         if let Some(problem) = registration.problems().first() {
@@ -235,15 +323,29 @@ impl Engine {
             .map(str::trim)
             .filter(|n| !n.is_empty())
             .map_or_else(|| request.title(), str::to_owned);
+        let claim = self.bench_claim(&name)?;
         self.set_running(&sides[1].work)?;
         let environment_id = sides[1].environment.as_ref().or(sides[0].environment.as_ref()).map(|e| e.id.clone());
         let engine = self.clone();
         Ok(self.jobs.spawn("bench", name.clone(), environment_id.clone(), move |job| async move {
-            let Ran { duet, names, notes } =
-                engine.run_duet(&request, &sides, &hooks, Duet::new(registration), &name, &job).await?;
+            let Ran { duet, names, notes, stopped } =
+                engine.run_duet(&request, &changed, &sides, &hooks, Duet::new(registration), &name, &job).await?;
+            if stopped && duet.pairs().is_empty() {
+                return Err(ApiError::new(
+                    ErrorCode::Cancelled,
+                    "The comparison was stopped before a pair was complete",
+                ));
+            }
             let mut comparison = duet.outcome();
             name_runs(&mut comparison, &names);
-            comparison.notes.extend(notes);
+            if stopped {
+                comparison.notes.push(format!(
+                    "stopped after {} of {} pairs: the figures are those of the complete pairs, and no verdict",
+                    duet.pairs().len(),
+                    request.pairs
+                ));
+            }
+            comparison.notes.extend(notes.into_iter().chain(short));
             let stored = StoredComparison {
                 id: Uuid::now_v7().to_string(),
                 name,
@@ -255,13 +357,27 @@ impl Engine {
             };
             engine.store.put_comparison(&stored).await?;
             engine.changed(&[Tag::Runs]);
+            drop(claim);
             Ok(Some(format!("comparison/{}", stored.id)))
         }))
     }
 
+    /// Refuses two environments whose targets differ in more than the change, before anything is sent.
+    async fn same_facts(&self, sides: &[Allowed; 2], changed: &[String]) -> Result<(), ApiError> {
+        let [Some(a), Some(b)] = [&sides[0].environment, &sides[1].environment] else { return Ok(()) };
+        if a.id == b.id {
+            return Ok(());
+        }
+        let (a, b) = tokio::join!(self.facts(a), self.facts(b));
+        let (a, b) = compare::known_to_both(&a, &b);
+        refuse(&compare::check(&a, &b, &changed.iter().cloned().collect()))
+    }
+
+    #[allow(clippy::too_many_arguments)]
     async fn run_duet(
         self: &Arc<Self>,
         request: &DuetRequest,
+        changed: &[String],
         sides: &[Allowed; 2],
         hooks: &Hooks,
         mut duet: Duet,
@@ -271,6 +387,7 @@ impl Engine {
         let mut names = Vec::new();
         let mut notes = Vec::new();
         let mut newest: [Option<Run>; 2] = [None, None];
+        let mut stopped = false;
         let pairs = f64::from(request.pairs);
         while let Some(step) = duet.next() {
             let (at, letter, hook) = match step.arm {
@@ -281,37 +398,49 @@ impl Engine {
             let words = format!("pair {number} of {}, {letter}", request.pairs);
             let done = (f64::from(step.pair) + if step.first { 0.0 } else { 0.5 }) / pairs;
             job.progress(Some(done), &words);
-            if let Some(hook) = hook {
-                run_hook(hook, &job.cancel).await?;
+            if let Some(hook) = hook
+                && let Err(error) = run_hook(hook, &job.cancel).await
+            {
+                stopped = error.code == ErrorCode::Cancelled;
+                if stopped {
+                    break;
+                }
+                return Err(error);
             }
             let name = format!("pair {number} {letter}, {name}");
             let bench = Bench { what: &sides[at], name, from: done, share: 0.5 / pairs, words };
-            let run = self.bench_run(bench, job).await?;
+            let run = match self.bench_run(bench, job).await {
+                Err(error) if job.cancel.is_cancelled() && error.code == ErrorCode::Cancelled => {
+                    stopped = true;
+                    break;
+                }
+                run => run?,
+            };
             names.push((run.id.clone(), format!("{letter} of pair {number}")));
             if job.cancel.is_cancelled() {
-                return Err(ApiError::new(
-                    ErrorCode::Cancelled,
-                    "The comparison was stopped; its finished runs are kept",
-                ));
+                // A run that was stopped is no whole one; the pairs before it are what is known.
+                stopped = true;
+                break;
             }
             duet.record(step.arm, compare::figures(&run)).map_err(|e| ApiError::internal(e.to_string()))?;
             newest[at] = Some(run);
             let rest = tokio::time::sleep(Duration::from_secs_f64(request.rest_s));
-            tokio::select! { () = rest => {}, () = job.cancel.cancelled() => {} }
+            let last = duet.next().is_none();
+            tokio::select! { () = rest => {}, () = job.cancel.cancelled() => stopped = !last }
+            if stopped {
+                break;
+            }
         }
         if let [Some(a), Some(b)] = &newest {
-            // Two environments, or two states that hooks bring about, are the change; their data is not.
-            let apart = request.a.environment_id != request.b.environment_id || hooks.a.is_some() || hooks.b.is_some();
-            let changed = if apart { ["version.*", "setting.*"].map(str::to_owned).to_vec() } else { Vec::new() };
-            let gate = differences(a, b, &changed);
+            let gate = differences(a, b, changed);
             duet.set_differences(gate.forbidding());
             notes = gate.declared().into_iter().map(|change| format!("the change: {change}")).collect();
             notes.extend(compare::told_by_one(&a.facts, &b.facts));
-            if request.noise {
+            if request.noise && !stopped {
                 self.keep_noise(&duet, b).await?;
             }
         }
-        Ok(Ran { duet, names, notes })
+        Ok(Ran { duet, names, notes, stopped })
     }
 }
 
@@ -328,13 +457,19 @@ fn name_runs(comparison: &mut Comparison, names: &[(String, String)]) {
     }
 }
 
+/// The program of a hook, without its folder; its arguments may be secrets and are never told.
+fn hook_name(program: &str) -> String {
+    let name = std::path::Path::new(program).file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+    if masking::is_plain(&name) { format!("'{name}'") } else { "program".to_owned() }
+}
+
 /// Runs a program that switches the target, to its end.
 async fn run_hook(hook: &[String], cancel: &CancellationToken) -> Result<(), ApiError> {
     let Some((program, arguments)) = hook.split_first() else { return Ok(()) };
     let mut command = tokio::process::Command::new(program);
     command.args(arguments).kill_on_drop(true).stdin(std::process::Stdio::null());
     let failed = |why: String| {
-        ApiError::new(ErrorCode::Conflict, format!("The hook '{program}' {why}"))
+        ApiError::new(ErrorCode::Conflict, format!("The hook {} {why}", hook_name(program)))
             .hint("The target may be in either state now; run the hook by hand and look")
     };
     let output = tokio::select! {
@@ -343,11 +478,8 @@ async fn run_hook(hook: &[String], cancel: &CancellationToken) -> Result<(), Api
     };
     match output {
         Ok(Ok(output)) if output.status.success() => Ok(()),
-        Ok(Ok(output)) => {
-            let text = String::from_utf8_lossy(&output.stderr);
-            let last: String = text.lines().last().unwrap_or_default().chars().take(200).collect();
-            Err(failed(format!("ended with {}: {last}", output.status)))
-        }
+        // What it wrote may repeat its arguments, so it is not told.
+        Ok(Ok(output)) => Err(failed(format!("ended with {}", output.status))),
         Ok(Err(error)) => Err(failed(format!("did not start: {error}"))),
         Err(_) => Err(failed(format!("did not end within {} s", HOOK_DEADLINE.as_secs()))),
     }

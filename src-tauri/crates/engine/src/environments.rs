@@ -1,13 +1,18 @@
 //! Environments: from what a form or a file says to what is stored, and back.
+use perfdeck_model::masking;
 use perfdeck_model::{
     Address, ApiError, ApiTarget, CacheMode, CacheTarget, ConnectionReport, ConnectionStage, DEMO_ENVIRONMENT_ID,
     DatabaseTarget, Environment, EnvironmentDraft, EnvironmentSummary, ErrorCode, FrontendTarget, Guards, HostTarget,
-    Kind, PoolSettings, Scheme, SecretInput, SecretSource, Sensitive, StageName, StageOutcome, TargetRole, Targets,
+    Kind, Pasted, PoolSettings, Scheme, SecretInput, SecretSource, Sensitive, StageName, StageOutcome, TargetRole, Targets,
     TargetsDraft,
 };
 use uuid::Uuid;
 
 use crate::Engine;
+use crate::sentinels;
+use crate::bound::{
+    hide_account, key, no_secret_parameters, old_key, stays_with_its_target, target_of, with_account,
+};
 
 /// Default expiry of cache entries by kind, in seconds: short in development, so that edits show.
 pub(crate) fn default_ttl_s(kind: Kind) -> f64 {
@@ -19,8 +24,20 @@ pub(crate) fn default_ttl_s(kind: Kind) -> f64 {
 }
 
 fn parse(field: &str, text: &str, roles: &[TargetRole]) -> Result<(Address, Option<Sensitive>), ApiError> {
-    let (address, password) =
-        Address::parse(text).map_err(|e| ApiError::bad_request(format!("{field}: {}", e.message)).hint(e.hint))?;
+    let (address, password, sentinel) = read(field, text, roles)?;
+    match sentinel {
+        None => Ok((address, password)),
+        Some(_) => Err(ApiError::bad_request(format!("{field}: sentinel_password does not belong here"))
+            .hint("Only a cache has Sentinels")),
+    }
+}
+
+/// An address with the target's password and that of its Sentinels.
+type Understood = (Address, Option<Sensitive>, Option<Sensitive>);
+
+fn read(field: &str, text: &str, roles: &[TargetRole]) -> Result<Understood, ApiError> {
+    let Pasted { mut address, password, sentinel_password } =
+        Address::read(text).map_err(|e| ApiError::bad_request(format!("{field}: {}", e.message)).hint(e.hint))?;
     if !roles.contains(&address.scheme.role()) {
         return Err(ApiError::bad_request(format!(
             "{field}: a {} address does not belong here",
@@ -28,7 +45,15 @@ fn parse(field: &str, text: &str, roles: &[TargetRole]) -> Result<(Address, Opti
         ))
         .hint("Paste it into the field of its own target"));
     }
-    Ok((address, password))
+    if address.scheme == Scheme::Sqlite {
+        // A relative path is of the folder in which it was given, whoever opens the environment later and from where.
+        let path = std::path::absolute(&address.path).ok().and_then(|p| p.to_str().map(ToOwned::to_owned));
+        address.path = path.ok_or_else(|| {
+            ApiError::bad_request(format!("{field}: The file's path cannot be made absolute"))
+                .hint("Give the file's absolute path")
+        })?;
+    }
+    Ok((address, password, sentinel_password))
 }
 
 fn filled(text: Option<&String>) -> Option<&str> {
@@ -40,11 +65,6 @@ pub(crate) struct Parsed {
     pub(crate) environment: Environment,
     /// What to do with the secret of each target.
     pub(crate) secrets: Vec<(TargetRole, SecretInput)>,
-}
-
-/// Key of a target's secret in the vault.
-pub(crate) fn secret_key(environment_id: &str, role: TargetRole) -> String {
-    format!("{environment_id}/{}", role.as_str())
 }
 
 /// A password inside the URL wins over the form's "keep", because it was just pasted.
@@ -65,6 +85,11 @@ pub(crate) fn parse_draft(
     if name.is_empty() || name.chars().count() > 64 || name.chars().any(char::is_control) {
         return Err(ApiError::bad_request("name: An environment needs a name of 1 to 64 characters")
             .hint("For example 'clinic staging'"));
+    }
+    if masking::title(&name) != name || name.starts_with("process-") {
+        return Err(
+            ApiError::bad_request("name: This is an address or a secret, not a name").hint("Choose a word for it")
+        );
     }
     if name.eq_ignore_ascii_case(DEMO_ENVIRONMENT_ID) {
         return Err(
@@ -87,12 +112,26 @@ pub(crate) fn parse_draft(
     let mut targets = Targets::default();
     if let Some(text) = filled(t.database.as_ref()) {
         let (address, pasted) = parse("database", text, &[TargetRole::Database])?;
+        no_secret_parameters("database", &address)?;
         secrets.push((TargetRole::Database, secret_of(&t.database_password, pasted)));
         targets.database = Some(DatabaseTarget { address, password: kept(TargetRole::Database) });
     }
     if let Some(text) = filled(t.cache.as_ref()) {
-        let (address, pasted) = parse("cache", text, &[TargetRole::Cache])?;
-        secrets.push((TargetRole::Cache, secret_of(&t.cache_password, pasted)));
+        let (mut address, mut pasted, sentinel) = read("cache", text, &[TargetRole::Cache])?;
+        no_secret_parameters("cache", &address)?;
+        if pasted.is_none() && t.cache_password == SecretInput::Keep {
+            pasted = hide_account(text, &mut address);
+        }
+        let sentinel = secret_of(&t.cache_sentinel_password, sentinel);
+        if sentinel != SecretInput::Keep && address.params.get("mode").is_none_or(|mode| mode != "sentinel") {
+            return Err(ApiError::bad_request("cache_sentinel_password: The cache is not reached through Sentinels")
+                .hint("Write redis+sentinel://host:26379/0?master=mymaster"));
+        }
+        let kept_sentinel =
+            old.and_then(|o| o.targets.cache.as_ref()).map(|c| c.sentinel_password.clone()).unwrap_or_default();
+        let (secret, sentinel_password) =
+            sentinels::together(secret_of(&t.cache_password, pasted), sentinel, kept_sentinel)?;
+        secrets.push((TargetRole::Cache, secret));
         let mode = match address.params.get("mode").map(String::as_str) {
             Some("cluster") => CacheMode::Cluster,
             Some("sentinel") => CacheMode::Sentinel,
@@ -112,7 +151,15 @@ pub(crate) fn parse_draft(
             return Err(ApiError::bad_request("cache_default_ttl_s: The expiry is a number of seconds, 0 or more"));
         }
         targets.cache =
-            Some(CacheTarget { address, mode, sentinel_master, password: kept(TargetRole::Cache), default_ttl_s: ttl });
+            Some(CacheTarget {
+                address,
+                mode,
+                sentinel_master,
+                password: kept(TargetRole::Cache),
+                sentinel_password,
+                sentinel_secret: None,
+                default_ttl_s: ttl,
+            });
     }
     if let Some(text) = filled(t.api.as_ref()) {
         let (address, pasted) = parse("api", text, &[TargetRole::Api])?;
@@ -120,24 +167,35 @@ pub(crate) fn parse_draft(
             return Err(ApiError::bad_request("api: Credentials do not belong into the URL")
                 .hint("Give an Authorization header instead, such as 'Basic …' or 'Bearer …'"));
         }
-        for header in &t.api_headers {
+        if !text.contains('?') && masking::Masker::Literal.url(text) != text {
+            return Err(ApiError::bad_request("api: A part of the address may be a secret")
+                .hint("Use an address of plain words; a secret belongs into the Authorization value"));
+        }
+        if text.contains(['?', '#']) {
+            return Err(ApiError::bad_request("api: The address of an API has no parameters and no fragment")
+                .hint("Parameters belong into the path of the probe, secrets into the Authorization value"));
+        }
+        for (at, header) in t.api_headers.iter().enumerate() {
             let bad_name = header.name.is_empty()
                 || !header.name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.!#$%&'*+^`|~".contains(&b));
+            let number = at + 1;
             if bad_name || header.value.chars().any(|c| c.is_control() && c != '\t') {
-                return Err(ApiError::bad_request(format!(
-                    "api_headers: '{}' is not a valid header",
-                    header.name.escape_debug()
-                )));
+                return Err(ApiError::bad_request(format!("api_headers: Header {number} is not a valid header")));
             }
-            if ["authorization", "cookie", "proxy-authorization", "x-api-key"]
-                .contains(&header.name.to_ascii_lowercase().as_str())
-            {
-                return Err(ApiError::bad_request(format!("api_headers: '{}' carries a secret", header.name))
-                    .hint("Enter it as the Authorization value, which is kept with the secrets"));
+            if masking::has_mask(&header.value) || !masking::is_harmless_header(&header.name, &header.value) {
+                let name = if masking::is_plain(&header.name) { header.name.as_str() } else { masking::MASK };
+                return Err(ApiError::bad_request(format!(
+                    "api_headers: Header {number}, '{name}', may carry a secret, and headers are stored as they are"
+                ))
+                .hint("Enter a secret as the Authorization value, which is kept with the secrets; a plan may send any header"));
             }
         }
         let probe_path = filled(t.api_probe_path.as_ref()).unwrap_or("/").to_owned();
         let probe_path = if probe_path.starts_with('/') { probe_path } else { format!("/{probe_path}") };
+        if masking::Masker::Literal.target(&probe_path) != probe_path {
+            return Err(ApiError::bad_request("api_probe_path: A part of the path or of its parameters may be a secret")
+                .hint("Use a path of plain words, with parameters such as page=1; a secret belongs into the Authorization value"));
+        }
         secrets.push((TargetRole::Api, t.api_authorization.clone()));
         targets.api = Some(ApiTarget {
             url: text.trim_end_matches('/').to_owned(),
@@ -147,23 +205,38 @@ pub(crate) fn parse_draft(
         });
     }
     if let Some(text) = filled(t.host.as_ref()) {
-        let known = text == "local" || text.starts_with("ssh://") || text.starts_with("prometheus+http");
-        if !known {
-            return Err(ApiError::bad_request("host: Perfdeck does not know this kind of host")
-                .hint("Write local, ssh://user@host or prometheus+http://host:9090"));
-        }
-        let mut url = text.to_owned();
-        let mut pasted = None;
-        if let Some(rest) = text.strip_prefix("ssh://") {
-            let (address, password) = parse("host", &format!("ssh://{rest}"), &[TargetRole::Host])?;
-            url = address.url();
+        let unknown = || {
+            ApiError::bad_request("host: Perfdeck does not know this kind of host")
+                .hint("Write local, ssh://user@host or prometheus+http://host:9090")
+        };
+        let (mut url, mut pasted) = (text.to_owned(), None);
+        if text != "local" {
+            let (prefix, rest) = text.strip_prefix("prometheus+").map_or(("", text), |rest| ("prometheus+", rest));
+            let role = if prefix.is_empty() { TargetRole::Host } else { TargetRole::Api };
+            let kind = if prefix.is_empty() { "ssh://" } else { "http" };
+            if !rest.starts_with(kind) {
+                return Err(unknown());
+            }
+            let (address, password) = parse("host", rest, &[role])?;
+            no_secret_parameters("host", &address)?;
+            if rest.contains(['?', '#']) {
+                return Err(ApiError::bad_request("host: The address of a host has no parameters and no fragment"));
+            }
+            url = format!("{prefix}{}", address.url());
             pasted = password;
         }
         secrets.push((TargetRole::Host, secret_of(&t.host_secret, pasted)));
         targets.host = Some(HostTarget { url, secret: kept(TargetRole::Host) });
     }
     if let Some(text) = filled(t.frontend.as_ref()) {
+        if masking::title(text) != text || (text.contains("://") && masking::Masker::Literal.url(text) != text) {
+            return Err(ApiError::bad_request("frontend: A part of this address may be a secret")
+                .hint("Give the folder of the built front end, or its address without user and parameters"));
+        }
         targets.frontend = Some(FrontendTarget { location: text.to_owned() });
+    }
+    if let Some(old) = old {
+        stays_with_its_target(old, &targets, &secrets)?;
     }
     let pool = draft.pool.clone().unwrap_or_else(|| PoolSettings::for_kind(draft.kind));
     if pool.size + pool.max_overflow == 0 || pool.size > 10_000 || pool.max_overflow > 10_000 {
@@ -277,11 +350,14 @@ impl Engine {
         if id_or_name == DEMO_ENVIRONMENT_ID {
             return Ok(self.demo_environment().await);
         }
+        if let Some(e) = self.process_only.get(id_or_name) {
+            return Ok(e);
+        }
         if let Some(e) = self.store.environment(id_or_name).await? {
             return Ok(e);
         }
         self.store.environments().await?.into_iter().find(|e| e.name == id_or_name).ok_or_else(|| {
-            ApiError::not_found(format!("There is no environment '{id_or_name}'"))
+            ApiError::not_found(format!("There is no environment '{}'", masking::shown(id_or_name)))
                 .hint("'perfctl env list' shows the environments there are")
         })
     }
@@ -292,37 +368,58 @@ impl Engine {
         draft: &EnvironmentDraft,
         old: Option<&Environment>,
     ) -> Result<Environment, ApiError> {
+        let draft = &self.with_held(draft)?;
         let Parsed { mut environment, secrets } = parse_draft(draft, old, self.clock.now_ms())?;
-        for (role, input) in secrets {
-            let key = secret_key(&environment.id, role);
+        // Before any secret is kept: an environment that is refused leaves none behind.
+        if self.store.environments().await?.iter().any(|e| e.name == environment.name && e.id != environment.id) {
+            return Err(ApiError::new(
+                ErrorCode::Conflict,
+                format!("An environment named '{}' exists already; it was not touched", environment.name),
+            )
+            .hint("Choose another name, or remove that one first: perfctl env remove NAME"));
+        }
+        let mut new_keys = Vec::new();
+        for (role, input) in &secrets {
             let source = match input {
-                SecretInput::Keep => continue,
-                SecretInput::Clear => {
-                    self.vault.forget(&key).await;
-                    SecretSource::None
-                }
+                // What is held is set by now.
+                SecretInput::Keep | SecretInput::Held { .. } => continue,
+                SecretInput::Clear => SecretSource::None,
                 SecretInput::Set { value } if value.is_empty() => SecretSource::None,
-                SecretInput::Set { value } => self.vault.set(&key, Sensitive::new(value)).await?,
-                SecretInput::Env { name } => {
-                    if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
-                        return Err(ApiError::bad_request(format!(
-                            "'{}' is not the name of an environment variable",
-                            name.escape_debug()
-                        )));
-                    }
-                    SecretSource::Env { name }
+                SecretInput::Set { value } => {
+                    let Some(target) = target_of(&environment.targets, *role) else { continue };
+                    let key = key(&environment.id, *role, &target);
+                    let source = self.vault.set(&key, Sensitive::new(value.clone())).await?;
+                    new_keys.push(key);
+                    source
                 }
+                SecretInput::Env { name } => SecretSource::Env { name: variable_name(*role, name.clone())? },
             };
-            let t = &mut environment.targets;
-            match role {
-                TargetRole::Database => t.database.iter_mut().for_each(|d| d.password = source.clone()),
-                TargetRole::Cache => t.cache.iter_mut().for_each(|d| d.password = source.clone()),
-                TargetRole::Api => t.api.iter_mut().for_each(|d| d.authorization = source.clone()),
-                TargetRole::Host => t.host.iter_mut().for_each(|d| d.secret = source.clone()),
-                TargetRole::Frontend => {}
+            set_source(&mut environment.targets, *role, &source);
+        }
+        if let Err(error) = self.store.put_environment(&environment).await {
+            if old.is_none() {
+                for key in &new_keys {
+                    self.vault.forget(key).await;
+                }
+            }
+            return Err(error);
+        }
+        if let Some(old) = old {
+            for role in old.targets.roles() {
+                let replaced = secrets.iter().find(|(r, _)| *r == role).is_none_or(|(_, i)| *i != SecretInput::Keep);
+                let same = target_of(&old.targets, role) == target_of(&environment.targets, role);
+                if secret_source(old, role) == SecretSource::None || (same && !replaced) {
+                    continue;
+                }
+                let set = secrets.iter().any(|(r, i)| *r == role && matches!(i, SecretInput::Set { .. }));
+                if same && set {
+                    // The new value is under this key; only that of earlier versions goes.
+                    self.vault.forget(&old_key(&old.id, role)).await;
+                } else {
+                    self.forget_secret(old, role).await;
+                }
             }
         }
-        self.store.put_environment(&environment).await?;
         // A watched environment is watched anew with its new addresses.
         self.sessions.stop(&environment.id).await;
         Ok(environment)
@@ -340,6 +437,9 @@ impl Engine {
         });
         let mut draft = draft_of(&old);
         draft.name = name;
+        if let Some(SecretSource::Env { name }) = old.targets.cache.as_ref().map(|c| c.sentinel_password.clone()) {
+            draft.targets.cache_sentinel_password = SecretInput::Env { name };
+        }
         for (role, input) in [
             (TargetRole::Database, &mut draft.targets.database_password),
             (TargetRole::Cache, &mut draft.targets.cache_password),
@@ -350,22 +450,13 @@ impl Engine {
             *input = match source {
                 SecretSource::Env { name } => SecretInput::Env { name },
                 SecretSource::None => SecretInput::Keep,
-                source => match self.vault.get(&secret_key(&old.id, role), &source).await {
+                _ => match self.secret(&old, role).await {
                     Ok(Some(s)) => SecretInput::Set { value: s.expose().to_owned() },
                     _ => SecretInput::Keep,
                 },
             };
         }
         self.save_environment(&draft, None).await
-    }
-
-    /// The secret of one target.
-    pub(crate) async fn secret(
-        &self,
-        environment: &Environment,
-        role: TargetRole,
-    ) -> Result<Option<Sensitive>, ApiError> {
-        self.vault.get(&secret_key(&environment.id, role), &secret_source(environment, role)).await
     }
 
     /// Tests a draft before it is saved; secrets that say "keep" come from the environment it edits.
@@ -379,7 +470,7 @@ impl Engine {
             None => None,
         };
         // A test may come before the name is chosen.
-        let mut named = draft.clone();
+        let mut named = self.with_held(draft)?;
         if named.name.trim().is_empty() {
             "untitled".clone_into(&mut named.name);
         }
@@ -388,7 +479,7 @@ impl Engine {
         for (role, input) in &parsed.secrets {
             let secret = match input {
                 SecretInput::Set { value } => Ok(Some(Sensitive::new(value.clone()))),
-                SecretInput::Clear => Ok(None),
+                SecretInput::Clear | SecretInput::Held { .. } => Ok(None),
                 SecretInput::Env { name } => self.vault.get("", &SecretSource::Env { name: name.clone() }).await,
                 SecretInput::Keep => match &old {
                     Some(old) => self.secret(old, *role).await,
@@ -411,7 +502,33 @@ impl Engine {
     }
 }
 
-fn secret_source(environment: &Environment, role: TargetRole) -> SecretSource {
+/// Notes where the secret of a target is kept.
+pub(crate) fn set_source(targets: &mut Targets, role: TargetRole, source: &SecretSource) {
+    let t = targets;
+    match role {
+        TargetRole::Database => t.database.iter_mut().for_each(|d| d.password = source.clone()),
+        TargetRole::Cache => t.cache.iter_mut().for_each(|d| sentinels::set_source(d, source)),
+        TargetRole::Api => t.api.iter_mut().for_each(|d| d.authorization = source.clone()),
+        TargetRole::Host => t.host.iter_mut().for_each(|d| d.secret = source.clone()),
+        TargetRole::Frontend => {}
+    }
+}
+
+/// Checks the name of an environment variable that holds a secret.
+pub(crate) fn variable_name(role: TargetRole, name: String) -> Result<String, ApiError> {
+    let word = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    if !word || name.bytes().next().is_some_and(|b| b.is_ascii_digit()) || masking::is_secret_value(&name) {
+        return Err(ApiError::bad_request(format!(
+            "The secret of the {} is not named by an environment variable",
+            role.as_str()
+        ))
+        .hint("Give the name of the variable, such as DATABASE_PASSWORD, not its value"));
+    }
+    Ok(name)
+}
+
+/// Where the secret of a target is kept.
+pub(crate) fn secret_source(environment: &Environment, role: TargetRole) -> SecretSource {
     let t = &environment.targets;
     match role {
         TargetRole::Database => t.database.as_ref().map(|d| d.password.clone()),
@@ -439,7 +556,10 @@ async fn test_targets(targets: &Targets, secrets: Secrets) -> Vec<ConnectionRepo
                     None => unmeasured(role, targets),
                 },
                 TargetRole::Cache => match &targets.cache {
-                    Some(c) if c.address.scheme != Scheme::Memory => perfdeck_cache::test(c, secret.as_ref()).await,
+                    Some(c) if c.address.scheme != Scheme::Memory => {
+                        let (cache, secret) = with_account(c, secret);
+                        perfdeck_cache::test(&cache, secret.as_ref()).await
+                    }
                     _ => in_process(role, targets),
                 },
                 TargetRole::Api => match &targets.api {

@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use perfdeck_database::OccupancyWatch;
-use perfdeck_model::{ApiError, Environment, Kind, Scheme, TargetRole};
+use perfdeck_model::{ApiError, Environment, ErrorCode, Kind, Scheme, TargetRole};
 
 use crate::Engine;
 
@@ -17,6 +17,8 @@ const MANY_CLIENTS: f64 = 50.0;
 const DEADLINE: Duration = Duration::from_secs(4);
 /// An answer is good for this long.
 const FRESH_MS: f64 = 60_000.0;
+/// That there was none is good for this long: what is asked next within one command need not wait for it again.
+const SILENT_MS: f64 = 5_000.0;
 
 /// What an environment's targets said about themselves.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -28,7 +30,15 @@ struct Figures {
 
 /// Figures of environments by id, with the edit they are of and when they were asked for.
 #[derive(Debug, Default)]
-pub(crate) struct Asked(Mutex<HashMap<String, (f64, f64, Figures)>>);
+pub(crate) struct Asked(Mutex<HashMap<String, (f64, f64, Figures)>>, Mutex<Silent>);
+
+/// Targets that could not be asked, by environment and role: when, and why.
+type Silent = HashMap<(String, TargetRole), (f64, ApiError)>;
+
+/// Whether an error says that a target cannot be used at all, by anybody with these credentials.
+fn cannot_be_used(error: &ApiError) -> bool {
+    matches!(error.code, ErrorCode::Timeout | ErrorCode::Unreachable | ErrorCode::Authentication | ErrorCode::Tls)
+}
 
 /// Whether an address can be reached from everywhere (IANA special-purpose address registries).
 fn is_public(ip: IpAddr) -> bool {
@@ -68,6 +78,12 @@ fn words(resolved: &[String], figures: Figures) -> Vec<String> {
     found
 }
 
+fn too_slow(at: &str) -> ApiError {
+    let seconds = DEADLINE.as_secs();
+    ApiError::new(ErrorCode::Timeout, format!("{at} did not answer within {seconds} s"))
+        .hint("Is it running, and is it the kind of server that the address names?")
+}
+
 impl Engine {
     /// What makes an environment, or a host without one, look like production. Nothing is asked where the answer would
     /// change nothing: production is guarded anyway.
@@ -79,6 +95,33 @@ impl Engine {
         words(resolved, self.figures(environment).await)
     }
 
+    /// Remembers that a target did not answer.
+    fn silent(&self, environment: &Environment, role: TargetRole, error: ApiError) {
+        if cannot_be_used(&error) {
+            let mut silent = self.asked.1.lock().unwrap_or_else(PoisonError::into_inner);
+            silent.insert((environment.id.clone(), role), (self.clock.now_ms(), error));
+            // What is known to be silent is asked anew the next time.
+            self.asked.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&environment.id);
+        }
+    }
+
+    /// Why a target could not be used when it was asked a moment ago.
+    pub(crate) fn was_silent(&self, environment: &Environment, role: TargetRole) -> Option<ApiError> {
+        let now = self.clock.now_ms();
+        let silent = self.asked.1.lock().unwrap_or_else(PoisonError::into_inner);
+        let (at, error) = silent.get(&(environment.id.clone(), role))?;
+        (0.0..SILENT_MS).contains(&(now - at)).then(|| error.clone())
+    }
+
+    /// Whether a target has answered lately.
+    pub(crate) fn has_answered(&self, environment: &Environment, role: TargetRole) -> bool {
+        let asked = self.asked.0.lock().unwrap_or_else(PoisonError::into_inner);
+        asked.get(&environment.id).is_some_and(|(_, at, figures)| {
+            let fresh = (0.0..SILENT_MS).contains(&(self.clock.now_ms() - at));
+            fresh && if role == TargetRole::Cache { figures.cache_clients.is_some() } else { figures.database_clients.is_some() }
+        })
+    }
+
     async fn figures(&self, environment: &Environment) -> Figures {
         let now = self.clock.now_ms();
         let known = self.asked.0.lock().unwrap_or_else(PoisonError::into_inner).get(&environment.id).copied().filter(
@@ -88,6 +131,11 @@ impl Engine {
         );
         if let Some((.., figures)) = known {
             return figures;
+        }
+        // The last command waited for it in vain a moment ago.
+        let roles = [TargetRole::Database, TargetRole::Cache];
+        if roles.into_iter().any(|role| self.was_silent(environment, role).is_some()) {
+            return Figures::default();
         }
         let mut figures = Figures::default();
         if let Some(target) = environment.targets.database.as_ref().filter(|d| d.address.scheme != Scheme::Sqlite) {
@@ -103,23 +151,32 @@ impl Engine {
             };
             match tokio::time::timeout(DEADLINE, ask).await {
                 Ok(Ok(Some(o))) => (figures.database_bytes, figures.database_clients) = (Some(o.bytes), Some(o.others)),
-                Ok(Ok(None)) | Err(_) => {}
-                Ok(Err(error)) => tracing::info!(%error, "the database does not say how large it is"),
+                Ok(Ok(None)) => {}
+                Ok(Err(error)) => {
+                    tracing::info!(%error, "the database does not say how large it is");
+                    self.silent(environment, TargetRole::Database, error);
+                }
+                Err(_) => self.silent(environment, TargetRole::Database, too_slow(&target.address.short())),
             }
         }
         if let Some(target) = environment.targets.cache.as_ref().filter(|c| !c.address.hosts.is_empty()) {
             let ask = async {
-                let password = self.secret(environment, TargetRole::Cache).await?;
-                perfdeck_cache::clients(target, password.as_ref()).await
+                let Some((target, password)) = self.cache_login(environment).await? else { return Ok(None) };
+                perfdeck_cache::clients(&target, password.as_ref()).await.map(Some)
             };
             match tokio::time::timeout(DEADLINE, ask).await {
-                Ok(Ok(clients)) => figures.cache_clients = Some(clients),
-                Ok(Err(error)) => tracing::info!(%error, "the cache does not say how many clients it has"),
-                Err(_) => {}
+                Ok(Ok(clients)) => figures.cache_clients = clients,
+                Ok(Err(error)) => {
+                    tracing::info!(%error, "the cache does not say how many clients it has");
+                    self.silent(environment, TargetRole::Cache, error);
+                }
+                Err(_) => self.silent(environment, TargetRole::Cache, too_slow(&target.address.short())),
             }
         }
-        let mut asked = self.asked.0.lock().unwrap_or_else(PoisonError::into_inner);
-        asked.insert(environment.id.clone(), (environment.updated_ms, now, figures));
+        if !roles.into_iter().any(|role| self.was_silent(environment, role).is_some()) {
+            let mut asked = self.asked.0.lock().unwrap_or_else(PoisonError::into_inner);
+            asked.insert(environment.id.clone(), (environment.updated_ms, now, figures));
+        }
         figures
     }
 }

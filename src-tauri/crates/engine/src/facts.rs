@@ -37,12 +37,14 @@ impl Engine {
             asked("database", work).await
         };
         let cache = async {
-            let Some(target) = environment.targets.cache.as_ref().filter(|c| !c.address.hosts.is_empty()) else {
+            if environment.targets.cache.as_ref().is_none_or(|c| c.address.hosts.is_empty()) {
                 return BTreeMap::new();
-            };
+            }
             let work = async {
-                let password = self.secret(environment, TargetRole::Cache).await?;
-                perfdeck_cache::facts(target, password.as_ref()).await
+                let Some((target, password)) = self.cache_login(environment).await? else {
+                    return Ok(BTreeMap::new());
+                };
+                perfdeck_cache::facts(&target, password.as_ref()).await
             };
             asked("cache", work).await
         };

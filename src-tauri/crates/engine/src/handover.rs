@@ -7,6 +7,7 @@ use perfdeck_model::{ApiError, Environment, Run, Tag};
 use uuid::Uuid;
 
 use crate::Engine;
+use crate::masked::mask_imported;
 
 /// What another engine needs to run a plan. `folder` holds the files of its feeds, `api` is added to its paths where it has
 /// no base URL of its own.
@@ -31,7 +32,8 @@ impl Engine {
     ) -> Result<Run, ApiError> {
         let id = Uuid::now_v7().to_string();
         let environment = environment.map(|e| (e.id.clone(), e.name.clone()));
-        let run = imported.into_run(id, name.to_owned(), environment, self.machine.clone());
+        let mut run = imported.into_run(id, name.to_owned(), environment, self.machine.clone());
+        mask_imported(&mut run);
         self.store.put_run(&run, None, None).await?;
         self.changed(&[Tag::Runs]);
         Ok(run)

@@ -22,10 +22,11 @@ pub(crate) struct HistoryPoint {
     pub started_ms: f64,
     /// Successful responses per second.
     pub rate_per_s: f64,
-    /// Median response time, in milliseconds.
-    pub p50_ms: f64,
-    /// 99th percentile, in milliseconds.
-    pub p99_ms: f64,
+    /// Median response time with the failed requests in the distribution, in milliseconds; `None` where it is not known,
+    /// because nothing succeeded or the requests there failed.
+    pub p50_ms: Option<f64>,
+    /// 99th percentile, the same.
+    pub p99_ms: Option<f64>,
     /// Whether its figures can be trusted; others are in no change.
     pub valid: bool,
 }
@@ -95,8 +96,12 @@ pub(crate) struct BaselineSet {
     pub run_id: String,
 }
 
-fn changes_of(metric: &str, points: &[&HistoryPoint], value: impl Fn(&HistoryPoint) -> f64) -> Vec<HistoryChange> {
-    let values: Vec<f64> = points.iter().map(|p| value(p)).collect();
+fn changes_of(
+    metric: &str,
+    points: &[&HistoryPoint],
+    value: impl Fn(&HistoryPoint) -> Option<f64>,
+) -> Vec<HistoryChange> {
+    let values: Vec<f64> = points.iter().map(|p| value(p).unwrap_or(f64::NAN)).collect();
     change_points(&values, &ChangeOptions::HISTORY)
         .into_iter()
         .filter_map(|c| {
@@ -170,14 +175,14 @@ impl Engine {
                 name: s.name,
                 started_ms: s.started_ms,
                 rate_per_s: s.rate_per_s,
-                p50_ms: s.p50_ms,
-                p99_ms: s.p99_ms,
+                p50_ms: s.judged_ms.as_ref().map_or(s.p50_ms, |all| all.p50.exact()),
+                p99_ms: s.judged_ms.as_ref().map_or(s.p99_ms, |all| all.p99.exact()),
                 valid: s.valid,
             })
             .collect();
         runs.reverse();
         let valid: Vec<&HistoryPoint> = runs.iter().filter(|p| p.valid).collect();
-        let mut changes = changes_of("rate", &valid, |p| p.rate_per_s);
+        let mut changes = changes_of("rate", &valid, |p| Some(p.rate_per_s));
         changes.extend(changes_of("p50", &valid, |p| p.p50_ms));
         changes.extend(changes_of("p99", &valid, |p| p.p99_ms));
         Ok(RunHistory { runs, changes })
@@ -216,7 +221,7 @@ impl Engine {
             )
             .hint("Choose a run that is valid"));
         }
-        let baseline = Baseline { name: name.to_owned(), run_id: run.id, created_ms: self.clock.now_ms() };
+        let baseline = Baseline { name: perfdeck_model::masking::title(name), run_id: run.id, created_ms: self.clock.now_ms() };
         self.store.put_baseline(&baseline).await?;
         Ok(baseline)
     }

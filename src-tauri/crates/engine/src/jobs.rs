@@ -1,6 +1,7 @@
 //! Jobs: work that has progress, can be cancelled and survives navigation.
 use std::collections::VecDeque;
 use std::future::Future;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use perfdeck_model::{ApiError, Clock, ErrorCode, JobState, JobStatus};
@@ -21,11 +22,14 @@ struct Inner {
     clock: Arc<dyn Clock>,
     entries: Mutex<VecDeque<Entry>>,
     version: watch::Sender<u64>,
+    /// Perfdeck ends: what is started now is interrupted at once.
+    ending: AtomicBool,
 }
 
 struct Entry {
     status: JobStatus,
     cancel: CancellationToken,
+    interrupted: Arc<AtomicBool>,
 }
 
 /// What a job uses to tell its progress.
@@ -33,12 +37,35 @@ struct Entry {
 pub struct JobContext {
     /// Identifier of the job.
     pub id: String,
-    /// Cancelled when the user asks for it.
+    /// Cancelled when the user asks for it, and when Perfdeck ends.
     pub cancel: CancellationToken,
+    interrupted: Arc<AtomicBool>,
     jobs: Jobs,
 }
 
 impl JobContext {
+    /// Whether it ends because Perfdeck does, and not because a person asked for it.
+    pub fn is_interrupted(&self) -> bool {
+        self.interrupted.load(Ordering::SeqCst)
+    }
+
+    /// Says whether Cancel does something from now on. What cannot be stopped half way says so.
+    pub fn cancellable(&self, can: bool) {
+        self.jobs.update(&self.id, |status| status.cancellable = can);
+    }
+
+    /// Waits for `work`, unless the job is cancelled first; then the work is given up where it waits.
+    ///
+    /// # Errors
+    /// [`ErrorCode::Cancelled`] when it was.
+    pub async fn unless_cancelled<T>(&self, work: impl Future<Output = T>) -> Result<T, ApiError> {
+        tokio::select! {
+            biased;
+            () = self.cancel.cancelled() => Err(ApiError::new(ErrorCode::Cancelled, "It was stopped before its end")),
+            done = work => Ok(done),
+        }
+    }
+
     /// Sets the share done (0 to 1, `None` when it cannot be known) and the step.
     pub fn progress(&self, share: Option<f64>, step: &str) {
         self.jobs.update(&self.id, |status| {
@@ -48,10 +75,26 @@ impl JobContext {
     }
 }
 
+impl Entry {
+    fn interrupt(&self) {
+        if self.status.state == JobState::Running {
+            self.interrupted.store(true, Ordering::SeqCst);
+            self.cancel.cancel();
+        }
+    }
+}
+
 impl Jobs {
     pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
         let (version, _) = watch::channel(0);
-        Self { inner: Arc::new(Inner { clock, entries: Mutex::new(VecDeque::new()), version }) }
+        Self {
+            inner: Arc::new(Inner {
+                clock,
+                entries: Mutex::new(VecDeque::new()),
+                version,
+                ending: AtomicBool::new(false),
+            }),
+        }
     }
 
     fn entries(&self) -> std::sync::MutexGuard<'_, VecDeque<Entry>> {
@@ -92,17 +135,24 @@ impl Jobs {
             .map(|e| e.status.clone())
     }
 
-    /// Asks a job to end; answers whether there is such a job and it runs.
+    /// Asks a job to end; answers whether there is such a job, it runs, and it can be stopped.
     pub fn cancel(&self, id: &str) -> bool {
         let found = self
             .entries()
             .iter()
-            .find(|e| e.status.id == id && e.status.state == JobState::Running)
+            .find(|e| e.status.id == id && e.status.state == JobState::Running && e.status.cancellable)
             .map(|e| e.cancel.clone());
         if let Some(token) = &found {
             token.cancel();
         }
         found.is_some()
+    }
+
+    /// Asks a job to end because Perfdeck does; what it measured so far is kept as interrupted.
+    pub fn interrupt(&self, id: &str) {
+        if let Some(entry) = self.entries().iter().find(|e| e.status.id == id) {
+            entry.interrupt();
+        }
     }
 
     /// Forgets a finished job.
@@ -111,10 +161,21 @@ impl Jobs {
         self.touch();
     }
 
-    /// Asks every job to end.
-    pub(crate) fn cancel_all(&self) {
+    /// Asks every job to end because Perfdeck does, also those that are started later, and waits until all have.
+    pub(crate) async fn end(&self) {
+        self.inner.ending.store(true, Ordering::SeqCst);
         for entry in self.entries().iter() {
-            entry.cancel.cancel();
+            entry.interrupt();
+        }
+        let mut version = self.version();
+        loop {
+            version.borrow_and_update();
+            if !self.entries().iter().any(|e| e.status.state == JobState::Running) {
+                return;
+            }
+            if version.changed().await.is_err() {
+                return;
+            }
         }
     }
 
@@ -126,6 +187,7 @@ impl Jobs {
     {
         let id = Uuid::now_v7().to_string();
         let cancel = CancellationToken::new();
+        let interrupted = Arc::new(AtomicBool::new(false));
         let status = JobStatus {
             id: id.clone(),
             kind: kind.to_owned(),
@@ -142,19 +204,24 @@ impl Jobs {
         };
         {
             let mut entries = self.entries();
-            entries.push_front(Entry { status: status.clone(), cancel: cancel.clone() });
+            let entry = Entry { status: status.clone(), cancel: cancel.clone(), interrupted: interrupted.clone() };
+            if self.inner.ending.load(Ordering::SeqCst) {
+                entry.interrupt();
+            }
+            entries.push_front(entry);
             while entries.len() > KEEP {
                 let Some(i) = entries.iter().rposition(|e| e.status.state != JobState::Running) else { break };
                 entries.remove(i);
             }
         }
         self.touch();
-        let future = work(JobContext { id: id.clone(), cancel: cancel.clone(), jobs: self.clone() });
+        let future = work(JobContext { id: id.clone(), cancel: cancel.clone(), interrupted, jobs: self.clone() });
         let jobs = self.clone();
         let work = tokio::spawn(future);
         tokio::spawn(async move {
             let outcome = work.await.unwrap_or_else(|e| {
-                tracing::error!(error = %e, "a job ended unexpectedly");
+                // The message of a panic may hold anybody's data; the hook for panics tells where it was.
+                tracing::error!(panicked = e.is_panic(), "a job ended unexpectedly");
                 Err(ApiError::internal("The job ended unexpectedly; the log has the details"))
             });
             let now = jobs.inner.clock.now_ms();
@@ -222,5 +289,47 @@ mod tests {
         let end = jobs.wait(&job.id).await.expect("job is known");
         assert_eq!(end.state, JobState::Cancelled, "it says so");
         assert!(!jobs.cancel(&job.id), "and cannot be cancelled twice");
+    }
+
+    #[tokio::test]
+    async fn the_end_waits_for_every_job_and_says_why() {
+        let jobs = jobs();
+        let (told, mut kept) = tokio::sync::mpsc::unbounded_channel();
+        for _ in 0..2 {
+            let told = told.clone();
+            jobs.spawn("x", "X".into(), None, |job| async move {
+                job.cancel.cancelled().await;
+                // What is measured is written, and that is waited for.
+                tokio::task::yield_now().await;
+                let _ = told.send(job.is_interrupted());
+                Ok(Some("kept".into()))
+            });
+        }
+        jobs.end().await;
+        assert_eq!((kept.try_recv(), kept.try_recv()), (Ok(true), Ok(true)), "both wrote what they had, interrupted");
+        let late = jobs.spawn("x", "X".into(), None, |job| async move {
+            job.unless_cancelled(std::future::pending::<()>()).await.map(|()| None)
+        });
+        let end = jobs.wait(&late.id).await.expect("job is known");
+        assert_eq!(end.state, JobState::Cancelled, "what is started afterwards ends at once");
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_stopped_says_so() {
+        let jobs = jobs();
+        let (go, going) = tokio::sync::oneshot::channel::<()>();
+        let job = jobs.spawn("x", "X".into(), None, |job| async move {
+            job.cancellable(false);
+            let _ = going.await;
+            Ok(None)
+        });
+        let mut version = jobs.version();
+        while jobs.get(&job.id).is_some_and(|s| s.cancellable) {
+            version.changed().await.expect("the jobs live");
+        }
+        assert!(!jobs.cancel(&job.id), "Cancel does nothing, and says it");
+        go.send(()).expect("it waits");
+        let end = jobs.wait(&job.id).await.expect("job is known");
+        assert_eq!(end.state, JobState::Done, "it ran to its end");
     }
 }

@@ -59,9 +59,9 @@ pub struct StoredKnee {
 const MAX_ERROR_SHARE: f64 = 0.001;
 
 /// Reads an objective: a plan's threshold on one of the response percentiles that a comparison knows.
-fn objective(text: &str) -> Result<Slo, ApiError> {
+fn objective(text: &str) -> Result<(Slo, Threshold), ApiError> {
     let wrong = |why: &str| {
-        ApiError::bad_request(format!("slo: '{}' is not an objective: {why}", text.escape_debug()))
+        ApiError::bad_request(format!("slo: it is not an objective: {why}"))
             .hint("Write a percentile and its limit: 'p99<50ms' (p50, p90, p95, p99 or p99.9; us, ms or s)")
     };
     let threshold = Threshold::parse(text).map_err(|e| wrong(&e.message))?;
@@ -81,7 +81,7 @@ fn objective(text: &str) -> Result<Slo, ApiError> {
     if threshold.step().is_some() {
         return Err(wrong("a search has no steps"));
     }
-    Ok(Slo { metric: *metric, limit_ms, max_error_share: MAX_ERROR_SHARE })
+    Ok((Slo { metric: *metric, limit_ms, max_error_share: MAX_ERROR_SHARE }, threshold))
 }
 
 /// Mean of a series over the samples that are there.
@@ -92,9 +92,13 @@ fn mean(columns: &Columns, id: &str) -> Option<f64> {
     (n > 0.0).then(|| values.iter().sum::<f64>() / n)
 }
 
-/// What a run says about the objective, and how busy everything was during it.
-fn step(run: &Run, columns: Option<&Columns>, slo: &Slo) -> StepFigures {
+/// What a run says about the objective, judged as any threshold, and how busy everything was during it.
+fn step(run: &Run, columns: Option<&Columns>, slo: &Slo, objective: &Threshold) -> StepFigures {
     let figures = compare::figures(run);
+    let judged = perfdeck_bench::judge(std::slice::from_ref(objective), run).pop();
+    // Too few requests are no fault of the step: it is not judged, and may be run for longer.
+    let few = run.requests < perfdeck_bench::ENOUGH;
+    let faults = run.invalid_reasons.iter().filter(|reason| !(few && reason.starts_with("only ")));
     let mut utilisation = BTreeMap::new();
     let threads = f64::from(run.spec.threads().unwrap_or(1).max(1));
     if let Some(cpu_s) = run.client_cpu_s.filter(|_| run.duration_s > 0.0) {
@@ -110,10 +114,13 @@ fn step(run: &Run, columns: Option<&Columns>, slo: &Slo) -> StepFigures {
     }
     StepFigures {
         rate_per_s: figures.rate_per_s,
-        latency_ms: figures.value(slo.metric),
+        n: figures.latency_n,
+        latency_ms: judged.as_ref().and_then(|judged| judged.actual),
+        at_least: judged.as_ref().is_some_and(|judged| judged.at_least),
         enough: figures.enough(slo.metric),
+        within: judged.filter(|judged| !judged.unjudged).map(|judged| judged.ok),
         error_share: figures.error_share(),
-        invalid_reasons: run.invalid_reasons.clone(),
+        invalid_reasons: faults.cloned().collect(),
         utilisation,
     }
 }
@@ -124,7 +131,7 @@ impl Engine {
     /// # Errors
     /// When the objective or the plan is refused, a guard says no, or another benchmark runs.
     pub async fn knee_start(self: &Arc<Self>, request: KneeRequest, folder: PlanFolder) -> Result<JobStatus, ApiError> {
-        let slo = objective(&request.slo)?;
+        let (slo, objective) = objective(&request.slo)?;
         if !(1..=10_000).contains(&request.max_connections) {
             return Err(ApiError::bad_request("max_connections: A search has 1 to 10 000 connections at most"));
         }
@@ -143,7 +150,6 @@ impl Engine {
         }
         let most = work.at(request.max_connections, request.step_s);
         let what = self.load_allowed(most, environment, request.confirm.as_slice()).await?;
-        self.bench_is_free()?;
         let plan = KneePlan {
             max: request.max_connections,
             step_s: request.step_s,
@@ -151,12 +157,20 @@ impl Engine {
             ..KneePlan::new(slo)
         };
         let name = work.spec()?.request();
+        let title = format!("Knee of {name} at {}", request.slo);
+        let claim = self.bench_claim(&title)?;
         self.set_running(&work)?;
         let environment_id = what.environment.as_ref().map(|e| e.id.clone());
-        let (engine, title) = (self.clone(), format!("Knee of {name} at {}", request.slo));
+        let engine = self.clone();
         Ok(self.jobs.spawn("bench", title, environment_id.clone(), move |job| async move {
             let mut search = KneeSearch::new(plan);
-            engine.run_knee(&mut search, &what, &slo, &job).await?;
+            engine.run_knee(&mut search, &what, &slo, &objective, &job).await?;
+            if search.is_empty() && job.cancel.is_cancelled() {
+                return Err(ApiError::new(
+                    ErrorCode::Cancelled,
+                    "The search was stopped before its first step was over",
+                ));
+            }
             let stored = StoredKnee {
                 id: Uuid::now_v7().to_string(),
                 name,
@@ -167,6 +181,7 @@ impl Engine {
             };
             engine.store.put_knee(&stored).await?;
             engine.changed(&[Tag::Runs]);
+            drop(claim);
             Ok(Some(format!("knee/{}", stored.id)))
         }))
     }
@@ -176,6 +191,7 @@ impl Engine {
         search: &mut KneeSearch,
         what: &Allowed,
         slo: &Slo,
+        objective: &Threshold,
         job: &JobContext,
     ) -> Result<(), ApiError> {
         let mut done = 0.0_f64;
@@ -185,16 +201,24 @@ impl Engine {
             // How many steps it takes is not known; each one does a sixth of what is left.
             let share = (1.0 - done) / 6.0;
             let name = format!("knee, {words}");
-            let run = self.bench_run(Bench { what: &what, name, from: done, share, words }, job).await?;
+            let run = match self.bench_run(Bench { what: &what, name, from: done, share, words }, job).await {
+                Err(error) if job.cancel.is_cancelled() && error.code == ErrorCode::Cancelled => {
+                    search.stop();
+                    break;
+                }
+                run => run?,
+            };
             done += share;
             if job.cancel.is_cancelled() {
-                return Err(ApiError::new(ErrorCode::Cancelled, "The search was stopped; its finished runs are kept"));
+                // The step that was stopped is no full one; those before it are what is known.
+                search.stop();
+                break;
             }
             let columns = match &what.environment {
                 Some(_) => Some(self.run_series(&run.id, None).await?),
                 None => None,
             };
-            search.record(step(&run, columns.as_ref(), slo));
+            search.record(step(&run, columns.as_ref(), slo, objective));
         }
         Ok(())
     }
@@ -212,7 +236,7 @@ mod tests {
             ("p50<800us", BenchMetric::P50, 0.8),
             ("p99.9 < 2 s", BenchMetric::P999, 2000.0),
         ] {
-            let slo = objective(text).expect(text);
+            let (slo, _) = objective(text).expect(text);
             assert_eq!(slo.metric, metric, "{text}");
             assert!((slo.limit_ms - ms).abs() < 1e-9, "{text} is {ms} ms, not {}", slo.limit_ms);
         }

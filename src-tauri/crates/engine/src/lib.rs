@@ -7,6 +7,8 @@
 
 mod benchmarks;
 mod bindings;
+mod bound;
+mod claim;
 mod comparisons;
 pub mod demo;
 mod dotenv;
@@ -20,12 +22,17 @@ mod insights;
 mod jobs;
 mod journal;
 mod knees;
+pub mod logs;
+mod masked;
 mod noise;
+mod process_only;
 mod registry;
 mod reports;
 mod requests;
 mod secrets;
+mod sentinels;
 mod sessions;
+mod signals;
 mod store;
 mod targets;
 mod unstored;
@@ -56,6 +63,7 @@ pub mod plan {
 
 /// The words and numbers of comparisons, for the faces that show them.
 pub mod compare {
+    pub use perfdeck_bench::compare::figures::BenchMetric;
     pub use perfdeck_bench::compare::knee::{Knee, KneePoint, KneeState};
     pub use perfdeck_bench::compare::{Comparison, MetricComparison, Verdict};
 }
@@ -68,10 +76,13 @@ pub use insights::Baseline;
 pub use jobs::{JobContext, Jobs};
 pub use knees::{KneeRequest, StoredKnee};
 pub use perfdeck_bench::transfer;
+pub use perfdeck_database::dialect;
+pub use perfdeck_sqltext as sqltext;
 pub use plans::SavedPlan;
 pub use registry::{COMMANDS, Reply, export_bindings};
 pub use requests::{AddressInfo, AppInfo, BenchRequest, ById, Deleted, KindDefaults, ReportContent};
 pub use secrets::{SecretVault, SecretsStatus, VaultKind};
+pub use signals::{stop_requested, stop_requested_again};
 pub use store::Store;
 pub use viewer::Viewer;
 pub use work::{BenchSpec, PlanFolder};
@@ -89,6 +100,8 @@ pub struct EngineOptions {
 pub struct Engine {
     pub(crate) store: Store,
     pub(crate) vault: SecretVault,
+    /// Environments that are not stored.
+    pub(crate) process_only: process_only::ProcessOnly,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) data_dir: PathBuf,
     pub(crate) jobs: Jobs,
@@ -96,6 +109,8 @@ pub struct Engine {
     pub(crate) bench: watch::Sender<Option<BenchLive>>,
     /// What the benchmark that runs, or the last one, does. Held for a moment, never across a wait.
     pub(crate) bench_spec: std::sync::Mutex<Option<RunSpec>>,
+    /// Which benchmark runs, so that no other one is started.
+    pub(crate) running: claim::Running,
     pub(crate) own: watch::Sender<OwnCost>,
     pub(crate) tags: broadcast::Sender<Tag>,
     pub(crate) machine: Machine,
@@ -107,6 +122,11 @@ pub struct Engine {
     demo: Mutex<Option<Arc<demo::Demo>>>,
     dropped: AtomicU64,
 }
+
+/// Jobs that end with Perfdeck may take this long to write what they have.
+const JOBS: Duration = Duration::from_secs(10);
+/// Longest time of [`Engine::shutdown`], for whoever must end at some point.
+pub const SHUTDOWN: Duration = Duration::from_secs(20);
 
 /// The data folder used when none is named.
 pub fn default_data_dir() -> PathBuf {
@@ -138,11 +158,13 @@ impl Engine {
             jobs: Jobs::new(clock.clone()),
             store,
             vault,
+            process_only: process_only::ProcessOnly::default(),
             clock,
             data_dir,
             sessions: sessions::Sessions::default(),
             bench: watch::channel(None).0,
             bench_spec: std::sync::Mutex::new(None),
+            running: claim::Running::default(),
             own: watch::channel(OwnCost::default()).0,
             tags: broadcast::channel(64).0,
             machine: perfdeck_monitor::machine(env!("CARGO_PKG_VERSION")),
@@ -173,6 +195,16 @@ impl Engine {
         Ok(Viewer::new(self.clone(), id, monitor))
     }
 
+    /// A viewer for a caller that may only read: the environment must be watched already.
+    ///
+    /// # Errors
+    /// As [`Engine::watch`]; [`perfdeck_model::ErrorCode::Guarded`] when it is not watched.
+    pub async fn watch_reading(self: &Arc<Self>, environment_id: Option<&str>) -> Result<Viewer, ApiError> {
+        let mut viewer = sessions::READS_ONLY.scope(true, self.watch(environment_id)).await?;
+        viewer.reads_only();
+        Ok(viewer)
+    }
+
     /// The jobs of this process.
     pub fn jobs(&self) -> &Jobs {
         &self.jobs
@@ -183,9 +215,13 @@ impl Engine {
         &self.data_dir
     }
 
-    /// Ends jobs and monitors and flushes what they hold. Safe to call twice.
+    /// Ends jobs and monitors and flushes what they hold; a benchmark that runs is stored as interrupted. Takes
+    /// [`SHUTDOWN`] at most. Safe to call twice.
     pub async fn shutdown(&self) {
-        self.jobs.cancel_all();
+        // Jobs first: a run takes the environment's series from its monitor.
+        if tokio::time::timeout(JOBS, self.jobs.end()).await.is_err() {
+            tracing::error!("a job did not end in time; what it did is lost");
+        }
         self.sessions.stop_all().await;
         self.store_waiting().await;
         self.stopped.cancel();
@@ -272,7 +308,7 @@ async fn housekeeping(engine: std::sync::Weak<Engine>, stopped: CancellationToke
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut connection = None;
     let mut version = None;
-    let (mut pruned_ms, mut retried_ms) = (0.0, 0.0);
+    let (mut pruned_ms, mut retried_ms) = (f64::NEG_INFINITY, f64::NEG_INFINITY);
     loop {
         tokio::select! {
             () = stopped.cancelled() => return,
@@ -296,14 +332,15 @@ async fn housekeeping(engine: std::sync::Weak<Engine>, stopped: CancellationToke
             }
             version = now;
         }
-        let now = engine.clock.now_ms();
-        if now - retried_ms > 5_000.0 {
-            retried_ms = now;
+        // A wall clock that is set back must not put these off.
+        let passed_ms = engine.clock.monotonic_ms();
+        if passed_ms - retried_ms > 5_000.0 {
+            retried_ms = passed_ms;
             engine.store_waiting().await;
         }
-        if now - pruned_ms > 600_000.0 {
-            pruned_ms = now;
-            if let Err(error) = engine.store.prune(now).await {
+        if passed_ms - pruned_ms > 600_000.0 {
+            pruned_ms = passed_ms;
+            if let Err(error) = engine.store.prune(engine.clock.now_ms()).await {
                 tracing::warn!(%error, "old samples could not be pruned");
             }
         }

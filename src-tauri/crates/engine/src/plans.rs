@@ -1,6 +1,6 @@
 //! Saved plans, and help with writing them.
-use perfdeck_bench::plan::{Folder, Severity, from_toml, import, to_toml, validate};
-use perfdeck_model::ApiError;
+use perfdeck_bench::plan::{Folder, Severity, from_toml, import, literal_secret, to_toml, validate};
+use perfdeck_model::{ApiError, masking};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 use uuid::Uuid;
@@ -95,6 +95,19 @@ pub(crate) struct ImportedPlan {
     pub notes: Vec<String>,
 }
 
+/// The line of a text that is no plan yet in which a secret's name has a value.
+fn line_with_secret(text: &str) -> Option<String> {
+    let holds = |line: &str| {
+        line.split_once(['=', ':']).is_some_and(|(name, value)| {
+            let value = value.trim().trim_matches(['"', '\'', ',', '}', ' ']);
+            let name = name.trim().trim_matches(['"', '\'', '{', ' ']);
+            let literal = masking::has_mask(&masking::Masker::Template.value(value)) && !value.starts_with("env:");
+            literal && (masking::is_secret_name(name) || masking::is_secret_value(value))
+        })
+    };
+    text.lines().position(holds).map(|at| format!("line {}", at + 1))
+}
+
 impl Engine {
     /// The folder that saved plans read their files from.
     pub(crate) fn plan_folder(&self) -> Folder {
@@ -123,7 +136,7 @@ impl Engine {
             }
         };
         let found = validate(&plan, &self.plan_folder());
-        let problems: Vec<PlanProblem> = found
+        let mut problems: Vec<PlanProblem> = found
             .into_iter()
             .map(|p| PlanProblem {
                 error: p.severity == Severity::Error,
@@ -133,6 +146,18 @@ impl Engine {
                 line: None,
             })
             .collect();
+        if masking::has_mask(toml) {
+            problems.push(PlanProblem {
+                error: true,
+                step: None,
+                field: String::new(),
+                message: format!(
+                    "Parts of it were masked ({}) when its run was stored; give them again",
+                    masking::MASK
+                ),
+                line: toml.lines().position(masking::has_mask).and_then(|at| u32::try_from(at + 1).ok()),
+            });
+        }
         PlanCheck {
             ok: problems.iter().all(|p| !p.error),
             request: perfdeck_bench::describe(&plan, None).ok().map(|spec| spec.request),
@@ -146,6 +171,15 @@ impl Engine {
     pub(crate) async fn plan_save(&self, request: PlanSave) -> Result<SavedPlan, ApiError> {
         if request.toml.len() > LIMIT {
             return Err(ApiError::bad_request("A plan has at most 4 MiB"));
+        }
+        let place = match from_toml(&request.toml) {
+            Ok(plan) => literal_secret(&plan),
+            // It is somebody's unfinished work, and kept; line by line its secrets are looked for all the same.
+            Err(_) => line_with_secret(&request.toml),
+        };
+        if let Some(place) = place {
+            return Err(ApiError::bad_request(format!("{place}: A plan with a secret in it is not saved"))
+                .hint("Write {{env:NAME}} in its place, and set that variable before a run"));
         }
         let name = self.plan_check(&request.toml).name.unwrap_or_else(|| "unfinished".to_owned());
         let plan = SavedPlan {

@@ -5,17 +5,19 @@ use std::path::Path;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
+use perfdeck_model::masking;
 use perfdeck_model::{
-    Access, Address, ApiError, Columns, CommandInfo, ConnectionReport, DEMO_ENVIRONMENT_ID, Environment,
-    EnvironmentDraft, EnvironmentSummary, ErrorCode, Finding, FoundService, Frame, Guards, Heatmap, JobStatus,
-    JournalEntry, JournalKind, Kind, MetricInfo, PoolSettings, ReportFile, ReportRequest, Run, RunSummary,
-    RunningStatement, SeriesInfo, Tag, TargetRole, TargetStatus,
+    Access, Address, ApiError, Columns, CommandInfo, ConnectionReport, DEMO_ENVIRONMENT_ID, DatabaseActivity,
+    Environment, EnvironmentDraft, EnvironmentSummary, ErrorCode, Finding, FoundService, Frame, Guards, Heatmap,
+    JobStatus, JournalEntry, JournalKind, Kind, MetricInfo, PoolSettings, ReportFile, ReportRequest, Run, RunSummary,
+    SeriesInfo, Tag, TargetRole, TargetStatus,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use ts_rs::TS;
 
 use crate::benchmarks::{BenchPreview, RunningBench};
+use crate::bound::{hide_account, no_secret_parameters};
 use crate::comparisons::{DuetRequest, Hooks, StoredComparison};
 use crate::dotenv::draft_from_dotenv;
 use crate::environments::draft_of;
@@ -103,7 +105,7 @@ macro_rules! commands {
                     engine.changed(&[$(Tag::$tag),*]);
                     $form(answer).into_reply()
                 } )*
-                _ => Err(ApiError::not_found(format!("There is no command '{}'", name.escape_debug()))),
+                _ => Err(ApiError::not_found(format!("There is no command '{}'", masking::shown(name)))),
             }
         }
 
@@ -150,7 +152,28 @@ fn ignore_unnamed(error: ts_rs::ExportError) -> std::result::Result<(), ts_rs::E
 
 fn parse<T: for<'de> Deserialize<'de>>(name: &str, params: Value) -> Result<T> {
     let params = if params.is_null() { Value::Object(serde_json::Map::new()) } else { params };
-    serde_json::from_value(params).map_err(|e| ApiError::bad_request(format!("{name}: {e}")))
+    // What serde says quotes values; the place and the kind of the mistake are told instead.
+    serde_path_to_error::deserialize(params).map_err(|e| {
+        let path = place(e.path());
+        ApiError::bad_request(format!("{name}: {path}{}", masking::reading_failed(&e.inner().to_string())))
+    })
+}
+
+/// Where a mistake is: names of fields and positions in lists. A key of a map is a user's word and not told.
+fn place(path: &serde_path_to_error::Path) -> String {
+    use serde_path_to_error::Segment;
+    let parts: Vec<String> = path
+        .iter()
+        .map(|segment| match segment {
+            Segment::Seq { index } => (index + 1).to_string(),
+            Segment::Map { key } if key.len() <= 32 && key.bytes().all(|b| b.is_ascii_lowercase() || b == b'_') => {
+                key.clone()
+            }
+            Segment::Enum { variant } => variant.clone(),
+            Segment::Map { .. } | Segment::Unknown => "?".to_owned(),
+        })
+        .collect();
+    if parts.is_empty() || parts == ["?"] { String::new() } else { format!("{}: ", parts.join(".")) }
 }
 
 commands! {
@@ -168,7 +191,7 @@ commands! {
     Write Json "env.lock" (ById) -> bool, changes [Environments] => env_lock;
     Target Json "env.test" (ById) -> Vec<ConnectionReport>, changes [] => env_test;
     Target Json "env.test_draft" (TestDraft) -> Vec<ConnectionReport>, changes [] => env_test_draft;
-    Read Json "env.from_dotenv" (Dotenv) -> EnvironmentDraft, changes [] => env_from_dotenv;
+    Write Json "env.from_dotenv" (Dotenv) -> EnvironmentDraft, changes [] => env_from_dotenv;
     Read Json "address.parse" (Text) -> AddressInfo, changes [] => address_parse;
     Target Json "discover.services" (Empty) -> Vec<FoundService>, changes [] => discover_services;
     Write Json "demo.open" (Empty) -> JobStatus, changes [] => demo_open;
@@ -178,8 +201,8 @@ commands! {
     Read Json "monitor.targets" (ByEnvironment) -> Vec<TargetStatus>, changes [] => monitor_targets;
     Read Binary "monitor.history" (HistoryRequest) -> Columns, changes [] => monitor_history;
     Read Json "findings.list" (ByEnvironment) -> Vec<Finding>, changes [] => findings_list;
-    Target Json "db.activity" (ByEnvironment) -> Vec<RunningStatement>, changes [] => db_activity;
-    Read Json "bench.preview" (BenchRequest) -> BenchPreview, changes [] => bench_preview;
+    Target Json "db.activity" (ByEnvironment) -> DatabaseActivity, changes [] => db_activity;
+    Target Json "bench.preview" (BenchRequest) -> BenchPreview, changes [] => bench_preview;
     Target Json "bench.start" (BenchRequest) -> JobStatus, changes [Jobs] => bench_start;
     Read Json "bench.running" (Empty) -> Option<RunningBench>, changes [] => bench_running;
     Read Json "compare.runs" (ComparePair) -> StoredComparison, changes [] => compare_runs;
@@ -237,11 +260,27 @@ impl Engine {
                 answer
             }
             Err(panic) => {
-                let text = panic.downcast_ref::<&str>().map_or_else(|| "panic".to_owned(), |s| (*s).to_owned());
+                let text = crate::logs::panic_words(&*panic);
                 tracing::error!(command = name, panic = %text, "command panicked");
                 Err(ApiError::internal(format!("'{name}' ended unexpectedly; the log has the details")))
             }
         }
+    }
+
+    /// Runs a command for a caller that may only read what Perfdeck has: nothing is changed, and no target is reached.
+    ///
+    /// # Errors
+    /// [`ErrorCode::Guarded`] for a command that does either; else as [`Engine::dispatch`].
+    pub async fn dispatch_reading(self: &Arc<Self>, name: &str, params: Value) -> Result<Reply> {
+        let what = match COMMANDS.iter().find(|c| c.name == name).map(|c| c.access) {
+            Some(Access::Write) => "changes what Perfdeck keeps, or reads files of this machine",
+            Some(Access::Target) => "reaches a target",
+            Some(Access::Read) | None => {
+                return crate::sessions::READS_ONLY.scope(true, self.dispatch(name, params)).await;
+            }
+        };
+        Err(ApiError::new(ErrorCode::Guarded, format!("This link only reads, and '{name}' {what}"))
+            .hint("Open the URL with full access that perfctl serve printed"))
     }
 
     /// Runs a command that answers JSON.
@@ -321,6 +360,7 @@ fn not_demo(id: &str) -> Result<()> {
 
 async fn env_update(engine: E, request: EnvUpdate) -> Result<Environment> {
     not_demo(&request.id)?;
+    engine.not_process_only(&request.id)?;
     let old = engine.environment(&request.id).await?;
     let new = engine.save_environment(&request.draft, Some(&old)).await?;
     engine.noted(JournalKind::Changed, Some(&new), environments::summary(&new)).await;
@@ -336,6 +376,7 @@ async fn env_duplicate(engine: E, request: EnvDuplicate) -> Result<Environment> 
 
 async fn env_delete(engine: E, request: ById) -> Result<Deleted> {
     not_demo(&request.id)?;
+    engine.not_process_only(&request.id)?;
     let environment = engine.environment(&request.id).await?;
     let now = engine.clock.now_ms();
     engine.store.delete_environment(&environment.id, now).await?;
@@ -375,7 +416,7 @@ async fn env_test_draft(engine: E, request: TestDraft) -> Result<Vec<ConnectionR
     engine.test_draft(&request.draft, request.id.as_deref()).await
 }
 
-async fn env_from_dotenv(_: E, request: Dotenv) -> Result<EnvironmentDraft> {
+async fn env_from_dotenv(engine: E, request: Dotenv) -> Result<EnvironmentDraft> {
     /// A `.env` file is a page of text, not a disk image.
     const LIMIT: u64 = 1 << 20;
     let path = request.path.as_deref().map(std::path::Path::new);
@@ -383,7 +424,7 @@ async fn env_from_dotenv(_: E, request: Dotenv) -> Result<EnvironmentDraft> {
         (Some(text), _) => text.into_bytes(),
         (None, Some(path)) => {
             let unreadable = |e: &dyn std::fmt::Display| {
-                ApiError::bad_request(format!("{} cannot be read: {e}", path.display()))
+                ApiError::bad_request(format!("{} cannot be read: {e}", masking::shown(&path.display().to_string())))
                     .hint("Choose the .env file of your application")
             };
             let meta = tokio::fs::metadata(&path).await.map_err(|e| unreadable(&e))?;
@@ -394,12 +435,16 @@ async fn env_from_dotenv(_: E, request: Dotenv) -> Result<EnvironmentDraft> {
         }
         (None, None) => return Err(ApiError::bad_request("Give the text or the path of a .env file")),
     };
-    draft_from_dotenv(&bytes, path)
+    engine.held_back(draft_from_dotenv(&bytes, path)?)
 }
 
 async fn address_parse(_: E, request: Text) -> Result<AddressInfo> {
-    let (address, password) =
-        Address::parse(&request.text).map_err(|e| ApiError::bad_request(e.message).hint(e.hint))?;
+    let (mut address, mut password) = Address::parse(&request.text)
+        .map_err(|e| ApiError::bad_request(masking::message(&e.message, &|_| false)).hint(e.hint))?;
+    no_secret_parameters("address", &address)?;
+    if password.is_none() {
+        password = hide_account(&request.text, &mut address);
+    }
     Ok(AddressInfo {
         role: address.scheme.role(),
         has_password: password.is_some(),
@@ -448,11 +493,11 @@ async fn monitor_history(engine: E, request: HistoryRequest) -> Result<Columns> 
 
 async fn findings_list(engine: E, request: ByEnvironment) -> Result<Vec<Finding>> {
     let mut findings = engine.monitor(&request.environment_id).await?.findings();
-    findings.sort_by(|a, b| b.cost.total_cmp(&a.cost));
+    findings.sort_by(Finding::before);
     Ok(findings)
 }
 
-async fn db_activity(engine: E, request: ByEnvironment) -> Result<Vec<RunningStatement>> {
+async fn db_activity(engine: E, request: ByEnvironment) -> Result<DatabaseActivity> {
     let environment = engine.environment(&request.environment_id).await?;
     let database = environment.targets.database.as_ref().ok_or_else(|| {
         ApiError::new(ErrorCode::Unsupported, format!("'{}' has no database", environment.name))
@@ -495,7 +540,7 @@ async fn comparison_get(engine: E, request: ById) -> Result<StoredComparison> {
         .store
         .comparison(&request.id)
         .await?
-        .ok_or_else(|| ApiError::not_found(format!("There is no comparison '{}'", request.id)))
+        .ok_or_else(|| ApiError::not_found(format!("There is no comparison '{}'", masking::shown(&request.id))))
 }
 
 async fn comparison_delete(engine: E, request: ById) -> Result<bool> {
@@ -528,7 +573,7 @@ async fn knee_restore(engine: E, request: ById) -> Result<bool> {
 
 async fn knee_get(engine: E, request: ById) -> Result<StoredKnee> {
     let found = engine.store.knee(&request.id).await?;
-    found.ok_or_else(|| ApiError::not_found(format!("There is no search '{}'", request.id)))
+    found.ok_or_else(|| ApiError::not_found(format!("There is no search '{}'", masking::shown(&request.id))))
 }
 
 async fn run_list(engine: E, request: RunList) -> Result<Vec<RunSummary>> {
@@ -549,7 +594,7 @@ async fn run_rename(engine: E, request: RunRename) -> Result<Run> {
         return Err(ApiError::bad_request("A run's name has 1 to 120 characters"));
     }
     let mut run = engine.run(&request.id).await?;
-    name.clone_into(&mut run.name);
+    run.name = masking::title(name);
     engine.store.put_run(&run, None, None).await?;
     Ok(run)
 }

@@ -29,12 +29,18 @@ impl Engine {
             return Err(ApiError::bad_request(format!("A report holds at most {MAX_RUNS} runs")));
         }
         let engine = self.clone();
-        let title = request.title.clone().unwrap_or_else(|| format!("Performance report: {}", environment.name));
+        let title = request
+            .title
+            .as_deref()
+            .map_or_else(|| format!("Performance report: {}", environment.name), perfdeck_model::masking::title);
         Ok(self.jobs.spawn("report", title.clone(), Some(environment.id.clone()), move |job| async move {
             job.progress(Some(0.1), "reading runs");
             let mut runs = Vec::new();
             let mut series = Vec::new();
             for id in &run_ids {
+                if job.cancel.is_cancelled() {
+                    break;
+                }
                 let run = engine.run(id).await?;
                 let columns = engine.run_series(id, None).await?;
                 series.push(engine.report_series(&run.id, &environment.id, &columns).await);
@@ -78,13 +84,15 @@ impl Engine {
                 return Err(ApiError::new(ErrorCode::Cancelled, "The export was stopped; no file was written"));
             }
             job.progress(Some(0.4), "drawing charts");
-            let (html, json) = tokio::task::spawn_blocking(move || {
+            let drawing = tokio::task::spawn_blocking(move || {
                 let html = perfdeck_report::render_html(&document).map_err(|e| ApiError::internal(e.to_string()))?;
                 let json = perfdeck_report::to_json(&document).map_err(|e| ApiError::internal(e.to_string()))?;
                 Ok::<_, ApiError>((html, json))
-            })
-            .await
-            .map_err(|e| ApiError::internal(e.to_string()))??;
+            });
+            let (html, json) =
+                job.unless_cancelled(drawing).await?.map_err(|e| ApiError::internal(e.to_string()))??;
+            // Two files and an entry in the store belong together.
+            job.cancellable(false);
             job.progress(Some(0.9), "writing files");
             let id = Uuid::now_v7().to_string();
             let html_path = match &request.out {

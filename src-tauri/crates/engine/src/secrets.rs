@@ -48,10 +48,46 @@ struct OpenFile {
 struct State {
     kind: VaultKind,
     session: HashMap<String, Sensitive>,
+    /// Of environments that are not stored; they never go anywhere else.
+    process: HashMap<String, Sensitive>,
+    /// Read from files and not saved yet, by a number that nobody can guess.
+    held: HashMap<String, Sensitive>,
     file: Option<OpenFile>,
+    /// `PERFDECK_PASSPHRASE` does not open the file.
+    wrong_passphrase: bool,
 }
 
-/// Keeps secrets by key (`environment id / role`).
+impl State {
+    fn new(kind: VaultKind) -> Self {
+        Self {
+            kind,
+            session: HashMap::new(),
+            process: HashMap::new(),
+            held: HashMap::new(),
+            file: None,
+            wrong_passphrase: false,
+        }
+    }
+
+    fn of_this_run(&self, key: &str) -> Option<Sensitive> {
+        self.process.get(key).or_else(|| self.session.get(key)).cloned()
+    }
+
+    /// Why the file cannot be used now.
+    fn locked(&self) -> ApiError {
+        if self.wrong_passphrase {
+            return ApiError::new(
+                ErrorCode::SecretMissing,
+                "Wrong passphrase: PERFDECK_PASSPHRASE does not open the secrets file",
+            )
+            .hint("Set the passphrase that the file was made with, or unlock it in Settings; the file is unchanged");
+        }
+        ApiError::new(ErrorCode::SecretMissing, "The secrets file is locked")
+            .hint("Unlock it in Settings, or set PERFDECK_PASSPHRASE")
+    }
+}
+
+/// Keeps secrets by key (`environment id / role @ target`, see `bound`).
 pub struct SecretVault {
     path: PathBuf,
     state: Mutex<State>,
@@ -82,10 +118,11 @@ impl SecretVault {
             _ if keychain_answers() => VaultKind::Keychain,
             _ => VaultKind::Session,
         };
-        let vault = Self { path, state: Mutex::new(State { kind, session: HashMap::new(), file: None }) };
+        let vault = Self { path, state: Mutex::new(State::new(kind)) };
         if let (VaultKind::File, Some(passphrase)) = (kind, passphrase)
             && let Err(error) = vault.unlock(&passphrase)
         {
+            vault.state().wrong_passphrase = error.code == ErrorCode::Authentication;
             tracing::warn!(%error, "the secrets file stays locked");
         }
         vault
@@ -131,6 +168,7 @@ impl SecretVault {
         map.extend(moved.iter().map(|(k, v)| (k.clone(), v.expose().to_owned())));
         self.write(&file, &map)?;
         state.file = Some(file);
+        state.wrong_passphrase = false;
         Ok(())
     }
 
@@ -145,7 +183,7 @@ impl SecretVault {
         let plain = XChaCha20Poly1305::new(file.key.as_slice().into())
             .decrypt(XNonce::from_slice(nonce), sealed)
             .map_err(|_| {
-                ApiError::new(ErrorCode::Authentication, "The passphrase does not open the secrets file")
+                ApiError::new(ErrorCode::Authentication, "Wrong passphrase: it does not open the secrets file")
                     .hint("Try again; the file is unchanged")
             })?;
         let plain = Zeroizing::new(plain);
@@ -185,7 +223,7 @@ impl SecretVault {
             }
             VaultKind::File => {
                 let state = self.state();
-                let Some(file) = &state.file else { return Err(locked()) };
+                let Some(file) = &state.file else { return Err(state.locked()) };
                 let mut map = self.read(file)?;
                 map.insert(key.to_owned(), secret.expose().to_owned());
                 self.write(file, &map)?;
@@ -196,6 +234,52 @@ impl SecretVault {
                 Ok(SecretSource::Session)
             }
         }
+    }
+
+    /// Holds a secret that was read from a file until it is saved; answers what it is held under.
+    pub(crate) fn hold(&self, secret: Sensitive) -> String {
+        let id = uuid::Uuid::new_v4().to_string();
+        let mut state = self.state();
+        // A form that is opened again and again forgets its older drafts.
+        if state.held.len() >= 100 {
+            state.held.clear();
+        }
+        state.held.insert(id.clone(), secret);
+        id
+    }
+
+    /// A secret that is held.
+    pub(crate) fn held(&self, id: &str) -> Option<Sensitive> {
+        self.state().held.get(id).cloned()
+    }
+
+    /// Keeps a secret of an environment that is not stored, in memory.
+    pub(crate) fn set_for_process(&self, key: &str, secret: Sensitive) {
+        self.state().process.insert(key.to_owned(), secret);
+    }
+
+    /// As [`SecretVault::get`]; what earlier versions kept under `old` is moved to `key`.
+    ///
+    /// # Errors
+    /// As [`SecretVault::get`].
+    pub(crate) async fn get_or_move(
+        &self,
+        key: &str,
+        old: &str,
+        source: &SecretSource,
+    ) -> Result<Option<Sensitive>, ApiError> {
+        let missing = match self.get(key, source).await {
+            Err(error) if matches!(source, SecretSource::Keychain | SecretSource::File) => error,
+            found => return found,
+        };
+        let Ok(Some(secret)) = self.get(old, source).await else { return Err(missing) };
+        match self.set(key, secret.clone()).await {
+            // Kept where it was found, or it would be gone with this run.
+            Ok(kept) if kept == *source => self.forget(old).await,
+            Ok(_) => {}
+            Err(error) => tracing::warn!(%error, "a secret stays under its old key"),
+        }
+        Ok(Some(secret))
     }
 
     /// The secret of a target, or `None` when it needs none.
@@ -212,13 +296,13 @@ impl SecretVault {
                 Ok(value) => Ok(Some(Sensitive::new(value))),
                 Err(_) => missing(&format!("Set the environment variable {name} and start Perfdeck again")),
             },
-            SecretSource::Session => match self.state().session.get(key).cloned() {
+            SecretSource::Session => match self.state().of_this_run(key) {
                 Some(secret) => Ok(Some(secret)),
                 None => missing("It was kept for an earlier run only; enter it again in the environment's settings"),
             },
             SecretSource::File => {
                 let state = self.state();
-                let Some(file) = &state.file else { return Err(locked()) };
+                let Some(file) = &state.file else { return Err(state.locked()) };
                 match self.read(file)?.remove(key) {
                     Some(secret) => Ok(Some(Sensitive::new(secret))),
                     None => missing("Enter it again in the environment's settings"),
@@ -243,6 +327,7 @@ impl SecretVault {
         let kind = {
             let mut state = self.state();
             state.session.remove(key);
+            state.process.remove(key);
             if let Some(file) = &state.file
                 && let Ok(mut map) = self.read(file)
                 && map.remove(key).is_some()
@@ -257,11 +342,6 @@ impl SecretVault {
             let _ = blocking(move || keyring::Entry::new(SERVICE, &k)?.delete_credential()).await;
         }
     }
-}
-
-fn locked() -> ApiError {
-    ApiError::new(ErrorCode::SecretMissing, "The secrets file is locked")
-        .hint("Unlock it in Settings, or set PERFDECK_PASSPHRASE")
 }
 
 fn damaged(path: &Path) -> ApiError {
@@ -325,7 +405,7 @@ mod tests {
     use super::*;
 
     fn vault(dir: &Path, kind: VaultKind) -> SecretVault {
-        SecretVault { path: dir.join(FILE), state: Mutex::new(State { kind, session: HashMap::new(), file: None }) }
+        SecretVault { path: dir.join(FILE), state: Mutex::new(State::new(kind)) }
     }
 
     #[tokio::test]

@@ -4,40 +4,86 @@ use std::sync::Arc;
 
 use perfdeck_cache::CacheCollector;
 use perfdeck_database::DatabaseCollector;
-use perfdeck_model::{ApiError, BoxFuture, Collection, Collector, DEMO_ENVIRONMENT_ID, Environment, TargetRole};
+use perfdeck_model::{
+    ApiError, BoxFuture, Clock, Collection, Collector, DEMO_ENVIRONMENT_ID, Environment, ErrorCode, TargetRole,
+};
 use perfdeck_monitor::{ApiCollector, HostCollector, Monitor};
 use tokio::sync::Mutex;
 
 use crate::Engine;
 
-/// Environments watched at the same time; the one watched longest ago makes room.
+/// Environments that stay watched when nobody looks; of more, the one that was used longest ago makes room.
 const MAX_SESSIONS: usize = 4;
+
+/// One watched environment.
+struct Session {
+    monitor: Arc<Monitor>,
+    /// Cloned into every [`Watch`]: while there is one, somebody needs the samples.
+    held: Arc<()>,
+    /// Counts up with every use.
+    used: u64,
+}
+
+impl Session {
+    fn watch(&self) -> Watch {
+        Watch { monitor: self.monitor.clone(), _held: self.held.clone() }
+    }
+}
+
+/// A watched environment. While it is held, by a viewer, a run or a rule, the watch does not make room for another.
+#[derive(Clone)]
+pub(crate) struct Watch {
+    monitor: Arc<Monitor>,
+    _held: Arc<()>,
+}
+
+impl std::ops::Deref for Watch {
+    type Target = Monitor;
+
+    fn deref(&self) -> &Monitor {
+        &self.monitor
+    }
+}
 
 /// The monitors that run.
 #[derive(Default)]
 pub(crate) struct Sessions {
-    running: Mutex<HashMap<String, (u64, Arc<Monitor>)>>,
+    running: Mutex<HashMap<String, Session>>,
 }
 
 impl Sessions {
-    pub(crate) async fn get(&self, id: &str) -> Option<Arc<Monitor>> {
-        self.running.lock().await.get(id).map(|(_, m)| m.clone())
+    pub(crate) async fn get(&self, id: &str) -> Option<Watch> {
+        let mut running = self.running.lock().await;
+        let newest = running.values().map(|s| s.used).max().unwrap_or(0);
+        let session = running.get_mut(id)?;
+        session.used = newest + 1;
+        Some(session.watch())
     }
 
     pub(crate) async fn stop(&self, id: &str) -> bool {
-        let monitor = self.running.lock().await.remove(id);
-        if let Some((_, monitor)) = &monitor {
-            monitor.stop().await;
+        let session = self.running.lock().await.remove(id);
+        if let Some(session) = &session {
+            session.monitor.stop().await;
         }
-        monitor.is_some()
+        session.is_some()
     }
 
     pub(crate) async fn stop_all(&self) {
         let all: Vec<_> = self.running.lock().await.drain().collect();
-        for (_, (_, monitor)) in all {
-            monitor.stop().await;
+        for (_, session) in all {
+            session.monitor.stop().await;
         }
     }
+}
+
+tokio::task_local! {
+    /// Whether the caller may only read what Perfdeck has already.
+    pub(crate) static READS_ONLY: bool;
+}
+
+/// Whether the caller of this task may only read what Perfdeck has already.
+pub(crate) fn reads_only() -> bool {
+    READS_ONLY.try_with(|only| *only).unwrap_or(false)
 }
 
 /// Stands in for a target that cannot be measured, so that its state says why instead of staying silent.
@@ -56,7 +102,7 @@ impl Collector for Unavailable {
         self.address.clone()
     }
 
-    fn collect(&mut self, _now_ms: f64) -> BoxFuture<'_, Result<Collection, ApiError>> {
+    fn collect<'a>(&'a mut self, _clock: &'a dyn Clock) -> BoxFuture<'a, Result<Collection, ApiError>> {
         let error = self.error.clone();
         Box::pin(async move { Err(error) })
     }
@@ -64,28 +110,42 @@ impl Collector for Unavailable {
 
 impl Engine {
     /// The monitor of an environment, started when it does not run.
-    pub(crate) async fn monitor(&self, id: &str) -> Result<Arc<Monitor>, ApiError> {
+    ///
+    /// # Errors
+    /// When there is no such environment, or its targets would have to be reached for a caller that only reads.
+    pub(crate) async fn monitor(&self, id: &str) -> Result<Watch, ApiError> {
         let environment = self.environment(id).await?;
         let id = environment.id.clone();
-        if let Some(monitor) = self.sessions.get(&id).await {
-            return Ok(monitor);
+        if let Some(watch) = self.sessions.get(&id).await {
+            return Ok(watch);
+        }
+        if reads_only() {
+            return Err(ApiError::new(
+                ErrorCode::Guarded,
+                format!("'{}' is not watched at the moment", environment.name),
+            )
+            .hint("A link that only reads does not connect to targets. Open the environment with full access first"));
         }
         let collectors = self.collectors(&environment).await?;
         let mut running = self.sessions.running.lock().await;
         // Another caller may have started it meanwhile.
-        if let Some((_, monitor)) = running.get(&id) {
-            return Ok(monitor.clone());
+        if let Some(session) = running.get(&id) {
+            return Ok(session.watch());
         }
-        if running.len() >= MAX_SESSIONS
-            && let Some(oldest) = running.iter().min_by_key(|(_, (n, _))| *n).map(|(k, _)| k.clone())
-            && let Some((_, monitor)) = running.remove(&oldest)
-        {
-            tokio::spawn(async move { monitor.stop().await });
+        while running.len() >= MAX_SESSIONS {
+            let idle = running.iter().filter(|(_, s)| Arc::strong_count(&s.held) == 1);
+            // All of them are needed: then there is one more.
+            let Some(oldest) = idle.min_by_key(|(_, s)| s.used).map(|(id, _)| id.clone()) else { break };
+            if let Some(session) = running.remove(&oldest) {
+                tokio::spawn(async move { session.monitor.stop().await });
+            }
         }
-        let number = running.values().map(|(n, _)| *n).max().unwrap_or(0) + 1;
+        let used = running.values().map(|s| s.used).max().unwrap_or(0) + 1;
         let monitor = Monitor::start(id.clone(), collectors, self.clock.clone(), Arc::new(self.store.clone()));
-        running.insert(id, (number, monitor.clone()));
-        Ok(monitor)
+        let session = Session { monitor, held: Arc::default(), used };
+        let watch = session.watch();
+        running.insert(id, session);
+        Ok(watch)
     }
 
     async fn collectors(&self, environment: &Environment) -> Result<Vec<Box<dyn Collector>>, ApiError> {
@@ -111,11 +171,8 @@ impl Engine {
             collectors.push(if host.url == "local" {
                 Box::new(HostCollector::new())
             } else {
-                let e = ApiError::new(
-                    perfdeck_model::ErrorCode::Unsupported,
-                    "Remote hosts are not measured by this version yet",
-                )
-                .hint("Use 'local' to measure this machine");
+                let e = ApiError::new(ErrorCode::Unsupported, "Remote hosts are not measured by this version yet")
+                    .hint("Use 'local' to measure this machine");
                 unavailable(TargetRole::Host, host.url.clone(), e)
             });
         }
@@ -126,11 +183,80 @@ impl Engine {
             });
         }
         if let Some(cache) = &t.cache {
-            collectors.push(match self.secret(environment, TargetRole::Cache).await {
-                Ok(secret) => Box::new(CacheCollector::new(cache.clone(), secret)),
+            collectors.push(match self.cache_login(environment).await {
+                Ok(Some((cache, secret))) => Box::new(CacheCollector::new(cache, secret)),
+                Ok(None) => return Ok(collectors),
                 Err(e) => unavailable(TargetRole::Cache, cache.address.short(), e),
             });
         }
         Ok(collectors)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::EngineOptions;
+    use serde_json::json;
+
+    async fn engine(environments: usize) -> (tempfile::TempDir, Arc<Engine>, Vec<String>) {
+        let dir = tempfile::tempdir().expect("temp dir");
+        let options = EngineOptions { data_dir: Some(dir.path().to_owned()), clock: None };
+        let engine = Engine::open(options).await.expect("opens");
+        let mut ids = Vec::new();
+        for i in 0..environments {
+            let draft = json!({"name": format!("e{i}"), "kind": "development", "targets": {"host": "local"}});
+            let made = engine.json("env.create", json!({ "draft": draft })).await.expect("made");
+            ids.push(made["id"].as_str().expect("id").to_owned());
+        }
+        (dir, engine, ids)
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_somebody_looks_at_never_makes_room() {
+        let (_dir, engine, ids) = engine(9).await;
+        let mut first = engine.watch(Some(&ids[0])).await.expect("a viewer");
+        let run = engine.monitor(&ids[1]).await.expect("held, as a run does");
+        for id in &ids[2..] {
+            engine.json("monitor.start", json!({ "environment_id": id })).await.expect("watched, and left");
+        }
+        for id in &ids[..2] {
+            assert!(engine.sessions.get(id).await.is_some(), "{id} is needed");
+        }
+        assert!(engine.sessions.get(&ids[2]).await.is_none(), "what nobody needs made room");
+        assert_eq!(engine.sessions.running.lock().await.len(), MAX_SESSIONS, "and no more are kept than that");
+        let ticked = async { while first.next().await.is_some_and(|frame| frame.t.is_empty()) {} };
+        tokio::time::timeout(std::time::Duration::from_secs(20), ticked).await.expect("its samples go on");
+
+        let mut viewers = Vec::new();
+        for id in &ids {
+            viewers.push(engine.watch(Some(id)).await.expect("a viewer"));
+        }
+        for id in &ids {
+            assert!(engine.sessions.get(id).await.is_some(), "{id}: nine viewers, nine watches");
+        }
+        drop((viewers, first, run));
+        engine.shutdown().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_caller_that_only_reads_reaches_no_target() {
+        let (_dir, engine, ids) = engine(1).await;
+        let ask = json!({ "environment_id": ids[0] });
+        for command in ["monitor.series", "monitor.targets", "findings.list"] {
+            let refused = engine.dispatch_reading(command, ask.clone()).await.expect_err(command);
+            assert_eq!(refused.code, ErrorCode::Guarded, "{command} would start a watch: {refused}");
+        }
+        let _viewer = engine.watch(Some(&ids[0])).await.expect("someone with full access");
+        for command in ["monitor.series", "monitor.targets", "findings.list", "env.list", "run.list", "job.list"] {
+            let ask = if command.starts_with("env") || command.starts_with("job") { json!({}) } else { ask.clone() };
+            engine.dispatch_reading(command, ask).await.unwrap_or_else(|e| panic!("{command} only reads: {e}"));
+        }
+        for command in crate::COMMANDS.iter().filter(|c| c.access != perfdeck_model::Access::Read) {
+            let refused = engine.dispatch_reading(command.name, json!({})).await.expect_err(command.name);
+            assert_eq!(refused.code, ErrorCode::Guarded, "{} is refused before its request is read", command.name);
+            assert!(refused.hint.is_some(), "{} says what to do", command.name);
+        }
+        engine.shutdown().await;
     }
 }

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use perfdeck_bench::{CacheConnection, CacheWire, SqlConnection};
 use perfdeck_cache::LoadConnection;
-use perfdeck_database::Database;
+use perfdeck_database::LoadConnection as SqlLoad;
 use perfdeck_model::{
     ApiError, BoxFuture, CacheMode, CacheTarget, DatabaseTarget, Environment, ErrorCode, HostPort, Scheme, Sensitive,
     TargetRole, TlsMode,
@@ -46,9 +46,9 @@ impl perfdeck_bench::Targets for LoadTargets {
             let (target, password) = self.database.as_ref().ok_or_else(|| self.missing("database"))?;
             let connection = perfdeck_database::connect_for_load(&target.address, password.as_ref()).await?;
             Ok(match connection {
-                Database::Postgres(c) => SqlConnection::Postgres(c),
-                Database::Mysql(c) => SqlConnection::Mysql(c),
-                Database::Sqlite(c) => SqlConnection::Sqlite(c),
+                SqlLoad::Postgres(c) => SqlConnection::Postgres(c),
+                SqlLoad::Mysql(c) => SqlConnection::Mysql(c),
+                SqlLoad::Sqlite(c) => SqlConnection::Sqlite(c),
             })
         })
     }
@@ -74,8 +74,18 @@ impl perfdeck_bench::Targets for LoadTargets {
                 nodes,
                 cluster: target.mode == CacheMode::Cluster,
                 username: target.address.username.clone(),
-                password: password.as_ref().map(|p| p.expose().to_owned()),
-                database: target.address.path.parse().unwrap_or(0),
+                // An account without a password signs in too.
+                password: password
+                    .as_ref()
+                    .map(|p| p.expose().to_owned())
+                    .or(target.address.username.as_ref().map(|_| String::new())),
+                database: match target.address.path.as_str() {
+                    "" => 0,
+                    number => number.parse().map_err(|_| {
+                        ApiError::bad_request("The cache's database number is not a number")
+                            .hint("Write redis://host:6379/0")
+                    })?,
+                },
             }))
         })
     }
@@ -106,8 +116,8 @@ impl Engine {
         if let Some(database) = &environment.targets.database {
             targets.database = Some((database.clone(), self.secret(environment, TargetRole::Database).await?));
         }
-        if let Some(cache) = environment.targets.cache.as_ref().filter(|c| !c.address.hosts.is_empty()) {
-            targets.cache = Some((cache.clone(), self.secret(environment, TargetRole::Cache).await?));
+        if environment.targets.cache.as_ref().is_some_and(|c| !c.address.hosts.is_empty()) {
+            targets.cache = self.cache_login(environment).await?;
         }
         Ok(targets)
     }

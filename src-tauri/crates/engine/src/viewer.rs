@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use perfdeck_model::{BenchLive, Frame, FrameKind, OwnCost, Tag};
-use perfdeck_monitor::{Monitor, Tick};
+use perfdeck_monitor::Tick;
 use tokio::sync::{broadcast, watch};
 use tokio::time::Instant;
 
 use crate::Engine;
+use crate::sessions::{READS_ONLY, Watch};
 
 /// Shortest time between two frames.
 const SPACING: Duration = Duration::from_millis(100);
@@ -18,7 +19,7 @@ const PENDING_TICKS: usize = 20;
 /// One viewer of the event stream.
 pub struct Viewer {
     engine: Arc<Engine>,
-    monitor: Option<Arc<Monitor>>,
+    monitor: Option<Watch>,
     environment_id: Option<String>,
     ticks: Option<broadcast::Receiver<Arc<Tick>>>,
     jobs: watch::Receiver<u64>,
@@ -29,10 +30,12 @@ pub struct Viewer {
     last: Option<Instant>,
     pending: VecDeque<Arc<Tick>>,
     changed: BTreeSet<Tag>,
+    /// Never starts a watch by itself.
+    reads_only: bool,
 }
 
 impl Viewer {
-    pub(crate) fn new(engine: Arc<Engine>, environment_id: Option<String>, monitor: Option<Arc<Monitor>>) -> Self {
+    pub(crate) fn new(engine: Arc<Engine>, environment_id: Option<String>, monitor: Option<Watch>) -> Self {
         Self {
             ticks: monitor.as_ref().map(|m| m.subscribe()),
             jobs: engine.jobs.version(),
@@ -46,7 +49,13 @@ impl Viewer {
             last: None,
             pending: VecDeque::new(),
             changed: BTreeSet::new(),
+            reads_only: false,
         }
+    }
+
+    /// From now on it never starts a watch by itself.
+    pub(crate) fn reads_only(&mut self) {
+        self.reads_only = true;
     }
 
     /// The next frame; waits until something changed. The first one is a snapshot and comes at once.
@@ -122,7 +131,7 @@ impl Viewer {
     async fn rewatch(&mut self) {
         self.ticks = None;
         if let Some(id) = self.environment_id.clone() {
-            match self.engine.monitor(&id).await {
+            match READS_ONLY.scope(self.reads_only, self.engine.monitor(&id)).await {
                 Ok(monitor) => {
                     self.ticks = Some(monitor.subscribe());
                     self.monitor = Some(monitor);

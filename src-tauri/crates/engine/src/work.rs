@@ -2,10 +2,12 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
-use perfdeck_bench::plan::{Files, Folder, Load as PlanLoad, Plan, Span};
+use perfdeck_bench::plan::{Action, Files, Folder, Load as PlanLoad, Plan, Span};
 use perfdeck_bench::{Finished, Resources, RunContext, Targets};
-use perfdeck_model::{ApiError, BenchLive, Environment, HttpBenchSpec, Load, PlanSpec, RunSpec};
+use perfdeck_model::masking;
+use perfdeck_model::{ApiError, BenchLive, Environment, ErrorCode, HttpBenchSpec, Load, PlanSpec, RunSpec, TargetRole};
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 use ts_rs::TS;
@@ -102,6 +104,92 @@ impl Work {
         }
     }
 
+    /// Whether it needs the database, and the cache.
+    pub(crate) fn needs(&self) -> (bool, bool) {
+        let Self::Plan { plan, .. } = self else { return (false, false) };
+        let any = |of: fn(&Action) -> bool| plan.steps.iter().any(|step| of(&step.action));
+        (any(|a| matches!(a, Action::Sql(_))), any(|a| matches!(a, Action::Cache(_))))
+    }
+
+    /// Whether its own time-out is longer than the usual one.
+    pub(crate) fn is_patient(&self) -> bool {
+        matches!(self, Self::Plan { plan, .. } if plan.timeout.0 > Duration::from_secs(10))
+    }
+
+    /// Opens one connection to the database or the cache and drops it again.
+    ///
+    /// # Errors
+    /// Why there is none within 5 s, or the plan's own time-out where that is longer.
+    pub(crate) async fn reach(&self, role: TargetRole) -> Result<(), ApiError> {
+        let Self::Plan { plan, resources, .. } = self else { return Ok(()) };
+        let Some(targets) = &resources.targets else { return Ok(()) };
+        let limit = if self.is_patient() { plan.timeout.0 } else { Duration::from_secs(5) };
+        let open = async {
+            match role {
+                TargetRole::Cache => targets.cache().await.map(drop),
+                _ => targets.sql().await.map(drop),
+            }
+        };
+        tokio::time::timeout(limit, open).await.unwrap_or_else(|_| {
+            let seconds = limit.as_secs_f64();
+            Err(ApiError::new(ErrorCode::Timeout, format!("No connection could be opened within {seconds} s"))
+                .hint("Is the server running, and is it the kind of server that the address names?"))
+        })
+    }
+
+    /// Requests of the measured time that its rate and length give; `None` in a closed loop, where the target decides.
+    pub(crate) fn planned(&self) -> Option<f64> {
+        let spec = self.spec().ok()?;
+        let Load::Rate { rate_per_s } = spec.load() else { return None };
+        // The steps of a scenario are one iteration.
+        let steps = match self {
+            Self::Plan { plan, .. } if plan.scenario => plan.steps.len().max(1),
+            _ => 1,
+        };
+        #[allow(clippy::cast_precision_loss, reason = "a plan has few steps")]
+        Some(rate_per_s * spec.duration_s() * steps as f64)
+    }
+
+    /// Why its figures could never be judged: its rate gives too few requests in its time. Nothing in a closed loop.
+    ///
+    /// # Errors
+    /// What is needed, with the length and the rate that would do.
+    pub(crate) fn can_be_judged(&self) -> Result<(), ApiError> {
+        let Some(planned) = self.planned() else { return Ok(()) };
+        let thresholds = match self {
+            Self::Plan { plan, .. } => perfdeck_bench::thresholds(plan)?,
+            Self::Http(_) => Vec::new(),
+        };
+        // A threshold of one step has a part of the requests only; how many is decided by weights and failures.
+        let of_all = thresholds.iter().filter(|t| t.step().is_none());
+        let asked = of_all.filter_map(|t| Some((t.needs()?, format!("threshold '{}'", t.text()))));
+        let all = asked.chain([(perfdeck_bench::ENOUGH, "a run".to_owned())]);
+        let Some((needed, what)) = all.max_by_key(|(needed, _)| *needed) else { return Ok(()) };
+        self.enough(planned, needed, &what)
+    }
+
+    /// Whether so many planned requests are as many as `what` needs.
+    ///
+    /// # Errors
+    /// What is needed, with the length and the rate that would do.
+    pub(crate) fn enough(&self, planned: f64, needed: u64, what: &str) -> Result<(), ApiError> {
+        #[allow(clippy::cast_precision_loss, reason = "far below 2^53")]
+        let needed_f = needed as f64;
+        // Half a request is what the edges of the measured time may cost.
+        if planned + 0.5 >= needed_f {
+            return Ok(());
+        }
+        let (Ok(spec), Load::Rate { .. }) = (self.spec(), self.load()) else { return Ok(()) };
+        let Load::Rate { rate_per_s } = spec.load() else { return Ok(()) };
+        let times = needed_f / planned.max(1e-9);
+        let (longer, faster) = ((spec.duration_s() * times).ceil(), (rate_per_s * times).ceil());
+        Err(ApiError::bad_request(format!(
+            "rate: {what} needs {needed} requests; {rate_per_s}/s for {} s gives {planned:.0}, so it could never be judged",
+            spec.duration_s()
+        ))
+        .hint(format!("Measure for {longer} s or more at this rate, or at {faster}/s for as long")))
+    }
+
     /// The same as a closed loop of so many connections for so long.
     pub(crate) fn at(&self, connections: u32, duration_s: f64) -> Self {
         match self {
@@ -122,14 +210,40 @@ impl Work {
     pub(crate) fn name(&self) -> String {
         match self {
             Self::Http(spec) => {
-                let path = spec.url.split_once("://").and_then(|(_, r)| r.split_once('/')).map_or("", |(_, p)| p);
+                let url = masking::Masker::Literal.url(&spec.url);
+                let path = url.split_once("://").and_then(|(_, r)| r.split_once('/')).map_or("", |(_, p)| p);
                 let load = match spec.load {
                     Load::Closed => format!("{} connections", spec.connections),
                     Load::Rate { rate_per_s } => format!("{rate_per_s}/s"),
                 };
                 format!("{} /{path} at {load}", spec.method.as_str())
             }
-            Self::Plan { plan, .. } => plan.name.clone(),
+            Self::Plan { plan, .. } => masking::title(&plan.name),
+        }
+    }
+
+    /// A message about it with nothing of its data: what a target quotes stays where the work says it without its literals,
+    /// such as a misspelt word of a statement.
+    pub(crate) fn harmless(&self, message: &str) -> String {
+        let said = match self {
+            Self::Http(_) => String::new(),
+            Self::Plan { plan, .. } => perfdeck_bench::plan::to_toml(&perfdeck_bench::plan::masked(plan)),
+        };
+        masking::message(message, &|quoted| {
+            !quoted.contains(masking::MASK) && quoted.len() <= 64 && said.contains(quoted)
+        })
+    }
+
+    /// All that it sends, with what is masked elsewhere; only [`Engine::masked_tag`] sees it.
+    pub(crate) fn whole(&self) -> String {
+        match self {
+            Self::Http(spec) => {
+                let headers: Vec<String> = spec.headers.iter().map(|h| format!("{}:{}", h.name, h.value)).collect();
+                // The host is what a comparison is about.
+                let path = spec.url.split_once("://").and_then(|(_, r)| r.find(['/', '?']).map(|at| &r[at..]));
+                format!("{}\n{}\n{}", path.unwrap_or("/"), headers.join("\n"), spec.body.as_deref().unwrap_or_default())
+            }
+            Self::Plan { plan, .. } => perfdeck_bench::plan::to_toml(plan),
         }
     }
 
@@ -143,7 +257,10 @@ impl Work {
         match self {
             Self::Http(spec) => perfdeck_bench::run_http(spec.clone(), context, progress, cancel).await,
             Self::Plan { plan, resources, threads } => {
-                let prepared = perfdeck_bench::prepare(plan, resources).await?.with_threads(*threads);
+                let prepared = tokio::select! {
+                    prepared = perfdeck_bench::prepare(plan, resources) => prepared?.with_threads(*threads),
+                    () = cancel.cancelled() => return Err(perfdeck_bench::stopped_early()),
+                };
                 perfdeck_bench::run_plan(prepared, context, progress, cancel).await
             }
         }

@@ -2,6 +2,18 @@
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
+/// What runs in a database now, and how much of it this user may not see.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, TS, schemars::JsonSchema)]
+pub struct DatabaseActivity {
+    /// Sessions that do something, longest-running first, at most 50.
+    pub statements: Vec<RunningStatement>,
+    /// Sessions of other users that hide what they do from this user; `null` where the server does not tell how many.
+    /// Without statements and with hidden sessions it is not known whether anything runs.
+    pub hidden: Option<u32>,
+    /// The statement that lets this user see them, to be run by an administrator.
+    pub grant: Option<String>,
+}
+
 /// A session that runs a statement or holds a transaction open.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS, schemars::JsonSchema)]
 pub struct RunningStatement {

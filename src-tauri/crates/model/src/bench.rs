@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
+use crate::judged::JudgedMs;
+
 /// An HTTP header.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS, schemars::JsonSchema)]
 pub struct Header {
@@ -85,15 +87,15 @@ pub enum Load {
 /// An HTTP benchmark with one request.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS, schemars::JsonSchema)]
 pub struct HttpBenchSpec {
-    /// Full URL.
+    /// Full URL. Stored with its harmless parts; the others are `•••`.
     pub url: String,
     /// Request method.
     #[serde(default)]
     pub method: Method,
-    /// Request headers. Values of secret ones (Authorization, Cookie, …) are stored as `••••`.
+    /// Request headers. Stored with the values of harmless ones; the others are `•••`.
     #[serde(default)]
     pub headers: Vec<Header>,
-    /// Request body.
+    /// Request body. Stored as its size.
     #[serde(default)]
     pub body: Option<String>,
     /// Closed loop or constant rate.
@@ -135,7 +137,7 @@ pub enum RunSpec {
 pub struct PlanSpec {
     /// What it does in a few words: its one request, or how many steps it has.
     pub request: String,
-    /// The plan, as TOML. Secrets in it are references.
+    /// The plan, as TOML. Literal texts in it are `•••`; what is written as `{{env:NAME}}` stays.
     pub toml: String,
     /// What the paths of its HTTP steps were added to.
     #[serde(default)]
@@ -242,7 +244,12 @@ impl RunSpec {
     }
 }
 
-/// Percentiles of a latency distribution, in milliseconds.
+/// Reads a time; no time is as short as 0, which earlier versions wrote where nothing was measured.
+fn measured<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
+    Ok(Option::<f64>::deserialize(deserializer)?.filter(|ms| *ms != 0.0))
+}
+
+/// Percentiles of a latency distribution, in milliseconds; `None` where nothing was measured.
 ///
 /// A quantile q needs n ≥ 100 / (1 − q) samples to be stable; those that have fewer are listed in `too_small`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, TS, schemars::JsonSchema)]
@@ -250,21 +257,29 @@ pub struct LatencyMs {
     /// Number of samples.
     pub n: u64,
     /// Smallest.
-    pub min: f64,
+    #[serde(deserialize_with = "measured")]
+    pub min: Option<f64>,
     /// Mean.
-    pub mean: f64,
+    #[serde(deserialize_with = "measured")]
+    pub mean: Option<f64>,
     /// Median.
-    pub p50: f64,
+    #[serde(deserialize_with = "measured")]
+    pub p50: Option<f64>,
     /// 90th percentile.
-    pub p90: f64,
+    #[serde(deserialize_with = "measured")]
+    pub p90: Option<f64>,
     /// 95th percentile.
-    pub p95: f64,
+    #[serde(deserialize_with = "measured")]
+    pub p95: Option<f64>,
     /// 99th percentile.
-    pub p99: f64,
+    #[serde(deserialize_with = "measured")]
+    pub p99: Option<f64>,
     /// 99.9th percentile.
-    pub p999: f64,
+    #[serde(deserialize_with = "measured")]
+    pub p999: Option<f64>,
     /// Largest.
-    pub max: f64,
+    #[serde(deserialize_with = "measured")]
+    pub max: Option<f64>,
     /// Names of the percentiles above that have too few samples behind them, such as `p999`.
     pub too_small: Vec<String>,
 }
@@ -367,6 +382,9 @@ pub struct StepResult {
     pub response_ms: Option<LatencyMs>,
     /// Time from the actual start to the end.
     pub service_ms: LatencyMs,
+    /// Response times with the failed executions in the distribution; absent in runs of earlier versions.
+    #[serde(default)]
+    pub judged_ms: Option<JudgedMs>,
     /// Reads that found nothing, of a cache step that reads.
     #[serde(default)]
     pub misses: Option<u64>,
@@ -378,6 +396,10 @@ pub struct StepResult {
     /// Service-time histogram, same form.
     #[serde(default)]
     pub service_histogram: String,
+    /// Of the executions that timed out: the time from the intended start until each was given up, same form; empty without
+    /// any.
+    #[serde(default)]
+    pub timeout_histogram: String,
 }
 
 /// What one stage of a plan's load came to: the requests that were meant to start in it.
@@ -422,11 +444,18 @@ pub struct ThresholdResult {
     pub unit: String,
     /// What was asked for.
     pub limit: f64,
-    /// What was measured; `None` when it was not.
+    /// What was measured; `None` when it was not, or when the requests there failed: the note says which.
     pub actual: Option<f64>,
-    /// Whether it holds. What was not measured does not.
+    /// No more is known than that it is at least `actual`: the requests there had no answer within their deadline.
+    #[serde(default)]
+    pub at_least: bool,
+    /// Whether it was shown to hold.
     pub ok: bool,
-    /// What to know about it: `not measured`, or too few samples for a stable percentile.
+    /// It could not be judged: it was not measured, or has too few samples. Then `ok` is false and it did not fail either.
+    #[serde(default)]
+    pub unjudged: bool,
+    /// What to know about it: why it could not be judged, how many requests failed, or too few samples for a stable
+    /// percentile.
     pub note: Option<String>,
 }
 
@@ -468,6 +497,11 @@ pub struct Certificate {
     /// Whether rate and latency were steady over the measured time; `None` when it was too short to tell, or the load
     /// was meant to change.
     pub steady: Option<bool>,
+    /// Seconds for which a CPU quota of the generator's cgroup held its threads back, summed over its processors; `None`
+    /// where the system does not tell.
+    pub throttled_s: Option<f64>,
+    /// Periods of that quota in which it did.
+    pub throttled_periods: Option<u64>,
 }
 
 /// One execution of a benchmark and its results.
@@ -497,7 +531,7 @@ pub struct Run {
     pub finished_ms: f64,
     /// Measured time, in seconds.
     pub duration_s: f64,
-    /// Responses in the measured time, errors included.
+    /// Requests of the measured time with an outcome, errors included; [`Run::answered`] of them had an answer.
     pub requests: u64,
     /// Of these, errors.
     pub errors: u64,
@@ -507,11 +541,16 @@ pub struct Run {
     pub target_rate_per_s: Option<f64>,
     /// Body and head bytes received.
     pub bytes_received: u64,
-    /// Time from the intended start to the end of the response; `None` where the engine cannot give it.
+    /// Time from the intended start to the end of the response, of the successful ones; `None` where the engine cannot give
+    /// it.
     pub response_ms: Option<LatencyMs>,
-    /// Time from the actual start to the end of the response.
+    /// Time from the actual start to the end of the response, of the successful ones.
     pub service_ms: LatencyMs,
-    /// Time from the intended to the actual start; zero in a closed loop, `None` where the engine cannot give it.
+    /// Response times with the failed requests in the distribution: what is judged. Absent in runs of earlier versions.
+    #[serde(default)]
+    pub judged_ms: Option<JudgedMs>,
+    /// Time from the intended to the actual start; `None` in a closed loop, which has no schedule, and where the engine
+    /// cannot give it.
     pub schedule_lag_ms: Option<LatencyMs>,
     /// CPU time of the load generator's threads, in seconds; `None` where the engine cannot give it.
     pub client_cpu_s: Option<f64>,
@@ -520,6 +559,10 @@ pub struct Run {
     /// environment.
     #[serde(default)]
     pub facts: BTreeMap<String, String>,
+    /// Tells apart runs whose masked parts differ; a number of one store that says nothing about them. Empty where nothing
+    /// is masked.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub masked_tag: String,
     /// The steps of a plan, in its order; empty for one HTTP request.
     #[serde(default)]
     pub steps: Vec<StepResult>,
@@ -553,13 +596,55 @@ pub struct Run {
     pub response_histogram: String,
     /// Service-time histogram, same form.
     pub service_histogram: String,
-    /// Schedule-lag histogram, same form.
+    /// Schedule-lag histogram, same form; empty in a closed loop.
     pub lag_histogram: String,
+    /// Of the requests that timed out: the time from the intended start until each was given up, same form; empty without
+    /// any.
+    #[serde(default)]
+    pub timeout_histogram: String,
     /// The machine that generated the load.
     pub machine: Machine,
 }
 
+/// Classes of errors of requests that were answered all the same.
+const ANSWERED: [&str; 5] = ["status", "check", "redirect", "sql", "cache"];
+
 impl Run {
+    /// Requests that were answered, with a success or an error; the others were refused, reset, given up or never sent.
+    pub fn answered(&self) -> u64 {
+        let without = self.errors_by_class.iter().filter(|e| !ANSWERED.contains(&e.class.as_str()));
+        self.requests.saturating_sub(without.map(|e| e.count).sum())
+    }
+
+    /// Statuses of the answers in words, when any is no success: `all 301`, or `200 80 %, 503 20 %`, the most frequent first.
+    pub fn status_words(&self) -> Option<String> {
+        if self.statuses.iter().all(|s| (200..300).contains(&s.status)) {
+            return None;
+        }
+        let mut by_count = self.statuses.clone();
+        by_count.sort_by_key(|s| std::cmp::Reverse(s.count));
+        if let [only] = by_count.as_slice() {
+            return Some(format!("all {}", only.status));
+        }
+        #[allow(clippy::cast_precision_loss)]
+        let all = by_count.iter().map(|s| s.count).sum::<u64>() as f64;
+        #[allow(clippy::cast_precision_loss)]
+        let share = |s: &StatusCount| match s.count as f64 / all * 100.0 {
+            share if share < 0.1 => format!("{} below 0.1 %", s.status),
+            share => format!("{} {share:.1} %", s.status),
+        };
+        let mut words: Vec<String> = by_count.iter().take(4).map(share).collect();
+        if by_count.len() > 4 {
+            words.push(format!("{} more", by_count.len() - 4));
+        }
+        Some(words.join(", "))
+    }
+
+    /// Requests that failed with errors of this class.
+    pub fn errors_of(&self, class: &str) -> u64 {
+        self.errors_by_class.iter().filter(|e| e.class == class).map(|e| e.count).sum()
+    }
+
     /// Response times, or service times where the engine gives no others.
     pub fn latency(&self) -> &LatencyMs {
         self.response_ms.as_ref().unwrap_or(&self.service_ms)
@@ -580,7 +665,7 @@ impl Run {
             Load::Rate { rate_per_s } => rate_per_s.to_string(),
         };
         let environment = self.environment_id.as_deref().unwrap_or_default();
-        let all = format!("{environment}\n{load}\n{}\n{what}", self.spec.connections());
+        let all = format!("{environment}\n{load}\n{}\n{what}{}", self.spec.connections(), self.masked_tag);
         // FNV-1a: short, and the same in every version.
         let hash = all.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x100_0000_01b3));
         format!("{hash:016x}")
@@ -619,10 +704,15 @@ pub struct RunSummary {
     pub errors: u64,
     /// Successful responses per second.
     pub rate_per_s: f64,
-    /// Median response time, in milliseconds.
-    pub p50_ms: f64,
+    /// Median response time of the successful ones, in milliseconds; `None` without any.
+    #[serde(deserialize_with = "measured")]
+    pub p50_ms: Option<f64>,
     /// 99th percentile, in milliseconds.
-    pub p99_ms: f64,
+    #[serde(deserialize_with = "measured")]
+    pub p99_ms: Option<f64>,
+    /// Response times with the failed requests in the distribution; absent in runs of earlier versions.
+    #[serde(default)]
+    pub judged_ms: Option<JudgedMs>,
     /// Whether the figures can be trusted.
     pub valid: bool,
     /// Runs of the same work have the same; see [`Run::work`].
@@ -647,6 +737,7 @@ impl From<&Run> for RunSummary {
             rate_per_s: run.rate_per_s,
             p50_ms: run.latency().p50,
             p99_ms: run.latency().p99,
+            judged_ms: run.judged_ms.clone(),
             valid: run.valid,
             work: run.work(),
         }

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 
-use crate::{ApiError, Finding, SeriesInfo, TargetRole};
+use crate::{ApiError, Clock, Finding, SeriesInfo, TargetRole};
 
 /// What one collection of one target found.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -23,6 +23,8 @@ pub struct Collection {
     pub warning: Option<ApiError>,
     /// Findings of the slower checks; `None` when they did not run this time.
     pub findings: Option<Vec<Finding>>,
+    /// Statements, commands or requests that this collection itself sent; they are in none of the values.
+    pub own_requests: u32,
 }
 
 /// A boxed future, as trait objects need it.
@@ -40,6 +42,7 @@ pub trait Collector: Send + 'static {
     /// The target's address without credentials.
     fn address(&self) -> String;
 
-    /// Measures once. `now_ms` is the time of the tick.
-    fn collect(&mut self, now_ms: f64) -> BoxFuture<'_, Result<Collection, ApiError>>;
+    /// Measures once. `clock` tells the moments at which counters are read: rates come from its monotonic time, never
+    /// from the wall clock.
+    fn collect<'a>(&'a mut self, clock: &'a dyn Clock) -> BoxFuture<'a, Result<Collection, ApiError>>;
 }

@@ -2,7 +2,7 @@
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-use crate::{Address, Header, SecretInput, SecretSource};
+use crate::{Address, Header, SecretInput, SecretSource, Sensitive};
 
 /// What an environment is for. Decides its colour, its defaults and its guards.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, TS, schemars::JsonSchema)]
@@ -35,7 +35,7 @@ impl std::str::FromStr for Kind {
             "development" | "dev" | "local" | "test" => Ok(Self::Development),
             "staging" | "stage" => Ok(Self::Staging),
             "production" | "prod" => Ok(Self::Production),
-            other => Err(format!("unknown kind '{other}': use development, staging or production")),
+            _ => Err("it is not a kind: use development, staging or production".to_owned()),
         }
     }
 }
@@ -180,6 +180,13 @@ pub struct CacheTarget {
     pub sentinel_master: Option<String>,
     /// Where its password is kept.
     pub password: SecretSource,
+    /// Where the Sentinels' password is kept, when it is one of their own.
+    #[serde(default)]
+    pub sentinel_password: SecretSource,
+    /// That password, in the copy of a target that is connected to. It is never stored, sent or shown.
+    #[serde(skip)]
+    #[ts(skip)]
+    pub sentinel_secret: Option<Sensitive>,
     /// Expiry given to keys that name none, in seconds (`CACHE_DEFAULT_TTL`).
     pub default_ttl_s: f64,
 }
@@ -307,6 +314,8 @@ pub struct TargetsDraft {
     pub cache: Option<String>,
     /// The cache's password.
     pub cache_password: SecretInput,
+    /// The password of its Sentinels, when it is one of their own.
+    pub cache_sentinel_password: SecretInput,
     /// Default expiry in seconds; by kind when absent.
     pub cache_default_ttl_s: Option<f64>,
     /// `http://…` or `https://…`.

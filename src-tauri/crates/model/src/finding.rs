@@ -13,6 +13,22 @@ pub struct FindingAction {
     pub route: String,
 }
 
+/// Kinds that say what is broken at this moment: they stand above those that say what something costs.
+const OF_STATE: [&str; 4] = ["samples_not_stored", "target_down", "api_failing", "session_blocked"];
+
+impl Finding {
+    /// Whether it says what is broken, and not what something costs.
+    pub fn is_of_state(&self) -> bool {
+        OF_STATE.contains(&self.kind.as_str())
+    }
+
+    /// The order in which findings are shown: what is broken first, then by cost.
+    pub fn before(&self, other: &Self) -> std::cmp::Ordering {
+        let place = |f: &Self| OF_STATE.iter().position(|kind| *kind == f.kind).unwrap_or(OF_STATE.len());
+        place(self).cmp(&place(other)).then(other.cost.total_cmp(&self.cost)).then_with(|| self.id.cmp(&other.id))
+    }
+}
+
 /// Something wrong on a target.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS, schemars::JsonSchema)]
 pub struct Finding {

@@ -43,6 +43,8 @@ pub struct TargetStatus {
     pub error: Option<ApiError>,
     /// Limits drawn as references, such as `{"max_connections": 100}`; units as the series they belong to.
     pub limits: BTreeMap<String, f64>,
+    /// Statements, commands or requests that Perfdeck's last collection sent; they are in none of its figures.
+    pub own_requests: Option<u32>,
 }
 
 /// What Perfdeck itself costs; always shown.

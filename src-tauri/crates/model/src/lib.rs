@@ -21,12 +21,18 @@ mod finding;
 mod frame;
 mod job;
 mod journal;
+mod judged;
+pub mod masking;
 mod metric;
+mod monotonic;
 mod report;
 mod secret;
 
-pub use activity::RunningStatement;
-pub use address::{Address, HostPort, ParseAddressError, Scheme, TlsMode};
+pub use activity::{DatabaseActivity, RunningStatement};
+pub use address::{
+    Address, HostPort, Mode as FileMode, Options as AddressOptions, ParseAddressError, Pasted, Scheme,
+    Session as WantedSession, TlsMode, table as parameters,
+};
 pub use bench::{
     BenchLive, BenchPhase, CeilingKind, Certificate, ErrorCount, Header, Heatmap, HttpBenchSpec, Interval, LatencyMs,
     Load, Machine, Method, Percentile, PlanSpec, Run, RunSpec, RunState, RunSummary, StageResult, StatusCount,
@@ -46,6 +52,7 @@ pub use finding::{Finding, FindingAction};
 pub use frame::{Frame, FrameKind, OwnCost, TargetState, TargetStatus};
 pub use job::{JobState, JobStatus};
 pub use journal::{JournalEntry, JournalKind};
+pub use judged::{JudgedMs, JudgedTime};
 pub use metric::{Instrument, MetricInfo, SeriesInfo, Unit};
 pub use report::{ReportFile, ReportRequest};
 pub use secret::{SecretInput, SecretSource, Sensitive};

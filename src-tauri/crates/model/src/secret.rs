@@ -2,7 +2,9 @@
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-/// A value that must not be printed, logged or serialised. `Debug` and `Display` show `••••`.
+use crate::masking::MASK;
+
+/// A value that must not be printed, logged or serialised. `Debug` and `Display` show [`MASK`].
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Sensitive(String);
 
@@ -25,13 +27,13 @@ impl Sensitive {
 
 impl std::fmt::Debug for Sensitive {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("••••")
+        f.write_str(MASK)
     }
 }
 
 impl std::fmt::Display for Sensitive {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("••••")
+        f.write_str(MASK)
     }
 }
 
@@ -74,6 +76,11 @@ pub enum SecretInput {
         /// Name of the variable.
         name: String,
     },
+    /// Store what Perfdeck read from a file and holds in memory; the secret itself was not sent to the form.
+    Held {
+        /// What it is held under.
+        id: String,
+    },
 }
 
 impl std::fmt::Debug for SecretInput {
@@ -81,8 +88,9 @@ impl std::fmt::Debug for SecretInput {
         match self {
             Self::Keep => f.write_str("Keep"),
             Self::Clear => f.write_str("Clear"),
-            Self::Set { .. } => f.write_str("Set(••••)"),
+            Self::Set { .. } => write!(f, "Set({MASK})"),
             Self::Env { name } => write!(f, "Env({name})"),
+            Self::Held { .. } => f.write_str("Held"),
         }
     }
 }

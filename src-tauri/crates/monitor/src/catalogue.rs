@@ -33,13 +33,26 @@ const ENTRIES: &[Entry] = {
         ),
         ("system.linux.load", Count, Gauge, "Runnable and blocked tasks averaged over one minute, from /proc/loadavg"),
         ("database.connections", Count, Gauge, "Client connections by state, without Perfdeck's own"),
-        ("database.transactions", PerSecond, Rate, "Transactions committed and rolled back"),
-        ("database.cache.hit_ratio", Ratio, Rate, "Share of page reads answered from the buffer cache"),
+        (
+            "database.transactions",
+            PerSecond,
+            Rate,
+            "Transactions committed and rolled back by others than Perfdeck. MySQL and MariaDB count autocommitted \
+             statements only with performance_schema's transaction instrument; without it they are estimated from \
+             Handler_commit and InnoDB's transaction ids, and reads beside explicit transactions may be missing",
+        ),
+        (
+            "database.cache.hit_ratio",
+            Ratio,
+            Rate,
+            "Share of page reads of others answered from the buffer cache; a gap while nobody reads",
+        ),
         ("database.locks.waiting", Count, Gauge, "Sessions waiting for a lock"),
+        ("database.locks.longest", Seconds, Gauge, "Time that the longest of them has been running and waiting"),
         ("database.query.longest", Seconds, Gauge, "Age of the statement that has been running longest"),
         ("database.size", Bytes, Gauge, "Size of the database"),
         ("database.waits", Count, Gauge, "Active sessions by what they wait for"),
-        ("cache.operations", PerSecond, Rate, "Commands processed"),
+        ("cache.operations", PerSecond, Rate, "Commands processed, without Perfdeck's own"),
         ("cache.hit_ratio", Ratio, Rate, "Share of key look-ups that found the key"),
         ("cache.memory.used", Bytes, Gauge, "Memory used by the data set"),
         ("cache.evictions", PerSecond, Rate, "Keys evicted because memory was full"),
@@ -92,6 +105,12 @@ fn metric_of(series_id: &str) -> &str {
 pub fn unit_of(series_id: &str) -> Unit {
     let metric = metric_of(series_id);
     ENTRIES.iter().find(|e| e.0 == metric).map_or(Unit::Count, |e| e.1)
+}
+
+/// Whether a metric is a rate over the time since the sample before; one that is not in the catalogue is none.
+pub(crate) fn is_rate(metric: &str) -> bool {
+    // Quantiles of what was answered since the sample before span that time too.
+    metric == "http.server.duration" || ENTRIES.iter().any(|e| e.0 == metric && e.2 == Instrument::Rate)
 }
 
 /// The target a series belongs to, from its id.

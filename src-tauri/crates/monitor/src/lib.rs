@@ -7,6 +7,7 @@
 //! | --- | --- |
 //! | `state` | every decision of the scheduler as plain functions of the second: what is due, up or down, gaps, flushes |
 //! | `scheduler` | the tasks around it: time, deadlines, panics, viewers, writing |
+//! | `trouble` | findings of state: down, failing, blocked |
 //! | `series`, `codec` | fifteen minutes in memory, older samples in blocks, down-sampling that keeps every spike |
 //! | `host`, `api`, `own` | what is measured: this machine, an HTTP API, Perfdeck itself |
 #![forbid(unsafe_code)]
@@ -19,6 +20,7 @@ mod own;
 mod scheduler;
 mod series;
 mod state;
+mod trouble;
 
 pub use api::{ApiCollector, discover, test_api};
 pub use catalogue::{catalogue, target_of, unit_of};

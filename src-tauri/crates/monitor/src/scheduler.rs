@@ -84,7 +84,7 @@ impl Monitor {
         monitor.tasks.spawn(monitor.clone().write(to_write));
         let workers = collectors.into_iter().enumerate().map(|(index, collector)| {
             let (due, seconds) = mpsc::channel(1);
-            monitor.tasks.spawn(monitor.clone().collect(index, collector, seconds));
+            monitor.tasks.spawn(monitor.clone().collect(index, collector, clock.clone(), seconds));
             due
         });
         let workers = workers.collect();
@@ -178,7 +178,7 @@ impl Monitor {
     async fn keep_time(
         self: Arc<Self>,
         clock: Arc<dyn Clock>,
-        workers: Vec<mpsc::Sender<(i64, f64)>>,
+        workers: Vec<mpsc::Sender<i64>>,
         writes: mpsc::Sender<Vec<Block>>,
     ) {
         let mut first = true;
@@ -190,17 +190,16 @@ impl Monitor {
                     () = until_next_second(&*clock) => {}
                 }
             }
-            // Collectors get the time as it is: a rate over the first part of a second is one over that part.
-            let at_ms = clock.now_ms();
-            let now = second(at_ms);
-            let Some(begin) = self.core().begin(now) else { continue };
+            // The wall clock names the second; how long it was is for the other one to tell.
+            let now = second(clock.now_ms());
+            let Some(begin) = self.core().begin(now, clock.monotonic_ms()) else { continue };
             if !begin.blocks.is_empty() {
                 tracing::info!("the clock was set back; the recent samples start anew");
                 // A full queue means that the store hangs; its failure is told when it ends.
                 let _ = writes.try_send(begin.blocks);
             }
             for index in begin.due {
-                if workers[index].try_send((now, at_ms)).is_err() {
+                if workers[index].try_send(now).is_err() {
                     let gone = ApiError::internal("The collector ended unexpectedly; the log has the details");
                     self.core().complete(index, now, Duration::ZERO, Err(gone));
                 }
@@ -235,10 +234,11 @@ impl Monitor {
         self: Arc<Self>,
         index: usize,
         mut collector: Box<dyn Collector>,
-        mut seconds: mpsc::Receiver<(i64, f64)>,
+        clock: Arc<dyn Clock>,
+        mut seconds: mpsc::Receiver<i64>,
     ) {
         loop {
-            let (now, at_ms) = tokio::select! {
+            let now = tokio::select! {
                 () = self.stop.cancelled() => return,
                 due = seconds.recv() => match due {
                     Some(due) => due,
@@ -246,7 +246,7 @@ impl Monitor {
                 },
             };
             let started = Instant::now();
-            let work = AssertUnwindSafe(async { collector.collect(at_ms).await }).catch_unwind();
+            let work = AssertUnwindSafe(async { collector.collect(&*clock).await }).catch_unwind();
             let outcome = tokio::select! {
                 () = self.stop.cancelled() => return,
                 outcome = timeout(DEADLINE, work) => outcome,
@@ -334,7 +334,8 @@ mod tests {
         fn address(&self) -> String {
             "switched".into()
         }
-        fn collect(&mut self, now_ms: f64) -> BoxFuture<'_, Result<Collection, ApiError>> {
+        fn collect<'a>(&'a mut self, clock: &'a dyn Clock) -> BoxFuture<'a, Result<Collection, ApiError>> {
+            let now_ms = clock.now_ms();
             let mode = self.1.load(Ordering::SeqCst);
             assert_ne!(mode, 3, "boom");
             let info = SeriesInfo::new("x", &[("role", self.0.as_str())], Unit::Count, self.0);
@@ -353,7 +354,11 @@ mod tests {
 
     impl Clock for TokioClock {
         fn now_ms(&self) -> f64 {
-            1_000_000_250.0 + self.0.elapsed().as_secs_f64() * 1e3
+            1_000_000_250.0 + self.monotonic_ms()
+        }
+
+        fn monotonic_ms(&self) -> f64 {
+            self.0.elapsed().as_secs_f64() * 1e3
         }
     }
 

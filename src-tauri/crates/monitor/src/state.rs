@@ -8,8 +8,10 @@ use perfdeck_model::{
     ApiError, Collection, ErrorCode, Finding, FindingAction, SeriesInfo, TargetRole, TargetState, TargetStatus,
 };
 
+use crate::catalogue::is_rate;
 use crate::codec::{Block, decimals, round};
-use crate::series::{MAX_SERIES, Ring, millis};
+use crate::series::{MAX_SERIES, Ring, STEP_MS, millis};
+use crate::trouble::Trouble;
 
 /// Seconds until the next attempt while a target is down, by the number of attempts; the last one repeats.
 const BACK_OFF_S: [i64; 4] = [1, 2, 4, 5];
@@ -17,6 +19,12 @@ const BACK_OFF_S: [i64; 4] = [1, 2, 4, 5];
 const PATIENCE: Duration = Duration::from_secs(1);
 /// A fifth of the period. A collection that costs more makes the next ones rarer.
 const BUDGET: Duration = Duration::from_millis(200);
+/// A collection that comes this much later than it should, in milliseconds, has no rates: the mean of a longer time is not
+/// what its second brought. The process was stopped, the machine slept, or it is too busy to measure.
+const LATE_MS: f64 = 750.0;
+/// A second may begin this much early, in milliseconds, without what is due in it waiting for the next one: the wall clock
+/// that names seconds is adjusted all the time.
+const EARLY_MS: f64 = 500.0;
 /// Slowest pace of a costly collector, in seconds.
 const MAX_STRIDE_S: i64 = 10;
 /// How often the open block is stored, in seconds; a killed process loses at most this much.
@@ -51,10 +59,15 @@ pub(crate) struct Begin {
 struct Target {
     status: TargetStatus,
     findings: Vec<Finding>,
+    trouble: Trouble,
     /// The second its running collection belongs to.
     running: Option<i64>,
-    /// First second at which it is due.
-    next: i64,
+    /// When its newest collection began, on the monotonic clock.
+    began_ms: f64,
+    /// By when a collection must begin to have rates: they are since the newest one that answered.
+    rates_by_ms: Option<f64>,
+    /// First moment at which it is due, on the monotonic clock: a wall clock that is set does not change the pace.
+    next_ms: f64,
     /// Failures since it last answered.
     failures: usize,
     /// Costly collections in a row.
@@ -93,10 +106,14 @@ impl Core {
                     next_try_ms: None,
                     error: None,
                     limits: BTreeMap::new(),
+                    own_requests: None,
                 },
                 findings: Vec::new(),
+                trouble: Trouble::default(),
                 running: None,
-                next: i64::MIN,
+                began_ms: f64::NEG_INFINITY,
+                rates_by_ms: None,
+                next_ms: f64::NEG_INFINITY,
                 failures: 0,
                 costly: 0,
             })
@@ -122,10 +139,11 @@ impl Core {
         self.targets.iter().map(|t| t.status.clone()).collect()
     }
 
-    /// All findings, the costliest first.
+    /// All findings: what is broken, then what costs, the costliest first.
     pub(crate) fn findings(&self) -> Vec<Finding> {
         let mut all: Vec<Finding> = self.targets.iter().flat_map(|t| &t.findings).cloned().collect();
-        all.sort_by(|a, b| b.cost.total_cmp(&a.cost).then_with(|| a.id.cmp(&b.id)));
+        all.extend(self.targets.iter().flat_map(|t| t.trouble.findings(&t.status)));
+        all.sort_by(Finding::before);
         if let Some(error) = &self.storage_error {
             all.insert(
                 0,
@@ -151,8 +169,9 @@ impl Core {
         }
     }
 
-    /// Starts a second; `None` when it was already closed, as after the clock was set back a little.
-    pub(crate) fn begin(&mut self, second: i64) -> Option<Begin> {
+    /// Starts a second of the wall clock at a moment of the monotonic one; `None` when the second was already closed, as
+    /// after the clock was set back a little.
+    pub(crate) fn begin(&mut self, second: i64, at_ms: f64) -> Option<Begin> {
         let mut begin = Begin::default();
         if let Some(newest) = self.ring.newest()
             && second <= newest
@@ -163,13 +182,11 @@ impl Core {
             begin.blocks = self.flush();
             self.ring.clear();
             self.flushed = None;
-            for target in &mut self.targets {
-                target.next = second;
-            }
         }
         for (index, target) in self.targets.iter_mut().enumerate() {
-            if target.running.is_none() && target.next <= second {
+            if target.running.is_none() && target.next_ms <= at_ms + EARLY_MS {
                 target.running = Some(second);
+                target.began_ms = at_ms;
                 begin.due.push(index);
             }
         }
@@ -192,6 +209,14 @@ impl Core {
         let Some(target) = self.targets.get_mut(index) else { return };
         target.running = None;
         self.targets_changed = true;
+        let told = target.trouble.told(target.status.state);
+        self.take(index, second, took, outcome);
+        let target = &self.targets[index];
+        self.findings_changed |= told != target.trouble.told(target.status.state);
+    }
+
+    fn take(&mut self, index: usize, second: i64, took: Duration, outcome: Result<Collection, ApiError>) {
+        let target = &mut self.targets[index];
         match outcome {
             Ok(collection) => self.accept(index, second, took, collection),
             Err(error) => {
@@ -203,22 +228,25 @@ impl Core {
                 if first && retryable && took < PATIENCE {
                     // One lost packet or closed connection does not dim a screen; a second failure does.
                     target.failures = 1;
-                    target.next = second + 1;
+                    target.next_ms = target.began_ms + STEP_MS;
                     return;
                 }
                 target.failures = if target.status.state == TargetState::Down { target.failures + 1 } else { 1 };
                 target.status.state = TargetState::Down;
                 let wait = BACK_OFF_S[(target.failures - 1).min(BACK_OFF_S.len() - 1)];
-                let spent = i64::try_from(took.as_secs()).unwrap_or(0);
-                target.next = second + spent + wait;
-                target.status.next_try_ms = Some(millis(target.next));
+                let pause = i64::try_from(took.as_secs()).unwrap_or(0) + wait;
+                target.next_ms = target.began_ms + millis(pause);
+                target.status.next_try_ms = Some(millis(second + pause));
             }
         }
     }
 
     fn accept(&mut self, index: usize, second: i64, took: Duration, collection: Collection) {
+        self.targets[index].trouble.see(&collection.values);
+        let began_ms = self.targets[index].began_ms;
+        let late = self.targets[index].rates_by_ms.is_some_and(|by_ms| began_ms > by_ms);
         for (info, value) in collection.values {
-            if !value.is_finite() {
+            if !value.is_finite() || late && is_rate(&info.metric) {
                 continue;
             }
             let places = decimals(info.unit);
@@ -256,7 +284,10 @@ impl Core {
         } else {
             1
         };
-        target.next = second + stride;
+        target.next_ms = began_ms + millis(stride);
+        // A collection that takes longer than a second delays the next one; one longer than the deadline was stopped.
+        let pace = millis(stride.max(i64::from(took > Duration::from_secs(1)) * 2));
+        target.rates_by_ms = Some(began_ms + pace + LATE_MS);
         let slow = (stride > 1).then(|| {
             let ms = cost.as_millis();
             let message = format!("Collecting costs {ms} ms, more than 20 % of a second; it now runs every {stride} s");
@@ -269,6 +300,7 @@ impl Core {
         status.next_try_ms = None;
         status.error = collection.warning.or(slow);
         status.round_trip_ms = collection.round_trip_ms;
+        status.own_requests = Some(collection.own_requests);
         if collection.version.is_some() {
             status.version = collection.version;
         }
@@ -343,7 +375,7 @@ mod tests {
 
     /// Runs one second in which both targets, when due, end like this. Returns who was due.
     fn run(core: &mut Core, second: i64, took: Duration, first: Result<Collection, ApiError>) -> Vec<usize> {
-        let begin = core.begin(second).expect("a new second");
+        let begin = core.begin(second, millis(second)).expect("a new second");
         let mut first = Some(first);
         for index in &begin.due {
             let outcome = if *index == 0 { first.take().expect("once") } else { sample(TargetRole::Database, 2.0) };
@@ -400,13 +432,13 @@ mod tests {
     fn a_running_collection_is_not_started_again_and_its_seconds_are_gaps() {
         let mut core = core();
         run(&mut core, 100, QUICK, sample(TargetRole::Cache, 1.0));
-        assert_eq!(core.begin(101).expect("new").due, [0, 1], "both are due");
+        assert_eq!(core.begin(101, 101e3).expect("new").due, [0, 1], "both are due");
         core.complete(1, 101, QUICK, sample(TargetRole::Database, 2.0));
         assert!(core.waits_for(101), "one still runs");
         let tick = core.close(101);
         let values: Vec<_> = tick.values.iter().map(|(_, v)| *v).collect();
         assert_eq!(values, [None, Some(2.0)], "a missing value is a gap, not the last value");
-        assert_eq!(core.begin(102).expect("new").due, [1], "it is not started twice");
+        assert_eq!(core.begin(102, 102e3).expect("new").due, [1], "it is not started twice");
         assert!(!core.waits_for(102) || core.targets[0].running == Some(101), "later seconds do not wait for it");
         core.complete(0, 101, Duration::from_millis(1200), sample(TargetRole::Cache, 7.0));
         let tick = core.close(102);
@@ -451,11 +483,55 @@ mod tests {
         let present: usize =
             cache.iter().map(|b| b.decode().expect("own").iter().filter(|v| !v.is_nan()).count()).sum();
         assert_eq!(present, 2, "nothing is made up for the time asleep");
-        assert!(core.begin(1498).is_none(), "a small step back is waited out");
-        let begin = core.begin(1200).expect("a large one is followed");
+        assert!(core.begin(1498, 1501e3).is_none(), "a small step back is waited out");
+        let begin = core.begin(1200, 1502e3).expect("a large one is followed");
         assert_eq!(begin.due, [0, 1], "and everything is due");
         core.close(1200);
         assert_eq!(core.ring.newest(), Some(1200), "on the new time");
+    }
+
+    /// One second with a rate of the cache; answers it.
+    fn rate(core: &mut Core, second: i64, at_ms: f64, took: Duration) -> Option<f64> {
+        let begin = core.begin(second, at_ms).expect("a new second");
+        for index in begin.due {
+            let info = SeriesInfo::new("cache.operations", &[], Unit::PerSecond, TargetRole::Cache);
+            let gauge = SeriesInfo::new("cache.keys", &[], Unit::Count, TargetRole::Cache);
+            let values = if index == 0 { vec![(info, 500.0), (gauge, 7.0)] } else { Vec::new() };
+            core.complete(index, second, took, Ok(Collection { values, ..Collection::default() }));
+        }
+        let tick = core.close(second);
+        let value = |id: &str| tick.values.iter().find(|(i, _)| &**i == id).and_then(|(_, v)| *v);
+        assert_eq!(value("cache.keys"), Some(7.0), "what is true at once is never left out");
+        value("cache.operations")
+    }
+
+    #[test]
+    fn rates_are_those_of_their_second_or_a_gap() {
+        let mut core = core();
+        assert_eq!(rate(&mut core, 100, 0.0, QUICK), Some(500.0), "at the usual pace");
+        assert_eq!(rate(&mut core, 101, 1_000.0, QUICK), Some(500.0), "and again");
+        assert_eq!(rate(&mut core, 111, 11_000.0, QUICK), None, "the mean of ten seconds is not this second's");
+        assert_eq!(rate(&mut core, 112, 12_000.0, QUICK), Some(500.0), "the next one is");
+        assert_eq!(rate(&mut core, 117, 13_000.0, QUICK), Some(500.0), "a clock set forward changes no pace");
+        assert_eq!(rate(&mut core, 118, 13_500.0, QUICK), Some(500.0), "nor one set forward by half a second");
+        assert_eq!(rate(&mut core, 119, 15_000.0, QUICK), Some(500.0), "nor back by half a second");
+        assert_eq!(rate(&mut core, 120, 17_000.0, QUICK), None, "a second that was missed is not averaged over");
+        assert_eq!(rate(&mut core, 121, 18_000.0, Duration::from_millis(1_200)), Some(500.0), "one that takes long");
+        assert_eq!(rate(&mut core, 123, 20_000.0, QUICK), Some(500.0), "delays the next one, which is whole");
+        assert_eq!(rate(&mut core, 124, 21_000.0, Duration::from_secs(10)), Some(500.0), "stopped while it reads");
+        assert_eq!(rate(&mut core, 134, 31_000.0, QUICK), None, "the next one is late all the same");
+    }
+
+    #[test]
+    fn a_clock_that_is_set_during_a_collection_delays_nothing() {
+        let mut core = core();
+        assert_eq!(core.begin(10_000, 0.0).expect("new").due, [0, 1], "both are due");
+        core.close(10_000);
+        assert_eq!(core.begin(6_400, 1_000.0).expect("an hour back").due, Vec::<usize>::new(), "both still run");
+        core.complete(0, 10_000, QUICK, sample(TargetRole::Cache, 1.0));
+        core.complete(1, 10_000, QUICK, gone());
+        core.close(6_400);
+        assert_eq!(core.begin(6_401, 2_000.0).expect("new").due, [0, 1], "they are due as if nothing had happened");
     }
 
     #[test]

@@ -1,6 +1,5 @@
 //! Bounded and masked: a report has a size that does not depend on how long was measured, and holds no secret.
-use std::borrow::Cow;
-
+use perfdeck_model::masking::{MASK, Masker, has_mask};
 use perfdeck_model::{Header, Run, RunSpec};
 
 use crate::{Error, ReportDocument, ReportSeries, RunSeries};
@@ -30,8 +29,8 @@ pub(crate) fn bounded(document: &ReportDocument) -> Result<ReportDocument, Error
     d.redactions.truncate(MAX_LINES);
     for (hit, line) in [
         (masked.body, "Request bodies are replaced by their size"),
-        (masked.header, "Values of secret request headers are masked"),
-        (masked.url, "Credentials and secret parameters in URLs are masked"),
+        (masked.header, "Values of request headers that may be secrets are masked"),
+        (masked.url, "Parts of URLs that may be secrets are masked"),
     ] {
         if hit && !d.redactions.iter().any(|r| r == line) {
             d.redactions.push(line.to_owned());
@@ -47,87 +46,33 @@ struct Masked {
     url: bool,
 }
 
-const MASK: &str = "••••";
-
-fn secret_name(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    [
-        "authorization",
-        "cookie",
-        "token",
-        "secret",
-        "password",
-        "passwd",
-        "api-key",
-        "apikey",
-        "api_key",
-        "signature",
-        "session",
-    ]
-    .iter()
-    .any(|s| name.contains(s))
-}
-
 /// The engine stores secrets apart; this is the second lock on the same door.
 fn mask(run: &mut Run, masked: &mut Masked) {
     let RunSpec::Http(spec) = &mut run.spec else { return };
     if let Some(body) = &mut spec.body
         && !body.is_empty()
     {
-        *body = format!("({} bytes, not part of the report)", body.len());
+        // A stored run says the size already.
+        if !has_mask(body) {
+            *body = format!("{MASK} ({} bytes)", body.len());
+        }
         masked.body = true;
     }
     for Header { name, value } in &mut spec.headers {
-        if secret_name(name) && value != MASK {
-            MASK.clone_into(value);
-            masked.header = true;
-        }
+        let shown = Masker::Literal.header(name, value);
+        masked.header |= shown != *value || has_mask(value);
+        *value = shown;
     }
-    if let Cow::Owned(url) = mask_url(&spec.url) {
+    let url = Masker::Literal.url(&spec.url);
+    masked.url |= has_mask(&url) || url != spec.url;
+    if url != spec.url {
         // Errors and names may repeat the address they are about.
         let old = std::mem::replace(&mut spec.url, url.clone());
         for error in &mut run.errors_by_class {
             error.sample = error.sample.replace(&old, &url);
         }
         run.name = run.name.replace(&old, &url);
-        masked.url = true;
     }
-}
-
-/// Without user information and without values of parameters that sound secret.
-fn mask_url(url: &str) -> Cow<'_, str> {
-    let Some((scheme, rest)) = url.split_once("://") else { return Cow::Borrowed(url) };
-    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    let (authority, tail) = rest.split_at(end);
-    let mut changed = false;
-    let authority = match authority.rsplit_once('@') {
-        Some((_, host)) => {
-            changed = true;
-            host
-        }
-        None => authority,
-    };
-    let (tail, fragment) = tail.split_once('#').map_or((tail, None), |(t, f)| (t, Some(f)));
-    let tail = match tail.split_once('?') {
-        Some((path, query)) => {
-            let pairs: Vec<String> = query
-                .split('&')
-                .map(|pair| match pair.split_once('=') {
-                    Some((name, value)) if secret_name(name) && !value.is_empty() => {
-                        changed = true;
-                        format!("{name}={MASK}")
-                    }
-                    _ => pair.to_owned(),
-                })
-                .collect();
-            format!("{path}?{}", pairs.join("&"))
-        }
-        None => tail.to_owned(),
-    };
-    if !changed {
-        return Cow::Borrowed(url);
-    }
-    Cow::Owned(format!("{scheme}://{authority}{tail}{}", fragment.map(|f| format!("#{f}")).unwrap_or_default()))
 }
 
 fn finite(v: Option<f64>) -> Option<f64> {
@@ -205,15 +150,5 @@ mod tests {
             "a gap of one second survives, and no other is made"
         );
         assert!(thinned.t_ms.windows(2).all(|w| w[0] < w[1]), "times still ascend");
-    }
-
-    #[test]
-    fn urls_lose_their_secrets_only() {
-        assert_eq!(
-            mask_url("https://u:p@h/x?api_key=1&q=2#f"),
-            "https://h/x?api_key=••••&q=2#f",
-            "both secrets are gone"
-        );
-        assert_eq!(mask_url("http://h/x@y?q=a@b"), "http://h/x@y?q=a@b", "an at sign elsewhere is no user information");
     }
 }

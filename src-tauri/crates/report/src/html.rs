@@ -1,7 +1,7 @@
 //! The HTML rendering: one file, no network, no script.
 use std::fmt::Write as _;
 
-use perfdeck_model::{LatencyMs, Load, Run, RunSpec, RunState, Unit};
+use perfdeck_model::{JudgedMs, JudgedTime, LatencyMs, Load, Run, RunSpec, RunState, Unit};
 
 use crate::format::{bytes, group, ms, setting_s, si, value};
 use crate::lanes::{self, role_name};
@@ -86,8 +86,24 @@ fn plural(n: u64, one: &str, many: &str) -> String {
     format!("{}\u{202f}{}", group(n), if n == 1 { one } else { many })
 }
 
-fn percentile(l: &LatencyMs, name: &str, v: f64) -> Option<String> {
-    (l.n > 0 && !l.too_small.iter().any(|t| t == name)).then(|| ms(v))
+fn percentile(l: &LatencyMs, name: &str, v: Option<f64>) -> Option<String> {
+    v.filter(|_| l.n > 0 && !l.too_small.iter().any(|t| t == name)).map(ms)
+}
+
+/// A percentile that failed requests are in.
+fn judged(time: JudgedTime) -> String {
+    match time.ms {
+        None => "failed".to_owned(),
+        Some(v) if time.at_least => format!("at least {}", ms(v)),
+        Some(v) => ms(v),
+    }
+}
+
+/// The highest percentile up to p99 with the failed requests in it that can be stated.
+fn judged_tail(all: &JudgedMs) -> Option<String> {
+    [("p99", "p99", all.p99), ("p95", "p95", all.p95), ("p90", "p90", all.p90), ("p50", "median", all.p50)]
+        .into_iter()
+        .find_map(|(key, name, time)| all.enough(key).then(|| format!("{name} {}", judged(time))))
 }
 
 /// The highest percentile up to p99 that can be stated, with its name.
@@ -109,9 +125,35 @@ fn sentence(run: &Run) -> String {
         let share = run.errors as f64 / run.requests as f64;
         format!("{} ({})", plural(run.errors, "error", "errors"), value(share, Unit::Ratio))
     };
-    let time = tail(run.latency()).unwrap_or_else(|| "n too small for a percentile".to_owned());
-    let n = group(run.latency().n);
-    format!("{} responses/s, {time} (n\u{202f}=\u{202f}{n}), {errors}.", si(run.rate_per_s, ""))
+    // What failed belongs to the distribution: without it a target that gives up looks fast.
+    let of_all = run.judged_ms.as_ref().filter(|all| all.differs());
+    let (time, n) = match of_all {
+        Some(all) => (judged_tail(all), all.n),
+        None => (tail(run.latency()), run.latency().n),
+    };
+    let time = time.unwrap_or_else(|| "n too small for a percentile".to_owned());
+    let timed_out = of_all.filter(|all| all.timed_out > 0);
+    let timed_out = timed_out.map_or_else(String::new, |all| format!(", {} timed out", group(all.timed_out)));
+    let statuses = run.status_words().map_or_else(String::new, |words| format!(", statuses: {words}"));
+    let answered = if run.answered() == 0 { "0 answered, " } else { "" };
+    let n = group(n);
+    format!(
+        "{answered}{} responses/s, {time} (n\u{202f}=\u{202f}{n}), {errors}{timed_out}{statuses}{}.",
+        si(run.rate_per_s, ""),
+        thresholds(run)
+    )
+}
+
+/// Thresholds that failed or could not be judged.
+fn thresholds(run: &Run) -> String {
+    let unjudged = run.thresholds.iter().filter(|t| t.unjudged).count();
+    let failed = run.thresholds.iter().filter(|t| !t.ok).count() - unjudged;
+    let all = run.thresholds.len();
+    [(failed, "failed"), (unjudged, "not judged")]
+        .iter()
+        .filter(|(n, _)| *n > 0)
+        .map(|(n, what)| format!(", {n} of {} {what}", plural(all as u64, "threshold", "thresholds")))
+        .collect()
 }
 
 fn headline(d: &ReportDocument) -> String {
@@ -190,7 +232,7 @@ fn state(run: &Run) -> &'static str {
     }
 }
 
-pub(crate) fn cell(l: &LatencyMs, key: &str, v: f64) -> String {
+pub(crate) fn cell(l: &LatencyMs, key: &str, v: Option<f64>) -> String {
     match percentile(l, key, v) {
         Some(text) => format!("<td class=\"n\">{text}</td>"),
         None if l.n == 0 => "<td class=\"n off\">–</td>".to_owned(),
@@ -270,7 +312,7 @@ fn latencies(out: &mut String, run: &Run) {
         ("schedule lag", run.schedule_lag_ms.as_ref()),
     ];
     for (name, l) in rows.into_iter().filter_map(|(name, l)| Some((name, l?))) {
-        let plain = |v: f64| if l.n == 0 { "–".to_owned() } else { ms(v) };
+        let plain = |v: Option<f64>| v.filter(|_| l.n > 0).map_or_else(|| "–".to_owned(), ms);
         push(
             out,
             format_args!(
@@ -287,12 +329,38 @@ fn latencies(out: &mut String, run: &Run) {
             ),
         );
     }
+    if let Some(all) = run.judged_ms.as_ref().filter(|all| all.differs()) {
+        let cell = |key: &str, time: JudgedTime| {
+            let text = if all.enough(key) { judged(time) } else { "n too small".to_owned() };
+            format!("<td class=\"n\">{text}</td>")
+        };
+        push(
+            out,
+            format_args!(
+                "<tr><th scope=\"row\">response time of all</th><td class=\"n\">{}</td><td class=\"n\">–</td><td class=\"n\">–</td>{}{}{}{}{}<td class=\"n\">{}</td></tr>\n",
+                group(all.n),
+                cell("p50", all.p50),
+                cell("p90", all.p90),
+                cell("p95", all.p95),
+                cell("p99", all.p99),
+                cell("p999", all.p999),
+                judged(all.max),
+            ),
+        );
+    }
     out.push_str("</tbody></table></div>\n");
+    if run.judged_ms.as_ref().is_some_and(JudgedMs::differs) {
+        out.push_str(
+            "<p class=\"off\">Response and service time are those of the successful requests. Of all requests, one that timed \
+             out counts as at least its deadline, one that failed as longer than any time; that is what is judged.</p>\n",
+        );
+    }
 }
 
 fn errors(out: &mut String, run: &Run) {
     let (errors, all) = (group(run.errors), group(run.requests));
-    push(out, format_args!("<div><h3>Errors<small>{errors} of {all} responses</small></h3>\n"));
+    let answered = group(run.answered());
+    push(out, format_args!("<div><h3>Errors<small>{errors} of {all} requests, {answered} answered</small></h3>\n"));
     if run.errors_by_class.is_empty() {
         out.push_str("<p class=\"off\">None.</p></div>\n");
         return;

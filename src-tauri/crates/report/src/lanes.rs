@@ -542,7 +542,7 @@ pub(crate) fn curve(run: &Run) -> Result<Option<String>, Error> {
         ] {
             let small = run.latency().too_small.iter().any(|t| t == key);
             c.text(name, (PLOT_RIGHT + 12.0, row), 11.0, Anchor::Left, colour::TEXT, 60.0)?;
-            let text = if small || n == 0 { "n too small".to_owned() } else { ms(v) };
+            let text = v.filter(|_| !small).map_or_else(|| "n too small".to_owned(), ms);
             c.text(&text, (WIDTH, row), 11.0, Anchor::Right, if small { colour::LABEL } else { colour::TEXT }, 130.0)?;
             row += 15.0;
         }

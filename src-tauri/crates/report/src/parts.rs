@@ -122,12 +122,24 @@ fn thresholds(out: &mut String, thresholds: &[ThresholdResult]) {
     if thresholds.is_empty() {
         return;
     }
-    let failed = thresholds.iter().filter(|t| !t.ok).count();
-    let about = if failed == 0 { "all hold".to_owned() } else { format!("{failed} of {} failed", thresholds.len()) };
+    let unjudged = thresholds.iter().filter(|t| t.unjudged).count();
+    let failed = thresholds.iter().filter(|t| !t.ok).count() - unjudged;
+    let about = match (failed, unjudged) {
+        (0, 0) => "all hold".to_owned(),
+        (0, _) => format!("{unjudged} of {} could not be judged", thresholds.len()),
+        (_, 0) => format!("{failed} of {} failed", thresholds.len()),
+        _ => format!("{failed} of {} failed, {unjudged} could not be judged", thresholds.len()),
+    };
     head(out, "Thresholds", &about, &[("threshold", false), ("measured", true), ("", false), ("", false)]);
     for t in thresholds.iter().take(MAX_ROWS) {
-        let actual = t.actual.map_or_else(|| "–".to_owned(), |v| format!("{}\u{202f}{}", sig3(v), isolated(&t.unit)));
-        let verdict = if t.ok { "✓ holds" } else { "<span class=\"bad\">✕ fails</span>" };
+        let bound = if t.at_least { "at least " } else { "" };
+        let figure = |v| format!("{bound}{}\u{202f}{}", sig3(v), isolated(&t.unit));
+        let actual = t.actual.map_or_else(|| "–".to_owned(), figure);
+        let verdict = match (t.ok, t.unjudged) {
+            (true, _) => "✓ holds",
+            (false, true) => "<span class=\"off\">? not judged</span>",
+            (false, false) => "<span class=\"bad\">✕ fails</span>",
+        };
         push(
             out,
             format_args!(
@@ -162,6 +174,13 @@ pub(crate) fn certificate(out: &mut String, run: &Run) {
             "that it reaches against a target that does nothing, limit 70\u{202f}%"
         };
         rows.push(("share of the ceiling", format!("{} of the {} {how}", percent(share), si(ceiling, "/s"))));
+    }
+    if let (Some(seconds), Some(periods)) = (c.throttled_s, c.throttled_periods) {
+        let how = match periods {
+            0 => "never".to_owned(),
+            _ => format!("{} times, {} in all", group(periods), ms(seconds * 1e3)),
+        };
+        rows.push(("held back by a CPU quota", how));
     }
     let place = if c.co_located { "on the target's machine" } else { "on another machine than the target" };
     rows.push(("generator", place.to_owned()));

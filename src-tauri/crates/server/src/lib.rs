@@ -2,7 +2,8 @@
 //! the UI for a browser.
 //!
 //! It binds loopback only and checks, in this order: peer address, `Host`, `Origin`, `Sec-Fetch-Site`, and for `/api`
-//! a bearer token of this run in constant time. The token never travels in a query or cookie.
+//! a bearer token of this run in constant time. The token never travels in a query or cookie. One token may do everything,
+//! another one may only look: it runs no command that changes something or reaches a target.
 #![forbid(unsafe_code)]
 
 mod ui;
@@ -11,13 +12,13 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{DefaultBodyLimit, Path, Query, Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use axum::{Extension, Router};
 use perfdeck_engine::{Engine, Reply};
 use perfdeck_model::{ApiError, ErrorCode};
 use serde::Deserialize;
@@ -35,22 +36,66 @@ const COMMAND_TIMEOUT: Duration = Duration::from_secs(60);
 #[derive(Clone)]
 struct App {
     engine: Arc<Engine>,
-    token: Arc<str>,
+    tokens: Arc<Tokens>,
+}
+
+/// The bearer tokens of one run.
+#[derive(Debug, Clone)]
+pub struct Tokens {
+    full: Option<String>,
+    reading: String,
+}
+
+impl Tokens {
+    /// One with full access, chosen when none is given, and one that only looks.
+    pub fn new(full: Option<String>) -> Self {
+        Self { full: Some(full.unwrap_or_else(new_token)), reading: new_token() }
+    }
+
+    /// Nobody may do more than look.
+    pub fn read_only() -> Self {
+        Self { full: None, reading: new_token() }
+    }
+
+    /// What the holder of `given` may do, if anything. Both are compared whatever the first comparison says.
+    fn allows(&self, given: &str) -> Option<Allowed> {
+        let same = |token: &str| bool::from(given.as_bytes().ct_eq(token.as_bytes()));
+        let (full, reading) = (self.full.as_deref().is_some_and(same), same(&self.reading));
+        match (full, reading) {
+            (true, _) => Some(Allowed::Everything),
+            (false, true) => Some(Allowed::Reading),
+            (false, false) => None,
+        }
+    }
+}
+
+/// What a request may do; put into it once its token was checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Allowed {
+    Everything,
+    Reading,
 }
 
 /// A running server; it stops when this is dropped or [`Running::stop`] is called.
 pub struct Running {
     /// Address it listens on.
     pub addr: SocketAddr,
-    /// URL that opens the UI in a browser, with the token in its fragment.
-    pub url: String,
-    /// The bearer token of this run.
-    pub token: String,
+    tokens: Tokens,
     cancel: CancellationToken,
     task: Option<tokio::task::JoinHandle<()>>,
 }
 
 impl Running {
+    /// URL that opens the UI in a browser, with the token in its fragment; none when everybody may only look.
+    pub fn url(&self) -> Option<String> {
+        self.tokens.full.as_ref().map(|token| format!("http://{}/#token={token}", self.addr))
+    }
+
+    /// The same for somebody who may only look.
+    pub fn read_only_url(&self) -> String {
+        format!("http://{}/#token={}", self.addr, self.tokens.reading)
+    }
+
     /// Stops accepting and ends open streams.
     pub async fn stop(mut self) {
         self.cancel.cancel();
@@ -77,7 +122,7 @@ pub fn new_token() -> String {
 ///
 /// # Errors
 /// When the address is not loopback or cannot be bound.
-pub async fn serve(engine: Arc<Engine>, listen: SocketAddr, token: Option<String>) -> Result<Running, ApiError> {
+pub async fn serve(engine: Arc<Engine>, listen: SocketAddr, tokens: Tokens) -> Result<Running, ApiError> {
     if !listen.ip().is_loopback() {
         return Err(ApiError::bad_request(format!("{listen} is not a loopback address"))
             .hint("Listen on 127.0.0.1; use an SSH tunnel to reach it from another machine"));
@@ -87,9 +132,8 @@ pub async fn serve(engine: Arc<Engine>, listen: SocketAddr, token: Option<String
             .hint("Choose another port, or 0 for a free one")
     })?;
     let addr = listener.local_addr().map_err(|e| ApiError::internal(e.to_string()))?;
-    let token = token.unwrap_or_else(new_token);
     let cancel = CancellationToken::new();
-    let app = router(engine, token.clone(), cancel.clone());
+    let app = router(engine, tokens.clone(), cancel.clone());
     let stop = cancel.clone();
     let task = tokio::spawn(async move {
         let service = app.into_make_service_with_connect_info::<SocketAddr>();
@@ -99,15 +143,15 @@ pub async fn serve(engine: Arc<Engine>, listen: SocketAddr, token: Option<String
             tracing::error!(%error, "the local server ended");
         }
     });
-    Ok(Running { addr, url: format!("http://{addr}/#token={token}"), token, cancel, task: Some(task) })
+    Ok(Running { addr, tokens, cancel, task: Some(task) })
 }
 
 /// The routes, for tests without a socket; `cancel` ends open streams.
-pub fn router(engine: Arc<Engine>, token: String, cancel: CancellationToken) -> Router {
-    let app = App { engine, token: token.into() };
+pub fn router(engine: Arc<Engine>, tokens: Tokens, cancel: CancellationToken) -> Router {
+    let app = App { engine, tokens: Arc::new(tokens) };
     let api = Router::new()
         .route("/rpc/{name}", post(rpc))
-        .route("/stream", get(move |state, query| stream(state, query, cancel.clone())))
+        .route("/stream", get(move |state, allowed, query| stream(state, allowed, query, cancel.clone())))
         .layer(from_fn_with_state(app.clone(), authorize))
         .layer(DefaultBodyLimit::max(BODY_LIMIT));
     Router::new().nest("/api", api).fallback(get(ui::file)).layer(axum::middleware::from_fn(local_only)).with_state(app)
@@ -162,17 +206,18 @@ async fn local_only(request: Request, next: Next) -> Response {
     response
 }
 
-async fn authorize(State(app): State<App>, headers: HeaderMap, request: Request, next: Next) -> Response {
+async fn authorize(State(app): State<App>, headers: HeaderMap, mut request: Request, next: Next) -> Response {
     let given = headers
         .get(header::AUTHORIZATION)
         .and_then(|v| v.to_str().ok())
         .and_then(|v| v.strip_prefix("Bearer "))
         .unwrap_or("");
-    if !bool::from(given.as_bytes().ct_eq(app.token.as_bytes())) {
+    let Some(allowed) = app.tokens.allows(given) else {
         let error = ApiError::new(ErrorCode::Authentication, "The access token is missing or wrong")
             .hint("Open the URL that perfctl serve printed");
         return answer_error(StatusCode::UNAUTHORIZED, &error);
-    }
+    };
+    request.extensions_mut().insert(allowed);
     next.run(request).await
 }
 
@@ -190,7 +235,13 @@ fn status_of(code: ErrorCode) -> StatusCode {
     }
 }
 
-async fn rpc(State(app): State<App>, Path(name): Path<String>, headers: HeaderMap, body: Bytes) -> Response {
+async fn rpc(
+    State(app): State<App>,
+    Extension(allowed): Extension<Allowed>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
     // A form cannot send this content type, so another site cannot make the browser post here.
     let json = headers
         .get(header::CONTENT_TYPE)
@@ -205,10 +256,19 @@ async fn rpc(State(app): State<App>, Path(name): Path<String>, headers: HeaderMa
     } else {
         match serde_json::from_slice(&body) {
             Ok(params) => params,
-            Err(e) => return answer_error(StatusCode::BAD_REQUEST, &ApiError::bad_request(format!("Not JSON: {e}"))),
+            Err(e) => {
+                let why = perfdeck_model::masking::reading_failed(&e.to_string());
+                return answer_error(StatusCode::BAD_REQUEST, &ApiError::bad_request(format!("Not JSON: {why}")));
+            }
         }
     };
-    match tokio::time::timeout(COMMAND_TIMEOUT, app.engine.dispatch(&name, params)).await {
+    let command = async {
+        match allowed {
+            Allowed::Everything => app.engine.dispatch(&name, params).await,
+            Allowed::Reading => app.engine.dispatch_reading(&name, params).await,
+        }
+    };
+    match tokio::time::timeout(COMMAND_TIMEOUT, command).await {
         Ok(Ok(Reply::Json(value))) => {
             let body = serde_json::to_vec(&value).unwrap_or_default();
             ([(header::CONTENT_TYPE, "application/json")], body).into_response()
@@ -216,7 +276,10 @@ async fn rpc(State(app): State<App>, Path(name): Path<String>, headers: HeaderMa
         Ok(Ok(Reply::Binary(bytes))) => ([(header::CONTENT_TYPE, "application/octet-stream")], bytes).into_response(),
         Ok(Err(error)) => answer_error(status_of(error.code), &error),
         Err(_) => {
-            let error = ApiError::new(ErrorCode::Timeout, format!("'{name}' took longer than 60 s"));
+            let error = ApiError::new(
+                ErrorCode::Timeout,
+                format!("'{}' took longer than 60 s", perfdeck_model::masking::shown(&name)),
+            );
             answer_error(StatusCode::GATEWAY_TIMEOUT, &error)
         }
     }
@@ -227,8 +290,18 @@ struct StreamQuery {
     environment_id: Option<String>,
 }
 
-async fn stream(State(app): State<App>, Query(query): Query<StreamQuery>, cancel: CancellationToken) -> Response {
-    let viewer = match app.engine.watch(query.environment_id.as_deref()).await {
+async fn stream(
+    State(app): State<App>,
+    Extension(allowed): Extension<Allowed>,
+    Query(query): Query<StreamQuery>,
+    cancel: CancellationToken,
+) -> Response {
+    let id = query.environment_id.as_deref();
+    let viewer = match allowed {
+        Allowed::Everything => app.engine.watch(id).await,
+        Allowed::Reading => app.engine.watch_reading(id).await,
+    };
+    let viewer = match viewer {
         Ok(viewer) => viewer,
         Err(error) => return answer_error(status_of(error.code), &error),
     };
@@ -255,7 +328,8 @@ mod tests {
         let dir = tempfile::tempdir().expect("temp dir");
         let options = perfdeck_engine::EngineOptions { data_dir: Some(dir.path().to_owned()), clock: None };
         let engine = Engine::open(options).await.expect("engine opens");
-        (dir, router(engine, "right-token".into(), CancellationToken::new()))
+        let tokens = Tokens { full: Some("right-token".into()), reading: "reading-token".into() };
+        (dir, router(engine, tokens, CancellationToken::new()))
     }
 
     fn request(token: Option<&str>) -> axum::http::request::Builder {
@@ -278,6 +352,40 @@ mod tests {
         assert_eq!(status(&app, request(Some("right-token"))).await, StatusCode::OK, "the right token is let in");
         assert_eq!(status(&app, request(None)).await, StatusCode::UNAUTHORIZED, "no token is refused");
         assert_eq!(status(&app, request(Some("right-toke"))).await, StatusCode::UNAUTHORIZED, "a shorter one too");
+    }
+
+    async fn ask(app: &Router, token: &str, command: &str) -> (StatusCode, Value) {
+        let request = HttpRequest::post(format!("/api/rpc/{command}"))
+            .header(header::HOST, "127.0.0.1:4000")
+            .header(header::CONTENT_TYPE, "application/json")
+            .header(header::AUTHORIZATION, format!("Bearer {token}"));
+        let answer = app.clone().oneshot(request.body(Body::from("{}")).expect("request")).await.expect("answer");
+        let status = answer.status();
+        let body = axum::body::to_bytes(answer.into_body(), BODY_LIMIT).await.expect("a body");
+        (status, serde_json::from_slice(&body).unwrap_or_default())
+    }
+
+    #[tokio::test]
+    async fn a_token_that_only_looks_changes_nothing_and_reaches_nothing() {
+        let (_dir, app) = app().await;
+        for command in perfdeck_engine::COMMANDS {
+            let (status, body) = ask(&app, "reading-token", command.name).await;
+            if command.access == perfdeck_model::Access::Read {
+                let refused = status == StatusCode::UNAUTHORIZED || body["message"].to_string().contains("only reads");
+                assert!(!refused, "{} only reads: {status} {body}", command.name);
+            } else {
+                assert_eq!(status, StatusCode::FORBIDDEN, "{} is refused: {body}", command.name);
+                assert_eq!(body["code"], "guarded", "{}: {body}", command.name);
+                assert!(body["hint"].as_str().is_some_and(|h| h.contains("full access")), "{body}");
+            }
+        }
+        let (status, _) = ask(&app, "right-token", "demo.nothing").await;
+        assert_eq!(status, StatusCode::NOT_FOUND, "the other token is asked nothing");
+        let stream = HttpRequest::get("/api/stream?environment_id=demo")
+            .header(header::HOST, "127.0.0.1:4000")
+            .header(header::AUTHORIZATION, "Bearer reading-token");
+        let answer = app.clone().oneshot(stream.body(Body::empty()).expect("request")).await.expect("answer");
+        assert_eq!(answer.status(), StatusCode::FORBIDDEN, "looking at what nobody watches would reach its targets");
     }
 
     #[tokio::test]
@@ -315,7 +423,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("temp dir");
         let options = perfdeck_engine::EngineOptions { data_dir: Some(dir.path().to_owned()), clock: None };
         let engine = Engine::open(options).await.expect("engine opens");
-        let error = serve(engine, "0.0.0.0:0".parse().expect("addr"), None).await.err().expect("refused");
+        let error = serve(engine, "0.0.0.0:0".parse().expect("addr"), Tokens::new(None)).await.err().expect("refused");
         assert_eq!(error.code, ErrorCode::BadRequest, "a wildcard address is refused");
     }
 }

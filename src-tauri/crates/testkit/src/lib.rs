@@ -1,4 +1,4 @@
-//! Private servers for tests: PostgreSQL, MariaDB, Redis (single, Cluster, Sentinel) and a scripted HTTP target.
+//! Private servers for tests: PostgreSQL, PgBouncer, HAProxy, MariaDB, Redis (single, Cluster, Sentinel) and a scripted HTTP target.
 //!
 //! Every server is real, listens on loopback on a random port, keeps its files in a temporary folder of its own and
 //! ends with the test: dropping it ends exactly its own process, and a watchdog ends it when the test process itself is
@@ -17,6 +17,7 @@
 mod eventually;
 mod http;
 mod mariadb;
+mod poolers;
 mod postgres;
 mod process;
 mod redis_server;
@@ -24,6 +25,7 @@ mod redis_server;
 pub use eventually::{Outcome, eventually};
 pub use http::{Answer, Request, ScriptedHttp};
 pub use mariadb::MariaDb;
+pub use poolers::{HaProxy, PgBouncer};
 pub use postgres::Postgres;
 pub use process::{find_program, free_port, program_available};
 pub use redis_server::{Redis, RedisCluster, RedisSentinel};

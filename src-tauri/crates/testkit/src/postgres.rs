@@ -217,7 +217,7 @@ fn has_statements(programs: &Path) -> bool {
 }
 
 /// PostgreSQL refuses to run as root, so root runs it as `postgres`. `setpriv` keeps the process id; `runuser` forks.
-fn as_postgres(program: &Path) -> Command {
+pub(crate) fn as_postgres(program: &Path) -> Command {
     if process::is_root() && process::account("postgres").is_some() {
         let mut command = Command::new("setpriv");
         command.args(["--reuid=postgres", "--regid=postgres", "--clear-groups", "--"]).arg(program);
@@ -227,7 +227,7 @@ fn as_postgres(program: &Path) -> Command {
     }
 }
 
-fn give_to_postgres(path: &Path) -> Result<()> {
+pub(crate) fn give_to_postgres(path: &Path) -> Result<()> {
     #[cfg(unix)]
     if process::is_root()
         && let Some((user, group)) = process::account("postgres")

@@ -5,9 +5,11 @@
 
 mod speaks;
 mod trouble;
+mod trust;
 
 pub use speaks::{Speaks, ask, ping};
 pub use trouble::{Spelling, Trouble, TroubleKind, cause, check_roots, trouble};
+pub use trust::{Client, Trust, Verified};
 
 use std::sync::{Arc, OnceLock};
 

@@ -197,8 +197,11 @@ pub fn trouble(error: &Error, shown: Option<&Certificate>, spelling: Spelling<'_
 }
 
 fn listed(names: &[String]) -> String {
-    // rustls writes them with their kind: DnsName("db.example").
-    let plain = |n: &String| n.split('"').nth(1).map_or_else(|| n.clone(), str::to_owned);
+    // rustls writes them with their kind: DnsName("db.example"), IpAddress(127.0.0.1).
+    let plain = |n: &String| {
+        let inner = n.split_once('(').and_then(|(_, rest)| rest.strip_suffix(')')).unwrap_or(n);
+        inner.trim_matches('"').to_owned()
+    };
     let names: Vec<String> = names.iter().map(plain).collect();
     if names.is_empty() { "no name".to_owned() } else { names.join(", ") }
 }

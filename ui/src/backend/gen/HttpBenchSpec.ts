@@ -8,7 +8,7 @@ import type { Method } from "./Method";
  */
 export type HttpBenchSpec = { 
 /**
- * Full URL.
+ * Full URL. Stored with its harmless parts; the others are `•••`.
  */
 url: string, 
 /**
@@ -16,11 +16,11 @@ url: string,
  */
 method: Method, 
 /**
- * Request headers. Values of secret ones (Authorization, Cookie, …) are stored as `••••`.
+ * Request headers. Stored with the values of harmless ones; the others are `•••`.
  */
 headers: Array<Header>, 
 /**
- * Request body.
+ * Request body. Stored as its size.
  */
 body: string | null, 
 /**

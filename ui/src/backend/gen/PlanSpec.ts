@@ -10,7 +10,7 @@ export type PlanSpec = {
  */
 request: string, 
 /**
- * The plan, as TOML. Secrets in it are references.
+ * The plan, as TOML. Literal texts in it are `•••`; what is written as `{{env:NAME}}` stays.
  */
 toml: string, 
 /**

@@ -107,6 +107,11 @@ client_cpu_s: number | null,
  */
 facts: { [key in string]: string }, 
 /**
+ * Tells apart runs whose masked parts differ; a number of one store that says nothing about them. Empty where nothing
+ * is masked.
+ */
+masked_tag?: string, 
+/**
  * The steps of a plan, in its order; empty for one HTTP request.
  */
 steps: Array<StepResult>, 

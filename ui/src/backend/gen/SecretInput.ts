@@ -11,4 +11,8 @@ value: string, } | { "kind": "env",
 /**
  * Name of the variable.
  */
-name: string, };
+name: string, } | { "kind": "held", 
+/**
+ * What it is held under.
+ */
+id: string, };

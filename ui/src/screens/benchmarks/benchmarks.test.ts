@@ -50,6 +50,12 @@ const made = (over: Partial<Run> = {}): Run =>
 const plain = (text: string): string => text.replaceAll('\u2009', ' ');
 
 describe('sentence', () => {
+  it('asks for the parts of a run that were not stored', () => {
+    const { spec, errors } = parse({ ...blank('http://h/a?api_key=•••'), headers: 'Cookie: •••', method: 'POST', body: '••• (21 bytes)' });
+    expect(spec).toBeNull();
+    expect(Object.keys(errors).sort()).toEqual(['body', 'headers', 'url']);
+  });
+
   it('answers first', () => {
     expect(plain(sentence(made()).text)).toBe('2 431 requests/s, p99 12.3 ms, no errors, 30 s at 32 connections');
   });

@@ -17,6 +17,9 @@ export interface Form {
 
 export type FormErrors = Partial<Record<keyof Form, string>>;
 
+/** What takes the place of a part that was not stored because it may be a secret. */
+export const MASK = '•••';
+
 export const blank = (url: string): Form => ({
   url,
   method: 'GET',
@@ -87,6 +90,8 @@ export function parse(form: Form): { spec: HttpBenchSpec | null; errors: FormErr
   if (!within(warmup, 0, 3600)) errors.warmup = 'From 0 to 1 h';
   const timeout = parseSeconds(form.timeout);
   if (!within(timeout, 0.01, 600)) errors.timeout = 'From 10 ms to 10 min';
+  for (const field of ['url', 'headers', 'body'] as const)
+    if (form[field].includes(MASK)) errors[field] = `A part of it was not stored, because it may be a secret: give it again for ${MASK}`;
   if (Object.keys(errors).length > 0) return { spec: null, errors };
   const spec: HttpBenchSpec = {
     url,

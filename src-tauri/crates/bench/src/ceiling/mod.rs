@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, watch};
 
 use self::null::{Framing, Null};
 use crate::raw::Wire;
-use crate::run::{Engine, Setup, start_threads};
+use crate::run::{Engine, Setup, StopOnDrop, start_threads};
 use crate::shared::{Shared, Times};
 
 /// How long it is measured.
@@ -92,6 +92,8 @@ pub(crate) async fn measure(setup: &Setup, threads: usize) -> Option<f64> {
 /// A closed loop of [`MEASURED`].
 async fn reach(engine: &Engine, threads: usize, connections: usize, steps: usize) -> Option<f64> {
     let shared = Arc::new(Shared::new(None, threads, steps));
+    // A run that is stopped meanwhile does not wait for this one.
+    let _guard = StopOnDrop(shared.clone());
     let (ready, mut opened) = mpsc::unbounded_channel();
     let (go, times) = watch::channel(None);
     let workers = start_threads(engine, "ceiling", &shared, connections, &ready, &times).ok()?;

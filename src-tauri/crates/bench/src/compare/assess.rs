@@ -83,7 +83,13 @@ impl Input<'_> {
         let all = || self.a.iter().chain(&self.b);
         let missing = all().count() - a.len() - b.len();
         if missing > 0 || a.is_empty() || b.is_empty() {
-            row.note = Some(format!("no value in {}", words::plural(missing, "run")));
+            let beyond = all().filter(|r| r.beyond.iter().any(|name| *name == row.name)).count();
+            row.note = Some(if beyond > 0 {
+                let runs = words::plural(beyond, "run");
+                format!("{} is not known in {runs}: the requests there timed out or failed", row.name)
+            } else {
+                format!("no value in {}", words::plural(missing, "run"))
+            });
             return (row, None);
         }
         if !all().all(|r| r.enough(metric)) {

@@ -81,6 +81,23 @@ impl BenchMetric {
         }
     }
 
+    /// Its quantile, 0 to 1; `None` for throughput.
+    pub fn quantile(self) -> Option<f64> {
+        match self {
+            Self::Throughput => None,
+            Self::P50 => Some(0.5),
+            Self::P90 => Some(0.9),
+            Self::P95 => Some(0.95),
+            Self::P99 => Some(0.99),
+            Self::P999 => Some(0.999),
+        }
+    }
+
+    /// Requests that it takes to hold this figure against a limit (docs/benchmarks.md, 6.6); 0 for throughput.
+    pub fn to_judge(self) -> u64 {
+        self.quantile().map_or(0, crate::judged::needed)
+    }
+
     /// The smallest relative change that matters, unless chosen otherwise: 3 % throughput, 5 % p50, 10 % p99
     /// (benchmarks 7.2.1). The other percentiles take the tail's.
     pub fn default_delta(self) -> f64 {
@@ -104,7 +121,8 @@ pub struct CurvePoint {
 /// The figures of one run.
 ///
 /// Latencies count from the intended start, and requests that failed, were shed or timed out must be in the
-/// distribution as at least the timeout (benchmarks 7.2.9), or survivors look faster.
+/// distribution as longer than the others (benchmarks 7.2.9), or survivors look faster. A percentile that falls among them
+/// has no value.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, TS, schemars::JsonSchema)]
 pub struct RunFigures {
     /// The run.
@@ -128,6 +146,9 @@ pub struct RunFigures {
     /// Names of percentiles known to have too few samples, besides those that `latency_n` tells.
     #[serde(default)]
     pub too_small: Vec<String>,
+    /// Names of percentiles that time-outs or failures keep from being known: they are in no `latency_ms`.
+    #[serde(default)]
+    pub beyond: Vec<String>,
     /// Percentile curve for the shift function; may be empty.
     #[serde(default)]
     pub curve: Vec<CurvePoint>,

@@ -126,6 +126,9 @@ fn name(key: &str) -> String {
     }
 }
 
+/// Facts that are too long to be shown, or may hold what is nobody's business.
+const LONG: [&str; 3] = ["plan", "headers", "body"];
+
 fn describe(key: &str, a: Option<&String>, b: Option<&String>) -> String {
     let name = name(key);
     // A setting that is not named has its default, and a table that is not there has no rows.
@@ -135,7 +138,7 @@ fn describe(key: &str, a: Option<&String>, b: Option<&String>) -> String {
         _ => "unknown",
     };
     match (a, b) {
-        (Some(_), Some(_)) if key.ends_with(".hash") => format!("{name} differs"),
+        (Some(_), Some(_)) if key.ends_with(".hash") || LONG.contains(&key) => format!("{name} differs"),
         (Some(a), Some(b)) => format!("{name}: {a} in A, {b} in B"),
         (Some(a), None) => format!("{name}: {a} in A, {absent} in B"),
         (None, Some(b)) => format!("{name}: {absent} in A, {b} in B"),

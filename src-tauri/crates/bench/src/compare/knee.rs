@@ -1,8 +1,9 @@
 //! The knee: the highest concurrency that keeps a service-level objective, and the capacity there.
 //!
 //! Concurrency is searched, not rate: an open loop above capacity has no steady state, while a closed one always has.
-//! Doubling finds a concurrency that fails, bisection narrows it down, a longer window confirms it. A pure state
-//! machine like a duet.
+//! Doubling finds a concurrency that fails, bisection narrows it down, a longer window confirms it. One failing step alone
+//! decides nothing: it is run again, and two of three say. A step with too few requests neither holds nor fails. A pure
+//! state machine like a duet.
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -16,6 +17,10 @@ use super::usl::{Bounds, UslFit, UslInterval};
 pub const SCHEMA: &str = "perfdeck.knee/1";
 /// Confirmations that may fail before the search gives up: the target is then not steady.
 const CONFIRMATIONS: u32 = 3;
+/// How often a step is lengthened to get the requests that it needs.
+const LENGTHENED: usize = 2;
+/// Times the length of a step or of the confirmation, whichever is longer, that it is lengthened to at most.
+const LONGEST: f64 = 4.0;
 
 /// A service-level objective.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, TS, schemars::JsonSchema)]
@@ -82,10 +87,21 @@ pub struct KneeStep {
 pub struct StepFigures {
     /// Successful responses per second.
     pub rate_per_s: f64,
-    /// The objective's percentile, in milliseconds; `None` without successful responses.
+    /// Requests, failed ones included.
+    #[serde(default)]
+    pub n: u64,
+    /// The objective's percentile with the failed requests in the distribution, in milliseconds; `None` without requests, or
+    /// where those at the percentile failed.
     pub latency_ms: Option<f64>,
-    /// Whether it has the requests it needs.
+    /// The requests there timed out: it is at least `latency_ms`.
+    #[serde(default)]
+    pub at_least: bool,
+    /// Whether it has the requests that a stable percentile needs.
     pub enough: bool,
+    /// Whether the objective's percentile was within its limit; `None` where too few requests keep that from being judged
+    /// (docs/benchmarks.md, 6.6).
+    #[serde(default)]
+    pub within: Option<bool>,
     /// Errors as a share of the responses, 0 to 1.
     pub error_share: f64,
     /// Why the step cannot be trusted; empty when it can.
@@ -103,6 +119,9 @@ pub struct KneePoint {
     pub figures: StepFigures,
     /// Whether the objective held.
     pub holds: bool,
+    /// It could not be judged, for want of requests: it neither held nor failed.
+    #[serde(default)]
+    pub unjudged: bool,
 }
 
 /// How the search stands.
@@ -121,6 +140,10 @@ pub enum KneeState {
     Unsteady,
     /// Two invalid steps in a row.
     Invalid,
+    /// The steps have too few requests to be judged.
+    Unjudged,
+    /// Stopped before its end; what is known until then.
+    Stopped,
 }
 
 /// The search.
@@ -149,7 +172,8 @@ pub struct Knee {
     pub failing: Option<u32>,
     /// Throughput at `concurrency`, per second, from its longest window.
     pub rate_per_s: Option<f64>,
-    /// Capacity under the objective, per second: a 95 % interval from the law's bootstrap at `concurrency`.
+    /// Capacity under the objective, per second: where 95 % of further steps at `concurrency` would lie by the law's
+    /// bootstrap and the scatter around it, never without what was measured there.
     pub capacity: Option<Bounds>,
     /// `capacity` is no such interval but the lowest and highest measured, as there were too few steps for one.
     pub capacity_measured: bool,
@@ -180,10 +204,53 @@ impl KneeSearch {
         self.state
     }
 
+    /// Whether no step is over yet.
+    pub fn is_empty(&self) -> bool {
+        self.points.is_empty()
+    }
+
+    /// Ends it before its time; [`KneeSearch::outcome`] tells what is known.
+    pub fn stop(&mut self) {
+        if self.state == KneeState::Searching {
+            self.state = KneeState::Stopped;
+        }
+    }
+
+    /// How the steps at a concurrency turned out, as (held, failed, unjudged); confirmations apart from the others.
+    fn tally(&self, concurrency: u32, confirming: bool) -> (usize, usize, usize) {
+        let here = self
+            .points
+            .iter()
+            .filter(|p| p.step.concurrency == concurrency && (p.step.phase == KneePhase::Confirming) == confirming);
+        here.fold((0, 0, 0), |(held, failed, unjudged), p| match (p.unjudged, p.holds) {
+            (true, _) => (held, failed, unjudged + 1),
+            (false, true) => (held + 1, failed, unjudged),
+            (false, false) => (held, failed + 1, unjudged),
+        })
+    }
+
     /// Highest concurrency that held, below the lowest that failed.
     pub(super) fn good(&self) -> Option<u32> {
         let below = |n: u32| self.bad.is_none_or(|bad| n < bad);
-        self.points.iter().filter(|p| p.holds).map(|p| p.step.concurrency).filter(|n| below(*n)).max()
+        let held = |n: u32| {
+            let (held, failed, _) = self.tally(n, false);
+            held > failed
+        };
+        self.points.iter().map(|p| p.step.concurrency).filter(|n| below(*n) && held(*n)).max()
+    }
+
+    /// Whether the last step has to be run again: it failed for the first time, or one more has to decide.
+    fn undecided(&self) -> Option<KneeStep> {
+        let last = self.points.last()?.step;
+        let (held, failed, _) = self.tally(last.concurrency, last.phase == KneePhase::Confirming);
+        let duration_s = self.length(last.concurrency, last.phase);
+        (failed == 1 && held <= 1).then_some(KneeStep { duration_s, ..last })
+    }
+
+    /// Whether steps were lengthened as often as may be, and are still not enough to decide.
+    fn is_hopeless(&self, concurrency: u32, confirming: bool) -> bool {
+        let (held, failed, unjudged) = self.tally(concurrency, confirming);
+        held <= failed && failed < 2 && unjudged > LENGTHENED
     }
 
     /// The next step; `None` when the search is over. Asking twice gives the same answer.
@@ -191,12 +258,15 @@ impl KneeSearch {
         if self.state != KneeState::Searching {
             return None;
         }
+        if let Some(again) = self.undecided() {
+            return Some(again);
+        }
         let plan = &self.plan;
         let (concurrency, phase) = match (self.good(), self.bad) {
-            (None, None) => (plan.start, KneePhase::Doubling),
+            (None, None) => (self.untried(plan.start), KneePhase::Doubling),
             (None, Some(bad)) => ((bad / 2).max(1), KneePhase::Doubling),
             (Some(good), None) if good >= plan.max => (good, KneePhase::Confirming),
-            (Some(good), None) => (good.saturating_mul(2).min(plan.max), KneePhase::Doubling),
+            (Some(good), None) => (self.untried(good.saturating_mul(2).min(plan.max)), KneePhase::Doubling),
             (Some(good), Some(bad)) => {
                 let gap = (f64::from(good) * plan.tolerance).max(1.0);
                 if f64::from(bad - good) <= gap {
@@ -206,8 +276,32 @@ impl KneeSearch {
                 }
             }
         };
-        let duration_s = if phase == KneePhase::Confirming { plan.confirm_s } else { plan.step_s };
+        let duration_s = self.length(concurrency, phase);
         Some(KneeStep { concurrency, phase, duration_s })
+    }
+
+    /// From a concurrency on, the first that was not tried without being judged: more connections have more requests.
+    fn untried(&self, mut concurrency: u32) -> u32 {
+        while concurrency < self.plan.max && self.tally(concurrency, false).2 > 0 {
+            concurrency = concurrency.saturating_mul(2).min(self.plan.max);
+        }
+        concurrency
+    }
+
+    /// How long a step lasts: longer where the last one at this concurrency had too few requests to be judged.
+    fn length(&self, concurrency: u32, phase: KneePhase) -> f64 {
+        let plan = &self.plan;
+        let confirming = phase == KneePhase::Confirming;
+        let usual = if confirming { plan.confirm_s } else { plan.step_s };
+        let few = self.points.iter().rfind(|p| {
+            p.unjudged && p.step.concurrency == concurrency && (p.step.phase == KneePhase::Confirming) == confirming
+        });
+        let Some(few) = few else { return usual };
+        // A quarter more than what the last one shows to be needed.
+        #[allow(clippy::cast_precision_loss)]
+        let wanted = 1.25 * plan.slo.metric.to_judge() as f64 / (few.figures.n.max(1) as f64);
+        let longest = plan.step_s.max(plan.confirm_s) * LONGEST;
+        (few.step.duration_s * wanted.max(1.5)).clamp(usual, longest.max(usual))
     }
 
     /// Records the step that [`KneeSearch::next`] asked for; does nothing when the search is over.
@@ -223,18 +317,29 @@ impl KneeSearch {
             return;
         }
         self.invalid.clear();
-        let slo = &self.plan.slo;
-        let holds =
-            figures.latency_ms.is_some_and(|ms| ms <= slo.limit_ms) && figures.error_share <= slo.max_error_share;
-        self.points.push(KneePoint { step, figures, holds });
-        if holds {
-            if step.phase == KneePhase::Confirming {
+        let failing = figures.error_share > self.plan.slo.max_error_share;
+        let (holds, unjudged) = (figures.within == Some(true) && !failing, figures.within.is_none() && !failing);
+        self.points.push(KneePoint { step, figures, holds, unjudged });
+        let confirming = step.phase == KneePhase::Confirming;
+        let (held, failed, _) = self.tally(step.concurrency, confirming);
+        if unjudged {
+            if self.is_hopeless(step.concurrency, confirming) {
+                self.state = KneeState::Unjudged;
+            }
+            return;
+        }
+        // One failure is held against another step, and two steps that disagree against a third.
+        if failed > 0 && held.max(failed) < 2 {
+            return;
+        }
+        if held > failed {
+            if confirming {
                 self.state = if self.bad.is_some() { KneeState::Found } else { KneeState::BeyondMax };
             }
             return;
         }
         self.bad = Some(step.concurrency);
-        if step.phase == KneePhase::Confirming {
+        if confirming {
             self.refuted += 1;
             if self.refuted >= CONFIRMATIONS {
                 self.state = KneeState::Unsteady;

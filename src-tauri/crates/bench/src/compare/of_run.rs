@@ -5,13 +5,16 @@ use super::comparison::Comparison;
 use super::figures::{CurvePoint, RunFigures};
 use super::plan::{LoopKind, Registration};
 use super::single::{NoiseFloor, RunSecond, Single, single_pair};
-use crate::histogram::{latency, ms, unpacked};
+use crate::judged;
 
 /// Quantiles of the shift function.
 const SHIFT: [f64; 8] = [0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.999];
 
-/// The figures of a run. Requests that failed are in the distribution as if they had taken the whole timeout, or a target
-/// that gives up early would look fast (reference, benchmarks 7.2.9).
+/// The percentiles that are compared.
+const NAMED: [(&str, f64); 5] = [("p50", 0.5), ("p90", 0.9), ("p95", 0.95), ("p99", 0.99), ("p999", 0.999)];
+
+/// The figures of a run. Requests that failed are in the distribution as longer than the others, or a target that gives up
+/// early would look fast (reference, benchmarks 7.2.9); a percentile among them is not known and has no value.
 pub fn figures(run: &Run) -> RunFigures {
     let mut figures = RunFigures {
         run_id: run.id.clone(),
@@ -23,17 +26,22 @@ pub fn figures(run: &Run) -> RunFigures {
         rate_per_s: run.rate_per_s,
         ..RunFigures::default()
     };
-    let Some(mut times) = unpacked(run.latency_histogram()) else { return figures };
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "validated to at most 600 s")]
-    times.saturating_record_n((run.spec.timeout_s() * 1e6) as u64, run.errors);
-    let all = latency(&times);
-    figures.latency_n = all.n;
-    if all.n > 0 {
-        let named = [("p50", all.p50), ("p90", all.p90), ("p95", all.p95), ("p99", all.p99), ("p999", all.p999)];
-        figures.latency_ms = named.into_iter().map(|(name, ms)| (name.to_owned(), ms)).collect();
-        figures.curve = SHIFT.map(|q| CurvePoint { q, ms: ms(times.value_at_quantile(q)) }).to_vec();
+    let Some(judged) = judged::response(run) else { return figures };
+    figures.latency_n = judged.n();
+    if let Some(summary) = judged.summary() {
+        figures.too_small = summary.too_small;
+    } else {
+        figures.too_small = NAMED.iter().map(|(name, _)| (*name).to_owned()).collect();
     }
-    figures.too_small = all.too_small;
+    for (name, q) in NAMED {
+        match judged.at(q).map(|time| time.exact()) {
+            Some(Some(ms)) => _ = figures.latency_ms.insert(name.to_owned(), ms),
+            Some(None) => figures.beyond.push(name.to_owned()),
+            None => {}
+        }
+    }
+    let known = SHIFT.into_iter().filter_map(|q| Some(CurvePoint { q, ms: judged.at(q)?.exact()? }));
+    figures.curve = known.collect();
     figures
 }
 
@@ -66,7 +74,8 @@ pub fn runs(a: &Run, b: &Run, noise: &[NoiseFloor], differences: Vec<String>) ->
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::histogram::{histogram, packed};
+    use crate::compare::figures::BenchMetric;
+    use crate::histogram::{histogram, latency, packed};
 
     fn run(id: &str, us: u64, errors: u64) -> Run {
         let mut h = histogram();
@@ -104,9 +113,11 @@ mod tests {
             bytes_received: 0,
             response_ms: Some(latency(&h)),
             service_ms: latency(&h),
-            schedule_lag_ms: Some(latency(&h)),
+            judged_ms: None,
+            schedule_lag_ms: None,
             client_cpu_s: Some(0.1),
             facts: std::collections::BTreeMap::new(),
+            masked_tag: String::new(),
             steps: Vec::new(),
             stages: Vec::new(),
             iterations: None,
@@ -121,18 +132,40 @@ mod tests {
             curve: Vec::new(),
             response_histogram: packed(&h),
             service_histogram: packed(&h),
-            lag_histogram: packed(&h),
+            lag_histogram: String::new(),
+            timeout_histogram: String::new(),
             machine: perfdeck_model::Machine::default(),
         }
     }
 
+    fn errors(class: &str, count: u64) -> perfdeck_model::ErrorCount {
+        perfdeck_model::ErrorCount { class: class.to_owned(), count, sample: String::new() }
+    }
+
     #[test]
-    fn failed_requests_count_as_the_timeout() {
-        let f = figures(&run("a", 5_000, 111));
-        assert_eq!(f.latency_n, 1_111, "they are in the distribution");
-        assert!((f.latency_ms["p50"] - 5.0).abs() < 0.1, "half of them took 5 ms: {:?}", f.latency_ms);
-        assert!((f.latency_ms["p95"] - 2_000.0).abs() < 10.0, "the slowest tenth are the failed ones");
-        assert_eq!(f.too_small, ["p95", "p99", "p999"], "1,111 requests carry p90, not p95");
+    fn a_percentile_among_failed_requests_has_no_value() {
+        for class in ["timeout", "connect"] {
+            let mut failing = run("a", 5_000, 111);
+            failing.errors_by_class = vec![errors(class, 111)];
+            let f = figures(&failing);
+            assert_eq!(f.latency_n, 1_111, "they are in the distribution");
+            assert!((f.latency_ms["p50"] - 5.0).abs() < 0.1, "half of them took 5 ms: {:?}", f.latency_ms);
+            assert_eq!(f.beyond, ["p95", "p99", "p999"], "the slowest tenth are the failed ones, {class}");
+            assert_eq!(f.value(BenchMetric::P99), None, "at least two seconds is no two seconds");
+            assert_eq!(f.too_small, ["p95", "p99", "p999"], "1,111 requests carry p90, not p95");
+        }
+    }
+
+    #[test]
+    fn equal_failures_on_both_sides_are_not_equal_percentiles() {
+        let failing = |id| {
+            let mut run = run(id, 5_000, 111);
+            run.errors_by_class = vec![errors("timeout", 111)];
+            run
+        };
+        let c = runs(&failing("a"), &failing("b"), &[], Vec::new());
+        let p95 = c.metrics.iter().find(|m| m.name == "p95");
+        assert!(p95.is_none_or(|m| m.effect.is_none()), "two times at least the timeout are not 0 %: {p95:?}");
     }
 
     #[test]

@@ -37,6 +37,14 @@ pub struct Bounds {
     pub high: Option<f64>,
 }
 
+impl Bounds {
+    /// The smallest interval that holds both.
+    #[must_use]
+    pub fn hull(&self, other: &Self) -> Self {
+        Self { low: self.low.min(other.low), high: self.high.zip(other.high).map(|(a, b)| a.max(b)) }
+    }
+}
+
 /// How well the fit is known, by residual bootstrap.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, TS, schemars::JsonSchema)]
 pub struct UslInterval {
@@ -207,6 +215,15 @@ pub fn bootstrap(points: &[(f64, f64)], fit: &UslFit, seed: u64, repeats: usize)
             self::fit(&redrawn)
         })
         .collect()
+}
+
+/// Where 95 % of further measurements at concurrency `n` would lie: redrawn fits with the scatter of single points around
+/// the law, so that it is no narrower than what the law leaves unexplained. `None` where the bootstrap is empty.
+pub fn further(points: &[(f64, f64)], fit: &UslFit, redrawn: &[UslFit], n: f64, seed: u64) -> Option<Bounds> {
+    let residuals: Vec<f64> = points.iter().map(|(n, x)| (x / fit.at(*n)).ln()).collect();
+    // Other draws than those of the fits.
+    let mut rng = Rng::new(seed ^ 0x9e37_79b9);
+    range(redrawn.iter().map(|f| Some(f.at(n) * residuals[rng.below(residuals.len())].exp())))
 }
 
 /// The middle 95 % of values; those without a limit count as the largest. `None` with fewer than 100 values.

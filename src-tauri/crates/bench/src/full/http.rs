@@ -8,6 +8,7 @@ use hyper::header::{
 };
 use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, StatusCode, Uri};
+use perfdeck_model::masking::is_secret_name;
 use url::Url;
 
 use super::connect::{Open, Origin, broken};
@@ -164,7 +165,10 @@ fn follow(
     parts.uri = path.parse().map_err(|_| wrong("to a path that cannot be sent"))?;
     parts.headers.remove(COOKIE);
     if at != from {
-        parts.headers.remove(AUTHORIZATION);
+        // What signs in at one host is nothing for another.
+        let secret = |name: &&hyper::header::HeaderName| **name == AUTHORIZATION || is_secret_name(name.as_str());
+        let names: Vec<_> = parts.headers.keys().filter(secret).cloned().collect();
+        names.iter().for_each(|name| drop(parts.headers.remove(name)));
         let authority = match to.port() {
             Some(port) => format!("{}:{port}", to.host_str().unwrap_or_default()),
             None => to.host_str().unwrap_or_default().to_owned(),

@@ -5,6 +5,7 @@ mod connect;
 mod decode;
 mod http;
 mod program;
+mod rehearse;
 mod sql;
 mod worker;
 
@@ -22,11 +23,14 @@ use self::worker::{Done, Failed, Worker};
 use crate::account::{Account, GRACE, Start};
 use crate::pacing::{PreciseTimer, back_off, shed_above};
 use crate::plan::{Profile, Schedule};
-use crate::record::{Class, Failure, Record};
+use crate::record::{Class, Failure, Record, not_sent};
 use crate::shared::{Shared, Times};
+use crate::tries::patience;
 
 /// Connections that one thread opens at the same time.
 const OPENING: usize = 128;
+/// Statements and commands that are refused so often in a row are tried again more slowly.
+const IN_A_ROW: u32 = 3;
 /// How often the account's housekeeping is done, and a connection that stages have put to rest looks up.
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -45,6 +49,8 @@ struct Local {
 struct Generator {
     shared: Arc<Shared>,
     program: Arc<Program>,
+    /// An iteration is one transaction.
+    transactions: bool,
     times: Cell<Times>,
     index: usize,
     connections: usize,
@@ -81,8 +87,8 @@ impl Generator {
         local.account.woke(at, now);
         if local.backing_off >= self.connections {
             // No connection can be opened: waiting for one would only pile up the schedule.
-            let (class, message) = local.last_failure.clone();
-            local.account.lost(0, at, Some(now), now, (class, &message));
+            let message = not_sent(&local.last_failure);
+            local.account.lost(0, at, Some(now), now, (Class::Shed, &message));
         } else if local.due.len() >= cap {
             let message = format!("{cap} iterations were already waiting for a free connection");
             local.account.lost(0, at, None, now, (Class::Shed, &message));
@@ -191,16 +197,23 @@ impl Generator {
             Pace::Closed { think_time, .. } => *think_time,
             Pace::Open { .. } => None,
         };
-        let mut failures = 0u32;
+        let (mut failures, mut refusals) = (0u32, 0u32);
         while let Some(intended) = self.next_start(number).await {
             if let Err((_, message)) = worker.draw() {
                 self.shared.abort(message);
                 return;
             }
             match self.iterate(&mut worker, intended).await {
-                None => failures = 0,
-                Some(connected) if connected => {}
-                Some(_) => {
+                None => (failures, refusals) = (0, 0),
+                // A web server may be asked for what it refuses; a database that refuses everything is left in peace.
+                Some(Ended::Answered) => {}
+                Some(Ended::Refused) => {
+                    refusals += 1;
+                    if refusals >= IN_A_ROW {
+                        tokio::time::sleep(back_off(refusals)).await;
+                    }
+                }
+                Some(Ended::Broken) => {
                     failures += 1;
                     self.local.borrow_mut().backing_off += 1;
                     tokio::time::sleep(back_off(failures)).await;
@@ -213,10 +226,13 @@ impl Generator {
         }
     }
 
-    /// Runs one iteration. `None` when all its steps came to an answer; otherwise whether it was connected.
-    async fn iterate(&self, worker: &mut Worker, intended: Instant) -> Option<bool> {
+    /// Runs one iteration. `None` when all its steps came to an answer; otherwise how it ended.
+    async fn iterate(&self, worker: &mut Worker, intended: Instant) -> Option<Ended> {
         let open = matches!(self.program.pace, Pace::Open { .. });
         let mut start = Start { step: 0, intended, sent: if open { Instant::now() } else { intended }, first: true };
+        if self.transactions {
+            return self.transaction(worker, start).await;
+        }
         for step in worker.steps() {
             if worker.is_login(step) {
                 continue;
@@ -232,14 +248,39 @@ impl Generator {
             start.first = false;
             if ended.is_some() {
                 // A scenario ends with the first step that fails: what follows builds on it.
+                self.local.borrow_mut().account.cut(intended);
                 return ended;
             }
         }
         None
     }
 
+    /// Runs the statements of a transaction. It is the transaction that has a time and a rate, from its start to the end of
+    /// its last statement, as with `pgbench -f`; statements have theirs beside it.
+    async fn transaction(&self, worker: &mut Worker, start: Start) -> Option<Ended> {
+        self.local.borrow_mut().account.sent(start.intended);
+        // No step has this number: the transaction is none.
+        let whole = Start { step: usize::MAX, ..start };
+        for step in worker.steps() {
+            let sent = if step == 0 { start.sent } else { Instant::now() };
+            let outcome = worker.run(step, sent).await;
+            let now = Instant::now();
+            let failure = outcome.as_ref().err().map(|failed| &failed.failure);
+            self.local.borrow_mut().account.part(step, start.intended, sent, now, failure);
+            if let Err(failed) = outcome {
+                return self.settle_as(whole, step, Err(failed));
+            }
+        }
+        self.settle(whole, Ok(Done::Fine))
+    }
+
     /// Records how a step ended; answers as [`Self::iterate`].
-    fn settle(&self, start: Start, outcome: Result<Done, Failed>) -> Option<bool> {
+    fn settle(&self, start: Start, outcome: Result<Done, Failed>) -> Option<Ended> {
+        self.settle_as(start, start.step, outcome)
+    }
+
+    /// The same, where `step` is the one that ended it.
+    fn settle_as(&self, start: Start, step: usize, outcome: Result<Done, Failed>) -> Option<Ended> {
         let now = Instant::now();
         let mut local = self.local.borrow_mut();
         match outcome {
@@ -252,18 +293,37 @@ impl Generator {
                 local.account.succeeded(start, now);
                 None
             }
-            Err(Failed { response, failure, broken }) => {
+            Err(Failed { response, failure, broken, tries }) => {
                 if let Some((status, bytes)) = response {
                     local.account.response(start, status, bytes);
                 }
                 local.account.failed_with(start, now, &failure);
+                if let Some(tries) = tries {
+                    let name = self.program.steps.get(step).map_or("", |s| s.name.as_str());
+                    local.account.tried(step, &format!("step '{name}': {}", failure.1), tries);
+                }
                 let timed_out = failure.0 == Class::Timeout;
+                let refused = matches!(failure.0, Class::Sql | Class::Cache);
                 local.last_failure = failure;
                 // A deadline is no refusal: the next request may find the target awake.
-                Some(!broken || timed_out)
+                Some(match (broken && !timed_out, refused) {
+                    (true, _) => Ended::Broken,
+                    (false, true) => Ended::Refused,
+                    (false, false) => Ended::Answered,
+                })
             }
         }
     }
+}
+
+/// How an iteration ended before its end.
+enum Ended {
+    /// With an answer, or a deadline; the connection can be used.
+    Answered,
+    /// A database or a cache refused a statement or a command.
+    Refused,
+    /// Without a connection.
+    Broken,
 }
 
 fn narrow(n: usize) -> u32 {
@@ -276,8 +336,10 @@ async fn until_stopped(shared: &Shared) {
     }
 }
 
-/// Opens the connections before the clock starts, so that connecting is in no figure. What cannot be opened is tried
-/// again by its first step, and counts then; a login that fails ends the run.
+/// Opens the connections before the clock starts, so that connecting is in no figure. A login that fails ends the run, and
+/// so does a database or a cache that does not take every connection: with fewer of them it would be another load. The
+/// first connection of all goes ahead, so that a password that is wrong is tried once. A web server that refuses one is
+/// tried again by the first step, and that counts then.
 async fn open_all(
     shared: &Arc<Shared>,
     program: &Arc<Program>,
@@ -288,15 +350,37 @@ async fn open_all(
     let mut workers: VecDeque<_> = numbers.map(|n| (n, Worker::new(program.clone(), n))).collect();
     let mut ready = Vec::with_capacity(connections);
     let mut tasks = tokio::task::JoinSet::new();
-    let limit = program.dialer.timeout.min(Duration::from_secs(10));
+    let must = program.needs() != (false, false);
+    let limit =
+        if must { patience(program.dialer.timeout) } else { program.dialer.timeout.min(Duration::from_secs(10)) };
+    if must && index > 0 {
+        let mut first = shared.first.subscribe();
+        tokio::select! {
+            _ = first.wait_for(Option::is_some) => {}
+            () = until_stopped(shared) => {}
+        }
+    }
     let mut refused = false;
+    let mut at_once = if must && index == 0 { 1 } else { OPENING };
     loop {
-        while !refused && tasks.len() < OPENING {
+        while !refused && !shared.stop.load(Ordering::Relaxed) && tasks.len() < at_once {
             let Some((number, mut worker)) = workers.pop_front() else { break };
             let shared = shared.clone();
             tasks.spawn_local(async move {
                 let opened = tokio::time::timeout(limit, worker.prepare()).await;
-                let fine = matches!(opened, Ok(Ok(())));
+                let why = match &opened {
+                    Ok(Ok(())) => None,
+                    Ok(Err((_, why))) => Some(why.clone()),
+                    Err(_) => Some(format!("no connection was open within {} s", limit.as_secs_f64())),
+                };
+                let fine = why.is_none();
+                if let Some(why) = why.filter(|_| must) {
+                    let which = if number == 0 { String::new() } else { format!("connection {}: ", number + 1) };
+                    shared.abort(format!("{which}{why}"));
+                }
+                if fine && number == 0 && let Err(why) = worker.rehearse().await {
+                    shared.abort(why);
+                }
                 if fine && let Err(why) = worker.log_in().await {
                     shared.abort(why);
                 }
@@ -309,6 +393,10 @@ async fn open_all(
                 // The first refusal tells: the requests themselves will count it.
                 Some(Ok((number, worker, fine))) => {
                     refused |= !fine;
+                    if number == 0 {
+                        at_once = OPENING;
+                        shared.first.send_replace(Some(fine));
+                    }
                     ready.push((number, worker));
                 }
                 Some(Err(_)) => {}
@@ -371,6 +459,7 @@ async fn drive(
             last_failure: (Class::Other, String::new()),
         }),
         work: Notify::new(),
+        transactions: program.is_transaction(),
         program,
         shared: shared.clone(),
     });

@@ -98,6 +98,8 @@ pub(crate) struct HttpCall {
 #[derive(Clone)]
 pub(crate) struct SqlCall {
     pub(crate) statement: SqlStr,
+    /// The same for PostgreSQL.
+    pub(crate) wire: perfdeck_pgload::Statement,
     pub(crate) parameters: Vec<Parameter>,
     pub(crate) transaction: bool,
     pub(crate) prepared: bool,
@@ -215,7 +217,7 @@ impl Builder<'_> {
                 SqlParameter::Plain(Scalar::Int(value)) => Parameter::Int(*value),
                 SqlParameter::Plain(Scalar::Float(value)) => Parameter::Float(*value),
                 SqlParameter::Plain(Scalar::Text(text)) => {
-                    Parameter::Template(self.template(step, "parameters", text)?, SqlType::Text)
+                    Parameter::Template(self.template(step, "parameters", text)?, SqlType::Inferred)
                 }
                 SqlParameter::Typed(typed) => {
                     Parameter::Template(self.template(step, "parameters", &typed.value)?, typed.kind)
@@ -225,7 +227,8 @@ impl Builder<'_> {
         let parameters = parameters.collect::<Result<_, ApiError>>()?;
         // The statement is the plan's own text; only parameters carry values.
         let statement = sqlx::SqlSafeStr::into_sql_str(sqlx::AssertSqlSafe(sql.statement.clone()));
-        Ok(SqlCall { statement, parameters, transaction: sql.transaction, prepared: sql.prepared })
+        let wire = perfdeck_pgload::Statement::new(&sql.statement);
+        Ok(SqlCall { statement, wire, parameters, transaction: sql.transaction, prepared: sql.prepared })
     }
 
     fn cache(&mut self, step: &str, cache: &CacheStep) -> Result<CacheCall, ApiError> {
@@ -467,6 +470,12 @@ impl Program {
             pace: Pace::Closed { profile, think_time: None },
             connections,
         })
+    }
+
+    /// Whether an iteration is one transaction of several statements, with a time and a rate of its own.
+    pub(crate) fn is_transaction(&self) -> bool {
+        let sql = |step: &Compiled| matches!(step.action, Call::Sql(_));
+        matches!(self.order, Order::All) && self.steps.len() > 1 && self.steps.iter().all(sql)
     }
 
     /// Whether any step needs the database, or the cache.

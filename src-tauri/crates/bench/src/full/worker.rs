@@ -8,10 +8,11 @@ use tokio::time::Sleep;
 
 use super::http::{Answer, Client};
 use super::program::{Call, Compiled, Order, Program, build};
-use super::{cache, sql};
+use super::{cache, rehearse, sql};
 use crate::plan::{Builtins, FeedCursor, Inspector, Response, Scope, SplitMix64};
 use crate::record::{Class, Failure};
 use crate::resources::{CacheConnection, SqlConnection};
+use crate::tries::Tries;
 
 /// How a step ended.
 pub(crate) enum Done {
@@ -29,6 +30,8 @@ pub(crate) struct Failed {
     pub(crate) failure: Failure,
     /// Whether the connection can be used again.
     pub(crate) broken: bool,
+    /// Of a statement: when another try is of no use.
+    pub(crate) tries: Option<Tries>,
 }
 
 /// What one connection has.
@@ -90,6 +93,18 @@ impl Worker {
             cache::connect(&program, &mut self.cache).await?;
         }
         Ok(())
+    }
+
+    /// Has the database read the statements, without executing any.
+    ///
+    /// # Errors
+    /// What is wrong with one, naming its step.
+    pub(crate) async fn rehearse(&mut self) -> Result<(), String> {
+        let program = self.program.clone();
+        match &mut self.sql {
+            Some(connection) => rehearse::rehearse(&program, connection).await,
+            None => Ok(()),
+        }
     }
 
     /// Runs the login step, when the plan has one.
@@ -185,16 +200,24 @@ impl Worker {
                 let Self { sql, scope, builtins, buffer, .. } = self;
                 let done = sql::call(program, sql, call, scope, builtins, buffer).await;
                 // Several statements may be one transaction, which a refused statement leaves open.
-                if matches!(&done, Err((Class::Sql, _))) && matches!(program.order, Order::All) {
+                if matches!(&done, Err(((Class::Sql, _), _))) && matches!(program.order, Order::All) {
                     Box::pin(sql::roll_back(sql)).await;
                 }
                 // A connection survives a statement that the server refused.
-                done.map(|()| Done::Fine).map_err(|f| Failed { broken: f.0 != Class::Sql, response: None, failure: f })
+                done.map(|()| Done::Fine).map_err(|(f, tries)| Failed {
+                    broken: f.0 != Class::Sql,
+                    response: None,
+                    failure: f,
+                    tries: Some(tries),
+                })
             }
             Call::Cache(call) => {
                 let Self { cache, scope, builtins, buffer, .. } = self;
                 let found = cache::call(program, cache, call, scope, builtins, buffer).await;
-                let found = found.map_err(|f| Failed { broken: f.0 != Class::Cache, response: None, failure: f })?;
+                let found = found.map_err(|f| {
+                    let broken = f.0 != Class::Cache;
+                    plain(f, broken)
+                })?;
                 Ok(if found { Done::Fine } else { Done::Nothing })
             }
         }
@@ -226,7 +249,8 @@ impl Worker {
         self.inspector.apply(&call.rules, &response, &mut self.scope, &mut self.builtins).map_err(|e| {
             let class = if e.rule == "status" { Class::Status } else { Class::Check };
             let message = if class == Class::Status { format!("HTTP status {}", answer.status) } else { e.to_string() };
-            Failed { response: Some((answer.status, answer.bytes)), failure: (class, message), broken: false }
+            let response = Some((answer.status, answer.bytes));
+            Failed { response, failure: (class, message), broken: false, tries: None }
         })
     }
 }
@@ -236,7 +260,7 @@ fn pairs(headers: &HeaderMap) -> Vec<(&str, &[u8])> {
 }
 
 fn plain(failure: Failure, broken: bool) -> Failed {
-    Failed { response: None, failure, broken }
+    Failed { response: None, failure, broken, tries: None }
 }
 
 fn narrow(n: usize) -> u32 {

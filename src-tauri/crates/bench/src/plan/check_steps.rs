@@ -210,8 +210,8 @@ pub(super) fn is_header_name(name: &str) -> bool {
 /// Checks the name of a header.
 pub(super) fn header_name(field: &str, name: &str, problems: &mut Problems) {
     if !is_header_name(name) {
-        let shown = name.chars().take(80).collect::<String>();
-        problems.error(field, format!("'{}' is no header name", shown.escape_debug()));
+        let shown = if perfdeck_model::masking::is_plain(name) { format!("'{name}'") } else { "it".to_owned() };
+        problems.error(field, format!("{shown} is no header name"));
     }
     if ["content-length", "transfer-encoding"].iter().any(|own| name.eq_ignore_ascii_case(own)) {
         problems.error(field, "it is set from the body; leave it out");

@@ -1,4 +1,5 @@
 //! Plans as TOML text, with errors that name step and line, and their JSON schema.
+use perfdeck_model::masking::{message, reading_failed, title};
 use serde::de::DeserializeOwned;
 use serde::de::IntoDeserializer as _;
 use toml::Spanned;
@@ -7,6 +8,10 @@ use toml::de::{DeTable, DeValue};
 use super::feed_spec::FeedSpec;
 use super::model::Plan;
 use super::step::Step;
+
+/// Beginnings of messages that repeat nothing of the text: those that the types of a plan give themselves.
+const OWN: [&str; 4] =
+    ["missing field `", "a secret is written as", "the text of `json` is no JSON", "it is not a duration"];
 
 /// Bytes of a plan's text at most.
 const MAX_TEXT: usize = 4 << 20;
@@ -62,7 +67,7 @@ pub fn from_toml(text: &str) -> Result<Plan, Error> {
         let at = e.span().map_or(0, |s| s.start);
         let before = text.get(..at).unwrap_or_default();
         let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-        Error::Syntax { line: line_of(text, at), column, message: e.message().to_owned() }
+        Error::Syntax { line: line_of(text, at), column, message: syntax(e.message()) }
     })?;
     let steps = take(&mut table, "steps");
     let feeds = take(&mut table, "feeds");
@@ -100,7 +105,9 @@ fn items<T: DeserializeOwned>(text: &str, list: Option<Spanned<DeValue<'_>>>, wh
             Err(e) => {
                 let name = copy.get_ref().get("name").and_then(|n| n.get_ref().as_str());
                 let place = match name {
-                    Some(name) => format!("{what} '{}'", name.chars().take(80).collect::<String>().escape_debug()),
+                    Some(name) => {
+                        format!("{what} '{}'", title(&name.chars().take(80).collect::<String>()).escape_debug())
+                    }
                     None => format!("{what} {}", i + 1),
                 };
                 let start = copy.span().start;
@@ -132,12 +139,21 @@ fn blame(text: &str, place: String, start: usize, table: &DeTable<'_>, error: &t
         let meant = closest(key, known.iter().copied());
         let hint =
             meant.map_or_else(|| format!("; there are {}", known.join(", ")), |m| format!("; did you mean `{m}`?"));
-        format!("unknown field `{}`{hint}", shorten(key))
+        // A key that is near no known one may be anything, even a value without its quotes.
+        let word = key.len() <= 24 && key.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+        if meant.is_some() || word {
+            format!("unknown field `{}`{hint}", shorten(key))
+        } else {
+            format!("an unknown field{hint}")
+        }
     } else if let Some((value, known)) = unknown(message, "unknown variant `") {
         let meant = closest(value, known.iter().copied());
         let hint =
             meant.map_or_else(|| format!("; there are {}", known.join(", ")), |m| format!("; did you mean `{m}`?"));
-        format!("unknown value `{}`{hint}", shorten(value))
+        match meant {
+            Some(_) => format!("unknown value `{}`{hint}", shorten(value)),
+            None => format!("an unknown value{hint}"),
+        }
     } else if let Some((found, expected)) = message
         .strip_prefix("invalid type: ")
         .or_else(|| message.strip_prefix("invalid value: "))
@@ -155,10 +171,18 @@ fn blame(text: &str, place: String, start: usize, table: &DeTable<'_>, error: &t
             "SqlParameter" => "a parameter is a value or { value = \"{{x}}\", type = \"integer\" }".into(),
             _ => "a text, a number, true or false is expected".into(),
         }
-    } else {
+    } else if OWN.iter().any(|own| message.starts_with(own)) {
         shorten(message)
+    } else {
+        reading_failed(message)
     };
     Error::Invalid { place, line: line_of(text, at), message }
+}
+
+/// The reader's words on text that is no TOML. What it quotes are marks and words of TOML.
+fn syntax(text: &str) -> String {
+    let toml = |word: &str| !word.contains(char::is_alphanumeric) || ["true", "false", "nan", "inf"].contains(&word);
+    message(text, &toml)
 }
 
 fn shorten(text: &str) -> String {

@@ -130,7 +130,7 @@ impl Rows {
                 return error(line, "a column without a name");
             }
             if self.columns.contains(&clean) {
-                return error(line, format!("two columns '{clean}'"));
+                return error(line, format!("column {} has the name of an earlier one", self.columns.len() + 1));
             }
             self.columns.push(clean);
         }
@@ -221,7 +221,7 @@ impl Rows {
                 match values.remove(&rows.columns[column]) {
                     Some(value) => rows.text.push_str(&value),
                     None => {
-                        return error(line, format!("no field '{}', which the first line has", rows.columns[column]));
+                        return error(line, format!("field {} of the first line is missing", column + 1));
                     }
                 }
                 rows.end_cell(line)?;

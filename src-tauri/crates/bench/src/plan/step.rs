@@ -206,9 +206,9 @@ fn is_true(value: &bool) -> bool {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS, JsonSchema)]
 #[serde(untagged)]
 pub enum SqlParameter {
-    /// A value; texts are templates and sent as text.
+    /// A value; texts are templates.
     Plain(Scalar),
-    /// A template whose result is sent as something else than text.
+    /// A template with the type of its result.
     Typed(TypedParameter),
 }
 
@@ -223,7 +223,8 @@ pub struct TypedParameter {
     pub kind: SqlType,
 }
 
-/// Type of a parameter.
+/// Type of a parameter where the server does not infer it itself. PostgreSQL does: there each value takes the type that the
+/// statement gives it, as with the application's own driver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SqlType {
@@ -235,6 +236,10 @@ pub enum SqlType {
     Float,
     /// `true` or `false`.
     Boolean,
+    /// As the server takes it: a text for MySQL and MariaDB, a number for SQLite where it is one.
+    Inferred,
+    /// NULL, whatever the template is.
+    Null,
 }
 
 /// A command on the cache, such as `GET user:{{id}}`.

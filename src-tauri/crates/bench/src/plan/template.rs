@@ -97,7 +97,9 @@ pub(super) fn is_name(name: &str) -> bool {
 }
 
 fn short(text: &str) -> String {
-    text.chars().take(40).collect::<String>().escape_debug().to_string()
+    // What has other marks than a name with filters is no name that was misspelt: it may be a body with braces.
+    let name = text.chars().all(|c| c.is_ascii_alphanumeric() || " $_-.:|".contains(c));
+    if name && text.len() <= 40 { text.to_owned() } else { "…".to_owned() }
 }
 
 /// Splits a text into its literal parts and slots.

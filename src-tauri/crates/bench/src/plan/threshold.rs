@@ -6,9 +6,11 @@
 //! successful responses per second (`/s`) or minute (`/min`).
 use std::collections::BTreeMap;
 
-use perfdeck_model::ThresholdResult;
+use perfdeck_model::{JudgedTime, ThresholdResult};
 
 use super::values::Span;
+use crate::judge::ENOUGH;
+use crate::judged::{FALSE, Judged, at_least_by_chance, needed};
 
 /// Why a text is no threshold.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -96,30 +98,6 @@ pub struct Threshold {
     limit: f64,
 }
 
-/// A quantile of a distribution.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Quantile {
-    /// 0 to 1.
-    pub q: f64,
-    /// In milliseconds.
-    pub ms: f64,
-}
-
-/// Times of one kind, in milliseconds.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Distribution {
-    /// How many.
-    pub n: u64,
-    /// Smallest.
-    pub min: f64,
-    /// Mean.
-    pub mean: f64,
-    /// Largest.
-    pub max: f64,
-    /// At least those that [`Threshold::quantile`] asks for.
-    pub quantiles: Vec<Quantile>,
-}
-
 /// Figures of a step, or of all.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct StepFigures {
@@ -129,12 +107,14 @@ pub struct StepFigures {
     pub errors: u64,
     /// Successful responses per second; `None` where it is not known.
     pub rate_per_s: Option<f64>,
-    /// Intended start to end; `None` where it was not measured.
-    pub response: Option<Distribution>,
-    /// Actual start to end.
-    pub service: Option<Distribution>,
+    /// Measured time, in seconds; `None` where it is not known.
+    pub duration_s: Option<f64>,
+    /// Intended start to end, failed requests included; `None` where it was not measured.
+    pub response: Option<Judged>,
+    /// Actual start to end, of requests that were sent.
+    pub service: Option<Judged>,
     /// Intended to actual start; `None` in a closed loop.
-    pub lag: Option<Distribution>,
+    pub lag: Option<Judged>,
 }
 
 /// Figures of a run.
@@ -146,16 +126,20 @@ pub struct Figures {
     pub steps: BTreeMap<String, StepFigures>,
 }
 
+/// A threshold as an error repeats it: what has none of its marks may be anything.
+fn threshold_words(text: &str) -> String {
+    let known = text.contains(['<', '>', '=']) || text.len() <= 12;
+    let marks = text.chars().all(|c| c.is_alphanumeric() || " .<>=!%:_-/'".contains(c));
+    if known && marks { text.chars().take(80).collect() } else { "…".to_owned() }
+}
+
 impl Threshold {
     /// Reads a threshold.
     ///
     /// # Errors
     /// What is wrong, and what may stand there.
     pub fn parse(text: &str) -> Result<Self, ThresholdError> {
-        let wrong = |message: String| ThresholdError {
-            text: text.chars().take(80).collect::<String>().escape_debug().to_string(),
-            message,
-        };
+        let wrong = |message: String| ThresholdError { text: threshold_words(text), message };
         if text.len() > 500 {
             return Err(wrong("longer than a threshold can be".into()));
         }
@@ -241,26 +225,36 @@ impl Threshold {
         matches!(self.comparison, Comparison::Below | Comparison::AtMost).then_some(self.limit)
     }
 
-    /// The quantile that the figures must hold for it.
+    /// The quantile that it is about.
     pub fn quantile(&self) -> Option<f64> {
         if let Metric::Quantile(_, q) = self.metric { Some(q) } else { None }
     }
 
-    /// Judges a run. A quantile q needs 100 / (1 − q) samples to be stable; with fewer the result carries a note.
+    /// Requests that it takes to judge it, as far as that is known before a run; `None` for what takes no certain number.
+    pub fn needs(&self) -> Option<u64> {
+        match self.metric {
+            Metric::Quantile(_, q) => Some(needed(q)),
+            Metric::Mean(_) | Metric::Max(_) => Some(ENOUGH),
+            Metric::Errors => Some(self.requests_for_share()),
+            Metric::Min(_) | Metric::ErrorCount | Metric::Rate => None,
+        }
+    }
+
+    /// Requests below which one single error would be a larger share than the limit.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    fn requests_for_share(&self) -> u64 {
+        let share = self.limit / 100.0;
+        if share > 0.0 { ((1.0 / share - 1e-6).ceil() as u64).min(MOST) } else { ENOUGH }
+    }
+
+    /// Judges a run (docs/benchmarks.md, 6.6): failed requests count as longer than any time, and those that timed out as at
+    /// least the time until they were given up; what has too few requests behind it is not judged.
     pub fn evaluate(&self, figures: &Figures) -> ThresholdResult {
         let of = match &self.step {
             Some(step) => figures.steps.get(step),
             None => Some(&figures.total),
         };
-        let (actual, note) = of.map_or((None, None), |of| self.figure(of));
-        // A figure that is no number was not measured either.
-        let actual = actual.filter(|a| a.is_finite());
-        let ok = actual.is_some_and(|actual| match self.comparison {
-            Comparison::Below => actual < self.limit,
-            Comparison::AtMost => actual <= self.limit,
-            Comparison::Above => actual > self.limit,
-            Comparison::AtLeast => actual >= self.limit,
-        });
+        let found = of.map_or_else(Found::nothing, |of| self.find(of));
         let unit = match self.metric {
             Metric::Errors => "%",
             Metric::ErrorCount => "",
@@ -273,38 +267,176 @@ impl Threshold {
             metric: self.name.clone(),
             unit: unit.to_owned(),
             limit: self.limit,
-            actual,
-            ok,
-            note: if actual.is_none() { Some("not measured".to_owned()) } else { note },
+            // A figure that is no number was not measured either.
+            actual: found.actual.filter(|a| a.is_finite()),
+            at_least: found.at_least,
+            ok: found.outcome == Some(true),
+            unjudged: found.outcome.is_none(),
+            note: (!found.notes.is_empty()).then(|| found.notes.join("; ")),
         }
     }
 
-    #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-    fn figure(&self, of: &StepFigures) -> (Option<f64>, Option<String>) {
-        let requests = of.requests as f64;
-        let times = |clock| {
-            let times = match clock {
-                Clock::Response => &of.response,
-                Clock::Service => &of.service,
-                Clock::Lag => &of.lag,
-            };
-            times.as_ref().filter(|d| d.n > 0)
-        };
+    fn within(&self, actual: f64) -> bool {
+        match self.comparison {
+            Comparison::Below => actual < self.limit,
+            Comparison::AtMost => actual <= self.limit,
+            Comparison::Above => actual > self.limit,
+            Comparison::AtLeast => actual >= self.limit,
+        }
+    }
+
+    /// A time against the limit; `None` when time-outs keep it from being known. Both kinds of limits are judged by what
+    /// is certain: at least so long is above a lower limit, and not below an upper one.
+    fn side(&self, time: JudgedTime) -> Option<bool> {
+        let upper = self.upper_limit().is_some();
+        match time {
+            JudgedTime { ms: None, .. } => Some(!upper),
+            JudgedTime { ms: Some(ms), at_least: true } => match self.within(ms) {
+                fine if fine != upper => Some(fine),
+                _ => None,
+            },
+            JudgedTime { ms: Some(ms), .. } => Some(self.within(ms)),
+        }
+    }
+
+    #[allow(clippy::cast_precision_loss)]
+    fn find(&self, of: &StepFigures) -> Found {
         match self.metric {
-            Metric::Errors => ((of.requests > 0).then(|| 100.0 * of.errors as f64 / requests), None),
-            Metric::ErrorCount => ((of.requests > 0).then_some(of.errors as f64), None),
-            Metric::Rate => (of.rate_per_s.filter(|_| of.requests > 0), None),
-            Metric::Min(clock) => (times(clock).map(|d| d.min), None),
-            Metric::Mean(clock) => (times(clock).map(|d| d.mean), None),
-            Metric::Max(clock) => (times(clock).map(|d| d.max), None),
-            Metric::Quantile(clock, q) => {
-                let Some(times) = times(clock) else { return (None, None) };
-                let found = times.quantiles.iter().find(|have| (have.q - q).abs() < 1e-9).map(|have| have.ms);
-                // Rounded first: 1 − 0.999 is not exactly 0.001.
-                let needed = (100.0 / (1.0 - q) - 1e-6).ceil() as u64;
-                let few = times.n < needed;
-                (found, few.then(|| format!("only {} samples; a stable {} needs {needed}", times.n, self.name)))
+            Metric::Errors => self.errors(of),
+            Metric::ErrorCount if of.requests > 0 => Found::known(of.errors as f64, self.within(of.errors as f64)),
+            Metric::Rate => self.rate(of),
+            Metric::ErrorCount => Found::nothing(),
+            Metric::Min(clock) => self.time(times(of, clock), 1, Judged::min),
+            Metric::Mean(clock) => self.time(times(of, clock), ENOUGH, Judged::mean),
+            Metric::Max(clock) => self.time(times(of, clock), ENOUGH, Judged::max),
+            Metric::Quantile(clock, q) => self.percentile(times(of, clock), q),
+        }
+    }
+
+    /// The share of errors. With fewer requests than one in the limit's share a single error decides, so that what is
+    /// found must be more than chance.
+    #[allow(clippy::cast_precision_loss)]
+    fn errors(&self, of: &StepFigures) -> Found {
+        if of.requests == 0 {
+            return Found::nothing();
+        }
+        let (n, needed) = (of.requests, self.requests_for_share());
+        let share = 100.0 * of.errors as f64 / n as f64;
+        let mut found = Found::known(share, self.within(share));
+        if n < needed {
+            let chance = at_least_by_chance(of.errors, n, self.limit / 100.0);
+            let shown = self.upper_limit().is_some() && found.outcome == Some(false) && chance <= FALSE;
+            if !shown {
+                found.outcome = None;
+                found.notes.push(format!("only {n} requests; a share of {} % needs {needed}", self.limit));
             }
         }
+        found
+    }
+
+    /// The rate of successes. A hundred of them are known to about a tenth; fewer say something only when a hundred were
+    /// asked for.
+    #[allow(clippy::cast_precision_loss)]
+    fn rate(&self, of: &StepFigures) -> Found {
+        let Some(rate) = of.rate_per_s.filter(|_| of.requests > 0) else { return Found::nothing() };
+        let mut found = Found::known(rate, self.within(rate));
+        let succeeded = of.requests.saturating_sub(of.errors);
+        let asked = of.duration_s.map_or(0.0, |s| s * self.limit);
+        if succeeded < ENOUGH && asked < ENOUGH as f64 {
+            found.outcome = None;
+            found.notes.push(format!("only {} successes; a rate needs {ENOUGH}", succeeded));
+        }
+        found
+    }
+
+    /// A figure of all times, which needs so many requests to hold.
+    fn time(&self, times: Option<&Judged>, needed: u64, figure: fn(&Judged) -> Option<JudgedTime>) -> Found {
+        let Some((times, time)) = times.and_then(|times| Some((times, figure(times)?))) else {
+            return Found::nothing();
+        };
+        let mut found = Found::time(time, self.side(time), times);
+        if times.n() < needed && found.outcome == Some(true) {
+            found.outcome = None;
+            found.notes.push(format!("only {} requests; {} needs {needed}", times.n(), self.name));
+        }
+        found
+    }
+
+    fn percentile(&self, times: Option<&Judged>, q: f64) -> Found {
+        let Some((times, time)) = times.and_then(|times| Some((times, times.at(q)?))) else {
+            return Found::nothing();
+        };
+        let mut found = Found::time(time, self.side(time), times);
+        let (n, needed, stable) = (times.n(), needed(q), stable(q));
+        if n < needed {
+            // So many beyond the limit are no chance, however few there are in all.
+            let beyond = times.beyond(self.limit);
+            let upper = self.upper_limit().is_some();
+            let shown = upper && found.outcome == Some(false) && at_least_by_chance(beyond, n, 1.0 - q) <= FALSE;
+            if shown {
+                found.notes.push(format!("{beyond} of {n} requests are beyond the limit"));
+            } else {
+                found.outcome = None;
+                found.notes.push(format!("only {n} requests; {} needs {needed}", self.name));
+            }
+        } else if n < stable {
+            found.notes.push(format!("{n} requests; a stable {} needs {stable}", self.name));
+        }
+        found
+    }
+}
+
+/// Most requests that a share of errors can ask for.
+const MOST: u64 = 1_000_000_000;
+
+/// Requests from which on a quantile is stable: 100 / (1 − q).
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+fn stable(q: f64) -> u64 {
+    // Rounded first: 1 − 0.999 is not exactly 0.001.
+    (100.0 / (1.0 - q).max(1e-12) - 1e-6).ceil() as u64
+}
+
+fn times(of: &StepFigures, clock: Clock) -> Option<&Judged> {
+    let times = match clock {
+        Clock::Response => &of.response,
+        Clock::Service => &of.service,
+        Clock::Lag => &of.lag,
+    };
+    times.as_ref()
+}
+
+/// A figure, how it turned out (`None` when it cannot be judged), and what to know about it.
+struct Found {
+    actual: Option<f64>,
+    at_least: bool,
+    outcome: Option<bool>,
+    notes: Vec<String>,
+}
+
+impl Found {
+    fn nothing() -> Self {
+        Self { actual: None, at_least: false, outcome: None, notes: vec!["not measured".to_owned()] }
+    }
+
+    fn known(actual: f64, holds: bool) -> Self {
+        let outcome = actual.is_finite().then_some(holds);
+        Self { actual: Some(actual), at_least: false, outcome, notes: Vec::new() }
+    }
+
+    fn time(time: JudgedTime, outcome: Option<bool>, of: &Judged) -> Self {
+        let (late, failed) = of.without();
+        let mut notes = Vec::new();
+        if time.ms.is_none() {
+            notes.push("the requests there failed".to_owned());
+        }
+        if outcome.is_none() {
+            notes.push("time-outs and failures keep it from being known; a longer timeout would tell more".to_owned());
+        }
+        if late + failed > 0 {
+            let parts = [(late, "timed out"), (failed, "failed")];
+            let parts = parts.iter().filter(|(k, _)| *k > 0).map(|(k, what)| format!("{k} {what}"));
+            notes.push(format!("of {} requests {}", of.n(), parts.collect::<Vec<_>>().join(" and ")));
+        }
+        Self { actual: time.ms, at_least: time.at_least, outcome, notes }
     }
 }

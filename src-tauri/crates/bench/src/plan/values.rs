@@ -37,10 +37,7 @@ impl Span {
     /// # Errors
     /// What is wrong with it, and how a duration is written.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let bad = || {
-            let shown: String = text.chars().take(32).collect();
-            format!("'{}' is not a duration; write 500ms, 30s, 5m or 1h30m", shown.escape_debug())
-        };
+        let bad = || "it is not a duration; write 500ms, 30s, 5m or 1h30m".to_owned();
         let mut rest = text.trim();
         if rest.is_empty() || rest.len() > 64 {
             return Err(bad());
@@ -111,7 +108,7 @@ impl<'de> Deserialize<'de> for Span {
                 Span::parse(text).map_err(E::custom)
             }
             fn visit_f64<E: de::Error>(self, seconds: f64) -> Result<Span, E> {
-                Span::from_secs(seconds).ok_or_else(|| E::custom(format!("{seconds} s is not a duration")))
+                Span::from_secs(seconds).ok_or_else(|| E::custom("it is not a duration in seconds"))
             }
             fn visit_i64<E: de::Error>(self, seconds: i64) -> Result<Span, E> {
                 #[allow(clippy::cast_precision_loss)]

@@ -9,7 +9,7 @@ use super::pacer::Pacer;
 use super::protocol::Protocol;
 use crate::account::{Account, GRACE};
 use crate::pacing::Schedule;
-use crate::record::{Class, Record};
+use crate::record::{Class, Record, not_sent};
 
 impl<P: Protocol> Generator<P> {
     /// Whether what is on the wire after a stop has had its time.
@@ -163,8 +163,8 @@ impl<P: Protocol> Generator<P> {
     ) {
         if self.backing_off >= self.lanes.len() {
             // No connection can be opened: waiting for one would only pile up the schedule.
-            let (class, message) = self.last_failure.clone();
-            account.lost(0, start, Some(now), now, (class, &message));
+            let message = not_sent(&self.last_failure);
+            account.lost(0, start, Some(now), now, (Class::Shed, &message));
         } else if due.len() >= cap {
             let message = format!("{cap} requests were already waiting for a free connection");
             account.lost(0, start, None, now, (Class::Shed, &message));

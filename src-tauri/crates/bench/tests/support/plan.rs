@@ -32,7 +32,20 @@ impl Targets for TestTargets {
             let url = self.sql.as_deref().ok_or_else(|| refused(&"no database"))?;
             Ok(match url.split(':').next() {
                 Some("postgres") => {
-                    SqlConnection::Postgres(sqlx::PgConnection::connect(url).await.map_err(|e| refused(&e))?)
+                    let url = url::Url::parse(url).map_err(|e| refused(&e))?;
+                    let decoded = |text: &str| percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned();
+                    let options = perfdeck_pgload::Options {
+                        host: perfdeck_pgload::Host::Tcp(
+                            url.host_str().unwrap_or_default().to_owned(),
+                            url.port().unwrap_or(5432),
+                        ),
+                        user: decoded(url.username()),
+                        password: url.password().map(decoded),
+                        database: Some(url.path().trim_start_matches('/').to_owned()),
+                        tls: None,
+                        parameters: Vec::new(),
+                    };
+                    SqlConnection::Postgres(perfdeck_pgload::Client::connect(&options).await.map_err(|e| refused(&e))?)
                 }
                 Some("mysql" | "mariadb") => {
                     SqlConnection::Mysql(sqlx::MySqlConnection::connect(url).await.map_err(|e| refused(&e))?)
@@ -48,7 +61,12 @@ impl Targets for TestTargets {
             Ok(match urls.as_slice() {
                 [url] => {
                     let client = redis::Client::open(url.as_str()).map_err(|e| refused(&e))?;
-                    CacheConnection::Single(client.get_multiplexed_async_connection().await.map_err(|e| refused(&e))?)
+                    // Tests share a machine with others; what they measure is not how fast it connects.
+                    let patient = redis::AsyncConnectionConfig::new()
+                        .set_connection_timeout(Some(Duration::from_secs(20)))
+                        .set_response_timeout(Some(Duration::from_secs(20)));
+                    let open = client.get_multiplexed_async_connection_with_config(&patient);
+                    CacheConnection::Single(open.await.map_err(|e| refused(&e))?)
                 }
                 _ => {
                     let client = redis::cluster::ClusterClient::new(urls).map_err(|e| refused(&e))?;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use perfdeck_model::{
-    ApiError, BoxFuture, Collection, Collector, ErrorCode, Finding, FindingAction, SeriesInfo, TargetRole, Unit,
+    ApiError, BoxFuture, Clock, Collection, Collector, ErrorCode, Finding, FindingAction, SeriesInfo, TargetRole, Unit,
 };
 use sqlx::ConnectOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
@@ -180,7 +180,7 @@ impl Collector for DemoDatabaseCollector {
         self.path.display().to_string()
     }
 
-    fn collect(&mut self, now_ms: f64) -> BoxFuture<'_, Result<Collection, ApiError>> {
+    fn collect<'a>(&'a mut self, clock: &'a dyn Clock) -> BoxFuture<'a, Result<Collection, ApiError>> {
         Box::pin(async move {
             // Taken out, so that a connection whose statement failed or was given up is not used again.
             let result = match self.connection.take() {
@@ -188,7 +188,7 @@ impl Collector for DemoDatabaseCollector {
                 None => self.connect().await,
             };
             let result = match result {
-                Ok(mut c) => self.measure(&mut c, now_ms).await.map(|out| (c, out)),
+                Ok(mut c) => self.measure(&mut c, clock.monotonic_ms()).await.map(|out| (c, out)),
                 Err(e) => Err(e),
             };
             let (c, out) = result.map_err(|e| {
@@ -307,9 +307,9 @@ impl Collector for DemoCacheCollector {
     }
 
     #[allow(clippy::cast_precision_loss)]
-    fn collect(&mut self, now_ms: f64) -> BoxFuture<'_, Result<Collection, ApiError>> {
+    fn collect<'a>(&'a mut self, clock: &'a dyn Clock) -> BoxFuture<'a, Result<Collection, ApiError>> {
         Box::pin(async move {
-            let mut out = self.inner.collect(now_ms).await?;
+            let mut out = self.inner.collect(clock).await?;
             if let Some(findings) = &mut out.findings
                 && let Some(mean) = self.served.mean_forever_bytes()
                 && let Some(finding) = findings.iter_mut().find(|f| f.kind == "keys_without_expiry")
@@ -404,9 +404,10 @@ impl Collector for DemoApiCollector {
         self.probe.address()
     }
 
-    fn collect(&mut self, now_ms: f64) -> BoxFuture<'_, Result<Collection, ApiError>> {
+    fn collect<'a>(&'a mut self, clock: &'a dyn Clock) -> BoxFuture<'a, Result<Collection, ApiError>> {
         Box::pin(async move {
-            let mut out = self.probe.collect(now_ms).await?;
+            let mut out = self.probe.collect(clock).await?;
+            let now_ms = clock.monotonic_ms();
             out.values.extend(self.cursor.read(&self.served, now_ms));
             out.version.get_or_insert_with(|| "Perfdeck demo API".to_owned());
             let served = self.served.clone();
@@ -414,7 +415,7 @@ impl Collector for DemoApiCollector {
                 if self.large_ms.is_none_or(|at| now_ms - at >= LARGE_MS || now_ms < at) {
                     self.large_ms = Some(now_ms);
                     // An answer that does not come now may come next time.
-                    if let Ok(Collection { findings: Some(findings), .. }) = self.large.collect(now_ms).await {
+                    if let Ok(Collection { findings: Some(findings), .. }) = self.large.collect(clock).await {
                         self.large_findings = findings;
                     }
                 }

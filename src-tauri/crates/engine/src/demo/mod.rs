@@ -166,6 +166,8 @@ impl Demo {
                 address: local(Scheme::Memory, String::new()),
                 mode: CacheMode::Single,
                 sentinel_master: None,
+                sentinel_password: SecretSource::None,
+                sentinel_secret: None,
                 password: SecretSource::None,
                 default_ttl_s: 60.0,
             }),
@@ -330,7 +332,7 @@ mod tests {
         // The traffic of this part is the test's own: enough of each route at once.
         demo.set_active(false);
         for collector in &mut collectors {
-            collector.collect(100_000.0).await.expect("answers");
+            collector.collect(&100_000.0).await.expect("answers");
         }
         let mut client = Client::new(demo.port);
         for i in 1..=3 {
@@ -342,7 +344,7 @@ mod tests {
         for collector in &mut collectors {
             // The cache looks once a minute.
             let at = if collector.role() == TargetRole::Cache { 160_000.0 } else { 106_000.0 };
-            let out = collector.collect(at).await.expect("answers");
+            let out = collector.collect(&at).await.expect("answers");
             match collector.role() {
                 TargetRole::Database => {
                     let rate = value(&out, "database.transactions").expect("a rate");
@@ -392,7 +394,7 @@ mod tests {
             connection.execute(sql).await.expect(sql);
         }
         client.get("/appointments?staff_id=5", None).await.expect("answers");
-        let fixed = collectors[1].collect(130_000.0).await.expect("answers").findings.expect("it looked");
+        let fixed = collectors[1].collect(&130_000.0).await.expect("answers").findings.expect("it looked");
         assert!(fixed.is_empty(), "indexed, and without the duplicate: {fixed:?}");
     }
 

@@ -14,7 +14,7 @@ mod schema;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use perfdeck_model::{ApiError, ErrorCode};
+use perfdeck_model::{ApiError, ErrorCode, masking};
 use serde::de::DeserializeOwned;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Row, SqliteConnection};
@@ -65,7 +65,10 @@ fn storage(path: &Path, error: &sqlx::Error) -> ApiError {
         ApiError::new(ErrorCode::Storage, format!("The local store {at} cannot be written"))
             .hint("Check the folder's owner and permissions, or name another one with PERFDECK_DATA_DIR")
     } else {
-        ApiError::new(ErrorCode::Storage, format!("The local store {at} refused the operation: {text}"))
+        ApiError::new(
+            ErrorCode::Storage,
+            format!("The local store {at} refused the operation: {}", masking::message(&text, &|_| false)),
+        )
     }
 }
 
@@ -256,8 +259,10 @@ fn text<T: serde::Serialize>(value: &T) -> Result<String, ApiError> {
 }
 
 fn document<T: DeserializeOwned>(text: &str) -> Result<T, ApiError> {
-    serde_json::from_str(text)
-        .map_err(|e| ApiError::new(ErrorCode::Storage, format!("A stored document could not be read: {e}")))
+    serde_json::from_str(text).map_err(|e| {
+        let why = masking::reading_failed(&e.to_string());
+        ApiError::new(ErrorCode::Storage, format!("A stored document could not be read: {why}"))
+    })
 }
 
 /// Keeps other users of the machine out; a no-op where modes do not exist.

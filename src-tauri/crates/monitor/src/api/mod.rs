@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use perfdeck_model::{
-    ApiError, ApiTarget, BoxFuture, Collection, Collector, Finding, FindingAction, FoundService, SecretSource,
-    Sensitive, SeriesInfo, TargetRole, Unit,
+    ApiError, ApiTarget, BoxFuture, Clock, Collection, Collector, ErrorCode, Finding, FindingAction, FoundService,
+    SecretSource, Sensitive, SeriesInfo, TargetRole, Unit,
 };
 
 use probe::{Answer, Body, Budget, Endpoint, Failure, Phases};
@@ -88,12 +88,13 @@ impl Collector for ApiCollector {
         self.target.url.clone()
     }
 
-    fn collect(&mut self, now_ms: f64) -> BoxFuture<'_, Result<Collection, ApiError>> {
+    fn collect<'a>(&'a mut self, clock: &'a dyn Clock) -> BoxFuture<'a, Result<Collection, ApiError>> {
         Box::pin(async move {
-            let look = self.looked_ms.is_none_or(|at| now_ms - at >= FINDINGS_MS || now_ms < at);
+            let now_ms = clock.monotonic_ms();
+            let look = self.looked_ms.is_none_or(|at| now_ms - at >= FINDINGS_MS);
             let mut phases = Phases::default();
             let answer = self.probe(if look { LOOK } else { DRAIN }, DEADLINE, &mut phases).await;
-            let mut out = Collection::default();
+            let mut out = Collection { own_requests: 1, ..Collection::default() };
             let mut add = |metric: &str, attributes: &[(&str, &str)], unit, value: f64| {
                 out.values.push((SeriesInfo::new(metric, attributes, unit, TargetRole::Api), value));
             };
@@ -118,6 +119,13 @@ impl Collector for ApiCollector {
             add("api.probe.status", &[], Unit::Count, f64::from(answer.status));
             add("api.probe.failed", &[], Unit::Count, f64::from(u8::from(answer.status >= 500)));
             out.round_trip_ms = Some(total * 1e3);
+            if answer.status >= 500 {
+                let message = format!("{} answers the probe with status {}", self.target.url, answer.status);
+                out.warning = Some(
+                    ApiError::new(ErrorCode::Unreachable, message)
+                        .hint("Its own log says why; another path can be probed in the environment's editor"),
+                );
+            }
             if look {
                 self.looked_ms = Some(now_ms);
                 out.findings = self.findings(&answer).await;

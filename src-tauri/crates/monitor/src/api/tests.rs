@@ -66,7 +66,7 @@ fn answer(status: &str, headers: &str, body: impl AsRef<[u8]>) -> Act {
 }
 
 async fn probe(port: u16) -> Collection {
-    ApiCollector::new(at(port), None).collect(0.0).await.expect("it answers")
+    ApiCollector::new(at(port), None).collect(&0.0).await.expect("it answers")
 }
 
 fn value(c: &Collection, id: &str) -> Option<f64> {
@@ -84,7 +84,7 @@ async fn phases_and_status_are_measured() {
     plain.headers.push(Header { name: "X-Team".into(), value: "red".into() });
     plain.probe_path = "/health?deep=1".into();
     let token = Sensitive::new("Bearer canary");
-    let got = ApiCollector::new(plain, Some(token)).collect(0.0).await.expect("it answers");
+    let got = ApiCollector::new(plain, Some(token)).collect(&0.0).await.expect("it answers");
     assert_eq!(value(&got, "api.probe.status"), Some(200.0), "status");
     assert_eq!(value(&got, "api.probe.failed"), Some(0.0), "not failed");
     assert!(value(&got, "api.probe.duration{phase=first_byte}").is_some_and(|v| v > 0.0), "the answer took time");
@@ -137,12 +137,12 @@ async fn redirects_are_not_followed() {
 #[tokio::test]
 async fn dead_and_silent_targets_are_errors_within_the_deadline() {
     let free = TcpListener::bind("127.0.0.1:0").await.expect("a free port").local_addr().expect("bound").port();
-    let error = ApiCollector::new(at(free), None).collect(0.0).await.expect_err("nothing listens");
+    let error = ApiCollector::new(at(free), None).collect(&0.0).await.expect_err("nothing listens");
     assert_eq!(error.code, ErrorCode::Unreachable, "{error}");
     assert!(error.message.contains("refused"), "it says so: {error}");
     let (port, _) = server(Act::Hang).await;
     let started = Instant::now();
-    let error = ApiCollector::new(at(port), None).collect(0.0).await.expect_err("it hangs");
+    let error = ApiCollector::new(at(port), None).collect(&0.0).await.expect_err("it hangs");
     assert_eq!(error.code, ErrorCode::Timeout, "{error}");
     assert!(error.message.contains(&format!("127.0.0.1:{port}")), "the hanging server is named: {error}");
     assert!(started.elapsed() < Duration::from_millis(1800), "before the scheduler gives up: {:?}", started.elapsed());
@@ -153,13 +153,13 @@ async fn a_large_uncompressed_answer_is_a_finding_once_a_minute() {
     let body = "[1,2,3,4,5,6,7,8,9]".repeat(200);
     let (port, _) = server(answer("200 OK", "Content-Type: application/json\r\n", &body)).await;
     let mut collector = ApiCollector::new(at(port), None);
-    let findings = collector.collect(0.0).await.expect("answers").findings.expect("the first probe looks");
+    let findings = collector.collect(&0.0).await.expect("answers").findings.expect("the first probe looks");
     let finding = findings.first().expect("3.8 kB of JSON");
     assert_eq!((&*finding.kind, &*finding.action.route), ("uncompressed_response", "/gateway"), "{finding:?}");
     assert!(finding.evidence.starts_with("3.8 kB each, ") && finding.evidence.ends_with(" with gzip"), "{finding:?}");
     assert!(finding.cost > 0.9 && finding.cost < 1.0, "the share that gzip saves: {}", finding.cost);
-    assert!(collector.collect(30_000.0).await.expect("answers").findings.is_none(), "not every second");
-    assert!(collector.collect(60_000.0).await.expect("answers").findings.is_some(), "again after a minute");
+    assert!(collector.collect(&30_000.0).await.expect("answers").findings.is_none(), "not every second");
+    assert!(collector.collect(&60_000.0).await.expect("answers").findings.is_some(), "again after a minute");
 }
 
 #[tokio::test]
@@ -289,7 +289,7 @@ async fn tls_is_measured_and_its_certificate_told() {
     let mut collector = ApiCollector::new(secure, None);
     collector.trust = Some(trust);
     for second in 0..2 {
-        let got = collector.collect(f64::from(second) * 1e3).await.expect("it answers");
+        let got = collector.collect(&(f64::from(second) * 1e3)).await.expect("it answers");
         assert!(value(&got, "api.probe.duration{phase=tls}").is_some_and(|v| v > 0.0), "a full handshake every time");
         assert_eq!(value(&got, "api.probe.status"), Some(200.0), "through TLS");
     }

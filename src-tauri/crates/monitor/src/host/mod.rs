@@ -1,7 +1,7 @@
 //! This machine: CPU by mode, memory, disk, network, load. `/proc` on Linux, sysinfo elsewhere and for static facts.
 use std::collections::BTreeMap;
 
-use perfdeck_model::{ApiError, BoxFuture, Collection, Collector, Machine, SeriesInfo, TargetRole, Unit};
+use perfdeck_model::{ApiError, BoxFuture, Clock, Collection, Collector, Machine, SeriesInfo, TargetRole, Unit};
 use sysinfo::{CpuRefreshKind, MemoryRefreshKind, RefreshKind, System};
 
 #[cfg(target_os = "linux")]
@@ -140,10 +140,10 @@ impl Collector for HostCollector {
         "this machine".to_owned()
     }
 
-    fn collect(&mut self, now_ms: f64) -> BoxFuture<'_, Result<Collection, ApiError>> {
+    fn collect<'a>(&'a mut self, clock: &'a dyn Clock) -> BoxFuture<'a, Result<Collection, ApiError>> {
         // Reading the system's counters takes well under a millisecond and waits for nothing.
         let reading = self.source.read();
-        let collection = self.measure(now_ms, reading);
+        let collection = self.measure(clock.monotonic_ms(), reading);
         Box::pin(std::future::ready(Ok(collection)))
     }
 }
@@ -194,11 +194,11 @@ mod tests {
     #[tokio::test]
     async fn this_machine_is_measured() {
         let mut host = HostCollector::new();
-        let first = host.collect(1000.0).await.expect("this machine answers");
+        let first = host.collect(&1000.0).await.expect("this machine answers");
         let total = first.limits["memory_total"];
         assert!(value(&first, "system.memory.usage").is_some_and(|used| used > 0.0 && used < total), "memory in use");
         assert!(first.limits.get("cpus").is_some_and(|c| *c >= 1.0), "processors are counted");
-        let second = host.collect(2000.0).await.expect("this machine answers");
+        let second = host.collect(&2000.0).await.expect("this machine answers");
         assert!(second.values.iter().any(|(s, _)| s.metric == "system.network.io"), "two readings make rates");
         plausible(&second);
     }

@@ -11,14 +11,14 @@ const START: f64 = 1_700_000_000_000.0;
 fn latency(n: u64, scale: f64) -> LatencyMs {
     LatencyMs {
         n,
-        min: 0.4 * scale,
-        mean: 4.1 * scale,
-        p50: 3.2 * scale,
-        p90: 7.9 * scale,
-        p95: 11.4 * scale,
-        p99: 31.0 * scale,
-        p999: 88.0 * scale,
-        max: 140.0 * scale,
+        min: Some(0.4 * scale),
+        mean: Some(4.1 * scale),
+        p50: Some(3.2 * scale),
+        p90: Some(7.9 * scale),
+        p95: Some(11.4 * scale),
+        p99: Some(31.0 * scale),
+        p999: Some(88.0 * scale),
+        max: Some(140.0 * scale),
         too_small: if n < 100_000 { vec!["p999".into()] } else { Vec::new() },
     }
 }
@@ -78,9 +78,11 @@ pub(crate) fn run(id: &str, name: &str, seconds: u32) -> Run {
         bytes_received: 123_456_789,
         response_ms: Some(latency(72_300, 1.0)),
         service_ms: latency(72_300, 0.8),
+        judged_ms: None,
         schedule_lag_ms: Some(latency(72_300, 0.02)),
         client_cpu_s: Some(11.25),
         facts: std::collections::BTreeMap::new(),
+        masked_tag: String::new(),
         steps: Vec::new(),
         stages: Vec::new(),
         iterations: None,
@@ -99,6 +101,7 @@ pub(crate) fn run(id: &str, name: &str, seconds: u32) -> Run {
         response_histogram: "HISTFAAAAA==".into(),
         service_histogram: "HISTFAAAAA==".into(),
         lag_histogram: "HISTFAAAAA==".into(),
+        timeout_histogram: String::new(),
         machine: Machine {
             os: "Linux 6.1".into(),
             cpu: "Example CPU".into(),
@@ -152,10 +155,12 @@ pub(crate) fn with_parts(run: &mut Run) {
         rate_per_s: 600.0,
         response_ms: Some(latency(n, 1.0)),
         service_ms: latency(n, 0.8),
+        judged_ms: None,
         misses: None,
         errors_by_class: Vec::new(),
         response_histogram: String::new(),
         service_histogram: String::new(),
+        timeout_histogram: String::new(),
     };
     let stage = |kind: &str, start_s: f64, from: f64, to: f64, invalid_reason: Option<&str>| StageResult {
         kind: kind.into(),
@@ -178,7 +183,9 @@ pub(crate) fn with_parts(run: &mut Run) {
         unit: "ms".into(),
         limit: 50.0,
         actual: Some(if ok { 31.0 } else { 77.7 }),
+        at_least: false,
         ok,
+        unjudged: false,
         note: None,
     };
     run.steps = vec![step("search", 40_000), step("book", 20_000)];

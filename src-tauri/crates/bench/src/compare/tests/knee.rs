@@ -9,14 +9,29 @@ fn plan() -> KneePlan {
 fn target(n: u32, noise: f64, rng: &mut Rng) -> StepFigures {
     let n = f64::from(n);
     let rate = 100.0 * n / (1.0 + 0.02 * (n - 1.0) + 0.0002 * n * (n - 1.0)) * (noise * rng.normal()).exp();
+    let ms = 1.5 * 1000.0 * n / rate;
     StepFigures {
         rate_per_s: rate,
-        latency_ms: Some(1.5 * 1000.0 * n / rate),
+        latency_ms: Some(ms),
+        n: 100_000,
         enough: true,
+        within: Some(ms <= 50.0),
         utilisation: BTreeMap::from([
             ("PostgreSQL CPU".to_owned(), (rate / 2400.0).min(1.0)),
             ("disk".to_owned(), 0.2),
         ]),
+        ..StepFigures::default()
+    }
+}
+
+/// A step that is long enough, with this percentile.
+fn answered(ms: f64) -> StepFigures {
+    StepFigures {
+        rate_per_s: 10.0,
+        latency_ms: Some(ms),
+        n: 100_000,
+        enough: true,
+        within: Some(ms <= 50.0),
         ..StepFigures::default()
     }
 }
@@ -73,9 +88,7 @@ fn noise_gives_an_interval_that_holds_the_truth() {
 
 #[test]
 fn the_ends_of_the_range_are_told() {
-    let flat = |ms: f64| {
-        move |_| StepFigures { rate_per_s: 10.0, latency_ms: Some(ms), enough: true, ..StepFigures::default() }
-    };
+    let flat = |ms: f64| move |_| answered(ms);
     let easy = search(KneePlan { max: 20, ..plan() }, flat(1.0)).outcome();
     assert_eq!(
         (easy.state, easy.concurrency),
@@ -85,22 +98,20 @@ fn the_ends_of_the_range_are_told() {
     assert!(easy.sentence.starts_with("20 connections still hold"), "{}", easy.sentence);
     let hard = search(KneePlan { start: 8, ..plan() }, flat(90.0)).outcome();
     assert_eq!((hard.state, hard.concurrency), (KneeState::NeverHolds, None), "halved down to 1 without success");
-    assert_eq!(hard.points.len(), 4, "8, 4, 2, 1");
+    let tried: Vec<u32> = hard.points.iter().map(|p| p.step.concurrency).collect();
+    assert_eq!(tried, [8, 8, 4, 4, 2, 2, 1, 1], "each failure is held against a second one");
     let down = search(KneePlan { start: 64, ..plan() }, |n| flat(f64::from(n))(n)).outcome();
     assert!(down.concurrency.is_some_and(|n| (48..=50).contains(&n)), "a start above the knee works: {down:?}");
 }
 
 #[test]
 fn errors_invalid_steps_and_unsteady_targets() {
-    let failing = search(plan(), |n| StepFigures {
-        rate_per_s: 10.0,
-        latency_ms: Some(1.0),
-        error_share: if n > 8 { 0.01 } else { 0.0 },
-        ..StepFigures::default()
-    })
-    .outcome();
+    let failing =
+        search(plan(), |n| StepFigures { error_share: if n > 8 { 0.01 } else { 0.0 }, enough: false, ..answered(1.0) })
+            .outcome();
     assert_eq!(failing.concurrency, Some(8), "fast errors do not hold an objective");
-    assert!(failing.notes[0].starts_with("n too small for p99 at 1, 2, 4, 8"), "{:?}", failing.notes);
+    assert!(failing.notes[0].starts_with("n too small for a stable p99 at 1, 2, 4, 8"), "{:?}", failing.notes);
+    assert!(failing.notes.iter().any(|n| n.contains("all requests")), "what failed is in it: {:?}", failing.notes);
 
     let mut rng = Rng::new(3);
     let mut calls = 0;
@@ -120,8 +131,97 @@ fn errors_invalid_steps_and_unsteady_targets() {
     let mut held = KneeSearch::new(plan());
     while let Some(step) = held.next() {
         let ms = if step.phase == KneePhase::Confirming { 60.0 } else { f64::from(step.concurrency) };
-        held.record(StepFigures { rate_per_s: 10.0, latency_ms: Some(ms), enough: true, ..StepFigures::default() });
+        held.record(answered(ms));
     }
     assert_eq!(held.state(), KneeState::Unsteady, "what holds for 15 s but not for 60 s is not steady");
     assert!(held.outcome().sentence.starts_with("Inconclusive"), "{}", held.outcome().sentence);
+}
+
+#[test]
+fn one_noisy_step_decides_nothing() {
+    for noisy in 0..14 {
+        let mut rng = Rng::new(1);
+        let mut calls = 0;
+        let search = search(plan(), |n| {
+            calls += 1;
+            let figures = target(n, 0.0, &mut rng);
+            if calls == noisy + 1 {
+                StepFigures { within: Some(false), latency_ms: Some(900.0), ..figures }
+            } else {
+                figures
+            }
+        });
+        let knee = search.outcome();
+        assert_eq!(knee.state, KneeState::Found, "step {noisy} was disturbed: {}", knee.sentence);
+        assert!(
+            knee.concurrency.is_some_and(|n| (65..=69).contains(&n)),
+            "the knee stays at 69: {:?}",
+            knee.concurrency
+        );
+    }
+}
+
+/// Four slots of 10 ms: throughput grows up to four connections and not at all from there on.
+#[test]
+fn the_interval_holds_what_was_measured() {
+    for (seed, slots, each_ms) in [(1, 4, 10.0), (2, 4, 10.0), (3, 1, 5.0), (4, 16, 2.0), (5, 7, 30.0)] {
+        let mut rng = Rng::new(seed);
+        let sharp = |n: u32| {
+            let busy = f64::from(n.min(slots));
+            let rate = busy / each_ms * 1e3 * (0.01 * rng.normal()).exp();
+            let ms = each_ms * f64::from(n.max(slots)) / f64::from(slots);
+            StepFigures { rate_per_s: rate, within: Some(ms <= each_ms * 2.2), ..answered(ms) }
+        };
+        let knee = search(KneePlan { max: 64, ..plan() }, sharp).outcome();
+        let (rate, capacity) = (knee.rate_per_s.expect("found"), knee.capacity.expect("an interval"));
+        let inside = |rate: f64| capacity.low <= rate && capacity.high.is_none_or(|high| rate <= high);
+        assert!(inside(rate), "{slots} slots: {}", knee.sentence);
+        let there = knee.points.iter().filter(|p| Some(p.step.concurrency) == knee.concurrency && p.holds);
+        assert!(there.into_iter().all(|p| inside(p.figures.rate_per_s)), "and each step there: {knee:?}");
+    }
+}
+
+#[test]
+fn too_few_requests_neither_hold_nor_fail() {
+    // 20 requests a second and connection: a second is too short for a p99 below fifty connections.
+    let slow = |step: KneeStep| {
+        let n = (20.0 * f64::from(step.concurrency) * step.duration_s) as u64;
+        let ms = f64::from(step.concurrency);
+        StepFigures { n, within: (n >= 1_000).then_some(ms <= 50.0), ..answered(ms) }
+    };
+    let run = |plan: KneePlan| {
+        let mut search = KneeSearch::new(plan);
+        for _ in 0..80 {
+            let Some(step) = search.next() else { break };
+            search.record(slow(step));
+        }
+        search.outcome()
+    };
+    let knee = run(KneePlan { step_s: 1.0, confirm_s: 5.0, ..plan() });
+    assert_eq!(knee.state, KneeState::Found, "steps are lengthened where it matters: {}", knee.sentence);
+    assert!(knee.concurrency.is_some_and(|n| (48..=50).contains(&n)), "{:?}", knee.concurrency);
+    assert!(knee.points.iter().filter(|p| p.unjudged).all(|p| !p.holds), "what was not judged did not hold");
+    assert!(knee.points.iter().filter(|p| p.holds).all(|p| p.figures.n >= 1_000), "what held had enough");
+    assert!(knee.notes.iter().any(|n| n.contains("neither held nor failed")), "{:?}", knee.notes);
+    let hopeless = run(KneePlan { step_s: 1.0, confirm_s: 1.0, max: 4, ..plan() });
+    assert_eq!((hopeless.state, hopeless.concurrency), (KneeState::Unjudged, None), "{}", hopeless.sentence);
+    assert!(hopeless.sentence.contains("needs 1\u{2009}000 requests"), "it says what it needs: {}", hopeless.sentence);
+}
+
+#[test]
+fn a_stopped_search_says_what_is_known() {
+    let mut rng = Rng::new(1);
+    let mut search = KneeSearch::new(plan());
+    for _ in 0..10 {
+        let Some(step) = search.next() else { break };
+        search.record(target(step.concurrency, 0.0, &mut rng));
+    }
+    search.stop();
+    assert_eq!((search.state(), search.next()), (KneeState::Stopped, None), "nothing more is asked for");
+    let knee = search.outcome();
+    assert!(knee.sentence.starts_with("Stopped after 10 steps: "), "{}", knee.sentence);
+    assert!(knee.sentence.contains("held p99") && knee.sentence.contains("did not"), "{}", knee.sentence);
+    let mut none = KneeSearch::new(plan());
+    none.stop();
+    assert!(none.outcome().sentence.contains("nothing is known"), "{}", none.outcome().sentence);
 }

@@ -1,97 +1,15 @@
-//! What looks like a secret, and the environment variables that take its place.
+//! The environment variables that take the place of an import's secrets.
 use std::collections::HashMap;
+
+use perfdeck_model::masking::may_hold_secrets as may_hold;
+pub(crate) use perfdeck_model::masking::{is_secret_name, is_secret_value};
 
 use super::super::template::escape;
 use super::Notes;
 
-/// Parts of names whose values are secrets.
-const WORDS: &[&str] = &[
-    "token",
-    "secret",
-    "password",
-    "passwd",
-    "passphrase",
-    "pwd",
-    "api_key",
-    "apikey",
-    "authorization",
-    "credential",
-    "cookie",
-    "signature",
-    "access_key",
-    "private_key",
-    "session",
-    "jwt",
-    "bearer",
-    "otp",
-];
-
-/// Whole names whose values are secrets.
-const NAMES: &[&str] = &["key", "auth", "sid", "pass", "pw", "sig", "pin", "cvv", "cvc", "ssn", "card_number", "iban"];
-
-/// Beginnings of well-known tokens.
-const PREFIXES: &[&str] = &[
-    "ghp_",
-    "gho_",
-    "ghs_",
-    "github_pat_",
-    "glpat-",
-    "xoxb-",
-    "xoxp-",
-    "xoxa-",
-    "sk-",
-    "sk_live_",
-    "sk_test_",
-    "rk_live_",
-    "AKIA",
-    "ASIA",
-    "AIza",
-    "ya29.",
-    "npm_",
-    "pypi-",
-    "dop_v1_",
-    "SG.",
-];
-
-/// Whether a header, parameter, field or variable of this name holds a secret.
-pub(crate) fn is_secret_name(name: &str) -> bool {
-    let mut plain = String::with_capacity(name.len());
-    let mut lower = false;
-    for c in name.chars().take(200) {
-        // accessToken and access-token are one name.
-        if c.is_ascii_uppercase() && lower {
-            plain.push('_');
-        }
-        lower = c.is_ascii_lowercase();
-        plain.push(if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' });
-    }
-    let plain = plain.trim_matches('_');
-    // Counts of words, as language models take them.
-    if plain.ends_with("tokens") {
-        return false;
-    }
-    NAMES.contains(&plain) || WORDS.iter().any(|word| plain.contains(word))
-}
-
-/// Whether a value is a secret whatever its name.
-pub(super) fn is_secret_value(value: &str) -> bool {
-    let value = value.trim();
-    let jwt = value.starts_with("eyJ") && value.matches('.').count() == 2 && value.len() > 30;
-    let key = value.contains("-----BEGIN") && value.contains("PRIVATE KEY");
-    let word = !value.contains(char::is_whitespace) && value.len() >= 16;
-    // A password in an address.
-    let login = value.split_once("://").is_some_and(|(_, rest)| {
-        let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-        authority.rsplit_once('@').is_some_and(|(user, _)| user.contains(':') && !user.ends_with(':'))
-    });
-    jwt || key || login || (word && PREFIXES.iter().any(|p| value.starts_with(p)))
-}
-
 /// Whether a text that cannot be taken apart may hold secrets.
 pub(super) fn may_hold_secrets(text: &str) -> bool {
-    let lower = text.to_ascii_lowercase().replace('-', "_");
-    WORDS.iter().any(|word| lower.contains(word))
-        || text.split(|c: char| !c.is_ascii_graphic() || "\"'<>=,;".contains(c)).any(is_secret_value)
+    may_hold(text)
 }
 
 /// The environment variables of an import. Equal secrets share one.
@@ -181,20 +99,6 @@ impl Masks {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn secrets_are_known_by_name_and_by_value() {
-        for name in
-            ["Authorization", "X-Api-Key", "accessToken", "client_secret", "PHPSESSIONID", "key", "X-CSRF-Token"]
-        {
-            assert!(is_secret_name(name), "'{name}' names a secret");
-        }
-        for name in ["Accept", "keyword", "max_tokens", "passenger", "monkey", "id", "author", "signal"] {
-            assert!(!is_secret_name(name), "'{name}' does not");
-        }
-        assert!(is_secret_value("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl"), "a JSON web token");
-        assert!(is_secret_value("ghp_0123456789abcdef") && !is_secret_value("sk-short"), "well-known beginnings");
-    }
 
     #[test]
     fn equal_secrets_share_a_variable() {

@@ -25,7 +25,7 @@ fn mistakes_in_csv_name_their_line() {
         ("a,b\n", "line 2: no rows below a header"),
         ("a,b\n1,2\n3\n", "line 3: 1 fields where the header has 2"),
         ("a\n\"x\ny\"\n1,2\n", "line 4: more fields than the header's 1"),
-        ("a,a\n1,2\n", "line 1: two columns 'a'"),
+        ("a,a\n1,2\n", "line 1: column 2 has the name of an earlier one"),
         ("a,\n1,2\n", "line 1: a column without a name"),
         ("a\n1\n\"x\n\n", "line 3: a quote that is not closed"),
         ("a\nx\"y\n", "line 2: a quote within a field; quote the whole field and write it twice"),
@@ -47,7 +47,7 @@ fn json_lines_are_flattened() {
     for (text, message) in [
         ("\n", "line 1: no rows"),
         ("{\"a\":1}\n[]\n", "line 2: no JSON object"),
-        ("{\"a\":1}\n\n{\"b\":1}\n", "line 3: no field 'a', which the first line has"),
+        ("{\"a\":1}\n\n{\"b\":1}\n", "line 3: field 1 of the first line is missing"),
         ("{\"a\":\n", "line 1: no JSON at column 5"),
     ] {
         assert_eq!(Rows::jsonl(text.as_bytes()).expect_err(text).to_string(), message, "{text:?} says where");

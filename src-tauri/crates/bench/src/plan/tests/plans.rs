@@ -72,7 +72,7 @@ fn mistakes_name_step_and_line() {
         ("name = 'x'\ndurration = '5s'".into(), "plan (line 2): unknown field `durration`; did you mean `duration`?"),
         (
             "name = 'x'\nduration = '5 parsecs'".into(),
-            "plan (line 2): '5 parsecs' is not a duration; write 500ms, 30s, 5m or 1h30m",
+            "plan (line 2): it is not a duration; write 500ms, 30s, 5m or 1h30m",
         ),
         ("seed = 1".into(), "plan (line 1): missing field `name`"),
         (

@@ -143,5 +143,7 @@ fn at(file: &str, line: usize, message: impl Into<String>) -> ImportError {
 
 /// A text of a file, short enough for a message.
 fn short(text: &str) -> String {
-    text.chars().take(60).collect::<String>().escape_debug().to_string()
+    // A number or a time that was cut is recognised; another text is not repeated.
+    let known = text.len() <= 40 && text.chars().all(|c| c.is_ascii_digit() || ".,:-+TZ ".contains(c));
+    if known { text.to_owned() } else { "…".to_owned() }
 }

@@ -63,13 +63,13 @@ fn times(h: Option<&Histogram<u64>>, n: u64, percentiles: &[(f64, f64)], mean: O
         if found.is_none() || (few && q > 0.0 && q < 1.0) {
             too_small.push(name.to_owned());
         }
-        found.unwrap_or(0.0)
+        found
     };
     let (p50, p90, p95, p99, p999) =
         (at("p50", 0.5), at("p90", 0.9), at("p95", 0.95), at("p99", 0.99), at("p999", 0.999));
-    let end = |q: f64| percentiles.iter().find(|(have, _)| have.to_bits() == q.to_bits()).map_or(0.0, |(_, ms)| *ms);
+    let end = |q: f64| percentiles.iter().find(|(have, _)| have.to_bits() == q.to_bits()).map(|(_, ms)| *ms);
     let n = if percentiles.is_empty() { 0 } else { n };
-    LatencyMs { n, min: end(0.0), mean: mean.unwrap_or(0.0), p50, p90, p95, p99, p999, max: end(1.0), too_small }
+    LatencyMs { n, min: end(0.0), mean, p50, p90, p95, p99, p999, max: end(1.0), too_small }
 }
 
 fn rate(requests: u64, errors: u64, seconds: f64) -> f64 {
@@ -88,10 +88,12 @@ fn step(step: &ImportedStep, seconds: f64) -> StepResult {
         rate_per_s: rate(step.requests, step.errors, seconds),
         response_ms: None,
         service_ms: times(step.service.as_ref(), step.requests, &step.percentiles, step.mean_ms),
+        judged_ms: None,
         misses: None,
         errors_by_class: classes(step.errors_by.iter()),
         response_histogram: String::new(),
         service_histogram: step.service.as_ref().map(packed).unwrap_or_default(),
+        timeout_histogram: String::new(),
     }
 }
 
@@ -178,9 +180,12 @@ impl Imported {
             bytes_received: 0,
             response_ms: None,
             service_ms: times(self.service.as_ref(), self.requests, &self.percentiles, self.mean_ms),
+            // Its times have the errors among them already.
+            judged_ms: None,
             schedule_lag_ms: None,
             client_cpu_s: None,
             facts: std::collections::BTreeMap::new(),
+            masked_tag: String::new(),
             steps: self.steps.iter().map(|s| step(s, seconds)).collect(),
             stages: Vec::new(),
             iterations: None,
@@ -200,6 +205,7 @@ impl Imported {
             response_histogram: String::new(),
             service_histogram: self.service.as_ref().map(packed).unwrap_or_default(),
             lag_histogram: String::new(),
+            timeout_histogram: String::new(),
             machine,
         }
     }

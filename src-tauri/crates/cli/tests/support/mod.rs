@@ -1,0 +1,83 @@
+//! `perfctl` as a program, with a data folder of its own.
+#![allow(dead_code, reason = "each test file uses its part of it")]
+use std::io::Read as _;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+/// Longest time any command of these tests may take.
+const DEADLINE: Duration = Duration::from_secs(90);
+
+pub(crate) struct Perfctl {
+    pub(crate) folder: tempfile::TempDir,
+}
+
+impl Perfctl {
+    pub(crate) fn new() -> Self {
+        Self { folder: tempfile::tempdir().expect("a folder") }
+    }
+
+    /// Runs to the end; a command that hangs is ended and fails the test.
+    pub(crate) fn run(&self, args: &[&str]) -> (i32, String, String) {
+        let folder = self.folder.path();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_perfctl"));
+        command.args(args).env_clear().env("PERFDECK_DATA_DIR", folder).env("HOME", folder).stdin(Stdio::null());
+        // Where there is no keychain, the passwords of these servers are kept in a file.
+        command.env("PERFDECK_PASSPHRASE", "a passphrase of these tests");
+        for name in ["PATH", "SYSTEMROOT", "TMPDIR", "TEMP", "LD_LIBRARY_PATH"] {
+            if let Some(value) = std::env::var_os(name) {
+                command.env(name, value);
+            }
+        }
+        let mut child =
+            command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("perfctl starts");
+        let (mut out, mut err) = (child.stdout.take().expect("piped"), child.stderr.take().expect("piped"));
+        let out = std::thread::spawn(move || {
+            let mut bytes = Vec::new();
+            out.read_to_end(&mut bytes).map(|_| bytes)
+        });
+        let err = std::thread::spawn(move || {
+            let mut bytes = Vec::new();
+            err.read_to_end(&mut bytes).map(|_| bytes)
+        });
+        let end = Instant::now() + DEADLINE;
+        let status = loop {
+            if let Some(status) = child.try_wait().expect("child is ours") {
+                break status;
+            }
+            if Instant::now() > end {
+                child.kill().expect("child is ours");
+                panic!("perfctl {args:?} did not end within {DEADLINE:?}");
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        };
+        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+        (
+            status.code().unwrap_or(-1),
+            text(out.join().expect("reader").expect("stdout")),
+            text(err.join().expect("reader").expect("stderr")),
+        )
+    }
+
+    /// The output of a command that succeeds.
+    pub(crate) fn ok(&self, args: &[&str]) -> String {
+        let (code, out, err) = self.run(args);
+        assert_eq!(code, 0, "{args:?}: {err}{out}");
+        out
+    }
+
+    /// The answer of a command that succeeds.
+    pub(crate) fn json(&self, args: &[&str]) -> Value {
+        let args: Vec<&str> = args.iter().copied().chain(["--json"]).collect();
+        let out = self.ok(&args);
+        serde_json::from_str(&out).unwrap_or_else(|e| panic!("{args:?} writes JSON and nothing else: {e}: {out}"))
+    }
+}
+
+/// Exit code, run (null when there is none) and stderr of a benchmark.
+pub(crate) fn bench(perfctl: &Perfctl, kind: &str, args: &[&str]) -> (i32, Value, String) {
+    let args: Vec<&str> = ["bench", kind].iter().chain(args).copied().chain(["--json"]).collect();
+    let (code, out, err) = perfctl.run(&args);
+    (code, serde_json::from_str(&out).unwrap_or(Value::Null), err)
+}

@@ -1,0 +1,156 @@
+//! A monitoring connection to PostgreSQL, directly or through a pooler.
+//!
+//! A pooler gives a client another server connection for each transaction or statement. What a session is told there stays
+//! behind for the application, and a statement that was prepared on one is looked for on another. So a question through a
+//! pooler is one message: its limits, which end with its transaction, and itself. Nothing has a name.
+use futures_util::future::BoxFuture;
+use futures_util::stream::BoxStream;
+use futures_util::{FutureExt as _, StreamExt as _, stream};
+use perfdeck_model::{Address, ApiError, ErrorCode, Sensitive};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgQueryResult, PgRow, PgStatement, PgTypeInfo, Postgres};
+use sqlx::{Arguments as _, ConnectOptions as _, Connection as _, Either, Execute, Executor, SqlStr};
+
+use crate::connect::{NAME, named, postgres_options};
+use crate::error::explain;
+use crate::trust::Door;
+
+/// Limits of one question, for the transaction that it is. Statements in one message are one.
+const LIMITS: &str = "SET LOCAL statement_timeout = 1500; SET LOCAL lock_timeout = 200; \
+                      SET LOCAL transaction_read_only = on; ";
+
+/// A setting that only our own start-up options make, to see whether they have arrived.
+pub(crate) const MARK: &str = "perfdeck.session";
+
+/// A monitoring connection.
+#[derive(Debug)]
+pub struct Session {
+    inner: PgConnection,
+    shared: bool,
+}
+
+/// Whether a start-up parameter was refused, which no server does with those that we send.
+pub(crate) fn refuses_parameters(message: &str) -> bool {
+    message.contains("unsupported startup parameter")
+}
+
+/// Options of the address itself would be lost behind a pooler, and other tables measured or written.
+pub(crate) fn needs_options(address: &Address, options: &PgConnectOptions) -> Result<(), ApiError> {
+    if options.get_options().is_none_or(|o| o.trim().is_empty()) {
+        return Ok(());
+    }
+    Err(ApiError::new(
+        ErrorCode::Unsupported,
+        format!("{} is a pooler that does not pass the address's start-up options on", address.short()),
+    )
+    .hint("Use the server's own port, or set them for the role (ALTER ROLE … SET …) and take `options` out of the address"))
+}
+
+impl Session {
+    /// Connects. The session is read-only and its statements end by themselves.
+    pub(crate) async fn open(
+        address: &Address,
+        password: Option<&Sensitive>,
+        door: Option<&Door>,
+    ) -> Result<Self, ApiError> {
+        let plain = postgres_options(address, password);
+        let plain = door.map_or_else(|| plain.clone(), |door| door.through(plain.clone()));
+        let guarded = named(plain.clone(), NAME).options([
+            ("statement_timeout", "1500"),
+            ("lock_timeout", "200"),
+            ("idle_in_transaction_session_timeout", "5000"),
+            ("default_transaction_read_only", "on"),
+            ("jit", "off"),
+            (MARK, "own"),
+        ]);
+        let (inner, shared) = match guarded.connect().await {
+            Ok(mut inner) => {
+                let text = "SELECT current_setting('perfdeck.session', true)";
+                let row = sqlx::raw_sql(text).fetch_one(&mut inner).await.map_err(|e| explain(address, &e))?;
+                let mark: Option<String> = sqlx::Row::try_get(&row, 0).map_err(|e| explain(address, &e))?;
+                (inner, mark.as_deref() != Some("own"))
+            }
+            Err(sqlx::Error::Database(e)) if refuses_parameters(e.message()) => {
+                needs_options(address, &plain)?;
+                let bare = plain.clone().statement_cache_capacity(0);
+                (bare.connect().await.map_err(|e| explain(address, &e))?, true)
+            }
+            Err(error) => return Err(explain(address, &error)),
+        };
+        if shared {
+            needs_options(address, &plain)?;
+        }
+        Ok(Self { inner, shared })
+    }
+
+    /// Whether server connections are shared with other clients, by a pooler before the server.
+    pub fn is_shared(&self) -> bool {
+        self.shared
+    }
+
+    /// The server's version, as `server_version_num` has it.
+    pub(crate) fn server_version_num(&self) -> Option<u32> {
+        self.inner.server_version_num()
+    }
+
+    pub(crate) async fn close(self) -> Result<(), sqlx::Error> {
+        self.inner.close().await
+    }
+}
+
+/// A question as one message.
+fn alone<'q>(mut query: impl Execute<'q, Postgres>) -> Result<sqlx::RawSql, sqlx::Error> {
+    let arguments = query.take_arguments().map_err(sqlx::Error::Encode)?;
+    if arguments.is_some_and(|a| a.len() > 0) {
+        let message = "a question through a pooler has no parameters: it would be prepared on a connection of others";
+        return Err(sqlx::Error::Protocol(message.to_owned()));
+    }
+    // Our own questions, all of them constants.
+    Ok(sqlx::raw_sql(sqlx::AssertSqlSafe(format!("{LIMITS}{}", query.sql().as_str()))))
+}
+
+impl<'c> Executor<'c> for &'c mut Session {
+    type Database = Postgres;
+
+    fn fetch_many<'e, 'q: 'e, E>(self, query: E) -> BoxStream<'e, Result<Either<PgQueryResult, PgRow>, sqlx::Error>>
+    where
+        'c: 'e,
+        E: 'q + Execute<'q, Postgres>,
+    {
+        if !self.shared {
+            return self.inner.fetch_many(query);
+        }
+        match alone(query) {
+            Ok(query) => self.inner.fetch_many(query),
+            Err(error) => stream::once(async { Err(error) }).boxed(),
+        }
+    }
+
+    fn fetch_optional<'e, 'q: 'e, E>(self, query: E) -> BoxFuture<'e, Result<Option<PgRow>, sqlx::Error>>
+    where
+        'c: 'e,
+        E: 'q + Execute<'q, Postgres>,
+    {
+        if !self.shared {
+            return self.inner.fetch_optional(query);
+        }
+        match alone(query) {
+            Ok(query) => self.inner.fetch_optional(query),
+            Err(error) => async { Err(error) }.boxed(),
+        }
+    }
+
+    fn prepare_with<'e>(
+        self,
+        sql: SqlStr,
+        parameters: &'e [PgTypeInfo],
+    ) -> BoxFuture<'e, Result<PgStatement, sqlx::Error>>
+    where
+        'c: 'e,
+    {
+        if self.shared {
+            let error = sqlx::Error::Protocol("nothing is prepared through a pooler".to_owned());
+            return async { Err(error) }.boxed();
+        }
+        self.inner.prepare_with(sql, parameters)
+    }
+}

@@ -1,0 +1,53 @@
+//! MySQL and MariaDB: the options of `mariadb` and `mysql`, and what Connector/J, Go, PyMySQL and Prisma add.
+use super::{DRIVER, POOL, PROGRAM, Parameter, honoured, only, refused, secret, secret_refused};
+
+const REVOCATION: &str = "Perfdeck does not read revocation lists; leave it out if that is acceptable";
+const STORE: &str = "Perfdeck reads PEM files, not Java's key stores; give ssl-ca, ssl-cert and ssl-key";
+const PLUGIN: &str = "Perfdeck signs in as the server asks, with its built-in ways; leave it out";
+
+pub(super) const PARAMETERS: &[Parameter] = &[
+    honoured("database", &["db", "dbname", "databaseName"], "Name of the database; wins over the path"),
+    honoured("user", &["username"], "User name; wins over the one before the `@`"),
+    secret("password", &["passwd", "pass"], "Kept with the secrets"),
+    honoured("host", &["hostname"], "Host name"),
+    honoured("port", &["portNumber"], "Port"),
+    honoured("socket", &["unix_socket", "localSocket", "socketPath"], "File of a Unix socket, instead of host and port"),
+    honoured("sslmode", &["ssl-mode", "tls"], "`disable`, `prefer` (default), `require`, `verify-ca` (the chain, not the name), `verify-full`, and MySQL's, MariaDB's and Go's words for them"),
+    honoured("ssl", &["useSSL"], "`true` is `sslmode=require`, `false` is `disable`"),
+    honoured("requireSSL", &[], "`true` is `sslmode=require`"),
+    honoured("ssl-verify-server-cert", &["verifyServerCertificate", "ssl_verify_cert", "ssl_verify_identity"], "`true` is `sslmode=verify-full`, `false` does not verify"),
+    honoured("sslrootcert", &["ssl-ca", "serverSslCert", "ssl_ca_certs"], "File of further roots that are trusted; with it `require` verifies the chain"),
+    honoured("sslcert", &["ssl-cert", "clientCert"], "File of the client certificate; needs `sslkey`"),
+    honoured("sslkey", &["ssl-key", "clientKey"], "File of the client certificate's key; needs `sslcert`"),
+    honoured("charset", &["default-character-set", "character-set", "characterEncoding"], "The session's character set"),
+    honoured("collation", &["connectionCollation"], "The session's collation"),
+    honoured("timezone", &["time_zone", "serverTimezone", "connectionTimeZone"], "The session's time zone; UTC when it is not given"),
+    honoured("connect_timeout", &["connect-timeout", "connectTimeout"], "Longest time to connect, 1 to 60 s; in JDBC URLs in milliseconds"),
+    only("protocol", &[], &["tcp", "socket"], "it follows from host and socket"),
+    only("allowPublicKeyRetrieval", &["get-server-public-key"], &["true", "1"], "the driver asks for the key when the server wants it"),
+    only("useUnicode", &[], &["true", "yes", "1"], "Perfdeck speaks Unicode"),
+    only("compress", &["useCompression"], &["false", "0", "off"], "Perfdeck does not compress"),
+    only("local-infile", &["allowLoadLocalInfile", "allowAllFiles", "local_infile"], &["false", "0", "off"], "Perfdeck never sends files"),
+    only("secure-auth", &[], &["true", "1", "on"], "the old password format is never sent"),
+    only("autocommit", &[], &["true", "1"], "a session begins that way"),
+    only("reconnect", &["autoReconnect", "skip-reconnect", "connect-expired-password"], &["false", "0", "off"], "a lost connection is shown, not hidden"),
+    only("allowCleartextPasswords", &["enable-cleartext-plugin"], &["false", "0"], "a password is not sent in clear text"),
+    only("allowOldPasswords", &[], &["false", "0"], "the old password format is never sent"),
+    only("sslaccept", &[], &["strict"], "Prisma's word for verification; give `sslmode` too"),
+    refused("ssl-capath", &[], "Give the roots in one file with ssl-ca"),
+    refused("ssl-cipher", &["enabledTLSCipherSuites", "enabledSslCipherSuites"], "Perfdeck uses the modern suites of TLS 1.2 and 1.3; leave it out"),
+    refused("ssl-crl", &[], REVOCATION),
+    refused("ssl-crlpath", &[], REVOCATION),
+    refused("tls-version", &["enabledTLSProtocols", "enabledSslProtocolSuites", "tlsVersions", "tls-ciphersuites", "ssl-fips-mode", "ssl-session-data", "tls-sni-servername"], "Perfdeck speaks TLS 1.2 and 1.3 with their modern suites; leave it out"),
+    secret_refused("ssl-passphrase", &["sslpassword", "keyPassword", "trustStorePassword", "keyStorePassword", "trustCertificateKeyStorePassword", "clientCertificateKeyStorePassword"], STORE),
+    refused("trustCertificateKeyStoreUrl", &["trustServerCertificate", "trustCertificateKeyStoreType", "clientCertificateKeyStoreUrl", "clientCertificateKeyStoreType", "trustStore", "trustStoreType", "keyStore", "keyStoreType", "sslidentity", "fallbackToSystemTrustStore", "fallbackToSystemKeyStore", "disableSslHostnameVerification", "server-public-key-path", "serverRSAPublicKeyFile", "ssl-fp", "ssl-fplist"], STORE),
+    refused("default-auth", &["authenticationPlugins", "defaultAuthenticationPlugin", "plugin-dir", "allowNativePasswords", "allowFallbackToPlaintext", "auth_plugin", "restrictedAuth", "credentialType"], PLUGIN),
+    secret_refused("password1", &["password2", "password3"], "Perfdeck signs in with one password"),
+    refused("init-command", &["sessionVariables", "init_command", "sql_mode"], "Perfdeck runs no statements of an address; set the account's or the server's default"),
+    refused("defaults-file", &["defaults-extra-file", "defaults-group-suffix", "no-defaults", "print-defaults", "read_default_file", "read_default_group", "option_files", "login-path"], "Write out what the option file says: host, port, database and user"),
+    refused("max-allowed-packet", &["maxAllowedPacket", "net-buffer-length", "max_allowed_packet"], "The server's own limit holds; leave it out"),
+    refused("connection_limit", &["connectionLimit", "pool_size", "pool_recycle", "pool_timeout", "maxPoolSize", "minPoolSize", "poolName", "pool_name", "maxIdleTime", "pool_reset_session"], POOL),
+    refused("readTimeout", &["timeout", "writeTimeout", "read_timeout", "write_timeout", "socketTimeout", "socket_timeout", "queryTimeout"], "Connecting has connect_timeout, in seconds; other time-outs are the benchmark's; leave it out"),
+    refused("server-arg", &["one-database", "max-join-size", "select-limit", "safe-updates", "i-am-a-dummy", "abort-source-on-error", "auto-rehash", "no-auto-rehash", "skip-auto-rehash", "auto-vertical-output", "batch", "binary-as-hex", "binary-mode", "character-sets-dir", "column-names", "skip-column-names", "column-type-info", "comments", "skip-comments", "debug", "debug-check", "debug-info", "delimiter", "disable-named-commands", "named-commands", "disable-pager", "pager", "disable-tee", "tee", "execute", "force", "help", "html", "ignore-spaces", "line-numbers", "skip-line-numbers", "no-beep", "print-query-on-error", "skip-print-query-on-error", "progress-reports", "skip-progress-reports", "prompt", "quick", "quick-max-column-width", "raw", "sandbox", "show-warnings", "sigint-ignore", "silent", "table", "unbuffered", "verbose", "version", "vertical", "wait", "xml", "histignore", "syslog", "bind-address", "dns-srv-name", "skip-ssl", "load-data-local-dir", "zstd-compression-level", "compression-algorithms", "shared-memory-base-name"], PROGRAM),
+    refused("parseTime", &["loc", "multiStatements", "interpolateParams", "columnsWithAlias", "clientFoundRows", "checkConnLiveness", "connectionAttributes", "rejectReadOnly", "zeroDateTimeBehavior", "rewriteBatchedStatements", "cachePrepStmts", "prepStmtCacheSize", "prepStmtCacheSqlLimit", "useServerPrepStmts", "useLegacyDatetimeCode", "useJDBCCompliantTimezoneShift", "allowMultiQueries", "createDatabaseIfNotExist", "nullCatalogMeansCurrent", "tinyInt1isBit", "yearIsDateType", "useCursorFetch", "defaultFetchSize", "maintainTimeStats", "cacheServerConfiguration", "cacheResultSetMetadata", "cacheCallableStmts", "useLocalSessionState", "elideSetAutoCommits", "useAffectedRows", "useInformationSchema", "noAccessToProcedureBodies", "failOverReadOnly", "maxReconnects", "useOldAliasMetadataBehavior", "logger", "profileSQL", "forceConnectionTimeZoneToSession", "preserveInstants", "cursorclass", "conv", "binary_prefix", "driver", "statement_cache_size", "decimalNumbers", "bigNumberStrings", "supportBigNumbers", "dateStrings", "permitMysqlScheme", "use_pure", "raise_on_warnings", "get_warnings", "buffered", "sql_notes"], DRIVER),
+];

@@ -1,0 +1,23 @@
+//! SQL as text, by the lexical rules of each engine: where a statement ends, what in it is a literal, whether it can be
+//! told to read only, and how a name is quoted. Pure: no I/O, no server, no grammar.
+//!
+//! One lexer ([`tokens`]) serves all of it, so that no two parts of the program disagree on where a string ends. It takes
+//! every text, also one that was cut in the middle, and never fails; what a script must not have is refused by
+//! [`statements`].
+#![forbid(unsafe_code)]
+
+mod lexer;
+mod literals;
+mod parameters;
+mod quote;
+mod reads;
+mod session;
+mod split;
+
+pub use lexer::{Dialect, Kind, Token, tokens};
+pub use literals::without_literals;
+pub use parameters::parameters;
+pub use quote::{quote_identifier, quote_text};
+pub use reads::{ends_transaction, only_reads};
+pub use session::needs_session;
+pub use split::{Refused, Statement, pieces, statements};

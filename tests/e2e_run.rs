@@ -1,0 +1,111 @@
+//! `cargo xtask run` as the README has it, to its end: without a display, and with one.
+mod support;
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::Duration;
+
+use perfdeck_lib::platform::SETTINGS;
+use support::desktop::Desktop;
+use support::perfctl::to_end;
+use support::{can_run, journey, release, report, root, start};
+
+const SCREEN: &[&str] = &["Xvfb", "dbus-daemon", "WebKitWebDriver"];
+
+#[test]
+fn e2e_run_without_a_display_and_a_terminal_ends_with_a_report() {
+    if !can_run(&["node", "npm"]) {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let data = folder.path().join("data");
+    let html = root().join("target/perfdeck-demo-report.html");
+    for file in [html.clone(), html.with_extension("json")] {
+        let _ = std::fs::remove_file(file);
+    }
+    // What it would build is built already, so that the time is the tour's.
+    release::folder();
+    let mut run = start::cargo();
+    run.args(["xtask", "run"]).current_dir(root()).stdin(Stdio::null());
+    start::without_screen(&mut run);
+    start::without_bus(&mut run);
+    start::set(&mut run, "PERFDECK_DATA_DIR", &data);
+    let output = to_end(run, Duration::from_secs(300));
+    let said = String::from_utf8_lossy(&output.stdout);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "it ends with {}:\n{said}\n{errors}", output.status);
+
+    let head = said.lines().position(|line| line.contains("API req/s")).expect("a head over the live figures");
+    for line in said.lines().skip(head + 1).take(10) {
+        let cells = line.split_whitespace().filter(|cell| cell.parse::<f64>().is_ok()).count();
+        assert!(cells >= 2, "ten lines of live figures, but: {line:?}");
+    }
+    assert!(said.contains(&html.display().to_string()), "it says where the report is:\n{said}");
+    let measured = report::of_newest_run(&html, &data);
+    assert!(
+        said.contains(&format!("{} responses", measured["requests"])),
+        "the terminal has the same figures:\n{said}"
+    );
+}
+
+#[test]
+fn e2e_run_with_a_display_opens_a_window_with_live_samples() {
+    if !can_run(SCREEN) {
+        return;
+    }
+    release::folder();
+    let folder = tempfile::tempdir().expect("a folder");
+    let desktop = Desktop::start(1440, 900, folder.path()).expect("a virtual desktop");
+    let cargo = start::cargo().get_program().to_owned();
+    let window = desktop.window(&PathBuf::from(cargo), &["xtask", "run"]).unwrap_or_else(|error| panic!("{error}"));
+    let page = &window.session;
+    journey::overview_is_live(page).unwrap_or_else(|error| panic!("the demo's overview: {error}"));
+    journey::charts_move(page, &["cpu", "network"]).unwrap_or_else(|error| panic!("its charts: {error}"));
+}
+
+/// Variables of a process.
+fn variables(pid: u32) -> BTreeSet<(String, String)> {
+    let bytes = std::fs::read(format!("/proc/{pid}/environ")).expect("the window runs");
+    let text = String::from_utf8_lossy(&bytes);
+    text.split('\0').filter_map(|pair| pair.split_once('=')).map(|(n, v)| (n.to_owned(), v.to_owned())).collect()
+}
+
+#[test]
+fn e2e_the_window_of_the_tests_is_the_one_of_users() {
+    if !can_run(SCREEN) {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let desktop = Desktop::start(1440, 900, folder.path()).expect("a virtual desktop");
+    let window = desktop.window(&release::perfdeck(), &[]).unwrap_or_else(|error| panic!("{error}"));
+    window.session.wait_for(&journey::id("start"), Duration::from_secs(60)).unwrap_or_else(|error| panic!("{error}"));
+    let pid = window.app_pid().unwrap_or_else(|error| panic!("{error}"));
+
+    // Set by WebKitWebDriver itself.
+    let driver = ["WEBKIT_INSPECTOR_SERVER"];
+    let own: BTreeSet<(String, String)> = std::env::vars().collect();
+    for (name, value) in variables(pid).difference(&own) {
+        let name = name.as_str();
+        let by_product = SETTINGS.iter().any(|(of, set)| *of == name && set == value);
+        assert!(
+            by_product || start::MAY_SET.contains(&name) || driver.contains(&name),
+            "{name}={value} is set for the window of the tests; users start it without"
+        );
+    }
+    let set = variables(pid);
+    for (name, _) in SETTINGS {
+        assert!(set.iter().any(|(of, _)| of == name), "{name} reached the window");
+    }
+
+    // A setting that nobody reads is a misspelt one.
+    let maps = std::fs::read_to_string(format!("/proc/{pid}/maps")).expect("what the window has loaded");
+    let loaded: BTreeSet<&str> = maps.lines().filter_map(|line| line.find('/').map(|at| &line[at..])).collect();
+    let program = release::perfdeck();
+    let mut unread: Vec<&str> = SETTINGS.iter().map(|(name, _)| *name).collect();
+    for library in loaded.into_iter().filter(|file| file.contains(".so") && !program.ends_with(file)) {
+        let bytes = std::fs::read(library).unwrap_or_default();
+        unread.retain(|name| !bytes.windows(name.len()).any(|part| part == name.as_bytes()));
+    }
+    assert!(unread.is_empty(), "no library of the window knows {unread:?}");
+}
