@@ -17,6 +17,7 @@ mod occupancy;
 mod own;
 mod pool;
 mod postgres;
+mod refused;
 mod session;
 mod sqlite;
 mod test;

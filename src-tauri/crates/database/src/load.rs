@@ -11,7 +11,9 @@ use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sqlx::sqlite::SqliteConnection;
 
 use crate::connect::{mysql_options, named, postgres_options, silent, sqlite_options};
-use crate::error::{self, explain};
+use crate::error::explain;
+use crate::refused;
+use crate::trust;
 use crate::session::{MARK, needs_options, refuses_parameters};
 use crate::trust;
 
@@ -188,8 +190,10 @@ fn wire_options(options: &PgConnectOptions, wanted: &AddressOptions, password: O
 /// What an error of that client means, in the words of all other connections.
 fn explain_load(address: &Address, error: &pgload::Error) -> ApiError {
     match error {
-        pgload::Error::Server(refusal) => error::postgres(address, &refusal.code, &refusal.message),
-        pgload::Error::Io(e) => explain(address, &sqlx::Error::Io(std::io::Error::new(e.kind(), e.to_string()))),
+        pgload::Error::Server(refusal) => refused::postgres(address, &refusal.code, &refusal.message),
+        pgload::Error::Io(e) => {
+            explain(address, &sqlx::Error::Io(std::io::Error::new(e.kind(), e.to_string())))
+        }
         pgload::Error::Tls(message) => explain(address, &sqlx::Error::Tls(message.clone().into())),
         other => explain(address, &sqlx::Error::Protocol(other.to_string())),
     }

@@ -100,7 +100,7 @@ fn mysql_mariadb_sqlite_and_defaults_are_read() {
         ),
         ("SPRING_DATASOURCE_URL=jdbc:mariadb://db/a", "MariaDB : db:3306/a"),
         (
-            "DB_CONNECTION=sqlite\nDB_HOST=127.0.0.1\nDB_DATABASE=/srv/app/my db#1.sqlite",
+            "DB_CONNECTION=sqlite\nDB_HOST=127.0.0.1\nDB_DATABASE=\"/srv/app/my db#1.sqlite\"",
             "SQLite : /srv/app/my db#1.sqlite",
         ),
         ("PGDATABASE=shop\nPGUSER=me", "PostgreSQL me: localhost:5432/shop"),
