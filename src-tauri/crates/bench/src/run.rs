@@ -4,17 +4,17 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use perfdeck_model::{
-    ApiError, BenchLive, BenchPhase, Clock, ErrorCode, HttpBenchSpec, Load, Machine, Method, Run, RunSpec,
-};
+use perfdeck_model::{ApiError, BenchLive, BenchPhase, Clock, ErrorCode, HttpBenchSpec, Load, Machine, Run, RunSpec};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use crate::abort::{AbortSwitch, ErrorWatch};
 use crate::ceiling;
+use crate::contact::Silence;
 use crate::cpu;
 use crate::full::{self, Program};
+use crate::http1::Asked;
 use crate::outcome::{Ended, StepInfo, finished};
 use crate::raw::{self, Wire};
 use crate::record::Record;
@@ -114,6 +114,17 @@ impl Engine {
             Self::Full(_) => concat!("perfdeck full ", env!("CARGO_PKG_VERSION")),
         }
     }
+
+    /// Waits for the first sign of an HTTP target; other targets say themselves when they do not answer.
+    fn silence(&self) -> Silence {
+        match self {
+            Self::Raw(wire) => Silence::new(Some(wire.contact.clone()), wire.timeout),
+            Self::Full(program) if program.needs() == (false, false) => {
+                Silence::new(Some(program.dialer.contact.clone()), program.dialer.timeout)
+            }
+            Self::Full(_) | Self::Cache(_) => Silence::new(None, Duration::ZERO),
+        }
+    }
 }
 
 /// Everything about a run that is known before it begins.
@@ -182,8 +193,9 @@ fn engine_of(spec: &HttpBenchSpec, target: Target, addresses: Vec<SocketAddr>) -
         request: target.bytes(),
         addresses,
         timeout: Duration::from_secs_f64(spec.timeout_s),
-        bodyless: spec.method == Method::Head,
+        asked: Asked::of(&target.head),
         idempotent: spec.method.is_idempotent(),
+        contact: Arc::default(),
     })))
 }
 
@@ -226,6 +238,7 @@ pub(crate) async fn drive(
 
     let mut tick = tokio::time::interval(Duration::from_millis(100));
     tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    let mut silence = setup.engine.silence();
     // Each thread answers within its own deadline, whether it could open its connections or not.
     let mut waiting = threads;
     while waiting > 0 {
@@ -239,7 +252,13 @@ pub(crate) async fn drive(
                 shared.abort(reason);
                 break;
             }
-            _ = tick.tick() => progress(view.look(BenchPhase::Connecting, 0.0)),
+            _ = tick.tick() => {
+                if let Some(reason) = silence.look(Instant::now(), false) {
+                    shared.abort(reason);
+                    break;
+                }
+                progress(view.look(BenchPhase::Connecting, 0.0));
+            }
         }
     }
     if let Some(reason) = shared.stopped_because.get() {
@@ -251,6 +270,7 @@ pub(crate) async fn drive(
     let started_ms = context.clock.now_ms() + head_start.as_secs_f64() * 1e3;
     let mut times = Times { start, measure: start + setup.warmup, end: start + setup.warmup + setup.measured };
     go.send_replace(Some(times));
+    silence.begins(start);
 
     let work = join(workers);
     tokio::pin!(work);
@@ -269,7 +289,8 @@ pub(crate) async fn drive(
             }
             _ = tick.tick() => {
                 let now = Instant::now();
-                if let Some(reason) = errors.look(now, view.seen.0, view.seen.1).filter(|_| !stopping) {
+                let silent = silence.look(now, true);
+                if let Some(reason) = silent.or_else(|| errors.look(now, view.seen.0, view.seen.1)).filter(|_| !stopping) {
                     stopping = true;
                     shared.abort(reason);
                 }
