@@ -56,8 +56,9 @@ mod plans;
 /// Benchmark plans: reading, checking and importing them.
 pub mod plan {
     pub use perfdeck_bench::plan::{
-        Action, Arrivals, CacheStep, FeedMode, FeedSource, FeedSpec, Folder, Load, Plan, Severity, Span, SqlParameter,
-        SqlStep, SqlType, Step, TypedParameter, Warmup, from_toml, import, schema, to_toml, validate,
+        Action, Arrivals, CacheStep, FeedMode, FeedSource, FeedSpec, Files, Folder, Load, Plan, Severity, Span,
+        SqlParameter, SqlStep, SqlType, Step, TypedParameter, Warmup, from_toml, import, line_of, schema, to_toml,
+        validate,
     };
 }
 

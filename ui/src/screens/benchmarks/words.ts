@@ -173,6 +173,10 @@ export function perfctl(spec: HttpBenchSpec): string {
   if (spec.method !== 'GET') words.push('--method', spec.method);
   for (const h of spec.headers) words.push('--header', quote(`${h.name}: ${h.value}`));
   if (spec.body) words.push('--body', quote(spec.body));
+  // Bytes that are no text are not kept with the run.
+  if (spec.body_base64) words.push('--body', '@FILE');
+  if (spec.client_certificate) words.push('--cert', quote(spec.client_certificate.cert));
+  if (spec.client_certificate?.key) words.push('--key', quote(spec.client_certificate.key));
   if (spec.timeout_s !== 10) words.push('--timeout', `${spec.timeout_s}s`);
   return [...words, '--json'].join(' ');
 }

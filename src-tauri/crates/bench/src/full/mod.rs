@@ -4,6 +4,7 @@ mod cache;
 mod connect;
 mod decode;
 mod http;
+mod http1;
 mod program;
 mod rehearse;
 mod sql;
