@@ -40,9 +40,10 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         run.errors,
         run.client_cpu_s.unwrap_or(0.0)
     );
-    println!("response ms: p50 {:.3} p99 {:.3} max {:.3}", r.p50, r.p99, r.max);
-    println!("service  ms: p50 {:.3} p99 {:.3} max {:.3}", s.p50, s.p99, s.max);
-    println!("lag      ms: p50 {:.3} p99 {:.3} max {:.3}", l.p50, l.p99, l.max);
+    let shown = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), |ms| format!("{ms:.3}"));
+    for (name, t) in [("response", r), ("service", s), ("lag", &l)] {
+        println!("{name} ms: p50 {} p99 {} max {}", shown(t.p50), shown(t.p99), shown(t.max));
+    }
     println!("valid: {} {:?} {:?}", run.valid, run.invalid_reasons, run.notes);
     Ok(())
 }

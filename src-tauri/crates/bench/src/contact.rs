@@ -106,7 +106,11 @@ mod tests {
         assert!(why(&silence, true).contains("no byte of an answer"), "nor does it answer");
         contact.heard();
         assert_eq!(silence.look(at(50), true), None, "a byte, or a refusal, is a sign");
-        assert_eq!(Silence::new(None, Duration::from_secs(10)).look(at(50), true), None, "where nobody asks, nothing ends");
+        assert_eq!(
+            Silence::new(None, Duration::from_secs(10)).look(at(50), true),
+            None,
+            "where nobody asks, nothing ends"
+        );
         let limit = |s: u64| Silence::new(None, Duration::from_secs(s)).limit.as_secs();
         assert_eq!((limit(1), limit(10), limit(8), limit(30)), (5, 5, 8, 30), "a longer time-out of its own counts");
     }

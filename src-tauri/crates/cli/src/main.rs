@@ -200,7 +200,7 @@ fn stops_itself(command: &Command) -> bool {
         Command::Bench(command) => {
             !matches!(command, BenchCommand::Compare { .. } | BenchCommand::Export(_) | BenchCommand::Import(_))
         }
-        Command::Monitor(_) | Command::Serve(_) | Command::Report(_) | Command::Demo => true,
+        Command::Monitor(_) | Command::Serve(_) | Command::Report(_) | Command::Demo(_) => true,
         _ => false,
     }
 }

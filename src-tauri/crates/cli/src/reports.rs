@@ -3,7 +3,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use perfdeck_engine::Engine;
-use perfdeck_model::{ApiError, JobStatus, ReportFile, ReportRequest, RunSummary};
+use perfdeck_model::{ApiError, DEMO_ENVIRONMENT_ID, JobStatus, ReportFile, ReportRequest, RunSummary};
 use serde_json::json;
 
 use crate::answers::{Runs, Written};

@@ -92,7 +92,8 @@ async fn tour(engine: &Arc<Engine>, args: &DemoArgs, json: bool) -> Done {
     output::line(&plain(&format!("Data:    {}", report.json_path)))?;
     if std::io::stdout().is_terminal() && std::io::stdin().is_terminal() {
         output::line("\nThe same in a browser:")?;
-        let anywhere = ServeArgs { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), token_file: None };
+        let anywhere =
+            ServeArgs { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), token_file: None, read_only: false };
         return serve::serve(engine, &anywhere, false).await;
     }
     Ok(FINE)
@@ -147,6 +148,7 @@ async fn benchmark(engine: &Arc<Engine>) -> Result<Run, ApiError> {
         method: Method::Get,
         headers: Vec::new(),
         body: None,
+        body_base64: None,
         load: Load::Closed,
         connections: 8,
         threads: None,
@@ -154,6 +156,7 @@ async fn benchmark(engine: &Arc<Engine>) -> Result<Run, ApiError> {
         warmup_s: 1.0,
         timeout_s: 10.0,
         insecure_tls: false,
+        client_certificate: None,
     });
     let request = BenchRequest {
         spec,
@@ -163,7 +166,7 @@ async fn benchmark(engine: &Arc<Engine>) -> Result<Run, ApiError> {
     };
     let mut viewer = engine.watch(None).await?;
     let job = engine.bench_start(request, PlanFolder::default()).await?;
-    let end = bench::follow(engine, &mut viewer, &job).await?;
+    let (end, _) = bench::follow(engine, &mut viewer, &job).await?;
     match (end.state, end.result, end.error) {
         (JobState::Done, Some(id), _) => call(engine, "run.get", json!(ById { id })).await,
         (_, _, Some(error)) => Err(error),

@@ -217,7 +217,8 @@ fn configuration(address: &Address, text: &str) -> ApiError {
     } else {
         "Give Perfdeck a role with a name of letters and digits".to_owned()
     };
-    ApiError::new(ErrorCode::Authentication, format!("The {subject} for {at} cannot be used with SCRAM: {why}")).hint(hint)
+    ApiError::new(ErrorCode::Authentication, format!("The {subject} for {at} cannot be used with SCRAM: {why}"))
+        .hint(hint)
 }
 
 /// A MySQL account for any host.

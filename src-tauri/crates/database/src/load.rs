@@ -13,7 +13,6 @@ use sqlx::sqlite::SqliteConnection;
 use crate::connect::{mysql_options, named, postgres_options, silent, sqlite_options};
 use crate::error::explain;
 use crate::refused;
-use crate::trust;
 use crate::session::{MARK, needs_options, refuses_parameters};
 use crate::trust;
 
@@ -191,9 +190,7 @@ fn wire_options(options: &PgConnectOptions, wanted: &AddressOptions, password: O
 fn explain_load(address: &Address, error: &pgload::Error) -> ApiError {
     match error {
         pgload::Error::Server(refusal) => refused::postgres(address, &refusal.code, &refusal.message),
-        pgload::Error::Io(e) => {
-            explain(address, &sqlx::Error::Io(std::io::Error::new(e.kind(), e.to_string())))
-        }
+        pgload::Error::Io(e) => explain(address, &sqlx::Error::Io(std::io::Error::new(e.kind(), e.to_string()))),
         pgload::Error::Tls(message) => explain(address, &sqlx::Error::Tls(message.clone().into())),
         other => explain(address, &sqlx::Error::Protocol(other.to_string())),
     }

@@ -66,11 +66,17 @@ pub(crate) fn postgres(address: &Address, code: &str, message: &str) -> ApiError
             .hint("Check the database's name; psql -l lists them"),
         "55000" if has("not currently accepting connections") => {
             ApiError::new(ErrorCode::Privilege, format!("The database '{database}' of {at} accepts no connections"))
-                .hint(format!("ALTER DATABASE {} ALLOW_CONNECTIONS true;", quote_identifier(database, Dialect::Postgres)))
+                .hint(format!(
+                    "ALTER DATABASE {} ALLOW_CONNECTIONS true;",
+                    quote_identifier(database, Dialect::Postgres)
+                ))
         }
         "42501" if has("permission denied for database") => {
             ApiError::new(ErrorCode::Privilege, format!("'{user}' may not connect to database '{database}' of {at}"))
-                .hint(format!("GRANT CONNECT ON DATABASE {} TO {quoted};", quote_identifier(database, Dialect::Postgres)))
+                .hint(format!(
+                    "GRANT CONNECT ON DATABASE {} TO {quoted};",
+                    quote_identifier(database, Dialect::Postgres)
+                ))
         }
         "42501" => {
             ApiError::new(ErrorCode::Privilege, format!("'{user}' lacks a privilege on {at}")).hint(grant(address))
@@ -81,7 +87,10 @@ pub(crate) fn postgres(address: &Address, code: &str, message: &str) -> ApiError
         ),
         "53300" if has("connections for database") => full(
             format!("All connections that database '{database}' of {at} may have are taken"),
-            format!("Close idle clients, or: ALTER DATABASE {} CONNECTION LIMIT -1;", quote_identifier(database, Dialect::Postgres)),
+            format!(
+                "Close idle clients, or: ALTER DATABASE {} CONNECTION LIMIT -1;",
+                quote_identifier(database, Dialect::Postgres)
+            ),
         ),
         "53300" if has("reserved") => full(
             format!("All connections of {at} are taken but those that are reserved for superusers"),

@@ -2,8 +2,8 @@
 //! the environment is called and however its address is edited.
 use perfdeck_model::masking::{self, is_secret_name};
 use perfdeck_model::{
-    Address, ApiError, CacheTarget, Environment, EnvironmentDraft, ErrorCode, Pasted, Scheme, SecretInput, SecretSource,
-    Sensitive, TargetRole, Targets, TargetsDraft,
+    Address, ApiError, CacheTarget, Environment, EnvironmentDraft, ErrorCode, Pasted, Scheme, SecretInput,
+    SecretSource, Sensitive, TargetRole, Targets, TargetsDraft,
 };
 
 use crate::Engine;
