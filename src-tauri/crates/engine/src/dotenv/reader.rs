@@ -275,7 +275,7 @@ impl Reader<'_> {
             let plain = match next {
                 Some('n') => Some('\n'),
                 Some('r') => Some('\r'),
-                Some(c @ ('"' | '\'' | '\\' | '$')) => Some(c),
+                Some(c @ ('"' | '\'' | '\\')) => Some(c),
                 _ => None,
             };
             match plain {
