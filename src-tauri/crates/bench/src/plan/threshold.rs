@@ -128,7 +128,14 @@ pub struct Figures {
 
 /// A threshold as an error repeats it: what has none of its marks may be anything.
 fn threshold_words(text: &str) -> String {
-    let known = text.contains(['<', '>', '=']) || text.len() <= 12;
+    let metric = |word: &str| text.trim_start().starts_with(word);
+    let quantile =
+        text.trim_start().strip_prefix('p').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
+    let known = quantile
+        || text.contains(['<', '>', '='])
+        || ["error", "rate", "mean", "max", "min", "step:", "lag", "service", "response"]
+            .iter()
+            .any(|word| metric(word));
     let marks = text.chars().all(|c| c.is_alphanumeric() || " .<>=!%:_-/'".contains(c));
     if known && marks { text.chars().take(80).collect() } else { "…".to_owned() }
 }
