@@ -20,8 +20,10 @@ const DEADLINE: Duration = Duration::from_secs(3);
 /// When the database cannot be reached or does not answer within 3 s.
 pub async fn activity(address: &Address, password: Option<&Sensitive>) -> Result<DatabaseActivity, ApiError> {
     let mut database = connect(address, password, DEADLINE).await?;
-    // Signing in, and the two questions to PostgreSQL; what the others ask is no transaction.
-    own::add(address, if matches!(database, Database::Postgres(_)) { 3.0 } else { 0.0 }, 1);
+    if matches!(database, Database::Postgres(_)) {
+        // Signing in, and the two questions. What the others are asked is no transaction there and reads no page.
+        own::add(address, 3.0, 1);
+    }
     let work = async {
         match &mut database {
             Database::Postgres(c) => Ok((postgres(c).await?, Some(postgres_hidden(c).await?))),

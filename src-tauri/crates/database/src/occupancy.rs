@@ -49,7 +49,9 @@ impl OccupancyWatch {
                 Ok(None)
             }
             database => {
-                own::add(address, if matches!(database, Database::Postgres(_)) { 1.0 } else { 0.0 }, 1);
+                if matches!(database, Database::Postgres(_)) {
+                    own::add(address, 1.0, 1);
+                }
                 Ok(Some(Self { address: address.clone(), database }))
             }
         }
