@@ -272,7 +272,10 @@ pub(crate) async fn drive(
             _ = tick.tick() => {
                 let now = Instant::now();
                 let answered = shared.answered.load(Ordering::Relaxed);
-                let silent = now.saturating_duration_since(times.start) >= patience;
+                // A schedule may begin late; a closed loop begins at once, also with what it waits for to send.
+                let asked = shared.first_sent.get().copied();
+                let asked = asked.or((setup.rate_per_s.is_none() || view.seen.1 > 0).then_some(times.start));
+                let silent = asked.is_some_and(|at| now.saturating_duration_since(at) >= patience);
                 if silent && !answered && !stopping {
                     stopping = true;
                     shared.abort(no_answer(patience, shared.first_failure.get()));

@@ -6,8 +6,8 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use perfdeck_engine::{BenchRequest, BenchSpec, Engine, PlanFolder, Viewer};
 use perfdeck_model::{
-    ApiError, BenchLive, BenchPhase, Environment, HttpBenchSpec, JobState, JobStatus, LatencyMs, Load, Run, RunState, StageResult,
-    StepResult, ThresholdResult,
+    ApiError, BenchLive, BenchPhase, Environment, HttpBenchSpec, JobState, JobStatus, LatencyMs, Load, Run, RunState,
+    StageResult, StepResult, ThresholdResult,
 };
 use serde_json::json;
 

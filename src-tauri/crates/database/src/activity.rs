@@ -1,8 +1,8 @@
 //! Statements that run now, without their literals: those may be personal data or secrets.
 use std::time::Duration;
 
-use perfdeck_sqltext::{Dialect, without_literals};
 use perfdeck_model::{Address, ApiError, RunningStatement, Sensitive};
+use perfdeck_sqltext::{Dialect, without_literals};
 use sqlx::Row;
 
 use crate::connect::{Database, close, connect, silent};

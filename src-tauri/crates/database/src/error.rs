@@ -117,10 +117,11 @@ pub(crate) fn postgres(address: &Address, code: &str, message: &str) -> ApiError
             .hint(format!("Check the user name; to allow it to log in: ALTER ROLE {quoted} LOGIN;")),
         "3D000" => ApiError::new(ErrorCode::NotFound, format!("{at}: {message}"))
             .hint("Check the database's name; psql -l lists them"),
-        "42501" if message.contains("permission denied for database") => {
-            ApiError::new(ErrorCode::Privilege, format!("{at}: {message}"))
-                .hint(format!("GRANT CONNECT ON DATABASE {} TO {quoted};", quote_identifier(&address.path, Dialect::Postgres)))
-        }
+        "42501" if message.contains("permission denied for database") => ApiError::new(
+            ErrorCode::Privilege,
+            format!("{at}: {message}"),
+        )
+        .hint(format!("GRANT CONNECT ON DATABASE {} TO {quoted};", quote_identifier(&address.path, Dialect::Postgres))),
         "42501" => ApiError::new(ErrorCode::Privilege, format!("{at}: {message}")).hint(grant(address)),
         "53300" => again(ErrorCode::Unreachable, format!("{at} has no free connection: {message}"))
             .hint("Raise max_connections or close idle clients"),

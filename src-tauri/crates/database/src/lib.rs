@@ -29,6 +29,6 @@ pub use error::{Error, Result};
 pub use facts::{Facts, facts};
 pub use load::{LoadConnection, connect_for_load, dialect};
 pub use occupancy::{Occupancy, OccupancyWatch};
-pub use session::Session;
 pub use pool::{Pool, PoolStats, Pooled};
+pub use session::Session;
 pub use test::test;

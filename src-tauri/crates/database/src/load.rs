@@ -103,11 +103,7 @@ fn rand_mark() -> u64 {
     RandomState::new().build_hasher().finish()
 }
 
-async fn timed<T>(
-    address: &Address,
-    end: tokio::time::Instant,
-    work: impl Future<Output = T>,
-) -> Result<T, ApiError> {
+async fn timed<T>(address: &Address, end: tokio::time::Instant, work: impl Future<Output = T>) -> Result<T, ApiError> {
     tokio::time::timeout_at(end, work).await.map_err(|_| silent(address, DEADLINE))
 }
 
@@ -168,9 +164,7 @@ fn wire_options(options: &PgConnectOptions, password: Option<&Sensitive>) -> pgl
 fn explain_load(address: &Address, error: &pgload::Error) -> ApiError {
     match error {
         pgload::Error::Server(refusal) => error::postgres(address, &refusal.code, &refusal.message),
-        pgload::Error::Io(e) => {
-            explain(address, &sqlx::Error::Io(std::io::Error::new(e.kind(), e.to_string())))
-        }
+        pgload::Error::Io(e) => explain(address, &sqlx::Error::Io(std::io::Error::new(e.kind(), e.to_string()))),
         pgload::Error::Tls(message) => explain(address, &sqlx::Error::Tls(message.clone().into())),
         other => explain(address, &sqlx::Error::Protocol(other.to_string())),
     }

@@ -124,7 +124,12 @@ async fn stages(address: &Address, password: Option<&Sensitive>, report: &mut Re
         Database::Postgres(session) if session.is_shared() => ", through a pooler that shares server connections",
         _ => "",
     };
-    report.push(StageName::Authentication, StageOutcome::Ok, format!("signed in as {user}{database_name}{pooler}"), None);
+    report.push(
+        StageName::Authentication,
+        StageOutcome::Ok,
+        format!("signed in as {user}{database_name}{pooler}"),
+        None,
+    );
     let facts = async {
         let version = version(&mut database).await?;
         report.push(StageName::Version, StageOutcome::Ok, version.clone(), None);
@@ -256,11 +261,7 @@ async fn certificate(address: &Address, host: &HostPort, stream: TcpStream, repo
     }
 }
 
-async fn postgres(
-    c: &mut Session,
-    address: &Address,
-    report: &mut Report,
-) -> Result<(), sqlx::Error> {
+async fn postgres(c: &mut Session, address: &Address, report: &mut Report) -> Result<(), sqlx::Error> {
     let row = sqlx::query(
         "SELECT pg_has_role(current_user, 'pg_monitor', 'USAGE'),
                 (SELECT rolsuper FROM pg_roles WHERE rolname = current_user),
