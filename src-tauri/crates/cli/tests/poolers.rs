@@ -143,16 +143,6 @@ async fn what_needs_a_session_is_refused_through_a_pooler() {
         assert!(stderr.contains("session of its own") && stderr.contains("own port"), "{sql}: {stderr}");
     }
     assert!(left_behind(&pooler).await.is_empty(), "{:?}", left_behind(&pooler).await);
-    // Options of the address would be lost: another schema would be measured, or written.
-    let url = format!("{}?options=-c%20search_path%3Dshop", pooler.url());
-    let (code, _, stderr) = perfctl.run(&["env", "add", "optioned", "--database", &url]);
-    if code == 0 {
-        let (code, _, stderr) = bench(&perfctl, "sql", &["--env", "optioned", "--sql", "select 1", "-d", "20s"]);
-        assert_eq!(code, 1, "{stderr}");
-        assert!(stderr.contains("options"), "{stderr}");
-    } else {
-        assert!(stderr.contains("options"), "refused by name: {stderr}");
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
