@@ -45,6 +45,7 @@ pub(crate) struct Account {
     second_ends: Instant,
     handed_over: Instant,
     in_flight: u32,
+    began_to_send: bool,
     /// Intended starts of the measured time that are on the wire.
     measured_in_flight: u64,
     cpu_at_measure: Option<f64>,
@@ -67,6 +68,7 @@ impl Account {
             second_ends: times.measure + Duration::from_secs(1),
             handed_over: times.start,
             in_flight: 0,
+            began_to_send: false,
             measured_in_flight: 0,
             cpu_at_measure: None,
             cpu_at_end: None,
@@ -95,6 +97,10 @@ impl Account {
 
     /// A request went on its way.
     pub(crate) fn sent(&mut self, intended: Instant) {
+        if !self.began_to_send {
+            self.began_to_send = true;
+            let _ = self.shared.first_sent.set(intended);
+        }
         self.in_flight += 1;
         self.measured_in_flight += u64::from(self.measured(intended));
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use perfdeck_model::masking::{MASK, Masker, has_mask};
 use perfdeck_model::{ApiError, BenchLive, ErrorCode, Load, PlanSpec, Run, RunSpec, ThresholdResult};
+use perfdeck_sqltext::{Dialect, only_reads};
 use tokio_util::sync::CancellationToken;
 
 use crate::full::{Program, warm_up};
@@ -171,12 +172,11 @@ const CACHE_READS: [&str; 21] = [
     "PING",
 ];
 
-/// The first step that can change its target.
-pub fn writing_step(plan: &Plan) -> Option<&str> {
+/// The first step that can change its target. Without a dialect, what any database would take for a write is one.
+pub fn writing_step(plan: &Plan, dialect: Option<Dialect>) -> Option<&str> {
     let writes = |step: &&Step| match &step.action {
         Action::Http(http) => !http.method.is_safe(),
-        // Whose dialect it is, is not known here: what any server would take for a write is one.
-        Action::Sql(sql) => !perfdeck_sqltext::only_reads(&sql.statement, None),
+        Action::Sql(sql) => !only_reads(&sql.statement, dialect),
         Action::Cache(cache) => !CACHE_READS.contains(&cache.command.trim().to_ascii_uppercase().as_str()),
     };
     plan.steps.iter().find(writes).map(|step| step.name.as_str())
@@ -339,14 +339,14 @@ mod tests {
         let page = step("page", "kind='http'\npath='/'");
         let plan =
             |steps: &[&str]| from_toml(&format!("name='p'\n{}", steps.concat())).unwrap_or_else(|e| panic!("{e}"));
-        assert_eq!(writing_step(&plan(&[&read, &page])), None, "reads alone");
+        assert_eq!(writing_step(&plan(&[&read, &page]), None), None, "reads alone");
         for (name, rest) in [
             ("set", "kind='cache'\ncommand='SET'\nargs=['k','v']"),
             ("any", "kind='cache'\ncommand='{{c}}'"),
             ("post", "kind='http'\nmethod='POST'\npath='/'"),
             ("sql", "kind='sql'\nstatement='DELETE FROM t'"),
         ] {
-            assert_eq!(writing_step(&plan(&[&read, &step(name, rest)])), Some(name), "{name} can write");
+            assert_eq!(writing_step(&plan(&[&read, &step(name, rest)]), None), Some(name), "{name} can write");
         }
     }
 }

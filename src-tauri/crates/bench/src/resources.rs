@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use perfdeck_model::{ApiError, BoxFuture};
+use perfdeck_sqltext::Dialect;
 
 use crate::plan::Files;
 
@@ -45,6 +46,11 @@ pub trait Targets: Send + Sync {
     /// # Errors
     /// When there is none, or it cannot be reached.
     fn sql(&self) -> BoxFuture<'_, Result<SqlConnection, ApiError>>;
+
+    /// Whose rules the database's statements follow; `None` when it is not known.
+    fn dialect(&self) -> Option<Dialect> {
+        None
+    }
 
     /// A new connection to the cache.
     ///

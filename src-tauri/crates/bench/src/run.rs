@@ -307,10 +307,16 @@ pub(crate) async fn drive(
             }
             _ = tick.tick() => {
                 let now = Instant::now();
-                let unanswered = !silence.is_told() && !shared.answered.load(Ordering::Relaxed);
-                let silent = silence.look(now, true).or_else(|| {
-                    (unanswered && now.saturating_duration_since(times.start) >= patience)
-                        .then(|| no_answer(patience, shared.first_failure.get()))
+                // A schedule may begin late; a closed loop begins at once, also with what it waits for to send.
+                let asked = shared.first_sent.get().copied();
+                let asked = asked.or((setup.rate_per_s.is_none() || view.seen.1 > 0).then_some(times.start));
+                let silent = asked.and_then(|at| {
+                    silence.begins(at);
+                    silence.look(now, true).or_else(|| {
+                        let unanswered = !silence.is_told() && !shared.answered.load(Ordering::Relaxed);
+                        (unanswered && now.saturating_duration_since(at) >= patience)
+                            .then(|| no_answer(patience, shared.first_failure.get()))
+                    })
                 });
                 if let Some(reason) = silent.or_else(|| errors.look(now, view.seen.0, view.seen.1)).filter(|_| !stopping) {
                     stopping = true;

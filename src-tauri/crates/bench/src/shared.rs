@@ -30,6 +30,8 @@ pub(crate) struct Shared {
     pub(crate) proven: Proven,
     /// The target has answered something.
     pub(crate) answered: AtomicBool,
+    /// When the first request was sent.
+    pub(crate) first_sent: OnceLock<Instant>,
     /// The first failure of all, for a target that never answers.
     pub(crate) first_failure: OnceLock<String>,
     /// The first connection of a run whose connections have to be opened before it: whether it could be.
@@ -51,6 +53,7 @@ impl Shared {
             settled: OnceLock::new(),
             proven: Proven::new(steps),
             answered: AtomicBool::new(false),
+            first_sent: OnceLock::new(),
             first_failure: OnceLock::new(),
             first: tokio::sync::watch::Sender::new(None),
             slots: (0..threads).map(|_| Mutex::new(Live::new())).collect(),

@@ -47,8 +47,8 @@ fn a_target_that_never_answers_ends_every_benchmark_within_five_seconds() {
         let (code, run, stderr) = bench(&perfctl, kind, &args);
         let took = started.elapsed();
         assert_eq!(code, 1, "{args:?} fails: {stderr}");
-        // Five seconds, and what starting the program and ending the run take on a busy machine.
-        assert!(took < Duration::from_millis(8_000), "{args:?} took {took:?}: {stderr}");
+        // Five seconds, and what starting the program and ending the run take on a busy machine; not the sixty of the run.
+        assert!(took < Duration::from_secs(20), "{args:?} took {took:?}: {stderr}");
         let words = format!("{stderr} {}", run["notes"]);
         assert!(words.contains("answer") || words.contains("within"), "{args:?} says why: {words}");
     }

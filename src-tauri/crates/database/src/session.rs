@@ -154,3 +154,25 @@ impl<'c> Executor<'c> for &'c mut Session {
         self.inner.prepare_with(sql, parameters)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_of_the_address_are_never_lost_behind_a_pooler() {
+        let (address, _) = Address::parse("postgres://u@h/d").expect("an address");
+        let plain = postgres_options(&address, None);
+        let bare = PgConnectOptions::new_without_pgpass();
+        assert!(plain.get_options().is_some() || needs_options(&address, &bare).is_ok(), "there are none");
+        let error = needs_options(&address, &plain.options([("search_path", "shop")])).expect_err("they would be lost");
+        assert!(error.message.contains("options") && !error.message.contains("shop"), "{}", error.message);
+    }
+
+    #[test]
+    fn refused_parameters_of_old_and_new_poolers_are_known() {
+        assert!(refuses_parameters("unsupported startup parameter: extra_float_digits"), "PgBouncer 1.18");
+        assert!(refuses_parameters("unsupported startup parameter in options: perfdeck.session"), "PgBouncer 1.20");
+        assert!(!refuses_parameters("password authentication failed for user \"u\""), "something else");
+    }
+}

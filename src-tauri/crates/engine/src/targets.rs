@@ -53,6 +53,10 @@ impl perfdeck_bench::Targets for LoadTargets {
         })
     }
 
+    fn dialect(&self) -> Option<perfdeck_sqltext::Dialect> {
+        self.database.as_ref().map(|(target, _)| perfdeck_database::dialect(target.address.scheme))
+    }
+
     fn cache(&self) -> BoxFuture<'_, Result<CacheConnection, ApiError>> {
         Box::pin(async {
             let (target, password) = self.cache.as_ref().ok_or_else(|| self.missing("cache"))?;

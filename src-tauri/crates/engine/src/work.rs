@@ -100,7 +100,10 @@ impl Work {
         match self {
             Self::Http(spec) if spec.method.is_safe() => None,
             Self::Http(spec) => Some(format!("{} requests", spec.method.as_str())),
-            Self::Plan { plan, .. } => perfdeck_bench::writing_step(plan).map(|step| format!("step '{step}'")),
+            Self::Plan { plan, resources, .. } => {
+                let dialect = resources.targets.as_ref().and_then(|targets| targets.dialect());
+                perfdeck_bench::writing_step(plan, dialect).map(|step| format!("step '{step}'"))
+            }
         }
     }
 

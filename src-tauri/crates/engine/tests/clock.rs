@@ -64,6 +64,8 @@ async fn a_clock_that_is_set_changes_no_rate_and_stops_nothing() {
         mode: CacheMode::Single,
         sentinel_master: None,
         password: SecretSource::None,
+        sentinel_password: SecretSource::None,
+        sentinel_secret: None,
         default_ttl_s: 60.0,
     };
     let collectors: Vec<Box<dyn Collector>> = vec![
