@@ -255,7 +255,7 @@ impl Engine {
         match work.await {
             Ok(answer) => {
                 if let Err(error) = &answer {
-                    tracing::info!(command = name, code = ?error.code, %error, "command refused");
+                    tracing::info!(command = name, kind = ?error.code, %error, "command refused");
                 }
                 answer
             }
