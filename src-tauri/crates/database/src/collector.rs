@@ -266,7 +266,8 @@ impl DatabaseCollector {
                             requests += after.requests;
                             self.counters = after.counters;
                             self.owed = (slow.own + after.own).min(MOST_OWED);
-                            let told = if matches!(open, Database::Postgres(_)) { f64::from(slow.requests) } else { 0.0 };
+                            let told =
+                                if matches!(open, Database::Postgres(_)) { f64::from(slow.requests) } else { 0.0 };
                             self.did(told + after.own, 1);
                         }
                         self.size = slow.size.or(self.size);
