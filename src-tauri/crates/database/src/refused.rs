@@ -8,7 +8,6 @@ use crate::error::{account, again, grant};
 /// Start-up parameters that clients are known to send, and that may be named.
 const START_UP: &[&str] = &[
     "extra_float_digits",
-    "options",
     "statement_timeout",
     "lock_timeout",
     "idle_in_transaction_session_timeout",
@@ -19,6 +18,8 @@ const START_UP: &[&str] = &[
     "DateStyle",
     "TimeZone",
     "jit",
+    // Last: a refusal within the options names the option too.
+    "options",
 ];
 
 /// A SQLSTATE as it may be shown.
@@ -66,11 +67,17 @@ pub(crate) fn postgres(address: &Address, code: &str, message: &str) -> ApiError
             .hint("Check the database's name; psql -l lists them"),
         "55000" if has("not currently accepting connections") => {
             ApiError::new(ErrorCode::Privilege, format!("The database '{database}' of {at} accepts no connections"))
-                .hint(format!("ALTER DATABASE {} ALLOW_CONNECTIONS true;", quote_identifier(database, Dialect::Postgres)))
+                .hint(format!(
+                    "ALTER DATABASE {} ALLOW_CONNECTIONS true;",
+                    quote_identifier(database, Dialect::Postgres)
+                ))
         }
         "42501" if has("permission denied for database") => {
             ApiError::new(ErrorCode::Privilege, format!("'{user}' may not connect to database '{database}' of {at}"))
-                .hint(format!("GRANT CONNECT ON DATABASE {} TO {quoted};", quote_identifier(database, Dialect::Postgres)))
+                .hint(format!(
+                    "GRANT CONNECT ON DATABASE {} TO {quoted};",
+                    quote_identifier(database, Dialect::Postgres)
+                ))
         }
         "42501" => {
             ApiError::new(ErrorCode::Privilege, format!("'{user}' lacks a privilege on {at}")).hint(grant(address))
@@ -81,7 +88,10 @@ pub(crate) fn postgres(address: &Address, code: &str, message: &str) -> ApiError
         ),
         "53300" if has("connections for database") => full(
             format!("All connections that database '{database}' of {at} may have are taken"),
-            format!("Close idle clients, or: ALTER DATABASE {} CONNECTION LIMIT -1;", quote_identifier(database, Dialect::Postgres)),
+            format!(
+                "Close idle clients, or: ALTER DATABASE {} CONNECTION LIMIT -1;",
+                quote_identifier(database, Dialect::Postgres)
+            ),
         ),
         "53300" if has("reserved") => full(
             format!("All connections of {at} are taken but those that are reserved for superusers"),

@@ -95,10 +95,14 @@ async fn stranger(address: &Address, stage: StageName, error: ApiError) -> ApiEr
     };
     let own = if address.scheme == Scheme::Postgres { Speaks::Postgres } else { Speaks::Mysql };
     let speaks = perfdeck_tls::ask(&host.host, host.port).await;
+    let product = address.scheme.product();
+    if speaks == Speaks::Closes {
+        return ApiError::new(ErrorCode::Unreachable, format!("{host} closed the connection without a word"))
+            .hint(format!("Is it {product}? A proxy without a server behind it looks like this too"));
+    }
     if speaks == own || !speaks.is_known() {
         return error;
     }
-    let product = address.scheme.product();
     let hint = match speaks.scheme() {
         Some(scheme) => format!("Check the port; for what answers there the address begins with {scheme}"),
         None => format!("Check the port: {product} is not spoken to this way"),
@@ -151,7 +155,12 @@ async fn stages(address: &Address, password: Option<&Sensitive>, report: &mut Re
         Database::Postgres(session) if session.is_shared() => ", through a pooler that shares server connections",
         _ => "",
     };
-    report.push(StageName::Authentication, StageOutcome::Ok, format!("signed in as {user}{database_name}{pooler}"), None);
+    report.push(
+        StageName::Authentication,
+        StageOutcome::Ok,
+        format!("signed in as {user}{database_name}{pooler}"),
+        None,
+    );
     let facts = async {
         let version = version(&mut database).await?;
         match standing(&mut database).await? {
@@ -372,11 +381,7 @@ async fn certificate(address: &Address, host: &HostPort, stream: TcpStream, repo
     }
 }
 
-async fn postgres(
-    c: &mut Session,
-    address: &Address,
-    report: &mut Report,
-) -> Result<(), sqlx::Error> {
+async fn postgres(c: &mut Session, address: &Address, report: &mut Report) -> Result<(), sqlx::Error> {
     let row = sqlx::query(
         "SELECT pg_has_role(current_user, 'pg_monitor', 'USAGE'),
                 (SELECT rolsuper FROM pg_roles WHERE rolname = current_user),
