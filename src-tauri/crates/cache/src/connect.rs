@@ -200,7 +200,7 @@ pub(crate) async fn primary(target: &CacheTarget, password: Option<&Sensitive>) 
                 .arg(&name)
                 .query_async(&mut c)
                 .await
-                .map_err(|e| explain(target, sentinel, &e)),
+                .map_err(|e| sentinels_own(explain(target, sentinel, &e), sentinel)),
             Err(e) => Err(e),
         };
         match found {

@@ -61,17 +61,23 @@ async fn other_products_at_the_port_are_named() {
             let _ = stream.write_all(b"canary garbage that is no protocol\r\n").await;
         }
     });
+    let mut tests = tokio::task::JoinSet::new();
     for (port, words) in [
         (postgres.port(), "speaks PostgreSQL's protocol, not Redis'"),
         (mariadb.port(), "speaks MySQL's protocol, not Redis'"),
         (http.port(), "speaks HTTP, not Redis'"),
         (garbage, "does not know, not in Redis'"),
     ] {
-        for scheme in ["redis", "rediss"] {
-            let error = refused(&format!("{scheme}://:canary@127.0.0.1:{port}")).await;
-            assert!(error.message.contains(words), "{scheme}: '{words}' in {error:?}");
-            assert!(error.message.contains(&port.to_string()), "with the port: {error:?}");
+        for scheme in ["redis", "rediss", "redis+cluster"] {
+            tests.spawn(async move {
+                let error = refused(&format!("{scheme}://:canary@127.0.0.1:{port}")).await;
+                assert!(error.message.contains(words), "{scheme}: '{words}' in {error:?}");
+                assert!(error.message.contains(&port.to_string()), "with the port: {error:?}");
+            });
         }
+    }
+    while let Some(done) = tests.join_next().await {
+        done.expect("named");
     }
 }
 

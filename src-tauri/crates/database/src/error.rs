@@ -108,8 +108,7 @@ pub(crate) fn explain(address: &Address, error: &sqlx::Error) -> ApiError {
                 Some(file) => ApiError::new(ErrorCode::Tls, format!("A certificate in {file} cannot be read"))
                     .hint("Name a file of certificates in PEM, which begin with -----BEGIN CERTIFICATE-----"),
                 None if text.contains("does not support TLS") => no_tls(address),
-                None => ApiError::new(ErrorCode::Tls, format!("TLS with {at} failed"))
-                    .hint("Check the host's name and the files that the address names; the server's log may say more"),
+                None => tls_text(address, &text),
             }
         }
         sqlx::Error::Io(e) => io(address, e),
@@ -121,6 +120,27 @@ pub(crate) fn explain(address: &Address, error: &sqlx::Error) -> ApiError {
         _ => again(ErrorCode::Unreachable, format!("The answer of {at} could not be understood"))
             .hint(format!("Is it {}, in a version that is still supported?", address.scheme.product())),
     }
+}
+
+/// A failure of TLS that comes as text only, recognised by the names that rustls gives to failures.
+fn tls_text(address: &Address, text: &str) -> ApiError {
+    use tokio_rustls::rustls::{CertificateError as C, Error as E};
+    for (word, why) in [
+        ("UnknownIssuer", C::UnknownIssuer),
+        ("NotValidForName", C::NotValidForName),
+        ("not valid for name", C::NotValidForName),
+        ("NotValidYet", C::NotValidYet),
+        ("Expired", C::Expired),
+        ("expired", C::Expired),
+        ("Revoked", C::Revoked),
+    ] {
+        if text.contains(word) {
+            return untrusted(address, &E::InvalidCertificate(why));
+        }
+    }
+    let with = root_of(address).map(|file| format!(" with the roots of {file}")).unwrap_or_default();
+    ApiError::new(ErrorCode::Tls, format!("TLS with {} failed{with}", address.short()))
+        .hint("Check the host's name and the files that the address names; the server's log may say more")
 }
 
 /// TLS is wanted and not offered.

@@ -8,7 +8,6 @@ use crate::error::{account, again, grant};
 /// Start-up parameters that clients are known to send, and that may be named.
 const START_UP: &[&str] = &[
     "extra_float_digits",
-    "options",
     "statement_timeout",
     "lock_timeout",
     "idle_in_transaction_session_timeout",
@@ -19,6 +18,8 @@ const START_UP: &[&str] = &[
     "DateStyle",
     "TimeZone",
     "jit",
+    // Last: a refusal within the options names the option too.
+    "options",
 ];
 
 /// A SQLSTATE as it may be shown.

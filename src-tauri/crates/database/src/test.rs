@@ -95,10 +95,14 @@ async fn stranger(address: &Address, stage: StageName, error: ApiError) -> ApiEr
     };
     let own = if address.scheme == Scheme::Postgres { Speaks::Postgres } else { Speaks::Mysql };
     let speaks = perfdeck_tls::ask(&host.host, host.port).await;
+    let product = address.scheme.product();
+    if speaks == Speaks::Closes {
+        return ApiError::new(ErrorCode::Unreachable, format!("{host} closed the connection without a word"))
+            .hint(format!("Is it {product}? A proxy without a server behind it looks like this too"));
+    }
     if speaks == own || !speaks.is_known() {
         return error;
     }
-    let product = address.scheme.product();
     let hint = match speaks.scheme() {
         Some(scheme) => format!("Check the port; for what answers there the address begins with {scheme}"),
         None => format!("Check the port: {product} is not spoken to this way"),

@@ -33,6 +33,7 @@ async fn other_products_at_the_port_are_named() {
     let (postgres, mariadb, redis) = tokio::join!(Postgres::start(), MariaDb::start(), Redis::start());
     let (postgres, mariadb, redis) = (postgres.expect("PostgreSQL"), mariadb.expect("MariaDB"), redis.expect("Redis"));
     let http = ScriptedHttp::start(|_| Answer::ok("hello")).await.expect("HTTP");
+    let mut tests = tokio::task::JoinSet::new();
     for (scheme, port, words) in [
         ("postgres", redis.port(), "speaks Redis' protocol, not PostgreSQL's"),
         ("postgres", http.port(), "speaks HTTP, not PostgreSQL's"),
@@ -42,11 +43,15 @@ async fn other_products_at_the_port_are_named() {
         ("mysql", http.port(), "speaks HTTP, not MySQL's"),
     ] {
         for mode in ["", "?sslmode=disable", "?sslmode=require"] {
-            let url = format!("{scheme}://u:canary@127.0.0.1:{port}/d{mode}");
-            let error = refused(&url).await;
-            assert!(error.message.contains(words), "{scheme} at {words}{mode}: {error:?}");
-            assert!(error.message.contains(&port.to_string()), "with the port: {error:?}");
+            tests.spawn(async move {
+                let error = refused(&format!("{scheme}://u:canary@127.0.0.1:{port}/d{mode}")).await;
+                assert!(error.message.contains(words), "{scheme} at {words}{mode}: {error:?}");
+                assert!(error.message.contains(&port.to_string()), "with the port: {error:?}");
+            });
         }
+    }
+    while let Some(done) = tests.join_next().await {
+        done.expect("named");
     }
 }
 
@@ -197,7 +202,7 @@ async fn accounts_with_other_plugins_get_the_statement_that_helps() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_password_that_scram_cannot_prepare_is_told_without_a_character_of_it() {
     let server = Postgres::start().await.expect("PostgreSQL");
-    for (user, password) in [("emoji", "can\u{1f600}ary"), ("private", "can\u{e000}ary"), ("both", "can\u{5d0}ary")] {
+    for (user, password) in [("emoji", "can\u{1f600}ary"), ("private", "can\u{e000}ary"), ("hebrew", "can\u{5d0}ary")] {
         let sql = format!("CREATE ROLE {user} LOGIN PASSWORD '{password}'");
         server.execute(&sql).await.expect("the server takes it");
         let (mut address, _) = parse(&server.url());
