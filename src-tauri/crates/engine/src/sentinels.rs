@@ -38,9 +38,10 @@ pub(crate) fn together(
             Ok((both(&value, ""), SecretSource::Session))
         }
         (SecretInput::Set { .. }, SecretInput::Keep) => Err(again("The Sentinels' password changes and the cache's stays")),
-        (SecretInput::Set { .. }, SecretInput::Env { .. }) => {
-            Err(again("The cache's password is in a variable and the Sentinels' is not"))
+        (SecretInput::Set { .. }, SecretInput::Env { .. } | SecretInput::Held { .. }) => {
+            Err(again("The cache's password is in a variable or a file and the Sentinels' is not"))
         }
+        (SecretInput::Held { .. }, _) => Err(again("The Sentinels' password is held for another field")),
         (SecretInput::Env { name }, cache) => {
             let name = crate::environments::variable_name(perfdeck_model::TargetRole::Cache, name)?;
             Ok((cache, SecretSource::Env { name }))
