@@ -4,11 +4,12 @@ mod support;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use serde_json::Value;
 use support::desktop::Desktop;
-use support::perfctl::Perfctl;
-use support::{can_run, root, start};
+use support::perfctl::{Perfctl, to_end};
+use support::{can_run, release, root, start};
 
 /// Names that a command is given beside its own environment.
 fn set_by(command: &Command) -> Vec<String> {
@@ -115,6 +116,39 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
         }
     }
     found
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_window_without_a_display_says_what_to_do() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let started = |arguments: &[&str], display: Option<&str>| {
+        let mut window = Command::new(release::perfdeck());
+        window.args(arguments).stdin(std::process::Stdio::null());
+        start::without_screen(&mut window);
+        start::without_bus(&mut window);
+        start::set(&mut window, "XDG_DATA_HOME", folder.path());
+        if let Some(display) = display {
+            start::set(&mut window, "DISPLAY", display);
+        }
+        let output = to_end(window, Duration::from_secs(60));
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned(), said)
+    };
+    for (display, named) in [(None, "neither DISPLAY nor WAYLAND_DISPLAY"), (Some(":64999"), "':64999'")] {
+        let (code, _, said) = started(&["--demo"], display);
+        assert_eq!(code, Some(1), "it fails: {said}");
+        assert!(said.contains("error: ") && said.contains(named), "what is missing is named: {said}");
+        assert!(said.contains("hint: ") && said.contains("perfctl serve"), "and what to do: {said}");
+        assert!(!said.contains("panicked"), "it is no defect: {said}");
+    }
+    for argument in ["--help", "--version"] {
+        let (code, said, errors) = started(&[argument], None);
+        assert!(code == Some(0) && said.contains("perf"), "{argument} needs no display: {errors}");
+    }
+    let (code, _, said) = started(&["--dmeo"], None);
+    assert!(code == Some(2) && said.contains("--dmeo"), "what is not known is refused by name: {said}");
+    assert!(!folder.path().join("perfdeck").exists(), "nothing was stored");
 }
 
 fn package(system: &str) -> Value {

@@ -63,14 +63,20 @@ pub fn run() {
             return;
         }
     };
+    // A log-out or a polite kill ends the window as closing it does.
+    let handle = app.handle().clone();
+    tauri::async_runtime::spawn(async move {
+        perfdeck_engine::stop_requested().await;
+        handle.exit(0);
+    });
     app.run(|app, event| {
         if let RunEvent::Exit = event
             && let Ok(engine) = app.state::<Shell>().engine()
         {
             let engine = engine.clone();
-            // Jobs and monitors get two seconds to write what they hold.
+            // A benchmark that runs is stored as interrupted, and samples are written.
             tauri::async_runtime::block_on(async move {
-                let _ = tokio::time::timeout(std::time::Duration::from_secs(2), engine.shutdown()).await;
+                let _ = tokio::time::timeout(perfdeck_engine::SHUTDOWN, engine.shutdown()).await;
             });
         }
     });

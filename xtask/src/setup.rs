@@ -58,6 +58,8 @@ const REQUIREMENTS: &[Requirement] = &[
     requirement(Need::Peers, "wrk", Probe::Program(&["wrk"]), Some("wrk")),
     // Plans handed over to Locust are run by it.
     requirement(Need::Tests, "python3-venv", Probe::Below("/usr/lib", "ensurepip/__init__.py"), Some("python")),
+    // What an imported curl command sends is held against what curl sends.
+    requirement(Need::Tests, "curl", Probe::Program(&["curl"]), Some("curl")),
     requirement(Need::Tests, "procps", Probe::Program(&["kill"]), None),
     // The Debian package is installed into a root of its own.
     requirement(Need::Tests, "debootstrap", Probe::Program(&["debootstrap"]), None),

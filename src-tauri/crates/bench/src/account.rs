@@ -145,7 +145,14 @@ impl Account {
     }
 
     /// A statement of a transaction has an outcome. The transaction has its own, see [`Self::succeeded`].
-    pub(crate) fn part(&mut self, step: usize, intended: Instant, sent: Instant, now: Instant, failure: Option<&Failure>) {
+    pub(crate) fn part(
+        &mut self,
+        step: usize,
+        intended: Instant,
+        sent: Instant,
+        now: Instant,
+        failure: Option<&Failure>,
+    ) {
         let measured = self.measured(intended);
         match failure {
             None => {

@@ -10,10 +10,13 @@
 mod abort;
 mod account;
 mod ceiling;
+mod client_auth;
 pub mod compare;
+mod contact;
 mod cpu;
 mod full;
 mod histogram;
+mod http1;
 mod judge;
 pub mod judged;
 mod outcome;

@@ -172,7 +172,8 @@ pub(crate) fn finished(setup: Setup, context: RunContext, ended: Ended, total: R
         machine: context.machine,
     };
     if let Some(n) = transactions {
-        run.notes.push(format!("figures are those of whole transactions of {n} statements each, as pgbench -f gives them"));
+        run.notes
+            .push(format!("figures are those of whole transactions of {n} statements each, as pgbench -f gives them"));
     }
     run.judged_ms = judged::response(&run).and_then(|judged| judged.summary());
     judge(&mut run, &total, ended.threads, setup.varies, ended.settled);

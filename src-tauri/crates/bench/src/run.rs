@@ -4,17 +4,17 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use perfdeck_model::{
-    ApiError, BenchLive, BenchPhase, Clock, ErrorCode, HttpBenchSpec, Load, Machine, Method, Run, RunSpec,
-};
+use perfdeck_model::{ApiError, BenchLive, BenchPhase, Clock, ErrorCode, HttpBenchSpec, Load, Machine, Run, RunSpec};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use crate::abort::{AbortSwitch, ErrorWatch};
 use crate::ceiling;
+use crate::contact::Silence;
 use crate::cpu;
 use crate::full::{self, Program};
+use crate::http1::Asked;
 use crate::outcome::{Ended, StepInfo, finished};
 use crate::quota::{self, Quotas};
 use crate::raw::{self, Wire};
@@ -116,6 +116,17 @@ impl Engine {
             Self::Full(_) => concat!("perfdeck full ", env!("CARGO_PKG_VERSION")),
         }
     }
+
+    /// Waits for the first sign of an HTTP target; other targets say themselves when they do not answer.
+    fn silence(&self) -> Silence {
+        match self {
+            Self::Raw(wire) => Silence::new(Some(wire.contact.clone()), wire.timeout),
+            Self::Full(program) if program.needs() == (false, false) => {
+                Silence::new(Some(program.dialer.contact.clone()), program.dialer.timeout)
+            }
+            Self::Full(_) | Self::Cache(_) => Silence::new(None, Duration::ZERO),
+        }
+    }
 }
 
 /// Everything about a run that is known before it begins.
@@ -187,8 +198,9 @@ fn engine_of(spec: &HttpBenchSpec, target: Target, addresses: Vec<SocketAddr>) -
         request: target.bytes(),
         addresses,
         timeout: Duration::from_secs_f64(spec.timeout_s),
-        bodyless: spec.method == Method::Head,
+        asked: Asked::of(&target.head),
         idempotent: spec.method.is_idempotent(),
+        contact: Arc::default(),
     })))
 }
 
@@ -239,6 +251,7 @@ pub(crate) async fn drive(
 
     let mut tick = tokio::time::interval(Duration::from_millis(100));
     tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    let mut silence = setup.engine.silence();
     // Each thread answers within its own deadline, whether it could open its connections or not.
     let mut waiting = threads;
     while waiting > 0 {
@@ -253,7 +266,13 @@ pub(crate) async fn drive(
                 shared.abort(reason);
                 break;
             }
-            _ = tick.tick() => progress(view.look(BenchPhase::Connecting, 0.0)),
+            _ = tick.tick() => {
+                if let Some(reason) = silence.look(Instant::now(), false) {
+                    shared.abort(reason);
+                    break;
+                }
+                progress(view.look(BenchPhase::Connecting, 0.0));
+            }
         }
     }
     if let Some(reason) = shared.stopped_because.get() {
@@ -265,6 +284,7 @@ pub(crate) async fn drive(
     let started_ms = context.clock.now_ms() + head_start.as_secs_f64() * 1e3;
     let mut times = Times { start, measure: start + setup.warmup, end: start + setup.warmup + setup.measured };
     go.send_replace(Some(times));
+    silence.begins(start);
 
     let work = join(workers);
     tokio::pin!(work);
@@ -287,13 +307,12 @@ pub(crate) async fn drive(
             }
             _ = tick.tick() => {
                 let now = Instant::now();
-                let answered = shared.answered.load(Ordering::Relaxed);
-                let silent = now.saturating_duration_since(times.start) >= patience;
-                if silent && !answered && !stopping {
-                    stopping = true;
-                    shared.abort(no_answer(patience, shared.first_failure.get()));
-                }
-                if let Some(reason) = errors.look(now, view.seen.0, view.seen.1).filter(|_| !stopping) {
+                let unanswered = !silence.is_told() && !shared.answered.load(Ordering::Relaxed);
+                let silent = silence.look(now, true).or_else(|| {
+                    (unanswered && now.saturating_duration_since(times.start) >= patience)
+                        .then(|| no_answer(patience, shared.first_failure.get()))
+                });
+                if let Some(reason) = silent.or_else(|| errors.look(now, view.seen.0, view.seen.1)).filter(|_| !stopping) {
                     stopping = true;
                     shared.abort(reason);
                 }

@@ -23,22 +23,40 @@ pub(crate) struct Target {
 impl Target {
     /// The request as it goes over a plain HTTP/1.1 connection.
     pub(crate) fn bytes(&self) -> Vec<u8> {
-        let mut out = format!("{} {} HTTP/1.1\r\n", self.head.method, self.head.uri).into_bytes();
-        for (name, value) in &self.head.headers {
-            out.extend_from_slice(name.as_str().as_bytes());
-            out.extend_from_slice(b": ");
-            out.extend_from_slice(value.as_bytes());
-            out.extend_from_slice(b"\r\n");
-        }
-        // RFC 9110, section 8.6: a method that gives a body a meaning sends its length even when it is empty.
-        let expects = matches!(self.head.method.as_str(), "POST" | "PUT" | "PATCH");
-        if expects || !self.body.is_empty() {
-            out.extend_from_slice(format!("content-length: {}\r\n", self.body.len()).as_bytes());
-        }
-        out.extend_from_slice(b"\r\n");
-        out.extend_from_slice(&self.body);
-        out
+        crate::http1::whole(&self.head, &self.body)
     }
+}
+
+/// Bytes of a URL at most.
+const MAX_URL: usize = 64 << 10;
+
+/// Bytes of a request body at most.
+const MAX_BODY: usize = 16 << 20;
+
+/// A URL's scheme and authority, and its path with the query as it is sent, without fragment.
+fn split(url: &str) -> (&str, String) {
+    let after = url.find("://").map_or(0, |at| at + 3);
+    let end = url[after..].find(['/', '?', '#']).map_or(url.len(), |at| after + at);
+    let (origin, path) = url.split_at(end);
+    let path = path.split('#').next().unwrap_or_default();
+    let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
+    (origin, path)
+}
+
+/// The bytes of the body.
+fn body(spec: &HttpBenchSpec) -> Result<Vec<u8>, ApiError> {
+    use base64::Engine as _;
+    let body = match (&spec.body, &spec.body_base64) {
+        (Some(_), Some(_)) => return Err(ApiError::bad_request("body_base64: A request has one body")),
+        (None, Some(coded)) => base64::engine::general_purpose::STANDARD
+            .decode(coded)
+            .map_err(|_| ApiError::bad_request("body_base64: The body is no base64"))?,
+        (text, None) => text.clone().unwrap_or_default().into_bytes(),
+    };
+    if body.len() > MAX_BODY {
+        return Err(ApiError::bad_request("body: A request body has at most 16 MiB"));
+    }
+    Ok(body)
 }
 
 fn number(name: &str, value: f64, low: f64, high: f64, unit: &str) -> Result<(), ApiError> {
@@ -63,9 +81,6 @@ pub fn validate(spec: &HttpBenchSpec) -> Result<(), ApiError> {
     if let Some(threads) = spec.threads {
         number("threads", f64::from(threads), 1.0, 256.0, "threads")?;
     }
-    if spec.body.as_ref().is_some_and(|b| b.len() > 16 << 20) {
-        return Err(ApiError::bad_request("body: A request body has at most 16 MiB"));
-    }
     if spec.headers.len() > 64 {
         return Err(ApiError::bad_request("headers: A request has at most 64 headers"));
     }
@@ -74,7 +89,13 @@ pub fn validate(spec: &HttpBenchSpec) -> Result<(), ApiError> {
 
 pub(crate) fn target(spec: &HttpBenchSpec) -> Result<Target, ApiError> {
     given_again(spec)?;
-    let (address, password) = Address::parse(&spec.url).map_err(|e| {
+    if spec.url.len() > MAX_URL {
+        let message = format!("url: It has {} bytes; a URL has at most {MAX_URL}", spec.url.len());
+        return Err(ApiError::bad_request(message).hint("Send what is longer as a body"));
+    }
+    let (origin, path) = split(&spec.url);
+    // Only what leads to the host is an address; path and query go out exactly as they were written.
+    let (address, password) = Address::parse(origin).map_err(|e| {
         ApiError::bad_request(format!("url: {}", message(&e.message, &|_| false))).hint("Write http://host:port/path")
     })?;
     if !matches!(address.scheme, Scheme::Http | Scheme::Https) {
@@ -89,11 +110,6 @@ pub(crate) fn target(spec: &HttpBenchSpec) -> Result<Target, ApiError> {
     let name = if host.host.contains(':') { format!("[{}]", host.host) } else { host.host.clone() };
     let authority =
         if address.scheme.default_port() == Some(host.port) { name } else { format!("{name}:{}", host.port) };
-    // The path and query go out exactly as they were written.
-    let after = spec.url.split_once("://").map_or("", |(_, r)| r);
-    let path = after.find(['/', '?']).map_or("/", |i| &after[i..]);
-    let path = path.split('#').next().unwrap_or("/");
-    let path = if path.starts_with('?') { format!("/{path}") } else { path.to_owned() };
     let bad = |e: &dyn std::fmt::Display| ApiError::bad_request(format!("url: The path cannot be sent: {e}"));
     let mut request = hyper::Request::builder()
         .method(spec.method.as_str())
@@ -107,7 +123,7 @@ pub(crate) fn target(spec: &HttpBenchSpec) -> Result<Target, ApiError> {
         let number = at + 1;
         let name = HeaderName::from_bytes(name.as_bytes())
             .map_err(|_| ApiError::bad_request(format!("headers: The name of header {number} cannot be sent")))?;
-        let value = HeaderValue::from_str(value).map_err(|_| {
+        let value = HeaderValue::from_bytes(value.as_bytes()).map_err(|_| {
             ApiError::bad_request(format!("headers: The value of header {number} cannot be sent"))
                 .hint("A header has no line breaks and no other control characters")
         })?;
@@ -124,12 +140,15 @@ pub(crate) fn target(spec: &HttpBenchSpec) -> Result<Target, ApiError> {
         }
     }
     let (head, ()) = request.into_parts();
+    if spec.client_certificate.is_some() && address.scheme != Scheme::Https {
+        return Err(ApiError::bad_request("client_certificate: Only an https URL has a use for one"));
+    }
     Ok(Target {
         tls: address.scheme == Scheme::Https,
         host: host.host.clone(),
         port: host.port,
         head,
-        body: Bytes::from(spec.body.clone().unwrap_or_default()),
+        body: Bytes::from(body(spec)?),
     })
 }
 
@@ -145,6 +164,10 @@ pub fn redacted(spec: &HttpBenchSpec) -> HttpBenchSpec {
         }
     }
     spec.body = spec.body.map(|body| mask.body(&body));
+    // Nobody can tell what bytes hold.
+    if let Some(body) = &mut spec.body_base64 {
+        MASK.clone_into(body);
+    }
     spec
 }
 
@@ -184,7 +207,7 @@ pub(crate) async fn lookup(host: &str, port: u16) -> Result<Vec<SocketAddr>, Api
 
 /// Addresses that a URL's host resolves to; empty when it does not.
 pub async fn resolve(url: &str) -> Vec<String> {
-    let Ok((address, _)) = Address::parse(url) else { return Vec::new() };
+    let Ok((address, _)) = Address::parse(split(url).0) else { return Vec::new() };
     let Some(host) = address.hosts.first() else { return Vec::new() };
     lookup(&host.host, host.port).await.map(|a| a.iter().map(|a| a.ip().to_string()).collect()).unwrap_or_default()
 }

@@ -51,8 +51,8 @@ pub(crate) fn of_driver(error: &sqlx::Error) -> Tries {
             // Lock waits, deadlocks, connections, time limits, kills.
             1205 | 1213 | 1040 | 1203 | 1226 | 1317 | 1969 | 3024 | 1020 => Tries::Endless,
             // Syntax, tables, columns, rights, read-only servers, what cannot be prepared.
-            1064 | 1146 | 1054 | 1049 | 1044 | 1045 | 1142 | 1143 | 1109 | 1051 | 1061 | 1050 | 1305 | 1227 | 1295 | 1210
-            | 1370 | 1290 | 1792 => Tries::Few,
+            1064 | 1146 | 1054 | 1049 | 1044 | 1045 | 1142 | 1143 | 1109 | 1051 | 1061 | 1050 | 1305 | 1227 | 1295
+            | 1210 | 1370 | 1290 | 1792 => Tries::Few,
             _ => Tries::Many,
         };
     }

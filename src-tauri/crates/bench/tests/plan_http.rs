@@ -217,6 +217,29 @@ async fn redirects_stay_with_hosts_that_the_plan_names() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_signs_in_at_one_host_is_not_sent_to_another() {
+    let got = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let keep = got.clone();
+    let (other, _) = target(move |r| {
+        keep.lock().expect("lock").extend(r.headers.clone());
+        Answer::ok("here")
+    });
+    let there = format!("{}/end", other.url());
+    let (server, _) = target(move |_| Answer::status(302, "").header("location", &there));
+    let plan = format!(
+        "name='r'\nscenario=true\nduration='300ms'\nload={{kind='closed',connections=1}}\n[[steps]]\nname='s'\nkind='http'\n\
+         path='/start'\nredirects=3\nheaders={{Authorization='Bearer canary',X-Api-Key='canary',Cookie='s=canary',Accept='text/html'}}\n\
+         [[steps]]\nname='t'\nkind='http'\nurl='{}/named'",
+        other.url()
+    );
+    let run = Setting::at(&server.url()).run(&plan).await;
+    assert_eq!(run.errors, 0, "the plan names that host: {:?}", run.errors_by_class);
+    let got = got.lock().expect("lock").clone();
+    assert!(got.iter().any(|(name, value)| name == "accept" && value == "text/html"), "other headers go along");
+    assert!(!got.iter().any(|(_, value)| value.contains("canary")), "what signs in does not: {got:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn hostile_bodies_are_errors_and_nothing_worse() {
     let bomb = {
         use std::io::Write as _;

@@ -21,9 +21,10 @@ fn one(statement: &str, parameters: &[&str], duration: &str) -> String {
 }
 
 fn script(statements: &[&str], duration: &str, connections: u32) -> String {
-    let steps = statements.iter().enumerate().map(|(i, statement)| {
-        format!("[[steps]]\nname='s{}'\nkind='sql'\nstatement='''{statement}'''\n", i + 1)
-    });
+    let steps = statements
+        .iter()
+        .enumerate()
+        .map(|(i, statement)| format!("[[steps]]\nname='s{}'\nkind='sql'\nstatement='''{statement}'''\n", i + 1));
     format!(
         "name='script'\nscenario=true\nduration='{duration}'\nload={{kind='closed',connections={connections}}}\n{}",
         steps.collect::<String>()
@@ -66,7 +67,10 @@ async fn parameters_take_the_type_that_the_server_infers() {
         ("a", "'{5,6}'"),
         ("f", "2.5"),
     ] {
-        sqlx::raw_sql("UPDATE t SET hits = 0 WHERE hits > 0; SELECT pg_stat_reset()").execute(&mut c).await.expect("reset");
+        sqlx::raw_sql("UPDATE t SET hits = 0 WHERE hits > 0; SELECT pg_stat_reset()")
+            .execute(&mut c)
+            .await
+            .expect("reset");
         let statement = format!("UPDATE t SET hits = hits + 1 WHERE {column} = $1");
         let run = sql(&server.url()).run(&one(&statement, &[value], "120ms")).await;
         assert_eq!(run.errors, 0, "{column} = {value}: {:?}", run.errors_by_class);
@@ -83,12 +87,11 @@ async fn parameters_take_the_type_that_the_server_infers() {
     let run = sql(&server.url()).run(&one("SELECT i FROM t WHERE n = $1", &["5.25"], "200ms")).await;
     assert_eq!(run.errors, 0, "{:?}", run.errors_by_class);
     let seen = perfdeck_testkit::eventually(Duration::from_secs(10), async || {
-        let row: (i64, i64) = sqlx::query_as(
-            "SELECT seq_scan, coalesce(idx_scan, 0) FROM pg_stat_user_tables WHERE relname = 't'",
-        )
-        .fetch_one(&mut server.connect().await.expect("a connection"))
-        .await
-        .expect("counters");
+        let row: (i64, i64) =
+            sqlx::query_as("SELECT seq_scan, coalesce(idx_scan, 0) FROM pg_stat_user_tables WHERE relname = 't'")
+                .fetch_one(&mut server.connect().await.expect("a connection"))
+                .await
+                .expect("counters");
         row.1 > 0 && row.0 == 0
     });
     seen.await;
@@ -141,7 +144,10 @@ async fn a_mistake_ends_a_run_at_once_in_the_servers_words() {
 #[tokio::test(flavor = "multi_thread")]
 async fn mistakes_on_mariadb_and_sqlite_end_a_run_too() {
     let server = MariaDb::start().await.expect("MariaDB");
-    server.execute("CREATE TABLE t (id int PRIMARY KEY, n decimal(8,2), s varchar(20), KEY (n), KEY (s))").await.expect("table");
+    server
+        .execute("CREATE TABLE t (id int PRIMARY KEY, n decimal(8,2), s varchar(20), KEY (n), KEY (s))")
+        .await
+        .expect("table");
     server.execute("INSERT INTO t VALUES (5, 5.25, '5'), (6, 6.5, '05')").await.expect("rows");
     let folder = tempfile::tempdir().expect("a folder");
     let file = format!("sqlite://{}?mode=rwc", folder.path().join("t.db").display());
@@ -160,7 +166,9 @@ async fn mistakes_on_mariadb_and_sqlite_end_a_run_too() {
         assert!(started.elapsed() < Duration::from_secs(10), "{statement}: at once");
     }
     // What a text column holds is compared as text, what a decimal one holds as a decimal.
-    for (column, value, want) in [("s", "{value='5',type='inferred'}", "5"), ("n", "{value='5.25',type='inferred'}", "5")] {
+    for (column, value, want) in
+        [("s", "{value='5',type='inferred'}", "5"), ("n", "{value='5.25',type='inferred'}", "5")]
+    {
         let statement = format!("INSERT INTO hits SELECT id FROM t WHERE {column} = ?");
         server.execute("DROP TABLE IF EXISTS hits").await.expect("drop");
         server.execute("CREATE TABLE hits (id int)").await.expect("table");
@@ -227,7 +235,11 @@ async fn a_transaction_has_the_time_and_the_rate_that_pgbench_gives_it() {
     assert_eq!(names, ["s1", "s2", "s3", "s4"], "its statements are listed beside it");
     let times: Vec<f64> = run.steps.iter().map(|s| s.response_ms.as_ref().expect("times").mean).collect();
     assert!(times[2] >= 10.0 && times[1] < 5.0, "each with its own time: {times:?}");
-    assert!((times.iter().sum::<f64>() / response.mean - 1.0).abs() < 0.1, "which add up: {times:?}, {}", response.mean);
+    assert!(
+        (times.iter().sum::<f64>() / response.mean - 1.0).abs() < 0.1,
+        "which add up: {times:?}, {}",
+        response.mean
+    );
     assert!(run.steps.iter().all(|s| s.requests == run.requests && s.errors == 0), "and their own counts");
     assert!(run.notes.iter().any(|n| n.contains("transactions of 4 statements")), "it is said: {:?}", run.notes);
 }

@@ -5,13 +5,14 @@ use perfdeck_model::{ApiError, CacheMode, CacheTarget, ErrorCode, HostPort, Sens
 use perfdeck_tls::{Trust, Verified};
 use redis::aio::MultiplexedConnection;
 use redis::{
-    AsyncConnectionConfig, ConnectionAddr, ConnectionInfo, ErrorKind, IntoConnectionInfo, RedisConnectionInfo, RedisError,
-    ServerErrorKind,
+    AsyncConnectionConfig, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisConnectionInfo, RedisError,
 };
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::ServerName;
+
+pub(crate) use crate::error::{explain, silent};
 
 /// A connection, and each answer on it, is given up after this.
 pub(crate) const DEADLINE: Duration = Duration::from_millis(1500);
@@ -146,9 +147,8 @@ pub(crate) async fn connect(
     let way = Way::to(target, password).await?;
     let limit = way.limit(DEADLINE);
     let work = async {
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(limit))
-            .set_response_timeout(Some(DEADLINE));
+        let config =
+            AsyncConnectionConfig::new().set_connection_timeout(Some(limit)).set_response_timeout(Some(DEADLINE));
         let mut connection = way.open(host, config).await?;
         // A server that forbids naming a connection still serves.
         let _: Result<(), RedisError> =
@@ -163,77 +163,6 @@ pub(crate) async fn connect(
         }
         Err(_) => Err(silent(host, limit)),
     }
-}
-
-pub(crate) fn timeout(host: &HostPort) -> ApiError {
-    silent(host, DEADLINE)
-}
-
-/// A server that accepts and then says nothing.
-pub(crate) fn silent(host: &HostPort, limit: Duration) -> ApiError {
-    let seconds = limit.as_secs_f64();
-    ApiError::new(ErrorCode::Timeout, format!("{host} accepted the connection but did not answer within {seconds} s"))
-        .hint("Is it Redis or Valkey? A server that hangs or expects TLS looks like this")
-}
-
-/// What a driver's error means.
-pub(crate) fn explain(target: &CacheTarget, host: &HostPort, error: &RedisError) -> ApiError {
-    let user = target.address.username.as_deref().unwrap_or("default");
-    let text = error.to_string();
-    let code = error.code().unwrap_or("");
-    if matches!(error.kind(), ErrorKind::AuthenticationFailed) || code == "WRONGPASS" || text.contains("WRONGPASS") {
-        // A user may be a secret itself, where people write a password in its place.
-        let whose = if user == "default" { "the default user" } else { "this user" };
-        return ApiError::new(ErrorCode::Authentication, format!("{host} refused the credentials of {whose}"))
-            .hint("Check the password and the ACL user; a password without a user is written redis://:PASSWORD@host");
-    }
-    if code == "NOAUTH" || text.contains("NOAUTH") {
-        return ApiError::new(ErrorCode::Authentication, format!("{host} needs a password"))
-            .hint("Give the password, and the user if the server has ACL users");
-    }
-    if code == "NOPERM" || matches!(error.kind(), ErrorKind::Server(ServerErrorKind::NoPerm)) || text.contains("NOPERM")
-    {
-        return ApiError::new(ErrorCode::Privilege, format!("'{user}' lacks a privilege on {host}: {text}"))
-            .hint(acl(user, NEEDED));
-    }
-    if error.is_timeout() {
-        return timeout(host);
-    }
-    if text.contains("cluster support disabled") {
-        return ApiError::new(ErrorCode::Unsupported, format!("{host} is not a cluster node"))
-            .hint("Write redis://… instead of redis+cluster://…");
-    }
-    if text.contains("unknown command") && text.to_uppercase().contains("SENTINEL") {
-        return ApiError::new(ErrorCode::Unsupported, format!("{host} is not a Sentinel"))
-            .hint("Sentinels listen on 26379 by default; for a server write redis://…");
-    }
-    if code == "LOADING" || code == "MASTERDOWN" || code == "BUSY" {
-        let mut error = ApiError::new(ErrorCode::Unreachable, format!("{host} is not ready: {text}"))
-            .hint("It is loading its data set or busy with a script; Perfdeck tries again by itself");
-        error.retryable = true;
-        return error;
-    }
-    if text.contains("max number of clients") {
-        let mut error = ApiError::new(ErrorCode::Unreachable, format!("{host} has no free connection"))
-            .hint("Raise maxclients or close idle clients");
-        error.retryable = true;
-        return error;
-    }
-    if text.contains("certificate") || text.to_lowercase().contains("tls") || text.contains("handshake") {
-        return ApiError::new(ErrorCode::Tls, format!("TLS with {host} failed: {text}"))
-            .hint("Trust the issuer with ?sslrootcert=FILE, or skip verification with ?tls=insecure");
-    }
-    ApiError::new(ErrorCode::Unreachable, format!("{host} cannot be reached: {text}"))
-        .hint("Is the server running, and is the port right?")
-}
-
-/// What monitoring runs, as ACL rules.
-pub(crate) const NEEDED: &[&str] =
-    &["+ping", "+info", "+client|setname", "+scan", "+pttl", "+slowlog|get", "+slowlog|len"];
-
-/// The statement that gives monitoring its privileges.
-pub(crate) fn acl(user: &str, rules: &[&str]) -> String {
-    format!("ACL SETUSER {user} {}", rules.join(" "))
 }
 
 /// An error of signing in at a Sentinel, whose password is often another one.

@@ -2,9 +2,11 @@
 //! in-process cache with its cache-aside helper.
 #![forbid(unsafe_code)]
 
+mod announced;
 mod collector;
 mod connect;
 mod discover;
+mod error;
 mod load;
 mod memory;
 mod test;

@@ -132,10 +132,8 @@ async fn cluster(
         builder = builder.tls(if insecure { redis::TlsMode::Insecure } else { redis::TlsMode::Secure });
         builder = builder.danger_accept_invalid_hostnames(trust.verified == Verified::Chain);
         if trust.roots.is_some() || trust.certificate.is_some() {
-            let client_tls = trust
-                .certificate
-                .clone()
-                .map(|(client_cert, client_key)| ClientTlsConfig { client_cert, client_key });
+            let client_tls =
+                trust.certificate.clone().map(|(client_cert, client_key)| ClientTlsConfig { client_cert, client_key });
             builder = builder.certs(TlsCertificates { client_tls, root_cert: trust.roots.clone() });
         }
         // The driver opens connections of a cluster itself, and knows no certificate that is its own root.

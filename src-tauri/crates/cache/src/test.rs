@@ -6,14 +6,19 @@ use perfdeck_model::{
     ApiError, CacheMode, CacheTarget, ConnectionReport, ConnectionStage, ErrorCode, HostPort, Sensitive, StageName,
     StageOutcome, TargetRole, TlsMode,
 };
+use perfdeck_tls::Speaks;
 use redis::aio::MultiplexedConnection;
 use tokio::net::TcpStream;
 
+use crate::announced::{self, Announced};
 use crate::collector::{count, fields, keys};
-use crate::connect::{acl, connect, explain, primaries, primary};
+use crate::connect::{connect, primaries, primary};
+use crate::error::{acl, explain, full, protected, timeout};
 
 /// Longest wait for name resolution and for a TCP connection.
 const REACH: Duration = Duration::from_secs(2);
+/// Longest wait for a server's first word.
+const DEADLINE: Duration = Duration::from_millis(1500);
 /// Longest wait for the TLS handshake, and for finding the primaries.
 const ANSWER: Duration = Duration::from_secs(3);
 
@@ -67,9 +72,66 @@ pub async fn test(target: &CacheTarget, password: Option<&Sensitive>) -> Connect
     let mut report = Report { out, clock: Instant::now() };
     match stages(target, password, &mut report).await {
         Ok(()) => report.out.ok = true,
-        Err((stage, error)) => report.fail(stage, error),
+        Err((stage, error)) => {
+            let error = stranger(target, stage, error).await;
+            report.fail(stage, error);
+        }
     }
     report.out
+}
+
+/// Whether the address asks for TLS.
+fn wants_tls(target: &CacheTarget) -> bool {
+    !matches!(target.address.tls, TlsMode::Disable | TlsMode::Prefer)
+}
+
+/// Says what answers at the port, when a failure looks as if it were not what the address says.
+async fn stranger(target: &CacheTarget, stage: StageName, error: ApiError) -> ApiError {
+    let asked = matches!(stage, StageName::Tls | StageName::Authentication | StageName::Version);
+    let unclear = matches!(error.code, ErrorCode::Unreachable | ErrorCode::Timeout | ErrorCode::Tls);
+    let Some(host) = target.address.hosts.first().filter(|_| asked && unclear) else { return error };
+    let speaks = perfdeck_tls::ask(&host.host, host.port).await;
+    let say = |what: String, hint: String| ApiError::new(ErrorCode::Unreachable, what).hint(hint);
+    match (speaks, wants_tls(target)) {
+        (Speaks::Tls, true) | (Speaks::Redis, false) => error,
+        (Speaks::Tls, false) => {
+            ApiError::new(ErrorCode::Tls, format!("{host} speaks TLS, and the address asks for none"))
+                .hint("Write rediss:// instead of redis://; with sslrootcert=FILE for a CA of your own")
+        }
+        (Speaks::Redis, true) => ApiError::new(
+            ErrorCode::Tls,
+            format!("{host} speaks Redis' protocol without TLS, and the address asks for TLS"),
+        )
+        .hint("Write redis:// instead of rediss:// (nothing is encrypted then), or give the port of tls-port"),
+        (speaks, _) if speaks.is_known() => {
+            let hint = match speaks.scheme() {
+                Some(scheme) => format!("Check the port; for what answers there the address begins with {scheme}"),
+                None => "Check the port".to_owned(),
+            };
+            say(format!("{host} {}, not Redis'", speaks.words()), hint)
+        }
+        (Speaks::Unknown, _) => say(
+            format!("{host} answers in a protocol that Perfdeck does not know, not in Redis'"),
+            "Check the port and the scheme of the address".to_owned(),
+        ),
+        _ => error,
+    }
+}
+
+/// Listens to a server without TLS before the driver does: what it says to a stranger is more than what the driver passes
+/// on, and some servers say it once and close.
+async fn greet(host: &HostPort, stream: TcpStream) -> Result<(), ApiError> {
+    let Some(bytes) = perfdeck_tls::ping(stream, DEADLINE).await else { return Err(timeout(host)) };
+    let has = |part: &[u8]| bytes.windows(part.len()).any(|w| w == part);
+    match bytes.as_slice() {
+        b if b.starts_with(b"-DENIED") => Err(protected(host)),
+        b if b.starts_with(b"-") && has(b"max number of clients") => Err(full(host)),
+        b if Speaks::from_first_bytes(b) == Some(Speaks::Redis) => Ok(()),
+        [] => Err(ApiError::new(ErrorCode::Unreachable, format!("{host} closed the connection"))
+            .hint("Is it Redis or Valkey? A port that expects TLS looks like this")),
+        _ => Err(ApiError::new(ErrorCode::Unreachable, format!("{host} does not speak Redis' protocol"))
+            .hint("Check the port and the scheme of the address")),
+    }
 }
 
 type Staged<T> = Result<T, (StageName, ApiError)>;
@@ -117,14 +179,17 @@ async fn stages(target: &CacheTarget, password: Option<&Sensitive>, report: &mut
     let Some(node) = nodes.first() else {
         return Err((S::Authentication, ApiError::not_found("No primary was found").hint("Check the address")));
     };
-    let mut connection = connect(target, node, password).await.map_err(|e| {
-        let announced = target.mode != CacheMode::Single && e.code == ErrorCode::Unreachable;
-        let e = if announced {
-            e.hint("This address was announced by the servers; set replica-announce-ip or cluster-announce-ip to one that is reachable from here")
-        } else {
-            e
-        };
-        signed(e)
+    let announced = match target.mode {
+        CacheMode::Single => Announced::default(),
+        CacheMode::Sentinel => announced::addresses(vec![(node.clone(), true)]).await,
+        CacheMode::Cluster => announced::nodes(target, password).await,
+    };
+    if let Some(error) = announced.refusal(target.mode) {
+        return Err((S::Authentication, error));
+    }
+    let mut connection = connect(target, node, password).await.map_err(|e| match e.code {
+        ErrorCode::Tls => (S::Tls, e),
+        _ => (S::Authentication, e),
     })?;
     let (mut missing, mut refused) = (Vec::new(), Vec::new());
     let ping: Result<(), _> = redis::cmd("PING").query_async(&mut connection).await;
@@ -146,7 +211,13 @@ async fn stages(target: &CacheTarget, password: Option<&Sensitive>, report: &mut
 
     let info: Result<String, _> = redis::cmd("INFO").query_async(&mut connection).await;
     match info {
-        Ok(info) => version(target, &fields(&info), &mut connection, report).await,
+        Ok(info) => {
+            let info = fields(&info);
+            if info.get("redis_mode").is_some_and(|mode| mode == "sentinel") {
+                return Err((S::Version, sentinel(node, &mut connection).await));
+            }
+            version(target, &info, &announced, &mut connection, report).await;
+        }
         Err(e) => {
             let error = explain(target, node, &e);
             if error.code != ErrorCode::Privilege {
@@ -204,6 +275,7 @@ async fn who(target: &CacheTarget, connection: &mut MultiplexedConnection) -> St
 async fn version(
     target: &CacheTarget,
     info: &HashMap<String, String>,
+    announced: &Announced,
     connection: &mut MultiplexedConnection,
     report: &mut Report,
 ) {
@@ -226,10 +298,32 @@ async fn version(
         detail = format!("{detail}; one node of a cluster, the others are not measured");
         fix = target.address.hosts.first().map(|h| format!("redis+cluster://{h}"));
     } else if info.get("role").is_some_and(|r| r != "master") {
-        detail = format!("{detail}, a replica");
+        outcome = StageOutcome::Warning;
+        let primary = info.get("master_host").zip(info.get("master_port")).map(|(h, p)| format!("{h}:{p}"));
+        let link = match info.get("master_link_status").map(String::as_str) {
+            Some("up") => "",
+            _ => " (its link to the primary is down)",
+        };
+        detail = format!("{detail}, a replica: nothing can be written, and what is read lags behind its primary{link}");
+        fix = primary.map(|p| format!("redis://{p} is its primary"));
+    }
+    if let Some(missing) = announced.warning() {
+        outcome = StageOutcome::Warning;
+        detail = format!("{detail}; {missing}");
     }
     report.push(StageName::Version, outcome, detail, fix);
     report.out.version = Some(version);
+}
+
+/// What a Sentinel is called that the address takes for a server.
+async fn sentinel(host: &HostPort, connection: &mut MultiplexedConnection) -> ApiError {
+    let watched: Result<Vec<HashMap<String, String>>, _> =
+        redis::cmd("SENTINEL").arg("MASTERS").query_async(connection).await;
+    let names: Vec<String> = watched.unwrap_or_default().iter().filter_map(|m| m.get("name").cloned()).collect();
+    let name = names.first().map_or("NAME", String::as_str);
+    let known = if names.is_empty() { String::new() } else { format!("; it watches {}", names.join(", ")) };
+    ApiError::new(ErrorCode::Unsupported, format!("{host} is a Sentinel, which holds no data{known}"))
+        .hint(format!("Write redis+sentinel://{host}/0?master={name}"))
 }
 
 /// Resolves the names and opens a TCP connection to the first server that accepts one.
@@ -291,15 +385,19 @@ async fn reach(target: &CacheTarget, report: &mut Report) -> Staged<(HostPort, T
 
 /// Shows the server's certificate. Whether it is trusted is for the driver, which connects afterwards.
 async fn certificate(target: &CacheTarget, host: &HostPort, stream: TcpStream, report: &mut Report) -> Staged<()> {
-    let verify = match target.address.tls {
-        TlsMode::Verify | TlsMode::VerifyCa => true,
-        TlsMode::Require => false,
-        // Redis negotiates nothing: a port speaks TLS or it does not.
-        TlsMode::Disable | TlsMode::Prefer => {
-            report.push(StageName::Tls, StageOutcome::Skipped, "not encrypted; rediss:// switches TLS on", None);
-            return Ok(());
+    // Redis negotiates nothing: a port speaks TLS or it does not.
+    if !wants_tls(target) {
+        report.push(StageName::Tls, StageOutcome::Skipped, "not encrypted; rediss:// switches TLS on", None);
+        return greet(host, stream).await.map_err(|e| (StageName::Authentication, e));
+    }
+    let verify = target.address.tls != TlsMode::Require;
+    if let Some(path) = target.address.params.get("sslrootcert").map(std::path::PathBuf::from) {
+        let looked = tokio::task::spawn_blocking(move || perfdeck_tls::check_roots(&path));
+        // A disk that hangs is told by the connection, which reads the file too.
+        if let Ok(Ok(Err(found))) = tokio::time::timeout(REACH, looked).await {
+            return Err((StageName::Tls, ApiError::new(ErrorCode::Tls, found.what).hint(found.step)));
         }
-    };
+    }
     match tokio::time::timeout(ANSWER, perfdeck_tls::handshake(&host.host, stream)).await {
         Err(_) => {
             let e = ApiError::new(
@@ -314,8 +412,7 @@ async fn certificate(target: &CacheTarget, host: &HostPort, stream: TcpStream, r
         }
         Ok(Ok(c)) if c.expired() || c.early => {
             let what = if c.early { "is not valid yet".to_owned() } else { format!("expired on {}", c.expires) };
-            let e =
-                ApiError::new(ErrorCode::Tls, format!("The certificate of {host} for {} {what}", c.names.join(", ")));
+            let e = ApiError::new(ErrorCode::Tls, format!("The certificate of {host} (for {}) {what}", c.listed()));
             let hint = "Renew the certificate on the server and reload it; check this machine's clock";
             Err((StageName::Tls, e.hint(hint)))
         }

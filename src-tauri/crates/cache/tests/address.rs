@@ -17,7 +17,18 @@ fn target(url: &str) -> (CacheTarget, Option<Sensitive>) {
     };
     let sentinel_master = address.params.get("master").cloned();
     let password_source = SecretSource::None;
-    (CacheTarget { address, mode, sentinel_master, password: password_source, sentinel_password: SecretSource::None, sentinel_secret: None, default_ttl_s: 60.0 }, password)
+    (
+        CacheTarget {
+            address,
+            mode,
+            sentinel_master,
+            password: password_source,
+            sentinel_password: SecretSource::None,
+            sentinel_secret: None,
+            default_ttl_s: 60.0,
+        },
+        password,
+    )
 }
 
 /// What a command of load answers.
@@ -132,7 +143,10 @@ async fn tls_is_what_the_address_says() {
         for outcome in [ask(&url, &["PING"]).await.map(drop), monitored(&url).await] {
             let error = outcome.expect_err(&url);
             assert!(error.message.contains(word), "{url}: {error:?}");
-            assert!(matches!(error.code, ErrorCode::Tls | ErrorCode::Unreachable | ErrorCode::Timeout), "{url}: {error:?}");
+            assert!(
+                matches!(error.code, ErrorCode::Tls | ErrorCode::Unreachable | ErrorCode::Timeout),
+                "{url}: {error:?}"
+            );
         }
     }
     let (_server, port) = start(&other, &other_key).await;
@@ -176,7 +190,8 @@ async fn inner_system_roots() {
     let folder = std::env::var("PERFDECK_TEST_FOLDER").expect("the folder");
     let port = perfdeck_testkit::free_port().expect("a port").to_string();
     let (crt, key_file) = (format!("{folder}/leaf.crt"), format!("{folder}/leaf.key"));
-    let arguments = ["--tls-port", &port, "--tls-cert-file", &crt, "--tls-key-file", &key_file, "--tls-auth-clients", "no"];
+    let arguments =
+        ["--tls-port", &port, "--tls-cert-file", &crt, "--tls-key-file", &key_file, "--tls-auth-clients", "no"];
     let _server = Redis::start_with(&arguments).await.expect("Redis with TLS");
     let url = format!("rediss://127.0.0.1:{port}");
     assert_eq!(monitored(&url).await, Ok(()), "monitoring trusts the system's roots");
@@ -188,10 +203,8 @@ async fn a_sentinel_has_a_password_of_its_own() {
     let mut watched = RedisSentinel::start().await.expect("a Sentinel");
     let own = redis::Client::open(format!("redis://127.0.0.1:{}", watched.port())).expect("a client");
     let mut c = own.get_multiplexed_async_connection().await.expect("the Sentinel");
-    let told: Result<(), _> = redis::cmd("ACL")
-        .arg(&["SETUSER", "watcher", "on", ">sentinel-canary", "+@all"])
-        .query_async(&mut c)
-        .await;
+    let told: Result<(), _> =
+        redis::cmd("ACL").arg(&["SETUSER", "watcher", "on", ">sentinel-canary", "+@all"]).query_async(&mut c).await;
     told.expect("a user of the Sentinel");
     let told: Result<(), _> = redis::cmd("CONFIG").arg(&["SET", "requirepass", "x"]).query_async(&mut c).await;
     let _ = told;
@@ -199,10 +212,8 @@ async fn a_sentinel_has_a_password_of_its_own() {
         redis::cmd("ACL").arg(&["SETUSER", "default", "resetpass", ">sentinel-word"]).query_async(&mut c).await;
     told.expect("the Sentinel asks for a password");
     watched.primary().execute(&["ACL", "SETUSER", "app", "on", ">primary-word", "~*", "+@all"]).await.expect("a user");
-    let url = format!(
-        "redis+sentinel://app:primary-word@127.0.0.1:{}/3?master=main&sentinel_password=",
-        watched.port()
-    );
+    let url =
+        format!("redis+sentinel://app:primary-word@127.0.0.1:{}/3?master=main&sentinel_password=", watched.port());
     for (user, word, ok) in
         [("", "sentinel-word", true), ("watcher", "sentinel-canary", true), ("", "wrong", false), ("", "", false)]
     {
@@ -221,7 +232,8 @@ async fn a_sentinel_has_a_password_of_its_own() {
             assert!(error.message.contains(&watched.port().to_string()), "the Sentinel is named: {error:?}");
         }
         if ok {
-            let opened = tokio::time::timeout(Duration::from_secs(10), connect_for_load(&target, pasted.password.as_ref()));
+            let opened =
+                tokio::time::timeout(Duration::from_secs(10), connect_for_load(&target, pasted.password.as_ref()));
             let Ok(Ok(LoadConnection::Single(mut c))) = opened.await else { panic!("load reaches the primary") };
             let who: String = redis::cmd("ACL").arg("WHOAMI").query_async(&mut c).await.expect("an answer");
             assert_eq!(who, "app", "with its own account");

@@ -16,7 +16,18 @@ fn target(url: &str) -> (CacheTarget, Option<Sensitive>) {
         _ => CacheMode::Single,
     };
     let sentinel_master = address.params.get("master").cloned();
-    (CacheTarget { address, mode, sentinel_master, password: SecretSource::None, sentinel_password: SecretSource::None, sentinel_secret: None, default_ttl_s: 60.0 }, password)
+    (
+        CacheTarget {
+            address,
+            mode,
+            sentinel_master,
+            password: SecretSource::None,
+            sentinel_password: SecretSource::None,
+            sentinel_secret: None,
+            default_ttl_s: 60.0,
+        },
+        password,
+    )
 }
 
 fn stage(report: &ConnectionReport, stage: StageName) -> &perfdeck_model::ConnectionStage {

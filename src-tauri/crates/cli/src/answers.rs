@@ -2,7 +2,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use perfdeck_engine::plan as plans;
+use perfdeck_engine::plan::{self as plans, Plan, Severity};
 use perfdeck_engine::{StoredComparison, StoredKnee};
 use perfdeck_model::{
     ConnectionReport, DatabaseActivity, Environment, EnvironmentSummary, JournalEntry, OwnCost, ReportFile, Run,
@@ -111,6 +111,51 @@ pub(crate) struct Serving {
     pub(crate) address: String,
 }
 
+/// Something wrong with a plan.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct PlanProblem {
+    /// An error keeps the plan from running.
+    pub(crate) severity: Severity,
+    /// The step, where it belongs to one.
+    pub(crate) step: Option<String>,
+    /// The field, such as `load.connections` or `headers.Accept`; empty for the text as a whole.
+    pub(crate) field: String,
+    /// What is wrong and what to do.
+    pub(crate) message: String,
+    /// Line in the text, from 1, where it is known.
+    pub(crate) line: Option<u32>,
+}
+
+/// `perfctl bench plan check`: `perfdeck.plan_check/1`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct CheckedPlan {
+    pub(crate) schema: &'static str,
+    /// Whether it can be run.
+    pub(crate) ok: bool,
+    /// Its name; null when the text is no plan.
+    pub(crate) name: Option<String>,
+    /// How many steps it has; null when the text is no plan.
+    pub(crate) steps: Option<usize>,
+    /// Environment variables that it reads when it is run.
+    pub(crate) variables: Vec<String>,
+    /// Errors first.
+    pub(crate) problems: Vec<PlanProblem>,
+}
+
+/// `perfctl bench plan import`: `perfdeck.plan_import/1`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct ImportedPlan {
+    pub(crate) schema: &'static str,
+    /// The plan.
+    pub(crate) plan: Plan,
+    /// The same as TOML, for a file.
+    pub(crate) toml: String,
+    /// What was left out, changed or is needed, one sentence each.
+    pub(crate) left_out: Vec<String>,
+    /// What a check of the plan says.
+    pub(crate) problems: Vec<PlanProblem>,
+}
+
 /// Writes every schema into `dir`.
 pub(crate) fn write_schemas(dir: &Path) -> std::io::Result<()> {
     std::fs::create_dir_all(dir)?;
@@ -129,6 +174,8 @@ pub(crate) fn write_schemas(dir: &Path) -> std::io::Result<()> {
         ("report_file", schema_for!(Written)),
         ("serving", schema_for!(Serving)),
         ("tour", schema_for!(Tour)),
+        ("plan_check", schema_for!(CheckedPlan)),
+        ("plan_import", schema_for!(ImportedPlan)),
     ] {
         schema.insert("$id".to_owned(), format!("perfdeck.{name}/1").into());
         let mut text = serde_json::to_string_pretty(&schema).map_err(std::io::Error::other)?;

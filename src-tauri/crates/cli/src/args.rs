@@ -395,7 +395,7 @@ pub(crate) enum PlanSource {
     Openapi,
     /// A HAR recording
     Har,
-    /// An access log in the common or combined format
+    /// An access log in the common or combined format, or in JSON
     AccessLog,
 }
 
@@ -433,6 +433,12 @@ pub(crate) struct BenchKnee {
     /// Accept any TLS certificate
     #[arg(long)]
     pub(crate) insecure: bool,
+    /// File of the client's certificate (PEM), for servers that ask for one
+    #[arg(long, value_name = "FILE")]
+    pub(crate) cert: Option<PathBuf>,
+    /// File of its private key (PEM); that of --cert when absent
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    pub(crate) key: Option<PathBuf>,
     /// Environment whose resources are watched; its guards hold
     #[arg(long, value_name = "NAME")]
     pub(crate) env: Option<String>,
@@ -523,6 +529,12 @@ pub(crate) struct LoadArgs {
     /// Accept any TLS certificate
     #[arg(long)]
     pub(crate) insecure: bool,
+    /// File of the client's certificate (PEM), for servers that ask for one
+    #[arg(long, value_name = "FILE")]
+    pub(crate) cert: Option<PathBuf>,
+    /// File of its private key (PEM); that of --cert when absent
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    pub(crate) key: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

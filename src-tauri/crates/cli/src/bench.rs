@@ -1,23 +1,29 @@
 //! `perfctl bench`: load, progress on stderr, the run on stdout.
 use std::io::IsTerminal;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use base64::Engine as _;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use perfdeck_engine::{BenchRequest, BenchSpec, Engine, PlanFolder, Viewer};
 use perfdeck_model::{
-    ApiError, BenchLive, BenchPhase, Environment, HttpBenchSpec, JobState, JobStatus, JudgedMs, JudgedTime, LatencyMs,
-    Load, Run, RunState, RunSummary, StageResult, StepResult, ThresholdResult,
+    ApiError, BenchLive, BenchPhase, ClientCertificate, Environment, HttpBenchSpec, JobState, JobStatus, JudgedMs,
+    JudgedTime, LatencyMs, Load, Run, RunState, RunSummary, StageResult, StepResult, ThresholdResult,
 };
 use serde_json::json;
 
 use crate::answers::Runs;
 use crate::args::{BenchHttp, LoadArgs, RunAt, Source};
+use crate::files::read_bytes;
 use crate::output::{self, Done, figures, ms, plain};
 use crate::{FAILED, FINE, INCOMPLETE, VERDICT, call, environments, stop_requested};
 
 /// Time between plain progress lines where stderr is not a terminal.
 const LINE_EVERY_S: f64 = 5.0;
+
+/// Bytes of a body at most.
+const BODY: u64 = 16 << 20;
 
 /// A progress bar that is only drawn on a terminal.
 pub(crate) fn bar() -> ProgressBar {
@@ -32,19 +38,13 @@ pub(crate) fn bar() -> ProgressBar {
 }
 
 pub(crate) fn spec(url: &str, args: &LoadArgs) -> Result<HttpBenchSpec, ApiError> {
-    let body = match args.body.as_deref().map(|b| (b.strip_prefix('@'), b)) {
-        None => None,
-        Some((None, text)) => Some(text.to_owned()),
-        Some((Some(path), _)) => Some(
-            std::fs::read_to_string(path)
-                .map_err(|e| ApiError::bad_request(format!("The body in {path} cannot be read: {e}")))?,
-        ),
-    };
+    let (body, body_base64) = body(args.body.as_deref())?;
     Ok(HttpBenchSpec {
         url: url.to_owned(),
         method: args.method,
         headers: args.headers.clone(),
         body,
+        body_base64,
         load: args.rate.map_or(Load::Closed, |rate_per_s| Load::Rate { rate_per_s }),
         connections: args.connections,
         threads: args.threads,
@@ -52,7 +52,25 @@ pub(crate) fn spec(url: &str, args: &LoadArgs) -> Result<HttpBenchSpec, ApiError
         warmup_s: args.warmup.as_secs_f64(),
         timeout_s: args.timeout.as_secs_f64(),
         insecure_tls: args.insecure,
+        client_certificate: certificate(args.cert.as_deref(), args.key.as_deref()),
     })
+}
+
+/// The body as text, or in base64 when it is none; `@FILE` is read byte for byte.
+fn body(given: Option<&str>) -> Result<(Option<String>, Option<String>), ApiError> {
+    let Some(given) = given else { return Ok((None, None)) };
+    let Some(path) = given.strip_prefix('@') else { return Ok((Some(given.to_owned()), None)) };
+    let bytes = read_bytes(Path::new(path), BODY)?;
+    Ok(match String::from_utf8(bytes) {
+        Ok(text) => (Some(text), None),
+        Err(bytes) => (None, Some(base64::engine::general_purpose::STANDARD.encode(bytes.as_bytes()))),
+    })
+}
+
+/// The client's certificate, by paths that hold wherever the run is started again.
+pub(crate) fn certificate(cert: Option<&Path>, key: Option<&Path>) -> Option<ClientCertificate> {
+    let path = |p: &Path| std::path::absolute(p).unwrap_or_else(|_| p.to_owned()).to_string_lossy().into_owned();
+    Some(ClientCertificate { cert: path(cert?), key: key.map(path) })
 }
 
 /// Shows a benchmark's progress until it ends; Ctrl-C interrupts it. Answers how it ended, and its runs in their order.

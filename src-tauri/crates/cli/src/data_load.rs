@@ -102,9 +102,8 @@ fn sql_plan(args: &BenchSql, environment: Option<&Environment>) -> Result<Plan, 
     };
     if let Some(file) = &args.script {
         let script = read(file, LIMIT)?;
-        let all = statements(&script, dialect(environment)?).map_err(|refused| {
-            ApiError::bad_request(format!("{}, {refused}", file.display())).hint(refused.hint)
-        })?;
+        let all = statements(&script, dialect(environment)?)
+            .map_err(|refused| ApiError::bad_request(format!("{}, {refused}", file.display())).hint(refused.hint))?;
         if all.is_empty() {
             return Err(ApiError::bad_request(format!("{}: it has no statement", file.display())));
         }
@@ -181,7 +180,11 @@ mod tests {
         assert_eq!(kind(parameter("7", 1, &mut feeds).expect("a number")), SqlType::Inferred, "the server knows");
         assert_eq!(kind(parameter("NULL", 1, &mut feeds).expect("nothing")), SqlType::Null, "no value");
         let text = parameter("text:null", 1, &mut feeds).expect("a text");
-        assert_eq!(text, SqlParameter::Typed(TypedParameter { value: "null".to_owned(), kind: SqlType::Text }), "the word");
+        assert_eq!(
+            text,
+            SqlParameter::Typed(TypedParameter { value: "null".to_owned(), kind: SqlType::Text }),
+            "the word"
+        );
         assert_eq!(kind(parameter("a:b", 1, &mut feeds).expect("a text")), SqlType::Inferred, "of a text too");
         assert!(feeds.is_empty(), "fixed values need no feed");
         parameter("uniform:1..10", 2, &mut feeds).expect("drawn");

@@ -42,7 +42,9 @@ fn draft(source: &Source) -> Result<Option<EnvironmentDraft>, ApiError> {
     }
     if source.from_env {
         // What is no text in UTF-8 is none of the variables that are read.
-        let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| name.into_string().ok().zip(value.into_string().ok());
+        let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+            name.into_string().ok().zip(value.into_string().ok())
+        };
         return draft_from_variables(std::env::vars_os().filter_map(text)).map(Some);
     }
     Ok(None)

@@ -25,6 +25,7 @@ pub(crate) async fn knee(engine: &Arc<Engine>, args: &BenchKnee, source: &Source
             method: args.method,
             headers: args.headers.clone(),
             body: None,
+            body_base64: None,
             load: Load::Closed,
             connections: 1,
             threads: args.threads,
@@ -32,6 +33,7 @@ pub(crate) async fn knee(engine: &Arc<Engine>, args: &BenchKnee, source: &Source
             warmup_s: args.warmup.as_secs_f64(),
             timeout_s: args.timeout.as_secs_f64(),
             insecure_tls: args.insecure,
+            client_certificate: crate::bench::certificate(args.cert.as_deref(), args.key.as_deref()),
         };
         (BenchSpec::Http(spec), PlanFolder::default())
     };

@@ -177,7 +177,7 @@ async fn run(cli: Cli) -> Done {
             answers::write_schemas(dir)?;
             return Ok(FINE);
         }
-        Command::Bench(BenchCommand::Plan(command)) => return plans::plan(command),
+        Command::Bench(BenchCommand::Plan(command)) => return plans::plan(command, cli.json),
         _ => {}
     }
     let engine = Engine::open(EngineOptions { data_dir: cli.data_dir.clone(), clock: None }).await?;

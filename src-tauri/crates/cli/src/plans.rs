@@ -2,56 +2,113 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use perfdeck_engine::plan::{self as plans, Folder, Plan, Severity, import};
+use perfdeck_engine::plan::{self as plans, Files, Folder, Plan, Severity, import};
 use perfdeck_engine::{BenchSpec, Engine, PlanFolder};
 use perfdeck_model::ApiError;
 
+use crate::answers::{CheckedPlan, ImportedPlan, PlanProblem};
 use crate::args::{BenchPlan, PlanCommand, PlanSource, Source};
 use crate::bench::measure;
-use crate::files::read;
+use crate::files::{read, read_bytes};
 use crate::output::{self, Done, plain};
 use crate::{FINE, USAGE};
 
 /// Plans and recordings are text of this size at most, in bytes.
 pub(crate) const LIMIT: u64 = 64 << 20;
 
-/// Reads a plan and says what is wrong with it; answers it when nothing keeps it from running.
-fn checked(path: &Path) -> Result<Option<Plan>, ApiError> {
-    let plan =
-        plans::from_toml(&read(path, LIMIT)?).map_err(|e| ApiError::bad_request(format!("{}: {e}", path.display())))?;
-    let problems = plans::validate(&plan, &Folder(folder(path).0.unwrap_or_default()));
-    let mut wrong = false;
-    for p in &problems {
-        let severity = if p.severity == Severity::Error { "error" } else { "warning" };
-        wrong |= p.severity == Severity::Error;
-        let step = p.step.as_ref().map_or_else(String::new, |step| format!("step '{step}', "));
-        output::note(&plain(&format!("{severity}: {step}{}: {}", p.field, p.message)));
-    }
-    Ok((!wrong).then_some(plan))
+/// A plan's file with what is wrong with it. A text that is no plan has one problem and no plan.
+fn checked(path: &Path) -> Result<(Option<Plan>, Vec<PlanProblem>), ApiError> {
+    let text = read(path, LIMIT)?;
+    let plan = match plans::from_toml(&text) {
+        Ok(plan) => plan,
+        Err(error) => {
+            let (line, message) = (error.line(), error.to_string());
+            let problem = PlanProblem { severity: Severity::Error, step: None, field: String::new(), message, line };
+            return Ok((None, vec![problem]));
+        }
+    };
+    let problems = problems_of(&plan, &text, &Folder(folder(path).0.unwrap_or_default()));
+    Ok((Some(plan), problems))
 }
 
-pub(crate) fn plan(command: &PlanCommand) -> Done {
+fn problems_of(plan: &Plan, text: &str, files: &dyn Files) -> Vec<PlanProblem> {
+    let found = plans::validate(plan, files);
+    found
+        .into_iter()
+        .map(|p| PlanProblem {
+            line: plans::line_of(text, &p),
+            severity: p.severity,
+            step: p.step,
+            field: p.field,
+            message: p.message,
+        })
+        .collect()
+}
+
+fn is_wrong(problems: &[PlanProblem]) -> bool {
+    problems.iter().any(|p| p.severity == Severity::Error)
+}
+
+/// Says what is wrong, one line each.
+fn say(problems: &[PlanProblem]) {
+    for p in problems {
+        let severity = if p.severity == Severity::Error { "error" } else { "warning" };
+        let line = p.line.map_or_else(String::new, |line| format!("line {line}: "));
+        let step = p.step.as_ref().map_or_else(String::new, |step| format!("step '{step}', "));
+        let field = if p.field.is_empty() { String::new() } else { format!("{}: ", p.field) };
+        output::note(&plain(&format!("{severity}: {line}{step}{field}{}", p.message)));
+    }
+}
+
+/// Reads a plan and says what is wrong with it; answers it when nothing keeps it from running.
+fn runnable(path: &Path) -> Result<Option<Plan>, ApiError> {
+    let (plan, problems) = checked(path)?;
+    match (plan, problems.first()) {
+        (None, Some(problem)) => Err(ApiError::bad_request(format!("{}: {}", path.display(), problem.message))),
+        (plan, _) => {
+            say(&problems);
+            Ok(plan.filter(|_| !is_wrong(&problems)))
+        }
+    }
+}
+
+pub(crate) fn plan(command: &PlanCommand, json: bool) -> Done {
     match command {
-        PlanCommand::Check { plan } => Ok(match checked(plan)? {
-            Some(plan) => {
-                output::note(&plain(&format!("'{}' can be read: {} steps", plan.name, plan.steps.len())));
-                FINE
+        PlanCommand::Check { plan } => {
+            if !json {
+                return Ok(match runnable(plan)? {
+                    Some(plan) => {
+                        output::note(&plain(&format!("'{}' can be read: {} steps", plan.name, plan.steps.len())));
+                        FINE
+                    }
+                    None => USAGE,
+                });
             }
-            None => USAGE,
-        }),
+            let (plan, problems) = checked(plan)?;
+            let ok = !is_wrong(&problems);
+            output::json(&CheckedPlan {
+                schema: "perfdeck.plan_check/1",
+                ok,
+                name: plan.as_ref().map(|p| p.name.clone()),
+                steps: plan.as_ref().map(|p| p.steps.len()),
+                variables: plan.iter().flat_map(Plan::env_names).collect(),
+                problems,
+            })?;
+            Ok(if ok { FINE } else { USAGE })
+        }
         PlanCommand::Import { kind, file } => {
-            let text = read(file, LIMIT)?;
-            let made = match kind {
-                PlanSource::Curl => import::from_curl(&text),
-                PlanSource::Openapi => import::from_openapi(&text),
-                PlanSource::Har => import::from_har(&text),
-                PlanSource::AccessLog => import::from_access_log(&text),
-            };
-            let (plan, notes) = made.map_err(|e| ApiError::bad_request(format!("{}: {e}", file.display())))?;
+            let (plan, notes) = imported(*kind, file)?;
+            let toml = plans::to_toml(&plan);
+            if json {
+                let problems = problems_of(&plan, &toml, &Folder(folder(file).0.unwrap_or_default()));
+                let answer = ImportedPlan { schema: "perfdeck.plan_import/1", plan, toml, left_out: notes, problems };
+                output::json(&answer)?;
+                return Ok(FINE);
+            }
             for note in notes {
                 output::note(&plain(&format!("note: {note}")));
             }
-            output::line(plans::to_toml(&plan).trim_end())?;
+            output::line(toml.trim_end())?;
             Ok(FINE)
         }
         PlanCommand::Schema => {
@@ -59,6 +116,35 @@ pub(crate) fn plan(command: &PlanCommand) -> Done {
             Ok(FINE)
         }
     }
+}
+
+/// The files that a curl command names: as curl finds them from here, else beside the command.
+struct Near<'a>(&'a Path);
+
+impl Files for Near<'_> {
+    fn read(&self, name: &str, limit: u64) -> Result<Vec<u8>, String> {
+        let path = match name.strip_prefix("~/").zip(std::env::home_dir()) {
+            Some((rest, home)) => home.join(rest),
+            None => name.into(),
+        };
+        let beside = self.0.join(&path);
+        let path = if path.is_relative() && !path.exists() && beside.exists() { beside } else { path };
+        let prefix = format!("{} cannot be read: ", path.display());
+        read_bytes(&path, limit).map_err(|e| e.message.strip_prefix(&prefix).unwrap_or(&e.message).to_owned())
+    }
+}
+
+fn imported(kind: PlanSource, file: &Path) -> Result<(Plan, Vec<String>), ApiError> {
+    let made = match kind {
+        // Logs may hold bytes that are no text.
+        PlanSource::AccessLog => import::from_access_log_bytes(&read_bytes(file, LIMIT)?),
+        PlanSource::Curl => {
+            import::from_curl_with(&read(file, LIMIT)?, Some(&Near(file.parent().unwrap_or(Path::new("")))))
+        }
+        PlanSource::Openapi => import::from_openapi(&read(file, LIMIT)?),
+        PlanSource::Har => import::from_har(&read(file, LIMIT)?),
+    };
+    made.map_err(|e| ApiError::bad_request(format!("{}: {e}", file.display())))
 }
 
 /// Whether a target that a person names is a plan file and no URL.
@@ -74,7 +160,7 @@ pub(crate) fn folder(plan: &Path) -> PlanFolder {
 
 /// A plan file as what a benchmark does; `None` when it is wrong, which was said.
 pub(crate) fn spec(path: &Path, threads: Option<u32>) -> Result<Option<BenchSpec>, ApiError> {
-    Ok(checked(path)?.map(|plan| BenchSpec::Plan { toml: plans::to_toml(&plan), threads }))
+    Ok(runnable(path)?.map(|plan| BenchSpec::Plan { toml: plans::to_toml(&plan), threads }))
 }
 
 pub(crate) async fn run(engine: &Arc<Engine>, args: &BenchPlan, source: &Source, json: bool) -> Done {

@@ -78,7 +78,7 @@ fn plan(dir: &Path, url: &str, lines: &str) -> String {
 }
 
 const CLOSED: &str = "[load]\nkind = 'closed'\nconnections = 16";
-const OPEN: &str = "[load]\nkind = 'open'\nrate_per_s = 200\nmax_in_flight = 64";
+const OPEN: &str = "[load]\nkind = 'open'\nrate_per_s = 400\nmax_in_flight = 128";
 
 /// Every fifth answer comes after two seconds; the plan waits 300 ms.
 #[test]
@@ -125,8 +125,8 @@ fn a_threshold_on_latency_counts_what_timed_out() {
 #[test]
 fn a_refused_port_has_no_percentile_and_nothing_answered() {
     let (dir, url) = (temp(), nobody());
-    for load in [&[][..], &["--rate", "200"]] {
-        let args = [&["bench", "http", &url, "-c", "4", "-d", "1s", "--warmup", "0s"][..], load].concat();
+    for load in [&[][..], &["--rate", "400"]] {
+        let args = [&["bench", "http", &url, "-c", "4", "-d", "600ms", "--warmup", "0s"][..], load].concat();
         let (code, found) = json(dir.path(), &args);
         assert_eq!((code, &found["valid"]), (4, &false.into()), "no result: {}", found["invalid_reasons"]);
         for times in ["response_ms", "service_ms"] {
@@ -234,11 +234,11 @@ fn ctrl_c_gives_the_pairs_and_the_steps_so_far() {
     let target = ScriptedHttp::start_now(|_| Answer::ok("ok").after(Duration::from_millis(1))).expect("target");
     let (dir, url) = (temp(), target.url());
     let stopped = |args: &[&str], after: u64| {
-        let from = target.requests();
+        let from = target.connections();
         let child = perfctl(dir.path(), args);
         let end = Instant::now() + DEADLINE;
-        // The runs of a duet and the steps of a search come one after the other: so many requests are several of them.
-        while target.requests() < from + after {
+        // The runs of a duet and the steps of a search open their connections one after the other: so many are several.
+        while target.connections() < from + after {
             assert!(Instant::now() < end, "the load goes on");
             std::thread::sleep(Duration::from_millis(10));
         }
@@ -256,7 +256,7 @@ fn ctrl_c_gives_the_pairs_and_the_steps_so_far() {
     assert_eq!(found["verdict"], "inconclusive", "and no verdict");
     assert!(found["notes"].to_string().contains("stopped after"), "{}", found["notes"]);
     let steps = ["--slo", "p50<900ms", "--max", "512", "--step", "500ms", "--warmup", "0s", "--json"];
-    let output = stopped(&[&["bench", "knee", &url][..], &steps].concat(), 2_500);
+    let output = stopped(&[&["bench", "knee", &url][..], &steps].concat(), 8);
     assert_eq!(output.status.code(), Some(1), "what was stopped is no success");
     let found: Value = serde_json::from_slice(&output.stdout)
         .unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(&output.stderr)));
@@ -279,7 +279,8 @@ fn the_knee_holds_its_own_measurement_and_survives_a_noisy_start() {
     .expect("target");
     let dir = temp();
     let steps = ["--step", "1500ms", "--confirm-for", "1500ms", "--warmup", "0s", "--max", "32"];
-    let args = [["bench", "knee", &target.url(), "--slo", "p90<28ms"].as_slice(), &steps].concat();
+    let url = target.url();
+    let args = [["bench", "knee", &url, "--slo", "p90<28ms"].as_slice(), &steps].concat();
     let (code, found) = json(dir.path(), &args);
     assert_eq!((code, &found["state"]), (0, &"found".into()), "one bad step is not the target: {}", found["sentence"]);
     let (rate, capacity) = (found["rate_per_s"].as_f64().expect("a rate"), &found["capacity"]);

@@ -571,7 +571,7 @@ fn ctrl_c_still_gives_what_was_measured() {
     let output = finish(child);
     assert_eq!(output.status.code(), Some(1), "a run that was stopped is not a success");
     let run_: Value = serde_json::from_slice(&output.stdout).expect("the partial result is JSON");
-    assert_eq!(run_["state"], "cancelled", "and says that it is partial");
+    assert_eq!(run_["state"], "interrupted", "and says that it is partial");
 }
 
 #[test]

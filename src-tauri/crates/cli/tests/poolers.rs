@@ -56,11 +56,15 @@ async fn mixed(perfctl: &Perfctl, env: &str, postgres: &Postgres, connections: &
         (&["--sql", "delete from victim where id = $1", "--param", "uniform:900000..900100"], "2"),
         (&["--sql", "select id from victim where id = $1", "--param", "uniform:1..20000"], connections),
         (&["--sql", "update victim set n = n + 1 where id = $1", "--param", "uniform:1..20000"], connections),
-        (&["--sql", "select id from victim where id = $1", "--param", "uniform:1..20000", "--transaction"], connections),
+        (
+            &["--sql", "select id from victim where id = $1", "--param", "uniform:1..20000", "--transaction"],
+            connections,
+        ),
         (&["--sql", "select n from victim where id = 7", "--simple"], connections),
     ];
     for (statement, c) in all {
-        let args: Vec<&str> = ["--env", env].into_iter().chain(statement.iter().copied()).chain(common).chain([c]).collect();
+        let args: Vec<&str> =
+            ["--env", env].into_iter().chain(statement.iter().copied()).chain(common).chain([c]).collect();
         let (code, run, stderr) = bench(perfctl, "sql", &args);
         assert!(matches!(code, 0 | 4), "{args:?} ends with {code}: {stderr}");
         assert_eq!(run["errors"], 0, "{args:?}: {}", run["errors_by_class"]);
@@ -90,7 +94,8 @@ async fn no_row_is_lost_through_pgbouncer_with_fewer_servers_than_clients() {
             let (code, _, stderr) = bench(&perfctl, "sql", &args);
             assert_eq!(code, 1, "it fails: {stderr}");
             assert!(started.elapsed().as_secs() < 10, "at once");
-            let args = ["--env", "pooled", "--sql", "select id from victim where id = $1", "--param", "uniform:1..20000"];
+            let args =
+                ["--env", "pooled", "--sql", "select id from victim where id = $1", "--param", "uniform:1..20000"];
             let args: Vec<&str> = args.into_iter().chain(["-d", "700ms", "-c", "8", "--warmup", "0s"]).collect();
             let (_, run, stderr) = bench(&perfctl, "sql", &args);
             assert_eq!(run["errors"], 0, "{stderr}");

@@ -26,7 +26,8 @@ fn a_target_that_never_answers_ends_every_benchmark_within_five_seconds() {
     let perfctl = Perfctl::new();
     let (port, _kept) = silent();
     for (name, kind) in [("dev", "development"), ("stage", "staging")] {
-        let (database, cache) = (format!("postgres://u@127.0.0.1:{port}/d?sslmode=disable"), format!("redis://127.0.0.1:{port}"));
+        let (database, cache) =
+            (format!("postgres://u@127.0.0.1:{port}/d?sslmode=disable"), format!("redis://127.0.0.1:{port}"));
         perfctl.ok(&["env", "add", &format!("{name}-sql"), "--kind", kind, "--database", &database]);
         perfctl.ok(&["env", "add", &format!("{name}-cache"), "--kind", kind, "--cache", &cache]);
     }
@@ -59,7 +60,15 @@ fn a_closed_port_and_a_wrong_password_are_told_at_once() {
     let server = runtime.block_on(Postgres::start()).expect("PostgreSQL");
     let perfctl = Perfctl::new();
     let closed = perfdeck_testkit::free_port().expect("a port");
-    perfctl.ok(&["env", "add", "closed", "--kind", "development", "--database", &format!("postgres://u@127.0.0.1:{closed}/d")]);
+    perfctl.ok(&[
+        "env",
+        "add",
+        "closed",
+        "--kind",
+        "development",
+        "--database",
+        &format!("postgres://u@127.0.0.1:{closed}/d"),
+    ]);
     let wrong = server.url().replace("perfdeck-canary", "wrong-canary");
     perfctl.ok(&["env", "add", "wrong", "--kind", "development", "--database", &wrong]);
     for (env, word) in [("closed", "refused"), ("wrong", "password")] {
@@ -104,7 +113,10 @@ fn a_script_is_read_as_its_server_reads_it() {
     }
     let mistake = script("mistake.sql", "SELECT 1; SELEC 2;");
     let (code, run, stderr) = bench(&perfctl, "sql", &["--env", "pg", "--script", &mistake, "-d", "60s"]);
-    assert!(code == 1 && run.is_null() && stderr.contains("statement 2"), "no figures of a script with a mistake: {stderr}");
+    assert!(
+        code == 1 && run.is_null() && stderr.contains("statement 2"),
+        "no figures of a script with a mistake: {stderr}"
+    );
     for (env, text, word) in [
         ("pg", "SELECT 1;\n\\set a 1\n", "line 2"),
         ("pg", "SELECT 'open", "never closed"),

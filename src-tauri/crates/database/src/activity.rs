@@ -1,13 +1,14 @@
 //! Statements that run now, without their literals: those may be personal data or secrets.
 use std::time::Duration;
 
-use perfdeck_model::{Address, ApiError, DatabaseActivity, RunningStatement, Scheme, Sensitive};
+use perfdeck_model::{Address, ApiError, DatabaseActivity, RunningStatement, Sensitive};
 use perfdeck_sqltext::{Dialect, without_literals};
 use sqlx::Row;
 
 use crate::connect::{Database, close, connect, silent};
 use crate::error::{explain, grant};
 use crate::mysql::text;
+use crate::own;
 use crate::session::Session;
 
 const DEADLINE: Duration = Duration::from_secs(3);
@@ -19,6 +20,8 @@ const DEADLINE: Duration = Duration::from_secs(3);
 /// When the database cannot be reached or does not answer within 3 s.
 pub async fn activity(address: &Address, password: Option<&Sensitive>) -> Result<DatabaseActivity, ApiError> {
     let mut database = connect(address, password, DEADLINE).await?;
+    // Signing in, and the two questions to PostgreSQL; what the others ask is no transaction.
+    own::add(address, if matches!(database, Database::Postgres(_)) { 3.0 } else { 0.0 }, 1);
     let work = async {
         match &mut database {
             Database::Postgres(c) => Ok((postgres(c).await?, Some(postgres_hidden(c).await?))),
@@ -41,7 +44,7 @@ pub async fn activity(address: &Address, password: Option<&Sensitive>) -> Result
 
 async fn postgres(c: &mut Session) -> Result<Vec<RunningStatement>, sqlx::Error> {
     // pg_blocking_pids takes every partition of the lock table, so only for those that wait.
-    let rows = sqlx::query(
+    let rows = sqlx::raw_sql(
         "SELECT pid::int8, usename::text, datname::text, application_name, coalesce(state, ''),
                 wait_event_type || ': ' || wait_event,
                 coalesce(extract(epoch FROM clock_timestamp() - query_start), 0)::float8,
@@ -79,13 +82,14 @@ async fn postgres(c: &mut Session) -> Result<Vec<RunningStatement>, sqlx::Error>
 /// Client sessions of which this user sees neither state nor statement.
 async fn postgres_hidden(c: &mut Session) -> Result<i64, sqlx::Error> {
     // A hidden session has no kind; those of the server itself are in no database or have no user.
-    sqlx::query_scalar(
+    let row = sqlx::raw_sql(
         "SELECT count(*) FROM pg_stat_activity
          WHERE query = '<insufficient privilege>' AND datid IS NOT NULL AND usesysid IS NOT NULL
            AND pid <> pg_backend_pid() AND application_name IS DISTINCT FROM 'perfdeck'",
     )
     .fetch_one(c)
-    .await
+    .await?;
+    row.try_get(0)
 }
 
 /// Connections that are not in the process list of this user: without PROCESS it has only the user's own. `None` when the

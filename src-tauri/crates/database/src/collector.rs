@@ -9,8 +9,10 @@ use perfdeck_model::{
 
 use crate::connect::{Database, connect, silent, version};
 use crate::error::explain;
-use crate::{mysql, postgres, sqlite};
+use crate::{mysql, own, postgres, sqlite};
 
+/// Pages that a second must have read for the catalogue look-ups of a session of Perfdeck's own not to matter.
+const MANY_PAGES: f64 = 10_000.0;
 /// How often sizes and findings are read.
 const SLOW_MS: f64 = 60_000.0;
 /// When they are first read: not in the first seconds, when a person waits for a chart.
@@ -33,6 +35,9 @@ pub struct DatabaseCollector {
     counters: Option<Counters>,
     /// Perfdeck's own transactions that the counters do not hold yet, or may not: servers tell them late.
     owed: f64,
+    /// What Perfdeck had done there at the newest reading, and the rates that it makes unsure.
+    done: own::Done,
+    unsure: u8,
     version: Option<String>,
     slow_at: Option<f64>,
     size: Option<f64>,
@@ -155,11 +160,22 @@ impl DatabaseCollector {
             connection: None,
             counters: None,
             owed: 0.0,
+            done: own::Done::default(),
+            unsure: 0,
             version: None,
             slow_at: None,
             size: None,
             mysql: mysql::State::default(),
             sqlite: sqlite::State::default(),
+        }
+    }
+
+    /// Tells other collectors of the same database what this one did.
+    fn did(&mut self, transactions: f64, sessions: u32) {
+        if transactions > 0.0 {
+            own::add(&self.address, transactions, sessions);
+            self.done.transactions += transactions;
+            self.done.sessions += sessions;
         }
     }
 
@@ -193,6 +209,7 @@ impl DatabaseCollector {
                 // After this reading it knows, and has told its statistics.
                 requests += read(&mut connection, &self.address, &mut self.mysql, clock).await?.0.requests;
                 // Signing in, the version and the reading above.
+                own::add(&self.address, 4.0, 1);
                 self.owed = if late { 4.0 } else { 0.0 };
             }
             read(&mut connection, &self.address, &mut self.mysql, clock).await
@@ -202,14 +219,26 @@ impl DatabaseCollector {
             Err(_) => return Err(silent(&self.address, DEADLINE)),
         };
         requests += reading.requests;
+        // Other parts of Perfdeck may have been there meanwhile. A session's last work shows when it has ended, which may
+        // be within this reading or the next one.
+        let done = own::done(&self.address);
+        if !fresh {
+            self.owed = (self.owed + done.transactions - self.done.transactions).min(MOST_OWED);
+            self.unsure = if done.sessions == self.done.sessions { self.unsure.saturating_sub(1) } else { 2 };
+        }
+        self.done = done;
         let mut values = std::mem::take(&mut reading.values);
         if let Some(now) = reading.counters {
             if let Some(before) = self.counters {
                 self.owed = rates(&before, &now, self.owed, &mut values);
+                if self.unsure > 0 && now.hits + now.reads - before.hits - before.reads < MANY_PAGES {
+                    values.retain(|(s, _)| s.metric != "database.cache.hit_ratio");
+                }
             }
             self.counters = Some(now);
         }
         self.owed = (self.owed + reading.own).min(MOST_OWED);
+        self.did(reading.own, 0);
         let now_ms = clock.monotonic_ms();
         let due = *self.slow_at.get_or_insert(now_ms - SLOW_MS + FIRST_SLOW_MS) + SLOW_MS <= now_ms;
         let mut findings = None;
@@ -237,6 +266,9 @@ impl DatabaseCollector {
                             requests += after.requests;
                             self.counters = after.counters;
                             self.owed = (slow.own + after.own).min(MOST_OWED);
+                            let told =
+                                if matches!(open, Database::Postgres(_)) { f64::from(slow.requests) } else { 0.0 };
+                            self.did(told + after.own, 1);
                         }
                         self.size = slow.size.or(self.size);
                         findings = Some(slow.findings);

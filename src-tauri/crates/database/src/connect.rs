@@ -156,11 +156,7 @@ pub(crate) async fn connect(
     }
 }
 
-async fn open(
-    address: &Address,
-    password: Option<&Sensitive>,
-    wanted: &AddressOptions,
-) -> Result<Database, ApiError> {
+async fn open(address: &Address, password: Option<&Sensitive>, wanted: &AddressOptions) -> Result<Database, ApiError> {
     let failed = |error: sqlx::Error| explain(address, &error);
     let door = trust::checked(address, wanted).await?;
     match address.scheme {

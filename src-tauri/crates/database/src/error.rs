@@ -1,7 +1,10 @@
 //! What can go wrong with a database, and what it means for a person.
 use perfdeck_model::{Address, ApiError, ErrorCode, Scheme};
 use perfdeck_sqltext::{Dialect, quote_identifier};
+use perfdeck_tls::{Spelling, cause, trouble};
 use sqlx::mysql::MySqlDatabaseError;
+
+use crate::refused;
 
 /// Why a database could not be used. Messages never hold a password.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -54,146 +57,172 @@ impl From<Error> for ApiError {
     }
 }
 
-fn again(code: ErrorCode, message: String) -> ApiError {
+pub(crate) fn again(code: ErrorCode, message: String) -> ApiError {
     let mut error = ApiError::new(code, message);
     error.retryable = true;
     error
 }
 
-fn is_certificate(error: &std::io::Error) -> bool {
-    matches!(error.get_ref(), Some(inner) if inner.is::<tokio_rustls::rustls::Error>())
+/// Why TLS with the address failed. The certificate's names come with the failure where they matter.
+pub(crate) fn untrusted(address: &Address, error: &tokio_rustls::rustls::Error) -> ApiError {
+    let at = address.hosts.first().map(ToString::to_string).unwrap_or_default();
+    let host = address.hosts.first().map_or("", |h| h.host.as_str());
+    let spelling = Spelling {
+        at: &at,
+        host,
+        roots: root_of(address),
+        any_name: "sslmode=verify-ca",
+        unverified: "sslmode=require",
+        plain: "sslmode=disable if the network is trusted",
+    };
+    let found = trouble(error, None, spelling);
+    ApiError::new(ErrorCode::Tls, found.what).hint(found.step)
 }
 
-fn untrusted(at: &str, error: &dyn std::fmt::Display) -> ApiError {
-    ApiError::new(ErrorCode::Tls, format!("TLS with {at} failed: {error}")).hint(
-        "Trust the issuer on this machine or add ?sslrootcert=FILE; ?sslmode=require encrypts without verification",
-    )
+/// The file of roots that the address names.
+pub(crate) fn root_of(address: &Address) -> Option<&str> {
+    ["sslrootcert", "ssl-ca"].iter().find_map(|name| address.params.get(*name)).map(String::as_str)
 }
 
-/// What a driver's error means.
+/// What a driver's error means. Its text is not passed on: what it may say is recognised by kind and code.
 pub(crate) fn explain(address: &Address, error: &sqlx::Error) -> ApiError {
     let at = address.short();
+    if let Some(why) = cause(error) {
+        return untrusted(address, why);
+    }
     match error {
         sqlx::Error::Database(e) => {
             let code = e.code().unwrap_or_default();
             match address.scheme {
-                Scheme::Postgres => postgres(address, &code, e.message()),
+                Scheme::Postgres => refused::postgres(address, &code, e.message()),
                 Scheme::Mysql | Scheme::Mariadb => {
                     let number = e.try_downcast_ref::<MySqlDatabaseError>().map_or(0, MySqlDatabaseError::number);
-                    mysql(address, number, e.message())
+                    refused::mysql(address, number, e.message())
                 }
-                _ => sqlite(address, &code, e.message()),
+                _ => refused::sqlite(address, &code),
             }
         }
-        // The driver's text shows the character.
-        sqlx::Error::Configuration(e) if e.to_string().contains("saslprep") => ApiError::new(
-            ErrorCode::Authentication,
-            format!("The user name or password for {at} has a character that SCRAM's preparation does not allow"),
-        )
-        .hint(format!(
-            "Emoji and unassigned characters are such; set another password: ALTER ROLE {} PASSWORD '…';",
-            quote_identifier(address.username.as_deref().unwrap_or("(no user)"), Dialect::Postgres)
-        )),
-        sqlx::Error::Tls(e) => untrusted(&at, e),
-        // A refused certificate arrives as an I/O error around rustls' own.
-        sqlx::Error::Io(e) if is_certificate(e) => untrusted(&at, e),
-        sqlx::Error::Io(e) => again(ErrorCode::Unreachable, format!("{at} cannot be reached: {e}"))
-            .hint("Is the server running, and is the port right?"),
-        sqlx::Error::Protocol(e) => {
-            ApiError::new(ErrorCode::Unreachable, format!("{at} does not speak {}: {e}", address.scheme.product()))
-                .hint("Check the port and the scheme of the address")
+        sqlx::Error::Tls(e) => {
+            let text = e.to_string();
+            match root_of(address).filter(|_| text.contains("Invalid certificate")) {
+                Some(file) => ApiError::new(ErrorCode::Tls, format!("A certificate in {file} cannot be read"))
+                    .hint("Name a file of certificates in PEM, which begin with -----BEGIN CERTIFICATE-----"),
+                None if text.contains("does not support TLS") => no_tls(address),
+                None => ApiError::new(ErrorCode::Tls, format!("TLS with {at} failed"))
+                    .hint("Check the host's name and the files that the address names; the server's log may say more"),
+            }
         }
-        other => again(ErrorCode::Unreachable, format!("{at}: {other}")).hint("Try again; the log has the details"),
+        sqlx::Error::Io(e) => io(address, e),
+        sqlx::Error::Protocol(text) => protocol(address, text),
+        sqlx::Error::Configuration(e) => configuration(address, &e.to_string()),
+        sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => {
+            again(ErrorCode::Unreachable, format!("The connection to {at} ended")).hint("Try again")
+        }
+        _ => again(ErrorCode::Unreachable, format!("The answer of {at} could not be understood"))
+            .hint(format!("Is it {}, in a version that is still supported?", address.scheme.product())),
     }
 }
 
-pub(crate) fn postgres(address: &Address, code: &str, message: &str) -> ApiError {
+/// TLS is wanted and not offered.
+pub(crate) fn no_tls(address: &Address) -> ApiError {
+    let at = address.hosts.first().map_or_else(|| address.short(), ToString::to_string);
+    ApiError::new(ErrorCode::Tls, format!("{at} does not offer TLS"))
+        .hint("Switch TLS on at the server, or add ?sslmode=disable if the network is trusted")
+}
+
+fn io(address: &Address, error: &std::io::Error) -> ApiError {
+    use std::io::ErrorKind as K;
     let at = address.short();
-    let user = address.username.as_deref().unwrap_or("(no user)");
-    let quoted = quote_identifier(user, Dialect::Postgres);
-    match code {
-        "28000" if message.contains("pg_hba.conf") => {
-            ApiError::new(ErrorCode::Authentication, format!("{at} rejects the connection by pg_hba.conf: {message}"))
-                .hint(format!(
-                    "Add a line to the server's pg_hba.conf, such as: host {} {quoted} CLIENT_ADDRESS/32 scram-sha-256 \
-                     (hostssl when it wants TLS); then: SELECT pg_reload_conf();",
-                    quote_identifier(if address.path.is_empty() { user } else { &address.path }, Dialect::Postgres)
-                ))
+    let socket = address.hosts.first().filter(|h| h.host.starts_with('/'));
+    let (what, hint) = match (error.kind(), socket) {
+        (K::NotFound, Some(_)) => (
+            format!("There is no socket of a server at {at}"),
+            "Is the server running, and is its socket in this folder?",
+        ),
+        (K::PermissionDenied, Some(_)) => {
+            (format!("The socket of {at} may not be opened"), "Let the user who runs Perfdeck into the socket's folder")
         }
-        "28P01" => ApiError::new(ErrorCode::Authentication, format!("{at} refused the password of '{user}'"))
-            .hint(format!("Check user and password; to set a new one: ALTER ROLE {quoted} PASSWORD '…';")),
-        "28000" => ApiError::new(ErrorCode::Authentication, format!("{at} refused '{user}': {message}"))
-            .hint(format!("Check the user name; to allow it to log in: ALTER ROLE {quoted} LOGIN;")),
-        "3D000" => ApiError::new(ErrorCode::NotFound, format!("{at}: {message}"))
-            .hint("Check the database's name; psql -l lists them"),
-        "42501" if message.contains("permission denied for database") => {
-            ApiError::new(ErrorCode::Privilege, format!("{at}: {message}"))
-                .hint(format!("GRANT CONNECT ON DATABASE {} TO {quoted};", quote_identifier(&address.path, Dialect::Postgres)))
+        (K::NotFound | K::PermissionDenied, None) => (
+            format!("A file that the address of {at} names cannot be read"),
+            "Check the paths in sslrootcert, sslcert and sslkey",
+        ),
+        (K::ConnectionRefused, _) => (
+            format!("{at} refused the connection"),
+            "Is the server running, is the port right, and does it listen on this address?",
+        ),
+        (K::ConnectionReset | K::ConnectionAborted | K::BrokenPipe | K::UnexpectedEof, _) => (
+            format!("{at} closed the connection"),
+            "Is it the server that the address says? A proxy without a server behind it looks like this too",
+        ),
+        (K::TimedOut, _) => (format!("{at} did not answer in time"), "Check the route, the VPN and the firewall"),
+        (kind, _) => {
+            return again(ErrorCode::Unreachable, format!("{at} cannot be reached: {kind}"))
+                .hint("Is the server running, and is the port right?");
         }
-        "42501" => ApiError::new(ErrorCode::Privilege, format!("{at}: {message}")).hint(grant(address)),
-        "53300" => again(ErrorCode::Unreachable, format!("{at} has no free connection: {message}"))
-            .hint("Raise max_connections or close idle clients"),
-        "57014" => again(ErrorCode::Timeout, format!("{at} cancelled a monitoring query: {message}"))
-            .hint("The server is busy; Perfdeck's queries end after 1.5 s on their own"),
-        "55P03" => again(ErrorCode::Timeout, format!("{at}: a lock was not free within 200 ms"))
-            .hint("Someone holds an exclusive lock on a catalogue table"),
-        "57P03" => again(ErrorCode::Unreachable, format!("{at}: {message}")).hint("Wait until it has started"),
-        "57P01" | "57P02" => again(ErrorCode::Unreachable, format!("{at} ended the connection: {message}"))
-            .hint("It is shutting down or an administrator ended the session; Perfdeck reconnects by itself"),
-        _ => again(ErrorCode::Unreachable, format!("{at}: {message}")).hint("See the server's log"),
-    }
+    };
+    again(ErrorCode::Unreachable, what).hint(hint)
 }
 
-fn mysql(address: &Address, number: u16, message: &str) -> ApiError {
-    let at = address.short();
-    let user = address.username.as_deref().unwrap_or("(no user)");
-    match number {
-        1045 | 1698 | 1862 => ApiError::new(
-            ErrorCode::Authentication,
-            format!("{at} refused the credentials of '{user}'"),
+fn protocol(address: &Address, text: &str) -> ApiError {
+    if let Some((_, after)) = text.split_once("unknown authentication plugin: ") {
+        return refused::plugin(address, after.split_whitespace().next());
+    }
+    if text.contains("mysql_cleartext_plugin disabled") {
+        return refused::plugin(address, Some("mysql_clear_password"));
+    }
+    // The request to change to a plugin whose data has another length than a password's scramble.
+    if text.contains("expected 21 bytes") {
+        return refused::plugin(address, None);
+    }
+    if text.contains("unsupported SASL authentication") || text.contains("unsupported authentication method") {
+        let user = address.username.as_deref().unwrap_or("(no user)");
+        return ApiError::new(
+            ErrorCode::Unsupported,
+            format!("{} asks '{user}' to sign in by a method that Perfdeck does not support", address.short()),
         )
-        .hint(format!("Check user and password; to set a new one: ALTER USER {} IDENTIFIED BY '…';", account(user))),
-        1130 => ApiError::new(ErrorCode::Authentication, format!("{at}: {message}"))
-            .hint(format!("Create the account for this client: CREATE USER {} IDENTIFIED BY '…';", account(user))),
-        1049 => ApiError::new(ErrorCode::NotFound, format!("{at}: {message}"))
-            .hint("Check the database's name; SHOW DATABASES lists them"),
-        1044 => ApiError::new(ErrorCode::Privilege, format!("{at}: {message}")).hint(format!(
-            "GRANT SELECT ON {}.* TO {};",
-            quote_identifier(&address.path, Dialect::Mysql),
-            account(user)
-        )),
-        1142 | 1227 | 1370 => ApiError::new(ErrorCode::Privilege, format!("{at}: {message}")).hint(grant(address)),
-        1040 | 1203 | 1226 => again(ErrorCode::Unreachable, format!("{at} has no free connection: {message}"))
-            .hint("Raise max_connections or close idle clients"),
-        1129 => ApiError::new(ErrorCode::Unreachable, format!("{at} blocks this host: {message}"))
-            .hint("On the server: FLUSH HOSTS;"),
-        1969 | 3024 => again(ErrorCode::Timeout, format!("{at} cancelled a monitoring query: {message}"))
-            .hint("The server is busy; Perfdeck's queries end after 1.5 s on their own"),
-        _ => again(ErrorCode::Unreachable, format!("{at}: {message}")).hint("See the server's log"),
+        .hint("Perfdeck supports passwords (scram-sha-256, md5); set one of them in the server's pg_hba.conf for this user");
     }
+    let product = address.scheme.product();
+    ApiError::new(
+        ErrorCode::Unreachable,
+        format!("{} does not speak {product}'s protocol as expected", address.short()),
+    )
+    .hint("Check the port and the scheme of the address")
 }
 
-fn sqlite(address: &Address, code: &str, message: &str) -> ApiError {
-    let path = &address.path;
-    // Extended codes keep the primary one in their low byte.
-    let primary = code.parse::<u32>().map_or(0, |c| c & 0xff);
-    match primary {
-        5 | 6 => again(ErrorCode::Timeout, format!("{path} is locked by another process"))
-            .hint("Wait for its transaction to end; PRAGMA journal_mode = WAL; lets readers in beside a writer"),
-        14 => ApiError::new(ErrorCode::NotFound, format!("{path} cannot be opened: {message}"))
-            .hint("Check the path; a database in WAL mode also needs its -wal and -shm files to be readable"),
-        8 | 23 => ApiError::new(ErrorCode::Privilege, format!("{path}: {message}"))
-            .hint("Check the permissions of the file and of its folder"),
-        11 => ApiError::new(ErrorCode::Storage, format!("{path} is damaged: {message}"))
-            .hint("Restore a backup, or save what is readable: sqlite3 FILE .recover"),
-        26 => ApiError::bad_request(format!("{path} is not a SQLite database, or it is encrypted"))
-            .hint("Choose another file"),
-        _ => again(ErrorCode::Unreachable, format!("{path}: {message}")).hint("See SQLite's result codes"),
+/// The driver prepares passwords for SCRAM as RFC 4013 says and refuses what that does not allow; its text shows the
+/// character.
+fn configuration(address: &Address, text: &str) -> ApiError {
+    let at = address.short();
+    if !text.contains("saslprep") {
+        return ApiError::bad_request(format!("A parameter of the address of {at} cannot be used"))
+            .hint("sslcert and sslkey are given together, and sslkey names an unencrypted key in PEM");
     }
+    let user = address.username.as_deref().unwrap_or("(no user)");
+    let subject = if text.contains("saslprep username") { "user name" } else { "password" };
+    let why = if text.contains("Bidirectional") {
+        "it mixes text that is written from the right with text that is written from the left"
+    } else if text.contains("ProhibitedCharacter") {
+        "it has a character that is not allowed there: an emoji or another one that is newer than Unicode 3.2, a control \
+         character, or one for private use"
+    } else {
+        "it has characters that cannot be prepared"
+    };
+    let hint = if subject == "password" {
+        format!(
+            "psql would send it as it is; Perfdeck cannot. Set a password of letters, digits and signs: ALTER ROLE {} \
+             PASSWORD '…';",
+            quote_identifier(user, Dialect::Postgres)
+        )
+    } else {
+        "Give Perfdeck a role with a name of letters and digits".to_owned()
+    };
+    ApiError::new(ErrorCode::Authentication, format!("The {subject} for {at} cannot be used with SCRAM: {why}"))
+        .hint(hint)
 }
 
 /// A MySQL account for any host.
-fn account(user: &str) -> String {
+pub(crate) fn account(user: &str) -> String {
     format!("'{}'@'%'", user.replace('\\', "\\\\").replace('\'', "''"))
 }
 

@@ -11,9 +11,10 @@ use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sqlx::sqlite::SqliteConnection;
 
 use crate::connect::{mysql_options, named, postgres_options, silent, sqlite_options};
-use crate::error::{self, explain};
-use crate::trust;
+use crate::error::explain;
+use crate::refused;
 use crate::session::{MARK, needs_options, refuses_parameters};
+use crate::trust;
 
 /// Name under which load shows in the target's own views.
 const NAME: &str = "perfdeck-load";
@@ -94,7 +95,8 @@ async fn postgres(
         Ok(client) => (client, false),
         Err(e) if e.refusal().is_some_and(|r| refuses_parameters(&r.message)) => {
             needs_options(address, &plain)?;
-            let bare = timed(address, end, limit, pgload::Client::connect(&wire_options(&plain, wanted, password))).await?;
+            let bare =
+                timed(address, end, limit, pgload::Client::connect(&wire_options(&plain, wanted, password))).await?;
             (bare.map_err(|e| explain_load(address, &e))?, true)
         }
         Err(error) => return Err(explain_load(address, &error)),
@@ -147,11 +149,7 @@ fn no_server(address: &Address, limit: Duration) -> ApiError {
 }
 
 /// The same for the client that load uses.
-fn wire_options(
-    options: &PgConnectOptions,
-    wanted: &AddressOptions,
-    password: Option<&Sensitive>,
-) -> pgload::Options {
+fn wire_options(options: &PgConnectOptions, wanted: &AddressOptions, password: Option<&Sensitive>) -> pgload::Options {
     let port = options.get_port();
     let socket = options.get_socket().cloned().or_else(|| {
         let host = options.get_host();
@@ -191,10 +189,8 @@ fn wire_options(
 /// What an error of that client means, in the words of all other connections.
 fn explain_load(address: &Address, error: &pgload::Error) -> ApiError {
     match error {
-        pgload::Error::Server(refusal) => error::postgres(address, &refusal.code, &refusal.message),
-        pgload::Error::Io(e) => {
-            explain(address, &sqlx::Error::Io(std::io::Error::new(e.kind(), e.to_string())))
-        }
+        pgload::Error::Server(refusal) => refused::postgres(address, &refusal.code, &refusal.message),
+        pgload::Error::Io(e) => explain(address, &sqlx::Error::Io(std::io::Error::new(e.kind(), e.to_string()))),
         pgload::Error::Tls(message) => explain(address, &sqlx::Error::Tls(message.clone().into())),
         other => explain(address, &sqlx::Error::Protocol(other.to_string())),
     }

@@ -6,6 +6,7 @@ use sqlx::Row;
 
 use crate::connect::{Database, close, connect, silent};
 use crate::error::explain;
+use crate::own;
 use crate::session::Session;
 
 const DEADLINE: Duration = Duration::from_secs(3);
@@ -47,7 +48,10 @@ impl OccupancyWatch {
                 close(Database::Sqlite(c)).await;
                 Ok(None)
             }
-            database => Ok(Some(Self { address: address.clone(), database })),
+            database => {
+                own::add(address, if matches!(database, Database::Postgres(_)) { 1.0 } else { 0.0 }, 1);
+                Ok(Some(Self { address: address.clone(), database }))
+            }
         }
     }
 
@@ -58,7 +62,10 @@ impl OccupancyWatch {
     pub async fn read(&mut self) -> Result<Occupancy, ApiError> {
         let work = async {
             match &mut self.database {
-                Database::Postgres(c) => postgres(c).await,
+                Database::Postgres(c) => {
+                    own::add(&self.address, 1.0, 0);
+                    postgres(c).await
+                }
                 Database::Mysql(c) => mysql(c).await,
                 Database::Sqlite(_) => Err(sqlx::Error::RowNotFound),
             }
@@ -77,7 +84,7 @@ impl OccupancyWatch {
 
 /// Roles without pg_read_all_stats see other roles' sessions without their type, but with their database.
 async fn postgres(c: &mut Session) -> Result<Occupancy, sqlx::Error> {
-    let row = sqlx::query(
+    let row = sqlx::raw_sql(
         "SELECT pg_database_size(current_database())::float8,
                 count(*)::float8,
                 (count(*) FILTER (WHERE application_name NOT IN ('perfdeck', 'perfdeck-load')

@@ -226,11 +226,7 @@ impl Pool {
             Scheme::Postgres => {
                 let plain = postgres_options(address, password);
                 // A pooler's server connections are others' too: no name is left on them, and nothing is prepared.
-                let own = if behind_pooler {
-                    plain.statement_cache_capacity(0)
-                } else {
-                    named(plain, "perfdeck-pool")
-                };
+                let own = if behind_pooler { plain.statement_cache_capacity(0) } else { named(plain, "perfdeck-pool") };
                 Lane::Postgres(options(&shared).connect_lazy_with(own))
             }
             Scheme::Mysql | Scheme::Mariadb => {

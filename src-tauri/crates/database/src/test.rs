@@ -5,11 +5,12 @@ use perfdeck_model::{
     Address, ApiError, ConnectionReport, ConnectionStage, ErrorCode, HostPort, Scheme, Sensitive, StageName,
     StageOutcome, TlsMode,
 };
+use perfdeck_tls::Speaks;
 use sqlx::Row;
 use tokio::net::TcpStream;
 
 use crate::connect::{Database, close, connect, silent, version};
-use crate::error::{explain, grant};
+use crate::error::{explain, grant, no_tls, root_of};
 use crate::session::Session;
 use crate::tls::{self, Offer};
 
@@ -77,9 +78,32 @@ pub async fn test(address: &Address, password: Option<&Sensitive>) -> Connection
     };
     match stages(address, password, &mut report).await {
         Ok(()) => report.out.ok = true,
-        Err((stage, error)) => report.fail(stage, error),
+        Err((stage, error)) => {
+            let error = stranger(address, stage, error).await;
+            report.fail(stage, error);
+        }
     }
     report.out
+}
+
+/// Says what answers at the port, when a failure looks as if it were not the product of the address.
+async fn stranger(address: &Address, stage: StageName, error: ApiError) -> ApiError {
+    let asked = matches!(stage, StageName::Tls | StageName::Authentication | StageName::Version);
+    let unclear = matches!(error.code, ErrorCode::Unreachable | ErrorCode::Timeout | ErrorCode::Tls);
+    let Some(host) = address.hosts.first().filter(|h| asked && unclear && !h.host.starts_with('/')) else {
+        return error;
+    };
+    let own = if address.scheme == Scheme::Postgres { Speaks::Postgres } else { Speaks::Mysql };
+    let speaks = perfdeck_tls::ask(&host.host, host.port).await;
+    if speaks == own || !speaks.is_known() {
+        return error;
+    }
+    let product = address.scheme.product();
+    let hint = match speaks.scheme() {
+        Some(scheme) => format!("Check the port; for what answers there the address begins with {scheme}"),
+        None => format!("Check the port: {product} is not spoken to this way"),
+    };
+    ApiError::new(ErrorCode::Unreachable, format!("{host} {}, not {product}'s", speaks.words())).hint(hint)
 }
 
 type Staged<T> = Result<T, (StageName, ApiError)>;
@@ -107,6 +131,9 @@ async fn stages(address: &Address, password: Option<&Sensitive>, report: &mut Re
         report.skip(StageName::Tls, "a Unix socket stays on this machine");
     } else {
         let stream = reach(host, report).await?;
+        if address.tls != TlsMode::Disable {
+            roots(address).await?;
+        }
         certificate(address, host, stream, report).await?;
     }
     let mut database = match connect(address, password, ANSWER).await {
@@ -124,10 +151,21 @@ async fn stages(address: &Address, password: Option<&Sensitive>, report: &mut Re
         Database::Postgres(session) if session.is_shared() => ", through a pooler that shares server connections",
         _ => "",
     };
-    report.push(StageName::Authentication, StageOutcome::Ok, format!("signed in as {user}{database_name}{pooler}"), None);
+    report.push(
+        StageName::Authentication,
+        StageOutcome::Ok,
+        format!("signed in as {user}{database_name}{pooler}"),
+        None,
+    );
     let facts = async {
         let version = version(&mut database).await?;
-        report.push(StageName::Version, StageOutcome::Ok, version.clone(), None);
+        match standing(&mut database).await? {
+            None => report.push(StageName::Version, StageOutcome::Ok, version.clone(), None),
+            Some((what, fix)) => {
+                let detail = format!("{version}, {what}");
+                report.push(StageName::Version, StageOutcome::Warning, detail, Some(fix.to_owned()));
+            }
+        }
         report.out.version = Some(version);
         match &mut database {
             Database::Postgres(c) => postgres(c, address, report).await,
@@ -193,6 +231,91 @@ async fn reach(host: &HostPort, report: &mut Report) -> Staged<TcpStream> {
     }
 }
 
+/// The file of roots that the address names, looked at before anything is asked of the server.
+async fn roots(address: &Address) -> Staged<()> {
+    let Some(path) = root_of(address).map(std::path::PathBuf::from) else { return Ok(()) };
+    let looked = tokio::task::spawn_blocking(move || perfdeck_tls::check_roots(&path));
+    match tokio::time::timeout(REACH, looked).await {
+        Ok(Ok(Err(found))) => Err((StageName::Tls, ApiError::new(ErrorCode::Tls, found.what).hint(found.step))),
+        // A disk that hangs is told by the connection, which reads the file too.
+        _ => Ok(()),
+    }
+}
+
+/// What a server is beside its version, when it only reads: a standby, a replica, or switched to it. With what follows.
+async fn standing(database: &mut Database) -> Result<Option<(String, &'static str)>, sqlx::Error> {
+    const PRIMARY: &str = "To write, or to see what is current, give the address of its primary";
+    match database {
+        Database::Postgres(c) => {
+            // Without anything to replay, the last replay says nothing about lag.
+            let row = sqlx::query(
+                "SELECT pg_is_in_recovery(),
+                        CASE WHEN pg_is_in_recovery() THEN
+                            CASE WHEN pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn() THEN 0
+                                 ELSE extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp())
+                            END::float8
+                        END",
+            )
+            .fetch_one(c)
+            .await?;
+            if !row.get::<bool, _>(0) {
+                return Ok(None);
+            }
+            let what = format!(
+                "a hot standby: nothing can be written, and what is read lags behind its primary{}",
+                by(row.get(1))
+            );
+            Ok(Some((what, PRIMARY)))
+        }
+        Database::Mysql(c) => {
+            let read_only: i64 =
+                sqlx::query_scalar("SELECT CAST(@@global.read_only AS SIGNED)").fetch_one(&mut *c).await?;
+            let mut replica = None;
+            // Needs a privilege that monitoring does without; MySQL and MariaDB renamed it at different times.
+            for (ask, lag) in
+                [("SHOW REPLICA STATUS", "Seconds_Behind_Source"), ("SHOW SLAVE STATUS", "Seconds_Behind_Master")]
+            {
+                if let Ok(rows) = sqlx::raw_sql(ask).fetch_all(&mut *c).await {
+                    replica = rows.first().map(|row| {
+                        let read = |name: &str| row.try_get_unchecked::<Option<u64>, _>(name).ok().flatten();
+                        read(lag).or_else(|| read("Seconds_Behind_Master"))
+                    });
+                    break;
+                }
+            }
+            #[allow(clippy::cast_precision_loss)]
+            let by = |seconds: Option<u64>| by(seconds.map(|s| s as f64));
+            Ok(match (replica, read_only == 1) {
+                (Some(lag), true) => Some((
+                    format!(
+                        "a replica that is read_only: nothing can be written, and what is read lags behind its primary{}",
+                        by(lag)
+                    ),
+                    PRIMARY,
+                )),
+                (Some(lag), false) => Some((
+                    format!(
+                        "a replica that can be written to, which its primary will not see; what is read lags behind it{}",
+                        by(lag)
+                    ),
+                    "SET GLOBAL read_only = ON; keeps it what it is",
+                )),
+                (None, true) => Some((
+                    "read_only is on: nothing can be written but by administrators".to_owned(),
+                    "SET GLOBAL read_only = OFF; if it is no replica",
+                )),
+                (None, false) => None,
+            })
+        }
+        Database::Sqlite(_) => Ok(None),
+    }
+}
+
+/// " (by 2.5 s now)", or that it is not known.
+fn by(seconds: Option<f64>) -> String {
+    seconds.map_or_else(|| " (by how much is not known)".to_owned(), |s| format!(" (by {s:.1} s now)"))
+}
+
 /// Shows the server's certificate. Whether it is trusted is for the driver, which connects afterwards.
 async fn certificate(address: &Address, host: &HostPort, stream: TcpStream, report: &mut Report) -> Staged<()> {
     if address.tls == TlsMode::Disable {
@@ -222,11 +345,9 @@ async fn certificate(address: &Address, host: &HostPort, stream: TcpStream, repo
             report.push(StageName::Tls, StageOutcome::Skipped, "not offered by the server; not encrypted", None);
             Ok(())
         }
-        Offer::None => {
-            let e = ApiError::new(ErrorCode::Tls, format!("{host} does not offer TLS"))
-                .hint("Switch TLS on at the server, or add ?sslmode=disable if the network is trusted");
-            Err((StageName::Tls, e))
-        }
+        // A server that is full or refuses this host says so before it speaks of TLS; the real connection hears it.
+        Offer::None if address.scheme != Scheme::Postgres => Ok(()),
+        Offer::None => Err((StageName::Tls, no_tls(address))),
         Offer::Failed(why) => {
             let e = ApiError::new(ErrorCode::Tls, format!("The TLS handshake with {host} failed: {why}"))
                 .hint("Check the server's TLS versions and certificate");
@@ -234,8 +355,7 @@ async fn certificate(address: &Address, host: &HostPort, stream: TcpStream, repo
         }
         Offer::Certificate(c) if c.expired() || c.early => {
             let what = if c.early { "is not valid yet".to_owned() } else { format!("expired on {}", c.expires) };
-            let names = c.names.join(", ");
-            let e = ApiError::new(ErrorCode::Tls, format!("The certificate of {host} for {names} {what}"))
+            let e = ApiError::new(ErrorCode::Tls, format!("The certificate of {host} (for {}) {what}", c.listed()))
                 .hint("Renew the certificate on the server and reload it; check this machine's clock");
             Err((StageName::Tls, e))
         }
@@ -257,11 +377,7 @@ async fn certificate(address: &Address, host: &HostPort, stream: TcpStream, repo
     }
 }
 
-async fn postgres(
-    c: &mut Session,
-    address: &Address,
-    report: &mut Report,
-) -> Result<(), sqlx::Error> {
+async fn postgres(c: &mut Session, address: &Address, report: &mut Report) -> Result<(), sqlx::Error> {
     let row = sqlx::query(
         "SELECT pg_has_role(current_user, 'pg_monitor', 'USAGE'),
                 (SELECT rolsuper FROM pg_roles WHERE rolname = current_user),

@@ -75,7 +75,9 @@ pub(crate) async fn checked(address: &Address, wanted: &AddressOptions) -> Resul
     if address.scheme != Scheme::Postgres {
         return Err(ApiError::new(
             ErrorCode::Unsupported,
-            format!("The certificate of {host} is its own root and may sign others, which the MySQL driver does not verify"),
+            format!(
+                "The certificate of {host} is its own root and may sign others, which the MySQL driver does not verify"
+            ),
         )
         .hint(
             "Let a root sign a certificate of the server's own, or make this one without basicConstraints CA:TRUE; \

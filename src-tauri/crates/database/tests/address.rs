@@ -90,13 +90,29 @@ async fn parameters_of_postgres_take_effect() {
     for (url, question, answer) in [
         (format!("{base}/?dbname=OTHER"), "SELECT current_database()", "OTHER"),
         (format!("{base}/app?dbname=OTHER"), "SELECT current_database()", "OTHER"),
-        (format!("postgres:///app?host=127.0.0.1&port={port}&user=perfdeck&password={word}"), "SELECT current_user", "perfdeck"),
-        (format!("postgres://perfdeck:{word}@/app?host={socket}&port={port}"), "SELECT inet_server_port() IS NULL", "t"),
-        (format!("host={socket} port={port} user=perfdeck password={word} dbname=OTHER"), "SELECT current_database()", "OTHER"),
+        (
+            format!("postgres:///app?host=127.0.0.1&port={port}&user=perfdeck&password={word}"),
+            "SELECT current_user",
+            "perfdeck",
+        ),
+        (
+            format!("postgres://perfdeck:{word}@/app?host={socket}&port={port}"),
+            "SELECT inet_server_port() IS NULL",
+            "t",
+        ),
+        (
+            format!("host={socket} port={port} user=perfdeck password={word} dbname=OTHER"),
+            "SELECT current_database()",
+            "OTHER",
+        ),
         (format!("{base}/app?options=-c%20search_path%3Dshop"), "SHOW search_path", "shop"),
         (format!("{base}/app?options=-c%20search_path%3Dshop%20--work_mem%3D8MB"), "SHOW work_mem", "8MB"),
         (format!("{base}/app?schema=shop"), "SHOW search_path", "shop"),
-        (format!("jdbc:postgresql://127.0.0.1:{port}/app?user=perfdeck&password={word}&currentSchema=shop"), "SHOW search_path", "shop"),
+        (
+            format!("jdbc:postgresql://127.0.0.1:{port}/app?user=perfdeck&password={word}&currentSchema=shop"),
+            "SHOW search_path",
+            "shop",
+        ),
         (format!("{base}/app?hostaddr=127.0.0.1"), "SELECT 1", "1"),
         (format!("{base}/app?target_session_attrs=read-write"), "SELECT 1", "1"),
         (format!("{base}/app?target_session_attrs=primary&connect_timeout=10"), "SELECT 1", "1"),
@@ -129,10 +145,14 @@ async fn parameters_of_postgres_take_effect() {
 
     // A password that SCRAM's preparation does not allow.
     admin.execute("CREATE ROLE smile LOGIN PASSWORD '\u{1f600}canary'").await.expect("a role");
-    let error = monitored(&format!("postgres://smile:%F0%9F%98%80canary@127.0.0.1:{port}/app")).await.expect_err("refused");
+    let error =
+        monitored(&format!("postgres://smile:%F0%9F%98%80canary@127.0.0.1:{port}/app")).await.expect_err("refused");
     let text = format!("{error:?}");
     assert!(error.code == ErrorCode::Authentication && text.contains("SCRAM"), "says why: {text}");
-    assert!(!text.contains('\u{1f600}') && !text.contains("canary") && !text.contains("1f600"), "and shows none of it: {text}");
+    assert!(
+        !text.contains('\u{1f600}') && !text.contains("canary") && !text.contains("1f600"),
+        "and shows none of it: {text}"
+    );
     admin.close().await.expect("closed");
 }
 
@@ -147,7 +167,8 @@ async fn a_certificate_is_verified_as_the_address_says() {
         std::fs::write(&path, text).expect("written");
         path.display().to_string()
     };
-    let (own, wrong, other) = (file("own.crt", &certificate), file("wrong.crt", &stranger), file("other.crt", &other_name));
+    let (own, wrong, other) =
+        (file("own.crt", &certificate), file("wrong.crt", &stranger), file("other.crt", &other_name));
     let junk = file("junk.crt", "junk");
     let mut server = Postgres::start().await.expect("PostgreSQL");
     speak_tls(&mut server, &certificate, &key).await;
@@ -199,10 +220,20 @@ async fn parameters_of_mariadb_take_effect() {
     let (database, _) = (address.path.clone(), ());
     for (url, question, answer) in [
         (format!("{base}/?database={database}"), "SELECT DATABASE()", database.as_str()),
-        (format!("{base}/{database}?charset=latin1&collation=latin1_bin"), "SELECT @@collation_connection", "latin1_bin"),
+        (
+            format!("{base}/{database}?charset=latin1&collation=latin1_bin"),
+            "SELECT @@collation_connection",
+            "latin1_bin",
+        ),
         (format!("{base}/{database}?time_zone=%2B02:00"), "SELECT @@session.time_zone", "+02:00"),
         (format!("{base}/{database}"), "SELECT @@session.time_zone", "+00:00"),
-        (format!("jdbc:mariadb://127.0.0.1:{port}/{database}?user=perfdeck&password={word}&useSSL=false&serverTimezone=UTC"), "SELECT DATABASE()", database.as_str()),
+        (
+            format!(
+                "jdbc:mariadb://127.0.0.1:{port}/{database}?user=perfdeck&password={word}&useSSL=false&serverTimezone=UTC"
+            ),
+            "SELECT DATABASE()",
+            database.as_str(),
+        ),
         (format!("perfdeck:{word}@tcp(127.0.0.1:{port})/{database}?tls=false"), "SELECT DATABASE()", database.as_str()),
     ] {
         assert_eq!(cell(&url, question).await, answer, "{url}");
@@ -251,7 +282,10 @@ async fn parameters_of_sqlite_take_effect() {
     let new = folder.path().join("new.db");
     let create = format!("sqlite:{}?mode=rwc", new.display());
     assert!(monitored(&create).await.is_err() && !new.exists(), "monitoring creates no file");
-    assert!(connect_for_load(&read(&create.replace("rwc", "rw")).0, None).await.is_err() && !new.exists(), "nor does rw");
+    assert!(
+        connect_for_load(&read(&create.replace("rwc", "rw")).0, None).await.is_err() && !new.exists(),
+        "nor does rw"
+    );
     assert!(connect_for_load(&read(&create).0, None).await.is_ok() && new.exists(), "mode=rwc does");
 }
 
@@ -275,7 +309,9 @@ async fn a_time_to_connect_is_kept() {
 async fn the_table_has_every_option_of_libpq() {
     let server = Postgres::start().await.expect("PostgreSQL");
     let mut c = server.connect().await.expect("a connection");
-    c.execute("CREATE EXTENSION dblink; CREATE SERVER known FOREIGN DATA WRAPPER dblink_fdw").await.expect("the extension");
+    c.execute("CREATE EXTENSION dblink; CREATE SERVER known FOREIGN DATA WRAPPER dblink_fdw")
+        .await
+        .expect("the extension");
     let mut listed = Vec::new();
     for refused in [
         "CREATE SERVER s FOREIGN DATA WRAPPER dblink_fdw OPTIONS (nonsense 'x')",
@@ -293,9 +329,15 @@ async fn the_table_has_every_option_of_libpq() {
     // Newer servers name only what is near; then psql's own library is asked for what it refuses, below.
     assert!(listed.is_empty() || listed.len() > 25, "a list: {listed:?}");
     // What dblink keeps to itself, and libpq's documentation lists.
-    listed.extend(["client_encoding", "fallback_application_name", "replication", "host", "dbname", "passfile"].map(ToOwned::to_owned));
+    listed.extend(
+        ["client_encoding", "fallback_application_name", "replication", "host", "dbname", "passfile"]
+            .map(ToOwned::to_owned),
+    );
     for name in &listed {
-        assert!(parameters::parameter(Scheme::Postgres, name).is_some(), "libpq has the option {name}, and the table lacks it");
+        assert!(
+            parameters::parameter(Scheme::Postgres, name).is_some(),
+            "libpq has the option {name}, and the table lacks it"
+        );
     }
     // And what the table takes for libpq's is one, so that no name is misspelt.
     for name in ["sslmode", "sslrootcert", "target_session_attrs", "options", "hostaddr", "connect_timeout"] {
@@ -306,8 +348,10 @@ async fn the_table_has_every_option_of_libpq() {
 /// The options of `mariadb` as it prints them itself.
 #[test]
 fn the_table_has_every_option_of_mariadb() {
-    let program = ["mariadb", "mysql"].into_iter().find(|p| Path::new("/usr/bin").join(p).exists()).unwrap_or("mariadb");
-    let output = Command::new(program).args(["--no-defaults", "--help"]).output().expect("MariaDB's client is installed");
+    let program =
+        ["mariadb", "mysql"].into_iter().find(|p| Path::new("/usr/bin").join(p).exists()).unwrap_or("mariadb");
+    let output =
+        Command::new(program).args(["--no-defaults", "--help"]).output().expect("MariaDB's client is installed");
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let mut names: Vec<String> = text
         .split(|c: char| c.is_whitespace() || matches!(c, ',' | '[' | '=' | '(' | ')' | '.' | '\''))
@@ -319,9 +363,9 @@ fn the_table_has_every_option_of_mariadb() {
     // The list of variables at its end: a name and its value.
     let variables = text.split_once("---------").map(|(_, rest)| rest).unwrap_or_default();
     names.extend(
-        variables.lines().skip(1).filter_map(|line| line.split_whitespace().next()).map(ToOwned::to_owned).filter(|n| {
-            n.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-') && !n.starts_with('-')
-        }),
+        variables.lines().skip(1).filter_map(|line| line.split_whitespace().next()).map(ToOwned::to_owned).filter(
+            |n| n.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-') && !n.starts_with('-'),
+        ),
     );
     names.sort();
     names.dedup();

@@ -3,8 +3,8 @@
 use perfdeck_model::masking::is_secret_name;
 use perfdeck_model::parameters;
 use perfdeck_model::{
-    Address, ApiError, CacheTarget, Environment, EnvironmentDraft, ErrorCode, Scheme, SecretInput, SecretSource,
-    Sensitive, TargetRole, Targets, TargetsDraft,
+    Address, ApiError, CacheTarget, Environment, EnvironmentDraft, ErrorCode, Pasted, Scheme, SecretInput,
+    SecretSource, Sensitive, TargetRole, Targets, TargetsDraft,
 };
 
 use crate::Engine;
@@ -131,6 +131,8 @@ pub(crate) fn with_account(target: &CacheTarget, secret: Option<Sensitive>) -> (
 }
 
 /// The secrets of a draft with their roles.
+///
+/// That of the Sentinels is not among them: it belongs to the cache's address.
 fn inputs(t: &mut TargetsDraft) -> [(TargetRole, &mut Option<String>, &mut SecretInput); 4] {
     [
         (TargetRole::Database, &mut t.database, &mut t.database_password),
@@ -146,28 +148,42 @@ impl Engine {
     /// # Errors
     /// An address that cannot be read, naming its field: what is not understood may be a password.
     pub(crate) fn held_back(&self, mut draft: EnvironmentDraft) -> Result<EnvironmentDraft, ApiError> {
+        let mut sentinel = std::mem::take(&mut draft.targets.cache_sentinel_password);
+        self.hold(&mut sentinel);
         for (role, address, secret) in inputs(&mut draft.targets) {
-            if let SecretInput::Set { value } = secret {
-                *secret = SecretInput::Held { id: self.vault.hold(Sensitive::new(std::mem::take(value))) };
-            }
+            self.hold(secret);
             let Some(text) = address.as_mut().filter(|t| !matches!(t.trim(), "" | "local")) else { continue };
             let (prefix, rest) = text.strip_prefix("prometheus+").map_or(("", &**text), |rest| ("prometheus+", rest));
             // The reader's words never repeat what was entered.
-            let (mut read, mut pasted) = Address::parse(rest)
+            let Pasted { address: mut read, password: mut pasted, sentinel_password } = Address::read(rest)
                 .map_err(|e| ApiError::bad_request(format!("{}: {}", role.as_str(), e.message)).hint(e.hint))?;
+            let inside = pasted.is_some() || sentinel_password.is_some();
+            if let Some(own) = sentinel_password.filter(|_| sentinel == SecretInput::Keep) {
+                sentinel = SecretInput::Held { id: self.vault.hold(own) };
+            }
             no_secret_parameters(role.as_str(), &read)?;
             if pasted.is_none() && role == TargetRole::Cache && *secret == SecretInput::Keep {
                 pasted = hide_account(rest, &mut read);
             }
-            if let Some(password) = pasted {
+            if inside || pasted.is_some() {
                 let shown = format!("{prefix}{}", read.url());
                 *text = shown;
+            }
+            if let Some(password) = pasted {
                 if *secret == SecretInput::Keep {
                     *secret = SecretInput::Held { id: self.vault.hold(password) };
                 }
             }
         }
+        draft.targets.cache_sentinel_password = sentinel;
         Ok(draft)
+    }
+
+    /// Keeps a secret of a file here.
+    fn hold(&self, secret: &mut SecretInput) {
+        if let SecretInput::Set { value } = secret {
+            *secret = SecretInput::Held { id: self.vault.hold(Sensitive::new(std::mem::take(value))) };
+        }
     }
 
     /// A draft with the secrets that are held here.
@@ -176,7 +192,9 @@ impl Engine {
     /// [`ErrorCode::SecretMissing`] for one that is held no more.
     pub(crate) fn with_held(&self, draft: &EnvironmentDraft) -> Result<EnvironmentDraft, ApiError> {
         let mut draft = draft.clone();
-        for (role, _, secret) in inputs(&mut draft.targets) {
+        let mut sentinel = std::mem::take(&mut draft.targets.cache_sentinel_password);
+        let secrets = inputs(&mut draft.targets).into_iter().map(|(role, _, secret)| (role, secret));
+        for (role, secret) in secrets.chain([(TargetRole::Cache, &mut sentinel)]) {
             if let SecretInput::Held { id } = secret {
                 let Some(held) = self.vault.held(id) else {
                     return Err(ApiError::new(
@@ -188,6 +206,7 @@ impl Engine {
                 *secret = SecretInput::Set { value: held.expose().to_owned() };
             }
         }
+        draft.targets.cache_sentinel_password = sentinel;
         Ok(draft)
     }
 
@@ -324,7 +343,11 @@ mod tests {
         let first = engine.save_environment(&database("postgres://u:CANARY@one/a"), None).await.expect("saved");
         let refused = engine.save_environment(&database("postgres://u:OTHER@two/a"), None).await.expect_err("refused");
         assert!(refused.hint.is_some_and(|h| h.contains("env remove")), "it says what to do");
-        assert_eq!(engine.environment(&first.id).await.expect("there").targets, first.targets, "the first is as it was");
+        assert_eq!(
+            engine.environment(&first.id).await.expect("there").targets,
+            first.targets,
+            "the first is as it was"
+        );
         assert_eq!(password(&engine, &first).await.as_deref(), Some("CANARY"), "with its secret");
         engine.shutdown().await;
     }

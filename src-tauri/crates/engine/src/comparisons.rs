@@ -157,7 +157,8 @@ fn named(facts: impl IntoIterator<Item = (&'static str, String)>) -> compare::Fi
 /// What must be equal for two runs to be comparable, in words as they are shown when it is not.
 pub(crate) fn fingerprint(run: &Run) -> compare::Fingerprint {
     let generator = format!("{}, {} processors", run.machine.cpu, run.machine.cores);
-    let ran = [("masked parts", run.masked_tag.clone()), ("load engine", run.engine.clone()), ("load generator", generator)];
+    let ran =
+        [("masked parts", run.masked_tag.clone()), ("load engine", run.engine.clone()), ("load generator", generator)];
     named(asked(&run.spec).into_iter().chain(ran))
 }
 

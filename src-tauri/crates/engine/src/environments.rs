@@ -3,16 +3,14 @@ use perfdeck_model::masking;
 use perfdeck_model::{
     Address, ApiError, ApiTarget, CacheMode, CacheTarget, ConnectionReport, ConnectionStage, DEMO_ENVIRONMENT_ID,
     DatabaseTarget, Environment, EnvironmentDraft, EnvironmentSummary, ErrorCode, FrontendTarget, Guards, HostTarget,
-    Kind, Pasted, PoolSettings, Scheme, SecretInput, SecretSource, Sensitive, StageName, StageOutcome, TargetRole, Targets,
-    TargetsDraft,
+    Kind, Pasted, PoolSettings, Scheme, SecretInput, SecretSource, Sensitive, StageName, StageOutcome, TargetRole,
+    Targets, TargetsDraft,
 };
 use uuid::Uuid;
 
 use crate::Engine;
+use crate::bound::{hide_account, key, no_secret_parameters, old_key, stays_with_its_target, target_of, with_account};
 use crate::sentinels;
-use crate::bound::{
-    hide_account, key, no_secret_parameters, old_key, stays_with_its_target, target_of, with_account,
-};
 
 /// Default expiry of cache entries by kind, in seconds: short in development, so that edits show.
 pub(crate) fn default_ttl_s(kind: Kind) -> f64 {
@@ -150,16 +148,15 @@ pub(crate) fn parse_draft(
         if !(ttl.is_finite() && ttl >= 0.0) {
             return Err(ApiError::bad_request("cache_default_ttl_s: The expiry is a number of seconds, 0 or more"));
         }
-        targets.cache =
-            Some(CacheTarget {
-                address,
-                mode,
-                sentinel_master,
-                password: kept(TargetRole::Cache),
-                sentinel_password,
-                sentinel_secret: None,
-                default_ttl_s: ttl,
-            });
+        targets.cache = Some(CacheTarget {
+            address,
+            mode,
+            sentinel_master,
+            password: kept(TargetRole::Cache),
+            sentinel_password,
+            sentinel_secret: None,
+            default_ttl_s: ttl,
+        });
     }
     if let Some(text) = filled(t.api.as_ref()) {
         let (address, pasted) = parse("api", text, &[TargetRole::Api])?;

@@ -118,7 +118,12 @@ impl Engine {
         let asked = self.asked.0.lock().unwrap_or_else(PoisonError::into_inner);
         asked.get(&environment.id).is_some_and(|(_, at, figures)| {
             let fresh = (0.0..SILENT_MS).contains(&(self.clock.now_ms() - at));
-            fresh && if role == TargetRole::Cache { figures.cache_clients.is_some() } else { figures.database_clients.is_some() }
+            fresh
+                && if role == TargetRole::Cache {
+                    figures.cache_clients.is_some()
+                } else {
+                    figures.database_clients.is_some()
+                }
         })
     }
 

@@ -11,9 +11,10 @@ use crate::work::Work;
 /// How long an environment stays unlocked, in milliseconds.
 pub(crate) const UNLOCK_MS: f64 = 15.0 * 60_000.0;
 
-/// Environments that were unlocked, with the time at which each is locked again.
+/// Environments that were unlocked, with the time at which each is locked again, for people and on the monotonic clock: a
+/// wall clock that is set back does not keep an environment open.
 #[derive(Debug, Default)]
-pub(crate) struct Unlocks(Mutex<HashMap<String, f64>>);
+pub(crate) struct Unlocks(Mutex<HashMap<String, (f64, f64)>>);
 
 /// What load is aimed at, as its guards see it.
 pub(crate) struct Subject {
@@ -134,7 +135,8 @@ impl Engine {
     /// Until when an environment is unlocked, if it is.
     pub(crate) fn unlocked_until(&self, id: &str) -> Option<f64> {
         let unlocks = self.unlocks.0.lock().unwrap_or_else(PoisonError::into_inner);
-        unlocks.get(id).copied().filter(|until| *until > self.clock.now_ms())
+        let passed_ms = self.clock.monotonic_ms();
+        unlocks.get(id).filter(|(_, ends_ms)| *ends_ms > passed_ms).map(|(until, _)| *until)
     }
 
     /// Whether changes to an environment's targets are allowed now.
@@ -155,7 +157,8 @@ impl Engine {
             .hint("Type the environment's name to confirm"));
         }
         let until = self.clock.now_ms() + UNLOCK_MS;
-        self.unlocks.0.lock().unwrap_or_else(PoisonError::into_inner).insert(environment.id.clone(), until);
+        let ends_ms = self.clock.monotonic_ms() + UNLOCK_MS;
+        self.unlocks.0.lock().unwrap_or_else(PoisonError::into_inner).insert(environment.id.clone(), (until, ends_ms));
         tracing::info!(environment = %environment.name, "unlocked for 15 minutes");
         Ok(until)
     }
@@ -260,6 +263,8 @@ mod tests {
         assert!(engine.unlock(&e, Some("clinc")).is_err(), "a wrong name does not unlock it");
         assert_eq!(engine.unlock(&e, Some("clinic")), Ok(1_000.0 + UNLOCK_MS), "the right one does, for a time");
         assert!(engine.is_unlocked(&e), "it is unlocked");
+        clock.set_forward(-3_600_000.0);
+        assert!(engine.is_unlocked(&e), "setting the clock changes nothing");
         clock.advance(UNLOCK_MS);
         assert!(!engine.is_unlocked(&e), "and locks itself");
         assert!(engine.unlock(&e, Some("clinic")).is_ok() && engine.lock(&e.id), "or is locked by hand");

@@ -221,7 +221,8 @@ impl Engine {
             )
             .hint("Choose a run that is valid"));
         }
-        let baseline = Baseline { name: perfdeck_model::masking::title(name), run_id: run.id, created_ms: self.clock.now_ms() };
+        let baseline =
+            Baseline { name: perfdeck_model::masking::title(name), run_id: run.id, created_ms: self.clock.now_ms() };
         self.store.put_baseline(&baseline).await?;
         Ok(baseline)
     }

@@ -56,8 +56,9 @@ mod plans;
 /// Benchmark plans: reading, checking and importing them.
 pub mod plan {
     pub use perfdeck_bench::plan::{
-        Action, Arrivals, CacheStep, FeedMode, FeedSource, FeedSpec, Folder, Load, Plan, Severity, Span, SqlParameter,
-        SqlStep, SqlType, Step, TypedParameter, Warmup, from_toml, import, schema, to_toml, validate,
+        Action, Arrivals, CacheStep, FeedMode, FeedSource, FeedSpec, Files, Folder, Load, Plan, Severity, Span,
+        SqlParameter, SqlStep, SqlType, Step, TypedParameter, Warmup, from_toml, import, line_of, schema, to_toml,
+        validate,
     };
 }
 
@@ -253,7 +254,12 @@ impl Engine {
         progress: &(dyn Fn(f64, &str) + Send + Sync),
         cancel: &CancellationToken,
     ) -> Result<Arc<demo::Demo>, ApiError> {
-        let mut slot = self.demo.lock().await;
+        let mut slot = tokio::select! {
+            slot = self.demo.lock() => slot,
+            () = cancel.cancelled() => {
+                return Err(ApiError::new(perfdeck_model::ErrorCode::Cancelled, "Opening the demo was stopped"));
+            }
+        };
         if let Some(demo) = &*slot {
             return Ok(demo.clone());
         }

@@ -1,5 +1,5 @@
 //! Saved plans, and help with writing them.
-use perfdeck_bench::plan::{Folder, Severity, from_toml, import, literal_secret, to_toml, validate};
+use perfdeck_bench::plan::{Folder, Severity, from_toml, import, line_of, literal_secret, to_toml, validate};
 use perfdeck_model::{ApiError, masking};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
@@ -73,7 +73,7 @@ pub(crate) enum PlanOrigin {
     Openapi,
     /// A HAR recording.
     Har,
-    /// An access log in the common or combined format.
+    /// An access log in the common or combined format, or in JSON.
     AccessLog,
 }
 
@@ -139,11 +139,11 @@ impl Engine {
         let mut problems: Vec<PlanProblem> = found
             .into_iter()
             .map(|p| PlanProblem {
+                line: line_of(toml, &p),
                 error: p.severity == Severity::Error,
                 step: p.step,
                 field: p.field,
                 message: p.message,
-                line: None,
             })
             .collect();
         if masking::has_mask(toml) {

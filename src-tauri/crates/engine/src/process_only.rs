@@ -109,7 +109,11 @@ mod tests {
         assert!(is_process_only(&one.id), "its identifier says so: {}", one.id);
         assert_eq!(engine.environment(&one.id).await.expect("found").targets, one.targets, "it is found by it");
         let after = engine.store.environment(&stored.id).await.expect("read").expect("there");
-        assert_eq!((after.targets, after.name), (stored.targets, stored.name), "the stored one of the same name is as it was");
+        assert_eq!(
+            (after.targets, after.name),
+            (stored.targets, stored.name),
+            "the stored one of the same name is as it was"
+        );
         assert_eq!(engine.store.environments().await.expect("read").len(), 1, "and none was added");
         let again = engine.process_environment(&draft("app", "postgres://a@127.0.0.1:2/b")).expect("made");
         assert_eq!(again.id, one.id, "the same file has the same history");

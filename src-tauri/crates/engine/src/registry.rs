@@ -9,8 +9,8 @@ use perfdeck_model::masking;
 use perfdeck_model::{
     Access, Address, ApiError, Columns, CommandInfo, ConnectionReport, DEMO_ENVIRONMENT_ID, DatabaseActivity,
     Environment, EnvironmentDraft, EnvironmentSummary, ErrorCode, Finding, FoundService, Frame, Guards, Heatmap,
-    JobStatus, JournalEntry, JournalKind, Kind, MetricInfo, Pasted, PoolSettings, ReportFile, ReportRequest, Run, RunSummary,
-    SeriesInfo, Tag, TargetRole, TargetStatus,
+    JobStatus, JournalEntry, JournalKind, Kind, MetricInfo, Pasted, PoolSettings, ReportFile, ReportRequest, Run,
+    RunSummary, SeriesInfo, Tag, TargetRole, TargetStatus,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

@@ -24,6 +24,9 @@ pub(crate) fn together(
     };
     let with_cache = !matches!(kept, SecretSource::None | SecretSource::Env { .. });
     match (sentinel, cache) {
+        (SecretInput::Held { .. }, _) | (_, SecretInput::Held { .. }) => {
+            Err(again("What was read from a file is held no more"))
+        }
         (SecretInput::Keep, SecretInput::Keep) => Ok((SecretInput::Keep, kept)),
         (SecretInput::Keep, cache) if !with_cache => Ok((cache, kept)),
         (SecretInput::Keep, _) => Err(again("The Sentinels' password is kept with the cache's, which changes")),
@@ -32,16 +35,19 @@ pub(crate) fn together(
         }
         (SecretInput::Clear, cache) => Ok((cache, SecretSource::None)),
         (SecretInput::Set { value }, cache) if value.is_empty() => Ok((cache, SecretSource::None)),
-        (SecretInput::Set { value }, SecretInput::Set { value: cache }) => Ok((both(&value, &cache), SecretSource::Session)),
+        (SecretInput::Set { value }, SecretInput::Set { value: cache }) => {
+            Ok((both(&value, &cache), SecretSource::Session))
+        }
         (SecretInput::Set { value }, SecretInput::Clear) => Ok((both(&value, ""), SecretSource::Session)),
         (SecretInput::Set { value }, SecretInput::Keep) if matches!(kept, SecretSource::None) => {
             Ok((both(&value, ""), SecretSource::Session))
         }
-        (SecretInput::Set { .. }, SecretInput::Keep) => Err(again("The Sentinels' password changes and the cache's stays")),
-        (SecretInput::Set { .. }, SecretInput::Env { .. } | SecretInput::Held { .. }) => {
-            Err(again("The cache's password is in a variable or a file and the Sentinels' is not"))
+        (SecretInput::Set { .. }, SecretInput::Keep) => {
+            Err(again("The Sentinels' password changes and the cache's stays"))
         }
-        (SecretInput::Held { .. }, _) => Err(again("The Sentinels' password is held for another field")),
+        (SecretInput::Set { .. }, SecretInput::Env { .. }) => {
+            Err(again("The cache's password is in a variable and the Sentinels' is not"))
+        }
         (SecretInput::Env { name }, cache) => {
             let name = crate::environments::variable_name(perfdeck_model::TargetRole::Cache, name)?;
             Ok((cache, SecretSource::Env { name }))
@@ -99,7 +105,9 @@ mod tests {
 
     #[test]
     fn two_passwords_are_kept_as_one_and_come_apart_again() {
-        for (sentinel, own) in [("s", "c"), ("a\nb", "perfdeck-sentinel:1\nx"), ("\u{6570}\u{636e}", ""), ("s", "\u{e9}")] {
+        for (sentinel, own) in
+            [("s", "c"), ("a\nb", "perfdeck-sentinel:1\nx"), ("\u{6570}\u{636e}", ""), ("s", "\u{e9}")]
+        {
             let (secret, source) = together(set(own), set(sentinel), SecretSource::None).expect("both");
             assert_eq!(source, SecretSource::Session, "it is with the cache's");
             let SecretInput::Set { value } = secret else { panic!("one value") };

@@ -75,10 +75,11 @@ impl perfdeck_bench::Targets for LoadTargets {
                 cluster: target.mode == CacheMode::Cluster,
                 username: target.address.username.clone(),
                 // An account without a password signs in too.
-                password: password
+                password: password.as_ref().map(|p| p.expose().to_owned()).or(target
+                    .address
+                    .username
                     .as_ref()
-                    .map(|p| p.expose().to_owned())
-                    .or(target.address.username.as_ref().map(|_| String::new())),
+                    .map(|_| String::new())),
                 database: match target.address.path.as_str() {
                     "" => 0,
                     number => number.parse().map_err(|_| {

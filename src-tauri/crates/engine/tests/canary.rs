@@ -366,7 +366,7 @@ async fn a_secret_in_any_field_of_any_command_is_found_nowhere() {
     let job = engine.json("bench.start", first).await.expect("starts");
     let run = engine.jobs().wait(job["id"].as_str().expect("id")).await.expect("ends").result.expect("a run");
 
-    let (mut used, mut tries) = (BTreeSet::new(), 0);
+    let (mut used, mut tries, mut told) = (BTreeSet::new(), 0, Vec::new());
     for command in COMMANDS {
         let Some(valid) = base(command.name, &target.url(), &environment, &run) else { continue };
         let line = commands.lines().find(|l| l.contains(&format!("\"{}\":", command.name))).expect("a signature");
@@ -386,16 +386,21 @@ async fn a_secret_in_any_field_of_any_command_is_found_nowhere() {
                 }
                 put(&mut params, &field.path, &text);
                 let words = said(&engine, command.name, params).await;
-                assert!(!words.contains(CANARY), "{} told what was in {}, as {form}: {words}", command.name, field.row);
+                if words.contains(CANARY) {
+                    told.push(format!("{} told what was in {}, as {form}: {words}", command.name, field.row));
+                }
                 tries += 1;
             }
         }
         // A request that cannot be read at all tells nothing either.
-        for broken in [json!(CANARY), json!({ CANARY: CANARY }), json!({ "id": {"a": CANARY} }), json!([CANARY])] {
+        for broken in [json!(CANARY), json!({ CANARY: CANARY }), json!({ "id": {"a": CANARY} }), json!([[CANARY]])] {
             let words = said(&engine, command.name, broken).await;
-            assert!(!words.contains(CANARY), "{} told what it could not read: {words}", command.name);
+            if words.contains(CANARY) {
+                told.push(format!("{} told what it could not read: {words}", command.name));
+            }
         }
     }
+    assert!(told.is_empty(), "{}", told.join("\n"));
     assert!(tries > 400, "it tried something: {tries}");
     // What was asked for by its own name, and everything that is listed.
     assert!(!said(&engine, CANARY, json!({})).await.contains("://"), "an unknown command");

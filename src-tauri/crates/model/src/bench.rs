@@ -95,9 +95,13 @@ pub struct HttpBenchSpec {
     /// Request headers. Stored with the values of harmless ones; the others are `•••`.
     #[serde(default)]
     pub headers: Vec<Header>,
-    /// Request body. Stored as its size.
+    /// Request body, as text. Stored masked.
     #[serde(default)]
     pub body: Option<String>,
+    /// Request body of any bytes, in base64; instead of `body`. It is stored as `••••`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub body_base64: Option<String>,
     /// Closed loop or constant rate.
     pub load: Load,
     /// Connections held open.
@@ -116,6 +120,22 @@ pub struct HttpBenchSpec {
     /// Accept any TLS certificate.
     #[serde(default)]
     pub insecure_tls: bool,
+    /// The client's certificate for servers that ask for one, by files of the machine that sends the requests.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub client_certificate: Option<ClientCertificate>,
+}
+
+/// A client's certificate and its key, as files in PEM.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ClientCertificate {
+    /// File of the certificate, with those that lead to its root where there are any.
+    pub cert: String,
+    /// File of the private key, without a pass phrase; that of the certificate when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub key: Option<String>,
 }
 
 fn default_timeout() -> f64 {

@@ -34,9 +34,9 @@ pub use address::{
     Session as WantedSession, TlsMode, table as parameters,
 };
 pub use bench::{
-    BenchLive, BenchPhase, CeilingKind, Certificate, ErrorCount, Header, Heatmap, HttpBenchSpec, Interval, LatencyMs,
-    Load, Machine, Method, Percentile, PlanSpec, Run, RunSpec, RunState, RunSummary, StageResult, StatusCount,
-    StepResult, ThresholdResult, heat_bucket,
+    BenchLive, BenchPhase, CeilingKind, Certificate, ClientCertificate, ErrorCount, Header, Heatmap, HttpBenchSpec,
+    Interval, LatencyMs, Load, Machine, Method, Percentile, PlanSpec, Run, RunSpec, RunState, RunSummary, StageResult,
+    StatusCount, StepResult, ThresholdResult, heat_bucket,
 };
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use collect::{BoxFuture, Collection, Collector};

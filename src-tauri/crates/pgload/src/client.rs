@@ -235,9 +235,12 @@ fn row(mut body: Bytes) -> Vec<Option<String>> {
             break;
         }
         let length = body.get_i32();
-        row.push(usize::try_from(length).ok().filter(|n| *n <= body.len()).map(|n| {
-            String::from_utf8_lossy(&body.split_to(n)).into_owned()
-        }));
+        row.push(
+            usize::try_from(length)
+                .ok()
+                .filter(|n| *n <= body.len())
+                .map(|n| String::from_utf8_lossy(&body.split_to(n)).into_owned()),
+        );
     }
     row
 }

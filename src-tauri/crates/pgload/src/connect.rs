@@ -10,10 +10,10 @@ use rustls::pki_types::ServerName;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
+use crate::Error;
 use crate::client::Client;
 use crate::tls::Tls;
 use crate::wire::{Socket, Wire, refusal, text};
-use crate::Error;
 
 /// Where a server listens.
 #[derive(Debug, Clone)]

@@ -80,10 +80,8 @@ impl Tls {
 
 fn certificates(file: &std::path::Path) -> Result<Vec<CertificateDer<'static>>, Error> {
     let wrong = |e: &dyn std::fmt::Display| Error::Tls(format!("{} cannot be read: {e}", file.display()));
-    let all: Vec<_> = CertificateDer::pem_file_iter(file)
-        .map_err(|e| wrong(&e))?
-        .collect::<Result<_, _>>()
-        .map_err(|e| wrong(&e))?;
+    let all: Vec<_> =
+        CertificateDer::pem_file_iter(file).map_err(|e| wrong(&e))?.collect::<Result<_, _>>().map_err(|e| wrong(&e))?;
     if all.is_empty() { Err(Error::Tls(format!("{} holds no certificate", file.display()))) } else { Ok(all) }
 }
 

@@ -13,11 +13,39 @@ const WRITES: [&str; 19] = [
 /// Functions of the servers themselves that change something, by their beginning. What functions of users do, nobody but
 /// the database's privileges can tell.
 const CHANGING: [&str; 33] = [
-    "nextval", "setval", "set_config", "pg_advisory", "pg_try_advisory", "pg_terminate_backend", "pg_cancel_backend",
-    "pg_reload_conf", "pg_rotate_logfile", "pg_switch_wal", "pg_create_", "pg_drop_", "pg_promote", "pg_wal_replay",
-    "pg_replication", "pg_logical", "pg_stat_reset", "pg_stat_statements_reset", "pg_notify", "pg_export_snapshot",
-    "pg_import_system", "pg_file_", "pg_log_backend", "lo_", "lowrite", "dblink", "query_to_xml", "get_lock",
-    "release_", "last_insert_id", "load_extension", "writefile", "master_pos_wait",
+    "nextval",
+    "setval",
+    "set_config",
+    "pg_advisory",
+    "pg_try_advisory",
+    "pg_terminate_backend",
+    "pg_cancel_backend",
+    "pg_reload_conf",
+    "pg_rotate_logfile",
+    "pg_switch_wal",
+    "pg_create_",
+    "pg_drop_",
+    "pg_promote",
+    "pg_wal_replay",
+    "pg_replication",
+    "pg_logical",
+    "pg_stat_reset",
+    "pg_stat_statements_reset",
+    "pg_notify",
+    "pg_export_snapshot",
+    "pg_import_system",
+    "pg_file_",
+    "pg_log_backend",
+    "lo_",
+    "lowrite",
+    "dblink",
+    "query_to_xml",
+    "get_lock",
+    "release_",
+    "last_insert_id",
+    "load_extension",
+    "writefile",
+    "master_pos_wait",
 ];
 
 /// Whether a statement can be told to read only, by the rules of `dialect`, or of every dialect where it is not known.
@@ -70,9 +98,9 @@ fn reads(sql: &str, dialect: Dialect) -> bool {
                 token.closed && !(called() && CHANGING.iter().any(|name| lower.starts_with(name)))
             }
             // `:=` sets a variable in MySQL.
-            Kind::Other if text == ":" => !parts
-                .get(i + 1)
-                .is_some_and(|next| next.start == token.end && &sql[next.start..next.end] == "="),
+            Kind::Other if text == ":" => {
+                !parts.get(i + 1).is_some_and(|next| next.start == token.end && &sql[next.start..next.end] == "=")
+            }
             _ => true,
         }
     })

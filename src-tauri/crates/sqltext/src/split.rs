@@ -146,7 +146,8 @@ pub fn statements(script: &str, dialect: Dialect) -> Result<Vec<Statement<'_>>, 
     // First and last token that is neither space nor comment.
     let mut span: Option<(usize, usize)> = None;
     for token in tokens(script, dialect) {
-        check(&token, script, dialect, &open, span.is_none()).map_err(|(what, hint)| refuse(token.start, what, hint))?;
+        check(&token, script, dialect, &open, span.is_none())
+            .map_err(|(what, hint)| refuse(token.start, what, hint))?;
         let ended = step(&mut open, &token, script, dialect);
         if ended {
             let (state, whole) = (std::mem::take(&mut open), span.take());
@@ -154,8 +155,7 @@ pub fn statements(script: &str, dialect: Dialect) -> Result<Vec<Statement<'_>>, 
                 let what = "a semicolon inside a comment that the server executes".to_owned();
                 return Err(refuse(token.start, what, "Write the statements without /*! … */"));
             }
-            finish(script, whole, &state, dialect, &mut all)
-                .map_err(|(at, what, hint)| refuse(at, what, hint))?;
+            finish(script, whole, &state, dialect, &mut all).map_err(|(at, what, hint)| refuse(at, what, hint))?;
         } else if !matches!(token.kind, Kind::Space | Kind::Comment) || hint(&token, script) && span.is_some() {
             span = Some((span.map_or(token.start, |(from, _)| from), token.end));
         }
@@ -275,7 +275,10 @@ mod tests {
             (
                 &[Postgres],
                 "create function f() returns int begin atomic select 1; select case when true then 1 end; end; select 1",
-                &["create function f() returns int begin atomic select 1; select case when true then 1 end; end", "select 1"],
+                &[
+                    "create function f() returns int begin atomic select 1; select case when true then 1 end; end",
+                    "select 1",
+                ],
             ),
             (&[Postgres], "begin; select 1; end;", &["begin", "select 1", "end"]),
             (&[Postgres], "select U&\"a;b\", U&'c;d'; select 2", &["select U&\"a;b\", U&'c;d'", "select 2"]),

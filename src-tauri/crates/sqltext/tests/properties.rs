@@ -5,15 +5,42 @@ use proptest::prelude::*;
 /// Texts with what matters in SQL more often than chance would have it.
 fn sql() -> impl Strategy<Value = String> {
     let part = prop_oneof![
-        Just("'"), Just("\""), Just("`"), Just("$$"), Just("$t$"), Just("$1"), Just("?"), Just("/*"), Just("*/"),
-        Just("/*!"), Just("--"), Just("-- "), Just("#"), Just("\n"), Just(";"), Just("\\"), Just("E'"), Just("U&'"),
-        Just("("), Just(")"), Just("["), Just("]"), Just("begin "), Just("end "), Just("create trigger "), Just("case "),
-        Just("select "), Just("1.5e-3"), Just("ü"), Just("😀"), Just(" "), Just("x"), Just(":a"), Just("\u{feff}"),
+        Just("'"),
+        Just("\""),
+        Just("`"),
+        Just("$$"),
+        Just("$t$"),
+        Just("$1"),
+        Just("?"),
+        Just("/*"),
+        Just("*/"),
+        Just("/*!"),
+        Just("--"),
+        Just("-- "),
+        Just("#"),
+        Just("\n"),
+        Just(";"),
+        Just("\\"),
+        Just("E'"),
+        Just("U&'"),
+        Just("("),
+        Just(")"),
+        Just("["),
+        Just("]"),
+        Just("begin "),
+        Just("end "),
+        Just("create trigger "),
+        Just("case "),
+        Just("select "),
+        Just("1.5e-3"),
+        Just("ü"),
+        Just("😀"),
+        Just(" "),
+        Just("x"),
+        Just(":a"),
+        Just("\u{feff}"),
     ];
-    prop_oneof![
-        prop::collection::vec(part, 0..24).prop_map(|parts| parts.concat()),
-        any::<String>(),
-    ]
+    prop_oneof![prop::collection::vec(part, 0..24).prop_map(|parts| parts.concat()), any::<String>(),]
 }
 
 proptest! {

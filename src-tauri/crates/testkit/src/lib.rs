@@ -29,6 +29,8 @@ pub use poolers::{HaProxy, PgBouncer};
 pub use postgres::Postgres;
 pub use process::{find_program, free_port, program_available};
 pub use redis_server::{Redis, RedisCluster, RedisSentinel};
+// What the connections of the servers are, for tests of crates that know no driver.
+pub use {redis, sqlx};
 
 /// Password of [`Postgres`]'s superuser. Tests search logs and reports for it: it must never be found there.
 pub const POSTGRES_PASSWORD: &str = "perfdeck-canary-secret-pg";

@@ -1,9 +1,14 @@
-//! What a server's certificate says (drivers verify it but do not show it), and a verifier for connections whose check
-//! was switched off. Below the domain crates that open TLS connections; knows none of them.
+//! What answers at a port: its protocol, what its certificate says (drivers verify it but do not show it), why a TLS
+//! connection to it fails, and a verifier for connections whose check was switched off. Below the domain crates that open
+//! connections; knows none of them.
 #![forbid(unsafe_code)]
 
+mod speaks;
+mod trouble;
 mod trust;
 
+pub use speaks::{Speaks, ask, ping};
+pub use trouble::{Spelling, Trouble, TroubleKind, cause, check_roots, trouble};
 pub use trust::{Client, Trust, Verified};
 
 use std::sync::{Arc, OnceLock};
@@ -153,23 +158,39 @@ impl ServerCertVerifier for AnyCertificate {
 /// Shakes hands on `stream`, which carries no secret, and answers what the server's certificate says, trusted or not.
 ///
 /// # Errors
-/// With the handshake's failure in words, when no certificate was shown before it.
-pub async fn handshake(host: &str, stream: TcpStream) -> Result<Certificate, String> {
+/// With the handshake's failure, when no certificate was shown before it.
+pub async fn shake(host: &str, stream: TcpStream) -> Result<Certificate, std::io::Error> {
     let provider = Arc::new(ring::default_provider());
     let verifier = Arc::new(AnyCertificate::new(provider.clone()));
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(|e| e.to_string())?
+        .map_err(std::io::Error::other)?
         .dangerous()
         .with_custom_certificate_verifier(verifier.clone())
         .with_no_client_auth();
-    let name = ServerName::try_from(host.to_owned()).map_err(|_| format!("'{host}' cannot be a certificate's name"))?;
+    let name = ServerName::try_from(host.to_owned()).map_err(std::io::Error::other)?;
     let outcome = TlsConnector::from(Arc::new(config)).connect(name, stream).await;
     match (verifier.seen(), outcome) {
-        (Some(der), _) => Certificate::read(der).ok_or_else(|| "the certificate cannot be read".to_owned()),
-        (None, Err(error)) => Err(error.to_string()),
-        (None, Ok(_)) => Err("the server showed no certificate".to_owned()),
+        (Some(der), _) => Certificate::read(der).ok_or_else(|| {
+            std::io::Error::other(rustls::Error::InvalidCertificate(rustls::CertificateError::BadEncoding))
+        }),
+        (None, Err(error)) => Err(error),
+        (None, Ok(_)) => Err(std::io::Error::other(rustls::Error::NoCertificatesPresented)),
     }
+}
+
+/// As [`shake`], with the failure in words.
+///
+/// # Errors
+/// As [`shake`].
+pub async fn handshake(host: &str, stream: TcpStream) -> Result<Certificate, String> {
+    shake(host, stream).await.map_err(|error| match cause(&error) {
+        Some(why) => {
+            let how = Spelling { at: "the server", host, roots: None, any_name: "", unverified: "", plain: "" };
+            trouble(why, None, how).what
+        }
+        None => format!("the server closed the connection ({})", error.kind()),
+    })
 }
 
 #[cfg(test)]

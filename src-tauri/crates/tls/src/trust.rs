@@ -68,7 +68,9 @@ impl Trust {
                         let given = certificates(pem)?;
                         let mut store = RootCertStore::empty();
                         for certificate in &given {
-                            store.add(certificate.clone()).map_err(|e| format!("a root certificate cannot be used: {e}"))?;
+                            store
+                                .add(certificate.clone())
+                                .map_err(|e| format!("a root certificate cannot be used: {e}"))?;
                         }
                         (Arc::new(store), given)
                     }
@@ -162,8 +164,14 @@ impl ServerCertVerifier for Strict {
         let outcome = self.inner.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
         match outcome {
             // The chain was verified before the name was looked at.
-            Err(InvalidCertificate(CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. })) => {
-                if self.name { outcome } else { Ok(ServerCertVerified::assertion()) }
+            Err(InvalidCertificate(
+                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+            )) => {
+                if self.name {
+                    outcome
+                } else {
+                    Ok(ServerCertVerified::assertion())
+                }
             }
             Err(_) if self.given.iter().any(|root| root == end_entity) => {
                 // Exactly this certificate is trusted, so that nobody needs to vouch for it.
@@ -218,7 +226,12 @@ mod tests {
         params.self_signed(&key).expect("a certificate").der().clone()
     }
 
-    fn verify(shown: &CertificateDer<'static>, root: &CertificateDer<'static>, host: &str, name: bool) -> Result<bool, rustls::Error> {
+    fn verify(
+        shown: &CertificateDer<'static>,
+        root: &CertificateDer<'static>,
+        host: &str,
+        name: bool,
+    ) -> Result<bool, rustls::Error> {
         let mut store = RootCertStore::empty();
         store.add(root.clone()).expect("a root");
         let inner = WebPkiServerVerifier::builder_with_provider(Arc::new(store), Arc::new(ring::default_provider()))

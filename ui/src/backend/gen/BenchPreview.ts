@@ -23,4 +23,4 @@ confirm: string | null,
 /**
  * What makes a target look like production that is not called so.
  */
-evidence: Array<string>, };
+evidence: Array<string>, problem: string | null, };

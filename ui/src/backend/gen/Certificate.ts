@@ -50,4 +50,4 @@ autocorrelation: number | null,
  * Whether rate and latency were steady over the measured time; `None` when it was too short to tell, or the load
  * was meant to change.
  */
-steady: boolean | null, };
+steady: boolean | null, throttled_s: number | null, throttled_periods: number | null, };

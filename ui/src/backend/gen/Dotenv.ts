@@ -9,6 +9,6 @@ export type Dotenv = {
  */
 text: string | null, 
 /**
- * Path of a `.env` file.
+ * Path of a `.env` file; beside a text its name, which may say what it is for (`.env.production`).
  */
 path: string | null, };

@@ -23,11 +23,11 @@ rate_per_s: number,
 /**
  * Median response time, in milliseconds.
  */
-p50_ms: number, 
+p50_ms: number | null, 
 /**
  * 99th percentile, in milliseconds.
  */
-p99_ms: number, 
+p99_ms: number | null, 
 /**
  * Whether its figures can be trusted; others are in no change.
  */

@@ -17,4 +17,4 @@ figures: StepFigures,
 /**
  * Whether the objective held.
  */
-holds: boolean, };
+holds: boolean, unjudged: boolean, };

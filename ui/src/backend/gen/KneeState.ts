@@ -3,4 +3,4 @@
 /**
  * How the search stands.
  */
-export type KneeState = "searching" | "found" | "beyond_max" | "never_holds" | "unsteady" | "invalid";
+export type KneeState = "searching" | "found" | "beyond_max" | "never_holds" | "unsteady" | "invalid" | "unjudged" | "stopped";

@@ -13,35 +13,35 @@ n: number,
 /**
  * Smallest.
  */
-min: number, 
+min: number | null, 
 /**
  * Mean.
  */
-mean: number, 
+mean: number | null, 
 /**
  * Median.
  */
-p50: number, 
+p50: number | null, 
 /**
  * 90th percentile.
  */
-p90: number, 
+p90: number | null, 
 /**
  * 95th percentile.
  */
-p95: number, 
+p95: number | null, 
 /**
  * 99th percentile.
  */
-p99: number, 
+p99: number | null, 
 /**
  * 99.9th percentile.
  */
-p999: number, 
+p999: number | null, 
 /**
  * Largest.
  */
-max: number, 
+max: number | null, 
 /**
  * Names of the percentiles above that have too few samples behind them, such as `p999`.
  */

@@ -11,11 +11,11 @@ rate_per_s: number,
 /**
  * The objective's percentile, in milliseconds; `None` without successful responses.
  */
-latency_ms: number | null, 
+n: number, latency_ms: number | null, at_least: boolean, 
 /**
  * Whether it has the requests it needs.
  */
-enough: boolean, 
+enough: boolean, within: boolean | null, 
 /**
  * Errors as a share of the responses, 0 to 1.
  */

@@ -46,4 +46,8 @@ error: ApiError | null,
 /**
  * Limits drawn as references, such as `{"max_connections": 100}`; units as the series they belong to.
  */
-limits: { [key in string]: number }, };
+limits: { [key in string]: number }, 
+/**
+ * Statements, commands or requests that Perfdeck's last collection sent; they are in none of its figures.
+ */
+own_requests: number | null, };

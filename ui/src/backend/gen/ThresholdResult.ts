@@ -31,7 +31,7 @@ actual: number | null,
 /**
  * Whether it holds. What was not measured does not.
  */
-ok: boolean, 
+at_least: boolean, ok: boolean, unjudged: boolean, 
 /**
  * What to know about it: `not measured`, or too few samples for a stable percentile.
  */

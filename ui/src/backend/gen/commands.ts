@@ -1,6 +1,6 @@
 // Generated from the command registry; do not edit. `cargo xtask bindings` renews it.
 import type { Columns } from "../columns";
-import type { AddressInfo, AppInfo, Baseline, BaselineSet, BenchPreview, BenchRequest, ByEnvironment, ById, ByKind, ComparePair, ConnectionReport, Deleted, Dotenv, DuetRequest, Empty, EnvCreate, EnvDuplicate, EnvUnlock, EnvUpdate, Environment, EnvironmentDraft, EnvironmentSummary, Finding, FoundService, Heatmap, HistoryRequest, ImportedPlan, JobStatus, JournalEntry, JournalList, KindDefaults, KneeRequest, MetricInfo, Moved, Passphrase, PlanCheck, PlanImport, PlanSave, ReportContent, ReportFile, ReportRequest, Run, RunHeatmap, RunHistory, RunList, RunRename, RunSeries, RunSummary, RunningBench, RunningStatement, SavedPlan, SecretsStatus, SeriesInfo, StoredComparison, StoredKnee, TargetStatus, TestDraft, Text } from "./index";
+import type { AddressInfo, AppInfo, Baseline, BaselineSet, BenchPreview, BenchRequest, ByEnvironment, ById, ByKind, ComparePair, ConnectionReport, DatabaseActivity, Deleted, Dotenv, DuetRequest, Empty, EnvCreate, EnvDuplicate, EnvUnlock, EnvUpdate, Environment, EnvironmentDraft, EnvironmentSummary, Finding, FoundService, Heatmap, HistoryRequest, ImportedPlan, JobStatus, JournalEntry, JournalList, KindDefaults, KneeRequest, MetricInfo, Moved, Passphrase, PlanCheck, PlanImport, PlanSave, ReportContent, ReportFile, ReportRequest, Run, RunHeatmap, RunHistory, RunList, RunRename, RunSeries, RunSummary, RunningBench, SavedPlan, SecretsStatus, SeriesInfo, StoredComparison, StoredKnee, TargetStatus, TestDraft, Text } from "./index";
 
 export interface Commands {
   "app.info": { req: Empty; res: AppInfo };
@@ -27,7 +27,7 @@ export interface Commands {
   "monitor.targets": { req: ByEnvironment; res: Array<TargetStatus> };
   "monitor.history": { req: HistoryRequest; res: Columns };
   "findings.list": { req: ByEnvironment; res: Array<Finding> };
-  "db.activity": { req: ByEnvironment; res: Array<RunningStatement> };
+  "db.activity": { req: ByEnvironment; res: DatabaseActivity };
   "bench.preview": { req: BenchRequest; res: BenchPreview };
   "bench.start": { req: BenchRequest; res: JobStatus };
   "bench.running": { req: Empty; res: RunningBench | null };

@@ -55,6 +55,8 @@ const certificate = (over: Partial<Certificate> = {}): Certificate => ({
   co_located: false,
   autocorrelation: 0.12,
   steady: true,
+  throttled_s: 0,
+  throttled_periods: 0,
   ...over,
 });
 
@@ -146,10 +148,12 @@ const step = (name: string, kind: string, request: string, n: number, errors: nu
   rate_per_s: (n - errors) / 120,
   response_ms: latency(n - errors, p50),
   service_ms: latency(n - errors, p50 * 0.98),
+  judged_ms: null,
   misses,
   errors_by_class: errors > 0 ? [{ class: 'status', count: errors, sample: '503 Service Unavailable' }] : [],
   response_histogram: '',
   service_histogram: '',
+  timeout_histogram: '',
 });
 
 const stage = (kind: string, start_s: number, from: number, to: number, share: number, p50: number): StageResult => ({
@@ -216,9 +220,42 @@ const MADE: Made[] = [
       ],
       stages: [stage('hold', 0, 10, 10, 1, 12.4), stage('ramp', 40, 10, 30, 0.998, 17.9), stage('hold', 80, 30, 30, 0.931, 41)],
       thresholds: [
-        { text: 'p99 < 200ms', step: null, metric: 'p99', unit: 'ms', limit: 200, actual: 84, ok: true, note: 'fewer than 10 000 samples' },
-        { text: 'step:book p95 < 150ms', step: 'book', metric: 'p95', unit: 'ms', limit: 150, actual: 10.6, ok: true, note: null },
-        { text: 'errors < 0.1%', step: null, metric: 'errors', unit: '%', limit: 0.1, actual: 0.12, ok: false, note: null },
+        {
+          text: 'p99 < 200ms',
+          step: null,
+          metric: 'p99',
+          unit: 'ms',
+          limit: 200,
+          actual: 84,
+          at_least: false,
+          ok: true,
+          unjudged: false,
+          note: 'fewer than 10 000 samples',
+        },
+        {
+          text: 'step:book p95 < 150ms',
+          step: 'book',
+          metric: 'p95',
+          unit: 'ms',
+          limit: 150,
+          actual: 10.6,
+          at_least: false,
+          ok: true,
+          unjudged: false,
+          note: null,
+        },
+        {
+          text: 'errors < 0.1%',
+          step: null,
+          metric: 'errors',
+          unit: '%',
+          limit: 0.1,
+          actual: 0.12,
+          at_least: false,
+          ok: false,
+          unjudged: false,
+          note: null,
+        },
       ],
       errors_by_class: [{ class: 'status', count: 9, sample: '503 Service Unavailable' }],
       errors: 9,
@@ -290,7 +327,8 @@ function run(m: Made): Run {
     bytes_received: requests * 5120,
     response_ms: latency(requests, m.p50),
     service_ms: latency(requests, m.p50 * 0.97),
-    schedule_lag_ms: latency(requests, open ? 0.2 : 0.0001),
+    judged_ms: null,
+    schedule_lag_ms: open ? latency(requests, 0.2) : null,
     client_cpu_s: seconds * 0.31,
     facts: {
       'version.database': 'PostgreSQL 16.3',
@@ -329,6 +367,7 @@ function run(m: Made): Run {
     response_histogram: '',
     service_histogram: '',
     lag_histogram: '',
+    timeout_histogram: '',
     machine: { os: 'Debian 13', cpu: 'AMD EPYC 9354', cores: 8, memory_bytes: 32 * 1024 ** 3, perfdeck: '0.1.0' },
     ...m.over,
   } as Run;
@@ -352,6 +391,7 @@ const summary = (m: Made): RunSummary => {
     rate_per_s: r.rate_per_s,
     p50_ms: l.p50,
     p99_ms: l.p99,
+    judged_ms: r.judged_ms,
     valid: r.valid,
     work: m.spec.kind,
   };
@@ -495,13 +535,17 @@ const point = (
   step: { concurrency, phase, duration_s: phase === 'confirming' ? 30 : 10 },
   figures: {
     rate_per_s: rate,
+    n: Math.round(rate * 10),
     latency_ms: ms,
+    at_least: false,
     enough: concurrency > 1,
+    within: holds,
     error_share: concurrency === 256 ? 0.004 : 0,
     invalid_reasons: [],
     utilisation: { 'host CPU': cpu, 'load generator': cpu * 0.3 },
   },
   holds,
+  unjudged: false,
 });
 const KNEE: StoredKnee = {
   id: 'knee-1',

@@ -11,6 +11,7 @@ import type {
   Kind,
   KindDefaults,
   TargetStatus,
+  DatabaseActivity,
   RunningStatement,
   JournalEntry,
 } from '../types';
@@ -124,7 +125,7 @@ export function draftOf(e: Environment): EnvironmentDraft {
   };
 }
 
-const up = { state: 'up', last_sample_ms: 0, next_try_ms: null, error: null } as const;
+const up = { state: 'up', last_sample_ms: 0, next_try_ms: null, error: null, own_requests: 2 } as const;
 export function targets(nowMs: number): TargetStatus[] {
   const fresh = { ...up, last_sample_ms: nowMs };
   return [
@@ -253,7 +254,7 @@ export const job = (id: string, kind: string, title: string, startedMs: number, 
   result: null,
 });
 
-export const ACTIVITY: RunningStatement[] = [
+const STATEMENTS: RunningStatement[] = [
   {
     id: 41_233,
     user: 'etl',
@@ -280,6 +281,8 @@ export const ACTIVITY: RunningStatement[] = [
     statement: 'UPDATE appointments SET status = ? WHERE id = $1',
   },
 ];
+
+export const ACTIVITY: DatabaseActivity = { statements: STATEMENTS, hidden: 0, grant: null };
 
 const entry = (
   minutes: number,

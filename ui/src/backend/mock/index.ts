@@ -84,6 +84,7 @@ class Mock {
           guard: null,
           confirm: guarded && (guarded.guards.typed_confirmation || guarded.kind === 'staging') ? guarded.name : null,
           evidence: guarded?.kind === 'staging' ? ['143 clients are connected to its database'] : [],
+          problem: null,
         };
       case 'run.series':
         return historyBytes(...this.bench.range(p.id));

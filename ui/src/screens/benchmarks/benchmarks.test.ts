@@ -4,7 +4,25 @@ import { integer } from '../../charts/format';
 import { blank, fromSpec, parse, parseSeconds } from './form';
 import { benchLanes, IDS, LiveBench, runSeries } from './series';
 import type { BenchLive, BenchPreview, LatencyMs, Run, RunSpec } from './types';
-import { bothSides, errorWords, factRows, loadOf, markdown, mayStart, namesIn, needed, perfctl, sentence, tail, validity } from './words';
+import { differences } from './question';
+import {
+  answeredOf,
+  bothSides,
+  errorWords,
+  factRows,
+  loadOf,
+  markdown,
+  mayStart,
+  namesIn,
+  needed,
+  perfctl,
+  sentence,
+  shown,
+  statusWords,
+  tail,
+  thresholdWords,
+  validity,
+} from './words';
 
 const latency = (over: Partial<LatencyMs> = {}): LatencyMs => ({
   n: 72_930,
@@ -39,6 +57,9 @@ const made = (over: Partial<Run> = {}): Run =>
     started_ms: 0,
     iterations: null,
     steps: [],
+    statuses: [{ status: 200, count: 72_930 }],
+    thresholds: [],
+    judged_ms: null,
     spec: { kind: 'http', ...parse(blank('http://h/')).spec! },
     machine: { os: '', cpu: 'c', cores: 2, memory_bytes: 1, perfdeck: '' },
     intervals: [
@@ -58,6 +79,57 @@ describe('sentence', () => {
 
   it('answers first', () => {
     expect(plain(sentence(made()).text)).toBe('2 431 requests/s, p99 12.3 ms, no errors, 30 s at 32 connections');
+  });
+  it('counts what failed in', () => {
+    const late = (v: number) => ({ ms: v, at_least: true });
+    const none = { ms: null, at_least: false };
+    const judged_ms = {
+      n: 100_000,
+      timed_out: 20_000,
+      failed: 100,
+      p50: { ms: 5, at_least: false },
+      p90: late(301),
+      p95: late(301),
+      p99: late(301),
+      p999: none,
+      max: none,
+      too_small: [],
+    };
+    const errors_by_class = [
+      { class: 'timeout', count: 20_000, sample: '' },
+      { class: 'connect', count: 100, sample: '' },
+    ];
+    const run = made({ judged_ms, errors: 20_100, requests: 100_000, errors_by_class });
+    expect(plain(sentence(run).text)).toContain('p99 at least 301 ms, 20 100 errors (20.1 %), 20 000 timed out');
+    expect(answeredOf(run)).toBe(79_900);
+    expect(plain(markdown(run)).replaceAll('\u00a0', ' ')).toContain('| all, failed ones included | 100 000 | 5.00 ms | at least 301 ms |');
+    expect(shown({ judged_ms, p50_ms: 5, p99_ms: 9 }, 'p99')).toContain('at least');
+    expect(shown({ judged_ms: null, p50_ms: null, p99_ms: null }, 'p99'), 'nothing is not zero').toBe('–');
+  });
+  it('names statuses and thresholds', () => {
+    expect(sentence(made({ statuses: [{ status: 301, count: 9 }] })).text).toContain('statuses: all 301');
+    expect(
+      plain(
+        statusWords([
+          { status: 200, count: 3 },
+          { status: 503, count: 1 },
+        ]),
+      ),
+    ).toBe('200 75.0 %, 503 25.0 %');
+    const t = { text: '', step: null, metric: '', unit: '', limit: 1, actual: 1, at_least: false, note: null };
+    expect(thresholdWords([{ ...t, ok: true, unjudged: false }])).toBe('');
+    expect(
+      thresholdWords([
+        { ...t, ok: false, unjudged: false },
+        { ...t, ok: false, unjudged: true },
+      ]),
+    ).toBe('1 of 2 thresholds failed, 1 of 2 thresholds not judged');
+  });
+  it('tells sides apart that cannot be compared', () => {
+    const side = (url: string) => parse(blank(url)).spec!;
+    expect(differences(side('http://a/x'), side('http://b/x'))).toBe('');
+    expect(differences(side('http://a/x'), side('http://a/y'))).toContain('both sides must do the same');
+    expect(differences(side('http://a/x'), side('https://a/x'))).toContain('another load engine');
   });
   it('gives the reason first when the run is invalid', () => {
     expect(sentence(made({ valid: false, invalid_reasons: ['the client was at its limit'] }))).toEqual({
@@ -200,7 +272,7 @@ describe('percentile curve', () => {
 });
 
 describe('guards', () => {
-  const free: BenchPreview = { resolved: ['127.0.0.1:80'], loopback: true, guard: null, confirm: null, evidence: [] };
+  const free: BenchPreview = { resolved: ['127.0.0.1:80'], loopback: true, guard: null, confirm: null, evidence: [], problem: null };
   const asks = (confirm: string, evidence: string[] = []): BenchPreview => ({
     ...free,
     resolved: ['192.0.2.1:80'],
@@ -233,6 +305,12 @@ describe('guards', () => {
     expect(mayStart({ ...asks('clinic'), guard: 'needs a rate' }, 'clinic'), 'a refusal is not typed away').toBe(false);
   });
 
+  it('does not start what could never be judged', () => {
+    const short = { ...free, problem: 'a run needs 100 requests' };
+    expect([mayStart(free, ''), mayStart(short, '')]).toEqual([true, false]);
+    expect(bothSides(free, short).problem, 'on either side').toBe('a run needs 100 requests');
+  });
+
   it('asks for what either side of a duet asks for', () => {
     const b = asks('h.example', ['192.0.2.1 is a public address']);
     expect(bothSides(free, b), 'B alone may look like production').toEqual({
@@ -241,6 +319,7 @@ describe('guards', () => {
       guard: null,
       confirm: 'h.example',
       evidence: ['192.0.2.1 is a public address'],
+      problem: null,
     });
     expect(bothSides(b, b), 'the same is said once').toEqual(b);
     expect(bothSides(free, { ...free, guard: 'B is read-only' }).guard, 'either side refuses').toBe('B is read-only');

@@ -12,6 +12,8 @@ export type {
   ImportedPlan,
   Interval,
   JobStatus,
+  JudgedMs,
+  JudgedTime,
   KneePoint,
   LatencyMs,
   Load,

@@ -1,7 +1,7 @@
 // A run in words: its sentence, its Markdown, its command, and what may be said of its percentiles.
 import { duration, format, integer, significant, THIN } from '../../charts/format';
 import { dayTime } from '../../charts/ticks';
-import type { BenchPreview, HttpBenchSpec, LatencyMs, Load, Run, RunSpec, RunState } from './types';
+import type { BenchPreview, HttpBenchSpec, JudgedMs, JudgedTime, LatencyMs, Load, Run, RunSpec, RunState, RunSummary } from './types';
 
 export const PERCENTILES = ['p50', 'p90', 'p95', 'p99', 'p999'] as const;
 export type PercentileName = (typeof PERCENTILES)[number];
@@ -11,6 +11,45 @@ export const percentileLabel = (name: PercentileName): string => (name === 'p999
 /** Samples that a quantile needs to be stable: 100 / (1 − q). */
 export const needed = (name: PercentileName): number => Math.round(100 / (1 - QUANTILES[name]));
 export const tooSmall = (l: LatencyMs, name: PercentileName): boolean => l.n === 0 || l.too_small.includes(name);
+
+/** The percentiles with the failed requests in the distribution, where any failed: what is judged. */
+export const judgedOf = (run: Pick<Run, 'judged_ms'>): JudgedMs | null =>
+  run.judged_ms && run.judged_ms.timed_out + run.judged_ms.failed > 0 ? run.judged_ms : null;
+export const enough = (all: JudgedMs, name: PercentileName): boolean => all.n > 0 && !all.too_small.includes(name);
+/** A time that failed requests are in: with what is not known of it. */
+export const judgedWord = (time: JudgedTime): string =>
+  time.ms === null ? 'failed' : time.at_least ? `at least ${ms(time.ms)}` : ms(time.ms);
+
+/** A percentile in a list of runs: with the failed requests in it, where that is known. */
+export function shown(run: Pick<RunSummary, 'judged_ms' | 'p50_ms' | 'p99_ms'>, name: 'p50' | 'p99'): string {
+  const all = run.judged_ms;
+  if (!all) return ms(name === 'p50' ? run.p50_ms : run.p99_ms);
+  return enough(all, name) ? judgedWord(all[name]) : 'n too small';
+}
+
+/** Classes of errors of requests that were answered all the same. */
+const ANSWERED: ReadonlySet<string> = new Set(['status', 'check', 'redirect', 'sql', 'cache']);
+/** Requests that were answered, with a success or an error. */
+export const answeredOf = (run: Pick<Run, 'requests' | 'errors_by_class'>): number =>
+  Math.max(0, run.requests - run.errors_by_class.filter((e) => !ANSWERED.has(e.class)).reduce((sum, e) => sum + e.count, 0));
+
+/** Statuses of the answers, when any is no success: `all 301`, or `200 80 %, 503 20 %`. */
+export function statusWords(statuses: Run['statuses']): string {
+  if (statuses.every((s) => s.status >= 200 && s.status < 300)) return '';
+  if (statuses.length === 1) return `all ${statuses[0]!.status}`;
+  const all = statuses.reduce((sum, s) => sum + s.count, 0);
+  const shown = [...statuses].sort((a, b) => b.count - a.count);
+  const words = shown.slice(0, 4).map((s) => `${s.status} ${format(s.count / all, 'ratio')}`);
+  return [...words, ...(shown.length > 4 ? [`${shown.length - 4} more`] : [])].join(', ');
+}
+
+/** Thresholds that failed or could not be judged; empty when all hold. */
+export function thresholdWords(list: Run['thresholds']): string {
+  const unjudged = list.filter((t) => t.unjudged).length;
+  const failed = list.filter((t) => !t.ok).length - unjudged;
+  const of = `${list.length} ${list.length === 1 ? 'threshold' : 'thresholds'}`;
+  return [...(failed > 0 ? [`${failed} of ${of} failed`] : []), ...(unjudged > 0 ? [`${unjudged} of ${of} not judged`] : [])].join(', ');
+}
 
 export const ms = (value: number | null | undefined): string => format(value, 'ms');
 
@@ -78,9 +117,24 @@ export function sentence(run: Run): Sentence {
   const l = latencyOf(run);
   const p = tail(l);
   const kind = run.response_ms ? '' : ' service time';
-  const latency = p ? `${percentileLabel(p)} ${ms(l[p])}${kind}` : `${integer(l.n)} samples, too few for a percentile`;
+  const all = judgedOf(run);
+  // What failed belongs to the distribution: without it a target that gives up looks fast.
+  const q = all && (['p99', 'p95', 'p90', 'p50'] as const).find((name) => enough(all, name));
+  const [samples, word] = all ? [all.n, q ? judgedWord(all[q]) : ''] : [l.n, p ? ms(l[p]) : ''];
+  const name = all ? q : p;
+  const latency = name ? `${percentileLabel(name)} ${word}${kind}` : `${integer(samples)} samples, too few for a percentile`;
   const rate = rateWords(run);
-  const text = `${rate}, ${latency}, ${errorWords(run.errors, run.requests)}, ${duration(run.duration_s)} at ${integer(run.spec.connections)} ${run.spec.connections === 1 ? 'connection' : 'connections'}`;
+  const parts = [
+    ...(run.requests > 0 && answeredOf(run) === 0 ? ['0 answered'] : []),
+    rate,
+    latency,
+    errorWords(run.errors, run.requests),
+    ...(all && all.timed_out > 0 ? [`${integer(all.timed_out)} timed out`] : []),
+    ...(statusWords(run.statuses) ? [`statuses: ${statusWords(run.statuses)}`] : []),
+    ...(thresholdWords(run.thresholds) ? [thresholdWords(run.thresholds)] : []),
+    `${duration(run.duration_s)} at ${integer(run.spec.connections)} ${run.spec.connections === 1 ? 'connection' : 'connections'}`,
+  ];
+  const text = parts.join(', ');
   if (!run.valid) return { word: 'Invalid', text: run.invalid_reasons.join('; ') || 'the figures cannot be trusted' };
   if (run.state === 'cancelled') return { word: 'Stopped early', text };
   if (run.state === 'aborted') return { word: 'Aborted', text };
@@ -119,6 +173,10 @@ export function perfctl(spec: HttpBenchSpec): string {
   if (spec.method !== 'GET') words.push('--method', spec.method);
   for (const h of spec.headers) words.push('--header', quote(`${h.name}: ${h.value}`));
   if (spec.body) words.push('--body', quote(spec.body));
+  // Bytes that are no text are not kept with the run.
+  if (spec.body_base64) words.push('--body', '@FILE');
+  if (spec.client_certificate) words.push('--cert', quote(spec.client_certificate.cert));
+  if (spec.client_certificate?.key) words.push('--key', quote(spec.client_certificate.key));
   if (spec.timeout_s !== 10) words.push('--timeout', `${spec.timeout_s}s`);
   return [...words, '--json'].join(' ');
 }
@@ -150,6 +208,13 @@ export function markdown(run: Run): string {
       ),
     ),
   ];
+  const judged = judgedOf(run);
+  if (judged) {
+    const cells = PERCENTILES.map((p) => (enough(judged, p) ? judgedWord(judged[p]) : 'n too small'));
+    lines.push(
+      `| all, failed ones included | ${integer(judged.n)} | ${cells.join(' | ')} | ${judgedWord(judged.max)} |`.replaceAll(THIN, '\u00a0'),
+    );
+  }
   if (run.errors_by_class.length > 0) {
     lines.push(
       '',
@@ -163,7 +228,8 @@ export function markdown(run: Run): string {
 
 /** Whether the guards let a benchmark start, with what was typed to confirm it. */
 export const mayStart = (preview: BenchPreview | null, typed: string): boolean =>
-  preview === null || (preview.guard === null && (preview.confirm === null || typed.trim() === preview.confirm));
+  preview === null ||
+  (preview.problem === null && preview.guard === null && (preview.confirm === null || typed.trim() === preview.confirm));
 
 /** Names that were typed with a comma between; a name may have commas itself. */
 export const namesIn = (typed: string | null): string[] =>
@@ -178,5 +244,6 @@ export function bothSides(a: BenchPreview, b: BenchPreview): BenchPreview {
     guard: a.guard ?? b.guard,
     confirm: names.length > 0 ? names.join(', ') : null,
     evidence: [...new Set([...a.evidence, ...b.evidence])],
+    problem: a.problem ?? b.problem,
   };
 }

@@ -51,8 +51,9 @@ fn stand_in(engine: &Engine, connections: usize) -> Option<(Null, Engine)> {
                 request: wire.request.clone(),
                 addresses: vec![target.address],
                 timeout: DEADLINE,
-                bodyless: false,
+                asked: crate::http1::Asked::default(),
                 idempotent: false,
+                contact: Arc::default(),
             };
             Some((target, Engine::Raw(Arc::new(wire))))
         }

@@ -10,11 +10,11 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::Full;
-use hyper::body::Incoming;
-use hyper::client::conn::{http1, http2};
-use hyper::header::HOST;
-use hyper::{Request, Response, Uri};
+use http_body_util::{BodyExt as _, Full};
+use hyper::client::conn::http2;
+use hyper::header::{HOST, HeaderMap};
+use hyper::http::request::Parts;
+use hyper::{Method, Request, Uri};
 use hyper_util::rt::TokioIo;
 use perfdeck_model::ApiError;
 use rustls::pki_types::ServerName;
@@ -22,6 +22,10 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_util::task::AbortOnDropHandle;
 
+use super::http1::Http1;
+use crate::client_auth::ClientAuth;
+use crate::contact::Contact;
+use crate::http1::MAX_HEAD;
 use crate::record::{Class, Failure, refused};
 
 /// Where requests go: one scheme, host and port, with the addresses that the host had before the run. They are not
@@ -39,43 +43,86 @@ pub(crate) struct Origin {
 pub(crate) struct Dialer {
     pub(crate) tls: Option<Arc<rustls::ClientConfig>>,
     pub(crate) timeout: Duration,
+    /// What the hosts let be known of themselves.
+    pub(crate) contact: Arc<Contact>,
+}
+
+/// A complete response.
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) headers: Rc<HeaderMap>,
+    /// Bytes received.
+    pub(crate) bytes: u64,
+    pub(crate) kept: Kept,
+}
+
+/// What is kept of a body.
+#[derive(Default)]
+pub(crate) struct Kept {
+    /// Bytes at most; none when nobody looks into it.
+    pub(crate) limit: usize,
+    pub(crate) body: Vec<u8>,
+    /// There were more.
+    pub(crate) over: bool,
+}
+
+impl Kept {
+    pub(super) fn add(&mut self, bytes: &[u8]) {
+        if self.limit == 0 {
+        } else if self.body.len() + bytes.len() > self.limit {
+            self.over = true;
+        } else {
+            self.body.extend_from_slice(bytes);
+        }
+    }
 }
 
 /// An open connection. Dropping it closes it, whatever is in flight.
-pub(crate) struct Open {
-    sender: Sender,
+pub(crate) enum Open {
+    Http1(Http1),
+    Http2(Http2),
+}
+
+/// An HTTP/2 connection.
+pub(crate) struct Http2 {
+    sender: http2::SendRequest<Full<Bytes>>,
     read: Rc<Cell<u64>>,
     _driver: AbortOnDropHandle<()>,
 }
 
-enum Sender {
-    Http1(http1::SendRequest<Full<Bytes>>),
-    Http2(http2::SendRequest<Full<Bytes>>),
+impl Open {
+    fn is_usable(&mut self) -> bool {
+        match self {
+            Self::Http1(connection) => connection.is_usable(),
+            Self::Http2(connection) => !connection.sender.is_closed(),
+        }
+    }
 }
 
-impl Sender {
-    fn is_closed(&self) -> bool {
-        match self {
-            Self::Http1(sender) => sender.is_closed(),
-            Self::Http2(sender) => sender.is_closed(),
-        }
-    }
-
-    async fn ready(&mut self) -> hyper::Result<()> {
-        match self {
-            Self::Http1(sender) => sender.ready().await,
-            Self::Http2(sender) => sender.ready().await,
-        }
-    }
-
-    async fn send(
+impl Http2 {
+    /// Sends a request and reads its response; gives the request back when it was not sent.
+    async fn exchange(
         &mut self,
-        request: Request<Full<Bytes>>,
-    ) -> Result<Response<Incoming>, hyper::client::conn::TrySendError<Request<Full<Bytes>>>> {
-        match self {
-            Self::Http1(sender) => sender.try_send_request(request).await,
-            Self::Http2(sender) => sender.try_send_request(request).await,
+        message: Request<Full<Bytes>>,
+        mut kept: Kept,
+        contact: &Contact,
+    ) -> Result<Reply, (Failure, Option<Request<Full<Bytes>>>)> {
+        let before = self.read.get();
+        let response = self.sender.try_send_request(message).await;
+        let response = response.map_err(|mut error| {
+            let unsent = error.take_message();
+            (broken(error.error()), unsent)
+        })?;
+        contact.heard();
+        let (head, mut body) = response.into_parts();
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|e| (broken(&e), None))?;
+            if let Some(data) = frame.data_ref() {
+                kept.add(data);
+            }
         }
+        let bytes = self.read.get().wrapping_sub(before);
+        Ok(Reply { status: head.status.as_u16(), headers: Rc::new(head.headers), bytes, kept })
     }
 }
 
@@ -92,21 +139,25 @@ where
     }
 }
 
-impl Open {
-    /// Bytes that it has received, and a handle to count further ones.
-    pub(crate) fn received(&self) -> u64 {
-        self.read.get()
-    }
-}
-
 impl Dialer {
     /// Opens a connection; the caller sets the deadline.
     pub(crate) async fn open(&self, origin: &Origin) -> Result<Open, Failure> {
+        let opened = self.connect(origin).await;
+        match &opened {
+            Ok(_) => self.contact.open(),
+            Err((Class::Timeout, _)) => {}
+            Err(_) => self.contact.heard(),
+        }
+        opened
+    }
+
+    async fn connect(&self, origin: &Origin) -> Result<Open, Failure> {
         let stream = self.tcp(origin).await?;
+        self.contact.accepted();
         // A request is one write; waiting for more to send would be in every figure.
         let _ = stream.set_nodelay(true);
         if !origin.tls {
-            return over_http1(stream).await;
+            return Ok(Open::Http1(Http1::new(stream)));
         }
         let Some(config) = &self.tls else { return Err((Class::Tls, "TLS is not set up".to_owned())) };
         let name = ServerName::try_from(origin.host.clone())
@@ -118,7 +169,7 @@ impl Dialer {
         if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
             over_http2(stream).await
         } else {
-            over_http1(stream).await
+            Ok(Open::Http1(Http1::new(stream)))
         }
     }
 
@@ -145,43 +196,83 @@ impl Dialer {
         Err(failure)
     }
 
-    /// Sends a request over `slot`, which is opened when it is not open, and answers the head of the response with the
-    /// bytes that the connection had received before it.
+    /// Sends a request over `slot`, which is opened when it is not open, and answers the whole response.
     pub(crate) async fn send(
         &self,
         origin: &Origin,
         slot: &mut Option<Open>,
-        mut message: Request<Full<Bytes>>,
-    ) -> Result<(Response<Incoming>, u64), Failure> {
-        let mut reused = slot.is_some();
+        parts: Parts,
+        body: Bytes,
+        limit: usize,
+    ) -> Result<Reply, Failure> {
+        let sent = self.try_send(origin, slot, parts, body, limit).await;
+        if sent.as_ref().is_err_and(|(class, _)| *class != Class::Timeout) {
+            self.contact.heard();
+        }
+        sent
+    }
+
+    async fn try_send(
+        &self,
+        origin: &Origin,
+        slot: &mut Option<Open>,
+        parts: Parts,
+        body: Bytes,
+        limit: usize,
+    ) -> Result<Reply, Failure> {
+        let none = || (Class::Other, "no connection".to_owned());
+        let again = matches!(parts.method, Method::GET | Method::HEAD | Method::OPTIONS | Method::PUT | Method::DELETE);
+        let mut request = Some((parts, body));
         loop {
-            if slot.as_ref().is_none_or(|o| o.sender.is_closed()) {
+            let reused = slot.as_mut().is_some_and(Open::is_usable);
+            if !reused {
                 // Apart: a request that finds its connection open does not carry the size of opening one.
                 *slot = Some(Box::pin(self.open(origin)).await?);
-                reused = false;
             }
-            let Some(open) = slot.as_mut() else { return Err((Class::Other, "no connection".to_owned())) };
-            if let Err(error) = open.sender.ready().await {
-                *slot = None;
-                if reused {
-                    continue;
-                }
-                return Err(broken(&error));
-            }
-            let before = open.received();
-            if matches!(open.sender, Sender::Http2(_)) {
-                absolute(&mut message, origin)?;
-            }
-            match open.sender.send(message).await {
-                Ok(response) => return Ok((response, before)),
-                Err(mut error) => match error.take_message() {
-                    // The server had closed an idle connection: nothing was sent, so it is not a failed request.
-                    Some(unsent) if reused => {
-                        message = unsent;
-                        *slot = None;
+            let kept = Kept { limit, ..Kept::default() };
+            match slot.as_mut() {
+                Some(Open::Http1(connection)) => {
+                    let (parts, body) = request.as_ref().ok_or_else(none)?;
+                    match connection.exchange(parts, body, kept, &self.contact).await {
+                        Ok((reply, reusable)) => {
+                            if !reusable {
+                                *slot = None;
+                            }
+                            return Ok(reply);
+                        }
+                        // The server may have closed an idle connection without having seen the request (RFC 9112,
+                        // section 9.3.1).
+                        Err(lost) if reused && lost.unanswered && lost.failure.0 == Class::Reset && again => {
+                            *slot = None
+                        }
+                        Err(lost) => {
+                            *slot = None;
+                            return Err(lost.failure);
+                        }
                     }
-                    _ => return Err(broken(error.error())),
-                },
+                }
+                Some(Open::Http2(connection)) => {
+                    if let Err(error) = connection.sender.ready().await {
+                        *slot = None;
+                        if reused {
+                            continue;
+                        }
+                        return Err(broken(&error));
+                    }
+                    let (parts, body) = request.take().ok_or_else(none)?;
+                    let mut message = Request::from_parts(parts, Full::new(body.clone()));
+                    absolute(&mut message, origin)?;
+                    match connection.exchange(message, kept, &self.contact).await {
+                        Ok(reply) => return Ok(reply),
+                        // The server had closed an idle connection: nothing was sent, so it is not a failed request.
+                        Err((_, Some(unsent))) if reused => {
+                            request = Some((unsent.into_parts().0, body));
+                            *slot = None;
+                        }
+                        Err((failure, _)) => return Err(failure),
+                    }
+                }
+                None => return Err(none()),
             }
         }
     }
@@ -201,25 +292,18 @@ fn absolute(message: &mut Request<Full<Bytes>>, origin: &Origin) -> Result<(), F
     Ok(())
 }
 
-async fn over_http1<S: AsyncRead + AsyncWrite + Unpin + 'static>(inner: S) -> Result<Open, Failure> {
-    let read = Rc::new(Cell::new(0));
-    let stream = Counted { inner, read: read.clone() };
-    let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|e| broken(&e))?;
-    let driver = tokio::task::spawn_local(async move {
-        // Its failure reaches the request that it broke.
-        let _ = connection.await;
-    });
-    Ok(Open { sender: Sender::Http1(sender), read, _driver: AbortOnDropHandle::new(driver) })
-}
-
 async fn over_http2<S: AsyncRead + AsyncWrite + Unpin + 'static>(inner: S) -> Result<Open, Failure> {
     let read = Rc::new(Cell::new(0));
     let stream = Counted { inner, read: read.clone() };
-    let (sender, connection) = http2::handshake(Here, TokioIo::new(stream)).await.map_err(|e| broken(&e))?;
+    let (sender, connection) = http2::Builder::new(Here)
+        .max_header_list_size(u32::try_from(MAX_HEAD).unwrap_or(u32::MAX))
+        .handshake(TokioIo::new(stream))
+        .await
+        .map_err(|e| broken(&e))?;
     let driver = tokio::task::spawn_local(async move {
         let _ = connection.await;
     });
-    Ok(Open { sender: Sender::Http2(sender), read, _driver: AbortOnDropHandle::new(driver) })
+    Ok(Open::Http2(Http2 { sender, read, _driver: AbortOnDropHandle::new(driver) }))
 }
 
 /// The class and the whole message of a failed request.
@@ -307,31 +391,30 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Counted<S> {
     }
 }
 
-/// TLS for the connections of a run: the system's roots, or any certificate when the plan says so.
+/// TLS for the connections of a run: the system's roots, or any certificate when the plan says so; the client's own
+/// certificate when there is one. Servers choose between HTTP/2 and HTTP/1.1.
 ///
 /// # Errors
-/// When the TLS library refuses its own defaults.
-pub(crate) fn tls_config(insecure: bool, http2: bool) -> Result<Arc<rustls::ClientConfig>, ApiError> {
+/// When the TLS library refuses its own defaults, or a certificate and its key that do not belong together.
+pub(crate) fn tls_config(insecure: bool, client: Option<&ClientAuth>) -> Result<Arc<rustls::ClientConfig>, ApiError> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = rustls::ClientConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()
         .map_err(|e| ApiError::internal(e.to_string()))?;
-    let mut config = if insecure {
-        builder
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(perfdeck_tls::AnyCertificate::new(provider)))
-            .with_no_client_auth()
+    let builder = if insecure {
+        builder.dangerous().with_custom_certificate_verifier(Arc::new(perfdeck_tls::AnyCertificate::new(provider)))
     } else {
         let mut roots = rustls::RootCertStore::empty();
         for certificate in rustls_native_certs::load_native_certs().certs {
             // One unreadable root of the system must not take the others away.
             let _ = roots.add(certificate);
         }
-        builder.with_root_certificates(roots).with_no_client_auth()
+        builder.with_root_certificates(roots)
     };
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    if http2 {
-        config.alpn_protocols.insert(0, b"h2".to_vec());
-    }
+    let mut config = match client {
+        Some(client) => client.add_to(builder)?,
+        None => builder.with_no_client_auth(),
+    };
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(Arc::new(config))
 }

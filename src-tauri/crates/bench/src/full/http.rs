@@ -1,17 +1,15 @@
 //! The HTTP steps of one worker: its connections, redirects, cookies, and a look into the response.
 use bytes::Bytes;
 use cookie_store::CookieStore;
-use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
 use hyper::header::{
     AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HeaderMap, HeaderValue, LOCATION, SET_COOKIE,
 };
 use hyper::http::request::Parts;
-use hyper::{Method, Request, Response, StatusCode, Uri};
+use hyper::{Method, Uri};
 use perfdeck_model::masking::is_secret_name;
 use url::Url;
 
-use super::connect::{Open, Origin, broken};
+use super::connect::{Open, Origin, Reply};
 use super::decode::decoded;
 use super::program::{HttpCall, Program};
 use crate::plan::StepRules;
@@ -73,27 +71,23 @@ impl Client {
             if program.cookies && cookies.iter_any().next().is_some() {
                 add_cookies(cookies, &url_of(origin, &path)?, &mut parts);
             }
-            let message = Request::from_parts(parts, Full::new(body));
             let slot = slots.get_mut(at).ok_or_else(|| (Class::Other, "no such host".to_owned()))?;
-            let (response, before) = program.dialer.send(origin, slot, message).await?;
-            if program.cookies && response.headers().contains_key(SET_COOKIE) {
-                keep_cookies(cookies, &url_of(origin, &path)?, response.headers());
+            let limit = if call.rules.need_body() { MAX_BODY } else { 0 };
+            let reply = program.dialer.send(origin, slot, parts, body, limit).await?;
+            if program.cookies && reply.headers.contains_key(SET_COOKIE) {
+                keep_cookies(cookies, &url_of(origin, &path)?, &reply.headers);
             }
-            let status = response.status().as_u16();
-            if let (Some(target), Some(next)) = (redirect(&response), next) {
-                bytes += drain(response, slot, before).await?;
-                (at, parts, body) = follow(program, (url_of(origin, &path)?, at), (status, &target), next)?;
+            bytes += reply.bytes;
+            let target = redirect(&reply);
+            if let (Some(target), Some(next)) = (&target, next) {
+                (at, parts, body) = follow(program, (url_of(origin, &path)?, at), (reply.status, target), next)?;
                 hops += 1;
                 continue;
             }
-            if hops > 0 && hops >= call.redirects && redirect(&response).is_some() {
-                let message = format!("more than {} redirects", call.redirects);
-                drain(response, slot, before).await?;
-                return Err((Class::Redirect, message));
+            if hops > 0 && hops >= call.redirects && target.is_some() {
+                return Err((Class::Redirect, format!("more than {} redirects", call.redirects)));
             }
-            let mut answer = read(response, &call.rules, slot, before).await?;
-            answer.bytes += bytes;
-            return Ok(answer);
+            return read(reply, &call.rules, bytes);
         }
     }
 }
@@ -126,9 +120,9 @@ fn url_of(origin: &Origin, path: &Uri) -> Result<Url, Failure> {
 }
 
 /// Where a response sends its reader.
-fn redirect(response: &Response<Incoming>) -> Option<String> {
-    let moved = matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308);
-    moved.then(|| response.headers().get(LOCATION)?.to_str().ok().map(str::to_owned)).flatten()
+fn redirect(reply: &Reply) -> Option<String> {
+    let moved = matches!(reply.status, 301 | 302 | 303 | 307 | 308);
+    moved.then(|| reply.headers.get(LOCATION)?.to_str().ok().map(str::to_owned)).flatten()
 }
 
 /// The request for the next location (RFC 9110, section 15.4). Only hosts that the plan itself names are gone to: load
@@ -179,43 +173,17 @@ fn follow(
     Ok((at, parts, body))
 }
 
-fn received(slot: &Option<Open>, before: u64) -> u64 {
-    slot.as_ref().map_or(0, |open| open.received().wrapping_sub(before))
-}
-
-/// Reads a body to its end and forgets it.
-async fn drain(response: Response<Incoming>, slot: &Option<Open>, before: u64) -> Result<u64, Failure> {
-    let mut body = response.into_body();
-    while let Some(frame) = body.frame().await {
-        frame.map_err(|e| broken(&e))?;
+/// A response as the rules want to see it.
+fn read(reply: Reply, rules: &StepRules, bytes: u64) -> Result<Answer, Failure> {
+    let Reply { status, headers, kept, .. } = reply;
+    if kept.over {
+        return Err((Class::Check, format!("the body is over {} MiB, too much to look into", MAX_BODY >> 20)));
     }
-    Ok(received(slot, before))
-}
-
-async fn read(
-    response: Response<Incoming>,
-    rules: &StepRules,
-    slot: &Option<Open>,
-    before: u64,
-) -> Result<Answer, Failure> {
-    let status: StatusCode = response.status();
-    let headers = if rules.need_headers() { response.headers().clone() } else { HeaderMap::new() };
-    if !rules.need_body() {
-        let bytes = drain(response, slot, before).await?;
-        return Ok(Answer { status: status.as_u16(), bytes, headers, body: Bytes::new() });
-    }
-    let coding = response.headers().get(CONTENT_ENCODING).cloned();
-    let mut body = response.into_body();
-    let mut kept = Vec::new();
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|e| broken(&e))?;
-        if let Some(data) = frame.data_ref() {
-            if kept.len() + data.len() > MAX_BODY {
-                return Err((Class::Check, format!("the body is over {} MiB, too much to look into", MAX_BODY >> 20)));
-            }
-            kept.extend_from_slice(data);
-        }
-    }
-    let body = decoded(kept, coding.as_ref(), MAX_BODY).map_err(|message| (Class::Check, message))?;
-    Ok(Answer { status: status.as_u16(), bytes: received(slot, before), headers, body: body.into() })
+    let body = if rules.need_body() {
+        decoded(kept.body, headers.get(CONTENT_ENCODING), MAX_BODY).map_err(|message| (Class::Check, message))?
+    } else {
+        Vec::new()
+    };
+    let headers = if rules.need_headers() { (*headers).clone() } else { HeaderMap::new() };
+    Ok(Answer { status, bytes, headers, body: body.into() })
 }

@@ -4,6 +4,7 @@ mod cache;
 mod connect;
 mod decode;
 mod http;
+mod http1;
 mod program;
 mod rehearse;
 mod sql;
@@ -378,7 +379,10 @@ async fn open_all(
                     let which = if number == 0 { String::new() } else { format!("connection {}: ", number + 1) };
                     shared.abort(format!("{which}{why}"));
                 }
-                if fine && number == 0 && let Err(why) = worker.rehearse().await {
+                if fine
+                    && number == 0
+                    && let Err(why) = worker.rehearse().await
+                {
                     shared.abort(why);
                 }
                 if fine && let Err(why) = worker.log_in().await {

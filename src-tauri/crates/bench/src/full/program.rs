@@ -13,6 +13,7 @@ use perfdeck_model::{ApiError, HttpBenchSpec};
 use sqlx::SqlStr;
 
 use super::connect::{Dialer, Origin, tls_config};
+use crate::client_auth::{ClientAuth, read_file};
 use crate::plan::{
     Action, Arrivals, Auth, Builtins, CacheStep, Compiler, Feed, HttpStep, Load, Names, Plan, Profile, Scalar, Scope,
     SqlParameter, SqlStep, SqlType, StepRules, Template, Warmup, open_feed,
@@ -89,6 +90,8 @@ pub(crate) struct HttpCall {
     pub(crate) strip: usize,
     pub(crate) headers: Vec<(HeaderName, Template)>,
     pub(crate) body: Option<Template>,
+    /// A body that is no template.
+    pub(crate) bytes: Option<Bytes>,
     pub(crate) redirects: u32,
     pub(crate) rules: StepRules,
     /// The whole request, when it is always the same.
@@ -203,11 +206,23 @@ impl Builder<'_> {
             }
             (None, None) => None,
         };
+        let bytes = http.bytes(&*self.resources.files).map_err(|(field, why)| wrong(step, field, &why))?;
         let rules = StepRules::new(step, http, &mut self.compiler).map_err(|e| wrong(step, "checks", &e))?;
         let (origin, strip) = self.origin(step, &url).await?;
         let method =
             hyper::Method::from_bytes(http.method.as_str().as_bytes()).map_err(|e| wrong(step, "method", &e))?;
-        Ok(HttpCall { method, origin, url, strip, headers, body, redirects: http.redirects, rules, fixed: None })
+        Ok(HttpCall {
+            method,
+            origin,
+            url,
+            strip,
+            headers,
+            body,
+            bytes: bytes.map(Bytes::from),
+            redirects: http.redirects,
+            rules,
+            fixed: None,
+        })
     }
 
     fn sql(&mut self, step: &str, sql: &SqlStep) -> Result<SqlCall, ApiError> {
@@ -274,6 +289,7 @@ fn bare(url: &str) -> HttpBenchSpec {
         method: perfdeck_model::Method::Get,
         headers: Vec::new(),
         body: None,
+        body_base64: None,
         load: perfdeck_model::Load::Closed,
         connections: 1,
         threads: None,
@@ -281,6 +297,7 @@ fn bare(url: &str) -> HttpBenchSpec {
         warmup_s: 0.0,
         timeout_s: 1.0,
         insecure_tls: false,
+        client_certificate: None,
     }
 }
 
@@ -334,7 +351,11 @@ impl Program {
         let values = builder.compiler.names().iter().enumerate();
         let values = values.filter_map(|(slot, _)| Some((slot, given.get(slot)?.to_vec()))).collect();
         let order = if plan.scenario { Order::All } else { Order::One(weights(plan, login.as_ref())) };
-        let tls = builder.origins.iter().any(|o| o.tls).then(|| tls_config(plan.insecure_tls, true)).transpose()?;
+        let client = plan.client_certificate.as_ref();
+        let client = client.map(|named| ClientAuth::load(named, |name, limit| resources.files.read(name, limit)));
+        let client = client.transpose()?;
+        let tls = builder.origins.iter().any(|o| o.tls).then(|| tls_config(plan.insecure_tls, client.as_ref()));
+        let tls = tls.transpose()?;
         let mut program = Self {
             steps,
             order,
@@ -345,7 +366,7 @@ impl Program {
             auth,
             login,
             origins: builder.origins,
-            dialer: Dialer { tls, timeout: plan.timeout.0 },
+            dialer: Dialer { tls, timeout: plan.timeout.0, contact: Arc::default() },
             cookies: true,
             targets: resources.targets.clone(),
             pace,
@@ -374,6 +395,7 @@ impl Program {
             strip: 0,
             headers: Vec::new(),
             body: None,
+            bytes: None,
             redirects: 0,
             rules: rules.map_err(|e| ApiError::internal(e.to_string()))?,
             fixed: Some((target.head, target.body)),
@@ -389,7 +411,8 @@ impl Program {
         } else {
             Pace::Closed { profile, think_time: None }
         };
-        let tls = target.tls.then(|| tls_config(spec.insecure_tls, false)).transpose()?;
+        let client = spec.client_certificate.as_ref().map(|named| ClientAuth::load(named, read_file)).transpose()?;
+        let tls = target.tls.then(|| tls_config(spec.insecure_tls, client.as_ref())).transpose()?;
         Ok(Self {
             steps: vec![Compiled { name: "request".to_owned(), action: Call::Http(Box::new(call)) }],
             order: Order::All,
@@ -406,7 +429,7 @@ impl Program {
                 addresses,
                 preferred: AtomicUsize::new(0),
             }],
-            dialer: Dialer { tls, timeout: Duration::from_secs_f64(spec.timeout_s) },
+            dialer: Dialer { tls, timeout: Duration::from_secs_f64(spec.timeout_s), contact: Arc::default() },
             cookies: false,
             targets: None,
             pace,
@@ -464,7 +487,7 @@ impl Program {
             auth: self.auth.clone(),
             login: None,
             origins,
-            dialer: Dialer { tls: None, timeout },
+            dialer: Dialer { tls: None, timeout, contact: Arc::default() },
             cookies: self.cookies,
             targets: None,
             pace: Pace::Closed { profile, think_time: None },
@@ -532,7 +555,7 @@ pub(crate) fn build(
             body.render(scope, builtins, buffer).map_err(|e| e.to_string())?;
             Bytes::copy_from_slice(buffer)
         }
-        None => Bytes::new(),
+        None => call.bytes.clone().unwrap_or_default(),
     };
     Ok((parts, body))
 }

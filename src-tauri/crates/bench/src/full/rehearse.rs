@@ -34,7 +34,8 @@ async fn one(call: &SqlCall, connection: &mut SqlConnection, alone: bool) -> Res
         if wants == given {
             return Ok(());
         }
-        let (wants, given) = (plural(wants, "parameter"), if given == 0 { "none".to_owned() } else { given.to_string() });
+        let (wants, given) =
+            (plural(wants, "parameter"), if given == 0 { "none".to_owned() } else { given.to_string() });
         Err(format!("the statement takes {wants}, and {given} is given"))
     };
     match connection {

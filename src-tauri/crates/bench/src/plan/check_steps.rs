@@ -7,6 +7,7 @@ use super::extract::{check_problem, extract_problem};
 use super::import::secrets::is_secret_name;
 use super::model::Plan;
 use super::parse::closest;
+use super::rows::Files;
 use super::step::{Action, CacheStep, HttpStep, SqlStep, Step};
 use super::validate::{Known, Problems};
 use super::variables::used;
@@ -77,7 +78,7 @@ impl Known {
     }
 }
 
-pub(super) fn steps(plan: &Plan, known: &Known, problems: &mut Problems) {
+pub(super) fn steps(plan: &Plan, known: &Known, files: &dyn Files, problems: &mut Problems) {
     if plan.steps.is_empty() || plan.steps.len() > 1000 {
         problems.error("steps", format!("{} steps; a plan has 1 to 1000", plan.steps.len()));
         return;
@@ -102,6 +103,11 @@ pub(super) fn steps(plan: &Plan, known: &Known, problems: &mut Problems) {
             problems.error("weight", format!("{} is not between 0 and 1 000 000 000", step.weight));
         }
         one(plan, i, step, known, problems);
+        if let Action::Http(http) = &step.action
+            && let Err((field, why)) = http.bytes(files)
+        {
+            problems.error(field, why);
+        }
         problems.step = None;
     }
 }
@@ -131,9 +137,7 @@ fn request(http: &HttpStep, problems: &mut Problems) {
             if !(path.is_empty() || path.starts_with(['/', '?']) || path.starts_with("{{")) {
                 problems.error("path", "a path starts with /; write a full address as `url`");
             }
-            if path.contains(|c: char| c.is_control()) {
-                problems.error("path", "a path has no control characters");
-            }
+            characters("path", path, problems);
         }
         (None, Some(address)) if address.contains("{{") => {
             let scheme = address.split("{{").next().unwrap_or_default();
@@ -141,17 +145,25 @@ fn request(http: &HttpStep, problems: &mut Problems) {
             if !fine {
                 problems.error("url", "a URL starts with http:// or https://");
             }
+            characters("url", address, problems);
         }
         (None, Some(address)) => url("url", address, problems),
         _ => problems.error("path", "an HTTP step has either `path` or `url`"),
     }
-    if http.body.is_some() && http.json.is_some() {
-        problems.error("body", "an HTTP step has either `body` or `json`");
+    let bodies = [
+        ("body", http.body.is_some()),
+        ("json", http.json.is_some()),
+        ("body_base64", http.body_base64.is_some()),
+        ("body_file", http.body_file.is_some()),
+    ];
+    let given: Vec<&str> = bodies.iter().filter(|(_, given)| *given).map(|(field, _)| *field).collect();
+    if given.len() > 1 {
+        problems.error("body", format!("an HTTP step has either `{}`", given.join("` or `")));
     }
     if http.body.as_ref().is_some_and(|b| b.len() > 16 << 20) {
         problems.error("body", "a body has at most 16 MiB");
     }
-    if (http.body.is_some() || http.json.is_some()) && matches!(http.method, Method::Get | Method::Head) {
+    if !given.is_empty() && matches!(http.method, Method::Get | Method::Head) {
         let method = http.method.as_str();
         problems.warn("body", format!("{method} with a body: many servers ignore it or refuse the request"));
     }
@@ -187,8 +199,40 @@ fn request(http: &HttpStep, problems: &mut Problems) {
     }
 }
 
+/// Checks the characters of a path or URL: some cannot be sent, others are sent although they are none of a URL's
+/// (RFC 3986, section 2). Slots are looked at when they have their value.
+fn characters(field: &str, text: &str, problems: &mut Problems) {
+    let Ok(parts) = super::template::parse(text) else { return };
+    let mut seen = BTreeSet::new();
+    for part in parts {
+        let super::template::Raw::Text(text) = part else { continue };
+        for c in text.chars() {
+            // What the sender refuses: spaces, controls and some signs.
+            let sent = hyper::Uri::try_from(format!("/?{c}")).is_ok() && hyper::Uri::try_from(format!("/{c}")).is_ok();
+            let sent = sent || "?#".contains(c);
+            let proper = c.is_ascii_alphanumeric() || "-._~:/?#[]@!$&'()*+,;=%".contains(c);
+            if proper || !seen.insert(c) {
+                continue;
+            }
+            let mut buffer = [0; 4];
+            let coded: String = c.encode_utf8(&mut buffer).bytes().map(|b| format!("%{b:02X}")).collect();
+            let what = match c {
+                ' ' => "a space".to_owned(),
+                c if c.is_control() => "a control character".to_owned(),
+                c => format!("'{c}'"),
+            };
+            if sent {
+                problems.warn(field, format!("{what} is no character of a URL and is sent as it is; write {coded}"));
+            } else {
+                problems.error(field, format!("{what} cannot be sent in a URL; write {coded}"));
+            }
+        }
+    }
+}
+
 /// Checks a URL without slots.
 pub(super) fn url(field: &str, text: &str, problems: &mut Problems) {
+    characters(field, text, problems);
     match url::Url::parse(text) {
         Ok(url) if !matches!(url.scheme(), "http" | "https") => {
             problems.error(field, "a URL starts with http:// or https://");

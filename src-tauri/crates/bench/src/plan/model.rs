@@ -1,6 +1,7 @@
 //! A plan: load, stages, variables, feeds, authentication and thresholds around its steps.
 use std::collections::{BTreeMap, BTreeSet};
 
+use perfdeck_model::ClientCertificate;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
@@ -54,6 +55,9 @@ pub struct Plan {
     /// How requests identify themselves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auth: Option<Auth>,
+    /// The client's certificate for servers that ask for one, by files of the plan's folder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_certificate: Option<ClientCertificate>,
     /// Templates by name. A value `env:NAME` is the environment variable at the start of a run.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub variables: BTreeMap<String, String>,
@@ -101,6 +105,7 @@ impl Plan {
             stages: Vec::new(),
             warmup: None,
             auth: None,
+            client_certificate: None,
             variables: BTreeMap::new(),
             feeds: Vec::new(),
             steps: Vec::new(),

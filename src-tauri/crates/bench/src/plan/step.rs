@@ -76,9 +76,15 @@ pub struct HttpStep {
     /// Further locations to go to on a redirect, at most.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub redirects: u32,
-    /// Body as it is sent.
+    /// Body as it is sent. At most one of `body`, `json`, `body_base64` and `body_file` is given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body: Option<String>,
+    /// Body of any bytes, in base64; no template.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body_base64: Option<String>,
+    /// Body from a file of the plan's folder, byte for byte; no template.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body_file: Option<String>,
     /// Body as JSON; sets `Content-Type: application/json` unless `headers` do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub json: Option<JsonBody>,
@@ -251,6 +257,27 @@ pub struct CacheStep {
     /// Its arguments; templates.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub args: Vec<String>,
+}
+
+impl HttpStep {
+    /// Bytes of a body at most.
+    pub const MAX_BODY: u64 = 16 << 20;
+
+    /// The body that is no template: bytes in base64, or of a file; `None` when it has another one or none.
+    ///
+    /// # Errors
+    /// The field and why its bytes cannot be had.
+    pub fn bytes(&self, files: &dyn super::rows::Files) -> Result<Option<Vec<u8>>, (&'static str, String)> {
+        use base64::Engine as _;
+        if let Some(text) = &self.body_base64 {
+            let plain: String = text.chars().filter(|c| !c.is_ascii_whitespace()).collect();
+            let decoded = base64::engine::general_purpose::STANDARD.decode(plain);
+            return decoded.map(Some).map_err(|_| ("body_base64", "it is no base64".to_owned()));
+        }
+        let Some(name) = &self.body_file else { return Ok(None) };
+        let read = files.read(name, Self::MAX_BODY);
+        read.map(Some).map_err(|e| ("body_file", format!("'{}' cannot be read: {e}", name.escape_debug())))
+    }
 }
 
 impl Step {

@@ -107,7 +107,8 @@ pub fn validate(plan: &Plan, files: &dyn Files) -> Vec<Problem> {
         let known = Known { compiler, data, extracted, login };
         unused(plan, &mut problems);
         auth(plan, &known, &mut problems);
-        check_steps::steps(plan, &known, &mut problems);
+        check_steps::steps(plan, &known, files, &mut problems);
+        client_certificate(plan, files, &mut problems);
     }
     thresholds(plan, &mut problems);
     problems.list.sort_by_key(|p| p.severity);
@@ -285,6 +286,15 @@ fn auth(plan: &Plan, known: &Known, problems: &mut Problems) {
             }
             check_steps::login(plan, step, var, known, problems);
         }
+    }
+}
+
+fn client_certificate(plan: &Plan, files: &dyn Files, problems: &mut Problems) {
+    let Some(named) = &plan.client_certificate else { return };
+    if let Err(e) = crate::client_auth::ClientAuth::load(named, |name, limit| files.read(name, limit)) {
+        let message = e.message.strip_prefix("client_certificate: ").unwrap_or(&e.message);
+        let hint = e.hint.map_or(String::new(), |hint| format!("; {hint}"));
+        problems.error("client_certificate", format!("{message}{hint}"));
     }
 }
 

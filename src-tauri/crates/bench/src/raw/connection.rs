@@ -9,6 +9,7 @@ use mio::{Interest, Registry, Token};
 
 use super::protocol::{Arrival, Protocol};
 use crate::account::Start;
+use crate::http1::{CUT_OFF, NO_RESPONSE};
 use crate::record::{Class, Failure, refused};
 
 /// Output that is written already is kept up to this size before the rest is moved to the front.
@@ -59,7 +60,7 @@ pub(crate) struct Connection<P: Protocol> {
     flights: VecDeque<Start>,
 }
 
-fn class_of(kind: ErrorKind) -> Class {
+pub(crate) fn class_of(kind: ErrorKind) -> Class {
     match kind {
         ErrorKind::ConnectionReset
         | ErrorKind::ConnectionAborted
@@ -95,6 +96,11 @@ impl<P: Protocol> Connection<P> {
 
     pub(crate) fn is_opening(&self) -> bool {
         matches!(self.state, State::Opening(_) | State::Greeting(_))
+    }
+
+    /// Whether a byte of a reply has come over it since it was opened.
+    pub(crate) fn is_answering(&self) -> bool {
+        self.answered > 0 || self.received > 0
     }
 
     /// The request that has waited longest for its reply.
@@ -363,11 +369,7 @@ impl<P: Protocol> Connection<P> {
             self.close(protocol);
             return Outcome::Replied(now);
         }
-        let message = if self.received == 0 {
-            "the connection was closed before a response"
-        } else {
-            "the connection was closed before the response was complete"
-        };
+        let message = if self.received == 0 { NO_RESPONSE } else { CUT_OFF };
         self.lost(Class::Reset, message.to_owned(), protocol)
     }
 }

@@ -1,6 +1,7 @@
 //! One generator thread: its connections, and what their events come to.
 use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -11,6 +12,7 @@ use super::lane::Lane;
 use super::node::Node;
 use super::protocol::Protocol;
 use crate::account::{Account, Start};
+use crate::contact::Contact;
 use crate::record::{Class, Failure};
 use crate::shared::Shared;
 
@@ -41,6 +43,8 @@ pub(super) struct Generator<P: Protocol> {
     pub(super) backing_off: usize,
     /// There is no further request.
     pub(super) used_up: bool,
+    /// Told once when the target lets something be known of itself, and then no more.
+    contact: Option<Arc<Contact>>,
 }
 
 impl<P: Protocol> Generator<P> {
@@ -49,6 +53,7 @@ impl<P: Protocol> Generator<P> {
         nodes: Vec<Vec<SocketAddr>>,
         timeout: Duration,
         lanes: usize,
+        contact: Option<Arc<Contact>>,
     ) -> std::io::Result<Self> {
         let mut generator = Self {
             protocol,
@@ -63,6 +68,7 @@ impl<P: Protocol> Generator<P> {
             last_failure: (Class::Other, String::new()),
             backing_off: 0,
             used_up: false,
+            contact,
         };
         for addresses in nodes {
             generator.add_node(addresses);
@@ -88,8 +94,18 @@ impl<P: Protocol> Generator<P> {
         connection.open(address, self.poll.registry())
     }
 
+    /// The target answered, or refused.
+    fn heard(&mut self) {
+        if let Some(contact) = self.contact.take() {
+            contact.heard();
+        }
+    }
+
     /// The server of a connection answered, or did not.
     fn reached(&mut self, i: usize, yes: bool) {
+        if let Some(contact) = self.contact.as_ref().filter(|_| yes) {
+            contact.open();
+        }
         if let Some(node) = self.nodes.get_mut(self.connections[i].node) {
             node.reached(yes);
         }
@@ -132,6 +148,9 @@ impl<P: Protocol> Generator<P> {
                     }
                     Outcome::Failed(failure) => {
                         opening -= 1;
+                        if failure.0 != Class::Timeout {
+                            self.heard();
+                        }
                         self.last_failure = failure;
                         self.reached(i, false);
                         waiting.push_front(i);
@@ -179,6 +198,9 @@ impl<P: Protocol> Generator<P> {
 
     /// The requests of a connection failed; its lane waits a moment before it tries again.
     fn fail(&mut self, i: usize, failure: Failure, account: &mut Account) {
+        if failure.0 != Class::Timeout {
+            self.heard();
+        }
         let now = Instant::now();
         let (connection, mut failed) = (&mut self.connections[i], 0);
         while let Some(start) = connection.give_up() {
@@ -197,7 +219,10 @@ impl<P: Protocol> Generator<P> {
     fn settle(&mut self, i: usize, outcome: Outcome, account: &mut Account) -> Option<Instant> {
         match outcome {
             Outcome::Pending | Outcome::Opened => None,
-            Outcome::Replied(now) => Some(now),
+            Outcome::Replied(now) => {
+                self.heard();
+                Some(now)
+            }
             Outcome::Unanswered(_) if self.protocol.sends_again() => {
                 self.send(i, account);
                 None
@@ -220,6 +245,9 @@ impl<P: Protocol> Generator<P> {
                 self.backing_off -= 1;
                 freed.push(i);
             }
+        }
+        if self.contact.is_some() && self.connections.iter().any(Connection::is_answering) {
+            self.heard();
         }
         for i in 0..self.connections.len() {
             let oldest = self.connections[i].oldest();

@@ -17,6 +17,7 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, watch};
 
+pub(crate) use self::connection::class_of;
 use self::generator::Generator;
 pub(crate) use self::http::Wire;
 pub(crate) use self::protocol::{Arrival, Done, Load, Next, Protocol};
@@ -36,7 +37,7 @@ pub(crate) fn generate<L: Load>(
     runtime: &tokio::runtime::Handle,
 ) -> Record {
     let protocol = load.protocol(index, shared.threads);
-    let mut generator = match Generator::new(protocol, load.nodes(), load.timeout(), connections) {
+    let mut generator = match Generator::new(protocol, load.nodes(), load.timeout(), connections, load.contact()) {
         Ok(generator) => generator,
         Err(error) => {
             tracing::error!(%error, "a generator thread has no poll");

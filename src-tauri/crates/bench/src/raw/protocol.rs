@@ -1,8 +1,10 @@
 //! What a protocol adds to the raw engine: its bytes, where its replies end, and what they mean.
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::account::{Account, Start};
+use crate::contact::Contact;
 use crate::record::Failure;
 
 /// What all threads of a run send, and where to.
@@ -20,6 +22,11 @@ pub(crate) trait Load {
 
     /// How long opening a connection, and a reply, may take.
     fn timeout(&self) -> Duration;
+
+    /// Where it is noted that the target let something be known of itself; nowhere when nobody asks.
+    fn contact(&self) -> Option<Arc<Contact>> {
+        None
+    }
 }
 
 /// The next request.

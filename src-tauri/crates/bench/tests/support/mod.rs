@@ -137,6 +137,49 @@ fn acceptor(protocols: &[&[u8]]) -> tokio_rustls::TlsAcceptor {
     tokio_rustls::TlsAcceptor::from(Arc::new(config))
 }
 
+/// Bytes in PEM (RFC 7468).
+pub(crate) fn pem(label: &str, der: &[u8]) -> String {
+    use base64::Engine as _;
+    let coded = base64::engine::general_purpose::STANDARD.encode(der);
+    let lines: Vec<&str> = coded.as_bytes().chunks(64).map(|l| std::str::from_utf8(l).expect("base64")).collect();
+    format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n"))
+}
+
+/// An HTTPS server that only serves clients with a certificate. Answers its port, and such a certificate with its key.
+pub(crate) fn mutual() -> (u16, String, String) {
+    use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+    let mut authority = CertificateParams::new(Vec::new()).expect("parameters");
+    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().expect("key")).expect("authority");
+    let key = KeyPair::generate().expect("key");
+    let client = CertificateParams::new(vec!["client".to_owned()]).expect("parameters");
+    let client = client.signed_by(&key, &authority).expect("signed");
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(authority.as_ref().der().clone()).expect("a root");
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let verifier = rustls::server::WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone());
+    let own = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).expect("certificate");
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_client_cert_verifier(verifier.build().expect("verifier"))
+        .with_single_cert(
+            vec![own.cert.der().clone()],
+            rustls::pki_types::PrivateKeyDer::Pkcs8(own.signing_key.serialize_der().into()),
+        )
+        .expect("key");
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+    let port = listen(move |stream| {
+        let acceptor = acceptor.clone();
+        async move {
+            if let Ok(stream) = acceptor.accept(stream).await {
+                http(stream, Arc::default(), Arc::default(), |_| (200, Duration::ZERO)).await;
+            }
+        }
+    });
+    (port, pem("CERTIFICATE", client.der()), pem("PRIVATE KEY", &key.serialize_der()))
+}
+
 /// An HTTPS server with a certificate for `localhost` that nobody signed.
 pub(crate) fn self_signed() -> u16 {
     let acceptor = acceptor(&[]);

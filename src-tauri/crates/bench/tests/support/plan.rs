@@ -33,7 +33,8 @@ impl Targets for TestTargets {
             Ok(match url.split(':').next() {
                 Some("postgres") => {
                     let url = url::Url::parse(url).map_err(|e| refused(&e))?;
-                    let decoded = |text: &str| percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned();
+                    let decoded =
+                        |text: &str| percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned();
                     let options = perfdeck_pgload::Options {
                         host: perfdeck_pgload::Host::Tcp(
                             url.host_str().unwrap_or_default().to_owned(),

@@ -30,8 +30,7 @@ impl Perfctl {
                 command.env(name, value);
             }
         }
-        let mut child =
-            command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("perfctl starts");
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("perfctl starts");
         let (mut out, mut err) = (child.stdout.take().expect("piped"), child.stderr.take().expect("piped"));
         let out = std::thread::spawn(move || {
             let mut bytes = Vec::new();

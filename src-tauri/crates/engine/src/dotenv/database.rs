@@ -67,7 +67,13 @@ const GROUPS: &[Group] = &[
         urls: &["DATABASE_URL", "DB_URL", "SQLALCHEMY_DATABASE_URI"],
     },
     Group {
-        engine: Engine::Named(&["DATABASE_ENGINE", "DATABASE_ADAPTER", "DATABASE_DRIVER", "DATABASE_TYPE", "DATABASE_CLIENT"]),
+        engine: Engine::Named(&[
+            "DATABASE_ENGINE",
+            "DATABASE_ADAPTER",
+            "DATABASE_DRIVER",
+            "DATABASE_TYPE",
+            "DATABASE_CLIENT",
+        ]),
         host: &["DATABASE_HOST", "DATABASE_HOSTNAME", "DATABASE_SERVER"],
         port: &["DATABASE_PORT"],
         database: &["DATABASE_NAME", "DATABASE_DB", "DATABASE_DATABASE"],

@@ -104,8 +104,8 @@ fn known(value: &str) -> Option<Kind> {
             | "preprd" | "prelive" | "nonprod" | "nonproduction" | "nonprd" | "nonlive" | "preview" | "acceptance"
             | "acc" | "sit" | "integration" | "int" | "canary" | "beta" | "demo" | "perf" | "performance" | "load"
             | "loadtest" | "shared" => Some(Kind::Staging),
-            "development" | "develop" | "dev" | "devel" | "local" | "localhost" | "test" | "tests" | "testing" | "ci"
-            | "sandbox" | "docker" | "default" | "unittest" | "e2e" => Some(Kind::Development),
+            "development" | "develop" | "dev" | "devel" | "local" | "localhost" | "test" | "tests" | "testing"
+            | "ci" | "sandbox" | "docker" | "default" | "unittest" | "e2e" => Some(Kind::Development),
             _ => None,
         }
     };
@@ -160,9 +160,29 @@ mod tests {
     #[test]
     fn whatever_calls_itself_production_is_production() {
         for value in [
-            "production", "Production", "PRODUCTION", "prod", "prd", "PRD", "live", "Live", "production-eu", "prod_eu1",
-            "eu-prod", "prod2", "prd01", "prod.eu", "EuProd", "ProductionBlue", "us-east-1-production", "prod:blue",
-            "live-1", " production ", "production-test", "staging,production", "\u{fc}ber-prod",
+            "production",
+            "Production",
+            "PRODUCTION",
+            "prod",
+            "prd",
+            "PRD",
+            "live",
+            "Live",
+            "production-eu",
+            "prod_eu1",
+            "eu-prod",
+            "prod2",
+            "prd01",
+            "prod.eu",
+            "EuProd",
+            "ProductionBlue",
+            "us-east-1-production",
+            "prod:blue",
+            "live-1",
+            " production ",
+            "production-test",
+            "staging,production",
+            "\u{fc}ber-prod",
         ] {
             for name in ["RAILS_ENV", "ENVIRONMENT", "NODE_ENV", "SPRING_PROFILES_ACTIVE", "ASPNETCORE_ENVIRONMENT"] {
                 assert_eq!(told(&[(name, value)]), Kind::Production, "{name}={value}");

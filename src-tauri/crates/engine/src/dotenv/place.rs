@@ -23,11 +23,9 @@ impl Place {
 
     /// Reads an address that was put together from several variables; `from` is the one to name.
     pub(super) fn parse(from: Found, text: &str, role: TargetRole, host_is_said: bool) -> Result<Self, ApiError> {
-        const HINT: &str = "Check its scheme, its port and its parameters; other characters than letters and digits in a \
-                            user name or password are percent-encoded";
+        // Errors of the reader of addresses hold no text of theirs.
         let (address, password) = Address::parse(text)
-            .or_else(|error| jdbc(text).ok_or(error))
-            .map_err(|_| from.refuse("is not an address that Perfdeck reads", HINT))?;
+            .map_err(|e| from.refuse(&format!("is not an address that Perfdeck reads: {}", e.message), e.hint))?;
         if address.scheme.role() != role {
             let product = address.scheme.product();
             let what = format!("is an address of {product}, which does not belong here");
@@ -72,18 +70,6 @@ impl Place {
             self.password.clone_from(&other.password);
         }
     }
-}
-
-/// A JDBC address: the same with a prefix, and with the user among its parameters.
-fn jdbc(text: &str) -> Option<(Address, Option<Sensitive>)> {
-    let (mut address, mut password) = Address::parse(text.strip_prefix("jdbc:")?).ok()?;
-    if let Some(user) = address.params.remove("user") {
-        address.username = Some(user);
-    }
-    if let Some(secret) = address.params.remove("password") {
-        password = Some(Sensitive::new(secret));
-    }
-    Some((address, password))
 }
 
 /// MariaDB is spoken to as MySQL.

@@ -4,10 +4,7 @@ use super::*;
 /// The values of a text, all of them readable.
 fn values(text: &str) -> Vec<(String, String)> {
     let variables = read(text, &|_| None).unwrap_or_else(|e| panic!("{text:?}: {e:?}"));
-    variables
-        .into_iter()
-        .map(|v| (v.name, v.value.unwrap_or_else(|e| panic!("{text:?}: {e:?}"))))
-        .collect()
+    variables.into_iter().map(|v| (v.name, v.value.unwrap_or_else(|e| panic!("{text:?}: {e:?}")))).collect()
 }
 
 fn value(text: &str) -> String {

@@ -325,8 +325,10 @@ pub(super) fn pool(variables: &Variables, mut pool: PoolSettings) -> Result<Pool
     if let Some(found) = variables.one(&["DB_MAX_OVERFLOW", "SQLALCHEMY_MAX_OVERFLOW"])? {
         pool.max_overflow = connections(&found, 0)?;
     }
-    pool.timeout_s = seconds(variables, &["DB_POOL_TIMEOUT", "SQLALCHEMY_POOL_TIMEOUT"], 0.001)?.unwrap_or(pool.timeout_s);
-    pool.recycle_s = seconds(variables, &["DB_POOL_RECYCLE", "SQLALCHEMY_POOL_RECYCLE"], 0.001)?.unwrap_or(pool.recycle_s);
+    pool.timeout_s =
+        seconds(variables, &["DB_POOL_TIMEOUT", "SQLALCHEMY_POOL_TIMEOUT"], 0.001)?.unwrap_or(pool.timeout_s);
+    pool.recycle_s =
+        seconds(variables, &["DB_POOL_RECYCLE", "SQLALCHEMY_POOL_RECYCLE"], 0.001)?.unwrap_or(pool.recycle_s);
     Ok(pool)
 }
 

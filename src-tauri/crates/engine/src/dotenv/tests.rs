@@ -68,26 +68,48 @@ fn the_names_of_frameworks_name_the_same_database() {
         "\u{feff}DATABASE_URL=postgres://app:S@db.local:6543/shop\r\nOTHER=1\r\n",
         "export\tDATABASE_URL=`postgres://app:S@db.local:6543/shop`",
     ] {
-        assert_eq!(database(&text.replace("=S", &format!("={CANARY}")).replace(":S@", &format!(":{CANARY}@"))), right, "{text}");
+        assert_eq!(
+            database(&text.replace("=S", &format!("={CANARY}")).replace(":S@", &format!(":{CANARY}@"))),
+            right,
+            "{text}"
+        );
     }
 }
 
 #[test]
 fn mysql_mariadb_sqlite_and_defaults_are_read() {
     for (text, right) in [
-        ("DB_CONNECTION=mysql\nDB_HOST=127.0.0.1\nDB_PORT=3306\nDB_DATABASE=laravel\nDB_USERNAME=root\nDB_PASSWORD=", "MySQL root: 127.0.0.1:3306/laravel"),
-        ("DB_CONNECTION=mariadb\nDB_DATABASE=laravel\nDB_USERNAME=root\nDB_PASSWORD=null", "MariaDB root: 127.0.0.1:3306/laravel"),
+        (
+            "DB_CONNECTION=mysql\nDB_HOST=127.0.0.1\nDB_PORT=3306\nDB_DATABASE=laravel\nDB_USERNAME=root\nDB_PASSWORD=",
+            "MySQL root: 127.0.0.1:3306/laravel",
+        ),
+        (
+            "DB_CONNECTION=mariadb\nDB_DATABASE=laravel\nDB_USERNAME=root\nDB_PASSWORD=null",
+            "MariaDB root: 127.0.0.1:3306/laravel",
+        ),
         ("DB_HOST=db\nDB_PORT=3306\nDB_NAME=wp\nDB_USER=wp", "MySQL wp: db:3306/wp"),
         ("MYSQL_HOST=db\nMYSQL_DATABASE=a\nMYSQL_USER=b\nMYSQL_PASSWORD=c", "MySQL b:c db:3306/a"),
         ("MARIADB_HOST=db\nMARIADB_DATABASE=a\nMARIADB_USER=b\nMARIADB_PASSWORD=c", "MariaDB b:c db:3306/a"),
-        ("WORDPRESS_DB_HOST=db:3307\nWORDPRESS_DB_NAME=a\nWORDPRESS_DB_USER=b\nWORDPRESS_DB_PASSWORD=c", "MySQL b:c db:3307/a"),
-        ("SPRING_DATASOURCE_URL=jdbc:mysql://db:3307/a\nSPRING_DATASOURCE_USERNAME=b\nSPRING_DATASOURCE_PASSWORD=c", "MySQL b:c db:3307/a"),
+        (
+            "WORDPRESS_DB_HOST=db:3307\nWORDPRESS_DB_NAME=a\nWORDPRESS_DB_USER=b\nWORDPRESS_DB_PASSWORD=c",
+            "MySQL b:c db:3307/a",
+        ),
+        (
+            "SPRING_DATASOURCE_URL=jdbc:mysql://db:3307/a\nSPRING_DATASOURCE_USERNAME=b\nSPRING_DATASOURCE_PASSWORD=c",
+            "MySQL b:c db:3307/a",
+        ),
         ("SPRING_DATASOURCE_URL=jdbc:mariadb://db/a", "MariaDB : db:3306/a"),
-        ("DB_CONNECTION=sqlite\nDB_HOST=127.0.0.1\nDB_DATABASE=/srv/app/my db#1.sqlite", "SQLite : /srv/app/my db#1.sqlite"),
+        (
+            "DB_CONNECTION=sqlite\nDB_HOST=127.0.0.1\nDB_DATABASE=\"/srv/app/my db#1.sqlite\"",
+            "SQLite : /srv/app/my db#1.sqlite",
+        ),
         ("PGDATABASE=shop\nPGUSER=me", "PostgreSQL me: localhost:5432/shop"),
         ("PGHOST=/var/run/postgresql\nPGDATABASE=shop\nPGUSER=me", "PostgreSQL me: /var/run/postgresql:5432/shop"),
         ("PGHOST=::1\nPGDATABASE=shop", "PostgreSQL : [::1]:5432/shop"),
-        ("DB_CONNECTION=pgsql\nDB_HOST=h\nDB_DATABASE=\"a b/c?d\"\nDB_USERNAME=\"u:1\"\nDB_PASSWORD='p@:/?# w'", "PostgreSQL u:1:p@:/?# w h:5432/a b/c?d"),
+        (
+            "DB_CONNECTION=pgsql\nDB_HOST=h\nDB_DATABASE=\"a b/c?d\"\nDB_USERNAME=\"u:1\"\nDB_PASSWORD='p@:/?# w'",
+            "PostgreSQL u:1:p@:/?# w h:5432/a b/c?d",
+        ),
         ("DB_HOST=h\nDB_PORT=tcp://10.0.0.1:5432\nDB_NAME=a", "PostgreSQL : h:5432/a"),
     ] {
         assert_eq!(database(text), right, "{text}");
@@ -96,7 +118,8 @@ fn mysql_mariadb_sqlite_and_defaults_are_read() {
     for text in ["DB_CONNECTION=sqlite", "DB_CONNECTION=sqlite\nDB_DATABASE=database/database.sqlite"] {
         let draft = draft_from_dotenv(text.as_bytes(), Some(&folder.join(".env"))).expect("Laravel's default file");
         let right = folder.join("database/database.sqlite").display().to_string();
-        let (address, _) = perfdeck_model::Address::parse(&draft.targets.database.expect("a file")).expect("reads back");
+        let (address, _) =
+            perfdeck_model::Address::parse(&draft.targets.database.expect("a file")).expect("reads back");
         assert_eq!(address.path, right, "a relative file is from the folder of the .env file: {text}");
         assert!(refusal(text).message.contains("file in the application's folder"), "and unknown without it");
     }
@@ -110,18 +133,29 @@ fn caches_are_read() {
         ("REDIS_HOST=c\nREDIS_PASSWORD=null\nREDIS_PORT=6379", "Redis : c:6379"),
         ("REDIS_HOST=c\nREDIS_PASSWORD=S\nREDIS_PORT=6380\nREDIS_DB=3", "Redis :S c:6380/3"),
         ("REDIS_HOST=c\nREDIS_USERNAME=u\nREDIS_PASSWORD='a@:/ b'", "Redis u:a@:/ b c:6379"),
-        ("SPRING_DATA_REDIS_HOST=c\nSPRING_DATA_REDIS_PORT=6380\nSPRING_DATA_REDIS_PASSWORD=S\nSPRING_DATA_REDIS_DATABASE=3", "Redis :S c:6380/3"),
+        (
+            "SPRING_DATA_REDIS_HOST=c\nSPRING_DATA_REDIS_PORT=6380\nSPRING_DATA_REDIS_PASSWORD=S\nSPRING_DATA_REDIS_DATABASE=3",
+            "Redis :S c:6380/3",
+        ),
         ("SPRING_REDIS_HOST=c\nSPRING_REDIS_PASSWORD=S", "Redis :S c:6379"),
         ("SPRING_DATA_REDIS_URL=redis://c:6380\nSPRING_DATA_REDIS_PASSWORD=S", "Redis :S c:6380"),
         ("REDIS_URL=redis://c:6379/0\nREDIS_HOST=c\nREDIS_PORT=6379\nREDIS_PASSWORD=S", "Redis :S c:6379/0"),
         ("VALKEY_HOST=c\nVALKEY_PORT=7000", "Redis : c:7000"),
         ("SPRING_DATA_REDIS_CLUSTER_NODES=a:7000,b:7001", "Redis : a:7000,b:7001"),
-        ("SPRING_DATA_REDIS_SENTINEL_NODES=a:26379,b\nSPRING_DATA_REDIS_SENTINEL_MASTER=mymaster", "Redis : a:26379,b:26379"),
+        (
+            "SPRING_DATA_REDIS_SENTINEL_NODES=a:26379,b\nSPRING_DATA_REDIS_SENTINEL_MASTER=mymaster",
+            "Redis : a:26379,b:26379",
+        ),
     ] {
         assert_eq!(cache(text), right, "{text}");
     }
     let url = |text: &str| draft_of(text).targets.cache.expect("a cache");
-    for secure in ["REDIS_HOST=tls://c", "REDIS_HOST=c\nREDIS_SCHEME=tls", "REDIS_HOST=c\nREDIS_TLS=true", "SPRING_DATA_REDIS_HOST=c\nSPRING_DATA_REDIS_SSL_ENABLED=true"] {
+    for secure in [
+        "REDIS_HOST=tls://c",
+        "REDIS_HOST=c\nREDIS_SCHEME=tls",
+        "REDIS_HOST=c\nREDIS_TLS=true",
+        "SPRING_DATA_REDIS_HOST=c\nSPRING_DATA_REDIS_SSL_ENABLED=true",
+    ] {
         assert!(url(secure).starts_with("rediss://c"), "TLS is kept: {secure}");
     }
     assert!(url("REDIS_SENTINELS=a:26379\nREDIS_SENTINEL_MASTER=m").contains("master=m"), "the primary's name");
@@ -130,13 +164,25 @@ fn caches_are_read() {
 #[test]
 fn two_names_with_different_values_are_refused_by_their_names() {
     for (text, a, b) in [
-        ("DATABASE_URL=postgres://u:Canary7Secret@a/x\nDB_URL=postgres://u:Canary7Secret@b/x", "DATABASE_URL (line 1)", "DB_URL (line 2)"),
-        ("DATABASE_URL=postgres://a/x\n\nDB_URL=postgres://a/Canary7Secret", "DATABASE_URL (line 1)", "DB_URL (line 3)"),
+        (
+            "DATABASE_URL=postgres://u:Canary7Secret@a/x\nDB_URL=postgres://u:Canary7Secret@b/x",
+            "DATABASE_URL (line 1)",
+            "DB_URL (line 2)",
+        ),
+        (
+            "DATABASE_URL=postgres://a/x\n\nDB_URL=postgres://a/Canary7Secret",
+            "DATABASE_URL (line 1)",
+            "DB_URL (line 3)",
+        ),
         ("DATABASE_URL=postgres://a/x\nDB_HOST=Canary7Secret", "DATABASE_URL (line 1)", "DB_HOST (line 2)"),
         ("DATABASE_URL=postgres://a/x\nDB_CONNECTION=mysql\nDB_HOST=a", "DATABASE_URL", "DB_HOST"),
         ("DATABASE_URL=postgres://a/x\nPGHOST=b", "DATABASE_URL", "PGHOST"),
         ("PGHOST=a\nPGDATABASE=x\nPOSTGRES_HOST=b\nPOSTGRES_DB=x", "PGHOST", "POSTGRES_HOST"),
-        ("SPRING_DATASOURCE_URL=jdbc:postgresql://a/x?user=one\nSPRING_DATASOURCE_USERNAME=Canary7Secret", "SPRING_DATASOURCE_URL", "SPRING_DATASOURCE_USERNAME"),
+        (
+            "SPRING_DATASOURCE_URL=jdbc:postgresql://a/x?user=one\nSPRING_DATASOURCE_USERNAME=Canary7Secret",
+            "SPRING_DATASOURCE_URL",
+            "SPRING_DATASOURCE_USERNAME",
+        ),
         ("DB_CONNECTION=pgsql\nDB_HOST=a\nDB_USER=one\nDB_USERNAME=two", "DB_USER", "DB_USERNAME"),
         ("DB_CONNECTION=pgsql\nDB_HOST=a:1\nDB_PORT=2", "DB_HOST", "DB_PORT"),
         ("REDIS_URL=redis://a\nREDIS_HOST=b", "REDIS_URL", "REDIS_HOST"),
@@ -169,7 +215,10 @@ fn what_cannot_be_read_names_variable_and_line_and_shows_nothing() {
         ("DB_CONNECTION=pgsql\nDB_HOST=http://Canary7Secret/", "DB_HOST (line 2) is not a host"),
         ("DB_CONNECTION=pgsql\nDB_HOST=h\nDB_PORT=Canary7Secret", "DB_PORT (line 3) is not a port"),
         ("DB_CONNECTION=pgsql\nDB_HOST=h\nDB_PORT=70000", "DB_PORT (line 3) is not a port"),
-        ("POSTGRES_DB=shop\nPOSTGRES_USER=u\nPOSTGRES_PASSWORD=Canary7Secret", "POSTGRES_DB (line 1) names a database without"),
+        (
+            "POSTGRES_DB=shop\nPOSTGRES_USER=u\nPOSTGRES_PASSWORD=Canary7Secret",
+            "POSTGRES_DB (line 1) names a database without",
+        ),
         ("MYSQL_DATABASE=Canary7Secret", "MYSQL_DATABASE (line 1) names a database without"),
         ("REDIS_HOST=c\nREDIS_DB=Canary7Secret", "REDIS_DB (line 2)"),
         ("REDIS_HOST=c\nREDIS_TLS=Canary7Secret", "REDIS_TLS (line 2)"),
@@ -208,7 +257,10 @@ fn libpq_guards_are_kept() {
     ] {
         assert!(url(text).contains("sslmode=verify%2Dfull"), "{text}: {}", url(text));
     }
-    assert!(refusal("DATABASE_URL=postgres://h/d\nPGSSLMODE=Canary7Secret").message.starts_with("PGSSLMODE (line 2)"), "by its name");
+    assert!(
+        refusal("DATABASE_URL=postgres://h/d\nPGSSLMODE=Canary7Secret").message.starts_with("PGSSLMODE (line 2)"),
+        "by its name"
+    );
 }
 
 #[test]
@@ -227,13 +279,18 @@ fn settings_and_kinds_come_with_the_targets() {
     let vars = [("API_BASE_URL".to_owned(), "http://h/".to_owned()), ("ENV".to_owned(), "/etc/shrc".to_owned())];
     let d = draft_from_variables(vars).expect("readable");
     assert_eq!((d.targets.api.as_deref(), d.kind), (Some("http://h/"), Kind::Development), "of the process");
-    assert_eq!(draft_of("API_URL=/api\nBASE_URL=https://h").targets.api.as_deref(), Some("https://h"), "a path is none");
+    assert_eq!(
+        draft_of("API_URL=/api\nBASE_URL=https://h").targets.api.as_deref(),
+        Some("https://h"),
+        "a path is none"
+    );
 }
 
 #[test]
 fn a_stranger_cannot_read_variables_of_this_process() {
     let text = "REDIS_URL=redis://${PATH:-nothing}";
-    let own = draft_from_own_dotenv(b"API_URL=http://h/${CARGO_PKG_NAME}", Path::new("/x/.env")).expect("defined by cargo");
+    let own =
+        draft_from_own_dotenv(b"API_URL=http://h/${CARGO_PKG_NAME}", Path::new("/x/.env")).expect("defined by cargo");
     assert_eq!(own.targets.api.as_deref(), Some("http://h/perfdeck-engine"), "the owner's own file may");
     assert_eq!(cache(text), "Redis : nothing:6379", "a text from elsewhere may not");
 }

@@ -95,7 +95,9 @@ impl Variables {
             return Err(found.refuse("goes over several lines", "Write it in one line"));
         }
         if found.value.chars().any(char::is_control) {
-            return Err(found.refuse("holds a control character", "Write it without, or percent-encode it in an address"));
+            return Err(
+                found.refuse("holds a control character", "Write it without, or percent-encode it in an address")
+            );
         }
         Ok(Some(found))
     }

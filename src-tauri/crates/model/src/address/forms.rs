@@ -10,7 +10,8 @@ type Read = Result<Pasted, ParseAddressError>;
 
 /// What follows `jdbc:`.
 pub(super) fn jdbc(text: &str) -> Read {
-    const WRITE: &str = "Write jdbc:postgresql://host:5432/database, jdbc:mysql://…, jdbc:mariadb://… or jdbc:sqlite:path";
+    const WRITE: &str =
+        "Write jdbc:postgresql://host:5432/database, jdbc:mysql://…, jdbc:mariadb://… or jdbc:sqlite:path";
     let Some((base, rest)) = text.split_once(':') else { return fail("The JDBC address names no engine", WRITE) };
     let base = base.to_ascii_lowercase();
     let scheme = match base.as_str() {

@@ -7,8 +7,7 @@ use super::pasted::{HINT, ParseAddressError, fail};
 use super::{HostPort, Scheme};
 
 /// What to do about a character that ends a part of an address.
-pub(super) const ENCODE: &str =
-    "In a user name, password or database name percent-encode: % as %25, # as %23, / as %2F, ? as %3F, @ as %40, : as %3A, & as %26, + as %2B and a space as %20";
+pub(super) const ENCODE: &str = "In a user name, password or database name percent-encode: % as %25, # as %23, / as %2F, ? as %3F, @ as %40, : as %3A, & as %26, + as %2B and a space as %20";
 
 /// Decodes one part of an address. `part` names it in the error.
 pub(super) fn decode(part: &str, text: &str) -> Result<String, ParseAddressError> {
@@ -61,7 +60,11 @@ pub(super) fn port(part: &str, text: &str) -> Result<u16, ParseAddressError> {
 
 /// One host with an optional port. `at` is its place among the hosts, from 1.
 pub(super) fn host(text: &str, at: usize, scheme: Scheme) -> Result<Host, ParseAddressError> {
-    let part = if at == 1 { "What follows the host's colon".to_owned() } else { format!("What follows the colon of host {at}") };
+    let part = if at == 1 {
+        "What follows the host's colon".to_owned()
+    } else {
+        format!("What follows the colon of host {at}")
+    };
     let given = |text: &str| if text.is_empty() { Ok(None) } else { port(&part, text).map(Some) };
     if let Some(rest) = text.strip_prefix('[') {
         let Some((inside, after)) = rest.split_once(']') else {
@@ -78,7 +81,10 @@ pub(super) fn host(text: &str, at: usize, scheme: Scheme) -> Result<Host, ParseA
                 let zone = zone.strip_prefix("25").filter(|z| !z.is_empty()).unwrap_or(zone);
                 let known = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '~');
                 if zone.is_empty() || !zone.chars().all(known) {
-                    return fail("The zone of the IPv6 address is not an interface's name", "Write [fe80::1%25eth0]:5432");
+                    return fail(
+                        "The zone of the IPv6 address is not an interface's name",
+                        "Write [fe80::1%25eth0]:5432",
+                    );
                 }
                 format!("{address}%{zone}")
             }
@@ -104,7 +110,10 @@ pub(super) fn host(text: &str, at: usize, scheme: Scheme) -> Result<Host, ParseA
     let socket = name.starts_with('/') && scheme == Scheme::Postgres;
     let forbidden = |c: char| {
         c.is_whitespace()
-            || matches!(c, '<' | '>' | '"' | '\\' | '^' | '`' | '{' | '|' | '}' | '@' | '?' | '#' | '[' | ']' | '%' | '(' | ')')
+            || matches!(
+                c,
+                '<' | '>' | '"' | '\\' | '^' | '`' | '{' | '|' | '}' | '@' | '?' | '#' | '[' | ']' | '%' | '(' | ')'
+            )
             || (c == '/')
     };
     if !socket && name.chars().any(forbidden) {

@@ -143,4 +143,3 @@ pub struct Address {
     /// Further parameters under the names of [`table`], sorted; never secrets.
     pub params: BTreeMap<String, String>,
 }
-

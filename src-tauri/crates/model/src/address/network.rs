@@ -107,7 +107,8 @@ impl<'a> Draft<'a> {
         }
         for (i, part) in host_list.split(',').enumerate() {
             let host = hosts::host(part.trim(), i + 1, self.form.scheme)?;
-            if host.name.is_empty() && (host.port.is_some() || i > 0 || host_list.contains(',')) && !self.default_host() {
+            if host.name.is_empty() && (host.port.is_some() || i > 0 || host_list.contains(',')) && !self.default_host()
+            {
                 return fail("The address names no host", HINT);
             }
             self.hosts.push(host);
@@ -131,7 +132,10 @@ impl<'a> Draft<'a> {
                     _ => &mut self.password,
                 };
                 if p.name == "password" && slot.is_some() {
-                    return fail("The password is given twice: before the @ and as a parameter", "Leave one of them out");
+                    return fail(
+                        "The password is given twice: before the @ and as a parameter",
+                        "Leave one of them out",
+                    );
                 }
                 parameters::secret(slot, &pair.value);
             } else if !self.common(&p, &pair.value)? {
@@ -166,7 +170,11 @@ impl<'a> Draft<'a> {
                     Host { name: value.to_owned(), port: None }
                 } else {
                     // A parameter's host has no port, so that its colons are those of an IPv6 address.
-                    let bracketed = if value.contains(':') && !value.starts_with('[') { format!("[{value}]") } else { value.to_owned() };
+                    let bracketed = if value.contains(':') && !value.starts_with('[') {
+                        format!("[{value}]")
+                    } else {
+                        value.to_owned()
+                    };
                     match hosts::host(&bracketed.replace('%', "%25"), 1, self.form.scheme) {
                         Ok(host) if host.port.is_none() && !host.name.is_empty() => host,
                         _ => return p.bad("a host name, an address, or the folder of a Unix socket for PostgreSQL"),
@@ -250,7 +258,11 @@ impl<'a> Draft<'a> {
                 if !value.starts_with('/') {
                     return p.bad("the absolute path of a socket");
                 }
-                if self.hosts.first().is_some_and(|h| !matches!(h.name.as_str(), "" | "localhost" | "127.0.0.1" | "::1")) {
+                if self
+                    .hosts
+                    .first()
+                    .is_some_and(|h| !matches!(h.name.as_str(), "" | "localhost" | "127.0.0.1" | "::1"))
+                {
                     return fail(
                         format!("The address names another machine and a {} of this one", p.written),
                         "Leave one of them out",
@@ -261,7 +273,9 @@ impl<'a> Draft<'a> {
             }
             "timezone" => {
                 // The driver puts it into a statement; only what a time zone can be gets there.
-                if value.is_empty() || !value.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '/' | '_' | '-' | '+' | ':')) {
+                if value.is_empty()
+                    || !value.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '/' | '_' | '-' | '+' | ':'))
+                {
                     return p.bad("an offset such as %2B02:00 or a zone's name that the server knows");
                 }
                 self.params.insert(p.name.to_owned(), value.to_owned());
@@ -305,7 +319,9 @@ impl<'a> Draft<'a> {
             },
             "ssl_cert_reqs" => match lower.as_str() {
                 "required" | "cert_required" | "2" => {}
-                "none" | "cert_none" | "0" | "optional" | "cert_optional" | "1" => self.tls.mode = Some(TlsMode::Require),
+                "none" | "cert_none" | "0" | "optional" | "cert_optional" | "1" => {
+                    self.tls.mode = Some(TlsMode::Require)
+                }
                 _ => return p.bad("required, none or optional"),
             },
             "ssl_check_hostname" => match truth(value) {
@@ -455,7 +471,10 @@ impl<'a> Draft<'a> {
             }
             let mode = self.tls.mode.or(self.tls.when_on).unwrap_or(TlsMode::Verify);
             if mode == TlsMode::Require && self.params.contains_key("sslrootcert") {
-                return fail("A root certificate verifies nothing where verification is switched off", "Leave one of them out");
+                return fail(
+                    "A root certificate verifies nothing where verification is switched off",
+                    "Leave one of them out",
+                );
             }
             return Ok(mode);
         }
@@ -557,7 +576,8 @@ fn http(form: Form<'_>, rest: &str) -> Result<Pasted, ParseAddressError> {
     let (before, query) = rest.split_once('?').unwrap_or((rest, ""));
     let (authority, path) = before.split_once('/').unwrap_or((before, ""));
     // Before a path there is nothing for a fragment or a query to belong to, but a password may have such a character.
-    let cut = fragment.is_some_and(|f| f.contains('@')) || (path.is_empty() && !before.contains('/') && query.contains('@'));
+    let cut =
+        fragment.is_some_and(|f| f.contains('@')) || (path.is_empty() && !before.contains('/') && query.contains('@'));
     if cut && !authority.contains('@') && authority.contains(':') {
         return fail("An @ follows the first # or ? of the address", ENCODE);
     }

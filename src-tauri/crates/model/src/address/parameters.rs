@@ -1,10 +1,10 @@
 //! The query of an address, pair by pair, against the table of its scheme.
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::Scheme;
 use super::hosts::{ENCODE, decode, decode_shown};
 use super::pasted::{ParseAddressError, fail};
 use super::table::{self, Parameter, Use};
-use super::Scheme;
 use crate::Sensitive;
 
 /// One parameter as it was written, decoded.
@@ -87,8 +87,14 @@ impl Given {
             (table::parameter(self.scheme, &pair.name), known(self.scheme, &pair.name))
         else {
             return fail(
-                format!("Parameter {} of the address is not one that Perfdeck knows for {}", pair.at, self.scheme.product()),
-                format!("docs/environments.md lists them; leave out what is not in it. If it is part of a password: {ENCODE}"),
+                format!(
+                    "Parameter {} of the address is not one that Perfdeck knows for {}",
+                    pair.at,
+                    self.scheme.product()
+                ),
+                format!(
+                    "docs/environments.md lists them; leave out what is not in it. If it is part of a password: {ENCODE}"
+                ),
             );
         };
         if !self.seen.insert(name) {
@@ -195,7 +201,8 @@ pub(super) fn settings(text: &str) -> Result<Vec<(String, String)>, ParseAddress
         if name.is_empty() || !name.chars().all(known) {
             return fail(format!("The setting at word {at} of options has no valid name"), WRITE);
         }
-        if ["pass", "secret", "token", "pwd", "credential", "apikey", "api_key", "jwt"].iter().any(|w| name.contains(w)) {
+        if ["pass", "secret", "token", "pwd", "credential", "apikey", "api_key", "jwt"].iter().any(|w| name.contains(w))
+        {
             return fail(
                 format!("The setting at word {at} of options is called like a secret"),
                 "An address is shown; set it for the role instead: ALTER ROLE … SET …",
@@ -219,7 +226,8 @@ pub(super) fn settings_text(settings: &[(String, String)]) -> String {
 
 /// Decoded parameters of an HTTP query, which belong to the server.
 pub(super) fn http(query: &str) -> BTreeMap<String, String> {
-    let plain = |text: &str| percent_encoding::percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned();
+    let plain =
+        |text: &str| percent_encoding::percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned();
     query
         .split('&')
         .filter(|p| !p.is_empty())

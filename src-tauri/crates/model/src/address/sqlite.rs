@@ -10,7 +10,10 @@ const WRITE: &str = "Write sqlite:/path/to/file.db";
 /// SQLite means it.
 pub(super) fn read(base: &str, rest: &str) -> Result<Pasted, ParseAddressError> {
     if rest.contains('#') {
-        return fail("The SQLite address has a raw #", "Percent-encode it as %23, or give the file's path without sqlite:");
+        return fail(
+            "The SQLite address has a raw #",
+            "Percent-encode it as %23, or give the file's path without sqlite:",
+        );
     }
     let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
     let path = match path.strip_prefix("//") {

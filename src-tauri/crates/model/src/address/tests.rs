@@ -64,24 +64,48 @@ fn postgres_addresses_mean_what_they_mean_to_libpq() {
         ("postgres://u:p@/db?host=/sock&port=5499", "Postgres|/sock:5499|db|u|p|Prefer|"),
         ("postgres://u:p@/db?port=5499&host=/sock", "Postgres|/sock:5499|db|u|p|Prefer|"),
         ("postgres://u@%2Fvar%2Frun%2Fpostgresql:5499/db", "Postgres|/var/run/postgresql:5499|db|u||Prefer|"),
-        ("postgres://me@localhost:5433/db?host=/var/run/postgresql", "Postgres|/var/run/postgresql:5433|db|me||Prefer|"),
-        ("postgres://u@h/app?options=-c%20search_path%3Dshop", "Postgres|h:5432|app|u||Prefer|options=-c search_path=shop"),
-        ("postgres://u@h/app?options=--work_mem%3D8MB%20-cjit%3Doff", "Postgres|h:5432|app|u||Prefer|options=-c work_mem=8MB -c jit=off"),
+        (
+            "postgres://me@localhost:5433/db?host=/var/run/postgresql",
+            "Postgres|/var/run/postgresql:5433|db|me||Prefer|",
+        ),
+        (
+            "postgres://u@h/app?options=-c%20search_path%3Dshop",
+            "Postgres|h:5432|app|u||Prefer|options=-c search_path=shop",
+        ),
+        (
+            "postgres://u@h/app?options=--work_mem%3D8MB%20-cjit%3Doff",
+            "Postgres|h:5432|app|u||Prefer|options=-c work_mem=8MB -c jit=off",
+        ),
         ("postgres://u@h/app?options=-c%20a.b%3Dx%5C%20y", r"Postgres|h:5432|app|u||Prefer|options=-c a.b=x\ y"),
         ("postgres://u@h/app?schema=shop", "Postgres|h:5432|app|u||Prefer|options=-c search_path=shop"),
         ("postgres://h/app?sslmode=verify-ca", "Postgres|h:5432|app|||VerifyCa|"),
-        ("postgres://h/app?sslmode=require&sslrootcert=/a%20b.crt", "Postgres|h:5432|app|||VerifyCa|sslrootcert=/a b.crt"),
+        (
+            "postgres://h/app?sslmode=require&sslrootcert=/a%20b.crt",
+            "Postgres|h:5432|app|||VerifyCa|sslrootcert=/a b.crt",
+        ),
         ("postgres://h/app?sslrootcert=system", "Postgres|h:5432|app|||Verify|"),
-        ("postgres://h/app?sslmode=verify-full&sslcert=/c&sslkey=/k", "Postgres|h:5432|app|||Verify|sslcert=/c&sslkey=/k"),
+        (
+            "postgres://h/app?sslmode=verify-full&sslcert=/c&sslkey=/k",
+            "Postgres|h:5432|app|||Verify|sslcert=/c&sslkey=/k",
+        ),
         ("postgres://h/app?ssl=true", "Postgres|h:5432|app|||Require|"),
         ("postgres://h/app?ssl=false", "Postgres|h:5432|app|||Disable|"),
         ("postgres://h/app?ssl=verify-full", "Postgres|h:5432|app|||Verify|"),
         ("postgres://h/app?sslmode=no-verify", "Postgres|h:5432|app|||Require|"),
         ("postgres://h/app?hostaddr=10.0.0.7", "Postgres|10.0.0.7:5432|app|||Prefer|"),
-        ("postgres://h/app?target_session_attrs=read-write&connect_timeout=7", "Postgres|h:5432|app|||Prefer|connect_timeout=7&target_session_attrs=read-write"),
-        ("postgres://h/app?target_session_attrs=any&channel_binding=prefer&gssencmode=disable&sslsni=1&client_encoding=UTF8", "Postgres|h:5432|app|||Prefer|"),
+        (
+            "postgres://h/app?target_session_attrs=read-write&connect_timeout=7",
+            "Postgres|h:5432|app|||Prefer|connect_timeout=7&target_session_attrs=read-write",
+        ),
+        (
+            "postgres://h/app?target_session_attrs=any&channel_binding=prefer&gssencmode=disable&sslsni=1&client_encoding=UTF8",
+            "Postgres|h:5432|app|||Prefer|",
+        ),
         ("postgres:///app", "Postgres|localhost:5432|app|||Prefer|"),
-        ("POSTGRESQL+asyncpg://u%40x:p%40ss%3Aw@db.example:6543/cl%2Finic", "Postgres|db.example:6543|cl/inic|u@x|p@ss:w|Prefer|"),
+        (
+            "POSTGRESQL+asyncpg://u%40x:p%40ss%3Aw@db.example:6543/cl%2Finic",
+            "Postgres|db.example:6543|cl/inic|u@x|p@ss:w|Prefer|",
+        ),
         ("postgresql+psycopg2://u:p@@h/db", "Postgres|h:5432|db|u|p@|Prefer|"),
         ("postgres://[fe80::1%25lo]:5433/x", "Postgres|[fe80::1%lo]:5433|x|||Prefer|"),
         ("postgres://[::1%251]/x", "Postgres|[::1%1]:5432|x|||Prefer|"),
@@ -92,7 +116,10 @@ fn postgres_addresses_mean_what_they_mean_to_libpq() {
         ("dbname=d sslmode = verify-ca", "Postgres|localhost:5432|d|||VerifyCa|"),
         ("jdbc:postgresql://h/db?user=u&password=a%20b&ssl=true", "Postgres|h:5432|db|u|a b|Verify|"),
         ("jdbc:postgresql:shop", "Postgres|localhost:5432|shop|||Prefer|"),
-        ("jdbc:postgresql://h/db?currentSchema=a,b&loginTimeout=5", "Postgres|h:5432|db|||Prefer|connect_timeout=5&options=-c search_path=a,b"),
+        (
+            "jdbc:postgresql://h/db?currentSchema=a,b&loginTimeout=5",
+            "Postgres|h:5432|db|||Prefer|connect_timeout=5&options=-c search_path=a,b",
+        ),
         ("127.0.0.1:5432/app", "Postgres|127.0.0.1:5432|app|||Prefer|"),
         ("postgis://h/geo", "Postgres|h:5432|geo|||Prefer|"),
     ]);
@@ -114,9 +141,15 @@ fn mysql_addresses_mean_what_they_mean_to_its_clients() {
         ("mysql://h/x?tls=true", "Mysql|h:3306|x|||Verify|"),
         ("mysql://h/x?ssl_verify_cert=true", "Mysql|h:3306|x|||Verify|"),
         ("mysql://h/x?database=y&user=u&passwd=p&port=3308", "Mysql|h:3308|y|u|p|Prefer|"),
-        ("jdbc:mysql://h/db?user=u&password=p&useSSL=false&serverTimezone=UTC&allowPublicKeyRetrieval=true", "Mysql|h:3306|db|u|p|Disable|timezone=UTC"),
+        (
+            "jdbc:mysql://h/db?user=u&password=p&useSSL=false&serverTimezone=UTC&allowPublicKeyRetrieval=true",
+            "Mysql|h:3306|db|u|p|Disable|timezone=UTC",
+        ),
         ("jdbc:mysql://h/db?useSSL=true&requireSSL=true&verifyServerCertificate=true", "Mysql|h:3306|db|||Verify|"),
-        ("jdbc:mysql://h/db?sslMode=VERIFY_IDENTITY&connectTimeout=5000&characterEncoding=UTF-8", "Mysql|h:3306|db|||Verify|charset=utf8mb4&connect_timeout=5"),
+        (
+            "jdbc:mysql://h/db?sslMode=VERIFY_IDENTITY&connectTimeout=5000&characterEncoding=UTF-8",
+            "Mysql|h:3306|db|||Verify|charset=utf8mb4&connect_timeout=5",
+        ),
         ("jdbc:mariadb://h:3307/db?sslMode=trust", "Mariadb|h:3307|db|||Require|"),
         ("u:p@ss/w#rd?@tcp(h:3307)/db?tls=preferred", "Mysql|h:3307|db|u|p@ss/w#rd?|Prefer|"),
         ("mysql://u:p@unix(/run/my.sock)/db", "Mysql|/run/my.sock:3306|db|u|p|Prefer|"),
@@ -124,7 +157,10 @@ fn mysql_addresses_mean_what_they_mean_to_its_clients() {
         ("u@unix(/run/my.sock)/db", "Mysql|/run/my.sock:3306|db|u||Prefer|"),
         ("u:p@tcp([::1]:3307)/d%2Fb", "Mysql|[::1]:3307|d/b|u|p|Prefer|"),
         ("trilogy://h/rails", "Mysql|h:3306|rails|||Prefer|"),
-        ("mysql://h/x?time_zone=%2B02:00&collation=utf8mb4_bin", "Mysql|h:3306|x|||Prefer|collation=utf8mb4_bin&timezone=+02:00"),
+        (
+            "mysql://h/x?time_zone=%2B02:00&collation=utf8mb4_bin",
+            "Mysql|h:3306|x|||Prefer|collation=utf8mb4_bin&timezone=+02:00",
+        ),
     ]);
 }
 
@@ -145,7 +181,10 @@ fn sqlite_paths_are_the_files_that_their_tools_open() {
         ("/srv/données 数据.sqlite3", "Sqlite||/srv/données 数据.sqlite3|||Disable|"),
         ("//srv/x.db", "Sqlite||//srv/x.db|||Disable|"),
         ("'/srv/dev.db'", "Sqlite||/srv/dev.db|||Disable|"),
-        ("sqlite:/x.db?mode=rwc&cache=shared&immutable=1&vfs=unix-none", "Sqlite||/x.db|||Disable|cache=shared&immutable=1&mode=rwc&vfs=unix-none"),
+        (
+            "sqlite:/x.db?mode=rwc&cache=shared&immutable=1&vfs=unix-none",
+            "Sqlite||/x.db|||Disable|cache=shared&immutable=1&mode=rwc&vfs=unix-none",
+        ),
         ("jdbc:sqlite:/srv/a%20b.db", "Sqlite||/srv/a%20b.db|||Disable|"),
         ("jdbc:sqlite:sample.db", "Sqlite||sample.db|||Disable|"),
     ]);
@@ -173,9 +212,15 @@ fn redis_addresses_name_account_number_and_form() {
         ("rediss://h?tls=insecure", "Redis|h:6379||||Require|"),
         ("redis+cluster://a:7000,b:7001", "Redis|a:7000,b:7001||||Disable|mode=cluster"),
         ("redis://a:7000,b:7001?mode=cluster", "Redis|a:7000,b:7001||||Disable|mode=cluster"),
-        ("redis+sentinel://a,b:26380/3?master=mymaster", "Redis|a:26379,b:26380|3|||Disable|master=mymaster&mode=sentinel"),
+        (
+            "redis+sentinel://a,b:26380/3?master=mymaster",
+            "Redis|a:26379,b:26380|3|||Disable|master=mymaster&mode=sentinel",
+        ),
         ("redis+sentinel://a/mymaster/3", "Redis|a:26379|3|||Disable|master=mymaster&mode=sentinel"),
-        ("redis+sentinel://a/0?service_name=m&sentinel_username=s", "Redis|a:26379|0|||Disable|master=m&mode=sentinel&sentinel_username=s"),
+        (
+            "redis+sentinel://a/0?service_name=m&sentinel_username=s",
+            "Redis|a:26379|0|||Disable|master=m&mode=sentinel&sentinel_username=s",
+        ),
         ("valkey://[::1]:6379/0?protocol=2", "Redis|[::1]:6379|0|||Disable|"),
         ("redis://[fe80::1%25eth0]/0", "Redis|[fe80::1%eth0]:6379|0|||Disable|"),
         ("h:6379/1", "Redis|h:6379|1|||Disable|"),
@@ -341,9 +386,15 @@ fn a_host_parameter_may_be_an_ipv6_address() {
 #[test]
 fn parameters_become_types() {
     let of = |text: &str| parse(text).0.options().expect("options");
-    let o = of("postgres://h/x?options=-c%20search_path%3Da%5C%20b&target_session_attrs=standby&connect_timeout=9&sslmode=require&sslrootcert=/r");
+    let o = of(
+        "postgres://h/x?options=-c%20search_path%3Da%5C%20b&target_session_attrs=standby&connect_timeout=9&sslmode=require&sslrootcert=/r",
+    );
     assert_eq!(o.settings, [("search_path".to_owned(), "a b".to_owned())], "settings, unescaped");
-    assert_eq!((o.session, o.tls, o.root.as_deref()), (Session::Standby, TlsMode::VerifyCa, Some("/r")), "session and TLS");
+    assert_eq!(
+        (o.session, o.tls, o.root.as_deref()),
+        (Session::Standby, TlsMode::VerifyCa, Some("/r")),
+        "session and TLS"
+    );
     assert_eq!(o.connect_timeout, Some(std::time::Duration::from_secs(9)), "a time");
     assert_eq!(of("sqlite:/x?mode=ro").mode, Mode::ReadOnly, "a file's mode");
     // An address as an earlier version stored it: what it dropped is refused now.
@@ -358,7 +409,8 @@ fn parameters_become_types() {
 
 /// Names as people give them, with all that an address has marks for.
 fn name() -> impl Strategy<Value = String> {
-    proptest::string::string_regex("[a-zA-Z0-9%?#/@:&=+;,'\"\\\\ .~$*\\[\\]{}|^`<>!()éß数据пр🦀_-]{1,24}").expect("a pattern")
+    proptest::string::string_regex("[a-zA-Z0-9%?#/@:&=+;,'\"\\\\ .~$*\\[\\]{}|^`<>!()éß数据пр🦀_-]{1,24}")
+        .expect("a pattern")
 }
 
 fn host_name() -> impl Strategy<Value = String> {
@@ -372,7 +424,13 @@ fn host_name() -> impl Strategy<Value = String> {
 }
 
 fn tls() -> impl Strategy<Value = TlsMode> {
-    prop_oneof![Just(TlsMode::Disable), Just(TlsMode::Prefer), Just(TlsMode::Require), Just(TlsMode::VerifyCa), Just(TlsMode::Verify)]
+    prop_oneof![
+        Just(TlsMode::Disable),
+        Just(TlsMode::Prefer),
+        Just(TlsMode::Require),
+        Just(TlsMode::VerifyCa),
+        Just(TlsMode::Verify)
+    ]
 }
 
 /// Shown, read again, and through JSON as it is stored: the same address.

@@ -36,13 +36,9 @@ const THINGS: &[&str] = &[
     "sequence",
     "key",
     "user",
-    "statement",
-    "command",
     "plugin",
     "engine",
     "variable",
-    "step",
-    "feed",
     "collation",
     "language",
 ];

@@ -7,7 +7,9 @@ export type RowName = (typeof ROWS)[number];
 export const UNITS: Record<RowName, Unit> = { rate: 'per_second', p50: 'ms', p99: 'ms' };
 export const TITLES: Record<RowName, string> = { rate: 'Throughput', p50: 'Response p50', p99: 'Response p99' };
 
-export const valueOf = (p: HistoryPoint, row: RowName): number => (row === 'rate' ? p.rate_per_s : row === 'p50' ? p.p50_ms : p.p99_ms);
+/** A figure of a run; null where it is not known. */
+export const valueOf = (p: HistoryPoint, row: RowName): number | null =>
+  row === 'rate' ? p.rate_per_s : row === 'p50' ? p.p50_ms : p.p99_ms;
 
 /** Whether a change is for the worse: less throughput, more time. */
 export const isWorse = (c: Pick<HistoryChange, 'metric' | 'change'>): boolean => (c.metric === 'rate' ? c.change < 0 : c.change > 0);
@@ -88,11 +90,17 @@ export const historyCsv = (history: RunHistory): string =>
   [
     'run,name,started,rate_per_s,p50_ms,p99_ms,valid',
     ...history.runs.map((r) =>
-      [r.run_id, `"${r.name.replaceAll('"', '""')}"`, new Date(r.started_ms).toISOString(), r.rate_per_s, r.p50_ms, r.p99_ms, r.valid].join(
-        ',',
-      ),
+      [
+        r.run_id,
+        `"${r.name.replaceAll('"', '""')}"`,
+        new Date(r.started_ms).toISOString(),
+        r.rate_per_s,
+        r.p50_ms ?? '',
+        r.p99_ms ?? '',
+        r.valid,
+      ].join(','),
     ),
     '',
   ].join('\n');
 
-export const figure = (value: number, row: RowName): string => format(value, UNITS[row]);
+export const figure = (value: number | null, row: RowName): string => format(value, UNITS[row]);

@@ -7,13 +7,17 @@ const point = (n: number, rate: number, ms: number | null, holds: boolean, error
   step: { concurrency: n, phase: 'doubling', duration_s: 10 },
   figures: {
     rate_per_s: rate,
+    n: ms === null ? 0 : 10_000,
     latency_ms: ms,
+    at_least: false,
     enough: true,
+    within: holds,
     error_share,
     invalid_reasons: [],
     utilisation: { 'host CPU': 0.9, 'load generator': 0.2 },
   },
   holds,
+  unjudged: false,
 });
 const knee = (over: Partial<StoredKnee> = {}): StoredKnee => ({
   id: 'k',

@@ -67,9 +67,22 @@ export function failing(point: KneePoint, limitMs: number | null): string {
   const f = point.figures;
   if (f.invalid_reasons.length > 0) return f.invalid_reasons.join('; ');
   if (f.error_share > 0.001) return `${percentWord(f.error_share)} errors`;
-  if (f.latency_ms === null) return 'no successful response';
+  if (point.unjudged) return 'too few requests';
+  if (f.latency_ms === null) return f.n > 0 ? 'failed' : 'no successful response';
   if (limitMs !== null && f.latency_ms > limitMs) return 'over the limit';
+  if (f.at_least) return 'timed out';
   return f.enough ? '' : 'too few requests';
+}
+
+/** How a step turned out. */
+export const kneeWord = (point: KneePoint): 'holds' | 'fails' | 'not judged' =>
+  point.holds ? 'holds' : point.unjudged ? 'not judged' : 'fails';
+
+/** The percentile of a step, as far as it is known. */
+export function stepTime(point: KneePoint): string {
+  const f = point.figures;
+  if (f.latency_ms === null) return f.n > 0 ? 'failed' : '–';
+  return `${f.at_least ? 'at least ' : ''}${format(f.latency_ms, 'ms')}`;
 }
 
 const percentWord = (share: number): string => format(share, 'ratio');
@@ -88,7 +101,7 @@ export function kneeMarkdown(knee: StoredKnee): string {
     '| ---: | ---: | ---: | ---: | --- | --- |',
     ...knee.points.map(
       (p) =>
-        `| ${integer(p.step.concurrency)} | ${format(p.figures.rate_per_s, 'per_second')} | ${format(p.figures.latency_ms, 'ms')} | ${percentWord(p.figures.error_share)} | ${p.holds ? 'holds' : `fails: ${failing(p, limit)}`} | ${PHASES[p.step.phase]} |`,
+        `| ${integer(p.step.concurrency)} | ${format(p.figures.rate_per_s, 'per_second')} | ${stepTime(p)} | ${percentWord(p.figures.error_share)} | ${kneeWord(p)}${failing(p, limit) ? `: ${failing(p, limit)}` : ''} | ${PHASES[p.step.phase]} |`,
     ),
     '',
   ].join('\n');

@@ -36,7 +36,17 @@ export class Asking {
       spec,
     });
     const b = this.noise ? id : this.other;
-    const asked = { a: side(id), b: side(b), pairs: Number(this.pairs), seed: null, rest_s: 1, name: null, noise: this.noise };
+    const asked = {
+      a: side(id),
+      b: side(b),
+      pairs: Number(this.pairs),
+      seed: null,
+      rest_s: 1,
+      name: null,
+      noise: this.noise,
+      changed: [],
+      metrics: [],
+    };
     return ['duet.start', { ...asked, confirm: namesIn(typed) }];
   }
 }

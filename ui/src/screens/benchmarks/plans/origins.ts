@@ -23,15 +23,17 @@ export const ORIGINS: Record<PlanOrigin, Origin> = {
   },
   har: {
     label: 'HAR',
-    about: 'A recording of a browser. Requests become steps in their order; those to other hosts are left out.',
+    about:
+      'A recording of a browser. Requests become steps in their order, expected to end as they ended; each other host becomes a variable.',
     example: '{ "log": { "entries": [ … ] } }',
     accept: '.har,.json,application/json',
   },
   access_log: {
     label: 'Access log',
-    about: 'Lines in the common or combined format. Paths become steps, weighted as often as they were asked for.',
+    about:
+      'Lines in the common or combined format, or in JSON. Paths become steps, weighted as often as they were asked for.',
     example: '203.0.113.7 - - [12/Nov/2026:14:03:11 +0000] "GET /appointments HTTP/1.1" 200 5120',
-    accept: '.log,.txt,text/plain',
+    accept: '.log,.txt,.json,.jsonl,text/plain',
   },
 };
 
@@ -41,8 +43,9 @@ export function guessOrigin(text: string): PlanOrigin | null {
   if (/^(\$\s*)?curl\s/.test(head)) return 'curl';
   if (head.startsWith('{')) {
     if (/"openapi"\s*:/.test(head)) return 'openapi';
-    if (/"log"\s*:/.test(head)) return 'har';
-    return null;
+    if (/"log"\s*:\s*\{/.test(head)) return 'har';
+    // A log has an object in each line.
+    return /^\{[^\n]*"(request_?method|method|request|RequestMethod|log)"/im.test(head) && /\}\s*(\n|$)/.test(head) ? 'access_log' : null;
   }
   return /^\S+ \S+ \S+ \[[^\]]+\] "[A-Z]+ /m.test(head) ? 'access_log' : null;
 }

@@ -98,6 +98,8 @@ describe('imports', () => {
     expect(guessOrigin('{"openapi":"3.1.0"}')).toBe('openapi');
     expect(guessOrigin('{ "log": {} }')).toBe('har');
     expect(guessOrigin('1.2.3.4 - - [12/Nov/2026:14:03:11 +0000] "GET / HTTP/1.1" 200 5')).toBe('access_log');
+    expect(guessOrigin('{"ts":1,"request":{"method":"GET","uri":"/"},"status":200}\n{"ts":2}')).toBe('access_log');
+    expect(guessOrigin('{"log":"1.2.3.4 - - [x] \\"GET / HTTP/1.1\\" 200 5","stream":"stdout"}\n')).toBe('access_log');
     expect(guessOrigin('hello')).toBeNull();
   });
 });

@@ -88,6 +88,18 @@ export function grounds(run: Run): Ground[] {
           'of one core for each of its threads',
         ),
     ceiling(c),
+    ...(c.throttled_periods === null || c.throttled_s === null
+      ? []
+      : [
+          held(
+            'quota',
+            'Not held back by a quota',
+            c.throttled_periods === 0 ? 'never' : `${c.throttled_periods} times, ${format(c.throttled_s, 'seconds')}`,
+            c.throttled_periods === 0,
+            'warn',
+            'by the CPU quota of the generator’s cgroup; requests that wait for it look slow',
+          ),
+        ]),
     held(
       'place',
       'Generator apart',

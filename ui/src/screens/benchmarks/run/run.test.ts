@@ -15,6 +15,8 @@ const run = (over: Partial<Certificate>, open = true, seconds = 30): Run =>
     intervals: Array.from({ length: seconds }, () => ({ duration_s: 1 })),
     certificate: {
       rate_share: 0.998,
+      throttled_s: 0,
+      throttled_periods: 0,
       lag_p99_ms: 0.4,
       lag_limit_ms: 1,
       precise_timer: true,
@@ -43,6 +45,10 @@ describe('certificate', () => {
   it('holds when everything is within its limit', () => {
     expect(grounds(run({})).every((g) => g.tone === 'ok')).toBe(true);
     expect(grounded(grounds(run({})))).toBe('all hold');
+  });
+  it('names what a CPU quota held back', () => {
+    expect(tone(run({ throttled_s: 3.1, throttled_periods: 44 }), 'quota')).toBe('warn');
+    expect(grounds(run({ throttled_s: null, throttled_periods: null })).some((g) => g.key === 'quota')).toBe(false);
   });
   it('fails where the engine calls a run invalid, and warns elsewhere', () => {
     expect(tone(run({ rate_share: 0.98 }), 'rate')).toBe('bad');
@@ -129,7 +135,19 @@ describe('thresholds', () => {
       '3',
       '–',
     ]);
-    const t = (ok: boolean) => ({ text: '', step: null, metric: '', unit: '', limit: 1, actual: 1, ok, note: null });
+    const t = (ok: boolean, unjudged = false) => ({
+      text: '',
+      step: null,
+      metric: '',
+      unit: '',
+      limit: 1,
+      actual: 1,
+      at_least: false,
+      ok,
+      unjudged,
+      note: null,
+    });
+    expect(counted([t(true), t(false, true)])).toBe('1 of 2 hold, 1 not judged');
     expect([counted([t(true)]), counted([t(true), t(true)]), counted([t(true), t(false)])]).toEqual(['holds', 'all 2 hold', '1 of 2 hold']);
   });
 });

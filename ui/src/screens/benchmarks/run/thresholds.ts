@@ -11,8 +11,16 @@ export function figure(value: number | null, unit: string): string {
   return Number.isInteger(value) ? integer(value) : significant(value);
 }
 
+/** What was measured, as far as it is known. */
+export const measured = (t: ThresholdResult): string => `${t.at_least ? 'at least ' : ''}${figure(t.actual, t.unit)}`;
+
+/** How it turned out. */
+export const outcome = (t: ThresholdResult): 'holds' | 'fails' | 'not judged' => (t.ok ? 'holds' : t.unjudged ? 'not judged' : 'fails');
+
 /** `2 of 3 hold`. */
 export function counted(list: readonly ThresholdResult[]): string {
   const ok = list.filter((t) => t.ok).length;
-  return ok === list.length ? (ok === 1 ? 'holds' : `all ${ok} hold`) : `${ok} of ${list.length} hold`;
+  const unjudged = list.filter((t) => t.unjudged).length;
+  if (ok === list.length) return ok === 1 ? 'holds' : `all ${ok} hold`;
+  return `${ok} of ${list.length} hold${unjudged > 0 ? `, ${unjudged} not judged` : ''}`;
 }

@@ -9,12 +9,15 @@ use super::super::rng::SplitMix64;
 use super::super::step::{HttpStep, Step};
 use super::super::template::escape;
 use super::har::is_static_path;
-use super::log_line::parse;
+use super::log_line::{Why, decoded, parse};
 use super::request::Address;
 use super::secrets::{is_secret_name, is_secret_value};
-use super::{Error, Notes, StepNames, check_size, variable_name};
+use super::{Error, Notes, StepNames, variable_name};
 
 const WHAT: &str = "access log";
+
+/// Size of a log at most, in MiB.
+const LIMIT_MIB: usize = 256;
 
 /// Different shapes of requests that become steps.
 const MAX_STEPS: usize = 50;
@@ -32,7 +35,7 @@ struct Shape {
     rng: SplitMix64,
 }
 
-/// Makes a plan from an access log in the common or combined format.
+/// Makes a plan from an access log in the common or combined format, or in JSON.
 ///
 /// Paths that differ only in numbers, UUIDs or hashes are one step, whose feed holds what was seen. Weights are
 /// frequencies and the rate is the mean of the log. Only GET and HEAD are taken, no static files, and nothing that was
@@ -41,17 +44,32 @@ struct Shape {
 /// # Errors
 /// [`Error`] when no line can be used.
 pub fn from_access_log(text: &str) -> Result<(Plan, Vec<String>), Error> {
-    check_size(text, WHAT, 256)?;
+    from_access_log_bytes(text.as_bytes())
+}
+
+/// As [`from_access_log`], of a log that may hold bytes of no UTF-8.
+///
+/// # Errors
+/// [`Error`] when no line can be used, with the reasons.
+pub fn from_access_log_bytes(text: &[u8]) -> Result<(Plan, Vec<String>), Error> {
+    if text.len() > LIMIT_MIB << 20 {
+        return Err(Error::TooLarge { what: WHAT, limit_mib: LIMIT_MIB });
+    }
+    let text = text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text);
     let mut notes = Notes::default();
     let mut shapes: BTreeMap<(Method, String), Shape> = BTreeMap::new();
+    let mut unread: BTreeMap<Why, u64> = BTreeMap::new();
     let (mut junk, mut writes, mut files, mut failed, mut rare, mut secrets) = (0u64, 0u64, 0u64, 0u64, 0u64, 0u64);
     let (mut first, mut last, mut kept) = (i64::MAX, i64::MIN, 0u64);
-    for line in text.lines().filter(|l| !l.trim().is_empty()) {
-        let Some(line) = parse(line) else {
-            junk += 1;
-            continue;
+    for line in text.split(|b| *b == b'\n').map(<[u8]>::trim_ascii).filter(|l| !l.is_empty()) {
+        let line = match parse(&decoded(line)) {
+            Ok(line) => line,
+            Err(why) => {
+                *unread.entry(why).or_default() += 1;
+                continue;
+            }
         };
-        let method = match line.method {
+        let method = match line.method.as_str() {
             "GET" => Method::Get,
             "HEAD" => Method::Head,
             _ => {
@@ -88,8 +106,13 @@ pub fn from_access_log(text: &str) -> Result<(Plan, Vec<String>), Error> {
         let new = || Shape { count: 0, targets: Vec::new(), rng: SplitMix64::new(1, &[seed.as_bytes()]) };
         shapes.entry(key).or_insert_with(new).add(target);
     }
+    let why: Vec<String> = unread.iter().map(|(why, n)| format!("{n} {}", why.words())).collect();
+    let lines: u64 = unread.values().sum();
+    if lines > 0 {
+        notes.add(format!("{lines} lines cannot be read as an access log and were left out: {}", why.join(", ")));
+    }
     for (n, what) in [
-        (junk, "lines cannot be read as an access log and were left out"),
+        (junk, "requests whose address is no path were left out"),
         (writes, "requests with methods other than GET and HEAD were left out"),
         (files, "requests for static files were left out"),
         (failed, "requests that were answered with an error were left out"),
@@ -101,7 +124,11 @@ pub fn from_access_log(text: &str) -> Result<(Plan, Vec<String>), Error> {
         }
     }
     if shapes.is_empty() {
-        return Err(Error::Empty { what: WHAT, message: "no line has a GET request that was answered".into() });
+        let message = match notes.0.is_empty() {
+            true => "it has no lines".to_owned(),
+            false => format!("no line has a GET request that was answered ({})", notes.0.join("; ")),
+        };
+        return Err(Error::Empty { what: WHAT, message });
     }
     let mut plan = Plan::new("Access log");
     if last > first && kept > 1 {

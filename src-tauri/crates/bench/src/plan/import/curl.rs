@@ -1,162 +1,109 @@
-//! A plan from a curl command, as browsers and documentation give it.
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use perfdeck_model::Method;
+//! A plan from a curl command, as browsers and documentation give it: each option is read, said to change nothing, or
+//! refused by its name.
+use perfdeck_model::{ClientCertificate, Method};
 
 use super::super::model::{Auth, Plan};
+use super::super::parse::closest;
+use super::super::rows::Files;
 use super::super::step::{HttpStep, Step};
+use super::super::template::escape;
 use super::super::values::{JsonBody, Secret, Span};
+use super::curl_form::{Form, url_encode};
+use super::curl_options::{Found, Meaning, OPTIONS, Spec, find, of_letter, of_name};
 use super::request::{Address, header, set_body, step};
 use super::secrets::Masks;
-use super::{Error, Notes, check_size, shell};
+use super::{Error, Notes, StepNames, check_size, shell};
 
-/// What an option means.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Option_ {
-    Method,
-    Header,
-    Data,
-    DataRaw,
-    DataUrlencode,
-    Json,
-    User,
-    Cookie,
-    Agent,
-    Referer,
-    Token,
-    Url,
-    Get,
-    Head,
-    Insecure,
-    Compressed,
-    Location,
-    MaxRedirects,
-    MaxTime,
-    Left(bool),
-}
+const WHAT: &str = "curl command";
 
-/// Long and short name. Those that are left out say whether a value follows.
-const OPTIONS: &[(&str, char, Option_)] = &[
-    ("request", 'X', Option_::Method),
-    ("header", 'H', Option_::Header),
-    ("data", 'd', Option_::Data),
-    ("data-ascii", ' ', Option_::Data),
-    ("data-binary", ' ', Option_::Data),
-    ("data-raw", ' ', Option_::DataRaw),
-    ("data-urlencode", ' ', Option_::DataUrlencode),
-    ("json", ' ', Option_::Json),
-    ("user", 'u', Option_::User),
-    ("cookie", 'b', Option_::Cookie),
-    ("user-agent", 'A', Option_::Agent),
-    ("referer", 'e', Option_::Referer),
-    ("oauth2-bearer", ' ', Option_::Token),
-    ("url", ' ', Option_::Url),
-    ("get", 'G', Option_::Get),
-    ("head", 'I', Option_::Head),
-    ("insecure", 'k', Option_::Insecure),
-    ("compressed", ' ', Option_::Compressed),
-    ("location", 'L', Option_::Location),
-    ("max-redirs", ' ', Option_::MaxRedirects),
-    ("max-time", 'm', Option_::MaxTime),
-    ("silent", 's', Option_::Left(false)),
-    ("show-error", 'S', Option_::Left(false)),
-    ("verbose", 'v', Option_::Left(false)),
-    ("include", 'i', Option_::Left(false)),
-    ("fail", 'f', Option_::Left(false)),
-    ("globoff", 'g', Option_::Left(false)),
-    ("no-buffer", 'N', Option_::Left(false)),
-    ("remote-name", 'O', Option_::Left(false)),
-    ("progress-bar", '#', Option_::Left(false)),
-    ("http1.1", ' ', Option_::Left(false)),
-    ("http2", ' ', Option_::Left(false)),
-    ("http3", ' ', Option_::Left(false)),
-    ("path-as-is", ' ', Option_::Left(false)),
-    ("ipv4", '4', Option_::Left(false)),
-    ("ipv6", '6', Option_::Left(false)),
-    ("output", 'o', Option_::Left(true)),
-    ("write-out", 'w', Option_::Left(true)),
-    ("connect-timeout", ' ', Option_::Left(true)),
-    ("retry", ' ', Option_::Left(true)),
-    ("dump-header", 'D', Option_::Left(true)),
-    ("cookie-jar", 'c', Option_::Left(true)),
-    ("form", 'F', Option_::Left(true)),
-    ("form-string", ' ', Option_::Left(true)),
-    ("upload-file", 'T', Option_::Left(true)),
-    ("proxy", 'x', Option_::Left(true)),
-    ("proxy-user", 'U', Option_::Left(true)),
-    ("cert", 'E', Option_::Left(true)),
-    ("key", ' ', Option_::Left(true)),
-    ("cacert", ' ', Option_::Left(true)),
-    ("resolve", ' ', Option_::Left(true)),
-    ("connect-to", ' ', Option_::Left(true)),
-    ("interface", ' ', Option_::Left(true)),
-    ("range", 'r', Option_::Left(true)),
-    ("config", 'K', Option_::Left(true)),
-    ("unix-socket", ' ', Option_::Left(true)),
-    ("aws-sigv4", ' ', Option_::Left(true)),
-];
+/// Bytes of a file that a command names at most.
+const MAX_FILE: u64 = 16 << 20;
 
-/// Options that change nothing in a benchmark.
-const QUIET: &[&str] = &[
-    "silent",
-    "show-error",
-    "verbose",
-    "include",
-    "fail",
-    "no-buffer",
-    "progress-bar",
-    "output",
-    "write-out",
-    "globoff",
-];
+/// What curl asks for with `--compressed`.
+const CODINGS: &str = "deflate, gzip, br, zstd";
 
-fn takes_value(option: Option_) -> bool {
-    use Option_::{Compressed, Get, Head, Insecure, Left, Location};
-    !matches!(option, Get | Head | Insecure | Compressed | Location | Left(false))
-}
-
+/// What a command says.
 #[derive(Default)]
 struct Curl {
     method: Option<String>,
-    headers: Vec<(String, String)>,
-    data: Vec<String>,
+    /// Headers by name; without a value it takes one away that curl would add.
+    headers: Vec<(String, Option<String>)>,
+    data: Option<Vec<u8>>,
     json: bool,
+    form: Form,
+    upload: Option<(String, Vec<u8>)>,
+    query: Vec<String>,
     user: Option<(String, String)>,
     token: Option<String>,
+    cookies: Vec<String>,
+    agent: Option<String>,
+    referer: Option<String>,
+    range: Option<String>,
     urls: Vec<String>,
     get: bool,
     head: bool,
     insecure: bool,
+    compressed: bool,
     follow: bool,
     redirects: Option<u32>,
     max_time: Option<Span>,
+    globoff: bool,
+    as_is: bool,
+    cert: Option<String>,
+    key: Option<String>,
+    /// Options that change nothing that is sent.
+    quiet: Vec<&'static str>,
 }
 
-/// Makes a plan of one step from a curl command.
+fn malformed<T>(message: impl Into<String>) -> Result<T, Error> {
+    Err(Error::Malformed { what: WHAT, message: message.into() })
+}
+
+fn refused<T>(option: &str, why: &str) -> Result<T, Error> {
+    Err(Error::Unsupported { message: format!("--{option} cannot be imported"), hint: why.to_owned() })
+}
+
+/// Makes a plan of a curl command, one step per URL. Files that it names are not read: a body from one is refused.
 ///
 /// # Errors
-/// [`Error`] when it is no curl command, has no URL, or needs a shell to be understood.
+/// [`Error`] when it is no curl command, has no URL, needs a shell to be understood, or has an option that is unknown or
+/// would make another request.
 pub fn from_curl(text: &str) -> Result<(Plan, Vec<String>), Error> {
-    const WHAT: &str = "curl command";
+    from_curl_with(text, None)
+}
+
+/// As [`from_curl`], with the files that the command names.
+///
+/// # Errors
+/// As [`from_curl`], and for a file that cannot be read.
+pub fn from_curl_with(text: &str, files: Option<&dyn Files>) -> Result<(Plan, Vec<String>), Error> {
     check_size(text, WHAT, 4)?;
     let command = shell::words(text)?;
     let mut notes = Notes::default();
-    let is_curl = |w: &String| matches!(w.rsplit(['/', '\\']).next(), Some("curl" | "curl.exe"));
-    let start = command.words.iter().take(6).position(is_curl);
-    let Some(start) = start else {
-        return Err(Error::Malformed { what: WHAT, message: "it does not begin with curl".into() });
+    let is_curl = |w: &Vec<u8>| {
+        let name = w.rsplit(|b| b"/\\".contains(b)).next().unwrap_or_default();
+        name == b"curl" || name == b"curl.exe"
     };
+    let start = command.words.iter().take(6).position(is_curl);
+    let Some(start) = start else { return malformed("it does not begin with curl") };
     if command.more {
         notes.add("What follows the first command was left out");
     }
-    let mut curl = Curl::default();
-    options(&command.words[start + 1..], &mut curl, &mut notes)?;
-    let Some(url) = curl.urls.first().cloned() else {
-        return Err(Error::Empty { what: WHAT, message: "there is no URL".into() });
-    };
-    if curl.urls.len() > 1 {
-        notes.add("Only the first of several URLs was taken");
+    if command.redirected {
+        notes.add("Where the command's input and output go was left out");
     }
-    let mut plan = build(&curl, &url, &mut notes)?;
+    let mut reader = Reader { curl: Curl::default(), files, notes: &mut notes };
+    reader.options(&command.words[start + 1..])?;
+    let curl = reader.curl;
+    if curl.urls.is_empty() {
+        return Err(Error::Empty { what: WHAT, message: "there is no URL".into() });
+    }
+    if !curl.quiet.is_empty() {
+        let names: Vec<String> = curl.quiet.iter().map(|name| format!("--{name}")).collect();
+        notes.add(format!("Left out, since it changes nothing that is sent: {}", names.join(", ")));
+    }
+    let variables: Vec<&str> = command.variables.iter().map(String::as_str).collect();
+    let mut plan = build(&curl, &variables, &mut notes)?;
     for name in &command.variables {
         restore(&mut plan, name);
         notes.add(format!("The shell variable {name} is read from the environment"));
@@ -164,151 +111,445 @@ pub fn from_curl(text: &str) -> Result<(Plan, Vec<String>), Error> {
     Ok((plan, notes.0))
 }
 
-fn options(words: &[String], curl: &mut Curl, notes: &mut Notes) -> Result<(), Error> {
-    let mut words = words.iter();
-    while let Some(word) = words.next() {
-        let missing = || Error::Malformed { what: "curl command", message: "an option has no value".into() };
-        if let Some(long) = word.strip_prefix("--").filter(|l| !l.is_empty()) {
-            let positive = long.strip_prefix("no-").unwrap_or(long);
-            match OPTIONS.iter().find(|(name, _, _)| *name == long || *name == positive) {
-                Some((name, _, option)) => {
-                    let value =
-                        if takes_value(*option) { words.next().ok_or_else(missing)?.clone() } else { String::new() };
-                    set(*option, name, &value, curl, notes);
+struct Reader<'a> {
+    curl: Curl,
+    files: Option<&'a dyn Files>,
+    notes: &'a mut Notes,
+}
+
+/// A word that is no option, as far as it can be shown: what is no name of letters may be anything.
+fn shown(word: &str) -> String {
+    let harmless = word.len() <= 32 && word.bytes().all(|b| b.is_ascii_lowercase() || b == b'-');
+    if harmless { format!("--{word}") } else { "a word that begins with --".to_owned() }
+}
+
+impl Reader<'_> {
+    fn options(&mut self, words: &[Vec<u8>]) -> Result<(), Error> {
+        let mut words = words.iter();
+        while let Some(word) = words.next() {
+            if word == b"--" {
+                // What follows is no option any more.
+                for url in words.by_ref() {
+                    self.url(url)?;
                 }
-                None => notes.add(format!("The option --{} is not known and was left out", long.escape_debug())),
+            } else if let Some(long) = word.strip_prefix(b"--") {
+                let long = String::from_utf8_lossy(long);
+                let (spec, on) = match find(&long) {
+                    Found::Option(name, on) => (of_name(name), on),
+                    Found::Several => {
+                        return malformed(format!("{} is the beginning of several options", shown(&long)));
+                    }
+                    Found::Unknown => {
+                        let meant = closest(&long, OPTIONS.iter().map(|o| o.long));
+                        let hint = meant.map_or(String::new(), |name| format!("; did you mean --{name}?"));
+                        return malformed(format!("{} is no option of curl{hint}", shown(&long)));
+                    }
+                };
+                let Some(spec) = spec else { continue };
+                let value = if spec.value { Some(self.value(spec, words.next())?) } else { None };
+                self.set(spec, on, value.unwrap_or_default())?;
+            } else if let Some(letters) = word.strip_prefix(b"-").filter(|l| !l.is_empty()) {
+                let mut rest = letters;
+                while let Some((letter, after)) = rest.split_first() {
+                    rest = after;
+                    let Some(spec) = of_letter(char::from(*letter)) else {
+                        let letter = char::from(*letter).escape_debug();
+                        return malformed(format!("-{letter} is no option of curl"));
+                    };
+                    if spec.value {
+                        // The value follows at once or as the next word.
+                        let attached = (!rest.is_empty()).then(|| rest.to_vec());
+                        let value = match attached {
+                            Some(value) => value,
+                            None => self.value(spec, words.next())?.to_vec(),
+                        };
+                        self.set(spec, true, &value)?;
+                        break;
+                    }
+                    self.set(spec, true, &[])?;
+                }
+            } else {
+                self.url(word)?;
             }
-            continue;
         }
-        let Some(letters) = word.strip_prefix('-').filter(|l| !l.is_empty() && *l != "-") else {
-            curl.urls.push(word.clone());
-            continue;
+        Ok(())
+    }
+
+    fn value<'w>(&self, spec: &Spec, word: Option<&'w Vec<u8>>) -> Result<&'w [u8], Error> {
+        match word {
+            Some(word) => Ok(word),
+            None => malformed(format!("--{} has no value", spec.long)),
+        }
+    }
+
+    fn url(&mut self, word: &[u8]) -> Result<(), Error> {
+        match std::str::from_utf8(word) {
+            Ok(url) => self.curl.urls.push(url.to_owned()),
+            Err(_) => return malformed("its URL is no UTF-8"),
+        }
+        Ok(())
+    }
+
+    /// A file that the command names.
+    fn file(&self, option: &str, name: &[u8]) -> Result<Vec<u8>, Error> {
+        let name = String::from_utf8_lossy(name);
+        if name == "-" || name == "." {
+            return refused(option, "it reads from a pipe; write the text as the option's value");
+        }
+        let Some(files) = self.files else {
+            return Err(Error::Unsupported {
+                message: format!("the file '{}' of --{option} cannot be read here", name.escape_debug()),
+                hint: "write its text as the option's value, or import the command with perfctl where the file is"
+                    .into(),
+            });
         };
-        let mut rest = letters.chars();
-        while let Some(letter) = rest.next() {
-            let Some((name, _, option)) = OPTIONS.iter().find(|(_, short, _)| *short == letter && letter != ' ') else {
-                notes.add(format!("The option -{} is not known and was left out", letter.escape_debug()));
-                continue;
-            };
-            if takes_value(*option) {
-                // The value follows at once or as the next word.
-                let attached = rest.as_str();
-                let value =
-                    if attached.is_empty() { words.next().ok_or_else(missing)?.clone() } else { attached.to_owned() };
-                set(*option, name, &value, curl, notes);
-                break;
+        files.read(&name, MAX_FILE).map_err(|why| Error::Malformed {
+            what: WHAT,
+            message: format!("the file '{}' of --{option} cannot be read: {why}", name.escape_debug()),
+        })
+    }
+
+    fn set(&mut self, spec: &Spec, on: bool, value: &[u8]) -> Result<(), Error> {
+        let name = spec.long;
+        let text = || match std::str::from_utf8(value) {
+            Ok(text) => Ok(text.to_owned()),
+            Err(_) => malformed(format!("the value of --{name} is no UTF-8")),
+        };
+        match spec.meaning {
+            Meaning::Method => self.curl.method = Some(text()?),
+            Meaning::Header => self.header(&text()?)?,
+            Meaning::Data | Meaning::DataBinary | Meaning::Json => {
+                let data = match value.strip_prefix(b"@") {
+                    Some(file) => self.file(name, file)?,
+                    None => value.to_vec(),
+                };
+                let from_file = value.starts_with(b"@") && spec.meaning == Meaning::Data;
+                // curl takes the line ends out of what it reads as text.
+                let data = if from_file { data.into_iter().filter(|b| !b"\r\n\0".contains(b)).collect() } else { data };
+                let json = spec.meaning == Meaning::Json;
+                self.curl.json |= json;
+                self.data(&data, if json { b"" } else { b"&" });
             }
-            set(*option, name, "", curl, notes);
+            Meaning::DataRaw => self.data(value, b"&"),
+            Meaning::DataUrlencode => {
+                let data = self.encoded(name, value)?;
+                self.data(&data, b"&");
+            }
+            Meaning::UrlQuery => {
+                let pair = match value.strip_prefix(b"+") {
+                    Some(raw) => raw.to_vec(),
+                    None => self.encoded(name, value)?,
+                };
+                self.curl.query.push(String::from_utf8_lossy(&pair).into_owned());
+            }
+            Meaning::Form => {
+                let mut form = std::mem::take(&mut self.curl.form);
+                form.add(value, &mut |file| self.file(name, file))?;
+                self.curl.form = form;
+            }
+            Meaning::FormString => self.curl.form.add_string(value)?,
+            Meaning::FormEscape => self.curl.form.backslashes = on,
+            Meaning::Upload => {
+                if self.curl.upload.is_some() {
+                    return refused(name, "several files are several requests; write each into a command of its own");
+                }
+                self.curl.upload = Some((text()?, self.file(name, value)?));
+            }
+            Meaning::User => {
+                let text = text()?;
+                let (user, password) = text.split_once(':').unwrap_or((&text, ""));
+                self.curl.user = Some((user.to_owned(), password.to_owned()));
+            }
+            Meaning::Token => self.curl.token = Some(text()?),
+            Meaning::Cookie => {
+                let text = text()?;
+                if text.contains('=') {
+                    self.curl.cookies.push(text);
+                } else if !text.is_empty() {
+                    return refused(name, "it reads cookies from a file; write them as 'name=value'");
+                }
+            }
+            Meaning::Agent => self.curl.agent = Some(text()?),
+            Meaning::Referer => self.curl.referer = text()?.split(';').next().map(str::to_owned),
+            Meaning::Range => self.curl.range = Some(text()?),
+            Meaning::Url => self.url(value)?,
+            Meaning::Get => self.curl.get = on,
+            Meaning::Head => self.curl.head = on,
+            Meaning::Insecure => self.curl.insecure = on,
+            Meaning::Compressed => self.curl.compressed = on,
+            Meaning::Location => self.curl.follow = on,
+            Meaning::MaxRedirects => self.curl.redirects = text()?.parse().ok(),
+            Meaning::MaxTime => self.curl.max_time = text()?.parse().ok().and_then(Span::from_secs),
+            Meaning::GlobOff => self.curl.globoff = on,
+            Meaning::PathAsIs => self.curl.as_is = on,
+            Meaning::Cert => self.curl.cert = Some(text()?),
+            Meaning::Key => self.curl.key = Some(text()?),
+            Meaning::Quiet if self.curl.quiet.contains(&name) => {}
+            Meaning::Quiet => self.curl.quiet.push(name),
+            Meaning::Left(why) if on => self.notes.add(format!("--{name} was left out: {why}")),
+            // What is switched off is what a plan does anyway.
+            Meaning::Left(_) => {}
+            Meaning::Refused(why) if on => return refused(name, why),
+            Meaning::Refused(_) => {}
+        }
+        Ok(())
+    }
+
+    fn data(&mut self, value: &[u8], between: &[u8]) {
+        match &mut self.curl.data {
+            Some(data) => {
+                data.extend_from_slice(between);
+                data.extend_from_slice(value);
+            }
+            None => self.curl.data = Some(value.to_vec()),
         }
     }
-    Ok(())
+
+    fn header(&mut self, text: &str) -> Result<(), Error> {
+        if text.starts_with('@') {
+            return refused("header", "it reads headers from a file; write each as an option");
+        }
+        if let Some((name, value)) = text.split_once(':') {
+            let value = value.trim();
+            self.curl.headers.push((name.trim().to_owned(), (!value.is_empty()).then(|| value.to_owned())));
+        } else if let Some(name) = text.strip_suffix(';') {
+            self.curl.headers.push((name.trim().to_owned(), Some(String::new())));
+        } else {
+            // curl sends nothing for it either.
+            self.notes.add("A header without a colon was left out");
+        }
+        Ok(())
+    }
+
+    /// `content`, `=content`, `name=content`, `@file` and `name@file`.
+    fn encoded(&self, option: &str, value: &[u8]) -> Result<Vec<u8>, Error> {
+        let position = |byte| value.iter().position(|b| *b == byte);
+        let Some(at) = position(b'=').or_else(|| position(b'@')) else {
+            return Ok(url_encode(value).replace("%20", "+").into_bytes());
+        };
+        let (name, rest) = (&value[..at], &value[at + 1..]);
+        let content = if value[at] == b'@' { self.file(option, rest)? } else { rest.to_vec() };
+        let content = url_encode(&content).replace("%20", "+");
+        Ok(if name.is_empty() { content.into_bytes() } else { [name, b"=", content.as_bytes()].concat() })
+    }
 }
 
-fn set(option: Option_, name: &str, value: &str, curl: &mut Curl, notes: &mut Notes) {
-    let file = |notes: &mut Notes, file: &str| {
-        notes.add(format!(
-            "The body comes from the file '{}', which was not read: write it into `body`",
-            file.escape_debug()
-        ));
-    };
-    match option {
-        Option_::Method => curl.method = Some(value.to_owned()),
-        Option_::Header => match value.split_once(':') {
-            Some((name, value)) => curl.headers.push((name.trim().to_owned(), value.trim().to_owned())),
-            None => notes.add("A header without a value was left out"),
-        },
-        Option_::Data if value.starts_with('@') => file(notes, &value[1..]),
-        Option_::Json if value.starts_with('@') => file(notes, &value[1..]),
-        Option_::Data | Option_::DataRaw => curl.data.push(value.to_owned()),
-        Option_::Json => {
-            curl.json = true;
-            curl.data.push(value.to_owned());
-        }
-        Option_::DataUrlencode => {
-            let encode = |t: &str| utf8_percent_encode(t, NON_ALPHANUMERIC).to_string();
-            match value.find(['=', '@']) {
-                Some(at) if value[at..].starts_with('@') => file(notes, &value[at + 1..]),
-                Some(0) => curl.data.push(encode(&value[1..])),
-                Some(at) => curl.data.push(format!("{}={}", &value[..at], encode(&value[at + 1..]))),
-                None => curl.data.push(encode(value)),
-            }
-        }
-        Option_::User => {
-            let (user, password) = value.split_once(':').unwrap_or((value, ""));
-            curl.user = Some((user.to_owned(), password.to_owned()));
-        }
-        Option_::Token => curl.token = Some(value.to_owned()),
-        Option_::Cookie if value.contains('=') => curl.headers.push(("Cookie".into(), value.to_owned())),
-        Option_::Cookie => notes.add("Cookies from a file were left out"),
-        Option_::Agent => curl.headers.push(("User-Agent".into(), value.to_owned())),
-        Option_::Referer => {
-            curl.headers.push(("Referer".into(), value.split(';').next().unwrap_or_default().to_owned()));
-        }
-        Option_::Url => curl.urls.push(value.to_owned()),
-        Option_::Get => curl.get = true,
-        Option_::Head => curl.head = true,
-        Option_::Insecure => curl.insecure = true,
-        Option_::Compressed => {
-            notes.add("--compressed was left out: set an Accept-Encoding header to ask for compression");
-        }
-        Option_::Location => curl.follow = true,
-        Option_::MaxRedirects => curl.redirects = value.parse().ok(),
-        Option_::MaxTime => curl.max_time = value.parse().ok().and_then(Span::from_secs),
-        Option_::Left(_) if QUIET.contains(&name) => {}
-        Option_::Left(_) => notes.add(format!("The option --{name} was left out")),
+/// A body with its type, when curl would send one.
+fn body(curl: &Curl) -> Result<Option<(Vec<u8>, Option<String>)>, Error> {
+    let given = [curl.data.is_some() && !curl.get, !curl.form.is_empty(), curl.upload.is_some()];
+    let bodies = given.iter().filter(|g| **g).count();
+    if bodies > 1 || (bodies == 1 && curl.head) {
+        return malformed("its options ask for several methods at once, which curl refuses too");
     }
+    let own = curl.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("content-type"));
+    let kind = |default: &str| match own {
+        Some((_, value)) => value.clone(),
+        None => Some(default.to_owned()),
+    };
+    Ok(match (&curl.upload, &curl.data) {
+        (Some((_, bytes)), _) => Some((bytes.clone(), own.and_then(|(_, value)| value.clone()))),
+        (None, Some(data)) if !curl.get => {
+            let default = if curl.json { "application/json" } else { "application/x-www-form-urlencoded" };
+            Some((data.clone(), kind(default)))
+        }
+        _ if !curl.form.is_empty() => {
+            let (bytes, boundary) = curl.form.written();
+            let kind = kind("multipart/form-data").unwrap_or_else(|| "multipart/form-data".to_owned());
+            Some((bytes, Some(format!("{kind}; boundary={boundary}"))))
+        }
+        _ => None,
+    })
 }
 
-fn build(curl: &Curl, url: &str, notes: &mut Notes) -> Result<Plan, Error> {
-    let malformed = |message: &str| Error::Malformed { what: "curl command", message: message.to_owned() };
-    let url = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
-    let mut address = Address::parse(&url).ok_or_else(|| malformed("its URL is no http or https URL"))?;
-    let mut masks = Masks::default();
-    let mut data = curl.data.join("&");
-    if curl.get && !data.is_empty() {
-        let query = address.query.take().map_or(String::new(), |q| format!("{q}&"));
-        address.query = Some(query + &std::mem::take(&mut data));
+/// The headers as curl sends them: those of the command, and its own where the command has none of that name.
+fn headers(curl: &Curl, kind: Option<&str>, notes: &mut Notes) -> Vec<(String, String)> {
+    let given = |name: &str| curl.headers.iter().any(|(n, _)| n.eq_ignore_ascii_case(name));
+    let mut out = Vec::new();
+    for (name, value) in &curl.headers {
+        match value {
+            _ if name.eq_ignore_ascii_case("content-type") => {}
+            Some(value) => out.push((name.clone(), value.clone())),
+            None if ["accept", "host", "content-type", "expect"].iter().any(|n| name.eq_ignore_ascii_case(n)) => {}
+            None => notes.add("A header that the command takes away is sent by Perfdeck, or by nobody"),
+        }
     }
-    let has_body = !curl.data.is_empty() && !curl.get;
-    let method = match &curl.method {
-        Some(token) => Method::parse(token)
-            .ok_or_else(|| malformed("its method is none of GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"))?,
-        None if curl.head => Method::Head,
-        None if has_body => Method::Post,
-        None => Method::Get,
-    };
-    let mut headers = curl.headers.clone();
-    if has_body && header(&headers, "content-type").is_empty() {
-        let kind = if curl.json { "application/json" } else { "application/x-www-form-urlencoded" };
-        headers.push(("Content-Type".into(), kind.into()));
-    }
-    let mut plan = Plan::new(format!("{} {}", method.as_str(), address.shown()));
-    let login = curl.user.clone().or_else(|| address.user.clone());
-    if let Some((user, password)) = login {
-        let password = known_env(&password).unwrap_or_else(|| masks.env("API_PASSWORD", &password, notes));
-        plan.auth = Some(Auth::Basic { user: super::super::template::escape(&user), password: Secret::env(&password) });
-    }
-    let bearer = curl.token.clone().or_else(|| {
-        let (scheme, token) = header(&headers, "authorization").split_once(' ')?;
-        scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
+    let accept = if curl.json { "application/json" } else { "*/*" };
+    let coding = curl.compressed.then(|| CODINGS.to_owned());
+    let range = curl.range.as_ref().map(|range| format!("bytes={range}"));
+    let cookies = (!curl.cookies.is_empty()).then(|| curl.cookies.join(";"));
+    let agent = curl.agent.clone().filter(|agent| {
+        if agent.is_empty() {
+            notes.add("Requests say that they come from Perfdeck, although the command takes the User-Agent away");
+        }
+        !agent.is_empty()
     });
+    for (name, value) in [
+        ("Accept", Some(accept.to_owned())),
+        ("Accept-Encoding", coding),
+        ("Range", range),
+        ("Cookie", cookies),
+        ("User-Agent", agent),
+        ("Referer", curl.referer.clone()),
+    ] {
+        if let Some(value) = value.filter(|_| !given(name)) {
+            out.push((name.to_owned(), value));
+        }
+    }
+    if let Some(kind) = kind {
+        out.push(("Content-Type".to_owned(), kind.to_owned()));
+    }
+    out
+}
+
+fn method(curl: &Curl, has_body: bool) -> Result<Method, Error> {
+    match &curl.method {
+        Some(token) => match Method::parse(token).filter(|m| m.as_str() == token) {
+            Some(method) => Ok(method),
+            None => malformed("its method is none of GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS in capitals"),
+        },
+        None if curl.head => Ok(Method::Head),
+        None if curl.upload.is_some() => Ok(Method::Put),
+        None if has_body => Ok(Method::Post),
+        None => Ok(Method::Get),
+    }
+}
+
+/// The address of a URL, with what the options add to its path and query.
+fn address(curl: &Curl, url: &str, variables: &[&str]) -> Result<Address, Error> {
+    let url = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
+    let mut plain = url.clone();
+    for name in variables {
+        plain = plain.replace(&format!("{{{{env:{name}}}}}"), "x");
+    }
+    let after = plain.find("://").map_or("", |at| &plain[at + 3..]);
+    let (authority, rest) = after.split_at(after.find(['/', '?', '#']).unwrap_or(after.len()));
+    let patterns = rest.contains(['{', '}', '[', ']']) || authority.contains(['{', '}']);
+    if !curl.globoff && patterns {
+        return Err(Error::Unsupported {
+            message: "the URL has braces or brackets, of which curl makes several requests".into(),
+            hint: "write each URL out, or add --globoff when they are meant as they are".into(),
+        });
+    }
+    let Some(mut address) = Address::parse(&url) else { return malformed("its URL is no http or https URL") };
+    if !curl.as_is {
+        address.path = without_dots(&address.path);
+    }
+    if let Some((name, _)) = &curl.upload
+        && address.path.ends_with('/')
+    {
+        let name = name.rsplit(['/', '\\']).next().unwrap_or_default();
+        address.path.push_str(&url_encode(name.as_bytes()));
+    }
+    let data = curl.data.as_ref().filter(|d| curl.get && !d.is_empty());
+    let data = data.map(|d| String::from_utf8(d.clone())).transpose();
+    let Ok(data) = data else { return malformed("what --get puts into the URL is no UTF-8") };
+    let parts: Vec<String> = address
+        .query
+        .take()
+        .into_iter()
+        .chain(curl.query.iter().cloned())
+        .chain(data)
+        .filter(|p| !p.is_empty())
+        .collect();
+    address.query = (!parts.is_empty()).then(|| parts.join("&"));
+    Ok(address)
+}
+
+/// A path without `.` and `..` (RFC 3986, section 5.2.4).
+fn without_dots(path: &str) -> String {
+    let mut out: Vec<&str> = Vec::new();
+    let segments: Vec<&str> = path.split('/').skip(1).collect();
+    for (i, segment) in segments.iter().enumerate() {
+        let last = i + 1 == segments.len();
+        match *segment {
+            "." if last => out.push(""),
+            "." => {}
+            ".." => {
+                out.pop();
+                if last {
+                    out.push("");
+                }
+            }
+            other => out.push(other),
+        }
+    }
+    format!("/{}", out.join("/"))
+}
+
+fn build(curl: &Curl, variables: &[&str], notes: &mut Notes) -> Result<Plan, Error> {
+    let body = body(curl)?;
+    let method = method(curl, body.is_some())?;
+    let mut masks = Masks::default();
+    let kind = body.as_ref().and_then(|(_, kind)| kind.clone());
+    let own = curl.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("content-type"));
+    let kind = if body.is_some() { kind } else { own.and_then(|(_, value)| value.clone()) };
+    let mut headers = headers(curl, kind.as_deref(), notes);
+    let mut names = StepNames::default();
+    let addresses = curl.urls.iter().map(|url| address(curl, url, variables)).collect::<Result<Vec<_>, _>>()?;
+    let Some(first) = addresses.first() else { return malformed("there is no URL") };
+    let mut plan = Plan::new(format!("{} {}", method.as_str(), first.shown()));
+    let base = first.base.clone();
+    plan.auth = auth(curl, first, &mut headers, &mut masks, notes);
+    plan.client_certificate = certificate(curl, notes)?;
+    plan.scenario = addresses.len() > 1;
+    for address in &addresses {
+        let mut http = step(method, address, &headers, &mut masks, notes);
+        if let Some((bytes, _)) = &body {
+            set_body(&mut http, bytes, kind.as_deref().unwrap_or_default(), &mut masks, notes);
+        }
+        http.redirects = if curl.follow { curl.redirects.unwrap_or(10).min(20) } else { 0 };
+        if address.base != base {
+            http.url = http.path.take().map(|path| format!("{}{path}", address.base));
+        }
+        let name = format!("{} {}", method.as_str(), address.shown());
+        plan.steps.push(Step::http(names.unique(&name), http));
+    }
+    plan.base_url = Some(base);
+    plan.insecure_tls = curl.insecure;
+    plan.timeout = curl.max_time.filter(|t| !t.0.is_zero()).unwrap_or(plan.timeout);
+    if plan.name.len() > 100 {
+        "request".clone_into(&mut plan.name);
+    }
+    Ok(plan)
+}
+
+/// How the requests identify themselves. A header of the command goes before its options.
+fn auth(
+    curl: &Curl,
+    first: &Address,
+    headers: &mut Vec<(String, String)>,
+    masks: &mut Masks,
+    notes: &mut Notes,
+) -> Option<Auth> {
+    let own = header(headers, "authorization").to_owned();
+    let bearer = match own.split_once(' ') {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Some(token.trim().to_owned()),
+        _ if own.is_empty() => curl.token.clone(),
+        _ => None,
+    };
     if let Some(token) = bearer {
         headers.retain(|(name, _)| !name.eq_ignore_ascii_case("authorization"));
         let name = known_env(&token).unwrap_or_else(|| masks.env("API_TOKEN", &token, notes));
-        plan.auth = Some(Auth::Bearer { token: Secret::env(&name) });
+        return Some(Auth::Bearer { token: Secret::env(&name) });
     }
-    let mut http = step(method, &address, &headers, &mut masks, notes);
-    if has_body {
-        let kind = header(&headers, "content-type").to_owned();
-        set_body(&mut http, &data, &kind, &mut masks, notes);
+    let (user, password) = curl.user.clone().or_else(|| first.user.clone()).filter(|_| own.is_empty())?;
+    let password = known_env(&password).unwrap_or_else(|| masks.env("API_PASSWORD", &password, notes));
+    Some(Auth::Basic { user: escape(&user), password: Secret::env(&password) })
+}
+
+/// The client's certificate, by files beside the plan.
+fn certificate(curl: &Curl, notes: &mut Notes) -> Result<Option<ClientCertificate>, Error> {
+    let Some(cert) = &curl.cert else {
+        return if curl.key.is_some() { malformed("--key has no --cert") } else { Ok(None) };
+    };
+    // A drive of Windows is no pass phrase.
+    if cert.chars().skip(2).any(|c| c == ':') {
+        return refused("cert with a pass phrase", "a plan's key has no pass phrase");
     }
-    http.redirects = if curl.follow { curl.redirects.unwrap_or(10).min(20) } else { 0 };
-    plan.base_url = Some(address.base);
-    plan.insecure_tls = curl.insecure;
-    plan.timeout = curl.max_time.filter(|t| !t.0.is_zero()).unwrap_or(plan.timeout);
-    let name = if plan.name.len() > 100 { "request".to_owned() } else { plan.name.replace('"', "'") };
-    plan.steps.push(Step::http(name, http));
-    Ok(plan)
+    let beside = |path: &str| path.rsplit(['/', '\\']).next().unwrap_or_default().to_owned();
+    let made = ClientCertificate { cert: beside(cert), key: curl.key.as_deref().map(beside) };
+    notes.add("The client's certificate and key are read from the plan's folder: put the files beside the plan");
+    Ok(Some(made))
 }
 
 fn known_env(text: &str) -> Option<String> {
@@ -331,10 +572,10 @@ fn restore(plan: &mut Plan, name: &str) {
         text(user);
     }
     for step in &mut plan.steps {
-        let super::super::step::Action::Http(HttpStep { path, body, headers, json, .. }) = &mut step.action else {
+        let super::super::step::Action::Http(HttpStep { path, url, body, headers, json, .. }) = &mut step.action else {
             continue;
         };
-        path.iter_mut().chain(body.iter_mut()).chain(headers.values_mut()).for_each(text);
+        path.iter_mut().chain(url.iter_mut()).chain(body.iter_mut()).chain(headers.values_mut()).for_each(text);
         if let Some(JsonBody(value)) = json {
             strings(value, &text);
         }

@@ -4,16 +4,23 @@
 //! environment variables; the plan never holds them.
 mod access_log;
 mod curl;
+mod curl_form;
+mod curl_options;
 mod example;
 mod har;
+mod hosts;
+mod json_text;
+mod log_json;
 mod log_line;
+mod multipart;
 mod openapi;
 mod request;
 pub(crate) mod secrets;
 mod shell;
+mod style;
 
-pub use access_log::from_access_log;
-pub use curl::from_curl;
+pub use access_log::{from_access_log, from_access_log_bytes};
+pub use curl::{from_curl, from_curl_with};
 pub use har::from_har;
 pub use openapi::from_openapi;
 

@@ -1,5 +1,6 @@
 //! A plan from an OpenAPI 3 document: one step per operation, with example values.
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use std::collections::BTreeSet;
+
 use perfdeck_model::Method;
 use serde_json::Value;
 
@@ -8,9 +9,12 @@ use super::super::model::{Auth, Plan};
 use super::super::step::{Check, HttpStep, StatusMatch, StatusRule, Step};
 use super::super::template::escape;
 use super::super::values::{JsonBody, Secret};
+use super::curl_form::url_encode;
 use super::example::Examples;
-use super::request::is_secret_header;
+use super::hosts::Hosts;
+use super::request::{Address, is_secret_header};
 use super::secrets::Masks;
+use super::style::{Style, plain};
 use super::{Error, Notes, StepNames, check_size, json_error, variable_name};
 
 const WHAT: &str = "OpenAPI document";
@@ -26,6 +30,16 @@ struct Import<'a> {
     names: StepNames,
     /// Parameters that carry a key in the query.
     query_keys: Vec<String>,
+    hosts: Hosts,
+    /// Names in paths that no parameter describes: a check says that they have no value.
+    undeclared: BTreeSet<String>,
+}
+
+/// Where an operation is: a host, when the document names one, and what its path begins with.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Server {
+    base: Option<String>,
+    prefix: String,
 }
 
 /// Makes a plan from an OpenAPI 3.0 or 3.1 document in JSON.
@@ -62,13 +76,16 @@ pub fn from_openapi(text: &str) -> Result<(Plan, Vec<String>), Error> {
         masks: Masks::default(),
         names: StepNames::default(),
         query_keys: Vec::new(),
+        hosts: Hosts::default(),
+        undeclared: BTreeSet::new(),
     };
     if import.plan.name.is_empty() {
         "OpenAPI".clone_into(&mut import.plan.name);
     }
-    let prefix = import.server();
+    let server = import.server(&root).unwrap_or_default();
+    import.plan.base_url.clone_from(&server.base);
     import.security();
-    import.operations(&prefix);
+    import.operations(&server);
     if import.plan.steps.is_empty() {
         return Err(Error::Empty { what: WHAT, message: "there are no operations under `paths`".into() });
     }
@@ -76,27 +93,34 @@ pub fn from_openapi(text: &str) -> Result<(Plan, Vec<String>), Error> {
 }
 
 impl<'a> Import<'a> {
-    /// Sets the base URL and returns what every path begins with.
-    fn server(&mut self) -> String {
-        let Some(server) = self.root.pointer("/servers/0") else { return String::new() };
+    /// The first server of a document, a path or an operation; `None` when it has none of its own.
+    fn server(&mut self, of: &Value) -> Option<Server> {
+        let servers = of.get("servers").and_then(Value::as_array).filter(|s| !s.is_empty())?;
+        let server = servers.first()?;
         let mut url = server.get("url").and_then(Value::as_str).unwrap_or_default().to_owned();
         for (name, variable) in server.get("variables").and_then(Value::as_object).into_iter().flatten().take(20) {
-            let default = variable.get("default").and_then(Value::as_str).unwrap_or_default();
-            url = url.replace(&format!("{{{name}}}"), default);
+            let first = || variable.pointer("/enum/0").and_then(Value::as_str);
+            if let Some(value) = variable.get("default").and_then(Value::as_str).or_else(first) {
+                url = url.replace(&format!("{{{name}}}"), value);
+            }
         }
+        if url.contains(['{', '}']) {
+            self.notes.add("A server's address has a variable without a default; set `base_url`");
+            return Some(Server::default());
+        }
+        // Without a scheme it is the one of the document, which is not known.
+        let url = if url.starts_with("//") { format!("https:{url}") } else { url };
         if url.contains("://") {
-            let (base, path) = match super::request::Address::parse(&url) {
-                Some(address) => (address.base, address.path),
-                None => {
-                    self.notes.add("The server's address cannot be used; set `base_url`");
-                    return String::new();
-                }
+            let Some(address) = Address::parse(&url) else {
+                self.notes.add("A server's address cannot be used; set `base_url`");
+                return Some(Server::default());
             };
-            self.plan.base_url = Some(base);
-            return escape(path.trim_end_matches('/'));
+            let prefix = escape(address.path.trim_end_matches('/'));
+            return Some(Server { base: Some(address.base), prefix });
         }
         let path = url.trim_matches('/');
-        if path.is_empty() { String::new() } else { format!("/{}", escape(path)) }
+        let prefix = if path.is_empty() { String::new() } else { format!("/{}", escape(path)) };
+        Some(Server { base: None, prefix })
     }
 
     fn security(&mut self) {
@@ -143,27 +167,32 @@ impl<'a> Import<'a> {
         }
     }
 
-    fn operations(&mut self, prefix: &str) {
+    fn operations(&mut self, root_server: &Server) {
         let root = self.root;
         for (path, item) in root.get("paths").and_then(Value::as_object).into_iter().flatten() {
             let Some(item) = Examples::new(root).resolve(item) else { continue };
+            let of_path = self.server(item);
             for method in Method::ALL {
                 let Some(operation) = item.get(method.as_str().to_ascii_lowercase()) else { continue };
                 if self.plan.steps.len() >= MAX_STEPS {
                     self.notes.add(format!("Only the first {MAX_STEPS} operations were taken"));
                     return;
                 }
-                self.operation(prefix, path, method, item, operation);
+                let of_operation = self.server(operation);
+                let server = of_operation.as_ref().or(of_path.as_ref()).unwrap_or(root_server);
+                self.operation(server, path, method, item, operation);
             }
         }
     }
 
-    fn operation(&mut self, prefix: &str, path: &str, method: Method, item: &'a Value, operation: &'a Value) {
+    fn operation(&mut self, server: &Server, path: &str, method: Method, item: &'a Value, operation: &'a Value) {
         let mut http = HttpStep { method, ..HttpStep::default() };
         let list = |of: &'a Value| of.get("parameters").and_then(Value::as_array).into_iter().flatten();
         let mut query: Vec<String> =
             self.query_keys.iter().map(|name| format!("{}={{{{env:API_KEY|url}}}}", encode(name))).collect();
-        let mut target = escape(path);
+        // The names stand in braces until their parameters are known.
+        let mut target = path.to_owned();
+        let mut values: Vec<(String, String)> = Vec::new();
         // Those of the operation stand for those of the path with the same name and place.
         let mut seen = Vec::new();
         for parameter in list(operation).chain(list(item)).take(200) {
@@ -188,32 +217,58 @@ impl<'a> Import<'a> {
                     .and_then(|c| c.get("schema"))
             });
             let value = given.or_else(|| schema.map(|s| examples.of(s, 0))).unwrap_or(Value::String("text".into()));
-            let value = plain(&value);
+            // A parameter with a media type is a document.
+            let document = parameter.get("content").is_some() && !value.is_string();
+            let value = if document { Value::String(value.to_string()) } else { value };
+            let style = Style::of(parameter, place);
             match place {
                 "path" => {
-                    let variable = self.path_variable(name, &value);
-                    target = target.replace(&format!("{{{name}}}"), &variable);
+                    let written = match style.path(name, &value) {
+                        Some(text) => escape(&text),
+                        None => self.path_variable(name, &plain(&value)),
+                    };
+                    values.push((format!("{{{name}}}"), written));
                 }
                 "query" if self.query_keys.iter().any(|k| k == name) => {}
-                "query" if is_secret_header(name, &value) => {
-                    query.push(format!("{}={}", encode(name), self.masks.value(name, &value, "|url", &mut self.notes)));
+                "query" if is_secret_header(name, &plain(&value)) => {
+                    let value = self.masks.value(name, &plain(&value), "|url", &mut self.notes);
+                    query.push(format!("{}={value}", encode(name)));
                 }
-                "query" => query.push(format!("{}={}", encode(name), encode(&value))),
+                "query" => {
+                    query.extend(style.query(name, &value).iter().map(|(k, v)| format!("{}={}", escape(k), escape(v))))
+                }
                 "header" if !is_header_name(name) => {
                     self.notes.add("A header was left out whose name cannot be sent");
                 }
                 "header"
                     if !["accept", "content-type", "authorization"].contains(&name.to_ascii_lowercase().as_str()) =>
                 {
-                    let value = self.masks.value(name, &value, "", &mut self.notes);
+                    let value = self.masks.value(name, &style.header(&value), "", &mut self.notes);
                     http.headers.insert(name.to_owned(), value.replace(['\r', '\n'], " "));
                 }
                 "cookie" => self.notes.add("Parameters in cookies were left out"),
                 _ => {}
             }
         }
+        for name in braces(path) {
+            let slot = format!("{{{name}}}");
+            if values.iter().any(|(known, _)| *known == slot) {
+                continue;
+            }
+            let variable = self.undeclared(&name);
+            self.notes.add(format!(
+                "The path {} has '{}', which no parameter describes: give the variable {variable} a value",
+                path.escape_debug(),
+                name.escape_debug()
+            ));
+            values.push((slot, format!("{{{{{variable}|url}}}}")));
+        }
+        target = fill(&target, &values);
         let query = if query.is_empty() { String::new() } else { format!("?{}", query.join("&")) };
-        http.path = Some(format!("{prefix}{target}{query}"));
+        http.path = Some(format!("{}{target}{query}", server.prefix));
+        if let Some(base) = &server.base {
+            self.hosts.place(&mut self.plan, base, &mut http);
+        }
         let wanted = operation.get("operationId").and_then(Value::as_str).filter(|id| !id.trim().is_empty());
         let name = self.names.unique(&wanted.map_or_else(|| format!("{} {path}", method.as_str()), str::to_owned));
         self.body(&name, operation, &mut http);
@@ -230,12 +285,28 @@ impl<'a> Import<'a> {
         self.plan.steps.push(step);
     }
 
+    /// A variable that has no value.
+    fn undeclared(&mut self, name: &str) -> String {
+        let base = variable_name(name);
+        let mut variable = base.clone();
+        let mut number = 1;
+        while self.plan.variables.contains_key(&variable) {
+            number += 1;
+            variable = format!("{base}_{number}");
+        }
+        self.undeclared.insert(variable.clone());
+        variable
+    }
+
     /// A path parameter becomes a variable, so that it can be given a feed in one place.
     fn path_variable(&mut self, name: &str, value: &str) -> String {
         let base = variable_name(name);
         let value = self.masks.value(name, value, "", &mut self.notes);
         for number in 1..1000 {
             let name = if number == 1 { base.clone() } else { format!("{base}_{number}") };
+            if self.undeclared.contains(&name) {
+                continue;
+            }
             let known = self.plan.variables.entry(name.clone()).or_insert_with(|| value.clone());
             if *known == value {
                 return format!("{{{{{name}|url}}}}");
@@ -269,8 +340,12 @@ impl<'a> Import<'a> {
             }
             http.json = Some(JsonBody(value));
         } else if let Value::Object(fields) = value {
-            let pairs: Vec<String> =
-                fields.iter().map(|(name, value)| format!("{}={}", encode(name), encode(&plain(value)))).collect();
+            let mut pairs: Vec<String> = Vec::new();
+            for (name, value) in &fields {
+                let encoding = media.get("encoding").and_then(|e| e.get(name)).unwrap_or(&Value::Null);
+                let style = Style::of(encoding, "query");
+                pairs.extend(style.query(name, value).iter().map(|(k, v)| format!("{k}={v}")));
+            }
             http.headers.insert("Content-Type".into(), "application/x-www-form-urlencoded".into());
             http.body = Some(self.masks.pairs(&pairs.join("&"), &mut self.notes));
         }
@@ -278,17 +353,42 @@ impl<'a> Import<'a> {
 }
 
 fn encode(text: &str) -> String {
-    const KEPT: &percent_encoding::AsciiSet =
-        &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b',').remove(b':');
-    utf8_percent_encode(text, KEPT).to_string()
+    url_encode(text.as_bytes())
 }
 
-fn plain(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        // The usual style of an array in a query or path: its values with commas.
-        Value::Array(items) => items.iter().map(plain).collect::<Vec<_>>().join(","),
-        Value::Null => String::new(),
-        other => other.to_string(),
+/// The names that a path has in braces.
+fn braces(path: &str) -> Vec<String> {
+    let mut out = Vec::new();
+    let mut rest = path;
+    while let Some((_, after)) = rest.split_once('{') {
+        let Some((name, after)) = after.split_once('}') else { break };
+        if !name.is_empty() && !name.contains('{') {
+            out.push(name.to_owned());
+        }
+        rest = after;
     }
+    out
+}
+
+/// A path with the values of its names; everything else is text.
+fn fill(path: &str, values: &[(String, String)]) -> String {
+    let (mut out, mut literal) = (String::new(), String::new());
+    let mut rest = path;
+    while let Some(c) = rest.chars().next() {
+        let found = values.iter().find(|(slot, _)| rest.starts_with(slot.as_str()));
+        // A name within further braces is text.
+        match found.filter(|(slot, _)| !literal.ends_with('{') && !rest[slot.len()..].starts_with('}')) {
+            Some((slot, value)) => {
+                out.push_str(&escape(&std::mem::take(&mut literal)));
+                out.push_str(value);
+                rest = &rest[slot.len()..];
+            }
+            None => {
+                literal.push(c);
+                rest = &rest[c.len_utf8()..];
+            }
+        }
+    }
+    out.push_str(&escape(&literal));
+    out
 }

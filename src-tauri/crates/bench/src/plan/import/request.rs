@@ -1,34 +1,33 @@
 //! A captured request as a step: address taken apart, secrets masked.
 use std::collections::BTreeMap;
 
+use base64::Engine as _;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use perfdeck_model::Method;
 
 use super::super::check_steps::is_header_name;
 use super::super::step::HttpStep;
 use super::super::template::escape;
-use super::super::values::JsonBody;
-use super::Notes;
 use super::secrets::{Masks, is_secret_name, is_secret_value, may_hold_secrets};
+use super::{Notes, json_text, multipart};
+
+/// Bytes of a body at most.
+const MAX_BODY: usize = 2 << 20;
+
+/// Headers of a step at most.
+const MAX_HEADERS: usize = 64;
 
 /// What cannot stand in a request line. `%` stays: what is encoded already is not encoded again.
 const UNSAFE: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'<').add(b'>').add(b'\\').add(b'^').add(b'`');
 
-/// Headers that the engine or the connection sets.
-const OWN: &[&str] = &[
-    "host",
-    "content-length",
-    "transfer-encoding",
-    "connection",
-    "keep-alive",
-    "proxy-connection",
-    "te",
-    "upgrade",
-    "expect",
-    "accept-encoding",
-    "if-none-match",
-    "if-modified-since",
-];
+/// Headers that are set from the body.
+const OWN: &[&str] = &["content-length", "transfer-encoding"];
+
+/// Whether a header only keeps the connection of the recording open.
+fn is_of_connection(lower: &str, value: &str) -> bool {
+    matches!(lower, "keep-alive" | "proxy-connection")
+        || (lower == "connection" && value.trim().eq_ignore_ascii_case("keep-alive"))
+}
 
 /// A URL in its parts, as it was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -116,14 +115,24 @@ pub(super) fn headers(list: &[(String, String)], masks: &mut Masks, notes: &mut 
     for (name, value) in list {
         let name = name.trim();
         let lower = name.to_ascii_lowercase();
-        if name.is_empty() || name.starts_with(':') || OWN.contains(&lower.as_str()) || out.len() >= 64 {
+        if name.is_empty() || name.starts_with(':') || is_of_connection(&lower, value) {
+            continue;
+        }
+        if OWN.contains(&lower.as_str()) {
+            if lower == "transfer-encoding" {
+                notes.add("The header Transfer-Encoding was left out: a body is sent with its length");
+            }
+            continue;
+        }
+        if out.len() >= MAX_HEADERS && !out.contains_key(&lower) {
+            notes.add(format!("A request has at most {MAX_HEADERS} headers; the further ones were left out"));
             continue;
         }
         if !is_header_name(name) {
             notes.add("A header was left out whose name cannot be sent");
             continue;
         }
-        let value: String = value.chars().filter(|c| !c.is_control()).collect();
+        let value: String = value.chars().filter(|c| *c == '\t' || !c.is_control()).collect();
         let scheme = value.split_once(' ').filter(|(s, _)| lower.contains("authorization") && s.len() <= 20);
         let value = match scheme {
             Some((scheme, secret)) => {
@@ -148,38 +157,38 @@ pub(super) fn headers(list: &[(String, String)], masks: &mut Masks, notes: &mut 
     out.into_values().collect()
 }
 
-/// Sets the body of a step. A body that may hold secrets and cannot be taken apart is left out.
-pub(super) fn set_body(step: &mut HttpStep, text: &str, kind: &str, masks: &mut Masks, notes: &mut Notes) {
-    let kind = kind.to_ascii_lowercase();
-    if text.len() > 4 << 20 {
-        notes.add("A body of more than 4 MiB was left out");
+/// Sets the body of a step, byte for byte but for its secrets. A body that may hold secrets and cannot be taken apart is
+/// left out.
+pub(super) fn set_body(step: &mut HttpStep, bytes: &[u8], kind: &str, masks: &mut Masks, notes: &mut Notes) {
+    if bytes.len() > MAX_BODY {
+        notes.add(format!("A body of more than {} MiB was left out", MAX_BODY >> 20));
         return;
     }
-    if text.contains('\0') {
-        notes.add("A body with NUL characters was left out");
+    let lower = kind.to_ascii_lowercase();
+    let text = std::str::from_utf8(bytes).ok().filter(|text| !text.contains('\0'));
+    let json = lower.contains("json")
+        || bytes.trim_ascii_start().starts_with(b"{")
+        || bytes.trim_ascii_start().starts_with(b"[");
+    let known = match text {
+        Some(text) if lower.contains("x-www-form-urlencoded") => Some(masks.pairs(text, notes)),
+        Some(text) if lower.starts_with("multipart/") => multipart::masked(text, kind, masks, notes),
+        Some(text) if json => json_text::masked(text, masks, notes),
+        _ => None,
+    };
+    if let Some(body) = known {
+        step.body = Some(body);
         return;
     }
-    if (kind.contains("json") || text.trim_start().starts_with(['{', '[']))
-        && let Ok(mut value) = serde_json::from_str::<serde_json::Value>(text)
-    {
-        masks.json("", &mut value, notes);
-        if kind.is_empty() || kind.starts_with("application/json") {
-            step.headers.retain(|name, _| !name.eq_ignore_ascii_case("content-type"));
-        }
-        step.json = Some(JsonBody(value));
-        return;
-    }
-    if kind.contains("x-www-form-urlencoded") {
-        step.body = Some(masks.pairs(text, notes));
-        return;
-    }
-    if may_hold_secrets(text) {
+    if may_hold_secrets(&String::from_utf8_lossy(bytes)) {
         notes.add(
             "A body that may hold secrets was left out: write it into `body`, with {{env:NAME}} for what is secret",
         );
         return;
     }
-    step.body = Some(escape(text));
+    match text {
+        Some(text) => step.body = Some(escape(text)),
+        None => step.body_base64 = Some(base64::engine::general_purpose::STANDARD.encode(bytes)),
+    }
 }
 
 /// The step of a request without its body; the base of its URL goes elsewhere.

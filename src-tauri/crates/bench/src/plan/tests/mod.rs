@@ -2,6 +2,10 @@
 mod extracting;
 mod feed_files;
 mod hostile;
+mod import_curl;
+mod import_har;
+mod import_logs;
+mod import_openapi;
 mod imports;
 mod plans;
 mod problems;

@@ -6,7 +6,7 @@ use super::parts::{Parts, Rule, Taken, parts, rule, taken};
 use super::rows::{FeedPart, feed};
 use super::{ExportError, ExportFile};
 use crate::plan::import::secrets::is_secret_name;
-use crate::plan::{Action, Auth, Compiler, Files, HttpStep, Load, Plan, Step, Template};
+use crate::plan::{Action, Auth, Compiler, Files, HttpStep, Load, Plan, Step, Template, escape};
 
 /// What a script needs of a plan.
 #[derive(Debug, Serialize)]
@@ -76,6 +76,7 @@ fn id(number: usize, name: &str, others: &[StepPart]) -> String {
 struct Builder<'a> {
     plan: &'a Plan,
     base_url: Option<&'a str>,
+    files: &'a dyn Files,
     compiler: Compiler,
 }
 
@@ -111,7 +112,13 @@ impl Builder<'_> {
         for (name, value) in &http.headers {
             headers.push((name.clone(), self.parts(&step.name, value)?));
         }
+        let bytes = http.bytes(self.files);
+        let bytes = bytes.map_err(|(field, why)| ExportError::Plan(format!("step '{}', {field}: {why}", step.name)))?;
+        let text = bytes.map(String::from_utf8).transpose().map_err(|_| {
+            ExportError::Plan(format!("step '{}': its body is no text, which a script cannot hold", step.name))
+        })?;
         let body = match (&http.body, &http.json) {
+            (None, None) if text.is_some() => text.map(|text| self.parts(&step.name, &escape(&text))).transpose()?,
             (Some(body), _) => Some(self.parts(&step.name, body)?),
             (None, Some(json)) => {
                 if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type")) {
@@ -172,7 +179,7 @@ impl Handover {
         notes: &mut Vec<String>,
     ) -> Result<(Self, Vec<ExportFile>), ExportError> {
         let compiler = Compiler::new(&plan.variables).map_err(|e| ExportError::Plan(e.to_string()))?;
-        let mut builder = Builder { plan, base_url, compiler };
+        let mut builder = Builder { plan, base_url, files, compiler };
         let mut steps: Vec<StepPart> = Vec::new();
         let mut left_out = Vec::new();
         for (i, step) in plan.steps.iter().enumerate() {
@@ -183,6 +190,9 @@ impl Handover {
         }
         if !left_out.is_empty() {
             notes.push(format!("Left out, as only HTTP can be handed over: steps {}.", left_out.join(", ")));
+        }
+        if plan.client_certificate.is_some() {
+            notes.push("Left out: the client's certificate, which each engine is told in its own way.".to_owned());
         }
         let (auth, login) = (builder.auth()?, builder.login(&steps)?);
         let mut sum = 0.0;

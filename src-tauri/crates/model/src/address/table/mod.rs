@@ -112,7 +112,9 @@ pub fn documentation() -> String {
         ("SQLite", Scheme::Sqlite),
         ("Redis and Valkey", Scheme::Redis),
     ] {
-        text.push_str(&format!("### {title}\n\n| parameter | | what it does, or what to do instead |\n| --- | --- | --- |\n"));
+        text.push_str(&format!(
+            "### {title}\n\n| parameter | | what it does, or what to do instead |\n| --- | --- | --- |\n"
+        ));
         for p in parameters(scheme) {
             let names: Vec<String> = std::iter::once(&p.name).chain(p.others).map(|n| format!("`{n}`")).collect();
             let what = match p.used {

@@ -1,22 +1,24 @@
 //! HTTP/1.1 without TLS: one request, serialised once, again and again.
-mod response;
-
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use self::response::{HeadCache, Reader, Step};
 use super::protocol::{Arrival, Done, Load, Next, Protocol};
 use crate::account::Account;
+use crate::contact::Contact;
+use crate::http1::{Asked, HeadCache, Reader, Step};
 
 /// The request, and where it goes.
 pub(crate) struct Wire {
     pub(crate) request: Vec<u8>,
     pub(crate) addresses: Vec<SocketAddr>,
     pub(crate) timeout: Duration,
-    /// Whether the method has no response body.
-    pub(crate) bodyless: bool,
+    /// What of the request decides how its response is read.
+    pub(crate) asked: Asked,
     /// Whether the request may be sent again when the server closed the connection without a byte of an answer.
     pub(crate) idempotent: bool,
+    /// What the target let be known of itself.
+    pub(crate) contact: Arc<Contact>,
 }
 
 impl Load for Wire {
@@ -33,6 +35,10 @@ impl Load for Wire {
     fn timeout(&self) -> Duration {
         self.timeout
     }
+
+    fn contact(&self) -> Option<Arc<Contact>> {
+        Some(self.contact.clone())
+    }
 }
 
 /// One thread's side of it.
@@ -47,7 +53,7 @@ impl Protocol for Http<'_> {
     type Reply = u16;
 
     fn reader(&self) -> Reader {
-        Reader::new(self.wire.bodyless)
+        Reader::new(self.wire.asked)
     }
 
     fn reset(&self, reader: &mut Reader) {
@@ -65,7 +71,7 @@ impl Protocol for Http<'_> {
     }
 
     fn read(&mut self, reader: &mut Reader, data: &[u8]) -> Result<Option<Done<u16>>, String> {
-        Ok(match reader.take(data, &mut self.cache)? {
+        Ok(match reader.take(data, &mut self.cache, |_| {})? {
             Step::More => None,
             Step::Done { status, keep_alive, used } => Some(Done { reply: status, used, last: !keep_alive }),
         })

@@ -1,0 +1,33 @@
+//! What Perfdeck itself does on a database, in this process: the collector's readings, the look at running statements, the
+//! watch of free connections. Whoever works there says so here, and the collector takes it out of its figures.
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+
+use perfdeck_model::Address;
+
+/// Totals since the start of this process.
+#[derive(Debug, Default, Clone, Copy, PartialEq)]
+pub(crate) struct Done {
+    /// Transactions.
+    pub(crate) transactions: f64,
+    /// Sessions that were opened: each looks up parts of the catalogue, which counts as page hits of the database.
+    pub(crate) sessions: u32,
+}
+
+fn ledger() -> MutexGuard<'static, HashMap<String, Done>> {
+    static LEDGER: OnceLock<Mutex<HashMap<String, Done>>> = OnceLock::new();
+    LEDGER.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Adds work on the database at `address`.
+pub(crate) fn add(address: &Address, transactions: f64, sessions: u32) {
+    let mut ledger = ledger();
+    let done = ledger.entry(address.url()).or_default();
+    done.transactions += transactions;
+    done.sessions += sessions;
+}
+
+/// Everything done so far on the database at `address`.
+pub(crate) fn done(address: &Address) -> Done {
+    ledger().get(&address.url()).copied().unwrap_or_default()
+}

@@ -1,0 +1,463 @@
+//! What a server's refusal means, by its code. A server's own text is never passed on: it may hold parts of statements or
+//! of credentials, and is in the server's language. What it says beyond its code is recognised phrase by phrase.
+use perfdeck_model::{Address, ApiError, ErrorCode};
+use perfdeck_sqltext::{Dialect, quote_identifier};
+
+use crate::error::{account, again, grant};
+
+/// Start-up parameters that clients are known to send, and that may be named.
+const START_UP: &[&str] = &[
+    "extra_float_digits",
+    "options",
+    "statement_timeout",
+    "lock_timeout",
+    "idle_in_transaction_session_timeout",
+    "default_transaction_read_only",
+    "search_path",
+    "application_name",
+    "client_encoding",
+    "DateStyle",
+    "TimeZone",
+    "jit",
+];
+
+/// A SQLSTATE as it may be shown.
+fn shown(code: &str) -> &str {
+    if code.len() == 5 && code.bytes().all(|b| b.is_ascii_alphanumeric()) { code } else { "unknown" }
+}
+
+/// What PostgreSQL, or a pooler before it, refused.
+pub(crate) fn postgres(address: &Address, code: &str, message: &str) -> ApiError {
+    let at = address.short();
+    let user = address.username.as_deref().unwrap_or("(no user)");
+    let quoted = quote_identifier(user, Dialect::Postgres);
+    let database = if address.path.is_empty() { user } else { &address.path };
+    let has = |part: &str| message.contains(part);
+    let full = |what: String, hint: String| again(ErrorCode::Unreachable, what).hint(hint);
+    match code {
+        "28000" if has("pg_hba.conf") => {
+            let clear = has("no encryption") || has("SSL off");
+            let how = if clear { "without TLS" } else { "with TLS" };
+            let what = if has("pg_hba.conf rejects") { "rejects" } else { "has no line for" };
+            let line = if clear { "host" } else { "hostssl" };
+            ApiError::new(
+                ErrorCode::Authentication,
+                format!("The pg_hba.conf of {at} {what} '{user}' from this machine to database '{database}' {how}"),
+            )
+            .hint(format!(
+                "Add a line to the server's pg_hba.conf, such as: {line} {} {quoted} CLIENT_ADDRESS/32 scram-sha-256 \
+                 (hostssl when it wants TLS); then: SELECT pg_reload_conf();",
+                quote_identifier(database, Dialect::Postgres)
+            ))
+        }
+        "28000" if has("not permitted to log in") => {
+            ApiError::new(ErrorCode::Authentication, format!("The role '{user}' of {at} may not log in"))
+                .hint(format!("ALTER ROLE {quoted} LOGIN;"))
+        }
+        "28000" if has("does not exist") => {
+            ApiError::new(ErrorCode::Authentication, format!("{at} has no role '{user}'"))
+                .hint(format!("Check the user name; to create it: CREATE ROLE {quoted} LOGIN PASSWORD '…';"))
+        }
+        "28P01" => ApiError::new(ErrorCode::Authentication, format!("{at} refused the password of '{user}'"))
+            .hint(format!("Check user and password; to set a new one: ALTER ROLE {quoted} PASSWORD '…';")),
+        "28000" => ApiError::new(ErrorCode::Authentication, format!("{at} refused '{user}'"))
+            .hint(format!("Check the user name; to allow it to log in: ALTER ROLE {quoted} LOGIN;")),
+        "3D000" => ApiError::new(ErrorCode::NotFound, format!("{at} has no database '{database}'"))
+            .hint("Check the database's name; psql -l lists them"),
+        "55000" if has("not currently accepting connections") => {
+            ApiError::new(ErrorCode::Privilege, format!("The database '{database}' of {at} accepts no connections"))
+                .hint(format!(
+                    "ALTER DATABASE {} ALLOW_CONNECTIONS true;",
+                    quote_identifier(database, Dialect::Postgres)
+                ))
+        }
+        "42501" if has("permission denied for database") => {
+            ApiError::new(ErrorCode::Privilege, format!("'{user}' may not connect to database '{database}' of {at}"))
+                .hint(format!(
+                    "GRANT CONNECT ON DATABASE {} TO {quoted};",
+                    quote_identifier(database, Dialect::Postgres)
+                ))
+        }
+        "42501" => {
+            ApiError::new(ErrorCode::Privilege, format!("'{user}' lacks a privilege on {at}")).hint(grant(address))
+        }
+        "53300" if has("connections for role") => full(
+            format!("All connections that '{user}' may have to {at} are taken"),
+            format!("Close idle clients of this role, or: ALTER ROLE {quoted} CONNECTION LIMIT -1;"),
+        ),
+        "53300" if has("connections for database") => full(
+            format!("All connections that database '{database}' of {at} may have are taken"),
+            format!(
+                "Close idle clients, or: ALTER DATABASE {} CONNECTION LIMIT -1;",
+                quote_identifier(database, Dialect::Postgres)
+            ),
+        ),
+        "53300" if has("reserved") => full(
+            format!("All connections of {at} are taken but those that are reserved for superusers"),
+            "Close idle clients (SELECT pg_terminate_backend(pid) …), or raise max_connections and restart".to_owned(),
+        ),
+        "53300" => full(
+            format!("All connections of {at} are taken"),
+            "Close idle clients, or raise max_connections and restart the server".to_owned(),
+        ),
+        "57014" => again(ErrorCode::Timeout, format!("{at} cancelled a monitoring query"))
+            .hint("The server is busy; Perfdeck's queries end after 1.5 s on their own"),
+        "55P03" => again(ErrorCode::Timeout, format!("{at}: a lock was not free within 200 ms"))
+            .hint("Someone holds an exclusive lock on a catalogue table"),
+        "57P03" => {
+            let why = [
+                ("starting up", "is starting up"),
+                ("shutting down", "is shutting down"),
+                ("in recovery mode", "is recovering after a crash"),
+                ("not yet accepting connections", "is a standby that has not caught up enough to be read"),
+                ("not accepting connections", "accepts no connections: hot_standby is off"),
+            ];
+            let why = why.iter().find(|(part, _)| has(part)).map_or("is not ready", |(_, words)| words);
+            again(ErrorCode::Unreachable, format!("{at} {why}"))
+                .hint("Wait until it is ready; the server's log says why")
+        }
+        "57P01" | "57P02" => again(ErrorCode::Unreachable, format!("{at} ended the connection"))
+            .hint("It is shutting down or an administrator ended the session; Perfdeck reconnects by itself"),
+        "08P01" => pooler(address, message),
+        "25006" => ApiError::new(ErrorCode::Privilege, format!("{at} only reads: nothing can be written there"))
+            .hint("It is a standby, or default_transaction_read_only is on; write to the primary"),
+        _ => again(ErrorCode::Unreachable, format!("{at} refused it: {} (SQLSTATE {})", state(code), shown(code)))
+            .hint("The server's log has its own words"),
+    }
+}
+
+/// What PgBouncer refused. It has one code for everything.
+fn pooler(address: &Address, message: &str) -> ApiError {
+    let at = address.short();
+    let has = |part: &str| message.contains(part);
+    let busy = |what: String, hint: &str| again(ErrorCode::Unreachable, what).hint(hint);
+    if let Some((_, name)) = message.split_once("unsupported startup parameter") {
+        let name = START_UP.iter().find(|known| name.split([':', ' ', '\'', '"']).any(|w| w == **known));
+        let named = name.map_or("a start-up parameter".to_owned(), |n| format!("the start-up parameter {n}"));
+        let word = name.copied().unwrap_or("extra_float_digits");
+        return ApiError::new(ErrorCode::Unsupported, format!("{at} is a pooler that refuses {named}")).hint(format!(
+            "In pgbouncer.ini: ignore_startup_parameters = {word}; then RELOAD; or use the server's own port"
+        ));
+    }
+    if has("no such database") {
+        return ApiError::new(ErrorCode::NotFound, format!("The pooler {at} has no database '{}'", address.path))
+            .hint("Check the name against [databases] in pgbouncer.ini");
+    }
+    if has("no such user") || has("password authentication failed") || has("SASL authentication failed") {
+        return ApiError::new(ErrorCode::Authentication, format!("The pooler {at} refused the credentials"))
+            .hint("Check user and password against its auth_file or auth_query");
+    }
+    if has("no more connections allowed") || has("max_client_conn") {
+        return busy(
+            format!("All client slots of the pooler {at} are taken"),
+            "Raise max_client_conn or close idle clients",
+        );
+    }
+    if has("query_wait_timeout") {
+        return busy(
+            format!("The pooler {at} had no server connection free in time"),
+            "Raise default_pool_size, or make the transactions that hold connections shorter",
+        );
+    }
+    if has("cannot connect to server") || has("server login has been failing") || has("server_login_retry") {
+        return busy(
+            format!("The pooler {at} cannot reach its server"),
+            "Look at the server behind it and at the pooler's log",
+        );
+    }
+    again(ErrorCode::Unreachable, format!("{at} did not understand what was sent (SQLSTATE 08P01)"))
+        .hint("Is something between that changes PostgreSQL's protocol? Use the server's own port")
+}
+
+/// What a SQLSTATE means.
+fn state(code: &str) -> &'static str {
+    match code {
+        "42601" => "the statement has a syntax error",
+        "42P01" => "a table of the statement does not exist",
+        "42703" => "a column of the statement does not exist",
+        "42883" => "a function or operator of the statement does not exist",
+        "42P02" => "a parameter of the statement has no value",
+        "42804" => "two types in the statement do not fit",
+        "40001" | "40P01" => "the transaction gave way to another one",
+        "23505" => "a row with this key exists already",
+        "23503" => "a foreign key does not allow it",
+        "22P02" => "a value is not of its column's type",
+        "26000" | "42P05" => "a prepared statement is not where it was made",
+        _ => match code.get(..2).unwrap_or_default() {
+            "08" => "the connection failed",
+            "22" => "a value does not fit",
+            "23" => "a constraint does not allow it",
+            "25" => "the transaction is in the wrong state",
+            "28" => "the credentials were not accepted",
+            "40" => "the transaction was rolled back",
+            "42" => "the statement is wrong, or not allowed",
+            "53" => "the server lacks resources",
+            "54" => "a limit of the server was exceeded",
+            "55" => "an object is not in the state that it needs",
+            "57" => "an operator intervened",
+            "58" => "the server's system failed",
+            "XX" => "the server found a defect in itself",
+            _ => "for a reason that Perfdeck does not know",
+        },
+    }
+}
+
+/// What MySQL or MariaDB refused.
+pub(crate) fn mysql(address: &Address, number: u16, message: &str) -> ApiError {
+    let at = address.short();
+    let user = address.username.as_deref().unwrap_or("(no user)");
+    let database = &address.path;
+    let account = account(user);
+    let fail = |code, what: String, hint: String| ApiError::new(code, what).hint(hint);
+    let busy = |what: String, hint: String| again(ErrorCode::Unreachable, what).hint(hint);
+    use ErrorCode as E;
+    match number {
+        1698 => fail(
+            E::Authentication,
+            format!("{at} refused '{user}': its account does not sign in by password over the network (unix_socket)"),
+            format!(
+                "Use another account, or let this one sign in by password too: ALTER USER {account} IDENTIFIED VIA \
+                     mysql_native_password USING PASSWORD('…') OR unix_socket;"
+            ),
+        ),
+        1045 => fail(
+            E::Authentication,
+            format!("{at} refused the credentials of '{user}'"),
+            format!("Check user and password; to set a new one: ALTER USER {account} IDENTIFIED BY '…';"),
+        ),
+        1820 | 1862 => fail(
+            E::Authentication,
+            format!("The password of '{user}' at {at} is over"),
+            format!("Set a new one: ALTER USER {account} IDENTIFIED BY '…';"),
+        ),
+        3118 | 4151 => fail(
+            E::Authentication,
+            format!("The account '{user}' at {at} is locked"),
+            format!("ALTER USER {account} ACCOUNT UNLOCK;"),
+        ),
+        1130 => fail(
+            E::Authentication,
+            format!("{at} has no account for clients from this machine"),
+            format!("Create one: CREATE USER {account} IDENTIFIED BY '…';"),
+        ),
+        1251 => plugin(address, Some("mysql_old_password")),
+        1524 => plugin(address, None),
+        1049 => fail(
+            E::NotFound,
+            format!("{at} has no database '{database}'"),
+            "Check the database's name; SHOW DATABASES lists them".to_owned(),
+        ),
+        1044 => fail(
+            E::Privilege,
+            format!("'{user}' may not use database '{database}' of {at}"),
+            format!("GRANT SELECT ON {}.* TO {account};", quote_identifier(database, Dialect::Mysql)),
+        ),
+        1142 | 1143 | 1227 | 1370 => fail(E::Privilege, format!("'{user}' lacks a privilege on {at}"), grant(address)),
+        1040 => busy(
+            format!("All connections of {at} are taken"),
+            "Close idle clients, or raise it: SET GLOBAL max_connections = …;".to_owned(),
+        ),
+        1203 => busy(
+            format!("All connections that '{user}' may have to {at} are taken"),
+            "Close idle clients, or raise it: SET GLOBAL max_user_connections = …;".to_owned(),
+        ),
+        1226 => busy(
+            format!("'{user}' used up one of its limits at {at}"),
+            format!(
+                "ALTER USER {account} WITH MAX_USER_CONNECTIONS 0 MAX_QUERIES_PER_HOUR 0 MAX_CONNECTIONS_PER_HOUR 0;"
+            ),
+        ),
+        1129 => fail(
+            E::Unreachable,
+            format!("{at} blocks this machine after too many broken connections"),
+            "On the server: FLUSH HOSTS;".to_owned(),
+        ),
+        3159 => fail(E::Tls, format!("{at} wants TLS (require_secure_transport)"), "Write ?sslmode=require".to_owned()),
+        1969 | 3024 => again(E::Timeout, format!("{at} cancelled a monitoring query"))
+            .hint("The server is busy; Perfdeck's queries end after 1.5 s on their own"),
+        1205 => again(E::Timeout, format!("{at}: a lock was not free in time")).hint("Someone holds it; try again"),
+        1053 | 1077 | 1079 | 1927 | 4031 => busy(
+            format!("{at} ended the connection"),
+            "It is shutting down or an administrator ended the session; Perfdeck reconnects by itself".to_owned(),
+        ),
+        1290 if message.contains("skip-grant-tables") => fail(
+            E::Unsupported,
+            format!("{at} runs without its accounts (skip-grant-tables)"),
+            "Restart it without this option".to_owned(),
+        ),
+        1290 | 1792 | 1836 => fail(
+            E::Privilege,
+            format!("{at} only reads: nothing can be written there"),
+            "It is a replica, or read_only is on; write to the primary".to_owned(),
+        ),
+        1064 => busy(format!("{at} refused it: the statement has a syntax error (error 1064)"), log()),
+        1146 => busy(format!("{at} refused it: a table of the statement does not exist (error 1146)"), log()),
+        1054 => busy(format!("{at} refused it: a column of the statement does not exist (error 1054)"), log()),
+        number => busy(format!("{at} refused it with error {number}"), log()),
+    }
+}
+
+fn log() -> String {
+    "The server's log has its own words; perror NUMBER tells what an error means".to_owned()
+}
+
+/// Plugins for signing in that are known by the names the servers give them.
+const PLUGINS: &[(&str, &str)] = &[
+    ("client_ed25519", "ed25519"),
+    ("ed25519", "ed25519"),
+    ("parsec", "parsec"),
+    ("auth_gssapi_client", "gssapi"),
+    ("authentication_kerberos_client", "authentication_kerberos"),
+    ("authentication_ldap_sasl_client", "authentication_ldap_sasl"),
+    ("authentication_oci_client", "authentication_oci"),
+    ("authentication_webauthn_client", "authentication_webauthn"),
+    ("authentication_fido_client", "authentication_fido"),
+    ("authentication_windows_client", "authentication_windows"),
+    ("dialog", "pam"),
+    ("mysql_clear_password", "mysql_clear_password"),
+    ("mysql_old_password", "mysql_old_password"),
+    ("unix_socket", "unix_socket"),
+    ("auth_socket", "auth_socket"),
+];
+
+/// An account that signs in by a plugin that the driver does not have. `name` as the server gave it.
+pub(crate) fn plugin(address: &Address, name: Option<&str>) -> ApiError {
+    let at = address.short();
+    let user = address.username.as_deref().unwrap_or("(no user)");
+    let account = account(user);
+    let known = name.and_then(|name| PLUGINS.iter().find(|(client, _)| *client == name)).map(|(_, plugin)| *plugin);
+    let (what, hint) = match known {
+        // The first one is offered to the client; the account keeps its own for the others.
+        Some(plugin @ ("ed25519" | "parsec" | "gssapi" | "pam" | "unix_socket")) => {
+            let own = match plugin {
+                "ed25519" | "parsec" => format!("{plugin} USING PASSWORD('…')"),
+                other => other.to_owned(),
+            };
+            (
+                format!("'{user}' signs in to {at} with the plugin {plugin}, which Perfdeck does not support"),
+                format!(
+                    "ALTER USER {account} IDENTIFIED VIA mysql_native_password USING PASSWORD('…') OR {own}; or give \
+                     Perfdeck an account of its own"
+                ),
+            )
+        }
+        Some("mysql_old_password") => (
+            format!("'{user}' signs in to {at} with a password of MySQL before 4.1, which Perfdeck does not support"),
+            format!("ALTER USER {account} IDENTIFIED BY '…';"),
+        ),
+        Some("mysql_clear_password") => (
+            format!(
+                "'{user}' signs in to {at} by sending its password in clear text (PAM or LDAP), which Perfdeck does not do"
+            ),
+            format!("Give Perfdeck an account of its own: CREATE USER {account} IDENTIFIED BY '…';"),
+        ),
+        Some(plugin) => (
+            format!("'{user}' signs in to {at} with the plugin {plugin}, which Perfdeck does not support"),
+            format!("Give it a password: ALTER USER {account} IDENTIFIED WITH caching_sha2_password BY '…';"),
+        ),
+        None => (
+            format!("'{user}' signs in to {at} with a plugin that Perfdeck does not support"),
+            format!(
+                "SELECT plugin FROM mysql.user WHERE user = '…' names it; Perfdeck supports mysql_native_password, \
+                 caching_sha2_password and sha256_password: ALTER USER {account} IDENTIFIED BY '…';"
+            ),
+        ),
+    };
+    ApiError::new(ErrorCode::Unsupported, what).hint(hint)
+}
+
+/// What SQLite refused.
+pub(crate) fn sqlite(address: &Address, code: &str) -> ApiError {
+    let path = &address.path;
+    // Extended codes keep the primary one in their low byte.
+    let primary = code.parse::<u32>().map_or(0, |c| c & 0xff);
+    match primary {
+        5 | 6 => again(ErrorCode::Timeout, format!("{path} is locked by another process"))
+            .hint("Wait for its transaction to end; PRAGMA journal_mode = WAL; lets readers in beside a writer"),
+        14 => ApiError::new(ErrorCode::NotFound, format!("{path} cannot be opened"))
+            .hint("Check the path; a database in WAL mode also needs its -wal and -shm files to be readable"),
+        8 | 23 | 3 => ApiError::new(ErrorCode::Privilege, format!("{path} may not be used this way"))
+            .hint("Check the permissions of the file and of its folder, and ?mode= in the address"),
+        10 => ApiError::new(ErrorCode::Storage, format!("{path} cannot be read: the disk failed"))
+            .hint("Look at the system's log"),
+        13 => ApiError::new(ErrorCode::Storage, format!("The disk of {path} is full")).hint("Make room on it"),
+        11 => ApiError::new(ErrorCode::Storage, format!("{path} is damaged"))
+            .hint("Restore a backup, or save what is readable: sqlite3 FILE .recover"),
+        26 => ApiError::bad_request(format!("{path} is not a SQLite database, or it is encrypted"))
+            .hint("Choose another file"),
+        1 => again(ErrorCode::Unreachable, format!("{path}: the statement is wrong, or a table of it does not exist"))
+            .hint("Try it with: sqlite3 FILE"),
+        number => again(ErrorCode::Unreachable, format!("SQLite refused {path} with result code {number}"))
+            .hint("sqlite.org/rescode.html tells what it means"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(text: &str) -> Address {
+        Address::parse(text).expect("an address").0
+    }
+
+    #[test]
+    fn no_text_of_a_server_is_passed_on() {
+        let a = address("postgres://u@h/d");
+        for code in [
+            "28000", "28P01", "3D000", "42501", "53300", "57014", "57P03", "57P01", "08P01", "42601", "22P02", "XX000",
+            "?",
+        ] {
+            for message in [
+                "canary",
+                "pg_hba.conf canary",
+                "role \"canary\" does not exist",
+                "unsupported startup parameter: canary",
+                "no such database: canary",
+            ] {
+                let error = postgres(&a, code, message);
+                assert!(!format!("{error:?}").contains("canary"), "{code}: {error:?}");
+                assert!(error.hint.is_some(), "{code} says what to do");
+            }
+        }
+        let a = address("mysql://u@h/d");
+        for number in [1045, 1698, 1130, 1049, 1044, 1142, 1040, 1203, 1226, 1129, 1290, 1064, 1146, 3159, 9999] {
+            let error = mysql(&a, number, "canary");
+            assert!(!format!("{error:?}").contains("canary") && error.hint.is_some(), "{number}: {error:?}");
+        }
+        assert!(
+            !format!("{:?}", plugin(&a, Some("canary"))).contains("canary"),
+            "not even a plugin's name that is not known"
+        );
+    }
+
+    #[test]
+    fn full_servers_say_which_limit_it_is() {
+        let a = address("postgres://u@h/d");
+        for (message, part) in [
+            ("sorry, too many clients already", "All connections of h:5432/d are taken"),
+            (
+                "remaining connection slots are reserved for non-replication superuser connections",
+                "reserved for superusers",
+            ),
+            (
+                "remaining connection slots are reserved for roles with the SUPERUSER attribute",
+                "reserved for superusers",
+            ),
+            ("too many connections for role \"u\"", "that 'u' may have"),
+            ("too many connections for database \"d\"", "that database 'd'"),
+        ] {
+            let error = postgres(&a, "53300", message);
+            assert!(error.message.contains(part) && error.retryable, "{message}: {error:?}");
+        }
+        for (message, part) in [
+            ("unsupported startup parameter: extra_float_digits", "refuses the start-up parameter extra_float_digits"),
+            ("unsupported startup parameter in options: search_path", "search_path"),
+            ("no more connections allowed (max_client_conn)", "All client slots of the pooler"),
+            ("query_wait_timeout", "no server connection free"),
+            ("no such database: d", "has no database 'd'"),
+        ] {
+            let error = postgres(&a, "08P01", message);
+            assert!(error.message.contains(part), "{message}: {error:?}");
+        }
+    }
+}
