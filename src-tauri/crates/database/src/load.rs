@@ -50,6 +50,8 @@ pub async fn connect_for_load(address: &Address, password: Option<&Sensitive>) -
     let failed = |e: sqlx::Error| explain(address, &e);
     match address.scheme {
         Scheme::Postgres => {
+            // Named here: the client itself says only that TLS failed.
+            trust::files(&wanted).await?;
             let mut client = postgres(address, password, &wanted).await?;
             if wanted.session != WantedSession::Any {
                 let question = client.ask("SELECT pg_is_in_recovery(), current_setting('transaction_read_only')");

@@ -31,12 +31,8 @@ async fn file(parameter: &str, path: &str) -> Result<Vec<u8>, ApiError> {
     })
 }
 
-/// Verifies the server's certificate against the address's own roots, before the driver connects: the driver trusts the
-/// system's roots beside them, and no certificate that is its own root.
-///
-/// Answers a way to the server where the driver cannot verify it itself.
-pub(crate) async fn checked(address: &Address, wanted: &AddressOptions) -> Result<Option<Door>, ApiError> {
-    let Some(host) = address.hosts.first().filter(|h| !h.host.starts_with('/')) else { return Ok(None) };
+/// Reads the files that an address names for TLS. Answers how its own roots verify, where they do.
+pub(crate) async fn files(wanted: &AddressOptions) -> Result<Option<Client>, ApiError> {
     let roots = match &wanted.root {
         Some(path) => Some(file("sslrootcert", path).await?),
         None => None,
@@ -59,9 +55,16 @@ pub(crate) async fn checked(address: &Address, wanted: &AddressOptions) -> Resul
         ApiError::new(ErrorCode::Tls, format!("The files of TLS cannot be used: {why} ({named})"))
             .hint("Certificates and keys are files in PEM, which begin with -----BEGIN")
     })?;
-    if !verifies {
-        return Ok(None);
-    }
+    Ok(verifies.then_some(client))
+}
+
+/// Verifies the server's certificate against the address's own roots, before the driver connects: the driver trusts the
+/// system's roots beside them, and no certificate that is its own root.
+///
+/// Answers a way to the server where the driver cannot verify it itself.
+pub(crate) async fn checked(address: &Address, wanted: &AddressOptions) -> Result<Option<Door>, ApiError> {
+    let Some(host) = address.hosts.first().filter(|h| !h.host.starts_with('/')) else { return Ok(None) };
+    let Some(client) = files(wanted).await? else { return Ok(None) };
     let way = Way { host: host.clone(), scheme: address.scheme, client };
     match way.open().await {
         Ok(Some(_)) => {}

@@ -1,6 +1,7 @@
 //! A secret belongs to a target, by scheme, hosts, ports and user: what was given for one is never sent to another, whatever
 //! the environment is called and however its address is edited.
-use perfdeck_model::masking::{self, is_secret_name};
+use perfdeck_model::masking::is_secret_name;
+use perfdeck_model::parameters;
 use perfdeck_model::{
     Address, ApiError, CacheTarget, Environment, EnvironmentDraft, ErrorCode, Pasted, Scheme, SecretInput,
     SecretSource, Sensitive, TargetRole, Targets, TargetsDraft,
@@ -90,9 +91,11 @@ pub(crate) fn stays_with_its_target(
     Ok(())
 }
 
-/// Refuses parameters of an address that are secrets: what is stored of an address is shown.
+/// Refuses parameters of an address that are secrets: what is stored of an address is shown. Those of the table are not;
+/// the reader took its secrets out.
 pub(crate) fn no_secret_parameters(field: &str, address: &Address) -> Result<(), ApiError> {
-    match address.params.keys().find(|name| is_secret_name(name)) {
+    let unknown = |name: &&String| parameters::parameter(address.scheme, name).is_none();
+    match address.params.keys().filter(unknown).find(|name| is_secret_name(name)) {
         Some(name) => Err(ApiError::bad_request(format!(
             "{field}: The parameter '{name}' is a secret, and is not stored"
         ))
@@ -151,11 +154,9 @@ impl Engine {
             self.hold(secret);
             let Some(text) = address.as_mut().filter(|t| !matches!(t.trim(), "" | "local")) else { continue };
             let (prefix, rest) = text.strip_prefix("prometheus+").map_or(("", &**text), |rest| ("prometheus+", rest));
-            let Pasted { address: mut read, password: mut pasted, sentinel_password } =
-                Address::read(rest).map_err(|e| {
-                    let why = masking::message(&e.message, &|_| false);
-                    ApiError::bad_request(format!("{}: {why}", role.as_str())).hint(e.hint)
-                })?;
+            // The reader's words never repeat what was entered.
+            let Pasted { address: mut read, password: mut pasted, sentinel_password } = Address::read(rest)
+                .map_err(|e| ApiError::bad_request(format!("{}: {}", role.as_str(), e.message)).hint(e.hint))?;
             let inside = pasted.is_some() || sentinel_password.is_some();
             if let Some(own) = sentinel_password.filter(|_| sentinel == SecretInput::Keep) {
                 sentinel = SecretInput::Held { id: self.vault.hold(own) };

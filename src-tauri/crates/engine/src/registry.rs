@@ -9,8 +9,8 @@ use perfdeck_model::masking;
 use perfdeck_model::{
     Access, Address, ApiError, Columns, CommandInfo, ConnectionReport, DEMO_ENVIRONMENT_ID, DatabaseActivity,
     Environment, EnvironmentDraft, EnvironmentSummary, ErrorCode, Finding, FoundService, Frame, Guards, Heatmap,
-    JobStatus, JournalEntry, JournalKind, Kind, MetricInfo, PoolSettings, ReportFile, ReportRequest, Run, RunSummary,
-    SeriesInfo, Tag, TargetRole, TargetStatus,
+    JobStatus, JournalEntry, JournalKind, Kind, MetricInfo, Pasted, PoolSettings, ReportFile, ReportRequest, Run,
+    RunSummary, SeriesInfo, Tag, TargetRole, TargetStatus,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -439,15 +439,16 @@ async fn env_from_dotenv(engine: E, request: Dotenv) -> Result<EnvironmentDraft>
 }
 
 async fn address_parse(_: E, request: Text) -> Result<AddressInfo> {
-    let (mut address, mut password) = Address::parse(&request.text)
-        .map_err(|e| ApiError::bad_request(masking::message(&e.message, &|_| false)).hint(e.hint))?;
+    // The reader's words never repeat what was entered.
+    let Pasted { mut address, mut password, sentinel_password } =
+        Address::read(&request.text).map_err(|e| ApiError::bad_request(e.message).hint(e.hint))?;
     no_secret_parameters("address", &address)?;
     if password.is_none() {
         password = hide_account(&request.text, &mut address);
     }
     Ok(AddressInfo {
         role: address.scheme.role(),
-        has_password: password.is_some(),
+        has_password: password.is_some() || sentinel_password.is_some(),
         product: address.scheme.product().to_owned(),
         short: address.short(),
         url: address.url(),

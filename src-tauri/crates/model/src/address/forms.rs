@@ -34,6 +34,13 @@ pub(super) fn jdbc(text: &str) -> Read {
 
 /// Go's `user:password@tcp(host:port)/database?…`; `None` when the text is not of that form.
 pub(super) fn go(text: &str) -> Option<Read> {
+    let prefix = text.split("://").next().unwrap_or_default();
+    let text = match prefix.to_ascii_lowercase().as_str() {
+        // Some write Go's form behind a scheme.
+        "mysql" | "mariadb" => text.get(prefix.len() + 3..)?,
+        word if word.len() < text.len() && word.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'+') => return None,
+        _ => text,
+    };
     let (open, network) = [("@tcp(", "tcp"), ("@unix(", "unix")]
         .iter()
         .filter_map(|(mark, network)| text.rfind(mark).map(|at| (at, *network)))

@@ -110,7 +110,10 @@ pub(super) fn host(text: &str, at: usize, scheme: Scheme) -> Result<Host, ParseA
     let socket = name.starts_with('/') && scheme == Scheme::Postgres;
     let forbidden = |c: char| {
         c.is_whitespace()
-            || matches!(c, '<' | '>' | '"' | '\\' | '^' | '`' | '{' | '|' | '}' | '@' | '?' | '#' | '[' | ']' | '%')
+            || matches!(
+                c,
+                '<' | '>' | '"' | '\\' | '^' | '`' | '{' | '|' | '}' | '@' | '?' | '#' | '[' | ']' | '%' | '(' | ')'
+            )
             || (c == '/')
     };
     if !socket && name.chars().any(forbidden) {

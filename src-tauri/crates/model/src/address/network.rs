@@ -43,6 +43,8 @@ struct Tls {
     when_on: Option<TlsMode>,
     /// MySQL's separate word for verification.
     verify: Option<bool>,
+    /// Whether a word says that nothing is to be verified.
+    unverified: bool,
 }
 
 /// Reads what follows `scheme://`.
@@ -210,7 +212,11 @@ impl<'a> Draft<'a> {
         match p.name {
             // Go's MySQL driver verifies when it is told tls=true.
             "sslmode" if p.written == "tls" && truth(value) == Some(true) => self.tls.mode = Some(TlsMode::Verify),
-            "sslmode" => self.tls.mode = Some(mode(p, self.form.scheme, value)?),
+            "sslmode" => {
+                let word = value.to_ascii_lowercase().replace('_', "-");
+                self.tls.unverified |= matches!(word.as_str(), "no-verify" | "skip-verify" | "trust");
+                self.tls.mode = Some(mode(p, self.form.scheme, value)?);
+            }
             "ssl" => match (truth(value), mode(p, self.form.scheme, value)) {
                 (Some(on), _) => {
                     self.tls.on = Some(on);
@@ -226,7 +232,10 @@ impl<'a> Draft<'a> {
                 None => return p.bad("true or false"),
             },
             "ssl-verify-server-cert" => match truth(value) {
-                Some(verify) => self.tls.verify = Some(verify),
+                Some(verify) => {
+                    self.tls.verify = Some(verify);
+                    self.tls.unverified |= !verify;
+                }
                 None => return p.bad("true or false"),
             },
             "options" => self.settings.extend(parameters::settings(value)?),
@@ -425,6 +434,12 @@ impl<'a> Draft<'a> {
             }
             self.params.remove("sslrootcert");
             return Ok(TlsMode::Verify);
+        }
+        if root && self.tls.unverified {
+            return fail(
+                "A root certificate verifies nothing where verification is switched off",
+                "Leave one of them out; sslmode=verify-ca verifies the chain and not the name",
+            );
         }
         match mode {
             // A root is there to be verified against; libpq reads `require` that way too.
