@@ -79,7 +79,7 @@ async fn parameters_take_the_type_that_the_server_infers() {
     }
     for (column, value) in [("o", "true"), ("m", "'fine'"), ("y", "'\\x01'"), ("p", "'10.0.0.1'"), ("r", "'[1,5)'")] {
         let statement = format!("SELECT count(*) FROM t WHERE {column} = $1");
-        let run = sql(&server.url()).run(&one(&statement, &[value], "60ms")).await;
+        let run = sql(&server.url()).run(&one(&statement, &[value], "100ms")).await;
         assert_eq!(run.errors, 0, "{column} = {value}: {:?}", run.errors_by_class);
     }
     // The plan is the application's: an index scan, not a filter over all rows as `numeric = float8` would be.
@@ -98,7 +98,7 @@ async fn parameters_take_the_type_that_the_server_infers() {
     // NULL, and no value at all.
     let null = "{ value = '', type = 'null' }";
     sqlx::raw_sql("CREATE TABLE w (a uuid, b text)").execute(&mut c).await.expect("a table");
-    let run = sql(&server.url()).run(&one("INSERT INTO w VALUES ($1, $2)", &[null, "'null'"], "60ms")).await;
+    let run = sql(&server.url()).run(&one("INSERT INTO w VALUES ($1, $2)", &[null, "'null'"], "100ms")).await;
     assert_eq!(run.errors, 0, "{:?}", run.errors_by_class);
     let odd: i64 = sqlx::query_scalar("SELECT count(*) FROM w WHERE a IS NOT NULL OR b IS DISTINCT FROM 'null'")
         .fetch_one(&mut c)

@@ -40,7 +40,7 @@ pub fn dialect(scheme: Scheme) -> Dialect {
     }
 }
 
-/// Connects for a benchmark, within `deadline` or 5 s where that is shorter.
+/// Connects for a benchmark, within 5 s.
 ///
 /// # Errors
 /// As a connection test would say it.
