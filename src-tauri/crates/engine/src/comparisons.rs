@@ -6,7 +6,7 @@ use perfdeck_bench::compare::figures::BenchMetric;
 use perfdeck_bench::compare::plan::Primary;
 use perfdeck_bench::compare::{self, Arm, Comparison, Duet, LoopKind, Registration};
 use perfdeck_model::masking;
-use perfdeck_model::{ApiError, ErrorCode, JobStatus, Load, Run, RunSpec, Tag};
+use perfdeck_model::{ApiError, ErrorCode, JobStatus, Load, Run, RunSpec, RunState, Tag};
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 use ts_rs::TS;
@@ -423,6 +423,11 @@ impl Engine {
                 stopped = true;
                 break;
             }
+            // Nothing is known of the target yet but that it does not answer often enough: another run of that length would
+            // say the same.
+            if duet.pairs().is_empty() && run.requests < perfdeck_bench::ENOUGH && run.state == RunState::Completed {
+                return Err(too_short(&run));
+            }
             duet.record(step.arm, compare::figures(&run)).map_err(|e| ApiError::internal(e.to_string()))?;
             newest[at] = Some(run);
             let rest = tokio::time::sleep(Duration::from_secs_f64(request.rest_s));
@@ -443,6 +448,18 @@ impl Engine {
         }
         Ok(Ran { duet, names, notes, stopped })
     }
+}
+
+/// The first run of a duet has too few requests for any of them to be valid.
+fn too_short(run: &Run) -> ApiError {
+    let (needed, n) = (perfdeck_bench::ENOUGH, run.requests);
+    let message = format!("A run of {} s has {n} requests here; it needs {needed}", run.spec.duration_s());
+    #[allow(clippy::cast_precision_loss, reason = "far below 2^53")]
+    let longer = (run.spec.duration_s() * needed as f64 * 1.25 / (n.max(1) as f64)).ceil();
+    ApiError::new(ErrorCode::Conflict, message).hint(format!(
+        "No pair of that length can be judged, so the duet ended with its first run: measure for {longer} s or with more \
+         connections"
+    ))
 }
 
 /// Says `A of pair 3` where the statistics, which know no names, say a run's identifier.

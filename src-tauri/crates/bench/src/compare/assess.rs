@@ -87,6 +87,8 @@ impl Input<'_> {
             row.note = Some(if beyond > 0 {
                 let runs = words::plural(beyond, "run");
                 format!("{} is not known in {runs}: the requests there timed out or failed", row.name)
+            } else if missing == 0 {
+                "no complete pair".to_owned()
             } else {
                 format!("no value in {}", words::plural(missing, "run"))
             });
