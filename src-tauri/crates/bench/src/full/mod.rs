@@ -338,9 +338,9 @@ async fn until_stopped(shared: &Shared) {
 }
 
 /// Opens the connections before the clock starts, so that connecting is in no figure. A login that fails ends the run, and
-/// so does a database or a cache that does not take every connection: with fewer of them it would be another load. The
-/// first connection of all goes ahead, so that a password that is wrong is tried once. A web server that refuses one is
-/// tried again by the first step, and that counts then.
+/// so does a database or a cache that does not take every connection of a closed loop: with fewer of them it would be
+/// another load. In an open loop they are a bound, so the first one must be open and the others are tried again by their
+/// first step; that counts then. The first connection of all goes ahead, so that a password that is wrong is tried once.
 async fn open_all(
     shared: &Arc<Shared>,
     program: &Arc<Program>,
@@ -352,6 +352,7 @@ async fn open_all(
     let mut ready = Vec::with_capacity(connections);
     let mut tasks = tokio::task::JoinSet::new();
     let must = program.needs() != (false, false);
+    let closed = matches!(program.pace, Pace::Closed { .. });
     let limit =
         if must { patience(program.dialer.timeout) } else { program.dialer.timeout.min(Duration::from_secs(10)) };
     if must && index > 0 {
@@ -375,7 +376,7 @@ async fn open_all(
                     Err(_) => Some(format!("no connection was open within {} s", limit.as_secs_f64())),
                 };
                 let fine = why.is_none();
-                if let Some(why) = why.filter(|_| must) {
+                if let Some(why) = why.filter(|_| must && (number == 0 || closed)) {
                     let which = if number == 0 { String::new() } else { format!("connection {}: ", number + 1) };
                     shared.abort(format!("{which}{why}"));
                 }
