@@ -36,7 +36,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("perfdeck-webperf", &["perfdeck-model"]),
     ("perfdeck-httpcache", &[]),
     ("perfdeck-model", &[]),
-    ("perfdeck-pgload", &[]),
+    ("perfdeck-pgload", &["perfdeck-tls"]),
     ("perfdeck-sqltext", &[]),
     ("perfdeck-testkit", &[]),
     ("perfdeck-tls", &[]),
