@@ -119,7 +119,7 @@ impl Parts {
         if host.starts_with('/') {
             let name = if self.scheme == "postgres" { "host" } else { "socket" };
             params.push((name, std::mem::replace(&mut host, "localhost".to_owned())));
-        } else if host.contains(':') && !host.contains(['[', ',']) {
+        } else if host.matches(':').count() > 1 && !host.contains(['[', ',']) {
             host = format!("[{host}]");
         }
         let port = self.port.map(|p| format!(":{p}")).unwrap_or_default();
