@@ -13,7 +13,7 @@ export type Address = {
 scheme: Scheme, 
 /**
  * Hosts; empty for files and in-process caches, several for Sentinel and Cluster. A host that starts with `/`
- * is the folder of a Unix socket.
+ * is a Unix socket: its folder for PostgreSQL, the socket itself for MySQL and MariaDB.
  */
 hosts: Array<HostPort>, 
 /**
@@ -29,6 +29,6 @@ username: string | null,
  */
 tls: TlsMode, 
 /**
- * Further parameters, sorted; never secrets.
+ * Further parameters under the names of [`table`], sorted; never secrets.
  */
 params: { [key in string]: string }, };

@@ -23,4 +23,8 @@ confirm: string | null,
 /**
  * What makes a target look like production that is not called so.
  */
-evidence: Array<string>, problem: string | null, };
+evidence: Array<string>, 
+/**
+ * Why its figures could never be judged, so that it is refused: its rate gives too few requests in its time.
+ */
+problem: string | null, };

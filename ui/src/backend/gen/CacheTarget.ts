@@ -24,6 +24,10 @@ sentinel_master: string | null,
  */
 password: SecretSource, 
 /**
+ * Where the Sentinels' password is kept, when it is one of their own.
+ */
+sentinel_password: SecretSource, 
+/**
  * Expiry given to keys that name none, in seconds (`CACHE_DEFAULT_TTL`).
  */
 default_ttl_s: number, };

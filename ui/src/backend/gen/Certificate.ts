@@ -50,4 +50,13 @@ autocorrelation: number | null,
  * Whether rate and latency were steady over the measured time; `None` when it was too short to tell, or the load
  * was meant to change.
  */
-steady: boolean | null, throttled_s: number | null, throttled_periods: number | null, };
+steady: boolean | null, 
+/**
+ * Seconds for which a CPU quota of the generator's cgroup held its threads back, summed over its processors; `None`
+ * where the system does not tell.
+ */
+throttled_s: number | null, 
+/**
+ * Periods of that quota in which it did.
+ */
+throttled_periods: number | null, };

@@ -37,4 +37,14 @@ confirm: Array<string>,
 /**
  * Both sides are the same: what differs is noise, and is kept for single pairs of runs.
  */
-noise: boolean, changed: Array<string>, metrics: Array<BenchMetric>, };
+noise: boolean, 
+/**
+ * What the two sides may differ in because it is the change: `request`, `headers`, `body`, `plan`, `load`,
+ * `connections`, `duration`, `scheme`, or a fact of the targets such as `setting.database.work_mem` or `data.*`.
+ */
+changed: Array<string>, 
+/**
+ * What decides the verdict; when empty, throughput for a closed loop, and for an open one p50 and p99 as far as its runs
+ * have the requests for them.
+ */
+metrics: Array<BenchMetric>, };

@@ -21,11 +21,12 @@ started_ms: number,
  */
 rate_per_s: number, 
 /**
- * Median response time, in milliseconds.
+ * Median response time with the failed requests in the distribution, in milliseconds; `None` where it is not known,
+ * because nothing succeeded or the requests there failed.
  */
 p50_ms: number | null, 
 /**
- * 99th percentile, in milliseconds.
+ * 99th percentile, the same.
  */
 p99_ms: number | null, 
 /**

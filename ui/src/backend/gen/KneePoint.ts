@@ -17,4 +17,8 @@ figures: StepFigures,
 /**
  * Whether the objective held.
  */
-holds: boolean, unjudged: boolean, };
+holds: boolean, 
+/**
+ * It could not be judged, for want of requests: it neither held nor failed.
+ */
+unjudged: boolean, };

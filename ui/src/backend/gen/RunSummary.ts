@@ -56,7 +56,7 @@ errors: number,
  */
 rate_per_s: number, 
 /**
- * Median response time, in milliseconds.
+ * Median response time of the successful ones, in milliseconds; `None` without any.
  */
 p50_ms: number | null, 
 /**
@@ -64,9 +64,13 @@ p50_ms: number | null,
  */
 p99_ms: number | null, 
 /**
+ * Response times with the failed requests in the distribution; absent in runs of earlier versions.
+ */
+judged_ms: JudgedMs | null, 
+/**
  * Whether the figures can be trusted.
  */
-judged_ms: JudgedMs | null, valid: boolean, 
+valid: boolean, 
 /**
  * Runs of the same work have the same; see [`Run::work`].
  */

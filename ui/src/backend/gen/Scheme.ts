@@ -3,4 +3,4 @@
 /**
  * What speaks at an address.
  */
-export type Scheme = "postgres" | "mysql" | "mariadb" | "sqlite" | "redis" | "memory" | "http" | "https" | "ssh";
+export type Scheme = "postgres" | "mysql" | "mariadb" | "sqlite" | "redis" | "memory" | "http" | "https" | "ssh" | "prometheus";

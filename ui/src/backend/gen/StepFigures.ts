@@ -9,13 +9,27 @@ export type StepFigures = {
  */
 rate_per_s: number, 
 /**
- * The objective's percentile, in milliseconds; `None` without successful responses.
+ * Requests, failed ones included.
  */
-n: number, latency_ms: number | null, at_least: boolean, 
+n: number, 
 /**
- * Whether it has the requests it needs.
+ * The objective's percentile with the failed requests in the distribution, in milliseconds; `None` without requests, or
+ * where those at the percentile failed.
  */
-enough: boolean, within: boolean | null, 
+latency_ms: number | null, 
+/**
+ * The requests there timed out: it is at least `latency_ms`.
+ */
+at_least: boolean, 
+/**
+ * Whether it has the requests that a stable percentile needs.
+ */
+enough: boolean, 
+/**
+ * Whether the objective's percentile was within its limit; `None` where too few requests keep that from being judged
+ * (docs/benchmarks.md, 6.6).
+ */
+within: boolean | null, 
 /**
  * Errors as a share of the responses, 0 to 1.
  */

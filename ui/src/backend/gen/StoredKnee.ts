@@ -51,7 +51,8 @@ failing: number | null,
  */
 rate_per_s: number | null, 
 /**
- * Capacity under the objective, per second: a 95 % interval from the law's bootstrap at `concurrency`.
+ * Capacity under the objective, per second: where 95 % of further steps at `concurrency` would lie by the law's
+ * bootstrap and the scatter around it, never without what was measured there.
  */
 capacity: Bounds | null, 
 /**

@@ -23,6 +23,10 @@ cache: string | null,
  */
 cache_password: SecretInput, 
 /**
+ * The password of its Sentinels, when it is one of their own.
+ */
+cache_sentinel_password: SecretInput, 
+/**
  * Default expiry in seconds; by kind when absent.
  */
 cache_default_ttl_s: number | null, 

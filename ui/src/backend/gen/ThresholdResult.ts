@@ -25,14 +25,23 @@ unit: string,
  */
 limit: number, 
 /**
- * What was measured; `None` when it was not.
+ * What was measured; `None` when it was not, or when the requests there failed: the note says which.
  */
 actual: number | null, 
 /**
- * Whether it holds. What was not measured does not.
+ * No more is known than that it is at least `actual`: the requests there had no answer within their deadline.
  */
-at_least: boolean, ok: boolean, unjudged: boolean, 
+at_least: boolean, 
 /**
- * What to know about it: `not measured`, or too few samples for a stable percentile.
+ * Whether it was shown to hold.
+ */
+ok: boolean, 
+/**
+ * It could not be judged: it was not measured, or has too few samples. Then `ok` is false and it did not fail either.
+ */
+unjudged: boolean, 
+/**
+ * What to know about it: why it could not be judged, how many requests failed, or too few samples for a stable
+ * percentile.
  */
 note: string | null, };

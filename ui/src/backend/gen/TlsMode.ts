@@ -3,4 +3,4 @@
 /**
  * How TLS is used. The words are PostgreSQL's.
  */
-export type TlsMode = "disable" | "prefer" | "require" | "verify";
+export type TlsMode = "disable" | "prefer" | "require" | "verify_ca" | "verify";

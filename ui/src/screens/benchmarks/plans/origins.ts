@@ -30,8 +30,7 @@ export const ORIGINS: Record<PlanOrigin, Origin> = {
   },
   access_log: {
     label: 'Access log',
-    about:
-      'Lines in the common or combined format, or in JSON. Paths become steps, weighted as often as they were asked for.',
+    about: 'Lines in the common or combined format, or in JSON. Paths become steps, weighted as often as they were asked for.',
     example: '203.0.113.7 - - [12/Nov/2026:14:03:11 +0000] "GET /appointments HTTP/1.1" 200 5120',
     accept: '.log,.txt,.json,.jsonl,text/plain',
   },
