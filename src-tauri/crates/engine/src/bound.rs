@@ -169,10 +169,10 @@ impl Engine {
                 let shown = format!("{prefix}{}", read.url());
                 *text = shown;
             }
-            if let Some(password) = pasted {
-                if *secret == SecretInput::Keep {
-                    *secret = SecretInput::Held { id: self.vault.hold(password) };
-                }
+            if let Some(password) = pasted
+                && *secret == SecretInput::Keep
+            {
+                *secret = SecretInput::Held { id: self.vault.hold(password) };
             }
         }
         draft.targets.cache_sentinel_password = sentinel;

@@ -259,7 +259,7 @@ fn put(value: &mut Value, path: &[Key], text: &str) {
             if name == "name"
                 && value.get("value").is_none()
                 && rest.is_empty()
-                && value.as_object().is_some_and(|o| o.is_empty())
+                && value.as_object().is_some_and(serde_json::Map::is_empty)
             {
                 value["value"] = "x".into();
             }

@@ -214,7 +214,7 @@ fn check(
     match token.kind {
         Kind::ClientCommand => {
             let client = if dialect == Dialect::Postgres { "psql" } else { "mysql" };
-            let word: String = text.chars().skip(1).take_while(|c| c.is_ascii_alphabetic()).take(20).collect();
+            let word: String = text.chars().skip(1).take_while(char::is_ascii_alphabetic).take(20).collect();
             Err((
                 format!("\\{word} is a command of {client}, not of the server"),
                 "Leave it out, or write the SQL that it stands for",
@@ -227,7 +227,7 @@ fn check(
         // `.mode` and the like, at the beginning of a line.
         Kind::Other if dialect == Dialect::Sqlite && first && text == "." && open.words.is_empty() => {
             let rest = &script[token.end..];
-            let word: String = rest.chars().take_while(|c| c.is_ascii_alphabetic()).take(20).collect();
+            let word: String = rest.chars().take_while(char::is_ascii_alphabetic).take(20).collect();
             Err((format!(".{word} is a command of sqlite3, not of SQL"), "Leave it out"))
         }
         _ => Ok(()),

@@ -83,7 +83,7 @@ impl Input<'_> {
         let all = || self.a.iter().chain(&self.b);
         let missing = all().count() - a.len() - b.len();
         if missing > 0 || a.is_empty() || b.is_empty() {
-            let beyond = all().filter(|r| r.beyond.iter().any(|name| *name == row.name)).count();
+            let beyond = all().filter(|r| r.beyond.contains(&row.name)).count();
             row.note = Some(if beyond > 0 {
                 let runs = words::plural(beyond, "run");
                 format!("{} is not known in {runs}: the requests there timed out or failed", row.name)

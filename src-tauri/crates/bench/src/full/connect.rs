@@ -243,7 +243,7 @@ impl Dialer {
                         // The server may have closed an idle connection without having seen the request (RFC 9112,
                         // section 9.3.1).
                         Err(lost) if reused && lost.unanswered && lost.failure.0 == Class::Reset && again => {
-                            *slot = None
+                            *slot = None;
                         }
                         Err(lost) => {
                             *slot = None;

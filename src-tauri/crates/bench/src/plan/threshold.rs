@@ -351,7 +351,7 @@ impl Threshold {
         let asked = of.duration_s.map_or(0.0, |s| s * self.limit);
         if succeeded < ENOUGH && asked < ENOUGH as f64 {
             found.outcome = None;
-            found.notes.push(format!("only {} successes; a rate needs {ENOUGH}", succeeded));
+            found.notes.push(format!("only {succeeded} successes; a rate needs {ENOUGH}"));
         }
         found
     }

@@ -320,7 +320,7 @@ impl<'a> Draft<'a> {
             "ssl_cert_reqs" => match lower.as_str() {
                 "required" | "cert_required" | "2" => {}
                 "none" | "cert_none" | "0" | "optional" | "cert_optional" | "1" => {
-                    self.tls.mode = Some(TlsMode::Require)
+                    self.tls.mode = Some(TlsMode::Require);
                 }
                 _ => return p.bad("required, none or optional"),
             },

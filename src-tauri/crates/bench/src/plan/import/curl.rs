@@ -334,8 +334,11 @@ impl Reader<'_> {
     }
 }
 
+/// The bytes of a body, and its type where curl names one.
+type Typed = (Vec<u8>, Option<String>);
+
 /// A body with its type, when curl would send one.
-fn body(curl: &Curl) -> Result<Option<(Vec<u8>, Option<String>)>, Error> {
+fn body(curl: &Curl) -> Result<Option<Typed>, Error> {
     let given = [curl.data.is_some() && !curl.get, !curl.form.is_empty(), curl.upload.is_some()];
     let bodies = given.iter().filter(|g| **g).count();
     if bodies > 1 || (bodies == 1 && curl.head) {

@@ -3,6 +3,9 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use super::Error;
 
+/// Reads the file of this name, as the command wrote it.
+pub(super) type ReadFile<'a> = dyn FnMut(&[u8]) -> Result<Vec<u8>, Error> + 'a;
+
 /// What stands before the digits of a boundary.
 const DASHES: &str = "------------------------";
 
@@ -93,11 +96,7 @@ impl Form {
     ///
     /// # Errors
     /// For what curl refuses too, and for several files, encoders and headers of a part.
-    pub(super) fn add(
-        &mut self,
-        text: &[u8],
-        read: &mut dyn FnMut(&[u8]) -> Result<Vec<u8>, Error>,
-    ) -> Result<(), Error> {
+    pub(super) fn add(&mut self, text: &[u8], read: &mut ReadFile<'_>) -> Result<(), Error> {
         let (name, value) = name_of(text)?;
         if name.is_empty() && (value.starts_with(b"(") || value.starts_with(b"=)")) {
             return refused("a form within a form cannot be imported", "write its text as the body");

@@ -112,11 +112,11 @@ pub(super) fn parse(value: &Value, depth: usize) -> Result<Line, Why> {
         (Some((method, target)), _, _) => (method.clone(), target.clone()),
         _ => return inner(value, depth),
     };
-    let status = STATUS.iter().find_map(|p| number(member(value, p)?)).ok_or(Why::NoStatus)?;
+    let status = STATUS.iter().find_map(|p| number(member(value, p)?)).ok_or(Why::Status)?;
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
     let status = status as u16;
     if !(100..600).contains(&status) {
-        return Err(Why::NoStatus);
+        return Err(Why::Status);
     }
     let at = TIME.iter().find_map(|p| time(member(value, p)?));
     Ok(Line { at, method: method.to_ascii_uppercase(), target, status })
@@ -137,7 +137,7 @@ fn with_query(value: &Value, target: String) -> String {
 
 /// A line of another log in this one, with this one's time where it has none.
 fn inner(value: &Value, depth: usize) -> Result<Line, Why> {
-    let Some(line) = text(value, WRAPPED).filter(|_| depth < DEPTH) else { return Err(Why::NoRequest) };
+    let Some(line) = text(value, WRAPPED).filter(|_| depth < DEPTH) else { return Err(Why::Request) };
     let mut line = log_line::parse_at(line.trim_end(), depth + 1)?;
     line.at = line.at.or_else(|| TIME.iter().find_map(|p| time(member(value, p)?)));
     Ok(line)
@@ -220,11 +220,11 @@ mod tests {
     #[test]
     fn what_is_no_line_says_why() {
         for (text, why) in [
-            (r#"{"level":"info","msg":"started"}"#, Why::NoRequest),
-            (r#"{"method":"GET","path":"/"}"#, Why::NoStatus),
-            (r#"{"method":"GET","path":"/","status":0}"#, Why::NoStatus),
-            (r#"{"method":"GET""#, Why::NoJson),
-            (r#"{"log":"{\"log\":\"{}\"}"}"#, Why::NoRequest),
+            (r#"{"level":"info","msg":"started"}"#, Why::Request),
+            (r#"{"method":"GET","path":"/"}"#, Why::Status),
+            (r#"{"method":"GET","path":"/","status":0}"#, Why::Status),
+            (r#"{"method":"GET""#, Why::Json),
+            (r#"{"log":"{\"log\":\"{}\"}"}"#, Why::Request),
         ] {
             assert_eq!(line(text), Err(why), "{text}");
         }

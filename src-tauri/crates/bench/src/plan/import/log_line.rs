@@ -16,20 +16,20 @@ pub(super) struct Line {
 /// Why a line cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Why {
-    NoRequest,
-    NoStatus,
-    NoHttp,
-    NoJson,
+    Request,
+    Status,
+    Protocol,
+    Json,
 }
 
 impl Why {
     /// For a person, after the number of lines.
     pub(super) fn words(self) -> &'static str {
         match self {
-            Self::NoRequest => "without a request that can be found",
-            Self::NoStatus => "without a status of 100 to 599",
-            Self::NoHttp => "whose request is none of HTTP",
-            Self::NoJson => "that begin like JSON and are none",
+            Self::Request => "without a request that can be found",
+            Self::Status => "without a status of 100 to 599",
+            Self::Protocol => "whose request is none of HTTP",
+            Self::Json => "that begin like JSON and are none",
         }
     }
 }
@@ -82,7 +82,7 @@ pub(super) fn parse_at(line: &str, depth: usize) -> Result<Line, Why> {
     let parsed = json.and_then(|at| serde_json::from_str::<serde_json::Value>(line[at..].trim_end()).ok());
     match (parsed, json) {
         (Some(value), _) if value.is_object() => log_json::parse(&value, depth),
-        (_, Some(0)) => Err(Why::NoJson),
+        (_, Some(0)) => Err(Why::Json),
         _ => common(line),
     }
 }
@@ -98,7 +98,7 @@ fn common(line: &str) -> Result<Line, Why> {
             break;
         }
     }
-    let (at, rest) = found.ok_or(Why::NoRequest)?;
+    let (at, rest) = found.ok_or(Why::Request)?;
     // Quotes within the request are written \" by Apache and \x22 by nginx.
     let mut end = None;
     let mut escaped = false;
@@ -109,20 +109,20 @@ fn common(line: &str) -> Result<Line, Why> {
         }
         escaped = c == '\\' && !escaped;
     }
-    let end = end.ok_or(Why::NoRequest)?;
+    let end = end.ok_or(Why::Request)?;
     let (method, target) = request(&rest[..end])?;
     let status = rest[end + 1..].split_whitespace().next().and_then(|s| s.parse().ok());
-    let status = status.filter(|s| (100..600).contains(s)).ok_or(Why::NoStatus)?;
+    let status = status.filter(|s| (100..600).contains(s)).ok_or(Why::Status)?;
     Ok(Line { at, method, target, status })
 }
 
 /// Method and target of a request line.
 pub(super) fn request(line: &str) -> Result<(String, String), Why> {
     let mut words = line.split(' ');
-    let (method, target) = (words.next().unwrap_or_default(), words.next().ok_or(Why::NoHttp)?);
+    let (method, target) = (words.next().unwrap_or_default(), words.next().ok_or(Why::Protocol)?);
     let protocol = words.next().unwrap_or("HTTP/0.9");
     if words.next().is_some() || !protocol.starts_with("HTTP/") || method.is_empty() {
-        return Err(Why::NoHttp);
+        return Err(Why::Protocol);
     }
     Ok((method.to_owned(), unescaped(target)))
 }

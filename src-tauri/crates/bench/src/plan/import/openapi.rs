@@ -235,7 +235,7 @@ impl<'a> Import<'a> {
                     query.push(format!("{}={value}", encode(name)));
                 }
                 "query" => {
-                    query.extend(style.query(name, &value).iter().map(|(k, v)| format!("{}={}", escape(k), escape(v))))
+                    query.extend(style.query(name, &value).iter().map(|(k, v)| format!("{}={}", escape(k), escape(v))));
                 }
                 "header" if !is_header_name(name) => {
                     self.notes.add("A header was left out whose name cannot be sent");
