@@ -82,14 +82,12 @@ fn e2e_the_window_of_the_tests_is_the_one_of_users() {
     window.session.wait_for(&journey::id("start"), Duration::from_secs(60)).unwrap_or_else(|error| panic!("{error}"));
     let pid = window.app_pid().unwrap_or_else(|error| panic!("{error}"));
 
-    // Set by WebKitWebDriver itself; overlay scrollbars are GTK's default too.
-    let driver = ["WEBKIT_INSPECTOR_SERVER", "GTK_OVERLAY_SCROLLING"];
     let own: BTreeSet<(String, String)> = std::env::vars().collect();
     for (name, value) in variables(pid).difference(&own) {
         let name = name.as_str();
         let by_product = SETTINGS.iter().any(|(of, set)| *of == name && set == value);
         assert!(
-            by_product || start::MAY_SET.contains(&name) || driver.contains(&name),
+            by_product || start::MAY_SET.contains(&name) || start::SET_BY_THE_DRIVER.contains(&name),
             "{name}={value} is set for the window of the tests; users start it without"
         );
     }

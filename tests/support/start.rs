@@ -25,6 +25,9 @@ pub(crate) const MAY_SET: &[&str] = &[
     "TAURI_WEBVIEW_AUTOMATION",
 ];
 
+/// What WebKitWebDriver sets by itself for a window that it opens; overlay scrollbars are GTK's default too.
+pub(crate) const SET_BY_THE_DRIVER: &[&str] = &["WEBKIT_INSPECTOR_SERVER", "GTK_OVERLAY_SCROLLING"];
+
 /// What a test may ask of `perfctl` by a variable where the variable is what the test is about: `docs/environments.md`
 /// tells users of each.
 pub(crate) const ASKED: &[&str] = &[
