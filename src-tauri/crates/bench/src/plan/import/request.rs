@@ -170,9 +170,10 @@ pub(super) fn set_body(step: &mut HttpStep, bytes: &[u8], kind: &str, masks: &mu
         || bytes.trim_ascii_start().starts_with(b"{")
         || bytes.trim_ascii_start().starts_with(b"[");
     let known = match text {
-        Some(text) if lower.contains("x-www-form-urlencoded") => Some(masks.pairs(text, notes)),
         Some(text) if lower.starts_with("multipart/") => multipart::masked(text, kind, masks, notes),
+        // Before forms: curl calls whatever it is given a form, unless it is told otherwise.
         Some(text) if json => json_text::masked(text, masks, notes),
+        Some(text) if lower.contains("x-www-form-urlencoded") => Some(masks.pairs(text, notes)),
         _ => None,
     };
     if let Some(body) = known {

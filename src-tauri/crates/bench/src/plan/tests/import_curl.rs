@@ -176,3 +176,17 @@ fn what_is_not_understood_is_refused_by_name() {
     assert_eq!(http.path.as_deref(), Some("/a[1-3]"), "--globoff means it as it is");
     let (_, _) = step("curl http://[::1]:80/a --no-location --no-buffer");
 }
+
+#[test]
+fn a_body_is_looked_into_by_what_it_is() {
+    // Without a type of its own curl calls it a form.
+    for (body, kept) in [
+        (r#"{"password":"s3cret","a":1}"#, Some(r#"{"password":"{{env:PASSWORD}}","a":1}"#)),
+        (r#"[{"token":"s3cret"}]"#, Some(r#"[{"token":"{{env:TOKEN}}"}]"#)),
+        ("password=s3cret&a=1", Some("password={{env:PASSWORD|url}}&a=1")),
+        (r#"{"password":"s3cret",}"#, None),
+    ] {
+        let (_, step) = step(&format!("curl http://h/ -d '{body}'"));
+        assert_eq!(step.body.as_deref(), kept, "{body}");
+    }
+}
