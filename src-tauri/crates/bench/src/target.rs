@@ -179,6 +179,8 @@ fn given_again(spec: &HttpBenchSpec) -> Result<(), ApiError> {
         "headers"
     } else if spec.body.as_deref().is_some_and(has_mask) {
         "body"
+    } else if spec.body_base64.as_deref().is_some_and(has_mask) {
+        "body_base64"
     } else {
         return Ok(());
     };

@@ -131,7 +131,7 @@ fn a_benchmark_that_is_ended_by_any_signal_is_kept_as_interrupted() {
         let shown: Value = serde_json::from_slice(&output.stdout).expect("the figures so far");
         assert_eq!(shown["state"], "interrupted", "{signal}: they say so");
         interrupted(dir.path(), signal);
-        let again = ["bench", "http", &url, "-c", "1", "--rate", "100", "-d", "200ms", "--warmup", "0s", "--json"];
+        let again = ["bench", "http", &url, "-c", "1", "--rate", "1000", "-d", "200ms", "--warmup", "0s", "--json"];
         let (code, _, err) = run(dir.path(), &again);
         assert!(matches!(code, 0 | 4), "{signal}: the next one may run: {err}");
     }

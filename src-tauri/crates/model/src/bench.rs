@@ -98,7 +98,7 @@ pub struct HttpBenchSpec {
     /// Request body, as text. Stored masked.
     #[serde(default)]
     pub body: Option<String>,
-    /// Request body of any bytes, in base64; instead of `body`. It is stored as `••••`.
+    /// Request body of any bytes, in base64; instead of `body`. It is stored masked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[ts(optional)]
     pub body_base64: Option<String>,

@@ -25,7 +25,7 @@ headers: Array<Header>,
  */
 body: string | null, 
 /**
- * Request body of any bytes, in base64; instead of `body`. It is stored as `••••`.
+ * Request body of any bytes, in base64; instead of `body`. It is stored masked.
  */
 body_base64?: string, 
 /**

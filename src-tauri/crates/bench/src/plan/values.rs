@@ -182,7 +182,7 @@ impl Secret {
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // A template may have literal parts, and a person may have put the secret there.
-        f.write_str(if self.0.starts_with("env:") { &self.0 } else { "••••" })
+        f.write_str(if self.0.starts_with("env:") { &self.0 } else { perfdeck_model::masking::MASK })
     }
 }
 
