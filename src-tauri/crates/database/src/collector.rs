@@ -208,9 +208,9 @@ impl DatabaseCollector {
                 // A new session looks up everything in the catalogue, which counts as page hits of this database.
                 // After this reading it knows, and has told its statistics.
                 requests += read(&mut connection, &self.address, &mut self.mysql, clock).await?.0.requests;
-                // Signing in, the version and the reading above.
+                // Signing in, the version and the reading above; the session has told of its own question.
                 own::add(&self.address, 4.0, 1);
-                self.owed = if late { 4.0 } else { 0.0 };
+                self.owed = if late { 5.0 } else { 0.0 };
             }
             read(&mut connection, &self.address, &mut self.mysql, clock).await
         };

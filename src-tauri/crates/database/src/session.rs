@@ -12,6 +12,7 @@ use sqlx::{Arguments as _, ConnectOptions as _, Connection as _, Either, Execute
 
 use crate::connect::{NAME, named, postgres_options};
 use crate::error::explain;
+use crate::own;
 use crate::trust::Door;
 
 /// Limits of one question, for the transaction that it is. Statements in one message are one.
@@ -66,6 +67,7 @@ impl Session {
             Ok(mut inner) => {
                 let text = "SELECT current_setting('perfdeck.session', true)";
                 let row = sqlx::raw_sql(text).fetch_one(&mut inner).await.map_err(|e| explain(address, &e))?;
+                own::add(address, 1.0, 0);
                 let mark: Option<String> = sqlx::Row::try_get(&row, 0).map_err(|e| explain(address, &e))?;
                 (inner, mark.as_deref() != Some("own"))
             }

@@ -273,7 +273,7 @@ fn put(value: &mut Value, path: &[Key], text: &str) {
 
 /// A request of each command that works, or fails for a harmless reason; `None` for what has no text and starts work.
 fn base(command: &str, url: &str, environment: &str, run: &str) -> Option<Value> {
-    let http = json!({"kind": "http", "url": url, "load": {"kind": "rate", "rate_per_s": 50.0}, "connections": 1,
+    let http = json!({"kind": "http", "url": url, "load": {"kind": "rate", "rate_per_s": 2000.0}, "connections": 1,
                       "duration_s": 0.1, "warmup_s": 0.0});
     let draft = json!({"name": "other", "kind": "development", "targets": {}});
     Some(match command {

@@ -63,20 +63,20 @@ async fn many_clients_look_like_production() {
     assert_eq!(preview["confirm"], "copy", "its name is to be typed");
     let refused = job(&engine, "bench.start", asked).await.expect_err("a closed loop has no cap");
     assert!(refused.message.starts_with("'copy' looks like production (50 clients"), "{}", refused.message);
-    let within = json!({"spec": rate(&target.url(), 250.0, 0.5), "environment_id": id});
+    let within = json!({"spec": rate(&target.url(), 100.0, 1.2), "environment_id": id});
     assert!(job(&engine, "bench.start", within.clone()).await.is_err(), "its name was not typed");
     let mut typed = within;
     typed["confirm"] = "copy".into();
     let done = job(&engine, "bench.start", typed).await.expect("with its name, and a rate, it may");
     let run = run_of(&engine, &done).await;
     assert_eq!(run["state"], "completed", "{run}");
-    assert_eq!(target.requests(), 125, "nothing but this run sent anything");
+    assert_eq!(target.requests(), 120, "nothing but this run sent anything");
 
     let entries = journal(&engine, &id).await;
     let kinds: Vec<&str> = entries.iter().map(|(kind, _)| kind.as_str()).collect();
     assert_eq!(kinds, ["created", "load_refused", "load_refused", "load_started", "load_ended"], "{entries:?}");
-    assert!(entries[3].1.contains("at 250/s on 127.0.0.1"), "where it went: {}", entries[3].1);
-    assert!(entries[4].1.contains("125 requests, 0 failed"), "and what came of it: {}", entries[4].1);
+    assert!(entries[3].1.contains("at 100/s on 127.0.0.1"), "where it went: {}", entries[3].1);
+    assert!(entries[4].1.contains("120 requests, 0 failed"), "and what came of it: {}", entries[4].1);
 
     let mut free =
         serde_json::to_value(perfdeck_model::Guards::for_kind(perfdeck_model::Kind::Development)).expect("json");
@@ -165,7 +165,7 @@ async fn a_password_that_is_missing_keeps_nobody_from_loading_the_api() {
     let secret = json!({"kind": "env", "name": "PERFDECK_TEST_NO_SUCH_VARIABLE"});
     let targets = json!({"database": "postgres://reader@127.0.0.1:1/app", "database_password": secret});
     let id = environment(&engine, json!({"name": "half", "kind": "staging", "targets": targets})).await;
-    let asked = json!({"spec": rate(&target.url(), 250.0, 0.5), "environment_id": id});
+    let asked = json!({"spec": rate(&target.url(), 100.0, 1.2), "environment_id": id});
     let preview = engine.json("bench.preview", asked.clone()).await.expect("a preview");
     assert_eq!(preview["evidence"], json!([]), "a target that cannot be asked gives no evidence");
     let run = run_of(&engine, &job(&engine, "bench.start", asked).await.expect("it may begin")).await;
