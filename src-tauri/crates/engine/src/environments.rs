@@ -226,9 +226,18 @@ pub(crate) fn parse_draft(
         targets.host = Some(HostTarget { url, secret: kept(TargetRole::Host) });
     }
     if let Some(text) = filled(t.frontend.as_ref()) {
-        if masking::title(text) != text || (text.contains("://") && masking::Masker::Literal.url(text) != text) {
+        let unchanged = old.and_then(|o| o.targets.frontend.as_ref()).is_some_and(|f| f.location == text);
+        let web = text.starts_with("http://") || text.starts_with("https://");
+        if !unchanged && web && masking::Masker::Literal.url(text) != text {
             return Err(ApiError::bad_request("frontend: A part of this address may be a secret")
                 .hint("Give the folder of the built front end, or its address without user and parameters"));
+        }
+        // What is neither may be anything, a password too.
+        if !unchanged && !web && !std::path::Path::new(text).is_dir() {
+            return Err(ApiError::bad_request(
+                "frontend: This is neither a folder on this machine nor an http address",
+            )
+            .hint("Give the folder of the built front end, such as ./dist, or its address"));
         }
         targets.frontend = Some(FrontendTarget { location: text.to_owned() });
     }

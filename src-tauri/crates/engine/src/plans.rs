@@ -172,6 +172,9 @@ impl Engine {
         if request.toml.len() > LIMIT {
             return Err(ApiError::bad_request("A plan has at most 4 MiB"));
         }
+        if request.id.as_deref().is_some_and(|id| Uuid::parse_str(id).is_err()) {
+            return Err(ApiError::bad_request("id: It is none of a saved plan").hint("Leave it out for a new one"));
+        }
         let place = match from_toml(&request.toml) {
             Ok(plan) => literal_secret(&plan),
             // It is somebody's unfinished work, and kept; line by line its secrets are looked for all the same.

@@ -89,6 +89,7 @@ fn forms(field: &str) -> Option<&'static [&'static str]> {
         | "Header.name"
         | "Header.value"
         | "HttpBenchSpec.body"
+        | "HttpBenchSpec.body_base64"
         | "Passphrase.passphrase" => PLAIN,
         "HttpBenchSpec.url" => {
             &["URL/?api_key=@@", "http://u:@@@127.0.0.1:1/", "URL/token/@@", "@@", "http://127.0.0.1:@@/"]
@@ -126,6 +127,7 @@ fn forms(field: &str) -> Option<&'static [&'static str]> {
         | "DuetSide.environment_id"
         | "DuetRequest.name"
         | "DuetRequest.confirm"
+        | "DuetRequest.changed"
         | "KneeRequest.environment_id"
         | "KneeRequest.confirm"
         | "PlanSave.id"
@@ -135,7 +137,7 @@ fn forms(field: &str) -> Option<&'static [&'static str]> {
         | "ReportRequest.run_ids"
         | "ReportRequest.title"
         | "Dotenv.path" => NAMES,
-        "ReportRequest.out" | "ReportRequest.json_out" => WORD,
+        "ReportRequest.out" | "ReportRequest.json_out" | "ClientCertificate.cert" | "ClientCertificate.key" => WORD,
         _ => return None,
     })
 }
