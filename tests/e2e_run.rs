@@ -37,10 +37,11 @@ fn e2e_run_without_a_display_and_a_terminal_ends_with_a_report() {
     assert!(output.status.success(), "it ends with {}:\n{said}\n{errors}", output.status);
 
     let head = said.lines().position(|line| line.contains("API req/s")).expect("a head over the live figures");
-    for line in said.lines().skip(head + 1).take(10) {
-        let cells = line.split_whitespace().filter(|cell| cell.parse::<f64>().is_ok()).count();
-        assert!(cells >= 2, "ten lines of live figures, but: {line:?}");
-    }
+    let live: Vec<&str> = said.lines().skip(head + 1).take(10).collect();
+    let figures = |line: &str| line.split_whitespace().filter(|cell| cell.parse::<f64>().is_ok()).count();
+    assert!(figures(live[0]) >= 4, "it begins with figures: {live:?}");
+    // A busy machine may leave a gap.
+    assert!(live.iter().filter(|line| figures(line) >= 4).count() >= 8, "ten lines of live figures: {live:?}");
     assert!(said.contains(&html.display().to_string()), "it says where the report is:\n{said}");
     let measured = report::of_newest_run(&html, &data);
     assert!(

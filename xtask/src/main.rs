@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool talks to its terminal")]
 
+mod apt;
 mod bench;
 mod bundle;
 #[path = "../../tests/support/desktop.rs"]

@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::process::{find, output};
-use crate::{Failure, Options, Outcome};
+use crate::{Failure, Options, Outcome, apt};
 
 /// What a task needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -130,10 +130,7 @@ fn on_linux(needs: &[Need], options: &Options) -> Outcome {
         return Err(Failure::with_code(2, format!("not root and no sudo; run as root: {by_hand}")));
     }
     println!("Installing them: {by_hand}");
-    apt(root, &["update"])?;
-    let mut arguments = vec!["install", "--yes", "--no-install-recommends"];
-    arguments.extend(&missing);
-    apt(root, &arguments)?;
+    apt::install(root, &missing)?;
     let still: Vec<&str> = REQUIREMENTS
         .iter()
         .filter(|requirement| missing.contains(&requirement.package) && !requirement.is_met())
@@ -143,15 +140,6 @@ fn on_linux(needs: &[Need], options: &Options) -> Outcome {
         return Ok(());
     }
     Err(format!("installed, but still not found: {}; see the output of apt-get above", still.join(", ")).into())
-}
-
-fn apt(root: bool, arguments: &[&str]) -> Outcome {
-    let mut command = if root { Command::new("apt-get") } else { Command::new("sudo") };
-    if !root {
-        command.args(["DEBIAN_FRONTEND=noninteractive", "apt-get"]);
-    }
-    command.args(arguments).env("DEBIAN_FRONTEND", "noninteractive");
-    crate::process::run(&mut command)
 }
 
 fn on_macos(needs: &[Need]) -> Outcome {

@@ -108,7 +108,7 @@ async fn live(engine: &Arc<Engine>) -> Done<()> {
     let heads: Vec<String> = COLUMNS.iter().map(|column| format!("{:>12}", column.head)).collect();
     output::line(&heads.join(" "))?;
     let mut stop = std::pin::pin!(stop_requested());
-    let (mut shown, mut last) = (0, f64::NEG_INFINITY);
+    let (mut shown, mut skipped, mut last) = (0, 0, f64::NEG_INFINITY);
     while shown < LIVE_S {
         let frame = tokio::select! {
             () = &mut stop => return Err(stopped().into()),
@@ -125,16 +125,26 @@ async fn live(engine: &Arc<Engine>) -> Done<()> {
         if time <= last {
             continue;
         }
-        (last, shown) = (time, shown + 1);
-        let cells: Vec<String> = COLUMNS.iter().map(|column| cell(column, &frame, index)).collect();
+        last = time;
+        let values: Vec<Option<f64>> = COLUMNS.iter().map(|column| value(column, &frame, index)).collect();
+        // A rate needs two samples: the table begins with the first second that has most of its figures.
+        if shown == 0 && skipped < LIVE_S && values.iter().flatten().count() * 2 < COLUMNS.len() {
+            skipped += 1;
+            continue;
+        }
+        shown += 1;
+        let cells: Vec<String> = COLUMNS.iter().zip(values).map(|(column, value)| cell(column, value)).collect();
         output::line(&cells.join(" "))?;
     }
     Ok(())
 }
 
+fn value(column: &Column, frame: &Frame, index: usize) -> Option<f64> {
+    column.series.iter().find_map(|id| frame.series.get(*id)?.get(index).copied().flatten())
+}
+
 /// A value of the live table; a dash where there is none.
-fn cell(column: &Column, frame: &Frame, index: usize) -> String {
-    let value = column.series.iter().find_map(|id| frame.series.get(*id)?.get(index).copied().flatten());
+fn cell(column: &Column, value: Option<f64>) -> String {
     value.map_or_else(|| format!("{:>12}", "–"), |v| format!("{:>12.*}", column.decimals, v * column.factor))
 }
 

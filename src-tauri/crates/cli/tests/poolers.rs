@@ -146,6 +146,31 @@ async fn what_needs_a_session_is_refused_through_a_pooler() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn options_that_a_pooler_would_drop_are_refused() {
+    let postgres = server().await;
+    postgres
+        .execute("CREATE SCHEMA shop; CREATE TABLE shop.victim (id int); INSERT INTO shop.victim VALUES (1)")
+        .await
+        .expect("a second table of that name");
+    // The first refuses the parameter, the second takes it and forgets it: then it would be the wrong table.
+    for ignore in ["extra_float_digits", "extra_float_digits,options"] {
+        let settings =
+            [("pool_mode", "transaction"), ("default_pool_size", "2"), ("ignore_startup_parameters", ignore)];
+        let pooler = PgBouncer::start(&postgres, &settings).await.expect("a pooler");
+        let perfctl = Perfctl::new();
+        let url = pooler.url();
+        let url = format!("{url}{}options=-c%20search_path%3Dshop", if url.contains('?') { '&' } else { '?' });
+        perfctl.ok(&["env", "add", "pooled", "--kind", "development", "--database", &url]);
+        let args = ["--env", "pooled", "--sql", "delete from victim", "-d", "1s", "-c", "2"];
+        let (code, _, stderr) = bench(&perfctl, "sql", &args);
+        assert_eq!(code, 1, "{ignore}: {stderr}");
+        assert!(stderr.contains("options"), "{ignore}: it names the parameter: {stderr}");
+        assert_eq!(rows(&postgres).await, 20_000, "{ignore}: nothing was executed");
+        assert!(left_behind(&pooler).await.is_empty(), "{ignore}: {:?}", left_behind(&pooler).await);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_proxy_of_tcp_connections_is_no_pooler() {
     let postgres = server().await;
     let proxy = HaProxy::start(postgres.port()).await.expect("a proxy");

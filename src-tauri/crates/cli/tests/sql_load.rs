@@ -48,7 +48,7 @@ fn a_target_that_never_answers_ends_every_benchmark_within_five_seconds() {
         let took = started.elapsed();
         assert_eq!(code, 1, "{args:?} fails: {stderr}");
         // Five seconds, and what starting the program and ending the run take on a busy machine; not the sixty of the run.
-        assert!(took < Duration::from_secs(20), "{args:?} took {took:?}: {stderr}");
+        assert!(took < Duration::from_secs(9), "{args:?} took {took:?}: {stderr}");
         let words = format!("{stderr} {}", run["notes"]);
         assert!(words.contains("answer") || words.contains("within"), "{args:?} says why: {words}");
     }

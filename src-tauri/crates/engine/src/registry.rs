@@ -152,6 +152,10 @@ fn ignore_unnamed(error: ts_rs::ExportError) -> std::result::Result<(), ts_rs::E
 
 fn parse<T: for<'de> Deserialize<'de>>(name: &str, params: Value) -> Result<T> {
     let params = if params.is_null() { Value::Object(serde_json::Map::new()) } else { params };
+    // serde would read a list as the fields in their order.
+    if !params.is_object() {
+        return Err(ApiError::bad_request(format!("{name}: a request is an object of named fields")));
+    }
     // What serde says quotes values; the place and the kind of the mistake are told instead.
     serde_path_to_error::deserialize(params).map_err(|e| {
         let path = place(e.path());

@@ -155,11 +155,13 @@ pub fn statements(script: &str, dialect: Dialect) -> Result<Vec<Statement<'_>>, 
                 let what = "a semicolon inside a comment that the server executes".to_owned();
                 return Err(refuse(token.start, what, "Write the statements without /*! … */"));
             }
+            let whole = whole.and_then(|(from, to)| alone(script, from, to, token.start, dialect));
             finish(script, whole, &state, dialect, &mut all).map_err(|(at, what, hint)| refuse(at, what, hint))?;
         } else if !matches!(token.kind, Kind::Space | Kind::Comment) || hint(&token, script) && span.is_some() {
             span = Some((span.map_or(token.start, |(from, _)| from), token.end));
         }
     }
+    let span = span.and_then(|(from, to)| alone(script, from, to, script.len(), dialect));
     finish(script, span, &open, dialect, &mut all).map_err(|(at, what, hint)| refuse(at, what, hint))?;
     Ok(all)
 }
@@ -167,6 +169,19 @@ pub fn statements(script: &str, dialect: Dialect) -> Result<Vec<Statement<'_>>, 
 /// Hints of an optimizer are comments that belong to their statement.
 fn hint(token: &Token, script: &str) -> bool {
     script[token.start..token.end].starts_with("/*+")
+}
+
+/// What is left of `from..to`, the statement in a script whose text up to its semicolon ends at `end`, when it is sent by
+/// itself: MySQL reads two hyphens as a comment only before a space or at the end of the text, so that cutting behind them
+/// makes a comment of what was none.
+fn alone(script: &str, from: usize, to: usize, end: usize, dialect: Dialect) -> Option<(usize, usize)> {
+    if dialect != Dialect::Mysql || !script[from..to].ends_with("--") {
+        return Some((from, to));
+    }
+    let piece = script[from..end].trim_end();
+    let last = tokens(piece, dialect).into_iter().rfind(|t| !matches!(t.kind, Kind::Space | Kind::Comment))?;
+    let to = if piece[..last.end].ends_with("--") { piece.len() } else { last.end };
+    Some((from, from + to))
 }
 
 /// Adds a statement that has ended.
@@ -284,6 +299,9 @@ mod tests {
             (&[Postgres], "select U&\"a;b\", U&'c;d'; select 2", &["select U&\"a;b\", U&'c;d'", "select 2"]),
             (&[Mysql], "select 1 # don't; stop\n; select 2", &["select 1", "select 2"]),
             (&[Mysql], "select 5 --3; select 2", &["select 5 --3", "select 2"]),
+            (&[Mysql], "select 5--; select 2", &["select 5", "select 2"]),
+            (&[Mysql], "----", &["----"]),
+            (&[Mysql], "--;", &[]),
             (&[Mysql], r#"select 'a\';', "b;\"c"; select `d;e`"#, &[r#"select 'a\';', "b;\"c""#, "select `d;e`"]),
             (&[Mysql], "/* a /* b */ select 1; select 2", &["select 1", "select 2"]),
             (&[Mysql], "/*!40101 SET NAMES utf8 */; select 1", &["/*!40101 SET NAMES utf8 */", "select 1"]),

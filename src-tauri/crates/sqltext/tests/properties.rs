@@ -71,7 +71,9 @@ proptest! {
         for dialect in Dialect::ALL {
             let Ok(all) = statements(&text, dialect) else { continue };
             for statement in all {
-                let again = statements(statement.text, dialect).expect("what was split can be split");
+                // On a line of its own: a byte-order mark at the very beginning would be the file's.
+                let own = format!("\n{}", statement.text);
+                let again = statements(&own, dialect).expect("what was split can be split");
                 prop_assert_eq!(again.len(), 1, "{:?}", statement.text);
                 prop_assert_eq!(again[0].text, statement.text);
             }

@@ -181,8 +181,8 @@ fn what_is_not_understood_is_refused_by_name() {
 fn a_body_is_looked_into_by_what_it_is() {
     // Without a type of its own curl calls it a form.
     for (body, kept) in [
-        (r#"{"password":"s3cret","a":1}"#, Some(r#"{"password":"{{env:PASSWORD}}","a":1}"#)),
-        (r#"[{"token":"s3cret"}]"#, Some(r#"[{"token":"{{env:TOKEN}}"}]"#)),
+        (r#"{"password":"s3cret","a":1}"#, Some(r#"{"password":"{{env:PASSWORD|json}}","a":1}"#)),
+        (r#"[{"token":"s3cret"}]"#, Some(r#"[{"token":"{{env:TOKEN|json}}"}]"#)),
         ("password=s3cret&a=1", Some("password={{env:PASSWORD|url}}&a=1")),
         (r#"{"password":"s3cret",}"#, None),
     ] {
