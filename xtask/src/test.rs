@@ -17,6 +17,7 @@ struct Tally {
     passed: u64,
     failed: u64,
     lines: Vec<String>,
+    said: Vec<String>,
 }
 
 impl Tally {
@@ -26,7 +27,7 @@ impl Tally {
         let began = Instant::now();
         let counted = work().unwrap_or_else(|failure| {
             eprintln!("error: {}", failure.message);
-            Counted { ok: false, passed: 0, failed: 0 }
+            Counted::step(false)
         });
         let failed = if counted.ok { counted.failed } else { counted.failed.max(1) };
         self.passed += counted.passed;
@@ -39,6 +40,7 @@ impl Tally {
         let line = format!("{mark} {:>7}  {name}{figures}", time(began.elapsed()));
         println!("━━━ {line}");
         self.lines.push(line);
+        self.said.extend(counted.said);
     }
 }
 
@@ -47,6 +49,15 @@ struct Counted {
     ok: bool,
     passed: u64,
     failed: u64,
+    /// What the tests that failed said.
+    said: Vec<String>,
+}
+
+impl Counted {
+    /// A step that is one command without tests of its own.
+    fn step(ok: bool) -> Self {
+        Self { ok, passed: 0, failed: 0, said: Vec::new() }
+    }
 }
 
 fn time(elapsed: Duration) -> String {
@@ -61,7 +72,7 @@ fn time(elapsed: Duration) -> String {
 /// A step that is one command without tests of its own.
 fn check(mut command: Command) -> Outcome<Counted> {
     run(&mut command)?;
-    Ok(Counted { ok: true, passed: 0, failed: 0 })
+    Ok(Counted::step(true))
 }
 
 /// Installs what the tests need and runs all of them.
@@ -72,12 +83,12 @@ pub(crate) fn test(options: &Options) -> Outcome {
     setup::rust_components(options)?;
     let mut tally = Tally::default();
     if let Some(filter) = options.rest.first() {
-        tally.step("front end: build", || ui::build().map(|()| Counted { ok: true, passed: 0, failed: 0 }));
+        tally.step("front end: build", || ui::build().map(|()| Counted::step(true)));
         tally.step(&format!("Rust tests matching '{filter}'"), || rust(&[filter]));
         return finish(&tally, began);
     }
     tally.step("Rust: format", || check(cargo_with(&["fmt", "--all", "--check"])));
-    tally.step("front end: packages", || ui::install().map(|()| Counted { ok: true, passed: 0, failed: 0 }));
+    tally.step("front end: packages", || ui::install().map(|()| Counted::step(true)));
     for script in ["check", "lint"] {
         if ui::has_script(script) {
             tally.step(&format!("front end: {script}"), || {
@@ -90,12 +101,12 @@ pub(crate) fn test(options: &Options) -> Outcome {
     tally.step("front end: unit tests", vitest);
     // The app and the server embed the build, so it comes before everything that compiles them.
     // Stamped, so that `cargo xtask run` and `bundle` in the tests find it built and nothing is compiled again.
-    tally.step("front end: build and size budget", || ui::build().map(|()| Counted { ok: true, passed: 0, failed: 0 }));
+    tally.step("front end: build and size budget", || ui::build().map(|()| Counted::step(true)));
     tally
         .step("Rust: lints", || check(cargo_with(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])));
     tally.step("Rust: build", || check(cargo_with(&["test", "--workspace", "--no-run"])));
     // Built once: the tests of commands, windows, browsers and packages all start these programs.
-    tally.step("Rust: release", || build(PROGRAMS, true).map(|()| Counted { ok: true, passed: 0, failed: 0 }));
+    tally.step("Rust: release", || build(PROGRAMS, true).map(|()| Counted::step(true)));
     tally.step("Rust: unit and integration tests", || rust(&["--skip", E2E]));
     tally.step("the README's first command, without a display and with one", || e2e("e2e_run"));
     tally.step("UI in a browser", || e2e("e2e_browser"));
@@ -108,6 +119,10 @@ fn finish(tally: &Tally, began: Instant) -> Outcome {
     println!("\n━━━ all steps, {}", time(began.elapsed()));
     for line in &tally.lines {
         println!("{line}");
+    }
+    // Again at the end: a log of thousands of lines is read from there.
+    for said in &tally.said {
+        println!("\n{said}");
     }
     println!("{} passed, {} failed", tally.passed, tally.failed);
     if tally.failed == 0 { Ok(()) } else { Err(Failure::new("")) }
@@ -137,7 +152,26 @@ fn counted(mut command: Command) -> Outcome<Counted> {
     command.env("PERFDECK_E2E", "1").env("CARGO_TERM_COLOR", color());
     let (ok, text) = tee(&mut command)?;
     let (passed, failed) = count(&text);
-    Ok(Counted { ok, passed, failed })
+    Ok(Counted { ok, passed, failed, said: panics(&text) })
+}
+
+/// Longest part of a panic's message that is told again, in lines and in characters of a line.
+const TOLD: (usize, usize) = (12, 400);
+
+/// What tests said as they panicked, without the stack.
+fn panics(text: &str) -> Vec<String> {
+    let mut all = Vec::new();
+    let mut lines = text.lines();
+    while let Some(line) = lines.next() {
+        if !(line.starts_with("thread '") && line.contains(" panicked at ")) {
+            continue;
+        }
+        let message = lines.by_ref().take_while(|l| *l != "stack backtrace:" && !l.is_empty()).take(TOLD.0);
+        let told: Vec<String> =
+            std::iter::once(line).chain(message).map(|l| l.chars().take(TOLD.1).collect::<String>()).collect();
+        all.push(told.join("\n"));
+    }
+    all
 }
 
 fn color() -> &'static str {
@@ -184,7 +218,7 @@ fn vitest() -> Outcome<Counted> {
     let text =
         std::fs::read_to_string(&file).map_err(|error| format!("vitest wrote no {}: {error}", file.display()))?;
     let result: Vitest = serde_json::from_str(&text).map_err(|error| format!("{}: {error}", file.display()))?;
-    Ok(Counted { ok, passed: result.num_passed_tests, failed: result.num_failed_tests })
+    Ok(Counted { ok, passed: result.num_passed_tests, failed: result.num_failed_tests, said: Vec::new() })
 }
 
 /// Drives the real window through every screen, light and dark, into `docs/screenshots/`.
@@ -205,13 +239,26 @@ pub(crate) fn bindings() -> Outcome {
 
 #[cfg(test)]
 mod tests {
-    use super::count;
+    use super::{count, panics};
 
     #[test]
     fn results_of_all_binaries_are_added() {
         let text = "running 2 tests\n\ntest result: ok. 2 passed; 0 failed; 0 ignored; 0 measured; 5 filtered out\n\
                     test result: FAILED. 10 passed; 3 failed; 1 ignored; 0 measured; 0 filtered out; finished in 1.00s\n";
         assert_eq!(count(text), (12, 3), "ignored and filtered tests are neither passed nor failed");
+    }
+
+    #[test]
+    fn what_failed_tests_said_is_kept_without_the_stack() {
+        let text = "test a ... ok\n\nthread 'b' (7) panicked at tests/b.rs:1:1:\nassertion failed: it\n  left: 1\n\
+                    stack backtrace:\n   0: main\n\nthread 'c' (8) panicked at tests/c.rs:2:2:\nno\n\ntest d ... ok\n";
+        assert_eq!(
+            panics(text),
+            [
+                "thread 'b' (7) panicked at tests/b.rs:1:1:\nassertion failed: it\n  left: 1",
+                "thread 'c' (8) panicked at tests/c.rs:2:2:\nno"
+            ]
+        );
     }
 
     #[test]
