@@ -1,12 +1,12 @@
 //! Installing Debian packages for tests, without their services: a package that brings a server also starts it and has it
 //! started at each boot, which nobody asked for who only wanted to run tests.
-use std::collections::BTreeSet;
-use std::fs::read_dir;
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::fs::{DirEntry, read_dir};
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::Outcome;
 use crate::process::{find, run};
-use crate::{Failure, Outcome};
 
 /// What `invoke-rc.d` and `deb-systemd-invoke` ask before they start a service; 101 is "no".
 /// <https://people.debian.org/~hmh/invokerc.d-policyrc.d-specification.txt>
@@ -22,8 +22,10 @@ pub(crate) fn install(root: bool, packages: &[&str]) -> Outcome {
     let installed = apt(root, &arguments);
     drop(held);
     // After a failure too: some of the packages may be there.
-    for service in enabled(Path::new("/")).difference(&before) {
-        disable(root, service)?;
+    for (service, links) in enabled(Path::new("/")) {
+        if !before.contains_key(&service) {
+            disable(root, &service, &links)?;
+        }
     }
     installed
 }
@@ -78,44 +80,40 @@ fn policy(pid: u32) -> String {
     format!("#!/bin/sh\n# Of `cargo xtask`, while it installs packages.\n[ -d /proc/{pid} ] && exit 101\nexit 0\n")
 }
 
-/// What starts at boot: units that targets want, and services of the run levels.
-fn enabled(root: &Path) -> BTreeSet<String> {
-    let names = |folder: &Path| -> Vec<String> {
-        let entries = read_dir(folder).into_iter().flatten().flatten();
-        entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
-    };
-    let units = root.join("etc/systemd/system");
-    let mut all = BTreeSet::new();
-    for wanted in names(&units).into_iter().filter(|name| name.ends_with(".wants") || name.ends_with(".requires")) {
-        all.extend(names(&units.join(wanted)));
-    }
-    for level in 2..=5 {
-        for link in names(&root.join(format!("etc/rc{level}.d"))) {
-            // `S01redis-server`: started, in this order.
-            if let Some(name) = link.strip_prefix('S').map(|rest| rest.trim_start_matches(|c: char| c.is_ascii_digit()))
-            {
-                all.insert(name.to_owned());
+/// What starts at boot, by name: links of units that targets want, and of services of the run levels, below `root`.
+fn enabled(root: &Path) -> BTreeMap<String, Vec<PathBuf>> {
+    let entries = |folder: PathBuf| read_dir(folder).into_iter().flatten().flatten();
+    let name = |link: &DirEntry| link.file_name().to_string_lossy().into_owned();
+    let mut all: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
+    for wanted in entries(root.join("etc/systemd/system")) {
+        if name(&wanted).ends_with(".wants") || name(&wanted).ends_with(".requires") {
+            for link in entries(wanted.path()) {
+                all.entry(name(&link)).or_default().push(link.path());
             }
+        }
+    }
+    for link in (2..=5).flat_map(|level| entries(root.join(format!("etc/rc{level}.d")))) {
+        // `S01redis-server`: started, in this order.
+        if let Some(started) = name(&link).strip_prefix('S') {
+            let service = started.trim_start_matches(|c: char| c.is_ascii_digit());
+            all.entry(service.to_owned()).or_default().push(link.path());
         }
     }
     all
 }
 
 /// Takes a service out of what starts at boot, and stops it.
-fn disable(root: bool, service: &str) -> Outcome {
-    let unit = service.contains('.');
-    let tool = if unit { "systemctl" } else { "update-rc.d" };
-    if find(tool).is_none() {
-        return Err(Failure::new(format!("{service} starts at boot now, and there is no {tool} to take it back")));
+fn disable(root: bool, service: &str, links: &[PathBuf]) -> Outcome {
+    // Units have an ending, services of run levels have none.
+    if !service.contains('.') {
+        return run(as_root(root, "update-rc.d").args([service, "disable"]));
     }
-    let mut command = as_root(root, tool);
-    if unit {
-        command.args(["disable", service]);
-    } else {
-        command.args([service, "disable"]);
+    if find("systemctl").is_none() {
+        // Debian makes the links without systemd too, for the day it comes.
+        return run(as_root(root, "rm").arg("-f").args(links));
     }
-    run(&mut command)?;
-    if unit && Path::new("/run/systemd/system").exists() {
+    run(as_root(root, "systemctl").args(["disable", service]))?;
+    if Path::new("/run/systemd/system").exists() {
         return run(as_root(root, "systemctl").args(["stop", service]));
     }
     Ok(())
@@ -140,7 +138,7 @@ mod tests {
             std::fs::create_dir_all(path.parent().expect("a folder")).expect("made");
             std::fs::write(path, "").expect("written");
         }
-        let found: Vec<String> = enabled(root.path()).into_iter().collect();
+        let found: Vec<String> = enabled(root.path()).into_keys().collect();
         assert_eq!(found, ["haproxy", "man-db.timer", "redis-server.service"]);
         assert!(enabled(&root.path().join("none")).is_empty());
     }
