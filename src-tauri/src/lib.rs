@@ -33,7 +33,9 @@ impl Shell {
 /// Starts the program and returns when it was quit.
 pub fn run() {
     perfdeck_engine::logs::quiet_panics("perfdeck");
-    perfdeck_engine::logs::init("warn", false);
+    if let Err(error) = perfdeck_engine::logs::init("warn", false) {
+        tracing::error!(%error, "the log has its usual level");
+    }
 
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,

@@ -15,6 +15,8 @@ use crate::tries::{self, Tries};
 
 /// How often a thread hands its figures over to the live view.
 pub(crate) const HAND_OVER: Duration = Duration::from_millis(100);
+/// A thread looks at its clock every 20 ms; one that did not for so long was stopped, or got no processor.
+const PAUSE: Duration = Duration::from_millis(250);
 /// How long responses may still arrive after a run was stopped.
 pub(crate) const GRACE: Duration = Duration::from_millis(300);
 
@@ -44,6 +46,8 @@ pub(crate) struct Account {
     /// When the second that is being recorded ends.
     second_ends: Instant,
     handed_over: Instant,
+    /// When the housekeeping was done last.
+    ticked: Option<Instant>,
     in_flight: u32,
     began_to_send: bool,
     /// Intended starts of the measured time that are on the wire.
@@ -67,6 +71,7 @@ impl Account {
             measuring: false,
             second_ends: times.measure + Duration::from_secs(1),
             handed_over: times.start,
+            ticked: None,
             in_flight: 0,
             began_to_send: false,
             measured_in_flight: 0,
@@ -198,7 +203,7 @@ impl Account {
         if measured {
             self.enter_measured(now);
             self.live.requests += 1;
-            self.began(first, intended, Some(sent));
+            self.began(first, intended, Some(sent), now);
         } else if self.measuring {
             return;
         }
@@ -224,9 +229,10 @@ impl Account {
         }
     }
 
-    /// An iteration of the measured time, when `first`; `sent` is when it began, if it did.
-    fn began(&mut self, first: bool, intended: Instant, sent: Option<Instant>) {
+    /// An iteration of the measured time, when `first`; `sent` is when it began, if it did before `now`.
+    fn began(&mut self, first: bool, intended: Instant, sent: Option<Instant>, now: Instant) {
         if first {
+            self.record.late_us += micros(sent.unwrap_or(now).saturating_duration_since(intended));
             self.record.iterations += 1;
             self.record.began_in_time += u64::from(sent.is_some_and(|sent| sent < self.times.end));
             if let Some((stage, end)) = self.stage(intended) {
@@ -287,12 +293,25 @@ impl Account {
             self.enter_measured(now);
             self.live.requests += 1;
             self.live.errors += 1;
-            self.began(first, intended, sent);
+            self.began(first, intended, sent, now);
             if let Some((stage, _)) = self.stage(intended) {
                 stage.failed();
             }
             self.record.failure(step, class, message, now.saturating_duration_since(intended));
         }
+    }
+
+    /// Why the run was ended, when the target has answered nothing.
+    pub(crate) fn unanswered(&self) -> Option<String> {
+        self.shared.unanswered.get().cloned()
+    }
+
+    /// A request is given up at the end of a run whose target has answered nothing. One of the warm-up counts by what it
+    /// waited in the measured time: no other was sent.
+    pub(crate) fn give_up(&mut self, start: Start, now: Instant, why: &str) {
+        let intended = if now > self.times.measure { start.intended.max(self.times.measure) } else { start.intended };
+        let sent = start.sent.max(intended);
+        self.failed(Start { intended, sent, ..start }, now, Class::Timeout, why);
     }
 
     /// A request failed as `failure` says.
@@ -365,6 +384,12 @@ impl Account {
         if self.cpu_at_end.is_none() && now >= self.times.end {
             self.cpu_at_end = thread_cpu_s();
         }
+        if let Some(last) = self.ticked.replace(now)
+            && now.saturating_duration_since(last) >= PAUSE
+        {
+            let paused = now.min(self.end()).saturating_duration_since(last.max(self.times.measure));
+            self.record.paused_us += micros(paused);
+        }
         if now.saturating_duration_since(self.handed_over) < HAND_OVER {
             return;
         }
@@ -392,8 +417,14 @@ impl Account {
     }
 
     fn finish_at<'a>(mut self, now: Instant, waiting: impl Iterator<Item = &'a Instant>) -> Record {
-        let waiting = waiting.filter(|at| self.measured(**at)).count();
-        self.record.unfinished = self.measured_in_flight + waiting as u64;
+        let last = now.min(self.end());
+        let (mut waited, mut late_us) = (0u64, 0u64);
+        for at in waiting.filter(|at| self.measured(**at)) {
+            waited += 1;
+            late_us += micros(last.saturating_duration_since(*at));
+        }
+        self.record.unfinished = self.measured_in_flight + waited;
+        self.record.late_us += late_us;
         if now >= self.times.measure {
             self.enter_measured(now);
             self.roll(now);
@@ -411,6 +442,24 @@ impl Account {
 mod tests {
     use super::*;
     use crate::seconds::Seconds;
+
+    #[test]
+    fn a_thread_that_did_not_run_knows_for_how_long() {
+        let start = Instant::now();
+        let ms = |ms: u64| start + Duration::from_millis(ms);
+        let times = Times { start, measure: ms(1_000), end: ms(5_000) };
+        let mut account = Account::new(Arc::new(Shared::new(None, 1, 1)), times, 0);
+        // Stopped from 0.5 to 1.5 s, of which half a second is measured, and from 3 to 4 s; once it was 100 ms late.
+        for at in [0, 480, 500, 1_500, 1_520, 1_620, 2_980, 3_000, 4_000, 4_020] {
+            let at = ms(at);
+            if at == ms(2_980) {
+                // What lies between is no pause here.
+                account.ticked = None;
+            }
+            account.tick(at);
+        }
+        assert_eq!(account.record.paused_us, 1_500_000, "what was measured of the two");
+    }
 
     /// Says to the test's own child that it is the child.
     const ALONE: &str = "PERFDECK_TEST_ALONE";

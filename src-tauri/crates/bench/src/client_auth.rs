@@ -64,9 +64,13 @@ impl ClientAuth {
     ) -> Result<ClientConfig, ApiError> {
         builder.with_client_auth_cert(self.chain.clone(), self.key.clone_key()).map_err(|e| {
             let (cert, key) = &self.names;
+            if perfdeck_tls::is_version_1(&e) {
+                let hint = "Issue it with extensions, which makes it version 3: openssl x509 -req -extfile FILE";
+                return wrong(cert, &"holds a version 1 certificate, which cannot be used", hint);
+            }
             wrong(
                 key,
-                &format!("is not the key of '{}': {e}", cert.escape_debug()),
+                &format!("is not the key of '{}'", cert.escape_debug()),
                 "Name the key that the certificate was made with",
             )
         })

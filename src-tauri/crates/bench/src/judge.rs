@@ -32,7 +32,11 @@ pub(crate) fn judge(run: &mut Run, total: &Record, threads: usize, varies: bool,
     let share = total.cpu_s.map(|cpu| cpu / (threads as f64 * run.duration_s).max(1e-3));
     certify(run, share, varies);
     if succeeded == 0 {
-        reasons.push("no successful response".to_owned());
+        // What was never sent says less than what was tried.
+        let tried = run.errors_by_class.iter().find(|e| e.class != "shed").or(run.errors_by_class.first());
+        let why = tried.map(|e| &e.sample).or_else(|| run.notes.first().filter(|_| run.state == RunState::Aborted));
+        let why = why.map_or_else(String::new, |why| format!(": {why}"));
+        reasons.push(format!("no successful response{why}"));
     } else if run.requests < ENOUGH {
         reasons.push(format!("only {} requests with an outcome; a run needs at least {ENOUGH}", run.requests));
     }
@@ -41,6 +45,11 @@ pub(crate) fn judge(run: &mut Run, total: &Record, threads: usize, varies: bool,
     }
     if run.target_rate_per_s.is_some() {
         open_loop(run, total, &mut reasons);
+    }
+    #[allow(clippy::cast_precision_loss)]
+    let paused_s = total.paused_us as f64 / 1e6;
+    if paused_s > 0.0 && paused_s > run.duration_s * (1.0 - RATE) {
+        reasons.push(paused(paused_s));
     }
     if let Some(local) = run.errors_by_class.iter().find(|e| e.class == "local") {
         reasons.push(format!("this machine ran out of files or ports {} times: {}", local.count, local.sample));
@@ -81,8 +90,11 @@ fn notes(run: &Run, total: &Record, settled: Option<bool>) -> Vec<String> {
     let c = &run.certificate;
     match run.state {
         RunState::Cancelled => notes.push("stopped before its end; the figures cover the time until then".to_owned()),
-        RunState::Aborted => notes.push("aborted before its end; the figures cover the time until then".to_owned()),
-        RunState::Completed | RunState::Interrupted => {}
+        // One whose target answered nothing may have been given up after its end.
+        RunState::Aborted if run.duration_s + 1e-3 < run.spec.duration_s() => {
+            notes.push("aborted before its end; the figures cover the time until then".to_owned());
+        }
+        RunState::Completed | RunState::Interrupted | RunState::Aborted => {}
     }
     if total.unfinished > 0 {
         notes.push(format!(
@@ -127,6 +139,11 @@ fn notes(run: &Run, total: &Record, settled: Option<bool>) -> Vec<String> {
     {
         notes.push(throttled(seconds, periods, run.duration_s));
     }
+    #[allow(clippy::cast_precision_loss)]
+    let paused_s = total.paused_us as f64 / 1e6;
+    if paused_s > 0.0 && paused_s <= run.duration_s * (1.0 - RATE) {
+        notes.push(paused(paused_s));
+    }
     if !c.precise_timer && run.target_rate_per_s.is_some() {
         notes.push("this system's timer does not hold a schedule to less than a millisecond".to_owned());
     }
@@ -159,6 +176,14 @@ fn throttled(seconds: f64, periods: u64, duration_s: f64) -> String {
     )
 }
 
+/// What it means that the generator did not run, for a person.
+fn paused(seconds: f64) -> String {
+    format!(
+        "the load generator itself stood still for {seconds:.2} s, stopped or without a processor: times that long are its own \
+         and not the target's; use a quieter machine"
+    )
+}
+
 /// A stage for a person.
 fn stage_words(stage: &StageResult) -> String {
     match stage.kind.as_str() {
@@ -172,10 +197,10 @@ fn open_loop(run: &mut Run, total: &Record, reasons: &mut Vec<String>) {
     let lag = run.schedule_lag_ms.as_ref().unwrap_or(&none);
     // What was late because the pacer was, against all that was late.
     #[allow(clippy::cast_precision_loss)]
-    let (woke_late_ms, lag_ms) = (total.woke_late_us as f64 / 1e3, lag.mean.unwrap_or(0.0) * lag.n as f64);
+    let (woke_late_us, late_us) = (total.woke_late_us as f64, total.late_us as f64);
     let cause = if is_busy(run) {
         "the load generator's processor was busy; use more threads or a lower rate"
-    } else if woke_late_ms > lag_ms / 2.0 {
+    } else if woke_late_us > late_us / 2.0 {
         "the load generator did not get the processor in time; use a quieter or another machine"
     } else {
         "all connections were waiting for the target; use more connections or a lower rate"

@@ -33,6 +33,7 @@ mod seconds;
 mod shared;
 mod stages;
 mod target;
+mod tls_words;
 pub mod transfer;
 mod tries;
 mod view;

@@ -27,6 +27,8 @@ pub(crate) struct Ended {
     pub(crate) started_ms: f64,
     /// What was measured.
     pub(crate) measured: Duration,
+    /// What is wrong with the scheme of a URL that gave no response.
+    pub(crate) speaks: Option<String>,
     /// It was stopped before its end.
     pub(crate) early: bool,
     /// Why, when not by the user.
@@ -160,7 +162,7 @@ pub(crate) fn finished(setup: Setup, context: RunContext, ended: Ended, total: R
             throttled_periods: ended.throttled.map(|t| t.periods),
             ..Certificate::default()
         },
-        notes: ended.because.into_iter().collect(),
+        notes: ended.because.into_iter().chain(ended.speaks.clone()).collect(),
         errors_by_class: total.errors.counts(),
         statuses: total.statuses(),
         intervals,
@@ -177,5 +179,10 @@ pub(crate) fn finished(setup: Setup, context: RunContext, ended: Ended, total: R
     }
     run.judged_ms = judged::response(&run).and_then(|judged| judged.summary());
     judge(&mut run, &total, ended.threads, setup.varies, ended.settled);
+    if let (Some(speaks), Some(reason)) = (ended.speaks, run.invalid_reasons.first_mut()) {
+        // The first reason is that there was no successful response.
+        reason.push_str("; ");
+        reason.push_str(&speaks);
+    }
     Finished { run, seconds: histograms }
 }

@@ -53,10 +53,18 @@ impl Class {
 /// What a request failed with: its class and one message.
 pub(crate) type Failure = (Class, String);
 
-/// Why a request was never sent when no connection can be opened: the last failure of one that was tried.
+/// Why a request was never sent while all connections wait after a failure: the last one that there was.
 pub(crate) fn not_sent((class, message): &Failure) -> String {
-    format!("not sent, as no connection could be opened; the last one failed with {}: {message}", class.name())
+    let why = match class {
+        Class::Connect | Class::Local | Class::Tls => "no connection could be opened",
+        _ => "all connections were held back for a moment after failures",
+    };
+    format!("not sent, as {why}; the last one failed with {}: {message}", class.name())
 }
+
+/// Why a request was never sent that still waited for a connection when the run ended.
+pub(crate) const NONE_FREE: &str =
+    "not sent, as no connection was free before the end of the run; all were waiting for the target";
 
 /// Why a connection could not be opened. What this machine lacks is not the target's fault.
 pub(crate) fn refused(address: SocketAddr, error: &std::io::Error) -> Failure {
@@ -87,6 +95,11 @@ impl Errors {
         for (class, (count, sample)) in other.0 {
             self.0.entry(class).or_insert((0, sample)).0 += count;
         }
+    }
+
+    /// Whether there are such as a server causes that speaks something else.
+    pub(crate) fn are_strange(&self) -> bool {
+        [Class::Reset, Class::Protocol, Class::Tls].iter().any(|class| self.0.contains_key(class))
     }
 
     /// Most frequent first.
@@ -238,6 +251,11 @@ pub(crate) struct Record {
     pub(crate) began_in_time: u64,
     /// The part of the schedule lag that the pacer itself caused by waking up late, summed, in microseconds.
     pub(crate) woke_late_us: u64,
+    /// How late iterations began, or were given up without having begun, summed, in microseconds.
+    pub(crate) late_us: u64,
+    /// The measured time in which a thread that should have looked at its clock did not, in microseconds: that of the thread
+    /// with most of it.
+    pub(crate) paused_us: u64,
     /// Requests without an outcome when the run was stopped.
     pub(crate) unfinished: u64,
     pub(crate) bytes: u64,
@@ -270,6 +288,8 @@ impl Record {
             cut: 0,
             began_in_time: 0,
             woke_late_us: 0,
+            late_us: 0,
+            paused_us: 0,
             unfinished: 0,
             bytes: 0,
             misses: 0,
@@ -417,6 +437,8 @@ impl Record {
         self.cut += other.cut;
         self.began_in_time += other.began_in_time;
         self.woke_late_us += other.woke_late_us;
+        self.late_us += other.late_us;
+        self.paused_us = self.paused_us.max(other.paused_us);
         self.unfinished += other.unfinished;
         self.bytes += other.bytes;
         self.misses += other.misses;

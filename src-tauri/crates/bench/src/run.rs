@@ -23,6 +23,7 @@ use crate::resp::CacheLoad;
 use crate::shared::{Shared, Times};
 use crate::stages::Stage;
 use crate::target::{Target, lookup, redacted, target, validate};
+use crate::tls_words;
 use crate::tries::patience;
 use crate::view::View;
 
@@ -114,6 +115,18 @@ impl Engine {
             Self::Raw(_) => concat!("perfdeck raw http/1.1 ", env!("CARGO_PKG_VERSION")),
             Self::Cache(_) => concat!("perfdeck raw resp ", env!("CARGO_PKG_VERSION")),
             Self::Full(_) => concat!("perfdeck full ", env!("CARGO_PKG_VERSION")),
+        }
+    }
+
+    /// Where an HTTP engine sends first: address, port and whether over TLS; `None` for others.
+    fn web(&self) -> Option<(String, u16, bool)> {
+        match self {
+            Self::Raw(wire) => wire.addresses.first().map(|at| (at.ip().to_string(), at.port(), false)),
+            Self::Full(program) if program.needs() == (false, false) => {
+                let origin = program.origins.first()?;
+                origin.addresses.first().map(|at| (at.ip().to_string(), at.port(), origin.tls))
+            }
+            Self::Full(_) | Self::Cache(_) => None,
         }
     }
 
@@ -318,7 +331,11 @@ pub(crate) async fn drive(
                             .then(|| no_answer(patience, shared.first_failure.get()))
                     })
                 });
-                if let Some(reason) = silent.or_else(|| errors.look(now, view.seen.0, view.seen.1)).filter(|_| !stopping) {
+                if let Some(reason) = silent.filter(|_| !stopping) {
+                    stopping = true;
+                    shared.give_up(reason);
+                }
+                if let Some(reason) = errors.look(now, view.seen.0, view.seen.1).filter(|_| !stopping) {
                     stopping = true;
                     shared.abort(reason);
                 }
@@ -358,11 +375,23 @@ pub(crate) async fn drive(
     (live.requests, live.errors, live.in_flight) = (total.requests, total.failed, 0);
     progress(live);
     setup.warmup = times.measure.saturating_duration_since(start);
+    // Asked only when nothing was answered: some servers note a stranger in their log.
+    let strange = total.failed == total.requests && total.errors.are_strange();
+    let speaks = match setup.engine.web().filter(|_| strange) {
+        Some((at, port, tls)) => tls_words::other_protocol(&at, port, tls).await,
+        None => None,
+    };
     let ended = Ended {
+        speaks,
         started_ms: started_ms + setup.warmup.as_secs_f64() * 1e3,
         measured: stopped_at.map_or(setup.measured, |at| at.saturating_duration_since(times.measure)),
         early: stopped_at.is_some(),
-        because: shared.stopped_because.get().filter(|_| stopped_at.is_some()).cloned(),
+        // A target that answers nothing is one also when the run was too short to see it.
+        because: shared
+            .stopped_because
+            .get()
+            .filter(|_| stopped_at.is_some() || shared.unanswered.get().is_some())
+            .cloned(),
         settled: setup.until_steady.then(|| shared.settled.get().is_some()),
         threads,
         engine: setup.engine.name(),

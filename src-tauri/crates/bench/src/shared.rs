@@ -26,6 +26,8 @@ pub(crate) struct Shared {
     pub(crate) stopped_because: OnceLock<String>,
     /// The moments of a run whose warm-up ends when it is steady; set once that is known, a little before.
     pub(crate) settled: OnceLock<Times>,
+    /// Why it was stopped for a target that answered nothing at all: what waits for it then has failed.
+    pub(crate) unanswered: OnceLock<String>,
     /// Which steps have succeeded.
     pub(crate) proven: Proven,
     /// The target has answered something.
@@ -50,6 +52,7 @@ impl Shared {
             stop: AtomicBool::new(false),
             stopped_at: OnceLock::new(),
             stopped_because: OnceLock::new(),
+            unanswered: OnceLock::new(),
             settled: OnceLock::new(),
             proven: Proven::new(steps),
             answered: AtomicBool::new(false),
@@ -71,6 +74,12 @@ impl Shared {
         // First the moment, then the flag: a thread that sees the flag knows the moment.
         let _ = self.stopped_at.set(Instant::now());
         self.stop.store(true, Ordering::Release);
+    }
+
+    /// Ends the run now, as the target has answered nothing.
+    pub(crate) fn give_up(&self, reason: String) {
+        let _ = self.unanswered.set(reason.clone());
+        self.abort(reason);
     }
 
     /// Ends the run now, for a reason that its reader gets to know.

@@ -110,14 +110,18 @@ pub(crate) fn target(spec: &HttpBenchSpec) -> Result<Target, ApiError> {
     let name = if host.host.contains(':') { format!("[{}]", host.host) } else { host.host.clone() };
     let authority =
         if address.scheme.default_port() == Some(host.port) { name } else { format!("{name}:{}", host.port) };
-    let bad = |e: &dyn std::fmt::Display| ApiError::bad_request(format!("url: The path cannot be sent: {e}"));
+    let bad = || {
+        let what = if path.contains(' ') { "a space" } else { "a character that cannot be sent" };
+        ApiError::bad_request(format!("url: The path has {what}"))
+            .hint("Write it percent-encoded: %20 for a space, %3C for <")
+    };
     let mut request = hyper::Request::builder()
         .method(spec.method.as_str())
         .uri(&path)
         .header(HOST, &authority)
         .header(USER_AGENT, concat!("perfdeck/", env!("CARGO_PKG_VERSION")))
         .body(())
-        .map_err(|e| bad(&e))?;
+        .map_err(|_| bad())?;
     let mut own = vec![HOST, USER_AGENT];
     for (at, Header { name, value }) in spec.headers.iter().enumerate() {
         let number = at + 1;
@@ -239,6 +243,7 @@ mod tests {
             (serde_json::json!({"headers": [{"name": "a\r\nb", "value": "c"}]}), "headers"),
             (serde_json::json!({"headers": [{"name": "Content-Length", "value": "3"}]}), "headers"),
             (serde_json::json!({"url": "http://"}), "url"),
+            (serde_json::json!({"url": "http://h/a b"}), "url: The path has a space"),
             (serde_json::json!({"url": ""}), "url"),
             (serde_json::json!({"url": "postgres://h/x"}), "url"),
             (serde_json::json!({"url": "http://u:p@h/"}), "url"),

@@ -193,7 +193,8 @@ async fn a_refused_port_is_an_invalid_run_and_does_not_spin() {
     let started = Instant::now();
     let r = run(spec(port, Load::Closed, 0.5)).await;
     assert!(!r.valid && r.errors == r.requests && r.errors > 0, "nothing succeeded");
-    assert!(r.invalid_reasons.contains(&"no successful response".to_owned()), "{:?}", r.invalid_reasons);
+    let reason = r.invalid_reasons.first().expect("a reason");
+    assert!(reason.starts_with("no successful response: 127.0.0.1:") && reason.contains("refused"), "{reason}");
     assert_eq!(class(&r, "connect"), r.errors, "the class says why: {:?}", r.errors_by_class);
     assert!(r.errors_by_class[0].sample.contains("127.0.0.1"), "the message says where");
     assert!(r.requests < 2_000, "failed connections back off: {}", r.requests);
@@ -255,6 +256,23 @@ async fn a_hanging_server_times_out() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_sent_after_the_end_to_a_target_that_keeps_all_connections() {
+    // It answers once, and then each answer takes longer than its deadline.
+    let s = server(|n| (200, if n == 0 { Duration::ZERO } else { Duration::from_secs(60) }));
+    let mut plan = spec(s.port, rate(200.0), 1.0);
+    (plan.connections, plan.timeout_s) = (2, 1.5);
+    let started = Instant::now();
+    let r = run(plan).await;
+    // The two that were sent have their deadline after the end; no third one begins then.
+    assert_eq!(s.count.load(Ordering::SeqCst), 3, "one was answered, two were given up");
+    assert!(started.elapsed() < Duration::from_secs(3), "it took {:?}", started.elapsed());
+    assert_eq!((class(&r, "timeout"), class(&r, "shed")), (2, 197), "{:?}", r.errors_by_class);
+    let reasons = r.invalid_reasons.join("; ");
+    assert!(reasons.contains("all connections were waiting for the target"), "{reasons}");
+    assert!(!reasons.contains("processor"), "the generator is not to blame: {reasons}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn server_errors_are_errors_and_secrets_stay_out() {
     let s = server(|n| (if n % 2 == 0 { 200 } else { 500 }, Duration::ZERO));
     let mut plan = spec(s.port, Load::Closed, 0.4);
@@ -277,6 +295,11 @@ async fn a_connection_that_breaks_is_a_reset_and_garbage_is_a_protocol_error() {
     let (port, _) = raw(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nshort");
     let r = run(spec(port, Load::Closed, 0.4)).await;
     assert!(r.errors > 0 && class(&r, "reset") == r.requests, "closed within the body: {:?}", r.errors_by_class);
+    // At a rate, the connections that broke wait a moment: they could be opened all the same.
+    let r = run(spec(port, rate(300.0), 1.0)).await;
+    let shed = r.errors_by_class.iter().find(|e| e.class == "shed").expect("some were never sent");
+    assert!(shed.sample.contains("held back") && !shed.sample.contains("could be opened"), "{}", shed.sample);
+    assert_eq!((r.errors, class(&r, "reset") + class(&r, "shed")), (r.requests, r.errors), "all of them failed");
     let (port, _) = raw(b"220 mail.example ESMTP\r\n\r\n");
     let r = run(spec(port, Load::Closed, 0.4)).await;
     assert!(r.errors > 0 && class(&r, "protocol") == r.requests, "this is not HTTP: {:?}", r.errors_by_class);

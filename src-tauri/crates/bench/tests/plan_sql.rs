@@ -31,6 +31,43 @@ fn script(statements: &[&str], duration: &str, connections: u32) -> String {
     )
 }
 
+/// What the server does for clients other than the one that asks.
+async fn sleeping(server: &Postgres) -> i64 {
+    let mut c = server.connect().await.expect("a connection");
+    let count = "select count(*) from pg_stat_activity where state = 'active' and query like 'select pg_sleep(6%'";
+    sqlx::query_scalar(count).fetch_one(&mut c).await.expect("a count")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn statements_that_nobody_waits_for_any_more_are_ended_at_the_server() {
+    let server = Postgres::start().await.expect("PostgreSQL");
+    let setting = sql(&server.url());
+    let (plan, cancel) = (one("select pg_sleep(60)", &[], "60s"), setting.cancel.clone());
+    let run = tokio::spawn(async move { setting.run(&plan).await });
+    let end = Instant::now() + Duration::from_secs(10);
+    while sleeping(&server).await < 2 {
+        assert!(Instant::now() < end, "the statements are executed");
+        tokio::task::yield_now().await;
+    }
+    cancel.cancel();
+    let run = run.await.expect("it ends");
+    assert_eq!(run.state, RunState::Cancelled, "{:?}", run.notes);
+    // The server ends them when it reads what it was sent.
+    let end = Instant::now() + Duration::from_secs(5);
+    while sleeping(&server).await > 0 {
+        assert!(Instant::now() < end, "the server goes on with statements of a run that was stopped");
+    }
+    // So are those that were given up at their deadline.
+    let text = one("select pg_sleep(61)", &[], "600ms")
+        .replace("name='one'\nduration", "name='one'\ntimeout='200ms'\nduration");
+    let run = sql(&server.url()).run(&text).await;
+    assert!(run.errors_by_class.iter().any(|e| e.class == "timeout"), "{:?}", run.errors_by_class);
+    let end = Instant::now() + Duration::from_secs(5);
+    while sleeping(&server).await > 0 {
+        assert!(Instant::now() < end, "the server goes on with statements that were given up");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn parameters_take_the_type_that_the_server_infers() {
     let server = Postgres::start().await.expect("PostgreSQL");

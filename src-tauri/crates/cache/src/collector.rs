@@ -10,6 +10,7 @@ use redis::aio::MultiplexedConnection;
 use tokio::task::JoinSet;
 
 use crate::connect::{connect, explain, primaries, primary};
+use crate::error::again;
 use crate::test::product;
 
 /// How often keys are sampled for findings.
@@ -24,6 +25,8 @@ const PAGE: usize = 200;
 const SAMPLE_TIME: Duration = Duration::from_millis(150);
 /// Longest time of one collection with everything in it. Below the scheduler's own deadline, so that the reason is told.
 const DEADLINE: Duration = Duration::from_millis(1_700);
+/// Longest wait within a collection for connections that the address gives a time of its own.
+const PATIENCE: Duration = Duration::from_millis(700);
 /// Two readings whose answers took times that differ by more than this, in milliseconds, have no rates: when within its
 /// answer a server read its counters is not known, and an eighth of a second is an eighth of a rate.
 const UNSURE_MS: f64 = 250.0;
@@ -68,7 +71,9 @@ pub(crate) fn count(n: u64) -> String {
 pub struct CacheCollector {
     target: CacheTarget,
     password: Option<Sensitive>,
-    connections: Vec<(HostPort, MultiplexedConnection)>,
+    connections: Connections,
+    /// Connections that are being opened over several collections, and since when.
+    opening: Option<(Instant, JoinSet<Result<Connections, ApiError>>)>,
     counters: Option<Counters>,
     slow_at: Option<f64>,
     /// Evictions at the previous sampling.
@@ -79,6 +84,33 @@ impl std::fmt::Debug for CacheCollector {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("CacheCollector").field("address", &self.target.address.short()).finish_non_exhaustive()
     }
+}
+
+/// Connections to the servers that are measured.
+type Connections = Vec<(HostPort, MultiplexedConnection)>;
+
+async fn open(target: &CacheTarget, password: Option<&Sensitive>) -> Result<Connections, ApiError> {
+    let hosts = match target.mode {
+        CacheMode::Single => target.address.hosts.iter().take(1).cloned().collect(),
+        CacheMode::Sentinel => vec![primary(target, password).await?],
+        CacheMode::Cluster => primaries(target, password).await?,
+    };
+    let mut opening = JoinSet::new();
+    for host in hosts {
+        let (target, password) = (target.clone(), password.cloned());
+        opening.spawn(async move {
+            let connection = connect(&target, &host, password.as_ref()).await?;
+            Ok::<_, ApiError>((host, connection))
+        });
+    }
+    let mut all = Vec::new();
+    while let Some(opened) = opening.join_next().await {
+        all.push(opened.map_err(|_| ApiError::internal("A connection attempt ended unexpectedly"))??);
+    }
+    if all.is_empty() {
+        return Err(ApiError::bad_request("The address names no host").hint("Write redis://host:6379/0"));
+    }
+    Ok(all)
 }
 
 /// Counters of one moment, summed over the primaries; rates are differences.
@@ -130,32 +162,33 @@ fn number(info: &HashMap<String, String>, name: &str) -> Option<f64> {
 impl CacheCollector {
     /// A collector of `target`. It connects at its first collection.
     pub fn new(target: CacheTarget, password: Option<Sensitive>) -> Self {
-        Self { target, password, connections: Vec::new(), counters: None, slow_at: None, evicted: None }
+        Self { target, password, connections: Vec::new(), opening: None, counters: None, slow_at: None, evicted: None }
     }
 
-    async fn open(&self) -> Result<Vec<(HostPort, MultiplexedConnection)>, ApiError> {
-        let password = self.password.as_ref();
-        let hosts = match self.target.mode {
-            CacheMode::Single => self.target.address.hosts.iter().take(1).cloned().collect(),
-            CacheMode::Sentinel => vec![primary(&self.target, password).await?],
-            CacheMode::Cluster => primaries(&self.target, password).await?,
+    /// New connections. Those that the address gives more time than a collection has are opened beside the collections.
+    async fn open(&mut self) -> Result<Connections, ApiError> {
+        let options = self.target.address.options();
+        let given = options.map_err(|e| ApiError::bad_request(e.message).hint(e.hint))?.connect_timeout;
+        let Some(limit) = given.filter(|limit| *limit > PATIENCE) else {
+            return open(&self.target, self.password.as_ref()).await;
         };
-        let mut opening = JoinSet::new();
-        for host in hosts {
+        let (began, mut task) = self.opening.take().unwrap_or_else(|| {
             let (target, password) = (self.target.clone(), self.password.clone());
-            opening.spawn(async move {
-                let connection = connect(&target, &host, password.as_ref()).await?;
-                Ok::<_, ApiError>((host, connection))
-            });
+            let mut task = JoinSet::new();
+            task.spawn(async move { open(&target, password.as_ref()).await });
+            (Instant::now(), task)
+        });
+        match tokio::time::timeout(PATIENCE, task.join_next()).await {
+            Ok(Some(Ok(outcome))) => outcome,
+            Ok(_) => Err(ApiError::internal("A connection attempt ended unexpectedly")),
+            Err(_) => {
+                self.opening = Some((began, task));
+                let at = self.target.address.short();
+                let (seconds, limit) = (began.elapsed().as_secs(), limit.as_secs());
+                let what = format!("Connecting to {at} for {seconds} s; its connect_timeout is {limit} s");
+                Err(again(ErrorCode::Timeout, what).hint("Perfdeck waits until then; it is slow, or it hangs"))
+            }
         }
-        let mut all = Vec::new();
-        while let Some(opened) = opening.join_next().await {
-            all.push(opened.map_err(|_| ApiError::internal("A connection attempt ended unexpectedly"))??);
-        }
-        if all.is_empty() {
-            return Err(ApiError::bad_request("The address names no host").hint("Write redis://host:6379/0"));
-        }
-        Ok(all)
     }
 
     /// All primaries at the same time, with the moments of asking and of the last answer. One that fails makes the sum unknown: a part of it would be a wrong number.

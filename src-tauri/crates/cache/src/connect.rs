@@ -2,10 +2,11 @@
 use std::time::Duration;
 
 use perfdeck_model::{ApiError, CacheMode, CacheTarget, ErrorCode, HostPort, Sensitive, TlsMode};
-use perfdeck_tls::{Trust, Verified};
+use perfdeck_tls::{Part, Trust, Verified};
 use redis::aio::MultiplexedConnection;
 use redis::{
-    AsyncConnectionConfig, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisConnectionInfo, RedisError,
+    AsyncConnectionConfig, ConnectionAddr, ConnectionInfo, ErrorKind, IntoConnectionInfo, RedisConnectionInfo,
+    RedisError,
 };
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -13,6 +14,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::ServerName;
 
 pub(crate) use crate::error::{explain, silent};
+use crate::error::{no_password_given, no_password_set, untrusted};
 
 /// A connection, and each answer on it, is given up after this.
 pub(crate) const DEADLINE: Duration = Duration::from_millis(1500);
@@ -73,10 +75,13 @@ impl Way {
                 None => None,
             };
             let all = Trust { verified, roots, certificate };
-            tls = Some(all.client().map_err(|why| {
-                let named = wanted.root.as_deref().unwrap_or("of sslcert and sslkey");
-                ApiError::new(ErrorCode::Tls, format!("The files of TLS cannot be used: {why} ({named})"))
-                    .hint("Certificates and keys are files in PEM, which begin with -----BEGIN")
+            tls = Some(all.client().map_err(|unfit| {
+                let file = match unfit.part {
+                    Part::Roots | Part::System => wanted.root.as_deref(),
+                    Part::Certificate => wanted.certificate.as_ref().map(|(certificate, _)| certificate.as_str()),
+                    Part::Key => wanted.certificate.as_ref().map(|(_, key)| key.as_str()),
+                };
+                ApiError::new(ErrorCode::Tls, unfit.sentence(file)).hint(unfit.step)
             })?);
             trust = Some(all);
         }
@@ -132,6 +137,42 @@ impl Way {
         self.tls.as_ref().is_some_and(perfdeck_tls::Client::own_root)
     }
 
+    /// What a server that could not be signed in to means.
+    pub(crate) async fn explained(
+        &self,
+        target: &CacheTarget,
+        host: &HostPort,
+        password: Option<&Sensitive>,
+        error: &RedisError,
+    ) -> ApiError {
+        if let Some(why) = perfdeck_tls::cause(error) {
+            let shown = self.tls.as_ref().and_then(perfdeck_tls::Client::shown);
+            return untrusted(target, host, why, shown.as_ref());
+        }
+        if matches!(error.kind(), ErrorKind::AuthenticationFailed) {
+            if password.is_none_or(|p| p.expose().is_empty()) {
+                return no_password_given(host);
+            }
+            // The driver keeps the server's words to itself: it says the same of a server that asks for no password.
+            if target.address.username.is_none() && self.opens_without_password(host).await {
+                return no_password_set(host);
+            }
+        }
+        explain(target, host, error)
+    }
+
+    /// Whether the server serves clients that give no password.
+    async fn opens_without_password(&self, host: &HostPort) -> bool {
+        let work = async {
+            let bare =
+                Self { redis: RedisConnectionInfo::default(), tls: self.tls.clone(), trust: None, limit: self.limit };
+            let config = AsyncConnectionConfig::new().set_response_timeout(Some(DEADLINE));
+            let mut connection = bare.open(host, config).await?;
+            redis::cmd("PING").exec_async(&mut connection).await
+        };
+        matches!(tokio::time::timeout(DEADLINE, work).await, Ok(Ok(())))
+    }
+
     /// Longest time to connect to a server; `usual` where the address names none.
     pub(crate) fn limit(&self, usual: Duration) -> Duration {
         self.limit.unwrap_or(usual)
@@ -155,11 +196,12 @@ pub(crate) async fn connect(
             redis::cmd("CLIENT").arg("SETNAME").arg("perfdeck").query_async(&mut connection).await;
         Ok::<_, RedisError>(connection)
     };
-    match tokio::time::timeout(limit + Duration::from_millis(500), work).await {
+    let outcome = tokio::time::timeout(way.limit(DEADLINE + Duration::from_millis(500)), work).await;
+    match outcome {
         Ok(Ok(connection)) => Ok(connection),
         Ok(Err(error)) => {
             tracing::debug!(target: "perfdeck::cache", %host, "connecting failed: {error}");
-            Err(explain(target, host, &error))
+            Err(way.explained(target, host, password, &error).await)
         }
         Err(_) => Err(silent(host, limit)),
     }
@@ -167,7 +209,7 @@ pub(crate) async fn connect(
 
 /// An error of signing in at a Sentinel, whose password is often another one.
 fn sentinels_own(error: ApiError, sentinel: &HostPort) -> ApiError {
-    if error.code != ErrorCode::Authentication {
+    if error.code != ErrorCode::Authentication || error.message == no_password_set(sentinel).message {
         return error;
     }
     ApiError::new(ErrorCode::Authentication, format!("The Sentinel {sentinel} refused the password, or needs one of its own"))

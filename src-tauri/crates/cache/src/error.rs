@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use perfdeck_model::{ApiError, CacheTarget, ErrorCode, HostPort};
-use perfdeck_tls::{Spelling, cause};
+use perfdeck_tls::{Certificate, Spelling, cause};
 use redis::{ErrorKind, RedisError};
 
 use crate::connect::DEADLINE;
@@ -20,14 +20,19 @@ pub(crate) fn silent(host: &HostPort, limit: Duration) -> ApiError {
         .hint("Is it Redis or Valkey? A server that hangs or expects TLS looks like this")
 }
 
-fn again(code: ErrorCode, message: String) -> ApiError {
+pub(crate) fn again(code: ErrorCode, message: String) -> ApiError {
     let mut error = ApiError::new(code, message);
     error.retryable = true;
     error
 }
 
 /// Why TLS with a server failed.
-pub(crate) fn untrusted(target: &CacheTarget, host: &HostPort, error: &tokio_rustls::rustls::Error) -> ApiError {
+pub(crate) fn untrusted(
+    target: &CacheTarget,
+    host: &HostPort,
+    error: &tokio_rustls::rustls::Error,
+    shown: Option<&Certificate>,
+) -> ApiError {
     let at = host.to_string();
     let spelling = Spelling {
         at: &at,
@@ -37,7 +42,7 @@ pub(crate) fn untrusted(target: &CacheTarget, host: &HostPort, error: &tokio_rus
         unverified: "tls=insecure",
         plain: "redis:// instead of rediss://",
     };
-    let found = perfdeck_tls::trouble(error, None, spelling);
+    let found = perfdeck_tls::trouble(error, shown, spelling);
     ApiError::new(ErrorCode::Tls, found.what).hint(found.step)
 }
 
@@ -59,10 +64,22 @@ pub(crate) fn protected(host: &HostPort) -> ApiError {
     )
 }
 
+/// A server that asks for no password, and got one.
+pub(crate) fn no_password_set(host: &HostPort) -> ApiError {
+    ApiError::new(ErrorCode::Authentication, format!("{host} has no password, and one was given"))
+        .hint("Leave the password out, or give the server one: CONFIG SET requirepass …")
+}
+
+/// A server that asks for a password, and there is none.
+pub(crate) fn no_password_given(host: &HostPort) -> ApiError {
+    ApiError::new(ErrorCode::Authentication, format!("{host} asks this user for a password, and no password was given"))
+        .hint("Give it where the environment is edited, in the address (USER:PASSWORD@host), or by --cache-password-env NAME")
+}
+
 /// What a driver's error means.
 pub(crate) fn explain(target: &CacheTarget, host: &HostPort, error: &RedisError) -> ApiError {
     if let Some(why) = cause(error) {
-        return untrusted(target, host, why);
+        return untrusted(target, host, why, None);
     }
     if error.is_timeout() {
         return timeout(host);
@@ -79,8 +96,7 @@ pub(crate) fn explain(target: &CacheTarget, host: &HostPort, error: &RedisError)
         return full(host);
     }
     if has("without any password configured") || has("no password is set") {
-        return ApiError::new(ErrorCode::Authentication, format!("{host} has no password, and one was given"))
-            .hint("Leave the password out, or give the server one: CONFIG SET requirepass …");
+        return no_password_set(host);
     }
     if code("WRONGPASS") || has("invalid password") || matches!(error.kind(), ErrorKind::AuthenticationFailed) {
         // A user may be a secret itself, where people write a password in its place.

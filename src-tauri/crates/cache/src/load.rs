@@ -44,11 +44,10 @@ pub async fn servers(target: &CacheTarget, password: Option<&Sensitive>) -> Resu
 pub async fn connect_for_load(target: &CacheTarget, password: Option<&Sensitive>) -> Result<LoadConnection, ApiError> {
     let servers = servers(target, password).await?;
     let Some(first) = servers.first() else { return Err(ApiError::bad_request("The cache's address names no host")) };
-    let opened = match target.mode {
-        CacheMode::Cluster => cluster(target, &servers, password).await?,
-        _ => single(target, first, password).await?,
-    };
-    opened.map_err(|e| explain(target, first, &e))
+    match target.mode {
+        CacheMode::Cluster => cluster(target, &servers, password).await?.map_err(|e| explain(target, first, &e)),
+        _ => single(target, first, password).await,
+    }
 }
 
 /// Clients that are connected to the cache's servers, without the connections that ask.
@@ -102,12 +101,15 @@ async fn single(
     target: &CacheTarget,
     host: &HostPort,
     password: Option<&Sensitive>,
-) -> Result<Result<LoadConnection, RedisError>, ApiError> {
+) -> Result<LoadConnection, ApiError> {
     let way = Way::to(target, password).await?;
     let limit = way.limit(CONNECT);
     let config = AsyncConnectionConfig::new().set_connection_timeout(Some(limit)).set_response_timeout(None);
     let opened = tokio::time::timeout(limit, way.open(host, config)).await.map_err(|_| silent(host, limit))?;
-    Ok(opened.map(LoadConnection::Single))
+    match opened {
+        Ok(connection) => Ok(LoadConnection::Single(connection)),
+        Err(error) => Err(way.explained(target, host, password, &error).await),
+    }
 }
 
 async fn cluster(
@@ -121,7 +123,8 @@ async fn cluster(
         Ok(nodes) => nodes,
         Err(error) => return Ok(Err(error)),
     };
-    let mut builder = ClusterClientBuilder::new(nodes).response_timeout(DEADLINE);
+    let mut builder =
+        ClusterClientBuilder::new(nodes).response_timeout(DEADLINE).connection_timeout(way.limit(CONNECT));
     if let Some(user) = &target.address.username {
         builder = builder.username(user).password(password.map_or("", Sensitive::expose));
     } else if let Some(password) = password {

@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 use crate::announced::{self, Announced};
 use crate::collector::{count, fields, keys};
 use crate::connect::{connect, primaries, primary};
-use crate::error::{acl, explain, full, protected, timeout};
+use crate::error::{acl, explain, full, protected, silent};
 
 /// Longest wait for name resolution and for a TCP connection.
 const REACH: Duration = Duration::from_secs(2);
@@ -120,8 +120,8 @@ async fn stranger(target: &CacheTarget, stage: StageName, error: ApiError) -> Ap
 
 /// Listens to a server without TLS before the driver does: what it says to a stranger is more than what the driver passes
 /// on, and some servers say it once and close.
-async fn greet(host: &HostPort, stream: TcpStream) -> Result<(), ApiError> {
-    let Some(bytes) = perfdeck_tls::ping(stream, DEADLINE).await else { return Err(timeout(host)) };
+async fn greet(host: &HostPort, stream: TcpStream, limit: (Duration, Duration)) -> Result<(), ApiError> {
+    let Some(bytes) = perfdeck_tls::ping(stream, limit.1).await else { return Err(silent(host, limit.0)) };
     let has = |part: &[u8]| bytes.windows(part.len()).any(|w| w == part);
     match bytes.as_slice() {
         b if b.starts_with(b"-DENIED") => Err(protected(host)),
@@ -154,8 +154,13 @@ async fn stages(target: &CacheTarget, password: Option<&Sensitive>, report: &mut
     };
     let detail = format!("Redis or Valkey at {}, {mode}", target.address.short());
     report.push(S::Address, StageOutcome::Ok, detail, None);
-    let (host, stream) = reach(target, report).await?;
-    certificate(target, &host, stream, report).await?;
+    // What the address says about the time to connect is the time for one connection, from its first packet on.
+    let options = target.address.options();
+    let given = options.map_err(|e| (S::Address, ApiError::bad_request(e.message).hint(e.hint)))?.connect_timeout;
+    let began = Instant::now();
+    let (host, stream) = reach(target, given, report).await?;
+    let left = given.map(|limit| (limit, limit.saturating_sub(began.elapsed())));
+    certificate(target, &host, stream, left, report).await?;
 
     let signed = |e: ApiError| match e.code {
         ErrorCode::Tls => (S::Tls, e),
@@ -168,10 +173,12 @@ async fn stages(target: &CacheTarget, password: Option<&Sensitive>, report: &mut
             CacheMode::Cluster => primaries(target, password).await,
         }
     };
-    let nodes = match tokio::time::timeout(ANSWER, find).await {
+    let limit = given.map_or(ANSWER, |limit| limit + ANSWER);
+    let nodes = match tokio::time::timeout(limit, find).await {
         Ok(nodes) => nodes.map_err(signed)?,
         Err(_) => {
-            let e = ApiError::new(ErrorCode::Timeout, format!("{host} did not name its primaries within 3 s"))
+            let seconds = limit.as_secs();
+            let e = ApiError::new(ErrorCode::Timeout, format!("{host} did not name its primaries within {seconds} s"))
                 .hint("Is it Redis or Valkey? A server that hangs looks like this");
             return Err((S::Authentication, e));
         }
@@ -327,17 +334,19 @@ async fn sentinel(host: &HostPort, connection: &mut MultiplexedConnection) -> Ap
 }
 
 /// Resolves the names and opens a TCP connection to the first server that accepts one.
-async fn reach(target: &CacheTarget, report: &mut Report) -> Staged<(HostPort, TcpStream)> {
+async fn reach(target: &CacheTarget, given: Option<Duration>, report: &mut Report) -> Staged<(HostPort, TcpStream)> {
+    let reach = given.unwrap_or(REACH);
+    let seconds = reach.as_secs();
     let mut resolved = Vec::new();
     let mut last = None;
     for host in target.address.hosts.iter().take(8) {
-        let found = tokio::time::timeout(REACH, tokio::net::lookup_host((host.host.as_str(), host.port))).await;
+        let found = tokio::time::timeout(reach, tokio::net::lookup_host((host.host.as_str(), host.port))).await;
         let addresses: Vec<_> = match found {
             Ok(Ok(found)) => found.collect(),
             Ok(Err(_)) => Vec::new(),
             Err(_) => {
-                let e =
-                    ApiError::new(ErrorCode::Timeout, format!("No DNS server answered for '{}' within 2 s", host.host));
+                let what = format!("No DNS server answered for '{}' within {seconds} s", host.host);
+                let e = ApiError::new(ErrorCode::Timeout, what);
                 return Err((StageName::Dns, e.hint("Check the network and the DNS server")));
             }
         };
@@ -358,9 +367,9 @@ async fn reach(target: &CacheTarget, report: &mut Report) -> Staged<(HostPort, T
     list.dedup();
     report.push(StageName::Dns, StageOutcome::Ok, list.join(", "), None);
     let mut error = ApiError::internal("No address was tried");
-    let end = tokio::time::Instant::now() + 2 * REACH;
+    let end = tokio::time::Instant::now() + 2 * reach;
     for (host, addresses) in resolved {
-        let limit = end.min(tokio::time::Instant::now() + REACH);
+        let limit = end.min(tokio::time::Instant::now() + reach);
         match tokio::time::timeout_at(limit, TcpStream::connect(addresses.as_slice())).await {
             Ok(Ok(stream)) => {
                 report.push(StageName::Tcp, StageOutcome::Ok, format!("{host} accepts connections"), None);
@@ -375,8 +384,9 @@ async fn reach(target: &CacheTarget, report: &mut Report) -> Staged<(HostPort, T
                     .hint("Check the route, the VPN and the firewall");
             }
             Err(_) => {
-                error = ApiError::new(ErrorCode::Timeout, format!("{host} did not accept a connection within 2 s"))
-                    .hint("A firewall that drops packets looks like this");
+                error =
+                    ApiError::new(ErrorCode::Timeout, format!("{host} did not accept a connection within {seconds} s"))
+                        .hint("A firewall that drops packets looks like this");
             }
         }
     }
@@ -384,13 +394,29 @@ async fn reach(target: &CacheTarget, report: &mut Report) -> Staged<(HostPort, T
 }
 
 /// Shows the server's certificate. Whether it is trusted is for the driver, which connects afterwards.
-async fn certificate(target: &CacheTarget, host: &HostPort, stream: TcpStream, report: &mut Report) -> Staged<()> {
+///
+/// `given` is what the address allows for the whole connection, and what is left of it.
+async fn certificate(
+    target: &CacheTarget,
+    host: &HostPort,
+    stream: TcpStream,
+    given: Option<(Duration, Duration)>,
+    report: &mut Report,
+) -> Staged<()> {
     // Redis negotiates nothing: a port speaks TLS or it does not.
     if !wants_tls(target) {
         report.push(StageName::Tls, StageOutcome::Skipped, "not encrypted; rediss:// switches TLS on", None);
-        return greet(host, stream).await.map_err(|e| (StageName::Authentication, e));
+        return greet(host, stream, given.unwrap_or((DEADLINE, DEADLINE)))
+            .await
+            .map_err(|e| (StageName::Authentication, e));
     }
-    let verify = target.address.tls != TlsMode::Require;
+    let verified = match target.address.tls {
+        TlsMode::Verify => "verified",
+        TlsMode::VerifyCa => "verified without its name",
+        _ => "not verified",
+    };
+    let verifies = matches!(target.address.tls, TlsMode::Verify | TlsMode::VerifyCa);
+    let (limit, left) = given.unwrap_or((ANSWER, ANSWER));
     if let Some(path) = target.address.params.get("sslrootcert").map(std::path::PathBuf::from) {
         let looked = tokio::task::spawn_blocking(move || perfdeck_tls::check_roots(&path));
         // A disk that hangs is told by the connection, which reads the file too.
@@ -398,11 +424,14 @@ async fn certificate(target: &CacheTarget, host: &HostPort, stream: TcpStream, r
             return Err((StageName::Tls, ApiError::new(ErrorCode::Tls, found.what).hint(found.step)));
         }
     }
-    match tokio::time::timeout(ANSWER, perfdeck_tls::handshake(&host.host, stream)).await {
+    match tokio::time::timeout(left, perfdeck_tls::handshake(&host.host, stream)).await {
         Err(_) => {
             let e = ApiError::new(
                 ErrorCode::Timeout,
-                format!("{host} accepted the connection but did not answer the TLS handshake within 3 s"),
+                format!(
+                    "{host} accepted the connection but did not answer the TLS handshake within {} s",
+                    limit.as_secs()
+                ),
             );
             Err((StageName::Tls, e.hint("Does this port speak TLS? If not, write redis:// instead of rediss://")))
         }
@@ -410,15 +439,15 @@ async fn certificate(target: &CacheTarget, host: &HostPort, stream: TcpStream, r
             let e = ApiError::new(ErrorCode::Tls, format!("The TLS handshake with {host} failed: {why}"));
             Err((StageName::Tls, e.hint("Does this port speak TLS? If not, write redis:// instead of rediss://")))
         }
-        Ok(Ok(c)) if c.expired() || c.early => {
+        Ok(Ok(c)) if verifies && (c.expired() || c.early) => {
             let what = if c.early { "is not valid yet".to_owned() } else { format!("expired on {}", c.expires) };
             let e = ApiError::new(ErrorCode::Tls, format!("The certificate of {host} (for {}) {what}", c.listed()));
             let hint = "Renew the certificate on the server and reload it; check this machine's clock";
             Err((StageName::Tls, e.hint(hint)))
         }
         Ok(Ok(c)) => {
-            let detail = format!("{}, {}", c.describe(), if verify { "verified" } else { "not verified" });
-            let (outcome, fix) = if c.days_left < 14 {
+            let detail = format!("{}, {verified}", c.describe());
+            let (outcome, fix) = if c.days_left < 14 || c.early {
                 (StageOutcome::Warning, Some("Renew the certificate on the server and reload it".to_owned()))
             } else {
                 (StageOutcome::Ok, None)

@@ -1,12 +1,13 @@
 //! *Test connection* against real servers, and against servers that are wrong in one way.
 use std::time::{Duration, Instant};
 
-use perfdeck_cache::test;
+use perfdeck_cache::{CacheCollector, connect_for_load, test};
 use perfdeck_model::{
     Address, CacheMode, CacheTarget, ConnectionReport, ErrorCode, SecretSource, Sensitive, StageName, StageOutcome,
     TlsMode,
 };
-use perfdeck_testkit::{Redis, RedisCluster, RedisSentinel, eventually};
+use perfdeck_testkit::{Redis, RedisCluster, RedisSentinel, SlowDoor, eventually, version_1};
+use rcgen::SigningKey as _;
 
 fn target(url: &str) -> (CacheTarget, Option<Sensitive>) {
     let (address, password) = Address::parse(url).expect("a URL");
@@ -148,6 +149,10 @@ fn pem(label: &str, der: &[u8]) -> String {
 
 /// A Redis that speaks TLS on a second port, with a certificate that ends in so many days.
 async fn with_tls(days: i64) -> (Redis, u16, tempfile::TempDir) {
+    with_certificate(days, false).await
+}
+
+async fn with_certificate(days: i64, old: bool) -> (Redis, u16, tempfile::TempDir) {
     let folder = tempfile::tempdir().expect("a folder");
     let mut params =
         rcgen::CertificateParams::new(vec!["cache.example".to_owned(), "127.0.0.1".to_owned()]).expect("names");
@@ -158,7 +163,12 @@ async fn with_tls(days: i64) -> (Redis, u16, tempfile::TempDir) {
     let key = rcgen::KeyPair::generate().expect("a key");
     let certificate = params.self_signed(&key).expect("a certificate");
     let (crt, key_file) = (folder.path().join("crt"), folder.path().join("key"));
-    std::fs::write(&crt, pem("CERTIFICATE", certificate.der())).expect("written");
+    let der = if old {
+        version_1(certificate.der(), |text| key.sign(text).expect("signed"))
+    } else {
+        certificate.der().to_vec()
+    };
+    std::fs::write(&crt, pem("CERTIFICATE", &der)).expect("written");
     std::fs::write(&key_file, pem("PRIVATE KEY", &key.serialize_der())).expect("written");
     let port = perfdeck_testkit::free_port().expect("a port");
     let (crt, key_file, port_text) = (crt.display().to_string(), key_file.display().to_string(), port.to_string());
@@ -184,8 +194,26 @@ async fn certificates_are_shown_and_verified() {
     secure.address.params.insert("sslrootcert".to_owned(), folder.path().join("crt").display().to_string());
     let report = test(&secure, None).await;
     assert!(report.ok, "with its certificate as root it is verified: {report:#?}");
+    assert!(stage(&report, StageName::Tls).detail.ends_with(", verified"), "{report:#?}");
+    let file = folder.path().join("crt").display().to_string();
+    let (nameless, _) = target(&format!("rediss://127.0.0.1:{port}?ssl_ca_certs={file}&ssl_check_hostname=false"));
+    let report = test(&nameless, None).await;
+    assert!(report.ok && stage(&report, StageName::Tls).detail.ends_with(", verified without its name"), "{report:#?}");
+
+    let (_old, port, folder) = with_certificate(90, true).await;
+    let report = test(&target(&format!("rediss://127.0.0.1:{port}?tls=insecure")).0, None).await;
+    assert!(report.ok, "a certificate of version 1 is fine where nothing is verified: {report:#?}");
+    let file = folder.path().join("crt").display().to_string();
+    let report = test(&target(&format!("rediss://127.0.0.1:{port}?sslrootcert={file}")).0, None).await;
+    assert_eq!(failed(&report), StageName::Tls, "and nowhere else");
+    let error = report.error.expect("an error");
+    assert!(error.message.contains("version 1 certificate") && !error.message.contains("OtherError"), "{error:?}");
 
     let (_server, port, _folder) = with_tls(-3).await;
+    let report = test(&target(&format!("rediss://127.0.0.1:{port}?tls=insecure")).0, None).await;
+    let tls = stage(&report, StageName::Tls);
+    assert!(report.ok && tls.outcome == StageOutcome::Warning, "{report:#?}");
+    assert!(tls.detail.contains("expired 20") && tls.detail.ends_with(", not verified"), "{tls:?}");
     let report = test(&target(&format!("rediss://127.0.0.1:{port}/0")).0, None).await;
     assert_eq!(failed(&report), StageName::Tls, "expired");
     assert!(report.error.is_some_and(|e| e.message.contains("expired on 20")), "with its date");
@@ -199,4 +227,56 @@ async fn a_server_that_comes_back_passes_again() {
     assert_eq!(failed(&test(&single, None).await), StageName::Tcp, "it is gone");
     server.restart().await.expect("restarted");
     eventually(Duration::from_secs(5), async || test(&single, None).await.ok).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_password_that_is_missing_or_too_much_is_told_apart_from_a_wrong_one() {
+    let (open, shut) = tokio::join!(Redis::start(), Redis::start_with_password("canary-secret"));
+    let (open, shut) = (open.expect("Redis"), shut.expect("Redis"));
+    shut.execute(&["ACL", "SETUSER", "app", "on", ">canary-app", "~*", "+@all"]).await.expect("an account");
+    for (url, words, step) in [
+        (
+            format!("redis://:canary@127.0.0.1:{}", open.port()),
+            "has no password, and one was given",
+            "Leave the password",
+        ),
+        (format!("redis://127.0.0.1:{}", shut.port()), "needs a password", "Give the password"),
+        (format!("redis://app@127.0.0.1:{}", shut.port()), "no password was given", "USER:PASSWORD"),
+        (format!("redis://:canary@127.0.0.1:{}", shut.port()), "refused the credentials of the default user", "Check"),
+    ] {
+        let (target, password) = target(&url);
+        let report = test(&target, password.as_ref()).await;
+        assert_eq!(failed(&report), StageName::Authentication, "{url}: {report:#?}");
+        let mut errors = vec![report.error.expect("an error")];
+        // A connection for load without any credentials hears of it at its first command.
+        if !url.contains("//127") {
+            errors.push(connect_for_load(&target, password.as_ref()).await.err().expect("refused"));
+        }
+        for error in errors {
+            assert_eq!(error.code, ErrorCode::Authentication, "{url}: {error:?}");
+            assert!(error.message.contains(words), "{url}: '{words}' in {error:?}");
+            assert!(error.hint.as_ref().is_some_and(|h| h.contains(step)), "{url}: {error:?}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_time_to_connect_is_the_addresss() {
+    use perfdeck_model::Collector;
+    let server = Redis::start().await.expect("Redis");
+    // Longer than a collection may take, and than a test waits by itself.
+    let door = SlowDoor::open(server.port(), Duration::from_millis(1900)).await.expect("a port");
+    let port = door.port();
+    let (usual, _) = target(&format!("redis://127.0.0.1:{port}"));
+    let (patient, _) = target(&format!("redis://127.0.0.1:{port}?connect_timeout=10"));
+    let (short, _) = target(&format!("redis://127.0.0.1:{port}?connect_timeout=1"));
+    let (a, b, c) = tokio::join!(test(&usual, None), test(&patient, None), test(&short, None));
+    assert!(a.error.is_some_and(|e| e.message.contains("within 1.5 s")), "the usual time");
+    assert!(b.ok, "a longer one: {b:#?}");
+    assert!(c.error.is_some_and(|e| e.message.contains("within 1 s")), "a shorter one");
+    let mut collector = CacheCollector::new(patient, None);
+    let first = collector.collect(&0.0).await.expect_err("nothing yet");
+    assert!(first.retryable && first.message.contains("its connect_timeout is 10 s"), "{first:?}");
+    let collector = tokio::sync::Mutex::new(collector);
+    eventually(Duration::from_secs(8), async || collector.lock().await.collect(&1000.0).await.map(drop)).await;
 }

@@ -44,6 +44,24 @@ pub(crate) struct Source {
     pub(crate) from_env: bool,
 }
 
+impl Source {
+    /// Whether the environment comes from one of them.
+    pub(crate) fn is_given(&self) -> bool {
+        self.config.is_some() || self.env_file.is_some() || self.from_env
+    }
+
+    /// The option that was given, for messages.
+    pub(crate) fn option(&self) -> &'static str {
+        if self.config.is_some() {
+            "--config"
+        } else if self.env_file.is_some() {
+            "--env-file"
+        } else {
+            "--from-env"
+        }
+    }
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Manage environments
@@ -120,7 +138,7 @@ pub(crate) enum EnvCommand {
 
 #[derive(Debug, Args)]
 pub(crate) struct EnvName {
-    /// Name or identifier; may be absent with --config, --env-file or --from-env
+    /// Name or identifier; left out with --config, --env-file or --from-env, which bring their own
     pub(crate) name: Option<String>,
 }
 
@@ -254,7 +272,7 @@ pub(crate) struct PaceArgs {
     #[arg(short, long, value_name = "TIME", default_value = "10s", value_parser = duration)]
     pub(crate) duration: Duration,
     /// Starts per second over all connections (open loop); as fast as answers come when absent
-    #[arg(long, value_name = "R")]
+    #[arg(long, value_name = "R", allow_negative_numbers = true, value_parser = rate)]
     pub(crate) rate: Option<f64>,
     /// Random starts at that rate, as from many independent users, instead of evenly spaced ones
     #[arg(long, requires = "rate")]
@@ -288,8 +306,8 @@ pub(crate) struct BenchSql {
     #[arg(long, value_name = "FILE")]
     pub(crate) script: Option<PathBuf>,
     /// Value of the next parameter, of the type that the server gives it: a value, null, text:null for the word, uniform:1..1000,
-    /// zipf:1000 or sequence:1..1000; may be repeated
-    #[arg(long = "param", value_name = "VALUE", requires = "sql")]
+    /// zipf:1000 or sequence:1..1000; may be repeated. With --script, of its only statement that has any
+    #[arg(long = "param", value_name = "VALUE", allow_negative_numbers = true)]
     pub(crate) params: Vec<String>,
     /// Send the statement anew each time instead of preparing it once per connection
     #[arg(long)]
@@ -506,7 +524,7 @@ pub(crate) struct LoadArgs {
     #[arg(short, long, value_name = "TIME", default_value = "10s", value_parser = duration)]
     pub(crate) duration: Duration,
     /// Requests per second over all connections (open loop); as fast as answers come when absent
-    #[arg(long, value_name = "R")]
+    #[arg(long, value_name = "R", allow_negative_numbers = true, value_parser = rate)]
     pub(crate) rate: Option<f64>,
     /// Generator threads
     #[arg(long, value_name = "N")]
@@ -514,9 +532,9 @@ pub(crate) struct LoadArgs {
     /// Time before measuring, excluded from every figure
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = duration)]
     pub(crate) warmup: Duration,
-    /// Request method
-    #[arg(long, value_name = "METHOD", default_value = "GET", value_parser = method)]
-    pub(crate) method: Method,
+    /// Request method [default: GET, and POST with --body]
+    #[arg(long, value_name = "METHOD", value_parser = method)]
+    pub(crate) method: Option<Method>,
     /// Request header, as 'Name: value'; may be repeated
     #[arg(short = 'H', long = "header", value_name = "HEADER", value_parser = header)]
     pub(crate) headers: Vec<Header>,
@@ -618,6 +636,11 @@ pub(crate) struct DemoArgs {
 /// `500ms`, `30s`, `5m`, `1h30m`; a bare number is seconds. As in plans.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     Span::parse(text).map(|span| span.0)
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    let rate = text.parse().ok().filter(|rate: &f64| (0.001..=1e6).contains(rate));
+    rate.ok_or_else(|| "it is not a number of starts per second from 0.001 to 1000000".to_owned())
 }
 
 fn method(text: &str) -> Result<Method, String> {

@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use perfdeck_engine::{BenchRequest, BenchSpec, Engine, PlanFolder, Viewer};
 use perfdeck_model::{
     ApiError, BenchLive, BenchPhase, ClientCertificate, Environment, HttpBenchSpec, JobState, JobStatus, JudgedMs,
-    JudgedTime, LatencyMs, Load, Run, RunState, RunSummary, StageResult, StepResult, ThresholdResult,
+    JudgedTime, LatencyMs, Load, Method, Run, RunState, RunSummary, StageResult, StepResult, ThresholdResult,
 };
 use serde_json::json;
 
@@ -41,7 +41,8 @@ pub(crate) fn spec(url: &str, args: &LoadArgs) -> Result<HttpBenchSpec, ApiError
     let (body, body_base64) = body(args.body.as_deref())?;
     Ok(HttpBenchSpec {
         url: url.to_owned(),
-        method: args.method,
+        // As curl does it: what has a body is sent with POST.
+        method: args.method.unwrap_or(if body.is_some() || body_base64.is_some() { Method::Post } else { Method::Get }),
         headers: args.headers.clone(),
         body,
         body_base64,
@@ -190,7 +191,7 @@ pub(crate) async fn measure_with(
     if at.unlock
         && let Some(id) = &environment_id
     {
-        let _: f64 = call(engine, "env.unlock", json!({ "id": id, "confirm": at.confirm })).await?;
+        engine.unlock_for_run(id, at.confirm.as_deref()).await?;
     }
     announce(engine, &spec, environment_id.as_deref(), &folder).await?;
     let request = BenchRequest { spec, environment_id, name: at.name.clone(), confirm: at.confirm.clone() };
@@ -219,6 +220,8 @@ pub(crate) async fn measure_with(
 /// The exit code of a run: a threshold that failed comes before one that could not be judged.
 fn code(run: &Run) -> u8 {
     match (run.state, run.valid) {
+        // Nothing succeeded from the first try on: an error, however it ended.
+        (RunState::Completed, false) if run.requests > 0 && run.requests == run.errors => FAILED,
         // A run that cannot be trusted says nothing about its thresholds.
         (RunState::Completed, false) => INCOMPLETE,
         (RunState::Completed, true) if run.thresholds.iter().any(|t| !t.ok && !t.unjudged) => VERDICT,
@@ -262,7 +265,7 @@ pub(crate) fn show(run: &Run, json: bool) -> Done<()> {
         Load::Closed => "closed loop".to_owned(),
         Load::Rate { rate_per_s } => format!("{rate_per_s}/s asked for"),
     };
-    output::line(&plain(&run.spec.request()))?;
+    output::line(&plain(&run.spec.request().replace('\n', " ")))?;
     output::line(&plain(&format!(
         "{} connections, {load}, {} s measured, run {}",
         run.spec.connections(),

@@ -6,7 +6,7 @@ use perfdeck_engine::plan::{
     self as plans, Action, Arrivals, CacheStep, FeedMode, FeedSource, FeedSpec, Load, Plan, Span, SqlParameter,
     SqlStep, SqlType, Step, TypedParameter, Warmup,
 };
-use perfdeck_engine::sqltext::{Dialect, statements};
+use perfdeck_engine::sqltext::{Dialect, parameters as count_parameters, statements};
 use perfdeck_engine::{BenchSpec, Engine, PlanFolder};
 use perfdeck_model::{ApiError, Environment};
 
@@ -94,29 +94,47 @@ fn dialect(environment: Option<&Environment>) -> Result<Dialect, ApiError> {
     Ok(perfdeck_engine::dialect(database.address.scheme))
 }
 
+fn takes_parameters(statement: &str, dialect: Dialect) -> bool {
+    count_parameters(statement, dialect) > 0
+}
+
 fn sql_plan(args: &BenchSql, environment: Option<&Environment>) -> Result<Plan, ApiError> {
     let mut plan = plan("SQL", &args.pace);
     let one = |statement: String, parameters: Vec<SqlParameter>| {
         let (transaction, prepared) = (args.transaction, !args.simple);
         Action::Sql(SqlStep { statement, parameters, transaction, prepared })
     };
+    let mut parameters = Vec::new();
+    for (i, text) in args.params.iter().enumerate() {
+        parameters.push(parameter(text, i + 1, &mut plan.feeds)?);
+    }
     if let Some(file) = &args.script {
         let script = read(file, LIMIT)?;
-        let all = statements(&script, dialect(environment)?)
+        let dialect = dialect(environment)?;
+        let all = statements(&script, dialect)
             .map_err(|refused| ApiError::bad_request(format!("{}, {refused}", file.display())).hint(refused.hint))?;
         if all.is_empty() {
             return Err(ApiError::bad_request(format!("{}: it has no statement", file.display())));
         }
         plan.name = file.file_name().map_or_else(|| "script".to_owned(), |name| name.to_string_lossy().into_owned());
         plan.scenario = true;
+        let takes: Vec<usize> = (0..all.len()).filter(|i| takes_parameters(all[*i].text, dialect)).collect();
+        if !parameters.is_empty() && takes.len() != 1 {
+            let how_many = if takes.is_empty() {
+                "none of its statements has".to_owned()
+            } else {
+                format!("{} of its statements have", takes.len())
+            };
+            return Err(ApiError::bad_request(format!(
+                "--param: it is for --sql, or for the only statement of a script that has parameters; {how_many} any"
+            ))
+            .hint("Write the values into the script, or a plan with parameters for each of its steps (bench run)"));
+        }
         for (i, statement) in all.into_iter().enumerate() {
-            plan.steps.push(step(format!("statement {}", i + 1), 1.0, one(statement.text.to_owned(), Vec::new())));
+            let parameters = if takes.contains(&i) { std::mem::take(&mut parameters) } else { Vec::new() };
+            plan.steps.push(step(format!("statement {}", i + 1), 1.0, one(statement.text.to_owned(), parameters)));
         }
         return Ok(plan);
-    }
-    let mut parameters = Vec::new();
-    for (i, text) in args.params.iter().enumerate() {
-        parameters.push(parameter(text, i + 1, &mut plan.feeds)?);
     }
     plan.steps.push(step("statement".to_owned(), 1.0, one(args.sql.clone().unwrap_or_default(), parameters)));
     Ok(plan)

@@ -21,8 +21,8 @@ pub(crate) async fn activity(engine: &Arc<Engine>, env: Option<&str>, source: &S
     }
     if let Some(words) = hidden(&activity) {
         output::note(&words);
-        if let Some(grant) = &activity.grant {
-            output::note(&plain(&format!("hint: {grant}")));
+        for line in activity.grant.iter().flat_map(|grant| output::under("hint:", grant)) {
+            output::note(&line);
         }
     }
     if activity.statements.is_empty() {

@@ -1,7 +1,8 @@
 //! `perfctl env`: environments, and where one comes from when it is not in the local store.
+use std::path::Path;
 use std::sync::Arc;
 
-use perfdeck_engine::{Engine, draft_from_own_dotenv, draft_from_variables};
+use perfdeck_engine::{Described, Engine, draft_from_own_dotenv, draft_from_variables};
 use perfdeck_model::masking;
 use perfdeck_model::{
     ApiError, ConnectionReport, DEMO_ENVIRONMENT_ID, Environment, EnvironmentDraft, EnvironmentSummary, ErrorCode,
@@ -17,35 +18,71 @@ use crate::{FAILED, FINE, call, prepare};
 
 /// A description of an environment is a page of text, not a disk image.
 const FILE_LIMIT: u64 = 1 << 20;
+/// Keys of `[targets]` that are easily written above it.
+const TARGETS: &[&str] = &[
+    "database",
+    "database_password",
+    "cache",
+    "cache_password",
+    "cache_sentinel_password",
+    "cache_default_ttl_s",
+    "api",
+    "api_probe_path",
+    "api_headers",
+    "api_authorization",
+    "host",
+    "host_secret",
+    "frontend",
+];
+
+/// Why a file is no description of an environment. The parser's message may quote a line with a password, so its place and
+/// the kind of the mistake are told, and a key only where it is a slip for a known one.
+fn not_a_description(path: &Path, text: &str, error: &toml::de::Error) -> ApiError {
+    let at = error.span().map_or(0, |s| s.start.min(text.len()));
+    let line = text[..at].matches('\n').count() + 1;
+    let message = format!(
+        "{} is not a description of an environment: line {line}: {}",
+        path.display(),
+        masking::reading_failed(error.message())
+    );
+    let key = error.message().strip_prefix("unknown field `").and_then(|rest| rest.split('`').next());
+    let hint = match key.filter(|key| TARGETS.contains(key)) {
+        Some(key) if !error.message().contains("`database_password`") => {
+            format!("'{key}' belongs under [targets]")
+        }
+        _ => "name = \"clinic\"; kind = \"staging\"; [targets]; database = \"postgres://…\"; docs/environments.md has all keys"
+            .to_owned(),
+    };
+    ApiError::bad_request(message).hint(hint)
+}
+
+/// The draft of what variables describe, after its notes were told.
+fn told(described: Described) -> EnvironmentDraft {
+    for note in &described.notes {
+        output::note(&format!("note: {}", plain(note)));
+    }
+    described.draft
+}
 
 /// The environment that a file or the process's variables describe.
 fn draft(source: &Source) -> Result<Option<EnvironmentDraft>, ApiError> {
     if let Some(path) = &source.config {
         let text = read(path, FILE_LIMIT)?;
-        // The parser's message may quote a line with a password, so only its place is told.
-        let draft: EnvironmentDraft = toml::from_str(&text).map_err(|e| {
-            let line = e.span().map_or(1, |s| text[..s.start.min(text.len())].matches('\n').count() + 1);
-            ApiError::bad_request(format!(
-                "{} is not a description of an environment: line {line}: {}",
-                path.display(),
-                masking::reading_failed(e.message())
-            ))
-            .hint("name = \"clinic\"\nkind = \"staging\"\n[targets]\ndatabase = \"postgres://…\"".replace('\n', "; "))
-        })?;
+        let draft = toml::from_str(&text).map_err(|e| not_a_description(path, &text, &e))?;
         return Ok(Some(draft));
     }
     if let Some(path) = &source.env_file {
         let bytes = read_bytes(path, FILE_LIMIT)?;
         // Relative paths in it are from its own folder.
         let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
-        return draft_from_own_dotenv(&bytes, &path).map(Some);
+        return draft_from_own_dotenv(&bytes, &path).map(told).map(Some);
     }
     if source.from_env {
         // What is no text in UTF-8 is none of the variables that are read.
         let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
             name.into_string().ok().zip(value.into_string().ok())
         };
-        return draft_from_variables(std::env::vars_os().filter_map(text)).map(Some);
+        return draft_from_variables(std::env::vars_os().filter_map(text)).map(told).map(Some);
     }
     Ok(None)
 }
@@ -56,14 +93,21 @@ pub(crate) async fn resolve(
     name: Option<&str>,
     source: &Source,
 ) -> Result<Option<Environment>, ApiError> {
-    let Some(mut draft) = draft(source)? else {
+    let Some(draft) = draft(source)? else {
         let Some(name) = name else { return Ok(None) };
         // The demo's targets are known once it runs.
         prepare(engine, name).await?;
         return call(engine, "env.get", json!({ "id": name })).await.map(Some);
     };
-    if let Some(name) = name {
-        name.clone_into(&mut draft.name);
+    // A name of the command line would be one that nobody gave the environment, and guards ask for its name.
+    if let Some(name) = name.filter(|name| *name != draft.name) {
+        let shown = masking::shown(name);
+        return Err(ApiError::bad_request(format!(
+            "'{shown}' is not the environment of {}, which is called '{}'",
+            source.option(),
+            masking::title(&draft.name)
+        ))
+        .hint("Leave the name out, or the option to use a stored environment"));
     }
     engine.process_environment(&draft).map(Some)
 }
@@ -94,6 +138,15 @@ fn ask(what: &str) -> Result<SecretInput, ApiError> {
     Ok(SecretInput::Set { value })
 }
 
+/// Refuses a secret that the file gives already.
+fn once(option: &str, source: &Source, field: &SecretInput) -> Result<(), ApiError> {
+    if *field == SecretInput::Keep {
+        return Ok(());
+    }
+    Err(ApiError::bad_request(format!("{option} and {} both give this secret", source.option()))
+        .hint("Remove one of them"))
+}
+
 pub(crate) async fn add(engine: &Arc<Engine>, add: &EnvAdd, source: &Source, json: bool) -> Done {
     let mut draft = draft(source)?.unwrap_or_default();
     add.name.clone_into(&mut draft.name);
@@ -113,21 +166,36 @@ pub(crate) async fn add(engine: &Arc<Engine>, add: &EnvAdd, source: &Source, jso
             field.clone_from(given);
         }
     }
-    for (given, field) in [
-        (&add.database_password_env, &mut t.database_password),
-        (&add.cache_password_env, &mut t.cache_password),
-        (&add.cache_sentinel_password_env, &mut t.cache_sentinel_password),
-        (&add.api_authorization_env, &mut t.api_authorization),
+    // A password of the file belongs to the file's target; another one does not get it.
+    for (given, secrets) in [
+        (&add.database, vec![&mut t.database_password]),
+        (&add.cache, vec![&mut t.cache_password, &mut t.cache_sentinel_password]),
+        (&add.api, vec![&mut t.api_authorization]),
+        (&add.host, vec![&mut t.host_secret]),
+    ] {
+        if given.is_some() {
+            secrets.into_iter().for_each(|secret| *secret = SecretInput::Keep);
+        }
+    }
+    for (option, given, field) in [
+        ("--database-password-env", &add.database_password_env, &mut t.database_password),
+        ("--cache-password-env", &add.cache_password_env, &mut t.cache_password),
+        ("--cache-sentinel-password-env", &add.cache_sentinel_password_env, &mut t.cache_sentinel_password),
+        ("--api-authorization-env", &add.api_authorization_env, &mut t.api_authorization),
     ] {
         if let Some(name) = given {
+            once(option, source, field)?;
             *field = SecretInput::Env { name: name.clone() };
         }
     }
-    if add.ask_database_password {
-        t.database_password = ask("database")?;
-    }
-    if add.ask_cache_password {
-        t.cache_password = ask("cache")?;
+    for (option, asked, what, field) in [
+        ("--ask-database-password", add.ask_database_password, "database", &mut t.database_password),
+        ("--ask-cache-password", add.ask_cache_password, "cache", &mut t.cache_password),
+    ] {
+        if asked {
+            once(option, source, field)?;
+            *field = ask(what)?;
+        }
     }
     let environment: Environment = call(engine, "env.create", json!({ "draft": draft })).await?;
     say_what_is_lost(&environment);
@@ -256,6 +324,19 @@ fn print(e: &Environment, json: bool) -> Done {
 pub(crate) async fn test(engine: &Arc<Engine>, name: Option<&str>, source: &Source, json: bool) -> Done {
     let environment = require(engine, name, source).await?;
     let targets: Vec<ConnectionReport> = call(engine, "env.test", json!({ "id": environment.id })).await?;
+    if targets.is_empty() {
+        let error = ApiError::bad_request(format!("'{}' has no targets: there is nothing to test", environment.name));
+        let hint = if source.is_given() {
+            "Give it one in its file or variables: a database, a cache or an API".to_owned()
+        } else {
+            format!(
+                "Add one in its settings in the window; or perfctl env remove {name}, then perfctl env add {name} with \
+                 --database, --cache or --api",
+                name = shell_word(&environment.name)
+            )
+        };
+        return Err(error.hint(hint).into());
+    }
     let ok = targets.iter().all(|t| t.ok);
     if json {
         output::json(&Tested { schema: "perfdeck.test/1", environment: environment.name, ok, targets })?;
@@ -275,12 +356,9 @@ pub(crate) async fn test(engine: &Arc<Engine>, name: Option<&str>, source: &Sour
                 serde_json::to_value(stage.stage).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default();
             output::line(&plain(&format!("  {name:<15} {word:<8} {}", stage.detail)))?;
             if let Some(fix) = &stage.fix {
-                output::line(&plain(&format!("  {:<15} {:<8} {fix}", "", "fix:")))?;
+                output::under(&format!("  {:<15} {:<8}", "", "fix:"), fix).iter().try_for_each(|l| output::line(l))?;
             }
         }
-    }
-    if targets.is_empty() {
-        output::note("The environment has no targets");
     }
     for error in targets.iter().filter_map(|t| t.error.as_ref()) {
         output::error(error);

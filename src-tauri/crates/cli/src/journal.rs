@@ -49,7 +49,7 @@ pub(crate) async fn list(engine: &Arc<Engine>, env: Option<&str>, limit: u32, so
         return Ok(FINE);
     }
     let row = |e: &JournalEntry| {
-        vec![at(e.at_ms), word(e.kind).to_owned(), plain(e.environment.as_deref().unwrap_or("-")), plain(&e.text)]
+        vec![at(e.at_ms), word(e.kind).to_owned(), plain(e.environment.as_deref().unwrap_or("-")), e.text.clone()]
     };
     output::table(&["time (UTC)", "what", "environment", ""], &entries.iter().map(row).collect::<Vec<_>>())?;
     Ok(FINE)

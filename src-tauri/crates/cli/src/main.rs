@@ -52,7 +52,10 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return usage::refuse(&error),
     };
-    log(cli.verbose);
+    if let Err(error) = log(cli.verbose) {
+        output::error(&error);
+        return ExitCode::from(USAGE);
+    }
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     if matches!(cli.command, Command::Monitor(_)) {
         // Collecting once a second is work for one thread; more only wake each other.
@@ -78,7 +81,7 @@ fn main() -> ExitCode {
     ExitCode::from(code)
 }
 
-fn log(verbose: u8) {
+fn log(verbose: u8) -> Result<(), ApiError> {
     use std::io::IsTerminal;
     let level = match verbose {
         0 => "error",
@@ -87,7 +90,7 @@ fn log(verbose: u8) {
         _ => "trace",
     };
     let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
-    perfdeck_engine::logs::init(level, colour);
+    perfdeck_engine::logs::init(level, colour)
 }
 
 /// Runs a command of the registry and reads its answer.

@@ -44,6 +44,13 @@ pub(crate) fn plain(text: &str) -> String {
         .collect()
 }
 
+/// Text of ours after a head, its further lines below its first one: statements that are to be run stay lines.
+pub(crate) fn under(head: &str, text: &str) -> Vec<String> {
+    let blank = " ".repeat(head.chars().count());
+    let heads = std::iter::once(head).chain(std::iter::repeat(blank.as_str()));
+    heads.zip(text.lines()).map(|(head, line)| format!("{head} {}", plain(line))).collect()
+}
+
 /// One line of data.
 pub(crate) fn line(text: &str) -> Done<()> {
     let mut out = std::io::stdout().lock();
@@ -73,14 +80,17 @@ pub(crate) fn error(error: &ApiError) {
     let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
     let (red, cyan, off) = if colour { ("\u{1b}[1;31m", "\u{1b}[1;36m", "\u{1b}[0m") } else { ("", "", "") };
     note(&format!("{red}error{off}: {}", plain(&error.message)));
-    if let Some(hint) = &error.hint {
-        note(&format!("{cyan}hint{off}: {}", plain(hint)));
+    // Lines of a hint are ours: statements that are to be run.
+    for line in error.hint.iter().flat_map(|hint| under("hint:", hint)) {
+        note(&line.strip_prefix("hint:").map_or_else(|| line.clone(), |rest| format!("{cyan}hint{off}:{rest}")));
     }
 }
 
 /// Rows under a head, columns aligned.
 pub(crate) fn table(head: &[&str], rows: &[Vec<String>]) -> Done<()> {
-    let rows: Vec<Vec<String>> = rows.iter().map(|r| r.iter().map(|c| plain(c)).collect()).collect();
+    // A statement over several lines is one cell.
+    let rows: Vec<Vec<String>> =
+        rows.iter().map(|r| r.iter().map(|c| plain(&c.replace('\n', " "))).collect()).collect();
     let widths: Vec<usize> = head
         .iter()
         .enumerate()
@@ -158,6 +168,11 @@ mod tests {
             plain("a\u{1b}[2Jb\u{202e}c\r"),
             "a<U+001B>[2Jb<U+202E>c<U+000D>",
             "escapes and overrides are spelled out"
+        );
+        assert_eq!(
+            under("  fix:", "ALTER SYSTEM SET a = 'b';\nCREATE EXTENSION c;\u{1b}[2J"),
+            ["  fix: ALTER SYSTEM SET a = 'b';", "       CREATE EXTENSION c;<U+001B>[2J"],
+            "statements to run are lines"
         );
         assert_eq!(figures(1234.5), "1234", "whole numbers above a thousand");
         assert_eq!(value(0.105, Unit::Ratio), "10.5 %", "ratios are percent");

@@ -71,7 +71,13 @@ fn words(error: &clap::Error, arguments: &[OsString]) -> (String, Option<String>
     let suggested = text(error, ContextKind::SuggestedArg)
         .or_else(|| text(error, ContextKind::SuggestedSubcommand))
         .or_else(|| text(error, ContextKind::SuggestedValue));
-    let mut hint = suggested.map(|s| format!("did you mean '{s}'?"));
+    let statement = error.kind() == ErrorKind::MissingRequiredArgument
+        && argument.as_deref().is_some_and(|missing| missing.contains("--sql"));
+    let mut hint = if statement {
+        Some("give a statement with --sql, or a file of statements with --script".to_owned())
+    } else {
+        suggested.map(|s| format!("did you mean '{s}'?"))
+    };
     let named = argument.clone().unwrap_or_else(|| "an argument".to_owned());
     let line = match error.kind() {
         ErrorKind::InvalidValue => {
@@ -144,7 +150,7 @@ mod tests {
 
     #[test]
     fn a_wrong_command_line_is_told_without_what_was_given() {
-        let cases: [(&[&str], &str); 13] = [
+        let cases: [(&[&str], &str); 16] = [
             (&["env", "add", "x", "--kind", "CANARY"], "'--kind <KIND>' cannot be used: it is not a kind"),
             (&["env", "add", "x", "--databas", "CANARY"], "'--databas' (argument 4) is not known here"),
             (&["env", "add", "x", "--pass=CANARY"], "'--pass' (argument 4) is not known here"),
@@ -158,6 +164,12 @@ mod tests {
             (&["bench", "plan", "import", "CANARY", "f"], "is not known"),
             (&["journal", "--limit", "4111111"], "it is not in 1..=10000"),
             (&["serve", "--listen", "u:CANARY@h"], "invalid socket address"),
+            (
+                &["bench", "http", "http://h", "--rate", "-5"],
+                "'--rate <R>' cannot be used: it is not a number of starts per",
+            ),
+            (&["bench", "sql", "--rate", "CANARY", "--sql", "x"], "from 0.001 to 1000000"),
+            (&["bench", "sql", "--env", "e"], "these are missing: --sql"),
         ];
         for (arguments, part) in cases {
             let all: Vec<OsString> = ["perfctl"].iter().chain(arguments).map(OsString::from).collect();
@@ -166,6 +178,9 @@ mod tests {
             let said = format!("{line} {}", hint.unwrap_or_default());
             assert!(!said.contains("CANARY") && !said.contains("4111111"), "{arguments:?}: {said}");
             assert!(line.contains(part), "{arguments:?} says '{part}': {line}");
+            if line.contains("--sql") {
+                assert!(said.contains("--script"), "the other way is named: {said}");
+            }
         }
     }
 

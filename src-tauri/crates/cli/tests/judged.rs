@@ -124,7 +124,10 @@ fn a_refused_port_has_no_percentile_and_nothing_answered() {
     for load in [&[][..], &["--rate", "400"]] {
         let args = [&["bench", "http", &url, "-c", "4", "-d", "600ms", "--warmup", "0s"][..], load].concat();
         let (code, found) = json(dir.path(), &args);
-        assert_eq!((code, &found["valid"]), (4, &false.into()), "no result: {}", found["invalid_reasons"]);
+        // Nothing succeeded from the first try on: an error, and no figures that do not hold.
+        assert_eq!((code, &found["valid"]), (1, &false.into()), "no result: {}", found["invalid_reasons"]);
+        let reason = found["invalid_reasons"][0].as_str().expect("a reason");
+        assert!(reason.contains("refused"), "with its cause: {reason}");
         for times in ["response_ms", "service_ms"] {
             for name in ["min", "mean", "p50", "p90", "p95", "p99", "p999", "max"] {
                 assert!(found[times][name].is_null(), "{times}.{name} is not known, not zero: {}", found[times]);
@@ -143,6 +146,47 @@ fn a_refused_port_has_no_percentile_and_nothing_answered() {
     assert!(listed["runs"][0]["p99_ms"].is_null(), "also in the list: {}", listed["runs"][0]);
     let (_, text, _) = run(dir.path(), &["run", "list"]);
     assert!(!text.contains("0 ms"), "{text}");
+}
+
+#[test]
+fn a_knee_of_what_cannot_be_reached_ends_at_once_with_the_reason() {
+    let dir = temp();
+    let started = Instant::now();
+    let steps = ["--slo", "p99<50ms", "--max", "4", "--step", "500ms", "--confirm-for", "500ms", "--warmup", "0s"];
+    let (code, text, err) = run(dir.path(), &[["bench", "knee", &nobody()].as_slice(), &steps].concat());
+    assert!(code == 4 && text.contains("Invalid: no successful response") && text.contains("refused"), "{text} {err}");
+    let (_, listed) = json(dir.path(), &["run", "list"]);
+    assert_eq!(listed["runs"].as_array().map(Vec::len), Some(1), "one step shows it: {:?}", started.elapsed());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_generator_that_stood_still_is_not_the_target() {
+    let target = ScriptedHttp::start_now(|_| Answer::ok("ok").after(Duration::from_millis(10))).expect("target");
+    let dir = temp();
+    let child =
+        perfctl(dir.path(), &["bench", "http", &target.url(), "-c", "4", "-d", "2s", "--warmup", "0s", "--json"]);
+    let signal = |name: &str| {
+        let sent = Command::new("kill").args(["-s", name, &child.id().to_string()]).status().expect("kill");
+        assert!(sent.success(), "the signal is sent to our own child");
+    };
+    // A quarter of its requests, and the ceiling before them is no part of it.
+    let end = Instant::now() + DEADLINE;
+    while target.requests() < 150 {
+        assert!(Instant::now() < end, "the load goes on");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    signal("STOP");
+    let stopped = Instant::now();
+    while stopped.elapsed() < Duration::from_millis(600) {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    signal("CONT");
+    let output = finish(child);
+    let found: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let reasons = found["invalid_reasons"].to_string();
+    assert_eq!(output.status.code(), Some(4), "its figures do not hold: {reasons}");
+    assert!(reasons.contains("the load generator itself stood still for 0."), "{reasons}");
 }
 
 #[test]

@@ -190,13 +190,16 @@ fn an_environment_comes_from_a_file_or_from_variables() {
     }
     let dotenv = dir.path().join(".env");
     std::fs::write(&dotenv, "DATABASE_URL=sqlite:///tmp/none.db\nDB_POOL_SIZE=7\nENVIRONMENT=staging\n").expect("file");
-    let shown = json(dir.path(), &["--env-file", dotenv.to_str().expect("UTF-8"), "env", "show", "app"], 0);
-    assert_eq!(
-        (&shown["environment"]["name"], &shown["environment"]["pool"]["size"]),
-        (&"app".into(), &7.into()),
-        "pool settings too"
-    );
-    let child = perfctl(dir.path(), &["--from-env", "env", "show", "vars", "--json"])
+    let dotenv = dotenv.to_str().expect("UTF-8");
+    for name in [&[][..], &["staging"]] {
+        let shown = json(dir.path(), &[&["--env-file", dotenv, "env", "show"], name].concat(), 0);
+        assert_eq!(
+            (&shown["environment"]["name"], &shown["environment"]["pool"]["size"]),
+            (&"staging".into(), &7.into()),
+            "pool settings too"
+        );
+    }
+    let child = perfctl(dir.path(), &["--from-env", "env", "show", "--json"])
         .env("API_BASE_URL", "http://127.0.0.1:2")
         .spawn()
         .expect("perfctl starts");
@@ -205,6 +208,140 @@ fn an_environment_comes_from_a_file_or_from_variables() {
         shown["environment"]["targets"]["api"]["url"], "http://127.0.0.1:2",
         "variables are read when asked for"
     );
+}
+
+#[test]
+fn an_environment_of_a_file_has_the_files_own_name() {
+    let dir = temp();
+    let file = |name: &str, text: &str| {
+        let path = dir.path().join(name);
+        std::fs::write(&path, text).expect("write");
+        path.to_str().expect("UTF-8").to_owned()
+    };
+    let dotenv = file("app.env", "RAILS_ENV=production\nREDIS_URL=redis://127.0.0.1:1\n");
+    let config =
+        file("c.toml", "name = \"clinic\"\nkind = \"production\"\n[targets]\ncache = \"redis://127.0.0.1:1\"\n");
+    json(dir.path(), &["env", "add", "stored", "--cache", "redis://127.0.0.1:1"], 0);
+    let load = ["--mix", "get=1", "--rate", "100", "-d", "1s", "-c", "1", "--confirm"];
+    for (option, path, own) in [("--env-file", &dotenv, "production"), ("--config", &config, "clinic")] {
+        for words in [
+            &["env", "test", "stored"][..],
+            &["env", "show", "stored"],
+            &["monitor", "--for", "1s", "--env", "stored"],
+            &[&["bench", "cache", "--env", "stored"], &load[..], &["stored"]].concat(),
+        ] {
+            let (code, out, err) = run(dir.path(), &[&[option, path.as_str()], words].concat());
+            assert_eq!((code, out.as_str()), (2, ""), "{option} {words:?}: {err}");
+            assert!(err.contains(option) && err.contains(&format!("called '{own}'")), "it names both: {err}");
+            assert!(err.contains("hint: "), "and what to do: {err}");
+        }
+        let invented = [&[option, path.as_str(), "bench", "cache"], &load[..], &["whatever"]].concat();
+        let (code, _, err) = run(dir.path(), &invented);
+        assert!(code == 1 && err.contains(own), "{option}: an invented name confirms nothing: {err}");
+    }
+}
+
+#[test]
+fn what_a_configuration_file_says_is_read_or_refused() {
+    let dir = temp();
+    let path = dir.path().join("c.toml");
+    let config = path.to_str().expect("UTF-8");
+    let docs = include_str!("../../../../docs/environments.md");
+    let example = docs.split_once("```toml\n").and_then(|(_, rest)| rest.split_once("```")).expect("an example").0;
+    std::fs::write(&path, example).expect("write");
+    let shown = json(dir.path(), &["--config", config, "env", "show"], 0);
+    assert_eq!(shown["environment"]["guards"]["max_rate_per_s"], 500.0, "the documentation's example is read: {shown}");
+    let url = "\"postgres://u:canary-secret@127.0.0.1:1/d\"";
+    for (text, parts) in [
+        (
+            format!("name = \"c\"\ndatabase = {url}\n"),
+            &["line 2: a field is not known", "'database' belongs under [targets]"][..],
+        ),
+        (format!("name = \"c\"\n[targets]\ndatabse = {url}\n"), &["line 3", "'databse'", "did you mean 'database'?"]),
+        ("name = \"c\"\ncanary-secret = 1\n".to_owned(), &["line 2: a field is not known; there are `name`"]),
+        ("name = \"c\"\n[pool]\nsize = 1\ncanary-secret = 1\n".to_owned(), &["line 4: a field is not known"]),
+        ("name = \"c\"\n[guards]\nread_only = true\ncanary-secret = 1\n".to_owned(), &["line 4: a field is not known"]),
+        (
+            "name = \"c\"\n[targets]\ndatabase_password = { kind = \"env\", name = \"X\", canary-secret = 1 }\n"
+                .to_owned(),
+            &["line 3: a field is not known"],
+        ),
+        (
+            format!(
+                "name = \"c\"\n[targets]\ndatabase = {url}\ndatabase_password = {{ kind = \"env\", name = \"X\" }}\n"
+            ),
+            &["database_password: The address has a password too"],
+        ),
+        ("name = \"c\"\n".to_owned(), &["'c' has no targets", "nothing to test"]),
+    ] {
+        std::fs::write(&path, &text).expect("write");
+        let (code, out, err) = run(dir.path(), &["--config", config, "env", "test"]);
+        assert_eq!((code, out.as_str()), (2, ""), "{text}: {err}");
+        assert!(!err.contains("canary") && err.contains("hint: "), "no text of the file, and what to do: {err}");
+        for part in parts {
+            assert!(err.contains(part), "{text}\nsays '{part}': {err}");
+        }
+    }
+}
+
+#[test]
+fn of_two_passwords_none_is_dropped() {
+    let dir = temp();
+    let dotenv = dir.path().join(".env");
+    std::fs::write(&dotenv, "DATABASE_URL=postgres://u:canary-secret@127.0.0.1:1/d\n").expect("write");
+    let dotenv = dotenv.to_str().expect("UTF-8");
+    for (words, name) in [
+        (
+            &["--database", "postgres://u:canary-secret@127.0.0.1:1/d", "--database-password-env", "X"][..],
+            "database_password",
+        ),
+        (&["--cache", "redis://:canary-secret@127.0.0.1:1", "--cache-password-env", "X"], "cache_password"),
+        (
+            &[
+                "--cache",
+                "redis+sentinel://127.0.0.1:1/0?master=m&sentinel_password=canary-secret",
+                "--cache-sentinel-password-env",
+                "X",
+            ],
+            "cache_sentinel_password",
+        ),
+        (&["--env-file", dotenv, "--database-password-env", "X"], "--database-password-env and --env-file"),
+        (&["--env-file", dotenv, "--ask-database-password"], "--ask-database-password and --env-file"),
+    ] {
+        let (code, out, err) = run(dir.path(), &[&["env", "add", "two"], words].concat());
+        assert_eq!((code, out.as_str()), (2, ""), "{words:?}: {err}");
+        assert!(err.contains(name) && err.contains("hint: ") && !err.contains("canary"), "{words:?}: {err}");
+    }
+    let other = ["--env-file", dotenv, "env", "add", "other", "--database", "postgres://u@127.0.0.2:1/d"];
+    let added = json(dir.path(), &other, 0);
+    assert_eq!(
+        added["environment"]["targets"]["database"]["password"]["kind"], "none",
+        "the file's password does not go to another server: {added}"
+    );
+}
+
+#[test]
+fn a_setting_that_is_not_understood_is_refused() {
+    let dir = temp();
+    for (name, value) in
+        [("PERFDECK_SECRET_STORE", "vault"), ("PERFDECK_SECRET_STORE", "FILE"), ("PERFDECK_LOG", "canary-secret")]
+    {
+        let child = perfctl(dir.path(), &["env", "list"]).env(name, value).spawn().expect("perfctl starts");
+        let output = finish(child);
+        let err = String::from_utf8_lossy(&output.stderr);
+        assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0), "{name}={value}: {err}");
+        assert!(err.contains(name) && err.contains("hint: Set it to") && !err.contains("canary"), "{err}");
+    }
+}
+
+#[test]
+fn with_json_errors_are_on_stderr_only() {
+    let dir = temp();
+    for words in [&["env", "show", "nobody", "--json"][..], &["bench", "http", "ftp://h/", "--json"]] {
+        let (code, out, err) = run(dir.path(), words);
+        assert!(code != 0 && out.is_empty(), "{words:?}: {out}");
+        assert!(err.starts_with("error: ") && err.contains("\nhint: "), "{err}");
+    }
 }
 
 #[test]
@@ -254,9 +391,8 @@ fn a_refused_port_is_not_a_result() {
     let (code, out, err) =
         run(dir.path(), &["bench", "http", &url, "-c", "1", "-d", "300ms", "--warmup", "0s", "--json"]);
     assert!(code == 1 || code == 4, "failed or invalid, never fine: {code} {err}");
-    if code == 4 {
-        let run_: Value = serde_json::from_str(&out).expect("JSON");
-        assert_eq!(run_["valid"], false, "4 goes with an invalid run");
+    if let Ok(run_) = serde_json::from_str::<Value>(&out) {
+        assert_eq!(run_["valid"], false, "a run that is there is invalid");
     } else {
         assert!(err.contains("error: "), "1 goes with an error: {err}");
     }
@@ -273,6 +409,9 @@ fn production_is_read_only_until_it_is_unlocked_for_the_run() {
     let (code, _, err) = run(dir.path(), &with(&["--confirm", "clinic"]));
     assert_eq!(code, 1, "a write is refused: {err}");
     assert!(err.contains("read-only") && err.contains("hint: "), "it says why and what to do: {err}");
+    let refused = ["bench", "http", &url, "--env", "clinic", "--method", "POST", "--rate", "900", "-d", "1s"];
+    let (code, _, err) = run(dir.path(), &[&refused[..], &["--unlock", "--confirm", "clinic"]].concat());
+    assert!(code == 1 && err.contains("100"), "unlocked, a guard can still refuse: {err}");
     let (code, _, err) = run(dir.path(), &with(&["--unlock"]));
     assert!(code == 1 && err.contains("name typed"), "unlocking needs the name: {err}");
     let sent = || target.requests();
@@ -286,7 +425,9 @@ fn production_is_read_only_until_it_is_unlocked_for_the_run() {
     assert_eq!(journal["schema"], "perfdeck.journal/1", "the answer names its schema");
     let kinds: Vec<&str> =
         journal["entries"].as_array().expect("entries").iter().rev().filter_map(|e| e["kind"].as_str()).collect();
-    let all = ["created", "load_refused", "unlocked", "load_started", "load_ended", "load_refused"];
+    let unlocked = journal["entries"].as_array().expect("entries").iter().find(|e| e["kind"] == "unlocked");
+    assert_eq!(unlocked.map(|e| &e["text"]), Some(&"changes are allowed for this run".into()), "and no longer");
+    let all = ["created", "load_refused", "load_refused", "unlocked", "load_started", "load_ended", "load_refused"];
     assert_eq!(kinds, all, "everything that happened, in order: {journal}");
     let (code, out, _) = run(dir.path(), &["journal", "--limit", "1"]);
     assert!(code == 0 && out.contains("load refused") && out.contains("read-only"), "and as a table: {out}");
@@ -531,6 +672,21 @@ fn sql_and_cache_are_loaded_from_the_command_line() {
     let found: Value = serde_json::from_str(&out).unwrap_or_else(|e| panic!("{e}: {out} {err}"));
     assert!(found["engine"].as_str().is_some_and(|e| e.contains("resp")), "the raw engine took it: {found}");
     assert_eq!(found["errors"], 0, "without errors");
+    let sql = "SELECT -771199, 998877, 'canary-secret' FROM t WHERE id = 1 LIMIT 20";
+    let (_, out, err) = run(
+        dir.path(),
+        &["--env-file", shop, "bench", "sql", "--sql", sql, "-d", "500ms", "--warmup", "0s", "-c", "1"],
+    );
+    let (_, journal, _) = run(dir.path(), &["journal", "--json"]);
+    let (_, runs, _) = run(dir.path(), &["run", "list", "--env", "development", "--env-file", shop, "--json"]);
+    for (what, text) in [("the run", &out), ("stderr", &err), ("the journal", &journal), ("the store", &runs)] {
+        for literal in ["771199", "998877", "canary"] {
+            assert!(!text.contains(literal), "{what} has no {literal}: {text}");
+        }
+    }
+    assert!(journal.contains("SELECT -•••, •••, '•••' FROM t WHERE id = 1 LIMIT 20"), "the rest is there: {journal}");
+    let (code, out, err) = run(dir.path(), &["--env-file", shop, "env", "test"]);
+    assert!(code == 0 && !out.contains("<U+") && !err.contains("<U+"), "statements to run are lines: {out} {err}");
     let (code, _, err) = run(dir.path(), &["bench", "sql", "--env", "demo2", "--sql", "SELECT 1"]);
     assert!(code != 0 && err.contains("demo2"), "an environment that is not there is named: {err}");
 }

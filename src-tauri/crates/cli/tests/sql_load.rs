@@ -83,6 +83,41 @@ fn a_closed_port_and_a_wrong_password_are_told_at_once() {
     assert!((1..=4).contains(&tries), "a password that is wrong is not tried for each connection: {tries}");
 }
 
+/// Whether a file of a folder holds a text.
+fn holds(folder: &std::path::Path, text: &str) -> bool {
+    let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    files.map(|file| file.path()).any(|path| {
+        let found = |bytes: Vec<u8>| bytes.windows(text.len()).any(|w| w == text.as_bytes());
+        if path.is_dir() { holds(&path, text) } else { std::fs::read(&path).is_ok_and(found) }
+    })
+}
+
+/// The same values fail alike: no message repeats one, and each ends with 1.
+fn a_value_that_a_server_repeats_is_masked(perfctl: &Perfctl, runtime: &tokio::runtime::Runtime, postgres: &Postgres) {
+    const SECRET: &str = "S3C-canary";
+    let made = "CREATE TYPE mood AS ENUM ('fine');
+                CREATE FUNCTION refuse(v text) RETURNS int LANGUAGE plpgsql AS
+                $$ BEGIN RAISE EXCEPTION 'no % here', v; END $$";
+    runtime.block_on(postgres.execute(made)).expect("made");
+    for (env, sql, value) in [
+        ("pg", "SELECT $1::int", SECRET),
+        ("pg", "SELECT $1::uuid", SECRET),
+        ("pg", "SELECT $1::mood", SECRET),
+        ("pg", "SELECT refuse($1)", SECRET),
+        ("pg", "SELECT $1::int", "214748364899"),
+        ("my", "INSERT INTO numbers VALUES (?)", SECRET),
+    ] {
+        let args = ["bench", "sql", "--env", env, "--sql", sql, "--param", value, "-d", "300ms", "--warmup", "0s"];
+        let (code, text, stderr) = perfctl.run(&args);
+        assert_eq!(code, 1, "{sql} cannot succeed: {text} {stderr}");
+        assert!(!text.contains(value) && !stderr.contains(value), "{sql} told the value: {text} {stderr}");
+        assert!(text.contains("INVALID: no successful response: "), "{sql} says why: {text}");
+        let (_, json, _) = perfctl.run(&[args.as_slice(), &["--json"]].concat());
+        assert!(!json.is_empty() && !json.contains(value), "{sql} told the value: {json}");
+    }
+    assert!(!holds(perfctl.folder.path(), SECRET), "the store holds the value");
+}
+
 #[test]
 fn a_script_is_read_as_its_server_reads_it() {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
@@ -93,6 +128,7 @@ fn a_script_is_read_as_its_server_reads_it() {
     let perfctl = Perfctl::new();
     perfctl.ok(&["env", "add", "pg", "--kind", "development", "--database", &postgres.url()]);
     perfctl.ok(&["env", "add", "my", "--kind", "development", "--database", &mariadb.url()]);
+    runtime.block_on(mariadb.execute("CREATE TABLE numbers (id INT)")).expect("a table");
     let script = |name: &str, text: &str| {
         let file = perfctl.folder.path().join(name);
         std::fs::write(&file, text).expect("write");
@@ -111,6 +147,26 @@ fn a_script_is_read_as_its_server_reads_it() {
         assert_eq!(run["steps"].as_array().map(Vec::len), Some(n), "{env}: {}", run["steps"]);
         assert_eq!(run["requests"], run["iterations"], "{env}: a request is a transaction");
     }
+    a_value_that_a_server_repeats_is_masked(&perfctl, &runtime, &postgres);
+    // Values for the only statement of a script that has parameters; for another script they are refused by name.
+    let with = |name: &str, text: &str, env: &str| {
+        let file = script(name, text);
+        bench(
+            &perfctl,
+            "sql",
+            &["--env", env, "--script", &file, "--param", "3", "-d", "300ms", "--warmup", "0s", "-c", "2"],
+        )
+    };
+    for (env, text) in [("pg", "SELECT 1; SELECT $1::int;"), ("my", "SELECT 1; SELECT ?;")] {
+        let (code, run, stderr) = with("param.sql", text, env);
+        assert_eq!((code, &run["errors"]), (0, &0.into()), "{env}: {stderr} {}", run["errors_by_class"]);
+    }
+    for text in ["SELECT 1;", "SELECT $1::int; SELECT $1::int;"] {
+        let (code, _, stderr) = with("refused.sql", text, "pg");
+        assert!(code == 2 && stderr.contains("--param: it is for --sql"), "{text}: {code} {stderr}");
+    }
+    let (code, _, stderr) = bench(&perfctl, "sql", &["--env", "my", "--sql", "SELECT $1", "--param", "5", "-d", "1s"]);
+    assert!(code == 1 && stderr.contains("write ? for a parameter on MySQL"), "{code}: {stderr}");
     let mistake = script("mistake.sql", "SELECT 1; SELEC 2;");
     let (code, run, stderr) = bench(&perfctl, "sql", &["--env", "pg", "--script", &mistake, "-d", "60s"]);
     assert!(

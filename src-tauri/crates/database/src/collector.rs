@@ -3,12 +3,14 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use perfdeck_model::{
-    Address, ApiError, BoxFuture, Clock, Collection, Collector, Finding, FindingAction, Sensitive, SeriesInfo,
-    TargetRole, Unit,
+    Address, ApiError, BoxFuture, Clock, Collection, Collector, ErrorCode, Finding, FindingAction, Sensitive,
+    SeriesInfo, TargetRole, Unit,
 };
+use tokio::task::JoinSet;
 
-use crate::connect::{Database, connect, silent, version};
-use crate::error::explain;
+use crate::connect::{Database, connect, stalled, version};
+use crate::error::{again, explain};
+use crate::trust::wanted;
 use crate::{mysql, own, postgres, sqlite};
 
 /// Pages that a second must have read for the catalogue look-ups of a session of Perfdeck's own not to matter.
@@ -21,6 +23,8 @@ const FIRST_SLOW_MS: f64 = 3_000.0;
 const DEADLINE: Duration = Duration::from_millis(1_700);
 /// Longest time to connect within that.
 const CONNECT: Duration = Duration::from_millis(1_500);
+/// Longest wait within a collection for a connection that the address gives more time than a collection has.
+const PATIENCE: Duration = Duration::from_millis(700);
 /// Two readings whose answers took times that differ by more than this, in milliseconds, have no rates: when within its
 /// answer a server read its counters is not known, and an eighth of a second is an eighth of a rate.
 const UNSURE_MS: f64 = 250.0;
@@ -32,6 +36,8 @@ pub struct DatabaseCollector {
     address: Address,
     password: Option<Sensitive>,
     connection: Option<Database>,
+    /// A connection that is being opened over several collections, and since when.
+    opening: Option<(Instant, JoinSet<Result<Database, ApiError>>)>,
     counters: Option<Counters>,
     /// Perfdeck's own transactions that the counters do not hold yet, or may not: servers tell them late.
     owed: f64,
@@ -158,6 +164,7 @@ impl DatabaseCollector {
             address,
             password,
             connection: None,
+            opening: None,
             counters: None,
             owed: 0.0,
             done: own::Done::default(),
@@ -179,6 +186,30 @@ impl DatabaseCollector {
         }
     }
 
+    /// A new connection. One that the address gives more time than a collection has is opened beside the collections.
+    async fn open(&mut self) -> Result<Database, ApiError> {
+        let given = wanted(&self.address)?.connect_timeout.filter(|limit| *limit > CONNECT);
+        let Some(limit) = given else {
+            return connect(&self.address, self.password.as_ref(), CONNECT).await;
+        };
+        let (began, mut task) = self.opening.take().unwrap_or_else(|| {
+            let (address, password) = (self.address.clone(), self.password.clone());
+            let mut task = JoinSet::new();
+            task.spawn(async move { connect(&address, password.as_ref(), limit).await });
+            (Instant::now(), task)
+        });
+        match tokio::time::timeout(PATIENCE, task.join_next()).await {
+            Ok(Some(Ok(outcome))) => outcome,
+            Ok(_) => Err(ApiError::internal("A connection attempt ended unexpectedly")),
+            Err(_) => {
+                self.opening = Some((began, task));
+                let (at, seconds, limit) = (self.address.short(), began.elapsed().as_secs(), limit.as_secs());
+                let what = format!("Connecting to {at} for {seconds} s; its connect_timeout is {limit} s");
+                Err(again(ErrorCode::Timeout, what).hint("Perfdeck waits until then; it is slow, or it hangs"))
+            }
+        }
+    }
+
     async fn measure(&mut self, clock: &dyn Clock) -> Result<Collection, ApiError> {
         if let Err(error) = self.sqlite.check(&self.address) {
             self.connection = None;
@@ -194,7 +225,7 @@ impl DatabaseCollector {
                 // Another server may answer now.
                 self.version = None;
                 self.mysql = mysql::State::default();
-                (connect(&self.address, self.password.as_ref(), CONNECT).await?, true)
+                (self.open().await?, true)
             }
         };
         let mut requests = 0;
@@ -216,7 +247,7 @@ impl DatabaseCollector {
         };
         let (mut reading, round_trip_ms) = match tokio::time::timeout_at(end, reading).await {
             Ok(outcome) => outcome.map_err(|e| explain(&self.address, &e))?,
-            Err(_) => return Err(silent(&self.address, DEADLINE)),
+            Err(_) => return Err(stalled(&self.address, &connection, DEADLINE)),
         };
         requests += reading.requests;
         // Other parts of Perfdeck may have been there meanwhile. A session's last work shows when it has ended, which may

@@ -1,4 +1,5 @@
 //! Bare connections with deadlines.
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use perfdeck_model::{Address, AddressOptions, ApiError, ErrorCode, FileMode, Scheme, Sensitive, TlsMode};
@@ -7,7 +8,7 @@ use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions, Connection};
 
-use crate::error::explain;
+use crate::error::{asked, explain};
 use crate::session::Session;
 use crate::trust;
 
@@ -30,6 +31,11 @@ fn options_of(address: &Address) -> AddressOptions {
     address.options().unwrap_or_else(|_| AddressOptions { tls: address.tls, ..AddressOptions::default() })
 }
 
+/// Whether the address leads to a Unix socket of this machine.
+pub(crate) fn is_socket(address: &Address) -> bool {
+    address.hosts.first().is_some_and(|h| h.host.starts_with('/'))
+}
+
 /// PostgreSQL options of an address, without a name for the application: see [`named`].
 ///
 /// Host, user, password and database are the address's own: a password that the process has in its environment belongs to
@@ -37,7 +43,10 @@ fn options_of(address: &Address) -> AddressOptions {
 pub(crate) fn postgres_options(address: &Address, password: Option<&Sensitive>) -> PgConnectOptions {
     let wanted = options_of(address);
     // PgBouncer refuses `extra_float_digits` at start-up; it means nothing for values in binary.
+    let local = is_socket(address);
     let mut o = PgConnectOptions::new_without_pgpass().extra_float_digits(None).ssl_mode(match wanted.tls {
+        // As libpq: TLS does not apply to a Unix socket, whatever the address says.
+        _ if local => PgSslMode::Disable,
         TlsMode::Disable => PgSslMode::Disable,
         TlsMode::Prefer => PgSslMode::Prefer,
         TlsMode::Require => PgSslMode::Require,
@@ -53,10 +62,10 @@ pub(crate) fn postgres_options(address: &Address, password: Option<&Sensitive>) 
     o = o.password(password.map_or("", Sensitive::expose));
     let database = if address.path.is_empty() { o.get_username().to_owned() } else { address.path.clone() };
     o = o.database(&database);
-    if let Some(file) = &wanted.root {
+    if let Some(file) = wanted.root.as_ref().filter(|_| !local) {
         o = o.ssl_root_cert(file);
     }
-    if let Some((certificate, key)) = &wanted.certificate {
+    if let Some((certificate, key)) = wanted.certificate.as_ref().filter(|_| !local) {
         o = o.ssl_client_cert(certificate).ssl_client_key(key);
     }
     if !wanted.settings.is_empty() {
@@ -140,6 +149,30 @@ pub(crate) fn silent(address: &Address, deadline: Duration) -> ApiError {
     .hint(format!("Is it {}? A server that hangs or another kind of server looks like this", address.scheme.product()))
 }
 
+/// Signed in, but the first question waits: nothing behind the pooler is free.
+pub(crate) fn no_server(address: &Address, limit: Duration) -> ApiError {
+    let seconds = limit.as_secs_f64();
+    ApiError::new(
+        ErrorCode::Timeout,
+        format!(
+            "{} signed in and then gave no server connection within {seconds} s: the pooler has none that is free",
+            address.short()
+        ),
+    )
+    .hint(
+        "A pooler in session mode keeps one for each client: use fewer connections (-c) than its default_pool_size, or \
+         raise it, close idle clients, set pool_mode=transaction, or use the server's own port",
+    )
+}
+
+/// A connection that was open and did not answer in time.
+pub(crate) fn stalled(address: &Address, database: &Database, limit: Duration) -> ApiError {
+    match database {
+        Database::Postgres(session) if session.is_shared() => no_server(address, limit),
+        _ => silent(address, limit),
+    }
+}
+
 /// Connects for monitoring, without a pool: a pool would retry and report a wrong password as a time-out.
 ///
 /// The session is read-only and its statements end by themselves.
@@ -150,18 +183,25 @@ pub(crate) async fn connect(
 ) -> Result<Database, ApiError> {
     let wanted = trust::wanted(address)?;
     let deadline = wanted.connect_timeout.unwrap_or(deadline);
-    match tokio::time::timeout(deadline, open(address, password, &wanted)).await {
-        Ok(opened) => opened,
+    let signed_in = AtomicBool::new(false);
+    match tokio::time::timeout(deadline, open(address, password, &wanted, &signed_in)).await {
+        Ok(opened) => opened.map_err(|error| asked(address, password, error)),
+        Err(_) if signed_in.load(Ordering::Relaxed) => Err(no_server(address, deadline)),
         Err(_) => Err(silent(address, deadline)),
     }
 }
 
-async fn open(address: &Address, password: Option<&Sensitive>, wanted: &AddressOptions) -> Result<Database, ApiError> {
+async fn open(
+    address: &Address,
+    password: Option<&Sensitive>,
+    wanted: &AddressOptions,
+    signed_in: &AtomicBool,
+) -> Result<Database, ApiError> {
     let failed = |error: sqlx::Error| explain(address, &error);
     let door = trust::checked(address, wanted).await?;
     match address.scheme {
         Scheme::Postgres => {
-            let mut session = Session::open(address, password, door.as_ref()).await?;
+            let mut session = Session::open(address, password, wanted, door.as_ref(), signed_in).await?;
             trust::fits(address, wanted.session, &mut session).await?;
             Ok(Database::Postgres(session))
         }

@@ -1,7 +1,7 @@
 //! What can go wrong with a database, and what it means for a person.
-use perfdeck_model::{Address, ApiError, ErrorCode, Scheme};
+use perfdeck_model::{Address, ApiError, ErrorCode, Scheme, Sensitive, TlsMode};
 use perfdeck_sqltext::{Dialect, quote_identifier};
-use perfdeck_tls::{Spelling, cause, trouble};
+use perfdeck_tls::{Certificate, Spelling, TroubleKind, cause, trouble};
 use sqlx::mysql::MySqlDatabaseError;
 
 use crate::refused;
@@ -64,7 +64,11 @@ pub(crate) fn again(code: ErrorCode, message: String) -> ApiError {
 }
 
 /// Why TLS with the address failed. The certificate's names come with the failure where they matter.
-pub(crate) fn untrusted(address: &Address, error: &tokio_rustls::rustls::Error) -> ApiError {
+pub(crate) fn untrusted(
+    address: &Address,
+    error: &tokio_rustls::rustls::Error,
+    shown: Option<&Certificate>,
+) -> ApiError {
     let at = address.hosts.first().map(ToString::to_string).unwrap_or_default();
     let host = address.hosts.first().map_or("", |h| h.host.as_str());
     let spelling = Spelling {
@@ -75,7 +79,18 @@ pub(crate) fn untrusted(address: &Address, error: &tokio_rustls::rustls::Error) 
         unverified: "sslmode=require",
         plain: "sslmode=disable if the network is trusted",
     };
-    let found = trouble(error, None, spelling);
+    let found = trouble(error, shown, spelling);
+    // The modes that verify nothing could do with it, and MySQL's driver cannot.
+    if found.kind == TroubleKind::Version1 && matches!(address.tls, TlsMode::Prefer | TlsMode::Require) {
+        return ApiError::new(
+            ErrorCode::Tls,
+            format!("The certificate of {at} is of version 1, which the MySQL driver does not read"),
+        )
+        .hint(
+            "Issue it with extensions, which makes it version 3 (openssl x509 -req -extfile FILE), or write \
+             sslmode=disable if the network is trusted",
+        );
+    }
     ApiError::new(ErrorCode::Tls, found.what).hint(found.step)
 }
 
@@ -88,7 +103,7 @@ pub(crate) fn root_of(address: &Address) -> Option<&str> {
 pub(crate) fn explain(address: &Address, error: &sqlx::Error) -> ApiError {
     let at = address.short();
     if let Some(why) = cause(error) {
-        return untrusted(address, why);
+        return untrusted(address, why, None);
     }
     match error {
         sqlx::Error::Database(e) => {
@@ -99,7 +114,7 @@ pub(crate) fn explain(address: &Address, error: &sqlx::Error) -> ApiError {
                     let number = e.try_downcast_ref::<MySqlDatabaseError>().map_or(0, MySqlDatabaseError::number);
                     refused::mysql(address, number, e.message())
                 }
-                _ => refused::sqlite(address, &code),
+                _ => refused::sqlite(address, &code, e.message()),
             }
         }
         sqlx::Error::Tls(e) => {
@@ -135,7 +150,7 @@ fn tls_text(address: &Address, text: &str) -> ApiError {
         ("Revoked", C::Revoked),
     ] {
         if text.contains(word) {
-            return untrusted(address, &E::InvalidCertificate(why));
+            return untrusted(address, &E::InvalidCertificate(why), None);
         }
     }
     let with = root_of(address).map(|file| format!(" with the roots of {file}")).unwrap_or_default();
@@ -241,9 +256,30 @@ fn configuration(address: &Address, text: &str) -> ApiError {
         .hint(hint)
 }
 
+/// Words for a refused password where none was given.
+pub(crate) fn asked(address: &Address, password: Option<&Sensitive>, error: ApiError) -> ApiError {
+    let given = password.is_some_and(|p| !p.expose().is_empty());
+    if given || error.code != ErrorCode::Authentication || error.message != refused::password(address) {
+        return error;
+    }
+    let user = address.username.as_deref().unwrap_or("(no user)");
+    no_password(&address.short(), user)
+}
+
+/// A server that asks for a password, and there is none.
+pub(crate) fn no_password(at: &str, user: &str) -> ApiError {
+    ApiError::new(ErrorCode::Authentication, format!("{at} asks '{user}' for a password, and no password was given"))
+        .hint("Give it where the environment is edited, in the address (user:PASSWORD@host), or by --database-password-env NAME")
+}
+
 /// A MySQL account for any host.
 pub(crate) fn account(user: &str) -> String {
-    format!("'{}'@'%'", user.replace('\\', "\\\\").replace('\'', "''"))
+    account_at(user, "%")
+}
+
+/// A MySQL account for one host.
+pub(crate) fn account_at(user: &str, host: &str) -> String {
+    format!("'{}'@'{host}'", user.replace('\\', "\\\\").replace('\'', "''"))
 }
 
 /// The statement that gives monitoring its privileges.

@@ -2,7 +2,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use perfdeck_model::{Address, AddressOptions, ApiError, ErrorCode, Scheme, Sensitive, WantedSession};
+use perfdeck_model::{Address, AddressOptions, ApiError, Scheme, Sensitive, WantedSession};
 use perfdeck_pgload as pgload;
 use perfdeck_sqltext::Dialect;
 use sqlx::ConnectOptions as _;
@@ -10,8 +10,8 @@ use sqlx::mysql::MySqlConnection;
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sqlx::sqlite::SqliteConnection;
 
-use crate::connect::{mysql_options, named, postgres_options, silent, sqlite_options};
-use crate::error::explain;
+use crate::connect::{is_socket, mysql_options, named, no_server, postgres_options, silent, sqlite_options};
+use crate::error::{asked, explain, untrusted};
 use crate::refused;
 use crate::session::{MARK, needs_options, refuses_parameters};
 use crate::trust;
@@ -51,8 +51,11 @@ pub async fn connect_for_load(address: &Address, password: Option<&Sensitive>) -
     match address.scheme {
         Scheme::Postgres => {
             // Named here: the client itself says only that TLS failed.
-            trust::files(&wanted).await?;
-            let mut client = postgres(address, password, &wanted).await?;
+            if !is_socket(address) {
+                trust::files(&wanted).await?;
+            }
+            let mut client =
+                postgres(address, password, &wanted).await.map_err(|error| asked(address, password, error))?;
             if wanted.session != WantedSession::Any {
                 let question = client.ask("SELECT pg_is_in_recovery(), current_setting('transaction_read_only')");
                 let rows = in_time(address, limit, question).await?.map_err(|e| explain_load(address, &e))?;
@@ -64,9 +67,12 @@ pub async fn connect_for_load(address: &Address, password: Option<&Sensitive>) -
             Ok(LoadConnection::Postgres(client))
         }
         Scheme::Mysql | Scheme::Mariadb => {
-            in_time(address, limit, trust::checked(address, &wanted)).await??;
             let options = mysql_options(address, password);
-            in_time(address, limit, options.connect()).await?.map(LoadConnection::Mysql).map_err(failed)
+            let work = async {
+                trust::checked(address, &wanted).await?;
+                options.connect().await.map(LoadConnection::Mysql).map_err(failed)
+            };
+            in_time(address, limit, work).await?
         }
         _ => {
             let options = sqlite_options(address).busy_timeout(Duration::from_secs(5));
@@ -136,20 +142,6 @@ async fn timed<T>(
     tokio::time::timeout_at(end, work).await.map_err(|_| silent(address, limit))
 }
 
-/// Signed in, but the first question waits: nothing behind the pooler is free.
-fn no_server(address: &Address, limit: Duration) -> ApiError {
-    let at = address.short();
-    let seconds = limit.as_secs();
-    ApiError::new(
-        ErrorCode::Timeout,
-        format!("{at} signed in and then gave no server connection within {seconds} s"),
-    )
-    .hint(
-        "A pooler in session mode keeps one for each client: use fewer connections (-c) than its default_pool_size, \
-         pool_mode=transaction, or the server's own port",
-    )
-}
-
 /// The same for the client that load uses.
 fn wire_options(options: &PgConnectOptions, wanted: &AddressOptions, password: Option<&Sensitive>) -> pgload::Options {
     let port = options.get_port();
@@ -193,6 +185,7 @@ fn explain_load(address: &Address, error: &pgload::Error) -> ApiError {
     match error {
         pgload::Error::Server(refusal) => refused::postgres(address, &refusal.code, &refusal.message),
         pgload::Error::Io(e) => explain(address, &sqlx::Error::Io(std::io::Error::new(e.kind(), e.to_string()))),
+        pgload::Error::Handshake(why) => untrusted(address, why, None),
         pgload::Error::Tls(message) => explain(address, &sqlx::Error::Tls(message.clone().into())),
         other => explain(address, &sqlx::Error::Protocol(other.to_string())),
     }

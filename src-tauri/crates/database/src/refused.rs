@@ -1,9 +1,10 @@
 //! What a server's refusal means, by its code. A server's own text is never passed on: it may hold parts of statements or
 //! of credentials, and is in the server's language. What it says beyond its code is recognised phrase by phrase.
-use perfdeck_model::{Address, ApiError, ErrorCode};
+use perfdeck_model::{Address, ApiError, ErrorCode, TlsMode};
 use perfdeck_sqltext::{Dialect, quote_identifier};
 
-use crate::error::{account, again, grant};
+use crate::connect::is_socket;
+use crate::error::{account, account_at, again, grant, no_password};
 
 /// Start-up parameters that clients are known to send, and that may be named.
 const START_UP: &[&str] = &[
@@ -35,6 +36,13 @@ pub(crate) fn postgres(address: &Address, code: &str, message: &str) -> ApiError
     let database = if address.path.is_empty() { user } else { &address.path };
     let has = |part: &str| message.contains(part);
     let full = |what: String, hint: String| again(ErrorCode::Unreachable, what).hint(hint);
+    if has("use SHOW HELP") || has("admin console") {
+        return ApiError::new(ErrorCode::Unsupported, format!("{at} is PgBouncer's own console and no database"))
+            .hint("Give the name of a database that [databases] in pgbouncer.ini lists");
+    }
+    if let Some(error) = setting(address, code, message) {
+        return error;
+    }
     match code {
         "28000" if has("pg_hba.conf") => {
             let clear = has("no encryption") || has("SSL off");
@@ -46,11 +54,36 @@ pub(crate) fn postgres(address: &Address, code: &str, message: &str) -> ApiError
                 format!("The pg_hba.conf of {at} {what} '{user}' from this machine to database '{database}' {how}"),
             )
             .hint(format!(
-                "Add a line to the server's pg_hba.conf, such as: {line} {} {quoted} CLIENT_ADDRESS/32 scram-sha-256 \
+                "{}dd a line to the server's pg_hba.conf, such as: {line} {} {quoted} CLIENT_ADDRESS/32 scram-sha-256 \
                  (hostssl when it wants TLS); then: SELECT pg_reload_conf();",
+                match (address.tls, clear) {
+                    _ if is_socket(address) => "A",
+                    (TlsMode::Disable, true) => {
+                        "Write sslmode=require in the address, if the server takes this user with TLS; or a"
+                    }
+                    (TlsMode::Prefer, false) => {
+                        "Write sslmode=disable in the address, if the server takes this user without TLS and the network \
+                         is trusted (psql tries that by itself); or a"
+                    }
+                    _ => "A",
+                },
                 quote_identifier(database, Dialect::Postgres)
             ))
         }
+        "28000" if has("valid client certificate") => {
+            let (what, hint) = if address.params.contains_key("sslcert") {
+                ("does not accept the client certificate of sslcert for", "Check that the server trusts its issuer")
+            } else {
+                ("wants a client certificate of", "Name its file with sslcert=FILE and its key's with sslkey=FILE")
+            };
+            ApiError::new(ErrorCode::Authentication, format!("{at} {what} '{user}'"))
+                .hint(format!("{hint}; the address then has TLS (sslmode=require or stricter)"))
+        }
+        "28000" if has("ertificate authentication failed") => ApiError::new(
+            ErrorCode::Authentication,
+            format!("{at} does not take the client certificate of sslcert for '{user}'"),
+        )
+        .hint("Its common name must be the user's name, or be mapped to it in pg_ident.conf"),
         "28000" if has("not permitted to log in") => {
             ApiError::new(ErrorCode::Authentication, format!("The role '{user}' of {at} may not log in"))
                 .hint(format!("ALTER ROLE {quoted} LOGIN;"))
@@ -59,7 +92,7 @@ pub(crate) fn postgres(address: &Address, code: &str, message: &str) -> ApiError
             ApiError::new(ErrorCode::Authentication, format!("{at} has no role '{user}'"))
                 .hint(format!("Check the user name; to create it: CREATE ROLE {quoted} LOGIN PASSWORD '…';"))
         }
-        "28P01" => ApiError::new(ErrorCode::Authentication, format!("{at} refused the password of '{user}'"))
+        "28P01" => ApiError::new(ErrorCode::Authentication, password(address))
             .hint(format!("Check user and password; to set a new one: ALTER ROLE {quoted} PASSWORD '…';")),
         "28000" => ApiError::new(ErrorCode::Authentication, format!("{at} refused '{user}'"))
             .hint(format!("Check the user name; to allow it to log in: ALTER ROLE {quoted} LOGIN;")),
@@ -125,6 +158,31 @@ pub(crate) fn postgres(address: &Address, code: &str, message: &str) -> ApiError
         _ => again(ErrorCode::Unreachable, format!("{at} refused it: {} (SQLSTATE {})", state(code), shown(code)))
             .hint("The server's log has its own words"),
     }
+}
+
+/// The message for a password that was refused.
+pub(crate) fn password(address: &Address) -> String {
+    format!("{} refused the password of '{}'", address.short(), address.username.as_deref().unwrap_or("(no user)"))
+}
+
+/// A setting of the address's `options` that the server does not take.
+fn setting(address: &Address, code: &str, message: &str) -> Option<ApiError> {
+    let why = match code {
+        "42704" => "which it does not know",
+        "22023" | "22P02" => "to a value that it cannot have",
+        "42501" => "which this user may not set",
+        "55P02" => "which a session cannot set",
+        _ => return None,
+    };
+    let message = message.to_ascii_lowercase();
+    let settings = address.options().ok()?.settings;
+    let (name, _) = settings.iter().find(|(name, _)| message.contains(&format!("parameter \"{name}\"")))?;
+    let refused = ApiError::bad_request(format!("The options of the address set {name} at {}, {why}", address.short()));
+    Some(
+        refused.hint(format!(
+            "Correct -c {name}=… in options= of the address, or leave it out; SHOW ALL lists the settings"
+        )),
+    )
 }
 
 /// What PgBouncer refused. It has one code for everything.
@@ -221,11 +279,34 @@ pub(crate) fn mysql(address: &Address, number: u16, message: &str) -> ApiError {
                      mysql_native_password USING PASSWORD('…') OR unix_socket;"
             ),
         ),
-        1045 => fail(
-            E::Authentication,
-            format!("{at} refused the credentials of '{user}'"),
-            format!("Check user and password; to set a new one: ALTER USER {account} IDENTIFIED BY '…';"),
-        ),
+        1045 if message.contains("(using password: NO)") => no_password(&at, user),
+        1045 => match told_host(user, message) {
+            None => fail(
+                E::Authentication,
+                format!("{at} refused the credentials of '{user}'"),
+                format!("Check user and password; to set a new one: ALTER USER {account} IDENTIFIED BY '…';"),
+            ),
+            Some(host) => {
+                let own = account_at(user, host);
+                fail(
+                    E::Authentication,
+                    format!("{at} refused the credentials of {own}"),
+                    format!(
+                        "Check user and password; to set a new one: ALTER USER {account} IDENTIFIED BY '…'; (or {own}, where \
+                         SELECT user, host FROM mysql.user; lists it). If they are right, an account without a name hides \
+                         {account} from this host: DROP USER ''@'{host}';"
+                    ),
+                )
+            }
+        },
+        1298 => ApiError::bad_request(format!("{at} does not know the time zone that timezone (time_zone) of the address names"))
+            .hint("Load the zones on the server: mysql_tzinfo_to_sql /usr/share/zoneinfo | mysql mysql; or give an offset, such as %2B02:00"),
+        1115 => ApiError::bad_request(format!("{at} does not know the character set that charset of the address names"))
+            .hint("SHOW CHARACTER SET; lists them; without charset it is utf8mb4"),
+        1273 => ApiError::bad_request(format!("{at} does not know the collation that collation of the address names"))
+            .hint("SHOW COLLATION; lists them, or leave collation out"),
+        1253 => ApiError::bad_request(format!("At {at} the collation and the charset of the address do not belong together"))
+            .hint("SHOW COLLATION; lists them with their character sets; leave one of the two out"),
         1820 | 1862 => fail(
             E::Authentication,
             format!("The password of '{user}' at {at} is over"),
@@ -298,6 +379,14 @@ pub(crate) fn mysql(address: &Address, number: u16, message: &str) -> ApiError {
     }
 }
 
+/// The host from which the server saw the user come, as it names it beside our own user.
+fn told_host<'a>(user: &str, message: &'a str) -> Option<&'a str> {
+    let (_, rest) = message.split_once(&format!("'{user}'@'"))?;
+    let (host, _) = rest.split_once('\'')?;
+    let harmless = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':' | '%');
+    (!host.is_empty() && host.len() <= 255 && host.chars().all(harmless)).then_some(host)
+}
+
 fn log() -> String {
     "The server's log has its own words; perror NUMBER tells what an error means".to_owned()
 }
@@ -368,7 +457,7 @@ pub(crate) fn plugin(address: &Address, name: Option<&str>) -> ApiError {
 }
 
 /// What SQLite refused.
-pub(crate) fn sqlite(address: &Address, code: &str) -> ApiError {
+pub(crate) fn sqlite(address: &Address, code: &str, message: &str) -> ApiError {
     let path = &address.path;
     // Extended codes keep the primary one in their low byte.
     let primary = code.parse::<u32>().map_or(0, |c| c & 0xff);
@@ -386,6 +475,10 @@ pub(crate) fn sqlite(address: &Address, code: &str) -> ApiError {
             .hint("Restore a backup, or save what is readable: sqlite3 FILE .recover"),
         26 => ApiError::bad_request(format!("{path} is not a SQLite database, or it is encrypted"))
             .hint("Choose another file"),
+        1 if message.contains("no such vfs") => {
+            ApiError::bad_request(format!("SQLite has no system of the name that vfs of the address gives for {path}"))
+                .hint("It can be unix, unix-dotfile, unix-excl or unix-none here; or leave vfs out")
+        }
         1 => again(ErrorCode::Unreachable, format!("{path}: the statement is wrong, or a table of it does not exist"))
             .hint("Try it with: sqlite3 FILE"),
         number => again(ErrorCode::Unreachable, format!("SQLite refused {path} with result code {number}"))

@@ -3,17 +3,19 @@
 //! A pooler gives a client another server connection for each transaction or statement. What a session is told there stays
 //! behind for the application, and a statement that was prepared on one is looked for on another. So a question through a
 //! pooler is one message: its limits, which end with its transaction, and itself. Nothing has a name.
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 use futures_util::{FutureExt as _, StreamExt as _, stream};
-use perfdeck_model::{Address, ApiError, ErrorCode, Sensitive};
+use perfdeck_model::{Address, AddressOptions, ApiError, ErrorCode, Sensitive};
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgQueryResult, PgRow, PgStatement, PgTypeInfo, Postgres};
 use sqlx::{Arguments as _, ConnectOptions as _, Connection as _, Either, Execute, Executor, SqlStr};
 
 use crate::connect::{NAME, named, postgres_options};
 use crate::error::explain;
 use crate::own;
-use crate::trust::Door;
+use crate::trust::{self, Door};
 
 /// Limits of one question, for the transaction that it is. Statements in one message are one.
 const LIMITS: &str = "SET LOCAL statement_timeout = 1500; SET LOCAL lock_timeout = 200; \
@@ -46,15 +48,53 @@ pub(crate) fn needs_options(address: &Address, options: &PgConnectOptions) -> Re
     .hint("Use the server's own port, or set them for the role (ALTER ROLE … SET …) and take `options` out of the address"))
 }
 
+impl Refused {
+    fn explained(self, address: &Address) -> ApiError {
+        match self {
+            Self::Driver(error) => explain(address, &error),
+            Self::Told(error) => error,
+        }
+    }
+}
+
+/// Why a session was not opened.
+enum Refused {
+    /// In the driver's words.
+    Driver(sqlx::Error),
+    /// In ours.
+    Told(ApiError),
+}
+
+impl From<ApiError> for Refused {
+    fn from(error: ApiError) -> Self {
+        Self::Told(error)
+    }
+}
+
 impl Session {
-    /// Connects. The session is read-only and its statements end by themselves.
+    /// Connects. The session is read-only and its statements end by themselves. `signed_in` becomes true before the first
+    /// question, which a pooler may keep waiting.
     pub(crate) async fn open(
         address: &Address,
         password: Option<&Sensitive>,
+        wanted: &AddressOptions,
         door: Option<&Door>,
+        signed_in: &AtomicBool,
     ) -> Result<Self, ApiError> {
         let plain = postgres_options(address, password);
-        let plain = door.map_or_else(|| plain.clone(), |door| door.through(plain.clone()));
+        let first = door.map_or_else(|| plain.clone(), |door| door.through(plain.clone()));
+        match Self::attempt(address, &first, signed_in).await {
+            Ok(session) => Ok(session),
+            // The driver cannot read the certificate, which nobody wants to be verified.
+            Err(Refused::Driver(error)) if door.is_none() && trust::unread(&error, wanted) => {
+                let door = trust::unverified(address, wanted).await?;
+                Self::attempt(address, &door.through(plain), signed_in).await.map_err(|e| e.explained(address))
+            }
+            Err(error) => Err(error.explained(address)),
+        }
+    }
+
+    async fn attempt(address: &Address, plain: &PgConnectOptions, signed_in: &AtomicBool) -> Result<Self, Refused> {
         let guarded = named(plain.clone(), NAME).options([
             ("statement_timeout", "1500"),
             ("lock_timeout", "200"),
@@ -65,6 +105,7 @@ impl Session {
         ]);
         let (inner, shared) = match guarded.connect().await {
             Ok(mut inner) => {
+                signed_in.store(true, Ordering::Relaxed);
                 let text = "SELECT current_setting('perfdeck.session', true)";
                 let row = sqlx::raw_sql(text).fetch_one(&mut inner).await.map_err(|e| explain(address, &e))?;
                 own::add(address, 1.0, 0);
@@ -72,14 +113,14 @@ impl Session {
                 (inner, mark.as_deref() != Some("own"))
             }
             Err(sqlx::Error::Database(e)) if refuses_parameters(e.message()) => {
-                needs_options(address, &plain)?;
+                needs_options(address, plain)?;
                 let bare = plain.clone().statement_cache_capacity(0);
-                (bare.connect().await.map_err(|e| explain(address, &e))?, true)
+                (bare.connect().await.map_err(Refused::Driver)?, true)
             }
-            Err(error) => return Err(explain(address, &error)),
+            Err(error) => return Err(Refused::Driver(error)),
         };
         if shared {
-            needs_options(address, &plain)?;
+            needs_options(address, plain)?;
         }
         Ok(Self { inner, shared })
     }

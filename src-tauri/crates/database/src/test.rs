@@ -9,7 +9,7 @@ use perfdeck_tls::Speaks;
 use sqlx::Row;
 use tokio::net::TcpStream;
 
-use crate::connect::{Database, close, connect, silent, version};
+use crate::connect::{Database, close, connect, silent, stalled, version};
 use crate::error::{explain, grant, no_tls, root_of};
 use crate::session::Session;
 use crate::tls::{self, Offer};
@@ -55,7 +55,8 @@ impl Report {
     }
 }
 
-/// Tests a database in stages. A server that hangs costs about three seconds; no test takes longer than eleven.
+/// Tests a database in stages. A server that hangs costs about three seconds; no test takes longer than eleven, or than
+/// the address's `connect_timeout` allows.
 ///
 /// Nothing is changed on the server; the session is read-only and ends with the test.
 pub async fn test(address: &Address, password: Option<&Sensitive>) -> ConnectionReport {
@@ -129,16 +130,24 @@ async fn stages(address: &Address, password: Option<&Sensitive>, report: &mut Re
         let error = ApiError::bad_request("The address names no host").hint("Write postgres://user@host/database");
         return Err((StageName::Address, error));
     };
+    // What the address says about the time to connect is the time for one connection, from its first packet on.
+    let given = crate::trust::wanted(address).map_err(|e| (StageName::Address, e))?.connect_timeout;
     if host.host.starts_with('/') {
         report.skip(StageName::Dns, "a Unix socket has no name");
         report.skip(StageName::Tcp, "a Unix socket");
-        report.skip(StageName::Tls, "a Unix socket stays on this machine");
+        let what = match address.scheme {
+            Scheme::Postgres => "TLS does not apply to a Unix socket",
+            _ => "a Unix socket stays on this machine",
+        };
+        report.skip(StageName::Tls, what);
     } else {
-        let stream = reach(host, report).await?;
+        let began = Instant::now();
+        let stream = reach(host, given, report).await?;
         if address.tls != TlsMode::Disable {
             roots(address).await?;
         }
-        certificate(address, host, stream, report).await?;
+        let left = given.map(|limit| (limit, limit.saturating_sub(began.elapsed())));
+        certificate(address, host, stream, left.unwrap_or((ANSWER, ANSWER)), report).await?;
     }
     let mut database = match connect(address, password, ANSWER).await {
         Ok(database) => database,
@@ -178,6 +187,7 @@ async fn stages(address: &Address, password: Option<&Sensitive>, report: &mut Re
         }
     };
     let outcome = tokio::time::timeout(ANSWER, facts).await;
+    let silence = stalled(address, &database, ANSWER);
     close(database).await;
     let stage = match report.out.stages.last().map(|s| s.stage) {
         Some(StageName::Version) => StageName::Privileges,
@@ -187,19 +197,22 @@ async fn stages(address: &Address, password: Option<&Sensitive>, report: &mut Re
     match outcome {
         Ok(Ok(())) => Ok(()),
         Ok(Err(error)) => Err((stage, explain(address, &error))),
-        Err(_) => Err((stage, silent(address, ANSWER))),
+        Err(_) => Err((stage, silence)),
     }
 }
 
 /// Resolves the name and opens a TCP connection.
-async fn reach(host: &HostPort, report: &mut Report) -> Staged<TcpStream> {
-    let found = tokio::time::timeout(REACH, tokio::net::lookup_host((host.host.as_str(), host.port))).await;
+async fn reach(host: &HostPort, given: Option<Duration>, report: &mut Report) -> Staged<TcpStream> {
+    let limit = given.unwrap_or(REACH);
+    let seconds = limit.as_secs();
+    let end = tokio::time::Instant::now() + limit;
+    let found = tokio::time::timeout_at(end, tokio::net::lookup_host((host.host.as_str(), host.port))).await;
     let addresses: Vec<_> = match found {
         Ok(Ok(found)) => found.collect(),
         Ok(Err(_)) => Vec::new(),
         Err(_) => {
-            let e = ApiError::new(ErrorCode::Timeout, format!("No DNS server answered for '{}' within 2 s", host.host))
-                .hint("Check the network and the DNS server");
+            let what = format!("No DNS server answered for '{}' within {seconds} s", host.host);
+            let e = ApiError::new(ErrorCode::Timeout, what).hint("Check the network and the DNS server");
             return Err((StageName::Dns, e));
         }
     };
@@ -211,7 +224,9 @@ async fn reach(host: &HostPort, report: &mut Report) -> Staged<TcpStream> {
     let mut list: Vec<String> = addresses.iter().map(|a| a.ip().to_string()).collect();
     list.dedup();
     report.push(StageName::Dns, StageOutcome::Ok, list.join(", "), None);
-    match tokio::time::timeout(REACH, TcpStream::connect(addresses.as_slice())).await {
+    // Without a time of its own, each step has the usual one.
+    let end = if given.is_none() { tokio::time::Instant::now() + limit } else { end };
+    match tokio::time::timeout_at(end, TcpStream::connect(addresses.as_slice())).await {
         Ok(Ok(stream)) => {
             let peer = stream.peer_addr().map_or_else(|_| host.to_string(), |a| a.to_string());
             report.push(StageName::Tcp, StageOutcome::Ok, format!("{peer} accepts connections"), None);
@@ -228,7 +243,7 @@ async fn reach(host: &HostPort, report: &mut Report) -> Staged<TcpStream> {
             Err((StageName::Tcp, e))
         }
         Err(_) => {
-            let e = ApiError::new(ErrorCode::Timeout, format!("{host} did not accept a connection within 2 s"))
+            let e = ApiError::new(ErrorCode::Timeout, format!("{host} did not accept a connection within {seconds} s"))
                 .hint("A firewall that drops packets looks like this");
             Err((StageName::Tcp, e))
         }
@@ -321,7 +336,15 @@ fn by(seconds: Option<f64>) -> String {
 }
 
 /// Shows the server's certificate. Whether it is trusted is for the driver, which connects afterwards.
-async fn certificate(address: &Address, host: &HostPort, stream: TcpStream, report: &mut Report) -> Staged<()> {
+///
+/// `limit` is what the whole connection may take, and what is left of it.
+async fn certificate(
+    address: &Address,
+    host: &HostPort,
+    stream: TcpStream,
+    limit: (Duration, Duration),
+    report: &mut Report,
+) -> Staged<()> {
     if address.tls == TlsMode::Disable {
         report.skip(StageName::Tls, "switched off by sslmode=disable");
         return Ok(());
@@ -332,12 +355,13 @@ async fn certificate(address: &Address, host: &HostPort, stream: TcpStream, repo
             _ => tls::mysql(&host.host, stream).await,
         }
     };
-    let offer = match tokio::time::timeout(ANSWER, ask).await {
+    let offer = match tokio::time::timeout(limit.1, ask).await {
         Ok(Ok(offer)) => offer,
         // Closed without a word: the real connection says it better.
         Ok(Err(_)) => Offer::None,
-        Err(_) => return Err((StageName::Tls, silent(address, ANSWER))),
+        Err(_) => return Err((StageName::Tls, silent(address, limit.0))),
     };
+    let verifies = matches!(address.tls, TlsMode::VerifyCa | TlsMode::Verify);
     let product = address.scheme.product();
     match offer {
         Offer::Stranger => {
@@ -357,7 +381,7 @@ async fn certificate(address: &Address, host: &HostPort, stream: TcpStream, repo
                 .hint("Check the server's TLS versions and certificate");
             Err((StageName::Tls, e))
         }
-        Offer::Certificate(c) if c.expired() || c.early => {
+        Offer::Certificate(c) if verifies && (c.expired() || c.early) => {
             let what = if c.early { "is not valid yet".to_owned() } else { format!("expired on {}", c.expires) };
             let e = ApiError::new(ErrorCode::Tls, format!("The certificate of {host} (for {}) {what}", c.listed()))
                 .hint("Renew the certificate on the server and reload it; check this machine's clock");
@@ -370,7 +394,7 @@ async fn certificate(address: &Address, host: &HostPort, stream: TcpStream, repo
                 _ => "not verified",
             };
             let detail = format!("{}, {verified}", c.describe());
-            let (outcome, fix) = if c.days_left < 14 {
+            let (outcome, fix) = if c.days_left < 14 || c.early {
                 (StageOutcome::Warning, Some("Renew the certificate on the server and reload it".to_owned()))
             } else {
                 (StageOutcome::Ok, None)

@@ -4,14 +4,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use perfdeck_model::{Address, AddressOptions, ApiError, ErrorCode, HostPort, Scheme, TlsMode, WantedSession};
-use perfdeck_tls::{Client, Trust, Verified};
+use perfdeck_tls::{Client, Part, Trust, Unusable, Verified, cause, is_version_1};
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::pki_types::ServerName;
 
-use crate::error::explain;
+use crate::error::{explain, untrusted};
 use crate::session::Session;
 use crate::tls;
 
@@ -31,6 +31,16 @@ async fn file(parameter: &str, path: &str) -> Result<Vec<u8>, ApiError> {
     })
 }
 
+/// A file for TLS that cannot be used, by its parameter and path.
+fn unusable(wanted: &AddressOptions, unfit: &Unusable) -> ApiError {
+    let file = match unfit.part {
+        Part::Roots | Part::System => wanted.root.as_deref(),
+        Part::Certificate => wanted.certificate.as_ref().map(|(certificate, _)| certificate.as_str()),
+        Part::Key => wanted.certificate.as_ref().map(|(_, key)| key.as_str()),
+    };
+    ApiError::new(ErrorCode::Tls, unfit.sentence(file)).hint(unfit.step)
+}
+
 /// Reads the files that an address names for TLS. Answers how its own roots verify, where they do.
 pub(crate) async fn files(wanted: &AddressOptions) -> Result<Option<Client>, ApiError> {
     let roots = match &wanted.root {
@@ -44,18 +54,40 @@ pub(crate) async fn files(wanted: &AddressOptions) -> Result<Option<Client>, Api
     if roots.is_none() && certificate.is_none() {
         return Ok(None);
     }
+    let (client, verifies) = client(wanted, roots, certificate)?;
+    Ok(verifies.then_some(client))
+}
+
+/// How a server is trusted with these files, and whether roots of the address's own verify it.
+fn client(
+    wanted: &AddressOptions,
+    roots: Option<Vec<u8>>,
+    certificate: Option<(Vec<u8>, Vec<u8>)>,
+) -> Result<(Client, bool), ApiError> {
     let verified = match wanted.tls {
         TlsMode::Disable | TlsMode::Prefer | TlsMode::Require => Verified::Nothing,
         TlsMode::VerifyCa => Verified::Chain,
         TlsMode::Verify => Verified::ChainAndName,
     };
     let verifies = roots.is_some() && verified != Verified::Nothing;
-    let client = Trust { verified, roots, certificate }.client().map_err(|why| {
-        let named = wanted.root.as_ref().map_or("sslcert and sslkey".to_owned(), |path| format!("sslrootcert, {path}"));
-        ApiError::new(ErrorCode::Tls, format!("The files of TLS cannot be used: {why} ({named})"))
-            .hint("Certificates and keys are files in PEM, which begin with -----BEGIN")
-    })?;
-    Ok(verifies.then_some(client))
+    let client = Trust { verified, roots, certificate }.client().map_err(|unfit| unusable(wanted, &unfit))?;
+    Ok((client, verifies))
+}
+
+/// Whether the driver failed on a certificate that it cannot read and that the address does not want to be verified.
+pub(crate) fn unread(error: &sqlx::Error, wanted: &AddressOptions) -> bool {
+    matches!(wanted.tls, TlsMode::Prefer | TlsMode::Require) && cause(error).is_some_and(is_version_1)
+}
+
+/// A way over TLS without verification, to a PostgreSQL whose certificate the driver cannot read.
+pub(crate) async fn unverified(address: &Address, wanted: &AddressOptions) -> Result<Door, ApiError> {
+    let Some(host) = address.hosts.first() else { return Err(ApiError::bad_request("The address names no host")) };
+    let certificate = match &wanted.certificate {
+        Some((certificate, key)) => Some((file("sslcert", certificate).await?, file("sslkey", key).await?)),
+        None => None,
+    };
+    let way = Way { host: host.clone(), scheme: address.scheme, client: client(wanted, None, certificate)?.0 };
+    Door::open(way).await.map_err(|e| explain(address, &sqlx::Error::Io(e)))
 }
 
 /// Verifies the server's certificate against the address's own roots, before the driver connects: the driver trusts the
@@ -70,7 +102,12 @@ pub(crate) async fn checked(address: &Address, wanted: &AddressOptions) -> Resul
         Ok(Some(_)) => {}
         // No TLS: the driver refuses it in its own words.
         Ok(None) => return Ok(None),
-        Err(error) => return Err(explain(address, &sqlx::Error::Io(error))),
+        Err(error) => {
+            return Err(match cause(&error) {
+                Some(why) => untrusted(address, why, way.client.shown().as_ref()),
+                None => explain(address, &sqlx::Error::Io(error)),
+            });
+        }
     }
     if !way.client.own_root() {
         return Ok(None);

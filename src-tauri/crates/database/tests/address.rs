@@ -3,9 +3,9 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use perfdeck_database::{LoadConnection, connect_for_load, test};
+use perfdeck_database::{DatabaseCollector, LoadConnection, connect_for_load, test};
 use perfdeck_model::{Address, ApiError, ErrorCode, Scheme, Sensitive, parameters};
-use perfdeck_testkit::{MARIADB_PASSWORD, MariaDb, POSTGRES_PASSWORD, Postgres};
+use perfdeck_testkit::{MARIADB_PASSWORD, MariaDb, POSTGRES_PASSWORD, Postgres, SlowDoor, eventually};
 use sqlx::{Connection as _, Executor as _};
 
 fn read(url: &str) -> (Address, Option<Sensitive>) {
@@ -301,7 +301,40 @@ async fn a_time_to_connect_is_kept() {
         assert_eq!(error.code, ErrorCode::Timeout, "{url}: {error:?}");
         assert!(started.elapsed() < Duration::from_millis(3500), "{url}: {:?}", started.elapsed());
         assert!(error.message.contains("1 s"), "names the time: {error:?}");
+        for rest in ["?connect_timeout=1", "?sslmode=disable&connect_timeout=1"] {
+            let (address, password) = read(&format!("{scheme}://u:p@127.0.0.1:{port}/d{rest}"));
+            let started = std::time::Instant::now();
+            let error = test(&address, password.as_ref()).await.error.expect("it does not answer");
+            // What speaks there is asked afterwards, for 0.8 s.
+            assert!(started.elapsed() < Duration::from_millis(2700), "{rest}: {:?}", started.elapsed());
+            assert!(error.message.contains("within 1 s"), "{rest}: names the time: {error:?}");
+        }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_way_is_waited_for_when_the_address_says_so() {
+    use perfdeck_model::Collector;
+    let server = Postgres::start().await.expect("PostgreSQL");
+    // Longer than a collection may take, and than a test waits by itself.
+    let door = SlowDoor::open(server.port(), Duration::from_millis(3300)).await.expect("a port");
+    let base = format!("postgres://perfdeck:{POSTGRES_PASSWORD}@127.0.0.1:{}/app?sslmode=disable", door.port());
+    let patient = format!("{base}&connect_timeout=10");
+    let tested = async { assert_eq!(monitored(&patient).await, Ok(()), "{patient}") };
+    let usual = async {
+        let error = monitored(&base).await.expect_err("it is too slow for the usual time");
+        assert!(error.message.contains("within 3 s"), "{error:?}");
+    };
+    let watched = async {
+        let (address, password) = read(&patient);
+        let mut collector = DatabaseCollector::new(address, password);
+        let first = collector.collect(&0.0).await.expect_err("nothing yet");
+        assert!(first.retryable && first.message.contains("its connect_timeout is 10 s"), "{first:?}");
+        let collector = tokio::sync::Mutex::new(collector);
+        eventually(Duration::from_secs(8), async || collector.lock().await.collect(&1000.0).await.map(drop)).await;
+    };
+    let load = async { assert_eq!(ask(&patient, "SELECT 1").await, Ok("1".to_owned()), "{patient}") };
+    tokio::join!(tested, usual, watched, load);
 }
 
 /// libpq's options as libpq itself lists them: <https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PQCONNDEFAULTS>.

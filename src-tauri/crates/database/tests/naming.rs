@@ -2,7 +2,10 @@
 //! that cannot work, against real servers.
 use perfdeck_database::test;
 use perfdeck_model::{Address, ApiError, ConnectionReport, ErrorCode, Sensitive, StageName, StageOutcome, TlsMode};
-use perfdeck_testkit::{Answer, MARIADB_PASSWORD, MariaDb, POSTGRES_PASSWORD, Postgres, Redis, ScriptedHttp};
+use perfdeck_testkit::sqlx::Executor as _;
+use perfdeck_testkit::{
+    Answer, MARIADB_PASSWORD, MariaDb, POSTGRES_PASSWORD, PgBouncer, Postgres, Redis, ScriptedHttp,
+};
 
 fn parse(url: &str) -> (Address, Option<Sensitive>) {
     Address::parse(url).expect("a URL")
@@ -273,4 +276,85 @@ async fn tls_failures_name_the_file_the_host_or_the_name() {
         assert_eq!(stage(&report, StageName::Tls).outcome, StageOutcome::Failed, "{root:?}: {report:#?}");
         assert!(error.message.contains(part), "'{part}' in {error:?}");
     }
+}
+
+/// What load says, which connects on its own.
+async fn load_refused(url: &str) -> ApiError {
+    let (address, password) = parse(url);
+    perfdeck_database::connect_for_load(&address, password.as_ref()).await.err().expect("it cannot be used")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_address_lacks_or_has_wrong_is_named() {
+    let (postgres, mariadb) = tokio::join!(Postgres::start(), MariaDb::start());
+    let (postgres, mariadb) = (postgres.expect("PostgreSQL"), mariadb.expect("MariaDB"));
+    let (p, m) = (postgres.port(), mariadb.port());
+    let (pg, my) = (
+        format!("postgres://perfdeck:{POSTGRES_PASSWORD}@127.0.0.1:{p}/app"),
+        format!("mariadb://perfdeck:{MARIADB_PASSWORD}@127.0.0.1:{m}/app"),
+    );
+    let file = tempfile::Builder::new().suffix(".db").tempfile().expect("a file");
+    for (url, code, words) in [
+        (format!("postgres://perfdeck@127.0.0.1:{p}/app"), ErrorCode::Authentication, "no password was given"),
+        (format!("mariadb://perfdeck@127.0.0.1:{m}/app"), ErrorCode::Authentication, "no password was given"),
+        (format!("{pg}?options=-c%20nosuch%3D1"), ErrorCode::BadRequest, "set nosuch"),
+        (format!("{pg}?options=-c%20work_mem%3Dcanary"), ErrorCode::BadRequest, "set work_mem"),
+        (format!("{pg}?options=-c%20shared_buffers%3D1MB"), ErrorCode::BadRequest, "set shared_buffers"),
+        (format!("{my}?time_zone=Europe/Canaryville"), ErrorCode::BadRequest, "timezone (time_zone)"),
+        (format!("{my}?charset=canary"), ErrorCode::BadRequest, "charset of the address"),
+        (format!("{my}?collation=canary"), ErrorCode::BadRequest, "collation of the address"),
+        (format!("{my}?charset=latin1&collation=utf8mb4_bin"), ErrorCode::BadRequest, "do not belong together"),
+        (format!("sqlite:{}?vfs=canary", file.path().display()), ErrorCode::BadRequest, "vfs of the address"),
+    ] {
+        for error in [refused(&url).await, load_refused(&url).await] {
+            assert!(error.code == code && !error.retryable, "{url}: {error:?}");
+            assert!(error.message.contains(words), "{url}: '{words}' in {error:?}");
+            assert!(error.hint.as_ref().is_some_and(|h| !h.contains("anary")), "{url}: {error:?}");
+        }
+    }
+    let hint = refused(&format!("{my}?time_zone=Europe/Berlin")).await.hint.expect("a hint");
+    assert!(hint.contains("mysql_tzinfo_to_sql") && hint.contains("%2B02:00"), "{hint}");
+    // A wrong one is still a wrong one.
+    let error = refused(&format!("postgres://perfdeck:canary@127.0.0.1:{p}/app")).await;
+    assert!(error.message.contains("refused the password"), "{error:?}");
+
+    // An account without a name hides the one that is meant, and every other one from now on.
+    let mut admin = mariadb.connect().await.expect("a connection");
+    for sql in [
+        "CREATE USER 'app'@'%' IDENTIFIED BY 'canary'",
+        "GRANT SELECT ON app.* TO 'app'@'%'",
+        "CREATE USER ''@'127.0.0.1' IDENTIFIED BY 'other'",
+    ] {
+        admin.execute(sql).await.expect("an account");
+    }
+    let url = format!("mariadb://app:canary@127.0.0.1:{m}/app");
+    let error = refused(&url).await;
+    assert!(error.message.ends_with("refused the credentials of 'app'@'127.0.0.1'"), "{error:?}");
+    let hint = error.hint.expect("a hint");
+    assert!(hint.contains("DROP USER ''@'127.0.0.1';"), "{hint}");
+    admin.execute("DROP USER ''@'127.0.0.1'").await.expect("the statement is right");
+    let (address, password) = parse(&url);
+    assert!(test(&address, password.as_ref()).await.ok, "and it helps");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn poolers_that_are_full_or_are_no_database_say_so() {
+    let server = Postgres::start().await.expect("PostgreSQL");
+    let settings = [("pool_mode", "session"), ("default_pool_size", "1")];
+    let pooler = PgBouncer::start(&server, &settings).await.expect("PgBouncer");
+    let console = pooler.url().replace("/app", "/pgbouncer");
+    let mut held = pooler.connect().await.expect("a client");
+    held.execute("SELECT 1").await.expect("with the only server connection");
+    let full = pooler.url();
+    let (full, load, console, console_load) =
+        tokio::join!(refused(&full), load_refused(&full), refused(&console), load_refused(&console));
+    for error in [full, load] {
+        assert_eq!(error.code, ErrorCode::Timeout, "{error:?}");
+        assert!(error.message.contains("the pooler has none that is free"), "{error:?}");
+        assert!(error.hint.as_ref().is_some_and(|h| h.contains("default_pool_size")), "{error:?}");
+    }
+    for error in [console, console_load] {
+        assert!(error.message.contains("PgBouncer's own console and no database"), "{error:?}");
+    }
+    drop(held);
 }

@@ -185,8 +185,14 @@ async fn certificates_are_shown_and_verified() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_expired_certificate_fails_with_its_date() {
-    let (server, _) = with_tls(-3).await;
-    let (address, password) = parse(&server.url());
+    let (server, pem) = with_tls(-3).await;
+    let (mut address, password) = parse(&server.url());
+    let report = test(&address, password.as_ref()).await;
+    assert!(report.ok, "nothing is verified by default: {report:#?}");
+    let ca = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(ca.path(), pem).expect("written");
+    address.tls = TlsMode::VerifyCa;
+    address.params.insert("sslrootcert".to_owned(), ca.path().display().to_string());
     let report = test(&address, password.as_ref()).await;
     assert_eq!(failed(&report), StageName::Tls, "expired");
     let error = report.error.expect("an error");

@@ -274,6 +274,10 @@ impl Engine {
             None => BTreeMap::new(),
         };
         // Before the first request: what cannot be journaled is not sent.
+        if let Some(environment) = environment.filter(|e| self.take_unlocked_for_run(&e.id)) {
+            let text = "changes are allowed for this run".to_owned();
+            self.journal(JournalKind::Unlocked, Some(environment), text, Some(&run_id)).await?;
+        }
         let text = format!("{} on {}", what.work.words(), what.resolved.join(", "));
         self.journal(JournalKind::LoadStarted, environment, text, Some(&run_id)).await?;
         let finished = match what.work.run(context, progress, job.cancel.clone()).await.map_err(ApiError::from) {

@@ -65,11 +65,15 @@ pub(crate) struct Parsed {
     pub(crate) secrets: Vec<(TargetRole, SecretInput)>,
 }
 
-/// A password inside the URL wins over the form's "keep", because it was just pasted.
-fn secret_of(input: &SecretInput, pasted: Option<Sensitive>) -> SecretInput {
-    match (input, pasted) {
-        (SecretInput::Keep, Some(p)) => SecretInput::Set { value: p.expose().to_owned() },
-        (other, _) => other.clone(),
+/// A password inside the URL wins over the form's "keep", because it was just pasted. One beside another one is refused:
+/// whichever was used, the other would be dropped.
+fn secret_of(field: &str, input: &SecretInput, pasted: Option<Sensitive>) -> Result<SecretInput, ApiError> {
+    let Some(pasted) = pasted else { return Ok(input.clone()) };
+    match input {
+        SecretInput::Keep => Ok(SecretInput::Set { value: pasted.expose().to_owned() }),
+        SecretInput::Set { value } if value == pasted.expose() => Ok(input.clone()),
+        _ => Err(ApiError::bad_request(format!("{field}: The address has a password too, and only one can be used"))
+            .hint("Take the password out of the address, or leave the other one out")),
     }
 }
 
@@ -111,7 +115,7 @@ pub(crate) fn parse_draft(
     if let Some(text) = filled(t.database.as_ref()) {
         let (address, pasted) = parse("database", text, &[TargetRole::Database])?;
         no_secret_parameters("database", &address)?;
-        secrets.push((TargetRole::Database, secret_of(&t.database_password, pasted)));
+        secrets.push((TargetRole::Database, secret_of("database_password", &t.database_password, pasted)?));
         targets.database = Some(DatabaseTarget { address, password: kept(TargetRole::Database) });
     }
     if let Some(text) = filled(t.cache.as_ref()) {
@@ -120,7 +124,7 @@ pub(crate) fn parse_draft(
         if pasted.is_none() && t.cache_password == SecretInput::Keep {
             pasted = hide_account(text, &mut address);
         }
-        let sentinel = secret_of(&t.cache_sentinel_password, sentinel);
+        let sentinel = secret_of("cache_sentinel_password", &t.cache_sentinel_password, sentinel)?;
         if sentinel != SecretInput::Keep && address.params.get("mode").is_none_or(|mode| mode != "sentinel") {
             return Err(ApiError::bad_request("cache_sentinel_password: The cache is not reached through Sentinels")
                 .hint("Write redis+sentinel://host:26379/0?master=mymaster"));
@@ -128,7 +132,7 @@ pub(crate) fn parse_draft(
         let kept_sentinel =
             old.and_then(|o| o.targets.cache.as_ref()).map(|c| c.sentinel_password.clone()).unwrap_or_default();
         let (secret, sentinel_password) =
-            sentinels::together(secret_of(&t.cache_password, pasted), sentinel, kept_sentinel)?;
+            sentinels::together(secret_of("cache_password", &t.cache_password, pasted)?, sentinel, kept_sentinel)?;
         secrets.push((TargetRole::Cache, secret));
         let mode = match address.params.get("mode").map(String::as_str) {
             Some("cluster") => CacheMode::Cluster,
@@ -222,7 +226,7 @@ pub(crate) fn parse_draft(
             url = format!("{prefix}{}", address.url());
             pasted = password;
         }
-        secrets.push((TargetRole::Host, secret_of(&t.host_secret, pasted)));
+        secrets.push((TargetRole::Host, secret_of("host_secret", &t.host_secret, pasted)?));
         targets.host = Some(HostTarget { url, secret: kept(TargetRole::Host) });
     }
     if let Some(text) = filled(t.frontend.as_ref()) {
@@ -664,6 +668,24 @@ mod tests {
         let mut d = draft("x");
         d.pool = Some(PoolSettings { size: 0, max_overflow: 0, timeout_s: 1.0, recycle_s: 1.0 });
         cases.push((d, "pool"));
+        let beside =
+            [SecretInput::Env { name: "X".into() }, SecretInput::Set { value: "b".into() }, SecretInput::Clear];
+        for input in beside {
+            let url = |scheme: &str| Some(format!("{scheme}://u:a@127.0.0.1"));
+            let mut d = draft("x");
+            (d.targets.database, d.targets.database_password) = (url("postgres"), input.clone());
+            cases.push((d, "database_password"));
+            let mut d = draft("x");
+            (d.targets.cache, d.targets.cache_password) = (url("redis"), input.clone());
+            cases.push((d, "cache_password"));
+            let mut d = draft("x");
+            (d.targets.host, d.targets.host_secret) = (url("ssh"), input.clone());
+            cases.push((d, "host_secret"));
+            let mut d = draft("x");
+            d.targets.cache = Some("redis+sentinel://h:26379/0?master=m&sentinel_password=a".into());
+            d.targets.cache_sentinel_password = input;
+            cases.push((d, "cache_sentinel_password"));
+        }
         for (d, field) in cases {
             let e = parse_draft(&d, None, 1.0).err().unwrap_or_else(|| panic!("{field} is refused"));
             assert!(e.message.starts_with(field), "'{}' starts with the field {field}", e.message);

@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use perfdeck_database::OccupancyWatch;
-use perfdeck_model::{ApiError, Environment, ErrorCode, Kind, Scheme, TargetRole};
+use perfdeck_model::{Address, ApiError, Environment, ErrorCode, Kind, Scheme, TargetRole};
 
 use crate::Engine;
 
@@ -15,6 +15,11 @@ const LARGE_DATABASE: f64 = 50.0 * 1024.0 * 1024.0 * 1024.0;
 const MANY_CLIENTS: f64 = 50.0;
 /// Longest time to ask; a target that does not answer gives no evidence.
 const DEADLINE: Duration = Duration::from_secs(4);
+/// The same for an address that gives connecting a time of its own, which comes on top.
+pub(crate) fn deadline(address: &Address) -> Duration {
+    DEADLINE + address.options().ok().and_then(|o| o.connect_timeout).unwrap_or_default()
+}
+
 /// An answer is good for this long.
 const FRESH_MS: f64 = 60_000.0;
 /// That there was none is good for this long: what is asked next within one command need not wait for it again.
@@ -78,8 +83,8 @@ fn words(resolved: &[String], figures: Figures) -> Vec<String> {
     found
 }
 
-fn too_slow(at: &str) -> ApiError {
-    let seconds = DEADLINE.as_secs();
+fn too_slow(address: &Address) -> ApiError {
+    let (at, seconds) = (address.short(), deadline(address).as_secs());
     ApiError::new(ErrorCode::Timeout, format!("{at} did not answer within {seconds} s"))
         .hint("Is it running, and is it the kind of server that the address names?")
 }
@@ -154,14 +159,14 @@ impl Engine {
                 }
                 read.map(Some)
             };
-            match tokio::time::timeout(DEADLINE, ask).await {
+            match tokio::time::timeout(deadline(&target.address), ask).await {
                 Ok(Ok(Some(o))) => (figures.database_bytes, figures.database_clients) = (Some(o.bytes), Some(o.others)),
                 Ok(Ok(None)) => {}
                 Ok(Err(error)) => {
                     tracing::info!(%error, "the database does not say how large it is");
                     self.silent(environment, TargetRole::Database, error);
                 }
-                Err(_) => self.silent(environment, TargetRole::Database, too_slow(&target.address.short())),
+                Err(_) => self.silent(environment, TargetRole::Database, too_slow(&target.address)),
             }
         }
         if let Some(target) = environment.targets.cache.as_ref().filter(|c| !c.address.hosts.is_empty()) {
@@ -169,13 +174,13 @@ impl Engine {
                 let Some((target, password)) = self.cache_login(environment).await? else { return Ok(None) };
                 perfdeck_cache::clients(&target, password.as_ref()).await.map(Some)
             };
-            match tokio::time::timeout(DEADLINE, ask).await {
+            match tokio::time::timeout(deadline(&target.address), ask).await {
                 Ok(Ok(clients)) => figures.cache_clients = clients,
                 Ok(Err(error)) => {
                     tracing::info!(%error, "the cache does not say how many clients it has");
                     self.silent(environment, TargetRole::Cache, error);
                 }
-                Err(_) => self.silent(environment, TargetRole::Cache, too_slow(&target.address.short())),
+                Err(_) => self.silent(environment, TargetRole::Cache, too_slow(&target.address)),
             }
         }
         if !roles.into_iter().any(|role| self.was_silent(environment, role).is_some()) {

@@ -1,21 +1,19 @@
 //! What an environment's targets are before a run: versions, settings, how much data. Two runs with other facts are not
 //! compared.
 use std::collections::BTreeMap;
-use std::time::Duration;
 
-use perfdeck_model::{ApiError, Environment, TargetRole};
+use perfdeck_model::{Address, ApiError, Environment, TargetRole};
 
 use crate::Engine;
+use crate::evidence::deadline;
 
-/// Longest time to ask; a target that does not answer tells nothing.
-const DEADLINE: Duration = Duration::from_secs(4);
-
-/// Facts of one target, or none when it could not be asked.
+/// Facts of one target, or none when it could not be asked in time.
 async fn asked(
     target: &'static str,
+    address: &Address,
     work: impl Future<Output = Result<BTreeMap<String, String>, ApiError>>,
 ) -> BTreeMap<String, String> {
-    match tokio::time::timeout(DEADLINE, work).await {
+    match tokio::time::timeout(deadline(address), work).await {
         Ok(Ok(facts)) => facts,
         Ok(Err(error)) => {
             tracing::info!(%error, "the {target} does not say what it is");
@@ -34,19 +32,19 @@ impl Engine {
                 let password = self.secret(environment, TargetRole::Database).await?;
                 perfdeck_database::facts(&target.address, password.as_ref()).await
             };
-            asked("database", work).await
+            asked("database", &target.address, work).await
         };
         let cache = async {
-            if environment.targets.cache.as_ref().is_none_or(|c| c.address.hosts.is_empty()) {
+            let Some(target) = environment.targets.cache.as_ref().filter(|c| !c.address.hosts.is_empty()) else {
                 return BTreeMap::new();
-            }
+            };
             let work = async {
                 let Some((target, password)) = self.cache_login(environment).await? else {
                     return Ok(BTreeMap::new());
                 };
                 perfdeck_cache::facts(&target, password.as_ref()).await
             };
-            asked("cache", work).await
+            asked("cache", &target.address, work).await
         };
         let (database, cache) = tokio::join!(database, cache);
         let mut all = BTreeMap::new();

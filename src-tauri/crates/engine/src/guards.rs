@@ -1,6 +1,6 @@
 //! What environments refuse: load beyond their cap, writes while they are read-only; what looks like production is
 //! guarded like it. Unlocking is for a time, for this process, and ends with it.
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 
 use perfdeck_model::{ApiError, Environment, ErrorCode, Guards, Kind, Load};
@@ -12,9 +12,9 @@ use crate::work::Work;
 pub(crate) const UNLOCK_MS: f64 = 15.0 * 60_000.0;
 
 /// Environments that were unlocked, with the time at which each is locked again, for people and on the monotonic clock: a
-/// wall clock that is set back does not keep an environment open.
+/// wall clock that is set back does not keep an environment open. Beside them those that were unlocked for one run.
 #[derive(Debug, Default)]
-pub(crate) struct Unlocks(Mutex<HashMap<String, (f64, f64)>>);
+pub(crate) struct Unlocks(Mutex<HashMap<String, (f64, f64)>>, Mutex<HashSet<String>>);
 
 /// What load is aimed at, as its guards see it.
 pub(crate) struct Subject {
@@ -161,6 +161,24 @@ impl Engine {
         self.unlocks.0.lock().unwrap_or_else(PoisonError::into_inner).insert(environment.id.clone(), (until, ends_ms));
         tracing::info!(environment = %environment.name, "unlocked for 15 minutes");
         Ok(until)
+    }
+
+    /// Allows changes to a read-only environment for the next run; the journal tells it when that run begins.
+    ///
+    /// # Errors
+    /// When there is no such environment, or its guard asks for the name and `confirm` is not it.
+    pub async fn unlock_for_run(&self, id: &str, confirm: Option<&str>) -> Result<(), ApiError> {
+        let environment = self.environment(id).await?;
+        if environment.guards.read_only {
+            self.unlock(&environment, confirm)?;
+            self.unlocks.1.lock().unwrap_or_else(PoisonError::into_inner).insert(environment.id);
+        }
+        Ok(())
+    }
+
+    /// Whether an environment was unlocked for the run that begins now; the next one has to ask again.
+    pub(crate) fn take_unlocked_for_run(&self, id: &str) -> bool {
+        self.unlocks.1.lock().unwrap_or_else(PoisonError::into_inner).remove(id)
     }
 
     /// Refuses changes again; answers whether they were allowed.

@@ -218,7 +218,13 @@ impl Engine {
                 Some(_) => Some(self.run_series(&run.id, None).await?),
                 None => None,
             };
-            search.record(step(&run, columns.as_ref(), slo, objective));
+            let figures = step(&run, columns.as_ref(), slo, objective);
+            if search.is_empty() && run.requests == run.errors && !figures.invalid_reasons.is_empty() {
+                // A target that nobody reaches with one connection is not searched further.
+                search.give_up(figures.invalid_reasons);
+            } else {
+                search.record(figures);
+            }
         }
         Ok(())
     }

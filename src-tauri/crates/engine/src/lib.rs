@@ -71,7 +71,7 @@ pub mod compare {
 
 pub use benchmarks::BenchPreview;
 pub use comparisons::{DuetRequest, DuetSide, Hooks, StoredComparison};
-pub use dotenv::{draft_from_dotenv, draft_from_own_dotenv, draft_from_variables};
+pub use dotenv::{Described, draft_from_dotenv, draft_from_own_dotenv, draft_from_variables};
 pub use handover::export_plan;
 pub use insights::Baseline;
 pub use jobs::{JobContext, Jobs};
@@ -142,7 +142,8 @@ impl Engine {
     /// Opens the local store and starts the housekeeping. Must run inside a tokio runtime.
     ///
     /// # Errors
-    /// When the store cannot be opened: damaged, from a newer Perfdeck, not writable.
+    /// When the store cannot be opened: damaged, from a newer Perfdeck, not writable. When a variable that chooses the store
+    /// of secrets is not understood.
     pub async fn open(options: EngineOptions) -> Result<Arc<Self>, ApiError> {
         // Whichever part asks for TLS first, all use the same provider; a second installation is refused harmlessly.
         let _ = rustls::crypto::ring::default_provider().install_default();
@@ -153,7 +154,7 @@ impl Engine {
             let dir = data_dir.clone();
             tokio::task::spawn_blocking(move || SecretVault::open(&dir))
                 .await
-                .map_err(|e| ApiError::internal(format!("The secret store could not be opened: {e}")))?
+                .map_err(|e| ApiError::internal(format!("The secret store could not be opened: {e}")))??
         };
         let engine = Arc::new(Self {
             jobs: Jobs::new(clock.clone()),

@@ -5,6 +5,7 @@
 use std::fmt::Write as _;
 use std::io::Write as _;
 
+use perfdeck_model::ApiError;
 use perfdeck_model::masking::message;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
@@ -14,9 +15,28 @@ use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
-/// Writes the log to stderr. `level` is the one without `PERFDECK_LOG`.
-pub fn init(level: &str, colour: bool) {
-    let filter = EnvFilter::try_from_env("PERFDECK_LOG").unwrap_or_else(|_| EnvFilter::new(level));
+/// What `PERFDECK_LOG` asks for: levels, and levels of parts of the program.
+fn asked(text: &str) -> Result<EnvFilter, ApiError> {
+    const LEVELS: &[&str] = &["off", "error", "warn", "info", "debug", "trace"];
+    // A word alone would be read as the name of a part that nobody has.
+    let known = text.split(',').map(str::trim).filter(|part| !part.is_empty()).all(|part| {
+        let level = part.rsplit_once('=').map_or(part, |(_, level)| level);
+        LEVELS.iter().any(|known| level.eq_ignore_ascii_case(known))
+    });
+    known.then(|| EnvFilter::try_new(text).ok()).flatten().ok_or_else(|| {
+        ApiError::bad_request("PERFDECK_LOG is not understood")
+            .hint("Set it to error, warn, info, debug or trace, or to levels of parts: info,perfdeck_monitor=debug")
+    })
+}
+
+/// Writes the log to stderr. `level` is the one without `PERFDECK_LOG`, and where that is not understood.
+///
+/// # Errors
+/// [`perfdeck_model::ErrorCode::BadRequest`] when `PERFDECK_LOG` is not understood.
+pub fn init(level: &str, colour: bool) -> Result<(), ApiError> {
+    let given = std::env::var_os("PERFDECK_LOG").filter(|text| !text.is_empty());
+    let asked = given.map(|text| asked(&text.to_string_lossy())).transpose();
+    let filter = asked.as_ref().ok().cloned().flatten().unwrap_or_else(|| EnvFilter::new(level));
     // A second initialisation cannot happen: this is called once, first.
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)
@@ -24,6 +44,7 @@ pub fn init(level: &str, colour: bool) {
         .with_ansi(colour)
         .event_format(Masked)
         .try_init();
+    asked.map(|_| ())
 }
 
 struct Masked;
@@ -143,6 +164,18 @@ mod tests {
         assert!(!text.contains("CANARY"), "{text}");
         assert!(text.contains("sqlx::query: line") && text.contains("done count=3"), "the rest is there: {text}");
         assert!(text.contains("http://•••@h/"), "{text}");
+    }
+
+    #[test]
+    fn a_level_is_understood_or_refused() {
+        for text in ["info", "WARN", "off", "perfdeck_engine=debug", "info,perfdeck_monitor::scheduler=trace,sqlx=off"]
+        {
+            assert!(asked(text).is_ok(), "{text}");
+        }
+        for text in ["verbose", "infos", "info,CANARY", "perfdeck=loud", "=", "info;debug", "7"] {
+            let error = asked(text).expect_err(text);
+            assert!(error.message.starts_with("PERFDECK_LOG") && !format!("{error:?}").contains("CANARY"), "{error:?}");
+        }
     }
 
     #[test]

@@ -12,11 +12,13 @@ use crate::work::Work;
 /// The key of [`Engine::masked_tag`], made anew for each store.
 const KEY_FILE: &str = "masking.key";
 
-/// Masks what messages of a run repeat: `harmless` knows what of them stays.
+/// Masks what messages of a run repeat: `harmless` knows what of them stays. Notes and reasons repeat messages too.
 pub(crate) fn mask_messages(run: &mut Run, harmless: &dyn Fn(&str) -> String) {
     let classes = run.errors_by_class.iter_mut().chain(run.steps.iter_mut().flat_map(|s| &mut s.errors_by_class));
-    for ErrorCount { sample, .. } in classes {
-        *sample = harmless(sample);
+    let samples = classes.map(|ErrorCount { sample, .. }| sample);
+    let reasons = run.stages.iter_mut().filter_map(|stage| stage.invalid_reason.as_mut());
+    for text in samples.chain(&mut run.notes).chain(&mut run.invalid_reasons).chain(reasons) {
+        *text = harmless(text);
     }
 }
 

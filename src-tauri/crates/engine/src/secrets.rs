@@ -31,6 +31,28 @@ pub enum VaultKind {
     Session,
 }
 
+impl VaultKind {
+    /// The store that a word of `PERFDECK_SECRET_STORE` names.
+    fn chosen(word: &str) -> Result<Self, ApiError> {
+        match word {
+            "keychain" => Ok(Self::Keychain),
+            "file" => Ok(Self::File),
+            "session" => Ok(Self::Session),
+            _ => Err(ApiError::bad_request("PERFDECK_SECRET_STORE is set to something that is not a store of secrets")
+                .hint("Set it to keychain, file or session, in small letters, or do not set it")),
+        }
+    }
+}
+
+/// A setting of this process; an empty one is as good as none.
+fn variable(name: &str) -> Result<Option<String>, ApiError> {
+    let Some(value) = std::env::var_os(name).filter(|value| !value.is_empty()) else { return Ok(None) };
+    let text = value.into_string().map_err(|_| {
+        ApiError::bad_request(format!("{name} is not text in UTF-8")).hint("Set it to a text, or do not set it")
+    })?;
+    Ok(Some(text))
+}
+
 /// The state of the vault.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
 pub struct SecretsStatus {
@@ -107,16 +129,19 @@ impl SecretVault {
     /// Opens the vault of a data folder. `PERFDECK_SECRET_STORE` (`keychain`, `file`, `session`) chooses the store;
     /// `PERFDECK_PASSPHRASE` unlocks the file. Without a choice: the keychain when it answers, else the file when it
     /// is there or a passphrase is given, else this run's memory.
-    pub(crate) fn open(dir: &Path) -> Self {
+    ///
+    /// # Errors
+    /// [`ErrorCode::BadRequest`] when one of the two variables is set to something that is not understood: a store must
+    /// not be guessed.
+    pub(crate) fn open(dir: &Path) -> Result<Self, ApiError> {
         let path = dir.join(FILE);
-        let passphrase = std::env::var("PERFDECK_PASSPHRASE").ok().filter(|p| !p.is_empty()).map(Zeroizing::new);
-        let kind = match std::env::var("PERFDECK_SECRET_STORE").as_deref() {
-            Ok("keychain") => VaultKind::Keychain,
-            Ok("file") => VaultKind::File,
-            Ok("session") => VaultKind::Session,
-            _ if passphrase.is_some() || path.exists() => VaultKind::File,
-            _ if keychain_answers() => VaultKind::Keychain,
-            _ => VaultKind::Session,
+        let passphrase = variable("PERFDECK_PASSPHRASE")?.map(Zeroizing::new);
+        let chosen = variable("PERFDECK_SECRET_STORE")?.map(|word| VaultKind::chosen(&word)).transpose()?;
+        let kind = match chosen {
+            Some(kind) => kind,
+            None if passphrase.is_some() || path.exists() => VaultKind::File,
+            None if keychain_answers() => VaultKind::Keychain,
+            None => VaultKind::Session,
         };
         let vault = Self { path, state: Mutex::new(State::new(kind)) };
         if let (VaultKind::File, Some(passphrase)) = (kind, passphrase)
@@ -125,7 +150,7 @@ impl SecretVault {
             vault.state().wrong_passphrase = error.code == ErrorCode::Authentication;
             tracing::warn!(%error, "the secrets file stays locked");
         }
-        vault
+        Ok(vault)
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
@@ -293,6 +318,11 @@ impl SecretVault {
         match source {
             SecretSource::None => Ok(None),
             SecretSource::Env { name } => match std::env::var(name) {
+                Ok(value) if value.is_empty() => {
+                    let what = format!("The variable {name}, which has the password of this target, is empty");
+                    Err(ApiError::new(ErrorCode::SecretMissing, what)
+                        .hint("Set it and start Perfdeck again, or edit the environment so that it has no password"))
+                }
                 Ok(value) => Ok(Some(Sensitive::new(value))),
                 Err(_) => missing(&format!("Set the environment variable {name} and start Perfdeck again")),
             },
@@ -428,6 +458,23 @@ mod tests {
         again.unlock("correct horse").expect("the right passphrase opens it");
         let got = again.get("e/database", &SecretSource::File).await.expect("get").expect("there");
         assert_eq!(got.expose(), "canary-7f3a", "the secret survived the run");
+    }
+
+    #[test]
+    fn a_store_is_chosen_by_its_word_or_refused() {
+        for (word, kind) in
+            [("keychain", VaultKind::Keychain), ("file", VaultKind::File), ("session", VaultKind::Session)]
+        {
+            assert_eq!(VaultKind::chosen(word), Ok(kind), "{word}");
+        }
+        for word in ["vault", "FILE", "File", " file", "keychian", "none", "memory", "1"] {
+            let error = VaultKind::chosen(word).expect_err(word);
+            let hint = error.hint.unwrap_or_default();
+            assert!(
+                error.code == ErrorCode::BadRequest && hint.contains("keychain, file or session"),
+                "{word}: {hint}"
+            );
+        }
     }
 
     #[tokio::test]

@@ -228,11 +228,19 @@ impl Work {
     /// A message about it with nothing of its data: what a target quotes stays where the work says it without its literals,
     /// such as a misspelt word of a statement.
     pub(crate) fn harmless(&self, message: &str) -> String {
-        let said = match self {
-            Self::Http(_) => String::new(),
-            Self::Plan { plan, .. } => perfdeck_bench::plan::to_toml(&perfdeck_bench::plan::masked(plan)),
+        let (said, values) = match self {
+            // Its own host is no secret.
+            Self::Http(spec) => (masking::Masker::Literal.url(&spec.url), Vec::new()),
+            Self::Plan { plan, resources, .. } => {
+                let said = perfdeck_bench::plan::to_toml(&perfdeck_bench::plan::masked(plan));
+                let mut values = perfdeck_bench::plan::hidden_values(plan);
+                values.extend(resources.variables.values().filter(|value| value.chars().count() >= 4).cloned());
+                (said, values)
+            }
         };
-        masking::message(message, &|quoted| {
+        // A server may repeat a value without quoting it, as a function does that raises one.
+        let message = values.iter().fold(message.to_owned(), |text, value| text.replace(value.as_str(), masking::MASK));
+        masking::message(&message, &|quoted| {
             !quoted.contains(masking::MASK) && quoted.len() <= 64 && said.contains(quoted)
         })
     }

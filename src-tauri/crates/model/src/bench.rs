@@ -8,6 +8,8 @@ use crate::judged::JudgedMs;
 
 /// An HTTP header.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(transform = crate::open)]
 pub struct Header {
     /// Name.
     pub name: String,

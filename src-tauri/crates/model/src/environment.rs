@@ -73,6 +73,8 @@ impl TargetRole {
 
 /// Connection-pool settings with the meaning SQLAlchemy's `QueuePool` gives them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(transform = crate::open)]
 pub struct PoolSettings {
     /// Connections kept open when idle (`DB_POOL_SIZE`).
     pub size: u32,
@@ -98,6 +100,8 @@ impl PoolSettings {
 
 /// What an environment refuses without further confirmation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(transform = crate::open)]
 pub struct Guards {
     /// Changes to targets are refused until unlocked for a time.
     pub read_only: bool,
@@ -304,7 +308,7 @@ pub struct EnvironmentSummary {
 
 /// Target addresses as entered: URLs or paths, secrets beside them.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, TS)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub struct TargetsDraft {
     /// `postgres://…`, `mysql://…`, `mariadb://…`, `sqlite:…`. A password inside is moved to the secret store.
     pub database: Option<String>,
@@ -336,7 +340,7 @@ pub struct TargetsDraft {
 
 /// What a form or `perfctl env add` sends to create or edit an environment.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, TS)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub struct EnvironmentDraft {
     /// Unique name: 1 to 64 characters, no control characters.
     pub name: String,

@@ -62,3 +62,8 @@ pub const MAX_SAFE_INTEGER: u64 = (1 << 53) - 1;
 
 /// Identifier of the built-in demo environment; it always exists and cannot be deleted.
 pub const DEMO_ENVIRONMENT_ID: &str = "demo";
+
+/// What is read strictly where a person writes it may still get new fields in an answer.
+fn open(schema: &mut schemars::Schema) {
+    schema.remove("additionalProperties");
+}

@@ -59,7 +59,7 @@ pub enum SecretSource {
 
 /// What a form sends for a secret: write-only, the present value is never sent back.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
-#[serde(tag = "kind", rename_all = "snake_case")]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum SecretInput {
     /// Leave what is stored as it is.
     #[default]

@@ -181,10 +181,12 @@ impl Monitor {
         workers: Vec<mpsc::Sender<i64>>,
         writes: mpsc::Sender<Vec<Block>>,
     ) {
-        let mut first = true;
+        let (mut begun, mut newest) = (0_u32, i64::MIN);
         loop {
-            // Whoever opens an environment does not wait for the next second to see something.
-            if !std::mem::take(&mut first) {
+            // Whoever opens an environment does not wait for the next second to see something. The first one is cut, and the
+            // next one may have begun while it was closed.
+            let at_once = begun == 0 || begun == 1 && second(clock.now_ms()) > newest;
+            if !at_once {
                 tokio::select! {
                     () = self.stop.cancelled() => break,
                     () = until_next_second(&*clock) => {}
@@ -192,6 +194,7 @@ impl Monitor {
             }
             // The wall clock names the second; how long it was is for the other one to tell.
             let now = second(clock.now_ms());
+            (begun, newest) = (begun.saturating_add(1), now);
             let Some(begin) = self.core().begin(now, clock.monotonic_ms()) else { continue };
             if !begin.blocks.is_empty() {
                 tracing::info!("the clock was set back; the recent samples start anew");
@@ -204,7 +207,8 @@ impl Monitor {
                     self.core().complete(index, now, Duration::ZERO, Err(gone));
                 }
             }
-            let cutoff = tokio::time::sleep(CUTOFF);
+            let left = (STEP_MS - clock.now_ms().rem_euclid(STEP_MS)) / 1e3 - 0.02;
+            let cutoff = tokio::time::sleep(CUTOFF.min(Duration::try_from_secs_f64(left).unwrap_or_default()));
             tokio::pin!(cutoff);
             while self.core().waits_for(now) {
                 tokio::select! {
@@ -350,11 +354,11 @@ mod tests {
     }
 
     /// Wall-clock time that follows tokio's clock, so that a paused runtime moves both.
-    struct TokioClock(Instant);
+    struct TokioClock(Instant, f64);
 
     impl Clock for TokioClock {
         fn now_ms(&self) -> f64 {
-            1_000_000_250.0 + self.monotonic_ms()
+            self.1 + self.monotonic_ms()
         }
 
         fn monotonic_ms(&self) -> f64 {
@@ -363,7 +367,27 @@ mod tests {
     }
 
     fn clock() -> Arc<TokioClock> {
-        Arc::new(TokioClock(Instant::now()))
+        Arc::new(TokioClock(Instant::now(), 1_000_000_250.0))
+    }
+
+    /// A target whose first collection connects, which takes this long.
+    struct Connects(Duration);
+
+    impl Collector for Connects {
+        fn role(&self) -> TargetRole {
+            TargetRole::Database
+        }
+        fn address(&self) -> String {
+            "connects".into()
+        }
+        fn collect<'a>(&'a mut self, _: &'a dyn Clock) -> BoxFuture<'a, Result<Collection, ApiError>> {
+            let connecting = std::mem::take(&mut self.0);
+            let info = SeriesInfo::new("x", &[], Unit::Count, TargetRole::Database);
+            Box::pin(async move {
+                tokio::time::sleep(connecting).await;
+                Ok(Collection { values: vec![(info, 1.0)], ..Collection::default() })
+            })
+        }
     }
 
     /// Memory that refuses while told to.
@@ -468,6 +492,28 @@ mod tests {
         assert!(closed.await.is_ok(), "a stopped monitor closes its viewers");
         assert!(matches!(monitor.subscribe().recv().await, Err(RecvError::Closed)), "also those that come later");
         assert!(monitor.tasks.is_empty(), "no task is left");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn lines_are_whole_from_the_first_full_second_whenever_watching_begins() {
+        for into_ms in [0.0, 250.0, 449.0, 451.0, 500.0, 600.0, 750.0, 999.0] {
+            for connecting_ms in [0_u32, 300, 700] {
+                let clock = Arc::new(TokioClock(Instant::now(), 1_000_000_000.0 + into_ms));
+                let slow: Box<dyn Collector> = Box::new(Connects(Duration::from_millis(connecting_ms.into())));
+                let monitor = Monitor::start("e".into(), vec![slow], clock, Arc::new(MemoryBlocks::default()));
+                let mut ticks = monitor.subscribe();
+                let first = ticks.recv().await.expect("a tick").t_ms;
+                for second in 1..4 {
+                    let tick = ticks.recv().await.expect("a tick");
+                    let at = format!("second {second}, begun {into_ms} ms into one, {connecting_ms} ms to connect");
+                    assert!((tick.t_ms - first - f64::from(second) * 1e3).abs() < 1e-6, "{at}: none is missing");
+                    // Who needs longer to connect than the second has left was not there in it.
+                    let there = second > 1 || into_ms + f64::from(connecting_ms) < 1400.0;
+                    assert!(value(&tick, "x") == Some(1.0) || !there, "{at}: has its value");
+                }
+                monitor.stop().await;
+            }
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -23,7 +23,7 @@ const BUDGET: Duration = Duration::from_millis(200);
 /// what its second brought. The process was stopped, the machine slept, or it is too busy to measure.
 const LATE_MS: f64 = 750.0;
 /// A second may begin this much early, in milliseconds, without what is due in it waiting for the next one: the wall clock
-/// that names seconds is adjusted all the time.
+/// that names seconds is adjusted all the time. A shorter time than that has no rates: there is too little in it.
 const EARLY_MS: f64 = 500.0;
 /// Slowest pace of a costly collector, in seconds.
 const MAX_STRIDE_S: i64 = 10;
@@ -64,8 +64,8 @@ struct Target {
     running: Option<i64>,
     /// When its newest collection began, on the monotonic clock.
     began_ms: f64,
-    /// By when a collection must begin to have rates: they are since the newest one that answered.
-    rates_by_ms: Option<f64>,
+    /// From and by when a collection must begin to have rates: they are since the newest one that answered.
+    rates_ms: Option<(f64, f64)>,
     /// First moment at which it is due, on the monotonic clock: a wall clock that is set does not change the pace.
     next_ms: f64,
     /// Failures since it last answered.
@@ -112,7 +112,7 @@ impl Core {
                 trouble: Trouble::default(),
                 running: None,
                 began_ms: f64::NEG_INFINITY,
-                rates_by_ms: None,
+                rates_ms: None,
                 next_ms: f64::NEG_INFINITY,
                 failures: 0,
                 costly: 0,
@@ -193,9 +193,10 @@ impl Core {
         Some(begin)
     }
 
-    /// Whether a collection that was started in this second still runs.
+    /// Whether a collection that was started in this second still runs, or the very first one, which connects.
     pub(crate) fn waits_for(&self, second: i64) -> bool {
-        self.targets.iter().any(|t| t.running == Some(second))
+        let first = |t: &Target| t.running.is_some() && t.status.state == TargetState::Unknown;
+        self.targets.iter().any(|t| t.running == Some(second) || first(t))
     }
 
     /// Takes the outcome of a collection that was started in `second` and ended after `took`.
@@ -244,9 +245,11 @@ impl Core {
     fn accept(&mut self, index: usize, second: i64, took: Duration, collection: Collection) {
         self.targets[index].trouble.see(&collection.values);
         let began_ms = self.targets[index].began_ms;
-        let late = self.targets[index].rates_by_ms.is_some_and(|by_ms| began_ms > by_ms);
+        let (early, late) = self.targets[index].rates_ms.map_or((false, false), |(a, b)| (began_ms < a, began_ms > b));
         for (info, value) in collection.values {
-            if !value.is_finite() || late && is_rate(&info.metric) {
+            if !value.is_finite()
+                || (late || early && !self.series.contains_key(info.id.as_str())) && is_rate(&info.metric)
+            {
                 continue;
             }
             let places = decimals(info.unit);
@@ -284,10 +287,12 @@ impl Core {
         } else {
             1
         };
-        target.next_ms = began_ms + millis(stride);
+        // The first one may begin at any moment; the second that follows is a whole one, and has its own.
+        let first = target.status.state == TargetState::Unknown;
+        target.next_ms = began_ms + if first { 0.0 } else { millis(stride) };
         // A collection that takes longer than a second delays the next one; one longer than the deadline was stopped.
         let pace = millis(stride.max(i64::from(took > Duration::from_secs(1)) * 2));
-        target.rates_by_ms = Some(began_ms + pace + LATE_MS);
+        target.rates_ms = Some((began_ms + EARLY_MS, began_ms + pace + LATE_MS));
         let slow = (stride > 1).then(|| {
             let ms = cost.as_millis();
             let message = format!("Collecting costs {ms} ms, more than 20 % of a second; it now runs every {stride} s");

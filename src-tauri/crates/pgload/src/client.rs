@@ -9,6 +9,7 @@ use postgres_protocol::IsNull;
 use postgres_protocol::message::frontend;
 
 use crate::Error;
+use crate::cancel::Cancel;
 use crate::connect::strange;
 use crate::wire::{Wire, refusal, text};
 
@@ -41,6 +42,7 @@ pub type Rows = Vec<Vec<Option<String>>>;
 pub struct Client {
     wire: Wire,
     process: i32,
+    cancel: Arc<Cancel>,
     told: BTreeMap<String, String>,
     /// Unique to this connection.
     prefix: String,
@@ -67,16 +69,30 @@ struct Answer {
 }
 
 impl Client {
-    pub(crate) fn new(wire: Wire, process: i32, told: BTreeMap<String, String>) -> Self {
+    pub(crate) fn new(wire: Wire, process: i32, cancel: Cancel, told: BTreeMap<String, String>) -> Self {
         // Keyed anew for each of them by the standard library, so two of them are 128 bits of chance.
         let random = || RandomState::new().build_hasher().finish();
         let prefix = format!("perfdeck_{:016x}{:016x}_", random(), random());
-        Self { wire, process, told, prefix, prepared: Vec::new(), shared: false, status: b'I' }
+        Self {
+            wire,
+            process,
+            cancel: Arc::new(cancel),
+            told,
+            prefix,
+            prepared: Vec::new(),
+            shared: false,
+            status: b'I',
+        }
     }
 
     /// The process that the server, or a pooler before it, calls its own for this connection.
     pub fn process(&self) -> i32 {
         self.process
+    }
+
+    /// What ends the statement that it executes, from elsewhere.
+    pub fn cancel(&self) -> Arc<Cancel> {
+        self.cancel.clone()
     }
 
     /// What the server said of a setting while the connection was opened, such as `server_version`.

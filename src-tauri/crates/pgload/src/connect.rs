@@ -11,6 +11,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::Error;
+use crate::cancel::Cancel;
 use crate::client::Client;
 use crate::tls::Tls;
 use crate::wire::{Socket, Wire, refusal, text};
@@ -61,18 +62,20 @@ impl Client {
         parameters.extend(options.parameters.iter().map(|(name, value)| (name.as_str(), value.as_str())));
         frontend::startup_message(parameters, &mut wire.write)?;
         wire.flush().await?;
-        let (mut process, mut told) = (0, BTreeMap::new());
+        let (mut process, mut secret, mut told) = (0, 0, BTreeMap::new());
         loop {
             let mut message = wire.message().await?;
             match message.tag {
                 b'R' => authenticate(&mut wire, options, message.body).await?,
                 b'E' => return Err(refusal(message.body)),
-                b'K' if message.body.len() >= 4 => process = message.body.get_i32(),
+                b'K' if message.body.len() >= 8 => {
+                    (process, secret) = (message.body.get_i32(), message.body.get_i32());
+                }
                 b'S' => {
                     let (name, value) = (text(&mut message.body), text(&mut message.body));
                     told.extend(name.zip(value));
                 }
-                b'Z' => return Ok(Self::new(wire, process, told)),
+                b'Z' => return Ok(Self::new(wire, process, Cancel::new(options, process, secret), told)),
                 // Notices, and what newer servers negotiate.
                 b'N' | b'v' => {}
                 tag => return Err(strange(tag)),
@@ -85,7 +88,7 @@ pub(crate) fn strange(tag: u8) -> Error {
     Error::Protocol(format!("an unexpected message '{}'", char::from(tag)))
 }
 
-async fn socket(options: &Options) -> Result<Socket, Error> {
+pub(crate) async fn socket(options: &Options) -> Result<Socket, Error> {
     let (host, port) = match &options.host {
         Host::Tcp(host, port) => (host, *port),
         #[cfg(unix)]
@@ -110,9 +113,11 @@ async fn socket(options: &Options) -> Result<Socket, Error> {
     let name = ServerName::try_from(host.trim_matches(['[', ']']).to_owned())
         .map_err(|_| Error::Tls(format!("'{host}' is no name that a certificate can have")))?;
     let connected = tokio_rustls::TlsConnector::from(config).connect(name, stream).await;
-    connected.map(|stream| Socket::Tls(Box::new(stream))).map_err(|e| match e.get_ref() {
-        Some(inner) if inner.is::<rustls::Error>() => Error::Tls(inner.to_string()),
-        _ => Error::Io(e),
+    connected.map(|stream| Socket::Tls(Box::new(stream))).map_err(|e| {
+        match e.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+            Some(why) => Error::Handshake(why.clone()),
+            None => Error::Io(e),
+        }
     })
 }
 

@@ -23,6 +23,9 @@ pub enum Error {
     /// TLS: a certificate that is refused, a file that cannot be read, or a server without TLS.
     #[error("{0}")]
     Tls(String),
+    /// The handshake of TLS.
+    #[error("{0}")]
+    Handshake(rustls::Error),
     /// What answers does not speak the protocol, or a part of it that is not known here.
     #[error("{0}")]
     Protocol(String),

@@ -9,12 +9,14 @@
 //! statement is never executed; on a shared server connection there are none at all.
 #![forbid(unsafe_code)]
 
+mod cancel;
 mod client;
 mod connect;
 mod error;
 mod tls;
 mod wire;
 
+pub use cancel::Cancel;
 pub use client::{Client, Rows, Statement};
 pub use connect::{Host, Options};
 pub use error::{Error, Refusal};

@@ -50,7 +50,9 @@ impl Tls {
                 if let Some(file) = &self.roots {
                     for certificate in certificates(file)? {
                         given.push(certificate.clone());
-                        roots.add(certificate).map_err(|e| Error::Tls(format!("{}: {e}", file.display())))?;
+                        roots.add(certificate).map_err(|_| {
+                            Error::Tls(format!("{} holds a certificate that cannot vouch for another", file.display()))
+                        })?;
                     }
                 } else {
                     for certificate in rustls_native_certs::load_native_certs().certs {
@@ -71,7 +73,14 @@ impl Tls {
                 let chain = certificates(certificate)?;
                 let private = PrivateKeyDer::from_pem_file(key)
                     .map_err(|e| Error::Tls(format!("{} cannot be read: {e}", key.display())))?;
-                builder.with_client_auth_cert(chain, private).map_err(|e| Error::Tls(e.to_string()))?
+                builder.with_client_auth_cert(chain, private).map_err(|e| {
+                    let (certificate, key) = (certificate.display(), key.display());
+                    Error::Tls(if perfdeck_tls::is_version_1(&e) {
+                        format!("sslcert: {certificate} is a version 1 certificate, which cannot be used")
+                    } else {
+                        format!("sslkey: {key} is not the key of {certificate}")
+                    })
+                })?
             }
         };
         Ok(Arc::new(config))

@@ -104,6 +104,11 @@ impl Wire {
         }
     }
 
+    /// Waits for the other side to close the connection.
+    pub(crate) async fn end(&mut self) {
+        while self.message().await.is_ok() {}
+    }
+
     /// Says goodbye.
     pub(crate) async fn close(mut self) {
         postgres_protocol::message::frontend::terminate(&mut self.write);

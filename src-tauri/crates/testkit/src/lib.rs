@@ -14,6 +14,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod certificate;
 mod eventually;
 mod http;
 mod mariadb;
@@ -22,10 +23,11 @@ mod postgres;
 mod process;
 mod redis_server;
 
+pub use certificate::version_1;
 pub use eventually::{Outcome, eventually};
 pub use http::{Answer, Request, ScriptedHttp};
 pub use mariadb::MariaDb;
-pub use poolers::{HaProxy, PgBouncer};
+pub use poolers::{HaProxy, PgBouncer, SlowDoor};
 pub use postgres::Postgres;
 pub use process::{find_program, free_port, program_available};
 pub use redis_server::{Redis, RedisCluster, RedisSentinel};

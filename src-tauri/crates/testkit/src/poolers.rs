@@ -161,3 +161,43 @@ impl HaProxy {
         self.port
     }
 }
+
+/// A port that lets each connection through to a server on this machine, but late.
+#[derive(Debug)]
+pub struct SlowDoor {
+    port: u16,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Drop for SlowDoor {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl SlowDoor {
+    /// Opens one before `target`, a port on 127.0.0.1. It accepts at once and is silent for `delay`.
+    ///
+    /// # Errors
+    /// When no port can be had.
+    pub async fn open(target: u16, delay: Duration) -> Result<Self> {
+        let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.map_err(Error::io("a port"))?;
+        let port = listener.local_addr().map_err(Error::io("a port"))?.port();
+        let task = tokio::spawn(async move {
+            while let Ok((mut near, _)) = listener.accept().await {
+                tokio::spawn(async move {
+                    tokio::time::sleep(delay).await;
+                    if let Ok(mut far) = tokio::net::TcpStream::connect(("127.0.0.1", target)).await {
+                        let _ = tokio::io::copy_bidirectional(&mut near, &mut far).await;
+                    }
+                });
+            }
+        });
+        Ok(Self { port, task })
+    }
+
+    /// TCP port on 127.0.0.1.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+}

@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
 use sqlx::{ConnectOptions, Connection, Executor, Row};
 
 use crate::process::{self, Server};
@@ -123,6 +123,8 @@ impl Postgres {
             .username("perfdeck")
             .password(POSTGRES_PASSWORD)
             .database(database)
+            // A test may give it any certificate.
+            .ssl_mode(PgSslMode::Disable)
             .connect()
             .await?)
     }

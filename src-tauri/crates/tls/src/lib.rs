@@ -8,24 +8,28 @@ mod trouble;
 mod trust;
 
 pub use speaks::{Speaks, ask, ping};
-pub use trouble::{Spelling, Trouble, TroubleKind, cause, check_roots, trouble};
-pub use trust::{Client, Trust, Verified};
+pub use trouble::{Spelling, Trouble, TroubleKind, cause, check_roots, is_version_1, trouble};
+pub use trust::{Client, Part, Trust, Unusable, Verified};
 
 use std::sync::{Arc, OnceLock};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring};
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
+use rustls::pki_types::{CertificateDer, ServerName, SubjectPublicKeyInfoDer, UnixTime};
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, PeerMisbehaved, SignatureScheme};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
-use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
+use x509_parser::prelude::{FromDer, GeneralName, X509Certificate, X509Version};
 
 /// What a certificate says about itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Certificate {
     /// DNS names and addresses, else the common name.
     pub names: Vec<String>,
+    /// Whether it has no subjectAltName, so that `names` holds at most its common name, which nobody verifies any more.
+    pub common_name_only: bool,
+    /// Whether it is of version 1, which has no extensions.
+    pub version_1: bool,
     /// Last day of validity, as `2026-11-23`.
     pub expires: String,
     /// Whole days until then; negative when it is over.
@@ -55,6 +59,8 @@ impl Certificate {
         let names = self.listed();
         if self.expired() {
             format!("certificate for {names}, expired {}", self.expires)
+        } else if self.early {
+            format!("certificate for {names}, not valid yet, expires {}", self.expires)
         } else {
             let unit = if self.days_left == 1 { "day" } else { "days" };
             format!("certificate for {names}, expires {} (in {} {unit})", self.expires, self.days_left)
@@ -81,17 +87,22 @@ impl Certificate {
                 }
             }
         }
-        if names.is_empty() {
+        let common_name_only = names.is_empty();
+        if common_name_only {
             names.extend(
                 certificate.subject().iter_common_name().filter_map(|n| n.as_str().ok()).map(ToOwned::to_owned),
             );
         }
+        // What a stranger wrote is shown only as far as it is a name.
+        names.retain(|n| !n.is_empty() && n.len() <= 253 && !n.chars().any(char::is_control));
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).ok()?.as_secs();
         let now = i64::try_from(now).ok()?;
         let validity = certificate.validity();
         let end = validity.not_after.to_datetime();
         Some(Self {
             names,
+            common_name_only,
+            version_1: certificate.version() == X509Version::V1,
             expires: format!("{:04}-{:02}-{:02}", end.year(), u8::from(end.month()), end.day()),
             days_left: (validity.not_after.timestamp() - now).div_euclid(86_400),
             early: validity.not_before.timestamp() > now,
@@ -99,8 +110,15 @@ impl Certificate {
     }
 }
 
+/// The public key of a certificate. webpki reads certificates of version 3 only; the key of others is as good.
+fn public_key(certificate: &CertificateDer<'_>) -> Result<SubjectPublicKeyInfoDer<'static>, rustls::Error> {
+    let (_, read) = X509Certificate::from_der(certificate)
+        .map_err(|_| rustls::Error::InvalidCertificate(CertificateError::BadEncoding))?;
+    Ok(SubjectPublicKeyInfoDer::from(read.public_key().raw.to_vec()))
+}
+
 /// Accepts every certificate and keeps the first one it is shown: to read what a server says of itself, or because a
-/// person switched the check off. Signatures of the handshake are still verified.
+/// person switched the check off. Signatures of the handshake are still verified, with the certificate's public key.
 #[derive(Debug)]
 pub struct AnyCertificate {
     provider: Arc<CryptoProvider>,
@@ -138,7 +156,22 @@ impl ServerCertVerifier for AnyCertificate {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        rustls::crypto::verify_tls12_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
+        let refused = |why| rustls::Error::InvalidCertificate(why);
+        let key = public_key(cert)?;
+        let key = webpki::RawPublicKeyEntity::try_from(&key).map_err(|_| refused(CertificateError::BadEncoding))?;
+        let known = self.provider.signature_verification_algorithms.mapping.iter().find(|(s, _)| *s == dss.scheme);
+        let Some((_, algorithms)) = known else {
+            return Err(PeerMisbehaved::SignedHandshakeWithUnadvertisedSigScheme.into());
+        };
+        for algorithm in *algorithms {
+            match key.verify_signature(*algorithm, message, dss.signature()) {
+                Ok(()) => return Ok(HandshakeSignatureValid::assertion()),
+                // In TLS 1.2 a scheme does not name the key's curve.
+                Err(webpki::Error::UnsupportedSignatureAlgorithmForPublicKeyContext(_)) => {}
+                Err(_) => return Err(refused(CertificateError::BadSignature)),
+            }
+        }
+        Err(refused(CertificateError::BadSignature))
     }
 
     fn verify_tls13_signature(
@@ -147,7 +180,8 @@ impl ServerCertVerifier for AnyCertificate {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        rustls::crypto::verify_tls13_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
+        let algorithms = &self.provider.signature_verification_algorithms;
+        rustls::crypto::verify_tls13_signature_with_raw_key(message, &public_key(cert)?, dss, algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {

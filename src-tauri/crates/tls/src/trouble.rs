@@ -31,6 +31,8 @@ pub enum TroubleKind {
     ClientCertificate,
     /// What answers does not speak TLS.
     NotTls,
+    /// The certificate is of version 1, which is not verified.
+    Version1,
     /// Both speak TLS, but not the same versions or ciphers.
     Versions,
     /// Something else.
@@ -81,18 +83,37 @@ pub fn trouble(error: &Error, shown: Option<&Certificate>, spelling: Spelling<'_
     let of = names.as_ref().map(|n| format!(" (for {n})")).unwrap_or_default();
     match error {
         Error::InvalidCertificate(why) => match why {
-            CertificateError::NotValidForName => say(
-                TroubleKind::Name,
-                format!("The certificate of {at} is for {}, not for {host}", names.as_deref().unwrap_or("other names")),
-                format!("Use one of its names in the address, or {any_name} to leave the name unverified"),
-            ),
-            CertificateError::NotValidForNameContext { presented, .. } => {
-                let presented = names.unwrap_or_else(|| listed(presented));
-                say(
-                    TroubleKind::Name,
-                    format!("The certificate of {at} is for {presented}, not for {host}"),
-                    format!("Use one of its names in the address, or {any_name} to leave the name unverified"),
-                )
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+                let presented = match why {
+                    CertificateError::NotValidForNameContext { presented, .. } => Some(listed(presented)),
+                    _ => None,
+                };
+                let nameless = match (shown, why) {
+                    (Some(shown), _) => shown.common_name_only,
+                    (None, CertificateError::NotValidForNameContext { presented, .. }) => presented.is_empty(),
+                    (None, _) => false,
+                };
+                if nameless {
+                    let has = match shown.and_then(|c| c.names.first()) {
+                        Some(name) => format!("has only the common name '{name}' and no subjectAltName"),
+                        None => "has no subjectAltName, and a common name alone".to_owned(),
+                    };
+                    let kind = if host.parse::<std::net::IpAddr>().is_ok() { "IP" } else { "DNS" };
+                    say(
+                        TroubleKind::Name,
+                        format!("The certificate of {at} {has}, which is not accepted"),
+                        format!(
+                            "Issue it with subjectAltName={kind}:{host}, or use {any_name} to leave the name unverified"
+                        ),
+                    )
+                } else {
+                    let of = names.or(presented).unwrap_or_else(|| "other names".to_owned());
+                    say(
+                        TroubleKind::Name,
+                        format!("The certificate of {at} is for {of}, not for {host}"),
+                        format!("Use one of its names in the address, or {any_name} to leave the name unverified"),
+                    )
+                }
             }
             CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
                 let day = shown.map(|c| format!(" on {}", c.expires)).unwrap_or_default();
@@ -135,7 +156,14 @@ pub fn trouble(error: &Error, shown: Option<&Certificate>, spelling: Spelling<'_
                 format!("The certificate of {at}{of} is not one for servers"),
                 "Issue one with the extended key usage serverAuth".to_owned(),
             ),
-            CertificateError::Other(_) => say(
+            CertificateError::Other(other) if is(other, &webpki::Error::UnsupportedCertVersion) => say(
+                TroubleKind::Version1,
+                format!("The certificate of {at}{of} is a version 1 certificate, which cannot be verified here"),
+                format!(
+                    "Issue it with extensions, which makes it version 3 (openssl x509 -req -extfile FILE); {unverified} encrypts without verification"
+                ),
+            ),
+            CertificateError::Other(other) if is(other, &webpki::Error::CaUsedAsEndEntity) => say(
                 TroubleKind::Issuer,
                 format!("The certificate of {at}{of} is a CA's own, not a server's"),
                 format!(
@@ -185,7 +213,7 @@ pub fn trouble(error: &Error, shown: Option<&Certificate>, spelling: Spelling<'_
         }
         Error::AlertReceived(alert) => say(
             TroubleKind::Other,
-            format!("{at} ended the TLS handshake ({alert:?})"),
+            format!("{at} ended the TLS handshake with alert {}", u8::from(*alert)),
             "The server's log has the reason".to_owned(),
         ),
         _ => say(
@@ -194,6 +222,16 @@ pub fn trouble(error: &Error, shown: Option<&Certificate>, spelling: Spelling<'_
             "Check the server's TLS settings; its log has the reason".to_owned(),
         ),
     }
+}
+
+/// Whether webpki refused a certificate for this reason.
+fn is(other: &rustls::OtherError, why: &webpki::Error) -> bool {
+    other.0.downcast_ref::<webpki::Error>() == Some(why)
+}
+
+/// Whether a handshake failed because the certificate is of version 1, which webpki does not read.
+pub fn is_version_1(error: &Error) -> bool {
+    matches!(error, Error::InvalidCertificate(CertificateError::Other(other)) if is(other, &webpki::Error::UnsupportedCertVersion))
 }
 
 fn listed(names: &[String]) -> String {

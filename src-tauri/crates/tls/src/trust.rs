@@ -12,7 +12,7 @@ use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-use crate::AnyCertificate;
+use crate::{AnyCertificate, Certificate, is_version_1};
 
 /// What is verified of a server's certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,13 +36,57 @@ pub struct Trust {
     pub certificate: Option<(Vec<u8>, Vec<u8>)>,
 }
 
-/// A client's configuration, and whether the server's certificate was itself one of the given roots.
+/// A part of a [`Trust`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// The roots that were given.
+    Roots,
+    /// The roots of this machine.
+    System,
+    /// The client's certificate.
+    Certificate,
+    /// The key of the client's certificate.
+    Key,
+}
+
+/// A part of a [`Trust`] that cannot be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unusable {
+    /// Which one.
+    pub part: Part,
+    /// What it is instead, as the end of a sentence: "holds no certificate in PEM".
+    pub why: &'static str,
+    /// The step that helps.
+    pub step: &'static str,
+}
+
+impl Unusable {
+    /// One sentence without a final full stop, which names the parameter and its file.
+    pub fn sentence(&self, file: Option<&str>) -> String {
+        let parameter = match self.part {
+            Part::Roots => "sslrootcert",
+            Part::System => return format!("The list of roots of this machine {}", self.why),
+            Part::Certificate => "sslcert",
+            Part::Key => "sslkey",
+        };
+        match file {
+            Some(path) => format!("The file {path} of {parameter} {}", self.why),
+            None => format!("The file of {parameter} {}", self.why),
+        }
+    }
+}
+
+/// A client's configuration, and what the last server showed.
 #[derive(Debug, Clone)]
 pub struct Client {
     /// For a connection.
     pub config: Arc<ClientConfig>,
     own_root: Arc<AtomicBool>,
+    shown: Shown,
 }
+
+/// The last certificate that was shown, in DER.
+type Shown = Arc<Mutex<Option<CertificateDer<'static>>>>;
 
 impl Client {
     /// Whether the last server showed a certificate that is itself a given root and that no chain could vouch for: one
@@ -50,27 +94,36 @@ impl Client {
     pub fn own_root(&self) -> bool {
         self.own_root.load(Ordering::Acquire)
     }
+
+    /// What the certificate says that the last server showed, whether it was accepted or not; `None` where nothing of it
+    /// is verified.
+    pub fn shown(&self) -> Option<Certificate> {
+        let shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        shown.as_ref().and_then(|der| Certificate::read(der))
+    }
 }
 
 impl Trust {
     /// The configuration of connections that trust this way.
     ///
     /// # Errors
-    /// In words, when a PEM text holds no certificate or no key.
-    pub fn client(&self) -> Result<Client, String> {
+    /// When a part cannot be used, such as a PEM text that holds no certificate or no key.
+    pub fn client(&self) -> Result<Client, Unusable> {
         let provider = Arc::new(ring::default_provider());
-        let own_root = Arc::new(AtomicBool::new(false));
+        let (own_root, shown) = (Arc::new(AtomicBool::new(false)), Shown::default());
         let verifier: Arc<dyn ServerCertVerifier> = match self.verified {
             Verified::Nothing => Arc::new(AnyCertificate::new(provider.clone())),
             verified => {
                 let (roots, given) = match &self.roots {
                     Some(pem) => {
-                        let given = certificates(pem)?;
+                        let given = certificates(Part::Roots, pem)?;
                         let mut store = RootCertStore::empty();
                         for certificate in &given {
-                            store
-                                .add(certificate.clone())
-                                .map_err(|e| format!("a root certificate cannot be used: {e}"))?;
+                            store.add(certificate.clone()).map_err(|_| Unusable {
+                                part: Part::Roots,
+                                why: "holds a certificate that cannot be a root",
+                                step: "Look at it with: openssl x509 -text -in FILE; name the file of the CA's certificate",
+                            })?;
                         }
                         (Arc::new(store), given)
                     }
@@ -78,41 +131,90 @@ impl Trust {
                 };
                 let inner = WebPkiServerVerifier::builder_with_provider(roots, provider.clone())
                     .build()
-                    .map_err(|e| format!("the roots cannot be used: {e}"))?;
+                    .map_err(|_| NO_ROOTS)?;
                 let name = verified == Verified::ChainAndName;
-                Arc::new(Strict { inner, given, name, own_root: own_root.clone() })
+                Arc::new(Strict { inner, given, name, own_root: own_root.clone(), shown: shown.clone() })
             }
         };
         let config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
-            .map_err(|e| e.to_string())?
+            .map_err(|_| NO_ROOTS)?
             .dangerous()
             .with_custom_certificate_verifier(verifier);
         let config = match &self.certificate {
             None => config.with_no_client_auth(),
             Some((certificate, key)) => {
-                let key = PrivateKeyDer::from_pem_slice(key)
-                    .map_err(|_| "the key of the client certificate is not an unencrypted key in PEM".to_owned())?;
-                config
-                    .with_client_auth_cert(certificates(certificate)?, key)
-                    .map_err(|e| format!("the client certificate and its key cannot be used: {e}"))?
+                let chain = certificates(Part::Certificate, certificate)?;
+                let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| no_key(key))?;
+                config.with_client_auth_cert(chain, key).map_err(|e| unfit(&e))?
             }
         };
-        Ok(Client { config: Arc::new(config), own_root })
+        Ok(Client { config: Arc::new(config), own_root, shown })
     }
 }
 
+const NO_ROOTS: Unusable = Unusable {
+    part: Part::System,
+    why: "is empty",
+    step: "Install the package ca-certificates, or name a file of roots with sslrootcert=FILE",
+};
+
+/// Why a text is not a key that can be used.
+fn no_key(pem: &[u8]) -> Unusable {
+    let encrypted = pem.windows(9).any(|w| w == b"ENCRYPTED");
+    let (why, step) = if encrypted {
+        (
+            "is encrypted with a password, which Perfdeck does not ask for",
+            "Write it without one: openssl pkcs8 -in KEY -out PLAIN -nocrypt -topk8",
+        )
+    } else {
+        ("holds no private key in PEM", "Name the file that begins with -----BEGIN PRIVATE KEY-----")
+    };
+    Unusable { part: Part::Key, why, step }
+}
+
+/// Why a client's certificate and its key do not go together.
+fn unfit(error: &rustls::Error) -> Unusable {
+    let (part, why, step) = match error {
+        rustls::Error::InconsistentKeys(_) => (
+            Part::Key,
+            "does not belong to the certificate of sslcert",
+            "Give the key that the certificate was made for; openssl x509 -pubkey -noout -in CERT and openssl pkey -pubout -in KEY show the same then",
+        ),
+        error if is_version_1(error) => (
+            Part::Certificate,
+            "is a version 1 certificate, which cannot be used here",
+            "Issue it with extensions, which makes it version 3: openssl x509 -req -extfile FILE",
+        ),
+        rustls::Error::InvalidCertificate(_) => (
+            Part::Certificate,
+            "holds a certificate that cannot be read",
+            "Copy the file again; every part from BEGIN to END must be whole",
+        ),
+        _ => (
+            Part::Key,
+            "holds a key of a kind that is not supported",
+            "Use a key of RSA with 2048 bits or more, ECDSA (P-256, P-384) or Ed25519",
+        ),
+    };
+    Unusable { part, why, step }
+}
+
 /// The certificates of a PEM text.
-fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
+fn certificates(part: Part, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, Unusable> {
     let all: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
     match all {
         Ok(all) if !all.is_empty() => Ok(all),
-        _ => Err("the file holds no certificate in PEM".to_owned()),
+        _ => Err(Unusable {
+            part,
+            why: "holds no certificate in PEM",
+            step: "Certificates and keys are files in PEM, which begin with -----BEGIN",
+        }),
     }
 }
 
 /// The roots that the operating system trusts, read again after a minute so that a new one is seen.
-fn system() -> Result<Arc<RootCertStore>, String> {
+fn system() -> Result<Arc<RootCertStore>, Unusable> {
     static KNOWN: Mutex<Option<(Instant, Arc<RootCertStore>)>> = Mutex::new(None);
     let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some((at, roots)) = known.as_ref()
@@ -123,7 +225,7 @@ fn system() -> Result<Arc<RootCertStore>, String> {
     let mut store = RootCertStore::empty();
     store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     if store.is_empty() {
-        return Err("this machine has no trusted roots".to_owned());
+        return Err(NO_ROOTS);
     }
     let store = Arc::new(store);
     *known = Some((Instant::now(), store.clone()));
@@ -137,6 +239,7 @@ struct Strict {
     given: Vec<CertificateDer<'static>>,
     name: bool,
     own_root: Arc<AtomicBool>,
+    shown: Shown,
 }
 
 /// Whether a certificate is within its days; webpki does not look at them when it refuses one for what it is.
@@ -161,6 +264,7 @@ impl ServerCertVerifier for Strict {
     ) -> Result<ServerCertVerified, rustls::Error> {
         use rustls::Error::InvalidCertificate;
         self.own_root.store(false, Ordering::Release);
+        *self.shown.lock().unwrap_or_else(PoisonError::into_inner) = Some(end_entity.clone().into_owned());
         let outcome = self.inner.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
         match outcome {
             // The chain was verified before the name was looked at.
@@ -238,7 +342,8 @@ mod tests {
             .build()
             .expect("a verifier");
         let own_root = Arc::new(AtomicBool::new(false));
-        let strict = Strict { inner, given: vec![root.clone()], name, own_root: own_root.clone() };
+        let strict =
+            Strict { inner, given: vec![root.clone()], name, own_root: own_root.clone(), shown: Shown::default() };
         let host = ServerName::try_from(host.to_owned()).expect("a name");
         strict.verify_server_cert(shown, &[], &host, &[], UnixTime::now())?;
         Ok(own_root.load(Ordering::Acquire))
@@ -262,7 +367,7 @@ mod tests {
     #[test]
     fn files_without_certificates_are_refused() {
         let trust = |roots: &[u8]| Trust { verified: Verified::Chain, roots: Some(roots.to_vec()), certificate: None };
-        assert!(trust(b"junk").client().is_err_and(|e| e.contains("no certificate")), "junk is no root");
+        assert!(trust(b"junk").client().is_err_and(|e| e.why.contains("no certificate")), "junk is no root");
         assert!(trust(b"").client().is_err(), "nor is nothing");
     }
 }

@@ -138,7 +138,7 @@ pub enum KneeState {
     NeverHolds,
     /// Confirmation failed again and again.
     Unsteady,
-    /// Two invalid steps in a row.
+    /// Two invalid steps in a row, or a first one without a single success.
     Invalid,
     /// The steps have too few requests to be judged.
     Unjudged,
@@ -213,6 +213,14 @@ impl KneeSearch {
     pub fn stop(&mut self) {
         if self.state == KneeState::Searching {
             self.state = KneeState::Stopped;
+        }
+    }
+
+    /// Ends it at its first step, which shows that no other can succeed.
+    pub fn give_up(&mut self, reasons: Vec<String>) {
+        if self.state == KneeState::Searching {
+            self.state = KneeState::Invalid;
+            self.invalid = reasons;
         }
     }
 

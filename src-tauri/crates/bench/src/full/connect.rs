@@ -27,6 +27,7 @@ use crate::client_auth::ClientAuth;
 use crate::contact::Contact;
 use crate::http1::MAX_HEAD;
 use crate::record::{Class, Failure, refused};
+use crate::tls_words;
 
 /// Where requests go: one scheme, host and port, with the addresses that the host had before the run. They are not
 /// looked up again, so that load never goes to an address that nobody was shown.
@@ -162,10 +163,12 @@ impl Dialer {
         let Some(config) = &self.tls else { return Err((Class::Tls, "TLS is not set up".to_owned())) };
         let name = ServerName::try_from(origin.host.clone())
             .map_err(|_| (Class::Tls, format!("'{}' is not a name for TLS", origin.host)))?;
-        let stream = tokio_rustls::TlsConnector::from(config.clone())
-            .connect(name, stream)
-            .await
-            .map_err(|e| (Class::Tls, e.to_string()))?;
+        let stream = tokio_rustls::TlsConnector::from(config.clone()).connect(name, stream).await.map_err(|e| {
+            let at = format!("{}:{}", origin.host, origin.port);
+            let words = tls_words::failed(&e, &at, &origin.host);
+            // Who closes a handshake has not said why.
+            (Class::Tls, words.unwrap_or_else(|| format!("{at} ended the TLS handshake: {e}")))
+        })?;
         if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
             over_http2(stream).await
         } else {
@@ -308,6 +311,9 @@ async fn over_http2<S: AsyncRead + AsyncWrite + Unpin + 'static>(inner: S) -> Re
 
 /// The class and the whole message of a failed request.
 pub(crate) fn broken(error: &hyper::Error) -> Failure {
+    if let Some(words) = tls_words::failed(error, "the server", "its name") {
+        return (Class::Tls, words);
+    }
     let mut message = error.to_string();
     let mut class = if error.is_parse() {
         Class::Protocol

@@ -14,6 +14,7 @@ use crate::contact::Contact;
 use crate::http1::{Asked, CUT_OFF, Fields, HeadCache, NO_RESPONSE, Reader, Step, head};
 use crate::raw::class_of;
 use crate::record::{Class, Failure};
+use crate::tls_words;
 
 /// Bytes that one read takes.
 const READ: usize = 64 << 10;
@@ -78,8 +79,10 @@ struct Exchange<'a> {
 }
 
 fn lost(error: &io::Error) -> Failure {
-    let tls = error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<rustls::Error>);
-    (if tls { Class::Tls } else { class_of(error.kind()) }, error.to_string())
+    match tls_words::failed(error, "the server", "its name") {
+        Some(words) => (Class::Tls, words),
+        None => (class_of(error.kind()), error.to_string()),
+    }
 }
 
 impl Http1 {

@@ -5,6 +5,7 @@ mod connect;
 mod decode;
 mod http;
 mod http1;
+mod left;
 mod program;
 mod rehearse;
 mod sql;
@@ -24,7 +25,7 @@ use self::worker::{Done, Failed, Worker};
 use crate::account::{Account, GRACE, Start};
 use crate::pacing::{PreciseTimer, back_off, shed_above};
 use crate::plan::{Profile, Schedule};
-use crate::record::{Class, Failure, Record, not_sent};
+use crate::record::{Class, Failure, NONE_FREE, Record, not_sent};
 use crate::shared::{Shared, Times};
 use crate::tries::patience;
 
@@ -44,6 +45,10 @@ struct Local {
     /// Connections that wait after a failure before they try again.
     backing_off: usize,
     last_failure: Failure,
+    /// What each connection waits for.
+    flights: Vec<Option<Start>>,
+    /// When a request was given up at its deadline.
+    expired: Option<Instant>,
 }
 
 /// One generator thread while it runs.
@@ -87,7 +92,7 @@ impl Generator {
         let mut local = self.local.borrow_mut();
         local.account.woke(at, now);
         if local.backing_off >= self.connections {
-            // No connection can be opened: waiting for one would only pile up the schedule.
+            // No connection can be used: waiting for one would only pile up the schedule.
             let message = not_sent(&local.last_failure);
             local.account.lost(0, at, Some(now), now, (Class::Shed, &message));
         } else if local.due.len() >= cap {
@@ -174,9 +179,13 @@ impl Generator {
                 if let Some(at) = local.due.pop_front() {
                     let now = Instant::now();
                     let late = now.saturating_duration_since(at);
+                    let times = self.times();
+                    let lasted = times.end.saturating_duration_since(times.measure);
+                    let late_now = now > times.end + self.program.dialer.timeout.min(lasted)
+                        || local.expired.is_some_and(|at| at > times.end);
                     // What still waits long after the end is part of the result as a failure.
-                    let message = if now > self.times().end + self.program.dialer.timeout {
-                        "no connection was free before the end of the run".to_owned()
+                    let message = if late_now {
+                        NONE_FREE.to_owned()
                     } else if late_limit.is_some_and(|limit| late > limit) {
                         "it would have started later than the late limit".to_owned()
                     } else {
@@ -204,7 +213,7 @@ impl Generator {
                 self.shared.abort(message);
                 return;
             }
-            match self.iterate(&mut worker, intended).await {
+            match self.iterate(&mut worker, number / self.shared.threads.max(1), intended).await {
                 None => (failures, refusals) = (0, 0),
                 // A web server may be asked for what it refuses; a database that refuses everything is left in peace.
                 Some(Ended::Answered) => {}
@@ -228,11 +237,12 @@ impl Generator {
     }
 
     /// Runs one iteration. `None` when all its steps came to an answer; otherwise how it ended.
-    async fn iterate(&self, worker: &mut Worker, intended: Instant) -> Option<Ended> {
+    /// `slot` is the connection's place among those of this thread.
+    async fn iterate(&self, worker: &mut Worker, slot: usize, intended: Instant) -> Option<Ended> {
         let open = matches!(self.program.pace, Pace::Open { .. });
         let mut start = Start { step: 0, intended, sent: if open { Instant::now() } else { intended }, first: true };
         if self.transactions {
-            return self.transaction(worker, start).await;
+            return self.transaction(worker, slot, start).await;
         }
         for step in worker.steps() {
             if worker.is_login(step) {
@@ -243,8 +253,9 @@ impl Generator {
                 start = Start { step, intended: now, sent: now, first: false };
             }
             start.step = step;
-            self.local.borrow_mut().account.sent(start.intended);
+            self.sends(slot, start);
             let outcome = worker.run(step, start.sent).await;
+            self.has_outcome(slot);
             let ended = self.settle(start, outcome);
             start.first = false;
             if ended.is_some() {
@@ -258,10 +269,10 @@ impl Generator {
 
     /// Runs the statements of a transaction. It is the transaction that has a time and a rate, from its start to the end of
     /// its last statement, as with `pgbench -f`; statements have theirs beside it.
-    async fn transaction(&self, worker: &mut Worker, start: Start) -> Option<Ended> {
-        self.local.borrow_mut().account.sent(start.intended);
+    async fn transaction(&self, worker: &mut Worker, slot: usize, start: Start) -> Option<Ended> {
         // No step has this number: the transaction is none.
         let whole = Start { step: usize::MAX, ..start };
+        self.sends(slot, whole);
         for step in worker.steps() {
             let sent = if step == 0 { start.sent } else { Instant::now() };
             let outcome = worker.run(step, sent).await;
@@ -269,10 +280,28 @@ impl Generator {
             let failure = outcome.as_ref().err().map(|failed| &failed.failure);
             self.local.borrow_mut().account.part(step, start.intended, sent, now, failure);
             if let Err(failed) = outcome {
+                self.has_outcome(slot);
                 return self.settle_as(whole, step, Err(failed));
             }
         }
+        self.has_outcome(slot);
         self.settle(whole, Ok(Done::Fine))
+    }
+
+    /// A request goes on its way.
+    fn sends(&self, slot: usize, start: Start) {
+        let mut local = self.local.borrow_mut();
+        local.account.sent(start.intended);
+        if let Some(flight) = local.flights.get_mut(slot) {
+            *flight = Some(start);
+        }
+    }
+
+    /// The request of a connection has an outcome, which follows.
+    fn has_outcome(&self, slot: usize) {
+        if let Some(flight) = self.local.borrow_mut().flights.get_mut(slot) {
+            *flight = None;
+        }
     }
 
     /// Records how a step ended; answers as [`Self::iterate`].
@@ -304,6 +333,9 @@ impl Generator {
                     local.account.tried(step, &format!("step '{name}': {}", failure.1), tries);
                 }
                 let timed_out = failure.0 == Class::Timeout;
+                if timed_out {
+                    local.expired = Some(now);
+                }
                 let refused = matches!(failure.0, Class::Sql | Class::Cache);
                 local.last_failure = failure;
                 // A deadline is no refusal: the next request may find the target awake.
@@ -462,6 +494,8 @@ async fn drive(
             finished: false,
             backing_off: 0,
             last_failure: (Class::Other, String::new()),
+            flights: vec![None; connections],
+            expired: None,
         }),
         work: Notify::new(),
         transactions: program.is_transaction(),
@@ -492,10 +526,21 @@ async fn drive(
     for task in tasks.iter().chain([&house]) {
         task.abort();
     }
+    // Each has dropped what it waited for when it is joined.
+    for task in tasks.into_iter().filter(|task| !task.is_finished()) {
+        let _ = task.await;
+    }
+    left::cancel().await;
     // Every task that held it has ended or was aborted; what still holds it gives up its share of the account only.
     let times = generator.times();
     let mut local = generator.local.borrow_mut();
-    let due = std::mem::take(&mut local.due);
-    let account = std::mem::replace(&mut local.account, Account::new(shared, times, index));
+    let mut due = std::mem::take(&mut local.due);
+    let flights = std::mem::take(&mut local.flights);
+    let mut account = std::mem::replace(&mut local.account, Account::new(shared, times, index));
+    if let Some(why) = account.unanswered() {
+        let now = Instant::now();
+        flights.into_iter().flatten().for_each(|start| account.give_up(start, now, &why));
+        due.drain(..).for_each(|at| account.lost(0, at, None, now, (Class::Shed, NONE_FREE)));
+    }
     account.finish(due.iter())
 }

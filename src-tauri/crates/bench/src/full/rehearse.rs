@@ -34,9 +34,15 @@ async fn one(call: &SqlCall, connection: &mut SqlConnection, alone: bool) -> Res
         if wants == given {
             return Ok(());
         }
+        // The other way to write one is text here.
+        let other = match dialect {
+            Dialect::Mysql if text.contains("$1") => "; write ? for a parameter on MySQL and MariaDB",
+            Dialect::Postgres if wants == 0 && text.contains('?') => "; write $1 for a parameter on PostgreSQL",
+            _ => "",
+        };
         let (wants, given) =
             (plural(wants, "parameter"), if given == 0 { "none".to_owned() } else { given.to_string() });
-        Err(format!("the statement takes {wants}, and {given} is given"))
+        Err(format!("the statement takes {wants}, and {given} is given{other}"))
     };
     match connection {
         SqlConnection::Postgres(client) => {

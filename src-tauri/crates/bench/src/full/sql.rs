@@ -5,6 +5,7 @@ use perfdeck_pgload::Client;
 use perfdeck_sqltext::{Dialect, ends_transaction};
 use sqlx::{Arguments as _, Connection as _, Executor as _};
 
+use super::left::Executing;
 use super::program::{Parameter, Program, SqlCall};
 use crate::plan::{Builtins, Scope, SqlType};
 use crate::record::{Class, Failure};
@@ -85,6 +86,7 @@ fn refused(error: &perfdeck_pgload::Error) -> Trouble {
             ((class, message), tries::of_state(&refusal.code))
         }
         E::Io(e) => ((Class::Reset, e.to_string()), Tries::Endless),
+        E::Handshake(_) => ((Class::Tls, "the TLS handshake failed".to_owned()), Tries::Few),
         E::Tls(message) => ((Class::Tls, message.clone()), Tries::Few),
         e => ((Class::Protocol, e.to_string()), Tries::Few),
     }
@@ -188,7 +190,9 @@ pub(crate) async fn call(
     };
     if let SqlConnection::Postgres(client) = connection {
         let ranges = texts(call, scope, builtins, buffer)?;
+        let executing = Executing::new(client.cancel());
         let outcome = postgres(client, call, &ranges, buffer).await;
+        executing.ended();
         let lost = outcome.as_ref().is_err_and(|e| e.refusal().is_none_or(|r| r.fatal));
         if outcome.is_err() && !lost && call.transaction && client.in_transaction() {
             let _ = client.simple("ROLLBACK").await;

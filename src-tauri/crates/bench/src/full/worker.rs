@@ -8,7 +8,7 @@ use tokio::time::Sleep;
 
 use super::http::{Answer, Client};
 use super::program::{Call, Compiled, Order, Program, build};
-use super::{cache, rehearse, sql};
+use super::{cache, left, rehearse, sql};
 use crate::plan::{Builtins, FeedCursor, Inspector, Response, Scope, SplitMix64};
 use crate::record::{Class, Failure};
 use crate::resources::{CacheConnection, SqlConnection};
@@ -175,6 +175,9 @@ impl Worker {
         });
         if outcome.as_ref().is_err_and(|f| f.broken) {
             self.close();
+            if outcome.as_ref().is_err_and(|f| f.failure.0 == Class::Timeout) {
+                left::cancel_beside();
+            }
         }
         outcome
     }

@@ -40,6 +40,34 @@ pub fn masked(plan: &Plan) -> Plan {
     plan
 }
 
+/// The values of a plan that are masked in it, as far as they can be told apart in a text: what a target repeats of them is
+/// masked too. The longest first.
+pub fn hidden_values(plan: &Plan) -> Vec<String> {
+    let mut values: Vec<&str> = plan.variables.values().filter(|v| !is_reference(v)).map(String::as_str).collect();
+    for feed in &plan.feeds {
+        if let FeedSource::List { values: list } = &feed.source {
+            values.extend(list.iter().map(String::as_str));
+        }
+    }
+    for step in &plan.steps {
+        match &step.action {
+            Action::Sql(sql) => values.extend(sql.parameters.iter().filter_map(|parameter| match parameter {
+                SqlParameter::Plain(Scalar::Text(text)) => Some(text.as_str()),
+                SqlParameter::Typed(typed) => Some(typed.value.as_str()),
+                SqlParameter::Plain(_) => None,
+            })),
+            Action::Cache(cache) => values.extend(cache.args.iter().map(String::as_str)),
+            Action::Http(_) => {}
+        }
+    }
+    let hidden =
+        |value: &&str| value.chars().count() >= 4 && !is_short_number(value) && masking::has_mask(&M.small(value));
+    let mut values: Vec<String> = values.into_iter().filter(hidden).map(str::to_owned).collect();
+    values.sort_by_key(|value| std::cmp::Reverse(value.len()));
+    values.dedup();
+    values
+}
+
 /// Where a plan holds a secret as itself, by the name beside it: a plan that is saved refers to its secrets.
 pub fn literal_secret(plan: &Plan) -> Option<String> {
     let literal = |value: &str| !is_reference(value) && masking::has_mask(&M.value(value));

@@ -33,7 +33,7 @@ pub use feed::{Feed, FeedCursor, FeedError, feed_columns, open_feed};
 pub use feed_spec::{FeedMode, FeedSource, FeedSpec};
 pub use locate::line_of;
 pub(crate) use masked::mask_step;
-pub use masked::{literal_secret, masked};
+pub use masked::{hidden_values, literal_secret, masked};
 pub use model::{Arrivals, Auth, Load, Plan, Stage, StageKind, Warmup};
 pub use parse::{Error, from_toml, schema, to_toml};
 pub use profile::{Profile, ProfileError};

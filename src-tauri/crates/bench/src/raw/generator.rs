@@ -43,6 +43,8 @@ pub(super) struct Generator<P: Protocol> {
     pub(super) backing_off: usize,
     /// There is no further request.
     pub(super) used_up: bool,
+    /// When a request was given up at its deadline.
+    pub(super) expired: Option<Instant>,
     /// Told once when the target lets something be known of itself, and then no more.
     contact: Option<Arc<Contact>>,
 }
@@ -68,6 +70,7 @@ impl<P: Protocol> Generator<P> {
             last_failure: (Class::Other, String::new()),
             backing_off: 0,
             used_up: false,
+            expired: None,
             contact,
         };
         for addresses in nodes {
@@ -263,6 +266,7 @@ impl<P: Protocol> Generator<P> {
     /// Closes a connection whose oldest request is over its deadline. Answers its lane.
     fn expire(&mut self, i: usize, now: Instant, account: &mut Account) -> usize {
         let seconds = self.timeout.as_secs_f64();
+        self.expired = Some(now);
         let connection = &mut self.connections[i];
         let opening = connection.is_opening();
         let late = if opening {
@@ -317,6 +321,17 @@ impl<P: Protocol> Generator<P> {
             }
             if let Some(now) = self.settle(i, outcome, account) {
                 then(self, lane, now, account);
+            }
+        }
+    }
+
+    /// At the end: what is on the wire to a target that has answered nothing has failed.
+    pub(super) fn give_up(&mut self, account: &mut Account) {
+        let Some(why) = account.unanswered() else { return };
+        let now = Instant::now();
+        for connection in &mut self.connections {
+            while let Some(start) = connection.give_up() {
+                account.give_up(start, now, &why);
             }
         }
     }

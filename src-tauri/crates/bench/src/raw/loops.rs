@@ -9,7 +9,8 @@ use super::pacer::Pacer;
 use super::protocol::Protocol;
 use crate::account::{Account, GRACE};
 use crate::pacing::Schedule;
-use crate::record::{Class, Record, not_sent};
+use crate::record::{Class, NONE_FREE, Record, not_sent};
+use crate::shared::Times;
 
 impl<P: Protocol> Generator<P> {
     /// Whether what is on the wire after a stop has had its time.
@@ -32,6 +33,13 @@ impl<P: Protocol> Generator<P> {
             }
         }
         self.flush(account);
+    }
+
+    /// Whether what still waits for a connection is not sent any more: the schedule ended as long ago as it lasted, or as
+    /// the time-out is, or a request was given up since.
+    fn is_late(&self, now: Instant, times: &Times) -> bool {
+        let lasted = times.end.saturating_duration_since(times.measure);
+        now > times.end + self.timeout.min(lasted) || self.expired.is_some_and(|at| at > times.end)
     }
 
     /// How long a poll may wait; pauses after a failure are as short as a millisecond.
@@ -71,6 +79,7 @@ impl<P: Protocol> Generator<P> {
                 account.tick(now);
             }
         }
+        self.give_up(&mut account);
         account.finish(std::iter::empty())
     }
 
@@ -101,7 +110,9 @@ impl<P: Protocol> Generator<P> {
                     k += 1;
                     next = at(k);
                 }
-                self.dispatch(&mut due, &mut account);
+                if !self.is_late(now, &times) {
+                    self.dispatch(&mut due, &mut account);
+                }
                 if self.used_up {
                     next = None;
                     due.clear();
@@ -114,8 +125,7 @@ impl<P: Protocol> Generator<P> {
             let wait = pacer.wait(next, Instant::now(), wait);
             self.turn(&mut events, wait, &mut account, |generator, lane, now, account| {
                 generator.list(lane);
-                let late = now > times.end + generator.timeout;
-                if !late && !account.stopped() {
+                if !generator.is_late(now, &times) && !account.stopped() {
                     generator.dispatch(&mut due, account);
                 }
             });
@@ -124,16 +134,22 @@ impl<P: Protocol> Generator<P> {
                 looked = now;
                 self.look_around(now, &mut account, &mut freed);
                 freed.drain(..).for_each(|lane| self.list(lane));
-                if now > times.end + self.timeout {
+                if self.is_late(now, &times) {
                     // What still waits long after the end is part of the result as a failure.
                     for start in due.drain(..) {
-                        let message = "no connection was free before the end of the run";
-                        account.lost(0, start, None, now, (Class::Shed, message));
+                        account.lost(0, start, None, now, (Class::Shed, NONE_FREE));
                     }
                 }
                 account.tick(now);
             }
         }
+        if account.unanswered().is_some() {
+            let now = Instant::now();
+            for start in due.drain(..) {
+                account.lost(0, start, None, now, (Class::Shed, NONE_FREE));
+            }
+        }
+        self.give_up(&mut account);
         account.finish(due.iter())
     }
 
@@ -162,7 +178,7 @@ impl<P: Protocol> Generator<P> {
         account: &mut Account,
     ) {
         if self.backing_off >= self.lanes.len() {
-            // No connection can be opened: waiting for one would only pile up the schedule.
+            // No connection can be used: waiting for one would only pile up the schedule.
             let message = not_sent(&self.last_failure);
             account.lost(0, start, Some(now), now, (Class::Shed, &message));
         } else if due.len() >= cap {

@@ -11,6 +11,23 @@ use tokio_util::sync::CancellationToken;
 /// Ends soon after five seconds, however busy the machine is.
 const SOON: Duration = Duration::from_secs(9);
 
+/// A run that is over before its target's silence is known counts what it waited for, and blames the target.
+async fn short(url: String, load: Load) {
+    let mut plan = spec(1, load, 0.6);
+    (plan.url, plan.timeout_s, plan.warmup_s, plan.connections) = (url, 10.0, 0.3, 2);
+    let open = plan.load != Load::Closed;
+    let started = Instant::now();
+    let run = run_http(plan, context(), |_| {}, CancellationToken::new()).await.expect("a run").run;
+    assert!(started.elapsed() < SOON, "it took {:?}", started.elapsed());
+    assert_eq!(run.state, RunState::Aborted, "it could not succeed: {:?}", run.notes);
+    let timeouts = run.errors_by_class.iter().find(|e| e.class == "timeout").expect("what waited has failed");
+    assert_eq!((timeouts.count, run.errors), (2, run.requests), "{:?}", run.errors_by_class);
+    let reasons = run.invalid_reasons.join("; ");
+    assert!(reasons.contains("no byte of an answer within 5 s") && !reasons.contains("processor"), "{reasons}");
+    assert_eq!(reasons.contains("all connections were waiting for the target"), open, "{reasons}");
+    assert!(run.notes.iter().all(|n| !n.contains("before its end")), "it was measured to its end: {:?}", run.notes);
+}
+
 /// What a run says, whether it began or not, and how long it took.
 async fn said(url: String, load: Load, timeout_s: f64) -> (String, Duration) {
     let mut plan = spec(1, load, 60.0);
@@ -32,7 +49,9 @@ async fn a_target_that_accepts_and_says_nothing() {
     let port = listener.local_addr().expect("address").port();
     // The system accepts for it: nobody ever reads.
     let http = format!("http://127.0.0.1:{port}/");
-    let (closed, open, short, tls, plan) = tokio::join!(
+    let ((), (), closed, open, shorter, tls, plan) = tokio::join!(
+        short(http.clone(), Load::Closed),
+        short(http.clone(), rate(200.0)),
         said(http.clone(), Load::Closed, 10.0),
         said(http.clone(), rate(100.0), 10.0),
         said(http.clone(), Load::Closed, 0.3),
@@ -44,7 +63,7 @@ async fn a_target_that_accepts_and_says_nothing() {
             (finished.run.notes.join("; "), started.elapsed())
         },
     );
-    for (name, (words, took)) in [("closed", closed), ("open", open), ("short time-out", short), ("plan", plan)] {
+    for (name, (words, took)) in [("closed", closed), ("open", open), ("short time-out", shorter), ("plan", plan)] {
         assert!(words.contains("no byte of an answer within 5 s"), "{name}: {words}");
         assert!(took < SOON, "{name}: it took {took:?}");
     }

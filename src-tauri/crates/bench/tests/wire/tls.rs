@@ -23,6 +23,33 @@ async fn a_server_that_speaks_http2_alone_is_spoken_to() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_scheme_and_a_certificate_that_nobody_vouches_for_are_named() {
+    let (own, plain) =
+        (crate::support::self_signed(), crate::support::server(|_| (200, std::time::Duration::ZERO)).port);
+    let (mutual, _, _) = crate::support::mutual();
+    let said = |url: String, insecure: bool| async move {
+        let mut plan = over(1);
+        (plan.url, plan.insecure_tls) = (url, insecure);
+        let run = crate::support::run(plan).await;
+        format!("{}; {}; {}", run.errors_by_class[0].sample, run.notes.join("; "), run.invalid_reasons.join("; "))
+    };
+    for (url, insecure, words) in [
+        (format!("http://127.0.0.1:{own}/"), false, vec!["speaks TLS; its address begins with https://"]),
+        (format!("https://localhost:{plain}/"), false, vec!["does not answer with TLS", "begins with http://"]),
+        (format!("https://localhost:{own}/"), false, vec!["vouches for the certificate", "--insecure", "insecure_tls"]),
+        (format!("https://localhost:{mutual}/"), true, vec!["wants a certificate of the client", "--cert FILE"]),
+    ] {
+        let said = said(url.clone(), insecure).await;
+        for word in words {
+            assert!(said.contains(word), "{url} says '{word}': {said}");
+        }
+        for debug in ["InvalidContentType", "Other(", "CaUsedAsEndEntity", "received", "corrupt"] {
+            assert!(!said.contains(debug), "{url} shows a library's error: {said}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_asks_for_a_certificate_gets_it() {
     let (port, cert, key) = crate::support::mutual();
     let folder = tempfile::tempdir().expect("folder");

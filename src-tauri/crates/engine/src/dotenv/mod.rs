@@ -14,6 +14,15 @@ use perfdeck_model::{ApiError, EnvironmentDraft, PoolSettings, TargetsDraft};
 
 use variables::Variables;
 
+/// What variables describe.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Described {
+    /// The environment.
+    pub draft: EnvironmentDraft,
+    /// What a person is told about it: parameters of addresses that only the application reads, and that were left out.
+    pub notes: Vec<String>,
+}
+
 /// The draft that a `.env` file describes. `file` is its path or name, which may say what it is for
 /// (`.env.production`). References such as `${NAME}` find what the file defines above them, and nothing else.
 ///
@@ -21,7 +30,7 @@ use variables::Variables;
 /// When the text is no `.env` file, with the line; when a variable is malformed, with its name and line; when two
 /// variables name different targets; when none names a target.
 pub fn draft_from_dotenv(bytes: &[u8], file: Option<&Path>) -> Result<EnvironmentDraft, ApiError> {
-    from_file(bytes, file, &|_| None)
+    from_file(bytes, file, &|_| None).map(|described| described.draft)
 }
 
 /// As [`draft_from_dotenv`], with this process's variables for references that the file leaves open. Only for files
@@ -29,7 +38,7 @@ pub fn draft_from_dotenv(bytes: &[u8], file: Option<&Path>) -> Result<Environmen
 ///
 /// # Errors
 /// As [`draft_from_dotenv`].
-pub fn draft_from_own_dotenv(bytes: &[u8], file: &Path) -> Result<EnvironmentDraft, ApiError> {
+pub fn draft_from_own_dotenv(bytes: &[u8], file: &Path) -> Result<Described, ApiError> {
     from_file(bytes, Some(file), &|name| std::env::var(name).ok())
 }
 
@@ -37,9 +46,7 @@ pub fn draft_from_own_dotenv(bytes: &[u8], file: &Path) -> Result<EnvironmentDra
 ///
 /// # Errors
 /// As [`draft_from_dotenv`], without lines.
-pub fn draft_from_variables(
-    variables: impl IntoIterator<Item = (String, String)>,
-) -> Result<EnvironmentDraft, ApiError> {
+pub fn draft_from_variables(variables: impl IntoIterator<Item = (String, String)>) -> Result<Described, ApiError> {
     // Relative paths of files are from the folder that this process was started in.
     draft(&Variables::of_process(variables), None, std::env::current_dir().ok().as_deref())
 }
@@ -48,19 +55,22 @@ fn from_file(
     bytes: &[u8],
     file: Option<&Path>,
     outside: &dyn Fn(&str) -> Option<String>,
-) -> Result<EnvironmentDraft, ApiError> {
+) -> Result<Described, ApiError> {
     let read = reader::text(bytes).and_then(|text| reader::read(text, outside)).map_err(variables::refused)?;
     draft(&Variables::of_file(read), file, file.filter(|path| path.is_absolute()).and_then(Path::parent))
 }
 
-fn draft(variables: &Variables, file: Option<&Path>, folder: Option<&Path>) -> Result<EnvironmentDraft, ApiError> {
+fn draft(variables: &Variables, file: Option<&Path>, folder: Option<&Path>) -> Result<Described, ApiError> {
     let name = file.map(|path| path.to_string_lossy());
     let kind = kind::kind(variables, name.as_deref())?;
     let mut targets = TargetsDraft::default();
+    let mut notes = Vec::new();
     if let Some(place) = database::database(variables, folder)? {
+        notes.extend(place.note());
         (targets.database, targets.database_password) = place.draft();
     }
     if let Some(place) = services::cache(variables)? {
+        notes.extend(place.note());
         (targets.cache, targets.cache_password) = place.draft();
     }
     targets.cache_default_ttl_s = services::cache_ttl(variables)?;
@@ -72,7 +82,8 @@ fn draft(variables: &Variables, file: Option<&Path>, folder: Option<&Path>) -> R
         ));
     }
     let pool = services::pool(variables, PoolSettings::for_kind(kind))?;
-    Ok(EnvironmentDraft { name: kind.as_str().to_owned(), kind, targets, pool: Some(pool), guards: None })
+    let draft = EnvironmentDraft { name: kind.as_str().to_owned(), kind, targets, pool: Some(pool), guards: None };
+    Ok(Described { draft, notes })
 }
 
 #[cfg(test)]

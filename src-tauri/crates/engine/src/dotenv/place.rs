@@ -13,6 +13,8 @@ pub(super) struct Place {
     pub(super) password: Option<Sensitive>,
     /// Whether the variables said the host, or a framework's default did.
     pub(super) host_is_said: bool,
+    /// Parameters of the address that only the application's own pool or driver reads.
+    pub(super) left_out: Vec<&'static str>,
 }
 
 impl Place {
@@ -23,15 +25,22 @@ impl Place {
 
     /// Reads an address that was put together from several variables; `from` is the one to name.
     pub(super) fn parse(from: Found, text: &str, role: TargetRole, host_is_said: bool) -> Result<Self, ApiError> {
+        let (text, left_out) = Address::without_the_applications_own(text);
         // Errors of the reader of addresses hold no text of theirs.
-        let (address, password) = Address::parse(text)
+        let (address, password) = Address::parse(&text)
             .map_err(|e| from.refuse(&format!("is not an address that Perfdeck reads: {}", e.message), e.hint))?;
         if address.scheme.role() != role {
             let product = address.scheme.product();
             let what = format!("is an address of {product}, which does not belong here");
             return Err(from.refuse(&what, "Give the address of the target that the variable names"));
         }
-        Ok(Self { from, address, password, host_is_said })
+        Ok(Self { from, address, password, host_is_said, left_out })
+    }
+
+    /// What a person is told about it, if anything.
+    pub(super) fn note(&self) -> Option<String> {
+        let names = self.left_out.join(", ");
+        (!names.is_empty()).then(|| format!("{}: left out: {names} (the application's own)", self.from.at()))
     }
 
     /// What a draft says of it: the address, and beside it the password.

@@ -1,10 +1,10 @@
 //! The text of a `.env` file: read as node's dotenv, python-dotenv and Ruby's dotenv read it, or refused with its line.
 //!
-//! There is no standard. Where the reference parsers agree, this reader agrees with them. Where they do not, a value is
-//! read as most of them read it only if the odd one out is known for it (escaped quotes in node), and is a [`Mistake`]
-//! otherwise: a password that is cut at a `#` by half of them must not be guessed. Such a mistake stays with its
+//! There is no standard. Where the reference parsers agree, this reader agrees with them. Where they do not, the value is
+//! a [`Mistake`]: a password that is cut at a `#` by half of them must not be guessed. Such a mistake stays with its
 //! variable, so that a value nobody asks for disturbs nobody; what makes the following lines uncertain (a quote that is
-//! never closed) refuses the file. The crates there are (dotenvy, dotenvs, dotenvor) refuse spaces in plain values, or put
+//! never closed) refuses the file. References are the exception, because files use them all the time: node leaves
+//! `${NAME}` to dotenv-expand, and Ruby alone knows no default. The crates there are (dotenvy, dotenvs, dotenvor) refuse spaces in plain values, or put
 //! nothing in the place of an unknown `${NAME}`, or cite the line with its password in their errors.
 
 /// One variable of the file. Later ones of the same name win, as everywhere.
@@ -40,18 +40,26 @@ pub(super) enum Mistake {
     NeverClosed,
     /// Text follows the closing quote.
     AfterQuote,
+    /// A value in backticks, which only node knows.
+    Backtick,
+    /// Nothing but a comment after the `=`, which python takes for the value.
+    OnlyComment,
+    /// `NAME: value`, which python does not read.
+    Colon,
     /// A `#` without a space before it.
     Hash,
     /// A backslash that parsers read differently.
     Backslash,
     /// `$NAME` without braces.
     BareReference,
-    /// `${…}` in single quotes or backticks.
+    /// `${…}` in single quotes.
     QuotedReference,
     /// `${…}` that is not `${NAME}` or `${NAME:-default}`.
     Reference,
     /// `${NAME}` of a variable that nobody defined before.
     Undefined,
+    /// `${NAME:-default}` of a variable that is empty, which python takes for set.
+    EmptyReference,
     /// `$(…)`.
     Command,
 }
@@ -66,28 +74,37 @@ impl Mistake {
                 "neither NAME=value, nor a comment, nor blank",
                 "A value over several lines stands in double quotes, a comment begins with #",
             ),
-            Self::NeverClosed => (
-                "a quote is opened and never closed",
-                "Close it; a quote inside double quotes is written \\\", and a value with quotes of one kind may stand in the other",
-            ),
+            Self::NeverClosed => {
+                ("a quote is opened and never closed", "Close it; a value with quotes of one kind stands in the other")
+            }
             Self::AfterQuote => (
                 "text follows the closing quote of a value",
-                "End the value with its quote; a quote inside double quotes is written \\\", a comment needs a space and #",
+                "End the value with its quote; a value with quotes of one kind stands in the other, a comment begins with #",
             ),
+            Self::Backtick => (
+                "a value in backticks: some parsers take them for quotes, others for a part of the value",
+                "Use single or double quotes",
+            ),
+            Self::OnlyComment => (
+                "nothing but a comment after the =: some parsers read an empty value there, others take the comment for it",
+                "Put the comment into a line of its own, or write \"\" before it",
+            ),
+            Self::Colon => ("a : instead of a =: some parsers do not read it", "Write NAME=value"),
             Self::Hash => (
                 "a # without a space before it: some parsers end the value there, others do not",
                 "Put the value in double quotes, or a space before the comment",
             ),
             Self::Backslash => (
                 "a backslash that parsers read differently",
-                "In double quotes write \\\\ for a backslash and \\\" for a quote; other escapes than \\n and \\r are not read",
+                "In single quotes a backslash and a \" stand for themselves, but not \\\\ and \\'; in an address write %5C for a \
+                 backslash, %22 for a double quote and %27 for a single one",
             ),
             Self::BareReference => (
                 "a $ before a name: some parsers put a variable there, others do not",
                 "Write ${NAME} for the variable, or the value in single quotes for a dollar sign",
             ),
             Self::QuotedReference => (
-                "${…} in single quotes or backticks: some parsers put a variable there, others do not",
+                "${…} in single quotes: some parsers put a variable there, others do not",
                 "Use double quotes for the variable, or write the value without it",
             ),
             Self::Reference => {
@@ -96,6 +113,10 @@ impl Mistake {
             Self::Undefined => (
                 "it refers to a variable that is not defined before it",
                 "Define that variable above, or give a default: ${NAME:-default}",
+            ),
+            Self::EmptyReference => (
+                "a default for a variable that is empty: some parsers take the default, others the empty value",
+                "Write the value itself, or delete the empty variable",
             ),
             Self::Command => ("$(…) would run a command", "Write the value itself"),
         }
@@ -218,6 +239,7 @@ impl Reader<'_> {
         }
         // `NAME: value` is read by node and Ruby; the colon stands at the name, so that no URL becomes a variable.
         let colon = self.rest.strip_prefix(':').filter(|rest| rest.starts_with(char::is_whitespace) || rest.is_empty());
+        let has_colon = colon.is_some();
         if let Some(rest) = colon {
             self.rest = rest;
         } else {
@@ -232,10 +254,14 @@ impl Reader<'_> {
             }
         }
         let spaced = self.skip(is_blank);
-        let value = match self.peek() {
-            Some(quote @ ('"' | '\'' | '`')) => self.quoted(quote)?,
+        let mut value = match self.peek() {
+            Some(quote @ ('"' | '\'')) => self.quoted(quote)?,
+            Some('`') => self.backtick()?,
             _ => self.plain(spaced),
         };
+        if has_colon {
+            value.refuse(line, Mistake::Colon);
+        }
         let value = value.refused.map_or(Ok(value.text), Err);
         self.variables.push(Variable { name, line, value });
         Ok(true)
@@ -262,7 +288,25 @@ impl Reader<'_> {
             }
         }
         if !self.at_end_of_line() {
-            return Self::refuse(opened, Mistake::AfterQuote);
+            // Over several lines the quote may have been closed by one that opens the next value.
+            if self.line != opened {
+                return Self::refuse(opened, Mistake::AfterQuote);
+            }
+            value.refuse(opened, Mistake::AfterQuote);
+        }
+        self.skip(|c| c != '\n');
+        Ok(value)
+    }
+
+    /// A value in backticks. It is for one line alone to say that it is none of the values that are read; over several
+    /// lines it is not known where it ends.
+    fn backtick(&mut self) -> Result<Value, Refused> {
+        let mut value = Value { text: String::new(), refused: None };
+        value.refuse(self.line, Mistake::Backtick);
+        let rest = &self.rest[1..];
+        let line = rest.split('\n').next().unwrap_or_default();
+        if !line.contains('`') && rest.contains('`') {
+            return Self::refuse(self.line, Mistake::Backtick);
         }
         self.skip(|c| c != '\n');
         Ok(value)
@@ -275,7 +319,7 @@ impl Reader<'_> {
             let plain = match next {
                 Some('n') => Some('\n'),
                 Some('r') => Some('\r'),
-                Some(c @ ('"' | '\'' | '\\')) => Some(c),
+                // node keeps the backslash of `\"`, `\'` and `\\`, the others drop it.
                 _ => None,
             };
             match plain {
@@ -305,6 +349,9 @@ impl Reader<'_> {
             let before = whole[..at].chars().next_back().map_or(spaced, is_blank);
             if before {
                 part = &whole[..at];
+                if part.trim().is_empty() {
+                    value.refuse(line, Mistake::OnlyComment);
+                }
             } else {
                 value.refuse(line, Mistake::Hash);
             }
@@ -351,6 +398,7 @@ impl Reader<'_> {
         };
         match (defined, default) {
             (Some(text), _) if !text.is_empty() => Ok(text),
+            (Some(_), Some(default)) if !default.is_empty() => Self::refuse(line, Mistake::EmptyReference),
             (_, Some(default)) => Ok(default.to_owned()),
             (Some(text), None) => Ok(text),
             (None, None) => Self::refuse(line, Mistake::Undefined),

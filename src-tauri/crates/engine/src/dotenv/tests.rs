@@ -66,7 +66,8 @@ fn the_names_of_frameworks_name_the_same_database() {
         "DATABASE_URL=postgres://app:S@db.local:6543/shop\nPGHOST=DB.local\nPGPORT=6543\nPGUSER=app",
         "DATABASE_URL=postgres://app:S@db.local:6543/shop\nDB_URL=postgresql://app:S@db.local:6543/shop",
         "\u{feff}DATABASE_URL=postgres://app:S@db.local:6543/shop\r\nOTHER=1\r\n",
-        "export\tDATABASE_URL=`postgres://app:S@db.local:6543/shop`",
+        "export\tDATABASE_URL='postgres://app:S@db.local:6543/shop'",
+        "JSON=\"a\":\"b\"\nG='I'\"'\"'m'\nQ=\"a\\\"b\"\nT=`x`\nDATABASE_URL=postgres://app:S@db.local:6543/shop",
     ] {
         assert_eq!(
             database(&text.replace("=S", &format!("={CANARY}")).replace(":S@", &format!(":{CANARY}@"))),
@@ -200,9 +201,22 @@ fn what_cannot_be_read_names_variable_and_line_and_shows_nothing() {
     for (text, part) in [
         ("A=1\nDATABASE_URL=\"postgres://u:Canary7Secret@h/d", "Line 2 "),
         ("DATABASE_URL=postgres://u:Canary7Secret@h/\napp", "Line 2 "),
-        ("DATABASE_URL=\"postgres://u:Canary7Secret@h/\napp\"", "DATABASE_URL (line 1) goes over several lines"),
+        ("DATABASE_URL=\"postgres://u:Canary7Secret@h/\napp\"", "DATABASE_URL (line 1) holds a line break"),
         ("A=1\nDATABASE_URL=postgres://u:Canary7Secret#x@h/d", "DATABASE_URL (line 2)"),
         ("DATABASE_URL=postgres://u:Canary7Secret$x@h/d", "DATABASE_URL (line 1)"),
+        ("REDIS_HOST=h\nREDIS_PASSWORD=\"Canary7\\\"Secret\"", "REDIS_PASSWORD (line 2) cannot be read: a backslash"),
+        ("REDIS_HOST=h\nREDIS_PASSWORD=\"Canary7\\\\Secret\"", "REDIS_PASSWORD (line 2) cannot be read: a backslash"),
+        ("REDIS_HOST=h\nREDIS_PASSWORD=\"Canary7\\nSecret\"", "REDIS_PASSWORD (line 2) holds a line break"),
+        (
+            "REDIS_HOST=h\nREDIS_PASSWORD=`Canary7Secret`",
+            "REDIS_PASSWORD (line 2) cannot be read: a value in backticks",
+        ),
+        (
+            "REDIS_HOST=h\nREDIS_PASSWORD= # Canary7Secret",
+            "REDIS_PASSWORD (line 2) cannot be read: nothing but a comment",
+        ),
+        ("REDIS_URL: redis://:Canary7Secret@h", "REDIS_URL (line 1) cannot be read: a : instead of a ="),
+        ("REDIS_URL=\"redis://:Canary7Secret@h\"x", "REDIS_URL (line 1) cannot be read: text follows"),
         ("DATABASE_URL=postgres://${PGUSER}:Canary7Secret@h/d", "DATABASE_URL (line 1)"),
         ("DATABASE_URL=postgres://u:Canary7Secret@h:port/d", "DATABASE_URL (line 1)"),
         ("DATABASE_URL=mongodb://u:Canary7Secret@h/d", "DATABASE_URL (line 1)"),
@@ -247,6 +261,28 @@ fn values_that_nobody_asks_for_disturb_nobody() {
 }
 
 #[test]
+fn what_only_the_application_reads_is_left_out_with_a_note() {
+    for (text, address, note) in [
+        (
+            "A=1\nDATABASE_URL=postgres://app:S@h/d?pool=5&schema=shop&pgbouncer=true",
+            "postgres://app@h:5432/d?options=-c%20search_path%3Dshop",
+            "DATABASE_URL (line 2): left out: pool, pgbouncer (the application's own)",
+        ),
+        (
+            "DB_URL=u:S@tcp(h:3306)/d?parseTime=true",
+            "mysql://u@h:3306/d",
+            "DB_URL (line 1): left out: parseTime (the application's own)",
+        ),
+    ] {
+        let text = text.replace(":S@", &format!(":{CANARY}@"));
+        let read = draft_from_own_dotenv(text.as_bytes(), Path::new("/x/.env")).expect("readable");
+        assert_eq!(read.draft.targets.database.as_deref(), Some(address), "{text}");
+        assert_eq!(read.notes, [note], "{text}");
+    }
+    assert!(refusal("DATABASE_URL=postgres://h/d?readOnly=true").message.contains("readOnly"), "the rest is refused");
+}
+
+#[test]
 fn libpq_guards_are_kept() {
     let url = |text: &str| draft_of(text).targets.database.expect("a database");
     for text in [
@@ -277,7 +313,7 @@ fn settings_and_kinds_come_with_the_targets() {
     let named = draft_from_dotenv(b"API_URL=http://h", Some(Path::new(".env.production"))).expect("readable");
     assert_eq!(named.kind, Kind::Production, "the file's name says it");
     let vars = [("API_BASE_URL".to_owned(), "http://h/".to_owned()), ("ENV".to_owned(), "/etc/shrc".to_owned())];
-    let d = draft_from_variables(vars).expect("readable");
+    let d = draft_from_variables(vars).expect("readable").draft;
     assert_eq!((d.targets.api.as_deref(), d.kind), (Some("http://h/"), Kind::Development), "of the process");
     assert_eq!(
         draft_of("API_URL=/api\nBASE_URL=https://h").targets.api.as_deref(),
@@ -289,8 +325,9 @@ fn settings_and_kinds_come_with_the_targets() {
 #[test]
 fn a_stranger_cannot_read_variables_of_this_process() {
     let text = "REDIS_URL=redis://${PATH:-nothing}";
-    let own =
-        draft_from_own_dotenv(b"API_URL=http://h/${CARGO_PKG_NAME}", Path::new("/x/.env")).expect("defined by cargo");
+    let own = draft_from_own_dotenv(b"API_URL=http://h/${CARGO_PKG_NAME}", Path::new("/x/.env"))
+        .expect("defined by cargo")
+        .draft;
     assert_eq!(own.targets.api.as_deref(), Some("http://h/perfdeck-engine"), "the owner's own file may");
     assert_eq!(cache(text), "Redis : nothing:6379", "a text from elsewhere may not");
 }

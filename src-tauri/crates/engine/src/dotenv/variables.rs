@@ -92,7 +92,10 @@ impl Variables {
             return Ok(None);
         }
         if found.value.contains(['\n', '\r']) {
-            return Err(found.refuse("goes over several lines", "Write it in one line"));
+            return Err(found.refuse(
+                "holds a line break, which no address, name or password here can have",
+                "Write it in one line; in double quotes \\n is a line break, in single quotes a backslash and an n",
+            ));
         }
         if found.value.chars().any(char::is_control) {
             return Err(

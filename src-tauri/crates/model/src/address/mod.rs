@@ -4,6 +4,7 @@
 //! the position and kind of the mistake; its errors never repeat text that was entered.
 use std::collections::BTreeMap;
 
+mod application;
 mod forms;
 mod hosts;
 mod network;

@@ -164,9 +164,9 @@ pub(super) fn plain(address: Address) -> Pasted {
     Pasted { address, password: None, sentinel_password: None }
 }
 
-fn named(base: &str) -> Option<Scheme> {
+pub(super) fn named(base: &str) -> Option<Scheme> {
     Some(match base {
-        "postgres" | "postgresql" | "pgsql" | "postgis" => Scheme::Postgres,
+        "postgres" | "postgresql" | "pgsql" | "psql" | "postgis" => Scheme::Postgres,
         "mysql" | "mysql2" | "mysqlgis" | "trilogy" => Scheme::Mysql,
         "mariadb" => Scheme::Mariadb,
         "sqlite" | "sqlite3" | "file" => Scheme::Sqlite,

@@ -25,6 +25,12 @@ pub(super) fn read(base: &str, rest: &str) -> Result<Pasted, ParseAddressError> 
         },
         Some(after) => after.strip_prefix('/').unwrap_or(after),
     };
+    // SQLAlchemy's way to SQLite's own URIs: the file that the inner one names, with the same query.
+    if base != "file"
+        && let Some(inner) = inner(path, query)?
+    {
+        return read("file", &inner);
+    }
     let path = decode_shown("The file's path", path)?;
     if path.is_empty() || path == ":memory:" || path.starts_with("file:") {
         return fail("The SQLite address names no file; a database in memory belongs to its own process", WRITE);
@@ -34,9 +40,29 @@ pub(super) fn read(base: &str, rest: &str) -> Result<Pasted, ParseAddressError> 
     with_query(address, query)
 }
 
+/// The URI of SQLite's own within a URL, with its query; refused where `uri=true` does not say that it is one.
+fn inner(path: &str, query: &str) -> Result<Option<String>, ParseAddressError> {
+    let Some(rest) = path.strip_prefix("file:") else { return Ok(None) };
+    let uri = pairs(Scheme::Sqlite, query)?;
+    if !uri
+        .iter()
+        .any(|p| p.name.eq_ignore_ascii_case("uri") && ["1", "true"].contains(&&*p.value.to_ascii_lowercase()))
+    {
+        return fail(
+            "The SQLite address names a file: URI without uri=true, so that it could also be a file of that name",
+            "Write file:/path/to/file.db, or add uri=true",
+        );
+    }
+    Ok(Some(if query.is_empty() { rest.to_owned() } else { format!("{rest}?{query}") }))
+}
+
 /// Reads a path that is not decoded, and a query.
 pub(super) fn raw(path: &str, query: &str) -> Result<Pasted, ParseAddressError> {
-    if path.is_empty() || path == ":memory:" || path.starts_with("file:") {
+    // Java's driver reads SQLite's own URIs too.
+    if let Some(rest) = path.strip_prefix("file:") {
+        return read("file", &if query.is_empty() { rest.to_owned() } else { format!("{rest}?{query}") });
+    }
+    if path.is_empty() || path == ":memory:" {
         return fail("The SQLite address names no file; a database in memory belongs to its own process", WRITE);
     }
     let mut address = Address::at(Scheme::Sqlite, Vec::new());

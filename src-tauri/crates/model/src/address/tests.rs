@@ -122,6 +122,7 @@ fn postgres_addresses_mean_what_they_mean_to_libpq() {
         ),
         ("127.0.0.1:5432/app", "Postgres|127.0.0.1:5432|app|||Prefer|"),
         ("postgis://h/geo", "Postgres|h:5432|geo|||Prefer|"),
+        ("psql://u:p@h/django", "Postgres|h:5432|django|u|p|Prefer|"),
     ]);
 }
 
@@ -157,6 +158,7 @@ fn mysql_addresses_mean_what_they_mean_to_its_clients() {
         ("u@unix(/run/my.sock)/db", "Mysql|/run/my.sock:3306|db|u||Prefer|"),
         ("u:p@tcp([::1]:3307)/d%2Fb", "Mysql|[::1]:3307|d/b|u|p|Prefer|"),
         ("trilogy://h/rails", "Mysql|h:3306|rails|||Prefer|"),
+        ("mysql2://h/rails?encoding=utf8", "Mysql|h:3306|rails|||Prefer|charset=utf8mb4"),
         (
             "mysql://h/x?time_zone=%2B02:00&collation=utf8mb4_bin",
             "Mysql|h:3306|x|||Prefer|collation=utf8mb4_bin&timezone=+02:00",
@@ -176,6 +178,10 @@ fn sqlite_paths_are_the_files_that_their_tools_open() {
         ("file:///srv/dev.db", "Sqlite||/srv/dev.db|||Disable|"),
         ("file://localhost/srv/dev.db", "Sqlite||/srv/dev.db|||Disable|"),
         ("file:dev.db?mode=ro", "Sqlite||dev.db|||Disable|mode=ro"),
+        ("sqlite:///file:/srv/dev.db?mode=ro&uri=true", "Sqlite||/srv/dev.db|||Disable|mode=ro"),
+        ("sqlite:///file:///srv/a%20b.db?uri=1", "Sqlite||/srv/a b.db|||Disable|"),
+        ("sqlite+pysqlite:///file:dev.db?uri=True&immutable=1", "Sqlite||dev.db|||Disable|immutable=1"),
+        ("jdbc:sqlite:file:dev.db?mode=ro", "Sqlite||dev.db|||Disable|mode=ro"),
         ("sqlite:/a%20b%23c%3Fd%2541.db", "Sqlite||/a b#c?d%41.db|||Disable|"),
         ("/srv/a%20b#c.db", "Sqlite||/srv/a%20b#c.db|||Disable|"),
         ("/srv/données 数据.sqlite3", "Sqlite||/srv/données 数据.sqlite3|||Disable|"),
@@ -355,6 +361,11 @@ fn what_is_not_understood_is_refused_without_its_text() {
         ("sqlite:/x.db?key=SECRET", "key is not supported"),
         ("sqlite:/x.db?SECRET=1", "Parameter 1"),
         ("file://h/x.db", "not this machine"),
+        ("sqlite:///file:/srv/dev.db?mode=ro", "without uri=true"),
+        ("sqlite:///file:/srv/dev.db?uri=false", "without uri=true"),
+        ("sqlite:///file::memory:?cache=shared&uri=true", "names no file"),
+        ("postgres://h/x?pool=5", "pool is not supported"),
+        ("mysql2://h/x?pool=5", "pool is not supported"),
         ("redis://h?protocol=3", "protocol is supported with"),
         ("redis://h?client_name=SECRET", "client_name is not supported"),
         ("redis://h?decode_responses=true", "decode_responses is not supported"),
@@ -522,5 +533,13 @@ proptest! {
         if let Err(e) = Address::read(&text) {
             prop_assert!(!format!("{} {}", e.message, e.hint).contains(SECRET), "{}: {}", text, e);
         }
+    }
+}
+
+#[test]
+fn pool_settings_are_told_apart_from_a_drivers_own() {
+    for url in ["postgres://h/x?pool=5", "postgres://h/x?pool_size=5", "mysql2://h/x?pool=5"] {
+        let hint = Address::read(url).expect_err("refused").hint;
+        assert!(hint.contains("fields of the environment"), "{url}: {hint}");
     }
 }

@@ -5,6 +5,27 @@ fn expected(text: &str) -> &str {
     text.rsplit_once(", expected ").map_or("", |(_, e)| e)
 }
 
+/// Whether two words are one slip apart: a letter more, less or other, or two that changed places.
+fn one_slip(a: &str, b: &str) -> bool {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    if a.len().abs_diff(b.len()) > 1 {
+        return false;
+    }
+    let (short, long) = if a.len() <= b.len() { (&a, &b) } else { (&b, &a) };
+    let Some(at) = (0..long.len()).find(|i| short.get(*i) != Some(&long[*i])) else { return true };
+    if short.len() < long.len() {
+        return short[at..] == long[at + 1..];
+    }
+    let swapped = at + 1 < a.len() && a[at] == b[at + 1] && a[at + 1] == b[at] && a[at + 2..] == b[at + 2..];
+    swapped || a[at + 1..] == b[at + 1..]
+}
+
+/// The key of an unknown field that is a slip for one that is known, with that one: then it is no secret.
+fn slip<'a>(line: &'a str, known: &'a str) -> Option<(&'a str, &'a str)> {
+    let given = line.strip_prefix("unknown field `")?.split('`').next().filter(|g| g.len() > 2)?;
+    known.split('`').skip(1).step_by(2).find(|name| one_slip(given, name)).map(|name| (given, name))
+}
+
 /// What a reader (serde, serde_json, toml) says, without any text of the document: which kind of value was found and
 /// which is expected. Names of fields and variants are those of the program.
 pub fn reading_failed(message: &str) -> String {
@@ -20,10 +41,12 @@ pub fn reading_failed(message: &str) -> String {
         format!("the field '{}' is missing", rest.trim_end_matches('`'))
     } else if line.starts_with("unknown field `") {
         let known = expected(line);
-        if known.is_empty() {
-            "a field is not known".to_owned()
-        } else {
-            format!("a field is not known; there are {known}")
+        // toml and serde write `one of` before more than two.
+        let known = known.trim_start_matches("one of ");
+        match slip(line, known) {
+            Some((given, name)) => format!("the field '{given}' is not known (did you mean '{name}'?)"),
+            None if known.is_empty() => "a field is not known".to_owned(),
+            None => format!("a field is not known; there are {known}"),
         }
     } else if line.starts_with("unknown variant `") {
         format!("it is none of {}", expected(line).trim_start_matches("one of "))
@@ -99,6 +122,9 @@ mod tests {
         for (text, want) in [
             (r#"{"count":"SECRET"}"#, "a text where u32 is expected at line 1 column 17"),
             (r#"{"SECRET":1}"#, "a field is not known; there are `count` or `kind` at line 1 column 9"),
+            (r#"{"cuont":1}"#, "the field 'cuont' is not known (did you mean 'count'?) at line 1 column 8"),
+            (r#"{"kinds":1}"#, "the field 'kinds' is not known (did you mean 'kind'?) at line 1 column 8"),
+            (r#"{"coumt":1}"#, "the field 'coumt' is not known (did you mean 'count'?) at line 1 column 8"),
             (r#"{"kind":"one"}"#, "the field 'count' is missing at line 1 column 14"),
             (r#"{"count":1,"kind":"SECRET"}"#, "it is none of `one` or `two` at line 1 column 26"),
             (r#"{"count":-4111111111111111}"#, "a number where u32 is expected at line 1 column 26"),

@@ -1,8 +1,9 @@
 //! Statements as they are stored: without their literals.
 use super::MASK;
 
-/// A statement with its texts masked, and its numbers of more than six digits; comments go. Where servers disagree on where
-/// a text ends, everything after its beginning is masked.
+/// A statement with its texts and numbers masked; comments go. What stays are single digits (`SELECT 1`, `1 = 1`) and the
+/// short numbers after `LIMIT`, `OFFSET` and `FETCH FIRST`, which say how much and not what. Where servers disagree on
+/// where a text ends, everything after its beginning is masked.
 ///
 /// It knows no dialect, so it masks what is a text in any of them. A double-quoted text is a name in most, and stays where
 /// it reads as one.
@@ -55,8 +56,11 @@ pub fn statement(sql: &str) -> String {
             c if c.is_ascii_digit() && !out.ends_with(word) => {
                 let end = (i..chars.len()).find(|at| !(word(chars[*at]) || chars[*at] == '.')).unwrap_or(chars.len());
                 let number: String = chars[i..end].iter().collect();
-                let short = number.len() <= 6 && number.chars().all(|c| c.is_ascii_digit() || c == '.');
-                out.push_str(if short { &number } else { MASK });
+                let digits = number.chars().all(|c| c.is_ascii_digit());
+                // The digits on both sides of a point are one number.
+                let single = number.len() == 1 && !out.ends_with('.');
+                let harmless = digits && (single || number.len() <= 6 && says_how_many(&out));
+                out.push_str(if harmless { &number } else { MASK });
                 i = end;
             }
             c => {
@@ -66,6 +70,13 @@ pub fn statement(sql: &str) -> String {
         }
     }
     out
+}
+
+/// Whether a number at the end of this text is one of rows.
+fn says_how_many(before: &str) -> bool {
+    let last = before.trim_end().rsplit(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or_default();
+    before.ends_with(char::is_whitespace)
+        && ["limit", "offset", "first", "next", "top"].iter().any(|word| last.eq_ignore_ascii_case(word))
 }
 
 /// Index after the quoted text that begins at `start`; a doubled quote stays inside. `None` when it does not end, or when a
@@ -96,14 +107,21 @@ mod tests {
     fn statements_lose_their_literals_and_keep_their_names() {
         for (sql, want) in [
             ("update u set pw='SECRET' where id=$1", "update u set pw='•••' where id=$1"),
-            ("select 'it''s SECRET', 42, 4111111111111111", "select '•••', 42, •••"),
+            ("select 'it''s SECRET', 42, 4111111111111111", "select '•••', •••, •••"),
+            ("select -771199, 998877, 12345, 80, 1.25, .75, 1e5", "select -•••, •••, •••, •••, •••, .•••, •••"),
+            (
+                "select 1 from t where 1 = 1 and id=7 limit 100 OFFSET 2000",
+                "select 1 from t where 1 = 1 and id=7 limit 100 OFFSET 2000",
+            ),
+            ("select a from t limit 4111111111111111", "select a from t limit •••"),
+            ("select t2.a12, $12, :p3, ?4 from t2", "select t2.a12, $12, :p3, ?4 from t2"),
             ("select \"Name\", `b c`, \"SECRET@x\"", "select \"Name\", `b c`, \"•••\""),
             ("do $x$ SECRET $x$; select 1 -- SECRET", "do $$•••$$; select 1 "),
             ("select /* SECRET */ 1 # SECRET", "select   1 "),
             (r"select E'a\'SECRET', 'b'", "select E'•••"),
             ("select 'cut SECRET", "select '•••"),
             ("select data #> '{SECRET}' from t where a = ?", "select data #> '•••' from t where a = ?"),
-            ("select 0xDEADBEEF, 1.5, t1.a", "select •••, 1.5, t1.a"),
+            ("select 0xDEADBEEF, 1.5, t1.a", "select •••, •••, t1.a"),
         ] {
             assert_eq!(statement(sql), want);
             assert_eq!(statement(want), statement(want), "stable");

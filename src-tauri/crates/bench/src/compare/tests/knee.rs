@@ -24,6 +24,14 @@ fn target(n: u32, noise: f64, rng: &mut Rng) -> StepFigures {
     }
 }
 
+#[test]
+fn a_first_step_that_shows_that_none_can_succeed_ends_it() {
+    let mut search = KneeSearch::new(plan());
+    search.give_up(vec!["no successful response: Connection refused".to_owned()]);
+    assert_eq!((search.state(), search.next()), (KneeState::Invalid, None), "no further step");
+    assert_eq!(search.outcome().sentence, "Invalid: no successful response: Connection refused.", "with the reason");
+}
+
 /// A step that is long enough, with this percentile.
 fn answered(ms: f64) -> StepFigures {
     StepFigures {

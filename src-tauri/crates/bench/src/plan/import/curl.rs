@@ -495,6 +495,13 @@ fn build(curl: &Curl, variables: &[&str], notes: &mut Notes) -> Result<Plan, Err
     plan.auth = auth(curl, first, &mut headers, &mut masks, notes);
     plan.client_certificate = certificate(curl, notes)?;
     plan.scenario = addresses.len() > 1;
+    if curl.follow && curl.method.is_some() && !matches!(method, Method::Get | Method::Head) {
+        notes.add(format!(
+            "-X {0} with -L: curl sends {0} again wherever a redirect leads; here 303, and 301 and 302 of a POST, are followed \
+             by GET, as browsers do",
+            method.as_str()
+        ));
+    }
     for address in &addresses {
         let mut http = step(method, address, &headers, &mut masks, notes);
         if let Some((bytes, _)) = &body {

@@ -14,6 +14,7 @@ mod log_json;
 mod log_line;
 mod multipart;
 mod openapi;
+mod pattern;
 mod request;
 pub(crate) mod secrets;
 mod shell;

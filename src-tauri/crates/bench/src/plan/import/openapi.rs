@@ -206,6 +206,18 @@ impl<'a> Import<'a> {
             let required = parameter.get("required").and_then(Value::as_bool).unwrap_or(false);
             let mut examples = Examples::new(self.root);
             let given = examples.given(parameter);
+            if place == "cookie" {
+                let schema = parameter.get("schema").and_then(|s| examples.resolve(s));
+                if required || given.is_some() || schema.and_then(|s| examples.given(s)).is_some() {
+                    self.notes.add(format!(
+                        "The parameter '{}' of {} {} is sent in a cookie and was left out: give it as the header Cookie",
+                        name.escape_debug(),
+                        method.as_str(),
+                        path.escape_debug()
+                    ));
+                }
+                continue;
+            }
             if place != "path" && !required && given.is_none() {
                 continue;
             }
@@ -217,6 +229,10 @@ impl<'a> Import<'a> {
                     .and_then(|c| c.get("schema"))
             });
             let value = given.or_else(|| schema.map(|s| examples.of(s, 0))).unwrap_or(Value::String("text".into()));
+            for what in examples.guessed() {
+                let (name, path) = (name.escape_debug(), path.escape_debug());
+                self.notes.add(format!("Parameter '{name}' of {} {path}: {what}", method.as_str()));
+            }
             // A parameter with a media type is a document.
             let document = parameter.get("content").is_some() && !value.is_string();
             let value = if document { Value::String(value.to_string()) } else { value };
@@ -246,7 +262,6 @@ impl<'a> Import<'a> {
                     let value = self.masks.value(name, &style.header(&value), "", &mut self.notes);
                     http.headers.insert(name.to_owned(), value.replace(['\r', '\n'], " "));
                 }
-                "cookie" => self.notes.add("Parameters in cookies were left out"),
                 _ => {}
             }
         }
@@ -333,6 +348,9 @@ impl<'a> Import<'a> {
             .given(media)
             .or_else(|| media.get("schema").map(|s| examples.of(s, 0)))
             .unwrap_or(Value::Object(serde_json::Map::new()));
+        for what in examples.guessed() {
+            self.notes.add(format!("The body of step '{name}' may be refused: {what}"));
+        }
         if kind.contains("json") {
             self.masks.json("", &mut value, &mut self.notes);
             if !kind.starts_with("application/json") {

@@ -64,6 +64,44 @@ fn arrays_and_objects_are_written_by_their_style() {
 }
 
 #[test]
+fn examples_follow_their_schema_or_say_where_they_do_not() {
+    let tags = json!({"type": "array", "minItems": 2, "items": {"type": "string", "pattern": "^[a-z]{3}$"}});
+    let node = json!({"type": "object", "required": ["name", "child"], "properties": {
+        "name": {"type": "string"}, "child": {"nullable": true, "allOf": [{"$ref": "#/components/schemas/N"}]},
+        "kids": {"type": "array", "items": {"$ref": "#/components/schemas/N"}}}});
+    let endless =
+        json!({"type": "object", "required": ["next"], "properties": {"next": {"$ref": "#/components/schemas/E"}}});
+    let body = |schema: Value| json!({"post": {"requestBody": {"content": {"application/json": {"schema": schema}}}}});
+    let cookie = |name: &str, required: bool, example: Value| {
+        json!({
+        "name": name, "in": "cookie", "required": required, "schema": {"type": "string", "example": example}})
+    };
+    let (plan, notes) = import(
+        &json!({"openapi": "3.0.0", "components": {"schemas": {"N": node, "E": endless}}, "paths": {
+            "/n": body(json!({"allOf": [{"$ref": "#/components/schemas/N"},
+                {"type": "object", "required": ["tags"], "properties": {"tags": tags}}]})),
+            "/e": body(json!({"$ref": "#/components/schemas/E"})),
+            "/p": body(json!({"type": "object", "properties": {"odd": {"type": "string", "pattern": "^(?=x).*$"}}})),
+            "/c": {"get": {"parameters": [
+                cookie("tenant", true, Value::Null), cookie("theme", false, json!("dark")), cookie("unused", false, Value::Null)]}}
+        }}),
+    );
+    let json = |name: &str| {
+        let Some(Action::Http(http)) = plan.step(name).map(|s| &s.action) else { panic!("{name}") };
+        http.json.as_ref().map_or(Value::Null, |json| json.0.clone())
+    };
+    assert_eq!(
+        json("POST /n"),
+        json!({"name": "text", "child": null, "kids": [], "tags": ["aaa", "aaa"]}),
+        "a child that may be null ends the chain, and lists have what they need"
+    );
+    let told = |parts: &[&str]| notes.iter().any(|n| parts.iter().all(|part| n.contains(part)));
+    assert!(told(&["POST /e", "'next'", "inside itself"]), "{notes:?}");
+    assert!(told(&["POST /p", "pattern"]) && !told(&["POST /n"]), "{notes:?}");
+    assert!(told(&["'tenant'", "GET /c", "Cookie"]) && told(&["'theme'"]) && !told(&["unused"]), "{notes:?}");
+}
+
+#[test]
 fn a_name_in_a_path_that_nobody_describes_is_a_problem() {
     let declared = json!({"get": {"parameters": [{"name": "id", "in": "path", "required": true, "example": 1}]}});
     let (plan, notes) = import(&json!({"openapi": "3.0.0", "servers": [{"url": "http://h"}], "paths": {

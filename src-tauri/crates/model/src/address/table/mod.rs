@@ -100,6 +100,14 @@ const fn secret_refused(name: &'static str, others: &'static [&'static str], why
 const POOL: &str = "Pool settings are fields of the environment; leave it out";
 /// For what only an application's driver does.
 const DRIVER: &str = "It is about an application's driver and not about the server; leave it out";
+/// For what an application says about a pooler.
+const POOLER: &str = "Perfdeck finds out about poolers by itself; leave it out";
+
+/// Whether a refusal is of something that only an application's own pool or driver reads.
+pub(super) fn is_applications_own(why: &str) -> bool {
+    [POOL, DRIVER, POOLER].contains(&why)
+}
+
 /// For what a client program does at the terminal.
 const PROGRAM: &str = "It is about the client program at the terminal; leave it out";
 

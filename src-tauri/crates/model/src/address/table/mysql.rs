@@ -37,7 +37,7 @@ pub(super) const PARAMETERS: &[Parameter] = &[
     honoured("sslkey", &["ssl-key", "clientKey"], "File of the client certificate's key; needs `sslcert`"),
     honoured(
         "charset",
-        &["default-character-set", "character-set", "characterEncoding"],
+        &["default-character-set", "character-set", "characterEncoding", "encoding"],
         "The session's character set",
     ),
     honoured("collation", &["connectionCollation"], "The session's collation"),
@@ -180,6 +180,7 @@ pub(super) const PARAMETERS: &[Parameter] = &[
         "connection_limit",
         &[
             "connectionLimit",
+            "pool",
             "pool_size",
             "pool_recycle",
             "pool_timeout",

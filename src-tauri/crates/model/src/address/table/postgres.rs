@@ -1,5 +1,5 @@
 //! PostgreSQL: libpq's connection options up to version 18, and what JDBC, Go, Prisma and SQLAlchemy add.
-use super::{DRIVER, POOL, Parameter, honoured, only, refused, secret, secret_refused};
+use super::{DRIVER, POOL, POOLER, Parameter, honoured, only, refused, secret, secret_refused};
 
 const KEEPALIVE: &str = "Perfdeck leaves TCP's settings to the operating system; leave it out";
 const KERBEROS: &str = "Perfdeck signs in with a password or a certificate, not with Kerberos; leave it out";
@@ -16,7 +16,7 @@ pub(super) const PARAMETERS: &[Parameter] = &[
     honoured(
         "sslmode",
         &[],
-        "`disable`, `prefer` (default), `require`, `verify-ca` (the chain, not the name), `verify-full`; `no-verify` is `require`",
+        "`disable`, `prefer` (default), `require`, `verify-ca` (the chain, not the name), `verify-full`; `no-verify` is `require`; does not apply to a Unix socket, as in libpq",
     ),
     honoured(
         "ssl",
@@ -100,6 +100,7 @@ pub(super) const PARAMETERS: &[Parameter] = &[
     refused(
         "connection_limit",
         &[
+            "pool",
             "pool_size",
             "pool_max_conns",
             "pool_min_conns",
@@ -126,7 +127,7 @@ pub(super) const PARAMETERS: &[Parameter] = &[
             "preferQueryMode",
             "binary_parameters",
         ],
-        "Perfdeck finds out about poolers by itself; leave it out",
+        POOLER,
     ),
     refused(
         "socket_timeout",
@@ -163,7 +164,6 @@ pub(super) const PARAMETERS: &[Parameter] = &[
             "hostRecheckSeconds",
             "async_fallback",
             "encoding",
-            "pool",
             "timezone",
         ],
         DRIVER,

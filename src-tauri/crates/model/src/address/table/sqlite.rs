@@ -12,7 +12,7 @@ pub(super) const PARAMETERS: &[Parameter] = &[
     honoured("immutable", &[], "`1` says that nobody writes to the file, so that it is not locked"),
     honoured("cache", &[], "`private` (default) or `shared`"),
     honoured("vfs", &[], "Name of the system that opens the file"),
-    only("uri", &[], &["true", "1"], "the address is read as a URI"),
+    only("uri", &[], &["true", "1"], "the address is read as a URI, also the one in `sqlite:///file:/path?uri=true`"),
     refused("nolock", &[], "A file that others write must be locked; leave it out, or say immutable=1"),
     refused("psow", &[], "Perfdeck leaves it to SQLite; leave it out"),
     refused("modeof", &[], "Perfdeck leaves a file's permissions alone; leave it out"),
