@@ -1,6 +1,6 @@
 /** Reading an application's .env file that was chosen or dropped here. */
 import { rpc } from '../backend';
-import type { ApiError, EnvironmentDraft } from '../backend/types';
+import type { ApiError, Described } from '../backend/types';
 
 /** No .env is longer; anything else was picked by mistake. */
 const LONGEST = 256 * 1024;
@@ -9,8 +9,8 @@ function refuse(message: string, hint: string): ApiError {
   return { code: 'bad_request', message, hint, retryable: false };
 }
 
-/** The draft that a file describes. Its name goes along: `.env.production` says what it is for. */
-export async function readEnvFile(file: File): Promise<EnvironmentDraft> {
+/** What a file describes. Its name goes along: `.env.production` says what it is for. */
+export async function readEnvFile(file: File): Promise<Described> {
   if (file.size > LONGEST) {
     throw refuse(`${file.name} is too long for an .env file`, 'Choose a file of at most 256 KiB');
   }

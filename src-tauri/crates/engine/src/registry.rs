@@ -19,7 +19,7 @@ use ts_rs::TS;
 use crate::benchmarks::{BenchPreview, RunningBench};
 use crate::bound::{hide_account, no_secret_parameters};
 use crate::comparisons::{DuetRequest, Hooks, StoredComparison};
-use crate::dotenv::draft_from_dotenv;
+use crate::dotenv::{Described, draft_from_dotenv};
 use crate::environments::draft_of;
 use crate::insights::{Baseline, BaselineSet, Moved, RunHistory};
 use crate::knees::{KneeRequest, StoredKnee};
@@ -195,7 +195,7 @@ commands! {
     Write Json "env.lock" (ById) -> bool, changes [Environments] => env_lock;
     Target Json "env.test" (ById) -> Vec<ConnectionReport>, changes [] => env_test;
     Target Json "env.test_draft" (TestDraft) -> Vec<ConnectionReport>, changes [] => env_test_draft;
-    Write Json "env.from_dotenv" (Dotenv) -> EnvironmentDraft, changes [] => env_from_dotenv;
+    Write Json "env.from_dotenv" (Dotenv) -> Described, changes [] => env_from_dotenv;
     Read Json "address.parse" (Text) -> AddressInfo, changes [] => address_parse;
     Target Json "discover.services" (Empty) -> Vec<FoundService>, changes [] => discover_services;
     Write Json "demo.open" (Empty) -> JobStatus, changes [] => demo_open;
@@ -420,7 +420,7 @@ async fn env_test_draft(engine: E, request: TestDraft) -> Result<Vec<ConnectionR
     engine.test_draft(&request.draft, request.id.as_deref()).await
 }
 
-async fn env_from_dotenv(engine: E, request: Dotenv) -> Result<EnvironmentDraft> {
+async fn env_from_dotenv(engine: E, request: Dotenv) -> Result<Described> {
     /// A `.env` file is a page of text, not a disk image.
     const LIMIT: u64 = 1 << 20;
     let path = request.path.as_deref().map(std::path::Path::new);
@@ -439,7 +439,8 @@ async fn env_from_dotenv(engine: E, request: Dotenv) -> Result<EnvironmentDraft>
         }
         (None, None) => return Err(ApiError::bad_request("Give the text or the path of a .env file")),
     };
-    engine.held_back(draft_from_dotenv(&bytes, path)?)
+    let described = draft_from_dotenv(&bytes, path)?;
+    Ok(Described { draft: engine.held_back(described.draft)?, ..described })
 }
 
 async fn address_parse(_: E, request: Text) -> Result<AddressInfo> {

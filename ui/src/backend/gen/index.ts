@@ -29,6 +29,7 @@ export type { ConnectionStage } from "./ConnectionStage";
 export type { DatabaseActivity } from "./DatabaseActivity";
 export type { DatabaseTarget } from "./DatabaseTarget";
 export type { Deleted } from "./Deleted";
+export type { Described } from "./Described";
 export type { Dotenv } from "./Dotenv";
 export type { Drift } from "./Drift";
 export type { DuetRequest } from "./DuetRequest";

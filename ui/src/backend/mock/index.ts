@@ -125,7 +125,7 @@ class Mock {
       case 'env.test_draft':
         return [REPORT];
       case 'env.from_dotenv':
-        return { ...draftOf(this.get('demo')), name: 'clinic' };
+        return { draft: { ...draftOf(this.get('demo')), name: 'clinic' }, notes: [] };
       case 'address.parse':
         return parse(p.text);
       case 'discover.services':

@@ -11,11 +11,13 @@ mod variables;
 use std::path::Path;
 
 use perfdeck_model::{ApiError, EnvironmentDraft, PoolSettings, TargetsDraft};
+use serde::{Deserialize, Serialize};
+use ts_rs::TS;
 
 use variables::Variables;
 
 /// What variables describe.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
 pub struct Described {
     /// The environment.
     pub draft: EnvironmentDraft,
@@ -29,8 +31,8 @@ pub struct Described {
 /// # Errors
 /// When the text is no `.env` file, with the line; when a variable is malformed, with its name and line; when two
 /// variables name different targets; when none names a target.
-pub fn draft_from_dotenv(bytes: &[u8], file: Option<&Path>) -> Result<EnvironmentDraft, ApiError> {
-    from_file(bytes, file, &|_| None).map(|described| described.draft)
+pub fn draft_from_dotenv(bytes: &[u8], file: Option<&Path>) -> Result<Described, ApiError> {
+    from_file(bytes, file, &|_| None)
 }
 
 /// As [`draft_from_dotenv`], with this process's variables for references that the file leaves open. Only for files

@@ -6,7 +6,7 @@ use super::*;
 const CANARY: &str = "Canary7Secret";
 
 fn draft_of(text: &str) -> EnvironmentDraft {
-    draft_from_dotenv(text.as_bytes(), None).unwrap_or_else(|e| panic!("{text}\n{e:?}"))
+    draft_from_dotenv(text.as_bytes(), None).unwrap_or_else(|e| panic!("{text}\n{e:?}")).draft
 }
 
 fn refusal(text: &str) -> ApiError {
@@ -117,7 +117,7 @@ fn mysql_mariadb_sqlite_and_defaults_are_read() {
     }
     let folder = std::env::temp_dir();
     for text in ["DB_CONNECTION=sqlite", "DB_CONNECTION=sqlite\nDB_DATABASE=database/database.sqlite"] {
-        let draft = draft_from_dotenv(text.as_bytes(), Some(&folder.join(".env"))).expect("Laravel's default file");
+        let draft = draft_from_dotenv(text.as_bytes(), Some(&folder.join(".env"))).expect("Laravel's default file").draft;
         let right = folder.join("database/database.sqlite").display().to_string();
         let (address, _) =
             perfdeck_model::Address::parse(&draft.targets.database.expect("a file")).expect("reads back");
@@ -310,7 +310,7 @@ fn settings_and_kinds_come_with_the_targets() {
     assert_eq!((d.kind, d.name.as_str()), (Kind::Production, "production"), "the kind is read");
     assert_eq!(draft_of("API_URL=http://h\nRAILS_ENV=production").kind, Kind::Production, "with Rails' variable too");
     assert_eq!(draft_of("API_URL=http://h\nENVIRONMENT=prd").kind, Kind::Production, "and in short");
-    let named = draft_from_dotenv(b"API_URL=http://h", Some(Path::new(".env.production"))).expect("readable");
+    let named = draft_from_dotenv(b"API_URL=http://h", Some(Path::new(".env.production"))).expect("readable").draft;
     assert_eq!(named.kind, Kind::Production, "the file's name says it");
     let vars = [("API_BASE_URL".to_owned(), "http://h/".to_owned()), ("ENV".to_owned(), "/etc/shrc".to_owned())];
     let d = draft_from_variables(vars).expect("readable").draft;
