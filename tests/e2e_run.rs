@@ -44,10 +44,7 @@ fn e2e_run_without_a_display_and_a_terminal_ends_with_a_report() {
     assert!(live.iter().filter(|line| figures(line) >= 4).count() >= 8, "ten lines of live figures: {live:?}");
     assert!(said.contains(&html.display().to_string()), "it says where the report is:\n{said}");
     let measured = report::of_newest_run(&html, &data);
-    assert!(
-        said.contains(&format!("{} responses", measured["requests"])),
-        "the terminal has the same figures:\n{said}"
-    );
+    assert!(said.contains(&format!("{} answered", measured["requests"])), "the terminal has the same figures:\n{said}");
 }
 
 #[test]

@@ -66,12 +66,16 @@ pub(crate) fn without_bus(command: &mut Command) {
 }
 
 /// The `cargo` that started this program. What it has told this program about its own package is not handed on: build
-/// scripts that watch these variables (ring's does) would build everything anew each time.
+/// scripts that watch these variables (ring's does) would build everything anew each time. `OUT_DIR` is set for tests of a
+/// package that has a build script, as this one.
 pub(crate) fn cargo() -> Command {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     for (name, _) in std::env::vars_os() {
         let name = name.to_string_lossy();
-        if ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_"].iter().any(|of| name.starts_with(of)) {
+        if ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_", "OUT_DIR"]
+            .iter()
+            .any(|of| name.starts_with(of))
+        {
             cargo.env_remove(name.as_ref());
         }
     }

@@ -426,7 +426,8 @@ mod tests {
     async fn a_file_s_password_is_saved_without_being_sent_to_the_form() {
         let dir = tempfile::tempdir().expect("folder");
         let engine = engine(dir.path()).await;
-        let text = "DATABASE_URL=postgres://u:CANARY@one/a?pool=5\nREDIS_URL=redis://:CANARY@c/0\nAPI_BASE_URL=http://h/v1\n";
+        let text =
+            "DATABASE_URL=postgres://u:CANARY@one/a?pool=5\nREDIS_URL=redis://:CANARY@c/0\nAPI_BASE_URL=http://h/v1\n";
         let read = engine.json("env.from_dotenv", serde_json::json!({ "text": text })).await.expect("read");
         assert!(!read.to_string().contains("CANARY"), "the answer has no password: {read}");
         assert!(read["notes"].to_string().contains("pool"), "what was left out is said: {read}");

@@ -117,7 +117,8 @@ fn mysql_mariadb_sqlite_and_defaults_are_read() {
     }
     let folder = std::env::temp_dir();
     for text in ["DB_CONNECTION=sqlite", "DB_CONNECTION=sqlite\nDB_DATABASE=database/database.sqlite"] {
-        let draft = draft_from_dotenv(text.as_bytes(), Some(&folder.join(".env"))).expect("Laravel's default file").draft;
+        let draft =
+            draft_from_dotenv(text.as_bytes(), Some(&folder.join(".env"))).expect("Laravel's default file").draft;
         let right = folder.join("database/database.sqlite").display().to_string();
         let (address, _) =
             perfdeck_model::Address::parse(&draft.targets.database.expect("a file")).expect("reads back");
