@@ -225,7 +225,7 @@ fn window() -> Outcome {
     window.session.wait_until("the overview with a live sample", Duration::from_secs(60), MARKS, &[])?;
     let pid = window.app_pid()?;
     println!("The window on the demo's overview, 1440 x 900 under Xvfb, software rendering:");
-    watch(pid, "idle overview, whole process tree", Some(10.0), 280.0);
+    watch(pid, "idle overview, whole process tree", Some(8.0), 280.0);
     let gaps = frames::gaps(&window)?;
     if let Some(worst) = gaps.last() {
         let late = gaps[gaps.len() * 99 / 100];
