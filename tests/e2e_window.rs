@@ -211,6 +211,18 @@ fn e2e_every_screen_in_light_and_dark() {
             if *screen == "overview" {
                 step(&stage, "the charts are drawn", journey::charts_move(page, &["cpu"]));
             }
+            if *screen == "database" {
+                step(
+                    &stage,
+                    "the database's lanes have values",
+                    page.wait_until(
+                        "a rate",
+                        SECONDS_10,
+                        "return /committed\\s+[\\d.]+/.test(document.body.innerText)",
+                        &[],
+                    ),
+                );
+            }
             if *name == "benchmarks/run" {
                 step(&stage, "the heatmap is drawn", page.wait_for(&id("run-heatmap-copy"), SECONDS_10));
             }
