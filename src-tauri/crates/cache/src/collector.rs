@@ -6,6 +6,7 @@ use perfdeck_model::{
     ApiError, BoxFuture, CacheMode, CacheTarget, Clock, Collection, Collector, ErrorCode, Finding, FindingAction,
     HostPort, Sensitive, SeriesInfo, TargetRole, Unit,
 };
+use perfdeck_tls::{Opening, Waited};
 use redis::aio::MultiplexedConnection;
 use tokio::task::JoinSet;
 
@@ -73,7 +74,7 @@ pub struct CacheCollector {
     password: Option<Sensitive>,
     connections: Connections,
     /// Connections that are being opened over several collections, and since when.
-    opening: Option<(Instant, JoinSet<Result<Connections, ApiError>>)>,
+    opening: Option<Opening<Result<Connections, ApiError>>>,
     counters: Option<Counters>,
     slow_at: Option<f64>,
     /// Evictions at the previous sampling.
@@ -172,19 +173,13 @@ impl CacheCollector {
         let Some(limit) = given.filter(|limit| *limit > PATIENCE) else {
             return open(&self.target, self.password.as_ref()).await;
         };
-        let (began, mut task) = self.opening.take().unwrap_or_else(|| {
-            let (target, password) = (self.target.clone(), self.password.clone());
-            let mut task = JoinSet::new();
-            task.spawn(async move { open(&target, password.as_ref()).await });
-            (Instant::now(), task)
-        });
-        match tokio::time::timeout(PATIENCE, task.join_next()).await {
-            Ok(Some(Ok(outcome))) => outcome,
-            Ok(_) => Err(ApiError::internal("A connection attempt ended unexpectedly")),
-            Err(_) => {
-                self.opening = Some((began, task));
-                let at = self.target.address.short();
-                let (seconds, limit) = (began.elapsed().as_secs(), limit.as_secs());
+        let (target, password) = (self.target.clone(), self.password.clone());
+        let begin = || async move { open(&target, password.as_ref()).await };
+        match Opening::wait(&mut self.opening, PATIENCE, begin).await {
+            Waited::Done(outcome) => outcome,
+            Waited::Lost => Err(ApiError::internal("A connection attempt ended unexpectedly")),
+            Waited::Still(lasts) => {
+                let (at, seconds, limit) = (self.target.address.short(), lasts.as_secs(), limit.as_secs());
                 let what = format!("Connecting to {at} for {seconds} s; its connect_timeout is {limit} s");
                 Err(again(ErrorCode::Timeout, what).hint("Perfdeck waits until then; it is slow, or it hangs"))
             }

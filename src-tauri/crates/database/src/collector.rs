@@ -6,7 +6,7 @@ use perfdeck_model::{
     Address, ApiError, BoxFuture, Clock, Collection, Collector, ErrorCode, Finding, FindingAction, Sensitive,
     SeriesInfo, TargetRole, Unit,
 };
-use tokio::task::JoinSet;
+use perfdeck_tls::{Opening, Waited};
 
 use crate::connect::{Database, connect, stalled, version};
 use crate::error::{again, explain};
@@ -37,7 +37,7 @@ pub struct DatabaseCollector {
     password: Option<Sensitive>,
     connection: Option<Database>,
     /// A connection that is being opened over several collections, and since when.
-    opening: Option<(Instant, JoinSet<Result<Database, ApiError>>)>,
+    opening: Option<Opening<Result<Database, ApiError>>>,
     counters: Option<Counters>,
     /// Perfdeck's own transactions that the counters do not hold yet, or may not: servers tell them late.
     owed: f64,
@@ -192,18 +192,13 @@ impl DatabaseCollector {
         let Some(limit) = given else {
             return connect(&self.address, self.password.as_ref(), CONNECT).await;
         };
-        let (began, mut task) = self.opening.take().unwrap_or_else(|| {
-            let (address, password) = (self.address.clone(), self.password.clone());
-            let mut task = JoinSet::new();
-            task.spawn(async move { connect(&address, password.as_ref(), limit).await });
-            (Instant::now(), task)
-        });
-        match tokio::time::timeout(PATIENCE, task.join_next()).await {
-            Ok(Some(Ok(outcome))) => outcome,
-            Ok(_) => Err(ApiError::internal("A connection attempt ended unexpectedly")),
-            Err(_) => {
-                self.opening = Some((began, task));
-                let (at, seconds, limit) = (self.address.short(), began.elapsed().as_secs(), limit.as_secs());
+        let (address, password) = (self.address.clone(), self.password.clone());
+        let begin = || async move { connect(&address, password.as_ref(), limit).await };
+        match Opening::wait(&mut self.opening, PATIENCE, begin).await {
+            Waited::Done(outcome) => outcome,
+            Waited::Lost => Err(ApiError::internal("A connection attempt ended unexpectedly")),
+            Waited::Still(lasts) => {
+                let (at, seconds, limit) = (self.address.short(), lasts.as_secs(), limit.as_secs());
                 let what = format!("Connecting to {at} for {seconds} s; its connect_timeout is {limit} s");
                 Err(again(ErrorCode::Timeout, what).hint("Perfdeck waits until then; it is slow, or it hangs"))
             }

@@ -3,10 +3,12 @@
 //! connections; knows none of them.
 #![forbid(unsafe_code)]
 
+mod opening;
 mod speaks;
 mod trouble;
 mod trust;
 
+pub use opening::{Opening, Waited};
 pub use speaks::{Speaks, ask, ping};
 pub use trouble::{Spelling, Trouble, TroubleKind, cause, check_roots, is_version_1, trouble};
 pub use trust::{Client, Part, Trust, Unusable, Verified};
