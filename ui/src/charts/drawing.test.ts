@@ -5,7 +5,7 @@ import * as paths from './paths';
 import { rows, summary, table } from './readout';
 import { TimeSeries } from './series';
 import { extent, stack } from './stack';
-import { gridTimes, pixelNote, stepFor, ticks } from './ticks';
+import { gridTimes, pixelNote, stepFor, TickRow, ticks } from './ticks';
 
 class Pen implements paths.Pen {
   moves: string[] = [];
@@ -194,5 +194,28 @@ describe('chart group', () => {
     group.key('ArrowRight', true);
     group.key('ArrowRight', true);
     expect(group.cursor, 'not past the end').toBe(1_000_000);
+  });
+});
+
+describe('tick row', () => {
+  it('moves as one with the clock and stays on the pixels of the grid', () => {
+    const group = new ChartGroup(900_000, 1_764_000_000_000, false, { now: () => 0, frame: () => undefined, later: () => undefined });
+    group.width = 1043;
+    const row = new TickRow();
+    let made = 0;
+    for (let second = 0; second < 300; second += 1) {
+      group.advance(1_764_000_000_000 + second * 1000);
+      const { from, to } = group.range;
+      const before = row.marks;
+      row.place(from, to, group.width);
+      if (row.marks !== before) made += 1;
+      const off = ticks(from, to, group.width).map((t, i) => Math.abs(row.marks[i]!.x + row.shift - group.xAt(t.t)));
+      expect(row.marks.length).toBe(off.length);
+      expect(Math.max(...off)).toBeLessThan(0.501);
+    }
+    // One tick a minute of the range comes, another one goes: not one change a second.
+    expect(made).toBeLessThan(60);
+    row.place(0, 60_000, 300);
+    expect(row.marks.map((m) => m.x + row.shift)).toEqual(ticks(0, 60_000, 300).map((t) => Math.round(t.t / 200)));
   });
 });

@@ -58,6 +58,30 @@ export function ticks(from: number, to: number, width: number): Tick[] {
   return found;
 }
 
+/** The ticks of a ruler that follows the clock: they move as one, so that a second costs one change and not one a tick. */
+export class TickRow {
+  /** Ticks with their distance from the first one, in whole pixels. The same array while they only move. */
+  marks: { x: number; tick: Tick }[] = [];
+  /** Pixels from the left edge to the first tick. */
+  shift = 0;
+  #made = { first: NaN, count: 0, pixel: NaN, phase: NaN };
+
+  /** Puts the ticks of `[from, to]` on `width` pixels; makes them again when one comes or goes, or falls on another pixel. */
+  place(from: number, to: number, width: number): void {
+    const found = ticks(from, to, width);
+    const pixel = (to - from) / Math.max(1, width);
+    const xAt = (t: number): number => Math.round((t - from) / pixel);
+    const first = found[0]?.t ?? from;
+    const phase = (from / pixel) % 1;
+    const made = this.#made;
+    const same = first === made.first && found.length === made.count && pixel === made.pixel && Math.abs(phase - made.phase) < 0.01;
+    this.shift = xAt(first);
+    if (same) return;
+    this.#made = { first, count: found.length, pixel, phase };
+    this.marks = found.map((tick) => ({ x: xAt(tick.t) - this.shift, tick }));
+  }
+}
+
 /** Times of the vertical grid lines: one for each label. */
 export function gridTimes(from: number, to: number, width: number): number[] {
   return ticks(from, to, width)

@@ -4,6 +4,7 @@ import type { ApiError, EnvironmentSummary, Environment, Finding, Frame, JobStat
 import type { ScreenApp, ScreenEnvironment, ScreenFrame } from '../charts/app';
 import { preferences } from './preferences.svelte';
 import { pathOf } from './routes';
+import { now } from './time.svelte';
 
 const screenOf = (e: EnvironmentSummary, full: Environment | null): ScreenEnvironment => ({
   id: e.id,
@@ -114,6 +115,7 @@ class AppState {
     if (frame.targets) this.targets = frame.targets;
     if (frame.jobs) this.jobs = frame.jobs;
     if (frame.own) this.own = frame.own;
+    if (frame.t.length > 0) now.beat();
     if (frame.changed.includes('environments')) void this.refresh().catch(() => undefined);
     if (frame.changed.includes('findings')) void this.readFindings();
     const screen = frame as unknown as ScreenFrame;
