@@ -92,6 +92,7 @@ impl Viewer {
     }
 
     async fn wait(&mut self) -> bool {
+        let watched = self.ticks.is_some();
         // An environment that is edited is watched anew: its old monitor's channel closes.
         let ticks = async {
             match &mut self.ticks {
@@ -116,7 +117,7 @@ impl Viewer {
                 return r.is_ok();
             }
             // What Perfdeck costs travels with the second's samples: a frame of its own would be one more drawing a second.
-            r = self.own.changed(), if self.ticks.is_none() => {
+            r = self.own.changed(), if !watched => {
                 self.own.mark_changed();
                 return r.is_ok();
             }
