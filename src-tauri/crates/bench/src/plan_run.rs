@@ -17,7 +17,7 @@ use crate::plan::{
 };
 use crate::resources::Resources;
 use crate::resp::{CacheLoad, CacheTarget};
-use crate::run::{Engine, Error, Finished, RunContext, Setup, drive};
+use crate::run::{Engine, Error, Finished, RunContext, Setup, drive, stopped_early};
 use crate::stages;
 
 /// Longest part of a statement that a step is shown with, in characters.
@@ -279,8 +279,12 @@ pub async fn run_plan(
 ) -> Result<Finished, Error> {
     let Prepared { mut setup, plan, cache } = prepared;
     if let Some(mut load) = cache {
-        let reached = tokio::task::spawn_blocking(move || load.reach().map(|()| load));
-        let reached = reached.await.map_err(|e| Error::Generator(e.to_string()))?;
+        // Nobody waits for the question when the run is stopped; its thread ends at its deadline.
+        let reached = tokio::select! {
+            reached = tokio::task::spawn_blocking(move || load.reach().map(|()| load)) => reached,
+            () = cancel.cancelled() => return Err(stopped_early()),
+        };
+        let reached = reached.map_err(|e| Error::Generator(e.to_string()))?;
         setup.engine = Engine::Cache(Arc::new(reached.map_err(|(_, message)| Error::Start(message))?));
     }
     let mut finished = drive(setup, context, progress, cancel).await?;

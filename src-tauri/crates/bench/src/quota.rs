@@ -22,8 +22,14 @@ pub(crate) struct Quotas {
 impl Quotas {
     /// Those of the cgroup of this process and of the groups above it.
     pub(crate) fn of_this_process() -> Self {
-        let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
-        Self { files: statistics(&read("/proc/self/cgroup"), &read("/proc/self/mountinfo")) }
+        Self::below(Path::new("/"))
+    }
+
+    /// The same, as the system's files below `root` tell it.
+    fn below(root: &Path) -> Self {
+        let read = |path: &str| std::fs::read_to_string(root.join(path)).unwrap_or_default();
+        let files = statistics(&read("proc/self/cgroup"), &read("proc/self/mountinfo"));
+        Self { files: files.iter().map(|file| root.join(file.strip_prefix("/").unwrap_or(file))).collect() }
     }
 
     /// What they held back until now; `None` where the system does not tell. A quota further up stops the groups below it
@@ -104,6 +110,10 @@ fn statistics(cgroup: &str, mountinfo: &str) -> Vec<PathBuf> {
     }
     files
 }
+
+#[cfg(test)]
+#[path = "quota_wiring.rs"]
+mod wiring;
 
 #[cfg(test)]
 mod tests {

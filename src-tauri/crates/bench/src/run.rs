@@ -176,13 +176,19 @@ pub async fn run_http(
     progress: impl Fn(BenchLive) + Send + Sync + 'static,
     cancel: CancellationToken,
 ) -> Result<Finished, Error> {
-    validate(&spec)?;
-    let target = target(&spec)?;
-    let addresses = tokio::select! {
-        addresses = lookup(&target.host, target.port) => addresses?,
+    let setup = tokio::select! {
+        setup = setup_of(spec) => setup?,
         () = cancel.cancelled() => return Err(stopped_early()),
     };
-    let setup = Setup {
+    drive(setup, context, progress, cancel).await
+}
+
+/// What is known of an HTTP benchmark before it begins.
+pub(crate) async fn setup_of(spec: HttpBenchSpec) -> Result<Setup, ApiError> {
+    validate(&spec)?;
+    let target = target(&spec)?;
+    let addresses = lookup(&target.host, target.port).await?;
+    Ok(Setup {
         spec: RunSpec::Http(redacted(&spec)),
         steps: Vec::new(),
         resolved: addresses.iter().map(|a| a.ip().to_string()).collect(),
@@ -199,8 +205,7 @@ pub async fn run_http(
         until_steady: false,
         measured: Duration::from_secs_f64(spec.duration_s),
         engine: engine_of(&spec, target, addresses)?,
-    };
-    drive(setup, context, progress, cancel).await
+    })
 }
 
 fn engine_of(spec: &HttpBenchSpec, target: Target, addresses: Vec<SocketAddr>) -> Result<Engine, ApiError> {
@@ -237,6 +242,17 @@ pub fn stopped_early() -> Error {
 
 /// Starts the threads, shows what they do, ends them, and adds up what they recorded.
 pub(crate) async fn drive(
+    setup: Setup,
+    context: RunContext,
+    progress: impl Fn(BenchLive) + Send + Sync + 'static,
+    cancel: CancellationToken,
+) -> Result<Finished, Error> {
+    drive_under(&Quotas::of_this_process(), setup, context, progress, cancel).await
+}
+
+/// The same under these quotas.
+pub(crate) async fn drive_under(
+    quotas: &Quotas,
     mut setup: Setup,
     context: RunContext,
     progress: impl Fn(BenchLive) + Send + Sync + 'static,
@@ -302,7 +318,6 @@ pub(crate) async fn drive(
     let work = join(workers);
     tokio::pin!(work);
     let mut stopping = false;
-    let quotas = Quotas::of_this_process();
     // Looked at again when the measured time begins.
     let (mut held_back, mut measuring) = (quotas.look(), false);
     let mut errors = ErrorWatch::new(context.max_error_share);

@@ -4,10 +4,11 @@ use std::time::Duration;
 use perfdeck_model::{ApiError, CacheMode, CacheTarget, ErrorCode, HostPort, Sensitive};
 use tokio::net::TcpStream;
 
+use crate::cluster;
 use crate::connect::connect;
 
-/// Longest wait for a connection to one announced address.
-const REACH: Duration = Duration::from_secs(2);
+/// Longest wait of a connection test for one announced address.
+pub(crate) const REACH: Duration = Duration::from_secs(2);
 /// Addresses that are tried and listed at most.
 const MOST: usize = 256;
 
@@ -21,12 +22,12 @@ pub(crate) struct Announced {
     others: Vec<HostPort>,
 }
 
-/// Tries to connect to each address; the mark says whether it owns keys.
-pub(crate) async fn addresses(all: Vec<(HostPort, bool)>) -> Announced {
+/// Tries to connect to each address for at most this long; the mark says whether it owns keys.
+pub(crate) async fn addresses(all: Vec<(HostPort, bool)>, reach: Duration) -> Announced {
     let mut tasks = tokio::task::JoinSet::new();
     for (host, primary) in all.into_iter().take(MOST) {
         tasks.spawn(async move {
-            let reached = tokio::time::timeout(REACH, TcpStream::connect((host.host.as_str(), host.port))).await;
+            let reached = tokio::time::timeout(reach, TcpStream::connect((host.host.as_str(), host.port))).await;
             (matches!(reached, Ok(Ok(_))), host, primary)
         });
     }
@@ -49,24 +50,11 @@ pub(crate) async fn addresses(all: Vec<(HostPort, bool)>) -> Announced {
 pub(crate) async fn nodes(target: &CacheTarget, password: Option<&Sensitive>) -> Announced {
     for seed in &target.address.hosts {
         let Ok(mut connection) = connect(target, seed, password).await else { continue };
-        let text: Result<String, _> = redis::cmd("CLUSTER").arg("NODES").query_async(&mut connection).await;
-        if let Ok(text) = text {
-            return addresses(text.lines().filter_map(|line| node(line, seed)).collect()).await;
+        if let Ok(nodes) = cluster::nodes(&mut connection, seed).await {
+            return addresses(nodes.into_iter().map(|n| (n.at, n.owns)).collect(), REACH).await;
         }
     }
     Announced::default()
-}
-
-/// A node of CLUSTER NODES that clients may be sent to, and whether it owns slots.
-fn node(line: &str, seed: &HostPort) -> Option<(HostPort, bool)> {
-    let fields: Vec<&str> = line.split(' ').collect();
-    let flags: Vec<&str> = fields.get(2)?.split(',').collect();
-    if ["fail", "noaddr", "handshake"].iter().any(|gone| flags.contains(gone)) {
-        return None;
-    }
-    let (host, port) = fields.get(1)?.split('@').next()?.rsplit_once(':')?;
-    let host = if host.is_empty() { seed.host.clone() } else { host.trim_matches(['[', ']']).to_owned() };
-    Some((HostPort { host, port: port.parse().ok()? }, flags.contains(&"master") && fields.len() > 8))
 }
 
 fn listed(hosts: &[HostPort]) -> String {
@@ -92,8 +80,8 @@ impl Announced {
                     self.primaries.len(),
                     self.tried
                 ),
-                "On each node: CONFIG SET cluster-announce-ip … (and cluster-announce-port) to an address that is reachable \
-                 from here; or run Perfdeck in the nodes' network",
+                "On each node: CONFIG SET cluster-announce-ip … (and cluster-announce-port, \
+                 cluster-announce-hostname) to an address that is reachable from here; or run Perfdeck in the nodes' network",
             ),
             _ => (
                 format!("The Sentinels name a primary that cannot be reached from here: {list}"),
@@ -110,40 +98,5 @@ impl Announced {
             if self.others.len() == 1 { "a replica announces an address" } else { "replicas announce addresses" };
         (!self.others.is_empty())
             .then(|| format!("{plural} that cannot be reached from here: {}", listed(&self.others)))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn announced_nodes_are_read_with_their_part() {
-        let seed = HostPort { host: "127.0.0.1".into(), port: 1 };
-        let read = |line: &str| node(line, &seed).map(|(h, p)| (h.to_string(), p));
-        let master = "07c 10.0.0.1:7000@17000 master - 0 1 4 connected 0-5460";
-        assert_eq!(read(master), Some(("10.0.0.1:7000".into(), true)), "a primary with slots");
-        assert_eq!(
-            read("07c 10.0.0.1:7000@17000 master - 0 1 4 connected"),
-            Some(("10.0.0.1:7000".into(), false)),
-            "one without"
-        );
-        assert_eq!(
-            read("07c 10.0.0.2:7000@17000,node-2 slave e7d 0 1 4 connected"),
-            Some(("10.0.0.2:7000".into(), false)),
-            "a replica"
-        );
-        assert_eq!(
-            read("07c [fd00::1]:7000@17000 master - 0 1 4 connected 0-1"),
-            Some(("[fd00::1]:7000".into(), true)),
-            "IPv6"
-        );
-        assert_eq!(read("07c :0@0 master,noaddr - 0 1 4 disconnected 0-1"), None, "one without an address");
-        assert_eq!(read("07c 10.0.0.1:7000@17000 master,fail - 0 1 4 connected 0-1"), None, "one that failed");
-        assert_eq!(
-            read("07c 10.0.0.1:7000@17000 master,fail? - 0 1 4 connected 0-1").map(|(_, p)| p),
-            Some(true),
-            "one that may have"
-        );
     }
 }

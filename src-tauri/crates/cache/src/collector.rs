@@ -10,6 +10,7 @@ use perfdeck_tls::{Opening, Waited};
 use redis::aio::MultiplexedConnection;
 use tokio::task::JoinSet;
 
+use crate::announced;
 use crate::connect::{connect, explain, primaries, primary};
 use crate::error::again;
 use crate::test::product;
@@ -28,6 +29,8 @@ const SAMPLE_TIME: Duration = Duration::from_millis(150);
 const DEADLINE: Duration = Duration::from_millis(1_700);
 /// Longest wait within a collection for connections that the address gives a time of its own.
 const PATIENCE: Duration = Duration::from_millis(700);
+/// Longest wait for an address that servers announce, so that it is named before the collection's time is over.
+const REACH: Duration = Duration::from_millis(1_000);
 /// Two readings whose answers took times that differ by more than this, in milliseconds, have no rates: when within its
 /// answer a server read its counters is not known, and an eighth of a second is an eighth of a rate.
 const UNSURE_MS: f64 = 250.0;
@@ -91,11 +94,19 @@ impl std::fmt::Debug for CacheCollector {
 type Connections = Vec<(HostPort, MultiplexedConnection)>;
 
 async fn open(target: &CacheTarget, password: Option<&Sensitive>) -> Result<Connections, ApiError> {
-    let hosts = match target.mode {
+    let hosts: Vec<HostPort> = match target.mode {
         CacheMode::Single => target.address.hosts.iter().take(1).cloned().collect(),
         CacheMode::Sentinel => vec![primary(target, password).await?],
         CacheMode::Cluster => primaries(target, password).await?,
     };
+    if target.mode != CacheMode::Single {
+        // Where the servers send their clients is not where the address says, and a driver names neither.
+        let limit = target.address.options().ok().and_then(|o| o.connect_timeout).unwrap_or(REACH);
+        let announced = announced::addresses(hosts.iter().map(|h| (h.clone(), true)).collect(), limit).await;
+        if let Some(error) = announced.refusal(target.mode) {
+            return Err(error);
+        }
+    }
     let mut opening = JoinSet::new();
     for host in hosts {
         let (target, password) = (target.clone(), password.cloned());

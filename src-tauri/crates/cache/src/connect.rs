@@ -13,6 +13,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::ServerName;
 
+use crate::cluster;
 pub(crate) use crate::error::{explain, silent};
 use crate::error::{no_password_given, no_password_set, untrusted};
 
@@ -261,15 +262,13 @@ pub(crate) async fn primary(target: &CacheTarget, password: Option<&Sensitive>) 
 pub(crate) async fn primaries(target: &CacheTarget, password: Option<&Sensitive>) -> Result<Vec<HostPort>, ApiError> {
     let mut last = None;
     for seed in &target.address.hosts {
-        let nodes: Result<String, ApiError> = match connect(target, seed, password).await {
-            Ok(mut c) => {
-                redis::cmd("CLUSTER").arg("NODES").query_async(&mut c).await.map_err(|e| explain(target, seed, &e))
-            }
+        let found = match connect(target, seed, password).await {
+            Ok(mut c) => cluster::nodes(&mut c, seed).await.map_err(|e| explain(target, seed, &e)),
             Err(e) => Err(e),
         };
-        match nodes {
-            Ok(text) => {
-                let all: Vec<HostPort> = text.lines().filter_map(|l| node(l, seed)).collect();
+        match found {
+            Ok(nodes) => {
+                let all: Vec<HostPort> = nodes.into_iter().filter(|n| n.owns && !n.missed).map(|n| n.at).collect();
                 if !all.is_empty() {
                     return Ok(all);
                 }
@@ -280,36 +279,4 @@ pub(crate) async fn primaries(target: &CacheTarget, password: Option<&Sensitive>
         }
     }
     Err(last.unwrap_or_else(|| ApiError::bad_request("The address names no cluster node")))
-}
-
-/// One line of CLUSTER NODES, when it is a primary with slots that is up.
-fn node(line: &str, seed: &HostPort) -> Option<HostPort> {
-    let fields: Vec<&str> = line.split(' ').collect();
-    let flags = fields.get(2)?;
-    if !flags.contains("master") || flags.contains("fail") || fields.len() < 9 {
-        return None;
-    }
-    let (host, port) = fields.get(1)?.split('@').next()?.rsplit_once(':')?;
-    // A node that does not know its own address is the one that was asked.
-    let host = if host.is_empty() { seed.host.clone() } else { host.trim_matches(['[', ']']).to_owned() };
-    Some(HostPort { host, port: port.parse().ok()? })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_primaries_with_slots_are_measured() {
-        let seed = HostPort { host: "127.0.0.1".into(), port: 1 };
-        let line = "07c 127.0.0.1:30004@31004 master - 0 1 4 connected 0-5460";
-        assert_eq!(node(line, &seed).map(|h| h.port), Some(30004), "a primary");
-        assert!(node("07c 127.0.0.1:30004@31004 slave e7d 0 1 4 connected", &seed).is_none(), "a replica");
-        assert!(node("07c 127.0.0.1:30004@31004 master,fail - 0 1 4 connected 0-1", &seed).is_none(), "a dead one");
-        assert_eq!(
-            node("07c :30004@31004 myself,master - 0 1 4 connected 0-1", &seed).map(|h| h.host),
-            Some("127.0.0.1".into()),
-            "itself"
-        );
-    }
 }

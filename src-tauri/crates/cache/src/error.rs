@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use perfdeck_model::{ApiError, CacheTarget, ErrorCode, HostPort};
-use perfdeck_tls::{Certificate, Spelling, cause};
+use perfdeck_tls::{Certificate, Spelling, cause, unresolved};
 use redis::{ErrorKind, RedisError};
 
 use crate::connect::DEADLINE;
@@ -176,12 +176,12 @@ fn unknown(text: &str, command: &str) -> bool {
 
 fn io(host: &HostPort, error: &RedisError) -> ApiError {
     use std::io::ErrorKind as K;
-    let kind = std::error::Error::source(error).and_then(|source| {
+    let cause = std::error::Error::source(error).and_then(|source| {
         type Shared = std::sync::Arc<dyn std::error::Error + Send + Sync>;
         let inner = source.downcast_ref::<Shared>().and_then(|s| s.downcast_ref::<std::io::Error>());
-        inner.or_else(|| source.downcast_ref::<std::io::Error>()).map(std::io::Error::kind)
+        inner.or_else(|| source.downcast_ref::<std::io::Error>())
     });
-    let (what, hint) = match kind {
+    let (what, hint) = match cause.map(std::io::Error::kind) {
         Some(K::ConnectionRefused) => (
             format!("{host} refused the connection"),
             "Is the server running, is the port right, and does it listen on this address?",
@@ -191,6 +191,9 @@ fn io(host: &HostPort, error: &RedisError) -> ApiError {
             "Does the port expect TLS (rediss://)? A server that is full or is stopping looks like this too",
         ),
         Some(K::TimedOut) => (format!("{host} did not answer in time"), "Check the route, the VPN and the firewall"),
+        _ if cause.is_some_and(unresolved) => {
+            (format!("The name '{}' cannot be resolved", host.host), "Check the spelling, the VPN and the DNS server")
+        }
         Some(kind) => (format!("{host} cannot be reached: {kind}"), "Is the server running, and is the port right?"),
         None => (format!("{host} cannot be reached"), "Is the server running, and is the port right?"),
     };

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod announced;
+mod cluster;
 mod collector;
 mod connect;
 mod discover;

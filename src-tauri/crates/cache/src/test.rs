@@ -188,7 +188,7 @@ async fn stages(target: &CacheTarget, password: Option<&Sensitive>, report: &mut
     };
     let announced = match target.mode {
         CacheMode::Single => Announced::default(),
-        CacheMode::Sentinel => announced::addresses(vec![(node.clone(), true)]).await,
+        CacheMode::Sentinel => announced::addresses(vec![(node.clone(), true)], announced::REACH).await,
         CacheMode::Cluster => announced::nodes(target, password).await,
     };
     if let Some(error) = announced.refusal(target.mode) {

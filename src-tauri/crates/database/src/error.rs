@@ -1,7 +1,7 @@
 //! What can go wrong with a database, and what it means for a person.
 use perfdeck_model::{Address, ApiError, ErrorCode, Scheme, Sensitive, TlsMode};
 use perfdeck_sqltext::{Dialect, quote_identifier};
-use perfdeck_tls::{Certificate, Spelling, TroubleKind, cause, trouble};
+use perfdeck_tls::{Certificate, Spelling, TroubleKind, cause, trouble, unresolved};
 use sqlx::mysql::MySqlDatabaseError;
 
 use crate::refused;
@@ -190,6 +190,13 @@ fn io(address: &Address, error: &std::io::Error) -> ApiError {
             "Is it the server that the address says? A proxy without a server behind it looks like this too",
         ),
         (K::TimedOut, _) => (format!("{at} did not answer in time"), "Check the route, the VPN and the firewall"),
+        _ if unresolved(error) => {
+            let name = match address.hosts.as_slice() {
+                [only] => format!("The name '{}'", only.host),
+                _ => format!("A name of {at}"),
+            };
+            (format!("{name} cannot be resolved"), "Check the spelling, the VPN and the DNS server")
+        }
         (kind, _) => {
             return again(ErrorCode::Unreachable, format!("{at} cannot be reached: {kind}"))
                 .hint("Is the server running, and is the port right?");

@@ -212,18 +212,15 @@ pub(crate) fn parse_draft(
         };
         let (mut url, mut pasted) = (text.to_owned(), None);
         if text != "local" {
-            let (prefix, rest) = text.strip_prefix("prometheus+").map_or(("", text), |rest| ("prometheus+", rest));
-            let role = if prefix.is_empty() { TargetRole::Host } else { TargetRole::Api };
-            let kind = if prefix.is_empty() { "ssh://" } else { "http" };
-            if !rest.starts_with(kind) {
+            if !text.starts_with("ssh://") && !text.starts_with("prometheus+http") {
                 return Err(unknown());
             }
-            let (address, password) = parse("host", rest, &[role])?;
+            let (address, password) = parse("host", text, &[TargetRole::Host])?;
             no_secret_parameters("host", &address)?;
-            if rest.contains(['?', '#']) {
+            if text.contains(['?', '#']) {
                 return Err(ApiError::bad_request("host: The address of a host has no parameters and no fragment"));
             }
-            url = format!("{prefix}{}", address.url());
+            url = address.url();
             pasted = password;
         }
         secrets.push((TargetRole::Host, secret_of("host_secret", &t.host_secret, pasted)?));

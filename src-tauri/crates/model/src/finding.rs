@@ -47,3 +47,35 @@ pub struct Finding {
     /// The one action.
     pub action: FindingAction,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_broken_comes_before_what_costs_whatever_it_costs() {
+        let finding = |kind: &str, cost: f64| Finding {
+            id: format!("{kind}:{cost}"),
+            kind: kind.to_owned(),
+            target: TargetRole::Api,
+            title: String::new(),
+            evidence: String::new(),
+            cost,
+            action: FindingAction { label: String::new(), route: String::new() },
+        };
+        let mut all = [
+            finding("sequential_scan", 1.0),
+            finding("memory_full", 0.8),
+            finding("session_blocked", 0.1),
+            finding("uncompressed_response", 0.9),
+            finding("api_failing", 0.0),
+            finding("target_down", 0.2),
+        ];
+        all.sort_by(Finding::before);
+        let order: Vec<&str> = all.iter().map(|f| f.kind.as_str()).collect();
+        let broken = ["target_down", "api_failing", "session_blocked"];
+        assert_eq!(order[..3], broken, "state first, in a fixed order, even where its cost is lower");
+        assert_eq!(order[3..], ["sequential_scan", "uncompressed_response", "memory_full"], "then by cost");
+        assert!(all[..3].iter().all(Finding::is_of_state) && !all[3..].iter().any(Finding::is_of_state));
+    }
+}

@@ -108,6 +108,21 @@ fn the_parts_of_a_plan_are_shown() {
 }
 
 #[test]
+fn a_quota_that_held_the_generator_back_is_in_the_certificate() {
+    let row = |seconds: Option<f64>, periods: Option<u64>| {
+        let mut d = sample::document();
+        (d.runs[0].certificate.throttled_s, d.runs[0].certificate.throttled_periods) = (seconds, periods);
+        let html = render_html(&d).expect("renders");
+        html.split_once("held back by a CPU quota").map(|(_, rest)| rest.chars().take(120).collect::<String>())
+    };
+    let held = row(Some(0.25), Some(1_234)).expect("it is there");
+    assert!(held.contains("1\u{202f}234 times, 250\u{202f}ms in all"), "how often and for how long: {held}");
+    let free = row(Some(0.0), Some(0)).expect("it is there");
+    assert!(free.contains("never"), "a quota that held nothing back is said too: {free}");
+    assert_eq!(row(None, None), None, "where the system does not tell, nothing is said");
+}
+
+#[test]
 fn lanes_share_one_time_axis() {
     let html = render_html(&sample::document()).expect("renders");
     let heads: Vec<&str> =

@@ -22,6 +22,7 @@ mod poolers;
 mod postgres;
 mod process;
 mod redis_server;
+mod wiretap;
 
 pub use certificate::version_1;
 pub use eventually::{Outcome, eventually};
@@ -29,8 +30,9 @@ pub use http::{Answer, Request, ScriptedHttp};
 pub use mariadb::MariaDb;
 pub use poolers::{HaProxy, PgBouncer, SlowDoor};
 pub use postgres::Postgres;
-pub use process::{find_program, free_port, program_available};
+pub use process::{Paused, find_program, free_port, program_available};
 pub use redis_server::{Redis, RedisCluster, RedisSentinel};
+pub use wiretap::Wiretap;
 // What the connections of the servers are, for tests of crates that know no driver.
 pub use {redis, sqlx};
 

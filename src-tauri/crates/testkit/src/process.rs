@@ -206,6 +206,57 @@ impl Drop for Server {
     }
 }
 
+/// A process and all that it started, stopped as by Ctrl-Z: their connections stay open and nothing answers. They go on
+/// when this is dropped.
+#[derive(Debug)]
+pub struct Paused(Vec<u32>);
+
+impl Paused {
+    /// Stops a process of this test, such as the one that [`crate::Postgres::pid`] names.
+    ///
+    /// # Errors
+    /// When it cannot be signalled, or this system does not list its processes in `/proc`.
+    pub fn new(pid: u32) -> Result<Self> {
+        // The parent first: what is stopped starts nothing more.
+        let mut paused = Self(Vec::new());
+        let mut next = vec![pid];
+        while let Some(pid) = next.pop() {
+            signal(pid, "STOP")?;
+            paused.0.push(pid);
+            next.extend(children(pid)?);
+        }
+        Ok(paused)
+    }
+}
+
+impl Drop for Paused {
+    fn drop(&mut self) {
+        for pid in &self.0 {
+            let _ = signal(*pid, "CONT");
+        }
+    }
+}
+
+fn signal(pid: u32, name: &str) -> Result<()> {
+    let status = Command::new("kill").args(["-s", name, &pid.to_string()]).status();
+    match status.map_err(Error::io("starting kill"))? {
+        status if status.success() => Ok(()),
+        status => Err(Error::SetUp { program: "kill".to_owned(), detail: status.to_string() }),
+    }
+}
+
+/// The processes that a process started.
+fn children(pid: u32) -> Result<Vec<u32>> {
+    let parent = |of: u32| -> Option<u32> {
+        let stat = std::fs::read_to_string(format!("/proc/{of}/stat")).ok()?;
+        // The name before it may hold anything.
+        stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()
+    };
+    let all = std::fs::read_dir("/proc").map_err(Error::io("listing processes"))?.flatten();
+    let pids = all.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    Ok(pids.filter(|of| parent(*of) == Some(pid)).collect())
+}
+
 /// Waits until `ready` succeeds, the server ends, or the deadline passes.
 pub(crate) async fn until_ready<F>(
     name: &str,

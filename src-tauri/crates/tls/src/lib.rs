@@ -3,11 +3,13 @@
 //! connections; knows none of them.
 #![forbid(unsafe_code)]
 
+mod names;
 mod opening;
 mod speaks;
 mod trouble;
 mod trust;
 
+pub use names::unresolved;
 pub use opening::{Opening, Waited};
 pub use speaks::{Speaks, ask, ping};
 pub use trouble::{Spelling, Trouble, TroubleKind, cause, check_roots, is_version_1, trouble};

@@ -262,6 +262,7 @@ pub(super) fn database(variables: &Variables, folder: Option<&Path>) -> Result<O
             None => url = Some(place),
             Some(first) => {
                 first.agrees_with(&place)?;
+                first.says_all_of(&place)?;
                 first.complete(&place);
             }
         }

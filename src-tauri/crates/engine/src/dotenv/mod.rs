@@ -67,12 +67,12 @@ fn draft(variables: &Variables, file: Option<&Path>, folder: Option<&Path>) -> R
     let kind = kind::kind(variables, name.as_deref())?;
     let mut targets = TargetsDraft::default();
     let mut notes = Vec::new();
-    if let Some(place) = database::database(variables, folder)? {
-        notes.extend(place.note());
+    if let Some(mut place) = database::database(variables, folder)? {
+        notes.append(&mut place.notes);
         (targets.database, targets.database_password) = place.draft();
     }
-    if let Some(place) = services::cache(variables)? {
-        notes.extend(place.note());
+    if let Some(mut place) = services::cache(variables)? {
+        notes.append(&mut place.notes);
         (targets.cache, targets.cache_password) = place.draft();
     }
     targets.cache_default_ttl_s = services::cache_ttl(variables)?;

@@ -1,5 +1,5 @@
 //! Where a target is: read from one variable with an address, or put together from several.
-use perfdeck_model::{Address, ApiError, Scheme, SecretInput, Sensitive, TargetRole};
+use perfdeck_model::{Address, ApiError, Scheme, SecretInput, Sensitive, TargetRole, TlsMode};
 
 use super::variables::{Found, conflict};
 
@@ -13,8 +13,9 @@ pub(super) struct Place {
     pub(super) password: Option<Sensitive>,
     /// Whether the variables said the host, or a framework's default did.
     pub(super) host_is_said: bool,
-    /// Parameters of the address that only the application's own pool or driver reads.
-    pub(super) left_out: Vec<&'static str>,
+    /// What a person is told about it, of each variable that says it: parameters of the address that only the
+    /// application's own pool or driver reads.
+    pub(super) notes: Vec<String>,
 }
 
 impl Place {
@@ -34,13 +35,9 @@ impl Place {
             let what = format!("is an address of {product}, which does not belong here");
             return Err(from.refuse(&what, "Give the address of the target that the variable names"));
         }
-        Ok(Self { from, address, password, host_is_said, left_out })
-    }
-
-    /// What a person is told about it, if anything.
-    pub(super) fn note(&self) -> Option<String> {
-        let names = self.left_out.join(", ");
-        (!names.is_empty()).then(|| format!("{}: left out: {names} (the application's own)", self.from.at()))
+        let names = left_out.join(", ");
+        let note = (!names.is_empty()).then(|| format!("{}: left out: {names} (the application's own)", from.at()));
+        Ok(Self { from, address, password, host_is_said, notes: note.into_iter().collect() })
     }
 
     /// What a draft says of it: the address, and beside it the password.
@@ -67,8 +64,18 @@ impl Place {
         if same { Ok(()) } else { Err(conflict(&self.from, &other.from)) }
     }
 
-    /// Takes user, password and database from another one where this one has none. Only for one that agrees.
+    /// Refuses when another whole address has a parameter that this one lacks or has otherwise: it would be dropped.
+    pub(super) fn says_all_of(&self, other: &Self) -> Result<(), ApiError> {
+        let (a, b) = (&self.address, &other.address);
+        let same = b.params.iter().all(|(name, value)| a.params.get(name) == Some(value))
+            && (a.tls == b.tls || b.tls == TlsMode::Prefer);
+        if same { Ok(()) } else { Err(conflict(&self.from, &other.from)) }
+    }
+
+    /// Takes user, password and database from another one where this one has none, and what is told about it. Only for
+    /// one that agrees.
     pub(super) fn complete(&mut self, other: &Self) {
+        self.notes.extend(other.notes.iter().cloned());
         if self.address.path.is_empty() {
             self.address.path.clone_from(&other.address.path);
         }

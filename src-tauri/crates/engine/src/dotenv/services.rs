@@ -126,7 +126,12 @@ pub(super) fn cache(variables: &Variables) -> Result<Option<Place>, ApiError> {
         if ["locmem", "dummy", "file", "db"].iter().any(|s| found.value.trim().starts_with(&format!("{s}cache://"))) {
             continue;
         }
-        join(&mut place, Place::read(found, TargetRole::Cache)?)?;
+        let read = Place::read(found, TargetRole::Cache)?;
+        if let Some(first) = &place {
+            first.agrees_with(&read)?;
+            first.says_all_of(&read)?;
+        }
+        join(&mut place, read)?;
     }
     for group in GROUPS {
         let password = given(variables, group.password)?;

@@ -284,6 +284,42 @@ fn what_only_the_application_reads_is_left_out_with_a_note() {
 }
 
 #[test]
+fn each_address_has_its_own_note() {
+    let text = "DATABASE_URL=postgres://app@h/d?pool=5\nDB_URL=postgres://h/d?pgbouncer=true\nPOSTGRES_URL=postgres://h/d\n\
+                REDIS_URL=redis://c?pool_size=5\nCACHE_URL=redis://c/0?max_connections=9";
+    let read = draft_from_own_dotenv(text.as_bytes(), Path::new("/x/.env")).expect("readable");
+    let right = [
+        "DATABASE_URL (line 1): left out: pool (the application's own)",
+        "DB_URL (line 2): left out: pgbouncer (the application's own)",
+        "REDIS_URL (line 4): left out: pool_size (the application's own)",
+        "CACHE_URL (line 5): left out: max_connections (the application's own)",
+    ];
+    assert_eq!(read.notes, right, "of every variable that had something");
+}
+
+#[test]
+fn a_parameter_that_only_the_second_of_two_addresses_has_is_not_dropped() {
+    for (text, names) in [
+        (
+            "DATABASE_URL=postgres://h/d\nDB_URL=postgres://h/d?sslmode=require",
+            ["DATABASE_URL (line 1)", "DB_URL (line 2)"],
+        ),
+        (
+            "DATABASE_URL=postgres://h/d\nDB_URL=postgres://h/d?schema=shop",
+            ["DATABASE_URL (line 1)", "DB_URL (line 2)"],
+        ),
+        ("DATABASE_URL=postgres://h/d?schema=a\nDB_URL=postgres://h/d?schema=b", ["line 1", "line 2"]),
+        ("REDIS_URL=redis://c\nCACHE_URL=rediss://c", ["REDIS_URL (line 1)", "CACHE_URL (line 2)"]),
+    ] {
+        let message = refusal(text).message;
+        assert!(message.contains("say different things"), "{text}: {message}");
+        assert!(names.iter().all(|n| message.contains(n)), "{text}: names both: {message}");
+    }
+    let same = "DATABASE_URL=postgres://u@h/d?sslmode=require&schema=shop\nDB_URL=postgres://h/d?sslmode=require\nPG_URL=postgres://h/d";
+    assert!(database(same).contains("h:5432"), "one that says less takes nothing away");
+}
+
+#[test]
 fn libpq_guards_are_kept() {
     let url = |text: &str| draft_of(text).targets.database.expect("a database");
     for text in [

@@ -58,18 +58,27 @@ pub(super) fn read(form: Form<'_>, rest: &str) -> Result<Pasted, ParseAddressErr
     }
     let (before, query) = rest.split_once('?').unwrap_or((rest, ""));
     let (authority, path) = before.split_once('/').unwrap_or((before, ""));
+    // A password with a raw / or ? ends the hosts too early; its @ then stands where none belongs.
+    if let Some(at) = path.find('@') {
+        return stray(rest, authority.len() + 1 + at, "/");
+    }
+    if !form.jdbc
+        && !authority.contains('@')
+        && let Some(at) = query.find('@')
+    {
+        return stray(rest, before.len() + 1 + at, "?");
+    }
     let mut draft = Draft::new(form);
     draft.authority(authority)?;
-    // A password with a raw / or ? ends the hosts too early; its @ then stands where none belongs.
-    if path.contains('@') {
-        return fail("An @ follows the first / of the address", ENCODE);
-    }
-    if !form.jdbc && draft.username.is_none() && draft.password.is_none() && query.contains('@') {
-        return fail("An @ follows the ? of the address", ENCODE);
-    }
     draft.path = decode_shown("The part after the first /", path)?;
     draft.query(&pairs(form.scheme, query)?)?;
     draft.finish()
+}
+
+/// Refuses an @ after the mark that ended the hosts: what stands before it was meant for a user name or a password.
+fn stray<T>(rest: &str, at: usize, mark: &str) -> Result<T, ParseAddressError> {
+    let place = rest[..at].chars().count() + 1;
+    fail(format!("Character {place} after :// is an @ that follows the first {mark}"), ENCODE)
 }
 
 impl<'a> Draft<'a> {
@@ -571,15 +580,19 @@ fn mode(p: &Taken, scheme: Scheme, value: &str) -> Result<TlsMode, ParseAddressE
 }
 
 /// HTTP: the path and the query belong to the server and are kept as they are written.
-fn http(form: Form<'_>, rest: &str) -> Result<Pasted, ParseAddressError> {
-    let (rest, fragment) = rest.split_once('#').map_or((rest, None), |(r, f)| (r, Some(f)));
+fn http(form: Form<'_>, whole: &str) -> Result<Pasted, ParseAddressError> {
+    let (rest, fragment) = whole.split_once('#').map_or((whole, None), |(r, f)| (r, Some(f)));
     let (before, query) = rest.split_once('?').unwrap_or((rest, ""));
     let (authority, path) = before.split_once('/').unwrap_or((before, ""));
     // Before a path there is nothing for a fragment or a query to belong to, but a password may have such a character.
     let cut =
         fragment.is_some_and(|f| f.contains('@')) || (path.is_empty() && !before.contains('/') && query.contains('@'));
-    if cut && !authority.contains('@') && authority.contains(':') {
-        return fail("An @ follows the first # or ? of the address", ENCODE);
+    if cut
+        && !authority.contains('@')
+        && authority.contains(':')
+        && let Some(at) = whole.find('@')
+    {
+        return stray(whole, at, "# or ?");
     }
     let mut draft = Draft::new(form);
     draft.authority(authority)?;
@@ -613,8 +626,8 @@ pub(super) fn prometheus(scheme: &str, rest: &str) -> Result<Pasted, ParseAddres
     let form = Form { scheme: Scheme::Prometheus, base: scheme, suffix: "", jdbc: false };
     let mut draft = Draft::new(form);
     let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
-    if path.contains('@') {
-        return fail("An @ follows the first / of the address", ENCODE);
+    if let Some(at) = path.find('@') {
+        return stray(rest, authority.len() + 1 + at, "/");
     }
     draft.authority(authority)?;
     if draft.hosts.len() > 1 {

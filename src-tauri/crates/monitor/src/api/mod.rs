@@ -4,6 +4,7 @@
 //! resolution, TCP connection, TLS handshake without resumption, and the time to the answer's head.
 mod probe;
 mod stages;
+mod stranger;
 mod tls;
 
 use std::io::Write;
@@ -18,6 +19,7 @@ use perfdeck_model::{
 
 use probe::{Answer, Body, Budget, Endpoint, Failure, Phases};
 pub use stages::test_api;
+use stranger::Stranger;
 use tls::Trust;
 
 /// A probe may take this long; below the scheduler's deadline, so that the phase that hangs is named.
@@ -41,19 +43,20 @@ pub struct ApiCollector {
     authorization: Option<Sensitive>,
     trust: Option<Trust>,
     looked_ms: Option<f64>,
+    stranger: Stranger,
 }
 
 impl ApiCollector {
     /// A collector that probes `target`; `authorization` is the value of its `Authorization` header.
     pub fn new(target: ApiTarget, authorization: Option<Sensitive>) -> Self {
-        Self { target, authorization, trust: None, looked_ms: None }
+        Self { target, authorization, trust: None, looked_ms: None, stranger: Stranger::default() }
     }
 
     /// One probe. `phases` has what was measured also when it fails.
     async fn probe(&mut self, keep: usize, deadline: Duration, phases: &mut Phases) -> Result<Answer, Failure> {
         let endpoint = Endpoint::of(&self.target)?;
         if endpoint.tls && self.trust.is_none() {
-            let failed = |error| Failure { stage: perfdeck_model::StageName::Tls, error, answered: false };
+            let failed = |error| Failure::of(perfdeck_model::StageName::Tls, error);
             self.trust = Some(Trust::system().await.map_err(failed)?);
         }
         let budget = Budget { each: deadline, until: Instant::now() + deadline };
@@ -93,7 +96,18 @@ impl Collector for ApiCollector {
             let now_ms = clock.monotonic_ms();
             let look = self.looked_ms.is_none_or(|at| now_ms - at >= FINDINGS_MS);
             let mut phases = Phases::default();
-            let answer = self.probe(if look { LOOK } else { DRAIN }, DEADLINE, &mut phases).await;
+            let end = Instant::now() + DEADLINE;
+            let mut answer = self.probe(if look { LOOK } else { DRAIN }, DEADLINE, &mut phases).await;
+            answer = match answer {
+                Ok(answer) => {
+                    self.stranger.forget();
+                    Ok(answer)
+                }
+                Err(failure) => match Endpoint::of(&self.target) {
+                    Ok(endpoint) => Err(self.stranger.named(&endpoint, failure, end).await),
+                    Err(_) => Err(failure),
+                },
+            };
             let mut out = Collection { own_requests: 1, ..Collection::default() };
             let mut add = |metric: &str, attributes: &[(&str, &str)], unit, value: f64| {
                 out.values.push((SeriesInfo::new(metric, attributes, unit, TargetRole::Api), value));

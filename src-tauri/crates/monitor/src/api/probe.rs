@@ -49,11 +49,17 @@ pub(super) struct Failure {
     pub(super) error: ApiError,
     /// Something answered, but not as an HTTP server does: the target is there and fails.
     pub(super) answered: bool,
+    /// Whether a server that speaks something else than the address says would look like this.
+    pub(super) strange: bool,
 }
 
 impl Failure {
+    pub(super) fn of(stage: StageName, error: ApiError) -> Self {
+        Self { stage, error, answered: false, strange: false }
+    }
+
     pub(super) fn new(stage: StageName, code: ErrorCode, message: String, hint: &str) -> Self {
-        Self { stage, error: ApiError::new(code, message).hint(hint), answered: false }
+        Self::of(stage, ApiError::new(code, message).hint(hint))
     }
 }
 
@@ -116,6 +122,11 @@ impl Endpoint {
         let authority = url.port().map_or_else(|| name.clone(), |p| format!("{name}:{p}"));
         let path = url.query().map_or_else(|| url.path().to_owned(), |q| format!("{}?{q}", url.path()));
         Ok(Self { tls, host, port, authority, path })
+    }
+
+    /// The host as it stands before a port.
+    pub(super) fn shown_host(&self) -> String {
+        if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() }
     }
 }
 
@@ -206,13 +217,14 @@ pub(super) async fn secure(
         Ok(Ok(stream)) => Ok(Connection(Box::new(stream))),
         Ok(Err(error)) => {
             let (message, hint) = tls::explain(at, &error, trust.certificate().as_ref());
-            Err(fail(ErrorCode::Tls, message, hint))
+            Err(Failure { strange: !tls::about_certificate(&error), ..fail(ErrorCode::Tls, message, hint) })
         }
-        Err(_) => Err(fail(
-            ErrorCode::Timeout,
-            format!("{at} accepted the connection but did not answer the TLS handshake in {:.1} s", left.as_secs_f64()),
-            "Does the port speak TLS, or should the address start with http://?",
-        )),
+        Err(_) => {
+            let limit = left.as_secs_f64();
+            let message = format!("{at} accepted the connection but did not answer the TLS handshake in {limit:.1} s");
+            let hint = "Does the port speak TLS, or should the address start with http://?";
+            Err(Failure { strange: true, ..fail(ErrorCode::Timeout, message, hint) })
+        }
     }
 }
 
@@ -259,6 +271,7 @@ pub(super) async fn exchange(
         };
         Failure {
             answered: true,
+            strange: true,
             ..fail(ErrorCode::Unreachable, what, "Look at the server's log; does the port speak HTTP?")
         }
     };
@@ -274,7 +287,8 @@ pub(super) async fn exchange(
             Err(_) => {
                 let limit = left.as_secs_f64();
                 let message = format!("{at} accepted the connection but did not answer within {limit:.1} s");
-                return Err(fail(ErrorCode::Timeout, message, "The server hangs or is overloaded"));
+                let failure = fail(ErrorCode::Timeout, message, "The server hangs or is overloaded");
+                return Err(Failure { strange: true, ..failure });
             }
         };
         let first_byte = started.elapsed().as_secs_f64();

@@ -6,6 +6,7 @@ use perfdeck_model::{
 };
 
 use super::probe::{self, Budget, Endpoint, Failure};
+use super::stranger;
 use super::tls::Trust;
 
 /// One stage may take this long.
@@ -39,6 +40,10 @@ pub(super) async fn run(
     match test.stages(target, authorization, trust).await {
         Ok(()) => test.report.ok = true,
         Err(failure) => {
+            let failure = match Endpoint::of(target) {
+                Ok(endpoint) => stranger::named(&endpoint, failure, STAGE).await,
+                Err(_) => failure,
+            };
             test.done(failure.stage, StageOutcome::Failed, failure.error.message.clone(), failure.error.hint.clone());
             for stage in [StageName::Dns, StageName::Tcp, StageName::Tls, StageName::Version] {
                 if !test.report.stages.iter().any(|s| s.stage == stage) {
@@ -83,7 +88,7 @@ impl Test {
         self.done(StageName::Tcp, StageOutcome::Ok, format!("{address} accepts connections"), None);
 
         let connection = if endpoint.tls {
-            let failed = |error| Failure { stage: StageName::Tls, error, answered: false };
+            let failed = |error| Failure::of(StageName::Tls, error);
             let trust = match trust {
                 Some(trust) => trust,
                 None => Trust::system().await.map_err(failed)?,

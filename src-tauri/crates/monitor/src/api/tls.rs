@@ -103,6 +103,12 @@ impl Trust {
     }
 }
 
+/// Whether a handshake failed because of the certificate, which only a server of TLS has.
+pub(super) fn about_certificate(error: &std::io::Error) -> bool {
+    let reason = error.get_ref().and_then(|e| e.downcast_ref::<rustls::Error>());
+    matches!(reason, Some(rustls::Error::InvalidCertificate(_)))
+}
+
 /// What failed in a handshake, and what to do about it.
 pub(super) fn explain(at: &str, error: &std::io::Error, certificate: Option<&Certificate>) -> (String, &'static str) {
     let reason = error.get_ref().and_then(|e| e.downcast_ref::<rustls::Error>());

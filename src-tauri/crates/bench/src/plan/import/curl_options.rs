@@ -402,44 +402,5 @@ pub(super) fn find(word: &str) -> Found {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_table_knows_every_option_of_the_installed_curl() {
-        // Tests of the imports run it too; where it is missing they say so.
-        let output = std::process::Command::new("curl").args(["--help", "all"]).output().expect("curl is installed");
-        let text = String::from_utf8(output.stdout).expect("text");
-        let mut options = 0;
-        for line in text.lines() {
-            let Some((before, after)) = line.split_once("--") else { continue };
-            let Some((name, rest)) = after.split_once(' ') else { continue };
-            options += 1;
-            let short = before.trim().strip_prefix('-').and_then(|s| s.chars().next()).unwrap_or(' ');
-            let value = rest.starts_with(['<', '[']);
-            let Found::Option(long, on) = find(name) else { panic!("the table lacks --{name}") };
-            let spec = of_name(long).expect("it was found");
-            assert!(long == name || (name == format!("no-{long}") && !on), "--{name} is found by its own name: {long}");
-            assert_eq!(spec.value, value, "--{name}: whether a value follows");
-            assert_eq!(spec.short, short, "--{name}: its letter");
-        }
-        assert!(options > 240, "curl told of its options: {options}");
-    }
-
-    #[test]
-    fn names_and_letters_are_given_once() {
-        for (i, option) in OPTIONS.iter().enumerate() {
-            let others = || OPTIONS.iter().skip(i + 1);
-            assert!(others().all(|o| o.long != option.long), "--{} is there once", option.long);
-            assert!(
-                option.short == ' ' || others().all(|o| o.short != option.short),
-                "-{} is there once",
-                option.short
-            );
-        }
-        assert_eq!(find("no-compressed"), Found::Option("compressed", false), "a switch is switched off");
-        assert_eq!(find("no-output"), Found::Unknown, "a value is not");
-        assert_eq!(find("retry-d"), Found::Option("retry-delay", true), "a beginning that only one has");
-        assert_eq!((find("da"), find("foo")), (Found::Several, Found::Unknown), "or several, or none");
-    }
-}
+#[path = "curl_options_tests.rs"]
+mod tests;
