@@ -29,6 +29,8 @@ use crate::record::{Class, Failure, NONE_FREE, Record, not_sent};
 use crate::shared::{Shared, Times};
 use crate::tries::patience;
 
+/// How much later than the opener of a connection the engine itself gives up.
+const LAST_WORD: Duration = Duration::from_millis(500);
 /// Connections that one thread opens at the same time.
 const OPENING: usize = 128;
 /// Statements and commands that are refused so often in a row are tried again more slowly.
@@ -401,7 +403,8 @@ async fn open_all(
             let Some((number, mut worker)) = workers.pop_front() else { break };
             let shared = shared.clone();
             tasks.spawn_local(async move {
-                let opened = tokio::time::timeout(limit, worker.prepare()).await;
+                // Whoever opens the connection keeps the same limit and knows why it is not open: it speaks first.
+                let opened = tokio::time::timeout(limit + LAST_WORD, worker.prepare()).await;
                 let why = match &opened {
                     Ok(Ok(())) => None,
                     Ok(Err((_, why))) => Some(why.clone()),
