@@ -34,6 +34,8 @@ class AppState {
   private stop: (() => void) | null = null;
   /** Counts up with each watch, so that one overtaken by another does not begin. */
   private watched = 0;
+  /** Counts up with each reading of the environments. */
+  private listed = 0;
 
   current = $derived(this.environments.find((e) => e.id === this.currentId) ?? null);
 
@@ -61,7 +63,11 @@ class AppState {
   }
 
   async refresh(): Promise<void> {
-    this.environments = await rpc('env.list', {});
+    const mine = ++this.listed;
+    const list = await rpc('env.list', {});
+    // Answers may overtake each other; the one that was asked for last is the newest.
+    if (mine !== this.listed) return;
+    this.environments = list;
     if (this.currentId && !this.current) this.close();
     else if (this.currentId) this.full = await rpc('env.get', { id: this.currentId });
   }

@@ -6,12 +6,17 @@ const fake = vi.hoisted(() => ({
   kept: new Map<string, unknown>(),
   calls: [] as string[],
   monitor: [] as unknown[],
+  /** Answers of `env.list` in the order asked for; `null` answers at once. */
+  lists: null as { answer: (list: unknown[]) => void }[] | null,
 }));
 
 vi.mock('../backend', () => {
   const summaries = [{ id: 'shop', name: 'shop', kind: 'staging', demo: false, targets: [['api', 'http://x']], runs: 0 }];
   const rpc = async (name: string): Promise<unknown> => {
     fake.calls.push(name);
+    if (name === 'env.list' && fake.lists !== null) {
+      return new Promise((answer) => fake.lists!.push({ answer }));
+    }
     if (name === 'env.list') return summaries;
     if (name === 'findings.list') return [{ id: 'f' }];
     if (name === 'monitor.start') return fake.monitor;
@@ -60,6 +65,7 @@ beforeEach(() => {
   fake.watched.length = 0;
   fake.calls.length = 0;
   fake.kept.clear();
+  fake.lists = null;
   vi.stubGlobal('location', { hash: '' });
   vi.stubGlobal('addEventListener', () => undefined);
   vi.stubGlobal('document', { documentElement: { dataset: {} } });
@@ -108,4 +114,21 @@ test('the environment of last time is opened again without waiting for its targe
   const app = await fresh();
   await app.begin();
   expect([app.ready, app.currentId]).toEqual([true, 'shop']);
+});
+
+test('a list that was asked for earlier does not replace a newer one', async () => {
+  const app = await fresh();
+  await app.begin();
+  await vi.waitFor(() => expect(fake.watched.length).toBeGreaterThan(0));
+  fake.lists = [];
+  // What was made between the first list and the stream is told by the snapshot.
+  last().send(frame({ kind: 'snapshot', changed: ['environments'] }));
+  last().send(frame({ changed: ['environments'] }));
+  expect(fake.lists).toHaveLength(2);
+  const of = (name: string): unknown => ({ id: name, name, kind: 'staging', demo: false, targets: [], runs: 0 });
+  fake.lists[1]!.answer([of('blue'), of('green')]);
+  await vi.waitFor(() => expect(app.environments.map((e) => e.name)).toEqual(['blue', 'green']));
+  fake.lists[0]!.answer([of('blue')]);
+  await new Promise((done) => setTimeout(done, 0));
+  expect(app.environments.map((e) => e.name)).toEqual(['blue', 'green']);
 });

@@ -15,6 +15,8 @@ use crate::sessions::{READS_ONLY, Watch};
 const SPACING: Duration = Duration::from_millis(100);
 /// Ticks kept for a slow viewer; older ones are dropped and counted.
 const PENDING_TICKS: usize = 20;
+/// What a viewer reads anew when it cannot know what it missed.
+const EVERYTHING: [Tag; 5] = [Tag::Environments, Tag::Runs, Tag::Reports, Tag::Findings, Tag::Series];
 
 /// One viewer of the event stream.
 pub struct Viewer {
@@ -123,8 +125,7 @@ impl Viewer {
             }
             tag = self.tags.recv() => match tag {
                 Ok(tag) => { self.changed.insert(tag); }
-                // Missed which ones: tell the viewer to re-read everything.
-                Err(_) => self.changed.extend([Tag::Environments, Tag::Runs, Tag::Reports, Tag::Findings, Tag::Series]),
+                Err(_) => self.changed.extend(EVERYTHING),
             },
         }
         true
@@ -187,6 +188,8 @@ impl Viewer {
         frame.jobs = Some(self.engine.jobs.list());
         frame.bench = self.bench.borrow_and_update().clone();
         frame.own = Some(*self.own.borrow_and_update());
+        // Whoever listed something before this viewer was there, or while it was away, was not told of changes since.
+        frame.changed = EVERYTHING.to_vec();
         frame
     }
 

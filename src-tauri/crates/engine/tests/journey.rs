@@ -111,7 +111,12 @@ async fn two_engines_share_a_store() {
     let dir = tempfile::tempdir().expect("temp dir");
     let (a, b) = (open(dir.path()).await, open(dir.path()).await);
     let mut viewer = b.watch(None).await.expect("viewer");
-    viewer.next().await.expect("snapshot");
+    let snapshot = viewer.next().await.expect("snapshot");
+    assert!(
+        snapshot.changed.contains(&perfdeck_model::Tag::Environments),
+        "who listed before it was told of changes lists again: {:?}",
+        snapshot.changed
+    );
     let told = async {
         loop {
             a.json(

@@ -93,6 +93,6 @@ pub struct Frame {
     pub bench: Option<BenchLive>,
     /// Perfdeck's own cost.
     pub own: Option<OwnCost>,
-    /// What stored data changed, so that a viewer re-reads it.
+    /// What stored data changed, so that a viewer re-reads it. In a snapshot everything: what came before is not known.
     pub changed: Vec<Tag>,
 }
