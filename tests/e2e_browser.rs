@@ -10,6 +10,8 @@ use support::desktop::Browser;
 use support::journey::{self, id};
 use support::perfctl::{Perfctl, Server};
 
+/// The key Control, as WebDriver names it.
+const CONTROL: char = '\u{E009}';
 const PROGRAMS: &[&str] = &["chromium", "chromedriver"];
 
 struct Stage {
@@ -156,8 +158,36 @@ async fn e2e_an_environment_is_created_in_the_form() {
     let fill = || {
         page.wait_for(&id("start"), Duration::from_secs(20))?;
         journey::open(page, "/environments/new")?;
+        // Cut and pasted as from another program: the password leaves the field with the paste.
+        page.fill(&id("env-name"), &redis.url())?;
+        page.run("const e = document.querySelector(arguments[0]); e.focus(); e.select()", &[json!(id("env-name"))])?;
+        page.chord(CONTROL, 'x')?;
+        page.run("document.querySelector(arguments[0]).focus()", &[json!(id("env-cache"))])?;
+        page.chord(CONTROL, 'v')?;
+        page.wait_until(
+            "an address without its password",
+            Duration::from_secs(10),
+            "const v = document.querySelector(arguments[0]).value; return v.startsWith('redis://') && !v.includes('canary')",
+            &[json!(id("env-cache"))],
+        )?;
+        // Typed, it leaves when the field is left; an edit afterwards does not take it along, and says so.
+        page.fill(&id("env-database"), "postgres://u:canary@127.0.0.1:1/d")?;
         page.fill(&id("env-name"), "Shop")?;
-        page.fill(&id("env-cache"), &redis.url())?;
+        page.wait_until(
+            "a typed address without its password",
+            Duration::from_secs(10),
+            "return document.querySelector(arguments[0]).value === 'postgres://u@127.0.0.1:1/d'",
+            &[json!(id("env-database"))],
+        )?;
+        page.run("document.querySelector(arguments[0]).focus()", &[json!(id("env-database"))])?;
+        page.keys("b")?;
+        page.wait_until(
+            "a word about the password",
+            Duration::from_secs(10),
+            "return document.querySelector('[data-testid=env-form]').innerText.includes('before the edit')",
+            &[],
+        )?;
+        page.fill(&id("env-database"), "")?;
         page.fill(&id("env-api"), &api.url())?;
         page.click(&id("env-save"))?;
         journey::overview_is_live(page)

@@ -93,6 +93,14 @@ impl Session {
         self.call("POST", "/actions", Some(&body)).map(drop)
     }
 
+    /// A key while another is held down.
+    pub(crate) fn chord(&self, held: char, key: char) -> Result {
+        let press = |kind: &str, key: char| json!({"type": kind, "value": key.to_string()});
+        let actions = [press("keyDown", held), press("keyDown", key), press("keyUp", key), press("keyUp", held)];
+        let body = json!({"actions": [{"type": "key", "id": "keyboard", "actions": actions}]});
+        self.call("POST", "/actions", Some(&body)).map(drop)
+    }
+
     /// The visible text of an element, or `None` when it is not there.
     pub(crate) fn text(&self, css: &str) -> Result<Option<String>> {
         let value =
