@@ -17,7 +17,7 @@ use crate::answers::Runs;
 use crate::args::{BenchHttp, LoadArgs, RunAt, Source};
 use crate::files::read_bytes;
 use crate::output::{self, Done, figures, ms, plain};
-use crate::{FAILED, FINE, INCOMPLETE, VERDICT, call, environments, stop_requested};
+use crate::{FAILED, FINE, INCOMPLETE, VERDICT, call, environments, stop_requested, unless_stopped};
 
 /// Time between plain progress lines where stderr is not a terminal.
 const LINE_EVERY_S: f64 = 5.0;
@@ -130,7 +130,7 @@ pub(crate) async fn so_far(engine: &Arc<Engine>, ids: &[String], json: bool) -> 
         let times = run.response_ms.as_ref().unwrap_or(&run.service_ms);
         vec![
             plain(&run.name),
-            format!("{}/s", figures(run.rate_per_s)),
+            rate(run.rate_per_s, run.requests, run.errors),
             cell(times, "p50", times.p50),
             cell(times, "p99", times.p99),
             run.requests.to_string(),
@@ -154,7 +154,7 @@ pub(crate) async fn announce(
     environment_id: Option<&str>,
     folder: &PlanFolder,
 ) -> Result<(), ApiError> {
-    let preview = engine.bench_preview(spec, environment_id, folder).await?;
+    let preview = unless_stopped(engine.bench_preview(spec, environment_id, folder)).await?;
     if !preview.loopback && !preview.resolved.is_empty() {
         output::note(&format!("Load goes to {}", plain(&preview.resolved.join(", "))));
     }
@@ -196,7 +196,7 @@ pub(crate) async fn measure_with(
     announce(engine, &spec, environment_id.as_deref(), &folder).await?;
     let request = BenchRequest { spec, environment_id, name: at.name.clone(), confirm: at.confirm.clone() };
     let mut viewer = engine.watch(None).await?;
-    let job = engine.bench_start(request, folder).await?;
+    let job = unless_stopped(engine.bench_start(request, folder)).await?;
     let (end, _) = follow(engine, &mut viewer, &job).await?;
     let id = match (end.state, end.result, end.error) {
         (JobState::Done | JobState::Cancelled, Some(id), _) => id,
@@ -342,6 +342,11 @@ pub(crate) fn judged(time: JudgedTime) -> String {
     }
 }
 
+/// The rate of the successes; none where nothing succeeded, since what was not measured is no 0.
+pub(crate) fn rate(per_s: f64, requests: u64, errors: u64) -> String {
+    if errors >= requests { "–".to_owned() } else { format!("{}/s", figures(per_s)) }
+}
+
 /// A percentile; words where it has too few samples behind it.
 fn cell(l: &LatencyMs, key: &str, v: Option<f64>) -> String {
     match v.filter(|_| l.n > 0) {
@@ -367,7 +372,7 @@ fn stages(run: &Run) -> Done<()> {
         vec![
             format!("{} {level}", stage.kind),
             format!("{} to {} s", figures(stage.start_s), figures(stage.start_s + stage.duration_s)),
-            format!("{}/s", figures(stage.rate_per_s)),
+            rate(stage.rate_per_s, stage.requests, stage.errors),
             cell(l, "p50", l.p50),
             cell(l, "p99", l.p99),
             stage.requests.to_string(),
@@ -390,7 +395,7 @@ fn steps(run: &Run) -> Done<()> {
         let times = step.response_ms.as_ref().unwrap_or(&step.service_ms);
         vec![
             plain(&step.name),
-            format!("{}/s", figures(step.rate_per_s)),
+            rate(step.rate_per_s, step.requests, step.errors),
             cell(times, "p50", times.p50),
             cell(times, "p99", times.p99),
             step.requests.to_string(),

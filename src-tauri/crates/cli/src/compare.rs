@@ -11,7 +11,7 @@ use crate::args::{BenchDuet, Source};
 use crate::bench::{announce, follow, so_far, spec};
 use crate::output::{self, Done, figures, plain};
 use crate::plans::{self, is_plan};
-use crate::{FAILED, FINE, INCOMPLETE, USAGE, VERDICT, call, environments};
+use crate::{FAILED, FINE, INCOMPLETE, USAGE, VERDICT, call, environments, unless_stopped};
 
 pub(crate) async fn runs(engine: &Arc<Engine>, a: &str, b: &str, changed: &[String], json: bool) -> Done {
     let found: StoredComparison = call(engine, "compare.runs", json!({ "a": a, "b": b, "changed": changed })).await?;
@@ -82,7 +82,7 @@ pub(crate) async fn duet(engine: &Arc<Engine>, args: &BenchDuet, source: &Source
     };
     let hooks = Hooks { a: words(args.hook_a.as_ref()), b: words(args.hook_b.as_ref()) };
     let mut viewer = engine.watch(None).await?;
-    let job = engine.duet_start(request, hooks, folder).await?;
+    let job = unless_stopped(engine.duet_start(request, hooks, folder)).await?;
     let (end, runs) = follow(engine, &mut viewer, &job).await?;
     let id = match (end.state, end.result, end.error) {
         // One that was stopped has the pairs that were complete.

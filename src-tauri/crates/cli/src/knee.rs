@@ -11,7 +11,7 @@ use crate::args::{BenchKnee, Source};
 use crate::bench::{announce, follow, so_far};
 use crate::output::{self, Done, figures, ms, plain};
 use crate::plans::{self, is_plan};
-use crate::{FAILED, FINE, INCOMPLETE, USAGE, VERDICT, call, environments};
+use crate::{FAILED, FINE, INCOMPLETE, USAGE, VERDICT, call, environments, unless_stopped};
 
 pub(crate) async fn knee(engine: &Arc<Engine>, args: &BenchKnee, source: &Source, json: bool) -> Done {
     let environment = environments::resolve(engine, args.env.as_deref(), source).await?;
@@ -49,7 +49,7 @@ pub(crate) async fn knee(engine: &Arc<Engine>, args: &BenchKnee, source: &Source
         confirm: args.confirm.clone(),
     };
     let mut viewer = engine.watch(None).await?;
-    let job: JobStatus = engine.knee_start(request, folder).await?;
+    let job: JobStatus = unless_stopped(engine.knee_start(request, folder)).await?;
     let (end, runs) = follow(engine, &mut viewer, &job).await?;
     let id = match (end.state, end.result, end.error) {
         // One that was stopped has the steps that were over.

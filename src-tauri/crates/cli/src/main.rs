@@ -102,6 +102,16 @@ pub(crate) async fn call<T: DeserializeOwned>(engine: &Arc<Engine>, name: &str, 
     })
 }
 
+/// Waits for what comes before the first request, such as the questions of the guards, unless it is stopped.
+pub(crate) async fn unless_stopped<T>(work: impl Future<Output = Result<T, ApiError>>) -> Result<T, ApiError> {
+    tokio::select! {
+        // A job that was started would be nobody's.
+        biased;
+        () = stop_requested() => Err(ApiError::new(ErrorCode::Cancelled, "It was stopped before its first request")),
+        done = work => done,
+    }
+}
+
 /// Waits for a job that is not the benchmark; answers its result.
 pub(crate) async fn finish(engine: &Arc<Engine>, job: &JobStatus) -> Result<Option<String>, ApiError> {
     let end = tokio::select! {

@@ -8,8 +8,8 @@ use serde_json::json;
 
 use crate::answers::{Runs, Written};
 use crate::args::{ReportArgs, Source};
-use crate::bench::judged;
-use crate::output::{self, Done, figures, ms, plain};
+use crate::bench::{judged, rate};
+use crate::output::{self, Done, ms, plain};
 use crate::{FINE, call, environments, finish};
 
 pub(crate) async fn runs(engine: &Arc<Engine>, environment: Option<&str>, source: &Source, json: bool) -> Done {
@@ -29,7 +29,7 @@ pub(crate) async fn runs(engine: &Arc<Engine>, environment: Option<&str>, source
             vec![
                 r.id.clone(),
                 r.name.clone(),
-                format!("{}/s", figures(r.rate_per_s)),
+                rate(r.rate_per_s, r.requests, r.errors),
                 p99(r),
                 r.requests.to_string(),
                 r.errors.to_string(),
@@ -41,9 +41,11 @@ pub(crate) async fn runs(engine: &Arc<Engine>, environment: Option<&str>, source
     Ok(FINE)
 }
 
-/// The 99th percentile of all requests, as it is judged; words where it has too few requests behind it.
+/// The 99th percentile of all requests, as it is judged; words where it has too few requests behind it. Where nothing
+/// succeeded there is none but the time that was waited for in vain.
 fn p99(run: &RunSummary) -> String {
     match &run.judged_ms {
+        Some(all) if run.errors >= run.requests && !(all.enough("p99") && all.p99.at_least) => "–".to_owned(),
         Some(all) if !all.enough("p99") => "n too small".to_owned(),
         Some(all) => judged(all.p99),
         None => run.p99_ms.map_or_else(|| "–".to_owned(), ms),

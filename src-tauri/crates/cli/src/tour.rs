@@ -14,7 +14,7 @@ use serde_json::json;
 use crate::answers::Tour;
 use crate::args::{DemoArgs, ServeArgs, Source};
 use crate::output::{self, Done, plain};
-use crate::{FINE, bench, call, environments, reports, serve, stop_requested};
+use crate::{FINE, bench, call, environments, reports, serve, stop_requested, unless_stopped};
 
 /// Seconds of live figures that are shown.
 const LIVE_S: usize = 10;
@@ -175,7 +175,7 @@ async fn benchmark(engine: &Arc<Engine>) -> Result<Run, ApiError> {
         confirm: None,
     };
     let mut viewer = engine.watch(None).await?;
-    let job = engine.bench_start(request, PlanFolder::default()).await?;
+    let job = unless_stopped(engine.bench_start(request, PlanFolder::default())).await?;
     let (end, _) = bench::follow(engine, &mut viewer, &job).await?;
     match (end.state, end.result, end.error) {
         (JobState::Done, Some(id), _) => call(engine, "run.get", json!(ById { id })).await,

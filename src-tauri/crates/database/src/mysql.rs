@@ -28,7 +28,9 @@ pub(crate) fn text(row: &MySqlRow, i: usize) -> Option<String> {
     })
 }
 
-/// Sessions of others: active, idle in a transaction, all, waiting for a metadata lock, longest statement in seconds.
+/// Sessions of others: active, idle in a transaction, all, waiting for a metadata lock, longest statement in seconds, longest
+/// wait for a lock, and those whose transaction was open before and may have worked in the last second. InnoDB tells times in
+/// the server's own zone, whatever the session's is.
 const SESSIONS: &str = "
     SELECT CAST(COALESCE(SUM(p.command NOT IN ('Sleep', 'Binlog Dump', 'Binlog Dump GTID')), 0) AS SIGNED),
            CAST(COALESCE(SUM(p.command = 'Sleep' AND t.trx_id IS NOT NULL), 0) AS SIGNED),
@@ -36,8 +38,11 @@ const SESSIONS: &str = "
            CAST(COALESCE(SUM(p.state LIKE 'Waiting for%lock'), 0) AS SIGNED),
            CAST(COALESCE(MAX(IF(p.command IN ('Query', 'Execute', 'Prepare'), p.time, 0)), 0) AS DOUBLE),
            CAST(COALESCE(MAX(GREATEST(IF(p.state LIKE 'Waiting for%lock', p.time, 0),
-                COALESCE(TIMESTAMPDIFF(SECOND, t.trx_wait_started, NOW()), 0))), 0) AS DOUBLE)
+                COALESCE(TIMESTAMPDIFF(SECOND, t.trx_wait_started, n.here), 0))), 0) AS DOUBLE),
+           CAST(COALESCE(SUM(t.trx_autocommit_non_locking = 0
+                AND IF(p.command = 'Sleep', p.time <= 1, t.trx_started < n.here)), 0) AS SIGNED)
     FROM information_schema.processlist p LEFT JOIN information_schema.innodb_trx t ON t.trx_mysql_thread_id = p.id
+    CROSS JOIN (SELECT CONVERT_TZ(NOW(), @@session.time_zone, 'SYSTEM') AS here) n
     WHERE p.id <> CONNECTION_ID() AND p.command NOT IN ('Daemon', 'Slave_IO', 'Slave_SQL', 'Slave_worker')
       AND p.user NOT IN ('system user', 'event_scheduler')";
 
@@ -70,7 +75,7 @@ pub(crate) async fn read(
         ..Reading::default()
     };
     let locks = series("database.locks.waiting", &[], Unit::Count);
-    let mut sessions = None;
+    let (mut sessions, mut open) = (None, None);
     if state.process != Some(false) {
         match sqlx::raw_sql(SESSIONS).fetch_one(&mut *c).await {
             Ok(row) => {
@@ -84,6 +89,7 @@ pub(crate) async fn read(
     if let Some(row) = sessions {
         let n = |i: usize| row.try_get::<i64, _>(i).map(|n| n as f64);
         let (active, in_transaction, all) = (n(0)?, n(1)?, n(2)?);
+        open = Some(n(6)? > 0.0);
         reading.values.push((connections("active"), active));
         reading.values.push((connections("idle"), (all - active - in_transaction).max(0.0)));
         reading.values.push((connections("idle_in_transaction"), in_transaction));
@@ -147,7 +153,7 @@ pub(crate) async fn read(
         ]),
         ids: get("Innodb_max_trx_id"),
     };
-    let transactions = exact.unwrap_or_else(|| state.transactions.until(at.answered_ms, epoch, status));
+    let transactions = exact.unwrap_or_else(|| state.transactions.until(at.answered_ms, epoch, status, open));
     if let (Some(requests), Some(reads)) = (get("Innodb_buffer_pool_read_requests"), get("Innodb_buffer_pool_reads")) {
         reading.counters = Some(Counters { at, epoch, transactions, hits: (requests - reads).max(0.0), reads });
     }
@@ -187,15 +193,17 @@ struct Status {
 /// Counts transactions where the server has no counter of its own for them.
 ///
 /// `Com_commit` misses autocommitted statements; `Handler_commit` counts every statement within a transaction as well.
-/// What the two leave open is decided over the last minute: with no transaction ended by name, every statement was one of
-/// its own. Else transactions that wrote are known by InnoDB's numbers, and reads are taken as within the named ones,
-/// unless there are more of them than named transactions plausibly hold ([`MOST_READS`]).
+/// While no transaction is begun, ended or open by name, every statement is one of its own. What the two leave open
+/// otherwise is decided over the last minute: transactions that wrote are known by InnoDB's numbers, and reads are taken as
+/// within the named ones, unless there are more of them than named transactions plausibly hold ([`MOST_READS`]).
 #[derive(Debug, Default)]
 struct Transactions {
     last: Option<(f64, Status)>,
     /// Begun or ended by name, and reads, over about the last minute.
     named: f64,
     reads: f64,
+    /// When one was last begun or ended by name.
+    named_ms: Option<f64>,
     at_ms: f64,
     sum: f64,
 }
@@ -204,12 +212,15 @@ struct Transactions {
 const MOST_READS: f64 = 100.0;
 /// Time over which named transactions are remembered, in milliseconds.
 const MEMORY_MS: f64 = 60_000.0;
+/// Where open transactions cannot be seen, none is taken to go on for longer than this after the last sign of one.
+const UNSEEN_MS: f64 = 5_000.0;
 
 impl Transactions {
-    /// A counter that grows by what was done since the last call.
-    fn until(&mut self, at_ms: f64, epoch: f64, now: Status) -> f64 {
+    /// A counter that grows by what was done since the last call. `open` says whether a transaction that was begun before is
+    /// still at work; `None` where that cannot be seen.
+    fn until(&mut self, at_ms: f64, epoch: f64, now: Status, open: Option<bool>) -> f64 {
         let Some((_, before)) = self.last.replace((epoch, now)).filter(|(e, _)| (*e - epoch).abs() < 1e-6) else {
-            (self.named, self.reads, self.at_ms, self.sum) = (0.0, 0.0, at_ms, 0.0);
+            *self = Self { last: self.last, at_ms, ..Self::default() };
             return self.sum;
         };
         let gained = |now: f64, before: f64| (now - before).max(0.0);
@@ -218,6 +229,14 @@ impl Transactions {
         let writes = gained(now.writes, before.writes);
         let committed = gained(now.committed, before.committed);
         let reads = (committed - ended - writes).max(0.0);
+        if named > 0.5 {
+            self.named_ms = Some(at_ms);
+        }
+        let open = open.unwrap_or_else(|| self.named_ms.is_some_and(|last| at_ms - last < UNSEEN_MS));
+        if named < 0.5 && !open {
+            // What was begun by name is over, and with it what was known of such transactions.
+            (self.named, self.reads) = (0.0, 0.0);
+        }
         let keep = (-(at_ms - self.at_ms).max(0.0) / MEMORY_MS).exp();
         self.named = self.named * keep + named;
         self.reads = self.reads * keep + reads;
@@ -311,11 +330,15 @@ async fn duplicates(c: &mut MySqlConnection) -> Result<Vec<Finding>, sqlx::Error
 mod tests {
     use super::*;
 
-    /// Transactions that these seconds of work count as, one by one.
+    /// Transactions that these seconds of work count as, one by one, where open ones cannot be seen.
     fn counts(seconds: &[Status]) -> Vec<f64> {
+        counts_beside(None, seconds)
+    }
+
+    fn counts_beside(open: Option<bool>, seconds: &[Status]) -> Vec<f64> {
         let (mut transactions, mut now, mut last) = (Transactions::default(), Status::default(), 0.0);
         now.ids = Some(0.0);
-        transactions.until(0.0, 1.0, now);
+        transactions.until(0.0, 1.0, now, open);
         let mut out = Vec::new();
         for (i, second) in seconds.iter().enumerate() {
             now.begun += second.begun;
@@ -324,7 +347,7 @@ mod tests {
             now.writes += second.writes;
             now.ids = now.ids.zip(second.ids).map(|(a, b)| a + b);
             let at = f64::from(u32::try_from(i + 1).unwrap_or(0)) * 1e3;
-            let sum = transactions.until(at, 1.0, now);
+            let sum = transactions.until(at, 1.0, now, open);
             out.push(sum - last);
             last = sum;
         }
@@ -349,12 +372,19 @@ mod tests {
         assert_eq!(counts(&[second(0.0, 0.0, 0.0, 7.0)]), [0.0], "what the server does by itself is none");
         let after = counts(&[sysbench, second(0.0, 0.0, 0.0, 0.0), second(0.0, 36.0, 8.0, 0.0), sysbench]);
         assert_eq!(after, [50.0, 0.0, 0.0, 50.0], "transactions that are open count when they end");
+        let points = second(0.0, 200.0, 0.0, 0.0);
+        let seen = counts_beside(Some(false), &[sysbench, points, sysbench, points]);
+        assert_eq!(seen, [50.0, 200.0, 50.0, 200.0], "each autocommitted read is one also after named transactions");
+        let seen = counts_beside(Some(true), &[sysbench, points, points]);
+        assert_eq!(seen, [50.0, 0.0, 0.0], "reads beside one that is open may be its own");
+        let unseen = counts(&[[sysbench; 1].as_slice(), &[points; 6]].concat());
+        assert_eq!(unseen, [50.0, 0.0, 0.0, 0.0, 0.0, 200.0, 200.0], "which is not taken to last where it is not seen");
     }
 
     #[test]
     fn a_restart_counts_anew() {
         let mut t = Transactions::default();
-        t.until(0.0, 1.0, second(0.0, 1_000.0, 0.0, 0.0));
-        assert_eq!(t.until(1_000.0, 2.0, second(0.0, 5.0, 0.0, 0.0)), 0.0, "nothing is known of before");
+        t.until(0.0, 1.0, second(0.0, 1_000.0, 0.0, 0.0), None);
+        assert_eq!(t.until(1_000.0, 2.0, second(0.0, 5.0, 0.0, 0.0), None), 0.0, "nothing is known of before");
     }
 }

@@ -8,12 +8,12 @@ use perfdeck_bench::compare::{self, Arm, Comparison, Duet, LoopKind, Registratio
 use perfdeck_model::masking;
 use perfdeck_model::{ApiError, ErrorCode, JobStatus, Load, Run, RunSpec, RunState, Tag};
 use serde::{Deserialize, Serialize};
-use tokio_util::sync::CancellationToken;
 use ts_rs::TS;
 use uuid::Uuid;
 
 use crate::Engine;
 use crate::benchmarks::{Allowed, Bench};
+use crate::hooks::{self, Hooks};
 use crate::jobs::JobContext;
 use crate::work::{BenchSpec, PlanFolder, Work};
 
@@ -21,8 +21,6 @@ use crate::work::{BenchSpec, PlanFolder, Work};
 const MIN_PAIRS: u32 = 6;
 /// Most pairs of one duet.
 const MAX_PAIRS: u32 = 100;
-/// Longest time a hook may take to switch the target.
-const HOOK_DEADLINE: Duration = Duration::from_secs(120);
 
 /// One side of a duet.
 #[derive(Debug, Clone, Serialize, Deserialize, TS)]
@@ -90,16 +88,6 @@ fn is_one(request: &DuetRequest, hooks: &Hooks) -> bool {
     let (a, b) = (&request.a, &request.b);
     let same = serde_json::to_value(&a.spec).ok() == serde_json::to_value(&b.spec).ok();
     same && a.environment_id == b.environment_id && hooks.a.is_none() && hooks.b.is_none()
-}
-
-/// Programs that switch one target between its two states, each with its arguments. Only `perfctl` takes them: a
-/// program that a remote caller could name would be anybody's.
-#[derive(Debug, Clone, Default)]
-pub struct Hooks {
-    /// Before each run of A.
-    pub a: Option<Vec<String>>,
-    /// Before each run of B.
-    pub b: Option<Vec<String>>,
 }
 
 /// A stored comparison.
@@ -400,7 +388,7 @@ impl Engine {
             let done = (f64::from(step.pair) + if step.first { 0.0 } else { 0.5 }) / pairs;
             job.progress(Some(done), &words);
             if let Some(hook) = hook
-                && let Err(error) = run_hook(hook, &job.cancel).await
+                && let Err(error) = hooks::run(hook, &job.cancel).await
             {
                 stopped = error.code == ErrorCode::Cancelled;
                 if stopped {
@@ -472,33 +460,5 @@ fn name_runs(comparison: &mut Comparison, names: &[(String, String)]) {
         for (id, name) in names {
             *text = text.replace(&format!("run {id}"), name).replace(id.as_str(), name);
         }
-    }
-}
-
-/// The program of a hook, without its folder; its arguments may be secrets and are never told.
-fn hook_name(program: &str) -> String {
-    let name = std::path::Path::new(program).file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-    if masking::is_plain(&name) { format!("'{name}'") } else { "program".to_owned() }
-}
-
-/// Runs a program that switches the target, to its end.
-async fn run_hook(hook: &[String], cancel: &CancellationToken) -> Result<(), ApiError> {
-    let Some((program, arguments)) = hook.split_first() else { return Ok(()) };
-    let mut command = tokio::process::Command::new(program);
-    command.args(arguments).kill_on_drop(true).stdin(std::process::Stdio::null());
-    let failed = |why: String| {
-        ApiError::new(ErrorCode::Conflict, format!("The hook {} {why}", hook_name(program)))
-            .hint("The target may be in either state now; run the hook by hand and look")
-    };
-    let output = tokio::select! {
-        output = tokio::time::timeout(HOOK_DEADLINE, command.output()) => output,
-        () = cancel.cancelled() => return Err(ApiError::new(ErrorCode::Cancelled, "Stopped while the hook ran")),
-    };
-    match output {
-        Ok(Ok(output)) if output.status.success() => Ok(()),
-        // What it wrote may repeat its arguments, so it is not told.
-        Ok(Ok(output)) => Err(failed(format!("ended with {}", output.status))),
-        Ok(Err(error)) => Err(failed(format!("did not start: {error}"))),
-        Err(_) => Err(failed(format!("did not end within {} s", HOOK_DEADLINE.as_secs()))),
     }
 }

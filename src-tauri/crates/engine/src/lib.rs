@@ -18,6 +18,7 @@ mod facts;
 mod guards;
 mod handover;
 mod headroom;
+mod hooks;
 mod insights;
 mod jobs;
 mod journal;
@@ -70,9 +71,10 @@ pub mod compare {
 }
 
 pub use benchmarks::BenchPreview;
-pub use comparisons::{DuetRequest, DuetSide, Hooks, StoredComparison};
+pub use comparisons::{DuetRequest, DuetSide, StoredComparison};
 pub use dotenv::{Described, draft_from_dotenv, draft_from_own_dotenv, draft_from_variables};
 pub use handover::export_plan;
+pub use hooks::Hooks;
 pub use insights::Baseline;
 pub use jobs::{JobContext, Jobs};
 pub use knees::{KneeRequest, StoredKnee};

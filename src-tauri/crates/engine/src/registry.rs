@@ -18,9 +18,10 @@ use ts_rs::TS;
 
 use crate::benchmarks::{BenchPreview, RunningBench};
 use crate::bound::{hide_account, no_secret_parameters};
-use crate::comparisons::{DuetRequest, Hooks, StoredComparison};
+use crate::comparisons::{DuetRequest, StoredComparison};
 use crate::dotenv::{Described, draft_from_dotenv};
 use crate::environments::draft_of;
+use crate::hooks::Hooks;
 use crate::insights::{Baseline, BaselineSet, Moved, RunHistory};
 use crate::knees::{KneeRequest, StoredKnee};
 use crate::plans::{ImportedPlan, PlanCheck, PlanImport, PlanSave, SavedPlan};

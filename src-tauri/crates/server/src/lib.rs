@@ -20,7 +20,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Router};
 use perfdeck_engine::{Engine, Reply};
-use perfdeck_model::{ApiError, ErrorCode};
+use perfdeck_model::{Access, ApiError, ErrorCode};
 use serde::Deserialize;
 use serde_json::Value;
 use subtle::ConstantTimeEq;
@@ -37,6 +37,8 @@ const COMMAND_TIMEOUT: Duration = Duration::from_secs(60);
 struct App {
     engine: Arc<Engine>,
     tokens: Arc<Tokens>,
+    /// Cancelled when the server ends.
+    ending: CancellationToken,
 }
 
 /// The bearer tokens of one run.
@@ -146,12 +148,12 @@ pub async fn serve(engine: Arc<Engine>, listen: SocketAddr, tokens: Tokens) -> R
     Ok(Running { addr, tokens, cancel, task: Some(task) })
 }
 
-/// The routes, for tests without a socket; `cancel` ends open streams.
-pub fn router(engine: Arc<Engine>, tokens: Tokens, cancel: CancellationToken) -> Router {
-    let app = App { engine, tokens: Arc::new(tokens) };
+/// The routes, for tests without a socket; `ending` ends open streams, and what waits for a target.
+pub fn router(engine: Arc<Engine>, tokens: Tokens, ending: CancellationToken) -> Router {
+    let app = App { engine, tokens: Arc::new(tokens), ending };
     let api = Router::new()
         .route("/rpc/{name}", post(rpc))
-        .route("/stream", get(move |state, allowed, query| stream(state, allowed, query, cancel.clone())))
+        .route("/stream", get(stream))
         .layer(from_fn_with_state(app.clone(), authorize))
         .layer(DefaultBodyLimit::max(BODY_LIMIT));
     Router::new().nest("/api", api).fallback(get(ui::file)).layer(axum::middleware::from_fn(local_only)).with_state(app)
@@ -268,7 +270,15 @@ async fn rpc(
             Allowed::Reading => app.engine.dispatch_reading(&name, params).await,
         }
     };
-    match tokio::time::timeout(COMMAND_TIMEOUT, command).await {
+    // What waits for a target writes nothing of its own; everything else comes to its end.
+    let waits = perfdeck_engine::COMMANDS.iter().any(|c| c.name == name && c.access == Access::Target);
+    let done = tokio::select! {
+        done = tokio::time::timeout(COMMAND_TIMEOUT, command) => done,
+        () = app.ending.cancelled(), if waits => {
+            Ok(Err(ApiError::new(ErrorCode::Cancelled, "Perfdeck was asked to end")))
+        }
+    };
+    match done {
         Ok(Ok(Reply::Json(value))) => {
             let body = serde_json::to_vec(&value).unwrap_or_default();
             ([(header::CONTENT_TYPE, "application/json")], body).into_response()
@@ -294,7 +304,6 @@ async fn stream(
     State(app): State<App>,
     Extension(allowed): Extension<Allowed>,
     Query(query): Query<StreamQuery>,
-    cancel: CancellationToken,
 ) -> Response {
     let id = query.environment_id.as_deref();
     let viewer = match allowed {
@@ -306,14 +315,14 @@ async fn stream(
         Err(error) => return answer_error(status_of(error.code), &error),
     };
     // The viewer is polled only when the connection takes more, so a slow reader never holds up the engine.
-    let lines = futures_util::stream::unfold((viewer, cancel), |(mut viewer, cancel)| async move {
+    let lines = futures_util::stream::unfold((viewer, app.ending), |(mut viewer, ending)| async move {
         let frame = tokio::select! {
             frame = viewer.next() => frame?,
-            () = cancel.cancelled() => return None,
+            () = ending.cancelled() => return None,
         };
         let mut line = serde_json::to_vec(&frame).unwrap_or_default();
         line.push(b'\n');
-        Some((Ok::<_, std::convert::Infallible>(Bytes::from(line)), (viewer, cancel)))
+        Some((Ok::<_, std::convert::Infallible>(Bytes::from(line)), (viewer, ending)))
     });
     ([(header::CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(lines)).into_response()
 }

@@ -51,6 +51,6 @@ bench: BenchLive | null,
  */
 own: OwnCost | null, 
 /**
- * What stored data changed, so that a viewer re-reads it.
+ * What stored data changed, so that a viewer re-reads it. In a snapshot everything: what came before is not known.
  */
 changed: Array<Tag>, };
