@@ -19,5 +19,6 @@ export default defineConfig({
     },
   },
   build: { target: 'es2022', manifest: 'manifest.json', reportCompressedSize: false, assetsInlineLimit: 0 },
-  test: { include: ['src/**/*.test.ts'] },
+  // Longer than any test takes: compilers may run beside it.
+  test: { include: ['src/**/*.test.ts'], testTimeout: 30_000 },
 });

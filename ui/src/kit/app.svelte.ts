@@ -3,7 +3,7 @@ import { backend, columns, rpc, toApiError } from '../backend';
 import type { ApiError, EnvironmentSummary, Environment, Finding, Frame, JobStatus, OwnCost, TargetStatus } from '../backend/types';
 import type { ScreenApp, ScreenEnvironment } from './screen';
 import { preferences } from './preferences.svelte';
-import { pathOf } from './address';
+import { addressOf, fragmentOf, pathOf, queryOf } from './address';
 import { now } from './time.svelte';
 
 const screenOf = (e: EnvironmentSummary, full: Environment | null): ScreenEnvironment => ({
@@ -40,28 +40,74 @@ class AppState {
   current = $derived(this.environments.find((e) => e.id === this.currentId) ?? null);
 
   async begin(): Promise<void> {
-    const read = (): void => void (this.path = pathOf(location.hash));
-    addEventListener('hashchange', read);
-    read();
+    addEventListener('hashchange', () => this.follow());
+    this.path = pathOf(location.hash);
     const b = await backend();
     this.desktop = b.kind === 'desktop';
     try {
       await preferences.begin();
       await this.refresh();
       const last = await b.getPreference('environment');
-      const wanted = new URLSearchParams(location.hash.split('?')[1] ?? '').get('open');
-      if (typeof last === 'string' && wanted === null && this.environments.some((e) => e.id === last)) {
-        // The demo is opened on request only; anything else that was open is opened again.
-        // Not waited for: a target that does not answer must not keep the screen away.
-        if (last !== 'demo') void this.open(last, location.hash.length < 3);
-        else this.watch();
-      } else {
+      const { environment, path } = addressOf(location.hash);
+      // The demo is opened on request only; anything else that was open is opened again.
+      const again = typeof last === 'string' && last !== 'demo' && queryOf(location.hash).get('open') === null ? last : null;
+      const wanted = environment ?? again;
+      if (wanted === null || !this.knows(wanted)) {
+        if (environment !== null) this.lost(environment);
         this.watch();
+      } else {
+        this.arrive(wanted, path === '/start' && environment === null ? '/overview' : path);
       }
     } catch (error) {
       this.failure = toApiError(error);
     }
     this.ready = true;
+  }
+
+  /** Shows what the address names now: a step back, a link, a pasted text. */
+  private follow(): void {
+    const { environment, path } = addressOf(location.hash);
+    this.path = path;
+    if (environment === this.currentId) return;
+    if (environment === null) this.replace(path);
+    else if (this.knows(environment)) this.arrive(environment, path);
+    else this.lost(environment);
+  }
+
+  /** Shows a path of an environment that the address names already. */
+  private arrive(id: string, path: string): void {
+    if (id !== 'demo') {
+      // Not waited for: a target that does not answer must not keep the screen away.
+      void this.enter(id, path, true);
+      return;
+    }
+    // The demo is built on the start screen, which comes back here; one that is there already takes no time.
+    this.currentId = null;
+    this.watch();
+    location.replace(`#/start?open=demo&to=${encodeURIComponent(path)}`);
+  }
+
+  private knows(id: string): boolean {
+    return this.environments.some((e) => e.id === id);
+  }
+
+  /** An address of an environment that is not here, such as one that was deleted. */
+  private lost(id: string): void {
+    this.failure = {
+      code: 'not_found',
+      message: 'The address names an environment that is not here',
+      hint: `It may have been deleted, or belong to another data folder: ${id}`,
+      retryable: false,
+    };
+    this.currentId = null;
+    this.replace('/start');
+  }
+
+  /** Puts the environment into the address without a step in the history. */
+  private replace(path: string): void {
+    const query = location.hash.split('?')[1];
+    history.replaceState(null, '', `#${fragmentOf(this.currentId, path)}${query === undefined ? '' : `?${query}`}`);
+    this.path = path;
   }
 
   async refresh(): Promise<void> {
@@ -74,13 +120,20 @@ class AppState {
     else if (this.currentId) this.full = await rpc('env.get', { id: this.currentId });
   }
 
-  /** Makes an environment the current one and watches it. */
-  async open(id: string, navigate = true): Promise<void> {
+  /** Makes an environment the current one, watches it and goes to a path of it; `null` leaves the reader where they are. */
+  async open(id: string, to: string | null = '/overview'): Promise<void> {
+    await this.enter(id, to ?? this.path, to === null);
+  }
+
+  private async enter(id: string, path: string, inPlace: boolean): Promise<void> {
     this.currentId = id;
+    this.failure = null;
+    this.full = null;
     this.targets = [];
     this.findings = null;
     this.watch();
-    if (navigate) this.go('/overview');
+    if (inPlace) this.replace(path);
+    else this.go(path);
     void backend().then((b) => b.setPreference('environment', id));
     const targets = await rpc('monitor.start', { environment_id: id }).catch(() => null);
     // The stream may have said more by now, and the reader may have gone on to another environment.
@@ -99,8 +152,13 @@ class AppState {
     this.go('/start');
   }
 
+  /** The link to a path of the current environment. */
+  href(path: string): string {
+    return `#${fragmentOf(this.currentId, path)}`;
+  }
+
   go(path: string): void {
-    location.hash = path;
+    location.hash = this.href(path);
   }
 
   private watch(): void {

@@ -6,6 +6,7 @@ const fake = vi.hoisted(() => ({
   kept: new Map<string, unknown>(),
   calls: [] as string[],
   monitor: [] as unknown[],
+  demo: false,
   /** Answers of `env.list` in the order asked for; `null` answers at once. */
   lists: null as { answer: (list: unknown[]) => void }[] | null,
 }));
@@ -17,7 +18,7 @@ vi.mock('../backend', () => {
     if (name === 'env.list' && fake.lists !== null) {
       return new Promise((answer) => fake.lists!.push({ answer }));
     }
-    if (name === 'env.list') return summaries;
+    if (name === 'env.list') return fake.demo ? [...summaries, { ...summaries[0], id: 'demo', demo: true }] : summaries;
     if (name === 'findings.list') return [{ id: 'f' }];
     if (name === 'monitor.start') return fake.monitor;
     return { targets: { api: { url: 'http://x', probe_path: '/up' } } };
@@ -66,7 +67,9 @@ beforeEach(() => {
   fake.calls.length = 0;
   fake.kept.clear();
   fake.lists = null;
-  vi.stubGlobal('location', { hash: '' });
+  fake.demo = false;
+  vi.stubGlobal('location', { hash: '', replace: (to: string) => (location.hash = to) });
+  vi.stubGlobal('history', { replaceState: (_: unknown, __: string, to: string) => (location.hash = to) });
   vi.stubGlobal('addEventListener', () => undefined);
   vi.stubGlobal('document', { documentElement: { dataset: {} } });
   vi.stubGlobal('matchMedia', () => ({ matches: false, addEventListener: () => undefined }));
@@ -80,7 +83,7 @@ test('opening an environment watches it, remembers it and shows it', async () =>
   await vi.waitFor(() => expect(last().id).toBe('shop'));
   expect(fake.watched[0]!.stopped, 'one stream at a time').toBe(true);
   expect(fake.kept.get('environment')).toBe('shop');
-  expect(location.hash).toBe('/overview');
+  expect(location.hash).toBe('#/e/shop/overview');
   expect(app.screens().environment?.apiUrl).toBe('http://x/up');
 });
 
@@ -131,4 +134,29 @@ test('a list that was asked for earlier does not replace a newer one', async () 
   fake.lists[0]!.answer([of('blue')]);
   await new Promise((done) => setTimeout(done, 0));
   expect(app.environments.map((e) => e.name)).toEqual(['blue', 'green']);
+});
+
+test('the address holds the environment: a reload and a link show the same, an unknown one says so', async () => {
+  location.hash = '#/e/shop/benchmarks/run-1?at=5';
+  let app = await fresh();
+  await app.begin();
+  expect([app.currentId, app.path, location.hash]).toEqual(['shop', '/benchmarks/run-1', '#/e/shop/benchmarks/run-1?at=5']);
+  expect(app.href('/database')).toBe('#/e/shop/database');
+  // An address of an earlier version names none: it is the one of last time.
+  location.hash = '#/database';
+  app = await fresh();
+  await app.begin();
+  expect([app.currentId, app.path, location.hash]).toEqual(['shop', '/database', '#/e/shop/database']);
+  location.hash = '#/e/gone/overview';
+  app = await fresh();
+  await app.begin();
+  expect([app.currentId, app.path, app.failure?.code]).toEqual([null, '/start', 'not_found']);
+});
+
+test('the demo of an address is built on the start screen, which comes back', async () => {
+  location.hash = '#/e/demo/database';
+  fake.demo = true;
+  const app = await fresh();
+  await app.begin();
+  expect([app.currentId, location.hash]).toEqual([null, '#/start?open=demo&to=%2Fdatabase']);
 });

@@ -5,11 +5,13 @@ import { toasts } from './toasts.svelte';
 
 const failed = (error: unknown): void => void toasts.show(toApiError(error).message);
 
-/** Opens an environment; the demo on the start screen, which shows how it is built. */
+/** Opens an environment on the screen that is shown, as far as it is one of an environment; the demo where it is built. */
 export function choose(id: string, demo: boolean): void {
-  if (id === app.currentId) app.go('/overview');
-  else if (demo) app.go(`/start?open=demo`);
-  else void app.open(id);
+  const screen = `/${app.path.split('/')[1] ?? ''}`;
+  const to = screen === '/start' || screen === '/environments' ? '/overview' : screen;
+  if (id === app.currentId) app.go(to);
+  else if (demo) app.go(`/start?open=demo&to=${to}`);
+  else void app.open(id, to);
 }
 
 /** Deletes an environment and offers to bring it back. */

@@ -1,13 +1,22 @@
 import { expect, test } from 'vitest';
 import { FEATURES } from '../features';
 import { editedBy } from '../features/environment/routes';
-import { pathOf, queryOf } from '../kit/address';
+import { addressOf, fragmentOf, pathOf, queryOf } from '../kit/address';
 import { featureAt, RAIL, shownAt } from './routes';
 
 test('a fragment names a screen', () => {
   expect(pathOf('#/overview')).toBe('/overview');
   expect(pathOf('#/start?open=demo')).toBe('/start');
   expect(queryOf('#/start?open=demo').get('open')).toBe('demo');
+});
+
+test('a fragment may name an environment', () => {
+  expect(addressOf('#/e/a%20b/benchmarks/run-1?x=1')).toEqual({ environment: 'a b', path: '/benchmarks/run-1' });
+  expect(addressOf('#/e/shop')).toEqual({ environment: 'shop', path: '/overview' });
+  expect(addressOf('#/e/%zz/overview').environment).toBe('%zz');
+  expect(addressOf('#/experiments')).toEqual({ environment: null, path: '/experiments' });
+  for (const id of ['shop', 'a b', 'x/y', 'ü%'])
+    expect(addressOf(`#${fragmentOf(id, '/database')}`)).toEqual({ environment: id, path: '/database' });
 });
 
 test('anything else is the start screen', () => {
