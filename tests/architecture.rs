@@ -280,3 +280,64 @@ fn files(folder: &Path, endings: &[&str]) -> Vec<PathBuf> {
     }
     found
 }
+
+/// Rooms of the UI from the bottom to the top; each may import those before it.
+const UI_ROOMS: &[&str] = &["backend", "kit", "charts", "lanes", "features", "shell"];
+
+/// Sources below a folder.
+fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).expect("a folder of the UI").flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|e| e == "ts" || e == "svelte" || e == "css") {
+            found.push(path);
+        }
+    }
+}
+
+/// What a source imports of the UI, as paths below `src`.
+fn imports(file: &Path, text: &str) -> Vec<PathBuf> {
+    let relative = text.split(['\'', '"']).filter(|s| s.starts_with("./") || s.starts_with("../")).filter(|s| !s.contains([' ', '\n']));
+    relative
+        .map(|spec| {
+            let mut path = file.parent().expect("a folder").to_path_buf();
+            for part in spec.split('/') {
+                match part {
+                    "." => {}
+                    ".." => drop(path.pop()),
+                    name => path.push(name),
+                }
+            }
+            path
+        })
+        .collect()
+}
+
+#[test]
+fn rooms_of_the_ui_point_down_and_features_are_apart() {
+    let src = root().join("ui/src");
+    let mut files = Vec::new();
+    sources(&src, &mut files);
+    let rank = |room: &str| UI_ROOMS.iter().position(|r| *r == room);
+    let mut checked = 0;
+    for file in &files {
+        let from = file.strip_prefix(&src).expect("below src").to_path_buf();
+        let text = std::fs::read_to_string(file).expect("text");
+        for to in imports(&from, &text) {
+            let parts = |path: &Path| -> Vec<String> {
+                path.iter().map(|part| part.to_string_lossy().into_owned()).collect()
+            };
+            let (a, b) = (parts(&from), parts(&to));
+            let (Some(above), Some(below)) = (rank(&a[0]), rank(&b[0])) else { continue };
+            checked += 1;
+            let what = format!("{} imports {}", from.display(), to.display());
+            assert!(below <= above, "{what}: that arrow points up");
+            // One list knows all features; a feature knows none but itself.
+            if above == below && a[0] == "features" && a.len() > 2 {
+                assert_eq!(a.get(1), b.get(1), "{what}: what two features share lies below them");
+            }
+        }
+    }
+    assert!(checked > 300, "the imports are found: {checked}");
+}

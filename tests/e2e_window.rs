@@ -204,7 +204,7 @@ fn e2e_every_screen_in_light_and_dark() {
                 page.wait_until(
                     "a heading or text",
                     SECONDS_10,
-                    "return location.hash.startsWith('#/' + arguments[0]) && document.body.innerText.length > 40",
+                    "return location.hash.split('?')[0].endsWith('/' + arguments[0]) && document.body.innerText.length > 40",
                     &[json!(screen)],
                 ),
             );

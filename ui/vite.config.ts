@@ -5,7 +5,20 @@ export default defineConfig({
   plugins: [svelte()],
   base: '/',
   clearScreen: false,
-  server: { port: 5173, strictPort: true },
+  // `npm run dev` speaks to a `perfctl serve` that runs beside it; the token is the one that it prints.
+  server: {
+    port: 5173,
+    strictPort: true,
+    proxy: {
+      '/api': {
+        target: process.env['PERFDECK_SERVE'] ?? 'http://127.0.0.1:7400',
+        changeOrigin: true,
+        // The server takes requests of its own pages only; this page is served by Vite.
+        configure: (proxy) => proxy.on('proxyReq', (request) => request.removeHeader('origin')),
+      },
+    },
+  },
   build: { target: 'es2022', manifest: 'manifest.json', reportCompressedSize: false, assetsInlineLimit: 0 },
-  test: { include: ['src/**/*.test.ts'] },
+  // Longer than any test takes: compilers may run beside it.
+  test: { include: ['src/**/*.test.ts'], testTimeout: 30_000 },
 });

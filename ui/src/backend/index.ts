@@ -19,29 +19,19 @@ export interface Backend {
   saveDialog?(title: string, name: string): Promise<string | null>;
 }
 
-const inDesktop = '__TAURI_INTERNALS__' in window;
-// Made-up frames to look at screens without an engine: only in `vite dev` and only when asked for.
-const inMock = import.meta.env.DEV && new URLSearchParams(location.search).has('mock');
-
 function load(): Promise<Backend> {
-  if (import.meta.env.DEV && inMock) return import('./mock/index').then((m) => m.mock());
-  return inDesktop ? import('./tauri').then((m) => m.desktop()) : import('./http').then((m) => m.browser());
+  return '__TAURI_INTERNALS__' in window ? import('./tauri').then((m) => m.desktop()) : import('./http').then((m) => m.browser());
 }
-const loading = load();
+let loading: Promise<Backend> | null = null;
 
-export const backend = (): Promise<Backend> => loading;
+export const backend = (): Promise<Backend> => (loading ??= load());
 
-/** Runs a command of the registry. */
+/** Runs a command of the registry that answers JSON. */
 export async function rpc<K extends keyof Commands>(name: K, params: Commands[K]['req']): Promise<Commands[K]['res']> {
-  return (await (await loading).call(name, params)) as Commands[K]['res'];
-}
-
-/** Runs a command whose name is not known to the type checker. */
-export async function rpcAny<T>(name: string, params: unknown): Promise<T> {
-  return (await (await loading).call(name, params)) as T;
+  return (await (await backend()).call(name, params)) as Commands[K]['res'];
 }
 
 /** Runs a command that answers binary columns. */
-export async function columns(name: string, params: unknown): Promise<Columns> {
-  return decodeColumns((await (await loading).call(name, params)) as ArrayBuffer);
+export async function columns<K extends keyof Commands>(name: K, params: Commands[K]['req']): Promise<Columns> {
+  return decodeColumns((await (await backend()).call(name, params)) as ArrayBuffer);
 }

@@ -1,5 +1,5 @@
 // Response times over time: counts by column of time and bucket of a quarter octave, and what a heatmap says of them.
-import { integer, significant, THIN, format } from './format';
+import { integer, significant, THIN, format } from '../kit/figures';
 
 /** Buckets with their counts, ascending. */
 export type HeatColumn = readonly (readonly [number, number])[];

@@ -1,5 +1,5 @@
 // What a lane shows, as data: used by the lane component, the table behind it and the screens that list lanes.
-import type { Unit } from './format';
+import type { Unit } from '../kit/figures';
 import type { Colour } from './palette';
 import type { ScaleSpec } from './scale';
 

@@ -1,6 +1,7 @@
 // An environment's samples on screen: history at the plot's width, then the stream's deltas.
 import { CHANGED, type ChartGroup } from './group';
 import { TimeSeries, type RawColumns } from './series';
+import type { Frame } from '../backend/types';
 
 /** Where history comes from. */
 export type History = (fromMs: number, toMs: number, widthPx: number) => Promise<RawColumns>;
@@ -9,7 +10,7 @@ export type History = (fromMs: number, toMs: number, widthPx: number) => Promise
 export interface Samples {
   at_ms: number;
   t: number[];
-  series: Record<string, (number | null)[] | undefined>;
+  series: Frame['series'];
 }
 
 /** History older than this many points of its own resolution is read again while live. */
@@ -24,7 +25,7 @@ export class LiveData {
   error: unknown = null;
   /** Ids seen so far; counts up when one is new. */
   known = 0;
-  #history: History;
+  #history: History | null;
   #group: ChartGroup;
   #wanted = 0;
   #loading = false;
@@ -33,7 +34,8 @@ export class LiveData {
   #closed = false;
   #healed = -Infinity;
 
-  constructor(group: ChartGroup, history: History) {
+  /** Without a history only what the stream brings is shown. */
+  constructor(group: ChartGroup, history: History | null) {
     this.#group = group;
     this.#history = history;
     this.#off = group.on((what) => {
@@ -70,7 +72,7 @@ export class LiveData {
   load(force = false): void {
     const { from, to } = this.#group.range;
     const width = this.#group.width;
-    if (width <= 1 || this.#closed) return;
+    if (this.#history === null || width <= 1 || this.#closed) return;
     const l = this.#loaded;
     const same = l && !force && l.width === width && Math.abs(l.from - from) < 2000 && Math.abs(l.to - to) < 2000;
     // While live at full resolution the stream itself keeps the range complete.
@@ -86,10 +88,10 @@ export class LiveData {
       to - from <= l.to - l.from + 2000;
     if (same || grown) return;
     this.#wanted += 1;
-    if (!this.#loading) void this.#read();
+    if (!this.#loading) void this.#read(this.#history);
   }
 
-  async #read(): Promise<void> {
+  async #read(history: History): Promise<void> {
     this.#loading = true;
     let done = 0;
     while (done !== this.#wanted && !this.#closed) {
@@ -97,7 +99,7 @@ export class LiveData {
       const { from, to } = this.#group.range;
       const width = this.#group.width;
       try {
-        const raw = await this.#history(from, to, Math.round(width));
+        const raw = await history(from, to, Math.round(width));
         if (this.#closed) break;
         this.data.replace(raw);
         this.known += 1;

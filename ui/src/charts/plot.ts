@@ -8,7 +8,7 @@ import * as paths from './paths';
 import { axisLabels, domain, type Domain } from './scale';
 import type { Column, Gap, TimeSeries } from './series';
 import { extent, stack } from './stack';
-import { duration } from './format';
+import { duration } from '../kit/figures';
 import { gridTimes } from './ticks';
 
 /** Room above the highest value, so that a line at the top is whole, in CSS pixels. */

@@ -1,5 +1,5 @@
 // The legend is the readout: a row for each series, top of the drawing first.
-import { DASH, exact, format } from './format';
+import { DASH, exact, format } from '../kit/figures';
 import type { LaneSpec, Stale } from './lane';
 import { position, type Domain } from './scale';
 import type { TimeSeries } from './series';

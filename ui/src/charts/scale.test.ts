@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { axisLabels, axisNote, domain, niceCeil, position } from './scale';
-import { format, significant, duration, THIN, MINUS, DASH } from './format';
+import { format, significant, duration, THIN, MINUS, DASH } from '../kit/figures';
 
 describe('value axis', () => {
   it('rounds up to a round number', () => {

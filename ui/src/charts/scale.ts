@@ -1,5 +1,5 @@
 // Value axes: their ends and their few labels.
-import { axisLabel, type Unit } from './format';
+import { axisLabel, type Unit } from '../kit/figures';
 
 export interface Domain {
   min: number;

@@ -1,0 +1,124 @@
+// What the views of the benchmarks share: where they go, what they say, and the benchmark that runs.
+import { getContext, setContext } from 'svelte';
+import { copyText, problem, type ApiProblem } from '../../kit/client';
+import type { ScreenApp } from '../../kit/screen';
+import { MASK } from './form';
+import { pathTo } from './routes';
+import { Running } from './running.svelte';
+import type { BenchRequest, HttpBenchSpec, JobStatus, Run, RunSpec } from './types';
+import { mayStart } from './words';
+
+interface Notice {
+  text: string;
+  action?: { label: string; run: () => void };
+}
+
+export class Desk {
+  /** Why the last action failed; it stays until the next one. */
+  failure = $state.raw<ApiProblem | null>(null);
+  notice = $state.raw<Notice | null>(null);
+  /** What the form begins with. */
+  from = $state.raw<HttpBenchSpec | null>(null);
+  /** A plan's text on its way into the editor. */
+  offered = $state.raw<string | null>(null);
+  readonly running: Running;
+
+  constructor(readonly app: ScreenApp) {
+    this.running = new Running(app, async (job, lost) => {
+      const here = app.path === pathTo('live');
+      this.running.current = null;
+      // The reader may have gone elsewhere meanwhile, and is left there.
+      if (this.running.gone) return;
+      if (here) this.go(job?.result ?? '');
+      if (lost) this.failure = problem(lost);
+      else if (job?.state === 'failed') this.failure = job.error ?? { message: 'The benchmark failed', hint: null };
+      else if (job?.state === 'cancelled' && !job.result) this.say('Benchmark stopped before it measured anything');
+    });
+  }
+
+  /** Goes to an address below the benchmarks. */
+  readonly go = (to = ''): void => this.app.go(pathTo(to));
+  readonly back = (): void => {
+    this.failure = null;
+    this.go();
+  };
+
+  say(text: string, action?: Notice['action']): void {
+    this.notice = action ? { text, action } : { text };
+  }
+  private clear(): void {
+    [this.notice, this.failure] = [null, null];
+  }
+
+  /** Runs `work`; a failure is shown in place and stays until the next one. */
+  async attempt<T>(work: () => Promise<T>): Promise<T | null> {
+    try {
+      this.failure = null;
+      return await work();
+    } catch (error) {
+      this.failure = problem(error);
+      return null;
+    }
+  }
+
+  /** Says what was done, with the way back. */
+  undoable(text: string, undo: () => Promise<unknown>): void {
+    const run = async (): Promise<void> => {
+      await undo();
+      this.notice = null;
+    };
+    this.say(text, { label: 'Undo', run: () => void this.attempt(run) });
+  }
+
+  async copy(text: string, what: string): Promise<void> {
+    this.say((await copyText(text)) ? `Copied ${what}` : `The system refused the clipboard; ${what} was not copied`);
+  }
+
+  /** Opens the form, with what a run did. */
+  create(spec: HttpBenchSpec | null = null): void {
+    this.clear();
+    this.from = spec;
+    this.go('new');
+  }
+  /** Opens a plan's text in the editor. */
+  readonly edit = (toml: string): void => {
+    this.offered = toml;
+    this.go('plans');
+  };
+
+  /** Once more what a run did: a request opens the form; a plan starts at once unless a guard has a question. */
+  async again(run: Run): Promise<void> {
+    if (run.spec.kind === 'http') return this.create(run.spec);
+    const { toml, threads } = run.spec;
+    // Its literal texts were not stored; the editor says which.
+    if (toml.includes(MASK)) return this.edit(toml);
+    if (run.environment_id !== (this.app.environment?.id ?? null)) return this.edit(toml);
+    const asked: BenchRequest = {
+      spec: { kind: 'plan', toml, threads },
+      environment_id: run.environment_id,
+      name: run.name,
+      confirm: null,
+    };
+    const preview = await this.attempt(() => this.app.rpc('bench.preview', asked));
+    if (!preview) return;
+    if (!mayStart(preview, '')) return this.edit(toml);
+    const job = await this.attempt(() => this.app.rpc('bench.start', asked));
+    if (job) await this.started(job);
+  }
+
+  begun(job: JobStatus, spec: RunSpec): void {
+    this.clear();
+    this.running.begun(job, spec);
+    this.go('live');
+  }
+  /** Takes up a job whose settings only the engine knows. */
+  readonly started = async (job: JobStatus): Promise<void> => {
+    this.clear();
+    // A short one may have ended by now; the list has its result.
+    this.go((await this.running.started(job)) ? 'live' : '');
+  };
+}
+
+const KEY = Symbol('desk');
+export const provideDesk = (app: ScreenApp): Desk => setContext(KEY, new Desk(app));
+export const useDesk = (): Desk => getContext<Desk>(KEY);

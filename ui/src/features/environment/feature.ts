@@ -1,0 +1,29 @@
+// Environments: made, edited, copied and deleted.
+import { app } from '../../kit/app.svelte';
+import { choose, duplicate, remove } from '../../kit/environments';
+import type { Command } from '../../kit/feature';
+import { editedBy } from './routes';
+import type { Feature } from '../../kit/feature';
+
+const of = (id: string, name: string): Command[] => [
+  { name: `Edit environment ${name}`, hint: '', run: () => app.go(`/environments/${id}`) },
+  { name: `Duplicate environment ${name}`, hint: '', run: () => void duplicate(id) },
+  { name: `Delete environment ${name}`, hint: 'can be undone', run: () => void remove(id, name) },
+];
+
+export const feature: Feature = {
+  path: '/environments',
+  title: 'Environment',
+  titleAt: (path) => (editedBy(path) === null ? 'Add environment' : 'Edit environment'),
+  fresh: true,
+  commands: () => [
+    ...app.environments.map((e) => ({
+      name: `Open environment ${e.name}`,
+      hint: e.demo ? 'built in' : e.kind,
+      run: () => choose(e.id, e.demo),
+    })),
+    { name: 'Add environment', hint: '', run: () => app.go('/environments/new') },
+    ...app.environments.filter((e) => !e.demo).flatMap((e) => of(e.id, e.name)),
+  ],
+  load: () => import('./index.svelte'),
+};

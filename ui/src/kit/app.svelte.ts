@@ -1,0 +1,231 @@
+// The state of the window: which environment, what the stream said last, where we are.
+import { backend, columns, rpc, toApiError } from '../backend';
+import type { ApiError, EnvironmentSummary, Environment, Finding, Frame, JobStatus, OwnCost, TargetStatus } from '../backend/types';
+import type { ScreenApp, ScreenEnvironment } from './screen';
+import { preferences } from './preferences.svelte';
+import { addressOf, fragmentOf, pathOf, queryOf } from './address';
+import { now } from './time.svelte';
+
+const screenOf = (e: EnvironmentSummary, full: Environment | null): ScreenEnvironment => ({
+  id: e.id,
+  name: e.name,
+  kind: e.kind,
+  apiUrl: full?.targets.api ? full.targets.api.url + full.targets.api.probe_path : null,
+  roles: e.targets.map(([role]) => role),
+});
+
+class AppState {
+  environments = $state.raw<EnvironmentSummary[]>([]);
+  currentId = $state<string | null>(null);
+  full = $state.raw<Environment | null>(null);
+  targets = $state.raw<TargetStatus[]>([]);
+  jobs = $state.raw<JobStatus[]>([]);
+  own = $state.raw<OwnCost | null>(null);
+  findings = $state.raw<Finding[] | null>(null);
+  offline = $state.raw<ApiError | null>(null);
+  failure = $state.raw<ApiError | null>(null);
+  path = $state('/start');
+  desktop = $state(false);
+  ready = $state(false);
+  /** What the start screen is asked to show at once. */
+  asking = $state<'' | 'file'>('');
+
+  private listeners = new Set<(frame: Frame) => void>();
+  private stop: (() => void) | null = null;
+  /** Counts up with each watch, so that one overtaken by another does not begin. */
+  private watched = 0;
+  /** Counts up with each reading of the environments. */
+  private listed = 0;
+
+  current = $derived(this.environments.find((e) => e.id === this.currentId) ?? null);
+
+  async begin(): Promise<void> {
+    addEventListener('hashchange', () => this.follow());
+    this.path = pathOf(location.hash);
+    const b = await backend();
+    this.desktop = b.kind === 'desktop';
+    try {
+      await preferences.begin();
+      await this.refresh();
+      const last = await b.getPreference('environment');
+      const { environment, path } = addressOf(location.hash);
+      // The demo is opened on request only; anything else that was open is opened again.
+      const again = typeof last === 'string' && last !== 'demo' && queryOf(location.hash).get('open') === null ? last : null;
+      const wanted = environment ?? again;
+      if (wanted === null || !this.knows(wanted)) {
+        if (environment !== null) this.lost(environment);
+        this.watch();
+      } else {
+        this.arrive(wanted, path === '/start' && environment === null ? '/overview' : path);
+      }
+    } catch (error) {
+      this.failure = toApiError(error);
+    }
+    this.ready = true;
+  }
+
+  /** Shows what the address names now: a step back, a link, a pasted text. */
+  private follow(): void {
+    const { environment, path } = addressOf(location.hash);
+    this.path = path;
+    if (environment === this.currentId) return;
+    if (environment === null) this.replace(path);
+    else if (this.knows(environment)) this.arrive(environment, path);
+    else this.lost(environment);
+  }
+
+  /** Shows a path of an environment that the address names already. */
+  private arrive(id: string, path: string): void {
+    if (id !== 'demo') {
+      // Not waited for: a target that does not answer must not keep the screen away.
+      void this.enter(id, path, true);
+      return;
+    }
+    // The demo is built on the start screen, which comes back here; one that is there already takes no time.
+    this.currentId = null;
+    this.watch();
+    location.replace(`#/start?open=demo&to=${encodeURIComponent(path)}`);
+  }
+
+  private knows(id: string): boolean {
+    return this.environments.some((e) => e.id === id);
+  }
+
+  /** An address of an environment that is not here, such as one that was deleted. */
+  private lost(id: string): void {
+    this.failure = {
+      code: 'not_found',
+      message: 'The address names an environment that is not here',
+      hint: `It may have been deleted, or belong to another data folder: ${id}`,
+      retryable: false,
+    };
+    this.currentId = null;
+    this.replace('/start');
+  }
+
+  /** Puts the environment into the address without a step in the history. */
+  private replace(path: string): void {
+    const query = location.hash.split('?')[1];
+    history.replaceState(null, '', `#${fragmentOf(this.currentId, path)}${query === undefined ? '' : `?${query}`}`);
+    this.path = path;
+  }
+
+  async refresh(): Promise<void> {
+    const mine = ++this.listed;
+    const list = await rpc('env.list', {});
+    // Answers may overtake each other; the one that was asked for last is the newest.
+    if (mine !== this.listed) return;
+    this.environments = list;
+    if (this.currentId && !this.current) this.close();
+    else if (this.currentId) this.full = await rpc('env.get', { id: this.currentId });
+  }
+
+  /** Makes an environment the current one, watches it and goes to a path of it; `null` leaves the reader where they are. */
+  async open(id: string, to: string | null = '/overview'): Promise<void> {
+    await this.enter(id, to ?? this.path, to === null);
+  }
+
+  private async enter(id: string, path: string, inPlace: boolean): Promise<void> {
+    this.currentId = id;
+    this.failure = null;
+    this.full = null;
+    this.targets = [];
+    this.findings = null;
+    this.watch();
+    if (inPlace) this.replace(path);
+    else this.go(path);
+    void backend().then((b) => b.setPreference('environment', id));
+    const targets = await rpc('monitor.start', { environment_id: id }).catch(() => null);
+    // The stream may have said more by now, and the reader may have gone on to another environment.
+    if (id !== this.currentId) return;
+    if (targets && this.targets.length === 0) this.targets = targets;
+    await this.refresh().catch((error: unknown) => (this.failure = toApiError(error)));
+    void this.readFindings();
+  }
+
+  close(): void {
+    this.currentId = null;
+    this.full = null;
+    this.targets = [];
+    this.findings = null;
+    this.watch();
+    this.go('/start');
+  }
+
+  /** The link to a path of the current environment. */
+  href(path: string): string {
+    return `#${fragmentOf(this.currentId, path)}`;
+  }
+
+  go(path: string): void {
+    location.hash = this.href(path);
+  }
+
+  private watch(): void {
+    this.stop?.();
+    this.stop = null;
+    const id = this.currentId;
+    const mine = ++this.watched;
+    void backend().then((b) => {
+      if (mine !== this.watched) return;
+      this.stop = b.watch(
+        id,
+        (frame) => this.accept(frame),
+        (error) => (this.offline = error),
+      );
+    });
+  }
+
+  private accept(frame: Frame): void {
+    if (frame.environment_id !== null && frame.environment_id !== this.currentId) return;
+    if (frame.targets) this.targets = frame.targets;
+    if (frame.jobs) this.jobs = frame.jobs;
+    if (frame.own) this.own = frame.own;
+    if (frame.t.length > 0) now.beat();
+    if (frame.changed.includes('environments')) void this.refresh().catch(() => undefined);
+    if (frame.changed.includes('findings')) void this.readFindings();
+    for (const listener of this.listeners) listener(frame);
+  }
+
+  private async readFindings(): Promise<void> {
+    const id = this.currentId;
+    if (id === null) return;
+    const found = await rpc('findings.list', { environment_id: id }).catch(() => null);
+    if (id === this.currentId && found) this.findings = found;
+  }
+
+  /** What the screens with charts see of all this. */
+  screens(): ScreenApp {
+    const app = this;
+    return {
+      rpc,
+      columns,
+      get environment() {
+        return app.current ? screenOf(app.current, app.full) : null;
+      },
+      get environments() {
+        return app.environments.map((e) => screenOf(e, e.id === app.currentId ? app.full : null));
+      },
+      get targets() {
+        return app.targets;
+      },
+      get findings() {
+        return app.findings;
+      },
+      get path() {
+        return app.path;
+      },
+      onFrame(listener) {
+        app.listeners.add(listener);
+        return () => app.listeners.delete(listener);
+      },
+      go: (path) => app.go(path),
+      // A getter: which face this is, is known only after this object was handed out.
+      get openPath() {
+        return app.desktop ? async (path: string): Promise<void> => (await backend()).openPath?.(path) : undefined;
+      },
+    };
+  }
+}
+
+export const app = new AppState();

@@ -1,0 +1,46 @@
+// What is done to environments from several places: the menu, the palette and the editor.
+import { rpc, toApiError } from '../backend';
+import { app } from './app.svelte';
+import { toasts } from './toasts.svelte';
+
+const failed = (error: unknown): void => void toasts.show(toApiError(error).message);
+
+/** Opens an environment on the screen that is shown, as far as it is one of an environment; the demo where it is built. */
+export function choose(id: string, demo: boolean): void {
+  const screen = `/${app.path.split('/')[1] ?? ''}`;
+  const to = screen === '/start' || screen === '/environments' ? '/overview' : screen;
+  if (id === app.currentId) app.go(to);
+  else if (demo) app.go(`/start?open=demo&to=${to}`);
+  else void app.open(id, to);
+}
+
+/** Deletes an environment and offers to bring it back. */
+export async function remove(id: string, name: string): Promise<void> {
+  try {
+    const wasOpen = app.currentId === id;
+    await rpc('env.delete', { id });
+    if (wasOpen) app.close();
+    await app.refresh();
+    toasts.show(`Deleted ${name}`, {
+      label: 'Undo',
+      run: () =>
+        void rpc('env.restore', { id })
+          .then(() => app.refresh())
+          .then(() => (wasOpen ? app.open(id) : undefined))
+          .catch(failed),
+    });
+  } catch (error) {
+    failed(error);
+  }
+}
+
+/** Copies an environment and opens the copy in the editor. */
+export async function duplicate(id: string): Promise<void> {
+  try {
+    const copy = await rpc('env.duplicate', { id, name: null });
+    await app.refresh();
+    app.go(`/environments/${copy.id}`);
+  } catch (error) {
+    failed(error);
+  }
+}

@@ -1,0 +1,43 @@
+// What a feature tells the shell about itself: its screen, its place in the rail, its commands, its jobs.
+import type { Component } from 'svelte';
+
+/** A command of the palette. */
+export interface Command {
+  /** Unique; what is searched. */
+  name: string;
+  hint: string;
+  run: () => void;
+}
+
+/** What a screen that comes later will show: one sentence, and the heads of its lanes. */
+export interface Later {
+  sentence: string;
+  bands: readonly { name: string; needs: string; lanes: readonly [string, string][] }[];
+}
+
+interface Place {
+  /** Its address begins with this; what lies under it belongs to it. */
+  path: string;
+  title: string;
+  /** Its name at an address under `path`, where that differs. */
+  titleAt?: (path: string) => string;
+  /** Its place in the rail, in the order of `features/index.ts`; absent for screens that are reached from others. */
+  rail?: {
+    icon: string;
+    /** Second key after g. */
+    key: string;
+    /** A line above it. */
+    line?: true;
+  };
+  /** Whether another address under `path` is another screen: nothing of the former is kept. */
+  fresh?: true;
+  /** Kinds of jobs that are counted beside its name. */
+  jobs?: readonly string[];
+  /** Shortcuts of its own, for the list of them: keys, then what they do. */
+  shortcuts?: readonly (readonly [readonly string[], string])[];
+  /** Commands of the palette that make sense now; read inside a derived value. */
+  commands?: () => Command[];
+}
+
+/** A screen is its own chunk, loaded when it is shown. */
+export type Feature = Place & ({ load: () => Promise<{ default: Component }>; later?: never } | { later: Later; load?: never });

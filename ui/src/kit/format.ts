@@ -1,0 +1,53 @@
+// Figures and times as people read them. The figures are the charts' own, so that a lane and a table agree.
+import { duration, integer, significant, MINUS, THIN } from './figures';
+
+export { bytes, duration, format, integer, seconds, significant, DASH, MINUS, THIN } from './figures';
+
+/** The locale of every own formatter; the system's may be one that has no number format, such as C. */
+export const LOCALE = 'en-GB';
+
+/** A fraction as percent: whole from 10 %, else one digit. */
+export function percent(fraction: number): string {
+  const value = fraction * 100;
+  const text = Math.abs(value) >= 9.95 || value === 0 ? integer(value) : Math.abs(value).toFixed(1);
+  return (value < 0 && !text.startsWith(MINUS) ? MINUS + text : text) + THIN + '%';
+}
+
+/** A share done, in whole percent; 100 only when it is. */
+export const share = (fraction: number): string => `${Math.floor(Math.min(1, Math.max(0, fraction)) * 100 + 1e-9)}${THIN}%`;
+
+/** One digit after the point, as in the status line. */
+export const percent1 = (fraction: number): string => `${(fraction * 100).toFixed(1)}${THIN}%`;
+
+/** Bytes in whole SI megabytes, or gigabytes with three digits: what a system monitor shows. */
+export function megabytes(bytes: number): string {
+  return bytes < 1e9 ? `${integer(bytes / 1e6)}${THIN}MB` : `${significant(bytes / 1e9)}${THIN}GB`;
+}
+
+/** A round trip: two digits below 10 ms, whole above, seconds from one. */
+export function roundTrip(ms: number): string {
+  if (ms >= 1000) return `${significant(ms / 1000)}${THIN}s`;
+  if (ms >= 9.95) return `${integer(ms)}${THIN}ms`;
+  return ms >= 0.095 ? `${ms.toFixed(1)}${THIN}ms` : `${significant(ms * 1000, 2)}${THIN}µs`;
+}
+
+/** Time of day in this machine's zone. */
+export const clock = (ms: number): string => new Date(ms).toLocaleTimeString(LOCALE, { hour12: false });
+
+/** Hours and minutes. */
+export const clockMinute = (ms: number): string => clock(ms).slice(0, 5);
+
+/** `UTC`, `UTC+1`, `UTC−3:30` for what `Date.getTimezoneOffset` says. */
+export function utcOffset(minutesWest: number): string {
+  if (minutesWest === 0) return 'UTC';
+  const minutes = Math.abs(minutesWest);
+  const rest = minutes % 60;
+  const hours = `${Math.floor(minutes / 60)}${rest === 0 ? '' : `:${String(rest).padStart(2, '0')}`}`;
+  return `UTC${minutesWest < 0 ? '+' : MINUS}${hours}`;
+}
+
+/** How long a job takes yet, from its share done; null while that says too little. */
+export function remaining(progress: number | null, elapsedS: number): string | null {
+  if (progress === null || progress < 0.05 || progress >= 1 || elapsedS < 2) return null;
+  return duration(Math.max(1, (elapsedS * (1 - progress)) / progress));
+}

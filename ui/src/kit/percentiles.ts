@@ -1,0 +1,28 @@
+// Percentiles in words: what may be said of them, and of the failed requests in them.
+import type { JudgedMs, JudgedTime, LatencyMs, Run, RunSummary } from '../backend/types';
+import { format } from './figures';
+
+export const PERCENTILES = ['p50', 'p90', 'p95', 'p99', 'p999'] as const;
+export type PercentileName = (typeof PERCENTILES)[number];
+const QUANTILES: Record<PercentileName, number> = { p50: 0.5, p90: 0.9, p95: 0.95, p99: 0.99, p999: 0.999 };
+
+export const percentileLabel = (name: PercentileName): string => (name === 'p999' ? 'p99.9' : name);
+/** Samples that a quantile needs to be stable: 100 / (1 − q). */
+export const needed = (name: PercentileName): number => Math.round(100 / (1 - QUANTILES[name]));
+export const tooSmall = (l: LatencyMs, name: PercentileName): boolean => l.n === 0 || l.too_small.includes(name);
+
+/** The percentiles with the failed requests in the distribution, where any failed: what is judged. */
+export const judgedOf = (run: Pick<Run, 'judged_ms'>): JudgedMs | null =>
+  run.judged_ms && run.judged_ms.timed_out + run.judged_ms.failed > 0 ? run.judged_ms : null;
+export const enough = (all: JudgedMs, name: PercentileName): boolean => all.n > 0 && !all.too_small.includes(name);
+export const ms = (value: number | null | undefined): string => format(value, 'ms');
+/** A time that failed requests are in: with what is not known of it. */
+export const judgedWord = (time: JudgedTime): string =>
+  time.ms === null ? 'failed' : time.at_least ? `at least ${ms(time.ms)}` : ms(time.ms);
+
+/** A percentile in a list of runs: with the failed requests in it, where that is known. */
+export function shown(run: Pick<RunSummary, 'judged_ms' | 'p50_ms' | 'p99_ms'>, name: 'p50' | 'p99'): string {
+  const all = run.judged_ms;
+  if (!all) return ms(name === 'p50' ? run.p50_ms : run.p99_ms);
+  return enough(all, name) ? judgedWord(all[name]) : 'n too small';
+}

@@ -1,0 +1,76 @@
+// What a command answers, for as long as a component lives: read, read again when it changed, never overtaken.
+import { onMount, untrack } from 'svelte';
+import type { Commands } from '../backend/gen/commands';
+import type { Tag } from '../backend/types';
+import { problem, type Answering, type ApiProblem } from './client';
+import type { ScreenApp } from './screen';
+
+export interface Resource<T> {
+  /** The newest answer; null before the first one, and while other parameters are asked for. */
+  readonly value: T | null;
+  /** Why the last reading failed; a reading that works takes it away. The last answer stays. */
+  readonly error: ApiProblem | null;
+  /** Reads again; done when the answer, or its failure, is there. */
+  reload(): Promise<void>;
+  /** Takes a value that is known before it is read again, such as one that was just changed here. */
+  take(value: T): void;
+}
+
+type Asking = Pick<ScreenApp, 'rpc' | 'onFrame'>;
+
+/**
+ * Reads `name` with what `params` gives, again when that changes and when one of `tags` is told. `null` asks nothing. To be
+ * called while a component is made.
+ */
+export function resource<K extends Answering>(
+  app: Asking,
+  name: K,
+  params: () => Commands[K]['req'] | null,
+  tags: readonly Tag[] = [],
+): Resource<Commands[K]['res']> {
+  type Value = Commands[K]['res'];
+  let value = $state.raw<Value | null>(null);
+  let error = $state.raw<ApiProblem | null>(null);
+  let asked = 0;
+  // Compared as text: an object that is made anew with the same fields asks the same.
+  const wanted = $derived(JSON.stringify(params()));
+
+  async function read(): Promise<void> {
+    const mine = ++asked;
+    const what = untrack(params);
+    if (what === null) return;
+    try {
+      const found = await app.rpc(name, what);
+      if (mine === asked) [value, error] = [found, null];
+    } catch (thrown) {
+      if (mine === asked) error = problem(thrown);
+    }
+  }
+  $effect(() => {
+    void wanted;
+    [value, error] = [null, null];
+    void read();
+  });
+  onMount(() => {
+    const off = app.onFrame((frame) => {
+      if (frame.changed.some((tag) => tags.includes(tag))) void read();
+    });
+    return () => {
+      asked += 1;
+      off();
+    };
+  });
+  return {
+    get value() {
+      return value;
+    },
+    get error() {
+      return error;
+    },
+    reload: read,
+    take(known) {
+      asked += 1;
+      value = known;
+    },
+  };
+}

@@ -1,0 +1,43 @@
+// What a screen with charts needs from the app around it, and where it gets it.
+import { getContext, setContext } from 'svelte';
+import type { Client } from './client';
+import type { Finding, Frame, TargetStatus } from '../backend/types';
+
+export interface ScreenEnvironment {
+  id: string;
+  name: string;
+  kind: string;
+  /** Base URL and probe path of the API target, if it has one. */
+  apiUrl: string | null;
+  /** Configured targets. */
+  roles: string[];
+}
+
+/** Getters are reactive. */
+export interface ScreenApp extends Client {
+  readonly environment: ScreenEnvironment | null;
+  readonly environments: readonly ScreenEnvironment[];
+  readonly targets: readonly TargetStatus[];
+  /** Findings, or null before they are known. */
+  readonly findings: readonly Finding[] | null;
+  /** The address of what is shown, such as `/benchmarks/new`. */
+  readonly path: string;
+  onFrame(listener: (frame: Frame) => void): () => void;
+  go(path: string): void;
+  /** Opens a file in the system's viewer; absent in a browser. */
+  openPath?: (path: string) => Promise<void>;
+}
+
+const KEY = Symbol('screen-app');
+export const provideApp = (app: ScreenApp): ScreenApp => setContext(KEY, app);
+export const useApp = (): ScreenApp => getContext<ScreenApp>(KEY);
+
+/** Moves an element into the frame's top bar while it lives; without one it stays where it is. */
+export function toTopbar(node: HTMLElement): { destroy(): void } {
+  const bar = document.querySelector('[data-topbar]');
+  if (bar) {
+    bar.append(node);
+    node.dataset['moved'] = 'true';
+  }
+  return { destroy: () => node.remove() };
+}

@@ -1,0 +1,33 @@
+// What the rail says beside a screen's name: findings that wait there, or work that runs.
+import type { Finding, JobStatus } from '../backend/types';
+import { pathOf } from '../kit/address';
+import { FEATURES } from '../features';
+import { featureAt } from './routes';
+
+export interface Count {
+  value: number;
+  running: boolean;
+  words: string;
+}
+
+/** Counts by route; screens with nothing to say are absent. Work that runs comes before findings. */
+export function counts(
+  findings: readonly Pick<Finding, 'action'>[],
+  jobs: readonly Pick<JobStatus, 'kind' | 'state'>[],
+): Map<string, Count> {
+  const found = new Map<string, Count>();
+  for (const finding of findings) {
+    const path = featureAt(pathOf(finding.action.route))?.path;
+    if (path === undefined || path === '/start') continue;
+    const value = (found.get(path)?.value ?? 0) + 1;
+    found.set(path, { value, running: false, words: value === 1 ? '1 finding' : `${value} findings` });
+  }
+  for (const job of jobs) {
+    const path = FEATURES.find((f) => f.jobs?.includes(job.kind))?.path;
+    if (job.state !== 'running' || path === undefined) continue;
+    const before = found.get(path);
+    const value = (before?.running ? before.value : 0) + 1;
+    found.set(path, { value, running: true, words: `${value} running` });
+  }
+  return found;
+}

@@ -1,0 +1,20 @@
+// Which feature an address belongs to.
+import { FEATURES } from '../features';
+import type { Feature } from '../kit/feature';
+
+/** What the rail shows. */
+export const RAIL = FEATURES.filter((f): f is Feature & { rail: NonNullable<Feature['rail']> } => f.rail !== undefined);
+
+/** The feature that a path belongs to: itself, or what it lies under. */
+export function featureAt(path: string): Feature | undefined {
+  return FEATURES.find((f) => path === f.path || path.startsWith(`${f.path}/`));
+}
+
+const START = featureAt('/start')!;
+
+/** What is shown at a path, and its name in the top bar. The overview without an environment is the start screen. */
+export function shownAt(path: string, hasEnvironment: boolean): { feature: Feature; title: string } {
+  const found = featureAt(path);
+  const feature = !found || (found.path === '/overview' && !hasEnvironment) ? START : found;
+  return { feature, title: feature.titleAt?.(path) ?? feature.title };
+}
