@@ -1,6 +1,6 @@
 // Percentiles in words: what may be said of them, and of the failed requests in them.
 import type { JudgedMs, JudgedTime, LatencyMs, Run, RunSummary } from '../backend/types';
-import { format } from './figures';
+import { DASH, format } from './figures';
 
 export const PERCENTILES = ['p50', 'p90', 'p95', 'p99', 'p999'] as const;
 export type PercentileName = (typeof PERCENTILES)[number];
@@ -20,9 +20,15 @@ export const ms = (value: number | null | undefined): string => format(value, 'm
 export const judgedWord = (time: JudgedTime): string =>
   time.ms === null ? 'failed' : time.at_least ? `at least ${ms(time.ms)}` : ms(time.ms);
 
+/** The rate of the successes; an en dash where nothing succeeded: what was not measured is no 0. */
+export const rateWord = (of: Pick<Run, 'rate_per_s' | 'requests' | 'errors'>): string =>
+  of.errors >= of.requests ? DASH : format(of.rate_per_s, 'per_second');
+
 /** A percentile in a list of runs: with the failed requests in it, where that is known. */
-export function shown(run: Pick<RunSummary, 'judged_ms' | 'p50_ms' | 'p99_ms'>, name: 'p50' | 'p99'): string {
+export function shown(run: Pick<RunSummary, 'judged_ms' | 'p50_ms' | 'p99_ms' | 'requests' | 'errors'>, name: 'p50' | 'p99'): string {
   const all = run.judged_ms;
   if (!all) return ms(name === 'p50' ? run.p50_ms : run.p99_ms);
+  // Where nothing succeeded there is no time but the one that was waited for in vain.
+  if (run.errors >= run.requests && !(enough(all, name) && all[name].at_least)) return DASH;
   return enough(all, name) ? judgedWord(all[name]) : 'n too small';
 }

@@ -5,7 +5,7 @@ import { blank, fromSpec, parse, parseSeconds } from './form';
 import { benchLanes, IDS, LiveBench, runSeries } from './series';
 import type { BenchLive, BenchPreview, LatencyMs, Run, RunSpec } from './types';
 import { differences } from './question';
-import { needed, shown } from '../../kit/percentiles';
+import { needed, rateWord, shown } from '../../kit/percentiles';
 import {
   answeredOf,
   bothSides,
@@ -102,8 +102,13 @@ describe('sentence', () => {
     expect(plain(sentence(run).text)).toContain('p99 at least 301 ms, 20 100 errors (20.1 %), 20 000 timed out');
     expect(answeredOf(run)).toBe(79_900);
     expect(plain(markdown(run)).replaceAll('\u00a0', ' ')).toContain('| all, failed ones included | 100 000 | 5.00 ms | at least 301 ms |');
-    expect(shown({ judged_ms, p50_ms: 5, p99_ms: 9 }, 'p99')).toContain('at least');
-    expect(shown({ judged_ms: null, p50_ms: null, p99_ms: null }, 'p99'), 'nothing is not zero').toBe('–');
+    const some = { p50_ms: 5, p99_ms: 9, requests: 100_000, errors: 20_100 };
+    expect(shown({ ...some, judged_ms }, 'p99')).toContain('at least');
+    const nothing = { p50_ms: null, p99_ms: null, requests: 10, errors: 10, rate_per_s: 0 };
+    expect(shown({ ...nothing, judged_ms: null }, 'p99'), 'nothing is not zero').toBe('–');
+    expect(shown({ ...nothing, judged_ms: { ...judged_ms, p99: none } }, 'p99'), 'nor what failed').toBe('–');
+    expect(shown({ ...nothing, judged_ms }, 'p99'), 'but what was waited for').toContain('at least');
+    expect([rateWord(nothing), plain(rateWord({ ...some, rate_per_s: 3 }))]).toEqual(['–', '3/s']);
   });
   it('names statuses and thresholds', () => {
     expect(sentence(made({ statuses: [{ status: 301, count: 9 }] })).text).toContain('statuses: all 301');
