@@ -298,7 +298,10 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
 
 /// What a source imports of the UI, as paths below `src`.
 fn imports(file: &Path, text: &str) -> Vec<PathBuf> {
-    let relative = text.split(['\'', '"']).filter(|s| s.starts_with("./") || s.starts_with("../")).filter(|s| !s.contains([' ', '\n']));
+    let relative = text
+        .split(['\'', '"'])
+        .filter(|s| s.starts_with("./") || s.starts_with("../"))
+        .filter(|s| !s.contains([' ', '\n']));
     relative
         .map(|spec| {
             let mut path = file.parent().expect("a folder").to_path_buf();
@@ -325,9 +328,8 @@ fn rooms_of_the_ui_point_down_and_features_are_apart() {
         let from = file.strip_prefix(&src).expect("below src").to_path_buf();
         let text = std::fs::read_to_string(file).expect("text");
         for to in imports(&from, &text) {
-            let parts = |path: &Path| -> Vec<String> {
-                path.iter().map(|part| part.to_string_lossy().into_owned()).collect()
-            };
+            let parts =
+                |path: &Path| -> Vec<String> { path.iter().map(|part| part.to_string_lossy().into_owned()).collect() };
             let (a, b) = (parts(&from), parts(&to));
             let (Some(above), Some(below)) = (rank(&a[0]), rank(&b[0])) else { continue };
             checked += 1;
