@@ -104,6 +104,14 @@ export class TimeSeries {
     }
   }
 
+  /** Whether a series has at least `least` samples. */
+  filled(id: string, least: number): boolean {
+    const column = this.#columns.get(id) ?? [];
+    let found = 0;
+    for (let i = column.length - 1; i >= 0 && found < least; i -= 1) if (column[i] !== null) found += 1;
+    return found >= least;
+  }
+
   /** Adds live samples. A time that is known already is completed, an older unknown one is ignored. */
   append(times: readonly number[], series: Readonly<Record<string, readonly (number | null)[]>>): void {
     for (let k = 0; k < times.length; k += 1) {

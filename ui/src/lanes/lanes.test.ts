@@ -36,6 +36,16 @@ describe('tiers', () => {
     const keys = tiers(all, [], new Set(['api']))[0]!.lanes.map((l) => l.key);
     expect(keys.slice(0, 3)).toEqual(['requests', 'errors', 'latency']);
   });
+  it('keeps the lane of a rate until its second sample could be there, and drops what is not reported then', () => {
+    const first = (id: string): boolean => id.startsWith('system.memory');
+    const keys = (settled: boolean): string[] =>
+      tiers(first, [facts('host')], new Set(['host']), (id) => settled && first(id))[1]!.lanes.map((l) => l.key);
+    expect(keys(false)).toContain('cpu');
+    expect(keys(true)).toEqual(['memory']);
+    const data = new TimeSeries();
+    data.append([1000, 2000, 3000], { a: [1, null, 3] });
+    expect([data.filled('a', 2), data.filled('a', 3), data.filled('b', 1)]).toEqual([true, false, false]);
+  });
   it('draws limits and processors as marks', () => {
     const found = tiers(
       all,

@@ -8,11 +8,18 @@ import { LiveData } from '../charts/live';
 export interface Samples {
   /** The data; null without an environment. */
   readonly live: LiveData | null;
-  /** Counts up when a series is new; what depends on which series exist reads it. */
+  /** Counts up when a series is new, and when it is settled; what depends on which series exist reads it. */
   readonly known: number;
+  /** Whether a series exists. */
+  has(id: string): boolean;
+  /** Whether a series has had the samples that rates need. */
+  settled(id: string): boolean;
   /** Why the history could not be read. */
   readonly failure: ApiProblem | null;
 }
+
+/** Samples after which a series has had its first rate. */
+const SETTLED = 3;
 
 /** Watches the environment while the component lives; to be called while it is made. `sampled` runs once, with the first sample. */
 export function watchSamples(app: ScreenApp, group: ChartGroup, sampled: () => void = () => undefined): Samples {
@@ -35,9 +42,19 @@ export function watchSamples(app: ScreenApp, group: ChartGroup, sampled: () => v
     });
   });
 
+  /** Series that were known when the lanes were last made, and the samples since then. */
+  let [seen, since] = [-1, 0];
   function read(): void {
     if (!live) return;
-    if (live.known !== known) known = live.known;
+    const { known: ids, data } = live;
+    if (ids !== seen) {
+      [seen, since] = [ids, data.t.length];
+      known += 1;
+    } else if (since >= 0 && data.t.length - since >= SETTLED) {
+      // Once more: what has not come beside the new ones by now is not reported.
+      since = -1;
+      known += 1;
+    }
     const now = live.error ? problem(live.error) : null;
     if (now?.message !== failure?.message) failure = now;
   }
@@ -66,5 +83,7 @@ export function watchSamples(app: ScreenApp, group: ChartGroup, sampled: () => v
     get failure() {
       return failure;
     },
+    has: (id) => live?.data.column(id) !== undefined,
+    settled: (id) => live?.data.filled(id, SETTLED) ?? false,
   };
 }

@@ -409,9 +409,14 @@ function cacheLanes(has: (id: string) => boolean, limits: Record<string, number 
 
 /**
  * The four tiers in order. A tier whose target is not configured keeps its lanes, empty, and says what it needs.
- * `has` tells whether a series exists.
+ * `has` tells whether a series exists, `settled` whether it has had the samples that rates beside it need to be there.
  */
-export function tiers(has: (id: string) => boolean, targets: readonly TargetFacts[], configured: ReadonlySet<string>): Tier[] {
+export function tiers(
+  has: (id: string) => boolean,
+  targets: readonly TargetFacts[],
+  configured: ReadonlySet<string>,
+  settled: (id: string) => boolean = has,
+): Tier[] {
   const facts = new Map(targets.map((t) => [t.role, t]));
   const limits = (role: Role): Record<string, number | undefined> => facts.get(role)?.limits ?? {};
   return ROLES.map((role) => {
@@ -425,9 +430,10 @@ export function tiers(has: (id: string) => boolean, targets: readonly TargetFact
           : role === 'database'
             ? databaseLanes(has, limits('database'), limits('host')['cpus'])
             : cacheLanes(has, limits('cache'));
-    // What an engine does not report has no lane; before its first samples all lanes stand.
+    // What an engine does not report has no lane. A rate comes with the second sample: until then all lanes stand, so that
+    // none goes and comes back.
     const reported = lanes.filter((l) => l.series.some((series) => has(series.id)));
-    const offered = there && reported.length > 0 ? reported : lanes;
+    const offered = there && lanes.some((l) => l.series.some((series) => settled(series.id))) ? reported : lanes;
     const detail = known ? [known.version, known.detail].filter(Boolean).join(', ') || known.address : '';
     return {
       role,
