@@ -26,7 +26,7 @@ let loading: Promise<Backend> | null = null;
 
 export const backend = (): Promise<Backend> => (loading ??= load());
 
-/** Runs a command of the registry that answers JSON. */
+/** Runs a command of the engine that answers JSON. */
 export async function rpc<K extends keyof Commands>(name: K, params: Commands[K]['req']): Promise<Commands[K]['res']> {
   return (await (await backend()).call(name, params)) as Commands[K]['res'];
 }

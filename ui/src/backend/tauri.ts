@@ -1,4 +1,4 @@
-// The desktop: one IPC command for the registry, one channel for the stream, the native store for preferences.
+// The desktop: one IPC command for all commands of the engine, one channel for the stream, the native store for preferences.
 import { Channel, invoke } from '@tauri-apps/api/core';
 import { open, save } from '@tauri-apps/plugin-dialog';
 import { openPath } from '@tauri-apps/plugin-opener';

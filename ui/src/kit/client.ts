@@ -1,6 +1,6 @@
 // What a screen asks of the engine, in one small interface, and what it does with the answers.
 import type { Commands } from '../backend/gen/commands';
-import type { Columns, JobStatus } from '../backend/types';
+import type { Columns } from '../backend/types';
 
 export interface ApiProblem {
   message: string;
@@ -24,35 +24,6 @@ export function problem(error: unknown): ApiProblem {
     return { message: String(e.message), hint: typeof e.hint === 'string' && e.hint !== '' ? e.hint : null };
   }
   return { message: String(error), hint: null };
-}
-
-/** Time between two looks at a job, in milliseconds. */
-const POLL_MS = 400;
-
-/** Follows a job to its end; `seen` gets each state. Ends without an answer when `stopped` says so. */
-export async function follow(
-  client: Client,
-  first: JobStatus,
-  seen: (job: JobStatus) => void,
-  stopped: () => boolean,
-): Promise<JobStatus | null> {
-  let job = first;
-  let misses = 0;
-  seen(job);
-  while (job.state === 'running') {
-    await new Promise((done) => setTimeout(done, POLL_MS));
-    if (stopped()) return null;
-    const jobs = await client.rpc('job.list', {}).catch(() => null);
-    const found = jobs?.find((j) => j.id === job.id);
-    if (found) {
-      job = found;
-      misses = 0;
-      seen(job);
-    } else if (jobs && (misses += 1) > 5) {
-      throw { message: 'The job is no longer known', hint: 'Its result, if it has one, is in the list' };
-    }
-  }
-  return job;
 }
 
 /** Copies text; says whether it worked. */

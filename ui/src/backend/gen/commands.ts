@@ -1,4 +1,4 @@
-// Generated from the command registry; do not edit. `cargo xtask bindings` renews it.
+// Generated from the commands' tables; do not edit. `cargo xtask bindings` renews it.
 import type { Columns } from "../columns";
 import type { AddressInfo, AppInfo, Baseline, BaselineSet, BenchPreview, BenchRequest, ByEnvironment, ById, ByKind, ComparePair, ConnectionReport, DatabaseActivity, Deleted, Described, Dotenv, DuetRequest, Empty, EnvCreate, EnvDuplicate, EnvUnlock, EnvUpdate, Environment, EnvironmentDraft, EnvironmentSummary, Finding, FoundService, Heatmap, HistoryRequest, ImportedPlan, JobStatus, JournalEntry, JournalList, KindDefaults, KneeRequest, MetricInfo, Moved, Passphrase, PlanCheck, PlanImport, PlanSave, ReportContent, ReportFile, ReportRequest, Run, RunHeatmap, RunHistory, RunList, RunRename, RunSeries, RunSummary, RunningBench, SavedPlan, SecretsStatus, SeriesInfo, StoredComparison, StoredKnee, TargetStatus, TestDraft, Text } from "./index";
 

@@ -1,4 +1,4 @@
-// Generated from the command registry; do not edit. `cargo xtask bindings` renews it.
+// Generated from the commands' tables; do not edit. `cargo xtask bindings` renews it.
 export type { Address } from "./Address";
 export type { AddressInfo } from "./AddressInfo";
 export type { ApiError } from "./ApiError";

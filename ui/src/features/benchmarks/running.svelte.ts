@@ -1,6 +1,7 @@
 // The benchmark that runs: begun here or elsewhere, watched to its end.
 import type { ScreenApp } from '../../kit/screen';
-import { follow, type ApiProblem } from '../../kit/client';
+import { type ApiProblem } from '../../kit/client';
+import { follow } from '../../kit/jobs';
 import type { JobStatus, RunningBench, RunSpec } from './types';
 
 /** What a watched benchmark came to; `null` when it could not be followed any more. */
