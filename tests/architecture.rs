@@ -281,6 +281,74 @@ fn files(folder: &Path, endings: &[&str]) -> Vec<PathBuf> {
     found
 }
 
+/// Rust sources below a folder, with their text.
+fn rust_below(folder: &Path, found: &mut Vec<(PathBuf, String)>) {
+    for entry in std::fs::read_dir(folder).expect("a folder of sources").flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            rust_below(&path, found);
+        } else if path.extension().is_some_and(|e| e == "rs") {
+            let text = std::fs::read_to_string(&path).expect("text");
+            found.push((path, text));
+        }
+    }
+}
+
+#[test]
+fn no_dependency_is_unused() {
+    let nodes = list(&metadata()["resolve"]["nodes"]);
+    let mut unused = Vec::new();
+    for package in members() {
+        let manifest = PathBuf::from(text(&package["manifest_path"]));
+        let folder = manifest.parent().expect("a folder");
+        let mut files = Vec::new();
+        // The shell's sources are below `src-tauri`, whose crates are packages of their own.
+        let own: &[&str] = if folder == root() { &["src-tauri/src", "tests"] } else { &["src", "tests", "benches"] };
+        for below in own.iter().map(|name| folder.join(name)).filter(|path| path.is_dir()) {
+            rust_below(&below, &mut files);
+        }
+        for script in [folder.join("build.rs"), folder.join("src-tauri/build.rs")] {
+            files.extend(std::fs::read_to_string(&script).ok().map(|text| (script, text)));
+        }
+        let words: BTreeSet<&str> =
+            files.iter().flat_map(|(_, text)| text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))).collect();
+        let node = nodes.iter().find(|node| node["id"] == package["id"]).expect("it is resolved");
+        for dependency in list(&node["deps"]) {
+            if !words.contains(text(&dependency["name"])) {
+                unused.push(format!("{}: {}", text(&package["name"]), text(&dependency["name"])));
+            }
+        }
+    }
+    assert!(unused.is_empty(), "not named in any source: {unused:?}");
+}
+
+#[test]
+fn features_of_the_engine_are_apart_and_the_core_knows_none() {
+    let src = root().join("src-tauri/crates/engine/src");
+    let mut files = Vec::new();
+    rust_below(&src, &mut files);
+    let features: BTreeSet<String> = std::fs::read_dir(src.join("features"))
+        .expect("features")
+        .flatten()
+        .filter(|entry| entry.path().is_dir())
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect();
+    assert!(features.len() >= 5, "the features are found: {features:?}");
+    for (path, text) in &files {
+        let below = path.strip_prefix(&src).expect("below src");
+        let room = below.iter().next().expect("a name").to_string_lossy().into_owned();
+        let own = below.iter().nth(1).map(|part| part.to_string_lossy().into_owned());
+        for after in text.split("crate::features::").skip(1) {
+            let named: String = after.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
+            match room.as_str() {
+                "features" => assert_eq!(Some(&named), own.as_ref(), "{}: features are apart", below.display()),
+                "core" => panic!("{}: what all features stand on knows none of them, as '{named}'", below.display()),
+                _ => {}
+            }
+        }
+    }
+}
+
 /// Rooms of the UI from the bottom to the top; each may import those before it.
 const UI_ROOMS: &[&str] = &["backend", "kit", "charts", "lanes", "features", "shell"];
 

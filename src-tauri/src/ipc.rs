@@ -1,4 +1,4 @@
-//! IPC: one command for the registry, one channel for the event stream.
+//! IPC: one command for the engine, one channel for the event stream.
 use std::collections::HashMap;
 use std::sync::Mutex;
 
@@ -36,7 +36,7 @@ impl Streams {
     }
 }
 
-/// Runs a command of the registry.
+/// Runs a command of the engine.
 #[tauri::command]
 pub(crate) async fn rpc(shell: State<'_, Shell>, name: String, params: Value) -> Result<Response, ApiError> {
     let engine = shell.engine()?.clone();

@@ -1,5 +1,5 @@
 //! The desktop shell: window, tray, notifications, IPC. It has no logic of its own; everything it shows or does goes
-//! through the engine's command registry by one IPC command, `rpc`, and one event stream, `subscribe`.
+//! through the engine's commands by one IPC command, `rpc`, and one event stream, `subscribe`.
 #![forbid(unsafe_code)]
 
 pub mod arguments;

@@ -1,4 +1,6 @@
 //! `perfctl bench`: load, progress on stderr, the run on stdout.
+use perfdeck_engine as api;
+use perfdeck_engine::{BenchRequest, BenchSpec, ById, Engine, PlanFolder, Viewer};
 use std::io::IsTerminal;
 use std::path::Path;
 use std::sync::Arc;
@@ -6,18 +8,16 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use perfdeck_engine::{BenchRequest, BenchSpec, Engine, PlanFolder, Viewer};
 use perfdeck_model::{
     ApiError, BenchLive, BenchPhase, ClientCertificate, Environment, HttpBenchSpec, JobState, JobStatus, JudgedMs,
     JudgedTime, LatencyMs, Load, Method, Run, RunState, RunSummary, StageResult, StepResult, ThresholdResult,
 };
-use serde_json::json;
 
 use crate::answers::Runs;
 use crate::args::{BenchHttp, LoadArgs, RunAt, Source};
 use crate::files::read_bytes;
 use crate::output::{self, Done, figures, ms, plain};
-use crate::{FAILED, FINE, INCOMPLETE, VERDICT, call, environments, stop_requested, unless_stopped};
+use crate::{FAILED, FINE, INCOMPLETE, VERDICT, environments, stop_requested, unless_stopped};
 
 /// Time between plain progress lines where stderr is not a terminal.
 const LINE_EVERY_S: f64 = 5.0;
@@ -117,7 +117,7 @@ pub(crate) async fn so_far(engine: &Arc<Engine>, ids: &[String], json: bool) -> 
     let mut runs: Vec<Run> = Vec::new();
     for id in ids {
         // One that was stopped before its first request is not there.
-        if let Ok(run) = call(engine, "run.get", json!({ "id": id })).await {
+        if let Ok(run) = api::bench::run_get(engine.clone(), ById { id: id.clone() }).await {
             runs.push(run);
         }
     }
@@ -209,7 +209,7 @@ pub(crate) async fn measure_with(
             return Err(error.into());
         }
     };
-    let run: Run = call(engine, "run.get", json!({ "id": id })).await?;
+    let run = api::bench::run_get(engine.clone(), ById { id }).await?;
     show(&run, json)?;
     if let Some(error) = engine.not_stored(&run.id) {
         return Err(error.into());

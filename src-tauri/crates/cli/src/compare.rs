@@ -1,20 +1,22 @@
 //! `perfctl bench compare` and `duet`: two runs or two sides held against each other.
+use perfdeck_engine as api;
+use perfdeck_engine::bench::ComparePair;
+use perfdeck_engine::{BenchSpec, ById, DuetRequest, DuetSide, Engine, Hooks, PlanFolder, StoredComparison};
 use std::path::Path;
 use std::sync::Arc;
 
 use perfdeck_engine::compare::{MetricComparison, Verdict};
-use perfdeck_engine::{BenchSpec, DuetRequest, DuetSide, Engine, Hooks, PlanFolder, StoredComparison};
 use perfdeck_model::{ApiError, JobState};
-use serde_json::json;
 
 use crate::args::{BenchDuet, Source};
 use crate::bench::{announce, follow, so_far, spec};
 use crate::output::{self, Done, figures, plain};
 use crate::plans::{self, is_plan};
-use crate::{FAILED, FINE, INCOMPLETE, USAGE, VERDICT, call, environments, unless_stopped};
+use crate::{FAILED, FINE, INCOMPLETE, USAGE, VERDICT, environments, unless_stopped};
 
 pub(crate) async fn runs(engine: &Arc<Engine>, a: &str, b: &str, changed: &[String], json: bool) -> Done {
-    let found: StoredComparison = call(engine, "compare.runs", json!({ "a": a, "b": b, "changed": changed })).await?;
+    let pair = ComparePair { a: a.to_owned(), b: b.to_owned(), changed: changed.to_vec() };
+    let found = api::bench::compare_runs(engine.clone(), pair).await?;
     show(&found, json)?;
     let differences = &found.comparison.differences;
     if differences.iter().any(|d| d.starts_with("setting ") || d.starts_with("version ")) {
@@ -93,7 +95,7 @@ pub(crate) async fn duet(engine: &Arc<Engine>, args: &BenchDuet, source: &Source
             return Ok(FAILED);
         }
     };
-    let found: StoredComparison = call(engine, "comparison.get", json!({ "id": id })).await?;
+    let found = api::bench::comparison_get(engine.clone(), ById { id }).await?;
     show(&found, json)?;
     if end.state == JobState::Cancelled {
         return Ok(FAILED);

@@ -1,18 +1,19 @@
 //! `perfctl db`: what a SQL database does.
+use perfdeck_engine as api;
+use perfdeck_engine::{ByEnvironment, Engine};
 use std::sync::Arc;
 
-use perfdeck_engine::Engine;
 use perfdeck_model::DatabaseActivity;
-use serde_json::json;
 
 use crate::answers::Activity;
 use crate::args::Source;
 use crate::output::{self, Done, figures, plain};
-use crate::{FINE, INCOMPLETE, call, environments};
+use crate::{FINE, INCOMPLETE, environments};
 
 pub(crate) async fn activity(engine: &Arc<Engine>, env: Option<&str>, source: &Source, json: bool) -> Done {
     let environment = environments::require(engine, env, source).await?;
-    let activity: DatabaseActivity = call(engine, "db.activity", json!({ "environment_id": environment.id })).await?;
+    let asked = ByEnvironment { environment_id: environment.id };
+    let activity = api::database::db_activity(engine.clone(), asked).await?;
     // What cannot be seen is not nothing.
     let complete = if activity.hidden == Some(0) { FINE } else { INCOMPLETE };
     if json {

@@ -1,20 +1,20 @@
 //! `perfctl env`: environments, and where one comes from when it is not in the local store.
+use perfdeck_engine as api;
+use perfdeck_engine::environments::{EnvCreate, EnvDuplicate};
+use perfdeck_engine::{ById, Described, Empty, Engine, draft_from_own_dotenv, draft_from_variables};
 use std::path::Path;
 use std::sync::Arc;
 
-use perfdeck_engine::{Described, Engine, draft_from_own_dotenv, draft_from_variables};
 use perfdeck_model::masking;
 use perfdeck_model::{
-    ApiError, ConnectionReport, DEMO_ENVIRONMENT_ID, Environment, EnvironmentDraft, EnvironmentSummary, ErrorCode,
-    SecretInput, SecretSource, StageOutcome,
+    ApiError, DEMO_ENVIRONMENT_ID, Environment, EnvironmentDraft, ErrorCode, SecretInput, SecretSource, StageOutcome,
 };
-use serde_json::{Value, json};
 
 use crate::answers::{Environments, OneEnvironment, Removed, Tested};
 use crate::args::{EnvAdd, Source};
 use crate::files::{read, read_bytes};
 use crate::output::{self, Done, plain};
-use crate::{FAILED, FINE, call, prepare};
+use crate::{FAILED, FINE, prepare};
 
 /// A description of an environment is a page of text, not a disk image.
 const FILE_LIMIT: u64 = 1 << 20;
@@ -97,7 +97,7 @@ pub(crate) async fn resolve(
         let Some(name) = name else { return Ok(None) };
         // The demo's targets are known once it runs.
         prepare(engine, name).await?;
-        return call(engine, "env.get", json!({ "id": name })).await.map(Some);
+        return api::environments::get(engine.clone(), ById { id: name.to_owned() }).await.map(Some);
     };
     // A name of the command line would be one that nobody gave the environment, and guards ask for its name.
     if let Some(name) = name.filter(|name| *name != draft.name) {
@@ -197,7 +197,7 @@ pub(crate) async fn add(engine: &Arc<Engine>, add: &EnvAdd, source: &Source, jso
             *field = ask(what)?;
         }
     }
-    let environment: Environment = call(engine, "env.create", json!({ "draft": draft })).await?;
+    let environment = api::environments::create(engine.clone(), EnvCreate { draft }).await?;
     say_what_is_lost(&environment);
     print(&environment, json)
 }
@@ -240,7 +240,7 @@ fn shell_word(name: &str) -> String {
 }
 
 pub(crate) async fn list(engine: &Arc<Engine>, json: bool) -> Done {
-    let environments: Vec<EnvironmentSummary> = call(engine, "env.list", json!({})).await?;
+    let environments = api::environments::list(engine.clone(), Empty {}).await?;
     if json {
         output::json(&Environments { schema: "perfdeck.environments/1", environments })?;
         return Ok(FINE);
@@ -261,7 +261,9 @@ pub(crate) async fn list(engine: &Arc<Engine>, json: bool) -> Done {
 pub(crate) async fn show(engine: &Arc<Engine>, name: Option<&str>, source: &Source, json: bool) -> Done {
     // Showing the demo does not build it.
     let environment = match name {
-        Some(DEMO_ENVIRONMENT_ID) => call(engine, "env.get", json!({ "id": DEMO_ENVIRONMENT_ID })).await?,
+        Some(DEMO_ENVIRONMENT_ID) => {
+            api::environments::get(engine.clone(), ById { id: DEMO_ENVIRONMENT_ID.to_owned() }).await?
+        }
         name => require(engine, name, source).await?,
     };
     print(&environment, json)
@@ -323,7 +325,7 @@ fn print(e: &Environment, json: bool) -> Done {
 
 pub(crate) async fn test(engine: &Arc<Engine>, name: Option<&str>, source: &Source, json: bool) -> Done {
     let environment = require(engine, name, source).await?;
-    let targets: Vec<ConnectionReport> = call(engine, "env.test", json!({ "id": environment.id })).await?;
+    let targets = api::environments::test(engine.clone(), ById { id: environment.id.clone() }).await?;
     if targets.is_empty() {
         let error = ApiError::bad_request(format!("'{}' has no targets: there is nothing to test", environment.name));
         let hint = if source.is_given() {
@@ -371,13 +373,13 @@ pub(crate) async fn remove(engine: &Arc<Engine>, name: &str, json: bool) -> Done
         let error = ApiError::new(ErrorCode::Conflict, "'demo' is built in and always exists");
         return Err(error.hint("Remove one of your own; 'perfctl env list' shows them").into());
     }
-    let environment: Environment = call(engine, "env.get", json!({ "id": name })).await?;
-    let gone: Value = call(engine, "env.delete", json!({ "id": environment.id })).await?;
+    let environment = api::environments::get(engine.clone(), ById { id: name.to_owned() }).await?;
+    let gone = api::environments::delete(engine.clone(), ById { id: environment.id.clone() }).await?;
     let removed = Removed {
         schema: "perfdeck.removed/1",
         id: environment.id,
         name: environment.name,
-        undo_until_ms: gone["undo_until_ms"].as_f64().unwrap_or_default(),
+        undo_until_ms: gone.undo_until_ms,
     };
     if json {
         output::json(&removed)?;
@@ -388,6 +390,7 @@ pub(crate) async fn remove(engine: &Arc<Engine>, name: &str, json: bool) -> Done
 }
 
 pub(crate) async fn duplicate(engine: &Arc<Engine>, name: &str, new_name: Option<&str>, json: bool) -> Done {
-    let environment: Environment = call(engine, "env.duplicate", json!({ "id": name, "name": new_name })).await?;
+    let asked = EnvDuplicate { id: name.to_owned(), name: new_name.map(str::to_owned) };
+    let environment = api::environments::duplicate(engine.clone(), asked).await?;
     print(&environment, json)
 }

@@ -1,16 +1,17 @@
 //! `perfctl journal`: what was done.
+use perfdeck_engine as api;
+use perfdeck_engine::house::JournalList;
 use std::sync::Arc;
 
 use perfdeck_engine::Engine;
 use perfdeck_model::{JournalEntry, JournalKind};
-use serde_json::json;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::answers::Journal;
 use crate::args::Source;
 use crate::output::{self, Done, plain};
-use crate::{FINE, call, environments};
+use crate::{FINE, environments};
 
 fn word(kind: JournalKind) -> &'static str {
     match kind {
@@ -39,7 +40,7 @@ pub(crate) async fn list(engine: &Arc<Engine>, env: Option<&str>, limit: u32, so
         None => None,
     };
     let entries: Vec<JournalEntry> =
-        call(engine, "journal.list", json!({ "environment_id": environment_id, "limit": limit })).await?;
+        api::house::journal_list(engine.clone(), JournalList { environment_id, limit: Some(limit) }).await?;
     if json {
         output::json(&Journal { schema: "perfdeck.journal/1", entries })?;
         return Ok(FINE);

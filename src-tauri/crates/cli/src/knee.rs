@@ -1,17 +1,17 @@
 //! `perfctl bench knee`: the highest concurrency that keeps an objective.
+use perfdeck_engine as api;
+use perfdeck_engine::{BenchSpec, ById, Engine, KneeRequest, PlanFolder, StoredKnee};
 use std::path::Path;
 use std::sync::Arc;
 
 use perfdeck_engine::compare::{KneePoint, KneeState};
-use perfdeck_engine::{BenchSpec, Engine, KneeRequest, PlanFolder, StoredKnee};
 use perfdeck_model::{HttpBenchSpec, JobState, JobStatus, Load};
-use serde_json::json;
 
 use crate::args::{BenchKnee, Source};
 use crate::bench::{announce, follow, so_far};
 use crate::output::{self, Done, figures, ms, plain};
 use crate::plans::{self, is_plan};
-use crate::{FAILED, FINE, INCOMPLETE, USAGE, VERDICT, call, environments, unless_stopped};
+use crate::{FAILED, FINE, INCOMPLETE, USAGE, VERDICT, environments, unless_stopped};
 
 pub(crate) async fn knee(engine: &Arc<Engine>, args: &BenchKnee, source: &Source, json: bool) -> Done {
     let environment = environments::resolve(engine, args.env.as_deref(), source).await?;
@@ -60,7 +60,7 @@ pub(crate) async fn knee(engine: &Arc<Engine>, args: &BenchKnee, source: &Source
             return Ok(FAILED);
         }
     };
-    let found: StoredKnee = call(engine, "knee.get", json!({ "id": id })).await?;
+    let found = api::bench::knee_get(engine.clone(), ById { id }).await?;
     show(&found, json)?;
     if end.state == JobState::Cancelled {
         return Ok(FAILED);

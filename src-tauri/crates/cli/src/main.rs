@@ -1,4 +1,4 @@
-//! `perfctl`, the headless face of Perfdeck: a thin shell over the engine's command registry.
+//! `perfctl`, the headless face of Perfdeck: a thin shell over the engine's commands.
 #![forbid(unsafe_code)]
 
 mod answers;
@@ -20,15 +20,14 @@ mod serve;
 mod tour;
 mod usage;
 
+use perfdeck_engine as api;
+use perfdeck_engine::{ById, Empty, Engine, EngineOptions, stop_requested_again};
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{CommandFactory, Parser};
 pub(crate) use perfdeck_engine::stop_requested;
-use perfdeck_engine::{Engine, EngineOptions, stop_requested_again};
 use perfdeck_model::{ApiError, DEMO_ENVIRONMENT_ID, ErrorCode, JobState, JobStatus};
-use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
 
 use crate::args::{BenchCommand, Cli, Command, DbCommand, EnvCommand, RunCommand};
 use crate::output::{Done, Failure};
@@ -93,15 +92,6 @@ fn log(verbose: u8) -> Result<(), ApiError> {
     perfdeck_engine::logs::init(level, colour)
 }
 
-/// Runs a command of the registry and reads its answer.
-pub(crate) async fn call<T: DeserializeOwned>(engine: &Arc<Engine>, name: &str, params: Value) -> Result<T, ApiError> {
-    let value = engine.json(name, params).await?;
-    serde_json::from_value(value).map_err(|e| {
-        let why = perfdeck_model::masking::reading_failed(&e.to_string());
-        ApiError::internal(format!("The answer of {name} is not understood: {why}"))
-    })
-}
-
 /// Waits for what comes before the first request, such as the questions of the guards, unless it is stopped.
 pub(crate) async fn unless_stopped<T>(work: impl Future<Output = Result<T, ApiError>>) -> Result<T, ApiError> {
     tokio::select! {
@@ -135,7 +125,7 @@ pub(crate) async fn prepare(engine: &Arc<Engine>, environment: &str) -> Result<(
 }
 
 async fn demo(engine: &Arc<Engine>) -> Result<(), ApiError> {
-    let job: JobStatus = call(engine, "demo.open", json!({})).await?;
+    let job = api::environments::demo_open(engine.clone(), Empty {}).await?;
     let bar = bench::bar();
     bar.set_length(1000);
     let watched = {
@@ -244,7 +234,7 @@ async fn with_engine(engine: &Arc<Engine>, cli: &Cli) -> Done {
         Command::Db(DbCommand::Activity { env }) => database::activity(engine, env.as_deref(), source, json).await,
         Command::Run(RunCommand::List { env }) => reports::runs(engine, env.as_deref(), source, json).await,
         Command::Run(RunCommand::Show { id }) => {
-            let run = call(engine, "run.get", json!({ "id": id })).await?;
+            let run = api::bench::run_get(engine.clone(), ById { id: id.clone() }).await?;
             bench::show(&run, json)?;
             Ok(FINE)
         }

@@ -1,16 +1,16 @@
 //! `perfctl monitor`: one line per sample.
+use perfdeck_engine as api;
+use perfdeck_engine::{ByEnvironment, Engine};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use perfdeck_engine::Engine;
 use perfdeck_model::{ApiError, OwnCost, SeriesInfo, TargetState, TargetStatus, Unit};
-use serde_json::json;
 
 use crate::answers::Sample;
 use crate::args::{MonitorArgs, Source};
 use crate::output::{self, Done, plain, value};
-use crate::{FINE, INCOMPLETE, call, environments, stop_requested};
+use crate::{FINE, INCOMPLETE, environments, stop_requested};
 
 pub(crate) async fn monitor(engine: &Arc<Engine>, args: &MonitorArgs, source: &Source, json: bool) -> Done {
     if args.interval < Duration::from_secs(1) {
@@ -69,8 +69,11 @@ pub(crate) async fn monitor(engine: &Arc<Engine>, args: &MonitorArgs, source: &S
                 })?;
             } else {
                 if series.keys().any(|id| !units.contains_key(*id)) {
-                    let known: Vec<SeriesInfo> =
-                        call(engine, "monitor.series", json!({ "environment_id": environment.id })).await?;
+                    let known: Vec<SeriesInfo> = api::monitoring::series(
+                        engine.clone(),
+                        ByEnvironment { environment_id: environment.id.clone() },
+                    )
+                    .await?;
                     units.extend(known.into_iter().map(|s| (s.id, s.unit)));
                 }
                 print(samples, t_ms, &series, &units, &targets)?;

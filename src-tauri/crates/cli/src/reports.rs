@@ -1,16 +1,17 @@
 //! `perfctl run` and `perfctl report`: what was measured, listed and written down.
+use perfdeck_engine as api;
+use perfdeck_engine::bench::RunList;
+use perfdeck_engine::{Empty, Engine};
 use std::path::Path;
 use std::sync::Arc;
 
-use perfdeck_engine::Engine;
-use perfdeck_model::{ApiError, DEMO_ENVIRONMENT_ID, JobStatus, ReportFile, ReportRequest, RunSummary};
-use serde_json::json;
+use perfdeck_model::{ApiError, DEMO_ENVIRONMENT_ID, ReportFile, ReportRequest, RunSummary};
 
 use crate::answers::{Runs, Written};
 use crate::args::{ReportArgs, Source};
 use crate::bench::{judged, rate};
 use crate::output::{self, Done, ms, plain};
-use crate::{FINE, call, environments, finish};
+use crate::{FINE, environments, finish};
 
 pub(crate) async fn runs(engine: &Arc<Engine>, environment: Option<&str>, source: &Source, json: bool) -> Done {
     // Listing the demo's runs does not build it.
@@ -18,7 +19,7 @@ pub(crate) async fn runs(engine: &Arc<Engine>, environment: Option<&str>, source
         Some(DEMO_ENVIRONMENT_ID) => Some(DEMO_ENVIRONMENT_ID.to_owned()),
         name => environments::resolve(engine, name, source).await?.map(|e| e.id),
     };
-    let runs: Vec<RunSummary> = call(engine, "run.list", json!({ "environment_id": environment })).await?;
+    let runs = api::bench::run_list(engine.clone(), RunList { environment_id: environment }).await?;
     if json {
         output::json(&Runs { schema: "perfdeck.runs/1", runs })?;
         return Ok(FINE);
@@ -59,10 +60,10 @@ pub(crate) fn text(path: &Path) -> Result<String, ApiError> {
 }
 
 /// Writes a report and answers where it is.
-pub(crate) async fn create(engine: &Arc<Engine>, request: &ReportRequest) -> Result<ReportFile, ApiError> {
-    let job: JobStatus = call(engine, "report.create", json!(request)).await?;
+pub(crate) async fn create(engine: &Arc<Engine>, request: ReportRequest) -> Result<ReportFile, ApiError> {
+    let job = api::reports::create(engine.clone(), request).await?;
     let id = finish(engine, &job).await?;
-    let all: Vec<ReportFile> = call(engine, "report.list", json!({})).await?;
+    let all = api::reports::list(engine.clone(), Empty {}).await?;
     all.into_iter()
         .find(|r| Some(&r.id) == id.as_ref())
         .ok_or_else(|| ApiError::internal("The report was written but is not in the list of reports"))
@@ -77,7 +78,7 @@ pub(crate) async fn report(engine: &Arc<Engine>, args: &ReportArgs, source: &Sou
         json_out: args.json_out.as_deref().map(text).transpose()?,
         title: args.title.clone(),
     };
-    let report = create(engine, &request).await?;
+    let report = create(engine, request).await?;
     if json {
         output::json(&Written { schema: "perfdeck.report_file/1", report })?;
     } else {

@@ -1,20 +1,20 @@
 //! `perfctl demo`: the demo environment, and on request the main job on it: watch, load, report.
+use perfdeck_engine as api;
+use perfdeck_engine::{BenchRequest, BenchSpec, ById, Engine, PlanFolder};
 use std::io::IsTerminal;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use perfdeck_engine::{BenchRequest, BenchSpec, ById, Engine, PlanFolder};
 use perfdeck_model::{
-    ApiError, DEMO_ENVIRONMENT_ID, Environment, ErrorCode, Frame, HttpBenchSpec, JobState, Load, Method, ReportFile,
-    ReportRequest, Run,
+    ApiError, DEMO_ENVIRONMENT_ID, ErrorCode, Frame, HttpBenchSpec, JobState, Load, Method, ReportFile, ReportRequest,
+    Run,
 };
-use serde_json::json;
 
 use crate::answers::Tour;
 use crate::args::{DemoArgs, ServeArgs, Source};
 use crate::output::{self, Done, plain};
-use crate::{FINE, bench, call, environments, reports, serve, stop_requested, unless_stopped};
+use crate::{FINE, bench, environments, reports, serve, stop_requested, unless_stopped};
 
 /// Seconds of live figures that are shown.
 const LIVE_S: usize = 10;
@@ -82,7 +82,7 @@ async fn tour(engine: &Arc<Engine>, args: &DemoArgs, json: bool) -> Done {
         json_out: None,
         title: Some("Perfdeck demo".to_owned()),
     };
-    let report: ReportFile = reports::create(engine, &request).await?;
+    let report: ReportFile = reports::create(engine, request).await?;
     if json {
         output::json(&Tour { schema: "perfdeck.tour/1", run, report })?;
         return Ok(FINE);
@@ -150,7 +150,7 @@ fn cell(column: &Column, value: Option<f64>) -> String {
 
 /// A short benchmark of what the demo's probe requests.
 async fn benchmark(engine: &Arc<Engine>) -> Result<Run, ApiError> {
-    let environment: Environment = call(engine, "env.get", json!(ById { id: DEMO_ENVIRONMENT_ID.to_owned() })).await?;
+    let environment = api::environments::get(engine.clone(), ById { id: DEMO_ENVIRONMENT_ID.to_owned() }).await?;
     let api = environment.targets.api.ok_or_else(|| ApiError::internal("The demo has no API"))?;
     let url = format!("{}/{}", api.url.trim_end_matches('/'), api.probe_path.trim_start_matches('/'));
     let spec = BenchSpec::Http(HttpBenchSpec {
@@ -178,7 +178,7 @@ async fn benchmark(engine: &Arc<Engine>) -> Result<Run, ApiError> {
     let job = unless_stopped(engine.bench_start(request, PlanFolder::default())).await?;
     let (end, _) = bench::follow(engine, &mut viewer, &job).await?;
     match (end.state, end.result, end.error) {
-        (JobState::Done, Some(id), _) => call(engine, "run.get", json!(ById { id })).await,
+        (JobState::Done, Some(id), _) => api::bench::run_get(engine.clone(), ById { id }).await,
         (_, _, Some(error)) => Err(error),
         _ => Err(stopped()),
     }

@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::path::Path;
 
-const NOTE: &str = "// Generated from the command registry; do not edit. `cargo xtask bindings` renews it.\n";
+const NOTE: &str = "// Generated from the commands' tables; do not edit. `cargo xtask bindings` renews it.\n";
 
 /// Writes `index.ts` and `commands.ts` beside the types that are in `dir` already.
 pub(crate) fn write_commands(

@@ -1,4 +1,4 @@
-//! The TypeScript bindings in the UI are what the registry says.
+//! The TypeScript bindings in the UI are what the tables of commands say.
 use std::collections::BTreeMap;
 use std::path::Path;
 

@@ -1,6 +1,6 @@
-//! The canary of the command registry: a secret in any text field of any command is found in no answer, no error and no file.
+//! The canary of the commands: a secret in any text field of any command is found in no answer, no error and no file.
 //!
-//! Commands come from the registry, fields from the types of its requests: a command or a text field that has no row here
+//! Commands come from the tables, fields from the types of its requests: a command or a text field that has no row here
 //! fails the test.
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -369,7 +369,7 @@ async fn a_secret_in_any_field_of_any_command_is_found_nowhere() {
     let run = engine.jobs().wait(job["id"].as_str().expect("id")).await.expect("ends").result.expect("a run");
 
     let (mut used, mut tries, mut told) = (BTreeSet::new(), 0, Vec::new());
-    for command in COMMANDS {
+    for command in COMMANDS.iter() {
         let Some(valid) = base(command.name, &target.url(), &environment, &run) else { continue };
         let line = commands.lines().find(|l| l.contains(&format!("\"{}\":", command.name))).expect("a signature");
         let request = line.split("req: ").nth(1).and_then(|l| l.split(';').next()).expect("a request").trim();

@@ -1,4 +1,4 @@
-//! The main job through the registry: open the demo, watch it, benchmark it, report it, open the store again.
+//! The main job through the commands: open the demo, watch it, benchmark it, report it, open the store again.
 use std::time::Duration;
 
 use perfdeck_engine::{Engine, EngineOptions, Reply};

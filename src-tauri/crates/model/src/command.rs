@@ -1,4 +1,4 @@
-//! Facts about a command in the registry.
+//! Facts about a command.
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
@@ -34,7 +34,7 @@ pub enum Tag {
     Series,
 }
 
-/// One command of the registry.
+/// One command of the engine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
 pub struct CommandInfo {
     /// Dotted name, such as `env.list`.

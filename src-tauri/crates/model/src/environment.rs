@@ -240,6 +240,23 @@ pub struct Targets {
 }
 
 impl Targets {
+    /// Each target with its short address.
+    pub fn addresses(&self) -> Vec<(TargetRole, String)> {
+        self.roles()
+            .into_iter()
+            .filter_map(|role| {
+                let address = match role {
+                    TargetRole::Api => self.api.as_ref()?.url.clone(),
+                    TargetRole::Host => self.host.as_ref()?.url.clone(),
+                    TargetRole::Database => self.database.as_ref()?.address.short(),
+                    TargetRole::Cache => self.cache.as_ref()?.address.short(),
+                    TargetRole::Frontend => self.frontend.as_ref()?.location.clone(),
+                };
+                Some((role, address))
+            })
+            .collect()
+    }
+
     /// The roles that are configured, in display order.
     pub fn roles(&self) -> Vec<TargetRole> {
         let mut roles = Vec::new();

@@ -1,4 +1,4 @@
-//! The local HTTP server: the command registry as `POST /api/rpc/{name}`, the event stream as `GET /api/stream`, and
+//! The local HTTP server: the engine's commands as `POST /api/rpc/{name}`, the event stream as `GET /api/stream`, and
 //! the UI for a browser.
 //!
 //! It binds loopback only and checks, in this order: peer address, `Host`, `Origin`, `Sec-Fetch-Site`, and for `/api`
@@ -377,7 +377,7 @@ mod tests {
     #[tokio::test]
     async fn a_token_that_only_looks_changes_nothing_and_reaches_nothing() {
         let (_dir, app) = app().await;
-        for command in perfdeck_engine::COMMANDS {
+        for command in perfdeck_engine::COMMANDS.iter() {
             let (status, body) = ask(&app, "reading-token", command.name).await;
             if command.access == perfdeck_model::Access::Read {
                 let refused = status == StatusCode::UNAUTHORIZED || body["message"].to_string().contains("only reads");

@@ -4,6 +4,13 @@ import type { AddressInfo, AppInfo, Baseline, BaselineSet, BenchPreview, BenchRe
 
 export interface Commands {
   "app.info": { req: Empty; res: AppInfo };
+  "journal.list": { req: JournalList; res: Array<JournalEntry> };
+  "job.list": { req: Empty; res: Array<JobStatus> };
+  "job.get": { req: ById; res: JobStatus };
+  "job.cancel": { req: ById; res: boolean };
+  "job.dismiss": { req: ById; res: boolean };
+  "secrets.status": { req: Empty; res: SecretsStatus };
+  "secrets.unlock": { req: Passphrase; res: SecretsStatus };
   "env.list": { req: Empty; res: Array<EnvironmentSummary> };
   "env.get": { req: ById; res: Environment };
   "env.draft": { req: ById; res: EnvironmentDraft };
@@ -62,11 +69,4 @@ export interface Commands {
   "report.create": { req: ReportRequest; res: JobStatus };
   "report.list": { req: Empty; res: Array<ReportFile> };
   "report.get": { req: ById; res: ReportContent };
-  "journal.list": { req: JournalList; res: Array<JournalEntry> };
-  "job.list": { req: Empty; res: Array<JobStatus> };
-  "job.get": { req: ById; res: JobStatus };
-  "job.cancel": { req: ById; res: boolean };
-  "job.dismiss": { req: ById; res: boolean };
-  "secrets.status": { req: Empty; res: SecretsStatus };
-  "secrets.unlock": { req: Passphrase; res: SecretsStatus };
 }

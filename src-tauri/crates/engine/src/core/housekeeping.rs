@@ -1,0 +1,53 @@
+//! What is done every second whether anybody looks or not.
+use std::time::Duration;
+
+use perfdeck_model::{OwnCost, Tag};
+use tokio_util::sync::CancellationToken;
+
+use crate::Engine;
+
+/// Measures Perfdeck's own cost every second, notices what other programs wrote to the store, prunes old samples.
+pub(crate) async fn housekeeping(engine: std::sync::Weak<Engine>, stopped: CancellationToken) {
+    let mut meter = perfdeck_monitor::OwnCostMeter::new();
+    let mut tick = tokio::time::interval(Duration::from_secs(1));
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut connection = None;
+    let mut version = None;
+    let (mut pruned_ms, mut retried_ms) = (f64::NEG_INFINITY, f64::NEG_INFINITY);
+    loop {
+        tokio::select! {
+            () = stopped.cancelled() => return,
+            _ = tick.tick() => {}
+        }
+        let Some(engine) = engine.upgrade() else { return };
+        let (cpu, memory_bytes) = meter.measure();
+        engine.core.own.send_replace(OwnCost {
+            cpu,
+            memory_bytes,
+            dropped_frames: engine.core.dropped_frames(),
+            store_bytes: engine.core.store.bytes(),
+        });
+        if connection.is_none() {
+            connection = engine.core.store.connection().await;
+        }
+        if let Some(c) = &mut connection {
+            let now = engine.core.store.data_version(c).await;
+            if now.is_some() && version.is_some() && now != version {
+                engine.core.changed(&[Tag::Environments, Tag::Runs, Tag::Reports]);
+            }
+            version = now;
+        }
+        // A wall clock that is set back must not put these off.
+        let passed_ms = engine.core.clock.monotonic_ms();
+        if passed_ms - retried_ms > 5_000.0 {
+            retried_ms = passed_ms;
+            engine.store_waiting().await;
+        }
+        if passed_ms - pruned_ms > 600_000.0 {
+            pruned_ms = passed_ms;
+            if let Err(error) = engine.core.store.prune(engine.core.clock.now_ms()).await {
+                tracing::warn!(%error, "old samples could not be pruned");
+            }
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! The journal: what was done to environments and which load was sent, so that nobody has to remember.
+use perfdeck_model::{ApiError, Environment, JournalEntry, JournalKind};
+
+use crate::Engine;
+
+impl Engine {
+    /// Adds an entry.
+    ///
+    /// # Errors
+    /// When it cannot be stored.
+    pub(crate) async fn journal(
+        &self,
+        kind: JournalKind,
+        environment: Option<&Environment>,
+        text: String,
+        run_id: Option<&str>,
+    ) -> Result<(), ApiError> {
+        let entry = JournalEntry {
+            at_ms: self.core.clock.now_ms(),
+            kind,
+            environment_id: environment.map(|e| e.id.clone()),
+            environment: environment.map(|e| e.name.clone()),
+            text,
+            run_id: run_id.map(str::to_owned),
+        };
+        self.core.store.put_journal(&entry).await
+    }
+
+    /// Adds an entry about something that happened already: failing would not undo it, so the log gets what the journal
+    /// cannot take.
+    pub(crate) async fn noted(&self, kind: JournalKind, environment: Option<&Environment>, text: String) {
+        if let Err(error) = self.journal(kind, environment, text.clone(), None).await {
+            tracing::error!(%error, %text, "the journal could not be written");
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! What all features stand on: the store, secrets, jobs, viewers, the journal, guards.
+pub(crate) mod access;
+pub mod commands;
+pub(crate) mod evidence;
+pub(crate) mod guards;
+pub(crate) mod housekeeping;
+pub(crate) mod jobs;
+pub(crate) mod journal;
+pub mod logs;
+pub(crate) mod signals;
+pub(crate) mod store;
+pub(crate) mod vault;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use perfdeck_model::{ApiError, Clock, Machine, OwnCost, SystemClock, Tag};
+use tokio::sync::{broadcast, watch};
+use tokio_util::sync::CancellationToken;
+
+use self::jobs::Jobs;
+use self::store::Store;
+use self::vault::SecretVault;
+use crate::EngineOptions;
+
+/// What belongs to no feature.
+pub(crate) struct Core {
+    pub(crate) store: Store,
+    pub(crate) vault: SecretVault,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) data_dir: PathBuf,
+    pub(crate) jobs: Jobs,
+    pub(crate) own: watch::Sender<OwnCost>,
+    pub(crate) tags: broadcast::Sender<Tag>,
+    pub(crate) machine: Machine,
+    pub(crate) unlocks: guards::Unlocks,
+    pub(crate) asked: evidence::Asked,
+    pub(crate) stopped: CancellationToken,
+    /// Frames that viewers were too slow for.
+    dropped: AtomicU64,
+}
+
+/// The data folder used when none is named.
+fn default_data_dir() -> PathBuf {
+    if let Some(dir) = std::env::var_os("PERFDECK_DATA_DIR").filter(|d| !d.is_empty()) {
+        return PathBuf::from(dir);
+    }
+    directories::ProjectDirs::from("io", "perfdeck", "Perfdeck")
+        .map_or_else(|| PathBuf::from(".perfdeck"), |d| d.data_dir().to_owned())
+}
+
+impl Core {
+    /// Opens the store and the vault.
+    ///
+    /// # Errors
+    /// As [`crate::Engine::open`].
+    pub(crate) async fn open(options: EngineOptions) -> Result<Self, ApiError> {
+        let data_dir = options.data_dir.unwrap_or_else(default_data_dir);
+        let clock = options.clock.unwrap_or_else(|| Arc::new(SystemClock));
+        let store = Store::open(&data_dir).await?;
+        let vault = {
+            let dir = data_dir.clone();
+            tokio::task::spawn_blocking(move || SecretVault::open(&dir))
+                .await
+                .map_err(|e| ApiError::internal(format!("The secret store could not be opened: {e}")))??
+        };
+        Ok(Self {
+            jobs: Jobs::new(clock.clone()),
+            store,
+            vault,
+            clock,
+            data_dir,
+            own: watch::channel(OwnCost::default()).0,
+            tags: broadcast::channel(64).0,
+            machine: perfdeck_monitor::machine(env!("CARGO_PKG_VERSION")),
+            unlocks: guards::Unlocks::default(),
+            asked: evidence::Asked::default(),
+            stopped: CancellationToken::new(),
+            dropped: AtomicU64::new(0),
+        })
+    }
+
+    /// Tells viewers what is to be read again.
+    pub(crate) fn changed(&self, tags: &[Tag]) {
+        for tag in tags {
+            // Nobody watching is fine.
+            let _ = self.tags.send(*tag);
+        }
+    }
+
+    /// Counts frames that a viewer was too slow for.
+    pub(crate) fn dropped(&self, frames: u64) {
+        self.dropped.fetch_add(frames, Ordering::Relaxed);
+    }
+
+    pub(crate) fn dropped_frames(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
+    }
+}

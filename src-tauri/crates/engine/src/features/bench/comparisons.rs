@@ -1,0 +1,464 @@
+//! Comparing runs: two stored ones, and duets of interleaved pairs between two targets or two states of one.
+use std::sync::Arc;
+use std::time::Duration;
+
+use perfdeck_bench::compare::figures::BenchMetric;
+use perfdeck_bench::compare::plan::Primary;
+use perfdeck_bench::compare::{self, Arm, Comparison, Duet, LoopKind, Registration};
+use perfdeck_model::masking;
+use perfdeck_model::{ApiError, ErrorCode, JobStatus, Load, Run, RunSpec, RunState, Tag};
+use serde::{Deserialize, Serialize};
+use ts_rs::TS;
+use uuid::Uuid;
+
+use crate::Engine;
+use crate::core::jobs::JobContext;
+use crate::features::bench::hooks::{self, Hooks};
+use crate::features::bench::running::{Allowed, Bench};
+use crate::features::bench::work::{BenchSpec, PlanFolder, Work};
+
+/// Fewest pairs that can ever give a verdict: with five the exact test's smallest p is 0.0625.
+const MIN_PAIRS: u32 = 6;
+/// Most pairs of one duet.
+const MAX_PAIRS: u32 = 100;
+
+/// One side of a duet.
+#[derive(Debug, Clone, Serialize, Deserialize, TS)]
+pub struct DuetSide {
+    /// What it is called, such as `before` or the environment's name.
+    pub label: String,
+    /// The environment its runs belong to; its guards hold.
+    #[serde(default)]
+    pub environment_id: Option<String>,
+    /// What each run does. Both sides differ in nothing but the target.
+    pub spec: BenchSpec,
+}
+
+/// A duet: K pairs of runs in random order.
+#[derive(Debug, Clone, Serialize, Deserialize, TS)]
+pub struct DuetRequest {
+    /// Before, or the reference.
+    pub a: DuetSide,
+    /// After, or the candidate.
+    pub b: DuetSide,
+    /// Pairs at most, 6 to 100; above 10 it looks at the result in between and stops when it is clear.
+    pub pairs: u32,
+    /// Seed of the order; chosen when absent.
+    #[serde(default)]
+    pub seed: Option<u32>,
+    /// Rest between two runs, in seconds.
+    #[serde(default = "default_rest")]
+    pub rest_s: f64,
+    /// Name of the comparison.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// Names that were typed, where guards of either side ask for them.
+    #[serde(default)]
+    pub confirm: Vec<String>,
+    /// Both sides are the same: what differs is noise, and is kept for single pairs of runs.
+    #[serde(default)]
+    pub noise: bool,
+    /// What the two sides may differ in because it is the change: `request`, `headers`, `body`, `plan`, `load`,
+    /// `connections`, `duration`, `scheme`, or a fact of the targets such as `setting.database.work_mem` or `data.*`.
+    #[serde(default)]
+    pub changed: Vec<String>,
+    /// What decides the verdict; when empty, throughput for a closed loop, and for an open one p50 and p99 as far as its runs
+    /// have the requests for them.
+    #[serde(default)]
+    pub metrics: Vec<BenchMetric>,
+}
+
+fn default_rest() -> f64 {
+    1.0
+}
+
+impl DuetRequest {
+    /// Its name when it was given none.
+    fn title(&self) -> String {
+        if self.noise {
+            format!("Noise of {}", self.b.label)
+        } else {
+            format!("{} against {}", self.b.label, self.a.label)
+        }
+    }
+}
+
+/// Whether both sides of a duet do the same on the same target.
+fn is_one(request: &DuetRequest, hooks: &Hooks) -> bool {
+    let (a, b) = (&request.a, &request.b);
+    let same = serde_json::to_value(&a.spec).ok() == serde_json::to_value(&b.spec).ok();
+    same && a.environment_id == b.environment_id && hooks.a.is_none() && hooks.b.is_none()
+}
+
+/// A stored comparison.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS, schemars::JsonSchema)]
+pub struct StoredComparison {
+    /// Stable identifier.
+    pub id: String,
+    /// Name for a person.
+    pub name: String,
+    /// When it ended.
+    pub created_ms: f64,
+    /// What A is called.
+    pub label_a: String,
+    /// What B is called.
+    pub label_b: String,
+    /// The environment of B, or else of A.
+    pub environment_id: Option<String>,
+    /// The result.
+    #[serde(flatten)]
+    pub comparison: Comparison,
+}
+
+/// What a benchmark asks for, as far as it must be equal on both sides, in words as they are shown when it is not. The host
+/// is what a comparison is about.
+fn asked(spec: &RunSpec) -> Vec<(&'static str, String)> {
+    let load = match spec.load() {
+        Load::Closed => "closed loop".to_owned(),
+        Load::Rate { rate_per_s } => format!("{rate_per_s}/s"),
+    };
+    let mut all = match spec {
+        RunSpec::Http(http) => {
+            let path = http.url.split_once("://").and_then(|(_, rest)| rest.split_once('/')).map_or("", |(_, p)| p);
+            let headers: Vec<String> = http.headers.iter().map(|h| format!("{}: {}", h.name, h.value)).collect();
+            vec![
+                ("request", format!("{} /{path}", http.method.as_str())),
+                ("headers", headers.join(", ")),
+                ("body", http.body.clone().unwrap_or_default()),
+            ]
+        }
+        RunSpec::Plan(plan) => vec![("plan", plan.toml.clone())],
+    };
+    all.extend([
+        ("load", load),
+        ("connections", spec.connections().to_string()),
+        ("threads", spec.threads().map_or_else(String::new, |t| t.to_string())),
+        ("duration", format!("{} s", spec.duration_s())),
+    ]);
+    all
+}
+
+fn named(facts: impl IntoIterator<Item = (&'static str, String)>) -> compare::Fingerprint {
+    facts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+/// What must be equal for two runs to be comparable, in words as they are shown when it is not.
+pub(crate) fn fingerprint(run: &Run) -> compare::Fingerprint {
+    let generator = format!("{}, {} processors", run.machine.cpu, run.machine.cores);
+    let ran =
+        [("masked parts", run.masked_tag.clone()), ("load engine", run.engine.clone()), ("load generator", generator)];
+    named(asked(&run.spec).into_iter().chain(ran))
+}
+
+/// What differs between two benchmarks that have not run yet, besides their targets and what is `changed`.
+///
+/// # Errors
+/// What it is, and how to name it as the change.
+fn alike(a: &RunSpec, b: &RunSpec, changed: &[String]) -> Result<(), ApiError> {
+    let scheme = |spec: &RunSpec| {
+        let url = spec.http().map(|http| http.url.as_str());
+        url.and_then(|url| url.split_once("://")).map_or_else(String::new, |(scheme, _)| scheme.to_ascii_lowercase())
+    };
+    // Another scheme is another load engine.
+    let of = |spec: &RunSpec| named(asked(spec).into_iter().chain([("scheme", scheme(spec))]));
+    refuse(&compare::check(&of(a), &of(b), &changed.iter().cloned().collect()))
+}
+
+/// Refuses two sides that differ in more than the change.
+fn refuse(gate: &compare::Gate) -> Result<(), ApiError> {
+    let Some(first) = gate.differences.iter().find(|d| !d.declared) else { return Ok(()) };
+    let others = gate.forbidding();
+    Err(ApiError::bad_request(format!("The two sides are not comparable: {}", others.join("; "))).hint(format!(
+        "Both sides must do the same on two targets. Where the difference is the change itself, name it: --changed '{}'",
+        first.key
+    )))
+}
+
+/// The facts that are allowed to differ: those that were named, and with another scheme the load engine.
+fn allowed(changed: &[String], apart: bool) -> Vec<String> {
+    let mut all = changed.to_vec();
+    if changed.iter().any(|name| name == "scheme") {
+        all.push("load engine".to_owned());
+    }
+    // Two environments, or two states that hooks bring about, are the change; their data is not.
+    if apart {
+        all.extend(["version.*", "setting.*"].map(str::to_owned));
+    }
+    all
+}
+
+/// The metrics of a duet, and what to say of those that its runs are too short for.
+fn metrics(request: &DuetRequest, work: &Work) -> Result<(Vec<BenchMetric>, Vec<String>), ApiError> {
+    let Some(planned) = work.planned() else {
+        let chosen = if request.metrics.is_empty() { vec![BenchMetric::Throughput] } else { request.metrics.clone() };
+        return Ok((chosen, Vec::new()));
+    };
+    let enough = |metric: &BenchMetric| {
+        let what = format!("{} of a run of a pair", metric.name());
+        work.enough(planned, metric.needed().max(perfdeck_bench::ENOUGH), &what)
+    };
+    if !request.metrics.is_empty() {
+        request.metrics.iter().try_for_each(enough)?;
+        return Ok((request.metrics.clone(), Vec::new()));
+    }
+    enough(&BenchMetric::P50)?;
+    match enough(&BenchMetric::P99) {
+        Ok(()) => Ok((vec![BenchMetric::P50, BenchMetric::P99], Vec::new())),
+        Err(error) => Ok((vec![BenchMetric::P50], vec![format!("p99 is not judged: {}", error.message)])),
+    }
+}
+
+/// A duet that is over.
+struct Ran {
+    duet: Duet,
+    /// Its runs by their identifiers, as they are called.
+    names: Vec<(String, String)>,
+    /// What the two sides were meant to differ in, and what is not known of them.
+    notes: Vec<String>,
+    /// It was stopped before its end.
+    stopped: bool,
+}
+
+/// What differs between two runs besides the target itself; `changed` names the facts that are meant to.
+fn differences(a: &Run, b: &Run, changed: &[String]) -> compare::Gate {
+    let (mut left, mut right) = compare::known_to_both(&a.facts, &b.facts);
+    left.extend(fingerprint(a));
+    right.extend(fingerprint(b));
+    compare::check(&left, &right, &changed.iter().cloned().collect())
+}
+
+impl Engine {
+    /// Holds two stored runs against each other: indicative, never a verdict.
+    pub(crate) async fn compare_runs(
+        &self,
+        a: &str,
+        b: &str,
+        changed: &[String],
+    ) -> Result<StoredComparison, ApiError> {
+        let (a, b) = (self.run(a).await?, self.run(b).await?);
+        if a.id == b.id {
+            return Err(ApiError::bad_request("A run cannot be compared with itself").hint("Choose two different runs"));
+        }
+        let gate = differences(&a, &b, changed);
+        let noise = self.noise_of(&b).await?;
+        let mut comparison = compare::runs(&a, &b, &noise, gate.forbidding());
+        comparison.notes.extend(gate.declared().iter().map(|change| format!("the change: {change}")));
+        comparison.notes.extend(gate.unchanged);
+        comparison.notes.extend(compare::told_by_one(&a.facts, &b.facts));
+        Ok(StoredComparison {
+            id: format!("{}:{}", a.id, b.id),
+            name: format!("{} against {}", b.name, a.name),
+            created_ms: self.core.clock.now_ms(),
+            environment_id: b.environment_id.clone().or(a.environment_id),
+            label_a: a.name,
+            label_b: b.name,
+            comparison,
+        })
+    }
+
+    /// Starts a duet as a job whose result is the comparison's id.
+    ///
+    /// # Errors
+    /// When a plan is refused, a guard says no, or another benchmark runs.
+    pub async fn duet_start(
+        self: &Arc<Self>,
+        mut request: DuetRequest,
+        hooks: Hooks,
+        folder: PlanFolder,
+    ) -> Result<JobStatus, ApiError> {
+        // What is shown and stored of it; a label is often the address itself.
+        for text in [&mut request.a.label, &mut request.b.label].into_iter().chain(&mut request.name) {
+            *text = masking::title(text);
+        }
+        if !(MIN_PAIRS..=MAX_PAIRS).contains(&request.pairs) {
+            return Err(ApiError::bad_request(format!(
+                "pairs: {} is not between {MIN_PAIRS} and {MAX_PAIRS}",
+                request.pairs
+            ))
+            .hint("With fewer than six pairs no result can be told from chance"));
+        }
+        if !(0.0..=600.0).contains(&request.rest_s) {
+            return Err(ApiError::bad_request("rest_s: A rest has 0 to 600 seconds"));
+        }
+        let mut sides = Vec::new();
+        for side in [&request.a, &request.b] {
+            let id = side.environment_id.as_deref();
+            sides.push(self.bench_allowed(&side.spec, id, &request.confirm, &folder).await?);
+        }
+        let sides: [Allowed; 2] = sides.try_into().map_err(|_| ApiError::internal("A duet has two sides"))?;
+        if request.noise && !is_one(&request, &hooks) {
+            return Err(ApiError::bad_request("noise: Both sides must be the same, without hooks")
+                .hint("Noise is what differs between runs when nothing was changed"));
+        }
+        let (left, right) = (sides[0].work.spec()?, sides[1].work.spec()?);
+        alike(&left, &right, &request.changed)?;
+        let apart = request.a.environment_id != request.b.environment_id || hooks.a.is_some() || hooks.b.is_some();
+        let changed = allowed(&request.changed, apart);
+        self.same_facts(&sides, &changed).await?;
+        let (primary, short) = metrics(&request, &sides[0].work)?;
+        let load = if matches!(sides[0].work.load(), Load::Closed) { LoopKind::Closed } else { LoopKind::Open };
+        let seed = request.seed.unwrap_or_else(|| Uuid::new_v4().as_fields().0);
+        let mut registration = Registration::new(load, request.pairs, seed);
+        registration.primary =
+            primary.into_iter().map(|metric| Primary { metric, delta: metric.default_delta() }).collect();
+        // Whether a run is valid does not depend on which side is better, so a disturbed pair may run again.
+        registration.repeats = (request.pairs / 4).max(1);
+        if let Some(problem) = registration.problems().first() {
+            return Err(ApiError::bad_request(problem.clone()));
+        }
+        let name = request
+            .name
+            .as_deref()
+            .map(str::trim)
+            .filter(|n| !n.is_empty())
+            .map_or_else(|| request.title(), str::to_owned);
+        let claim = self.bench_claim(&name)?;
+        self.set_running(&sides[1].work)?;
+        let environment_id = sides[1].environment.as_ref().or(sides[0].environment.as_ref()).map(|e| e.id.clone());
+        let engine = self.clone();
+        Ok(self.core.jobs.spawn("bench", name.clone(), environment_id.clone(), move |job| async move {
+            let Ran { duet, names, notes, stopped } =
+                engine.run_duet(&request, &changed, &sides, &hooks, Duet::new(registration), &name, &job).await?;
+            if stopped && duet.pairs().is_empty() {
+                return Err(ApiError::new(
+                    ErrorCode::Cancelled,
+                    "The comparison was stopped before a pair was complete",
+                ));
+            }
+            let mut comparison = duet.outcome();
+            name_runs(&mut comparison, &names);
+            if stopped {
+                comparison.notes.push(format!(
+                    "stopped after {} of {} pairs: the figures are those of the complete pairs, and no verdict",
+                    duet.pairs().len(),
+                    request.pairs
+                ));
+            }
+            comparison.notes.extend(notes.into_iter().chain(short));
+            let stored = StoredComparison {
+                id: Uuid::now_v7().to_string(),
+                name,
+                created_ms: engine.core.clock.now_ms(),
+                label_a: request.a.label,
+                label_b: request.b.label,
+                environment_id,
+                comparison,
+            };
+            engine.core.store.put_comparison(&stored).await?;
+            engine.core.changed(&[Tag::Runs]);
+            drop(claim);
+            Ok(Some(format!("comparison/{}", stored.id)))
+        }))
+    }
+
+    /// Refuses two environments whose targets differ in more than the change, before anything is sent.
+    async fn same_facts(&self, sides: &[Allowed; 2], changed: &[String]) -> Result<(), ApiError> {
+        let [Some(a), Some(b)] = [&sides[0].environment, &sides[1].environment] else { return Ok(()) };
+        if a.id == b.id {
+            return Ok(());
+        }
+        let (a, b) = tokio::join!(self.facts(a), self.facts(b));
+        let (a, b) = compare::known_to_both(&a, &b);
+        refuse(&compare::check(&a, &b, &changed.iter().cloned().collect()))
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    async fn run_duet(
+        self: &Arc<Self>,
+        request: &DuetRequest,
+        changed: &[String],
+        sides: &[Allowed; 2],
+        hooks: &Hooks,
+        mut duet: Duet,
+        name: &str,
+        job: &JobContext,
+    ) -> Result<Ran, ApiError> {
+        let mut names = Vec::new();
+        let mut notes = Vec::new();
+        let mut newest: [Option<Run>; 2] = [None, None];
+        let mut stopped = false;
+        let pairs = f64::from(request.pairs);
+        while let Some(step) = duet.next() {
+            let (at, letter, hook) = match step.arm {
+                Arm::A => (0, "A", &hooks.a),
+                Arm::B => (1, "B", &hooks.b),
+            };
+            let number = step.pair + 1;
+            let words = format!("pair {number} of {}, {letter}", request.pairs);
+            let done = (f64::from(step.pair) + if step.first { 0.0 } else { 0.5 }) / pairs;
+            job.progress(Some(done), &words);
+            if let Some(hook) = hook
+                && let Err(error) = hooks::run(hook, &job.cancel).await
+            {
+                stopped = error.code == ErrorCode::Cancelled;
+                if stopped {
+                    break;
+                }
+                return Err(error);
+            }
+            let name = format!("pair {number} {letter}, {name}");
+            let bench = Bench { what: &sides[at], name, from: done, share: 0.5 / pairs, words };
+            let run = match self.bench_run(bench, job).await {
+                Err(error) if job.cancel.is_cancelled() && error.code == ErrorCode::Cancelled => {
+                    stopped = true;
+                    break;
+                }
+                run => run?,
+            };
+            names.push((run.id.clone(), format!("{letter} of pair {number}")));
+            if job.cancel.is_cancelled() {
+                // A run that was stopped is no whole one; the pairs before it are what is known.
+                stopped = true;
+                break;
+            }
+            // Nothing is known of the target yet but that it does not answer often enough: another run of that length would
+            // say the same.
+            if duet.pairs().is_empty() && run.requests < perfdeck_bench::ENOUGH && run.state == RunState::Completed {
+                return Err(too_short(&run));
+            }
+            duet.record(step.arm, compare::figures(&run)).map_err(|e| ApiError::internal(e.to_string()))?;
+            newest[at] = Some(run);
+            let rest = tokio::time::sleep(Duration::from_secs_f64(request.rest_s));
+            let last = duet.next().is_none();
+            tokio::select! { () = rest => {}, () = job.cancel.cancelled() => stopped = !last }
+            if stopped {
+                break;
+            }
+        }
+        if let [Some(a), Some(b)] = &newest {
+            let gate = differences(a, b, changed);
+            duet.set_differences(gate.forbidding());
+            notes = gate.declared().into_iter().map(|change| format!("the change: {change}")).collect();
+            notes.extend(compare::told_by_one(&a.facts, &b.facts));
+            if request.noise && !stopped {
+                self.keep_noise(&duet, b).await?;
+            }
+        }
+        Ok(Ran { duet, names, notes, stopped })
+    }
+}
+
+/// The first run of a duet has too few requests for any of them to be valid.
+fn too_short(run: &Run) -> ApiError {
+    let (needed, n) = (perfdeck_bench::ENOUGH, run.requests);
+    let message = format!("A run of {} s has {n} requests here; it needs {needed}", run.spec.duration_s());
+    #[allow(clippy::cast_precision_loss, reason = "far below 2^53")]
+    let longer = (run.spec.duration_s() * needed as f64 * 1.25 / (n.max(1) as f64)).ceil();
+    ApiError::new(ErrorCode::Conflict, message).hint(format!(
+        "No pair of that length can be judged, so the duet ended with its first run: measure for {longer} s or with more \
+         connections"
+    ))
+}
+
+/// Says `A of pair 3` where the statistics, which know no names, say a run's identifier.
+fn name_runs(comparison: &mut Comparison, names: &[(String, String)]) {
+    let texts = std::iter::once(&mut comparison.sentence)
+        .chain(&mut comparison.invalid_reasons)
+        .chain(&mut comparison.exclusions)
+        .chain(&mut comparison.notes);
+    for text in texts {
+        for (id, name) in names {
+            *text = text.replace(&format!("run {id}"), name).replace(id.as_str(), name);
+        }
+    }
+}

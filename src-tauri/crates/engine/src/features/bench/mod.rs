@@ -1,0 +1,45 @@
+//! Benchmarks: running, comparing, searching, keeping.
+pub(crate) mod claim;
+pub mod commands;
+pub(crate) mod comparisons;
+pub(crate) mod facts;
+pub(crate) mod handover;
+pub(crate) mod headroom;
+pub(crate) mod hooks;
+pub(crate) mod insights;
+pub(crate) mod knees;
+pub(crate) mod masked;
+pub(crate) mod noise;
+pub(crate) mod plans;
+pub(crate) mod running;
+mod store;
+pub(crate) mod unstored;
+pub(crate) mod work;
+
+use std::sync::Mutex;
+
+use perfdeck_model::{BenchLive, RunSpec};
+use tokio::sync::watch;
+
+/// What benchmarks keep while the engine runs. The locks are held for a moment, never across a wait.
+pub(crate) struct State {
+    /// Live figures of the benchmark that runs.
+    pub(crate) live: watch::Sender<Option<BenchLive>>,
+    /// What the benchmark that runs, or the last one, does.
+    pub(crate) spec: Mutex<Option<RunSpec>>,
+    /// Which benchmark runs, so that no other one is started.
+    pub(crate) running: claim::Running,
+    /// Runs that wait for the store.
+    pub(crate) unstored: Mutex<Vec<unstored::Unstored>>,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            live: watch::channel(None).0,
+            spec: Mutex::new(None),
+            running: claim::Running::default(),
+            unstored: Mutex::default(),
+        }
+    }
+}

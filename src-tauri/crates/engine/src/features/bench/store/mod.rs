@@ -1,0 +1,5 @@
+//! Runs, what was found of them, plans and baselines in the store.
+mod comparisons;
+mod noise;
+mod plans;
+mod runs;

@@ -1,0 +1,2 @@
+//! Databases.
+pub mod commands;

@@ -1,0 +1,71 @@
+//! The demo as an environment like the others.
+use std::sync::Arc;
+
+use perfdeck_model::{ApiError, DEMO_ENVIRONMENT_ID, Environment, Guards, JobStatus, Kind, PoolSettings, Tag, Targets};
+use tokio_util::sync::CancellationToken;
+
+use crate::{Engine, demo};
+
+impl Engine {
+    /// The running demo, built when it does not exist yet.
+    pub(crate) async fn demo(&self) -> Result<Arc<demo::Demo>, ApiError> {
+        self.demo_with(&|_, _| {}, &CancellationToken::new()).await
+    }
+
+    async fn demo_with(
+        &self,
+        progress: &(dyn Fn(f64, &str) + Send + Sync),
+        cancel: &CancellationToken,
+    ) -> Result<Arc<demo::Demo>, ApiError> {
+        let mut slot = tokio::select! {
+            slot = self.environments.demo.lock() => slot,
+            () = cancel.cancelled() => {
+                return Err(ApiError::new(perfdeck_model::ErrorCode::Cancelled, "Opening the demo was stopped"));
+            }
+        };
+        if let Some(demo) = &*slot {
+            return Ok(demo.clone());
+        }
+        let demo = demo::Demo::open(&self.core.data_dir.join("demo"), progress, cancel).await?;
+        *slot = Some(demo.clone());
+        Ok(demo)
+    }
+
+    /// Opens the demo as a job; one that runs already is answered again.
+    pub(crate) fn open_demo(self: &Arc<Self>) -> JobStatus {
+        if let Some(job) = self.core.jobs.running("demo") {
+            return job;
+        }
+        let engine = self.clone();
+        self.core.jobs.spawn(
+            "demo",
+            "Open the demo environment".to_owned(),
+            Some(DEMO_ENVIRONMENT_ID.to_owned()),
+            move |job| async move {
+                let context = job.clone();
+                engine.demo_with(&move |share, step| context.progress(Some(share), step), &job.cancel).await?;
+                engine.core.changed(&[Tag::Environments]);
+                Ok(Some(DEMO_ENVIRONMENT_ID.to_owned()))
+            },
+        )
+    }
+
+    /// The demo as an environment; its targets are known once it runs.
+    pub(crate) async fn demo_environment(&self) -> Environment {
+        // A demo that is being built holds the lock; listing environments does not wait for it.
+        let targets = match self.environments.demo.try_lock() {
+            Ok(slot) => slot.as_ref().map(|d| d.targets()),
+            Err(_) => None,
+        };
+        Environment {
+            id: DEMO_ENVIRONMENT_ID.to_owned(),
+            name: DEMO_ENVIRONMENT_ID.to_owned(),
+            kind: Kind::Development,
+            targets: targets.unwrap_or_else(Targets::default),
+            pool: PoolSettings::for_kind(Kind::Development),
+            guards: Guards::for_kind(Kind::Development),
+            created_ms: 0.0,
+            updated_ms: 0.0,
+        }
+    }
+}

@@ -1,0 +1,19 @@
+//! Environments: stored, of one process only, read from files; their targets and secrets.
+pub(crate) mod bound;
+mod builtin;
+pub mod commands;
+pub(crate) mod dotenv;
+pub(crate) mod editing;
+pub(crate) mod process_only;
+pub(crate) mod sentinels;
+mod store;
+pub(crate) mod targets;
+
+/// What environments keep while the engine runs.
+#[derive(Default)]
+pub(crate) struct State {
+    /// Environments that are not stored.
+    pub(crate) process_only: process_only::ProcessOnly,
+    /// The demo, once it is open.
+    pub(crate) demo: tokio::sync::Mutex<Option<std::sync::Arc<crate::demo::Demo>>>,
+}

@@ -1,0 +1,3 @@
+//! Reports of runs.
+pub mod commands;
+pub(crate) mod writing;
