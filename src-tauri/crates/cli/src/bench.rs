@@ -9,8 +9,8 @@ use std::time::Duration;
 use base64::Engine as _;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use perfdeck_model::{
-    ApiError, BenchLive, BenchPhase, ClientCertificate, Environment, HttpBenchSpec, JobState, JobStatus, JudgedMs,
-    JudgedTime, LatencyMs, Load, Method, Run, RunState, RunSummary, StageResult, StepResult, ThresholdResult,
+    ApiError, BenchLive, BenchPhase, ClientCertificate, Environment, HttpBenchSpec, JobResult, JobState, JobStatus,
+    JudgedMs, JudgedTime, LatencyMs, Load, Method, Run, RunState, RunSummary, StageResult, StepResult, ThresholdResult,
 };
 
 use crate::answers::Runs;
@@ -199,7 +199,7 @@ pub(crate) async fn measure_with(
     let job = unless_stopped(engine.bench_start(request, folder)).await?;
     let (end, _) = follow(engine, &mut viewer, &job).await?;
     let id = match (end.state, end.result, end.error) {
-        (JobState::Done | JobState::Cancelled, Some(id), _) => id,
+        (JobState::Done | JobState::Cancelled, Some(JobResult::Run(id)), _) => id,
         (_, _, Some(error)) => return Err(error.into()),
         _ => {
             let error = ApiError::new(

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use perfdeck_engine::compare::{MetricComparison, Verdict};
-use perfdeck_model::{ApiError, JobState};
+use perfdeck_model::{ApiError, JobResult, JobState};
 
 use crate::args::{BenchDuet, Source};
 use crate::bench::{announce, follow, so_far, spec};
@@ -88,7 +88,7 @@ pub(crate) async fn duet(engine: &Arc<Engine>, args: &BenchDuet, source: &Source
     let (end, runs) = follow(engine, &mut viewer, &job).await?;
     let id = match (end.state, end.result, end.error) {
         // One that was stopped has the pairs that were complete.
-        (JobState::Done | JobState::Cancelled, Some(id), _) => id.trim_start_matches("comparison/").to_owned(),
+        (JobState::Done | JobState::Cancelled, Some(JobResult::Comparison(id)), _) => id,
         (_, _, Some(error)) => return Err(error.into()),
         _ => {
             so_far(engine, &runs, json).await?;

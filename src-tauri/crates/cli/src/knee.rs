@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use perfdeck_engine::compare::{KneePoint, KneeState};
-use perfdeck_model::{HttpBenchSpec, JobState, JobStatus, Load};
+use perfdeck_model::{HttpBenchSpec, JobResult, JobState, JobStatus, Load};
 
 use crate::args::{BenchKnee, Source};
 use crate::bench::{announce, follow, so_far};
@@ -53,7 +53,7 @@ pub(crate) async fn knee(engine: &Arc<Engine>, args: &BenchKnee, source: &Source
     let (end, runs) = follow(engine, &mut viewer, &job).await?;
     let id = match (end.state, end.result, end.error) {
         // One that was stopped has the steps that were over.
-        (JobState::Done | JobState::Cancelled, Some(id), _) => id.trim_start_matches("knee/").to_owned(),
+        (JobState::Done | JobState::Cancelled, Some(JobResult::Knee(id)), _) => id,
         (_, _, Some(error)) => return Err(error.into()),
         _ => {
             so_far(engine, &runs, json).await?;

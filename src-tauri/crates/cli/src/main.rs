@@ -27,7 +27,7 @@ use std::sync::Arc;
 
 use clap::{CommandFactory, Parser};
 pub(crate) use perfdeck_engine::stop_requested;
-use perfdeck_model::{ApiError, DEMO_ENVIRONMENT_ID, ErrorCode, JobState, JobStatus};
+use perfdeck_model::{ApiError, DEMO_ENVIRONMENT_ID, ErrorCode, JobResult, JobState, JobStatus};
 
 use crate::args::{BenchCommand, Cli, Command, DbCommand, EnvCommand, RunCommand};
 use crate::output::{Done, Failure};
@@ -103,7 +103,7 @@ pub(crate) async fn unless_stopped<T>(work: impl Future<Output = Result<T, ApiEr
 }
 
 /// Waits for a job that is not the benchmark; answers its result.
-pub(crate) async fn finish(engine: &Arc<Engine>, job: &JobStatus) -> Result<Option<String>, ApiError> {
+pub(crate) async fn finish(engine: &Arc<Engine>, job: &JobStatus) -> Result<Option<JobResult>, ApiError> {
     let end = tokio::select! {
         end = engine.jobs().wait(&job.id) => end,
         () = stop_requested() => {

@@ -5,7 +5,7 @@ use perfdeck_engine::{Empty, Engine};
 use std::path::Path;
 use std::sync::Arc;
 
-use perfdeck_model::{ApiError, DEMO_ENVIRONMENT_ID, ReportFile, ReportRequest, RunSummary};
+use perfdeck_model::{ApiError, DEMO_ENVIRONMENT_ID, JobResult, ReportFile, ReportRequest, RunSummary};
 
 use crate::answers::{Runs, Written};
 use crate::args::{ReportArgs, Source};
@@ -62,10 +62,10 @@ pub(crate) fn text(path: &Path) -> Result<String, ApiError> {
 /// Writes a report and answers where it is.
 pub(crate) async fn create(engine: &Arc<Engine>, request: ReportRequest) -> Result<ReportFile, ApiError> {
     let job = api::reports::create(engine.clone(), request).await?;
-    let id = finish(engine, &job).await?;
+    let made = finish(engine, &job).await?;
     let all = api::reports::list(engine.clone(), Empty {}).await?;
     all.into_iter()
-        .find(|r| Some(&r.id) == id.as_ref())
+        .find(|r| made == Some(JobResult::Report(r.id.clone())))
         .ok_or_else(|| ApiError::internal("The report was written but is not in the list of reports"))
 }
 

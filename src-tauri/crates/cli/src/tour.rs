@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use perfdeck_model::{
-    ApiError, DEMO_ENVIRONMENT_ID, ErrorCode, Frame, HttpBenchSpec, JobState, Load, Method, ReportFile, ReportRequest,
-    Run,
+    ApiError, DEMO_ENVIRONMENT_ID, ErrorCode, Frame, HttpBenchSpec, JobResult, JobState, Load, Method, ReportFile,
+    ReportRequest, Run,
 };
 
 use crate::answers::Tour;
@@ -178,7 +178,7 @@ async fn benchmark(engine: &Arc<Engine>) -> Result<Run, ApiError> {
     let job = unless_stopped(engine.bench_start(request, PlanFolder::default())).await?;
     let (end, _) = bench::follow(engine, &mut viewer, &job).await?;
     match (end.state, end.result, end.error) {
-        (JobState::Done, Some(id), _) => api::bench::run_get(engine.clone(), ById { id }).await,
+        (JobState::Done, Some(JobResult::Run(id)), _) => api::bench::run_get(engine.clone(), ById { id }).await,
         (_, _, Some(error)) => Err(error),
         _ => Err(stopped()),
     }

@@ -366,7 +366,8 @@ async fn a_secret_in_any_field_of_any_command_is_found_nowhere() {
     let environment = engine.json("env.create", made).await.expect("made")["id"].as_str().expect("id").to_owned();
     let first = base("bench.start", &target.url(), &environment, "").expect("a request");
     let job = engine.json("bench.start", first).await.expect("starts");
-    let run = engine.jobs().wait(job["id"].as_str().expect("id")).await.expect("ends").result.expect("a run");
+    let run =
+        engine.jobs().wait(job["id"].as_str().expect("id")).await.expect("ends").result.expect("a run").id().to_owned();
 
     let (mut used, mut tries, mut told) = (BTreeSet::new(), 0, Vec::new());
     for command in COMMANDS.iter() {

@@ -14,7 +14,7 @@ async fn run(engine: &Arc<Engine>, url: &str, environment: &str) -> Value {
     let id = job["id"].as_str().expect("id").to_owned();
     let end = tokio::time::timeout(Duration::from_secs(60), engine.jobs().wait(&id)).await.expect("within a minute");
     let end = serde_json::to_value(end.expect("known")).expect("json");
-    engine.json("run.get", json!({"id": end["result"]})).await.expect("stored")
+    engine.json("run.get", json!({"id": end["result"]["id"]})).await.expect("stored")
 }
 
 async fn differences(engine: &Arc<Engine>, a: &Value, b: &Value, changed: &[&str]) -> (Vec<String>, Vec<String>) {

@@ -62,7 +62,7 @@ async fn a_connection_test_that_is_given_up_lets_its_target_go() {
 async fn job(engine: &Arc<Engine>, name: &str, params: Value) -> String {
     let job = engine.json(name, params).await.expect("the job starts");
     let end = engine.jobs().wait(job["id"].as_str().expect("id")).await.expect("known");
-    end.result.unwrap_or_else(|| panic!("it ends well: {:?}", end.error))
+    end.result.unwrap_or_else(|| panic!("it ends well: {:?}", end.error)).id().to_owned()
 }
 
 #[tokio::test(flavor = "multi_thread")]

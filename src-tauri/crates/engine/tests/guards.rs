@@ -22,7 +22,7 @@ async fn job(engine: &Arc<Engine>, name: &str, params: Value) -> Result<Value, p
 
 async fn run_of(engine: &Arc<Engine>, job: &Value) -> Value {
     assert_eq!(job["state"], "done", "{job}");
-    engine.json("run.get", json!({"id": job["result"]})).await.expect("stored")
+    engine.json("run.get", json!({"id": job["result"]["id"]})).await.expect("stored")
 }
 
 async fn environment(engine: &Arc<Engine>, draft: Value) -> String {
@@ -151,7 +151,7 @@ async fn noise_is_what_one_side_shows_against_itself() {
     assert!(refused.message.contains("must be the same"), "{}", refused.message);
     let done = job(&engine, "duet.start", duet("x")).await.expect("it may");
     assert_eq!(done["state"], "done", "{done}");
-    let id = done["result"].as_str().expect("id").trim_start_matches("comparison/");
+    let id = done["result"]["id"].as_str().expect("id");
     let stored = engine.json("comparison.get", json!({"id": id})).await.expect("stored");
     assert_eq!(stored["name"], "Noise of now", "it says what it is");
     engine.shutdown().await;

@@ -55,7 +55,7 @@ async fn demo_watch_benchmark_report_and_reopen() {
     )
     .await;
     assert_eq!(bench["state"], "done", "the benchmark ends: {bench}");
-    let run_id = bench["result"].as_str().expect("run id").to_owned();
+    let run_id = bench["result"]["id"].as_str().expect("run id").to_owned();
     let run = engine.json("run.get", json!({"id": run_id})).await.expect("stored");
     assert_eq!(run["valid"], true, "{}", run["invalid_reasons"]);
     let Reply::Binary(bytes) = engine.dispatch("run.series", json!({"id": run_id})).await.expect("series") else {

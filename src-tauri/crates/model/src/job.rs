@@ -18,6 +18,31 @@ pub enum JobState {
     Cancelled,
 }
 
+/// What a job made, by its identifier.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS, schemars::JsonSchema)]
+#[serde(tag = "kind", content = "id", rename_all = "snake_case")]
+pub enum JobResult {
+    /// An environment that is open now.
+    Environment(String),
+    /// A benchmark's run.
+    Run(String),
+    /// A comparison.
+    Comparison(String),
+    /// A search for the knee.
+    Knee(String),
+    /// A written report.
+    Report(String),
+}
+
+impl JobResult {
+    /// Its identifier, whatever it is.
+    pub fn id(&self) -> &str {
+        match self {
+            Self::Environment(id) | Self::Run(id) | Self::Comparison(id) | Self::Knee(id) | Self::Report(id) => id,
+        }
+    }
+}
+
 /// A job as shown in the tray.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS, schemars::JsonSchema)]
 pub struct JobStatus {
@@ -43,6 +68,6 @@ pub struct JobStatus {
     pub cancellable: bool,
     /// Why it failed.
     pub error: Option<ApiError>,
-    /// What it made: a run's id, `comparison/ID`, `knee/ID`, a file's path.
-    pub result: Option<String>,
+    /// What it made.
+    pub result: Option<JobResult>,
 }

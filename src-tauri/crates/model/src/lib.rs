@@ -50,7 +50,7 @@ pub use environment::{
 pub use error::{ApiError, ErrorCode};
 pub use finding::{Finding, FindingAction};
 pub use frame::{Frame, FrameKind, OwnCost, TargetState, TargetStatus};
-pub use job::{JobState, JobStatus};
+pub use job::{JobResult, JobState, JobStatus};
 pub use journal::{JournalEntry, JournalKind};
 pub use judged::{JudgedMs, JudgedTime};
 pub use metric::{Instrument, MetricInfo, SeriesInfo, Unit};

@@ -64,6 +64,7 @@ export type { HttpBenchSpec } from "./HttpBenchSpec";
 export type { ImportedPlan } from "./ImportedPlan";
 export type { Instrument } from "./Instrument";
 export type { Interval } from "./Interval";
+export type { JobResult } from "./JobResult";
 export type { JobState } from "./JobState";
 export type { JobStatus } from "./JobStatus";
 export type { JournalEntry } from "./JournalEntry";

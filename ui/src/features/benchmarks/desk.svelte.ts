@@ -3,7 +3,7 @@ import { getContext, setContext } from 'svelte';
 import { copyText, problem, type ApiProblem } from '../../kit/client';
 import type { ScreenApp } from '../../kit/screen';
 import { MASK } from './form';
-import { pathTo } from './routes';
+import { pathTo, placeOf } from './routes';
 import { Running } from './running.svelte';
 import type { BenchRequest, HttpBenchSpec, JobStatus, Run, RunSpec } from './types';
 import { mayStart } from './words';
@@ -29,7 +29,7 @@ export class Desk {
       this.running.current = null;
       // The reader may have gone elsewhere meanwhile, and is left there.
       if (this.running.gone) return;
-      if (here) this.go(job?.result ?? '');
+      if (here) this.go(placeOf(job?.result ?? null));
       if (lost) this.failure = problem(lost);
       else if (job?.state === 'failed') this.failure = job.error ?? { message: 'The benchmark failed', hint: null };
       else if (job?.state === 'cancelled' && !job.result) this.say('Benchmark stopped before it measured anything');

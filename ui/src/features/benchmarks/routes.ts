@@ -1,4 +1,5 @@
 // What an address below `/benchmarks` shows.
+import type { JobResult } from '../../backend/types';
 
 export type Shown =
   | { view: 'list' }
@@ -22,6 +23,12 @@ const decoded = (part: string): string => {
 
 /** The address of something below the benchmarks. */
 export const pathTo = (to = ''): string => (to === '' ? BASE : `${BASE}/${to.split('/').map(encodeURIComponent).join('/')}`);
+
+/** Where what a job made is shown, below the benchmarks; the list where it made nothing. */
+export function placeOf(made: JobResult | null): string {
+  if (made === null) return '';
+  return made.kind === 'comparison' || made.kind === 'knee' ? `${made.kind}/${made.id}` : made.kind === 'run' ? made.id : '';
+}
 
 /** Reads an address; `running` tells whether there is a benchmark to show live. */
 export function shownAt(path: string, running: boolean): Shown {

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-use perfdeck_model::{ApiError, Clock, ErrorCode, JobState, JobStatus};
+use perfdeck_model::{ApiError, Clock, ErrorCode, JobResult, JobState, JobStatus};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -183,7 +183,7 @@ impl Jobs {
     pub(crate) fn spawn<F, Fut>(&self, kind: &str, title: String, environment_id: Option<String>, work: F) -> JobStatus
     where
         F: FnOnce(JobContext) -> Fut,
-        Fut: Future<Output = Result<Option<String>, ApiError>> + Send + 'static,
+        Fut: Future<Output = Result<Option<JobResult>, ApiError>> + Send + 'static,
     {
         let id = Uuid::now_v7().to_string();
         let cancel = CancellationToken::new();
@@ -302,7 +302,7 @@ mod tests {
                 // What is measured is written, and that is waited for.
                 tokio::task::yield_now().await;
                 let _ = told.send(job.is_interrupted());
-                Ok(Some("kept".into()))
+                Ok(Some(JobResult::Run("kept".into())))
             });
         }
         jobs.end().await;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { LaneSpec } from '../../../charts/lane';
-import { shownAt, pathTo } from '../routes';
+import { pathTo, placeOf, shownAt } from '../routes';
 import type { Baseline, Certificate, Moved, Run, RunSummary, StageResult } from '../types';
 import { comparable, nameFault, namesOf } from './baselines';
 import { grounded, grounds } from './certificate';
@@ -186,5 +186,9 @@ describe('addresses', () => {
   it('go there and back', () => {
     expect(shownAt(pathTo('compare/a b/ü'), false)).toEqual({ view: 'compare', a: 'a b', b: 'ü' });
     expect(pathTo()).toBe('/benchmarks');
+    expect(placeOf(null)).toBe('');
+    expect(shownAt(pathTo(placeOf({ kind: 'run', id: 'r' })), false)).toEqual({ view: 'run', id: 'r' });
+    expect(shownAt(pathTo(placeOf({ kind: 'knee', id: 'k' })), false)).toEqual({ view: 'knee', id: 'k' });
+    expect(shownAt(pathTo(placeOf({ kind: 'comparison', id: 'c' })), false)).toEqual({ view: 'comparison', id: 'c' });
   });
 });

@@ -6,7 +6,7 @@ use perfdeck_bench::compare::figures::BenchMetric;
 use perfdeck_bench::compare::plan::Primary;
 use perfdeck_bench::compare::{self, Arm, Comparison, Duet, LoopKind, Registration};
 use perfdeck_model::masking;
-use perfdeck_model::{ApiError, ErrorCode, JobStatus, Load, Run, RunSpec, RunState, Tag};
+use perfdeck_model::{ApiError, ErrorCode, JobResult, JobStatus, Load, Run, RunSpec, RunState, Tag};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 use uuid::Uuid;
@@ -347,7 +347,7 @@ impl Engine {
             engine.core.store.put_comparison(&stored).await?;
             engine.core.changed(&[Tag::Runs]);
             drop(claim);
-            Ok(Some(format!("comparison/{}", stored.id)))
+            Ok(Some(JobResult::Comparison(stored.id)))
         }))
     }
 

@@ -6,7 +6,7 @@ use perfdeck_bench::compare;
 use perfdeck_bench::compare::figures::BenchMetric;
 use perfdeck_bench::compare::knee::{Knee, KneePlan, KneeSearch, Slo, StepFigures};
 use perfdeck_bench::plan::{Clock, Metric, Threshold};
-use perfdeck_model::{ApiError, Columns, ErrorCode, JobStatus, Run, Tag};
+use perfdeck_model::{ApiError, Columns, ErrorCode, JobResult, JobStatus, Run, Tag};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 use uuid::Uuid;
@@ -182,7 +182,7 @@ impl Engine {
             engine.core.store.put_knee(&stored).await?;
             engine.core.changed(&[Tag::Runs]);
             drop(claim);
-            Ok(Some(format!("knee/{}", stored.id)))
+            Ok(Some(JobResult::Knee(stored.id)))
         }))
     }
 

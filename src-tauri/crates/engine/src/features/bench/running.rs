@@ -5,7 +5,8 @@ use std::sync::{Arc, PoisonError};
 use perfdeck_bench::{AbortSwitch, RunContext};
 use perfdeck_model::masking::{shown, title};
 use perfdeck_model::{
-    ApiError, Columns, Environment, ErrorCode, Heatmap, JobStatus, JournalKind, Run, RunSpec, RunState, Tag, TargetRole,
+    ApiError, Columns, Environment, ErrorCode, Heatmap, JobResult, JobStatus, JournalKind, Run, RunSpec, RunState, Tag,
+    TargetRole,
 };
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
@@ -154,7 +155,7 @@ impl Engine {
             let bench = Bench { what: &what, name, from: 0.0, share: 1.0, words: String::new() };
             let run = engine.bench_run(bench, &job).await?;
             drop(claim);
-            Ok(Some(run.id))
+            Ok(Some(JobResult::Run(run.id)))
         }))
     }
 

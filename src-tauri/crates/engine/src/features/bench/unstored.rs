@@ -81,7 +81,7 @@ mod tests {
         eventually(Duration::from_secs(20), || async { (target.requests() > 10).then_some(()) }).await;
         engine.core.store.fill(true).await;
         let end = engine.jobs().wait(job["id"].as_str().expect("id")).await.expect("known");
-        let id = end.result.expect("a run");
+        let id = end.result.expect("a run").id().to_owned();
         let why = engine.not_stored(&id).expect("it could not be stored");
         assert!(why.message.contains("is full") && why.hint.is_some(), "and says why: {}", why.message);
         let run = engine.json("run.get", json!({ "id": id })).await.expect("it can be read all the same");

@@ -1,7 +1,9 @@
 //! The demo as an environment like the others.
 use std::sync::Arc;
 
-use perfdeck_model::{ApiError, DEMO_ENVIRONMENT_ID, Environment, Guards, JobStatus, Kind, PoolSettings, Tag, Targets};
+use perfdeck_model::{
+    ApiError, DEMO_ENVIRONMENT_ID, Environment, Guards, JobResult, JobStatus, Kind, PoolSettings, Tag, Targets,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{Engine, demo};
@@ -45,7 +47,7 @@ impl Engine {
                 let context = job.clone();
                 engine.demo_with(&move |share, step| context.progress(Some(share), step), &job.cancel).await?;
                 engine.core.changed(&[Tag::Environments]);
-                Ok(Some(DEMO_ENVIRONMENT_ID.to_owned()))
+                Ok(Some(JobResult::Environment(DEMO_ENVIRONMENT_ID.to_owned())))
             },
         )
     }

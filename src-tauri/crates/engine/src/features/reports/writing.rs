@@ -2,7 +2,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use perfdeck_model::{ApiError, ErrorCode, JobStatus, ReportFile, ReportRequest, Tag};
+use perfdeck_model::{ApiError, ErrorCode, JobResult, JobStatus, ReportFile, ReportRequest, Tag};
 use uuid::Uuid;
 
 use crate::Engine;
@@ -119,7 +119,7 @@ impl Engine {
             };
             engine.core.store.put_report(&file).await?;
             engine.core.changed(&[Tag::Reports]);
-            Ok(Some(id))
+            Ok(Some(JobResult::Report(id)))
         }))
     }
 
