@@ -3,7 +3,7 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 
 use perfdeck_engine::Reply;
-use perfdeck_model::{ApiError, Frame};
+use perfdeck_model::{ApiError, FrameEncoder, WireFrame};
 use serde_json::Value;
 use tauri::ipc::{Channel, Response};
 use tauri::{Runtime, State, WebviewWindow};
@@ -52,10 +52,11 @@ pub(crate) async fn subscribe<R: Runtime>(
     window: WebviewWindow<R>,
     shell: State<'_, Shell>,
     environment_id: Option<String>,
-    channel: Channel<Frame>,
+    channel: Channel<WireFrame>,
 ) -> Result<(), ApiError> {
     let engine = shell.engine()?.clone();
     let mut viewer = engine.watch(environment_id.as_deref()).await?;
+    let mut encoder = FrameEncoder::default();
     let token = shell.streams.open(window.label());
     tauri::async_runtime::spawn(async move {
         loop {
@@ -64,7 +65,7 @@ pub(crate) async fn subscribe<R: Runtime>(
                 frame = viewer.next() => frame,
             };
             let Some(frame) = frame else { return };
-            if channel.send(frame).is_err() {
+            if channel.send(encoder.encode(frame)).is_err() {
                 return;
             }
         }

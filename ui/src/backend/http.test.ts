@@ -25,7 +25,7 @@ function pieces(texts: string[], ends: boolean): Response {
   return new Response(body, { status: 200 });
 }
 
-const frame = (seq: number): string => JSON.stringify({ seq });
+const frame = (seq: number): string => JSON.stringify({ seq, names: [], values: [] });
 
 beforeEach(() => {
   asked = [];
@@ -86,7 +86,7 @@ test('binary answers stay bytes', async () => {
 });
 
 test('frames are put together from the pieces they arrive in', async () => {
-  answer = () => pieces([`${frame(1)}\n{"se`, `q":2}\n\n${frame(3)}`, '\n'], false);
+  answer = () => pieces([`${frame(1)}\n{"se`, `q":2,"names":[],"values":[]}\n\n${frame(3)}`, '\n'], false);
   const seen: number[] = [];
   const stop = (await browser()).watch(
     'a b',

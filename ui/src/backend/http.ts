@@ -1,7 +1,8 @@
 // A browser on this machine: POST for commands, one streamed answer for frames, the token from the URL's fragment.
 import { toApiError } from './errors';
 import type { Backend } from './index';
-import type { ApiError, Frame } from './types';
+import { FrameDecoder } from './frames';
+import type { ApiError, Frame, WireFrame } from './types';
 
 const TOKEN = 'perfdeck.token';
 
@@ -45,13 +46,14 @@ async function read(
   if (!response.ok || !response.body) throw await refusal(response);
   begun();
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  const decoder = new FrameDecoder();
   let rest = '';
   for (;;) {
     const { done, value } = await reader.read();
     if (done) throw gone;
     const lines = (rest + value).split('\n');
     rest = lines.pop() ?? '';
-    for (const line of lines) if (line) onFrame(JSON.parse(line) as Frame);
+    for (const line of lines) if (line) onFrame(decoder.decode(JSON.parse(line) as WireFrame));
   }
 }
 

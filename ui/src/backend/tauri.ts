@@ -5,7 +5,8 @@ import { openPath } from '@tauri-apps/plugin-opener';
 import { load } from '@tauri-apps/plugin-store';
 import { toApiError } from './errors';
 import type { Backend } from './index';
-import type { Frame } from './types';
+import { FrameDecoder } from './frames';
+import type { WireFrame } from './types';
 
 export async function desktop(): Promise<Backend> {
   const store = load('preferences.json', { autoSave: 200, defaults: {} });
@@ -25,9 +26,10 @@ export async function desktop(): Promise<Backend> {
       let wait = 500;
       const subscribe = async (): Promise<void> => {
         if (stopped || mine !== generation) return;
-        const channel = new Channel<Frame>();
+        const channel = new Channel<WireFrame>();
+        const decoder = new FrameDecoder();
         channel.onmessage = (frame) => {
-          if (!stopped && mine === generation) onFrame(frame);
+          if (!stopped && mine === generation) onFrame(decoder.decode(frame));
         };
         try {
           await invoke('subscribe', { environmentId, channel });

@@ -70,7 +70,7 @@ pub enum FrameKind {
     Delta,
 }
 
-/// One message of the event stream. Absent parts did not change. At most 8 kB, at most ten a second.
+/// One message of the event stream. Absent parts did not change. At most ten a second; [`crate::WireFrame`] is how it travels.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS, schemars::JsonSchema)]
 pub struct Frame {
     /// Counts up by one; a jump means dropped frames.

@@ -27,6 +27,7 @@ mod metric;
 mod monotonic;
 mod report;
 mod secret;
+mod wire;
 
 pub use activity::{DatabaseActivity, RunningStatement};
 pub use address::{
@@ -56,6 +57,7 @@ pub use judged::{JudgedMs, JudgedTime};
 pub use metric::{Instrument, MetricInfo, SeriesInfo, Unit};
 pub use report::{ReportFile, ReportRequest};
 pub use secret::{SecretInput, SecretSource, Sensitive};
+pub use wire::{FrameEncoder, WireFrame};
 
 /// The largest integer that survives a round trip through a JavaScript number (2^53 − 1).
 pub const MAX_SAFE_INTEGER: u64 = (1 << 53) - 1;

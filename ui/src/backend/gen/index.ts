@@ -142,4 +142,5 @@ export type { UslFit } from "./UslFit";
 export type { UslInterval } from "./UslInterval";
 export type { VaultKind } from "./VaultKind";
 export type { Verdict } from "./Verdict";
+export type { WireFrame } from "./WireFrame";
 export type { Commands } from "./commands";
