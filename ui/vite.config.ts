@@ -1,8 +1,9 @@
 import { svelte } from '@sveltejs/vite-plugin-svelte';
+import { svelteTesting } from '@testing-library/svelte/vite';
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
-  plugins: [svelte()],
+  plugins: [svelte(), svelteTesting()],
   base: '/',
   clearScreen: false,
   // `npm run dev` speaks to a `perfctl serve` that runs beside it; the token is the one that it prints.
@@ -20,5 +21,5 @@ export default defineConfig({
   },
   build: { target: 'es2022', manifest: 'manifest.json', reportCompressedSize: false, assetsInlineLimit: 0 },
   // Longer than any test takes: compilers may run beside it.
-  test: { include: ['src/**/*.test.ts'], testTimeout: 30_000 },
+  test: { include: ['src/**/*.test.ts'], setupFiles: ['src/testing/browser.ts'], testTimeout: 30_000 },
 });

@@ -30,6 +30,8 @@ export interface ScreenApp extends Client {
 
 const KEY = Symbol('screen-app');
 export const provideApp = (app: ScreenApp): ScreenApp => setContext(KEY, app);
+/** The app as a component's context, for components that are made outside of the shell. */
+export const asContext = (app: ScreenApp): Map<symbol, ScreenApp> => new Map([[KEY, app]]);
 export const useApp = (): ScreenApp => getContext<ScreenApp>(KEY);
 
 /** Moves an element into the frame's top bar while it lives; without one it stays where it is. */

@@ -1,0 +1,72 @@
+// @vitest-environment jsdom
+import { fireEvent, render, screen, waitFor } from '@testing-library/svelte';
+import { expect, test } from 'vitest';
+import type { JobStatus, ReportFile } from '../../backend/types';
+import { fakeApp } from '../../testing/app';
+import Reports from './index.svelte';
+
+const file = (id: string): ReportFile => ({
+  id,
+  title: `Report ${id}`,
+  environment_name: 'shop',
+  created_ms: 1_795_949_075_245,
+  run_ids: [],
+  html_path: `/tmp/${id}.html`,
+  json_path: `/tmp/${id}.json`,
+  html_bytes: 1024,
+});
+const job = (of: Partial<JobStatus>): JobStatus => ({
+  id: 'j',
+  kind: 'report',
+  title: 'Report',
+  environment_id: 'shop',
+  state: 'running',
+  progress: null,
+  step: '',
+  started_ms: 0,
+  finished_ms: null,
+  cancellable: true,
+  error: null,
+  result: null,
+  ...of,
+});
+const places = { environments: [{ id: 'shop', name: 'shop', kind: 'staging', apiUrl: null, roles: [] }] };
+
+test('without a report it says what one is, and a new one is followed until it is listed', async () => {
+  let list: ReportFile[] = [];
+  const { context, push } = fakeApp(
+    {
+      'report.list': () => list,
+      'run.list': () => [],
+      'report.create': () => job({}),
+      'job.get': () => job({ step: 'drawing' }),
+    },
+    places,
+  );
+  render(Reports, { context });
+  await waitFor(() => expect(screen.getByTestId('reports-empty')).toBeTruthy());
+  await fireEvent.click(screen.getByTestId('report-new'));
+  await fireEvent.submit(screen.getByTestId('report-form'));
+  await waitFor(() => expect(screen.getByText('drawing')).toBeTruthy());
+  list = [file('r1')];
+  push({ jobs: [job({ state: 'done', result: { kind: 'report', id: 'r1' } })] });
+  await waitFor(() => expect(screen.getByTestId('report-notice').textContent).toContain('/tmp/r1.html'));
+  expect(screen.getAllByTestId('report-row')).toHaveLength(1);
+});
+
+test('a report that cannot be written says why', async () => {
+  const error = { code: 'storage' as const, message: 'The disk is full', hint: 'Free some space', retryable: false };
+  const { context } = fakeApp(
+    {
+      'report.list': () => [file('old')],
+      'run.list': () => [],
+      'report.create': () => job({ state: 'failed', error }),
+    },
+    places,
+  );
+  render(Reports, { context });
+  await waitFor(() => expect(screen.getByTestId('report-row')).toBeTruthy());
+  await fireEvent.click(screen.getByTestId('report-new'));
+  await fireEvent.submit(screen.getByTestId('report-form'));
+  await waitFor(() => expect(screen.getByTestId('report-problem').textContent).toContain('The disk is full. Free some space'));
+});

@@ -1,0 +1,57 @@
+// An engine for tests of components: typed handlers for the commands that a test needs, and a stream that is pushed by hand.
+import type { Commands } from '../backend/gen/commands';
+import type { Frame } from '../backend/types';
+import type { Answering } from '../kit/client';
+import { asContext, type ScreenApp } from '../kit/screen';
+
+type Handlers = { [K in Answering]?: (request: Commands[K]['req']) => Commands[K]['res'] | Promise<Commands[K]['res']> };
+
+export interface FakeApp {
+  app: ScreenApp;
+  /** What a component gets from the app around it. */
+  context: Map<symbol, ScreenApp>;
+  /** Names of the commands that were called, in order. */
+  calls: string[];
+  /** Sends a frame to whoever listens. */
+  push: (frame: Partial<Frame>) => void;
+}
+
+/** A command without a handler fails as the engine fails what it does not know. */
+export function fakeApp(handlers: Handlers, of: Partial<ScreenApp> = {}): FakeApp {
+  const listeners = new Set<(frame: Frame) => void>();
+  const calls: string[] = [];
+  const app: ScreenApp = {
+    environment: { id: 'shop', name: 'shop', kind: 'staging', apiUrl: 'http://127.0.0.1:1/', roles: ['api'] },
+    environments: [],
+    targets: [],
+    findings: [],
+    path: '/benchmarks',
+    onFrame(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    go: () => undefined,
+    async rpc(name, request) {
+      calls.push(name);
+      const handler = handlers[name];
+      if (!handler) throw { code: 'not_found', message: `There is no command '${name}'`, hint: null, retryable: false };
+      return handler(request);
+    },
+    columns: () => Promise.reject(new Error('no columns here')),
+    ...of,
+  };
+  const empty: Frame = {
+    seq: 1,
+    kind: 'delta',
+    environment_id: null,
+    at_ms: 0,
+    t: [],
+    series: {},
+    targets: null,
+    jobs: null,
+    bench: null,
+    own: null,
+    changed: [],
+  };
+  return { app, context: asContext(app), calls, push: (frame) => listeners.forEach((l) => l({ ...empty, ...frame })) };
+}
