@@ -127,6 +127,15 @@ export class ChartGroup {
     this.mark(CHANGED.range);
   }
 
+  /** Shows the range that ends at `to` and stands still. */
+  showUntil(to: number): void {
+    if (this.#fixed) return;
+    this.#zoom = null;
+    this.#live = false;
+    this.#to = to;
+    this.mark(CHANGED.range);
+  }
+
   setLive(live: boolean): void {
     if (this.#fixed) return;
     if (live) this.#zoom = null;

@@ -152,6 +152,16 @@ class AppState {
     this.go('/start');
   }
 
+  private setParams(params: Readonly<Record<string, string | null>>): void {
+    const query = queryOf(location.hash);
+    for (const [name, value] of Object.entries(params)) {
+      if (value === null) query.delete(name);
+      else query.set(name, value);
+    }
+    const text = query.toString();
+    history.replaceState(null, '', `#${fragmentOf(this.currentId, this.path)}${text === '' ? '' : `?${text}`}`);
+  }
+
   /** The link to a path of the current environment. */
   href(path: string): string {
     return `#${fragmentOf(this.currentId, path)}`;
@@ -219,6 +229,8 @@ class AppState {
         app.listeners.add(listener);
         return () => app.listeners.delete(listener);
       },
+      param: (name) => queryOf(location.hash).get(name),
+      setParams: (params) => app.setParams(params),
       go: (path) => app.go(path),
       // A getter: which face this is, is known only after this object was handed out.
       get openPath() {

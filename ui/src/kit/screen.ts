@@ -22,6 +22,10 @@ export interface ScreenApp extends Client {
   readonly findings: readonly Finding[] | null;
   /** The address of what is shown, such as `/benchmarks/new`. */
   readonly path: string;
+  /** A parameter of the address; null where it has none. */
+  param(name: string): string | null;
+  /** Changes parameters of the address without a step in the history; null takes one away. */
+  setParams(params: Readonly<Record<string, string | null>>): void;
   onFrame(listener: (frame: Frame) => void): () => void;
   go(path: string): void;
   /** Opens a file in the system's viewer; absent in a browser. */

@@ -30,6 +30,8 @@ export function fakeApp(handlers: Handlers, of: Partial<ScreenApp> = {}): FakeAp
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
+    param: () => null,
+    setParams: () => undefined,
     go: () => undefined,
     async rpc(name, request) {
       calls.push(name);
