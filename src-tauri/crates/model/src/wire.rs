@@ -96,7 +96,8 @@ mod tests {
     fn a_second_of_five_hundred_series_is_under_8_kb() {
         let ids: Vec<String> =
             (0..500).map(|i| format!("system.network.io{{network.interface.name=eth{i},direction=receive}}")).collect();
-        let values: Vec<[Option<f64>; 1]> = (0..500).map(|i| [Some(25_236_713_472.0 / 7.0 + f64::from(i) / 3.0)]).collect();
+        let values: Vec<[Option<f64>; 1]> =
+            (0..500).map(|i| [Some(25_236_713_472.0 / 7.0 + f64::from(i) / 3.0)]).collect();
         let columns: Vec<(&str, &[Option<f64>])> =
             ids.iter().zip(&values).map(|(id, v)| (id.as_str(), v.as_slice())).collect();
         let mut encoder = FrameEncoder::default();

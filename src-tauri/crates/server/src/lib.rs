@@ -315,15 +315,18 @@ async fn stream(
         Err(error) => return answer_error(status_of(error.code), &error),
     };
     // The viewer is polled only when the connection takes more, so a slow reader never holds up the engine.
-    let lines = futures_util::stream::unfold((viewer, FrameEncoder::default(), app.ending), |(mut viewer, mut encoder, ending)| async move {
-        let frame = tokio::select! {
-            frame = viewer.next() => frame?,
-            () = ending.cancelled() => return None,
-        };
-        let mut line = serde_json::to_vec(&encoder.encode(frame)).unwrap_or_default();
-        line.push(b'\n');
-        Some((Ok::<_, std::convert::Infallible>(Bytes::from(line)), (viewer, encoder, ending)))
-    });
+    let lines = futures_util::stream::unfold(
+        (viewer, FrameEncoder::default(), app.ending),
+        |(mut viewer, mut encoder, ending)| async move {
+            let frame = tokio::select! {
+                frame = viewer.next() => frame?,
+                () = ending.cancelled() => return None,
+            };
+            let mut line = serde_json::to_vec(&encoder.encode(frame)).unwrap_or_default();
+            line.push(b'\n');
+            Some((Ok::<_, std::convert::Infallible>(Bytes::from(line)), (viewer, encoder, ending)))
+        },
+    );
     ([(header::CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(lines)).into_response()
 }
 

@@ -7,7 +7,7 @@ import type { Tag } from "./Tag";
 import type { TargetStatus } from "./TargetStatus";
 
 /**
- * One message of the event stream. Absent parts did not change. At most 8 kB, at most ten a second.
+ * One message of the event stream. Absent parts did not change. At most ten a second; [`crate::WireFrame`] is how it travels.
  */
 export type Frame = { 
 /**
