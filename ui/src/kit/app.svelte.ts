@@ -52,12 +52,9 @@ class AppState {
       // The demo is opened on request only; anything else that was open is opened again.
       const again = typeof last === 'string' && last !== 'demo' && queryOf(location.hash).get('open') === null ? last : null;
       const wanted = environment ?? again;
-      if (wanted === null || !this.knows(wanted)) {
-        if (environment !== null) this.lost(environment);
-        this.watch();
-      } else {
-        this.arrive(wanted, path === '/start' && environment === null ? '/overview' : path);
-      }
+      if (wanted !== null && this.knows(wanted)) this.arrive(wanted, path === '/start' && environment === null ? '/overview' : path);
+      else if (environment !== null) this.lost(environment);
+      else this.watch();
     } catch (error) {
       this.failure = toApiError(error);
     }
@@ -71,6 +68,14 @@ class AppState {
     if (environment === this.currentId) return;
     if (environment === null) this.replace(path);
     else if (this.knows(environment)) this.arrive(environment, path);
+    else void this.find(environment, path);
+  }
+
+  /** It may have been made elsewhere a moment ago. */
+  private async find(environment: string, path: string): Promise<void> {
+    await this.refresh().catch(() => undefined);
+    if (addressOf(location.hash).environment !== environment) return;
+    if (this.knows(environment)) this.arrive(environment, path);
     else this.lost(environment);
   }
 
@@ -82,8 +87,7 @@ class AppState {
       return;
     }
     // The demo is built on the start screen, which comes back here; one that is there already takes no time.
-    this.currentId = null;
-    this.watch();
+    this.leave();
     location.replace(`#/start?open=demo&to=${encodeURIComponent(path)}`);
   }
 
@@ -99,13 +103,13 @@ class AppState {
       hint: `It may have been deleted, or belong to another data folder: ${id}`,
       retryable: false,
     };
-    this.currentId = null;
+    this.leave();
     this.replace('/start');
   }
 
-  /** Puts the environment into the address without a step in the history. */
+  /** Puts the environment and a path into the address without a step in the history; parameters belong to their path. */
   private replace(path: string): void {
-    const query = location.hash.split('?')[1];
+    const query = pathOf(location.hash) === path ? location.hash.split('?')[1] : undefined;
     history.replaceState(null, '', `#${fragmentOf(this.currentId, path)}${query === undefined ? '' : `?${query}`}`);
     this.path = path;
   }
@@ -120,9 +124,12 @@ class AppState {
     else if (this.currentId) this.full = await rpc('env.get', { id: this.currentId });
   }
 
-  /** Makes an environment the current one, watches it and goes to a path of it; `null` leaves the reader where they are. */
-  async open(id: string, to: string | null = '/overview'): Promise<void> {
-    await this.enter(id, to ?? this.path, to === null);
+  /**
+   * Makes an environment the current one, watches it and goes to a path of it; `null` leaves the reader where they are.
+   * With `instead` the address that led here is no step to come back to.
+   */
+  async open(id: string, to: string | null = '/overview', instead = false): Promise<void> {
+    await this.enter(id, to ?? this.path, instead || to === null);
   }
 
   private async enter(id: string, path: string, inPlace: boolean): Promise<void> {
@@ -143,12 +150,17 @@ class AppState {
     void this.readFindings();
   }
 
-  close(): void {
+  /** No environment is the current one from now on. */
+  private leave(): void {
     this.currentId = null;
     this.full = null;
     this.targets = [];
     this.findings = null;
     this.watch();
+  }
+
+  close(): void {
+    this.leave();
     this.go('/start');
   }
 

@@ -160,3 +160,36 @@ test('the demo of an address is built on the start screen, which comes back', as
   await app.begin();
   expect([app.currentId, location.hash]).toEqual([null, '#/start?open=demo&to=%2Fdatabase']);
 });
+
+test('an address that only led to an environment is no step to come back to', async () => {
+  const app = await fresh();
+  await app.begin();
+  location.hash = '#/start?open=demo&to=%2Fdatabase';
+  const steps: string[] = [];
+  vi.stubGlobal('location', {
+    get hash() {
+      return steps.at(-1) ?? '#/start?open=demo&to=%2Fdatabase';
+    },
+    set hash(to: string) {
+      steps.push(`pushed ${to}`);
+    },
+  });
+  vi.stubGlobal('history', { replaceState: (_: unknown, __: string, to: string) => steps.push(to) });
+  await app.open('shop', '/database', true);
+  expect(steps).toEqual(['#/e/shop/database']);
+});
+
+test('an environment that is not here any more is left', async () => {
+  const app = await fresh();
+  let changed = (): void => undefined;
+  vi.stubGlobal('addEventListener', (name: string, listener: () => void) => {
+    if (name === 'hashchange') changed = listener;
+  });
+  await app.begin();
+  await app.open('shop');
+  await vi.waitFor(() => expect(last().id).toBe('shop'));
+  location.hash = '#/e/gone/overview';
+  changed();
+  await vi.waitFor(() => expect(last().id).toBeNull());
+  expect([app.currentId, app.full, app.findings, app.failure?.code]).toEqual([null, null, null, 'not_found']);
+});
