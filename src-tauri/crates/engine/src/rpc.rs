@@ -23,6 +23,16 @@ const TABLES: &[&[Command]] = &[
     crate::features::reports::commands::TABLE,
 ];
 
+/// Their types, in the same order.
+const TYPES: &[&[Types]] = &[
+    crate::core::commands::TYPES,
+    crate::features::environments::commands::TYPES,
+    crate::features::monitoring::commands::TYPES,
+    crate::features::database::commands::TYPES,
+    crate::features::bench::commands::TYPES,
+    crate::features::reports::commands::TYPES,
+];
+
 /// Every command, in the order of declaration.
 pub static COMMANDS: LazyLock<Vec<CommandInfo>> = LazyLock::new(|| all().map(|command| command.info.clone()).collect());
 
@@ -67,6 +77,11 @@ pub(crate) struct Command {
     pub(crate) info: CommandInfo,
     /// Reads the parameters, runs the function, tells what changed.
     pub(crate) call: fn(Arc<Engine>, Value) -> BoxFuture<'static, Result<Reply>>,
+}
+
+/// The types of one row, for the bindings. A table of its own, so that shipped programs do not carry what writes them.
+pub(crate) struct Types {
+    pub(crate) name: &'static str,
     /// Writes the TypeScript types of request and answer.
     pub(crate) export: fn(&ts_rs::Config) -> std::result::Result<(), ts_rs::ExportError>,
     /// Names of the TypeScript types of request and answer.
@@ -109,6 +124,12 @@ macro_rules! commands {
                     engine.core.changed(&[$(perfdeck_model::Tag::$tag),*]);
                     $crate::rpc::IntoReply::into_reply($crate::rpc::$form(answer))
                 }),
+            } ),*
+        ];
+
+        pub(crate) const TYPES: &[$crate::rpc::Types] = &[
+            $( $crate::rpc::Types {
+                name: $name,
                 export: |config| {
                     $crate::rpc::export::<$req>(config)?;
                     $crate::rpc::export::<$crate::rpc::ts_type!($form $res)>(config)
@@ -143,10 +164,10 @@ pub fn export_bindings(dir: &Path) -> std::result::Result<(), Box<dyn std::error
     Frame::export_all(&config)?;
     WireFrame::export_all(&config)?;
     let mut signatures = Vec::new();
-    for command in all() {
+    for command in TYPES.iter().copied().flatten() {
         (command.export)(&config)?;
         let (request, answer) = (command.signature)(&config);
-        signatures.push((command.info.name, request, answer));
+        signatures.push((command.name, request, answer));
     }
     crate::bindings::write_commands(dir, &signatures)
 }
