@@ -24,7 +24,9 @@ const all = chunks.reduce((n, size) => n + size, 0);
 const largest = Math.max(...chunks);
 const screens = Object.values(manifest).filter((e) => e.isDynamicEntry).length;
 
-console.log(`first load ${kB(initial)} of 150 kB, all ${kB(all)} of 250 kB (gzip), ${screens} screens in chunks of their own, the largest ${kB(largest)} of 40 kB`);
+console.log(
+  `first load ${kB(initial)} of 150 kB, all ${kB(all)} of 250 kB (gzip), ${screens} screens in chunks of their own, the largest ${kB(largest)} of 40 kB`,
+);
 if (initial > 150_000 || all > 250_000 || largest > 40_000 || screens < 6) {
   console.error('over budget: split a chunk or drop a dependency');
   process.exit(1);
