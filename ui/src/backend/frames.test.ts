@@ -1,23 +1,9 @@
 import { expect, test } from 'vitest';
 import { FrameDecoder } from './frames';
+import { frame } from '../testing/frames';
 import type { WireFrame } from './gen/index';
 
-const wire = (of: Partial<WireFrame>): WireFrame => ({
-  seq: 1,
-  kind: 'delta',
-  environment_id: null,
-  at_ms: 0,
-  t: [],
-  series: {},
-  targets: null,
-  jobs: null,
-  bench: null,
-  own: null,
-  changed: [],
-  names: [],
-  values: [],
-  ...of,
-});
+const wire = (of: Partial<WireFrame>): WireFrame => ({ ...frame(), names: [], values: [], ...of });
 
 test('names travel once, gaps stay gaps, and another stream begins anew', () => {
   const decoder = new FrameDecoder();
@@ -26,4 +12,8 @@ test('names travel once, gaps stay gaps, and another stream begins anew', () => 
   expect('names' in first, 'what is only of the way stays there').toBe(false);
   expect(decoder.decode(wire({ t: [3], names: ['c'], values: [[null, 3, 0]] })).series).toEqual({ b: [3], c: [0] });
   expect(new FrameDecoder().decode(wire({ t: [4], names: ['b'], values: [[4]] })).series).toEqual({ b: [4] });
+});
+
+test('a value without a name is no frame of this stream', () => {
+  expect(() => new FrameDecoder().decode(wire({ t: [1], values: [[1]] }))).toThrow('has no name');
 });

@@ -12,7 +12,7 @@ export class FrameDecoder {
       row.forEach((value, place) => {
         if (value === null) return;
         const name = this.#names[place];
-        if (name === undefined) return;
+        if (name === undefined) throw new Error('A value of the stream has no name');
         // A series that skipped a time has a gap there.
         (series[name] ??= new Array<number | null>(values.length).fill(null))[i] = value;
       }),

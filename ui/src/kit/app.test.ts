@@ -1,5 +1,5 @@
 import { beforeEach, expect, test, vi } from 'vitest';
-import type { Frame } from '../backend/types';
+import { frame } from '../testing/frames';
 
 const fake = vi.hoisted(() => ({
   watched: [] as { id: string | null; send: (frame: unknown) => void; stopped: boolean }[],
@@ -41,20 +41,6 @@ vi.mock('../backend', () => {
   };
 });
 
-const frame = (of: Partial<Frame>): Frame => ({
-  seq: 1,
-  kind: 'delta',
-  environment_id: null,
-  at_ms: 0,
-  t: [],
-  series: {},
-  targets: null,
-  jobs: null,
-  bench: null,
-  own: null,
-  changed: [],
-  ...of,
-});
 const last = () => fake.watched[fake.watched.length - 1]!;
 
 async function fresh() {

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Frame, JobStatus } from '../backend/types';
+import { frame } from '../testing/frames';
 import { follow } from './jobs';
 
 const job = (state: JobStatus['state'], step = ''): JobStatus =>
@@ -16,7 +17,7 @@ function stage(known: () => Promise<JobStatus>) {
         return () => listeners.delete(listener);
       },
     },
-    push: (jobs: JobStatus[] | null) => listeners.forEach((l) => l({ jobs } as unknown as Frame)),
+    push: (jobs: JobStatus[] | null) => listeners.forEach((l) => l(frame({ jobs }))),
     listening: () => listeners.size,
   };
 }

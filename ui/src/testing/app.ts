@@ -2,6 +2,7 @@
 import type { Commands } from '../backend/gen/commands';
 import type { Frame } from '../backend/types';
 import type { Answering } from '../kit/client';
+import { frame } from './frames';
 import { asContext, type ScreenApp } from '../kit/screen';
 
 type Handlers = { [K in Answering]?: (request: Commands[K]['req']) => Commands[K]['res'] | Promise<Commands[K]['res']> };
@@ -42,18 +43,5 @@ export function fakeApp(handlers: Handlers, of: Partial<ScreenApp> = {}): FakeAp
     columns: () => Promise.reject(new Error('no columns here')),
     ...of,
   };
-  const empty: Frame = {
-    seq: 1,
-    kind: 'delta',
-    environment_id: null,
-    at_ms: 0,
-    t: [],
-    series: {},
-    targets: null,
-    jobs: null,
-    bench: null,
-    own: null,
-    changed: [],
-  };
-  return { app, context: asContext(app), calls, push: (frame) => listeners.forEach((l) => l({ ...empty, ...frame })) };
+  return { app, context: asContext(app), calls, push: (of) => listeners.forEach((l) => l(frame(of))) };
 }

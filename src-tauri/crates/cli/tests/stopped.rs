@@ -20,14 +20,10 @@ const SOON: Duration = Duration::from_millis(1_500);
 const DEADLINE: Duration = Duration::from_secs(30);
 
 /// Starts a command, sends Ctrl-C once `reached` is true, as a terminal does to all that it runs, and waits for the end.
-async fn stopped(perfctl: &Quick, args: &[&str], mut reached: impl AsyncFnMut() -> bool) -> Output {
+async fn stopped<F: Future<Output = bool>>(perfctl: &Quick, args: &[&str], reached: impl FnMut() -> F) -> Output {
     let child = perfctl.command(args).process_group(0).spawn().expect("it starts");
     let id = child.id().expect("it runs");
-    let end = Instant::now() + DEADLINE;
-    while !reached().await {
-        assert!(Instant::now() < end, "{args:?}: the phase is reached");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    eventually(DEADLINE, reached).await;
     let sent = Command::new("kill").args(["-s", "INT", "--", &format!("-{id}")]).status().expect("kill");
     assert!(sent.success(), "the signal is sent to the group of our own child");
     let asked = Instant::now();
@@ -188,14 +184,14 @@ async fn while_a_page_tests_a_connection() {
     let free = perfdeck_testkit::free_port().expect("a port");
     let address = format!("127.0.0.1:{free}");
     let serve = ["serve", "--listen", &address, "--token-file", file.to_str().expect("UTF-8")];
-    let mut page = None;
+    let page = std::cell::OnceCell::new();
     let output = stopped(&perfctl, &serve, async || {
-        if page.is_none() {
-            page = TcpStream::connect(&address).ok().map(|mut stream| {
-                let request = connection_test(&address, "a-token-of-this-test", port);
-                stream.write_all(request.as_bytes()).expect("sent");
-                stream
-            });
+        if page.get().is_none()
+            && let Ok(mut stream) = TcpStream::connect(&address)
+        {
+            let request = connection_test(&address, "a-token-of-this-test", port);
+            stream.write_all(request.as_bytes()).expect("sent");
+            page.set(stream).expect("there was none");
         }
         !taken.lock().expect("lock").is_empty()
     })

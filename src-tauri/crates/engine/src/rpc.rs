@@ -13,25 +13,24 @@ use ts_rs::TS;
 
 use crate::Engine;
 
-/// The tables of all features, in the order of the bindings.
-const TABLES: &[&[Command]] = &[
-    crate::core::commands::TABLE,
-    crate::features::environments::commands::TABLE,
-    crate::features::monitoring::commands::TABLE,
-    crate::features::database::commands::TABLE,
-    crate::features::bench::commands::TABLE,
-    crate::features::reports::commands::TABLE,
-];
+/// One list of features makes both lists, so that no command is without its types.
+macro_rules! tables {
+    ($($($part:ident)::+),* $(,)?) => {
+        /// The tables of all features, in the order of the bindings.
+        const TABLES: &[&[Command]] = &[$(crate::$($part)::+::TABLE),*];
+        /// Their types, in the same order.
+        const TYPES: &[&[Types]] = &[$(crate::$($part)::+::TYPES),*];
+    };
+}
 
-/// Their types, in the same order.
-const TYPES: &[&[Types]] = &[
-    crate::core::commands::TYPES,
-    crate::features::environments::commands::TYPES,
-    crate::features::monitoring::commands::TYPES,
-    crate::features::database::commands::TYPES,
-    crate::features::bench::commands::TYPES,
-    crate::features::reports::commands::TYPES,
-];
+tables! {
+    core::commands,
+    features::environments::commands,
+    features::monitoring::commands,
+    features::database::commands,
+    features::bench::commands,
+    features::reports::commands,
+}
 
 /// Every command, in the order of declaration.
 pub static COMMANDS: LazyLock<Vec<CommandInfo>> = LazyLock::new(|| all().map(|command| command.info.clone()).collect());

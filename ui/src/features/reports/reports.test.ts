@@ -11,8 +11,8 @@ const file = (id: string): ReportFile => ({
   environment_name: 'shop',
   created_ms: 1_795_949_075_245,
   run_ids: [],
-  html_path: `/tmp/${id}.html`,
-  json_path: `/tmp/${id}.json`,
+  html_path: `/reports/${id}.html`,
+  json_path: `/reports/${id}.json`,
   html_bytes: 1024,
 });
 const job = (of: Partial<JobStatus>): JobStatus => ({
@@ -50,7 +50,7 @@ test('without a report it says what one is, and a new one is followed until it i
   await waitFor(() => expect(screen.getByText('drawing')).toBeTruthy());
   list = [file('r1')];
   push({ jobs: [job({ state: 'done', result: { kind: 'report', id: 'r1' } })] });
-  await waitFor(() => expect(screen.getByTestId('report-notice').textContent).toContain('/tmp/r1.html'));
+  await waitFor(() => expect(screen.getByTestId('report-notice').textContent).toContain('/reports/r1.html'));
   expect(screen.getAllByTestId('report-row')).toHaveLength(1);
 });
 
