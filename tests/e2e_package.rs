@@ -91,7 +91,8 @@ fn archive() -> (String, String, String) {
 }
 
 fn must(what: &str, output: Output) -> String {
-    let said = [output.stdout, output.stderr].concat();
+    // What went wrong comes first: a log that is cut keeps its head.
+    let said = [output.stderr.as_slice(), &output.stdout].concat();
     let said = String::from_utf8_lossy(&said).into_owned();
     assert!(output.status.success(), "{what} ended with {}:\n{said}", output.status);
     said
@@ -212,7 +213,8 @@ fn e2e_package_is_installed_started_and_removed_in_a_clean_root() {
         ),
     );
 
-    let apt = "apt-get -q -o Dpkg::Options::=--force-unsafe-io -o APT::Sandbox::User=root";
+    // A mirror that lets a connection fall is asked again.
+    let apt = "apt-get -q -o Dpkg::Options::=--force-unsafe-io -o APT::Sandbox::User=root -o Acquire::Retries=5 -o Acquire::http::Timeout=30";
     clean.run(&format!("{apt} update && {apt} install --yes --no-install-recommends /root/perfdeck.deb"));
     clean.run("useradd --create-home tester");
     let before = clean.files();
