@@ -4,7 +4,9 @@
 //! the schedule lag within max(1 ms, 10 % of the median service time).
 use perfdeck_model::{CeilingKind, LatencyMs, Run, RunState, StageResult};
 
-use crate::compare::{autocorrelation, steady};
+use perfdeck_stats::judged::ENOUGH;
+use perfdeck_stats::{autocorrelation, steady};
+
 use crate::pacing::is_precise;
 use crate::record::Record;
 
@@ -18,8 +20,6 @@ pub(crate) const LAG_OF_SERVICE: f64 = 0.1;
 const BUSY: f64 = 0.8;
 /// The share of what the generator reaches against a target that does nothing, above which it may be the limit.
 const CEILING: f64 = 0.7;
-/// Requests with an outcome that figures need behind them (docs/benchmarks.md, 6.4).
-pub const ENOUGH: u64 = 100;
 /// The share of the measured time for which a CPU quota may hold the load generator back.
 const HELD_BACK: f64 = 0.001;
 

@@ -10,18 +10,13 @@
 mod abort;
 mod account;
 mod ceiling;
-mod client_auth;
-pub mod compare;
 mod contact;
 mod cpu;
 mod full;
-mod histogram;
 mod http1;
 mod judge;
-pub mod judged;
 mod outcome;
 mod pacing;
-pub mod plan;
 mod plan_run;
 mod quota;
 mod raw;
@@ -39,7 +34,6 @@ mod tries;
 mod view;
 
 pub use abort::AbortSwitch;
-pub use judge::ENOUGH;
 pub use plan_run::{Prepared, check, describe, judge, prepare, run_plan, thresholds, variables, writing_step};
 pub use resources::{CacheConnection, CacheWire, Resources, SqlConnection, Targets};
 pub use run::{Error, Finished, RunContext, run_http, stopped_early};

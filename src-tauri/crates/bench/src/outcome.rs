@@ -4,13 +4,13 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 use perfdeck_model::{CeilingKind, Certificate, Run, RunSpec, RunState, StepResult};
 
-use crate::histogram::{curve, latency, packed};
 use crate::judge::judge;
-use crate::judged;
 use crate::quota::Throttled;
 use crate::record::{Errors, Late, Record, Tally};
 use crate::run::{Engine, Finished, RunContext, Setup};
 use crate::seconds::Seconds;
+use perfdeck_stats::histogram::{curve, latency, packed};
+use perfdeck_stats::judged;
 
 /// A step of a plan, as results name it.
 pub(crate) struct StepInfo {

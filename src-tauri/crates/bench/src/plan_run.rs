@@ -9,16 +9,16 @@ use perfdeck_sqltext::{Dialect, only_reads};
 use tokio_util::sync::CancellationToken;
 
 use crate::full::{Program, warm_up};
-use crate::judged;
 use crate::outcome::StepInfo;
-use crate::plan::{
-    Action, Arrivals, Compiler, Figures, Load as PlanLoad, Plan, Profile, Severity, Step, StepFigures, Threshold,
-    Warmup, mask_step, masked, open_feed, to_toml, validate,
-};
 use crate::resources::Resources;
 use crate::resp::{CacheLoad, CacheTarget};
 use crate::run::{Engine, Error, Finished, RunContext, Setup, drive, stopped_early};
 use crate::stages;
+use perfdeck_plan::{
+    Action, Arrivals, Compiler, Figures, Load as PlanLoad, Plan, Profile, Severity, Step, StepFigures, Threshold,
+    Warmup, mask_step, masked, open_feed, to_toml, validate,
+};
+use perfdeck_stats::judged;
 
 /// Longest part of a statement that a step is shown with, in characters.
 const SHOWN: usize = 200;
@@ -297,7 +297,8 @@ pub async fn run_plan(
 /// # Errors
 /// [`ErrorCode::BadRequest`] naming one that cannot be read.
 pub fn thresholds(plan: &Plan) -> Result<Vec<Threshold>, ApiError> {
-    let bad = |e: crate::plan::ThresholdError| ApiError::bad_request(format!("threshold '{}': {}", e.text, e.message));
+    let bad =
+        |e: perfdeck_plan::ThresholdError| ApiError::bad_request(format!("threshold '{}': {}", e.text, e.message));
     plan.thresholds.iter().map(|text| Threshold::parse(text).map_err(bad)).collect()
 }
 
@@ -334,7 +335,7 @@ pub fn judge(thresholds: &[Threshold], run: &Run) -> Vec<ThresholdResult> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::from_toml;
+    use perfdeck_plan::from_toml;
 
     #[test]
     fn the_first_step_that_writes_is_named() {

@@ -7,9 +7,9 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 use perfdeck_model::{ErrorCount, StatusCount};
 
-use crate::histogram::{Growing, histogram, packed};
 use crate::seconds::Second;
 use crate::stages::StageTally;
+use perfdeck_stats::histogram::{Growing, histogram, packed};
 
 /// Classes of errors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

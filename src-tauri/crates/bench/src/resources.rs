@@ -5,7 +5,7 @@ use std::sync::Arc;
 use perfdeck_model::{ApiError, BoxFuture};
 use perfdeck_sqltext::Dialect;
 
-use crate::plan::Files;
+use perfdeck_plan::Files;
 
 /// A connection that SQL steps use.
 pub enum SqlConnection {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use hdrhistogram::Histogram;
 use perfdeck_model::{Heatmap, Interval, heat_bucket};
 
-use crate::histogram::{histogram, ms, packed_bytes, unpacked_bytes};
+use perfdeck_stats::histogram::{histogram, ms, packed_bytes, unpacked_bytes};
 
 /// One second of one thread, with its histogram as (value, count) pairs.
 #[derive(Debug)]

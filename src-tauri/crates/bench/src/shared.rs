@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 
-use crate::histogram::histogram;
 use crate::record::Times3;
 use crate::seconds::Second;
 use crate::tries::Proven;
+use perfdeck_stats::histogram::histogram;
 
 /// What all threads share.
 pub(crate) struct Shared {

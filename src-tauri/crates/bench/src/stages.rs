@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use perfdeck_model::StageResult;
 
-use crate::histogram::{Growing, latency};
-use crate::judge::{ENOUGH, LAG_MS, LAG_OF_SERVICE, RATE};
-use crate::plan::{Plan, Profile, StageKind};
+use crate::judge::{LAG_MS, LAG_OF_SERVICE, RATE};
+use perfdeck_plan::{Plan, Profile, StageKind};
+use perfdeck_stats::histogram::{Growing, latency};
+use perfdeck_stats::judged::ENOUGH;
 
 /// A stage as it is planned.
 #[derive(Debug, Clone, PartialEq)]

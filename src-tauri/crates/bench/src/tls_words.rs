@@ -1,10 +1,10 @@
 //! Why a TLS connection of an HTTP benchmark failed, and what speaks at a port that gives no response.
-use perfdeck_tls::{Speaks, Spelling, TroubleKind, trouble};
+use perfdeck_net::{Speaks, Spelling, TroubleKind, trouble};
 
 /// What a failed handshake means and the step that helps, in the words of `perfctl bench` and of plans; `None` when TLS is not
 /// the cause. Holds nothing of the server's but the names of its certificate.
 pub(crate) fn failed(error: &(dyn std::error::Error + 'static), at: &str, host: &str) -> Option<String> {
-    let cause = perfdeck_tls::cause(error)?;
+    let cause = perfdeck_net::cause(error)?;
     let unverified = "--insecure (insecure_tls in a plan)";
     let spelling = Spelling { at, host, roots: None, any_name: unverified, unverified, plain: "http:// instead" };
     let found = trouble(cause, None, spelling);
@@ -25,7 +25,7 @@ pub(crate) fn failed(error: &(dyn std::error::Error + 'static), at: &str, host: 
 /// What is wrong with the scheme of a URL whose host gives no response; `tls` tells that it is https. `None` when it fits, or
 /// when nothing is known.
 pub(crate) async fn other_protocol(at: &str, port: u16, tls: bool) -> Option<String> {
-    let speaks = perfdeck_tls::ask(at, port).await;
+    let speaks = perfdeck_net::ask(at, port).await;
     let at = if at.contains(':') { format!("[{at}]:{port}") } else { format!("{at}:{port}") };
     match speaks {
         Speaks::Tls if !tls => Some(format!("{at} speaks TLS; its address begins with https:// instead")),

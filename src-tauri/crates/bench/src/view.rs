@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 use hdrhistogram::Histogram;
 use perfdeck_model::{BenchLive, BenchPhase, Clock};
 
-use crate::compare::steady;
-use crate::histogram::{histogram, ms};
 use crate::seconds::{Seconds, buckets};
 use crate::shared::{Live, Shared};
+use perfdeck_stats::histogram::{histogram, ms};
+use perfdeck_stats::steady;
 
 /// Turns what arrived since the last look into live figures.
 pub(crate) struct View {

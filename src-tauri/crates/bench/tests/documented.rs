@@ -1,5 +1,5 @@
 //! Numbers of docs/benchmarks.md that people plan by are those of the program.
-use perfdeck_bench::ENOUGH;
+use perfdeck_stats::judged::ENOUGH;
 
 #[test]
 fn the_fewest_requests_of_a_run_are_those_of_the_documentation() {

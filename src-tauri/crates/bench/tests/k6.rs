@@ -3,8 +3,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 
-use perfdeck_bench::plan::{Plan, from_toml};
 use perfdeck_bench::transfer::{Engine, Export, export};
+use perfdeck_plan::{Plan, from_toml};
 use serde_json::{Value, json};
 
 /// Stubs of k6's modules. Everything that happens goes to one list.

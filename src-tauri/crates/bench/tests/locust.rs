@@ -9,8 +9,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use perfdeck_bench::plan::{Plan, from_toml};
 use perfdeck_bench::transfer::{Engine, Imported, export, import};
+use perfdeck_plan::{Plan, from_toml};
 use perfdeck_testkit::{Answer, ScriptedHttp};
 
 const VERSION: &str = "2.47.0";
@@ -245,7 +245,7 @@ fn a_scenario_keeps_its_order_and_leaves_its_warm_up_out() {
     })
     .expect("a target");
     let mut plan = from_toml(SCENARIO).expect("the plan is right");
-    plan.duration = Some(perfdeck_bench::plan::Span::seconds(4));
+    plan.duration = Some(perfdeck_plan::Span::seconds(4));
     let folder = run(&plan, &target, &[]);
     let seen = seen.lock().expect("the log").clone();
     let of = |start: &str| seen.iter().filter(|(_, path, _)| path.starts_with(start)).collect::<Vec<_>>();

@@ -6,7 +6,7 @@ use perfdeck_model::{
     ApiError, BoxFuture, CacheMode, CacheTarget, Clock, Collection, Collector, ErrorCode, Finding, FindingAction,
     HostPort, Sensitive, SeriesInfo, TargetRole, Unit,
 };
-use perfdeck_tls::{Opening, Waited};
+use perfdeck_net::{Opening, Waited};
 use redis::aio::MultiplexedConnection;
 use tokio::task::JoinSet;
 

@@ -2,7 +2,7 @@
 use std::time::Duration;
 
 use perfdeck_model::{ApiError, CacheMode, CacheTarget, ErrorCode, HostPort, Sensitive, TlsMode};
-use perfdeck_tls::{Part, Trust, Verified};
+use perfdeck_net::{Part, Trust, Verified};
 use redis::aio::MultiplexedConnection;
 use redis::{
     AsyncConnectionConfig, ConnectionAddr, ConnectionInfo, ErrorKind, IntoConnectionInfo, RedisConnectionInfo,
@@ -23,7 +23,7 @@ pub(crate) const DEADLINE: Duration = Duration::from_millis(1500);
 /// How the servers of a target are connected to: its parameters, files and secrets understood once.
 pub(crate) struct Way {
     redis: RedisConnectionInfo,
-    tls: Option<perfdeck_tls::Client>,
+    tls: Option<perfdeck_net::Client>,
     /// What was verified, and against what; for a driver that opens its own connections.
     pub(crate) trust: Option<Trust>,
     limit: Option<Duration>,
@@ -135,7 +135,7 @@ impl Way {
 
     /// Whether the last server's certificate was its own root.
     pub(crate) fn own_root(&self) -> bool {
-        self.tls.as_ref().is_some_and(perfdeck_tls::Client::own_root)
+        self.tls.as_ref().is_some_and(perfdeck_net::Client::own_root)
     }
 
     /// What a server that could not be signed in to means.
@@ -146,8 +146,8 @@ impl Way {
         password: Option<&Sensitive>,
         error: &RedisError,
     ) -> ApiError {
-        if let Some(why) = perfdeck_tls::cause(error) {
-            let shown = self.tls.as_ref().and_then(perfdeck_tls::Client::shown);
+        if let Some(why) = perfdeck_net::cause(error) {
+            let shown = self.tls.as_ref().and_then(perfdeck_net::Client::shown);
             return untrusted(target, host, why, shown.as_ref());
         }
         if matches!(error.kind(), ErrorKind::AuthenticationFailed) {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use perfdeck_model::{ApiError, CacheTarget, ErrorCode, HostPort};
-use perfdeck_tls::{Certificate, Spelling, cause, unresolved};
+use perfdeck_net::{Certificate, Spelling, cause, unresolved};
 use redis::{ErrorKind, RedisError};
 
 use crate::connect::DEADLINE;
@@ -42,7 +42,7 @@ pub(crate) fn untrusted(
         unverified: "tls=insecure",
         plain: "redis:// instead of rediss://",
     };
-    let found = perfdeck_tls::trouble(error, shown, spelling);
+    let found = perfdeck_net::trouble(error, shown, spelling);
     ApiError::new(ErrorCode::Tls, found.what).hint(found.step)
 }
 

@@ -6,7 +6,7 @@ use perfdeck_model::{
     ApiError, CacheMode, CacheTarget, ConnectionReport, ConnectionStage, ErrorCode, HostPort, Sensitive, StageName,
     StageOutcome, TargetRole, TlsMode,
 };
-use perfdeck_tls::Speaks;
+use perfdeck_net::Speaks;
 use redis::aio::MultiplexedConnection;
 use tokio::net::TcpStream;
 
@@ -90,7 +90,7 @@ async fn stranger(target: &CacheTarget, stage: StageName, error: ApiError) -> Ap
     let asked = matches!(stage, StageName::Tls | StageName::Authentication | StageName::Version);
     let unclear = matches!(error.code, ErrorCode::Unreachable | ErrorCode::Timeout | ErrorCode::Tls);
     let Some(host) = target.address.hosts.first().filter(|_| asked && unclear) else { return error };
-    let speaks = perfdeck_tls::ask(&host.host, host.port).await;
+    let speaks = perfdeck_net::ask(&host.host, host.port).await;
     let say = |what: String, hint: String| ApiError::new(ErrorCode::Unreachable, what).hint(hint);
     match (speaks, wants_tls(target)) {
         (Speaks::Tls, true) | (Speaks::Redis, false) => error,
@@ -121,7 +121,7 @@ async fn stranger(target: &CacheTarget, stage: StageName, error: ApiError) -> Ap
 /// Listens to a server without TLS before the driver does: what it says to a stranger is more than what the driver passes
 /// on, and some servers say it once and close.
 async fn greet(host: &HostPort, stream: TcpStream, limit: (Duration, Duration)) -> Result<(), ApiError> {
-    let Some(bytes) = perfdeck_tls::ping(stream, limit.1).await else { return Err(silent(host, limit.0)) };
+    let Some(bytes) = perfdeck_net::ping(stream, limit.1).await else { return Err(silent(host, limit.0)) };
     let has = |part: &[u8]| bytes.windows(part.len()).any(|w| w == part);
     match bytes.as_slice() {
         b if b.starts_with(b"-DENIED") => Err(protected(host)),
@@ -418,13 +418,13 @@ async fn certificate(
     let verifies = matches!(target.address.tls, TlsMode::Verify | TlsMode::VerifyCa);
     let (limit, left) = given.unwrap_or((ANSWER, ANSWER));
     if let Some(path) = target.address.params.get("sslrootcert").map(std::path::PathBuf::from) {
-        let looked = tokio::task::spawn_blocking(move || perfdeck_tls::check_roots(&path));
+        let looked = tokio::task::spawn_blocking(move || perfdeck_net::check_roots(&path));
         // A disk that hangs is told by the connection, which reads the file too.
         if let Ok(Ok(Err(found))) = tokio::time::timeout(REACH, looked).await {
             return Err((StageName::Tls, ApiError::new(ErrorCode::Tls, found.what).hint(found.step)));
         }
     }
-    match tokio::time::timeout(left, perfdeck_tls::handshake(&host.host, stream)).await {
+    match tokio::time::timeout(left, perfdeck_net::handshake(&host.host, stream)).await {
         Err(_) => {
             let e = ApiError::new(
                 ErrorCode::Timeout,

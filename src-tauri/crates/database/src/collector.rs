@@ -6,7 +6,7 @@ use perfdeck_model::{
     Address, ApiError, BoxFuture, Clock, Collection, Collector, ErrorCode, Finding, FindingAction, Sensitive,
     SeriesInfo, TargetRole, Unit,
 };
-use perfdeck_tls::{Opening, Waited};
+use perfdeck_net::{Opening, Waited};
 
 use crate::connect::{Database, connect, stalled, version};
 use crate::error::{again, explain};

@@ -1,7 +1,7 @@
 //! What can go wrong with a database, and what it means for a person.
 use perfdeck_model::{Address, ApiError, ErrorCode, Scheme, Sensitive, TlsMode};
+use perfdeck_net::{Certificate, Spelling, TroubleKind, cause, trouble, unresolved};
 use perfdeck_sqltext::{Dialect, quote_identifier};
-use perfdeck_tls::{Certificate, Spelling, TroubleKind, cause, trouble, unresolved};
 use sqlx::mysql::MySqlDatabaseError;
 
 use crate::refused;

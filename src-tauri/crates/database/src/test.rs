@@ -5,7 +5,7 @@ use perfdeck_model::{
     Address, ApiError, ConnectionReport, ConnectionStage, ErrorCode, HostPort, Scheme, Sensitive, StageName,
     StageOutcome, TlsMode,
 };
-use perfdeck_tls::Speaks;
+use perfdeck_net::Speaks;
 use sqlx::Row;
 use tokio::net::TcpStream;
 
@@ -95,7 +95,7 @@ async fn stranger(address: &Address, stage: StageName, error: ApiError) -> ApiEr
         return error;
     };
     let own = if address.scheme == Scheme::Postgres { Speaks::Postgres } else { Speaks::Mysql };
-    let speaks = perfdeck_tls::ask(&host.host, host.port).await;
+    let speaks = perfdeck_net::ask(&host.host, host.port).await;
     let product = address.scheme.product();
     if speaks == Speaks::Closes {
         return ApiError::new(ErrorCode::Unreachable, format!("{host} closed the connection without a word"))
@@ -253,7 +253,7 @@ async fn reach(host: &HostPort, given: Option<Duration>, report: &mut Report) ->
 /// The file of roots that the address names, looked at before anything is asked of the server.
 async fn roots(address: &Address) -> Staged<()> {
     let Some(path) = root_of(address).map(std::path::PathBuf::from) else { return Ok(()) };
-    let looked = tokio::task::spawn_blocking(move || perfdeck_tls::check_roots(&path));
+    let looked = tokio::task::spawn_blocking(move || perfdeck_net::check_roots(&path));
     match tokio::time::timeout(REACH, looked).await {
         Ok(Ok(Err(found))) => Err((StageName::Tls, ApiError::new(ErrorCode::Tls, found.what).hint(found.step))),
         // A disk that hangs is told by the connection, which reads the file too.

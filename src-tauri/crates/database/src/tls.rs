@@ -1,5 +1,5 @@
 //! Asking PostgreSQL, MySQL and MariaDB for TLS in their own protocols.
-use perfdeck_tls::{Certificate, handshake};
+use perfdeck_net::{Certificate, handshake};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 

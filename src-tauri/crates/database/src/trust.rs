@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use perfdeck_model::{Address, AddressOptions, ApiError, ErrorCode, HostPort, Scheme, TlsMode, WantedSession};
-use perfdeck_tls::{Client, Part, Trust, Unusable, Verified, cause, is_version_1};
+use perfdeck_net::{Client, Part, Trust, Unusable, Verified, cause, is_version_1};
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsConnector;

@@ -7,7 +7,6 @@
 
 mod bindings;
 mod core;
-pub mod demo;
 mod features;
 mod requests;
 mod rpc;
@@ -20,7 +19,7 @@ use perfdeck_model::{ApiError, Clock};
 
 /// Benchmark plans: reading, checking and importing them.
 pub mod plan {
-    pub use perfdeck_bench::plan::{
+    pub use perfdeck_plan::{
         Action, Arrivals, CacheStep, FeedMode, FeedSource, FeedSpec, Files, Folder, Load, Plan, Severity, Span,
         SqlParameter, SqlStep, SqlType, Step, TypedParameter, Warmup, from_toml, import, line_of, schema, to_toml,
         validate,
@@ -29,9 +28,9 @@ pub mod plan {
 
 /// The words and numbers of comparisons, for the faces that show them.
 pub mod compare {
-    pub use perfdeck_bench::compare::figures::BenchMetric;
-    pub use perfdeck_bench::compare::knee::{Knee, KneePoint, KneeState};
-    pub use perfdeck_bench::compare::{Comparison, MetricComparison, Verdict};
+    pub use perfdeck_stats::figures::BenchMetric;
+    pub use perfdeck_stats::knee::{Knee, KneePoint, KneeState};
+    pub use perfdeck_stats::{Comparison, MetricComparison, Verdict};
 }
 
 pub use crate::core::jobs::{JobContext, Jobs};

@@ -6,7 +6,8 @@ use std::time::Duration;
 use perfdeck_cache::CacheCollector;
 use perfdeck_database::DatabaseCollector;
 use perfdeck_model::{Address, CacheMode, CacheTarget, Clock, Collector, SecretSource, SystemClock};
-use perfdeck_monitor::{HostCollector, MemoryBlocks, Monitor, Tick};
+use perfdeck_monitor::{HostCollector, Monitor, Tick};
+use perfdeck_series::MemoryBlocks;
 use perfdeck_testkit::{MariaDb, Redis, redis as driver};
 use sqlx::Executor;
 

@@ -688,9 +688,7 @@ impl Run {
         };
         let environment = self.environment_id.as_deref().unwrap_or_default();
         let all = format!("{environment}\n{load}\n{}\n{what}{}", self.spec.connections(), self.masked_tag);
-        // FNV-1a: short, and the same in every version.
-        let hash = all.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x100_0000_01b3));
-        format!("{hash:016x}")
+        format!("{:016x}", crate::fnv1a(all.bytes()))
     }
 
     /// The histogram behind [`Run::latency`].

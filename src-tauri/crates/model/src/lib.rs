@@ -10,6 +10,7 @@
 mod activity;
 mod address;
 mod bench;
+mod catalogue;
 mod clock;
 mod collect;
 mod columns;
@@ -27,6 +28,7 @@ mod metric;
 mod monotonic;
 mod report;
 mod secret;
+mod seeded;
 mod wire;
 
 pub use activity::{DatabaseActivity, RunningStatement};
@@ -39,6 +41,7 @@ pub use bench::{
     Interval, LatencyMs, Load, Machine, Method, Percentile, PlanSpec, Run, RunSpec, RunState, RunSummary, StageResult,
     StatusCount, StepResult, ThresholdResult, heat_bucket,
 };
+pub use catalogue::{catalogue, is_rate, target_of, title_of, unit_of};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use collect::{BoxFuture, Collection, Collector};
 pub use columns::{Columns, ColumnsError};
@@ -57,6 +60,7 @@ pub use judged::{JudgedMs, JudgedTime};
 pub use metric::{Instrument, MetricInfo, SeriesInfo, Unit};
 pub use report::{ReportFile, ReportRequest};
 pub use secret::{SecretInput, SecretSource, Sensitive};
+pub use seeded::{SplitMix64, fnv1a};
 pub use wire::{FrameEncoder, WireFrame};
 
 /// The largest integer that survives a round trip through a JavaScript number (2^53 − 1).

@@ -39,6 +39,10 @@ pub enum Instrument {
 pub struct MetricInfo {
     /// Dotted name, such as `system.cpu.utilization`.
     pub name: String,
+    /// What it is called where people read it, such as `CPU`.
+    pub title: String,
+    /// The target it is measured on.
+    pub role: TargetRole,
     /// Unit of its values.
     pub unit: Unit,
     /// How it behaves.

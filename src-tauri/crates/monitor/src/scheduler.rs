@@ -15,9 +15,9 @@ use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::codec::Block;
-use crate::series::{BlockStore, Gather, MAX_SERIES, STEP_MS, second};
 use crate::state::{Core, Tick};
+use perfdeck_series::codec::Block;
+use perfdeck_series::{BlockStore, Gather, MAX_SERIES, STEP_MS, second};
 
 /// A collection that takes longer is given up and its target is down. With the second it may take to start the next
 /// collection, a silent target shows within three seconds.
@@ -323,8 +323,8 @@ async fn until_next_second(clock: &dyn Clock) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::MemoryBlocks;
     use perfdeck_model::{BoxFuture, Collection, SystemClock, TargetRole, TargetState, Unit};
+    use perfdeck_series::MemoryBlocks;
     use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
     use tokio::sync::broadcast::error::RecvError;
 

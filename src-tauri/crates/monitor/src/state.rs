@@ -8,10 +8,10 @@ use perfdeck_model::{
     ApiError, Collection, ErrorCode, Finding, FindingAction, SeriesInfo, TargetRole, TargetState, TargetStatus,
 };
 
-use crate::catalogue::is_rate;
-use crate::codec::{Block, decimals, round};
-use crate::series::{MAX_SERIES, Ring, STEP_MS, millis};
 use crate::trouble::Trouble;
+use perfdeck_model::is_rate;
+use perfdeck_series::codec::{Block, decimals, round};
+use perfdeck_series::{MAX_SERIES, Ring, STEP_MS, millis};
 
 /// Seconds until the next attempt while a target is down, by the number of attempts; the last one repeats.
 const BACK_OFF_S: [i64; 4] = [1, 2, 4, 5];

@@ -44,7 +44,7 @@ impl Tls {
             .with_safe_default_protocol_versions()
             .map_err(|e| Error::Tls(e.to_string()))?;
         let verifier: Arc<dyn ServerCertVerifier> = match self.trust {
-            Trust::Anything => Arc::new(perfdeck_tls::AnyCertificate::new(provider)),
+            Trust::Anything => Arc::new(perfdeck_net::AnyCertificate::new(provider)),
             trust => {
                 let (mut roots, mut given) = (RootCertStore::empty(), Vec::new());
                 if let Some(file) = &self.roots {
@@ -75,7 +75,7 @@ impl Tls {
                     .map_err(|e| Error::Tls(format!("{} cannot be read: {e}", key.display())))?;
                 builder.with_client_auth_cert(chain, private).map_err(|e| {
                     let (certificate, key) = (certificate.display(), key.display());
-                    Error::Tls(if perfdeck_tls::is_version_1(&e) {
+                    Error::Tls(if perfdeck_net::is_version_1(&e) {
                         format!("sslcert: {certificate} is a version 1 certificate, which cannot be used")
                     } else {
                         format!("sslkey: {key} is not the key of {certificate}")
@@ -113,7 +113,7 @@ impl ServerCertVerifier for Verifier {
     ) -> Result<ServerCertVerified, rustls::Error> {
         // A self-signed certificate that was given as trusted is trusted, as OpenSSL does it.
         if self.given.iter().any(|given| given.as_ref() == end_entity.as_ref()) {
-            if perfdeck_tls::Certificate::read(end_entity).is_none_or(|c| c.expired() || c.early) {
+            if perfdeck_net::Certificate::read(end_entity).is_none_or(|c| c.expired() || c.early) {
                 return Err(rustls::Error::InvalidCertificate(CertificateError::Expired));
             }
             if self.names {

@@ -2,7 +2,7 @@
 //!
 //! Every lane has the same horizontal layout, so a moment is at the same place in all of them: name and axis labels on
 //! the left, the plot, and what was drawn with its mean and maximum on the right.
-use perfdeck_model::{Run, TargetRole, Unit};
+use perfdeck_model::{Run, TargetRole, Unit, title_of};
 use plotters::style::RGBColor;
 
 use crate::chart::{Anchor, Canvas, colour, svg};
@@ -352,39 +352,9 @@ pub(crate) fn role_name(role: TargetRole) -> &'static str {
     }
 }
 
-/// Words for the metrics of the catalogue; others show their own name.
-const NAMES: [(&str, &str); 27] = [
-    ("http.server.requests", "Requests"),
-    ("http.server.errors", "Errors"),
-    ("http.server.duration", "Duration"),
-    ("api.probe.total", "Probe"),
-    ("api.probe.duration", "Probe phases"),
-    ("api.probe.failed", "Failed probes"),
-    ("api.probe.status", "Probe status"),
-    ("system.cpu.utilization", "CPU"),
-    ("system.memory.usage", "Memory"),
-    ("system.disk.io", "Disk"),
-    ("system.network.io", "Network"),
-    ("system.linux.load", "Load average"),
-    ("database.connections", "Connections"),
-    ("database.transactions", "Transactions"),
-    ("database.cache.hit_ratio", "Buffer hit ratio"),
-    ("database.locks.waiting", "Waiting for locks"),
-    ("database.query.longest", "Longest statement"),
-    ("database.waits", "Active sessions"),
-    ("database.size", "Size"),
-    ("cache.operations", "Operations"),
-    ("cache.hit_ratio", "Hit ratio"),
-    ("cache.memory.used", "Memory"),
-    ("cache.evictions", "Evictions"),
-    ("cache.clients", "Clients"),
-    ("cache.latency", "Latency"),
-    ("cache.keys", "Keys"),
-    ("cache.expired", "Expired"),
-];
-
+/// Place in the catalogue; others come last.
 fn rank(metric: &str) -> usize {
-    NAMES.iter().position(|(m, _)| *m == metric).unwrap_or(NAMES.len())
+    title_of(metric).map_or(usize::MAX, |(place, _)| place)
 }
 
 /// Groups the series by metric; a tier's lanes stay together.
@@ -401,7 +371,7 @@ fn environment_lanes(run: &RunSeries) -> Vec<(TargetRole, Lane)> {
     groups
         .into_iter()
         .map(|(role, metric, group)| {
-            let name = NAMES.iter().find(|(m, _)| *m == metric).map_or(metric, |(_, n)| *n);
+            let name = title_of(metric).map_or(metric, |(_, title)| title);
             let unit = group[0].unit;
             let lone = group.len() == 1;
             let bars = matches!(metric, "cache.evictions" | "api.probe.failed" | "cache.expired");

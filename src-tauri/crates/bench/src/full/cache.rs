@@ -2,9 +2,9 @@
 use redis::aio::ConnectionLike;
 
 use super::program::{CacheCall, Program};
-use crate::plan::{Builtins, Scope};
 use crate::record::{Class, Failure};
 use crate::resources::CacheConnection;
+use perfdeck_plan::{Builtins, Scope};
 
 fn failure(error: &redis::RedisError) -> Failure {
     let class = if error.is_timeout() {
@@ -28,7 +28,7 @@ pub(crate) async fn call(
     builtins: &mut Builtins,
     buffer: &mut Vec<u8>,
 ) -> Result<bool, Failure> {
-    let unset = |e: crate::plan::UnsetVariable| (Class::Other, e.to_string());
+    let unset = |e: perfdeck_plan::UnsetVariable| (Class::Other, e.to_string());
     buffer.clear();
     call.command.render(scope, builtins, buffer).map_err(unset)?;
     let mut command = redis::Cmd::new();

@@ -23,11 +23,11 @@ use tokio::net::TcpStream;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::http1::Http1;
-use crate::client_auth::ClientAuth;
 use crate::contact::Contact;
 use crate::http1::MAX_HEAD;
 use crate::record::{Class, Failure, refused};
 use crate::tls_words;
+use perfdeck_net::client_auth::ClientAuth;
 
 /// Where requests go: one scheme, host and port, with the addresses that the host had before the run. They are not
 /// looked up again, so that load never goes to an address that nobody was shown.
@@ -408,7 +408,7 @@ pub(crate) fn tls_config(insecure: bool, client: Option<&ClientAuth>) -> Result<
         .with_safe_default_protocol_versions()
         .map_err(|e| ApiError::internal(e.to_string()))?;
     let builder = if insecure {
-        builder.dangerous().with_custom_certificate_verifier(Arc::new(perfdeck_tls::AnyCertificate::new(provider)))
+        builder.dangerous().with_custom_certificate_verifier(Arc::new(perfdeck_net::AnyCertificate::new(provider)))
     } else {
         let mut roots = rustls::RootCertStore::empty();
         for certificate in rustls_native_certs::load_native_certs().certs {

@@ -12,8 +12,8 @@ use url::Url;
 use super::connect::{Open, Origin, Reply};
 use super::decode::decoded;
 use super::program::{HttpCall, Program};
-use crate::plan::StepRules;
 use crate::record::{Class, Failure};
+use perfdeck_plan::StepRules;
 
 /// Bytes of a body that are kept for checks and extraction at most.
 pub(crate) const MAX_BODY: usize = 8 << 20;

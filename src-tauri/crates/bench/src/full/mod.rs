@@ -24,10 +24,10 @@ pub(crate) use self::program::{Pace, Program, warm_up};
 use self::worker::{Done, Failed, Worker};
 use crate::account::{Account, GRACE, Start};
 use crate::pacing::{PreciseTimer, back_off, shed_above};
-use crate::plan::{Profile, Schedule};
 use crate::record::{Class, Failure, NONE_FREE, Record, not_sent};
 use crate::shared::{Shared, Times};
 use crate::tries::patience;
+use perfdeck_plan::{Profile, Schedule};
 
 /// How much later than the opener of a connection the engine itself gives up.
 const LAST_WORD: Duration = Duration::from_millis(500);

@@ -13,13 +13,13 @@ use perfdeck_model::{ApiError, HttpBenchSpec};
 use sqlx::SqlStr;
 
 use super::connect::{Dialer, Origin, tls_config};
-use crate::client_auth::{ClientAuth, read_file};
-use crate::plan::{
+use crate::resources::{Resources, Targets};
+use crate::target::{Target, lookup, target};
+use perfdeck_net::client_auth::{ClientAuth, read_file};
+use perfdeck_plan::{
     Action, Arrivals, Auth, Builtins, CacheStep, Compiler, Feed, HttpStep, Load, Names, Plan, Profile, Scalar, Scope,
     SqlParameter, SqlStep, SqlType, StepRules, Template, Warmup, open_feed,
 };
-use crate::resources::{Resources, Targets};
-use crate::target::{Target, lookup, target};
 
 /// What all threads of the full engine share.
 pub(crate) struct Program {
@@ -304,7 +304,7 @@ fn bare(url: &str) -> HttpBenchSpec {
 /// Running sums of the weights of the steps that are chosen by them; a login step is none of these.
 fn weights(plan: &Plan, login: Option<&Login>) -> Vec<f64> {
     let mut sum = 0.0;
-    let weight = |(i, step): (usize, &crate::plan::Step)| {
+    let weight = |(i, step): (usize, &perfdeck_plan::Step)| {
         if login.is_none_or(|l| l.step != i) {
             sum += step.weight.max(0.0);
         }

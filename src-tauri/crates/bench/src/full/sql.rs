@@ -7,10 +7,10 @@ use sqlx::{Arguments as _, Connection as _, Executor as _};
 
 use super::left::Executing;
 use super::program::{Parameter, Program, SqlCall};
-use crate::plan::{Builtins, Scope, SqlType};
 use crate::record::{Class, Failure};
 use crate::resources::SqlConnection;
 use crate::tries::{self, Tries};
+use perfdeck_plan::{Builtins, Scope, SqlType};
 
 /// Why a statement failed, and after how many such failures from its first try on another try is of no use.
 pub(crate) type Trouble = (Failure, Tries);

@@ -9,10 +9,11 @@ use tokio::time::Sleep;
 use super::http::{Answer, Client};
 use super::program::{Call, Compiled, Order, Program, build};
 use super::{cache, left, rehearse, sql};
-use crate::plan::{Builtins, FeedCursor, Inspector, Response, Scope, SplitMix64};
 use crate::record::{Class, Failure};
 use crate::resources::{CacheConnection, SqlConnection};
 use crate::tries::Tries;
+use perfdeck_model::SplitMix64;
+use perfdeck_plan::{Builtins, FeedCursor, Inspector, Response, Scope};
 
 /// How a step ended.
 pub(crate) enum Done {

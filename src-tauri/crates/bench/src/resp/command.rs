@@ -2,7 +2,7 @@
 use std::ops::Range;
 
 use super::slots::slot_of;
-use crate::plan::{Builtins, Scope, Template, UnsetVariable};
+use perfdeck_plan::{Builtins, Scope, Template, UnsetVariable};
 
 /// Commands whose nil reply means that the key, field or member is not there. Others answer nil for other reasons, such
 /// as `SET … NX` for a key that is there; those for several keys answer a list, which is no miss.
@@ -159,7 +159,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::plan::Compiler;
+    use perfdeck_plan::Compiler;
 
     fn render(name: &str, args: &[&str], value: &str) -> (String, Option<usize>) {
         let mut compiler = Compiler::new(&BTreeMap::new()).expect("no variables");

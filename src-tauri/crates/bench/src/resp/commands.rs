@@ -9,9 +9,10 @@ use super::reply::Reply;
 use super::slots::SLOTS;
 use super::topology::Topology;
 use crate::account::Account;
-use crate::plan::{Builtins, FeedCursor, Scope, SplitMix64};
 use crate::raw::{Arrival, Done, Load as _, Next, Protocol};
 use crate::record::{Class, Failure};
+use perfdeck_model::SplitMix64;
+use perfdeck_plan::{Builtins, FeedCursor, Scope};
 
 /// A feed and the steps that need its next row.
 struct Drawing {

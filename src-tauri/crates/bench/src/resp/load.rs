@@ -10,10 +10,10 @@ use super::command::{Command, streams};
 use super::commands::Resp;
 use super::greeting::Greeting;
 use super::topology::{SlotMap, ask, ask_for_map};
-use crate::plan::{Action, Builtins, Compiler, Feed, FeedCursor, Names, Scope, Step};
 use crate::raw::Load;
 use crate::record::{Class, Failure};
 use crate::tries::patience;
+use perfdeck_plan::{Action, Builtins, Compiler, Feed, FeedCursor, Names, Scope, Step};
 
 /// Most commands that a connection carries.
 const MAX_PIPELINE: usize = 10_000;

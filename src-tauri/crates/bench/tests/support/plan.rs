@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use perfdeck_bench::plan::{Plan, from_toml};
 use perfdeck_bench::{
     AbortSwitch, CacheConnection, CacheWire, Finished, Resources, RunContext, SqlConnection, Targets, prepare,
     run_plan, variables,
 };
 use perfdeck_model::{ApiError, BenchLive, BoxFuture, ErrorCode, Machine, Run, SystemClock};
+use perfdeck_plan::{Plan, from_toml};
 use sqlx::Connection as _;
 use tokio_util::sync::CancellationToken;
 

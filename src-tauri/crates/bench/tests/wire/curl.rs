@@ -4,8 +4,8 @@ use std::process::Command;
 
 use crate::plan::Setting;
 use crate::server::{Script, Wire};
-use perfdeck_bench::plan::import::from_curl_with;
-use perfdeck_bench::plan::{Auth, Folder, Plan, to_toml};
+use perfdeck_plan::import::from_curl_with;
+use perfdeck_plan::{Auth, Folder, Plan, to_toml};
 
 /// A request: method, target, fields and body. Of the fields, those are left out in which Perfdeck is itself.
 #[derive(Debug, PartialEq, Eq)]
@@ -186,8 +186,8 @@ async fn an_imported_command_sends_what_curl_sends() {
 
 /// The requests of a short run of a plan over one connection.
 async fn once(wire: &Wire, mut plan: Plan, env: BTreeMap<String, String>) -> Vec<Vec<u8>> {
-    plan.duration = Some(perfdeck_bench::plan::Span(std::time::Duration::from_millis(100)));
-    plan.load = perfdeck_bench::plan::Load::Closed { connections: 1, think_time: None };
+    plan.duration = Some(perfdeck_plan::Span(std::time::Duration::from_millis(100)));
+    plan.load = perfdeck_plan::Load::Closed { connections: 1, think_time: None };
     let mut setting = Setting::at("http://127.0.0.1:1");
     setting.env = env;
     wire.take();

@@ -1,7 +1,7 @@
 //! What answers at an API's port when it is not an HTTP server, or not one of the kind that the address says.
 use std::time::{Duration, Instant};
 
-use perfdeck_tls::{Opening, Speaks, Waited};
+use perfdeck_net::{Opening, Speaks, Waited};
 
 use super::probe::{Endpoint, Failure};
 
@@ -10,7 +10,7 @@ pub(super) async fn named(endpoint: &Endpoint, failure: Failure, wait: Duration)
     if !failure.strange {
         return failure;
     }
-    let asked = tokio::time::timeout(wait, perfdeck_tls::ask(&endpoint.host, endpoint.port)).await;
+    let asked = tokio::time::timeout(wait, perfdeck_net::ask(&endpoint.host, endpoint.port)).await;
     match asked.ok().and_then(|speaks| words(endpoint, speaks)) {
         Some((message, hint)) => told(failure, message, hint),
         None => failure,
@@ -72,7 +72,7 @@ impl Stranger {
         if self.asked.is_none_or(|at| at.elapsed() >= Self::GOOD) {
             let (host, port) = (endpoint.host.clone(), endpoint.port);
             let left = end.saturating_duration_since(Instant::now());
-            let begin = || async move { perfdeck_tls::ask(&host, port).await };
+            let begin = || async move { perfdeck_net::ask(&host, port).await };
             if let Waited::Done(speaks) = Opening::wait(&mut self.asking, left, begin).await {
                 (self.asked, self.told) = (Some(Instant::now()), words(endpoint, speaks));
             }

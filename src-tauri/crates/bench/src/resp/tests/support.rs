@@ -11,7 +11,6 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, watch};
 
-use crate::plan::{Compiler, FeedSpec, Step, open_feed};
 use crate::raw;
 use crate::record::Record;
 use crate::resp::greeting::Greeting;
@@ -19,6 +18,7 @@ use crate::resp::topology::ask;
 use crate::resp::value::Value;
 use crate::resp::{CacheLoad, CacheTarget};
 use crate::shared::{Shared, Times};
+use perfdeck_plan::{Compiler, FeedSpec, Step, open_feed};
 
 /// Below the range that systems use for outgoing connections.
 fn free_port() -> u16 {

@@ -5,8 +5,8 @@ use super::levels;
 use super::parts::{Parts, Rule, Taken, parts, rule, taken};
 use super::rows::{FeedPart, feed};
 use super::{ExportError, ExportFile};
-use crate::plan::import::secrets::is_secret_name;
-use crate::plan::{Action, Auth, Compiler, Files, HttpStep, Load, Plan, Step, Template, escape};
+use perfdeck_plan::import::secrets::is_secret_name;
+use perfdeck_plan::{Action, Auth, Compiler, Files, HttpStep, Load, Plan, Step, Template, escape};
 
 /// What a script needs of a plan.
 #[derive(Debug, Serialize)]
@@ -107,7 +107,7 @@ impl Builder<'_> {
     }
 
     fn step(&mut self, number: usize, step: &Step, http: &HttpStep, all: &[StepPart]) -> Result<StepPart, ExportError> {
-        let wrong = |e: crate::plan::TemplateError| ExportError::Plan(format!("step '{}': {e}", step.name));
+        let wrong = |e: perfdeck_plan::TemplateError| ExportError::Plan(format!("step '{}': {e}", step.name));
         let mut headers = Vec::new();
         for (name, value) in &http.headers {
             headers.push((name.clone(), self.parts(&step.name, value)?));
@@ -241,7 +241,7 @@ impl Handover {
 
     /// Whether any feed gives each row once.
     pub(super) fn has_unique_feed(&self) -> bool {
-        self.feeds.iter().any(|f| f.mode == crate::plan::FeedMode::Unique)
+        self.feeds.iter().any(|f| f.mode == perfdeck_plan::FeedMode::Unique)
     }
 
     /// Steps that iterations choose from, with their weights.

@@ -7,7 +7,7 @@ use super::limits::limits;
 use super::testrun::testrun;
 use super::text::{comment, javascript};
 use super::{Export, file};
-use crate::plan::{Arrivals, Load, Plan, Warmup};
+use perfdeck_plan::{Arrivals, Load, Plan, Warmup};
 
 /// What every script does with its plan.
 const RUNTIME: &str = concat!(include_str!("scripts/k6_values.js"), include_str!("scripts/k6_steps.js"));

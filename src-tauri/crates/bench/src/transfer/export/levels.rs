@@ -1,7 +1,7 @@
 //! The level of a load as straight pieces.
 use serde::Serialize;
 
-use crate::plan::{Load, Plan, StageKind, Warmup};
+use perfdeck_plan::{Load, Plan, StageKind, Warmup};
 
 /// A piece of the measured time with its level at both ends: iterations per second, or connections.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -25,7 +25,7 @@ pub(super) fn pieces(plan: &Plan) -> Vec<Piece> {
     if plan.stages.is_empty() {
         return vec![Piece { seconds: plan.measured().as_secs_f64(), from: level, to: level }];
     }
-    let piece = |stage: &crate::plan::Stage| {
+    let piece = |stage: &perfdeck_plan::Stage| {
         let (seconds, to) = (stage.duration.as_secs_f64(), stage.to.unwrap_or(level));
         let from = if stage.kind == StageKind::Ramp { level } else { to };
         if stage.kind != StageKind::Spike {

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 
 use super::handover::Handover;
 use super::levels;
-use crate::plan::{Clock, Metric, Plan, Threshold};
+use perfdeck_plan::{Clock, Metric, Plan, Threshold};
 
 /// Number without trailing zeros.
 fn number(n: f64) -> String {

@@ -5,7 +5,7 @@ use super::handover::Handover;
 use super::levels::{Piece, peak, pieces, warm_level, warm_seconds};
 use super::text::{comment, python};
 use super::{Export, file};
-use crate::plan::{Arrivals, Load, Plan, Warmup};
+use perfdeck_plan::{Arrivals, Load, Plan, Warmup};
 
 /// What every locustfile does with its plan.
 const RUNTIME: &str = concat!(

@@ -14,7 +14,7 @@ mod text;
 use handover::Handover;
 
 use super::Engine;
-use crate::plan::{Files, Plan, Severity, to_toml, validate};
+use perfdeck_plan::{Files, Plan, Severity, to_toml, validate};
 
 /// One file of an export.
 #[derive(Debug, Clone, PartialEq, Eq)]

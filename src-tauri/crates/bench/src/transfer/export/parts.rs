@@ -2,7 +2,7 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::plan::{Builtin, Check, Compiler, Extract, Filter, Part, Scalar, Template, TemplateError};
+use perfdeck_plan::{Builtin, Check, Compiler, Extract, Filter, Part, Scalar, Template, TemplateError};
 
 /// The parts of a template: a text is itself, all else is an array of its kind and values.
 pub(super) type Parts = Vec<Value>;
@@ -83,7 +83,7 @@ pub(super) fn rule(number: usize, check: &Check, compiler: &mut Compiler) -> Res
     let label = |kind: &str| format!("check {number} ({kind})");
     let want = want(check.equals.as_ref(), compiler)?;
     Ok(if let Some(status) = &check.status {
-        let ranges = status.matches().iter().filter_map(crate::plan::StatusMatch::range).collect();
+        let ranges = status.matches().iter().filter_map(perfdeck_plan::StatusMatch::range).collect();
         Rule::Status { label: label("status"), ranges }
     } else if let Some(text) = &check.body_contains {
         Rule::Contains { label: label("body_contains"), text: parts(&compiler.compile(text)?) }

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::parts::whole;
 use super::text::slug;
 use super::{ExportError, ExportFile, file};
-use crate::plan::{Compiler, FeedMode, FeedSource, FeedSpec, Files, open_feed};
+use perfdeck_plan::{Compiler, FeedMode, FeedSource, FeedSpec, Files, open_feed};
 
 /// A feed. `slots` has the slots of each column.
 #[derive(Debug, Serialize)]

@@ -1,7 +1,7 @@
 //! A plan for the k6 operator on Kubernetes.
 use super::handover::Handover;
 use super::text::{comment, slug};
-use crate::plan::Plan;
+use perfdeck_plan::Plan;
 
 /// The TestRun resource. Secrets come from a Kubernetes secret, results go to a volume, one file per pod.
 pub(super) fn testrun(plan: &Plan, handover: &Handover) -> String {

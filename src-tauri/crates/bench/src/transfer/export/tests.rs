@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use super::levels::{Piece, pieces};
 use super::text::{comment, javascript, python, slug};
 use super::*;
-use crate::plan::from_toml;
+use perfdeck_plan::from_toml;
 
 const PLAN: &str = r#"
 name = "p"

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use hdrhistogram::Histogram;
 
 use super::{Imported, ImportedSecond, ImportedStep, MAX_SECONDS, MAX_STEPS};
-use crate::histogram::{Growing, histogram};
+use perfdeck_stats::histogram::{Growing, histogram};
 
 /// Messages of errors that are told apart, per step.
 const MAX_MESSAGES: usize = 100;

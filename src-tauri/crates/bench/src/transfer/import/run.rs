@@ -6,7 +6,7 @@ use perfdeck_model::{
 };
 
 use super::{Imported, ImportedSecond, ImportedStep};
-use crate::histogram::{curve, latency, ms, packed};
+use perfdeck_stats::histogram::{curve, latency, ms, packed};
 
 /// The class of an error by its message.
 fn class(message: &str) -> &'static str {

@@ -165,7 +165,7 @@ proptest! {
         };
         let files: Vec<String> = pods.iter().map(|p| text(p)).collect();
         let merged = k6(&files.iter().map(String::as_str).collect::<Vec<_>>()).expect("they are right");
-        let mut pooled = crate::histogram::histogram();
+        let mut pooled = perfdeck_stats::histogram::histogram();
         for (us, _) in pods.iter().flatten() {
             pooled.saturating_record(u64::from(*us).max(1));
         }

@@ -274,7 +274,7 @@ pub(crate) fn restrict(path: &Path, mode: u32) {
 
 #[cfg(test)]
 mod tests {
-    use perfdeck_monitor::{Block, BlockStore};
+    use perfdeck_series::{Block, BlockStore};
 
     use super::*;
 

@@ -2,11 +2,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use perfdeck_bench::compare::figures::BenchMetric;
-use perfdeck_bench::compare::plan::Primary;
-use perfdeck_bench::compare::{self, Arm, Comparison, Duet, LoopKind, Registration};
 use perfdeck_model::masking;
 use perfdeck_model::{ApiError, ErrorCode, JobResult, JobStatus, Load, Run, RunSpec, RunState, Tag};
+use perfdeck_stats::figures::BenchMetric;
+use perfdeck_stats::registration::Primary;
+use perfdeck_stats::{Arm, Comparison, Duet, LoopKind, Registration};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 use uuid::Uuid;
@@ -138,12 +138,12 @@ fn asked(spec: &RunSpec) -> Vec<(&'static str, String)> {
     all
 }
 
-fn named(facts: impl IntoIterator<Item = (&'static str, String)>) -> compare::Fingerprint {
+fn named(facts: impl IntoIterator<Item = (&'static str, String)>) -> perfdeck_stats::Fingerprint {
     facts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 /// What must be equal for two runs to be comparable, in words as they are shown when it is not.
-pub(crate) fn fingerprint(run: &Run) -> compare::Fingerprint {
+pub(crate) fn fingerprint(run: &Run) -> perfdeck_stats::Fingerprint {
     let generator = format!("{}, {} processors", run.machine.cpu, run.machine.cores);
     let ran =
         [("masked parts", run.masked_tag.clone()), ("load engine", run.engine.clone()), ("load generator", generator)];
@@ -161,11 +161,11 @@ fn alike(a: &RunSpec, b: &RunSpec, changed: &[String]) -> Result<(), ApiError> {
     };
     // Another scheme is another load engine.
     let of = |spec: &RunSpec| named(asked(spec).into_iter().chain([("scheme", scheme(spec))]));
-    refuse(&compare::check(&of(a), &of(b), &changed.iter().cloned().collect()))
+    refuse(&perfdeck_stats::check(&of(a), &of(b), &changed.iter().cloned().collect()))
 }
 
 /// Refuses two sides that differ in more than the change.
-fn refuse(gate: &compare::Gate) -> Result<(), ApiError> {
+fn refuse(gate: &perfdeck_stats::Gate) -> Result<(), ApiError> {
     let Some(first) = gate.differences.iter().find(|d| !d.declared) else { return Ok(()) };
     let others = gate.forbidding();
     Err(ApiError::bad_request(format!("The two sides are not comparable: {}", others.join("; "))).hint(format!(
@@ -195,7 +195,7 @@ fn metrics(request: &DuetRequest, work: &Work) -> Result<(Vec<BenchMetric>, Vec<
     };
     let enough = |metric: &BenchMetric| {
         let what = format!("{} of a run of a pair", metric.name());
-        work.enough(planned, metric.needed().max(perfdeck_bench::ENOUGH), &what)
+        work.enough(planned, metric.needed().max(perfdeck_stats::judged::ENOUGH), &what)
     };
     if !request.metrics.is_empty() {
         request.metrics.iter().try_for_each(enough)?;
@@ -220,11 +220,11 @@ struct Ran {
 }
 
 /// What differs between two runs besides the target itself; `changed` names the facts that are meant to.
-fn differences(a: &Run, b: &Run, changed: &[String]) -> compare::Gate {
-    let (mut left, mut right) = compare::known_to_both(&a.facts, &b.facts);
+fn differences(a: &Run, b: &Run, changed: &[String]) -> perfdeck_stats::Gate {
+    let (mut left, mut right) = perfdeck_stats::known_to_both(&a.facts, &b.facts);
     left.extend(fingerprint(a));
     right.extend(fingerprint(b));
-    compare::check(&left, &right, &changed.iter().cloned().collect())
+    perfdeck_stats::check(&left, &right, &changed.iter().cloned().collect())
 }
 
 impl Engine {
@@ -241,10 +241,10 @@ impl Engine {
         }
         let gate = differences(&a, &b, changed);
         let noise = self.noise_of(&b).await?;
-        let mut comparison = compare::runs(&a, &b, &noise, gate.forbidding());
+        let mut comparison = perfdeck_stats::runs(&a, &b, &noise, gate.forbidding());
         comparison.notes.extend(gate.declared().iter().map(|change| format!("the change: {change}")));
         comparison.notes.extend(gate.unchanged);
-        comparison.notes.extend(compare::told_by_one(&a.facts, &b.facts));
+        comparison.notes.extend(perfdeck_stats::told_by_one(&a.facts, &b.facts));
         Ok(StoredComparison {
             id: format!("{}:{}", a.id, b.id),
             name: format!("{} against {}", b.name, a.name),
@@ -358,8 +358,8 @@ impl Engine {
             return Ok(());
         }
         let (a, b) = tokio::join!(self.facts(a), self.facts(b));
-        let (a, b) = compare::known_to_both(&a, &b);
-        refuse(&compare::check(&a, &b, &changed.iter().cloned().collect()))
+        let (a, b) = perfdeck_stats::known_to_both(&a, &b);
+        refuse(&perfdeck_stats::check(&a, &b, &changed.iter().cloned().collect()))
     }
 
     #[allow(clippy::too_many_arguments)]
@@ -413,10 +413,13 @@ impl Engine {
             }
             // Nothing is known of the target yet but that it does not answer often enough: another run of that length would
             // say the same.
-            if duet.pairs().is_empty() && run.requests < perfdeck_bench::ENOUGH && run.state == RunState::Completed {
+            if duet.pairs().is_empty()
+                && run.requests < perfdeck_stats::judged::ENOUGH
+                && run.state == RunState::Completed
+            {
                 return Err(too_short(&run));
             }
-            duet.record(step.arm, compare::figures(&run)).map_err(|e| ApiError::internal(e.to_string()))?;
+            duet.record(step.arm, perfdeck_stats::figures(&run)).map_err(|e| ApiError::internal(e.to_string()))?;
             newest[at] = Some(run);
             let rest = tokio::time::sleep(Duration::from_secs_f64(request.rest_s));
             let last = duet.next().is_none();
@@ -429,7 +432,7 @@ impl Engine {
             let gate = differences(a, b, changed);
             duet.set_differences(gate.forbidding());
             notes = gate.declared().into_iter().map(|change| format!("the change: {change}")).collect();
-            notes.extend(compare::told_by_one(&a.facts, &b.facts));
+            notes.extend(perfdeck_stats::told_by_one(&a.facts, &b.facts));
             if request.noise && !stopped {
                 self.keep_noise(&duet, b).await?;
             }
@@ -440,7 +443,7 @@ impl Engine {
 
 /// The first run of a duet has too few requests for any of them to be valid.
 fn too_short(run: &Run) -> ApiError {
-    let (needed, n) = (perfdeck_bench::ENOUGH, run.requests);
+    let (needed, n) = (perfdeck_stats::judged::ENOUGH, run.requests);
     let message = format!("A run of {} s has {n} requests here; it needs {needed}", run.spec.duration_s());
     #[allow(clippy::cast_precision_loss, reason = "far below 2^53")]
     let longer = (run.spec.duration_s() * needed as f64 * 1.25 / (n.max(1) as f64)).ceil();

@@ -1,9 +1,9 @@
 //! Plans that run elsewhere: what another engine needs to run one, and its results as a run.
 use std::path::Path;
 
-use perfdeck_bench::plan::{Folder, from_toml};
 use perfdeck_bench::transfer::{self, Export, Imported};
 use perfdeck_model::{ApiError, Environment, Run, Tag};
+use perfdeck_plan::{Folder, from_toml};
 use uuid::Uuid;
 
 use crate::Engine;

@@ -1,6 +1,6 @@
 //! What stored runs tell together: the history of one work, what moved first during a run, and named baselines.
-use perfdeck_bench::compare::change::{ChangeOptions, change_points};
 use perfdeck_model::{ApiError, Run, RunState};
+use perfdeck_stats::change::{ChangeOptions, change_points};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 

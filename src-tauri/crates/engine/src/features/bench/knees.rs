@@ -2,11 +2,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use perfdeck_bench::compare;
-use perfdeck_bench::compare::figures::BenchMetric;
-use perfdeck_bench::compare::knee::{Knee, KneePlan, KneeSearch, Slo, StepFigures};
-use perfdeck_bench::plan::{Clock, Metric, Threshold};
 use perfdeck_model::{ApiError, Columns, ErrorCode, JobResult, JobStatus, Run, Tag};
+use perfdeck_plan::{Clock, Metric, Threshold};
+use perfdeck_stats::figures::BenchMetric;
+use perfdeck_stats::knee::{Knee, KneePlan, KneeSearch, Slo, StepFigures};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 use uuid::Uuid;
@@ -94,10 +93,10 @@ fn mean(columns: &Columns, id: &str) -> Option<f64> {
 
 /// What a run says about the objective, judged as any threshold, and how busy everything was during it.
 fn step(run: &Run, columns: Option<&Columns>, slo: &Slo, objective: &Threshold) -> StepFigures {
-    let figures = compare::figures(run);
+    let figures = perfdeck_stats::figures(run);
     let judged = perfdeck_bench::judge(std::slice::from_ref(objective), run).pop();
     // Too few requests are no fault of the step: it is not judged, and may be run for longer.
-    let few = run.requests < perfdeck_bench::ENOUGH;
+    let few = run.requests < perfdeck_stats::judged::ENOUGH;
     let faults = run.invalid_reasons.iter().filter(|reason| !(few && reason.starts_with("only ")));
     let mut utilisation = BTreeMap::new();
     let threads = f64::from(run.spec.threads().unwrap_or(1).max(1));

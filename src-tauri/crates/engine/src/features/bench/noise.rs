@@ -1,8 +1,8 @@
 //! The noise floor: how far runs of the same work in the same environment lie apart when nothing was changed.
-use perfdeck_bench::compare::figures::BenchMetric;
-use perfdeck_bench::compare::single::{NoiseFloor, noise};
-use perfdeck_bench::compare::{Duet, Fingerprint};
 use perfdeck_model::{ApiError, Run};
+use perfdeck_stats::figures::BenchMetric;
+use perfdeck_stats::single::{NoiseFloor, noise};
+use perfdeck_stats::{Duet, Fingerprint};
 use serde::{Deserialize, Serialize};
 
 use crate::Engine;
@@ -72,8 +72,8 @@ impl Engine {
 
 #[cfg(test)]
 mod tests {
-    use perfdeck_bench::compare::figures::RunFigures;
-    use perfdeck_bench::compare::{Arm, LoopKind, Registration};
+    use perfdeck_stats::figures::RunFigures;
+    use perfdeck_stats::{Arm, LoopKind, Registration};
 
     use super::*;
     use crate::EngineOptions;

@@ -1,6 +1,6 @@
 //! Saved plans, and help with writing them.
-use perfdeck_bench::plan::{Folder, Severity, from_toml, import, line_of, literal_secret, to_toml, validate};
 use perfdeck_model::{ApiError, masking};
+use perfdeck_plan::{Folder, Severity, from_toml, import, line_of, literal_secret, to_toml, validate};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 use uuid::Uuid;

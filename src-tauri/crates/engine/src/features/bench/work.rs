@@ -4,10 +4,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use perfdeck_bench::plan::{Action, Files, Folder, Load as PlanLoad, Plan, Span};
 use perfdeck_bench::{Finished, Resources, RunContext, Targets};
 use perfdeck_model::masking;
 use perfdeck_model::{ApiError, BenchLive, Environment, ErrorCode, HttpBenchSpec, Load, PlanSpec, RunSpec, TargetRole};
+use perfdeck_plan::{Action, Files, Folder, Load as PlanLoad, Plan, Span};
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 use ts_rs::TS;
@@ -172,7 +172,7 @@ impl Work {
         // A threshold of one step has a part of the requests only; how many is decided by weights and failures.
         let of_all = thresholds.iter().filter(|t| t.step().is_none());
         let asked = of_all.filter_map(|t| Some((t.needs()?, format!("threshold '{}'", t.text()))));
-        let all = asked.chain([(perfdeck_bench::ENOUGH, "a run".to_owned())]);
+        let all = asked.chain([(perfdeck_stats::judged::ENOUGH, "a run".to_owned())]);
         let Some((needed, what)) = all.max_by_key(|(needed, _)| *needed) else { return Ok(()) };
         self.enough(planned, needed, &what)
     }
@@ -238,8 +238,8 @@ impl Work {
             // Its own host is no secret.
             Self::Http(spec) => (masking::Masker::Literal.url(&spec.url), Vec::new()),
             Self::Plan { plan, resources, .. } => {
-                let said = perfdeck_bench::plan::to_toml(&perfdeck_bench::plan::masked(plan));
-                let mut values = perfdeck_bench::plan::hidden_values(plan);
+                let said = perfdeck_plan::to_toml(&perfdeck_plan::masked(plan));
+                let mut values = perfdeck_plan::hidden_values(plan);
                 values.extend(resources.variables.values().filter(|value| value.chars().count() >= 4).cloned());
                 (said, values)
             }
@@ -260,7 +260,7 @@ impl Work {
                 let path = spec.url.split_once("://").and_then(|(_, r)| r.find(['/', '?']).map(|at| &r[at..]));
                 format!("{}\n{}\n{}", path.unwrap_or("/"), headers.join("\n"), spec.body.as_deref().unwrap_or_default())
             }
-            Self::Plan { plan, .. } => perfdeck_bench::plan::to_toml(plan),
+            Self::Plan { plan, .. } => perfdeck_plan::to_toml(plan),
         }
     }
 
@@ -301,7 +301,7 @@ impl Engine {
                 Ok(Work::Http(spec.clone()))
             }
             BenchSpec::Plan { toml, threads } => {
-                let plan = perfdeck_bench::plan::from_toml(toml).map_err(|e| ApiError::bad_request(e.to_string()))?;
+                let plan = perfdeck_plan::from_toml(toml).map_err(|e| ApiError::bad_request(e.to_string()))?;
                 let targets: Option<Arc<dyn Targets>> = match environment {
                     Some(environment) => Some(Arc::new(self.load_targets(environment).await?)),
                     None => None,

@@ -6,11 +6,11 @@ use perfdeck_model::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{Engine, demo};
+use crate::Engine;
 
 impl Engine {
     /// The running demo, built when it does not exist yet.
-    pub(crate) async fn demo(&self) -> Result<Arc<demo::Demo>, ApiError> {
+    pub(crate) async fn demo(&self) -> Result<Arc<perfdeck_demo::Demo>, ApiError> {
         self.demo_with(&|_, _| {}, &CancellationToken::new()).await
     }
 
@@ -18,7 +18,7 @@ impl Engine {
         &self,
         progress: &(dyn Fn(f64, &str) + Send + Sync),
         cancel: &CancellationToken,
-    ) -> Result<Arc<demo::Demo>, ApiError> {
+    ) -> Result<Arc<perfdeck_demo::Demo>, ApiError> {
         let mut slot = tokio::select! {
             slot = self.environments.demo.lock() => slot,
             () = cancel.cancelled() => {
@@ -28,7 +28,7 @@ impl Engine {
         if let Some(demo) = &*slot {
             return Ok(demo.clone());
         }
-        let demo = demo::Demo::open(&self.core.data_dir.join("demo"), progress, cancel).await?;
+        let demo = perfdeck_demo::Demo::open(&self.core.data_dir.join("demo"), progress, cancel).await?;
         *slot = Some(demo.clone());
         Ok(demo)
     }

@@ -15,5 +15,5 @@ pub(crate) struct State {
     /// Environments that are not stored.
     pub(crate) process_only: process_only::ProcessOnly,
     /// The demo, once it is open.
-    pub(crate) demo: tokio::sync::Mutex<Option<std::sync::Arc<crate::demo::Demo>>>,
+    pub(crate) demo: tokio::sync::Mutex<Option<std::sync::Arc<perfdeck_demo::Demo>>>,
 }

@@ -33,15 +33,14 @@ pub(crate) fn is_process_only(id: &str) -> bool {
     id.starts_with(PREFIX)
 }
 
-/// The same for the same name and targets, in every process. FNV-1a: it identifies, it protects nothing.
+/// The same for the same name and targets, in every process.
 fn identifier(environment: &Environment) -> String {
     let mut text = environment.name.clone();
     for (role, address) in environment.targets.addresses() {
         let target = target_of(&environment.targets, role).unwrap_or_default();
         text.push_str(&format!("\n{} {target} {address}", role.as_str()));
     }
-    let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x100_0000_01b3));
-    format!("{PREFIX}{hash:016x}")
+    format!("{PREFIX}{:016x}", perfdeck_model::fnv1a(text.bytes()))
 }
 
 impl Engine {

@@ -41,7 +41,7 @@ pub async fn start(engine: Arc<Engine>, request: ByEnvironment) -> Result<Vec<Ta
 
 /// Every metric, with its unit and help.
 pub async fn catalogue(_: Arc<Engine>, _: Empty) -> Result<Vec<MetricInfo>> {
-    Ok(perfdeck_monitor::catalogue())
+    Ok(perfdeck_model::catalogue())
 }
 
 /// The series of a watched environment.

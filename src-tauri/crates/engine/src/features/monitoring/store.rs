@@ -1,6 +1,6 @@
 //! Blocks of samples.
 use perfdeck_model::BoxFuture;
-use perfdeck_monitor::{Block, BlockStore};
+use perfdeck_series::{Block, BlockStore};
 use sqlx::{Row, SqliteConnection};
 
 use crate::core::store::Store;

@@ -143,8 +143,8 @@ impl Engine {
                 let info = known.iter().find(|s| s.id == id);
                 perfdeck_report::ReportSeries {
                     id: id.to_owned(),
-                    unit: info.map_or_else(|| perfdeck_monitor::unit_of(id), |s| s.unit),
-                    target: info.map_or_else(|| perfdeck_monitor::target_of(id), |s| s.target),
+                    unit: info.map_or_else(|| perfdeck_model::unit_of(id), |s| s.unit),
+                    target: info.map_or_else(|| perfdeck_model::target_of(id), |s| s.target),
                     values: columns.get(name).unwrap_or_default().iter().map(|v| v.is_finite().then_some(*v)).collect(),
                 }
             })
