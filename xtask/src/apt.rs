@@ -32,7 +32,8 @@ pub(crate) fn install(root: bool, packages: &[&str]) -> Outcome {
 
 fn apt(root: bool, arguments: &[&str]) -> Outcome {
     let mut command = as_root(root, "env");
-    command.arg("DEBIAN_FRONTEND=noninteractive").arg("apt-get").args(arguments);
+    // A mirror that lets a connection fall is asked again.
+    command.args(["DEBIAN_FRONTEND=noninteractive", "apt-get", "-o", "Acquire::Retries=5"]).args(arguments);
     run(&mut command)
 }
 

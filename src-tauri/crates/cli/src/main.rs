@@ -4,24 +4,19 @@
 mod answers;
 mod args;
 mod bench;
-mod compare;
-mod data_load;
 mod database;
+mod demo;
 mod environments;
 mod files;
-mod handover;
 mod journal;
-mod knee;
-mod monitor;
+mod monitoring;
 mod output;
-mod plans;
 mod reports;
 mod serve;
-mod tour;
 mod usage;
 
 use perfdeck_engine as api;
-use perfdeck_engine::{ById, Empty, Engine, EngineOptions, stop_requested_again};
+use perfdeck_engine::{Empty, Engine, EngineOptions, stop_requested_again};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -29,7 +24,8 @@ use clap::{CommandFactory, Parser};
 pub(crate) use perfdeck_engine::stop_requested;
 use perfdeck_model::{ApiError, DEMO_ENVIRONMENT_ID, ErrorCode, JobResult, JobState, JobStatus};
 
-use crate::args::{BenchCommand, Cli, Command, DbCommand, EnvCommand, RunCommand};
+use crate::args::{Cli, Command};
+use crate::bench::args::BenchCommand;
 use crate::output::{Done, Failure};
 
 /// All went well.
@@ -126,7 +122,7 @@ pub(crate) async fn prepare(engine: &Arc<Engine>, environment: &str) -> Result<(
 
 async fn demo(engine: &Arc<Engine>) -> Result<(), ApiError> {
     let job = api::environments::demo_open(engine.clone(), Empty {}).await?;
-    let bar = bench::bar();
+    let bar = bench::measuring::bar();
     bar.set_length(1000);
     let watched = {
         let (engine, bar, id) = (engine.clone(), bar.clone(), job.id.clone());
@@ -180,7 +176,7 @@ async fn run(cli: Cli) -> Done {
             answers::write_schemas(dir)?;
             return Ok(FINE);
         }
-        Command::Bench(BenchCommand::Plan(command)) => return plans::plan(command, cli.json),
+        Command::Bench(BenchCommand::Plan(command)) => return bench::plans::plan(command, cli.json),
         _ => {}
     }
     let engine = Engine::open(EngineOptions { data_dir: cli.data_dir.clone(), clock: None }).await?;
@@ -200,9 +196,7 @@ async fn run(cli: Cli) -> Done {
 /// Whether a command ends by itself when it is asked to, with what it has so far. The others are ended by the system.
 fn stops_itself(command: &Command) -> bool {
     match command {
-        Command::Bench(command) => {
-            !matches!(command, BenchCommand::Compare { .. } | BenchCommand::Export(_) | BenchCommand::Import(_))
-        }
+        Command::Bench(command) => bench::stops_itself(command),
         Command::Monitor(_) | Command::Serve(_) | Command::Report(_) | Command::Demo(_) => true,
         _ => false,
     }
@@ -211,37 +205,15 @@ fn stops_itself(command: &Command) -> bool {
 async fn with_engine(engine: &Arc<Engine>, cli: &Cli) -> Done {
     let (json, source) = (cli.json, &cli.source);
     match &cli.command {
-        Command::Env(EnvCommand::Add(add)) => environments::add(engine, add, source, json).await,
-        Command::Env(EnvCommand::List) => environments::list(engine, json).await,
-        Command::Env(EnvCommand::Show(name)) => environments::show(engine, name.name.as_deref(), source, json).await,
-        Command::Env(EnvCommand::Test(name)) => environments::test(engine, name.name.as_deref(), source, json).await,
-        Command::Env(EnvCommand::Remove { name }) => environments::remove(engine, name, json).await,
-        Command::Env(EnvCommand::Duplicate { name, new_name }) => {
-            environments::duplicate(engine, name, new_name.as_deref(), json).await
-        }
-        Command::Monitor(args) => monitor::monitor(engine, args, source, json).await,
-        Command::Bench(BenchCommand::Http(args)) => bench::http(engine, args, source, json).await,
-        Command::Bench(BenchCommand::Sql(args)) => data_load::sql(engine, args, source, json).await,
-        Command::Bench(BenchCommand::Cache(args)) => data_load::cache(engine, args, source, json).await,
-        Command::Bench(BenchCommand::Compare { a, b, changed }) => compare::runs(engine, a, b, changed, json).await,
-        Command::Bench(BenchCommand::Run(args)) => plans::run(engine, args, source, json).await,
-        Command::Bench(BenchCommand::Export(args)) => handover::export(engine, args, source).await,
-        Command::Bench(BenchCommand::Import(args)) => handover::import(engine, args, source, json).await,
-        // Handled before an engine was opened.
-        Command::Bench(BenchCommand::Plan(_)) => Ok(FINE),
-        Command::Bench(BenchCommand::Knee(args)) => knee::knee(engine, args, source, json).await,
-        Command::Bench(BenchCommand::Duet(args)) => compare::duet(engine, args, source, json).await,
-        Command::Db(DbCommand::Activity { env }) => database::activity(engine, env.as_deref(), source, json).await,
-        Command::Run(RunCommand::List { env }) => reports::runs(engine, env.as_deref(), source, json).await,
-        Command::Run(RunCommand::Show { id }) => {
-            let run = api::bench::run_get(engine.clone(), ById { id: id.clone() }).await?;
-            bench::show(&run, json)?;
-            Ok(FINE)
-        }
-        Command::Journal { env, limit } => journal::list(engine, env.as_deref(), *limit, source, json).await,
+        Command::Env(command) => environments::run(engine, command, source, json).await,
+        Command::Monitor(args) => monitoring::monitor(engine, args, source, json).await,
+        Command::Bench(command) => bench::run(engine, command, source, json).await,
+        Command::Db(command) => database::run(engine, command, source, json).await,
+        Command::Run(command) => reports::run(engine, command, source, json).await,
+        Command::Journal(args) => journal::list(engine, args.env.as_deref(), args.limit, source, json).await,
         Command::Serve(args) => serve::serve(engine, args, json).await,
         Command::Report(args) => reports::report(engine, args, source, json).await,
-        Command::Demo(args) => tour::demo(engine, args, source, json).await,
+        Command::Demo(args) => demo::demo(engine, args, source, json).await,
         // Handled before an engine was opened.
         Command::Completions { .. } | Command::Man { .. } | Command::Schemas { .. } => Ok(FINE),
     }

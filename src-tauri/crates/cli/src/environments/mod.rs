@@ -1,4 +1,6 @@
 //! `perfctl env`: environments, and where one comes from when it is not in the local store.
+pub(crate) mod args;
+
 use perfdeck_engine as api;
 use perfdeck_engine::environments::{EnvCreate, EnvDuplicate};
 use perfdeck_engine::{ById, Described, Empty, Engine, draft_from_own_dotenv, draft_from_variables};
@@ -11,7 +13,8 @@ use perfdeck_model::{
 };
 
 use crate::answers::{Environments, OneEnvironment, Removed, Tested};
-use crate::args::{EnvAdd, Source};
+use crate::args::Source;
+use crate::environments::args::{EnvAdd, EnvCommand};
 use crate::files::{read, read_bytes};
 use crate::output::{self, Done, plain};
 use crate::{FAILED, FINE, prepare};
@@ -393,4 +396,16 @@ pub(crate) async fn duplicate(engine: &Arc<Engine>, name: &str, new_name: Option
     let asked = EnvDuplicate { id: name.to_owned(), name: new_name.map(str::to_owned) };
     let environment = api::environments::duplicate(engine.clone(), asked).await?;
     print(&environment, json)
+}
+
+/// Does what the command line asks for.
+pub(crate) async fn run(engine: &Arc<Engine>, command: &EnvCommand, source: &Source, json: bool) -> Done {
+    match command {
+        EnvCommand::Add(new) => add(engine, new, source, json).await,
+        EnvCommand::List => list(engine, json).await,
+        EnvCommand::Show(name) => show(engine, name.name.as_deref(), source, json).await,
+        EnvCommand::Test(name) => test(engine, name.name.as_deref(), source, json).await,
+        EnvCommand::Remove { name } => remove(engine, name, json).await,
+        EnvCommand::Duplicate { name, new_name } => duplicate(engine, name, new_name.as_deref(), json).await,
+    }
 }

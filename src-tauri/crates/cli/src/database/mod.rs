@@ -1,4 +1,6 @@
 //! `perfctl db`: what a SQL database does.
+pub(crate) mod args;
+
 use perfdeck_engine as api;
 use perfdeck_engine::{ByEnvironment, Engine};
 use std::sync::Arc;
@@ -7,6 +9,7 @@ use perfdeck_model::DatabaseActivity;
 
 use crate::answers::Activity;
 use crate::args::Source;
+use crate::database::args::DbCommand;
 use crate::output::{self, Done, figures, plain};
 use crate::{FINE, INCOMPLETE, environments};
 
@@ -59,5 +62,12 @@ fn hidden(activity: &DatabaseActivity) -> Option<String> {
         Some(1) => Some("1 session hides its statement from this user".to_owned()),
         Some(n) => Some(format!("{n} sessions hide their statement from this user")),
         None => Some("Sessions of other users may be hidden from this user".to_owned()),
+    }
+}
+
+/// Does what the command line asks for.
+pub(crate) async fn run(engine: &Arc<Engine>, command: &DbCommand, source: &Source, json: bool) -> Done {
+    match command {
+        DbCommand::Activity { env } => activity(engine, env.as_deref(), source, json).await,
     }
 }

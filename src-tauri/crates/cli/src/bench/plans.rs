@@ -7,8 +7,9 @@ use perfdeck_engine::{BenchSpec, Engine, PlanFolder};
 use perfdeck_model::ApiError;
 
 use crate::answers::{CheckedPlan, ImportedPlan, PlanProblem};
-use crate::args::{BenchPlan, PlanCommand, PlanSource, Source};
-use crate::bench::measure;
+use crate::args::Source;
+use crate::bench::args::{BenchPlan, PlanCommand, PlanSource};
+use crate::bench::measuring::measure;
 use crate::files::{read, read_bytes};
 use crate::output::{self, Done, plain};
 use crate::{FINE, USAGE};

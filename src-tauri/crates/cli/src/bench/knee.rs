@@ -7,10 +7,11 @@ use std::sync::Arc;
 use perfdeck_engine::compare::{KneePoint, KneeState};
 use perfdeck_model::{HttpBenchSpec, JobResult, JobState, JobStatus, Load};
 
-use crate::args::{BenchKnee, Source};
-use crate::bench::{announce, follow, so_far};
+use crate::args::Source;
+use crate::bench::args::BenchKnee;
+use crate::bench::measuring::{announce, follow, so_far};
+use crate::bench::plans::{self, is_plan};
 use crate::output::{self, Done, figures, ms, plain};
-use crate::plans::{self, is_plan};
 use crate::{FAILED, FINE, INCOMPLETE, USAGE, VERDICT, environments, unless_stopped};
 
 pub(crate) async fn knee(engine: &Arc<Engine>, args: &BenchKnee, source: &Source, json: bool) -> Done {
@@ -33,7 +34,7 @@ pub(crate) async fn knee(engine: &Arc<Engine>, args: &BenchKnee, source: &Source
             warmup_s: args.warmup.as_secs_f64(),
             timeout_s: args.timeout.as_secs_f64(),
             insecure_tls: args.insecure,
-            client_certificate: crate::bench::certificate(args.cert.as_deref(), args.key.as_deref()),
+            client_certificate: crate::bench::measuring::certificate(args.cert.as_deref(), args.key.as_deref()),
         };
         (BenchSpec::Http(spec), PlanFolder::default())
     };

@@ -14,7 +14,8 @@ use perfdeck_model::{
 };
 
 use crate::answers::Runs;
-use crate::args::{BenchHttp, LoadArgs, RunAt, Source};
+use crate::args::Source;
+use crate::bench::args::{BenchHttp, LoadArgs, RunAt};
 use crate::files::read_bytes;
 use crate::output::{self, Done, figures, ms, plain};
 use crate::{FAILED, FINE, INCOMPLETE, VERDICT, environments, stop_requested, unless_stopped};

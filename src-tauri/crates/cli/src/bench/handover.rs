@@ -5,11 +5,12 @@ use std::sync::Arc;
 use perfdeck_engine::{Engine, export_plan, transfer};
 use perfdeck_model::ApiError;
 
-use crate::args::{BenchExport, BenchImport, Other, Source};
-use crate::bench::show;
+use crate::args::Source;
+use crate::bench::args::{BenchExport, BenchImport, Other};
+use crate::bench::measuring::show;
+use crate::bench::plans::{LIMIT, folder};
 use crate::files::{read, read_bytes};
 use crate::output::{self, Done, plain};
-use crate::plans::{LIMIT, folder};
 use crate::{FINE, INCOMPLETE, environments};
 
 /// Samples of a long run are large; they are read line by line, but held in memory.

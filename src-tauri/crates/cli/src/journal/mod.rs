@@ -1,4 +1,6 @@
 //! `perfctl journal`: what was done.
+pub(crate) mod args;
+
 use perfdeck_engine as api;
 use perfdeck_engine::house::JournalList;
 use std::sync::Arc;

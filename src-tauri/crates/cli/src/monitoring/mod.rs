@@ -1,4 +1,6 @@
 //! `perfctl monitor`: one line per sample.
+pub(crate) mod args;
+
 use perfdeck_engine as api;
 use perfdeck_engine::{ByEnvironment, Engine};
 use std::collections::{BTreeMap, HashMap};
@@ -8,7 +10,8 @@ use std::time::Duration;
 use perfdeck_model::{ApiError, OwnCost, SeriesInfo, TargetState, TargetStatus, Unit};
 
 use crate::answers::Sample;
-use crate::args::{MonitorArgs, Source};
+use crate::args::Source;
+use crate::monitoring::args::MonitorArgs;
 use crate::output::{self, Done, plain, value};
 use crate::{FINE, INCOMPLETE, environments, stop_requested};
 

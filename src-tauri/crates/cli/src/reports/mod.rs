@@ -1,16 +1,19 @@
 //! `perfctl run` and `perfctl report`: what was measured, listed and written down.
+pub(crate) mod args;
+
 use perfdeck_engine as api;
 use perfdeck_engine::bench::RunList;
-use perfdeck_engine::{Empty, Engine};
+use perfdeck_engine::{ById, Empty, Engine};
 use std::path::Path;
 use std::sync::Arc;
 
 use perfdeck_model::{ApiError, DEMO_ENVIRONMENT_ID, JobResult, ReportFile, ReportRequest, RunSummary};
 
 use crate::answers::{Runs, Written};
-use crate::args::{ReportArgs, Source};
-use crate::bench::{judged, rate};
+use crate::args::Source;
+use crate::bench::measuring::{judged, rate, show};
 use crate::output::{self, Done, ms, plain};
+use crate::reports::args::{ReportArgs, RunCommand};
 use crate::{FINE, environments, finish};
 
 pub(crate) async fn runs(engine: &Arc<Engine>, environment: Option<&str>, source: &Source, json: bool) -> Done {
@@ -86,4 +89,16 @@ pub(crate) async fn report(engine: &Arc<Engine>, args: &ReportArgs, source: &Sou
         output::line(&plain(&report.json_path))?;
     }
     Ok(FINE)
+}
+
+/// Does what the command line asks for.
+pub(crate) async fn run(engine: &Arc<Engine>, command: &RunCommand, source: &Source, json: bool) -> Done {
+    match command {
+        RunCommand::List { env } => runs(engine, env.as_deref(), source, json).await,
+        RunCommand::Show { id } => {
+            let run = api::bench::run_get(engine.clone(), ById { id: id.clone() }).await?;
+            show(&run, json)?;
+            Ok(FINE)
+        }
+    }
 }

@@ -10,8 +10,9 @@ use perfdeck_engine::sqltext::{Dialect, parameters as count_parameters, statemen
 use perfdeck_engine::{BenchSpec, Engine, PlanFolder};
 use perfdeck_model::{ApiError, Environment};
 
-use crate::args::{BenchCache, BenchSql, PaceArgs, Source};
-use crate::bench::{measure, measure_with};
+use crate::args::Source;
+use crate::bench::args::{BenchCache, BenchSql, PaceArgs};
+use crate::bench::measuring::{measure, measure_with};
 use crate::files::read;
 use crate::output::Done;
 

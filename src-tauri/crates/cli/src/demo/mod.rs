@@ -1,4 +1,6 @@
 //! `perfctl demo`: the demo environment, and on request the main job on it: watch, load, report.
+pub(crate) mod args;
+
 use perfdeck_engine as api;
 use perfdeck_engine::{BenchRequest, BenchSpec, ById, Engine, PlanFolder};
 use std::io::IsTerminal;
@@ -12,9 +14,12 @@ use perfdeck_model::{
 };
 
 use crate::answers::Tour;
-use crate::args::{DemoArgs, ServeArgs, Source};
+use crate::args::Source;
+use crate::bench::measuring;
+use crate::demo::args::DemoArgs;
 use crate::output::{self, Done, plain};
-use crate::{FINE, bench, environments, reports, serve, stop_requested, unless_stopped};
+use crate::serve::args::ServeArgs;
+use crate::{FINE, environments, reports, serve, stop_requested, unless_stopped};
 
 /// Seconds of live figures that are shown.
 const LIVE_S: usize = 10;
@@ -72,7 +77,7 @@ async fn tour(engine: &Arc<Engine>, args: &DemoArgs, json: bool) -> Done {
     }
     let run = benchmark(engine).await?;
     if !json {
-        bench::show(&run, false)?;
+        measuring::show(&run, false)?;
     }
 
     let request = ReportRequest {
@@ -176,7 +181,7 @@ async fn benchmark(engine: &Arc<Engine>) -> Result<Run, ApiError> {
     };
     let mut viewer = engine.watch(None).await?;
     let job = unless_stopped(engine.bench_start(request, PlanFolder::default())).await?;
-    let (end, _) = bench::follow(engine, &mut viewer, &job).await?;
+    let (end, _) = measuring::follow(engine, &mut viewer, &job).await?;
     match (end.state, end.result, end.error) {
         (JobState::Done, Some(JobResult::Run(id)), _) => api::bench::run_get(engine.clone(), ById { id }).await,
         (_, _, Some(error)) => Err(error),

@@ -1,4 +1,6 @@
 //! `perfctl serve`: the UI and the RPC on a loopback port.
+pub(crate) mod args;
+
 use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
@@ -7,8 +9,8 @@ use perfdeck_engine::Engine;
 use perfdeck_model::ApiError;
 
 use crate::answers::Serving;
-use crate::args::ServeArgs;
 use crate::output::{self, Done};
+use crate::serve::args::ServeArgs;
 use crate::{FINE, stop_requested};
 
 /// Shorter tokens could be guessed.

@@ -8,10 +8,11 @@ use std::sync::Arc;
 use perfdeck_engine::compare::{MetricComparison, Verdict};
 use perfdeck_model::{ApiError, JobResult, JobState};
 
-use crate::args::{BenchDuet, Source};
-use crate::bench::{announce, follow, so_far, spec};
+use crate::args::Source;
+use crate::bench::args::BenchDuet;
+use crate::bench::measuring::{announce, follow, so_far, spec};
+use crate::bench::plans::{self, is_plan};
 use crate::output::{self, Done, figures, plain};
-use crate::plans::{self, is_plan};
 use crate::{FAILED, FINE, INCOMPLETE, USAGE, VERDICT, environments, unless_stopped};
 
 pub(crate) async fn runs(engine: &Arc<Engine>, a: &str, b: &str, changed: &[String], json: bool) -> Done {
