@@ -133,6 +133,68 @@ fn arrows_point_down_as_drawn() {
     }
 }
 
+/// Modules at the top of a crate, with the modules of the same crate that each names outside its tests.
+fn modules(source: &Path) -> BTreeMap<String, BTreeSet<String>> {
+    let name = |path: &Path| {
+        let first = path.strip_prefix(source).expect("below the sources").components().next().expect("a name");
+        first.as_os_str().to_string_lossy().trim_end_matches(".rs").to_owned()
+    };
+    let files: Vec<PathBuf> = files(source, &[".rs"])
+        .into_iter()
+        .filter(|path| !path.iter().any(|part| part == "tests") && !path.to_string_lossy().ends_with("tests.rs"))
+        .collect();
+    let names: BTreeSet<String> = files.iter().map(|path| name(path)).collect();
+    let mut uses: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for path in &files {
+        let own = name(path);
+        if own == "lib" || own == "main" {
+            continue;
+        }
+        let text = std::fs::read_to_string(path).expect("a source file");
+        // What tests use is not what the module stands on.
+        let text = text.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
+        let code: String =
+            text.lines().map(|line| line.split("//").next().unwrap_or_default()).collect::<Vec<_>>().join("\n");
+        let beside = path.parent() == Some(source);
+        let prefixes: &[&str] = if beside { &["crate::", "super::"] } else { &["crate::"] };
+        let used = uses.entry(own.clone()).or_default();
+        for prefix in prefixes {
+            for rest in code.split(prefix).skip(1) {
+                let group = rest.strip_prefix('{').and_then(|group| group.split('}').next());
+                let words = group.unwrap_or_else(|| {
+                    rest.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or_default()
+                });
+                let words = words.split(|c: char| !c.is_alphanumeric() && c != '_');
+                used.extend(words.filter(|word| names.contains(*word) && *word != own).map(str::to_owned));
+            }
+        }
+    }
+    uses
+}
+
+#[test]
+fn modules_of_a_crate_form_no_circles() {
+    let crates = std::fs::read_dir(root().join("src-tauri/crates")).expect("the crates");
+    for source in crates.flatten().map(|entry| entry.path().join("src")).filter(|source| source.exists()) {
+        let mut left = modules(&source);
+        // Whatever stands on nothing that is left is taken away; what remains at the end stands on itself.
+        loop {
+            let names: BTreeSet<String> = left.keys().cloned().collect();
+            let before = left.len();
+            left.retain(|_, used| used.iter().any(|name| names.contains(name)));
+            if left.len() == before {
+                break;
+            }
+        }
+        assert!(
+            left.is_empty(),
+            "{}: modules that stand on each other, or on such: {:?}",
+            source.display(),
+            left.keys()
+        );
+    }
+}
+
 #[test]
 fn only_the_shell_knows_tauri() {
     let graph: BTreeMap<&str, Vec<&str>> = list(&metadata()["resolve"]["nodes"])

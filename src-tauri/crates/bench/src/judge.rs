@@ -7,15 +7,10 @@ use perfdeck_model::{CeilingKind, LatencyMs, Run, RunState, StageResult};
 use perfdeck_stats::judged::ENOUGH;
 use perfdeck_stats::{autocorrelation, steady};
 
+use crate::limits::{LAG_MS, LAG_OF_SERVICE, RATE};
 use crate::pacing::is_precise;
 use crate::record::Record;
 
-/// The share of the target rate that an open loop must achieve.
-pub(crate) const RATE: f64 = 0.99;
-/// What the p99 of the schedule lag may be at least, in milliseconds.
-pub(crate) const LAG_MS: f64 = 1.0;
-/// What it may be as a share of the median service time.
-pub(crate) const LAG_OF_SERVICE: f64 = 0.1;
 /// The share of a core per thread above which the generator may be the limit.
 const BUSY: f64 = 0.8;
 /// The share of what the generator reaches against a target that does nothing, above which it may be the limit.

@@ -7,19 +7,10 @@ use perfdeck_model::{CeilingKind, Certificate, Run, RunSpec, RunState, StepResul
 use crate::judge::judge;
 use crate::quota::Throttled;
 use crate::record::{Errors, Late, Record, Tally};
-use crate::run::{Engine, Finished, RunContext, Setup};
 use crate::seconds::Seconds;
+use crate::setup::{Engine, Finished, RunContext, Setup, StepInfo};
 use perfdeck_stats::histogram::{curve, latency, packed};
 use perfdeck_stats::judged;
-
-/// A step of a plan, as results name it.
-pub(crate) struct StepInfo {
-    pub(crate) name: String,
-    pub(crate) kind: &'static str,
-    pub(crate) request: String,
-    /// Whether it can find nothing.
-    pub(crate) reads: bool,
-}
 
 /// How a run went, besides what its threads recorded.
 pub(crate) struct Ended {

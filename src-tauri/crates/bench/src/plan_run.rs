@@ -9,10 +9,11 @@ use perfdeck_sqltext::{Dialect, only_reads};
 use tokio_util::sync::CancellationToken;
 
 use crate::full::{Program, warm_up};
-use crate::outcome::StepInfo;
 use crate::resources::Resources;
 use crate::resp::{CacheLoad, CacheTarget};
-use crate::run::{Engine, Error, Finished, RunContext, Setup, drive, stopped_early};
+use crate::run::drive;
+use crate::setup::StepInfo;
+use crate::setup::{Engine, Error, Finished, RunContext, Setup, stopped_early};
 use crate::stages;
 use perfdeck_plan::{
     Action, Arrivals, Compiler, Figures, Load as PlanLoad, Plan, Profile, Severity, Step, StepFigures, Threshold,

@@ -8,7 +8,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::Quotas;
 use crate::abort::AbortSwitch;
-use crate::run::{RunContext, drive_under, setup_of};
+use crate::run::{drive_under, setup_of};
+use crate::setup::RunContext;
 
 /// What a version of cgroups shows of a process in the group `limited`.
 struct Version {

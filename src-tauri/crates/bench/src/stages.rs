@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use perfdeck_model::StageResult;
 
-use crate::judge::{LAG_MS, LAG_OF_SERVICE, RATE};
+use crate::limits::{LAG_MS, LAG_OF_SERVICE, RATE};
 use perfdeck_plan::{Plan, Profile, StageKind};
 use perfdeck_stats::histogram::{Growing, latency};
 use perfdeck_stats::judged::ENOUGH;

@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use crate::announced;
 use crate::connect::{connect, explain, primaries, primary};
 use crate::error::again;
-use crate::test::product;
+use crate::info::{count, fields, keys, product};
 
 /// How often keys are sampled for findings.
 const SLOW_MS: f64 = 60_000.0;
@@ -34,42 +34,6 @@ const REACH: Duration = Duration::from_millis(1_000);
 /// Two readings whose answers took times that differ by more than this, in milliseconds, have no rates: when within its
 /// answer a server read its counters is not known, and an eighth of a second is an eighth of a rate.
 const UNSURE_MS: f64 = 250.0;
-
-/// Fields of an INFO answer.
-pub(crate) fn fields(info: &str) -> HashMap<String, String> {
-    info.lines().filter_map(|l| l.split_once(':')).map(|(k, v)| (k.to_owned(), v.trim().to_owned())).collect()
-}
-
-/// All keys of all databases, and those of them that expire. Exact: the server counts both.
-pub(crate) fn keys(info: &HashMap<String, String>) -> (u64, u64) {
-    let mut sum = (0, 0);
-    for (name, value) in info {
-        if name.strip_prefix("db").is_none_or(|n| n.is_empty() || !n.bytes().all(|b| b.is_ascii_digit())) {
-            continue;
-        }
-        for part in value.split(',') {
-            match part.split_once('=') {
-                Some(("keys", n)) => sum.0 += n.parse::<u64>().unwrap_or(0),
-                Some(("expires", n)) => sum.1 += n.parse::<u64>().unwrap_or(0),
-                _ => {}
-            }
-        }
-    }
-    sum
-}
-
-/// A count for a person, in groups of three: `12 400`.
-pub(crate) fn count(n: u64) -> String {
-    let digits = n.to_string();
-    let mut out = String::new();
-    for (i, c) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            out.push(' ');
-        }
-        out.push(c);
-    }
-    out
-}
 
 /// Measures one cache.
 pub struct CacheCollector {

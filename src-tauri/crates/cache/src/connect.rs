@@ -14,11 +14,8 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::ServerName;
 
 use crate::cluster;
+use crate::error::{DEADLINE, no_password_given, no_password_set, untrusted};
 pub(crate) use crate::error::{explain, silent};
-use crate::error::{no_password_given, no_password_set, untrusted};
-
-/// A connection, and each answer on it, is given up after this.
-pub(crate) const DEADLINE: Duration = Duration::from_millis(1500);
 
 /// How the servers of a target are connected to: its parameters, files and secrets understood once.
 pub(crate) struct Way {

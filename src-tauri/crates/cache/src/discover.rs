@@ -3,8 +3,7 @@ use std::time::Duration;
 
 use perfdeck_model::{FoundService, HostPort, TargetRole};
 
-use crate::collector::{count, fields, keys};
-use crate::test::product;
+use crate::info::{count, fields, keys, product};
 
 const DEADLINE: Duration = Duration::from_millis(500);
 

@@ -6,7 +6,8 @@ use perfdeck_model::{ApiError, CacheTarget, ErrorCode, HostPort};
 use perfdeck_net::{Certificate, Spelling, cause, unresolved};
 use redis::{ErrorKind, RedisError};
 
-use crate::connect::DEADLINE;
+/// A connection, and each answer on it, is given up after this.
+pub(crate) const DEADLINE: Duration = Duration::from_millis(1500);
 
 /// A server that accepts and then says nothing.
 pub(crate) fn timeout(host: &HostPort) -> ApiError {

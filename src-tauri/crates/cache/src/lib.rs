@@ -8,6 +8,7 @@ mod collector;
 mod connect;
 mod discover;
 mod error;
+mod info;
 mod load;
 mod memory;
 mod test;

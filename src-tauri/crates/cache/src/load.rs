@@ -9,8 +9,8 @@ use redis::cluster::ClusterClientBuilder;
 use redis::cluster_async::ClusterConnection;
 use redis::{AsyncConnectionConfig, ClientTlsConfig, RedisError, TlsCertificates};
 
-use crate::collector::{fields, keys};
 use crate::connect::{Way, connect, explain, primaries, primary, silent};
+use crate::info::{fields, keys};
 
 /// Longest time to open a connection where the address names none.
 const CONNECT: Duration = Duration::from_secs(5);

@@ -11,9 +11,9 @@ use redis::aio::MultiplexedConnection;
 use tokio::net::TcpStream;
 
 use crate::announced::{self, Announced};
-use crate::collector::{count, fields, keys};
 use crate::connect::{connect, primaries, primary};
 use crate::error::{acl, explain, full, protected, silent};
+use crate::info::{count, fields, keys, product};
 
 /// Longest wait for name resolution and for a TCP connection.
 const REACH: Duration = Duration::from_secs(2);
@@ -455,14 +455,5 @@ async fn certificate(
             report.push(StageName::Tls, outcome, detail, fix);
             Ok(())
         }
-    }
-}
-
-/// Product and version from INFO.
-pub(crate) fn product(info: &HashMap<String, String>) -> String {
-    match (info.get("valkey_version"), info.get("redis_version")) {
-        (Some(v), _) => format!("Valkey {v}"),
-        (None, Some(v)) => format!("Redis {v}"),
-        _ => "Redis-compatible".to_owned(),
     }
 }

@@ -1,40 +1,9 @@
-//! The command line as types: what all commands share. Each feature has its own beside its work.
+//! What the command lines of several features share.
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{ArgAction, Args, Parser, Subcommand};
+use clap::Args;
 use perfdeck_engine::plan::Span;
-
-use crate::bench::args::BenchCommand;
-use crate::database::args::DbCommand;
-use crate::demo::args::DemoArgs;
-use crate::environments::args::EnvCommand;
-use crate::journal::args::JournalArgs;
-use crate::monitoring::args::MonitorArgs;
-use crate::reports::args::{ReportArgs, RunCommand};
-use crate::serve::args::ServeArgs;
-
-/// Measure databases, caches and HTTP APIs, and prove what a change did.
-///
-/// Data goes to stdout; progress, logs and errors go to stderr. Exit codes: 0 fine, 1 failed, 2 wrong usage, 3 a verdict
-/// failed, 4 incomplete or invalid.
-#[derive(Debug, Parser)]
-#[command(name = "perfctl", version, propagate_version = true, max_term_width = 100)]
-pub(crate) struct Cli {
-    /// Write JSON with a `schema` field instead of text
-    #[arg(long, global = true)]
-    pub(crate) json: bool,
-    /// Folder of the local store [default: the platform's data folder]
-    #[arg(long, global = true, env = "PERFDECK_DATA_DIR", value_name = "DIR", hide_env_values = true)]
-    pub(crate) data_dir: Option<PathBuf>,
-    #[command(flatten)]
-    pub(crate) source: Source,
-    /// Log more to stderr; repeat for debugging
-    #[arg(short, long, global = true, action = ArgAction::Count)]
-    pub(crate) verbose: u8,
-    #[command(subcommand)]
-    pub(crate) command: Command,
-}
 
 /// Where an environment comes from besides the local store. It is of this process only; `env add` stores it.
 #[derive(Debug, Args)]
@@ -68,49 +37,6 @@ impl Source {
     }
 }
 
-#[derive(Debug, Subcommand)]
-pub(crate) enum Command {
-    /// Manage environments
-    #[command(subcommand)]
-    Env(EnvCommand),
-    /// Sample all targets of an environment
-    Monitor(MonitorArgs),
-    /// Send load and measure
-    #[command(subcommand)]
-    Bench(BenchCommand),
-    /// Look into a SQL database
-    #[command(subcommand)]
-    Db(DbCommand),
-    /// Look at stored runs
-    #[command(subcommand)]
-    Run(RunCommand),
-    /// Show what was done: load that was sent or refused, environments that were changed or unlocked
-    Journal(JournalArgs),
-    /// Serve the UI and the RPC on a loopback port
-    Serve(ServeArgs),
-    /// Write a self-contained report
-    Report(ReportArgs),
-    /// Build the demo environment; with --tour, do the main job on it
-    Demo(DemoArgs),
-    /// Write a completion script for a shell to stdout
-    Completions {
-        /// The shell
-        shell: clap_complete::Shell,
-    },
-    /// Write the manual page to stdout
-    Man {
-        /// Write a page for each command into this folder instead
-        #[arg(long, value_name = "DIR")]
-        dir: Option<PathBuf>,
-    },
-    /// Write the JSON Schemas of all `--json` answers
-    #[command(hide = true)]
-    Schemas {
-        /// Folder to write into
-        dir: PathBuf,
-    },
-}
-
 /// `500ms`, `30s`, `5m`, `1h30m`; a bare number is seconds. As in plans.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     Span::parse(text).map(|span| span.0)
@@ -119,13 +45,6 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
-
-    #[test]
-    fn the_command_line_is_consistent() {
-        Cli::command().debug_assert();
-    }
-
     #[test]
     fn times_have_units() {
         for (text, ms) in

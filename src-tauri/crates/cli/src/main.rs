@@ -4,6 +4,7 @@
 mod answers;
 mod args;
 mod bench;
+mod command;
 mod database;
 mod demo;
 mod environments;
@@ -24,8 +25,8 @@ use clap::{CommandFactory, Parser};
 pub(crate) use perfdeck_engine::stop_requested;
 use perfdeck_model::{ApiError, DEMO_ENVIRONMENT_ID, ErrorCode, JobResult, JobState, JobStatus};
 
-use crate::args::{Cli, Command};
 use crate::bench::args::BenchCommand;
+use crate::command::{Cli, Command};
 use crate::output::{Done, Failure};
 
 /// All went well.

@@ -146,7 +146,7 @@ mod tests {
     use clap::Parser;
 
     use super::*;
-    use crate::args::Cli;
+    use crate::command::Cli;
 
     #[test]
     fn a_wrong_command_line_is_told_without_what_was_given() {

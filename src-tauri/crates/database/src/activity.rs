@@ -6,7 +6,8 @@ use perfdeck_sqltext::{Dialect, without_literals};
 use sqlx::Row;
 
 use crate::connect::{Database, close, connect, silent};
-use crate::error::{explain, grant};
+use crate::error::explain;
+use crate::hints::grant;
 use crate::mysql::text;
 use crate::own;
 use crate::session::Session;

@@ -1,15 +1,15 @@
 //! The collector: one cheap reading a second over one connection of its own.
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use perfdeck_model::{
-    Address, ApiError, BoxFuture, Clock, Collection, Collector, ErrorCode, Finding, FindingAction, Sensitive,
-    SeriesInfo, TargetRole, Unit,
+    Address, ApiError, BoxFuture, Clock, Collection, Collector, ErrorCode, Sensitive, SeriesInfo, TargetRole, Unit,
 };
 use perfdeck_net::{Opening, Waited};
 
 use crate::connect::{Database, connect, stalled, version};
-use crate::error::{again, explain};
+use crate::error::explain;
+use crate::hints::again;
+use crate::reading::{Counters, Moment, Reading, series};
 use crate::trust::wanted;
 use crate::{mysql, own, postgres, sqlite};
 
@@ -25,9 +25,6 @@ const DEADLINE: Duration = Duration::from_millis(1_700);
 const CONNECT: Duration = Duration::from_millis(1_500);
 /// Longest wait within a collection for a connection that the address gives more time than a collection has.
 const PATIENCE: Duration = Duration::from_millis(700);
-/// Two readings whose answers took times that differ by more than this, in milliseconds, have no rates: when within its
-/// answer a server read its counters is not known, and an eighth of a second is an eighth of a rate.
-const UNSURE_MS: f64 = 250.0;
 /// Perfdeck's own transactions that are waited for at most; a server that never shows them has its own way to count.
 const MOST_OWED: f64 = 60.0;
 
@@ -55,106 +52,6 @@ impl std::fmt::Debug for DatabaseCollector {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("DatabaseCollector").field("address", &self.address.short()).finish_non_exhaustive()
     }
-}
-
-/// When counters were read, on the monotonic clock in milliseconds: at some moment between asking and the answer.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub(crate) struct Moment {
-    pub(crate) asked_ms: f64,
-    pub(crate) answered_ms: f64,
-}
-
-impl Moment {
-    /// Seconds from `before` to here; `None` when that is not known well enough for a rate.
-    fn since(self, before: Self) -> Option<f64> {
-        let (took, earlier) = (self.answered_ms - self.asked_ms, before.answered_ms - before.asked_ms);
-        let seconds = (self.asked_ms + self.answered_ms - before.asked_ms - before.answered_ms) / 2e3;
-        (seconds > 0.0 && (took - earlier).abs() <= UNSURE_MS).then_some(seconds)
-    }
-}
-
-/// Counters of one moment; rates are differences.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Counters {
-    /// Set by the collector.
-    pub(crate) at: Moment,
-    /// Identifies the counters' origin: it changes when they were reset or the server restarted.
-    pub(crate) epoch: f64,
-    pub(crate) transactions: f64,
-    pub(crate) hits: f64,
-    pub(crate) reads: f64,
-}
-
-/// What one reading found.
-#[derive(Default)]
-pub(crate) struct Reading {
-    pub(crate) counters: Option<Counters>,
-    pub(crate) values: Vec<(SeriesInfo, f64)>,
-    pub(crate) limits: BTreeMap<String, f64>,
-    pub(crate) warning: Option<ApiError>,
-    pub(crate) detail: Option<String>,
-    /// Transactions that this reading itself adds to the counters.
-    pub(crate) own: f64,
-    /// Statements that it sent.
-    pub(crate) requests: u32,
-}
-
-/// What the slow checks found.
-#[derive(Default)]
-pub(crate) struct Slow {
-    pub(crate) size: Option<f64>,
-    pub(crate) findings: Vec<Finding>,
-    /// Transactions that they add to the counters, in case the server tells them late.
-    pub(crate) own: f64,
-    /// Statements that were sent.
-    pub(crate) requests: u32,
-}
-
-pub(crate) fn series(metric: &str, attributes: &[(&str, &str)], unit: Unit) -> SeriesInfo {
-    SeriesInfo::new(metric, attributes, unit, TargetRole::Database)
-}
-
-pub(crate) fn connections(state: &str) -> SeriesInfo {
-    series("database.connections", &[("state", state)], Unit::Count)
-}
-
-/// A finding about an object of the database.
-pub(crate) fn finding(kind: &str, object: &str, title: String, evidence: String, cost: f64, label: &str) -> Finding {
-    Finding {
-        id: format!("{kind}:{object}"),
-        kind: kind.to_owned(),
-        target: TargetRole::Database,
-        title,
-        evidence,
-        cost,
-        action: FindingAction { label: label.to_owned(), route: "/database".to_owned() },
-    }
-}
-
-/// A size for a person, in IEC units.
-#[allow(clippy::cast_precision_loss)]
-pub(crate) fn bytes(n: f64) -> String {
-    let mut value = n;
-    for unit in ["B", "KiB", "MiB", "GiB"] {
-        if value < 1024.0 {
-            return if unit == "B" { format!("{value:.0} B") } else { format!("{value:.1} {unit}") };
-        }
-        value /= 1024.0;
-    }
-    format!("{value:.1} TiB")
-}
-
-/// A count for a person, with thin groups: `12 400`.
-pub(crate) fn count(n: i64) -> String {
-    let digits = n.unsigned_abs().to_string();
-    let mut out = String::new();
-    for (i, c) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            out.push(' ');
-        }
-        out.push(c);
-    }
-    if n < 0 { format!("-{out}") } else { out }
 }
 
 impl DatabaseCollector {
@@ -430,13 +327,5 @@ mod tests {
         let far = |ms: f64, n| Counters { at: Moment { asked_ms: ms, answered_ms: ms + 700.0 }, ..at(ms, n) };
         rates(&far(0.0, 0.0), &far(1000.0, 500.0), 0.0, &mut values);
         assert_eq!(values[0].1, 500.0, "a target that is always far away is measured all the same");
-    }
-
-    #[test]
-    fn figures_are_written_for_people() {
-        assert_eq!(count(12_400), "12 400", "groups of three");
-        assert_eq!(count(-1_234_567), "-1 234 567", "with a sign");
-        assert_eq!(bytes(1_572_864.0), "1.5 MiB", "IEC units");
-        assert_eq!(bytes(12.0), "12 B", "whole bytes");
     }
 }

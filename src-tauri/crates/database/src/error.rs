@@ -4,6 +4,7 @@ use perfdeck_net::{Certificate, Spelling, TroubleKind, cause, trouble, unresolve
 use perfdeck_sqltext::{Dialect, quote_identifier};
 use sqlx::mysql::MySqlDatabaseError;
 
+use crate::hints::{again, no_password};
 use crate::refused;
 
 /// Why a database could not be used. Messages never hold a password.
@@ -55,12 +56,6 @@ impl From<Error> for ApiError {
             Error::Server(error) => error,
         }
     }
-}
-
-pub(crate) fn again(code: ErrorCode, message: String) -> ApiError {
-    let mut error = ApiError::new(code, message);
-    error.retryable = true;
-    error
 }
 
 /// Why TLS with the address failed. The certificate's names come with the failure where they matter.
@@ -273,34 +268,10 @@ pub(crate) fn asked(address: &Address, password: Option<&Sensitive>, error: ApiE
     no_password(&address.short(), user)
 }
 
-/// A server that asks for a password, and there is none.
-pub(crate) fn no_password(at: &str, user: &str) -> ApiError {
-    ApiError::new(ErrorCode::Authentication, format!("{at} asks '{user}' for a password, and no password was given"))
-        .hint("Give it where the environment is edited, in the address (user:PASSWORD@host), or by --database-password-env NAME")
-}
-
-/// A MySQL account for any host.
-pub(crate) fn account(user: &str) -> String {
-    account_at(user, "%")
-}
-
-/// A MySQL account for one host.
-pub(crate) fn account_at(user: &str, host: &str) -> String {
-    format!("'{}'@'{host}'", user.replace('\\', "\\\\").replace('\'', "''"))
-}
-
-/// The statement that gives monitoring its privileges.
-pub(crate) fn grant(address: &Address) -> String {
-    let user = address.username.as_deref().unwrap_or("perfdeck");
-    match address.scheme {
-        Scheme::Postgres => format!("GRANT pg_monitor TO {};", quote_identifier(user, Dialect::Postgres)),
-        _ => format!("GRANT PROCESS ON *.* TO {};", account(user)),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hints::grant;
 
     #[test]
     fn names_are_quoted_in_statements_to_copy() {

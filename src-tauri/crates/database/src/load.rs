@@ -10,8 +10,9 @@ use sqlx::mysql::MySqlConnection;
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sqlx::sqlite::SqliteConnection;
 
-use crate::connect::{is_socket, mysql_options, named, no_server, postgres_options, silent, sqlite_options};
+use crate::connect::{no_server, silent};
 use crate::error::{asked, explain, untrusted};
+use crate::options::{is_socket, mysql_options, named, postgres_options, sqlite_options};
 use crate::refused;
 use crate::session::{MARK, needs_options, refuses_parameters};
 use crate::trust;

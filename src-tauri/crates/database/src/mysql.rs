@@ -5,8 +5,9 @@ use perfdeck_model::{Address, ApiError, Clock, ErrorCode, Finding, Unit};
 use sqlx::Row;
 use sqlx::mysql::{MySqlConnection, MySqlRow};
 
-use crate::collector::{Counters, Moment, Reading, Slow, connections, finding, series};
-use crate::error::{explain, grant};
+use crate::error::explain;
+use crate::hints::grant;
+use crate::reading::{Counters, Moment, Reading, Slow, connections, finding, series};
 
 /// What is known about the server behind a connection.
 #[derive(Debug, Default)]

@@ -13,8 +13,9 @@ use sqlx::pool::{PoolConnection, PoolConnectionMetadata, PoolOptions};
 use sqlx::{Connection, Database, Executor, MySql, Postgres, Sqlite, SqliteConnection};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::connect::{Database as Opened, close, connect, mysql_options, named, postgres_options, sqlite_options};
+use crate::connect::{Database as Opened, close, connect};
 use crate::error::explain;
+use crate::options::{mysql_options, named, postgres_options, sqlite_options};
 use crate::{Error, Result};
 
 /// Longest time to open one connection.

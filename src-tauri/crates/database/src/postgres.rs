@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use perfdeck_model::{Address, ApiError, ErrorCode, Finding, Unit};
 use sqlx::Row;
 
-use crate::collector::{Counters, Moment, Reading, Slow, bytes, connections, count, finding, series};
-use crate::error::grant;
+use crate::hints::grant;
+use crate::reading::{Counters, Moment, Reading, Slow, bytes, connections, count, finding, series};
 use crate::session::Session;
 
 /// Sessions by state and wait, counters and limits in one round trip. Perfdeck's own sessions are left out. Sessions

@@ -3,8 +3,8 @@
 use perfdeck_model::{Address, ApiError, ErrorCode, TlsMode};
 use perfdeck_sqltext::{Dialect, quote_identifier};
 
-use crate::connect::is_socket;
-use crate::error::{account, account_at, again, grant, no_password};
+use crate::hints::{account, account_at, again, grant, no_password};
+use crate::options::is_socket;
 
 /// Start-up parameters that clients are known to send, and that may be named.
 const START_UP: &[&str] = &[

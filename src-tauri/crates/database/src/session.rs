@@ -8,12 +8,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 use futures_util::{FutureExt as _, StreamExt as _, stream};
-use perfdeck_model::{Address, AddressOptions, ApiError, ErrorCode, Sensitive};
+use perfdeck_model::{Address, AddressOptions, ApiError, ErrorCode, Sensitive, WantedSession};
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgQueryResult, PgRow, PgStatement, PgTypeInfo, Postgres};
 use sqlx::{Arguments as _, ConnectOptions as _, Connection as _, Either, Execute, Executor, SqlStr};
 
-use crate::connect::{NAME, named, postgres_options};
 use crate::error::explain;
+use crate::options::{NAME, named, postgres_options};
 use crate::own;
 use crate::trust::{self, Door};
 
@@ -218,4 +218,16 @@ mod tests {
         assert!(refuses_parameters("unsupported startup parameter in options: perfdeck.session"), "PgBouncer 1.20");
         assert!(!refuses_parameters("password authentication failed for user \"u\""), "something else");
     }
+}
+
+/// Checks that a monitoring session is one that will do.
+pub(crate) async fn fits(address: &Address, wanted: WantedSession, session: &mut Session) -> Result<(), ApiError> {
+    if wanted == WantedSession::Any {
+        return Ok(());
+    }
+    // Monitoring's own sessions never write, so that only what the server is can be asked.
+    let ask = "SELECT pg_is_in_recovery()";
+    let row = sqlx::query(ask).fetch_one(session).await.map_err(|e| explain(address, &e))?;
+    let standby: bool = sqlx::Row::get(&row, 0);
+    trust::fitting(address, wanted, standby, standby)
 }

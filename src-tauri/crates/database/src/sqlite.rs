@@ -8,7 +8,7 @@ use perfdeck_model::{Address, ApiError, Finding, Scheme, Unit};
 use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 
-use crate::collector::{Reading, Slow, bytes, finding, series};
+use crate::reading::{Reading, Slow, bytes, finding, series};
 
 /// Which file the connection has open: a replaced one has another number.
 #[derive(Debug, Default)]

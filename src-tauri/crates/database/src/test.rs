@@ -10,7 +10,8 @@ use sqlx::Row;
 use tokio::net::TcpStream;
 
 use crate::connect::{Database, close, connect, silent, stalled, version};
-use crate::error::{explain, grant, no_tls, root_of};
+use crate::error::{explain, no_tls, root_of};
+use crate::hints::grant;
 use crate::session::Session;
 use crate::tls::{self, Offer};
 

@@ -12,7 +12,6 @@ use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::pki_types::ServerName;
 
 use crate::error::{explain, untrusted};
-use crate::session::Session;
 use crate::tls;
 
 /// The address's parameters.
@@ -190,18 +189,6 @@ impl Door {
     pub(crate) fn through(&self, options: PgConnectOptions) -> PgConnectOptions {
         options.host("127.0.0.1").port(self.port).ssl_mode(PgSslMode::Disable)
     }
-}
-
-/// Checks that a monitoring session is one that will do.
-pub(crate) async fn fits(address: &Address, wanted: WantedSession, session: &mut Session) -> Result<(), ApiError> {
-    if wanted == WantedSession::Any {
-        return Ok(());
-    }
-    // Monitoring's own sessions never write, so that only what the server is can be asked.
-    let ask = "SELECT pg_is_in_recovery()";
-    let row = sqlx::query(ask).fetch_one(session).await.map_err(|e| explain(address, &e))?;
-    let standby: bool = sqlx::Row::get(&row, 0);
-    fitting(address, wanted, standby, standby)
 }
 
 /// Whether a session of such a server will do, as libpq decides it.

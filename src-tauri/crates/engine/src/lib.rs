@@ -10,6 +10,7 @@ mod core;
 mod features;
 mod requests;
 mod rpc;
+mod table;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -57,7 +58,8 @@ pub use crate::features::monitoring::commands as monitoring;
 pub use crate::features::monitoring::viewer::Viewer;
 pub use crate::features::reports::commands as reports;
 pub use crate::requests::{ByEnvironment, ById, Deleted, Empty, Text};
-pub use crate::rpc::{COMMANDS, Reply, export_bindings};
+pub use crate::rpc::{COMMANDS, export_bindings};
+pub use crate::table::Reply;
 pub use perfdeck_bench::transfer;
 pub use perfdeck_database::dialect;
 pub use perfdeck_sqltext as sqltext;

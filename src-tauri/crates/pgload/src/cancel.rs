@@ -2,7 +2,7 @@
 use postgres_protocol::message::frontend;
 
 use crate::Error;
-use crate::connect::{Options, socket};
+use crate::socket::{Options, socket};
 use crate::wire::Wire;
 
 /// What ends the statement that a connection executes. It is sent over a connection of its own, as the server expects it.

@@ -10,7 +10,7 @@ use postgres_protocol::message::frontend;
 
 use crate::Error;
 use crate::cancel::Cancel;
-use crate::connect::strange;
+use crate::socket::strange;
 use crate::wire::{Wire, refusal, text};
 
 /// Identity of statements, see [`Statement`].

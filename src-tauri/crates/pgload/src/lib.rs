@@ -13,11 +13,12 @@ mod cancel;
 mod client;
 mod connect;
 mod error;
+mod socket;
 mod tls;
 mod wire;
 
 pub use cancel::Cancel;
 pub use client::{Client, Rows, Statement};
-pub use connect::{Host, Options};
 pub use error::{Error, Refusal};
+pub use socket::{Host, Options};
 pub use tls::{Tls, Trust};

@@ -7,9 +7,9 @@ use super::extract::{check_problem, extract_problem};
 use super::import::secrets::is_secret_name;
 use super::model::Plan;
 use super::parse::closest;
+use super::problem::{Known, Problems};
 use super::rows::Files;
 use super::step::{Action, CacheStep, HttpStep, SqlStep, Step};
-use super::validate::{Known, Problems};
 use super::variables::used;
 
 /// Extracted variables with the indices of the steps that set them.

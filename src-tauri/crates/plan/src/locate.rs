@@ -1,7 +1,7 @@
 //! Where in a plan's text a problem is.
 use toml::de::{DeTable, DeValue};
 
-use super::validate::Problem;
+use super::problem::Problem;
 
 /// The line of a problem, from 1: that of its field, else of its step. `None` when the text has neither.
 pub fn line_of(text: &str, problem: &Problem) -> Option<u32> {

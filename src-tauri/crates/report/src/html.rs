@@ -1,10 +1,10 @@
 //! The HTML rendering: one file, no network, no script.
-use std::fmt::Write as _;
 
 use perfdeck_model::{JudgedMs, JudgedTime, LatencyMs, Load, Run, RunSpec, RunState, Unit};
 
 use crate::format::{bytes, group, ms, setting_s, si, value};
 use crate::lanes::{self, role_name};
+use crate::markup::{cell, facts, percentile, push};
 use crate::text::{escape, escape_json, isolated};
 use crate::{Error, ReportDocument, bound, parts};
 
@@ -77,17 +77,8 @@ pub fn render_html(document: &ReportDocument) -> Result<String, Error> {
     Ok(out)
 }
 
-pub(crate) fn push(out: &mut String, text: std::fmt::Arguments<'_>) {
-    // Writing into a String does not fail.
-    let _ = out.write_fmt(text);
-}
-
 fn plural(n: u64, one: &str, many: &str) -> String {
     format!("{}\u{202f}{}", group(n), if n == 1 { one } else { many })
-}
-
-fn percentile(l: &LatencyMs, name: &str, v: Option<f64>) -> Option<String> {
-    v.filter(|_| l.n > 0 && !l.too_small.iter().any(|t| t == name)).map(ms)
 }
 
 /// A percentile that failed requests are in.
@@ -229,14 +220,6 @@ fn state(run: &Run) -> &'static str {
         (true, RunState::Cancelled) => "◌ stopped early",
         (true, RunState::Aborted) => "◌ aborted",
         (true, RunState::Interrupted) => "◌ interrupted",
-    }
-}
-
-pub(crate) fn cell(l: &LatencyMs, key: &str, v: Option<f64>) -> String {
-    match percentile(l, key, v) {
-        Some(text) => format!("<td class=\"n\">{text}</td>"),
-        None if l.n == 0 => "<td class=\"n off\">–</td>".to_owned(),
-        None => "<td class=\"n off\">n too small</td>".to_owned(),
     }
 }
 
@@ -391,14 +374,6 @@ fn statuses(out: &mut String, run: &Run) {
     out.push_str("<table><thead><tr><th>status</th><th class=\"n\">responses</th></tr></thead><tbody>\n");
     for s in run.statuses.iter().take(100) {
         push(out, format_args!("<tr><td>{}</td><td class=\"n\">{}</td></tr>\n", s.status, group(s.count)));
-    }
-    out.push_str("</tbody></table></div>\n");
-}
-
-pub(crate) fn facts(out: &mut String, title: &str, rows: &[(&str, String)]) {
-    push(out, format_args!("<div><h3>{title}</h3>\n<table class=\"facts\"><tbody>\n"));
-    for (name, value) in rows {
-        push(out, format_args!("<tr><th scope=\"row\">{name}</th><td>{value}</td></tr>\n"));
     }
     out.push_str("</tbody></table></div>\n");
 }

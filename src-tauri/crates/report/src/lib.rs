@@ -10,6 +10,7 @@ mod chart;
 mod format;
 mod html;
 mod lanes;
+mod markup;
 mod parts;
 mod text;
 

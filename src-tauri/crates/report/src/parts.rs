@@ -2,7 +2,7 @@
 use perfdeck_model::{CeilingKind, LatencyMs, Run, StageResult, StepResult, ThresholdResult};
 
 use crate::format::{group, ms, setting_s, si, sig3};
-use crate::html::{cell, facts, push};
+use crate::markup::{cell, facts, push};
 use crate::text::isolated;
 
 /// Rows of a table at most.

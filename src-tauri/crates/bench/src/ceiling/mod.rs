@@ -11,8 +11,9 @@ use tokio::sync::{mpsc, watch};
 
 use self::null::{Framing, Null};
 use crate::raw::Wire;
-use crate::run::{Engine, Setup, StopOnDrop, start_threads};
+use crate::setup::{Engine, Setup};
 use crate::shared::{Shared, Times};
+use crate::threads::{StopOnDrop, start_threads};
 
 /// How long it is measured.
 const MEASURED: Duration = Duration::from_millis(300);

@@ -8,7 +8,7 @@ use ts_rs::TS;
 use crate::Engine;
 use crate::core::vault::SecretsStatus;
 use crate::requests::{ById, Empty};
-use crate::rpc::{Result, commands};
+use crate::table::{Result, commands};
 
 /// Facts about this Perfdeck.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]

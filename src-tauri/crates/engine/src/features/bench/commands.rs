@@ -15,7 +15,7 @@ use crate::features::bench::plans::{ImportedPlan, PlanCheck, PlanImport, PlanSav
 use crate::features::bench::running::{BenchPreview, RunningBench};
 use crate::features::bench::work::{BenchSpec, PlanFolder};
 use crate::requests::{ById, Deleted, Empty, Text};
-use crate::rpc::{Result, commands};
+use crate::table::{Result, commands};
 
 /// A benchmark.
 #[derive(Debug, Clone, Serialize, Deserialize, TS)]

@@ -5,7 +5,7 @@ use perfdeck_model::{ApiError, DatabaseActivity, ErrorCode, TargetRole};
 
 use crate::Engine;
 use crate::requests::ByEnvironment;
-use crate::rpc::{Result, commands};
+use crate::table::{Result, commands};
 
 commands! {
     Target Json "db.activity" (ByEnvironment) -> DatabaseActivity, changes [] => db_activity;

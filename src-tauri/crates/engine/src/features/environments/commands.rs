@@ -15,7 +15,7 @@ use crate::features::environments::dotenv::{Described, draft_from_dotenv};
 use crate::features::environments::editing;
 use crate::features::environments::editing::draft_of;
 use crate::requests::{ById, Deleted, Empty, Text};
-use crate::rpc::{Result, commands};
+use crate::table::{Result, commands};
 
 /// Creates an environment.
 #[derive(Debug, Clone, Serialize, Deserialize, TS)]

@@ -7,7 +7,7 @@ use ts_rs::TS;
 
 use crate::Engine;
 use crate::requests::{ByEnvironment, Empty};
-use crate::rpc::{Result, commands};
+use crate::table::{Result, commands};
 
 /// Asks for samples.
 #[derive(Debug, Clone, Serialize, Deserialize, TS)]

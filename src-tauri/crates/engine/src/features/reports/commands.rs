@@ -7,7 +7,7 @@ use ts_rs::TS;
 
 use crate::Engine;
 use crate::requests::{ById, Empty};
-use crate::rpc::{Result, commands};
+use crate::table::{Result, commands};
 
 /// A report with its content.
 #[derive(Debug, Clone, Serialize, Deserialize, TS)]
