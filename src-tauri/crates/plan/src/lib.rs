@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod check_steps;
+pub mod csv;
 mod extract;
 mod feed;
 mod feed_spec;

@@ -1,16 +1,16 @@
 //! Rows of a feed's file: CSV and JSON lines, read whole within bounds and kept in two allocations.
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::path::{Component, Path, PathBuf};
+
+use super::csv::{Csv, MAX_FIELDS as MAX_COLUMNS};
 
 /// Bytes of a file at most.
 pub(super) const MAX_BYTES: u64 = 64 << 20;
 
 /// Rows at most.
 pub(super) const MAX_ROWS: usize = 1_000_000;
-
-/// Columns at most.
-const MAX_COLUMNS: usize = 256;
 
 /// Reads a file that a plan names.
 pub trait Files {
@@ -67,6 +67,12 @@ pub struct RowsError {
     pub line: usize,
     /// For a person.
     pub message: String,
+}
+
+impl From<(usize, String)> for RowsError {
+    fn from((line, message): (usize, String)) -> Self {
+        Self { line, message }
+    }
 }
 
 fn error<T>(line: usize, message: impl Into<String>) -> Result<T, RowsError> {
@@ -142,49 +148,27 @@ impl Rows {
     /// # Errors
     /// The line and what is wrong with it.
     pub fn csv(bytes: &[u8]) -> Result<Self, RowsError> {
-        let mut rest = text_of(bytes)?;
+        let mut records = Csv::new(text_of(bytes)?);
         let mut rows = Self::default();
-        let mut line = 1;
-        let mut header = true;
-        while !rest.is_empty() {
-            if let Some(next) = rest.strip_prefix("\r\n").or_else(|| rest.strip_prefix('\n')) {
-                rest = next;
-                line += 1;
-                continue;
+        if let Some(header) = records.next() {
+            let (line, names) = header.map_err(RowsError::from)?;
+            rows.name_columns(names.into_iter().map(Cow::into_owned).collect(), line)?;
+        }
+        while let Some(record) = records.next() {
+            let (line, fields) = record.map_err(RowsError::from)?;
+            let (n, expected) = (fields.len(), rows.columns.len());
+            if n > expected {
+                return error(line, format!("more fields than the header's {expected}"));
             }
-            let (first, mut names, mut cells) = (line, Vec::new(), 0usize);
-            loop {
-                let start = rows.text.len();
-                rest = field(rest, &mut line, &mut rows.text)?;
-                if header {
-                    names.push(rows.text.split_off(start));
-                    if names.len() > MAX_COLUMNS {
-                        return error(line, format!("more than {MAX_COLUMNS} columns"));
-                    }
-                } else {
-                    cells += 1;
-                    if cells > rows.columns.len() {
-                        let n = rows.columns.len();
-                        return error(first, format!("more fields than the header's {n}"));
-                    }
-                    rows.end_cell(line)?;
-                }
-                if let Some(next) = rest.strip_prefix(',') {
-                    rest = next;
-                    continue;
-                }
-                rest = rest.strip_prefix("\r\n").or_else(|| rest.strip_prefix('\n')).unwrap_or(rest);
-                line += 1;
-                break;
+            if n < expected {
+                return error(line, format!("{n} fields where the header has {expected}"));
             }
-            if header {
-                rows.name_columns(names, first)?;
-                header = false;
-            } else if cells != rows.columns.len() {
-                return error(first, format!("{cells} fields where the header has {}", rows.columns.len()));
+            for field in fields {
+                rows.text.push_str(&field);
+                rows.end_cell(line)?;
             }
         }
-        if rows.is_empty() { error(line, "no rows below a header") } else { Ok(rows) }
+        if rows.is_empty() { error(records.line(), "no rows below a header") } else { Ok(rows) }
     }
 
     /// Reads one JSON object per line. The first names the columns, nested objects as `a.b`; arrays stay JSON, null is
@@ -239,35 +223,6 @@ fn text_of(bytes: &[u8]) -> Result<&str, RowsError> {
     match std::str::from_utf8(bytes) {
         Ok(text) => Ok(text.strip_prefix('\u{feff}').unwrap_or(text)),
         Err(e) => error(line(e.valid_up_to()), "not UTF-8; convert the file"),
-    }
-}
-
-/// Reads one CSV field into `out` and returns what follows it.
-fn field<'a>(text: &'a str, line: &mut usize, out: &mut String) -> Result<&'a str, RowsError> {
-    let Some(mut rest) = text.strip_prefix('"') else {
-        let end = text.find([',', '\n']).unwrap_or(text.len());
-        // A CR before the LF belongs to the end of the line.
-        let end = if text[..end].ends_with('\r') && !text[end..].starts_with(',') { end - 1 } else { end };
-        if text[..end].contains('"') {
-            return error(*line, "a quote within a field; quote the whole field and write it twice");
-        }
-        out.push_str(&text[..end]);
-        return Ok(text[end..].strip_prefix('\r').filter(|r| r.is_empty()).unwrap_or(&text[end..]));
-    };
-    let start = *line;
-    loop {
-        let Some(end) = rest.find('"') else { return error(start, "a quote that is not closed") };
-        out.push_str(&rest[..end]);
-        *line += rest[..end].bytes().filter(|b| *b == b'\n').count();
-        rest = &rest[end + 1..];
-        match rest.strip_prefix('"') {
-            Some(next) => {
-                out.push('"');
-                rest = next;
-            }
-            None if rest.is_empty() || rest.starts_with([',', '\n']) || rest.starts_with("\r\n") => return Ok(rest),
-            None => return error(*line, "text after a closing quote"),
-        }
     }
 }
 

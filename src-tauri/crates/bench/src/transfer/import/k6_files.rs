@@ -3,10 +3,10 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 
-use super::csv::Csv;
 use super::k6::{Sample, Samples, is_read};
 use super::moment::{epoch, rfc3339};
 use super::{ImportError, Imported, at, short, text};
+use perfdeck_plan::csv::Csv;
 
 /// Reads all files into one result.
 pub(super) fn read(files: &[(String, Vec<u8>)]) -> Result<Imported, ImportError> {

@@ -1,10 +1,10 @@
 //! Locust's own files: `_stats.csv`, `_stats_history.csv` and `_failures.csv`.
 use std::borrow::Cow;
 
-use super::csv::Csv;
 use super::figures::Messages;
 use super::moment::epoch;
 use super::{ImportError, Imported, ImportedSecond, ImportedStep, MAX_SECONDS, MAX_STEPS, at, short};
+use perfdeck_plan::csv::Csv;
 
 /// A file with a header.
 struct Table<'a> {

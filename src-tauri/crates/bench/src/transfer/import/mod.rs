@@ -1,5 +1,4 @@
 //! Results of other engines as figures. What an engine cannot give stays absent.
-mod csv;
 mod figures;
 mod k6;
 mod k6_files;
