@@ -2,6 +2,15 @@ import { svelte } from '@sveltejs/vite-plugin-svelte';
 import { svelteTesting } from '@testing-library/svelte/vite';
 import { defineConfig } from 'vitest/config';
 
+/** Libraries of the frame have chunks of their own: they stay the same, and cached, while our code changes. */
+function library(id: string): string | undefined {
+  if (!id.includes('/node_modules/')) return undefined;
+  if (/node_modules\/(@floating-ui|tabbable)\//.test(id)) return 'floating';
+  if (/node_modules\/(bits-ui|svelte-toolbelt|runed|style-to-object|inline-style-parser)\//.test(id)) return 'bits';
+  if (/node_modules\/uplot\//.test(id)) return 'uplot';
+  return /node_modules\/(svelte|clsx|esm-env)\//.test(id) ? 'svelte' : undefined;
+}
+
 export default defineConfig({
   plugins: [svelte(), svelteTesting()],
   base: '/',
@@ -19,7 +28,13 @@ export default defineConfig({
       },
     },
   },
-  build: { target: 'es2022', manifest: 'manifest.json', reportCompressedSize: false, assetsInlineLimit: 0 },
+  build: {
+    target: 'es2022',
+    manifest: 'manifest.json',
+    reportCompressedSize: false,
+    assetsInlineLimit: 0,
+    rollupOptions: { output: { manualChunks: library } },
+  },
   // Longer than any test takes: compilers may run beside it.
   test: { include: ['src/**/*.test.ts'], setupFiles: ['src/testing/browser.ts'], testTimeout: 30_000 },
 });
