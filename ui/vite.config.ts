@@ -12,7 +12,7 @@ function library(id: string): string | undefined {
 }
 
 export default defineConfig({
-  plugins: [svelte(), svelteTesting()],
+  plugins: [svelte(), svelteTesting({ autoCleanup: false })],
   base: '/',
   clearScreen: false,
   // `npm run dev` speaks to a `perfctl serve` that runs beside it; the token is the one that it prints.
