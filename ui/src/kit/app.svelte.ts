@@ -91,8 +91,9 @@ class AppState {
       return;
     }
     // The demo is built on the start screen, which comes back here; one that is there already takes no time.
+    const query = queryOf(location.hash).toString();
     this.leave();
-    location.replace(`#/start?open=demo&to=${encodeURIComponent(path)}`);
+    location.replace(`#/start?open=demo&to=${encodeURIComponent(query === '' ? path : `${path}?${query}`)}`);
   }
 
   private knows(id: string): boolean {
@@ -112,8 +113,9 @@ class AppState {
   }
 
   /** Puts the environment and a path into the address without a step in the history; parameters belong to their path. */
-  private replace(path: string): void {
-    const query = pathOf(location.hash) === path ? location.hash.split('?')[1] : undefined;
+  private replace(to: string): void {
+    const [path = '', own] = to.split('?');
+    const query = own ?? (pathOf(location.hash) === path ? location.hash.split('?')[1] : undefined);
     history.replaceState(null, '', `#${fragmentOf(this.currentId, path)}${query === undefined ? '' : `?${query}`}`);
     this.path = path;
     this.query = query ?? '';
