@@ -11,6 +11,18 @@ function library(id: string): string | undefined {
   return /node_modules\/(svelte|clsx|esm-env)\//.test(id) ? 'svelte' : undefined;
 }
 
+/** Svelte's own entries: what is bundled for tests and what is not share one of each. */
+const SVELTE = [
+  '',
+  '/internal/client',
+  '/internal/disclose-version',
+  '/internal/flags/legacy',
+  '/events',
+  '/reactivity',
+  '/store',
+  '/legacy',
+].map((entry) => `svelte${entry}`);
+
 export default defineConfig({
   plugins: [svelte(), svelteTesting({ autoCleanup: false })],
   base: '/',
@@ -36,5 +48,11 @@ export default defineConfig({
     rollupOptions: { output: { manualChunks: library } },
   },
   // Longer than any test takes: compilers may run beside it.
-  test: { include: ['src/**/*.test.ts'], setupFiles: ['src/testing/browser.ts'], testTimeout: 30_000 },
+  test: {
+    include: ['src/**/*.test.ts'],
+    setupFiles: ['src/testing/browser.ts'],
+    testTimeout: 30_000,
+    // Bundled once: its hundreds of files would be read by every test of a component.
+    deps: { optimizer: { web: { enabled: true, include: ['bits-ui', ...SVELTE] } } },
+  },
 });
