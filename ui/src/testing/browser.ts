@@ -30,6 +30,8 @@ if (typeof window !== 'undefined') {
     return pen;
   } as unknown as typeof Path2D;
   HTMLCanvasElement.prototype.getContext = (() => pen) as unknown as HTMLCanvasElement['getContext'];
-  const { cleanup } = await import('@testing-library/svelte');
+  const { cleanup, configure } = await import('@testing-library/svelte');
+  // Longer than any wait takes: a part of a screen is read when it is first shown, and compilers may run beside it.
+  configure({ asyncUtilTimeout: 10_000 });
   afterEach(cleanup);
 }
