@@ -14,6 +14,21 @@ class Keep {
   setItem = (key: string, value: string): void => void this.kept.set(key, value);
 }
 
+/** The channels of this test's tabs; each hears the others, a moment later. */
+let tabs: FakeChannel[];
+class FakeChannel {
+  onmessage: ((event: { data: unknown }) => void) | null = null;
+  constructor() {
+    tabs.push(this);
+  }
+  postMessage(data: unknown): void {
+    for (const tab of tabs) if (tab !== this) queueMicrotask(() => tab.onmessage?.({ data }));
+  }
+  close(): void {
+    tabs = tabs.filter((tab) => tab !== this);
+  }
+}
+
 /** A stream that sends these pieces, then ends or stays open. */
 function pieces(texts: string[], ends: boolean): Response {
   const body = new ReadableStream<Uint8Array>({
@@ -29,6 +44,8 @@ const frame = (seq: number): string => JSON.stringify({ seq, names: [], values: 
 
 beforeEach(() => {
   asked = [];
+  tabs = [];
+  vi.stubGlobal('BroadcastChannel', FakeChannel);
   replaced.mockReset();
   vi.stubGlobal('location', { hash: '#token=abc', pathname: '/' });
   vi.stubGlobal('history', { replaceState: replaced });
@@ -68,6 +85,39 @@ test('a reload finds the token again', async () => {
   expect(new Headers(asked[0]!.init.headers).get('Authorization')).toBe('Bearer abc');
 });
 
+test('a tab that a link opened is signed in by the one that was looked at last', async () => {
+  vi.useFakeTimers();
+  vi.stubGlobal('document', Object.assign(new EventTarget(), { hidden: true }));
+  vi.stubGlobal('location', { hash: '#token=older', pathname: '/' });
+  await browser();
+  vi.setSystemTime(Date.now() + 1000);
+  vi.stubGlobal('sessionStorage', new Keep());
+  vi.stubGlobal('location', { hash: '#token=newer', pathname: '/' });
+  await browser();
+  const kept = new Keep();
+  vi.stubGlobal('sessionStorage', kept);
+  vi.stubGlobal('location', { hash: '#/e/shop/overview', pathname: '/' });
+  const opened = browser();
+  await vi.advanceTimersByTimeAsync(200);
+  answer = () => Response.json([]);
+  await (await opened).call('env.list', {});
+  expect(new Headers(asked[0]!.init.headers).get('Authorization')).toBe('Bearer newer');
+  expect(kept.getItem('perfdeck.token'), 'a reload finds it').toBe('newer');
+  vi.useRealTimers();
+});
+
+test('a tab without another one to ask is not signed in', async () => {
+  vi.useFakeTimers();
+  vi.stubGlobal('location', { hash: '#/overview', pathname: '/' });
+  const opened = browser();
+  await vi.advanceTimersByTimeAsync(200);
+  answer = () => Response.json([]);
+  await (await opened).call('env.list', {});
+  expect(new Headers(asked[0]!.init.headers).get('Authorization')?.trim()).toBe('Bearer');
+  expect(tabs, 'it lends nothing').toEqual([]);
+  vi.useRealTimers();
+});
+
 test('a refusal is the ApiError of the answer, else one about the answer', async () => {
   const refused: ApiError = { code: 'conflict', message: 'name: is taken', hint: null, retryable: false };
   answer = () => Response.json(refused, { status: 409 });
@@ -99,6 +149,7 @@ test('frames are put together from the pieces they arrive in', async () => {
 });
 
 test('a stream that ends is opened again, and the reader is told meanwhile', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
   answer = () => pieces([`${frame(asked.length)}\n`], asked.length === 1);
   const seen: number[] = [];
   const states: (string | null)[] = [];
@@ -107,7 +158,10 @@ test('a stream that ends is opened again, and the reader is told meanwhile', asy
     (f: Frame) => seen.push(f.seq),
     (e) => states.push(e?.code ?? null),
   );
-  await vi.waitFor(() => expect(seen).toEqual([1, 2]), { timeout: 3000 });
+  await vi.waitFor(() => expect(states).toEqual([null, 'unreachable']));
+  await vi.advanceTimersByTimeAsync(500);
+  await vi.waitFor(() => expect(seen).toEqual([1, 2]));
+  vi.useRealTimers();
   expect(states, 'answers, is gone, answers').toEqual([null, 'unreachable', null]);
   stop();
 });

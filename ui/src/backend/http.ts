@@ -1,23 +1,12 @@
-// A browser on this machine: POST for commands, one streamed answer for frames, the token from the URL's fragment.
+// A browser on this machine: POST for commands, one streamed answer for frames, the session's token with each.
 import { toApiError } from './errors';
 import type { Backend } from './index';
 import { FrameDecoder } from './frames';
+import { sessionToken } from './session';
 import type { ApiError, Frame, WireFrame } from './types';
-
-const TOKEN = 'perfdeck.token';
 
 /** Longest wait for an answer, in milliseconds; longer work is a job and answers at once. */
 const DEADLINE_MS = 120_000;
-
-function token(): string {
-  const given = new URLSearchParams(location.hash.slice(1)).get('token');
-  if (given) {
-    sessionStorage.setItem(TOKEN, given);
-    // The token does not stay in the address bar or the history.
-    history.replaceState(null, '', location.pathname);
-  }
-  return sessionStorage.getItem(TOKEN) ?? '';
-}
 
 async function refusal(response: Response): Promise<ApiError> {
   try {
@@ -106,7 +95,7 @@ function watch(
 }
 
 export async function browser(): Promise<Backend> {
-  const bearer = { Authorization: `Bearer ${token()}` };
+  const bearer = { Authorization: `Bearer ${await sessionToken()}` };
   return {
     kind: 'browser',
     async call(name, params) {

@@ -25,6 +25,8 @@ class AppState {
   offline = $state.raw<ApiError | null>(null);
   failure = $state.raw<ApiError | null>(null);
   path = $state('/start');
+  /** The parameters of the address. */
+  private query = $state('');
   desktop = $state(false);
   ready = $state(false);
   /** What the start screen is asked to show at once. */
@@ -42,6 +44,7 @@ class AppState {
   async begin(): Promise<void> {
     addEventListener('hashchange', () => this.follow());
     this.path = pathOf(location.hash);
+    this.query = queryOf(location.hash).toString();
     const b = await backend();
     this.desktop = b.kind === 'desktop';
     try {
@@ -65,6 +68,7 @@ class AppState {
   private follow(): void {
     const { environment, path } = addressOf(location.hash);
     this.path = path;
+    this.query = queryOf(location.hash).toString();
     if (environment === this.currentId) return;
     if (environment === null) this.replace(path);
     else if (this.knows(environment)) this.arrive(environment, path);
@@ -87,8 +91,9 @@ class AppState {
       return;
     }
     // The demo is built on the start screen, which comes back here; one that is there already takes no time.
+    const query = queryOf(location.hash).toString();
     this.leave();
-    location.replace(`#/start?open=demo&to=${encodeURIComponent(path)}`);
+    location.replace(`#/start?open=demo&to=${encodeURIComponent(query === '' ? path : `${path}?${query}`)}`);
   }
 
   private knows(id: string): boolean {
@@ -108,10 +113,12 @@ class AppState {
   }
 
   /** Puts the environment and a path into the address without a step in the history; parameters belong to their path. */
-  private replace(path: string): void {
-    const query = pathOf(location.hash) === path ? location.hash.split('?')[1] : undefined;
+  private replace(to: string): void {
+    const [path = '', own] = to.split('?');
+    const query = own ?? (pathOf(location.hash) === path ? location.hash.split('?')[1] : undefined);
     history.replaceState(null, '', `#${fragmentOf(this.currentId, path)}${query === undefined ? '' : `?${query}`}`);
     this.path = path;
+    this.query = query ?? '';
   }
 
   async refresh(): Promise<void> {
@@ -170,8 +177,8 @@ class AppState {
       if (value === null) query.delete(name);
       else query.set(name, value);
     }
-    const text = query.toString();
-    history.replaceState(null, '', `#${fragmentOf(this.currentId, this.path)}${text === '' ? '' : `?${text}`}`);
+    this.query = query.toString();
+    history.replaceState(null, '', `#${fragmentOf(this.currentId, this.path)}${this.query === '' ? '' : `?${this.query}`}`);
   }
 
   /** The link to a path of the current environment. */
@@ -241,7 +248,7 @@ class AppState {
         app.listeners.add(listener);
         return () => app.listeners.delete(listener);
       },
-      param: (name) => queryOf(location.hash).get(name),
+      param: (name) => new URLSearchParams(app.query).get(name),
       setParams: (params) => app.setParams(params),
       go: (path) => app.go(path),
       // A getter: which face this is, is known only after this object was handed out.

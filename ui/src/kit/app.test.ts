@@ -147,6 +147,25 @@ test('the demo of an address is built on the start screen, which comes back', as
   expect([app.currentId, location.hash]).toEqual([null, '#/start?open=demo&to=%2Fdatabase']);
 });
 
+test('what an address chooses of the demo is chosen when the demo is there', async () => {
+  location.hash = '#/e/demo/settings?of=shop';
+  fake.demo = true;
+  const app = await fresh();
+  await app.begin();
+  expect(location.hash).toBe('#/start?open=demo&to=%2Fsettings%3Fof%3Dshop');
+  await app.open('demo', '/settings?of=shop', true);
+  expect([app.path, app.screens().param('of'), location.hash]).toEqual(['/settings', 'shop', '#/e/demo/settings?of=shop']);
+});
+
+test('a screen changes parameters of the address without a step, and reads what is there now', async () => {
+  location.hash = '#/e/shop/reports/new?span=300';
+  const app = await fresh();
+  await app.begin();
+  const screen = app.screens();
+  screen.setParams({ run: 'a b', span: null });
+  expect([screen.param('run'), screen.param('span'), location.hash]).toEqual(['a b', null, '#/e/shop/reports/new?run=a+b']);
+});
+
 test('an address that only led to an environment is no step to come back to', async () => {
   const app = await fresh();
   await app.begin();

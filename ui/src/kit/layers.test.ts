@@ -1,15 +1,12 @@
 import { expect, test } from 'vitest';
-import { anyLayer, closeTop, pushLayer } from './layers';
+import { anyLayer, pushLayer } from './layers';
 
-test('escape closes the topmost layer only', () => {
-  const closed: string[] = [];
-  pushLayer(() => closed.push('menu'));
-  const away = pushLayer(() => closed.push('dialog'));
-  pushLayer(() => closed.push('palette'));
-  expect(closeTop()).toBe(true);
-  expect(closed).toEqual(['palette']);
-  away();
-  closeTop();
-  expect(closed, 'one that went by itself is not closed again').toEqual(['palette', 'menu']);
-  expect([closeTop(), anyLayer()]).toEqual([false, false]);
+test('the screen has the keys again when the last layer is gone', () => {
+  const menu = pushLayer();
+  const dialog = pushLayer();
+  menu();
+  menu();
+  expect(anyLayer(), 'the dialog is still there').toBe(true);
+  dialog();
+  expect(anyLayer()).toBe(false);
 });

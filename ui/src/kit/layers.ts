@@ -1,22 +1,16 @@
-// What floats above the screen, in the order it was opened: Escape closes the topmost only.
+// Whether something floats above the screen. What floats closes itself, the topmost first: Escape and a press beside it are
+// bits-ui's work. Shortcuts of the screen below ask here first.
 
-type Close = () => void;
-const open: Close[] = [];
+let open = 0;
 
-/** Puts a layer on top; the answer takes it away again. */
-export function pushLayer(close: Close): () => void {
-  open.push(close);
+/** Counts a layer; the answer, called once or more, takes it away again. */
+export function pushLayer(): () => void {
+  let there = true;
+  open += 1;
   return () => {
-    const at = open.lastIndexOf(close);
-    if (at >= 0) open.splice(at, 1);
+    if (there) open -= 1;
+    there = false;
   };
 }
 
-/** Closes the topmost layer; says whether there was one. */
-export function closeTop(): boolean {
-  const close = open.pop();
-  close?.();
-  return close !== undefined;
-}
-
-export const anyLayer = (): boolean => open.length > 0;
+export const anyLayer = (): boolean => open > 0;

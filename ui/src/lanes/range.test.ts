@@ -1,3 +1,4 @@
+// @vitest-environment jsdom
 import { expect, test, vi } from 'vitest';
 import { ChartGroup } from '../charts/group';
 import { keepRange, showRange } from './range';
@@ -5,8 +6,14 @@ import { keepRange, showRange } from './range';
 const NOW = 1_795_949_000_000;
 const make = (): ChartGroup => new ChartGroup(900_000, NOW, false, { now: () => 0, frame: (run) => run(), later: (run) => run() });
 function address(text = '') {
-  const params = new URLSearchParams(text);
+  let params = new URLSearchParams(text);
   return {
+    path: '/overview',
+    /** Another address on the same screen, as a step back makes it. */
+    come: (to: string) => {
+      params = new URLSearchParams(to);
+      dispatchEvent(new Event('hashchange'));
+    },
     text: () => params.toString(),
     param: (name: string) => params.get(name),
     setParams: (all: Readonly<Record<string, string | null>>) => {
@@ -44,6 +51,38 @@ test('a range goes into the address and comes back from it', () => {
   off();
   group.setSpan(60_000);
   expect(settle(), 'nothing is written once it is left').toBe('open=x&span=300');
+  vi.useRealTimers();
+});
+
+test('another address on the same screen shows its range, and one that names none is live', () => {
+  const at = address('span=300');
+  const group = make();
+  showRange(at, group);
+  const off = keepRange(at, group, 900_000);
+  at.come(`from=${NOW - 60_000}&to=${NOW - 30_000}`);
+  expect([group.zoomed, group.range, group.span]).toEqual([true, { from: NOW - 60_000, to: NOW - 30_000 }, 300_000]);
+  at.come('');
+  expect([group.zoomed, group.live, group.span], 'the span stays, the time goes on').toEqual([false, true, 300_000]);
+  at.path = '/database';
+  at.come('span=60');
+  expect(group.span, 'what another screen shows is not ours').toBe(300_000);
+  off();
+});
+
+test('of a run only the part that was zoomed into is named', () => {
+  vi.useFakeTimers();
+  const at = address();
+  const group = new ChartGroup(60_000, NOW, true, { now: () => 0, frame: (run) => run(), later: (run) => run() });
+  const off = keepRange(at, group, null);
+  group.setRange(NOW - 60_000, NOW);
+  vi.advanceTimersByTime(1000);
+  expect(at.text()).toBe('');
+  group.zoom(NOW - 40_000, NOW - 20_000);
+  vi.advanceTimersByTime(1000);
+  expect(at.text()).toBe(`from=${NOW - 40_000}&to=${NOW - 20_000}`);
+  at.come('');
+  expect(group.zoomed).toBe(false);
+  off();
   vi.useRealTimers();
 });
 

@@ -2,7 +2,7 @@
 import { CHANGED, type ChartGroup } from '../charts/group';
 import type { ScreenApp } from '../kit/screen';
 
-type Address = Pick<ScreenApp, 'param' | 'setParams'>;
+type Address = Pick<ScreenApp, 'param' | 'setParams' | 'path'>;
 
 /** Longest range that an address may name, in milliseconds: what the store keeps. */
 const LONGEST_MS = 31 * 24 * 3_600_000;
@@ -23,30 +23,49 @@ export function showRange(address: Address, group: ChartGroup): void {
   } else if (to) group.showUntil(to);
 }
 
-/** Writes the range into the address when it changes; answers how to end that. */
-export function keepRange(address: Address, group: ChartGroup, usualMs: number): () => void {
+/** The parameters that name what a group shows; `usualMs` is null for a group of fixed seconds, such as a run's. */
+function named(group: ChartGroup, usualMs: number | null): Record<'span' | 'from' | 'to', string | null> {
+  const { from, to } = group.range;
+  const whole = (ms: number): string => String(Math.round(ms));
+  return {
+    span: usualMs === null || group.span === usualMs ? null : String(group.span / 1000),
+    from: group.zoomed ? whole(from) : null,
+    to: group.zoomed || (usualMs !== null && !group.live) ? whole(to) : null,
+  };
+}
+
+/**
+ * Writes the range into the address when it changes, and shows what another address on the same screen names: a step back,
+ * a pasted text. Answers how to end that.
+ */
+export function keepRange(address: Address, group: ChartGroup, usualMs: number | null): () => void {
+  const mine = address.path;
   let timer: ReturnType<typeof setTimeout> | undefined;
   let written = '';
   const write = (): void => {
-    const { from, to } = group.range;
-    const whole = (ms: number): string => String(Math.round(ms));
-    const params = {
-      span: group.span === usualMs ? null : String(group.span / 1000),
-      from: group.zoomed ? whole(from) : null,
-      to: group.live ? null : whole(to),
-    };
+    const params = named(group, usualMs);
     const now = JSON.stringify(params);
-    if (now === written) return;
+    if (now === written || address.path !== mine) return;
     written = now;
     address.setParams(params);
+  };
+  const follow = (): void => {
+    const wanted = { span: address.param('span'), from: address.param('from'), to: address.param('to') };
+    if (address.path !== mine || JSON.stringify(wanted) === JSON.stringify(named(group, usualMs))) return;
+    // A span that is not named stays as it was; the write after this names it.
+    if (usualMs === null) group.reset();
+    else group.setLive(true);
+    showRange(address, group);
   };
   const off = group.on((what) => {
     if (!(what & CHANGED.range)) return;
     clearTimeout(timer);
     timer = setTimeout(write, REST_MS);
   });
+  addEventListener('hashchange', follow);
   return () => {
     clearTimeout(timer);
+    removeEventListener('hashchange', follow);
     off();
   };
 }

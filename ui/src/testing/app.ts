@@ -2,6 +2,7 @@
 import type { Commands } from '../backend/gen/commands';
 import type { Frame } from '../backend/types';
 import type { Answering } from '../kit/client';
+import { FakeAddress } from './address.svelte';
 import { frame } from './frames';
 import { asContext, type ScreenApp } from '../kit/screen';
 
@@ -13,6 +14,8 @@ export interface FakeApp {
   context: Map<symbol, ScreenApp>;
   /** Names of the commands that were called, in order. */
   calls: string[];
+  /** Where the window is. */
+  address: FakeAddress;
   /** Sends a frame to whoever listens. */
   push: (frame: Partial<Frame>) => void;
 }
@@ -21,19 +24,22 @@ export interface FakeApp {
 export function fakeApp(handlers: Handlers, of: Partial<ScreenApp> = {}): FakeApp {
   const listeners = new Set<(frame: Frame) => void>();
   const calls: string[] = [];
+  const address = new FakeAddress(of.path ?? '/benchmarks');
   const app: ScreenApp = {
     environment: { id: 'shop', name: 'shop', kind: 'staging', apiUrl: 'http://127.0.0.1:1/', roles: ['api'] },
     environments: [],
     targets: [],
     findings: [],
-    path: '/benchmarks',
+    get path() {
+      return address.path;
+    },
     onFrame(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
-    param: () => null,
-    setParams: () => undefined,
-    go: () => undefined,
+    param: address.param,
+    setParams: address.setParams,
+    go: address.go,
     async rpc(name, request) {
       calls.push(name);
       const handler = handlers[name];
@@ -41,7 +47,10 @@ export function fakeApp(handlers: Handlers, of: Partial<ScreenApp> = {}): FakeAp
       return handler(request);
     },
     columns: () => Promise.reject(new Error('no columns here')),
-    ...of,
   };
-  return { app, context: asContext(app), calls, push: (of) => listeners.forEach((l) => l(frame(of))) };
+  // Getters of `of` stay getters: what a test changes is seen.
+  const given: PropertyDescriptorMap = Object.getOwnPropertyDescriptors(of);
+  delete given['path'];
+  Object.defineProperties(app, given);
+  return { app, context: asContext(app), calls, address, push: (of) => listeners.forEach((l) => l(frame(of))) };
 }

@@ -65,7 +65,7 @@ test('what was found out is deleted and brought back', async () => {
   render(Benchmarks, { context });
   await fireEvent.click(await screen.findByTestId('knee-delete'));
   await waitFor(() => expect(screen.queryByTestId('knee-row')).toBeNull());
-  expect(screen.getByTestId('bench-notice').textContent).toContain('its runs stay');
+  expect((await screen.findByTestId('bench-notice')).textContent).toContain('its runs stay');
   await fireEvent.click(screen.getByTestId('bench-notice-action'));
   await waitFor(() => expect(screen.getByTestId('knee-row')).toBeTruthy());
   expect(calls.filter((c) => c.startsWith('knee.') && c !== 'knee.list')).toEqual(['knee.delete', 'knee.restore']);

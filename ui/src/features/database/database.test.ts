@@ -1,0 +1,97 @@
+// @vitest-environment jsdom
+import { fireEvent, render, screen, waitFor } from '@testing-library/svelte';
+import { afterEach, expect, test, vi } from 'vitest';
+import type { DatabaseActivity, RunningStatement } from '../../backend/types';
+import { fakeApp } from '../../testing/app';
+import { refusal } from '../../testing/backend';
+import { target } from '../../testing/values';
+import Database from './index.svelte';
+
+afterEach(() => void vi.useRealTimers());
+const statement = (of: Partial<RunningStatement> = {}): RunningStatement => ({
+  id: 7,
+  user: 'reader',
+  database: 'app',
+  application: 'web',
+  state: 'active',
+  wait: null,
+  running_s: 12,
+  transaction_s: null,
+  blocked_by: [],
+  statement: 'select * from orders where id = $1',
+  ...of,
+});
+const activity = (of: Partial<DatabaseActivity> = {}): DatabaseActivity => ({ statements: [], hidden: 0, grant: null, ...of });
+const there = {
+  environment: { id: 'shop', name: 'shop', kind: 'staging', apiUrl: null, roles: ['database'] },
+  targets: [target()],
+  path: '/database',
+};
+
+test('an environment without a database says so, with the way to add one', async () => {
+  const { context, address } = fakeApp({});
+  render(Database, { context });
+  await fireEvent.click(screen.getByText('Add a database'));
+  expect(address.path).toBe('/environments/shop');
+});
+
+test('what runs now is listed, who waits for whom, and unknown is a dash', async () => {
+  const { context } = fakeApp(
+    { 'db.activity': () => activity({ statements: [statement(), statement({ id: 8, wait: 'lock', blocked_by: [7] })] }) },
+    there,
+  );
+  render(Database, { context });
+  const rows = await screen.findAllByTestId('statement');
+  expect(rows).toHaveLength(2);
+  expect(rows[0]!.textContent).toContain('–');
+  expect(rows[1]!.textContent).toMatch(/lock\s*7/);
+  Object.assign(navigator, { clipboard: { writeText: async () => undefined } });
+  await fireEvent.click(rows[0]!.querySelector('button')!);
+  await waitFor(() => expect(rows[0]!.textContent).toContain('Copied'));
+});
+
+test('it is looked at every two seconds, and a failure keeps what was seen', async () => {
+  vi.useFakeTimers();
+  let well = true;
+  const { context, calls } = fakeApp(
+    {
+      'db.activity': () => {
+        if (!well) throw refusal('The connection was lost');
+        return activity({ statements: [statement()] });
+      },
+    },
+    there,
+  );
+  const { unmount } = render(Database, { context });
+  const looked = (): number => calls.filter((c) => c === 'db.activity').length;
+  await vi.advanceTimersByTimeAsync(4000);
+  expect(looked()).toBe(3);
+  well = false;
+  await vi.advanceTimersByTimeAsync(2000);
+  expect(screen.getByTestId('statements').textContent).toContain('The connection was lost');
+  expect(screen.getAllByTestId('statement')).toHaveLength(1);
+  unmount();
+  await vi.advanceTimersByTimeAsync(10_000);
+  expect(looked(), 'a screen that was left asks nothing').toBe(4);
+});
+
+test('what this user may not see is said, with the statement that changes it', async () => {
+  const { context } = fakeApp({ 'db.activity': () => activity({ hidden: 2, grant: 'GRANT pg_read_all_stats TO reader' }) }, there);
+  render(Database, { context });
+  await waitFor(() => expect(screen.getByTestId('statements-hidden').textContent).toContain('2 sessions hide their statement'));
+  expect(screen.getByText('GRANT pg_read_all_stats TO reader')).toBeTruthy();
+  expect(screen.queryByTestId('statements-none'), 'hidden is not none').toBeNull();
+});
+
+test('SQLite has no sessions and is not asked', async () => {
+  const { context, calls } = fakeApp({}, { ...there, targets: [target({ version: 'SQLite 3.51' })] });
+  render(Database, { context });
+  expect(screen.getByText('SQLite runs inside its application and lists no sessions.')).toBeTruthy();
+  expect(calls).toEqual([]);
+});
+
+test('a history that cannot be read says why', async () => {
+  const { context } = fakeApp({ 'db.activity': () => activity() }, there);
+  render(Database, { context });
+  await waitFor(() => expect(screen.getByText(/no columns here/)).toBeTruthy());
+});

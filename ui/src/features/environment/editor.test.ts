@@ -1,0 +1,135 @@
+// @vitest-environment jsdom
+import { fireEvent, render, screen, waitFor, within } from '@testing-library/svelte';
+import { beforeEach, expect, test, vi } from 'vitest';
+import type { AddressInfo, EnvironmentDraft } from '../../backend/types';
+import { emptyDraft } from '../../kit/draft';
+import { asContext } from '../../kit/screen';
+import { engine, refusal } from '../../testing/backend';
+import { defaults, environment, guards, pool, summary } from '../../testing/values';
+import { freshWindow } from '../../testing/window';
+import Editor from './index.svelte';
+
+vi.mock('../../backend', async () => (await import('../../testing/backend')).door);
+
+const parsed = (text: string): AddressInfo => ({
+  address: {
+    scheme: 'postgres',
+    hosts: [{ host: 'db.example', port: 5432 }],
+    path: 'app',
+    username: 'reader',
+    tls: 'verify',
+    params: {},
+  },
+  role: text.startsWith('redis') ? 'cache' : 'database',
+  has_password: text.includes(':secret@'),
+  product: 'PostgreSQL',
+  short: 'db.example',
+  url: text.replace(':secret@', '@'),
+});
+const well = () => ({
+  'secrets.status': () => ({ store: 'keychain' as const, locked: false }),
+  'env.defaults': ({ kind }: { kind: string }) =>
+    defaults(kind === 'production' ? { pool: { ...pool, size: 20 }, guards: { ...guards, read_only: true } } : {}),
+  'address.parse': ({ text }: { text: string }) => parsed(text),
+  'env.list': () => [summary()],
+  'env.get': () => environment(),
+  'monitor.start': () => [],
+  'findings.list': () => [],
+});
+
+function open(path = '/environments/new'): void {
+  const app = freshWindow();
+  app.path = path;
+  render(Editor, { context: asContext(app.screens()) });
+}
+beforeEach(() => engine.reset(well()));
+
+test('another kind takes its own pool and guards along, and says what differs from them', async () => {
+  open();
+  const size = (await screen.findByTestId('env-pool-size')) as HTMLInputElement;
+  expect(size.value).toBe('5');
+  await fireEvent.click(screen.getByTestId('env-kind-production'));
+  expect(size.value).toBe('20');
+  expect(screen.getByTestId('env-read-only').getAttribute('aria-checked')).toBe('true');
+  await fireEvent.input(size, { target: { value: '7' } });
+  expect(screen.getByText('differs from production: connections kept')).toBeTruthy();
+  await fireEvent.click(screen.getByTestId('env-reset'));
+  expect(size.value).toBe('20');
+  expect(screen.getByText('all as in production')).toBeTruthy();
+});
+
+test('a share that is none is refused at its field', async () => {
+  open();
+  await fireEvent.input(await screen.findByTestId('env-max-errors'), { target: { value: '140' } });
+  expect(screen.getByTestId('env-max-errors-error').textContent).not.toBe('');
+  expect(screen.getByTestId('env-max-errors').getAttribute('aria-invalid')).toBe('true');
+});
+
+test('an address shows its parts, and one of another target is refused by name', async () => {
+  open();
+  const field = (await screen.findByTestId('env-database')) as HTMLInputElement;
+  await fireEvent.input(field, { target: { value: 'postgres://reader:secret@db.example/app' } });
+  await fireEvent.change(field);
+  await waitFor(() => expect(field.value, 'the password is taken out of the field').toBe('postgres://reader@db.example/app'));
+  expect((await screen.findByTestId('env-database-parts')).textContent).toContain('db.example');
+  await fireEvent.input(field, { target: { value: 'redis://cache.example/0' } });
+  await waitFor(() => expect(screen.getByTestId('env-database-error').textContent).toContain('This is the address of the cache'));
+});
+
+test('a test shows each stage with the statement that mends it', async () => {
+  engine.reset({
+    ...well(),
+    'env.test_draft': () => [
+      {
+        role: 'database',
+        address: 'db.example:5432',
+        ok: false,
+        stages: [
+          { stage: 'tcp', outcome: 'ok', detail: 'connected', fix: null, elapsed_ms: 2 },
+          { stage: 'permissions', outcome: 'failed', detail: 'may not read statistics', fix: 'GRANT pg_monitor TO reader;', elapsed_ms: 1 },
+        ] as never,
+        version: null,
+        error: refusal('It may not read statistics'),
+      },
+    ],
+  });
+  open();
+  await fireEvent.input(await screen.findByTestId('env-database'), { target: { value: 'postgres://reader@db.example/app' } });
+  await fireEvent.click(screen.getByTestId('env-test'));
+  const report = await screen.findByTestId('report-database');
+  expect(report.dataset['ok']).toBe('false');
+  expect(within(report).getByText('GRANT pg_monitor TO reader;')).toBeTruthy();
+  expect(engine.given('env.test_draft')[0]?.draft.name, 'a name is not needed for it').toBe('untitled');
+  Object.assign(navigator, { clipboard: { writeText: async () => undefined } });
+  await fireEvent.click(within(report).getByTestId('copy-fix'));
+  expect((await within(report).findByText('Copied')).tagName).toBe('BUTTON');
+});
+
+test('a refusal is said at its field, any other below the form', async () => {
+  let message = 'name: is taken';
+  engine.reset({
+    ...well(),
+    'env.create': () => {
+      throw refusal(message, 'Choose another one');
+    },
+  });
+  open();
+  await fireEvent.input(screen.getByTestId('env-name'), { target: { value: 'shop' } });
+  await screen.findByTestId('env-pool-size');
+  await fireEvent.submit(screen.getByTestId('env-form'));
+  await waitFor(() => expect(screen.getByTestId('env-name-error').textContent).toContain('Is taken. Choose another one'));
+  message = 'The store is full';
+  await fireEvent.submit(screen.getByTestId('env-form'));
+  await waitFor(() => expect(screen.getByTestId('env-problem').textContent).toContain('The store is full'));
+});
+
+test('a stored environment is edited, saved and opened', async () => {
+  const draft: EnvironmentDraft = { ...emptyDraft(), name: 'shop', kind: 'staging' };
+  engine.reset({ ...well(), 'env.draft': () => draft, 'env.update': () => environment() });
+  open('/environments/shop');
+  await waitFor(() => expect((screen.getByTestId('env-name') as HTMLInputElement).value).toBe('shop'));
+  await fireEvent.input(screen.getByTestId('env-name'), { target: { value: 'shop two' } });
+  await fireEvent.submit(screen.getByTestId('env-form'));
+  await waitFor(() => expect(location.hash).toBe('#/e/shop/overview'));
+  expect(engine.given('env.update')[0]).toMatchObject({ id: 'shop', draft: { name: 'shop two', kind: 'staging' } });
+});

@@ -1,0 +1,149 @@
+// @vitest-environment jsdom
+import { fireEvent, render, screen, waitFor, within } from '@testing-library/svelte';
+import { beforeEach, expect, test, vi } from 'vitest';
+import { engine, refusal } from '../testing/backend';
+import { freshWindow } from '../testing/window';
+import App from './App.svelte';
+import { environment, finding, job, summary, target } from '../testing/values';
+
+vi.mock('../backend', async () => (await import('../testing/backend')).door);
+
+const calm = () => ({
+  'env.list': () => [summary({ id: 'demo', name: 'demo', demo: true, kind: 'development' }), summary()],
+  'env.get': () => environment(),
+  'monitor.start': () => [target()],
+  'findings.list': () => [finding()],
+  'app.info': () => ({
+    version: '0.1.0',
+    platform: 'test',
+    data_dir: '/data',
+    store_bytes: 1,
+    secrets: { store: 'keychain' as const, locked: false },
+  }),
+  'journal.list': () => [],
+  'job.cancel': () => true,
+  'env.delete': () => ({ id: 'shop', undo_until_ms: 0 }),
+});
+
+/** The whole window at an address. */
+async function open(address = '#/e/shop/settings'): Promise<void> {
+  location.hash = address;
+  freshWindow();
+  render(App);
+  await screen.findByTestId(/^screen-.+/);
+}
+const press = (key: string, of: Partial<KeyboardEventInit> = {}): Promise<boolean> =>
+  fireEvent.keyDown(document.activeElement ?? document.body, { key, ...of });
+
+beforeEach(() => {
+  engine.reset(calm());
+  localStorage.clear();
+});
+
+test('an address shows its environment and its screen, named in the title', async () => {
+  await open();
+  expect(screen.getByTestId('title').textContent).toBe('Settings');
+  await waitFor(() => expect(document.title).toBe('Settings, shop – Perfdeck'));
+  expect(screen.getByTestId('env-block').getAttribute('aria-label')).toBe('Environment shop, staging');
+  expect(screen.getByTestId('nav-settings').getAttribute('aria-current')).toBe('page');
+  expect(screen.getByTestId('nav-reports').getAttribute('href'), 'a link that a second tab can open').toBe('#/e/shop/reports');
+});
+
+test('an engine that does not answer is said, with the way to try again', async () => {
+  engine.reset({
+    'env.list': () => {
+      throw refusal('Perfdeck does not answer', 'Is perfctl serve still running?');
+    },
+  });
+  await open('#/overview');
+  expect((await screen.findByTestId('failure')).textContent).toMatch(/Perfdeck does not answer\s*Is perfctl serve still running\?/);
+  expect(screen.getByTestId('failure-retry')).toBeTruthy();
+});
+
+test('the palette finds, moves and runs, and says when nothing is called that', async () => {
+  await open();
+  await press('k', { ctrlKey: true });
+  const field = await screen.findByRole('combobox', { name: 'Search or run' });
+  await waitFor(() => expect(document.activeElement).toBe(field));
+  expect(screen.getByRole('listbox', { name: 'Commands' }).id).toBe(field.getAttribute('aria-controls'));
+  const at = (): string | undefined =>
+    document.getElementById(field.getAttribute('aria-activedescendant') ?? '')?.querySelector('span')?.textContent;
+  await waitFor(() => expect(at()).toBe('Go to overview'));
+  await press('ArrowUp');
+  await waitFor(() => expect(at(), 'from the first to the last').toBe('Show shortcuts'));
+  await press('PageUp');
+  await waitFor(() => expect(at()).not.toBe('Show shortcuts'));
+  await fireEvent.input(field, { target: { value: 'xyzzy' } });
+  await waitFor(() => expect(screen.getByText('No command is called “xyzzy”')).toBeTruthy());
+  await fireEvent.input(field, { target: { value: 'reports' } });
+  await waitFor(() => expect(at()).toBe('Go to reports'));
+  await press('Enter');
+  await waitFor(() => expect(screen.queryByTestId('palette')).toBeNull());
+  expect(location.hash).toBe('#/e/shop/reports');
+});
+
+test('the shortcuts are shown by their key and hidden by Escape; other keys wait meanwhile', async () => {
+  await open();
+  await press('?');
+  const sheet = await screen.findByRole('dialog', { name: 'Shortcuts' });
+  expect(within(sheet).getByText('Search or run')).toBeTruthy();
+  await press('g');
+  await press('r');
+  expect(location.hash, 'g r goes nowhere below a dialog').toBe('#/e/shop/settings');
+  await press('Escape');
+  await waitFor(() => expect(screen.queryByRole('dialog')).toBeNull());
+  await press('g');
+  await press('r');
+  expect(location.hash).toBe('#/e/shop/reports');
+});
+
+test('the menu of environments switches, adds, edits and deletes with a way back', async () => {
+  await open();
+  const block = screen.getByTestId('env-block');
+  await fireEvent.click(block, { detail: 0 });
+  const menu = await screen.findByRole('menu', { name: 'Environments' });
+  const items = [...menu.querySelectorAll('[role^=menuitem]')].map((item) => item.textContent?.replace(/\s+/g, ' ').trim());
+  expect(items).toEqual(['demobuilt in', 'shopstaging', 'Add environment', 'Edit shop', 'Duplicate shop', 'Delete shop']);
+  await fireEvent.click(screen.getByTestId('env-delete'));
+  await waitFor(() => expect(screen.getByTestId('toast').textContent).toContain('Undo'));
+  expect(engine.given('env.delete')).toEqual([{ id: 'shop' }]);
+  await waitFor(() => expect(screen.queryByRole('menu'), 'choosing closes').toBeNull());
+});
+
+test('the rail counts what waits, and the status line says how each target is', async () => {
+  await open();
+  await waitFor(() => expect(screen.getByTestId('nav-database').textContent).toContain('1'));
+  expect(screen.getByTestId('status-database').textContent).toMatch(/database\s+1\.5\sms/);
+  engine.push({
+    targets: [target({ state: 'down', error: refusal('Connection refused'), last_sample_ms: null })],
+    own: { cpu: 0.01, memory_bytes: 50_000_000, dropped_frames: 3, store_bytes: 1 },
+  });
+  await waitFor(() => expect(screen.getByTestId('status-database').textContent).toContain('unreachable'));
+  expect(screen.getByTestId('own-cost').textContent).toContain('dropped frames 3');
+  screen.getByTestId('status-database').focus();
+  await waitFor(() => expect(document.querySelector('.tip')?.textContent).toContain('Connection refused'));
+  engine.watcher?.onState(refusal('Perfdeck does not answer'));
+  await waitFor(() => expect(screen.getByTestId('offline').textContent).toContain('Perfdeck does not answer: trying again'));
+});
+
+test('work is shown with its share, can be stopped, and stays when it failed', async () => {
+  await open();
+  engine.push({ jobs: [job({ title: 'Benchmark of /', progress: 0.25, started_ms: Date.now() - 60_000 })] });
+  const shown = await screen.findByTestId('job');
+  expect(shown.textContent).toContain('25');
+  await fireEvent.click(within(shown).getByRole('button', { name: 'Stop Benchmark of /' }));
+  expect(engine.given('job.cancel')).toEqual([{ id: 'j' }]);
+  engine.push({ jobs: [job({ state: 'failed', title: 'Benchmark of /', error: refusal('The target refused') })] });
+  await waitFor(() => expect(screen.getByRole('alert').textContent).toBe('The target refused'));
+  await fireEvent.click(screen.getByTestId('job-dismiss'));
+  await waitFor(() => expect(screen.getByTestId('toast').textContent, 'what cannot be done is said').toContain('job.dismiss'));
+});
+
+test('a screen that comes later says what it will show, and the findings that wait for it', async () => {
+  engine.reset({ ...calm(), 'findings.list': () => [finding({ action: { label: 'Open', route: '/cache' } })] });
+  await open('#/e/shop/cache?finding=f1');
+  expect(screen.getByText('The cache screen comes later')).toBeTruthy();
+  const waiting = await screen.findByTestId('later-finding');
+  expect(waiting.textContent).toContain('orders_idx repeats another index');
+  expect(waiting.getAttribute('aria-current'), 'the one that led here').toBe('true');
+});
