@@ -27,6 +27,7 @@ mod metric;
 mod monotonic;
 mod report;
 mod secret;
+mod topic;
 mod wire;
 
 pub use activity::{DatabaseActivity, RunningStatement};
@@ -57,6 +58,7 @@ pub use judged::{JudgedMs, JudgedTime};
 pub use metric::{Instrument, MetricInfo, SeriesInfo, Unit};
 pub use report::{ReportFile, ReportRequest};
 pub use secret::{SecretInput, SecretSource, Sensitive};
+pub use topic::{Part, Topic, Watching};
 pub use wire::{FrameEncoder, WireFrame};
 
 /// The largest integer that survives a round trip through a JavaScript number (2^53 − 1).

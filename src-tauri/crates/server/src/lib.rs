@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{DefaultBodyLimit, Path, Query, Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
@@ -20,8 +21,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Router};
 use perfdeck_engine::{Engine, Reply};
-use perfdeck_model::{Access, ApiError, ErrorCode, FrameEncoder};
-use serde::Deserialize;
+use perfdeck_model::{Access, ApiError, ErrorCode, FrameEncoder, Topic, Watching};
 use serde_json::Value;
 use subtle::ConstantTimeEq;
 use tokio::net::TcpListener;
@@ -295,22 +295,39 @@ async fn rpc(
     }
 }
 
-#[derive(Deserialize)]
-struct StreamQuery {
-    environment_id: Option<String>,
+/// What a stream is asked for: `environment_id`, `topics` as a list with commas (all when absent), `series` once for each.
+fn watching(query: Result<Query<Vec<(String, String)>>, QueryRejection>) -> Result<Watching, ApiError> {
+    let Query(parameters) =
+        query.map_err(|_| ApiError::bad_request("The address of the stream has parameters that cannot be read"))?;
+    let mut watching = Watching::everything(None);
+    for (name, value) in parameters {
+        match name.as_str() {
+            "environment_id" => watching.environment_id = Some(value),
+            "topics" => watching.topics = Topic::read(value.split(',').filter(|name| !name.is_empty()))?,
+            "series" => drop(watching.series.get_or_insert_default().insert(value)),
+            _ => {
+                let name = perfdeck_model::masking::shown(&name);
+                return Err(ApiError::bad_request(format!("The stream has no parameter '{name}'"))
+                    .hint("Parameters are environment_id, topics and series"));
+            }
+        }
+    }
+    Ok(watching)
 }
 
 async fn stream(
     State(app): State<App>,
     Extension(allowed): Extension<Allowed>,
-    Query(query): Query<StreamQuery>,
+    query: Result<Query<Vec<(String, String)>>, QueryRejection>,
 ) -> Response {
-    let id = query.environment_id.as_deref();
-    let viewer = match allowed {
-        Allowed::Everything => app.engine.watch(id).await,
-        Allowed::Reading => app.engine.watch_reading(id).await,
+    let viewer = async {
+        let watching = watching(query)?;
+        match allowed {
+            Allowed::Everything => app.engine.watch(watching).await,
+            Allowed::Reading => app.engine.watch_reading(watching).await,
+        }
     };
-    let viewer = match viewer {
+    let viewer = match viewer.await {
         Ok(viewer) => viewer,
         Err(error) => return answer_error(status_of(error.code), &error),
     };
