@@ -11,6 +11,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::Shell;
 
+#[cfg(test)]
+mod tests;
+
 /// The open stream of each window.
 #[derive(Default)]
 pub(crate) struct Streams(Mutex<HashMap<String, CancellationToken>>);

@@ -38,9 +38,10 @@ async fn what_is_broken_stands_above_what_only_costs() {
     };
     let failing = environment("failing", None).await;
     let down = environment("down", Some(format!("postgres://u@127.0.0.1:{gone}/app"))).await;
-    let (mut first, mut second) = tokio::join!(async { engine.watch(Watching::everything(Some(&failing))).await.expect("watched") }, async {
-        engine.watch(Watching::everything(Some(&down))).await.expect("watched")
-    });
+    let (mut first, mut second) =
+        tokio::join!(async { engine.watch(Watching::everything(Some(&failing))).await.expect("watched") }, async {
+            engine.watch(Watching::everything(Some(&down))).await.expect("watched")
+        });
     // Somebody looks at both, as a window does.
     let looking = async {
         loop {

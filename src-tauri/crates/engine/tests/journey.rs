@@ -137,7 +137,12 @@ async fn two_engines_share_a_store() {
             .await
             .expect("created");
             let frame = viewer.next().await.expect("frame");
-            if changed(&frame).contains(&Tag::Environments) {
+            let tags = changed(&frame);
+            assert!(
+                tags.iter().all(|tag| [Tag::Environments, Tag::Journal].contains(tag)),
+                "only what was written is read again: {tags:?}"
+            );
+            if tags.contains(&Tag::Environments) {
                 return;
             }
         }

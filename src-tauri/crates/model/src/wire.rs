@@ -120,7 +120,8 @@ mod tests {
 
     #[test]
     fn whole_numbers_are_written_without_a_fraction_and_stay_what_they_are() {
-        let values: Vec<Vec<Option<f64>>> = vec![vec![Some(3_605_245_000.0), None, Some(0.25), Some(-7.0), Some(1e300)]];
+        let values: Vec<Vec<Option<f64>>> =
+            vec![vec![Some(3_605_245_000.0), None, Some(0.25), Some(-7.0), Some(1e300)]];
         let sent = WireFrame { values, ..FrameEncoder::default().encode(frame(&[], &[])) };
         let json = serde_json::to_value(&sent).expect("JSON");
         assert_eq!(json["values"].to_string(), "[[3605245000,null,0.25,-7,1e+300]]", "as JavaScript reads them");
@@ -160,11 +161,7 @@ mod tests {
         encoder.encode(frame(&[1_795_949_075_000.0], &columns));
         let roles = [TargetRole::Api, TargetRole::Host, TargetRole::Database, TargetRole::Cache];
         let own = OwnCost { cpu: 0.012_345_678, memory_bytes: 2e8, dropped_frames: 3, store_bytes: 123_456_789.0 };
-        let parts = vec![
-            Part::Targets(roles.map(target).to_vec()),
-            Part::Own(own),
-            Part::Changed(Tag::ALL.to_vec()),
-        ];
+        let parts = vec![Part::Targets(roles.map(target).to_vec()), Part::Own(own), Part::Changed(Tag::ALL.to_vec())];
         let whole = Frame { parts, ..frame(&[1_795_949_076_000.0], &columns) };
         let sent = serde_json::to_string(&encoder.encode(whole)).expect("JSON");
         assert!(sent.len() < 8_000, "{} bytes", sent.len());

@@ -411,7 +411,11 @@ mod tests {
         assert!(told(111, answers(0.5)).is_none(), "and told once");
         assert!(told(112, gone()).is_some_and(|t| t[0].error.is_some()), "an error is shown");
         let down = told(113, gone()).expect("down is shown");
-        assert_eq!((down[0].state, down[0].last_sample_ms), (TargetState::Down, Some(111_000.0)), "since its last sample");
+        assert_eq!(
+            (down[0].state, down[0].last_sample_ms),
+            (TargetState::Down, Some(111_000.0)),
+            "since its last sample"
+        );
     }
 
     /// Runs one second in which both targets, when due, end like this. Returns who was due.

@@ -2,6 +2,8 @@
 //!
 //! A topic's part replaces the one before it, so that a slow viewer gets the newest. Samples come from a [`Feed`], which the
 //! feature that watches environments opens; the hub knows no feature.
+#[cfg(test)]
+mod tests;
 mod viewer;
 
 use std::collections::BTreeMap;

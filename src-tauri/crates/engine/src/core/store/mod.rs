@@ -3,6 +3,8 @@
 //! Documents are kept as JSON beside the few columns that are searched. The schema's version is SQLite's
 //! `user_version`; migrations only go forward, and a file of a newer version is refused untouched.
 mod journal;
+#[cfg(test)]
+mod migrated;
 mod schema;
 mod written;
 

@@ -22,7 +22,9 @@ impl Written {
             return Vec::new();
         }
         // What cannot be read now is read at the next call.
-        let Ok(rows) = sqlx::query("SELECT name, n FROM written").fetch_all(connection).await else { return Vec::new() };
+        let Ok(rows) = sqlx::query("SELECT name, n FROM written").fetch_all(connection).await else {
+            return Vec::new();
+        };
         let counts: BTreeMap<String, i64> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
         let first = self.version.is_none();
         let old = std::mem::replace(self, Self { version: Some(version), counts });

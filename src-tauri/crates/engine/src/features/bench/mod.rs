@@ -32,10 +32,6 @@ pub(crate) struct State {
 
 impl Default for State {
     fn default() -> Self {
-        Self {
-            spec: Mutex::new(None),
-            running: claim::Running::default(),
-            unstored: Mutex::default(),
-        }
+        Self { spec: Mutex::new(None), running: claim::Running::default(), unstored: Mutex::default() }
     }
 }

@@ -5,8 +5,8 @@ use std::sync::{Arc, PoisonError};
 use perfdeck_bench::{AbortSwitch, RunContext};
 use perfdeck_model::masking::{shown, title};
 use perfdeck_model::{
-    ApiError, Columns, Environment, ErrorCode, Heatmap, JobResult, JobStatus, JournalKind, Part, Run, RunSpec, RunState, Tag,
-    TargetRole,
+    ApiError, Columns, Environment, ErrorCode, Heatmap, JobResult, JobStatus, JournalKind, Part, Run, RunSpec,
+    RunState, Tag, TargetRole,
 };
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;

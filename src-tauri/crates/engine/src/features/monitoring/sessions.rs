@@ -6,8 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use perfdeck_cache::CacheCollector;
 use perfdeck_database::DatabaseCollector;
 use perfdeck_model::{
-    ApiError, BoxFuture, Clock, Collection, Collector, DEMO_ENVIRONMENT_ID, Environment, ErrorCode, Tag,
-    TargetRole,
+    ApiError, BoxFuture, Clock, Collection, Collector, DEMO_ENVIRONMENT_ID, Environment, ErrorCode, Tag, TargetRole,
 };
 use perfdeck_monitor::{ApiCollector, HostCollector, Monitor};
 use tokio::sync::Mutex;
