@@ -1,15 +1,18 @@
 //! IPC: one command for the engine, one channel for the event stream.
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Mutex;
 
 use perfdeck_engine::Reply;
-use perfdeck_model::{ApiError, FrameEncoder, WireFrame};
+use perfdeck_model::{ApiError, FrameEncoder, Topic, Watching, WireFrame};
 use serde_json::Value;
 use tauri::ipc::{Channel, Response};
 use tauri::{Runtime, State, WebviewWindow};
 use tokio_util::sync::CancellationToken;
 
 use crate::Shell;
+
+#[cfg(test)]
+mod tests;
 
 /// The open stream of each window.
 #[derive(Default)]
@@ -46,16 +49,23 @@ pub(crate) async fn rpc(shell: State<'_, Shell>, name: String, params: Value) ->
     }
 }
 
-/// Starts the window's event stream: a snapshot, then deltas. An earlier stream of the window ends.
+/// Starts the window's event stream of `topics`, all when absent, with the named `series` only where some are named: a
+/// snapshot, then deltas. An earlier stream of the window ends.
 #[tauri::command]
 pub(crate) async fn subscribe<R: Runtime>(
     window: WebviewWindow<R>,
     shell: State<'_, Shell>,
     environment_id: Option<String>,
+    topics: Option<Vec<String>>,
+    series: Option<BTreeSet<String>>,
     channel: Channel<WireFrame>,
 ) -> Result<(), ApiError> {
     let engine = shell.engine()?.clone();
-    let mut viewer = engine.watch(environment_id.as_deref()).await?;
+    let mut watching = Watching { series, ..Watching::everything(environment_id.as_deref()) };
+    if let Some(topics) = topics {
+        watching.topics = Topic::read(topics.iter().map(String::as_str))?;
+    }
+    let mut viewer = engine.watch(watching).await?;
     let mut encoder = FrameEncoder::default();
     let token = shell.streams.open(window.label());
     tauri::async_runtime::spawn(async move {

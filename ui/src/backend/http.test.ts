@@ -40,7 +40,7 @@ function pieces(texts: string[], ends: boolean): Response {
   return new Response(body, { status: 200 });
 }
 
-const frame = (seq: number): string => JSON.stringify({ seq, names: [], values: [] });
+const frame = (seq: number): string => JSON.stringify({ seq, names: [], values: [], parts: [] });
 
 beforeEach(() => {
   asked = [];
@@ -136,7 +136,7 @@ test('binary answers stay bytes', async () => {
 });
 
 test('frames are put together from the pieces they arrive in', async () => {
-  answer = () => pieces([`${frame(1)}\n{"se`, `q":2,"names":[],"values":[]}\n\n${frame(3)}`, '\n'], false);
+  answer = () => pieces([`${frame(1)}\n{"se`, `q":2,"names":[],"values":[],"parts":[]}\n\n${frame(3)}`, '\n'], false);
   const seen: number[] = [];
   const stop = (await browser()).watch(
     'a b',
@@ -144,7 +144,7 @@ test('frames are put together from the pieces they arrive in', async () => {
     () => undefined,
   );
   await vi.waitFor(() => expect(seen).toEqual([1, 2, 3]));
-  expect(asked[0]!.url).toBe('/api/stream?environment_id=a%20b');
+  expect(asked[0]!.url).toBe('/api/stream?topics=series%2Ctargets%2Cjobs%2Cbench%2Cown%2Cchanged&environment_id=a+b');
   stop();
 });
 

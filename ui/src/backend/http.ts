@@ -1,7 +1,7 @@
 // A browser on this machine: POST for commands, one streamed answer for frames, the session's token with each.
 import { toApiError } from './errors';
 import type { Backend } from './index';
-import { FrameDecoder } from './frames';
+import { FrameDecoder, TOPICS } from './frames';
 import { sessionToken } from './session';
 import type { ApiError, Frame, WireFrame } from './types';
 
@@ -55,7 +55,9 @@ function watch(
   onFrame: (frame: Frame) => void,
   onState: (error: ApiError | null) => void,
 ): () => void {
-  const url = `/api/stream${environmentId === null ? '' : `?environment_id=${encodeURIComponent(environmentId)}`}`;
+  const query = new URLSearchParams({ topics: TOPICS.join(',') });
+  if (environmentId !== null) query.set('environment_id', environmentId);
+  const url = `/api/stream?${query.toString()}`;
   let stopped = false;
   let pause = FIRST_PAUSE_MS;
   let retry: ReturnType<typeof setTimeout> | undefined;

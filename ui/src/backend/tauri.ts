@@ -5,7 +5,7 @@ import { openPath } from '@tauri-apps/plugin-opener';
 import { load } from '@tauri-apps/plugin-store';
 import { toApiError } from './errors';
 import type { Backend } from './index';
-import { FrameDecoder } from './frames';
+import { FrameDecoder, TOPICS } from './frames';
 import type { WireFrame } from './types';
 
 export async function desktop(): Promise<Backend> {
@@ -29,10 +29,15 @@ export async function desktop(): Promise<Backend> {
         const channel = new Channel<WireFrame>();
         const decoder = new FrameDecoder();
         channel.onmessage = (frame) => {
-          if (!stopped && mine === generation) onFrame(decoder.decode(frame));
+          if (stopped || mine !== generation) return;
+          try {
+            onFrame(decoder.decode(frame));
+          } catch (error) {
+            onState(toApiError(error));
+          }
         };
         try {
-          await invoke('subscribe', { environmentId, channel });
+          await invoke('subscribe', { environmentId, topics: TOPICS, channel });
           wait = 500;
           onState(null);
         } catch (error) {

@@ -1,3 +1,4 @@
-// The types that cross the boundary. All but the two below are generated from Rust.
+// The types that cross the boundary. All but those below are generated from Rust.
 export type * from './gen/index';
 export type { Columns } from './columns';
+export type { Frame } from './frames';

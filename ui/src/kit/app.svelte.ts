@@ -1,6 +1,6 @@
 // The state of the window: which environment, what the stream said last, where we are.
 import { backend, columns, rpc, toApiError } from '../backend';
-import type { ApiError, EnvironmentSummary, Environment, Finding, Frame, JobStatus, OwnCost, TargetStatus } from '../backend/types';
+import type { ApiError, EnvironmentSummary, Environment, Finding, Frame, JobStatus, OwnCost, Part, TargetStatus } from '../backend/types';
 import type { ScreenApp, ScreenEnvironment } from './screen';
 import { preferences } from './preferences.svelte';
 import { addressOf, fragmentOf, pathOf, queryOf } from './address';
@@ -207,13 +207,33 @@ class AppState {
 
   private accept(frame: Frame): void {
     if (frame.environment_id !== null && frame.environment_id !== this.currentId) return;
-    if (frame.targets) this.targets = frame.targets;
-    if (frame.jobs) this.jobs = frame.jobs;
-    if (frame.own) this.own = frame.own;
     if (frame.t.length > 0) now.beat();
-    if (frame.changed.includes('environments')) void this.refresh().catch(() => undefined);
-    if (frame.changed.includes('findings')) void this.readFindings();
+    for (const part of frame.parts) this.take(part);
     for (const listener of this.listeners) listener(frame);
+  }
+
+  private take(part: Part): void {
+    switch (part.topic) {
+      case 'targets':
+        this.targets = part.value;
+        break;
+      case 'jobs':
+        this.jobs = part.value;
+        break;
+      case 'own':
+        this.own = part.value;
+        break;
+      case 'changed':
+        if (part.value.includes('environments')) void this.refresh().catch(() => undefined);
+        if (part.value.includes('findings')) void this.readFindings();
+        break;
+      case 'bench':
+        // The screen that shows it listens itself.
+        break;
+      default:
+        // A new topic has to be decided about here.
+        part satisfies never;
+    }
   }
 
   private async readFindings(): Promise<void> {

@@ -24,7 +24,10 @@ export function megabytes(bytes: number): string {
   return bytes < 1e9 ? `${integer(bytes / 1e6)}${THIN}MB` : `${significant(bytes / 1e9)}${THIN}GB`;
 }
 
-/** A round trip: two digits below 10 ms, whole above, seconds from one. */
+/**
+ * A round trip: two digits below 10 ms, whole above, seconds from one. The engine tells a target again when this text changes
+ * (`TargetStatus::shows_as`), so no other rounding is shown of it.
+ */
 export function roundTrip(ms: number): string {
   if (ms >= 1000) return `${significant(ms / 1000)}${THIN}s`;
   if (ms >= 9.95) return `${integer(ms)}${THIN}ms`;

@@ -1,4 +1,5 @@
 // Following a job to its end, by the stream: nothing is asked again and again.
+import { partOf } from '../backend/frames';
 import type { JobStatus } from '../backend/types';
 import { problem } from './client';
 import type { ScreenApp } from './screen';
@@ -43,8 +44,9 @@ export function follow(
     if (over) return;
     off = app.onFrame((frame) => {
       if (stopped()) return end(() => done(null));
-      if (!frame.jobs) return;
-      const job = frame.jobs.find((j) => j.id === first.id);
+      const jobs = partOf(frame, 'jobs');
+      if (!jobs) return;
+      const job = jobs.find((j) => j.id === first.id);
       if (job) look(job);
       else ask();
     });

@@ -1,5 +1,6 @@
 // What a command answers, for as long as a component lives: read, read again when it changed, never overtaken.
 import { onMount, untrack } from 'svelte';
+import { partOf } from '../backend/frames';
 import type { Commands } from '../backend/gen/commands';
 import type { Tag } from '../backend/types';
 import { problem, type Answering, type ApiProblem } from './client';
@@ -53,7 +54,7 @@ export function resource<K extends Answering>(
   });
   onMount(() => {
     const off = app.onFrame((frame) => {
-      if (frame.changed.some((tag) => tags.includes(tag))) void read();
+      if (partOf(frame, 'changed')?.some((tag) => tags.includes(tag))) void read();
     });
     return () => {
       asked += 1;

@@ -17,7 +17,7 @@ test('it is read once, and again when its tag is told', async () => {
   list = [knee('a'), knee('b')];
   push({ changed: ['findings'] });
   expect(calls, 'another tag is not its own').toHaveLength(1);
-  push({ changed: ['runs'] });
+  push({ changed: ['knees'] });
   await waitFor(() => expect(shown()).toBe('a b'));
 });
 

@@ -1,5 +1,6 @@
 // The state of a tier in words, and the sentence on its dimmed lanes.
-import { duration, format, integer } from '../kit/figures';
+import { duration, integer } from '../kit/figures';
+import { roundTrip } from '../kit/format';
 import type { Stale } from '../charts/lane';
 import type { Gap, TimeSeries } from '../charts/series';
 import { clock } from '../charts/ticks';
@@ -87,7 +88,7 @@ export function bandState(
   const gaps = data.gaps(ids(tier), range.from, range.to);
   if (gaps.length > 0) return { glyph: 'warn', text: gapWords(gaps) };
   if (target.round_trip_ms === null) return { glyph: 'ok', text: 'answers' };
-  return { glyph: 'ok', text: tier.role === 'host' ? 'sampled every second' : `answers in ${format(target.round_trip_ms, 'ms')}` };
+  return { glyph: 'ok', text: tier.role === 'host' ? 'sampled every second' : `answers in ${roundTrip(target.round_trip_ms)}` };
 }
 
 /** Pause between two evictions that still counts as one stretch, in milliseconds. */

@@ -3,7 +3,7 @@ import type { Commands } from '../backend/gen/commands';
 import type { Frame } from '../backend/types';
 import type { Answering } from '../kit/client';
 import { FakeAddress } from './address.svelte';
-import { frame } from './frames';
+import { frame, type FrameOf } from './frames';
 import { asContext, type ScreenApp } from '../kit/screen';
 
 type Handlers = { [K in Answering]?: (request: Commands[K]['req']) => Commands[K]['res'] | Promise<Commands[K]['res']> };
@@ -17,7 +17,7 @@ export interface FakeApp {
   /** Where the window is. */
   address: FakeAddress;
   /** Sends a frame to whoever listens. */
-  push: (frame: Partial<Frame>) => void;
+  push: (frame: FrameOf) => void;
 }
 
 /** A command without a handler fails as the engine fails what it does not know. */

@@ -3,9 +3,10 @@
 import type { Backend } from '../backend';
 import { toApiError } from '../backend/errors';
 import type { Commands } from '../backend/gen/commands';
-import type { ApiError, Frame } from '../backend/types';
+import type { Frame } from '../backend/frames';
+import type { ApiError } from '../backend/types';
 import type { Answering } from '../kit/client';
-import { frame } from './frames';
+import { frame, type FrameOf } from './frames';
 
 type Handlers = { [K in Answering]?: (request: Commands[K]['req']) => Commands[K]['res'] | Promise<Commands[K]['res']> };
 type Watcher = { id: string | null; onFrame: (frame: Frame) => void; onState: (error: ApiError | null) => void };
@@ -19,7 +20,7 @@ export const engine = {
   face: {} as Partial<Backend>,
   watcher: null as Watcher | null,
   /** Sends a frame to the window. */
-  push: (of: Partial<Frame>): void => engine.watcher?.onFrame(frame({ environment_id: engine.watcher.id, ...of })),
+  push: (of: FrameOf): void => engine.watcher?.onFrame(frame({ environment_id: engine.watcher.id, ...of })),
   /** Begins anew, with these handlers. */
   reset(handlers: Handlers = {}): void {
     Object.assign(engine, { handlers, calls: [], preferences: new Map(), face: {}, watcher: null });

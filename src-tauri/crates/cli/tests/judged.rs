@@ -1,10 +1,9 @@
 //! What `perfctl` says of runs in which requests fail, are given up, or are too few: its text, its JSON and its exit code.
-use std::io::Read;
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use perfdeck_testkit::{Answer, ScriptedHttp};
+use perfdeck_testkit::{Answer, ScriptedHttp, eventually_blocking, output_of};
 use serde_json::Value;
 
 /// Longest time any command of these tests may take.
@@ -22,32 +21,8 @@ fn perfctl(dir: &Path, args: &[&str]) -> Child {
     command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("perfctl starts")
 }
 
-/// Waits for the end; a command that hangs is ended and fails the test.
-fn finish(mut child: Child) -> Output {
-    fn read(mut from: impl Read + Send + 'static) -> std::thread::JoinHandle<std::io::Result<Vec<u8>>> {
-        std::thread::spawn(move || {
-            let mut bytes = Vec::new();
-            from.read_to_end(&mut bytes).map(|_| bytes)
-        })
-    }
-    let (out, err) = (read(child.stdout.take().expect("piped")), read(child.stderr.take().expect("piped")));
-    let end = Instant::now() + DEADLINE;
-    let status = loop {
-        if let Some(status) = child.try_wait().expect("child is ours") {
-            break status;
-        }
-        if Instant::now() > end {
-            child.kill().expect("child is ours");
-            panic!("perfctl did not end within {DEADLINE:?}");
-        }
-        std::thread::sleep(Duration::from_millis(10));
-    };
-    let stdout = out.join().expect("reader").expect("stdout");
-    Output { status, stdout, stderr: err.join().expect("reader").expect("stderr") }
-}
-
 fn run(dir: &Path, args: &[&str]) -> (i32, String, String) {
-    let output = finish(perfctl(dir, args));
+    let output = output_of(perfctl(dir, args), DEADLINE);
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     (output.status.code().unwrap_or(-1), text(&output.stdout), text(&output.stderr))
 }
@@ -171,18 +146,14 @@ fn a_generator_that_stood_still_is_not_the_target() {
         assert!(sent.success(), "the signal is sent to our own child");
     };
     // A quarter of its requests, and the ceiling before them is no part of it.
-    let end = Instant::now() + DEADLINE;
-    while target.requests() < 150 {
-        assert!(Instant::now() < end, "the load goes on");
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    eventually_blocking(DEADLINE, || target.requests() >= 150);
     signal("STOP");
     let stopped = Instant::now();
     while stopped.elapsed() < Duration::from_millis(600) {
         std::thread::sleep(Duration::from_millis(10));
     }
     signal("CONT");
-    let output = finish(child);
+    let output = output_of(child, DEADLINE);
     let found: Value = serde_json::from_slice(&output.stdout).expect("JSON");
     let reasons = found["invalid_reasons"].to_string();
     assert_eq!(output.status.code(), Some(4), "its figures do not hold: {reasons}");
@@ -276,15 +247,11 @@ fn ctrl_c_gives_the_pairs_and_the_steps_so_far() {
     let stopped = |args: &[&str], after: u64| {
         let from = target.connections();
         let child = perfctl(dir.path(), args);
-        let end = Instant::now() + DEADLINE;
         // The runs of a duet and the steps of a search open their connections one after the other: so many are several.
-        while target.connections() < from + after {
-            assert!(Instant::now() < end, "the load goes on");
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        eventually_blocking(DEADLINE, || target.connections() >= from + after);
         let sent = Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill");
         assert!(sent.success(), "the signal is sent to our own child");
-        finish(child)
+        output_of(child, DEADLINE)
     };
     let duet = ["bench", "duet", &url, &url, "-c", "4", "-d", "500ms", "--warmup", "0s", "--rest", "0s"];
     let output = stopped(&[&duet[..], &["--pairs", "50", "--json"]].concat(), 25);

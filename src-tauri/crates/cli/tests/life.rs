@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use perfdeck_testkit::{Answer, Postgres, Redis, ScriptedHttp};
+use perfdeck_testkit::{Answer, Postgres, Redis, ScriptedHttp, eventually_blocking, output_of};
 use serde_json::{Value, json};
 
 /// Longest time any step of these tests may take.
@@ -43,19 +43,7 @@ impl Running {
 
     /// Waits for its end.
     fn end(mut self) -> Output {
-        let mut child = self.0.take().expect("it runs");
-        let (mut out, mut err) = (child.stdout.take(), child.stderr.take());
-        let read = |stream: Option<Box<dyn Read + Send>>| {
-            std::thread::spawn(move || {
-                let mut bytes = Vec::new();
-                stream.map(|mut s| s.read_to_end(&mut bytes));
-                bytes
-            })
-        };
-        let out = read(out.take().map(|s| Box::new(s) as Box<dyn Read + Send>));
-        let err = read(err.take().map(|s| Box::new(s) as Box<dyn Read + Send>));
-        let status = eventually("it ends", || child.try_wait().expect("ours"));
-        Output { status, stdout: out.join().expect("read"), stderr: err.join().expect("read") }
+        output_of(self.0.take().expect("it runs"), DEADLINE)
     }
 }
 
@@ -65,17 +53,6 @@ impl Drop for Running {
             let _ = child.kill();
             let _ = child.wait();
         }
-    }
-}
-
-fn eventually<T>(what: &str, mut attempt: impl FnMut() -> Option<T>) -> T {
-    let end = Instant::now() + DEADLINE;
-    loop {
-        if let Some(value) = attempt() {
-            return value;
-        }
-        assert!(Instant::now() < end, "in time: {what}");
-        std::thread::sleep(Duration::from_millis(10));
     }
 }
 
@@ -116,7 +93,7 @@ fn a_benchmark_that_is_ended_by_any_signal_is_kept_as_interrupted() {
         let url = target.url();
         let load = ["bench", "http", &url, "-c", "1", "--rate", "100", "-d", "50s", "--warmup", "0s", "--json"];
         let mut bench = Running::start(perfctl(dir.path(), &load));
-        eventually("the load runs", || (target.requests() > 40).then_some(()));
+        eventually_blocking(DEADLINE, || target.requests() > 40);
         let refused = run(dir.path(), &["bench", "http", &url, "-d", "1s", "--json"]);
         assert_eq!(refused.0, 1, "{signal}: one benchmark at a time, across processes: {}", refused.2);
         assert!(
@@ -147,7 +124,7 @@ fn a_program_started_to_outlive_its_terminal_does() {
     command.env("PERFDECK_DATA_DIR", dir.path()).stdin(Stdio::null());
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut bench = Running::start(command);
-    eventually("the load runs", || (target.requests() > 20).then_some(()));
+    eventually_blocking(DEADLINE, || target.requests() > 20);
     bench.signal("HUP");
     let output = bench.end();
     let shown: Value = serde_json::from_slice(&output.stdout).expect("a run");
@@ -164,7 +141,7 @@ fn a_duet_that_is_stopped_gives_its_figures_so_far() {
         "--json",
     ];
     let mut bench = Running::start(perfctl(dir.path(), &duet));
-    eventually("the second run", || (target.requests() > 500).then_some(()));
+    eventually_blocking(DEADLINE, || target.requests() > 500);
     bench.signal("INT");
     let output = bench.end();
     let err = String::from_utf8_lossy(&output.stderr);
@@ -219,7 +196,7 @@ fn a_server_that_is_ended_keeps_its_benchmark_and_its_second_link_only_looks() {
     assert_eq!(target.requests(), 0, "nothing was sent");
     let (status, body) = rpc(&address, &full, "bench.start", &json!({ "spec": spec }));
     assert_eq!(status, 200, "the other one does: {body}");
-    eventually("the load runs", || (target.requests() > 40).then_some(()));
+    eventually_blocking(DEADLINE, || target.requests() > 40);
     let (status, running) = rpc(&address, &reading, "bench.running", &json!({}));
     assert_eq!((status, &running["job"]["state"]), (200, &json!("running")), "it can be looked at: {running}");
     let (status, _) = rpc(&address, &reading, "job.cancel", &json!({"id": running["job"]["id"]}));

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use perfdeck_testkit::{Answer, ScriptedHttp};
+use perfdeck_testkit::{Answer, ScriptedHttp, eventually_blocking, output_of};
 use serde_json::Value;
 
 /// Longest time any command of these tests may take.
@@ -24,29 +24,8 @@ fn perfctl(dir: &Path, args: &[&str]) -> Command {
 }
 
 /// Runs to the end; a command that hangs is ended and fails the test.
-fn finish(mut child: Child) -> Output {
-    let (mut out, mut err) = (child.stdout.take().expect("piped"), child.stderr.take().expect("piped"));
-    let out = std::thread::spawn(move || {
-        let mut bytes = Vec::new();
-        out.read_to_end(&mut bytes).map(|_| bytes)
-    });
-    let err = std::thread::spawn(move || {
-        let mut bytes = Vec::new();
-        err.read_to_end(&mut bytes).map(|_| bytes)
-    });
-    let end = Instant::now() + DEADLINE;
-    let status = loop {
-        if let Some(status) = child.try_wait().expect("child is ours") {
-            break status;
-        }
-        if Instant::now() > end {
-            child.kill().expect("child is ours");
-            panic!("perfctl did not end within {DEADLINE:?}");
-        }
-        std::thread::sleep(Duration::from_millis(10));
-    };
-    let stdout = out.join().expect("reader").expect("stdout");
-    Output { status, stdout, stderr: err.join().expect("reader").expect("stderr") }
+fn finish(child: Child) -> Output {
+    output_of(child, DEADLINE)
 }
 
 fn run(dir: &Path, args: &[&str]) -> (i32, String, String) {
@@ -717,11 +696,7 @@ fn ctrl_c_still_gives_what_was_measured() {
     )
     .spawn()
     .expect("perfctl starts");
-    let end = Instant::now() + DEADLINE;
-    while target.requests() < 30 {
-        assert!(Instant::now() < end, "the load starts");
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    eventually_blocking(DEADLINE, || target.requests() >= 30);
     let stopped = Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill");
     assert!(stopped.success(), "the signal is sent to our own child");
     let output = finish(child);

@@ -244,11 +244,7 @@ mod tests {
     }
 
     async fn wait_for(what: &str, mut done: impl FnMut() -> bool) {
-        let deadline = Instant::now() + Duration::from_secs(20);
-        while !done() {
-            assert!(Instant::now() < deadline, "in time: {what}");
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+        perfdeck_testkit::eventually(Duration::from_secs(20), async || done().then_some(()).ok_or(what)).await;
     }
 
     #[tokio::test(flavor = "multi_thread")]

@@ -34,6 +34,7 @@ pub mod compare {
     pub use perfdeck_stats::{Comparison, MetricComparison, Verdict};
 }
 
+pub use crate::core::hub::Viewer;
 pub use crate::core::jobs::{JobContext, Jobs};
 pub use crate::core::signals::{stop_requested, stop_requested_again};
 pub use crate::core::store::Store;
@@ -55,7 +56,6 @@ pub use crate::features::environments::dotenv::{
     Described, draft_from_dotenv, draft_from_own_dotenv, draft_from_variables,
 };
 pub use crate::features::monitoring::commands as monitoring;
-pub use crate::features::monitoring::viewer::Viewer;
 pub use crate::features::reports::commands as reports;
 pub use crate::requests::{ByEnvironment, ById, Deleted, Empty, Text};
 pub use crate::rpc::{COMMANDS, export_bindings};

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
 use futures_util::FutureExt;
-use perfdeck_model::{Access, ApiError, CommandInfo, ErrorCode, Frame, WireFrame, masking};
+use perfdeck_model::{Access, ApiError, CommandInfo, ErrorCode, Topic, WireFrame, masking};
 use serde_json::Value;
 use ts_rs::TS;
 
@@ -51,8 +51,8 @@ async fn call(engine: &Arc<Engine>, name: &str, params: Value) -> Result<Reply> 
 /// When a file cannot be written.
 pub fn export_bindings(dir: &Path) -> std::result::Result<(), Box<dyn std::error::Error>> {
     let config = ts_rs::Config::new().with_large_int("number").with_out_dir(dir);
-    Frame::export_all(&config)?;
     WireFrame::export_all(&config)?;
+    Topic::export_all(&config)?;
     let mut signatures = Vec::new();
     for command in TYPES.iter().copied().flatten() {
         (command.export)(&config)?;

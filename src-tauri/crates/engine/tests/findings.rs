@@ -3,6 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use perfdeck_engine::{Engine, EngineOptions};
+use perfdeck_model::Watching;
 use perfdeck_testkit::{Answer, Redis, ScriptedHttp, eventually, free_port};
 use serde_json::{Value, json};
 
@@ -37,9 +38,10 @@ async fn what_is_broken_stands_above_what_only_costs() {
     };
     let failing = environment("failing", None).await;
     let down = environment("down", Some(format!("postgres://u@127.0.0.1:{gone}/app"))).await;
-    let (mut first, mut second) = tokio::join!(async { engine.watch(Some(&failing)).await.expect("watched") }, async {
-        engine.watch(Some(&down)).await.expect("watched")
-    });
+    let (mut first, mut second) =
+        tokio::join!(async { engine.watch(Watching::everything(Some(&failing))).await.expect("watched") }, async {
+            engine.watch(Watching::everything(Some(&down))).await.expect("watched")
+        });
     // Somebody looks at both, as a window does.
     let looking = async {
         loop {

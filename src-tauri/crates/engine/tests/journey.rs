@@ -2,7 +2,7 @@
 use std::time::Duration;
 
 use perfdeck_engine::{Engine, EngineOptions, Reply};
-use perfdeck_model::{Columns, FrameKind};
+use perfdeck_model::{Columns, Frame, FrameEncoder, FrameKind, Part, Tag, Watching};
 use serde_json::{Value, json};
 
 async fn open(dir: &std::path::Path) -> std::sync::Arc<Engine> {
@@ -23,13 +23,16 @@ async fn demo_watch_benchmark_report_and_reopen() {
     let demo = job(&engine, "demo.open", json!({})).await;
     assert_eq!(demo["state"], "done", "the demo opens: {demo}");
 
-    let mut viewer = engine.watch(Some("demo")).await.expect("watched");
+    let mut viewer = engine.watch(Watching::everything(Some("demo"))).await.expect("watched");
     let first = viewer.next().await.expect("frame");
     assert_eq!(first.kind, FrameKind::Snapshot, "a viewer first gets the whole state");
     let watched = async {
         let mut seen = std::collections::BTreeSet::new();
+        let mut encoder = FrameEncoder::default();
         while let Some(frame) = viewer.next().await {
-            assert!(serde_json::to_string(&frame).expect("json").len() < 8192, "a frame stays under 8 kB");
+            let sent = encoder.encode(frame.clone());
+            let bytes = serde_json::to_string(&sent).expect("json").len();
+            assert!(bytes < 8_000 || !sent.names.is_empty(), "a frame stays under 8 kB: {bytes}");
             seen.extend(frame.series.into_iter().filter(|(_, v)| v.iter().any(Option::is_some)).map(|(k, _)| k));
             let all = [
                 "system.cpu.utilization{cpu.mode=user}",
@@ -106,16 +109,24 @@ async fn deleted_environments_come_back() {
     engine.shutdown().await;
 }
 
+/// The stored data that a frame says has changed.
+fn changed(frame: &Frame) -> &[Tag] {
+    let changed = frame.parts.iter().find_map(|part| match part {
+        Part::Changed(tags) => Some(tags.as_slice()),
+        _ => None,
+    });
+    changed.unwrap_or_default()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn two_engines_share_a_store() {
     let dir = tempfile::tempdir().expect("temp dir");
     let (a, b) = (open(dir.path()).await, open(dir.path()).await);
-    let mut viewer = b.watch(None).await.expect("viewer");
+    let mut viewer = b.watch(Watching::everything(None)).await.expect("viewer");
     let snapshot = viewer.next().await.expect("snapshot");
     assert!(
-        snapshot.changed.contains(&perfdeck_model::Tag::Environments),
-        "who listed before it was told of changes lists again: {:?}",
-        snapshot.changed
+        changed(&snapshot).contains(&Tag::Environments),
+        "who listed before it was told of changes lists again: {snapshot:?}"
     );
     let told = async {
         loop {
@@ -126,7 +137,12 @@ async fn two_engines_share_a_store() {
             .await
             .expect("created");
             let frame = viewer.next().await.expect("frame");
-            if frame.changed.contains(&perfdeck_model::Tag::Environments) {
+            let tags = changed(&frame);
+            assert!(
+                tags.iter().all(|tag| [Tag::Environments, Tag::Journal].contains(tag)),
+                "only what was written is read again: {tags:?}"
+            );
+            if tags.contains(&Tag::Environments) {
                 return;
             }
         }

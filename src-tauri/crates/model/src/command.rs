@@ -14,24 +14,67 @@ pub enum Access {
     Target,
 }
 
-/// A group of stored data; a command that changes one names it, a viewer that shows one re-reads it.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, TS, schemars::JsonSchema,
-)]
-#[serde(rename_all = "snake_case")]
-pub enum Tag {
-    /// Environments and their targets.
+/// One list makes the enum and [`Tag::ALL`], so that no tag is forgotten where all are meant.
+macro_rules! tags {
+    ($($(#[doc = $doc:literal])+ $tag:ident,)+) => {
+        /// A group of data that a screen lists; a command that changes one names it, a viewer that shows one re-reads it.
+        #[derive(
+            Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, TS, schemars::JsonSchema,
+        )]
+        #[serde(rename_all = "snake_case")]
+        pub enum Tag {
+            $($(#[doc = $doc])+ $tag,)+
+        }
+
+        impl Tag {
+            /// Every tag.
+            pub const ALL: &'static [Self] = &[$(Self::$tag),+];
+        }
+    };
+}
+
+tags! {
+    /// Environments, their targets and how many runs they have.
     Environments,
     /// Stored benchmark runs.
     Runs,
+    /// Stored comparisons.
+    Comparisons,
+    /// Stored searches for the knee.
+    Knees,
+    /// Saved plans.
+    Plans,
+    /// Runs that others are held against.
+    Baselines,
     /// Written reports.
     Reports,
+    /// What was done.
+    Journal,
+    /// Where secrets go, and whether they can be read.
+    Secrets,
     /// Jobs.
     Jobs,
     /// Findings.
     Findings,
     /// The set of series of the watched environment.
     Series,
+}
+
+impl Tag {
+    /// The table of the local store that holds what it stands for; `None` where it is no table.
+    pub fn table(self) -> Option<&'static str> {
+        match self {
+            Self::Environments => Some("environments"),
+            Self::Runs => Some("runs"),
+            Self::Comparisons => Some("comparisons"),
+            Self::Knees => Some("knees"),
+            Self::Plans => Some("plans"),
+            Self::Baselines => Some("baselines"),
+            Self::Reports => Some("reports"),
+            Self::Journal => Some("journal"),
+            Self::Secrets | Self::Jobs | Self::Findings | Self::Series => None,
+        }
+    }
 }
 
 /// One command of the engine.

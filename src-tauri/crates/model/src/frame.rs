@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-use crate::{ApiError, BenchLive, JobStatus, Tag, TargetRole};
+use crate::{ApiError, Part, TargetRole};
 
 /// Whether a target answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS, schemars::JsonSchema)]
@@ -35,7 +35,7 @@ pub struct TargetStatus {
     pub detail: Option<String>,
     /// Round trip of the last collection, in milliseconds.
     pub round_trip_ms: Option<f64>,
-    /// Time of the last sample.
+    /// Time of the last sample. In the event stream it is as old as the part: while a target answers, its samples tell more.
     pub last_sample_ms: Option<f64>,
     /// When the next attempt is made, while down.
     pub next_try_ms: Option<f64>,
@@ -45,6 +45,44 @@ pub struct TargetStatus {
     pub limits: BTreeMap<String, f64>,
     /// Statements, commands or requests that Perfdeck's last collection sent; they are in none of its figures.
     pub own_requests: Option<u32>,
+}
+
+impl TargetStatus {
+    /// Whether a reader sees the same: all but the time of the last sample, the round trip as it is rounded on screen.
+    pub fn shows_as(&self, other: &Self) -> bool {
+        let shown = |status: &Self| {
+            // A new field has to be decided about here.
+            let Self {
+                role,
+                address,
+                state,
+                version,
+                detail,
+                round_trip_ms,
+                last_sample_ms: _,
+                next_try_ms,
+                error,
+                limits,
+                own_requests,
+            } = status.clone();
+            let round_trip = round_trip_ms.map(rounded_round_trip);
+            (role, address, state, version, detail, round_trip, next_try_ms, error, limits, own_requests)
+        };
+        shown(self) == shown(other)
+    }
+}
+
+/// A round trip as `roundTrip` of `ui/src/kit/format.ts` rounds it.
+fn rounded_round_trip(ms: f64) -> String {
+    if ms >= 1000.0 {
+        format!("{:.2e} s", ms / 1000.0)
+    } else if ms >= 9.95 {
+        format!("{ms:.0} ms")
+    } else if ms >= 0.095 {
+        format!("{ms:.1} ms")
+    } else {
+        format!("{:.1e} us", ms * 1000.0)
+    }
 }
 
 /// What Perfdeck itself costs; always shown.
@@ -70,10 +108,10 @@ pub enum FrameKind {
     Delta,
 }
 
-/// One message of the event stream. Absent parts did not change. At most ten a second; [`crate::WireFrame`] is how it travels.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS, schemars::JsonSchema)]
+/// One message of the event stream, as it is inside the engine. At most ten a second; [`crate::WireFrame`] is how it travels.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Frame {
-    /// Counts up by one; a jump means dropped frames.
+    /// Counts up by one; a jump says how many seconds of samples were dropped.
     pub seq: u64,
     /// Whether it stands alone.
     pub kind: FrameKind,
@@ -83,16 +121,48 @@ pub struct Frame {
     pub at_ms: f64,
     /// Sample times, ascending, each a whole second.
     pub t: Vec<f64>,
-    /// Values by series id, each as long as `t`; `null` is a gap.
+    /// Values by series id, each as long as `t`; `None` is a gap.
     pub series: BTreeMap<String, Vec<Option<f64>>>,
-    /// Target states, when one changed.
-    pub targets: Option<Vec<TargetStatus>>,
-    /// All jobs, when one changed.
-    pub jobs: Option<Vec<JobStatus>>,
-    /// The running benchmark's figures, when there are new ones.
-    pub bench: Option<BenchLive>,
-    /// Perfdeck's own cost.
-    pub own: Option<OwnCost>,
-    /// What stored data changed, so that a viewer re-reads it. In a snapshot everything: what came before is not known.
-    pub changed: Vec<Tag>,
+    /// What else is new, at most one part a topic.
+    pub parts: Vec<Part>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_shown_makes_a_target_another() {
+        let status = TargetStatus {
+            role: TargetRole::Cache,
+            address: "redis://127.0.0.1:6379".to_owned(),
+            state: TargetState::Up,
+            version: None,
+            detail: None,
+            round_trip_ms: Some(0.412),
+            last_sample_ms: Some(1_000.0),
+            next_try_ms: None,
+            error: None,
+            limits: BTreeMap::new(),
+            own_requests: Some(3),
+        };
+        let later = TargetStatus { last_sample_ms: Some(2_000.0), round_trip_ms: Some(0.444), ..status.clone() };
+        assert!(status.shows_as(&later), "a second later it still answers in 0.4 ms");
+        let slower = TargetStatus { round_trip_ms: Some(0.46), ..status.clone() };
+        assert!(!status.shows_as(&slower), "0.5 ms is another figure");
+        let down = TargetStatus { state: TargetState::Down, ..status.clone() };
+        assert!(!status.shows_as(&down), "its state is shown");
+        let next = TargetStatus { next_try_ms: Some(5_000.0), ..down.clone() };
+        assert!(!down.shows_as(&next), "when it is tried again is shown");
+    }
+
+    #[test]
+    fn round_trips_are_told_apart_as_they_are_on_screen() {
+        for (same, as_this) in [(0.000_41, 0.000_412), (0.412, 0.444), (12.4, 12.3), (1_234.0, 1_231.0)] {
+            assert_eq!(rounded_round_trip(same), rounded_round_trip(as_this), "{same} and {as_this} look alike");
+        }
+        for (one, other) in [(0.041, 0.043), (0.41, 0.46), (12.4, 12.6), (1_234.0, 1_240.0)] {
+            assert_ne!(rounded_round_trip(one), rounded_round_trip(other), "{one} and {other} do not");
+        }
+    }
 }

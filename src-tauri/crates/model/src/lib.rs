@@ -29,6 +29,7 @@ mod monotonic;
 mod report;
 mod secret;
 mod seeded;
+mod topic;
 mod wire;
 
 pub use activity::{DatabaseActivity, RunningStatement};
@@ -61,6 +62,7 @@ pub use metric::{Instrument, MetricInfo, SeriesInfo, Unit};
 pub use report::{ReportFile, ReportRequest};
 pub use secret::{SecretInput, SecretSource, Sensitive};
 pub use seeded::{SplitMix64, fnv1a};
+pub use topic::{Part, Topic, Watching};
 pub use wire::{FrameEncoder, WireFrame};
 
 /// The largest integer that survives a round trip through a JavaScript number (2^53 − 1).

@@ -616,9 +616,7 @@ mod tests {
         silent.store(true, Ordering::SeqCst);
         let stopped = Instant::now();
         let state = || monitor.targets().into_iter().find(|t| t.role == TargetRole::Api).map(|t| t.state);
-        while state() != Some(TargetState::Down) && stopped.elapsed() < Duration::from_secs(10) {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+        perfdeck_testkit::eventually(Duration::from_secs(10), async || state() == Some(TargetState::Down)).await;
         assert!(stopped.elapsed() <= Duration::from_secs(3), "it shows after {:?}", stopped.elapsed());
         silent.store(false, Ordering::SeqCst);
         wait_for(&mut ticks, "up again", |t| is(t, TargetRole::Api, TargetState::Up)).await;

@@ -39,7 +39,7 @@ pub struct Tick {
     pub t_ms: f64,
     /// Values of all series by id, in the order of their ids; `None` is a gap.
     pub values: Vec<(Arc<str>, Option<f64>)>,
-    /// All target states, when one changed.
+    /// All target states, when something that is shown of one changed ([`TargetStatus::shows_as`]).
     pub targets: Option<Vec<TargetStatus>>,
     /// Whether the findings changed.
     pub findings_changed: bool,
@@ -85,7 +85,8 @@ pub(crate) struct Core {
     flushed: Option<i64>,
     /// Why samples are not being stored, while they are not.
     storage_error: Option<String>,
-    targets_changed: bool,
+    /// The targets as viewers were last told.
+    told: Vec<TargetStatus>,
     findings_changed: bool,
     series_changed: bool,
 }
@@ -125,7 +126,7 @@ impl Core {
             arrived: BTreeMap::new(),
             flushed: None,
             storage_error: None,
-            targets_changed: true,
+            told: Vec::new(),
             findings_changed: false,
             series_changed: false,
         }
@@ -209,7 +210,6 @@ impl Core {
     ) {
         let Some(target) = self.targets.get_mut(index) else { return };
         target.running = None;
-        self.targets_changed = true;
         let told = target.trouble.told(target.status.state);
         self.take(index, second, took, outcome);
         let target = &self.targets[index];
@@ -332,10 +332,21 @@ impl Core {
         Tick {
             t_ms: millis(second),
             values,
-            targets: std::mem::take(&mut self.targets_changed).then(|| self.targets()),
+            targets: self.tell_targets(),
             findings_changed: std::mem::take(&mut self.findings_changed),
             series_changed: std::mem::take(&mut self.series_changed),
         }
+    }
+
+    /// All targets, when something that is shown of one has changed since they were told.
+    fn tell_targets(&mut self) -> Option<Vec<TargetStatus>> {
+        let same = self.told.len() == self.targets.len()
+            && self.told.iter().zip(&self.targets).all(|(told, now)| told.shows_as(&now.status));
+        if same {
+            return None;
+        }
+        self.told = self.targets();
+        Some(self.told.clone())
     }
 
     /// Whether a minute has passed since samples were handed to the store.
@@ -376,6 +387,35 @@ mod tests {
 
     fn state(core: &Core) -> TargetState {
         core.targets[0].status.state
+    }
+
+    #[test]
+    fn targets_are_told_when_something_that_is_shown_changed() {
+        let mut core = core();
+        let answers = |ms: f64| sample(TargetRole::Cache, 1.0).map(|c| Collection { round_trip_ms: Some(ms), ..c });
+        let mut told = |second: i64, first: Result<Collection, ApiError>| {
+            let begin = core.begin(second, millis(second)).expect("a new second");
+            let mut first = Some(first);
+            for index in begin.due {
+                let outcome = if index == 0 { first.take().expect("once") } else { sample(TargetRole::Database, 2.0) };
+                core.complete(index, second, QUICK, outcome);
+            }
+            core.close(second).targets
+        };
+        assert!(told(100, answers(0.41)).is_some(), "nobody was told before");
+        for second in 101..110 {
+            assert!(told(second, answers(0.44)).is_none(), "0.4 ms as before, whenever its last sample was");
+        }
+        let slower = told(110, answers(0.5)).expect("0.5 ms is another figure on screen");
+        assert_eq!(slower[0].last_sample_ms, Some(110_000.0), "what is told is of this second");
+        assert!(told(111, answers(0.5)).is_none(), "and told once");
+        assert!(told(112, gone()).is_some_and(|t| t[0].error.is_some()), "an error is shown");
+        let down = told(113, gone()).expect("down is shown");
+        assert_eq!(
+            (down[0].state, down[0].last_sample_ms),
+            (TargetState::Down, Some(111_000.0)),
+            "since its last sample"
+        );
     }
 
     /// Runs one second in which both targets, when due, end like this. Returns who was due.

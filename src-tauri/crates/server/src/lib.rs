@@ -6,22 +6,24 @@
 //! another one may only look: it runs no command that changes something or reaches a target.
 #![forbid(unsafe_code)]
 
+mod stream;
+#[cfg(test)]
+mod tests;
 mod ui;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::{Body, Bytes};
-use axum::extract::{DefaultBodyLimit, Path, Query, Request, State};
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, Path, Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Router};
 use perfdeck_engine::{Engine, Reply};
-use perfdeck_model::{Access, ApiError, ErrorCode, FrameEncoder};
-use serde::Deserialize;
+use perfdeck_model::{Access, ApiError, ErrorCode};
 use serde_json::Value;
 use subtle::ConstantTimeEq;
 use tokio::net::TcpListener;
@@ -153,7 +155,7 @@ pub fn router(engine: Arc<Engine>, tokens: Tokens, ending: CancellationToken) ->
     let app = App { engine, tokens: Arc::new(tokens), ending };
     let api = Router::new()
         .route("/rpc/{name}", post(rpc))
-        .route("/stream", get(stream))
+        .route("/stream", get(stream::stream))
         .layer(from_fn_with_state(app.clone(), authorize))
         .layer(DefaultBodyLimit::max(BODY_LIMIT));
     Router::new().nest("/api", api).fallback(get(ui::file)).layer(axum::middleware::from_fn(local_only)).with_state(app)
@@ -292,150 +294,5 @@ async fn rpc(
             );
             answer_error(StatusCode::GATEWAY_TIMEOUT, &error)
         }
-    }
-}
-
-#[derive(Deserialize)]
-struct StreamQuery {
-    environment_id: Option<String>,
-}
-
-async fn stream(
-    State(app): State<App>,
-    Extension(allowed): Extension<Allowed>,
-    Query(query): Query<StreamQuery>,
-) -> Response {
-    let id = query.environment_id.as_deref();
-    let viewer = match allowed {
-        Allowed::Everything => app.engine.watch(id).await,
-        Allowed::Reading => app.engine.watch_reading(id).await,
-    };
-    let viewer = match viewer {
-        Ok(viewer) => viewer,
-        Err(error) => return answer_error(status_of(error.code), &error),
-    };
-    // The viewer is polled only when the connection takes more, so a slow reader never holds up the engine.
-    let lines = futures_util::stream::unfold(
-        (viewer, FrameEncoder::default(), app.ending),
-        |(mut viewer, mut encoder, ending)| async move {
-            let frame = tokio::select! {
-                frame = viewer.next() => frame?,
-                () = ending.cancelled() => return None,
-            };
-            let mut line = serde_json::to_vec(&encoder.encode(frame)).unwrap_or_default();
-            line.push(b'\n');
-            Some((Ok::<_, std::convert::Infallible>(Bytes::from(line)), (viewer, encoder, ending)))
-        },
-    );
-    ([(header::CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(lines)).into_response()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use axum::http::Request as HttpRequest;
-    use tower::ServiceExt;
-
-    async fn app() -> (tempfile::TempDir, Router) {
-        let dir = tempfile::tempdir().expect("temp dir");
-        let options = perfdeck_engine::EngineOptions { data_dir: Some(dir.path().to_owned()), clock: None };
-        let engine = Engine::open(options).await.expect("engine opens");
-        let tokens = Tokens { full: Some("right-token".into()), reading: "reading-token".into() };
-        (dir, router(engine, tokens, CancellationToken::new()))
-    }
-
-    fn request(token: Option<&str>) -> axum::http::request::Builder {
-        let mut builder = HttpRequest::post("/api/rpc/env.list")
-            .header(header::HOST, "127.0.0.1:4000")
-            .header(header::CONTENT_TYPE, "application/json");
-        if let Some(token) = token {
-            builder = builder.header(header::AUTHORIZATION, format!("Bearer {token}"));
-        }
-        builder
-    }
-
-    async fn status(app: &Router, request: axum::http::request::Builder) -> StatusCode {
-        app.clone().oneshot(request.body(Body::from("{}")).expect("request")).await.expect("answer").status()
-    }
-
-    #[tokio::test]
-    async fn only_the_token_of_this_run_opens_the_api() {
-        let (_dir, app) = app().await;
-        assert_eq!(status(&app, request(Some("right-token"))).await, StatusCode::OK, "the right token is let in");
-        assert_eq!(status(&app, request(None)).await, StatusCode::UNAUTHORIZED, "no token is refused");
-        assert_eq!(status(&app, request(Some("right-toke"))).await, StatusCode::UNAUTHORIZED, "a shorter one too");
-    }
-
-    async fn ask(app: &Router, token: &str, command: &str) -> (StatusCode, Value) {
-        let request = HttpRequest::post(format!("/api/rpc/{command}"))
-            .header(header::HOST, "127.0.0.1:4000")
-            .header(header::CONTENT_TYPE, "application/json")
-            .header(header::AUTHORIZATION, format!("Bearer {token}"));
-        let answer = app.clone().oneshot(request.body(Body::from("{}")).expect("request")).await.expect("answer");
-        let status = answer.status();
-        let body = axum::body::to_bytes(answer.into_body(), BODY_LIMIT).await.expect("a body");
-        (status, serde_json::from_slice(&body).unwrap_or_default())
-    }
-
-    #[tokio::test]
-    async fn a_token_that_only_looks_changes_nothing_and_reaches_nothing() {
-        let (_dir, app) = app().await;
-        for command in perfdeck_engine::COMMANDS.iter() {
-            let (status, body) = ask(&app, "reading-token", command.name).await;
-            if command.access == perfdeck_model::Access::Read {
-                let refused = status == StatusCode::UNAUTHORIZED || body["message"].to_string().contains("only reads");
-                assert!(!refused, "{} only reads: {status} {body}", command.name);
-            } else {
-                assert_eq!(status, StatusCode::FORBIDDEN, "{} is refused: {body}", command.name);
-                assert_eq!(body["code"], "guarded", "{}: {body}", command.name);
-                assert!(body["hint"].as_str().is_some_and(|h| h.contains("full access")), "{body}");
-            }
-        }
-        let (status, _) = ask(&app, "right-token", "demo.nothing").await;
-        assert_eq!(status, StatusCode::NOT_FOUND, "the other token is asked nothing");
-        let stream = HttpRequest::get("/api/stream?environment_id=demo")
-            .header(header::HOST, "127.0.0.1:4000")
-            .header(header::AUTHORIZATION, "Bearer reading-token");
-        let answer = app.clone().oneshot(stream.body(Body::empty()).expect("request")).await.expect("answer");
-        assert_eq!(answer.status(), StatusCode::FORBIDDEN, "looking at what nobody watches would reach its targets");
-    }
-
-    #[tokio::test]
-    async fn other_sites_and_names_are_refused() {
-        let (_dir, app) = app().await;
-        let rebound = request(Some("right-token")).header(header::HOST, "127.0.0.1:4000");
-        assert_eq!(
-            status(&app, rebound.header(header::ORIGIN, "http://evil.example")).await,
-            StatusCode::FORBIDDEN,
-            "origin"
-        );
-        let evil = HttpRequest::post("/api/rpc/env.list")
-            .header(header::HOST, "evil.example")
-            .header(header::CONTENT_TYPE, "application/json")
-            .header(header::AUTHORIZATION, "Bearer right-token");
-        assert_eq!(status(&app, evil).await, StatusCode::FORBIDDEN, "a rebound name is refused even with the token");
-        let form = HttpRequest::post("/api/rpc/env.list")
-            .header(header::HOST, "localhost:4000")
-            .header(header::AUTHORIZATION, "Bearer right-token");
-        assert_eq!(status(&app, form).await, StatusCode::UNSUPPORTED_MEDIA_TYPE, "forms are refused");
-    }
-
-    #[test]
-    fn loopback_names_are_told_from_others() {
-        for good in ["127.0.0.1", "127.0.0.1:80", "localhost:4000", "[::1]:4000"] {
-            assert!(names_loopback(good), "{good} is this machine");
-        }
-        for bad in ["evil.example", "127.0.0.1.evil.example:80", "10.0.0.1", "", "[fe80::1]:1"] {
-            assert!(!names_loopback(bad), "{bad} is not this machine");
-        }
-    }
-
-    #[tokio::test]
-    async fn a_server_never_listens_on_the_network() {
-        let dir = tempfile::tempdir().expect("temp dir");
-        let options = perfdeck_engine::EngineOptions { data_dir: Some(dir.path().to_owned()), clock: None };
-        let engine = Engine::open(options).await.expect("engine opens");
-        let error = serve(engine, "0.0.0.0:0".parse().expect("addr"), Tokens::new(None)).await.err().expect("refused");
-        assert_eq!(error.code, ErrorCode::BadRequest, "a wildcard address is refused");
     }
 }

@@ -1,6 +1,8 @@
 //! Waiting for something without sleeping for a fixed time.
 use std::future::Future;
+use std::io::Read;
 use std::panic::Location;
+use std::process::{Child, Output};
 use std::time::{Duration, Instant};
 
 /// Pause between two attempts.
@@ -64,4 +66,51 @@ where
             tokio::time::sleep(STEP).await;
         }
     }
+}
+
+/// [`eventually`] for tests without a runtime: blocks the thread between two attempts.
+///
+/// # Panics
+/// When the deadline passes first; the message names the caller and the last failure.
+#[track_caller]
+pub fn eventually_blocking<O: Outcome>(deadline: Duration, mut attempt: impl FnMut() -> O) -> O::Value {
+    let end = Instant::now() + deadline;
+    loop {
+        match attempt().outcome() {
+            Ok(value) => return value,
+            Err(why) => assert!(Instant::now() < end, "not within {deadline:?}: {why}"),
+        }
+        std::thread::sleep(STEP);
+    }
+}
+
+/// What a program wrote until its end, of the streams that are piped. One that does not end in time is ended.
+///
+/// # Panics
+/// When it does not end in time, or its streams cannot be read.
+#[track_caller]
+pub fn output_of(mut child: Child, deadline: Duration) -> Output {
+    fn read(stream: Option<impl Read + Send + 'static>) -> std::thread::JoinHandle<std::io::Result<Vec<u8>>> {
+        std::thread::spawn(move || {
+            let mut bytes = Vec::new();
+            stream.map_or(Ok(0), |mut stream| stream.read_to_end(&mut bytes)).map(|_| bytes)
+        })
+    }
+    let (out, err) = (read(child.stdout.take()), read(child.stderr.take()));
+    let end = Instant::now() + deadline;
+    let status = loop {
+        if let Some(status) = child.try_wait().expect("the child is ours") {
+            break status;
+        }
+        if Instant::now() >= end {
+            let _ = child.kill();
+            let _ = child.wait();
+            panic!("process {} did not end within {deadline:?}", child.id());
+        }
+        std::thread::sleep(STEP);
+    };
+    let text = |stream: std::thread::JoinHandle<std::io::Result<Vec<u8>>>| {
+        stream.join().expect("the reader does not panic").expect("the stream can be read")
+    };
+    Output { status, stdout: text(out), stderr: text(err) }
 }

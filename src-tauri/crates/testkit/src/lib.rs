@@ -25,7 +25,7 @@ mod redis_server;
 mod wiretap;
 
 pub use certificate::version_1;
-pub use eventually::{Outcome, eventually};
+pub use eventually::{Outcome, eventually, eventually_blocking, output_of};
 pub use http::{Answer, Request, ScriptedHttp};
 pub use mariadb::MariaDb;
 pub use poolers::{HaProxy, PgBouncer, SlowDoor};

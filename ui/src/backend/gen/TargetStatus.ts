@@ -32,7 +32,7 @@ detail: string | null,
  */
 round_trip_ms: number | null, 
 /**
- * Time of the last sample.
+ * Time of the last sample. In the event stream it is as old as the part: while a target answers, its samples tell more.
  */
 last_sample_ms: number | null, 
 /**

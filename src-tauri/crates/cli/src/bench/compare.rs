@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use perfdeck_engine::compare::{MetricComparison, Verdict};
-use perfdeck_model::{ApiError, JobResult, JobState};
+use perfdeck_model::{ApiError, JobResult, JobState, Topic, Watching};
 
 use crate::args::Source;
 use crate::bench::args::BenchDuet;
@@ -84,7 +84,7 @@ pub(crate) async fn duet(engine: &Arc<Engine>, args: &BenchDuet, source: &Source
         metrics: args.metrics.clone(),
     };
     let hooks = Hooks { a: words(args.hook_a.as_ref()), b: words(args.hook_b.as_ref()) };
-    let mut viewer = engine.watch(None).await?;
+    let mut viewer = engine.watch(Watching::only(None, &[Topic::Bench])).await?;
     let job = unless_stopped(engine.duet_start(request, hooks, folder)).await?;
     let (end, runs) = follow(engine, &mut viewer, &job).await?;
     let id = match (end.state, end.result, end.error) {

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use perfdeck_engine::compare::{KneePoint, KneeState};
-use perfdeck_model::{HttpBenchSpec, JobResult, JobState, JobStatus, Load};
+use perfdeck_model::{HttpBenchSpec, JobResult, JobState, JobStatus, Load, Topic, Watching};
 
 use crate::args::Source;
 use crate::bench::args::BenchKnee;
@@ -49,7 +49,7 @@ pub(crate) async fn knee(engine: &Arc<Engine>, args: &BenchKnee, source: &Source
         confirm_s: args.confirm_for.as_secs_f64(),
         confirm: args.confirm.clone(),
     };
-    let mut viewer = engine.watch(None).await?;
+    let mut viewer = engine.watch(Watching::only(None, &[Topic::Bench])).await?;
     let job: JobStatus = unless_stopped(engine.knee_start(request, folder)).await?;
     let (end, runs) = follow(engine, &mut viewer, &job).await?;
     let id = match (end.state, end.result, end.error) {

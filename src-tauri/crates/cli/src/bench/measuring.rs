@@ -4,13 +4,13 @@ use perfdeck_engine::{BenchRequest, BenchSpec, ById, Engine, PlanFolder, Viewer}
 use std::io::IsTerminal;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use base64::Engine as _;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use perfdeck_model::{
     ApiError, BenchLive, BenchPhase, ClientCertificate, Environment, HttpBenchSpec, JobResult, JobState, JobStatus,
-    JudgedMs, JudgedTime, LatencyMs, Load, Method, Run, RunState, RunSummary, StageResult, StepResult, ThresholdResult,
+    JudgedMs, JudgedTime, LatencyMs, Load, Method, Part, Run, RunState, RunSummary, StageResult, StepResult,
+    ThresholdResult, Topic, Watching,
 };
 
 use crate::answers::Runs;
@@ -87,7 +87,7 @@ pub(crate) async fn follow(
     let end = {
         let mut waiting = std::pin::pin!(engine.jobs().wait(&job.id));
         let mut stop = std::pin::pin!(stop_requested());
-        let mut stopping = false;
+        let (mut stopping, mut told) = (false, true);
         loop {
             tokio::select! {
                 end = &mut waiting => break end,
@@ -96,15 +96,17 @@ pub(crate) async fn follow(
                     bar.suspend(|| output::note("Stopping; the figures so far follow"));
                     engine.jobs().interrupt(&job.id);
                 }
-                frame = viewer.next() => if let Some(live) = frame.and_then(|f| f.bench) {
-                    if runs.last() != Some(&live.run_id) {
-                        runs.push(live.run_id.clone());
+                frame = viewer.next(), if told => {
+                    // An engine that shut down tells no more; the job's end follows.
+                    told = frame.is_some();
+                    for part in frame.into_iter().flat_map(|frame| frame.parts) {
+                        let Part::Bench(live) = part else { continue };
+                        if runs.last() != Some(&live.run_id) {
+                            runs.push(live.run_id.clone());
+                        }
+                        progress(&bar, &live, &mut printed);
                     }
-                    progress(&bar, &live, &mut printed);
-                } else {
-                    // An engine that shut down answers at once; the job's end follows.
-                    tokio::time::sleep(Duration::from_millis(5)).await;
-                },
+                }
             }
         }
     };
@@ -196,7 +198,7 @@ pub(crate) async fn measure_with(
     }
     announce(engine, &spec, environment_id.as_deref(), &folder).await?;
     let request = BenchRequest { spec, environment_id, name: at.name.clone(), confirm: at.confirm.clone() };
-    let mut viewer = engine.watch(None).await?;
+    let mut viewer = engine.watch(Watching::only(None, &[Topic::Bench])).await?;
     let job = unless_stopped(engine.bench_start(request, folder)).await?;
     let (end, _) = follow(engine, &mut viewer, &job).await?;
     let id = match (end.state, end.result, end.error) {

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use perfdeck_model::{
     ApiError, DEMO_ENVIRONMENT_ID, ErrorCode, Frame, HttpBenchSpec, JobResult, JobState, Load, Method, ReportFile,
-    ReportRequest, Run,
+    ReportRequest, Run, Topic, Watching,
 };
 
 use crate::answers::Tour;
@@ -109,7 +109,9 @@ fn stopped() -> ApiError {
 }
 
 async fn live(engine: &Arc<Engine>) -> Done<()> {
-    let mut viewer = engine.watch(Some(DEMO_ENVIRONMENT_ID)).await?;
+    let wanted = COLUMNS.iter().flat_map(|column| column.series).copied();
+    let watching = Watching::only(Some(DEMO_ENVIRONMENT_ID), &[Topic::Series]).of_series(wanted);
+    let mut viewer = engine.watch(watching).await?;
     let heads: Vec<String> = COLUMNS.iter().map(|column| format!("{:>12}", column.head)).collect();
     output::line(&heads.join(" "))?;
     let mut stop = std::pin::pin!(stop_requested());
@@ -179,7 +181,7 @@ async fn benchmark(engine: &Arc<Engine>) -> Result<Run, ApiError> {
         name: Some("Demo tour".to_owned()),
         confirm: None,
     };
-    let mut viewer = engine.watch(None).await?;
+    let mut viewer = engine.watch(Watching::only(None, &[Topic::Bench])).await?;
     let job = unless_stopped(engine.bench_start(request, PlanFolder::default())).await?;
     let (end, _) = measuring::follow(engine, &mut viewer, &job).await?;
     match (end.state, end.result, end.error) {

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use perfdeck_model::{ApiError, OwnCost, SeriesInfo, TargetState, TargetStatus, Unit};
+use perfdeck_model::{ApiError, OwnCost, Part, SeriesInfo, TargetState, TargetStatus, Topic, Unit, Watching};
 
 use crate::answers::Sample;
 use crate::args::Source;
@@ -20,7 +20,9 @@ pub(crate) async fn monitor(engine: &Arc<Engine>, args: &MonitorArgs, source: &S
         return Err(ApiError::bad_request("Samples are taken once a second").hint("Use --interval 1s or more").into());
     }
     let environment = environments::require(engine, args.env.as_deref(), source).await?;
-    let mut viewer = engine.watch(Some(&environment.id)).await?;
+    let watching = Watching::only(Some(&environment.id), &[Topic::Series, Topic::Own]);
+    let mut viewer = engine.watch(watching).await?;
+    let asked = || ByEnvironment { environment_id: environment.id.clone() };
     let mut end = std::pin::pin!(async {
         match args.time {
             Some(time) => tokio::select! {
@@ -45,11 +47,14 @@ pub(crate) async fn monitor(engine: &Arc<Engine>, args: &MonitorArgs, source: &S
                 None => break,
             },
         };
-        if let Some(now) = frame.targets {
-            targets = now;
+        for part in &frame.parts {
+            if let Part::Own(now) = part {
+                own = *now;
+            }
         }
-        if let Some(now) = frame.own {
-            own = now;
+        if !frame.t.is_empty() {
+            // Asked for, because the stream tells of targets only when something that a screen shows has changed.
+            targets = api::monitoring::targets(engine.clone(), asked()).await?;
         }
         for (i, &t_ms) in frame.t.iter().enumerate() {
             // A clock that was set back begins anew: waiting for the old time could take hours.
@@ -72,16 +77,16 @@ pub(crate) async fn monitor(engine: &Arc<Engine>, args: &MonitorArgs, source: &S
                 })?;
             } else {
                 if series.keys().any(|id| !units.contains_key(*id)) {
-                    let known: Vec<SeriesInfo> = api::monitoring::series(
-                        engine.clone(),
-                        ByEnvironment { environment_id: environment.id.clone() },
-                    )
-                    .await?;
+                    let known: Vec<SeriesInfo> = api::monitoring::series(engine.clone(), asked()).await?;
                     units.extend(known.into_iter().map(|s| (s.id, s.unit)));
                 }
                 print(samples, t_ms, &series, &units, &targets)?;
             }
         }
+    }
+    // Those that never answered have had no sample to be told with.
+    if let Ok(now) = api::monitoring::targets(engine.clone(), asked()).await {
+        targets = now;
     }
     let down: Vec<&TargetStatus> = targets.iter().filter(|t| t.state == TargetState::Down).collect();
     for target in &down {

@@ -1,9 +1,9 @@
 //! `perfctl` as a program, with a data folder of its own.
 #![allow(dead_code, reason = "each test file uses its part of it")]
-use std::io::Read as _;
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
+use perfdeck_testkit::output_of;
 use serde_json::Value;
 
 /// Longest time any command of these tests may take.
@@ -30,33 +30,10 @@ impl Perfctl {
                 command.env(name, value);
             }
         }
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("perfctl starts");
-        let (mut out, mut err) = (child.stdout.take().expect("piped"), child.stderr.take().expect("piped"));
-        let out = std::thread::spawn(move || {
-            let mut bytes = Vec::new();
-            out.read_to_end(&mut bytes).map(|_| bytes)
-        });
-        let err = std::thread::spawn(move || {
-            let mut bytes = Vec::new();
-            err.read_to_end(&mut bytes).map(|_| bytes)
-        });
-        let end = Instant::now() + DEADLINE;
-        let status = loop {
-            if let Some(status) = child.try_wait().expect("child is ours") {
-                break status;
-            }
-            if Instant::now() > end {
-                child.kill().expect("child is ours");
-                panic!("perfctl {args:?} did not end within {DEADLINE:?}");
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        };
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("perfctl starts");
+        let Output { status, stdout, stderr } = output_of(child, DEADLINE);
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-        (
-            status.code().unwrap_or(-1),
-            text(out.join().expect("reader").expect("stdout")),
-            text(err.join().expect("reader").expect("stderr")),
-        )
+        (status.code().unwrap_or(-1), text(stdout), text(stderr))
     }
 
     /// The output of a command that succeeds.

@@ -51,7 +51,7 @@ commands! {
     Write Json "job.cancel" (ById) -> bool, changes [] => job_cancel;
     Write Json "job.dismiss" (ById) -> bool, changes [] => job_dismiss;
     Read Json "secrets.status" (Empty) -> SecretsStatus, changes [] => secrets_status;
-    Write Json "secrets.unlock" (Passphrase) -> SecretsStatus, changes [] => secrets_unlock;
+    Write Json "secrets.unlock" (Passphrase) -> SecretsStatus, changes [Secrets] => secrets_unlock;
 }
 
 /// Facts about this Perfdeck.

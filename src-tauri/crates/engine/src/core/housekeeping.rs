@@ -1,10 +1,11 @@
 //! What is done every second whether anybody looks or not.
 use std::time::Duration;
 
-use perfdeck_model::{OwnCost, Tag};
+use perfdeck_model::{OwnCost, Part};
 use tokio_util::sync::CancellationToken;
 
 use crate::Engine;
+use crate::core::store::Written;
 
 /// Measures Perfdeck's own cost every second, notices what other programs wrote to the store, prunes old samples.
 pub(crate) async fn housekeeping(engine: std::sync::Weak<Engine>, stopped: CancellationToken) {
@@ -12,7 +13,7 @@ pub(crate) async fn housekeeping(engine: std::sync::Weak<Engine>, stopped: Cance
     let mut tick = tokio::time::interval(Duration::from_secs(1));
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut connection = None;
-    let mut version = None;
+    let mut written = Written::default();
     let (mut pruned_ms, mut retried_ms) = (f64::NEG_INFINITY, f64::NEG_INFINITY);
     loop {
         tokio::select! {
@@ -21,21 +22,19 @@ pub(crate) async fn housekeeping(engine: std::sync::Weak<Engine>, stopped: Cance
         }
         let Some(engine) = engine.upgrade() else { return };
         let (cpu, memory_bytes) = meter.measure();
-        engine.core.own.send_replace(OwnCost {
-            cpu,
-            memory_bytes,
-            dropped_frames: engine.core.dropped_frames(),
-            store_bytes: engine.core.store.bytes(),
+        engine.core.hub.publish(|| {
+            Part::Own(OwnCost {
+                cpu,
+                memory_bytes,
+                dropped_frames: engine.core.hub.dropped(),
+                store_bytes: engine.core.store.bytes(),
+            })
         });
         if connection.is_none() {
             connection = engine.core.store.connection().await;
         }
         if let Some(c) = &mut connection {
-            let now = engine.core.store.data_version(c).await;
-            if now.is_some() && version.is_some() && now != version {
-                engine.core.changed(&[Tag::Environments, Tag::Runs, Tag::Reports]);
-            }
-            version = now;
+            engine.core.changed(&written.since(&engine.core.store, c).await);
         }
         // A wall clock that is set back must not put these off.
         let passed_ms = engine.core.clock.monotonic_ms();

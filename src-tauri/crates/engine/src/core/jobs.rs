@@ -4,10 +4,12 @@ use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-use perfdeck_model::{ApiError, Clock, ErrorCode, JobResult, JobState, JobStatus};
+use perfdeck_model::{ApiError, Clock, ErrorCode, JobResult, JobState, JobStatus, Part};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
+
+use crate::core::hub::Hub;
 
 /// Finished jobs that are remembered.
 const KEEP: usize = 50;
@@ -20,6 +22,7 @@ pub struct Jobs {
 
 struct Inner {
     clock: Arc<dyn Clock>,
+    hub: Arc<Hub>,
     entries: Mutex<VecDeque<Entry>>,
     version: watch::Sender<u64>,
     /// Perfdeck ends: what is started now is interrupted at once.
@@ -85,16 +88,20 @@ impl Entry {
 }
 
 impl Jobs {
-    pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
+    pub(crate) fn new(clock: Arc<dyn Clock>, hub: Arc<Hub>) -> Self {
         let (version, _) = watch::channel(0);
-        Self {
+        let jobs = Self {
             inner: Arc::new(Inner {
                 clock,
+                hub,
                 entries: Mutex::new(VecDeque::new()),
                 version,
                 ending: AtomicBool::new(false),
             }),
-        }
+        };
+        // Whoever watches learns that there are none.
+        jobs.touch();
+        jobs
     }
 
     fn entries(&self) -> std::sync::MutexGuard<'_, VecDeque<Entry>> {
@@ -103,6 +110,7 @@ impl Jobs {
 
     fn touch(&self) {
         self.inner.version.send_modify(|v| *v += 1);
+        self.inner.hub.publish(|| Part::Jobs(self.list()));
     }
 
     /// Counts up with every change.
@@ -265,7 +273,8 @@ mod tests {
     use perfdeck_model::ManualClock;
 
     fn jobs() -> Jobs {
-        Jobs::new(Arc::new(ManualClock::new(1000.0)))
+        let clock = Arc::new(ManualClock::new(1000.0));
+        Jobs::new(clock.clone(), Arc::new(Hub::new(clock, CancellationToken::new())))
     }
 
     #[tokio::test]

@@ -1,5 +1,5 @@
 //! The journal: what was done to environments and which load was sent, so that nobody has to remember.
-use perfdeck_model::{ApiError, Environment, JournalEntry, JournalKind};
+use perfdeck_model::{ApiError, Environment, JournalEntry, JournalKind, Tag};
 
 use crate::Engine;
 
@@ -23,7 +23,9 @@ impl Engine {
             text,
             run_id: run_id.map(str::to_owned),
         };
-        self.core.store.put_journal(&entry).await
+        self.core.store.put_journal(&entry).await?;
+        self.core.changed(&[Tag::Journal]);
+        Ok(())
     }
 
     /// Adds an entry about something that happened already: failing would not undo it, so the log gets what the journal

@@ -4,6 +4,7 @@ pub mod commands;
 pub(crate) mod evidence;
 pub(crate) mod guards;
 pub(crate) mod housekeeping;
+pub(crate) mod hub;
 pub(crate) mod jobs;
 pub(crate) mod journal;
 pub mod logs;
@@ -13,12 +14,11 @@ pub(crate) mod vault;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
-use perfdeck_model::{ApiError, Clock, Machine, OwnCost, SystemClock, Tag};
-use tokio::sync::{broadcast, watch};
+use perfdeck_model::{ApiError, Clock, Machine, SystemClock, Tag};
 use tokio_util::sync::CancellationToken;
 
+use self::hub::Hub;
 use self::jobs::Jobs;
 use self::store::Store;
 use self::vault::SecretVault;
@@ -30,15 +30,12 @@ pub(crate) struct Core {
     pub(crate) vault: SecretVault,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) data_dir: PathBuf,
+    pub(crate) hub: Arc<Hub>,
     pub(crate) jobs: Jobs,
-    pub(crate) own: watch::Sender<OwnCost>,
-    pub(crate) tags: broadcast::Sender<Tag>,
     pub(crate) machine: Machine,
     pub(crate) unlocks: guards::Unlocks,
     pub(crate) asked: evidence::Asked,
     pub(crate) stopped: CancellationToken,
-    /// Frames that viewers were too slow for.
-    dropped: AtomicU64,
 }
 
 /// The data folder used when none is named.
@@ -65,36 +62,24 @@ impl Core {
                 .await
                 .map_err(|e| ApiError::internal(format!("The secret store could not be opened: {e}")))??
         };
+        let stopped = CancellationToken::new();
+        let hub = Arc::new(Hub::new(clock.clone(), stopped.clone()));
         Ok(Self {
-            jobs: Jobs::new(clock.clone()),
+            jobs: Jobs::new(clock.clone(), hub.clone()),
+            hub,
             store,
             vault,
             clock,
             data_dir,
-            own: watch::channel(OwnCost::default()).0,
-            tags: broadcast::channel(64).0,
             machine: perfdeck_monitor::machine(env!("CARGO_PKG_VERSION")),
             unlocks: guards::Unlocks::default(),
             asked: evidence::Asked::default(),
-            stopped: CancellationToken::new(),
-            dropped: AtomicU64::new(0),
+            stopped,
         })
     }
 
     /// Tells viewers what is to be read again.
     pub(crate) fn changed(&self, tags: &[Tag]) {
-        for tag in tags {
-            // Nobody watching is fine.
-            let _ = self.tags.send(*tag);
-        }
-    }
-
-    /// Counts frames that a viewer was too slow for.
-    pub(crate) fn dropped(&self, frames: u64) {
-        self.dropped.fetch_add(frames, Ordering::Relaxed);
-    }
-
-    pub(crate) fn dropped_frames(&self) -> u64 {
-        self.dropped.load(Ordering::Relaxed)
+        self.hub.changed(tags);
     }
 }

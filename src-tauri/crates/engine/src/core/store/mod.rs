@@ -3,7 +3,10 @@
 //! Documents are kept as JSON beside the few columns that are searched. The schema's version is SQLite's
 //! `user_version`; migrations only go forward, and a file of a newer version is refused untouched.
 mod journal;
+#[cfg(test)]
+mod migrated;
 mod schema;
+mod written;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -14,6 +17,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePo
 use sqlx::{Row, SqliteConnection};
 
 use self::schema::MIGRATIONS;
+pub(crate) use self::written::Written;
 
 /// Longest time to get at a store that other programs are opening too.
 const OPEN_DEADLINE: Duration = Duration::from_secs(5);

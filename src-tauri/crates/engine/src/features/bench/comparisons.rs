@@ -345,7 +345,7 @@ impl Engine {
                 comparison,
             };
             engine.core.store.put_comparison(&stored).await?;
-            engine.core.changed(&[Tag::Runs]);
+            engine.core.changed(&[Tag::Comparisons]);
             drop(claim);
             Ok(Some(JobResult::Comparison(stored.id)))
         }))

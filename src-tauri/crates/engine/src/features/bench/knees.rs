@@ -179,7 +179,7 @@ impl Engine {
                 knee: search.outcome(),
             };
             engine.core.store.put_knee(&stored).await?;
-            engine.core.changed(&[Tag::Runs]);
+            engine.core.changed(&[Tag::Knees]);
             drop(claim);
             Ok(Some(JobResult::Knee(stored.id)))
         }))

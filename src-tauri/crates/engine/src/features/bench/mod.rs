@@ -18,13 +18,10 @@ pub(crate) mod work;
 
 use std::sync::Mutex;
 
-use perfdeck_model::{BenchLive, RunSpec};
-use tokio::sync::watch;
+use perfdeck_model::RunSpec;
 
 /// What benchmarks keep while the engine runs. The locks are held for a moment, never across a wait.
 pub(crate) struct State {
-    /// Live figures of the benchmark that runs.
-    pub(crate) live: watch::Sender<Option<BenchLive>>,
     /// What the benchmark that runs, or the last one, does.
     pub(crate) spec: Mutex<Option<RunSpec>>,
     /// Which benchmark runs, so that no other one is started.
@@ -35,11 +32,6 @@ pub(crate) struct State {
 
 impl Default for State {
     fn default() -> Self {
-        Self {
-            live: watch::channel(None).0,
-            spec: Mutex::new(None),
-            running: claim::Running::default(),
-            unstored: Mutex::default(),
-        }
+        Self { spec: Mutex::new(None), running: claim::Running::default(), unstored: Mutex::default() }
     }
 }

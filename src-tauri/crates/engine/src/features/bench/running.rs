@@ -5,8 +5,8 @@ use std::sync::{Arc, PoisonError};
 use perfdeck_bench::{AbortSwitch, RunContext};
 use perfdeck_model::masking::{shown, title};
 use perfdeck_model::{
-    ApiError, Columns, Environment, ErrorCode, Heatmap, JobResult, JobStatus, JournalKind, Run, RunSpec, RunState, Tag,
-    TargetRole,
+    ApiError, Columns, Environment, ErrorCode, Heatmap, JobResult, JobStatus, JournalKind, Part, Run, RunSpec,
+    RunState, Tag, TargetRole,
 };
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
@@ -255,7 +255,7 @@ impl Engine {
             },
             None => None,
         };
-        let (sender, context_job) = (self.bench.live.clone(), job.clone());
+        let (hub, context_job) = (self.core.hub.clone(), job.clone());
         let told = std::sync::Mutex::new(None);
         let progress = move |live: perfdeck_model::BenchLive| {
             let done = if live.total_s > 0.0 { live.elapsed_s / live.total_s } else { 0.0 };
@@ -268,7 +268,7 @@ impl Engine {
                 *told = Some((live.at_ms, live.phase));
                 context_job.progress(Some(from + share * done), &step);
             }
-            sender.send_replace(Some(live));
+            hub.publish(|| Part::Bench(live));
         };
         let facts = match environment {
             Some(e) => job.unless_cancelled(self.facts(e)).await?,

@@ -1,11 +1,12 @@
 //! Watched environments: one monitor each, shared by all viewers.
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use perfdeck_cache::CacheCollector;
 use perfdeck_database::DatabaseCollector;
 use perfdeck_model::{
-    ApiError, BoxFuture, Clock, Collection, Collector, DEMO_ENVIRONMENT_ID, Environment, ErrorCode, TargetRole,
+    ApiError, BoxFuture, Clock, Collection, Collector, DEMO_ENVIRONMENT_ID, Environment, ErrorCode, Tag, TargetRole,
 };
 use perfdeck_monitor::{ApiCollector, HostCollector, Monitor};
 use tokio::sync::Mutex;
@@ -49,6 +50,8 @@ impl std::ops::Deref for Watch {
 #[derive(Default)]
 pub(crate) struct Sessions {
     running: Mutex<HashMap<String, Session>>,
+    /// Perfdeck ends: nothing is watched anew.
+    ended: AtomicBool,
 }
 
 impl Sessions {
@@ -69,7 +72,11 @@ impl Sessions {
     }
 
     pub(crate) async fn stop_all(&self) {
-        let all: Vec<_> = self.running.lock().await.drain().collect();
+        let all: Vec<_> = {
+            let mut running = self.running.lock().await;
+            self.ended.store(true, Ordering::SeqCst);
+            running.drain().collect()
+        };
         for (_, session) in all {
             session.monitor.stop().await;
         }
@@ -118,6 +125,9 @@ impl Engine {
         }
         let collectors = self.collectors(&environment).await?;
         let mut running = self.monitoring.running.lock().await;
+        if self.monitoring.ended.load(Ordering::SeqCst) {
+            return Err(ApiError::new(ErrorCode::Cancelled, "Perfdeck ends, so nothing is watched any more"));
+        }
         // Another caller may have started it meanwhile.
         if let Some(session) = running.get(&id) {
             return Ok(session.watch());
@@ -136,6 +146,9 @@ impl Engine {
         let session = Session { monitor, held: Arc::default(), used };
         let watch = session.watch();
         running.insert(id, session);
+        drop(running);
+        // Viewers that could not watch it so far can now.
+        self.core.changed(&[Tag::Series]);
         Ok(watch)
     }
 
@@ -188,6 +201,7 @@ impl Engine {
 mod tests {
     use super::*;
     use crate::EngineOptions;
+    use perfdeck_model::Watching;
     use serde_json::json;
 
     async fn engine(environments: usize) -> (tempfile::TempDir, Arc<Engine>, Vec<String>) {
@@ -206,7 +220,7 @@ mod tests {
     #[tokio::test(flavor = "multi_thread")]
     async fn what_somebody_looks_at_never_makes_room() {
         let (_dir, engine, ids) = engine(9).await;
-        let mut first = engine.watch(Some(&ids[0])).await.expect("a viewer");
+        let mut first = engine.watch(Watching::everything(Some(&ids[0]))).await.expect("a viewer");
         let run = engine.monitor(&ids[1]).await.expect("held, as a run does");
         for id in &ids[2..] {
             engine.json("monitor.start", json!({ "environment_id": id })).await.expect("watched, and left");
@@ -221,7 +235,7 @@ mod tests {
 
         let mut viewers = Vec::new();
         for id in &ids {
-            viewers.push(engine.watch(Some(id)).await.expect("a viewer"));
+            viewers.push(engine.watch(Watching::everything(Some(id))).await.expect("a viewer"));
         }
         for id in &ids {
             assert!(engine.monitoring.get(id).await.is_some(), "{id}: nine viewers, nine watches");
@@ -238,7 +252,7 @@ mod tests {
             let refused = engine.dispatch_reading(command, ask.clone()).await.expect_err(command);
             assert_eq!(refused.code, ErrorCode::Guarded, "{command} would start a watch: {refused}");
         }
-        let _viewer = engine.watch(Some(&ids[0])).await.expect("someone with full access");
+        let _viewer = engine.watch(Watching::everything(Some(&ids[0]))).await.expect("someone with full access");
         for command in ["monitor.series", "monitor.targets", "findings.list", "env.list", "run.list", "job.list"] {
             let ask = if command.starts_with("env") || command.starts_with("job") { json!({}) } else { ask.clone() };
             engine.dispatch_reading(command, ask).await.unwrap_or_else(|e| panic!("{command} only reads: {e}"));
