@@ -32,7 +32,9 @@ fn invoke(window: &WebviewWindow<MockRuntime>, command: &str, arguments: Value) 
         cmd: command.to_owned(),
         callback: CallbackFn(0),
         error: CallbackFn(1),
-        url: "http://tauri.localhost".parse().expect("a URL"),
+        url: if cfg!(any(windows, target_os = "android")) { "http://tauri.localhost" } else { "tauri://localhost" }
+            .parse()
+            .expect("a URL"),
         body: InvokeBody::Json(arguments),
         headers: tauri::http::HeaderMap::new(),
         invoke_key: INVOKE_KEY.to_owned(),
@@ -82,9 +84,11 @@ async fn a_stream_has_the_topics_that_it_is_asked_for() {
     assert_eq!((&first["kind"], topics(&first)), (&json!("snapshot"), vec!["jobs"]), "the jobs alone: {first}");
     // It changes stored data, and is no job.
     let draft = json!({"draft": {"name": "here", "targets": {"host": "local"}}});
-    let made = invoke(&window, "rpc", json!({"name": "env.create", "params": draft})).expect("made");
-    let request = json!({"environment_id": made["id"], "run_ids": []});
-    let job = invoke(&window, "rpc", json!({"name": "report.create", "params": request})).expect("a job");
+    invoke(&window, "rpc", json!({"name": "env.create", "params": draft})).expect("made");
+    let spec = json!({"kind": "http", "url": "http://127.0.0.1:1/", "load": {"kind": "closed"}, "connections": 1,
+                      "duration_s": 1.0});
+    let request = json!({"name": "bench.start", "params": {"spec": spec}});
+    let job = invoke(&window, "rpc", request).expect("a job");
     let told = next(&mut frames).await.expect("the job");
     assert_eq!((&told["seq"], topics(&told)), (&json!(2), vec!["jobs"]), "nothing came between: {told}");
     assert_eq!(told["parts"][0]["value"][0]["id"], job["id"], "{told}");

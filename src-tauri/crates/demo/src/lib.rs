@@ -244,7 +244,11 @@ mod tests {
     }
 
     async fn wait_for(what: &str, mut done: impl FnMut() -> bool) {
-        perfdeck_testkit::eventually(Duration::from_secs(20), async || done().then_some(()).ok_or(what)).await;
+        perfdeck_testkit::eventually(Duration::from_secs(20), || {
+            let there = done().then_some(()).ok_or(what);
+            async move { there }
+        })
+        .await;
     }
 
     #[tokio::test(flavor = "multi_thread")]

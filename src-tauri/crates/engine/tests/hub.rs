@@ -146,7 +146,9 @@ async fn who_watches_jobs_of_an_environment_has_no_target_reached() {
     viewer.next().await.expect("a snapshot");
     let refused = engine.dispatch_reading("monitor.targets", json!({"environment_id": id})).await.expect_err("refused");
     assert_eq!(refused.code, ErrorCode::Guarded, "nobody watches it: {refused}");
-    engine.json("report.create", json!({"environment_id": id, "run_ids": []})).await.expect("a job");
+    let spec = json!({"kind": "http", "url": "http://127.0.0.1:1/", "load": {"kind": "closed"}, "connections": 1,
+                      "duration_s": 1.0});
+    engine.json("bench.start", json!({"spec": spec})).await.expect("a job");
     let frame = until(&mut viewer, "the job", |_| true).await;
     assert!(matches!(frame.parts.as_slice(), [Part::Jobs(_)]) && frame.t.is_empty(), "the job alone: {frame:?}");
     assert_eq!(connections(&redis).await, 0, "and nothing connected");

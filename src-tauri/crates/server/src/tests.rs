@@ -144,9 +144,11 @@ async fn a_stream_has_the_topics_that_it_is_asked_for() {
     assert_eq!((&first["kind"], topics(&first)), (&"snapshot".into(), vec!["jobs"]), "the jobs alone: {first}");
     // A change of stored data is no job, and the cost of Perfdeck, told every second, is none either.
     let draft = r#"{"draft": {"name": "here", "targets": {"host": "local"}}}"#;
-    let (_, made) = ask_with(&app, "env.create", draft).await;
-    let request = serde_json::json!({"environment_id": made["id"], "run_ids": []}).to_string();
-    let (status, job) = ask_with(&app, "report.create", &request).await;
+    let (status, made) = ask_with(&app, "env.create", draft).await;
+    assert_eq!(status, StatusCode::OK, "{made}");
+    let spec = r#"{"spec": {"kind": "http", "url": "http://127.0.0.1:1/", "load": {"kind": "closed"}, "connections": 1,
+                   "duration_s": 1.0}}"#;
+    let (status, job) = ask_with(&app, "bench.start", spec).await;
     assert_eq!(status, StatusCode::OK, "{job}");
     let told = frame(&mut lines).await;
     assert_eq!((&told["seq"], topics(&told)), (&2.into(), vec!["jobs"]), "nothing came between: {told}");

@@ -205,6 +205,20 @@ async fn only_the_series_that_are_named_are_sent() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn targets_beside_many_series_have_a_frame_of_their_own() {
+    let ((hub, _stop), environment) = (hub(), Environment::new());
+    let mut viewer = viewer(&hub, &environment, Topic::ALL).await;
+    let values = (0..=250).map(|n| (format!("s{n}").into(), Some(1.0))).collect();
+    let up = environment.is(TargetState::Up);
+    let ticks = environment.ticks.lock().expect("not poisoned").clone().expect("watched");
+    ticks.send(Arc::new(Tick { t_ms: 1e3, values, targets: Some(up.clone()), ..Tick::default() })).expect("heard");
+    let frame = next(&mut viewer).await;
+    assert_eq!((frame.parts, frame.t.len()), (vec![Part::Targets(up)], 0), "the targets");
+    let frame = next(&mut viewer).await;
+    assert_eq!((frame.t, frame.series.len()), (vec![1e3], 251), "then the samples");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_snapshot_has_everything_that_was_published_before() {
     let ((hub, _stop), environment) = (hub(), Environment::new());
     hub.publish(|| own(0.1));

@@ -16,6 +16,9 @@ const SPACING: Duration = Duration::from_millis(100);
 /// Seconds of samples kept for a slow viewer; older ones are dropped and counted.
 const PENDING_TICKS: usize = 20;
 
+/// Beyond so many series, targets and jobs have a frame of their own, so that none grows beyond 8 kB.
+const WIDE: usize = 250;
+
 /// One viewer of the event stream.
 pub struct Viewer {
     hub: Arc<Hub>,
@@ -261,7 +264,11 @@ impl Viewer {
     /// What is new since the last frame; `None` when nothing is.
     fn delta(&mut self) -> Option<Frame> {
         let parts = self.parts();
-        let ticks = std::mem::take(&mut self.pending);
+        let large = parts.iter().any(|part| matches!(part, Part::Targets(_) | Part::Jobs(_)));
+        let of_all = self.pending.back().map_or(0, |tick| tick.values.len());
+        let series = self.watching.series.as_ref().map_or(of_all, |wanted| of_all.min(wanted.len()));
+        // What is left waits for the next frame.
+        let ticks = if large && series > WIDE { VecDeque::new() } else { std::mem::take(&mut self.pending) };
         if ticks.is_empty() && parts.is_empty() {
             return None;
         }
