@@ -131,32 +131,6 @@ pub(crate) fn finding(kind: &str, object: &str, title: String, evidence: String,
     }
 }
 
-/// A size for a person, in IEC units.
-#[allow(clippy::cast_precision_loss)]
-pub(crate) fn bytes(n: f64) -> String {
-    let mut value = n;
-    for unit in ["B", "KiB", "MiB", "GiB"] {
-        if value < 1024.0 {
-            return if unit == "B" { format!("{value:.0} B") } else { format!("{value:.1} {unit}") };
-        }
-        value /= 1024.0;
-    }
-    format!("{value:.1} TiB")
-}
-
-/// A count for a person, with thin groups: `12 400`.
-pub(crate) fn count(n: i64) -> String {
-    let digits = n.unsigned_abs().to_string();
-    let mut out = String::new();
-    for (i, c) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            out.push(' ');
-        }
-        out.push(c);
-    }
-    if n < 0 { format!("-{out}") } else { out }
-}
-
 impl DatabaseCollector {
     /// A collector of the database at `address`. It connects at its first collection.
     pub fn new(address: Address, password: Option<Sensitive>) -> Self {
@@ -430,13 +404,5 @@ mod tests {
         let far = |ms: f64, n| Counters { at: Moment { asked_ms: ms, answered_ms: ms + 700.0 }, ..at(ms, n) };
         rates(&far(0.0, 0.0), &far(1000.0, 500.0), 0.0, &mut values);
         assert_eq!(values[0].1, 500.0, "a target that is always far away is measured all the same");
-    }
-
-    #[test]
-    fn figures_are_written_for_people() {
-        assert_eq!(count(12_400), "12 400", "groups of three");
-        assert_eq!(count(-1_234_567), "-1 234 567", "with a sign");
-        assert_eq!(bytes(1_572_864.0), "1.5 MiB", "IEC units");
-        assert_eq!(bytes(12.0), "12 B", "whole bytes");
     }
 }
