@@ -1,4 +1,5 @@
 // Figures as people read them: three significant digits, thin spaces, a true minus, SI for rates and IEC for memory.
+// The engine's are `src-tauri/crates/words`; its `golden/figures.json` holds what both must say.
 
 /** Unit of a metric's values, as in the catalogue; `ms` is for benchmark figures. */
 export type Unit = 'ratio' | 'bytes' | 'bytes_per_second' | 'seconds' | 'per_second' | 'count' | 'ms';
@@ -8,27 +9,46 @@ export const THIN = '\u2009';
 export const MINUS = '\u2212';
 export const DASH = '\u2013';
 
-/** An integer with thin spaces between its thousands. */
+/** Digits after the point at most. */
+const MOST_DECIMALS = 12;
+
+/** A minus before `text` where `value` is negative and something of it is left after rounding. */
+const signed = (value: number, text: string): string => (value < 0 && /[1-9]/.test(text) ? MINUS + text : text);
+/** The size of `value` with `decimals` digits after the point, halves away from zero. */
+const fixed = (value: number, decimals: number): string => Math.abs(value).toFixed(decimals);
+
+/** The nearest whole number with thin spaces between its thousands, halves away from zero. */
 export function integer(value: number): string {
-  const digits = Math.abs(Math.round(value)).toFixed(0);
-  const grouped = digits.replace(/\B(?=(\d{3})+(?!\d))/g, THIN);
-  return value < 0 && Math.round(value) !== 0 ? MINUS + grouped : grouped;
+  if (!Number.isFinite(value)) return DASH;
+  // `toFixed` writes an exponent from 1e21 on.
+  const digits = BigInt(Math.round(Math.abs(value))).toString();
+  return signed(value, digits.replace(/\B(?=(\d{3})+(?!\d))/g, THIN));
 }
 
-/** `value` with `digits` significant digits, never in exponent form, trailing zeros kept. */
+/** `1 pair`, `2 pairs`. */
+export const plural = (n: number, one: string): string => `${integer(n)} ${one}${n === 1 ? '' : 's'}`;
+
+/**
+ * `value` with `digits` significant digits, never in exponent form, trailing zeros kept; whole numbers from where those
+ * digits are all before the point.
+ */
 export function significant(value: number, digits = 3): string {
   if (value === 0 || !Number.isFinite(value)) return value === 0 ? '0' : DASH;
-  const magnitude = Math.floor(Math.log10(Math.abs(value)));
-  let decimals = Math.max(0, digits - 1 - magnitude);
-  const rounded = Math.abs(Number(value.toFixed(Math.min(decimals, 12))));
-  if (rounded !== 0 && Math.floor(Math.log10(rounded)) > magnitude) decimals = Math.max(0, decimals - 1);
+  // The exponent after rounding: 9.996 with three digits is 10.0.
+  const magnitude = Number(value.toExponential(digits - 1).split('e')[1]);
+  const decimals = Math.min(Math.max(0, digits - 1 - magnitude), MOST_DECIMALS);
   if (decimals === 0) return integer(value);
-  const text = Math.abs(value).toFixed(Math.min(decimals, 12));
-  return value < 0 && Number(text) !== 0 ? MINUS + text : text;
+  const text = fixed(value, decimals);
+  return /[1-9]/.test(text) ? signed(value, text) : '0';
 }
+
+/** Two digits after the point from 0.01 up to 1, three significant ones beyond. */
+const small = (value: number): string =>
+  Math.abs(value) >= 0.01 && Math.abs(value) < 1 ? signed(value, fixed(value, 2)) : significant(value);
 
 const SI = ['', 'k', 'M', 'G', 'T', 'P'];
 const IEC = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'];
+const PER_SECOND = ['B/s', 'kB/s', 'MB/s', 'GB/s', 'TB/s'];
 
 function step(value: number, base: number, names: readonly string[]): [number, string] {
   let scaled = value;
@@ -40,9 +60,18 @@ function step(value: number, base: number, names: readonly string[]): [number, s
   return [scaled, names[i]!];
 }
 
+/** Whole below its first larger unit, with three significant digits in those. */
+function stepped(value: number, base: number, names: readonly string[]): string {
+  if (!Number.isFinite(value)) return DASH;
+  const [scaled, name] = step(value, base, names);
+  return (name === names[0] ? integer(scaled) : significant(scaled)) + THIN + name;
+}
+
 const plain = (value: number): string => (Number.isInteger(value) ? integer(value) : significant(value));
 
-function rate(value: number): string {
+/** A rate without its unit: whole numbers as they are up to 9 999, in thousands and so on above: `12.4 k`. */
+export function rate(value: number): string {
+  if (!Number.isFinite(value)) return DASH;
   if (Math.abs(value) < 9999.5) return Math.abs(value) >= 100 ? integer(value) : plain(value);
   const [scaled, name] = step(value, 1000, SI);
   return significant(scaled) + THIN + name;
@@ -58,41 +87,39 @@ export function seconds(value: number): string {
   return duration(value);
 }
 
-/** A length of time in words: `38 s`, `3 min 38 s`, `2 h 5 min`. */
+/** A length of time in whole units: `38 s`, `3 min 38 s`, `2 h 5 min`. */
 export function duration(value: number): string {
-  const whole = Math.round(value);
-  if (whole < 60) return `${whole}${THIN}s`;
-  if (whole < 3600) {
-    const rest = whole % 60;
-    return `${Math.floor(whole / 60)}${THIN}min` + (rest > 0 ? ` ${rest}${THIN}s` : '');
-  }
-  const minutes = Math.round((whole % 3600) / 60);
-  return `${Math.floor(whole / 3600)}${THIN}h` + (minutes > 0 ? ` ${minutes}${THIN}min` : '');
+  if (!Number.isFinite(value)) return DASH;
+  const whole = Math.round(Math.abs(value));
+  const two = (first: number, unit: string, rest: number, small: string): string =>
+    `${integer(first)}${THIN}${unit}${rest > 0 ? ` ${rest}${THIN}${small}` : ''}`;
+  if (whole < 60) return signed(value, `${whole}${THIN}s`);
+  if (whole < 3600) return signed(value, two(Math.floor(whole / 60), 'min', whole % 60, 's'));
+  const minutes = Math.round(whole / 60);
+  return signed(value, two(Math.floor(minutes / 60), 'h', minutes % 60, 'min'));
 }
 
 /** Bytes in IEC units. */
-export function bytes(value: number): string {
-  const [scaled, name] = step(value, 1024, IEC);
-  return (name === 'B' ? integer(scaled) : significant(scaled)) + THIN + name;
+export const bytes = (value: number): string => stepped(value, 1024, IEC);
+
+/** A share: whole from 99.95 %, three significant digits from 1 %, two after the point down to 0.01 %. */
+function ratio(value: number): string {
+  const percent = value * 100;
+  const size = Math.abs(percent);
+  if (size === 0 || size >= 99.95) return `${integer(percent)}${THIN}%`;
+  return `${small(percent)}${THIN}%`;
 }
 
 /** A value with its unit; an en dash for a missing one. */
 export function format(value: number | null | undefined, unit: Unit): string {
-  if (value === null || value === undefined || Number.isNaN(value)) return DASH;
+  if (value === null || value === undefined || !Number.isFinite(value)) return DASH;
   switch (unit) {
-    case 'ratio': {
-      const percent = value * 100;
-      const size = Math.abs(percent);
-      if (size === 0 || size >= 99.95) return integer(percent) + THIN + '%';
-      const exact = size < 1 ? percent.toFixed(2).replace('-', MINUS) : significant(percent);
-      return exact + THIN + '%';
-    }
+    case 'ratio':
+      return ratio(value);
     case 'bytes':
       return bytes(value);
-    case 'bytes_per_second': {
-      const [scaled, name] = step(value, 1000, ['B/s', 'kB/s', 'MB/s', 'GB/s', 'TB/s']);
-      return (name === 'B/s' ? integer(scaled) : significant(scaled)) + THIN + name;
-    }
+    case 'bytes_per_second':
+      return stepped(value, 1000, PER_SECOND);
     case 'seconds':
       return seconds(value);
     case 'ms':
@@ -100,13 +127,24 @@ export function format(value: number | null | undefined, unit: Unit): string {
     case 'per_second':
       return `${rate(value)}/s`;
     case 'count':
-      return !Number.isInteger(value) && Math.abs(value) < 10 ? value.toFixed(2).replace('-', MINUS) : rate(value);
+      return !Number.isInteger(value) && Math.abs(value) < 10 ? small(value) : rate(value);
   }
+}
+
+/** A relative change (−0.31) as `−31 %`: no decimals from 10 % on, one from 1 %, two below; nothing left has no sign. */
+export function percent(change: number): string {
+  const value = change * 100;
+  const size = Math.abs(value);
+  if (Number.isNaN(size)) return DASH;
+  const sign = value < 0 ? MINUS : '+';
+  if (size === Infinity) return `${sign}∞${THIN}%`;
+  const text = size >= 9.95 ? integer(size) : fixed(size, size >= 0.995 ? 1 : 2);
+  return /[1-9]/.test(text) ? `${sign}${text}${THIN}%` : `0${THIN}%`;
 }
 
 /** The exact value, for a tooltip or a table. */
 export function exact(value: number | null | undefined, unit: Unit): string {
-  if (value === null || value === undefined || Number.isNaN(value)) return DASH;
+  if (value === null || value === undefined || !Number.isFinite(value)) return DASH;
   const names: Record<Unit, string> = {
     ratio: '',
     bytes: ' B',
@@ -128,7 +166,7 @@ export function axisLabel(value: number, unit: Unit, top: number, withUnit: bool
     case 'bytes':
     case 'bytes_per_second': {
       const base = unit === 'bytes' ? 1024 : 1000;
-      const names = unit === 'bytes' ? IEC : ['B/s', 'kB/s', 'MB/s', 'GB/s', 'TB/s'];
+      const names = unit === 'bytes' ? IEC : PER_SECOND;
       const [scaled, name] = step(top, base, names);
       const factor = scaled === 0 ? 1 : top / scaled;
       return strip(plain(value / factor)) + (withUnit ? THIN + name : '');

@@ -7,13 +7,14 @@ use perfdeck_model::{
     HostPort, Sensitive, SeriesInfo, TargetRole, Unit,
 };
 use perfdeck_net::{Opening, Waited};
+use perfdeck_words::{bytes, count, integer, share};
 use redis::aio::MultiplexedConnection;
 use tokio::task::JoinSet;
 
 use crate::announced;
 use crate::connect::{connect, explain, primaries, primary};
 use crate::error::again;
-use crate::info::{count, fields, keys, product};
+use crate::info::{fields, keys, product};
 
 /// How often keys are sampled for findings.
 const SLOW_MS: f64 = 60_000.0;
@@ -373,12 +374,12 @@ fn without_expiry(all: u64, expiring: u64, sample: &Sample) -> Option<Finding> {
         evidence.push_str(&format!("; sample of {} keys", count(sample.seen as u64)));
         let top = sample.names.iter().max_by(|a, b| a.1.cmp(b.1).then_with(|| b.0.cmp(a.0)));
         if let Some((name, n)) = top {
-            let share = *n as f64 / sample.forever.max(1) as f64 * 100.0;
-            evidence.push_str(&format!(": `{name}:*` is {share:.0} % of those without expiry"));
+            let part = share(*n as f64 / sample.forever.max(1) as f64);
+            evidence.push_str(&format!(": `{name}:*` is {part} of those without expiry"));
         }
     }
-    let share = forever as f64 / all as f64;
-    Some(finding("keys_without_expiry", format!("{:.0} % of keys never expire", share * 100.0), evidence, share * 0.5))
+    let part = forever as f64 / all as f64;
+    Some(finding("keys_without_expiry", format!("{} of keys never expire", share(part)), evidence, part * 0.5))
 }
 
 fn finding(kind: &str, title: String, evidence: String, cost: f64) -> Finding {
@@ -395,7 +396,6 @@ fn finding(kind: &str, title: String, evidence: String, cost: f64) -> Finding {
 
 /// The finding about a full memory. `evicted` is how many keys were evicted since the previous look.
 fn memory(infos: &[HashMap<String, String>], evicted: f64) -> Option<Finding> {
-    const MIB: f64 = 1_048_576.0;
     // The fullest primary decides: the others cannot help it.
     let (used, max, policy) = infos
         .iter()
@@ -404,10 +404,10 @@ fn memory(infos: &[HashMap<String, String>], evicted: f64) -> Option<Finding> {
             Some((number(i, "used_memory")?, max, i.get("maxmemory_policy").map_or("", String::as_str)))
         })
         .max_by(|a, b| (a.0 / a.1).total_cmp(&(b.0 / b.1)))?;
-    let full = format!("{:.1} of {:.1} MiB used, maxmemory-policy {policy}", used / MIB, max / MIB);
+    let full = format!("{} of {} used, maxmemory-policy {policy}", bytes(used), bytes(max));
     if evicted > 0.0 {
         let title = "Keys are evicted before they expire".to_owned();
-        return Some(finding("evicting", title, format!("{evicted:.0} keys in the last minute; {full}"), 0.6));
+        return Some(finding("evicting", title, format!("{} keys in the last minute; {full}", integer(evicted)), 0.6));
     }
     if used < max * 0.95 {
         return None;
@@ -483,7 +483,6 @@ mod tests {
         let info =
             fields("# Keyspace\r\ndb0:keys=10,expires=4,avg_ttl=0\r\ndb12:keys=5,expires=5\r\ndbsize:keys=99\r\n");
         assert_eq!(keys(&info), (15, 9), "numbered databases only");
-        assert_eq!(count(12_400), "12 400", "in groups of three");
     }
 
     #[test]

@@ -2,8 +2,9 @@
 use std::time::Duration;
 
 use perfdeck_model::{FoundService, HostPort, TargetRole};
+use perfdeck_words::plural;
 
-use crate::info::{count, fields, keys, product};
+use crate::info::{fields, keys, product};
 
 const DEADLINE: Duration = Duration::from_millis(500);
 
@@ -15,7 +16,7 @@ async fn look(at: HostPort) -> Option<FoundService> {
         let (product, detail) = match info {
             Ok(info) => {
                 let info = fields(&info);
-                (product(&info), format!("open, {} keys", count(keys(&info).0)))
+                (product(&info), format!("open, {}", plural(keys(&info).0, "key")))
             }
             Err(e) if e.to_string().contains("NOAUTH") => ("Redis or Valkey".to_owned(), "needs a password".to_owned()),
             Err(e) if e.to_string().contains("NOPERM") => ("Redis or Valkey".to_owned(), "needs a user".to_owned()),
@@ -55,7 +56,7 @@ mod tests {
         open.execute(&["SET", "a", "1"]).await.expect("a key");
         let found = on(open.port()).await;
         assert!(found[0].product.starts_with("Redis ") || found[0].product.starts_with("Valkey "), "{found:?}");
-        assert_eq!(found[0].detail, "open, 1 keys", "how much is in it");
+        assert_eq!(found[0].detail, "open, 1 key", "how much is in it");
         let closed = perfdeck_testkit::Redis::start_with_password("canary").await.expect("Redis");
         assert_eq!(on(closed.port()).await[0].detail, "needs a password", "it says so before anyone tries");
     }

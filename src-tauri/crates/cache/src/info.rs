@@ -24,19 +24,6 @@ pub(crate) fn keys(info: &HashMap<String, String>) -> (u64, u64) {
     sum
 }
 
-/// A count for a person, in groups of three: `12 400`.
-pub(crate) fn count(n: u64) -> String {
-    let digits = n.to_string();
-    let mut out = String::new();
-    for (i, c) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            out.push(' ');
-        }
-        out.push(c);
-    }
-    out
-}
-
 /// Product and version from INFO.
 pub(crate) fn product(info: &HashMap<String, String>) -> String {
     match (info.get("valkey_version"), info.get("redis_version")) {

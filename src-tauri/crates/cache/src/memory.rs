@@ -215,7 +215,7 @@ mod tests {
         let mut collector = MemoryCacheCollector::new(cache.clone());
         let first = collector.collect(&100_000.0).await.expect("answers");
         let finding = &first.findings.expect("looked at once at the start")[0];
-        assert!(finding.title.starts_with("25 %"), "ten of forty keys never expire: {}", finding.title);
+        assert!(finding.title.starts_with("25\u{2009}%"), "ten of forty keys never expire: {}", finding.title);
         cache.get("k1").await;
         cache.get("nothing").await;
         let second = collector.collect(&101_000.0).await.expect("answers");

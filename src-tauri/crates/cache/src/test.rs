@@ -7,13 +7,14 @@ use perfdeck_model::{
     StageOutcome, TargetRole, TlsMode,
 };
 use perfdeck_net::Speaks;
+use perfdeck_words::plural;
 use redis::aio::MultiplexedConnection;
 use tokio::net::TcpStream;
 
 use crate::announced::{self, Announced};
 use crate::connect::{connect, primaries, primary};
 use crate::error::{acl, explain, full, protected, silent};
-use crate::info::{count, fields, keys, product};
+use crate::info::{fields, keys, product};
 
 /// Longest wait for name resolution and for a TCP connection.
 const REACH: Duration = Duration::from_secs(2);
@@ -287,7 +288,7 @@ async fn version(
     report: &mut Report,
 ) {
     let version = product(info);
-    let mut detail = format!("{version}, {} keys", count(keys(info).0));
+    let mut detail = format!("{version}, {}", plural(keys(info).0, "key"));
     let (mut outcome, mut fix) = (StageOutcome::Ok, None);
     if target.mode == CacheMode::Cluster {
         let state: Result<String, _> = redis::cmd("CLUSTER").arg("INFO").query_async(connection).await;

@@ -68,7 +68,7 @@ async fn figures_are_true() {
     let finding = &busy.findings.as_ref().expect("looked at after three seconds")[0];
     assert_eq!(finding.kind, "keys_without_expiry", "{finding:?}");
     assert!(finding.title.starts_with("100 %"), "none of them expires: {}", finding.title);
-    assert!(finding.evidence.contains("sample of 100 keys: `session:*` is 100 %"), "{}", finding.evidence);
+    assert!(finding.evidence.contains("sample of 100 keys: `session:*` is 100\u{2009}%"), "{}", finding.evidence);
     assert_eq!(finding.action.route, "/cache", "its button opens the cache's screen");
     let after = c.collect(&4_000.0).await.expect("answers");
     assert_eq!(value(&after, "cache.operations"), Some(0.0), "the sampling is not traffic");

@@ -2,6 +2,7 @@
 use std::io::{IsTerminal, Write};
 
 use perfdeck_model::{ApiError, Unit};
+use perfdeck_words::{Brackets, ascii, format, plain_spaces, significant, visible};
 use serde::Serialize;
 
 /// Why a command ends with something else than 0.
@@ -31,17 +32,10 @@ impl From<std::io::Error> for Failure {
 
 pub(crate) type Done<T = u8> = Result<T, Failure>;
 
-/// Control characters and marks that reorder text are written out, so that a name cannot drive the terminal.
+/// Control characters and marks that reorder or hide text are written out, so that a name cannot drive the terminal; thin
+/// spaces are plain ones there.
 pub(crate) fn plain(text: &str) -> String {
-    text.chars()
-        .map(|c| match c {
-            '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
-                format!("<U+{:04X}>", u32::from(c))
-            }
-            c if c.is_control() => format!("<U+{:04X}>", u32::from(c)),
-            c => c.to_string(),
-        })
-        .collect()
+    plain_spaces(&visible(text, Brackets::Ascii))
 }
 
 /// Text of ours after a head, its further lines below its first one: statements that are to be run stay lines.
@@ -113,48 +107,22 @@ pub(crate) fn table(head: &[&str], rows: &[Vec<String>]) -> Done<()> {
     rows.iter().try_for_each(|r| print(r))
 }
 
-/// Three significant figures, no exponent.
+/// Three significant figures in plain ASCII, no exponent.
 pub(crate) fn figures(x: f64) -> String {
-    if !x.is_finite() {
-        return "-".to_owned();
-    }
-    let a = x.abs();
-    if a == 0.0 {
-        return "0".to_owned();
-    }
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-    let places = (2.0 - a.log10().floor()).clamp(0.0, 6.0) as usize;
-    format!("{x:.places$}")
+    ascii(&significant(x, 3))
 }
 
-/// Milliseconds as µs, ms or s.
+/// Milliseconds as µs, ms or s; minutes from 120 s.
 pub(crate) fn ms(x: f64) -> String {
-    if x.abs() >= 1_000.0 {
-        format!("{} s", figures(x / 1e3))
-    } else if x != 0.0 && x.abs() < 1.0 {
-        format!("{} µs", figures(x * 1e3))
-    } else {
-        format!("{} ms", figures(x))
-    }
+    ascii(&perfdeck_words::ms(x))
 }
 
-/// A value with its unit.
+/// A value with its unit. Rates and counts have no prefix, so that a script can compare them.
 pub(crate) fn value(x: f64, unit: Unit) -> String {
-    let scaled = |mut x: f64, base: f64, units: &[&str]| {
-        let mut i = 0;
-        while x.abs() >= base && i + 1 < units.len() {
-            x /= base;
-            i += 1;
-        }
-        format!("{} {}", figures(x), units[i])
-    };
     match unit {
-        Unit::Ratio => format!("{} %", figures(x * 100.0)),
-        Unit::Bytes => scaled(x, 1024.0, &["B", "KiB", "MiB", "GiB", "TiB"]),
-        Unit::BytesPerSecond => scaled(x, 1000.0, &["B/s", "kB/s", "MB/s", "GB/s"]),
-        Unit::Seconds => ms(x * 1e3),
         Unit::PerSecond => format!("{}/s", figures(x)),
         Unit::Count => figures(x),
+        unit => ascii(&format(Some(x), unit)),
     }
 }
 
@@ -174,7 +142,7 @@ mod tests {
             ["  fix: ALTER SYSTEM SET a = 'b';", "       CREATE EXTENSION c;<U+001B>[2J"],
             "statements to run are lines"
         );
-        assert_eq!(figures(1234.5), "1234", "whole numbers above a thousand");
+        assert_eq!(figures(1234.4), "1234", "whole numbers above a thousand");
         assert_eq!(value(0.105, Unit::Ratio), "10.5 %", "ratios are percent");
         assert_eq!(value(15_171_584.0, Unit::Bytes), "14.5 MiB", "memory is IEC");
         assert_eq!(ms(0.25), "250 µs", "small times are microseconds");

@@ -2,10 +2,11 @@
 use std::collections::BTreeMap;
 
 use perfdeck_model::{Address, ApiError, ErrorCode, Finding, Unit};
+use perfdeck_words::{bytes, count, share};
 use sqlx::Row;
 
 use crate::hints::grant;
-use crate::reading::{Counters, Moment, Reading, Slow, bytes, connections, count, finding, series};
+use crate::reading::{Counters, Moment, Reading, Slow, connections, finding, series};
 use crate::session::Session;
 
 /// Sessions by state and wait, counters and limits in one round trip. Perfdeck's own sessions are left out. Sessions
@@ -160,21 +161,21 @@ async fn findings(c: &mut Session) -> Result<Vec<Finding>, sqlx::Error> {
     for row in sqlx::raw_sql(SCANS).fetch_all(&mut *c).await? {
         let name: String = row.try_get(0)?;
         let n = |i: usize| row.try_get::<i64, _>(i);
-        let (share, observed): (f64, f64) = (row.try_get(5)?, row.try_get::<Option<f64>, _>(6)?.unwrap_or(0.0));
+        let (part, observed): (f64, f64) = (row.try_get(5)?, row.try_get::<Option<f64>, _>(6)?.unwrap_or(0.0));
         findings.push(finding(
             "sequential_scan",
             &name,
             format!("Sequential scans on `{name}`"),
             format!(
-                "{} scans read {} rows, {:.0} % of all rows read; {} live rows, {} index scans; observed for {}",
+                "{} scans read {} rows, {} of all rows read; {} live rows, {} index scans; observed for {}",
                 count(n(1)?),
                 count(n(2)?),
-                share * 100.0,
+                share(part),
                 count(n(3)?),
                 count(n(4)?),
                 span(observed)
             ),
-            share.clamp(0.0, 1.0),
+            part.clamp(0.0, 1.0),
             "Review index",
         ));
     }

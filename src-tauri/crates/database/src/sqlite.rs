@@ -5,10 +5,11 @@
 use std::collections::BTreeMap;
 
 use perfdeck_model::{Address, ApiError, Finding, Scheme, Unit};
+use perfdeck_words::{bytes, share};
 use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 
-use crate::reading::{Reading, Slow, bytes, finding, series};
+use crate::reading::{Reading, Slow, finding, series};
 
 /// Which file the connection has open: a replaced one has another number.
 #[derive(Debug, Default)]
@@ -89,7 +90,7 @@ pub(crate) async fn slow(c: &mut SqliteConnection) -> Result<Slow, sqlx::Error> 
         findings.push(finding(
             "free_pages",
             "file",
-            format!("{:.0} % of the file is unused", free / all * 100.0),
+            format!("{} of the file is unused", share(free / all)),
             format!("{} of {} are free pages; VACUUM returns them", bytes(free), bytes(all)),
             free / all * 0.2,
             "Review storage",

@@ -6,6 +6,7 @@ use perfdeck_model::{
     StageOutcome, TlsMode,
 };
 use perfdeck_net::Speaks;
+use perfdeck_words::{bytes, plural};
 use sqlx::Row;
 use tokio::net::TcpStream;
 
@@ -569,10 +570,8 @@ async fn sqlite(address: &Address, report: &mut Report) -> Staged<()> {
         Ok(Err(error)) => return Err((StageName::File, explain(address, &error))),
         Err(_) => return Err((StageName::File, silent(address, ANSWER))),
     };
-    let plural = if tables == 1 { "table" } else { "tables" };
     #[allow(clippy::cast_precision_loss)]
-    let mib = size as f64 / 1_048_576.0;
-    let detail = format!("readable, {mib:.1} MiB, {tables} {plural}, journal mode {journal}");
+    let detail = format!("readable, {}, {}, journal mode {journal}", bytes(size as f64), plural(tables, "table"));
     report.push(StageName::File, StageOutcome::Ok, detail, None);
     let version = version(&mut database).await.map_err(|e| (StageName::Version, explain(address, &e)))?;
     report.push(StageName::Version, StageOutcome::Ok, version.clone(), None);

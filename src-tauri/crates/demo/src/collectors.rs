@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use perfdeck_model::{
     ApiError, BoxFuture, Clock, Collection, Collector, ErrorCode, Finding, FindingAction, SeriesInfo, TargetRole, Unit,
 };
+use perfdeck_words as words;
 use sqlx::ConnectOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 
@@ -36,14 +37,6 @@ fn millis(usage: Usage) -> f64 {
 
 fn action(label: &str, route: &str) -> FindingAction {
     FindingAction { label: label.to_owned(), route: route.to_owned() }
-}
-
-fn size(bytes: f64) -> String {
-    if bytes < 1024.0 * 1024.0 {
-        format!("{:.1} KiB", bytes / 1024.0)
-    } else {
-        format!("{:.1} MiB", bytes / (1024.0 * 1024.0))
-    }
 }
 
 /// What counters that only grow gained over the last few looks.
@@ -226,11 +219,12 @@ async fn scan(
         target: TargetRole::Database,
         title: "Sequential scan on `appointments`: no index on `staff_id, starts_at`".to_owned(),
         evidence: format!(
-            "{:.0} % of database time, {:.0} calls/min of {:.1} ms each ({} in {seconds:.0} s)",
-            share * 100.0,
-            own.calls as f64 * 60.0 / seconds,
-            millis(own),
-            own.calls,
+            "{} of database time, {} calls/min of {} each ({} in {})",
+            words::share(share),
+            words::rate(own.calls as f64 * 60.0 / seconds),
+            words::ms(millis(own)),
+            words::count(own.calls),
+            words::duration(seconds),
         ),
         cost: share,
         action: action("Review index", "/database"),
@@ -276,7 +270,7 @@ async fn duplicate_indexes(
             kind: "duplicate_index".to_owned(),
             target: TargetRole::Database,
             title: format!("`{index}` repeats `{other}`"),
-            evidence: format!("{} for `{columns}` of `{table}` again, written with every change", size(bytes)),
+            evidence: format!("{} for `{columns}` of `{table}` again, written with every change", words::bytes(bytes)),
             cost: if database_bytes > 0.0 { bytes / database_bytes } else { 0.0 },
             action: action("Review index", "/database"),
         });
@@ -315,8 +309,12 @@ impl Collector for DemoCacheCollector {
                 && let Some(finding) = findings.iter_mut().find(|f| f.kind == "keys_without_expiry")
             {
                 let (keys, forever) = self.served.cache.keys();
-                finding.evidence =
-                    format!("{forever} of {keys} keys, about {} that nothing frees", size(mean * forever as f64));
+                finding.evidence = format!(
+                    "{} of {}, about {} that nothing frees",
+                    words::count(forever),
+                    words::plural(keys, "key"),
+                    words::bytes(mean * forever as f64)
+                );
             }
             Ok(out)
         })
@@ -450,11 +448,12 @@ fn many_statements(seconds: f64, gained: &[Usage]) -> Vec<Finding> {
                 target: TargetRole::Api,
                 title: format!("`{}` runs {each:.0} statements per request", route.path()),
                 evidence: format!(
-                    "{:.0} % of the API's time, {:.0} requests/min of {:.1} ms each ({} in {seconds:.0} s)",
-                    share * 100.0,
-                    own.calls as f64 * 60.0 / seconds,
-                    millis(*own),
-                    own.calls,
+                    "{} of the API's time, {} requests/min of {} each ({} in {})",
+                    words::share(share),
+                    words::rate(own.calls as f64 * 60.0 / seconds),
+                    words::ms(millis(*own)),
+                    words::count(own.calls),
+                    words::duration(seconds),
                 ),
                 cost: share,
                 action: action("Review statements", "/database"),

@@ -638,30 +638,6 @@ impl Run {
         self.requests.saturating_sub(without.map(|e| e.count).sum())
     }
 
-    /// Statuses of the answers in words, when any is no success: `all 301`, or `200 80 %, 503 20 %`, the most frequent first.
-    pub fn status_words(&self) -> Option<String> {
-        if self.statuses.iter().all(|s| (200..300).contains(&s.status)) {
-            return None;
-        }
-        let mut by_count = self.statuses.clone();
-        by_count.sort_by_key(|s| std::cmp::Reverse(s.count));
-        if let [only] = by_count.as_slice() {
-            return Some(format!("all {}", only.status));
-        }
-        #[allow(clippy::cast_precision_loss)]
-        let all = by_count.iter().map(|s| s.count).sum::<u64>() as f64;
-        #[allow(clippy::cast_precision_loss)]
-        let share = |s: &StatusCount| match s.count as f64 / all * 100.0 {
-            share if share < 0.1 => format!("{} below 0.1 %", s.status),
-            share => format!("{} {share:.1} %", s.status),
-        };
-        let mut words: Vec<String> = by_count.iter().take(4).map(share).collect();
-        if by_count.len() > 4 {
-            words.push(format!("{} more", by_count.len() - 4));
-        }
-        Some(words.join(", "))
-    }
-
     /// Requests that failed with errors of this class.
     pub fn errors_of(&self, class: &str) -> u64 {
         self.errors_by_class.iter().filter(|e| e.class == class).map(|e| e.count).sum()

@@ -1,10 +1,11 @@
 //! The HTML rendering: one file, no network, no script.
 
-use perfdeck_model::{JudgedMs, JudgedTime, LatencyMs, Load, Run, RunSpec, RunState, Unit};
+use perfdeck_model::{JudgedMs, JudgedTime, Load, Run, RunSpec, RunState};
+use perfdeck_words::{Sentence, bytes, count, judged, ms, per_second, plural, rate, sentence};
 
-use crate::format::{bytes, group, ms, setting_s, si, value};
+use crate::format::{setting_s, unbroken};
 use crate::lanes::{self, role_name};
-use crate::markup::{cell, facts, percentile, push};
+use crate::markup::{cell, facts, push};
 use crate::text::{escape, escape_json, isolated};
 use crate::{Error, ReportDocument, bound, parts};
 
@@ -69,6 +70,8 @@ pub fn render_html(document: &ReportDocument) -> Result<String, Error> {
          is stated from 100/(1−q) samples on. A hatched span has no samples. The data of this report is embedded in this \
          file as JSON.</footer>\n",
     );
+    // The figures of the page; the data below stays as it is.
+    let mut out = unbroken(&out);
     let json = escape_json(&serde_json::to_string(&d)?);
     push(
         &mut out,
@@ -77,80 +80,19 @@ pub fn render_html(document: &ReportDocument) -> Result<String, Error> {
     Ok(out)
 }
 
-fn plural(n: u64, one: &str, many: &str) -> String {
-    format!("{}\u{202f}{}", group(n), if n == 1 { one } else { many })
-}
-
-/// A percentile that failed requests are in.
-fn judged(time: JudgedTime) -> String {
-    match time.ms {
-        None => "failed".to_owned(),
-        Some(v) if time.at_least => format!("at least {}", ms(v)),
-        Some(v) => ms(v),
+/// The sentence of a run; that it is invalid stands out.
+fn said(run: &Run) -> String {
+    match sentence(run) {
+        Sentence { word: Some(word), text } if !run.valid => {
+            format!("<span class=\"bad\">✕ {word}:</span> {}.", escape(&text))
+        }
+        other => format!("{}.", escape(&other.to_string())),
     }
-}
-
-/// The highest percentile up to p99 with the failed requests in it that can be stated.
-fn judged_tail(all: &JudgedMs) -> Option<String> {
-    [("p99", "p99", all.p99), ("p95", "p95", all.p95), ("p90", "p90", all.p90), ("p50", "median", all.p50)]
-        .into_iter()
-        .find_map(|(key, name, time)| all.enough(key).then(|| format!("{name} {}", judged(time))))
-}
-
-/// The highest percentile up to p99 that can be stated, with its name.
-fn tail(l: &LatencyMs) -> Option<String> {
-    [("p99", "p99", l.p99), ("p95", "p95", l.p95), ("p90", "p90", l.p90), ("p50", "median", l.p50)]
-        .into_iter()
-        .find_map(|(key, name, v)| percentile(l, key, v).map(|text| format!("{name} {text}")))
-}
-
-/// What a run says in one sentence.
-fn sentence(run: &Run) -> String {
-    if run.requests == 0 {
-        return "No response in the measured time.".to_owned();
-    }
-    let errors = if run.errors == 0 {
-        "no errors".to_owned()
-    } else {
-        #[allow(clippy::cast_precision_loss)]
-        let share = run.errors as f64 / run.requests as f64;
-        format!("{} ({})", plural(run.errors, "error", "errors"), value(share, Unit::Ratio))
-    };
-    // What failed belongs to the distribution: without it a target that gives up looks fast.
-    let of_all = run.judged_ms.as_ref().filter(|all| all.differs());
-    let (time, n) = match of_all {
-        Some(all) => (judged_tail(all), all.n),
-        None => (tail(run.latency()), run.latency().n),
-    };
-    let time = time.unwrap_or_else(|| "n too small for a percentile".to_owned());
-    let timed_out = of_all.filter(|all| all.timed_out > 0);
-    let timed_out = timed_out.map_or_else(String::new, |all| format!(", {} timed out", group(all.timed_out)));
-    let statuses = run.status_words().map_or_else(String::new, |words| format!(", statuses: {words}"));
-    let answered = if run.answered() == 0 { "0 answered, " } else { "" };
-    let n = group(n);
-    format!(
-        "{answered}{} responses/s, {time} (n\u{202f}=\u{202f}{n}), {errors}{timed_out}{statuses}{}.",
-        si(run.rate_per_s, ""),
-        thresholds(run)
-    )
-}
-
-/// Thresholds that failed or could not be judged.
-fn thresholds(run: &Run) -> String {
-    let unjudged = run.thresholds.iter().filter(|t| t.unjudged).count();
-    let failed = run.thresholds.iter().filter(|t| !t.ok).count() - unjudged;
-    let all = run.thresholds.len();
-    [(failed, "failed"), (unjudged, "not judged")]
-        .iter()
-        .filter(|(n, _)| *n > 0)
-        .map(|(n, what)| format!(", {n} of {} {what}", plural(all as u64, "threshold", "thresholds")))
-        .collect()
 }
 
 fn headline(d: &ReportDocument) -> String {
     if let [run] = d.runs.as_slice() {
-        let prefix = if run.valid { "" } else { "<span class=\"bad\">✕ Invalid:</span> " };
-        return format!("{prefix}{}", escape(&sentence(run)));
+        return said(run);
     }
     let valid: Vec<&Run> = d.runs.iter().filter(|r| r.valid && r.requests > 0).collect();
     if valid.is_empty() {
@@ -160,7 +102,7 @@ fn headline(d: &ReportDocument) -> String {
     let high = valid.iter().map(|r| r.rate_per_s).fold(f64::NEG_INFINITY, f64::max);
     let invalid = d.runs.len() - valid.len();
     let rest = if invalid == 0 { String::new() } else { format!(", {invalid} invalid") };
-    format!("{} runs{rest}: {} to {} responses/s.", d.runs.len(), si(low, ""), si(high, ""))
+    format!("{} runs{rest}: {} to {} requests/s.", d.runs.len(), rate(low), rate(high))
 }
 
 fn when(ms: f64) -> String {
@@ -179,10 +121,10 @@ fn request(run: &Run) -> String {
 }
 
 fn load(run: &Run) -> String {
-    let connections = plural(u64::from(run.spec.connections()), "connection", "connections");
+    let connections = plural(run.spec.connections(), "connection");
     match run.spec.load() {
         Load::Closed => format!("closed loop, {connections}"),
-        Load::Rate { rate_per_s } => format!("open loop, {} over {connections}", si(rate_per_s, "/s")),
+        Load::Rate { rate_per_s } => format!("open loop, {} over {connections}", per_second(rate_per_s)),
     }
 }
 
@@ -201,11 +143,11 @@ fn overview(out: &mut String, d: &ReportDocument) {
                 isolated(&run.name),
                 request(run),
                 load(run),
-                si(run.rate_per_s, ""),
-                cell(l, "p50", l.p50),
-                cell(l, "p99", l.p99),
-                group(l.n),
-                group(run.errors),
+                rate(run.rate_per_s),
+                cell(l, "p50"),
+                cell(l, "p99"),
+                count(l.n),
+                count(run.errors),
                 state(run),
             ),
         );
@@ -236,7 +178,7 @@ fn run_section(out: &mut String, run: &Run, d: &ReportDocument) -> Result<(), Er
         ),
     );
     if d.runs.len() > 1 {
-        push(out, format_args!("<p class=\"say\">{}</p>\n", escape(&sentence(run))));
+        push(out, format_args!("<p class=\"say\">{}</p>\n", said(run)));
     }
     if !run.valid {
         out.push_str("<div class=\"strip\"><b class=\"bad\">✕ Invalid</b>: do not quote these figures.<ul>");
@@ -300,14 +242,14 @@ fn latencies(out: &mut String, run: &Run) {
             out,
             format_args!(
                 "<tr><th scope=\"row\">{name}</th><td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td>{}{}{}{}{}<td class=\"n\">{}</td></tr>\n",
-                group(l.n),
+                count(l.n),
                 plain(l.min),
                 plain(l.mean),
-                cell(l, "p50", l.p50),
-                cell(l, "p90", l.p90),
-                cell(l, "p95", l.p95),
-                cell(l, "p99", l.p99),
-                cell(l, "p999", l.p999),
+                cell(l, "p50"),
+                cell(l, "p90"),
+                cell(l, "p95"),
+                cell(l, "p99"),
+                cell(l, "p999"),
                 plain(l.max),
             ),
         );
@@ -321,7 +263,7 @@ fn latencies(out: &mut String, run: &Run) {
             out,
             format_args!(
                 "<tr><th scope=\"row\">response time of all</th><td class=\"n\">{}</td><td class=\"n\">–</td><td class=\"n\">–</td>{}{}{}{}{}<td class=\"n\">{}</td></tr>\n",
-                group(all.n),
+                count(all.n),
                 cell("p50", all.p50),
                 cell("p90", all.p90),
                 cell("p95", all.p95),
@@ -341,8 +283,8 @@ fn latencies(out: &mut String, run: &Run) {
 }
 
 fn errors(out: &mut String, run: &Run) {
-    let (errors, all) = (group(run.errors), group(run.requests));
-    let answered = group(run.answered());
+    let (errors, all) = (count(run.errors), count(run.requests));
+    let answered = count(run.answered());
     push(out, format_args!("<div><h3>Errors<small>{errors} of {all} requests, {answered} answered</small></h3>\n"));
     if run.errors_by_class.is_empty() {
         out.push_str("<p class=\"off\">None.</p></div>\n");
@@ -357,7 +299,7 @@ fn errors(out: &mut String, run: &Run) {
             format_args!(
                 "<tr><td>{}</td><td class=\"n\">{}</td><td>{}</td></tr>\n",
                 isolated(&e.class),
-                group(e.count),
+                count(e.count),
                 isolated(&e.sample)
             ),
         );
@@ -373,7 +315,7 @@ fn statuses(out: &mut String, run: &Run) {
     }
     out.push_str("<table><thead><tr><th>status</th><th class=\"n\">responses</th></tr></thead><tbody>\n");
     for s in run.statuses.iter().take(100) {
-        push(out, format_args!("<tr><td>{}</td><td class=\"n\">{}</td></tr>\n", s.status, group(s.count)));
+        push(out, format_args!("<tr><td>{}</td><td class=\"n\">{}</td></tr>\n", s.status, count(s.count)));
     }
     out.push_str("</tbody></table></div>\n");
 }
@@ -384,8 +326,8 @@ fn settings(out: &mut String, run: &Run) {
         ("request", request(run)),
         ("resolved to", isolated(&run.resolved.join(", "))),
         ("load", load(run)),
-        ("connections", group(u64::from(s.connections()))),
-        ("threads", s.threads().map_or_else(|| "chosen by the engine".to_owned(), |t| group(u64::from(t)))),
+        ("connections", count(s.connections())),
+        ("threads", s.threads().map_or_else(|| "chosen by the engine".to_owned(), |t| count(t))),
         ("duration", setting_s(s.duration_s())),
         ("warm-up", format!("{}, excluded from every figure", setting_s(s.warmup_s()))),
         ("timeout", setting_s(s.timeout_s())),
@@ -410,7 +352,7 @@ fn settings(out: &mut String, run: &Run) {
     let m = &run.machine;
     #[allow(clippy::cast_precision_loss)]
     let received = bytes(run.bytes_received as f64);
-    let cores = plural(u64::from(m.cores), "core", "cores");
+    let cores = plural(m.cores, "core");
     out.push_str("<div>\n");
     facts(
         out,
@@ -423,7 +365,7 @@ fn settings(out: &mut String, run: &Run) {
             ("CPU time used", run.client_cpu_s.map_or_else(|| "not known".to_owned(), |s| ms(s * 1e3))),
             ("received", received),
             ("measured time", ms(run.duration_s * 1e3)),
-            ("responses", group(run.requests)),
+            ("responses", count(run.requests)),
             ("run", format!("<code>{}</code>", isolated(&run.id))),
         ],
     );
@@ -455,8 +397,8 @@ fn environment(out: &mut String, d: &ReportDocument) {
         out,
         "Connection pool",
         &[
-            ("size", group(u64::from(e.pool.size))),
-            ("overflow", group(u64::from(e.pool.max_overflow))),
+            ("size", count(e.pool.size)),
+            ("overflow", count(e.pool.max_overflow)),
             ("timeout", setting_s(e.pool.timeout_s)),
             ("recycle", setting_s(e.pool.recycle_s)),
         ],

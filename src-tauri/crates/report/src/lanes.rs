@@ -3,10 +3,11 @@
 //! Every lane has the same horizontal layout, so a moment is at the same place in all of them: name and axis labels on
 //! the left, the plot, and what was drawn with its mean and maximum on the right.
 use perfdeck_model::{Run, TargetRole, Unit, title_of};
+use perfdeck_words::{THIN, count, format, ms, per_second, percentile};
 use plotters::style::RGBColor;
 
 use crate::chart::{Anchor, Canvas, colour, svg};
-use crate::format::{ms, si, sig3, tick, value};
+use crate::format::tick;
 use crate::{Error, ReportSeries, RunSeries};
 
 const WIDTH: f64 = 1080.0;
@@ -71,9 +72,9 @@ impl Time {
         while i * step <= span + 1e-9 {
             let s = i * step;
             let label = if step >= 60.0 {
-                format!("{}\u{202f}min", s / 60.0)
+                format!("{}{THIN}min", s / 60.0)
             } else {
-                format!("{}\u{202f}s", (s * 10.0).round() / 10.0)
+                format!("{}{THIN}s", (s * 10.0).round() / 10.0)
             };
             ticks.push((self.from + s * 1e3, label));
             i += 1.0;
@@ -246,7 +247,7 @@ fn read_out(c: &Canvas<'_>, lane: &Lane, time: Time) -> Result<(), Error> {
             #[allow(clippy::cast_precision_loss)]
             let mean = known.iter().sum::<f64>() / known.len() as f64;
             let max = known.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-            format!("{} · max {}", value(mean, lane.unit), value(max, lane.unit))
+            format!("{} · max {}", format(Some(mean), lane.unit), format(Some(max), lane.unit))
         };
         c.rect((PLOT_RIGHT + 12.0, y - 4.0), (PLOT_RIGHT + 20.0, y + 4.0), line.colour)?;
         c.text(&line.label, (PLOT_RIGHT + 26.0, y), 11.0, Anchor::Left, colour::TEXT, 62.0)?;
@@ -306,13 +307,13 @@ fn run_lanes(run: &Run) -> Vec<Lane> {
             .collect()
     };
     #[allow(clippy::cast_precision_loss)]
-    let per_second = |n: u64, d: f64| (d > 0.0).then(|| n as f64 / d);
+    let over = |n: u64, d: f64| (d > 0.0).then(|| n as f64 / d);
     let line = |label: &str, colour, points, bars| Line { label: label.to_owned(), colour, points, bars };
     let seconds = |v: Option<f64>| v.map(|v| v / 1e3);
     let mut throughput =
-        vec![line("good", colour::INK, at(&|i| per_second(i.requests.saturating_sub(i.errors), i.duration_s)), false)];
+        vec![line("good", colour::INK, at(&|i| over(i.requests.saturating_sub(i.errors), i.duration_s)), false)];
     if run.errors > 0 {
-        throughput.push(line("errors", colour::BAD, at(&|i| per_second(i.errors, i.duration_s)), true));
+        throughput.push(line("errors", colour::BAD, at(&|i| over(i.errors, i.duration_s)), true));
     }
     vec![
         Lane {
@@ -323,7 +324,7 @@ fn run_lanes(run: &Run) -> Vec<Lane> {
             lines: throughput,
             more: 0,
             fill: true,
-            reference: run.target_rate_per_s.map(|r| (r, format!("asked for {}", si(r, "/s")))),
+            reference: run.target_rate_per_s.map(|r| (r, format!("asked for {}", per_second(r)))),
         },
         Lane {
             name: "Response time".into(),
@@ -504,21 +505,15 @@ pub(crate) fn curve(run: &Run) -> Result<Option<String>, Error> {
         }
         c.line(&sure.iter().map(place).collect::<Vec<_>>(), colour::Q99, 1.75)?;
         let mut row = PAD + 4.0;
-        for (name, key, v) in [
-            ("p50", "p50", run.latency().p50),
-            ("p90", "p90", run.latency().p90),
-            ("p99", "p99", run.latency().p99),
-            ("p99.9", "p999", run.latency().p999),
-        ] {
-            let small = run.latency().too_small.iter().any(|t| t == key);
+        for (name, key) in [("p50", "p50"), ("p90", "p90"), ("p99", "p99"), ("p99.9", "p999")] {
+            let known = percentile(run.latency(), key);
             c.text(name, (PLOT_RIGHT + 12.0, row), 11.0, Anchor::Left, colour::TEXT, 60.0)?;
-            let text = v.filter(|_| !small).map_or_else(|| "n too small".to_owned(), ms);
-            c.text(&text, (WIDTH, row), 11.0, Anchor::Right, if small { colour::LABEL } else { colour::TEXT }, 130.0)?;
+            let ink = if known.is_some() { colour::TEXT } else { colour::LABEL };
+            let text = known.map_or_else(|| "n too small".to_owned(), ms);
+            c.text(&text, (WIDTH, row), 11.0, Anchor::Right, ink, 130.0)?;
             row += 15.0;
         }
-        #[allow(clippy::cast_precision_loss)]
-        let count = if n < 1_000 { n.to_string() } else { sig3(n as f64) };
-        c.text(&format!("n = {count}"), (PLOT_RIGHT + 12.0, row), 11.0, Anchor::Left, colour::LABEL, 190.0)
+        c.text(&format!("n = {}", count(n)), (PLOT_RIGHT + 12.0, row), 11.0, Anchor::Left, colour::LABEL, 190.0)
     })?;
     Ok(Some(drawing))
 }

@@ -1,7 +1,9 @@
 //! What a plan's run is made of: its steps, its stages, how its thresholds turned out, and what its figures rest on.
 use perfdeck_model::{CeilingKind, LatencyMs, Run, StageResult, StepResult, ThresholdResult};
 
-use crate::format::{group, ms, setting_s, si, sig3};
+use perfdeck_words::{DASH, count, measured, ms, per_second, rate, ratio, significant};
+
+use crate::format::setting_s;
 use crate::markup::{cell, facts, push};
 use crate::text::isolated;
 
@@ -25,7 +27,7 @@ fn head(out: &mut String, title: &str, about: &str, columns: &[(&str, bool)]) {
 }
 
 fn percentiles(l: &LatencyMs) -> String {
-    [cell(l, "p50", l.p50), cell(l, "p90", l.p90), cell(l, "p99", l.p99)].concat()
+    [cell(l, "p50"), cell(l, "p90"), cell(l, "p99")].concat()
 }
 
 fn steps(out: &mut String, steps: &[StepResult]) {
@@ -59,10 +61,10 @@ fn steps(out: &mut String, steps: &[StepResult]) {
                 isolated(&step.name),
                 isolated(&step.kind),
                 isolated(&step.request),
-                si(step.rate_per_s, "/s"),
+                per_second(step.rate_per_s),
                 percentiles(l),
-                group(l.n),
-                group(step.errors),
+                count(l.n),
+                count(step.errors),
             ),
         );
     }
@@ -71,7 +73,7 @@ fn steps(out: &mut String, steps: &[StepResult]) {
 
 /// The level of a stage, in words.
 fn level(stage: &StageResult, open_loop: bool) -> String {
-    let at = |level: f64| if open_loop { si(level, "/s") } else { format!("{} connections", sig3(level)) };
+    let at = |level: f64| if open_loop { per_second(level) } else { format!("{} connections", rate(level)) };
     if stage.kind == "ramp" { format!("{} to {}", at(stage.from), at(stage.to)) } else { at(stage.to) }
 }
 
@@ -95,7 +97,7 @@ fn stages(out: &mut String, run: &Run) {
     ];
     head(out, "Stages", "the requests that were meant to start in each", &columns);
     for stage in run.stages.iter().take(MAX_ROWS) {
-        let share = stage.rate_share.map_or_else(|| "–".to_owned(), |share| format!("{:.1}\u{202f}%", share * 100.0));
+        let in_time = stage.rate_share.map_or_else(|| DASH.to_owned(), ratio);
         let held = stage
             .invalid_reason
             .as_ref()
@@ -103,15 +105,15 @@ fn stages(out: &mut String, run: &Run) {
         push(
             out,
             format_args!(
-                "<tr><th scope=\"row\">{}</th><td>{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{share}</td>{}<td class=\"n\">{}</td><td class=\"n\">{}</td><td>{held}</td></tr>\n",
+                "<tr><th scope=\"row\">{}</th><td>{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{in_time}</td>{}<td class=\"n\">{}</td><td class=\"n\">{}</td><td>{held}</td></tr>\n",
                 isolated(&stage.kind),
                 level(stage, run.target_rate_per_s.is_some()),
                 setting_s(stage.start_s),
                 ms(stage.duration_s * 1e3),
-                si(stage.rate_per_s, "/s"),
+                per_second(stage.rate_per_s),
                 percentiles(&stage.response_ms),
-                group(stage.response_ms.n),
-                group(stage.errors),
+                count(stage.response_ms.n),
+                count(stage.errors),
             ),
         );
     }
@@ -132,9 +134,7 @@ fn thresholds(out: &mut String, thresholds: &[ThresholdResult]) {
     };
     head(out, "Thresholds", &about, &[("threshold", false), ("measured", true), ("", false), ("", false)]);
     for t in thresholds.iter().take(MAX_ROWS) {
-        let bound = if t.at_least { "at least " } else { "" };
-        let figure = |v| format!("{bound}{}\u{202f}{}", sig3(v), isolated(&t.unit));
-        let actual = t.actual.map_or_else(|| "–".to_owned(), figure);
+        let actual = isolated(&measured(t));
         let verdict = match (t.ok, t.unjudged) {
             (true, _) => "✓ holds",
             (false, true) => "<span class=\"off\">? not judged</span>",
@@ -155,30 +155,29 @@ fn thresholds(out: &mut String, thresholds: &[ThresholdResult]) {
 /// What the figures of a run rest on, each with its limit.
 pub(crate) fn certificate(out: &mut String, run: &Run) {
     let c = &run.certificate;
-    let percent = |share: f64| format!("{:.1}\u{202f}%", share * 100.0);
     let mut rows = Vec::new();
-    if let Some(share) = c.rate_share {
-        rows.push(("rate sent in time", format!("{}, at least 99\u{202f}%", percent(share))));
+    if let Some(in_time) = c.rate_share {
+        rows.push(("rate sent in time", format!("{}, at least 99\u{2009}%", ratio(in_time))));
     }
     if let Some(lag) = c.lag_p99_ms {
         let limit = c.lag_limit_ms.map_or_else(String::new, |limit| format!(", limit {}", ms(limit)));
         rows.push(("schedule lag p99", format!("{}{limit}", ms(lag))));
     }
-    if let Some(share) = c.generator_cpu_share {
-        rows.push(("generator CPU", format!("{} of a core per thread, limit 80\u{202f}%", percent(share))));
+    if let Some(busy) = c.generator_cpu_share {
+        rows.push(("generator CPU", format!("{} of a core per thread, limit 80\u{2009}%", ratio(busy))));
     }
-    if let (Some(ceiling), Some(share)) = (c.ceiling_per_s, c.ceiling_share) {
+    if let (Some(ceiling), Some(reached)) = (c.ceiling_per_s, c.ceiling_share) {
         let how = if c.ceiling_kind == Some(CeilingKind::Projected) {
             "that its CPU time leaves room for"
         } else {
-            "that it reaches against a target that does nothing, limit 70\u{202f}%"
+            "that it reaches against a target that does nothing, limit 70\u{2009}%"
         };
-        rows.push(("share of the ceiling", format!("{} of the {} {how}", percent(share), si(ceiling, "/s"))));
+        rows.push(("share of the ceiling", format!("{} of the {} {how}", ratio(reached), per_second(ceiling))));
     }
     if let (Some(seconds), Some(periods)) = (c.throttled_s, c.throttled_periods) {
         let how = match periods {
             0 => "never".to_owned(),
-            _ => format!("{} times, {} in all", group(periods), ms(seconds * 1e3)),
+            _ => format!("{} times, {} in all", count(periods), ms(seconds * 1e3)),
         };
         rows.push(("held back by a CPU quota", how));
     }
@@ -188,7 +187,7 @@ pub(crate) fn certificate(out: &mut String, run: &Run) {
         rows.push(("rate and latency", if steady { "kept one level" } else { "changed level" }.to_owned()));
     }
     if let Some(correlation) = c.autocorrelation {
-        rows.push(("neighbouring seconds", format!("correlation {}", sig3(correlation))));
+        rows.push(("neighbouring seconds", format!("correlation {}", significant(correlation, 2))));
     }
     facts(out, "Certificate", &rows);
 }

@@ -1,31 +1,17 @@
 //! Text from outside: made visible, made harmless, kept short.
+use perfdeck_words::Brackets;
 
 /// Longest text shown in a table cell or heading, in characters.
 const LONGEST: usize = 400;
 
-/// Control characters, and those that reorder or hide text, are written out as `⟨U+202E⟩`; long text is cut.
+/// Control characters, and those that reorder or hide text, are written out as `⟨U+202E⟩`; text is one line, and cut when
+/// long.
 pub(crate) fn visible(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for (i, c) in text.chars().enumerate() {
-        if i == LONGEST {
-            out.push('…');
-            break;
-        }
-        match c {
-            '\n' | '\t' => out.push(' '),
-            '\u{200b}'
-            | '\u{200e}'
-            | '\u{200f}'
-            | '\u{061c}'
-            | '\u{2060}'
-            | '\u{feff}'
-            | '\u{2028}'
-            | '\u{2029}'
-            | '\u{202a}'..='\u{202e}'
-            | '\u{2066}'..='\u{2069}' => out.push_str(&format!("⟨U+{:04X}⟩", u32::from(c))),
-            c if c.is_control() => out.push_str(&format!("⟨U+{:04X}⟩", u32::from(c))),
-            c => out.push(c),
-        }
+    let cut = text.char_indices().nth(LONGEST).map(|(end, _)| &text[..end]);
+    let line = cut.unwrap_or(text).replace(['\n', '\t'], " ");
+    let mut out = perfdeck_words::visible(&line, Brackets::Angle);
+    if cut.is_some() {
+        out.push('…');
     }
     out
 }

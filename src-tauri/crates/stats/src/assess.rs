@@ -1,11 +1,13 @@
 //! From the figures of both sides to a comparison: intervals, tests, correction, suppression, verdict.
+use perfdeck_words as words;
+
 use super::comparison::{Comparison, ComparisonKind, Drift, ErrorDifference, MetricComparison, SCHEMA, ShiftPoint};
 use super::figures::{BenchMetric, RunFigures};
 use super::paired::{LogInterval, holm, mean, median, more_pairs, paired_t, sd, sign_flip_p, welch};
 use super::paired::{fewest_pairs, pairs_needed};
 use super::registration::Registration;
 use super::verdict::{Verdict, by_interval, overall};
-use super::{drift, sentence, t, words};
+use super::{drift, sentence, t};
 
 /// Difference of error rates above which latency is not compared: 0.1 percentage points (benchmarks 7.2.9).
 const ERRORS: f64 = 0.001;

@@ -1,9 +1,11 @@
 //! Drift within the sides of a before/after series: if the target changes by itself over time, "after" differs from
 //! "before" without any cause (27 % false alarms at 0.5 % a run; benchmarks 7.1).
+use perfdeck_words as words;
+
 use super::comparison::Drift;
 use super::figures::{BenchMetric, RunFigures};
 use super::paired::mean;
-use super::{t, words};
+use super::t;
 
 /// Error rate of the check. It tests an assumption that the verdict rests on, so missing a drift is worse than warning
 /// once too often; hence 10 % rather than 5 %.

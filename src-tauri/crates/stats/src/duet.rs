@@ -4,6 +4,7 @@
 //! in both arms and restarting pools between pairs are the caller's. It can be stored and resumed.
 use std::fmt;
 
+use perfdeck_words as words;
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
@@ -187,7 +188,7 @@ impl Duet {
             result.sentence = format!(
                 "{}: {done} of {} run; the result is looked at after {next}.",
                 Verdict::Inconclusive.word(),
-                super::words::plural(plan.pairs as usize, "pair")
+                words::plural(plan.pairs, "pair")
             );
         }
         result

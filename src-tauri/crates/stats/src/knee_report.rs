@@ -1,11 +1,12 @@
 //! The result of a knee search: capacity, law, limiting resource, and all of it in words.
 use std::collections::BTreeMap;
 
+use perfdeck_words as words;
+
 use super::knee::{Knee, KneePhase, KneePoint, KneeSearch, KneeState, SCHEMA};
 use super::paired::mean;
 use super::resource::saturated;
 use super::usl::{self, Bounds, UslFit};
-use super::words;
 
 impl KneeSearch {
     /// The result as it stands.
@@ -113,8 +114,8 @@ impl KneeSearch {
 
     fn sentence(&self, knee: &Knee) -> String {
         let slo = &self.plan.slo;
-        let goal = format!("{} within {}{}ms", slo.metric.name(), words::figure(slo.limit_ms), words::THIN);
-        let connections = |n: u32| words::plural(n as usize, "connection");
+        let goal = format!("{} within {}", slo.metric.name(), words::ms(slo.limit_ms));
+        let connections = |n: u32| words::plural(n, "connection");
         let text = match (self.state, knee.concurrency, knee.failing) {
             (KneeState::Searching, ..) => {
                 return format!("Searching: {} done.", words::plural(self.points.len(), "step"));
@@ -140,10 +141,10 @@ impl KneeSearch {
         let capacity = match (knee.rate_per_s, knee.capacity) {
             (Some(rate), Some(Bounds { low, high: Some(high) })) => format!(
                 ": {} requests/s ({} {} to {})",
-                words::figure(rate),
+                words::rate(rate),
                 if knee.capacity_measured { "measured" } else { "95\u{2009}% interval" },
-                words::figure(low),
-                words::figure(high)
+                words::rate(low),
+                words::rate(high)
             ),
             _ => String::new(),
         };
@@ -162,7 +163,7 @@ impl KneeSearch {
         format!(
             "Not judged: {goal} needs {} requests in a step; {} made {} in {:.0} s. Steps of {longer:.0} s could tell.",
             words::count(needed),
-            words::plural(last.step.concurrency as usize, "connection"),
+            words::plural(last.step.concurrency, "connection"),
             words::count(last.figures.n),
             last.step.duration_s,
         )

@@ -27,7 +27,6 @@ pub mod steady;
 pub mod t;
 pub mod usl;
 pub mod verdict;
-pub mod words;
 
 pub use comparison::{Comparison, MetricComparison};
 pub use duet::Duet;

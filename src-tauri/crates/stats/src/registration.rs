@@ -2,6 +2,7 @@
 //! 7.2.8). Its hash goes into both runs of every pair, so that nobody can choose the question after the answer.
 use std::fmt::Write as _;
 
+use perfdeck_words as words;
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
@@ -121,10 +122,10 @@ impl Registration {
         }
         let fewest = fewest_pairs(self.alpha, self.primary.len());
         if self.pairs < fewest {
-            let metrics = super::words::plural(self.primary.len(), "metric");
+            let metrics = words::plural(self.primary.len(), "metric");
             problems.push(format!(
                 "{} cannot show a difference: the exact test of {metrics} needs at least {fewest}",
-                super::words::plural(self.pairs as usize, "pair")
+                words::plural(self.pairs, "pair")
             ));
         }
         problems

@@ -1,10 +1,9 @@
 //! Which resource a load saturates, from utilisation at several concurrencies.
 use std::collections::BTreeMap;
 
+use perfdeck_words as words;
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
-
-use super::words;
 
 /// Utilisation from which a resource is taken to be saturated. Queueing makes waits grow steeply from about here; the
 /// load generator's own limit uses the same.

@@ -1,7 +1,8 @@
 //! The verdict sentence (GUIDE 8): word, metric and effect with its interval, pairs, errors.
+use perfdeck_words as words;
+
 use super::comparison::{Comparison, ComparisonKind, MetricComparison};
 use super::verdict::{Verdict, overall};
-use super::words;
 
 /// Writes the sentence of a comparison whose other fields are filled in.
 ///
@@ -41,7 +42,7 @@ pub(super) fn write(c: &Comparison) -> String {
     if let Some(n) = c.more_pairs {
         match c.kind {
             ComparisonKind::Unpaired => text.push_str(&format!(" A duet of about {} could tell.", pairs(n))),
-            _ => text.push_str(&format!(" About {n} more {}.", if n == 1 { "pair" } else { "pairs" })),
+            _ => text.push_str(&format!(" About {}.", words::plural(n, "more pair"))),
         }
     }
     for drift in c.drift.iter().filter(|d| d.significant) {
@@ -51,7 +52,7 @@ pub(super) fn write(c: &Comparison) -> String {
 }
 
 fn pairs(n: u32) -> String {
-    words::plural(n as usize, "pair")
+    words::plural(n, "pair")
 }
 
 fn trimmed(value: f64) -> String {

@@ -3,6 +3,7 @@
 //! The band is a moving-block bootstrap over the seconds of each run, widened by the stored noise of runs against
 //! themselves: SE² = SE(block)² + 2 σ(AA)². Within one run there is no knowing how much the next would differ, so
 //! without σ(AA) the band is a lower bound.
+use perfdeck_words as words;
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
@@ -13,7 +14,7 @@ use super::figures::{BenchMetric, RunFigures};
 use super::paired::{LogInterval, fewest_pairs, mean, pairs_needed, sd};
 use super::registration::Registration;
 use super::verdict::Verdict;
-use super::{sentence, t, words};
+use super::{sentence, t};
 use perfdeck_model::SplitMix64;
 
 /// Bootstrap repetitions.
@@ -173,7 +174,7 @@ fn widen(m: &mut MetricComparison, a: Single<'_>, b: Single<'_>, floor: Option<&
             Some(f) => format!(
                 "indicative: within-run scatter and a noise floor of {} from {}",
                 words::share(f.sigma),
-                words::plural(f.pairs as usize, "A/A pair")
+                words::plural(f.pairs, "A/A pair")
             ),
             None => "indicative: the noise floor is unknown, so the band is a lower bound; run A/A pairs".to_owned(),
         });

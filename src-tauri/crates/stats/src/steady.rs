@@ -1,5 +1,6 @@
 //! Where warm-up ends: the run is steady when neither throughput nor median changes level any more
 //! (benchmarks 7.2.3).
+use perfdeck_words as words;
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
@@ -54,7 +55,7 @@ pub fn warm_up_end(rates: &[f64], p50_ms: &[Option<f64>]) -> Steadiness {
     let changes = [("throughput", last(rates)), ("p50", last(&medians))];
     let latest = changes.into_iter().filter_map(|(name, point)| point.map(|p| (name, p))).max_by_key(|(_, p)| p.index);
     let not_steady = |at: u32, name: &str, change: f64| {
-        let change = super::words::percent(change);
+        let change = words::percent(change);
         let text = format!("{name} still changed by {change} after {at} s of {seconds} s");
         Steadiness::NonStationary { last_change_s: at, text }
     };

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import golden from '../../../../src-tauri/crates/words/golden/figures.json';
 import { curveEnd, curveScale, curveTicks, nines, reliable } from '../../charts/curve-scale';
 import { integer } from '../../kit/figures';
 import { blank, fromSpec, parse, parseSeconds } from './form';
@@ -76,8 +77,12 @@ describe('sentence', () => {
     expect(Object.keys(errors).sort()).toEqual(['body', 'headers', 'url']);
   });
 
+  it.each(golden.sentences)('of the golden table: $name', (row) => {
+    const run = { ...golden.run, ...row.set } as unknown as Run;
+    expect(sentence(run)).toEqual({ word: row.word, text: row.text });
+  });
   it('answers first', () => {
-    expect(plain(sentence(made()).text)).toBe('2 431 requests/s, p99 12.3 ms, no errors, 30 s at 32 connections');
+    expect(plain(sentence(made()).text)).toBe('2 431 requests/s, p99 12.3 ms (n = 72 930), no errors, 30 s at 32 connections');
   });
   it('counts what failed in', () => {
     const late = (v: number) => ({ ms: v, at_least: true });
@@ -99,7 +104,7 @@ describe('sentence', () => {
       { class: 'connect', count: 100, sample: '' },
     ];
     const run = made({ judged_ms, errors: 20_100, requests: 100_000, errors_by_class });
-    expect(plain(sentence(run).text)).toContain('p99 at least 301 ms, 20 100 errors (20.1 %), 20 000 timed out');
+    expect(plain(sentence(run).text)).toContain('p99 at least 301 ms (n = 100 000), 20 100 errors (20.1 %), 20 000 timed out');
     expect(answeredOf(run)).toBe(79_900);
     expect(plain(markdown(run)).replaceAll('\u00a0', ' ')).toContain('| all, failed ones included | 100 000 | 5.00 ms | at least 301 ms |');
     const some = { p50_ms: 5, p99_ms: 9, requests: 100_000, errors: 20_100 };

@@ -1,5 +1,5 @@
 // A run in words: its sentence, its Markdown, its command, and what may be said of its percentiles.
-import { duration, format, integer, significant, THIN } from '../../kit/figures';
+import { duration, format, integer, plural, rate, seconds, THIN } from '../../kit/figures';
 import { enough, judgedOf, judgedWord, ms, PERCENTILES, percentileLabel, tooSmall, type PercentileName } from '../../kit/percentiles';
 import { dayTime } from '../../charts/ticks';
 import type { BenchPreview, HttpBenchSpec, LatencyMs, Load, Run, RunSpec, RunState } from './types';
@@ -24,7 +24,7 @@ export function statusWords(statuses: Run['statuses']): string {
 export function thresholdWords(list: Run['thresholds']): string {
   const unjudged = list.filter((t) => t.unjudged).length;
   const failed = list.filter((t) => !t.ok).length - unjudged;
-  const of = `${list.length} ${list.length === 1 ? 'threshold' : 'thresholds'}`;
+  const of = plural(list.length, 'threshold');
   return [...(failed > 0 ? [`${failed} of ${of} failed`] : []), ...(unjudged > 0 ? [`${unjudged} of ${of} not judged`] : [])].join(', ');
 }
 
@@ -61,15 +61,13 @@ export function loadOf(spec: RunSpec): string {
 export function errorWords(errors: number, requests: number): string {
   if (errors === 0) return 'no errors';
   const share = requests > 0 ? ` (${format(errors / requests, 'ratio')})` : '';
-  return `${integer(errors)} ${errors === 1 ? 'error' : 'errors'}${share}`;
+  return `${plural(errors, 'error')}${share}`;
 }
 
 /** The highest percentile up to p99 with enough samples behind it. */
 export function tail(l: LatencyMs): PercentileName | null {
   return (['p99', 'p95', 'p90', 'p50'] as const).find((p) => !tooSmall(l, p)) ?? null;
 }
-
-const figure = (v: number): string => (v >= 100 || Number.isInteger(v) ? integer(v) : significant(v));
 
 export interface Sentence {
   word: string | null;
@@ -78,39 +76,48 @@ export interface Sentence {
 
 /** The rate against the one asked for; the steps of a scenario are more than the iterations that were asked for. */
 function rateWords(run: Run): string {
-  const requests = `${figure(run.rate_per_s)} requests/s`;
+  const requests = `${rate(run.rate_per_s)} requests/s`;
   if (!run.target_rate_per_s) return requests;
   if (run.iterations === null || run.iterations === run.requests) {
-    return `${figure(run.rate_per_s)} of ${figure(run.target_rate_per_s)} requests/s`;
+    return `${rate(run.rate_per_s)} of ${rate(run.target_rate_per_s)} requests/s`;
   }
   const made = run.duration_s > 0 ? run.iterations / run.duration_s : 0;
-  return `${figure(made)} of ${figure(run.target_rate_per_s)} iterations/s, ${requests}`;
+  return `${rate(made)} of ${rate(run.target_rate_per_s)} iterations/s, ${requests}`;
 }
 
-/** The answer of a run in one sentence; an invalid run says why first. */
-export function sentence(run: Run): Sentence {
-  const l = latencyOf(run);
-  const p = tail(l);
-  const kind = run.response_ms ? '' : ' service time';
+/** The highest percentile that can be stated, with its sample size. */
+function latencyWords(run: Run): string {
   const all = judgedOf(run);
+  const l = latencyOf(run);
   // What failed belongs to the distribution: without it a target that gives up looks fast.
-  const q = all && (['p99', 'p95', 'p90', 'p50'] as const).find((name) => enough(all, name));
-  const [samples, word] = all ? [all.n, q ? judgedWord(all[q]) : ''] : [l.n, p ? ms(l[p]) : ''];
-  const name = all ? q : p;
-  const latency = name ? `${percentileLabel(name)} ${word}${kind}` : `${integer(samples)} samples, too few for a percentile`;
-  const rate = rateWords(run);
-  const parts = [
-    ...(run.requests > 0 && answeredOf(run) === 0 ? ['0 answered'] : []),
-    rate,
-    latency,
+  const name = all ? (['p99', 'p95', 'p90', 'p50'] as const).find((p) => enough(all, p)) : tail(l);
+  const kind = run.response_ms ? '' : ' service time';
+  const time = name ? `${percentileLabel(name)} ${all ? judgedWord(all[name]) : ms(l[name])}${kind}` : 'n too small for a percentile';
+  return `${time} (n${THIN}=${THIN}${integer((all ?? l).n)})`;
+}
+
+/** The figures of a run; the engine's `words` crate says the same in reports. */
+function figuresOf(run: Run): string {
+  const length = run.duration_s < 1 ? seconds(run.duration_s) : duration(run.duration_s);
+  const at = `${length} at ${plural(run.spec.connections, 'connection')}`;
+  if (run.requests === 0) return `No response in the measured time, ${at}`;
+  const all = judgedOf(run);
+  return [
+    ...(answeredOf(run) === 0 ? ['0 answered'] : []),
+    rateWords(run),
+    latencyWords(run),
     errorWords(run.errors, run.requests),
     ...(all && all.timed_out > 0 ? [`${integer(all.timed_out)} timed out`] : []),
     ...(statusWords(run.statuses) ? [`statuses: ${statusWords(run.statuses)}`] : []),
     ...(thresholdWords(run.thresholds) ? [thresholdWords(run.thresholds)] : []),
-    `${duration(run.duration_s)} at ${integer(run.spec.connections)} ${run.spec.connections === 1 ? 'connection' : 'connections'}`,
-  ];
-  const text = parts.join(', ');
+    at,
+  ].join(', ');
+}
+
+/** The answer of a run in one sentence; an invalid run says why first. */
+export function sentence(run: Run): Sentence {
   if (!run.valid) return { word: 'Invalid', text: run.invalid_reasons.join('; ') || 'the figures cannot be trusted' };
+  const text = figuresOf(run);
   if (run.state === 'cancelled') return { word: 'Stopped early', text };
   if (run.state === 'aborted') return { word: 'Aborted', text };
   if (run.state === 'interrupted') return { word: 'Interrupted', text };

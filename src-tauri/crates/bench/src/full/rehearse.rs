@@ -1,6 +1,7 @@
 //! What can be said of SQL steps before the first of them is executed: each statement is read by the server, without
 //! being executed, and its parameters are counted.
 use perfdeck_sqltext::{Dialect, needs_session, parameters, pieces};
+use perfdeck_words::plural;
 use sqlx::Executor as _;
 
 use super::program::{Call, Order, Program, SqlCall};
@@ -16,10 +17,6 @@ pub(crate) async fn rehearse(program: &Program, connection: &mut SqlConnection) 
         one(call, connection, alone).await.map_err(|why| format!("step '{}': {why}", step.name))?;
     }
     Ok(())
-}
-
-fn plural(n: usize, what: &str) -> String {
-    if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
 }
 
 async fn one(call: &SqlCall, connection: &mut SqlConnection, alone: bool) -> Result<(), String> {

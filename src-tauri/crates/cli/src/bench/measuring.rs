@@ -318,7 +318,8 @@ pub(crate) fn show(run: &Run, json: bool) -> Done<()> {
 fn answers(run: &Run) -> String {
     let answered = run.answered();
     let of = if answered == run.requests { String::new() } else { format!(" of {} requests", run.requests) };
-    let statuses = run.status_words().map_or_else(String::new, |words| format!("; statuses: {words}"));
+    let statuses = perfdeck_words::statuses(&run.statuses)
+        .map_or_else(String::new, |words| format!("; statuses: {}", perfdeck_words::ascii(&words)));
     format!("{answered} answered{of} ({}/s without errors), {} errors{statuses}", figures(run.rate_per_s), run.errors)
 }
 

@@ -73,11 +73,11 @@ fn words(resolved: &[String], figures: Figures) -> Vec<String> {
         found.push(format!("{address} is a public address"));
     }
     if let Some(bytes) = figures.database_bytes.filter(|b| *b >= LARGE_DATABASE) {
-        found.push(format!("its database holds {:.0} GiB", bytes / 1024.0_f64.powi(3)));
+        found.push(format!("its database holds {}", perfdeck_words::bytes(bytes)));
     }
     for (clients, role) in [(figures.database_clients, "database"), (figures.cache_clients, "cache")] {
         if let Some(n) = clients.filter(|n| *n >= MANY_CLIENTS) {
-            found.push(format!("{n:.0} clients are connected to its {role}"));
+            found.push(format!("{} clients are connected to its {role}", perfdeck_words::integer(n)));
         }
     }
     found
@@ -221,7 +221,7 @@ mod tests {
             words(&["10.0.0.1".to_owned(), "8.8.8.8".to_owned()], large),
             [
                 "8.8.8.8 is a public address",
-                "its database holds 120 GiB",
+                "its database holds 120\u{2009}GiB",
                 "143 clients are connected to its database",
                 "50 clients are connected to its cache"
             ],

@@ -1,16 +1,9 @@
 // Scales and words of a comparison's figures.
-import { MINUS, THIN } from '../../../kit/figures';
+import { DASH, percent } from '../../../kit/figures';
 import type { MetricComparison, StoredComparison } from '../types';
 
-/** A relative change for people: `−31 %`, with one digit below 10 %. */
-export function effectText(effect: number | null): string {
-  if (effect === null) return '–';
-  const value = effect * 100;
-  const size = Math.abs(value);
-  const text = size >= 9.95 ? size.toFixed(0) : size.toFixed(1);
-  const sign = Number(text) === 0 ? '' : value < 0 ? MINUS : '+';
-  return `${sign}${text}${THIN}%`;
-}
+/** A relative change for people: `−31 %`; an en dash where there is none. */
+export const effectText = (effect: number | null): string => (effect === null ? DASH : percent(effect));
 
 /** One row of the interval figure. */
 export interface Row {

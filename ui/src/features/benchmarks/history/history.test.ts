@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { RunHistory } from '../types';
-import { changeWords, ends, historyCsv, historySentence, isWorse, levels, percent, since } from './history';
+import { percent } from '../../../kit/figures';
+import { changeWords, ends, historyCsv, historySentence, isWorse, levels, since } from './history';
 
 const at = (day: number): number => new Date(2026, 10, day, 14, 3).getTime();
 const NOW = at(23);
@@ -31,7 +32,7 @@ describe('history', () => {
     const h = history([change('p99', 'r4', 40, 53.6)]);
     expect(plain(changeWords(h.changes[0]!, h, NOW))).toBe('p99 +34 % since 12 Nov 14:03');
     expect(since(new Date(2025, 0, 2, 3, 4).getTime(), NOW)).toBe('2 Jan 2025 03:04');
-    expect(plain(percent(-0.052))).toBe('−5 %');
+    expect(plain(percent(-0.052))).toBe('−5.2 %');
   });
   it('has levels from change to change', () => {
     const h = history([change('p99', 'r7', 54, 60), change('p99', 'r4', 40, 54), change('rate', 'r4', 300, 200)]);

@@ -1,5 +1,5 @@
 // The history of one work: its three rows over the runs in order, the levels between changes, and their words.
-import { format, MINUS, significant, THIN, type Unit } from '../../../kit/figures';
+import { format, percent, type Unit } from '../../../kit/figures';
 import type { HistoryChange, HistoryPoint, RunHistory } from '../types';
 
 export const ROWS = ['rate', 'p50', 'p99'] as const;
@@ -53,12 +53,6 @@ export function since(ms: number, nowMs: number): string {
 
 /** `12 Nov`. */
 export const day = (ms: number): string => `${new Date(ms).getDate()} ${MONTHS[new Date(ms).getMonth()]}`;
-
-/** `+34 %`. */
-export function percent(change: number): string {
-  const size = Math.abs(change * 100);
-  return `${change < 0 ? MINUS : '+'}${size >= 10 ? significant(size, 2) : significant(size, 1)}${THIN}%`;
-}
 
 /** `p99 +34 % since 12 Nov 14:03`. */
 export function changeWords(c: HistoryChange, history: RunHistory, nowMs: number): string {

@@ -1,5 +1,5 @@
 // What moved first during a run, in words, and the lane that shows it.
-import { DASH, format, MINUS, significant, THIN, type Unit } from '../../../kit/figures';
+import { DASH, format, MINUS, percent, significant, THIN, type Unit } from '../../../kit/figures';
 import type { LaneSpec } from '../../../charts/lane';
 import type { Moved } from '../types';
 
@@ -31,9 +31,7 @@ const OWN: Record<string, { name: string; unit: Unit; lane: string }> = {
 export function changeText(change: number | null): string {
   if (change === null) return DASH;
   if (change >= 9.995) return `×${significant(change + 1, 2)}`;
-  const percent = Math.abs(change * 100);
-  const text = percent >= 99.95 || percent === 0 ? percent.toFixed(0) : significant(percent, percent >= 10 ? 2 : 1);
-  return `${change < 0 ? MINUS : '+'}${text}${THIN}%`;
+  return percent(change);
 }
 
 /** `11.8 → 28.3 ms`: the unit once where both have the same. */

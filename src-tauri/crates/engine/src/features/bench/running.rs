@@ -8,6 +8,7 @@ use perfdeck_model::{
     ApiError, Columns, Environment, ErrorCode, Heatmap, JobResult, JobStatus, JournalKind, Part, Run, RunSpec,
     RunState, Tag, TargetRole,
 };
+use perfdeck_words as words;
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 use uuid::Uuid;
@@ -363,7 +364,12 @@ fn ended(run: &Run) -> String {
     };
     let why = if run.state == RunState::Aborted { run.notes.join("; ") } else { String::new() };
     let colon = if why.is_empty() { "" } else { ": " };
-    format!("{how}{colon}{why}; {} requests, {} failed, in {:.1} s", run.requests, run.errors, run.duration_s)
+    format!(
+        "{how}{colon}{why}; {}, {} failed, in {}",
+        words::plural(run.requests, "request"),
+        words::count(run.errors),
+        words::seconds(run.duration_s)
+    )
 }
 
 fn phase(live: &perfdeck_model::BenchLive) -> &'static str {

@@ -1,0 +1,19 @@
+//! How Perfdeck words what it measured: figures with their units, plurals, text made safe, the sentence of a run.
+//!
+//! The visual guide, sections 6 and 8, says how. The UI has the same functions in `ui/src/kit/figures.ts`;
+//! `golden/figures.json` holds what both must say, and the tests of both read it. Pure.
+#![forbid(unsafe_code)]
+
+mod figures;
+mod run;
+mod text;
+
+pub use figures::{
+    DASH, MINUS, THIN, bytes, count, duration, format, integer, interval, ms, per_second, percent, plural, rate, ratio,
+    seconds, share, significant,
+};
+pub use run::{Sentence, errors, judged, measured, percentile, sentence, statuses, tail, thresholds};
+pub use text::{Brackets, ascii, plain_spaces, visible};
+
+#[cfg(test)]
+mod golden;

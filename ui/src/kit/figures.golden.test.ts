@@ -1,0 +1,28 @@
+// What the engine's `words` crate is held against too: the same figures and sentences on every face.
+import { describe, expect, it } from 'vitest';
+import golden from '../../../src-tauri/crates/words/golden/figures.json';
+import { bytes, duration, format, integer, percent, plural, rate, seconds, significant, type Unit } from './figures';
+
+const FUNCTIONS: Record<string, (value: number, unit: string) => string> = {
+  integer,
+  significant: (value, digits) => significant(value, Number(digits)),
+  rate,
+  seconds,
+  duration,
+  bytes,
+  percent,
+  plural,
+};
+
+/** What JSON has no numbers for is written as a word. */
+const number = (value: number | string | null): number | null => (typeof value === 'string' ? Number(value) : value);
+
+describe('the golden table', () => {
+  it('has at least 80 figures', () => expect(golden.figures.length).toBeGreaterThanOrEqual(80));
+
+  it.each(golden.figures)('$function of $value in "$unit" is $text', (row) => {
+    const value = number(row.value);
+    const said = row.function === 'format' ? format(value, row.unit as Unit) : FUNCTIONS[row.function]!(value!, row.unit);
+    expect(said).toBe(row.text);
+  });
+});
