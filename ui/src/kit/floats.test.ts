@@ -64,6 +64,7 @@ test('a menu closes on Escape and gives the focus back to its button', async () 
   render(Floats, { said: () => undefined });
   await openMenu();
   expect(screen.getByText('choose').getAttribute('aria-expanded')).toBe('true');
+  expect(anyLayer(), 'shortcuts of the screen wait').toBe(true);
   await waitFor(() => expect(focused()).toBe('Pear'));
   await escape();
   await waitFor(() => expect(screen.queryByRole('menu')).toBeNull());

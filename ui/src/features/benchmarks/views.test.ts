@@ -60,6 +60,13 @@ test('two runs are chosen in the address and compared, the earlier one first', a
   expect(address.path).toBe('/benchmarks/compare/r1/r2');
 });
 
+test('two boxes that are pressed in one moment are both chosen', async () => {
+  const { address } = open('', { 'run.list': () => [runSummary({ id: 'r2', started_ms: AT + 1 }), runSummary()] });
+  for (const box of await screen.findAllByTestId('run-choose')) box.click();
+  await waitFor(() => expect((screen.getByTestId('runs-compare') as HTMLButtonElement).disabled).toBe(false));
+  await waitFor(() => expect(address.query).toBe('runs=r2%2Cr1'));
+});
+
 test('a run says its answer first, and a row of what moved is in the address', async () => {
   const { address } = open('/r1?moved=run:p99', RUN);
   expect((await screen.findByTestId('run-sentence')).textContent).toContain('p99');

@@ -70,3 +70,39 @@ test('a report that cannot be written says why', async () => {
   await fireEvent.submit(screen.getByTestId('report-form'));
   await waitFor(() => expect(screen.getByTestId('report-problem').textContent).toContain('The disk is full. Free some space'));
 });
+
+test('the address shows a report: a link, a step back and a reload find it', async () => {
+  const { context, address } = fakeApp(
+    { 'report.list': () => [file('r1')], 'report.get': ({ id }) => ({ file: file(id), html: `<p>${id}</p>` }) },
+    { ...places, path: '/reports/r1' },
+  );
+  render(Reports, { context });
+  expect((await screen.findByTestId('report-view')).getAttribute('srcdoc')).toBe('<p>r1</p>');
+  await fireEvent.click(screen.getByTestId('reports-back'));
+  expect(address.path).toBe('/reports');
+  await fireEvent.click(await screen.findByTestId('report-open'));
+  expect(address.path).toBe('/reports/r1');
+  address.go('/reports/new');
+  expect(await screen.findByTestId('report-form')).toBeTruthy();
+  expect(screen.queryByTestId('report-view')).toBeNull();
+});
+
+test('a report that is not here says so, and the list is one step away', async () => {
+  const { context } = fakeApp({ 'report.list': () => [] }, { ...places, path: '/reports/gone' });
+  render(Reports, { context });
+  await waitFor(() => expect(screen.getByTestId('report-problem').textContent).toContain("no command 'report.get'"));
+  await fireEvent.click(screen.getByTestId('reports-back'));
+  await waitFor(() => expect(screen.getByTestId('reports-empty')).toBeTruthy());
+  expect(screen.queryByTestId('report-problem')).toBeNull();
+});
+
+test('on the desktop a report is opened by the system', async () => {
+  const opened: string[] = [];
+  const { context, address } = fakeApp(
+    { 'report.list': () => [file('r1')] },
+    { ...places, path: '/reports', openPath: async (path) => void opened.push(path) },
+  );
+  render(Reports, { context });
+  await fireEvent.click(await screen.findByTestId('report-open'));
+  expect([opened, address.path]).toEqual([['/reports/r1.html'], '/reports']);
+});
