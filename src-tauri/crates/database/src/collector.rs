@@ -3,8 +3,8 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use perfdeck_model::{
-    Address, ApiError, BoxFuture, Clock, Collection, Collector, ErrorCode, Finding, FindingAction, Sensitive,
-    SeriesInfo, TargetRole, Unit,
+    Address, ApiError, BoxFuture, Clock, Collection, Collector, ErrorCode, Finding, FindingAction, FindingTarget,
+    Sensitive, SeriesInfo, TargetRole, Unit,
 };
 use perfdeck_tls::{Opening, Waited};
 
@@ -127,7 +127,16 @@ pub(crate) fn finding(kind: &str, object: &str, title: String, evidence: String,
         title,
         evidence,
         cost,
-        action: FindingAction { label: label.to_owned(), route: "/database".to_owned() },
+        action: FindingAction { label: label.to_owned(), opens: FindingTarget::Database },
+    }
+}
+
+/// The same for an index that repeats another one: its button plans its removal.
+pub(crate) fn duplicate(index: &str, title: String, evidence: String) -> Finding {
+    let opens = FindingTarget::Change { kind: crate::index_change::DROP_INDEX.to_owned(), object: index.to_owned() };
+    Finding {
+        action: FindingAction { label: "Review drop".to_owned(), opens },
+        ..finding("duplicate_index", index, title, evidence, 0.05, "")
     }
 }
 

@@ -8,7 +8,7 @@ use perfdeck_model::{Address, ApiError, Finding, Scheme, Unit};
 use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 
-use crate::collector::{Reading, Slow, bytes, finding, series};
+use crate::collector::{Reading, Slow, bytes, duplicate, finding, series};
 
 /// Which file the connection has open: a replaced one has another number.
 #[derive(Debug, Default)]
@@ -135,13 +135,10 @@ async fn duplicates(c: &mut SqliteConnection) -> Result<Vec<Finding>, sqlx::Erro
         }
     }
     for (table, a, b) in droppable.into_iter().take(20) {
-        findings.push(finding(
-            "duplicate_index",
+        findings.push(duplicate(
             &a,
             format!("`{a}` repeats `{b}`"),
             format!("same columns in the same order; both are written with every insert into `{table}`"),
-            0.05,
-            "Review index",
         ));
     }
     Ok(findings)

@@ -30,6 +30,8 @@ pub enum Tag {
     Jobs,
     /// Findings.
     Findings,
+    /// Changes of targets, and what the targets say about them.
+    Changes,
     /// The set of series of the watched environment.
     Series,
 }

@@ -10,6 +10,7 @@
 mod activity;
 mod address;
 mod bench;
+mod change;
 mod clock;
 mod collect;
 mod columns;
@@ -39,6 +40,7 @@ pub use bench::{
     Interval, LatencyMs, Load, Machine, Method, Percentile, PlanSpec, Run, RunSpec, RunState, RunSummary, StageResult,
     StatusCount, StepResult, ThresholdResult, heat_bucket,
 };
+pub use change::{Change, ChangeDetail, ChangeOffer, ChangeState, ChangeStep, PreviewRow, Says, TargetSays};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use collect::{BoxFuture, Collection, Collector};
 pub use columns::{Columns, ColumnsError};
@@ -49,7 +51,7 @@ pub use environment::{
     FrontendTarget, Guards, HostTarget, Kind, PoolSettings, TargetRole, Targets, TargetsDraft,
 };
 pub use error::{ApiError, ErrorCode};
-pub use finding::{Finding, FindingAction};
+pub use finding::{Finding, FindingAction, FindingTarget};
 pub use frame::{Frame, FrameKind, OwnCost, TargetState, TargetStatus};
 pub use job::{JobResult, JobState, JobStatus};
 pub use journal::{JournalEntry, JournalKind};

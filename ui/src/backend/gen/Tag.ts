@@ -3,4 +3,4 @@
 /**
  * A group of stored data; a command that changes one names it, a viewer that shows one re-reads it.
  */
-export type Tag = "environments" | "runs" | "reports" | "jobs" | "findings" | "series";
+export type Tag = "environments" | "runs" | "reports" | "jobs" | "findings" | "changes" | "series";

@@ -33,7 +33,7 @@ pub(crate) async fn housekeeping(engine: std::sync::Weak<Engine>, stopped: Cance
         if let Some(c) = &mut connection {
             let now = engine.core.store.data_version(c).await;
             if now.is_some() && version.is_some() && now != version {
-                engine.core.changed(&[Tag::Environments, Tag::Runs, Tag::Reports]);
+                engine.core.changed(&[Tag::Environments, Tag::Runs, Tag::Reports, Tag::Changes]);
             }
             version = now;
         }
@@ -42,6 +42,7 @@ pub(crate) async fn housekeeping(engine: std::sync::Weak<Engine>, stopped: Cance
         if passed_ms - retried_ms > 5_000.0 {
             retried_ms = passed_ms;
             engine.store_waiting().await;
+            engine.find_cut_off().await;
         }
         if passed_ms - pruned_ms > 600_000.0 {
             pruned_ms = passed_ms;

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use perfdeck_model::{
-    ApiError, BoxFuture, Clock, Collection, Collector, ErrorCode, Finding, FindingAction, SeriesInfo, TargetRole, Unit,
+    ApiError, BoxFuture, Clock, Collection, Collector, ErrorCode, Finding, FindingAction, FindingTarget, SeriesInfo,
+    TargetRole, Unit,
 };
 use sqlx::ConnectOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
@@ -34,8 +35,8 @@ fn millis(usage: Usage) -> f64 {
     usage.nanos as f64 / 1e6 / usage.calls.max(1) as f64
 }
 
-fn action(label: &str, route: &str) -> FindingAction {
-    FindingAction { label: label.to_owned(), route: route.to_owned() }
+fn action(label: &str, opens: FindingTarget) -> FindingAction {
+    FindingAction { label: label.to_owned(), opens }
 }
 
 fn size(bytes: f64) -> String {
@@ -233,7 +234,7 @@ async fn scan(
             own.calls,
         ),
         cost: share,
-        action: action("Review index", "/database"),
+        action: action("Review index", FindingTarget::Database),
     }))
 }
 
@@ -278,7 +279,10 @@ async fn duplicate_indexes(
             title: format!("`{index}` repeats `{other}`"),
             evidence: format!("{} for `{columns}` of `{table}` again, written with every change", size(bytes)),
             cost: if database_bytes > 0.0 { bytes / database_bytes } else { 0.0 },
-            action: action("Review index", "/database"),
+            action: action(
+                "Review drop",
+                FindingTarget::Change { kind: perfdeck_database::DROP_INDEX.to_owned(), object: index.clone() },
+            ),
         });
     }
     Ok(findings)
@@ -457,7 +461,7 @@ fn many_statements(seconds: f64, gained: &[Usage]) -> Vec<Finding> {
                     own.calls,
                 ),
                 cost: share,
-                action: action("Review statements", "/database"),
+                action: action("Review statements", FindingTarget::Database),
             }
         })
         .collect()
