@@ -1,5 +1,5 @@
 //! The front end: its packages and its build.
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::PathBuf;
 use std::process::Command;
@@ -89,15 +89,28 @@ pub(crate) fn has_script(name: &str) -> bool {
     package_json("").is_ok_and(|package| package.scripts.contains_key(name))
 }
 
-/// Packages whose code or fonts are in the built front end.
-pub(crate) fn shipped() -> Outcome<Vec<String>> {
-    let own = package_json("")?;
+/// Packages whose code or fonts are in the built front end, with what they depend on themselves.
+pub(crate) fn shipped() -> Outcome<BTreeSet<String>> {
     // Svelte compiles itself into the pages.
-    Ok(own.dependencies.into_keys().chain(["svelte".to_owned()]).collect())
+    let mut open: Vec<String> = package_json("")?.dependencies.into_keys().chain(["svelte".to_owned()]).collect();
+    let mut all = BTreeSet::new();
+    while let Some(name) = open.pop() {
+        if name != "svelte" {
+            open.extend(package_json(&format!("node_modules/{name}"))?.dependencies.into_keys());
+        }
+        all.insert(name);
+        open.retain(|name| !all.contains(name));
+    }
+    Ok(all)
 }
 
 /// Version and licence of an installed package.
 pub(crate) fn package(name: &str) -> Outcome<(String, String)> {
     let package = package_json(&format!("node_modules/{name}"))?;
-    Ok((package.version, package.license))
+    // Some name it in a file of their own only.
+    let file = root().join("ui/node_modules").join(name).join("LICENSE");
+    let named = (!package.license.is_empty()).then_some(package.license);
+    let licence =
+        named.or_else(|| std::fs::read_to_string(file).ok()?.lines().next().map(|line| line.trim().to_owned()));
+    Ok((package.version, licence.unwrap_or_default()))
 }

@@ -1,10 +1,11 @@
 import { expect, test } from 'vitest';
 import { counts } from './counts';
 
-const finding = (route: string) => ({ action: { label: 'Review', route } });
+const finding = (what: 'database' | 'gateway' | 'overview') => ({ action: { label: 'Review', opens: { what } } });
+const change = { action: { label: 'Review', opens: { what: 'change', kind: 'drop_index', object: 'i' } } } as const;
 
 test('findings are counted where their action leads', () => {
-  const got = counts([finding('/database'), finding('/database?index=1'), finding('/gateway'), finding('/nowhere')], []);
+  const got = counts([finding('database'), change, finding('gateway')], []);
   expect([...got].map(([path, c]) => [path, c.value, c.words])).toEqual([
     ['/database', 2, '2 findings'],
     ['/gateway', 1, '1 finding'],
@@ -13,7 +14,7 @@ test('findings are counted where their action leads', () => {
 
 test('running work comes before findings, ended work is not counted', () => {
   const got = counts(
-    [finding('/benchmarks')],
+    [finding('overview')],
     [
       { kind: 'bench', state: 'running' },
       { kind: 'bench', state: 'done' },
@@ -21,5 +22,5 @@ test('running work comes before findings, ended work is not counted', () => {
     ],
   );
   expect(got.get('/benchmarks')).toEqual({ value: 1, running: true, words: '1 running' });
-  expect(got.size).toBe(1);
+  expect(got.size).toBe(2);
 });

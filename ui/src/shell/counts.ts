@@ -1,6 +1,7 @@
 // What the rail says beside a screen's name: findings that wait there, or work that runs.
 import type { Finding, JobStatus } from '../backend/types';
 import { pathOf } from '../kit/address';
+import { routeOf } from '../kit/findings';
 import { FEATURES } from '../features';
 import { featureAt } from './routes';
 
@@ -17,7 +18,7 @@ export function counts(
 ): Map<string, Count> {
   const found = new Map<string, Count>();
   for (const finding of findings) {
-    const path = featureAt(pathOf(finding.action.route))?.path;
+    const path = featureAt(pathOf(routeOf(finding.action.opens)))?.path;
     if (path === undefined || path === '/start') continue;
     const value = (found.get(path)?.value ?? 0) + 1;
     found.set(path, { value, running: false, words: value === 1 ? '1 finding' : `${value} findings` });

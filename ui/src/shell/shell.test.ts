@@ -140,7 +140,7 @@ test('work is shown with its share, can be stopped, and stays when it failed', a
 });
 
 test('a screen that comes later says what it will show, and the findings that wait for it', async () => {
-  engine.reset({ ...calm(), 'findings.list': () => [finding({ action: { label: 'Open', route: '/cache' } })] });
+  engine.reset({ ...calm(), 'findings.list': () => [finding({ action: { label: 'Open', opens: { what: 'cache' } } })] });
   await open('#/e/shop/cache?finding=f1');
   expect(screen.getByText('The cache screen comes later')).toBeTruthy();
   const waiting = await screen.findByTestId('later-finding');

@@ -79,7 +79,7 @@ export const finding = (of: Partial<Finding> = {}): Finding => ({
   title: '`orders_idx` repeats another index',
   evidence: '2.1 MiB for `orders`',
   cost: 1,
-  action: { label: 'Review index', route: '/database' },
+  action: { label: 'Review index', opens: { what: 'database' } },
   ...of,
 });
 

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use perfdeck_model::{
     ApiError, BoxFuture, CacheMode, CacheTarget, Clock, Collection, Collector, ErrorCode, Finding, FindingAction,
-    HostPort, Sensitive, SeriesInfo, TargetRole, Unit,
+    FindingTarget, HostPort, Sensitive, SeriesInfo, TargetRole, Unit,
 };
 use perfdeck_net::{Opening, Waited};
 use perfdeck_words::{bytes, count, integer, share};
@@ -390,7 +390,7 @@ fn finding(kind: &str, title: String, evidence: String, cost: f64) -> Finding {
         title,
         evidence,
         cost: cost.clamp(0.0, 1.0),
-        action: FindingAction { label: "Open cache map".to_owned(), route: "/cache".to_owned() },
+        action: FindingAction { label: "Open cache map".to_owned(), opens: FindingTarget::Cache },
     }
 }
 

@@ -2,7 +2,9 @@
 use std::time::{Duration, Instant};
 
 use perfdeck_cache::CacheCollector;
-use perfdeck_model::{Address, CacheMode, CacheTarget, Collection, Collector, ErrorCode, SecretSource, Sensitive};
+use perfdeck_model::{
+    Address, CacheMode, CacheTarget, Collection, Collector, ErrorCode, FindingTarget, SecretSource, Sensitive,
+};
 use perfdeck_testkit::{Redis, RedisCluster, RedisSentinel};
 
 fn value(c: &Collection, id: &str) -> Option<f64> {
@@ -69,7 +71,7 @@ async fn figures_are_true() {
     assert_eq!(finding.kind, "keys_without_expiry", "{finding:?}");
     assert!(finding.title.starts_with("100 %"), "none of them expires: {}", finding.title);
     assert!(finding.evidence.contains("sample of 100 keys: `session:*` is 100\u{2009}%"), "{}", finding.evidence);
-    assert_eq!(finding.action.route, "/cache", "its button opens the cache's screen");
+    assert_eq!(finding.action.opens, FindingTarget::Cache, "its button opens the cache");
     let after = c.collect(&4_000.0).await.expect("answers");
     assert_eq!(value(&after, "cache.operations"), Some(0.0), "the sampling is not traffic");
     assert_eq!(value(&after, "cache.hit_ratio"), None, "and no look-ups: {:?}", after.values);

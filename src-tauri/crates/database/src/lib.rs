@@ -1,4 +1,4 @@
-//! SQL databases: connection test in stages, pool, collector, running statements, discovery. PostgreSQL, MySQL, MariaDB
+//! SQL databases: connection test in stages, pool, collector, running statements, discovery, changes of indexes. PostgreSQL, MySQL, MariaDB
 //! and SQLite through sqlx.
 //!
 //! Every monitoring connection is Perfdeck's own: named `perfdeck`, read-only, with short statement and lock timeouts,
@@ -12,6 +12,7 @@ mod discover;
 mod error;
 mod facts;
 mod hints;
+pub mod index_change;
 mod load;
 mod mysql;
 mod occupancy;
@@ -33,6 +34,7 @@ pub use connect::Database;
 pub use discover::discover;
 pub use error::{Error, Result};
 pub use facts::{Facts, facts};
+pub use index_change::DROP_INDEX;
 pub use load::{LoadConnection, connect_for_load, dialect};
 pub use occupancy::{Occupancy, OccupancyWatch};
 pub use pool::{Pool, PoolStats, Pooled};

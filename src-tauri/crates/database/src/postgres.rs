@@ -6,7 +6,7 @@ use perfdeck_words::{bytes, count, share};
 use sqlx::Row;
 
 use crate::hints::grant;
-use crate::reading::{Counters, Moment, Reading, Slow, connections, finding, series};
+use crate::reading::{Counters, Moment, Reading, Slow, connections, duplicate, finding, series};
 use crate::session::Session;
 
 /// Sessions by state and wait, counters and limits in one round trip. Perfdeck's own sessions are left out. Sessions
@@ -183,13 +183,13 @@ async fn findings(c: &mut Session) -> Result<Vec<Finding>, sqlx::Error> {
         let (a, b, table): (String, String, String) = (row.try_get(0)?, row.try_get(1)?, row.try_get(4)?);
         let (exact, size): (bool, f64) = (row.try_get(2)?, row.try_get(3)?);
         let size = if size > 0.0 { format!("{}, ", bytes(size)) } else { String::new() };
-        let (kind, title) = if exact {
-            ("duplicate_index", format!("`{a}` repeats `{b}`"))
-        } else {
-            ("redundant_index", format!("`{a}` is the beginning of `{b}`"))
-        };
         let evidence = format!("{size}written with every insert into `{table}`; the other serves the same queries");
-        findings.push(finding(kind, &a, title, evidence, 0.05, "Review index"));
+        findings.push(if exact {
+            duplicate(&a, format!("`{a}` repeats `{b}`"), evidence)
+        } else {
+            let title = format!("`{a}` is the beginning of `{b}`");
+            finding("redundant_index", &a, title, evidence, 0.05, "Review index")
+        });
     }
     for row in sqlx::raw_sql(INVALID).fetch_all(&mut *c).await? {
         let (name, size, ready): (String, f64, bool) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);

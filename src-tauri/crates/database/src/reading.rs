@@ -1,7 +1,7 @@
 //! What the readers of all databases hand to the collector.
 use std::collections::BTreeMap;
 
-use perfdeck_model::{ApiError, Finding, FindingAction, SeriesInfo, TargetRole, Unit};
+use perfdeck_model::{ApiError, Finding, FindingAction, FindingTarget, SeriesInfo, TargetRole, Unit};
 
 /// Two readings whose answers took times that differ by more than this, in milliseconds, have no rates: when within its
 /// answer a server read its counters is not known, and an eighth of a second is an eighth of a rate.
@@ -77,6 +77,15 @@ pub(crate) fn finding(kind: &str, object: &str, title: String, evidence: String,
         title,
         evidence,
         cost,
-        action: FindingAction { label: label.to_owned(), route: "/database".to_owned() },
+        action: FindingAction { label: label.to_owned(), opens: FindingTarget::Database },
+    }
+}
+
+/// The same for an index that repeats another one: its button plans its removal.
+pub(crate) fn duplicate(index: &str, title: String, evidence: String) -> Finding {
+    let opens = FindingTarget::Change { kind: crate::index_change::DROP_INDEX.to_owned(), object: index.to_owned() };
+    Finding {
+        action: FindingAction { label: "Review drop".to_owned(), opens },
+        ..finding("duplicate_index", index, title, evidence, 0.05, "")
     }
 }

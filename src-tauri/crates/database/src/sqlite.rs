@@ -9,7 +9,7 @@ use perfdeck_words::{bytes, share};
 use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 
-use crate::reading::{Reading, Slow, finding, series};
+use crate::reading::{Reading, Slow, duplicate, finding, series};
 
 /// Which file the connection has open: a replaced one has another number.
 #[derive(Debug, Default)]
@@ -136,13 +136,10 @@ async fn duplicates(c: &mut SqliteConnection) -> Result<Vec<Finding>, sqlx::Erro
         }
     }
     for (table, a, b) in droppable.into_iter().take(20) {
-        findings.push(finding(
-            "duplicate_index",
+        findings.push(duplicate(
             &a,
             format!("`{a}` repeats `{b}`"),
             format!("same columns in the same order; both are written with every insert into `{table}`"),
-            0.05,
-            "Review index",
         ));
     }
     Ok(findings)

@@ -2,7 +2,7 @@
 use std::time::Duration;
 
 use perfdeck_database::{DatabaseCollector, activity};
-use perfdeck_model::{Address, Collection, Collector, ErrorCode, Sensitive};
+use perfdeck_model::{Address, Collection, Collector, ErrorCode, FindingTarget, Sensitive};
 use perfdeck_testkit::{MariaDb, POSTGRES_PASSWORD, Postgres};
 use sqlx::{Connection, Executor};
 
@@ -228,7 +228,12 @@ async fn postgres_findings_are_found_and_nothing_else() {
     };
     assert!(!kinds(&found).iter().any(|k| k.contains("small")), "small tables may be scanned");
     for finding in found.findings.iter().flatten() {
-        assert_eq!(finding.action.route, "/database", "its button opens the database's screen");
+        let opens = if finding.kind == "duplicate_index" {
+            FindingTarget::Change { kind: "drop_index".to_owned(), object: "public.two".to_owned() }
+        } else {
+            FindingTarget::Database
+        };
+        assert_eq!(finding.action.opens, opens, "its button leads to what mends it, or to the database");
         assert!((0.0..=1.0).contains(&finding.cost), "its cost is a share: {finding:?}");
     }
 }

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use perfdeck_model::{
-    ApiError, BoxFuture, Clock, Collection, Collector, ErrorCode, Finding, FindingAction, SeriesInfo, TargetRole, Unit,
+    ApiError, BoxFuture, Clock, Collection, Collector, ErrorCode, Finding, FindingAction, FindingTarget, SeriesInfo,
+    TargetRole, Unit,
 };
 use perfdeck_words as words;
 use sqlx::ConnectOptions;
@@ -35,8 +36,8 @@ fn millis(usage: Usage) -> f64 {
     usage.nanos as f64 / 1e6 / usage.calls.max(1) as f64
 }
 
-fn action(label: &str, route: &str) -> FindingAction {
-    FindingAction { label: label.to_owned(), route: route.to_owned() }
+fn action(label: &str, opens: FindingTarget) -> FindingAction {
+    FindingAction { label: label.to_owned(), opens }
 }
 
 /// What counters that only grow gained over the last few looks.
@@ -227,7 +228,7 @@ async fn scan(
             words::duration(seconds),
         ),
         cost: share,
-        action: action("Review index", "/database"),
+        action: action("Review index", FindingTarget::Database),
     }))
 }
 
@@ -272,7 +273,10 @@ async fn duplicate_indexes(
             title: format!("`{index}` repeats `{other}`"),
             evidence: format!("{} for `{columns}` of `{table}` again, written with every change", words::bytes(bytes)),
             cost: if database_bytes > 0.0 { bytes / database_bytes } else { 0.0 },
-            action: action("Review index", "/database"),
+            action: action(
+                "Review drop",
+                FindingTarget::Change { kind: perfdeck_database::DROP_INDEX.to_owned(), object: index.clone() },
+            ),
         });
     }
     Ok(findings)
@@ -456,7 +460,7 @@ fn many_statements(seconds: f64, gained: &[Usage]) -> Vec<Finding> {
                     words::duration(seconds),
                 ),
                 cost: share,
-                action: action("Review statements", "/database"),
+                action: action("Review statements", FindingTarget::Database),
             }
         })
         .collect()

@@ -374,7 +374,7 @@ mod tests {
         all.sort_by(|a, b| b.cost.total_cmp(&a.cost));
         for f in &all {
             assert!(f.cost > 0.0 && f.cost <= 1.0, "the cost is a share: {f:?}");
-            assert!(f.action.route.starts_with('/') && !f.evidence.is_empty(), "with evidence and an action: {f:?}");
+            assert!(!f.action.label.is_empty() && !f.evidence.is_empty(), "with evidence and an action: {f:?}");
         }
         let mut kinds: Vec<&str> = all.iter().map(|f| f.kind.as_str()).collect();
         kinds.sort_unstable();

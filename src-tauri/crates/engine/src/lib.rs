@@ -34,6 +34,7 @@ pub mod compare {
     pub use perfdeck_stats::{Comparison, MetricComparison, Verdict};
 }
 
+pub use crate::core::changes::commands as changes;
 pub use crate::core::hub::Viewer;
 pub use crate::core::jobs::{JobContext, Jobs};
 pub use crate::core::signals::{stop_requested, stop_requested_again};
@@ -93,10 +94,18 @@ impl Engine {
     /// When the store cannot be opened: damaged, from a newer Perfdeck, not writable. When a variable that chooses the store
     /// of secrets is not understood.
     pub async fn open(options: EngineOptions) -> Result<Arc<Self>, ApiError> {
+        Self::open_with(options, features::change_kinds()).await
+    }
+
+    /// The same with these kinds of changes.
+    async fn open_with(
+        options: EngineOptions,
+        kinds: Vec<Box<dyn core::changes::ChangeKind>>,
+    ) -> Result<Arc<Self>, ApiError> {
         // Whichever part asks for TLS first, all use the same provider; a second installation is refused harmlessly.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let engine = Arc::new(Self {
-            core: core::Core::open(options).await?,
+            core: core::Core::open(options, kinds).await?,
             environments: features::environments::State::default(),
             monitoring: features::monitoring::sessions::Sessions::default(),
             bench: features::bench::State::default(),

@@ -24,6 +24,7 @@ macro_rules! tables {
 
 tables! {
     core::commands,
+    core::changes::commands,
     features::environments::commands,
     features::monitoring::commands,
     features::database::commands,

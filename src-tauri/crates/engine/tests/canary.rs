@@ -115,6 +115,12 @@ fn forms(field: &str) -> Option<&'static [&'static str]> {
         | "BenchRequest.confirm"
         | "RunList.environment_id"
         | "JournalList.environment_id"
+        | "ChangeList.environment_id"
+        | "ChangePlan.kind"
+        | "ChangePlan.environment_id"
+        | "ChangePlan.object"
+        | "ChangeConfirm.id"
+        | "ChangeConfirm.confirm"
         | "ComparePair.a"
         | "ComparePair.b"
         | "ComparePair.changed"
@@ -286,7 +292,9 @@ fn base(command: &str, url: &str, environment: &str, run: &str) -> Option<Value>
         "env.get" | "env.draft" | "env.lock" | "env.test" => json!({ "id": environment }),
         "env.delete" | "env.restore" | "knee.delete" | "knee.restore" | "knee.get" | "comparison.get"
         | "comparison.delete" | "comparison.restore" | "plan.delete" | "job.get" | "job.cancel" | "job.dismiss"
-        | "report.get" => json!({ "id": "nothing" }),
+        | "report.get" | "changes.get" | "changes.check" | "changes.apply" | "changes.keep" | "changes.undo" => {
+            json!({ "id": "nothing" })
+        }
         "env.defaults" => json!({ "kind": "staging" }),
         "env.create" => json!({ "draft": draft }),
         "env.update" => json!({ "id": environment, "draft": draft }),
@@ -304,7 +312,8 @@ fn base(command: &str, url: &str, environment: &str, run: &str) -> Option<Value>
             json!({"a": {"label": "a", "spec": http}, "b": {"label": "b", "spec": http}, "pairs": 6, "rest_s": 0.0})
         }
         "knee.start" => json!({"spec": http, "slo": "p99<1s", "max_connections": 1, "step_s": 0.1, "confirm_s": 0.1}),
-        "comparison.list" | "knee.list" | "run.list" | "journal.list" => json!({}),
+        "comparison.list" | "knee.list" | "run.list" | "journal.list" | "changes.list" => json!({}),
+        "changes.plan" => json!({ "kind": "drop_index", "environment_id": environment, "object": "public.two" }),
         "run.get" | "run.history" | "run.moved" | "run.restore" => json!({ "id": run }),
         "run.delete" => json!({ "id": "nothing" }),
         "run.rename" => json!({ "id": run, "name": "renamed" }),
@@ -415,6 +424,7 @@ async fn a_secret_in_any_field_of_any_command_is_found_nowhere() {
         "knee.list",
         "plan.list",
         "job.list",
+        "changes.list",
         "baseline.list",
     ] {
         let words = said(&engine, list, json!({})).await;

@@ -56,6 +56,8 @@ tags! {
     Jobs,
     /// Findings.
     Findings,
+    /// Changes of targets, and what the targets say about them.
+    Changes,
     /// The set of series of the watched environment.
     Series,
 }
@@ -72,6 +74,7 @@ impl Tag {
             Self::Baselines => Some("baselines"),
             Self::Reports => Some("reports"),
             Self::Journal => Some("journal"),
+            Self::Changes => Some("changes"),
             Self::Secrets | Self::Jobs | Self::Findings | Self::Series => None,
         }
     }

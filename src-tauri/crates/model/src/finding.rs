@@ -9,8 +9,33 @@ use crate::TargetRole;
 pub struct FindingAction {
     /// Verb and object, such as "Review index".
     pub label: String,
-    /// Route of the screen it opens, such as `/database`.
-    pub route: String,
+    /// What it opens.
+    pub opens: FindingTarget,
+}
+
+/// What a finding leads to. A face knows where it shows that.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS, schemars::JsonSchema)]
+#[serde(tag = "what", rename_all = "snake_case")]
+pub enum FindingTarget {
+    /// All targets of the environment on one time axis.
+    Overview,
+    /// The environment's addresses, where its connections are tested.
+    Environment,
+    /// The database.
+    Database,
+    /// The cache.
+    Cache,
+    /// What stands between clients and the API.
+    Gateway,
+    /// Perfdeck's own settings.
+    Settings,
+    /// A change that would mend it; it is planned with `changes.plan`.
+    Change {
+        /// Kind of the change, such as `drop_index`.
+        kind: String,
+        /// What it alters, such as `public.payments_created_idx`.
+        object: String,
+    },
 }
 
 /// Kinds that say what is broken at this moment: they stand above those that say what something costs.
@@ -61,7 +86,7 @@ mod tests {
             title: String::new(),
             evidence: String::new(),
             cost,
-            action: FindingAction { label: String::new(), route: String::new() },
+            action: FindingAction { label: String::new(), opens: FindingTarget::Overview },
         };
         let mut all = [
             finding("sequential_scan", 1.0),

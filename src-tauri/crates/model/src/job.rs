@@ -32,13 +32,20 @@ pub enum JobResult {
     Knee(String),
     /// A written report.
     Report(String),
+    /// A change that was applied or undone.
+    Change(String),
 }
 
 impl JobResult {
     /// Its identifier, whatever it is.
     pub fn id(&self) -> &str {
         match self {
-            Self::Environment(id) | Self::Run(id) | Self::Comparison(id) | Self::Knee(id) | Self::Report(id) => id,
+            Self::Environment(id)
+            | Self::Run(id)
+            | Self::Comparison(id)
+            | Self::Knee(id)
+            | Self::Report(id)
+            | Self::Change(id) => id,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The journal: what was done to environments, and load that was sent, asked for or refused.
+//! The journal: what was done to environments and their targets, and load that was sent, asked for or refused.
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
@@ -24,6 +24,10 @@ pub enum JournalKind {
     Deleted,
     /// A deleted environment came back.
     Restored,
+    /// A change of a target came to another state.
+    TargetChange,
+    /// A guard refused a change of a target.
+    TargetChangeRefused,
 }
 
 /// One entry of the journal. Entries are never edited.

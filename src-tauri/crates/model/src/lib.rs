@@ -11,6 +11,7 @@ mod activity;
 mod address;
 mod bench;
 mod catalogue;
+mod change;
 mod clock;
 mod collect;
 mod columns;
@@ -43,6 +44,7 @@ pub use bench::{
     StatusCount, StepResult, ThresholdResult, heat_bucket,
 };
 pub use catalogue::{catalogue, is_rate, target_of, title_of, unit_of};
+pub use change::{Change, ChangeDetail, ChangeOffer, ChangeState, ChangeStep, PreviewRow, Says, TargetSays};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use collect::{BoxFuture, Collection, Collector};
 pub use columns::{Columns, ColumnsError};
@@ -53,7 +55,7 @@ pub use environment::{
     FrontendTarget, Guards, HostTarget, Kind, PoolSettings, TargetRole, Targets, TargetsDraft,
 };
 pub use error::{ApiError, ErrorCode};
-pub use finding::{Finding, FindingAction};
+pub use finding::{Finding, FindingAction, FindingTarget};
 pub use frame::{Frame, FrameKind, OwnCost, TargetState, TargetStatus};
 pub use job::{JobResult, JobState, JobStatus};
 pub use journal::{JournalEntry, JournalKind};

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use perfdeck_model::{
-    ApiError, Collection, ErrorCode, Finding, FindingAction, SeriesInfo, TargetRole, TargetState, TargetStatus,
+    ApiError, Collection, ErrorCode, Finding, FindingAction, FindingTarget, SeriesInfo, TargetRole, TargetState,
+    TargetStatus,
 };
 
 use crate::trouble::Trouble;
@@ -155,7 +156,7 @@ impl Core {
                     title: "Samples are not being saved".to_owned(),
                     evidence: format!("The last 15 minutes are kept in memory only: {error}"),
                     cost: 1.0,
-                    action: FindingAction { label: "Open settings".to_owned(), route: "/settings".to_owned() },
+                    action: FindingAction { label: "Open settings".to_owned(), opens: FindingTarget::Settings },
                 },
             );
         }

@@ -1,6 +1,6 @@
 //! What is broken at this moment, from what every collection tells anyway: a target that is down, an API that fails, a
 //! session that has been waiting for long. Such findings of state stand above those that say what something costs.
-use perfdeck_model::{Finding, FindingAction, SeriesInfo, TargetRole, TargetState, TargetStatus};
+use perfdeck_model::{Finding, FindingAction, FindingTarget, SeriesInfo, TargetRole, TargetState, TargetStatus};
 
 /// Probes in a row that must fail: one may be a restart.
 const PROBES: u32 = 2;
@@ -50,7 +50,7 @@ impl Trouble {
                 format!("The {} does not answer", name(role)),
                 why,
                 "Test connection",
-                "/environments",
+                FindingTarget::Environment,
             ));
         }
         if failing {
@@ -62,7 +62,7 @@ impl Trouble {
                 "The API fails every probe".to_owned(),
                 evidence,
                 "Show",
-                "/overview",
+                FindingTarget::Overview,
             ));
         }
         if blocked {
@@ -73,7 +73,7 @@ impl Trouble {
                 if self.waiting > 1.0 { "sessions wait" } else { "session waits" }
             );
             let title = "A session has been waiting for a lock".to_owned();
-            all.push(finding("session_blocked", role, title, evidence, "Show sessions", "/database"));
+            all.push(finding("session_blocked", role, title, evidence, "Show sessions", FindingTarget::Database));
         }
         all
     }
@@ -86,7 +86,14 @@ fn name(role: TargetRole) -> &'static str {
     }
 }
 
-fn finding(kind: &str, target: TargetRole, title: String, evidence: String, label: &str, route: &str) -> Finding {
+fn finding(
+    kind: &str,
+    target: TargetRole,
+    title: String,
+    evidence: String,
+    label: &str,
+    opens: FindingTarget,
+) -> Finding {
     Finding {
         id: format!("{kind}:{}", target.as_str()),
         kind: kind.to_owned(),
@@ -94,7 +101,7 @@ fn finding(kind: &str, target: TargetRole, title: String, evidence: String, labe
         title,
         evidence,
         cost: 1.0,
-        action: FindingAction { label: label.to_owned(), route: route.to_owned() },
+        action: FindingAction { label: label.to_owned(), opens },
     }
 }
 

@@ -3,4 +3,4 @@
 /**
  * What an entry of the journal is about.
  */
-export type JournalKind = "load_started" | "load_ended" | "load_refused" | "unlocked" | "locked" | "created" | "changed" | "deleted" | "restored";
+export type JournalKind = "load_started" | "load_ended" | "load_refused" | "unlocked" | "locked" | "created" | "changed" | "deleted" | "restored" | "target_change" | "target_change_refused";

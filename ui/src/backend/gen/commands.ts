@@ -1,6 +1,6 @@
 // Generated from the commands' tables; do not edit. `cargo xtask bindings` renews it.
 import type { Columns } from "../columns";
-import type { AddressInfo, AppInfo, Baseline, BaselineSet, BenchPreview, BenchRequest, ByEnvironment, ById, ByKind, ComparePair, ConnectionReport, DatabaseActivity, Deleted, Described, Dotenv, DuetRequest, Empty, EnvCreate, EnvDuplicate, EnvUnlock, EnvUpdate, Environment, EnvironmentDraft, EnvironmentSummary, Finding, FoundService, Heatmap, HistoryRequest, ImportedPlan, JobStatus, JournalEntry, JournalList, KindDefaults, KneeRequest, MetricInfo, Moved, Passphrase, PlanCheck, PlanImport, PlanSave, ReportContent, ReportFile, ReportRequest, Run, RunHeatmap, RunHistory, RunList, RunRename, RunSeries, RunSummary, RunningBench, SavedPlan, SecretsStatus, SeriesInfo, StoredComparison, StoredKnee, TargetStatus, TestDraft, Text } from "./index";
+import type { AddressInfo, AppInfo, Baseline, BaselineSet, BenchPreview, BenchRequest, ByEnvironment, ById, ByKind, Change, ChangeConfirm, ChangeDetail, ChangeList, ChangePlan, ComparePair, ConnectionReport, DatabaseActivity, Deleted, Described, Dotenv, DuetRequest, Empty, EnvCreate, EnvDuplicate, EnvUnlock, EnvUpdate, Environment, EnvironmentDraft, EnvironmentSummary, Finding, FoundService, Heatmap, HistoryRequest, ImportedPlan, JobStatus, JournalEntry, JournalList, KindDefaults, KneeRequest, MetricInfo, Moved, Passphrase, PlanCheck, PlanImport, PlanSave, ReportContent, ReportFile, ReportRequest, Run, RunHeatmap, RunHistory, RunList, RunRename, RunSeries, RunSummary, RunningBench, SavedPlan, SecretsStatus, SeriesInfo, StoredComparison, StoredKnee, TargetStatus, TestDraft, Text } from "./index";
 
 export interface Commands {
   "app.info": { req: Empty; res: AppInfo };
@@ -11,6 +11,13 @@ export interface Commands {
   "job.dismiss": { req: ById; res: boolean };
   "secrets.status": { req: Empty; res: SecretsStatus };
   "secrets.unlock": { req: Passphrase; res: SecretsStatus };
+  "changes.list": { req: ChangeList; res: Array<Change> };
+  "changes.get": { req: ById; res: Change };
+  "changes.plan": { req: ChangePlan; res: ChangeDetail };
+  "changes.check": { req: ById; res: ChangeDetail };
+  "changes.apply": { req: ChangeConfirm; res: JobStatus };
+  "changes.keep": { req: ById; res: Change };
+  "changes.undo": { req: ChangeConfirm; res: JobStatus };
   "env.list": { req: Empty; res: Array<EnvironmentSummary> };
   "env.get": { req: ById; res: Environment };
   "env.draft": { req: ById; res: EnvironmentDraft };

@@ -11,6 +11,8 @@ export const JOURNAL_WORDS: Record<JournalKind, string> = {
   changed: 'Changed',
   deleted: 'Deleted',
   restored: 'Restored',
+  target_change: 'Change of a target',
+  target_change_refused: 'Change refused',
 };
 
 /** Which entries lead to their run: the newest of each run, so that a run is linked once. */

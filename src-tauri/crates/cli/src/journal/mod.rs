@@ -26,6 +26,8 @@ fn word(kind: JournalKind) -> &'static str {
         JournalKind::Changed => "changed",
         JournalKind::Deleted => "deleted",
         JournalKind::Restored => "restored",
+        JournalKind::TargetChange => "change of a target",
+        JournalKind::TargetChangeRefused => "change refused",
     }
 }
 

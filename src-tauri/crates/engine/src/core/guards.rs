@@ -2,8 +2,9 @@
 //! guarded like it. Unlocking is for a time, for this process, and ends with it.
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
-use perfdeck_model::{ApiError, Environment, ErrorCode, Guards, Kind, Load};
+use perfdeck_model::{Address, ApiError, Environment, ErrorCode, Guards, JournalKind, Kind, Load, TargetRole};
 
 use crate::Engine;
 
@@ -111,13 +112,27 @@ impl Subject {
         }
     }
 
-    /// Whether what must be typed is among what was typed.
+    /// Whether the target may be altered, but for what must be typed. `what` begins the sentence about it.
+    pub(crate) fn may_alter(&self, what: &str) -> Result<(), ApiError> {
+        if self.guards.read_only && !self.unlocked {
+            return Err(ApiError::new(ErrorCode::Guarded, format!("'{}' is read-only: {what} alters it", self.name))
+                .hint("Unlock the environment for 15 minutes first; perfctl does it with --unlock"));
+        }
+        Ok(())
+    }
+
+    /// Whether what must be typed to send load is among what was typed.
     pub(crate) fn confirmed(&self, typed: &[String]) -> Result<(), ApiError> {
+        self.typed("Load on", typed)
+    }
+
+    /// Whether what must be typed is among what was typed.
+    fn typed(&self, what: &str, typed: &[String]) -> Result<(), ApiError> {
         match self.to_type() {
             Some(name) if !typed.iter().any(|typed| typed == name) => {
                 let why =
                     if self.evidence.is_empty() { String::new() } else { format!(": {}", self.evidence.join(", ")) };
-                Err(ApiError::new(ErrorCode::Guarded, format!("Load on '{name}' needs its name typed{why}"))
+                Err(ApiError::new(ErrorCode::Guarded, format!("{what} '{name}' needs its name typed{why}"))
                     .hint("Type the name to confirm; perfctl takes it with --confirm"))
             }
             _ => Ok(()),
@@ -137,7 +152,75 @@ fn as_production(own: &Guards) -> Guards {
     }
 }
 
+/// The right to alter one target of one environment once. Only the guards make it, and what alters a target takes it by
+/// value.
+#[derive(Debug)]
+pub(crate) struct Permit {
+    environment_id: String,
+    role: TargetRole,
+}
+
+impl Permit {
+    /// Whether it is for this target.
+    pub(crate) fn is_for(&self, environment: &Environment, role: TargetRole) -> bool {
+        self.environment_id == environment.id && self.role == role
+    }
+}
+
+/// Longest time to look up the host of a target.
+const LOOK_UP: Duration = Duration::from_secs(3);
+
+/// The addresses that a target's host resolves to; none when it has no host or no address.
+async fn resolved(environment: &Environment, role: TargetRole) -> Vec<String> {
+    let targets = &environment.targets;
+    let address = match role {
+        TargetRole::Database => targets.database.as_ref().map(|d| d.address.clone()),
+        TargetRole::Cache => targets.cache.as_ref().map(|c| c.address.clone()),
+        TargetRole::Api => targets.api.as_ref().and_then(|a| Address::parse(&a.url).ok()).map(|(address, _)| address),
+        TargetRole::Host | TargetRole::Frontend => None,
+    };
+    let mut found = Vec::new();
+    for host in address.iter().flat_map(|a| &a.hosts).filter(|h| !h.host.starts_with('/')) {
+        let look_up = tokio::net::lookup_host((host.host.as_str(), host.port));
+        if let Ok(Ok(all)) = tokio::time::timeout(LOOK_UP, look_up).await {
+            found.extend(all.map(|a| a.ip().to_string()));
+        }
+    }
+    found
+}
+
 impl Engine {
+    /// What the guards see of a target that is to be altered.
+    pub(crate) async fn altered(&self, environment: &Environment, role: TargetRole) -> Subject {
+        let evidence = self.evidence(Some(environment), &resolved(environment, role).await).await;
+        Subject::new(environment, evidence, self.is_unlocked(environment))
+    }
+
+    /// Asks the guards of an environment for the right to alter one of its targets, and journals when they refuse. `what`
+    /// says what is to be done.
+    ///
+    /// # Errors
+    /// [`ErrorCode::Guarded`] when it is read-only, or its name must be typed and was not.
+    pub(crate) async fn permit(
+        &self,
+        environment: &Environment,
+        role: TargetRole,
+        what: &str,
+        typed: &[String],
+    ) -> Result<Permit, ApiError> {
+        let subject = self.altered(environment, role).await;
+        if let Err(refused) = subject.may_alter(what).and_then(|()| subject.typed("Altering", typed)) {
+            let text = format!("{what}: {}", refused.message);
+            self.noted(JournalKind::TargetChangeRefused, Some(environment), text).await;
+            return Err(refused);
+        }
+        if self.take_unlocked_for_run(&environment.id) {
+            let text = "changes are allowed for this change of a target".to_owned();
+            self.journal(JournalKind::Unlocked, Some(environment), text, None).await?;
+        }
+        Ok(Permit { environment_id: environment.id.clone(), role })
+    }
+
     /// Until when an environment is unlocked, if it is.
     pub(crate) fn unlocked_until(&self, id: &str) -> Option<f64> {
         let unlocks = self.core.unlocks.0.lock().unwrap_or_else(PoisonError::into_inner);

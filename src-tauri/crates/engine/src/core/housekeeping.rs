@@ -41,6 +41,7 @@ pub(crate) async fn housekeeping(engine: std::sync::Weak<Engine>, stopped: Cance
         if passed_ms - retried_ms > 5_000.0 {
             retried_ms = passed_ms;
             engine.store_waiting().await;
+            engine.find_cut_off().await;
         }
         if passed_ms - pruned_ms > 600_000.0 {
             pruned_ms = passed_ms;

@@ -1,5 +1,6 @@
-//! What all features stand on: the store, secrets, jobs, viewers, the journal, guards.
+//! What all features stand on: the store, secrets, jobs, viewers, the journal, guards, changes of targets.
 pub(crate) mod access;
+pub(crate) mod changes;
 pub mod commands;
 pub(crate) mod evidence;
 pub(crate) mod guards;
@@ -35,6 +36,7 @@ pub(crate) struct Core {
     pub(crate) machine: Machine,
     pub(crate) unlocks: guards::Unlocks,
     pub(crate) asked: evidence::Asked,
+    pub(crate) kinds: changes::Kinds,
     pub(crate) stopped: CancellationToken,
 }
 
@@ -48,11 +50,14 @@ fn default_data_dir() -> PathBuf {
 }
 
 impl Core {
-    /// Opens the store and the vault.
+    /// Opens the store and the vault; `kinds` are the kinds of changes that the features know.
     ///
     /// # Errors
     /// As [`crate::Engine::open`].
-    pub(crate) async fn open(options: EngineOptions) -> Result<Self, ApiError> {
+    pub(crate) async fn open(
+        options: EngineOptions,
+        kinds: Vec<Box<dyn changes::ChangeKind>>,
+    ) -> Result<Self, ApiError> {
         let data_dir = options.data_dir.unwrap_or_else(default_data_dir);
         let clock = options.clock.unwrap_or_else(|| Arc::new(SystemClock));
         let store = Store::open(&data_dir).await?;
@@ -74,6 +79,7 @@ impl Core {
             machine: perfdeck_monitor::machine(env!("CARGO_PKG_VERSION")),
             unlocks: guards::Unlocks::default(),
             asked: evidence::Asked::default(),
+            kinds: changes::Kinds::new(kinds),
             stopped,
         })
     }

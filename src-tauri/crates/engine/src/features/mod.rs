@@ -4,3 +4,8 @@ pub(crate) mod database;
 pub(crate) mod environments;
 pub(crate) mod monitoring;
 pub(crate) mod reports;
+
+/// The kinds of changes of all features.
+pub(crate) fn change_kinds() -> Vec<Box<dyn crate::core::changes::ChangeKind>> {
+    vec![Box::new(database::drop_index::DropIndex)]
+}

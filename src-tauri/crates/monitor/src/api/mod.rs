@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use perfdeck_model::{
-    ApiError, ApiTarget, BoxFuture, Clock, Collection, Collector, ErrorCode, Finding, FindingAction, FoundService,
-    SecretSource, Sensitive, SeriesInfo, TargetRole, Unit,
+    ApiError, ApiTarget, BoxFuture, Clock, Collection, Collector, ErrorCode, Finding, FindingAction, FindingTarget,
+    FoundService, SecretSource, Sensitive, SeriesInfo, TargetRole, Unit,
 };
 
 use probe::{Answer, Body, Budget, Endpoint, Failure, Phases};
@@ -191,7 +191,7 @@ fn uncompressed(path: &str, body: &Body, packed: usize) -> Option<Finding> {
         title: format!("`{path}` is sent uncompressed"),
         evidence,
         cost: 1.0 - packed / plain,
-        action: FindingAction { label: "Try compression".to_owned(), route: "/gateway".to_owned() },
+        action: FindingAction { label: "Try compression".to_owned(), opens: FindingTarget::Gateway },
     })
 }
 

@@ -155,7 +155,11 @@ async fn a_large_uncompressed_answer_is_a_finding_once_a_minute() {
     let mut collector = ApiCollector::new(at(port), None);
     let findings = collector.collect(&0.0).await.expect("answers").findings.expect("the first probe looks");
     let finding = findings.first().expect("3.8 kB of JSON");
-    assert_eq!((&*finding.kind, &*finding.action.route), ("uncompressed_response", "/gateway"), "{finding:?}");
+    assert_eq!(
+        (&*finding.kind, &finding.action.opens),
+        ("uncompressed_response", &FindingTarget::Gateway),
+        "{finding:?}"
+    );
     assert!(finding.evidence.starts_with("3.8 kB each, ") && finding.evidence.ends_with(" with gzip"), "{finding:?}");
     assert!(finding.cost > 0.9 && finding.cost < 1.0, "the share that gzip saves: {}", finding.cost);
     assert!(collector.collect(&30_000.0).await.expect("answers").findings.is_none(), "not every second");

@@ -1,8 +1,8 @@
 //! A document with everything in it that a report can show, including gaps and text that would like to be markup.
 use perfdeck_model::{
-    CeilingKind, Certificate, ErrorCount, Finding, FindingAction, Header, HttpBenchSpec, Interval, Kind, LatencyMs,
-    Load, Machine, Method, Percentile, PoolSettings, Run, RunSpec, RunState, StageResult, StatusCount, StepResult,
-    TargetRole, ThresholdResult, Unit,
+    CeilingKind, Certificate, ErrorCount, Finding, FindingAction, FindingTarget, Header, HttpBenchSpec, Interval, Kind,
+    LatencyMs, Load, Machine, Method, Percentile, PoolSettings, Run, RunSpec, RunState, StageResult, StatusCount,
+    StepResult, TargetRole, ThresholdResult, Unit,
 };
 use perfdeck_report::{ReportDocument, ReportEnvironment, ReportSeries, ReportTarget, RunSeries, SCHEMA, Tool};
 
@@ -246,7 +246,7 @@ pub(crate) fn document() -> ReportDocument {
             title: "Sequential scans of `appointments`".into(),
             evidence: "38 % of database time, n = 12 400 statements; no index on `starts_at`".into(),
             cost: 0.38,
-            action: FindingAction { label: "Review index".into(), route: "/database".into() },
+            action: FindingAction { label: "Review index".into(), opens: FindingTarget::Database },
         }],
         notes: Vec::new(),
         redactions: vec!["Passwords are never part of a report".into()],

@@ -159,7 +159,7 @@ fn series() -> Vec<u8> {
 async fn left_by(version: usize, dir: &Path, now: f64) -> SqliteConnection {
     let options = SqliteConnectOptions::new().filename(dir.join("perfdeck.db")).create_if_missing(true);
     let mut store = SqliteConnection::connect_with(&options).await.expect("a file");
-    for sql in MIGRATIONS.iter().take(version) {
+    for (_, sql) in MIGRATIONS.iter().take(version) {
         sqlx::raw_sql(sqlx::AssertSqlSafe((*sql).to_owned())).execute(&mut store).await.expect("a migration");
     }
     for (table, row) in rows(now, version) {

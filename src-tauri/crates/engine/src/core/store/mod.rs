@@ -16,6 +16,7 @@ use serde::de::DeserializeOwned;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Row, SqliteConnection};
 
+pub(crate) use self::journal::put_entry;
 use self::schema::MIGRATIONS;
 pub(crate) use self::written::Written;
 
@@ -140,7 +141,7 @@ impl Store {
         let result = async {
             sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut *connection).await?;
             let version = user_version(&mut connection).await?;
-            for sql in MIGRATIONS.iter().skip(usize::try_from(version).unwrap_or(0)) {
+            for (_, sql) in MIGRATIONS.iter().skip(usize::try_from(version).unwrap_or(0)) {
                 sqlx::raw_sql(*sql).execute(&mut *connection).await?;
             }
             // `PRAGMA` takes no parameters; the number is a constant of this file.
@@ -232,7 +233,7 @@ impl Store {
         }
     }
 
-    /// Forgets samples that are too old and deletions that can no longer be undone.
+    /// Forgets samples that are too old, deletions that can no longer be undone, and changes that nothing is left of.
     pub(crate) async fn prune(&self, now_ms: f64) -> Result<(), ApiError> {
         for (sql, before) in [
             ("DELETE FROM blocks WHERE from_ms < ?", now_ms - KEEP_BLOCKS_MS),
@@ -241,6 +242,8 @@ impl Store {
             ("DELETE FROM comparisons WHERE deleted_ms < ?", now_ms - UNDO_MS),
             ("DELETE FROM knees WHERE deleted_ms < ?", now_ms - UNDO_MS),
             ("DELETE FROM journal WHERE at_ms < ?", now_ms - KEEP_JOURNAL_MS),
+            ("DELETE FROM changes WHERE state IN ('undone', 'failed') AND updated_ms < ?", now_ms - KEEP_JOURNAL_MS),
+            ("DELETE FROM changes WHERE state IN ('planned', 'previewed') AND updated_ms < ?", now_ms - UNDO_MS),
         ] {
             sqlx::query(sql).bind(before).execute(&self.pool).await.map_err(|e| self.fail(&e))?;
         }

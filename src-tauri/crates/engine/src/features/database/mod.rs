@@ -1,2 +1,3 @@
 //! Databases.
 pub mod commands;
+pub(crate) mod drop_index;

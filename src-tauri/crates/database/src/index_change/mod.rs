@@ -1,0 +1,249 @@
+//! Dropping an index that another one repeats, and creating it again exactly.
+//!
+//! PostgreSQL builds and drops indexes `CONCURRENTLY`, so that reads and writes go on. What is cut off in the middle leaves
+//! an invalid index, which is recognised and taken away. SQLite does both within one transaction.
+mod postgres;
+mod postgres_session;
+mod sqlite;
+
+use std::time::Duration;
+
+use perfdeck_model::{Address, ApiError, BoxFuture, ErrorCode, Scheme, Sensitive, masking};
+use perfdeck_sqltext::{Dialect, quote_identifier, quote_text};
+use serde::{Deserialize, Serialize};
+
+/// The kind of change that findings about repeated indexes lead to.
+pub const DROP_INDEX: &str = "drop_index";
+/// Longest time of one statement that drops or builds an index on the server.
+const STATEMENT: Duration = Duration::from_secs(600);
+
+/// What dropping one index rests on, and how it is created again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IndexPlan {
+    /// Its name as the server writes it, such as `public.payments_idx`.
+    pub name: String,
+    /// The index that it repeats, likewise.
+    pub repeats: String,
+    /// Its table, likewise.
+    pub table: String,
+    /// Schema and name, without quotes; SQLite's schema is `main`.
+    schema: String,
+    index: String,
+    /// The statement that creates it, as the server keeps it.
+    definition: String,
+    comment: Option<String>,
+}
+
+/// What is known of an index before it is dropped.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct IndexFigures {
+    /// Its size, in bytes.
+    pub bytes: Option<f64>,
+    /// How many entries are written to it a second, on average since the server's statistics were reset.
+    pub writes_per_s: Option<f64>,
+    /// Scans of it that the server counted.
+    pub scans: Option<f64>,
+    /// Transactions that are open in the database now; dropping waits for those that use the table.
+    pub transactions: Option<f64>,
+    /// Age of the oldest of them, in seconds.
+    pub oldest_s: Option<f64>,
+}
+
+/// What is there of an index.
+#[derive(Debug, Clone, PartialEq)]
+pub enum IndexState {
+    /// As it was planned.
+    Present,
+    /// Not there; whether the index that it repeats is there and valid.
+    Absent(bool),
+    /// There and invalid: a drop or a build was cut off, or goes on in that session of the server.
+    Invalid {
+        /// Its size, in bytes.
+        bytes: f64,
+        /// Whether every write still maintains it.
+        maintained: bool,
+        /// The session that works on it.
+        session: Option<i32>,
+    },
+    /// Something else has its name.
+    Differs,
+}
+
+/// How a statement of minutes is followed and stopped.
+pub struct Watch<'a> {
+    /// Completes when it is to end.
+    pub stop: BoxFuture<'a, ()>,
+    /// Told the share done, 0 to 1 where it is known, and the step.
+    pub progress: &'a (dyn Fn(Option<f64>, &str) + Send + Sync),
+}
+
+impl IndexPlan {
+    fn dialect(scheme: Scheme) -> Dialect {
+        crate::dialect(scheme)
+    }
+
+    /// Schema and name in quotes.
+    fn quoted(&self, scheme: Scheme) -> String {
+        let dialect = Self::dialect(scheme);
+        format!("{}.{}", quote_identifier(&self.schema, dialect), quote_identifier(&self.index, dialect))
+    }
+
+    /// What drops it.
+    pub fn statement(&self, scheme: Scheme) -> String {
+        let concurrently = if scheme == Scheme::Postgres { "CONCURRENTLY " } else { "" };
+        format!("DROP INDEX {concurrently}{}", self.quoted(scheme))
+    }
+
+    /// What creates it again, one statement a line.
+    pub fn undo_statement(&self, scheme: Scheme) -> String {
+        match (scheme, self.comment_statement()) {
+            (Scheme::Postgres, Some(comment)) => format!("{};\n{comment}", self.create()),
+            (Scheme::Postgres, None) => self.create(),
+            _ => self.definition.clone(),
+        }
+    }
+
+    /// PostgreSQL's definition, without a lock on writes.
+    fn create(&self) -> String {
+        match self.definition.strip_prefix("CREATE UNIQUE INDEX ") {
+            Some(rest) => format!("CREATE UNIQUE INDEX CONCURRENTLY {rest}"),
+            None => {
+                let rest = self.definition.strip_prefix("CREATE INDEX ").unwrap_or(&self.definition);
+                format!("CREATE INDEX CONCURRENTLY {rest}")
+            }
+        }
+    }
+
+    fn comment_statement(&self) -> Option<String> {
+        let comment = self.comment.as_ref()?;
+        let (name, text) = (self.quoted(Scheme::Postgres), quote_text(comment, Dialect::Postgres));
+        Some(format!("COMMENT ON INDEX {name} IS {text}"))
+    }
+}
+
+/// Why an index is not dropped.
+fn refused(why: String) -> ApiError {
+    ApiError::new(ErrorCode::Conflict, why)
+}
+
+fn no_index(name: &str) -> ApiError {
+    ApiError::not_found(format!("There is no index '{}'", masking::shown(name)))
+        .hint("Write it with its schema, as findings do: schema.index")
+}
+
+fn no_twin(name: &str) -> ApiError {
+    refused(format!("'{name}' repeats no other valid index of its table, so it is not dropped"))
+        .hint("It may be the last of those that were alike")
+}
+
+fn not_yet(scheme: Scheme) -> ApiError {
+    ApiError::new(ErrorCode::Unsupported, format!("Dropping an index is not yet done for {}", scheme.product()))
+        .hint("It is for PostgreSQL and SQLite")
+}
+
+/// Asks whether an index can be dropped, and keeps how it is created again. Alters nothing.
+///
+/// # Errors
+/// When there is no such index, it repeats no other valid one that is as strong, or something rests on it: a constraint, the
+/// replica identity, a partitioned table, the clustering; when the database cannot be asked.
+pub async fn plan_drop(address: &Address, password: Option<&Sensitive>, index: &str) -> Result<IndexPlan, ApiError> {
+    match address.scheme {
+        Scheme::Postgres => postgres::plan(address, password, index).await,
+        Scheme::Sqlite => sqlite::plan(address, index).await,
+        scheme => Err(not_yet(scheme)),
+    }
+}
+
+/// What is known of an index that is to be dropped.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn figures(
+    address: &Address,
+    password: Option<&Sensitive>,
+    plan: &IndexPlan,
+) -> Result<IndexFigures, ApiError> {
+    match address.scheme {
+        Scheme::Postgres => postgres::figures(address, password, plan).await,
+        Scheme::Sqlite => sqlite::figures(address, plan).await,
+        scheme => Err(not_yet(scheme)),
+    }
+}
+
+/// What is there of an index that was planned to be dropped.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn index_state(
+    address: &Address,
+    password: Option<&Sensitive>,
+    plan: &IndexPlan,
+) -> Result<IndexState, ApiError> {
+    match address.scheme {
+        Scheme::Postgres => postgres::state(address, password, plan).await,
+        Scheme::Sqlite => sqlite::state(address, plan).await,
+        scheme => Err(not_yet(scheme)),
+    }
+}
+
+/// Drops an index, after the target was asked again whether it still repeats another one. One that is invalid because an
+/// earlier attempt was cut off is dropped too.
+///
+/// # Errors
+/// As [`plan_drop`]; when the statement fails or is stopped, after which [`index_state`] says what is there.
+pub async fn drop_index(
+    address: &Address,
+    password: Option<&Sensitive>,
+    plan: &IndexPlan,
+    watch: Watch<'_>,
+) -> Result<(), ApiError> {
+    match address.scheme {
+        Scheme::Postgres => postgres::drop(address, password, plan, watch).await,
+        Scheme::Sqlite => sqlite::drop(address, plan).await,
+        scheme => Err(not_yet(scheme)),
+    }
+}
+
+/// Creates a dropped index again, exactly as it was. What an attempt that was cut off left is taken away first.
+///
+/// # Errors
+/// When something else has its name; when the statement fails or is stopped, after which what it left was taken away, as far
+/// as the server allowed.
+pub async fn create_index(
+    address: &Address,
+    password: Option<&Sensitive>,
+    plan: &IndexPlan,
+    watch: Watch<'_>,
+) -> Result<(), ApiError> {
+    match address.scheme {
+        Scheme::Postgres => postgres::create(address, password, plan, watch).await,
+        Scheme::Sqlite => sqlite::create(address, plan).await,
+        scheme => Err(not_yet(scheme)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statements_quote_names_and_keep_the_definition() {
+        let plan = IndexPlan {
+            name: "public.\"we\"\"ird\"".into(),
+            repeats: "public.other".into(),
+            table: "public.t".into(),
+            schema: "public".into(),
+            index: "we\"ird".into(),
+            definition: "CREATE UNIQUE INDEX \"we\"\"ird\" ON public.t USING btree (a) WHERE (b > 0)".into(),
+            comment: Some("it's".into()),
+        };
+        assert_eq!(plan.statement(Scheme::Postgres), "DROP INDEX CONCURRENTLY \"public\".\"we\"\"ird\"");
+        assert_eq!(
+            plan.undo_statement(Scheme::Postgres),
+            "CREATE UNIQUE INDEX CONCURRENTLY \"we\"\"ird\" ON public.t USING btree (a) WHERE (b > 0);\n\
+             COMMENT ON INDEX \"public\".\"we\"\"ird\" IS 'it''s'",
+            "what the definition does not hold comes after it"
+        );
+        assert_eq!(plan.undo_statement(Scheme::Sqlite), plan.definition, "SQLite keeps the statement itself");
+    }
+}

@@ -1,0 +1,408 @@
+//! On PostgreSQL: `CONCURRENTLY`, on a session of its own, outside a transaction.
+//!
+//! A lock is tried for two seconds first. The statement itself has no `lock_timeout`: it waits for old transactions in its
+//! middle, and giving up there would leave an invalid index. It has a `statement_timeout` instead.
+use std::time::Duration;
+
+use perfdeck_model::{Address, ApiError, ErrorCode, Scheme, Sensitive};
+use sqlx::postgres::{PgConnection, PgRow};
+use sqlx::{AssertSqlSafe, Connection as _, Row as _};
+
+use super::postgres_session::{Mode, NAME, open, unqualified, why};
+use super::{IndexFigures, IndexPlan, IndexState, STATEMENT, Watch, no_index, no_twin, refused};
+use crate::own;
+
+/// How often a statement's progress is asked for.
+const LOOK: Duration = Duration::from_millis(500);
+/// Longest wait for a statement to end once the server was told to cancel it.
+const CANCEL: Duration = Duration::from_secs(2);
+/// First key of the advisory lock under which indexes of a table are changed, so that two of Perfdeck never drop both of a
+/// pair.
+const ADVISORY: i32 = 0x5045_5246;
+
+/// Everything about one index. `to_jsonb` reads columns that older servers do not have.
+const INDEX: &str = "
+    SELECT format('%I.%I', n.nspname, c.relname), n.nspname::text, c.relname::text, format('%I.%I', tn.nspname, t.relname),
+        c.relkind::text, c.relispartition, i.indisvalid AND i.indisready AND i.indislive,
+        i.indisreplident, i.indisclustered, i.indisexclusion OR i.indisprimary,
+        (SELECT x.conname::text FROM pg_catalog.pg_constraint x WHERE x.conindid = i.indexrelid LIMIT 1),
+        (SELECT s.spcname::text FROM pg_catalog.pg_tablespace s WHERE s.oid = c.reltablespace),
+        pg_catalog.pg_get_indexdef(c.oid), pg_catalog.obj_description(c.oid, 'pg_class'),
+        pg_catalog.pg_has_role(c.relowner, 'USAGE'),
+        EXISTS (SELECT 1 FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attstattarget > 0),
+        t.oid::int8
+    FROM pg_catalog.pg_index i
+    JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    JOIN pg_catalog.pg_class t ON t.oid = i.indrelid JOIN pg_catalog.pg_namespace tn ON tn.oid = t.relnamespace
+    WHERE c.oid = $1::int8::oid";
+
+/// Another valid index of the table with the same keys, operator classes, collations, directions, expressions and predicate,
+/// that holds every column and enforces whatever the first one does.
+const TWIN: &str = "
+    WITH ix AS (
+        SELECT i.*, c.relam, format('%I.%I', n.nspname, c.relname) AS name,
+            (string_to_array(i.indkey::text, ' '))[1:i.indnkeyatts] AS k,
+            (string_to_array(i.indkey::text, ' '))[i.indnkeyatts + 1:] AS inc,
+            string_to_array(i.indclass::text, ' ') AS cl, string_to_array(i.indcollation::text, ' ') AS co,
+            (string_to_array(i.indoption::text, ' '))[1:i.indnkeyatts] AS op,
+            coalesce(pg_catalog.pg_get_expr(i.indexprs, i.indrelid), '') AS ex,
+            coalesce(pg_catalog.pg_get_expr(i.indpred, i.indrelid), '') AS pr,
+            coalesce(to_jsonb(i) ->> 'indnullsnotdistinct', 'false') AS nnd
+        FROM pg_catalog.pg_index i
+        JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+        WHERE i.indrelid = (SELECT indrelid FROM pg_catalog.pg_index WHERE indexrelid = $1::int8::oid))
+    SELECT b.name FROM ix a JOIN ix b ON a.indexrelid <> b.indexrelid AND a.relam = b.relam
+    WHERE a.indexrelid = $1::int8::oid AND b.indisvalid AND b.indisready AND b.indislive
+      AND a.k = b.k AND a.cl[1:a.indnkeyatts] = b.cl[1:b.indnkeyatts] AND a.co[1:a.indnkeyatts] = b.co[1:b.indnkeyatts]
+      AND a.op = b.op AND a.ex = b.ex AND a.pr = b.pr AND a.inc <@ (b.k || b.inc)
+      AND (NOT a.indisunique OR b.indisunique AND b.indimmediate AND a.nnd = b.nnd)
+    ORDER BY b.indisprimary DESC, b.indisunique DESC, b.indexrelid LIMIT 1";
+
+/// The plan and the table's number, if the index can be dropped. One that is invalid can only where that is `left_over` by an
+/// attempt that was cut off.
+async fn check(
+    address: &Address,
+    c: &mut PgConnection,
+    oid: i64,
+    left_over: bool,
+) -> Result<(IndexPlan, i64), ApiError> {
+    let failed = |e: sqlx::Error| why(address, &e);
+    let row = sqlx::query(INDEX).bind(oid).fetch_optional(&mut *c).await.map_err(failed)?;
+    let row = row.ok_or_else(|| refused("It is no index, or it went away just now".to_owned()))?;
+    let plan = read(&row).map_err(failed)?;
+    let flag = |at: usize| row.try_get::<bool, _>(at).map_err(failed);
+    let words = |at: usize| row.try_get::<Option<String>, _>(at).map_err(failed);
+    let name = &plan.name;
+    if plan.schema.starts_with("pg_") || plan.schema == "information_schema" {
+        return Err(refused(format!("'{name}' belongs to the server itself")));
+    }
+    if words(4)?.as_deref() != Some("i") || flag(5)? {
+        return Err(refused(format!(
+            "'{name}' belongs to a partitioned table or to a partition, and is not dropped alone"
+        )));
+    }
+    if let Some(constraint) = words(10)? {
+        return Err(refused(format!("The constraint '{constraint}' of {} rests on '{name}'", plan.table)));
+    }
+    if flag(9)? {
+        return Err(refused(format!("'{name}' enforces a primary key or an exclusion of {}", plan.table)));
+    }
+    if flag(7)? {
+        return Err(refused(format!("'{name}' is the replica identity of {}", plan.table)));
+    }
+    if flag(8)? {
+        return Err(refused(format!("{} is clustered by '{name}', and would not be afterwards", plan.table)));
+    }
+    if words(11)?.is_some() {
+        return Err(refused(format!("'{name}' has a tablespace of its own, which creating it again would lose")));
+    }
+    if flag(15)? {
+        return Err(refused(format!("'{name}' has statistics targets of its own, which creating it again would lose")));
+    }
+    if !flag(6)? && !left_over {
+        return Err(refused(format!(
+            "'{name}' is invalid: an index build that failed left it, and no other repeats it"
+        )));
+    }
+    if !flag(14)? {
+        return Err(why_not_owner(address, &plan.table));
+    }
+    let twin: Option<String> = sqlx::query_scalar(TWIN).bind(oid).fetch_optional(&mut *c).await.map_err(failed)?;
+    own::add(address, 2.0, 0);
+    let repeats = twin.ok_or_else(|| no_twin(name))?;
+    Ok((IndexPlan { repeats, ..plan }, row.try_get(16).map_err(failed)?))
+}
+
+fn why_not_owner(address: &Address, table: &str) -> ApiError {
+    let user = address.username.as_deref().unwrap_or("(no user)");
+    ApiError::new(ErrorCode::Privilege, format!("'{user}' does not own {table} on {}", address.short()))
+        .hint("Only the owner of a table drops and creates its indexes; sign in as the owner or as a member of it")
+}
+
+fn read(row: &PgRow) -> Result<IndexPlan, sqlx::Error> {
+    Ok(IndexPlan {
+        name: row.try_get(0)?,
+        repeats: String::new(),
+        table: row.try_get(3)?,
+        schema: row.try_get(1)?,
+        index: row.try_get(2)?,
+        definition: row.try_get(12)?,
+        comment: row.try_get(13)?,
+    })
+}
+
+/// The number of an index by schema and name.
+async fn oid_of(address: &Address, c: &mut PgConnection, plan: &IndexPlan) -> Result<Option<i64>, ApiError> {
+    let sql = "SELECT c.oid::int8 FROM pg_catalog.pg_class c
+               JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = $2";
+    let found = sqlx::query_scalar(sql).bind(&plan.schema).bind(&plan.index).fetch_optional(c).await;
+    found.map_err(|e| why(address, &e))
+}
+
+pub(super) async fn plan(address: &Address, password: Option<&Sensitive>, name: &str) -> Result<IndexPlan, ApiError> {
+    let mut c = open(address, password, Mode::Read).await?;
+    // By the role's own search path, as psql would find it. A text that is no name names nothing.
+    let sql = "SELECT to_regclass($1)::oid::int8";
+    let found: Result<Option<i64>, sqlx::Error> = sqlx::query_scalar(sql).bind(name).fetch_one(&mut c).await;
+    let oid = match found {
+        Ok(oid) => oid.ok_or_else(|| no_index(name))?,
+        Err(sqlx::Error::Database(_)) => return Err(no_index(name)),
+        Err(error) => return Err(why(address, &error)),
+    };
+    let is_index: bool = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM pg_index WHERE indexrelid = $1::int8::oid)")
+        .bind(oid)
+        .fetch_one(&mut c)
+        .await
+        .map_err(|e| why(address, &e))?;
+    if !is_index {
+        return Err(no_index(name));
+    }
+    unqualified(address, &mut c).await?;
+    let planned = check(address, &mut c, oid, false).await;
+    let _ = c.close().await;
+    planned.map(|(plan, _)| plan)
+}
+
+pub(super) async fn figures(
+    address: &Address,
+    password: Option<&Sensitive>,
+    plan: &IndexPlan,
+) -> Result<IndexFigures, ApiError> {
+    let mut c = open(address, password, Mode::Read).await?;
+    let oid = oid_of(address, &mut c, plan).await?.ok_or_else(|| no_index(&plan.name))?;
+    // HOT updates write to no index. Sessions of others without pg_monitor hide their transactions, so that none are known.
+    let sql = "
+        SELECT pg_relation_size(i.indexrelid)::float8, s.idx_scan::float8,
+            ((t.n_tup_ins + t.n_tup_upd - t.n_tup_hot_upd)
+             / nullif(extract(epoch FROM clock_timestamp() - d.stats_reset), 0))::float8,
+            x.hidden, x.open::float8, x.oldest::float8
+        FROM pg_index i
+        LEFT JOIN pg_stat_user_indexes s ON s.indexrelid = i.indexrelid
+        LEFT JOIN pg_stat_user_tables t ON t.relid = i.indrelid
+        LEFT JOIN pg_stat_database d ON d.datname = current_database()
+        CROSS JOIN (
+            SELECT coalesce(bool_or(query = '<insufficient privilege>'), false) AS hidden, count(xact_start) AS open,
+                max(extract(epoch FROM clock_timestamp() - xact_start)) AS oldest
+            FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()) x
+        WHERE i.indexrelid = $1::int8::oid";
+    let row = sqlx::query(sql).bind(oid).fetch_one(&mut c).await.map_err(|e| why(address, &e))?;
+    let _ = c.close().await;
+    own::add(address, 2.0, 0);
+    let n = |at: usize| row.try_get::<Option<f64>, _>(at).map_err(|e| why(address, &e));
+    let hidden: bool = row.try_get(3).map_err(|e| why(address, &e))?;
+    Ok(IndexFigures {
+        bytes: n(0)?,
+        scans: n(1)?,
+        writes_per_s: n(2)?,
+        transactions: n(4)?.filter(|_| !hidden),
+        oldest_s: n(5)?.filter(|_| !hidden),
+    })
+}
+
+pub(super) async fn state(
+    address: &Address,
+    password: Option<&Sensitive>,
+    plan: &IndexPlan,
+) -> Result<IndexState, ApiError> {
+    let mut c = open(address, password, Mode::Read).await?;
+    unqualified(address, &mut c).await?;
+    let found = state_in(address, &mut c, plan).await;
+    let _ = c.close().await;
+    found
+}
+
+async fn state_in(address: &Address, c: &mut PgConnection, plan: &IndexPlan) -> Result<IndexState, ApiError> {
+    let failed = |e: sqlx::Error| why(address, &e);
+    own::add(address, 2.0, 0);
+    let Some(oid) = oid_of(address, c, plan).await? else {
+        let sql =
+            "SELECT coalesce((SELECT indisvalid FROM pg_catalog.pg_index WHERE indexrelid = to_regclass($1)), false)";
+        let twin = sqlx::query_scalar(sql).bind(&plan.repeats).fetch_one(c).await.map_err(failed)?;
+        return Ok(IndexState::Absent(twin));
+    };
+    let sql = "
+        SELECT i.indisvalid AND i.indisready AND i.indislive, i.indisready, pg_catalog.pg_get_indexdef(i.indexrelid),
+            pg_catalog.pg_relation_size(i.indexrelid)::float8,
+            (SELECT a.pid FROM pg_catalog.pg_stat_activity a
+             WHERE a.application_name = $2 AND a.state = 'active' AND a.datname = current_database()
+               AND a.query ~ '^(DROP|CREATE( UNIQUE)?) INDEX CONCURRENTLY' AND strpos(a.query, $3) > 0 LIMIT 1)
+        FROM pg_catalog.pg_index i WHERE i.indexrelid = $1::int8::oid";
+    let row = sqlx::query(sql).bind(oid).bind(NAME).bind(&plan.index).fetch_optional(c).await.map_err(failed)?;
+    let Some(row) = row else { return Ok(IndexState::Differs) };
+    let (valid, maintained): (bool, bool) = (row.try_get(0).map_err(failed)?, row.try_get(1).map_err(failed)?);
+    let definition: Option<String> = row.try_get(2).map_err(failed)?;
+    if definition.as_deref() != Some(plan.definition.as_str()) {
+        return Ok(IndexState::Differs);
+    }
+    if valid {
+        return Ok(IndexState::Present);
+    }
+    let (bytes, session) = (row.try_get(3).map_err(failed)?, row.try_get(4).map_err(failed)?);
+    Ok(IndexState::Invalid { bytes, maintained, session })
+}
+
+/// Refuses what another session of Perfdeck still works on.
+fn not_busy(found: &IndexState) -> Result<(), ApiError> {
+    match found {
+        IndexState::Invalid { session: Some(session), .. } => {
+            Err(refused(format!("Session {session} of the server still works on this index"))
+                .hint("It ends by itself within a moment when nobody waits for it; try again then"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A session that may alter indexes of one table, and no other Perfdeck at the same time.
+async fn alone(address: &Address, c: &mut PgConnection, table: &str) -> Result<(), ApiError> {
+    let sql = "SELECT pg_try_advisory_lock($1, hashtext($2))";
+    let free: bool =
+        sqlx::query_scalar(sql).bind(ADVISORY).bind(table).fetch_one(&mut *c).await.map_err(|e| why(address, &e))?;
+    if free {
+        return Ok(());
+    }
+    Err(refused(format!("Another Perfdeck changes an index of {table} now")).hint("Try again when it has ended"))
+}
+
+/// Tries the lock that the statement will take, and then gives the statement its time.
+async fn limits(address: &Address, c: &mut PgConnection, table: &str) -> Result<(), ApiError> {
+    // The table's name is as the server quotes it.
+    let probe = format!("BEGIN; LOCK TABLE {table} IN SHARE UPDATE EXCLUSIVE MODE; ROLLBACK");
+    if let Err(error) = sqlx::raw_sql(AssertSqlSafe(probe)).execute(&mut *c).await {
+        let _ = sqlx::raw_sql("ROLLBACK").execute(&mut *c).await;
+        return Err(why(address, &error));
+    }
+    let sql = format!("SET lock_timeout = 0; SET statement_timeout = {}", STATEMENT.as_millis());
+    sqlx::raw_sql(AssertSqlSafe(sql)).execute(c).await.map(std::mem::drop).map_err(|e| why(address, &e))
+}
+
+/// Runs a statement of minutes, followed and stopped over a second session.
+async fn run(
+    address: &Address,
+    password: Option<&Sensitive>,
+    c: &mut PgConnection,
+    sql: &str,
+    watch: &mut Watch<'_>,
+) -> Result<(), ApiError> {
+    let pid: i32 =
+        sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&mut *c).await.map_err(|e| why(address, &e))?;
+    let mut second = open(address, password, Mode::Read).await?;
+    let work = sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(c);
+    tokio::pin!(work);
+    let mut tick = tokio::time::interval(LOOK);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let done = loop {
+        tokio::select! {
+            done = &mut work => break done,
+            () = &mut watch.stop => {
+                let asked = sqlx::query("SELECT pg_cancel_backend($1)").bind(pid).execute(&mut second).await;
+                if let Err(error) = asked {
+                    tracing::warn!(%error, "the server could not be told to cancel");
+                }
+                match tokio::time::timeout(CANCEL, &mut work).await {
+                    // It was through already.
+                    Ok(Ok(done)) => break Ok(done),
+                    Ok(Err(_)) => return Err(ApiError::new(ErrorCode::Cancelled, "It was stopped before its end")),
+                    Err(_) => {
+                        let text = format!("It was stopped, and session {pid} of the server has not ended yet");
+                        return Err(ApiError::new(ErrorCode::Cancelled, text));
+                    }
+                }
+            }
+            _ = tick.tick() => look(&mut second, pid, watch.progress).await,
+        }
+    };
+    let _ = second.close().await;
+    done.map(std::mem::drop).map_err(|e| why(address, &e))
+}
+
+/// Tells how far a statement is, and whom it waits for.
+async fn look(c: &mut PgConnection, pid: i32, progress: &(dyn Fn(Option<f64>, &str) + Send + Sync)) {
+    let sql = "SELECT p.phase, (p.blocks_done::float8 / nullif(p.blocks_total, 0)), (pg_blocking_pids($1))[1]
+               FROM (SELECT 1) one LEFT JOIN pg_stat_progress_create_index p ON p.pid = $1";
+    let Ok(row) = sqlx::query(sql).bind(pid).fetch_one(c).await else { return };
+    let phase: Option<String> = row.try_get(0).unwrap_or_default();
+    let share: Option<f64> = row.try_get(1).unwrap_or_default();
+    let blocker: Option<i32> = row.try_get(2).unwrap_or_default();
+    let step = match (phase, blocker) {
+        (_, Some(blocker)) => format!("waits for session {blocker}"),
+        (Some(phase), None) => phase,
+        (None, None) => "at work".to_owned(),
+    };
+    progress(share, &step);
+}
+
+pub(super) async fn drop(
+    address: &Address,
+    password: Option<&Sensitive>,
+    plan: &IndexPlan,
+    mut watch: Watch<'_>,
+) -> Result<(), ApiError> {
+    let mut c = open(address, password, Mode::Write).await?;
+    unqualified(address, &mut c).await?;
+    alone(address, &mut c, &plan.table).await?;
+    let found = state_in(address, &mut c, plan).await?;
+    not_busy(&found)?;
+    let left_over = match found {
+        IndexState::Absent(_) => return Ok(()),
+        IndexState::Differs => return Err(refused(format!("'{}' is another one than was planned", plan.name))),
+        IndexState::Present => false,
+        IndexState::Invalid { .. } => true,
+    };
+    let oid = oid_of(address, &mut c, plan).await?.ok_or_else(|| no_index(&plan.name))?;
+    check(address, &mut c, oid, left_over).await?;
+    limits(address, &mut c, &plan.table).await?;
+    run(address, password, &mut c, &plan.statement(Scheme::Postgres), &mut watch).await?;
+    let _ = c.close().await;
+    Ok(())
+}
+
+pub(super) async fn create(
+    address: &Address,
+    password: Option<&Sensitive>,
+    plan: &IndexPlan,
+    mut watch: Watch<'_>,
+) -> Result<(), ApiError> {
+    let mut c = open(address, password, Mode::Write).await?;
+    unqualified(address, &mut c).await?;
+    alone(address, &mut c, &plan.table).await?;
+    let found = state_in(address, &mut c, plan).await?;
+    not_busy(&found)?;
+    match found {
+        IndexState::Present => return Ok(()),
+        IndexState::Differs => return Err(refused(format!("Something else is called '{}' now", plan.name))),
+        IndexState::Absent(_) | IndexState::Invalid { .. } => {}
+    }
+    limits(address, &mut c, &plan.table).await?;
+    if matches!(found, IndexState::Invalid { .. }) {
+        // What was cut off serves no query, and would keep its name.
+        run(address, password, &mut c, &plan.statement(Scheme::Postgres), &mut watch).await?;
+    }
+    if let Err(error) = run(address, password, &mut c, &plan.create(), &mut watch).await {
+        clean(address, password, plan).await;
+        return Err(error);
+    }
+    if let Some(comment) = plan.comment_statement() {
+        let done = sqlx::raw_sql(AssertSqlSafe(comment)).execute(&mut c).await;
+        done.map_err(|e| why(address, &e))?;
+    }
+    let _ = c.close().await;
+    Ok(())
+}
+
+/// Takes away what a build that failed left, as far as that takes a moment; else the target says that it is there.
+async fn clean(address: &Address, password: Option<&Sensitive>, plan: &IndexPlan) {
+    let work = async {
+        let mut c = open(address, password, Mode::Write).await?;
+        unqualified(address, &mut c).await?;
+        let found = state_in(address, &mut c, plan).await?;
+        if !matches!(found, IndexState::Invalid { session: None, .. }) {
+            return Ok(());
+        }
+        // Within its three seconds, or not at all.
+        let sql = AssertSqlSafe(plan.statement(Scheme::Postgres));
+        sqlx::raw_sql(sql).execute(&mut c).await.map(std::mem::drop).map_err(|e| why(address, &e))
+    };
+    if let Err(error) = work.await {
+        tracing::warn!(%error, "what a failed index build left is still there");
+    }
+}

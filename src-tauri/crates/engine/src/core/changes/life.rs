@@ -1,0 +1,452 @@
+//! The life of a change: planned, applied, kept, undone. Every step is stored before the next one is taken.
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use perfdeck_model::{
+    ApiError, Change, ChangeState, ChangeStep, DEMO_ENVIRONMENT_ID, Environment, ErrorCode, JobResult, JobStatus,
+    JournalEntry, JournalKind, Says, Tag, TargetSays, masking,
+};
+use uuid::Uuid;
+
+use super::hold::Hold;
+use super::store::Stored;
+use super::{At, ChangeKind, GRACE, PLAN, Planned, address_of, machine};
+use crate::Engine;
+use crate::core::guards::Permit;
+use crate::core::jobs::JobContext;
+
+/// Steps that a change keeps; of more the oldest but the first go.
+const STEPS: usize = 200;
+/// Sentences of a preview.
+const NOTES: usize = 20;
+
+/// A change while somebody works on it.
+pub(super) struct Held {
+    pub(super) stored: Stored,
+    pub(super) environment: Environment,
+    /// Ends with this.
+    _hold: Hold,
+}
+
+pub(super) fn entry(change: &Change, at_ms: f64, text: &str) -> JournalEntry {
+    let text = format!("{}: {}{}{text}", change.title, change.state.as_str(), if text.is_empty() { "" } else { ", " });
+    JournalEntry {
+        at_ms,
+        kind: JournalKind::TargetChange,
+        environment_id: Some(change.environment_id.clone()),
+        environment: Some(change.environment.clone()),
+        text,
+        run_id: None,
+    }
+}
+
+/// The change in its next state.
+fn next(change: &Change, to: ChangeState, at_ms: f64, text: &str) -> Change {
+    let mut next = change.clone();
+    next.state = to;
+    // Strictly later, so that what was read before is known to be old.
+    next.updated_ms = at_ms.max(change.updated_ms + 0.001);
+    next.steps.push(ChangeStep { at_ms, state: to, text: text.to_owned() });
+    if next.steps.len() > STEPS {
+        next.steps.remove(1);
+    }
+    next
+}
+
+pub(super) fn conflict(change: &Change, what: &str) -> ApiError {
+    ApiError::new(ErrorCode::Conflict, format!("This change is {} and cannot be {what}", change.state.as_str()))
+        .hint("'perfctl changes show ID', or the screen, says what can be done with it")
+}
+
+async fn within<T>(limit: Duration, work: impl Future<Output = Result<T, ApiError>>) -> Result<T, ApiError> {
+    match tokio::time::timeout(limit, work).await {
+        Ok(done) => done,
+        Err(_) => {
+            Err(ApiError::new(ErrorCode::Timeout, format!("The target did not answer within {} s", limit.as_secs())))
+        }
+    }
+}
+
+/// Runs what alters a target: it is asked to end on cancel, and given up when it does not, or takes too long.
+async fn altering<T>(
+    kind: &dyn ChangeKind,
+    job: &JobContext,
+    work: impl Future<Output = Result<T, ApiError>>,
+) -> Result<T, ApiError> {
+    let stopped = async {
+        job.cancel.cancelled().await;
+        tokio::time::sleep(GRACE).await;
+    };
+    tokio::select! {
+        biased;
+        done = work => done,
+        () = stopped => Err(ApiError::new(ErrorCode::Cancelled, "It was stopped, and did not end by itself")),
+        () = tokio::time::sleep(kind.limit()) => {
+            let limit = kind.limit().as_secs();
+            Err(ApiError::new(ErrorCode::Timeout, format!("It did not end within {limit} s and was given up")))
+        }
+    }
+}
+
+impl Engine {
+    /// The environment of a change. The demo is opened when it is not.
+    pub(super) async fn change_environment(&self, id: &str) -> Result<Environment, ApiError> {
+        if id == DEMO_ENVIRONMENT_ID {
+            self.demo().await?;
+        }
+        self.environment(id).await
+    }
+
+    /// Stores the next state of a change, with its entry in the journal.
+    pub(super) async fn advance(&self, stored: &mut Stored, to: ChangeState, text: &str) -> Result<(), ApiError> {
+        self.advance_with(stored, to, text, |_| {}).await
+    }
+
+    pub(super) async fn advance_with(
+        &self,
+        stored: &mut Stored,
+        to: ChangeState,
+        text: &str,
+        edit: impl FnOnce(&mut Change),
+    ) -> Result<(), ApiError> {
+        let now = self.core.clock.now_ms();
+        let mut change = next(&stored.change, to, now, text);
+        edit(&mut change);
+        self.core.store.advance_change(stored.change.state, &change, &entry(&change, now, text)).await?;
+        stored.change = change;
+        self.core.changed(&[Tag::Changes]);
+        Ok(())
+    }
+
+    /// Plans a change and predicts what it does. Nothing is altered.
+    pub(crate) async fn plan_change(
+        self: &Arc<Self>,
+        kind: &str,
+        environment_id: &str,
+        object: &str,
+    ) -> Result<Change, ApiError> {
+        let kind = self.core.kinds.get(kind)?;
+        let environment = self.change_environment(environment_id).await?;
+        let role = kind.target();
+        let address = address_of(&environment.targets, role).ok_or_else(|| {
+            ApiError::new(ErrorCode::Unsupported, format!("'{}' has no {}", environment.name, role.as_str()))
+                .hint("Add one in the environment's editor")
+        })?;
+        let at = At { engine: self, environment: &environment };
+        let planned = within(PLAN, kind.plan(at, object)).await?;
+        if let Some(id) = self.core.store.unfinished_change(&environment.id, kind.name(), &planned.object).await? {
+            return Err(ApiError::new(
+                ErrorCode::Conflict,
+                format!("A change of '{}' is in the middle: {id}", masking::shown(&planned.object)),
+            )
+            .hint("Wait for it, or bring it to its end or undo it"));
+        }
+        let mut stored = self.new_change(kind, &environment, planned, address);
+        let first = entry(&stored.change, stored.change.created_ms, "");
+        self.core.store.add_change(&stored, &first).await?;
+        match within(PLAN, kind.preview(at, &stored.plan)).await {
+            Ok(mut preview) => {
+                preview.notes.truncate(NOTES);
+                self.advance_with(&mut stored, ChangeState::Previewed, "", |change| {
+                    change.preview = preview.rows;
+                    change.notes = preview.notes;
+                })
+                .await?;
+                Ok(self.shown(stored.change))
+            }
+            Err(error) => {
+                let text = format!("it could not be previewed: {}", error.message);
+                self.advance_with(&mut stored, ChangeState::Failed, &text, |c| c.error = Some(error.clone())).await?;
+                Err(error)
+            }
+        }
+    }
+
+    fn new_change(
+        &self,
+        kind: &dyn ChangeKind,
+        environment: &Environment,
+        planned: Planned,
+        address: String,
+    ) -> Stored {
+        let now = self.core.clock.now_ms();
+        let lease = planned.lease_ms;
+        let change = Change {
+            id: Uuid::now_v7().to_string(),
+            kind: kind.name().to_owned(),
+            environment_id: environment.id.clone(),
+            environment: environment.name.clone(),
+            target: kind.target(),
+            object: planned.object,
+            title: planned.title,
+            statement: planned.statement,
+            undo_statement: planned.undo_statement,
+            undo_cost: planned.undo_cost,
+            state: ChangeState::Planned,
+            held: false,
+            steps: vec![ChangeStep { at_ms: now, state: ChangeState::Planned, text: String::new() }],
+            preview: Vec::new(),
+            notes: lease.map(|ms| format!("It ends by itself after {} s", (ms / 1e3).round())).into_iter().collect(),
+            offers: Vec::new(),
+            target_says: None,
+            checked_ms: None,
+            ends_ms: None,
+            created_ms: now,
+            updated_ms: now,
+            error: None,
+        };
+        Stored { change, address, plan: serde_json::json!({"lease_ms": lease, "own": planned.plan}) }
+    }
+
+    /// Takes hold of a change, as it is now and on the target that it was planned against.
+    pub(super) async fn hold_change(&self, id: &str) -> Result<Held, ApiError> {
+        // Before a file is named after it.
+        let known = self.core.store.change(id).await?.ok_or_else(|| no_change(id))?;
+        let hold = Hold::take(&self.core.data_dir, &known.change.id).await?;
+        let mut stored = self.core.store.change(id).await?.ok_or_else(|| no_change(id))?;
+        if stored.change.state.is_moving() {
+            // Nobody else holds it: whoever worked on it is gone.
+            self.cut_off(&mut stored).await?;
+        }
+        let environment = self.change_environment(&stored.change.environment_id).await?;
+        same_target(&stored, &environment)?;
+        Ok(Held { stored, environment, _hold: hold })
+    }
+
+    /// Applies a change as a job whose result is the change, or brings one that was cut off to its end.
+    ///
+    /// # Errors
+    /// When it is in no state for that, somebody else works on it, or a guard says no.
+    pub(crate) async fn apply_change(self: &Arc<Self>, id: &str, typed: &[String]) -> Result<JobStatus, ApiError> {
+        let held = self.hold_change(id).await?;
+        let change = &held.stored.change;
+        if !matches!(change.state, ChangeState::Previewed | ChangeState::CutOff) {
+            return Err(conflict(change, "applied"));
+        }
+        let permit = self.permit(&held.environment, change.target, &change.title, typed).await?;
+        let (title, environment) = (change.title.replace('`', ""), held.environment.id.clone());
+        let engine = self.clone();
+        Ok(self.core.jobs.spawn("change", title, Some(environment), move |job| async move {
+            let id = held.stored.change.id.clone();
+            engine.applying(held, permit, &job).await?;
+            Ok(Some(JobResult::Change(id)))
+        }))
+    }
+
+    async fn applying(self: &Arc<Self>, mut held: Held, permit: Permit, job: &JobContext) -> Result<(), ApiError> {
+        let kind = self.core.kinds.get(&held.stored.change.kind)?;
+        let Held { stored, environment, .. } = &mut held;
+        job.progress(None, "asking the target");
+        let says = self.ask_now(stored, environment).await;
+        match (says.says, stored.change.state) {
+            (Says::AsApplied, ChangeState::CutOff) => {
+                let text = "the target has all of it; nothing was sent";
+                return self.said(stored, ChangeState::Verified, text, says).await;
+            }
+            (Says::AsBefore, _) | (Says::HalfDone, ChangeState::CutOff) => {}
+            _ => return Err(not_now(&says)),
+        }
+        if !permit.is_for(environment, stored.change.target) {
+            return Err(ApiError::internal("The permit is for another target"));
+        }
+        self.advance(stored, ChangeState::Armed, "the guards allow it").await?;
+        // Stored before it is sent: what cannot be stored is not applied.
+        self.advance_with(stored, ChangeState::Applying, "", |c| c.error = None).await?;
+        let at = At { engine: self, environment };
+        job.progress(None, "applying");
+        let plan = stored.plan["own"].clone();
+        let done = altering(kind, job, kind.apply(permit, at, &plan, job)).await;
+        job.progress(None, "asking the target");
+        let lease = stored.plan["lease_ms"].as_f64();
+        let ends = lease.map(|ms| self.core.clock.now_ms() + ms);
+        match done {
+            Ok(came) => {
+                self.advance_with(stored, ChangeState::Applied, "", |change| {
+                    change.ends_ms = ends;
+                    for row in &mut change.preview {
+                        row.came = came.iter().find(|(what, _)| *what == row.what).map(|(_, value)| *value);
+                    }
+                })
+                .await?;
+                let says = self.ask_now(stored, environment).await;
+                self.confirmed(stored, says).await
+            }
+            Err(error) => {
+                let says = self.ask_now(stored, environment).await;
+                let text = format!("{}; the target: {}", error.message, says.text);
+                match says.says {
+                    Says::AsApplied => {
+                        self.advance_with(stored, ChangeState::Applied, &text, |c| c.ends_ms = ends).await?;
+                        return self.confirmed(stored, says).await;
+                    }
+                    Says::AsBefore => self.failed(stored, ChangeState::Failed, &text, says, &error).await?,
+                    _ => self.failed(stored, ChangeState::CutOff, &text, says, &error).await?,
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// What was applied, with what the target says about it.
+    async fn confirmed(&self, stored: &mut Stored, says: TargetSays) -> Result<(), ApiError> {
+        if says.says == Says::AsApplied {
+            let text = says.text.clone();
+            return self.said(stored, ChangeState::Verified, &text, says).await;
+        }
+        let text = says.text.clone();
+        self.note_says(stored, says).await?;
+        Err(ApiError::new(ErrorCode::Conflict, format!("It was applied, and the target does not confirm it: {text}"))
+            .hint("Ask the target again; it can be undone"))
+    }
+
+    async fn said(&self, stored: &mut Stored, to: ChangeState, text: &str, says: TargetSays) -> Result<(), ApiError> {
+        let now = self.core.clock.now_ms();
+        self.advance_with(stored, to, text, |change| {
+            change.target_says = Some(says);
+            change.checked_ms = Some(now);
+            change.error = None;
+        })
+        .await
+    }
+
+    async fn failed(
+        &self,
+        stored: &mut Stored,
+        to: ChangeState,
+        text: &str,
+        says: TargetSays,
+        error: &ApiError,
+    ) -> Result<(), ApiError> {
+        let now = self.core.clock.now_ms();
+        self.advance_with(stored, to, text, |change| {
+            change.target_says = Some(says);
+            change.checked_ms = Some(now);
+            change.error = Some(error.clone());
+        })
+        .await
+    }
+
+    /// Undoes a change as a job whose result is the change; what was left half done is taken away.
+    ///
+    /// # Errors
+    /// As [`Engine::apply_change`]; also when it cannot be undone.
+    pub(crate) async fn undo_change(self: &Arc<Self>, id: &str, typed: &[String]) -> Result<JobStatus, ApiError> {
+        let held = self.hold_change(id).await?;
+        let change = &held.stored.change;
+        let may = [ChangeState::Applied, ChangeState::Verified, ChangeState::Kept, ChangeState::CutOff];
+        if !may.contains(&change.state) {
+            return Err(conflict(change, "undone"));
+        }
+        if change.undo_statement.is_none() {
+            return Err(ApiError::new(ErrorCode::Unsupported, "This change cannot be undone"));
+        }
+        let what = format!("undoing: {}", change.title);
+        let permit = self.permit(&held.environment, change.target, &what, typed).await?;
+        let (title, environment) = (format!("Undo: {}", change.title.replace('`', "")), held.environment.id.clone());
+        let engine = self.clone();
+        Ok(self.core.jobs.spawn("change", title, Some(environment), move |job| async move {
+            let id = held.stored.change.id.clone();
+            engine.undoing(held, permit, &job).await?;
+            Ok(Some(JobResult::Change(id)))
+        }))
+    }
+
+    async fn undoing(self: &Arc<Self>, mut held: Held, permit: Permit, job: &JobContext) -> Result<(), ApiError> {
+        let kind = self.core.kinds.get(&held.stored.change.kind)?;
+        let Held { stored, environment, .. } = &mut held;
+        job.progress(None, "asking the target");
+        let says = self.ask_now(stored, environment).await;
+        match says.says {
+            Says::AsBefore => {
+                let text = "the target is as before; nothing was sent";
+                return self.said(stored, ChangeState::Undone, text, says).await;
+            }
+            Says::AsApplied | Says::HalfDone => {}
+            _ => return Err(not_now(&says)),
+        }
+        if !permit.is_for(environment, stored.change.target) {
+            return Err(ApiError::internal("The permit is for another target"));
+        }
+        self.advance_with(stored, ChangeState::Undoing, "", |c| c.error = None).await?;
+        job.progress(None, "undoing");
+        let at = At { engine: self, environment };
+        let plan = stored.plan["own"].clone();
+        let done = altering(kind, job, kind.undo(permit, at, &plan, job)).await;
+        job.progress(None, "asking the target");
+        let says = self.ask_now(stored, environment).await;
+        match (done, says.says) {
+            (_, Says::AsBefore) => {
+                let text = says.text.clone();
+                self.said(stored, ChangeState::Undone, &text, says).await
+            }
+            (done, told) => {
+                let error = done.err().unwrap_or_else(|| not_now(&says));
+                let text = format!("{}; the target: {}", error.message, says.text);
+                let to = if told == Says::AsApplied { ChangeState::Verified } else { ChangeState::CutOff };
+                self.failed(stored, to, &text, says, &error).await?;
+                Err(error)
+            }
+        }
+    }
+
+    /// Keeps a change: it waits for nobody any more, and can still be undone.
+    ///
+    /// # Errors
+    /// When it is not verified, or ends by itself.
+    pub(crate) async fn keep_change(&self, id: &str) -> Result<Change, ApiError> {
+        let mut held = self.hold_change(id).await?;
+        let change = &held.stored.change;
+        if change.state != ChangeState::Verified {
+            return Err(conflict(change, "kept"));
+        }
+        if change.ends_ms.is_some() {
+            return Err(ApiError::new(ErrorCode::Unsupported, "This change ends by itself and cannot be kept")
+                .hint("Apply it again when it has ended"));
+        }
+        self.advance(&mut held.stored, ChangeState::Kept, "").await?;
+        let change = held.stored.change.clone();
+        drop(held);
+        Ok(self.shown(change))
+    }
+}
+
+pub(super) fn no_change(id: &str) -> ApiError {
+    ApiError::not_found(format!("There is no change '{}'", masking::shown(id)))
+        .hint("'perfctl changes list' shows the changes there are")
+}
+
+/// Why nothing is sent to a target that says this.
+fn not_now(says: &TargetSays) -> ApiError {
+    let (code, what) = match says.says {
+        Says::Unreachable => (ErrorCode::Unreachable, "The target cannot be asked, so nothing was sent"),
+        Says::NotAllowed => (ErrorCode::Privilege, "The target does not let Perfdeck look, so nothing was sent"),
+        Says::Differs => (ErrorCode::Conflict, "The target was changed by somebody else, so nothing was sent"),
+        Says::AsApplied => (ErrorCode::Conflict, "The target has it already"),
+        Says::HalfDone => (ErrorCode::Conflict, "The target has a part of it"),
+        Says::AsBefore => (ErrorCode::Conflict, "The target has nothing of it"),
+    };
+    ApiError::new(code, format!("{what}: {}", says.text))
+}
+
+/// Refuses to alter or ask another target than the one that the change belongs to.
+pub(super) fn same_target(stored: &Stored, environment: &Environment) -> Result<(), ApiError> {
+    if address_of(&environment.targets, stored.change.target).as_ref() == Some(&stored.address) {
+        return Ok(());
+    }
+    Err(ApiError::new(
+        ErrorCode::Conflict,
+        format!(
+            "'{}' names another {} now than this change was made on",
+            environment.name,
+            stored.change.target.as_str()
+        ),
+    )
+    .hint("Give the environment its former address to ask it about the change, or to undo it"))
+}
+
+/// What is offered for a change that nobody holds.
+pub(super) fn with_offers(mut change: Change) -> Change {
+    change.offers = machine::offers(&change);
+    change
+}

@@ -1,0 +1,151 @@
+//! Changes: what Perfdeck alters on targets. Planned, previewed, applied, verified, and kept or undone.
+//!
+//! Invariants: a change is stored before anything of it is sent, and each state before the step that it names; what cannot
+//! be stored is not sent. Who works on a change holds its lock, which ends with the process. What is found in the middle
+//! and held by nobody is never guessed: the target is asked, and a person chooses. Nothing is sent without a [`Permit`].
+pub(crate) mod check;
+pub mod commands;
+mod hold;
+mod life;
+mod machine;
+mod store;
+
+#[cfg(test)]
+mod kill;
+#[cfg(test)]
+mod scripted;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use perfdeck_model::{
+    ApiError, BoxFuture, Environment, ErrorCode, PreviewRow, TargetRole, TargetSays, Targets, masking,
+};
+use serde_json::Value;
+
+use crate::Engine;
+use crate::core::guards::Permit;
+use crate::core::jobs::JobContext;
+
+/// Longest time of a plan, and of its preview.
+const PLAN: Duration = Duration::from_secs(20);
+/// Longest time to ask a target about one change.
+pub(crate) const ASK: Duration = if cfg!(test) { Duration::from_millis(300) } else { Duration::from_secs(4) };
+/// What is being applied or undone has this long to end by itself once it is asked to; then it is given up where it is.
+const GRACE: Duration = if cfg!(test) { Duration::from_millis(300) } else { Duration::from_secs(4) };
+
+/// Where a change is made.
+#[derive(Clone, Copy)]
+pub(crate) struct At<'a> {
+    pub(crate) engine: &'a Arc<Engine>,
+    pub(crate) environment: &'a Environment,
+}
+
+/// What would be done.
+pub(crate) struct Planned {
+    /// The object by its full name.
+    pub(crate) object: String,
+    /// In one line; identifiers between backticks.
+    pub(crate) title: String,
+    /// What is sent, exactly.
+    pub(crate) statement: String,
+    /// What undoes it; `None` when nothing does.
+    pub(crate) undo_statement: Option<String>,
+    /// What undoing costs, in words.
+    pub(crate) undo_cost: Option<String>,
+    /// What the kind needs to know later; stored, never shown.
+    pub(crate) plan: Value,
+    /// After this time it ends by itself on the target, in milliseconds; `None` when it waits for a person.
+    pub(crate) lease_ms: Option<f64>,
+}
+
+/// What it would give and cost.
+#[derive(Default)]
+pub(crate) struct Preview {
+    pub(crate) rows: Vec<PreviewRow>,
+    pub(crate) notes: Vec<String>,
+}
+
+/// Figures that were measured while it was applied: [`PreviewRow::what`] and the value.
+pub(crate) type Came = Vec<(String, f64)>;
+
+/// A kind of change. It only knows its target: states, guards, the journal and what happens after a crash are the core's.
+///
+/// Any method may be dropped where it waits. `apply` and `undo` must get on with what an earlier attempt left half done, and
+/// return soon once `job.cancel` is cancelled.
+pub(crate) trait ChangeKind: Send + Sync {
+    /// Its name, such as `drop_index`.
+    fn name(&self) -> &'static str;
+
+    /// Which target it alters.
+    fn target(&self) -> TargetRole;
+
+    /// Longest time of applying or undoing; what takes longer is given up, and the target asked.
+    fn limit(&self) -> Duration;
+
+    /// Asks the target whether it can be done, and how. Alters nothing.
+    fn plan<'a>(&'a self, at: At<'a>, object: &'a str) -> BoxFuture<'a, Result<Planned, ApiError>>;
+
+    /// Predicts what it gives and costs. Alters nothing.
+    fn preview<'a>(&'a self, at: At<'a>, plan: &'a Value) -> BoxFuture<'a, Result<Preview, ApiError>>;
+
+    /// Does it. The target may have changed since the plan: what the plan rests on is asked again first.
+    fn apply<'a>(
+        &'a self,
+        permit: Permit,
+        at: At<'a>,
+        plan: &'a Value,
+        job: &'a JobContext,
+    ) -> BoxFuture<'a, Result<Came, ApiError>>;
+
+    /// Asks the target how much of it is there. Alters nothing. An error is that it could not be asked.
+    fn verify<'a>(&'a self, at: At<'a>, plan: &'a Value) -> BoxFuture<'a, Result<TargetSays, ApiError>>;
+
+    /// Takes it back, and what is half there too.
+    fn undo<'a>(
+        &'a self,
+        permit: Permit,
+        at: At<'a>,
+        plan: &'a Value,
+        job: &'a JobContext,
+    ) -> BoxFuture<'a, Result<(), ApiError>>;
+}
+
+/// The kinds of changes, as the features registered them when the engine was opened.
+pub(crate) struct Kinds(Vec<Box<dyn ChangeKind>>);
+
+impl Kinds {
+    pub(crate) fn new(kinds: Vec<Box<dyn ChangeKind>>) -> Self {
+        Self(kinds)
+    }
+
+    fn get(&self, name: &str) -> Result<&dyn ChangeKind, ApiError> {
+        self.0.iter().find(|k| k.name() == name).map(|k| &**k).ok_or_else(|| {
+            let known: Vec<&str> = self.0.iter().map(|k| k.name()).collect();
+            ApiError::new(
+                ErrorCode::Unsupported,
+                format!("This Perfdeck knows no change of the kind '{}'", masking::shown(name)),
+            )
+            .hint(format!("It knows: {}", known.join(", ")))
+        })
+    }
+}
+
+/// A target by what makes it that one: how it is connected to may be edited, and it stays the same. A change is only ever
+/// undone where it was applied.
+fn address_of(targets: &Targets, role: TargetRole) -> Option<String> {
+    let plain = |address: &perfdeck_model::Address| {
+        let mut hosts: Vec<String> = address.hosts.iter().map(|h| h.to_string().to_lowercase()).collect();
+        hosts.sort();
+        format!("{:?}://{}/{}", address.scheme, hosts.join(","), address.path)
+    };
+    match role {
+        TargetRole::Database => targets.database.as_ref().map(|d| plain(&d.address)),
+        TargetRole::Cache => targets.cache.as_ref().map(|c| plain(&c.address)),
+        TargetRole::Api => targets.api.as_ref().map(|a| a.url.clone()),
+        TargetRole::Host => targets.host.as_ref().map(|h| h.url.clone()),
+        TargetRole::Frontend => targets.frontend.as_ref().map(|f| f.location.clone()),
+    }
+}

@@ -1,0 +1,203 @@
+//! Changes: what Perfdeck alters on a target, from its plan until it is kept or undone.
+use serde::{Deserialize, Serialize};
+use ts_rs::TS;
+
+use crate::{ApiError, TargetRole, Unit};
+
+/// How far a change is. Each state is stored before the step that it names begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, TS, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ChangeState {
+    /// The target was asked, and the statements are known.
+    Planned,
+    /// What it costs and gives was predicted; it waits for a person.
+    Previewed,
+    /// The guards allow it, and how it is undone is stored. Nothing was sent.
+    Armed,
+    /// It is being applied.
+    Applying,
+    /// It was applied; the target did not confirm it yet.
+    Applied,
+    /// The target confirmed it. It is in force and waits for a person, or for its end.
+    Verified,
+    /// A person keeps it.
+    Kept,
+    /// It is being undone.
+    Undoing,
+    /// The target confirmed that it is as before.
+    Undone,
+    /// It was not applied: the target confirmed that nothing of it is there, or nothing was sent.
+    Failed,
+    /// It ended in the middle: Perfdeck ended, it was stopped, or a step failed. What the target says is what is so.
+    CutOff,
+}
+
+impl ChangeState {
+    /// Whether nothing more can come: it is undone or failed.
+    pub fn is_past(self) -> bool {
+        matches!(self, Self::Undone | Self::Failed)
+    }
+
+    /// Whether somebody works on it now, or did when Perfdeck ended.
+    pub fn is_moving(self) -> bool {
+        matches!(self, Self::Armed | Self::Applying | Self::Undoing)
+    }
+
+    /// Whether something of it is, or may be, on the target.
+    pub fn is_in_force(self) -> bool {
+        matches!(self, Self::Applying | Self::Applied | Self::Verified | Self::Kept | Self::Undoing | Self::CutOff)
+    }
+
+    /// The word shown for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Planned => "planned",
+            Self::Previewed => "previewed",
+            Self::Armed => "armed",
+            Self::Applying => "applying",
+            Self::Applied => "applied",
+            Self::Verified => "verified",
+            Self::Kept => "kept",
+            Self::Undoing => "undoing",
+            Self::Undone => "undone",
+            Self::Failed => "failed",
+            Self::CutOff => "cut off",
+        }
+    }
+}
+
+/// What the target says about a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Says {
+    /// All of it is there.
+    AsApplied,
+    /// Nothing of it is there.
+    AsBefore,
+    /// Something else is there: it was changed by somebody else.
+    Differs,
+    /// A part of it is there.
+    HalfDone,
+    /// The target did not answer.
+    Unreachable,
+    /// The target does not let Perfdeck look.
+    NotAllowed,
+}
+
+/// What the target said about a change when it was asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS, schemars::JsonSchema)]
+pub struct TargetSays {
+    /// The short of it.
+    pub says: Says,
+    /// The same in words, with figures where there are any.
+    pub text: String,
+}
+
+impl TargetSays {
+    /// An answer and its words.
+    pub fn new(says: Says, text: impl Into<String>) -> Self {
+        Self { says, text: text.into() }
+    }
+}
+
+/// One step in the life of a change.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS, schemars::JsonSchema)]
+pub struct ChangeStep {
+    /// When, in milliseconds since the Unix epoch.
+    pub at_ms: f64,
+    /// The state that it came to.
+    pub state: ChangeState,
+    /// What happened, in words; never a secret.
+    pub text: String,
+}
+
+/// One figure of a preview: predicted, and beside it what came.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS, schemars::JsonSchema)]
+pub struct PreviewRow {
+    /// What it is a figure of, such as "Space freed".
+    pub what: String,
+    /// The prediction, in `unit`; `None` when it cannot be known before.
+    pub predicted: Option<f64>,
+    /// What was measured while it was applied, in `unit`; `None` when it was not.
+    pub came: Option<f64>,
+    /// Unit of both.
+    pub unit: Unit,
+}
+
+/// What can be done with a change as it is now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ChangeOffer {
+    /// Apply it: `changes.apply`.
+    Apply,
+    /// Bring what was cut off to its end: `changes.apply`. Where the target has all of it, nothing is sent.
+    Finish,
+    /// Keep it: `changes.keep`.
+    Keep,
+    /// Undo it: `changes.undo`. Where the target has nothing of it, nothing is sent.
+    Undo,
+    /// Take away what was left half done, so that the target is as before: `changes.undo`.
+    CleanUp,
+}
+
+/// Something that Perfdeck alters on a target, from its plan until it is kept or undone.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS, schemars::JsonSchema)]
+pub struct Change {
+    /// Stable identifier.
+    pub id: String,
+    /// Kind, such as `drop_index`.
+    pub kind: String,
+    /// The environment.
+    pub environment_id: String,
+    /// Its name when the change was planned.
+    pub environment: String,
+    /// Which of its targets.
+    pub target: TargetRole,
+    /// What it alters there, such as `public.payments_created_idx`.
+    pub object: String,
+    /// What it does, in one line; identifiers between backticks are shown in monospace.
+    pub title: String,
+    /// What is sent, exactly.
+    pub statement: String,
+    /// What is sent to undo it; `None` when it cannot be undone.
+    pub undo_statement: Option<String>,
+    /// What undoing it costs, in words.
+    pub undo_cost: Option<String>,
+    /// How far it is.
+    pub state: ChangeState,
+    /// Whether a living process works on it now.
+    pub held: bool,
+    /// What happened to it, oldest first; at most 200.
+    pub steps: Vec<ChangeStep>,
+    /// What it gives and costs.
+    pub preview: Vec<PreviewRow>,
+    /// What else a person should know before it is applied, one sentence each.
+    pub notes: Vec<String>,
+    /// What can be done with it now.
+    pub offers: Vec<ChangeOffer>,
+    /// What the target said when it was last asked.
+    pub target_says: Option<TargetSays>,
+    /// When it was last asked, in milliseconds since the Unix epoch.
+    pub checked_ms: Option<f64>,
+    /// When it ends by itself, in milliseconds since the Unix epoch; `None` when it waits for a person.
+    pub ends_ms: Option<f64>,
+    /// When it was planned.
+    pub created_ms: f64,
+    /// When its state last changed.
+    pub updated_ms: f64,
+    /// Why its last step failed.
+    pub error: Option<ApiError>,
+}
+
+/// A change, and what the guards of its environment say about applying or undoing it now.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS, schemars::JsonSchema)]
+pub struct ChangeDetail {
+    /// The change.
+    pub change: Change,
+    /// What keeps it from being applied or undone now, in words; `None` when nothing does.
+    pub guard: Option<String>,
+    /// What must be typed to confirm it, if anything: the environment's name.
+    pub confirm: Option<String>,
+    /// What makes the environment look like production that is not called so.
+    pub evidence: Vec<String>,
+}
