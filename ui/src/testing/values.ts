@@ -158,7 +158,7 @@ export const run = (of: Partial<Run> = {}): Run => ({
   thresholds: [],
   valid: true,
   invalid_reasons: [],
-  certificate: {
+  footing: {
     rate_share: null,
     lag_p99_ms: null,
     lag_limit_ms: null,

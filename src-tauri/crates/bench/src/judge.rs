@@ -18,7 +18,7 @@ const CEILING: f64 = 0.7;
 /// The share of the measured time for which a CPU quota may hold the load generator back.
 const HELD_BACK: f64 = 0.001;
 
-/// Fills in `valid`, `invalid_reasons`, `notes` and the certificate. `varies` tells that stages change the level,
+/// Fills in `valid`, `invalid_reasons`, `notes` and the footing. `varies` tells that stages change the level,
 /// `settled` whether a warm-up that was to end by itself did.
 pub(crate) fn judge(run: &mut Run, total: &Record, threads: usize, varies: bool, settled: Option<bool>) {
     let succeeded = run.requests.saturating_sub(run.errors);
@@ -56,7 +56,7 @@ pub(crate) fn judge(run: &mut Run, total: &Record, threads: usize, varies: bool,
 }
 
 fn is_busy(run: &Run) -> bool {
-    run.certificate.generator_cpu_share.is_some_and(|share| share > BUSY)
+    run.footing.generator_cpu_share.is_some_and(|share| share > BUSY)
 }
 
 /// What tells of the run's circumstances without judging them.
@@ -67,22 +67,22 @@ fn certify(run: &mut Run, generator_cpu_share: Option<f64>, varies: bool) {
         whole.map(|i| (i.requests.saturating_sub(i.errors) as f64, i.p50)).unzip();
     let logs: Option<Vec<f64>> = medians.iter().map(|p| p.filter(|p| *p > 0.0).map(f64::ln)).collect();
     let long = rates.len() >= steady::SHORTEST;
-    let certificate = &mut run.certificate;
-    certificate.generator_cpu_share = generator_cpu_share;
-    certificate.precise_timer = is_precise();
-    if let (None, Some(share)) = (certificate.ceiling_per_s, generator_cpu_share.filter(|share| *share > 0.0)) {
-        certificate.ceiling_per_s = Some(run.rate_per_s / share).filter(|ceiling| *ceiling > 0.0);
-        certificate.ceiling_kind = certificate.ceiling_per_s.map(|_| CeilingKind::Projected);
+    let footing = &mut run.footing;
+    footing.generator_cpu_share = generator_cpu_share;
+    footing.precise_timer = is_precise();
+    if let (None, Some(share)) = (footing.ceiling_per_s, generator_cpu_share.filter(|share| *share > 0.0)) {
+        footing.ceiling_per_s = Some(run.rate_per_s / share).filter(|ceiling| *ceiling > 0.0);
+        footing.ceiling_kind = footing.ceiling_per_s.map(|_| CeilingKind::Projected);
     }
-    certificate.ceiling_share = certificate.ceiling_per_s.filter(|c| *c > 0.0).map(|c| run.rate_per_s / c);
-    certificate.autocorrelation =
+    footing.ceiling_share = footing.ceiling_per_s.filter(|c| *c > 0.0).map(|c| run.rate_per_s / c);
+    footing.autocorrelation =
         logs.filter(|_| long).and_then(|logs| autocorrelation::measure(&logs)).map(|measured| measured.lag1);
-    certificate.steady = (long && !varies).then(|| steady::holds(&rates, &medians));
+    footing.steady = (long && !varies).then(|| steady::holds(&rates, &medians));
 }
 
 fn notes(run: &Run, total: &Record, settled: Option<bool>) -> Vec<String> {
     let mut notes = Vec::new();
-    let c = &run.certificate;
+    let c = &run.footing;
     match run.state {
         RunState::Cancelled => notes.push("stopped before its end; the figures cover the time until then".to_owned()),
         // One whose target answered nothing may have been given up after its end.
@@ -219,7 +219,7 @@ fn open_loop(run: &mut Run, total: &Record, reasons: &mut Vec<String>) {
         ));
     }
     let lag_p99_ms = lag.p99;
-    let certificate = &mut run.certificate;
-    certificate.rate_share = (scheduled > 0).then_some(achieved);
-    (certificate.lag_p99_ms, certificate.lag_limit_ms) = (lag_p99_ms, Some(limit));
+    let footing = &mut run.footing;
+    footing.rate_share = (scheduled > 0).then_some(achieved);
+    (footing.lag_p99_ms, footing.lag_limit_ms) = (lag_p99_ms, Some(limit));
 }

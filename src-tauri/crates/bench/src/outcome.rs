@@ -2,7 +2,7 @@
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
-use perfdeck_model::{CeilingKind, Certificate, Run, RunSpec, RunState, StepResult};
+use perfdeck_model::{CeilingKind, Footing, Run, RunSpec, RunState, StepResult};
 
 use crate::judge::judge;
 use crate::quota::Throttled;
@@ -145,13 +145,13 @@ pub(crate) fn finished(setup: Setup, context: RunContext, ended: Ended, total: R
         thresholds: Vec::new(),
         valid: true,
         invalid_reasons: Vec::new(),
-        certificate: Certificate {
+        footing: Footing {
             ceiling_per_s: ended.ceiling_per_s,
             ceiling_kind: ended.ceiling_per_s.map(|_| CeilingKind::Measured),
             co_located: setup.co_located,
             throttled_s: ended.throttled.map(|t| t.seconds),
             throttled_periods: ended.throttled.map(|t| t.periods),
-            ..Certificate::default()
+            ..Footing::default()
         },
         notes: ended.because.into_iter().chain(ended.speaks.clone()).collect(),
         errors_by_class: total.errors.counts(),

@@ -84,7 +84,7 @@ async fn throttled(version: &Version, (periods, ms): (u64, u64)) -> Run {
 async fn a_run_names_the_quota_that_held_its_generator_back() {
     for (name, version) in [("version 1", ONE), ("version 2", TWO)] {
         let run = throttled(&version, (4, 250)).await;
-        let c = &run.certificate;
+        let c = &run.footing;
         assert_eq!(c.throttled_periods, Some(4), "{name}: those of the measured time alone");
         assert!(c.throttled_s.is_some_and(|s| (s - 0.25).abs() < 1e-9), "{name}: {:?}", c.throttled_s);
         let words = "client-limited: times of up to a period (usually 100 ms) are the quota's and not the target's: the CPU \
@@ -93,7 +93,7 @@ async fn a_run_names_the_quota_that_held_its_generator_back() {
         assert!(run.valid, "{name}: a note and no reason against it: {:?}", run.invalid_reasons);
 
         let free = throttled(&version, (0, 0)).await;
-        let c = &free.certificate;
+        let c = &free.footing;
         assert_eq!(
             (c.throttled_periods, c.throttled_s),
             (Some(0), Some(0.0)),
@@ -102,6 +102,6 @@ async fn a_run_names_the_quota_that_held_its_generator_back() {
         assert!(!free.notes.iter().any(|note| note.contains("quota")), "{name}: {:?}", free.notes);
     }
     let unknown = Version { cgroup: "", mountinfo: "", ..TWO };
-    let c = throttled(&unknown, (4, 250)).await.certificate;
+    let c = throttled(&unknown, (4, 250)).await.footing;
     assert_eq!((c.throttled_periods, c.throttled_s), (None, None), "where the system does not tell, nothing is said");
 }

@@ -56,7 +56,7 @@ async fn postgres_runs_what_its_own_counters_saw() {
     server.execute("INSERT INTO t SELECT i, 0 FROM generate_series(1, 100) i").await.expect("rows");
     let run = sql(&server.url()).run(&ROWS.replace("PLACE", "$1")).await;
     fine(&run);
-    assert_eq!(run.certificate.ceiling_kind, Some(CeilingKind::Projected), "nothing stands in for a database");
+    assert_eq!(run.footing.ceiling_kind, Some(CeilingKind::Projected), "nothing stands in for a database");
     let mut connection = server.connect().await.expect("a connection");
     let sum: i64 = sqlx::query_scalar("SELECT sum(v)::bigint FROM t").fetch_one(&mut connection).await.expect("sum");
     assert_eq!(u64::try_from(sum).expect("positive"), writes(&run), "every write that was counted was committed");
@@ -164,8 +164,8 @@ async fn cache_counts(raw: bool) {
     assert!(run.errors_by_class[0].sample.contains("WRONGTYPE"), "in its words: {:?}", run.errors_by_class);
     assert_eq!(of("set").misses, None, "a write cannot miss");
     let kind = if raw { CeilingKind::Measured } else { CeilingKind::Projected };
-    assert_eq!(run.certificate.ceiling_kind, Some(kind), "{:?}", run.certificate);
-    assert!(run.certificate.ceiling_per_s.is_some_and(|ceiling| ceiling > 0.0), "{:?}", run.certificate);
+    assert_eq!(run.footing.ceiling_kind, Some(kind), "{:?}", run.footing);
+    assert!(run.footing.ceiling_per_s.is_some_and(|ceiling| ceiling > 0.0), "{:?}", run.footing);
 }
 
 #[tokio::test(flavor = "multi_thread")]

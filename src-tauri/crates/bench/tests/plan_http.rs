@@ -335,14 +335,14 @@ async fn a_plan_knows_what_the_generator_could_send() {
                 from=1\nto=9\n[[steps]]\nname='s'\nkind='http'\nmethod='POST'\npath='/{{id}}'\nbody='{{id}}'";
     let (slow, seen) = target(|_| Answer::ok("fine").after(Duration::from_millis(5)));
     let run = Setting::at(&slow.url()).run(plan).await;
-    let c = &run.certificate;
+    let c = &run.footing;
     assert_eq!(c.ceiling_kind, Some(CeilingKind::Measured), "{c:?}");
     assert!(c.ceiling_per_s.is_some_and(|ceiling| ceiling > 2_000.0), "far above the target's 800/s: {c:?}");
     assert!(c.ceiling_share.is_some_and(|share| share < 0.5), "{c:?}");
     assert_eq!(seen.lock().expect("lock").len() as u64, run.requests, "the target saw nothing of it");
     // A check that only the real target can pass: what its CPU time leaves room for is all that is known.
     let run = Setting::at(&slow.url()).run(&format!("{plan}\nchecks=[{{body_contains='fine'}}]")).await;
-    assert_eq!((run.certificate.ceiling_kind, run.errors), (Some(CeilingKind::Projected), 0), "{:?}", run.certificate);
+    assert_eq!((run.footing.ceiling_kind, run.errors), (Some(CeilingKind::Projected), 0), "{:?}", run.footing);
 }
 
 #[tokio::test(flavor = "multi_thread")]

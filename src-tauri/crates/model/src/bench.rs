@@ -494,7 +494,7 @@ pub enum CeilingKind {
 /// What a run's figures rest on, next to the limits that they were held against.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, TS, schemars::JsonSchema)]
 #[serde(default)]
-pub struct Certificate {
+pub struct Footing {
     /// Share of the target rate that was sent in time, in an open loop; at least 0.99.
     pub rate_share: Option<f64>,
     /// 99th percentile of the schedule lag, in milliseconds, in an open loop.
@@ -603,7 +603,8 @@ pub struct Run {
     pub invalid_reasons: Vec<String>,
     /// What was looked at to tell.
     #[serde(default)]
-    pub certificate: Certificate,
+    #[serde(alias = "certificate")]
+    pub footing: Footing,
     /// Further remarks, such as a generator on the same machine as the target.
     pub notes: Vec<String>,
     /// Errors by class, most frequent first.

@@ -39,7 +39,7 @@ pub use address::{
     Session as WantedSession, TlsMode, table as parameters,
 };
 pub use bench::{
-    BenchLive, BenchPhase, CeilingKind, Certificate, ClientCertificate, ErrorCount, Header, Heatmap, HttpBenchSpec,
+    BenchLive, BenchPhase, CeilingKind, ClientCertificate, ErrorCount, Footing, Header, Heatmap, HttpBenchSpec,
     Interval, LatencyMs, Load, Machine, Method, Percentile, PlanSpec, Run, RunSpec, RunState, RunSummary, StageResult,
     StatusCount, StepResult, ThresholdResult, heat_bucket,
 };

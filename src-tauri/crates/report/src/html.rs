@@ -369,7 +369,7 @@ fn settings(out: &mut String, run: &Run) {
             ("run", format!("<code>{}</code>", isolated(&run.id))),
         ],
     );
-    parts::certificate(out, run);
+    parts::footing(out, run);
     out.push_str("</div>\n</div>\n");
 }
 

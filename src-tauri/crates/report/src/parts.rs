@@ -153,8 +153,8 @@ fn thresholds(out: &mut String, thresholds: &[ThresholdResult]) {
 }
 
 /// What the figures of a run rest on, each with its limit.
-pub(crate) fn certificate(out: &mut String, run: &Run) {
-    let c = &run.certificate;
+pub(crate) fn footing(out: &mut String, run: &Run) {
+    let c = &run.footing;
     let mut rows = Vec::new();
     if let Some(in_time) = c.rate_share {
         rows.push(("rate sent in time", format!("{}, at least 99\u{2009}%", ratio(in_time))));
@@ -189,5 +189,5 @@ pub(crate) fn certificate(out: &mut String, run: &Run) {
     if let Some(correlation) = c.autocorrelation {
         rows.push(("neighbouring seconds", format!("correlation {}", significant(correlation, 2))));
     }
-    facts(out, "Certificate", &rows);
+    facts(out, "What the figures rest on", &rows);
 }

@@ -111,7 +111,7 @@ fn the_parts_of_a_plan_are_shown() {
 fn a_quota_that_held_the_generator_back_is_in_the_certificate() {
     let row = |seconds: Option<f64>, periods: Option<u64>| {
         let mut d = sample::document();
-        (d.runs[0].certificate.throttled_s, d.runs[0].certificate.throttled_periods) = (seconds, periods);
+        (d.runs[0].footing.throttled_s, d.runs[0].footing.throttled_periods) = (seconds, periods);
         let html = render_html(&d).expect("renders");
         html.split_once("held back by a CPU quota").map(|(_, rest)| rest.chars().take(120).collect::<String>())
     };

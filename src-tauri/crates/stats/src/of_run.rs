@@ -122,7 +122,7 @@ mod tests {
             stages: Vec::new(),
             iterations: None,
             thresholds: Vec::new(),
-            certificate: perfdeck_model::Certificate::default(),
+            footing: perfdeck_model::Footing::default(),
             valid: true,
             invalid_reasons: Vec::new(),
             notes: Vec::new(),

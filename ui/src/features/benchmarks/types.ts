@@ -5,7 +5,7 @@ export type {
   BenchPreview,
   BenchRequest,
   BenchSpec,
-  Certificate,
+  Footing,
   DuetSide,
   Heatmap,
   HistoryChange,

@@ -1,6 +1,6 @@
 //! A document with everything in it that a report can show, including gaps and text that would like to be markup.
 use perfdeck_model::{
-    CeilingKind, Certificate, ErrorCount, Finding, FindingAction, FindingTarget, Header, HttpBenchSpec, Interval, Kind,
+    CeilingKind, ErrorCount, Finding, FindingAction, FindingTarget, Footing, Header, HttpBenchSpec, Interval, Kind,
     LatencyMs, Load, Machine, Method, Percentile, PoolSettings, Run, RunSpec, RunState, StageResult, StatusCount,
     StepResult, TargetRole, ThresholdResult, Unit,
 };
@@ -89,7 +89,7 @@ pub(crate) fn run(id: &str, name: &str, seconds: u32) -> Run {
         stages: Vec::new(),
         iterations: None,
         thresholds: Vec::new(),
-        certificate: perfdeck_model::Certificate::default(),
+        footing: perfdeck_model::Footing::default(),
         valid: true,
         invalid_reasons: Vec::new(),
         notes: vec!["The load generator runs on the same machine as the target".into()],
@@ -146,7 +146,7 @@ pub(crate) fn series(run_id: &str, seconds: u32, down: std::ops::Range<u32>) -> 
 }
 
 /// One run on a staging environment.
-/// Gives a run the parts of a plan's: two steps, two stages, thresholds and a certificate.
+/// Gives a run the parts of a plan's: two steps, two stages, thresholds and a footing.
 pub(crate) fn with_parts(run: &mut Run) {
     let step = |name: &str, n: u64| StepResult {
         name: name.into(),
@@ -196,7 +196,7 @@ pub(crate) fn with_parts(run: &mut Run) {
         stage("ramp", 30.0, 500.0, 1_500.0, Some("91.0 % of its rate was sent in time")),
     ];
     run.thresholds = vec![threshold("p99 < 50ms", true), threshold("book: p99 < 50ms", false)];
-    run.certificate = Certificate {
+    run.footing = Footing {
         rate_share: Some(0.955),
         lag_p99_ms: Some(0.2),
         lag_limit_ms: Some(1.0),
@@ -207,7 +207,7 @@ pub(crate) fn with_parts(run: &mut Run) {
         co_located: true,
         autocorrelation: Some(0.12),
         steady: Some(true),
-        ..Certificate::default()
+        ..Footing::default()
     };
 }
 

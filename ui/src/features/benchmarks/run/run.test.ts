@@ -1,19 +1,19 @@
 import { describe, expect, it } from 'vitest';
 import type { LaneSpec } from '../../../charts/lane';
 import { pathTo, placeOf, shownAt } from '../routes';
-import type { Baseline, Certificate, Moved, Run, RunSummary, StageResult } from '../types';
+import type { Baseline, Footing, Moved, Run, RunSummary, StageResult } from '../types';
 import { comparable, nameFault, namesOf } from './baselines';
-import { grounded, grounds } from './certificate';
+import { grounded, grounds } from './footing';
 import { changeText, flagged, levelsText, movedRow, seriesWords } from './moved';
 import { level, span } from './stages';
 import { counted, figure } from './thresholds';
 
 const plain = (text: string): string => text.replaceAll('\u2009', ' ');
-const run = (over: Partial<Certificate>, open = true, seconds = 30): Run =>
+const run = (over: Partial<Footing>, open = true, seconds = 30): Run =>
   ({
     spec: { kind: 'http', load: open ? { kind: 'rate', rate_per_s: 100 } : { kind: 'closed' } },
     intervals: Array.from({ length: seconds }, () => ({ duration_s: 1 })),
-    certificate: {
+    footing: {
       rate_share: 0.998,
       throttled_s: 0,
       throttled_periods: 0,
@@ -41,7 +41,7 @@ describe('stages', () => {
   });
 });
 
-describe('certificate', () => {
+describe('what a run rests on', () => {
   it('holds when everything is within its limit', () => {
     expect(grounds(run({})).every((g) => g.tone === 'ok')).toBe(true);
     expect(grounded(grounds(run({})))).toBe('all hold');

@@ -1,8 +1,8 @@
 //! An import as a run beside Perfdeck's own.
 use hdrhistogram::Histogram;
 use perfdeck_model::{
-    Certificate, ErrorCount, Interval, LatencyMs, Load, Machine, Percentile, PlanSpec, Run, RunSpec, RunState,
-    StatusCount, StepResult,
+    ErrorCount, Footing, Interval, LatencyMs, Load, Machine, Percentile, PlanSpec, Run, RunSpec, RunState, StatusCount,
+    StepResult,
 };
 
 use super::{Imported, ImportedSecond, ImportedStep};
@@ -192,7 +192,7 @@ impl Imported {
             thresholds: Vec::new(),
             valid: reasons.is_empty(),
             invalid_reasons: reasons,
-            certificate: Certificate::default(),
+            footing: Footing::default(),
             notes,
             errors_by_class: classes(self.steps.iter().flat_map(|s| &s.errors_by)),
             statuses: self

@@ -31,7 +31,7 @@ function held(key: string, text: string, value: string, holds: boolean, otherwis
 }
 const unknown = (key: string, text: string, value: string, why: string): Ground => ({ key, text, tone: 'none', value, why });
 
-function ceiling(c: Run['certificate']): Ground {
+function ceiling(c: Run['footing']): Ground {
   const text = 'Share of the ceiling';
   if (c.ceiling_share === null) return unknown('ceiling', text, 'not known', 'neither measured nor told by the CPU time of the generator');
   const projected = c.ceiling_kind === 'projected';
@@ -51,7 +51,7 @@ function ceiling(c: Run['certificate']): Ground {
 
 /** The grounds of a run, those of the schedule first. */
 export function grounds(run: Run): Ground[] {
-  const c = run.certificate;
+  const c = run.footing;
   const open = run.spec.load.kind === 'rate';
   const seconds = run.intervals.filter((i) => i.duration_s > 0.99).length;
   const [early, because] = seconds < SHORTEST ? ['too short', 'needs 20 seconds'] : ['not given', 'not given by this engine'];
