@@ -109,6 +109,9 @@ async fn an_environment_is_edited_deleted_and_restored_while_it_is_watched() {
 
     engine.json("env.delete", json!({"id": id})).await.expect("deleted");
     eventually(DEADLINE, async || connections(&new).await == 0).await;
+    // Which has a frame of its own only while nothing is watched.
+    let own_alone = |frame: &Frame| matches!(frame.parts.as_slice(), [Part::Own(_)]) && frame.t.is_empty();
+    until(&mut viewer, "what Perfdeck costs goes on", own_alone).await;
     engine.json("env.restore", json!({"id": id})).await.expect("restored");
     until(&mut viewer, "samples once it is back", has_samples).await;
     engine.shutdown().await;

@@ -92,7 +92,7 @@ pub struct OwnCost {
     pub cpu: f64,
     /// Memory of the whole process tree, in bytes (PSS where the system tells it, else RSS).
     pub memory_bytes: f64,
-    /// Frames that were not delivered because a viewer was slow.
+    /// Seconds of samples that were not delivered because a viewer was slow.
     pub dropped_frames: u64,
     /// Size of the local store, in bytes.
     pub store_bytes: f64,

@@ -13,7 +13,7 @@ cpu: number,
  */
 memory_bytes: number, 
 /**
- * Frames that were not delivered because a viewer was slow.
+ * Seconds of samples that were not delivered because a viewer was slow.
  */
 dropped_frames: number, 
 /**

@@ -263,6 +263,8 @@ async fn an_environment_that_is_deleted_leaves_the_rest_and_is_watched_when_it_c
     assert_eq!(environment.opened.load(Ordering::SeqCst), before, "nor its targets");
     environment.begin();
     hub.changed(&[Tag::Environments]);
+    // Given up while it is watched anew, which is begun again then.
+    assert!(timeout(Duration::from_millis(100), viewer.next()).await.is_err(), "it takes 300 ms");
     let mut seen = Vec::new();
     while seen.is_empty() {
         environment.tick(7, Tick::default());
