@@ -1,5 +1,5 @@
 // Response times over time: counts by column of time and bucket of a quarter octave, and what a heatmap says of them.
-import { integer, significant, THIN, format } from '../kit/figures';
+import { integer, plural, significant, THIN, format } from '../kit/figures';
 
 /** Buckets with their counts, ascending. */
 export type HeatColumn = readonly (readonly [number, number])[];
@@ -37,7 +37,7 @@ export function bucketWords(bucket: number): string {
 /** `12–14 ms, 340 requests, 3.1 %`. */
 export function cellWords(bucket: number, count: number, total: number): string {
   const share = total > 0 ? format(count / total, 'ratio') : '–';
-  return `${bucketWords(bucket)}, ${integer(count)} ${count === 1 ? 'request' : 'requests'}, ${share}`;
+  return `${bucketWords(bucket)}, ${plural(count, 'request')}, ${share}`;
 }
 
 /** A quantile of a column in milliseconds, in between the ends of its bucket; null without requests. */

@@ -327,7 +327,7 @@ fn settings(out: &mut String, run: &Run) {
         ("resolved to", isolated(&run.resolved.join(", "))),
         ("load", load(run)),
         ("connections", count(s.connections())),
-        ("threads", s.threads().map_or_else(|| "chosen by the engine".to_owned(), |t| count(t))),
+        ("threads", s.threads().map_or_else(|| "chosen by the engine".to_owned(), count)),
         ("duration", setting_s(s.duration_s())),
         ("warm-up", format!("{}, excluded from every figure", setting_s(s.warmup_s()))),
         ("timeout", setting_s(s.timeout_s())),

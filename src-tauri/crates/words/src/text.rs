@@ -75,6 +75,17 @@ mod tests {
     }
 
     #[test]
+    fn everything_that_hides_or_reorders_is_written_out() {
+        let marks = ['\u{061c}', '\u{200b}', '\u{200e}', '\u{200f}', '\u{2060}', '\u{feff}'];
+        for c in
+            marks.into_iter().chain('\u{2028}'..='\u{202e}').chain('\u{2066}'..='\u{2069}').chain('\u{7f}'..='\u{9f}')
+        {
+            let text = visible(&c.to_string(), Brackets::Ascii);
+            assert_eq!(text, format!("<U+{:04X}>", u32::from(c)), "it cannot act on what is around it");
+        }
+    }
+
+    #[test]
     fn a_terminal_has_plain_figures() {
         assert_eq!(ascii("12\u{2009}400\u{2009}k"), "12400 k", "thousands join, units keep a space");
         assert_eq!(

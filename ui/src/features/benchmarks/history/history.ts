@@ -1,5 +1,5 @@
 // The history of one work: its three rows over the runs in order, the levels between changes, and their words.
-import { format, percent, type Unit } from '../../../kit/figures';
+import { format, percent, plural, type Unit } from '../../../kit/figures';
 import type { HistoryChange, HistoryPoint, RunHistory } from '../types';
 
 export const ROWS = ['rate', 'p50', 'p99'] as const;
@@ -66,7 +66,7 @@ export function historySentence(history: RunHistory, nowMs: number): { word: str
   const order = new Map(history.runs.map((r, i) => [r.run_id, i]));
   const newest = [...history.changes].sort((a, b) => (order.get(b.run_id) ?? 0) - (order.get(a.run_id) ?? 0));
   const found = newest.find(isWorse) ?? newest[0];
-  const runs = `${valid} valid ${valid === 1 ? 'run' : 'runs'}`;
+  const runs = plural(valid, 'valid run');
   if (!found) return { word: null, text: valid < 6 ? `${runs}, too few to tell a change from noise` : `No change of level in ${runs}` };
   return { word: isWorse(found) ? 'Slower' : 'Faster', text: `${changeWords(found, history, nowMs)}, ${runs}` };
 }
