@@ -8,6 +8,8 @@ use perfdeck_engine::compare::BenchMetric;
 use perfdeck_engine::plan::Span;
 use perfdeck_model::{Header, Kind, Method};
 
+use crate::changes::args::ChangesCommand;
+
 /// Measure databases, caches and HTTP APIs, and prove what a change did.
 ///
 /// Data goes to stdout; progress, logs and errors go to stderr. Exit codes: 0 fine, 1 failed, 2 wrong usage, 3 a verdict
@@ -78,7 +80,10 @@ pub(crate) enum Command {
     /// Look at stored runs
     #[command(subcommand)]
     Run(RunCommand),
-    /// Show what was done: load that was sent or refused, environments that were changed or unlocked
+    /// What was altered on targets: list it, ask the targets about it, undo it
+    #[command(subcommand)]
+    Changes(ChangesCommand),
+    /// Show what was done: load that was sent or refused, environments that were changed or unlocked, changes of targets
     Journal {
         /// Of this environment only
         #[arg(long)]

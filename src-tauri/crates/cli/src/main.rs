@@ -4,6 +4,7 @@
 mod answers;
 mod args;
 mod bench;
+mod changes;
 mod compare;
 mod data_load;
 mod database;
@@ -203,7 +204,7 @@ fn stops_itself(command: &Command) -> bool {
         Command::Bench(command) => {
             !matches!(command, BenchCommand::Compare { .. } | BenchCommand::Export(_) | BenchCommand::Import(_))
         }
-        Command::Monitor(_) | Command::Serve(_) | Command::Report(_) | Command::Demo(_) => true,
+        Command::Monitor(_) | Command::Serve(_) | Command::Report(_) | Command::Demo(_) | Command::Changes(_) => true,
         _ => false,
     }
 }
@@ -238,6 +239,7 @@ async fn with_engine(engine: &Arc<Engine>, cli: &Cli) -> Done {
             bench::show(&run, json)?;
             Ok(FINE)
         }
+        Command::Changes(command) => changes::run(engine, command, source, json).await,
         Command::Journal { env, limit } => journal::list(engine, env.as_deref(), *limit, source, json).await,
         Command::Serve(args) => serve::serve(engine, args, json).await,
         Command::Report(args) => reports::report(engine, args, source, json).await,

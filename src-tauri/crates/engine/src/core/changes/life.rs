@@ -56,7 +56,7 @@ fn next(change: &Change, to: ChangeState, at_ms: f64, text: &str) -> Change {
 
 pub(super) fn conflict(change: &Change, what: &str) -> ApiError {
     ApiError::new(ErrorCode::Conflict, format!("This change is {} and cannot be {what}", change.state.as_str()))
-        .hint("'perfctl changes show ID', or the screen, says what can be done with it")
+        .hint("Look at it again: what can be done with it is offered there")
 }
 
 async fn within<T>(limit: Duration, work: impl Future<Output = Result<T, ApiError>>) -> Result<T, ApiError> {
@@ -413,7 +413,7 @@ impl Engine {
 
 pub(super) fn no_change(id: &str) -> ApiError {
     ApiError::not_found(format!("There is no change '{}'", masking::shown(id)))
-        .hint("'perfctl changes list' shows the changes there are")
+        .hint("The list of changes shows those there are")
 }
 
 /// Why nothing is sent to a target that says this.
