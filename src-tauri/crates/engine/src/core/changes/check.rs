@@ -32,7 +32,7 @@ impl Engine {
         let asked = async {
             same_target(stored, environment)?;
             let kind = self.core.kinds.get(&stored.change.kind)?;
-            kind.verify(At { engine: self, environment }, &stored.plan["own"]).await
+            kind.verify(At { engine: self, environment }, stored.own()).await
         };
         match tokio::time::timeout(ASK, asked).await {
             Ok(Ok(says)) => says,
@@ -60,7 +60,7 @@ impl Engine {
     pub(super) async fn note_says(&self, stored: &mut Stored, says: TargetSays) -> Result<(), ApiError> {
         stored.change.target_says = Some(says);
         stored.change.checked_ms = Some(self.core.clock.now_ms());
-        self.core.store.say_of_change(&stored.change).await?;
+        self.core.store.say_of_change(stored).await?;
         self.core.changed(&[Tag::Changes]);
         Ok(())
     }
@@ -68,7 +68,12 @@ impl Engine {
     /// Stores that a change which nobody works on was left in the middle.
     pub(super) async fn cut_off(&self, stored: &mut Stored) -> Result<(), ApiError> {
         let text = format!("Perfdeck ended while it was {}", stored.change.state.as_str());
-        self.advance(stored, ChangeState::CutOff, &text).await
+        // What the target said before is of another state; nothing is known until it is asked again.
+        self.advance_with(stored, ChangeState::CutOff, &text, |change| {
+            change.target_says = None;
+            change.checked_ms = None;
+        })
+        .await
     }
 
     /// Finds changes that were cut off, here or in another process. Nothing is asked of a target.
@@ -150,8 +155,9 @@ impl Engine {
     /// Asks about a change and stores the answer, unless it came to another state meanwhile.
     async fn checked(self: &Arc<Self>, stored: Stored, now: bool) -> Result<Change, ApiError> {
         let state = stored.change.state;
-        let age = stored.change.checked_ms.map(|at| self.core.clock.now_ms() - at);
-        let fresh = age.is_some_and(|age| (0.0..FRESH_MS).contains(&age));
+        // An answer from before its last step is no answer about it.
+        let at = stored.change.checked_ms.filter(|at| *at >= stored.change.updated_ms);
+        let fresh = at.is_some_and(|at| (0.0..FRESH_MS).contains(&(self.core.clock.now_ms() - at)));
         // Whoever works on it asks by itself.
         if !state.is_in_force() || state.is_moving() || fresh && !now {
             return Ok(self.shown(stored.change));
@@ -160,7 +166,7 @@ impl Engine {
         let id = stored.change.id.clone();
         let Some(_hold) = Hold::try_take(&self.core.data_dir, &id)? else { return self.change(&id, true).await };
         let mut newest = self.core.store.change(&id).await?.ok_or_else(|| no_change(&id))?;
-        if newest.change.state != state || newest.change.updated_ms.to_bits() != stored.change.updated_ms.to_bits() {
+        if newest.revision != stored.revision {
             return Ok(self.shown(newest.change));
         }
         let ended = newest.change.ends_ms.is_some_and(|at| at <= self.core.clock.now_ms());

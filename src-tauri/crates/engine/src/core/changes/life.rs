@@ -45,8 +45,7 @@ pub(super) fn entry(change: &Change, at_ms: f64, text: &str) -> JournalEntry {
 fn next(change: &Change, to: ChangeState, at_ms: f64, text: &str) -> Change {
     let mut next = change.clone();
     next.state = to;
-    // Strictly later, so that what was read before is known to be old.
-    next.updated_ms = at_ms.max(change.updated_ms + 0.001);
+    next.updated_ms = at_ms;
     next.steps.push(ChangeStep { at_ms, state: to, text: text.to_owned() });
     if next.steps.len() > STEPS {
         next.steps.remove(1);
@@ -115,6 +114,7 @@ impl Engine {
         edit(&mut change);
         self.core.store.advance_change(stored.change.state, &change, &entry(&change, now, text)).await?;
         stored.change = change;
+        stored.revision += 1;
         self.core.changed(&[Tag::Changes]);
         Ok(())
     }
@@ -145,12 +145,12 @@ impl Engine {
         let mut stored = self.new_change(kind, &environment, planned, address);
         let first = entry(&stored.change, stored.change.created_ms, "");
         self.core.store.add_change(&stored, &first).await?;
-        match within(PLAN, kind.preview(at, &stored.plan)).await {
+        match within(PLAN, kind.preview(at, stored.own())).await {
             Ok(mut preview) => {
                 preview.notes.truncate(NOTES);
                 self.advance_with(&mut stored, ChangeState::Previewed, "", |change| {
                     change.preview = preview.rows;
-                    change.notes = preview.notes;
+                    change.notes.extend(preview.notes);
                 })
                 .await?;
                 Ok(self.shown(stored.change))
@@ -196,7 +196,7 @@ impl Engine {
             updated_ms: now,
             error: None,
         };
-        Stored { change, address, plan: serde_json::json!({"lease_ms": lease, "own": planned.plan}) }
+        Stored::new(change, address, lease, planned.plan)
     }
 
     /// Takes hold of a change, as it is now and on the target that it was planned against.
@@ -255,11 +255,10 @@ impl Engine {
         self.advance_with(stored, ChangeState::Applying, "", |c| c.error = None).await?;
         let at = At { engine: self, environment };
         job.progress(None, "applying");
-        let plan = stored.plan["own"].clone();
+        let plan = stored.own().clone();
         let done = altering(kind, job, kind.apply(permit, at, &plan, job)).await;
         job.progress(None, "asking the target");
-        let lease = stored.plan["lease_ms"].as_f64();
-        let ends = lease.map(|ms| self.core.clock.now_ms() + ms);
+        let ends = stored.lease_ms().map(|ms| self.core.clock.now_ms() + ms);
         match done {
             Ok(came) => {
                 self.advance_with(stored, ChangeState::Applied, "", |change| {
@@ -371,7 +370,7 @@ impl Engine {
         self.advance_with(stored, ChangeState::Undoing, "", |c| c.error = None).await?;
         job.progress(None, "undoing");
         let at = At { engine: self, environment };
-        let plan = stored.plan["own"].clone();
+        let plan = stored.own().clone();
         let done = altering(kind, job, kind.undo(permit, at, &plan, job)).await;
         job.progress(None, "asking the target");
         let says = self.ask_now(stored, environment).await;
