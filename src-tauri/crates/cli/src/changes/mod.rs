@@ -6,7 +6,7 @@ use std::sync::Arc;
 use perfdeck_engine as api;
 use perfdeck_engine::changes::{ChangeConfirm, ChangeList, ChangePlan};
 use perfdeck_engine::{ById, Engine};
-use perfdeck_model::{ApiError, Change, ChangeState, Says};
+use perfdeck_model::{ApiError, Change, ChangeState, DEMO_ENVIRONMENT_ID, Says};
 
 use self::args::{Allow, Altering, ChangesCommand, One};
 use crate::answers::{Changes, OneChange};
@@ -101,6 +101,11 @@ fn code(changes: &[Change]) -> u8 {
 
 async fn list(engine: &Arc<Engine>, env: Option<&str>, source: &Source, json: bool) -> Done {
     let environment_id = environments::resolve(engine, env, source).await?.map(|e| e.id);
+    // The demo's targets are known once it runs; it is opened for changes of it that are in force.
+    let all = engine.changes_in_force(environment_id.as_deref()).await?;
+    if all.iter().any(|id| id == DEMO_ENVIRONMENT_ID) {
+        prepare(engine, DEMO_ENVIRONMENT_ID).await?;
+    }
     let changes = api::changes::list(engine.clone(), ChangeList { environment_id }).await?;
     let code = code(&changes);
     if json {

@@ -26,6 +26,17 @@ fn unasked(error: &ApiError) -> TargetSays {
     TargetSays::new(says, error.message.clone())
 }
 
+/// Whether an answer belongs into the journal: another one than before. That a target cannot be asked for a while does not,
+/// nor that it says the usual afterwards.
+fn is_news(before: Option<&TargetSays>, now: &TargetSays) -> bool {
+    let asked = |says| !matches!(says, Says::Unreachable | Says::NotAllowed);
+    match before {
+        Some(before) if asked(before.says) => before.says != now.says && asked(now.says),
+        Some(_) => asked(now.says) && now.says != Says::AsApplied,
+        None => false,
+    }
+}
+
 impl Engine {
     /// Asks the target of a change; one that cannot be asked is an answer too.
     pub(super) async fn ask_now(self: &Arc<Self>, stored: &Stored, environment: &Environment) -> TargetSays {
@@ -152,6 +163,19 @@ impl Engine {
         checked.into_iter().collect()
     }
 
+    /// The environments of changes that may be in force. Nothing is asked of a target.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn changes_in_force(&self, environment_id: Option<&str>) -> Result<Vec<String>, ApiError> {
+        let all = self.core.store.changes(environment_id).await?;
+        let mut ids: Vec<String> =
+            all.into_iter().filter(|s| s.change.state.is_in_force()).map(|s| s.change.environment_id).collect();
+        ids.sort();
+        ids.dedup();
+        Ok(ids)
+    }
+
     /// Asks about a change and stores the answer, unless it came to another state meanwhile.
     async fn checked(self: &Arc<Self>, stored: Stored, now: bool) -> Result<Change, ApiError> {
         let state = stored.change.state;
@@ -187,8 +211,7 @@ impl Engine {
                 .await?;
             }
             None => {
-                let before = newest.change.target_says.as_ref().map(|t| t.says);
-                if before.is_some() && before != Some(says.says) {
+                if is_news(newest.change.target_says.as_ref(), &says) {
                     self.note_differs(&newest.change, &says).await;
                 }
                 self.note_says(&mut newest, says).await?;

@@ -29,8 +29,13 @@ pub(super) struct Held {
     _hold: Hold,
 }
 
+/// What a change does, as plain text.
+pub(super) fn named(change: &Change) -> String {
+    change.title.replace('`', "")
+}
+
 pub(super) fn entry(change: &Change, at_ms: f64, text: &str) -> JournalEntry {
-    let text = format!("{}: {}{}{text}", change.title, change.state.as_str(), if text.is_empty() { "" } else { ", " });
+    let text = format!("{}: {}{}{text}", named(change), change.state.as_str(), if text.is_empty() { "" } else { ", " });
     JournalEntry {
         at_ms,
         kind: JournalKind::TargetChange,
@@ -224,8 +229,8 @@ impl Engine {
         if !matches!(change.state, ChangeState::Previewed | ChangeState::CutOff) {
             return Err(conflict(change, "applied"));
         }
-        let permit = self.permit(&held.environment, change.target, &change.title, typed).await?;
-        let (title, environment) = (change.title.replace('`', ""), held.environment.id.clone());
+        let permit = self.permit(&held.environment, change.target, &named(change), typed).await?;
+        let (title, environment) = (named(change), held.environment.id.clone());
         let engine = self.clone();
         Ok(self.core.jobs.spawn("change", title, Some(environment), move |job| async move {
             let id = held.stored.change.id.clone();
@@ -340,9 +345,9 @@ impl Engine {
         if change.undo_statement.is_none() {
             return Err(ApiError::new(ErrorCode::Unsupported, "This change cannot be undone"));
         }
-        let what = format!("undoing: {}", change.title);
+        let what = format!("undo of: {}", named(change));
         let permit = self.permit(&held.environment, change.target, &what, typed).await?;
-        let (title, environment) = (format!("Undo: {}", change.title.replace('`', "")), held.environment.id.clone());
+        let (title, environment) = (format!("Undo: {}", named(change)), held.environment.id.clone());
         let engine = self.clone();
         Ok(self.core.jobs.spawn("change", title, Some(environment), move |job| async move {
             let id = held.stored.change.id.clone();
