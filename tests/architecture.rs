@@ -432,6 +432,29 @@ fn features_of_the_engine_are_apart_and_the_core_knows_none() {
     }
 }
 
+#[test]
+fn only_the_guards_make_a_permit_and_it_is_taken_by_value() {
+    let src = root().join("src-tauri/crates/engine/src");
+    let mut files = Vec::new();
+    rust_below(&src, &mut files);
+    let mut made = Vec::new();
+    for (path, text) in &files {
+        let below = path.strip_prefix(&src).expect("below src").display().to_string();
+        made.extend(
+            text.match_indices("Permit {").filter(|(at, _)| !text[..*at].ends_with("impl ")).map(|_| below.clone()),
+        );
+        assert!(!text.contains("&Permit") && !text.contains("&'a Permit"), "{below}: a permit is used up");
+    }
+    // Its declaration, and the one place that makes it.
+    assert_eq!(made, ["core/guards.rs"; 2], "what alters a target is allowed in one place");
+    let guards = std::fs::read_to_string(src.join("core/guards.rs")).expect("the guards");
+    let before = guards.split("pub(crate) struct Permit {").next().and_then(|text| text.rsplit("\n\n").next());
+    assert!(
+        before.is_some_and(|t| !t.contains("Clone") && !t.contains("Copy")),
+        "a permit is for one time: {before:?}"
+    );
+}
+
 /// Rooms of the UI from the bottom to the top; each may import those before it.
 const UI_ROOMS: &[&str] = &["backend", "kit", "charts", "lanes", "features", "shell"];
 

@@ -5,8 +5,8 @@ use std::path::Path;
 use perfdeck_engine::plan::{self as plans, Plan, Severity};
 use perfdeck_engine::{StoredComparison, StoredKnee};
 use perfdeck_model::{
-    ConnectionReport, DatabaseActivity, Environment, EnvironmentSummary, JournalEntry, OwnCost, ReportFile, Run,
-    RunSummary, TargetStatus,
+    Change, ConnectionReport, DatabaseActivity, Environment, EnvironmentSummary, JournalEntry, OwnCost, ReportFile,
+    Run, RunSummary, TargetStatus,
 };
 use schemars::{JsonSchema, schema_for};
 use serde::Serialize;
@@ -81,6 +81,22 @@ pub(crate) struct Journal {
     pub(crate) schema: &'static str,
     /// Newest first.
     pub(crate) entries: Vec<JournalEntry>,
+}
+
+/// `perfctl changes list`: `perfdeck.changes/1`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Changes {
+    pub(crate) schema: &'static str,
+    /// Newest first.
+    pub(crate) changes: Vec<Change>,
+}
+
+/// `perfctl changes show`, `drop-index`, `apply`, `keep` and `undo`: `perfdeck.change/1`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct OneChange {
+    pub(crate) schema: &'static str,
+    #[serde(flatten)]
+    pub(crate) change: Change,
 }
 
 /// `perfctl report`: `perfdeck.report_file/1`.
@@ -169,6 +185,8 @@ pub(crate) fn write_schemas(dir: &Path) -> std::io::Result<()> {
         ("comparison", schema_for!(StoredComparison)),
         ("knee", schema_for!(StoredKnee)),
         ("journal", schema_for!(Journal)),
+        ("changes", schema_for!(Changes)),
+        ("change", schema_for!(OneChange)),
         ("run", schema_for!(Run)),
         ("runs", schema_for!(Runs)),
         ("report_file", schema_for!(Written)),

@@ -5,6 +5,7 @@ use clap::{ArgAction, Parser, Subcommand};
 
 use crate::args::Source;
 use crate::bench::args::BenchCommand;
+use crate::changes::args::ChangesCommand;
 use crate::database::args::DbCommand;
 use crate::demo::args::DemoArgs;
 use crate::environments::args::EnvCommand;
@@ -51,7 +52,10 @@ pub(crate) enum Command {
     /// Look at stored runs
     #[command(subcommand)]
     Run(RunCommand),
-    /// Show what was done: load that was sent or refused, environments that were changed or unlocked
+    /// What was altered on targets: list it, ask the targets about it, undo it
+    #[command(subcommand)]
+    Changes(ChangesCommand),
+    /// Show what was done: load that was sent or refused, environments that were changed or unlocked, changes of targets
     Journal(JournalArgs),
     /// Serve the UI and the RPC on a loopback port
     Serve(ServeArgs),

@@ -4,6 +4,7 @@
 mod answers;
 mod args;
 mod bench;
+mod changes;
 mod command;
 mod database;
 mod demo;
@@ -198,7 +199,7 @@ async fn run(cli: Cli) -> Done {
 fn stops_itself(command: &Command) -> bool {
     match command {
         Command::Bench(command) => bench::stops_itself(command),
-        Command::Monitor(_) | Command::Serve(_) | Command::Report(_) | Command::Demo(_) => true,
+        Command::Monitor(_) | Command::Serve(_) | Command::Report(_) | Command::Demo(_) | Command::Changes(_) => true,
         _ => false,
     }
 }
@@ -212,6 +213,7 @@ async fn with_engine(engine: &Arc<Engine>, cli: &Cli) -> Done {
         Command::Db(command) => database::run(engine, command, source, json).await,
         Command::Run(command) => reports::run(engine, command, source, json).await,
         Command::Journal(args) => journal::list(engine, args.env.as_deref(), args.limit, source, json).await,
+        Command::Changes(command) => changes::run(engine, command, source, json).await,
         Command::Serve(args) => serve::serve(engine, args, json).await,
         Command::Report(args) => reports::report(engine, args, source, json).await,
         Command::Demo(args) => demo::demo(engine, args, source, json).await,

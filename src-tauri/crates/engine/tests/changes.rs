@@ -55,8 +55,8 @@ const TABLES: &str = "
     CREATE UNIQUE INDEX strong ON t (c);
     CREATE INDEX \"weak O'Br\"\"ien\" ON t (c);
     CREATE UNIQUE INDEX unique_copy ON t (c);
-    CREATE INDEX some ON t (b) WHERE c > 10;
-    CREATE INDEX some_too ON t (b) WHERE c > 10;
+    CREATE INDEX part_of ON t (b) WHERE c > 10;
+    CREATE INDEX part_of_too ON t (b) WHERE c > 10;
     CREATE INDEX id_again ON t (id);
     CREATE TABLE own (a int NOT NULL, b int, UNIQUE (a));
     CREATE UNIQUE INDEX own_a ON own (a);
@@ -74,7 +74,7 @@ async fn a_duplicate_index_is_dropped_and_comes_back_exactly() {
     let id = environment(&engine, "clinic", "development", &server.url()).await;
     for (name, catalogue) in [
         ("two", "public.two"),
-        ("public.some_too", "some_too"),
+        ("public.part_of_too", "part_of_too"),
         ("\"weak O'Br\"\"ien\"", "\"weak O'Br\"\"ien\""),
         ("unique_copy", "unique_copy"),
         ("id_again", "id_again"),
@@ -146,20 +146,20 @@ async fn what_something_rests_on_is_refused_by_name() {
         .expect("a role");
     let url = format!("postgres://reader:reader@127.0.0.1:{}/app", server.port());
     let other = environment(&engine, "reader", "development", &url).await;
-    let refused = plan(&engine, &other, "some_too").await.expect_err("not its own");
+    let refused = plan(&engine, &other, "part_of_too").await.expect_err("not its own");
     assert_eq!(refused.code, ErrorCode::Privilege, "{refused}");
     assert!(refused.message.contains("does not own public.t"), "{refused}");
 
     let live = environment(&engine, "live", "production", &server.url()).await;
-    let planned = plan(&engine, &live, "some_too").await.expect("looking is allowed");
+    let planned = plan(&engine, &live, "part_of_too").await.expect("looking is allowed");
     let refused = run(&engine, "changes.apply", &planned["id"], Some("live")).await.expect_err("read-only");
     assert_eq!(refused["code"], "guarded", "{refused}");
     engine.json("env.unlock", json!({"id": live, "confirm": "live"})).await.expect("unlocked");
     let refused = run(&engine, "changes.apply", &planned["id"], None).await.expect_err("its name is to be typed");
     assert_eq!(refused["code"], "guarded", "{refused}");
-    assert!(index(&server, "some_too").await.is_some(), "nothing was sent");
+    assert!(index(&server, "part_of_too").await.is_some(), "nothing was sent");
     run(&engine, "changes.apply", &planned["id"], Some("live")).await.expect("unlocked and typed");
-    assert!(index(&server, "some_too").await.is_none(), "then it goes");
+    assert!(index(&server, "part_of_too").await.is_none(), "then it goes");
     engine.shutdown().await;
 }
 

@@ -3,6 +3,7 @@
 //! PostgreSQL builds and drops indexes `CONCURRENTLY`, so that reads and writes go on. What is cut off in the middle leaves
 //! an invalid index, which is recognised and taken away. SQLite does both within one transaction.
 mod postgres;
+mod postgres_run;
 mod postgres_session;
 mod sqlite;
 

@@ -115,8 +115,11 @@ impl Subject {
     /// Whether the target may be altered, but for what must be typed. `what` begins the sentence about it.
     pub(crate) fn may_alter(&self, what: &str) -> Result<(), ApiError> {
         if self.guards.read_only && !self.unlocked {
-            return Err(ApiError::new(ErrorCode::Guarded, format!("'{}' is read-only: {what} alters it", self.name))
-                .hint("Unlock the environment for 15 minutes first; perfctl does it with --unlock"));
+            return Err(ApiError::new(
+                ErrorCode::Guarded,
+                format!("'{}' is read-only, and this alters it: {what}", self.name),
+            )
+            .hint("Unlock the environment for 15 minutes first"));
         }
         Ok(())
     }

@@ -26,13 +26,24 @@ fn unasked(error: &ApiError) -> TargetSays {
     TargetSays::new(says, error.message.clone())
 }
 
+/// Whether an answer belongs into the journal: another one than before. That a target cannot be asked for a while does not,
+/// nor that it says the usual afterwards.
+fn is_news(before: Option<&TargetSays>, now: &TargetSays) -> bool {
+    let asked = |says| !matches!(says, Says::Unreachable | Says::NotAllowed);
+    match before {
+        Some(before) if asked(before.says) => before.says != now.says && asked(now.says),
+        Some(_) => asked(now.says) && now.says != Says::AsApplied,
+        None => false,
+    }
+}
+
 impl Engine {
     /// Asks the target of a change; one that cannot be asked is an answer too.
     pub(super) async fn ask_now(self: &Arc<Self>, stored: &Stored, environment: &Environment) -> TargetSays {
         let asked = async {
             same_target(stored, environment)?;
             let kind = self.core.kinds.get(&stored.change.kind)?;
-            kind.verify(At { engine: self, environment }, &stored.plan["own"]).await
+            kind.verify(At { engine: self, environment }, stored.own()).await
         };
         match tokio::time::timeout(ASK, asked).await {
             Ok(Ok(says)) => says,
@@ -60,7 +71,7 @@ impl Engine {
     pub(super) async fn note_says(&self, stored: &mut Stored, says: TargetSays) -> Result<(), ApiError> {
         stored.change.target_says = Some(says);
         stored.change.checked_ms = Some(self.core.clock.now_ms());
-        self.core.store.say_of_change(&stored.change).await?;
+        self.core.store.say_of_change(stored).await?;
         self.core.changed(&[Tag::Changes]);
         Ok(())
     }
@@ -68,7 +79,12 @@ impl Engine {
     /// Stores that a change which nobody works on was left in the middle.
     pub(super) async fn cut_off(&self, stored: &mut Stored) -> Result<(), ApiError> {
         let text = format!("Perfdeck ended while it was {}", stored.change.state.as_str());
-        self.advance(stored, ChangeState::CutOff, &text).await
+        // What the target said before is of another state; nothing is known until it is asked again.
+        self.advance_with(stored, ChangeState::CutOff, &text, |change| {
+            change.target_says = None;
+            change.checked_ms = None;
+        })
+        .await
     }
 
     /// Finds changes that were cut off, here or in another process. Nothing is asked of a target.
@@ -147,11 +163,25 @@ impl Engine {
         checked.into_iter().collect()
     }
 
+    /// The environments of changes that may be in force. Nothing is asked of a target.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn changes_in_force(&self, environment_id: Option<&str>) -> Result<Vec<String>, ApiError> {
+        let all = self.core.store.changes(environment_id).await?;
+        let mut ids: Vec<String> =
+            all.into_iter().filter(|s| s.change.state.is_in_force()).map(|s| s.change.environment_id).collect();
+        ids.sort();
+        ids.dedup();
+        Ok(ids)
+    }
+
     /// Asks about a change and stores the answer, unless it came to another state meanwhile.
     async fn checked(self: &Arc<Self>, stored: Stored, now: bool) -> Result<Change, ApiError> {
         let state = stored.change.state;
-        let age = stored.change.checked_ms.map(|at| self.core.clock.now_ms() - at);
-        let fresh = age.is_some_and(|age| (0.0..FRESH_MS).contains(&age));
+        // An answer from before its last step is no answer about it.
+        let at = stored.change.checked_ms.filter(|at| *at >= stored.change.updated_ms);
+        let fresh = at.is_some_and(|at| (0.0..FRESH_MS).contains(&(self.core.clock.now_ms() - at)));
         // Whoever works on it asks by itself.
         if !state.is_in_force() || state.is_moving() || fresh && !now {
             return Ok(self.shown(stored.change));
@@ -160,7 +190,7 @@ impl Engine {
         let id = stored.change.id.clone();
         let Some(_hold) = Hold::try_take(&self.core.data_dir, &id)? else { return self.change(&id, true).await };
         let mut newest = self.core.store.change(&id).await?.ok_or_else(|| no_change(&id))?;
-        if newest.change.state != state || newest.change.updated_ms.to_bits() != stored.change.updated_ms.to_bits() {
+        if newest.revision != stored.revision {
             return Ok(self.shown(newest.change));
         }
         let ended = newest.change.ends_ms.is_some_and(|at| at <= self.core.clock.now_ms());
@@ -181,8 +211,7 @@ impl Engine {
                 .await?;
             }
             None => {
-                let before = newest.change.target_says.as_ref().map(|t| t.says);
-                if before.is_some() && before != Some(says.says) {
+                if is_news(newest.change.target_says.as_ref(), &says) {
                     self.note_differs(&newest.change, &says).await;
                 }
                 self.note_says(&mut newest, says).await?;

@@ -104,7 +104,7 @@ impl Engine {
             None => e.message,
         };
         Ok(ChangeDetail {
-            guard: subject.may_alter(&change.title).err().map(words),
+            guard: subject.may_alter(&super::life::named(&change)).err().map(words),
             confirm: subject.to_type().map(str::to_owned),
             evidence: subject.evidence().to_vec(),
             change,

@@ -116,7 +116,8 @@ async fn listed(engine: &Arc<Engine>, file: &Path) -> Option<Change> {
 
 /// Orders at random: what is done, how its methods behave.
 async fn orders(rng: &mut impl Rng, data_dir: &Path, environment: &str, file: PathBuf) -> Orders {
-    let acts = [Act::Slow, Act::Slow, Act::Slow, Act::HangHalf, Act::FailHalf, Act::Hang, Act::Fail];
+    let acts =
+        [Act::Slow, Act::Slow, Act::Slow, Act::Slow, Act::HangHalf, Act::HangHalf, Act::FailHalf, Act::Hang, Act::Fail];
     let act = acts[rng.random_range(0..acts.len())];
     let slow = Script {
         plan: Act::Slow,
@@ -160,7 +161,7 @@ async fn killed_at_50_moments_the_list_says_what_the_target_says() {
         put(&file, "before");
         let orders = orders(&mut rng, &data, &environment, file.clone()).await;
         let child = start(&orders);
-        tokio::time::sleep(Duration::from_micros(rng.random_range(0..60_000))).await;
+        tokio::time::sleep(Duration::from_micros(rng.random_range(0..150_000))).await;
         kill(child);
         // Independent of the product.
         let truth = says(&file);

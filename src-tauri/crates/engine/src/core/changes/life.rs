@@ -1,25 +1,21 @@
-//! The life of a change: planned, applied, kept, undone. Every step is stored before the next one is taken.
+//! The life of a change after its plan: applied, kept, undone. Every step is stored before the next one is taken.
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
 
 use perfdeck_model::{
     ApiError, Change, ChangeState, ChangeStep, DEMO_ENVIRONMENT_ID, Environment, ErrorCode, JobResult, JobStatus,
     JournalEntry, JournalKind, Says, Tag, TargetSays, masking,
 };
-use uuid::Uuid;
 
 use super::hold::Hold;
 use super::store::Stored;
-use super::{At, ChangeKind, GRACE, PLAN, Planned, address_of, machine};
+use super::{At, ChangeKind, GRACE, address_of, machine};
 use crate::Engine;
 use crate::core::guards::Permit;
 use crate::core::jobs::JobContext;
 
 /// Steps that a change keeps; of more the oldest but the first go.
 const STEPS: usize = 200;
-/// Sentences of a preview.
-const NOTES: usize = 20;
 
 /// A change while somebody works on it.
 pub(super) struct Held {
@@ -29,8 +25,13 @@ pub(super) struct Held {
     _hold: Hold,
 }
 
+/// What a change does, as plain text.
+pub(super) fn named(change: &Change) -> String {
+    change.title.replace('`', "")
+}
+
 pub(super) fn entry(change: &Change, at_ms: f64, text: &str) -> JournalEntry {
-    let text = format!("{}: {}{}{text}", change.title, change.state.as_str(), if text.is_empty() { "" } else { ", " });
+    let text = format!("{}: {}{}{text}", named(change), change.state.as_str(), if text.is_empty() { "" } else { ", " });
     JournalEntry {
         at_ms,
         kind: JournalKind::TargetChange,
@@ -45,8 +46,7 @@ pub(super) fn entry(change: &Change, at_ms: f64, text: &str) -> JournalEntry {
 fn next(change: &Change, to: ChangeState, at_ms: f64, text: &str) -> Change {
     let mut next = change.clone();
     next.state = to;
-    // Strictly later, so that what was read before is known to be old.
-    next.updated_ms = at_ms.max(change.updated_ms + 0.001);
+    next.updated_ms = at_ms;
     next.steps.push(ChangeStep { at_ms, state: to, text: text.to_owned() });
     if next.steps.len() > STEPS {
         next.steps.remove(1);
@@ -56,16 +56,7 @@ fn next(change: &Change, to: ChangeState, at_ms: f64, text: &str) -> Change {
 
 pub(super) fn conflict(change: &Change, what: &str) -> ApiError {
     ApiError::new(ErrorCode::Conflict, format!("This change is {} and cannot be {what}", change.state.as_str()))
-        .hint("'perfctl changes show ID', or the screen, says what can be done with it")
-}
-
-async fn within<T>(limit: Duration, work: impl Future<Output = Result<T, ApiError>>) -> Result<T, ApiError> {
-    match tokio::time::timeout(limit, work).await {
-        Ok(done) => done,
-        Err(_) => {
-            Err(ApiError::new(ErrorCode::Timeout, format!("The target did not answer within {} s", limit.as_secs())))
-        }
-    }
+        .hint("Look at it again: what can be done with it is offered there")
 }
 
 /// Runs what alters a target: it is asked to end on cancel, and given up when it does not, or takes too long.
@@ -115,88 +106,9 @@ impl Engine {
         edit(&mut change);
         self.core.store.advance_change(stored.change.state, &change, &entry(&change, now, text)).await?;
         stored.change = change;
+        stored.revision += 1;
         self.core.changed(&[Tag::Changes]);
         Ok(())
-    }
-
-    /// Plans a change and predicts what it does. Nothing is altered.
-    pub(crate) async fn plan_change(
-        self: &Arc<Self>,
-        kind: &str,
-        environment_id: &str,
-        object: &str,
-    ) -> Result<Change, ApiError> {
-        let kind = self.core.kinds.get(kind)?;
-        let environment = self.change_environment(environment_id).await?;
-        let role = kind.target();
-        let address = address_of(&environment.targets, role).ok_or_else(|| {
-            ApiError::new(ErrorCode::Unsupported, format!("'{}' has no {}", environment.name, role.as_str()))
-                .hint("Add one in the environment's editor")
-        })?;
-        let at = At { engine: self, environment: &environment };
-        let planned = within(PLAN, kind.plan(at, object)).await?;
-        if let Some(id) = self.core.store.unfinished_change(&environment.id, kind.name(), &planned.object).await? {
-            return Err(ApiError::new(
-                ErrorCode::Conflict,
-                format!("A change of '{}' is in the middle: {id}", masking::shown(&planned.object)),
-            )
-            .hint("Wait for it, or bring it to its end or undo it"));
-        }
-        let mut stored = self.new_change(kind, &environment, planned, address);
-        let first = entry(&stored.change, stored.change.created_ms, "");
-        self.core.store.add_change(&stored, &first).await?;
-        match within(PLAN, kind.preview(at, &stored.plan)).await {
-            Ok(mut preview) => {
-                preview.notes.truncate(NOTES);
-                self.advance_with(&mut stored, ChangeState::Previewed, "", |change| {
-                    change.preview = preview.rows;
-                    change.notes = preview.notes;
-                })
-                .await?;
-                Ok(self.shown(stored.change))
-            }
-            Err(error) => {
-                let text = format!("it could not be previewed: {}", error.message);
-                self.advance_with(&mut stored, ChangeState::Failed, &text, |c| c.error = Some(error.clone())).await?;
-                Err(error)
-            }
-        }
-    }
-
-    fn new_change(
-        &self,
-        kind: &dyn ChangeKind,
-        environment: &Environment,
-        planned: Planned,
-        address: String,
-    ) -> Stored {
-        let now = self.core.clock.now_ms();
-        let lease = planned.lease_ms;
-        let change = Change {
-            id: Uuid::now_v7().to_string(),
-            kind: kind.name().to_owned(),
-            environment_id: environment.id.clone(),
-            environment: environment.name.clone(),
-            target: kind.target(),
-            object: planned.object,
-            title: planned.title,
-            statement: planned.statement,
-            undo_statement: planned.undo_statement,
-            undo_cost: planned.undo_cost,
-            state: ChangeState::Planned,
-            held: false,
-            steps: vec![ChangeStep { at_ms: now, state: ChangeState::Planned, text: String::new() }],
-            preview: Vec::new(),
-            notes: lease.map(|ms| format!("It ends by itself after {} s", (ms / 1e3).round())).into_iter().collect(),
-            offers: Vec::new(),
-            target_says: None,
-            checked_ms: None,
-            ends_ms: None,
-            created_ms: now,
-            updated_ms: now,
-            error: None,
-        };
-        Stored { change, address, plan: serde_json::json!({"lease_ms": lease, "own": planned.plan}) }
     }
 
     /// Takes hold of a change, as it is now and on the target that it was planned against.
@@ -224,8 +136,8 @@ impl Engine {
         if !matches!(change.state, ChangeState::Previewed | ChangeState::CutOff) {
             return Err(conflict(change, "applied"));
         }
-        let permit = self.permit(&held.environment, change.target, &change.title, typed).await?;
-        let (title, environment) = (change.title.replace('`', ""), held.environment.id.clone());
+        let permit = self.permit(&held.environment, change.target, &named(change), typed).await?;
+        let (title, environment) = (named(change), held.environment.id.clone());
         let engine = self.clone();
         Ok(self.core.jobs.spawn("change", title, Some(environment), move |job| async move {
             let id = held.stored.change.id.clone();
@@ -255,11 +167,10 @@ impl Engine {
         self.advance_with(stored, ChangeState::Applying, "", |c| c.error = None).await?;
         let at = At { engine: self, environment };
         job.progress(None, "applying");
-        let plan = stored.plan["own"].clone();
+        let plan = stored.own().clone();
         let done = altering(kind, job, kind.apply(permit, at, &plan, job)).await;
         job.progress(None, "asking the target");
-        let lease = stored.plan["lease_ms"].as_f64();
-        let ends = lease.map(|ms| self.core.clock.now_ms() + ms);
+        let ends = stored.lease_ms().map(|ms| self.core.clock.now_ms() + ms);
         match done {
             Ok(came) => {
                 self.advance_with(stored, ChangeState::Applied, "", |change| {
@@ -341,9 +252,9 @@ impl Engine {
         if change.undo_statement.is_none() {
             return Err(ApiError::new(ErrorCode::Unsupported, "This change cannot be undone"));
         }
-        let what = format!("undoing: {}", change.title);
+        let what = format!("undo of: {}", named(change));
         let permit = self.permit(&held.environment, change.target, &what, typed).await?;
-        let (title, environment) = (format!("Undo: {}", change.title.replace('`', "")), held.environment.id.clone());
+        let (title, environment) = (format!("Undo: {}", named(change)), held.environment.id.clone());
         let engine = self.clone();
         Ok(self.core.jobs.spawn("change", title, Some(environment), move |job| async move {
             let id = held.stored.change.id.clone();
@@ -371,7 +282,7 @@ impl Engine {
         self.advance_with(stored, ChangeState::Undoing, "", |c| c.error = None).await?;
         job.progress(None, "undoing");
         let at = At { engine: self, environment };
-        let plan = stored.plan["own"].clone();
+        let plan = stored.own().clone();
         let done = altering(kind, job, kind.undo(permit, at, &plan, job)).await;
         job.progress(None, "asking the target");
         let says = self.ask_now(stored, environment).await;
@@ -413,7 +324,7 @@ impl Engine {
 
 pub(super) fn no_change(id: &str) -> ApiError {
     ApiError::not_found(format!("There is no change '{}'", masking::shown(id)))
-        .hint("'perfctl changes list' shows the changes there are")
+        .hint("The list of changes shows those there are")
 }
 
 /// Why nothing is sent to a target that says this.

@@ -8,6 +8,7 @@ pub mod commands;
 mod hold;
 mod life;
 mod machine;
+mod plan;
 mod store;
 
 #[cfg(test)]

@@ -100,7 +100,7 @@ impl Scripted {
         };
         let pause = async || {
             if act == Act::Slow {
-                tokio::time::sleep(Duration::from_millis(6)).await;
+                tokio::time::sleep(Duration::from_millis(12)).await;
             }
         };
         match act {

@@ -16,8 +16,26 @@ pub(crate) struct Stored {
     pub(crate) change: Change,
     /// The target that it was planned against.
     pub(crate) address: String,
-    /// The kind's own.
-    pub(crate) plan: Value,
+    /// The kind's own, and when it ends by itself.
+    plan: Value,
+    /// Counts up with its states: what was read before another one is old.
+    pub(crate) revision: i64,
+}
+
+impl Stored {
+    pub(crate) fn new(change: Change, address: String, lease_ms: Option<f64>, own: Value) -> Self {
+        Self { change, address, plan: serde_json::json!({"lease_ms": lease_ms, "own": own}), revision: 0 }
+    }
+
+    /// What the kind needs to know.
+    pub(crate) fn own(&self) -> &Value {
+        &self.plan["own"]
+    }
+
+    /// How long it is there before it ends by itself, in milliseconds.
+    pub(crate) fn lease_ms(&self) -> Option<f64> {
+        self.plan["lease_ms"].as_f64()
+    }
 }
 
 /// The state as the column has it: the one of the wire.
@@ -26,7 +44,12 @@ fn column(state: ChangeState) -> &'static str {
 }
 
 fn read(row: &SqliteRow) -> Result<Stored, ApiError> {
-    Ok(Stored { change: document(row.get::<&str, _>(0))?, address: row.get(1), plan: document(row.get::<&str, _>(2))? })
+    Ok(Stored {
+        change: document(row.get::<&str, _>(0))?,
+        address: row.get(1),
+        plan: document(row.get::<&str, _>(2))?,
+        revision: row.get(3),
+    })
 }
 
 /// Something else came in between.
@@ -38,7 +61,7 @@ fn overtaken() -> ApiError {
 impl Store {
     /// Stores a new change; earlier plans of the same that were never applied go.
     pub(crate) async fn add_change(&self, new: &Stored, entry: &JournalEntry) -> Result<(), ApiError> {
-        let Stored { change, address, plan } = new;
+        let Stored { change, address, plan, .. } = new;
         let (doc, plan, journal) = (text(change)?, text(plan)?, text(entry)?);
         let work = async {
             let mut transaction = self.pool.begin().await?;
@@ -89,7 +112,7 @@ impl Store {
         let (doc, journal) = (text(change)?, text(entry)?);
         let work = async {
             let mut transaction = self.pool.begin().await?;
-            let done = sqlx::query("UPDATE changes SET state = ?, updated_ms = ?, doc = ? WHERE id = ? AND state = ?")
+            let done = sqlx::query("UPDATE changes SET state = ?, updated_ms = ?, doc = ?, revision = revision + 1 WHERE id = ? AND state = ?")
                 .bind(column(to))
                 .bind(change.updated_ms)
                 .bind(doc)
@@ -108,12 +131,11 @@ impl Store {
     }
 
     /// Stores what the target said about a change, if nothing else was stored since it was read.
-    pub(crate) async fn say_of_change(&self, change: &Change) -> Result<(), ApiError> {
-        sqlx::query("UPDATE changes SET doc = ? WHERE id = ? AND state = ? AND updated_ms = ?")
-            .bind(text(change)?)
-            .bind(&change.id)
-            .bind(column(change.state))
-            .bind(change.updated_ms)
+    pub(crate) async fn say_of_change(&self, said: &Stored) -> Result<(), ApiError> {
+        sqlx::query("UPDATE changes SET doc = ? WHERE id = ? AND revision = ?")
+            .bind(text(&said.change)?)
+            .bind(&said.change.id)
+            .bind(said.revision)
             .execute(&self.pool)
             .await
             .map(drop)
@@ -122,7 +144,7 @@ impl Store {
 
     /// One change.
     pub(crate) async fn change(&self, id: &str) -> Result<Option<Stored>, ApiError> {
-        let row = sqlx::query("SELECT doc, address, plan FROM changes WHERE id = ?")
+        let row = sqlx::query("SELECT doc, address, plan, revision FROM changes WHERE id = ?")
             .bind(id)
             .fetch_optional(&self.pool)
             .await
@@ -133,7 +155,7 @@ impl Store {
     /// The newest changes first: all that something may be left of, and of the others the newest.
     pub(crate) async fn changes(&self, environment_id: Option<&str>) -> Result<Vec<Stored>, ApiError> {
         let rows = sqlx::query(
-            "SELECT doc, address, plan FROM changes WHERE (?1 IS NULL OR environment_id = ?1) AND (
+            "SELECT doc, address, plan, revision FROM changes WHERE (?1 IS NULL OR environment_id = ?1) AND (
                  state NOT IN ('planned', 'previewed', 'undone', 'failed')
                  OR id IN (SELECT id FROM changes WHERE (?1 IS NULL OR environment_id = ?1)
                            ORDER BY created_ms DESC LIMIT ?2))
@@ -149,7 +171,7 @@ impl Store {
 
     /// Those that somebody works on, or did when it was cut off.
     pub(crate) async fn moving_changes(&self) -> Result<Vec<Stored>, ApiError> {
-        let sql = "SELECT doc, address, plan FROM changes WHERE state IN ('armed', 'applying', 'undoing')";
+        let sql = "SELECT doc, address, plan, revision FROM changes WHERE state IN ('armed', 'applying', 'undoing')";
         let rows = sqlx::query(sql).fetch_all(&self.pool).await.map_err(|e| self.fail(&e))?;
         rows.iter().map(read).collect()
     }

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import type { FindingTarget } from '../backend/types';
-import { routeOf } from './findings';
-import { featureAt } from '../shell/routes';
+import { routeOf } from '../kit/findings';
+import { featureAt } from './routes';
 
 test('everything that a finding leads to has a screen', () => {
   const all: FindingTarget[] = [

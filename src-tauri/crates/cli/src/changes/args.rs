@@ -1,0 +1,63 @@
+//! `perfctl changes` as types.
+use clap::{Args, Subcommand};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ChangesCommand {
+    /// List changes, newest first, and ask the targets about those in force
+    List {
+        /// Of this environment only
+        #[arg(long, value_name = "NAME")]
+        env: Option<String>,
+    },
+    /// Show one change, after its target was asked
+    Show(One),
+    /// Drop an index that another one repeats (PostgreSQL, SQLite)
+    DropIndex {
+        /// Name of the index, with its schema where the search path does not find it
+        index: String,
+        /// Only say what would be done, and what it would give
+        #[arg(long)]
+        preview: bool,
+        /// Environment whose database has it
+        #[arg(long, value_name = "NAME")]
+        env: Option<String>,
+        #[command(flatten)]
+        allow: Allow,
+    },
+    /// Apply a change that was planned, or bring one that was cut off to its end
+    Apply(Altering),
+    /// Keep a change that the target confirmed; it can still be undone
+    Keep(One),
+    /// Undo a change, or take away what was left half done
+    Undo(Altering),
+}
+
+/// One change.
+#[derive(Debug, Args)]
+pub(crate) struct One {
+    /// Its identifier
+    pub(crate) id: String,
+    /// Its environment; needed with --config, --env-file or --from-env only where those do not name it
+    #[arg(long, value_name = "NAME")]
+    pub(crate) env: Option<String>,
+}
+
+/// One change, and what the guards of its environment ask for.
+#[derive(Debug, Args)]
+pub(crate) struct Altering {
+    #[command(flatten)]
+    pub(crate) one: One,
+    #[command(flatten)]
+    pub(crate) allow: Allow,
+}
+
+/// What the guards of an environment ask for.
+#[derive(Debug, Args)]
+pub(crate) struct Allow {
+    /// The environment's name again, where its guard asks for it
+    #[arg(long, value_name = "NAME")]
+    pub(crate) confirm: Option<String>,
+    /// Allow this change in a read-only environment
+    #[arg(long)]
+    pub(crate) unlock: bool,
+}

@@ -1,0 +1,174 @@
+//! `perfctl changes`: what was altered on targets, what they say about it, and undoing it.
+pub(crate) mod args;
+
+use std::sync::Arc;
+
+use perfdeck_engine as api;
+use perfdeck_engine::changes::{ChangeConfirm, ChangeList, ChangePlan};
+use perfdeck_engine::{ById, Engine};
+use perfdeck_model::{ApiError, Change, ChangeState, DEMO_ENVIRONMENT_ID, Says};
+
+use self::args::{Allow, Altering, ChangesCommand, One};
+use crate::answers::{Changes, OneChange};
+use crate::args::Source;
+use crate::output::{self, Done, plain, value};
+use crate::{FINE, INCOMPLETE, environments, finish, prepare};
+
+/// Runs one of the commands.
+pub(crate) async fn run(engine: &Arc<Engine>, command: &ChangesCommand, source: &Source, json: bool) -> Done {
+    match command {
+        ChangesCommand::List { env } => list(engine, env.as_deref(), source, json).await,
+        ChangesCommand::Show(one) => {
+            let change = found(engine, one, source).await?;
+            let detail = api::changes::check(engine.clone(), ById { id: change.id }).await?;
+            show(&detail.change, json)
+        }
+        ChangesCommand::DropIndex { index, preview, env, allow } => {
+            let environment = environments::require(engine, env.as_deref(), source).await?;
+            let asked =
+                ChangePlan { kind: "drop_index".to_owned(), environment_id: environment.id, object: index.clone() };
+            let planned = api::changes::plan(engine.clone(), asked).await?.change;
+            if *preview {
+                return show(&planned, json);
+            }
+            if !json {
+                tell(&planned);
+            }
+            alter(engine, &planned, allow, false, json).await
+        }
+        ChangesCommand::Apply(Altering { one, allow }) => {
+            let change = found(engine, one, source).await?;
+            alter(engine, &change, allow, false, json).await
+        }
+        ChangesCommand::Keep(one) => {
+            let change = found(engine, one, source).await?;
+            show(&api::changes::keep(engine.clone(), ById { id: change.id }).await?, json)
+        }
+        ChangesCommand::Undo(Altering { one, allow }) => {
+            let change = found(engine, one, source).await?;
+            alter(engine, &change, allow, true, json).await
+        }
+    }
+}
+
+/// The change that is meant. An environment of this process only is there once it was resolved, and the demo once it is open.
+async fn found(engine: &Arc<Engine>, one: &One, source: &Source) -> Result<Change, ApiError> {
+    let environment = environments::resolve(engine, one.env.as_deref(), source).await?;
+    let change = api::changes::get(engine.clone(), ById { id: one.id.clone() }).await?;
+    match environment {
+        Some(e) if e.id != change.environment_id => Err(ApiError::bad_request(format!(
+            "This change belongs to the environment '{}', not to '{}'",
+            change.environment, e.name
+        ))),
+        Some(_) => Ok(change),
+        None => {
+            prepare(engine, &change.environment_id).await?;
+            Ok(change)
+        }
+    }
+}
+
+/// Applies or undoes a change to its end.
+async fn alter(engine: &Arc<Engine>, change: &Change, allow: &Allow, undo: bool, json: bool) -> Done {
+    if allow.unlock {
+        engine.unlock_for_run(&change.environment_id, allow.confirm.as_deref()).await?;
+    }
+    let asked = ChangeConfirm { id: change.id.clone(), confirm: allow.confirm.clone() };
+    let job = if undo {
+        api::changes::undo(engine.clone(), asked).await?
+    } else {
+        api::changes::apply(engine.clone(), asked).await?
+    };
+    let end = finish(engine, &job).await;
+    let change = api::changes::get(engine.clone(), ById { id: change.id.clone() }).await?;
+    if let Err(error) = end {
+        // Where it ended is what the next step rests on.
+        let said = change.target_says.as_ref().map(|t| format!("; the target says: {}", t.text)).unwrap_or_default();
+        output::note(&plain(&format!("change {} is {}{said}", change.id, change.state.as_str())));
+        return Err(error.into());
+    }
+    show(&change, json)
+}
+
+/// Whether the target could be asked about everything that may be in force.
+fn code(changes: &[Change]) -> u8 {
+    let unasked = |c: &Change| {
+        let said = c.target_says.as_ref().map(|t| t.says);
+        c.state.is_in_force() && !c.held && matches!(said, None | Some(Says::Unreachable | Says::NotAllowed))
+    };
+    if changes.iter().any(unasked) { INCOMPLETE } else { FINE }
+}
+
+async fn list(engine: &Arc<Engine>, env: Option<&str>, source: &Source, json: bool) -> Done {
+    let environment_id = environments::resolve(engine, env, source).await?.map(|e| e.id);
+    // The demo's targets are known once it runs; it is opened for changes of it that are in force.
+    let all = engine.changes_in_force(environment_id.as_deref()).await?;
+    if all.iter().any(|id| id == DEMO_ENVIRONMENT_ID) {
+        prepare(engine, DEMO_ENVIRONMENT_ID).await?;
+    }
+    let changes = api::changes::list(engine.clone(), ChangeList { environment_id }).await?;
+    let code = code(&changes);
+    if json {
+        output::json(&Changes { schema: "perfdeck.changes/1", changes })?;
+        return Ok(code);
+    }
+    if changes.is_empty() {
+        output::note("Nothing was altered yet");
+        return Ok(code);
+    }
+    let row = |c: &Change| {
+        let says = c.target_says.as_ref().map_or("–", |t| t.text.as_str());
+        vec![c.id.clone(), c.environment.clone(), state(c), says.to_owned(), c.title.replace('`', "")]
+    };
+    output::table(
+        &["id", "environment", "state", "the target says", "change"],
+        &changes.iter().map(row).collect::<Vec<_>>(),
+    )?;
+    Ok(code)
+}
+
+fn state(change: &Change) -> String {
+    let held = if change.held { ", at work" } else { "" };
+    format!("{}{held}", change.state.as_str())
+}
+
+/// What a person should know before it is applied.
+fn tell(change: &Change) {
+    output::note(&plain(&change.title.replace('`', "")));
+    for note in &change.notes {
+        output::note(&plain(&format!("  {}", note.replace('`', ""))));
+    }
+}
+
+fn show(change: &Change, json: bool) -> Done {
+    let code = code(std::slice::from_ref(change));
+    if json {
+        output::json(&OneChange { schema: "perfdeck.change/1", change: change.clone() })?;
+        return Ok(code);
+    }
+    tell(change);
+    let mut rows = vec![
+        ("change", change.id.clone()),
+        ("environment", change.environment.clone()),
+        ("state", state(change)),
+        ("statement", change.statement.clone()),
+        ("undo", change.undo_statement.clone().unwrap_or_else(|| "cannot be undone".to_owned())),
+    ];
+    rows.extend(change.undo_cost.clone().map(|cost| ("undo costs", cost)));
+    rows.extend(change.target_says.as_ref().map(|t| ("target says", t.text.clone())));
+    if change.state == ChangeState::Previewed {
+        rows.push(("next", format!("perfctl changes apply {}", change.id)));
+    }
+    let rows: Vec<Vec<String>> = rows.into_iter().map(|(what, text)| vec![what.to_owned(), text]).collect();
+    output::table(&["", ""], &rows)?;
+    let figure = |x: Option<f64>, unit| x.map_or_else(|| "–".to_owned(), |x| value(x, unit));
+    let figures: Vec<Vec<String>> = change
+        .preview
+        .iter()
+        .map(|row| vec![row.what.clone(), figure(row.predicted, row.unit), figure(row.came, row.unit)])
+        .collect();
+    if !figures.is_empty() {
+        output::table(&["", "predicted", "came"], &figures)?;
+    }
+    Ok(code)
+}
