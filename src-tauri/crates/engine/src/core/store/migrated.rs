@@ -47,8 +47,10 @@ fn run(now: f64, version: usize) -> Value {
     if version >= 3 {
         spec["kind"] = json!("http");
     }
+    // What is called footing now.
+    let footing = if version >= 3 { json!({"rate_share": 0.998}) } else { json!({}) };
     json!({
-        "schema": "perfdeck.run/1", "id": "r1", "name": "health", "environment_id": "e1", "environment_name": "shop",
+        "schema": "perfdeck.run/1", "id": "r1", "certificate": footing, "name": "health", "environment_id": "e1", "environment_name": "shop",
         "engine": "raw", "spec": spec, "resolved": ["127.0.0.1:1"], "state": "completed",
         "started_ms": now, "finished_ms": now + 11_000.0, "duration_s": 10.0, "requests": 1000, "errors": 2,
         "rate_per_s": 99.8, "target_rate_per_s": 100.0, "bytes_received": 123_456,
@@ -143,6 +145,18 @@ fn rows(now: f64, version: usize) -> BTreeMap<&'static str, String> {
         let entry = json!({"at_ms": now, "kind": "created", "environment_id": "e1", "environment": "shop",
                            "text": "staging", "run_id": null});
         rows.insert("journal", format!("VALUES (1, {now}, 'e1', 'created', {})", text(entry)));
+    }
+    if version >= 6 {
+        let change = json!({"id": "h1", "kind": "drop_index", "environment_id": "e1", "environment": "shop",
+                            "target": "database", "object": "public.a", "title": "Drop the index `a`",
+                            "statement": "DROP INDEX a", "undo_statement": "CREATE INDEX a ON t (a)", "undo_cost": null,
+                            "state": "kept", "held": false, "steps": [{"at_ms": now, "state": "kept", "text": "kept"}],
+                            "preview": [], "notes": [], "offers": [], "target_says": null, "checked_ms": null,
+                            "ends_ms": null, "created_ms": now, "updated_ms": now, "error": null});
+        let columns = "(id, environment_id, kind, state, created_ms, updated_ms, address, plan, doc)";
+        let values =
+            format!("'h1', 'e1', 'drop_index', 'kept', {now}, {now}, 'db:5432/shop', 'null', {}", text(change));
+        rows.insert("changes", format!("{columns} VALUES ({values})"));
     }
     rows
 }
@@ -250,6 +264,8 @@ async fn read_by_commands(engine: &std::sync::Arc<Engine>, version: usize, now: 
     assert_eq!((&runs[0]["id"], &runs[0]["requests"]), (&json!("r1"), &json!(1000)), "version {version}: {runs}");
     let run = ask("run.get", json!({"id": "r1"})).await;
     assert_eq!((&run["spec"]["kind"], &run["requests"]), (&json!("http"), &json!(1000)), "version {version}: {run}");
+    let share = if version >= 3 { json!(0.998) } else { Value::Null };
+    assert_eq!(run["footing"]["rate_share"], share, "version {version}: {run}");
     ask("run.history", json!({"id": "r1"})).await;
     let Ok(Reply::Binary(bytes)) = engine.dispatch("run.series", json!({"id": "r1"})).await else {
         panic!("version {version}: the series of a run");
@@ -270,5 +286,8 @@ async fn read_by_commands(engine: &std::sync::Arc<Engine>, version: usize, now: 
         assert_eq!(ask("journal.list", json!({})).await[0]["text"], "staging", "version {version}");
         let noise = engine.core.store.noise("w", Some("e1")).await.expect("read").expect("there");
         assert_eq!(noise.floors.len(), 1, "version {version}: the noise of a work");
+    }
+    if version >= 6 {
+        assert_eq!(ask("changes.list", json!({})).await[0]["state"], "kept", "version {version}");
     }
 }
