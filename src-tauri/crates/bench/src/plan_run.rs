@@ -17,7 +17,7 @@ use crate::setup::{Engine, Error, Finished, RunContext, Setup, stopped_early};
 use crate::stages;
 use perfdeck_plan::{
     Action, Arrivals, Compiler, Figures, Load as PlanLoad, Plan, Profile, Severity, Step, StepFigures, Threshold,
-    Warmup, mask_step, masked, open_feed, to_toml, validate,
+    Warmup, mask_step, masked, to_toml, validate_with,
 };
 use perfdeck_stats::judged;
 
@@ -141,7 +141,10 @@ pub fn check(plan: &Plan, resources: &Resources) -> Result<(), ApiError> {
         ))
         .hint("Give these parts again, or run the plan that it was made of; {{env:NAME}} is never masked"));
     }
-    match validate(plan, &*resources.files).into_iter().find(|p| p.severity == Severity::Error) {
+    match validate_with(plan, &*resources.files, &|spec| resources.open(spec))
+        .into_iter()
+        .find(|p| p.severity == Severity::Error)
+    {
         None => Ok(()),
         Some(problem) => Err(ApiError::bad_request(format!("plan '{}': {problem}", plan.name))
             .hint("perfctl bench plan check names everything that is wrong")),
@@ -207,7 +210,7 @@ async fn cache_load(plan: &Plan, resources: &Resources) -> Result<Option<CacheLo
     };
     let bad = |e: &dyn std::fmt::Display| ApiError::bad_request(format!("plan '{}': {e}", plan.name));
     let compiler = Compiler::new(&plan.variables).map_err(|e| bad(&e))?;
-    let feeds = plan.feeds.iter().map(|spec| open_feed(spec, &*resources.files).map_err(|e| bad(&e)));
+    let feeds = plan.feeds.iter().map(|spec| resources.open(spec).map_err(|e| bad(&e)));
     let target = CacheTarget {
         nodes: wire.nodes,
         cluster: wire.cluster,
@@ -354,5 +357,30 @@ mod tests {
         ] {
             assert_eq!(writing_step(&plan(&[&read, &step(name, rest)]), None), Some(name), "{name} can write");
         }
+    }
+
+    /// Files that count how often they are read.
+    struct Counted(std::sync::atomic::AtomicUsize);
+
+    impl perfdeck_plan::Files for Counted {
+        fn read(&self, _: &str, _: u64) -> Result<Vec<u8>, String> {
+            self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            Ok(b"id\n1\n2\n".to_vec())
+        }
+    }
+
+    #[tokio::test]
+    async fn feeds_are_read_once_however_often_a_start_looks_at_its_plan() {
+        let toml = "name='p'\nbase_url='http://127.0.0.1:1'\n[[feeds]]\nname='u'\nkind='csv'\nfile='u.csv'\n\
+                    [[steps]]\nname='a'\nkind='http'\npath='/{{u.id}}'";
+        let plan = from_toml(toml).expect("a plan");
+        let files = Arc::new(Counted(0.into()));
+        let resources = Resources::new(None, BTreeMap::new(), files.clone(), None);
+        check(&plan, &resources).expect("it is right");
+        for _ in 0..2 {
+            let prepared = prepare(&plan, &resources).await.expect("compiled");
+            assert_eq!(prepared.resolved(), ["127.0.0.1"], "it has what it needs");
+        }
+        assert_eq!(files.0.load(std::sync::atomic::Ordering::Relaxed), 1, "for the check and for both runs");
     }
 }

@@ -1,11 +1,11 @@
 //! What a plan needs besides itself: the environment's targets, its variables and its files.
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use perfdeck_model::{ApiError, BoxFuture};
 use perfdeck_sqltext::Dialect;
 
-use perfdeck_plan::Files;
+use perfdeck_plan::{Feed, FeedError, FeedSpec, Files, open_feed};
 
 /// A connection that SQL steps use.
 pub enum SqlConnection {
@@ -82,4 +82,32 @@ pub struct Resources {
     pub files: Arc<dyn Files + Send + Sync>,
     /// The environment's database and cache.
     pub targets: Option<Arc<dyn Targets>>,
+    /// Feeds that were read, by name: once for each start of a plan, however often it is looked at until then.
+    feeds: Arc<Mutex<BTreeMap<String, (FeedSpec, Arc<Feed>)>>>,
+}
+
+impl Resources {
+    /// What a plan needs; its feeds are read when they are first asked for.
+    pub fn new(
+        api: Option<String>,
+        variables: BTreeMap<String, String>,
+        files: Arc<dyn Files + Send + Sync>,
+        targets: Option<Arc<dyn Targets>>,
+    ) -> Self {
+        Self { api, variables, files, targets, feeds: Arc::default() }
+    }
+
+    /// Reads a feed, or answers what was read before.
+    ///
+    /// # Errors
+    /// As [`open_feed`].
+    pub(crate) fn open(&self, spec: &FeedSpec) -> Result<Arc<Feed>, FeedError> {
+        let mut feeds = self.feeds.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, feed)) = feeds.get(&spec.name).filter(|(read, _)| read == spec) {
+            return Ok(feed.clone());
+        }
+        let feed = open_feed(spec, &*self.files)?;
+        feeds.insert(spec.name.clone(), (spec.clone(), feed.clone()));
+        Ok(feed)
+    }
 }

@@ -49,7 +49,7 @@ pub use step::{
 };
 pub use template::{Builtin, Filter, Part, Template, TemplateError, UnsetVariable, escape};
 pub use threshold::{Clock, Figures, Metric, StepFigures, Threshold, ThresholdError};
-pub use validate::validate;
+pub use validate::{OpenFeed, validate, validate_with};
 pub use values::{JsonBody, Scalar, Secret, Span};
 pub use variables::{Compiler, VariableError};
 pub use zipf::Zipf;

@@ -1,8 +1,10 @@
 //! Everything that is wrong with a plan before anything is sent.
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::check_steps;
-use super::feed::open_feed;
+use super::feed::{Feed, FeedError, open_feed};
+use super::feed_spec::FeedSpec;
 use super::model::{Auth, Load, Plan, Warmup};
 use super::problem::{Known, Problem, Problems};
 use super::profile::{LONGEST, Profile};
@@ -11,14 +13,22 @@ use super::template::is_name;
 use super::threshold::{Clock, Metric, Threshold};
 use super::variables::{Compiler, VariableError, used};
 
+/// Reads a feed.
+pub type OpenFeed<'a> = &'a dyn Fn(&FeedSpec) -> Result<Arc<Feed>, FeedError>;
+
 /// Everything that is wrong with a plan, errors first. It can run when there is no [`Severity::Error`].
 pub fn validate(plan: &Plan, files: &dyn Files) -> Vec<Problem> {
+    validate_with(plan, files, &|spec| open_feed(spec, files))
+}
+
+/// The same with feeds that `open` reads, which may have read them before.
+pub fn validate_with(plan: &Plan, files: &dyn Files, open: OpenFeed<'_>) -> Vec<Problem> {
     let mut problems = Problems::default();
     if plan.name.trim().is_empty() || plan.name.len() > 200 {
         problems.error("name", "a plan has a name of at most 200 bytes");
     }
     load(plan, &mut problems);
-    let data = feeds(plan, files, &mut problems);
+    let data = feeds(plan, open, &mut problems);
     if let Some(compiler) = variables(plan, &data, &mut problems) {
         let extracted = check_steps::extracted(plan);
         let login = match &plan.auth {
@@ -80,7 +90,7 @@ fn load(plan: &Plan, problems: &mut Problems) {
     }
 }
 
-fn feeds(plan: &Plan, files: &dyn Files, problems: &mut Problems) -> BTreeSet<String> {
+fn feeds(plan: &Plan, open: OpenFeed<'_>, problems: &mut Problems) -> BTreeSet<String> {
     let mut data = BTreeSet::new();
     let mut names = BTreeSet::new();
     if plan.feeds.len() > 100 {
@@ -95,7 +105,7 @@ fn feeds(plan: &Plan, files: &dyn Files, problems: &mut Problems) -> BTreeSet<St
         if plan.variables.contains_key(&feed.name) {
             problems.error(&field, "a variable has this name too");
         }
-        match open_feed(feed, files) {
+        match open(feed) {
             Ok(feed) => data.extend(feed.names()),
             Err(e) => {
                 // Named where it is needed: the step that cannot run without it.

@@ -18,7 +18,7 @@ use crate::target::{Target, lookup, target};
 use perfdeck_net::client_auth::{ClientAuth, read_file};
 use perfdeck_plan::{
     Action, Arrivals, Auth, Builtins, CacheStep, Compiler, Feed, HttpStep, Load, Names, Plan, Profile, Scalar, Scope,
-    SqlParameter, SqlStep, SqlType, StepRules, Template, Warmup, open_feed,
+    SqlParameter, SqlStep, SqlType, StepRules, Template, Warmup,
 };
 
 /// What all threads of the full engine share.
@@ -333,7 +333,7 @@ impl Program {
             steps.push(Compiled { name: step.name.clone(), action });
         }
         let (auth, login) = (builder.auth()?, builder.login()?);
-        let feeds = plan.feeds.iter().map(|spec| open_feed(spec, &*resources.files).map_err(|e| bad(&e)));
+        let feeds = plan.feeds.iter().map(|spec| resources.open(spec).map_err(|e| bad(&e)));
         let feeds = feeds.collect::<Result<Vec<_>, _>>()?;
         let profile = Arc::new(Profile::of(plan).map_err(|e| bad(&e))?);
         let (pace, connections) = match &plan.load {

@@ -122,12 +122,9 @@ impl Setting {
     }
 
     fn resources(&self, plan: &Plan) -> Result<Resources, ApiError> {
-        Ok(Resources {
-            api: self.api.clone(),
-            variables: variables(plan, |name| self.env.get(name).cloned())?,
-            files: Arc::new(self.files.clone()),
-            targets: Some(Arc::new(self.targets.clone())),
-        })
+        let variables = variables(plan, |name| self.env.get(name).cloned())?;
+        let (files, targets) = (Arc::new(self.files.clone()), Arc::new(self.targets.clone()));
+        Ok(Resources::new(self.api.clone(), variables, files, Some(targets)))
     }
 
     /// Runs a plan; an error is what kept it from beginning.

@@ -1,10 +1,10 @@
 //! What a benchmark does: one HTTP request, or a plan; checked, with all it needs, and ready to be run again and again.
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use perfdeck_bench::{Finished, Resources, RunContext, Targets};
+use perfdeck_bench::{Finished, Prepared, Resources, RunContext, Targets};
 use perfdeck_model::masking;
 use perfdeck_model::{ApiError, BenchLive, Environment, ErrorCode, HttpBenchSpec, Load, PlanSpec, RunSpec, TargetRole};
 use perfdeck_plan::{Action, Files, Folder, Load as PlanLoad, Plan, Span};
@@ -39,7 +39,13 @@ pub struct PlanFolder(pub Option<PathBuf>);
 /// A benchmark that is checked and has all it needs.
 pub(crate) enum Work {
     Http(HttpBenchSpec),
-    Plan { plan: Box<Plan>, resources: Resources, threads: Option<u32> },
+    Plan {
+        plan: Box<Plan>,
+        resources: Resources,
+        threads: Option<u32>,
+        /// Compiled to see where its load goes; the first run takes it.
+        compiled: Mutex<Option<Prepared>>,
+    },
 }
 
 impl Work {
@@ -47,8 +53,11 @@ impl Work {
     pub(crate) async fn resolved(&self) -> Result<Vec<String>, ApiError> {
         match self {
             Self::Http(spec) => Ok(perfdeck_bench::resolve(&spec.url).await),
-            Self::Plan { plan, resources, .. } => {
-                Ok(perfdeck_bench::prepare(plan, resources).await?.resolved().to_vec())
+            Self::Plan { plan, resources, compiled, .. } => {
+                let prepared = perfdeck_bench::prepare(plan, resources).await?;
+                let resolved = prepared.resolved().to_vec();
+                *compiled.lock().unwrap_or_else(PoisonError::into_inner) = Some(prepared);
+                Ok(resolved)
             }
         }
     }
@@ -57,7 +66,7 @@ impl Work {
     pub(crate) fn spec(&self) -> Result<RunSpec, ApiError> {
         match self {
             Self::Http(spec) => Ok(RunSpec::Http(perfdeck_bench::redacted(spec))),
-            Self::Plan { plan, resources, threads } => {
+            Self::Plan { plan, resources, threads, .. } => {
                 let spec = perfdeck_bench::describe(plan, resources.api.as_deref())?;
                 Ok(RunSpec::Plan(PlanSpec { threads: *threads, ..spec }))
             }
@@ -205,12 +214,12 @@ impl Work {
             Self::Http(spec) => {
                 Self::Http(HttpBenchSpec { load: Load::Closed, connections, duration_s, ..spec.clone() })
             }
-            Self::Plan { plan, resources, threads } => {
+            Self::Plan { plan, resources, threads, .. } => {
                 let mut plan = plan.clone();
                 plan.load = PlanLoad::Closed { connections, think_time: None };
                 plan.stages.clear();
                 plan.duration = Span::from_secs(duration_s);
-                Self::Plan { plan, resources: resources.clone(), threads: *threads }
+                Self::Plan { plan, resources: resources.clone(), threads: *threads, compiled: Mutex::default() }
             }
         }
     }
@@ -273,12 +282,16 @@ impl Work {
     ) -> Result<Finished, perfdeck_bench::Error> {
         match self {
             Self::Http(spec) => perfdeck_bench::run_http(spec.clone(), context, progress, cancel).await,
-            Self::Plan { plan, resources, threads } => {
-                let prepared = tokio::select! {
-                    prepared = perfdeck_bench::prepare(plan, resources) => prepared?.with_threads(*threads),
-                    () = cancel.cancelled() => return Err(perfdeck_bench::stopped_early()),
+            Self::Plan { plan, resources, threads, compiled } => {
+                let ready = compiled.lock().unwrap_or_else(PoisonError::into_inner).take();
+                let prepared = match ready {
+                    Some(prepared) => prepared,
+                    None => tokio::select! {
+                        prepared = perfdeck_bench::prepare(plan, resources) => prepared?,
+                        () = cancel.cancelled() => return Err(perfdeck_bench::stopped_early()),
+                    },
                 };
-                perfdeck_bench::run_plan(prepared, context, progress, cancel).await
+                perfdeck_bench::run_plan(prepared.with_threads(*threads), context, progress, cancel).await
             }
         }
     }
@@ -311,9 +324,9 @@ impl Engine {
                 let folder = folder.0.clone().unwrap_or_else(|| self.core.data_dir.join("plans"));
                 let files: Arc<dyn Files + Send + Sync> = Arc::new(Folder(folder));
                 let api = environment.and_then(|e| e.targets.api.as_ref()).map(|api| api.url.clone());
-                let resources = Resources { api, variables, files, targets };
+                let resources = Resources::new(api, variables, files, targets);
                 perfdeck_bench::check(&plan, &resources)?;
-                Ok(Work::Plan { plan: Box::new(plan), resources, threads: *threads })
+                Ok(Work::Plan { plan: Box::new(plan), resources, threads: *threads, compiled: Mutex::default() })
             }
         }
     }
