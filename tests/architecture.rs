@@ -143,6 +143,69 @@ fn arrows_point_down_as_drawn() {
     }
 }
 
+/// Crates below the faces: what they say is read in the window, the browser and the terminal.
+const BELOW_FACES: &[&str] = &[
+    "model", "words", "sqltext", "net", "series", "plan", "stats", "bench", "database", "cache", "monitor", "report",
+    "demo", "engine",
+];
+
+/// Words that a text below the faces may hold although they look like an option: other programs' own.
+const OTHERS: &[&str] = &[
+    "openssl ",
+    "redis-cli ",
+    "--name=value",
+    "--exact",
+    "--nocapture",
+    "--test-threads",
+    "docker",
+    "k6 run",
+    "locust ",
+    "-- ",
+    "--secret",
+];
+
+#[test]
+fn nothing_below_the_faces_speaks_of_options_or_routes() {
+    let mut found = Vec::new();
+    for name in BELOW_FACES {
+        let source = root().join("src-tauri/crates").join(name).join("src");
+        for path in files(&source, &[".rs"]) {
+            let shown = path.display().to_string();
+            // What is handed over to other load generators, and what curl takes, is theirs.
+            if shown.contains("tests")
+                || shown.contains("transfer/")
+                || shown.contains("import/")
+                || shown.contains("kill.rs")
+            {
+                continue;
+            }
+            let text = std::fs::read_to_string(&path).expect("a source file");
+            let text = text.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
+            for (at, line) in text.lines().enumerate() {
+                let code = line.trim_start();
+                if code.starts_with("//") || OTHERS.iter().any(|other| code.contains(other)) {
+                    continue;
+                }
+                // The texts of the line: what stands between quotes.
+                for said in code.split('"').skip(1).step_by(2) {
+                    let option = said.split_whitespace().any(|word| {
+                        let word = word.trim_start_matches(['(', '\'']);
+                        word.strip_prefix("--").is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_lowercase()))
+                    });
+                    if option || said.contains("perfctl ") || said.contains("#/e/") {
+                        found.push(format!("{shown}:{}: {said}", at + 1));
+                    }
+                }
+            }
+        }
+    }
+    assert!(
+        found.is_empty(),
+        "a hint says what helps, and its remedy (model/src/error.rs) lets each face say how:\n{}",
+        found.join("\n")
+    );
+}
+
 /// Modules at the top of a crate, with the modules of the same crate that each names outside its tests.
 fn modules(source: &Path) -> BTreeMap<String, BTreeSet<String>> {
     let name = |path: &Path| {

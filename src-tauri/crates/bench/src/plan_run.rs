@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use perfdeck_model::masking::{MASK, Masker, has_mask};
-use perfdeck_model::{ApiError, BenchLive, ErrorCode, Load, PlanSpec, Run, RunSpec, ThresholdResult};
+use perfdeck_model::{ApiError, BenchLive, ErrorCode, Load, PlanSpec, Remedy, Run, RunSpec, ThresholdResult};
 use perfdeck_sqltext::{Dialect, only_reads};
 use tokio_util::sync::CancellationToken;
 
@@ -147,7 +147,8 @@ pub fn check(plan: &Plan, resources: &Resources) -> Result<(), ApiError> {
     {
         None => Ok(()),
         Some(problem) => Err(ApiError::bad_request(format!("plan '{}': {problem}", plan.name))
-            .hint("perfctl bench plan check names everything that is wrong")),
+            .hint("Check the plan to see everything that is wrong")
+            .remedy(Remedy::CheckPlan)),
     }
 }
 
@@ -238,7 +239,8 @@ pub async fn prepare(plan: &Plan, resources: &Resources) -> Result<Prepared, Api
         let what = if sql { "database" } else { "cache" };
         let targets = resources.targets.as_ref().ok_or_else(|| {
             ApiError::bad_request(format!("plan '{}' needs an environment with a {what}", plan.name))
-                .hint("Name it with --env")
+                .hint("Name one")
+                .remedy(Remedy::NameEnvironment)
         })?;
         addresses.extend(targets.addresses(sql, commands).await?);
     }

@@ -1,11 +1,11 @@
 //! Why a TLS connection of an HTTP benchmark failed, and what speaks at a port that gives no response.
 use perfdeck_net::{Speaks, Spelling, TroubleKind, trouble};
 
-/// What a failed handshake means and the step that helps, in the words of `perfctl bench` and of plans; `None` when TLS is not
+/// What a failed handshake means and the step that helps, in the words of plans; `None` when TLS is not
 /// the cause. Holds nothing of the server's but the names of its certificate.
 pub(crate) fn failed(error: &(dyn std::error::Error + 'static), at: &str, host: &str) -> Option<String> {
     let cause = perfdeck_net::cause(error)?;
-    let unverified = "--insecure (insecure_tls in a plan)";
+    let unverified = "insecure_tls";
     let spelling = Spelling { at, host, roots: None, any_name: unverified, unverified, plain: "http:// instead" };
     let found = trouble(cause, None, spelling);
     let step = match found.kind {
@@ -13,9 +13,7 @@ pub(crate) fn failed(error: &(dyn std::error::Error + 'static), at: &str, host: 
         TroubleKind::Issuer | TroubleKind::Version1 => {
             format!("add its CA to this machine's roots, or accept it unverified with {unverified}")
         }
-        TroubleKind::ClientCertificate => {
-            "name one that it trusts with --cert FILE and --key FILE (client_certificate in a plan)".to_owned()
-        }
+        TroubleKind::ClientCertificate => "name one that it trusts and its key: client_certificate".to_owned(),
         TroubleKind::NotTls => "if it speaks none, its address begins with http:// instead".to_owned(),
         _ => found.step,
     };

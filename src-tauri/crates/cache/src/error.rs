@@ -2,7 +2,7 @@
 //! by its code, and phrase by phrase.
 use std::time::Duration;
 
-use perfdeck_model::{ApiError, CacheTarget, ErrorCode, HostPort};
+use perfdeck_model::{ApiError, CacheTarget, ErrorCode, HostPort, Remedy};
 use perfdeck_net::{Certificate, Spelling, cause, unresolved};
 use redis::{ErrorKind, RedisError};
 
@@ -74,7 +74,8 @@ pub(crate) fn no_password_set(host: &HostPort) -> ApiError {
 /// A server that asks for a password, and there is none.
 pub(crate) fn no_password_given(host: &HostPort) -> ApiError {
     ApiError::new(ErrorCode::Authentication, format!("{host} asks this user for a password, and no password was given"))
-        .hint("Give it where the environment is edited, in the address (USER:PASSWORD@host), or by --cache-password-env NAME")
+        .hint("Give it where the environment is edited, in the address (USER:PASSWORD@host), or name a variable that holds it")
+        .remedy(Remedy::PasswordVariable)
 }
 
 /// What a driver's error means.

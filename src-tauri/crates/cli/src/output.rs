@@ -1,7 +1,7 @@
 //! Writing: data to stdout, everything else to stderr, nothing that could drive the terminal.
 use std::io::{IsTerminal, Write};
 
-use perfdeck_model::{ApiError, Unit};
+use perfdeck_model::{ApiError, Remedy, Unit};
 use perfdeck_words::{Brackets, ascii, format, plain_spaces, significant, visible};
 use serde::Serialize;
 
@@ -74,9 +74,29 @@ pub(crate) fn error(error: &ApiError) {
     let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
     let (red, cyan, off) = if colour { ("\u{1b}[1;31m", "\u{1b}[1;36m", "\u{1b}[0m") } else { ("", "", "") };
     note(&format!("{red}error{off}: {}", plain(&error.message)));
+    // What of it `perfctl` does in a way of its own.
+    let remedy = error.remedy.map(|remedy| format!("{cyan}hint{off}: {}", remedied(remedy)));
     // Lines of a hint are ours: statements that are to be run.
     for line in error.hint.iter().flat_map(|hint| under("hint:", hint)) {
         note(&line.strip_prefix("hint:").map_or_else(|| line.clone(), |rest| format!("{cyan}hint{off}:{rest}")));
+    }
+    if let Some(line) = remedy {
+        note(&line);
+    }
+}
+
+/// How `perfctl` does what helps.
+fn remedied(remedy: Remedy) -> &'static str {
+    match remedy {
+        Remedy::Unlock => "--unlock allows it for this run",
+        Remedy::Confirm => "--confirm takes the name",
+        Remedy::PasswordVariable => "--database-password-env NAME and --cache-password-env NAME take a variable",
+        Remedy::NameEnvironment => "--env NAME names an environment",
+        Remedy::ListEnvironments => "'perfctl env list' shows the environments there are",
+        Remedy::AddEnvironment => "'perfctl env add NAME' stores it",
+        Remedy::RemoveEnvironment => "'perfctl env remove NAME' removes it",
+        Remedy::CheckPlan => "'perfctl bench plan check FILE' names everything that is wrong",
+        Remedy::NameDifference => "--changed FACT names it",
     }
 }
 

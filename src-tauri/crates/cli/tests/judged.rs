@@ -213,7 +213,7 @@ fn a_duet_that_cannot_give_a_verdict_is_not_started() {
     let duet = |args: &[&str]| run(dir.path(), &[&["bench", "duet", "--pairs", "6", "--rest", "0s"], args].concat());
     let (code, _, err) = duet(&[&a, &b]);
     assert!(code == 2 && err.contains("not comparable: request: GET /a in A, GET /b in B"), "{code} {err}");
-    assert!(err.contains("--changed 'request'"), "the way out is named: {err}");
+    assert!(err.contains("name it: request") && err.contains("--changed FACT"), "the way out is named: {err}");
     let (code, _, err) = duet(&[&url, &url, "--rate", "60", "-d", "3s"]);
     assert!(code == 2 && err.contains("p50 of a run of a pair needs 200 requests"), "{code} {err}");
     let (code, _, err) = duet(&[&url, &url, "--rate", "400", "-d", "1s", "--metric", "p99"]);

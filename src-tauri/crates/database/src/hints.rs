@@ -1,5 +1,5 @@
 //! What errors of all kinds advise.
-use perfdeck_model::{Address, ApiError, ErrorCode, Scheme};
+use perfdeck_model::{Address, ApiError, ErrorCode, Remedy, Scheme};
 use perfdeck_sqltext::{Dialect, quote_identifier};
 
 pub(crate) fn again(code: ErrorCode, message: String) -> ApiError {
@@ -11,7 +11,8 @@ pub(crate) fn again(code: ErrorCode, message: String) -> ApiError {
 /// A server that asks for a password, and there is none.
 pub(crate) fn no_password(at: &str, user: &str) -> ApiError {
     ApiError::new(ErrorCode::Authentication, format!("{at} asks '{user}' for a password, and no password was given"))
-        .hint("Give it where the environment is edited, in the address (user:PASSWORD@host), or by --database-password-env NAME")
+        .hint("Give it where the environment is edited, in the address (user:PASSWORD@host), or name a variable that holds it")
+        .remedy(Remedy::PasswordVariable)
 }
 
 /// A MySQL account for any host.

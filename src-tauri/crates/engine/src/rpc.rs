@@ -98,7 +98,7 @@ impl Engine {
             }
         };
         Err(ApiError::new(ErrorCode::Guarded, format!("This link only reads, and '{name}' {what}"))
-            .hint("Open the URL with full access that perfctl serve printed"))
+            .hint("Open the URL with full access that was printed when serving began"))
     }
 
     /// Runs a command that answers JSON.

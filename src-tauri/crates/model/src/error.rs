@@ -39,6 +39,30 @@ pub enum ErrorCode {
     Internal,
 }
 
+/// What helps, where a face has a way of its own to do it: an option of `perfctl`, a button of the window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Remedy {
+    /// To unlock the environment.
+    Unlock,
+    /// To type the environment's name.
+    Confirm,
+    /// To name the variable that holds a password.
+    PasswordVariable,
+    /// To name an environment.
+    NameEnvironment,
+    /// To look which environments there are.
+    ListEnvironments,
+    /// To store an environment.
+    AddEnvironment,
+    /// To remove an environment.
+    RemoveEnvironment,
+    /// To check a plan.
+    CheckPlan,
+    /// To name what may differ between the sides of a comparison.
+    NameDifference,
+}
+
 /// A failure as shown to a person: what failed and on which target, and what to do about it.
 ///
 /// The cause chain goes to the log, never here; neither do secrets.
@@ -50,6 +74,10 @@ pub struct ApiError {
     pub message: String,
     /// What to do: the exact grant, setting or command.
     pub hint: Option<String>,
+    /// What of it a face can do in a way of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub remedy: Option<Remedy>,
     /// Whether trying again unchanged can succeed.
     pub retryable: bool,
 }
@@ -61,6 +89,7 @@ impl ApiError {
             code,
             message: message.into(),
             hint: None,
+            remedy: None,
             retryable: matches!(code, ErrorCode::Timeout | ErrorCode::Unreachable),
         }
     }
@@ -69,6 +98,13 @@ impl ApiError {
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
+        self
+    }
+
+    /// Names what a face can do about it in a way of its own.
+    #[must_use]
+    pub fn remedy(mut self, remedy: Remedy) -> Self {
+        self.remedy = Some(remedy);
         self
     }
 

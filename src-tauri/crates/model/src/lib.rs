@@ -54,7 +54,7 @@ pub use environment::{
     ApiTarget, CacheMode, CacheTarget, DatabaseTarget, Environment, EnvironmentDraft, EnvironmentSummary,
     FrontendTarget, Guards, HostTarget, Kind, PoolSettings, TargetRole, Targets, TargetsDraft,
 };
-pub use error::{ApiError, ErrorCode};
+pub use error::{ApiError, ErrorCode, Remedy};
 pub use finding::{Finding, FindingAction, FindingTarget};
 pub use frame::{Frame, FrameKind, OwnCost, TargetState, TargetStatus};
 pub use job::{JobResult, JobState, JobStatus};

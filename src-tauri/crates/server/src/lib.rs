@@ -218,7 +218,7 @@ async fn authorize(State(app): State<App>, headers: HeaderMap, mut request: Requ
         .unwrap_or("");
     let Some(allowed) = app.tokens.allows(given) else {
         let error = ApiError::new(ErrorCode::Authentication, "The access token is missing or wrong")
-            .hint("Open the URL that perfctl serve printed");
+            .hint("Open the URL that was printed when serving began");
         return answer_error(StatusCode::UNAUTHORIZED, &error);
     };
     request.extensions_mut().insert(allowed);

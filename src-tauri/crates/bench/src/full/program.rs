@@ -9,7 +9,7 @@ use base64::Engine as _;
 use bytes::Bytes;
 use hyper::header::{CONTENT_TYPE, HOST, HeaderName, HeaderValue, USER_AGENT};
 use hyper::http::request::Parts;
-use perfdeck_model::{ApiError, HttpBenchSpec};
+use perfdeck_model::{ApiError, HttpBenchSpec, Remedy};
 use sqlx::SqlStr;
 
 use super::connect::{Dialer, Origin, tls_config};
@@ -183,7 +183,8 @@ impl Builder<'_> {
             (None, path) => {
                 let base = self.plan.base_url.as_deref().or(self.resources.api.as_deref()).ok_or_else(|| {
                     wrong(step, "path", &"it has no base URL")
-                        .hint("Set base_url in the plan, or name an environment with an API by --env")
+                        .hint("Set base_url in the plan, or name an environment with an API")
+                        .remedy(Remedy::NameEnvironment)
                 })?;
                 let path = path.as_deref().unwrap_or("/");
                 format!("{}/{}", base.trim_end_matches('/'), path.trim_start_matches('/'))

@@ -36,8 +36,8 @@ async fn a_wrong_scheme_and_a_certificate_that_nobody_vouches_for_are_named() {
     for (url, insecure, words) in [
         (format!("http://127.0.0.1:{own}/"), false, vec!["speaks TLS; its address begins with https://"]),
         (format!("https://localhost:{plain}/"), false, vec!["does not answer with TLS", "begins with http://"]),
-        (format!("https://localhost:{own}/"), false, vec!["vouches for the certificate", "--insecure", "insecure_tls"]),
-        (format!("https://localhost:{mutual}/"), true, vec!["wants a certificate of the client", "--cert FILE"]),
+        (format!("https://localhost:{own}/"), false, vec!["vouches for the certificate", "insecure_tls"]),
+        (format!("https://localhost:{mutual}/"), true, vec!["wants a certificate of the client", "client_certificate"]),
     ] {
         let said = said(url.clone(), insecure).await;
         for word in words {

@@ -303,13 +303,13 @@ pub(crate) fn show(run: &Run, json: bool) -> Done<()> {
     steps(run)?;
     stages(run)?;
     for error in &run.errors_by_class {
-        output::line(&plain(&format!("{} x {}: {}", error.count, error.class, error.sample)))?;
+        output::line(&plain(&optioned(&format!("{} x {}: {}", error.count, error.class, error.sample))))?;
     }
     for note in &run.notes {
         output::line(&plain(&format!("note: {note}")))?;
     }
     if !run.valid {
-        output::line(&plain(&format!("INVALID: {}", run.invalid_reasons.join("; "))))?;
+        output::line(&plain(&optioned(&format!("INVALID: {}", run.invalid_reasons.join("; ")))))?;
     }
     thresholds(run)
 }
@@ -349,6 +349,12 @@ pub(crate) fn judged(time: JudgedTime) -> String {
 /// The rate of the successes; none where nothing succeeded, since what was not measured is no 0.
 pub(crate) fn rate(per_s: f64, requests: u64, errors: u64) -> String {
     if errors >= requests { "–".to_owned() } else { format!("{}/s", figures(per_s)) }
+}
+
+/// Fields of a plan with the options that set them where there is no plan.
+fn optioned(text: &str) -> String {
+    text.replace("insecure_tls", "--insecure (insecure_tls in a plan)")
+        .replace("client_certificate", "--cert FILE and --key FILE (client_certificate in a plan)")
 }
 
 /// A percentile; words where it has too few samples behind it.

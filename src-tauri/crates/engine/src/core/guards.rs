@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use perfdeck_model::{Address, ApiError, Environment, ErrorCode, Guards, JournalKind, Kind, Load, TargetRole};
+use perfdeck_model::{Address, ApiError, Environment, ErrorCode, Guards, JournalKind, Kind, Load, Remedy, TargetRole};
 
 use crate::Engine;
 
@@ -91,8 +91,9 @@ impl Subject {
         if let Some(what) = intent.writes.as_ref().filter(|_| self.guards.read_only && !self.unlocked) {
             return refuse(
                 format!("'{}' is read-only: {what} can change it", self.name),
-                "Unlock the environment for 15 minutes first; perfctl does it with --unlock",
-            );
+                "Unlock the environment for 15 minutes first",
+            )
+            .map_err(|refused| refused.remedy(Remedy::Unlock));
         }
         match (intent.load, self.guards.max_rate_per_s) {
             (Load::Rate { rate_per_s }, Some(cap)) if rate_per_s > cap => {
@@ -119,7 +120,8 @@ impl Subject {
                 ErrorCode::Guarded,
                 format!("'{}' is read-only, and this alters it: {what}", self.name),
             )
-            .hint("Unlock the environment for 15 minutes first"));
+            .hint("Unlock the environment for 15 minutes first")
+            .remedy(Remedy::Unlock));
         }
         Ok(())
     }
@@ -136,7 +138,8 @@ impl Subject {
                 let why =
                     if self.evidence.is_empty() { String::new() } else { format!(": {}", self.evidence.join(", ")) };
                 Err(ApiError::new(ErrorCode::Guarded, format!("{what} '{name}' needs its name typed{why}"))
-                    .hint("Type the name to confirm; perfctl takes it with --confirm"))
+                    .hint("Type the name to confirm")
+                    .remedy(Remedy::Confirm))
             }
             _ => Ok(()),
         }
@@ -246,7 +249,8 @@ impl Engine {
                 ErrorCode::Guarded,
                 format!("Unlocking '{}' needs its name typed", environment.name),
             )
-            .hint("Type the environment's name to confirm"));
+            .hint("Type the environment's name to confirm")
+            .remedy(Remedy::Confirm));
         }
         let until = self.core.clock.now_ms() + UNLOCK_MS;
         let ends_ms = self.core.clock.monotonic_ms() + UNLOCK_MS;

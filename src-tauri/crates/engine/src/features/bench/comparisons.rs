@@ -3,7 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use perfdeck_model::masking;
-use perfdeck_model::{ApiError, ErrorCode, JobResult, JobStatus, Load, Run, RunSpec, RunState, Tag};
+use perfdeck_model::{ApiError, ErrorCode, JobResult, JobStatus, Load, Remedy, Run, RunSpec, RunState, Tag};
 use perfdeck_stats::figures::BenchMetric;
 use perfdeck_stats::registration::Primary;
 use perfdeck_stats::{Arm, Comparison, Duet, LoopKind, Registration};
@@ -168,10 +168,12 @@ fn alike(a: &RunSpec, b: &RunSpec, changed: &[String]) -> Result<(), ApiError> {
 fn refuse(gate: &perfdeck_stats::Gate) -> Result<(), ApiError> {
     let Some(first) = gate.differences.iter().find(|d| !d.declared) else { return Ok(()) };
     let others = gate.forbidding();
-    Err(ApiError::bad_request(format!("The two sides are not comparable: {}", others.join("; "))).hint(format!(
-        "Both sides must do the same on two targets. Where the difference is the change itself, name it: --changed '{}'",
+    let hint = format!(
+        "Both sides must do the same on two targets. Where the difference is the change itself, name it: {}",
         first.key
-    )))
+    );
+    let refused = ApiError::bad_request(format!("The two sides are not comparable: {}", others.join("; ")));
+    Err(refused.hint(hint).remedy(Remedy::NameDifference))
 }
 
 /// The facts that are allowed to differ: those that were named, and with another scheme the load engine.

@@ -3,8 +3,8 @@ use perfdeck_model::masking;
 use perfdeck_model::{
     Address, ApiError, ApiTarget, CacheMode, CacheTarget, ConnectionReport, ConnectionStage, DEMO_ENVIRONMENT_ID,
     DatabaseTarget, Environment, EnvironmentDraft, EnvironmentSummary, ErrorCode, FrontendTarget, Guards, HostTarget,
-    Kind, Pasted, PoolSettings, Scheme, SecretInput, SecretSource, Sensitive, StageName, StageOutcome, TargetRole,
-    Targets, TargetsDraft,
+    Kind, Pasted, PoolSettings, Remedy, Scheme, SecretInput, SecretSource, Sensitive, StageName, StageOutcome,
+    TargetRole, Targets, TargetsDraft,
 };
 use uuid::Uuid;
 
@@ -349,7 +349,8 @@ impl Engine {
         }
         self.core.store.environments().await?.into_iter().find(|e| e.name == id_or_name).ok_or_else(|| {
             ApiError::not_found(format!("There is no environment '{}'", masking::shown(id_or_name)))
-                .hint("'perfctl env list' shows the environments there are")
+                .hint("Look at the list of environments")
+                .remedy(Remedy::ListEnvironments)
         })
     }
 
@@ -367,7 +368,8 @@ impl Engine {
                 ErrorCode::Conflict,
                 format!("An environment named '{}' exists already; it was not touched", environment.name),
             )
-            .hint("Choose another name, or remove that one first: perfctl env remove NAME"));
+            .hint("Choose another name, or remove that one first")
+            .remedy(Remedy::RemoveEnvironment));
         }
         let mut new_keys = Vec::new();
         for (role, input) in &secrets {

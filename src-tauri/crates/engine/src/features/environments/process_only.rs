@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-use perfdeck_model::{ApiError, Environment, EnvironmentDraft, ErrorCode, SecretInput, SecretSource, Sensitive};
+use perfdeck_model::{
+    ApiError, Environment, EnvironmentDraft, ErrorCode, Remedy, SecretInput, SecretSource, Sensitive,
+};
 
 use crate::Engine;
 use crate::features::environments::bound::{key, target_of};
@@ -74,7 +76,8 @@ impl Engine {
         let found = is_process_only(id_or_name) && self.environments.process_only.get(id_or_name).is_some();
         if found {
             return Err(ApiError::new(ErrorCode::Conflict, "This environment is of this process only")
-                .hint("perfctl env add NAME with the same file or variables stores it"));
+                .hint("Add it under a name, with the same file or variables, to store it")
+                .remedy(Remedy::AddEnvironment));
         }
         Ok(())
     }

@@ -23,7 +23,7 @@ pub(crate) struct LoadTargets {
 impl LoadTargets {
     fn missing(&self, what: &str) -> ApiError {
         ApiError::new(ErrorCode::Unsupported, format!("'{}' has no {what} that a plan can use", self.environment))
-            .hint("Add one in the environment's editor, or with perfctl env add")
+            .hint("Add one in the environment's editor")
     }
 }
 
