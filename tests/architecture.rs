@@ -46,7 +46,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "perfdeck-words",
         ],
     ),
-    ("perfdeck-plan", &["perfdeck-model", "perfdeck-net", "perfdeck-sqltext", "perfdeck-stats"]),
+    ("perfdeck-plan", &["perfdeck-model", "perfdeck-net", "perfdeck-stats"]),
     ("perfdeck-stats", &["perfdeck-model", "perfdeck-words"]),
     ("perfdeck-series", &["perfdeck-model"]),
     ("perfdeck-cache", &["perfdeck-model", "perfdeck-net", "perfdeck-words"]),

@@ -72,7 +72,7 @@ impl Stage {
     }
 }
 
-/// Why the figures of a stage do not stand for its level, by the gate of the whole run (benchmarks 6.4).
+/// Why the figures of a stage do not stand for its level, by the gate of the whole run (docs/benchmarks.md, 6.4).
 fn invalid(stage: &StageResult, service_p50_ms: Option<f64>, iterations: u64) -> Option<String> {
     #[allow(clippy::cast_precision_loss)]
     // One start more or less at the edges is not a missed rate.

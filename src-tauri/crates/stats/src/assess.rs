@@ -9,9 +9,9 @@ use super::registration::Registration;
 use super::verdict::{Verdict, by_interval, overall};
 use super::{drift, sentence, t};
 
-/// Difference of error rates above which latency is not compared: 0.1 percentage points (benchmarks 7.2.9).
+/// Difference of error rates above which latency is not compared: 0.1 percentage points (docs/benchmarks.md, 7.2.9).
 const ERRORS: f64 = 0.001;
-/// Quantiles of the shift function (benchmarks 7.3: p10 to p99.9).
+/// Quantiles of the shift function (docs/benchmarks.md, 7.3: p10 to p99.9).
 const SHIFT: [f64; 12] = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 0.999];
 
 /// Everything a comparison is made of.

@@ -1,4 +1,4 @@
-//! Change points: where the level of a series shifts for good (benchmarks 7.2.11).
+//! Change points: where the level of a series shifts for good (docs/benchmarks.md, 7.2.11).
 //!
 //! Otava's scheme: windows of 50 are split where the energy statistic between both parts is largest (E-Divisive, Matteson
 //! and James, arXiv:1306.4933), splits with a weak p of 0.01 in a t-test are kept, then the weakest are merged away
@@ -39,7 +39,7 @@ pub struct ChangeOptions {
 }
 
 impl ChangeOptions {
-    /// For a metric over saved runs: window 50, p 0.01 then 0.001, magnitude 3 % (benchmarks 7.2.11).
+    /// For a metric over saved runs: window 50, p 0.01 then 0.001, magnitude 3 % (docs/benchmarks.md, 7.2.11).
     pub const HISTORY: Self =
         Self { window: 50, weak_p: 0.01, p: 0.001, magnitude: 0.03, logs: true, correlated: false };
     /// The same for seconds within a run, which depend on each other.

@@ -94,11 +94,11 @@ pub struct ErrorDifference {
     pub low: Option<f64>,
     /// Upper end.
     pub high: Option<f64>,
-    /// Above 0.1 points either way: latency is then not compared (benchmarks 7.2.9).
+    /// Above 0.1 points either way: latency is then not compared (docs/benchmarks.md, 7.2.9).
     pub suppresses: bool,
 }
 
-/// Drift of one metric within the sides of an unpaired comparison (benchmarks 7.2.4).
+/// Drift of one metric within the sides of an unpaired comparison (docs/benchmarks.md, 7.2.4).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS, schemars::JsonSchema)]
 pub struct Drift {
     /// The metric.

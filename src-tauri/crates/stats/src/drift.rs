@@ -1,5 +1,5 @@
 //! Drift within the sides of a before/after series: if the target changes by itself over time, "after" differs from
-//! "before" without any cause (27 % false alarms at 0.5 % a run; benchmarks 7.1).
+//! "before" without any cause (27 % false alarms at 0.5 % a run; docs/benchmarks.md, 7.1).
 use perfdeck_words as words;
 
 use super::comparison::Drift;

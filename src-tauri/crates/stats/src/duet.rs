@@ -1,4 +1,4 @@
-//! A duet: interleaved pairs of runs in random order, with planned looks (benchmarks 7.2.4 and 7.2.8).
+//! A duet: interleaved pairs of runs in random order, with planned looks (docs/benchmarks.md, 7.2.4 and 7.2.8).
 //!
 //! A pure state machine: it says what to run next and reads the figures; running, cooling down, the same request seed
 //! in both arms and restarting pools between pairs are the caller's. It can be stored and resumed.

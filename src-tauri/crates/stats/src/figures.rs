@@ -29,7 +29,7 @@ impl Arm {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, TS, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum BenchMetric {
-    /// Goodput: successful responses per second (benchmarks 7.2.9). Higher is better.
+    /// Goodput: successful responses per second (docs/benchmarks.md, 7.2.9). Higher is better.
     Throughput,
     /// Median response time, in milliseconds. Lower is better, as for all below.
     P50,
@@ -69,7 +69,7 @@ impl BenchMetric {
         self != Self::Throughput
     }
 
-    /// Requests that a run needs for this figure to be stable: 100 / (1 − q) (benchmarks 7.2.6); 0 for throughput.
+    /// Requests that a run needs for this figure to be stable: 100 / (1 − q) (docs/benchmarks.md, 7.2.6); 0 for throughput.
     pub fn needed(self) -> u64 {
         match self {
             Self::Throughput => 0,
@@ -99,7 +99,7 @@ impl BenchMetric {
     }
 
     /// The smallest relative change that matters, unless chosen otherwise: 3 % throughput, 5 % p50, 10 % p99
-    /// (benchmarks 7.2.1). The other percentiles take the tail's.
+    /// (docs/benchmarks.md, 7.2.1). The other percentiles take the tail's.
     pub fn default_delta(self) -> f64 {
         match self {
             Self::Throughput => 0.03,
@@ -121,7 +121,7 @@ pub struct CurvePoint {
 /// The figures of one run.
 ///
 /// Latencies count from the intended start, and requests that failed, were shed or timed out must be in the
-/// distribution as longer than the others (benchmarks 7.2.9), or survivors look faster. A percentile that falls among them
+/// distribution as longer than the others (docs/benchmarks.md, 7.2.9), or survivors look faster. A percentile that falls among them
 /// has no value.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, TS, schemars::JsonSchema)]
 pub struct RunFigures {
@@ -129,7 +129,7 @@ pub struct RunFigures {
     pub run_id: String,
     /// Start of its measured time, in milliseconds since 1970; the clock of the drift check.
     pub started_ms: f64,
-    /// Whether its figures can be trusted (benchmarks 6.4).
+    /// Whether its figures can be trusted (docs/benchmarks.md, 6.4).
     pub valid: bool,
     /// Why not.
     pub invalid_reasons: Vec<String>,

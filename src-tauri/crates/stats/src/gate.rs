@@ -1,5 +1,5 @@
 //! Whether two sides can be compared: same plan, data, versions and settings, but for the declared change
-//! (benchmarks 7.2.2).
+//! (docs/benchmarks.md, 7.2.2).
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};

@@ -1,6 +1,6 @@
 //! Comparing benchmarks honestly: duets, before/after series, single pairs, change points, knees.
 //!
-//! Formulas and thresholds are those of the reference, benchmarks section 7; words are those of the visual guide,
+//! Formulas and thresholds are those of the docs/benchmarks.md, 7; words are those of the visual guide,
 //! section 8. Pure and deterministic: no clock, no I/O, every random number from a stated seed.
 #![forbid(unsafe_code)]
 

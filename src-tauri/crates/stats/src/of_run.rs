@@ -14,7 +14,7 @@ const SHIFT: [f64; 8] = [0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.999];
 const NAMED: [(&str, f64); 5] = [("p50", 0.5), ("p90", 0.9), ("p95", 0.95), ("p99", 0.99), ("p999", 0.999)];
 
 /// The figures of a run. Requests that failed are in the distribution as longer than the others, or a target that gives up
-/// early would look fast (reference, benchmarks 7.2.9); a percentile among them is not known and has no value.
+/// early would look fast (docs/benchmarks.md, 7.2.9); a percentile among them is not known and has no value.
 pub fn figures(run: &Run) -> RunFigures {
     let mut figures = RunFigures {
         run_id: run.id.clone(),

@@ -1,15 +1,15 @@
 //! Effects as log ratios: paired-t and Welch intervals, the exact sign-flip test, Holm's correction, pairs needed.
 //!
 //! The unit of all of it is the *run*, never the request: requests of one run are correlated, and tests on them raise
-//! 76 % false alarms (reference, benchmarks 7.1). Logs make a ratio and its inverse equally far from "no change".
+//! 76 % false alarms (docs/benchmarks.md, 7.1). Logs make a ratio and its inverse equally far from "no change".
 use super::t;
 use perfdeck_model::SplitMix64;
 
-/// Sign flips drawn when all of them would be too many (benchmarks 7.2.6: 20k above 16 pairs).
+/// Sign flips drawn when all of them would be too many (docs/benchmarks.md, 7.2.6: 20k above 16 pairs).
 const FLIPS: u32 = 20_000;
-/// The largest number of pairs whose sign flips are all counted (benchmarks 7.2.6).
+/// The largest number of pairs whose sign flips are all counted (docs/benchmarks.md, 7.2.6).
 const EXACT: usize = 16;
-/// Normal quantiles of a 5 % two-sided test and 80 % power together, 1.96 + 0.84 (benchmarks 7.2.7).
+/// Normal quantiles of a 5 % two-sided test and 80 % power together, 1.96 + 0.84 (docs/benchmarks.md, 7.2.7).
 const POWER: f64 = 2.8;
 
 /// An effect on the log scale with its interval. `mean` is 0 for no change; `exp(mean) − 1` is the relative change.
@@ -81,7 +81,7 @@ pub fn median(values: &[f64]) -> Option<f64> {
     }
 }
 
-/// The paired-t interval of log ratios d, d = ln(B / A), at confidence 1 − alpha (benchmarks 7.2.6).
+/// The paired-t interval of log ratios d, d = ln(B / A), at confidence 1 − alpha (docs/benchmarks.md, 7.2.6).
 pub fn paired_t(d: &[f64], alpha: f64) -> LogInterval {
     let k = d.len() as f64;
     LogInterval::new(mean(d), sd(d) / k.max(1.0).sqrt(), (k - 1.0).max(0.0), alpha)
@@ -165,7 +165,7 @@ pub fn fewest_pairs(alpha: f64, metrics: usize) -> u32 {
 }
 
 /// Pairs that find an effect of `delta` (relative, such as 0.1) with 80 % power when the log ratios scatter by `sd_d`:
-/// (2.8 · `sd_d` / ln(1 + delta))², rounded up (benchmarks 7.2.7).
+/// (2.8 · `sd_d` / ln(1 + delta))², rounded up (docs/benchmarks.md, 7.2.7).
 pub fn pairs_needed(sd_d: f64, delta: f64) -> u32 {
     let n = (POWER * sd_d / delta.ln_1p()).powi(2).ceil();
     // A float cast saturates, and NaN becomes 0.

@@ -1,4 +1,4 @@
-//! What is fixed before the first run: metrics, minimum effects, pairs, order and looks (benchmarks 7.2.1, 7.2.4,
+//! What is fixed before the first run: metrics, minimum effects, pairs, order and looks (docs/benchmarks.md, 7.2.1, 7.2.4,
 //! 7.2.8). Its hash goes into both runs of every pair, so that nobody can choose the question after the answer.
 use std::fmt::Write as _;
 
@@ -12,9 +12,9 @@ use perfdeck_model::SplitMix64;
 
 /// False-alarm rate of one planned look.
 pub const ALPHA: f64 = 0.05;
-/// Nominal rate of each of up to three looks, 5 % together (Pocock; benchmarks 7.2.8).
+/// Nominal rate of each of up to three looks, 5 % together (Pocock; docs/benchmarks.md, 7.2.8).
 pub const ALPHA_SEQUENTIAL: f64 = 0.022;
-/// The looks of a sequential comparison (benchmarks 7.2.8).
+/// The looks of a sequential comparison (docs/benchmarks.md, 7.2.8).
 pub const LOOKS: [u32; 3] = [7, 11, 15];
 
 /// How the load is made; decides the default metrics.
@@ -157,7 +157,7 @@ fn first(seed: u32, pair: u32) -> Arm {
     if rng.next_u64() >> 63 == 0 { Arm::A } else { Arm::B }
 }
 
-/// The order of the runs: both arms of each pair, flipped by coin (benchmarks 7.2.4). More pairs extend the order
+/// The order of the runs: both arms of each pair, flipped by coin (docs/benchmarks.md, 7.2.4). More pairs extend the order
 /// without changing its start.
 pub fn order(seed: u32, pairs: u32) -> Vec<[Arm; 2]> {
     (0..pairs).map(|pair| first(seed, pair)).map(|arm| [arm, arm.other()]).collect()

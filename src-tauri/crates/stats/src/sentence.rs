@@ -1,4 +1,4 @@
-//! The verdict sentence (GUIDE 8): word, metric and effect with its interval, pairs, errors.
+//! The verdict sentence: word, metric and effect with its interval, pairs, errors.
 use perfdeck_words as words;
 
 use super::comparison::{Comparison, ComparisonKind, MetricComparison};

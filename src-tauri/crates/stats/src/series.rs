@@ -4,7 +4,7 @@ use super::comparison::{Comparison, ComparisonKind};
 use super::figures::RunFigures;
 use super::registration::Registration;
 
-/// Compares runs before (A) with runs after (B) by Welch's t on logs (benchmarks 7.2.4 and 7.2.6).
+/// Compares runs before (A) with runs after (B) by Welch's t on logs (docs/benchmarks.md, 7.2.4 and 7.2.6).
 ///
 /// A drift within the sides widens the interval by what the drift alone would make of the difference, and is warned
 /// about. One look only: make the plan with [`Registration::new`] and do not look before all runs are done.

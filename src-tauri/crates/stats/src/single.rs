@@ -1,4 +1,4 @@
-//! One run before and one after: a difference with a band, never a verdict (benchmarks 7.2.10).
+//! One run before and one after: a difference with a band, never a verdict (docs/benchmarks.md, 7.2.10).
 //!
 //! The band is a moving-block bootstrap over the seconds of each run, widened by the stored noise of runs against
 //! themselves: SE² = SE(block)² + 2 σ(AA)². Within one run there is no knowing how much the next would differ, so

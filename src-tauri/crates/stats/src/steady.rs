@@ -1,5 +1,5 @@
 //! Where warm-up ends: the run is steady when neither throughput nor median changes level any more
-//! (benchmarks 7.2.3).
+//! (docs/benchmarks.md, 7.2.3).
 use perfdeck_words as words;
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;

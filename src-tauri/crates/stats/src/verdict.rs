@@ -1,4 +1,4 @@
-//! The six words and the rule that chooses one (benchmarks 7.2.7, GUIDE 8).
+//! The six words and the rule that chooses one (docs/benchmarks.md, 7.2.7).
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 

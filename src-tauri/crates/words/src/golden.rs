@@ -94,7 +94,7 @@ fn a_sentence_begins_with_how_the_run_ended() {
 fn counts_of_any_width_are_grouped() {
     assert_eq!(count(u64::MAX), "18\u{2009}446\u{2009}744\u{2009}073\u{2009}709\u{2009}551\u{2009}615", "the largest");
     assert_eq!(count(-1_234_567_i64), "\u{2212}1\u{2009}234\u{2009}567", "with a true minus");
-    assert_eq!(interval(-0.36, -0.25), "\u{2212}36\u{2009}% to \u{2212}25\u{2009}%", "the guide's own example");
+    assert_eq!(interval(-0.36, -0.25), "\u{2212}36\u{2009}% to \u{2212}25\u{2009}%", "a true minus and thin spaces");
 }
 
 #[test]

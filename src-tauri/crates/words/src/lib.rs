@@ -1,6 +1,6 @@
 //! How Perfdeck words what it measured: figures with their units, plurals, text made safe, the sentence of a run.
 //!
-//! The visual guide, sections 6 and 8, says how. The UI has the same functions in `ui/src/kit/figures.ts`;
+//! The UI has the same functions in `ui/src/kit/figures.ts`;
 //! `golden/figures.json` holds what both must say, and the tests of both read it. Pure.
 #![forbid(unsafe_code)]
 

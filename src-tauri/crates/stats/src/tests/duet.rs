@@ -47,7 +47,7 @@ fn the_sentence_is_the_guides() {
     assert_eq!(
         outcome.sentence,
         "Faster: p99 −31\u{2009}% (95\u{2009}% interval −32\u{2009}% to −30\u{2009}%), 10 interleaved pairs, errors equal.",
-        "GUIDE 8's form, with a true minus and thin spaces"
+        "the usual form, with a true minus and thin spaces"
     );
     assert_eq!(outcome.schema, "perfdeck.comparison/1", "the documented schema");
     assert_eq!(outcome.metrics[0].ratios.len(), 10, "one dot per pair");

@@ -71,9 +71,9 @@ fn pairs_needed_follow_the_reference() {
     assert_eq!(pairs_needed(0.1, delta), 8, "(2.8 · 0.1 / 0.1)² = 7.84");
     assert_eq!(more_pairs(&[0.12, -0.1, 0.05, -0.07, 0.1, -0.13], delta, 0.05, 1), Some(4), "ten needed, six done");
     assert_eq!(more_pairs(&[0.1], delta, 0.05, 1), None, "one pair has no scatter to plan with");
-    assert_eq!(fewest_pairs(0.05, 1), 6, "2/2^6 = 0.031 is the first below 5 % (benchmarks 7.1)");
+    assert_eq!(fewest_pairs(0.05, 1), 6, "2/2^6 = 0.031 is the first below 5 % (docs/benchmarks.md, 7.1)");
     assert_eq!(fewest_pairs(0.05, 2), 7, "two metrics double the smallest p");
-    assert_eq!(fewest_pairs(0.022, 1), 7, "2/2^7 = 0.016 is the first below 2.2 % (benchmarks 7.2.8)");
+    assert_eq!(fewest_pairs(0.022, 1), 7, "2/2^7 = 0.016 is the first below 2.2 % (docs/benchmarks.md, 7.2.8)");
 }
 
 proptest! {

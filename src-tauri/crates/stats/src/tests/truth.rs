@@ -1,4 +1,4 @@
-//! Truth tests: whole duets on simulated targets with the real code (reference, benchmarks 7.1). Runs are simulated at
+//! Truth tests: whole duets on simulated targets with the real code (docs/benchmarks.md, 7.1). Runs are simulated at
 //! run level: 300 blocks of 100 ms with AR(1) latency, ρ 0.9 and sd 10 %, on top of noise from run to run.
 use std::collections::BTreeMap;
 

@@ -139,7 +139,7 @@ impl Engine {
             None => None,
         };
         let work = self.work(&request.spec, environment.as_ref(), &folder).await?;
-        // A rate above capacity has no steady state: concurrency is searched instead (reference, benchmarks 4.7).
+        // A rate above capacity has no steady state: concurrency is searched instead (docs/benchmarks.md, 4.7).
         for seconds in [request.step_s, request.confirm_s] {
             if !(0.1..=3_600.0).contains(&seconds) {
                 return Err(ApiError::bad_request(format!(

@@ -1,0 +1,72 @@
+//! Distributions of times.
+use serde::{Deserialize, Serialize};
+use ts_rs::TS;
+
+/// Percentiles of a latency distribution, in milliseconds; `None` where nothing was measured.
+///
+/// A quantile q needs n ≥ 100 / (1 − q) samples to be stable; those that have fewer are listed in `too_small`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, TS, schemars::JsonSchema)]
+pub struct LatencyMs {
+    /// Number of samples.
+    pub n: u64,
+    /// Smallest.
+    #[serde(deserialize_with = "measured")]
+    pub min: Option<f64>,
+    /// Mean.
+    #[serde(deserialize_with = "measured")]
+    pub mean: Option<f64>,
+    /// Median.
+    #[serde(deserialize_with = "measured")]
+    pub p50: Option<f64>,
+    /// 90th percentile.
+    #[serde(deserialize_with = "measured")]
+    pub p90: Option<f64>,
+    /// 95th percentile.
+    #[serde(deserialize_with = "measured")]
+    pub p95: Option<f64>,
+    /// 99th percentile.
+    #[serde(deserialize_with = "measured")]
+    pub p99: Option<f64>,
+    /// 99.9th percentile.
+    #[serde(deserialize_with = "measured")]
+    pub p999: Option<f64>,
+    /// Largest.
+    #[serde(deserialize_with = "measured")]
+    pub max: Option<f64>,
+    /// Names of the percentiles above that have too few samples behind them, such as `p999`.
+    pub too_small: Vec<String>,
+}
+
+/// One point of a percentile curve.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, TS, schemars::JsonSchema)]
+pub struct Percentile {
+    /// Quantile, 0 to 1.
+    pub q: f64,
+    /// Response time, in milliseconds.
+    pub ms: f64,
+}
+
+/// Response times over time: a histogram per column, in buckets of a quarter of an octave.
+///
+/// Bucket b holds 2^(b/4) up to 2^((b+1)/4) microseconds.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, TS, schemars::JsonSchema)]
+pub struct Heatmap {
+    /// Start of the first column.
+    pub started_ms: f64,
+    /// Length of a column, in seconds.
+    pub column_s: f64,
+    /// Buckets with their counts, for each column; ascending, without empty ones.
+    pub columns: Vec<Vec<(u16, u32)>>,
+}
+
+/// The bucket of a [`Heatmap`] that a time in microseconds belongs to.
+pub fn heat_bucket(us: u64) -> u16 {
+    #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    let bucket = ((us.max(1) as f64).log2() * 4.0) as u16;
+    bucket
+}
+
+/// Reads a time; no time is as short as 0, which earlier versions wrote where nothing was measured.
+pub(super) fn measured<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
+    Ok(Option::<f64>::deserialize(deserializer)?.filter(|ms| *ms != 0.0))
+}
