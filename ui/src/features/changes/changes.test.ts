@@ -48,7 +48,7 @@ test('the sentence comes first, then what is in force, planned and past, each wi
   expect(force!.textContent).toMatch(/absent; public\.one serves instead.*ago.*until undone.*reads the whole table once/s);
   expect(within(force!).getByText('public.two').tagName, 'names are monospace').toBe('CODE');
   expect(planned!.textContent, 'a target that was not asked says nothing').toContain('–');
-  expect(screen.getByTestId('changes-past').textContent).toContain('nothing of them is left on a target');
+  expect(screen.getByTestId('changes-past').textContent).toContain('nothing is left of it on a target');
   expect(screen.queryByTestId('change-notice')).toBeNull();
   expect(screen.queryByRole('radiogroup'), 'one kind needs no filter').toBeNull();
 });
@@ -68,7 +68,7 @@ test('arrows choose, the address keeps it, and Enter goes to what can be done', 
   await fireEvent.keyDown(second!, { key: 'ArrowDown' });
   expect(document.activeElement, 'there is none below').toBe(second);
   await fireEvent.keyDown(second!, { key: 'Enter' });
-  expect(document.activeElement).toBe(screen.getByTestId('change-keep'));
+  expect(document.activeElement, 'on no button: a second Enter presses nothing').toBe(screen.getByTestId('change'));
 });
 
 test('the shown change has its statements, predicted beside what came, its notes and its journal', async () => {
@@ -129,6 +129,17 @@ test('a failure says what and what to do, and the target’s word stays', async 
   expect(screen.getByTestId('change-state').textContent).toBe('Verified');
 });
 
+test('a double click applies once and does nothing with the button that comes in its place', async () => {
+  const { state, handlers } = shop([change()]);
+  const { context } = fakeApp(handlers, places);
+  render(Changes, { context });
+  await settled('change-undo');
+  await fireEvent.click(screen.getByTestId('change-undo'), { detail: 2 });
+  expect(state.sent).toEqual([]);
+  await fireEvent.click(screen.getByTestId('change-undo'), { detail: 1 });
+  await waitFor(() => expect(state.sent).toHaveLength(1));
+});
+
 test('what a guard asks for is typed before anything is sent', async () => {
   const { state, handlers } = shop([change()], { confirm: 'shop', evidence: ['its size'] });
   const { context } = fakeApp(handlers, places);
@@ -170,7 +181,9 @@ test('what was cut off comes first, with both ways out; the guard is asked there
   render(Changes, { context });
   const notice = await screen.findByTestId('change-notice');
   expect(notice.textContent).toMatch(/Perfdeck ended while it was applying.*cut off at.*invalid, 3\.0 MiB/s);
-  expect(screen.getByTestId('changes-sentence').textContent).toContain('2 changes are in force, one was cut off: the target says invalid');
+  expect(screen.getByTestId('changes-sentence').textContent).toContain(
+    '2 changes are in force, one was cut off: a part of it is on the target',
+  );
   expect(within(notice).getByTestId('notice-finish')).toBeTruthy();
   await fireEvent.click(within(notice).getByTestId('notice-clean_up'));
   await waitFor(() => expect(screen.getByTestId('change').dataset['change']).toBe('c1'));
@@ -179,6 +192,15 @@ test('what was cut off comes first, with both ways out; the guard is asked there
   await fireEvent.submit(screen.getByTestId('change-confirm'));
   await waitFor(() => expect(state.sent).toEqual([['undo', { id: 'c1', confirm: 'shop' }]]));
   expect(address.param('change')).toBe('c1');
+});
+
+test('a way out that a guard refuses is off, and the notice says why', async () => {
+  const { state, handlers } = shop([cutOffChange()], { guard: "'shop' is read-only" });
+  const { context } = fakeApp(handlers, places);
+  render(Changes, { context });
+  await waitFor(() => expect(screen.getByTestId('notice-guard').textContent).toBe("'shop' is read-only"));
+  expect((screen.getByTestId('notice-clean_up') as HTMLButtonElement).disabled).toBe(true);
+  expect(state.sent).toEqual([]);
 });
 
 test('without a guard a way out is taken at once, and only once', async () => {
@@ -254,7 +276,7 @@ test('an address from a finding plans nothing until its button is pressed; then 
   render(Changes, { context });
   expect((await screen.findByTestId('change-plan')).textContent).toContain('Drop an index: public.two');
   expect(planned, 'opening an address alters nothing').toEqual([]);
-  await fireEvent.click(screen.getByTestId('plan-change'));
+  await fireEvent.click(screen.getByTestId('change-plan-do'));
   await settled('change-apply');
   expect(planned).toEqual([{ kind: 'drop_index', environment_id: 'shop', object: 'public.two' }]);
   expect(address.query, 'a reload shows it and plans nothing').toBe('change=new');
@@ -280,11 +302,11 @@ test('what cannot be planned says why, and can be left', async () => {
     { ...places, path: '/changes?plan=drop_index&object=public.two' },
   );
   render(Changes, { context });
-  await fireEvent.click(await screen.findByTestId('plan-change'));
+  await fireEvent.click(await screen.findByTestId('change-plan-do'));
   await waitFor(() =>
-    expect(screen.getByTestId('plan-problem').textContent).toContain('enforces a constraint. Drop the constraint instead'),
+    expect(screen.getByTestId('change-plan-problem').textContent).toContain('enforces a constraint. Drop the constraint instead'),
   );
-  await fireEvent.click(screen.getByTestId('plan-leave'));
+  await fireEvent.click(screen.getByTestId('change-plan-leave'));
   expect(address.query).toBe('');
   expect(await screen.findByTestId('change')).toBeTruthy();
 });

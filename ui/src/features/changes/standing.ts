@@ -1,5 +1,5 @@
 // How changes stand: which are in force, planned and past, which need a person, and the sentence that says so.
-import type { Change, ChangeOffer, ChangeState } from '../../backend/types';
+import type { Change, ChangeOffer, ChangeState, Says } from '../../backend/types';
 import type { Count } from '../../kit/feature';
 import { integer } from '../../kit/figures';
 
@@ -44,6 +44,15 @@ const TROUBLES: Readonly<Record<Trouble, string>> = {
   gone: 'is not there any more',
   failed: 'failed in its last step',
 };
+/** The short of what a target says, as the end of a sentence about one change. */
+const SAYS: Readonly<Record<Says, string>> = {
+  as_applied: 'all of it is on the target',
+  as_before: 'nothing of it is on the target',
+  differs: 'the target has something else',
+  half_done: 'a part of it is on the target',
+  unreachable: 'the target could not be asked',
+  not_allowed: 'the target does not let Perfdeck look',
+};
 /** The worst first. */
 const ORDER = Object.keys(TROUBLES) as Trouble[];
 
@@ -71,7 +80,7 @@ export function sentence(changes: readonly Change[]): Sentence {
     const same = bad.filter((c) => troubleOf(c) === worst);
     // Of `is` and `was` there is one form for each number.
     const words = same.length === 1 ? TROUBLES[worst] : TROUBLES[worst].replace(/^was\b/, 'were').replace(/^is\b/, 'are');
-    const says = same.length === 1 && bad[0].target_says ? `the target says ${bad[0].target_says.text}` : '';
+    const says = same.length === 1 && bad[0].target_says && worst !== 'differs' && worst !== 'gone' ? SAYS[bad[0].target_says.says] : '';
     return { strong: `${strong}, ${number(same.length)} ${words}${says ? ':' : ''}`, rest: says };
   }
   const moving = force.filter((c) => c.held).length;
@@ -103,7 +112,7 @@ export function checkedMs(changes: readonly Change[]): number | null {
 /** What the head of a group says about it. */
 export function groupNote(group: Group, of: readonly Change[]): string {
   if (group === 'planned') return 'nothing was sent';
-  if (group === 'past') return 'nothing of them is left on a target';
+  if (group === 'past') return 'nothing is left of it on a target';
   const asApplied = of.filter((c) => c.target_says?.says === 'as_applied').length;
   const bad = of.filter((c) => troubleOf(c) !== null).length;
   const ending = of.filter((c) => c.ends_ms !== null).length;

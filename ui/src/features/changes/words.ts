@@ -116,7 +116,7 @@ export const when = (ms: number, nowMs: number): string =>
 export function ends(change: Change, nowMs: number): string {
   if (groupOf(change) === 'past') return when(change.updated_ms, nowMs);
   if (change.ends_ms !== null) return `ends ${when(change.ends_ms, nowMs)}`;
-  if (groupOf(change) === 'planned') return DASH;
+  if (groupOf(change) === 'planned' || change.state === 'cut_off') return DASH;
   return change.undo_statement === null ? 'stays' : 'until undone';
 }
 
