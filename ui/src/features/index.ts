@@ -3,6 +3,7 @@ import type { Feature } from '../kit/feature';
 import { feature as alerts } from './alerts/feature';
 import { feature as benchmarks } from './benchmarks/feature';
 import { feature as cache } from './cache/feature';
+import { feature as changes } from './changes/feature';
 import { feature as database } from './database/feature';
 import { feature as environment } from './environment/feature';
 import { feature as experiments } from './experiments/feature';
@@ -22,6 +23,7 @@ export const FEATURES: readonly Feature[] = [
   gateway,
   benchmarks,
   experiments,
+  changes,
   alerts,
   scorecard,
   reports,

@@ -1,5 +1,6 @@
 // What a feature tells the shell about itself: its screen, its place in the rail, its commands, its jobs.
 import type { Component } from 'svelte';
+import type { ScreenApp } from './screen';
 
 /** A command of the palette. */
 export interface Command {
@@ -7,6 +8,16 @@ export interface Command {
   name: string;
   hint: string;
   run: () => void;
+}
+
+/** What the rail says beside a screen's name. */
+export interface Count {
+  value: number;
+  running: boolean;
+  /** Something of it needs a person. */
+  failed?: boolean;
+  /** The same in words. */
+  words: string;
 }
 
 /** What a screen that comes later will show: one sentence, and the heads of its lanes. */
@@ -33,6 +44,8 @@ interface Place {
   fresh?: true;
   /** Kinds of jobs that are counted beside its name. */
   jobs?: readonly string[];
+  /** What it counts itself; called once, while the rail is made, so that it may read a resource. Null says nothing. */
+  count?: (app: ScreenApp) => () => Count | null;
   /** Shortcuts of its own, for the list of them: keys, then what they do. */
   shortcuts?: readonly (readonly [readonly string[], string])[];
   /** Commands of the palette that make sense now; read inside a derived value. */

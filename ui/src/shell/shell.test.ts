@@ -4,7 +4,7 @@ import { beforeEach, expect, test, vi } from 'vitest';
 import { engine, refusal } from '../testing/backend';
 import { freshWindow } from '../testing/window';
 import App from './App.svelte';
-import { environment, finding, job, summary, target } from '../testing/values';
+import { change, cutOffChange, environment, finding, job, summary, target } from '../testing/values';
 
 vi.mock('../backend', async () => (await import('../testing/backend')).door);
 
@@ -124,6 +124,19 @@ test('the rail counts what waits, and the status line says how each target is', 
   await waitFor(() => expect(document.querySelector('.tip')?.textContent).toContain('Connection refused'));
   engine.watcher?.onState(refusal('Perfdeck does not answer'));
   await waitFor(() => expect(screen.getByTestId('offline').textContent).toContain('Perfdeck does not answer: trying again'));
+});
+
+test('the rail counts the changes in force, marks those that were cut off, and is told when that changes', async () => {
+  let list = [change(), cutOffChange({ id: 'c2' })];
+  engine.reset({ ...calm(), 'changes.list': () => list });
+  await open();
+  const entry = screen.getByTestId('nav-changes');
+  await waitFor(() => expect(within(entry).getByLabelText('2 changes are in force, one was cut off').textContent).toBe('2'));
+  expect(entry.querySelector('svg.failed'), 'a glyph goes with the word').toBeTruthy();
+  expect(engine.given('changes.list').at(-1)).toEqual({ environment_id: 'shop' });
+  list = [];
+  engine.push({ changed: ['changes'] });
+  await waitFor(() => expect(entry.querySelector('.count')).toBeNull());
 });
 
 test('work is shown with its share, can be stopped, and stays when it failed', async () => {

@@ -4,7 +4,7 @@ import { afterEach, expect, test, vi } from 'vitest';
 import type { DatabaseActivity, RunningStatement } from '../../backend/types';
 import { fakeApp } from '../../testing/app';
 import { refusal } from '../../testing/backend';
-import { target } from '../../testing/values';
+import { finding, target } from '../../testing/values';
 import Database from './index.svelte';
 
 afterEach(() => void vi.useRealTimers());
@@ -81,6 +81,14 @@ test('what this user may not see is said, with the statement that changes it', a
   await waitFor(() => expect(screen.getByTestId('statements-hidden').textContent).toContain('2 sessions hide their statement'));
   expect(screen.getByText('GRANT pg_read_all_stats TO reader')).toBeTruthy();
   expect(screen.queryByTestId('statements-none'), 'hidden is not none').toBeNull();
+});
+
+test('a finding that a change would mend is listed here, and its button leads to the change', async () => {
+  const drop = finding({ action: { label: 'Review drop', opens: { what: 'change', kind: 'drop_index', object: 'public.two' } } });
+  const { context, address } = fakeApp({ 'db.activity': () => activity() }, { ...there, findings: [drop] });
+  render(Database, { context });
+  await fireEvent.click(await screen.findByText('Review drop'));
+  expect([address.path, address.param('plan'), address.param('object')]).toEqual(['/changes', 'drop_index', 'public.two']);
 });
 
 test('SQLite has no sessions and is not asked', async () => {

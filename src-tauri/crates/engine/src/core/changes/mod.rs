@@ -12,10 +12,6 @@ mod plan;
 mod store;
 
 #[cfg(test)]
-mod kill;
-#[cfg(test)]
-mod scripted;
-#[cfg(test)]
 mod tests;
 
 use std::sync::Arc;

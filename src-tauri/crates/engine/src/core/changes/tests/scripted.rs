@@ -7,7 +7,7 @@ use perfdeck_model::{ApiError, BoxFuture, ErrorCode, PreviewRow, Says, TargetRol
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{At, Came, ChangeKind, Planned, Preview};
+use super::super::{At, Came, ChangeKind, Planned, Preview};
 use crate::core::guards::Permit;
 use crate::core::jobs::JobContext;
 

@@ -11,7 +11,7 @@ use perfdeck_model::{Change, ChangeState, EnvironmentDraft, ErrorCode, JobState,
 use rand::{Rng, SeedableRng};
 use serde::{Deserialize, Serialize};
 
-use super::ChangeKind;
+use super::super::ChangeKind;
 use super::scripted::{Act, SCRIPTED, Script, Scripted, put, word};
 use crate::{Engine, EngineOptions};
 
@@ -66,7 +66,7 @@ async fn child() {
 /// Starts the child and waits until it may be killed.
 fn start(orders: &Orders) -> Child {
     let mut command = Command::new(std::env::current_exe().expect("this program"));
-    command.args(["--exact", "core::changes::kill::child", "--nocapture", "--test-threads=1"]);
+    command.args(["--exact", "core::changes::tests::kill::child", "--nocapture", "--test-threads=1"]);
     command.env(ORDERS, serde_json::to_string(orders).expect("JSON")).env("PERFDECK_SECRET_STORE", "session");
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
     let mut child = command.spawn().expect("it starts");

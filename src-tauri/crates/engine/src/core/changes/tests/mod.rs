@@ -1,4 +1,7 @@
 //! The life of changes with a scripted kind on a real file.
+mod kill;
+mod scripted;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -7,8 +10,8 @@ use perfdeck_model::{
 };
 use perfdeck_model::{EnvironmentDraft, TargetsDraft};
 
+use self::scripted::{Act, SCRIPTED, Script, Scripted, put, word};
 use super::commands::{ChangeConfirm, ChangePlan};
-use super::scripted::{Act, SCRIPTED, Script, Scripted, put, word};
 use super::store::Stored;
 use super::{ChangeKind, life};
 use crate::{ById, Engine, EngineOptions};
