@@ -69,7 +69,7 @@ async fn figures_are_true() {
     // The third second brought the first findings, whose look-ups are not the application's.
     let finding = &busy.findings.as_ref().expect("looked at after three seconds")[0];
     assert_eq!(finding.kind, "keys_without_expiry", "{finding:?}");
-    assert!(finding.title.starts_with("100 %"), "none of them expires: {}", finding.title);
+    assert!(finding.title.starts_with("100\u{2009}%"), "none of them expires: {}", finding.title);
     assert!(finding.evidence.contains("sample of 100 keys: `session:*` is 100\u{2009}%"), "{}", finding.evidence);
     assert_eq!(finding.action.opens, FindingTarget::Cache, "its button opens the cache");
     let after = c.collect(&4_000.0).await.expect("answers");
