@@ -23,7 +23,7 @@ test('a planned change is applied, followed with its step and Stop, and shown as
   await fireEvent.click(screen.getByTestId('change-stop'));
   expect(calls).toContain('job.cancel');
   state.list = [change()];
-  push({ jobs: [job({ ...state.started, state: 'done', result: { kind: 'change', id: 'c1' } })], changed: ['changes'] });
+  push({ jobs: [job({ ...state.started, state: 'done', result: { kind: 'change', id: 'c1' } })] });
   await waitFor(() => expect(screen.getByTestId('change-state').textContent).toBe('Verified'));
   await waitFor(() => expect(screen.queryByTestId('change-job')).toBeNull());
   await settled('change-undo');
@@ -115,6 +115,8 @@ test('a way out that a guard refuses is off, and the notice says why', async () 
   const { state, handlers } = shop([cutOffChange()], { guard: "'shop' is read-only" });
   const { context } = fakeApp(handlers, places);
   render(Changes, { context });
+  // Pressed before it is known that the guard refuses.
+  await fireEvent.click(await screen.findByTestId('notice-clean_up'));
   await waitFor(() => expect(screen.getByTestId('notice-guard').textContent).toBe("'shop' is read-only"));
   expect((screen.getByTestId('notice-clean_up') as HTMLButtonElement).disabled).toBe(true);
   expect(state.sent).toEqual([]);
