@@ -13,9 +13,9 @@ use super::{ASK, At};
 use crate::Engine;
 
 /// An answer of a target is good for this long, in milliseconds: a list that is read again at once asks nobody.
-const FRESH_MS: f64 = 10_000.0;
+const FRESH_MS: f64 = 30_000.0;
 /// Targets that are asked at the same time.
-const AT_ONCE: usize = 8;
+const AT_ONCE: usize = 32;
 
 /// What an error of asking says about the target.
 fn unasked(error: &ApiError) -> TargetSays {
@@ -69,10 +69,14 @@ impl Engine {
 
     /// Stores what a target said.
     pub(super) async fn note_says(&self, stored: &mut Stored, says: TargetSays) -> Result<(), ApiError> {
+        // Viewers are told what is new only: reading the list again asks again what was not asked lately.
+        let news = stored.change.target_says.as_ref() != Some(&says);
         stored.change.target_says = Some(says);
         stored.change.checked_ms = Some(self.core.clock.now_ms());
         self.core.store.say_of_change(stored).await?;
-        self.core.changed(&[Tag::Changes]);
+        if news {
+            self.core.changed(&[Tag::Changes]);
+        }
         Ok(())
     }
 
@@ -155,6 +159,8 @@ impl Engine {
             let all = self.core.store.changes(environment_id).await?;
             return Ok(all.into_iter().map(|s| self.shown(s.change)).collect());
         }
+        // One list after the other: who waited finds the answers of the one before.
+        let _alone = self.core.kinds.listing().await;
         self.find_cut_off().await;
         let all = self.core.store.changes(environment_id).await?;
         let asked = futures_util::stream::iter(all.into_iter().map(|stored| self.checked(stored, false)));

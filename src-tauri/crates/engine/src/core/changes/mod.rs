@@ -111,16 +111,25 @@ pub(crate) trait ChangeKind: Send + Sync {
 }
 
 /// The kinds of changes, as the features registered them when the engine was opened.
-pub(crate) struct Kinds(Vec<Box<dyn ChangeKind>>);
+pub(crate) struct Kinds {
+    all: Vec<Box<dyn ChangeKind>>,
+    /// Held while targets are asked for a list.
+    listing: tokio::sync::Mutex<()>,
+}
 
 impl Kinds {
     pub(crate) fn new(kinds: Vec<Box<dyn ChangeKind>>) -> Self {
-        Self(kinds)
+        Self { all: kinds, listing: tokio::sync::Mutex::default() }
+    }
+
+    /// The turn to ask targets for a list.
+    async fn listing(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.listing.lock().await
     }
 
     fn get(&self, name: &str) -> Result<&dyn ChangeKind, ApiError> {
-        self.0.iter().find(|k| k.name() == name).map(|k| &**k).ok_or_else(|| {
-            let known: Vec<&str> = self.0.iter().map(|k| k.name()).collect();
+        self.all.iter().find(|k| k.name() == name).map(|k| &**k).ok_or_else(|| {
+            let known: Vec<&str> = self.all.iter().map(|k| k.name()).collect();
             ApiError::new(
                 ErrorCode::Unsupported,
                 format!("This Perfdeck knows no change of the kind '{}'", masking::shown(name)),
