@@ -2,7 +2,7 @@
 import type { BenchMetric } from "./BenchMetric";
 
 /**
- * Drift of one metric within the sides of an unpaired comparison (benchmarks 7.2.4).
+ * Drift of one metric within the sides of an unpaired comparison (docs/benchmarks.md, 7.2.4).
  */
 export type Drift = { 
 /**

@@ -17,6 +17,6 @@ low: number | null,
  */
 high: number | null, 
 /**
- * Above 0.1 points either way: latency is then not compared (benchmarks 7.2.9).
+ * Above 0.1 points either way: latency is then not compared (docs/benchmarks.md, 7.2.9).
  */
 suppresses: boolean, };
