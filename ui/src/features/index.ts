@@ -8,6 +8,7 @@ import { feature as database } from './database/feature';
 import { feature as environment } from './environment/feature';
 import { feature as experiments } from './experiments/feature';
 import { feature as gateway } from './gateway/feature';
+import { feature as metrics } from './metrics/feature';
 import { feature as overview } from './overview/feature';
 import { feature as reports } from './reports/feature';
 import { feature as scorecard } from './scorecard/feature';
@@ -28,4 +29,5 @@ export const FEATURES: readonly Feature[] = [
   scorecard,
   reports,
   settings,
+  metrics,
 ];

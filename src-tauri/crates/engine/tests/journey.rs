@@ -1,7 +1,7 @@
 //! The main job through the commands: open the demo, watch it, benchmark it, report it, open the store again.
 use std::time::Duration;
 
-use perfdeck_engine::{Engine, EngineOptions, Reply};
+use perfdeck_engine::{ByEnvironment, Engine, EngineOptions, Reply};
 use perfdeck_model::{Columns, Frame, FrameEncoder, FrameKind, Part, Tag, Watching};
 use serde_json::{Value, json};
 
@@ -47,6 +47,13 @@ async fn demo_watch_benchmark_report_and_reopen() {
         }
     };
     tokio::time::timeout(Duration::from_secs(20), watched).await.expect("every tier has live samples within 20 s");
+
+    let asked = ByEnvironment { environment_id: "demo".to_owned() };
+    let metrics = perfdeck_engine::monitoring::metrics(engine.clone(), asked).await.expect("metrics");
+    let series = |name: &str| metrics.iter().find(|m| m.metric.name == name).map(|m| m.series);
+    assert_eq!(series("http.server.requests"), Some(1), "what is measured has its series");
+    assert!(series("system.cpu.utilization").is_some_and(|n| n > 1), "one for each of its modes");
+    assert_eq!(series("database.locks.waiting"), Some(0), "and what the demo has not is listed without any");
 
     let environment = engine.json("env.get", json!({"id": "demo"})).await.expect("demo");
     let url = environment["targets"]["api"]["url"].as_str().expect("url").to_owned();

@@ -1,6 +1,6 @@
 // Generated from the commands' tables; do not edit. `cargo xtask bindings` renews it.
 import type { Columns } from "../columns";
-import type { AddressInfo, AppInfo, Baseline, BaselineSet, BenchPreview, BenchRequest, ByEnvironment, ById, ByKind, Change, ChangeConfirm, ChangeDetail, ChangeList, ChangePlan, ComparePair, ConnectionReport, DatabaseActivity, Deleted, Described, Dotenv, DuetRequest, Empty, EnvCreate, EnvDuplicate, EnvUnlock, EnvUpdate, Environment, EnvironmentDraft, EnvironmentSummary, Finding, FoundService, Heatmap, HistoryRequest, ImportedPlan, JobStatus, JournalEntry, JournalList, KindDefaults, KneeRequest, MetricInfo, Moved, Passphrase, PlanCheck, PlanImport, PlanSave, ReportContent, ReportFile, ReportRequest, Run, RunHeatmap, RunHistory, RunList, RunRename, RunSeries, RunSummary, RunningBench, SavedPlan, SecretsStatus, SeriesInfo, StoredComparison, StoredKnee, TargetStatus, TestDraft, Text } from "./index";
+import type { AddressInfo, AppInfo, Baseline, BaselineSet, BenchPreview, BenchRequest, ByEnvironment, ById, ByKind, Change, ChangeConfirm, ChangeDetail, ChangeList, ChangePlan, ComparePair, ConnectionReport, DatabaseActivity, Deleted, Described, Dotenv, DuetRequest, Empty, EnvCreate, EnvDuplicate, EnvUnlock, EnvUpdate, Environment, EnvironmentDraft, EnvironmentSummary, Finding, FoundService, Heatmap, HistoryRequest, ImportedPlan, JobStatus, JournalEntry, JournalList, KindDefaults, KneeRequest, MetricInfo, MetricSeen, Moved, Passphrase, PlanCheck, PlanImport, PlanSave, ReportContent, ReportFile, ReportRequest, Run, RunHeatmap, RunHistory, RunList, RunRename, RunSeries, RunSummary, RunningBench, SavedPlan, SecretsStatus, SeriesInfo, StoredComparison, StoredKnee, TargetStatus, TestDraft, Text } from "./index";
 
 export interface Commands {
   "app.info": { req: Empty; res: AppInfo };
@@ -37,6 +37,7 @@ export interface Commands {
   "demo.open": { req: Empty; res: JobStatus };
   "monitor.start": { req: ByEnvironment; res: Array<TargetStatus> };
   "monitor.catalogue": { req: Empty; res: Array<MetricInfo> };
+  "monitor.metrics": { req: ByEnvironment; res: Array<MetricSeen> };
   "monitor.series": { req: ByEnvironment; res: Array<SeriesInfo> };
   "monitor.targets": { req: ByEnvironment; res: Array<TargetStatus> };
   "monitor.history": { req: HistoryRequest; res: Columns };

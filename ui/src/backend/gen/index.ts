@@ -94,6 +94,7 @@ export type { Machine } from "./Machine";
 export type { Method } from "./Method";
 export type { MetricComparison } from "./MetricComparison";
 export type { MetricInfo } from "./MetricInfo";
+export type { MetricSeen } from "./MetricSeen";
 export type { Moved } from "./Moved";
 export type { OwnCost } from "./OwnCost";
 export type { Part } from "./Part";

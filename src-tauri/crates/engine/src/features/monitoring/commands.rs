@@ -1,4 +1,5 @@
 //! Commands of watched environments: series, targets, findings.
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use perfdeck_model::{ApiError, Columns, Finding, MetricInfo, SeriesInfo, TargetStatus};
@@ -25,9 +26,19 @@ pub struct HistoryRequest {
     pub series: Option<Vec<String>>,
 }
 
+/// A metric, and what a watched environment has of it.
+#[derive(Debug, Clone, Serialize, Deserialize, TS)]
+pub struct MetricSeen {
+    /// The metric.
+    pub metric: MetricInfo,
+    /// Number of its series: one for each combination of its attributes; 0 where it is not measured.
+    pub series: u32,
+}
+
 commands! {
     Target Json "monitor.start" (ByEnvironment) -> Vec<TargetStatus>, changes [Series] => start;
     Read Json "monitor.catalogue" (Empty) -> Vec<MetricInfo>, changes [] => catalogue;
+    Read Json "monitor.metrics" (ByEnvironment) -> Vec<MetricSeen>, changes [] => metrics;
     Read Json "monitor.series" (ByEnvironment) -> Vec<SeriesInfo>, changes [] => series;
     Read Json "monitor.targets" (ByEnvironment) -> Vec<TargetStatus>, changes [] => targets;
     Read Binary "monitor.history" (HistoryRequest) -> Columns, changes [] => history;
@@ -42,6 +53,16 @@ pub async fn start(engine: Arc<Engine>, request: ByEnvironment) -> Result<Vec<Ta
 /// Every metric, with its unit and help.
 pub async fn catalogue(_: Arc<Engine>, _: Empty) -> Result<Vec<MetricInfo>> {
     Ok(perfdeck_model::catalogue())
+}
+
+/// Every metric, with the number of its series in a watched environment.
+pub async fn metrics(engine: Arc<Engine>, request: ByEnvironment) -> Result<Vec<MetricSeen>> {
+    let mut counts = BTreeMap::new();
+    for series in engine.monitor(&request.environment_id).await?.series() {
+        *counts.entry(series.metric).or_insert(0) += 1;
+    }
+    let seen = |metric: MetricInfo| MetricSeen { series: counts.get(&metric.name).copied().unwrap_or(0), metric };
+    Ok(perfdeck_model::catalogue().into_iter().map(seen).collect())
 }
 
 /// The series of a watched environment.

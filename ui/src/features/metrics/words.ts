@@ -1,0 +1,37 @@
+// Words of metrics.
+import type { Instrument, MetricSeen, TargetRole, Unit } from '../../backend/types';
+
+/** Targets in the order of the overview. */
+export const ROLES: Record<TargetRole, string> = {
+  api: 'API',
+  host: 'Host',
+  database: 'Database',
+  cache: 'Cache',
+  frontend: 'Front end',
+};
+
+export const UNITS: Record<Unit, string> = {
+  ratio: '%',
+  bytes: 'bytes',
+  bytes_per_second: 'bytes/s',
+  seconds: 's',
+  per_second: '1/s',
+  count: 'count',
+};
+
+export const INSTRUMENTS: Record<Instrument, string> = { gauge: 'value now', rate: 'rate since the sample before' };
+
+/** The metrics that have `text` in their title, name or help. */
+export function matching(metrics: readonly MetricSeen[], text: string): MetricSeen[] {
+  const wanted = text.trim().toLowerCase();
+  return metrics.filter(({ metric }) => [metric.title, metric.name, metric.help].some((of) => of.toLowerCase().includes(wanted)));
+}
+
+/** A table in Markdown. */
+export function markdown(metrics: readonly MetricSeen[]): string {
+  const rows = metrics.map(
+    ({ metric, series }) =>
+      `| ${metric.name} | ${metric.title} | ${UNITS[metric.unit]} | ${series} | ${metric.help.replaceAll('|', '\\|')} |`,
+  );
+  return ['| metric | title | unit | series here | what it says |', '| --- | --- | --- | ---: | --- |', ...rows].join('\n');
+}
