@@ -1,0 +1,112 @@
+//! Samples, activity, the server, reports, the tour.
+use std::io::{BufRead, BufReader, Read, Write};
+
+use perfdeck_testkit::{Answer, ScriptedHttp};
+use serde_json::Value;
+
+use super::{DEADLINE, bench, json, perfctl, run, temp};
+
+#[test]
+fn samples_come_one_to_a_line() {
+    let dir = temp();
+    let target = ScriptedHttp::start_now(|_| Answer::ok("hello")).expect("target");
+    let _ = json(dir.path(), &["env", "add", "api", "--api", &target.url(), "--host", "local"], 0);
+    let (code, out, err) = run(dir.path(), &["monitor", "--env", "api", "--for", "4s", "--json"]);
+    assert_eq!(code, 0, "all targets answer: {err}");
+    let samples: Vec<Value> = out.lines().map(|l| serde_json::from_str(l).expect("a line is a sample")).collect();
+    assert!(samples.len() >= 2, "one a second, got {}", samples.len());
+    for sample in &samples {
+        assert_eq!(sample["schema"], "perfdeck.sample/1", "each names its schema");
+        assert!(sample["series"].is_object() && sample["targets"].is_array() && sample["own"].is_object(), "{sample}");
+    }
+    assert!(samples.windows(2).all(|w| w[0]["t_ms"].as_f64() < w[1]["t_ms"].as_f64()), "times ascend");
+    let last = samples.last().expect("there is one");
+    assert!(last["series"]["api.probe.total"].is_number(), "the probe is measured: {last}");
+}
+
+#[test]
+fn a_target_that_is_down_makes_the_samples_incomplete() {
+    let dir = temp();
+    let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a port").port();
+    let _ = json(dir.path(), &["env", "add", "down", "--api", &format!("http://127.0.0.1:{port}")], 0);
+    let (code, out, err) = run(dir.path(), &["monitor", "--env", "down", "--for", "4s", "--json"]);
+    assert_eq!(code, 4, "a target that does not answer is not fine: {out} {err}");
+    assert!(err.contains("error: "), "and it says which: {err}");
+}
+
+#[test]
+fn activity_answers_by_its_schema_and_says_what_is_missing() {
+    let dir = temp();
+    let file = dir.path().join("app.db");
+    std::fs::write(&file, []).expect("an empty database");
+    let url = format!("sqlite:{}", file.display());
+    json(dir.path(), &["env", "add", "local", "--database", &url], 0);
+    let found = json(dir.path(), &["db", "activity", "--env", "local"], 0);
+    assert_eq!(found["schema"], "perfdeck.activity/1", "the answer names its schema");
+    assert_eq!(found["statements"], serde_json::json!([]), "SQLite has no sessions");
+    json(dir.path(), &["env", "add", "bare", "--api", "http://127.0.0.1:1/"], 0);
+    let (code, _, err) = run(dir.path(), &["db", "activity", "--env", "bare"]);
+    assert!(code == 1 && err.contains("has no database") && err.contains("hint: "), "it says what is missing: {err}");
+}
+
+#[test]
+fn the_server_prints_its_address_and_answers() {
+    let dir = temp();
+    let token_file = dir.path().join("token");
+    let mut child =
+        perfctl(dir.path(), &["serve", "--token-file", token_file.to_str().expect("UTF-8")]).spawn().expect("starts");
+    let mut url = String::new();
+    BufReader::new(child.stdout.as_mut().expect("piped")).read_line(&mut url).expect("a line");
+    let token = std::fs::read_to_string(&token_file).expect("the token is written");
+    let (address, fragment) = url.trim().split_once("/#token=").expect("the token is in the fragment");
+    assert_eq!(fragment, token.trim(), "and is the one in the file");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = std::fs::metadata(&token_file).expect("file").permissions().mode();
+        assert_eq!(mode & 0o077, 0, "nobody else may read it");
+    }
+    let address = address.trim_start_matches("http://");
+    let mut stream = std::net::TcpStream::connect(address).expect("it listens");
+    stream.set_read_timeout(Some(DEADLINE)).expect("deadline");
+    let request = format!(
+        "POST /api/rpc/env.list HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {fragment}\r\n\
+         Content-Type: application/json\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{{}}"
+    );
+    stream.write_all(request.as_bytes()).expect("sent");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("answered");
+    child.kill().expect("child is ours");
+    child.wait().expect("child is ours");
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("\"demo\""), "the registry answers: {answer}");
+}
+
+#[test]
+fn a_report_is_written_where_it_was_asked_for() {
+    let dir = temp();
+    let target = ScriptedHttp::start_now(|_| Answer::ok("hello")).expect("target");
+    let _ = json(dir.path(), &["env", "add", "api", "--api", &target.url()], 0);
+    let _ =
+        bench(dir.path(), &[&target.url(), "--env", "api", "-c", "2", "-d", "1s", "--warmup", "0s", "--rate", "100"]);
+    let (html, data) = (dir.path().join("r.html"), dir.path().join("d.json"));
+    let args =
+        ["report", "--env", "api", "--out", html.to_str().expect("UTF-8"), "--json-out", data.to_str().expect("UTF-8")];
+    let written = json(dir.path(), &args, 0);
+    assert_eq!(written["schema"], "perfdeck.report_file/1", "the answer names its schema");
+    assert!(std::fs::read_to_string(&html).expect("HTML").contains("<svg"), "the page has charts");
+    let document: Value = serde_json::from_slice(&std::fs::read(&data).expect("JSON")).expect("JSON");
+    assert_eq!(document["schema"], "perfdeck.report/1", "the data is the report's document");
+    let (code, _, err) = run(dir.path(), &["report", "--env", "demo", "--out", "x.html"]);
+    assert_eq!(code, 1, "nothing to report is a failure: {err}");
+}
+
+#[test]
+fn the_tour_of_the_demo_ends_with_its_run_in_a_report() {
+    let dir = temp();
+    let out = dir.path().join("demo.html");
+    let tour = json(dir.path(), &["demo", "--tour", "--out", out.to_str().expect("UTF-8")], 0);
+    assert_eq!(tour["schema"], "perfdeck.tour/1", "the answer names its schema");
+    assert!(tour["run"]["requests"].as_u64() > Some(0), "the demo answers: {}", tour["run"]["errors_by_class"]);
+    assert_eq!(tour["report"]["run_ids"][0], tour["run"]["id"], "the report is about this run");
+    assert!(out.exists() && out.with_extension("json").exists(), "and is where it was asked for");
+}
