@@ -8,7 +8,7 @@ use crate::judge::judge;
 use crate::quota::Throttled;
 use crate::record::{Errors, Late, Record, Tally};
 use crate::seconds::Seconds;
-use crate::setup::{Engine, Finished, RunContext, Setup, StepInfo};
+use crate::setup::{Finished, LoadEngine, RunContext, Setup, StepInfo};
 use perfdeck_stats::histogram::{curve, latency, packed};
 use perfdeck_stats::judged;
 
@@ -101,7 +101,7 @@ pub(crate) fn finished(setup: Setup, context: RunContext, ended: Ended, total: R
     let stages = setup.stages.iter().zip(&total.stages);
     let stages = stages.filter_map(|(s, tally)| s.result(tally, duration_s, setup.rate_per_s.is_some())).collect();
     let transactions = match &setup.engine {
-        Engine::Full(program) if program.is_transaction() => Some(program.steps.len()),
+        LoadEngine::Full(program) if program.is_transaction() => Some(program.steps.len()),
         _ => None,
     };
     let mut spec = setup.spec;

@@ -13,7 +13,7 @@ use crate::resources::Resources;
 use crate::resp::{CacheLoad, CacheTarget};
 use crate::run::drive;
 use crate::setup::StepInfo;
-use crate::setup::{Engine, Error, Finished, RunContext, Setup, stopped_early};
+use crate::setup::{Error, Finished, LoadEngine, RunContext, Setup, stopped_early};
 use crate::stages;
 use perfdeck_plan::{
     Action, Arrivals, Compiler, Figures, Load as PlanLoad, Plan, Profile, Severity, Step, StepFigures, Threshold,
@@ -266,7 +266,7 @@ pub async fn prepare(plan: &Plan, resources: &Resources) -> Result<Prepared, Api
         threads: None,
         warmup,
         until_steady,
-        engine: Engine::Full(Arc::new(program)),
+        engine: LoadEngine::Full(Arc::new(program)),
     };
     Ok(Prepared { setup, plan: plan.clone(), cache })
 }
@@ -291,7 +291,7 @@ pub async fn run_plan(
             () = cancel.cancelled() => return Err(stopped_early()),
         };
         let reached = reached.map_err(|e| Error::Generator(e.to_string()))?;
-        setup.engine = Engine::Cache(Arc::new(reached.map_err(|(_, message)| Error::Start(message))?));
+        setup.engine = LoadEngine::Cache(Arc::new(reached.map_err(|(_, message)| Error::Start(message))?));
     }
     let mut finished = drive(setup, context, progress, cancel).await?;
     finished.run.thresholds = judge(&thresholds(&plan)?, &finished.run);

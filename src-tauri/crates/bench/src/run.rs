@@ -18,7 +18,7 @@ use crate::outcome::{Ended, finished};
 use crate::quota::{self, Quotas};
 use crate::raw::Wire;
 use crate::record::Record;
-use crate::setup::{Engine, Error, Finished, RunContext, Setup, stopped_early};
+use crate::setup::{Error, Finished, LoadEngine, RunContext, Setup, stopped_early};
 use crate::shared::{Shared, Times};
 use crate::stages::Stage;
 use crate::target::{Target, lookup, redacted, target, validate};
@@ -71,11 +71,11 @@ pub(crate) async fn setup_of(spec: HttpBenchSpec) -> Result<Setup, ApiError> {
     })
 }
 
-fn engine_of(spec: &HttpBenchSpec, target: Target, addresses: Vec<SocketAddr>) -> Result<Engine, ApiError> {
+fn engine_of(spec: &HttpBenchSpec, target: Target, addresses: Vec<SocketAddr>) -> Result<LoadEngine, ApiError> {
     if target.tls {
-        return Ok(Engine::Full(Arc::new(Program::of_request(spec, target, addresses)?)));
+        return Ok(LoadEngine::Full(Arc::new(Program::of_request(spec, target, addresses)?)));
     }
-    Ok(Engine::Raw(Arc::new(Wire {
+    Ok(LoadEngine::Raw(Arc::new(Wire {
         request: target.bytes(),
         addresses,
         timeout: Duration::from_secs_f64(spec.timeout_s),
@@ -87,11 +87,11 @@ fn engine_of(spec: &HttpBenchSpec, target: Target, addresses: Vec<SocketAddr>) -
 
 /// Generator threads when none are asked for. The raw engines need little and leave the processors to a target beside
 /// them; the full engine does several times the work for each request, so that one thread of it is soon the limit.
-fn usual_threads(engine: &Engine) -> usize {
+fn usual_threads(engine: &LoadEngine) -> usize {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     match engine {
-        Engine::Raw(_) | Engine::Cache(_) => (cores / 4).max(1),
-        Engine::Full(_) => (cores / 2).max(2).min(cores),
+        LoadEngine::Raw(_) | LoadEngine::Cache(_) => (cores / 4).max(1),
+        LoadEngine::Full(_) => (cores / 2).max(2).min(cores),
     }
 }
 

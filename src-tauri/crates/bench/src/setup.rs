@@ -87,13 +87,13 @@ impl From<Error> for ApiError {
 
 /// What the threads of a run do.
 #[derive(Clone)]
-pub(crate) enum Engine {
+pub(crate) enum LoadEngine {
     Raw(Arc<Wire>),
     Cache(Arc<CacheLoad>),
     Full(Arc<Program>),
 }
 
-impl Engine {
+impl LoadEngine {
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Raw(_) => concat!("perfdeck raw http/1.1 ", env!("CARGO_PKG_VERSION")),
@@ -130,7 +130,7 @@ impl Engine {
 pub(crate) struct Setup {
     /// As it is stored.
     pub(crate) spec: RunSpec,
-    pub(crate) engine: Engine,
+    pub(crate) engine: LoadEngine,
     pub(crate) steps: Vec<StepInfo>,
     pub(crate) resolved: Vec<String>,
     pub(crate) co_located: bool,

@@ -5,13 +5,13 @@ use std::sync::atomic::Ordering;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::record::Record;
-use crate::setup::{Engine, Error};
+use crate::setup::{Error, LoadEngine};
 use crate::shared::{Shared, Times};
 use crate::{full, raw};
 
 /// Starts the threads of a generator, which open their connections and wait for the moments of the run.
 pub(crate) fn start_threads(
-    engine: &Engine,
+    engine: &LoadEngine,
     name: &str,
     shared: &Arc<Shared>,
     connections: usize,
@@ -29,9 +29,9 @@ pub(crate) fn start_threads(
             .spawn(move || {
                 // The receiver is gone only when the run was dropped.
                 let _ = send.send(match &engine {
-                    Engine::Raw(wire) => raw::generate(&shared, &**wire, index, share, &ready, times, &runtime),
-                    Engine::Cache(load) => raw::generate(&shared, &**load, index, share, &ready, times, &runtime),
-                    Engine::Full(program) => full::generate(&shared, program, index, share, &ready, times),
+                    LoadEngine::Raw(wire) => raw::generate(&shared, &**wire, index, share, &ready, times, &runtime),
+                    LoadEngine::Cache(load) => raw::generate(&shared, &**load, index, share, &ready, times, &runtime),
+                    LoadEngine::Full(program) => full::generate(&shared, program, index, share, &ready, times),
                 });
             })
             .map_err(|e| Error::Generator(e.to_string()))?;

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 
-use perfdeck_bench::transfer::{Engine, Export, export};
+use perfdeck_bench::transfer::{Export, Tool, export};
 use perfdeck_plan::{Plan, from_toml};
 use serde_json::{Value, json};
 
@@ -73,7 +73,7 @@ fn handed_over(toml: &str, files: &[(&str, &str)]) -> Export {
     let plan: Plan = from_toml(toml).expect("the plan is right");
     let files: BTreeMap<String, Vec<u8>> =
         files.iter().map(|(name, text)| ((*name).to_owned(), text.as_bytes().to_vec())).collect();
-    export(&plan, Engine::K6, Some("http://api.test/base/"), &files).expect("it can be handed over")
+    export(&plan, Tool::K6, Some("http://api.test/base/"), &files).expect("it can be handed over")
 }
 
 fn write(folder: &Path, name: &str, contents: &[u8]) {

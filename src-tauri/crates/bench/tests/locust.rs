@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use perfdeck_bench::transfer::{Engine, Imported, export, import};
+use perfdeck_bench::transfer::{Imported, Tool, export, import};
 use perfdeck_plan::{Plan, from_toml};
 use perfdeck_testkit::{Answer, ScriptedHttp};
 
@@ -63,7 +63,7 @@ fn log(folder: &Path, name: &str) -> String {
 /// Runs a plan with a master and two workers; the folder then has the results.
 fn run(plan: &Plan, target: &ScriptedHttp, env: &[(&str, &str)]) -> tempfile::TempDir {
     let files = BTreeMap::from([("users.csv".to_owned(), b"id,mail\n1,a@x\n2,b c\n3,c@x\n".to_vec())]);
-    let export = export(plan, Engine::Locust, Some(&target.url()), &files).expect("it can be handed over");
+    let export = export(plan, Tool::Locust, Some(&target.url()), &files).expect("it can be handed over");
     let folder = tempfile::tempdir().expect("a folder");
     for file in &export.files {
         let path = folder.path().join(&file.name);
@@ -101,7 +101,7 @@ fn read(folder: &Path, names: &[&str]) -> Imported {
         ((*name).to_owned(), bytes.unwrap_or_else(|e| panic!("{name}: {e}; {}", log(folder, "master.log"))))
     };
     let files: Vec<_> = names.iter().map(file).collect();
-    import(Engine::Locust, &files).unwrap_or_else(|e| panic!("it can be read: {e}"))
+    import(Tool::Locust, &files).unwrap_or_else(|e| panic!("it can be read: {e}"))
 }
 
 const WEIGHTS: &str = r#"

@@ -48,7 +48,7 @@ pub use step::{
     TypedParameter,
 };
 pub use template::{Builtin, Filter, Part, Template, TemplateError, UnsetVariable, escape};
-pub use threshold::{Clock, Figures, Metric, StepFigures, Threshold, ThresholdError};
+pub use threshold::{Figures, Metric, StepFigures, Threshold, ThresholdError, Timing};
 pub use validate::{OpenFeed, validate, validate_with};
 pub use values::{JsonBody, Scalar, Secret, Span};
 pub use variables::{Compiler, VariableError};

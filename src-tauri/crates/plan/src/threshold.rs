@@ -24,7 +24,7 @@ pub struct ThresholdError {
 
 /// Which time of an iteration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Clock {
+pub enum Timing {
     /// From the intended start to the end.
     Response,
     /// From the actual start to the end.
@@ -37,13 +37,13 @@ pub enum Clock {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Metric {
     /// Smallest time.
-    Min(Clock),
+    Min(Timing),
     /// Mean time.
-    Mean(Clock),
+    Mean(Timing),
     /// Largest time.
-    Max(Clock),
+    Max(Timing),
     /// Quantile of the time, above 0 and below 1.
-    Quantile(Clock, f64),
+    Quantile(Timing, f64),
     /// Share of errors, in percent.
     Errors,
     /// Number of errors.
@@ -54,25 +54,25 @@ pub enum Metric {
 
 impl Metric {
     fn parse(name: &str) -> Option<Self> {
-        let (clock, short) = if let Some(rest) = name.strip_prefix("lag_") {
-            (Clock::Lag, rest)
+        let (timing, short) = if let Some(rest) = name.strip_prefix("lag_") {
+            (Timing::Lag, rest)
         } else if let Some(rest) = name.strip_prefix("service_") {
-            (Clock::Service, rest)
+            (Timing::Service, rest)
         } else {
-            (Clock::Response, name)
+            (Timing::Response, name)
         };
         match short {
-            "min" => Some(Self::Min(clock)),
-            "mean" | "avg" => Some(Self::Mean(clock)),
-            "max" => Some(Self::Max(clock)),
-            "errors" if clock == Clock::Response => Some(Self::Errors),
-            "error_count" if clock == Clock::Response => Some(Self::ErrorCount),
-            "rate" if clock == Clock::Response => Some(Self::Rate),
+            "min" => Some(Self::Min(timing)),
+            "mean" | "avg" => Some(Self::Mean(timing)),
+            "max" => Some(Self::Max(timing)),
+            "errors" if timing == Timing::Response => Some(Self::Errors),
+            "error_count" if timing == Timing::Response => Some(Self::ErrorCount),
+            "rate" if timing == Timing::Response => Some(Self::Rate),
             _ => {
                 let digits = short.strip_prefix('p')?;
                 let plain = digits.len() <= 8 && digits.bytes().all(|b| b.is_ascii_digit() || b == b'.');
                 let percent: f64 = digits.parse().ok().filter(|p| plain && *p > 0.0 && *p < 100.0)?;
-                Some(Self::Quantile(clock, percent / 100.0))
+                Some(Self::Quantile(timing, percent / 100.0))
             }
         }
     }
@@ -313,10 +313,10 @@ impl Threshold {
             Metric::ErrorCount if of.requests > 0 => Found::known(of.errors as f64, self.within(of.errors as f64)),
             Metric::Rate => self.rate(of),
             Metric::ErrorCount => Found::nothing(),
-            Metric::Min(clock) => self.time(times(of, clock), 1, Judged::min),
-            Metric::Mean(clock) => self.time(times(of, clock), ENOUGH, Judged::mean),
-            Metric::Max(clock) => self.time(times(of, clock), ENOUGH, Judged::max),
-            Metric::Quantile(clock, q) => self.percentile(times(of, clock), q),
+            Metric::Min(timing) => self.time(times(of, timing), 1, Judged::min),
+            Metric::Mean(timing) => self.time(times(of, timing), ENOUGH, Judged::mean),
+            Metric::Max(timing) => self.time(times(of, timing), ENOUGH, Judged::max),
+            Metric::Quantile(timing, q) => self.percentile(times(of, timing), q),
         }
     }
 
@@ -403,11 +403,11 @@ fn stable(q: f64) -> u64 {
     (100.0 / (1.0 - q).max(1e-12) - 1e-6).ceil() as u64
 }
 
-fn times(of: &StepFigures, clock: Clock) -> Option<&Judged> {
-    let times = match clock {
-        Clock::Response => &of.response,
-        Clock::Service => &of.service,
-        Clock::Lag => &of.lag,
+fn times(of: &StepFigures, timing: Timing) -> Option<&Judged> {
+    let times = match timing {
+        Timing::Response => &of.response,
+        Timing::Service => &of.service,
+        Timing::Lag => &of.lag,
     };
     times.as_ref()
 }

@@ -10,7 +10,7 @@ use super::problem::{Known, Problem, Problems};
 use super::profile::{LONGEST, Profile};
 use super::rows::Files;
 use super::template::is_name;
-use super::threshold::{Clock, Metric, Threshold};
+use super::threshold::{Metric, Threshold, Timing};
 use super::variables::{Compiler, VariableError, used};
 
 /// Reads a feed.
@@ -247,10 +247,10 @@ fn thresholds(plan: &Plan, problems: &mut Problems) {
         }
         let lag = matches!(
             threshold.metric(),
-            Metric::Min(Clock::Lag)
-                | Metric::Mean(Clock::Lag)
-                | Metric::Max(Clock::Lag)
-                | Metric::Quantile(Clock::Lag, _)
+            Metric::Min(Timing::Lag)
+                | Metric::Mean(Timing::Lag)
+                | Metric::Max(Timing::Lag)
+                | Metric::Quantile(Timing::Lag, _)
         );
         if lag && matches!(plan.load, Load::Closed { .. }) {
             problems.error("thresholds", format!("'{text}': a closed loop has no schedule to be late for"));

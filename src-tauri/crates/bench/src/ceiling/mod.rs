@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, watch};
 
 use self::null::{Framing, Null};
 use crate::raw::Wire;
-use crate::setup::{Engine, Setup};
+use crate::setup::{LoadEngine, Setup};
 use crate::shared::{Shared, Times};
 use crate::threads::{StopOnDrop, start_threads};
 
@@ -33,7 +33,7 @@ fn fingerprint(setup: &Setup) -> u64 {
     let mut hasher = DefaultHasher::new();
     setup.engine.name().hash(&mut hasher);
     match &setup.engine {
-        Engine::Raw(wire) => wire.request.len().hash(&mut hasher),
+        LoadEngine::Raw(wire) => wire.request.len().hash(&mut hasher),
         // A specification is always serialised the same way; one that cannot be is like no other.
         _ => serde_json::to_string(&setup.spec).unwrap_or_default().hash(&mut hasher),
     }
@@ -42,11 +42,11 @@ fn fingerprint(setup: &Setup) -> u64 {
 
 /// The target that does nothing for a load, and the load against it; `None` where none can stand in for the target: for a
 /// database, for TLS, for a login.
-fn stand_in(engine: &Engine, connections: usize) -> Option<(Null, Engine)> {
+fn stand_in(engine: &LoadEngine, connections: usize) -> Option<(Null, LoadEngine)> {
     // Without a port there is no ceiling; the run itself will say what is wrong.
     let start = |framing: Framing| Null::start(framing).ok();
     match engine {
-        Engine::Raw(wire) => {
+        LoadEngine::Raw(wire) => {
             let target = start(Framing::Length(wire.request.len()))?;
             let wire = Wire {
                 request: wire.request.clone(),
@@ -56,19 +56,19 @@ fn stand_in(engine: &Engine, connections: usize) -> Option<(Null, Engine)> {
                 idempotent: false,
                 contact: Arc::default(),
             };
-            Some((target, Engine::Raw(Arc::new(wire))))
+            Some((target, LoadEngine::Raw(Arc::new(wire))))
         }
-        Engine::Cache(load) => {
+        LoadEngine::Cache(load) => {
             let target = start(Framing::Resp)?;
             let load = load.against(target.address, DEADLINE);
-            Some((target, Engine::Cache(Arc::new(load))))
+            Some((target, LoadEngine::Cache(Arc::new(load))))
         }
-        Engine::Full(program) if program.is_plain_http() => {
+        LoadEngine::Full(program) if program.is_plain_http() => {
             let target = start(Framing::Http)?;
             let program = program.against(target.address, connections, DEADLINE)?;
-            Some((target, Engine::Full(Arc::new(program))))
+            Some((target, LoadEngine::Full(Arc::new(program))))
         }
-        Engine::Full(_) => None,
+        LoadEngine::Full(_) => None,
     }
 }
 
@@ -92,7 +92,7 @@ pub(crate) async fn measure(setup: &Setup, threads: usize) -> Option<f64> {
 }
 
 /// A closed loop of [`MEASURED`].
-async fn reach(engine: &Engine, threads: usize, connections: usize, steps: usize) -> Option<f64> {
+async fn reach(engine: &LoadEngine, threads: usize, connections: usize, steps: usize) -> Option<f64> {
     let shared = Arc::new(Shared::new(None, threads, steps));
     // A run that is stopped meanwhile does not wait for this one.
     let _guard = StopOnDrop(shared.clone());

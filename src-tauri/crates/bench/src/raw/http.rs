@@ -3,7 +3,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::protocol::{Arrival, Done, Load, Next, Protocol};
+use super::protocol::{Arrival, Done, Next, Protocol, Workload};
 use crate::account::Account;
 use crate::contact::Contact;
 use crate::http1::{Asked, HeadCache, Reader, Step};
@@ -21,7 +21,7 @@ pub(crate) struct Wire {
     pub(crate) contact: Arc<Contact>,
 }
 
-impl Load for Wire {
+impl Workload for Wire {
     type Protocol<'a> = Http<'a>;
 
     fn protocol(&self, _index: usize, _threads: usize) -> Http<'_> {

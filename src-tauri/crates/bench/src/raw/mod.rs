@@ -20,14 +20,14 @@ use tokio::sync::{mpsc, watch};
 pub(crate) use self::connection::class_of;
 use self::generator::Generator;
 pub(crate) use self::http::Wire;
-pub(crate) use self::protocol::{Arrival, Done, Load, Next, Protocol};
+pub(crate) use self::protocol::{Arrival, Done, Next, Protocol, Workload};
 use crate::account::Account;
 use crate::pacing::{Schedule, shed_above};
 use crate::record::Record;
 use crate::shared::{Shared, Times};
 
 /// Runs one thread until the end and answers what it recorded.
-pub(crate) fn generate<L: Load>(
+pub(crate) fn generate<L: Workload>(
     shared: &Arc<Shared>,
     load: &L,
     index: usize,

@@ -8,7 +8,7 @@ use crate::contact::Contact;
 use crate::record::Failure;
 
 /// What all threads of a run send, and where to.
-pub(crate) trait Load {
+pub(crate) trait Workload {
     /// What one of its threads needs.
     type Protocol<'a>: Protocol
     where

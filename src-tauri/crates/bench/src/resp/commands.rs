@@ -9,7 +9,7 @@ use super::reply::Reply;
 use super::slots::SLOTS;
 use super::topology::Topology;
 use crate::account::Account;
-use crate::raw::{Arrival, Done, Load as _, Next, Protocol};
+use crate::raw::{Arrival, Done, Next, Protocol, Workload as _};
 use crate::record::{Class, Failure};
 use perfdeck_model::SplitMix64;
 use perfdeck_plan::{Builtins, FeedCursor, Scope};

@@ -10,7 +10,7 @@ use super::command::{Command, streams};
 use super::commands::Resp;
 use super::greeting::Greeting;
 use super::topology::{SlotMap, ask, ask_for_map};
-use crate::raw::Load;
+use crate::raw::Workload;
 use crate::record::{Class, Failure};
 use crate::tries::patience;
 use perfdeck_plan::{Action, Builtins, Compiler, Feed, FeedCursor, Names, Scope, Step};
@@ -160,7 +160,7 @@ impl CacheLoad {
     }
 }
 
-impl Load for CacheLoad {
+impl Workload for CacheLoad {
     type Protocol<'a> = Resp<'a>;
 
     fn protocol(&self, index: usize, threads: usize) -> Resp<'_> {

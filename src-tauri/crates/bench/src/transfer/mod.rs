@@ -8,14 +8,14 @@ pub use import::{ImportError, Imported, ImportedSecond, ImportedStep, import};
 
 /// A load generator that runs on several machines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Engine {
+pub enum Tool {
     /// k6, or the k6 operator on Kubernetes.
     K6,
     /// Locust.
     Locust,
 }
 
-impl Engine {
+impl Tool {
     /// Its name for a person.
     pub fn name(self) -> &'static str {
         match self {

@@ -16,10 +16,10 @@ use crate::{FINE, INCOMPLETE, environments};
 /// Samples of a long run are large; they are read line by line, but held in memory.
 const RESULTS: u64 = 4 << 30;
 
-fn engine_of(other: Other) -> transfer::Engine {
+fn tool_of(other: Other) -> transfer::Tool {
     match other {
-        Other::K6 => transfer::Engine::K6,
-        Other::Locust => transfer::Engine::Locust,
+        Other::K6 => transfer::Tool::K6,
+        Other::Locust => transfer::Tool::Locust,
     }
 }
 
@@ -36,7 +36,7 @@ pub(crate) async fn export(engine: &Arc<Engine>, args: &BenchExport, source: &So
     let environment = environments::resolve(engine, args.env.as_deref(), source).await?;
     let api = environment.as_ref().and_then(|e| e.targets.api.as_ref()).map(|api| api.url.as_str());
     let files = folder(&args.plan).0.unwrap_or_default();
-    let made = export_plan(&read(&args.plan, LIMIT)?, engine_of(args.to), api, &files)?;
+    let made = export_plan(&read(&args.plan, LIMIT)?, tool_of(args.to), api, &files)?;
     for file in &made.files {
         write(&args.out, &file.name, &file.contents)?;
         output::line(&plain(&args.out.join(&file.name).display().to_string()))?;
@@ -55,7 +55,7 @@ pub(crate) async fn import(engine: &Arc<Engine>, args: &BenchImport, source: &So
     for path in &args.files {
         files.push((path.display().to_string(), read_bytes(path, RESULTS)?));
     }
-    let other = engine_of(args.from);
+    let other = tool_of(args.from);
     let imported = transfer::import(other, &files).map_err(|e| ApiError::bad_request(e.to_string()))?;
     let name = args.name.clone().unwrap_or_else(|| format!("{} import", other.name()));
     let run = engine.keep_imported(imported, &name, environment.as_ref()).await?;

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 
 use super::handover::Handover;
 use super::levels;
-use perfdeck_plan::{Clock, Metric, Plan, Threshold};
+use perfdeck_plan::{Metric, Plan, Threshold, Timing};
 
 /// Number without trailing zeros.
 fn number(n: f64) -> String {
@@ -29,10 +29,10 @@ pub(super) fn limits(plan: &Plan, handover: &Handover, notes: &mut Vec<String>) 
         };
         let (operator, limit) = threshold.comparison();
         let (metric, aggregate, limit) = match threshold.metric() {
-            Metric::Min(Clock::Lag)
-            | Metric::Mean(Clock::Lag)
-            | Metric::Max(Clock::Lag)
-            | Metric::Quantile(Clock::Lag, _) => {
+            Metric::Min(Timing::Lag)
+            | Metric::Mean(Timing::Lag)
+            | Metric::Max(Timing::Lag)
+            | Metric::Quantile(Timing::Lag, _) => {
                 notes.push(format!("Threshold '{text}' is left out: k6 does not measure the schedule lag."));
                 continue;
             }

@@ -13,7 +13,7 @@ mod text;
 
 use handover::Handover;
 
-use super::Engine;
+use super::Tool;
 use perfdeck_plan::{Files, Plan, Severity, to_toml, validate};
 
 /// One file of an export.
@@ -58,15 +58,15 @@ pub enum ExportError {
 ///
 /// # Errors
 /// [`ExportError`] when the plan is wrong, or nothing of it can be handed over.
-pub fn export(plan: &Plan, to: Engine, base_url: Option<&str>, files: &dyn Files) -> Result<Export, ExportError> {
+pub fn export(plan: &Plan, to: Tool, base_url: Option<&str>, files: &dyn Files) -> Result<Export, ExportError> {
     if let Some(problem) = validate(plan, files).into_iter().find(|p| p.severity == Severity::Error) {
         return Err(ExportError::Plan(problem.to_string()));
     }
     let mut notes = Vec::new();
     let (handover, mut data) = Handover::of(plan, base_url, files, &mut notes)?;
     let mut export = match to {
-        Engine::K6 => k6::export(plan, &handover, &mut notes),
-        Engine::Locust => locust::export(plan, &handover, &mut notes),
+        Tool::K6 => k6::export(plan, &handover, &mut notes),
+        Tool::Locust => locust::export(plan, &handover, &mut notes),
     };
     export.files.append(&mut data);
     export.files.push(file("plan.toml", to_toml(plan)));

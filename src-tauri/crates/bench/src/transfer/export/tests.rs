@@ -21,7 +21,7 @@ fn plan(toml: &str) -> Plan {
     from_toml(toml).expect("the plan is right")
 }
 
-fn exported(toml: &str, to: Engine, base: Option<&str>) -> Result<Export, ExportError> {
+fn exported(toml: &str, to: Tool, base: Option<&str>) -> Result<Export, ExportError> {
     export(&plan(toml), to, base, &BTreeMap::new())
 }
 
@@ -32,7 +32,7 @@ fn of<'a>(export: &'a Export, name: &str) -> &'a str {
 
 #[test]
 fn what_cannot_be_handed_over_is_refused() {
-    let refused = |toml: &str, base| exported(toml, Engine::K6, base).expect_err("it cannot be handed over");
+    let refused = |toml: &str, base| exported(toml, Tool::K6, base).expect_err("it cannot be handed over");
     assert_eq!(refused(PLAN, None), ExportError::NoBaseUrl("a".into()), "a path needs a base");
     let sql = "name = \"s\"\n[[steps]]\nname = \"q\"\nkind = \"sql\"\nstatement = \"SELECT 1\"\n";
     assert_eq!(refused(sql, None), ExportError::NoHttpStep, "SQL stays here");
@@ -49,12 +49,12 @@ fn secrets_stay_references() {
     let toml = format!(
         "{PLAN}headers = {{ X-Api-Key = \"literal\" }}\n[auth]\nkind = \"bearer\"\ntoken = \"env:API_TOKEN\"\n"
     );
-    for engine in [Engine::K6, Engine::Locust] {
+    for engine in [Tool::K6, Tool::Locust] {
         let export = exported(&toml, engine, Some("http://x")).expect("it can be handed over");
         assert!(export.files.iter().any(|f| String::from_utf8_lossy(&f.contents).contains("API_TOKEN")), "by its name");
         assert!(export.notes.iter().any(|n| n.contains("X-Api-Key") && !n.contains("literal")), "{:?}", export.notes);
     }
-    let k6 = exported(&toml, Engine::K6, Some("http://x")).expect("it can be handed over");
+    let k6 = exported(&toml, Tool::K6, Some("http://x")).expect("it can be handed over");
     assert!(
         of(&k6, "testrun.yaml").contains("secretKeyRef: {name: perfdeck-p, key: API_TOKEN}"),
         "a Kubernetes secret"
@@ -67,14 +67,14 @@ fn secrets_stay_references() {
 fn weights_are_tasks_of_locust() {
     let more = "weight = 0.5\n[[steps]]\nname = \"b\"\nkind = \"http\"\npath = \"/b\"\nweight = 1.25\n\
                 [[steps]]\nname = \"c\"\nkind = \"http\"\npath = \"/c\"\nweight = 0.0\n";
-    let export = exported(&format!("{PLAN}{more}"), Engine::Locust, Some("http://x")).expect("it can be handed over");
+    let export = exported(&format!("{PLAN}{more}"), Tool::Locust, Some("http://x")).expect("it can be handed over");
     let file = of(&export, "locustfile.py");
     assert!(file.contains("@task(2)\n    def step_0(") && file.contains("@task(5)\n    def step_1("), "2 to 5");
     assert!(!file.contains("step_2(") && !file.contains("@PLAN@") && !file.contains("@TASKS@"), "0 is never");
     assert_eq!(of(&export, "requirements.txt"), "locust==2.47.0\n", "the version it is tested with");
     assert!(export.notes.iter().all(|n| !n.contains("open loop")), "a closed loop is one");
     let open = PLAN.replace("kind = \"closed\"\nconnections = 2", "kind = \"open\"\nrate_per_s = 5.0");
-    let open = exported(&open, Engine::Locust, Some("http://x")).expect("it can be handed over");
+    let open = exported(&open, Tool::Locust, Some("http://x")).expect("it can be handed over");
     assert!(open.notes.iter().any(|n| n.contains("no open loop")), "the difference is noted: {:?}", open.notes);
 }
 

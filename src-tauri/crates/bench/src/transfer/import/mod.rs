@@ -11,7 +11,7 @@ mod tests;
 
 use hdrhistogram::Histogram;
 
-use super::Engine;
+use super::Tool;
 
 /// Steps of an import at most; all further ones are counted as one.
 pub(super) const MAX_STEPS: usize = 1000;
@@ -116,13 +116,13 @@ pub struct ImportedSecond {
 ///
 /// # Errors
 /// [`ImportError`] with file and line.
-pub fn import(from: Engine, files: &[(String, Vec<u8>)]) -> Result<Imported, ImportError> {
+pub fn import(from: Tool, files: &[(String, Vec<u8>)]) -> Result<Imported, ImportError> {
     if files.is_empty() {
         return Err(ImportError::Nothing("no files were given".to_owned()));
     }
     match from {
-        Engine::K6 => k6_files::read(files),
-        Engine::Locust => locust::read(files),
+        Tool::K6 => k6_files::read(files),
+        Tool::Locust => locust::read(files),
     }
 }
 

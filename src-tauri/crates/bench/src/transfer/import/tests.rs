@@ -20,12 +20,12 @@ fn request(time: &str, ms: &str, name: &str, status: &str, extra: &str) -> Strin
 
 fn k6(files: &[&str]) -> Result<Imported, ImportError> {
     let file = |(i, text): (usize, &&str)| (format!("f{i}.csv"), text.as_bytes().to_vec());
-    import(Engine::K6, &files.iter().enumerate().map(file).collect::<Vec<_>>())
+    import(Tool::K6, &files.iter().enumerate().map(file).collect::<Vec<_>>())
 }
 
 fn locust(files: &[(&str, &str)]) -> Result<Imported, ImportError> {
     let file = |(name, text): &(&str, &str)| ((*name).to_owned(), text.as_bytes().to_vec());
-    import(Engine::Locust, &files.iter().map(file).collect::<Vec<_>>())
+    import(Tool::Locust, &files.iter().map(file).collect::<Vec<_>>())
 }
 
 #[test]
@@ -97,7 +97,7 @@ fn broken_files_are_refused_with_their_line() {
     }
     assert!(k6(&[HEADER]).is_err(), "nothing in it");
     assert!(
-        matches!(import(Engine::K6, &[("b".into(), vec![10, 0xff])]), Err(ImportError::Line { line: 2, .. })),
+        matches!(import(Tool::K6, &[("b".into(), vec![10, 0xff])]), Err(ImportError::Line { line: 2, .. })),
         "UTF-8"
     );
     let line = r#"{"schema":"perfdeck.locust/1","step":"s","requests":2,"errors":0,"started_ms":1.7e12,"finished_ms":1.7000001e12,"errors_by":{},"service_us":[[5,2]],"seconds":[[0,2,0]]}"#;

@@ -14,7 +14,7 @@ use crate::features::bench::masked::mask_imported;
 ///
 /// # Errors
 /// A text that is no plan, or a plan that the engine cannot run at all.
-pub fn export_plan(toml: &str, to: transfer::Engine, api: Option<&str>, folder: &Path) -> Result<Export, ApiError> {
+pub fn export_plan(toml: &str, to: transfer::Tool, api: Option<&str>, folder: &Path) -> Result<Export, ApiError> {
     let plan = from_toml(toml).map_err(|e| ApiError::bad_request(e.to_string()))?;
     transfer::export(&plan, to, api, &Folder(folder.to_owned())).map_err(|e| ApiError::bad_request(e.to_string()))
 }

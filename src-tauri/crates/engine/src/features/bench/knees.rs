@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use perfdeck_model::{ApiError, Columns, ErrorCode, JobResult, JobStatus, Run, Tag};
-use perfdeck_plan::{Clock, Metric, Threshold};
+use perfdeck_plan::{Metric, Threshold, Timing};
 use perfdeck_stats::figures::BenchMetric;
 use perfdeck_stats::knee::{Knee, KneePlan, KneeSearch, Slo, StepFigures};
 use serde::{Deserialize, Serialize};
@@ -72,7 +72,7 @@ fn objective(text: &str) -> Result<(Slo, Threshold), ApiError> {
         (0.999, BenchMetric::P999),
     ];
     let metric = match threshold.metric() {
-        Metric::Quantile(Clock::Response, q) => metrics.iter().find(|(at, _)| (at - q).abs() < 1e-9),
+        Metric::Quantile(Timing::Response, q) => metrics.iter().find(|(at, _)| (at - q).abs() < 1e-9),
         _ => None,
     };
     let (_, metric) = metric.ok_or_else(|| wrong("it needs a percentile of the response time"))?;
