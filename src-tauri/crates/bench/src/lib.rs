@@ -38,7 +38,7 @@ mod view;
 
 pub use abort::AbortSwitch;
 pub use plan_run::{Prepared, check, describe, judge, prepare, run_plan, thresholds, variables, writing_step};
-pub use resources::{CacheConnection, CacheWire, Resources, SqlConnection, Targets};
+pub use resources::{CacheConnection, CacheWire, OpensTargets, Resources, SqlConnection};
 pub use run::run_http;
 pub use seconds::heatmap;
 pub use setup::{Error, Finished, RunContext, stopped_early};

@@ -16,8 +16,8 @@ use crate::setup::StepInfo;
 use crate::setup::{Error, Finished, LoadEngine, RunContext, Setup, stopped_early};
 use crate::stages;
 use perfdeck_plan::{
-    Action, Arrivals, Compiler, Figures, Load as PlanLoad, Plan, Profile, Severity, Step, StepFigures, Threshold,
-    Warmup, mask_step, masked, to_toml, validate_with,
+    Action, Arrivals, Compiler, Figures, Plan, PlanLoad, Profile, Severity, Step, StepFigures, Threshold, Warmup,
+    mask_step, masked, to_toml, validate_with,
 };
 use perfdeck_stats::judged;
 

@@ -40,7 +40,7 @@ pub struct CacheWire {
 }
 
 /// Opens connections to the targets of an environment, on the runtime that asks for them.
-pub trait Targets: Send + Sync {
+pub trait OpensTargets: Send + Sync {
     /// A new connection to the database.
     ///
     /// # Errors
@@ -81,7 +81,7 @@ pub struct Resources {
     /// Where its feeds read their files.
     pub files: Arc<dyn Files + Send + Sync>,
     /// The environment's database and cache.
-    pub targets: Option<Arc<dyn Targets>>,
+    pub targets: Option<Arc<dyn OpensTargets>>,
     /// Feeds that were read, by name: once for each start of a plan, however often it is looked at until then.
     feeds: Arc<Mutex<BTreeMap<String, (FeedSpec, Arc<Feed>)>>>,
 }
@@ -92,7 +92,7 @@ impl Resources {
         api: Option<String>,
         variables: BTreeMap<String, String>,
         files: Arc<dyn Files + Send + Sync>,
-        targets: Option<Arc<dyn Targets>>,
+        targets: Option<Arc<dyn OpensTargets>>,
     ) -> Self {
         Self { api, variables, files, targets, feeds: Arc::default() }
     }

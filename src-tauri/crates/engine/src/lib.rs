@@ -21,7 +21,7 @@ use perfdeck_model::{ApiError, Clock};
 /// Benchmark plans: reading, checking and importing them.
 pub mod plan {
     pub use perfdeck_plan::{
-        Action, Arrivals, CacheStep, FeedMode, FeedSource, FeedSpec, Files, Folder, Load, Plan, Severity, Span,
+        Action, Arrivals, CacheStep, FeedMode, FeedSource, FeedSpec, Files, Folder, Plan, PlanLoad, Severity, Span,
         SqlParameter, SqlStep, SqlType, Step, TypedParameter, Warmup, from_toml, import, line_of, schema, to_toml,
         validate,
     };

@@ -36,7 +36,7 @@ pub use feed::{Feed, FeedCursor, FeedError, feed_columns, open_feed};
 pub use feed_spec::{FeedMode, FeedSource, FeedSpec};
 pub use locate::line_of;
 pub use masked::{hidden_values, literal_secret, mask_step, masked};
-pub use model::{Arrivals, Auth, Load, Plan, Stage, StageKind, Warmup};
+pub use model::{Arrivals, Auth, Plan, PlanLoad, Stage, StageKind, Warmup};
 pub use parse::{Error, from_toml, schema, to_toml};
 pub use problem::{Problem, Severity};
 pub use profile::{Profile, ProfileError};

@@ -45,7 +45,7 @@ pub struct Plan {
     pub thresholds: Vec<String>,
     /// Closed or open loop.
     #[serde(default)]
-    pub load: Load,
+    pub load: PlanLoad,
     /// Changes of the load over time.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub stages: Vec<Stage>,
@@ -101,7 +101,7 @@ impl Plan {
             insecure_tls: false,
             pipeline: one(),
             thresholds: Vec::new(),
-            load: Load::default(),
+            load: PlanLoad::default(),
             stages: Vec::new(),
             warmup: None,
             auth: None,
@@ -166,7 +166,7 @@ impl Plan {
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 #[ts(rename = "PlanLoad")]
 #[schemars(rename = "PlanLoad")]
-pub enum Load {
+pub enum PlanLoad {
     /// Each connection starts its next iteration when the previous one ended.
     Closed {
         /// Connections, before any stage.
@@ -198,7 +198,7 @@ fn hundred() -> u32 {
     100
 }
 
-impl Default for Load {
+impl Default for PlanLoad {
     fn default() -> Self {
         Self::Closed { connections: 10, think_time: None }
     }

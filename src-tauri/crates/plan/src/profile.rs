@@ -1,5 +1,5 @@
 //! The level of a load over time, piecewise linear, with its integral and the inverse of that in closed form.
-use super::model::{Load, Plan, Stage, StageKind};
+use super::model::{Plan, PlanLoad, Stage, StageKind};
 
 /// Why a load has no profile.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -94,8 +94,8 @@ impl Profile {
     /// [`ProfileError`] naming the stage.
     pub fn of(plan: &Plan) -> Result<Self, ProfileError> {
         let (place, level) = match &plan.load {
-            Load::Closed { connections, .. } => ("connections", f64::from(*connections)),
-            Load::Open { rate_per_s, .. } => ("rate_per_s", *rate_per_s),
+            PlanLoad::Closed { connections, .. } => ("connections", f64::from(*connections)),
+            PlanLoad::Open { rate_per_s, .. } => ("rate_per_s", *rate_per_s),
         };
         if !(0.0..=HIGHEST).contains(&level) {
             return Err(ProfileError::Level { place: place.into(), value: level });

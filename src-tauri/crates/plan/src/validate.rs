@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::check_steps;
 use super::feed::{Feed, FeedError, open_feed};
 use super::feed_spec::FeedSpec;
-use super::model::{Auth, Load, Plan, Warmup};
+use super::model::{Auth, Plan, PlanLoad, Warmup};
 use super::problem::{Known, Problem, Problems};
 use super::profile::{LONGEST, Profile};
 use super::rows::Files;
@@ -48,14 +48,14 @@ pub fn validate_with(plan: &Plan, files: &dyn Files, open: OpenFeed<'_>) -> Vec<
 
 fn load(plan: &Plan, problems: &mut Problems) {
     match &plan.load {
-        Load::Closed { connections, think_time } => {
+        PlanLoad::Closed { connections, think_time } => {
             problems.number("load.connections", f64::from(*connections), 1.0, 10_000.0, "connections");
             let highest = plan.stages.iter().filter_map(|s| s.to).fold(0.0, f64::max);
             problems.number("stages", highest, 0.0, 10_000.0, "connections");
             let think = think_time.map_or(0.0, super::values::Span::as_secs_f64);
             problems.number("load.think_time", think, 0.0, 3600.0, "s");
         }
-        Load::Open { max_in_flight, late_limit, .. } => {
+        PlanLoad::Open { max_in_flight, late_limit, .. } => {
             problems.number("load.max_in_flight", f64::from(*max_in_flight), 1.0, 1e6, "iterations");
             if late_limit.is_some_and(|l| l.0.is_zero()) {
                 problems.error("load.late_limit", "0 s would shed everything; leave it out to shed nothing");
@@ -252,7 +252,7 @@ fn thresholds(plan: &Plan, problems: &mut Problems) {
                 | Metric::Max(Timing::Lag)
                 | Metric::Quantile(Timing::Lag, _)
         );
-        if lag && matches!(plan.load, Load::Closed { .. }) {
+        if lag && matches!(plan.load, PlanLoad::Closed { .. }) {
             problems.error("thresholds", format!("'{text}': a closed loop has no schedule to be late for"));
         }
         let level = matches!(threshold.metric(), Metric::Rate | Metric::Quantile(..) | Metric::Mean(_));

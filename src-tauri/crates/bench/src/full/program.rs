@@ -13,12 +13,12 @@ use perfdeck_model::{ApiError, HttpBenchSpec, Remedy};
 use sqlx::SqlStr;
 
 use super::connect::{Dialer, Origin, tls_config};
-use crate::resources::{Resources, Targets};
+use crate::resources::{OpensTargets, Resources};
 use crate::target::{Target, lookup, target};
 use perfdeck_net::client_auth::{ClientAuth, read_file};
 use perfdeck_plan::{
-    Action, Arrivals, Auth, Builtins, CacheStep, Compiler, Feed, HttpStep, Load, Names, Plan, Profile, Scalar, Scope,
-    SqlParameter, SqlStep, SqlType, StepRules, Template, Warmup,
+    Action, Arrivals, Auth, Builtins, CacheStep, Compiler, Feed, HttpStep, Names, Plan, PlanLoad, Profile, Scalar,
+    Scope, SqlParameter, SqlStep, SqlType, StepRules, Template, Warmup,
 };
 
 /// What all threads of the full engine share.
@@ -36,7 +36,7 @@ pub(crate) struct Program {
     pub(crate) dialer: Dialer,
     /// Whether workers keep the cookies that they are given.
     pub(crate) cookies: bool,
-    pub(crate) targets: Option<Arc<dyn Targets>>,
+    pub(crate) targets: Option<Arc<dyn OpensTargets>>,
     pub(crate) pace: Pace,
     /// Connections of all threads.
     pub(crate) connections: usize,
@@ -338,12 +338,12 @@ impl Program {
         let feeds = feeds.collect::<Result<Vec<_>, _>>()?;
         let profile = Arc::new(Profile::of(plan).map_err(|e| bad(&e))?);
         let (pace, connections) = match &plan.load {
-            Load::Closed { think_time, .. } => {
+            PlanLoad::Closed { think_time, .. } => {
                 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
                 let peak = profile.peak().ceil() as usize;
                 (Pace::Closed { profile, think_time: think_time.map(|t| t.0) }, peak)
             }
-            Load::Open { arrivals, max_in_flight, late_limit, .. } => {
+            PlanLoad::Open { arrivals, max_in_flight, late_limit, .. } => {
                 let pace = Pace::Open { profile, arrivals: *arrivals, late_limit: late_limit.map(|l| l.0) };
                 (pace, usize::try_from(*max_in_flight).unwrap_or(1))
             }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use perfdeck_bench::{
-    AbortSwitch, CacheConnection, CacheWire, Finished, Resources, RunContext, SqlConnection, Targets, prepare,
+    AbortSwitch, CacheConnection, CacheWire, Finished, OpensTargets, Resources, RunContext, SqlConnection, prepare,
     run_plan, variables,
 };
 use perfdeck_model::{ApiError, BenchLive, BoxFuture, ErrorCode, Machine, Run, SystemClock};
@@ -26,7 +26,7 @@ fn refused(error: &dyn std::fmt::Display) -> ApiError {
     ApiError::new(ErrorCode::Unreachable, error.to_string())
 }
 
-impl Targets for TestTargets {
+impl OpensTargets for TestTargets {
     fn sql(&self) -> BoxFuture<'_, Result<SqlConnection, ApiError>> {
         Box::pin(async {
             let url = self.sql.as_deref().ok_or_else(|| refused(&"no database"))?;

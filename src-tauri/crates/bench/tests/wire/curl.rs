@@ -187,7 +187,7 @@ async fn an_imported_command_sends_what_curl_sends() {
 /// The requests of a short run of a plan over one connection.
 async fn once(wire: &Wire, mut plan: Plan, env: BTreeMap<String, String>) -> Vec<Vec<u8>> {
     plan.duration = Some(perfdeck_plan::Span(std::time::Duration::from_millis(100)));
-    plan.load = perfdeck_plan::Load::Closed { connections: 1, think_time: None };
+    plan.load = perfdeck_plan::PlanLoad::Closed { connections: 1, think_time: None };
     let mut setting = Setting::at("http://127.0.0.1:1");
     setting.env = env;
     wire.take();

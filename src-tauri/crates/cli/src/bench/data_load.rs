@@ -3,7 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use perfdeck_engine::plan::{
-    self as plans, Action, Arrivals, CacheStep, FeedMode, FeedSource, FeedSpec, Load, Plan, Span, SqlParameter,
+    self as plans, Action, Arrivals, CacheStep, FeedMode, FeedSource, FeedSpec, Plan, PlanLoad, Span, SqlParameter,
     SqlStep, SqlType, Step, TypedParameter, Warmup,
 };
 use perfdeck_engine::sqltext::{Dialect, parameters as count_parameters, statements};
@@ -31,8 +31,8 @@ fn plan(name: &str, pace: &PaceArgs) -> Plan {
     plan.warmup = (!pace.warmup.is_zero()).then_some(Warmup::Fixed { duration: span(pace.warmup) });
     plan.thresholds.clone_from(&pace.thresholds);
     plan.load = match pace.rate {
-        None => Load::Closed { connections: pace.connections, think_time: None },
-        Some(rate_per_s) => Load::Open {
+        None => PlanLoad::Closed { connections: pace.connections, think_time: None },
+        Some(rate_per_s) => PlanLoad::Open {
             rate_per_s,
             arrivals: if pace.poisson { Arrivals::Poisson } else { Arrivals::Constant },
             max_in_flight: pace.connections,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use perfdeck_model::Method;
 
 use super::super::feed_spec::{FeedMode, FeedSource, FeedSpec};
-use super::super::model::{Arrivals, Load, Plan};
+use super::super::model::{Arrivals, Plan, PlanLoad};
 use super::super::step::{HttpStep, Step};
 use super::super::template::escape;
 use super::har::is_static_path;
@@ -135,7 +135,7 @@ pub fn from_access_log_bytes(text: &[u8]) -> Result<(Plan, Vec<String>), Error> 
         #[allow(clippy::cast_precision_loss)]
         let rate = (kept as f64 / (last - first) as f64).clamp(0.001, 1e6);
         let rate_per_s = (rate * 1000.0).round() / 1000.0;
-        plan.load = Load::Open { rate_per_s, arrivals: Arrivals::Poisson, max_in_flight: 100, late_limit: None };
+        plan.load = PlanLoad::Open { rate_per_s, arrivals: Arrivals::Poisson, max_in_flight: 100, late_limit: None };
         notes.add(format!("The rate is the log's mean, {rate_per_s}/s over {} s", last - first));
     }
     steps(&mut plan, shapes, &mut notes);

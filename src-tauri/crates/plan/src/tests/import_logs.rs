@@ -13,7 +13,7 @@ fn logs_in_json_are_read() {
     let text: String = (0..11).map(|n| line(n, &format!("/items/{n}"))).collect();
     let (plan, notes) = from_access_log(&format!("{text}{{\"level\":\"info\"}}\nplain\n")).expect("imported");
     assert_eq!(plan.steps.len(), 1, "one shape");
-    let Load::Open { rate_per_s, .. } = plan.load else { panic!("an open loop") };
+    let PlanLoad::Open { rate_per_s, .. } = plan.load else { panic!("an open loop") };
     assert!((rate_per_s - 1.1).abs() < 1e-9, "11 requests in 10 s: {rate_per_s}");
     let said = "2 lines cannot be read as an access log and were left out: 2 without a request that can be found";
     assert!(notes.contains(&said.to_owned()), "{notes:?}");

@@ -226,7 +226,7 @@ fn an_access_log() {
     );
     assert_eq!(http(&plan, "GET /search?page&q").path.as_deref(), Some("/search?q={{q_seen}}"), "queries too");
     assert_eq!(feed("q_seen"), ["caf%C3%A9&page=1", "tea&page=2"], "without what is secret");
-    let Load::Open { rate_per_s, .. } = plan.load else { panic!("an open loop") };
+    let PlanLoad::Open { rate_per_s, .. } = plan.load else { panic!("an open loop") };
     assert!((rate_per_s - 1.222).abs() < 1e-9, "11 requests in 9 s");
     for part in [
         "1 lines cannot be read as an access log and were left out: 1 without a request",

@@ -11,7 +11,7 @@ pub(super) const FULL: &str = include_str!("golden/full.toml");
 fn every_part_of_a_plan_is_read() {
     let plan = from_toml(FULL).expect("a plan");
     assert_eq!((plan.seed, plan.scenario, plan.measured()), (42, true, Span::seconds(340)), "stages are the duration");
-    let Load::Open { rate_per_s, arrivals, max_in_flight, late_limit } = plan.load.clone() else { unreachable!() };
+    let PlanLoad::Open { rate_per_s, arrivals, max_in_flight, late_limit } = plan.load.clone() else { unreachable!() };
     assert_eq!((rate_per_s, arrivals, max_in_flight), (100.0, Arrivals::Poisson, 200), "the load");
     assert_eq!(late_limit, Some(Span::seconds(2)), "with its limit");
     assert_eq!(plan.stages[2].duration.0, Duration::from_secs(10), "a bare number is seconds");
@@ -37,7 +37,7 @@ fn what_is_written_is_read_again() {
     http.json = Some(JsonBody(serde_json::json!({"a": null, "b": [u64::MAX, {"c": "\u{1}\"'''"}]})));
     http.body = Some("line\r\n\ttwo \u{7f}".into());
     odd.steps[0].weight = 1e-9;
-    odd.load = Load::Closed { connections: u32::MAX, think_time: Some(Span(Duration::from_nanos(1))) };
+    odd.load = PlanLoad::Closed { connections: u32::MAX, think_time: Some(Span(Duration::from_nanos(1))) };
     odd.auth = Some(Auth::Basic { user: "ü".into(), password: Secret::env("P") });
     odd.warmup = Some(Warmup::Fixed { duration: Span(Duration::from_millis(1500)) });
     assert_eq!(from_toml(&to_toml(&odd)).expect("written well"), odd, "nulls, large numbers and control characters");

@@ -6,7 +6,7 @@ use super::parts::{Parts, Rule, Taken, parts, rule, taken};
 use super::rows::{FeedPart, feed};
 use super::{ExportError, ExportFile};
 use perfdeck_plan::import::secrets::is_secret_name;
-use perfdeck_plan::{Action, Auth, Compiler, Files, HttpStep, Load, Plan, Step, Template, escape};
+use perfdeck_plan::{Action, Auth, Compiler, Files, HttpStep, Plan, PlanLoad, Step, Template, escape};
 
 /// What a script needs of a plan.
 #[derive(Debug, Serialize)]
@@ -218,7 +218,7 @@ impl Handover {
         let names = builder.compiler.names();
         let env = names.iter().enumerate();
         let env = env.filter_map(|(slot, name)| Some((slot, name.strip_prefix("env:")?.to_owned()))).collect();
-        let think = if let Load::Closed { think_time: Some(t), .. } = &plan.load { t.as_secs_f64() } else { 0.0 };
+        let think = if let PlanLoad::Closed { think_time: Some(t), .. } = &plan.load { t.as_secs_f64() } else { 0.0 };
         let handover = Self {
             name: plan.name.clone(),
             seed: plan.seed,

@@ -7,7 +7,7 @@ use super::limits::limits;
 use super::testrun::testrun;
 use super::text::{comment, javascript};
 use super::{Export, file};
-use perfdeck_plan::{Arrivals, Load, Plan, Warmup};
+use perfdeck_plan::{Arrivals, Plan, PlanLoad, Warmup};
 
 /// What every script does with its plan.
 const RUNTIME: &str = concat!(include_str!("scripts/k6_values.js"), include_str!("scripts/k6_steps.js"));
@@ -51,14 +51,14 @@ fn executor(plan: &Plan, pieces: &[Piece], first: f64) -> Map<String, Value> {
     let seconds: f64 = pieces.iter().map(|p| p.seconds).sum();
     let changes = varies(pieces) || pieces.first().is_some_and(|p| p.from.to_bits() != first.to_bits());
     let value = match &plan.load {
-        Load::Closed { .. } if changes => json!({
+        PlanLoad::Closed { .. } if changes => json!({
             "executor": "ramping-vus", "startVUs": rounded(first), "stages": stages(first, pieces, &rounded),
             "gracefulRampDown": span(plan.timeout.as_secs_f64()),
         }),
-        Load::Closed { .. } => json!({
+        PlanLoad::Closed { .. } => json!({
             "executor": "constant-vus", "vus": rounded(first).max(1), "duration": span(seconds),
         }),
-        Load::Open { max_in_flight, .. } => {
+        PlanLoad::Open { max_in_flight, .. } => {
             let rates: Vec<f64> = pieces.iter().flat_map(|p| [p.from, p.to]).chain([first]).collect();
             let unit = time_unit(&rates);
             #[allow(clippy::cast_precision_loss)]
@@ -101,7 +101,7 @@ fn options(plan: &Plan, handover: &Handover, notes: &mut Vec<String>) -> Value {
     }
     add("main", "main", warm, executor(plan, &all, start(plan)));
     let mut thresholds = limits(plan, handover, notes);
-    if matches!(plan.load, Load::Open { .. }) {
+    if matches!(plan.load, PlanLoad::Open { .. }) {
         thresholds.entry("dropped_iterations{phase:main}".into()).or_default().push("count==0".into());
     }
     json!({
@@ -114,7 +114,7 @@ fn options(plan: &Plan, handover: &Handover, notes: &mut Vec<String>) -> Value {
 }
 
 fn remarks(plan: &Plan, handover: &Handover, notes: &mut Vec<String>) {
-    if let Load::Open { arrivals, late_limit, .. } = &plan.load {
+    if let PlanLoad::Open { arrivals, late_limit, .. } = &plan.load {
         notes.push("k6 drops iterations for which no virtual user is free, instead of starting them late.".to_owned());
         if *arrivals == Arrivals::Poisson {
             notes.push("k6 has no Poisson arrivals; its iterations start at even gaps.".to_owned());

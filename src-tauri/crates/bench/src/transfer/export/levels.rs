@@ -1,7 +1,7 @@
 //! The level of a load as straight pieces.
 use serde::Serialize;
 
-use perfdeck_plan::{Load, Plan, StageKind, Warmup};
+use perfdeck_plan::{Plan, PlanLoad, StageKind, Warmup};
 
 /// A piece of the measured time with its level at both ends: iterations per second, or connections.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -14,8 +14,8 @@ pub(super) struct Piece {
 /// The level before the first stage.
 pub(super) fn start(plan: &Plan) -> f64 {
     match &plan.load {
-        Load::Closed { connections, .. } => f64::from(*connections),
-        Load::Open { rate_per_s, .. } => *rate_per_s,
+        PlanLoad::Closed { connections, .. } => f64::from(*connections),
+        PlanLoad::Open { rate_per_s, .. } => *rate_per_s,
     }
 }
 

@@ -5,7 +5,7 @@ use super::handover::Handover;
 use super::levels::{Piece, peak, pieces, warm_level, warm_seconds};
 use super::text::{comment, python};
 use super::{Export, file};
-use perfdeck_plan::{Arrivals, Load, Plan, Warmup};
+use perfdeck_plan::{Arrivals, Plan, PlanLoad, Warmup};
 
 /// What every locustfile does with its plan.
 const RUNTIME: &str = concat!(
@@ -47,8 +47,8 @@ fn tasks(plan: &Plan, handover: &Handover) -> String {
 /// The pieces in users, and iterations per second of each user in an open loop.
 fn users(plan: &Plan, all: &[Piece]) -> (f64, f64) {
     match &plan.load {
-        Load::Closed { .. } => (1.0, 0.0),
-        Load::Open { max_in_flight, .. } => {
+        PlanLoad::Closed { .. } => (1.0, 0.0),
+        PlanLoad::Open { max_in_flight, .. } => {
             let each = (peak(all) / f64::from(*max_in_flight)).max(1e-9);
             (1.0 / each, each)
         }
@@ -56,7 +56,7 @@ fn users(plan: &Plan, all: &[Piece]) -> (f64, f64) {
 }
 
 fn remarks(plan: &Plan, handover: &Handover, notes: &mut Vec<String>) {
-    if let Load::Open { arrivals, late_limit, .. } = &plan.load {
+    if let PlanLoad::Open { arrivals, late_limit, .. } = &plan.load {
         notes.push(
             "Locust has no open loop: each user keeps its share of the rate and falls behind when the target does. \
              Waiting for that is in no figure."

@@ -4,10 +4,10 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use perfdeck_bench::{Finished, Prepared, Resources, RunContext, Targets};
+use perfdeck_bench::{Finished, OpensTargets, Prepared, Resources, RunContext};
 use perfdeck_model::masking;
 use perfdeck_model::{ApiError, BenchLive, Environment, ErrorCode, HttpBenchSpec, Load, PlanSpec, RunSpec, TargetRole};
-use perfdeck_plan::{Action, Files, Folder, Load as PlanLoad, Plan, Span};
+use perfdeck_plan::{Action, Files, Folder, Plan, PlanLoad, Span};
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 use ts_rs::TS;
@@ -315,7 +315,7 @@ impl Engine {
             }
             BenchSpec::Plan { toml, threads } => {
                 let plan = perfdeck_plan::from_toml(toml).map_err(|e| ApiError::bad_request(e.to_string()))?;
-                let targets: Option<Arc<dyn Targets>> = match environment {
+                let targets: Option<Arc<dyn OpensTargets>> = match environment {
                     Some(environment) => Some(Arc::new(self.load_targets(environment).await?)),
                     None => None,
                 };

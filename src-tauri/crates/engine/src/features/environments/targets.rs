@@ -40,7 +40,7 @@ async fn addresses_of(hosts: &[HostPort]) -> Result<Vec<SocketAddr>, ApiError> {
     Ok(all)
 }
 
-impl perfdeck_bench::Targets for LoadTargets {
+impl perfdeck_bench::OpensTargets for LoadTargets {
     fn sql(&self) -> BoxFuture<'_, Result<SqlConnection, ApiError>> {
         Box::pin(async {
             let (target, password) = self.database.as_ref().ok_or_else(|| self.missing("database"))?;
