@@ -89,7 +89,7 @@ impl Route {
     }
 }
 
-/// How often something ran, how long it took and how many statements it took. All only grow.
+/// Counters of something that runs: how often, how long in nanoseconds, and with how many statements. All only grow.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Usage {
     pub(crate) calls: u64,
@@ -98,7 +98,7 @@ pub(crate) struct Usage {
 }
 
 impl Usage {
-    /// What was added since `earlier`.
+    /// Increase since `earlier`.
     pub(crate) fn since(self, earlier: Self) -> Self {
         Self {
             calls: self.calls.saturating_sub(earlier.calls),
@@ -190,7 +190,7 @@ impl Histogram {
     }
 }
 
-/// Why a request has no good answer.
+/// Reason for which a request has no good answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Failure {
     /// A parameter is out of range.
@@ -237,7 +237,7 @@ impl Drop for Running<'_> {
     }
 }
 
-/// What the API serves from and what it knows about itself.
+/// State of the API: what it serves from and what it knows about itself.
 pub(crate) struct Served {
     pub(crate) pool: Pool,
     pub(crate) cache: Arc<MemoryCache>,
@@ -280,12 +280,12 @@ impl Served {
         self.latency.read()
     }
 
-    /// What each statement cost since the start.
+    /// Cost of each statement since the start.
     pub(crate) fn statement_usage(&self) -> [Usage; Statement::COUNT] {
         self.statements.each_ref().map(Tally::read)
     }
 
-    /// What each route cost since the start.
+    /// Cost of each route since the start.
     pub(crate) fn route_usage(&self) -> [Usage; Route::ALL.len()] {
         self.routes.each_ref().map(Tally::read)
     }

@@ -78,8 +78,8 @@ impl<const N: usize> Window<N> {
     }
 }
 
-/// Measures the demo's database through its pool, and what is in the file through a connection outside the pool, so that
-/// a pool that is used up is measured and not waited for.
+/// Collector of the demo's database through its pool, and of what is in the file through a connection outside the pool,
+/// so that a pool that is used up is measured and not waited for.
 pub(crate) struct DemoDatabaseCollector {
     served: Arc<Served>,
     path: PathBuf,
@@ -282,7 +282,7 @@ async fn duplicate_indexes(
     Ok(findings)
 }
 
-/// Measures the demo's cache; adds to the finding about keys without expiry how much memory they hold.
+/// Collector of the demo's cache; adds to the finding about keys without expiry how much memory they hold.
 pub(crate) struct DemoCacheCollector {
     served: Arc<Served>,
     inner: Box<dyn Collector>,
@@ -325,7 +325,7 @@ impl Collector for DemoCacheCollector {
     }
 }
 
-/// What the API's counters had when they were last read.
+/// Counters of the API as they were last read.
 pub(crate) struct ApiCursor {
     last: Option<(f64, (u64, u64), Vec<u64>)>,
 }
@@ -364,7 +364,7 @@ impl ApiCursor {
     }
 }
 
-/// The probe from outside, and the API's own counters and findings.
+/// Collector of the API: the probe from outside, and the API's own counters and findings.
 pub(crate) struct DemoApiCollector {
     served: Arc<Served>,
     probe: Box<dyn Collector>,

@@ -27,7 +27,7 @@ const ENTRIES: u32 = STAFF * PER_STAFF;
 pub(crate) const PER_STAFF: u32 = 20;
 const PAYMENTS: u32 = 80_000;
 const EVENTS: u32 = 40_000;
-/// Every so many users has no e-mail address, and the API fails for it.
+/// Distance between users without an e-mail address, in rows of `users`; the API fails for them.
 pub(crate) const NO_EMAIL: u32 = 199;
 /// Rows of one statement.
 const ROWS: u32 = 250;

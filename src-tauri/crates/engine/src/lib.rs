@@ -65,12 +65,12 @@ pub use perfdeck_bench::transfer;
 pub use perfdeck_database::dialect;
 pub use perfdeck_sqltext as sqltext;
 
-/// How to open an engine.
+/// Options for opening an engine.
 #[derive(Default)]
 pub struct EngineOptions {
     /// Folder of the local store; `PERFDECK_DATA_DIR` or the platform's data folder when absent.
     pub data_dir: Option<PathBuf>,
-    /// Where time comes from; the machine's clock when absent.
+    /// Source of time; the machine's clock when absent.
     pub clock: Option<Arc<dyn Clock>>,
 }
 
@@ -119,7 +119,7 @@ impl Engine {
         &self.core.jobs
     }
 
-    /// Where the local store is.
+    /// Folder of the local store.
     pub fn data_dir(&self) -> &std::path::Path {
         &self.core.data_dir
     }

@@ -1,4 +1,4 @@
-//! What several commands take and answer.
+//! Requests and answers that several commands share.
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
@@ -9,7 +9,7 @@ pub struct Empty {}
 /// Names one thing.
 #[derive(Debug, Clone, Serialize, Deserialize, TS)]
 pub struct ById {
-    /// Its identifier. Environments may be named by their name.
+    /// Identifier of the thing. Environments may be named by their name.
     pub id: String,
 }
 
@@ -27,11 +27,11 @@ pub struct Text {
     pub text: String,
 }
 
-/// Until when a deletion can be undone.
+/// Deletion that can be undone for a time.
 #[derive(Debug, Clone, Serialize, Deserialize, TS)]
 pub struct Deleted {
     /// Identifier of what was deleted, for the matching restore command.
     pub id: String,
-    /// Time after which it is gone.
+    /// Time after which it is gone, in milliseconds since the Unix epoch.
     pub undo_until_ms: f64,
 }

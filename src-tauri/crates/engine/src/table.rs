@@ -1,4 +1,4 @@
-//! What the tables of commands are made of: a row reads a request, runs a function and tells what changed.
+//! Parts that the tables of commands are made of: a row reads a request, runs a function and tells what changed.
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
@@ -44,7 +44,7 @@ impl IntoReply for Binary {
 /// One row of a feature's table.
 pub(crate) struct Command {
     pub(crate) info: CommandInfo,
-    /// Reads the parameters, runs the function, tells what changed.
+    /// Function that reads the parameters, runs the command and tells what changed.
     pub(crate) call: fn(Arc<Engine>, Value) -> BoxFuture<'static, Result<Reply>>,
 }
 

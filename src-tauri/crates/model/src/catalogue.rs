@@ -143,7 +143,7 @@ pub fn unit_of(series_id: &str) -> Unit {
     ENTRIES.iter().find(|e| e.0 == metric).map_or(Unit::Count, |e| e.2)
 }
 
-/// What a metric is called where people read it, and its place in the catalogue; `None` for one that is not in it.
+/// Title of a metric where people read it, and its place in the catalogue; `None` for one that is not in it.
 pub fn title_of(metric: &str) -> Option<(usize, &'static str)> {
     ENTRIES.iter().enumerate().find(|(_, e)| e.0 == metric).map(|(place, e)| (place, e.1))
 }

@@ -4,31 +4,31 @@ use ts_rs::TS;
 
 use crate::{ApiError, TargetRole, Unit};
 
-/// How far a change is. Each state is stored before the step that it names begins.
+/// State of a change. Each state is stored before the step that it names begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, TS, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ChangeState {
     /// The target was asked, and the statements are known.
     Planned,
-    /// What it costs and gives was predicted; it waits for a person.
+    /// Costs and gains were predicted; it waits for a person.
     Previewed,
     /// The guards allow it, and how it is undone is stored. Nothing was sent.
     Armed,
-    /// It is being applied.
+    /// Being applied.
     Applying,
-    /// It was applied; the target did not confirm it yet.
+    /// Applied; the target did not confirm it yet.
     Applied,
     /// The target confirmed it. It is in force and waits for a person, or for its end.
     Verified,
     /// A person keeps it.
     Kept,
-    /// It is being undone.
+    /// Being undone.
     Undoing,
     /// The target confirmed that it is as before.
     Undone,
-    /// It was not applied: the target confirmed that nothing of it is there, or nothing was sent.
+    /// Not applied: the target confirmed that nothing of it is there, or nothing was sent.
     Failed,
-    /// It ended in the middle: Perfdeck ended, it was stopped, or a step failed. What the target says is what is so.
+    /// Ended in the middle: Perfdeck ended, it was stopped, or a step failed. What the target says is what is so.
     CutOff,
 }
 
@@ -66,7 +66,7 @@ impl ChangeState {
     }
 }
 
-/// What the target says about a change.
+/// Answer of the target about a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Says {
@@ -84,12 +84,12 @@ pub enum Says {
     NotAllowed,
 }
 
-/// What the target said about a change when it was asked.
+/// Answer of the target about a change when it was asked, with its words.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS, schemars::JsonSchema)]
 pub struct TargetSays {
-    /// The short of it.
+    /// Answer in short.
     pub says: Says,
-    /// The same in words, with figures where there are any.
+    /// Answer in words, with figures where there are any.
     pub text: String,
 }
 
@@ -103,28 +103,28 @@ impl TargetSays {
 /// One step in the life of a change.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS, schemars::JsonSchema)]
 pub struct ChangeStep {
-    /// When, in milliseconds since the Unix epoch.
+    /// Time of the step, in milliseconds since the Unix epoch.
     pub at_ms: f64,
-    /// The state that it came to.
+    /// State that the change came to.
     pub state: ChangeState,
-    /// What happened, in words; never a secret.
+    /// Event in words; never a secret.
     pub text: String,
 }
 
 /// One figure of a preview: predicted, and beside it what came.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS, schemars::JsonSchema)]
 pub struct PreviewRow {
-    /// What it is a figure of, such as "Space freed".
+    /// Name of the figure, such as "Space freed".
     pub what: String,
-    /// The prediction, in `unit`; `None` when it cannot be known before.
+    /// Prediction, in `unit`; `None` when it cannot be known before.
     pub predicted: Option<f64>,
-    /// What was measured while it was applied, in `unit`; `None` when it was not.
+    /// Value measured while it was applied, in `unit`; `None` when it was not.
     pub came: Option<f64>,
-    /// Unit of both.
+    /// Unit of `predicted` and `came`.
     pub unit: Unit,
 }
 
-/// What can be done with a change as it is now.
+/// Operation that can be done with a change as it is now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ChangeOffer {
@@ -140,52 +140,52 @@ pub enum ChangeOffer {
     CleanUp,
 }
 
-/// Something that Perfdeck alters on a target, from its plan until it is kept or undone.
+/// Alteration of a target by Perfdeck, from its plan until it is kept or undone.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS, schemars::JsonSchema)]
 pub struct Change {
     /// Stable identifier.
     pub id: String,
     /// Kind, such as `drop_index`.
     pub kind: String,
-    /// The environment.
+    /// Identifier of the environment.
     pub environment_id: String,
-    /// Its name when the change was planned.
+    /// Name of the environment when the change was planned.
     pub environment: String,
-    /// Which of its targets.
+    /// Role of the target that it alters.
     pub target: TargetRole,
-    /// What it alters there, such as `public.payments_created_idx`.
+    /// Object that it alters there, such as `public.payments_created_idx`.
     pub object: String,
-    /// What it does, in one line; identifiers between backticks are shown in monospace.
+    /// Description in one line; identifiers between backticks are shown in monospace.
     pub title: String,
-    /// What is sent, exactly.
+    /// Statement as it is sent, exactly.
     pub statement: String,
-    /// What is sent to undo it; `None` when it cannot be undone.
+    /// Statement that is sent to undo it; `None` when it cannot be undone.
     pub undo_statement: Option<String>,
-    /// What undoing it costs, in words.
+    /// Cost of undoing it, in words.
     pub undo_cost: Option<String>,
-    /// How far it is.
+    /// State of the change.
     pub state: ChangeState,
     /// Whether a living process works on it now.
     pub held: bool,
-    /// What happened to it, oldest first; at most 200.
+    /// Events of its life, oldest first; at most 200.
     pub steps: Vec<ChangeStep>,
-    /// What it gives and costs.
+    /// Figures of its gains and costs.
     pub preview: Vec<PreviewRow>,
-    /// What else a person should know before it is applied, one sentence each.
+    /// Further facts that a person should know before it is applied, one sentence each.
     pub notes: Vec<String>,
-    /// What can be done with it now.
+    /// Operations that can be done with it now.
     pub offers: Vec<ChangeOffer>,
-    /// What the target said when it was last asked.
+    /// Answer of the target when it was last asked.
     pub target_says: Option<TargetSays>,
-    /// When it was last asked, in milliseconds since the Unix epoch.
+    /// Time at which the target was last asked, in milliseconds since the Unix epoch.
     pub checked_ms: Option<f64>,
-    /// When it ends by itself, in milliseconds since the Unix epoch; `None` when it waits for a person.
+    /// Time at which it ends by itself, in milliseconds since the Unix epoch; `None` when it waits for a person.
     pub ends_ms: Option<f64>,
-    /// When it was planned.
+    /// Time of planning, in milliseconds since the Unix epoch.
     pub created_ms: f64,
-    /// When its state last changed.
+    /// Time of the last change of its state, in milliseconds since the Unix epoch.
     pub updated_ms: f64,
-    /// Why its last step failed.
+    /// Failure of its last step.
     pub error: Option<ApiError>,
 }
 
@@ -194,10 +194,10 @@ pub struct Change {
 pub struct ChangeDetail {
     /// The change.
     pub change: Change,
-    /// What keeps it from being applied or undone now, in words; `None` when nothing does.
+    /// Reason that keeps it from being applied or undone now, in words; `None` when nothing does.
     pub guard: Option<String>,
-    /// What must be typed to confirm it, if anything: the environment's name.
+    /// Text that must be typed to confirm it, if any: the environment's name.
     pub confirm: Option<String>,
-    /// What makes the environment look like production that is not called so.
+    /// Signs that make the environment look like production that is not called so.
     pub evidence: Vec<String>,
 }

@@ -1,4 +1,4 @@
-//! Where time comes from, so that tests can move it.
+//! Sources of time, so that tests can move it.
 //!
 //! There are two kinds of time. The wall clock says *when* something was: it is what people and files know, and it can
 //! be set forward or back at any moment. The monotonic clock says *how long* something took: it never jumps, so rates,

@@ -1,11 +1,11 @@
-//! What every collector has in common, so that collectors of different crates run on one clock.
+//! Common parts of all collectors, so that collectors of different crates run on one clock.
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 
 use crate::{ApiError, Clock, Finding, SeriesInfo, TargetRole};
 
-/// What one collection of one target found.
+/// Result of one collection of one target.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Collection {
     /// Values by series. A series that is absent, or whose value is not finite, is a gap at this time. Rates are
@@ -19,7 +19,7 @@ pub struct Collection {
     pub detail: Option<String>,
     /// Limits drawn as references, in the units of the series they belong to.
     pub limits: BTreeMap<String, f64>,
-    /// What is missing for full figures (a privilege, an extension), while the rest works.
+    /// Missing part for full figures (a privilege, an extension), while the rest works.
     pub warning: Option<ApiError>,
     /// Findings of the slower checks; `None` when they did not run this time.
     pub findings: Option<Vec<Finding>>,
@@ -36,7 +36,7 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 /// passes and backs off when it takes more than 20 % of the period. An implementation keeps its connection between
 /// calls, reconnects by itself after a failure and keeps earlier counters to compute rates.
 pub trait Collector: Send + 'static {
-    /// Which target it measures.
+    /// Role of the target it measures.
     fn role(&self) -> TargetRole;
 
     /// The target's address without credentials.

@@ -21,7 +21,7 @@ struct Header {
     meta: serde_json::Value,
 }
 
-/// Why bytes are not columns.
+/// Reason why bytes are not columns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ColumnsError {

@@ -2,7 +2,7 @@
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-/// How much a command may do.
+/// Extent of what a command may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Access {
@@ -48,9 +48,9 @@ tags! {
     Baselines,
     /// Written reports.
     Reports,
-    /// What was done.
+    /// Journal of what was done.
     Journal,
-    /// Where secrets go, and whether they can be read.
+    /// Places where secrets go, and whether they can be read.
     Secrets,
     /// Jobs.
     Jobs,
@@ -85,9 +85,9 @@ impl Tag {
 pub struct CommandInfo {
     /// Dotted name, such as `env.list`.
     pub name: &'static str,
-    /// How much it may do.
+    /// Extent of what it may do.
     pub access: Access,
-    /// What it changes.
+    /// Groups of data that it changes.
     pub changes: &'static [Tag],
     /// Whether the answer is binary columns instead of JSON.
     pub binary: bool,

@@ -28,28 +28,28 @@ pub enum StageName {
     File,
 }
 
-/// How a stage ended.
+/// Outcome of a stage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum StageOutcome {
-    /// It holds.
+    /// Holds.
     Ok,
-    /// It works, but something is missing; the fix says what to run.
+    /// Works, but something is missing; the fix says what to run.
     Warning,
-    /// It failed; later stages were not tried.
+    /// Failed; later stages were not tried.
     Failed,
-    /// It does not apply, or an earlier stage failed.
+    /// Does not apply, or an earlier stage failed.
     Skipped,
 }
 
 /// One stage of a connection test.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS, schemars::JsonSchema)]
 pub struct ConnectionStage {
-    /// Which stage.
+    /// Name of the stage.
     pub stage: StageName,
-    /// How it ended.
+    /// Outcome of the stage.
     pub outcome: StageOutcome,
-    /// What was found, in words: addresses, versions, missing privileges.
+    /// Findings in words: addresses, versions, missing privileges.
     pub detail: String,
     /// The exact statement or setting to apply, ready to copy.
     pub fix: Option<String>,
@@ -60,9 +60,9 @@ pub struct ConnectionStage {
 /// The result of testing one target.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS, schemars::JsonSchema)]
 pub struct ConnectionReport {
-    /// Which target.
+    /// Role of the target.
     pub role: TargetRole,
-    /// Its address without credentials.
+    /// Address of the target without credentials.
     pub address: String,
     /// Whether it can be used (warnings allowed).
     pub ok: bool,
@@ -77,13 +77,13 @@ pub struct ConnectionReport {
 /// A service found on this machine's loopback interface.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS, schemars::JsonSchema)]
 pub struct FoundService {
-    /// Which target it would be.
+    /// Role of the target it would be.
     pub role: TargetRole,
     /// Product and version as far as they show without credentials, such as "PostgreSQL" or "Valkey 8.1".
     pub product: String,
     /// `host:port`, or the path of a SQLite file.
     pub address: String,
-    /// What is known: "needs a password", "open, 12 400 keys", "answers in 4 ms".
+    /// Facts known of it: "needs a password", "open, 12 400 keys", "answers in 4 ms".
     pub detail: String,
     /// The URL to connect with.
     pub url: String,

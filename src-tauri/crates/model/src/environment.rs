@@ -4,7 +4,7 @@ use ts_rs::TS;
 
 use crate::{Address, Header, SecretInput, SecretSource, Sensitive};
 
-/// What an environment is for. Decides its colour, its defaults and its guards.
+/// Purpose of an environment. Decides its colour, its defaults and its guards.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, TS, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
@@ -40,7 +40,7 @@ impl std::str::FromStr for Kind {
     }
 }
 
-/// Which of an environment's targets.
+/// Role of a target in its environment.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, TS, schemars::JsonSchema,
 )]
@@ -98,24 +98,26 @@ impl PoolSettings {
     }
 }
 
-/// What an environment refuses without further confirmation.
+/// Guards of an environment: what it refuses without further confirmation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(transform = crate::open)]
 pub struct Guards {
-    /// Changes to targets are refused until unlocked for a time.
+    /// Whether changes to targets are refused until unlocked for a time.
     pub read_only: bool,
-    /// Destructive changes and load need the environment's name typed.
+    /// Whether destructive changes and load need the environment's name typed.
     pub typed_confirmation: bool,
     /// Highest request rate a benchmark may ask for, per second; `None` is no cap.
     pub max_rate_per_s: Option<f64>,
-    /// A benchmark ends when a larger share of its newest requests fails, 0 to 1; `None` lets it go on.
+    /// Largest share of a benchmark's newest requests that may fail, 0 to 1; above it the benchmark ends, `None` lets
+    /// it go on.
     #[serde(default)]
     pub max_error_share: Option<f64>,
-    /// A benchmark ends when a smaller share of the database's connections is free, 0 to 1; `None` lets it go on.
+    /// Smallest share of the database's connections that must be free, 0 to 1; below it a benchmark ends, `None` lets
+    /// it go on.
     #[serde(default)]
     pub min_free_connections: Option<f64>,
-    /// It is not production, whatever its addresses, its size and its clients look like.
+    /// Whether it is not production, whatever its addresses, its size and its clients look like.
     #[serde(default)]
     pub never_production: bool,
 }
@@ -154,13 +156,13 @@ impl Guards {
 /// A SQL database.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS, schemars::JsonSchema)]
 pub struct DatabaseTarget {
-    /// Where it is; the scheme names the engine.
+    /// Address of the database; the scheme names the engine.
     pub address: Address,
-    /// Where its password is kept.
+    /// Source of its password.
     pub password: SecretSource,
 }
 
-/// How a cache is deployed.
+/// Deployment of a cache.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, TS, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CacheMode {
@@ -176,18 +178,18 @@ pub enum CacheMode {
 /// A Redis or Valkey cache, or Perfdeck's in-process one.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS, schemars::JsonSchema)]
 pub struct CacheTarget {
-    /// Where it is.
+    /// Address of the cache.
     pub address: Address,
-    /// How it is deployed.
+    /// Deployment of the cache.
     pub mode: CacheMode,
     /// Name of the monitored primary, for Sentinel.
     pub sentinel_master: Option<String>,
-    /// Where its password is kept.
+    /// Source of its password.
     pub password: SecretSource,
-    /// Where the Sentinels' password is kept, when it is one of their own.
+    /// Source of the Sentinels' password, when it is one of their own.
     #[serde(default)]
     pub sentinel_password: SecretSource,
-    /// That password, in the copy of a target that is connected to. It is never stored, sent or shown.
+    /// Password of the Sentinels, in the copy of a target that is connected to. It is never stored, sent or shown.
     #[serde(skip)]
     #[ts(skip)]
     pub sentinel_secret: Option<Sensitive>,
@@ -204,7 +206,7 @@ pub struct ApiTarget {
     pub probe_path: String,
     /// Headers sent with every request. Values of secret ones are kept with the secrets and shown as empty.
     pub headers: Vec<Header>,
-    /// Where the value of the `Authorization` header is kept, if one is sent.
+    /// Source of the value of the `Authorization` header, if one is sent.
     pub authorization: SecretSource,
 }
 
@@ -213,7 +215,7 @@ pub struct ApiTarget {
 pub struct HostTarget {
     /// `local` for this machine, else `ssh://…` or `prometheus+http://…`.
     pub url: String,
-    /// Where its password or key passphrase is kept.
+    /// Source of its password or key passphrase.
     pub secret: SecretSource,
 }
 
@@ -286,13 +288,13 @@ pub struct Environment {
     pub id: String,
     /// Unique name.
     pub name: String,
-    /// What it is for.
+    /// Purpose of the environment.
     pub kind: Kind,
-    /// What it consists of.
+    /// Targets of the environment.
     pub targets: Targets,
     /// Pool settings of its database.
     pub pool: PoolSettings,
-    /// What it refuses.
+    /// Guards of the environment.
     pub guards: Guards,
     /// Creation time.
     pub created_ms: f64,
@@ -307,7 +309,7 @@ pub struct EnvironmentSummary {
     pub id: String,
     /// Unique name.
     pub name: String,
-    /// What it is for.
+    /// Purpose of the environment.
     pub kind: Kind,
     /// Whether it is the built-in demo.
     pub demo: bool,
@@ -318,7 +320,7 @@ pub struct EnvironmentSummary {
     /// Whether changes are refused until it is unlocked.
     #[serde(default)]
     pub read_only: bool,
-    /// Until when it is unlocked; `None` while it is locked, or never was.
+    /// Time until which it is unlocked, in milliseconds since the Unix epoch; `None` while it is locked, or never was.
     #[serde(default)]
     pub unlocked_until_ms: Option<f64>,
 }
@@ -355,15 +357,15 @@ pub struct TargetsDraft {
     pub frontend: Option<String>,
 }
 
-/// What a form or `perfctl env add` sends to create or edit an environment.
+/// Data that a form or `perfctl env add` sends to create or edit an environment.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, TS)]
 #[serde(default, deny_unknown_fields)]
 pub struct EnvironmentDraft {
     /// Unique name: 1 to 64 characters, no control characters.
     pub name: String,
-    /// What it is for.
+    /// Purpose of the environment.
     pub kind: Kind,
-    /// What it consists of.
+    /// Targets of the environment, as entered.
     pub targets: TargetsDraft,
     /// Pool settings; by kind when absent.
     pub pool: Option<PoolSettings>,

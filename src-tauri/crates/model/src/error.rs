@@ -2,7 +2,7 @@
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-/// What kind of failure it was. A variant exists only where the UI or `perfctl` acts on it.
+/// Kind of a failure. A variant exists only where the UI or `perfctl` acts on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, TS, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -39,7 +39,7 @@ pub enum ErrorCode {
     Internal,
 }
 
-/// What helps, where a face has a way of its own to do it: an option of `perfctl`, a button of the window.
+/// Remedy where a face has a way of its own to do it: an option of `perfctl`, a button of the window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Remedy {
@@ -68,13 +68,13 @@ pub enum Remedy {
 /// The cause chain goes to the log, never here; neither do secrets.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS, schemars::JsonSchema)]
 pub struct ApiError {
-    /// What kind of failure it was.
+    /// Kind of the failure.
     pub code: ErrorCode,
-    /// What failed and on which target; one sentence without a final full stop.
+    /// Failed action and its target; one sentence without a final full stop.
     pub message: String,
-    /// What to do: the exact grant, setting or command.
+    /// Action to take: the exact grant, setting or command.
     pub hint: Option<String>,
-    /// What of it a face can do in a way of its own.
+    /// Part of the hint that a face can do in a way of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[ts(optional)]
     pub remedy: Option<Remedy>,

@@ -4,16 +4,16 @@ use ts_rs::TS;
 
 use crate::TargetRole;
 
-/// What a finding's button opens.
+/// Button of a finding, and its destination.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS, schemars::JsonSchema)]
 pub struct FindingAction {
     /// Verb and object, such as "Review index".
     pub label: String,
-    /// What it opens.
+    /// Destination of the button.
     pub opens: FindingTarget,
 }
 
-/// What a finding leads to. A face knows where it shows that.
+/// Destination that a finding leads to. A face knows where it shows that.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS, schemars::JsonSchema)]
 #[serde(tag = "what", rename_all = "snake_case")]
 pub enum FindingTarget {
@@ -25,7 +25,7 @@ pub enum FindingTarget {
     Database,
     /// The cache.
     Cache,
-    /// What stands between clients and the API.
+    /// Layers between clients and the API.
     Gateway,
     /// Perfdeck's own settings.
     Settings,
@@ -33,7 +33,7 @@ pub enum FindingTarget {
     Change {
         /// Kind of the change, such as `drop_index`.
         kind: String,
-        /// What it alters, such as `public.payments_created_idx`.
+        /// Object that it alters, such as `public.payments_created_idx`.
         object: String,
     },
 }
@@ -61,7 +61,7 @@ pub struct Finding {
     pub id: String,
     /// Kind, such as `sequential_scan`, `keys_without_expiry`, `uncompressed_response`.
     pub kind: String,
-    /// Which target.
+    /// Target that it was found on.
     pub target: TargetRole,
     /// The finding in one line; identifiers between backticks are shown in monospace.
     pub title: String,

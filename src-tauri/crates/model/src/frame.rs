@@ -1,4 +1,4 @@
-//! What flows to a viewer: a snapshot, then deltas.
+//! Data that flow to a viewer: a snapshot, then deltas.
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -23,9 +23,9 @@ pub enum TargetState {
 /// The state of one target as shown in the status line.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS, schemars::JsonSchema)]
 pub struct TargetStatus {
-    /// Which target.
+    /// Role of the target.
     pub role: TargetRole,
-    /// Its address without credentials.
+    /// Address of the target without credentials.
     pub address: String,
     /// Whether it answers.
     pub state: TargetState,
@@ -37,9 +37,9 @@ pub struct TargetStatus {
     pub round_trip_ms: Option<f64>,
     /// Time of the last sample. In the event stream it is as old as the part: while a target answers, its samples tell more.
     pub last_sample_ms: Option<f64>,
-    /// When the next attempt is made, while down.
+    /// Time of the next attempt, in milliseconds since the Unix epoch, while down.
     pub next_try_ms: Option<f64>,
-    /// Why it is down, or what is missing for full figures.
+    /// Reason why it is down, or what is missing for full figures.
     pub error: Option<ApiError>,
     /// Limits drawn as references, such as `{"max_connections": 100}`; units as the series they belong to.
     pub limits: BTreeMap<String, f64>,
@@ -85,7 +85,7 @@ fn rounded_round_trip(ms: f64) -> String {
     }
 }
 
-/// What Perfdeck itself costs; always shown.
+/// Cost of Perfdeck itself; always shown.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, TS, schemars::JsonSchema)]
 pub struct OwnCost {
     /// CPU of the whole process tree as a fraction of one core.
@@ -111,19 +111,19 @@ pub enum FrameKind {
 /// One message of the event stream, as it is inside the engine. At most ten a second; [`crate::WireFrame`] is how it travels.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Frame {
-    /// Counts up by one; a jump says how many seconds of samples were dropped.
+    /// Sequence number, up by one each; a jump says how many seconds of samples were dropped.
     pub seq: u64,
     /// Whether it stands alone.
     pub kind: FrameKind,
-    /// The environment it is about, if one is watched.
+    /// Identifier of the environment it is about, if one is watched.
     pub environment_id: Option<String>,
-    /// Time it was made.
+    /// Time it was made, in milliseconds since the Unix epoch.
     pub at_ms: f64,
     /// Sample times, ascending, each a whole second.
     pub t: Vec<f64>,
     /// Values by series id, each as long as `t`; `None` is a gap.
     pub series: BTreeMap<String, Vec<Option<f64>>>,
-    /// What else is new, at most one part a topic.
+    /// Other news, at most one part a topic.
     pub parts: Vec<Part>,
 }
 

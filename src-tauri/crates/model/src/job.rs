@@ -18,7 +18,7 @@ pub enum JobState {
     Cancelled,
 }
 
-/// What a job made, by its identifier.
+/// Result of a job, by its identifier.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS, schemars::JsonSchema)]
 #[serde(tag = "kind", content = "id", rename_all = "snake_case")]
 pub enum JobResult {
@@ -55,13 +55,13 @@ impl JobResult {
 pub struct JobStatus {
     /// Stable identifier.
     pub id: String,
-    /// What kind of work: `demo`, `bench`, `report`, …
+    /// Kind of work: `demo`, `bench`, `report`, …
     pub kind: String,
-    /// What it does, for a person.
+    /// Description of the work, for a person.
     pub title: String,
-    /// The environment it belongs to.
+    /// Identifier of the environment it belongs to.
     pub environment_id: Option<String>,
-    /// Its state.
+    /// State of the job.
     pub state: JobState,
     /// Share done, 0 to 1, when it can be known.
     pub progress: Option<f64>,
@@ -73,8 +73,8 @@ pub struct JobStatus {
     pub finished_ms: Option<f64>,
     /// Whether Cancel does something.
     pub cancellable: bool,
-    /// Why it failed.
+    /// Reason why it failed.
     pub error: Option<ApiError>,
-    /// What it made.
+    /// Result of the job.
     pub result: Option<JobResult>,
 }

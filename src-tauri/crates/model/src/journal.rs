@@ -2,7 +2,7 @@
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-/// What an entry of the journal is about.
+/// Subject of an entry of the journal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum JournalKind {
@@ -33,16 +33,16 @@ pub enum JournalKind {
 /// One entry of the journal. Entries are never edited.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS, schemars::JsonSchema)]
 pub struct JournalEntry {
-    /// When, in milliseconds since the Unix epoch.
+    /// Time of the entry, in milliseconds since the Unix epoch.
     pub at_ms: f64,
-    /// What it is about.
+    /// Subject of the entry.
     pub kind: JournalKind,
-    /// The environment.
+    /// Identifier of the environment.
     pub environment_id: Option<String>,
-    /// Its name at that time.
+    /// Name of the environment at that time.
     pub environment: Option<String>,
-    /// What was done, in words; never a secret.
+    /// Event in words; never a secret.
     pub text: String,
-    /// The benchmark run it belongs to.
+    /// Identifier of the benchmark run it belongs to.
     pub run_id: Option<String>,
 }

@@ -5,9 +5,9 @@ use ts_rs::TS;
 /// One figure of a [`JudgedMs`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, TS, schemars::JsonSchema)]
 pub struct JudgedTime {
-    /// In milliseconds; `None` when the requests there failed, so that they took longer than any limit.
+    /// Time, in milliseconds; `None` when the requests there failed, so that they took longer than any limit.
     pub ms: Option<f64>,
-    /// The requests there had no answer within their deadline: no more is known than that it is at least `ms`.
+    /// Whether no more is known than that it is at least `ms`: the requests there had no answer within their deadline.
     #[serde(default)]
     pub at_least: bool,
 }
@@ -27,9 +27,9 @@ impl JudgedTime {
 pub struct JudgedMs {
     /// Requests, failed ones included.
     pub n: u64,
-    /// Of these, given up without an answer in time.
+    /// Requests of these that were given up without an answer in time.
     pub timed_out: u64,
-    /// Of these, failed otherwise.
+    /// Requests of these that failed otherwise.
     pub failed: u64,
     /// Median.
     pub p50: JudgedTime,
@@ -41,7 +41,7 @@ pub struct JudgedMs {
     pub p99: JudgedTime,
     /// 99.9th percentile.
     pub p999: JudgedTime,
-    /// Largest.
+    /// Largest time.
     pub max: JudgedTime,
     /// Names of the percentiles above that have too few requests behind them, such as `p999`.
     pub too_small: Vec<String>,

@@ -24,7 +24,7 @@ pub enum Unit {
     Count,
 }
 
-/// How a metric behaves.
+/// Behaviour of a metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Instrument {
@@ -39,15 +39,15 @@ pub enum Instrument {
 pub struct MetricInfo {
     /// Dotted name, such as `system.cpu.utilization`.
     pub name: String,
-    /// What it is called where people read it, such as `CPU`.
+    /// Title where people read it, such as `CPU`.
     pub title: String,
     /// The target it is measured on.
     pub role: TargetRole,
     /// Unit of its values.
     pub unit: Unit,
-    /// How it behaves.
+    /// Behaviour of the metric.
     pub instrument: Instrument,
-    /// What it says and where it is read from, in one sentence.
+    /// Meaning and source of the metric, in one sentence.
     pub help: String,
 }
 
@@ -62,7 +62,7 @@ pub struct SeriesInfo {
     pub attributes: BTreeMap<String, String>,
     /// Unit of its values.
     pub unit: Unit,
-    /// Which target it comes from.
+    /// Target it comes from.
     pub target: TargetRole,
 }
 

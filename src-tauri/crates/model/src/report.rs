@@ -2,10 +2,10 @@
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-/// What to put into a report.
+/// Contents that a report is to have.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS, schemars::JsonSchema)]
 pub struct ReportRequest {
-    /// The environment.
+    /// Identifier of the environment.
     pub environment_id: String,
     /// Runs to include; the latest one when empty.
     #[serde(default)]

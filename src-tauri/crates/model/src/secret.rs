@@ -37,7 +37,7 @@ impl std::fmt::Display for Sensitive {
     }
 }
 
-/// Where a secret of a target is kept. Never the secret itself.
+/// Place where a secret of a target is kept. Never the secret itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, TS, schemars::JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum SecretSource {
@@ -57,7 +57,7 @@ pub enum SecretSource {
     },
 }
 
-/// What a form sends for a secret: write-only, the present value is never sent back.
+/// Input of a form for a secret: write-only, the present value is never sent back.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum SecretInput {
@@ -78,7 +78,7 @@ pub enum SecretInput {
     },
     /// Store what Perfdeck read from a file and holds in memory; the secret itself was not sent to the form.
     Held {
-        /// What it is held under.
+        /// Identifier under which it is held.
         id: String,
     },
 }

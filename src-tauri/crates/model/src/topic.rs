@@ -1,4 +1,4 @@
-//! What a viewer can watch, and the parts of a frame that tell it.
+//! Topics that a viewer can watch, and the parts of a frame that tell of them.
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
@@ -38,9 +38,9 @@ topics! {
     Jobs = "jobs",
     /// Figures of the benchmark that runs.
     Bench = "bench",
-    /// What Perfdeck itself costs.
+    /// Cost of Perfdeck itself.
     Own = "own",
-    /// Which stored data changed.
+    /// Stored data that changed.
     Changed = "changed",
 }
 
@@ -64,7 +64,7 @@ impl Topic {
     }
 }
 
-/// What is new of one topic. Samples are no part: they are the frame's rows.
+/// News of one topic. Samples are no part: they are the frame's rows.
 #[derive(Debug, Clone, PartialEq, Serialize, TS)]
 #[serde(tag = "topic", content = "value", rename_all = "snake_case")]
 pub enum Part {
@@ -76,7 +76,7 @@ pub enum Part {
     Bench(BenchLive),
     /// Perfdeck's own cost.
     Own(OwnCost),
-    /// What stored data changed. In a snapshot everything: what came before is not known.
+    /// Groups of stored data that changed. In a snapshot everything: what came before is not known.
     Changed(Vec<Tag>),
 }
 
@@ -93,7 +93,7 @@ impl Part {
     }
 }
 
-/// What a viewer watches.
+/// Environment, topics and series that a viewer watches.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Watching {
     /// Environment by id or name; `None` watches none.

@@ -10,13 +10,13 @@ use crate::{Frame, FrameKind, Part};
 /// them.
 #[derive(Debug, Clone, PartialEq, Serialize, TS)]
 pub struct WireFrame {
-    /// Counts up by one; a jump says how many seconds of samples were dropped.
+    /// Sequence number, up by one each; a jump says how many seconds of samples were dropped.
     pub seq: u64,
     /// Whether it stands alone.
     pub kind: FrameKind,
-    /// The environment it is about, if one is watched.
+    /// Identifier of the environment it is about, if one is watched.
     pub environment_id: Option<String>,
-    /// Time it was made.
+    /// Time it was made, in milliseconds since the Unix epoch.
     pub at_ms: f64,
     /// Sample times, ascending, each a whole second.
     pub t: Vec<f64>,
@@ -26,7 +26,7 @@ pub struct WireFrame {
     /// value are null, or left out at the end.
     #[serde(serialize_with = "rows")]
     pub values: Vec<Vec<Option<f64>>>,
-    /// What else is new, at most one part a topic.
+    /// Other news, at most one part a topic.
     pub parts: Vec<Part>,
 }
 

@@ -154,7 +154,7 @@ impl Rows {
             let (line, names) = header.map_err(RowsError::from)?;
             rows.name_columns(names.into_iter().map(Cow::into_owned).collect(), line)?;
         }
-        while let Some(record) = records.next() {
+        for record in records.by_ref() {
             let (line, fields) = record.map_err(RowsError::from)?;
             let (n, expected) = (fields.len(), rows.columns.len());
             if n > expected {

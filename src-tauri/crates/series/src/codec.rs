@@ -14,7 +14,7 @@ use flate2::read::DeflateDecoder;
 use flate2::write::DeflateEncoder;
 use perfdeck_model::Unit;
 
-/// Samples in one block at most; 16 KiB of raw values.
+/// Most samples in one block; 16 KiB of raw values.
 pub const MAX_SAMPLES: usize = 2048;
 
 /// A block of one series: samples at `from_ms`, `from_ms + step_ms`, …
@@ -35,7 +35,7 @@ pub struct Block {
     pub bytes: Vec<u8>,
 }
 
-/// Why bytes are not a block.
+/// Reason for which bytes are not a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CodecError {

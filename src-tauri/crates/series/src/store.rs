@@ -12,14 +12,14 @@ pub const STEP_MS: f64 = 1000.0;
 pub const BLOCK: i64 = 300;
 /// Seconds kept in memory: three blocks, so that a closed block that could not be stored is still at hand.
 pub const RING: i64 = 3 * BLOCK;
-/// Series of one environment; a target that invents more gets no further ones.
+/// Most series of one environment; a target that invents more gets no further ones.
 pub const MAX_SERIES: usize = 2000;
 /// Points of one series in one answer at most: a day of seconds.
 const MAX_POINTS: usize = 86_400;
 /// Blocks older than this are dropped from [`MemoryBlocks`], in milliseconds.
 const KEEP_MS: f64 = 86_400_000.0;
 
-/// Where blocks go.
+/// Store that blocks go to.
 pub trait BlockStore: Send + Sync + 'static {
     /// Keeps a block, replacing one of the same environment, series and start.
     fn put(&self, environment_id: &str, block: Block) -> BoxFuture<'_, Result<(), String>>;
@@ -193,7 +193,7 @@ impl Ring {
     }
 }
 
-/// How a window is cut into points.
+/// Division of a window into points.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Grid {
     /// First second of the first point.
@@ -237,7 +237,7 @@ struct Extremes {
     high: Vec<f64>,
 }
 
-/// Gathers samples of a window, point by point: memory depends on the points, not on the length of the window.
+/// Gatherer of the samples of a window, point by point: memory depends on the points, not on the length of the window.
 pub struct Gather {
     grid: Grid,
     /// Seconds asked for; points at the ends may reach beyond.

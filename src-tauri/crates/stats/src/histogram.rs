@@ -20,6 +20,12 @@ pub fn histogram() -> Histogram<u64> {
 #[derive(Debug)]
 pub struct Growing(Histogram<u64>);
 
+impl Default for Growing {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Growing {
     /// With three significant digits.
     pub fn new() -> Self {

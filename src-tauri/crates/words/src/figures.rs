@@ -7,7 +7,7 @@ use perfdeck_model::Unit;
 pub const THIN: char = '\u{2009}';
 /// True minus sign, U+2212.
 pub const MINUS: char = '\u{2212}';
-/// What stands for a missing value: an en dash, U+2013.
+/// Sign for a missing value: an en dash, U+2013.
 pub const DASH: &str = "\u{2013}";
 
 /// Digits after the point at most.

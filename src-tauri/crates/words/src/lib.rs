@@ -1,4 +1,4 @@
-//! How Perfdeck words what it measured: figures with their units, plurals, text made safe, the sentence of a run.
+//! Wording of what Perfdeck measured: figures with their units, plurals, text made safe, the sentence of a run.
 //!
 //! The UI has the same functions in `ui/src/kit/figures.ts`;
 //! `golden/figures.json` holds what both must say, and the tests of both read it. Pure.

@@ -15,7 +15,7 @@ const MOST_STATUSES: usize = 4;
 pub struct Sentence {
     /// `Invalid`, `Stopped early`, `Aborted` or `Interrupted`; `None` when it completed.
     pub word: Option<&'static str>,
-    /// Its figures; why not, when it is invalid. Without a full stop.
+    /// Figures of the run, or why there are none when it is invalid. Without a full stop.
     pub text: String,
 }
 
@@ -28,7 +28,7 @@ impl fmt::Display for Sentence {
     }
 }
 
-/// What a run says in one sentence; an invalid one says why first.
+/// Sentence that a run says; an invalid one says why first.
 pub fn sentence(run: &Run) -> Sentence {
     if !run.valid {
         let why = run.invalid_reasons.join("; ");
@@ -154,7 +154,7 @@ pub fn statuses(statuses: &[StatusCount]) -> Option<String> {
     Some(words.join(", "))
 }
 
-/// What was measured for a threshold, as far as it is known; an en dash where nothing was.
+/// Value measured for a threshold, as far as it is known; an en dash where nothing was.
 pub fn measured(t: &ThresholdResult) -> String {
     let Some(value) = t.actual else { return DASH.to_owned() };
     let figure = match t.unit.as_str() {

@@ -1,7 +1,7 @@
 //! Text for a place that must not be driven by it: marks written out, and figures in plain ASCII.
 use crate::figures::{DASH, MINUS, THIN};
 
-/// What stands around a character that is written out.
+/// Brackets around a character that is written out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Brackets {
     /// `⟨U+202E⟩`, which no markup reads as its own.
@@ -10,7 +10,7 @@ pub enum Brackets {
     Ascii,
 }
 
-/// Control characters, and those that reorder or hide text, are written out.
+/// Text in which control characters, and those that reorder or hide text, are written out.
 pub fn visible(text: &str, brackets: Brackets) -> String {
     let (open, close) = match brackets {
         Brackets::Angle => ('⟨', '⟩'),

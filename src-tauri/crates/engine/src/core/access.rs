@@ -1,4 +1,4 @@
-//! What the caller of a task may do.
+//! Rights of the caller of a task.
 tokio::task_local! {
     /// Whether the caller may only read what Perfdeck has already.
     pub(crate) static READS_ONLY: bool;

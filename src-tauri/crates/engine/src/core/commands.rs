@@ -13,25 +13,25 @@ use crate::table::{Result, commands};
 /// Facts about this Perfdeck.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
 pub struct AppInfo {
-    /// Version.
+    /// Version of this Perfdeck.
     pub version: String,
     /// Operating system: `linux`, `macos`, `windows`.
     pub platform: String,
-    /// Where the local store is.
+    /// Folder of the local store.
     pub data_dir: String,
     /// Size of the local store, in bytes.
     pub store_bytes: f64,
-    /// Where secrets go.
+    /// State of the store that secrets go to.
     pub secrets: SecretsStatus,
 }
 
 /// Lists the journal, newest first.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, TS)]
 pub struct JournalList {
-    /// Of this environment only.
+    /// Environment that the list is limited to.
     #[serde(default)]
     pub environment_id: Option<String>,
-    /// Entries at most, 1 to 10 000; 200 when absent.
+    /// Most entries, 1 to 10 000; 200 when absent.
     #[serde(default)]
     pub limit: Option<u32>,
 }
@@ -65,7 +65,7 @@ pub async fn app_info(engine: Arc<Engine>, _: Empty) -> Result<AppInfo> {
     })
 }
 
-/// What was done, newest first: load that was sent or refused, changes of environments.
+/// Journal, newest first: load that was sent or refused, changes of environments.
 pub async fn journal_list(engine: Arc<Engine>, request: JournalList) -> Result<Vec<JournalEntry>> {
     let id = match request.environment_id {
         Some(id) => Some(engine.environment(&id).await?.id),
@@ -95,7 +95,7 @@ pub async fn job_dismiss(engine: Arc<Engine>, request: ById) -> Result<bool> {
     Ok(true)
 }
 
-/// Where secrets go, and whether they can be read.
+/// State of the store that secrets go to, and whether they can be read.
 pub async fn secrets_status(engine: Arc<Engine>, _: Empty) -> Result<SecretsStatus> {
     Ok(engine.core.vault.status())
 }

@@ -15,7 +15,7 @@ const LARGE_DATABASE: f64 = 50.0 * 1024.0 * 1024.0 * 1024.0;
 const MANY_CLIENTS: f64 = 50.0;
 /// Longest time to ask; a target that does not answer gives no evidence.
 const DEADLINE: Duration = Duration::from_secs(4);
-/// The same for an address that gives connecting a time of its own, which comes on top.
+/// Longest time to ask at an address that gives connecting a time of its own, which comes on top.
 pub(crate) fn deadline(address: &Address) -> Duration {
     DEADLINE + address.options().ok().and_then(|o| o.connect_timeout).unwrap_or_default()
 }
@@ -90,8 +90,8 @@ fn too_slow(address: &Address) -> ApiError {
 }
 
 impl Engine {
-    /// What makes an environment, or a host without one, look like production. Nothing is asked where the answer would
-    /// change nothing: production is guarded anyway.
+    /// Signs by which an environment, or a host without one, looks like production. Nothing is asked where the answer
+    /// would change nothing: production is guarded anyway.
     pub(crate) async fn evidence(&self, environment: Option<&Environment>, resolved: &[String]) -> Vec<String> {
         let Some(environment) = environment else { return words(resolved, Figures::default()) };
         if environment.kind == Kind::Production || environment.guards.never_production {
@@ -110,7 +110,7 @@ impl Engine {
         }
     }
 
-    /// Why a target could not be used when it was asked a moment ago.
+    /// Error for which a target could not be used when it was asked a moment ago.
     pub(crate) fn was_silent(&self, environment: &Environment, role: TargetRole) -> Option<ApiError> {
         let now = self.core.clock.now_ms();
         let silent = self.core.asked.1.lock().unwrap_or_else(PoisonError::into_inner);

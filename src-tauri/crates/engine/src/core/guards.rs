@@ -1,5 +1,5 @@
-//! What environments refuse: load beyond their cap, writes while they are read-only; what looks like production is
-//! guarded like it. Unlocking is for a time, for this process, and ends with it.
+//! Guards of environments: they refuse load beyond a cap, and writes while one is read-only; what looks like production
+//! is guarded like it. Unlocking is for a time, for this process, and ends with it.
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -8,7 +8,7 @@ use perfdeck_model::{Address, ApiError, Environment, ErrorCode, Guards, JournalK
 
 use crate::Engine;
 
-/// How long an environment stays unlocked, in milliseconds.
+/// Time for which an environment stays unlocked, in milliseconds.
 pub(crate) const UNLOCK_MS: f64 = 15.0 * 60_000.0;
 
 /// Environments that were unlocked, with the time at which each is locked again, for people and on the monotonic clock: a
@@ -19,11 +19,11 @@ pub(crate) struct Unlocks(Mutex<HashMap<String, (f64, f64)>>, Mutex<HashSet<Stri
 /// Load as guards see it.
 pub(crate) struct Intent {
     pub(crate) load: Load,
-    /// What of it can change the target, in words; none when it only reads.
+    /// Part of it that can change the target, in words; none when it only reads.
     pub(crate) writes: Option<String>,
 }
 
-/// What load is aimed at, as its guards see it.
+/// Target of load, as its guards see it.
 pub(crate) struct Subject {
     /// The environment's name, or the host where there is no environment; what is typed to confirm.
     name: String,
@@ -59,12 +59,12 @@ impl Subject {
         self.production || !self.evidence.is_empty()
     }
 
-    /// Why it looks like production.
+    /// Reasons for which it looks like production.
     pub(crate) fn evidence(&self) -> &[String] {
         &self.evidence
     }
 
-    /// What must be typed to send load, if anything.
+    /// Name that must be typed to send load, if any.
     pub(crate) fn to_type(&self) -> Option<&str> {
         self.guards.typed_confirmation.then_some(self.name.as_str())
     }
@@ -196,7 +196,7 @@ async fn resolved(environment: &Environment, role: TargetRole) -> Vec<String> {
 }
 
 impl Engine {
-    /// What the guards see of a target that is to be altered.
+    /// Target that is to be altered, as the guards see it.
     pub(crate) async fn altered(&self, environment: &Environment, role: TargetRole) -> Subject {
         let evidence = self.evidence(Some(environment), &resolved(environment, role).await).await;
         Subject::new(environment, evidence, self.is_unlocked(environment))
@@ -227,7 +227,7 @@ impl Engine {
         Ok(Permit { environment_id: environment.id.clone(), role })
     }
 
-    /// Until when an environment is unlocked, if it is.
+    /// Time until which an environment is unlocked, if it is, in milliseconds since the Unix epoch.
     pub(crate) fn unlocked_until(&self, id: &str) -> Option<f64> {
         let unlocks = self.core.unlocks.0.lock().unwrap_or_else(PoisonError::into_inner);
         let passed_ms = self.core.clock.monotonic_ms();

@@ -1,4 +1,4 @@
-//! What is done every second whether anybody looks or not.
+//! Work that is done every second whether anybody looks or not.
 use std::time::Duration;
 
 use perfdeck_model::{OwnCost, Part};

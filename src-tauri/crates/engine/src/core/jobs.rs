@@ -35,12 +35,12 @@ struct Entry {
     interrupted: Arc<AtomicBool>,
 }
 
-/// What a job uses to tell its progress.
+/// Handle through which a job tells its progress.
 #[derive(Clone)]
 pub struct JobContext {
     /// Identifier of the job.
     pub id: String,
-    /// Cancelled when the user asks for it, and when Perfdeck ends.
+    /// Token that is cancelled when the user asks for it, and when Perfdeck ends.
     pub cancel: CancellationToken,
     interrupted: Arc<AtomicBool>,
     jobs: Jobs,
@@ -113,7 +113,7 @@ impl Jobs {
         self.inner.hub.publish(|| Part::Jobs(self.list()));
     }
 
-    /// Counts up with every change.
+    /// Number that counts up with every change.
     pub(crate) fn version(&self) -> watch::Receiver<u64> {
         self.inner.version.subscribe()
     }

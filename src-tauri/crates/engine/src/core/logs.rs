@@ -101,7 +101,7 @@ where
     }
 }
 
-/// What is told of a panic: a text of the program itself, never one that was formatted.
+/// Words told of a panic: a text of the program itself, never one that was formatted.
 pub(crate) fn panic_words(payload: &(dyn std::any::Any + Send)) -> &'static str {
     payload.downcast_ref::<&'static str>().copied().unwrap_or("its text is withheld")
 }

@@ -1,4 +1,4 @@
-//! What all features stand on: the store, secrets, jobs, viewers, the journal, guards, changes of targets.
+//! Base that all features stand on: the store, secrets, jobs, viewers, the journal, guards, changes of targets.
 pub(crate) mod access;
 pub(crate) mod changes;
 pub mod commands;
@@ -25,7 +25,7 @@ use self::store::Store;
 use self::vault::SecretVault;
 use crate::EngineOptions;
 
-/// What belongs to no feature.
+/// State that belongs to no feature.
 pub(crate) struct Core {
     pub(crate) store: Store,
     pub(crate) vault: SecretVault,

@@ -19,7 +19,7 @@ const SERVICE: &str = if cfg!(debug_assertions) { "perfdeck-dev" } else { "perfd
 const MAGIC: &[u8] = b"perfdeck-secrets-1\n";
 const FILE: &str = "secrets.enc";
 
-/// Where new secrets go.
+/// Store that new secrets go to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "snake_case")]
 pub enum VaultKind {
@@ -56,7 +56,7 @@ fn variable(name: &str) -> Result<Option<String>, ApiError> {
 /// The state of the vault.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
 pub struct SecretsStatus {
-    /// Where new secrets go.
+    /// Store that new secrets go to.
     pub store: VaultKind,
     /// Whether the encrypted file exists and waits for its passphrase.
     pub locked: bool,
@@ -109,7 +109,7 @@ impl State {
     }
 }
 
-/// Keeps secrets by key (`environment id / role @ target`, see `bound`).
+/// Vault of secrets by key (`environment id / role @ target`, see `bound`).
 pub struct SecretVault {
     path: PathBuf,
     state: Mutex<State>,
@@ -157,7 +157,7 @@ impl SecretVault {
         self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    /// Where new secrets go.
+    /// State of the store that new secrets go to.
     pub fn status(&self) -> SecretsStatus {
         let state = self.state();
         SecretsStatus { store: state.kind, locked: state.kind == VaultKind::File && state.file.is_none() }
@@ -283,7 +283,7 @@ impl SecretVault {
         self.state().process.insert(key.to_owned(), secret);
     }
 
-    /// As [`SecretVault::get`]; what earlier versions kept under `old` is moved to `key`.
+    /// Secret as [`SecretVault::get`] gives it; what earlier versions kept under `old` is moved to `key`.
     ///
     /// # Errors
     /// As [`SecretVault::get`].

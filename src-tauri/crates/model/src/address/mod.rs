@@ -24,7 +24,7 @@ use ts_rs::TS;
 
 use crate::TargetRole;
 
-/// What speaks at an address.
+/// Product or protocol that speaks at an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, TS, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Scheme {
@@ -65,7 +65,7 @@ impl Scheme {
         }
     }
 
-    /// Which target an address of this scheme is.
+    /// Role of the target at an address of this scheme.
     pub fn role(self) -> TargetRole {
         match self {
             Self::Postgres | Self::Mysql | Self::Mariadb | Self::Sqlite => TargetRole::Database,
@@ -91,7 +91,7 @@ impl Scheme {
     }
 }
 
-/// How TLS is used. The words are PostgreSQL's.
+/// Use of TLS. The words are PostgreSQL's.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, TS, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TlsMode {
@@ -130,7 +130,7 @@ impl std::fmt::Display for HostPort {
 /// An address without its password.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS, schemars::JsonSchema)]
 pub struct Address {
-    /// What speaks there.
+    /// Product or protocol that speaks there.
     pub scheme: Scheme,
     /// Hosts; empty for files and in-process caches, several for Sentinel and Cluster. A host that starts with `/`
     /// is a Unix socket: its folder for PostgreSQL, the socket itself for MySQL and MariaDB.
@@ -139,7 +139,7 @@ pub struct Address {
     pub path: String,
     /// User name.
     pub username: Option<String>,
-    /// How TLS is used.
+    /// Use of TLS.
     pub tls: TlsMode,
     /// Further parameters under the names of [`table`], sorted; never secrets.
     pub params: BTreeMap<String, String>,

@@ -4,7 +4,7 @@ use std::time::Duration;
 use super::parameters::settings;
 use super::{Address, ParseAddressError, Scheme, TlsMode};
 
-/// How a SQLite file is opened.
+/// Opening mode of a SQLite file.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Mode {
     /// For reading only.
@@ -16,7 +16,7 @@ pub enum Mode {
     Create,
 }
 
-/// Which sessions of PostgreSQL will do.
+/// Kind of PostgreSQL session that will do.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Session {
     /// Every one.
@@ -32,10 +32,10 @@ pub enum Session {
     Standby,
 }
 
-/// What an address asks of its connections beyond host, user and database.
+/// Options of an address for its connections, beyond host, user and database.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Options {
-    /// How TLS is used, with what its other parameters change about it.
+    /// Use of TLS, with the changes that its other parameters make.
     pub tls: TlsMode,
     /// File of the roots to trust instead of the system's.
     pub root: Option<String>,
@@ -45,7 +45,7 @@ pub struct Options {
     pub connect_timeout: Option<Duration>,
     /// PostgreSQL: settings of the session.
     pub settings: Vec<(String, String)>,
-    /// PostgreSQL: which sessions will do.
+    /// PostgreSQL: kind of session that will do.
     pub session: Session,
     /// MySQL: character set.
     pub charset: Option<String>,
@@ -53,13 +53,13 @@ pub struct Options {
     pub collation: Option<String>,
     /// MySQL: time zone of the session.
     pub timezone: Option<String>,
-    /// SQLite: how the file is opened.
+    /// SQLite: opening mode of the file.
     pub mode: Mode,
     /// SQLite: whether its cache is shared between connections.
     pub shared_cache: bool,
     /// SQLite: whether nobody writes to the file.
     pub immutable: bool,
-    /// SQLite: what opens the file.
+    /// SQLite: name of the VFS that opens the file.
     pub vfs: Option<String>,
     /// Redis: account at the Sentinels.
     pub sentinel_username: Option<String>,

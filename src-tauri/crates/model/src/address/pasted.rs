@@ -2,13 +2,13 @@
 use super::{Address, Scheme, forms, network, sqlite};
 use crate::Sensitive;
 
-/// Why text is not an address; the words are for the person who typed it. They name the position and kind of the
+/// Reason why text is not an address, in words for the person who typed it. They name the position and kind of the
 /// mistake and never hold the text itself, which may be a password.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ParseAddressError {
-    /// What is wrong.
+    /// Mistake in the text.
     pub message: String,
-    /// What would be right.
+    /// Form that would be right.
     pub hint: String,
 }
 
@@ -26,7 +26,7 @@ pub(super) fn fail<T>(message: impl Into<String>, hint: impl Into<String>) -> Re
 
 pub(super) const HINT: &str = "Examples: postgres://user@host/database, mysql://…, sqlite:/path/file.db, redis://host:6379/0, https://api.example";
 
-/// What an address held, its secrets apart.
+/// Contents of an address, its secrets apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pasted {
     /// The address, without secrets.

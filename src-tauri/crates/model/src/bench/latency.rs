@@ -9,13 +9,13 @@ use ts_rs::TS;
 pub struct LatencyMs {
     /// Number of samples.
     pub n: u64,
-    /// Smallest.
+    /// Smallest time.
     #[serde(deserialize_with = "measured")]
     pub min: Option<f64>,
-    /// Mean.
+    /// Mean time.
     #[serde(deserialize_with = "measured")]
     pub mean: Option<f64>,
-    /// Median.
+    /// Median time.
     #[serde(deserialize_with = "measured")]
     pub p50: Option<f64>,
     /// 90th percentile.
@@ -30,7 +30,7 @@ pub struct LatencyMs {
     /// 99.9th percentile.
     #[serde(deserialize_with = "measured")]
     pub p999: Option<f64>,
-    /// Largest.
+    /// Largest time.
     #[serde(deserialize_with = "measured")]
     pub max: Option<f64>,
     /// Names of the percentiles above that have too few samples behind them, such as `p999`.

@@ -2,7 +2,7 @@
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-/// What a benchmark is doing.
+/// Phase of a benchmark.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum BenchPhase {
@@ -21,35 +21,35 @@ pub enum BenchPhase {
 /// Live figures of a running benchmark, at most ten a second.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS, schemars::JsonSchema)]
 pub struct BenchLive {
-    /// The run.
+    /// Identifier of the run.
     pub run_id: String,
-    /// What it is doing.
+    /// Phase of the run.
     pub phase: BenchPhase,
     /// Time since the start of warm-up, in seconds.
     pub elapsed_s: f64,
     /// Warm-up and measured time together, in seconds.
     pub total_s: f64,
-    /// Time of this figure.
+    /// Time of these figures, in milliseconds since the Unix epoch.
     pub at_ms: f64,
     /// Responses since the start of the measured time.
     pub requests: u64,
-    /// Of these, errors.
+    /// Errors among `requests`.
     pub errors: u64,
     /// Requests waiting for a response.
     pub in_flight: u32,
     /// Responses per second over the last interval.
     pub rate_per_s: f64,
-    /// The rate asked for, in an open loop.
+    /// Rate asked for, per second, in an open loop.
     pub target_rate_per_s: Option<f64>,
     /// Median response time of the last interval, in milliseconds.
     pub p50_ms: Option<f64>,
-    /// 90th percentile of the last interval.
+    /// 90th percentile of the last interval, in milliseconds.
     pub p90_ms: Option<f64>,
-    /// 99th percentile of the last interval.
+    /// 99th percentile of the last interval, in milliseconds.
     pub p99_ms: Option<f64>,
-    /// Largest of the last interval.
+    /// Largest response time of the last interval, in milliseconds.
     pub max_ms: Option<f64>,
-    /// 99th percentile of the schedule lag of the last interval, in an open loop.
+    /// 99th percentile of the schedule lag of the last interval, in milliseconds, in an open loop.
     pub lag_p99_ms: Option<f64>,
     /// Response times of the last interval for a heatmap: buckets as in [`Heatmap`], with their counts.
     #[serde(default)]

@@ -17,26 +17,27 @@ pub struct Interval {
     pub duration_s: f64,
     /// Responses, errors included.
     pub requests: u64,
-    /// Of these, errors.
+    /// Errors among `requests`.
     pub errors: u64,
     /// Median response time, in milliseconds; `None` without successful responses.
     pub p50: Option<f64>,
-    /// 90th percentile.
+    /// 90th percentile, in milliseconds.
     pub p90: Option<f64>,
-    /// 99th percentile.
+    /// 99th percentile, in milliseconds.
     pub p99: Option<f64>,
-    /// Largest.
+    /// Largest response time, in milliseconds.
     pub max: Option<f64>,
 }
 
 /// Errors of one class.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS, schemars::JsonSchema)]
 pub struct ErrorCount {
-    /// `connect`, `timeout`, `reset`, `tls`, `protocol`, `status`, `check`, `redirect`, `sql`, `cache`, `shed`, `other`.
+    /// Class: `connect`, `timeout`, `reset`, `tls`, `protocol`, `status`, `check`, `redirect`, `sql`, `cache`, `shed`,
+    /// `other`.
     pub class: String,
-    /// How many.
+    /// Number of errors.
     pub count: u64,
-    /// One message of it.
+    /// One message of the class.
     pub sample: String,
 }
 
@@ -45,7 +46,7 @@ pub struct ErrorCount {
 pub struct StatusCount {
     /// HTTP status.
     pub status: u16,
-    /// How many.
+    /// Number of responses.
     pub count: u64,
 }
 
@@ -64,7 +65,7 @@ pub struct Machine {
     pub perfdeck: String,
 }
 
-/// How a run ended.
+/// Outcome of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RunState {
@@ -78,18 +79,18 @@ pub enum RunState {
     Interrupted,
 }
 
-/// What one step of a plan came to.
+/// Result of one step of a plan.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS, schemars::JsonSchema)]
 pub struct StepResult {
-    /// Its name in the plan.
+    /// Name of the step in the plan.
     pub name: String,
-    /// `http`, `sql` or `cache`.
+    /// Kind of the step: `http`, `sql` or `cache`.
     pub kind: String,
-    /// What it sends: method and path, statement, or command.
+    /// Request that the step sends: method and path, statement, or command.
     pub request: String,
     /// Executions in the measured time, errors included.
     pub requests: u64,
-    /// Of these, errors.
+    /// Errors among `requests`.
     pub errors: u64,
     /// Successful executions per second.
     pub rate_per_s: f64,
@@ -111,28 +112,28 @@ pub struct StepResult {
     /// Service-time histogram, same form.
     #[serde(default)]
     pub service_histogram: String,
-    /// Of the executions that timed out: the time from the intended start until each was given up, same form; empty without
-    /// any.
+    /// Histogram of the executions that timed out: the time from the intended start until each was given up, same form;
+    /// empty without any.
     #[serde(default)]
     pub timeout_histogram: String,
 }
 
-/// What one stage of a plan's load came to: the requests that were meant to start in it.
+/// Result of one stage of a plan's load: the requests that were meant to start in it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS, schemars::JsonSchema)]
 pub struct StageResult {
-    /// `ramp`, `hold` or `spike`.
+    /// Kind of the stage: `ramp`, `hold` or `spike`.
     pub kind: String,
-    /// Its start, in seconds from the start of the measured time.
+    /// Start of the stage, in seconds from the start of the measured time.
     pub start_s: f64,
-    /// Its length, in seconds; what was measured of it when the run ended within it.
+    /// Length of the stage, in seconds; the measured part of it when the run ended within it.
     pub duration_s: f64,
-    /// Level at its start: iterations per second in an open loop, connections in a closed one.
+    /// Level at the start: iterations per second in an open loop, connections in a closed one.
     pub from: f64,
-    /// Level just before its end.
+    /// Level just before the end.
     pub to: f64,
     /// Requests, errors included.
     pub requests: u64,
-    /// Of these, errors.
+    /// Errors among `requests`.
     pub errors: u64,
     /// Successful requests per second.
     pub rate_per_s: f64,
@@ -142,49 +143,53 @@ pub struct StageResult {
     pub rate_share: Option<f64>,
     /// 99th percentile of the schedule lag, in milliseconds, in an open loop.
     pub lag_p99_ms: Option<f64>,
-    /// Why its figures do not stand for its level; absent when they do.
+    /// Reason why its figures do not stand for its level; absent when they do.
     pub invalid_reason: Option<String>,
 }
 
-/// How a threshold of a plan turned out.
+/// Result of a threshold of a plan.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS, schemars::JsonSchema)]
 pub struct ThresholdResult {
-    /// As it is written in the plan.
+    /// Threshold as it is written in the plan.
     pub text: String,
-    /// The step it is about; all when absent.
+    /// Name of the step it is about; all when absent.
     pub step: Option<String>,
     /// Name of the metric.
     pub metric: String,
     /// Unit of `limit` and `actual`: `ms`, `%`, `/s`, or empty for a number.
     pub unit: String,
-    /// What was asked for.
+    /// Limit that was asked for, in `unit`.
     pub limit: f64,
-    /// What was measured; `None` when it was not, or when the requests there failed: the note says which.
+    /// Measured value, in `unit`; `None` when it was not measured, or when the requests there failed: the note says
+    /// which.
     pub actual: Option<f64>,
-    /// No more is known than that it is at least `actual`: the requests there had no answer within their deadline.
+    /// Whether no more is known than that it is at least `actual`: the requests there had no answer within their
+    /// deadline.
     #[serde(default)]
     pub at_least: bool,
     /// Whether it was shown to hold.
     pub ok: bool,
-    /// It could not be judged: it was not measured, or has too few samples. Then `ok` is false and it did not fail either.
+    /// Whether it could not be judged: it was not measured, or has too few samples. Then `ok` is false and it did not
+    /// fail either.
     #[serde(default)]
     pub unjudged: bool,
-    /// What to know about it: why it could not be judged, how many requests failed, or too few samples for a stable
+    /// Remark on the result: why it could not be judged, how many requests failed, or too few samples for a stable
     /// percentile.
     pub note: Option<String>,
 }
 
-/// How a generator's ceiling is known.
+/// Source of a generator's ceiling.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CeilingKind {
-    /// It was reached against a target that does nothing, with the same engine, threads, connections and requests.
+    /// Rate reached against a target that does nothing, with the same engine, threads, connections and requests.
     Measured,
-    /// No such target can stand in, such as for a database: it is what the run's CPU time per request leaves room for.
+    /// Rate that the run's CPU time per request leaves room for, where no such target can stand in, such as for a
+    /// database.
     Projected,
 }
 
-/// What a run's figures rest on, next to the limits that they were held against.
+/// Basis of a run's figures, next to the limits that they were held against.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, TS, schemars::JsonSchema)]
 #[serde(default)]
 pub struct Footing {
@@ -192,7 +197,7 @@ pub struct Footing {
     pub rate_share: Option<f64>,
     /// 99th percentile of the schedule lag, in milliseconds, in an open loop.
     pub lag_p99_ms: Option<f64>,
-    /// What it may be.
+    /// Largest allowed value of `lag_p99_ms`, in milliseconds.
     pub lag_limit_ms: Option<f64>,
     /// Whether this system's timer holds a schedule to less than a millisecond.
     pub precise_timer: bool,
@@ -200,9 +205,10 @@ pub struct Footing {
     pub generator_cpu_share: Option<f64>,
     /// Most requests per second that the generator can send here.
     pub ceiling_per_s: Option<f64>,
-    /// How that is known.
+    /// Source of `ceiling_per_s`.
     pub ceiling_kind: Option<CeilingKind>,
-    /// The run's rate as a share of that; at most 0.7 of a measured one, or the figures are those of the generator.
+    /// Run's rate as a share of `ceiling_per_s`; at most 0.7 of a measured one, or the figures are those of the
+    /// generator.
     pub ceiling_share: Option<f64>,
     /// Whether the target runs on the generator's machine.
     pub co_located: bool,
@@ -215,30 +221,30 @@ pub struct Footing {
     /// Seconds for which a CPU quota of the generator's cgroup held its threads back, summed over its processors; `None`
     /// where the system does not tell.
     pub throttled_s: Option<f64>,
-    /// Periods of that quota in which it did.
+    /// Periods of that quota in which it held them back.
     pub throttled_periods: Option<u64>,
 }
 
 /// One execution of a benchmark and its results.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS, schemars::JsonSchema)]
 pub struct Run {
-    /// `perfdeck.run/1`.
+    /// Name of the schema: `perfdeck.run/1`.
     pub schema: String,
     /// Stable identifier.
     pub id: String,
     /// Name for a person.
     pub name: String,
-    /// The environment it belongs to.
+    /// Identifier of the environment it belongs to.
     pub environment_id: Option<String>,
-    /// That environment's name at the time.
+    /// Name of that environment at the time.
     pub environment_name: Option<String>,
-    /// Which load engine ran, with its version.
+    /// Load engine that ran, with its version.
     pub engine: String,
     /// Every effective setting.
     pub spec: RunSpec,
     /// Addresses that the URL's host resolved to.
     pub resolved: Vec<String>,
-    /// How it ended.
+    /// Outcome of the run.
     pub state: RunState,
     /// Start of the measured time.
     pub started_ms: f64,
@@ -248,11 +254,11 @@ pub struct Run {
     pub duration_s: f64,
     /// Requests of the measured time with an outcome, errors included; [`Run::answered`] of them had an answer.
     pub requests: u64,
-    /// Of these, errors.
+    /// Errors among `requests`.
     pub errors: u64,
     /// Successful responses per second.
     pub rate_per_s: f64,
-    /// The rate asked for, in an open loop.
+    /// Rate asked for, per second, in an open loop.
     pub target_rate_per_s: Option<f64>,
     /// Body and head bytes received.
     pub bytes_received: u64,
@@ -269,13 +275,13 @@ pub struct Run {
     pub schedule_lag_ms: Option<LatencyMs>,
     /// CPU time of the load generator's threads, in seconds; `None` where the engine cannot give it.
     pub client_cpu_s: Option<f64>,
-    /// What the environment's targets were before the run, by name: `version.database`, `setting.database.work_mem` (those
-    /// that are not the default), `data.database.public.orders` (rows, as estimated), the same of `cache`. Empty without an
-    /// environment.
+    /// State of the environment's targets before the run, by name: `version.database`, `setting.database.work_mem`
+    /// (those that are not the default), `data.database.public.orders` (rows, as estimated), the same of `cache`. Empty
+    /// without an environment.
     #[serde(default)]
     pub facts: BTreeMap<String, String>,
-    /// Tells apart runs whose masked parts differ; a number of one store that says nothing about them. Empty where nothing
-    /// is masked.
+    /// Tag that tells apart runs whose masked parts differ; a number of one store that says nothing about them. Empty
+    /// where nothing is masked.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub masked_tag: String,
     /// The steps of a plan, in its order; empty for one HTTP request.
@@ -287,14 +293,14 @@ pub struct Run {
     /// Iterations of a plan in the measured time.
     #[serde(default)]
     pub iterations: Option<u64>,
-    /// How the thresholds of a plan turned out.
+    /// Results of the thresholds of a plan.
     #[serde(default)]
     pub thresholds: Vec<ThresholdResult>,
     /// Whether the figures can be trusted.
     pub valid: bool,
-    /// Why not.
+    /// Reasons why the figures cannot be trusted.
     pub invalid_reasons: Vec<String>,
-    /// What was looked at to tell.
+    /// Facts that were looked at to tell whether the figures can be trusted.
     #[serde(default)]
     #[serde(alias = "certificate")]
     pub footing: Footing,
@@ -314,8 +320,8 @@ pub struct Run {
     pub service_histogram: String,
     /// Schedule-lag histogram, same form; empty in a closed loop.
     pub lag_histogram: String,
-    /// Of the requests that timed out: the time from the intended start until each was given up, same form; empty without
-    /// any.
+    /// Histogram of the requests that timed out: the time from the intended start until each was given up, same form;
+    /// empty without any.
     #[serde(default)]
     pub timeout_histogram: String,
     /// The machine that generated the load.

@@ -1,4 +1,4 @@
-//! What a benchmark does.
+//! Specification of a benchmark.
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
@@ -53,7 +53,7 @@ impl Method {
         }
     }
 
-    /// By its token, in any case.
+    /// Method by its token, in any case.
     pub fn parse(token: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|m| m.as_str().eq_ignore_ascii_case(token))
     }
@@ -69,7 +69,7 @@ impl Method {
     }
 }
 
-/// How requests are started.
+/// Rule by which requests are started.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, TS, schemars::JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Load {
@@ -115,7 +115,7 @@ pub struct HttpBenchSpec {
     /// Deadline of one request, in seconds.
     #[serde(default = "default_timeout")]
     pub timeout_s: f64,
-    /// Accept any TLS certificate.
+    /// Whether any TLS certificate is accepted.
     #[serde(default)]
     pub insecure_tls: bool,
     /// The client's certificate for servers that ask for one, by files of the machine that sends the requests.
@@ -140,7 +140,7 @@ fn default_timeout() -> f64 {
     10.0
 }
 
-/// What a run did, with every effective setting.
+/// Specification of a run, with every effective setting.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS, schemars::JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum RunSpec {
@@ -153,11 +153,11 @@ pub enum RunSpec {
 /// A plan as it was run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS, schemars::JsonSchema)]
 pub struct PlanSpec {
-    /// What it does in a few words: its one request, or how many steps it has.
+    /// Summary of its work in a few words: its one request, or the number of its steps.
     pub request: String,
     /// The plan, as TOML. Literal texts in it are `•••`; what is written as `{{env:NAME}}` stays.
     pub toml: String,
-    /// What the paths of its HTTP steps were added to.
+    /// Base URL that the paths of its HTTP steps were added to.
     #[serde(default)]
     pub base_url: Option<String>,
     /// Closed loop, or an open loop with its average rate of iterations.
@@ -175,13 +175,13 @@ pub struct PlanSpec {
     pub warmup_s: f64,
     /// Deadline of one step, in seconds.
     pub timeout_s: f64,
-    /// Any TLS certificate was accepted.
+    /// Whether any TLS certificate was accepted.
     #[serde(default)]
     pub insecure_tls: bool,
 }
 
 impl RunSpec {
-    /// What was sent, in a few words.
+    /// Request that was sent, in a few words.
     pub fn request(&self) -> String {
         match self {
             Self::Http(http) => format!("{} {}", http.method.as_str(), http.url),

@@ -14,7 +14,7 @@ pub struct RunSummary {
     pub id: String,
     /// Name for a person.
     pub name: String,
-    /// The environment it belongs to.
+    /// Identifier of the environment it belongs to.
     pub environment_id: Option<String>,
     /// Method and URL.
     pub request: String,
@@ -22,7 +22,7 @@ pub struct RunSummary {
     pub load: Load,
     /// Connections.
     pub connections: u32,
-    /// How it ended.
+    /// Outcome of the run.
     pub state: RunState,
     /// Start of the measured time.
     pub started_ms: f64,
@@ -30,7 +30,7 @@ pub struct RunSummary {
     pub duration_s: f64,
     /// Responses, errors included.
     pub requests: u64,
-    /// Of these, errors.
+    /// Errors among `requests`.
     pub errors: u64,
     /// Successful responses per second.
     pub rate_per_s: f64,
@@ -45,7 +45,7 @@ pub struct RunSummary {
     pub judged_ms: Option<JudgedMs>,
     /// Whether the figures can be trusted.
     pub valid: bool,
-    /// Runs of the same work have the same; see [`Run::work`].
+    /// Key of its work, the same for runs of the same work; see [`Run::work`].
     #[serde(default)]
     pub work: String,
 }

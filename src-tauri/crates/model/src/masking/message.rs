@@ -43,7 +43,7 @@ const THINGS: &[&str] = &[
     "language",
 ];
 
-/// What is known to be harmless besides: whether a quoted text may stay.
+/// Test of what is known to be harmless besides: whether a quoted text may stay.
 pub type Known<'a> = &'a dyn Fn(&str) -> bool;
 
 /// A message with what it quotes masked, except the names of things, and what `known` knows; addresses and values beside

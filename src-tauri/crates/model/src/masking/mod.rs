@@ -1,4 +1,5 @@
-//! What of a user's text may be shown, stored and logged: one list of secret names and one masker for the whole program.
+//! Parts of a user's text that may be shown, stored and logged: one list of secret names and one masker for the whole
+//! program.
 //!
 //! Deny by default. A part of an address, a header, a body or a message is shown where its place and its form say that it
 //! is harmless ([`names`]); everything else is [`MASK`]. What is masked cannot be sent: whoever runs it again is asked for it.
@@ -16,5 +17,5 @@ pub use request::{Masker, has_mask};
 pub use serde_words::reading_failed;
 pub use sql::statement;
 
-/// What takes the place of a text that may be a secret.
+/// Text in the place of one that may be a secret.
 pub const MASK: &str = "•••";

@@ -1,4 +1,4 @@
-//! Which names say that a value is a secret, which values are secrets whatever their name, and what is harmless.
+//! Names that say that a value is a secret, values that are secrets whatever their name, and what is harmless.
 
 /// Parts of names whose values are secrets.
 const WORDS: &[&str] = &[

@@ -1,4 +1,4 @@
-//! Why a document could not be read, without a word of it: serde's messages quote values.
+//! Reasons why a document could not be read, without a word of it: serde's messages quote values.
 
 /// `Expected` words of a type, as serde writes them.
 fn expected(text: &str) -> &str {
@@ -26,7 +26,7 @@ fn slip<'a>(line: &'a str, known: &'a str) -> Option<(&'a str, &'a str)> {
     known.split('`').skip(1).step_by(2).find(|name| one_slip(given, name)).map(|name| (given, name))
 }
 
-/// What a reader (serde, serde_json, toml) says, without any text of the document: which kind of value was found and
+/// Message of a reader (serde, serde_json, toml), without any text of the document: which kind of value was found and
 /// which is expected. Names of fields and variants are those of the program.
 pub fn reading_failed(message: &str) -> String {
     let line = message.lines().next().unwrap_or_default();

@@ -13,7 +13,7 @@ use crate::table::{Result, commands};
 /// Lists changes.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, TS)]
 pub struct ChangeList {
-    /// Of this environment only: identifier or name.
+    /// Environment that the list is limited to: identifier or name.
     #[serde(default)]
     pub environment_id: Option<String>,
 }
@@ -21,11 +21,11 @@ pub struct ChangeList {
 /// Plans a change.
 #[derive(Debug, Clone, Serialize, Deserialize, TS)]
 pub struct ChangePlan {
-    /// Its kind, such as `drop_index`.
+    /// Kind of the change, such as `drop_index`.
     pub kind: String,
     /// Identifier or name of the environment.
     pub environment_id: String,
-    /// What it alters, such as `public.payments_created_idx`.
+    /// Object that it alters, such as `public.payments_created_idx`.
     pub object: String,
 }
 

@@ -1,5 +1,5 @@
-//! Who works on a change holds a lock on a file of its own. The operating system releases it with the process that holds
-//! it, however that ends, so that a change in the middle that nobody holds was cut off.
+//! Locks on changes: who works on a change holds a lock on a file of its own. The operating system releases it with the
+//! process that holds it, however that ends, so that a change in the middle that nobody holds was cut off.
 use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Which state may follow which, and what is offered in each.
+//! States of changes: which may follow which, and what is offered in each.
 use perfdeck_model::{Change, ChangeOffer, ChangeState, Says};
 
 /// Whether a change may come from one state to another.
@@ -20,7 +20,7 @@ pub(crate) fn may_become(from: ChangeState, to: ChangeState) -> bool {
     }
 }
 
-/// What a person can do with a change as it is.
+/// Offers to a person for a change as it is.
 pub(crate) fn offers(change: &Change) -> Vec<ChangeOffer> {
     use ChangeState as S;
     if change.held {

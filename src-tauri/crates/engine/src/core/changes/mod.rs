@@ -33,32 +33,32 @@ pub(crate) const ASK: Duration = if cfg!(test) { Duration::from_millis(300) } el
 /// What is being applied or undone has this long to end by itself once it is asked to; then it is given up where it is.
 const GRACE: Duration = if cfg!(test) { Duration::from_millis(300) } else { Duration::from_secs(4) };
 
-/// Where a change is made.
+/// Place where a change is made.
 #[derive(Clone, Copy)]
 pub(crate) struct At<'a> {
     pub(crate) engine: &'a Arc<Engine>,
     pub(crate) environment: &'a Environment,
 }
 
-/// What would be done.
+/// Plan of what would be done.
 pub(crate) struct Planned {
-    /// The object by its full name.
+    /// Full name of the object.
     pub(crate) object: String,
-    /// In one line; identifiers between backticks.
+    /// Title in one line; identifiers between backticks.
     pub(crate) title: String,
-    /// What is sent, exactly.
+    /// Statement as it is sent, exactly.
     pub(crate) statement: String,
-    /// What undoes it; `None` when nothing does.
+    /// Statement that undoes it; `None` when nothing does.
     pub(crate) undo_statement: Option<String>,
-    /// What undoing costs, in words.
+    /// Cost of undoing, in words.
     pub(crate) undo_cost: Option<String>,
-    /// What the kind needs to know later; stored, never shown.
+    /// Facts that the kind needs later; stored, never shown.
     pub(crate) plan: Value,
-    /// After this time it ends by itself on the target, in milliseconds; `None` when it waits for a person.
+    /// Time after which it ends by itself on the target, in milliseconds; `None` when it waits for a person.
     pub(crate) lease_ms: Option<f64>,
 }
 
-/// What it would give and cost.
+/// Forecast of what it would give and cost.
 #[derive(Default)]
 pub(crate) struct Preview {
     pub(crate) rows: Vec<PreviewRow>,
@@ -73,10 +73,10 @@ pub(crate) type Came = Vec<(String, f64)>;
 /// Any method may be dropped where it waits. `apply` and `undo` must get on with what an earlier attempt left half done, and
 /// return soon once `job.cancel` is cancelled.
 pub(crate) trait ChangeKind: Send + Sync {
-    /// Its name, such as `drop_index`.
+    /// Name of the kind, such as `drop_index`.
     fn name(&self) -> &'static str;
 
-    /// Which target it alters.
+    /// Role of the target that it alters.
     fn target(&self) -> TargetRole;
 
     /// Longest time of applying or undoing; what takes longer is given up, and the target asked.
@@ -88,7 +88,7 @@ pub(crate) trait ChangeKind: Send + Sync {
     /// Predicts what it gives and costs. Alters nothing.
     fn preview<'a>(&'a self, at: At<'a>, plan: &'a Value) -> BoxFuture<'a, Result<Preview, ApiError>>;
 
-    /// Does it. The target may have changed since the plan: what the plan rests on is asked again first.
+    /// Makes the change. The target may have changed since the plan: what the plan rests on is asked again first.
     fn apply<'a>(
         &'a self,
         permit: Permit,
@@ -100,7 +100,7 @@ pub(crate) trait ChangeKind: Send + Sync {
     /// Asks the target how much of it is there. Alters nothing. An error is that it could not be asked.
     fn verify<'a>(&'a self, at: At<'a>, plan: &'a Value) -> BoxFuture<'a, Result<TargetSays, ApiError>>;
 
-    /// Takes it back, and what is half there too.
+    /// Takes the change back, and what is half there too.
     fn undo<'a>(
         &'a self,
         permit: Permit,

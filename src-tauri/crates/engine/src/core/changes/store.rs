@@ -18,7 +18,7 @@ pub(crate) struct Stored {
     pub(crate) address: String,
     /// The kind's own, and when it ends by itself.
     plan: Value,
-    /// Counts up with its states: what was read before another one is old.
+    /// Number that counts up with its states: what was read before another one is old.
     pub(crate) revision: i64,
 }
 
@@ -27,12 +27,12 @@ impl Stored {
         Self { change, address, plan: serde_json::json!({"lease_ms": lease_ms, "own": own}), revision: 0 }
     }
 
-    /// What the kind needs to know.
+    /// Facts that the kind needs to know.
     pub(crate) fn own(&self) -> &Value {
         &self.plan["own"]
     }
 
-    /// How long it is there before it ends by itself, in milliseconds.
+    /// Time for which it is there before it ends by itself, in milliseconds.
     pub(crate) fn lease_ms(&self) -> Option<f64> {
         self.plan["lease_ms"].as_f64()
     }
@@ -152,7 +152,7 @@ impl Store {
         row.as_ref().map(read).transpose()
     }
 
-    /// The newest changes first: all that something may be left of, and of the others the newest.
+    /// Changes, the newest first: all that something may be left of, and of the others the newest.
     pub(crate) async fn changes(&self, environment_id: Option<&str>) -> Result<Vec<Stored>, ApiError> {
         let rows = sqlx::query(
             "SELECT doc, address, plan, revision FROM changes WHERE (?1 IS NULL OR environment_id = ?1) AND (
@@ -169,7 +169,7 @@ impl Store {
         rows.iter().map(read).collect()
     }
 
-    /// Those that somebody works on, or did when it was cut off.
+    /// Changes that somebody works on, or did when they were cut off.
     pub(crate) async fn moving_changes(&self) -> Result<Vec<Stored>, ApiError> {
         let sql = "SELECT doc, address, plan, revision FROM changes WHERE state IN ('armed', 'applying', 'undoing')";
         let rows = sqlx::query(sql).fetch_all(&self.pool).await.map_err(|e| self.fail(&e))?;

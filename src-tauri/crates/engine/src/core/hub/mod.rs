@@ -22,13 +22,13 @@ const TAGS: usize = 64;
 
 /// A watched environment. What it holds keeps the environment watched.
 pub(crate) struct Feed {
-    /// What each second brings; closes when the watch ends.
+    /// Tick of each second; closes when the watch ends.
     pub(crate) ticks: broadcast::Receiver<Arc<Tick>>,
     /// The state of its targets now.
     pub(crate) targets: Box<dyn Fn() -> Vec<TargetStatus> + Send + Sync>,
 }
 
-/// Watches an environment, at first and again whenever a watch ended.
+/// Function that watches an environment, at first and again whenever a watch ended.
 pub(crate) type OpenFeed = Box<dyn Fn() -> BoxFuture<'static, Result<Feed, ApiError>> + Send + Sync>;
 
 /// The newest part of a topic.
@@ -37,7 +37,7 @@ struct Latest {
     part: Part,
 }
 
-/// What is published, and who hears of it.
+/// Hub of what is published, and of who hears of it.
 pub(crate) struct Hub {
     clock: Arc<dyn Clock>,
     /// The lock is held for a moment, never across a wait.

@@ -26,7 +26,7 @@ const OPEN_DEADLINE: Duration = Duration::from_secs(5);
 const KEEP_BLOCKS_MS: f64 = 24.0 * 3_600_000.0;
 /// Entries of the journal are kept for this long.
 const KEEP_JOURNAL_MS: f64 = 400.0 * 24.0 * 3_600_000.0;
-/// Deleted environments and runs can be restored for this long.
+/// Time for which deleted environments and runs can be restored, in milliseconds.
 pub(crate) const UNDO_MS: f64 = 7.0 * 24.0 * 3_600_000.0;
 
 /// The open store. Cloning shares it.
@@ -164,7 +164,7 @@ impl Store {
         storage(&self.path, error)
     }
 
-    /// Where the file is.
+    /// Path of the file.
     pub fn path(&self) -> &Path {
         &self.path
     }

@@ -1,4 +1,4 @@
-//! Which tables were written, by this program or by another one: triggers of the schema count it.
+//! Tables that were written, by this program or by another one: triggers of the schema count it.
 use std::collections::BTreeMap;
 
 use perfdeck_model::Tag;
@@ -6,7 +6,7 @@ use sqlx::{Row, SqliteConnection};
 
 use super::Store;
 
-/// What was known of the store when it was looked at last.
+/// State of the store as it was known when it was looked at last.
 #[derive(Default)]
 pub(crate) struct Written {
     version: Option<i64>,

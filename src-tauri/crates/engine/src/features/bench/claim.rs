@@ -24,7 +24,7 @@ struct Owner {
     pid: u32,
 }
 
-/// What runs in this process, if anything.
+/// Benchmark that runs in this process, if any.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Running(Arc<Mutex<Option<String>>>);
 

@@ -20,7 +20,7 @@ use crate::table::{Result, commands};
 /// A benchmark.
 #[derive(Debug, Clone, Serialize, Deserialize, TS)]
 pub struct BenchRequest {
-    /// What it does.
+    /// Work that it does.
     pub spec: BenchSpec,
     /// The environment it belongs to.
     #[serde(default)]
@@ -36,7 +36,7 @@ pub struct BenchRequest {
 /// Lists runs.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, TS)]
 pub struct RunList {
-    /// Of this environment only.
+    /// Environment that the list is limited to.
     #[serde(default)]
     pub environment_id: Option<String>,
 }
@@ -44,9 +44,9 @@ pub struct RunList {
 /// Names two runs.
 #[derive(Debug, Clone, Serialize, Deserialize, TS)]
 pub struct ComparePair {
-    /// Before, or the reference.
+    /// Run before the change, or the reference.
     pub a: String,
-    /// After, or the candidate.
+    /// Run after the change, or the candidate.
     pub b: String,
     /// Facts that may differ because they are the change: `setting.database.work_mem`, or all of a kind: `setting.*`.
     #[serde(default)]
@@ -58,7 +58,7 @@ pub struct ComparePair {
 pub struct RunRename {
     /// The run.
     pub id: String,
-    /// Its new name.
+    /// New name of the run.
     pub name: String,
 }
 
@@ -77,7 +77,7 @@ pub struct RunSeries {
 pub struct RunHeatmap {
     /// The run.
     pub id: String,
-    /// Columns at most; each is of whole seconds.
+    /// Most columns; each is of whole seconds.
     pub columns: u32,
 }
 
@@ -115,7 +115,7 @@ commands! {
     Read Binary "run.series" (RunSeries) -> Columns, changes [] => run_series;
 }
 
-/// What a benchmark would be sent to, and what guards it.
+/// Targets that a benchmark would be sent to, and what guards them.
 pub async fn preview(engine: Arc<Engine>, request: BenchRequest) -> Result<BenchPreview> {
     engine.bench_preview(&request.spec, request.environment_id.as_deref(), &PlanFolder::default()).await
 }
@@ -244,7 +244,7 @@ pub async fn plan_list(engine: Arc<Engine>, _: Empty) -> Result<Vec<SavedPlan>> 
     engine.core.store.plans().await
 }
 
-/// What is wrong with a plan's text, without running it.
+/// Problems of a plan's text, without running it.
 pub async fn plan_check(engine: Arc<Engine>, request: Text) -> Result<PlanCheck> {
     Ok(engine.plan_check(&request.text))
 }
@@ -284,7 +284,7 @@ pub async fn run_history(engine: Arc<Engine>, request: ById) -> Result<RunHistor
     engine.run_history(&request.id).await
 }
 
-/// Which series moved during a run, first ones first.
+/// Series that moved during a run, first ones first.
 pub async fn run_moved(engine: Arc<Engine>, request: ById) -> Result<Vec<Moved>> {
     engine.run_moved(&request.id).await
 }

@@ -25,23 +25,23 @@ const MAX_PAIRS: u32 = 100;
 /// One side of a duet.
 #[derive(Debug, Clone, Serialize, Deserialize, TS)]
 pub struct DuetSide {
-    /// What it is called, such as `before` or the environment's name.
+    /// Name of the side, such as `before` or the environment's name.
     pub label: String,
     /// The environment its runs belong to; its guards hold.
     #[serde(default)]
     pub environment_id: Option<String>,
-    /// What each run does. Both sides differ in nothing but the target.
+    /// Work of each run. Both sides differ in nothing but the target.
     pub spec: BenchSpec,
 }
 
 /// A duet: K pairs of runs in random order.
 #[derive(Debug, Clone, Serialize, Deserialize, TS)]
 pub struct DuetRequest {
-    /// Before, or the reference.
+    /// Side before the change, or the reference.
     pub a: DuetSide,
-    /// After, or the candidate.
+    /// Side after the change, or the candidate.
     pub b: DuetSide,
-    /// Pairs at most, 6 to 100; above 10 it looks at the result in between and stops when it is clear.
+    /// Most pairs, 6 to 100; above 10 it looks at the result in between and stops when it is clear.
     pub pairs: u32,
     /// Seed of the order; chosen when absent.
     #[serde(default)]
@@ -55,15 +55,16 @@ pub struct DuetRequest {
     /// Names that were typed, where guards of either side ask for them.
     #[serde(default)]
     pub confirm: Vec<String>,
-    /// Both sides are the same: what differs is noise, and is kept for single pairs of runs.
+    /// Whether both sides are the same: what differs is noise, and is kept for single pairs of runs.
     #[serde(default)]
     pub noise: bool,
-    /// What the two sides may differ in because it is the change: `request`, `headers`, `body`, `plan`, `load`,
-    /// `connections`, `duration`, `scheme`, or a fact of the targets such as `setting.database.work_mem` or `data.*`.
+    /// Parts that the two sides may differ in because they are the change: `request`, `headers`, `body`, `plan`,
+    /// `load`, `connections`, `duration`, `scheme`, or a fact of the targets such as `setting.database.work_mem` or
+    /// `data.*`.
     #[serde(default)]
     pub changed: Vec<String>,
-    /// What decides the verdict; when empty, throughput for a closed loop, and for an open one p50 and p99 as far as its runs
-    /// have the requests for them.
+    /// Metrics that decide the verdict; when empty, throughput for a closed loop, and for an open one p50 and p99 as
+    /// far as its runs have the requests for them.
     #[serde(default)]
     pub metrics: Vec<BenchMetric>,
 }
@@ -97,11 +98,11 @@ pub struct StoredComparison {
     pub id: String,
     /// Name for a person.
     pub name: String,
-    /// When it ended.
+    /// Time at which it ended, in milliseconds since the Unix epoch.
     pub created_ms: f64,
-    /// What A is called.
+    /// Name of side A.
     pub label_a: String,
-    /// What B is called.
+    /// Name of side B.
     pub label_b: String,
     /// The environment of B, or else of A.
     pub environment_id: Option<String>,
@@ -142,7 +143,7 @@ fn named(facts: impl IntoIterator<Item = (&'static str, String)>) -> perfdeck_st
     facts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
-/// What must be equal for two runs to be comparable, in words as they are shown when it is not.
+/// Parts that must be equal for two runs to be comparable, in words as they are shown when they are not.
 pub(crate) fn fingerprint(run: &Run) -> perfdeck_stats::Fingerprint {
     let generator = format!("{}, {} processors", run.machine.cpu, run.machine.cores);
     let ran =

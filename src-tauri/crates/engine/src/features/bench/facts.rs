@@ -1,4 +1,4 @@
-//! What an environment's targets are before a run: versions, settings, how much data. Two runs with other facts are not
+//! Facts of an environment's targets before a run: versions, settings, how much data. Two runs with other facts are not
 //! compared.
 use std::collections::BTreeMap;
 

@@ -9,8 +9,8 @@ use uuid::Uuid;
 use crate::Engine;
 use crate::features::bench::masked::mask_imported;
 
-/// What another engine needs to run a plan. `folder` holds the files of its feeds, `api` is added to its paths where it has
-/// no base URL of its own.
+/// Export of a plan with what another engine needs to run it. `folder` holds the files of its feeds, `api` is added to
+/// its paths where it has no base URL of its own.
 ///
 /// # Errors
 /// A text that is no plan, or a plan that the engine cannot run at all.

@@ -13,9 +13,9 @@ const DEADLINE: Duration = Duration::from_secs(120);
 /// program that a remote caller could name would be anybody's.
 #[derive(Debug, Clone, Default)]
 pub struct Hooks {
-    /// Before each run of A.
+    /// Program that runs before each run of A.
     pub a: Option<Vec<String>>,
-    /// Before each run of B.
+    /// Program that runs before each run of B.
     pub b: Option<Vec<String>>,
 }
 

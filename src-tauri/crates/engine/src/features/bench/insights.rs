@@ -1,4 +1,4 @@
-//! What stored runs tell together: the history of one work, what moved first during a run, and named baselines.
+//! Insights of stored runs together: the history of one work, what moved first during a run, and named baselines.
 use perfdeck_model::{ApiError, Run, RunState};
 use perfdeck_stats::change::{ChangeOptions, change_points};
 use serde::{Deserialize, Serialize};
@@ -16,16 +16,16 @@ const SERIES: usize = 400;
 pub struct HistoryPoint {
     /// The run.
     pub run_id: String,
-    /// Its name.
+    /// Name of the run.
     pub name: String,
-    /// Start of the measured time.
+    /// Start of the measured time, in milliseconds since the Unix epoch.
     pub started_ms: f64,
     /// Successful responses per second.
     pub rate_per_s: f64,
     /// Median response time with the failed requests in the distribution, in milliseconds; `None` where it is not known,
     /// because nothing succeeded or the requests there failed.
     pub p50_ms: Option<f64>,
-    /// 99th percentile, the same.
+    /// 99th percentile with the failed requests in the distribution, in milliseconds; `None` in the same cases.
     pub p99_ms: Option<f64>,
     /// Whether its figures can be trusted; others are in no change.
     pub valid: bool,
@@ -62,7 +62,7 @@ pub struct RunHistory {
 pub struct Moved {
     /// The series; `run:p50`, `run:rate` and `run:errors` are those of the run itself.
     pub series: String,
-    /// When.
+    /// Time of the change, in milliseconds since the Unix epoch.
     pub at_ms: f64,
     /// Seconds after the start of the run.
     pub after_s: f64,
@@ -79,11 +79,11 @@ pub struct Moved {
 /// A run kept under a name.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS, schemars::JsonSchema)]
 pub struct Baseline {
-    /// Its name.
+    /// Name of the baseline.
     pub name: String,
     /// The run.
     pub run_id: String,
-    /// When it was named.
+    /// Time at which it was named, in milliseconds since the Unix epoch.
     pub created_ms: f64,
 }
 

@@ -15,7 +15,7 @@ use crate::core::jobs::JobContext;
 use crate::features::bench::running::{Allowed, Bench};
 use crate::features::bench::work::{BenchSpec, PlanFolder};
 
-/// What to search.
+/// Search for the knee that is asked for.
 #[derive(Debug, Clone, Serialize, Deserialize, TS)]
 pub struct KneeRequest {
     /// The request. Its connections, duration and load are the search's.
@@ -43,7 +43,7 @@ pub struct StoredKnee {
     pub id: String,
     /// Method and URL.
     pub name: String,
-    /// When it ended.
+    /// Time at which it ended, in milliseconds since the Unix epoch.
     pub created_ms: f64,
     /// The environment it belongs to.
     pub environment_id: Option<String>,

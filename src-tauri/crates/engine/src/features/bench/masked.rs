@@ -1,4 +1,4 @@
-//! What is stored of runs: their documents have no text that may be a secret, and still tell different requests apart.
+//! Masked documents of runs: they have no text that may be a secret, and still tell different requests apart.
 use std::path::Path;
 
 use argon2::{Algorithm, Argon2, Params, Version};

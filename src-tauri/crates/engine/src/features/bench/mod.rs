@@ -20,11 +20,11 @@ use std::sync::Mutex;
 
 use perfdeck_model::RunSpec;
 
-/// What benchmarks keep while the engine runs. The locks are held for a moment, never across a wait.
+/// State that benchmarks keep while the engine runs. The locks are held for a moment, never across a wait.
 pub(crate) struct State {
-    /// What the benchmark that runs, or the last one, does.
+    /// Work of the benchmark that runs, or of the last one.
     pub(crate) spec: Mutex<Option<RunSpec>>,
-    /// Which benchmark runs, so that no other one is started.
+    /// Benchmark that runs, so that no other one is started.
     pub(crate) running: claim::Running,
     /// Runs that wait for the store.
     pub(crate) unstored: Mutex<Vec<unstored::Unstored>>,

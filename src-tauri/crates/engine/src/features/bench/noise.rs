@@ -20,7 +20,7 @@ const METRICS: [BenchMetric; 6] = [
 /// The stored noise of one work in one environment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Noise {
-    /// What was run, see [`key`].
+    /// Work that was run, see [`key`].
     pub(crate) work: String,
     pub(crate) environment_id: Option<String>,
     pub(crate) created_ms: f64,

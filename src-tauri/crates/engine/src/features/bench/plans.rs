@@ -15,11 +15,11 @@ const LIMIT: usize = 4 << 20;
 pub struct SavedPlan {
     /// Stable identifier.
     pub id: String,
-    /// Its name, which is that in its text.
+    /// Name of the plan, which is that in its text.
     pub name: String,
     /// The plan, as TOML.
     pub toml: String,
-    /// When it was saved.
+    /// Time at which it was saved, in milliseconds since the Unix epoch.
     pub updated_ms: f64,
 }
 
@@ -33,16 +33,16 @@ pub struct PlanSave {
     pub toml: String,
 }
 
-/// What is wrong with a plan.
+/// Problem of a plan.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
 pub struct PlanProblem {
-    /// It keeps the plan from being run; otherwise it is a warning.
+    /// Whether it keeps the plan from being run; otherwise it is a warning.
     pub error: bool,
     /// The step it is about.
     pub step: Option<String>,
     /// The field it is about; empty for the text as a whole.
     pub field: String,
-    /// What is wrong and what to do.
+    /// Message that says what is wrong and what to do.
     pub message: String,
     /// Line in the text, from 1, where it is known.
     pub line: Option<u32>,
@@ -51,19 +51,19 @@ pub struct PlanProblem {
 /// A checked plan.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
 pub struct PlanCheck {
-    /// Its name, when it can be read.
+    /// Name of the plan, when it can be read.
     pub name: Option<String>,
-    /// What it does in a few words.
+    /// Summary of what it does, in a few words.
     pub request: Option<String>,
     /// Whether it can be run.
     pub ok: bool,
-    /// Everything that is wrong with it.
+    /// All problems of the plan.
     pub problems: Vec<PlanProblem>,
     /// Environment variables that it reads when it is run.
     pub variables: Vec<String>,
 }
 
-/// What a plan can be made of.
+/// Origin of a text that a plan can be made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "snake_case")]
 pub enum PlanOrigin {
@@ -80,7 +80,7 @@ pub enum PlanOrigin {
 /// Makes a plan of what other tools wrote.
 #[derive(Debug, Clone, Serialize, Deserialize, TS)]
 pub struct PlanImport {
-    /// What the text is.
+    /// Origin of the text.
     pub from: PlanOrigin,
     /// The text.
     pub text: String,
@@ -91,7 +91,7 @@ pub struct PlanImport {
 pub struct ImportedPlan {
     /// The plan, as TOML.
     pub toml: String,
-    /// What was left out or changed.
+    /// Notes on what was left out or changed.
     pub notes: Vec<String>,
 }
 
@@ -114,7 +114,7 @@ impl Engine {
         Folder(self.core.data_dir.join("plans"))
     }
 
-    /// Everything that is wrong with a plan's text.
+    /// All problems of a plan's text.
     pub(crate) fn plan_check(&self, toml: &str) -> PlanCheck {
         let plan = match from_toml(toml) {
             Ok(plan) => plan,

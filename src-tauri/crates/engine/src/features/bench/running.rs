@@ -24,36 +24,37 @@ use crate::features::bench::work::{BenchSpec, PlanFolder, Work};
 /// and drawing takes from the processors that the load runs on.
 const PROGRESS_MS: f64 = 500.0;
 
-/// What would happen if a benchmark were started.
+/// Forecast of what would happen if a benchmark were started.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
 pub struct BenchPreview {
     /// Addresses that the host resolves to.
     pub resolved: Vec<String>,
     /// Whether all of them are this machine.
     pub loopback: bool,
-    /// What the environment's guard asks for, if anything.
+    /// Demand of the environment's guard, in words, if any.
     pub guard: Option<String>,
-    /// What must be typed to confirm it, if anything: the environment's name.
+    /// Text that must be typed to confirm it, if any: the environment's name.
     pub confirm: Option<String>,
-    /// What makes a target look like production that is not called so.
+    /// Evidence that a target which is not called production looks like it.
     pub evidence: Vec<String>,
-    /// Why its figures could never be judged, so that it is refused: its rate gives too few requests in its time.
+    /// Reason for which its figures could never be judged, so that it is refused: its rate gives too few requests in
+    /// its time.
     pub problem: Option<String>,
 }
 
 /// The benchmark that runs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
 pub struct RunningBench {
-    /// Its job.
+    /// Job of the benchmark.
     pub job: JobStatus,
-    /// What it does.
+    /// Work that it does.
     pub spec: RunSpec,
 }
 
 /// A benchmark that the guards allow.
 pub(crate) struct Allowed {
     pub(crate) work: Arc<Work>,
-    /// With the guards that hold, see [`Subject::guards`].
+    /// Environment with the guards that hold, see [`Subject::guards`].
     pub(crate) environment: Option<Environment>,
     /// Addresses that load goes to.
     pub(crate) resolved: Vec<String>,
@@ -84,7 +85,7 @@ pub(crate) struct Bench<'a> {
     pub(crate) from: f64,
     /// Share of the job that it is.
     pub(crate) share: f64,
-    /// What the job is at besides the run's own phase; may be empty.
+    /// Step of the job besides the run's own phase, in words; may be empty.
     pub(crate) words: String,
 }
 

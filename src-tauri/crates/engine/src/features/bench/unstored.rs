@@ -39,7 +39,7 @@ impl Engine {
         Some(run)
     }
 
-    /// Why a run is not stored, if it is not.
+    /// Reason for which a run is not stored, if it is not.
     pub fn not_stored(&self, id: &str) -> Option<ApiError> {
         let waiting = self.bench.unstored.lock().unwrap_or_else(PoisonError::into_inner);
         waiting.iter().find(|u| u.run.id == id).map(|u| u.why.clone())

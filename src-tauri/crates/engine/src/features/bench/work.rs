@@ -1,4 +1,4 @@
-//! What a benchmark does: one HTTP request, or a plan; checked, with all it needs, and ready to be run again and again.
+//! Work of a benchmark: one HTTP request, or a plan; checked, with all it needs, and ready to be run again and again.
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,7 +15,7 @@ use ts_rs::TS;
 use crate::Engine;
 use crate::core::guards::Intent;
 
-/// What a benchmark does, as it is asked for.
+/// Work of a benchmark, as it is asked for.
 #[derive(Debug, Clone, Serialize, Deserialize, TS)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum BenchSpec {
@@ -31,8 +31,8 @@ pub enum BenchSpec {
     },
 }
 
-/// Where a plan that a person of this machine named finds its files. A plan that came over the wire has the folder of
-/// saved plans and nothing else.
+/// Folder where a plan that a person of this machine named finds its files. A plan that came over the wire has the
+/// folder of saved plans and nothing else.
 #[derive(Debug, Clone, Default)]
 pub struct PlanFolder(pub Option<PathBuf>);
 
@@ -49,7 +49,7 @@ pub(crate) enum Work {
 }
 
 impl Work {
-    /// Where load goes.
+    /// Addresses that load goes to.
     pub(crate) async fn resolved(&self) -> Result<Vec<String>, ApiError> {
         match self {
             Self::Http(spec) => Ok(perfdeck_bench::resolve(&spec.url).await),
@@ -62,7 +62,7 @@ impl Work {
         }
     }
 
-    /// As it is shown and stored, without secrets.
+    /// Specification as it is shown and stored, without secrets.
     pub(crate) fn spec(&self) -> Result<RunSpec, ApiError> {
         match self {
             Self::Http(spec) => Ok(RunSpec::Http(perfdeck_bench::redacted(spec))),
@@ -82,7 +82,7 @@ impl Work {
         url::Url::parse(url).ok()?.host_str().map(str::to_owned)
     }
 
-    /// What it does, in words, without secrets.
+    /// Description of what it does, in words, without secrets.
     pub(crate) fn words(&self) -> String {
         let what = self.spec().map_or_else(|_| self.name(), |spec| spec.request());
         match self.load() {
@@ -91,7 +91,7 @@ impl Work {
         }
     }
 
-    /// How requests are started; an open loop by its highest rate.
+    /// Way in which requests are started; an open loop by its highest rate.
     pub(crate) fn load(&self) -> Load {
         match self {
             Self::Http(spec) => spec.load,
@@ -105,12 +105,12 @@ impl Work {
         }
     }
 
-    /// As guards see it.
+    /// Intent of the work, as guards see it.
     pub(crate) fn intent(&self) -> Intent {
         Intent { load: self.load(), writes: self.writes() }
     }
 
-    /// What of it can change its target, in words; `None` when it only reads.
+    /// Part of it that can change its target, in words; `None` when it only reads.
     pub(crate) fn writes(&self) -> Option<String> {
         match self {
             Self::Http(spec) if spec.method.is_safe() => None,
@@ -168,7 +168,8 @@ impl Work {
         Some(rate_per_s * spec.duration_s() * steps as f64)
     }
 
-    /// Why its figures could never be judged: its rate gives too few requests in its time. Nothing in a closed loop.
+    /// Refuses work whose figures could never be judged: its rate gives too few requests in its time. A closed loop
+    /// passes.
     ///
     /// # Errors
     /// What is needed, with the length and the rate that would do.

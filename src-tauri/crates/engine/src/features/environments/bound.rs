@@ -31,7 +31,7 @@ fn of_url(url: &str) -> Option<String> {
     Some(format!("{prefix}{}", of_address(&address)))
 }
 
-/// What the secret of a target belongs to: scheme, user, hosts with their ports. `None` where there is nothing to sign in to.
+/// Target that a secret belongs to: scheme, user, hosts with their ports. `None` where there is nothing to sign in to.
 pub(crate) fn target_of(targets: &Targets, role: TargetRole) -> Option<String> {
     match role {
         TargetRole::Database => {

@@ -20,7 +20,7 @@ use crate::table::{Result, commands};
 /// Creates an environment.
 #[derive(Debug, Clone, Serialize, Deserialize, TS)]
 pub struct EnvCreate {
-    /// What it consists of.
+    /// Draft of what it consists of.
     pub draft: EnvironmentDraft,
 }
 
@@ -29,7 +29,7 @@ pub struct EnvCreate {
 pub struct EnvUpdate {
     /// Identifier or name.
     pub id: String,
-    /// What it consists of from now on.
+    /// Draft of what it consists of from now on.
     pub draft: EnvironmentDraft,
 }
 
@@ -69,14 +69,14 @@ pub struct KindDefaults {
     pub guards: Guards,
     /// Expiry of cache entries, in seconds.
     pub cache_default_ttl_s: f64,
-    /// How it differs from the other kinds, in words.
+    /// Differences from the other kinds, in words.
     pub differences: Vec<String>,
 }
 
 /// Tests a draft.
 #[derive(Debug, Clone, Serialize, Deserialize, TS)]
 pub struct TestDraft {
-    /// What to test.
+    /// Draft to test.
     pub draft: EnvironmentDraft,
     /// The environment it edits, for the secrets it keeps.
     #[serde(default)]
@@ -97,9 +97,9 @@ pub struct Dotenv {
 /// An address as fields.
 #[derive(Debug, Clone, Serialize, Deserialize, TS)]
 pub struct AddressInfo {
-    /// Its fields.
+    /// Fields of the address.
     pub address: Address,
-    /// Which target it is.
+    /// Role of the target.
     pub role: TargetRole,
     /// Whether a password was in it.
     pub has_password: bool,
@@ -154,7 +154,7 @@ pub async fn draft(engine: Arc<Engine>, request: ById) -> Result<EnvironmentDraf
     Ok(draft_of(&engine.environment(&request.id).await?))
 }
 
-/// What an environment of a kind begins with.
+/// Defaults that an environment of a kind begins with.
 pub async fn defaults(_: Arc<Engine>, request: ByKind) -> Result<KindDefaults> {
     let kind = request.kind;
     let pool = PoolSettings::for_kind(kind);

@@ -63,7 +63,7 @@ fn filled(text: Option<&String>) -> Option<&str> {
 /// A draft with its parts understood; the secrets still beside it.
 pub(crate) struct Parsed {
     pub(crate) environment: Environment,
-    /// What to do with the secret of each target.
+    /// Instruction for the secret of each target.
     pub(crate) secrets: Vec<(TargetRole, SecretInput)>,
 }
 
@@ -308,7 +308,7 @@ pub(crate) fn draft_of(environment: &Environment) -> EnvironmentDraft {
     }
 }
 
-/// What an environment is, in one line for the journal.
+/// Summary of an environment, in one line for the journal.
 pub(crate) fn summary(environment: &Environment) -> String {
     let targets: Vec<String> = environment.targets.addresses().into_iter().map(|(_, address)| address).collect();
     format!("{}: {}", environment.kind.as_str(), targets.join(", "))
@@ -495,7 +495,7 @@ impl Engine {
     }
 }
 
-/// Notes where the secret of a target is kept.
+/// Notes the source of the secret of a target.
 pub(crate) fn set_source(targets: &mut Targets, role: TargetRole, source: &SecretSource) {
     let t = targets;
     match role {
@@ -520,7 +520,7 @@ pub(crate) fn variable_name(role: TargetRole, name: String) -> Result<String, Ap
     Ok(name)
 }
 
-/// Where the secret of a target is kept.
+/// Source of the secret of a target.
 pub(crate) fn secret_source(environment: &Environment, role: TargetRole) -> SecretSource {
     let t = &environment.targets;
     match role {

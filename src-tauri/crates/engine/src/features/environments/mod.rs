@@ -9,7 +9,7 @@ pub(crate) mod sentinels;
 mod store;
 pub(crate) mod targets;
 
-/// What environments keep while the engine runs.
+/// State that environments keep while the engine runs.
 #[derive(Default)]
 pub(crate) struct State {
     /// Environments that are not stored.

@@ -19,7 +19,7 @@ const PREFIX: &str = "process-";
 pub(crate) struct ProcessOnly(Mutex<BTreeMap<String, Environment>>);
 
 impl ProcessOnly {
-    /// The one with this identifier, or else with this name.
+    /// Environment with this identifier, or else with this name.
     pub(crate) fn get(&self, id_or_name: &str) -> Option<Environment> {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         all.get(id_or_name).or_else(|| all.values().find(|e| e.name == id_or_name)).cloned()

@@ -1,4 +1,4 @@
-//! How a plan reaches an environment's database and cache: here the load engines, which know neither, get their
+//! Way of a plan to an environment's database and cache: here the load engines, which know neither, get their
 //! connections.
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
@@ -115,7 +115,7 @@ impl perfdeck_bench::OpensTargets for LoadTargets {
 }
 
 impl Engine {
-    /// What a plan can use of an environment. A cache inside this process has no address and is none of it.
+    /// Targets of an environment that a plan can use. A cache inside this process has no address and is none of them.
     pub(crate) async fn load_targets(&self, environment: &Environment) -> Result<LoadTargets, ApiError> {
         let mut targets = LoadTargets { environment: environment.name.clone(), database: None, cache: None };
         if let Some(database) = &environment.targets.database {

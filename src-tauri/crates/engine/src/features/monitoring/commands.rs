@@ -15,9 +15,9 @@ use crate::table::{Result, commands};
 pub struct HistoryRequest {
     /// Identifier or name.
     pub environment_id: String,
-    /// Start.
+    /// Start of the range, in milliseconds since the Unix epoch.
     pub from_ms: f64,
-    /// End.
+    /// End of the range, in milliseconds since the Unix epoch.
     pub to_ms: f64,
     /// Width of the plot, in pixels: at most one minimum and maximum per pixel comes back.
     pub width_px: u32,
@@ -86,7 +86,7 @@ pub async fn history(engine: Arc<Engine>, request: HistoryRequest) -> Result<Col
     Ok(monitor.history(from_ms, to_ms, width_px.clamp(1, 8192), series.as_deref()).await)
 }
 
-/// What there is to mend, worst first.
+/// Findings to mend, worst first.
 pub async fn findings_list(engine: Arc<Engine>, request: ByEnvironment) -> Result<Vec<Finding>> {
     let mut findings = engine.monitor(&request.environment_id).await?.findings();
     findings.sort_by(Finding::before);

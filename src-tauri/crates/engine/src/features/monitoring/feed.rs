@@ -1,4 +1,4 @@
-//! What viewers see of a watched environment.
+//! View that viewers have of a watched environment.
 use std::sync::Arc;
 
 use perfdeck_model::{ApiError, Watching};

@@ -14,7 +14,7 @@ use crate::table::{Result, commands};
 pub struct ReportContent {
     /// The file.
     pub file: ReportFile,
-    /// Its HTML.
+    /// HTML of the report.
     pub html: String,
 }
 

@@ -1,4 +1,4 @@
-//! What every parameter of an address means here: honoured, or refused by its name. A parameter is never dropped.
+//! Meaning of every parameter of an address here: honoured, or refused by its name. A parameter is never dropped.
 //!
 //! The lists hold what the engines' own clients know (libpq, `mariadb`, `redis-cli`, SQLite's URIs) and what the common
 //! drivers add (JDBC, Go, SQLAlchemy, Prisma, redis-py). Names are compared without case, `-`, `_` and `.`, because each
@@ -10,18 +10,18 @@ mod sqlite;
 
 use super::Scheme;
 
-/// What Perfdeck does with a parameter.
+/// Treatment of a parameter by Perfdeck.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Use {
-    /// It is applied; the text says to what.
+    /// Applied; the text says to what.
     Honoured(&'static str),
-    /// These values, in lower case, ask for what happens anyway; any other one is refused. The text says why.
+    /// Values, in lower case, that ask for what happens anyway; any other one is refused. The text says why.
     Only(&'static [&'static str], &'static str),
-    /// It is refused; the text says what to do instead.
+    /// Refused; the text says what to do instead.
     Refused(&'static str),
-    /// Its value is a secret. It is taken out of the address; the text says where it goes.
+    /// Secret value, taken out of the address; the text says where it goes.
     Secret(&'static str),
-    /// Its value is a secret that Perfdeck cannot use, so that the parameter is refused.
+    /// Secret value that Perfdeck cannot use, so that the parameter is refused.
     SecretRefused(&'static str),
 }
 
@@ -44,7 +44,7 @@ pub struct Parameter {
     pub name: &'static str,
     /// Other names of the same thing.
     pub others: &'static [&'static str],
-    /// What Perfdeck does with it.
+    /// Treatment of the parameter by Perfdeck.
     pub used: Use,
 }
 

@@ -1,4 +1,4 @@
-//! What an application's variables say it is: development, staging or production. The most guarded one wins.
+//! Kind that an application's variables tell: development, staging or production. The most guarded one wins.
 use perfdeck_model::{ApiError, Kind};
 
 use super::variables::Variables;

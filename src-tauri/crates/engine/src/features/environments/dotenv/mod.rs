@@ -16,12 +16,12 @@ use ts_rs::TS;
 
 use variables::Variables;
 
-/// What variables describe.
+/// Environment that variables describe.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
 pub struct Described {
-    /// The environment.
+    /// Draft of the environment.
     pub draft: EnvironmentDraft,
-    /// What a person is told about it: parameters of addresses that only the application reads, and that were left out.
+    /// Notes for a person about it: parameters of addresses that only the application reads, and that were left out.
     pub notes: Vec<String>,
 }
 
@@ -35,8 +35,8 @@ pub fn draft_from_dotenv(bytes: &[u8], file: Option<&Path>) -> Result<Described,
     from_file(bytes, file, &|_| None)
 }
 
-/// As [`draft_from_dotenv`], with this process's variables for references that the file leaves open. Only for files
-/// that the owner of this process named: a caller from elsewhere must not read variables of this process.
+/// Draft as from [`draft_from_dotenv`], with this process's variables for references that the file leaves open. Only
+/// for files that the owner of this process named: a caller from elsewhere must not read variables of this process.
 ///
 /// # Errors
 /// As [`draft_from_dotenv`].

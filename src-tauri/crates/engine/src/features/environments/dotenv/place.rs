@@ -1,4 +1,4 @@
-//! Where a target is: read from one variable with an address, or put together from several.
+//! Place of a target: read from one variable with an address, or put together from several.
 use perfdeck_model::{Address, ApiError, Scheme, SecretInput, Sensitive, TargetRole, TlsMode};
 
 use super::variables::{Found, conflict};
