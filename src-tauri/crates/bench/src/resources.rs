@@ -71,6 +71,9 @@ pub trait OpensTargets: Send + Sync {
     fn addresses(&self, sql: bool, cache: bool) -> BoxFuture<'_, Result<Vec<std::net::IpAddr>, ApiError>>;
 }
 
+/// Feeds by name, with what they were opened for.
+type Opened = BTreeMap<String, (FeedSpec, Arc<Feed>)>;
+
 /// What a plan needs besides itself.
 #[derive(Clone)]
 pub struct Resources {
@@ -83,7 +86,7 @@ pub struct Resources {
     /// The environment's database and cache.
     pub targets: Option<Arc<dyn OpensTargets>>,
     /// Feeds that were read, by name: once for each start of a plan, however often it is looked at until then.
-    feeds: Arc<Mutex<BTreeMap<String, (FeedSpec, Arc<Feed>)>>>,
+    feeds: Arc<Mutex<Opened>>,
 }
 
 impl Resources {

@@ -198,6 +198,18 @@ impl<'c> Executor<'c> for &'c mut Session {
     }
 }
 
+/// Checks that a monitoring session is one that will do.
+pub(crate) async fn fits(address: &Address, wanted: WantedSession, session: &mut Session) -> Result<(), ApiError> {
+    if wanted == WantedSession::Any {
+        return Ok(());
+    }
+    // Monitoring's own sessions never write, so that only what the server is can be asked.
+    let ask = "SELECT pg_is_in_recovery()";
+    let row = sqlx::query(ask).fetch_one(session).await.map_err(|e| explain(address, &e))?;
+    let standby: bool = sqlx::Row::get(&row, 0);
+    trust::fitting(address, wanted, standby, standby)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -218,16 +230,4 @@ mod tests {
         assert!(refuses_parameters("unsupported startup parameter in options: perfdeck.session"), "PgBouncer 1.20");
         assert!(!refuses_parameters("password authentication failed for user \"u\""), "something else");
     }
-}
-
-/// Checks that a monitoring session is one that will do.
-pub(crate) async fn fits(address: &Address, wanted: WantedSession, session: &mut Session) -> Result<(), ApiError> {
-    if wanted == WantedSession::Any {
-        return Ok(());
-    }
-    // Monitoring's own sessions never write, so that only what the server is can be asked.
-    let ask = "SELECT pg_is_in_recovery()";
-    let row = sqlx::query(ask).fetch_one(session).await.map_err(|e| explain(address, &e))?;
-    let standby: bool = sqlx::Row::get(&row, 0);
-    trust::fitting(address, wanted, standby, standby)
 }

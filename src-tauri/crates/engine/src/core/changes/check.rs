@@ -113,7 +113,9 @@ impl Engine {
         if !stored.change.state.is_moving() {
             return Ok(stored);
         }
-        let Some(_hold) = Hold::try_take(&self.core.data_dir, &stored.change.id)? else { return Ok(stored) };
+        // One look at a time: what holds a change for a look is not somebody at work.
+        let _looking = self.core.kinds.looking().await;
+        let Some(_hold) = Hold::look(&self.core.data_dir, &stored.change.id).await? else { return Ok(stored) };
         // Whoever held it may have finished it in between.
         let mut stored = self.core.store.change(id).await?.ok_or_else(|| no_change(id))?;
         if stored.change.state.is_moving() {

@@ -10,6 +10,8 @@ use perfdeck_model::{ApiError, ErrorCode};
 const FOLDER: &str = "changes";
 /// A check holds a change for a moment only; whoever wants to work on it waits this long.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// The same for another check, of another process: a list does not say for its sake that somebody is at work.
+const LOOK: Duration = Duration::from_millis(300);
 
 /// The right to work on a change; it ends when this is dropped.
 #[derive(Debug)]
@@ -81,14 +83,28 @@ impl Hold {
     /// # Errors
     /// [`ErrorCode::Conflict`] while somebody works on the change; else as [`Hold::try_take`].
     pub(super) async fn take(data_dir: &Path, id: &str) -> Result<Self, ApiError> {
-        let end = tokio::time::Instant::now() + PATIENCE;
+        Self::within(data_dir, id, PATIENCE).await?.ok_or_else(|| {
+            ApiError::new(ErrorCode::Conflict, "Somebody works on this change already")
+                .hint("Wait for it or stop it, here or in the other Perfdeck on this data folder")
+        })
+    }
+
+    /// Takes the right to look at a change: `None` while somebody works on it.
+    ///
+    /// # Errors
+    /// As [`Hold::try_take`].
+    pub(super) async fn look(data_dir: &Path, id: &str) -> Result<Option<Self>, ApiError> {
+        Self::within(data_dir, id, LOOK).await
+    }
+
+    async fn within(data_dir: &Path, id: &str, patience: Duration) -> Result<Option<Self>, ApiError> {
+        let end = tokio::time::Instant::now() + patience;
         loop {
             if let Some(hold) = Self::try_take(data_dir, id)? {
-                return Ok(hold);
+                return Ok(Some(hold));
             }
             if tokio::time::Instant::now() >= end {
-                return Err(ApiError::new(ErrorCode::Conflict, "Somebody works on this change already")
-                    .hint("Wait for it or stop it, here or in the other Perfdeck on this data folder"));
+                return Ok(None);
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }

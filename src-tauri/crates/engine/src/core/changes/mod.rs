@@ -115,16 +115,23 @@ pub(crate) struct Kinds {
     all: Vec<Box<dyn ChangeKind>>,
     /// Held while targets are asked for a list.
     listing: tokio::sync::Mutex<()>,
+    /// Held while a change in the middle is looked at for whether somebody works on it.
+    looking: tokio::sync::Mutex<()>,
 }
 
 impl Kinds {
     pub(crate) fn new(kinds: Vec<Box<dyn ChangeKind>>) -> Self {
-        Self { all: kinds, listing: tokio::sync::Mutex::default() }
+        Self { all: kinds, listing: tokio::sync::Mutex::default(), looking: tokio::sync::Mutex::default() }
     }
 
     /// The turn to ask targets for a list.
     async fn listing(&self) -> tokio::sync::MutexGuard<'_, ()> {
         self.listing.lock().await
+    }
+
+    /// The turn to look whether somebody works on a change.
+    async fn looking(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.looking.lock().await
     }
 
     fn get(&self, name: &str) -> Result<&dyn ChangeKind, ApiError> {

@@ -150,12 +150,13 @@ fn rows(now: f64, version: usize) -> BTreeMap<&'static str, String> {
         let change = json!({"id": "h1", "kind": "drop_index", "environment_id": "e1", "environment": "shop",
                             "target": "database", "object": "public.a", "title": "Drop the index `a`",
                             "statement": "DROP INDEX a", "undo_statement": "CREATE INDEX a ON t (a)", "undo_cost": null,
-                            "state": "kept", "held": false, "steps": [{"at_ms": now, "state": "kept", "text": "kept"}],
+                            "state": "undone", "held": false,
+                            "steps": [{"at_ms": now, "state": "undone", "text": "present and valid"}],
                             "preview": [], "notes": [], "offers": [], "target_says": null, "checked_ms": null,
                             "ends_ms": null, "created_ms": now, "updated_ms": now, "error": null});
         let columns = "(id, environment_id, kind, state, created_ms, updated_ms, address, plan, doc)";
         let values =
-            format!("'h1', 'e1', 'drop_index', 'kept', {now}, {now}, 'db:5432/shop', 'null', {}", text(change));
+            format!("'h1', 'e1', 'drop_index', 'undone', {now}, {now}, 'db:5432/shop', 'null', {}", text(change));
         rows.insert("changes", format!("{columns} VALUES ({values})"));
     }
     rows
@@ -288,6 +289,6 @@ async fn read_by_commands(engine: &std::sync::Arc<Engine>, version: usize, now: 
         assert_eq!(noise.floors.len(), 1, "version {version}: the noise of a work");
     }
     if version >= 6 {
-        assert_eq!(ask("changes.list", json!({})).await[0]["state"], "kept", "version {version}");
+        assert_eq!(ask("changes.list", json!({})).await[0]["state"], "undone", "version {version}");
     }
 }

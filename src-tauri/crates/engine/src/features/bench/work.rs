@@ -44,7 +44,7 @@ pub(crate) enum Work {
         resources: Resources,
         threads: Option<u32>,
         /// Compiled to see where its load goes; the first run takes it.
-        compiled: Mutex<Option<Prepared>>,
+        compiled: Mutex<Option<Box<Prepared>>>,
     },
 }
 
@@ -56,7 +56,7 @@ impl Work {
             Self::Plan { plan, resources, compiled, .. } => {
                 let prepared = perfdeck_bench::prepare(plan, resources).await?;
                 let resolved = prepared.resolved().to_vec();
-                *compiled.lock().unwrap_or_else(PoisonError::into_inner) = Some(prepared);
+                *compiled.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(prepared));
                 Ok(resolved)
             }
         }
@@ -286,7 +286,7 @@ impl Work {
             Self::Plan { plan, resources, threads, compiled } => {
                 let ready = compiled.lock().unwrap_or_else(PoisonError::into_inner).take();
                 let prepared = match ready {
-                    Some(prepared) => prepared,
+                    Some(prepared) => *prepared,
                     None => tokio::select! {
                         prepared = perfdeck_bench::prepare(plan, resources) => prepared?,
                         () = cancel.cancelled() => return Err(perfdeck_bench::stopped_early()),

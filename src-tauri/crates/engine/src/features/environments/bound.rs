@@ -348,7 +348,7 @@ mod tests {
         let engine = engine(dir.path()).await;
         let first = engine.save_environment(&database("postgres://u:CANARY@one/a"), None).await.expect("saved");
         let refused = engine.save_environment(&database("postgres://u:OTHER@two/a"), None).await.expect_err("refused");
-        assert!(refused.hint.is_some_and(|h| h.contains("env remove")), "it says what to do");
+        assert_eq!(refused.remedy, Some(perfdeck_model::Remedy::RemoveEnvironment), "it says what to do");
         assert_eq!(
             engine.environment(&first.id).await.expect("there").targets,
             first.targets,

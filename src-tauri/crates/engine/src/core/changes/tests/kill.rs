@@ -214,7 +214,12 @@ async fn what_a_living_process_holds_is_not_cut_off() {
     let refused = engine.undo_change(&change.id, &[]).await.expect_err("it is held");
     assert_eq!(refused.code, ErrorCode::Conflict, "{refused}");
     kill(child);
-    // As the housekeeping does it, without anybody looking.
+    // The housekeeping looks too: nobody takes another's look for work.
+    let looks = futures_util::future::join_all((0..8).map(|_| async {
+        engine.find_cut_off().await;
+        listed(&engine, &file).await.map(|c| c.state)
+    }));
+    assert!(looks.await.into_iter().all(|state| state == Some(ChangeState::CutOff)), "each of eight lists says so");
     engine.find_cut_off().await;
     let stored = engine.core.store.change(&change.id).await.expect("read").expect("there").change;
     assert_eq!(stored.state, ChangeState::CutOff, "its lock ended with the process");
