@@ -377,7 +377,11 @@ pub(crate) async fn remove(engine: &Arc<Engine>, name: &str, json: bool) -> Done
         return Err(error.hint("Remove one of your own; 'perfctl env list' shows them").into());
     }
     let environment = api::environments::get(engine.clone(), ById { id: name.to_owned() }).await?;
+    let in_force = !engine.changes_in_force(Some(&environment.id)).await?.is_empty();
     let gone = api::environments::delete(engine.clone(), ById { id: environment.id.clone() }).await?;
+    if in_force {
+        output::note("note: changes of its targets are in force; they can be undone again once it was brought back");
+    }
     let removed = Removed {
         schema: "perfdeck.removed/1",
         id: environment.id,
