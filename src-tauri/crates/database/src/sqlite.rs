@@ -2,14 +2,13 @@
 //!
 //! SQLite keeps no counters, so there are no transactions, no hit ratio and no connections to report; a number that
 //! cannot be had is left out.
-use std::collections::BTreeMap;
-
 use perfdeck_model::{Address, ApiError, Finding, Scheme, Unit};
 use perfdeck_words::{bytes, share};
 use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 
 use crate::reading::{Reading, Slow, duplicate, finding, series};
+use crate::sqlite_indexes::repeated_indexes;
 
 /// Which file the connection has open: a replaced one has another number.
 #[derive(Debug, Default)]
@@ -99,48 +98,15 @@ pub(crate) async fn slow(c: &mut SqliteConnection) -> Result<Slow, sqlx::Error> 
     Ok(Slow { size: None, findings, own: 0.0, requests: 2 })
 }
 
-/// Indexes over the same columns, directions and collations with the same WHERE clause. Only those made by CREATE INDEX
-/// are reported: SQLite makes others itself for constraints.
+/// Indexes that repeat another one, as findings.
 async fn duplicates(c: &mut SqliteConnection) -> Result<Vec<Finding>, sqlx::Error> {
-    let rows = sqlx::query(
-        "SELECT m.name, il.name, il.origin, il.\"unique\",
-                (SELECT group_concat(coalesce(x.name, 'expression ' || il.name) || x.desc || x.coll, char(10))
-                 FROM (SELECT * FROM pragma_index_xinfo(il.name) WHERE key ORDER BY seqno) x),
-                CASE WHEN il.partial THEN (SELECT lower(substr(s.sql, instr(lower(s.sql), ' where ')))
-                                           FROM sqlite_schema s WHERE s.name = il.name) END
-         FROM sqlite_schema m, pragma_index_list(m.name) il
-         WHERE m.type = 'table' ORDER BY m.name, il.origin = 'c', il.name LIMIT 5000",
-    )
-    .fetch_all(c)
-    .await?;
-    let mut kept: BTreeMap<(String, String, Option<String>), String> = BTreeMap::new();
-    let mut findings = Vec::new();
-    let mut droppable = Vec::new();
-    // Those that enforce something first: of two equal ones the other is the copy.
-    let mut all = Vec::new();
-    for row in &rows {
-        let (table, name, origin): (String, String, String) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
-        let unique: i64 = row.try_get(3)?;
-        let Some(columns) = row.try_get::<Option<String>, _>(4)? else { continue };
-        all.push((unique == 0, table, name, origin, columns, row.try_get::<Option<String>, _>(5)?));
-    }
-    all.sort_by_key(|(plain, ..)| *plain);
-    for (plain, table, name, origin, columns, filter) in all {
-        let key = (table.clone(), columns, filter);
-        match kept.get(&key) {
-            Some(first) if origin == "c" && plain => droppable.push((table, name, first.clone())),
-            Some(_) => {}
-            None => {
-                kept.insert(key, name);
-            }
-        }
-    }
-    for (table, a, b) in droppable.into_iter().take(20) {
-        findings.push(duplicate(
-            &a,
-            format!("`{a}` repeats `{b}`"),
+    let told = repeated_indexes(c).await?.into_iter().take(20).map(|found| {
+        let (index, table) = (&found.index, &found.table);
+        duplicate(
+            index,
+            format!("`{index}` repeats `{}`", found.repeats),
             format!("same columns in the same order; both are written with every insert into `{table}`"),
-        ));
-    }
-    Ok(findings)
+        )
+    });
+    Ok(told.collect())
 }

@@ -360,7 +360,10 @@ async fn sqlite_figures_are_true() {
             .expect("a database");
         w.execute(
             "CREATE TABLE t (a, b UNIQUE, c); CREATE INDEX one ON t (a, c); CREATE INDEX two ON t (a, c);
-             CREATE INDEX half ON t (a, c) WHERE a > 1; CREATE INDEX back ON t (a DESC, c); CREATE INDEX b2 ON t (b)",
+             CREATE INDEX half ON t (a, c) WHERE a > 1; CREATE INDEX back ON t (a DESC, c); CREATE INDEX b2 ON t (b);
+             CREATE INDEX e1 ON t (json_extract(c, '$.a')); CREATE INDEX e2 ON t (JSON_EXTRACT(c,'$.a'));
+             CREATE INDEX e3 ON t (json_extract(c, '$.A')); CREATE INDEX big ON t (c)\nWHERE b = 'A';
+             CREATE INDEX small ON t (c) WHERE b = 'a'; CREATE INDEX small2 ON t (\"c\") where B='a' -- again",
         )
         .await
         .expect("tables");
@@ -377,7 +380,7 @@ async fn sqlite_figures_are_true() {
     assert_eq!(value(&seen, "database.transactions"), None, "SQLite counts none, so none are shown");
     let mut ids: Vec<&str> = seen.findings.iter().flatten().map(|f| f.id.as_str()).collect();
     ids.sort_unstable();
-    assert_eq!(ids, ["duplicate_index:b2", "duplicate_index:two"], "{:#?}", seen.findings);
+    assert_eq!(ids, ["b2", "e2", "small2", "two"].map(|i| format!("duplicate_index:{i}")), "{:#?}", seen.findings);
     std::fs::remove_file(&file).expect("removed");
     let error = c.collect(&4_000.0).await.expect_err("a deleted file is down, though it is still open");
     assert_eq!(error.code, ErrorCode::NotFound, "{error:?}");

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use perfdeck_database::repeated_indexes;
 use perfdeck_model::{
     ApiError, BoxFuture, Clock, Collection, Collector, ErrorCode, Finding, FindingAction, FindingTarget, SeriesInfo,
     TargetRole, Unit,
@@ -232,26 +233,15 @@ async fn scan(
     }))
 }
 
-/// Indexes that repeat another one of their table column by column.
+/// Indexes that repeat another one of their table.
 async fn duplicate_indexes(
     c: &mut SqliteConnection,
     database_bytes: f64,
     sizes: &mut BTreeMap<String, f64>,
 ) -> Result<Vec<Finding>, sqlx::Error> {
-    let indexes: Vec<(String, String, String)> = sqlx::query_as(
-        "SELECT t.name, i.name, (SELECT group_concat(name, ', ') FROM pragma_index_info(i.name))
-         FROM sqlite_schema t, pragma_index_list(t.name) i
-         WHERE t.type = 'table' AND i.origin = 'c' AND i.partial = 0 ORDER BY t.name, i.name",
-    )
-    .fetch_all(&mut *c)
-    .await?;
-    let mut first: BTreeMap<(&str, &str), &str> = BTreeMap::new();
     let mut findings = Vec::new();
-    for (table, index, columns) in &indexes {
-        let Some(other) = first.get(&(table.as_str(), columns.as_str())) else {
-            first.insert((table, columns), index);
-            continue;
-        };
+    for found in repeated_indexes(c).await? {
+        let (index, other, table, columns) = (&found.index, &found.repeats, &found.table, &found.keys);
         let bytes = match sizes.get(index) {
             Some(bytes) => *bytes,
             None => {

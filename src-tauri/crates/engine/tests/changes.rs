@@ -232,24 +232,57 @@ async fn a_file_and_the_demo_and_what_cannot_do_it_yet() {
     .expect("a file");
     c.execute(
         "CREATE TABLE t (a INTEGER, b TEXT UNIQUE); CREATE INDEX one ON t (a DESC); CREATE INDEX \"t'wo\" ON t (a DESC);
-         CREATE INDEX up ON t (a); CREATE INDEX b2 ON t (b)",
+         CREATE INDEX up ON t (a); CREATE INDEX b2 ON t (b);
+         CREATE TABLE s (a, b, d);
+         CREATE UNIQUE INDEX z1 ON s (a) WHERE b = 'A'; CREATE UNIQUE INDEX z2 ON s (a) WHERE b = 'a';
+         CREATE INDEX x1 ON s (b) WHERE a = 'X'; CREATE INDEX x2 ON s (b) WHERE a = 'x';
+         CREATE INDEX q1 ON s (b) WHERE a IN ('q', 'R'); CREATE INDEX q2 ON s (b) WHERE a IN ('q', 'r');
+         -- why\n create  index i1 on s(b)\n; CREATE INDEX i2 ON s (b) -- again\n ;
+         CREATE INDEX js1 ON s (json_extract(d, '$.a')); CREATE INDEX js2 ON s (json_extract(d, '$.a'));
+         CREATE INDEX js3 ON s (json_extract(d, '$.A'));
+         CREATE INDEX \"My.Idx\" ON s (d); CREATE INDEX ta ON s (d); CREATE TRIGGER ta AFTER INSERT ON s BEGIN SELECT 1; END;
+         CREATE INDEX i3 ON s (b) -- at the end",
     )
     .await
     .expect("tables");
     let id = environment(&engine, "file", "development", &format!("sqlite:{}", file.display())).await;
-    let sql = "SELECT sql FROM sqlite_schema WHERE name = ?";
+    let sql = "SELECT sql FROM sqlite_schema WHERE name = ? AND type = 'index'";
     let definition = async |c: &mut sqlx::SqliteConnection, name: &str| {
         sqlx::query_scalar::<_, String>(sql).bind(name.to_owned()).fetch_optional(c).await.expect("the schema")
     };
-    for name in ["t'wo", "b2"] {
+    for (asked, name) in [
+        ("t'wo", "t'wo"),
+        ("b2", "b2"),
+        ("i1", "i1"),
+        ("I2", "i2"),
+        ("i3", "i3"),
+        ("js1", "js1"),
+        ("\"My.Idx\"", "My.Idx"),
+        ("my.idx", "My.Idx"),
+        ("Main.[TA]", "ta"),
+        ("TA", "ta"),
+    ] {
         let before = definition(&mut c, name).await.expect("it is there");
-        let planned = plan(&engine, &id, name).await.expect(name);
+        let planned = plan(&engine, &id, asked).await.expect(asked);
+        assert_eq!(planned["object"], name, "as it is stored");
         run(&engine, "changes.apply", &planned["id"], None).await.expect(name);
         assert_eq!(definition(&mut c, name).await, None, "{name} is gone");
         run(&engine, "changes.undo", &planned["id"], None).await.expect(name);
         assert_eq!(definition(&mut c, name).await, Some(before), "as it was written");
+        let change = engine.json("changes.get", json!({"id": planned["id"]})).await.expect("there");
+        assert_eq!(
+            (&change["state"], &change["target_says"]["says"]),
+            (&json!("undone"), &json!("as_before")),
+            "{change}"
+        );
     }
-    for (name, why) in [("up", "repeats no other"), ("sqlite_autoindex_t_1", "belongs to a constraint")] {
+    let lone = ["up", "z1", "z2", "x1", "x2", "q1", "q2", "js3"].map(|name| (name, "repeats no other"));
+    let others = [
+        ("sqlite_autoindex_t_1", "belongs to a constraint"),
+        ("temp.ta", "There is no index"),
+        ("\"ta\"\"\"", "There is no index"),
+    ];
+    for (name, why) in lone.into_iter().chain(others) {
         let refused = plan(&engine, &id, name).await.expect_err(name);
         assert!(refused.message.contains(why), "{name}: {refused}");
     }

@@ -2,53 +2,18 @@
 use std::time::Duration;
 
 use perfdeck_model::{Address, ApiError, ErrorCode, FileMode, Scheme};
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use perfdeck_sqltext::{Dialect, Kind, tokens};
+use sqlx::sqlite::SqliteConnection;
 use sqlx::{ConnectOptions as _, Connection as _, Row as _};
 
 use super::{IndexFigures, IndexPlan, IndexState, no_index, no_twin, refused};
 use crate::error::explain;
 use crate::options::sqlite_options;
+use crate::sqlite_indexes::{Index, indexes, same_statement};
 use crate::trust;
 
 /// Longest wait for others that write.
 const BUSY: Duration = Duration::from_secs(5);
-
-/// Indexes of all tables: name, table, who made it, unique, the columns with direction and collation (`NULL` with an
-/// expression), the condition, the statement.
-const INDEXES: &str = "
-    SELECT il.name, m.name, il.origin, il.\"unique\",
-           (SELECT CASE WHEN count(x.name) = count(*)
-                   THEN group_concat(x.name || char(9) || x.desc || char(9) || x.coll, char(10)) END
-            FROM (SELECT * FROM pragma_index_xinfo(il.name) WHERE key ORDER BY seqno) x),
-           CASE WHEN il.partial THEN (SELECT lower(substr(s.sql, instr(lower(s.sql), ' where ')))
-                                      FROM sqlite_schema s WHERE s.name = il.name AND s.type = 'index') END,
-           (SELECT s.sql FROM sqlite_schema s WHERE s.name = il.name AND s.type = 'index')
-    FROM sqlite_schema m, pragma_index_list(m.name) il
-    WHERE m.type = 'table' ORDER BY m.name, il.name LIMIT 5000";
-
-/// One of them.
-struct Index {
-    name: String,
-    table: String,
-    /// `c` when `CREATE INDEX` made it; others belong to constraints.
-    origin: String,
-    unique: bool,
-    columns: Option<String>,
-    condition: Option<String>,
-    sql: Option<String>,
-}
-
-impl Index {
-    /// Whether what this one serves and enforces is served and enforced by `other`.
-    fn repeats(&self, other: &Self) -> bool {
-        self.name != other.name
-            && self.table == other.table
-            && self.columns.is_some()
-            && self.columns == other.columns
-            && self.condition == other.condition
-            && (!self.unique || other.unique)
-    }
-}
 
 async fn open(address: &Address, write: bool) -> Result<SqliteConnection, ApiError> {
     let wanted = trust::wanted(address)?;
@@ -62,38 +27,50 @@ async fn open(address: &Address, write: bool) -> Result<SqliteConnection, ApiErr
     options.connect().await.map_err(|e| explain(address, &e))
 }
 
-async fn indexes(c: &mut SqliteConnection) -> Result<Vec<Index>, sqlx::Error> {
-    let rows = sqlx::query(INDEXES).fetch_all(c).await?;
-    let index = |row: &SqliteRow| {
-        Ok(Index {
-            name: row.try_get(0)?,
-            table: row.try_get(1)?,
-            origin: row.try_get(2)?,
-            unique: row.try_get::<i64, _>(3)? != 0,
-            columns: row.try_get(4)?,
-            condition: row.try_get(5)?,
-            sql: row.try_get(6)?,
-        })
-    };
-    rows.iter().map(index).collect()
+/// A name without its quotes, if all of it is one quoted name.
+fn unquoted(name: &str) -> Option<String> {
+    let [only] = tokens(name, Dialect::Sqlite)[..] else { return None };
+    let quote = name.chars().next().filter(|_| only.closed && matches!(only.kind, Kind::Name | Kind::Text))?;
+    let inner = name.strip_prefix(quote)?;
+    match quote {
+        '[' => inner.strip_suffix(']').map(str::to_owned),
+        _ => inner.strip_suffix(quote).map(|i| i.replace(&format!("{quote}{quote}"), &quote.to_string())),
+    }
 }
 
-/// The plan, from what is there now.
-fn planned(all: &[Index], name: &str) -> Result<IndexPlan, ApiError> {
-    let bare = name.strip_prefix("main.").unwrap_or(name);
-    let own = all.iter().find(|i| i.name == bare).ok_or_else(|| no_index(name))?;
-    let Some(definition) = own.sql.as_ref().filter(|_| own.origin == "c") else {
-        return Err(refused(format!("'{bare}' belongs to a constraint of '{}' and is not dropped", own.table)));
+/// What follows the schema `main`, which may be quoted.
+fn without_schema(name: &str) -> Option<&str> {
+    let [schema, dot, ..] = tokens(name, Dialect::Sqlite)[..] else { return None };
+    let (schema, rest) = (&name[..schema.end], name[dot.start..].strip_prefix('.')?);
+    let main = unquoted(schema).unwrap_or_else(|| schema.to_owned());
+    main.eq_ignore_ascii_case("main").then_some(rest)
+}
+
+/// The index of a name: as it is stored, or as SQLite finds it, without regard to the case of ASCII letters. A name as a
+/// finding has it goes before one with a schema or quotes.
+fn named<'a>(all: &'a [Index], name: &str) -> Option<&'a Index> {
+    let find = |name: &str| {
+        all.iter().find(|i| i.name == name).or_else(|| all.iter().find(|i| i.name.eq_ignore_ascii_case(name)))
+    };
+    let rest = without_schema(name).unwrap_or(name);
+    find(name).or_else(|| find(rest)).or_else(|| find(&unquoted(rest)?))
+}
+
+/// The plan for an index, from what is there now.
+fn planned(all: &[Index], own: &Index) -> Result<IndexPlan, ApiError> {
+    let name = &own.name;
+    let Some(definition) = own.sql.as_ref().filter(|_| own.created) else {
+        return Err(refused(format!("'{name}' belongs to a constraint of '{}' and is not dropped", own.table)));
     };
     // Those that enforce something first: they stay anyway.
-    let twin = all.iter().filter(|i| own.repeats(i)).min_by_key(|i| (i.origin == "c", i.name.as_str()));
-    let twin = twin.ok_or_else(|| no_twin(bare))?;
+    let twin = all.iter().filter(|i| own.repeats(i)).min_by_key(|i| (i.created, i.name.as_str()));
+    let twin = twin.ok_or_else(|| no_twin(name))?;
     Ok(IndexPlan {
-        name: bare.to_owned(),
+        name: name.clone(),
         repeats: twin.name.clone(),
         table: own.table.clone(),
         schema: "main".to_owned(),
-        index: bare.to_owned(),
+        index: name.clone(),
         definition: definition.clone(),
         comment: None,
     })
@@ -103,7 +80,7 @@ pub(super) async fn plan(address: &Address, name: &str) -> Result<IndexPlan, Api
     let mut c = open(address, false).await?;
     let all = indexes(&mut c).await.map_err(|e| explain(address, &e))?;
     let _ = c.close().await;
-    planned(&all, name)
+    planned(&all, named(&all, name).ok_or_else(|| no_index(name))?)
 }
 
 #[allow(clippy::cast_precision_loss)]
@@ -124,13 +101,14 @@ pub(super) async fn state(address: &Address, plan: &IndexPlan) -> Result<IndexSt
 }
 
 async fn state_in(c: &mut SqliteConnection, plan: &IndexPlan) -> Result<IndexState, sqlx::Error> {
-    let row = sqlx::query("SELECT type, sql FROM sqlite_schema WHERE name = ?").bind(&plan.index);
-    let Some(row) = row.fetch_optional(&mut *c).await? else {
+    // As SQLite compares names. A trigger of that name is in nobody's way.
+    let sql = "SELECT type, sql FROM sqlite_schema WHERE name = ? COLLATE NOCASE AND type <> 'trigger'";
+    let Some(row) = sqlx::query(sql).bind(&plan.index).fetch_optional(&mut *c).await? else {
         let twin = indexes(c).await?.iter().any(|i| i.name == plan.repeats);
         return Ok(IndexState::Absent(twin));
     };
     let (kind, sql): (String, Option<String>) = (row.try_get(0)?, row.try_get(1)?);
-    let same = kind == "index" && sql.as_deref() == Some(plan.definition.as_str());
+    let same = kind == "index" && sql.is_some_and(|sql| same_statement(&sql, &plan.definition));
     Ok(if same { IndexState::Present } else { IndexState::Differs })
 }
 
@@ -159,17 +137,48 @@ async fn alter(
 pub(super) async fn drop(address: &Address, plan: &IndexPlan) -> Result<(), ApiError> {
     alter(address, plan, plan.statement(Scheme::Sqlite), |found, all| match found {
         IndexState::Absent(_) => Ok(false),
-        IndexState::Present => planned(all, &plan.index).map(|_| true),
+        IndexState::Present => {
+            let own = all.iter().find(|i| i.name.eq_ignore_ascii_case(&plan.index));
+            planned(all, own.ok_or_else(|| no_index(&plan.name))?).map(|_| true)
+        }
         _ => Err(refused(format!("'{}' is another one than was planned", plan.name))),
     })
     .await
 }
 
 pub(super) async fn create(address: &Address, plan: &IndexPlan) -> Result<(), ApiError> {
-    alter(address, plan, plan.definition.clone(), |found, _| match found {
+    // White space at its end is kept only before a semicolon.
+    let end = if plan.definition.ends_with(|c: char| c.is_ascii_whitespace()) { ";" } else { "" };
+    alter(address, plan, format!("{}{end}", plan.definition), |found, _| match found {
         IndexState::Absent(_) => Ok(true),
         IndexState::Present => Ok(false),
         _ => Err(refused(format!("Something else is called '{}' now", plan.name))),
     })
     .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quotes_and_the_schema_are_taken_from_a_name() {
+        for (written, name) in [
+            ("\"My.Idx\"", Some("My.Idx")),
+            ("\"a\"\"b\"", Some("a\"b")),
+            ("`a``b`", Some("a`b")),
+            ("[a b]", Some("a b")),
+            ("'it''s'", Some("it's")),
+            ("x'00'", None),
+            ("plain", None),
+            ("\"open", None),
+            ("\"a\".\"b\"", None),
+        ] {
+            assert_eq!(unquoted(written).as_deref(), name, "{written}");
+        }
+        assert_eq!(without_schema("main.t'wo"), Some("t'wo"));
+        assert_eq!(without_schema("\"Main\".\"My.Idx\""), Some("\"My.Idx\""));
+        assert_eq!(without_schema("temp.ta"), None, "another schema is not this file");
+        assert_eq!(without_schema("main"), None);
+    }
 }
