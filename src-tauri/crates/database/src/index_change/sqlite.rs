@@ -96,6 +96,8 @@ fn planned(all: &[Index], name: &str) -> Result<IndexPlan, ApiError> {
         index: bare.to_owned(),
         definition: definition.clone(),
         comment: None,
+        materialized: false,
+        fillfactor: false,
     })
 }
 
