@@ -109,7 +109,7 @@ const SCANS: &str = "
 
 /// Valid B-trees that another one covers: same leading columns, operator classes, collations, directions, expressions
 /// and predicate. Those that enforce something (primary key, unique, constraint, replica identity) are kept. Of two
-/// exact copies the younger is reported. Column sizes come from the catalogue, which never blocks.
+/// exact copies, with the same options but fillfactor, the younger is reported. Column sizes come from the catalogue, which never blocks.
 const DUPLICATES: &str = "
     WITH ix AS (
         SELECT i.indexrelid, i.indrelid, i.indnkeyatts, i.indisunique, i.indisreplident, c.relname, c.relpages,
@@ -119,6 +119,9 @@ const DUPLICATES: &str = "
             string_to_array(i.indclass::text, ' ') AS cl, string_to_array(i.indcollation::text, ' ') AS co,
             (string_to_array(i.indoption::text, ' '))[1:i.indnkeyatts] AS op,
             coalesce(i.indexprs::text, '') AS ex, coalesce(i.indpred::text, '') AS pr,
+            ARRAY(SELECT o FROM unnest(c.reloptions) o WHERE o NOT LIKE 'fillfactor=%' ORDER BY o) AS ro,
+            ARRAY(SELECT coalesce(array_to_string(a.attoptions, ', '), '') FROM pg_attribute a
+                  WHERE a.attrelid = c.oid AND a.attnum BETWEEN 1 AND i.indnkeyatts ORDER BY a.attnum) AS ao,
             EXISTS (SELECT 1 FROM pg_constraint x WHERE x.conindid = i.indexrelid) AS con
         FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_am m ON m.oid = c.relam
         JOIN pg_class t ON t.oid = i.indrelid JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -129,6 +132,7 @@ const DUPLICATES: &str = "
     FROM ix a JOIN ix b ON a.indrelid = b.indrelid AND a.indexrelid <> b.indexrelid AND a.pr = b.pr AND a.ex = b.ex
     WHERE a.k = b.k[1:a.indnkeyatts] AND a.cl[1:a.indnkeyatts] = b.cl[1:a.indnkeyatts]
       AND a.co[1:a.indnkeyatts] = b.co[1:a.indnkeyatts] AND a.op = b.op[1:a.indnkeyatts] AND a.inc <@ (b.k || b.inc)
+      AND a.ao = b.ao[1:a.indnkeyatts] AND (a.ro = b.ro OR NOT (a.k = b.k AND a.inc = b.inc))
       AND NOT a.con AND NOT a.indisreplident AND NOT a.indisunique
       AND NOT (a.k = b.k AND a.inc = b.inc AND NOT b.con AND NOT b.indisunique AND NOT b.indisreplident
                AND a.indexrelid < b.indexrelid)

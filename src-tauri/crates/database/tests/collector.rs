@@ -191,7 +191,9 @@ async fn postgres_findings_are_found_and_nothing_else() {
             "CREATE TABLE big AS SELECT i AS a, i % 10 AS b FROM generate_series(1, 20000) i;
              CREATE TABLE small AS SELECT 1 AS a; ANALYZE;
              CREATE INDEX one ON big (b); CREATE INDEX two ON big (b); CREATE INDEX longer ON big (b, a);
-             CREATE INDEX other ON big (b DESC); CREATE UNIQUE INDEX uniq ON big (a)",
+             CREATE INDEX other ON big (b DESC); CREATE UNIQUE INDEX uniq ON big (a);
+             CREATE TABLE options AS SELECT 1 AS a; CREATE INDEX merged ON options (a);
+             CREATE INDEX unmerged ON options (a) WITH (deduplicate_items = off)",
         )
         .await
         .expect("tables");
@@ -208,7 +210,7 @@ async fn postgres_findings_are_found_and_nothing_else() {
     assert_eq!(
         kinds(&quiet),
         ["duplicate_index:public.two", "redundant_index:public.one"],
-        "no scans yet; other directions and unique indexes are no copies: {:#?}",
+        "no scans yet; other directions or options and unique indexes are no copies: {:#?}",
         quiet.findings
     );
     let mut busy = server.connect().await.expect("a session");

@@ -3,6 +3,7 @@
 //! PostgreSQL builds and drops indexes `CONCURRENTLY`, so that reads and writes go on. What is cut off in the middle leaves
 //! an invalid index, which is recognised and taken away. SQLite does both within one transaction.
 mod postgres;
+mod postgres_check;
 mod postgres_run;
 mod postgres_session;
 mod sqlite;
@@ -33,6 +34,12 @@ pub struct IndexPlan {
     /// The statement that creates it, as the server keeps it.
     definition: String,
     comment: Option<String>,
+    /// Whether the table is a materialized view of PostgreSQL, on which no lock is tried first.
+    #[serde(default)]
+    pub materialized: bool,
+    /// Whether the index that it repeats has another fillfactor, the only difference that is no reason to keep both.
+    #[serde(default)]
+    pub fillfactor: bool,
 }
 
 /// What is known of an index before it is dropped.
@@ -237,6 +244,8 @@ mod tests {
             index: "we\"ird".into(),
             definition: "CREATE UNIQUE INDEX \"we\"\"ird\" ON public.t USING btree (a) WHERE (b > 0)".into(),
             comment: Some("it's".into()),
+            materialized: false,
+            fillfactor: false,
         };
         assert_eq!(plan.statement(Scheme::Postgres), "DROP INDEX CONCURRENTLY \"public\".\"we\"\"ird\"");
         assert_eq!(

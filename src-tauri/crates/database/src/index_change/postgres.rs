@@ -2,129 +2,19 @@
 //!
 //! A lock is tried for two seconds first. The statement itself has no `lock_timeout`: it waits for old transactions in its
 //! middle, and giving up there would leave an invalid index. It has a `statement_timeout` instead.
-use perfdeck_model::{Address, ApiError, ErrorCode, Scheme, Sensitive};
-use sqlx::postgres::{PgConnection, PgRow};
+use perfdeck_model::{Address, ApiError, Scheme, Sensitive};
+use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection as _, Row as _};
 
+use super::postgres_check::{check, may_create};
 use super::postgres_run::run;
 use super::postgres_session::{Mode, NAME, open, unqualified, why};
-use super::{IndexFigures, IndexPlan, IndexState, STATEMENT, Watch, no_index, no_twin, refused};
+use super::{IndexFigures, IndexPlan, IndexState, STATEMENT, Watch, no_index, refused};
 use crate::own;
 
 /// First key of the advisory lock under which indexes of a table are changed, so that two of Perfdeck never drop both of a
 /// pair.
 const ADVISORY: i32 = 0x5045_5246;
-
-/// Everything about one index. `to_jsonb` reads columns that older servers do not have.
-const INDEX: &str = "
-    SELECT format('%I.%I', n.nspname, c.relname), n.nspname::text, c.relname::text, format('%I.%I', tn.nspname, t.relname),
-        c.relkind::text, c.relispartition, i.indisvalid AND i.indisready AND i.indislive,
-        i.indisreplident, i.indisclustered, i.indisexclusion OR i.indisprimary,
-        (SELECT x.conname::text FROM pg_catalog.pg_constraint x WHERE x.conindid = i.indexrelid LIMIT 1),
-        (SELECT s.spcname::text FROM pg_catalog.pg_tablespace s WHERE s.oid = c.reltablespace),
-        pg_catalog.pg_get_indexdef(c.oid), pg_catalog.obj_description(c.oid, 'pg_class'),
-        pg_catalog.pg_has_role(c.relowner, 'USAGE'),
-        EXISTS (SELECT 1 FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attstattarget > 0),
-        t.oid::int8
-    FROM pg_catalog.pg_index i
-    JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-    JOIN pg_catalog.pg_class t ON t.oid = i.indrelid JOIN pg_catalog.pg_namespace tn ON tn.oid = t.relnamespace
-    WHERE c.oid = $1::int8::oid";
-
-/// Another valid index of the table with the same keys, operator classes, collations, directions, expressions and predicate,
-/// that holds every column and enforces whatever the first one does.
-const TWIN: &str = "
-    WITH ix AS (
-        SELECT i.*, c.relam, format('%I.%I', n.nspname, c.relname) AS name,
-            (string_to_array(i.indkey::text, ' '))[1:i.indnkeyatts] AS k,
-            (string_to_array(i.indkey::text, ' '))[i.indnkeyatts + 1:] AS inc,
-            string_to_array(i.indclass::text, ' ') AS cl, string_to_array(i.indcollation::text, ' ') AS co,
-            (string_to_array(i.indoption::text, ' '))[1:i.indnkeyatts] AS op,
-            coalesce(pg_catalog.pg_get_expr(i.indexprs, i.indrelid), '') AS ex,
-            coalesce(pg_catalog.pg_get_expr(i.indpred, i.indrelid), '') AS pr,
-            coalesce(to_jsonb(i) ->> 'indnullsnotdistinct', 'false') AS nnd
-        FROM pg_catalog.pg_index i
-        JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-        WHERE i.indrelid = (SELECT indrelid FROM pg_catalog.pg_index WHERE indexrelid = $1::int8::oid))
-    SELECT b.name FROM ix a JOIN ix b ON a.indexrelid <> b.indexrelid AND a.relam = b.relam
-    WHERE a.indexrelid = $1::int8::oid AND b.indisvalid AND b.indisready AND b.indislive
-      AND a.k = b.k AND a.cl[1:a.indnkeyatts] = b.cl[1:b.indnkeyatts] AND a.co[1:a.indnkeyatts] = b.co[1:b.indnkeyatts]
-      AND a.op = b.op AND a.ex = b.ex AND a.pr = b.pr AND a.inc <@ (b.k || b.inc)
-      AND (NOT a.indisunique OR b.indisunique AND b.indimmediate AND a.nnd = b.nnd)
-    ORDER BY b.indisprimary DESC, b.indisunique DESC, b.indexrelid LIMIT 1";
-
-/// The plan and the table's number, if the index can be dropped. One that is invalid can only where that is `left_over` by an
-/// attempt that was cut off.
-async fn check(
-    address: &Address,
-    c: &mut PgConnection,
-    oid: i64,
-    left_over: bool,
-) -> Result<(IndexPlan, i64), ApiError> {
-    let failed = |e: sqlx::Error| why(address, &e);
-    let row = sqlx::query(INDEX).bind(oid).fetch_optional(&mut *c).await.map_err(failed)?;
-    let row = row.ok_or_else(|| refused("It is no index, or it went away just now".to_owned()))?;
-    let plan = read(&row).map_err(failed)?;
-    let flag = |at: usize| row.try_get::<bool, _>(at).map_err(failed);
-    let words = |at: usize| row.try_get::<Option<String>, _>(at).map_err(failed);
-    let name = &plan.name;
-    if plan.schema.starts_with("pg_") || plan.schema == "information_schema" {
-        return Err(refused(format!("'{name}' belongs to the server itself")));
-    }
-    if words(4)?.as_deref() != Some("i") || flag(5)? {
-        return Err(refused(format!(
-            "'{name}' belongs to a partitioned table or to a partition, and is not dropped alone"
-        )));
-    }
-    if let Some(constraint) = words(10)? {
-        return Err(refused(format!("The constraint '{constraint}' of {} rests on '{name}'", plan.table)));
-    }
-    if flag(9)? {
-        return Err(refused(format!("'{name}' enforces a primary key or an exclusion of {}", plan.table)));
-    }
-    if flag(7)? {
-        return Err(refused(format!("'{name}' is the replica identity of {}", plan.table)));
-    }
-    if flag(8)? {
-        return Err(refused(format!("{} is clustered by '{name}', and would not be afterwards", plan.table)));
-    }
-    if words(11)?.is_some() {
-        return Err(refused(format!("'{name}' has a tablespace of its own, which creating it again would lose")));
-    }
-    if flag(15)? {
-        return Err(refused(format!("'{name}' has statistics targets of its own, which creating it again would lose")));
-    }
-    if !flag(6)? && !left_over {
-        return Err(refused(format!(
-            "'{name}' is invalid: an index build that failed left it, and no other repeats it"
-        )));
-    }
-    if !flag(14)? {
-        return Err(why_not_owner(address, &plan.table));
-    }
-    let twin: Option<String> = sqlx::query_scalar(TWIN).bind(oid).fetch_optional(&mut *c).await.map_err(failed)?;
-    own::add(address, 2.0, 0);
-    let repeats = twin.ok_or_else(|| no_twin(name))?;
-    Ok((IndexPlan { repeats, ..plan }, row.try_get(16).map_err(failed)?))
-}
-
-fn why_not_owner(address: &Address, table: &str) -> ApiError {
-    let user = address.username.as_deref().unwrap_or("(no user)");
-    ApiError::new(ErrorCode::Privilege, format!("'{user}' does not own {table} on {}", address.short()))
-        .hint("Only the owner of a table drops and creates its indexes; sign in as the owner or as a member of it")
-}
-
-fn read(row: &PgRow) -> Result<IndexPlan, sqlx::Error> {
-    Ok(IndexPlan {
-        name: row.try_get(0)?,
-        repeats: String::new(),
-        table: row.try_get(3)?,
-        schema: row.try_get(1)?,
-        index: row.try_get(2)?,
-        definition: row.try_get(12)?,
-        comment: row.try_get(13)?,
-    })
-}
 
 /// The number of an index by schema and name.
 async fn oid_of(address: &Address, c: &mut PgConnection, plan: &IndexPlan) -> Result<Option<i64>, ApiError> {
@@ -155,7 +45,7 @@ pub(super) async fn plan(address: &Address, password: Option<&Sensitive>, name: 
     unqualified(address, &mut c).await?;
     let planned = check(address, &mut c, oid, false).await;
     let _ = c.close().await;
-    planned.map(|(plan, _)| plan)
+    planned
 }
 
 pub(super) async fn figures(
@@ -259,14 +149,19 @@ async fn alone(address: &Address, c: &mut PgConnection, table: &str) -> Result<(
 }
 
 /// Tries the lock that the statement will take, and then gives the statement its time.
-async fn limits(address: &Address, c: &mut PgConnection, table: &str) -> Result<(), ApiError> {
-    // The table's name is as the server quotes it.
-    let probe = format!("BEGIN; LOCK TABLE {table} IN SHARE UPDATE EXCLUSIVE MODE; ROLLBACK");
-    if let Err(error) = sqlx::raw_sql(AssertSqlSafe(probe)).execute(&mut *c).await {
-        let _ = sqlx::raw_sql("ROLLBACK").execute(&mut *c).await;
-        return Err(why(address, &error));
+async fn limits(address: &Address, c: &mut PgConnection, plan: &IndexPlan) -> Result<(), ApiError> {
+    // LOCK TABLE knows no materialized views.
+    if !plan.materialized {
+        // The table's name is as the server quotes it.
+        let probe = format!("BEGIN; LOCK TABLE {} IN SHARE UPDATE EXCLUSIVE MODE; ROLLBACK", plan.table);
+        if let Err(error) = sqlx::raw_sql(AssertSqlSafe(probe)).execute(&mut *c).await {
+            let _ = sqlx::raw_sql("ROLLBACK").execute(&mut *c).await;
+            return Err(why(address, &error));
+        }
     }
-    let sql = format!("SET lock_timeout = 0; SET statement_timeout = {}", STATEMENT.as_millis());
+    // An index in a tablespace of its own is not dropped, so that none is created in one that the role has by default.
+    let sql =
+        format!("SET lock_timeout = 0; SET default_tablespace = ''; SET statement_timeout = {}", STATEMENT.as_millis());
     sqlx::raw_sql(AssertSqlSafe(sql)).execute(c).await.map(std::mem::drop).map_err(|e| why(address, &e))
 }
 
@@ -289,7 +184,7 @@ pub(super) async fn drop(
     };
     let oid = oid_of(address, &mut c, plan).await?.ok_or_else(|| no_index(&plan.name))?;
     check(address, &mut c, oid, left_over).await?;
-    limits(address, &mut c, &plan.table).await?;
+    limits(address, &mut c, plan).await?;
     run(address, password, &mut c, &plan.statement(Scheme::Postgres), &mut watch).await?;
     let _ = c.close().await;
     Ok(())
@@ -311,7 +206,8 @@ pub(super) async fn create(
         IndexState::Differs => return Err(refused(format!("Something else is called '{}' now", plan.name))),
         IndexState::Absent(_) | IndexState::Invalid { .. } => {}
     }
-    limits(address, &mut c, &plan.table).await?;
+    may_create(address, &mut c, plan).await?;
+    limits(address, &mut c, plan).await?;
     if matches!(found, IndexState::Invalid { .. }) {
         // What was cut off serves no query, and would keep its name.
         run(address, password, &mut c, &plan.statement(Scheme::Postgres), &mut watch).await?;

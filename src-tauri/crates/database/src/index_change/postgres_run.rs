@@ -1,17 +1,18 @@
 //! A statement of minutes on PostgreSQL: followed, and stopped on the server too.
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use perfdeck_model::{Address, ApiError, ErrorCode, Sensitive};
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection as _, Row as _};
 
-use super::Watch;
-use super::postgres_session::{Mode, open, why};
+use super::postgres_session::{Mode, open, why, why_after};
+use super::{STATEMENT, Watch};
 
 /// How often a statement's progress is asked for.
 const LOOK: Duration = Duration::from_millis(500);
 /// Longest wait for a statement to end once the server was told to cancel it.
 const CANCEL: Duration = Duration::from_secs(2);
+
 /// Runs a statement of minutes, followed and stopped over a second session.
 pub(super) async fn run(
     address: &Address,
@@ -23,6 +24,7 @@ pub(super) async fn run(
     let pid: i32 =
         sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&mut *c).await.map_err(|e| why(address, &e))?;
     let mut second = open(address, password, Mode::Read).await?;
+    let started = Instant::now();
     let work = sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(c);
     tokio::pin!(work);
     let mut tick = tokio::time::interval(LOOK);
@@ -48,8 +50,9 @@ pub(super) async fn run(
             _ = tick.tick() => look(&mut second, pid, watch.progress).await,
         }
     };
+    let passed = started.elapsed() >= STATEMENT;
     let _ = second.close().await;
-    done.map(std::mem::drop).map_err(|e| why(address, &e))
+    done.map(std::mem::drop).map_err(|e| why_after(address, &e, Some(passed)))
 }
 
 /// Tells how far a statement is, and whom it waits for.

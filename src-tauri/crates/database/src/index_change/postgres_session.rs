@@ -61,13 +61,14 @@ pub(super) async fn open(
 }
 
 async fn connect(options: &PgConnectOptions, mode: Mode) -> Result<PgConnection, sqlx::Error> {
-    let read = if mode == Mode::Read { "on" } else { "off" };
+    // One that alters has it as the role and the database have it.
+    let read = (mode == Mode::Read).then_some(("default_transaction_read_only", "on"));
     named(options.clone(), NAME)
+        .options(read)
         .options([
             ("statement_timeout", "3000"),
             ("lock_timeout", "2000"),
             ("idle_in_transaction_session_timeout", "5000"),
-            ("default_transaction_read_only", read),
             (MARK, "own"),
         ])
         .connect()
@@ -92,7 +93,8 @@ fn explained(address: &Address, error: &sqlx::Error) -> ApiError {
 /// Makes sure that the session is the server's own, and that the server notices when this process ends.
 async fn ready(address: &Address, mut c: PgConnection, mode: Mode) -> Result<PgConnection, ApiError> {
     own::add(address, 2.0, 1);
-    let sql = "SELECT current_setting('perfdeck.session', true), pg_is_in_recovery()";
+    let sql = "SELECT current_setting('perfdeck.session', true), pg_is_in_recovery(),
+               current_setting('default_transaction_read_only') = 'on'";
     let row = sqlx::raw_sql(sql).fetch_one(&mut c).await;
     let row = row.map_err(|e| if is_timeout(&e) { no_server(address, CONNECT) } else { explain(address, &e) })?;
     let (mark, standby): (Option<String>, bool) =
@@ -106,6 +108,13 @@ async fn ready(address: &Address, mut c: PgConnection, mode: Mode) -> Result<PgC
             format!("{} is a standby and takes no changes", address.short()),
         )
         .hint("Give the environment the address of the primary"));
+    }
+    if mode == Mode::Write && row.try_get::<bool, _>(2).map_err(|e| explain(address, &e))? {
+        return Err(ApiError::new(
+            ErrorCode::Privilege,
+            format!("'{}' only reads on {}: default_transaction_read_only is on", user(address), address.short()),
+        )
+        .hint("The role, the database, the server or options= of the address sets it; sign in as a role that writes"));
     }
     if mode == Mode::Write {
         // From PostgreSQL 14 on. Without it a statement goes on when nobody waits for it any more.
@@ -123,21 +132,70 @@ pub(super) async fn unqualified(address: &Address, c: &mut PgConnection) -> Resu
     sqlx::raw_sql("SET search_path = ''").execute(c).await.map(drop).map_err(|e| explain(address, &e))
 }
 
+/// The user of an address, for a text.
+pub(super) fn user(address: &Address) -> &str {
+    address.username.as_deref().unwrap_or("(no user)")
+}
+
+pub(super) fn why_no_owner(address: &Address, table: &str) -> ApiError {
+    ApiError::new(ErrorCode::Privilege, format!("'{}' does not own {table} on {}", user(address), address.short()))
+        .hint("Only the owner of a table drops and creates its indexes; sign in as the owner or as a member of it")
+}
+
+/// Why the server lacks a privilege for a statement, by what it says of it.
+fn unprivileged(address: &Address, message: &str) -> ApiError {
+    if message.starts_with("must be owner of") {
+        return why_no_owner(address, "the index's table");
+    }
+    let kinds = ["schema", "tablespace", "function", "type", "table", "materialized view", "language"];
+    let kind = kinds.iter().find(|kind| message.starts_with(&format!("permission denied for {kind} ")));
+    let on = kind.map(|kind| format!(" on a {kind}")).unwrap_or_default();
+    let right = match kind {
+        Some(&"schema") => "CREATE or USAGE on the schema of the table",
+        Some(&"tablespace") => "CREATE on the tablespace",
+        Some(&"function") => "EXECUTE on the functions of the index's expressions",
+        _ => "what the server's log names",
+    };
+    ApiError::new(ErrorCode::Privilege, format!("'{}' lacks a privilege{on} of {}", user(address), address.short()))
+        .hint(format!("GRANT it {right}, or sign in as a role that has it"))
+}
+
+/// Whether a statement was ended because its time passed, by the server's text; other languages do not say.
+fn timed_out(message: &str) -> Option<bool> {
+    if message.contains("due to statement timeout") {
+        return Some(true);
+    }
+    message.contains("due to user request").then_some(false)
+}
+
+/// Why a statement was ended before it was through.
+fn ended(at: &str, timed_out: Option<bool>) -> ApiError {
+    match timed_out {
+        Some(true) => again(ErrorCode::Timeout, format!("{at} ended the statement after its time"))
+            .hint("Long transactions hold it up; try again when they have ended"),
+        Some(false) => again(ErrorCode::Conflict, format!("Somebody cancelled the statement on {at}"))
+            .hint("It was told to with pg_cancel_backend or the like; try again when that is settled"),
+        None => {
+            again(ErrorCode::Timeout, format!("{at} ended the statement: its time passed, or somebody cancelled it"))
+                .hint("Try again when long transactions have ended")
+        }
+    }
+}
+
 /// Why a statement about an index failed.
 pub(super) fn why(address: &Address, error: &sqlx::Error) -> ApiError {
+    why_after(address, error, None)
+}
+
+/// Why a statement about an index failed; whether its time `passed` is for servers that do not say it in English.
+pub(super) fn why_after(address: &Address, error: &sqlx::Error, passed: Option<bool>) -> ApiError {
     let sqlx::Error::Database(e) = error else { return explain(address, error) };
     let at = address.short();
     match e.code().as_deref() {
-        Some("57014") => again(ErrorCode::Timeout, format!("{at} ended the statement after its time"))
-            .hint("Long transactions hold it up; try again when they have ended"),
+        Some("57014") => ended(&at, timed_out(e.message()).or(passed)),
+        Some("42501") => unprivileged(address, e.message()),
         Some("55P03") => again(ErrorCode::Timeout, format!("The table is locked by somebody else on {at}"))
             .hint("Another index build, a VACUUM or an ALTER TABLE holds it; try again when it has ended"),
-        Some("42501") => {
-            let user = address.username.as_deref().unwrap_or("(no user)");
-            ApiError::new(ErrorCode::Privilege, format!("'{user}' does not own the index's table on {at}")).hint(
-                "Only the owner of a table drops and creates its indexes; sign in as the owner or as a member of it",
-            )
-        }
         Some("40P01") => {
             again(ErrorCode::Conflict, format!("{at} ended the statement to break a deadlock")).hint("Try again")
         }
@@ -150,5 +208,36 @@ pub(super) fn why(address: &Address, error: &sqlx::Error) -> ApiError {
         Some("42P07") => ApiError::new(ErrorCode::Conflict, "Something else has the index's name by now"),
         Some("42P01" | "3F000") => ApiError::new(ErrorCode::Conflict, "The index's table is no longer there"),
         _ => explain(address, error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_statement_that_was_ended_is_said_to_be_cancelled_unless_its_time_passed() {
+        let text = |message: &str, passed| ended("h:5432/d", timed_out(message).or(passed)).message;
+        let cancelled = "Somebody cancelled the statement on h:5432/d";
+        assert_eq!(text("canceling statement due to user request", Some(true)), cancelled, "the server says it");
+        let late = text("canceling statement due to statement timeout", Some(false));
+        assert_eq!(late, "h:5432/d ended the statement after its time", "the server says it");
+        assert_eq!(text("breche Anfrage ab", Some(false)), cancelled, "by the time that it took");
+        assert!(text("breche Anfrage ab", None).contains("or somebody cancelled it"), "nobody knows");
+    }
+
+    #[test]
+    fn a_privilege_that_lacks_is_the_one_that_the_server_names() {
+        let address = Address::parse("postgres://u@h/d").expect("an address").0;
+        for (message, part) in [
+            ("permission denied for schema canary", "lacks a privilege on a schema"),
+            ("permission denied for tablespace canary", "lacks a privilege on a tablespace"),
+            ("must be owner of table canary", "does not own the index's table"),
+            ("keine Berechtigung: canary", "lacks a privilege of h:5432/d"),
+        ] {
+            let error = unprivileged(&address, message);
+            assert!(error.message.contains(part), "{message}: {error:?}");
+            assert!(!format!("{error:?}").contains("canary"), "a server's text is not passed on: {error:?}");
+        }
     }
 }

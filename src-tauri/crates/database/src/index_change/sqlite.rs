@@ -73,6 +73,8 @@ fn planned(all: &[Index], own: &Index) -> Result<IndexPlan, ApiError> {
         index: name.clone(),
         definition: definition.clone(),
         comment: None,
+        materialized: false,
+        fillfactor: false,
     })
 }
 

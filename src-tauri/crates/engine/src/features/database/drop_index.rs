@@ -68,12 +68,17 @@ fn row(what: &str, predicted: Option<f64>, unit: Unit) -> PreviewRow {
 
 fn notes(scheme: Scheme, plan: &IndexPlan, figures: &index_change::IndexFigures) -> Vec<String> {
     let mut notes = vec![format!("`{}` has the same keys and stays", plan.repeats)];
+    if plan.fillfactor {
+        notes.push("The two differ in fillfactor alone, which changes no answer".to_owned());
+    }
     if scheme == Scheme::Postgres {
         notes.push("Reads and writes go on while it is dropped and while it is built again".to_owned());
-        notes.push(
-            "Sent on a session of its own, outside a transaction: a lock is tried for 2 s first, then the statement has 10 min"
-                .to_owned(),
-        );
+        let first = if plan.materialized {
+            "no lock is tried first on a materialized view, and"
+        } else {
+            "a lock is tried for 2 s first, then"
+        };
+        notes.push(format!("Sent on a session of its own, outside a transaction: {first} the statement has 10 min"));
         match (figures.transactions, figures.oldest_s) {
             (Some(n), Some(oldest)) if n > 0.0 => notes.push(format!(
                 "{n:.0} {} open now, the oldest for {oldest:.0} s; it waits for those that use the table",

@@ -1,0 +1,194 @@
+//! Whether an index of PostgreSQL can be dropped and created again exactly, by its catalogue.
+use perfdeck_model::{Address, ApiError, ErrorCode};
+use perfdeck_sqltext::{Dialect, quote_identifier};
+use sqlx::Row as _;
+use sqlx::postgres::{PgConnection, PgRow};
+
+use super::postgres_session::{user, why, why_no_owner};
+use super::{IndexPlan, no_twin, refused};
+use crate::own;
+
+/// Everything about one index. `to_jsonb` reads columns that older servers do not have.
+const INDEX: &str = "
+    SELECT format('%I.%I', n.nspname, c.relname), n.nspname::text, c.relname::text, format('%I.%I', tn.nspname, t.relname),
+        c.relkind::text, c.relispartition, i.indisvalid AND i.indisready AND i.indislive,
+        i.indisreplident, i.indisclustered, i.indisexclusion OR i.indisprimary,
+        (SELECT format('''%s'' of %I.%I', x.conname, xn.nspname, xt.relname) FROM pg_catalog.pg_constraint x
+         JOIN pg_catalog.pg_class xt ON xt.oid = x.conrelid JOIN pg_catalog.pg_namespace xn ON xn.oid = xt.relnamespace
+         WHERE x.conindid = i.indexrelid ORDER BY x.conrelid <> i.indrelid, x.oid LIMIT 1),
+        (SELECT s.spcname::text FROM pg_catalog.pg_tablespace s WHERE s.oid = c.reltablespace),
+        pg_catalog.pg_get_indexdef(c.oid), pg_catalog.obj_description(c.oid, 'pg_class'),
+        pg_catalog.pg_has_role(c.relowner, 'USAGE'),
+        EXISTS (SELECT 1 FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attstattarget > 0),
+        pg_catalog.has_schema_privilege(n.oid, 'CREATE'),
+        (SELECT e.extname::text FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid
+         WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid AND d.deptype IN ('e', 'x')
+           AND d.refclassid = 'pg_catalog.pg_extension'::regclass LIMIT 1),
+        t.relkind = 'm'
+    FROM pg_catalog.pg_index i
+    JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    JOIN pg_catalog.pg_class t ON t.oid = i.indrelid JOIN pg_catalog.pg_namespace tn ON tn.oid = t.relnamespace
+    WHERE c.oid = $1::int8::oid";
+
+/// Another valid index of the table with the same keys, operator classes, collations, directions, expressions and predicate,
+/// that holds every column and enforces whatever the first one does. Whether it has the same options comes with it: those of
+/// the index but a B-tree's fillfactor, and those of its columns' operator classes; then whether their fillfactors differ, and
+/// the options of both.
+const TWIN: &str = "
+    WITH ix AS (
+        SELECT i.*, c.relam, format('%I.%I', n.nspname, c.relname) AS name,
+            (string_to_array(i.indkey::text, ' '))[1:i.indnkeyatts] AS k,
+            (string_to_array(i.indkey::text, ' '))[i.indnkeyatts + 1:] AS inc,
+            string_to_array(i.indclass::text, ' ') AS cl, string_to_array(i.indcollation::text, ' ') AS co,
+            (string_to_array(i.indoption::text, ' '))[1:i.indnkeyatts] AS op,
+            coalesce(pg_catalog.pg_get_expr(i.indexprs, i.indrelid), '') AS ex,
+            coalesce(pg_catalog.pg_get_expr(i.indpred, i.indrelid), '') AS pr,
+            coalesce(to_jsonb(i) ->> 'indnullsnotdistinct', 'false') AS nnd,
+            ARRAY(SELECT o FROM unnest(c.reloptions) o WHERE m.amname <> 'btree' OR o NOT LIKE 'fillfactor=%' ORDER BY o) AS ro,
+            ARRAY(SELECT o FROM unnest(c.reloptions) o WHERE o LIKE 'fillfactor=%') AS ff,
+            ARRAY(SELECT coalesce(array_to_string(a.attoptions, ', '), '') FROM pg_catalog.pg_attribute a
+                  WHERE a.attrelid = c.oid AND a.attnum BETWEEN 1 AND i.indnkeyatts ORDER BY a.attnum) AS ao
+        FROM pg_catalog.pg_index i
+        JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+        JOIN pg_catalog.pg_am m ON m.oid = c.relam
+        WHERE i.indrelid = (SELECT indrelid FROM pg_catalog.pg_index WHERE indexrelid = $1::int8::oid))
+    SELECT b.name, a.ro = b.ro AND a.ao = b.ao AS same, a.ff <> b.ff,
+        array_to_string(array_remove(a.ro || a.ao, ''), ', '), array_to_string(array_remove(b.ro || b.ao, ''), ', ')
+    FROM ix a JOIN ix b ON a.indexrelid <> b.indexrelid AND a.relam = b.relam
+    WHERE a.indexrelid = $1::int8::oid AND b.indisvalid AND b.indisready AND b.indislive
+      AND a.k = b.k AND a.cl[1:a.indnkeyatts] = b.cl[1:b.indnkeyatts] AND a.co[1:a.indnkeyatts] = b.co[1:b.indnkeyatts]
+      AND a.op = b.op AND a.ex = b.ex AND a.pr = b.pr AND a.inc <@ (b.k || b.inc)
+      AND (NOT a.indisunique OR b.indisunique AND b.indimmediate AND a.nnd = b.nnd)
+    ORDER BY same DESC, b.indisprimary DESC, b.indisunique DESC, b.indexrelid LIMIT 1";
+
+/// The plan, if the index can be dropped. One that is invalid can only where that is `left_over` by an attempt that was cut
+/// off.
+pub(super) async fn check(
+    address: &Address,
+    c: &mut PgConnection,
+    oid: i64,
+    left_over: bool,
+) -> Result<IndexPlan, ApiError> {
+    let failed = |e: sqlx::Error| why(address, &e);
+    let row = sqlx::query(INDEX).bind(oid).fetch_optional(&mut *c).await.map_err(failed)?;
+    let row = row.ok_or_else(|| refused("It is no index, or it went away just now".to_owned()))?;
+    let plan = read(&row).map_err(failed)?;
+    rests(address, &row, &plan)?;
+    lost(address, &row, &plan)?;
+    let flag = |at: usize| row.try_get::<bool, _>(at).map_err(failed);
+    let name = &plan.name;
+    if !flag(6)? && !left_over {
+        return Err(refused(format!(
+            "'{name}' is invalid and serves no query: its build or its drop was cut off, or goes on now"
+        ))
+        .hint(format!("If no session of the server works on it, drop it by hand: DROP INDEX CONCURRENTLY {name};")));
+    }
+    if !flag(14)? {
+        return Err(why_no_owner(address, &plan.table));
+    }
+    if !flag(16)? {
+        return Err(no_create(address, &plan.schema));
+    }
+    let twin = sqlx::query(TWIN).bind(oid).fetch_optional(&mut *c).await.map_err(failed)?;
+    own::add(address, 2.0, 0);
+    let twin = twin.ok_or_else(|| no_twin(name))?;
+    let repeats: String = twin.try_get(0).map_err(failed)?;
+    if !twin.try_get::<bool, _>(1).map_err(failed)? {
+        let words = |at: usize| twin.try_get::<String, _>(at).map(|w| if w.is_empty() { "none".to_owned() } else { w });
+        let (its, others) = (words(3).map_err(failed)?, words(4).map_err(failed)?);
+        return Err(refused(format!(
+            "'{name}' has the keys of {repeats} and other options ({its}; the other: {others}), so it does not repeat it"
+        )));
+    }
+    Ok(IndexPlan { repeats, fillfactor: twin.try_get(2).map_err(failed)?, ..plan })
+}
+
+/// Refuses what belongs to something, and what something rests on.
+fn rests(address: &Address, row: &PgRow, plan: &IndexPlan) -> Result<(), ApiError> {
+    let failed = |e: sqlx::Error| why(address, &e);
+    let flag = |at: usize| row.try_get::<bool, _>(at).map_err(failed);
+    let words = |at: usize| row.try_get::<Option<String>, _>(at).map_err(failed);
+    let name = &plan.name;
+    if plan.schema.starts_with("pg_") || plan.schema == "information_schema" {
+        return Err(refused(format!("'{name}' belongs to the server itself")));
+    }
+    if words(4)?.as_deref() != Some("i") || flag(5)? {
+        return Err(refused(format!(
+            "'{name}' belongs to a partitioned table or to a partition, and is not dropped alone"
+        )));
+    }
+    if let Some(constraint) = words(10)? {
+        return Err(refused(format!("The constraint {constraint} rests on '{name}'")));
+    }
+    if flag(9)? {
+        return Err(refused(format!("'{name}' enforces a primary key or an exclusion of {}", plan.table)));
+    }
+    if flag(7)? {
+        return Err(refused(format!("'{name}' is the replica identity of {}", plan.table)));
+    }
+    if flag(8)? {
+        return Err(refused(format!("{} is clustered by '{name}', and would not be afterwards", plan.table)));
+    }
+    Ok(())
+}
+
+/// Refuses what creating the index again would not bring back.
+fn lost(address: &Address, row: &PgRow, plan: &IndexPlan) -> Result<(), ApiError> {
+    let failed = |e: sqlx::Error| why(address, &e);
+    let words = |at: usize| row.try_get::<Option<String>, _>(at).map_err(failed);
+    let name = &plan.name;
+    if words(11)?.is_some() {
+        return Err(refused(format!("'{name}' has a tablespace of its own, which creating it again would lose")));
+    }
+    if row.try_get::<bool, _>(15).map_err(failed)? {
+        return Err(refused(format!("'{name}' has statistics targets of its own, which creating it again would lose")));
+    }
+    if let Some(extension) = words(17)? {
+        return Err(refused(format!(
+            "'{name}' depends on the extension '{extension}', which creating it again would lose"
+        )));
+    }
+    Ok(())
+}
+
+/// Asks whether the user may create the index, before anything is sent.
+pub(super) async fn may_create(address: &Address, c: &mut PgConnection, plan: &IndexPlan) -> Result<(), ApiError> {
+    let sql = "
+        SELECT coalesce((SELECT pg_catalog.pg_has_role(relowner, 'USAGE') FROM pg_catalog.pg_class
+                         WHERE oid = to_regclass($1)), true),
+               coalesce((SELECT pg_catalog.has_schema_privilege(oid, 'CREATE') FROM pg_catalog.pg_namespace
+                         WHERE nspname = $2), true)";
+    let asked = sqlx::query_as(sql).bind(&plan.table).bind(&plan.schema).fetch_one(c).await;
+    own::add(address, 1.0, 0);
+    match asked.map_err(|e| why(address, &e))? {
+        (false, _) => Err(why_no_owner(address, &plan.table)),
+        (_, false) => Err(no_create(address, &plan.schema)),
+        (true, true) => Ok(()),
+    }
+}
+
+fn no_create(address: &Address, schema: &str) -> ApiError {
+    let (user, at) = (user(address), address.short());
+    let (quoted, role) = (quote_identifier(schema, Dialect::Postgres), quote_identifier(user, Dialect::Postgres));
+    ApiError::new(
+        ErrorCode::Privilege,
+        format!(
+            "'{user}' lacks CREATE on the schema {quoted} of {at}, without which the index cannot be created again"
+        ),
+    )
+    .hint(format!("GRANT CREATE ON SCHEMA {quoted} TO {role};"))
+}
+
+fn read(row: &PgRow) -> Result<IndexPlan, sqlx::Error> {
+    Ok(IndexPlan {
+        name: row.try_get(0)?,
+        repeats: String::new(),
+        table: row.try_get(3)?,
+        schema: row.try_get(1)?,
+        index: row.try_get(2)?,
+        definition: row.try_get(12)?,
+        comment: row.try_get(13)?,
+        materialized: row.try_get(18)?,
+        fillfactor: false,
+    })
+}

@@ -1,0 +1,154 @@
+//! What of PostgreSQL's indexes is not dropped, with the reason that is true, and what is dropped though it is unusual.
+use std::sync::Arc;
+use std::time::Duration;
+
+use perfdeck_engine::{Engine, EngineOptions};
+use perfdeck_model::ApiError;
+use perfdeck_testkit::sqlx::{self, Connection as _, Executor as _, Row as _};
+use perfdeck_testkit::{Postgres, eventually};
+use serde_json::{Value, json};
+
+async fn open(dir: &std::path::Path) -> Arc<Engine> {
+    Engine::open(EngineOptions { data_dir: Some(dir.to_owned()), clock: None }).await.expect("the engine opens")
+}
+
+async fn environment(engine: &Arc<Engine>, name: &str, database: &str) -> String {
+    let draft = json!({"name": name, "kind": "development", "targets": {"database": database}});
+    let made = engine.json("env.create", json!({"draft": draft})).await.expect("created");
+    made["id"].as_str().expect("id").to_owned()
+}
+
+async fn plan(engine: &Arc<Engine>, environment: &str, object: &str) -> Result<Value, ApiError> {
+    let asked = json!({"kind": "drop_index", "environment_id": environment, "object": object});
+    engine.json("changes.plan", asked).await.map(|detail| detail["change"].clone())
+}
+
+/// Applies or undoes to the end of the job; what failed, as text.
+async fn run(engine: &Arc<Engine>, command: &str, id: &Value) -> Result<(), String> {
+    let job = engine.json(command, json!({"id": id})).await.map_err(|e| e.message)?;
+    ended(engine, &job).await
+}
+
+async fn ended(engine: &Arc<Engine>, job: &Value) -> Result<(), String> {
+    let wait = engine.jobs().wait(job["id"].as_str().expect("id"));
+    let end = tokio::time::timeout(Duration::from_secs(30), wait).await.expect("in time").expect("known");
+    end.error.map_or(Ok(()), |e| Err(e.message))
+}
+
+async fn valid(server: &Postgres, name: &str) -> Option<bool> {
+    let sql = "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass($1)";
+    let mut c = server.connect().await.expect("a session");
+    let found = sqlx::query_scalar(sql).bind(name).fetch_optional(&mut c).await.expect("the catalogue");
+    c.close().await.expect("closed");
+    found
+}
+
+const TABLES: &str = "
+    CREATE TABLE t (a int, w tsvector, n int, x int); INSERT INTO t SELECT n, NULL, n, n FROM generate_series(1, 500) n;
+    CREATE INDEX w1 ON t USING gist (w); CREATE INDEX w2 ON t USING gist (w tsvector_ops (siglen = 100));
+    CREATE INDEX n1 ON t USING brin (n); CREATE INDEX n2 ON t USING brin (n) WITH (pages_per_range = 4);
+    CREATE INDEX a1 ON t (a); CREATE INDEX a2 ON t (a) WITH (deduplicate_items = off);
+    CREATE INDEX x1 ON t (x); CREATE INDEX x2 ON t (x) WITH (fillfactor = 70); CREATE INDEX x3 ON t (x);
+    ALTER INDEX x3 DEPENDS ON EXTENSION plpgsql;
+    CREATE TABLE par (id int); CREATE UNIQUE INDEX par_id ON par (id); CREATE UNIQUE INDEX par_id2 ON par (id);
+    CREATE TABLE ch (a int CONSTRAINT ch_a_fkey REFERENCES par (id));
+    CREATE MATERIALIZED VIEW mv AS SELECT 1 AS a; CREATE INDEX mv1 ON mv (a); CREATE INDEX mv2 ON mv (a)";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_dropped_is_refused_for_the_reason_that_is_true() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let (engine, server) = (open(dir.path()).await, Postgres::start().await.expect("PostgreSQL"));
+    server.execute(TABLES).await.expect("tables");
+    // What CREATE INDEX CONCURRENTLY leaves when rows that are alike keep it from being built.
+    server
+        .execute("CREATE TABLE alike (a int); INSERT INTO alike VALUES (1), (1); CREATE INDEX al ON alike (a)")
+        .await
+        .expect("rows");
+    server.execute("CREATE UNIQUE INDEX CONCURRENTLY al_ccnew ON alike (a)").await.expect_err("they are alike");
+    assert_eq!(valid(&server, "al_ccnew").await, Some(false), "it is left");
+    let id = environment(&engine, "clinic", &server.url()).await;
+    let needed = if plan(&engine, &id, "par_id").await.is_err() { "par_id" } else { "par_id2" };
+    for (name, why) in [
+        ("w2", "has the keys of public.w1 and other options (siglen=100; the other: none)"),
+        ("n1", "has the keys of public.n2 and other options (none; the other: pages_per_range=4)"),
+        ("a2", "has the keys of public.a1 and other options (deduplicate_items=off; the other: none)"),
+        ("x3", "depends on the extension 'plpgsql'"),
+        ("al_ccnew", "is invalid and serves no query"),
+        (needed, "The constraint 'ch_a_fkey' of public.ch rests on 'public.par_id"),
+    ] {
+        let refused = plan(&engine, &id, name).await.expect_err(name);
+        assert!(refused.message.contains(why), "{name}: {}", refused.message);
+    }
+    let invalid = plan(&engine, &id, "al_ccnew").await.expect_err("invalid").hint.unwrap_or_default();
+    assert!(invalid.contains("DROP INDEX CONCURRENTLY public.al_ccnew;"), "by hand: {invalid}");
+    let planned = plan(&engine, &id, "x2").await.expect("another fillfactor alone");
+    assert!(planned.to_string().contains("differ in fillfactor alone"), "it is said: {planned}");
+    engine.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_owner_who_could_not_undo_it_or_only_reads_drops_nothing() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let (engine, server) = (open(dir.path()).await, Postgres::start().await.expect("PostgreSQL"));
+    server
+        .execute(
+            "CREATE ROLE owner LOGIN PASSWORD 'owner'; CREATE TABLE t (a int); ALTER TABLE t OWNER TO owner;
+             CREATE INDEX one ON t (a); CREATE INDEX two ON t (a); REVOKE CREATE ON SCHEMA public FROM PUBLIC",
+        )
+        .await
+        .expect("tables");
+    let url = format!("postgres://owner:owner@127.0.0.1:{}/app", server.port());
+    let id = environment(&engine, "owner", &url).await;
+    let refused = plan(&engine, &id, "two").await.expect_err("it could not be undone");
+    assert!(refused.message.contains("lacks CREATE on the schema \"public\""), "{refused}");
+    assert_eq!(refused.hint.as_deref(), Some("GRANT CREATE ON SCHEMA \"public\" TO \"owner\";"), "what to do");
+
+    server.execute("GRANT CREATE ON SCHEMA public TO owner").await.expect("granted");
+    let planned = plan(&engine, &id, "two").await.expect("it can be undone");
+    server.execute("ALTER ROLE owner SET default_transaction_read_only = on").await.expect("read-only");
+    let refused = run(&engine, "changes.apply", &planned["id"]).await.expect_err("it only reads");
+    assert!(refused.contains("default_transaction_read_only is on"), "{refused}");
+    assert_eq!(valid(&server, "two").await, Some(true), "nothing was sent");
+
+    server.execute("ALTER ROLE owner RESET default_transaction_read_only").await.expect("reset");
+    let planned = plan(&engine, &id, "two").await.expect("planned");
+    run(&engine, "changes.apply", &planned["id"]).await.expect("dropped");
+    server.execute("REVOKE CREATE ON SCHEMA public FROM owner").await.expect("revoked in between");
+    let refused = run(&engine, "changes.undo", &planned["id"]).await.expect_err("it may not");
+    assert!(refused.contains("lacks CREATE on the schema \"public\""), "{refused}");
+    server.execute("GRANT CREATE ON SCHEMA public TO owner").await.expect("granted");
+    run(&engine, "changes.undo", &planned["id"]).await.expect("then it is undone");
+    assert_eq!(valid(&server, "two").await, Some(true), "it is back");
+    engine.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_materialized_view_s_index_goes_and_comes_and_a_cancelled_build_is_said_to_be_cancelled() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let (engine, server) = (open(dir.path()).await, Postgres::start().await.expect("PostgreSQL"));
+    server.execute(TABLES).await.expect("tables");
+    let id = environment(&engine, "clinic", &server.url()).await;
+    let planned = plan(&engine, &id, "mv2").await.expect("planned");
+    run(&engine, "changes.apply", &planned["id"]).await.expect("dropped");
+    assert_eq!(valid(&server, "mv2").await, None, "it is gone");
+    run(&engine, "changes.undo", &planned["id"]).await.expect("undone");
+    assert_eq!(valid(&server, "mv2").await, Some(true), "it is back");
+
+    let planned = plan(&engine, &id, "x2").await.expect("planned");
+    run(&engine, "changes.apply", &planned["id"]).await.expect("dropped");
+    // A transaction that wrote to the table: the build waits for its end.
+    let mut old = server.connect().await.expect("a session");
+    old.execute("BEGIN; INSERT INTO t (a) VALUES (1)").await.expect("an old transaction");
+    let job = engine.json("changes.undo", json!({"id": planned["id"]})).await.expect("starts");
+    eventually(Duration::from_secs(10), async || {
+        let sql = "SELECT count(pg_cancel_backend(pid)) FROM pg_stat_activity
+                   WHERE query LIKE 'CREATE INDEX CONCURRENTLY%' AND state = 'active' AND wait_event_type = 'Lock'";
+        let mut c = server.connect().await.expect("a session");
+        sqlx::query(sql).fetch_one(&mut c).await.expect("sessions").get::<i64, _>(0) == 1
+    })
+    .await;
+    let failed = ended(&engine, &job).await.expect_err("it was cancelled");
+    assert!(failed.contains("Somebody cancelled the statement"), "{failed}");
+    old.execute("ROLLBACK").await.expect("it ends");
+    engine.shutdown().await;
+}
