@@ -8,7 +8,7 @@ import type { TlsMode } from "./TlsMode";
  */
 export type Address = { 
 /**
- * What speaks there.
+ * Product or protocol that speaks there.
  */
 scheme: Scheme, 
 /**
@@ -25,7 +25,7 @@ path: string,
  */
 username: string | null, 
 /**
- * How TLS is used.
+ * Use of TLS.
  */
 tls: TlsMode, 
 /**

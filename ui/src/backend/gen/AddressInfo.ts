@@ -7,11 +7,11 @@ import type { TargetRole } from "./TargetRole";
  */
 export type AddressInfo = { 
 /**
- * Its fields.
+ * Fields of the address.
  */
 address: Address, 
 /**
- * Which target it is.
+ * Role of the target.
  */
 role: TargetRole, 
 /**

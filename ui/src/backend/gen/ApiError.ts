@@ -9,19 +9,19 @@ import type { Remedy } from "./Remedy";
  */
 export type ApiError = { 
 /**
- * What kind of failure it was.
+ * Kind of the failure.
  */
 code: ErrorCode, 
 /**
- * What failed and on which target; one sentence without a final full stop.
+ * Failed action and its target; one sentence without a final full stop.
  */
 message: string, 
 /**
- * What to do: the exact grant, setting or command.
+ * Action to take: the exact grant, setting or command.
  */
 hint: string | null, 
 /**
- * What of it a face can do in a way of its own.
+ * Part of the hint that a face can do in a way of its own.
  */
 remedy?: Remedy, 
 /**

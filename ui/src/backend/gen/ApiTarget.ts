@@ -19,6 +19,6 @@ probe_path: string,
  */
 headers: Array<Header>, 
 /**
- * Where the value of the `Authorization` header is kept, if one is sent.
+ * Source of the value of the `Authorization` header, if one is sent.
  */
 authorization: SecretSource, };

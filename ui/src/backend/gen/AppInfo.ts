@@ -6,7 +6,7 @@ import type { SecretsStatus } from "./SecretsStatus";
  */
 export type AppInfo = { 
 /**
- * Version.
+ * Version of this Perfdeck.
  */
 version: string, 
 /**
@@ -14,7 +14,7 @@ version: string,
  */
 platform: string, 
 /**
- * Where the local store is.
+ * Folder of the local store.
  */
 data_dir: string, 
 /**
@@ -22,6 +22,6 @@ data_dir: string,
  */
 store_bytes: number, 
 /**
- * Where secrets go.
+ * State of the store that secrets go to.
  */
 secrets: SecretsStatus, };

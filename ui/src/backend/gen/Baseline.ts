@@ -5,7 +5,7 @@
  */
 export type Baseline = { 
 /**
- * Its name.
+ * Name of the baseline.
  */
 name: string, 
 /**
@@ -13,6 +13,6 @@ name: string,
  */
 run_id: string, 
 /**
- * When it was named.
+ * Time at which it was named, in milliseconds since the Unix epoch.
  */
 created_ms: number, };

@@ -6,11 +6,11 @@ import type { BenchPhase } from "./BenchPhase";
  */
 export type BenchLive = { 
 /**
- * The run.
+ * Identifier of the run.
  */
 run_id: string, 
 /**
- * What it is doing.
+ * Phase of the run.
  */
 phase: BenchPhase, 
 /**
@@ -22,7 +22,7 @@ elapsed_s: number,
  */
 total_s: number, 
 /**
- * Time of this figure.
+ * Time of these figures, in milliseconds since the Unix epoch.
  */
 at_ms: number, 
 /**
@@ -30,7 +30,7 @@ at_ms: number,
  */
 requests: number, 
 /**
- * Of these, errors.
+ * Errors among `requests`.
  */
 errors: number, 
 /**
@@ -42,7 +42,7 @@ in_flight: number,
  */
 rate_per_s: number, 
 /**
- * The rate asked for, in an open loop.
+ * Rate asked for, per second, in an open loop.
  */
 target_rate_per_s: number | null, 
 /**
@@ -50,19 +50,19 @@ target_rate_per_s: number | null,
  */
 p50_ms: number | null, 
 /**
- * 90th percentile of the last interval.
+ * 90th percentile of the last interval, in milliseconds.
  */
 p90_ms: number | null, 
 /**
- * 99th percentile of the last interval.
+ * 99th percentile of the last interval, in milliseconds.
  */
 p99_ms: number | null, 
 /**
- * Largest of the last interval.
+ * Largest response time of the last interval, in milliseconds.
  */
 max_ms: number | null, 
 /**
- * 99th percentile of the schedule lag of the last interval, in an open loop.
+ * 99th percentile of the schedule lag of the last interval, in milliseconds, in an open loop.
  */
 lag_p99_ms: number | null, 
 /**

@@ -6,7 +6,7 @@ import type { BenchSpec } from "./BenchSpec";
  */
 export type BenchRequest = { 
 /**
- * What it does.
+ * Work that it does.
  */
 spec: BenchSpec, 
 /**

@@ -2,7 +2,7 @@
 import type { HttpBenchSpec } from "./HttpBenchSpec";
 
 /**
- * What a benchmark does, as it is asked for.
+ * Work of a benchmark, as it is asked for.
  */
 export type BenchSpec = { "kind": "http" } & HttpBenchSpec | { "kind": "plan", 
 /**

@@ -5,6 +5,6 @@
  */
 export type ById = { 
 /**
- * Its identifier. Environments may be named by their name.
+ * Identifier of the thing. Environments may be named by their name.
  */
 id: string, };

@@ -8,11 +8,11 @@ import type { SecretSource } from "./SecretSource";
  */
 export type CacheTarget = { 
 /**
- * Where it is.
+ * Address of the cache.
  */
 address: Address, 
 /**
- * How it is deployed.
+ * Deployment of the cache.
  */
 mode: CacheMode, 
 /**
@@ -20,11 +20,11 @@ mode: CacheMode,
  */
 sentinel_master: string | null, 
 /**
- * Where its password is kept.
+ * Source of its password.
  */
 password: SecretSource, 
 /**
- * Where the Sentinels' password is kept, when it is one of their own.
+ * Source of the Sentinels' password, when it is one of their own.
  */
 sentinel_password: SecretSource, 
 /**

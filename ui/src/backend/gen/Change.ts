@@ -8,7 +8,7 @@ import type { TargetRole } from "./TargetRole";
 import type { TargetSays } from "./TargetSays";
 
 /**
- * Something that Perfdeck alters on a target, from its plan until it is kept or undone.
+ * Alteration of a target by Perfdeck, from its plan until it is kept or undone.
  */
 export type Change = { 
 /**
@@ -20,39 +20,39 @@ id: string,
  */
 kind: string, 
 /**
- * The environment.
+ * Identifier of the environment.
  */
 environment_id: string, 
 /**
- * Its name when the change was planned.
+ * Name of the environment when the change was planned.
  */
 environment: string, 
 /**
- * Which of its targets.
+ * Role of the target that it alters.
  */
 target: TargetRole, 
 /**
- * What it alters there, such as `public.payments_created_idx`.
+ * Object that it alters there, such as `public.payments_created_idx`.
  */
 object: string, 
 /**
- * What it does, in one line; identifiers between backticks are shown in monospace.
+ * Description in one line; identifiers between backticks are shown in monospace.
  */
 title: string, 
 /**
- * What is sent, exactly.
+ * Statement as it is sent, exactly.
  */
 statement: string, 
 /**
- * What is sent to undo it; `None` when it cannot be undone.
+ * Statement that is sent to undo it; `None` when it cannot be undone.
  */
 undo_statement: string | null, 
 /**
- * What undoing it costs, in words.
+ * Cost of undoing it, in words.
  */
 undo_cost: string | null, 
 /**
- * How far it is.
+ * State of the change.
  */
 state: ChangeState, 
 /**
@@ -60,42 +60,42 @@ state: ChangeState,
  */
 held: boolean, 
 /**
- * What happened to it, oldest first; at most 200.
+ * Events of its life, oldest first; at most 200.
  */
 steps: Array<ChangeStep>, 
 /**
- * What it gives and costs.
+ * Figures of its gains and costs.
  */
 preview: Array<PreviewRow>, 
 /**
- * What else a person should know before it is applied, one sentence each.
+ * Further facts that a person should know before it is applied, one sentence each.
  */
 notes: Array<string>, 
 /**
- * What can be done with it now.
+ * Operations that can be done with it now.
  */
 offers: Array<ChangeOffer>, 
 /**
- * What the target said when it was last asked.
+ * Answer of the target when it was last asked.
  */
 target_says: TargetSays | null, 
 /**
- * When it was last asked, in milliseconds since the Unix epoch.
+ * Time at which the target was last asked, in milliseconds since the Unix epoch.
  */
 checked_ms: number | null, 
 /**
- * When it ends by itself, in milliseconds since the Unix epoch; `None` when it waits for a person.
+ * Time at which it ends by itself, in milliseconds since the Unix epoch; `None` when it waits for a person.
  */
 ends_ms: number | null, 
 /**
- * When it was planned.
+ * Time of planning, in milliseconds since the Unix epoch.
  */
 created_ms: number, 
 /**
- * When its state last changed.
+ * Time of the last change of its state, in milliseconds since the Unix epoch.
  */
 updated_ms: number, 
 /**
- * Why its last step failed.
+ * Failure of its last step.
  */
 error: ApiError | null, };

@@ -10,14 +10,14 @@ export type ChangeDetail = {
  */
 change: Change, 
 /**
- * What keeps it from being applied or undone now, in words; `None` when nothing does.
+ * Reason that keeps it from being applied or undone now, in words; `None` when nothing does.
  */
 guard: string | null, 
 /**
- * What must be typed to confirm it, if anything: the environment's name.
+ * Text that must be typed to confirm it, if any: the environment's name.
  */
 confirm: string | null, 
 /**
- * What makes the environment look like production that is not called so.
+ * Signs that make the environment look like production that is not called so.
  */
 evidence: Array<string>, };

@@ -5,6 +5,6 @@
  */
 export type ChangeList = { 
 /**
- * Of this environment only: identifier or name.
+ * Environment that the list is limited to: identifier or name.
  */
 environment_id: string | null, };

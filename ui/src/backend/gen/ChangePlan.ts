@@ -5,7 +5,7 @@
  */
 export type ChangePlan = { 
 /**
- * Its kind, such as `drop_index`.
+ * Kind of the change, such as `drop_index`.
  */
 kind: string, 
 /**
@@ -13,6 +13,6 @@ kind: string,
  */
 environment_id: string, 
 /**
- * What it alters, such as `public.payments_created_idx`.
+ * Object that it alters, such as `public.payments_created_idx`.
  */
 object: string, };

@@ -6,14 +6,14 @@ import type { ChangeState } from "./ChangeState";
  */
 export type ChangeStep = { 
 /**
- * When, in milliseconds since the Unix epoch.
+ * Time of the step, in milliseconds since the Unix epoch.
  */
 at_ms: number, 
 /**
- * The state that it came to.
+ * State that the change came to.
  */
 state: ChangeState, 
 /**
- * What happened, in words; never a secret.
+ * Event in words; never a secret.
  */
 text: string, };

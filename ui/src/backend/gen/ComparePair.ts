@@ -5,11 +5,11 @@
  */
 export type ComparePair = { 
 /**
- * Before, or the reference.
+ * Run before the change, or the reference.
  */
 a: string, 
 /**
- * After, or the candidate.
+ * Run after the change, or the candidate.
  */
 b: string, 
 /**

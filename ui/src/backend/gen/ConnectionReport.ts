@@ -8,11 +8,11 @@ import type { TargetRole } from "./TargetRole";
  */
 export type ConnectionReport = { 
 /**
- * Which target.
+ * Role of the target.
  */
 role: TargetRole, 
 /**
- * Its address without credentials.
+ * Address of the target without credentials.
  */
 address: string, 
 /**

@@ -7,15 +7,15 @@ import type { StageOutcome } from "./StageOutcome";
  */
 export type ConnectionStage = { 
 /**
- * Which stage.
+ * Name of the stage.
  */
 stage: StageName, 
 /**
- * How it ended.
+ * Outcome of the stage.
  */
 outcome: StageOutcome, 
 /**
- * What was found, in words: addresses, versions, missing privileges.
+ * Findings in words: addresses, versions, missing privileges.
  */
 detail: string, 
 /**

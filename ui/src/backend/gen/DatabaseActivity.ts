@@ -2,7 +2,7 @@
 import type { RunningStatement } from "./RunningStatement";
 
 /**
- * What runs in a database now, and how much of it this user may not see.
+ * Activity of a database now: sessions that run, and the number of those that this user may not see into.
  */
 export type DatabaseActivity = { 
 /**
@@ -15,6 +15,6 @@ statements: Array<RunningStatement>,
  */
 hidden: number | null, 
 /**
- * The statement that lets this user see them, to be run by an administrator.
+ * Statement that lets this user see them, to be run by an administrator.
  */
 grant: string | null, };

@@ -7,10 +7,10 @@ import type { SecretSource } from "./SecretSource";
  */
 export type DatabaseTarget = { 
 /**
- * Where it is; the scheme names the engine.
+ * Address of the database; the scheme names the engine.
  */
 address: Address, 
 /**
- * Where its password is kept.
+ * Source of its password.
  */
 password: SecretSource, };

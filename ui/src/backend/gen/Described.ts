@@ -2,14 +2,14 @@
 import type { EnvironmentDraft } from "./EnvironmentDraft";
 
 /**
- * What variables describe.
+ * Environment that variables describe.
  */
 export type Described = { 
 /**
- * The environment.
+ * Draft of the environment.
  */
 draft: EnvironmentDraft, 
 /**
- * What a person is told about it: parameters of addresses that only the application reads, and that were left out.
+ * Notes for a person about it: parameters of addresses that only the application reads, and that were left out.
  */
 notes: Array<string>, };

@@ -7,15 +7,15 @@ import type { DuetSide } from "./DuetSide";
  */
 export type DuetRequest = { 
 /**
- * Before, or the reference.
+ * Side before the change, or the reference.
  */
 a: DuetSide, 
 /**
- * After, or the candidate.
+ * Side after the change, or the candidate.
  */
 b: DuetSide, 
 /**
- * Pairs at most, 6 to 100; above 10 it looks at the result in between and stops when it is clear.
+ * Most pairs, 6 to 100; above 10 it looks at the result in between and stops when it is clear.
  */
 pairs: number, 
 /**
@@ -35,16 +35,17 @@ name: string | null,
  */
 confirm: Array<string>, 
 /**
- * Both sides are the same: what differs is noise, and is kept for single pairs of runs.
+ * Whether both sides are the same: what differs is noise, and is kept for single pairs of runs.
  */
 noise: boolean, 
 /**
- * What the two sides may differ in because it is the change: `request`, `headers`, `body`, `plan`, `load`,
- * `connections`, `duration`, `scheme`, or a fact of the targets such as `setting.database.work_mem` or `data.*`.
+ * Parts that the two sides may differ in because they are the change: `request`, `headers`, `body`, `plan`,
+ * `load`, `connections`, `duration`, `scheme`, or a fact of the targets such as `setting.database.work_mem` or
+ * `data.*`.
  */
 changed: Array<string>, 
 /**
- * What decides the verdict; when empty, throughput for a closed loop, and for an open one p50 and p99 as far as its runs
- * have the requests for them.
+ * Metrics that decide the verdict; when empty, throughput for a closed loop, and for an open one p50 and p99 as
+ * far as its runs have the requests for them.
  */
 metrics: Array<BenchMetric>, };

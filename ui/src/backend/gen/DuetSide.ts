@@ -6,7 +6,7 @@ import type { BenchSpec } from "./BenchSpec";
  */
 export type DuetSide = { 
 /**
- * What it is called, such as `before` or the environment's name.
+ * Name of the side, such as `before` or the environment's name.
  */
 label: string, 
 /**
@@ -14,6 +14,6 @@ label: string,
  */
 environment_id: string | null, 
 /**
- * What each run does. Both sides differ in nothing but the target.
+ * Work of each run. Both sides differ in nothing but the target.
  */
 spec: BenchSpec, };

@@ -6,6 +6,6 @@ import type { EnvironmentDraft } from "./EnvironmentDraft";
  */
 export type EnvCreate = { 
 /**
- * What it consists of.
+ * Draft of what it consists of.
  */
 draft: EnvironmentDraft, };

@@ -10,6 +10,6 @@ export type EnvUpdate = {
  */
 id: string, 
 /**
- * What it consists of from now on.
+ * Draft of what it consists of from now on.
  */
 draft: EnvironmentDraft, };

@@ -17,11 +17,11 @@ id: string,
  */
 name: string, 
 /**
- * What it is for.
+ * Purpose of the environment.
  */
 kind: Kind, 
 /**
- * What it consists of.
+ * Targets of the environment.
  */
 targets: Targets, 
 /**
@@ -29,7 +29,7 @@ targets: Targets,
  */
 pool: PoolSettings, 
 /**
- * What it refuses.
+ * Guards of the environment.
  */
 guards: Guards, 
 /**

@@ -5,7 +5,7 @@ import type { PoolSettings } from "./PoolSettings";
 import type { TargetsDraft } from "./TargetsDraft";
 
 /**
- * What a form or `perfctl env add` sends to create or edit an environment.
+ * Data that a form or `perfctl env add` sends to create or edit an environment.
  */
 export type EnvironmentDraft = { 
 /**
@@ -13,11 +13,11 @@ export type EnvironmentDraft = {
  */
 name: string, 
 /**
- * What it is for.
+ * Purpose of the environment.
  */
 kind: Kind, 
 /**
- * What it consists of.
+ * Targets of the environment, as entered.
  */
 targets: TargetsDraft, 
 /**

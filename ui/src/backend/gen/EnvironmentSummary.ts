@@ -15,7 +15,7 @@ id: string,
  */
 name: string, 
 /**
- * What it is for.
+ * Purpose of the environment.
  */
 kind: Kind, 
 /**
@@ -35,6 +35,6 @@ runs: number,
  */
 read_only: boolean, 
 /**
- * Until when it is unlocked; `None` while it is locked, or never was.
+ * Time until which it is unlocked, in milliseconds since the Unix epoch; `None` while it is locked, or never was.
  */
 unlocked_until_ms: number | null, };

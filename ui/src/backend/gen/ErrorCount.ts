@@ -5,14 +5,15 @@
  */
 export type ErrorCount = { 
 /**
- * `connect`, `timeout`, `reset`, `tls`, `protocol`, `status`, `check`, `redirect`, `sql`, `cache`, `shed`, `other`.
+ * Class: `connect`, `timeout`, `reset`, `tls`, `protocol`, `status`, `check`, `redirect`, `sql`, `cache`, `shed`,
+ * `other`.
  */
 class: string, 
 /**
- * How many.
+ * Number of errors.
  */
 count: number, 
 /**
- * One message of it.
+ * One message of the class.
  */
 sample: string, };

@@ -15,7 +15,7 @@ id: string,
  */
 kind: string, 
 /**
- * Which target.
+ * Target that it was found on.
  */
 target: TargetRole, 
 /**

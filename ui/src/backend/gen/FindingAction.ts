@@ -2,7 +2,7 @@
 import type { FindingTarget } from "./FindingTarget";
 
 /**
- * What a finding's button opens.
+ * Button of a finding, and its destination.
  */
 export type FindingAction = { 
 /**
@@ -10,6 +10,6 @@ export type FindingAction = {
  */
 label: string, 
 /**
- * What it opens.
+ * Destination of the button.
  */
 opens: FindingTarget, };

@@ -2,7 +2,7 @@
 import type { CeilingKind } from "./CeilingKind";
 
 /**
- * What a run's figures rest on, next to the limits that they were held against.
+ * Basis of a run's figures, next to the limits that they were held against.
  */
 export type Footing = { 
 /**
@@ -14,7 +14,7 @@ rate_share: number | null,
  */
 lag_p99_ms: number | null, 
 /**
- * What it may be.
+ * Largest allowed value of `lag_p99_ms`, in milliseconds.
  */
 lag_limit_ms: number | null, 
 /**
@@ -30,11 +30,12 @@ generator_cpu_share: number | null,
  */
 ceiling_per_s: number | null, 
 /**
- * How that is known.
+ * Source of `ceiling_per_s`.
  */
 ceiling_kind: CeilingKind | null, 
 /**
- * The run's rate as a share of that; at most 0.7 of a measured one, or the figures are those of the generator.
+ * Run's rate as a share of `ceiling_per_s`; at most 0.7 of a measured one, or the figures are those of the
+ * generator.
  */
 ceiling_share: number | null, 
 /**
@@ -57,6 +58,6 @@ steady: boolean | null,
  */
 throttled_s: number | null, 
 /**
- * Periods of that quota in which it did.
+ * Periods of that quota in which it held them back.
  */
 throttled_periods: number | null, };

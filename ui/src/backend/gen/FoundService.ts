@@ -6,7 +6,7 @@ import type { TargetRole } from "./TargetRole";
  */
 export type FoundService = { 
 /**
- * Which target it would be.
+ * Role of the target it would be.
  */
 role: TargetRole, 
 /**
@@ -18,7 +18,7 @@ product: string,
  */
 address: string, 
 /**
- * What is known: "needs a password", "open, 12 400 keys", "answers in 4 ms".
+ * Facts known of it: "needs a password", "open, 12 400 keys", "answers in 4 ms".
  */
 detail: string, 
 /**

@@ -9,11 +9,11 @@ export type HistoryPoint = {
  */
 run_id: string, 
 /**
- * Its name.
+ * Name of the run.
  */
 name: string, 
 /**
- * Start of the measured time.
+ * Start of the measured time, in milliseconds since the Unix epoch.
  */
 started_ms: number, 
 /**
@@ -26,7 +26,7 @@ rate_per_s: number,
  */
 p50_ms: number | null, 
 /**
- * 99th percentile, the same.
+ * 99th percentile with the failed requests in the distribution, in milliseconds; `None` in the same cases.
  */
 p99_ms: number | null, 
 /**

@@ -9,11 +9,11 @@ export type HistoryRequest = {
  */
 environment_id: string, 
 /**
- * Start.
+ * Start of the range, in milliseconds since the Unix epoch.
  */
 from_ms: number, 
 /**
- * End.
+ * End of the range, in milliseconds since the Unix epoch.
  */
 to_ms: number, 
 /**

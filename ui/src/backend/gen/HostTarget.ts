@@ -10,6 +10,6 @@ export type HostTarget = {
  */
 url: string, 
 /**
- * Where its password or key passphrase is kept.
+ * Source of its password or key passphrase.
  */
 secret: SecretSource, };

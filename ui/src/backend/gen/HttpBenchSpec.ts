@@ -53,7 +53,7 @@ warmup_s: number,
  */
 timeout_s: number, 
 /**
- * Accept any TLS certificate.
+ * Whether any TLS certificate is accepted.
  */
 insecure_tls: boolean, 
 /**

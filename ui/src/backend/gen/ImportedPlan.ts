@@ -9,6 +9,6 @@ export type ImportedPlan = {
  */
 toml: string, 
 /**
- * What was left out or changed.
+ * Notes on what was left out or changed.
  */
 notes: Array<string>, };

@@ -17,7 +17,7 @@ duration_s: number,
  */
 requests: number, 
 /**
- * Of these, errors.
+ * Errors among `requests`.
  */
 errors: number, 
 /**
@@ -25,14 +25,14 @@ errors: number,
  */
 p50: number | null, 
 /**
- * 90th percentile.
+ * 90th percentile, in milliseconds.
  */
 p90: number | null, 
 /**
- * 99th percentile.
+ * 99th percentile, in milliseconds.
  */
 p99: number | null, 
 /**
- * Largest.
+ * Largest response time, in milliseconds.
  */
 max: number | null, };

@@ -12,19 +12,19 @@ export type JobStatus = {
  */
 id: string, 
 /**
- * What kind of work: `demo`, `bench`, `report`, …
+ * Kind of work: `demo`, `bench`, `report`, …
  */
 kind: string, 
 /**
- * What it does, for a person.
+ * Description of the work, for a person.
  */
 title: string, 
 /**
- * The environment it belongs to.
+ * Identifier of the environment it belongs to.
  */
 environment_id: string | null, 
 /**
- * Its state.
+ * State of the job.
  */
 state: JobState, 
 /**
@@ -48,10 +48,10 @@ finished_ms: number | null,
  */
 cancellable: boolean, 
 /**
- * Why it failed.
+ * Reason why it failed.
  */
 error: ApiError | null, 
 /**
- * What it made.
+ * Result of the job.
  */
 result: JobResult | null, };

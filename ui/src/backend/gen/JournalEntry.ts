@@ -6,26 +6,26 @@ import type { JournalKind } from "./JournalKind";
  */
 export type JournalEntry = { 
 /**
- * When, in milliseconds since the Unix epoch.
+ * Time of the entry, in milliseconds since the Unix epoch.
  */
 at_ms: number, 
 /**
- * What it is about.
+ * Subject of the entry.
  */
 kind: JournalKind, 
 /**
- * The environment.
+ * Identifier of the environment.
  */
 environment_id: string | null, 
 /**
- * Its name at that time.
+ * Name of the environment at that time.
  */
 environment: string | null, 
 /**
- * What was done, in words; never a secret.
+ * Event in words; never a secret.
  */
 text: string, 
 /**
- * The benchmark run it belongs to.
+ * Identifier of the benchmark run it belongs to.
  */
 run_id: string | null, };

@@ -5,10 +5,10 @@
  */
 export type JournalList = { 
 /**
- * Of this environment only.
+ * Environment that the list is limited to.
  */
 environment_id: string | null, 
 /**
- * Entries at most, 1 to 10 000; 200 when absent.
+ * Most entries, 1 to 10 000; 200 when absent.
  */
 limit: number | null, };

@@ -13,11 +13,11 @@ export type JudgedMs = {
  */
 n: number, 
 /**
- * Of these, given up without an answer in time.
+ * Requests of these that were given up without an answer in time.
  */
 timed_out: number, 
 /**
- * Of these, failed otherwise.
+ * Requests of these that failed otherwise.
  */
 failed: number, 
 /**
@@ -41,7 +41,7 @@ p99: JudgedTime,
  */
 p999: JudgedTime, 
 /**
- * Largest.
+ * Largest time.
  */
 max: JudgedTime, 
 /**

@@ -5,10 +5,10 @@
  */
 export type JudgedTime = { 
 /**
- * In milliseconds; `None` when the requests there failed, so that they took longer than any limit.
+ * Time, in milliseconds; `None` when the requests there failed, so that they took longer than any limit.
  */
 ms: number | null, 
 /**
- * The requests there had no answer within their deadline: no more is known than that it is at least `ms`.
+ * Whether no more is known than that it is at least `ms`: the requests there had no answer within their deadline.
  */
 at_least: boolean, };

@@ -19,6 +19,6 @@ guards: Guards,
  */
 cache_default_ttl_s: number, 
 /**
- * How it differs from the other kinds, in words.
+ * Differences from the other kinds, in words.
  */
 differences: Array<string>, };

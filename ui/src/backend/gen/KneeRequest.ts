@@ -2,7 +2,7 @@
 import type { BenchSpec } from "./BenchSpec";
 
 /**
- * What to search.
+ * Search for the knee that is asked for.
  */
 export type KneeRequest = { 
 /**

@@ -11,15 +11,15 @@ export type LatencyMs = {
  */
 n: number, 
 /**
- * Smallest.
+ * Smallest time.
  */
 min: number | null, 
 /**
- * Mean.
+ * Mean time.
  */
 mean: number | null, 
 /**
- * Median.
+ * Median time.
  */
 p50: number | null, 
 /**
@@ -39,7 +39,7 @@ p99: number | null,
  */
 p999: number | null, 
 /**
- * Largest.
+ * Largest time.
  */
 max: number | null, 
 /**

@@ -12,7 +12,7 @@ export type MetricInfo = {
  */
 name: string, 
 /**
- * What it is called where people read it, such as `CPU`.
+ * Title where people read it, such as `CPU`.
  */
 title: string, 
 /**
@@ -24,10 +24,10 @@ role: TargetRole,
  */
 unit: Unit, 
 /**
- * How it behaves.
+ * Behaviour of the metric.
  */
 instrument: Instrument, 
 /**
- * What it says and where it is read from, in one sentence.
+ * Meaning and source of the metric, in one sentence.
  */
 help: string, };

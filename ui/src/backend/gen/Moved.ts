@@ -9,7 +9,7 @@ export type Moved = {
  */
 series: string, 
 /**
- * When.
+ * Time of the change, in milliseconds since the Unix epoch.
  */
 at_ms: number, 
 /**

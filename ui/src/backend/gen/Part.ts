@@ -6,6 +6,6 @@ import type { Tag } from "./Tag";
 import type { TargetStatus } from "./TargetStatus";
 
 /**
- * What is new of one topic. Samples are no part: they are the frame's rows.
+ * News of one topic. Samples are no part: they are the frame's rows.
  */
 export type Part = { "topic": "targets", "value": Array<TargetStatus> } | { "topic": "jobs", "value": Array<JobStatus> } | { "topic": "bench", "value": BenchLive } | { "topic": "own", "value": OwnCost } | { "topic": "changed", "value": Array<Tag> };

@@ -6,11 +6,11 @@ import type { PlanProblem } from "./PlanProblem";
  */
 export type PlanCheck = { 
 /**
- * Its name, when it can be read.
+ * Name of the plan, when it can be read.
  */
 name: string | null, 
 /**
- * What it does in a few words.
+ * Summary of what it does, in a few words.
  */
 request: string | null, 
 /**
@@ -18,7 +18,7 @@ request: string | null,
  */
 ok: boolean, 
 /**
- * Everything that is wrong with it.
+ * All problems of the plan.
  */
 problems: Array<PlanProblem>, 
 /**

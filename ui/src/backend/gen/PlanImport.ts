@@ -6,7 +6,7 @@ import type { PlanOrigin } from "./PlanOrigin";
  */
 export type PlanImport = { 
 /**
- * What the text is.
+ * Origin of the text.
  */
 from: PlanOrigin, 
 /**

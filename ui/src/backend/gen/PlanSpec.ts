@@ -6,7 +6,7 @@ import type { Load } from "./Load";
  */
 export type PlanSpec = { 
 /**
- * What it does in a few words: its one request, or how many steps it has.
+ * Summary of its work in a few words: its one request, or the number of its steps.
  */
 request: string, 
 /**
@@ -14,7 +14,7 @@ request: string,
  */
 toml: string, 
 /**
- * What the paths of its HTTP steps were added to.
+ * Base URL that the paths of its HTTP steps were added to.
  */
 base_url: string | null, 
 /**
@@ -46,6 +46,6 @@ warmup_s: number,
  */
 timeout_s: number, 
 /**
- * Any TLS certificate was accepted.
+ * Whether any TLS certificate was accepted.
  */
 insecure_tls: boolean, };

@@ -6,18 +6,18 @@ import type { Unit } from "./Unit";
  */
 export type PreviewRow = { 
 /**
- * What it is a figure of, such as "Space freed".
+ * Name of the figure, such as "Space freed".
  */
 what: string, 
 /**
- * The prediction, in `unit`; `None` when it cannot be known before.
+ * Prediction, in `unit`; `None` when it cannot be known before.
  */
 predicted: number | null, 
 /**
- * What was measured while it was applied, in `unit`; `None` when it was not.
+ * Value measured while it was applied, in `unit`; `None` when it was not.
  */
 came: number | null, 
 /**
- * Unit of both.
+ * Unit of `predicted` and `came`.
  */
 unit: Unit, };

@@ -10,6 +10,6 @@ export type ReportContent = {
  */
 file: ReportFile, 
 /**
- * Its HTML.
+ * HTML of the report.
  */
 html: string, };

@@ -18,7 +18,7 @@ import type { ThresholdResult } from "./ThresholdResult";
  */
 export type Run = { 
 /**
- * `perfdeck.run/1`.
+ * Name of the schema: `perfdeck.run/1`.
  */
 schema: string, 
 /**
@@ -30,15 +30,15 @@ id: string,
  */
 name: string, 
 /**
- * The environment it belongs to.
+ * Identifier of the environment it belongs to.
  */
 environment_id: string | null, 
 /**
- * That environment's name at the time.
+ * Name of that environment at the time.
  */
 environment_name: string | null, 
 /**
- * Which load engine ran, with its version.
+ * Load engine that ran, with its version.
  */
 engine: string, 
 /**
@@ -50,7 +50,7 @@ spec: RunSpec,
  */
 resolved: Array<string>, 
 /**
- * How it ended.
+ * Outcome of the run.
  */
 state: RunState, 
 /**
@@ -70,7 +70,7 @@ duration_s: number,
  */
 requests: number, 
 /**
- * Of these, errors.
+ * Errors among `requests`.
  */
 errors: number, 
 /**
@@ -78,7 +78,7 @@ errors: number,
  */
 rate_per_s: number, 
 /**
- * The rate asked for, in an open loop.
+ * Rate asked for, per second, in an open loop.
  */
 target_rate_per_s: number | null, 
 /**
@@ -108,14 +108,14 @@ schedule_lag_ms: LatencyMs | null,
  */
 client_cpu_s: number | null, 
 /**
- * What the environment's targets were before the run, by name: `version.database`, `setting.database.work_mem` (those
- * that are not the default), `data.database.public.orders` (rows, as estimated), the same of `cache`. Empty without an
- * environment.
+ * State of the environment's targets before the run, by name: `version.database`, `setting.database.work_mem`
+ * (those that are not the default), `data.database.public.orders` (rows, as estimated), the same of `cache`. Empty
+ * without an environment.
  */
 facts: { [key in string]: string }, 
 /**
- * Tells apart runs whose masked parts differ; a number of one store that says nothing about them. Empty where nothing
- * is masked.
+ * Tag that tells apart runs whose masked parts differ; a number of one store that says nothing about them. Empty
+ * where nothing is masked.
  */
 masked_tag?: string, 
 /**
@@ -131,7 +131,7 @@ stages: Array<StageResult>,
  */
 iterations: number | null, 
 /**
- * How the thresholds of a plan turned out.
+ * Results of the thresholds of a plan.
  */
 thresholds: Array<ThresholdResult>, 
 /**
@@ -139,11 +139,11 @@ thresholds: Array<ThresholdResult>,
  */
 valid: boolean, 
 /**
- * Why not.
+ * Reasons why the figures cannot be trusted.
  */
 invalid_reasons: Array<string>, 
 /**
- * What was looked at to tell.
+ * Facts that were looked at to tell whether the figures can be trusted.
  */
 footing: Footing, 
 /**
@@ -179,8 +179,8 @@ service_histogram: string,
  */
 lag_histogram: string, 
 /**
- * Of the requests that timed out: the time from the intended start until each was given up, same form; empty without
- * any.
+ * Histogram of the requests that timed out: the time from the intended start until each was given up, same form;
+ * empty without any.
  */
 timeout_histogram: string, 
 /**

@@ -9,6 +9,6 @@ export type RunHeatmap = {
  */
 id: string, 
 /**
- * Columns at most; each is of whole seconds.
+ * Most columns; each is of whole seconds.
  */
 columns: number, };

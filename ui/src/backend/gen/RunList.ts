@@ -5,6 +5,6 @@
  */
 export type RunList = { 
 /**
- * Of this environment only.
+ * Environment that the list is limited to.
  */
 environment_id: string | null, };

@@ -9,6 +9,6 @@ export type RunRename = {
  */
 id: string, 
 /**
- * Its new name.
+ * New name of the run.
  */
 name: string, };

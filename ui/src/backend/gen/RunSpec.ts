@@ -3,6 +3,6 @@ import type { HttpBenchSpec } from "./HttpBenchSpec";
 import type { PlanSpec } from "./PlanSpec";
 
 /**
- * What a run did, with every effective setting.
+ * Specification of a run, with every effective setting.
  */
 export type RunSpec = { "kind": "http" } & HttpBenchSpec | { "kind": "plan" } & PlanSpec;

@@ -16,7 +16,7 @@ id: string,
  */
 name: string, 
 /**
- * The environment it belongs to.
+ * Identifier of the environment it belongs to.
  */
 environment_id: string | null, 
 /**
@@ -32,7 +32,7 @@ load: Load,
  */
 connections: number, 
 /**
- * How it ended.
+ * Outcome of the run.
  */
 state: RunState, 
 /**
@@ -48,7 +48,7 @@ duration_s: number,
  */
 requests: number, 
 /**
- * Of these, errors.
+ * Errors among `requests`.
  */
 errors: number, 
 /**
@@ -72,6 +72,6 @@ judged_ms: JudgedMs | null,
  */
 valid: boolean, 
 /**
- * Runs of the same work have the same; see [`Run::work`].
+ * Key of its work, the same for runs of the same work; see [`Run::work`].
  */
 work: string, };

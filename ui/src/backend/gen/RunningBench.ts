@@ -7,10 +7,10 @@ import type { RunSpec } from "./RunSpec";
  */
 export type RunningBench = { 
 /**
- * Its job.
+ * Job of the benchmark.
  */
 job: JobStatus, 
 /**
- * What it does.
+ * Work that it does.
  */
 spec: RunSpec, };

@@ -5,7 +5,7 @@
  */
 export type RunningStatement = { 
 /**
- * The server's number of the session; what its kill statement takes.
+ * Server's number of the session, as its kill statement takes it.
  */
 id: number, 
 /**
@@ -13,7 +13,7 @@ id: number,
  */
 user: string | null, 
 /**
- * Database it works in.
+ * Database the session works in.
  */
 database: string | null, 
 /**
@@ -21,11 +21,11 @@ database: string | null,
  */
 application: string | null, 
 /**
- * The server's word for what it does, such as `active` or `idle in transaction`.
+ * Server's word for the session's state, such as `active` or `idle in transaction`.
  */
 state: string, 
 /**
- * What it waits for, such as `Lock: transactionid`.
+ * Event the session waits for, such as `Lock: transactionid`.
  */
 wait: string | null, 
 /**
@@ -37,10 +37,10 @@ running_s: number,
  */
 transaction_s: number | null, 
 /**
- * Sessions that it waits for.
+ * Server's numbers of the sessions that it waits for.
  */
 blocked_by: Array<number>, 
 /**
- * Its statement with literals replaced by `?`, at most 2,000 characters.
+ * Statement with literals replaced by `?`, at most 2,000 characters.
  */
 statement: string, };

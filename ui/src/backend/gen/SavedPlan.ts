@@ -9,7 +9,7 @@ export type SavedPlan = {
  */
 id: string, 
 /**
- * Its name, which is that in its text.
+ * Name of the plan, which is that in its text.
  */
 name: string, 
 /**
@@ -17,6 +17,6 @@ name: string,
  */
 toml: string, 
 /**
- * When it was saved.
+ * Time at which it was saved, in milliseconds since the Unix epoch.
  */
 updated_ms: number, };

@@ -6,7 +6,7 @@ import type { VaultKind } from "./VaultKind";
  */
 export type SecretsStatus = { 
 /**
- * Where new secrets go.
+ * Store that new secrets go to.
  */
 store: VaultKind, 
 /**

@@ -23,6 +23,6 @@ attributes: { [key in string]: string },
  */
 unit: Unit, 
 /**
- * Which target it comes from.
+ * Target it comes from.
  */
 target: TargetRole, };

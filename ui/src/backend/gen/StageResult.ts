@@ -2,27 +2,27 @@
 import type { LatencyMs } from "./LatencyMs";
 
 /**
- * What one stage of a plan's load came to: the requests that were meant to start in it.
+ * Result of one stage of a plan's load: the requests that were meant to start in it.
  */
 export type StageResult = { 
 /**
- * `ramp`, `hold` or `spike`.
+ * Kind of the stage: `ramp`, `hold` or `spike`.
  */
 kind: string, 
 /**
- * Its start, in seconds from the start of the measured time.
+ * Start of the stage, in seconds from the start of the measured time.
  */
 start_s: number, 
 /**
- * Its length, in seconds; what was measured of it when the run ended within it.
+ * Length of the stage, in seconds; the measured part of it when the run ended within it.
  */
 duration_s: number, 
 /**
- * Level at its start: iterations per second in an open loop, connections in a closed one.
+ * Level at the start: iterations per second in an open loop, connections in a closed one.
  */
 from: number, 
 /**
- * Level just before its end.
+ * Level just before the end.
  */
 to: number, 
 /**
@@ -30,7 +30,7 @@ to: number,
  */
 requests: number, 
 /**
- * Of these, errors.
+ * Errors among `requests`.
  */
 errors: number, 
 /**
@@ -50,6 +50,6 @@ rate_share: number | null,
  */
 lag_p99_ms: number | null, 
 /**
- * Why its figures do not stand for its level; absent when they do.
+ * Reason why its figures do not stand for its level; absent when they do.
  */
 invalid_reason: string | null, };

@@ -9,6 +9,6 @@ export type StatusCount = {
  */
 status: number, 
 /**
- * How many.
+ * Number of responses.
  */
 count: number, };

@@ -4,19 +4,19 @@ import type { JudgedMs } from "./JudgedMs";
 import type { LatencyMs } from "./LatencyMs";
 
 /**
- * What one step of a plan came to.
+ * Result of one step of a plan.
  */
 export type StepResult = { 
 /**
- * Its name in the plan.
+ * Name of the step in the plan.
  */
 name: string, 
 /**
- * `http`, `sql` or `cache`.
+ * Kind of the step: `http`, `sql` or `cache`.
  */
 kind: string, 
 /**
- * What it sends: method and path, statement, or command.
+ * Request that the step sends: method and path, statement, or command.
  */
 request: string, 
 /**
@@ -24,7 +24,7 @@ request: string,
  */
 requests: number, 
 /**
- * Of these, errors.
+ * Errors among `requests`.
  */
 errors: number, 
 /**
@@ -60,7 +60,7 @@ response_histogram: string,
  */
 service_histogram: string, 
 /**
- * Of the executions that timed out: the time from the intended start until each was given up, same form; empty without
- * any.
+ * Histogram of the executions that timed out: the time from the intended start until each was given up, same form;
+ * empty without any.
  */
 timeout_histogram: string, };

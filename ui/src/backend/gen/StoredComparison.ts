@@ -21,15 +21,15 @@ id: string,
  */
 name: string, 
 /**
- * When it ended.
+ * Time at which it ended, in milliseconds since the Unix epoch.
  */
 created_ms: number, 
 /**
- * What A is called.
+ * Name of side A.
  */
 label_a: string, 
 /**
- * What B is called.
+ * Name of side B.
  */
 label_b: string, 
 /**

@@ -19,7 +19,7 @@ id: string,
  */
 name: string, 
 /**
- * When it ended.
+ * Time at which it ended, in milliseconds since the Unix epoch.
  */
 created_ms: number, 
 /**

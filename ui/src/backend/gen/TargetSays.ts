@@ -2,14 +2,14 @@
 import type { Says } from "./Says";
 
 /**
- * What the target said about a change when it was asked.
+ * Answer of the target about a change when it was asked, with its words.
  */
 export type TargetSays = { 
 /**
- * The short of it.
+ * Answer in short.
  */
 says: Says, 
 /**
- * The same in words, with figures where there are any.
+ * Answer in words, with figures where there are any.
  */
 text: string, };

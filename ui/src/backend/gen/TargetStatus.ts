@@ -8,11 +8,11 @@ import type { TargetState } from "./TargetState";
  */
 export type TargetStatus = { 
 /**
- * Which target.
+ * Role of the target.
  */
 role: TargetRole, 
 /**
- * Its address without credentials.
+ * Address of the target without credentials.
  */
 address: string, 
 /**
@@ -36,11 +36,11 @@ round_trip_ms: number | null,
  */
 last_sample_ms: number | null, 
 /**
- * When the next attempt is made, while down.
+ * Time of the next attempt, in milliseconds since the Unix epoch, while down.
  */
 next_try_ms: number | null, 
 /**
- * Why it is down, or what is missing for full figures.
+ * Reason why it is down, or what is missing for full figures.
  */
 error: ApiError | null, 
 /**

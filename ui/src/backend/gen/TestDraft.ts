@@ -6,7 +6,7 @@ import type { EnvironmentDraft } from "./EnvironmentDraft";
  */
 export type TestDraft = { 
 /**
- * What to test.
+ * Draft to test.
  */
 draft: EnvironmentDraft, 
 /**

@@ -8,7 +8,7 @@ import type { Part } from "./Part";
  */
 export type WireFrame = { 
 /**
- * Counts up by one; a jump says how many seconds of samples were dropped.
+ * Sequence number, up by one each; a jump says how many seconds of samples were dropped.
  */
 seq: number, 
 /**
@@ -16,11 +16,11 @@ seq: number,
  */
 kind: FrameKind, 
 /**
- * The environment it is about, if one is watched.
+ * Identifier of the environment it is about, if one is watched.
  */
 environment_id: string | null, 
 /**
- * Time it was made.
+ * Time it was made, in milliseconds since the Unix epoch.
  */
 at_ms: number, 
 /**
@@ -37,6 +37,6 @@ names: Array<string>,
  */
 values: Array<Array<number | null>>, 
 /**
- * What else is new, at most one part a topic.
+ * Other news, at most one part a topic.
  */
 parts: Array<Part>, };
