@@ -24,10 +24,12 @@ const SCREENS: &[&str] = &[
     "benchmarks/new",
     "benchmarks/plans",
     "experiments",
+    "changes",
     "alerts",
     "scorecard",
     "reports",
     "settings",
+    "metrics",
     "environments/new",
 ];
 
@@ -188,6 +190,7 @@ fn e2e_every_screen_in_light_and_dark() {
     let page = &window.session;
     step(&stage, "the demo overview is live", journey::overview_is_live(page));
     let run = step(&stage, "a run is stored", stored_run(page));
+    step(&stage, "a finding's change is applied", applied_change(page));
     let screens: Vec<(&str, &str)> =
         SCREENS.iter().map(|path| (*path, *path)).chain([(run.as_str(), "benchmarks/run")]).collect();
     for theme in ["dark", "light"] {
@@ -237,6 +240,36 @@ fn e2e_every_screen_in_light_and_dark() {
             step(&stage, "a picture is taken", stage.picture(&pictures().join(file)));
         }
     }
+    step(&stage, "the change is undone", undone_change(page));
+}
+
+/// Plans and applies what a finding of the demo leads to.
+fn applied_change(page: &Session) -> Result<(), String> {
+    journey::open(page, "/database")?;
+    page.wait_until(
+        "a finding with a change",
+        SECONDS_10 * 2,
+        "const all = [...document.querySelectorAll('[data-testid=finding-action]')];
+         const review = all.find((button) => button.textContent.includes('Review drop'));
+         review?.click();
+         return review !== undefined",
+        &[],
+    )?;
+    for press in ["change-plan-do", "change-apply"] {
+        page.wait_for(&id(press), SECONDS_10)?;
+        page.click(&id(press))?;
+    }
+    page.wait_for(&id("change-undo"), SECONDS_10)
+}
+
+fn undone_change(page: &Session) -> Result<(), String> {
+    journey::open(page, "/changes")?;
+    page.wait_for(&id("change-row"), SECONDS_10)?;
+    page.click(&id("change-row"))?;
+    page.wait_for(&id("change-undo"), SECONDS_10)?;
+    page.click(&id("change-undo"))?;
+    let undone = "return document.querySelector('[data-testid=changes-sentence]')?.textContent.includes('No change is in force')";
+    page.wait_until("no change in force", SECONDS_10, undone, &[]).map(drop)
 }
 
 /// Runs a short benchmark of the demo's API from the form; answers the path of its run.
