@@ -256,18 +256,24 @@ fn applied_change(page: &Session) -> Result<(), String> {
         &[],
     )?;
     for press in ["change-plan-do", "change-apply"] {
-        page.wait_for(&id(press), SECONDS_10)?;
-        page.click(&id(press))?;
+        press_when_allowed(page, press)?;
     }
     page.wait_for(&id("change-undo"), SECONDS_10)
+}
+
+/// Presses a button once the guards were asked.
+fn press_when_allowed(page: &Session, button: &str) -> Result<(), String> {
+    let allowed = format!("{}:not(:disabled)", id(button));
+    page.wait_for(&allowed, SECONDS_10)?;
+    page.click(&allowed)
 }
 
 fn undone_change(page: &Session) -> Result<(), String> {
     journey::open(page, "/changes")?;
     page.wait_for(&id("change-row"), SECONDS_10)?;
-    page.click(&id("change-row"))?;
-    page.wait_for(&id("change-undo"), SECONDS_10)?;
-    page.click(&id("change-undo"))?;
+    // A row of a table has no box of its own for the driver.
+    page.run("document.querySelector(arguments[0]).click()", &[json!(id("change-row"))])?;
+    press_when_allowed(page, "change-undo")?;
     let undone = "return document.querySelector('[data-testid=changes-sentence]')?.textContent.includes('No change is in force')";
     page.wait_until("no change in force", SECONDS_10, undone, &[]).map(drop)
 }
