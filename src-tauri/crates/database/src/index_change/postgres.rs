@@ -165,17 +165,27 @@ async fn limits(address: &Address, c: &mut PgConnection, plan: &IndexPlan) -> Re
     sqlx::raw_sql(AssertSqlSafe(sql)).execute(c).await.map(std::mem::drop).map_err(|e| why(address, &e))
 }
 
+/// A session that may alter the table while nobody else of Perfdeck does, and what is there of the index.
+async fn ready(
+    address: &Address,
+    password: Option<&Sensitive>,
+    plan: &IndexPlan,
+) -> Result<(PgConnection, IndexState), ApiError> {
+    let mut c = open(address, password, Mode::Write).await?;
+    unqualified(address, &mut c).await?;
+    alone(address, &mut c, &plan.table).await?;
+    let found = state_in(address, &mut c, plan).await?;
+    not_busy(&found)?;
+    Ok((c, found))
+}
+
 pub(super) async fn drop(
     address: &Address,
     password: Option<&Sensitive>,
     plan: &IndexPlan,
     mut watch: Watch<'_>,
 ) -> Result<(), ApiError> {
-    let mut c = open(address, password, Mode::Write).await?;
-    unqualified(address, &mut c).await?;
-    alone(address, &mut c, &plan.table).await?;
-    let found = state_in(address, &mut c, plan).await?;
-    not_busy(&found)?;
+    let (mut c, found) = ready(address, password, plan).await?;
     let left_over = match found {
         IndexState::Absent(_) => return Ok(()),
         IndexState::Differs => return Err(refused(format!("'{}' is another one than was planned", plan.name))),
@@ -196,11 +206,7 @@ pub(super) async fn create(
     plan: &IndexPlan,
     mut watch: Watch<'_>,
 ) -> Result<(), ApiError> {
-    let mut c = open(address, password, Mode::Write).await?;
-    unqualified(address, &mut c).await?;
-    alone(address, &mut c, &plan.table).await?;
-    let found = state_in(address, &mut c, plan).await?;
-    not_busy(&found)?;
+    let (mut c, found) = ready(address, password, plan).await?;
     match found {
         IndexState::Present => return Ok(()),
         IndexState::Differs => return Err(refused(format!("Something else is called '{}' now", plan.name))),
