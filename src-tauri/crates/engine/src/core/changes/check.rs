@@ -12,8 +12,9 @@ use super::store::Stored;
 use super::{ASK, At};
 use crate::Engine;
 
-/// An answer of a target is good for this long, in milliseconds: a list that is read again at once asks nobody.
-const FRESH_MS: f64 = 30_000.0;
+/// Time for which an answer of a target is good, in milliseconds: a list that is read again at once asks nobody, and one that
+/// is read every 30 s, as the window does it, asks each time.
+const FRESH_MS: f64 = 25_000.0;
 /// Targets that are asked at the same time.
 const AT_ONCE: usize = 32;
 
