@@ -215,18 +215,26 @@ export const runSummary = (of: Partial<RunSummary> = {}): RunSummary => ({
   ...of,
 });
 
-const point = (concurrency: number, rate_per_s: number, latency_ms: number, holds: boolean): StoredKnee['points'][number] => ({
+/** A step of a search; without a time it had no successful response. */
+export const kneePoint = (
+  concurrency: number,
+  rate_per_s: number,
+  latency_ms: number | null,
+  holds: boolean,
+  of: Partial<StoredKnee['points'][number]['figures']> = {},
+): StoredKnee['points'][number] => ({
   step: { concurrency, phase: 'doubling', duration_s: 10 },
   figures: {
     rate_per_s,
-    n: 10_000,
+    n: latency_ms === null ? 0 : 10_000,
     latency_ms,
     at_least: false,
     enough: true,
     within: holds,
     error_share: 0,
     invalid_reasons: [],
-    utilisation: { 'host CPU': 0.9 },
+    utilisation: { 'host CPU': 0.9, 'load generator': 0.2 },
+    ...of,
   },
   holds,
   unjudged: false,
@@ -247,7 +255,7 @@ export const knee = (of: Partial<StoredKnee> = {}): StoredKnee => ({
   usl: null,
   usl_interval: null,
   saturation: null,
-  points: [point(1, 150, 9, true), point(32, 2000, 40, true), point(64, 2100, 70, false)],
+  points: [kneePoint(1, 150, 9, true), kneePoint(32, 2000, 40, true), kneePoint(64, 2100, 70, false)],
   sentence: 'Holds up to 32 connections. At 64 it does not.',
   notes: [],
   ...of,
