@@ -34,13 +34,5 @@ export async function remove(id: string, name: string): Promise<void> {
   }
 }
 
-/** Copies an environment and opens the copy in the editor. */
-export async function duplicate(id: string): Promise<void> {
-  try {
-    const copy = await rpc('env.duplicate', { id, name: null });
-    await app.refresh();
-    app.go(`/environments/${copy.id}`);
-  } catch (error) {
-    failed(error);
-  }
-}
+/** Opens a copy of an environment in the editor; there is none before it is saved. */
+export const duplicate = (id: string): void => app.go(`/environments/${encodeURIComponent(id)}/copy`);

@@ -2,19 +2,19 @@
 import { app } from '../../kit/app.svelte';
 import { choose, duplicate, remove } from '../../kit/environments';
 import type { Command } from '../../kit/feature';
-import { editedBy } from './routes';
+import { copiedBy, editedBy } from './routes';
 import type { Feature } from '../../kit/feature';
 
 const of = (id: string, name: string): Command[] => [
   { name: `Edit environment ${name}`, hint: '', run: () => app.go(`/environments/${id}`) },
-  { name: `Duplicate environment ${name}`, hint: '', run: () => void duplicate(id) },
+  { name: `Duplicate environment ${name}`, hint: '', run: () => duplicate(id) },
   { name: `Delete environment ${name}`, hint: 'can be undone', run: () => void remove(id, name) },
 ];
 
 export const feature: Feature = {
   path: '/environments',
   title: 'Environment',
-  titleAt: (path) => (editedBy(path) === null ? 'Add environment' : 'Edit environment'),
+  titleAt: (path) => (copiedBy(path) !== null ? 'Duplicate environment' : editedBy(path) === null ? 'Add environment' : 'Edit environment'),
   fresh: true,
   commands: () => [
     ...app.environments.map((e) => ({

@@ -24,6 +24,7 @@ const entry = (of: Partial<JournalEntry> = {}): JournalEntry => ({
   environment: 'shop',
   text: 'no name was typed',
   run_id: null,
+  part_of: null,
   ...of,
 });
 beforeEach(() => {
