@@ -17,6 +17,8 @@ export interface Column<Row> {
   soft?: boolean;
   /** Width in pixels; without it the column takes its share of the rest. */
   width?: number;
+  /** Least width of one that takes a share; 96 by default. */
+  least?: number;
   /** Its share of the rest; 1 by default. */
   grow?: number;
 }
@@ -153,10 +155,10 @@ export function seen(count: number, top: number, height: number, row: number): {
 }
 
 /** Widths of columns on `room` pixels; those that share the rest keep a least width, so that a narrow list is moved sideways. */
-export function widths<Row>(columns: readonly Column<Row>[], room: number, least = 96): number[] {
+export function widths<Row>(columns: readonly Column<Row>[], room: number): number[] {
   const fixed = columns.reduce((sum, c) => sum + (c.width ?? 0), 0);
   const shares = columns.reduce((sum, c) => sum + (c.width === undefined ? (c.grow ?? 1) : 0), 0);
-  return columns.map((c) => c.width ?? Math.max(least, Math.floor(((room - fixed) * (c.grow ?? 1)) / shares)));
+  return columns.map((c) => c.width ?? Math.max(c.least ?? 96, Math.floor(((room - fixed) * (c.grow ?? 1)) / shares)));
 }
 
 /** A row as text for a sheet: its cells with tabs between. */

@@ -9,6 +9,7 @@ import type {
   JobStatus,
   KindDefaults,
   LatencyMs,
+  ReportFile,
   Run,
   RunSummary,
   StoredComparison,
@@ -214,6 +215,18 @@ export const runSummary = (of: Partial<RunSummary> = {}): RunSummary => ({
   judged_ms: null,
   valid: true,
   work: 'w',
+  ...of,
+});
+
+export const report = (of: Partial<ReportFile> = {}): ReportFile => ({
+  id: 'p1',
+  title: 'Week 47',
+  environment_name: 'shop',
+  html_path: '/data/reports/week-47.html',
+  json_path: '/data/reports/week-47.json',
+  html_bytes: 120_000,
+  created_ms: AT,
+  run_ids: ['r1'],
   ...of,
 });
 
