@@ -12,7 +12,10 @@ export interface Column<Row> {
   text: (row: Row) => string;
   /** What rows are sorted by; without it the column does not sort. What is null comes last either way. */
   sort?: (row: Row) => string | number | null;
+  /** Figures stand to the right, sort largest first and are not searched: a filter is for words. */
   numeric?: boolean;
+  /** A moment; not searched either. */
+  moment?: boolean;
   mono?: boolean;
   soft?: boolean;
   /** Width in pixels; without it the column takes its share of the rest. */
@@ -86,8 +89,9 @@ function compare(a: string | number | null, b: string | number | null, down: boo
 export function arrange<Row extends object>(of: Wanted<Row>): Arranged<Row> {
   const { columns, key, below, like, order, unfolded } = of;
   const words = wordsOf(like);
+  const searchedIn = columns.filter((c) => !c.numeric && !c.moment);
   const fits = (row: Row): boolean => {
-    const text = plain([...columns.map((c) => c.text(row)), of.also?.(row) ?? ''].join('\n'));
+    const text = plain([...searchedIn.map((c) => c.text(row)), of.also?.(row) ?? ''].join('\n'));
     return words.every((word) => text.includes(word));
   };
   const by = order === null ? undefined : columns.find((c) => c.key === order.key)?.sort;

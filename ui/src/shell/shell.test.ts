@@ -209,7 +209,7 @@ test('the palette finds things: runs by their names, findings, plans, reports, r
   const selected = (): string | undefined =>
     document.getElementById(field.getAttribute('aria-activedescendant') ?? '')?.textContent?.trim();
   await waitFor(() => expect(selected()).toContain('nightly 87'));
-  await press('Enter');
+  await fireEvent.keyDown(field, { key: 'Enter' });
   await waitFor(() => expect(location.hash).toBe('#/e/shop/benchmarks/r87'));
 });
 
