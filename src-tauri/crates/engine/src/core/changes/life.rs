@@ -39,6 +39,7 @@ pub(super) fn entry(change: &Change, at_ms: f64, text: &str) -> JournalEntry {
         environment: Some(change.environment.clone()),
         text,
         run_id: None,
+        part_of: None,
     }
 }
 
