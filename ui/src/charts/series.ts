@@ -116,6 +116,15 @@ export class TimeSeries {
     }
   }
 
+  /** Time of the oldest sample; `null` without any. */
+  get first(): number | null {
+    let row = this.t.length;
+    for (const column of this.#columns.values()) {
+      for (let i = 0; i < row; i += 1) if (column[i] !== null && column[i] !== undefined) row = i;
+    }
+    return this.t[row] ?? null;
+  }
+
   /** Whether a series has at least `least` samples. */
   filled(id: string, least: number): boolean {
     const column = this.#columns.get(id) ?? [];
