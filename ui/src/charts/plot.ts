@@ -154,6 +154,10 @@ export class LanePlot {
     const dpr = width / Math.max(1, u.width);
     const bottom = top + height;
     ctx.save();
+    for (const part of this.#spec.shaded ?? []) {
+      ctx.fillStyle = faded(colours['arm-b'], 0.1);
+      ctx.fillRect(Math.round(f.x(part.from)), 0, Math.max(1, Math.round(f.x(part.to)) - Math.round(f.x(part.from))), bottom);
+    }
     ctx.fillStyle = colours['grid-c'];
     for (const t of gridTimes(this.#range.from, this.#range.to, u.width)) {
       ctx.fillRect(Math.round(f.x(t)), 0, Math.max(1, Math.round(dpr)), bottom);

@@ -31,8 +31,8 @@ export function rows(spec: LaneSpec, data: TimeSeries, cursor: number | null, no
       colour: series.colour,
       at: cursor === null ? '' : format(at, spec.unit),
       atExact: cursor === null ? '' : exact(at, spec.unit),
-      now: fresh ? format(last.value, spec.unit) : DASH,
-      nowExact: fresh ? exact(last.value, spec.unit) : 'no current sample',
+      now: series.stands ?? (fresh ? format(last.value, spec.unit) : DASH),
+      nowExact: series.stands ?? (fresh ? exact(last.value, spec.unit) : 'no current sample'),
     });
   }
   return rows;

@@ -235,7 +235,9 @@ test('a comparison says its verdict, what it rests on, and why it may not be one
   expect(view.dataset['verdict']).toBe('slower');
   expect(screen.getByTestId('comparison-differences').textContent).toContain('Not comparable');
   expect(screen.queryByTestId('comparison-accept'), 'what is stored is decided').toBeNull();
-  await waitFor(() => expect(screen.getByRole('img', { name: 'Latency by percentile of A and B' })).toBeTruthy());
+  await waitFor(() =>
+    expect(screen.getByRole('img', { name: /^Latency by percentile of both runs/ }).getAttribute('aria-label')).toContain('p50: A'),
+  );
   await fireEvent.click(screen.getByTestId('comparison-copy'));
   await waitFor(() => expect(copied()).toContain('| p99 (chosen) |'));
 });
