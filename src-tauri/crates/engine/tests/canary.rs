@@ -90,6 +90,12 @@ fn forms(field: &str) -> Option<&'static [&'static str]> {
         | "Header.value"
         | "HttpBenchSpec.body"
         | "HttpBenchSpec.body_base64"
+        | "SqlBenchSpec.statement"
+        | "SqlValue.value"
+        | "SqlValue.text"
+        | "CacheBenchSpec.prefix"
+        | "CacheShare.command"
+        | "Pace.thresholds"
         | "Passphrase.passphrase" => PLAIN,
         "HttpBenchSpec.url" => {
             &["URL/?api_key=@@", "http://u:@@@127.0.0.1:1/", "URL/token/@@", "@@", "http://127.0.0.1:@@/"]
@@ -132,6 +138,7 @@ fn forms(field: &str) -> Option<&'static [&'static str]> {
         | "DuetSide.label"
         | "DuetSide.environment_id"
         | "DuetRequest.name"
+        | "SqlBenchSpec.script"
         | "DuetRequest.confirm"
         | "DuetRequest.changed"
         | "KneeRequest.environment_id"
@@ -243,6 +250,17 @@ fn split(text: &str, at: char) -> Vec<String> {
     out.into_iter().map(|p| p.trim().to_owned()).filter(|p| !p.is_empty()).collect()
 }
 
+/// The least of an alternative that is read at all.
+fn of_kind(kind: &str) -> Value {
+    let pace = json!({"connections": 1, "duration_s": 1.0, "timeout_s": 1.0});
+    match kind {
+        "sql" => json!({"kind": kind, "statement": "SELECT $1", "parameters": [], "pace": pace}),
+        "cache" => json!({"kind": kind, "mix": [{"command": "GET", "weight": 1}], "prefix": "k:", "keys": 1, "value_size": 1,
+                          "pace": pace}),
+        _ => json!({ "kind": kind }),
+    }
+}
+
 /// Puts a text where a field is; what is not there yet is made.
 fn put(value: &mut Value, path: &[Key], text: &str) {
     match path.split_first() {
@@ -255,7 +273,7 @@ fn put(value: &mut Value, path: &[Key], text: &str) {
         }
         Some((Key::Kind(kind), rest)) => {
             if value["kind"] != kind.as_str() {
-                *value = json!({ "kind": kind });
+                *value = of_kind(kind);
             }
             put(value, rest, text);
         }
@@ -301,7 +319,7 @@ fn base(command: &str, url: &str, environment: &str, run: &str) -> Option<Value>
         "env.duplicate" => json!({ "id": environment, "name": "copy" }),
         "env.unlock" => json!({ "id": environment, "confirm": null }),
         "env.test_draft" => json!({ "id": null, "draft": draft }),
-        "env.from_dotenv" | "address.parse" | "plan.check" | "baseline.delete" => json!({ "text": "x" }),
+        "env.from_dotenv" | "address.parse" | "plan.check" | "plan.form" | "baseline.delete" => json!({ "text": "x" }),
         "monitor.start" | "monitor.metrics" | "monitor.series" | "monitor.targets" | "findings.list"
         | "db.activity" => {
             json!({ "environment_id": environment })
@@ -309,7 +327,7 @@ fn base(command: &str, url: &str, environment: &str, run: &str) -> Option<Value>
         "monitor.history" => json!({"environment_id": environment, "from_ms": 0.0, "to_ms": 1.0, "width_px": 10}),
         "bench.preview" | "bench.start" => json!({ "spec": http }),
         "compare.runs" => json!({ "a": run, "b": run }),
-        "duet.start" => {
+        "duet.start" | "duet.preview" => {
             json!({"a": {"label": "a", "spec": http}, "b": {"label": "b", "spec": http}, "pairs": 6, "rest_s": 0.0})
         }
         "knee.start" => json!({"spec": http, "slo": "p99<1s", "max_connections": 1, "step_s": 0.1, "confirm_s": 0.1}),

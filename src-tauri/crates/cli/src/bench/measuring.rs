@@ -8,9 +8,9 @@ use std::sync::Arc;
 use base64::Engine as _;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use perfdeck_model::{
-    ApiError, BenchLive, BenchPhase, ClientCertificate, Environment, HttpBenchSpec, JobResult, JobState, JobStatus,
-    JudgedMs, JudgedTime, LatencyMs, Load, Method, Part, Run, RunState, RunSummary, StageResult, StepResult,
-    ThresholdResult, Topic, Watching,
+    ApiError, BenchLive, BenchPhase, ClientCertificate, HttpBenchSpec, JobResult, JobState, JobStatus, JudgedMs,
+    JudgedTime, LatencyMs, Load, Method, Part, Run, RunState, RunSummary, StageResult, StepResult, ThresholdResult,
+    Topic, Watching,
 };
 
 use crate::answers::Runs;
@@ -176,20 +176,7 @@ pub(crate) async fn measure(
     folder: PlanFolder,
     json: bool,
 ) -> Done {
-    measure_with(engine, |_| Ok(spec), at, source, folder, json).await
-}
-
-/// The same, where what it does depends on the environment.
-pub(crate) async fn measure_with(
-    engine: &Arc<Engine>,
-    spec: impl FnOnce(Option<&Environment>) -> Result<BenchSpec, ApiError>,
-    at: &RunAt,
-    source: &Source,
-    folder: PlanFolder,
-    json: bool,
-) -> Done {
     let environment = environments::resolve(engine, at.env.as_deref(), source).await?;
-    let spec = spec(environment.as_ref())?;
     let environment_id = environment.map(|e| e.id);
     if at.unlock
         && let Some(id) = &environment_id

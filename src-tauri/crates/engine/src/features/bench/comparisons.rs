@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use perfdeck_model::masking;
 use perfdeck_model::{ApiError, ErrorCode, JobResult, JobStatus, Load, Remedy, Run, RunSpec, RunState, Tag};
+use perfdeck_stats::duet::DuetStep;
 use perfdeck_stats::figures::BenchMetric;
 use perfdeck_stats::registration::Primary;
 use perfdeck_stats::{Arm, Comparison, Duet, LoopKind, Registration};
@@ -14,6 +15,7 @@ use uuid::Uuid;
 use crate::Engine;
 use crate::core::jobs::JobContext;
 use crate::features::bench::hooks::{self, Hooks};
+use crate::features::bench::part::BenchPart;
 use crate::features::bench::running::{Allowed, Bench};
 use crate::features::bench::work::{BenchSpec, PlanFolder, Work};
 
@@ -85,7 +87,7 @@ impl DuetRequest {
 }
 
 /// Whether both sides of a duet do the same on the same target.
-fn is_one(request: &DuetRequest, hooks: &Hooks) -> bool {
+pub(crate) fn is_one(request: &DuetRequest, hooks: &Hooks) -> bool {
     let (a, b) = (&request.a, &request.b);
     let same = serde_json::to_value(&a.spec).ok() == serde_json::to_value(&b.spec).ok();
     same && a.environment_id == b.environment_id && hooks.a.is_none() && hooks.b.is_none()
@@ -155,7 +157,7 @@ pub(crate) fn fingerprint(run: &Run) -> perfdeck_stats::Fingerprint {
 ///
 /// # Errors
 /// What it is, and how to name it as the change.
-fn alike(a: &RunSpec, b: &RunSpec, changed: &[String]) -> Result<(), ApiError> {
+pub(crate) fn alike(a: &RunSpec, b: &RunSpec, changed: &[String]) -> Result<(), ApiError> {
     let scheme = |spec: &RunSpec| {
         let url = spec.http().map(|http| http.url.as_str());
         url.and_then(|url| url.split_once("://")).map_or_else(String::new, |(scheme, _)| scheme.to_ascii_lowercase())
@@ -191,7 +193,7 @@ fn allowed(changed: &[String], apart: bool) -> Vec<String> {
 }
 
 /// The metrics of a duet, and what to say of those that its runs are too short for.
-fn metrics(request: &DuetRequest, work: &Work) -> Result<(Vec<BenchMetric>, Vec<String>), ApiError> {
+pub(crate) fn metrics(request: &DuetRequest, work: &Work) -> Result<(Vec<BenchMetric>, Vec<String>), ApiError> {
     let Some(planned) = work.planned() else {
         let chosen = if request.metrics.is_empty() { vec![BenchMetric::Throughput] } else { request.metrics.clone() };
         return Ok((chosen, Vec::new()));
@@ -390,6 +392,8 @@ impl Engine {
             let words = format!("pair {number} of {}, {letter}", request.pairs);
             let done = (f64::from(step.pair) + if step.first { 0.0 } else { 0.5 }) / pairs;
             job.progress(Some(done), &words);
+            self.set_running(&sides[at].work)?;
+            self.set_part(part_of(request, &duet, step, false));
             if let Some(hook) = hook
                 && let Err(error) = hooks::run(hook, &job.cancel).await
             {
@@ -426,6 +430,10 @@ impl Engine {
             newest[at] = Some(run);
             let rest = tokio::time::sleep(Duration::from_secs_f64(request.rest_s));
             let last = duet.next().is_none();
+            if !last && request.rest_s > 0.0 {
+                job.progress(Some(done + 0.5 / pairs), &format!("pair {number} of {}, resting", request.pairs));
+                self.set_part(part_of(request, &duet, step, true));
+            }
             tokio::select! { () = rest => {}, () = job.cancel.cancelled() => stopped = !last }
             if stopped {
                 break;
@@ -441,6 +449,22 @@ impl Engine {
             }
         }
         Ok(Ran { duet, names, notes, stopped })
+    }
+}
+
+/// What a screen shows while the duet goes on.
+fn part_of(request: &DuetRequest, duet: &Duet, step: DuetStep, resting: bool) -> BenchPart {
+    let complete = duet.pairs().len();
+    let so_far = if complete == 0 { Vec::new() } else { duet.outcome().metrics };
+    BenchPart::Duet {
+        pair: step.pair + 1,
+        pairs: request.pairs,
+        side: step.arm,
+        label_a: request.a.label.clone(),
+        label_b: request.b.label.clone(),
+        resting,
+        complete: u32::try_from(complete).unwrap_or(u32::MAX),
+        so_far: so_far.into_iter().filter(|metric| metric.primary).collect(),
     }
 }
 

@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use crate::Engine;
 use crate::core::jobs::JobContext;
+use crate::features::bench::part::BenchPart;
 use crate::features::bench::running::{Allowed, Bench};
 use crate::features::bench::work::{BenchSpec, PlanFolder};
 
@@ -163,7 +164,7 @@ impl Engine {
         let engine = self.clone();
         Ok(self.core.jobs.spawn("bench", title, environment_id.clone(), move |job| async move {
             let mut search = KneeSearch::new(plan);
-            engine.run_knee(&mut search, &what, &slo, &objective, &job).await?;
+            engine.run_knee(&mut search, &what, (&request.slo, &slo, &objective), &job).await?;
             if search.is_empty() && job.cancel.is_cancelled() {
                 return Err(ApiError::new(
                     ErrorCode::Cancelled,
@@ -189,14 +190,21 @@ impl Engine {
         self: &Arc<Self>,
         search: &mut KneeSearch,
         what: &Allowed,
-        slo: &Slo,
-        objective: &Threshold,
+        (slo_text, slo, objective): (&str, &Slo, &Threshold),
         job: &JobContext,
     ) -> Result<(), ApiError> {
         let mut done = 0.0_f64;
         while let Some(next) = search.next() {
             let words = format!("{} connections", next.concurrency);
             let what = what.with(what.work.at(next.concurrency, next.duration_s));
+            self.set_running(&what.work)?;
+            self.set_part(BenchPart::Knee {
+                slo: slo_text.to_owned(),
+                connections: next.concurrency,
+                phase: next.phase,
+                step_s: next.duration_s,
+                so_far: Box::new(search.outcome()),
+            });
             // How many steps it takes is not known; each one does a sixth of what is left.
             let share = (1.0 - done) / 6.0;
             let name = format!("knee, {words}");
