@@ -1,6 +1,6 @@
 // The address of a new benchmark of something that is shown: what is known of it is in the address, and nothing else.
 export type Benchmarked =
-  /** A route of the API, by its path or its whole address. */
+  /** A route of the API, by its path or its whole address; without a path its own address. */
   | { kind: 'http'; path: string; method?: string }
   | { kind: 'http'; url: string; method?: string }
   /** A statement as it is shown: normalised, so that it has no literals. */
@@ -18,7 +18,7 @@ export function benchmarked(param: (name: string) => string | null): Benchmarked
   const how = method === null ? {} : { method };
   switch (param('kind')) {
     case 'http':
-      return url !== null ? { kind: 'http', url, ...how } : { kind: 'http', path: path ?? '/', ...how };
+      return url !== null ? { kind: 'http', url, ...how } : { kind: 'http', path: path ?? '', ...how };
     case 'sql':
       return { kind: 'sql', statement: statement ?? '' };
     case 'cache':

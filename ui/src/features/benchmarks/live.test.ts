@@ -2,6 +2,7 @@
 import { fireEvent, render, screen, waitFor } from '@testing-library/svelte';
 import { describe, expect, it, test, vi } from 'vitest';
 import type { BenchPart, RunningBench } from '../../backend/types';
+import { THIN } from '../../kit/figures';
 import { fakeApp } from '../../testing/app';
 import { AT, comparison, httpSpec, job, knee, live } from '../../testing/values';
 import Benchmarks from './index.svelte';
@@ -125,7 +126,7 @@ describe('figures of a run', () => {
   });
   it('that were not seen are named, before a warm-up that is not over', () => {
     expect(unlike(live({ elapsed_s: 0.1 }), 1)).toEqual([{ from: AT - 100, to: AT + 900, label: 'warm-up, not counted' }]);
-    expect(unlike(live({ elapsed_s: 12 }), 1)).toEqual([{ from: AT - 12_000, to: AT, label: 'no samples for 12\u2009s' }]);
+    expect(unlike(live({ elapsed_s: 12 }), 1)).toEqual([{ from: AT - 12_000, to: AT, label: `no samples for 12${THIN}s` }]);
     expect(unlike(live({ elapsed_s: 3 }), 5).map((h) => [h.from - AT, h.to - AT])).toEqual([
       [-3000, 0],
       [0, 2000],
@@ -143,7 +144,7 @@ describe('words of what runs', () => {
   it('give an effect with its interval, or why there is none', () => {
     const [m] = DUET.so_far;
     const metric = { ...m!, name: 'p999', effect: -0.12, low: -0.2, high: -0.04, note: null };
-    expect(effectWords(metric).replaceAll('\u2009', ' ')).toBe('p99.9 −12 % (95 % interval −20 % to −4.0 %)');
+    expect(effectWords(metric).replaceAll(THIN, ' ')).toBe('p99.9 −12 % (95 % interval −20 % to −4.0 %)');
     expect(effectWords({ ...metric, low: null, high: null })).toContain('no interval yet');
     expect(effectWords({ ...metric, effect: null, note: 'n too small' })).toBe('p99.9: n too small');
   });

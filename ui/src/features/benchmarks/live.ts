@@ -1,5 +1,5 @@
 // A benchmark while it runs, in words: what it does now, and what is known so far.
-import { integer, percent, plural } from '../../kit/figures';
+import { integer, percent, plural, THIN } from '../../kit/figures';
 import type { BenchLive, BenchPart, Knee, MetricComparison, StoredKnee } from './types';
 
 const PHASES: Record<BenchLive['phase'], string> = {
@@ -51,7 +51,7 @@ export function partWords(part: BenchPart | null): string {
 export function effectWords(m: MetricComparison): string {
   const name = m.name === 'p999' ? 'p99.9' : m.name;
   if (m.effect === null) return `${name}: ${m.note ?? 'not known yet'}`;
-  const interval = m.low === null || m.high === null ? 'no interval yet' : `95\u2009% interval ${percent(m.low)} to ${percent(m.high)}`;
+  const interval = m.low === null || m.high === null ? 'no interval yet' : `95${THIN}% interval ${percent(m.low)} to ${percent(m.high)}`;
   return `${name} ${percent(m.effect)} (${interval})`;
 }
 
@@ -67,7 +67,7 @@ export function unlike(first: BenchLive, warmup_s: number): { from: number; to: 
   const counted = start + warmup_s * 1000;
   const seen = first.at_ms - start > UNSEEN_MS ? first.at_ms : start;
   return [
-    ...(seen > start ? [{ from: start, to: seen, label: `no samples for ${integer(Math.round((seen - start) / 1000))}\u2009s` }] : []),
+    ...(seen > start ? [{ from: start, to: seen, label: `no samples for ${integer(Math.round((seen - start) / 1000))}${THIN}s` }] : []),
     ...(counted > seen ? [{ from: seen, to: counted, label: 'warm-up, not counted' }] : []),
   ];
 }
