@@ -255,8 +255,10 @@ fn of_kind(kind: &str) -> Value {
     let pace = json!({"connections": 1, "duration_s": 1.0, "timeout_s": 1.0});
     match kind {
         "sql" => json!({"kind": kind, "statement": "SELECT $1", "parameters": [], "pace": pace}),
-        "cache" => json!({"kind": kind, "mix": [{"command": "GET", "weight": 1}], "prefix": "k:", "keys": 1, "value_size": 1,
-                          "pace": pace}),
+        "cache" => {
+            json!({"kind": kind, "mix": [{"command": "GET", "weight": 1}], "prefix": "k:", "keys": 1, "value_size": 1,
+                          "pace": pace})
+        }
         _ => json!({ "kind": kind }),
     }
 }

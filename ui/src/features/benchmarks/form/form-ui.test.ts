@@ -94,8 +94,7 @@ test('every kind of work is offered, and a target that is not there is said', as
 test('each field says its unit, and the form what the run can tell', async () => {
   open('/new');
   await fireEvent.click(await screen.findByTestId('bench-rate-mode'));
-  for (const label of ['Rate, requests/s', 'Duration, s', 'Warm-up, s', 'Timeout of one request, s'])
-    expect(screen.getByLabelText(label)).toBeTruthy();
+  for (const label of ['Rate, requests/s', 'Duration, s', 'Warm-up, s', 'Timeout, s']) expect(screen.getByLabelText(label)).toBeTruthy();
   await waitFor(() => expect(screen.getByTestId('bench-tells').textContent).toContain('p99 needs 10 000, 1 min 40 s at 100/s'));
   await fireEvent.click(screen.getByTestId('bench-mode-knee'));
   for (const label of ['Step, s', 'Confirmation, s', 'Connections at most']) expect(screen.getByLabelText(label)).toBeTruthy();
@@ -143,6 +142,14 @@ test('statements are compared between two environments', async () => {
   await fireEvent.click(await screen.findByTestId('bench-against'));
   await fireEvent.change(screen.getByTestId('bench-environment-b'), { target: { value: 'next' } });
   await waitFor(() => expect(asked.map((r) => [r.a.label, r.b.label, r.b.environment_id])).toEqual([['shop', 'next', 'next']]));
+});
+
+test('a form that is not complete leads to its first marked field', async () => {
+  open('/new?kind=sql&statement=SELECT $1');
+  const from = await screen.findByTestId('bench-parameter-from');
+  await fill('bench-parameter-from', 'x');
+  await fireEvent.submit(screen.getByTestId('bench-form'));
+  await waitFor(() => expect(document.activeElement).toBe(from));
 });
 
 test('what cannot start while another runs offers to show that one', async () => {

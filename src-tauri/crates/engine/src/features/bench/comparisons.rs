@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use perfdeck_model::masking;
 use perfdeck_model::{ApiError, ErrorCode, JobResult, JobStatus, Load, Remedy, Run, RunSpec, RunState, Tag};
-use perfdeck_stats::duet::DuetStep;
 use perfdeck_stats::figures::BenchMetric;
 use perfdeck_stats::registration::Primary;
 use perfdeck_stats::{Arm, Comparison, Duet, LoopKind, Registration};
@@ -318,7 +317,7 @@ impl Engine {
             .filter(|n| !n.is_empty())
             .map_or_else(|| request.title(), str::to_owned);
         let claim = self.bench_claim(&name)?;
-        self.set_running(&sides[1].work)?;
+        self.set_running(&sides[1].work, None)?;
         let environment_id = sides[1].environment.as_ref().or(sides[0].environment.as_ref()).map(|e| e.id.clone());
         let engine = self.clone();
         Ok(self.core.jobs.spawn("bench", name.clone(), environment_id.clone(), move |job| async move {
@@ -392,8 +391,7 @@ impl Engine {
             let words = format!("pair {number} of {}, {letter}", request.pairs);
             let done = (f64::from(step.pair) + if step.first { 0.0 } else { 0.5 }) / pairs;
             job.progress(Some(done), &words);
-            self.set_running(&sides[at].work)?;
-            self.set_part(part_of(request, &duet, step, false));
+            self.set_running(&sides[at].work, Some(BenchPart::of_duet(request, &duet, step, false)))?;
             if let Some(hook) = hook
                 && let Err(error) = hooks::run(hook, &job.cancel).await
             {
@@ -432,7 +430,7 @@ impl Engine {
             let last = duet.next().is_none();
             if !last && request.rest_s > 0.0 {
                 job.progress(Some(done + 0.5 / pairs), &format!("pair {number} of {}, resting", request.pairs));
-                self.set_part(part_of(request, &duet, step, true));
+                self.set_running(&sides[at].work, Some(BenchPart::of_duet(request, &duet, step, true)))?;
             }
             tokio::select! { () = rest => {}, () = job.cancel.cancelled() => stopped = !last }
             if stopped {
@@ -449,22 +447,6 @@ impl Engine {
             }
         }
         Ok(Ran { duet, names, notes, stopped })
-    }
-}
-
-/// What a screen shows while the duet goes on.
-fn part_of(request: &DuetRequest, duet: &Duet, step: DuetStep, resting: bool) -> BenchPart {
-    let complete = duet.pairs().len();
-    let so_far = if complete == 0 { Vec::new() } else { duet.outcome().metrics };
-    BenchPart::Duet {
-        pair: step.pair + 1,
-        pairs: request.pairs,
-        side: step.arm,
-        label_a: request.a.label.clone(),
-        label_b: request.b.label.clone(),
-        resting,
-        complete: u32::try_from(complete).unwrap_or(u32::MAX),
-        so_far: so_far.into_iter().filter(|metric| metric.primary).collect(),
     }
 }
 

@@ -159,7 +159,7 @@ impl Engine {
         let name = work.spec()?.request();
         let title = format!("Knee of {name} at {}", request.slo);
         let claim = self.bench_claim(&title)?;
-        self.set_running(&work)?;
+        self.set_running(&work, None)?;
         let environment_id = what.environment.as_ref().map(|e| e.id.clone());
         let engine = self.clone();
         Ok(self.core.jobs.spawn("bench", title, environment_id.clone(), move |job| async move {
@@ -197,14 +197,14 @@ impl Engine {
         while let Some(next) = search.next() {
             let words = format!("{} connections", next.concurrency);
             let what = what.with(what.work.at(next.concurrency, next.duration_s));
-            self.set_running(&what.work)?;
-            self.set_part(BenchPart::Knee {
+            let part = BenchPart::Knee {
                 slo: slo_text.to_owned(),
                 connections: next.concurrency,
                 phase: next.phase,
                 step_s: next.duration_s,
                 so_far: Box::new(search.outcome()),
-            });
+            };
+            self.set_running(&what.work, Some(part))?;
             // How many steps it takes is not known; each one does a sixth of what is left.
             let share = (1.0 - done) / 6.0;
             let name = format!("knee, {words}");

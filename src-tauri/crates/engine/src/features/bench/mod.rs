@@ -25,10 +25,8 @@ use perfdeck_model::RunSpec;
 
 /// State that benchmarks keep while the engine runs. The locks are held for a moment, never across a wait.
 pub(crate) struct State {
-    /// Work of the benchmark that runs, or of the last one.
-    pub(crate) spec: Mutex<Option<RunSpec>>,
-    /// Part that it is at, of a duet or a search.
-    pub(crate) part: Mutex<Option<part::BenchPart>>,
+    /// Work of the benchmark that runs, or of the last one, and the part that it is at, of a duet or a search.
+    pub(crate) now: Mutex<Option<(RunSpec, Option<part::BenchPart>)>>,
     /// Benchmark that runs, so that no other one is started.
     pub(crate) running: claim::Running,
     /// Runs that wait for the store.

@@ -110,7 +110,7 @@ impl Engine {
         what.work.can_be_judged()?;
         let name = name.map(|n| title(n.trim())).filter(|n| !n.is_empty()).unwrap_or_else(|| what.work.name());
         let claim = self.bench_claim(&name)?;
-        self.set_running(&what.work)?;
+        self.set_running(&what.work, None)?;
         let engine = self.clone();
         let environment_id = what.environment.as_ref().map(|e| e.id.clone());
         Ok(self.core.jobs.spawn("bench", name.clone(), environment_id, move |job| async move {
@@ -121,17 +121,12 @@ impl Engine {
         }))
     }
 
-    /// Keeps what the next benchmark does, for screens that are opened during it.
-    pub(crate) fn set_running(&self, work: &Work) -> Result<(), ApiError> {
-        *self.bench.spec.lock().unwrap_or_else(PoisonError::into_inner) = Some(work.spec()?);
-        *self.bench.part.lock().unwrap_or_else(PoisonError::into_inner) = None;
-        Ok(())
-    }
-
-    /// Tells screens which part of a duet or a search it is at, and what is known so far.
-    pub(crate) fn set_part(&self, part: BenchPart) {
-        *self.bench.part.lock().unwrap_or_else(PoisonError::into_inner) = Some(part);
+    /// Keeps what the next run does, for screens that are opened during it; and of which part of a duet or a search it is.
+    pub(crate) fn set_running(&self, work: &Work, part: Option<BenchPart>) -> Result<(), ApiError> {
+        let spec = work.spec()?;
+        *self.bench.now.lock().unwrap_or_else(PoisonError::into_inner) = Some((spec, part));
         self.core.changed(&[Tag::Jobs]);
+        Ok(())
     }
 
     /// A benchmark and its environment, if the guards allow it.
@@ -284,8 +279,7 @@ impl Engine {
     /// The benchmark that runs, for a screen that was opened after its start.
     pub(crate) fn bench_running(&self) -> Option<RunningBench> {
         let job = self.core.jobs.running("bench")?;
-        let spec = self.bench.spec.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
-        let part = self.bench.part.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let (spec, part) = self.bench.now.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
         Some(RunningBench { job, spec, part })
     }
 
