@@ -129,6 +129,7 @@ export const httpSpec = (of: Partial<HttpBenchSpec> = {}): HttpBenchSpec => ({
   warmup_s: 2,
   timeout_s: 30,
   insecure_tls: false,
+  thresholds: [],
   ...of,
 });
 

@@ -15,6 +15,7 @@ use crate::cpu;
 use crate::full::Program;
 use crate::http1::Asked;
 use crate::outcome::{Ended, finished};
+use crate::plan_run::{judge, thresholds_of_request};
 use crate::quota::{self, Quotas};
 use crate::raw::Wire;
 use crate::record::Record;
@@ -39,11 +40,14 @@ pub async fn run_http(
     progress: impl Fn(BenchLive) + Send + Sync + 'static,
     cancel: CancellationToken,
 ) -> Result<Finished, Error> {
+    let thresholds = thresholds_of_request(&spec)?;
     let setup = tokio::select! {
         setup = setup_of(spec) => setup?,
         () = cancel.cancelled() => return Err(stopped_early()),
     };
-    drive(setup, context, progress, cancel).await
+    let mut finished = drive(setup, context, progress, cancel).await?;
+    finished.run.thresholds = judge(&thresholds, &finished.run);
+    Ok(finished)
 }
 
 /// What is known of an HTTP benchmark before it begins.

@@ -70,7 +70,7 @@ const VARIABLES: &[&str] = &[
     "REDIS_URL=redis://@@@h/0",
     "DB_POOL_SIZE=@@\nDATABASE_URL=postgres://h/a",
 ];
-/// A word of a fixed set, or a path that is written to.
+/// A word of a fixed set, a limit that a mistake is told by, or a path that is written to.
 const WORD: &[&str] = &[];
 
 /// The rows: each text field of a request, with the forms in which a secret may get into it.
@@ -95,7 +95,6 @@ fn forms(field: &str) -> Option<&'static [&'static str]> {
         | "SqlValue.text"
         | "CacheBenchSpec.prefix"
         | "CacheShare.command"
-        | "Pace.thresholds"
         | "Passphrase.passphrase" => PLAIN,
         "HttpBenchSpec.url" => {
             &["URL/?api_key=@@", "http://u:@@@127.0.0.1:1/", "URL/token/@@", "@@", "http://127.0.0.1:@@/"]
@@ -150,7 +149,12 @@ fn forms(field: &str) -> Option<&'static [&'static str]> {
         | "ReportRequest.run_ids"
         | "ReportRequest.title"
         | "Dotenv.path" => NAMES,
-        "ReportRequest.out" | "ReportRequest.json_out" | "ClientCertificate.cert" | "ClientCertificate.key" => WORD,
+        "ReportRequest.out"
+        | "ReportRequest.json_out"
+        | "ClientCertificate.cert"
+        | "ClientCertificate.key"
+        | "HttpBenchSpec.thresholds"
+        | "Pace.thresholds" => WORD,
         _ => return None,
     })
 }

@@ -54,6 +54,7 @@ pub(crate) fn spec(url: &str, args: &LoadArgs) -> Result<HttpBenchSpec, ApiError
         warmup_s: args.warmup.as_secs_f64(),
         timeout_s: args.timeout.as_secs_f64(),
         insecure_tls: args.insecure,
+        thresholds: Vec::new(),
         client_certificate: certificate(args.cert.as_deref(), args.key.as_deref()),
     })
 }
@@ -146,7 +147,8 @@ pub(crate) async fn so_far(engine: &Arc<Engine>, ids: &[String], json: bool) -> 
 }
 
 pub(crate) async fn http(engine: &Arc<Engine>, args: &BenchHttp, source: &Source, json: bool) -> Done {
-    let spec = BenchSpec::Http(spec(&args.url, &args.load)?);
+    let spec = spec(&args.url, &args.load)?;
+    let spec = BenchSpec::Http(HttpBenchSpec { thresholds: args.thresholds.clone(), ..spec });
     measure(engine, spec, &args.at, source, PlanFolder::default(), json).await
 }
 

@@ -53,9 +53,12 @@ function load(spec: HttpBenchSpec): string[] {
   return [...groups, ...request(spec), ...body(spec), ...security(spec)];
 }
 
+const limits = (thresholds: readonly string[]): string[] => thresholds.map((t) => option('--threshold', t));
+
 export const httpCommand = (spec: HttpBenchSpec, where: CommandAt = {}): string[] => [
   `perfctl bench http ${quote(spec.url)}`,
   ...load(spec),
+  ...limits(spec.thresholds),
   ...at(where),
   '--json',
 ];
@@ -95,7 +98,7 @@ function paced(pace: Pace): string[] {
   groups.push(option('--warmup', seconds(pace.warmup_s)));
   if (pace.timeout_s !== 10) groups.push(option('--timeout', seconds(pace.timeout_s)));
   if (pace.seed !== 1) groups.push(option('--seed', pace.seed));
-  return [...groups, ...pace.thresholds.map((t) => option('--threshold', t))];
+  return [...groups, ...limits(pace.thresholds)];
 }
 
 /** A parameter as `--param` takes it. */

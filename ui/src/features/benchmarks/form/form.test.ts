@@ -149,9 +149,17 @@ describe('the command for a terminal', () => {
     ]);
   });
   it('of a request has its environment, its certificate and what it accepts', () => {
-    const spec = httpSpec({ insecure_tls: true, client_certificate: { cert: '/a/c.pem' }, duration_s: 0.5 });
+    const spec = httpSpec({ thresholds: ['p99 < 5ms'], insecure_tls: true, client_certificate: { cert: '/a/c.pem' }, duration_s: 0.5 });
     const text = httpCommand(spec, { environment: 'shop', confirm: 'shop' }).join(' ');
-    for (const part of ['--env shop', '--confirm shop', '--insecure', '--cert /a/c.pem', '-d 500ms', '--timeout 30s'])
+    for (const part of [
+      '--env shop',
+      '--confirm shop',
+      '--insecure',
+      '--cert /a/c.pem',
+      '-d 500ms',
+      '--timeout 30s',
+      "--threshold 'p99 < 5ms'",
+    ])
       expect(text).toContain(part);
   });
   it('of pairs, of a search and of a plan is theirs', () => {
@@ -194,6 +202,10 @@ describe('what an address asks for', () => {
     const run = sql({ pace: { ...sql().pace, seed: 9, threads: 3 } });
     const fields = begin({ kind: 'sql', ...run }, null, environment);
     expect(read(fields, fields.load, null).spec).toEqual({ kind: 'sql', ...run });
+  });
+  it('asks again for a body that was not stored', () => {
+    const fields = begin({ kind: 'http', ...httpSpec({ method: 'POST', body: null, body_base64: '•••' }) }, null, environment);
+    expect(read(fields, fields.load, null).errors.http.body, 'it is not left out without a word').toContain('was not stored');
   });
   it('changes connections that were not touched with the kind of work', () => {
     const fields = begin(null, null, environment);

@@ -1,6 +1,6 @@
 // One HTTP request: text fields to a specification, with what is wrong beside its field.
 import type { HttpBenchSpec, Method } from '../types';
-import { blankLoad, parseLoad, type LoadForm } from './load';
+import { blankLoad, linesOf, parseLoad, type LoadForm } from './load';
 
 export { parseSeconds } from './load';
 
@@ -27,12 +27,14 @@ export function fromSpec(spec: HttpBenchSpec): Form {
     url: spec.url,
     method: spec.method,
     headers: spec.headers.map((h) => `${h.name}: ${h.value}`).join('\n'),
-    body: spec.body ?? '',
+    // Bytes that are no text are not kept with a run: they are given again.
+    body: spec.body ?? (spec.body_base64 ? MASK : ''),
     kind: spec.load.kind,
     rate: spec.load.kind === 'rate' ? String(spec.load.rate_per_s) : '100',
     duration: String(spec.duration_s),
     warmup: String(spec.warmup_s),
     timeout: String(spec.timeout_s),
+    thresholds: spec.thresholds.join('\n'),
     insecure: spec.insecure_tls,
   };
 }
@@ -69,6 +71,7 @@ export function parse(form: Form, kept: HttpKept = { threads: null }): { spec: H
     headers,
     body: form.body === '' || form.method === 'GET' || form.method === 'HEAD' ? null : form.body,
     ...load,
+    thresholds: linesOf(form.thresholds),
     ...kept,
     insecure_tls: form.insecure,
   };

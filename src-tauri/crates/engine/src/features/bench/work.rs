@@ -182,7 +182,7 @@ impl Work {
         let Some(planned) = self.planned() else { return Ok(()) };
         let thresholds = match self {
             Self::Plan { plan, .. } => perfdeck_bench::thresholds(plan)?,
-            Self::Http(_) => Vec::new(),
+            Self::Http(spec) => perfdeck_bench::thresholds_of_request(spec)?,
         };
         // A threshold of one step has a part of the requests only; how many is decided by weights and failures.
         let of_all = thresholds.iter().filter(|t| t.step().is_none());
