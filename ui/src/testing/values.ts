@@ -1,5 +1,7 @@
 // Values as the engine sends them, for tests: whole, so that a field that is renamed fails their check.
 import type {
+  BenchLive,
+  BenchPreview,
   Change,
   ChangeDetail,
   EnvironmentSummary,
@@ -128,6 +130,7 @@ export const httpSpec = (of: Partial<HttpBenchSpec> = {}): HttpBenchSpec => ({
   warmup_s: 2,
   timeout_s: 30,
   insecure_tls: false,
+  thresholds: [],
   ...of,
 });
 
@@ -401,4 +404,36 @@ export const changeDetail = (of: Change, guards: Partial<Omit<ChangeDetail, 'cha
   confirm: null,
   evidence: [],
   ...guards,
+});
+
+export const preview = (of: Partial<BenchPreview> = {}): BenchPreview => ({
+  resolved: ['127.0.0.1:8000'],
+  loopback: true,
+  guard: null,
+  confirm: null,
+  evidence: [],
+  problem: null,
+  tells: '1 000 requests: up to p90; p99 needs 10 000, 1 min 40 s at 100/s',
+  ...of,
+});
+
+export const live = (of: Partial<BenchLive> = {}): BenchLive => ({
+  run_id: 'r9',
+  phase: 'measuring',
+  elapsed_s: 3,
+  total_s: 32,
+  at_ms: AT,
+  requests: 7000,
+  errors: 2,
+  in_flight: 32,
+  interval_s: 0.1,
+  rate_per_s: 2400,
+  target_rate_per_s: null,
+  p50_ms: 11,
+  p90_ms: 20,
+  p99_ms: 42,
+  max_ms: 90,
+  lag_p99_ms: null,
+  heat: [],
+  ...of,
 });

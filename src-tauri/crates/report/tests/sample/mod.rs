@@ -67,6 +67,7 @@ pub(crate) fn run(id: &str, name: &str, seconds: u32) -> Run {
             warmup_s: 1.0,
             timeout_s: 10.0,
             insecure_tls: false,
+            thresholds: Vec::new(),
             client_certificate: None,
         }),
         resolved: vec!["127.0.0.1".into()],
