@@ -2,6 +2,7 @@
 import { app } from '../../kit/app.svelte';
 import { withModifier } from '../../kit/keys';
 import type { Feature } from '../../kit/feature';
+import { finds } from './finds';
 
 /** A benchmark of each target that the environment has. */
 function benchmarks(): { name: string; hint: string; run: () => void }[] {
@@ -27,9 +28,13 @@ export const feature: Feature = {
     [[withModifier('Enter')], 'Run the plan'],
   ],
   commands: () => [
-    ...(app.current ? [{ name: 'Start a benchmark', hint: '', run: () => app.go('/benchmarks/new') }] : []),
+    ...(app.current ? [{ name: 'Start a benchmark', hint: '', also: 'new run', run: () => app.go('/benchmarks/new') }] : []),
     ...benchmarks(),
+    ...(app.jobs.some((job) => job.kind === 'bench' && job.state === 'running')
+      ? [{ name: 'Show the running benchmark', hint: 'live', run: () => app.go('/benchmarks/live') }]
+      : []),
     { name: 'Open the plans of benchmarks', hint: '', run: () => app.go('/benchmarks/plans') },
   ],
+  finds,
   load: () => import('./index.svelte'),
 };

@@ -28,6 +28,7 @@ export type {
   MetricComparison,
   Moved,
   Pace,
+  PartOf,
   Percentile,
   PlanCheck,
   PlanOrigin,
