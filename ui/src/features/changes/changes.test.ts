@@ -53,7 +53,7 @@ test('the shown change has its statements, predicted beside what came, its notes
   render(Changes, { context });
   const preview = await screen.findByTestId('change-preview');
   const rows = [...preview.querySelectorAll('tbody tr')].map((r) =>
-    [...r.querySelectorAll('td')].map((c) => c.textContent?.replace('\u2009', ' ')),
+    [...r.querySelectorAll('td')].map((c) => c.textContent?.replace('\u202f', ' ')),
   );
   expect(rows, 'what could not be predicted is a dash').toEqual([
     ['Space freed', '3.00 MiB', '3.00 MiB'],

@@ -312,7 +312,7 @@ impl Engine {
         let Some(wanted) = series else { return Ok(all) };
         let mut some = Columns::new(all.meta().clone());
         for name in all.names() {
-            let id = name.strip_suffix(":min").or_else(|| name.strip_suffix(":max")).unwrap_or(name);
+            let id = [":min", ":max", ":mean"].iter().find_map(|part| name.strip_suffix(part)).unwrap_or(name);
             if name == "t" || wanted.iter().any(|w| w == id) {
                 some.push(name.clone(), all.get(name).unwrap_or_default().to_vec());
             }
