@@ -3,10 +3,11 @@ import { describe, expect, it } from 'vitest';
 import golden from '../../../../src-tauri/crates/words/golden/figures.json';
 import { curveEnd, curveScale, curveTicks, nines, reliable } from '../../charts/curve-scale';
 import { integer } from '../../kit/figures';
-import { blank, fromSpec, parse, parseSeconds } from './form';
+import { blank, fromSpec, parse, parseSeconds } from './form/http';
 import { benchLanes, IDS, LiveBench, runSeries } from './series';
-import type { BenchLive, BenchPreview, LatencyMs, Run, RunSpec } from './types';
-import { differences } from './question';
+import type { BenchLive, LatencyMs, Run, RunSpec } from './types';
+import { httpCommand } from './form/command';
+import { live, preview } from '../../testing/values';
 import { needed, rateWord, shown } from '../../kit/percentiles';
 import {
   answeredOf,
@@ -17,7 +18,6 @@ import {
   markdown,
   mayStart,
   namesIn,
-  perfctl,
   sentence,
   statusWords,
   tail,
@@ -135,12 +135,6 @@ describe('sentence', () => {
       ]),
     ).toBe('1 of 2 thresholds failed, 1 of 2 thresholds not judged');
   });
-  it('tells sides apart that cannot be compared', () => {
-    const side = (url: string) => parse(blank(url)).spec!;
-    expect(differences(side('http://a/x'), side('http://b/x'))).toBe('');
-    expect(differences(side('http://a/x'), side('http://a/y'))).toContain('both sides must do the same');
-    expect(differences(side('http://a/x'), side('https://a/x'))).toContain('another load engine');
-  });
   it('gives the reason first when the run is invalid', () => {
     expect(sentence(made({ valid: false, invalid_reasons: ['the client was at its limit'] }))).toEqual({
       word: 'Invalid',
@@ -181,7 +175,7 @@ describe('copies', () => {
       headers: 'X-A: b c',
       body: '{}',
     }).spec!;
-    const text = perfctl(spec);
+    const text = httpCommand(spec).join(' ');
     expect(text).toContain(`'http://h/a?b=1&c='\\''x'\\'''`);
     expect(text).toContain('--rate 400');
     expect(text).toContain("--header 'X-A: b c'");
@@ -216,27 +210,10 @@ describe('series of a run', () => {
     expect(data.column(IDS.rate)).toEqual([6, 20]);
   });
   it('derives errors a second from the running total', () => {
-    const live = (at_ms: number, errors: number): BenchLive => ({
-      run_id: 'r',
-      phase: 'measuring',
-      elapsed_s: 1,
-      total_s: 10,
-      at_ms,
-      requests: 1,
-      errors,
-      in_flight: 1,
-      rate_per_s: 5,
-      target_rate_per_s: null,
-      p50_ms: null,
-      p90_ms: null,
-      p99_ms: null,
-      max_ms: null,
-      lag_p99_ms: null,
-      heat: [[40, 2]],
-    });
-    const bench = new LiveBench(live(1000, 0));
-    bench.push(live(1000, 0));
-    bench.push(live(1100, 3));
+    const at = (at_ms: number, errors: number): BenchLive => live({ at_ms, errors, elapsed_s: 1, heat: [[40, 2]] });
+    const bench = new LiveBench(at(1000, 0));
+    bench.push(at(1000, 0));
+    bench.push(at(1100, 3));
     expect(bench.data.column(IDS.errors)![1]).toBeCloseTo(30);
     expect(bench.start).toBe(0);
     expect(bench.heat.total(0) + bench.heat.total(1)).toBe(4);
@@ -282,8 +259,8 @@ describe('percentile curve', () => {
 });
 
 describe('guards', () => {
-  const free: BenchPreview = { resolved: ['127.0.0.1:80'], loopback: true, guard: null, confirm: null, evidence: [], problem: null };
-  const asks = (confirm: string, evidence: string[] = []): BenchPreview => ({
+  const free = preview({ resolved: ['127.0.0.1:80'] });
+  const asks = (confirm: string, evidence: string[] = []): ReturnType<typeof preview> => ({
     ...free,
     resolved: ['192.0.2.1:80'],
     loopback: false,
@@ -330,6 +307,7 @@ describe('guards', () => {
       confirm: 'h.example',
       evidence: ['192.0.2.1 is a public address'],
       problem: null,
+      tells: free.tells,
     });
     expect(bothSides(b, b), 'the same is said once').toEqual(b);
     expect(bothSides(free, { ...free, guard: 'B is read-only' }).guard, 'either side refuses').toBe('B is read-only');

@@ -42,6 +42,8 @@ export class LiveBench {
   }
 
   push(live: BenchLive): void {
+    // While an interval goes on, the figures are those of the last one: no sample.
+    if (live.interval_s === null) return;
     this.heat.add(live.at_ms, live.heat);
     const worst = this.#worst;
     this.#worst = worst && (worst.p99_ms ?? 0) > (live.p99_ms ?? 0) ? worst : live;
@@ -89,10 +91,9 @@ export const askedOf = (run: Run): number | null =>
 export function benchLanes(
   spec: { load: Load; connections: number },
   live: boolean,
-  warmup?: { from: number; to: number },
+  hatched: { from: number; to: number; label: string }[] = [],
   asked?: number | null,
 ): LaneSpec[] {
-  const hatched = warmup && warmup.to > warmup.from ? [{ ...warmup, label: 'warm-up, not counted' }] : [];
   const open = spec.load.kind === 'rate';
   const rate = asked === undefined ? (spec.load.kind === 'rate' ? spec.load.rate_per_s : null) : asked;
   const throughput: LaneSpec = {
