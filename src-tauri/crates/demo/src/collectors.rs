@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use perfdeck_database::repeated_indexes;
 use perfdeck_model::{
-    ApiError, BoxFuture, Clock, Collection, Collector, ErrorCode, Finding, FindingAction, FindingTarget, SeriesInfo,
-    TargetRole, Unit,
+    ApiError, BoxFuture, Clock, Collection, Collector, ErrorCode, Finding, FindingAction, FindingTarget, Proof,
+    SeriesInfo, TargetRole, Unit, few_for_point,
 };
 use perfdeck_words as words;
 use sqlx::ConnectOptions;
@@ -215,21 +215,35 @@ async fn scan(
         return Ok(None);
     }
     let share = own.nanos as f64 / total as f64;
+    let calls = format!("{} calls/min", words::rate(own.calls as f64 * 60.0 / seconds));
+    let each = words::ms(millis(own));
+    let proof = Proof::new(
+        "a statement was called, and its plan reads the whole table",
+        "An index over the columns that it filters and sorts by lets it read its own rows only; it costs space and makes writes \
+         dearer, so measure the statement before and after",
+    )
+    .value("share of database time", words::share(share))
+    .value("calls", calls.clone())
+    .value("time of one call", each.clone())
+    .value("plan", "SCAN appointments")
+    .value("no index on", "staff_id, starts_at")
+    .observed(Some(words::plural(own.calls, "call")), Some(seconds))
+    .statement("The statement", statement.sql())
+    .statement("Shows its plan", format!("EXPLAIN QUERY PLAN {}", statement.sql()))
+    .statement(
+        "An index for it",
+        "CREATE INDEX appointments_staff_starts_idx ON appointments (staff_id, starts_at);",
+    )
+    .step("Benchmark this statement", FindingTarget::Statement { sql: statement.sql().to_owned() });
     Ok(Some(Finding {
         id: "sequential_scan:appointments".to_owned(),
         kind: "sequential_scan".to_owned(),
         target: TargetRole::Database,
-        title: "Sequential scan on `appointments`: no index on `staff_id, starts_at`".to_owned(),
-        evidence: format!(
-            "{} of database time, {} calls/min of {} each ({} in {})",
-            words::share(share),
-            words::rate(own.calls as f64 * 60.0 / seconds),
-            words::ms(millis(own)),
-            words::count(own.calls),
-            words::duration(seconds),
-        ),
+        title: "Sequential scan on `appointments`".to_owned(),
+        evidence: format!("{} of database time, {calls} of {each} each", words::share(share)),
         cost: share,
         action: action("Review index", FindingTarget::Database),
+        proof,
     }))
 }
 
@@ -267,6 +281,11 @@ async fn duplicate_indexes(
                 "Review drop",
                 FindingTarget::Change { kind: perfdeck_database::DROP_INDEX.to_owned(), object: index.clone() },
             ),
+            proof: {
+                let opens =
+                    FindingTarget::Change { kind: perfdeck_database::DROP_INDEX.to_owned(), object: index.clone() };
+                found.proof().value("size", words::bytes(bytes)).step("Plan the drop", opens)
+            },
         });
     }
     Ok(findings)
@@ -303,26 +322,55 @@ impl Collector for DemoCacheCollector {
                 && let Some(finding) = findings.iter_mut().find(|f| f.kind == "keys_without_expiry")
             {
                 let (keys, forever) = self.served.cache.keys();
-                finding.evidence = format!(
-                    "{} of {}, about {} that nothing frees",
-                    words::count(forever),
-                    words::plural(keys, "key"),
-                    words::bytes(mean * forever as f64)
-                );
+                let held = words::bytes(mean * forever as f64);
+                finding.evidence =
+                    format!("{} of {} hold about {held}", words::count(forever), words::plural(keys, "key"));
+                let proof = std::mem::take(&mut finding.proof);
+                finding.proof = proof
+                    .value("hold about", held)
+                    .value("mean size of one", words::bytes(mean))
+                    .value("their names", "staff:*")
+                    .observed(Some(words::plural(keys, "key")), None)
+                    .step(
+                        "Benchmark the route that writes them",
+                        FindingTarget::Route {
+                            method: "GET".to_owned(),
+                            path: Route::Schedule.path().replace("{id}", "1"),
+                        },
+                    );
             }
             Ok(out)
         })
     }
 }
 
+/// Seconds that a percentile of the API reaches back at most for the requests that it needs.
+const REACH: usize = 60;
+
 /// Counters of the API as they were last read.
 pub(crate) struct ApiCursor {
     last: Option<(f64, (u64, u64), Vec<u64>)>,
+    /// Latencies of the last seconds, the newest first.
+    seconds: VecDeque<Vec<u64>>,
 }
 
 impl ApiCursor {
     pub(crate) fn new() -> Self {
-        Self { last: None }
+        Self { last: None, seconds: VecDeque::new() }
+    }
+
+    /// The quantile of the shortest time until now that has the requests for a point, 1 / (1 − q): ten requests of one second
+    /// have no p99. `None` when the last minute has too few.
+    fn quantile(&self, q: f64) -> Option<f64> {
+        let mut sum: Vec<u64> = Vec::new();
+        for second in &self.seconds {
+            sum.resize(second.len(), 0);
+            sum.iter_mut().zip(second).for_each(|(all, n)| *all += n);
+            if !few_for_point(sum.iter().sum(), q) {
+                return Histogram::quantile(&sum, q);
+            }
+        }
+        None
     }
 
     /// The `http.server.*` values since the last call; none the first time. Without requests there is no error ratio and
@@ -343,8 +391,10 @@ impl ApiCursor {
                 values.push((series("http.server.errors", &[], Unit::Ratio, role), (errors / requests).min(1.0)));
             }
             let gained: Vec<u64> = latencies.iter().zip(buckets).map(|(n, b)| n.saturating_sub(*b)).collect();
+            self.seconds.push_front(gained);
+            self.seconds.truncate(REACH);
             for (name, q) in [("p50", 0.5), ("p95", 0.95), ("p99", 0.99)] {
-                if let Some(v) = Histogram::quantile(&gained, q) {
+                if let Some(v) = self.quantile(q).filter(|_| requests > 0.0) {
                     values.push((series("http.server.duration", &[("quantile", name)], Unit::Seconds, role), v));
                 }
             }
@@ -436,21 +486,33 @@ fn many_statements(seconds: f64, gained: &[Usage]) -> Vec<Finding> {
         .map(|(route, own)| {
             let each = own.statements as f64 / own.calls as f64;
             let share = own.nanos as f64 / total.max(1) as f64;
+            let rate = format!("{} requests/min", words::rate(own.calls as f64 * 60.0 / seconds));
+            let took = words::ms(millis(*own));
+            let repeated = if *route == Route::Schedule { Statement::Appointment } else { Statement::User };
+            // One of those that are there stands for all.
+            let path = route.path().replace("{id}", "1");
+            let proof = Proof::new(
+                format!("a request runs {MANY_STATEMENTS:.0} statements or more on the mean (N+1)"),
+                "Read the rows with one statement, by a join or by `IN (…)`: each round trip costs, and the number grows with the \
+                 answer",
+            )
+            .value("statements per request", format!("{each:.0}"))
+            .value("share of the API's time", words::share(share))
+            .value("requests", rate.clone())
+            .value("time of one request", took.clone())
+            .observed(Some(words::plural(own.calls, "request")), Some(seconds))
+            .statement("The statement that repeats", repeated.sql())
+            .step("Benchmark this route", FindingTarget::Route { method: "GET".to_owned(), path })
+            .step("Benchmark this statement", FindingTarget::Statement { sql: repeated.sql().to_owned() });
             Finding {
                 id: format!("many_statements:{}", route.path()),
                 kind: "many_statements".to_owned(),
                 target: TargetRole::Api,
                 title: format!("`{}` runs {each:.0} statements per request", route.path()),
-                evidence: format!(
-                    "{} of the API's time, {} requests/min of {} each ({} in {})",
-                    words::share(share),
-                    words::rate(own.calls as f64 * 60.0 / seconds),
-                    words::ms(millis(*own)),
-                    words::count(own.calls),
-                    words::duration(seconds),
-                ),
+                evidence: format!("{} of the API's time, {rate} of {took} each", words::share(share)),
                 cost: share,
-                action: action("Review statements", FindingTarget::Database),
+                action: action("Review route", FindingTarget::Overview),
+                proof,
             }
         })
         .collect()

@@ -204,7 +204,7 @@ pub(crate) fn with_parts(run: &mut Run) {
         ceiling_per_s: Some(12_000.0),
         ceiling_kind: Some(CeilingKind::Measured),
         ceiling_share: Some(0.1),
-        co_located: true,
+        co_located: Some(true),
         autocorrelation: Some(0.12),
         steady: Some(true),
         ..Footing::default()
