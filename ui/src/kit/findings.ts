@@ -53,5 +53,12 @@ export function observedS(targets: readonly Pick<TargetStatus, 'first_sample_ms'
   return first.length === 0 ? null : Math.max(0, (nowMs - Math.min(...first)) / 1000);
 }
 
+/** A time that goes on, no finer than it matters, so that it does not move every second: `38 s`, `33 min`, `5 h`. */
+export function span(seconds: number): string {
+  const s = Math.max(0, seconds);
+  if (s < 119.5) return duration(s < 59.5 ? s : Math.floor(s / 10) * 10);
+  return s < 7200 ? duration(Math.floor(s / 60) * 60) : duration(Math.floor(s / 3600) * 3600);
+}
+
 /** `for 33 min`: how long a state has lasted. */
-export const lasting = (sinceMs: number, nowMs: number): string => `for ${duration(Math.max(0, (nowMs - sinceMs) / 1000))}`;
+export const lasting = (sinceMs: number, nowMs: number): string => `for ${span((nowMs - sinceMs) / 1000)}`;

@@ -93,7 +93,7 @@ export function verdict(activity: DatabaseActivity): Verdict {
       tone: 'warn',
       strong: `${n} ${hidden === 1 ? 'hides its statement' : hidden === null ? 'may be hidden' : 'hide their statement'}`,
       rest: 'from this user',
-      support: `What is shown is a part: ${support}.`,
+      support: statements.length === 0 ? 'None of what runs can be seen.' : `What is shown is a part: ${support}.`,
     };
   }
   const running = statements.filter((s) => !s.state.startsWith('idle'));
