@@ -242,7 +242,9 @@ async fn postgres_findings_are_found_and_nothing_else() {
         let exact = match finding.kind.as_str() {
             "duplicate_index" => "DROP INDEX CONCURRENTLY public.two;",
             "redundant_index" => "DROP INDEX CONCURRENTLY public.one;",
-            _ => "SELECT seq_scan, seq_tup_read, n_live_tup, idx_scan FROM pg_stat_user_tables WHERE relid = 'public.big'::regclass;",
+            _ => {
+                "SELECT seq_scan, seq_tup_read, n_live_tup, idx_scan FROM pg_stat_user_tables WHERE relid = 'public.big'::regclass;"
+            }
         };
         assert_eq!(proof.statements[0].text, exact, "and the exact statement");
         server.execute(&exact.replace("DROP INDEX", "DROP INDEX IF EXISTS")).await.expect("which the server takes");

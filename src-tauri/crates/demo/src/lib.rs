@@ -9,6 +9,7 @@
 mod api;
 mod collectors;
 mod data;
+mod findings;
 mod traffic;
 
 use std::path::{Path, PathBuf};

@@ -99,7 +99,10 @@ async fn a_user_that_sees_no_sessions_is_told_so_with_the_grant_until_it_is_gran
     let asked = async {
         let list = found(&engine, &id, &["sessions_hidden"]).await;
         let first = &list[0];
-        assert!(first["title"].as_str().is_some_and(|t| t.contains("its statement") || t.contains("their statement")), "{first}");
+        assert!(
+            first["title"].as_str().is_some_and(|t| t.contains("its statement") || t.contains("their statement")),
+            "{first}"
+        );
         assert_eq!(first["proof"]["statements"][0]["text"], "GRANT pg_monitor TO \"reader\";", "{first}");
         let targets = engine.json("monitor.targets", json!({"environment_id": id})).await.expect("targets");
         assert!(targets[0]["first_sample_ms"].as_f64().is_some(), "observed since its first sample: {targets}");
