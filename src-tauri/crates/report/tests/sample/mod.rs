@@ -1,8 +1,8 @@
 //! A document with everything in it that a report can show, including gaps and text that would like to be markup.
 use perfdeck_model::{
     CeilingKind, ErrorCount, Finding, FindingAction, FindingTarget, Footing, Header, HttpBenchSpec, Interval, Kind,
-    LatencyMs, Load, Machine, Method, Percentile, PoolSettings, Run, RunSpec, RunState, StageResult, StatusCount,
-    StepResult, TargetRole, ThresholdResult, Unit,
+    LatencyMs, Load, Machine, Method, Percentile, PoolSettings, Proof, Run, RunSpec, RunState, StageResult,
+    StatusCount, StepResult, TargetRole, ThresholdResult, Unit,
 };
 use perfdeck_report::{ReportDocument, ReportEnvironment, ReportSeries, ReportTarget, RunSeries, SCHEMA, Tool};
 
@@ -247,6 +247,7 @@ pub(crate) fn document() -> ReportDocument {
             evidence: "38 % of database time, n = 12 400 statements; no index on `starts_at`".into(),
             cost: 0.38,
             action: FindingAction { label: "Review index".into(), opens: FindingTarget::Database },
+            proof: Proof::default(),
         }],
         notes: Vec::new(),
         redactions: vec!["Passwords are never part of a report".into()],
