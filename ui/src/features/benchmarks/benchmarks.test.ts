@@ -8,7 +8,7 @@ import type { BenchLive, BenchPreview, LatencyMs, Run, RunSpec, RunSummary } fro
 import { differences } from './question';
 import { answeredOf, countOf, errorWords, listed, outcomeOf, short, statusWords, thresholdWords, toneOf } from '../../kit/outcome';
 import { needed, rateWord, shown } from '../../kit/percentiles';
-import { bothSides, factRows, loadOf, markdown, mayStart, namesIn, perfctl, sentence, tail } from './words';
+import { answerRows, bothSides, factRows, loadOf, markdown, mayStart, namesIn, perfctl, sentence, tail } from './words';
 
 const latency = (over: Partial<LatencyMs> = {}): LatencyMs => ({
   n: 72_930,
@@ -129,6 +129,30 @@ describe('sentence', () => {
         ]),
       ),
     ).toBe('1 of 2 thresholds failed, 1 of 2 thresholds not judged');
+  });
+  it('lists each request once', () => {
+    const rows = answerRows({
+      statuses: [
+        { status: 200, count: 90 },
+        { status: 500, count: 2 },
+        { status: 503, count: 7 },
+      ],
+      errors_by_class: [
+        { class: 'status', count: 9, sample: 'HTTP status 503' },
+        { class: 'timeout', count: 1, sample: 'no answer in 10 s' },
+      ],
+    });
+    expect(rows.map((r) => [r.label, r.count, r.failed, r.sample])).toEqual([
+      ['200', 90, false, ''],
+      ['500', 2, true, ''],
+      ['503', 7, true, 'HTTP status 503'],
+      ['timeout', 1, true, 'no answer in 10 s'],
+    ]);
+    const imported = answerRows({ statuses: [], errors_by_class: [{ class: 'status', count: 9, sample: 'HTTP status 503' }] });
+    expect(
+      imported.map((r) => [r.label, r.count]),
+      'an import that has no statuses',
+    ).toEqual([['status', 9]]);
   });
   it('tells sides apart that cannot be compared', () => {
     const side = (url: string) => parse(blank(url)).spec!;

@@ -8,6 +8,39 @@ import type { BenchPreview, HttpBenchSpec, LatencyMs, Load, Run, RunSpec } from 
 /** What a run did in a few words: `GET http://…`, or what its plan does. */
 export const requestOf = (spec: RunSpec): string => (spec.kind === 'http' ? `${spec.method} ${spec.url}` : spec.request);
 
+export interface AnswerRow {
+  key: string;
+  /** A status, or the class of an error without one. */
+  label: string;
+  /** One message of it. */
+  sample: string;
+  count: number;
+  failed: boolean;
+}
+
+/**
+ * What came back, each request once: answers by status, then the errors that have none. Errors of the class `status` are the
+ * answers of 400 and above, so they are not listed again.
+ */
+export function answerRows(run: Pick<Run, 'statuses' | 'errors_by_class'>): AnswerRow[] {
+  const failed = (status: number): boolean => status >= 400;
+  const told = run.statuses.some((s) => failed(s.status));
+  const of = run.errors_by_class.find((e) => e.class === 'status');
+  const most = Math.max(0, ...run.statuses.filter((s) => failed(s.status)).map((s) => s.count));
+  return [
+    ...run.statuses.map((s) => ({
+      key: String(s.status),
+      label: String(s.status),
+      sample: of && failed(s.status) && s.count === most ? of.sample : '',
+      count: s.count,
+      failed: failed(s.status),
+    })),
+    ...run.errors_by_class
+      .filter((e) => !(told && e.class === 'status'))
+      .map((e) => ({ key: e.class, label: e.class, sample: e.sample, count: e.count, failed: true })),
+  ];
+}
+
 /** Response times, or service times where the engine cannot give the former. */
 export const latencyOf = (run: Run): LatencyMs => run.response_ms ?? run.service_ms;
 
@@ -29,8 +62,13 @@ export function factRows(facts: Readonly<Record<string, string>>): [string, stri
     });
 }
 
+/** Whether another tool made the run: then only its figures are known. */
+export const isImported = (spec: RunSpec): boolean => spec.kind === 'plan' && spec.connections === 0;
+
 /** The load of a run; stages change its level, so its rate is an average. */
 export function loadOf(spec: RunSpec): string {
+  // What another tool did: its figures are here, its settings are not.
+  if (isImported(spec)) return 'load not told';
   if (spec.kind !== 'plan' || !spec.varies) return loadWords(spec.load);
   return `${spec.load.kind === 'closed' ? 'closed loop' : `${format(spec.load.rate_per_s, 'per_second')} on average`}, in stages`;
 }
