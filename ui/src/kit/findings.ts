@@ -1,12 +1,8 @@
 // Where what a finding leads to is shown, where the finding itself is, and what is said of its time.
 import type { Finding, FindingTarget, TargetRole, TargetStatus } from '../backend/types';
 import { pathOf } from './address';
+import { benchmarkPath } from './benchmark';
 import { duration } from './figures';
-
-const query = (of: Readonly<Record<string, string>>): string =>
-  Object.entries(of)
-    .map(([name, value]) => `${name}=${encodeURIComponent(value)}`)
-    .join('&');
 
 /** The route of what a step of a finding opens. */
 export function routeOf(opens: FindingTarget): string {
@@ -24,13 +20,13 @@ export function routeOf(opens: FindingTarget): string {
     case 'settings':
       return '/settings';
     case 'change':
-      return `/changes?${query({ plan: opens.kind, object: opens.object })}`;
+      return `/changes?plan=${encodeURIComponent(opens.kind)}&object=${encodeURIComponent(opens.object)}`;
     case 'route':
-      return `/benchmarks/new?${query({ kind: 'http', path: opens.path, ...(opens.method === 'GET' ? {} : { method: opens.method }) })}`;
+      return benchmarkPath({ kind: 'http', path: opens.path, ...(opens.method === 'GET' ? {} : { method: opens.method }) });
     case 'statement':
-      return `/benchmarks/new?${query({ kind: 'sql', statement: opens.sql })}`;
+      return benchmarkPath({ kind: 'sql', statement: opens.sql });
     case 'keys':
-      return `/benchmarks/new?${query({ kind: 'cache', pattern: opens.pattern })}`;
+      return benchmarkPath({ kind: 'cache', pattern: opens.pattern });
   }
 }
 

@@ -86,7 +86,7 @@ test('a button opens the evidence in place: values, rule, times, what to do; its
   await fireEvent.click(screen.getByTestId('copy-fix'));
   expect(copied, 'the exact statement').toBe('SELECT 1 FROM appointments WHERE staff_id = ?');
   await fireEvent.click(screen.getByTestId('finding-step'));
-  expect(gone).toEqual(['/benchmarks/new?kind=sql&statement=SELECT%201%20FROM%20appointments%20WHERE%20staff_id%20%3D%20%3F&finding=scan']);
+  expect(gone).toEqual(['/benchmarks/new?kind=sql&statement=SELECT+1+FROM+appointments+WHERE+staff_id+%3D+%3F&finding=scan']);
   await fireEvent.keyDown(panel, { key: 'Escape' });
   await waitFor(() => expect(screen.queryByTestId('finding-evidence')).toBeNull());
   await waitFor(() => expect(document.activeElement, 'and goes back to what opened it').toBe(screen.getByTestId('finding-action')));

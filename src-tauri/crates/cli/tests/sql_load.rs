@@ -163,7 +163,7 @@ fn a_script_is_read_as_its_server_reads_it() {
     }
     for text in ["SELECT 1;", "SELECT $1::int; SELECT $1::int;"] {
         let (code, _, stderr) = with("refused.sql", text, "pg");
-        assert!(code == 2 && stderr.contains("--param: it is for --sql"), "{text}: {code} {stderr}");
+        assert!(code == 2 && stderr.contains("parameters: they are for one statement"), "{text}: {code} {stderr}");
     }
     let (code, _, stderr) = bench(&perfctl, "sql", &["--env", "my", "--sql", "SELECT $1", "--param", "5", "-d", "1s"]);
     assert!(code == 1 && stderr.contains("write ? for a parameter on MySQL"), "{code}: {stderr}");

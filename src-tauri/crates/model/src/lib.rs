@@ -40,9 +40,9 @@ pub use address::{
 };
 pub use bench::{
     BenchLive, BenchPhase, CeilingKind, ClientCertificate, ErrorCount, Footing, Header, Heatmap, HttpBenchSpec,
-    Interval, LatencyMs, Load, Machine, Method, PERCENTILES, Percentile, PlanSpec, Run, RunSpec, RunState, RunSummary,
-    StageResult, StatusCount, StepResult, ThresholdCount, ThresholdResult, few_for_point, heat_bucket, samples_for,
-    too_small,
+    Interval, LatencyMs, Load, Machine, Method, PERCENTILES, PartKind, PartOf, Percentile, PlanSpec, Run, RunSpec,
+    RunState, RunSummary, StageResult, StatusCount, StepResult, ThresholdCount, ThresholdResult, few_for_point,
+    heat_bucket, samples_for, too_small,
 };
 pub use catalogue::{catalogue, is_rate, target_of, title_of, unit_of};
 pub use change::{Change, ChangeDetail, ChangeOffer, ChangeState, ChangeStep, PreviewRow, Says, TargetSays};

@@ -1,14 +1,16 @@
+import { narrowed } from '../../backend/narrow';
 import { describe, expect, it } from 'vitest';
 import golden from '../../../../src-tauri/crates/words/golden/figures.json';
 import { curveEnd, curveScale, curveTicks, nines, reliable } from '../../charts/curve-scale';
 import { integer } from '../../kit/figures';
-import { blank, fromSpec, parse, parseSeconds } from './form';
+import { blank, fromSpec, parse, parseSeconds } from './form/http';
 import { benchLanes, IDS, LiveBench, runSeries } from './series';
-import type { BenchLive, BenchPreview, LatencyMs, Run, RunSpec, RunSummary } from './types';
-import { differences } from './question';
+import type { BenchLive, LatencyMs, Run, RunSpec, RunSummary } from './types';
+import { httpCommand } from './form/command';
+import { live, preview } from '../../testing/values';
 import { answeredOf, countOf, errorWords, listed, outcomeOf, short, statusWords, thresholdWords, toneOf } from '../../kit/outcome';
 import { needed, rateWord, shown } from '../../kit/percentiles';
-import { answerRows, bothSides, factRows, loadOf, markdown, mayStart, namesIn, perfctl, sentence, tail } from './words';
+import { answerRows, bothSides, factRows, loadOf, markdown, mayStart, namesIn, sentence, tail } from './words';
 
 const latency = (over: Partial<LatencyMs> = {}): LatencyMs => ({
   n: 72_930,
@@ -54,7 +56,7 @@ const made = (over: Partial<Run> = {}): Run =>
     ],
     ...over,
   }) as Run;
-const plain = (text: string): string => text.replaceAll('\u2009', ' ');
+const plain = (text: string): string => text.replaceAll('\u202f', ' ');
 
 describe('sentence', () => {
   it('asks for the parts of a run that were not stored', () => {
@@ -65,8 +67,8 @@ describe('sentence', () => {
 
   it.each(golden.sentences)('of the golden table: $name', (row) => {
     const run = { ...golden.run, ...row.set } as unknown as Run;
-    expect(sentence(run)).toEqual({ word: row.word, text: row.text, tone: row.tone === 'good' ? 'ok' : row.tone });
-    expect(short(outcomeOf(run)), 'in a list').toBe(row.short);
+    expect(sentence(run)).toEqual({ ...narrowed({ word: row.word, text: row.text }), tone: row.tone === 'good' ? 'ok' : row.tone });
+    expect(short(outcomeOf(run)), 'in a list').toBe(narrowed(row.short));
   });
   it('does not claim what a list of an earlier version does not tell', () => {
     const run = { ...golden.run, judged_ms: null, answered: null, statuses: null, thresholds: null } as unknown as RunSummary;
@@ -154,12 +156,6 @@ describe('sentence', () => {
       'an import that has no statuses',
     ).toEqual([['status', 9]]);
   });
-  it('tells sides apart that cannot be compared', () => {
-    const side = (url: string) => parse(blank(url)).spec!;
-    expect(differences(side('http://a/x'), side('http://b/x'))).toBe('');
-    expect(differences(side('http://a/x'), side('http://a/y'))).toContain('both sides must do the same');
-    expect(differences(side('http://a/x'), side('https://a/x'))).toContain('another load engine');
-  });
   it('gives the reason first when the run is invalid', () => {
     expect(sentence(made({ valid: false, invalid_reasons: ['the client was at its limit'] }))).toEqual({
       word: 'Invalid',
@@ -200,7 +196,7 @@ describe('copies', () => {
       headers: 'X-A: b c',
       body: '{}',
     }).spec!;
-    const text = perfctl(spec);
+    const text = httpCommand(spec).join(' ');
     expect(text).toContain(`'http://h/a?b=1&c='\\''x'\\'''`);
     expect(text).toContain('--rate 400');
     expect(text).toContain("--header 'X-A: b c'");
@@ -246,27 +242,10 @@ describe('series of a run', () => {
     expect(data.column(IDS.rate)).toEqual([6, 20, 99, 100]);
   });
   it('derives errors a second from the running total', () => {
-    const live = (at_ms: number, errors: number): BenchLive => ({
-      run_id: 'r',
-      phase: 'measuring',
-      elapsed_s: 1,
-      total_s: 10,
-      at_ms,
-      requests: 1,
-      errors,
-      in_flight: 1,
-      rate_per_s: 5,
-      target_rate_per_s: null,
-      p50_ms: null,
-      p90_ms: null,
-      p99_ms: null,
-      max_ms: null,
-      lag_p99_ms: null,
-      heat: [[40, 2]],
-    });
-    const bench = new LiveBench(live(1000, 0));
-    bench.push(live(1000, 0));
-    bench.push(live(1100, 3));
+    const at = (at_ms: number, errors: number): BenchLive => live({ at_ms, errors, elapsed_s: 1, heat: [[40, 2]] });
+    const bench = new LiveBench(at(1000, 0));
+    bench.push(at(1000, 0));
+    bench.push(at(1100, 3));
     expect(bench.data.column(IDS.errors)![1]).toBeCloseTo(30);
     expect(bench.start).toBe(0);
     expect(bench.heat.total(0) + bench.heat.total(1)).toBe(4);
@@ -312,8 +291,8 @@ describe('percentile curve', () => {
 });
 
 describe('guards', () => {
-  const free: BenchPreview = { resolved: ['127.0.0.1:80'], loopback: true, guard: null, confirm: null, evidence: [], problem: null };
-  const asks = (confirm: string, evidence: string[] = []): BenchPreview => ({
+  const free = preview({ resolved: ['127.0.0.1:80'] });
+  const asks = (confirm: string, evidence: string[] = []): ReturnType<typeof preview> => ({
     ...free,
     resolved: ['192.0.2.1:80'],
     loopback: false,
@@ -360,6 +339,7 @@ describe('guards', () => {
       confirm: 'h.example',
       evidence: ['192.0.2.1 is a public address'],
       problem: null,
+      tells: free.tells,
     });
     expect(bothSides(b, b), 'the same is said once').toEqual(b);
     expect(bothSides(free, { ...free, guard: 'B is read-only' }).guard, 'either side refuses').toBe('B is read-only');

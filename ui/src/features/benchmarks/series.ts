@@ -43,6 +43,8 @@ export class LiveBench {
   }
 
   push(live: BenchLive): void {
+    // While an interval goes on, the figures are those of the last one: no sample.
+    if (live.interval_s === null) return;
     this.heat.add(live.at_ms, live.heat);
     const worst = this.#worst;
     this.#worst = worst && (worst.p99_ms ?? 0) > (live.p99_ms ?? 0) ? worst : live;
@@ -67,6 +69,7 @@ export class LiveBench {
 /** A finished run's seconds. One with too few successful responses for a percentile has none: a gap. */
 export function runSeries(run: Run): TimeSeries {
   const data = new TimeSeries(1000);
+  data.covers = true;
   const seconds = run.intervals.filter((i) => i.duration_s > 0.05);
   const point = (name: 'p50' | 'p90' | 'p99') => seconds.map((i) => (fewForPoint(i.requests - i.errors, name) ? null : i[name]));
   data.append(
@@ -90,10 +93,9 @@ export const askedOf = (run: Run): number | null =>
 export function benchLanes(
   spec: { load: Load; connections: number },
   live: boolean,
-  warmup?: { from: number; to: number },
+  hatched: { from: number; to: number; label: string }[] = [],
   asked?: number | null,
 ): LaneSpec[] {
-  const hatched = warmup && warmup.to > warmup.from ? [{ ...warmup, label: 'warm-up, not counted' }] : [];
   const open = spec.load.kind === 'rate';
   const rate = asked === undefined ? (spec.load.kind === 'rate' ? spec.load.rate_per_s : null) : asked;
   const throughput: LaneSpec = {

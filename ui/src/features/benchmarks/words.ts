@@ -3,7 +3,8 @@ import { duration, format, integer, plural, rate, seconds, THIN } from '../../ki
 import { enough, judgedOf, judgedWord, ms, PERCENTILES, percentileLabel, tooSmall, type PercentileName } from '../../kit/percentiles';
 import { endWord, errorWords, failures, outcomeOf, toneOf, type Tone } from '../../kit/outcome';
 import { dayTime } from '../../charts/ticks';
-import type { BenchPreview, HttpBenchSpec, LatencyMs, Load, Run, RunSpec } from './types';
+import { httpCommand, planCommand } from './form/command';
+import type { BenchPreview, LatencyMs, Load, Run, RunSpec } from './types';
 
 /** What a run did in a few words: `GET http://…`, or what its plan does. */
 export const requestOf = (spec: RunSpec): string => (spec.kind === 'http' ? `${spec.method} ${spec.url}` : spec.request);
@@ -128,36 +129,9 @@ export function sentence(run: Run): Sentence {
   return { word, tone, text: [...failed, figuresOf(run)].join(', ') };
 }
 
-const quote = (text: string): string => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`);
-
 /** The same run for a terminal; a plan's text goes into a file first. */
-export function command(spec: RunSpec, environment: string | null): string {
-  return spec.kind === 'http' ? perfctl(spec) : planCommand('plan.toml', environment);
-}
-
-/** A plan in a file, for a terminal. */
-export const planCommand = (file: string, environment: string | null): string =>
-  ['perfctl', 'bench', 'run', quote(file), ...(environment ? ['--env', quote(environment)] : []), '--json'].join(' ');
-
-/** The name of a file for a plan. */
-export const planFile = (name: string): string => `${name.replaceAll(/[^\w.-]+/g, '-').replaceAll(/^-+|-+$/g, '') || 'plan'}.toml`;
-
-/** The same benchmark for a terminal. */
-export function perfctl(spec: HttpBenchSpec): string {
-  const words = ['perfctl', 'bench', 'http', quote(spec.url), '-c', String(spec.connections), '-d', `${spec.duration_s}s`];
-  if (spec.load.kind === 'rate') words.push('--rate', String(spec.load.rate_per_s));
-  if (spec.threads) words.push('--threads', String(spec.threads));
-  words.push('--warmup', `${spec.warmup_s}s`);
-  if (spec.method !== 'GET') words.push('--method', spec.method);
-  for (const h of spec.headers) words.push('--header', quote(`${h.name}: ${h.value}`));
-  if (spec.body) words.push('--body', quote(spec.body));
-  // Bytes that are no text are not kept with the run.
-  if (spec.body_base64) words.push('--body', '@FILE');
-  if (spec.client_certificate) words.push('--cert', quote(spec.client_certificate.cert));
-  if (spec.client_certificate?.key) words.push('--key', quote(spec.client_certificate.key));
-  if (spec.timeout_s !== 10) words.push('--timeout', `${spec.timeout_s}s`);
-  return [...words, '--json'].join(' ');
-}
+export const command = (spec: RunSpec, environment: string | null): string =>
+  (spec.kind === 'http' ? httpCommand(spec, { environment }) : planCommand('plan.toml', { environment })).join(' ');
 
 const cell = (text: string): string => text.replaceAll('|', '\\|').replaceAll('\n', ' ').replaceAll(THIN, '\u00a0');
 
@@ -223,5 +197,6 @@ export function bothSides(a: BenchPreview, b: BenchPreview): BenchPreview {
     confirm: names.length > 0 ? names.join(', ') : null,
     evidence: [...new Set([...a.evidence, ...b.evidence])],
     problem: a.problem ?? b.problem,
+    tells: a.tells,
   };
 }

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use base64::Engine as _;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use perfdeck_model::{
-    ApiError, BenchLive, BenchPhase, ClientCertificate, Environment, HttpBenchSpec, JobResult, JobState, JobStatus,
-    JudgedMs, JudgedTime, LatencyMs, Load, Method, Part, Run, RunState, RunSummary, StageResult, StepResult,
-    ThresholdResult, Topic, Watching,
+    ApiError, BenchLive, BenchPhase, ClientCertificate, HttpBenchSpec, JobResult, JobState, JobStatus, JudgedMs,
+    JudgedTime, LatencyMs, Load, Method, Part, Run, RunState, RunSummary, StageResult, StepResult, ThresholdResult,
+    Topic, Watching,
 };
 
 use perfdeck_words::sentence;
@@ -56,6 +56,7 @@ pub(crate) fn spec(url: &str, args: &LoadArgs) -> Result<HttpBenchSpec, ApiError
         warmup_s: args.warmup.as_secs_f64(),
         timeout_s: args.timeout.as_secs_f64(),
         insecure_tls: args.insecure,
+        thresholds: Vec::new(),
         client_certificate: certificate(args.cert.as_deref(), args.key.as_deref()),
     })
 }
@@ -148,7 +149,8 @@ pub(crate) async fn so_far(engine: &Arc<Engine>, ids: &[String], json: bool) -> 
 }
 
 pub(crate) async fn http(engine: &Arc<Engine>, args: &BenchHttp, source: &Source, json: bool) -> Done {
-    let spec = BenchSpec::Http(spec(&args.url, &args.load)?);
+    let spec = spec(&args.url, &args.load)?;
+    let spec = BenchSpec::Http(HttpBenchSpec { thresholds: args.thresholds.clone(), ..spec });
     measure(engine, spec, &args.at, source, PlanFolder::default(), json).await
 }
 
@@ -178,20 +180,7 @@ pub(crate) async fn measure(
     folder: PlanFolder,
     json: bool,
 ) -> Done {
-    measure_with(engine, |_| Ok(spec), at, source, folder, json).await
-}
-
-/// The same, where what it does depends on the environment.
-pub(crate) async fn measure_with(
-    engine: &Arc<Engine>,
-    spec: impl FnOnce(Option<&Environment>) -> Result<BenchSpec, ApiError>,
-    at: &RunAt,
-    source: &Source,
-    folder: PlanFolder,
-    json: bool,
-) -> Done {
     let environment = environments::resolve(engine, at.env.as_deref(), source).await?;
-    let spec = spec(environment.as_ref())?;
     let environment_id = environment.map(|e| e.id);
     if at.unlock
         && let Some(id) = &environment_id

@@ -169,6 +169,7 @@ async fn benchmark(engine: &Arc<Engine>) -> Result<Run, ApiError> {
         warmup_s: 1.0,
         timeout_s: 10.0,
         insecure_tls: false,
+        thresholds: Vec::new(),
         client_certificate: None,
     });
     let request = BenchRequest {

@@ -20,8 +20,9 @@ const nice = (v: number): number => {
   return ([1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10].find((m) => m * power >= v) ?? 10) * power;
 };
 
-export function kneeScale(knee: StoredKnee, limitMs: number | null): KneeScale {
-  const most = Math.max(2, ...knee.points.map((p) => p.step.concurrency));
+/** `running` are the connections of a step that goes on. */
+export function kneeScale(knee: StoredKnee, limitMs: number | null, running = 0): KneeScale {
+  const most = Math.max(2, running, ...knee.points.map((p) => p.step.concurrency));
   const end = 2 ** Math.ceil(Math.log2(most));
   const ticks: number[] = [];
   for (let n = 1; n <= end; n *= 2) ticks.push(n);

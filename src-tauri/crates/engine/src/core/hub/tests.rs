@@ -120,6 +120,7 @@ fn bench(requests: u64) -> Part {
         requests,
         errors: 0,
         in_flight: 0,
+        interval_s: None,
         rate_per_s: 0.0,
         target_rate_per_s: None,
         p50_ms: None,
