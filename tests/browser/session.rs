@@ -1,4 +1,5 @@
-//! The session of the browser face and the state in its address: reload, Back, tabs, links, pasted addresses.
+//! The session of the browser face and the state in its address: reload, Back, tabs, links, pasted addresses; and the main job by
+//! keyboard alone.
 use std::time::Duration;
 
 use perfdeck_testkit::{Answer, ScriptedHttp};
@@ -7,6 +8,7 @@ use serde_json::{Value, json};
 use crate::support::can_run;
 use crate::support::desktop::Browser;
 use crate::support::journey::id;
+use crate::support::keyboard;
 use crate::support::perfctl::{Perfctl, Server, eventually};
 use crate::support::webdriver::Session;
 use crate::{CONTROL, PROGRAMS, Stage};
@@ -192,4 +194,16 @@ async fn e2e_the_address_is_the_state() {
         )
     };
     steps().unwrap_or_else(|error| panic!("the state in the address: {error}"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn e2e_a_difference_is_proven_and_reported_by_keyboard_alone() {
+    if !can_run(PROGRAMS) {
+        return;
+    }
+    let after = |ms: u64| ScriptedHttp::start(move |_| Answer::ok("{}").after(Duration::from_millis(ms)));
+    let (quick, slow) = (after(2).await.expect("a scripted API"), after(8).await.expect("another"));
+    let stage = Stage::new();
+    keyboard::from_start_to_a_report(&stage.browser.session, &quick.url(), &slow.url())
+        .unwrap_or_else(|error| panic!("by keyboard: {error}"));
 }
