@@ -2,7 +2,7 @@
 // scrolled as it was left.
 import { isTyping } from '../kit/keys';
 import { anyLayer } from '../kit/layers';
-import { focusText, isMakeshift } from '../kit/focus';
+import { focusText, isMakeshift } from '../kit/focus-kept';
 
 /** How long a heading, or enough rows to scroll to, may take to come, in milliseconds. */
 const PATIENCE_MS = 3000;

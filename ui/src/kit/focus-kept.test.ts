@@ -1,6 +1,6 @@
 // @vitest-environment jsdom
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { keepFocus } from './focus';
+import { keepFocus } from './focus-kept';
 
 let end: () => void;
 const by = (id: string): HTMLElement => document.getElementById(id)!;
