@@ -111,7 +111,7 @@ pub(crate) fn from_start_to_a_report(page: &Session, quick: &str, slow: &str) ->
     for (field, text) in [("bench-url", quick), ("bench-url-b", slow)] {
         write(page, &id(field), text)?;
     }
-    for (field, text) in [("bench-pairs", "6"), ("bench-duration", "0.5s"), ("bench-warmup", "0s")] {
+    for (field, text) in [("bench-pairs", "6"), ("bench-duration", "1s"), ("bench-warmup", "0s")] {
         write(page, &id(field), text)?;
     }
     press(page, &id("bench-start"))?;
