@@ -2,6 +2,7 @@
 import type { Commands } from './gen/commands';
 import type { ApiError, Frame } from './types';
 import { decodeColumns, type Columns } from './columns';
+import { narrowed } from './narrow';
 
 export { toApiError } from './errors';
 
@@ -30,7 +31,11 @@ export const backend = (): Promise<Backend> => (loading ??= load());
 
 /** Runs a command of the engine that answers JSON. */
 export async function rpc<K extends keyof Commands>(name: K, params: Commands[K]['req']): Promise<Commands[K]['res']> {
-  return (await (await backend()).call(name, params)) as Commands[K]['res'];
+  try {
+    return narrowed((await (await backend()).call(name, params)) as Commands[K]['res']);
+  } catch (error) {
+    throw narrowed(error);
+  }
 }
 
 /** Runs a command that answers binary columns. */

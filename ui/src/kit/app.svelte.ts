@@ -4,6 +4,7 @@ import type { ApiError, EnvironmentSummary, Environment, Finding, Frame, JobStat
 import type { ScreenApp, ScreenEnvironment } from './screen';
 import { preferences } from './preferences.svelte';
 import { addressOf, fragmentOf, pathOf, queryOf } from './address';
+import { recent } from './recent.svelte';
 import { now } from './time.svelte';
 
 const screenOf = (e: EnvironmentSummary, full: Environment | null): ScreenEnvironment => ({
@@ -52,6 +53,7 @@ class AppState {
     this.looks = b.looks;
     try {
       await preferences.begin();
+      await recent.begin();
       await this.refresh();
       const last = await b.getPreference('environment');
       const { environment, path } = addressOf(location.hash);
@@ -152,6 +154,7 @@ class AppState {
     this.watch();
     if (inPlace) this.replace(path);
     else this.go(path);
+    recent.opened(id);
     void backend().then((b) => b.setPreference('environment', id));
     const targets = await rpc('monitor.start', { environment_id: id }).catch(() => null);
     // The stream may have said more by now, and the reader may have gone on to another environment.

@@ -49,6 +49,29 @@ export function utcOffset(minutesWest: number): string {
   return `UTC${minutesWest < 0 ? '+' : MINUS}${hours}`;
 }
 
+const two = (n: number): string => String(n).padStart(2, '0');
+const DAY_MS = 86_400_000;
+
+/** A moment to the second, with its zone: `2026-11-29 14:03:22 UTC`. */
+export function exactTime(ms: number): string {
+  const d = new Date(ms);
+  const day = `${d.getFullYear()}-${two(d.getMonth() + 1)}-${two(d.getDate())}`;
+  return `${day} ${clock(ms)} ${utcOffset(d.getTimezoneOffset())}`;
+}
+
+/** How long ago, while that says more than the date does: `12 s ago`, `3 h ago`, `12 Nov 14:03`, `2 Jan 2025`. */
+export function ago(ms: number, nowMs: number): string {
+  const since = nowMs - ms;
+  // Clocks of two machines are never quite the same.
+  if (since < 1000) return since > -60_000 ? 'just now' : exactTime(ms);
+  if (since < 60_000) return `${Math.floor(since / 1000)}${THIN}s ago`;
+  if (since < 3_600_000) return `${Math.floor(since / 60_000)}${THIN}min ago`;
+  if (since < DAY_MS) return `${Math.floor(since / 3_600_000)}${THIN}h ago`;
+  const d = new Date(ms);
+  const day = `${d.getDate()} ${d.toLocaleDateString(LOCALE, { month: 'short' }).slice(0, 3)}`;
+  return d.getFullYear() === new Date(nowMs).getFullYear() ? `${day} ${clockMinute(ms)}` : `${day} ${d.getFullYear()}`;
+}
+
 /** How long a job takes yet, from its share done; null while that says too little. */
 export function remaining(progress: number | null, elapsedS: number): string | null {
   if (progress === null || progress < 0.05 || progress >= 1 || elapsedS < 2) return null;

@@ -319,8 +319,8 @@ function databaseLanes(has: (id: string) => boolean, limits: Record<string, numb
     },
     {
       key: 'longest',
-      title: 'Longest statement',
-      what: 'running now',
+      title: 'Longest running',
+      what: 'statement now',
       unit: 'seconds',
       kind: 'line',
       height: 36,

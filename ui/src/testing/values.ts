@@ -9,6 +9,7 @@ import type {
   JobStatus,
   KindDefaults,
   LatencyMs,
+  ReportFile,
   Run,
   RunSummary,
   StoredComparison,
@@ -136,6 +137,7 @@ export const run = (of: Partial<Run> = {}): Run => ({
   name: 'before',
   environment_id: 'shop',
   environment_name: 'shop',
+  part_of: null,
   engine: 'raw',
   spec: { kind: 'http', ...httpSpec() },
   resolved: ['127.0.0.1:8000'],
@@ -198,6 +200,7 @@ export const runSummary = (of: Partial<RunSummary> = {}): RunSummary => ({
   id: 'r1',
   name: 'before',
   environment_id: 'shop',
+  part_of: null,
   request: 'GET http://127.0.0.1:8000/',
   load: { kind: 'closed' },
   connections: 32,
@@ -215,18 +218,38 @@ export const runSummary = (of: Partial<RunSummary> = {}): RunSummary => ({
   ...of,
 });
 
-const point = (concurrency: number, rate_per_s: number, latency_ms: number, holds: boolean): StoredKnee['points'][number] => ({
+export const report = (of: Partial<ReportFile> = {}): ReportFile => ({
+  id: 'p1',
+  title: 'Week 47',
+  environment_name: 'shop',
+  html_path: '/data/reports/week-47.html',
+  json_path: '/data/reports/week-47.json',
+  html_bytes: 120_000,
+  created_ms: AT,
+  run_ids: ['r1'],
+  ...of,
+});
+
+/** A step of a search; without a time it had no successful response. */
+export const kneePoint = (
+  concurrency: number,
+  rate_per_s: number,
+  latency_ms: number | null,
+  holds: boolean,
+  of: Partial<StoredKnee['points'][number]['figures']> = {},
+): StoredKnee['points'][number] => ({
   step: { concurrency, phase: 'doubling', duration_s: 10 },
   figures: {
     rate_per_s,
-    n: 10_000,
+    n: latency_ms === null ? 0 : 10_000,
     latency_ms,
     at_least: false,
     enough: true,
     within: holds,
     error_share: 0,
     invalid_reasons: [],
-    utilisation: { 'host CPU': 0.9 },
+    utilisation: { 'host CPU': 0.9, 'load generator': 0.2 },
+    ...of,
   },
   holds,
   unjudged: false,
@@ -247,7 +270,7 @@ export const knee = (of: Partial<StoredKnee> = {}): StoredKnee => ({
   usl: null,
   usl_interval: null,
   saturation: null,
-  points: [point(1, 150, 9, true), point(32, 2000, 40, true), point(64, 2100, 70, false)],
+  points: [kneePoint(1, 150, 9, true), kneePoint(32, 2000, 40, true), kneePoint(64, 2100, 70, false)],
   sentence: 'Holds up to 32 connections. At 64 it does not.',
   notes: [],
   ...of,

@@ -120,6 +120,7 @@ pub(crate) fn finished(setup: Setup, context: RunContext, ended: Ended, total: R
         name: context.name,
         environment_id: context.environment_id,
         environment_name: context.environment_name,
+        part_of: None,
         engine: ended.engine.to_owned(),
         iterations: spec.plan().is_some().then_some(total.iterations),
         spec,

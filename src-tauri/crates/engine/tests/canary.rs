@@ -1,13 +1,18 @@
 //! The canary of the commands: a secret in any text field of any command is found in no answer, no error and no file.
 //!
 //! Commands come from the tables, fields from the types of its requests: a command or a text field that has no row here
-//! fails the test.
+//! fails the test. Requests and answers are JSON here, because what crosses the wire is what is looked at; what the test itself
+//! needs comes from the functions of the features.
+mod support;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use perfdeck_engine::{COMMANDS, Engine, EngineOptions, Reply};
+use perfdeck_engine::bench::{self, RunList};
+use perfdeck_engine::{COMMANDS, Engine, Reply};
+use perfdeck_model::{Kind, Load};
 use perfdeck_testkit::{Answer, ScriptedHttp, eventually};
 use serde_json::{Value, json};
 
@@ -369,15 +374,13 @@ async fn a_secret_in_any_field_of_any_command_is_found_nowhere() {
     let types = types(bindings.path());
     let commands = std::fs::read_to_string(bindings.path().join("commands.ts")).expect("commands");
     let dir = tempfile::tempdir().expect("folder");
-    let engine =
-        Engine::open(EngineOptions { data_dir: Some(dir.path().to_owned()), clock: None }).await.expect("opens");
+    let engine = support::open(dir.path()).await;
     let target = ScriptedHttp::start(|_| Answer::ok("fine")).await.expect("a server");
-    let made = json!({"draft": {"name": "base", "kind": "development", "targets": {"api": target.url()}}});
-    let environment = engine.json("env.create", made).await.expect("made")["id"].as_str().expect("id").to_owned();
-    let first = base("bench.start", &target.url(), &environment, "").expect("a request");
-    let job = engine.json("bench.start", first).await.expect("starts");
-    let run =
-        engine.jobs().wait(job["id"].as_str().expect("id")).await.expect("ends").result.expect("a run").id().to_owned();
+    let draft = support::draft("base", Kind::Development, support::api(target.url()));
+    let environment = support::environment(&engine, draft).await;
+    let first = support::http(&target.url(), Load::Rate { rate_per_s: 2000.0 }, 1, 0.1);
+    let end = support::measure(&engine, support::benchmark(first, None)).await.expect("starts");
+    let run = support::result(&end);
 
     let (mut used, mut tries, mut told) = (BTreeSet::new(), 0, Vec::new());
     for command in COMMANDS.iter() {
@@ -431,12 +434,12 @@ async fn a_secret_in_any_field_of_any_command_is_found_nowhere() {
         let words = said(&engine, list, json!({})).await;
         assert!(!words.contains(CANARY), "{list} shows it: {words}");
     }
-    let runs = engine.json("run.list", json!({})).await.expect("runs");
-    for run in runs.as_array().expect("a list") {
-        let words = said(&engine, "run.get", json!({ "id": run["id"] })).await;
+    let runs = bench::run_list(engine.clone(), RunList::default()).await.expect("runs");
+    for run in &runs {
+        let words = said(&engine, "run.get", json!({ "id": run.id })).await;
         assert!(!words.contains(CANARY), "a run shows it: {words}");
     }
-    assert!(runs.as_array().is_some_and(|r| r.len() > 5), "some of them ran: {}", runs.as_array().map_or(0, Vec::len));
+    assert!(runs.len() > 5, "some of them ran: {}", runs.len());
     engine.shutdown().await;
     drop(engine);
     eventually(Duration::from_secs(10), || async {

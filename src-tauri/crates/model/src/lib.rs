@@ -40,8 +40,8 @@ pub use address::{
 };
 pub use bench::{
     BenchLive, BenchPhase, CeilingKind, ClientCertificate, ErrorCount, Footing, Header, Heatmap, HttpBenchSpec,
-    Interval, LatencyMs, Load, Machine, Method, Percentile, PlanSpec, Run, RunSpec, RunState, RunSummary, StageResult,
-    StatusCount, StepResult, ThresholdResult, heat_bucket,
+    Interval, LatencyMs, Load, Machine, Method, PartKind, PartOf, Percentile, PlanSpec, Run, RunSpec, RunState,
+    RunSummary, StageResult, StatusCount, StepResult, ThresholdResult, heat_bucket,
 };
 pub use catalogue::{catalogue, is_rate, target_of, title_of, unit_of};
 pub use change::{Change, ChangeDetail, ChangeOffer, ChangeState, ChangeStep, PreviewRow, Says, TargetSays};

@@ -99,6 +99,7 @@ mod tests {
             name: id.into(),
             environment_id: None,
             environment_name: None,
+            part_of: None,
             engine: "test".into(),
             spec: serde_json::from_value(spec).expect("a spec"),
             resolved: Vec::new(),

@@ -98,6 +98,8 @@ export type { MetricSeen } from "./MetricSeen";
 export type { Moved } from "./Moved";
 export type { OwnCost } from "./OwnCost";
 export type { Part } from "./Part";
+export type { PartKind } from "./PartKind";
+export type { PartOf } from "./PartOf";
 export type { Passphrase } from "./Passphrase";
 export type { Percentile } from "./Percentile";
 export type { PlanCheck } from "./PlanCheck";

@@ -1,3 +1,4 @@
+import { narrowed } from '../../backend/narrow';
 import { describe, expect, it } from 'vitest';
 import golden from '../../../../src-tauri/crates/words/golden/figures.json';
 import { curveEnd, curveScale, curveTicks, nines, reliable } from '../../charts/curve-scale';
@@ -68,7 +69,7 @@ const made = (over: Partial<Run> = {}): Run =>
     ],
     ...over,
   }) as Run;
-const plain = (text: string): string => text.replaceAll('\u2009', ' ');
+const plain = (text: string): string => text.replaceAll('\u202f', ' ');
 
 describe('sentence', () => {
   it('asks for the parts of a run that were not stored', () => {
@@ -79,7 +80,7 @@ describe('sentence', () => {
 
   it.each(golden.sentences)('of the golden table: $name', (row) => {
     const run = { ...golden.run, ...row.set } as unknown as Run;
-    expect(sentence(run)).toEqual({ word: row.word, text: row.text });
+    expect(sentence(run)).toEqual(narrowed({ word: row.word, text: row.text }));
   });
   it('answers first', () => {
     expect(plain(sentence(made()).text)).toBe('2 431 requests/s, p99 12.3 ms (n = 72 930), no errors, 30 s at 32 connections');

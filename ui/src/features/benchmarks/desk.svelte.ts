@@ -2,6 +2,7 @@
 import { getContext, setContext } from 'svelte';
 import { copyText, problem, type ApiProblem } from '../../kit/client';
 import type { ScreenApp } from '../../kit/screen';
+import { STAY_MS } from '../../kit/toasts.svelte';
 import { MASK } from './form';
 import { pathTo, placeOf } from './routes';
 import { Running } from './running.svelte';
@@ -43,8 +44,14 @@ export class Desk {
     this.go();
   };
 
+  /** Says what was done. What offers nothing to do about it leaves by itself. */
   say(text: string, action?: Notice['action']): void {
-    this.notice = action ? { text, action } : { text };
+    const said: Notice = action ? { text, action } : { text };
+    this.notice = said;
+    if (action) return;
+    setTimeout(() => {
+      if (this.notice === said) this.notice = null;
+    }, STAY_MS);
   }
   private clear(): void {
     [this.notice, this.failure] = [null, null];

@@ -2,6 +2,7 @@
 import { app } from '../../kit/app.svelte';
 import { withModifier } from '../../kit/keys';
 import type { Feature } from '../../kit/feature';
+import { finds } from './finds';
 
 export const feature: Feature = {
   path: '/benchmarks',
@@ -14,8 +15,12 @@ export const feature: Feature = {
     [[withModifier('Enter')], 'Run the plan'],
   ],
   commands: () => [
-    ...(app.current ? [{ name: 'Start a benchmark', hint: '', run: () => app.go('/benchmarks') }] : []),
+    ...(app.current ? [{ name: 'Start a benchmark', hint: '', also: 'new run', run: () => app.go('/benchmarks/new') }] : []),
+    ...(app.jobs.some((job) => job.kind === 'bench' && job.state === 'running')
+      ? [{ name: 'Show the running benchmark', hint: 'live', run: () => app.go('/benchmarks/live') }]
+      : []),
     { name: 'Open the plans of benchmarks', hint: '', run: () => app.go('/benchmarks/plans') },
   ],
+  finds,
   load: () => import('./index.svelte'),
 };

@@ -66,6 +66,7 @@ export class LiveBench {
 /** A finished run's seconds. A second without successful responses has no percentiles: a gap. */
 export function runSeries(run: Run): TimeSeries {
   const data = new TimeSeries(1000);
+  data.covers = true;
   const seconds = run.intervals.filter((i) => i.duration_s > 0.05);
   data.append(
     seconds.map((i) => i.t_ms),

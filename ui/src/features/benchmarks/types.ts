@@ -22,6 +22,7 @@ export type {
   Method,
   MetricComparison,
   Moved,
+  PartOf,
   Percentile,
   PlanCheck,
   PlanOrigin,

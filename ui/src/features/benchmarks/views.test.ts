@@ -5,6 +5,7 @@ import type { BenchLive, BenchPreview, Moved, RunHistory } from '../../backend/t
 import { fakeApp } from '../../testing/app';
 import { refusal } from '../../testing/backend';
 import { AT, comparison, httpSpec, job, knee, latency, run, runSummary } from '../../testing/values';
+import { titled } from '../../kit/title.svelte';
 import Benchmarks from './index.svelte';
 
 const NOTHING = {
@@ -91,11 +92,13 @@ test('a run is renamed, copied, and deleted with a way back', async () => {
   await fireEvent.input(field, { target: { value: 'after' } });
   await fireEvent.keyDown(field, { key: 'Enter' });
   await waitFor(() => expect(screen.getByTestId('run-name').textContent).toBe('after'));
+  await waitFor(() => expect(titled('Benchmarks', 'shop'), 'each run has a title of its own').toBe('after, Benchmarks, shop – Perfdeck'));
   await fireEvent.click(screen.getByTestId('run-copy-command'));
   await waitFor(() => expect(copied()).toContain('perfctl bench http'));
   await fireEvent.click(screen.getByTestId('run-delete'));
   await waitFor(() => expect(address.path).toBe('/benchmarks'));
   expect(screen.getByTestId('bench-notice').textContent).toContain('Deleted "after"');
+  expect(titled('Benchmarks', 'shop'), 'and the list its own').toBe('Benchmarks, shop – Perfdeck');
   expect(calls).toContain('run.delete');
 });
 
@@ -235,7 +238,9 @@ test('a comparison says its verdict, what it rests on, and why it may not be one
   expect(view.dataset['verdict']).toBe('slower');
   expect(screen.getByTestId('comparison-differences').textContent).toContain('Not comparable');
   expect(screen.queryByTestId('comparison-accept'), 'what is stored is decided').toBeNull();
-  await waitFor(() => expect(screen.getByRole('img', { name: 'Latency by percentile of A and B' })).toBeTruthy());
+  await waitFor(() =>
+    expect(screen.getByRole('img', { name: /^Latency by percentile of both runs/ }).getAttribute('aria-label')).toContain('p50: A'),
+  );
   await fireEvent.click(screen.getByTestId('comparison-copy'));
   await waitFor(() => expect(copied()).toContain('| p99 (chosen) |'));
 });

@@ -225,6 +225,27 @@ pub struct Footing {
     pub throttled_periods: Option<u64>,
 }
 
+/// What a run was made for, where it was not made for itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PartKind {
+    /// Pairs of runs.
+    Comparison,
+    /// A search for the knee.
+    Knee,
+}
+
+/// The comparison or search that a run is a part of; it is stored when all of its runs are over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS, schemars::JsonSchema)]
+pub struct PartOf {
+    /// Comparison or search.
+    pub kind: PartKind,
+    /// Its identifier.
+    pub id: String,
+    /// Its name for a person.
+    pub name: String,
+}
+
 /// One execution of a benchmark and its results.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS, schemars::JsonSchema)]
 pub struct Run {
@@ -238,6 +259,9 @@ pub struct Run {
     pub environment_id: Option<String>,
     /// Name of that environment at the time.
     pub environment_name: Option<String>,
+    /// The comparison or search that it is a part of; absent in a run for itself and in runs of earlier versions.
+    #[serde(default)]
+    pub part_of: Option<PartOf>,
     /// Load engine that ran, with its version.
     pub engine: String,
     /// Every effective setting.

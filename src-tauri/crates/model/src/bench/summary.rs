@@ -3,7 +3,7 @@ use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
 use super::latency::measured;
-use super::run::{Run, RunState};
+use super::run::{PartOf, Run, RunState};
 use super::spec::Load;
 use crate::judged::JudgedMs;
 
@@ -16,6 +16,9 @@ pub struct RunSummary {
     pub name: String,
     /// Identifier of the environment it belongs to.
     pub environment_id: Option<String>,
+    /// The comparison or search that it is a part of.
+    #[serde(default)]
+    pub part_of: Option<PartOf>,
     /// Method and URL.
     pub request: String,
     /// Closed loop or constant rate.
@@ -56,6 +59,7 @@ impl From<&Run> for RunSummary {
             id: run.id.clone(),
             name: run.name.clone(),
             environment_id: run.environment_id.clone(),
+            part_of: run.part_of.clone(),
             request: run.spec.request(),
             load: run.spec.load(),
             connections: run.spec.connections(),

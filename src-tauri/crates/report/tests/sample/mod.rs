@@ -49,6 +49,7 @@ pub(crate) fn run(id: &str, name: &str, seconds: u32) -> Run {
         name: name.into(),
         environment_id: Some("e1".into()),
         environment_name: Some("clinic".into()),
+        part_of: None,
         engine: "perfdeck-bench 0.1.0".into(),
         spec: RunSpec::Http(HttpBenchSpec {
             url: "http://127.0.0.1:8080/api/appointments?day=2026-03-01&api_key=canary-in-url".into(),

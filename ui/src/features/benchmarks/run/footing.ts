@@ -42,7 +42,7 @@ function ceiling(c: Run['footing']): Ground {
   return held(
     'ceiling',
     text,
-    `${percent(c.ceiling_share)}, limit ${Math.round(limit * 100)}\u2009%`,
+    `${percent(c.ceiling_share)}, limit ${Math.round(limit * 100)}\u202f%`,
     c.ceiling_share <= limit,
     'warn',
     `of the ${format(c.ceiling_per_s, 'per_second')} ${why}`,
@@ -62,7 +62,7 @@ export function grounds(run: Run): Ground[] {
       : held(
           'rate',
           'Rate held',
-          `${percent(c.rate_share)}, at least 99\u2009%`,
+          `${percent(c.rate_share)}, at least 99\u202f%`,
           c.rate_share >= RATE,
           'bad',
           'sent in time, of what was asked for',
@@ -82,7 +82,7 @@ export function grounds(run: Run): Ground[] {
       : held(
           'cpu',
           'Generator CPU',
-          `${percent(c.generator_cpu_share)}, limit 80\u2009%`,
+          `${percent(c.generator_cpu_share)}, limit 80\u202f%`,
           c.generator_cpu_share <= BUSY,
           'warn',
           'of one core for each of its threads',
@@ -126,7 +126,7 @@ export function grounds(run: Run): Ground[] {
     held(
       'timer',
       'Precise timer',
-      c.precise_timer ? 'below 1\u2009ms' : 'above 1\u2009ms',
+      c.precise_timer ? 'below 1\u202fms' : 'above 1\u202fms',
       c.precise_timer || !open,
       'warn',
       'what this system’s timer holds a schedule to',

@@ -37,7 +37,7 @@ export function changeText(change: number | null): string {
 /** `11.8 → 28.3 ms`: the unit once where both have the same. */
 export function levelsText(before: number, after: number, unit: Unit): string {
   const [from, to] = [format(before, unit), format(after, unit)];
-  const unitOf = (text: string): string => /(?:\u2009[^\d\u2009]+|\/s)$/.exec(text)?.[0] ?? '';
+  const unitOf = (text: string): string => /(?:\u202f[^\d\u202f]+|\/s)$/.exec(text)?.[0] ?? '';
   const own = unitOf(from);
   return `${own !== '' && own === unitOf(to) ? from.slice(0, -own.length) : from} → ${to}`;
 }

@@ -8,7 +8,7 @@ import { changeText, flagged, levelsText, movedRow, seriesWords } from './moved'
 import { level, span } from './stages';
 import { counted, figure } from './thresholds';
 
-const plain = (text: string): string => text.replaceAll('\u2009', ' ');
+const plain = (text: string): string => text.replaceAll('\u202f', ' ');
 const run = (over: Partial<Footing>, open = true, seconds = 30): Run =>
   ({
     spec: { kind: 'http', load: open ? { kind: 'rate', rate_per_s: 100 } : { kind: 'closed' } },

@@ -166,6 +166,7 @@ impl Imported {
             name,
             environment_id,
             environment_name,
+            part_of: None,
             engine: format!("{} (imported)", self.engine),
             spec: RunSpec::Plan(spec),
             resolved: Vec::new(),

@@ -3,7 +3,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use perfdeck_model::masking;
-use perfdeck_model::{ApiError, ErrorCode, JobResult, JobStatus, Load, Remedy, Run, RunSpec, RunState, Tag};
+use perfdeck_model::{
+    ApiError, ErrorCode, JobResult, JobStatus, Load, PartKind, PartOf, Remedy, Run, RunSpec, RunState, Tag,
+};
 use perfdeck_stats::figures::BenchMetric;
 use perfdeck_stats::registration::Primary;
 use perfdeck_stats::{Arm, Comparison, Duet, LoopKind, Registration};
@@ -320,8 +322,9 @@ impl Engine {
         let environment_id = sides[1].environment.as_ref().or(sides[0].environment.as_ref()).map(|e| e.id.clone());
         let engine = self.clone();
         Ok(self.core.jobs.spawn("bench", name.clone(), environment_id.clone(), move |job| async move {
+            let part_of = PartOf { kind: PartKind::Comparison, id: Uuid::now_v7().to_string(), name };
             let Ran { duet, names, notes, stopped } =
-                engine.run_duet(&request, &changed, &sides, &hooks, Duet::new(registration), &name, &job).await?;
+                engine.run_duet(&request, &changed, &sides, &hooks, Duet::new(registration), &part_of, &job).await?;
             if stopped && duet.pairs().is_empty() {
                 return Err(ApiError::new(
                     ErrorCode::Cancelled,
@@ -339,8 +342,8 @@ impl Engine {
             }
             comparison.notes.extend(notes.into_iter().chain(short));
             let stored = StoredComparison {
-                id: Uuid::now_v7().to_string(),
-                name,
+                id: part_of.id,
+                name: part_of.name,
                 created_ms: engine.core.clock.now_ms(),
                 label_a: request.a.label,
                 label_b: request.b.label,
@@ -373,9 +376,10 @@ impl Engine {
         sides: &[Allowed; 2],
         hooks: &Hooks,
         mut duet: Duet,
-        name: &str,
+        part_of: &PartOf,
         job: &JobContext,
     ) -> Result<Ran, ApiError> {
+        let name = &part_of.name;
         let mut names = Vec::new();
         let mut notes = Vec::new();
         let mut newest: [Option<Run>; 2] = [None, None];
@@ -400,7 +404,7 @@ impl Engine {
                 return Err(error);
             }
             let name = format!("pair {number} {letter}, {name}");
-            let bench = Bench { what: &sides[at], name, from: done, share: 0.5 / pairs, words };
+            let bench = Bench { what: &sides[at], name, from: done, share: 0.5 / pairs, words, part_of: Some(part_of) };
             let run = match self.bench_run(bench, job).await {
                 Err(error) if job.cancel.is_cancelled() && error.code == ErrorCode::Cancelled => {
                     stopped = true;

@@ -2,7 +2,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use perfdeck_model::{ApiError, Columns, ErrorCode, JobResult, JobStatus, Run, Tag};
+use perfdeck_model::{ApiError, Columns, ErrorCode, JobResult, JobStatus, PartKind, PartOf, Run, Tag};
 use perfdeck_plan::{Metric, Threshold, Timing};
 use perfdeck_stats::figures::BenchMetric;
 use perfdeck_stats::knee::{Knee, KneePlan, KneeSearch, Slo, StepFigures};
@@ -163,7 +163,9 @@ impl Engine {
         let engine = self.clone();
         Ok(self.core.jobs.spawn("bench", title, environment_id.clone(), move |job| async move {
             let mut search = KneeSearch::new(plan);
-            engine.run_knee(&mut search, &what, &slo, &objective, &job).await?;
+            let id = Uuid::now_v7().to_string();
+            let part_of = PartOf { kind: PartKind::Knee, id, name: format!("Knee of {name} at {}", request.slo) };
+            engine.run_knee(&mut search, &what, &slo, &objective, &part_of, &job).await?;
             if search.is_empty() && job.cancel.is_cancelled() {
                 return Err(ApiError::new(
                     ErrorCode::Cancelled,
@@ -171,7 +173,7 @@ impl Engine {
                 ));
             }
             let stored = StoredKnee {
-                id: Uuid::now_v7().to_string(),
+                id: part_of.id,
                 name,
                 created_ms: engine.core.clock.now_ms(),
                 environment_id,
@@ -191,6 +193,7 @@ impl Engine {
         what: &Allowed,
         slo: &Slo,
         objective: &Threshold,
+        part_of: &PartOf,
         job: &JobContext,
     ) -> Result<(), ApiError> {
         let mut done = 0.0_f64;
@@ -200,7 +203,8 @@ impl Engine {
             // How many steps it takes is not known; each one does a sixth of what is left.
             let share = (1.0 - done) / 6.0;
             let name = format!("knee, {words}");
-            let run = match self.bench_run(Bench { what: &what, name, from: done, share, words }, job).await {
+            let bench = Bench { what: &what, name, from: done, share, words, part_of: Some(part_of) };
+            let run = match self.bench_run(bench, job).await {
                 Err(error) if job.cancel.is_cancelled() && error.code == ErrorCode::Cancelled => {
                     search.stop();
                     break;

@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError};
 use perfdeck_bench::{AbortSwitch, RunContext};
 use perfdeck_model::masking::{shown, title};
 use perfdeck_model::{
-    ApiError, Columns, Environment, ErrorCode, Heatmap, JobResult, JobStatus, JournalKind, Part, Run, RunSpec,
+    ApiError, Columns, Environment, ErrorCode, Heatmap, JobResult, JobStatus, JournalKind, Part, PartOf, Run, RunSpec,
     RunState, Tag, TargetRole,
 };
 use perfdeck_words as words;
@@ -87,6 +87,8 @@ pub(crate) struct Bench<'a> {
     pub(crate) share: f64,
     /// Step of the job besides the run's own phase, in words; may be empty.
     pub(crate) words: String,
+    /// The comparison or search that it is a part of.
+    pub(crate) part_of: Option<&'a PartOf>,
 }
 
 /// Whether all of `addresses` (without ports) are this machine.
@@ -154,7 +156,7 @@ impl Engine {
         let engine = self.clone();
         let environment_id = what.environment.as_ref().map(|e| e.id.clone());
         Ok(self.core.jobs.spawn("bench", name.clone(), environment_id, move |job| async move {
-            let bench = Bench { what: &what, name, from: 0.0, share: 1.0, words: String::new() };
+            let bench = Bench { what: &what, name, from: 0.0, share: 1.0, words: String::new(), part_of: None };
             let run = engine.bench_run(bench, &job).await?;
             drop(claim);
             Ok(Some(JobResult::Run(run.id)))
@@ -223,7 +225,7 @@ impl Engine {
 
     /// Runs a benchmark within a job and stores it with the environment's series during it.
     pub(crate) async fn bench_run(self: &Arc<Self>, bench: Bench<'_>, job: &JobContext) -> Result<Run, ApiError> {
-        let Bench { what, name, from, share, words } = bench;
+        let Bench { what, name, from, share, words, part_of } = bench;
         let environment = what.environment.as_ref();
         let context = RunContext {
             run_id: Uuid::now_v7().to_string(),
@@ -279,10 +281,10 @@ impl Engine {
         // Before the first request: what cannot be journaled is not sent.
         if let Some(environment) = environment.filter(|e| self.take_unlocked_for_run(&e.id)) {
             let text = "changes are allowed for this run".to_owned();
-            self.journal(JournalKind::Unlocked, Some(environment), text, Some(&run_id)).await?;
+            self.journal_part(JournalKind::Unlocked, Some(environment), text, Some(&run_id), part_of).await?;
         }
         let text = format!("{} on {}", what.work.words(), what.resolved.join(", "));
-        self.journal(JournalKind::LoadStarted, environment, text, Some(&run_id)).await?;
+        self.journal_part(JournalKind::LoadStarted, environment, text, Some(&run_id), part_of).await?;
         let finished = match what.work.run(context, progress, job.cancel.clone()).await.map_err(ApiError::from) {
             Ok(finished) => finished,
             Err(mut error) => {
@@ -291,7 +293,8 @@ impl Engine {
                 return Err(error);
             }
         };
-        let mut run = Run { facts, masked_tag: self.masked_tag(&what.work).await, ..finished.run };
+        let masked_tag = self.masked_tag(&what.work).await;
+        let mut run = Run { facts, masked_tag, part_of: part_of.cloned(), ..finished.run };
         mask_messages(&mut run, &|text| what.work.harmless(text));
         if job.is_interrupted() && run.state == RunState::Cancelled {
             run.state = RunState::Interrupted;
@@ -306,7 +309,8 @@ impl Engine {
             None => None,
         };
         self.store_run(&run, series, finished.seconds).await;
-        if let Err(error) = self.journal(JournalKind::LoadEnded, environment, ended(&run), Some(&run_id)).await {
+        let noted = self.journal_part(JournalKind::LoadEnded, environment, ended(&run), Some(&run_id), part_of).await;
+        if let Err(error) = noted {
             tracing::error!(%error, "the journal could not be written");
         }
         self.core.changed(&[Tag::Runs, Tag::Environments]);
@@ -346,7 +350,7 @@ impl Engine {
         let Some(wanted) = series else { return Ok(all) };
         let mut some = Columns::new(all.meta().clone());
         for name in all.names() {
-            let id = name.strip_suffix(":min").or_else(|| name.strip_suffix(":max")).unwrap_or(name);
+            let id = [":min", ":max", ":mean"].iter().find_map(|part| name.strip_suffix(part)).unwrap_or(name);
             if name == "t" || wanted.iter().any(|w| w == id) {
                 some.push(name.clone(), all.get(name).unwrap_or_default().to_vec());
             }
