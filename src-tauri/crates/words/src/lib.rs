@@ -9,8 +9,8 @@ mod run;
 mod text;
 
 pub use figures::{
-    DASH, MINUS, THIN, bytes, count, duration, format, integer, interval, ms, per_second, percent, plural, rate, ratio,
-    seconds, share, significant,
+    DASH, MINUS, THIN, axis_label, bytes, count, duration, format, integer, interval, ms, per_second, percent, plural,
+    rate, ratio, seconds, share, significant,
 };
 pub use run::{Sentence, errors, judged, measured, percentile, sentence, statuses, tail, thresholds};
 pub use text::{Brackets, ascii, plain_spaces, visible};
