@@ -67,11 +67,11 @@ export function finds(app: ScreenApp): () => Command[] {
       run: () => app.go(pathTo(`plans/${plan.id}`)),
     })),
     ...routesOf(runs.value ?? [], app.environment?.apiUrl ?? null).map(({ method, path }): Command => ({
-        id: `route ${method} ${path}`,
-        group: 'Routes',
-        name: `Benchmark ${method} ${path}`,
-        hint: 'route',
-        run: () => app.go(benchmarkPath({ kind: 'http', method, path })),
+      id: `route ${method} ${path}`,
+      group: 'Routes',
+      name: `Benchmark ${method} ${path}`,
+      hint: 'route',
+      run: () => app.go(benchmarkPath({ kind: 'http', method, path })),
     })),
   ];
 }
