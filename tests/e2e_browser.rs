@@ -1,4 +1,6 @@
 //! The same UI in a browser, against `perfctl serve`.
+#[path = "browser/layout.rs"]
+mod layout;
 mod support;
 
 use std::time::Duration;
