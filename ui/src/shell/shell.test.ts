@@ -298,7 +298,7 @@ test('a screen that comes later says what it will show, and the findings that wa
   engine.reset({ ...calm(), 'findings.list': () => [finding({ action: { label: 'Open', opens: { what: 'cache' } } })] });
   await open('#/e/shop/cache?finding=f1');
   expect(screen.getByText('The cache screen comes later')).toBeTruthy();
-  const waiting = await screen.findByTestId('later-finding');
+  const waiting = await screen.findByTestId('finding');
   expect(waiting.textContent).toContain('orders_idx repeats another index');
   expect(waiting.getAttribute('aria-current'), 'the one that led here').toBe('true');
 });

@@ -1,5 +1,7 @@
 // Values as the engine sends them, for tests: whole, so that a field that is renamed fails their check.
 import type {
+  BenchLive,
+  BenchPreview,
   Change,
   ChangeDetail,
   EnvironmentSummary,
@@ -9,6 +11,7 @@ import type {
   JobStatus,
   KindDefaults,
   LatencyMs,
+  Proof,
   ReportFile,
   Run,
   RunSummary,
@@ -67,11 +70,24 @@ export const target = (of: Partial<TargetStatus> = {}): TargetStatus => ({
   version: 'PostgreSQL 17.2',
   detail: null,
   round_trip_ms: 1.5,
+  first_sample_ms: AT - 900_000,
   last_sample_ms: AT,
   next_try_ms: null,
   error: null,
   limits: {},
   own_requests: null,
+  ...of,
+});
+
+export const proof = (of: Partial<Proof> = {}): Proof => ({
+  values: [{ name: 'size', value: '2.1 MiB' }],
+  samples: null,
+  observed_s: null,
+  since_ms: null,
+  rule: 'an index over the same columns as another one',
+  advice: 'Drop it',
+  statements: [{ what: 'Drops it', text: 'DROP INDEX orders_idx;' }],
+  steps: [{ label: 'Plan the drop', opens: { what: 'change', kind: 'drop_index', object: 'orders_idx' } }],
   ...of,
 });
 
@@ -83,6 +99,7 @@ export const finding = (of: Partial<Finding> = {}): Finding => ({
   evidence: '2.1 MiB for `orders`',
   cost: 1,
   action: { label: 'Review index', opens: { what: 'database' } },
+  proof: proof(),
   ...of,
 });
 
@@ -128,6 +145,7 @@ export const httpSpec = (of: Partial<HttpBenchSpec> = {}): HttpBenchSpec => ({
   warmup_s: 2,
   timeout_s: 30,
   insecure_tls: false,
+  thresholds: [],
   ...of,
 });
 
@@ -212,6 +230,9 @@ export const runSummary = (of: Partial<RunSummary> = {}): RunSummary => ({
   rate_per_s: 2431,
   p50_ms: 11.8,
   p99_ms: 42.5,
+  answered: null,
+  statuses: null,
+  thresholds: null,
   judged_ms: null,
   valid: true,
   work: 'w',
@@ -401,4 +422,36 @@ export const changeDetail = (of: Change, guards: Partial<Omit<ChangeDetail, 'cha
   confirm: null,
   evidence: [],
   ...guards,
+});
+
+export const preview = (of: Partial<BenchPreview> = {}): BenchPreview => ({
+  resolved: ['127.0.0.1:8000'],
+  loopback: true,
+  guard: null,
+  confirm: null,
+  evidence: [],
+  problem: null,
+  tells: '1 000 requests: up to p90; p99 needs 10 000, 1 min 40 s at 100/s',
+  ...of,
+});
+
+export const live = (of: Partial<BenchLive> = {}): BenchLive => ({
+  run_id: 'r9',
+  phase: 'measuring',
+  elapsed_s: 3,
+  total_s: 32,
+  at_ms: AT,
+  requests: 7000,
+  errors: 2,
+  in_flight: 32,
+  interval_s: 0.1,
+  rate_per_s: 2400,
+  target_rate_per_s: null,
+  p50_ms: 11,
+  p90_ms: 20,
+  p99_ms: 42,
+  max_ms: 90,
+  lag_p99_ms: null,
+  heat: [],
+  ...of,
 });

@@ -75,7 +75,7 @@ const VARIABLES: &[&str] = &[
     "REDIS_URL=redis://@@@h/0",
     "DB_POOL_SIZE=@@\nDATABASE_URL=postgres://h/a",
 ];
-/// A word of a fixed set, or a path that is written to.
+/// A word of a fixed set, a limit that a mistake is told by, or a path that is written to.
 const WORD: &[&str] = &[];
 
 /// The rows: each text field of a request, with the forms in which a secret may get into it.
@@ -95,6 +95,11 @@ fn forms(field: &str) -> Option<&'static [&'static str]> {
         | "Header.value"
         | "HttpBenchSpec.body"
         | "HttpBenchSpec.body_base64"
+        | "SqlBenchSpec.statement"
+        | "SqlValue.value"
+        | "SqlValue.text"
+        | "CacheBenchSpec.prefix"
+        | "CacheShare.command"
         | "Passphrase.passphrase" => PLAIN,
         "HttpBenchSpec.url" => {
             &["URL/?api_key=@@", "http://u:@@@127.0.0.1:1/", "URL/token/@@", "@@", "http://127.0.0.1:@@/"]
@@ -137,6 +142,7 @@ fn forms(field: &str) -> Option<&'static [&'static str]> {
         | "DuetSide.label"
         | "DuetSide.environment_id"
         | "DuetRequest.name"
+        | "SqlBenchSpec.script"
         | "DuetRequest.confirm"
         | "DuetRequest.changed"
         | "KneeRequest.environment_id"
@@ -148,7 +154,12 @@ fn forms(field: &str) -> Option<&'static [&'static str]> {
         | "ReportRequest.run_ids"
         | "ReportRequest.title"
         | "Dotenv.path" => NAMES,
-        "ReportRequest.out" | "ReportRequest.json_out" | "ClientCertificate.cert" | "ClientCertificate.key" => WORD,
+        "ReportRequest.out"
+        | "ReportRequest.json_out"
+        | "ClientCertificate.cert"
+        | "ClientCertificate.key"
+        | "HttpBenchSpec.thresholds"
+        | "Pace.thresholds" => WORD,
         _ => return None,
     })
 }
@@ -248,6 +259,19 @@ fn split(text: &str, at: char) -> Vec<String> {
     out.into_iter().map(|p| p.trim().to_owned()).filter(|p| !p.is_empty()).collect()
 }
 
+/// The least of an alternative that is read at all.
+fn of_kind(kind: &str) -> Value {
+    let pace = json!({"connections": 1, "duration_s": 1.0, "timeout_s": 1.0});
+    match kind {
+        "sql" => json!({"kind": kind, "statement": "SELECT $1", "parameters": [], "pace": pace}),
+        "cache" => {
+            json!({"kind": kind, "mix": [{"command": "GET", "weight": 1}], "prefix": "k:", "keys": 1, "value_size": 1,
+                          "pace": pace})
+        }
+        _ => json!({ "kind": kind }),
+    }
+}
+
 /// Puts a text where a field is; what is not there yet is made.
 fn put(value: &mut Value, path: &[Key], text: &str) {
     match path.split_first() {
@@ -260,7 +284,7 @@ fn put(value: &mut Value, path: &[Key], text: &str) {
         }
         Some((Key::Kind(kind), rest)) => {
             if value["kind"] != kind.as_str() {
-                *value = json!({ "kind": kind });
+                *value = of_kind(kind);
             }
             put(value, rest, text);
         }
@@ -306,7 +330,7 @@ fn base(command: &str, url: &str, environment: &str, run: &str) -> Option<Value>
         "env.duplicate" => json!({ "id": environment, "name": "copy" }),
         "env.unlock" => json!({ "id": environment, "confirm": null }),
         "env.test_draft" => json!({ "id": null, "draft": draft }),
-        "env.from_dotenv" | "address.parse" | "plan.check" | "baseline.delete" => json!({ "text": "x" }),
+        "env.from_dotenv" | "address.parse" | "plan.check" | "plan.form" | "baseline.delete" => json!({ "text": "x" }),
         "monitor.start" | "monitor.metrics" | "monitor.series" | "monitor.targets" | "findings.list"
         | "db.activity" => {
             json!({ "environment_id": environment })
@@ -314,7 +338,7 @@ fn base(command: &str, url: &str, environment: &str, run: &str) -> Option<Value>
         "monitor.history" => json!({"environment_id": environment, "from_ms": 0.0, "to_ms": 1.0, "width_px": 10}),
         "bench.preview" | "bench.start" => json!({ "spec": http }),
         "compare.runs" => json!({ "a": run, "b": run }),
-        "duet.start" => {
+        "duet.start" | "duet.preview" => {
             json!({"a": {"label": "a", "spec": http}, "b": {"label": "b", "spec": http}, "pairs": 6, "rest_s": 0.0})
         }
         "knee.start" => json!({"spec": http, "slo": "p99<1s", "max_connections": 1, "step_s": 0.1, "confirm_s": 0.1}),

@@ -4,6 +4,19 @@ import { withModifier } from '../../kit/keys';
 import type { Feature } from '../../kit/feature';
 import { finds } from './finds';
 
+/** A benchmark of each target that the environment has. */
+function benchmarks(): { name: string; hint: string; run: () => void }[] {
+  const roles = app.current?.targets.map(([role]) => role) ?? [];
+  const of = {
+    api: ['Benchmark the API', 'http'],
+    database: ['Benchmark a SQL statement', 'sql'],
+    cache: ['Benchmark the cache', 'cache'],
+  } as const;
+  return (['api', 'database', 'cache'] as const)
+    .filter((role) => roles.includes(role))
+    .map((role) => ({ name: of[role][0], hint: '', run: () => app.go(`/benchmarks/new?kind=${of[role][1]}`) }));
+}
+
 export const feature: Feature = {
   path: '/benchmarks',
   title: 'Benchmarks',
@@ -16,6 +29,7 @@ export const feature: Feature = {
   ],
   commands: () => [
     ...(app.current ? [{ name: 'Start a benchmark', hint: '', also: 'new run', run: () => app.go('/benchmarks/new') }] : []),
+    ...benchmarks(),
     ...(app.jobs.some((job) => job.kind === 'bench' && job.state === 'running')
       ? [{ name: 'Show the running benchmark', hint: 'live', run: () => app.go('/benchmarks/live') }]
       : []),

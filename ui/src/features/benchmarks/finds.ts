@@ -3,7 +3,7 @@ import type { Command } from '../../kit/feature';
 import { resource } from '../../kit/resource.svelte';
 import type { ScreenApp } from '../../kit/screen';
 import { ago } from '../../kit/format';
-import { MASK } from './form';
+import { MASK } from './form/http';
 import { pathTo } from './routes';
 import type { RunSummary } from '../../backend/types';
 

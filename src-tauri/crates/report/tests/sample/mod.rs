@@ -1,8 +1,8 @@
 //! A document with everything in it that a report can show, including gaps and text that would like to be markup.
 use perfdeck_model::{
     CeilingKind, ErrorCount, Finding, FindingAction, FindingTarget, Footing, Header, HttpBenchSpec, Interval, Kind,
-    LatencyMs, Load, Machine, Method, Percentile, PoolSettings, Run, RunSpec, RunState, StageResult, StatusCount,
-    StepResult, TargetRole, ThresholdResult, Unit,
+    LatencyMs, Load, Machine, Method, Percentile, PoolSettings, Proof, Run, RunSpec, RunState, StageResult,
+    StatusCount, StepResult, TargetRole, ThresholdResult, Unit,
 };
 use perfdeck_report::{ReportDocument, ReportEnvironment, ReportSeries, ReportTarget, RunSeries, SCHEMA, Tool};
 
@@ -67,6 +67,7 @@ pub(crate) fn run(id: &str, name: &str, seconds: u32) -> Run {
             warmup_s: 1.0,
             timeout_s: 10.0,
             insecure_tls: false,
+            thresholds: Vec::new(),
             client_certificate: None,
         }),
         resolved: vec!["127.0.0.1".into()],
@@ -205,7 +206,7 @@ pub(crate) fn with_parts(run: &mut Run) {
         ceiling_per_s: Some(12_000.0),
         ceiling_kind: Some(CeilingKind::Measured),
         ceiling_share: Some(0.1),
-        co_located: true,
+        co_located: Some(true),
         autocorrelation: Some(0.12),
         steady: Some(true),
         ..Footing::default()
@@ -248,6 +249,7 @@ pub(crate) fn document() -> ReportDocument {
             evidence: "38 % of database time, n = 12 400 statements; no index on `starts_at`".into(),
             cost: 0.38,
             action: FindingAction { label: "Review index".into(), opens: FindingTarget::Database },
+            proof: Proof::default(),
         }],
         notes: Vec::new(),
         redactions: vec!["Passwords are never part of a report".into()],

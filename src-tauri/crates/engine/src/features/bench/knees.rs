@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use crate::Engine;
 use crate::core::jobs::JobContext;
+use crate::features::bench::part::BenchPart;
 use crate::features::bench::running::{Allowed, Bench};
 use crate::features::bench::work::{BenchSpec, PlanFolder};
 
@@ -158,14 +159,14 @@ impl Engine {
         let name = work.spec()?.request();
         let title = format!("Knee of {name} at {}", request.slo);
         let claim = self.bench_claim(&title)?;
-        self.set_running(&work)?;
+        self.set_running(&work, None)?;
         let environment_id = what.environment.as_ref().map(|e| e.id.clone());
         let engine = self.clone();
         Ok(self.core.jobs.spawn("bench", title, environment_id.clone(), move |job| async move {
             let mut search = KneeSearch::new(plan);
             let id = Uuid::now_v7().to_string();
             let part_of = PartOf { kind: PartKind::Knee, id, name: format!("Knee of {name} at {}", request.slo) };
-            engine.run_knee(&mut search, &what, &slo, &objective, &part_of, &job).await?;
+            engine.run_knee(&mut search, &what, (&request.slo, &slo, &objective), &part_of, &job).await?;
             if search.is_empty() && job.cancel.is_cancelled() {
                 return Err(ApiError::new(
                     ErrorCode::Cancelled,
@@ -191,8 +192,7 @@ impl Engine {
         self: &Arc<Self>,
         search: &mut KneeSearch,
         what: &Allowed,
-        slo: &Slo,
-        objective: &Threshold,
+        (slo_text, slo, objective): (&str, &Slo, &Threshold),
         part_of: &PartOf,
         job: &JobContext,
     ) -> Result<(), ApiError> {
@@ -200,6 +200,14 @@ impl Engine {
         while let Some(next) = search.next() {
             let words = format!("{} connections", next.concurrency);
             let what = what.with(what.work.at(next.concurrency, next.duration_s));
+            let part = BenchPart::Knee {
+                slo: slo_text.to_owned(),
+                connections: next.concurrency,
+                phase: next.phase,
+                step_s: next.duration_s,
+                so_far: Box::new(search.outcome()),
+            };
+            self.set_running(&what.work, Some(part))?;
             // How many steps it takes is not known; each one does a sixth of what is left.
             let share = (1.0 - done) / 6.0;
             let name = format!("knee, {words}");

@@ -18,37 +18,22 @@ use crate::core::guards::Subject;
 use crate::core::jobs::JobContext;
 use crate::features::bench::commands::BenchRequest;
 use crate::features::bench::masked::mask_messages;
+use crate::features::bench::part::BenchPart;
 use crate::features::bench::work::{BenchSpec, PlanFolder, Work};
 
 /// Shortest time between two words about a benchmark's progress within one phase, in milliseconds: every viewer draws them,
 /// and drawing takes from the processors that the load runs on.
 const PROGRESS_MS: f64 = 500.0;
 
-/// Forecast of what would happen if a benchmark were started.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
-pub struct BenchPreview {
-    /// Addresses that the host resolves to.
-    pub resolved: Vec<String>,
-    /// Whether all of them are this machine.
-    pub loopback: bool,
-    /// Demand of the environment's guard, in words, if any.
-    pub guard: Option<String>,
-    /// Text that must be typed to confirm it, if any: the environment's name.
-    pub confirm: Option<String>,
-    /// Evidence that a target which is not called production looks like it.
-    pub evidence: Vec<String>,
-    /// Reason for which its figures could never be judged, so that it is refused: its rate gives too few requests in
-    /// its time.
-    pub problem: Option<String>,
-}
-
 /// The benchmark that runs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
 pub struct RunningBench {
     /// Job of the benchmark.
     pub job: JobStatus,
-    /// Work that it does.
+    /// Work that it does; of a duet, that of the side that runs.
     pub spec: RunSpec,
+    /// Part that it is at, of a duet or a search for the knee.
+    pub part: Option<BenchPart>,
 }
 
 /// A benchmark that the guards allow.
@@ -92,45 +77,20 @@ pub(crate) struct Bench<'a> {
 }
 
 /// Whether all of `addresses` (without ports) are this machine.
-fn is_loopback(addresses: &[String]) -> bool {
+pub(crate) fn is_loopback(addresses: &[String]) -> bool {
     !addresses.is_empty() && addresses.iter().all(|a| a.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback()))
 }
 
 impl Engine {
-    async fn bench_environment(&self, id: Option<&str>) -> Result<Option<Environment>, ApiError> {
+    pub(crate) async fn bench_environment(&self, id: Option<&str>) -> Result<Option<Environment>, ApiError> {
         match id {
             Some(id) => self.environment(id).await.map(Some),
             None => Ok(None),
         }
     }
 
-    /// Resolves the hosts and asks the guards, without sending load. A plan finds files in `folder`.
-    ///
-    /// # Errors
-    /// When the plan is refused or a host has no address.
-    pub async fn bench_preview(
-        &self,
-        spec: &BenchSpec,
-        environment_id: Option<&str>,
-        folder: &PlanFolder,
-    ) -> Result<BenchPreview, ApiError> {
-        let environment = self.bench_environment(environment_id).await?;
-        let work = self.work(spec, environment.as_ref(), folder).await?;
-        let resolved = work.resolved().await?;
-        let subject = self.subject(&work, environment.as_ref(), &resolved).await;
-        let words = |e: ApiError| e.hint.as_ref().map_or_else(|| e.message.clone(), |h| format!("{}. {h}", e.message));
-        Ok(BenchPreview {
-            problem: work.can_be_judged().err().map(words),
-            loopback: is_loopback(&resolved),
-            resolved,
-            guard: subject.check(&work.intent()).err().map(words),
-            confirm: subject.to_type().map(str::to_owned),
-            evidence: subject.evidence().to_vec(),
-        })
-    }
-
     /// What load is aimed at, as its guards see it.
-    async fn subject(&self, work: &Work, environment: Option<&Environment>, resolved: &[String]) -> Subject {
+    pub(crate) async fn subject(&self, work: &Work, environment: Option<&Environment>, resolved: &[String]) -> Subject {
         let evidence = self.evidence(environment, resolved).await;
         match environment {
             Some(e) => Subject::new(e, evidence, self.is_unlocked(e)),
@@ -152,7 +112,7 @@ impl Engine {
         what.work.can_be_judged()?;
         let name = name.map(|n| title(n.trim())).filter(|n| !n.is_empty()).unwrap_or_else(|| what.work.name());
         let claim = self.bench_claim(&name)?;
-        self.set_running(&what.work)?;
+        self.set_running(&what.work, None)?;
         let engine = self.clone();
         let environment_id = what.environment.as_ref().map(|e| e.id.clone());
         Ok(self.core.jobs.spawn("bench", name.clone(), environment_id, move |job| async move {
@@ -163,9 +123,11 @@ impl Engine {
         }))
     }
 
-    /// Keeps what the next benchmark does, for screens that are opened during it.
-    pub(crate) fn set_running(&self, work: &Work) -> Result<(), ApiError> {
-        *self.bench.spec.lock().unwrap_or_else(PoisonError::into_inner) = Some(work.spec()?);
+    /// Keeps what the next run does, for screens that are opened during it; and of which part of a duet or a search it is.
+    pub(crate) fn set_running(&self, work: &Work, part: Option<BenchPart>) -> Result<(), ApiError> {
+        let spec = work.spec()?;
+        *self.bench.now.lock().unwrap_or_else(PoisonError::into_inner) = Some((spec, part));
+        self.core.changed(&[Tag::Jobs]);
         Ok(())
     }
 
@@ -321,8 +283,8 @@ impl Engine {
     /// The benchmark that runs, for a screen that was opened after its start.
     pub(crate) fn bench_running(&self) -> Option<RunningBench> {
         let job = self.core.jobs.running("bench")?;
-        let spec = self.bench.spec.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
-        Some(RunningBench { job, spec })
+        let (spec, part) = self.bench.now.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
+        Some(RunningBench { job, spec, part })
     }
 
     /// A stored run.
