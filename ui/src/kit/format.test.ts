@@ -1,8 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import {
+  ago,
   bytes,
+  clock,
   clockMinute,
   duration,
+  exactTime,
   format,
   integer,
   megabytes,
@@ -66,5 +69,20 @@ describe('times', () => {
     expect(remaining(0.01, 10), 'one per cent is no basis').toBeNull();
     expect(remaining(0.5, 1), 'one second is no basis').toBeNull();
     expect(remaining(null, 60)).toBeNull();
+  });
+});
+
+describe('moments', () => {
+  const at = new Date(2026, 10, 29, 14, 3, 22).getTime();
+  it('are exact to the second, with their zone', () => {
+    expect(exactTime(at)).toMatch(/^2026-11-29 14:03:22 UTC/);
+    expect(clock(new Date(2026, 0, 1, 0, 5, 9).getTime())).toBe('00:05:09');
+  });
+  it('say how long ago while that says more than the date', () => {
+    const words = (ms: number): string => ago(at, at + ms).replaceAll('\u2009', ' ');
+    expect([0, 12_000, 300_000, 3 * 3_600_000].map(words)).toEqual(['just now', '12 s ago', '5 min ago', '3 h ago']);
+    expect(words(3 * 86_400_000)).toBe('29 Nov 14:03');
+    expect(words(400 * 86_400_000)).toBe('29 Nov 2026');
+    expect(words(-5000), 'clocks of two machines are never quite the same').toBe('just now');
   });
 });

@@ -174,6 +174,7 @@ describe('baselines', () => {
   it('of the same work can be compared with, the newest first', () => {
     expect(comparable(all, runs, 'a').map((x) => x.name)).toEqual(['new', 'old']);
     expect(namesOf(all, 'b')).toEqual(['old', 'new']);
+    expect(comparable(all, runs, 'of another environment'), 'nothing of work that is not known to be the same').toEqual([]);
   });
   it('have a name', () =>
     expect([nameFault(' '), nameFault('x'), nameFault('x'.repeat(81))]).toEqual(['Enter a name', null, 'At most 80 characters']));
