@@ -116,6 +116,8 @@ export type { PreviewRow } from "./PreviewRow";
 export type { Remedy } from "./Remedy";
 export type { ReportContent } from "./ReportContent";
 export type { ReportFile } from "./ReportFile";
+export type { ReportPreview } from "./ReportPreview";
+export type { ReportRename } from "./ReportRename";
 export type { ReportRequest } from "./ReportRequest";
 export type { Run } from "./Run";
 export type { RunHeatmap } from "./RunHeatmap";
