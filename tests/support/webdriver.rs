@@ -124,17 +124,6 @@ impl Session {
         self.call("POST", "/actions", Some(&body)).map(drop)
     }
 
-    /// A command of Chromium's own protocol.
-    pub(crate) fn devtools(&self, command: &str, parameters: &Value) -> Result<Value> {
-        self.call("POST", "/goog/cdp/execute", Some(&json!({"cmd": command, "params": parameters})))
-    }
-
-    /// The page in a window of this size, in pixels of the page; `scale` is the zoom of the screen.
-    pub(crate) fn viewport(&self, width: u32, height: u32, scale: u32) -> Result {
-        let size = json!({"width": width, "height": height, "deviceScaleFactor": scale, "mobile": false});
-        self.devtools("Emulation.setDeviceMetricsOverride", &size).map(drop)
-    }
-
     fn element(&self, css: &str) -> Result<String> {
         let found = self.call("POST", "/element", Some(&json!({"using": "css selector", "value": css})))?;
         found[ELEMENT].as_str().map(str::to_owned).ok_or_else(|| format!("no element for {css}"))
