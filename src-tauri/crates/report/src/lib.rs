@@ -25,6 +25,7 @@ mod samples;
 mod text;
 mod time;
 mod tokens;
+mod window;
 
 use perfdeck_model::{ApiError, Finding, Heatmap, Kind, Percentile, PoolSettings, Run, RunSummary, TargetRole, Unit};
 use perfdeck_stats::Comparison;
