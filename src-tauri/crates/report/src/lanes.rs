@@ -145,7 +145,7 @@ fn lane_html(out: &mut String, lane: &Lane, time: Time) {
         push(
             out,
             format_args!(
-                "<i class=\"gap\" style=\"left:{from:.2}%;width:{:.2}%\" title=\"no samples\"></i>",
+                "<i class=\"gap\" style=\"left:{from:.2}%;width:{:.2}%\" title=\"no samples\">{HATCH}</i>",
                 to - from
             ),
         );
