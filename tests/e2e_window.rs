@@ -255,7 +255,7 @@ fn applied_change(page: &Session) -> Result<(), String> {
          return review !== undefined",
         &[],
     )?;
-    for press in ["change-plan-do", "change-apply"] {
+    for press in ["finding-step", "change-plan-do", "change-apply"] {
         press_when_allowed(page, press)?;
     }
     page.wait_for(&id("change-undo"), SECONDS_10)

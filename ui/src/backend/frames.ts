@@ -1,4 +1,5 @@
 // Frames as they travel: the names of series once in a stream, then rows of numbers; everything else in parts by topic.
+import { narrowed } from './narrow';
 import type { Part, Topic, WireFrame } from './gen/index';
 
 /** A frame with its samples by the names of their series. */
@@ -47,6 +48,6 @@ export class FrameDecoder {
         (series[name] ??= new Array<number | null>(values.length).fill(null))[i] = value;
       }),
     );
-    return { ...frame, series };
+    return { ...frame, parts: narrowed(frame.parts), series };
   }
 }

@@ -2,11 +2,14 @@
 import type { Commands } from './gen/commands';
 import type { ApiError, Frame } from './types';
 import { decodeColumns, type Columns } from './columns';
+import { narrowed } from './narrow';
 
 export { toApiError } from './errors';
 
 export interface Backend {
   readonly kind: 'desktop' | 'browser';
+  /** Whether it may only look: what changes something or reaches a target is refused. */
+  readonly looks: boolean;
   /** Answers JSON, or an ArrayBuffer for binary columns. Rejects with an ApiError. */
   call(name: string, params: unknown): Promise<unknown>;
   /** Frames until the returned function is called; reconnects by itself. */
@@ -28,7 +31,11 @@ export const backend = (): Promise<Backend> => (loading ??= load());
 
 /** Runs a command of the engine that answers JSON. */
 export async function rpc<K extends keyof Commands>(name: K, params: Commands[K]['req']): Promise<Commands[K]['res']> {
-  return (await (await backend()).call(name, params)) as Commands[K]['res'];
+  try {
+    return narrowed((await (await backend()).call(name, params)) as Commands[K]['res']);
+  } catch (error) {
+    throw narrowed(error);
+  }
 }
 
 /** Runs a command that answers binary columns. */

@@ -22,6 +22,20 @@ export function curveTicks(most: number): { x: number; label: string }[] {
   return all.map(([q, label]) => ({ x: nines(q), label })).filter((t) => t.x <= most + 1e-9);
 }
 
+/** Width of a digit of an axis label, in pixels, a little more than it has. */
+const DIGIT_PX = 7;
+
+/** Labels that do not touch, from left to right with the last one kept; `x` is where the middle of each stands, in pixels. */
+export function apart<T extends { x: number; label: string }>(ticks: readonly T[], x: (at: number) => number): T[] {
+  const half = (tick: T): number => (tick.label.length * DIGIT_PX) / 2;
+  const kept: T[] = [];
+  for (const tick of [...ticks].reverse()) {
+    const right = kept[0];
+    if (!right || x(tick.x) + half(tick) + 4 <= x(right.x) - half(right)) kept.unshift(tick);
+  }
+  return kept;
+}
+
 /** Where the hatch begins: the quantile with n = 100 / (1 − q). */
 export const reliable = (n: number): number => (n > 100 ? Math.log10(n / 100) : 0);
 

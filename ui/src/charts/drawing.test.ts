@@ -43,6 +43,33 @@ describe('paths', () => {
     paths.area(pen, [0, 1000, 9000, 10_000], [1, 1, 2, 2], null, 100, frame);
     expect(pen.moves.filter((m) => m === 'Z').length).toBe(2);
   });
+  it('goes on to the end of the last sample before a gap, where samples are of a time', () => {
+    const pen = new Pen();
+    const held: paths.Frame = { ...frame, holdMs: 1000 };
+    paths.line(pen, [0, 1000, 10_000], [1, 2, 5], held);
+    expect(pen.moves, 'a second of a run ends where the next one begins, as its column of the heatmap does').toEqual([
+      'M0,99',
+      'L1,98',
+      'L2,98',
+      'M10,95',
+      'L11,95',
+    ]);
+    const filled = new Pen();
+    paths.area(filled, [0, 1000], [1, 2], null, 100, held);
+    expect(filled.moves).toEqual(['M0,99', 'L1,98', 'L2,98', 'L2,100', 'L0,100', 'Z']);
+  });
+  it('knows where nothing is drawn, for words', () => {
+    const t = [0, 1000, 2000, 9000];
+    const column = [50, 50, 90, 50];
+    const line = paths.covering(t, [column], false, frame);
+    const box = (x0: number, x1: number, y0: number, y1: number): paths.Box => ({ x0, x1, y0, y1 });
+    expect(line(box(0, 1, 0, 20)), 'above the line').toBe(false);
+    expect(line(box(0, 1, 80, 100)), 'below it').toBe(false);
+    expect(line(box(0, 1, 45, 55)), 'on it').toBe(true);
+    expect(line(box(1.2, 1.8, 20, 30)), 'between two points that are above and below').toBe(true);
+    expect(paths.covering(t, [column], true, frame)(box(0, 1, 80, 100)), 'an area covers what is below its line').toBe(true);
+    expect(paths.covering([0, 1000], [[null, null]], false, frame)(box(0, 1, 0, 100))).toBe(false);
+  });
   it('draws bars on whole pixels, none for zero and at least one pixel high', () => {
     const pen = new Pen();
     paths.bars(pen, [0, 1000, 2000], [0, 0.01, 10], 100, 1, frame);
@@ -65,6 +92,31 @@ describe('stack', () => {
   it('knows the extent without the gaps', () => {
     expect(extent([[null, 3, -1]], 0, 3)).toEqual({ low: -1, high: 3 });
     expect(extent([[null]], 0, 1)).toEqual({ low: null, high: null });
+  });
+});
+
+describe('stacks above one sample a pixel', () => {
+  it('are of means: extremes of parts are of different seconds and do not add up', () => {
+    const data = new TimeSeries();
+    data.replace({
+      names: ['t', 'user:min', 'user:max', 'user:mean', 'system:min', 'system:max', 'system:mean'],
+      columns: [
+        [0, 2000],
+        [0.1, 0.1],
+        [0.9, 0.9],
+        [0.5, 0.5],
+        [0.1, 0.1],
+        [0.9, 0.9],
+        [0.4, 0.4],
+      ],
+      meta: { step_ms: 2000 },
+    });
+    data.append([4000], { user: [0.3], system: [0.2] });
+    const sums = stack(spec.series.map((s) => data.mean(s.id)!));
+    expect(Math.max(...sums[1]!.map((v) => v ?? 0)), 'all of the time is not more than all').toBeLessThanOrEqual(1);
+    expect(sums[1]!.slice(-1), 'with what came live').toEqual([0.5]);
+    expect(rows(spec, data, 0, 4000, null).map((r) => r.at.replaceAll('\u202f', ' '))).toEqual(['40.0 %', '50.0 %']);
+    expect(data.column('user'), 'lines keep every spike').toEqual([0.1, 0.9, 0.1, 0.9, 0.3]);
   });
 });
 

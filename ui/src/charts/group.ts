@@ -37,6 +37,8 @@ export class ChartGroup {
   nowLabel = 'now';
   /** Flags in the ruler. */
   events: Event[] = [];
+  /** Whether the span follows the data until they fill the usual one; ends when somebody chooses a range. */
+  growing = false;
   #span: number;
   #to: number;
   #now: number;
@@ -115,8 +117,16 @@ export class ChartGroup {
   }
 
   setSpan(ms: number): void {
+    this.growing = false;
     this.#span = ms;
     this.#zoom = null;
+    this.mark(CHANGED.range);
+  }
+
+  /** Another span while it follows the data; nobody has chosen it. */
+  grow(ms: number): void {
+    if (!this.growing || !this.live || ms === this.#span) return;
+    this.#span = ms;
     this.mark(CHANGED.range);
   }
 

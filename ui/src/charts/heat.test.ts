@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { bucketAt, bucketFrom, bucketWords, cellWords, Heat, heatLabels, level, MOST_COLUMNS, quantile, rampTop, rowsFor } from './heat';
 
-const plain = (text: string): string => text.replaceAll('\u2009', ' ');
+const plain = (text: string): string => text.replaceAll('\u202f', ' ');
 
 describe('buckets', () => {
   it('are quarter octaves of microseconds', () => {

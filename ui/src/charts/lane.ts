@@ -9,6 +9,8 @@ export interface LaneSeries {
   /** Short name in the readout. */
   label: string;
   colour: Colour;
+  /** What stands in the readout instead of the newest value, such as a mean. */
+  stands?: string;
 }
 
 /** A horizontal mark: a threshold (dashed) or a reference (dotted), labelled in words. */
@@ -38,6 +40,8 @@ export interface LaneSpec {
   reference?: Mark;
   /** Stretches that are shown but not counted, such as a warm-up; hatched and named. */
   hatched?: { from: number; to: number; label: string }[];
+  /** Stretches with a wash under the data, such as the runs of one side. */
+  shaded?: { from: number; to: number }[];
   /** Why the lane is empty, such as `needs a SQL database`. */
   empty?: string;
 }

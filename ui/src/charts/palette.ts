@@ -87,6 +87,23 @@ export function onTheme(listener: () => void): () => void {
   return () => listeners.delete(listener);
 }
 
+let measure: CanvasRenderingContext2D | null = null;
+const widths = new Map<string, number>();
+
+/** Width of an axis label, in CSS pixels. Figures are as wide as each other, so that few texts differ. */
+export function labelWidth(text: string): number {
+  const shape = text.replaceAll(/\d/g, '0');
+  const known = widths.get(shape);
+  if (known !== undefined) return known;
+  measure ??= document.createElement('canvas').getContext('2d');
+  if (!measure) return 6.5 * text.length;
+  measure.font = `400 11px ${palette().font}`;
+  const width = Math.ceil(measure.measureText(shape).width);
+  // What is measured before the fonts are there is measured again.
+  if (document.fonts?.status === 'loaded' && widths.size < 500) widths.set(shape, width);
+  return width;
+}
+
 /** `colour` (flat hex) at `share` of its strength. */
 export function faded(colour: string, share: number): string {
   if (!/^#[0-9a-f]{6}$/i.test(colour)) return colour;

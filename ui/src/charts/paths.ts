@@ -15,6 +15,8 @@ export interface Frame {
   y: (v: number) => number;
   /** Distance of two samples from which the line is broken. */
   gapMs: number;
+  /** How long a sample holds after its time, in milliseconds: the last one before a gap is drawn up to there. */
+  holdMs?: number;
 }
 
 /** Runs of rows `[from, to)` without a gap. */
@@ -47,14 +49,25 @@ function rowAfter(t: readonly number[], time: number): number {
   return low;
 }
 
+/** Where the last sample of a run of rows ends; `null` where samples are of a moment. */
+function holdEnd(t: readonly number[], column: Column, from: number, to: number, f: Frame): { x: number; y: number } | null {
+  if (!f.holdMs) return null;
+  for (let i = to - 1; i >= from; i -= 1) {
+    const v = column[i];
+    if (v !== null && v !== undefined) return { x: f.x(t[i]! + f.holdMs), y: f.y(v) };
+  }
+  return null;
+}
+
 /** A line through the samples; a lone sample becomes a short dash. */
 export function line(pen: Pen, t: readonly number[], column: Column, f: Frame): void {
   for (const [from, to] of runs(t, column, f.gapMs)) {
+    const end = holdEnd(t, column, from, to, f);
     if (to - from === 1) {
       const x = f.x(t[from]!);
       const y = f.y(column[from]!);
-      pen.moveTo(x - 1, y);
-      pen.lineTo(x + 1, y);
+      pen.moveTo(end === null ? x - 1 : x, y);
+      pen.lineTo(end?.x ?? x + 1, y);
       continue;
     }
     let first = true;
@@ -65,6 +78,7 @@ export function line(pen: Pen, t: readonly number[], column: Column, f: Frame): 
       else pen.lineTo(f.x(t[i]!), f.y(v));
       first = false;
     }
+    if (end) pen.lineTo(end.x, end.y);
   }
 }
 
@@ -73,17 +87,54 @@ export function area(pen: Pen, t: readonly number[], column: Column, lower: Colu
   for (const [from, to] of runs(t, column, f.gapMs)) {
     const rows: number[] = [];
     for (let i = from; i < to; i += 1) if (column[i] !== null && column[i] !== undefined) rows.push(i);
-    if (rows.length < 2) continue;
+    const end = lower ? null : holdEnd(t, column, from, to, f);
+    if (rows.length < 2 && !end) continue;
     rows.forEach((i, k) => (k === 0 ? pen.moveTo(f.x(t[i]!), f.y(column[i]!)) : pen.lineTo(f.x(t[i]!), f.y(column[i]!))));
+    if (end) pen.lineTo(end.x, end.y);
     if (lower) {
       for (let k = rows.length - 1; k >= 0; k -= 1) pen.lineTo(f.x(t[rows[k]!]!), f.y(lower[rows[k]!] ?? 0));
     } else {
-      pen.lineTo(f.x(t[rows[rows.length - 1]!]!), foot);
+      pen.lineTo(end?.x ?? f.x(t[rows[rows.length - 1]!]!), foot);
       pen.lineTo(f.x(t[rows[0]!]!), foot);
     }
     pen.closePath();
   }
 }
+
+/** A box on the canvas. */
+export interface Box {
+  x0: number;
+  x1: number;
+  y0: number;
+  y1: number;
+}
+
+/** Says of a box whether what is drawn of the columns passes through it; `filled` ones cover everything below themselves. */
+export function covering(t: readonly number[], columns: readonly Column[], filled: boolean, f: Frame): (box: Box) => boolean {
+  return ({ x0, x1, y0, y1 }) =>
+    columns.some((column) =>
+      runs(t, column, f.gapMs).some(([from, to]) => {
+        let before: { x: number; y: number } | null = null;
+        for (let i = from; i < to; i += 1) {
+          const v = column[i];
+          if (v === null || v === undefined) continue;
+          const here: { x: number; y: number } = { x: f.x(t[i]!), y: f.y(v) };
+          const start: { x: number; y: number } = before ?? here;
+          before = here;
+          if (here.x < x0 || start.x > x1) continue;
+          // The part of the piece that is over the box.
+          const at = (x: number): number =>
+            here.x === start.x ? here.y : start.y + ((here.y - start.y) * (x - start.x)) / (here.x - start.x);
+          if (through(at(Math.max(start.x, x0)), at(Math.min(here.x, x1)), y0, y1, filled)) return true;
+        }
+        return false;
+      }),
+    );
+}
+
+/** Whether a piece from one height to another meets those between `y0` and `y1`; what is filled reaches down to the foot. */
+const through = (a: number, b: number, y0: number, y1: number, filled: boolean): boolean =>
+  Math.min(a, b) <= y1 && (filled || Math.max(a, b) >= y0);
 
 /** One bar for each sample above 0, at least one pixel high and wide, on whole pixels. */
 export function bars(pen: Pen, t: readonly number[], column: Column, foot: number, width: number, f: Frame): void {

@@ -104,6 +104,7 @@ export class LanePlot {
       x: (t) => left + (t - from) * kx,
       y: (v) => foot - ((log ? Math.log10(Math.max(v, min)) : v) - a) * ky,
       gapMs: this.#data.breakMs,
+      holdMs: this.#data.covers ? this.#data.stepMs : 0,
       foot,
     };
   }
@@ -153,6 +154,10 @@ export class LanePlot {
     const dpr = width / Math.max(1, u.width);
     const bottom = top + height;
     ctx.save();
+    for (const part of this.#spec.shaded ?? []) {
+      ctx.fillStyle = faded(colours['arm-b'], 0.1);
+      ctx.fillRect(Math.round(f.x(part.from)), 0, Math.max(1, Math.round(f.x(part.to)) - Math.round(f.x(part.from))), bottom);
+    }
     ctx.fillStyle = colours['grid-c'];
     for (const t of gridTimes(this.#range.from, this.#range.to, u.width)) {
       ctx.fillRect(Math.round(f.x(t)), 0, Math.max(1, Math.round(dpr)), bottom);
@@ -251,13 +256,24 @@ export class LanePlot {
       ctx.fillStyle = colours['text-3'];
       ctx.textBaseline = 'top';
       let taken = -Infinity;
+      const [y, tall] = [(TOP_PAD + 2) * dpr, 12 * dpr];
+      const covered = paths.covering(this.#t, this.#sums, this.#spec.kind !== 'line', f);
       for (const gap of this.gaps) {
         const text = `no samples for ${duration((gap.to - gap.from) / 1000)}`;
         const width = ctx.measureText(text).width;
-        let x = f.x(Math.min(gap.to, this.#range.to)) + 6 * dpr;
-        if (x + width > right) x = f.x(Math.max(gap.from, this.#range.from)) - width - 6 * dpr;
-        if (x < taken || x < 0) continue;
-        ctx.fillText(text, x, (TOP_PAD + 2) * dpr);
+        const [from, to] = [f.x(Math.max(gap.from, this.#range.from)), f.x(Math.min(gap.to, this.#range.to))];
+        const inside = to - from > width + 12 * dpr;
+        // Beside the gap where nothing is drawn, or within it; never over data. The band says in words what has no place here.
+        const places = [to + 6 * dpr, from - width - 6 * dpr].filter((x) => !covered({ x0: x, x1: x + width, y0: y, y1: y + tall }));
+        if (inside) places.push((from + to - width) / 2);
+        const x = places.find((at) => at >= Math.max(0, taken) && at + width <= right);
+        if (x === undefined) continue;
+        if (x > from && x < to) {
+          ctx.fillStyle = colours.sheet;
+          ctx.fillRect(x - 3 * dpr, y - dpr, width + 6 * dpr, tall + 2 * dpr);
+          ctx.fillStyle = colours['text-3'];
+        }
+        ctx.fillText(text, x, y);
         taken = x + width + 8 * dpr;
       }
     }
@@ -299,10 +315,11 @@ export class LanePlot {
     const first = Math.max(0, data.indexAt(from) - 1);
     const end = Math.min(data.t.length, data.indexAt(to) + 2);
     this.#t = data.t.slice(first, end);
+    const stacked = this.#spec.kind === 'stack';
     const columns = this.#spec.series.map(
-      (s) => data.column(s.id)?.slice(first, end) ?? new Array<number | null>(this.#t.length).fill(null),
+      (s) => (stacked ? data.mean(s.id) : data.column(s.id))?.slice(first, end) ?? new Array<number | null>(this.#t.length).fill(null),
     );
-    this.#sums = this.#spec.kind === 'stack' ? stack(columns) : columns;
+    this.#sums = stacked ? stack(columns) : columns;
     const { low, high } = extent(this.#sums, 0, this.#t.length);
     this.domain = domain(this.#spec.scale, this.#spec.unit, low, high, this.#fitted ? this.domain : undefined);
     this.#fitted = high !== null;

@@ -24,15 +24,15 @@ export function rows(spec: LaneSpec, data: TimeSeries, cursor: number | null, no
     const series = spec.series[i]!;
     const last = data.last(series.id);
     const fresh = last !== null && stale === null && now - last.t <= Math.max(data.gapMs * 2, 5000);
-    const at = cursor === null ? null : data.valueAt(series.id, cursor);
+    const at = cursor === null ? null : data.valueAt(series.id, cursor, spec.kind === 'stack');
     rows.push({
       id: series.id,
       label: series.label,
       colour: series.colour,
       at: cursor === null ? '' : format(at, spec.unit),
       atExact: cursor === null ? '' : exact(at, spec.unit),
-      now: fresh ? format(last.value, spec.unit) : DASH,
-      nowExact: fresh ? exact(last.value, spec.unit) : 'no current sample',
+      now: series.stands ?? (fresh ? format(last.value, spec.unit) : DASH),
+      nowExact: series.stands ?? (fresh ? exact(last.value, spec.unit) : 'no current sample'),
     });
   }
   return rows;
@@ -47,8 +47,9 @@ export interface Dot {
 /** Where the cursor meets the drawn lines. Bars have none. */
 export function dots(spec: LaneSpec, data: TimeSeries, cursor: number | null, domain: Domain): Dot[] {
   if (cursor === null || spec.kind === 'bars') return [];
-  const values = spec.series.map((s) => [data.valueAt(s.id, cursor)]);
-  const drawn = spec.kind === 'stack' ? stack(values) : values;
+  const stacked = spec.kind === 'stack';
+  const values = spec.series.map((s) => [data.valueAt(s.id, cursor, stacked)]);
+  const drawn = stacked ? stack(values) : values;
   const found: Dot[] = [];
   drawn.forEach((column, i) => {
     const v = column[0];
@@ -98,7 +99,7 @@ export function table(spec: LaneSpec, data: TimeSeries, from: number, to: number
   for (let i = end; i >= 0 && found.length < most && data.t[i]! >= from; i -= 1) {
     found.push({
       time: clock(data.t[i]!),
-      values: spec.series.map((s) => format(data.column(s.id)?.[i], spec.unit)),
+      values: spec.series.map((s) => format((spec.kind === 'stack' ? data.mean(s.id) : data.column(s.id))?.[i], spec.unit)),
     });
   }
   return found;

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { axisLabels, axisNote, domain, niceCeil, position } from './scale';
-import { format, significant, duration, THIN, MINUS, DASH } from '../kit/figures';
+import { format, significant, duration, THIN, MINUS, DASH, type Unit } from '../kit/figures';
+import { apart, curveTicks } from './curve-scale';
 
 describe('value axis', () => {
   it('rounds up to a round number', () => {
@@ -38,6 +39,25 @@ describe('value axis', () => {
     const labels = axisLabels({ min: 0, max: 1, log: false }, 'ratio', 60).map((l) => l.text);
     expect(labels).toEqual(['0', '50', `100${THIN}%`]);
     expect(axisLabels({ min: 0, max: 100, log: false }, 'count', 36, '100 max').map((l) => l.text)).toEqual(['0', '100 max']);
+  });
+});
+
+describe('one axis', () => {
+  const labels = (max: number, unit: Unit, height = 60): string[] =>
+    axisLabels({ min: 0, max, log: false }, unit, height).map((l) => l.text.replaceAll(THIN, ' '));
+  it('has one notation', () => {
+    expect(labels(12_000, 'per_second')).toEqual(['0', '6 k', '12 k']);
+    expect(labels(8000, 'per_second')).toEqual(['0', '4 000', '8 000']);
+    expect(labels(1, 'seconds'), 'and one unit, on top').toEqual(['0', '0.5', '1 s']);
+    expect(labels(120, 'ms')).toEqual(['0', '60', '120 ms']);
+    expect(labels(240, 'seconds')).toEqual(['0', '2 min', '4 min']);
+  });
+  it('of percentiles leaves out what would touch its neighbour', () => {
+    const of = (width: number): string[] => apart(curveTicks(5), (at) => (at / 5) * width).map((t) => t.label);
+    expect(of(600)).toEqual(['0', '50', '90', '99', '99.9', '99.99', '99.999']);
+    const narrow = of(200);
+    expect(narrow, 'the last one stays').toContain('99.999');
+    expect(narrow).not.toContain('99.99');
   });
 });
 

@@ -101,6 +101,8 @@ export function axisLabels(d: Domain, unit: Unit, height: number, topText?: stri
     for (let p = Math.ceil(Math.log10(d.min) - 1e-9); p <= Math.log10(d.max) + 1e-9; p += 1) {
       values.push(Number((10 ** p).toPrecision(6)));
     }
+    // Two on low lanes: three would touch.
+    if (height < 50 && values.length > 2) values.splice(1, values.length - 2);
     while (values.length > 3) values.splice(0, values.length, ...values.filter((_, i) => (values.length - 1 - i) % 2 === 0));
     const shown = values.length >= 2 ? values : [...new Set([d.min, ...values, d.max])];
     return shown.map((value) => ({ value, text: axisLabel(value, unit, d.max, true) }));

@@ -28,9 +28,13 @@ export class TimeSeries {
   stepMs: number;
   /** Counts up on every change, so that viewers can tell whether they are current. */
   version = 0;
+  /** Whether a sample stands for the time from it to the next one, and lines go on to its end. */
+  covers = false;
   /** Time of the newest history point; later ones came live, one a second. */
   historyEnd = -Infinity;
   #columns = new Map<string, Column>();
+  /** Means of the history's points, where those stand for several seconds; beside the columns, row by row. */
+  #means = new Map<string, Column>();
 
   constructor(stepMs = 1000) {
     this.stepMs = stepMs;
@@ -44,6 +48,11 @@ export class TimeSeries {
     return this.#columns.get(id);
   }
 
+  /** What adds up with other series: means where points stand for several seconds, of which the extremes do not. */
+  mean(id: string): Column | undefined {
+    return this.#means.get(id) ?? this.#columns.get(id);
+  }
+
   /** Whether the series has at least one sample. */
   has(id: string): boolean {
     return this.#columns.get(id)?.some((v) => v !== null) ?? false;
@@ -52,13 +61,15 @@ export class TimeSeries {
   clear(): void {
     this.t = [];
     this.#columns.clear();
+    this.#means.clear();
     this.historyEnd = -Infinity;
     this.version += 1;
   }
 
   /**
    * Replaces what is held by history, keeping live samples newer than it. Columns are `t` and, per series, `<id>`, or
-   * `<id>:min` and `<id>:max` when a point stands for a whole bucket; then both are kept as two points of the bucket.
+   * `<id>:min`, `<id>:max` and `<id>:mean` when a point stands for a whole bucket; then the extremes are kept as two points of
+   * the bucket, and the mean beside both.
    */
   replace(raw: RawColumns): void {
     const at = raw.names.indexOf('t');
@@ -72,19 +83,19 @@ export class TimeSeries {
       if (pairs) t.push(times[i]! + step / 2);
     }
     const columns = new Map<string, Column>();
+    const means = new Map<string, Column>();
     raw.names.forEach((name, c) => {
       if (c === at) return;
       const source = raw.columns[c]!;
-      const low = name.endsWith(':min');
-      const high = name.endsWith(':max');
-      const id = low || high ? name.slice(0, -4) : name;
-      let column = columns.get(id);
-      if (!column) columns.set(id, (column = new Array<number | null>(t.length).fill(null)));
+      const [, id = name, part] = /^(.*):(min|max|mean)$/.exec(name) ?? [];
+      const into = part === 'mean' ? means : columns;
+      let column = into.get(id);
+      if (!column) into.set(id, (column = new Array<number | null>(t.length).fill(null)));
       for (let i = 0; i < times.length; i += 1) {
         const v = value(source[i]);
         if (!pairs) column[i] = v;
-        else if (low) column[2 * i] = v;
-        else if (high) column[2 * i + 1] = v;
+        else if (part === 'min') column[2 * i] = v;
+        else if (part === 'max') column[2 * i + 1] = v;
         else column[2 * i] = column[2 * i + 1] = v;
       }
     });
@@ -92,6 +103,7 @@ export class TimeSeries {
     const end = t.length > 0 ? t[t.length - 1]! : -Infinity;
     this.t = t;
     this.#columns = columns;
+    this.#means = means;
     this.stepMs = step;
     this.historyEnd = end;
     this.version += 1;
@@ -102,6 +114,15 @@ export class TimeSeries {
       for (const [id, column] of old.columns) if (column[i] !== null) sample[id] = [column[i]!];
       if (old.t[i]! > end || t.includes(old.t[i]!)) this.append([old.t[i]!], sample);
     }
+  }
+
+  /** Time of the oldest sample; `null` without any. */
+  get first(): number | null {
+    let row = this.t.length;
+    for (const column of this.#columns.values()) {
+      for (let i = 0; i < row; i += 1) if (column[i] !== null && column[i] !== undefined) row = i;
+    }
+    return this.t[row] ?? null;
   }
 
   /** Whether a series has at least `least` samples. */
@@ -120,7 +141,7 @@ export class TimeSeries {
       const last = row > 0 ? this.t[row - 1]! : -Infinity;
       if (time > last) {
         this.t.push(time);
-        for (const column of this.#columns.values()) column.push(null);
+        for (const column of [...this.#columns.values(), ...this.#means.values()]) column.push(null);
       } else {
         row = this.indexAt(time);
         if (row < 0 || this.t[row] !== time) continue;
@@ -132,7 +153,10 @@ export class TimeSeries {
           this.#columns.set(id, column);
         }
         const v = value(series[id]![k]);
-        if (v !== null) column[row] = v;
+        if (v === null) continue;
+        column[row] = v;
+        const mean = this.#means.get(id);
+        if (mean) mean[row] = v;
       }
     }
     if (this.t.length > MAX_POINTS) this.#drop(this.t.length - MAX_POINTS);
@@ -147,7 +171,7 @@ export class TimeSeries {
 
   #drop(count: number): void {
     this.t.splice(0, count);
-    for (const column of this.#columns.values()) column.splice(0, count);
+    for (const column of [...this.#columns.values(), ...this.#means.values()]) column.splice(0, count);
   }
 
   /** Index of the last sample time not after `ms`, or -1. */
@@ -172,9 +196,9 @@ export class TimeSeries {
     return Math.max(2.5 * this.stepMs, 2500);
   }
 
-  /** The value in force at `ms`: of the nearest sample no further than one step away, else `null`. */
-  valueAt(id: string, ms: number): number | null {
-    const column = this.#columns.get(id);
+  /** The value in force at `ms`: of the nearest sample no further than one step away, else `null`; `mean` as in {@link mean}. */
+  valueAt(id: string, ms: number, mean = false): number | null {
+    const column = mean ? this.mean(id) : this.#columns.get(id);
     if (!column) return null;
     const i = this.indexAt(ms);
     const reach = Math.max(this.stepMs, 1000) * 1.5;

@@ -1,10 +1,12 @@
 // What a screen asks of the engine, in one small interface, and what it does with the answers.
 import type { Commands } from '../backend/gen/commands';
-import type { Columns } from '../backend/types';
+import type { Columns, Remedy } from '../backend/types';
 
 export interface ApiProblem {
   message: string;
   hint: string | null;
+  /** What helps, where a screen can do it. */
+  remedy?: Remedy | undefined;
 }
 
 /** Commands that answer binary columns. */
@@ -20,8 +22,9 @@ export interface Client {
 /** Any thrown value as a message and a hint. */
 export function problem(error: unknown): ApiProblem {
   if (typeof error === 'object' && error !== null && 'message' in error) {
-    const e = error as { message: unknown; hint?: unknown };
-    return { message: String(e.message), hint: typeof e.hint === 'string' && e.hint !== '' ? e.hint : null };
+    const e = error as { message: unknown; hint?: unknown; remedy?: Remedy };
+    const said = { message: String(e.message), hint: typeof e.hint === 'string' && e.hint !== '' ? e.hint : null };
+    return e.remedy === undefined ? said : { ...said, remedy: e.remedy };
   }
   return { message: String(error), hint: null };
 }

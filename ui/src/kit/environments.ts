@@ -5,10 +5,19 @@ import { toasts } from './toasts.svelte';
 
 const failed = (error: unknown): void => void toasts.show(toApiError(error).message);
 
+/** What of a path is of no environment, and is shown in another one as well. */
+const SHARED = /^\/(benchmarks\/(plans(\/.*)?|new)|reports(\/.*)?|settings)$/;
+
+/** Where a reader is after they chose another environment: on the same screen, without what belongs to the former. */
+export function stays(path: string): string {
+  const screen = `/${path.split('/')[1] ?? ''}`;
+  if (screen === '/start' || screen === '/environments' || screen === '/') return '/overview';
+  return SHARED.test(path) ? path : screen;
+}
+
 /** Opens an environment on the screen that is shown, as far as it is one of an environment; the demo where it is built. */
 export function choose(id: string, demo: boolean): void {
-  const screen = `/${app.path.split('/')[1] ?? ''}`;
-  const to = screen === '/start' || screen === '/environments' ? '/overview' : screen;
+  const to = stays(app.path);
   if (id === app.currentId) app.go(to);
   else if (demo) app.go(`/start?open=demo&to=${to}`);
   else void app.open(id, to);
@@ -34,13 +43,5 @@ export async function remove(id: string, name: string): Promise<void> {
   }
 }
 
-/** Copies an environment and opens the copy in the editor. */
-export async function duplicate(id: string): Promise<void> {
-  try {
-    const copy = await rpc('env.duplicate', { id, name: null });
-    await app.refresh();
-    app.go(`/environments/${copy.id}`);
-  } catch (error) {
-    failed(error);
-  }
-}
+/** Opens a copy of an environment in the editor; there is none before it is saved. */
+export const duplicate = (id: string): void => app.go(`/environments/${encodeURIComponent(id)}/copy`);

@@ -2,12 +2,33 @@
 import type { Component } from 'svelte';
 import type { ScreenApp } from './screen';
 
+/** What the palette's commands stand under, in the order in which they are shown. */
+export const GROUPS = [
+  'Go to',
+  'On this screen',
+  'Findings',
+  'Environments',
+  'Actions',
+  'Runs',
+  'Comparisons and knees',
+  'Plans',
+  'Reports',
+  'Routes',
+] as const;
+export type Group = (typeof GROUPS)[number];
+
 /** A command of the palette. */
 export interface Command {
-  /** Unique; what is searched. */
+  /** What is searched; unique where it has no `id`. */
   name: string;
   hint: string;
   run: () => void;
+  /** Tells it apart from others of the same name. */
+  id?: string;
+  /** Actions where it says none. */
+  group?: Group;
+  /** More that it is found by. */
+  also?: string;
 }
 
 /** What the rail says beside a screen's name. */
@@ -50,6 +71,8 @@ interface Place {
   shortcuts?: readonly (readonly [readonly string[], string])[];
   /** Commands of the palette that make sense now; read inside a derived value. */
   commands?: () => Command[];
+  /** What of it the palette finds, once something is typed; called while the palette is made, so that it may read a resource. */
+  finds?: (app: ScreenApp) => () => Command[];
 }
 
 /** A screen is its own chunk, loaded when it is shown. */

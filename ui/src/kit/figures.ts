@@ -4,8 +4,8 @@
 /** Unit of a metric's values, as in the catalogue; `ms` is for benchmark figures. */
 export type Unit = 'ratio' | 'bytes' | 'bytes_per_second' | 'seconds' | 'per_second' | 'count' | 'ms';
 
-/** Thin space, as between a figure and its unit and between thousands. */
-export const THIN = '\u2009';
+/** Narrow space between a figure and its unit and between thousands; unlike a thin one (U+2009) no line breaks at it. */
+export const THIN = '\u202f';
 export const MINUS = '\u2212';
 export const DASH = '\u2013';
 
@@ -157,7 +157,20 @@ export function exact(value: number | null | undefined, unit: Unit): string {
   return `${Number(value.toPrecision(9))}${names[unit]}`;
 }
 
-/** A label of a value axis: short, with its unit only when `withUnit`. */
+/** A rate in the notation of an axis that ends at `top`: all of its labels in whole numbers, or all from 1,000 on in thousands. */
+function axisRate(value: number, top: number): string {
+  if (Math.abs(top) < 9999.5) return rate(value);
+  const [scaled, name] = step(value, 1000, SI);
+  return significant(scaled) + (name === '' ? '' : THIN + name);
+}
+
+/** Seconds in the unit that the end of the axis has, without it. */
+function axisSeconds(value: number, top: number): string {
+  const size = Math.abs(top);
+  return plain(Number((value * (size < 0.9995e-3 ? 1e6 : size < 0.9995 ? 1e3 : 1)).toPrecision(6)));
+}
+
+/** A label of a value axis that ends at `top`: short, with its unit only when `withUnit`. */
 export function axisLabel(value: number, unit: Unit, top: number, withUnit: boolean): string {
   const strip = (text: string): string => text.replace(/\.0+(?=\D|$)/, '').replace(/(\.\d*?)0+(?=\D|$)/, '$1');
   switch (unit) {
@@ -175,9 +188,11 @@ export function axisLabel(value: number, unit: Unit, top: number, withUnit: bool
     case 'ms': {
       const s = unit === 'ms' ? value / 1000 : value;
       if (value === 0) return '0';
-      return strip(seconds(s));
+      const end = unit === 'ms' ? top / 1000 : top;
+      // From two minutes on a time is in two units, and each label has its own.
+      return strip(withUnit || end >= 120 ? seconds(s) : axisSeconds(s, end));
     }
     default:
-      return value === 0 ? '0' : strip(rate(value));
+      return value === 0 ? '0' : strip(axisRate(value, top));
   }
 }

@@ -70,7 +70,7 @@ describe('state of a tier', () => {
   const range = { from: 0, to: 114_000 };
   it('says since when a target is unreachable and when it is tried again', () => {
     const down = target({ state: 'down', next_try_ms: 120_000 });
-    expect(stale(tier, down, data, 114_000)?.text.replaceAll('\u2009', ' ')).toBe(
+    expect(stale(tier, down, data, 114_000)?.text.replaceAll('\u202f', ' ')).toBe(
       'cache unreachable: last sample 14 s ago, next try in 6 s',
     );
     expect(bandState(tier, down, data, range, 114_000)?.glyph).toBe('bad');

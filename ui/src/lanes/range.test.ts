@@ -1,7 +1,7 @@
 // @vitest-environment jsdom
 import { expect, test, vi } from 'vitest';
 import { ChartGroup } from '../charts/group';
-import { keepRange, showRange } from './range';
+import { growRange, keepRange, showRange } from './range';
 
 const NOW = 1_795_949_000_000;
 const make = (): ChartGroup => new ChartGroup(900_000, NOW, false, { now: () => 0, frame: (run) => run(), later: (run) => run() });
@@ -93,4 +93,35 @@ test('a range that is none is not shown', () => {
     expect(group.live, text).toBe(true);
     expect(group.span, text).toBe(900_000);
   }
+});
+
+test('a range grows with the first samples until the usual one is full, unless somebody chooses one', () => {
+  vi.useFakeTimers();
+  const at = address();
+  const group = make();
+  let first: number | null = null;
+  const off = growRange(group, () => ({ first }), 900_000);
+  const end = keepRange(at, group, 900_000);
+  group.advance(NOW + 1000);
+  expect(group.span, 'nothing is known yet').toBe(900_000);
+  first = NOW;
+  const spans: number[] = [];
+  for (const s of [2, 59, 61, 179, 200, 301, 601, 899]) {
+    group.advance(NOW + s * 1000);
+    spans.push(group.span / 60_000);
+  }
+  expect(spans).toEqual([1, 1, 2, 3, 5, 10, 15, 15]);
+  vi.advanceTimersByTime(1000);
+  expect(at.text(), 'what nobody chose is not named').toBe('');
+  first = NOW + 890_000;
+  group.advance(NOW + 900_000);
+  expect(group.span, 'once full it stays').toBe(900_000);
+  off();
+  const other = make();
+  growRange(other, () => ({ first: NOW }), 900_000);
+  other.setSpan(300_000);
+  other.advance(NOW + 5000);
+  expect(other.span, 'a chosen one is kept').toBe(300_000);
+  end();
+  vi.useRealTimers();
 });

@@ -1,5 +1,6 @@
 // The shown range in the address: a reload, a link and a second tab show the same seconds.
 import { CHANGED, type ChartGroup } from '../charts/group';
+import type { TimeSeries } from '../charts/series';
 import type { ScreenApp } from '../kit/screen';
 
 type Address = Pick<ScreenApp, 'param' | 'setParams' | 'path'>;
@@ -28,10 +29,28 @@ function named(group: ChartGroup, usualMs: number | null): Record<'span' | 'from
   const { from, to } = group.range;
   const whole = (ms: number): string => String(Math.round(ms));
   return {
-    span: usualMs === null || group.span === usualMs ? null : String(group.span / 1000),
+    span: usualMs === null || group.growing || group.span === usualMs ? null : String(group.span / 1000),
     from: group.zoomed ? whole(from) : null,
     to: group.zoomed || (usualMs !== null && !group.live) ? whole(to) : null,
   };
+}
+
+/** Spans that a range grows through, in milliseconds: something is seen from the first second, and the axis moves seldom. */
+const GROWN_MS = [1, 2, 3, 5, 10].map((minutes) => minutes * 60_000);
+
+/**
+ * Lets a range that nobody chose follow the data until they fill the usual one; then that one stays. Answers how to end that.
+ */
+export function growRange(group: ChartGroup, data: () => Pick<TimeSeries, 'first'> | null, usualMs: number): () => void {
+  group.growing = true;
+  return group.on((what) => {
+    if (!group.growing || !(what & CHANGED.data)) return;
+    const first = data()?.first ?? null;
+    if (first === null) return;
+    const age = group.now - first;
+    group.grow(GROWN_MS.find((ms) => ms >= age && ms < usualMs) ?? usualMs);
+    if (group.span === usualMs) group.growing = false;
+  });
 }
 
 /**

@@ -1,10 +1,24 @@
 // @vitest-environment jsdom
-import { fireEvent, render, screen, waitFor, within } from '@testing-library/svelte';
+import { cleanup, fireEvent, render, screen, waitFor, within } from '@testing-library/svelte';
+import { tick } from 'svelte';
 import { beforeEach, expect, test, vi } from 'vitest';
 import { engine, refusal } from '../testing/backend';
 import { freshWindow } from '../testing/window';
 import App from './App.svelte';
-import { change, cutOffChange, environment, finding, job, summary, target } from '../testing/values';
+import {
+  AT,
+  change,
+  comparison,
+  cutOffChange,
+  environment,
+  finding,
+  job,
+  knee,
+  report,
+  runSummary,
+  summary,
+  target,
+} from '../testing/values';
 
 vi.mock('../backend', async () => (await import('../testing/backend')).door);
 
@@ -49,6 +63,45 @@ test('an address shows its environment and its screen, named in the title', asyn
   expect(screen.getByTestId('nav-reports').getAttribute('href'), 'a link that a second tab can open').toBe('#/e/shop/reports');
 });
 
+test('another screen has the focus on its heading, and the frame is passed in the order of its work', async () => {
+  await open();
+  const title = screen.getByTestId('title');
+  await waitFor(() => expect(document.activeElement, 'after loading').toBe(title));
+  screen.getByTestId('nav-reports').focus();
+  location.hash = '#/e/shop/reports';
+  await waitFor(() => expect(title.textContent).toBe('Reports'));
+  await waitFor(() => expect(document.activeElement).toBe(title));
+  const nav = screen.getByRole('navigation', { name: 'Screens' });
+  const following = Node.DOCUMENT_POSITION_FOLLOWING;
+  expect(nav.compareDocumentPosition(title) & following, 'Tab goes on from it into the screen, not through the rail').toBeTruthy();
+});
+
+test('the button of the palette is called what it says', async () => {
+  await open();
+  const button = screen.getByTestId('open-palette');
+  const says = button.textContent?.replace(/\s+/g, ' ').trim();
+  expect(says).toMatch(/^Search or run ?(Ctrl|⌘) K$/);
+  expect(screen.getByRole('button', { name: /^Search or run/ })).toBe(button);
+  expect(button.getAttribute('aria-label'), 'no other name than its words').toBeNull();
+});
+
+test('a session that ended says what to do, and what was shown stays', async () => {
+  engine.reset({
+    'env.list': () => {
+      throw { code: 'authentication', message: 'This browser is not signed in', hint: 'Open the address', retryable: false };
+    },
+  });
+  await open('#/overview');
+  expect((await screen.findByTestId('failure')).textContent).toMatch(/not signed in\s*Open the address/);
+  expect(screen.queryByTestId('start'), 'nothing below it that would be refused too').toBeNull();
+  cleanup();
+  engine.reset(calm());
+  await open();
+  engine.watcher?.onState({ code: 'authentication', message: 'Perfdeck was started anew', hint: 'Open the new address', retryable: false });
+  expect((await screen.findByTestId('failure')).textContent).toContain('started anew');
+  expect(screen.getByTestId('settings')).toBeTruthy();
+});
+
 test('an engine that does not answer is said, with the way to try again', async () => {
   engine.reset({
     'env.list': () => {
@@ -67,14 +120,17 @@ test('the palette finds, moves and runs, and says when nothing is called that', 
   await waitFor(() => expect(document.activeElement).toBe(field));
   expect(screen.getByRole('listbox', { name: 'Commands' }).id).toBe(field.getAttribute('aria-controls'));
   const at = (): string | undefined =>
-    document.getElementById(field.getAttribute('aria-activedescendant') ?? '')?.querySelector('span')?.textContent;
+    document
+      .getElementById(field.getAttribute('aria-activedescendant') ?? '')
+      ?.querySelector('.name')
+      ?.textContent?.trim();
   await waitFor(() => expect(at()).toBe('Go to overview'));
   await press('ArrowUp');
   await waitFor(() => expect(at(), 'from the first to the last').toBe('Show shortcuts'));
   await press('PageUp');
   await waitFor(() => expect(at()).not.toBe('Show shortcuts'));
   await fireEvent.input(field, { target: { value: 'xyzzy' } });
-  await waitFor(() => expect(screen.getByText('No command is called “xyzzy”')).toBeTruthy());
+  await waitFor(() => expect(screen.getByText('Nothing is called “xyzzy”')).toBeTruthy());
   await fireEvent.input(field, { target: { value: 'reports' } });
   await waitFor(() => expect(at()).toBe('Go to reports'));
   await press('Enter');
@@ -97,17 +153,103 @@ test('the shortcuts are shown by their key and hidden by Escape; other keys wait
   expect(location.hash).toBe('#/e/shop/reports');
 });
 
-test('the menu of environments switches, adds, edits and deletes with a way back', async () => {
+/** What the panel of environments is opened with. */
+async function environments(): Promise<HTMLElement> {
+  await fireEvent.click(screen.getByTestId('env-block'));
+  return screen.findByRole('dialog', { name: 'Environments' });
+}
+
+test('the panel of environments adds, edits and deletes with a way back', async () => {
   await open();
-  const block = screen.getByTestId('env-block');
-  await fireEvent.click(block, { detail: 0 });
-  const menu = await screen.findByRole('menu', { name: 'Environments' });
-  const items = [...menu.querySelectorAll('[role^=menuitem]')].map((item) => item.textContent?.replace(/\s+/g, ' ').trim());
-  expect(items).toEqual(['demobuilt in', 'shopstaging', 'Add environment', 'Edit shop', 'Duplicate shop', 'Delete shop']);
+  const panel = await environments();
+  expect(
+    within(panel)
+      .getAllByTestId('env-choose')
+      .map((r) => r.dataset['env']),
+  ).toEqual(['shop', 'demo']);
+  const buttons = ['env-add', 'env-edit', 'env-duplicate', 'env-delete'].map((id) => within(panel).getByTestId(id));
+  expect(buttons.map((b) => b.getAttribute('aria-label') ?? b.textContent)).toEqual([
+    'Add environment',
+    'Edit shop',
+    'Duplicate shop',
+    'Delete shop',
+  ]);
   await fireEvent.click(screen.getByTestId('env-delete'));
   await waitFor(() => expect(screen.getByTestId('toast').textContent).toContain('Undo'));
   expect(engine.given('env.delete')).toEqual([{ id: 'shop' }]);
-  await waitFor(() => expect(screen.queryByRole('menu'), 'choosing closes').toBeNull());
+  await waitFor(() => expect(screen.queryByRole('dialog'), 'choosing closes').toBeNull());
+});
+
+test('one of a hundred environments is found by a part of its name, and opens on the screen that is shown', async () => {
+  const hundred = Array.from({ length: 100 }, (_, i) => summary({ id: `e${i}`, name: `shop ${i}` }));
+  engine.reset({ ...calm(), 'env.list': () => [summary(), ...hundred], 'env.get': ({ id }) => environment({ id, name: id }) });
+  await open('#/e/shop/reports');
+  const panel = await environments();
+  const filter = within(panel).getByTestId('environments-filter');
+  await waitFor(() => expect(document.activeElement, 'what is typed is looked for').toBe(filter));
+  expect(within(panel).getAllByTestId('env-choose').length, 'not all are drawn').toBeLessThanOrEqual(61);
+  await fireEvent.input(filter, { target: { value: '87' } });
+  await waitFor(() => expect(within(panel).getAllByTestId('env-choose').length).toBe(1));
+  expect(within(panel).getByTestId('environments-count').textContent).toBe('1 of 101 environments');
+  await fireEvent.keyDown(filter, { key: 'Enter' });
+  await waitFor(() => expect(location.hash).toBe('#/e/e87/reports'));
+  const again = await environments();
+  expect(
+    within(again)
+      .getAllByTestId('env-choose')
+      .slice(0, 2)
+      .map((r) => r.dataset['env']),
+    'the last ones first',
+  ).toEqual(['shop 87', 'shop']);
+});
+
+test('an environment is copied when the copy is saved, and not before', async () => {
+  await open();
+  await environments();
+  await fireEvent.click(screen.getByTestId('env-duplicate'));
+  await waitFor(() => expect(location.hash).toBe('#/e/shop/environments/shop/copy'));
+  expect(engine.given('env.duplicate')).toEqual([]);
+});
+
+test('the palette finds things: runs by their names, findings, plans, reports, routes, and what is on the screen', async () => {
+  engine.reset({
+    ...calm(),
+    'run.list': () => Array.from({ length: 1000 }, (_, i) => runSummary({ id: `r${i}`, name: `nightly ${i}` })),
+    'comparison.list': () => [comparison()],
+    'knee.list': () => [knee()],
+    'plan.list': () => [{ id: 'p1', name: 'checkout plan', toml: '', updated_ms: AT }],
+    'report.list': () => [report()],
+  });
+  await open();
+  await waitFor(() => expect(engine.given('findings.list').length).toBeGreaterThan(0));
+  await press('k', { ctrlKey: true });
+  const field = await screen.findByRole('combobox', { name: 'Search or run' });
+  const found = async (query: string): Promise<[string, string][]> => {
+    await fireEvent.input(field, { target: { value: query } });
+    await tick();
+    return screen.queryAllByTestId('palette-group').flatMap((g) =>
+      within(g)
+        .getAllByTestId('palette-item')
+        .map((i): [string, string] => [g.getAttribute('aria-label')!, i.querySelector('.name')!.textContent!.trim()]),
+    );
+  };
+  await waitFor(async () => expect((await found('nightly 87'))[0]).toEqual(['Runs', 'nightly 87']));
+  expect((await found('nightly')).length, 'and says how many more there are').toBe(8);
+  expect(screen.getByText(/992 more/)).toBeTruthy();
+  expect(await found('repeats another')).toEqual([['Findings', 'orders_idx repeats another index']]);
+  expect(await found('before and after')).toEqual([['Comparisons and knees', 'before and after']]);
+  expect(await found('checkout')).toEqual([['Plans', 'checkout plan']]);
+  expect((await found('week 47'))[0]).toEqual(['Reports', 'Week 47']);
+  expect((await found('benchmark get'))[0]).toEqual(['Routes', 'Benchmark GET /']);
+  expect((await found('copy the diagnostics'))[0]).toEqual(['On this screen', 'Copy the diagnostics']);
+  expect((await found('dark'))[0]).toEqual(['Actions', 'Use the dark theme']);
+  expect((await found('start a bench'))[0]).toEqual(['Actions', 'Start a benchmark']);
+  await found('nightly 87');
+  const selected = (): string | undefined =>
+    document.getElementById(field.getAttribute('aria-activedescendant') ?? '')?.textContent?.trim();
+  await waitFor(() => expect(selected()).toContain('nightly 87'));
+  await fireEvent.keyDown(field, { key: 'Enter' });
+  await waitFor(() => expect(location.hash).toBe('#/e/shop/benchmarks/r87'));
 });
 
 test('the rail counts what waits, and the status line says how each target is', async () => {
@@ -156,7 +298,7 @@ test('a screen that comes later says what it will show, and the findings that wa
   engine.reset({ ...calm(), 'findings.list': () => [finding({ action: { label: 'Open', opens: { what: 'cache' } } })] });
   await open('#/e/shop/cache?finding=f1');
   expect(screen.getByText('The cache screen comes later')).toBeTruthy();
-  const waiting = await screen.findByTestId('later-finding');
+  const waiting = await screen.findByTestId('finding');
   expect(waiting.textContent).toContain('orders_idx repeats another index');
   expect(waiting.getAttribute('aria-current'), 'the one that led here').toBe('true');
 });

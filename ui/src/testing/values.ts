@@ -1,5 +1,7 @@
 // Values as the engine sends them, for tests: whole, so that a field that is renamed fails their check.
 import type {
+  BenchLive,
+  BenchPreview,
   Change,
   ChangeDetail,
   EnvironmentSummary,
@@ -9,6 +11,8 @@ import type {
   JobStatus,
   KindDefaults,
   LatencyMs,
+  Proof,
+  ReportFile,
   Run,
   RunSummary,
   StoredComparison,
@@ -66,11 +70,24 @@ export const target = (of: Partial<TargetStatus> = {}): TargetStatus => ({
   version: 'PostgreSQL 17.2',
   detail: null,
   round_trip_ms: 1.5,
+  first_sample_ms: AT - 900_000,
   last_sample_ms: AT,
   next_try_ms: null,
   error: null,
   limits: {},
   own_requests: null,
+  ...of,
+});
+
+export const proof = (of: Partial<Proof> = {}): Proof => ({
+  values: [{ name: 'size', value: '2.1 MiB' }],
+  samples: null,
+  observed_s: null,
+  since_ms: null,
+  rule: 'an index over the same columns as another one',
+  advice: 'Drop it',
+  statements: [{ what: 'Drops it', text: 'DROP INDEX orders_idx;' }],
+  steps: [{ label: 'Plan the drop', opens: { what: 'change', kind: 'drop_index', object: 'orders_idx' } }],
   ...of,
 });
 
@@ -82,6 +99,7 @@ export const finding = (of: Partial<Finding> = {}): Finding => ({
   evidence: '2.1 MiB for `orders`',
   cost: 1,
   action: { label: 'Review index', opens: { what: 'database' } },
+  proof: proof(),
   ...of,
 });
 
@@ -127,6 +145,7 @@ export const httpSpec = (of: Partial<HttpBenchSpec> = {}): HttpBenchSpec => ({
   warmup_s: 2,
   timeout_s: 30,
   insecure_tls: false,
+  thresholds: [],
   ...of,
 });
 
@@ -136,6 +155,7 @@ export const run = (of: Partial<Run> = {}): Run => ({
   name: 'before',
   environment_id: 'shop',
   environment_name: 'shop',
+  part_of: null,
   engine: 'raw',
   spec: { kind: 'http', ...httpSpec() },
   resolved: ['127.0.0.1:8000'],
@@ -198,6 +218,7 @@ export const runSummary = (of: Partial<RunSummary> = {}): RunSummary => ({
   id: 'r1',
   name: 'before',
   environment_id: 'shop',
+  part_of: null,
   request: 'GET http://127.0.0.1:8000/',
   load: { kind: 'closed' },
   connections: 32,
@@ -209,24 +230,47 @@ export const runSummary = (of: Partial<RunSummary> = {}): RunSummary => ({
   rate_per_s: 2431,
   p50_ms: 11.8,
   p99_ms: 42.5,
+  answered: null,
+  statuses: null,
+  thresholds: null,
   judged_ms: null,
   valid: true,
   work: 'w',
   ...of,
 });
 
-const point = (concurrency: number, rate_per_s: number, latency_ms: number, holds: boolean): StoredKnee['points'][number] => ({
+export const report = (of: Partial<ReportFile> = {}): ReportFile => ({
+  id: 'p1',
+  title: 'Week 47',
+  environment_name: 'shop',
+  html_path: '/data/reports/week-47.html',
+  json_path: '/data/reports/week-47.json',
+  html_bytes: 120_000,
+  created_ms: AT,
+  run_ids: ['r1'],
+  ...of,
+});
+
+/** A step of a search; without a time it had no successful response. */
+export const kneePoint = (
+  concurrency: number,
+  rate_per_s: number,
+  latency_ms: number | null,
+  holds: boolean,
+  of: Partial<StoredKnee['points'][number]['figures']> = {},
+): StoredKnee['points'][number] => ({
   step: { concurrency, phase: 'doubling', duration_s: 10 },
   figures: {
     rate_per_s,
-    n: 10_000,
+    n: latency_ms === null ? 0 : 10_000,
     latency_ms,
     at_least: false,
     enough: true,
     within: holds,
     error_share: 0,
     invalid_reasons: [],
-    utilisation: { 'host CPU': 0.9 },
+    utilisation: { 'host CPU': 0.9, 'load generator': 0.2 },
+    ...of,
   },
   holds,
   unjudged: false,
@@ -247,7 +291,7 @@ export const knee = (of: Partial<StoredKnee> = {}): StoredKnee => ({
   usl: null,
   usl_interval: null,
   saturation: null,
-  points: [point(1, 150, 9, true), point(32, 2000, 40, true), point(64, 2100, 70, false)],
+  points: [kneePoint(1, 150, 9, true), kneePoint(32, 2000, 40, true), kneePoint(64, 2100, 70, false)],
   sentence: 'Holds up to 32 connections. At 64 it does not.',
   notes: [],
   ...of,
@@ -378,4 +422,36 @@ export const changeDetail = (of: Change, guards: Partial<Omit<ChangeDetail, 'cha
   confirm: null,
   evidence: [],
   ...guards,
+});
+
+export const preview = (of: Partial<BenchPreview> = {}): BenchPreview => ({
+  resolved: ['127.0.0.1:8000'],
+  loopback: true,
+  guard: null,
+  confirm: null,
+  evidence: [],
+  problem: null,
+  tells: '1 000 requests: up to p90; p99 needs 10 000, 1 min 40 s at 100/s',
+  ...of,
+});
+
+export const live = (of: Partial<BenchLive> = {}): BenchLive => ({
+  run_id: 'r9',
+  phase: 'measuring',
+  elapsed_s: 3,
+  total_s: 32,
+  at_ms: AT,
+  requests: 7000,
+  errors: 2,
+  in_flight: 32,
+  interval_s: 0.1,
+  rate_per_s: 2400,
+  target_rate_per_s: null,
+  p50_ms: 11,
+  p90_ms: 20,
+  p99_ms: 42,
+  max_ms: 90,
+  lag_p99_ms: null,
+  heat: [],
+  ...of,
 });

@@ -407,6 +407,7 @@ impl Account {
             Err(TryLockError::WouldBlock) => return,
         };
         slot.in_flight = self.in_flight;
+        slot.until = Some(now);
         slot.take(&mut self.live);
         slot.seconds.append(&mut self.record.closed);
     }

@@ -37,7 +37,9 @@ mod tries;
 mod view;
 
 pub use abort::AbortSwitch;
-pub use plan_run::{Prepared, check, describe, judge, prepare, run_plan, thresholds, variables, writing_step};
+pub use plan_run::{
+    Prepared, check, describe, judge, prepare, run_plan, thresholds, thresholds_of_request, variables, writing_step,
+};
 pub use resources::{CacheConnection, CacheWire, OpensTargets, Resources, SqlConnection};
 pub use run::run_http;
 pub use seconds::heatmap;

@@ -120,6 +120,7 @@ pub(crate) fn finished(setup: Setup, context: RunContext, ended: Ended, total: R
         name: context.name,
         environment_id: context.environment_id,
         environment_name: context.environment_name,
+        part_of: None,
         engine: ended.engine.to_owned(),
         iterations: spec.plan().is_some().then_some(total.iterations),
         spec,
@@ -148,7 +149,7 @@ pub(crate) fn finished(setup: Setup, context: RunContext, ended: Ended, total: R
         footing: Footing {
             ceiling_per_s: ended.ceiling_per_s,
             ceiling_kind: ended.ceiling_per_s.map(|_| CeilingKind::Measured),
-            co_located: setup.co_located,
+            co_located: Some(setup.co_located),
             throttled_s: ended.throttled.map(|t| t.seconds),
             throttled_periods: ended.throttled.map(|t| t.periods),
             ..Footing::default()

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use perfdeck_model::masking::{MASK, Masker, has_mask};
-use perfdeck_model::{ApiError, BenchLive, ErrorCode, Load, PlanSpec, Remedy, Run, RunSpec, ThresholdResult};
+use perfdeck_model::{
+    ApiError, BenchLive, ErrorCode, HttpBenchSpec, Load, PlanSpec, Remedy, Run, RunSpec, ThresholdResult,
+};
 use perfdeck_sqltext::{Dialect, only_reads};
 use tokio_util::sync::CancellationToken;
 
@@ -303,9 +305,27 @@ pub async fn run_plan(
 /// # Errors
 /// [`ErrorCode::BadRequest`] naming one that cannot be read.
 pub fn thresholds(plan: &Plan) -> Result<Vec<Threshold>, ApiError> {
+    read_thresholds(&plan.thresholds)
+}
+
+fn read_thresholds(texts: &[String]) -> Result<Vec<Threshold>, ApiError> {
     let bad =
         |e: perfdeck_plan::ThresholdError| ApiError::bad_request(format!("threshold '{}': {}", e.text, e.message));
-    plan.thresholds.iter().map(|text| Threshold::parse(text).map_err(bad)).collect()
+    texts.iter().map(|text| Threshold::parse(text).map_err(bad)).collect()
+}
+
+/// The thresholds of one request, which has no steps.
+///
+/// # Errors
+/// [`ErrorCode::BadRequest`] naming one that cannot be read.
+pub fn thresholds_of_request(spec: &HttpBenchSpec) -> Result<Vec<Threshold>, ApiError> {
+    let all = read_thresholds(&spec.thresholds)?;
+    match all.iter().find(|threshold| threshold.step().is_some()) {
+        Some(threshold) => {
+            Err(ApiError::bad_request(format!("threshold '{}': one request has no steps", threshold.text())))
+        }
+        None => Ok(all),
+    }
 }
 
 /// How thresholds turned out in a run.

@@ -15,6 +15,7 @@ use crate::cpu;
 use crate::full::Program;
 use crate::http1::Asked;
 use crate::outcome::{Ended, finished};
+use crate::plan_run::{judge, thresholds_of_request};
 use crate::quota::{self, Quotas};
 use crate::raw::Wire;
 use crate::record::Record;
@@ -39,11 +40,14 @@ pub async fn run_http(
     progress: impl Fn(BenchLive) + Send + Sync + 'static,
     cancel: CancellationToken,
 ) -> Result<Finished, Error> {
+    let thresholds = thresholds_of_request(&spec)?;
     let setup = tokio::select! {
         setup = setup_of(spec) => setup?,
         () = cancel.cancelled() => return Err(stopped_early()),
     };
-    drive(setup, context, progress, cancel).await
+    let mut finished = drive(setup, context, progress, cancel).await?;
+    finished.run.thresholds = judge(&thresholds, &finished.run);
+    Ok(finished)
 }
 
 /// What is known of an HTTP benchmark before it begins.
@@ -126,7 +130,7 @@ pub(crate) async fn drive_under(
     let _guard = StopOnDrop(shared.clone());
     let total = |warmup: Duration| (warmup + setup.measured).as_secs_f64();
     let mut view = View::new(&shared, &context.run_id, context.clock.clone(), total(setup.warmup));
-    progress(view.look(BenchPhase::Connecting, 0.0));
+    view.look(BenchPhase::Connecting, 0.0).into_iter().for_each(&progress);
     let ceiling_per_s = tokio::select! {
         ceiling = ceiling::measure(&setup, threads) => ceiling,
         () = cancel.cancelled() => return Err(stopped_early()),
@@ -158,7 +162,7 @@ pub(crate) async fn drive_under(
                     shared.abort(reason);
                     break;
                 }
-                progress(view.look(BenchPhase::Connecting, 0.0));
+                view.look(BenchPhase::Connecting, 0.0).into_iter().for_each(&progress);
             }
         }
     }
@@ -172,6 +176,7 @@ pub(crate) async fn drive_under(
     let mut times = Times { start, measure: start + setup.warmup, end: start + setup.warmup + setup.measured };
     go.send_replace(Some(times));
     silence.begins(start);
+    view.begins(start);
 
     let work = join(workers);
     tokio::pin!(work);
@@ -228,14 +233,14 @@ pub(crate) async fn drive_under(
                 } else {
                     BenchPhase::Draining
                 };
-                progress(view.look(phase, now.saturating_duration_since(start).as_secs_f64()));
+                view.look(phase, now.saturating_duration_since(start).as_secs_f64()).into_iter().for_each(&progress);
             }
         }
     };
     let throttled = quota::between(held_back, quotas.look());
     let stopped_at = shared.stopped_at.get().copied().filter(|at| *at < times.end);
     let elapsed = stopped_at.unwrap_or(times.end).saturating_duration_since(start);
-    let mut live = view.look(BenchPhase::Finished, elapsed.as_secs_f64());
+    let live = view.look(BenchPhase::Finished, elapsed.as_secs_f64());
     let mut total: Option<Record> = None;
     for mut record in records {
         record.closed.drain(..).for_each(|second| view.seconds.add(second));
@@ -245,8 +250,8 @@ pub(crate) async fn drive_under(
         }
     }
     let total = total.ok_or_else(|| Error::Generator("none was started".to_owned()))?;
-    (live.requests, live.errors, live.in_flight) = (total.requests, total.failed, 0);
-    progress(live);
+    let (requests, errors) = (total.requests, total.failed);
+    live.into_iter().for_each(|live| progress(BenchLive { requests, errors, in_flight: 0, ..live }));
     setup.warmup = times.measure.saturating_duration_since(start);
     // Asked only when nothing was answered: some servers note a stranger in their log.
     let strange = total.failed == total.requests && total.errors.are_strange();

@@ -111,6 +111,8 @@ pub(crate) struct Live {
     /// Errors of the measured time.
     pub(crate) errors: u64,
     pub(crate) in_flight: u32,
+    /// Until when these are counted; none before the first.
+    pub(crate) until: Option<Instant>,
     pub(crate) response: Histogram<u64>,
     pub(crate) lag: Histogram<u64>,
     pub(crate) seconds: Vec<Second>,
@@ -124,6 +126,7 @@ impl Live {
             requests: 0,
             errors: 0,
             in_flight: 0,
+            until: None,
             response: histogram(),
             lag: histogram(),
             seconds: Vec::new(),

@@ -7,6 +7,8 @@ use hyper::header::{HOST, HeaderName, HeaderValue, USER_AGENT};
 use perfdeck_model::masking::{MASK, Masker, has_mask, is_plain, message, shown};
 use perfdeck_model::{Address, ApiError, ErrorCode, Header, HttpBenchSpec, Load, Scheme};
 
+use crate::plan_run::thresholds_of_request;
+
 /// Headers that the engine sets from the plan itself; a second opinion would break the framing of the request.
 const OWN: &[&str] = &["content-length", "transfer-encoding"];
 
@@ -84,6 +86,7 @@ pub fn validate(spec: &HttpBenchSpec) -> Result<(), ApiError> {
     if spec.headers.len() > 64 {
         return Err(ApiError::bad_request("headers: A request has at most 64 headers"));
     }
+    thresholds_of_request(spec)?;
     target(spec).map(drop)
 }
 

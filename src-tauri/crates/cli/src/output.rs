@@ -97,6 +97,7 @@ fn remedied(remedy: Remedy) -> &'static str {
         Remedy::RemoveEnvironment => "'perfctl env remove NAME' removes it",
         Remedy::CheckPlan => "'perfctl bench plan check FILE' names everything that is wrong",
         Remedy::NameDifference => "--changed FACT names it",
+        Remedy::ShowBenchmark => "'perfctl serve' and the window show it",
     }
 }
 

@@ -111,7 +111,7 @@ fn a_value_that_a_server_repeats_is_masked(perfctl: &Perfctl, runtime: &tokio::r
         let (code, text, stderr) = perfctl.run(&args);
         assert_eq!(code, 1, "{sql} cannot succeed: {text} {stderr}");
         assert!(!text.contains(value) && !stderr.contains(value), "{sql} told the value: {text} {stderr}");
-        assert!(text.contains("INVALID: no successful response: "), "{sql} says why: {text}");
+        assert!(text.contains("Invalid: no successful response: "), "{sql} says why: {text}");
         let (_, json, _) = perfctl.run(&[args.as_slice(), &["--json"]].concat());
         assert!(!json.is_empty() && !json.contains(value), "{sql} told the value: {json}");
     }
@@ -163,7 +163,7 @@ fn a_script_is_read_as_its_server_reads_it() {
     }
     for text in ["SELECT 1;", "SELECT $1::int; SELECT $1::int;"] {
         let (code, _, stderr) = with("refused.sql", text, "pg");
-        assert!(code == 2 && stderr.contains("--param: it is for --sql"), "{text}: {code} {stderr}");
+        assert!(code == 2 && stderr.contains("parameters: they are for one statement"), "{text}: {code} {stderr}");
     }
     let (code, _, stderr) = bench(&perfctl, "sql", &["--env", "my", "--sql", "SELECT $1", "--param", "5", "-d", "1s"]);
     assert!(code == 1 && stderr.contains("write ? for a parameter on MySQL"), "{code}: {stderr}");

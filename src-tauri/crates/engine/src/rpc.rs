@@ -100,15 +100,4 @@ impl Engine {
         Err(ApiError::new(ErrorCode::Guarded, format!("This link only reads, and '{name}' {what}"))
             .hint("Open the URL with full access that was printed when serving began"))
     }
-
-    /// Runs a command that answers JSON.
-    ///
-    /// # Errors
-    /// As [`Engine::dispatch`]; a binary answer is [`ErrorCode::Internal`].
-    pub async fn json(self: &Arc<Self>, name: &str, params: Value) -> Result<Value> {
-        match self.dispatch(name, params).await? {
-            Reply::Json(value) => Ok(value),
-            Reply::Binary(_) => Err(ApiError::internal(format!("'{name}' answers binary columns"))),
-        }
-    }
 }

@@ -1,39 +1,20 @@
 //! Changes on real targets: a duplicate index is dropped and created again, in PostgreSQL, in a SQLite file and in the demo.
 //! What became of it is read from the servers' own catalogues.
+mod support;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use perfdeck_engine::{Engine, EngineOptions};
-use perfdeck_model::{ApiError, ErrorCode};
+use perfdeck_engine::Engine;
+use perfdeck_engine::changes::{self, ChangeList};
+use perfdeck_engine::environments::{self, EnvUnlock};
+use perfdeck_model::{ChangeOffer, ChangeState, ErrorCode, JobState, Kind, Says};
 use perfdeck_testkit::sqlx::{self, Connection as _, Executor as _, Row as _};
 use perfdeck_testkit::{MariaDb, PgBouncer, Postgres, eventually};
-use serde_json::{Value, json};
+use support::{apply, by_id, change, confirmed, open, plan_drop as plan, says, undo};
 
-async fn open(dir: &std::path::Path) -> Arc<Engine> {
-    Engine::open(EngineOptions { data_dir: Some(dir.to_owned()), clock: None }).await.expect("the engine opens")
-}
-
-async fn environment(engine: &Arc<Engine>, name: &str, kind: &str, database: &str) -> String {
-    let draft = json!({"name": name, "kind": kind, "targets": {"database": database}});
-    let made = engine.json("env.create", json!({"draft": draft})).await.expect("created");
-    made["id"].as_str().expect("id").to_owned()
-}
-
-async fn plan(engine: &Arc<Engine>, environment: &str, object: &str) -> Result<Value, ApiError> {
-    let asked = json!({"kind": "drop_index", "environment_id": environment, "object": object});
-    engine.json("changes.plan", asked).await.map(|detail| detail["change"].clone())
-}
-
-/// Applies or undoes to the end of the job; answers the change, or what failed.
-async fn run(engine: &Arc<Engine>, command: &str, id: &Value, confirm: Option<&str>) -> Result<Value, Value> {
-    let job = engine.json(command, json!({"id": id, "confirm": confirm})).await;
-    let job = job.map_err(|e| serde_json::to_value(e).expect("json"))?;
-    let wait = engine.jobs().wait(job["id"].as_str().expect("id"));
-    let end = tokio::time::timeout(Duration::from_secs(30), wait).await.expect("in time").expect("known");
-    match end.error {
-        Some(error) => Err(serde_json::to_value(error).expect("json")),
-        None => Ok(engine.json("changes.get", json!({"id": id})).await.expect("there")),
-    }
+async fn environment(engine: &Arc<Engine>, name: &str, kind: Kind, database: &str) -> String {
+    support::environment(engine, support::draft(name, kind, support::database(database.to_owned()))).await
 }
 
 /// Definition and validity of an index, as PostgreSQL's catalogue has it.
@@ -71,7 +52,7 @@ async fn a_duplicate_index_is_dropped_and_comes_back_exactly() {
     let dir = tempfile::tempdir().expect("a folder");
     let (engine, server) = (open(dir.path()).await, Postgres::start().await.expect("PostgreSQL"));
     server.execute(TABLES).await.expect("tables");
-    let id = environment(&engine, "clinic", "development", &server.url()).await;
+    let id = environment(&engine, "clinic", Kind::Development, &server.url()).await;
     for (name, catalogue) in [
         ("two", "public.two"),
         ("public.part_of_too", "part_of_too"),
@@ -81,20 +62,19 @@ async fn a_duplicate_index_is_dropped_and_comes_back_exactly() {
     ] {
         let before = index(&server, catalogue).await.expect("it is there");
         let planned = plan(&engine, &id, name).await.expect(name);
-        assert!(planned["statement"].as_str().is_some_and(|s| s.starts_with("DROP INDEX CONCURRENTLY \"public\".\"")));
-        let freed = &planned["preview"][0];
-        assert!(freed["predicted"].as_f64().is_some_and(|b| b >= 8192.0), "its size is known: {planned}");
-        assert_eq!(planned["preview"][1]["predicted"], Value::Null, "nothing says how long its writes were counted");
+        assert!(planned.statement.starts_with("DROP INDEX CONCURRENTLY \"public\".\""), "{planned:?}");
+        let freed = planned.preview[0].predicted;
+        assert!(freed.is_some_and(|b| b >= 8192.0), "its size is known: {planned:?}");
+        assert_eq!(planned.preview[1].predicted, None, "nothing says how long its writes were counted");
         assert_eq!(index(&server, catalogue).await.as_ref(), Some(&before), "a plan alters nothing");
 
-        let applied = run(&engine, "changes.apply", &planned["id"], None).await.expect(name);
-        assert_eq!(applied["state"], "verified", "{applied}");
-        assert_eq!(applied["target_says"]["says"], "as_applied", "{applied}");
+        let applied = apply(&engine, &planned.id, None).await.expect(name);
+        assert_eq!((applied.state, says(&applied)), (ChangeState::Verified, Some(Says::AsApplied)), "{applied:?}");
         assert_eq!(index(&server, catalogue).await, None, "{name} is gone");
-        assert_eq!(applied["preview"][0]["came"], freed["predicted"], "what came stands beside it: {applied}");
+        assert_eq!(applied.preview[0].came, freed, "what came stands beside it: {applied:?}");
 
-        let undone = run(&engine, "changes.undo", &planned["id"], None).await.expect(name);
-        assert_eq!(undone["state"], "undone", "{undone}");
+        let undone = undo(&engine, &planned.id).await.expect(name);
+        assert_eq!(undone.state, ChangeState::Undone, "{undone:?}");
         assert_eq!(index(&server, catalogue).await, Some(before), "the same definition, and valid");
     }
     let mut c = server.connect().await.expect("a session");
@@ -114,7 +94,7 @@ async fn what_something_rests_on_is_refused_by_name() {
     let dir = tempfile::tempdir().expect("a folder");
     let (engine, server) = (open(dir.path()).await, Postgres::start().await.expect("PostgreSQL"));
     server.execute(TABLES).await.expect("tables");
-    let id = environment(&engine, "clinic", "development", &server.url()).await;
+    let id = environment(&engine, "clinic", Kind::Development, &server.url()).await;
     for (name, why) in [
         ("t_pkey", "The constraint 't_pkey'"),
         ("own_a_key", "The constraint 'own_a_key'"),
@@ -132,11 +112,11 @@ async fn what_something_rests_on_is_refused_by_name() {
     }
     // Of a pair the last one stays, also when the plan is older than the first drop.
     let (one, two) = (plan(&engine, &id, "one").await.expect("one"), plan(&engine, &id, "two").await.expect("two"));
-    run(&engine, "changes.apply", &one["id"], None).await.expect("the first goes");
-    let refused = run(&engine, "changes.apply", &two["id"], None).await.expect_err("the last one stays");
-    assert!(refused["message"].as_str().is_some_and(|m| m.contains("repeats no other valid index")), "{refused}");
-    let failed = engine.json("changes.get", json!({"id": two["id"]})).await.expect("there");
-    assert_eq!((&failed["state"], &failed["target_says"]["says"]), (&json!("failed"), &json!("as_before")), "{failed}");
+    apply(&engine, &one.id, None).await.expect("the first goes");
+    let refused = apply(&engine, &two.id, None).await.expect_err("the last one stays");
+    assert!(refused.message.contains("repeats no other valid index"), "{refused}");
+    let failed = change(&engine, &two.id).await;
+    assert_eq!((failed.state, says(&failed)), (ChangeState::Failed, Some(Says::AsBefore)), "{failed:?}");
     assert!(index(&server, "two").await.is_some(), "it is there");
 
     // A role that does not own the table.
@@ -145,20 +125,21 @@ async fn what_something_rests_on_is_refused_by_name() {
         .await
         .expect("a role");
     let url = format!("postgres://reader:reader@127.0.0.1:{}/app", server.port());
-    let other = environment(&engine, "reader", "development", &url).await;
+    let other = environment(&engine, "reader", Kind::Development, &url).await;
     let refused = plan(&engine, &other, "part_of_too").await.expect_err("not its own");
     assert_eq!(refused.code, ErrorCode::Privilege, "{refused}");
     assert!(refused.message.contains("does not own public.t"), "{refused}");
 
-    let live = environment(&engine, "live", "production", &server.url()).await;
+    let live = environment(&engine, "live", Kind::Production, &server.url()).await;
     let planned = plan(&engine, &live, "part_of_too").await.expect("looking is allowed");
-    let refused = run(&engine, "changes.apply", &planned["id"], Some("live")).await.expect_err("read-only");
-    assert_eq!(refused["code"], "guarded", "{refused}");
-    engine.json("env.unlock", json!({"id": live, "confirm": "live"})).await.expect("unlocked");
-    let refused = run(&engine, "changes.apply", &planned["id"], None).await.expect_err("its name is to be typed");
-    assert_eq!(refused["code"], "guarded", "{refused}");
+    let refused = apply(&engine, &planned.id, Some("live")).await.expect_err("read-only");
+    assert_eq!(refused.code, ErrorCode::Guarded, "{refused}");
+    let typed = EnvUnlock { id: live, confirm: Some("live".to_owned()) };
+    environments::unlock(engine.clone(), typed).await.expect("unlocked");
+    let refused = apply(&engine, &planned.id, None).await.expect_err("its name is to be typed");
+    assert_eq!(refused.code, ErrorCode::Guarded, "{refused}");
     assert!(index(&server, "part_of_too").await.is_some(), "nothing was sent");
-    run(&engine, "changes.apply", &planned["id"], Some("live")).await.expect("unlocked and typed");
+    apply(&engine, &planned.id, Some("live")).await.expect("unlocked and typed");
     assert!(index(&server, "part_of_too").await.is_none(), "then it goes");
     engine.shutdown().await;
 }
@@ -168,54 +149,49 @@ async fn a_drop_that_is_stopped_in_the_middle_is_half_done_and_is_cleaned_up_or_
     let dir = tempfile::tempdir().expect("a folder");
     let (engine, mut server) = (open(dir.path()).await, Postgres::start().await.expect("PostgreSQL"));
     server.execute(TABLES).await.expect("tables");
-    let id = environment(&engine, "clinic", "development", &server.url()).await;
+    let id = environment(&engine, "clinic", Kind::Development, &server.url()).await;
     let before = index(&server, "two").await.expect("it is there");
     for finish in [false, true] {
         let planned = plan(&engine, &id, "two").await.expect("planned");
         // A transaction that read the table: the drop waits for its end, with the index invalid already.
         let mut old = server.connect().await.expect("a session");
         old.execute("BEGIN; SELECT count(*) FROM t").await.expect("an old transaction");
-        let job = engine.json("changes.apply", json!({"id": planned["id"]})).await.expect("starts");
-        let job = job["id"].as_str().expect("id").to_owned();
+        let job = changes::apply(engine.clone(), confirmed(&planned.id, None)).await.expect("starts");
         eventually(Duration::from_secs(10), async || index(&server, "two").await.is_some_and(|(_, valid)| !valid))
             .await;
         eventually(Duration::from_secs(10), async || {
-            engine.jobs().get(&job).is_some_and(|j| j.step.starts_with("waits for session"))
+            engine.jobs().get(&job.id).is_some_and(|j| j.step.starts_with("waits for session"))
         })
         .await;
-        assert!(engine.jobs().cancel(&job), "it can be stopped");
-        let end = engine.jobs().wait(&job).await.expect("known");
-        assert_eq!(serde_json::to_value(end.state).expect("json"), "cancelled", "{end:?}");
-        let change = engine.json("changes.get", json!({"id": planned["id"]})).await.expect("there");
-        assert_eq!(
-            (&change["state"], &change["target_says"]["says"]),
-            (&json!("cut_off"), &json!("half_done")),
-            "{change}"
-        );
-        assert_eq!(change["offers"], json!(["finish", "clean_up"]), "{change}");
+        assert!(engine.jobs().cancel(&job.id), "it can be stopped");
+        let end = engine.jobs().wait(&job.id).await.expect("known");
+        assert_eq!(end.state, JobState::Cancelled, "{end:?}");
+        let change = change(&engine, &planned.id).await;
+        assert_eq!((change.state, says(&change)), (ChangeState::CutOff, Some(Says::HalfDone)), "{change:?}");
+        assert_eq!(change.offers, [ChangeOffer::Finish, ChangeOffer::CleanUp], "{change:?}");
         let again = plan(&engine, &id, "two").await.expect_err("it is in the middle");
         assert!(again.code == ErrorCode::Conflict, "{again}");
         old.execute("COMMIT").await.expect("the old transaction ends");
         old.close().await.expect("closed");
         if finish {
-            let done = run(&engine, "changes.apply", &planned["id"], None).await.expect("brought to its end");
-            assert_eq!((&done["state"], index(&server, "two").await), (&json!("verified"), None), "{done}");
+            let done = apply(&engine, &planned.id, None).await.expect("brought to its end");
+            assert_eq!((done.state, index(&server, "two").await), (ChangeState::Verified, None), "{done:?}");
         } else {
-            let clean = run(&engine, "changes.undo", &planned["id"], None).await.expect("cleaned up");
-            assert_eq!(clean["state"], "undone", "{clean}");
+            let clean = undo(&engine, &planned.id).await.expect("cleaned up");
+            assert_eq!(clean.state, ChangeState::Undone, "{clean:?}");
             assert_eq!(index(&server, "two").await.as_ref(), Some(&before), "it is there and valid");
         }
     }
     // A target that is gone is said to be so; what is stored stays.
     server.stop();
-    let list = engine.json("changes.list", json!({"environment_id": id})).await.expect("the list");
-    let stored = list.as_array().expect("a list").iter().find(|c| c["state"] == "verified").expect("in force");
-    let checked = engine.json("changes.check", json!({"id": stored["id"]})).await.expect("asked");
-    assert_eq!(checked["change"]["target_says"]["says"], "unreachable", "{checked}");
-    let refused = run(&engine, "changes.undo", &stored["id"], None).await.expect_err("nothing can be sent");
-    assert_eq!(refused["code"], "unreachable", "{refused}");
+    let list = changes::list(engine.clone(), ChangeList { environment_id: Some(id) }).await.expect("the list");
+    let stored = list.iter().find(|c| c.state == ChangeState::Verified).expect("in force");
+    let checked = changes::check(engine.clone(), by_id(&stored.id)).await.expect("asked").change;
+    assert_eq!(says(&checked), Some(Says::Unreachable), "{checked:?}");
+    let refused = undo(&engine, &stored.id).await.expect_err("nothing can be sent");
+    assert_eq!(refused.code, ErrorCode::Unreachable, "{refused}");
     server.restart().await.expect("it comes back");
-    run(&engine, "changes.undo", &stored["id"], None).await.expect("then it is undone");
+    undo(&engine, &stored.id).await.expect("then it is undone");
     assert_eq!(index(&server, "two").await.as_ref(), Some(&before), "exactly");
     engine.shutdown().await;
 }
@@ -245,7 +221,7 @@ async fn a_file_and_the_demo_and_what_cannot_do_it_yet() {
     )
     .await
     .expect("tables");
-    let id = environment(&engine, "file", "development", &format!("sqlite:{}", file.display())).await;
+    let id = environment(&engine, "file", Kind::Development, &format!("sqlite:{}", file.display())).await;
     let sql = "SELECT sql FROM sqlite_schema WHERE name = ? AND type = 'index'";
     let definition = async |c: &mut sqlx::SqliteConnection, name: &str| {
         sqlx::query_scalar::<_, String>(sql).bind(name.to_owned()).fetch_optional(c).await.expect("the schema")
@@ -264,17 +240,13 @@ async fn a_file_and_the_demo_and_what_cannot_do_it_yet() {
     ] {
         let before = definition(&mut c, name).await.expect("it is there");
         let planned = plan(&engine, &id, asked).await.expect(asked);
-        assert_eq!(planned["object"], name, "as it is stored");
-        run(&engine, "changes.apply", &planned["id"], None).await.expect(name);
+        assert_eq!(planned.object, name, "as it is stored");
+        apply(&engine, &planned.id, None).await.expect(name);
         assert_eq!(definition(&mut c, name).await, None, "{name} is gone");
-        run(&engine, "changes.undo", &planned["id"], None).await.expect(name);
+        undo(&engine, &planned.id).await.expect(name);
         assert_eq!(definition(&mut c, name).await, Some(before), "as it was written");
-        let change = engine.json("changes.get", json!({"id": planned["id"]})).await.expect("there");
-        assert_eq!(
-            (&change["state"], &change["target_says"]["says"]),
-            (&json!("undone"), &json!("as_before")),
-            "{change}"
-        );
+        let change = change(&engine, &planned.id).await;
+        assert_eq!((change.state, says(&change)), (ChangeState::Undone, Some(Says::AsBefore)), "{change:?}");
     }
     let lone = ["up", "z1", "z2", "x1", "x2", "q1", "q2", "js3"].map(|name| (name, "repeats no other"));
     let others = [
@@ -288,14 +260,15 @@ async fn a_file_and_the_demo_and_what_cannot_do_it_yet() {
     }
 
     let planned = plan(&engine, "demo", "appointments_user_id_idx").await.expect("the demo's planted duplicate");
-    let applied = run(&engine, "changes.apply", &planned["id"], None).await.expect("dropped");
-    assert!(applied["preview"][0]["came"].as_f64().is_some_and(|b| b > 1e6), "megabytes are freed: {applied}");
-    let list = engine.json("changes.list", json!({"environment_id": "demo"})).await.expect("the list");
-    assert_eq!(list[0]["target_says"]["says"], "as_applied", "{list}");
-    run(&engine, "changes.undo", &planned["id"], None).await.expect("and back");
+    let applied = apply(&engine, &planned.id, None).await.expect("dropped");
+    assert!(applied.preview[0].came.is_some_and(|b| b > 1e6), "megabytes are freed: {applied:?}");
+    let asked = ChangeList { environment_id: Some("demo".to_owned()) };
+    let list = changes::list(engine.clone(), asked).await.expect("the list");
+    assert_eq!(says(&list[0]), Some(Says::AsApplied), "{list:?}");
+    undo(&engine, &planned.id).await.expect("and back");
 
     let maria = MariaDb::start().await.expect("MariaDB");
-    let other = environment(&engine, "maria", "development", &maria.url()).await;
+    let other = environment(&engine, "maria", Kind::Development, &maria.url()).await;
     let refused = plan(&engine, &other, "t.i").await.expect_err("not yet");
     assert!(refused.code == ErrorCode::Unsupported && refused.message.contains("not yet"), "{refused}");
     engine.shutdown().await;
@@ -307,7 +280,7 @@ async fn a_pooler_is_refused_before_anything_is_sent() {
     let (engine, server) = (open(dir.path()).await, Postgres::start().await.expect("PostgreSQL"));
     server.execute(TABLES).await.expect("tables");
     let pooler = PgBouncer::start(&server, &[]).await.expect("PgBouncer");
-    let id = environment(&engine, "pooled", "development", &pooler.url()).await;
+    let id = environment(&engine, "pooled", Kind::Development, &pooler.url()).await;
     let refused = plan(&engine, &id, "two").await.expect_err("a session of its own is needed");
     assert_eq!(refused.code, ErrorCode::Unsupported, "{refused}");
     assert!(refused.message.contains("is a pooler") && refused.hint.is_some(), "{refused}");

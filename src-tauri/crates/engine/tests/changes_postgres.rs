@@ -1,38 +1,17 @@
 //! What of PostgreSQL's indexes is not dropped, with the reason that is true, and what is dropped though it is unusual.
+mod support;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use perfdeck_engine::{Engine, EngineOptions};
-use perfdeck_model::ApiError;
+use perfdeck_engine::{Engine, changes};
+use perfdeck_model::Kind;
 use perfdeck_testkit::sqlx::{self, Connection as _, Executor as _, Row as _};
 use perfdeck_testkit::{Postgres, eventually};
-use serde_json::{Value, json};
-
-async fn open(dir: &std::path::Path) -> Arc<Engine> {
-    Engine::open(EngineOptions { data_dir: Some(dir.to_owned()), clock: None }).await.expect("the engine opens")
-}
+use support::{apply, changed, confirmed, open, plan_drop as plan, undo};
 
 async fn environment(engine: &Arc<Engine>, name: &str, database: &str) -> String {
-    let draft = json!({"name": name, "kind": "development", "targets": {"database": database}});
-    let made = engine.json("env.create", json!({"draft": draft})).await.expect("created");
-    made["id"].as_str().expect("id").to_owned()
-}
-
-async fn plan(engine: &Arc<Engine>, environment: &str, object: &str) -> Result<Value, ApiError> {
-    let asked = json!({"kind": "drop_index", "environment_id": environment, "object": object});
-    engine.json("changes.plan", asked).await.map(|detail| detail["change"].clone())
-}
-
-/// Applies or undoes to the end of the job; what failed, as text.
-async fn run(engine: &Arc<Engine>, command: &str, id: &Value) -> Result<(), String> {
-    let job = engine.json(command, json!({"id": id})).await.map_err(|e| e.message)?;
-    ended(engine, &job).await
-}
-
-async fn ended(engine: &Arc<Engine>, job: &Value) -> Result<(), String> {
-    let wait = engine.jobs().wait(job["id"].as_str().expect("id"));
-    let end = tokio::time::timeout(Duration::from_secs(30), wait).await.expect("in time").expect("known");
-    end.error.map_or(Ok(()), |e| Err(e.message))
+    support::environment(engine, support::draft(name, Kind::Development, support::database(database.to_owned()))).await
 }
 
 async fn valid(server: &Postgres, name: &str) -> Option<bool> {
@@ -82,7 +61,7 @@ async fn what_cannot_be_dropped_is_refused_for_the_reason_that_is_true() {
     let invalid = plan(&engine, &id, "al_ccnew").await.expect_err("invalid").hint.unwrap_or_default();
     assert!(invalid.contains("DROP INDEX CONCURRENTLY public.al_ccnew;"), "by hand: {invalid}");
     let planned = plan(&engine, &id, "x2").await.expect("another fillfactor alone");
-    assert!(planned.to_string().contains("differ in fillfactor alone"), "it is said: {planned}");
+    assert!(planned.notes.iter().any(|n| n.contains("differ in fillfactor alone")), "it is said: {:?}", planned.notes);
     engine.shutdown().await;
 }
 
@@ -106,18 +85,18 @@ async fn an_owner_who_could_not_undo_it_or_only_reads_drops_nothing() {
     server.execute("GRANT CREATE ON SCHEMA public TO owner").await.expect("granted");
     let planned = plan(&engine, &id, "two").await.expect("it can be undone");
     server.execute("ALTER ROLE owner SET default_transaction_read_only = on").await.expect("read-only");
-    let refused = run(&engine, "changes.apply", &planned["id"]).await.expect_err("it only reads");
-    assert!(refused.contains("default_transaction_read_only is on"), "{refused}");
+    let refused = apply(&engine, &planned.id, None).await.expect_err("it only reads");
+    assert!(refused.message.contains("default_transaction_read_only is on"), "{refused}");
     assert_eq!(valid(&server, "two").await, Some(true), "nothing was sent");
 
     server.execute("ALTER ROLE owner RESET default_transaction_read_only").await.expect("reset");
     let planned = plan(&engine, &id, "two").await.expect("planned");
-    run(&engine, "changes.apply", &planned["id"]).await.expect("dropped");
+    apply(&engine, &planned.id, None).await.expect("dropped");
     server.execute("REVOKE CREATE ON SCHEMA public FROM owner").await.expect("revoked in between");
-    let refused = run(&engine, "changes.undo", &planned["id"]).await.expect_err("it may not");
-    assert!(refused.contains("lacks CREATE on the schema \"public\""), "{refused}");
+    let refused = undo(&engine, &planned.id).await.expect_err("it may not");
+    assert!(refused.message.contains("lacks CREATE on the schema \"public\""), "{refused}");
     server.execute("GRANT CREATE ON SCHEMA public TO owner").await.expect("granted");
-    run(&engine, "changes.undo", &planned["id"]).await.expect("then it is undone");
+    undo(&engine, &planned.id).await.expect("then it is undone");
     assert_eq!(valid(&server, "two").await, Some(true), "it is back");
     engine.shutdown().await;
 }
@@ -129,17 +108,17 @@ async fn a_materialized_view_s_index_goes_and_comes_and_a_cancelled_build_is_sai
     server.execute(TABLES).await.expect("tables");
     let id = environment(&engine, "clinic", &server.url()).await;
     let planned = plan(&engine, &id, "mv2").await.expect("planned");
-    run(&engine, "changes.apply", &planned["id"]).await.expect("dropped");
+    apply(&engine, &planned.id, None).await.expect("dropped");
     assert_eq!(valid(&server, "mv2").await, None, "it is gone");
-    run(&engine, "changes.undo", &planned["id"]).await.expect("undone");
+    undo(&engine, &planned.id).await.expect("undone");
     assert_eq!(valid(&server, "mv2").await, Some(true), "it is back");
 
     let planned = plan(&engine, &id, "x2").await.expect("planned");
-    run(&engine, "changes.apply", &planned["id"]).await.expect("dropped");
+    apply(&engine, &planned.id, None).await.expect("dropped");
     // A transaction that wrote to the table: the build waits for its end.
     let mut old = server.connect().await.expect("a session");
     old.execute("BEGIN; INSERT INTO t (a) VALUES (1)").await.expect("an old transaction");
-    let job = engine.json("changes.undo", json!({"id": planned["id"]})).await.expect("starts");
+    let job = changes::undo(engine.clone(), confirmed(&planned.id, None)).await.expect("starts");
     eventually(Duration::from_secs(10), async || {
         let sql = "SELECT count(pg_cancel_backend(pid)) FROM pg_stat_activity
                    WHERE query LIKE 'CREATE INDEX CONCURRENTLY%' AND state = 'active' AND wait_event_type = 'Lock'";
@@ -147,8 +126,8 @@ async fn a_materialized_view_s_index_goes_and_comes_and_a_cancelled_build_is_sai
         sqlx::query(sql).fetch_one(&mut c).await.expect("sessions").get::<i64, _>(0) == 1
     })
     .await;
-    let failed = ended(&engine, &job).await.expect_err("it was cancelled");
-    assert!(failed.contains("Somebody cancelled the statement"), "{failed}");
+    let failed = changed(&engine, &planned.id, &job).await.expect_err("it was cancelled");
+    assert!(failed.message.contains("Somebody cancelled the statement"), "{failed}");
     old.execute("ROLLBACK").await.expect("it ends");
     engine.shutdown().await;
 }

@@ -1,43 +1,40 @@
 //! What keeps two runs from being compared: what the targets were before them, against a real server.
-use std::sync::Arc;
-use std::time::Duration;
+mod support;
 
-use perfdeck_engine::{Engine, EngineOptions};
+use std::sync::Arc;
+
+use perfdeck_engine::Engine;
+use perfdeck_engine::bench::{self, ComparePair};
+use perfdeck_model::{Kind, Load, Run, TargetsDraft};
 use perfdeck_testkit::{Answer, Postgres, ScriptedHttp};
-use serde_json::{Value, json};
+use support::{benchmark, http, measure, run_of};
 
 /// Runs a benchmark to its end and answers its run.
-async fn run(engine: &Arc<Engine>, url: &str, environment: &str) -> Value {
-    let spec = json!({"kind": "http", "url": url, "load": {"kind": "rate", "rate_per_s": 400.0}, "connections": 4,
-                      "duration_s": 0.5, "warmup_s": 0.0});
-    let job = engine.json("bench.start", json!({"spec": spec, "environment_id": environment})).await.expect("it may");
-    let id = job["id"].as_str().expect("id").to_owned();
-    let end = tokio::time::timeout(Duration::from_secs(60), engine.jobs().wait(&id)).await.expect("within a minute");
-    let end = serde_json::to_value(end.expect("known")).expect("json");
-    engine.json("run.get", json!({"id": end["result"]["id"]})).await.expect("stored")
+async fn run(engine: &Arc<Engine>, url: &str, environment: &str) -> Run {
+    let spec = http(url, Load::Rate { rate_per_s: 400.0 }, 4, 0.5);
+    let end = measure(engine, benchmark(spec, Some(environment))).await.expect("it may");
+    run_of(engine, &end).await
 }
 
-async fn differences(engine: &Arc<Engine>, a: &Value, b: &Value, changed: &[&str]) -> (Vec<String>, Vec<String>) {
-    let pair = json!({"a": a["id"], "b": b["id"], "changed": changed});
-    let found = engine.json("compare.runs", pair).await.expect("a comparison");
-    let texts = |key: &str| -> Vec<String> { serde_json::from_value(found[key].clone()).expect("texts") };
-    (texts("differences"), texts("notes"))
+async fn differences(engine: &Arc<Engine>, a: &Run, b: &Run, changed: &[&str]) -> (Vec<String>, Vec<String>) {
+    let changed = changed.iter().map(|fact| (*fact).to_owned()).collect();
+    let pair = ComparePair { a: a.id.clone(), b: b.id.clone(), changed };
+    let found = bench::compare_runs(engine.clone(), pair).await.expect("a comparison").comparison;
+    (found.differences, found.notes)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn another_setting_or_other_data_is_another_target() {
     let dir = tempfile::tempdir().expect("temp dir");
-    let options = EngineOptions { data_dir: Some(dir.path().to_owned()), clock: None };
-    let engine = Engine::open(options).await.expect("the engine opens");
+    let engine = support::open(dir.path()).await;
     let api = ScriptedHttp::start(|_| Answer::ok("fine")).await.expect("a server");
     let database = Postgres::start().await.expect("PostgreSQL");
-    let draft = json!({"name": "shop", "targets": {"api": api.url(), "database": database.url()}});
-    let made = engine.json("env.create", json!({"draft": draft})).await.expect("created");
-    let id = made["id"].as_str().expect("id").to_owned();
+    let targets = TargetsDraft { database: Some(database.url()), ..support::api(api.url()) };
+    let id = support::environment(&engine, support::draft("shop", Kind::Development, targets)).await;
 
     let (first, second) = (run(&engine, &api.url(), &id).await, run(&engine, &api.url(), &id).await);
-    let version = first["facts"]["version.database"].as_str().unwrap_or_default();
-    assert!(version.starts_with("PostgreSQL "), "a run knows what it measured: {}", first["facts"]);
+    let version = first.facts.get("version.database").map_or("", String::as_str);
+    assert!(version.starts_with("PostgreSQL "), "a run knows what it measured: {:?}", first.facts);
     assert_eq!(differences(&engine, &first, &second, &[]).await.0, [""; 0], "nothing was changed");
 
     database.execute("ALTER SYSTEM SET work_mem = '9MB'").await.expect("a setting");

@@ -1,22 +1,20 @@
 //! What nobody waits for any more ends at once: connection tests, whose page was left, and reports that are stopped.
+mod support;
+
 use std::net::{TcpListener, TcpStream};
-use std::path::Path;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use perfdeck_engine::{Engine, EngineOptions};
-use perfdeck_model::JobState;
+use perfdeck_engine::Empty;
+use perfdeck_engine::environments::{self, TestDraft};
+use perfdeck_engine::reports;
+use perfdeck_model::{JobState, Kind, Load, ReportRequest, TargetsDraft};
 use perfdeck_testkit::{Answer, ScriptedHttp, eventually};
-use serde_json::{Value, json};
+use support::{api, benchmark, cache, database, http, measure, open, result};
 
 /// Longest time from the word to the end.
 const SOON: Duration = Duration::from_secs(1);
 /// Longest time of anything else.
 const DEADLINE: Duration = Duration::from_secs(20);
-
-async fn open(dir: &Path) -> Arc<Engine> {
-    Engine::open(EngineOptions { data_dir: Some(dir.to_owned()), clock: None }).await.expect("the engine opens")
-}
 
 /// Whether the other end has closed its connection; what it sent before is read.
 fn is_closed(stream: &TcpStream) -> bool {
@@ -37,16 +35,18 @@ fn is_closed(stream: &TcpStream) -> bool {
 async fn a_connection_test_that_is_given_up_lets_its_target_go() {
     let dir = tempfile::tempdir().expect("a folder");
     let engine = open(dir.path()).await;
-    for (target, scheme) in
-        [("database", "postgres"), ("database", "mysql"), ("cache", "redis"), ("cache", "rediss"), ("api", "http")]
-    {
+    for (scheme, targets) in [
+        ("postgres", database as fn(String) -> TargetsDraft),
+        ("mysql", database),
+        ("redis", cache),
+        ("rediss", cache),
+        ("http", api),
+    ] {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         listener.set_nonblocking(true).expect("a socket");
         let url = format!("{scheme}://127.0.0.1:{}", listener.local_addr().expect("bound").port());
-        let draft = json!({"name": "x", "targets": {target: url}});
-        let engine = engine.clone();
-        let test =
-            tokio::spawn(async move { engine.json("env.test_draft", json!({"id": null, "draft": draft})).await });
+        let asked = TestDraft { draft: support::draft("x", Kind::Development, targets(url)), id: None };
+        let test = tokio::spawn(environments::test_draft(engine.clone(), asked));
         let (taken, _) = eventually(DEADLINE, async || listener.accept()).await;
         assert!(!test.is_finished(), "{scheme}: it waits for an answer");
         let asked = Instant::now();
@@ -58,31 +58,26 @@ async fn a_connection_test_that_is_given_up_lets_its_target_go() {
     engine.shutdown().await;
 }
 
-/// Runs a command that is a job, and answers its result.
-async fn job(engine: &Arc<Engine>, name: &str, params: Value) -> String {
-    let job = engine.json(name, params).await.expect("the job starts");
-    let end = engine.jobs().wait(job["id"].as_str().expect("id")).await.expect("known");
-    end.result.unwrap_or_else(|| panic!("it ends well: {:?}", end.error)).id().to_owned()
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_report_that_is_stopped_writes_nothing() {
     let dir = tempfile::tempdir().expect("a folder");
     let engine = open(dir.path()).await;
     let target = ScriptedHttp::start_now(|_| Answer::ok("ok")).expect("a target");
-    let draft = json!({"name": "x", "targets": {"api": target.url()}});
-    let environment = engine.json("env.create", json!({ "draft": draft })).await.expect("created");
-    let id = environment["id"].as_str().expect("id");
-    let spec = json!({"kind": "http", "url": target.url(), "load": {"kind": "closed"}, "connections": 2,
-                      "duration_s": 0.3, "warmup_s": 0.0});
-    let run = job(&engine, "bench.start", json!({"environment_id": id, "spec": spec})).await;
+    let id = support::environment(&engine, support::draft("x", Kind::Development, api(target.url()))).await;
+    let spec = http(&target.url(), Load::Closed, 2, 0.3);
+    let run = result(&measure(&engine, benchmark(spec, Some(&id))).await.expect("it may"));
     // Long enough to be stopped in the middle of it.
     let many = vec![run; 20];
     for step in ["reading runs", "drawing charts"] {
         let out = dir.path().join(format!("{step}.html"));
-        let report = json!({"environment_id": id, "run_ids": many, "out": out});
-        let started = engine.json("report.create", report).await.expect("it starts");
-        let report = started["id"].as_str().expect("id");
+        let asked = ReportRequest {
+            environment_id: id.clone(),
+            run_ids: many.clone(),
+            out: Some(out.display().to_string()),
+            json_out: None,
+            title: None,
+        };
+        let report = &reports::create(engine.clone(), asked).await.expect("it starts").id;
         while engine.jobs().get(report).is_some_and(|j| j.state == JobState::Running && j.step != step) {
             tokio::task::yield_now().await;
         }
@@ -93,6 +88,7 @@ async fn a_report_that_is_stopped_writes_nothing() {
         assert_eq!((end.state, end.result), (JobState::Cancelled, None), "{step}: {:?}", end.error);
         assert!(!out.exists() && !out.with_extension("json").exists(), "{step}: no file was written");
     }
-    assert_eq!(engine.json("report.list", json!({})).await.expect("a list"), json!([]), "and none is listed");
+    let listed = reports::list(engine.clone(), Empty {}).await.expect("a list");
+    assert!(listed.is_empty(), "and none is listed: {listed:?}");
     engine.shutdown().await;
 }

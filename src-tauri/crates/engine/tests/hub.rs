@@ -1,24 +1,33 @@
 //! Viewers of a real engine over real targets: what is watched, how long, and how it ends.
-use std::path::Path;
+mod support;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use perfdeck_engine::{Engine, EngineOptions, SHUTDOWN, Viewer};
-use perfdeck_model::{BenchPhase, ErrorCode, Frame, Part, TargetStatus, Topic, Watching};
+use perfdeck_engine::bench::{self, RunList};
+use perfdeck_engine::environments::EnvUpdate;
+use perfdeck_engine::{Engine, SHUTDOWN, Viewer, monitoring};
+use perfdeck_model::{
+    BenchPhase, ErrorCode, Frame, Kind, Load, Part, RunState, TargetStatus, TargetsDraft, Topic, Watching,
+};
 use perfdeck_testkit::{Answer, Redis, ScriptedHttp, eventually};
-use serde_json::{Value, json};
+use support::{benchmark, by_environment, by_id, cache, http, open};
 
 /// Longest time for anything.
 const DEADLINE: Duration = Duration::from_secs(20);
 
-async fn open(dir: &Path) -> Arc<Engine> {
-    Engine::open(EngineOptions { data_dir: Some(dir.to_owned()), clock: None }).await.expect("the engine opens")
+async fn environment(engine: &Arc<Engine>, name: &str, targets: TargetsDraft) -> String {
+    support::environment(engine, support::draft(name, Kind::Development, targets)).await
 }
 
-async fn environment(engine: &Arc<Engine>, name: &str, targets: Value) -> String {
-    let draft = json!({"name": name, "targets": targets});
-    let made = engine.json("env.create", json!({"draft": draft})).await.expect("created");
-    made["id"].as_str().expect("id").to_owned()
+fn host() -> TargetsDraft {
+    TargetsDraft { host: Some("local".to_owned()), ..TargetsDraft::default() }
+}
+
+/// Sends a command as a face does: its row tells viewers what it changed, which its function does not.
+async fn send(engine: &Arc<Engine>, name: &str, request: impl serde::Serialize) {
+    let request = serde_json::to_value(request).expect("JSON");
+    engine.dispatch(name, request).await.expect(name);
 }
 
 /// Connections of Perfdeck to a server, by the name that it gives them.
@@ -56,7 +65,7 @@ async fn two_viewers_share_one_collector_which_ends_when_nobody_needs_it() {
     let dir = tempfile::tempdir().expect("temp dir");
     let engine = open(dir.path()).await;
     let redis = Redis::start().await.expect("Redis");
-    let id = environment(&engine, "shop", json!({"cache": redis.url()})).await;
+    let id = environment(&engine, "shop", cache(redis.url())).await;
     let mut first = engine.watch(Watching::everything(Some(&id))).await.expect("a viewer");
     until(&mut first, "samples of the first", has_samples).await;
     let alone = connections(&redis).await;
@@ -79,13 +88,13 @@ async fn two_viewers_share_one_collector_which_ends_when_nobody_needs_it() {
 
     drop(first);
     for n in 0..8 {
-        let other = environment(&engine, &format!("other {n}"), json!({"host": "local"})).await;
-        engine.json("monitor.start", json!({"environment_id": other})).await.expect("watched, and left");
+        let other = environment(&engine, &format!("other {n}"), host()).await;
+        monitoring::start(engine.clone(), by_environment(&other)).await.expect("watched, and left");
     }
     until(&mut second, "what somebody looks at is kept", has_samples).await;
     drop(second);
-    let last = environment(&engine, "last", json!({"host": "local"})).await;
-    engine.json("monitor.start", json!({"environment_id": last})).await.expect("watched");
+    let last = environment(&engine, "last", host()).await;
+    monitoring::start(engine.clone(), by_environment(&last)).await.expect("watched");
     eventually(DEADLINE, async || connections(&redis).await == 0).await;
     engine.shutdown().await;
 }
@@ -95,24 +104,24 @@ async fn an_environment_is_edited_deleted_and_restored_while_it_is_watched() {
     let dir = tempfile::tempdir().expect("temp dir");
     let engine = open(dir.path()).await;
     let (old, new) = (Redis::start().await.expect("Redis"), Redis::start().await.expect("another one"));
-    let id = environment(&engine, "shop", json!({"cache": old.url()})).await;
+    let id = environment(&engine, "shop", cache(old.url())).await;
     let mut viewer = engine.watch(Watching::everything(Some(&id))).await.expect("a viewer");
     until(&mut viewer, "samples", has_samples).await;
 
-    let draft = json!({"name": "shop", "targets": {"cache": new.url()}});
-    engine.json("env.update", json!({"id": id, "draft": draft})).await.expect("edited");
+    let draft = support::draft("shop", Kind::Development, cache(new.url()));
+    send(&engine, "env.update", EnvUpdate { id: id.clone(), draft }).await;
     let port = new.port().to_string();
     let of_new = |frame: &Frame| targets(frame).is_some_and(|t| t.iter().any(|t| t.address.contains(&port)));
     until(&mut viewer, "its new target", of_new).await;
     until(&mut viewer, "samples of the new target", has_samples).await;
     eventually(DEADLINE, async || connections(&old).await == 0).await;
 
-    engine.json("env.delete", json!({"id": id})).await.expect("deleted");
+    send(&engine, "env.delete", by_id(&id)).await;
     eventually(DEADLINE, async || connections(&new).await == 0).await;
     // Which has a frame of its own only while nothing is watched.
     let own_alone = |frame: &Frame| matches!(frame.parts.as_slice(), [Part::Own(_)]) && frame.t.is_empty();
     until(&mut viewer, "what Perfdeck costs goes on", own_alone).await;
-    engine.json("env.restore", json!({"id": id})).await.expect("restored");
+    send(&engine, "env.restore", by_id(&id)).await;
     until(&mut viewer, "samples once it is back", has_samples).await;
     engine.shutdown().await;
 }
@@ -122,18 +131,18 @@ async fn who_only_reads_follows_an_environment_that_is_edited() {
     let dir = tempfile::tempdir().expect("temp dir");
     let engine = open(dir.path()).await;
     let (old, new) = (Redis::start().await.expect("Redis"), Redis::start().await.expect("another one"));
-    let id = environment(&engine, "shop", json!({"cache": old.url()})).await;
+    let id = environment(&engine, "shop", cache(old.url())).await;
     let refused = engine.watch_reading(Watching::everything(Some(&id))).await.err().expect("nobody watches it");
     assert_eq!(refused.code, ErrorCode::Guarded, "{refused}");
     let first = engine.watch(Watching::everything(Some(&id))).await.expect("full access");
     let mut reading = engine.watch_reading(Watching::everything(Some(&id))).await.expect("it is watched");
     until(&mut reading, "samples", has_samples).await;
     // Whoever has full access does not ask for frames: the one that only reads comes first, and is refused.
-    let draft = json!({"name": "shop", "targets": {"cache": new.url()}});
-    engine.json("env.update", json!({"id": id, "draft": draft})).await.expect("edited");
+    let draft = support::draft("shop", Kind::Development, cache(new.url()));
+    send(&engine, "env.update", EnvUpdate { id: id.clone(), draft }).await;
     until(&mut reading, "it hears of the edit", |frame| frame.parts.iter().any(|p| p.topic() == Topic::Changed)).await;
     assert_eq!(connections(&new).await, 0, "it reaches no target itself");
-    engine.json("monitor.start", json!({"environment_id": id})).await.expect("somebody else does");
+    monitoring::start(engine.clone(), by_environment(&id)).await.expect("somebody else does");
     until(&mut reading, "samples of the new target", has_samples).await;
     drop(first);
     engine.shutdown().await;
@@ -144,14 +153,14 @@ async fn who_watches_jobs_of_an_environment_has_no_target_reached() {
     let dir = tempfile::tempdir().expect("temp dir");
     let engine = open(dir.path()).await;
     let redis = Redis::start().await.expect("Redis");
-    let id = environment(&engine, "shop", json!({"cache": redis.url()})).await;
+    let id = environment(&engine, "shop", cache(redis.url())).await;
     let mut viewer = engine.watch(Watching::only(Some(&id), &[Topic::Jobs])).await.expect("a viewer");
     viewer.next().await.expect("a snapshot");
-    let refused = engine.dispatch_reading("monitor.targets", json!({"environment_id": id})).await.expect_err("refused");
+    let asked = serde_json::to_value(by_environment(&id)).expect("JSON");
+    let refused = engine.dispatch_reading("monitor.targets", asked).await.expect_err("refused");
     assert_eq!(refused.code, ErrorCode::Guarded, "nobody watches it: {refused}");
-    let spec = json!({"kind": "http", "url": "http://127.0.0.1:1/", "load": {"kind": "closed"}, "connections": 1,
-                      "duration_s": 1.0});
-    engine.json("bench.start", json!({"spec": spec})).await.expect("a job");
+    let spec = http("http://127.0.0.1:1/", Load::Closed, 1, 1.0);
+    bench::start(engine.clone(), benchmark(spec, None)).await.expect("a job");
     let frame = until(&mut viewer, "the job", |_| true).await;
     assert!(matches!(frame.parts.as_slice(), [Part::Jobs(_)]) && frame.t.is_empty(), "the job alone: {frame:?}");
     assert_eq!(connections(&redis).await, 0, "and nothing connected");
@@ -166,11 +175,11 @@ async fn shutdown_keeps_the_run_that_runs_ends_its_viewers_and_watches_nothing_a
     let engine = open(dir.path()).await;
     let api = ScriptedHttp::start(|_| Answer::ok("fine")).await.expect("an API");
     let redis = Redis::start().await.expect("Redis");
-    let id = environment(&engine, "shop", json!({"api": api.url(), "cache": redis.url()})).await;
+    let targets = TargetsDraft { api: Some(api.url()), ..cache(redis.url()) };
+    let id = environment(&engine, "shop", targets).await;
     let mut viewer = engine.watch(Watching::everything(Some(&id))).await.expect("a viewer");
-    let spec =
-        json!({"kind": "http", "url": api.url(), "load": {"kind": "closed"}, "connections": 2, "duration_s": 600.0});
-    let job = engine.json("bench.start", json!({"environment_id": id, "spec": spec})).await.expect("it starts");
+    let spec = http(&api.url(), Load::Closed, 2, 600.0);
+    let job = bench::start(engine.clone(), benchmark(spec, Some(&id))).await.expect("it starts");
     let mut seconds = 0;
     until(&mut viewer, "it measures, beside samples", |frame| {
         let measures = |part: &Part| matches!(part, Part::Bench(live) if live.phase == BenchPhase::Measuring);
@@ -187,9 +196,9 @@ async fn shutdown_keeps_the_run_that_runs_ends_its_viewers_and_watches_nothing_a
     assert_eq!(late.code, ErrorCode::Cancelled, "{late}");
 
     let again = open(dir.path()).await;
-    let runs = again.json("run.list", json!({"environment_id": id})).await.expect("the runs");
-    assert_eq!(runs[0]["state"], "interrupted", "what it measured is kept: {runs}");
-    assert!(runs[0]["requests"].as_u64().is_some_and(|n| n > 0), "with its figures: {runs}");
-    assert_eq!(job["kind"], "bench", "{job}");
+    let runs = bench::run_list(again.clone(), RunList { environment_id: Some(id) }).await.expect("the runs");
+    assert_eq!(runs[0].state, RunState::Interrupted, "what it measured is kept: {runs:?}");
+    assert!(runs[0].requests > 0, "with its figures: {runs:?}");
+    assert_eq!(job.kind, "bench", "{job:?}");
     again.shutdown().await;
 }

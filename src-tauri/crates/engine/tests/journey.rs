@@ -1,27 +1,24 @@
 //! The main job through the commands: open the demo, watch it, benchmark it, report it, open the store again.
+mod support;
+
 use std::time::Duration;
 
-use perfdeck_engine::{ByEnvironment, Engine, EngineOptions, Reply};
-use perfdeck_model::{Columns, Frame, FrameEncoder, FrameKind, Part, Tag, Watching};
+use perfdeck_engine::bench::{self, BenchRequest, RunList, RunSeries};
+use perfdeck_engine::environments::{self, EnvCreate, EnvDuplicate};
+use perfdeck_engine::{Empty, Reply, monitoring, reports};
+use perfdeck_model::{
+    Columns, Frame, FrameEncoder, FrameKind, HttpBenchSpec, JobState, Kind, Load, Part, ReportRequest, Tag, Watching,
+};
 use serde_json::{Value, json};
-
-async fn open(dir: &std::path::Path) -> std::sync::Arc<Engine> {
-    Engine::open(EngineOptions { data_dir: Some(dir.to_owned()), clock: None }).await.expect("the engine opens")
-}
-
-async fn job(engine: &std::sync::Arc<Engine>, name: &str, params: Value) -> Value {
-    let job = engine.json(name, params).await.expect("the job starts");
-    let id = job["id"].as_str().expect("id").to_owned();
-    let end = tokio::time::timeout(Duration::from_secs(60), engine.jobs().wait(&id)).await.expect("within a minute");
-    serde_json::to_value(end.expect("known")).expect("json")
-}
+use support::{api, benchmark, by_environment, by_id, ended, http, measure, open, result, run_of};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn demo_watch_benchmark_report_and_reopen() {
     let dir = tempfile::tempdir().expect("temp dir");
     let engine = open(dir.path()).await;
-    let demo = job(&engine, "demo.open", json!({})).await;
-    assert_eq!(demo["state"], "done", "the demo opens: {demo}");
+    let demo = environments::demo_open(engine.clone(), Empty {}).await.expect("it starts");
+    let demo = ended(&engine, &demo).await;
+    assert_eq!(demo.state, JobState::Done, "the demo opens: {demo:?}");
 
     let mut viewer = engine.watch(Watching::everything(Some("demo"))).await.expect("watched");
     let first = viewer.next().await.expect("frame");
@@ -48,27 +45,21 @@ async fn demo_watch_benchmark_report_and_reopen() {
     };
     tokio::time::timeout(Duration::from_secs(20), watched).await.expect("every tier has live samples within 20 s");
 
-    let asked = ByEnvironment { environment_id: "demo".to_owned() };
-    let metrics = perfdeck_engine::monitoring::metrics(engine.clone(), asked).await.expect("metrics");
+    let metrics = monitoring::metrics(engine.clone(), by_environment("demo")).await.expect("metrics");
     let series = |name: &str| metrics.iter().find(|m| m.metric.name == name).map(|m| m.series);
     assert_eq!(series("http.server.requests"), Some(1), "what is measured has its series");
     assert!(series("system.cpu.utilization").is_some_and(|n| n > 1), "one for each of its modes");
     assert_eq!(series("database.locks.waiting"), Some(0), "and what the demo has not is listed without any");
 
-    let environment = engine.json("env.get", json!({"id": "demo"})).await.expect("demo");
-    let url = environment["targets"]["api"]["url"].as_str().expect("url").to_owned();
-    let bench = job(
-        &engine,
-        "bench.start",
-        json!({"environment_id": "demo", "name": "health", "spec": {"kind": "http", "url": format!("{url}/health"),
-            "load": {"kind": "closed"}, "connections": 4, "duration_s": 2.0, "warmup_s": 0.2}}),
-    )
-    .await;
-    assert_eq!(bench["state"], "done", "the benchmark ends: {bench}");
-    let run_id = bench["result"]["id"].as_str().expect("run id").to_owned();
-    let run = engine.json("run.get", json!({"id": run_id})).await.expect("stored");
-    assert_eq!(run["valid"], true, "{}", run["invalid_reasons"]);
-    let Reply::Binary(bytes) = engine.dispatch("run.series", json!({"id": run_id})).await.expect("series") else {
+    let environment = environments::get(engine.clone(), by_id("demo")).await.expect("demo");
+    let url = environment.targets.api.expect("its API").url;
+    let spec = HttpBenchSpec { warmup_s: 0.2, ..http(&format!("{url}/health"), Load::Closed, 4, 2.0) };
+    let asked = BenchRequest { name: Some("health".to_owned()), ..benchmark(spec, Some("demo")) };
+    let run = run_of(&engine, &measure(&engine, asked).await.expect("it may")).await;
+    assert!(run.valid, "{:?}", run.invalid_reasons);
+    // Columns go over the wire in a form of their own.
+    let asked = serde_json::to_value(RunSeries { id: run.id.clone(), series: None }).expect("JSON");
+    let Reply::Binary(bytes) = engine.dispatch("run.series", asked).await.expect("series") else {
         panic!("series are binary");
     };
     let series = Columns::decode(&bytes).expect("columns");
@@ -78,19 +69,26 @@ async fn demo_watch_benchmark_report_and_reopen() {
     );
 
     let out = dir.path().join("r.html");
-    let report =
-        job(&engine, "report.create", json!({"environment_id": "demo", "out": out, "run_ids": [run_id]})).await;
-    assert_eq!(report["state"], "done", "the report is written: {report}");
+    let asked = ReportRequest {
+        environment_id: "demo".to_owned(),
+        run_ids: vec![run.id.clone()],
+        out: Some(out.display().to_string()),
+        json_out: None,
+        title: None,
+    };
+    let report = reports::create(engine.clone(), asked).await.expect("it starts");
+    let written = result(&ended(&engine, &report).await);
+    assert_eq!(reports::get(engine.clone(), by_id(&written)).await.expect("it is listed").file.run_ids, [&*run.id]);
     let html = std::fs::read_to_string(&out).expect("file");
     assert!(html.contains("Content-Security-Policy") && !html.contains("http-equiv=\"refresh\""), "with its policy");
     let document: Value =
         serde_json::from_slice(&std::fs::read(dir.path().join("r.json")).expect("json file")).expect("json");
-    assert_eq!(document["runs"][0]["requests"], run["requests"], "with the numbers of the store");
+    assert_eq!(document["runs"][0]["requests"], run.requests, "with the numbers of the store");
     engine.shutdown().await;
 
     let again = open(dir.path()).await;
-    let runs = again.json("run.list", json!({})).await.expect("list");
-    assert_eq!(runs[0]["id"], run_id.as_str(), "a run survives the program");
+    let runs = bench::run_list(again.clone(), RunList::default()).await.expect("list");
+    assert_eq!(runs[0].id, run.id, "a run survives the program");
     again.shutdown().await;
 }
 
@@ -98,21 +96,18 @@ async fn demo_watch_benchmark_report_and_reopen() {
 async fn deleted_environments_come_back() {
     let dir = tempfile::tempdir().expect("temp dir");
     let engine = open(dir.path()).await;
-    let draft = json!({"name": "clinic", "targets": {"cache": "redis://127.0.0.1:1/0"}});
-    let made = engine.json("env.create", json!({"draft": draft})).await.expect("created");
-    let twice = engine.json("env.create", json!({"draft": draft})).await.expect_err("a name is used once");
+    let draft = support::draft("clinic", Kind::Development, support::cache("redis://127.0.0.1:1/0".to_owned()));
+    let id = support::environment(&engine, draft.clone()).await;
+    let twice = environments::create(engine.clone(), EnvCreate { draft }).await.expect_err("a name is used once");
     assert_eq!(twice.code, perfdeck_model::ErrorCode::Conflict, "and says so");
-    let id = made["id"].as_str().expect("id");
-    engine.json("env.delete", json!({"id": id})).await.expect("deleted");
-    assert_eq!(
-        engine.json("env.list", json!({})).await.expect("list").as_array().expect("array").len(),
-        1,
-        "only the demo is left"
-    );
-    engine.json("env.restore", json!({"id": id})).await.expect("restored");
-    let copy = engine.json("env.duplicate", json!({"id": id})).await.expect("copied");
-    assert_eq!(copy["name"], "clinic copy", "a copy has a free name");
-    assert!(engine.json("env.delete", json!({"id": "demo"})).await.is_err(), "the demo stays");
+    environments::delete(engine.clone(), by_id(&id)).await.expect("deleted");
+    let listed = environments::list(engine.clone(), Empty {}).await.expect("list");
+    assert_eq!(listed.len(), 1, "only the demo is left: {listed:?}");
+    environments::restore(engine.clone(), by_id(&id)).await.expect("restored");
+    let copy = EnvDuplicate { id, name: None };
+    let copy = environments::duplicate(engine.clone(), copy).await.expect("copied");
+    assert_eq!(copy.name, "clinic copy", "a copy has a free name");
+    assert!(environments::delete(engine.clone(), by_id("demo")).await.is_err(), "the demo stays");
     engine.shutdown().await;
 }
 
@@ -137,12 +132,8 @@ async fn two_engines_share_a_store() {
     );
     let told = async {
         loop {
-            a.json(
-                "env.create",
-                json!({"draft": {"name": format!("e{}", uuid()), "targets": {"api": "http://127.0.0.1:1"}}}),
-            )
-            .await
-            .expect("created");
+            let api = api("http://127.0.0.1:1".to_owned());
+            support::environment(&a, support::draft(&format!("e{}", uuid()), Kind::Development, api)).await;
             let frame = viewer.next().await.expect("frame");
             let tags = changed(&frame);
             assert!(
@@ -155,7 +146,7 @@ async fn two_engines_share_a_store() {
         }
     };
     tokio::time::timeout(Duration::from_secs(15), told).await.expect("the other engine's viewers hear of it");
-    assert!(b.json("env.list", json!({})).await.expect("list").as_array().expect("array").len() > 1, "and read it");
+    assert!(environments::list(b.clone(), Empty {}).await.expect("list").len() > 1, "and read it");
     a.shutdown().await;
     b.shutdown().await;
 }
@@ -167,6 +158,7 @@ fn uuid() -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn unknown_and_malformed_requests_are_answered() {
+    // What comes over the wire is in no type yet.
     let dir = tempfile::tempdir().expect("temp dir");
     let engine = open(dir.path()).await;
     for (name, params) in [

@@ -61,6 +61,8 @@ pub enum Remedy {
     CheckPlan,
     /// To name what may differ between the sides of a comparison.
     NameDifference,
+    /// To look at the benchmark that runs.
+    ShowBenchmark,
 }
 
 /// A failure as shown to a person: what failed and on which target, and what to do about it.

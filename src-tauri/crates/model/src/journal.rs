@@ -2,6 +2,8 @@
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
+use crate::PartOf;
+
 /// Subject of an entry of the journal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -45,4 +47,7 @@ pub struct JournalEntry {
     pub text: String,
     /// Identifier of the benchmark run it belongs to.
     pub run_id: Option<String>,
+    /// The comparison or search that this run is a part of.
+    #[serde(default)]
+    pub part_of: Option<PartOf>,
 }

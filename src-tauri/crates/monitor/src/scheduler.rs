@@ -128,7 +128,7 @@ impl Monitor {
     }
 
     /// Samples of a window at most `width_px` points wide (86,400 at most): one column a series when a point is one
-    /// second, else minimum and maximum of each point as `<id>:min` and `<id>:max`. NaN is a gap.
+    /// second, else minimum, maximum and mean of each point as `<id>:min`, `<id>:max` and `<id>:mean`. NaN is a gap.
     ///
     /// The meta data is `{"step_ms", "raw"}`, with `"incomplete": true` when stored samples could not be read.
     pub async fn history(&self, from_ms: f64, to_ms: f64, width_px: u32, series: Option<&[String]>) -> Columns {

@@ -21,8 +21,8 @@ pub fn masked(plan: &Plan) -> Plan {
     if let Some(auth) = &mut plan.auth {
         mask_auth(auth);
     }
-    for value in plan.variables.values_mut() {
-        if !is_reference(value) {
+    for (name, value) in &mut plan.variables {
+        if !is_reference(value) && (is_secret_name(name) || !is_filling(value)) {
             *value = M.small(value);
         }
     }
@@ -38,6 +38,14 @@ pub fn masked(plan: &Plan) -> Plan {
     }
     plan.steps.iter_mut().for_each(mask_step);
     plan
+}
+
+/// Bytes of a filling that is stored, at most.
+const FILLING: usize = 4_096;
+
+/// Whether a text is one character again and again: it only has a length.
+fn is_filling(text: &str) -> bool {
+    text.len() <= FILLING && text.chars().next().is_some_and(|first| text.chars().all(|c| c == first))
 }
 
 /// The values of a plan that are masked in it, as far as they can be told apart in a text: what a target repeats of them is

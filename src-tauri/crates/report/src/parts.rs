@@ -182,10 +182,12 @@ pub(crate) fn footing(out: &mut String, run: &Run) {
         };
         rows.push(("held back by a CPU quota", how));
     }
-    let place = if c.co_located { "on the target's machine" } else { "on another machine than the target" };
-    rows.push(("generator", place.to_owned()));
+    if let Some(here) = c.co_located {
+        let place = if here { "on the target's machine" } else { "on another machine than the target" };
+        rows.push(("generator", place.to_owned()));
+    }
     if let Some(steady) = c.steady {
-        rows.push(("rate and latency", if steady { "kept one level" } else { "changed level" }.to_owned()));
+        rows.push(("rate and latency", if steady { "kept one level" } else { "did not keep one level" }.to_owned()));
     }
     if let Some(correlation) = c.autocorrelation {
         rows.push(("neighbouring seconds", format!("correlation {}", significant(correlation, 2))));

@@ -52,7 +52,7 @@ pub(crate) fn window() -> &'static Window {
 }
 
 /// Whether a series is drawn on top of others, so that its samples may only be averaged.
-pub(crate) fn is_stacked(id: &str) -> bool {
+pub fn is_stacked(id: &str) -> bool {
     let mut lanes = window().tiers.iter().flat_map(|t| &t.lanes);
     lanes.any(|lane| lane.kind == Kind::Stack && lane.series.iter().any(|s| s.id == id))
 }

@@ -231,10 +231,48 @@ impl Grid {
     }
 }
 
-/// Minimum and maximum of each point of one series.
-struct Extremes {
+/// Minimum, maximum and mean of each point of one series.
+struct Points {
     low: Vec<f64>,
     high: Vec<f64>,
+    /// Sum and number of the samples behind the mean.
+    sum: Vec<f64>,
+    n: Vec<u32>,
+    /// Seconds that are in the means already, ascending; what a block and the ring both have counts once.
+    counted: Vec<(i64, i64)>,
+}
+
+impl Points {
+    fn new(points: usize) -> Self {
+        let gaps = || vec![f64::NAN; points];
+        Self { low: gaps(), high: gaps(), sum: vec![0.0; points], n: vec![0; points], counted: Vec::new() }
+    }
+
+    /// Adds a sample of a point that stands for several seconds.
+    fn add(&mut self, p: usize, second: i64, value: f64) {
+        // `min` and `max` ignore a NaN, which is what an empty point holds.
+        self.low[p] = self.low[p].min(value);
+        self.high[p] = self.high[p].max(value);
+        let counted = self.counted.iter().rev().any(|(first, last)| (*first..=*last).contains(&second));
+        if self.n[p] == 0 || !counted {
+            self.sum[p] += value;
+            self.n[p] += 1;
+        }
+    }
+
+    /// Notes that the seconds up to `last` are in the means.
+    fn count(&mut self, first: i64, last: i64) {
+        match self.counted.last_mut() {
+            Some(span) if first <= span.1 + 1 && first >= span.0 => span.1 = span.1.max(last),
+            _ => self.counted.push((first, last)),
+        }
+    }
+
+    /// Means of the points: samples of several series add up in them, as their extremes do not.
+    fn means(&self) -> Vec<f64> {
+        let mean = |(sum, n): (&f64, &u32)| if *n == 0 { f64::NAN } else { sum / f64::from(*n) };
+        self.sum.iter().zip(&self.n).map(mean).collect()
+    }
 }
 
 /// Gatherer of the samples of a window, point by point: memory depends on the points, not on the length of the window.
@@ -243,7 +281,7 @@ pub struct Gather {
     /// Seconds asked for; points at the ends may reach beyond.
     from: i64,
     to: i64,
-    series: BTreeMap<String, Extremes>,
+    series: BTreeMap<String, Points>,
     incomplete: bool,
 }
 
@@ -291,28 +329,29 @@ impl Gather {
 
     fn add(&mut self, id: &str, samples: impl Iterator<Item = (i64, f64)>) {
         let grid = self.grid;
-        let gaps = || vec![f64::NAN; grid.points];
         if !self.series.contains_key(id) {
-            self.series.insert(id.to_owned(), Extremes { low: gaps(), high: gaps() });
+            self.series.insert(id.to_owned(), Points::new(grid.points));
         }
-        let Some(extremes) = self.series.get_mut(id) else { return };
+        let Some(points) = self.series.get_mut(id) else { return };
+        let mut span: Option<(i64, i64)> = None;
         for (second, value) in samples {
             if value.is_nan() || second < self.from || second > self.to {
                 continue;
             }
             let Some(p) = grid.point(second) else { continue };
             if grid.step == 1 {
-                extremes.low[p] = value;
-                extremes.high[p] = value;
+                points.low[p] = value;
             } else {
-                // `min` and `max` ignore a NaN, which is what an empty point holds.
-                extremes.low[p] = extremes.low[p].min(value);
-                extremes.high[p] = extremes.high[p].max(value);
+                points.add(p, second, value);
             }
+            span = Some((span.map_or(second, |(first, _)| first), second));
+        }
+        if let Some((first, last)) = span {
+            points.count(first, last);
         }
     }
 
-    /// The columns: `t`, then one a series where a point is one second, else its minimum and maximum.
+    /// The columns: `t`, then one a series where a point is one second, else its minimum, maximum and mean.
     pub fn columns(self) -> Columns {
         let Grid { from, step, points } = self.grid;
         let raw = step == 1;
@@ -322,12 +361,14 @@ impl Gather {
         }
         let mut out = Columns::new(meta);
         out.push("t", (0i64..).take(points).map(|p| millis(from + p * step)).collect());
-        for (id, extremes) in self.series {
+        for (id, points) in self.series {
             if raw {
-                out.push(id, extremes.low);
+                out.push(id, points.low);
             } else {
-                out.push(format!("{id}:min"), extremes.low);
-                out.push(format!("{id}:max"), extremes.high);
+                let means = points.means();
+                out.push(format!("{id}:min"), points.low);
+                out.push(format!("{id}:max"), points.high);
+                out.push(format!("{id}:mean"), means);
             }
         }
         out
@@ -390,6 +431,9 @@ mod tests {
                 let max = own.iter().copied().fold(f64::NAN, f64::max);
                 let min = own.iter().copied().fold(f64::NAN, f64::min);
                 prop_assert!(same(&[high[p], low[p]], &[max, min]), "extremes are samples, and a gap stays a gap");
+                let Some(means) = (!raw).then(|| columns.get("a:mean").expect("mean")) else { continue };
+                let mean = own.iter().sum::<f64>() / own.len() as f64;
+                prop_assert!(own.is_empty() && means[p].is_nan() || (means[p] - mean).abs() < 1e-6, "the mean is of the samples");
             }
         }
 
@@ -461,5 +505,31 @@ mod tests {
         store.put("e", block(90_000_000.0, 3.0)).await.expect("memory");
         assert_eq!(store.get("e", 0.0, 1e12, None).await.expect("memory").len(), 1, "older than a day is dropped");
         assert!(store.get("other", 0.0, 1e12, None).await.expect("memory").is_empty(), "environments are apart");
+    }
+
+    #[test]
+    fn parts_of_a_whole_add_up_to_it_in_the_means_and_a_sample_counts_once() {
+        let mut ring = Ring::default();
+        for id in ["user", "system"] {
+            ring.add(&id.into(), 5);
+        }
+        for s in 0..600 {
+            ring.open(s);
+            let user = if s % 2 == 0 { 0.9 } else { 0.1 };
+            ring.set("user", user);
+            ring.set("system", 1.0 - user);
+        }
+        let mut gather = Gather::new(0.0, millis(599), 100);
+        // A block that holds what the ring still has, uneven within a point.
+        ring.blocks(0, 300).iter().for_each(|block| gather.block(block));
+        gather.ring(&ring, None);
+        let columns = gather.columns();
+        let of = |name: &str| columns.get(name).expect("a column").to_vec();
+        for (high, other) in of("user:max").iter().zip(of("system:max")) {
+            assert!(high + other > 1.7, "extremes of parts do not add up: they are of different seconds");
+        }
+        for (user, system) in of("user:mean").iter().zip(of("system:mean")) {
+            assert!((user + system - 1.0).abs() < 1e-9, "the means of all parts are the whole: {user} and {system}");
+        }
     }
 }

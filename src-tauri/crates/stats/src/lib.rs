@@ -17,6 +17,7 @@ pub mod judged;
 pub mod knee;
 mod knee_report;
 mod of_run;
+mod outlook;
 pub mod paired;
 pub mod registration;
 pub mod resource;
@@ -33,6 +34,7 @@ pub use duet::Duet;
 pub use figures::Arm;
 pub use gate::{Fingerprint, Gate, check, known_to_both, told_by_one};
 pub use of_run::{figures, runs};
+pub use outlook::{Planned, tells};
 pub use registration::{LoopKind, Registration};
 pub use verdict::Verdict;
 

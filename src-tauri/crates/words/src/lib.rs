@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod figures;
+mod outcome;
 mod run;
 mod text;
 
@@ -12,7 +13,8 @@ pub use figures::{
     DASH, MINUS, THIN, axis_label, bytes, count, duration, format, integer, interval, ms, per_second, percent, plural,
     rate, ratio, seconds, share, significant,
 };
-pub use run::{Sentence, errors, judged, measured, percentile, sentence, statuses, tail, thresholds};
+pub use outcome::{Outcome, Tone, errors, statuses, thresholds};
+pub use run::{Sentence, judged, measured, percentile, sentence, tail};
 pub use text::{Brackets, ascii, plain_spaces, visible};
 
 #[cfg(test)]

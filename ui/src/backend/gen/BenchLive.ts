@@ -40,7 +40,7 @@ in_flight: number,
 /**
  * Responses per second over the last interval.
  */
-rate_per_s: number, 
+interval_s: number | null, rate_per_s: number, 
 /**
  * Rate asked for, per second, in an open loop.
  */

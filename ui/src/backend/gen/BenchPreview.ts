@@ -28,4 +28,4 @@ evidence: Array<string>,
  * Reason for which its figures could never be judged, so that it is refused: its rate gives too few requests in
  * its time.
  */
-problem: string | null, };
+problem: string | null, tells: string, };

@@ -17,7 +17,7 @@ from_ms: number,
  */
 to_ms: number, 
 /**
- * Width of the plot, in pixels: at most one minimum and maximum per pixel comes back.
+ * Width of the plot, in pixels: at most one minimum, maximum and mean per pixel comes back.
  */
 width_px: number, 
 /**

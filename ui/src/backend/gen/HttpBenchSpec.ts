@@ -57,6 +57,10 @@ timeout_s: number,
  */
 insecure_tls: boolean, 
 /**
+ * What must hold at the end, such as `p99 < 50ms`.
+ */
+thresholds: Array<string>, 
+/**
  * The client's certificate for servers that ask for one, by files of the machine that sends the requests.
  */
 client_certificate?: ClientCertificate, };

@@ -3,4 +3,4 @@
 /**
  * Remedy where a face has a way of its own to do it: an option of `perfctl`, a button of the window.
  */
-export type Remedy = "unlock" | "confirm" | "password_variable" | "name_environment" | "list_environments" | "add_environment" | "remove_environment" | "check_plan" | "name_difference";
+export type Remedy = "unlock" | "confirm" | "password_variable" | "name_environment" | "list_environments" | "add_environment" | "remove_environment" | "check_plan" | "name_difference" | "show_benchmark";

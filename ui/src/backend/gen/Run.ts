@@ -5,6 +5,7 @@ import type { Interval } from "./Interval";
 import type { JudgedMs } from "./JudgedMs";
 import type { LatencyMs } from "./LatencyMs";
 import type { Machine } from "./Machine";
+import type { PartOf } from "./PartOf";
 import type { Percentile } from "./Percentile";
 import type { RunSpec } from "./RunSpec";
 import type { RunState } from "./RunState";
@@ -37,6 +38,10 @@ environment_id: string | null,
  * Name of that environment at the time.
  */
 environment_name: string | null, 
+/**
+ * The comparison or search that it is a part of; absent in a run for itself and in runs of earlier versions.
+ */
+part_of: PartOf | null, 
 /**
  * Load engine that ran, with its version.
  */

@@ -2,10 +2,11 @@
 import { getContext, setContext } from 'svelte';
 import { copyText, problem, type ApiProblem } from '../../kit/client';
 import type { ScreenApp } from '../../kit/screen';
-import { MASK } from './form';
+import { STAY_MS } from '../../kit/toasts.svelte';
+import { MASK } from './form/http';
 import { pathTo, placeOf } from './routes';
 import { Running } from './running.svelte';
-import type { BenchRequest, HttpBenchSpec, JobStatus, Run, RunSpec } from './types';
+import type { BenchRequest, BenchSpec, JobStatus, Run } from './types';
 import { mayStart } from './words';
 
 interface Notice {
@@ -17,8 +18,6 @@ export class Desk {
   /** Why the last action failed; it stays until the next one. */
   failure = $state.raw<ApiProblem | null>(null);
   notice = $state.raw<Notice | null>(null);
-  /** What the form begins with. */
-  from = $state.raw<HttpBenchSpec | null>(null);
   /** A plan's text on its way into the editor. */
   offered = $state.raw<string | null>(null);
   readonly running: Running;
@@ -43,8 +42,14 @@ export class Desk {
     this.go();
   };
 
+  /** Says what was done. What offers nothing to do about it leaves by itself. */
   say(text: string, action?: Notice['action']): void {
-    this.notice = action ? { text, action } : { text };
+    const said: Notice = action ? { text, action } : { text };
+    this.notice = said;
+    if (action) return;
+    setTimeout(() => {
+      if (this.notice === said) this.notice = null;
+    }, STAY_MS);
   }
   private clear(): void {
     [this.notice, this.failure] = [null, null];
@@ -74,49 +79,69 @@ export class Desk {
     this.say((await copyText(text)) ? `Copied ${what}` : `The system refused the clipboard; ${what} was not copied`);
   }
 
-  /** Opens the form, with what a run did. */
-  create(spec: HttpBenchSpec | null = null): void {
+  /** Opens the form. */
+  readonly create = (): void => {
     this.clear();
-    this.from = spec;
     this.go('new');
-  }
+  };
+  /** Shows the benchmark that runs. */
+  readonly show = async (): Promise<void> => {
+    await this.running.adopt();
+    this.clear();
+    this.go(this.running.current ? 'live' : '');
+  };
   /** Opens a plan's text in the editor. */
   readonly edit = (toml: string): void => {
     this.offered = toml;
     this.go('plans');
   };
 
-  /** Once more what a run did: a request opens the form; a plan starts at once unless a guard has a question. */
+  /** What a run did, as the form asks for it; null for a plan that no form makes. */
+  async asked(run: Run): Promise<BenchSpec | null> {
+    if (run.spec.kind === 'http') return run.spec;
+    const made = await this.app.rpc('plan.form', { text: run.spec.toml });
+    if (made?.kind !== 'sql' && made?.kind !== 'cache') return null;
+    return { ...made, pace: { ...made.pace, threads: run.spec.threads } };
+  }
+
+  /** Opens the form with what a run did; a plan that no form makes is opened in the editor. */
+  async change(run: Run): Promise<void> {
+    // A text that is no plan any more is shown where its mistakes are.
+    const made = await this.asked(run).catch(() => null);
+    this.clear();
+    if (made) this.app.go(`${pathTo('new')}?run=${encodeURIComponent(run.id)}`);
+    else if (run.spec.kind === 'plan') this.edit(run.spec.toml);
+  }
+
+  /** Once more what a run did: at once, unless a guard has a question or a part of it was not stored. */
   async again(run: Run): Promise<void> {
-    if (run.spec.kind === 'http') return this.create(run.spec);
-    const { toml, threads } = run.spec;
-    // Its literal texts were not stored; the editor says which.
-    if (toml.includes(MASK)) return this.edit(toml);
-    if (run.environment_id !== (this.app.environment?.id ?? null)) return this.edit(toml);
-    const asked: BenchRequest = {
-      spec: { kind: 'plan', toml, threads },
-      environment_id: run.environment_id,
-      name: run.name,
-      confirm: null,
-    };
+    const spec: BenchSpec = run.spec.kind === 'http' ? run.spec : { kind: 'plan', toml: run.spec.toml, threads: run.spec.threads };
+    if (JSON.stringify(spec).includes(MASK)) return this.change(run);
+    const asked: BenchRequest = { spec, environment_id: run.environment_id, name: run.name, confirm: null };
     const preview = await this.attempt(() => this.app.rpc('bench.preview', asked));
     if (!preview) return;
-    if (!mayStart(preview, '')) return this.edit(toml);
+    if (!mayStart(preview, '')) return this.change(run);
     const job = await this.attempt(() => this.app.rpc('bench.start', asked));
     if (job) await this.started(job);
   }
 
-  begun(job: JobStatus, spec: RunSpec): void {
-    this.clear();
-    this.running.begun(job, spec);
-    this.go('live');
-  }
   /** Takes up a job whose settings only the engine knows. */
   readonly started = async (job: JobStatus): Promise<void> => {
     this.clear();
     // A short one may have ended by now; the list has its result.
     this.go((await this.running.started(job)) ? 'live' : '');
   };
+}
+
+/**
+ * Keeps what is shown under the environment that it belongs to: an address may name another one. `null` while that is not known.
+ * To be called while a component is made.
+ */
+export function keepWithin(app: ScreenApp, thing: () => { environment_id: string | null } | null): void {
+  $effect(() => {
+    const of = thing();
+    if (of !== null) app.within(of.environment_id);
+  });
 }
 
 const KEY = Symbol('desk');

@@ -2,6 +2,20 @@
 import { app } from '../../kit/app.svelte';
 import { withModifier } from '../../kit/keys';
 import type { Feature } from '../../kit/feature';
+import { finds } from './finds';
+
+/** A benchmark of each target that the environment has. */
+function benchmarks(): { name: string; hint: string; run: () => void }[] {
+  const roles = app.current?.targets.map(([role]) => role) ?? [];
+  const of = {
+    api: ['Benchmark the API', 'http'],
+    database: ['Benchmark a SQL statement', 'sql'],
+    cache: ['Benchmark the cache', 'cache'],
+  } as const;
+  return (['api', 'database', 'cache'] as const)
+    .filter((role) => roles.includes(role))
+    .map((role) => ({ name: of[role][0], hint: '', run: () => app.go(`/benchmarks/new?kind=${of[role][1]}`) }));
+}
 
 export const feature: Feature = {
   path: '/benchmarks',
@@ -14,8 +28,13 @@ export const feature: Feature = {
     [[withModifier('Enter')], 'Run the plan'],
   ],
   commands: () => [
-    ...(app.current ? [{ name: 'Start a benchmark', hint: '', run: () => app.go('/benchmarks') }] : []),
+    ...(app.current ? [{ name: 'Start a benchmark', hint: '', also: 'new run', run: () => app.go('/benchmarks/new') }] : []),
+    ...benchmarks(),
+    ...(app.jobs.some((job) => job.kind === 'bench' && job.state === 'running')
+      ? [{ name: 'Show the running benchmark', hint: 'live', run: () => app.go('/benchmarks/live') }]
+      : []),
     { name: 'Open the plans of benchmarks', hint: '', run: () => app.go('/benchmarks/plans') },
   ],
+  finds,
   load: () => import('./index.svelte'),
 };

@@ -2,7 +2,7 @@
 import type { ScreenApp } from '../../kit/screen';
 import { type ApiProblem } from '../../kit/client';
 import { follow } from '../../kit/jobs';
-import type { JobStatus, RunningBench, RunSpec } from './types';
+import type { JobStatus, RunningBench } from './types';
 
 /** What a watched benchmark came to; `null` when it could not be followed any more. */
 export type Ended = (job: JobStatus | null, failure: ApiProblem | null) => Promise<void>;
@@ -12,6 +12,7 @@ export class Running {
   #app: ScreenApp;
   #ended: Ended;
   #gone = false;
+  #asked = 0;
 
   constructor(app: ScreenApp, ended: Ended) {
     this.#app = app;
@@ -23,23 +24,31 @@ export class Running {
     return this.#gone;
   }
 
-  begun(job: JobStatus, spec: RunSpec): void {
-    this.current = { job, spec };
-    void this.#watch(job);
-  }
-
-  /** Takes up a job whose settings only the engine knows: a plan or a search. */
+  /** Takes up a job that was just started; says whether it still runs. */
   async started(job: JobStatus): Promise<boolean> {
-    const found = await this.#app.rpc('bench.running', {}).catch(() => null);
+    const found = await this.#ask();
     if (found?.job.id !== job.id || this.#gone) return false;
-    this.begun(job, found.spec);
+    this.#begun(found);
     return true;
   }
 
-  /** Takes up a benchmark that was started before this screen was opened, here or elsewhere. */
+  /** Takes up a benchmark that was started before this screen was opened, here or elsewhere; or the next part of it. */
   async adopt(): Promise<void> {
-    const found = await this.#app.rpc('bench.running', {}).catch(() => null);
-    if (found && !this.current && !this.#gone) this.begun(found.job, found.spec);
+    const mine = (this.#asked += 1);
+    const found = await this.#ask();
+    // Answers may overtake each other; the one that was asked for last is the newest.
+    if (!found || this.#gone || mine !== this.#asked) return;
+    if (!this.current) this.#begun(found);
+    else if (this.current.job.id === found.job.id) this.current = { ...found, job: this.current.job };
+  }
+
+  #ask(): Promise<RunningBench | null> {
+    return this.#app.rpc('bench.running', {}).catch(() => null);
+  }
+  #begun(found: RunningBench): void {
+    if (this.current?.job.id === found.job.id) return;
+    this.current = found;
+    void this.#watch(found.job);
   }
 
   async #watch(job: JobStatus): Promise<void> {

@@ -1,10 +1,11 @@
 // @vitest-environment jsdom
 import { fireEvent, render, screen, waitFor, within } from '@testing-library/svelte';
 import { beforeEach, expect, test, vi } from 'vitest';
-import type { BenchLive, BenchPreview, Moved, RunHistory } from '../../backend/types';
+import type { Moved, RunHistory } from '../../backend/types';
 import { fakeApp } from '../../testing/app';
 import { refusal } from '../../testing/backend';
-import { AT, comparison, httpSpec, job, knee, latency, run, runSummary } from '../../testing/values';
+import { AT, comparison, httpSpec, job, knee, latency, preview, run, runSummary } from '../../testing/values';
+import { titled } from '../../kit/title.svelte';
 import Benchmarks from './index.svelte';
 
 const NOTHING = {
@@ -14,15 +15,6 @@ const NOTHING = {
   'baseline.list': () => [],
   'bench.running': () => null,
 };
-const preview = (of: Partial<BenchPreview> = {}): BenchPreview => ({
-  resolved: ['127.0.0.1:8000'],
-  loopback: true,
-  guard: null,
-  confirm: null,
-  evidence: [],
-  problem: null,
-  ...of,
-});
 const moved = (series: string, at: number): Moved => ({
   series,
   at_ms: AT + at,
@@ -91,11 +83,13 @@ test('a run is renamed, copied, and deleted with a way back', async () => {
   await fireEvent.input(field, { target: { value: 'after' } });
   await fireEvent.keyDown(field, { key: 'Enter' });
   await waitFor(() => expect(screen.getByTestId('run-name').textContent).toBe('after'));
+  await waitFor(() => expect(titled('Benchmarks', 'shop'), 'each run has a title of its own').toBe('after, Benchmarks, shop – Perfdeck'));
   await fireEvent.click(screen.getByTestId('run-copy-command'));
   await waitFor(() => expect(copied()).toContain('perfctl bench http'));
   await fireEvent.click(screen.getByTestId('run-delete'));
   await waitFor(() => expect(address.path).toBe('/benchmarks'));
   expect(screen.getByTestId('bench-notice').textContent).toContain('Deleted "after"');
+  expect(titled('Benchmarks', 'shop'), 'and the list its own').toBe('Benchmarks, shop – Perfdeck');
   expect(calls).toContain('run.delete');
 });
 
@@ -150,7 +144,12 @@ test('a plan that was run is shown, copied and opened in the editor', async () =
 
 test('a form shows what it resolves to before anything is sent, and starts', async () => {
   const live = job({ title: 'Benchmark' });
-  const { address } = open('/new', { 'bench.preview': () => preview(), 'bench.start': () => live, 'job.get': () => live });
+  const { address } = open('/new', {
+    'bench.preview': () => preview(),
+    'bench.start': () => live,
+    'bench.running': () => ({ job: live, spec: { kind: 'http', ...httpSpec() }, part: null }),
+    'job.get': () => live,
+  });
   await fireEvent.input(await screen.findByTestId('bench-url'), { target: { value: 'http://127.0.0.1:8000/' } });
   await waitFor(() => expect(screen.getByTestId('bench-resolved').textContent).toContain('127.0.0.1:8000'));
   await fireEvent.submit(screen.getByTestId('bench-form'));
@@ -190,41 +189,6 @@ test('a duet asks for the other address, and a knee for its objective', async ()
   expect(screen.getByTestId('knee-slo')).toBeTruthy();
 });
 
-test('a running benchmark says its phase and its figures, and is stopped', async () => {
-  const live = job({ title: 'Benchmark' });
-  const { push, calls } = open('/live', {
-    'bench.running': () => ({ job: live, spec: { kind: 'http', ...httpSpec() } }),
-    'job.get': () => live,
-    'job.cancel': () => true,
-  });
-  expect((await screen.findByTestId('bench-phase')).textContent).toBe('Opening connections');
-  expect(screen.getByTestId('bench-live-p99').textContent, 'unknown is no zero').toBe('–');
-  const bench: BenchLive = {
-    run_id: 'r9',
-    phase: 'measuring',
-    elapsed_s: 3,
-    total_s: 32,
-    at_ms: AT,
-    requests: 7000,
-    errors: 2,
-    in_flight: 32,
-    rate_per_s: 2400,
-    target_rate_per_s: null,
-    p50_ms: 11,
-    p90_ms: 20,
-    p99_ms: 42,
-    max_ms: 90,
-    lag_p99_ms: null,
-    heat: [],
-  };
-  push({ bench });
-  await waitFor(() => expect(screen.getByTestId('bench-phase').textContent).toBe('Measuring'));
-  expect(screen.getByTestId('bench-live-errors').className).toContain('bad');
-  expect(screen.getByRole('progressbar', { name: 'Benchmark' }).getAttribute('aria-valuenow')).toBe('9');
-  await fireEvent.click(screen.getByTestId('bench-stop'));
-  await waitFor(() => expect(calls).toContain('job.cancel'));
-});
-
 test('a comparison says its verdict, what it rests on, and why it may not be one', async () => {
   const two = [run(), run({ id: 'r2', started_ms: AT + 60_000, service_ms: latency({ p99: 50 }) })];
   open('/comparison/c1', {
@@ -235,7 +199,9 @@ test('a comparison says its verdict, what it rests on, and why it may not be one
   expect(view.dataset['verdict']).toBe('slower');
   expect(screen.getByTestId('comparison-differences').textContent).toContain('Not comparable');
   expect(screen.queryByTestId('comparison-accept'), 'what is stored is decided').toBeNull();
-  await waitFor(() => expect(screen.getByRole('img', { name: 'Latency by percentile of A and B' })).toBeTruthy());
+  await waitFor(() =>
+    expect(screen.getByRole('img', { name: /^Latency by percentile of both runs/ }).getAttribute('aria-label')).toContain('p50: A'),
+  );
   await fireEvent.click(screen.getByTestId('comparison-copy'));
   await waitFor(() => expect(copied()).toContain('| p99 (chosen) |'));
 });

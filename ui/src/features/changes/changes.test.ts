@@ -31,11 +31,11 @@ test('arrows choose, the address keeps it, and Enter goes to what can be done', 
   const { handlers } = shop([change(), change({ id: 'c2', object: 'b' })]);
   const { context, address } = fakeApp(handlers, places);
   render(Changes, { context });
-  const [first, second] = (await screen.findAllByTestId('change-row')).map((r) => r.querySelector('button')!);
+  const [first, second] = await screen.findAllByTestId('change-row');
   expect(screen.getByTestId('change').dataset['change'], 'the first one is shown').toBe('c1');
   first!.focus();
   await fireEvent.keyDown(first!, { key: 'ArrowDown' });
-  expect(document.activeElement).toBe(second);
+  await waitFor(() => expect(document.activeElement).toBe(second));
   await waitFor(() => expect(address.param('change')).toBe('c2'));
   expect(screen.getByTestId('change').dataset['change']).toBe('c2');
   await settled('change-undo');
@@ -53,7 +53,7 @@ test('the shown change has its statements, predicted beside what came, its notes
   render(Changes, { context });
   const preview = await screen.findByTestId('change-preview');
   const rows = [...preview.querySelectorAll('tbody tr')].map((r) =>
-    [...r.querySelectorAll('td')].map((c) => c.textContent?.replace('\u2009', ' ')),
+    [...r.querySelectorAll('td')].map((c) => c.textContent?.replace('\u202f', ' ')),
   );
   expect(rows, 'what could not be predicted is a dash').toEqual([
     ['Space freed', '3.00 MiB', '3.00 MiB'],

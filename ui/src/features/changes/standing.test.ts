@@ -90,7 +90,7 @@ test('when it ends and what undoing costs are unknown, not nothing, where they a
 });
 
 test('ages are rounded down, in one unit', () => {
-  const of = (s: number): string => ago(AT, AT + s * 1000).replace('\u2009', ' ');
+  const of = (s: number): string => ago(AT, AT + s * 1000).replace('\u202f', ' ');
   expect([-1, 0.9, 59, 60, 3599, 7200, 172_800].map(of)).toEqual([
     '0 s ago',
     '0 s ago',

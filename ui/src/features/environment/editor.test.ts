@@ -133,3 +133,22 @@ test('a stored environment is edited, saved and opened', async () => {
   await waitFor(() => expect(location.hash).toBe('#/e/shop/overview'));
   expect(engine.given('env.update')[0]).toMatchObject({ id: 'shop', draft: { name: 'shop two', kind: 'staging' } });
 });
+
+test("a copy is edited before it is made, and its secrets are the original's", async () => {
+  const draft = { ...emptyDraft(), name: 'shop' };
+  draft.targets = { ...draft.targets, database: 'postgres://reader@db.example/app' };
+  engine.reset({ ...well(), 'env.draft': () => draft, 'env.duplicate': () => environment({ id: 'copy', name: 'shop copy' }) });
+  const app = freshWindow();
+  app.environments = [summary()];
+  app.path = '/environments/shop/copy';
+  render(Editor, { context: asContext(app.screens()) });
+  const name = (await screen.findByTestId('env-name')) as HTMLInputElement;
+  await waitFor(() => expect(name.value).toBe('shop copy'));
+  expect(engine.given('env.duplicate'), 'nothing is made before it is saved').toEqual([]);
+  expect(screen.getByTestId('env-save').textContent).toBe('Add the copy');
+  await fireEvent.input(name, { target: { value: 'shop staging' } });
+  await fireEvent.submit(screen.getByTestId('env-form'));
+  await waitFor(() => expect(engine.given('env.duplicate').length).toBe(1));
+  expect(engine.given('env.duplicate')[0]).toMatchObject({ id: 'shop', draft: { name: 'shop staging' } });
+  expect(engine.given('env.create')).toEqual([]);
+});

@@ -21,12 +21,6 @@ export const UNITS: Record<Unit, string> = {
 
 export const INSTRUMENTS: Record<Instrument, string> = { gauge: 'value now', rate: 'rate since the sample before' };
 
-/** The metrics that have `text` in their title, name or help. */
-export function matching(metrics: readonly MetricSeen[], text: string): MetricSeen[] {
-  const wanted = text.trim().toLowerCase();
-  return metrics.filter(({ metric }) => [metric.title, metric.name, metric.help].some((of) => of.toLowerCase().includes(wanted)));
-}
-
 /** A table in Markdown. */
 export function markdown(metrics: readonly MetricSeen[]): string {
   const rows = metrics.map(

@@ -9,6 +9,7 @@ const entry = (at_ms: number, kind: JournalKind, run_id: string | null = null): 
   environment: 'clinic',
   text: '',
   run_id,
+  part_of: null,
 });
 
 test('a run is linked once, where it was last heard of', () => {
@@ -38,6 +39,7 @@ test('the journal is a Markdown table whatever its words are', () => {
     environment: 'a|b',
     text: 'GET /x\nis over the cap \\ of 100/s',
     run_id: null,
+    part_of: null,
   };
   expect(journalMarkdown([entry]).split('\n')).toEqual([
     '| when | what | environment | details |',

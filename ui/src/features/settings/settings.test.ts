@@ -24,6 +24,7 @@ const entry = (of: Partial<JournalEntry> = {}): JournalEntry => ({
   environment: 'shop',
   text: 'no name was typed',
   run_id: null,
+  part_of: null,
   ...of,
 });
 beforeEach(() => {
@@ -117,4 +118,21 @@ test('a journal that cannot be read says why, and is read again', async () => {
   well = true;
   await fireEvent.click(screen.getByTestId('journal-retry'));
   await waitFor(() => expect(screen.getByTestId('journal').textContent).toContain('no name was typed'));
+});
+
+test('what was written of the runs of a duet stands under it, and leads to its result', async () => {
+  const part_of = { kind: 'comparison' as const, id: 'c1', name: 'after against before' };
+  const runs = Array.from({ length: 32 }, (_, i) =>
+    entry({ at_ms: AT - i, kind: i % 2 === 0 ? 'load_ended' : 'load_started', run_id: `r${i >> 1}`, text: `pair ${i}`, part_of }),
+  );
+  const { context } = fakeApp({ 'journal.list': () => [entry({ at_ms: AT + 1, text: 'no name was typed' }), ...runs] });
+  render(Settings, { context });
+  const rows = await screen.findAllByTestId('journal-entry');
+  expect(rows.length).toBe(2);
+  expect(rows[1]!.textContent).toContain('after against before, 16 runs');
+  rows[1]!.focus();
+  await fireEvent.keyDown(rows[1]!, { key: 'ArrowRight' });
+  await waitFor(() => expect(screen.getAllByTestId('journal-entry').length).toBe(34));
+  expect(screen.getByTestId('journal-count').textContent).toBe('33 entries');
+  expect(screen.getByRole('button', { name: 'Open result of after against before' })).toBeTruthy();
 });

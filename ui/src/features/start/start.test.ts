@@ -3,6 +3,7 @@ import { fireEvent, render, screen, waitFor } from '@testing-library/svelte';
 import { beforeEach, expect, test, vi } from 'vitest';
 import type { AddressInfo, FoundService, JobStatus } from '../../backend/types';
 import { emptyDraft } from '../../kit/draft';
+import { recent } from '../../kit/recent.svelte';
 import { asContext } from '../../kit/screen';
 import { engine, refusal } from '../../testing/backend';
 import { job, summary } from '../../testing/values';
@@ -145,4 +146,22 @@ test('with other environments it says that none is open', () => {
   app.environments = [summary({ id: 'demo', demo: true }), summary()];
   render(Start, { context: asContext(app.screens()) });
   expect(screen.getByRole('heading', { name: 'No environment is open' })).toBeTruthy();
+});
+
+test('the environments are there at once, the last opened first, and found by a part of their name', async () => {
+  const app = freshWindow();
+  app.environments = [
+    summary({ id: 'demo', demo: true }),
+    ...Array.from({ length: 100 }, (_, i) => summary({ id: `e${i}`, name: `clinic ${i}` })),
+  ];
+  recent.opened('e42', 2000);
+  recent.opened('e7', 1000);
+  render(Start, { context: asContext(app.screens()) });
+  const rows = screen.getAllByTestId('env-choose');
+  expect(rows.slice(0, 3).map((r) => r.dataset['env'])).toEqual(['clinic 42', 'clinic 7', 'clinic 0']);
+  expect(rows.length).toBeLessThanOrEqual(61);
+  expect(screen.getByTestId('environments-count').textContent, 'without the demo, which has its button').toBe('100 environments');
+  await fireEvent.input(screen.getByTestId('environments-filter'), { target: { value: 'clinic 99' } });
+  await waitFor(() => expect(screen.getAllByTestId('env-choose').map((r) => r.dataset['env'])).toEqual(['clinic 99']));
+  expect(engine.given('demo.open'), 'Enter in the filter is not one for the demo').toEqual([]);
 });

@@ -298,6 +298,7 @@ fn bare(url: &str) -> HttpBenchSpec {
         warmup_s: 0.0,
         timeout_s: 1.0,
         insecure_tls: false,
+        thresholds: Vec::new(),
         client_certificate: None,
     }
 }

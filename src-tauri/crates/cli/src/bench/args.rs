@@ -369,6 +369,9 @@ pub(crate) struct BenchHttp {
     pub(crate) url: String,
     #[command(flatten)]
     pub(crate) load: LoadArgs,
+    /// What must hold at the end, such as 'p99<50ms'; may be repeated; exits with 3 when one does not
+    #[arg(long = "threshold", value_name = "THRESHOLD")]
+    pub(crate) thresholds: Vec<String>,
     #[command(flatten)]
     pub(crate) at: RunAt,
 }

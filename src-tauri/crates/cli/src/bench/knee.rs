@@ -34,6 +34,7 @@ pub(crate) async fn knee(engine: &Arc<Engine>, args: &BenchKnee, source: &Source
             warmup_s: args.warmup.as_secs_f64(),
             timeout_s: args.timeout.as_secs_f64(),
             insecure_tls: args.insecure,
+            thresholds: Vec::new(),
             client_certificate: crate::bench::measuring::certificate(args.cert.as_deref(), args.key.as_deref()),
         };
         (BenchSpec::Http(spec), PlanFolder::default())

@@ -8,10 +8,12 @@ use std::sync::Arc;
 use base64::Engine as _;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use perfdeck_model::{
-    ApiError, BenchLive, BenchPhase, ClientCertificate, Environment, HttpBenchSpec, JobResult, JobState, JobStatus,
-    JudgedMs, JudgedTime, LatencyMs, Load, Method, Part, Run, RunState, RunSummary, StageResult, StepResult,
-    ThresholdResult, Topic, Watching,
+    ApiError, BenchLive, BenchPhase, ClientCertificate, HttpBenchSpec, JobResult, JobState, JobStatus, JudgedMs,
+    JudgedTime, LatencyMs, Load, Method, Part, Run, RunState, RunSummary, StageResult, StepResult, ThresholdResult,
+    Topic, Watching,
 };
+
+use perfdeck_words::sentence;
 
 use crate::answers::Runs;
 use crate::args::Source;
@@ -54,6 +56,7 @@ pub(crate) fn spec(url: &str, args: &LoadArgs) -> Result<HttpBenchSpec, ApiError
         warmup_s: args.warmup.as_secs_f64(),
         timeout_s: args.timeout.as_secs_f64(),
         insecure_tls: args.insecure,
+        thresholds: Vec::new(),
         client_certificate: certificate(args.cert.as_deref(), args.key.as_deref()),
     })
 }
@@ -146,7 +149,8 @@ pub(crate) async fn so_far(engine: &Arc<Engine>, ids: &[String], json: bool) -> 
 }
 
 pub(crate) async fn http(engine: &Arc<Engine>, args: &BenchHttp, source: &Source, json: bool) -> Done {
-    let spec = BenchSpec::Http(spec(&args.url, &args.load)?);
+    let spec = spec(&args.url, &args.load)?;
+    let spec = BenchSpec::Http(HttpBenchSpec { thresholds: args.thresholds.clone(), ..spec });
     measure(engine, spec, &args.at, source, PlanFolder::default(), json).await
 }
 
@@ -176,20 +180,7 @@ pub(crate) async fn measure(
     folder: PlanFolder,
     json: bool,
 ) -> Done {
-    measure_with(engine, |_| Ok(spec), at, source, folder, json).await
-}
-
-/// The same, where what it does depends on the environment.
-pub(crate) async fn measure_with(
-    engine: &Arc<Engine>,
-    spec: impl FnOnce(Option<&Environment>) -> Result<BenchSpec, ApiError>,
-    at: &RunAt,
-    source: &Source,
-    folder: PlanFolder,
-    json: bool,
-) -> Done {
     let environment = environments::resolve(engine, at.env.as_deref(), source).await?;
-    let spec = spec(environment.as_ref())?;
     let environment_id = environment.map(|e| e.id);
     if at.unlock
         && let Some(id) = &environment_id
@@ -276,6 +267,7 @@ pub(crate) fn show(run: &Run, json: bool) -> Done<()> {
         run.id
     )))?;
     output::line("")?;
+    output::line(&plain(&optioned(&perfdeck_words::ascii(&format!("{}.", sentence(run))))))?;
     output::line(&answers(run))?;
     let row = |name: &str, l: &LatencyMs| {
         vec![
@@ -308,19 +300,14 @@ pub(crate) fn show(run: &Run, json: bool) -> Done<()> {
     for note in &run.notes {
         output::line(&plain(&format!("note: {note}")))?;
     }
-    if !run.valid {
-        output::line(&plain(&optioned(&format!("INVALID: {}", run.invalid_reasons.join("; ")))))?;
-    }
     thresholds(run)
 }
 
-/// What came back, in one line: answers, rate, errors, and the statuses when any is no success.
+/// What came back in whole numbers, so that a script can compare them.
 fn answers(run: &Run) -> String {
     let answered = run.answered();
     let of = if answered == run.requests { String::new() } else { format!(" of {} requests", run.requests) };
-    let statuses = perfdeck_words::statuses(&run.statuses)
-        .map_or_else(String::new, |words| format!("; statuses: {}", perfdeck_words::ascii(&words)));
-    format!("{answered} answered{of} ({}/s without errors), {} errors{statuses}", figures(run.rate_per_s), run.errors)
+    format!("{answered} answered{of} ({}/s without errors), {} errors", figures(run.rate_per_s), run.errors)
 }
 
 /// The response times with the failed requests in the distribution, as they are judged.

@@ -397,7 +397,7 @@ pub(crate) async fn remove(engine: &Arc<Engine>, name: &str, json: bool) -> Done
 }
 
 pub(crate) async fn duplicate(engine: &Arc<Engine>, name: &str, new_name: Option<&str>, json: bool) -> Done {
-    let asked = EnvDuplicate { id: name.to_owned(), name: new_name.map(str::to_owned) };
+    let asked = EnvDuplicate { id: name.to_owned(), name: new_name.map(str::to_owned), draft: None };
     let environment = api::environments::duplicate(engine.clone(), asked).await?;
     print(&environment, json)
 }

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use perfdeck_model::{ApiError, DEMO_ENVIRONMENT_ID, JobResult, ReportFile, ReportRequest, RunSummary};
+use perfdeck_words::Outcome;
 
 use crate::answers::{Runs, Written};
 use crate::args::Source;
@@ -37,7 +38,7 @@ pub(crate) async fn runs(engine: &Arc<Engine>, environment: Option<&str>, source
                 p99(r),
                 r.requests.to_string(),
                 r.errors.to_string(),
-                if r.valid { "valid" } else { "invalid" }.to_owned(),
+                Outcome::from(r).short(),
             ]
         })
         .collect();

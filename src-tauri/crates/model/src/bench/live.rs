@@ -37,6 +37,10 @@ pub struct BenchLive {
     pub errors: u64,
     /// Requests waiting for a response.
     pub in_flight: u32,
+    /// Length of the interval that ended with these figures, in seconds; absent while one goes on: the figures of an
+    /// interval are then those of the last, and no new sample. An interval has 100 responses or lasts about a second.
+    #[serde(default)]
+    pub interval_s: Option<f64>,
     /// Responses per second over the last interval.
     pub rate_per_s: f64,
     /// Rate asked for, per second, in an open loop.
@@ -51,7 +55,7 @@ pub struct BenchLive {
     pub max_ms: Option<f64>,
     /// 99th percentile of the schedule lag of the last interval, in milliseconds, in an open loop.
     pub lag_p99_ms: Option<f64>,
-    /// Response times of the last interval for a heatmap: buckets as in [`Heatmap`], with their counts.
+    /// Response times since the last figures for a heatmap: buckets as in [`Heatmap`], with their counts.
     #[serde(default)]
     pub heat: Vec<(u16, u32)>,
 }

@@ -118,6 +118,9 @@ pub struct HttpBenchSpec {
     /// Whether any TLS certificate is accepted.
     #[serde(default)]
     pub insecure_tls: bool,
+    /// What must hold at the end, such as `p99 < 50ms`.
+    #[serde(default)]
+    pub thresholds: Vec<String>,
     /// The client's certificate for servers that ask for one, by files of the machine that sends the requests.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[ts(optional)]

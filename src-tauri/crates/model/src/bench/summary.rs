@@ -3,7 +3,7 @@ use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
 use super::latency::measured;
-use super::run::{Run, RunState};
+use super::run::{PartOf, Run, RunState, StatusCount, ThresholdCount};
 use super::spec::Load;
 use crate::judged::JudgedMs;
 
@@ -16,6 +16,9 @@ pub struct RunSummary {
     pub name: String,
     /// Identifier of the environment it belongs to.
     pub environment_id: Option<String>,
+    /// The comparison or search that it is a part of.
+    #[serde(default)]
+    pub part_of: Option<PartOf>,
     /// Method and URL.
     pub request: String,
     /// Closed loop or constant rate.
@@ -43,6 +46,15 @@ pub struct RunSummary {
     /// Response times with the failed requests in the distribution; absent in runs of earlier versions.
     #[serde(default)]
     pub judged_ms: Option<JudgedMs>,
+    /// Requests that were answered, with a success or an error; `None` where an earlier version kept the run.
+    #[serde(default)]
+    pub answered: Option<u64>,
+    /// Answers by status, ascending; `None` where an earlier version kept the run.
+    #[serde(default)]
+    pub statuses: Option<Vec<StatusCount>>,
+    /// How its thresholds turned out; `None` where an earlier version kept the run.
+    #[serde(default)]
+    pub thresholds: Option<ThresholdCount>,
     /// Whether the figures can be trusted.
     pub valid: bool,
     /// Key of its work, the same for runs of the same work; see [`Run::work`].
@@ -56,6 +68,7 @@ impl From<&Run> for RunSummary {
             id: run.id.clone(),
             name: run.name.clone(),
             environment_id: run.environment_id.clone(),
+            part_of: run.part_of.clone(),
             request: run.spec.request(),
             load: run.spec.load(),
             connections: run.spec.connections(),
@@ -68,6 +81,9 @@ impl From<&Run> for RunSummary {
             p50_ms: run.latency().p50,
             p99_ms: run.latency().p99,
             judged_ms: run.judged_ms.clone(),
+            answered: Some(run.answered()),
+            statuses: Some(run.statuses.clone()),
+            thresholds: Some(ThresholdCount::of(&run.thresholds)),
             valid: run.valid,
             work: run.work(),
         }

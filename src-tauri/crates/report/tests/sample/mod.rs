@@ -1,8 +1,8 @@
 //! A document with everything in it that a report can show, including gaps and text that would like to be markup.
 use perfdeck_model::{
     CeilingKind, ErrorCount, Finding, FindingAction, FindingTarget, Footing, Header, Heatmap, HttpBenchSpec, Interval,
-    Kind, LatencyMs, Load, Machine, Method, Percentile, PoolSettings, Run, RunSpec, RunState, RunSummary, StageResult,
-    StatusCount, StepResult, TargetRole, ThresholdResult, Unit,
+    Kind, LatencyMs, Load, Machine, Method, Percentile, PoolSettings, Proof, Run, RunSpec, RunState, RunSummary,
+    StageResult, StatusCount, StepResult, TargetRole, ThresholdResult, Unit,
 };
 use perfdeck_report::{
     ReportComparison, ReportDocument, ReportEnvironment, ReportKnee, ReportSeries, ReportTarget, RunHeat, RunSeries,
@@ -58,6 +58,7 @@ pub(crate) fn run(id: &str, name: &str, seconds: u32) -> Run {
         name: name.into(),
         environment_id: Some("e1".into()),
         environment_name: Some("clinic".into()),
+        part_of: None,
         engine: "perfdeck-bench 0.1.0".into(),
         spec: RunSpec::Http(HttpBenchSpec {
             url: "http://127.0.0.1:8080/api/appointments?day=2026-03-01&api_key=canary-in-url".into(),
@@ -75,6 +76,7 @@ pub(crate) fn run(id: &str, name: &str, seconds: u32) -> Run {
             warmup_s: 1.0,
             timeout_s: 10.0,
             insecure_tls: false,
+            thresholds: Vec::new(),
             client_certificate: None,
         }),
         resolved: vec!["127.0.0.1".into()],
@@ -213,7 +215,7 @@ pub(crate) fn with_parts(run: &mut Run) {
         ceiling_per_s: Some(12_000.0),
         ceiling_kind: Some(CeilingKind::Measured),
         ceiling_share: Some(0.1),
-        co_located: true,
+        co_located: Some(true),
         autocorrelation: Some(0.12),
         steady: Some(true),
         ..Footing::default()
@@ -411,6 +413,7 @@ pub(crate) fn document() -> ReportDocument {
             evidence: "38 % of database time, n = 12 400 statements; no index on `starts_at`".into(),
             cost: 0.38,
             action: FindingAction { label: "Review index".into(), opens: FindingTarget::Database },
+            proof: Proof::default(),
         }],
         notes: Vec::new(),
         redactions: vec!["Passwords are never part of a report".into()],

@@ -25,7 +25,7 @@ const change = (metric: string, run_id: string, before: number, after: number) =
   change: after / before - 1,
   p: 0.0001,
 });
-const plain = (text: string): string => text.replaceAll('\u2009', ' ');
+const plain = (text: string): string => text.replaceAll('\u202f', ' ');
 
 describe('history', () => {
   it('says since when', () => {

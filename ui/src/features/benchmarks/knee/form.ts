@@ -1,5 +1,5 @@
 // What a search for the knee is asked: the objective and the length of its steps.
-import { parseSeconds } from '../form';
+import { parseSeconds } from '../form/load';
 
 export interface KneeForm {
   slo: string;

@@ -1,45 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import type { StoredKnee } from '../types';
+import { knee, kneePoint as point } from '../../../testing/values';
 import { blankKnee, parseKnee, steps } from './form';
 import { busiest, failing, fitting, kneeMarkdown, kneeScale, limitOf, percentileOf, usl } from './scale';
-
-const point = (n: number, rate: number, ms: number | null, holds: boolean, error_share = 0): StoredKnee['points'][number] => ({
-  step: { concurrency: n, phase: 'doubling', duration_s: 10 },
-  figures: {
-    rate_per_s: rate,
-    n: ms === null ? 0 : 10_000,
-    latency_ms: ms,
-    at_least: false,
-    enough: true,
-    within: holds,
-    error_share,
-    invalid_reasons: [],
-    utilisation: { 'host CPU': 0.9, 'load generator': 0.2 },
-  },
-  holds,
-  unjudged: false,
-});
-const knee = (over: Partial<StoredKnee> = {}): StoredKnee => ({
-  id: 'k',
-  name: 'GET /',
-  created_ms: 0,
-  environment_id: null,
-  slo: 'p99<50ms',
-  schema: 'perfdeck.knee/1',
-  state: 'found',
-  concurrency: 32,
-  failing: 64,
-  rate_per_s: 2000,
-  capacity: { low: 1900, high: 2100 },
-  capacity_measured: false,
-  usl: null,
-  usl_interval: null,
-  saturation: null,
-  points: [point(1, 150, 9, true), point(32, 2000, 40, true), point(64, 2100, 70, false)],
-  sentence: 's',
-  notes: [],
-  ...over,
-});
 
 describe('the question', () => {
   it('is a percentile with a limit', () => {
@@ -76,7 +38,7 @@ describe('the answer', () => {
   it('says what was busiest and why a step fails', () => {
     expect(busiest(point(1, 1, 1, true))).toEqual({ name: 'host CPU', share: 0.9 });
     expect(failing(point(1, 1, 70, false), 50)).toBe('over the limit');
-    expect(failing(point(1, 1, 10, false, 0.01), 50)).toContain('errors');
+    expect(failing(point(1, 1, 10, false, { error_share: 0.01 }), 50)).toContain('errors');
     expect(failing(point(1, 1, null, false), 50)).toBe('no successful response');
     expect(failing(point(1, 1, 10, true), 50)).toBe('');
   });

@@ -20,8 +20,9 @@ const nice = (v: number): number => {
   return ([1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10].find((m) => m * power >= v) ?? 10) * power;
 };
 
-export function kneeScale(knee: StoredKnee, limitMs: number | null): KneeScale {
-  const most = Math.max(2, ...knee.points.map((p) => p.step.concurrency));
+/** `running` are the connections of a step that goes on. */
+export function kneeScale(knee: StoredKnee, limitMs: number | null, running = 0): KneeScale {
+  const most = Math.max(2, running, ...knee.points.map((p) => p.step.concurrency));
   const end = 2 ** Math.ceil(Math.log2(most));
   const ticks: number[] = [];
   for (let n = 1; n <= end; n *= 2) ticks.push(n);
@@ -61,9 +62,12 @@ export function busiest(point: KneePoint): { name: string; share: number } | nul
   return { name, share };
 }
 
-/** Why a step does not hold; empty when it does. */
+/**
+ * Why a step does not hold; of one that does, how that is known where its percentile cannot be stated: the requests beyond the
+ * limit were counted (docs/benchmarks.md, 6.6). Else empty.
+ */
 export function failing(point: KneePoint, limitMs: number | null): string {
-  if (point.holds) return '';
+  if (point.holds) return point.figures.enough ? '' : `by counting ${integer(point.figures.n)} requests`;
   const f = point.figures;
   if (f.invalid_reasons.length > 0) return f.invalid_reasons.join('; ');
   if (f.error_share > 0.001) return `${percentWord(f.error_share)} errors`;

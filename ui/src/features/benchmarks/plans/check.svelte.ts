@@ -1,6 +1,6 @@
 // A plan's text while it is written: what is wrong with it, and what would happen if it were started.
 import { problem, type ApiProblem, type Client } from '../../../kit/client';
-import type { BenchPreview, PlanCheck } from '../types';
+import type { BenchPreview, DuetRequest, PlanCheck } from '../types';
 import { bothSides } from '../words';
 import { lineOf } from './editing';
 
@@ -34,15 +34,15 @@ export class Checked {
     this.#client = client;
   }
 
-  /** Checks a text once the keys rest; `other` is the environment of B, where there is one. */
-  soon(text: string, environment: string | null, other: string | null = null): void {
+  /** Checks a text once the keys rest; `duet` is what is asked for where it is compared. */
+  soon(text: string, environment: string | null, duet: DuetRequest | null = null): void {
     clearTimeout(this.#timer);
     this.stale = true;
-    this.#timer = setTimeout(() => void this.now(text, environment, other), REST_MS);
+    this.#timer = setTimeout(() => void this.now(text, environment, duet), REST_MS);
   }
 
   /** Checks a text at once; says whether it can be run. */
-  async now(text: string, environment: string | null, other: string | null = null): Promise<boolean> {
+  async now(text: string, environment: string | null, duet: DuetRequest | null = null): Promise<boolean> {
     clearTimeout(this.#timer);
     const mine = (this.#asked += 1);
     const current = (): boolean => mine === this.#asked;
@@ -55,21 +55,26 @@ export class Checked {
         this.preview = null;
         return false;
       }
-      const look = (id: string | null): Promise<BenchPreview> =>
-        this.#client.rpc('bench.preview', {
-          spec: { kind: 'plan', toml: text, threads: null },
-          environment_id: id,
-          name: null,
-          confirm: null,
-        });
-      const [a, b] = await Promise.all([look(environment), other === null ? null : look(other)]);
+      const preview = duet === null ? await this.#run(text, environment) : await this.#pairs(duet);
       if (!current()) return false;
-      this.preview = b === null ? a : bothSides(a, b);
+      this.preview = preview;
       return true;
     } catch (error) {
       if (current()) [this.preview, this.failure, this.stale] = [null, problem(error), false];
       return false;
     }
+  }
+
+  #run(toml: string, environment: string | null): Promise<BenchPreview> {
+    const spec = { kind: 'plan' as const, toml, threads: null };
+    return this.#client.rpc('bench.preview', { spec, environment_id: environment, name: null, confirm: null });
+  }
+
+  /** Both sides as one; why the duet would be refused stands before what either side says. */
+  async #pairs(duet: DuetRequest): Promise<BenchPreview> {
+    const { a, b, problem: refused } = await this.#client.rpc('duet.preview', duet);
+    const both = bothSides(a, b);
+    return { ...both, problem: refused ?? both.problem };
   }
 
   close(): void {

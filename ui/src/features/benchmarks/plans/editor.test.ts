@@ -4,7 +4,7 @@ import { beforeEach, expect, test, vi } from 'vitest';
 import type { PlanCheck, SavedPlan } from '../../../backend/types';
 import { fakeApp } from '../../../testing/app';
 import { refusal } from '../../../testing/backend';
-import { AT } from '../../../testing/values';
+import { AT, preview } from '../../../testing/values';
 import Benchmarks from '../index.svelte';
 import { drafts, NEW } from './drafts.svelte';
 
@@ -19,7 +19,7 @@ const well = {
   'bench.running': () => null,
   'plan.list': () => [plan()],
   'plan.check': () => good,
-  'bench.preview': () => ({ resolved: ['127.0.0.1:8000'], loopback: true, guard: null, confirm: null, evidence: [], problem: null }),
+  'bench.preview': () => preview(),
 };
 function open(path: string, handlers: Parameters<typeof fakeApp>[0] = {}): ReturnType<typeof fakeApp> {
   const fake = fakeApp({ ...well, ...handlers }, { path: `/benchmarks/plans${path}` });

@@ -42,7 +42,7 @@ function ceiling(c: Run['footing']): Ground {
   return held(
     'ceiling',
     text,
-    `${percent(c.ceiling_share)}, limit ${Math.round(limit * 100)}\u2009%`,
+    `${percent(c.ceiling_share)}, limit ${Math.round(limit * 100)}\u202f%`,
     c.ceiling_share <= limit,
     'warn',
     `of the ${format(c.ceiling_per_s, 'per_second')} ${why}`,
@@ -62,7 +62,7 @@ export function grounds(run: Run): Ground[] {
       : held(
           'rate',
           'Rate held',
-          `${percent(c.rate_share)}, at least 99\u2009%`,
+          `${percent(c.rate_share)}, at least 99\u202f%`,
           c.rate_share >= RATE,
           'bad',
           'sent in time, of what was asked for',
@@ -82,7 +82,7 @@ export function grounds(run: Run): Ground[] {
       : held(
           'cpu',
           'Generator CPU',
-          `${percent(c.generator_cpu_share)}, limit 80\u2009%`,
+          `${percent(c.generator_cpu_share)}, limit 80\u202f%`,
           c.generator_cpu_share <= BUSY,
           'warn',
           'of one core for each of its threads',
@@ -100,19 +100,21 @@ export function grounds(run: Run): Ground[] {
             'by the CPU quota of the generator’s cgroup; requests that wait for it look slow',
           ),
         ]),
-    held(
-      'place',
-      'Generator apart',
-      c.co_located ? 'same machine' : 'another machine',
-      !c.co_located,
-      'warn',
-      c.co_located ? 'generator and target share this machine' : 'the target runs elsewhere',
-    ),
+    c.co_located === null
+      ? unknown('place', 'Generator apart', 'not told', 'the tool that made the run does not tell where it ran')
+      : held(
+          'place',
+          'Generator apart',
+          c.co_located ? 'same machine' : 'another machine',
+          !c.co_located,
+          'warn',
+          c.co_located ? 'generator and target share this machine' : 'the target runs elsewhere',
+        ),
     c.steady === null
       ? run.spec.kind === 'plan' && run.spec.varies
         ? unknown('steady', 'Steady', 'load varies', 'the load was meant to change')
         : unknown('steady', 'Steady', early, because)
-      : held('steady', 'Steady', c.steady ? 'one level' : 'level changed', c.steady, 'warn', 'rate and latency over the measured time'),
+      : held('steady', 'Steady', c.steady ? 'one level' : 'not one level', c.steady, 'warn', 'rate and latency over the measured time'),
     c.autocorrelation === null
       ? unknown('autocorrelation', 'Seconds independent', early, because)
       : held(
@@ -123,14 +125,16 @@ export function grounds(run: Run): Ground[] {
           'warn',
           'of a second’s median with the next one’s; near 1 they say little more than one second',
         ),
-    held(
-      'timer',
-      'Precise timer',
-      c.precise_timer ? 'below 1\u2009ms' : 'above 1\u2009ms',
-      c.precise_timer || !open,
-      'warn',
-      'what this system’s timer holds a schedule to',
-    ),
+    c.precise_timer === null
+      ? unknown('timer', 'Precise timer', 'not told', 'the tool that made the run does not tell')
+      : held(
+          'timer',
+          'Precise timer',
+          c.precise_timer ? 'below 1\u202fms' : 'above 1\u202fms',
+          c.precise_timer || !open,
+          'warn',
+          'what the system’s timer holds a schedule to',
+        ),
   ];
 }
 

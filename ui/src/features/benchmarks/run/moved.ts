@@ -37,10 +37,16 @@ export function changeText(change: number | null): string {
 /** `11.8 → 28.3 ms`: the unit once where both have the same. */
 export function levelsText(before: number, after: number, unit: Unit): string {
   const [from, to] = [format(before, unit), format(after, unit)];
-  const unitOf = (text: string): string => /(?:\u2009[^\d\u2009]+|\/s)$/.exec(text)?.[0] ?? '';
+  const unitOf = (text: string): string => /(?:\u202f[^\d\u202f]+|\/s)$/.exec(text)?.[0] ?? '';
   const own = unitOf(from);
   return `${own !== '' && own === unitOf(to) ? from.slice(0, -own.length) : from} → ${to}`;
 }
+
+/** Why nothing is listed, in agreement with what the run rests on: a drift has no moment at which a level changed. */
+export const movedNone = (steady: boolean | null): string =>
+  steady === false
+    ? 'Nothing stepped to another level at one moment; rate or latency drifted or swung over the run.'
+    : 'Nothing changed its level during this run.';
 
 /** The first of what moved, and further ones that stand apart, for flags on a time axis. */
 export function flagged(rows: readonly MovedRow[], apartMs: number): MovedRow[] {

@@ -6,10 +6,11 @@ use perfdeck_model::{
     ApiError, Change, ChangeState, DEMO_ENVIRONMENT_ID, Environment, ErrorCode, Says, Tag, TargetSays,
 };
 
+use super::At;
 use super::hold::Hold;
 use super::life::{entry, no_change, same_target, with_offers};
+use super::plan::within;
 use super::store::Stored;
-use super::{ASK, At};
 use crate::Engine;
 
 /// Time for which an answer of a target is good, in milliseconds: a list that is read again at once asks nobody, and one that
@@ -44,16 +45,9 @@ impl Engine {
         let asked = async {
             same_target(stored, environment)?;
             let kind = self.core.kinds.get(&stored.change.kind)?;
-            kind.verify(At { engine: self, environment }, stored.own()).await
+            within(kind.patience(), kind.verify(At { engine: self, environment }, stored.own())).await
         };
-        match tokio::time::timeout(ASK, asked).await {
-            Ok(Ok(says)) => says,
-            Ok(Err(error)) => unasked(&error),
-            Err(_) => {
-                let text = format!("The target did not answer within {} s", ASK.as_secs());
-                TargetSays::new(Says::Unreachable, text)
-            }
-        }
+        asked.await.unwrap_or_else(|error| unasked(&error))
     }
 
     /// The same for a change that nobody works on: its environment may be gone, or the demo closed.

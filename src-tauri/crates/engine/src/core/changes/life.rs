@@ -9,7 +9,7 @@ use perfdeck_model::{
 
 use super::hold::Hold;
 use super::store::Stored;
-use super::{At, ChangeKind, GRACE, address_of, machine};
+use super::{At, ChangeKind, address_of, machine};
 use crate::Engine;
 use crate::core::guards::Permit;
 use crate::core::jobs::JobContext;
@@ -39,6 +39,7 @@ pub(super) fn entry(change: &Change, at_ms: f64, text: &str) -> JournalEntry {
         environment: Some(change.environment.clone()),
         text,
         run_id: None,
+        part_of: None,
     }
 }
 
@@ -67,7 +68,7 @@ async fn altering<T>(
 ) -> Result<T, ApiError> {
     let stopped = async {
         job.cancel.cancelled().await;
-        tokio::time::sleep(GRACE).await;
+        tokio::time::sleep(kind.patience()).await;
     };
     tokio::select! {
         biased;

@@ -28,10 +28,8 @@ use crate::core::jobs::JobContext;
 
 /// Longest time of a plan, and of its preview.
 const PLAN: Duration = Duration::from_secs(20);
-/// Longest time to ask a target about one change.
-pub(crate) const ASK: Duration = if cfg!(test) { Duration::from_millis(300) } else { Duration::from_secs(4) };
-/// What is being applied or undone has this long to end by itself once it is asked to; then it is given up where it is.
-const GRACE: Duration = if cfg!(test) { Duration::from_millis(300) } else { Duration::from_secs(4) };
+/// Usual [`ChangeKind::patience`].
+const PATIENCE: Duration = Duration::from_secs(4);
 
 /// Place where a change is made.
 #[derive(Clone, Copy)]
@@ -81,6 +79,12 @@ pub(crate) trait ChangeKind: Send + Sync {
 
     /// Longest time of applying or undoing; what takes longer is given up, and the target asked.
     fn limit(&self) -> Duration;
+
+    /// Longest time to ask the target about one change, and for applying or undoing to end by itself once it is asked to; what
+    /// takes longer is given up where it is.
+    fn patience(&self) -> Duration {
+        PATIENCE
+    }
 
     /// Asks the target whether it can be done, and how. Alters nothing.
     fn plan<'a>(&'a self, at: At<'a>, object: &'a str) -> BoxFuture<'a, Result<Planned, ApiError>>;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use perfdeck_model::{ApiError, Change, ChangeState, ChangeStep, Environment, ErrorCode, masking};
+use perfdeck_words as words;
 use uuid::Uuid;
 
 use super::life::entry;
@@ -14,13 +15,12 @@ use crate::Engine;
 /// Sentences of a preview.
 const NOTES: usize = 20;
 
-async fn within<T>(limit: Duration, work: impl Future<Output = Result<T, ApiError>>) -> Result<T, ApiError> {
-    match tokio::time::timeout(limit, work).await {
-        Ok(done) => done,
-        Err(_) => {
-            Err(ApiError::new(ErrorCode::Timeout, format!("The target did not answer within {} s", limit.as_secs())))
-        }
-    }
+/// Answer of a target, unless it takes longer than `limit`.
+pub(super) async fn within<T>(limit: Duration, work: impl Future<Output = Result<T, ApiError>>) -> Result<T, ApiError> {
+    tokio::time::timeout(limit, work).await.unwrap_or_else(|_| {
+        let text = format!("The target did not answer within {}", words::seconds(limit.as_secs_f64()));
+        Err(ApiError::new(ErrorCode::Timeout, text))
+    })
 }
 
 impl Engine {

@@ -3,14 +3,18 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use perfdeck_model::{Clock, SystemClock};
+use perfdeck_model::{ChangeState, Clock, RunSpec, SystemClock};
 use perfdeck_series::BlockStore;
 use serde_json::{Value, json};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteRow};
 use sqlx::{Connection, Row, SqliteConnection, TypeInfo, ValueRef};
 
 use super::schema::MIGRATIONS;
-use crate::{Engine, EngineOptions, Reply};
+use crate::bench::{self, RunList, RunSeries};
+use crate::changes::{self, ChangeList};
+use crate::compare::Verdict;
+use crate::house::{self, JournalList};
+use crate::{ById, Empty, Engine, EngineOptions, environments, reports};
 
 fn environment(now: f64) -> Value {
     let none = json!({"kind": "none"});
@@ -254,41 +258,49 @@ async fn a_store_of_every_earlier_version_is_read_whole_and_loses_nothing() {
 
 /// What was stored, as the commands tell it.
 async fn read_by_commands(engine: &std::sync::Arc<Engine>, version: usize, now: f64) {
-    let ask = async |name: &str, request: Value| {
-        engine.json(name, request).await.unwrap_or_else(|e| panic!("version {version}: {name}: {e}"))
-    };
-    let environment = ask("env.get", json!({"id": "e1"})).await;
-    assert_eq!(environment["targets"]["database"]["address"]["path"], "shop", "version {version}: {environment}");
-    assert_eq!(environment["guards"]["max_rate_per_s"], 5000.0, "version {version}: {environment}");
-    ask("env.draft", json!({"id": "e1"})).await;
-    let runs = ask("run.list", json!({"environment_id": "e1"})).await;
-    assert_eq!((&runs[0]["id"], &runs[0]["requests"]), (&json!("r1"), &json!(1000)), "version {version}: {runs}");
-    let run = ask("run.get", json!({"id": "r1"})).await;
-    assert_eq!((&run["spec"]["kind"], &run["requests"]), (&json!("http"), &json!(1000)), "version {version}: {run}");
-    let share = if version >= 3 { json!(0.998) } else { Value::Null };
-    assert_eq!(run["footing"]["rate_share"], share, "version {version}: {run}");
-    ask("run.history", json!({"id": "r1"})).await;
-    let Ok(Reply::Binary(bytes)) = engine.dispatch("run.series", json!({"id": "r1"})).await else {
-        panic!("version {version}: the series of a run");
-    };
-    assert_eq!(bytes, series(), "version {version}: as they were stored");
-    assert_eq!(ask("report.list", json!({})).await[0]["title"], "Report", "version {version}");
+    let (e, id) = (|| engine.clone(), |id: &str| ById { id: id.to_owned() });
+    let environment = environments::get(e(), id("e1")).await.expect("the environment");
+    let database = environment.targets.database.as_ref().expect("its database");
+    assert_eq!(database.address.path, "shop", "version {version}: {environment:?}");
+    assert_eq!(environment.guards.max_rate_per_s, Some(5000.0), "version {version}: {environment:?}");
+    environments::draft(e(), id("e1")).await.expect("as it is edited");
+    let runs = bench::run_list(e(), RunList { environment_id: Some("e1".to_owned()) }).await.expect("the runs");
+    assert_eq!((runs[0].id.as_str(), runs[0].requests), ("r1", 1000), "version {version}: {runs:?}");
+    let run = bench::run_get(e(), id("r1")).await.expect("the run");
+    assert!(matches!(run.spec, RunSpec::Http(_)) && run.requests == 1000, "version {version}: {run:?}");
+    let share = (version >= 3).then_some(0.998);
+    assert_eq!(run.footing.rate_share, share, "version {version}: {run:?}");
+    bench::run_history(e(), id("r1")).await.expect("its history");
+    let kept = bench::run_series(e(), RunSeries { id: "r1".to_owned(), series: None }).await.expect("its series");
+    assert_eq!(kept.encode(), series(), "version {version}: as they were stored");
+    let written = reports::list(e(), Empty {}).await.expect("the reports");
+    assert_eq!(written[0].title, "Report", "version {version}");
     let blocks = engine.core.store.get("e1", now - 1.0, now + 1.0, None).await.expect("samples");
     assert_eq!((blocks.len(), blocks[0].bytes.as_slice()), (1, &[1_u8, 2][..]), "version {version}: samples");
     if version >= 2 {
-        assert_eq!(ask("comparison.get", json!({"id": "c1"})).await["verdict"], "faster", "version {version}");
-        assert_eq!(ask("comparison.list", json!({})).await[0]["id"], "c1", "version {version}");
-        assert_eq!(ask("knee.get", json!({"id": "k1"})).await["concurrency"], 16, "version {version}");
-        assert_eq!(ask("knee.list", json!({})).await[0]["id"], "k1", "version {version}");
+        let comparison = bench::comparison_get(e(), id("c1")).await.expect("the comparison");
+        assert_eq!(comparison.comparison.verdict, Verdict::Faster, "version {version}");
+        let all = bench::comparison_list(e(), RunList::default()).await.expect("the comparisons");
+        assert_eq!(all[0].id, "c1", "version {version}");
+        let knee = bench::knee_get(e(), id("k1")).await.expect("the search");
+        assert_eq!(knee.knee.concurrency, Some(16), "version {version}");
+        assert_eq!(
+            bench::knee_list(e(), RunList::default()).await.expect("the searches")[0].id,
+            "k1",
+            "version {version}"
+        );
     }
     if version >= 3 {
-        assert_eq!(ask("plan.list", json!({})).await[0]["name"], "plan", "version {version}");
-        assert_eq!(ask("baseline.list", json!({})).await[0]["run_id"], "r1", "version {version}");
-        assert_eq!(ask("journal.list", json!({})).await[0]["text"], "staging", "version {version}");
+        assert_eq!(bench::plan_list(e(), Empty {}).await.expect("the plans")[0].name, "plan", "version {version}");
+        let baselines = bench::baseline_list(e(), Empty {}).await.expect("the baselines");
+        assert_eq!(baselines[0].run_id, "r1", "version {version}");
+        let journal = house::journal_list(e(), JournalList::default()).await.expect("the journal");
+        assert_eq!(journal[0].text, "staging", "version {version}");
         let noise = engine.core.store.noise("w", Some("e1")).await.expect("read").expect("there");
         assert_eq!(noise.floors.len(), 1, "version {version}: the noise of a work");
     }
     if version >= 6 {
-        assert_eq!(ask("changes.list", json!({})).await[0]["state"], "undone", "version {version}");
+        let changes = changes::list(e(), ChangeList::default()).await.expect("the changes");
+        assert_eq!(changes[0].state, ChangeState::Undone, "version {version}");
     }
 }

@@ -6,7 +6,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use perfdeck_model::{ApiError, ErrorCode};
+use perfdeck_model::{ApiError, ErrorCode, Remedy};
 use serde::{Deserialize, Serialize};
 
 use crate::Engine;
@@ -59,7 +59,7 @@ impl Running {
     pub(crate) fn claim(&self, data_dir: &Path, title: &str) -> Result<Claim, ApiError> {
         let mut running = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(other) = &*running {
-            return Err(refused(other, ""));
+            return Err(refused(other, "").remedy(Remedy::ShowBenchmark));
         }
         let owner = data_dir.join(OWNER);
         let file = lock(&data_dir.join(LOCK), &owner)?;

@@ -8,11 +8,13 @@ use ts_rs::TS;
 use crate::Engine;
 use crate::core::store::UNDO_MS;
 use crate::features::bench::comparisons::{DuetRequest, StoredComparison};
+use crate::features::bench::data_load;
 use crate::features::bench::hooks::Hooks;
 use crate::features::bench::insights::{Baseline, BaselineSet, Moved, RunHistory};
 use crate::features::bench::knees::{KneeRequest, StoredKnee};
 use crate::features::bench::plans::{ImportedPlan, PlanCheck, PlanImport, PlanSave, SavedPlan};
-use crate::features::bench::running::{BenchPreview, RunningBench};
+use crate::features::bench::preview::{BenchPreview, DuetPreview};
+use crate::features::bench::running::RunningBench;
 use crate::features::bench::work::{BenchSpec, PlanFolder};
 use crate::requests::{ById, Deleted, Empty, Text};
 use crate::table::{Result, commands};
@@ -86,6 +88,7 @@ commands! {
     Target Json "bench.start" (BenchRequest) -> JobStatus, changes [Jobs] => start;
     Read Json "bench.running" (Empty) -> Option<RunningBench>, changes [] => running;
     Read Json "compare.runs" (ComparePair) -> StoredComparison, changes [] => compare_runs;
+    Target Json "duet.preview" (DuetRequest) -> DuetPreview, changes [] => duet_preview;
     Target Json "duet.start" (DuetRequest) -> JobStatus, changes [Jobs] => duet_start;
     Read Json "comparison.list" (RunList) -> Vec<StoredComparison>, changes [] => comparison_list;
     Read Json "comparison.get" (ById) -> StoredComparison, changes [] => comparison_get;
@@ -103,6 +106,7 @@ commands! {
     Write Json "run.restore" (ById) -> Run, changes [Runs, Environments] => run_restore;
     Read Json "plan.list" (Empty) -> Vec<SavedPlan>, changes [] => plan_list;
     Read Json "plan.check" (Text) -> PlanCheck, changes [] => plan_check;
+    Read Json "plan.form" (Text) -> Option<BenchSpec>, changes [] => plan_form;
     Read Json "plan.import" (PlanImport) -> ImportedPlan, changes [] => plan_import;
     Write Json "plan.save" (PlanSave) -> SavedPlan, changes [Plans] => plan_save;
     Write Json "plan.delete" (ById) -> bool, changes [Plans] => plan_delete;
@@ -133,6 +137,11 @@ pub async fn running(engine: Arc<Engine>, _: Empty) -> Result<Option<RunningBenc
 /// Compares two stored runs.
 pub async fn compare_runs(engine: Arc<Engine>, request: ComparePair) -> Result<StoredComparison> {
     engine.compare_runs(&request.a, &request.b, &request.changed).await
+}
+
+/// Targets that a duet would be sent to, what guards them, and why it would be refused.
+pub async fn duet_preview(engine: Arc<Engine>, request: DuetRequest) -> Result<DuetPreview> {
+    engine.duet_preview(&request).await
 }
 
 /// Starts interleaved pairs of runs as a job.
@@ -247,6 +256,12 @@ pub async fn plan_list(engine: Arc<Engine>, _: Empty) -> Result<Vec<SavedPlan>> 
 /// Problems of a plan's text, without running it.
 pub async fn plan_check(engine: Arc<Engine>, request: Text) -> Result<PlanCheck> {
     Ok(engine.plan_check(&request.text))
+}
+
+/// The few values that a plan was made of, where it is one of a statement or a mix of commands.
+pub async fn plan_form(_: Arc<Engine>, request: Text) -> Result<Option<BenchSpec>> {
+    let plan = perfdeck_plan::from_toml(&request.text).map_err(|e| ApiError::bad_request(e.to_string()))?;
+    Ok(data_load::asked_for(&plan, None))
 }
 
 /// A plan made of what other tools recorded.

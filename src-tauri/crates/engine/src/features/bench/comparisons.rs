@@ -3,7 +3,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use perfdeck_model::masking;
-use perfdeck_model::{ApiError, ErrorCode, JobResult, JobStatus, Load, Remedy, Run, RunSpec, RunState, Tag};
+use perfdeck_model::{
+    ApiError, ErrorCode, JobResult, JobStatus, Load, PartKind, PartOf, Remedy, Run, RunSpec, RunState, Tag,
+};
 use perfdeck_stats::figures::BenchMetric;
 use perfdeck_stats::registration::Primary;
 use perfdeck_stats::{Arm, Comparison, Duet, LoopKind, Registration};
@@ -14,6 +16,7 @@ use uuid::Uuid;
 use crate::Engine;
 use crate::core::jobs::JobContext;
 use crate::features::bench::hooks::{self, Hooks};
+use crate::features::bench::part::BenchPart;
 use crate::features::bench::running::{Allowed, Bench};
 use crate::features::bench::work::{BenchSpec, PlanFolder, Work};
 
@@ -85,7 +88,7 @@ impl DuetRequest {
 }
 
 /// Whether both sides of a duet do the same on the same target.
-fn is_one(request: &DuetRequest, hooks: &Hooks) -> bool {
+pub(crate) fn is_one(request: &DuetRequest, hooks: &Hooks) -> bool {
     let (a, b) = (&request.a, &request.b);
     let same = serde_json::to_value(&a.spec).ok() == serde_json::to_value(&b.spec).ok();
     same && a.environment_id == b.environment_id && hooks.a.is_none() && hooks.b.is_none()
@@ -155,7 +158,7 @@ pub(crate) fn fingerprint(run: &Run) -> perfdeck_stats::Fingerprint {
 ///
 /// # Errors
 /// What it is, and how to name it as the change.
-fn alike(a: &RunSpec, b: &RunSpec, changed: &[String]) -> Result<(), ApiError> {
+pub(crate) fn alike(a: &RunSpec, b: &RunSpec, changed: &[String]) -> Result<(), ApiError> {
     let scheme = |spec: &RunSpec| {
         let url = spec.http().map(|http| http.url.as_str());
         url.and_then(|url| url.split_once("://")).map_or_else(String::new, |(scheme, _)| scheme.to_ascii_lowercase())
@@ -191,7 +194,7 @@ fn allowed(changed: &[String], apart: bool) -> Vec<String> {
 }
 
 /// The metrics of a duet, and what to say of those that its runs are too short for.
-fn metrics(request: &DuetRequest, work: &Work) -> Result<(Vec<BenchMetric>, Vec<String>), ApiError> {
+pub(crate) fn metrics(request: &DuetRequest, work: &Work) -> Result<(Vec<BenchMetric>, Vec<String>), ApiError> {
     let Some(planned) = work.planned() else {
         let chosen = if request.metrics.is_empty() { vec![BenchMetric::Throughput] } else { request.metrics.clone() };
         return Ok((chosen, Vec::new()));
@@ -316,12 +319,13 @@ impl Engine {
             .filter(|n| !n.is_empty())
             .map_or_else(|| request.title(), str::to_owned);
         let claim = self.bench_claim(&name)?;
-        self.set_running(&sides[1].work)?;
+        self.set_running(&sides[1].work, None)?;
         let environment_id = sides[1].environment.as_ref().or(sides[0].environment.as_ref()).map(|e| e.id.clone());
         let engine = self.clone();
         Ok(self.core.jobs.spawn("bench", name.clone(), environment_id.clone(), move |job| async move {
+            let part_of = PartOf { kind: PartKind::Comparison, id: Uuid::now_v7().to_string(), name };
             let Ran { duet, names, notes, stopped } =
-                engine.run_duet(&request, &changed, &sides, &hooks, Duet::new(registration), &name, &job).await?;
+                engine.run_duet(&request, &changed, &sides, &hooks, Duet::new(registration), &part_of, &job).await?;
             if stopped && duet.pairs().is_empty() {
                 return Err(ApiError::new(
                     ErrorCode::Cancelled,
@@ -339,8 +343,8 @@ impl Engine {
             }
             comparison.notes.extend(notes.into_iter().chain(short));
             let stored = StoredComparison {
-                id: Uuid::now_v7().to_string(),
-                name,
+                id: part_of.id,
+                name: part_of.name,
                 created_ms: engine.core.clock.now_ms(),
                 label_a: request.a.label,
                 label_b: request.b.label,
@@ -373,9 +377,10 @@ impl Engine {
         sides: &[Allowed; 2],
         hooks: &Hooks,
         mut duet: Duet,
-        name: &str,
+        part_of: &PartOf,
         job: &JobContext,
     ) -> Result<Ran, ApiError> {
+        let name = &part_of.name;
         let mut names = Vec::new();
         let mut notes = Vec::new();
         let mut newest: [Option<Run>; 2] = [None, None];
@@ -390,6 +395,7 @@ impl Engine {
             let words = format!("pair {number} of {}, {letter}", request.pairs);
             let done = (f64::from(step.pair) + if step.first { 0.0 } else { 0.5 }) / pairs;
             job.progress(Some(done), &words);
+            self.set_running(&sides[at].work, Some(BenchPart::of_duet(request, &duet, step, false)))?;
             if let Some(hook) = hook
                 && let Err(error) = hooks::run(hook, &job.cancel).await
             {
@@ -400,7 +406,7 @@ impl Engine {
                 return Err(error);
             }
             let name = format!("pair {number} {letter}, {name}");
-            let bench = Bench { what: &sides[at], name, from: done, share: 0.5 / pairs, words };
+            let bench = Bench { what: &sides[at], name, from: done, share: 0.5 / pairs, words, part_of: Some(part_of) };
             let run = match self.bench_run(bench, job).await {
                 Err(error) if job.cancel.is_cancelled() && error.code == ErrorCode::Cancelled => {
                     stopped = true;
@@ -426,6 +432,10 @@ impl Engine {
             newest[at] = Some(run);
             let rest = tokio::time::sleep(Duration::from_secs_f64(request.rest_s));
             let last = duet.next().is_none();
+            if !last && request.rest_s > 0.0 {
+                job.progress(Some(done + 0.5 / pairs), &format!("pair {number} of {}, resting", request.pairs));
+                self.set_running(&sides[at].work, Some(BenchPart::of_duet(request, &duet, step, true)))?;
+            }
             tokio::select! { () = rest => {}, () = job.cancel.cancelled() => stopped = !last }
             if stopped {
                 break;

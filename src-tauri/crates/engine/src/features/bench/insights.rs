@@ -198,7 +198,7 @@ impl Engine {
         let series: Vec<(String, Vec<f64>)> = columns
             .names()
             .iter()
-            .filter(|n| n.as_str() != "t" && !n.ends_with(":min") && !n.ends_with(":max"))
+            .filter(|n| n.as_str() != "t" && ![":min", ":max", ":mean"].iter().any(|part| n.ends_with(part)))
             .take(SERIES)
             .filter_map(|n| Some((n.clone(), columns.get(n)?.to_vec())))
             .collect();

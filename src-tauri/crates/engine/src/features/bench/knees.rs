@@ -2,7 +2,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use perfdeck_model::{ApiError, Columns, ErrorCode, JobResult, JobStatus, Run, Tag};
+use perfdeck_model::{ApiError, Columns, ErrorCode, JobResult, JobStatus, PartKind, PartOf, Run, Tag};
 use perfdeck_plan::{Metric, Threshold, Timing};
 use perfdeck_stats::figures::BenchMetric;
 use perfdeck_stats::knee::{Knee, KneePlan, KneeSearch, Slo, StepFigures};
@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use crate::Engine;
 use crate::core::jobs::JobContext;
+use crate::features::bench::part::BenchPart;
 use crate::features::bench::running::{Allowed, Bench};
 use crate::features::bench::work::{BenchSpec, PlanFolder};
 
@@ -158,12 +159,14 @@ impl Engine {
         let name = work.spec()?.request();
         let title = format!("Knee of {name} at {}", request.slo);
         let claim = self.bench_claim(&title)?;
-        self.set_running(&work)?;
+        self.set_running(&work, None)?;
         let environment_id = what.environment.as_ref().map(|e| e.id.clone());
         let engine = self.clone();
         Ok(self.core.jobs.spawn("bench", title, environment_id.clone(), move |job| async move {
             let mut search = KneeSearch::new(plan);
-            engine.run_knee(&mut search, &what, &slo, &objective, &job).await?;
+            let id = Uuid::now_v7().to_string();
+            let part_of = PartOf { kind: PartKind::Knee, id, name: format!("Knee of {name} at {}", request.slo) };
+            engine.run_knee(&mut search, &what, (&request.slo, &slo, &objective), &part_of, &job).await?;
             if search.is_empty() && job.cancel.is_cancelled() {
                 return Err(ApiError::new(
                     ErrorCode::Cancelled,
@@ -171,7 +174,7 @@ impl Engine {
                 ));
             }
             let stored = StoredKnee {
-                id: Uuid::now_v7().to_string(),
+                id: part_of.id,
                 name,
                 created_ms: engine.core.clock.now_ms(),
                 environment_id,
@@ -189,18 +192,27 @@ impl Engine {
         self: &Arc<Self>,
         search: &mut KneeSearch,
         what: &Allowed,
-        slo: &Slo,
-        objective: &Threshold,
+        (slo_text, slo, objective): (&str, &Slo, &Threshold),
+        part_of: &PartOf,
         job: &JobContext,
     ) -> Result<(), ApiError> {
         let mut done = 0.0_f64;
         while let Some(next) = search.next() {
             let words = format!("{} connections", next.concurrency);
             let what = what.with(what.work.at(next.concurrency, next.duration_s));
+            let part = BenchPart::Knee {
+                slo: slo_text.to_owned(),
+                connections: next.concurrency,
+                phase: next.phase,
+                step_s: next.duration_s,
+                so_far: Box::new(search.outcome()),
+            };
+            self.set_running(&what.work, Some(part))?;
             // How many steps it takes is not known; each one does a sixth of what is left.
             let share = (1.0 - done) / 6.0;
             let name = format!("knee, {words}");
-            let run = match self.bench_run(Bench { what: &what, name, from: done, share, words }, job).await {
+            let bench = Bench { what: &what, name, from: done, share, words, part_of: Some(part_of) };
+            let run = match self.bench_run(bench, job).await {
                 Err(error) if job.cancel.is_cancelled() && error.code == ErrorCode::Cancelled => {
                     search.stop();
                     break;

@@ -2,6 +2,7 @@
 pub(crate) mod claim;
 pub mod commands;
 pub(crate) mod comparisons;
+pub(crate) mod data_load;
 pub(crate) mod facts;
 pub(crate) mod handover;
 pub(crate) mod headroom;
@@ -10,7 +11,9 @@ pub(crate) mod insights;
 pub(crate) mod knees;
 pub(crate) mod masked;
 pub(crate) mod noise;
+pub(crate) mod part;
 pub(crate) mod plans;
+pub(crate) mod preview;
 pub(crate) mod running;
 mod store;
 pub(crate) mod unstored;
@@ -22,8 +25,8 @@ use perfdeck_model::RunSpec;
 
 /// State that benchmarks keep while the engine runs. The locks are held for a moment, never across a wait.
 pub(crate) struct State {
-    /// Work of the benchmark that runs, or of the last one.
-    pub(crate) spec: Mutex<Option<RunSpec>>,
+    /// Work of the benchmark that runs, or of the last one, and the part that it is at, of a duet or a search.
+    pub(crate) now: Mutex<Option<(RunSpec, Option<part::BenchPart>)>>,
     /// Benchmark that runs, so that no other one is started.
     pub(crate) running: claim::Running,
     /// Runs that wait for the store.
@@ -32,6 +35,11 @@ pub(crate) struct State {
 
 impl Default for State {
     fn default() -> Self {
-        Self { spec: Mutex::new(None), running: claim::Running::default(), unstored: Mutex::default() }
+        Self {
+            spec: Mutex::new(None),
+            part: Mutex::new(None),
+            running: claim::Running::default(),
+            unstored: Mutex::default(),
+        }
     }
 }

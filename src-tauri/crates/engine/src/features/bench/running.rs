@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError};
 use perfdeck_bench::{AbortSwitch, RunContext};
 use perfdeck_model::masking::{shown, title};
 use perfdeck_model::{
-    ApiError, Columns, Environment, ErrorCode, Heatmap, JobResult, JobStatus, JournalKind, Part, Run, RunSpec,
+    ApiError, Columns, Environment, ErrorCode, Heatmap, JobResult, JobStatus, JournalKind, Part, PartOf, Run, RunSpec,
     RunState, Tag, TargetRole,
 };
 use perfdeck_words as words;
@@ -18,37 +18,22 @@ use crate::core::guards::Subject;
 use crate::core::jobs::JobContext;
 use crate::features::bench::commands::BenchRequest;
 use crate::features::bench::masked::mask_messages;
+use crate::features::bench::part::BenchPart;
 use crate::features::bench::work::{BenchSpec, PlanFolder, Work};
 
 /// Shortest time between two words about a benchmark's progress within one phase, in milliseconds: every viewer draws them,
 /// and drawing takes from the processors that the load runs on.
 const PROGRESS_MS: f64 = 500.0;
 
-/// Forecast of what would happen if a benchmark were started.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
-pub struct BenchPreview {
-    /// Addresses that the host resolves to.
-    pub resolved: Vec<String>,
-    /// Whether all of them are this machine.
-    pub loopback: bool,
-    /// Demand of the environment's guard, in words, if any.
-    pub guard: Option<String>,
-    /// Text that must be typed to confirm it, if any: the environment's name.
-    pub confirm: Option<String>,
-    /// Evidence that a target which is not called production looks like it.
-    pub evidence: Vec<String>,
-    /// Reason for which its figures could never be judged, so that it is refused: its rate gives too few requests in
-    /// its time.
-    pub problem: Option<String>,
-}
-
 /// The benchmark that runs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
 pub struct RunningBench {
     /// Job of the benchmark.
     pub job: JobStatus,
-    /// Work that it does.
+    /// Work that it does; of a duet, that of the side that runs.
     pub spec: RunSpec,
+    /// Part that it is at, of a duet or a search for the knee.
+    pub part: Option<BenchPart>,
 }
 
 /// A benchmark that the guards allow.
@@ -87,48 +72,25 @@ pub(crate) struct Bench<'a> {
     pub(crate) share: f64,
     /// Step of the job besides the run's own phase, in words; may be empty.
     pub(crate) words: String,
+    /// The comparison or search that it is a part of.
+    pub(crate) part_of: Option<&'a PartOf>,
 }
 
 /// Whether all of `addresses` (without ports) are this machine.
-fn is_loopback(addresses: &[String]) -> bool {
+pub(crate) fn is_loopback(addresses: &[String]) -> bool {
     !addresses.is_empty() && addresses.iter().all(|a| a.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback()))
 }
 
 impl Engine {
-    async fn bench_environment(&self, id: Option<&str>) -> Result<Option<Environment>, ApiError> {
+    pub(crate) async fn bench_environment(&self, id: Option<&str>) -> Result<Option<Environment>, ApiError> {
         match id {
             Some(id) => self.environment(id).await.map(Some),
             None => Ok(None),
         }
     }
 
-    /// Resolves the hosts and asks the guards, without sending load. A plan finds files in `folder`.
-    ///
-    /// # Errors
-    /// When the plan is refused or a host has no address.
-    pub async fn bench_preview(
-        &self,
-        spec: &BenchSpec,
-        environment_id: Option<&str>,
-        folder: &PlanFolder,
-    ) -> Result<BenchPreview, ApiError> {
-        let environment = self.bench_environment(environment_id).await?;
-        let work = self.work(spec, environment.as_ref(), folder).await?;
-        let resolved = work.resolved().await?;
-        let subject = self.subject(&work, environment.as_ref(), &resolved).await;
-        let words = |e: ApiError| e.hint.as_ref().map_or_else(|| e.message.clone(), |h| format!("{}. {h}", e.message));
-        Ok(BenchPreview {
-            problem: work.can_be_judged().err().map(words),
-            loopback: is_loopback(&resolved),
-            resolved,
-            guard: subject.check(&work.intent()).err().map(words),
-            confirm: subject.to_type().map(str::to_owned),
-            evidence: subject.evidence().to_vec(),
-        })
-    }
-
     /// What load is aimed at, as its guards see it.
-    async fn subject(&self, work: &Work, environment: Option<&Environment>, resolved: &[String]) -> Subject {
+    pub(crate) async fn subject(&self, work: &Work, environment: Option<&Environment>, resolved: &[String]) -> Subject {
         let evidence = self.evidence(environment, resolved).await;
         match environment {
             Some(e) => Subject::new(e, evidence, self.is_unlocked(e)),
@@ -150,20 +112,22 @@ impl Engine {
         what.work.can_be_judged()?;
         let name = name.map(|n| title(n.trim())).filter(|n| !n.is_empty()).unwrap_or_else(|| what.work.name());
         let claim = self.bench_claim(&name)?;
-        self.set_running(&what.work)?;
+        self.set_running(&what.work, None)?;
         let engine = self.clone();
         let environment_id = what.environment.as_ref().map(|e| e.id.clone());
         Ok(self.core.jobs.spawn("bench", name.clone(), environment_id, move |job| async move {
-            let bench = Bench { what: &what, name, from: 0.0, share: 1.0, words: String::new() };
+            let bench = Bench { what: &what, name, from: 0.0, share: 1.0, words: String::new(), part_of: None };
             let run = engine.bench_run(bench, &job).await?;
             drop(claim);
             Ok(Some(JobResult::Run(run.id)))
         }))
     }
 
-    /// Keeps what the next benchmark does, for screens that are opened during it.
-    pub(crate) fn set_running(&self, work: &Work) -> Result<(), ApiError> {
-        *self.bench.spec.lock().unwrap_or_else(PoisonError::into_inner) = Some(work.spec()?);
+    /// Keeps what the next run does, for screens that are opened during it; and of which part of a duet or a search it is.
+    pub(crate) fn set_running(&self, work: &Work, part: Option<BenchPart>) -> Result<(), ApiError> {
+        let spec = work.spec()?;
+        *self.bench.now.lock().unwrap_or_else(PoisonError::into_inner) = Some((spec, part));
+        self.core.changed(&[Tag::Jobs]);
         Ok(())
     }
 
@@ -223,7 +187,7 @@ impl Engine {
 
     /// Runs a benchmark within a job and stores it with the environment's series during it.
     pub(crate) async fn bench_run(self: &Arc<Self>, bench: Bench<'_>, job: &JobContext) -> Result<Run, ApiError> {
-        let Bench { what, name, from, share, words } = bench;
+        let Bench { what, name, from, share, words, part_of } = bench;
         let environment = what.environment.as_ref();
         let context = RunContext {
             run_id: Uuid::now_v7().to_string(),
@@ -279,10 +243,10 @@ impl Engine {
         // Before the first request: what cannot be journaled is not sent.
         if let Some(environment) = environment.filter(|e| self.take_unlocked_for_run(&e.id)) {
             let text = "changes are allowed for this run".to_owned();
-            self.journal(JournalKind::Unlocked, Some(environment), text, Some(&run_id)).await?;
+            self.journal_part(JournalKind::Unlocked, Some(environment), text, Some(&run_id), part_of).await?;
         }
         let text = format!("{} on {}", what.work.words(), what.resolved.join(", "));
-        self.journal(JournalKind::LoadStarted, environment, text, Some(&run_id)).await?;
+        self.journal_part(JournalKind::LoadStarted, environment, text, Some(&run_id), part_of).await?;
         let finished = match what.work.run(context, progress, job.cancel.clone()).await.map_err(ApiError::from) {
             Ok(finished) => finished,
             Err(mut error) => {
@@ -291,7 +255,8 @@ impl Engine {
                 return Err(error);
             }
         };
-        let mut run = Run { facts, masked_tag: self.masked_tag(&what.work).await, ..finished.run };
+        let masked_tag = self.masked_tag(&what.work).await;
+        let mut run = Run { facts, masked_tag, part_of: part_of.cloned(), ..finished.run };
         mask_messages(&mut run, &|text| what.work.harmless(text));
         if job.is_interrupted() && run.state == RunState::Cancelled {
             run.state = RunState::Interrupted;
@@ -306,7 +271,8 @@ impl Engine {
             None => None,
         };
         self.store_run(&run, series, finished.seconds).await;
-        if let Err(error) = self.journal(JournalKind::LoadEnded, environment, ended(&run), Some(&run_id)).await {
+        let noted = self.journal_part(JournalKind::LoadEnded, environment, ended(&run), Some(&run_id), part_of).await;
+        if let Err(error) = noted {
             tracing::error!(%error, "the journal could not be written");
         }
         self.core.changed(&[Tag::Runs, Tag::Environments]);
@@ -317,8 +283,8 @@ impl Engine {
     /// The benchmark that runs, for a screen that was opened after its start.
     pub(crate) fn bench_running(&self) -> Option<RunningBench> {
         let job = self.core.jobs.running("bench")?;
-        let spec = self.bench.spec.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
-        Some(RunningBench { job, spec })
+        let (spec, part) = self.bench.now.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
+        Some(RunningBench { job, spec, part })
     }
 
     /// A stored run.
@@ -346,7 +312,7 @@ impl Engine {
         let Some(wanted) = series else { return Ok(all) };
         let mut some = Columns::new(all.meta().clone());
         for name in all.names() {
-            let id = name.strip_suffix(":min").or_else(|| name.strip_suffix(":max")).unwrap_or(name);
+            let id = [":min", ":max", ":mean"].iter().find_map(|part| name.strip_suffix(part)).unwrap_or(name);
             if name == "t" || wanted.iter().any(|w| w == id) {
                 some.push(name.clone(), all.get(name).unwrap_or_default().to_vec());
             }

@@ -63,11 +63,13 @@ mod tests {
     use std::sync::Arc;
     use std::time::Duration;
 
+    use perfdeck_model::{HttpBenchSpec, Load, Method};
     use perfdeck_testkit::{Answer, ScriptedHttp, eventually};
-    use serde_json::json;
 
     use super::*;
     use crate::EngineOptions;
+    use crate::features::bench::commands::BenchRequest;
+    use crate::features::bench::work::{BenchSpec, PlanFolder};
 
     #[tokio::test(flavor = "multi_thread")]
     async fn a_disk_that_fills_up_during_a_run_loses_nothing() {
@@ -75,18 +77,32 @@ mod tests {
         let options = EngineOptions { data_dir: Some(dir.path().to_owned()), clock: None };
         let engine = Engine::open(options).await.expect("opens");
         let target = ScriptedHttp::start(|_| Answer::ok("fine")).await.expect("a server");
-        let spec = json!({"kind": "http", "url": target.url(), "load": {"kind": "rate", "rate_per_s": 200.0},
-                          "connections": 2, "duration_s": 1.0, "warmup_s": 0.0});
-        let job = engine.json("bench.start", json!({ "spec": spec })).await.expect("starts");
+        let spec = HttpBenchSpec {
+            url: target.url(),
+            method: Method::default(),
+            headers: Vec::new(),
+            body: None,
+            body_base64: None,
+            load: Load::Rate { rate_per_s: 200.0 },
+            connections: 2,
+            threads: None,
+            duration_s: 1.0,
+            warmup_s: 0.0,
+            timeout_s: 10.0,
+            insecure_tls: false,
+            client_certificate: None,
+        };
+        let asked = BenchRequest { spec: BenchSpec::Http(spec), environment_id: None, name: None, confirm: None };
+        let job = engine.bench_start(asked, PlanFolder::default()).await.expect("starts");
         eventually(Duration::from_secs(20), || async { (target.requests() > 10).then_some(()) }).await;
         engine.core.store.fill(true).await;
-        let end = engine.jobs().wait(job["id"].as_str().expect("id")).await.expect("known");
+        let end = engine.jobs().wait(&job.id).await.expect("known");
         let id = end.result.expect("a run").id().to_owned();
         let why = engine.not_stored(&id).expect("it could not be stored");
         assert!(why.message.contains("is full") && why.hint.is_some(), "and says why: {}", why.message);
-        let run = engine.json("run.get", json!({ "id": id })).await.expect("it can be read all the same");
-        assert_eq!(run["requests"], 200, "with what was measured");
-        assert!(run["notes"].to_string().contains("not stored yet"), "and a note: {}", run["notes"]);
+        let run = engine.run(&id).await.expect("it can be read all the same");
+        assert_eq!(run.requests, 200, "with what was measured");
+        assert!(run.notes.iter().any(|note| note.contains("not stored yet")), "and a note: {:?}", run.notes);
         assert!(engine.core.store.run(&id).await.expect("read").is_none(), "the store has no part of it");
 
         engine.store_waiting().await;
@@ -96,8 +112,8 @@ mod tests {
         eventually(Duration::from_secs(20), seen).await;
         let stored = engine.core.store.run(&id).await.expect("read").expect("stored by itself once there is room");
         assert!(!stored.notes.iter().any(|n| n.contains("not stored")), "without the note: {:?}", stored.notes);
-        let heat = engine.json("run.heatmap", json!({"id": id, "columns": 10})).await.expect("its seconds too");
-        assert!(!heat["columns"].as_array().is_none_or(Vec::is_empty), "{heat}");
+        let heat = engine.run_heatmap(&id, 10).await.expect("its seconds too");
+        assert!(!heat.columns.is_empty(), "{heat:?}");
         engine.shutdown().await;
         drop(Arc::try_unwrap(engine));
     }

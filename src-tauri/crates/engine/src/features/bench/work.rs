@@ -1,4 +1,4 @@
-//! Work of a benchmark: one HTTP request, or a plan; checked, with all it needs, and ready to be run again and again.
+//! Work of a benchmark: one HTTP request, or a plan, which statements and commands are too; checked, with all it needs, and ready to be run again and again.
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,6 +14,7 @@ use ts_rs::TS;
 
 use crate::Engine;
 use crate::core::guards::Intent;
+use crate::features::bench::data_load::{CacheBenchSpec, SqlBenchSpec, cache_plan, sql_plan};
 
 /// Work of a benchmark, as it is asked for.
 #[derive(Debug, Clone, Serialize, Deserialize, TS)]
@@ -29,6 +30,10 @@ pub enum BenchSpec {
         #[serde(default)]
         threads: Option<u32>,
     },
+    /// One SQL statement, or a script, again and again.
+    Sql(SqlBenchSpec),
+    /// A mix of commands of a cache.
+    Cache(CacheBenchSpec),
 }
 
 /// Folder where a plan that a person of this machine named finds its files. A plan that came over the wire has the
@@ -177,7 +182,7 @@ impl Work {
         let Some(planned) = self.planned() else { return Ok(()) };
         let thresholds = match self {
             Self::Plan { plan, .. } => perfdeck_bench::thresholds(plan)?,
-            Self::Http(_) => Vec::new(),
+            Self::Http(spec) => perfdeck_bench::thresholds_of_request(spec)?,
         };
         // A threshold of one step has a part of the requests only; how many is decided by weights and failures.
         let of_all = thresholds.iter().filter(|t| t.step().is_none());
@@ -185,6 +190,15 @@ impl Work {
         let all = asked.chain([(perfdeck_stats::judged::ENOUGH, "a run".to_owned())]);
         let Some((needed, what)) = all.max_by_key(|(needed, _)| *needed) else { return Ok(()) };
         self.enough(planned, needed, &what)
+    }
+
+    /// What a run of it will be able to tell, in words.
+    pub(crate) fn tells(&self) -> String {
+        let planned = self
+            .planned()
+            .zip(self.spec().ok())
+            .map(|(n, spec)| perfdeck_stats::Planned { n, per_s: n / spec.duration_s().max(1e-9) });
+        perfdeck_stats::tells(planned)
     }
 
     /// Whether so many planned requests are as many as `what` needs.
@@ -316,19 +330,35 @@ impl Engine {
             }
             BenchSpec::Plan { toml, threads } => {
                 let plan = perfdeck_plan::from_toml(toml).map_err(|e| ApiError::bad_request(e.to_string()))?;
-                let targets: Option<Arc<dyn OpensTargets>> = match environment {
-                    Some(environment) => Some(Arc::new(self.load_targets(environment).await?)),
-                    None => None,
-                };
-                let variables: BTreeMap<String, String> =
-                    perfdeck_bench::variables(&plan, |name| std::env::var(name).ok())?;
-                let folder = folder.0.clone().unwrap_or_else(|| self.core.data_dir.join("plans"));
-                let files: Arc<dyn Files + Send + Sync> = Arc::new(Folder(folder));
-                let api = environment.and_then(|e| e.targets.api.as_ref()).map(|api| api.url.clone());
-                let resources = Resources::new(api, variables, files, targets);
-                perfdeck_bench::check(&plan, &resources)?;
-                Ok(Work::Plan { plan: Box::new(plan), resources, threads: *threads, compiled: Mutex::default() })
+                self.planned(plan, *threads, environment, folder).await
             }
+            BenchSpec::Sql(spec) => {
+                let database = environment.and_then(|e| e.targets.database.as_ref());
+                let dialect = database.map(|database| perfdeck_database::dialect(database.address.scheme));
+                self.planned(sql_plan(spec, dialect)?, spec.pace.threads, environment, folder).await
+            }
+            BenchSpec::Cache(spec) => self.planned(cache_plan(spec)?, spec.pace.threads, environment, folder).await,
         }
+    }
+
+    /// A plan with all it needs.
+    async fn planned(
+        &self,
+        plan: Plan,
+        threads: Option<u32>,
+        environment: Option<&Environment>,
+        folder: &PlanFolder,
+    ) -> Result<Work, ApiError> {
+        let targets: Option<Arc<dyn OpensTargets>> = match environment {
+            Some(environment) => Some(Arc::new(self.load_targets(environment).await?)),
+            None => None,
+        };
+        let variables: BTreeMap<String, String> = perfdeck_bench::variables(&plan, |name| std::env::var(name).ok())?;
+        let folder = folder.0.clone().unwrap_or_else(|| self.core.data_dir.join("plans"));
+        let files: Arc<dyn Files + Send + Sync> = Arc::new(Folder(folder));
+        let api = environment.and_then(|e| e.targets.api.as_ref()).map(|api| api.url.clone());
+        let resources = Resources::new(api, variables, files, targets);
+        perfdeck_bench::check(&plan, &resources)?;
+        Ok(Work::Plan { plan: Box::new(plan), resources, threads, compiled: Mutex::default() })
     }
 }

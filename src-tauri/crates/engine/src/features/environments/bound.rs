@@ -252,6 +252,7 @@ mod tests {
 
     use super::*;
     use crate::EngineOptions;
+    use crate::features::environments::commands::{Dotenv, from_dotenv};
     use crate::features::environments::editing::{draft_of, parse_draft};
 
     fn draft(targets: TargetsDraft) -> EnvironmentDraft {
@@ -434,11 +435,13 @@ mod tests {
         let engine = engine(dir.path()).await;
         let text =
             "DATABASE_URL=postgres://u:CANARY@one/a?pool=5\nREDIS_URL=redis://:CANARY@c/0\nAPI_BASE_URL=http://h/v1\n";
-        let read = engine.json("env.from_dotenv", serde_json::json!({ "text": text })).await.expect("read");
-        assert!(!read.to_string().contains("CANARY"), "the answer has no password: {read}");
-        assert!(read["notes"].to_string().contains("pool"), "what was left out is said: {read}");
-        let draft: EnvironmentDraft = serde_json::from_value(read["draft"].clone()).expect("a draft");
-        let saved = engine.save_environment(&draft, None).await.expect("saved");
+        let asked = Dotenv { text: Some(text.to_owned()), path: None };
+        let read = from_dotenv(engine.clone(), asked).await.expect("read");
+        // As the form gets it.
+        let sent = serde_json::to_string(&read).expect("JSON");
+        assert!(!sent.contains("CANARY"), "the answer has no password: {sent}");
+        assert!(read.notes.iter().any(|note| note.contains("pool")), "what was left out is said: {:?}", read.notes);
+        let saved = engine.save_environment(&read.draft, None).await.expect("saved");
         assert_eq!(password(&engine, &saved).await.as_deref(), Some("CANARY"), "it is kept all the same");
         engine.shutdown().await;
     }

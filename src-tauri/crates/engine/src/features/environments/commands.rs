@@ -41,6 +41,10 @@ pub struct EnvDuplicate {
     /// Name of the copy.
     #[serde(default)]
     pub name: Option<String>,
+    /// The copy as it was edited before it is made; like the original when absent. A secret that it keeps is the original's,
+    /// where the target is the same.
+    #[serde(default)]
+    pub draft: Option<EnvironmentDraft>,
 }
 
 /// Unlocks an environment.
@@ -200,7 +204,7 @@ pub async fn update(engine: Arc<Engine>, request: EnvUpdate) -> Result<Environme
 /// Copies an environment under a free name.
 pub async fn duplicate(engine: Arc<Engine>, request: EnvDuplicate) -> Result<Environment> {
     not_demo(&request.id)?;
-    let made = engine.duplicate_environment(&request.id, request.name).await?;
+    let made = engine.duplicate_environment(&request.id, request.name, request.draft).await?;
     engine.noted(JournalKind::Created, Some(&made), editing::summary(&made)).await;
     Ok(made)
 }

@@ -419,8 +419,28 @@ impl Engine {
     }
 
     /// A copy under a free name; secrets are copied too where they can be read.
-    pub(crate) async fn duplicate_environment(&self, id: &str, name: Option<String>) -> Result<Environment, ApiError> {
+    pub(crate) async fn duplicate_environment(
+        &self,
+        id: &str,
+        name: Option<String>,
+        edited: Option<EnvironmentDraft>,
+    ) -> Result<Environment, ApiError> {
         let old = self.environment(id).await?;
+        let like = draft_of(&old);
+        if let Some(mut draft) = edited {
+            if let Some(name) = name {
+                draft.name = name;
+            }
+            let (now, was) = (&draft.targets, &like.targets);
+            let same = [
+                (TargetRole::Database, now.database == was.database),
+                (TargetRole::Cache, now.cache == was.cache),
+                (TargetRole::Api, now.api == was.api),
+                (TargetRole::Host, now.host == was.host),
+            ];
+            self.take_secrets(&old, &mut draft, &same.map(|(role, same)| same.then_some(role))).await;
+            return self.save_environment(&draft, None).await;
+        }
         let taken: Vec<String> = self.core.store.environments().await?.into_iter().map(|e| e.name).collect();
         let name = name.unwrap_or_else(|| {
             (1..)
@@ -428,28 +448,42 @@ impl Engine {
                 .find(|n| !taken.contains(n))
                 .unwrap_or_default()
         });
-        let mut draft = draft_of(&old);
-        draft.name = name;
-        if let Some(SecretSource::Env { name }) = old.targets.cache.as_ref().map(|c| c.sentinel_password.clone()) {
-            draft.targets.cache_sentinel_password = SecretInput::Env { name };
+        let mut draft = EnvironmentDraft { name, ..like };
+        let all = [TargetRole::Database, TargetRole::Cache, TargetRole::Api, TargetRole::Host];
+        self.take_secrets(&old, &mut draft, &all.map(Some)).await;
+        self.save_environment(&draft, None).await
+    }
+
+    /// Gives a draft the secrets of an environment that it keeps, for these roles.
+    async fn take_secrets(&self, old: &Environment, draft: &mut EnvironmentDraft, roles: &[Option<TargetRole>]) {
+        let targets = &mut draft.targets;
+        let cache = roles.contains(&Some(TargetRole::Cache));
+        if let Some(SecretSource::Env { name }) =
+            old.targets.cache.as_ref().filter(|_| cache).map(|c| c.sentinel_password.clone())
+            && targets.cache_sentinel_password == SecretInput::Keep
+        {
+            targets.cache_sentinel_password = SecretInput::Env { name };
         }
-        for (role, input) in [
-            (TargetRole::Database, &mut draft.targets.database_password),
-            (TargetRole::Cache, &mut draft.targets.cache_password),
-            (TargetRole::Api, &mut draft.targets.api_authorization),
-            (TargetRole::Host, &mut draft.targets.host_secret),
-        ] {
-            let source = secret_source(&old, role);
-            *input = match source {
+        for role in roles.iter().flatten() {
+            let input = match role {
+                TargetRole::Database => &mut targets.database_password,
+                TargetRole::Cache => &mut targets.cache_password,
+                TargetRole::Api => &mut targets.api_authorization,
+                TargetRole::Host => &mut targets.host_secret,
+                TargetRole::Frontend => continue,
+            };
+            if *input != SecretInput::Keep {
+                continue;
+            }
+            *input = match secret_source(old, *role) {
                 SecretSource::Env { name } => SecretInput::Env { name },
                 SecretSource::None => SecretInput::Keep,
-                _ => match self.secret(&old, role).await {
+                _ => match self.secret(old, *role).await {
                     Ok(Some(s)) => SecretInput::Set { value: s.expose().to_owned() },
                     _ => SecretInput::Keep,
                 },
             };
         }
-        self.save_environment(&draft, None).await
     }
 
     /// Tests a draft before it is saved; secrets that say "keep" come from the environment it edits.

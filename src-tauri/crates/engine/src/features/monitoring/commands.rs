@@ -19,7 +19,7 @@ pub struct HistoryRequest {
     pub from_ms: f64,
     /// End of the range, in milliseconds since the Unix epoch.
     pub to_ms: f64,
-    /// Width of the plot, in pixels: at most one minimum and maximum per pixel comes back.
+    /// Width of the plot, in pixels: at most one minimum, maximum and mean per pixel comes back.
     pub width_px: u32,
     /// Series ids; all when absent.
     #[serde(default)]
@@ -75,7 +75,7 @@ pub async fn targets(engine: Arc<Engine>, request: ByEnvironment) -> Result<Vec<
     Ok(engine.monitor(&request.environment_id).await?.targets())
 }
 
-/// Samples of a range, at most a minimum and a maximum per pixel.
+/// Samples of a range, at most a minimum, a maximum and a mean per pixel.
 pub async fn history(engine: Arc<Engine>, request: HistoryRequest) -> Result<Columns> {
     let HistoryRequest { environment_id, from_ms, to_ms, width_px, series } = request;
     let day = 24.0 * 3_600_000.0;

@@ -201,7 +201,7 @@ impl Engine {
 mod tests {
     use super::*;
     use crate::EngineOptions;
-    use perfdeck_model::Watching;
+    use perfdeck_model::{EnvironmentDraft, TargetsDraft, Watching};
     use serde_json::json;
 
     async fn engine(environments: usize) -> (tempfile::TempDir, Arc<Engine>, Vec<String>) {
@@ -210,9 +210,9 @@ mod tests {
         let engine = Engine::open(options).await.expect("opens");
         let mut ids = Vec::new();
         for i in 0..environments {
-            let draft = json!({"name": format!("e{i}"), "kind": "development", "targets": {"host": "local"}});
-            let made = engine.json("env.create", json!({ "draft": draft })).await.expect("made");
-            ids.push(made["id"].as_str().expect("id").to_owned());
+            let targets = TargetsDraft { host: Some("local".to_owned()), ..TargetsDraft::default() };
+            let draft = EnvironmentDraft { name: format!("e{i}"), targets, ..EnvironmentDraft::default() };
+            ids.push(engine.save_environment(&draft, None).await.expect("made").id);
         }
         (dir, engine, ids)
     }
@@ -223,7 +223,7 @@ mod tests {
         let mut first = engine.watch(Watching::everything(Some(&ids[0]))).await.expect("a viewer");
         let run = engine.monitor(&ids[1]).await.expect("held, as a run does");
         for id in &ids[2..] {
-            engine.json("monitor.start", json!({ "environment_id": id })).await.expect("watched, and left");
+            engine.monitor(id).await.expect("watched, and left");
         }
         for id in &ids[..2] {
             assert!(engine.monitoring.get(id).await.is_some(), "{id} is needed");
@@ -247,6 +247,7 @@ mod tests {
     #[tokio::test(flavor = "multi_thread")]
     async fn a_caller_that_only_reads_reaches_no_target() {
         let (_dir, engine, ids) = engine(1).await;
+        // Over the wire: that is where a caller's access is known.
         let ask = json!({ "environment_id": ids[0] });
         for command in ["monitor.series", "monitor.targets", "findings.list"] {
             let refused = engine.dispatch_reading(command, ask.clone()).await.expect_err(command);

@@ -9,6 +9,7 @@ use perfdeck_model::{
     ApiError, Change, ChangeOffer, ChangeState, ErrorCode, JobState, JobStatus, JournalKind, Kind, ManualClock, Says,
 };
 use perfdeck_model::{EnvironmentDraft, TargetsDraft};
+use perfdeck_words::plain_spaces;
 
 use self::scripted::{Act, SCRIPTED, Script, Scripted, put, word};
 use super::commands::{ChangeConfirm, ChangePlan};
@@ -270,6 +271,9 @@ async fn a_target_that_cannot_be_asked_is_said_and_nothing_is_sent() {
         room.script(Script { verify: act, ..Script::default() });
         let change = room.check(&planned.id).await;
         assert_eq!((change.state, says(&change)), (ChangeState::Verified, Some(Says::Unreachable)), "{act:?}");
+        let text = change.target_says.map(|told| plain_spaces(&told.text)).unwrap_or_default();
+        let silent = text == "The target did not answer within 300 ms";
+        assert_eq!(silent, act == Act::Hang, "for how long this kind waits: {text}");
         let refused = room.undo(&planned.id).await.expect_err("nothing is known of the target");
         assert_eq!((refused.code, word(&room.file).as_str()), (ErrorCode::Unreachable, "applied"), "{refused}");
     }

@@ -136,6 +136,11 @@ impl ChangeKind for Scripted {
         Duration::from_secs(20)
     }
 
+    /// Many times what looking at a file takes; what never answers is given up soon.
+    fn patience(&self) -> Duration {
+        Duration::from_millis(300)
+    }
+
     fn plan<'a>(&'a self, _: At<'a>, object: &'a str) -> BoxFuture<'a, Result<Planned, ApiError>> {
         Box::pin(async move {
             Self::look(self.script().plan).await?;

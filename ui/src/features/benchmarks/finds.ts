@@ -1,0 +1,79 @@
+// What the palette finds of the benchmarks: runs, comparisons, searches, plans, and the routes that were measured.
+import type { Command } from '../../kit/feature';
+import { resource } from '../../kit/resource.svelte';
+import type { ScreenApp } from '../../kit/screen';
+import { ago } from '../../kit/format';
+import { MASK } from './form/http';
+import { pathTo } from './routes';
+import type { RunSummary } from '../../backend/types';
+
+/** Routes of an HTTP API: what was requested of it, each once. */
+export function routesOf(runs: readonly Pick<RunSummary, 'request'>[], apiUrl: string | null): { method: string; path: string }[] {
+  const found = new Map<string, { method: string; path: string }>();
+  const add = (method: string, url: string): void => {
+    // What was masked cannot be asked for again.
+    if (url.includes(MASK)) return;
+    const at = /^https?:\/\/[^/?#]+([^#]*)$/i.exec(url);
+    if (!at) return;
+    const path = at[1]?.startsWith('/') ? at[1] : `/${at[1] ?? ''}`;
+    found.set(`${method} ${path}`, { method, path });
+  };
+  if (apiUrl !== null) add('GET', apiUrl);
+  for (const { request } of runs) {
+    const [, method, url] = /^([A-Z]+) (\S+)$/.exec(request) ?? [];
+    if (method && url) add(method, url);
+  }
+  return [...found.values()];
+}
+
+export function finds(app: ScreenApp): () => Command[] {
+  const where = () => ({ environment_id: app.environment?.id ?? null });
+  const runs = resource(app, 'run.list', where);
+  const comparisons = resource(app, 'comparison.list', where);
+  const knees = resource(app, 'knee.list', where);
+  const plans = resource(app, 'plan.list', () => ({}));
+  return () => [
+    ...(runs.value ?? []).map((run): Command => ({
+      id: `run ${run.id}`,
+      group: 'Runs',
+      name: run.name,
+      hint: ago(run.started_ms, Date.now()),
+      also: run.request,
+      run: () => app.go(pathTo(run.id)),
+    })),
+    ...(comparisons.value ?? []).map((c): Command => ({
+      id: `comparison ${c.id}`,
+      group: 'Comparisons and knees',
+      name: c.name,
+      hint: ago(c.created_ms, Date.now()),
+      also: c.sentence,
+      run: () => app.go(pathTo(`comparison/${c.id}`)),
+    })),
+    ...(knees.value ?? []).map((k): Command => ({
+      id: `knee ${k.id}`,
+      group: 'Comparisons and knees',
+      name: `Knee of ${k.name} at ${k.slo}`,
+      hint: ago(k.created_ms, Date.now()),
+      also: k.sentence,
+      run: () => app.go(pathTo(`knee/${k.id}`)),
+    })),
+    ...(plans.value ?? []).map((plan): Command => ({
+      id: `plan ${plan.id}`,
+      group: 'Plans',
+      name: plan.name,
+      hint: ago(plan.updated_ms, Date.now()),
+      also: 'plan',
+      run: () => app.go(pathTo(`plans/${plan.id}`)),
+    })),
+    ...routesOf(runs.value ?? [], app.environment?.apiUrl ?? null).map(({ method, path }): Command => {
+      const query = new URLSearchParams({ kind: 'http', method, path });
+      return {
+        id: `route ${method} ${path}`,
+        group: 'Routes',
+        name: `Benchmark ${method} ${path}`,
+        hint: 'route',
+        run: () => app.go(`${pathTo('new')}?${query}`),
+      };
+    }),
+  ];
+}

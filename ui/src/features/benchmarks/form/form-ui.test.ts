@@ -1,0 +1,237 @@
+// @vitest-environment jsdom
+import { fireEvent, render, screen, waitFor } from '@testing-library/svelte';
+import { beforeEach, expect, test, vi } from 'vitest';
+import type { BenchRequest, DuetRequest } from '../../../backend/types';
+import { fakeApp } from '../../../testing/app';
+import { refusal } from '../../../testing/backend';
+import { AT, httpSpec, job, preview, run } from '../../../testing/values';
+import Benchmarks from '../index.svelte';
+
+const RUNNING = { job: job(), spec: { kind: 'http' as const, ...httpSpec() }, part: null };
+const NOTHING = {
+  'run.list': () => [],
+  'comparison.list': () => [],
+  'knee.list': () => [],
+  'baseline.list': () => [],
+  'bench.running': () => null,
+  'bench.preview': () => preview(),
+  'job.get': () => job(),
+};
+const place = (id: string, roles = ['api', 'database', 'cache']) => ({
+  id,
+  name: id,
+  kind: 'staging',
+  apiUrl: 'http://127.0.0.1:1/',
+  roles,
+});
+
+/** The form at an address, in an environment with all targets. */
+function open(query: string, handlers: Parameters<typeof fakeApp>[0] = {}, roles?: string[]): ReturnType<typeof fakeApp> {
+  const environment = place('shop', roles);
+  const fake = fakeApp(
+    { ...NOTHING, ...handlers },
+    { path: `/benchmarks${query}`, environment, environments: [environment, place('next')] },
+  );
+  render(Benchmarks, { context: fake.context });
+  return fake;
+}
+const fill = (testid: string, value: string) => fireEvent.input(screen.getByTestId(testid), { target: { value } });
+beforeEach(() => Object.assign(navigator, { clipboard: { writeText: vi.fn(async () => undefined) } }));
+const copied = (): string => (navigator.clipboard.writeText as ReturnType<typeof vi.fn>).mock.calls[0]?.[0] as string;
+
+test('a statement of the address is filled in with a field for each parameter, and starts', async () => {
+  const asked: BenchRequest[] = [];
+  let started = false;
+  const { address } = open(`/new?kind=sql&statement=${encodeURIComponent('SELECT * FROM orders WHERE id = $1')}`, {
+    'bench.start': (request) => {
+      asked.push(request);
+      started = true;
+      return job();
+    },
+    'bench.running': () => (started ? RUNNING : null),
+  });
+  expect(((await screen.findByTestId('bench-statement')) as HTMLTextAreaElement).value).toBe('SELECT * FROM orders WHERE id = $1');
+  expect(screen.getAllByTestId('bench-parameter').length).toBe(1);
+  await fill('bench-parameter-to', '500');
+  await fill('bench-thresholds', 'p99 < 5ms');
+  await fireEvent.submit(screen.getByTestId('bench-form'));
+  await waitFor(() => expect(address.path).toBe('/benchmarks/live'));
+  const { spec } = asked[0]!;
+  expect(spec.kind === 'sql' && [spec.parameters, spec.pace.thresholds, spec.pace.connections]).toEqual([
+    [{ kind: 'uniform', from: 1, to: 500 }],
+    ['p99 < 5ms'],
+    8,
+  ]);
+});
+
+test('a key pattern of the address is read from, never written to', async () => {
+  open('/new?kind=cache&pattern=user:*');
+  expect(((await screen.findByTestId('bench-prefix')) as HTMLInputElement).value).toBe('user:');
+  expect(screen.getAllByTestId('bench-mix-command').map((i) => (i as HTMLInputElement).value)).toEqual(['GET']);
+  expect(screen.queryByTestId('bench-size'), 'nothing is set').toBeNull();
+  await fireEvent.click(screen.getByTestId('bench-mix-add'));
+  const second = screen.getAllByTestId('bench-mix-command')[1]!;
+  await fireEvent.input(second, { target: { value: 'set' } });
+  expect(screen.getByTestId('bench-size')).toBeTruthy();
+  await fireEvent.click(screen.getByTestId('bench-zipf'));
+  expect((screen.getByTestId('bench-exponent') as HTMLInputElement).value).toBe('1');
+});
+
+test('every kind of work is offered, and a target that is not there is said', async () => {
+  open('/new', { 'plan.list': () => [{ id: 'p1', name: 'checkout', toml: 'name = "checkout"', updated_ms: AT }] }, ['api']);
+  await fireEvent.click(await screen.findByTestId('bench-what-sql'));
+  expect(screen.getByTestId('bench-no-target').textContent).toContain('No database');
+  await fireEvent.click(screen.getByTestId('bench-what-cache'));
+  expect(screen.getByTestId('bench-no-target').textContent).toContain('No cache');
+  await fireEvent.click(screen.getByTestId('bench-what-plan'));
+  expect(screen.queryByTestId('bench-no-target')).toBeNull();
+  const plan = (await screen.findByTestId('bench-plan')) as HTMLSelectElement;
+  await waitFor(() => expect(plan.options.length).toBe(2));
+  await fireEvent.change(plan, { target: { value: 'p1' } });
+  await waitFor(() => expect(screen.getByTestId('bench-command').textContent).toBe('perfctl bench run checkout.toml --env shop --json'));
+});
+
+test('each field says its unit, and the form what the run can tell', async () => {
+  open('/new');
+  await fireEvent.click(await screen.findByTestId('bench-rate-mode'));
+  for (const label of ['Rate, requests/s', 'Duration, s', 'Warm-up, s', 'Timeout, s']) expect(screen.getByLabelText(label)).toBeTruthy();
+  await waitFor(() => expect(screen.getByTestId('bench-tells').textContent).toContain('p99 needs 10 000, 1 min 40 s at 100/s'));
+  await fireEvent.click(screen.getByTestId('bench-mode-knee'));
+  for (const label of ['Step, s', 'Confirmation, s', 'Connections at most']) expect(screen.getByLabelText(label)).toBeTruthy();
+});
+
+test('the command for a terminal is copied as one line, and breaks between its options only', async () => {
+  open('/new');
+  await fill((await screen.findByTestId('bench-url')).dataset['testid']!, 'http://127.0.0.1:1/a?b=1');
+  await fireEvent.click(screen.getByTestId('bench-command-copy'));
+  await waitFor(() => expect(screen.getByTestId('bench-command-copy').textContent).toBe('Copied'));
+  expect(copied()).toBe("perfctl bench http 'http://127.0.0.1:1/a?b=1' -c 32 -d 10s --warmup 1s --env shop --json");
+  expect([...screen.getByTestId('bench-command').children].map((c) => c.textContent)).toContain('--warmup 1s');
+});
+
+test('a duet that would be refused says why before anything is sent', async () => {
+  const asked: DuetRequest[] = [];
+  const { calls } = open('/new', {
+    'duet.preview': (request) => {
+      asked.push(request);
+      const problem = asked.length === 1 ? 'The two sides are not comparable: request GET /a and GET /b' : null;
+      return { a: preview(), b: preview(), problem, decides: 'p50' };
+    },
+  });
+  await fireEvent.click(await screen.findByTestId('bench-against'));
+  await fill('bench-url-b', 'http://127.0.0.1:2/b');
+  expect((await screen.findByTestId('bench-unlike')).textContent).toContain('not comparable');
+  const start = screen.getByTestId('bench-start') as HTMLButtonElement;
+  expect(start.disabled).toBe(true);
+  await fireEvent.submit(screen.getByTestId('bench-form'));
+  expect(calls).not.toContain('duet.start');
+  await fill('bench-url-b', 'http://127.0.0.1:2/');
+  await waitFor(() => expect(start.disabled).toBe(false));
+  expect(screen.getByTestId('bench-decides').textContent).toBe('p50');
+  expect(asked[0]!.b.label, 'sides of one environment are told apart by their address').toBe('http://127.0.0.1:2/b');
+});
+
+test('statements are compared between two environments', async () => {
+  const asked: DuetRequest[] = [];
+  open('/new?kind=sql&statement=SELECT 1', {
+    'duet.preview': (request) => {
+      asked.push(request);
+      return { a: preview(), b: preview(), problem: null, decides: 'throughput' };
+    },
+  });
+  await fireEvent.click(await screen.findByTestId('bench-against'));
+  await fireEvent.change(screen.getByTestId('bench-environment-b'), { target: { value: 'next' } });
+  await waitFor(() => expect(asked.map((r) => [r.a.label, r.b.label, r.b.environment_id])).toEqual([['shop', 'next', 'next']]));
+});
+
+test('a form that is not complete leads to its first marked field', async () => {
+  open('/new?kind=sql&statement=SELECT $1');
+  const from = await screen.findByTestId('bench-parameter-from');
+  await fill('bench-parameter-from', 'x');
+  await fireEvent.submit(screen.getByTestId('bench-form'));
+  await waitFor(() => expect(document.activeElement).toBe(from));
+});
+
+test('what cannot start while another runs offers to show that one', async () => {
+  const { address } = open('/new', {
+    'bench.start': () => {
+      throw { ...refusal("'load' is running", 'wait for it or stop it'), remedy: 'show_benchmark' };
+    },
+    'bench.running': () => RUNNING,
+  });
+  await screen.findByTestId('bench-url');
+  await fireEvent.submit(screen.getByTestId('bench-form'));
+  expect((await screen.findByTestId('bench-error')).textContent).toContain("'load' is running");
+  await fireEvent.click(screen.getByTestId('bench-show-running'));
+  await waitFor(() => expect(address.path).toBe('/benchmarks/live'));
+});
+
+test('a run is run again at once, in its own environment', async () => {
+  const asked: BenchRequest[] = [];
+  const { address } = open('/r1', {
+    'run.get': () => run({ environment_id: 'next' }),
+    'run.moved': () => [],
+    'run.heatmap': () => ({ started_ms: AT, column_s: 1, columns: [] }),
+    'bench.start': (request) => {
+      asked.push(request);
+      return job();
+    },
+    'bench.running': () => (asked.length > 0 ? RUNNING : null),
+  });
+  await fireEvent.click(await screen.findByTestId('run-again'));
+  await waitFor(() => expect(address.path).toBe('/benchmarks/live'));
+  expect(asked.map((r) => [r.environment_id, r.name, r.spec.kind])).toEqual([['next', 'before', 'http']]);
+});
+
+test.each([
+  ['a guard has a question', preview({ confirm: 'shop' }), 'http://127.0.0.1:1/'],
+  ['a part of it was not stored', preview(), 'http://127.0.0.1:1/?key=•••'],
+])('Run again opens the form filled in where %s', async (_, said, url) => {
+  const spec = { kind: 'http' as const, ...httpSpec({ url, connections: 7 }) };
+  const { address, calls } = open('/r1', {
+    'run.get': () => run({ spec }),
+    'run.moved': () => [],
+    'run.heatmap': () => ({ started_ms: AT, column_s: 1, columns: [] }),
+    'bench.preview': () => said,
+  });
+  await fireEvent.click(await screen.findByTestId('run-again'));
+  await waitFor(() => expect([address.path, address.query]).toEqual(['/benchmarks/new', 'run=r1']));
+  expect(((await screen.findByTestId('bench-connections')) as HTMLInputElement).value).toBe('7');
+  expect(calls).not.toContain('bench.start');
+});
+
+test('Edit of a run of statements opens the form with them, and of a plan the editor', async () => {
+  const toml = 'name = "SQL"';
+  const spec = { ...httpSpec(), kind: 'plan', toml, varies: false, base_url: null, request: 'SELECT $1', threads: 2 } as never;
+  const made = {
+    kind: 'sql' as const,
+    statement: 'SELECT $1',
+    script: null,
+    parameters: [{ kind: 'null' as const }],
+    transaction: false,
+    prepared: true,
+    pace: {
+      connections: 5,
+      rate_per_s: 10,
+      poisson: false,
+      late_limit_s: null,
+      threads: null,
+      duration_s: 9,
+      warmup_s: 0,
+      timeout_s: 1,
+      seed: 1,
+      thresholds: [],
+    },
+  };
+  const handlers = {
+    'run.get': () => run({ spec }),
+    'run.moved': () => [],
+    'run.heatmap': () => ({ started_ms: AT, column_s: 1, columns: [] }),
+  };
+  const { address } = open('/r1', { ...handlers, 'plan.form': () => made });
+  await fireEvent.click(await screen.findByTestId('run-edit'));
+  await waitFor(() => expect(address.query).toBe('run=r1'));
+  expect(((await screen.findByTestId('bench-statement')) as HTMLTextAreaElement).value).toBe('SELECT $1');
+  expect((screen.getByTestId('bench-parameter-kind') as HTMLSelectElement).value).toBe('null');
+  expect((screen.getByTestId('bench-duration') as HTMLInputElement).value).toBe('9');
+});

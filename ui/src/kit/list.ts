@@ -1,0 +1,170 @@
+// A list as it is looked at: filtered, sorted, grouped and folded. Plain functions; `List.svelte` draws what they answer.
+
+/** A column: its head, and what each row says in it. */
+export interface Column<Row> {
+  /** Unique in its list; stands in the address where it sorts. */
+  key: string;
+  /** Its head. */
+  label: string;
+  /** Its head is read out but not shown, as over buttons. */
+  silent?: boolean;
+  /** What a cell says: shown unless the list draws the cell, searched, and copied. */
+  text: (row: Row) => string;
+  /** What rows are sorted by; without it the column does not sort. What is null comes last either way. */
+  sort?: (row: Row) => string | number | null;
+  /** Figures stand to the right, sort largest first and are not searched: a filter is for words. */
+  numeric?: boolean;
+  /** A moment; not searched either. */
+  moment?: boolean;
+  mono?: boolean;
+  soft?: boolean;
+  /** Width in pixels; without it the column takes its share of the rest. */
+  width?: number;
+  /** Least width of one that takes a share; 96 by default. */
+  least?: number;
+  /** Its share of the rest; 1 by default. */
+  grow?: number;
+}
+
+/** Column and direction. */
+export interface Order {
+  key: string;
+  down: boolean;
+}
+
+/** Reads `-p99` as p99, largest first; null where it is no order. */
+export const orderOf = (text: string | null | undefined): Order | null =>
+  !text || text === '-' ? null : text.startsWith('-') ? { key: text.slice(1), down: true } : { key: text, down: false };
+export const orderText = (order: Order | null): string | null => (order === null ? null : `${order.down ? '-' : ''}${order.key}`);
+
+/** What a press on a column's head makes of the order: figures largest first, then the other way, then as given. */
+export function nextOrder(now: Order | null, usual: Order | null, column: { key: string; numeric?: boolean }): Order | null {
+  const first = column.numeric === true;
+  const shown = now ?? usual;
+  if (shown?.key !== column.key) return { key: column.key, down: first };
+  if (now === null) return { key: column.key, down: !shown.down };
+  return now.down === first && usual?.key !== column.key ? { key: column.key, down: !first } : null;
+}
+
+export type Entry<Row> =
+  | { type: 'head'; key: string; group: string; rows: readonly Row[] }
+  /** `open` is null for a row that has nothing below it. */
+  | { type: 'row'; key: string; row: Row; level: 1 | 2; open: boolean | null };
+
+export interface Wanted<Row> {
+  rows: readonly Row[];
+  columns: readonly Column<Row>[];
+  key: (row: Row) => string;
+  /** The rows that are folded under a row; null or none under a row that is one itself. */
+  below?: ((row: Row) => readonly Row[] | null) | undefined;
+  /** Which group a row stands in; groups come in the order of their first rows. */
+  group?: ((row: Row) => string) | undefined;
+  /** More that is searched than the columns say. */
+  also?: ((row: Row) => string) | undefined;
+  like: string;
+  order: Order | null;
+  /** Keys of the rows that were unfolded. */
+  unfolded: ReadonlySet<string>;
+}
+
+export interface Arranged<Row> {
+  entries: Entry<Row>[];
+  /** Rows that fit, folded ones included, without those that only hold others. */
+  fit: Row[];
+  total: number;
+}
+
+const plain = (text: string): string => text.normalize('NFKC').toLowerCase();
+/** The words of a filter: all of them have to be found. */
+export const wordsOf = (like: string): string[] => plain(like).split(/\s+/).filter(Boolean);
+
+/** Compares as a reader would: figures by value, names without case and with their numbers in order. */
+const collator = new Intl.Collator('en', { numeric: true, sensitivity: 'base' });
+function compare(a: string | number | null, b: string | number | null, down: boolean): number {
+  if (a === null || b === null) return a === b ? 0 : a === null ? 1 : -1;
+  const by = typeof a === 'number' && typeof b === 'number' ? a - b : collator.compare(String(a), String(b));
+  return down ? -by : by;
+}
+
+export function arrange<Row extends object>(of: Wanted<Row>): Arranged<Row> {
+  const { columns, key, below, like, order, unfolded } = of;
+  const words = wordsOf(like);
+  const searchedIn = columns.filter((c) => !c.numeric && !c.moment);
+  const fits = (row: Row): boolean => {
+    const text = plain([...searchedIn.map((c) => c.text(row)), of.also?.(row) ?? ''].join('\n'));
+    return words.every((word) => text.includes(word));
+  };
+  const by = order === null ? undefined : columns.find((c) => c.key === order.key)?.sort;
+  const sorted = (rows: readonly Row[]): readonly Row[] => {
+    if (!by || !order) return rows;
+    const values = new Map(rows.map((row) => [row, by(row)]));
+    return [...rows].sort((a, b) => compare(values.get(a)!, values.get(b)!, order.down));
+  };
+
+  let total = 0;
+  const fit: Row[] = [];
+  /** What is left of each row: itself, with those below it that are left. */
+  const kept = new Map<Row, { under: readonly Row[] | null; forced: boolean }>();
+  for (const row of of.rows) {
+    const all = below?.(row) ?? null;
+    total += all === null ? 1 : all.length;
+    if (words.length === 0 || fits(row)) {
+      kept.set(row, { under: all, forced: false });
+      fit.push(...(all ?? [row]));
+    } else if (all !== null) {
+      // What was looked for is shown, not hidden under what holds it.
+      const under = all.filter(fits);
+      if (under.length > 0) kept.set(row, { under, forced: true });
+      fit.push(...under);
+    }
+  }
+
+  const entries: Entry<Row>[] = [];
+  const put = (rows: readonly Row[]): void => {
+    for (const row of sorted(rows)) {
+      const { under, forced } = kept.get(row)!;
+      const id = key(row);
+      const open = under === null || under.length === 0 ? null : forced || unfolded.has(id);
+      entries.push({ type: 'row', key: id, row, level: 1, open });
+      if (open)
+        for (const child of sorted(under!)) entries.push({ type: 'row', key: `${id}/${key(child)}`, row: child, level: 2, open: null });
+    }
+  };
+  if (of.group) {
+    const groups = new Map<string, Row[]>();
+    for (const row of kept.keys()) {
+      const name = of.group(row);
+      groups.set(name, [...(groups.get(name) ?? []), row]);
+    }
+    for (const [name, rows] of groups) {
+      entries.push({ type: 'head', key: `group ${name}`, group: name, rows });
+      put(rows);
+    }
+  } else put([...kept.keys()]);
+  return { entries, fit, total };
+}
+
+/** Up to this many rows are drawn whole. */
+export const WHOLE = 60;
+/** Rows drawn beyond either end of what is seen. */
+const SPARE = 12;
+
+/** Which of `count` rows are drawn: those that are seen and some more; in steps, so that not every pixel draws anew. */
+export function seen(count: number, top: number, height: number, row: number): { from: number; to: number } {
+  if (count <= WHOLE) return { from: 0, to: count };
+  const step = SPARE / 2;
+  const from = Math.floor(top / row / step) * step - SPARE;
+  const to = Math.ceil((top + height) / row / step) * step + SPARE;
+  return { from: Math.min(Math.max(0, from), Math.max(0, count - step)), to: Math.min(count, Math.max(step, to)) };
+}
+
+/** Widths of columns on `room` pixels; those that share the rest keep a least width, so that a narrow list is moved sideways. */
+export function widths<Row>(columns: readonly Column<Row>[], room: number): number[] {
+  const fixed = columns.reduce((sum, c) => sum + (c.width ?? 0), 0);
+  const shares = columns.reduce((sum, c) => sum + (c.width === undefined ? (c.grow ?? 1) : 0), 0);
+  return columns.map((c) => c.width ?? Math.max(c.least ?? 96, Math.floor(((room - fixed) * (c.grow ?? 1)) / shares)));
+}
+
+/** A row as text for a sheet: its cells with tabs between. */
+export const rowText = <Row>(columns: readonly Column<Row>[], row: Row): string =>
+  columns.map((c) => c.text(row).replaceAll(/[\t\n\r]+/g, ' ')).join('\t');
