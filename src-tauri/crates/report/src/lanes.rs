@@ -2,7 +2,7 @@
 //!
 //! Which lanes there are, their colours and their scales are the window's own (`golden/lanes.json`). A series that is in none
 //! of them has a lane of its own metric after the others.
-use perfdeck_model::{Heatmap, Run, TargetRole, title_of};
+use perfdeck_model::{Heatmap, Run, TargetRole, few_for_point, title_of};
 use perfdeck_words::DASH;
 
 use crate::axis::{Domain, ScaleKind, ScaleSpec, Time, domain};
@@ -272,14 +272,16 @@ fn run_lanes(run: &Run) -> Vec<Lane> {
         let known = known.filter(|i| i.duration_s >= 0.25 || run.intervals.len() == 1);
         thinned(known.map(|i| (i.t_ms + i.duration_s * 500.0, f(i).filter(|v| v.is_finite()))).collect())
     };
+    // A second with too few successes for a percentile has none: a gap.
+    let enough = |i: &perfdeck_model::Interval, q| !few_for_point(i.requests.saturating_sub(i.errors), q);
     #[allow(clippy::cast_precision_loss)]
     let over = |n: u64, d: f64| (d > 0.0).then(|| n as f64 / d);
     let values = |id: &str| match id {
         "bench.rate" => at(&|i| over(i.requests.saturating_sub(i.errors), i.duration_s)),
         "bench.errors" => at(&|i| over(i.errors, i.duration_s)),
-        "bench.p50" => at(&|i| i.p50),
-        "bench.p90" => at(&|i| i.p90),
-        "bench.p99" => at(&|i| i.p99),
+        "bench.p50" => at(&|i| i.p50.filter(|_| enough(i, 0.5))),
+        "bench.p90" => at(&|i| i.p90.filter(|_| enough(i, 0.9))),
+        "bench.p99" => at(&|i| i.p99.filter(|_| enough(i, 0.99))),
         _ => Points::new(),
     };
     // Steps of a scenario are more than its iterations: the rate asked for is none of requests then.

@@ -110,6 +110,11 @@ test('runs of a comparison or a search are folded under it', () => {
   expect(offer.runs.map((r) => r.id)).toEqual(['alone']);
 });
 
+test('two runs that a link holds against each other are one choice', () => {
+  const offer = offerOf([runSummary({ id: 'a', name: 'before' }), runSummary({ id: 'b', name: 'after' })], [], [], ['a:b', 'a:gone']);
+  expect(offer.findings.map((f) => [f.id, f.name])).toEqual([['a:b', 'after against before']]);
+});
+
 test('without a run no report is promised', async () => {
   const { context, address } = fakeApp({ ...stored, 'run.list': () => [] }, { ...places, path: '/reports/new' });
   render(Reports, { context });
