@@ -53,11 +53,16 @@ function pairOf(id: string, runs: readonly RunSummary[]): Offered[] {
 }
 
 /** What is offered, the newest first: comparisons and searches with their runs folded under them, then single runs. */
-export function offerOf(runs: readonly RunSummary[], comparisons: readonly StoredComparison[], knees: readonly StoredKnee[]): Offer {
+export function offerOf(
+  runs: readonly RunSummary[],
+  comparisons: readonly StoredComparison[],
+  knees: readonly StoredKnee[],
+  pairs: readonly string[] = [],
+): Offer {
   const owner = new Map<string, string>();
   for (const c of comparisons) for (const id of [...c.runs_a, ...c.runs_b]) owner.set(id, c.id);
   const under = (id: string): RunSummary[] => runs.filter((run) => ownerOf(run) === id);
-  const ownerOf = (run: RunSummary & { part_of?: { id: string } | null }): string | null => owner.get(run.id) ?? run.part_of?.id ?? null;
+  const ownerOf = (run: RunSummary): string | null => owner.get(run.id) ?? run.part_of?.id ?? null;
   const findings: Offered[] = [
     ...pairs.filter((id) => id.includes(':')).flatMap((id) => pairOf(id, runs)),
     ...comparisons.map((c) => ({

@@ -104,8 +104,9 @@ test('what a link names is chosen, and asked for', async () => {
 });
 
 test('runs of a comparison or a search are folded under it', () => {
-  const runs = ['a', 'b', 'k', 'alone'].map((id) => ({ ...runSummary({ id }), part_of: id === 'k' ? { id: 'k1' } : null }));
-  const offer = offerOf(runs as never, [comparison({ id: 'c1', runs_a: ['a'], runs_b: ['b'] })], [knee({ id: 'k1' })]);
+  const part = { kind: 'knee' as const, id: 'k1', name: 'knee' };
+  const runs = ['a', 'b', 'k', 'alone'].map((id) => runSummary({ id, part_of: id === 'k' ? part : null }));
+  const offer = offerOf(runs, [comparison({ id: 'c1', runs_a: ['a'], runs_b: ['b'] })], [knee({ id: 'k1' })]);
   expect(Object.fromEntries(offer.findings.map((f) => [f.id, f.runs.map((r) => r.id)]))).toEqual({ c1: ['a', 'b'], k1: ['k'] });
   expect(offer.runs.map((r) => r.id)).toEqual(['alone']);
 });
