@@ -195,7 +195,7 @@ impl Engine {
         let series = columns
             .names()
             .iter()
-            .filter(|n| *n != "t" && !n.ends_with(":min") && !n.ends_with(":mean"))
+            .filter(|n| *n != "t" && ![":min", ":mean"].iter().any(|part| n.ends_with(part)))
             .map(|name| {
                 let id = name.strip_suffix(":max").unwrap_or(name);
                 let info = known.iter().find(|s| s.id == id);
