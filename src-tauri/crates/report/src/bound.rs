@@ -137,7 +137,7 @@ fn thin(run: &RunSeries) -> RunSeries {
                 let known = || bucket().enumerate().filter_map(|(i, v)| v.map(|v| (i, v)));
                 // What is drawn on top of others may only be averaged: sums of extremes never were.
                 #[allow(clippy::cast_precision_loss)]
-                if crate::lanes::is_stacked(&s.id) && known().next().is_some() {
+                if crate::window::is_stacked(&s.id) && known().next().is_some() {
                     let mean = known().map(|(_, v)| v).sum::<f64>() / known().count() as f64;
                     let gap = bucket().any(|v| v.is_none());
                     values.extend([Some(mean), if gap { None } else { Some(mean) }, Some(mean)]);

@@ -3,7 +3,7 @@ use perfdeck_model::{LatencyMs, Percentile, Run};
 use perfdeck_words::{count, ms, percentile};
 
 use crate::axis::{AxisUnit, curve_end, curve_scale, curve_ticks, nines, reliable};
-use crate::lanes::axis_marks;
+use crate::lanes::{HATCH, axis_marks};
 use crate::markup::push;
 use crate::plot::Plot;
 
@@ -76,7 +76,7 @@ pub(crate) fn figure(out: &mut String, title: &str, said: &str, n: u64, curves: 
         push(
             out,
             format_args!(
-                "<i class=\"gap\" style=\"left:{:.2}%;width:{:.2}%\">{word}</i>",
+                "<i class=\"gap\" style=\"left:{:.2}%;width:{:.2}%\">{HATCH}{word}</i>",
                 sure * 100.0,
                 (1.0 - sure) * 100.0
             ),

@@ -16,6 +16,10 @@ use crate::{Error, ReportDocument, RunSeries, bound, comparison, fonts, knee, ru
 const POLICY: &str =
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; font-src data:; base-uri 'none'; form-action 'none'";
 const STYLE: &str = include_str!("style.css");
+/// The stripes of a hatch, once for all. A gradient would do on a screen; printed it is coarse.
+const STRIPES: &str = "<svg class=\"defs\" aria-hidden=\"true\"><pattern id=\"gap\" width=\"5\" height=\"5\" \
+                       patternUnits=\"userSpaceOnUse\" patternTransform=\"rotate(45)\"><rect width=\"1.5\" \
+                       height=\"5\"/></pattern></svg>";
 
 /// The document as one self-contained HTML file: the same document makes the same file, byte for byte.
 ///
@@ -45,7 +49,7 @@ pub fn render_html(document: &ReportDocument) -> Result<String, Error> {
             tokens::sheet(&format!("{STYLE}{body}")),
         ),
     );
-    push(&mut out, format_args!("<body class=\"{}\">\n{body}", d.environment.kind.as_str()));
+    push(&mut out, format_args!("<body class=\"{}\">\n{STRIPES}\n{body}", d.environment.kind.as_str()));
     let json = escape_json(&serde_json::to_string(&d)?);
     push(
         &mut out,

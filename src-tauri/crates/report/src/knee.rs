@@ -155,7 +155,7 @@ fn throughput(out: &mut String, k: &ReportKnee, a: &Axes, x: impl Fn(f64) -> f64
         push(out, format_args!("<p><i class=\"key wide\" style=\"--k:var(--band)\"></i><span>{what}</span></p>"));
     }
     if let Some(n) = knee.concurrency {
-        push(out, format_args!("<p><b>knee at {}</b></p>", count(n)));
+        push(out, format_args!("<p><i class=\"key up\"></i><span>knee at {}</span></p>", count(n)));
     }
     out.push_str("</div></div>\n");
 }

@@ -2,75 +2,24 @@
 //!
 //! Which lanes there are, their colours and their scales are the window's own (`golden/lanes.json`). A series that is in none
 //! of them has a lane of its own metric after the others.
-use std::sync::OnceLock;
+use perfdeck_model::{Heatmap, Run, TargetRole, few_for_point, title_of};
+use perfdeck_words::DASH;
 
-use perfdeck_model::{Heatmap, Run, TargetRole, title_of};
-use perfdeck_words::{DASH, per_second};
-use serde::Deserialize;
-
-use crate::axis::{AxisUnit, Domain, ScaleKind, ScaleSpec, Time, domain};
+use crate::axis::{Domain, ScaleKind, ScaleSpec, Time, domain};
 use crate::plot::Plot;
 use crate::samples::{Points, gaps, pieces, thinned};
 use crate::text::isolated;
+use crate::window::{Kind, LaneSeries, LaneSpec, window};
 use crate::{ReportSeries, RunSeries, heat, markup::push};
 
 /// Room above the highest value, and below the lowest.
 const TOP: f64 = 6.0;
 const FOOT: f64 = 1.0;
+/// Stripes over a place: nothing was measured there, or too little.
+pub(crate) const HATCH: &str = "<svg class=\"hatch\" aria-hidden=\"true\"><rect width=\"100%\" height=\"100%\"/></svg>";
 /// Series drawn in a lane that the window does not have; the rest is counted.
 const MOST_IN_LANE: usize = 6;
 const SERIES: [&str; 6] = ["c1", "c2", "c3", "c4", "c5", "c6"];
-
-#[derive(Debug, Clone, Deserialize)]
-struct LaneSeries {
-    id: String,
-    label: String,
-    colour: String,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Kind {
-    Line,
-    Fill,
-    Stack,
-    Bars,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-struct LaneSpec {
-    title: String,
-    what: String,
-    unit: AxisUnit,
-    kind: Kind,
-    height: f64,
-    series: Vec<LaneSeries>,
-    scale: ScaleSpec,
-}
-
-#[derive(Debug, Deserialize)]
-struct TierLanes {
-    role: TargetRole,
-    lanes: Vec<LaneSpec>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-struct Window {
-    bench: Vec<LaneSpec>,
-    tiers: Vec<TierLanes>,
-}
-
-/// The lanes of the window. The file is a part of the build, and a test reads it.
-fn window() -> &'static Window {
-    static WINDOW: OnceLock<Window> = OnceLock::new();
-    WINDOW.get_or_init(|| serde_json::from_str(include_str!("../golden/lanes.json")).unwrap_or_default())
-}
-
-/// Whether a series is drawn on top of others, so that its samples may only be averaged.
-pub(crate) fn is_stacked(id: &str) -> bool {
-    let mut lanes = window().tiers.iter().flat_map(|t| &t.lanes);
-    lanes.any(|lane| lane.kind == Kind::Stack && lane.series.iter().any(|s| s.id == id))
-}
 
 /// A lane with what is drawn in it.
 struct Lane {
@@ -79,7 +28,8 @@ struct Lane {
     lines: Vec<Points>,
     /// Series that are not drawn.
     more: usize,
-    reference: Option<(f64, String)>,
+    /// A value that is marked, such as the rate asked for.
+    reference: Option<f64>,
 }
 
 impl Lane {
@@ -129,8 +79,8 @@ fn picture(lane: &Lane, drawn: &[Points], axis: &Domain, time: Time, height: f64
     for label in axis.labels(lane.spec.unit, height) {
         plot.horizontal(y(label.value), "grid");
     }
-    if let Some((value, _)) = &lane.reference {
-        plot.horizontal(y(*value), "reference");
+    if let Some(value) = lane.reference {
+        plot.horizontal(y(value), "reference");
     }
     let on = |points: &[(f64, f64)]| -> Vec<(f64, f64)> {
         points.iter().filter(|p| time.contains(p.0)).map(|(t, v)| (time.share(*t), y(*v))).collect()
@@ -177,7 +127,7 @@ fn lane_html(out: &mut String, lane: &Lane, time: Time) {
     let note = axis.note(spec.unit);
     let lines = 2.0 + f64::from(u8::from(note.is_some()));
     #[allow(clippy::cast_precision_loss)]
-    let rows = lane.lines.len() as f64 + f64::from(u8::from(lane.more > 0));
+    let rows = (lane.lines.len() + usize::from(lane.more > 0) + usize::from(lane.reference.is_some())) as f64;
     let height = spec.height.max(lines * 15.0 + 4.0).max(rows * 15.0 + 4.0);
     let plot = picture(lane, &drawn, &axis, time, height);
     push(out, format_args!("<div class=\"lane\"><div class=\"who\"><b>{}</b>", isolated(&spec.title)));
@@ -195,21 +145,25 @@ fn lane_html(out: &mut String, lane: &Lane, time: Time) {
         push(
             out,
             format_args!(
-                "<i class=\"gap\" style=\"left:{from:.2}%;width:{:.2}%\" title=\"no samples\"></i>",
+                "<i class=\"gap\" style=\"left:{from:.2}%;width:{:.2}%\" title=\"no samples\">{HATCH}</i>",
                 to - from
             ),
         );
     }
     out.push_str(&plot.finish(&said(lane, time)));
-    if let Some((value, words)) = &lane.reference {
-        let at = place(&axis, height, *value);
-        let class = if at > 20.0 { "ref over" } else { "ref" };
-        push(out, format_args!("<em class=\"{class}\" style=\"top:{}px\">{words}</em>", at.round()));
-    }
     out.push_str("</div><div class=\"read\">");
     // As they are drawn: the topmost first.
     for (series, points) in spec.series.iter().zip(&lane.lines).rev() {
         read_out(out, spec, series, points, time);
+    }
+    if let Some(value) = lane.reference {
+        push(
+            out,
+            format_args!(
+                "<p><i class=\"key dots\"></i><span>asked for</span><b>{}</b><em></em></p>",
+                spec.unit.say(value)
+            ),
+        );
     }
     if lane.more > 0 {
         push(out, format_args!("<p class=\"off\">{} more in the data</p>", lane.more));
@@ -318,14 +272,16 @@ fn run_lanes(run: &Run) -> Vec<Lane> {
         let known = known.filter(|i| i.duration_s >= 0.25 || run.intervals.len() == 1);
         thinned(known.map(|i| (i.t_ms + i.duration_s * 500.0, f(i).filter(|v| v.is_finite()))).collect())
     };
+    // A second with too few successes for a percentile has none: a gap.
+    let enough = |i: &perfdeck_model::Interval, q| !few_for_point(i.requests.saturating_sub(i.errors), q);
     #[allow(clippy::cast_precision_loss)]
     let over = |n: u64, d: f64| (d > 0.0).then(|| n as f64 / d);
     let values = |id: &str| match id {
         "bench.rate" => at(&|i| over(i.requests.saturating_sub(i.errors), i.duration_s)),
         "bench.errors" => at(&|i| over(i.errors, i.duration_s)),
-        "bench.p50" => at(&|i| i.p50),
-        "bench.p90" => at(&|i| i.p90),
-        "bench.p99" => at(&|i| i.p99),
+        "bench.p50" => at(&|i| i.p50.filter(|_| enough(i, 0.5))),
+        "bench.p90" => at(&|i| i.p90.filter(|_| enough(i, 0.9))),
+        "bench.p99" => at(&|i| i.p99.filter(|_| enough(i, 0.99))),
         _ => Points::new(),
     };
     // Steps of a scenario are more than its iterations: the rate asked for is none of requests then.
@@ -337,7 +293,7 @@ fn run_lanes(run: &Run) -> Vec<Lane> {
             spec.scale.at_least = Some(rate * 1.1);
         }
         let lines = spec.series.iter().map(|s| values(&s.id)).collect();
-        Lane { spec, lines, more: 0, reference: reference.map(|r| (r, format!("{} asked for", per_second(r)))) }
+        Lane { spec, lines, more: 0, reference }
     };
     window().bench.iter().map(lane).collect()
 }
@@ -437,7 +393,11 @@ mod tests {
         assert_eq!(tail, ["q50", "q95", "q99"], "one family of colours, the tail strongest");
         assert_eq!(window.bench[1].scale.kind, ScaleKind::Log, "on the window's axis");
         assert_eq!(window.tiers.len(), 4, "API, host, database, cache");
-        assert!(is_stacked("system.cpu.utilization{cpu.mode=user}") && !is_stacked("system.memory.usage"), "stacks");
+        assert!(
+            crate::window::is_stacked("system.cpu.utilization{cpu.mode=user}")
+                && !crate::window::is_stacked("system.memory.usage"),
+            "stacks"
+        );
     }
 
     #[test]

@@ -25,6 +25,7 @@ mod samples;
 mod text;
 mod time;
 mod tokens;
+mod window;
 
 use perfdeck_model::{ApiError, Finding, Heatmap, Kind, Percentile, PoolSettings, Run, RunSummary, TargetRole, Unit};
 use perfdeck_stats::Comparison;
@@ -34,6 +35,7 @@ use serde::{Deserialize, Serialize};
 
 pub use bound::{MAX_COLUMNS, MAX_PARTS, MAX_POINTS, MAX_SERIES};
 pub use html::render_html;
+pub use window::is_stacked;
 
 /// Schema identifier of [`ReportDocument`].
 pub const SCHEMA: &str = "perfdeck.report/2";

@@ -1,6 +1,6 @@
 //! The section of a run: its sentence, what it rests on, its figures on one clock, its settings.
 use perfdeck_model::{Heatmap, JudgedMs, JudgedTime, Load, Run, RunSpec, RunState};
-use perfdeck_words::{Sentence, bytes, count, judged, ms, per_second, plural, sentence};
+use perfdeck_words::{DASH, Sentence, bytes, count, judged, ms, per_second, plural, sentence};
 
 use crate::format::setting_s;
 use crate::glyph::Glyph;
@@ -18,9 +18,12 @@ pub(crate) fn request(run: &Run) -> String {
 
 pub(crate) fn load(run: &Run) -> String {
     let connections = plural(run.spec.connections(), "connection");
-    match run.spec.load() {
-        Load::Closed => format!("closed loop, {connections}"),
-        Load::Rate { rate_per_s } => format!("open loop, {} over {connections}", per_second(rate_per_s)),
+    match (run.spec.load(), run.spec.connections()) {
+        // What another tool did does not tell how many it had.
+        (Load::Closed, 0) => "closed loop".to_owned(),
+        (Load::Rate { rate_per_s }, 0) => format!("open loop, {}", per_second(rate_per_s)),
+        (Load::Closed, _) => format!("closed loop, {connections}"),
+        (Load::Rate { rate_per_s }, _) => format!("open loop, {} over {connections}", per_second(rate_per_s)),
     }
 }
 
@@ -223,7 +226,7 @@ fn settings(out: &mut String, run: &Run) {
         ("request", request(run)),
         ("resolved to", isolated(&run.resolved.join(", "))),
         ("load", load(run)),
-        ("connections", count(s.connections())),
+        ("connections", if s.connections() == 0 { DASH.to_owned() } else { count(s.connections()) }),
         ("threads", s.threads().map_or_else(|| "chosen by the engine".to_owned(), count)),
         ("duration", setting_s(s.duration_s())),
         ("warm-up", format!("{}, excluded from every figure", setting_s(s.warmup_s()))),

@@ -247,8 +247,7 @@ pub fn axis_label(value: f64, unit: Unit, top: f64, unit_too: bool) -> String {
     let plain = |v: f64| if v.fract() == 0.0 { integer(v) } else { significant(v, 3) };
     match unit {
         Unit::Ratio => {
-            let percent = format!("{:.5e}", value * 100.0).parse().unwrap_or(value * 100.0);
-            format!("{}{}", plain(percent), if unit_too { format!("{THIN}%") } else { String::new() })
+            format!("{}{}", plain(six(value * 100.0)), if unit_too { format!("{THIN}%") } else { String::new() })
         }
         Unit::Bytes | Unit::BytesPerSecond => {
             let (base, names): (f64, &[&'static str]) =
@@ -259,9 +258,29 @@ pub fn axis_label(value: f64, unit: Unit, top: f64, unit_too: bool) -> String {
             if unit_too { format!("{text}{THIN}{name}") } else { text }
         }
         _ if value == 0.0 => "0".to_owned(),
-        Unit::Seconds => stripped(&seconds(value)),
-        Unit::PerSecond | Unit::Count => stripped(&rate(value)),
+        // From two minutes on a time is in two units, and each label has its own.
+        Unit::Seconds if unit_too || top >= 120.0 => stripped(&seconds(value)),
+        Unit::Seconds => {
+            let factor = match top.abs() {
+                size if size < 0.9995e-3 => 1e6,
+                size if size < 0.9995 => 1e3,
+                _ => 1.0,
+            };
+            stripped(&plain(six(value * factor)))
+        }
+        Unit::PerSecond | Unit::Count if top.abs() < 9_999.5 => stripped(&rate(value)),
+        // One notation on one axis: all from 1 000 on in thousands.
+        Unit::PerSecond | Unit::Count => {
+            let (scaled, name) = step(value, 1_000.0, &SI);
+            let space = if name.is_empty() { String::new() } else { THIN.to_string() };
+            stripped(&format!("{}{space}{name}", significant(scaled, 3)))
+        }
     }
+}
+
+/// Six significant digits, as a number again.
+fn six(value: f64) -> f64 {
+    format!("{value:.5e}").parse().unwrap_or(value)
 }
 
 /// A figure without the zeros after its point that say nothing.

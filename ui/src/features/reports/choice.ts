@@ -45,13 +45,26 @@ export interface Offer {
   runs: RunSummary[];
 }
 
+/** Two runs that a link holds against each other, `A:B`; not a stored comparison. */
+function pairOf(id: string, runs: readonly RunSummary[]): Offered[] {
+  const [a, b] = id.split(':').map((one) => runs.find((run) => run.id === one));
+  const sentence = 'Two runs held against each other: indicative, no verdict.';
+  return a && b ? [{ kind: 'comparison', id, name: `${b.name} against ${a.name}`, at: b.started_ms, sentence, runs: [] }] : [];
+}
+
 /** What is offered, the newest first: comparisons and searches with their runs folded under them, then single runs. */
-export function offerOf(runs: readonly RunSummary[], comparisons: readonly StoredComparison[], knees: readonly StoredKnee[]): Offer {
+export function offerOf(
+  runs: readonly RunSummary[],
+  comparisons: readonly StoredComparison[],
+  knees: readonly StoredKnee[],
+  pairs: readonly string[] = [],
+): Offer {
   const owner = new Map<string, string>();
   for (const c of comparisons) for (const id of [...c.runs_a, ...c.runs_b]) owner.set(id, c.id);
   const under = (id: string): RunSummary[] => runs.filter((run) => ownerOf(run) === id);
-  const ownerOf = (run: RunSummary & { part_of?: { id: string } | null }): string | null => owner.get(run.id) ?? run.part_of?.id ?? null;
+  const ownerOf = (run: RunSummary): string | null => owner.get(run.id) ?? run.part_of?.id ?? null;
   const findings: Offered[] = [
+    ...pairs.filter((id) => id.includes(':')).flatMap((id) => pairOf(id, runs)),
     ...comparisons.map((c) => ({
       kind: 'comparison' as const,
       id: c.id,

@@ -104,10 +104,16 @@ test('what a link names is chosen, and asked for', async () => {
 });
 
 test('runs of a comparison or a search are folded under it', () => {
-  const runs = ['a', 'b', 'k', 'alone'].map((id) => ({ ...runSummary({ id }), part_of: id === 'k' ? { id: 'k1' } : null }));
-  const offer = offerOf(runs as never, [comparison({ id: 'c1', runs_a: ['a'], runs_b: ['b'] })], [knee({ id: 'k1' })]);
+  const part = { kind: 'knee' as const, id: 'k1', name: 'knee' };
+  const runs = ['a', 'b', 'k', 'alone'].map((id) => runSummary({ id, part_of: id === 'k' ? part : null }));
+  const offer = offerOf(runs, [comparison({ id: 'c1', runs_a: ['a'], runs_b: ['b'] })], [knee({ id: 'k1' })]);
   expect(Object.fromEntries(offer.findings.map((f) => [f.id, f.runs.map((r) => r.id)]))).toEqual({ c1: ['a', 'b'], k1: ['k'] });
   expect(offer.runs.map((r) => r.id)).toEqual(['alone']);
+});
+
+test('two runs that a link holds against each other are one choice', () => {
+  const offer = offerOf([runSummary({ id: 'a', name: 'before' }), runSummary({ id: 'b', name: 'after' })], [], [], ['a:b', 'a:gone']);
+  expect(offer.findings.map((f) => [f.id, f.name])).toEqual([['a:b', 'after against before']]);
 });
 
 test('without a run no report is promised', async () => {

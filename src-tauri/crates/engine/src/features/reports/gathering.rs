@@ -199,11 +199,14 @@ impl Engine {
             .map(|name| {
                 let id = name.strip_suffix(":max").unwrap_or(name);
                 let info = known.iter().find(|s| s.id == id);
+                // What is drawn on top of others has its means: sums of extremes never were.
+                let mean = columns.get(&format!("{id}:mean")).filter(|_| perfdeck_report::is_stacked(id));
+                let values = mean.or_else(|| columns.get(name)).unwrap_or_default();
                 ReportSeries {
                     id: id.to_owned(),
                     unit: info.map_or_else(|| perfdeck_model::unit_of(id), |s| s.unit),
                     target: info.map_or_else(|| perfdeck_model::target_of(id), |s| s.target),
-                    values: columns.get(name).unwrap_or_default().iter().map(|v| v.is_finite().then_some(*v)).collect(),
+                    values: values.iter().map(|v| v.is_finite().then_some(*v)).collect(),
                 }
             })
             .collect();
