@@ -248,6 +248,8 @@ export const report = (of: Partial<ReportFile> = {}): ReportFile => ({
   html_bytes: 120_000,
   created_ms: AT,
   run_ids: ['r1'],
+  comparison_ids: [],
+  knee_ids: [],
   ...of,
 });
 

@@ -108,10 +108,10 @@ async fn what_a_run_can_tell_is_said_before_its_first_request() {
     let dir = tempfile::tempdir().expect("temp dir");
     let engine = open(dir.path()).await;
     let target = ScriptedHttp::start(|_| Answer::ok("fine")).await.expect("a server");
-    let side = |path: &str, rate_per_s: f64| json!({"label": path, "spec": http(&format!("{}{path}", target.url()), rate_per_s, 3.0)});
+    let side = |path: &str, rate_per_s: f64| json!({"label": path, "spec": http(&format!("{}/{path}", target.url()), rate_per_s, 3.0)});
     let asked = json!({"spec": http(&target.url(), 100.0, 10.0)});
     let preview = engine.json("bench.preview", asked).await.expect("a preview");
-    let tells = preview["tells"].as_str().unwrap_or_default().replace('\u{2009}', " ");
+    let tells = preview["tells"].as_str().unwrap_or_default().replace(['\u{2009}', '\u{202f}'], " ");
     assert_eq!(tells, "1 000 requests: up to p90; p99 needs 10 000, 1 min 40 s at 100/s");
     for (b, rate_per_s, refused) in [
         ("b", 1_000.0, Some("The two sides are not comparable: request GET /a in A, GET /b in B")),
@@ -199,6 +199,39 @@ async fn a_running_search_says_its_step_and_the_steps_so_far() {
     .await;
     assert_eq!((&seen["kind"], &seen["slo"]), (&json!("knee"), &json!("p50<5s")), "{seen}");
     assert!(seen["connections"].as_u64() >= Some(2), "the step after the first: {seen}");
-    ended(&engine, &job).await;
+    let end = ended(&engine, &job).await;
+    let runs = engine.json("run.list", json!({})).await.expect("runs");
+    let runs = runs.as_array().expect("a list");
+    let part = |run: &Value| (run["part_of"]["kind"].clone(), run["part_of"]["id"].clone());
+    assert!(runs.len() > 2, "{runs:?}");
+    for run in runs {
+        assert_eq!(part(run), (json!("knee"), end["result"]["id"].clone()), "a step says which search it is of");
+    }
+    engine.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_is_made_as_it_was_edited_with_the_secrets_of_the_targets_that_stay() {
+    let dir = tempfile::tempdir().expect("temp dir");
+    let engine = open(dir.path()).await;
+    let targets = json!({"database": "postgres://reader@127.0.0.1:1/app", "cache": "redis://127.0.0.1:1/0",
+                         "database_password": {"kind": "env", "name": "SHOP_DATABASE_PASSWORD"},
+                         "cache_password": {"kind": "env", "name": "SHOP_CACHE_PASSWORD"}});
+    let id = environment(&engine, json!({"name": "shop", "kind": "development", "targets": targets})).await;
+    let mut draft = engine.json("env.draft", json!({"id": id})).await.expect("a draft");
+    draft["name"] = json!("shop");
+    let asked = |draft: &Value| json!({"id": id, "name": null, "draft": draft});
+    engine.json("env.duplicate", asked(&draft)).await.expect_err("the name is taken");
+    draft["name"] = json!("shop staging");
+    draft["kind"] = json!("staging");
+    draft["targets"]["cache"] = json!("redis://127.0.0.1:2/0");
+    let made = engine.json("env.duplicate", asked(&draft)).await.expect("a copy");
+    assert_eq!((&made["name"], &made["kind"]), (&json!("shop staging"), &json!("staging")), "{made}");
+    let of = |role: &str| made["targets"][role]["password"].to_string();
+    assert!(of("database").contains("SHOP_DATABASE_PASSWORD"), "the same target keeps its secret: {made}");
+    assert!(!of("cache").contains("SHOP_CACHE_PASSWORD"), "another one never gets it: {made}");
+    let all = engine.json("env.list", json!({})).await.expect("environments");
+    let names = all.as_array().expect("a list").iter().filter(|e| e["demo"] == false).count();
+    assert_eq!(names, 2, "a copy that was refused is not there: {all}");
     engine.shutdown().await;
 }

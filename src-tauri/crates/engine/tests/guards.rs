@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use perfdeck_engine::bench::{self, BenchRequest};
+use perfdeck_engine::bench::{self, BenchRequest, RunList};
 use perfdeck_engine::house::{self, JournalList};
 use perfdeck_engine::{BenchSpec, DuetRequest, DuetSide, Engine};
 use perfdeck_model::{
-    ApiError, EnvironmentDraft, Guards, HttpBenchSpec, JobState, JobStatus, JournalKind, Kind, Load, RunState,
-    SecretInput, TargetsDraft,
+    ApiError, EnvironmentDraft, Guards, HttpBenchSpec, JobState, JobStatus, JournalKind, Kind, Load, PartKind, PartOf,
+    RunState, SecretInput, TargetsDraft,
 };
 use perfdeck_testkit::{Answer, Postgres, ScriptedHttp, eventually};
 use sqlx::Connection as _;
@@ -166,6 +166,16 @@ async fn noise_is_what_one_side_shows_against_itself() {
     let done = compare(&engine, noise("x")).await.expect("it may");
     let stored = bench::comparison_get(engine.clone(), by_id(&result(&done))).await.expect("stored");
     assert_eq!(stored.name, "Noise of now", "it says what it is");
+    let part = PartOf { kind: PartKind::Comparison, id: stored.id, name: stored.name };
+    let runs = bench::run_list(engine.clone(), RunList::default()).await.expect("runs");
+    assert!(
+        runs.len() >= 14 && runs.iter().all(|run| run.part_of.as_ref() == Some(&part)),
+        "each says whose it is: {runs:?}"
+    );
+    let entries =
+        house::journal_list(engine.clone(), JournalList { environment_id: None, limit: None }).await.expect("read");
+    let of_runs: Vec<_> = entries.iter().filter(|entry| entry.run_id.is_some()).collect();
+    assert!(of_runs.len() >= 28 && of_runs.iter().all(|entry| entry.part_of.as_ref() == Some(&part)), "{of_runs:?}");
     engine.shutdown().await;
 }
 

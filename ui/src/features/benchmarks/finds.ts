@@ -1,4 +1,5 @@
 // What the palette finds of the benchmarks: runs, comparisons, searches, plans, and the routes that were measured.
+import { benchmarkPath } from '../../kit/benchmark';
 import type { Command } from '../../kit/feature';
 import { resource } from '../../kit/resource.svelte';
 import type { ScreenApp } from '../../kit/screen';
@@ -65,15 +66,12 @@ export function finds(app: ScreenApp): () => Command[] {
       also: 'plan',
       run: () => app.go(pathTo(`plans/${plan.id}`)),
     })),
-    ...routesOf(runs.value ?? [], app.environment?.apiUrl ?? null).map(({ method, path }): Command => {
-      const query = new URLSearchParams({ kind: 'http', method, path });
-      return {
-        id: `route ${method} ${path}`,
-        group: 'Routes',
-        name: `Benchmark ${method} ${path}`,
-        hint: 'route',
-        run: () => app.go(`${pathTo('new')}?${query}`),
-      };
-    }),
+    ...routesOf(runs.value ?? [], app.environment?.apiUrl ?? null).map(({ method, path }): Command => ({
+      id: `route ${method} ${path}`,
+      group: 'Routes',
+      name: `Benchmark ${method} ${path}`,
+      hint: 'route',
+      run: () => app.go(benchmarkPath({ kind: 'http', method, path })),
+    })),
   ];
 }

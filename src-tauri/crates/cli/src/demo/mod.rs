@@ -79,9 +79,10 @@ async fn tour(engine: &Arc<Engine>, args: &DemoArgs, json: bool) -> Done {
     let request = ReportRequest {
         environment_id: DEMO_ENVIRONMENT_ID.to_owned(),
         run_ids: vec![run.id.clone()],
+        findings: true,
         out: args.out.as_deref().map(reports::text).transpose()?,
-        json_out: None,
         title: Some("Perfdeck demo".to_owned()),
+        ..ReportRequest::default()
     };
     let report: ReportFile = reports::create(engine, request).await?;
     if json {

@@ -78,6 +78,9 @@ pub(crate) async fn report(engine: &Arc<Engine>, args: &ReportArgs, source: &Sou
     let request = ReportRequest {
         environment_id: environment.id,
         run_ids: args.run.clone(),
+        comparison_ids: args.comparison.clone(),
+        knee_ids: args.knee.clone(),
+        findings: args.findings,
         out: Some(text(&args.out)?),
         json_out: args.json_out.as_deref().map(text).transpose()?,
         title: args.title.clone(),
