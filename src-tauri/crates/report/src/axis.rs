@@ -199,7 +199,12 @@ impl Domain {
         if self.log {
             #[allow(clippy::cast_possible_truncation)]
             let decades = ((self.min.log10() - 1e-9).ceil() as i32)..=((self.max.log10() + 1e-9).floor() as i32);
-            let values = thinned(decades.map(|p| six(10f64.powi(p))).collect(), 3);
+            let all: Vec<f64> = decades.map(|p| six(10f64.powi(p))).collect();
+            let values = match all.as_slice() {
+                // Two on low lanes: three would touch.
+                [first, .., last] if height < 50.0 => vec![*first, *last],
+                _ => thinned(all, 3),
+            };
             let mut shown = if values.len() >= 2 {
                 values
             } else {

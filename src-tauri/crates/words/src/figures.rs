@@ -259,9 +259,29 @@ pub fn axis_label(value: f64, unit: Unit, top: f64, unit_too: bool) -> String {
             if unit_too { format!("{text}{THIN}{name}") } else { text }
         }
         _ if value == 0.0 => "0".to_owned(),
-        Unit::Seconds => stripped(&seconds(value)),
-        Unit::PerSecond | Unit::Count => stripped(&rate(value)),
+        // From two minutes on a time is in two units, and each label has its own.
+        Unit::Seconds if unit_too || top >= 120.0 => stripped(&seconds(value)),
+        Unit::Seconds => {
+            let scaled = value
+                * match top.abs() {
+                    size if size < 0.9995e-3 => 1e6,
+                    size if size < 0.9995 => 1e3,
+                    _ => 1.0,
+                };
+            stripped(&plain(format!("{scaled:.5e}").parse().unwrap_or(scaled)))
+        }
+        Unit::PerSecond | Unit::Count => stripped(&axis_rate(value, top)),
     }
+}
+
+/// A rate in the notation of an axis that ends at `top`: all of its labels in whole numbers, or all from 1,000 on in thousands.
+fn axis_rate(value: f64, top: f64) -> String {
+    if top.abs() < 9_999.5 {
+        return rate(value);
+    }
+    let (scaled, name) = step(value, 1_000.0, &SI);
+    let text = significant(scaled, 3);
+    if name.is_empty() { text } else { format!("{text}{THIN}{name}") }
 }
 
 /// A figure without the zeros after its point that say nothing.
