@@ -91,8 +91,7 @@ fn e2e_words_have_a_place_of_their_own_at_every_width() {
         page.wait_for(&id("comparison"), SOON)?;
         drawn(page, &id("compare-heat-b"))?;
         drawn(page, &id("compare-cost-row"))?;
-        drawn(page, &format!("{} svg", id("comparison-metrics")))
-            .or_else(|_| drawn(page, &id("comparison-metrics")))?;
+        drawn(page, &id("comparison-metrics"))?;
         wrong.extend(looked_at(page, "the comparison")?);
         journey::open(page, &format!("/e/demo/benchmarks/{}", runs[0]))?;
         drawn(page, &id("run-footing"))?;

@@ -27,7 +27,7 @@ const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT);
 for (let node = walker.nextNode(); node; node = walker.nextNode()) {
   const text = node.data.trim();
   const element = node.parentElement;
-  if (text === '' || !element || element.closest('script, style, [role=menu], [data-testid=toast]')) continue;
+  if (text === '' || !element || element.closest('script, style, [role=menu], [data-testid=toast], [data-testid=jobs]')) continue;
   const range = document.createRange();
   range.selectNodeContents(node);
   for (const box of range.getClientRects()) {

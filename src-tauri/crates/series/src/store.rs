@@ -515,13 +515,13 @@ mod tests {
         }
         for s in 0..600 {
             ring.open(s);
-            let user = if s % 2 == 0 { 0.9 } else { 0.1 };
+            let user = if s % 3 == 0 { 0.9 } else { 0.1 };
             ring.set("user", user);
             ring.set("system", 1.0 - user);
         }
         let mut gather = Gather::new(0.0, millis(599), 100);
         // A block that holds what the ring still has, uneven within a point.
-        ring.blocks(0, 300).iter().for_each(|block| gather.block(block));
+        ring.blocks(0, 100).iter().for_each(|block| gather.block(block));
         gather.ring(&ring, None);
         let columns = gather.columns();
         let of = |name: &str| columns.get(name).expect("a column").to_vec();
@@ -530,6 +530,12 @@ mod tests {
         }
         for (user, system) in of("user:mean").iter().zip(of("system:mean")) {
             assert!((user + system - 1.0).abs() < 1e-9, "the means of all parts are the whole: {user} and {system}");
+        }
+        let mut once = Gather::new(0.0, millis(599), 100);
+        once.ring(&ring, None);
+        let plain = once.columns().get("user:mean").expect("a column").to_vec();
+        for (both, alone) in of("user:mean").iter().zip(&plain) {
+            assert!((both - alone).abs() < 1e-9, "what a block and the ring have counts once: {both}, not {alone}");
         }
     }
 }
