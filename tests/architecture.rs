@@ -52,7 +52,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("perfdeck-cache", &["perfdeck-model", "perfdeck-net", "perfdeck-words"]),
     ("perfdeck-database", &["perfdeck-model", "perfdeck-pgload", "perfdeck-sqltext", "perfdeck-net", "perfdeck-words"]),
     ("perfdeck-monitor", &["perfdeck-model", "perfdeck-net", "perfdeck-series"]),
-    ("perfdeck-report", &["perfdeck-model", "perfdeck-words"]),
+    ("perfdeck-report", &["perfdeck-model", "perfdeck-stats", "perfdeck-words"]),
     ("perfdeck-webperf", &["perfdeck-model"]),
     ("perfdeck-httpcache", &[]),
     ("perfdeck-model", &[]),

@@ -1,4 +1,10 @@
 //! The same UI in a browser, against `perfctl serve`.
+#[path = "browser/crawl.rs"]
+mod crawl;
+#[path = "browser/layout.rs"]
+mod layout;
+#[path = "browser/session.rs"]
+mod session;
 mod support;
 
 use std::time::Duration;

@@ -2,20 +2,48 @@
 mod support;
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
 use perfdeck_lib::platform::SETTINGS;
-use support::desktop::Desktop;
+use support::desktop::{Browser, Desktop};
 use support::perfctl::to_end;
 use support::{can_run, journey, release, report, root, start};
 
 const SCREEN: &[&str] = &["Xvfb", "dbus-daemon", "WebKitWebDriver"];
 
+/// Labels of a lane that lie over each other, and what is wider than the page.
+const MISPLACED: &str = r"
+    const wrong = [];
+    const page = document.documentElement;
+    if (page.scrollWidth > page.clientWidth) wrong.push(`the page is ${page.scrollWidth} px wide, of ${page.clientWidth}`);
+    for (const lane of document.querySelectorAll('.lane')) {
+        const words = [...lane.querySelectorAll('.who b, .who span, .axis i, .plot > i:not(.gap), .read span, .read b, .read em')]
+            .filter((e) => e.textContent.trim() !== '')
+            .map((e) => ({ text: e.textContent, at: e.getBoundingClientRect() }));
+        words.forEach((a, i) => words.slice(i + 1).forEach((b) => {
+            const across = Math.min(a.at.right, b.at.right) - Math.max(a.at.left, b.at.left);
+            const down = Math.min(a.at.bottom, b.at.bottom) - Math.max(a.at.top, b.at.top);
+            if (across > 1 && down > 3) wrong.push(`'${a.text}' lies over '${b.text}'`);
+        }));
+    }
+    return wrong;
+";
+
+/// A report fits a wide and a narrow page, and its words do not lie over each other.
+fn fits(html: &Path, home: &Path) {
+    for width in [1440, 700] {
+        let browser = Browser::start(width, 900, home).expect("a headless Chromium");
+        browser.session.goto(&format!("file://{}", html.display())).expect("the report opens");
+        let wrong = browser.session.run(MISPLACED, &[]).expect("its boxes can be read");
+        assert_eq!(wrong, serde_json::json!([]), "at {width} px");
+    }
+}
+
 #[test]
 fn e2e_run_without_a_display_and_a_terminal_ends_with_a_report() {
-    if !can_run(&["node", "npm"]) {
+    if !can_run(&["node", "npm", "chromedriver"]) {
         return;
     }
     let folder = tempfile::tempdir().expect("a folder");
@@ -45,6 +73,7 @@ fn e2e_run_without_a_display_and_a_terminal_ends_with_a_report() {
     assert!(said.contains(&html.display().to_string()), "it says where the report is:\n{said}");
     let measured = report::of_newest_run(&html, &data);
     assert!(said.contains(&format!("{} answered", measured["requests"])), "the terminal has the same figures:\n{said}");
+    fits(&html, folder.path());
 }
 
 #[test]

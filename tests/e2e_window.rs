@@ -148,10 +148,10 @@ fn export_report(page: &Session, data: &Path) -> Result<PathBuf, String> {
     page.click(&id("report-create"))?;
     let folder = data.join("reports");
     page.wait_until(
-        "the report in the list",
+        "the report on its page",
         Duration::from_secs(30),
         "return document.querySelectorAll(arguments[0]).length > 0",
-        &[json!(id("report-row"))],
+        &[json!(id("report-view"))],
     )?;
     let mut files: Vec<PathBuf> = std::fs::read_dir(&folder)
         .map_err(|error| format!("{}: {error}", folder.display()))?
@@ -255,7 +255,7 @@ fn applied_change(page: &Session) -> Result<(), String> {
          return review !== undefined",
         &[],
     )?;
-    for press in ["change-plan-do", "change-apply"] {
+    for press in ["finding-step", "change-plan-do", "change-apply"] {
         press_when_allowed(page, press)?;
     }
     page.wait_for(&id("change-undo"), SECONDS_10)

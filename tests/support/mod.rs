@@ -5,6 +5,8 @@
 pub(crate) mod desktop;
 #[path = "journey.rs"]
 pub(crate) mod journey;
+#[path = "keyboard.rs"]
+pub(crate) mod keyboard;
 #[path = "perfctl.rs"]
 pub(crate) mod perfctl;
 #[path = "picture.rs"]

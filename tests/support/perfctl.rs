@@ -105,26 +105,51 @@ pub(crate) struct Server {
     child: Child,
     port: u16,
     token: String,
+    log: PathBuf,
 }
 
 impl Server {
     /// Starts it and waits until it answers.
     pub(crate) fn start(perfctl: &Perfctl) -> Self {
-        let port = perfdeck_testkit::free_port().expect("a free port");
+        Self::start_at(perfctl, perfdeck_testkit::free_port().expect("a free port"))
+    }
+
+    /// The same at this port.
+    pub(crate) fn start_at(perfctl: &Perfctl, port: u16) -> Self {
         let file = perfctl.data.with_file_name(format!("token-{port}"));
+        let log = perfctl.data.with_file_name(format!("serve-{port}.log"));
         let child = perfctl
             .command(&["serve", "--listen", &format!("127.0.0.1:{port}"), "--token-file"])
             .arg(&file)
             .stdout(Stdio::null())
-            .stderr(Stdio::null())
+            .stderr(std::fs::File::create(&log).expect("a file for what it says"))
             .spawn()
             .expect("perfctl serve starts");
         let token = eventually("the server writes its token", Duration::from_secs(30), || {
             std::fs::read_to_string(&file).ok().filter(|token| !token.trim().is_empty())
         });
-        let server = Self { child, port, token: token.trim().to_owned() };
+        let server = Self { child, port, token: token.trim().to_owned(), log };
         eventually("the server answers", Duration::from_secs(30), || server.call("app.info", &json!({})).ok());
         server
+    }
+
+    /// Ends it; answers its port.
+    pub(crate) fn stop(self) -> u16 {
+        self.port
+    }
+
+    /// The newest address that it printed behind these words.
+    pub(crate) fn printed(&self, words: &str) -> String {
+        eventually("an address is printed", Duration::from_secs(20), || {
+            let said = std::fs::read_to_string(&self.log).ok()?;
+            let line = said.lines().rfind(|line| line.contains(words))?;
+            line.find("http://").map(|at| line[at..].trim().to_owned())
+        })
+    }
+
+    /// An address of it without a token.
+    pub(crate) fn at(&self, fragment: &str) -> String {
+        format!("http://127.0.0.1:{}/#{fragment}", self.port)
     }
 
     /// Runs a command of the registry.

@@ -54,7 +54,85 @@ impl Session {
 
     /// Runs a script that hands its result to its last argument, a function, when it has one.
     pub(crate) fn run_async(&self, script: &str) -> Result<Value> {
-        self.call("POST", "/execute/async", Some(&json!({"script": script, "args": []})))
+        self.run_async_with(script, &[])
+    }
+
+    /// The same with arguments before that function.
+    pub(crate) fn run_async_with(&self, script: &str, arguments: &[Value]) -> Result<Value> {
+        self.call("POST", "/execute/async", Some(&json!({"script": script, "args": arguments})))
+    }
+
+    /// Lets scripts that hand in their result later take this long.
+    pub(crate) fn patience(&self, deadline: Duration) -> Result {
+        let body = json!({"script": u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX)});
+        self.call("POST", "/timeouts", Some(&body)).map(drop)
+    }
+
+    /// Loads the page anew.
+    pub(crate) fn reload(&self) -> Result {
+        self.call("POST", "/refresh", Some(&json!({}))).map(drop)
+    }
+
+    /// A step back in the history.
+    pub(crate) fn back(&self) -> Result {
+        self.call("POST", "/back", Some(&json!({}))).map(drop)
+    }
+
+    /// Opens a tab and shows it; answers its name.
+    pub(crate) fn new_tab(&self) -> Result<String> {
+        let made = self.call("POST", "/window/new", Some(&json!({"type": "tab"})))?;
+        let name = made["handle"].as_str().ok_or_else(|| format!("no handle in {made}"))?.to_owned();
+        self.show_tab(&name)?;
+        Ok(name)
+    }
+
+    /// Shows a tab.
+    pub(crate) fn show_tab(&self, name: &str) -> Result {
+        self.call("POST", "/window", Some(&json!({"handle": name}))).map(drop)
+    }
+
+    /// The names of all tabs.
+    pub(crate) fn tabs(&self) -> Result<Vec<String>> {
+        let all = self.call("GET", "/window/handles", None)?;
+        Ok(all.as_array().into_iter().flatten().filter_map(|name| name.as_str().map(str::to_owned)).collect())
+    }
+
+    /// A command of Chromium's own protocol.
+    pub(crate) fn devtools(&self, command: &str, parameters: &Value) -> Result<Value> {
+        self.call("POST", "/goog/cdp/execute", Some(&json!({"cmd": command, "params": parameters})))
+    }
+
+    /// The page in a window of this size, in pixels of the page; `scale` is the zoom of the screen.
+    pub(crate) fn viewport(&self, width: u32, height: u32, scale: u32) -> Result {
+        let size = json!({"width": width, "height": height, "deviceScaleFactor": scale, "mobile": false});
+        self.devtools("Emulation.setDeviceMetricsOverride", &size).map(drop)
+    }
+
+    /// Clicks an element while a key is held.
+    pub(crate) fn click_with(&self, held: char, css: &str) -> Result {
+        let element = self.element(css)?;
+        let key = |kind: &str| json!({"type": kind, "value": held.to_string()});
+        let pause = json!({"type": "pause"});
+        let keys = json!([key("keyDown"), pause, pause, pause, key("keyUp")]);
+        let to = json!({"type": "pointerMove", "origin": {ELEMENT: element}, "x": 0, "y": 0});
+        let button = |kind: &str| json!({"type": kind, "button": 0});
+        let pointer = json!([pause, to, button("pointerDown"), button("pointerUp"), pause]);
+        let body = json!({"actions": [
+            {"type": "key", "id": "keyboard", "actions": keys},
+            {"type": "pointer", "id": "mouse", "actions": pointer},
+        ]});
+        self.call("POST", "/actions", Some(&body)).map(drop)
+    }
+
+    /// A command of Chromium's own protocol.
+    pub(crate) fn devtools(&self, command: &str, parameters: &Value) -> Result<Value> {
+        self.call("POST", "/goog/cdp/execute", Some(&json!({"cmd": command, "params": parameters})))
+    }
+
+    /// The page in a window of this size, in pixels of the page; `scale` is the zoom of the screen.
+    pub(crate) fn viewport(&self, width: u32, height: u32, scale: u32) -> Result {
+        let size = json!({"width": width, "height": height, "deviceScaleFactor": scale, "mobile": false});
+        self.devtools("Emulation.setDeviceMetricsOverride", &size).map(drop)
     }
 
     fn element(&self, css: &str) -> Result<String> {

@@ -5,28 +5,20 @@ import type { ApiError, Frame } from './types';
 
 type Answer = (url: string, init: RequestInit) => Response | Promise<Response>;
 let answer: Answer;
-let asked: { url: string; init: RequestInit }[];
+/** What the door answers. */
+let admit: () => Response;
+type Asked = { url: string; init: RequestInit };
+/** What was asked of the door, and everything else. */
+let entered: Asked[];
+let asked: Asked[];
+/** What the page listens to. */
+let heard: EventTarget;
 const replaced = vi.fn();
 
 class Keep {
   readonly kept = new Map<string, string>();
   getItem = (key: string): string | null => this.kept.get(key) ?? null;
   setItem = (key: string, value: string): void => void this.kept.set(key, value);
-}
-
-/** The channels of this test's tabs; each hears the others, a moment later. */
-let tabs: FakeChannel[];
-class FakeChannel {
-  onmessage: ((event: { data: unknown }) => void) | null = null;
-  constructor() {
-    tabs.push(this);
-  }
-  postMessage(data: unknown): void {
-    for (const tab of tabs) if (tab !== this) queueMicrotask(() => tab.onmessage?.({ data }));
-  }
-  close(): void {
-    tabs = tabs.filter((tab) => tab !== this);
-  }
 }
 
 /** A stream that sends these pieces, then ends or stays open. */
@@ -44,8 +36,10 @@ const frame = (seq: number): string => JSON.stringify({ seq, names: [], values: 
 
 beforeEach(() => {
   asked = [];
-  tabs = [];
-  vi.stubGlobal('BroadcastChannel', FakeChannel);
+  entered = [];
+  admit = () => Response.json({ access: 'everything' });
+  heard = new EventTarget();
+  vi.stubGlobal('addEventListener', heard.addEventListener.bind(heard));
   replaced.mockReset();
   vi.stubGlobal('location', { hash: '#token=abc', pathname: '/' });
   vi.stubGlobal('history', { replaceState: replaced });
@@ -53,8 +47,9 @@ beforeEach(() => {
   vi.stubGlobal('localStorage', new Keep());
   vi.stubGlobal('document', Object.assign(new EventTarget(), { hidden: false }));
   vi.stubGlobal('fetch', async (url: string, init: RequestInit) => {
-    asked.push({ url, init });
-    return answer(url, init);
+    const door = url === '/api/session';
+    (door ? entered : asked).push({ url, init });
+    return door ? admit() : answer(url, init);
   });
 });
 afterEach(() => void vi.unstubAllGlobals());
@@ -68,54 +63,54 @@ const failure = async (b: Backend): Promise<ApiError> => {
   throw new Error('it should have been refused');
 };
 
-test('the token goes from the fragment into a header and out of the address', async () => {
-  answer = () => Response.json([]);
+test('the token of the address is handed in once, for a session, and does not stay in the address', async () => {
   const b = await browser();
-  expect(await b.call('env.list', {})).toEqual([]);
   expect(replaced).toHaveBeenCalledWith(null, '', '/');
+  expect([entered[0]!.url, entered[0]!.init.method]).toEqual(['/api/session', 'POST']);
+  expect(new Headers(entered[0]!.init.headers).get('Authorization')).toBe('Bearer abc');
+  answer = () => Response.json([]);
+  expect(await b.call('env.list', {})).toEqual([]);
   expect(asked[0]).toMatchObject({ url: '/api/rpc/env.list', init: { method: 'POST', body: '{}' } });
-  expect(new Headers(asked[0]!.init.headers).get('Authorization')).toBe('Bearer abc');
+  const sent = new Headers(asked[0]!.init.headers);
+  expect([sent.get('Authorization'), sent.get('Perfdeck-Page')], 'the cookie goes by itself').toEqual([null, '1']);
 });
 
-test('a reload finds the token again', async () => {
-  answer = () => Response.json([]);
-  await browser();
-  vi.stubGlobal('location', { hash: '#/overview', pathname: '/' });
-  await (await browser()).call('env.list', {});
-  expect(new Headers(asked[0]!.init.headers).get('Authorization')).toBe('Bearer abc');
-});
-
-test('a tab that a link opened is signed in by the one that was looked at last', async () => {
-  vi.useFakeTimers();
-  vi.stubGlobal('document', Object.assign(new EventTarget(), { hidden: true }));
-  vi.stubGlobal('location', { hash: '#token=older', pathname: '/' });
-  await browser();
-  vi.setSystemTime(Date.now() + 1000);
-  vi.stubGlobal('sessionStorage', new Keep());
-  vi.stubGlobal('location', { hash: '#token=newer', pathname: '/' });
-  await browser();
-  const kept = new Keep();
-  vi.stubGlobal('sessionStorage', kept);
+test('a reload, a second tab and a link ask with the session of the browser', async () => {
   vi.stubGlobal('location', { hash: '#/e/shop/overview', pathname: '/' });
-  const opened = browser();
-  await vi.advanceTimersByTimeAsync(200);
-  answer = () => Response.json([]);
-  await (await opened).call('env.list', {});
-  expect(new Headers(asked[0]!.init.headers).get('Authorization')).toBe('Bearer newer');
-  expect(kept.getItem('perfdeck.token'), 'a reload finds it').toBe('newer');
-  vi.useRealTimers();
+  admit = () => Response.json({ access: 'reading' });
+  const b = await browser();
+  expect(new Headers(entered[0]!.init.headers).get('Authorization')).toBeNull();
+  expect(replaced, 'the address stays').not.toHaveBeenCalled();
+  expect(b.looks, 'a link that only looks says so').toBe(true);
 });
 
-test('a tab without another one to ask is not signed in', async () => {
-  vi.useFakeTimers();
-  vi.stubGlobal('location', { hash: '#/overview', pathname: '/' });
-  const opened = browser();
-  await vi.advanceTimersByTimeAsync(200);
-  answer = () => Response.json([]);
-  await (await opened).call('env.list', {});
-  expect(new Headers(asked[0]!.init.headers).get('Authorization')?.trim()).toBe('Bearer');
-  expect(tabs, 'it lends nothing').toEqual([]);
-  vi.useRealTimers();
+test('who is not let in is told what to do, and asks for nothing more', async () => {
+  const refused: ApiError = { code: 'authentication', message: 'opened before', hint: 'open the new one', retryable: false };
+  admit = () => Response.json(refused, { status: 401 });
+  const b = await browser();
+  expect(await failure(b)).toEqual(refused);
+  b.watch(
+    null,
+    () => undefined,
+    () => undefined,
+  );
+  expect(asked).toEqual([]);
+});
+
+test('an address that is pasted into an open tab signs it in and comes back to what was shown', async () => {
+  vi.stubGlobal('location', { hash: '#/e/shop/overview', pathname: '/', reload: vi.fn() });
+  await browser();
+  const event = Object.assign(new Event('hashchange'), {
+    oldURL: 'http://127.0.0.1:1/#/e/shop/overview',
+    newURL: 'http://127.0.0.1:1/#token=next',
+  });
+  const others = vi.fn();
+  heard.addEventListener('hashchange', others);
+  heard.dispatchEvent(event);
+  expect(replaced).toHaveBeenCalledWith(null, '', '#/e/shop/overview');
+  expect(others, 'nothing takes the token for a screen').not.toHaveBeenCalled();
+  await vi.waitFor(() => expect(location.reload).toHaveBeenCalled());
+  expect(new Headers(entered[1]!.init.headers).get('Authorization')).toBe('Bearer next');
 });
 
 test('a refusal is the ApiError of the answer, else one about the answer', async () => {

@@ -1,37 +1,16 @@
-// A browser on this machine: POST for commands, one streamed answer for frames, the session's token with each.
+// A browser on this machine: POST for commands, one streamed answer for frames; the session's cookie goes with each.
 import { toApiError } from './errors';
 import type { Backend } from './index';
 import { FrameDecoder, TOPICS } from './frames';
-import { sessionToken } from './session';
+import { gone, PAGE, refusal, session } from './session';
 import type { ApiError, Frame, WireFrame } from './types';
 
 /** Longest wait for an answer, in milliseconds; longer work is a job and answers at once. */
 const DEADLINE_MS = 120_000;
 
-async function refusal(response: Response): Promise<ApiError> {
-  try {
-    return (await response.json()) as ApiError;
-  } catch {
-    return { code: 'internal', message: `The server answered ${response.status}`, hint: null, retryable: true };
-  }
-}
-
-const gone: ApiError = {
-  code: 'unreachable',
-  message: 'Perfdeck does not answer',
-  hint: 'Is perfctl serve still running?',
-  retryable: true,
-};
-
 /** Reads the stream to its end. Throws when it ends. */
-async function read(
-  url: string,
-  headers: HeadersInit,
-  signal: AbortSignal,
-  begun: () => void,
-  onFrame: (frame: Frame) => void,
-): Promise<never> {
-  const response = await fetch(url, { headers, signal });
+async function read(url: string, signal: AbortSignal, begun: () => void, onFrame: (frame: Frame) => void): Promise<never> {
+  const response = await fetch(url, { headers: PAGE, signal });
   if (!response.ok || !response.body) throw await refusal(response);
   begun();
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
@@ -49,12 +28,7 @@ async function read(
 const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 5000;
 
-function watch(
-  headers: HeadersInit,
-  environmentId: string | null,
-  onFrame: (frame: Frame) => void,
-  onState: (error: ApiError | null) => void,
-): () => void {
+function watch(environmentId: string | null, onFrame: (frame: Frame) => void, onState: (error: ApiError | null) => void): () => void {
   const query = new URLSearchParams({ topics: TOPICS.join(',') });
   if (environmentId !== null) query.set('environment_id', environmentId);
   const url = `/api/stream?${query.toString()}`;
@@ -68,7 +42,7 @@ function watch(
     abort = mine;
     const started = Date.now();
     try {
-      await read(url, headers, mine.signal, () => onState(null), onFrame);
+      await read(url, mine.signal, () => onState(null), onFrame);
     } catch (error) {
       if (stopped || mine.signal.aborted) return;
       onState(error instanceof TypeError ? gone : toApiError(error));
@@ -97,15 +71,17 @@ function watch(
 }
 
 export async function browser(): Promise<Backend> {
-  const bearer = { Authorization: `Bearer ${await sessionToken()}` };
+  const { refused, access } = await session();
   return {
     kind: 'browser',
+    looks: access === 'reading',
     async call(name, params) {
+      if (refused) throw refused;
       let response: Response;
       try {
         response = await fetch(`/api/rpc/${name}`, {
           method: 'POST',
-          headers: { ...bearer, 'Content-Type': 'application/json' },
+          headers: { ...PAGE, 'Content-Type': 'application/json' },
           body: JSON.stringify(params ?? {}),
           signal: AbortSignal.timeout(DEADLINE_MS),
         });
@@ -123,7 +99,8 @@ export async function browser(): Promise<Backend> {
       if (response.headers.get('Content-Type')?.startsWith('application/octet-stream')) return response.arrayBuffer();
       return response.json();
     },
-    watch: (environmentId, onFrame, onState) => watch(bearer, environmentId, onFrame, onState),
+    // Who is not let in asks for nothing: the page says what to do.
+    watch: (environmentId, onFrame, onState) => (refused ? () => undefined : watch(environmentId, onFrame, onState)),
     async getPreference(key) {
       const text = localStorage.getItem(`perfdeck.${key}`);
       return text === null ? undefined : (JSON.parse(text) as unknown);

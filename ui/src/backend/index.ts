@@ -8,6 +8,8 @@ export { toApiError } from './errors';
 
 export interface Backend {
   readonly kind: 'desktop' | 'browser';
+  /** Whether it may only look: what changes something or reaches a target is refused. */
+  readonly looks: boolean;
   /** Answers JSON, or an ArrayBuffer for binary columns. Rejects with an ApiError. */
   call(name: string, params: unknown): Promise<unknown>;
   /** Frames until the returned function is called; reconnects by itself. */

@@ -13,6 +13,7 @@ export async function desktop(): Promise<Backend> {
   let generation = 0;
   return {
     kind: 'desktop',
+    looks: false,
     async call(name, params) {
       try {
         return await invoke('rpc', { name, params: params ?? {} });

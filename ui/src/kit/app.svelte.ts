@@ -29,6 +29,8 @@ class AppState {
   /** The parameters of the address. */
   private query = $state('');
   desktop = $state(false);
+  /** Whether this window may only look. */
+  looks = $state(false);
   ready = $state(false);
   /** What the start screen is asked to show at once. */
   asking = $state<'' | 'file'>('');
@@ -48,6 +50,7 @@ class AppState {
     this.query = queryOf(location.hash).toString();
     const b = await backend();
     this.desktop = b.kind === 'desktop';
+    this.looks = b.looks;
     try {
       await preferences.begin();
       await recent.begin();
@@ -87,7 +90,8 @@ class AppState {
 
   /** Shows a path of an environment that the address names already. */
   private arrive(id: string, path: string): void {
-    if (id !== 'demo') {
+    // Who only looks builds nothing.
+    if (id !== 'demo' || this.looks) {
       // Not waited for: a target that does not answer must not keep the screen away.
       void this.enter(id, path, true);
       return;
@@ -118,7 +122,7 @@ class AppState {
   private replace(to: string): void {
     const [path = '', own] = to.split('?');
     const query = own ?? (pathOf(location.hash) === path ? location.hash.split('?')[1] : undefined);
-    history.replaceState(null, '', `#${fragmentOf(this.currentId, path)}${query === undefined ? '' : `?${query}`}`);
+    history.replaceState(history.state, '', `#${fragmentOf(this.currentId, path)}${query === undefined ? '' : `?${query}`}`);
     this.path = path;
     this.query = query ?? '';
   }
@@ -181,7 +185,7 @@ class AppState {
       else query.set(name, value);
     }
     this.query = query.toString();
-    history.replaceState(null, '', `#${fragmentOf(this.currentId, this.path)}${this.query === '' ? '' : `?${this.query}`}`);
+    history.replaceState(history.state, '', `#${fragmentOf(this.currentId, this.path)}${this.query === '' ? '' : `?${this.query}`}`);
   }
 
   /** The link to a path of the current environment. */
@@ -274,6 +278,9 @@ class AppState {
       param: (name) => new URLSearchParams(app.query).get(name),
       setParams: (params) => app.setParams(params),
       go: (path) => app.go(path),
+      within: (id) => {
+        if (id !== null && id !== app.currentId && app.knows(id)) app.arrive(id, app.path);
+      },
       // A getter: which face this is, is known only after this object was handed out.
       get openPath() {
         return app.desktop ? async (path: string): Promise<void> => (await backend()).openPath?.(path) : undefined;

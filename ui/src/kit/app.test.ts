@@ -7,6 +7,9 @@ const fake = vi.hoisted(() => ({
   calls: [] as string[],
   monitor: [] as unknown[],
   demo: false,
+  looks: false,
+  /** Environments beside the usual one. */
+  others: [] as string[],
   /** Answers of `env.list` in the order asked for; `null` answers at once. */
   lists: null as { answer: (list: unknown[]) => void }[] | null,
 }));
@@ -18,7 +21,11 @@ vi.mock('../backend', () => {
     if (name === 'env.list' && fake.lists !== null) {
       return new Promise((answer) => fake.lists!.push({ answer }));
     }
-    if (name === 'env.list') return fake.demo ? [...summaries, { ...summaries[0], id: 'demo', demo: true }] : summaries;
+    const others = [
+      ...fake.others.map((id) => ({ ...summaries[0], id, name: id })),
+      ...(fake.demo ? [{ ...summaries[0], id: 'demo', demo: true }] : []),
+    ];
+    if (name === 'env.list') return [...summaries, ...others];
     if (name === 'findings.list') return [{ id: 'f' }];
     if (name === 'monitor.start') return fake.monitor;
     return { targets: { api: { url: 'http://x', probe_path: '/up' } } };
@@ -30,6 +37,7 @@ vi.mock('../backend', () => {
     toApiError: (e: unknown) => e,
     backend: async () => ({
       kind: 'browser',
+      looks: fake.looks,
       getPreference: async (key: string) => fake.kept.get(key),
       setPreference: async (key: string, value: unknown) => void fake.kept.set(key, value),
       watch: (id: string | null, send: (frame: unknown) => void) => {
@@ -53,7 +61,7 @@ beforeEach(() => {
   fake.calls.length = 0;
   fake.kept.clear();
   fake.lists = null;
-  fake.demo = false;
+  [fake.demo, fake.looks, fake.others] = [false, false, []];
   vi.stubGlobal('location', { hash: '', replace: (to: string) => (location.hash = to) });
   vi.stubGlobal('history', { replaceState: (_: unknown, __: string, to: string) => (location.hash = to) });
   vi.stubGlobal('addEventListener', () => undefined);
@@ -137,6 +145,27 @@ test('the address holds the environment: a reload and a link show the same, an u
   app = await fresh();
   await app.begin();
   expect([app.currentId, app.path, app.failure?.code]).toEqual([null, '/start', 'not_found']);
+});
+
+test('what belongs to another environment than the address says is shown under its own', async () => {
+  location.hash = '#/e/shop/benchmarks/run-1?span=5';
+  fake.others = ['green'];
+  const app = await fresh();
+  await app.begin();
+  const screen = app.screens();
+  for (const id of [null, 'shop', 'gone']) screen.within(id);
+  expect([app.currentId, location.hash], 'its own, none, and one that is not here').toEqual(['shop', '#/e/shop/benchmarks/run-1?span=5']);
+  screen.within('green');
+  expect([app.currentId, location.hash]).toEqual(['green', '#/e/green/benchmarks/run-1?span=5']);
+  await vi.waitFor(() => expect(last().id).toBe('green'));
+});
+
+test('who only looks goes to the demo at once, and builds nothing', async () => {
+  location.hash = '#/e/demo/database';
+  [fake.demo, fake.looks] = [true, true];
+  const app = await fresh();
+  await app.begin();
+  expect([app.currentId, app.looks, location.hash]).toEqual(['demo', true, '#/e/demo/database']);
 });
 
 test('the demo of an address is built on the start screen, which comes back', async () => {

@@ -7,8 +7,10 @@ export type PercentileName = (typeof PERCENTILES)[number];
 const QUANTILES: Record<PercentileName, number> = { p50: 0.5, p90: 0.9, p95: 0.95, p99: 0.99, p999: 0.999 };
 
 export const percentileLabel = (name: PercentileName): string => (name === 'p999' ? 'p99.9' : name);
-/** Samples that a quantile needs to be stable: 100 / (1 − q). */
+/** Samples that a quantile needs to be stated: 100 / (1 − q); what decides "n too small" (the engine's `samples_for`). */
 export const needed = (name: PercentileName): number => Math.round(100 / (1 - QUANTILES[name]));
+/** Whether so many samples cannot give a point of a line: below 1 / (1 − q) it is their longest time (`few_for_point`). */
+export const fewForPoint = (n: number, name: PercentileName): boolean => n < Math.round(1 / (1 - QUANTILES[name]));
 export const tooSmall = (l: LatencyMs, name: PercentileName): boolean => l.n === 0 || l.too_small.includes(name);
 
 /** The percentiles with the failed requests in the distribution, where any failed: what is judged. */
@@ -27,7 +29,10 @@ export const rateWord = (of: Pick<Run, 'rate_per_s' | 'requests' | 'errors'>): s
 /** A percentile in a list of runs: with the failed requests in it, where that is known. */
 export function shown(run: Pick<RunSummary, 'judged_ms' | 'p50_ms' | 'p99_ms' | 'requests' | 'errors'>, name: 'p50' | 'p99'): string {
   const all = run.judged_ms;
-  if (!all) return ms(name === 'p50' ? run.p50_ms : run.p99_ms);
+  if (!all) {
+    const time = name === 'p50' ? run.p50_ms : run.p99_ms;
+    return time !== null && run.requests - run.errors < needed(name) ? 'n too small' : ms(time);
+  }
   // Where nothing succeeded there is no time but the one that was waited for in vain.
   if (run.errors >= run.requests && !(enough(all, name) && all[name].at_least)) return DASH;
   return enough(all, name) ? judgedWord(all[name]) : 'n too small';

@@ -28,6 +28,8 @@ export interface ScreenApp extends Client {
   setParams(params: Readonly<Record<string, string | null>>): void;
   onFrame(listener: (frame: Frame) => void): () => void;
   go(path: string): void;
+  /** Shows the same path under the environment that what it shows belongs to, where that is here. No step in the history. */
+  within(environmentId: string | null): void;
   /** Opens a file in the system's viewer; absent in a browser. */
   openPath?: (path: string) => Promise<void>;
 }

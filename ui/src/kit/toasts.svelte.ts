@@ -23,7 +23,7 @@ export class Toasts {
     const toast: Toast = action ? { id, text, action } : { id, text };
     for (const old of this.list.slice(0, Math.max(0, this.list.length - SHOWN + 1))) this.dismiss(old.id);
     this.list = [...this.list, toast];
-    this.resume(id, action ? STAY_WITH_ACTION_MS : STAY_MS);
+    this.resume(id);
     return id;
   }
 
@@ -38,11 +38,15 @@ export class Toasts {
     this.#timers.delete(id);
   }
 
-  resume(id: number, stayMs = STAY_MS): void {
+  /** Lets it go in its time again; one that is gone already stays gone. */
+  resume(id: number): void {
     this.hold(id);
+    const toast = this.list.find((t) => t.id === id);
+    if (!toast) return;
+    const stays = toast.action ? STAY_WITH_ACTION_MS : STAY_MS;
     this.#timers.set(
       id,
-      setTimeout(() => this.dismiss(id), stayMs),
+      setTimeout(() => this.dismiss(id), stays),
     );
   }
 }

@@ -94,7 +94,7 @@ function apiLanes(has: (id: string) => boolean): LaneSpec[] {
     lanes.push({
       key: 'latency',
       title: 'Latency',
-      what: '1 s windows',
+      what: 'p99 of 100 or more',
       unit: 'seconds',
       kind: 'line',
       height: 88,

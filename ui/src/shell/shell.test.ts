@@ -1,5 +1,5 @@
 // @vitest-environment jsdom
-import { fireEvent, render, screen, waitFor, within } from '@testing-library/svelte';
+import { cleanup, fireEvent, render, screen, waitFor, within } from '@testing-library/svelte';
 import { tick } from 'svelte';
 import { beforeEach, expect, test, vi } from 'vitest';
 import { engine, refusal } from '../testing/backend';
@@ -61,6 +61,45 @@ test('an address shows its environment and its screen, named in the title', asyn
   expect(screen.getByTestId('env-block').getAttribute('aria-label')).toBe('Environment shop, staging');
   expect(screen.getByTestId('nav-settings').getAttribute('aria-current')).toBe('page');
   expect(screen.getByTestId('nav-reports').getAttribute('href'), 'a link that a second tab can open').toBe('#/e/shop/reports');
+});
+
+test('another screen has the focus on its heading, and the frame is passed in the order of its work', async () => {
+  await open();
+  const title = screen.getByTestId('title');
+  await waitFor(() => expect(document.activeElement, 'after loading').toBe(title));
+  screen.getByTestId('nav-reports').focus();
+  location.hash = '#/e/shop/reports';
+  await waitFor(() => expect(title.textContent).toBe('Reports'));
+  await waitFor(() => expect(document.activeElement).toBe(title));
+  const nav = screen.getByRole('navigation', { name: 'Screens' });
+  const following = Node.DOCUMENT_POSITION_FOLLOWING;
+  expect(nav.compareDocumentPosition(title) & following, 'Tab goes on from it into the screen, not through the rail').toBeTruthy();
+});
+
+test('the button of the palette is called what it says', async () => {
+  await open();
+  const button = screen.getByTestId('open-palette');
+  const says = button.textContent?.replace(/\s+/g, ' ').trim();
+  expect(says).toMatch(/^Search or run ?(Ctrl|⌘) K$/);
+  expect(screen.getByRole('button', { name: /^Search or run/ })).toBe(button);
+  expect(button.getAttribute('aria-label'), 'no other name than its words').toBeNull();
+});
+
+test('a session that ended says what to do, and what was shown stays', async () => {
+  engine.reset({
+    'env.list': () => {
+      throw { code: 'authentication', message: 'This browser is not signed in', hint: 'Open the address', retryable: false };
+    },
+  });
+  await open('#/overview');
+  expect((await screen.findByTestId('failure')).textContent).toMatch(/not signed in\s*Open the address/);
+  expect(screen.queryByTestId('start'), 'nothing below it that would be refused too').toBeNull();
+  cleanup();
+  engine.reset(calm());
+  await open();
+  engine.watcher?.onState({ code: 'authentication', message: 'Perfdeck was started anew', hint: 'Open the new address', retryable: false });
+  expect((await screen.findByTestId('failure')).textContent).toContain('started anew');
+  expect(screen.getByTestId('settings')).toBeTruthy();
 });
 
 test('an engine that does not answer is said, with the way to try again', async () => {
@@ -259,7 +298,7 @@ test('a screen that comes later says what it will show, and the findings that wa
   engine.reset({ ...calm(), 'findings.list': () => [finding({ action: { label: 'Open', opens: { what: 'cache' } } })] });
   await open('#/e/shop/cache?finding=f1');
   expect(screen.getByText('The cache screen comes later')).toBeTruthy();
-  const waiting = await screen.findByTestId('later-finding');
+  const waiting = await screen.findByTestId('finding');
   expect(waiting.textContent).toContain('orders_idx repeats another index');
   expect(waiting.getAttribute('aria-current'), 'the one that led here').toBe('true');
 });

@@ -40,6 +40,7 @@ export function fakeApp(handlers: Handlers, of: Partial<ScreenApp> = {}): FakeAp
     param: address.param,
     setParams: address.setParams,
     go: address.go,
+    within: () => undefined,
     async rpc(name, request) {
       calls.push(name);
       const handler = handlers[name];

@@ -44,6 +44,7 @@ export const door = {
   columns: (): Promise<never> => Promise.reject(new Error('no columns here')),
   backend: async (): Promise<Backend> => ({
     kind: 'browser',
+    looks: false,
     call,
     watch(id, onFrame, onState) {
       const mine: Watcher = { id, onFrame, onState };

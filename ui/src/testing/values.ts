@@ -11,6 +11,7 @@ import type {
   JobStatus,
   KindDefaults,
   LatencyMs,
+  Proof,
   ReportFile,
   Run,
   RunSummary,
@@ -69,11 +70,24 @@ export const target = (of: Partial<TargetStatus> = {}): TargetStatus => ({
   version: 'PostgreSQL 17.2',
   detail: null,
   round_trip_ms: 1.5,
+  first_sample_ms: AT - 900_000,
   last_sample_ms: AT,
   next_try_ms: null,
   error: null,
   limits: {},
   own_requests: null,
+  ...of,
+});
+
+export const proof = (of: Partial<Proof> = {}): Proof => ({
+  values: [{ name: 'size', value: '2.1 MiB' }],
+  samples: null,
+  observed_s: null,
+  since_ms: null,
+  rule: 'an index over the same columns as another one',
+  advice: 'Drop it',
+  statements: [{ what: 'Drops it', text: 'DROP INDEX orders_idx;' }],
+  steps: [{ label: 'Plan the drop', opens: { what: 'change', kind: 'drop_index', object: 'orders_idx' } }],
   ...of,
 });
 
@@ -85,6 +99,7 @@ export const finding = (of: Partial<Finding> = {}): Finding => ({
   evidence: '2.1 MiB for `orders`',
   cost: 1,
   action: { label: 'Review index', opens: { what: 'database' } },
+  proof: proof(),
   ...of,
 });
 
@@ -215,6 +230,9 @@ export const runSummary = (of: Partial<RunSummary> = {}): RunSummary => ({
   rate_per_s: 2431,
   p50_ms: 11.8,
   p99_ms: 42.5,
+  answered: null,
+  statuses: null,
+  thresholds: null,
   judged_ms: null,
   valid: true,
   work: 'w',
@@ -230,6 +248,8 @@ export const report = (of: Partial<ReportFile> = {}): ReportFile => ({
   html_bytes: 120_000,
   created_ms: AT,
   run_ids: ['r1'],
+  comparison_ids: [],
+  knee_ids: [],
   ...of,
 });
 

@@ -69,7 +69,7 @@ fn certify(run: &mut Run, generator_cpu_share: Option<f64>, varies: bool) {
     let long = rates.len() >= steady::SHORTEST;
     let footing = &mut run.footing;
     footing.generator_cpu_share = generator_cpu_share;
-    footing.precise_timer = is_precise();
+    footing.precise_timer = Some(is_precise());
     if let (None, Some(share)) = (footing.ceiling_per_s, generator_cpu_share.filter(|share| *share > 0.0)) {
         footing.ceiling_per_s = Some(run.rate_per_s / share).filter(|ceiling| *ceiling > 0.0);
         footing.ceiling_kind = footing.ceiling_per_s.map(|_| CeilingKind::Projected);
@@ -139,10 +139,10 @@ fn notes(run: &Run, total: &Record, settled: Option<bool>) -> Vec<String> {
     if paused_s > 0.0 && paused_s <= run.duration_s * (1.0 - RATE) {
         notes.push(paused(paused_s));
     }
-    if !c.precise_timer && run.target_rate_per_s.is_some() {
+    if c.precise_timer == Some(false) && run.target_rate_per_s.is_some() {
         notes.push("this system's timer does not hold a schedule to less than a millisecond".to_owned());
     }
-    if c.co_located {
+    if c.co_located == Some(true) {
         notes.push("generator and target share this machine".to_owned());
     }
     if run.spec.insecure_tls() {

@@ -149,7 +149,7 @@ pub(crate) fn finished(setup: Setup, context: RunContext, ended: Ended, total: R
         footing: Footing {
             ceiling_per_s: ended.ceiling_per_s,
             ceiling_kind: ended.ceiling_per_s.map(|_| CeilingKind::Measured),
-            co_located: setup.co_located,
+            co_located: Some(setup.co_located),
             throttled_s: ended.throttled.map(|t| t.seconds),
             throttled_periods: ended.throttled.map(|t| t.periods),
             ..Footing::default()

@@ -4,9 +4,10 @@ use std::time::{Duration, Instant};
 
 use perfdeck_model::{
     ApiError, BoxFuture, CacheMode, CacheTarget, Clock, Collection, Collector, ErrorCode, Finding, FindingAction,
-    FindingTarget, HostPort, Sensitive, SeriesInfo, TargetRole, Unit,
+    FindingTarget, HostPort, Proof, Sensitive, SeriesInfo, TargetRole, Unit,
 };
 use perfdeck_net::{Opening, Waited};
+use perfdeck_words as words;
 use perfdeck_words::{bytes, count, integer, share};
 use redis::aio::MultiplexedConnection;
 use tokio::task::JoinSet;
@@ -370,16 +371,31 @@ fn without_expiry(all: u64, expiring: u64, sample: &Sample) -> Option<Finding> {
         return None;
     }
     let mut evidence = format!("{} of {} keys, as the server counts them", count(forever), count(all));
+    let mut proof = Proof::new(
+        "20 keys or more, and 5\u{202f}% of them or more without expiry",
+        "Give them a time to live where they are written: what nothing frees stays until the memory is full",
+    )
+    .value("without expiry", count(forever))
+    .value("keys", count(all));
     if sample.seen > 0 {
+        proof = proof
+            .value("looked at for their names", count(sample.seen as u64))
+            .observed(Some(words::plural(sample.seen as u64, "key")), None)
+            .statement("Shows the same counts", "INFO keyspace");
         evidence.push_str(&format!("; sample of {} keys", count(sample.seen as u64)));
         let top = sample.names.iter().max_by(|a, b| a.1.cmp(b.1).then_with(|| b.0.cmp(a.0)));
         if let Some((name, n)) = top {
             let part = share(*n as f64 / sample.forever.max(1) as f64);
             evidence.push_str(&format!(": `{name}:*` is {part} of those without expiry"));
+            proof = proof
+                .value("most of them", format!("{name}:*, {part}"))
+                .statement("Lists some of them", format!("SCAN 0 MATCH {}:* COUNT 100", quoted(name)))
+                .step("Benchmark these keys", FindingTarget::Keys { pattern: format!("{name}:*") });
         }
     }
     let part = forever as f64 / all as f64;
-    Some(finding("keys_without_expiry", format!("{} of keys never expire", share(part)), evidence, part * 0.5))
+    let title = format!("{} of keys never expire", share(part));
+    Some(finding("keys_without_expiry", title, evidence, part * 0.5).because(proof))
 }
 
 fn finding(kind: &str, title: String, evidence: String, cost: f64) -> Finding {
@@ -390,8 +406,15 @@ fn finding(kind: &str, title: String, evidence: String, cost: f64) -> Finding {
         title,
         evidence,
         cost: cost.clamp(0.0, 1.0),
-        action: FindingAction { label: "Open cache map".to_owned(), opens: FindingTarget::Cache },
+        action: FindingAction { label: "Review keys".to_owned(), opens: FindingTarget::Cache },
+        proof: Proof::default(),
     }
+}
+
+/// The beginning of a key's name as `redis-cli` takes it.
+fn quoted(name: &str) -> String {
+    let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c));
+    if plain { name.to_owned() } else { format!("{name:?}") }
 }
 
 /// The finding about a full memory. `evicted` is how many keys were evicted since the previous look.
@@ -405,9 +428,23 @@ fn memory(infos: &[HashMap<String, String>], evicted: f64) -> Option<Finding> {
         })
         .max_by(|a, b| (a.0 / a.1).total_cmp(&(b.0 / b.1)))?;
     let full = format!("{} of {} used, maxmemory-policy {policy}", bytes(used), bytes(max));
+    let proof = |rule: &str, advice: &str| {
+        Proof::new(rule, advice)
+            .value("used", bytes(used))
+            .value("maxmemory", bytes(max))
+            .value("maxmemory-policy", policy)
+            .statement("Shows the same figures", "INFO memory")
+    };
     if evicted > 0.0 {
+        let proof = proof(
+            "a key was evicted between two looks, a minute apart",
+            "Raise maxmemory, or give less important keys a shorter time to live: what is evicted must be computed again",
+        )
+        .value("evicted", integer(evicted))
+        .observed(None, Some(SLOW_MS / 1e3));
         let title = "Keys are evicted before they expire".to_owned();
-        return Some(finding("evicting", title, format!("{} keys in the last minute; {full}", integer(evicted)), 0.6));
+        let evidence = format!("{} keys in the last minute; {full}", integer(evicted));
+        return Some(finding("evicting", title, evidence, 0.6).because(proof));
     }
     if used < max * 0.95 {
         return None;
@@ -417,7 +454,11 @@ fn memory(infos: &[HashMap<String, String>], evicted: f64) -> Option<Finding> {
     } else {
         "Memory is full: keys will be evicted"
     };
-    Some(finding("memory_full", title.to_owned(), full, 0.8))
+    let proof = proof(
+        "95\u{202f}% of maxmemory or more is used",
+        "Raise maxmemory, or choose a policy that evicts what is used least, such as allkeys-lfu",
+    );
+    Some(finding("memory_full", title.to_owned(), full, 0.8).because(proof))
 }
 
 /// The finding of a cache whose keys were all looked at.

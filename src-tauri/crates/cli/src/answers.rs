@@ -120,9 +120,9 @@ pub(crate) struct Tour {
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Serving {
     pub(crate) schema: &'static str,
-    /// Opens the UI in a browser; the token is in its fragment. `null` with `--read-only`.
+    /// Opens the UI in one browser; the token is in its fragment. `null` with `--read-only`.
     pub(crate) url: Option<String>,
-    /// The same for somebody who may only look: it changes nothing and reaches no target.
+    /// The same for those who may only look, in any number of browsers: it changes nothing and reaches no target.
     pub(crate) read_only_url: String,
     pub(crate) address: String,
 }

@@ -111,7 +111,7 @@ fn a_value_that_a_server_repeats_is_masked(perfctl: &Perfctl, runtime: &tokio::r
         let (code, text, stderr) = perfctl.run(&args);
         assert_eq!(code, 1, "{sql} cannot succeed: {text} {stderr}");
         assert!(!text.contains(value) && !stderr.contains(value), "{sql} told the value: {text} {stderr}");
-        assert!(text.contains("INVALID: no successful response: "), "{sql} says why: {text}");
+        assert!(text.contains("Invalid: no successful response: "), "{sql} says why: {text}");
         let (_, json, _) = perfctl.run(&[args.as_slice(), &["--json"]].concat());
         assert!(!json.is_empty() && !json.contains(value), "{sql} told the value: {json}");
     }

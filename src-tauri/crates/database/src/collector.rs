@@ -219,6 +219,7 @@ impl DatabaseCollector {
             detail: reading.detail.or_else(|| Some(self.address.path.clone()).filter(|p| !p.is_empty())),
             limits: reading.limits,
             warning: reading.warning,
+            broken: reading.broken,
             findings,
             own_requests: requests,
         })

@@ -1,7 +1,8 @@
 //! What is read from MySQL and MariaDB.
 use std::collections::BTreeMap;
 
-use perfdeck_model::{Address, ApiError, Clock, ErrorCode, Finding, Unit};
+use perfdeck_model::{Address, ApiError, Clock, ErrorCode, Finding, Proof, Unit};
+use perfdeck_sqltext::{Dialect, quote_identifier};
 use sqlx::Row;
 use sqlx::mysql::{MySqlConnection, MySqlRow};
 
@@ -110,6 +111,7 @@ pub(crate) async fn read(
         if let Some(rows) = get("Innodb_row_lock_current_waits") {
             reading.values.push((locks, rows));
         }
+        reading.broken.push(crate::reading::hidden(None, address));
         reading.warning = Some(
             ApiError::new(
                 ErrorCode::Privilege,
@@ -313,14 +315,27 @@ async fn duplicates(c: &mut MySqlConnection) -> Result<Vec<Finding>, sqlx::Error
             let (table, a, b) = (&a.table, &a.name, &b.name);
             let columns =
                 all[i].columns.lines().map(|c| c.split(':').next().unwrap_or(c)).collect::<Vec<_>>().join(", ");
-            findings.push(finding(
-                "duplicate_index",
-                &format!("{table}.{a}"),
-                format!("`{table}.{a}` repeats `{b}`"),
-                format!("both over ({columns}), each written with every insert into `{table}`"),
-                0.05,
-                "Review index",
-            ));
+            let name = |text: &str| quote_identifier(text, Dialect::Mysql);
+            let proof = Proof::new(
+                "an index over the same columns, prefixes and directions as another one of its table, which enforces no more",
+                "Drop it: the other one answers the same queries, and writes get cheaper",
+            )
+            .value("index", a.clone())
+            .value("repeats", b.clone())
+            .value("table", table.clone())
+            .value("columns", columns.clone())
+            .statement("Drops it", format!("DROP INDEX {} ON {};", name(a), name(table)));
+            findings.push(
+                finding(
+                    "duplicate_index",
+                    &format!("{table}.{a}"),
+                    format!("`{table}.{a}` repeats `{b}`"),
+                    format!("both over ({columns}), each written with every insert into `{table}`"),
+                    0.05,
+                    "Review index",
+                )
+                .because(proof),
+            );
         }
     }
     findings.truncate(20);

@@ -1,7 +1,8 @@
 //! What is read from PostgreSQL.
 use std::collections::BTreeMap;
 
-use perfdeck_model::{Address, ApiError, ErrorCode, Finding, Unit};
+use perfdeck_model::{Address, ApiError, ErrorCode, Finding, FindingTarget, Proof, Unit};
+use perfdeck_words as words;
 use perfdeck_words::{bytes, count, share};
 use sqlx::Row;
 
@@ -64,6 +65,7 @@ pub(crate) async fn read(c: &mut Session, address: &Address) -> Result<Reading, 
     };
     let hidden: i64 = row.try_get(9)?;
     if hidden > 0 {
+        reading.broken.push(crate::reading::hidden(Some(hidden), address));
         // What is visible is a part of unknown size: better no figure than a wrong one.
         reading.warning = Some(
             ApiError::new(
@@ -181,6 +183,27 @@ async fn findings(c: &mut Session) -> Result<Vec<Finding>, sqlx::Error> {
             ),
             part.clamp(0.0, 1.0),
             "Review index",
+        ).because(
+            Proof::new(
+                "more than 10\u{202f}000 live rows, read as a whole 8 times over or more, with more than a tenth as many scans as \
+                 index scans and more than 1\u{202f}000 rows a scan",
+                "Find the statement that reads all of it, in the list of what runs now or in pg_stat_statements; an index over \
+                 the columns it filters by lets it read its own rows only",
+            )
+            .value("scans", count(n(1)?))
+            .value("rows read by them", count(n(2)?))
+            .value("share of all rows read", share(part))
+            .value("live rows", count(n(3)?))
+            .value("index scans", count(n(4)?))
+            .observed(Some(words::plural(n(1)?, "scan")), Some(observed))
+            .statement(
+                "Shows the same figures",
+                format!(
+                    "SELECT seq_scan, seq_tup_read, n_live_tup, idx_scan FROM pg_stat_user_tables WHERE relid = '{}'::regclass;",
+                    name.replace('\'', "''")
+                ),
+            )
+            .step("Show what runs now", FindingTarget::Database),
         ));
     }
     for row in sqlx::raw_sql(DUPLICATES).fetch_all(&mut *c).await? {
@@ -188,24 +211,43 @@ async fn findings(c: &mut Session) -> Result<Vec<Finding>, sqlx::Error> {
         let (exact, size): (bool, f64) = (row.try_get(2)?, row.try_get(3)?);
         let size = if size > 0.0 { format!("{}, ", bytes(size)) } else { String::new() };
         let evidence = format!("{size}written with every insert into `{table}`; the other serves the same queries");
+        let rule = "a valid B-tree that enforces nothing, whose columns, operator classes, order and condition another index has too";
+        let proof = Proof::new(rule, "Drop it: the other one answers the same queries, and writes get cheaper")
+            .value("index", a.clone())
+            .value("covered by", b.clone())
+            .value("table", table.clone())
+            .value("size", if size.is_empty() { "0 B".to_owned() } else { size.trim_end_matches(", ").to_owned() })
+            .statement("Drops it without blocking writes", format!("DROP INDEX CONCURRENTLY {a};"));
         findings.push(if exact {
-            duplicate(&a, format!("`{a}` repeats `{b}`"), evidence)
+            duplicate(&a, format!("`{a}` repeats `{b}`"), evidence, proof)
         } else {
             let title = format!("`{a}` is the beginning of `{b}`");
-            finding("redundant_index", &a, title, evidence, 0.05, "Review index")
+            finding("redundant_index", &a, title, evidence, 0.05, "Review index").because(proof)
         });
     }
     for row in sqlx::raw_sql(INVALID).fetch_all(&mut *c).await? {
         let (name, size, ready): (String, f64, bool) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
         let written = if ready { "maintained on every write and used by no query" } else { "used by no query" };
-        findings.push(finding(
-            "invalid_index",
-            &name,
-            format!("`{name}` is invalid"),
-            format!("{}, {written}; left by an index build that failed", bytes(size)),
-            0.1,
-            "Review index",
-        ));
+        findings.push(
+            finding(
+                "invalid_index",
+                &name,
+                format!("`{name}` is invalid"),
+                format!("{}, {written}; left by an index build that failed", bytes(size)),
+                0.1,
+                "Review index",
+            )
+            .because(
+                Proof::new(
+                    "the server calls the index invalid, and none is being built",
+                    "Build it again, or drop it when nobody needs it",
+                )
+                .value("size", bytes(size))
+                .value("maintained on writes", if ready { "yes" } else { "no" })
+                .statement("Builds it again", format!("REINDEX INDEX CONCURRENTLY {name};"))
+                .statement("Drops it", format!("DROP INDEX CONCURRENTLY {name};")),
+            ),
+        );
     }
     Ok(findings)
 }

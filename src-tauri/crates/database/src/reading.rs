@@ -1,7 +1,10 @@
 //! What the readers of all databases hand to the collector.
 use std::collections::BTreeMap;
 
-use perfdeck_model::{ApiError, Finding, FindingAction, FindingTarget, SeriesInfo, TargetRole, Unit};
+use perfdeck_model::{Address, ApiError, Finding, FindingAction, FindingTarget, Proof, SeriesInfo, TargetRole, Unit};
+use perfdeck_words as words;
+
+use crate::hints::grant;
 
 /// Two readings whose answers took times that differ by more than this, in milliseconds, have no rates: when within its
 /// answer a server read its counters is not known, and an eighth of a second is an eighth of a rate.
@@ -42,6 +45,8 @@ pub(crate) struct Reading {
     pub(crate) values: Vec<(SeriesInfo, f64)>,
     pub(crate) limits: BTreeMap<String, f64>,
     pub(crate) warning: Option<ApiError>,
+    /// What is broken at this moment.
+    pub(crate) broken: Vec<Finding>,
     pub(crate) detail: Option<String>,
     /// Transactions that this reading itself adds to the counters.
     pub(crate) own: f64,
@@ -78,14 +83,37 @@ pub(crate) fn finding(kind: &str, object: &str, title: String, evidence: String,
         evidence,
         cost,
         action: FindingAction { label: label.to_owned(), opens: FindingTarget::Database },
+        proof: Proof::default(),
     }
 }
 
+/// The finding that this user does not see what others do: what is not seen is not shown as nothing. `sessions` is how many
+/// hide it, where that is known.
+pub(crate) fn hidden(sessions: Option<i64>, address: &Address) -> Finding {
+    let title = match sessions {
+        Some(1) => "1 session hides its statement".to_owned(),
+        Some(n) => format!("{} sessions hide their statement", words::count(n)),
+        None => "Other users' sessions are hidden".to_owned(),
+    };
+    let user = address.username.clone().unwrap_or_else(|| "this user".to_owned());
+    let evidence = format!("`{user}` may not see them, so sessions and waits are not shown");
+    let proof = Proof::new(
+        "a session of another user tells this one neither its state nor its statement",
+        "Grant the role that monitoring needs, as a user who may. It reads statistics only, and counts from the next second on",
+    )
+    .value("hidden sessions", sessions.map_or_else(|| "not told".to_owned(), words::count))
+    .value("user", user)
+    .statement("Lets this user see them", grant(address))
+    .step("Test the connection", FindingTarget::Environment);
+    finding("sessions_hidden", "sessions", title, evidence, 1.0, "Review grant").because(proof)
+}
+
 /// The same for an index that repeats another one: its button plans its removal.
-pub(crate) fn duplicate(index: &str, title: String, evidence: String) -> Finding {
+pub(crate) fn duplicate(index: &str, title: String, evidence: String, proof: Proof) -> Finding {
     let opens = FindingTarget::Change { kind: crate::index_change::DROP_INDEX.to_owned(), object: index.to_owned() };
     Finding {
-        action: FindingAction { label: "Review drop".to_owned(), opens },
+        action: FindingAction { label: "Review drop".to_owned(), opens: opens.clone() },
+        proof: proof.step("Plan the drop", opens),
         ..finding("duplicate_index", index, title, evidence, 0.05, "")
     }
 }

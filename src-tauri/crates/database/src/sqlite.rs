@@ -2,7 +2,7 @@
 //!
 //! SQLite keeps no counters, so there are no transactions, no hit ratio and no connections to report; a number that
 //! cannot be had is left out.
-use perfdeck_model::{Address, ApiError, Finding, Scheme, Unit};
+use perfdeck_model::{Address, ApiError, Finding, Proof, Scheme, Unit};
 use perfdeck_words::{bytes, share};
 use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
@@ -86,14 +86,25 @@ pub(crate) async fn slow(c: &mut SqliteConnection) -> Result<Slow, sqlx::Error> 
     let (all, free) = (row.try_get::<i64, _>(0)? as f64, row.try_get::<i64, _>(1)? as f64);
     // Free pages are used again by later inserts; a quarter of a file worth speaking of is more than that.
     if free > 16.0 * 1_048_576.0 && free > all * 0.25 {
-        findings.push(finding(
-            "free_pages",
-            "file",
-            format!("{} of the file is unused", share(free / all)),
-            format!("{} of {} are free pages; VACUUM returns them", bytes(free), bytes(all)),
-            free / all * 0.2,
-            "Review storage",
-        ));
+        findings.push(
+            finding(
+                "free_pages",
+                "file",
+                format!("{} of the file is unused", share(free / all)),
+                format!("{} of {} are free pages; VACUUM returns them", bytes(free), bytes(all)),
+                free / all * 0.2,
+                "Review storage",
+            )
+            .because(
+                Proof::new(
+                    "more than 16 MiB and a quarter of the file are free pages",
+                    "Leave them where the data will grow again; otherwise give them back, at a time without writers",
+                )
+                .value("free", bytes(free))
+                .value("file", bytes(all))
+                .statement("Gives them back", "VACUUM;"),
+            ),
+        );
     }
     Ok(Slow { size: None, findings, own: 0.0, requests: 2 })
 }
@@ -106,6 +117,7 @@ async fn duplicates(c: &mut SqliteConnection) -> Result<Vec<Finding>, sqlx::Erro
             index,
             format!("`{index}` repeats `{}`", found.repeats),
             format!("same columns in the same order; both are written with every insert into `{table}`"),
+            found.proof(),
         )
     });
     Ok(told.collect())

@@ -5,7 +5,8 @@
 //! definition that is not understood is like no other.
 use std::collections::BTreeMap;
 
-use perfdeck_sqltext::{Dialect, Kind, tokens};
+use perfdeck_model::Proof;
+use perfdeck_sqltext::{Dialect, Kind, quote_identifier, tokens};
 use sqlx::Row as _;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
@@ -70,6 +71,21 @@ pub struct RepeatedIndex {
     pub table: String,
     /// Its columns and expressions, as a person would list them.
     pub keys: String,
+}
+
+impl RepeatedIndex {
+    /// What stands behind it as a finding.
+    pub fn proof(&self) -> Proof {
+        Proof::new(
+            "an index that enforces nothing, over the same columns in the same order as another one of its table",
+            "Drop it: the other one answers the same queries, and writes get cheaper",
+        )
+        .value("index", self.index.clone())
+        .value("repeats", self.repeats.clone())
+        .value("table", self.table.clone())
+        .value("columns", self.keys.clone())
+        .statement("Drops it", format!("DROP INDEX {};", quote_identifier(&self.index, Dialect::Sqlite)))
+    }
 }
 
 impl Index {

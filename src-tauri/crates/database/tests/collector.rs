@@ -237,6 +237,17 @@ async fn postgres_findings_are_found_and_nothing_else() {
         };
         assert_eq!(finding.action.opens, opens, "its button leads to what mends it, or to the database");
         assert!((0.0..=1.0).contains(&finding.cost), "its cost is a share: {finding:?}");
+        let proof = &finding.proof;
+        assert!(!proof.values.is_empty() && !proof.rule.is_empty(), "with what it is made of: {finding:?}");
+        let exact = match finding.kind.as_str() {
+            "duplicate_index" => "DROP INDEX CONCURRENTLY public.two;",
+            "redundant_index" => "DROP INDEX CONCURRENTLY public.one;",
+            _ => {
+                "SELECT seq_scan, seq_tup_read, n_live_tup, idx_scan FROM pg_stat_user_tables WHERE relid = 'public.big'::regclass;"
+            }
+        };
+        assert_eq!(proof.statements[0].text, exact, "and the exact statement");
+        server.execute(&exact.replace("DROP INDEX", "DROP INDEX IF EXISTS")).await.expect("which the server takes");
     }
 }
 
@@ -252,6 +263,9 @@ async fn hidden_sessions_are_not_counted_as_none() {
     assert_eq!(value(&seen, "database.connections{state=idle}"), None, "unknown is not zero");
     let warning = seen.warning.expect("what is missing");
     assert_eq!(warning.hint.as_deref(), Some("GRANT pg_monitor TO \"small\";"), "and what to run");
+    let [hidden] = seen.broken.as_slice() else { panic!("one finding of state: {:?}", seen.broken) };
+    assert!(hidden.is_of_state() && hidden.title.contains("their statement"), "{hidden:?}");
+    assert_eq!(hidden.proof.statements[0].text, "GRANT pg_monitor TO \"small\";", "with the exact grant");
 }
 
 #[tokio::test(flavor = "multi_thread")]

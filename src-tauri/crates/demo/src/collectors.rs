@@ -5,10 +5,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use perfdeck_database::repeated_indexes;
 use perfdeck_model::{
-    ApiError, BoxFuture, Clock, Collection, Collector, ErrorCode, Finding, FindingAction, FindingTarget, SeriesInfo,
-    TargetRole, Unit,
+    ApiError, BoxFuture, Clock, Collection, Collector, ErrorCode, Finding, FindingTarget, SeriesInfo, TargetRole, Unit,
+    few_for_point,
 };
 use perfdeck_words as words;
 use sqlx::ConnectOptions;
@@ -16,6 +15,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 
 use super::Watching;
 use super::api::{Histogram, Route, Served, Statement, Usage};
+use super::findings::{duplicate_indexes, many_statements, scan};
 
 /// Time between looks for findings, in milliseconds.
 const LOOK_MS: f64 = 20_000.0;
@@ -25,20 +25,9 @@ const FIRST_LOOK_MS: f64 = 5_000.0;
 const WINDOW: usize = 3;
 /// Time between looks at the large answer, in milliseconds.
 const LARGE_MS: f64 = 60_000.0;
-/// Statements per request from which a route is an N+1 route.
-const MANY_STATEMENTS: f64 = 8.0;
 
 fn series(metric: &str, attributes: &[(&str, &str)], unit: Unit, role: TargetRole) -> SeriesInfo {
     SeriesInfo::new(metric, attributes, unit, role)
-}
-
-#[allow(clippy::cast_precision_loss)]
-fn millis(usage: Usage) -> f64 {
-    usage.nanos as f64 / 1e6 / usage.calls.max(1) as f64
-}
-
-fn action(label: &str, opens: FindingTarget) -> FindingAction {
-    FindingAction { label: label.to_owned(), opens }
 }
 
 /// What counters that only grow gained over the last few looks.
@@ -196,82 +185,6 @@ impl Collector for DemoDatabaseCollector {
     }
 }
 
-/// The missing index: how much of the database's time the statement took, while its plan is a scan.
-#[allow(clippy::cast_precision_loss)]
-async fn scan(
-    c: &mut SqliteConnection,
-    seconds: f64,
-    gained: &[Usage; Statement::COUNT],
-) -> Result<Option<Finding>, sqlx::Error> {
-    let statement = Statement::AppointmentsOfStaff;
-    let own = gained.get(statement as usize).copied().unwrap_or_default();
-    let total: u64 = gained.iter().map(|u| u.nanos).sum();
-    if own.calls == 0 || total == 0 {
-        return Ok(None);
-    }
-    let plan = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {}", statement.sql()));
-    let plan: Vec<(i64, i64, i64, String)> = sqlx::query_as(plan).bind(1).bind(20).fetch_all(&mut *c).await?;
-    if !plan.iter().any(|step| step.3.starts_with("SCAN appointments")) {
-        return Ok(None);
-    }
-    let share = own.nanos as f64 / total as f64;
-    Ok(Some(Finding {
-        id: "sequential_scan:appointments".to_owned(),
-        kind: "sequential_scan".to_owned(),
-        target: TargetRole::Database,
-        title: "Sequential scan on `appointments`: no index on `staff_id, starts_at`".to_owned(),
-        evidence: format!(
-            "{} of database time, {} calls/min of {} each ({} in {})",
-            words::share(share),
-            words::rate(own.calls as f64 * 60.0 / seconds),
-            words::ms(millis(own)),
-            words::count(own.calls),
-            words::duration(seconds),
-        ),
-        cost: share,
-        action: action("Review index", FindingTarget::Database),
-    }))
-}
-
-/// Indexes that repeat another one of their table.
-async fn duplicate_indexes(
-    c: &mut SqliteConnection,
-    database_bytes: f64,
-    sizes: &mut BTreeMap<String, f64>,
-) -> Result<Vec<Finding>, sqlx::Error> {
-    let mut findings = Vec::new();
-    for found in repeated_indexes(c).await? {
-        let (index, other, table, columns) = (&found.index, &found.repeats, &found.table, &found.keys);
-        let bytes = match sizes.get(index) {
-            Some(bytes) => *bytes,
-            None => {
-                let bytes: Option<i64> =
-                    sqlx::query_scalar("SELECT pgsize FROM dbstat WHERE name = ? AND aggregate = TRUE")
-                        .bind(index)
-                        .fetch_optional(&mut *c)
-                        .await?;
-                #[allow(clippy::cast_precision_loss)]
-                let bytes = bytes.unwrap_or_default() as f64;
-                sizes.insert(index.clone(), bytes);
-                bytes
-            }
-        };
-        findings.push(Finding {
-            id: format!("duplicate_index:{index}"),
-            kind: "duplicate_index".to_owned(),
-            target: TargetRole::Database,
-            title: format!("`{index}` repeats `{other}`"),
-            evidence: format!("{} for `{columns}` of `{table}` again, written with every change", words::bytes(bytes)),
-            cost: if database_bytes > 0.0 { bytes / database_bytes } else { 0.0 },
-            action: action(
-                "Review drop",
-                FindingTarget::Change { kind: perfdeck_database::DROP_INDEX.to_owned(), object: index.clone() },
-            ),
-        });
-    }
-    Ok(findings)
-}
-
 /// Collector of the demo's cache; adds to the finding about keys without expiry how much memory they hold.
 pub(crate) struct DemoCacheCollector {
     served: Arc<Served>,
@@ -303,26 +216,55 @@ impl Collector for DemoCacheCollector {
                 && let Some(finding) = findings.iter_mut().find(|f| f.kind == "keys_without_expiry")
             {
                 let (keys, forever) = self.served.cache.keys();
-                finding.evidence = format!(
-                    "{} of {}, about {} that nothing frees",
-                    words::count(forever),
-                    words::plural(keys, "key"),
-                    words::bytes(mean * forever as f64)
-                );
+                let held = words::bytes(mean * forever as f64);
+                finding.evidence =
+                    format!("{} of {} hold about {held}", words::count(forever), words::plural(keys, "key"));
+                let proof = std::mem::take(&mut finding.proof);
+                finding.proof = proof
+                    .value("hold about", held)
+                    .value("mean size of one", words::bytes(mean))
+                    .value("their names", "staff:*")
+                    .observed(Some(words::plural(keys, "key")), None)
+                    .step(
+                        "Benchmark the route that writes them",
+                        FindingTarget::Route {
+                            method: "GET".to_owned(),
+                            path: Route::Schedule.path().replace("{id}", "1"),
+                        },
+                    );
             }
             Ok(out)
         })
     }
 }
 
+/// Seconds that a percentile of the API reaches back at most for the requests that it needs.
+const REACH: usize = 60;
+
 /// Counters of the API as they were last read.
 pub(crate) struct ApiCursor {
     last: Option<(f64, (u64, u64), Vec<u64>)>,
+    /// Latencies of the last seconds, the newest first.
+    seconds: VecDeque<Vec<u64>>,
 }
 
 impl ApiCursor {
     pub(crate) fn new() -> Self {
-        Self { last: None }
+        Self { last: None, seconds: VecDeque::new() }
+    }
+
+    /// The quantile of the shortest time until now that has the requests for a point, 1 / (1 − q): ten requests of one second
+    /// have no p99. `None` when the last minute has too few.
+    fn quantile(&self, q: f64) -> Option<f64> {
+        let mut sum: Vec<u64> = Vec::new();
+        for second in &self.seconds {
+            sum.resize(second.len(), 0);
+            sum.iter_mut().zip(second).for_each(|(all, n)| *all += n);
+            if !few_for_point(sum.iter().sum(), q) {
+                return Histogram::quantile(&sum, q);
+            }
+        }
+        None
     }
 
     /// The `http.server.*` values since the last call; none the first time. Without requests there is no error ratio and
@@ -343,8 +285,10 @@ impl ApiCursor {
                 values.push((series("http.server.errors", &[], Unit::Ratio, role), (errors / requests).min(1.0)));
             }
             let gained: Vec<u64> = latencies.iter().zip(buckets).map(|(n, b)| n.saturating_sub(*b)).collect();
+            self.seconds.push_front(gained);
+            self.seconds.truncate(REACH);
             for (name, q) in [("p50", 0.5), ("p95", 0.95), ("p99", 0.99)] {
-                if let Some(v) = Histogram::quantile(&gained, q) {
+                if let Some(v) = self.quantile(q).filter(|_| requests > 0.0) {
                     values.push((series("http.server.duration", &[("quantile", name)], Unit::Seconds, role), v));
                 }
             }
@@ -423,35 +367,4 @@ impl Collector for DemoApiCollector {
             Ok(out)
         })
     }
-}
-
-/// Routes that run many statements for each request.
-#[allow(clippy::cast_precision_loss)]
-fn many_statements(seconds: f64, gained: &[Usage]) -> Vec<Finding> {
-    let total: u64 = gained.iter().map(|u| u.nanos).sum();
-    Route::ALL
-        .iter()
-        .zip(gained)
-        .filter(|(_, own)| own.calls > 0 && own.statements as f64 / own.calls as f64 >= MANY_STATEMENTS)
-        .map(|(route, own)| {
-            let each = own.statements as f64 / own.calls as f64;
-            let share = own.nanos as f64 / total.max(1) as f64;
-            Finding {
-                id: format!("many_statements:{}", route.path()),
-                kind: "many_statements".to_owned(),
-                target: TargetRole::Api,
-                title: format!("`{}` runs {each:.0} statements per request", route.path()),
-                evidence: format!(
-                    "{} of the API's time, {} requests/min of {} each ({} in {})",
-                    words::share(share),
-                    words::rate(own.calls as f64 * 60.0 / seconds),
-                    words::ms(millis(*own)),
-                    words::count(own.calls),
-                    words::duration(seconds),
-                ),
-                cost: share,
-                action: action("Review statements", FindingTarget::Database),
-            }
-        })
-        .collect()
 }

@@ -9,6 +9,7 @@
 mod api;
 mod collectors;
 mod data;
+mod findings;
 mod traffic;
 
 use std::path::{Path, PathBuf};
@@ -364,7 +365,9 @@ mod tests {
                     let rate = value(&out, "http.server.requests").expect("a rate");
                     assert!(rate >= 9.0 / 6.0, "nine requests and a probe in six seconds: {rate}");
                     assert_eq!(value(&out, "http.server.errors"), Some(0.0), "none failed");
-                    assert!(value(&out, "http.server.duration{quantile=p99}").expect("p99") > 0.0, "latency");
+                    assert!(value(&out, "http.server.duration{quantile=p50}").expect("p50") > 0.0, "latency");
+                    let p99 = value(&out, "http.server.duration{quantile=p99}");
+                    assert_eq!(p99, None, "ten requests have no p99, however long they are looked at");
                     assert!(value(&out, "api.probe.total").is_some(), "with the probe's own figures");
                 }
                 _ => assert!(value(&out, "cache.hit_ratio").is_some(), "the cache was asked"),
@@ -375,6 +378,10 @@ mod tests {
         for f in &all {
             assert!(f.cost > 0.0 && f.cost <= 1.0, "the cost is a share: {f:?}");
             assert!(!f.action.label.is_empty() && !f.evidence.is_empty(), "with evidence and an action: {f:?}");
+            let proof = &f.proof;
+            assert!(!proof.rule.is_empty() && !proof.advice.is_empty(), "the rule that made it, and what to do: {f:?}");
+            assert!(!proof.values.is_empty() && !proof.steps.is_empty(), "its values, and a step that leads on: {f:?}");
+            assert!(proof.samples.is_some() || f.kind == "duplicate_index", "and out of how many: {f:?}");
         }
         let mut kinds: Vec<&str> = all.iter().map(|f| f.kind.as_str()).collect();
         kinds.sort_unstable();

@@ -152,6 +152,10 @@ fn forms(field: &str) -> Option<&'static [&'static str]> {
         | "BaselineSet.run_id"
         | "ReportRequest.environment_id"
         | "ReportRequest.run_ids"
+        | "ReportRequest.comparison_ids"
+        | "ReportRequest.knee_ids"
+        | "ReportRename.id"
+        | "ReportRename.title"
         | "ReportRequest.title"
         | "Dotenv.path" => NAMES,
         "ReportRequest.out"
@@ -352,7 +356,8 @@ fn base(command: &str, url: &str, environment: &str, run: &str) -> Option<Value>
         "plan.import" => json!({ "from": "curl", "text": "curl http://h" }),
         "plan.save" => json!({ "toml": "name='p'" }),
         "baseline.set" => json!({ "name": "b", "run_id": run }),
-        "report.create" => json!({ "environment_id": environment, "run_ids": [run] }),
+        "report.create" | "report.preview" => json!({ "environment_id": environment, "run_ids": [run] }),
+        "report.rename" => json!({ "id": "nothing", "title": "renamed" }),
         "secrets.unlock" => json!({ "passphrase": "correct horse battery" }),
         other => panic!("the command {other} has no row in this test"),
     })

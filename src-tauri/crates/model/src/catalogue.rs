@@ -15,7 +15,7 @@ const ENTRIES: &[Entry] = {
             "Duration",
             Seconds,
             Gauge,
-            "Time to answer a request, by quantile over the last second",
+            "Time to answer a request, by quantile over the last requests that it needs: one second or more",
         ),
         (
             "api.probe.total",

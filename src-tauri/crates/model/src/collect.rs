@@ -23,6 +23,8 @@ pub struct Collection {
     pub warning: Option<ApiError>,
     /// Findings of the slower checks; `None` when they did not run this time.
     pub findings: Option<Vec<Finding>>,
+    /// What is broken at this moment, as far as the collector alone can tell.
+    pub broken: Vec<Finding>,
     /// Statements, commands or requests that this collection itself sent; they are in none of the values.
     pub own_requests: u32,
 }

@@ -36,12 +36,111 @@ pub enum FindingTarget {
         /// Object that it alters, such as `public.payments_created_idx`.
         object: String,
     },
+    /// A new benchmark of a route of the API.
+    Route {
+        /// Method.
+        method: String,
+        /// Path below the API's address.
+        path: String,
+    },
+    /// A new benchmark of a statement.
+    Statement {
+        /// Statement with placeholders, without literals.
+        sql: String,
+    },
+    /// A new benchmark of keys of the cache.
+    Keys {
+        /// Pattern of the keys, such as `session:*`.
+        pattern: String,
+    },
+}
+
+/// A value that a finding is made of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS, schemars::JsonSchema)]
+pub struct FindingValue {
+    /// What it is, such as "rows read".
+    pub name: String,
+    /// The figure with its unit.
+    pub value: String,
+}
+
+/// A statement or command that belongs to a finding, to be copied as it is. Never prose.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS, schemars::JsonSchema)]
+pub struct FindingStatement {
+    /// What it does, such as "Drops the index".
+    pub what: String,
+    /// The exact text.
+    pub text: String,
+}
+
+/// What stands behind a finding.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, TS, schemars::JsonSchema)]
+#[serde(default)]
+pub struct Proof {
+    /// Values that it is made of.
+    pub values: Vec<FindingValue>,
+    /// Number of what was looked at, in words, such as "214 calls"; `None` where it is the state of one moment.
+    pub samples: Option<String>,
+    /// Time that was observed for it, in seconds; `None` where it is the state of one moment.
+    pub observed_s: Option<f64>,
+    /// When it was first found, or when the state that it tells began.
+    pub since_ms: Option<f64>,
+    /// Rule with its threshold.
+    pub rule: String,
+    /// What to do about it, in words.
+    pub advice: String,
+    /// Statements and commands.
+    pub statements: Vec<FindingStatement>,
+    /// Next steps, the best first.
+    pub steps: Vec<FindingAction>,
+}
+
+impl Proof {
+    /// By a rule, with what to do.
+    pub fn new(rule: impl Into<String>, advice: impl Into<String>) -> Self {
+        Self { rule: rule.into(), advice: advice.into(), ..Self::default() }
+    }
+
+    /// Adds a value with its unit.
+    #[must_use]
+    pub fn value(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.values.push(FindingValue { name: name.to_owned(), value: value.into() });
+        self
+    }
+
+    /// Says how much was looked at, and over how many seconds.
+    #[must_use]
+    pub fn observed(mut self, samples: Option<String>, seconds: Option<f64>) -> Self {
+        (self.samples, self.observed_s) = (samples, seconds);
+        self
+    }
+
+    /// Adds a statement or command.
+    #[must_use]
+    pub fn statement(mut self, what: &str, text: impl Into<String>) -> Self {
+        self.statements.push(FindingStatement { what: what.to_owned(), text: text.into() });
+        self
+    }
+
+    /// Adds a next step.
+    #[must_use]
+    pub fn step(mut self, label: &str, opens: FindingTarget) -> Self {
+        self.steps.push(FindingAction { label: label.to_owned(), opens });
+        self
+    }
 }
 
 /// Kinds that say what is broken at this moment: they stand above those that say what something costs.
-const OF_STATE: [&str; 4] = ["samples_not_stored", "target_down", "api_failing", "session_blocked"];
+const OF_STATE: [&str; 5] = ["samples_not_stored", "target_down", "api_failing", "session_blocked", "sessions_hidden"];
 
 impl Finding {
+    /// The same with what stands behind it.
+    #[must_use]
+    pub fn because(mut self, proof: Proof) -> Self {
+        self.proof = proof;
+        self
+    }
+
     /// Whether it says what is broken, and not what something costs.
     pub fn is_of_state(&self) -> bool {
         OF_STATE.contains(&self.kind.as_str())
@@ -69,8 +168,11 @@ pub struct Finding {
     pub evidence: String,
     /// Cost used for ranking, as a share of the tier's time, memory or bytes, 0 to 1.
     pub cost: f64,
-    /// The one action.
+    /// Words of the button that opens its proof, and the part of the environment that it is about.
     pub action: FindingAction,
+    /// What stands behind it.
+    #[serde(default)]
+    pub proof: Proof,
 }
 
 #[cfg(test)]
@@ -87,6 +189,7 @@ mod tests {
             evidence: String::new(),
             cost,
             action: FindingAction { label: String::new(), opens: FindingTarget::Overview },
+            proof: Proof::default(),
         };
         let mut all = [
             finding("sequential_scan", 1.0),

@@ -35,6 +35,9 @@ pub struct TargetStatus {
     pub detail: Option<String>,
     /// Round trip of the last collection, in milliseconds.
     pub round_trip_ms: Option<f64>,
+    /// Time of the first sample since it is watched: from then on it is observed.
+    #[serde(default)]
+    pub first_sample_ms: Option<f64>,
     /// Time of the last sample. In the event stream it is as old as the part: while a target answers, its samples tell more.
     pub last_sample_ms: Option<f64>,
     /// Time of the next attempt, in milliseconds since the Unix epoch, while down.
@@ -59,6 +62,7 @@ impl TargetStatus {
                 version,
                 detail,
                 round_trip_ms,
+                first_sample_ms,
                 last_sample_ms: _,
                 next_try_ms,
                 error,
@@ -66,7 +70,8 @@ impl TargetStatus {
                 own_requests,
             } = status.clone();
             let round_trip = round_trip_ms.map(rounded_round_trip);
-            (role, address, state, version, detail, round_trip, next_try_ms, error, limits, own_requests)
+            let when = (first_sample_ms, next_try_ms);
+            (role, address, state, version, detail, round_trip, when, error, limits, own_requests)
         };
         shown(self) == shown(other)
     }
@@ -140,6 +145,7 @@ mod tests {
             version: None,
             detail: None,
             round_trip_ms: Some(0.412),
+            first_sample_ms: None,
             last_sample_ms: Some(1_000.0),
             next_try_ms: None,
             error: None,

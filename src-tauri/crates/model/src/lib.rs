@@ -40,8 +40,9 @@ pub use address::{
 };
 pub use bench::{
     BenchLive, BenchPhase, CeilingKind, ClientCertificate, ErrorCount, Footing, Header, Heatmap, HttpBenchSpec,
-    Interval, LatencyMs, Load, Machine, Method, PartKind, PartOf, Percentile, PlanSpec, Run, RunSpec, RunState,
-    RunSummary, StageResult, StatusCount, StepResult, ThresholdResult, heat_bucket,
+    Interval, LatencyMs, Load, Machine, Method, PERCENTILES, PartKind, PartOf, Percentile, PlanSpec, Run, RunSpec,
+    RunState, RunSummary, StageResult, StatusCount, StepResult, ThresholdCount, ThresholdResult, few_for_point,
+    heat_bucket, samples_for, too_small,
 };
 pub use catalogue::{catalogue, is_rate, target_of, title_of, unit_of};
 pub use change::{Change, ChangeDetail, ChangeOffer, ChangeState, ChangeStep, PreviewRow, Says, TargetSays};
@@ -55,7 +56,7 @@ pub use environment::{
     FrontendTarget, Guards, HostTarget, Kind, PoolSettings, TargetRole, Targets, TargetsDraft,
 };
 pub use error::{ApiError, ErrorCode, Remedy};
-pub use finding::{Finding, FindingAction, FindingTarget};
+pub use finding::{Finding, FindingAction, FindingStatement, FindingTarget, FindingValue, Proof};
 pub use frame::{Frame, FrameKind, OwnCost, TargetState, TargetStatus};
 pub use job::{JobResult, JobState, JobStatus};
 pub use journal::{JournalEntry, JournalKind};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use perfdeck_model::{
-    ApiError, Collection, ErrorCode, Finding, FindingAction, FindingTarget, SeriesInfo, TargetRole, TargetState,
+    ApiError, Collection, ErrorCode, Finding, FindingAction, FindingTarget, Proof, SeriesInfo, TargetRole, TargetState,
     TargetStatus,
 };
 
@@ -60,6 +60,8 @@ pub(crate) struct Begin {
 struct Target {
     status: TargetStatus,
     findings: Vec<Finding>,
+    /// What its collector said is broken at its last collection.
+    broken: Vec<Finding>,
     trouble: Trouble,
     /// The second its running collection belongs to.
     running: Option<i64>,
@@ -86,6 +88,8 @@ pub(crate) struct Core {
     flushed: Option<i64>,
     /// Why samples are not being stored, while they are not.
     storage_error: Option<String>,
+    /// When what is found now was first found, by identifier.
+    since: BTreeMap<String, f64>,
     /// The targets as viewers were last told.
     told: Vec<TargetStatus>,
     findings_changed: bool,
@@ -104,6 +108,7 @@ impl Core {
                     version: None,
                     detail: None,
                     round_trip_ms: None,
+                    first_sample_ms: None,
                     last_sample_ms: None,
                     next_try_ms: None,
                     error: None,
@@ -111,6 +116,7 @@ impl Core {
                     own_requests: None,
                 },
                 findings: Vec::new(),
+                broken: Vec::new(),
                 trouble: Trouble::default(),
                 running: None,
                 began_ms: f64::NEG_INFINITY,
@@ -127,6 +133,7 @@ impl Core {
             arrived: BTreeMap::new(),
             flushed: None,
             storage_error: None,
+            since: BTreeMap::new(),
             told: Vec::new(),
             findings_changed: false,
             series_changed: false,
@@ -143,9 +150,15 @@ impl Core {
 
     /// All findings: what is broken, then what costs, the costliest first.
     pub(crate) fn findings(&self) -> Vec<Finding> {
+        let up = |t: &&Target| t.status.state == TargetState::Up;
         let mut all: Vec<Finding> = self.targets.iter().flat_map(|t| &t.findings).cloned().collect();
+        all.extend(self.targets.iter().filter(up).flat_map(|t| &t.broken).cloned());
         all.extend(self.targets.iter().flat_map(|t| t.trouble.findings(&t.status)));
         all.sort_by(Finding::before);
+        for finding in &mut all {
+            let first = self.since.get(&finding.id).copied();
+            finding.proof.since_ms = finding.proof.since_ms.or(first);
+        }
         if let Some(error) = &self.storage_error {
             all.insert(
                 0,
@@ -156,7 +169,13 @@ impl Core {
                     title: "Samples are not being saved".to_owned(),
                     evidence: format!("The last 15 minutes are kept in memory only: {error}"),
                     cost: 1.0,
-                    action: FindingAction { label: "Open settings".to_owned(), opens: FindingTarget::Settings },
+                    action: FindingAction { label: "Review storage".to_owned(), opens: FindingTarget::Settings },
+                    proof: Proof::new(
+                        "a block of samples could not be written",
+                        "Check the space and the permissions of the data folder; what is in memory is written when it works again",
+                    )
+                    .value("it said", error.clone())
+                    .step("Open the settings", FindingTarget::Settings),
                 },
             );
         }
@@ -213,7 +232,10 @@ impl Core {
         target.running = None;
         let told = target.trouble.told(target.status.state);
         self.take(index, second, took, outcome);
-        let target = &self.targets[index];
+        let target = &mut self.targets[index];
+        if target.status.state == TargetState::Down {
+            target.trouble.lost(&target.status, millis(second));
+        }
         self.findings_changed |= told != target.trouble.told(target.status.state);
     }
 
@@ -244,7 +266,7 @@ impl Core {
     }
 
     fn accept(&mut self, index: usize, second: i64, took: Duration, collection: Collection) {
-        self.targets[index].trouble.see(&collection.values);
+        self.targets[index].trouble.see(&collection.values, millis(second));
         let began_ms = self.targets[index].began_ms;
         let (early, late) = self.targets[index].rates_ms.map_or((false, false), |(a, b)| (began_ms < a, began_ms > b));
         for (info, value) in collection.values {
@@ -270,13 +292,8 @@ impl Core {
             };
             self.arrived.insert(id, round(value, places));
         }
+        self.found(index, second, collection.findings, collection.broken);
         let target = &mut self.targets[index];
-        if let Some(findings) = collection.findings
-            && target.findings != findings
-        {
-            target.findings = findings;
-            self.findings_changed = true;
-        }
         target.failures = 0;
         // Waiting for the network is no load on the target; what is left is its work and the driver's.
         let waited = Duration::try_from_secs_f64(collection.round_trip_ms.unwrap_or(0.0) / 1e3).unwrap_or_default();
@@ -302,6 +319,7 @@ impl Core {
         });
         let status = &mut target.status;
         status.state = TargetState::Up;
+        status.first_sample_ms.get_or_insert(millis(second));
         status.last_sample_ms = Some(millis(second));
         status.next_try_ms = None;
         status.error = collection.warning.or(slow);
@@ -315,6 +333,24 @@ impl Core {
         }
         if !collection.limits.is_empty() {
             status.limits = collection.limits;
+        }
+    }
+
+    /// Takes what a collection found; what was found before keeps the time of that.
+    fn found(&mut self, index: usize, second: i64, findings: Option<Vec<Finding>>, broken: Vec<Finding>) {
+        let target = &mut self.targets[index];
+        self.findings_changed |= target.broken != broken || findings.as_ref().is_some_and(|f| *f != target.findings);
+        target.broken = broken;
+        if let Some(findings) = findings {
+            target.findings = findings;
+        }
+        let now: Vec<&str> =
+            self.targets.iter().flat_map(|t| t.findings.iter().chain(&t.broken)).map(|f| f.id.as_str()).collect();
+        self.since.retain(|id, _| now.contains(&id.as_str()));
+        for id in now {
+            if !self.since.contains_key(id) {
+                self.since.insert(id.to_owned(), millis(second));
+            }
         }
     }
 

@@ -1,6 +1,6 @@
 //! What is broken at this moment, from what every collection tells anyway: a target that is down, an API that fails, a
 //! session that has been waiting for long. Such findings of state stand above those that say what something costs.
-use perfdeck_model::{Finding, FindingAction, FindingTarget, SeriesInfo, TargetRole, TargetState, TargetStatus};
+use perfdeck_model::{Finding, FindingAction, FindingTarget, Proof, SeriesInfo, TargetRole, TargetState, TargetStatus};
 
 /// Probes in a row that must fail: one may be a restart.
 const PROBES: u32 = 2;
@@ -10,72 +10,111 @@ const BLOCKED_S: f64 = 60.0;
 /// What was noticed of one target over its last collections.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Trouble {
-    /// Probes in a row that failed.
+    /// Since when it is down, in milliseconds.
+    down_ms: Option<f64>,
+    /// Probes in a row that failed, and when the first of them did.
     failed: u32,
+    failing_ms: Option<f64>,
     /// Status of the last one, where it was answered as HTTP.
     status: Option<f64>,
-    /// Sessions that wait for a lock, and the longest wait in seconds.
+    /// Sessions that wait for a lock, the longest wait in seconds, and when that was seen.
     waiting: f64,
     blocked_s: f64,
+    seen_ms: f64,
+}
+
+/// What of it is worth telling, without figures that change every second: when it changes, viewers are told.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Told {
+    down: bool,
+    /// The last status of an API that fails.
+    failing: Option<Option<f64>>,
+    /// How many wait, where one does for too long.
+    blocked: Option<f64>,
 }
 
 impl Trouble {
-    /// Takes what one collection found.
-    pub(crate) fn see(&mut self, values: &[(SeriesInfo, f64)]) {
+    /// Takes what the collection of a second found.
+    pub(crate) fn see(&mut self, values: &[(SeriesInfo, f64)], at_ms: f64) {
         let get = |metric: &str| values.iter().find(|(s, _)| s.metric == metric).map(|(_, v)| *v);
         if let Some(failed) = get("api.probe.failed") {
             self.failed = if failed > 0.0 { self.failed.saturating_add(1) } else { 0 };
+            self.failing_ms = (self.failed > 0).then(|| self.failing_ms.unwrap_or(at_ms));
             self.status = get("api.probe.status");
         }
         self.waiting = get("database.locks.waiting").unwrap_or(0.0);
         self.blocked_s = get("database.locks.longest").unwrap_or(0.0);
+        self.seen_ms = at_ms;
+        self.down_ms = None;
     }
 
-    /// What of it is worth telling, without figures that change every second: when it changes, viewers are told.
-    pub(crate) fn told(&self, state: TargetState) -> (bool, bool, bool) {
+    /// Notes that a collection failed; the state began with the last sample, or with the first try.
+    pub(crate) fn lost(&mut self, target: &TargetStatus, at_ms: f64) {
+        self.down_ms.get_or_insert(target.last_sample_ms.unwrap_or(at_ms));
+    }
+
+    pub(crate) fn told(&self, state: TargetState) -> Told {
         let up = state == TargetState::Up;
-        (state == TargetState::Down, up && self.failed >= PROBES, up && self.blocked_s >= BLOCKED_S)
+        Told {
+            down: state == TargetState::Down,
+            failing: (up && self.failed >= PROBES).then_some(self.status),
+            blocked: (up && self.blocked_s >= BLOCKED_S).then_some(self.waiting.max(1.0)),
+        }
     }
 
     /// The findings of a target in this state.
     pub(crate) fn findings(&self, target: &TargetStatus) -> Vec<Finding> {
-        let (down, failing, blocked) = self.told(target.state);
-        let role = target.role;
-        let mut all = Vec::new();
-        if down {
-            let why = target.error.as_ref().map_or_else(|| target.address.clone(), |e| e.message.clone());
-            all.push(finding(
-                "target_down",
-                role,
-                format!("The {} does not answer", name(role)),
-                why,
-                "Test connection",
-                FindingTarget::Environment,
-            ));
-        }
-        if failing {
-            let with = self.status.map_or_else(|| "not with HTTP".to_owned(), |s| format!("with status {s:.0}"));
-            let evidence = format!("{} probes in a row failed, the last one was answered {with}", self.failed);
-            all.push(finding(
-                "api_failing",
-                role,
-                "The API fails every probe".to_owned(),
-                evidence,
-                "Show",
-                FindingTarget::Overview,
-            ));
-        }
-        if blocked {
-            let evidence = format!(
-                "the longest wait has lasted {}; {:.0} {} for locks",
-                span(self.blocked_s),
-                self.waiting.max(1.0),
-                if self.waiting > 1.0 { "sessions wait" } else { "session waits" }
-            );
-            let title = "A session has been waiting for a lock".to_owned();
-            all.push(finding("session_blocked", role, title, evidence, "Show sessions", FindingTarget::Database));
-        }
-        all
+        let told = self.told(target.state);
+        let down = told.down.then(|| self.down(target));
+        let failing = told.failing.map(|status| self.failing(target, status));
+        let blocked = told.blocked.map(|waiting| self.blocked(target, waiting));
+        down.into_iter().chain(failing).chain(blocked).collect()
+    }
+
+    fn down(&self, target: &TargetStatus) -> Finding {
+        let error = target.error.as_ref();
+        let advice = error.and_then(|e| e.hint.clone()).unwrap_or_else(|| "Perfdeck tries again by itself".to_owned());
+        let proof = Proof::new("a collection failed twice in a row, or took longer than its deadline", advice)
+            .value("address", target.address.clone())
+            .value("it said", error.map_or_else(|| "nothing".to_owned(), |e| e.message.clone()))
+            .step("Test the connection", FindingTarget::Environment);
+        let why = error.map_or_else(|| target.address.clone(), |e| e.message.clone());
+        let title = format!("The {} does not answer", name(target.role));
+        finding("target_down", target.role, title, why, "Review connection", FindingTarget::Environment)
+            .because(Proof { since_ms: self.down_ms, ..proof })
+    }
+
+    fn failing(&self, target: &TargetStatus, status: Option<f64>) -> Finding {
+        let with = status.map_or_else(|| "not as HTTP".to_owned(), |s| format!("with status {s:.0}"));
+        let advice =
+            "Read the server's own log of these seconds: what fails for the probe mostly fails for its clients";
+        let proof = Proof::new(format!("{PROBES} probes or more in a row failed"), advice)
+            .value("failed in a row", format!("{} probes", self.failed))
+            .value("last answer", status.map_or_else(|| "no HTTP".to_owned(), |s| format!("status {s:.0}")))
+            .observed(Some(format!("{} probes, one a second", self.failed)), None)
+            .step("Edit the probe's path", FindingTarget::Environment);
+        let evidence = format!("each probe is answered {with}");
+        let title = "The API fails every probe".to_owned();
+        finding("api_failing", target.role, title, evidence, "Review probes", FindingTarget::Overview)
+            .because(Proof { since_ms: self.failing_ms, ..proof })
+    }
+
+    fn blocked(&self, target: &TargetStatus, waiting: f64) -> Finding {
+        let advice = "End the session that holds the lock, or let its transaction end: a transaction that is idle keeps \
+                      its locks. The list of sessions says who blocks whom";
+        let proof = Proof::new(format!("a session waits for a lock for {BLOCKED_S:.0} s or more"), advice)
+            .value("waiting sessions", format!("{waiting:.0}"))
+            .value("longest wait, when it was read", span(self.blocked_s))
+            .step("Show the sessions", FindingTarget::Database);
+        let proof = Proof { since_ms: Some(self.seen_ms - self.blocked_s * 1e3), ..proof };
+        let title = "A session has been waiting for a lock".to_owned();
+        let evidence = if waiting > 1.0 {
+            format!("{waiting:.0} sessions wait for locks, the longest")
+        } else {
+            "one session waits".to_owned()
+        };
+        finding("session_blocked", target.role, title, evidence, "Review sessions", FindingTarget::Database)
+            .because(proof)
     }
 }
 
@@ -102,6 +141,7 @@ fn finding(
         evidence,
         cost: 1.0,
         action: FindingAction { label: label.to_owned(), opens },
+        proof: Proof::default(),
     }
 }
 
@@ -122,6 +162,7 @@ mod tests {
             version: None,
             detail: None,
             round_trip_ms: None,
+            first_sample_ms: None,
             last_sample_ms: None,
             next_try_ms: None,
             error: (state == TargetState::Down).then(|| ApiError::new(ErrorCode::Unreachable, "h:1 refused it")),
@@ -140,26 +181,40 @@ mod tests {
         let answered = |status: f64| {
             [value("api.probe.failed", f64::from(u8::from(status >= 500.0))), value("api.probe.status", status)]
         };
-        trouble.see(&answered(503.0));
+        trouble.see(&answered(503.0), 1_000.0);
         assert!(trouble.findings(&up).is_empty(), "once may be a restart");
-        trouble.see(&answered(503.0));
+        trouble.see(&answered(503.0), 2_000.0);
         let found = trouble.findings(&up);
         assert_eq!(found[0].kind, "api_failing", "twice is failing");
-        assert_eq!(found[0].evidence, "2 probes in a row failed, the last one was answered with status 503");
+        assert_eq!(found[0].evidence, "each probe is answered with status 503");
+        assert_eq!(found[0].proof.since_ms, Some(1_000.0), "since the first that failed");
         assert!(found[0].is_of_state(), "and stands above what only costs");
-        trouble.see(&answered(404.0));
+        trouble.see(&answered(404.0), 3_000.0);
         assert!(trouble.findings(&up).is_empty(), "an answer that is no failure ends it");
+        trouble.see(&answered(500.0), 4_000.0);
+        trouble.see(&answered(500.0), 5_000.0);
+        assert_eq!(trouble.findings(&up)[0].proof.since_ms, Some(4_000.0), "and the next begins anew");
     }
 
     #[test]
     fn a_target_that_is_down_and_a_session_that_waits_are_found() {
         let mut trouble = Trouble::default();
-        let found = trouble.findings(&target(TargetRole::Cache, TargetState::Down));
+        let mut gone = target(TargetRole::Cache, TargetState::Down);
+        trouble.lost(&gone, 7_000.0);
+        trouble.lost(&gone, 9_000.0);
+        let found = trouble.findings(&gone);
         assert_eq!((found[0].kind.as_str(), found[0].evidence.as_str()), ("target_down", "h:1 refused it"));
-        trouble.see(&[value("database.locks.waiting", 1.0), value("database.locks.longest", 59.0)]);
+        assert_eq!(found[0].proof.since_ms, Some(7_000.0), "never seen: since the first try");
+        trouble.see(&[value("database.locks.waiting", 1.0), value("database.locks.longest", 59.0)], 60_000.0);
         let up = target(TargetRole::Database, TargetState::Up);
         assert!(trouble.findings(&up).is_empty(), "under a minute it may still get it");
-        trouble.see(&[value("database.locks.waiting", 2.0), value("database.locks.longest", 1_980.0)]);
-        assert_eq!(trouble.findings(&up)[0].evidence, "the longest wait has lasted 33 min; 2 sessions wait for locks");
+        trouble.see(&[value("database.locks.waiting", 2.0), value("database.locks.longest", 1_980.0)], 2_000_000.0);
+        let blocked = &trouble.findings(&up)[0];
+        assert_eq!(blocked.evidence, "2 sessions wait for locks, the longest");
+        assert_eq!(blocked.proof.since_ms, Some(20_000.0), "for 33 min");
+        gone.last_sample_ms = Some(2_000_000.0);
+        trouble.lost(&gone, 2_003_000.0);
+        let since = trouble.findings(&gone)[0].proof.since_ms;
+        assert_eq!(since, Some(2_000_000.0), "one that answered before: since its last sample");
     }
 }

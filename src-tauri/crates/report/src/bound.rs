@@ -8,20 +8,43 @@ use crate::{Error, ReportDocument, ReportSeries, RunSeries};
 pub const MAX_POINTS: usize = 600;
 /// Most series kept of one run.
 pub const MAX_SERIES: usize = 200;
-/// Most runs in one report.
-pub const MAX_RUNS: usize = 20;
+/// Most runs, comparisons and knees in one report.
+pub const MAX_PARTS: usize = 20;
+/// Most columns of a heatmap.
+pub const MAX_COLUMNS: u32 = 240;
+/// Most points of a percentile curve.
+const MAX_CURVE: usize = 600;
 /// Most findings, notes or redactions.
 const MAX_LINES: usize = 500;
 
 /// The document as it is written: at most [`MAX_POINTS`] points a series, no request bodies, no secret headers.
 pub(crate) fn bounded(document: &ReportDocument) -> Result<ReportDocument, Error> {
-    if document.runs.is_empty() || document.runs.len() > MAX_RUNS {
-        return Err(Error::Runs { found: document.runs.len() });
+    if document.parts() == 0 || document.parts() > MAX_PARTS {
+        return Err(Error::Contents { found: document.parts() });
     }
     let mut d = document.clone();
     let mut masked = Masked::default();
     for run in &mut d.runs {
         mask(run, &mut masked);
+    }
+    for c in &mut d.comparisons {
+        let (name, a, b) = (url_in(&c.name), url_in(&c.label_a), url_in(&c.label_b));
+        masked.url |= name != c.name || a != c.label_a || b != c.label_b;
+        (c.name, c.label_a, c.label_b) = (name, a, b);
+        for run in &mut c.runs {
+            let (name, request) = (url_in(&run.name), url_in(&run.request));
+            masked.url |= name != run.name || request != run.request;
+            (run.name, run.request) = (name, request);
+        }
+        for curve in [&mut c.curve_a, &mut c.curve_b].into_iter().flatten() {
+            let step = curve.points.len().div_ceil(MAX_CURVE).max(1);
+            curve.points = curve.points.iter().copied().step_by(step).collect();
+        }
+    }
+    for k in &mut d.knees {
+        let name = url_in(&k.name);
+        masked.url |= name != k.name;
+        k.name = name;
     }
     d.series = d.series.iter().map(thin).collect();
     d.findings.truncate(MAX_LINES);
@@ -75,6 +98,12 @@ fn mask(run: &mut Run, masked: &mut Masked) {
     }
 }
 
+/// A text with what may be secret in its addresses masked.
+fn url_in(text: &str) -> String {
+    let word = |word: &str| if word.contains("://") { Masker::Literal.url(word) } else { word.to_owned() };
+    text.split(' ').map(word).collect::<Vec<_>>().join(" ")
+}
+
 fn finite(v: Option<f64>) -> Option<f64> {
     v.filter(|x| x.is_finite())
 }
@@ -106,6 +135,14 @@ fn thin(run: &RunSeries) -> RunSeries {
             for &(from, to) in &bounds {
                 let bucket = || (from..to).map(|i| finite(s.values.get(i).copied().flatten()));
                 let known = || bucket().enumerate().filter_map(|(i, v)| v.map(|v| (i, v)));
+                // What is drawn on top of others may only be averaged: sums of extremes never were.
+                #[allow(clippy::cast_precision_loss)]
+                if crate::lanes::is_stacked(&s.id) && known().next().is_some() {
+                    let mean = known().map(|(_, v)| v).sum::<f64>() / known().count() as f64;
+                    let gap = bucket().any(|v| v.is_none());
+                    values.extend([Some(mean), if gap { None } else { Some(mean) }, Some(mean)]);
+                    continue;
+                }
                 let low = known().min_by(|a, b| a.1.total_cmp(&b.1));
                 let high = known().max_by(|a, b| a.1.total_cmp(&b.1));
                 match (low, high) {

@@ -1,50 +1,53 @@
 //! Reports: the versioned document, and its renderings as one self-contained HTML file and as JSON.
 //!
-//! The HTML file needs no network, no script and no installed font: styles are inline, charts are SVG, and the whole
+//! The HTML file needs no network, no script and no installed font: styles and fonts are inline, charts are SVG, and the whole
 //! document is embedded as JSON so that a report can be read back by a program. Everything that came from outside
-//! (names, addresses, error messages) is text and stays text, wherever it is put.
+//! (names, addresses, error messages) is text and stays text, wherever it is put. A report has no time of its own: made twice
+//! of the same data it is the same, byte for byte.
 #![forbid(unsafe_code)]
 
+mod axis;
 mod bound;
-mod chart;
+mod comparison;
+mod curve;
+mod fonts;
 mod format;
+mod glyph;
+mod heat;
 mod html;
+mod knee;
 mod lanes;
 mod markup;
 mod parts;
+mod plot;
+mod run;
+mod samples;
 mod text;
+mod time;
+mod tokens;
 
-use perfdeck_model::{ApiError, Finding, Kind, PoolSettings, Run, TargetRole, Unit};
+use perfdeck_model::{ApiError, Finding, Heatmap, Kind, Percentile, PoolSettings, Run, RunSummary, TargetRole, Unit};
+use perfdeck_stats::Comparison;
+use perfdeck_stats::knee::Knee;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use bound::{MAX_POINTS, MAX_RUNS, MAX_SERIES};
+pub use bound::{MAX_COLUMNS, MAX_PARTS, MAX_POINTS, MAX_SERIES};
 pub use html::render_html;
 
 /// Schema identifier of [`ReportDocument`].
-pub const SCHEMA: &str = "perfdeck.report/1";
+pub const SCHEMA: &str = "perfdeck.report/2";
 
 /// Why a report could not be made.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A chart could not be drawn; the text names the chart.
-    #[error("The chart '{chart}' could not be drawn: {reason}")]
-    Chart {
-        /// Name of the chart.
-        chart: String,
-        /// What the drawing library said.
-        reason: String,
-    },
-    /// The bundled font could not be read: a defect of this build.
-    #[error("The bundled font could not be read")]
-    Font,
     /// The document could not be written as JSON.
     #[error("The report could not be written as JSON: {0}")]
     Json(#[from] serde_json::Error),
-    /// The document has no run, or more than a report holds.
-    #[error("A report holds 1 to {max} runs, not {found}", max = MAX_RUNS)]
-    Runs {
+    /// The document has nothing in it, or more than a report holds.
+    #[error("A report holds 1 to {max} runs, comparisons and knees, not {found}", max = MAX_PARTS)]
+    Contents {
         /// How many there were.
         found: usize,
     },
@@ -53,7 +56,7 @@ pub enum Error {
 impl From<Error> for ApiError {
     fn from(error: Error) -> Self {
         match error {
-            Error::Runs { .. } => Self::bad_request(error.to_string()).hint("Choose the runs to report"),
+            Error::Contents { .. } => Self::bad_request(error.to_string()).hint("Choose what is to be in the report"),
             other => Self::internal(other.to_string()),
         }
     }
@@ -62,28 +65,99 @@ impl From<Error> for ApiError {
 /// Everything in a report.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ReportDocument {
-    /// `perfdeck.report/1`.
+    /// `perfdeck.report/2`.
     pub schema: String,
     /// Title.
     pub title: String,
-    /// Time of creation, RFC 3339.
-    pub generated_at: String,
-    /// Time of creation, milliseconds since the epoch.
-    pub generated_ms: f64,
     /// What made it.
     pub tool: Tool,
     /// The environment, without secrets.
     pub environment: ReportEnvironment,
+    /// Comparisons of runs.
+    pub comparisons: Vec<ReportComparison>,
+    /// Searches for the knee.
+    pub knees: Vec<ReportKnee>,
     /// Benchmark runs.
     pub runs: Vec<Run>,
     /// The environment's series during each run.
     pub series: Vec<RunSeries>,
-    /// Findings at the time of the report.
+    /// Response times over the seconds of each run.
+    pub heatmaps: Vec<RunHeat>,
+    /// Findings, as they stood at `findings_ms`.
     pub findings: Vec<Finding>,
+    /// Time at which the findings were read, milliseconds since the epoch; `None` where none were asked for.
+    pub findings_ms: Option<f64>,
     /// Remarks.
     pub notes: Vec<String>,
     /// What was left out on purpose.
     pub redactions: Vec<String>,
+}
+
+impl ReportDocument {
+    /// How many comparisons, knees and runs it has.
+    pub fn parts(&self) -> usize {
+        self.comparisons.len() + self.knees.len() + self.runs.len()
+    }
+}
+
+/// A comparison in a report.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ReportComparison {
+    /// Identifier.
+    pub id: String,
+    /// Name.
+    pub name: String,
+    /// Time at which it ended, milliseconds since the epoch.
+    pub created_ms: f64,
+    /// Name of side A.
+    pub label_a: String,
+    /// Name of side B.
+    pub label_b: String,
+    /// The result.
+    #[serde(flatten)]
+    pub comparison: Comparison,
+    /// Its runs that are still stored.
+    pub runs: Vec<RunSummary>,
+    /// Percentile curve of A's middle run.
+    pub curve_a: Option<SideCurve>,
+    /// Percentile curve of B's middle run.
+    pub curve_b: Option<SideCurve>,
+}
+
+/// The percentile curve of the run that stands for a side of a comparison.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SideCurve {
+    /// The run.
+    pub run_id: String,
+    /// Samples behind it.
+    pub n: u64,
+    /// Its points.
+    pub points: Vec<Percentile>,
+}
+
+/// A search for the knee in a report.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ReportKnee {
+    /// Identifier.
+    pub id: String,
+    /// Method and URL.
+    pub name: String,
+    /// Time at which it ended, milliseconds since the epoch.
+    pub created_ms: f64,
+    /// The objective.
+    pub slo: String,
+    /// The result.
+    #[serde(flatten)]
+    pub knee: Knee,
+}
+
+/// The response times of a run over its seconds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RunHeat {
+    /// The run.
+    pub run_id: String,
+    /// Counts by column of time and bucket.
+    pub heatmap: Heatmap,
 }
 
 /// The program that made a report.
@@ -148,7 +222,7 @@ pub struct ReportSeries {
 /// The document as indented JSON, bounded and masked in the same way as the one inside the HTML file.
 ///
 /// # Errors
-/// [`Error::Runs`] and [`Error::Json`].
+/// [`Error::Contents`] and [`Error::Json`].
 pub fn to_json(document: &ReportDocument) -> Result<String, Error> {
     let mut text = serde_json::to_string_pretty(&bound::bounded(document)?)?;
     text.push('\n');

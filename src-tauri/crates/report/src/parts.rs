@@ -4,6 +4,7 @@ use perfdeck_model::{CeilingKind, LatencyMs, Run, StageResult, StepResult, Thres
 use perfdeck_words::{DASH, count, measured, ms, per_second, rate, ratio, significant};
 
 use crate::format::setting_s;
+use crate::glyph::Glyph;
 use crate::markup::{cell, facts, push};
 use crate::text::isolated;
 
@@ -12,9 +13,9 @@ const MAX_ROWS: usize = 200;
 
 /// The tables of a run that has such parts.
 pub(crate) fn parts(out: &mut String, run: &Run) {
+    thresholds(out, &run.thresholds);
     steps(out, &run.steps);
     stages(out, run);
-    thresholds(out, &run.thresholds);
 }
 
 fn head(out: &mut String, title: &str, about: &str, columns: &[(&str, bool)]) {
@@ -101,7 +102,7 @@ fn stages(out: &mut String, run: &Run) {
         let held = stage
             .invalid_reason
             .as_ref()
-            .map_or_else(String::new, |why| format!("<span class=\"bad\">✕ not held</span>: {}", isolated(why)));
+            .map_or_else(String::new, |why| format!("{}: {}", Glyph::Bad.with("not held"), isolated(why)));
         push(
             out,
             format_args!(
@@ -136,9 +137,9 @@ fn thresholds(out: &mut String, thresholds: &[ThresholdResult]) {
     for t in thresholds.iter().take(MAX_ROWS) {
         let actual = isolated(&measured(t));
         let verdict = match (t.ok, t.unjudged) {
-            (true, _) => "✓ holds",
-            (false, true) => "<span class=\"off\">? not judged</span>",
-            (false, false) => "<span class=\"bad\">✕ fails</span>",
+            (true, _) => Glyph::Ok.with("holds"),
+            (false, true) => Glyph::Warn.with("not judged"),
+            (false, false) => Glyph::Bad.with("fails"),
         };
         push(
             out,
@@ -181,10 +182,12 @@ pub(crate) fn footing(out: &mut String, run: &Run) {
         };
         rows.push(("held back by a CPU quota", how));
     }
-    let place = if c.co_located { "on the target's machine" } else { "on another machine than the target" };
-    rows.push(("generator", place.to_owned()));
+    if let Some(here) = c.co_located {
+        let place = if here { "on the target's machine" } else { "on another machine than the target" };
+        rows.push(("generator", place.to_owned()));
+    }
     if let Some(steady) = c.steady {
-        rows.push(("rate and latency", if steady { "kept one level" } else { "changed level" }.to_owned()));
+        rows.push(("rate and latency", if steady { "kept one level" } else { "did not keep one level" }.to_owned()));
     }
     if let Some(correlation) = c.autocorrelation {
         rows.push(("neighbouring seconds", format!("correlation {}", significant(correlation, 2))));

@@ -25,23 +25,175 @@ fn embedded(html: &str) -> ReportDocument {
     serde_json::from_str(json).expect("it is the document")
 }
 
+/// A document with everything that a report can have in it.
+fn whole() -> ReportDocument {
+    let mut d = sample::document();
+    sample::with_parts(&mut d.runs[0]);
+    d.comparisons.push(sample::comparison("c1"));
+    d.knees.push(sample::knee("k1"));
+    d
+}
+
+/// Whitespace of any kind as one space.
+fn plain(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 #[test]
 fn the_file_is_self_contained() {
-    let html = render_html(&sample::document()).expect("renders");
-    for needle in ["src=", "href=", "@import", "url(", "<link", "<iframe", "onload", "onclick", "javascript:"] {
+    let html = render_html(&whole()).expect("renders");
+    for needle in ["src=", "@import", "<link", "<iframe", "onload", "onclick", "javascript:"] {
         assert_eq!(count(&html, needle), 0, "'{needle}' would load or run something");
     }
+    assert_eq!(count(&html, "url("), count(&html, "url(data:font/woff2;base64,"), "only the fonts in it are loaded");
+    assert_eq!(count(&html, "href="), count(&html, "href=\"#"), "links stay on the page");
     assert_eq!(count(&html, "<script"), 1, "the only script element is the data");
     assert!(html.contains("<script type=\"application/json\" id=\"perfdeck-report\">"), "which no browser executes");
     assert!(html.contains("default-src 'none'"), "and the policy says so");
     // Addresses of the SVG namespace are names, not places.
     let places: Vec<&str> = html
         .match_indices("http")
-        .map(|(i, _)| &html[i..(i + 30).min(html.len())])
+        .map(|(i, _)| &html[i..html.floor_char_boundary(i + 30)])
         .filter(|s| s.starts_with("http:") || s.starts_with("https:"))
         .filter(|s| !s.starts_with("http://www.w3.org/2000/svg") && !s.starts_with("http://127.0.0.1:8080"))
         .collect();
     assert!(places.is_empty(), "no address but the target's own: {places:?}");
+}
+
+#[test]
+fn the_page_is_valid_and_has_its_headings_in_order() {
+    let html = render_html(&whole()).expect("renders");
+    let page = dom_query::Document::from(html.as_str());
+    let mistakes = page.errors.borrow();
+    assert!(mistakes.is_empty(), "{mistakes:?}");
+    assert_eq!(page.select("h1").length(), 1, "one title");
+    assert_eq!(page.select("main > p.verdict").length(), 1, "one answer");
+    for link in page.select(".contents a").iter() {
+        let to = link.attr("href").expect("a link").to_string();
+        assert_eq!(page.select(&format!("section{to}")).length(), 1, "{to} is on the page");
+    }
+    for picture in page.select(".plot > svg").iter() {
+        let said = picture.attr("aria-label").expect("a name").to_string();
+        assert!(said.len() > 10 && picture.attr("role").is_some(), "each picture says what it shows: {said}");
+    }
+}
+
+#[test]
+fn made_twice_it_is_the_same() {
+    let first = (render_html(&whole()).expect("renders"), to_json(&whole()).expect("writes"));
+    let again: ReportDocument = serde_json::from_str(&first.1).expect("it is read back");
+    let second = (render_html(&again).expect("renders"), to_json(&again).expect("writes"));
+    assert!(first == second, "byte for byte, from the data that was written");
+}
+
+#[test]
+fn a_comparison_has_its_verdict_effect_interval_footing_and_pictures() {
+    let mut d = sample::document();
+    (d.runs, d.series, d.heatmaps) = (Vec::new(), Vec::new(), Vec::new());
+    d.comparisons.push(sample::comparison("c1"));
+    let page = dom_query::Document::from(render_html(&d).expect("renders"));
+    assert!(
+        plain(&page.select(".verdict").text()).starts_with("Faster: p99 −31 % (95 % interval −36 % to −25 %)"),
+        "first"
+    );
+    let rows: Vec<String> = page.select(".effects tbody tr").iter().map(|r| plain(&r.text())).collect();
+    assert_eq!(rows.len(), 5, "each metric: {rows:?}");
+    assert_eq!(rows[0], "p99 ◆31.0 ms21.4 ms−31 %−36 % to −26 % Faster", "with both sides, its change and interval");
+    assert!(rows[4].ends_with("n too small"), "or why it has none: {}", rows[4]);
+    let pictures: Vec<String> =
+        page.select(".plot > svg").iter().map(|p| plain(&p.attr("aria-label").expect("named"))).collect();
+    assert_eq!(pictures.len(), 5 + 2, "an interval for each metric, the curves and the pairs: {pictures:?}");
+    assert_eq!(pictures[0], "p99: −31 % (−36 % to −26 %)", "the interval is in the picture's words");
+    let footing = plain(&page.select("table.facts").text());
+    for needle in
+        ["10 interleaved pairs", "all valid", "no difference", "pair 4 ran again", "the change: setting.database"]
+    {
+        assert!(footing.contains(needle), "'{needle}' is in what it rests on: {footing}");
+    }
+    assert!(!page.html().contains("canary"), "nothing of a label is unmasked");
+}
+
+#[test]
+fn a_knee_has_its_sentence_capacity_steps_and_pictures() {
+    let mut d = sample::document();
+    (d.runs, d.series, d.heatmaps) = (Vec::new(), Vec::new(), Vec::new());
+    d.knees.push(sample::knee("k1"));
+    let page = dom_query::Document::from(render_html(&d).expect("renders"));
+    let first = plain(&page.select(".verdict").text());
+    assert!(first.starts_with("24 connections hold p99 within 50 ms, 28 do not"), "first: {first}");
+    assert_eq!(page.select(".plot > svg").length(), 2, "throughput and latency over connections");
+    let rows: Vec<String> =
+        page.select("section.part table:not(.facts) tbody tr").iter().map(|r| plain(&r.text())).collect();
+    assert_eq!(rows.len(), 9, "each step: {rows:?}");
+    assert!(rows[5].contains("fails, over the limit") && rows[8].contains("holds"), "{rows:?}");
+    let facts = plain(&page.select("table.facts").text());
+    for needle in ["1 410/s to 1 520/s, 95 % interval", "host CPU is the limit", "lies beyond what was measured"] {
+        assert!(facts.contains(needle), "'{needle}' is in what it rests on: {facts}");
+    }
+    assert!(!page.html().contains("canary"), "nothing of a name is unmasked");
+}
+
+#[test]
+fn what_failed_is_in_the_first_line() {
+    let first = |d: &ReportDocument| {
+        let page = dom_query::Document::from(render_html(d).expect("renders"));
+        plain(&page.select(".verdict").text())
+    };
+    let mut d = sample::document();
+    d.series[0].series.push(perfdeck_report::ReportSeries {
+        id: "api.probe.failed".into(),
+        unit: perfdeck_model::Unit::Count,
+        target: perfdeck_model::TargetRole::Api,
+        values: (0..60).map(|i| Some(f64::from(u8::from(i < 9)))).collect(),
+    });
+    assert!(first(&d).starts_with("The API’s probe failed in 9 of 60 samples."), "probes: {}", first(&d));
+    let mut d = whole();
+    d.comparisons[0].comparison.verdict = perfdeck_stats::Verdict::Slower;
+    assert_eq!(
+        first(&d),
+        "1 run with a failed threshold, 1 run with errors, 1 comparison slower. 1 comparison, 1 knee, 1 run.",
+        "of several parts"
+    );
+}
+
+#[test]
+fn a_plan_keeps_its_lines_and_never_widens_the_page() {
+    let mut d = sample::document();
+    let toml = format!("name = \"x\"\n[[step]]\nurl = \"/{}\"\n", "a".repeat(3_000));
+    d.runs[0].spec = perfdeck_model::RunSpec::Plan(sample::plan(&toml));
+    let page = dom_query::Document::from(render_html(&d).expect("renders"));
+    let shown = page.select("pre").text().to_string();
+    assert!(shown.starts_with("name = \"x\"\n[[step]]\n"), "line by line: {shown}");
+    assert!(page.html().contains("pre{font:11px/16px"), "set in the page's own style");
+    assert!(page.html().contains("white-space:pre-wrap;overflow-wrap:anywhere"), "which breaks what is too long");
+}
+
+#[test]
+fn times_are_to_the_second_with_their_zone() {
+    let html = render_html(&sample::document()).expect("renders");
+    let body = html.split("<script").next().expect("a page");
+    assert!(body.contains("Measured 2023-11-14 22:13:20 to 22:14:20 UTC"), "when it was measured");
+    assert!(body.contains("started 2023-11-14 22:13:20 UTC"), "and each run");
+    assert!(body.contains("as of 2023-11-14 22:14:21 UTC"), "and when findings were read");
+}
+
+#[test]
+fn colours_are_the_windows_in_light_and_dark() {
+    let html = render_html(&whole()).expect("renders");
+    for (token, light, dark) in
+        [("q50", "#6d94bf", "#4d7ba8"), ("q95", "#2c5f9e", "#6fb0ee"), ("q99", "#0c2b50", "#d6e9fb")]
+    {
+        assert!(
+            html.contains(&format!("--{token}:{light};")) && html.contains(&format!("--{token}:{dark};")),
+            "{token}"
+        );
+        assert!(html.contains(&format!("--k:var(--{token})")), "the percentiles are drawn in {token}");
+    }
+    assert!(html.contains("@media screen and (prefers-color-scheme:dark)"), "dark is for screens; paper is light");
+    let known = html.split("--").skip(1).filter_map(|p| p.split_once(':')).map(|p| p.0).collect::<Vec<_>>();
+    for used in html.split("var(--").skip(1).filter_map(|p| p.split([')', ',']).next()) {
+        assert!(known.contains(&used), "{used} has a colour");
+    }
 }
 
 #[test]
@@ -70,10 +222,13 @@ fn everything_measured_is_shown() {
         "<code><bdi>appointments</bdi></code>",
         "Hit ratio",
         "Transactions",
+        "probe.total",
         "CPU",
         "Memory",
-        "Percentile curve",
-        "axis from 80\u{202f}%",
+        "Response by percentile",
+        "axis from 84\u{202f}%",
+        "log scale",
+        "Heatmap",
         "asked for",
     ] {
         assert!(html.contains(needle), "'{needle}' is in the report");
@@ -95,7 +250,7 @@ fn the_parts_of_a_plan_are_shown() {
         "<code><bdi>GET /book</bdi></code>",
         "500/s to 1\u{202f}500/s",
         "91.0\u{202f}%",
-        "✕ not held</span>: <bdi>91.0 % of its rate was sent in time</bdi>",
+        "not held</span>: <bdi>91.0 % of its rate was sent in time</bdi>",
         "Thresholds<small>1 of 2 failed",
         "<bdi>77.7\u{202f}ms</bdi>",
         "95.5\u{202f}%, at least 99",
@@ -124,16 +279,23 @@ fn a_quota_that_held_the_generator_back_is_in_the_certificate() {
 
 #[test]
 fn lanes_share_one_time_axis() {
-    let html = render_html(&sample::document()).expect("renders");
-    let heads: Vec<&str> =
-        html.match_indices("<svg ").map(|(i, _)| html[i..].split('>').next().unwrap_or("")).collect();
-    assert!(heads.len() >= 10, "a lane for each group, {} drawn", heads.len());
-    for head in &heads {
-        assert!(head.contains("viewBox=\"0 0 4320 "), "all are equally wide: {head}");
+    let page = dom_query::Document::from(render_html(&sample::document()).expect("renders"));
+    let pictures = page.select(".lane:not(.tall) .plot > svg");
+    assert!(pictures.length() >= 10, "a lane for each group, {} drawn", pictures.length());
+    for picture in pictures.iter() {
+        let places: Vec<String> = picture
+            .select("path.grid")
+            .iter()
+            .filter_map(|p| p.attr("d"))
+            .filter(|d| d.contains('V'))
+            .map(|d| d.split(' ').next().unwrap_or("").to_owned())
+            .collect();
+        assert_eq!(
+            places,
+            ["M0", "M166.7", "M333.3", "M500", "M666.7", "M833.3", "M1000"],
+            "every tick is where it is"
+        );
     }
-    // The first vertical grid line of every lane is the start of the run: x = 200 px in quarter pixels.
-    let starts = count(&html, "points=\"800,20 800,");
-    assert!(starts >= 9, "every lane has its start at the same place, {starts} found");
 }
 
 #[test]
@@ -144,20 +306,13 @@ fn a_gap_is_never_bridged() {
     without.series = vec![sample::series("r1", 60, 0..0)];
     without.series[0].series.retain(|s| s.id == "cache.operations");
     let ink = |d: &ReportDocument| {
-        let html = render_html(d).expect("renders");
-        let lane = html
-            .split("aria-label=\"Operations")
-            .nth(1)
-            .and_then(|r| r.split("</svg>").next())
-            .expect("lane")
-            .to_owned();
-        (count(&lane, "stroke=\"#3D5266\""), count(&lane, "stroke=\"#DCDBD5\""))
+        let page = dom_query::Document::from(render_html(d).expect("renders"));
+        let lane =
+            page.select(".lane").iter().find(|l| l.select(".who b").text().contains("Operations")).expect("a lane");
+        (lane.select("path.line").length(), lane.select("i.gap").length())
     };
-    let (lines, hatches) = ink(&without);
-    assert_eq!((lines, hatches), (1, 0), "without a gap there is one line and no hatch");
-    let (lines, hatches) = ink(&with_gap);
-    assert_eq!(lines, 2, "a gap cuts the line in two");
-    assert!(hatches > 3, "and is hatched");
+    assert_eq!(ink(&without), (1, 0), "without a gap there is one line and no hatch");
+    assert_eq!(ink(&with_gap), (2, 1), "a gap cuts the line in two and is hatched");
     let back = embedded(&render_html(&with_gap).expect("renders"));
     assert_eq!(back.series[0].series[0].values[40], None, "in the data it is null, not 0");
 }
@@ -173,7 +328,6 @@ fn hostile_text_stays_text() {
         d.notes = vec![(*text).into()];
         d.findings[0].title = (*text).into();
         d.tool.version = (*text).into();
-        d.generated_at = (*text).into();
         let run = &mut d.runs[0];
         run.name = (*text).into();
         let perfdeck_model::RunSpec::Http(spec) = &mut run.spec else { unreachable!("the sample is one request") };
@@ -192,6 +346,16 @@ fn hostile_text_stays_text() {
         run.thresholds[0].text = (*text).into();
         run.thresholds[0].unit = (*text).into();
         d.series[0].series[0].id = format!("{text}{{a={text}}}");
+        let mut c = sample::comparison("c1");
+        (c.name, c.label_a, c.label_b) = ((*text).into(), (*text).into(), (*text).into());
+        c.comparison.sentence = (*text).into();
+        c.comparison.notes = vec![(*text).into()];
+        c.comparison.metrics[0].note = Some((*text).into());
+        c.runs[0].name = (*text).into();
+        let mut k = sample::knee("k1");
+        (k.name, k.slo, k.knee.sentence) = ((*text).into(), (*text).into(), (*text).into());
+        k.knee.points[0].figures.utilisation = [((*text).to_owned(), 0.9)].into();
+        (d.comparisons, d.knees) = (vec![c], vec![k]);
         let html = render_html(&d).expect("renders");
         assert_eq!(count(&html, "<script"), 1, "{text:?} opens no script");
         assert_eq!(count(&html, "</script"), 1, "{text:?} closes none");
@@ -208,7 +372,7 @@ fn hostile_text_stays_text() {
 
 #[test]
 fn no_secret_is_in_either_rendering() {
-    let d = sample::document();
+    let d = whole();
     for text in [render_html(&d).expect("renders"), to_json(&d).expect("writes")] {
         assert!(!text.contains("canary"), "secrets of the request are masked");
         assert!(text.contains("day=2026-03-01"), "other parameters are kept");
@@ -232,7 +396,7 @@ fn a_report_without_runs_or_figures_is_answered() {
     let mut d = sample::document();
     d.runs.clear();
     assert!(
-        matches!(render_html(&d), Err(Error::Runs { found: 0 })),
+        matches!(render_html(&d), Err(Error::Contents { found: 0 })),
         "nothing to report is an error, not an empty page"
     );
     let mut d = sample::document();
@@ -255,7 +419,10 @@ fn several_runs_have_an_overview() {
     d.runs[1].valid = false;
     d.runs[1].invalid_reasons = vec!["The generator was saturated".into()];
     let html = render_html(&d).expect("renders");
-    assert!(html.contains("2 runs, 1 invalid"), "the headline counts what cannot be trusted");
+    assert!(
+        html.contains("1 run invalid, 2 runs with errors</span>. 2 runs"),
+        "the headline begins with what is wrong"
+    );
     assert!(html.contains("The generator was saturated"), "and the reason is there");
     assert!(html.contains("was not watched during this run"), "missing series are said, not drawn");
 }

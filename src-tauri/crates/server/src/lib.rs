@@ -1,11 +1,12 @@
 //! The local HTTP server: the engine's commands as `POST /api/rpc/{name}`, the event stream as `GET /api/stream`, and
 //! the UI for a browser.
 //!
-//! It binds loopback only and checks, in this order: peer address, `Host`, `Origin`, `Sec-Fetch-Site`, and for `/api`
-//! a bearer token of this run in constant time. The token never travels in a query or cookie. One token may do everything,
-//! another one may only look: it runs no command that changes something or reaches a target.
+//! It binds loopback only and checks, in this order: peer address, `Host`, `Origin`, `Sec-Fetch-Site`, and for `/api` the
+//! session of a browser or the bearer token of a script (`session.rs`), in constant time. Who may only look runs no command
+//! that changes something or reaches a target.
 #![forbid(unsafe_code)]
 
+mod session;
 mod stream;
 #[cfg(test)]
 mod tests;
@@ -25,9 +26,10 @@ use axum::{Extension, Router};
 use perfdeck_engine::{Engine, Reply};
 use perfdeck_model::{Access, ApiError, ErrorCode};
 use serde_json::Value;
-use subtle::ConstantTimeEq;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+
+pub use session::{Doors, new_token};
 
 /// Largest request body, in bytes.
 const BODY_LIMIT: usize = 2 << 20;
@@ -38,42 +40,14 @@ const COMMAND_TIMEOUT: Duration = Duration::from_secs(60);
 #[derive(Clone)]
 struct App {
     engine: Arc<Engine>,
-    tokens: Arc<Tokens>,
+    doors: Arc<Doors>,
+    /// At which it listens.
+    port: u16,
     /// Cancelled when the server ends.
     ending: CancellationToken,
 }
 
-/// The bearer tokens of one run.
-#[derive(Debug, Clone)]
-pub struct Tokens {
-    full: Option<String>,
-    reading: String,
-}
-
-impl Tokens {
-    /// One with full access, chosen when none is given, and one that only looks.
-    pub fn new(full: Option<String>) -> Self {
-        Self { full: Some(full.unwrap_or_else(new_token)), reading: new_token() }
-    }
-
-    /// Nobody may do more than look.
-    pub fn read_only() -> Self {
-        Self { full: None, reading: new_token() }
-    }
-
-    /// What the holder of `given` may do, if anything. Both are compared whatever the first comparison says.
-    fn allows(&self, given: &str) -> Option<Allowed> {
-        let same = |token: &str| bool::from(given.as_bytes().ct_eq(token.as_bytes()));
-        let (full, reading) = (self.full.as_deref().is_some_and(same), same(&self.reading));
-        match (full, reading) {
-            (true, _) => Some(Allowed::Everything),
-            (false, true) => Some(Allowed::Reading),
-            (false, false) => None,
-        }
-    }
-}
-
-/// What a request may do; put into it once its token was checked.
+/// What a request may do; put into it once it was checked who sends it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Allowed {
     Everything,
@@ -84,20 +58,25 @@ enum Allowed {
 pub struct Running {
     /// Address it listens on.
     pub addr: SocketAddr,
-    tokens: Tokens,
+    doors: Arc<Doors>,
     cancel: CancellationToken,
     task: Option<tokio::task::JoinHandle<()>>,
 }
 
 impl Running {
-    /// URL that opens the UI in a browser, with the token in its fragment; none when everybody may only look.
+    /// The newest address that opens the UI in one browser, with its token in the fragment; none when everybody may only look.
     pub fn url(&self) -> Option<String> {
-        self.tokens.full.as_ref().map(|token| format!("http://{}/#token={token}", self.addr))
+        self.doors.url(self.addr)
     }
 
-    /// The same for somebody who may only look.
+    /// Waits until somebody who is not let in asks for an address; whoever runs the server decides where to print one.
+    pub async fn wanted(&self) {
+        self.doors.wanted().await;
+    }
+
+    /// The address for those who may only look; it opens any number of browsers.
     pub fn read_only_url(&self) -> String {
-        format!("http://{}/#token={}", self.addr, self.tokens.reading)
+        self.doors.looking_url(self.addr)
     }
 
     /// Stops accepting and ends open streams.
@@ -116,17 +95,11 @@ impl Drop for Running {
     }
 }
 
-/// A new bearer token: 256 random bits.
-pub fn new_token() -> String {
-    use base64::Engine as _;
-    base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>())
-}
-
 /// Starts the server. `listen` must be a loopback address; port 0 chooses a free one.
 ///
 /// # Errors
 /// When the address is not loopback or cannot be bound.
-pub async fn serve(engine: Arc<Engine>, listen: SocketAddr, tokens: Tokens) -> Result<Running, ApiError> {
+pub async fn serve(engine: Arc<Engine>, listen: SocketAddr, doors: Doors) -> Result<Running, ApiError> {
     if !listen.ip().is_loopback() {
         return Err(ApiError::bad_request(format!("{listen} is not a loopback address"))
             .hint("Listen on 127.0.0.1; use an SSH tunnel to reach it from another machine"));
@@ -137,7 +110,8 @@ pub async fn serve(engine: Arc<Engine>, listen: SocketAddr, tokens: Tokens) -> R
     })?;
     let addr = listener.local_addr().map_err(|e| ApiError::internal(e.to_string()))?;
     let cancel = CancellationToken::new();
-    let app = router(engine, tokens.clone(), cancel.clone());
+    let doors = Arc::new(doors);
+    let app = router(engine, doors.clone(), addr.port(), cancel.clone());
     let stop = cancel.clone();
     let task = tokio::spawn(async move {
         let service = app.into_make_service_with_connect_info::<SocketAddr>();
@@ -147,16 +121,18 @@ pub async fn serve(engine: Arc<Engine>, listen: SocketAddr, tokens: Tokens) -> R
             tracing::error!(%error, "the local server ended");
         }
     });
-    Ok(Running { addr, tokens, cancel, task: Some(task) })
+    Ok(Running { addr, doors, cancel, task: Some(task) })
 }
 
 /// The routes, for tests without a socket; `ending` ends open streams, and what waits for a target.
-pub fn router(engine: Arc<Engine>, tokens: Tokens, ending: CancellationToken) -> Router {
-    let app = App { engine, tokens: Arc::new(tokens), ending };
+pub fn router(engine: Arc<Engine>, doors: Arc<Doors>, port: u16, ending: CancellationToken) -> Router {
+    let app = App { engine, doors, port, ending };
     let api = Router::new()
         .route("/rpc/{name}", post(rpc))
         .route("/stream", get(stream::stream))
         .layer(from_fn_with_state(app.clone(), authorize))
+        // Not behind a session: it makes one.
+        .route("/session", post(session::enter))
         .layer(DefaultBodyLimit::max(BODY_LIMIT));
     Router::new().nest("/api", api).fallback(get(ui::file)).layer(axum::middleware::from_fn(local_only)).with_state(app)
 }
@@ -211,18 +187,13 @@ async fn local_only(request: Request, next: Next) -> Response {
 }
 
 async fn authorize(State(app): State<App>, headers: HeaderMap, mut request: Request, next: Next) -> Response {
-    let given = headers
-        .get(header::AUTHORIZATION)
-        .and_then(|v| v.to_str().ok())
-        .and_then(|v| v.strip_prefix("Bearer "))
-        .unwrap_or("");
-    let Some(allowed) = app.tokens.allows(given) else {
-        let error = ApiError::new(ErrorCode::Authentication, "The access token is missing or wrong")
-            .hint("Open the URL that was printed when serving began");
-        return answer_error(StatusCode::UNAUTHORIZED, &error);
-    };
-    request.extensions_mut().insert(allowed);
-    next.run(request).await
+    match session::allowed(&app, &headers) {
+        Ok(allowed) => {
+            request.extensions_mut().insert(allowed);
+            next.run(request).await
+        }
+        Err(refused) => refused,
+    }
 }
 
 /// The HTTP status of an error.

@@ -9,8 +9,14 @@ async fn app() -> (tempfile::TempDir, Router) {
     let dir = tempfile::tempdir().expect("temp dir");
     let options = perfdeck_engine::EngineOptions { data_dir: Some(dir.path().to_owned()), clock: None };
     let engine = Engine::open(options).await.expect("engine opens");
-    let tokens = Tokens { full: Some("right-token".into()), reading: "reading-token".into() };
-    (dir, router(engine, tokens, CancellationToken::new()))
+    (dir, router(engine, doors(), PORT, CancellationToken::new()))
+}
+
+const PORT: u16 = 4000;
+
+/// With the token of a file.
+fn doors() -> Arc<Doors> {
+    Arc::new(Doors::new(Some("right-token".into())).looking_by("reading-token"))
 }
 
 fn request(token: Option<&str>) -> axum::http::request::Builder {
@@ -114,7 +120,7 @@ async fn a_server_never_listens_on_the_network() {
     let dir = tempfile::tempdir().expect("temp dir");
     let options = perfdeck_engine::EngineOptions { data_dir: Some(dir.path().to_owned()), clock: None };
     let engine = Engine::open(options).await.expect("engine opens");
-    let error = serve(engine, "0.0.0.0:0".parse().expect("addr"), Tokens::new(None)).await.err().expect("refused");
+    let error = serve(engine, "0.0.0.0:0".parse().expect("addr"), Doors::new(None)).await.err().expect("refused");
     assert_eq!(error.code, ErrorCode::BadRequest, "a wildcard address is refused");
 }
 
@@ -202,11 +208,148 @@ async fn a_stream_ends_with_the_server() {
     let options = perfdeck_engine::EngineOptions { data_dir: Some(dir.path().to_owned()), clock: None };
     let engine = Engine::open(options).await.expect("engine opens");
     let ending = CancellationToken::new();
-    let tokens = Tokens { full: Some("right-token".into()), reading: "reading-token".into() };
-    let app = router(engine, tokens, ending.clone());
+    let app = router(engine, doors(), PORT, ending.clone());
     let mut lines = stream(&app, "?topics=jobs").await.into_body().into_data_stream();
     frame(&mut lines).await;
     ending.cancel();
     let end = tokio::time::timeout(Duration::from_secs(20), lines.next()).await.expect("at once");
     assert!(end.is_none(), "nothing more comes");
+}
+
+/// What a browser sends: `cookie` where it has one, and the header of our pages.
+fn page(method: &str, path: &str, cookie: Option<&str>) -> axum::http::request::Builder {
+    let builder = HttpRequest::builder()
+        .method(method)
+        .uri(path)
+        .header(header::HOST, "127.0.0.1:4000")
+        .header(header::CONTENT_TYPE, "application/json")
+        .header("sec-fetch-site", "same-origin")
+        .header(session::PAGE, "1");
+    match cookie {
+        Some(cookie) => builder.header(header::COOKIE, cookie),
+        None => builder,
+    }
+}
+
+/// Opens an address with this token in a browser; answers the status, the cookie that is set and the body.
+async fn enter(app: &Router, token: &str, cookie: Option<&str>) -> (StatusCode, Option<String>, Value) {
+    let request = page("POST", "/api/session", cookie).header(header::AUTHORIZATION, format!("Bearer {token}"));
+    let answer = app.clone().oneshot(request.body(Body::empty()).expect("request")).await.expect("answer");
+    let (status, set) = (answer.status(), answer.headers().get(header::SET_COOKIE).cloned());
+    let body = axum::body::to_bytes(answer.into_body(), BODY_LIMIT).await.expect("a body");
+    let set = set.map(|value| value.to_str().expect("text").to_owned());
+    (status, set, serde_json::from_slice(&body).unwrap_or_default())
+}
+
+/// The part of a cookie that is sent back.
+fn pair(set: Option<String>) -> String {
+    set.expect("a cookie").split(';').next().expect("a pair").to_owned()
+}
+
+#[tokio::test]
+async fn an_address_opens_one_browser_whose_cookie_is_its_session() {
+    let (_dir, app) = app().await;
+    let (status, set, body) = enter(&app, "right-token", None).await;
+    assert_eq!((status, &body["access"]), (StatusCode::OK, &"everything".into()), "{body}");
+    let set = set.expect("a cookie");
+    assert!(set.starts_with("perfdeck_4000="), "browsers do not tell ports apart, its name does: {set}");
+    for part in ["HttpOnly", "SameSite=Strict", "Path=/api"] {
+        assert!(set.contains(part), "{part}: {set}");
+    }
+    assert!(!set.contains("right-token"), "the session is no token of scripts: {set}");
+    let cookie = pair(Some(set));
+    let rpc = || page("POST", "/api/rpc/env.create", Some(&cookie));
+    let (_, refused) = status_and(&app, rpc(), "{}").await;
+    assert_eq!(refused["code"], "bad_request", "it may do everything, and is only asked for more: {refused}");
+    let (status, set, body) = enter(&app, "right-token", Some(&cookie)).await;
+    assert_eq!((status, set), (StatusCode::OK, None), "the same address again in the same browser: {body}");
+    let (status, set, body) = enter(&app, "right-token", None).await;
+    assert_eq!((status, set), (StatusCode::UNAUTHORIZED, None), "not in another one: {body}");
+    let said = format!("{} {}", body["message"], body["hint"]);
+    assert!(said.contains("opened before") && said.contains("new address"), "and it says what to do: {said}");
+    let (status, _) = ask(&app, "right-token", "env.list").await;
+    assert_eq!(status, StatusCode::OK, "a script with the token of the file goes on");
+}
+
+async fn status_and(app: &Router, request: axum::http::request::Builder, body: &str) -> (StatusCode, Value) {
+    let answer =
+        app.clone().oneshot(request.body(Body::from(body.to_owned())).expect("request")).await.expect("answer");
+    let status = answer.status();
+    let body = axum::body::to_bytes(answer.into_body(), BODY_LIMIT).await.expect("a body");
+    (status, serde_json::from_slice(&body).unwrap_or_default())
+}
+
+#[tokio::test]
+async fn a_session_is_of_our_own_pages_and_of_this_run() {
+    let (_dir, app) = app().await;
+    let cookie = pair(enter(&app, "right-token", None).await.1);
+    let stream = |cookie: &str| page("GET", "/api/stream?topics=jobs", Some(cookie));
+    assert_eq!(status(&app, stream(&cookie)).await, StatusCode::OK, "our page");
+    let other = HttpRequest::get("/api/stream?topics=jobs").header(header::HOST, "127.0.0.1:4000");
+    let forged = other.header(header::COOKIE, &cookie).header("sec-fetch-site", "same-site");
+    assert_eq!(
+        status(&app, forged).await,
+        StatusCode::FORBIDDEN,
+        "a page of another port, to which the cookie is sent"
+    );
+    let bare = HttpRequest::get("/api/stream?topics=jobs").header(header::HOST, "127.0.0.1:4000");
+    assert_eq!(status(&app, bare.header(header::COOKIE, &cookie)).await, StatusCode::FORBIDDEN, "no page at all");
+    let origin = page("POST", "/api/session", None).header(header::ORIGIN, "http://127.0.0.1:4001");
+    assert_eq!(status(&app, origin).await, StatusCode::FORBIDDEN, "nobody else signs a browser in");
+    let (status, body) = status_and(&app, stream("perfdeck_4000=of-another-run"), "").await;
+    assert_eq!(status, StatusCode::UNAUTHORIZED, "{body}");
+    assert!(body["message"].to_string().contains("started anew") && body["hint"].is_string(), "{body}");
+    let (_, body) = status_and(&app, stream("perfdeck_5000=of-another-port"), "").await;
+    assert!(body["message"].to_string().contains("not signed in"), "a cookie of another server is none: {body}");
+}
+
+#[tokio::test]
+async fn a_browser_that_opens_the_second_link_only_looks_from_then_on() {
+    let (_dir, app) = app().await;
+    for _ in 0..2 {
+        let (_, set, body) = enter(&app, "reading-token", None).await;
+        assert_eq!(body["access"], "reading", "it opens any number: {body}");
+        let cookie = pair(set);
+        let asked = page("POST", "/api/rpc/demo.open", Some(&cookie));
+        assert_eq!(status(&app, asked).await, StatusCode::FORBIDDEN, "the session of a link that looks only looks");
+    }
+    let full = pair(enter(&app, "right-token", None).await.1);
+    let looks = pair(enter(&app, "reading-token", Some(&full)).await.1);
+    let asked = |cookie: &str| page("POST", "/api/rpc/demo.open", Some(cookie));
+    assert_eq!(
+        status(&app, asked(&looks)).await,
+        StatusCode::FORBIDDEN,
+        "a browser has the session that it opened last"
+    );
+    assert_eq!(status(&app, asked(&full)).await, StatusCode::UNAUTHORIZED, "the one before it is over");
+    let (_, shown) = status_and(&app, page("POST", "/api/session", Some(&looks)), "").await;
+    assert_eq!(shown["access"], "reading", "and the page is told: {shown}");
+}
+
+#[tokio::test]
+async fn who_is_not_let_in_has_an_address_printed_that_opens() {
+    let dir = tempfile::tempdir().expect("temp dir");
+    let options = perfdeck_engine::EngineOptions { data_dir: Some(dir.path().to_owned()), clock: None };
+    let engine = Engine::open(options).await.expect("engine opens");
+    let doors = Arc::new(Doors::new(None));
+    let app = router(engine, doors.clone(), PORT, CancellationToken::new());
+    let addr = SocketAddr::from(([127, 0, 0, 1], PORT));
+    let code = |url: Option<String>| url.expect("an address").split_once("#token=").expect("its token").1.to_owned();
+    let first = code(doors.url(addr));
+    assert_eq!(code(doors.url(addr)), first, "it is printed again as long as it opens");
+    let (status, _) = ask(&app, &first, "env.list").await;
+    assert_eq!(status, StatusCode::OK, "until then a script may use it");
+    enter(&app, &first, None).await;
+    let (status, body) = ask(&app, &first, "env.list").await;
+    assert_eq!(status, StatusCode::UNAUTHORIZED, "then it is nothing any more: {body}");
+    assert!(body["hint"].to_string().contains("--token-file"), "and scripts are told what they need: {body}");
+    for token in [first.as_str(), "unknown", ""] {
+        let (status, _, body) = enter(&app, token, None).await;
+        assert_eq!(status, StatusCode::UNAUTHORIZED, "{body}");
+        tokio::time::timeout(Duration::from_secs(5), doors.wanted()).await.expect("whoever runs the server is told");
+    }
+    let next = code(doors.url(addr));
+    assert_ne!(next, first, "a spent address is not printed again");
+    assert_eq!(enter(&app, &next, None).await.0, StatusCode::OK, "the new one opens");
+    assert_eq!(Doors::read_only().url(addr), None, "where everybody only looks there is none");
 }

@@ -71,14 +71,7 @@ impl BenchMetric {
 
     /// Requests that a run needs for this figure to be stable: 100 / (1 − q) (docs/benchmarks.md, 7.2.6); 0 for throughput.
     pub fn needed(self) -> u64 {
-        match self {
-            Self::Throughput => 0,
-            Self::P50 => 200,
-            Self::P90 => 1_000,
-            Self::P95 => 2_000,
-            Self::P99 => 10_000,
-            Self::P999 => 100_000,
-        }
+        self.quantile().map_or(0, perfdeck_model::samples_for)
     }
 
     /// Its quantile, 0 to 1; `None` for throughput.

@@ -2,7 +2,7 @@
 use base64::Engine as _;
 use hdrhistogram::Histogram;
 use hdrhistogram::serialization::{Deserializer, Serializer, V2DeflateSerializer};
-use perfdeck_model::{LatencyMs, Percentile};
+use perfdeck_model::{LatencyMs, Percentile, too_small};
 
 /// Histograms count microseconds up to an hour with three significant digits.
 const MAX_US: u64 = 3_600_000_000;
@@ -75,19 +75,10 @@ pub fn ms(us: u64) -> f64 {
 
 /// Percentiles in milliseconds, and which of them have fewer than 100 / (1 − q) samples behind them.
 pub fn latency(h: &Histogram<u64>) -> LatencyMs {
+    let too_small = too_small(h.len());
     if h.is_empty() {
-        return LatencyMs {
-            too_small: ["p50", "p90", "p95", "p99", "p999"].map(str::to_owned).to_vec(),
-            ..LatencyMs::default()
-        };
+        return LatencyMs { too_small, ..LatencyMs::default() };
     }
-    #[allow(clippy::cast_precision_loss)]
-    let n = h.len() as f64;
-    let too_small = [("p50", 0.5), ("p90", 0.9), ("p95", 0.95), ("p99", 0.99), ("p999", 0.999)]
-        .into_iter()
-        .filter(|(_, q)| n < 100.0 / (1.0 - q) - 1e-6)
-        .map(|(name, _)| name.to_owned())
-        .collect();
     let q = |q: f64| Some(ms(h.value_at_quantile(q)));
     LatencyMs {
         n: h.len(),

@@ -5,7 +5,7 @@
 //! longer than any. A percentile of such a distribution is exact where neither decides it, has a lower bound where time-outs
 //! do, and is beyond every limit where failures do.
 use hdrhistogram::Histogram;
-use perfdeck_model::{ErrorCount, JudgedMs, JudgedTime, Run, StepResult};
+use perfdeck_model::{ErrorCount, JudgedMs, JudgedTime, Run, StepResult, too_small};
 
 use crate::histogram::{histogram, ms, unpacked};
 
@@ -140,12 +140,6 @@ impl Judged {
     /// What it is shown as; `None` without requests.
     pub fn summary(&self) -> Option<JudgedMs> {
         let n = self.n();
-        #[allow(clippy::cast_precision_loss)]
-        let too_small = [("p50", 0.5), ("p90", 0.9), ("p95", 0.95), ("p99", 0.99), ("p999", 0.999)]
-            .into_iter()
-            .filter(|(_, q)| (n as f64) < 100.0 / (1.0 - q) - 1e-6)
-            .map(|(name, _)| name.to_owned())
-            .collect();
         Some(JudgedMs {
             n,
             timed_out: self.late,
@@ -156,7 +150,7 @@ impl Judged {
             p99: self.at(0.99)?,
             p999: self.at(0.999)?,
             max: self.max()?,
-            too_small,
+            too_small: too_small(n),
         })
     }
 }

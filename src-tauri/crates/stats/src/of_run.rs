@@ -1,5 +1,5 @@
 //! What a comparison reads of a stored run.
-use perfdeck_model::{Load, Run};
+use perfdeck_model::{Load, PERCENTILES, Run};
 
 use super::comparison::Comparison;
 use super::figures::{CurvePoint, RunFigures};
@@ -9,9 +9,6 @@ use crate::judged;
 
 /// Quantiles of the shift function.
 const SHIFT: [f64; 8] = [0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.999];
-
-/// The percentiles that are compared.
-const NAMED: [(&str, f64); 5] = [("p50", 0.5), ("p90", 0.9), ("p95", 0.95), ("p99", 0.99), ("p999", 0.999)];
 
 /// The figures of a run. Requests that failed are in the distribution as longer than the others, or a target that gives up
 /// early would look fast (docs/benchmarks.md, 7.2.9); a percentile among them is not known and has no value.
@@ -31,9 +28,9 @@ pub fn figures(run: &Run) -> RunFigures {
     if let Some(summary) = judged.summary() {
         figures.too_small = summary.too_small;
     } else {
-        figures.too_small = NAMED.iter().map(|(name, _)| (*name).to_owned()).collect();
+        figures.too_small = PERCENTILES.iter().map(|(name, _)| (*name).to_owned()).collect();
     }
-    for (name, q) in NAMED {
+    for (name, q) in PERCENTILES {
         match judged.at(q).map(|time| time.exact()) {
             Some(Some(ms)) => _ = figures.latency_ms.insert(name.to_owned(), ms),
             Some(None) => figures.beyond.push(name.to_owned()),

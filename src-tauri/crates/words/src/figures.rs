@@ -241,3 +241,34 @@ fn coarse(size: f64) -> String {
 pub fn interval(low: f64, high: f64) -> String {
     format!("{} to {}", percent(low), percent(high))
 }
+
+/// A label of a value axis that ends at `top`: short, with its unit only when `unit_too`.
+pub fn axis_label(value: f64, unit: Unit, top: f64, unit_too: bool) -> String {
+    let plain = |v: f64| if v.fract() == 0.0 { integer(v) } else { significant(v, 3) };
+    match unit {
+        Unit::Ratio => {
+            let percent = format!("{:.5e}", value * 100.0).parse().unwrap_or(value * 100.0);
+            format!("{}{}", plain(percent), if unit_too { format!("{THIN}%") } else { String::new() })
+        }
+        Unit::Bytes | Unit::BytesPerSecond => {
+            let (base, names): (f64, &[&'static str]) =
+                if unit == Unit::Bytes { (1_024.0, &IEC) } else { (1_000.0, &PER_SECOND) };
+            let (scaled, name) = step(top, base, names);
+            let factor = if scaled == 0.0 { 1.0 } else { top / scaled };
+            let text = stripped(&plain(value / factor));
+            if unit_too { format!("{text}{THIN}{name}") } else { text }
+        }
+        _ if value == 0.0 => "0".to_owned(),
+        Unit::Seconds => stripped(&seconds(value)),
+        Unit::PerSecond | Unit::Count => stripped(&rate(value)),
+    }
+}
+
+/// A figure without the zeros after its point that say nothing.
+fn stripped(text: &str) -> String {
+    let Some((whole, rest)) = text.split_once('.') else { return text.to_owned() };
+    let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+    let (places, unit) = rest.split_at(end);
+    let places = places.trim_end_matches('0');
+    format!("{whole}{}{places}{unit}", if places.is_empty() { "" } else { "." })
+}

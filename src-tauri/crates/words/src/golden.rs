@@ -1,5 +1,5 @@
 //! The golden table: what the UI's tests hold against `figures.ts` and `words.ts`, held against this crate.
-use perfdeck_model::{Run, Unit};
+use perfdeck_model::{Run, RunSummary, Unit};
 use serde_json::{Map, Value};
 
 use super::*;
@@ -75,7 +75,23 @@ fn sentences_of_runs_are_those_of_the_golden_table() {
         let said = sentence(&run(base, &row["set"]));
         assert_eq!(said.word, row["word"].as_str(), "{}: how it ended", row["name"]);
         assert_eq!(said.text, row["text"].as_str().expect("text"), "{}: what the UI says", row["name"]);
+        let run = run(base, &row["set"]);
+        let tone = format!("{:?}", Outcome::from(&run).tone()).to_lowercase();
+        assert_eq!(Some(tone.as_str()), row["tone"].as_str(), "{}: how it turned out", row["name"]);
+        let listed = RunSummary::from(&run);
+        let outcome = Outcome::from(&listed);
+        assert_eq!(outcome.short(), row["short"].as_str().expect("short"), "{}: in a list", row["name"]);
+        assert_eq!(outcome.tone(), Outcome::from(&run).tone(), "{}: a list says no less than the run", row["name"]);
     }
+}
+
+#[test]
+fn what_a_list_of_an_earlier_version_does_not_tell_is_not_claimed() {
+    let table = table();
+    let base = table["run"].as_object().expect("a whole run");
+    let listed = RunSummary::from(&run(base, &Value::Null));
+    let before = RunSummary { answered: None, statuses: None, thresholds: None, ..listed };
+    assert_eq!(Outcome::from(&before).short(), "valid", "no threshold is known to have failed");
 }
 
 #[test]

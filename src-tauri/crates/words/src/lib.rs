@@ -5,14 +5,16 @@
 #![forbid(unsafe_code)]
 
 mod figures;
+mod outcome;
 mod run;
 mod text;
 
 pub use figures::{
-    DASH, MINUS, THIN, bytes, count, duration, format, integer, interval, ms, per_second, percent, plural, rate, ratio,
-    seconds, share, significant,
+    DASH, MINUS, THIN, axis_label, bytes, count, duration, format, integer, interval, ms, per_second, percent, plural,
+    rate, ratio, seconds, share, significant,
 };
-pub use run::{Sentence, errors, judged, measured, percentile, sentence, statuses, tail, thresholds};
+pub use outcome::{Outcome, Tone, errors, statuses, thresholds};
+pub use run::{Sentence, judged, measured, percentile, sentence, tail};
 pub use text::{Brackets, ascii, plain_spaces, visible};
 
 #[cfg(test)]

@@ -1,21 +1,21 @@
-//! A run in one sentence: what came back, how fast, what failed. `ui/src/features/benchmarks/words.ts` says the same.
+//! A run in one sentence: what failed, what came back, how fast. `ui/src/features/benchmarks/words.ts` says the same.
 use std::fmt;
 
-use perfdeck_model::{JudgedMs, JudgedTime, LatencyMs, Run, RunState, StatusCount, ThresholdResult};
+use perfdeck_model::{JudgedMs, JudgedTime, LatencyMs, Run, ThresholdResult};
 
 use crate::figures::{DASH, THIN, count, duration, ms, per_second, plural, rate, ratio, seconds};
+use crate::outcome::{Outcome, errors};
 
 /// Percentiles that are worth a sentence, the highest first, by their key.
 const TAIL: [&str; 4] = ["p99", "p95", "p90", "p50"];
-/// Statuses that are named at most.
-const MOST_STATUSES: usize = 4;
 
-/// The answer of a run: how it ended, unless as planned, and its figures or why it has none.
+/// The answer of a run: how it ended, unless as planned, what failed, and its figures or why it has none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sentence {
-    /// `Invalid`, `Stopped early`, `Aborted` or `Interrupted`; `None` when it completed.
+    /// `Invalid`, `Stopped early`, `Aborted`, `Interrupted` or, where a threshold does not hold, `Failed`; `None` when it
+    /// completed and none failed.
     pub word: Option<&'static str>,
-    /// Figures of the run, or why there are none when it is invalid. Without a full stop.
+    /// What failed, then the figures; why there are none when it is invalid. Without a full stop.
     pub text: String,
 }
 
@@ -28,39 +28,35 @@ impl fmt::Display for Sentence {
     }
 }
 
-/// Sentence that a run says; an invalid one says why first.
+/// Sentence that a run says: an invalid one says why first, any other what failed.
 pub fn sentence(run: &Run) -> Sentence {
+    let outcome = Outcome::from(run);
+    let (word, mut parts) = (outcome.word(), outcome.failures());
     if !run.valid {
         let why = run.invalid_reasons.join("; ");
-        let text = if why.is_empty() { "the figures cannot be trusted".to_owned() } else { why };
-        return Sentence { word: Some("Invalid"), text };
+        let why = if why.is_empty() { "the figures cannot be trusted".to_owned() } else { why };
+        let text = std::iter::once(why).chain(parts).collect::<Vec<_>>().join("; ");
+        return Sentence { word, text };
     }
-    let word = match run.state {
-        RunState::Completed => None,
-        RunState::Cancelled => Some("Stopped early"),
-        RunState::Aborted => Some("Aborted"),
-        RunState::Interrupted => Some("Interrupted"),
-    };
-    Sentence { word, text: figures(run) }
+    parts.push(figures(run));
+    Sentence { word, text: parts.join(", ") }
 }
 
-/// The figures of a run.
+/// The figures of a run that are no failure.
 fn figures(run: &Run) -> String {
     let length = if run.duration_s < 1.0 { seconds(run.duration_s) } else { duration(run.duration_s) };
-    let at = format!("{length} at {}", plural(run.spec.connections(), "connection"));
+    // What another tool did does not tell how many it had.
+    let at = match run.spec.connections() {
+        0 => length,
+        n => format!("{length} at {}", plural(n, "connection")),
+    };
     if run.requests == 0 {
         return format!("No response in the measured time, {at}");
     }
-    let mut parts = Vec::new();
-    if run.answered() == 0 {
-        parts.push("0 answered".to_owned());
+    let mut parts = vec![rates(run), latency(run)];
+    if run.errors == 0 {
+        parts.push(errors(0, run.requests));
     }
-    parts.extend([rates(run), latency(run), errors(run.errors, run.requests)]);
-    if let Some(all) = run.judged_ms.as_ref().filter(|all| all.differs() && all.timed_out > 0) {
-        parts.push(format!("{} timed out", count(all.timed_out)));
-    }
-    parts.extend(statuses(&run.statuses).map(|words| format!("statuses: {words}")));
-    parts.extend(thresholds(&run.thresholds));
     parts.push(at);
     parts.join(", ")
 }
@@ -124,36 +120,6 @@ pub fn judged(time: JudgedTime) -> String {
     }
 }
 
-/// `no errors`, or how many with their share of all requests.
-pub fn errors(errors: u64, requests: u64) -> String {
-    if errors == 0 {
-        return "no errors".to_owned();
-    }
-    #[allow(clippy::cast_precision_loss)]
-    let of = if requests > 0 { format!(" ({})", ratio(errors as f64 / requests as f64)) } else { String::new() };
-    format!("{}{of}", plural(errors, "error"))
-}
-
-/// Statuses of the answers, when any is no success: `all 301`, or `200 80.0 %, 503 20.0 %`, the most frequent first.
-pub fn statuses(statuses: &[StatusCount]) -> Option<String> {
-    if statuses.iter().all(|s| (200..300).contains(&s.status)) {
-        return None;
-    }
-    if let [only] = statuses {
-        return Some(format!("all {}", only.status));
-    }
-    let all: u64 = statuses.iter().map(|s| s.count).sum();
-    let mut by_count = statuses.to_vec();
-    by_count.sort_by_key(|s| std::cmp::Reverse(s.count));
-    #[allow(clippy::cast_precision_loss)]
-    let word = |s: &StatusCount| format!("{} {}", s.status, ratio(s.count as f64 / all as f64));
-    let mut words: Vec<String> = by_count.iter().take(MOST_STATUSES).map(word).collect();
-    if by_count.len() > MOST_STATUSES {
-        words.push(format!("{} more", by_count.len() - MOST_STATUSES));
-    }
-    Some(words.join(", "))
-}
-
 /// Value measured for a threshold, as far as it is known; an en dash where nothing was.
 pub fn measured(t: &ThresholdResult) -> String {
     let Some(value) = t.actual else { return DASH.to_owned() };
@@ -165,17 +131,4 @@ pub fn measured(t: &ThresholdResult) -> String {
         unit => format!("{}{THIN}{unit}", rate(value)),
     };
     if t.at_least { format!("at least {figure}") } else { figure }
-}
-
-/// Thresholds that failed or could not be judged; `None` when all hold.
-pub fn thresholds(list: &[ThresholdResult]) -> Option<String> {
-    let unjudged = list.iter().filter(|t| t.unjudged).count();
-    let failed = list.iter().filter(|t| !t.ok && !t.unjudged).count();
-    let of = plural(list.len(), "threshold");
-    let words: Vec<String> = [(failed, "failed"), (unjudged, "not judged")]
-        .into_iter()
-        .filter(|(n, _)| *n > 0)
-        .map(|(n, what)| format!("{n} of {of} {what}"))
-        .collect();
-    (!words.is_empty()).then(|| words.join(", "))
 }

@@ -11,4 +11,4 @@ kind: string,
 /**
  * Object that it alters, such as `public.payments_created_idx`.
  */
-object: string, };
+object: string, } | { "what": "route", method: string, path: string, } | { "what": "statement", sql: string, } | { "what": "keys", pattern: string, };

@@ -20,7 +20,7 @@ lag_limit_ms: number | null,
 /**
  * Whether this system's timer holds a schedule to less than a millisecond.
  */
-precise_timer: boolean, 
+precise_timer: boolean | null, 
 /**
  * CPU of the generator's threads as a share of one core each; at most 0.8.
  */
@@ -41,7 +41,7 @@ ceiling_share: number | null,
 /**
  * Whether the target runs on the generator's machine.
  */
-co_located: boolean, 
+co_located: boolean | null, 
 /**
  * Correlation of a second's median with the next one's, -1 to 1; `None` below 20 seconds. Near 1, the seconds are
  * no independent samples.

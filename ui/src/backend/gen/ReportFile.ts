@@ -35,4 +35,12 @@ created_ms: number,
 /**
  * Runs in it.
  */
-run_ids: Array<string>, };
+run_ids: Array<string>, 
+/**
+ * Comparisons in it.
+ */
+comparison_ids: Array<string>, 
+/**
+ * Searches for the knee in it.
+ */
+knee_ids: Array<string>, };

@@ -9,9 +9,21 @@ export type ReportRequest = {
  */
 environment_id: string, 
 /**
- * Runs to include; the latest one when empty.
+ * Runs to include; the latest one when nothing is named at all.
  */
 run_ids: Array<string>, 
+/**
+ * Comparisons to include: stored ones, or two runs as `A:B`.
+ */
+comparison_ids: Array<string>, 
+/**
+ * Searches for the knee to include.
+ */
+knee_ids: Array<string>, 
+/**
+ * Whether the environment's findings are in it, as they stand when it is made.
+ */
+findings: boolean, 
 /**
  * File to write; the reports folder when absent.
  */

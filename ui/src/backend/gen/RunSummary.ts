@@ -3,6 +3,8 @@ import type { JudgedMs } from "./JudgedMs";
 import type { Load } from "./Load";
 import type { PartOf } from "./PartOf";
 import type { RunState } from "./RunState";
+import type { StatusCount } from "./StatusCount";
+import type { ThresholdCount } from "./ThresholdCount";
 
 /**
  * A run in a list.
@@ -75,6 +77,7 @@ judged_ms: JudgedMs | null,
 /**
  * Whether the figures can be trusted.
  */
+answered: number | null, statuses: Array<StatusCount> | null, thresholds: ThresholdCount | null,
 valid: boolean, 
 /**
  * Key of its work, the same for runs of the same work; see [`Run::work`].

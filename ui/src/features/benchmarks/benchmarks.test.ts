@@ -5,25 +5,12 @@ import { curveEnd, curveScale, curveTicks, nines, reliable } from '../../charts/
 import { integer } from '../../kit/figures';
 import { blank, fromSpec, parse, parseSeconds } from './form/http';
 import { benchLanes, IDS, LiveBench, runSeries } from './series';
-import type { BenchLive, LatencyMs, Run, RunSpec } from './types';
+import type { BenchLive, LatencyMs, Run, RunSpec, RunSummary } from './types';
 import { httpCommand } from './form/command';
 import { live, preview } from '../../testing/values';
+import { answeredOf, countOf, errorWords, listed, outcomeOf, short, statusWords, thresholdWords, toneOf } from '../../kit/outcome';
 import { needed, rateWord, shown } from '../../kit/percentiles';
-import {
-  answeredOf,
-  bothSides,
-  errorWords,
-  factRows,
-  loadOf,
-  markdown,
-  mayStart,
-  namesIn,
-  sentence,
-  statusWords,
-  tail,
-  thresholdWords,
-  validity,
-} from './words';
+import { answerRows, bothSides, factRows, loadOf, markdown, mayStart, namesIn, sentence, tail } from './words';
 
 const latency = (over: Partial<LatencyMs> = {}): LatencyMs => ({
   n: 72_930,
@@ -80,7 +67,12 @@ describe('sentence', () => {
 
   it.each(golden.sentences)('of the golden table: $name', (row) => {
     const run = { ...golden.run, ...row.set } as unknown as Run;
-    expect(sentence(run)).toEqual(narrowed({ word: row.word, text: row.text }));
+    expect(sentence(run)).toEqual({ ...narrowed({ word: row.word, text: row.text }), tone: row.tone === 'good' ? 'ok' : row.tone });
+    expect(short(outcomeOf(run)), 'in a list').toBe(narrowed(row.short));
+  });
+  it('does not claim what a list of an earlier version does not tell', () => {
+    const run = { ...golden.run, judged_ms: null, answered: null, statuses: null, thresholds: null } as unknown as RunSummary;
+    expect([short(listed(run)), toneOf(listed(run))]).toEqual(['valid', 'ok']);
   });
   it('answers first', () => {
     expect(plain(sentence(made()).text)).toBe('2 431 requests/s, p99 12.3 ms (n = 72 930), no errors, 30 s at 32 connections');
@@ -105,19 +97,22 @@ describe('sentence', () => {
       { class: 'connect', count: 100, sample: '' },
     ];
     const run = made({ judged_ms, errors: 20_100, requests: 100_000, errors_by_class });
-    expect(plain(sentence(run).text)).toContain('p99 at least 301 ms (n = 100 000), 20 100 errors (20.1 %), 20 000 timed out');
+    expect(plain(sentence(run).text)).toMatch(/^20 100 errors \(20\.1 %\), 20 000 timed out, .*p99 at least 301 ms \(n = 100 000\)/);
     expect(answeredOf(run)).toBe(79_900);
     expect(plain(markdown(run)).replaceAll('\u00a0', ' ')).toContain('| all, failed ones included | 100 000 | 5.00 ms | at least 301 ms |');
     const some = { p50_ms: 5, p99_ms: 9, requests: 100_000, errors: 20_100 };
     expect(shown({ ...some, judged_ms }, 'p99')).toContain('at least');
     const nothing = { p50_ms: null, p99_ms: null, requests: 10, errors: 10, rate_per_s: 0 };
     expect(shown({ ...nothing, judged_ms: null }, 'p99'), 'nothing is not zero').toBe('–');
+    const few = { p50_ms: 5, p99_ms: 9, requests: 9_999, errors: 0, judged_ms: null };
+    expect(shown(few, 'p99'), 'a run of an earlier version has the same rule').toBe('n too small');
+    expect(shown({ ...few, requests: 10_000 }, 'p99')).toContain('9');
     expect(shown({ ...nothing, judged_ms: { ...judged_ms, p99: none } }, 'p99'), 'nor what failed').toBe('–');
     expect(shown({ ...nothing, judged_ms }, 'p99'), 'but what was waited for').toContain('at least');
     expect([rateWord(nothing), plain(rateWord({ ...some, rate_per_s: 3 }))]).toEqual(['–', '3/s']);
   });
   it('names statuses and thresholds', () => {
-    expect(sentence(made({ statuses: [{ status: 301, count: 9 }] })).text).toContain('statuses: all 301');
+    expect(sentence(made({ statuses: [{ status: 301, count: 9 }] })).text).toMatch(/^statuses: all 301, /);
     expect(
       plain(
         statusWords([
@@ -127,20 +122,46 @@ describe('sentence', () => {
       ),
     ).toBe('200 75.0 %, 503 25.0 %');
     const t = { text: '', step: null, metric: '', unit: '', limit: 1, actual: 1, at_least: false, note: null };
-    expect(thresholdWords([{ ...t, ok: true, unjudged: false }])).toBe('');
+    expect(thresholdWords(countOf([{ ...t, ok: true, unjudged: false }]))).toBe('');
     expect(
-      thresholdWords([
-        { ...t, ok: false, unjudged: false },
-        { ...t, ok: false, unjudged: true },
-      ]),
+      thresholdWords(
+        countOf([
+          { ...t, ok: false, unjudged: false },
+          { ...t, ok: false, unjudged: true },
+        ]),
+      ),
     ).toBe('1 of 2 thresholds failed, 1 of 2 thresholds not judged');
+  });
+  it('lists each request once', () => {
+    const rows = answerRows({
+      statuses: [
+        { status: 200, count: 90 },
+        { status: 500, count: 2 },
+        { status: 503, count: 7 },
+      ],
+      errors_by_class: [
+        { class: 'status', count: 9, sample: 'HTTP status 503' },
+        { class: 'timeout', count: 1, sample: 'no answer in 10 s' },
+      ],
+    });
+    expect(rows.map((r) => [r.label, r.count, r.failed, r.sample])).toEqual([
+      ['200', 90, false, ''],
+      ['500', 2, true, ''],
+      ['503', 7, true, 'HTTP status 503'],
+      ['timeout', 1, true, 'no answer in 10 s'],
+    ]);
+    const imported = answerRows({ statuses: [], errors_by_class: [{ class: 'status', count: 9, sample: 'HTTP status 503' }] });
+    expect(
+      imported.map((r) => [r.label, r.count]),
+      'an import that has no statuses',
+    ).toEqual([['status', 9]]);
   });
   it('gives the reason first when the run is invalid', () => {
     expect(sentence(made({ valid: false, invalid_reasons: ['the client was at its limit'] }))).toEqual({
       word: 'Invalid',
       text: 'the client was at its limit',
+      tone: 'bad',
     });
-    expect(validity(false, 'completed').word).toBe('invalid');
   });
   it('does not quote a percentile with too few samples', () => {
     const few = latency({ n: 500, too_small: ['p99', 'p999'] });
@@ -158,7 +179,7 @@ describe('sentence', () => {
   });
   it('says when it was aborted', () => {
     expect(sentence(made({ state: 'aborted' })).word).toBe('Aborted');
-    expect(validity(true, 'aborted').word).toBe('aborted');
+    expect(short(outcomeOf(made({ state: 'aborted' })))).toBe('aborted');
   });
   it('counts errors with their share', () => {
     expect(plain(errorWords(312, 72_930))).toBe('312 errors (0.43 %)');
@@ -205,9 +226,20 @@ describe('form', () => {
 
 describe('series of a run', () => {
   it('has gaps where a second had no successful response, and rates of shorter seconds', () => {
-    const data = runSeries(made());
-    expect(data.column(IDS.p99)).toEqual([null, 3]);
-    expect(data.column(IDS.rate)).toEqual([6, 20]);
+    const second = { duration_s: 1, p50: 1, p90: 2, p99: 3, max: 4 };
+    const data = runSeries(
+      made({
+        intervals: [
+          { ...second, t_ms: 0, requests: 10, errors: 4, p50: null, p90: null, p99: null, max: null },
+          { ...second, t_ms: 1000, duration_s: 0.5, requests: 10, errors: 0 },
+          { ...second, t_ms: 2000, requests: 110, errors: 11 },
+          { ...second, t_ms: 3000, requests: 110, errors: 10 },
+        ],
+      }),
+    );
+    expect(data.column(IDS.p99), 'ninety-nine answers have no p99, a hundred do').toEqual([null, null, null, 3]);
+    expect(data.column(IDS.p90)).toEqual([null, 2, 2, 2]);
+    expect(data.column(IDS.rate)).toEqual([6, 20, 99, 100]);
   });
   it('derives errors a second from the running total', () => {
     const at = (at_ms: number, errors: number): BenchLive => live({ at_ms, errors, elapsed_s: 1, heat: [[40, 2]] });

@@ -133,6 +133,17 @@ export class Desk {
   };
 }
 
+/**
+ * Keeps what is shown under the environment that it belongs to: an address may name another one. `null` while that is not known.
+ * To be called while a component is made.
+ */
+export function keepWithin(app: ScreenApp, thing: () => { environment_id: string | null } | null): void {
+  $effect(() => {
+    const of = thing();
+    if (of !== null) app.within(of.environment_id);
+  });
+}
+
 const KEY = Symbol('desk');
 export const provideDesk = (app: ScreenApp): Desk => setContext(KEY, new Desk(app));
 export const useDesk = (): Desk => getContext<Desk>(KEY);

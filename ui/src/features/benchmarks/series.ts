@@ -3,6 +3,7 @@ import { Heat } from '../../charts/heat';
 import type { LaneSpec } from '../../charts/lane';
 import { TimeSeries } from '../../charts/series';
 import { format } from '../../kit/figures';
+import { fewForPoint } from '../../kit/percentiles';
 import type { BenchLive, Load, Run } from './types';
 
 /** Series of a benchmark. */
@@ -65,19 +66,20 @@ export class LiveBench {
   }
 }
 
-/** A finished run's seconds. A second without successful responses has no percentiles: a gap. */
+/** A finished run's seconds. One with too few successful responses for a percentile has none: a gap. */
 export function runSeries(run: Run): TimeSeries {
   const data = new TimeSeries(1000);
   data.covers = true;
   const seconds = run.intervals.filter((i) => i.duration_s > 0.05);
+  const point = (name: 'p50' | 'p90' | 'p99') => seconds.map((i) => (fewForPoint(i.requests - i.errors, name) ? null : i[name]));
   data.append(
     seconds.map((i) => i.t_ms),
     {
       [IDS.rate]: seconds.map((i) => (i.requests - i.errors) / i.duration_s),
       [IDS.errors]: seconds.map((i) => i.errors / i.duration_s),
-      [IDS.p50]: seconds.map((i) => i.p50),
-      [IDS.p90]: seconds.map((i) => i.p90),
-      [IDS.p99]: seconds.map((i) => i.p99),
+      [IDS.p50]: point('p50'),
+      [IDS.p90]: point('p90'),
+      [IDS.p99]: point('p99'),
     },
   );
   return data;
@@ -113,7 +115,7 @@ export function benchLanes(
     {
       key: 'bench-latency',
       title: 'Response time',
-      what: live ? 'last interval' : '1 s intervals',
+      what: live ? 'last interval' : '1 s, p99 from n = 100',
       unit: 'ms',
       kind: 'line',
       height: 88,

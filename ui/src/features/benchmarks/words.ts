@@ -1,36 +1,46 @@
 // A run in words: its sentence, its Markdown, its command, and what may be said of its percentiles.
 import { duration, format, integer, plural, rate, seconds, THIN } from '../../kit/figures';
 import { enough, judgedOf, judgedWord, ms, PERCENTILES, percentileLabel, tooSmall, type PercentileName } from '../../kit/percentiles';
+import { endWord, errorWords, failures, outcomeOf, toneOf, type Tone } from '../../kit/outcome';
 import { dayTime } from '../../charts/ticks';
 import { httpCommand, planCommand } from './form/command';
-import type { BenchPreview, LatencyMs, Load, Run, RunSpec, RunState } from './types';
-
-/** Classes of errors of requests that were answered all the same. */
-const ANSWERED: ReadonlySet<string> = new Set(['status', 'check', 'redirect', 'sql', 'cache']);
-/** Requests that were answered, with a success or an error. */
-export const answeredOf = (run: Pick<Run, 'requests' | 'errors_by_class'>): number =>
-  Math.max(0, run.requests - run.errors_by_class.filter((e) => !ANSWERED.has(e.class)).reduce((sum, e) => sum + e.count, 0));
-
-/** Statuses of the answers, when any is no success: `all 301`, or `200 80 %, 503 20 %`. */
-export function statusWords(statuses: Run['statuses']): string {
-  if (statuses.every((s) => s.status >= 200 && s.status < 300)) return '';
-  if (statuses.length === 1) return `all ${statuses[0]!.status}`;
-  const all = statuses.reduce((sum, s) => sum + s.count, 0);
-  const shown = [...statuses].sort((a, b) => b.count - a.count);
-  const words = shown.slice(0, 4).map((s) => `${s.status} ${format(s.count / all, 'ratio')}`);
-  return [...words, ...(shown.length > 4 ? [`${shown.length - 4} more`] : [])].join(', ');
-}
-
-/** Thresholds that failed or could not be judged; empty when all hold. */
-export function thresholdWords(list: Run['thresholds']): string {
-  const unjudged = list.filter((t) => t.unjudged).length;
-  const failed = list.filter((t) => !t.ok).length - unjudged;
-  const of = plural(list.length, 'threshold');
-  return [...(failed > 0 ? [`${failed} of ${of} failed`] : []), ...(unjudged > 0 ? [`${unjudged} of ${of} not judged`] : [])].join(', ');
-}
+import type { BenchPreview, LatencyMs, Load, Run, RunSpec } from './types';
 
 /** What a run did in a few words: `GET http://…`, or what its plan does. */
 export const requestOf = (spec: RunSpec): string => (spec.kind === 'http' ? `${spec.method} ${spec.url}` : spec.request);
+
+export interface AnswerRow {
+  key: string;
+  /** A status, or the class of an error without one. */
+  label: string;
+  /** One message of it. */
+  sample: string;
+  count: number;
+  failed: boolean;
+}
+
+/**
+ * What came back, each request once: answers by status, then the errors that have none. Errors of the class `status` are the
+ * answers of 400 and above, so they are not listed again.
+ */
+export function answerRows(run: Pick<Run, 'statuses' | 'errors_by_class'>): AnswerRow[] {
+  const failed = (status: number): boolean => status >= 400;
+  const told = run.statuses.some((s) => failed(s.status));
+  const of = run.errors_by_class.find((e) => e.class === 'status');
+  const most = Math.max(0, ...run.statuses.filter((s) => failed(s.status)).map((s) => s.count));
+  return [
+    ...run.statuses.map((s) => ({
+      key: String(s.status),
+      label: String(s.status),
+      sample: of && failed(s.status) && s.count === most ? of.sample : '',
+      count: s.count,
+      failed: failed(s.status),
+    })),
+    ...run.errors_by_class
+      .filter((e) => !(told && e.class === 'status'))
+      .map((e) => ({ key: e.class, label: e.class, sample: e.sample, count: e.count, failed: true })),
+  ];
+}
 
 /** Response times, or service times where the engine cannot give the former. */
 export const latencyOf = (run: Run): LatencyMs => run.response_ms ?? run.service_ms;
@@ -53,16 +63,15 @@ export function factRows(facts: Readonly<Record<string, string>>): [string, stri
     });
 }
 
+/** Whether another tool made the run: then only its figures are known. */
+export const isImported = (spec: RunSpec): boolean => spec.kind === 'plan' && spec.connections === 0;
+
 /** The load of a run; stages change its level, so its rate is an average. */
 export function loadOf(spec: RunSpec): string {
+  // What another tool did: its figures are here, its settings are not.
+  if (isImported(spec)) return 'load not told';
   if (spec.kind !== 'plan' || !spec.varies) return loadWords(spec.load);
   return `${spec.load.kind === 'closed' ? 'closed loop' : `${format(spec.load.rate_per_s, 'per_second')} on average`}, in stages`;
-}
-
-export function errorWords(errors: number, requests: number): string {
-  if (errors === 0) return 'no errors';
-  const share = requests > 0 ? ` (${format(errors / requests, 'ratio')})` : '';
-  return `${plural(errors, 'error')}${share}`;
 }
 
 /** The highest percentile up to p99 with enough samples behind it. */
@@ -71,8 +80,11 @@ export function tail(l: LatencyMs): PercentileName | null {
 }
 
 export interface Sentence {
+  /** How it ended, when not as planned or with a threshold that does not hold. */
   word: string | null;
+  /** What failed, then the figures. */
   text: string;
+  tone: Tone;
 }
 
 /** The rate against the one asked for; the steps of a scenario are more than the iterations that were asked for. */
@@ -97,40 +109,24 @@ function latencyWords(run: Run): string {
   return `${time} (n${THIN}=${THIN}${integer((all ?? l).n)})`;
 }
 
-/** The figures of a run; the engine's `words` crate says the same in reports. */
+/** The figures of a run that are no failure; the engine's `words` crate says the same in reports. */
 function figuresOf(run: Run): string {
   const length = run.duration_s < 1 ? seconds(run.duration_s) : duration(run.duration_s);
-  const at = `${length} at ${plural(run.spec.connections, 'connection')}`;
+  // What another tool did does not tell how many it had.
+  const at = run.spec.connections === 0 ? length : `${length} at ${plural(run.spec.connections, 'connection')}`;
   if (run.requests === 0) return `No response in the measured time, ${at}`;
-  const all = judgedOf(run);
-  return [
-    ...(answeredOf(run) === 0 ? ['0 answered'] : []),
-    rateWords(run),
-    latencyWords(run),
-    errorWords(run.errors, run.requests),
-    ...(all && all.timed_out > 0 ? [`${integer(all.timed_out)} timed out`] : []),
-    ...(statusWords(run.statuses) ? [`statuses: ${statusWords(run.statuses)}`] : []),
-    ...(thresholdWords(run.thresholds) ? [thresholdWords(run.thresholds)] : []),
-    at,
-  ].join(', ');
+  return [rateWords(run), latencyWords(run), ...(run.errors === 0 ? [errorWords(0, run.requests)] : []), at].join(', ');
 }
 
-/** The answer of a run in one sentence; an invalid run says why first. */
+/** The answer of a run in one sentence: an invalid one says why first, any other what failed. */
 export function sentence(run: Run): Sentence {
-  if (!run.valid) return { word: 'Invalid', text: run.invalid_reasons.join('; ') || 'the figures cannot be trusted' };
-  const text = figuresOf(run);
-  if (run.state === 'cancelled') return { word: 'Stopped early', text };
-  if (run.state === 'aborted') return { word: 'Aborted', text };
-  if (run.state === 'interrupted') return { word: 'Interrupted', text };
-  return { word: null, text };
-}
-
-export function validity(valid: boolean, state: RunState): { glyph: 'ok' | 'warn' | 'bad'; word: string } {
-  if (!valid) return { glyph: 'bad', word: 'invalid' };
-  if (state === 'cancelled') return { glyph: 'warn', word: 'stopped early' };
-  if (state === 'aborted') return { glyph: 'warn', word: 'aborted' };
-  if (state === 'interrupted') return { glyph: 'warn', word: 'interrupted' };
-  return { glyph: 'ok', word: 'valid' };
+  const outcome = outcomeOf(run);
+  const [word, tone, failed] = [endWord(outcome), toneOf(outcome), failures(outcome)];
+  if (!run.valid) {
+    const why = run.invalid_reasons.join('; ') || 'the figures cannot be trusted';
+    return { word, tone, text: [why, ...failed].join('; ') };
+  }
+  return { word, tone, text: [...failed, figuresOf(run)].join(', ') };
 }
 
 /** The same run for a terminal; a plan's text goes into a file first. */

@@ -4,7 +4,7 @@ import { afterEach, expect, test, vi } from 'vitest';
 import type { DatabaseActivity, RunningStatement } from '../../backend/types';
 import { fakeApp } from '../../testing/app';
 import { refusal } from '../../testing/backend';
-import { finding, target } from '../../testing/values';
+import { finding, proof, target } from '../../testing/values';
 import Database from './index.svelte';
 
 afterEach(() => void vi.useRealTimers());
@@ -22,6 +22,7 @@ const statement = (of: Partial<RunningStatement> = {}): RunningStatement => ({
   ...of,
 });
 const activity = (of: Partial<DatabaseActivity> = {}): DatabaseActivity => ({ statements: [], hidden: 0, grant: null, ...of });
+const plain = (text: string | null): string => (text ?? '').replaceAll(/[\u2009\u202f]/g, ' ');
 const there = {
   environment: { id: 'shop', name: 'shop', kind: 'staging', apiUrl: null, roles: ['database'] },
   targets: [target()],
@@ -43,11 +44,27 @@ test('what runs now is listed, who waits for whom, and unknown is a dash', async
   render(Database, { context });
   const rows = await screen.findAllByTestId('statement');
   expect(rows).toHaveLength(2);
-  expect(rows[0]!.textContent).toContain('–');
-  expect(rows[1]!.textContent).toMatch(/lock\s*7/);
-  Object.assign(navigator, { clipboard: { writeText: async () => undefined } });
-  await fireEvent.click(rows[0]!.querySelector('button')!);
-  await waitFor(() => expect(rows[0]!.textContent).toContain('Copied'));
+  expect(rows[0]!.textContent).toContain('blocks 1');
+  expect(rows[1]!.textContent).toMatch(/lock.*7$/);
+  expect(plain(screen.getByTestId('database-answer').textContent)).toMatch(/1 session waits for one:\s*web, running for 12 s/);
+  const tree = screen.getAllByTestId('blocking-session');
+  expect(tree.map((n) => n.querySelector('code')?.textContent)).toEqual(['7', '8']);
+  expect(screen.getByTestId('blocking').textContent).toContain('SELECT pg_terminate_backend(7);');
+});
+
+test('a session shows its statement whole, to copy and to measure, and the address names it', async () => {
+  const { context, address } = fakeApp({ 'db.activity': () => activity({ statements: [statement()] }) }, there);
+  render(Database, { context });
+  const row = await screen.findByTestId('statement');
+  await fireEvent.click(row.querySelector('button')!);
+  expect(address.query).toBe('session=7');
+  expect(screen.getByTestId('session').textContent).toContain('select * from orders where id = $1');
+  let copied = '';
+  Object.assign(navigator, { clipboard: { writeText: async (text: string) => void (copied = text) } });
+  await fireEvent.click(screen.getByTestId('session-copy'));
+  expect(copied).toBe('select * from orders where id = $1');
+  await fireEvent.click(screen.getByTestId('session-benchmark'));
+  expect([address.path, address.param('kind'), address.param('statement')]).toEqual(['/benchmarks/new', 'sql', copied]);
 });
 
 test('it is looked at every two seconds, and a failure keeps what was seen', async () => {
@@ -84,10 +101,14 @@ test('what this user may not see is said, with the statement that changes it', a
 });
 
 test('a finding that a change would mend is listed here, and its button leads to the change', async () => {
-  const drop = finding({ action: { label: 'Review drop', opens: { what: 'change', kind: 'drop_index', object: 'public.two' } } });
+  const drop = finding({
+    action: { label: 'Review drop', opens: { what: 'change', kind: 'drop_index', object: 'public.two' } },
+    proof: proof({ steps: [{ label: 'Plan the drop', opens: { what: 'change', kind: 'drop_index', object: 'public.two' } }] }),
+  });
   const { context, address } = fakeApp({ 'db.activity': () => activity() }, { ...there, findings: [drop] });
   render(Database, { context });
   await fireEvent.click(await screen.findByText('Review drop'));
+  await fireEvent.click(await screen.findByText('Plan the drop'));
   expect([address.path, address.param('plan'), address.param('object')]).toEqual(['/changes', 'drop_index', 'public.two']);
 });
 

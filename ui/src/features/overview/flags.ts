@@ -3,13 +3,20 @@ import type { RunSummary } from '../../backend/types';
 import type { Event } from '../../charts/group';
 import { plural } from '../../kit/figures';
 import { folded } from '../../kit/folds';
+import { listed, short, toneOf } from '../../kit/outcome';
+
+/** A run's name, and what failed in it. */
+function named(run: RunSummary): string {
+  const outcome = listed(run);
+  return toneOf(outcome) === 'bad' ? `${run.name}: ${short(outcome)}` : run.name;
+}
 
 /** At most so many, the newest ones; a fold has its flag where its first run began. */
-export const flags = (runs: readonly Pick<RunSummary, 'started_ms' | 'name' | 'part_of'>[], most: number): Event[] =>
+export const flags = (runs: readonly RunSummary[], most: number): Event[] =>
   folded(runs, (run) => run.part_of)
     .slice(0, most)
     .map((fold) =>
       fold.part === null
-        ? { t: fold.item.started_ms, label: fold.item.name }
+        ? { t: fold.item.started_ms, label: named(fold.item) }
         : { t: Math.min(...fold.items.map((run) => run.started_ms)), label: `${fold.part.name}, ${plural(fold.items.length, 'run')}` },
     );

@@ -1,19 +1,25 @@
 // @vitest-environment jsdom
 import { fireEvent, render, screen, waitFor } from '@testing-library/svelte';
-import { expect, test } from 'vitest';
-import type { JobStatus, ReportFile } from '../../backend/types';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import type { JobStatus, ReportFile, ReportRequest } from '../../backend/types';
+import { toasts } from '../../kit/toasts.svelte';
 import { fakeApp } from '../../testing/app';
+import { comparison, knee, runSummary } from '../../testing/values';
+import { offerOf } from './choice';
 import Reports from './index.svelte';
 
-const file = (id: string): ReportFile => ({
+const file = (id: string, of: Partial<ReportFile> = {}): ReportFile => ({
   id,
   title: `Report ${id}`,
   environment_name: 'shop',
   created_ms: 1_795_949_075_245,
-  run_ids: [],
-  html_path: `/reports/${id}.html`,
-  json_path: `/reports/${id}.json`,
+  run_ids: ['r1'],
+  comparison_ids: [],
+  knee_ids: [],
+  html_path: `/data/reports/${id}.html`,
+  json_path: `/data/reports/${id}.json`,
   html_bytes: 1024,
+  ...of,
 });
 const job = (of: Partial<JobStatus>): JobStatus => ({
   id: 'j',
@@ -31,57 +37,124 @@ const job = (of: Partial<JobStatus>): JobStatus => ({
   ...of,
 });
 const places = { environments: [{ id: 'shop', name: 'shop', kind: 'staging', apiUrl: null, roles: [] }] };
+const one = runSummary({ id: 'r1', name: 'checkout' });
+/** What the form reads. */
+const stored = {
+  'run.list': () => [one],
+  'comparison.list': () => [],
+  'knee.list': () => [],
+};
 
-test('without a report it says what one is, and a new one is followed until it is listed', async () => {
-  let list: ReportFile[] = [];
-  const { context, push } = fakeApp(
+beforeEach(() => {
+  document.body.innerHTML = '';
+});
+afterEach(() => {
+  for (const toast of toasts.list) toasts.dismiss(toast.id);
+  vi.restoreAllMocks();
+});
+
+test('a report that was written is shown, with the focus on its heading', async () => {
+  let written: ReportFile[] = [];
+  const { context, push, address } = fakeApp(
     {
-      'report.list': () => list,
-      'run.list': () => [],
+      ...stored,
+      'report.list': () => written,
       'report.create': () => job({}),
-      'job.get': () => job({ step: 'drawing' }),
+      'report.get': ({ id }) => ({ file: file(id), html: '<p>whole</p>' }),
+      'job.get': () => job({ step: 'drawing charts', progress: 0.4 }),
     },
-    places,
+    { ...places, path: '/reports' },
   );
   render(Reports, { context });
-  await waitFor(() => expect(screen.getByTestId('reports-empty')).toBeTruthy());
-  await fireEvent.click(screen.getByTestId('report-new'));
+  await fireEvent.click(await screen.findByTestId('report-new'));
+  await waitFor(() => expect(screen.getByTestId('report-create')).toHaveProperty('disabled', false));
   await fireEvent.submit(screen.getByTestId('report-form'));
-  await waitFor(() => expect(screen.getByText('drawing')).toBeTruthy());
-  list = [file('r1')];
-  push({ jobs: [job({ state: 'done', result: { kind: 'report', id: 'r1' } })] });
-  await waitFor(() => expect(screen.getByTestId('report-notice').textContent).toContain('/reports/r1.html'));
-  expect(screen.getAllByTestId('report-row')).toHaveLength(1);
+  expect((await screen.findByTestId('report-progress')).textContent).toBe('drawing charts, 40\u202f%');
+  expect(screen.getByTestId('report-stop')).toBeTruthy();
+  written = [file('x1')];
+  push({ jobs: [job({ state: 'done', result: { kind: 'report', id: 'x1' } })] });
+  await waitFor(() => expect(address.path).toBe('/reports/x1'));
+  await waitFor(() => expect(document.activeElement).toBe(screen.getByTestId('report-heading')));
+  await waitFor(() => expect(screen.getByTestId('report-heading').textContent).toBe('Report x1'));
+});
+
+test('what a link names is chosen, and asked for', async () => {
+  let asked: ReportRequest | null = null;
+  const duet = comparison({ id: 'c1', runs_a: ['r1'], runs_b: ['r2'] });
+  const { context, address } = fakeApp(
+    {
+      'run.list': () => [one, runSummary({ id: 'r2', name: 'after' }), runSummary({ id: 'r3', name: 'alone' })],
+      'comparison.list': () => [duet],
+      'knee.list': () => [knee({ id: 'k1' })],
+      'report.create': (request) => {
+        asked = request;
+        return job({ state: 'failed', error: { code: 'storage', message: 'no', hint: null, retryable: false } });
+      },
+    },
+    { ...places, path: '/reports/new?comparison=c1&run=r3' },
+  );
+  render(Reports, { context });
+  const picked = await screen.findByTestId('report-comparison');
+  expect(picked).toHaveProperty('checked', true);
+  await fireEvent.click(screen.getByTestId('report-knee'));
+  expect(address.param('knee')).toBe('k1');
+  await fireEvent.submit(screen.getByTestId('report-form'));
+  await waitFor(() => expect(asked).not.toBeNull());
+  expect([asked!.comparison_ids, asked!.knee_ids, asked!.run_ids, asked!.findings]).toEqual([['c1'], ['k1'], ['r3'], true]);
+});
+
+test('runs of a comparison or a search are folded under it', () => {
+  const runs = ['a', 'b', 'k', 'alone'].map((id) => ({ ...runSummary({ id }), part_of: id === 'k' ? { id: 'k1' } : null }));
+  const offer = offerOf(runs as never, [comparison({ id: 'c1', runs_a: ['a'], runs_b: ['b'] })], [knee({ id: 'k1' })]);
+  expect(Object.fromEntries(offer.findings.map((f) => [f.id, f.runs.map((r) => r.id)]))).toEqual({ c1: ['a', 'b'], k1: ['k'] });
+  expect(offer.runs.map((r) => r.id)).toEqual(['alone']);
+});
+
+test('without a run no report is promised', async () => {
+  const { context, address } = fakeApp({ ...stored, 'run.list': () => [] }, { ...places, path: '/reports/new' });
+  render(Reports, { context });
+  const nothing = await screen.findByTestId('report-nothing');
+  expect(screen.getByTestId('report-create')).toHaveProperty('disabled', true);
+  expect(screen.getByTestId('report-why').textContent).toBe('A report needs a run');
+  await fireEvent.click(nothing.querySelector('button')!);
+  expect(address.path).toBe('/benchmarks/new');
+});
+
+test('a preview shows the report without writing it, and goes when the choice changes', async () => {
+  const { context, calls } = fakeApp(
+    { ...stored, 'report.preview': () => ({ title: 'Performance report: shop', html: '<p>so far</p>' }) },
+    { ...places, path: '/reports/new' },
+  );
+  render(Reports, { context });
+  await waitFor(() => expect(screen.getByTestId('report-preview')).toHaveProperty('disabled', false));
+  await fireEvent.click(screen.getByTestId('report-preview'));
+  expect((await screen.findByTestId('report-preview-view')).getAttribute('srcdoc')).toBe('<p>so far</p>');
+  expect(calls).not.toContain('report.create');
+  await fireEvent.click(screen.getByTestId('report-findings'));
+  await waitFor(() => expect(screen.queryByTestId('report-preview-view')).toBeNull());
 });
 
 test('a report that cannot be written says why', async () => {
   const error = { code: 'storage' as const, message: 'The disk is full', hint: 'Free some space', retryable: false };
-  const { context } = fakeApp(
-    {
-      'report.list': () => [file('old')],
-      'run.list': () => [],
-      'report.create': () => job({ state: 'failed', error }),
-    },
-    places,
-  );
+  const { context } = fakeApp({ ...stored, 'report.create': () => job({ state: 'failed', error }) }, { ...places, path: '/reports/new' });
   render(Reports, { context });
-  await waitFor(() => expect(screen.getByTestId('report-row')).toBeTruthy());
-  await fireEvent.click(screen.getByTestId('report-new'));
+  await waitFor(() => expect(screen.getByTestId('report-create')).toHaveProperty('disabled', false));
   await fireEvent.submit(screen.getByTestId('report-form'));
   await waitFor(() => expect(screen.getByTestId('report-problem').textContent).toContain('The disk is full. Free some space'));
+  expect(screen.getByTestId('report-form')).toBeTruthy();
 });
 
 test('the address shows a report: a link, a step back and a reload find it', async () => {
   const { context, address } = fakeApp(
-    { 'report.list': () => [file('r1')], 'report.get': ({ id }) => ({ file: file(id), html: `<p>${id}</p>` }) },
-    { ...places, path: '/reports/r1' },
+    { ...stored, 'report.list': () => [file('x1')], 'report.get': ({ id }) => ({ file: file(id), html: `<p>${id}</p>` }) },
+    { ...places, path: '/reports/x1' },
   );
   render(Reports, { context });
-  expect((await screen.findByTestId('report-view')).getAttribute('srcdoc')).toBe('<p>r1</p>');
+  expect((await screen.findByTestId('report-view')).getAttribute('srcdoc')).toBe('<p>x1</p>');
   await fireEvent.click(screen.getByTestId('reports-back'));
   expect(address.path).toBe('/reports');
   await fireEvent.click(await screen.findByTestId('report-open'));
-  expect(address.path).toBe('/reports/r1');
+  expect(address.path).toBe('/reports/x1');
   address.go('/reports/new');
   expect(await screen.findByTestId('report-form')).toBeTruthy();
   expect(screen.queryByTestId('report-view')).toBeNull();
@@ -91,18 +164,72 @@ test('a report that is not here says so, and the list is one step away', async (
   const { context } = fakeApp({ 'report.list': () => [] }, { ...places, path: '/reports/gone' });
   render(Reports, { context });
   await waitFor(() => expect(screen.getByTestId('report-problem').textContent).toContain("no command 'report.get'"));
+  expect(document.activeElement).toBe(screen.getByTestId('report-heading'));
   await fireEvent.click(screen.getByTestId('reports-back'));
   await waitFor(() => expect(screen.getByTestId('reports-empty')).toBeTruthy());
   expect(screen.queryByTestId('report-problem')).toBeNull();
 });
 
-test('on the desktop a report is opened by the system', async () => {
+test('on the desktop a report is opened by the system, and so is its folder', async () => {
   const opened: string[] = [];
-  const { context, address } = fakeApp(
-    { 'report.list': () => [file('r1')] },
-    { ...places, path: '/reports', openPath: async (path) => void opened.push(path) },
+  const { context } = fakeApp(
+    { 'report.get': ({ id }) => ({ file: file(id), html: '' }) },
+    { ...places, path: '/reports/x1', openPath: async (path) => void opened.push(path) },
   );
   render(Reports, { context });
   await fireEvent.click(await screen.findByTestId('report-open'));
-  expect([opened, address.path]).toEqual([['/reports/r1.html'], '/reports']);
+  await fireEvent.click(screen.getByTestId('report-folder'));
+  expect(opened).toEqual(['/data/reports/x1.html', '/data/reports']);
+});
+
+test('the list is filtered, says what each report holds, and a deletion is undone', async () => {
+  let list = [file('x1'), file('x2', { title: 'Index proof', run_ids: [], comparison_ids: ['c1'], knee_ids: ['k1'] })];
+  const gone: ReportFile[] = [];
+  const { context } = fakeApp(
+    {
+      'report.list': () => list,
+      'report.delete': ({ id }) => {
+        gone.push(...list.filter((f) => f.id === id));
+        list = list.filter((f) => f.id !== id);
+        return { id, undo_until_ms: 0 };
+      },
+      'report.restore': () => {
+        list = [...list, ...gone];
+        return gone[0]!;
+      },
+    },
+    { ...places, path: '/reports' },
+  );
+  render(Reports, { context });
+  await waitFor(() => expect(screen.getAllByTestId('report-row')).toHaveLength(2));
+  await fireEvent.input(screen.getByTestId('report-filter'), { target: { value: 'index' } });
+  expect(screen.getByTestId('reports-heading').textContent!.trim()).toBe('1 of 2 reports');
+  expect(screen.getByTestId('report-row').textContent).toContain('1 comparison, 1 knee');
+  await fireEvent.click(screen.getByTestId('report-delete'));
+  await waitFor(() => expect(screen.queryByTestId('report-row')).toBeNull());
+  expect(document.activeElement).toBe(screen.getByTestId('reports-heading'));
+  const toast = toasts.list[toasts.list.length - 1]!;
+  expect(toast.text).toContain('Deleted “Index proof”');
+  toast.action!.run();
+  await waitFor(() => expect(screen.getAllByTestId('report-row')).toHaveLength(1));
+});
+
+test('a report gets another title', async () => {
+  let title = 'Report x1';
+  const { context } = fakeApp(
+    {
+      'report.get': ({ id }) => ({ file: file(id, { title }), html: '' }),
+      'report.rename': (request) => {
+        title = request.title;
+        return file(request.id, { title });
+      },
+    },
+    { ...places, path: '/reports/x1' },
+  );
+  render(Reports, { context });
+  await fireEvent.click(await screen.findByTestId('report-rename'));
+  await fireEvent.input(await screen.findByTestId('report-rename-title'), { target: { value: 'Week 48' } });
+  await fireEvent.click(screen.getByTestId('report-rename-save'));
+  await waitFor(() => expect(screen.getByTestId('report-heading').textContent).toBe('Week 48'));
+  await waitFor(() => expect(screen.queryByTestId('report-rename-dialog')).toBeNull());
 });

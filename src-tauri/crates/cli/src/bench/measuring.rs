@@ -13,6 +13,8 @@ use perfdeck_model::{
     Topic, Watching,
 };
 
+use perfdeck_words::sentence;
+
 use crate::answers::Runs;
 use crate::args::Source;
 use crate::bench::args::{BenchHttp, LoadArgs, RunAt};
@@ -265,6 +267,7 @@ pub(crate) fn show(run: &Run, json: bool) -> Done<()> {
         run.id
     )))?;
     output::line("")?;
+    output::line(&plain(&optioned(&perfdeck_words::ascii(&format!("{}.", sentence(run))))))?;
     output::line(&answers(run))?;
     let row = |name: &str, l: &LatencyMs| {
         vec![
@@ -297,19 +300,14 @@ pub(crate) fn show(run: &Run, json: bool) -> Done<()> {
     for note in &run.notes {
         output::line(&plain(&format!("note: {note}")))?;
     }
-    if !run.valid {
-        output::line(&plain(&optioned(&format!("INVALID: {}", run.invalid_reasons.join("; ")))))?;
-    }
     thresholds(run)
 }
 
-/// What came back, in one line: answers, rate, errors, and the statuses when any is no success.
+/// What came back in whole numbers, so that a script can compare them.
 fn answers(run: &Run) -> String {
     let answered = run.answered();
     let of = if answered == run.requests { String::new() } else { format!(" of {} requests", run.requests) };
-    let statuses = perfdeck_words::statuses(&run.statuses)
-        .map_or_else(String::new, |words| format!("; statuses: {}", perfdeck_words::ascii(&words)));
-    format!("{answered} answered{of} ({}/s without errors), {} errors{statuses}", figures(run.rate_per_s), run.errors)
+    format!("{answered} answered{of} ({}/s without errors), {} errors", figures(run.rate_per_s), run.errors)
 }
 
 /// The response times with the failed requests in the distribution, as they are judged.

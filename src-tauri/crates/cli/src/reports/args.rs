@@ -23,9 +23,18 @@ pub(crate) struct ReportArgs {
     /// Name or identifier of the environment
     #[arg(long, value_name = "NAME")]
     pub(crate) env: Option<String>,
-    /// Runs to include; the latest one when absent
+    /// Runs to include; the latest one when nothing is named
     #[arg(long, value_name = "ID", num_args = 1..)]
     pub(crate) run: Vec<String>,
+    /// Comparisons to include: a stored one, or two runs as A:B
+    #[arg(long, value_name = "ID", num_args = 1..)]
+    pub(crate) comparison: Vec<String>,
+    /// Searches for the knee to include
+    #[arg(long, value_name = "ID", num_args = 1..)]
+    pub(crate) knee: Vec<String>,
+    /// Include the environment's findings, as they stand now
+    #[arg(long)]
+    pub(crate) findings: bool,
     /// HTML file to write
     #[arg(long, value_name = "FILE")]
     pub(crate) out: PathBuf,

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use perfdeck_model::{ApiError, DEMO_ENVIRONMENT_ID, JobResult, ReportFile, ReportRequest, RunSummary};
+use perfdeck_words::Outcome;
 
 use crate::answers::{Runs, Written};
 use crate::args::Source;
@@ -37,7 +38,7 @@ pub(crate) async fn runs(engine: &Arc<Engine>, environment: Option<&str>, source
                 p99(r),
                 r.requests.to_string(),
                 r.errors.to_string(),
-                if r.valid { "valid" } else { "invalid" }.to_owned(),
+                Outcome::from(r).short(),
             ]
         })
         .collect();
@@ -77,6 +78,9 @@ pub(crate) async fn report(engine: &Arc<Engine>, args: &ReportArgs, source: &Sou
     let request = ReportRequest {
         environment_id: environment.id,
         run_ids: args.run.clone(),
+        comparison_ids: args.comparison.clone(),
+        knee_ids: args.knee.clone(),
+        findings: args.findings,
         out: Some(text(&args.out)?),
         json_out: args.json_out.as_deref().map(text).transpose()?,
         title: args.title.clone(),

@@ -4,14 +4,19 @@ pub(crate) mod args;
 use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use perfdeck_engine::Engine;
 use perfdeck_model::ApiError;
+use tokio::time::Instant;
 
 use crate::answers::Serving;
 use crate::output::{self, Done};
 use crate::serve::args::ServeArgs;
 use crate::{FINE, stop_requested};
+
+/// Between two addresses that are printed for somebody who asks.
+const PAUSE: Duration = Duration::from_secs(2);
 
 /// Shorter tokens could be guessed.
 const SHORTEST: usize = 16;
@@ -56,25 +61,42 @@ pub(crate) async fn serve(engine: &Arc<Engine>, args: &ServeArgs, json: bool) ->
             .hint("Listen on 127.0.0.1; use an SSH tunnel to reach it from another machine")
             .into());
     }
-    let tokens = if args.read_only {
-        perfdeck_server::Tokens::read_only()
+    let doors = if args.read_only {
+        perfdeck_server::Doors::read_only()
     } else {
-        perfdeck_server::Tokens::new(args.token_file.as_deref().map(token).transpose()?)
+        perfdeck_server::Doors::new(args.token_file.as_deref().map(token).transpose()?)
     };
-    let running = perfdeck_server::serve(engine.clone(), args.listen, tokens).await?;
+    let running = perfdeck_server::serve(engine.clone(), args.listen, doors).await?;
     let (url, read_only_url) = (running.url(), running.read_only_url());
     if json {
         let address = running.addr.to_string();
         output::json_line(&Serving { schema: "perfdeck.serving/1", url, read_only_url, address })?;
     } else if let Some(url) = url {
         output::line(&url)?;
-        output::note("Open this address in a browser on this machine. Ctrl-C stops.");
-        output::note(&format!("To let somebody only look: {read_only_url}"));
+        output::note("Open this address in a browser on this machine; it opens one. Ctrl-C stops.");
+        output::note(&format!("To let others only look: {read_only_url}"));
     } else {
         output::line(&read_only_url)?;
         output::note("Open this address in a browser on this machine; it only looks. Ctrl-C stops.");
     }
-    stop_requested().await;
+    let mut stop = std::pin::pin!(stop_requested());
+    let mut quiet_until = Instant::now();
+    loop {
+        tokio::select! {
+            () = &mut stop => break,
+            () = wanted(&running, quiet_until) => {
+                let url = running.url().unwrap_or_else(|| running.read_only_url());
+                output::note(&format!("A browser that is not signed in asks for an address: {url}"));
+                quiet_until = Instant::now() + PAUSE;
+            }
+        }
+    }
     running.stop().await;
     Ok(FINE)
+}
+
+/// Waits until somebody asks for an address. Not more often than every few seconds: any program of this machine may ask.
+async fn wanted(running: &perfdeck_server::Running, quiet_until: Instant) {
+    tokio::time::sleep_until(quiet_until).await;
+    running.wanted().await;
 }

@@ -95,7 +95,7 @@ fn a_report_is_written_where_it_was_asked_for() {
     assert_eq!(written["schema"], "perfdeck.report_file/1", "the answer names its schema");
     assert!(std::fs::read_to_string(&html).expect("HTML").contains("<svg"), "the page has charts");
     let document: Value = serde_json::from_slice(&std::fs::read(&data).expect("JSON")).expect("JSON");
-    assert_eq!(document["schema"], "perfdeck.report/1", "the data is the report's document");
+    assert_eq!(document["schema"], "perfdeck.report/2", "the data is the report's document");
     let (code, _, err) = run(dir.path(), &["report", "--env", "demo", "--out", "x.html"]);
     assert_eq!(code, 1, "nothing to report is a failure: {err}");
 }

@@ -37,6 +37,27 @@ pub struct LatencyMs {
     pub too_small: Vec<String>,
 }
 
+/// The percentiles that are stated, by name and quantile.
+pub const PERCENTILES: [(&str, f64); 5] = [("p50", 0.5), ("p90", 0.9), ("p95", 0.95), ("p99", 0.99), ("p999", 0.999)];
+
+/// Samples that a quantile needs to be stated: 100 / (1 − q).
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+pub fn samples_for(q: f64) -> u64 {
+    // Rounded first: 1 − 0.999 is not exactly 0.001.
+    (100.0 / (1.0 - q).max(1e-12) - 1e-6).ceil() as u64
+}
+
+/// Names of the percentiles that so many samples cannot state: what decides "n too small" everywhere.
+pub fn too_small(n: u64) -> Vec<String> {
+    PERCENTILES.iter().filter(|(_, q)| n < samples_for(*q)).map(|(name, _)| (*name).to_owned()).collect()
+}
+
+/// Whether so many samples cannot give a point of a line at a quantile: below 1 / (1 − q) it is their longest time.
+#[allow(clippy::cast_precision_loss)]
+pub fn few_for_point(n: u64, q: f64) -> bool {
+    (n as f64) < 1.0 / (1.0 - q).max(1e-12) - 1e-6
+}
+
 /// One point of a percentile curve.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, TS, schemars::JsonSchema)]
 pub struct Percentile {

@@ -178,6 +178,27 @@ pub struct ThresholdResult {
     pub note: Option<String>,
 }
 
+/// How the thresholds of a run turned out.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, TS, schemars::JsonSchema)]
+pub struct ThresholdCount {
+    /// Number of thresholds.
+    pub all: u32,
+    /// Of these, shown not to hold.
+    pub failed: u32,
+    /// Of these, not judged.
+    pub unjudged: u32,
+}
+
+impl ThresholdCount {
+    /// Of a run's results.
+    pub fn of(results: &[ThresholdResult]) -> Self {
+        let count = |of: &dyn Fn(&ThresholdResult) -> bool| {
+            u32::try_from(results.iter().filter(|t| of(*t)).count()).unwrap_or(u32::MAX)
+        };
+        Self { all: count(&|_| true), failed: count(&|t| !t.ok && !t.unjudged), unjudged: count(&|t| t.unjudged) }
+    }
+}
+
 /// Source of a generator's ceiling.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -199,8 +220,9 @@ pub struct Footing {
     pub lag_p99_ms: Option<f64>,
     /// Largest allowed value of `lag_p99_ms`, in milliseconds.
     pub lag_limit_ms: Option<f64>,
-    /// Whether this system's timer holds a schedule to less than a millisecond.
-    pub precise_timer: bool,
+    /// Whether the generator's system has a timer that holds a schedule to less than a millisecond; `None` where another
+    /// tool made the run and does not tell.
+    pub precise_timer: Option<bool>,
     /// CPU of the generator's threads as a share of one core each; at most 0.8.
     pub generator_cpu_share: Option<f64>,
     /// Most requests per second that the generator can send here.
@@ -210,8 +232,8 @@ pub struct Footing {
     /// Run's rate as a share of `ceiling_per_s`; at most 0.7 of a measured one, or the figures are those of the
     /// generator.
     pub ceiling_share: Option<f64>,
-    /// Whether the target runs on the generator's machine.
-    pub co_located: bool,
+    /// Whether the target runs on the generator's machine; `None` where another tool made the run and does not tell.
+    pub co_located: Option<bool>,
     /// Correlation of a second's median with the next one's, -1 to 1; `None` below 20 seconds. Near 1, the seconds are
     /// no independent samples.
     pub autocorrelation: Option<f64>,

@@ -3,7 +3,7 @@ use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
 use super::latency::measured;
-use super::run::{PartOf, Run, RunState};
+use super::run::{PartOf, Run, RunState, StatusCount, ThresholdCount};
 use super::spec::Load;
 use crate::judged::JudgedMs;
 
@@ -46,6 +46,15 @@ pub struct RunSummary {
     /// Response times with the failed requests in the distribution; absent in runs of earlier versions.
     #[serde(default)]
     pub judged_ms: Option<JudgedMs>,
+    /// Requests that were answered, with a success or an error; `None` where an earlier version kept the run.
+    #[serde(default)]
+    pub answered: Option<u64>,
+    /// Answers by status, ascending; `None` where an earlier version kept the run.
+    #[serde(default)]
+    pub statuses: Option<Vec<StatusCount>>,
+    /// How its thresholds turned out; `None` where an earlier version kept the run.
+    #[serde(default)]
+    pub thresholds: Option<ThresholdCount>,
     /// Whether the figures can be trusted.
     pub valid: bool,
     /// Key of its work, the same for runs of the same work; see [`Run::work`].
@@ -72,6 +81,9 @@ impl From<&Run> for RunSummary {
             p50_ms: run.latency().p50,
             p99_ms: run.latency().p99,
             judged_ms: run.judged_ms.clone(),
+            answered: Some(run.answered()),
+            statuses: Some(run.statuses.clone()),
+            thresholds: Some(ThresholdCount::of(&run.thresholds)),
             valid: run.valid,
             work: run.work(),
         }

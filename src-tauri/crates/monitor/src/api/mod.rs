@@ -14,7 +14,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use perfdeck_model::{
     ApiError, ApiTarget, BoxFuture, Clock, Collection, Collector, ErrorCode, Finding, FindingAction, FindingTarget,
-    FoundService, SecretSource, Sensitive, SeriesInfo, TargetRole, Unit,
+    FoundService, Proof, SecretSource, Sensitive, SeriesInfo, TargetRole, Unit,
 };
 
 use probe::{Answer, Body, Budget, Endpoint, Failure, Phases};
@@ -161,7 +161,7 @@ impl ApiCollector {
         let bytes = body.bytes.clone();
         // Two megabytes take some tens of milliseconds of CPU, too long for a task of the runtime.
         let packed = tokio::task::spawn_blocking(move || gzip_len(&bytes)).await.ok().flatten()?;
-        Some(uncompressed(&self.target.probe_path, body, packed).into_iter().collect())
+        Some(uncompressed(&self.target.url, &self.target.probe_path, body, packed).into_iter().collect())
     }
 }
 
@@ -174,7 +174,7 @@ fn gzip_len(bytes: &[u8]) -> Option<usize> {
 
 /// The finding about an answer that could be a tenth smaller or more.
 #[allow(clippy::cast_precision_loss)]
-fn uncompressed(path: &str, body: &Body, packed: usize) -> Option<Finding> {
+fn uncompressed(url: &str, path: &str, body: &Body, packed: usize) -> Option<Finding> {
     let (plain, packed) = (body.bytes.len() as f64, packed as f64);
     if packed > plain * 0.9 {
         return None;
@@ -191,8 +191,28 @@ fn uncompressed(path: &str, body: &Body, packed: usize) -> Option<Finding> {
         title: format!("`{path}` is sent uncompressed"),
         evidence,
         cost: 1.0 - packed / plain,
-        action: FindingAction { label: "Try compression".to_owned(), opens: FindingTarget::Gateway },
+        action: FindingAction { label: "Review response".to_owned(), opens: FindingTarget::Gateway },
+        proof: proof(url, path, size(plain), size(packed), body.complete),
     })
+}
+
+/// What stands behind an uncompressed answer.
+fn proof(url: &str, path: &str, plain: String, packed: String, complete: bool) -> Proof {
+    let whole = format!("{}/{}", url.trim_end_matches('/'), path.trim_start_matches('/'));
+    let command = format!(
+        "curl -sS --compressed -o /dev/null -w '%{{size_download}} bytes\\n' '{}'",
+        whole.replace('\'', "'\\''")
+    );
+    Proof::new(
+        format!("text of {SMALL} bytes or more without Content-Encoding, that gzip makes a tenth smaller or more"),
+        "Compress it in the server or in the proxy before it, for clients that send Accept-Encoding; it costs CPU, so measure the \
+         route before and after",
+    )
+    .value("sent", if complete { plain } else { format!("more than {plain}") })
+    .value(if complete { "with gzip" } else { "what was read, with gzip" }, packed)
+    .observed(Some("1 answer".to_owned()), None)
+    .statement("Fetches it as a client that takes gzip", command)
+    .step("Benchmark this route", FindingTarget::Route { method: "GET".to_owned(), path: path.to_owned() })
 }
 
 fn size(bytes: f64) -> String {

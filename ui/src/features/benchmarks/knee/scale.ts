@@ -62,9 +62,12 @@ export function busiest(point: KneePoint): { name: string; share: number } | nul
   return { name, share };
 }
 
-/** Why a step does not hold; empty when it does. */
+/**
+ * Why a step does not hold; of one that does, how that is known where its percentile cannot be stated: the requests beyond the
+ * limit were counted (docs/benchmarks.md, 6.6). Else empty.
+ */
 export function failing(point: KneePoint, limitMs: number | null): string {
-  if (point.holds) return '';
+  if (point.holds) return point.figures.enough ? '' : `by counting ${integer(point.figures.n)} requests`;
   const f = point.figures;
   if (f.invalid_reasons.length > 0) return f.invalid_reasons.join('; ');
   if (f.error_share > 0.001) return `${percentWord(f.error_share)} errors`;

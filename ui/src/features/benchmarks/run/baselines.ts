@@ -8,11 +8,11 @@ export const namesOf = (baselines: readonly Baseline[], run: string): string[] =
     .sort((a, b) => a.created_ms - b.created_ms)
     .map((b) => b.name);
 
-/** Baselines of the same work as a run, the newest first; of any work where the run's is not known. */
+/** Baselines of the same work as a run, the newest first; none where the run's is not known. */
 export function comparable(baselines: readonly Baseline[], runs: readonly RunSummary[], run: string): Baseline[] {
   const work = runs.find((r) => r.id === run)?.work;
   return baselines
-    .filter((b) => b.run_id !== run && (work === undefined || runs.find((r) => r.id === b.run_id)?.work === work))
+    .filter((b) => b.run_id !== run && work !== undefined && runs.find((r) => r.id === b.run_id)?.work === work)
     .sort((a, b) => b.created_ms - a.created_ms);
 }
 

@@ -100,19 +100,21 @@ export function grounds(run: Run): Ground[] {
             'by the CPU quota of the generator’s cgroup; requests that wait for it look slow',
           ),
         ]),
-    held(
-      'place',
-      'Generator apart',
-      c.co_located ? 'same machine' : 'another machine',
-      !c.co_located,
-      'warn',
-      c.co_located ? 'generator and target share this machine' : 'the target runs elsewhere',
-    ),
+    c.co_located === null
+      ? unknown('place', 'Generator apart', 'not told', 'the tool that made the run does not tell where it ran')
+      : held(
+          'place',
+          'Generator apart',
+          c.co_located ? 'same machine' : 'another machine',
+          !c.co_located,
+          'warn',
+          c.co_located ? 'generator and target share this machine' : 'the target runs elsewhere',
+        ),
     c.steady === null
       ? run.spec.kind === 'plan' && run.spec.varies
         ? unknown('steady', 'Steady', 'load varies', 'the load was meant to change')
         : unknown('steady', 'Steady', early, because)
-      : held('steady', 'Steady', c.steady ? 'one level' : 'level changed', c.steady, 'warn', 'rate and latency over the measured time'),
+      : held('steady', 'Steady', c.steady ? 'one level' : 'not one level', c.steady, 'warn', 'rate and latency over the measured time'),
     c.autocorrelation === null
       ? unknown('autocorrelation', 'Seconds independent', early, because)
       : held(
@@ -123,14 +125,16 @@ export function grounds(run: Run): Ground[] {
           'warn',
           'of a second’s median with the next one’s; near 1 they say little more than one second',
         ),
-    held(
-      'timer',
-      'Precise timer',
-      c.precise_timer ? 'below 1\u202fms' : 'above 1\u202fms',
-      c.precise_timer || !open,
-      'warn',
-      'what this system’s timer holds a schedule to',
-    ),
+    c.precise_timer === null
+      ? unknown('timer', 'Precise timer', 'not told', 'the tool that made the run does not tell')
+      : held(
+          'timer',
+          'Precise timer',
+          c.precise_timer ? 'below 1\u202fms' : 'above 1\u202fms',
+          c.precise_timer || !open,
+          'warn',
+          'what the system’s timer holds a schedule to',
+        ),
   ];
 }
 

@@ -42,6 +42,12 @@ export function levelsText(before: number, after: number, unit: Unit): string {
   return `${own !== '' && own === unitOf(to) ? from.slice(0, -own.length) : from} → ${to}`;
 }
 
+/** Why nothing is listed, in agreement with what the run rests on: a drift has no moment at which a level changed. */
+export const movedNone = (steady: boolean | null): string =>
+  steady === false
+    ? 'Nothing stepped to another level at one moment; rate or latency drifted or swung over the run.'
+    : 'Nothing changed its level during this run.';
+
 /** The first of what moved, and further ones that stand apart, for flags on a time axis. */
 export function flagged(rows: readonly MovedRow[], apartMs: number): MovedRow[] {
   const found: MovedRow[] = [];

@@ -22,7 +22,7 @@ const shown = (): number => screen.getAllByTestId('run-moved-row').length;
 
 test('the first of what moved is shown, all on request, and a chosen one wherever it stands', async () => {
   const mark = vi.fn();
-  const { rerender } = render(MovedList, { rows, failure: null, chosen: null, mark });
+  const { rerender } = render(MovedList, { rows, failure: null, steady: null, chosen: null, mark });
   expect(shown()).toBe(6);
   await fireEvent.click(screen.getByText('Show all 8'));
   expect(shown()).toBe(8);
@@ -32,7 +32,7 @@ test('the first of what moved is shown, all on request, and a chosen one whereve
 });
 
 test('nothing that moved, not known yet and not readable are three things', async () => {
-  const props = { failure: null, chosen: null, mark: () => undefined };
+  const props = { failure: null, steady: null, chosen: null, mark: () => undefined };
   const { rerender, container } = render(MovedList, { rows: null as MovedRow[] | null, ...props });
   expect(container.querySelector('p')?.textContent).toBe('–');
   await rerender({ rows: [] });

@@ -4,7 +4,7 @@ import { pathTo, placeOf, shownAt } from '../routes';
 import type { Baseline, Footing, Moved, Run, RunSummary, StageResult } from '../types';
 import { comparable, nameFault, namesOf } from './baselines';
 import { grounded, grounds } from './footing';
-import { changeText, flagged, levelsText, movedRow, seriesWords } from './moved';
+import { changeText, flagged, levelsText, movedNone, movedRow, seriesWords } from './moved';
 import { level, span } from './stages';
 import { counted, figure } from './thresholds';
 
@@ -73,10 +73,21 @@ describe('what a run rests on', () => {
     expect(grounded(closed)).toBe('all hold');
     expect(grounded(grounds(run({ ceiling_share: null })))).toBe('what is known holds');
     expect(tone(run({ precise_timer: false }, false), 'timer')).toBe('ok');
+    const imported = grounds(run({ co_located: null, precise_timer: null }));
+    expect(imported.filter((g) => ['place', 'timer'].includes(g.key)).map((g) => [g.tone, g.value])).toEqual([
+      ['none', 'not told'],
+      ['none', 'not told'],
+    ]);
   });
 });
 
 describe('what moved', () => {
+  it('does not contradict what the run rests on', () => {
+    expect(movedNone(true)).toContain('Nothing changed its level');
+    expect(movedNone(null)).toContain('Nothing changed its level');
+    expect(movedNone(false)).toContain('drifted');
+    expect(grounds(run({ steady: false })).find((g) => g.key === 'steady')!.value).toBe('not one level');
+  });
   const locks: LaneSpec = {
     key: 'locks',
     title: 'Locks waiting',
@@ -163,6 +174,7 @@ describe('baselines', () => {
   it('of the same work can be compared with, the newest first', () => {
     expect(comparable(all, runs, 'a').map((x) => x.name)).toEqual(['new', 'old']);
     expect(namesOf(all, 'b')).toEqual(['old', 'new']);
+    expect(comparable(all, runs, 'of another environment'), 'nothing of work that is not known to be the same').toEqual([]);
   });
   it('have a name', () =>
     expect([nameFault(' '), nameFault('x'), nameFault('x'.repeat(81))]).toEqual(['Enter a name', null, 'At most 80 characters']));

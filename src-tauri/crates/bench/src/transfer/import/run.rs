@@ -2,7 +2,7 @@
 use hdrhistogram::Histogram;
 use perfdeck_model::{
     ErrorCount, Footing, Interval, LatencyMs, Load, Machine, Percentile, PlanSpec, Run, RunSpec, RunState, StatusCount,
-    StepResult,
+    StepResult, samples_for,
 };
 
 use super::{Imported, ImportedSecond, ImportedStep};
@@ -58,9 +58,7 @@ fn times(h: Option<&Histogram<u64>>, n: u64, percentiles: &[(f64, f64)], mean: O
     let mut too_small = Vec::new();
     let mut at = |name: &str, q: f64| {
         let found = percentiles.iter().find(|(have, _)| (have - q).abs() < 1e-9).map(|(_, ms)| *ms);
-        #[allow(clippy::cast_precision_loss)]
-        let few = (n as f64) < 100.0 / (1.0 - q).max(1e-9) - 1e-6;
-        if found.is_none() || (few && q > 0.0 && q < 1.0) {
+        if found.is_none() || n < samples_for(q) {
             too_small.push(name.to_owned());
         }
         found

@@ -76,6 +76,7 @@ fn target(state: TargetState) -> TargetStatus {
         version: None,
         detail: None,
         round_trip_ms: None,
+        first_sample_ms: None,
         last_sample_ms: None,
         next_try_ms: None,
         error: None,

@@ -16,6 +16,7 @@ migrations! {
     "0004_bench",
     "0005_core",
     "0006_changes",
+    "0007_reports",
 }
 
 #[cfg(test)]

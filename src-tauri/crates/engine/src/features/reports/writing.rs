@@ -1,160 +1,142 @@
-//! Exporting reports: runs, their environment and its series during them, as one HTML file and one JSON file.
-use std::path::PathBuf;
+//! Writing reports: one HTML file and one JSON file, as a job; previews, other titles, and files of what was deleted.
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use perfdeck_model::{ApiError, ErrorCode, JobResult, JobStatus, ReportFile, ReportRequest, Tag};
+use perfdeck_model::{ApiError, ErrorCode, JobResult, JobStatus, ReportFile, ReportRequest, Tag, masking};
+use perfdeck_report::ReportDocument;
 use uuid::Uuid;
 
 use crate::Engine;
+use crate::core::store::UNDO_MS;
 use crate::core::vault::write_atomically;
+use crate::features::reports::commands::ReportPreview;
+use crate::features::reports::gathering::title;
 
-/// Runs in one report.
-const MAX_RUNS: usize = 20;
+/// Both renderings of a document.
+async fn drawn(document: ReportDocument) -> Result<(String, String), ApiError> {
+    let drawing = tokio::task::spawn_blocking(move || {
+        Ok::<_, perfdeck_report::Error>((
+            perfdeck_report::render_html(&document)?,
+            perfdeck_report::to_json(&document)?,
+        ))
+    });
+    drawing.await.map_err(|e| ApiError::internal(e.to_string()))?.map_err(ApiError::from)
+}
 
 impl Engine {
     /// Starts an export as a job whose result is the report's id.
     pub(crate) async fn create_report(self: &Arc<Self>, request: ReportRequest) -> Result<JobStatus, ApiError> {
         let environment = self.environment(&request.environment_id).await?;
-        let run_ids = if request.run_ids.is_empty() {
-            let newest = self.core.store.runs(Some(&environment.id)).await?.into_iter().next();
-            vec![newest.map(|r| r.id).ok_or_else(|| {
-                ApiError::not_found(format!("'{}' has no stored run to report", environment.name))
-                    .hint("Run a benchmark first")
-            })?]
-        } else {
-            request.run_ids.clone()
-        };
-        if run_ids.len() > MAX_RUNS {
-            return Err(ApiError::bad_request(format!("A report holds at most {MAX_RUNS} runs")));
-        }
+        let request = self.reported(&request, &environment).await?;
         let engine = self.clone();
-        let title = request
-            .title
-            .as_deref()
-            .map_or_else(|| format!("Performance report: {}", environment.name), perfdeck_model::masking::title);
+        let title = title(&request, &environment);
         Ok(self.core.jobs.spawn("report", title.clone(), Some(environment.id.clone()), move |job| async move {
             job.progress(Some(0.1), "reading runs");
-            let mut runs = Vec::new();
-            let mut series = Vec::new();
-            for id in &run_ids {
-                if job.cancel.is_cancelled() {
-                    break;
-                }
-                let run = engine.run(id).await?;
-                let columns = engine.run_series(id, None).await?;
-                series.push(engine.report_series(&run.id, &environment.id, &columns).await);
-                runs.push(run);
-            }
-            let now = engine.core.clock.now_ms();
-            let (findings, versions) = match engine.monitoring.get(&environment.id).await {
-                Some(m) => (m.findings(), m.targets()),
-                None => (Vec::new(), Vec::new()),
-            };
-            let document = perfdeck_report::ReportDocument {
-                schema: perfdeck_report::SCHEMA.to_owned(),
-                title: title.clone(),
-                generated_at: rfc3339(now),
-                generated_ms: now,
-                tool: perfdeck_report::Tool {
-                    name: "Perfdeck".to_owned(),
-                    version: env!("CARGO_PKG_VERSION").to_owned(),
-                },
-                environment: perfdeck_report::ReportEnvironment {
-                    id: environment.id.clone(),
-                    name: environment.name.clone(),
-                    kind: environment.kind,
-                    targets: environment
-                        .targets
-                        .addresses()
-                        .into_iter()
-                        .map(|(role, address)| perfdeck_report::ReportTarget {
-                            version: versions.iter().find(|v| v.role == role).and_then(|v| v.version.clone()),
-                            role,
-                            address,
-                        })
-                        .collect(),
-                    pool: environment.pool.clone(),
-                },
-                runs,
-                series,
-                findings,
-                notes: Vec::new(),
-                redactions: vec!["Passwords and secret header values are never part of a report".to_owned()],
-            };
+            let document = engine.report_document(&request, &environment, || job.cancel.is_cancelled()).await?;
             if job.cancel.is_cancelled() {
                 return Err(ApiError::new(ErrorCode::Cancelled, "The export was stopped; no file was written"));
             }
             job.progress(Some(0.4), "drawing charts");
-            let drawing = tokio::task::spawn_blocking(move || {
-                let html = perfdeck_report::render_html(&document).map_err(|e| ApiError::internal(e.to_string()))?;
-                let json = perfdeck_report::to_json(&document).map_err(|e| ApiError::internal(e.to_string()))?;
-                Ok::<_, ApiError>((html, json))
-            });
-            let (html, json) =
-                job.unless_cancelled(drawing).await?.map_err(|e| ApiError::internal(e.to_string()))??;
+            let (html, json) = job.unless_cancelled(drawn(document)).await??;
             // Two files and an entry in the store belong together.
             job.cancellable(false);
             job.progress(Some(0.9), "writing files");
-            let id = Uuid::now_v7().to_string();
+            let now = engine.core.clock.now_ms();
             let html_path = match &request.out {
                 Some(out) => absolute(out),
-                None => engine.core.data_dir.join("reports").join(format!(
-                    "{}-{}.html",
-                    slug(&environment.name),
-                    stamp(now)
-                )),
+                None => {
+                    free(&engine.core.data_dir.join("reports"), &format!("{}-{}", slug(&environment.name), stamp(now)))
+                }
             };
             let json_path = request.json_out.as_deref().map_or_else(|| html_path.with_extension("json"), absolute);
             write_atomically(&html_path, html.as_bytes())?;
             write_atomically(&json_path, json.as_bytes())?;
             let file = ReportFile {
-                id: id.clone(),
+                id: Uuid::now_v7().to_string(),
                 title,
                 environment_name: environment.name,
                 html_path: html_path.display().to_string(),
                 json_path: json_path.display().to_string(),
                 html_bytes: html.len() as u64,
                 created_ms: now,
-                run_ids,
+                run_ids: request.run_ids,
+                comparison_ids: request.comparison_ids,
+                knee_ids: request.knee_ids,
             };
             engine.core.store.put_report(&file).await?;
             engine.core.changed(&[Tag::Reports]);
-            Ok(Some(JobResult::Report(id)))
+            Ok(Some(JobResult::Report(file.id)))
         }))
     }
 
-    async fn report_series(
-        &self,
-        run_id: &str,
-        environment_id: &str,
-        columns: &perfdeck_model::Columns,
-    ) -> perfdeck_report::RunSeries {
-        let known = match self.monitoring.get(environment_id).await {
-            Some(monitor) => monitor.series(),
-            None => Vec::new(),
-        };
-        let t_ms = columns.get("t").unwrap_or_default().to_vec();
-        let series = columns
-            .names()
-            .iter()
-            .filter(|n| *n != "t" && !n.ends_with(":min") && !n.ends_with(":mean"))
-            .map(|name| {
-                let id = name.strip_suffix(":max").unwrap_or(name);
-                let info = known.iter().find(|s| s.id == id);
-                perfdeck_report::ReportSeries {
-                    id: id.to_owned(),
-                    unit: info.map_or_else(|| perfdeck_model::unit_of(id), |s| s.unit),
-                    target: info.map_or_else(|| perfdeck_model::target_of(id), |s| s.target),
-                    values: columns.get(name).unwrap_or_default().iter().map(|v| v.is_finite().then_some(*v)).collect(),
+    /// A report as it would be written.
+    pub(crate) async fn preview_report(&self, request: &ReportRequest) -> Result<ReportPreview, ApiError> {
+        let environment = self.environment(&request.environment_id).await?;
+        let request = self.reported(request, &environment).await?;
+        let document = self.report_document(&request, &environment, || false).await?;
+        let title = document.title.clone();
+        Ok(ReportPreview { title, html: drawn(document).await?.0 })
+    }
+
+    /// An entry of the list.
+    pub(crate) async fn written_report(&self, id: &str) -> Result<ReportFile, ApiError> {
+        let found = self.core.store.report(id).await?;
+        found.ok_or_else(|| ApiError::not_found(format!("There is no report '{}'", masking::shown(id))))
+    }
+
+    /// Gives a report another title, in the list and in its files.
+    pub(crate) async fn rename_report(&self, id: &str, title: &str) -> Result<ReportFile, ApiError> {
+        let title = title.trim();
+        if title.is_empty() || title.chars().count() > 120 {
+            return Err(ApiError::bad_request("A report's title has 1 to 120 characters"));
+        }
+        let mut file = self.written_report(id).await?;
+        let json = tokio::fs::read(&file.json_path).await.map_err(|e| {
+            ApiError::not_found(format!("{} cannot be read: {e}", file.json_path))
+                .hint("The title is in the report's files, and they were moved or deleted; export it again")
+        })?;
+        let mut document: ReportDocument = serde_json::from_slice(&json).map_err(|_| {
+            ApiError::new(ErrorCode::Conflict, "The report was written by another version of Perfdeck")
+                .hint("Export it again with the other title")
+        })?;
+        document.title = masking::title(title);
+        file.title.clone_from(&document.title);
+        let (html, json) = drawn(document).await?;
+        write_atomically(Path::new(&file.html_path), html.as_bytes())?;
+        write_atomically(Path::new(&file.json_path), json.as_bytes())?;
+        file.html_bytes = html.len() as u64;
+        self.core.store.put_report(&file).await?;
+        Ok(file)
+    }
+
+    /// Removes reports whose deletion can no longer be undone, with their files where those are in the reports folder; what
+    /// was written elsewhere is its owner's.
+    pub(crate) async fn forget_reports(&self) -> Result<(), ApiError> {
+        let folder = self.core.data_dir.join("reports");
+        for file in self.core.store.forget_reports(self.core.clock.now_ms() - UNDO_MS).await? {
+            for path in [&file.html_path, &file.json_path] {
+                let path = Path::new(path);
+                if path.parent() == Some(&folder)
+                    && let Err(error) = tokio::fs::remove_file(path).await
+                    && error.kind() != std::io::ErrorKind::NotFound
+                {
+                    tracing::warn!(%error, "the file of a deleted report could not be removed");
                 }
-            })
-            .collect();
-        perfdeck_report::RunSeries { run_id: run_id.to_owned(), t_ms, series }
+            }
+        }
+        Ok(())
     }
 }
 
 fn absolute(path: &str) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| PathBuf::from(path))
+}
+
+/// A file of this name that is not there yet: two reports may be written in one second.
+fn free(folder: &Path, name: &str) -> PathBuf {
+    let first = folder.join(format!("{name}.html"));
+    let others = (2..10_000).map(|i| folder.join(format!("{name}-{i}.html")));
+    std::iter::once(first.clone()).chain(others).find(|path| !path.exists()).unwrap_or(first)
 }
 
 fn slug(name: &str) -> String {
@@ -164,17 +146,9 @@ fn slug(name: &str) -> String {
     if text.is_empty() { "report".to_owned() } else { text }
 }
 
-fn date(ms: f64) -> time::OffsetDateTime {
-    #[allow(clippy::cast_possible_truncation)]
-    let nanos = (ms * 1e6) as i128;
-    time::OffsetDateTime::from_unix_timestamp_nanos(nanos).unwrap_or(time::OffsetDateTime::UNIX_EPOCH)
-}
-
-fn rfc3339(ms: f64) -> String {
-    date(ms).format(&time::format_description::well_known::Rfc3339).unwrap_or_default()
-}
-
 fn stamp(ms: f64) -> String {
-    let d = date(ms);
+    #[allow(clippy::cast_possible_truncation)]
+    let seconds = (ms / 1e3).floor() as i64;
+    let d = time::OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(time::OffsetDateTime::UNIX_EPOCH);
     format!("{:04}{:02}{:02}-{:02}{:02}{:02}", d.year(), u8::from(d.month()), d.day(), d.hour(), d.minute(), d.second())
 }

@@ -1,8 +1,8 @@
-//! Runs with the environment's series and the histograms of their seconds, and the reports on them.
-use perfdeck_model::{ApiError, ReportFile, Run, RunSummary};
+//! Runs with the environment's series and the histograms of their seconds.
+use perfdeck_model::{ApiError, Run, RunSummary};
 use sqlx::Row;
 
-use crate::core::store::{Store, document, text};
+use crate::core::store::{Store, text};
 
 impl Store {
     /// Stores a run with the environment's series and the histograms of its seconds, in one transaction; what is `None`
@@ -76,24 +76,5 @@ impl Store {
                 .await
                 .map_err(|e| self.fail(&e))?;
         Ok(rows.iter().map(|r| (r.get(0), r.get::<u32, _>(1))).collect())
-    }
-
-    pub(crate) async fn put_report(&self, report: &ReportFile) -> Result<(), ApiError> {
-        sqlx::query("INSERT INTO reports (id, created_ms, doc) VALUES (?, ?, ?)")
-            .bind(&report.id)
-            .bind(report.created_ms)
-            .bind(text(report)?)
-            .execute(&self.pool)
-            .await
-            .map_err(|e| self.fail(&e))?;
-        Ok(())
-    }
-
-    pub(crate) async fn reports(&self) -> Result<Vec<ReportFile>, ApiError> {
-        let rows = sqlx::query("SELECT doc FROM reports ORDER BY created_ms DESC LIMIT 1000")
-            .fetch_all(&self.pool)
-            .await
-            .map_err(|e| self.fail(&e))?;
-        rows.iter().map(|r| document(r.get::<&str, _>(0))).collect()
     }
 }

@@ -1,0 +1,49 @@
+// @vitest-environment jsdom
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { keepFocus } from './focus-kept';
+
+let end: () => void;
+const by = (id: string): HTMLElement => document.getElementById(id)!;
+
+beforeEach(() => {
+  // jsdom draws nothing: what is in the page is drawn.
+  vi.spyOn(Element.prototype, 'getClientRects').mockImplementation(function (this: Element) {
+    return (this.isConnected ? [{}] : []) as unknown as DOMRectList;
+  });
+  document.body.innerHTML = `
+    <div id="root"><h1 id="title">Benchmarks</h1>
+      <section id="list"><h2 id="head">Runs</h2><div id="row"><button id="delete">Delete</button></div></section>
+      <form id="form"><button id="start">Start</button><input id="name" /></form></div>`;
+  end = keepFocus(by('root'), () => by('title'));
+});
+afterEach(() => {
+  end();
+  vi.restoreAllMocks();
+});
+
+test('what had the focus goes: the heading of what is around it has it', async () => {
+  by('delete').focus();
+  by('row').remove();
+  expect(document.activeElement, 'the browser leaves it nowhere').toBe(document.body);
+  await vi.waitFor(() => expect(document.activeElement?.id).toBe('head'));
+  by('list').remove();
+  await vi.waitFor(() => expect(document.activeElement?.id, 'and then the heading of the screen').toBe('title'));
+});
+
+test('a button that is switched off hands it on to what can be operated beside it', async () => {
+  by('start').focus();
+  by('start').setAttribute('disabled', '');
+  await vi.waitFor(() => expect(document.activeElement?.id).toBe('name'));
+  by('start').removeAttribute('disabled');
+  await vi.waitFor(() => expect(document.activeElement?.id, 'and has it again').toBe('start'));
+});
+
+test('a focus that was given up is not taken back', async () => {
+  by('delete').focus();
+  by('root').dispatchEvent(new Event('pointerdown', { bubbles: true }));
+  by('delete').blur();
+  await new Promise((done) => setTimeout(done, 5));
+  by('form').append(document.createElement('i'));
+  await new Promise((done) => setTimeout(done, 50));
+  expect(document.activeElement).toBe(document.body);
+});
