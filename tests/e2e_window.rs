@@ -9,7 +9,7 @@ use serde_json::json;
 use support::desktop::{Browser, Desktop, Window};
 use support::journey::{self, id};
 use support::webdriver::Session;
-use support::{can_run, release, report, root};
+use support::{can_run, keyboard, release, report, root};
 
 const PROGRAMS: &[&str] = &["Xvfb", "dbus-daemon", "WebKitWebDriver", "chromium", "chromedriver"];
 
@@ -178,6 +178,19 @@ fn check_report(stage: &Stage, html: &Path) {
     assert!(asked.is_empty(), "a report is complete in itself, but it asked for {asked:?}");
     let file = pictures().join("report.png");
     browser.session.screenshot(&file).expect("a picture of the report");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn e2e_a_difference_is_proven_and_reported_by_keyboard_alone() {
+    if !can_run(PROGRAMS) {
+        return;
+    }
+    let after = |ms: u64| ScriptedHttp::start(move |_| Answer::ok("{}").after(Duration::from_millis(ms)));
+    let (quick, slow) = (after(2).await.expect("a scripted API"), after(8).await.expect("another"));
+    let stage = Stage::new();
+    let window = stage.window(&[]);
+    let page = &window.session;
+    step(&stage, "by keyboard alone", keyboard::from_start_to_a_report(page, &quick.url(), &slow.url()));
 }
 
 #[test]

@@ -118,6 +118,7 @@ async function close() {
 async function press(e) {
   const name = `${testid(e)} "${nameOf(e)}"`;
   const path = location.hash.split('?')[0];
+  const ofFinding = isIn(e, '[data-testid=finding]') && screen() !== 'screen-later';
   e.scrollIntoView({ block: 'nearest' });
   e.focus({ preventScroll: true });
   if (e.tagName === 'SELECT') {
@@ -127,7 +128,7 @@ async function press(e) {
   await settled();
   look(name);
   await focused(name);
-  if (isIn(e, '[data-testid=finding]') && screen() === 'screen-later') problems.add(`a finding leads to what comes later (${path}: ${name})`);
+  if (ofFinding && screen() === 'screen-later') problems.add(`a finding leads to what comes later (${path}: ${name})`);
   // What was taken away is brought back, which is to be tried too.
   const undo = [...document.querySelectorAll('button')].find((b) => seen(b) && b.innerText.trim() === 'Undo' && !isIn(b, '[data-testid=change]'));
   if (undo && undo !== e) {

@@ -97,17 +97,6 @@ impl Session {
         Ok(all.as_array().into_iter().flatten().filter_map(|name| name.as_str().map(str::to_owned)).collect())
     }
 
-    /// A command of Chromium's own protocol.
-    pub(crate) fn devtools(&self, command: &str, parameters: &Value) -> Result<Value> {
-        self.call("POST", "/goog/cdp/execute", Some(&json!({"cmd": command, "params": parameters})))
-    }
-
-    /// The page in a window of this size, in pixels of the page; `scale` is the zoom of the screen.
-    pub(crate) fn viewport(&self, width: u32, height: u32, scale: u32) -> Result {
-        let size = json!({"width": width, "height": height, "deviceScaleFactor": scale, "mobile": false});
-        self.devtools("Emulation.setDeviceMetricsOverride", &size).map(drop)
-    }
-
     /// Clicks an element while a key is held.
     pub(crate) fn click_with(&self, held: char, css: &str) -> Result {
         let element = self.element(css)?;
@@ -122,17 +111,6 @@ impl Session {
             {"type": "pointer", "id": "mouse", "actions": pointer},
         ]});
         self.call("POST", "/actions", Some(&body)).map(drop)
-    }
-
-    /// A command of Chromium's own protocol.
-    pub(crate) fn devtools(&self, command: &str, parameters: &Value) -> Result<Value> {
-        self.call("POST", "/goog/cdp/execute", Some(&json!({"cmd": command, "params": parameters})))
-    }
-
-    /// The page in a window of this size, in pixels of the page; `scale` is the zoom of the screen.
-    pub(crate) fn viewport(&self, width: u32, height: u32, scale: u32) -> Result {
-        let size = json!({"width": width, "height": height, "deviceScaleFactor": scale, "mobile": false});
-        self.devtools("Emulation.setDeviceMetricsOverride", &size).map(drop)
     }
 
     fn element(&self, css: &str) -> Result<String> {

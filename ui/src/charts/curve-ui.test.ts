@@ -23,7 +23,7 @@ async function draw(of: Partial<{ points: CurvePoint[]; n: number; named: typeof
   await Promise.resolve();
   return { ...view, figure: screen.getByRole('figure', { name: 'Latency by percentile' }) };
 }
-const text = (element: Element | null): string => (element?.textContent ?? '').replaceAll(/[\u2009\u202f]/g, ' ').trim();
+const text = (element: Element | null): string => (element?.textContent ?? '').replaceAll(/[\u202f]/g, ' ').trim();
 const all = (figure: HTMLElement, what: string): string[] => [...figure.querySelectorAll(what)].map(text);
 
 describe('latency by percentile', () => {

@@ -79,7 +79,7 @@ describe('moments', () => {
     expect(clock(new Date(2026, 0, 1, 0, 5, 9).getTime())).toBe('00:05:09');
   });
   it('say how long ago while that says more than the date', () => {
-    const words = (ms: number): string => ago(at, at + ms).replaceAll(/[\u2009\u202f]/g, ' ');
+    const words = (ms: number): string => ago(at, at + ms).replaceAll('\u202f', ' ');
     expect([0, 12_000, 300_000, 3 * 3_600_000].map(words)).toEqual(['just now', '12 s ago', '5 min ago', '3 h ago']);
     expect(words(3 * 86_400_000)).toBe('29 Nov 14:03');
     expect(words(400 * 86_400_000)).toBe('29 Nov 2026');

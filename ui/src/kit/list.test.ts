@@ -29,7 +29,7 @@ describe('many rows', () => {
     draw({ rows: many(1000) });
     expect(screen.getAllByTestId('thing').length).toBeLessThanOrEqual(60);
     expect(table().getAttribute('aria-rowcount')).toBe('1001');
-    expect(screen.getByTestId('things-count').textContent?.replace('\u2009', ' ')).toBe('1\u202f000 things');
+    expect(screen.getByTestId('things-count').textContent?.replace('\u202f', ' ')).toBe('1 000 things');
   });
   test('sixty are drawn whole', () => {
     draw({ rows: many(60) });

@@ -82,6 +82,15 @@ describe('state of a tier', () => {
   it('notices a target that is silent without being reported down', () => {
     expect(stale(tier, target({}), data, 106_000)?.text).toContain('silent');
   });
+  it('does not let an API that fails each probe answer in time', () => {
+    const answering = new TimeSeries();
+    answering.append([40_000, 41_000], { 'cache.operations': [1, 1] });
+    const error = { code: 'unreachable', message: 'answers the probe with status 503', hint: null };
+    const failing = bandState(tier, target({ error, round_trip_ms: 1.88, last_sample_ms: 41_000 }), answering, range, 41_000);
+    expect(failing).toMatchObject({ glyph: 'bad', text: 'answers the probe with status 503' });
+    const missing = { code: 'privilege', message: '3 sessions are hidden', hint: null };
+    expect(bandState(tier, target({ error: missing, last_sample_ms: 41_000 }), answering, range, 41_000)?.glyph).toBe('warn');
+  });
   it('names gaps and evictions', () => {
     const gappy = new TimeSeries();
     gappy.append([1000, 2000, 40_000, 41_000], { 'cache.operations': [1, 1, 1, 1], 'cache.evictions': [0, 0, 5, 2] });

@@ -13,7 +13,7 @@ export interface TargetState {
   round_trip_ms: number | null;
   last_sample_ms: number | null;
   next_try_ms: number | null;
-  error: { message: string; hint: string | null } | null;
+  error: { code?: string; message: string; hint: string | null } | null;
 }
 
 export interface BandState {
@@ -76,7 +76,8 @@ export function bandState(
   }
   const quiet = stale(tier, target, data, now);
   if (quiet) return { glyph: 'warn', text: `no samples for ${duration((now - quiet.since) / 1000)}` };
-  if (target.error) return { glyph: 'warn', text: target.error.message, title };
+  // Something is there, and what it answers is no service: an API that answers each probe with 503 is failing.
+  if (target.error) return { glyph: target.error.code === 'unreachable' ? 'bad' : 'warn', text: target.error.message, title };
   const waiting = data.last('database.locks.waiting');
   if (tier.role === 'database' && waiting && waiting.value > 0) {
     return { glyph: 'warn', text: `${integer(waiting.value)} waiting for a lock` };

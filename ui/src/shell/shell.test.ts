@@ -264,6 +264,8 @@ test('the rail counts what waits, and the status line says how each target is', 
   expect(screen.getByTestId('own-cost').textContent).toContain('dropped frames 3');
   screen.getByTestId('status-database').focus();
   await waitFor(() => expect(document.querySelector('.tip')?.textContent).toContain('Connection refused'));
+  engine.push({ targets: [target({ role: 'api', error: { ...refusal('answers the probe with status 503'), code: 'unreachable' } })] });
+  await waitFor(() => expect(screen.getByTestId('status-api').textContent, 'quick, and no service').toMatch(/api\s+failing/));
   engine.watcher?.onState(refusal('Perfdeck does not answer'));
   await waitFor(() => expect(screen.getByTestId('offline').textContent).toContain('Perfdeck does not answer: trying again'));
 });

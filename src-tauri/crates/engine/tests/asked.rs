@@ -108,10 +108,10 @@ async fn what_a_run_can_tell_is_said_before_its_first_request() {
     let dir = tempfile::tempdir().expect("temp dir");
     let engine = open(dir.path()).await;
     let target = ScriptedHttp::start(|_| Answer::ok("fine")).await.expect("a server");
-    let side = |path: &str, rate_per_s: f64| json!({"label": path, "spec": http(&format!("{}{path}", target.url()), rate_per_s, 3.0)});
+    let side = |path: &str, rate_per_s: f64| json!({"label": path, "spec": http(&format!("{}/{path}", target.url()), rate_per_s, 3.0)});
     let asked = json!({"spec": http(&target.url(), 100.0, 10.0)});
     let preview = engine.json("bench.preview", asked).await.expect("a preview");
-    let tells = preview["tells"].as_str().unwrap_or_default().replace('\u{2009}', " ");
+    let tells = preview["tells"].as_str().unwrap_or_default().replace(['\u{2009}', '\u{202f}'], " ");
     assert_eq!(tells, "1 000 requests: up to p90; p99 needs 10 000, 1 min 40 s at 100/s");
     for (b, rate_per_s, refused) in [
         ("b", 1_000.0, Some("The two sides are not comparable: request GET /a in A, GET /b in B")),

@@ -136,7 +136,7 @@ mod tests {
             version: Some("PostgreSQL 17.2 (Debian 17.2-1.pgdg120+1)".to_owned()),
             detail: Some("shop_production, primary, 4 vCPU, 15.6 GiB".to_owned()),
             round_trip_ms: Some(0.412_345_678_9),
-            first_sample_ms: None,
+            first_sample_ms: Some(1_795_949_000_000.0),
             last_sample_ms: Some(1_795_949_075_000.0),
             next_try_ms: Some(1_795_949_080_000.0),
             error: Some(

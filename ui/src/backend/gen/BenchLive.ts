@@ -38,9 +38,14 @@ errors: number,
  */
 in_flight: number, 
 /**
+ * Length of the interval that ended with these figures, in seconds; absent while one goes on: the figures of an
+ * interval are then those of the last, and no new sample. An interval has 100 responses or lasts about a second.
+ */
+interval_s: number | null, 
+/**
  * Responses per second over the last interval.
  */
-interval_s: number | null, rate_per_s: number, 
+rate_per_s: number, 
 /**
  * Rate asked for, per second, in an open loop.
  */
@@ -66,6 +71,6 @@ max_ms: number | null,
  */
 lag_p99_ms: number | null, 
 /**
- * Response times of the last interval for a heatmap: buckets as in [`Heatmap`], with their counts.
+ * Response times since the last figures for a heatmap: buckets as in [`Heatmap`], with their counts.
  */
 heat: Array<[number, number]>, };

@@ -3,4 +3,60 @@ import type { Arm } from "./Arm";
 import type { Knee } from "./Knee";
 import type { KneePhase } from "./KneePhase";
 import type { MetricComparison } from "./MetricComparison";
-export type BenchPart = { "kind": "duet", pair: number, pairs: number, side: Arm, label_a: string, label_b: string, resting: boolean, complete: number, so_far: Array<MetricComparison>, } | { "kind": "knee", slo: string, connections: number, phase: KneePhase, step_s: number, so_far: Knee, };
+
+/**
+ * Part of a benchmark of several runs.
+ */
+export type BenchPart = { "kind": "duet", 
+/**
+ * The pair, from 1.
+ */
+pair: number, 
+/**
+ * Most pairs.
+ */
+pairs: number, 
+/**
+ * The side that runs, or ran last.
+ */
+side: Arm, 
+/**
+ * Name of A.
+ */
+label_a: string, 
+/**
+ * Name of B.
+ */
+label_b: string, 
+/**
+ * Between two runs.
+ */
+resting: boolean, 
+/**
+ * Complete pairs that the effect so far is of.
+ */
+complete: number, 
+/**
+ * The chosen metrics so far, with their intervals. No verdict: that is left to the planned looks.
+ */
+so_far: Array<MetricComparison>, } | { "kind": "knee", 
+/**
+ * The objective.
+ */
+slo: string, 
+/**
+ * Connections of the step.
+ */
+connections: number, 
+/**
+ * What the step is for.
+ */
+phase: KneePhase, 
+/**
+ * Measured time of the step, in seconds.
+ */
+step_s: number, 
+/**
+ * What is known so far.
+ */
+so_far: Knee, };

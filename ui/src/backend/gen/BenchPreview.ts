@@ -28,4 +28,8 @@ evidence: Array<string>,
  * Reason for which its figures could never be judged, so that it is refused: its rate gives too few requests in
  * its time.
  */
-problem: string | null, tells: string, };
+problem: string | null, 
+/**
+ * Percentiles that its requests give, and what the next one needs.
+ */
+tells: string, };

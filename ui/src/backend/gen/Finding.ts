@@ -32,6 +32,10 @@ evidence: string,
  */
 cost: number, 
 /**
- * The one action.
+ * Words of the button that opens its proof, and the part of the environment that it is about.
  */
-action: FindingAction, proof: Proof, };
+action: FindingAction, 
+/**
+ * What stands behind it.
+ */
+proof: Proof, };

@@ -11,4 +11,20 @@ kind: string,
 /**
  * Object that it alters, such as `public.payments_created_idx`.
  */
-object: string, } | { "what": "route", method: string, path: string, } | { "what": "statement", sql: string, } | { "what": "keys", pattern: string, };
+object: string, } | { "what": "route", 
+/**
+ * Method.
+ */
+method: string, 
+/**
+ * Path below the API's address.
+ */
+path: string, } | { "what": "statement", 
+/**
+ * Statement with placeholders, without literals.
+ */
+sql: string, } | { "what": "keys", 
+/**
+ * Pattern of the keys, such as `session:*`.
+ */
+pattern: string, };

@@ -18,7 +18,8 @@ lag_p99_ms: number | null,
  */
 lag_limit_ms: number | null, 
 /**
- * Whether this system's timer holds a schedule to less than a millisecond.
+ * Whether the generator's system has a timer that holds a schedule to less than a millisecond; `None` where another
+ * tool made the run and does not tell.
  */
 precise_timer: boolean | null, 
 /**
@@ -39,7 +40,7 @@ ceiling_kind: CeilingKind | null,
  */
 ceiling_share: number | null, 
 /**
- * Whether the target runs on the generator's machine.
+ * Whether the target runs on the generator's machine; `None` where another tool made the run and does not tell.
  */
 co_located: boolean | null, 
 /**

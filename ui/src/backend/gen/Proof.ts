@@ -2,4 +2,40 @@
 import type { FindingAction } from "./FindingAction";
 import type { FindingStatement } from "./FindingStatement";
 import type { FindingValue } from "./FindingValue";
-export type Proof = { values: Array<FindingValue>, samples: string | null, observed_s: number | null, since_ms: number | null, rule: string, advice: string, statements: Array<FindingStatement>, steps: Array<FindingAction>, };
+
+/**
+ * What stands behind a finding.
+ */
+export type Proof = { 
+/**
+ * Values that it is made of.
+ */
+values: Array<FindingValue>, 
+/**
+ * Number of what was looked at, in words, such as "214 calls"; `None` where it is the state of one moment.
+ */
+samples: string | null, 
+/**
+ * Time that was observed for it, in seconds; `None` where it is the state of one moment.
+ */
+observed_s: number | null, 
+/**
+ * When it was first found, or when the state that it tells began.
+ */
+since_ms: number | null, 
+/**
+ * Rule with its threshold.
+ */
+rule: string, 
+/**
+ * What to do about it, in words.
+ */
+advice: string, 
+/**
+ * Statements and commands.
+ */
+statements: Array<FindingStatement>, 
+/**
+ * Next steps, the best first.
+ */
+steps: Array<FindingAction>, };

@@ -75,9 +75,20 @@ p99_ms: number | null,
  */
 judged_ms: JudgedMs | null, 
 /**
+ * Requests that were answered, with a success or an error; `None` where an earlier version kept the run.
+ */
+answered: number | null, 
+/**
+ * Answers by status, ascending; `None` where an earlier version kept the run.
+ */
+statuses: Array<StatusCount> | null, 
+/**
+ * How its thresholds turned out; `None` where an earlier version kept the run.
+ */
+thresholds: ThresholdCount | null, 
+/**
  * Whether the figures can be trusted.
  */
-answered: number | null, statuses: Array<StatusCount> | null, thresholds: ThresholdCount | null,
 valid: boolean, 
 /**
  * Key of its work, the same for runs of the same work; see [`Run::work`].

@@ -12,6 +12,10 @@ export type RunningBench = {
  */
 job: JobStatus, 
 /**
- * Work that it does.
+ * Work that it does; of a duet, that of the side that runs.
  */
-spec: RunSpec, part: BenchPart | null, };
+spec: RunSpec, 
+/**
+ * Part that it is at, of a duet or a search for the knee.
+ */
+part: BenchPart | null, };

@@ -31,6 +31,9 @@ detail: string | null,
  * Round trip of the last collection, in milliseconds.
  */
 round_trip_ms: number | null, 
+/**
+ * Time of the first sample since it is watched: from then on it is observed.
+ */
 first_sample_ms: number | null, 
 /**
  * Time of the last sample. In the event stream it is as old as the part: while a target answers, its samples tell more.

@@ -30,7 +30,7 @@ const draw = (of: Partial<{ history: RunHistory; row: 'rate' | 'p50' | 'p99'; at
   render(HistoryRow, { history: history(), row: 'p99', width: 600, at: null, x: (i: number) => 20 + i * 60, ...of });
   return screen.getByTestId(`history-${of.row ?? 'p99'}`);
 };
-const text = (element: Element | null): string => (element?.textContent ?? '').replaceAll(/[\u2009\u202f]/g, ' ').trim();
+const text = (element: Element | null): string => (element?.textContent ?? '').replaceAll(/[\u202f]/g, ' ').trim();
 const readout = (row: HTMLElement): string => text(row.querySelector('.readout'));
 
 describe('one metric over the runs', () => {

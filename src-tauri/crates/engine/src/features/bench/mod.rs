@@ -35,11 +35,6 @@ pub(crate) struct State {
 
 impl Default for State {
     fn default() -> Self {
-        Self {
-            spec: Mutex::new(None),
-            part: Mutex::new(None),
-            running: claim::Running::default(),
-            unstored: Mutex::default(),
-        }
+        Self { now: Mutex::default(), running: claim::Running::default(), unstored: Mutex::default() }
     }
 }

@@ -91,6 +91,7 @@ mod tests {
             timeout_s: 10.0,
             insecure_tls: false,
             client_certificate: None,
+            thresholds: Vec::new(),
         };
         let asked = BenchRequest { spec: BenchSpec::Http(spec), environment_id: None, name: None, confirm: None };
         let job = engine.bench_start(asked, PlanFolder::default()).await.expect("starts");
