@@ -209,7 +209,7 @@ test('the list is filtered, says what each report holds, and a deletion is undon
   render(Reports, { context });
   await waitFor(() => expect(screen.getAllByTestId('report-row')).toHaveLength(2));
   await fireEvent.input(screen.getByTestId('report-filter'), { target: { value: 'index' } });
-  expect(screen.getByTestId('reports-heading').textContent!.trim()).toBe('1 of 2 reports');
+  await waitFor(() => expect(screen.getByTestId('report-count').textContent).toBe('1 of 2 reports'));
   expect(screen.getByTestId('report-row').textContent).toContain('1 comparison, 1 knee');
   await fireEvent.click(screen.getByTestId('report-delete'));
   await waitFor(() => expect(screen.queryByTestId('report-row')).toBeNull());
