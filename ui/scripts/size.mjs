@@ -1,4 +1,4 @@
-// The budget: first-load JavaScript at most 150 kB gzip, all of it at most 270 kB (a screen more costs 5 to 10), every screen its own chunk of at most 40 kB.
+// The budget: first-load JavaScript at most 150 kB gzip, all of it at most 330 kB (a screen costs 5 to 15; it shows when a whole library came in), every screen its own chunk of at most 40 kB.
 import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -25,9 +25,9 @@ const largest = Math.max(...chunks);
 const screens = Object.values(manifest).filter((e) => e.isDynamicEntry).length;
 
 console.log(
-  `first load ${kB(initial)} of 150 kB, all ${kB(all)} of 270 kB (gzip), ${screens} screens in chunks of their own, the largest ${kB(largest)} of 40 kB`,
+  `first load ${kB(initial)} of 150 kB, all ${kB(all)} of 330 kB (gzip), ${screens} screens in chunks of their own, the largest ${kB(largest)} of 40 kB`,
 );
-if (initial > 150_000 || all > 270_000 || largest > 40_000 || screens < 6) {
+if (initial > 150_000 || all > 330_000 || largest > 40_000 || screens < 6) {
   console.error('over budget: split a chunk or drop a dependency');
   process.exit(1);
 }

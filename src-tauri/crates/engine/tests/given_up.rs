@@ -73,6 +73,9 @@ async fn a_report_that_is_stopped_writes_nothing() {
         let asked = ReportRequest {
             environment_id: id.clone(),
             run_ids: many.clone(),
+            comparison_ids: Vec::new(),
+            knee_ids: Vec::new(),
+            findings: true,
             out: Some(out.display().to_string()),
             json_out: None,
             title: None,

@@ -72,6 +72,9 @@ async fn demo_watch_benchmark_report_and_reopen() {
     let asked = ReportRequest {
         environment_id: "demo".to_owned(),
         run_ids: vec![run.id.clone()],
+        comparison_ids: Vec::new(),
+        knee_ids: Vec::new(),
+        findings: true,
         out: Some(out.display().to_string()),
         json_out: None,
         title: None,
@@ -104,7 +107,7 @@ async fn deleted_environments_come_back() {
     let listed = environments::list(engine.clone(), Empty {}).await.expect("list");
     assert_eq!(listed.len(), 1, "only the demo is left: {listed:?}");
     environments::restore(engine.clone(), by_id(&id)).await.expect("restored");
-    let copy = EnvDuplicate { id, name: None };
+    let copy = EnvDuplicate { id, name: None, draft: None };
     let copy = environments::duplicate(engine.clone(), copy).await.expect("copied");
     assert_eq!(copy.name, "clinic copy", "a copy has a free name");
     assert!(environments::delete(engine.clone(), by_id("demo")).await.is_err(), "the demo stays");

@@ -228,15 +228,14 @@ fn why(p: &KneePoint, limit: Option<f64>) -> String {
     if !f.invalid_reasons.is_empty() {
         return f.invalid_reasons.iter().map(|r| isolated(r)).collect::<Vec<_>>().join("; ");
     }
-    let text = match f.latency_ms {
+    match f.latency_ms {
         _ if f.error_share > MOST_ERRORS => format!("{} errors", ratio(f.error_share)),
         _ if p.unjudged => "too few requests".to_owned(),
         None => "no successful response".to_owned(),
         Some(ms) if limit.is_some_and(|limit| ms > limit) => "over the limit".to_owned(),
         Some(_) if f.at_least => "timed out".to_owned(),
         Some(_) => String::new(),
-    };
-    text
+    }
 }
 
 fn steps(out: &mut String, k: &ReportKnee, limit: Option<f64>) {

@@ -69,11 +69,11 @@ fn the_page_is_valid_and_has_its_headings_in_order() {
     assert!(mistakes.is_empty(), "{mistakes:?}");
     assert_eq!(page.select("h1").length(), 1, "one title");
     assert_eq!(page.select("main > p.verdict").length(), 1, "one answer");
-    for link in page.select(".contents a").iter() {
+    for link in &page.select(".contents a") {
         let to = link.attr("href").expect("a link").to_string();
         assert_eq!(page.select(&format!("section{to}")).length(), 1, "{to} is on the page");
     }
-    for picture in page.select(".plot > svg").iter() {
+    for picture in &page.select(".plot > svg") {
         let said = picture.attr("aria-label").expect("a name").to_string();
         assert!(said.len() > 10 && picture.attr("role").is_some(), "each picture says what it shows: {said}");
     }
@@ -288,7 +288,7 @@ fn lanes_share_one_time_axis() {
     let page = dom_query::Document::from(render_html(&sample::document()).expect("renders"));
     let pictures = page.select(".lane:not(.tall) .plot > svg");
     assert!(pictures.length() >= 10, "a lane for each group, {} drawn", pictures.length());
-    for picture in pictures.iter() {
+    for picture in &pictures {
         let places: Vec<String> = picture
             .select("path.grid")
             .iter()

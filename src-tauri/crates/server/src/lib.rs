@@ -192,7 +192,7 @@ async fn authorize(State(app): State<App>, headers: HeaderMap, mut request: Requ
             request.extensions_mut().insert(allowed);
             next.run(request).await
         }
-        Err(refused) => refused,
+        Err(refused) => *refused,
     }
 }
 

@@ -211,27 +211,27 @@ fn unauthorized(message: &str, hint: &str) -> Response {
 }
 
 /// What the sender of these headers may do, or why nothing.
-pub(crate) fn allowed(app: &App, headers: &HeaderMap) -> Result<Allowed, Response> {
+pub(crate) fn allowed(app: &App, headers: &HeaderMap) -> Result<Allowed, Box<Response>> {
     if let Some(token) = bearer(headers) {
         return app.doors.bearer(token).ok_or_else(|| {
-            unauthorized(
+            Box::new(unauthorized(
                 "The access token is wrong, or its address was opened in a browser since",
                 "Scripts that run beside a browser have a token of their own: perfctl serve --token-file FILE",
-            )
+            ))
         });
     }
     let Some(session) = cookie(headers, &cookie_name(app.port)) else {
-        return Err(unauthorized(NOT_SIGNED_IN, "Open the address that perfctl serve printed"));
+        return Err(Box::new(unauthorized(NOT_SIGNED_IN, "Open the address that perfctl serve printed")));
     };
     if !of_our_page(headers) {
-        return Err(answer_error(
+        return Err(Box::new(answer_error(
             StatusCode::FORBIDDEN,
             &ApiError::new(ErrorCode::Guarded, "Another site may not use this server"),
-        ));
+        )));
     }
     app.doors.session(session).ok_or_else(|| {
         let hint = "Open the address that it printed, in this tab or another one: what is shown here comes back";
-        unauthorized("Perfdeck was started anew, and this browser is not signed in to it", hint)
+        Box::new(unauthorized("Perfdeck was started anew, and this browser is not signed in to it", hint))
     })
 }
 

@@ -74,7 +74,6 @@ pub(crate) fn http(url: &str, load: Load, connections: u32, duration_s: f64) -> 
         warmup_s: 0.0,
         timeout_s: 10.0,
         insecure_tls: false,
-        thresholds: Vec::new(),
         client_certificate: None,
         thresholds: Vec::new(),
     }

@@ -193,7 +193,7 @@ impl ThresholdCount {
     /// Of a run's results.
     pub fn of(results: &[ThresholdResult]) -> Self {
         let count = |of: &dyn Fn(&ThresholdResult) -> bool| {
-            u32::try_from(results.iter().filter(|t| of(*t)).count()).unwrap_or(u32::MAX)
+            u32::try_from(results.iter().filter(|t| of(t)).count()).unwrap_or(u32::MAX)
         };
         Self { all: count(&|_| true), failed: count(&|t| !t.ok && !t.unjudged), unjudged: count(&|t| t.unjudged) }
     }

@@ -24,6 +24,7 @@ use std::sync::Mutex;
 use perfdeck_model::RunSpec;
 
 /// State that benchmarks keep while the engine runs. The locks are held for a moment, never across a wait.
+#[derive(Default)]
 pub(crate) struct State {
     /// Work of the benchmark that runs, or of the last one, and the part that it is at, of a duet or a search.
     pub(crate) now: Mutex<Option<(RunSpec, Option<part::BenchPart>)>>,
@@ -31,10 +32,4 @@ pub(crate) struct State {
     pub(crate) running: claim::Running,
     /// Runs that wait for the store.
     pub(crate) unstored: Mutex<Vec<unstored::Unstored>>,
-}
-
-impl Default for State {
-    fn default() -> Self {
-        Self { now: Mutex::default(), running: claim::Running::default(), unstored: Mutex::default() }
-    }
 }
