@@ -76,7 +76,6 @@ pub(crate) fn http(url: &str, load: Load, connections: u32, duration_s: f64) -> 
         insecure_tls: false,
         thresholds: Vec::new(),
         client_certificate: None,
-        thresholds: Vec::new(),
     }
 }
 
