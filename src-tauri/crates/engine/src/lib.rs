@@ -49,6 +49,7 @@ pub use crate::features::bench::handover::export_plan;
 pub use crate::features::bench::hooks::Hooks;
 pub use crate::features::bench::insights::Baseline;
 pub use crate::features::bench::knees::{KneeRequest, StoredKnee};
+pub use crate::features::bench::part::BenchPart;
 pub use crate::features::bench::plans::SavedPlan;
 pub use crate::features::bench::preview::BenchPreview;
 pub use crate::features::bench::work::{BenchSpec, PlanFolder};

@@ -1,42 +1,98 @@
 //! What the window asks of a benchmark: statements and commands by a few values, what it can tell before it runs, and what
 //! is known while it does. Against real servers.
+mod support;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use perfdeck_engine::{Engine, EngineOptions};
+use perfdeck_engine::bench::{self, BenchRequest, RunList};
+use perfdeck_engine::environments::{self, EnvDuplicate};
+use perfdeck_engine::{
+    BenchPart, BenchSpec, CacheBenchSpec, CacheShare, DuetRequest, DuetSide, Empty, Engine, KneeRequest, Pace,
+    SqlBenchSpec, SqlValue, Text, house,
+};
+use perfdeck_model::{
+    EnvironmentDraft, HttpBenchSpec, JobState, Kind, Load, PartKind, Remedy, Run, RunSpec, SecretInput, SecretSource,
+    TargetsDraft,
+};
+use perfdeck_stats::Arm;
 use perfdeck_testkit::{Answer, Postgres, Redis, ScriptedHttp, eventually};
-use serde_json::{Value, json};
+use support::{benchmark, by_id, draft, ended, environment, measure, open, result, run_of};
 
-async fn open(dir: &std::path::Path) -> Arc<Engine> {
-    Engine::open(EngineOptions { data_dir: Some(dir.to_owned()), clock: None }).await.expect("the engine opens")
-}
-
-async fn environment(engine: &Arc<Engine>, draft: Value) -> String {
-    let made = engine.json("env.create", json!({"draft": draft})).await.expect("created");
-    made["id"].as_str().expect("id").to_owned()
-}
-
-async fn ended(engine: &Arc<Engine>, job: &Value) -> Value {
-    let id = job["id"].as_str().expect("id").to_owned();
-    let end = tokio::time::timeout(Duration::from_secs(60), engine.jobs().wait(&id)).await.expect("within a minute");
-    serde_json::to_value(end.expect("known")).expect("json")
+/// A benchmark of an environment.
+fn of(spec: BenchSpec, environment_id: &str) -> BenchRequest {
+    BenchRequest { spec, environment_id: Some(environment_id.to_owned()), name: None, confirm: None }
 }
 
 /// Runs a benchmark to its end and answers its run.
-async fn run(engine: &Arc<Engine>, request: Value) -> Value {
-    let job = engine.json("bench.start", request).await.expect("it may begin");
-    let end = ended(engine, &job).await;
-    engine.json("run.get", json!({"id": end["result"]["id"]})).await.unwrap_or_else(|e| panic!("{e:?}: {end}"))
+async fn run(engine: &Arc<Engine>, asked: BenchRequest) -> Run {
+    let end = measure(engine, asked).await.expect("it may begin");
+    run_of(engine, &end).await
 }
 
-fn pace() -> Value {
-    json!({"connections": 2, "rate_per_s": 400.0, "poisson": false, "late_limit_s": null, "threads": null,
-           "duration_s": 0.5, "warmup_s": 0.0, "timeout_s": 5.0, "seed": 1, "thresholds": ["p50 < 1s"]})
+/// What a stored run was asked for, as the window fills its form with it.
+async fn form(engine: &Arc<Engine>, run: &Run) -> BenchSpec {
+    let plan = run.spec.plan().expect("a plan");
+    let read = bench::plan_form(engine.clone(), Text { text: plan.toml.clone() }).await.expect("a plan");
+    read.unwrap_or_else(|| panic!("a form can show it: {}", plan.toml))
 }
 
-fn http(url: &str, rate_per_s: f64, duration_s: f64) -> Value {
-    json!({"kind": "http", "url": url, "load": {"kind": "rate", "rate_per_s": rate_per_s}, "connections": 4,
-           "duration_s": duration_s, "warmup_s": 0.0})
+fn pace() -> Pace {
+    Pace {
+        connections: 2,
+        rate_per_s: Some(400.0),
+        poisson: false,
+        late_limit_s: None,
+        threads: None,
+        duration_s: 0.5,
+        warmup_s: 0.0,
+        timeout_s: 5.0,
+        seed: 1,
+        thresholds: vec!["p50 < 1s".to_owned()],
+    }
+}
+
+fn sql(statement: &str, parameters: Vec<SqlValue>) -> SqlBenchSpec {
+    SqlBenchSpec {
+        statement: statement.to_owned(),
+        script: None,
+        parameters,
+        transaction: false,
+        prepared: true,
+        pace: pace(),
+    }
+}
+
+fn share(command: &str, weight: f64) -> CacheShare {
+    CacheShare { command: command.to_owned(), weight }
+}
+
+fn servers(database: &Postgres, cache: &Redis) -> TargetsDraft {
+    TargetsDraft { database: Some(database.url()), cache: Some(cache.url()), ..TargetsDraft::default() }
+}
+
+fn http(url: &str, rate_per_s: f64, duration_s: f64) -> HttpBenchSpec {
+    support::http(url, Load::Rate { rate_per_s }, 4, duration_s)
+}
+
+fn side(label: &str, spec: HttpBenchSpec) -> DuetSide {
+    DuetSide { label: label.to_owned(), environment_id: None, spec: BenchSpec::Http(spec) }
+}
+
+/// Six pairs.
+fn duet(a: DuetSide, b: DuetSide, rest_s: f64) -> DuetRequest {
+    DuetRequest {
+        a,
+        b,
+        pairs: 6,
+        seed: None,
+        rest_s,
+        name: None,
+        confirm: Vec::new(),
+        noise: false,
+        changed: Vec::new(),
+        metrics: Vec::new(),
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -45,25 +101,29 @@ async fn a_statement_and_commands_run_by_their_values_and_are_read_back() {
     let engine = open(dir.path()).await;
     let (database, cache) = (Postgres::start().await.expect("PostgreSQL"), Redis::start().await.expect("Redis"));
     database.execute("CREATE TABLE orders AS SELECT generate_series(1, 500) id, 0 n").await.expect("rows");
-    let targets = json!({"database": database.url(), "cache": cache.url()});
-    let id = environment(&engine, json!({"name": "shop", "kind": "development", "targets": targets})).await;
+    let id = environment(&engine, draft("shop", Kind::Development, servers(&database, &cache))).await;
 
-    let drawn = json!([{"kind": "uniform", "from": 1, "to": 500}, {"kind": "null"}, {"kind": "text", "text": "a"}]);
-    let sql = json!({"kind": "sql", "statement": "SELECT n FROM orders WHERE id = $1 AND $2::int IS NULL AND $3 = 'a'",
-                     "script": null, "parameters": drawn, "transaction": false, "prepared": true, "pace": pace()});
-    let done = run(&engine, json!({"spec": sql, "environment_id": id})).await;
-    assert_eq!((&done["errors"], &done["requests"]), (&json!(0), &json!(200)), "{done}");
-    assert_eq!(done["thresholds"][0]["ok"], true, "{done}");
-    let read = engine.json("plan.form", json!({"text": done["spec"]["toml"]})).await.expect("a plan");
-    assert_eq!(read["parameters"][0], sql["parameters"][0], "what was drawn: {read}");
-    assert_eq!((&read["kind"], &read["pace"]), (&json!("sql"), &pace()), "as it was asked for");
+    let drawn = vec![SqlValue::Uniform { from: 1, to: 500 }, SqlValue::Null, SqlValue::Text { text: "a".to_owned() }];
+    let statement = sql("SELECT n FROM orders WHERE id = $1 AND $2::int IS NULL AND $3 = 'a'", drawn);
+    let done = run(&engine, of(BenchSpec::Sql(statement.clone()), &id)).await;
+    assert_eq!((done.errors, done.requests), (0, 200), "{done:?}");
+    assert!(done.thresholds[0].ok, "{done:?}");
+    let BenchSpec::Sql(read) = form(&engine, &done).await else { panic!("a statement is asked for as one") };
+    assert_eq!(read.parameters[0], statement.parameters[0], "what was drawn: {read:?}");
+    assert_eq!(read.pace, pace(), "as it was asked for");
 
-    let mix = json!([{"command": "GET", "weight": 3.0}, {"command": "SET", "weight": 1.0}]);
-    let commands = json!({"kind": "cache", "mix": mix, "prefix": "perfdeck:bench:", "keys": 50, "zipf": 0.9,
-                          "value_size": 20, "pipeline": 2, "pace": pace()});
-    let done = run(&engine, json!({"spec": commands, "environment_id": id})).await;
-    assert_eq!(done["errors"], 0, "{done}");
-    let read = engine.json("plan.form", json!({"text": done["spec"]["toml"]})).await.expect("a plan");
+    let commands = CacheBenchSpec {
+        mix: vec![share("GET", 3.0), share("SET", 1.0)],
+        prefix: "perfdeck:bench:".to_owned(),
+        keys: 50,
+        zipf: Some(0.9),
+        value_size: 20,
+        pipeline: 2,
+        pace: pace(),
+    };
+    let done = run(&engine, of(BenchSpec::Cache(commands.clone()), &id)).await;
+    assert_eq!(done.errors, 0, "{done:?}");
+    let BenchSpec::Cache(read) = form(&engine, &done).await else { panic!("commands are asked for as such") };
     assert_eq!(read, commands, "also its value, which is nothing but a length");
     engine.shutdown().await;
 }
@@ -74,29 +134,32 @@ async fn what_writes_is_guarded_however_it_is_asked_for() {
     let engine = open(dir.path()).await;
     let (database, cache) = (Postgres::start().await.expect("PostgreSQL"), Redis::start().await.expect("Redis"));
     database.execute("CREATE TABLE orders AS SELECT 1 id, 0 n").await.expect("a row");
-    let targets = json!({"database": database.url(), "cache": cache.url()});
-    let id = environment(&engine, json!({"name": "live", "kind": "production", "targets": targets})).await;
-    let sql = |statement: &str| {
-        json!({"kind": "sql", "statement": statement, "script": null, "parameters": [], "transaction": false,
-               "prepared": true, "pace": pace()})
-    };
-    let cache = |command: &str| {
-        json!({"kind": "cache", "mix": [{"command": command, "weight": 1.0}], "prefix": "k:", "keys": 5, "zipf": null,
-               "value_size": 5, "pipeline": 1, "pace": pace()})
+    let id = environment(&engine, draft("live", Kind::Production, servers(&database, &cache))).await;
+    let statement = |text: &str| BenchSpec::Sql(sql(text, Vec::new()));
+    let command = |name: &str| {
+        BenchSpec::Cache(CacheBenchSpec {
+            mix: vec![share(name, 1.0)],
+            prefix: "k:".to_owned(),
+            keys: 5,
+            zipf: None,
+            value_size: 5,
+            pipeline: 1,
+            pace: pace(),
+        })
     };
     for (spec, writes) in [
-        (sql("UPDATE orders SET n = n + 1"), true),
-        (sql("SELECT n FROM orders"), false),
-        (cache("SET"), true),
-        (cache("GET"), false),
+        (statement("UPDATE orders SET n = n + 1"), true),
+        (statement("SELECT n FROM orders"), false),
+        (command("SET"), true),
+        (command("GET"), false),
     ] {
-        let asked = json!({"spec": spec, "environment_id": id, "confirm": "live"});
-        let preview = engine.json("bench.preview", asked.clone()).await.expect("a preview");
-        let guard = preview["guard"].as_str().unwrap_or_default();
-        assert_eq!(guard.contains("read-only"), writes, "{spec}: {preview}");
-        assert_eq!(preview["confirm"], "live", "its name is to be typed: {preview}");
+        let asked = BenchRequest { confirm: Some("live".to_owned()), ..of(spec, &id) };
+        let preview = bench::preview(engine.clone(), asked.clone()).await.expect("a preview");
+        let guard = preview.guard.as_deref().unwrap_or_default();
+        assert_eq!(guard.contains("read-only"), writes, "{asked:?}: {preview:?}");
+        assert_eq!(preview.confirm.as_deref(), Some("live"), "its name is to be typed: {preview:?}");
         if writes {
-            let refused = engine.json("bench.start", asked).await.expect_err("it writes");
+            let refused = bench::start(engine.clone(), asked).await.expect_err("it writes");
             assert!(refused.message.contains("read-only"), "{}", refused.message);
         }
     }
@@ -108,28 +171,27 @@ async fn what_a_run_can_tell_is_said_before_its_first_request() {
     let dir = tempfile::tempdir().expect("temp dir");
     let engine = open(dir.path()).await;
     let target = ScriptedHttp::start(|_| Answer::ok("fine")).await.expect("a server");
-    let side = |path: &str, rate_per_s: f64| json!({"label": path, "spec": http(&format!("{}/{path}", target.url()), rate_per_s, 3.0)});
-    let asked = json!({"spec": http(&target.url(), 100.0, 10.0)});
-    let preview = engine.json("bench.preview", asked).await.expect("a preview");
-    let tells = preview["tells"].as_str().unwrap_or_default().replace(['\u{2009}', '\u{202f}'], " ");
+    let of = |path: &str, rate_per_s: f64| side(path, http(&format!("{}/{path}", target.url()), rate_per_s, 3.0));
+    let asked = benchmark(http(&target.url(), 100.0, 10.0), None);
+    let preview = bench::preview(engine.clone(), asked).await.expect("a preview");
+    let tells = preview.tells.replace(['\u{2009}', '\u{202f}'], " ");
     assert_eq!(tells, "1 000 requests: up to p90; p99 needs 10 000, 1 min 40 s at 100/s");
     for (b, rate_per_s, refused) in [
         ("b", 1_000.0, Some("The two sides are not comparable: request GET /a in A, GET /b in B")),
         ("a", 60.0, Some("p50 of a run of a pair needs 200")),
         ("a", 1_000.0, None),
     ] {
-        let duet = json!({"a": side("a", rate_per_s), "b": side(b, rate_per_s), "pairs": 6});
-        let preview = engine.json("duet.preview", duet.clone()).await.expect("a preview");
-        let problem = preview["problem"].as_str();
-        assert!(problem.is_some() == refused.is_some(), "{preview}");
+        let asked = duet(of("a", rate_per_s), of(b, rate_per_s), 1.0);
+        let preview = bench::duet_preview(engine.clone(), asked.clone()).await.expect("a preview");
+        assert_eq!(preview.problem.is_some(), refused.is_some(), "{preview:?}");
         if let Some(words) = refused {
-            let problem = problem.unwrap_or_default();
+            let problem = preview.problem.unwrap_or_default();
             let first = words.split(':').next().unwrap_or_default();
             assert!(problem.contains(first), "{problem}");
-            let error = engine.json("duet.start", duet).await.expect_err("so it is refused");
+            let error = bench::duet_start(engine.clone(), asked).await.expect_err("so it is refused");
             assert!(problem.starts_with(&error.message), "by the same rule: {problem} / {}", error.message);
         } else {
-            assert!(preview["decides"].as_str().is_some_and(|d| d.starts_with("p50")), "{preview}");
+            assert!(preview.decides.starts_with("p50"), "{preview:?}");
         }
     }
     assert_eq!(target.requests(), 0, "nothing was sent");
@@ -144,39 +206,34 @@ async fn a_running_duet_says_its_pair_its_side_and_the_effect_so_far() {
         ScriptedHttp::start(|_| Answer::ok("fine")).await.expect("a server"),
         ScriptedHttp::start(|_| Answer::ok("fine")).await.expect("a server"),
     );
-    let side = |label: &str, url: &str| json!({"label": label, "spec": http(url, 800.0, 0.4)});
-    let duet = json!({"a": side("before", &slow.url()), "b": side("after", &fast.url()), "pairs": 6, "rest_s": 0.2});
-    let job = engine.json("duet.start", duet).await.expect("it may");
-    let seen = eventually(Duration::from_secs(30), || {
-        let now = engine.json("bench.running", json!({}));
-        let (slow, fast) = (slow.url(), fast.url());
-        async move {
-            let now = now.await.expect("an answer");
-            let part = now["part"].clone();
-            if !part.is_null() && part["resting"] == false {
-                let url = now["spec"]["url"].as_str().unwrap_or_default().to_owned();
-                let own = if part["side"] == "a" { slow } else { fast };
-                assert!(own.starts_with(url.trim_end_matches('/')), "the address of the side that runs: {url} {part}");
-            }
-            (part["complete"].as_u64() >= Some(2)).then_some(part)
+    let of = |label: &str, url: &str| side(label, http(url, 800.0, 0.4));
+    let asked = duet(of("before", &slow.url()), of("after", &fast.url()), 0.2);
+    let job = bench::duet_start(engine.clone(), asked).await.expect("it may");
+    let seen = eventually(Duration::from_secs(30), async || {
+        let now = bench::running(engine.clone(), Empty {}).await.expect("an answer")?;
+        let part = now.part?;
+        let BenchPart::Duet { side, resting, complete, .. } = &part else { panic!("not a duet: {part:?}") };
+        if !resting {
+            let RunSpec::Http(spec) = &now.spec else { panic!("not a request: {:?}", now.spec) };
+            let own = if *side == Arm::A { slow.url() } else { fast.url() };
+            let url = spec.url.trim_end_matches('/');
+            assert!(own.starts_with(url), "the address of the side that runs: {url} {part:?}");
         }
+        (*complete >= 2).then_some(part)
     })
     .await;
-    assert_eq!((&seen["kind"], &seen["pairs"]), (&json!("duet"), &json!(6)), "{seen}");
-    assert_eq!((&seen["label_a"], &seen["label_b"]), (&json!("before"), &json!("after")), "{seen}");
-    let p50 = &seen["so_far"][0];
-    assert!(p50["primary"] == true && p50["effect"].is_number(), "the effect so far: {seen}");
-    let refused =
-        engine.json("bench.start", json!({"spec": http(&slow.url(), 800.0, 0.4)})).await.expect_err("one runs");
-    assert_eq!(refused.remedy, Some(perfdeck_model::Remedy::ShowBenchmark), "it can be shown: {refused:?}");
-    assert_eq!(
-        engine.json("job.cancel", json!({"id": job["id"]})).await.expect("asked"),
-        json!(true),
-        "it can be stopped"
-    );
+    let BenchPart::Duet { pairs, label_a, label_b, so_far, .. } = &seen else { panic!("not a duet: {seen:?}") };
+    assert_eq!(*pairs, 6, "{seen:?}");
+    assert_eq!((label_a.as_str(), label_b.as_str()), ("before", "after"), "{seen:?}");
+    assert!(so_far[0].primary && so_far[0].effect.is_some(), "the effect so far: {seen:?}");
+    let another = benchmark(http(&slow.url(), 800.0, 0.4), None);
+    let refused = bench::start(engine.clone(), another).await.expect_err("one runs");
+    assert_eq!(refused.remedy, Some(Remedy::ShowBenchmark), "it can be shown: {refused:?}");
+    assert!(house::job_cancel(engine.clone(), by_id(&job.id)).await.expect("asked"), "it can be stopped");
     let end = ended(&engine, &job).await;
-    assert_eq!(end["state"], "cancelled", "{end}");
-    assert_eq!(engine.json("bench.running", json!({})).await.expect("an answer"), Value::Null, "none runs any more");
+    assert_eq!(end.state, JobState::Cancelled, "{end:?}");
+    let now = bench::running(engine.clone(), Empty {}).await.expect("an answer");
+    assert_eq!(now, None, "none runs any more");
     engine.shutdown().await;
 }
 
@@ -185,27 +242,31 @@ async fn a_running_search_says_its_step_and_the_steps_so_far() {
     let dir = tempfile::tempdir().expect("temp dir");
     let engine = open(dir.path()).await;
     let target = ScriptedHttp::start(|_| Answer::ok("fine")).await.expect("a server");
-    let knee = json!({"spec": http(&target.url(), 100.0, 1.0), "slo": "p50<5s", "max_connections": 4, "step_s": 0.3,
-                      "confirm_s": 0.3});
-    let job = engine.json("knee.start", knee).await.expect("it may");
-    let seen = eventually(Duration::from_secs(30), || {
-        let now = engine.json("bench.running", json!({}));
-        async move {
-            let part = now.await.expect("an answer")["part"].clone();
-            let steps = part["so_far"]["points"].as_array().map_or(0, Vec::len);
-            (steps >= 1).then_some(part)
-        }
+    let search = KneeRequest {
+        spec: BenchSpec::Http(http(&target.url(), 100.0, 1.0)),
+        environment_id: None,
+        slo: "p50<5s".to_owned(),
+        max_connections: 4,
+        step_s: 0.3,
+        confirm_s: 0.3,
+        confirm: None,
+    };
+    let job = bench::knee_start(engine.clone(), search).await.expect("it may");
+    let (objective, connections) = eventually(Duration::from_secs(30), async || {
+        let part = bench::running(engine.clone(), Empty {}).await.expect("an answer")?.part?;
+        let BenchPart::Knee { slo, connections, so_far, .. } = part else { panic!("not a search: {part:?}") };
+        (!so_far.points.is_empty()).then_some((slo, connections))
     })
     .await;
-    assert_eq!((&seen["kind"], &seen["slo"]), (&json!("knee"), &json!("p50<5s")), "{seen}");
-    assert!(seen["connections"].as_u64() >= Some(2), "the step after the first: {seen}");
+    assert_eq!(objective, "p50<5s", "the objective");
+    assert!(connections >= 2, "the step after the first: {connections}");
     let end = ended(&engine, &job).await;
-    let runs = engine.json("run.list", json!({})).await.expect("runs");
-    let runs = runs.as_array().expect("a list");
-    let part = |run: &Value| (run["part_of"]["kind"].clone(), run["part_of"]["id"].clone());
+    let knee = result(&end);
+    let runs = bench::run_list(engine.clone(), RunList::default()).await.expect("runs");
     assert!(runs.len() > 2, "{runs:?}");
     for run in runs {
-        assert_eq!(part(run), (json!("knee"), end["result"]["id"].clone()), "a step says which search it is of");
+        let part = run.part_of.as_ref().map(|part| (part.kind, part.id.as_str()));
+        assert_eq!(part, Some((PartKind::Knee, knee.as_str())), "a step says which search it is of");
     }
     engine.shutdown().await;
 }
@@ -214,24 +275,33 @@ async fn a_running_search_says_its_step_and_the_steps_so_far() {
 async fn a_copy_is_made_as_it_was_edited_with_the_secrets_of_the_targets_that_stay() {
     let dir = tempfile::tempdir().expect("temp dir");
     let engine = open(dir.path()).await;
-    let targets = json!({"database": "postgres://reader@127.0.0.1:1/app", "cache": "redis://127.0.0.1:1/0",
-                         "database_password": {"kind": "env", "name": "SHOP_DATABASE_PASSWORD"},
-                         "cache_password": {"kind": "env", "name": "SHOP_CACHE_PASSWORD"}});
-    let id = environment(&engine, json!({"name": "shop", "kind": "development", "targets": targets})).await;
-    let mut draft = engine.json("env.draft", json!({"id": id})).await.expect("a draft");
-    draft["name"] = json!("shop");
-    let asked = |draft: &Value| json!({"id": id, "name": null, "draft": draft});
-    engine.json("env.duplicate", asked(&draft)).await.expect_err("the name is taken");
-    draft["name"] = json!("shop staging");
-    draft["kind"] = json!("staging");
-    draft["targets"]["cache"] = json!("redis://127.0.0.1:2/0");
-    let made = engine.json("env.duplicate", asked(&draft)).await.expect("a copy");
-    assert_eq!((&made["name"], &made["kind"]), (&json!("shop staging"), &json!("staging")), "{made}");
-    let of = |role: &str| made["targets"][role]["password"].to_string();
-    assert!(of("database").contains("SHOP_DATABASE_PASSWORD"), "the same target keeps its secret: {made}");
-    assert!(!of("cache").contains("SHOP_CACHE_PASSWORD"), "another one never gets it: {made}");
-    let all = engine.json("env.list", json!({})).await.expect("environments");
-    let names = all.as_array().expect("a list").iter().filter(|e| e["demo"] == false).count();
-    assert_eq!(names, 2, "a copy that was refused is not there: {all}");
+    let targets = TargetsDraft {
+        database: Some("postgres://reader@127.0.0.1:1/app".to_owned()),
+        database_password: SecretInput::Env { name: "SHOP_DATABASE_PASSWORD".to_owned() },
+        cache: Some("redis://127.0.0.1:1/0".to_owned()),
+        cache_password: SecretInput::Env { name: "SHOP_CACHE_PASSWORD".to_owned() },
+        ..TargetsDraft::default()
+    };
+    let id = environment(&engine, draft("shop", Kind::Development, targets)).await;
+    let mut edited = environments::draft(engine.clone(), by_id(&id)).await.expect("a draft");
+    assert_eq!(edited.name, "shop", "as it is stored");
+    let copy = async |edited: &EnvironmentDraft| {
+        let asked = EnvDuplicate { id: id.clone(), name: None, draft: Some(edited.clone()) };
+        environments::duplicate(engine.clone(), asked).await
+    };
+    copy(&edited).await.expect_err("the name is taken");
+    edited.name = "shop staging".to_owned();
+    edited.kind = Kind::Staging;
+    edited.targets.cache = Some("redis://127.0.0.1:2/0".to_owned());
+    let made = copy(&edited).await.expect("a copy");
+    assert_eq!((made.name.as_str(), made.kind), ("shop staging", Kind::Staging), "{made:?}");
+    let database = &made.targets.database.as_ref().expect("its database").password;
+    let stays = SecretSource::Env { name: "SHOP_DATABASE_PASSWORD".to_owned() };
+    assert_eq!(*database, stays, "the same target keeps its secret: {made:?}");
+    let cache = &made.targets.cache.as_ref().expect("its cache").password;
+    assert_eq!(*cache, SecretSource::None, "another one never gets it: {made:?}");
+    let all = environments::list(engine.clone(), Empty {}).await.expect("environments");
+    let own = all.iter().filter(|environment| !environment.demo).count();
+    assert_eq!(own, 2, "a copy that was refused is not there: {all:?}");
     engine.shutdown().await;
 }
