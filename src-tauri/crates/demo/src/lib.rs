@@ -326,7 +326,7 @@ mod tests {
         let (seconds, sent) = (started.elapsed().as_secs_f64(), (requests(demo) - then) as f64);
         assert!(sent <= 13.5 * seconds + 3.0, "about ten a second, not more: {sent} in {seconds} s");
         let series = demo.api_series(seconds * 1e3);
-        assert_eq!(series.len(), 5, "rate, errors and three quantiles: {series:?}");
+        assert_eq!(series.len(), 4, "rate, errors, p50 and p95; p99 needs 100 requests: {series:?}");
         demo.set_active(false);
     }
 

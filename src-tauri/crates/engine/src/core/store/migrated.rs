@@ -128,9 +128,10 @@ fn rows(now: f64, version: usize) -> BTreeMap<&'static str, String> {
         (
             "reports",
             format!(
-                "VALUES ('p1', {now}, {})",
+                "VALUES ('p1', {now}, {}{})",
                 text(json!({"id": "p1", "title": "Report", "environment_name": "shop", "html_path": "/tmp/r.html",
                             "json_path": "/tmp/r.json", "html_bytes": 10, "created_ms": now, "run_ids": ["r1"]})),
+                if version >= 7 { ", NULL" } else { "" },
             ),
         ),
         ("blocks", format!("VALUES ('e1', 'cache.operations', {now}, 1000, 2, X'0102')")),
