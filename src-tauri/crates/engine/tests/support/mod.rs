@@ -75,6 +75,7 @@ pub(crate) fn http(url: &str, load: Load, connections: u32, duration_s: f64) -> 
         timeout_s: 10.0,
         insecure_tls: false,
         client_certificate: None,
+        thresholds: Vec::new(),
     }
 }
 
