@@ -65,11 +65,6 @@ test('a running benchmark says its phase and its figures, and is stopped', async
   await waitFor(() => expect(calls).toContain('job.cancel'));
 });
 
-test('the heading takes the focus when a benchmark is shown', async () => {
-  open(() => running());
-  await waitFor(() => expect(document.activeElement).toBe(screen.getByTestId('run-name')));
-});
-
 test('a duet says which side of which pair runs, with its own address, and the effect so far', async () => {
   let now = running({ part: DUET });
   const { push } = open(() => now);
