@@ -41,6 +41,8 @@ class AppState {
   private watched = 0;
   /** Counts up with each reading of the environments. */
   private listed = 0;
+  /** The newest of them. */
+  private listing: Promise<void> = Promise.resolve();
 
   current = $derived(this.environments.find((e) => e.id === this.currentId) ?? null);
 
@@ -127,11 +129,15 @@ class AppState {
     this.query = query ?? '';
   }
 
-  async refresh(): Promise<void> {
-    const mine = ++this.listed;
+  /** Reads the environments again. */
+  refresh(): Promise<void> {
+    return (this.listing = this.list(++this.listed));
+  }
+
+  private async list(mine: number): Promise<void> {
     const list = await rpc('env.list', {});
-    // Answers may overtake each other; the one that was asked for last is the newest.
-    if (mine !== this.listed) return;
+    // Answers may overtake each other; the one that was asked for last is the newest, and who was overtaken waits for it.
+    if (mine !== this.listed) return this.listing;
     this.environments = list;
     if (this.currentId && !this.current) this.close();
     else if (this.currentId) this.full = await rpc('env.get', { id: this.currentId });

@@ -227,3 +227,22 @@ test('an environment that is not here any more is left', async () => {
   await vi.waitFor(() => expect(last().id).toBeNull());
   expect([app.currentId, app.full, app.findings, app.failure?.code]).toEqual([null, null, null, 'not_found']);
 });
+
+test('an environment that was made a moment ago is found, also while another reading is under way', async () => {
+  const app = await fresh();
+  let changed = (): void => undefined;
+  vi.stubGlobal('addEventListener', (name: string, listener: () => void) => {
+    if (name === 'hashchange') changed = listener;
+  });
+  await app.begin();
+  fake.lists = [];
+  location.hash = '#/e/new/overview';
+  changed();
+  void app.refresh();
+  const made = [{ id: 'new', name: 'new', kind: 'staging', demo: false, targets: [], runs: 0 }];
+  fake.lists[0]!.answer([]);
+  await Promise.resolve();
+  fake.lists[1]!.answer(made);
+  await vi.waitFor(() => expect(app.currentId).toBe('new'));
+  expect(app.failure).toBeNull();
+});
