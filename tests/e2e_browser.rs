@@ -95,7 +95,7 @@ async fn e2e_a_production_environment_is_unlocked_by_its_name() {
     let steps = || {
         page.wait_for(&id("start"), Duration::from_secs(20))?;
         page.click(&id("env-block"))?;
-        page.click("[data-testid=env-choose][data-env=shop-prod]")?;
+        page.click("[data-testid=env-menu] [data-testid=env-choose][data-env=shop-prod]")?;
         unlocked(false)?;
         page.click(&id("env-unlock"))?;
         page.fill(&id("unlock-name"), "shop-pro")?;
@@ -313,7 +313,7 @@ async fn e2e_a_plan_is_compared_between_environments_and_its_knee_is_found() {
     let steps = || {
         page.wait_for(&id("start"), Duration::from_secs(20))?;
         page.click(&id("env-block"))?;
-        page.click("[data-testid=env-choose][data-env=blue]")?;
+        page.click("[data-testid=env-menu] [data-testid=env-choose][data-env=blue]")?;
         journey::open(page, "/benchmarks/plans")?;
         page.click(&id("plan-template"))?;
         page.wait_for(&id("plan-text"), Duration::from_secs(10))?;
