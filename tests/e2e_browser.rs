@@ -376,9 +376,10 @@ async fn e2e_a_knee_is_found_listed_deleted_and_brought_back_and_the_journal_kno
         page.click(&id("runs-back"))?;
         rows("knee-row", 1)?;
         page.click(&id("knee-delete"))?;
-        rows("knee-row", 0)?;
+        // Its runs stay together; what was found out is gone.
+        rows("knee-delete", 0)?;
         page.click(&id("bench-notice-action"))?;
-        rows("knee-row", 1)?;
+        rows("knee-delete", 1)?;
         journey::open(page, "/settings?journal")?;
         page.wait_for("[data-testid=journal-entry][data-kind=load_ended]", Duration::from_secs(10))?;
         let words = page.text(&id("journal"))?.unwrap_or_default();
