@@ -175,7 +175,10 @@ async fn noise_is_what_one_side_shows_against_itself() {
     let entries =
         house::journal_list(engine.clone(), JournalList { environment_id: None, limit: None }).await.expect("read");
     let of_runs: Vec<_> = entries.iter().filter(|entry| entry.run_id.is_some()).collect();
-    assert!(of_runs.len() >= 28 && of_runs.iter().all(|entry| entry.part_of.as_ref() == Some(&part)), "{of_runs:?}");
+    assert!(
+        of_runs.len() == 2 * runs.len() && of_runs.iter().all(|entry| entry.part_of.as_ref() == Some(&part)),
+        "{of_runs:?}"
+    );
     engine.shutdown().await;
 }
 
