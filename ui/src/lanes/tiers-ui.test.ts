@@ -1,5 +1,5 @@
 // @vitest-environment jsdom
-import { render, screen, waitFor, within } from '@testing-library/svelte';
+import { fireEvent, render, screen, waitFor, within } from '@testing-library/svelte';
 import { tick } from 'svelte';
 import { describe, expect, test } from 'vitest';
 import { ChartGroup } from '../charts/group';
@@ -52,6 +52,14 @@ describe('the bands and lanes of the overview', () => {
     const lane = screen.getByTestId('overview-lane-connections');
     expect(within(lane).queryByTestId('overview-lane-connections-now'), 'nothing is no zero').toBeNull();
     expect(within(lane).queryByRole('button')).toBeNull();
+  });
+
+  test('a table has both samples of a second', async () => {
+    const made = new TimeSeries();
+    made.append([NOW - 1000, NOW - 400, NOW - 300], { 'cache.operations': [1, 2, 3], 'cache.evictions': [0, 0, 0] });
+    render(Tiers, { group: group(), data: made, tiers: cacheOnly, targets: [target()] });
+    await fireEvent.click(within(screen.getByTestId('overview-lane-operations')).getByRole('button', { name: /data table/i }));
+    expect(within(screen.getByRole('table')).getAllByRole('row')).toHaveLength(4);
   });
 
   test('a target that answers says how fast, and its lanes their newest values', async () => {
