@@ -31,13 +31,23 @@ const MISPLACED: &str = r"
     return wrong;
 ";
 
+/// As it was measured.
+const MEASURED: &str = "";
+
+/// With an axis whose values are as long as they get, which a measurement has only by chance.
+const LONG: &str = r"
+    for (const label of document.querySelectorAll('.axis i:last-child')) label.textContent = '16\u202fmin\u202f40\u202fs';
+";
+
 /// A report fits a wide and a narrow page, and its words do not lie over each other.
 fn fits(html: &Path, home: &Path) {
     for width in [1440, 700] {
         let browser = Browser::start(width, 900, home).expect("a headless Chromium");
         browser.session.goto(&format!("file://{}", html.display())).expect("the report opens");
-        let wrong = browser.session.run(MISPLACED, &[]).expect("its boxes can be read");
-        assert_eq!(wrong, serde_json::json!([]), "at {width} px");
+        for step in [MEASURED, LONG] {
+            let wrong = browser.session.run(&format!("{step}{MISPLACED}"), &[]).expect("its boxes can be read");
+            assert_eq!(wrong, serde_json::json!([]), "at {width} px");
+        }
     }
 }
 

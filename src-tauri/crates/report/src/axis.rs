@@ -197,7 +197,6 @@ impl Domain {
     pub(crate) fn labels(&self, unit: AxisUnit, height: f64) -> Vec<Label> {
         let label = |value, unit_too| Label { value, text: unit.label(value, self.max, unit_too) };
         if self.log {
-            #[allow(clippy::cast_possible_truncation)]
             let decades = ((self.min.log10() - 1e-9).ceil() as i32)..=((self.max.log10() + 1e-9).floor() as i32);
             let mut values: Vec<f64> = decades.map(|p| six(10f64.powi(p))).collect();
             // Two on low lanes: three would touch.
@@ -249,13 +248,11 @@ pub(crate) fn nines(q: f64) -> f64 {
 }
 
 /// Where n becomes too small: the quantile with n = 100 / (1 − q).
-#[allow(clippy::cast_precision_loss)]
 pub(crate) fn reliable(n: u64) -> f64 {
     if n > 100 { (n as f64 / 100.0).log10() } else { 0.0 }
 }
 
 /// Right end of the axis: the last labelled quantile that n samples can say anything about.
-#[allow(clippy::cast_precision_loss)]
 pub(crate) fn curve_end(n: u64) -> f64 {
     ((n.max(2) as f64).log10() - 1e-9).ceil().clamp(2.0, 5.0)
 }
@@ -276,7 +273,6 @@ pub(crate) fn curve_scale(times: impl Iterator<Item = f64> + Clone) -> (Domain, 
     if high <= 0.0 {
         return (Domain { min: 1.0, max: 10.0, log: true }, vec![1.0, 10.0]);
     }
-    #[allow(clippy::cast_possible_truncation)]
     let decades = (low.log10().floor() as i32 - 1)..=(high.log10().ceil() as i32 + 1);
     // As JavaScript multiplies: a power below 1 is no exact fraction.
     let all: Vec<f64> = decades.flat_map(|p| [1.0, 3.0].map(|m| m * 10f64.powi(p))).collect();

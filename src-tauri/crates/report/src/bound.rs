@@ -136,7 +136,6 @@ fn thin(run: &RunSeries) -> RunSeries {
                 let bucket = || (from..to).map(|i| finite(s.values.get(i).copied().flatten()));
                 let known = || bucket().enumerate().filter_map(|(i, v)| v.map(|v| (i, v)));
                 // What is drawn on top of others may only be averaged: sums of extremes never were.
-                #[allow(clippy::cast_precision_loss)]
                 if crate::window::is_stacked(&s.id) && known().next().is_some() {
                     let mean = known().map(|(_, v)| v).sum::<f64>() / known().count() as f64;
                     let gap = bucket().any(|v| v.is_none());

@@ -7,7 +7,7 @@ use perfdeck_words::{DASH, THIN, count, interval, ms, per_second, percent, plura
 use crate::axis::{AxisUnit, ScaleKind, ScaleSpec, domain};
 use crate::curve::{Curve, figure, x_labels};
 use crate::glyph::Glyph;
-use crate::lanes::axis_marks;
+use crate::lane::axis_marks;
 use crate::markup::{facts, push, split, verdict};
 use crate::plot::Plot;
 use crate::text::isolated;
@@ -165,7 +165,6 @@ fn pairs(out: &mut String, c: &ReportComparison) {
     let (low, high) = (all().fold(f64::INFINITY, f64::min), all().fold(0.0, f64::max));
     let axis = domain(&spec, unit, Some(low), Some(high));
     let y = |v: f64| HEIGHT - 8.0 - axis.position(v) * (HEIGHT - 16.0);
-    #[allow(clippy::cast_precision_loss)]
     let x = |i: usize| (i as f64 + 0.5) / values.len() as f64;
     let mut plot = Plot::new(HEIGHT);
     let labels = axis.labels(unit, HEIGHT);
@@ -345,7 +344,6 @@ fn runs(out: &mut String, c: &ReportComparison) {
     }
     out.push_str("</tbody></table>\n");
     let share = |errors: u64, requests: u64| {
-        #[allow(clippy::cast_precision_loss)]
         let of = errors as f64 / requests.max(1) as f64;
         ratio(of)
     };

@@ -3,7 +3,7 @@ use perfdeck_model::{LatencyMs, Percentile, Run};
 use perfdeck_words::{count, ms, percentile};
 
 use crate::axis::{AxisUnit, curve_end, curve_scale, curve_ticks, nines, reliable};
-use crate::lanes::{HATCH, axis_marks};
+use crate::lane::{HATCH, axis_marks};
 use crate::markup::push;
 use crate::plot::Plot;
 

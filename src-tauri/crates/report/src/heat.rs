@@ -32,7 +32,6 @@ pub(crate) fn level(count: u32, top: f64) -> u32 {
         return 0;
     }
     let share = f64::from(LEVELS) * (f64::from(count) + 1.0).ln() / (top + 1.0).ln();
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
     let step = share.ceil() as u32;
     step.clamp(1, LEVELS)
 }
@@ -118,7 +117,6 @@ pub(crate) fn draw(heat: &Heatmap, time: Time) -> Option<Drawn> {
     let mut tail: Vec<(f64, f64)> = Vec::new();
     let mut lines = Vec::new();
     for (i, column) in heat.columns.iter().enumerate() {
-        #[allow(clippy::cast_precision_loss)]
         let at = |i: usize| time.share(heat.started_ms + i as f64 * heat.column_s * 1e3).clamp(0.0, 1.0);
         let (from, to) = (at(i), at(i + 1));
         for (bucket, count) in column {
@@ -145,7 +143,6 @@ pub(crate) fn draw(heat: &Heatmap, time: Time) -> Option<Drawn> {
     }
     let (bucket, most) = by_bucket.into_iter().max_by_key(|(bucket, n)| (*n, std::cmp::Reverse(*bucket)))?;
     let (from, to) = (bucket_from(f64::from(bucket)), bucket_from(f64::from(bucket) + 1.0));
-    #[allow(clippy::cast_precision_loss)]
     let said = format!(
         "Response times over time, {}; most of them, {}, between {} and {}",
         plural(total, "response"),

@@ -227,7 +227,7 @@ fn environment(out: &mut String, d: &ReportDocument) {
             push(
                 out,
                 format_args!(
-                    "<tr><td>{}</td><td><code>{}</code></td><td>{version}</td></tr>\n",
+                    "<tr><td class=\"w\">{}</td><td><code>{}</code></td><td>{version}</td></tr>\n",
                     role_name(t.role),
                     isolated(&t.address)
                 ),
@@ -259,7 +259,7 @@ fn findings(out: &mut String, d: &ReportDocument) {
         push(
             out,
             format_args!(
-                "<tr><td>{}</td><td>{}</td><td>{}</td></tr>\n",
+                "<tr><td class=\"w\">{}</td><td>{}</td><td>{}</td></tr>\n",
                 role_name(f.target),
                 code_spans(&f.title),
                 code_spans(&f.evidence)

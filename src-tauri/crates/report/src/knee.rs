@@ -7,7 +7,7 @@ use crate::ReportKnee;
 use crate::axis::{AxisUnit, Domain};
 use crate::curve::x_labels;
 use crate::glyph::Glyph;
-use crate::lanes::axis_marks;
+use crate::lane::axis_marks;
 use crate::markup::{facts, push, verdict};
 use crate::plot::Plot;
 use crate::text::isolated;

@@ -16,6 +16,7 @@ mod glyph;
 mod heat;
 mod html;
 mod knee;
+mod lane;
 mod lanes;
 mod markup;
 mod parts;

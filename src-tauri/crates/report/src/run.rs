@@ -250,7 +250,6 @@ fn settings(out: &mut String, run: &Run) {
     out.push_str("<div class=\"two\">\n");
     facts(out, "Settings", &rows);
     let m = &run.machine;
-    #[allow(clippy::cast_precision_loss)]
     let received = bytes(run.bytes_received as f64);
     let cores = plural(m.cores, "core");
     out.push_str("<div>\n");

@@ -1,7 +1,6 @@
 //! Times as a report shows them: UTC, to the second. They are those of the data; a report has no time of its own.
 
 fn at(ms: f64) -> Option<time::OffsetDateTime> {
-    #[allow(clippy::cast_possible_truncation)]
     let seconds = (ms / 1e3).floor() as i64;
     time::OffsetDateTime::from_unix_timestamp(seconds).ok()
 }
