@@ -7,8 +7,9 @@ use ts_rs::TS;
 
 use crate::Engine;
 use crate::core::store::UNDO_MS;
-use crate::features::bench::comparisons::{DuetRequest, StoredComparison};
+use crate::features::bench::comparisons::StoredComparison;
 use crate::features::bench::data_load;
+use crate::features::bench::duet::DuetRequest;
 use crate::features::bench::hooks::Hooks;
 use crate::features::bench::insights::{Baseline, BaselineSet, Moved, RunHistory};
 use crate::features::bench::knees::{KneeRequest, StoredKnee};

@@ -1,8 +1,10 @@
 //! Benchmarks: running, comparing, searching, keeping.
+pub(crate) mod alike;
 pub(crate) mod claim;
 pub mod commands;
 pub(crate) mod comparisons;
 pub(crate) mod data_load;
+pub(crate) mod duet;
 pub(crate) mod facts;
 pub(crate) mod handover;
 pub(crate) mod headroom;

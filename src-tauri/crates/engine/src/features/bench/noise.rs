@@ -6,7 +6,7 @@ use perfdeck_stats::{Duet, Fingerprint};
 use serde::{Deserialize, Serialize};
 
 use crate::Engine;
-use crate::features::bench::comparisons::fingerprint;
+use crate::features::bench::alike::fingerprint;
 
 const METRICS: [BenchMetric; 6] = [
     BenchMetric::Throughput,

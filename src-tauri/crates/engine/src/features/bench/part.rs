@@ -5,7 +5,7 @@ use perfdeck_stats::{Arm, Duet, MetricComparison};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-use crate::features::bench::comparisons::DuetRequest;
+use crate::features::bench::duet::DuetRequest;
 
 /// Part of a benchmark of several runs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]

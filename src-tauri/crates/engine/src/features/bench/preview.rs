@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
 use crate::Engine;
-use crate::features::bench::comparisons::{DuetRequest, alike, is_one, metrics};
+use crate::features::bench::alike::alike;
+use crate::features::bench::duet::{DuetRequest, is_one, metrics};
 use crate::features::bench::hooks::Hooks;
 use crate::features::bench::running::is_loopback;
 use crate::features::bench::work::{BenchSpec, PlanFolder, Work};
