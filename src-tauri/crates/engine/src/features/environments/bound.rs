@@ -8,8 +8,8 @@ use perfdeck_model::{
 };
 
 use crate::Engine;
-use crate::features::environments::editing::secret_source;
 use crate::features::environments::sentinels;
+use crate::features::environments::sources::secret_source;
 
 /// Before the user of a cache that is kept with the secrets, see [`hide_account`].
 const ACCOUNT: &str = "perfdeck-account:";
@@ -253,7 +253,7 @@ mod tests {
     use super::*;
     use crate::EngineOptions;
     use crate::features::environments::commands::{Dotenv, from_dotenv};
-    use crate::features::environments::editing::{draft_of, parse_draft};
+    use crate::features::environments::draft::{draft_of, parse_draft};
 
     fn draft(targets: TargetsDraft) -> EnvironmentDraft {
         EnvironmentDraft { name: "app".into(), targets, ..EnvironmentDraft::default() }

@@ -12,8 +12,8 @@ use crate::Engine;
 use crate::core::store::UNDO_MS;
 use crate::features::environments::bound::{hide_account, no_secret_parameters};
 use crate::features::environments::dotenv::{Described, draft_from_dotenv};
-use crate::features::environments::editing;
-use crate::features::environments::editing::draft_of;
+use crate::features::environments::draft;
+use crate::features::environments::draft::draft_of;
 use crate::requests::{ById, Deleted, Empty, Text};
 use crate::table::{Result, commands};
 
@@ -163,7 +163,7 @@ pub async fn defaults(_: Arc<Engine>, request: ByKind) -> Result<KindDefaults> {
     let kind = request.kind;
     let pool = PoolSettings::for_kind(kind);
     let guards = Guards::for_kind(kind);
-    let ttl = editing::default_ttl_s(kind);
+    let ttl = draft::default_ttl_s(kind);
     let differences = [Kind::Development, Kind::Staging, Kind::Production]
         .into_iter()
         .filter(|k| *k != kind)
@@ -176,7 +176,7 @@ pub async fn defaults(_: Arc<Engine>, request: ByKind) -> Result<KindDefaults> {
                 k.as_str(),
                 p.size,
                 p.max_overflow,
-                editing::default_ttl_s(k),
+                draft::default_ttl_s(k),
                 if g.read_only { ", read-only until unlocked" } else { "" }
             )
         })
@@ -187,7 +187,7 @@ pub async fn defaults(_: Arc<Engine>, request: ByKind) -> Result<KindDefaults> {
 /// Stores a new environment.
 pub async fn create(engine: Arc<Engine>, request: EnvCreate) -> Result<Environment> {
     let made = engine.save_environment(&request.draft, None).await?;
-    engine.noted(JournalKind::Created, Some(&made), editing::summary(&made)).await;
+    engine.noted(JournalKind::Created, Some(&made), draft::summary(&made)).await;
     Ok(made)
 }
 
@@ -197,7 +197,7 @@ pub async fn update(engine: Arc<Engine>, request: EnvUpdate) -> Result<Environme
     engine.not_process_only(&request.id)?;
     let old = engine.environment(&request.id).await?;
     let new = engine.save_environment(&request.draft, Some(&old)).await?;
-    engine.noted(JournalKind::Changed, Some(&new), editing::summary(&new)).await;
+    engine.noted(JournalKind::Changed, Some(&new), draft::summary(&new)).await;
     Ok(new)
 }
 
@@ -205,7 +205,7 @@ pub async fn update(engine: Arc<Engine>, request: EnvUpdate) -> Result<Environme
 pub async fn duplicate(engine: Arc<Engine>, request: EnvDuplicate) -> Result<Environment> {
     not_demo(&request.id)?;
     let made = engine.duplicate_environment(&request.id, request.name, request.draft).await?;
-    engine.noted(JournalKind::Created, Some(&made), editing::summary(&made)).await;
+    engine.noted(JournalKind::Created, Some(&made), draft::summary(&made)).await;
     Ok(made)
 }
 
@@ -225,7 +225,7 @@ pub async fn delete(engine: Arc<Engine>, request: ById) -> Result<Deleted> {
 pub async fn restore(engine: Arc<Engine>, request: ById) -> Result<Environment> {
     let found = engine.core.store.restore_environment(&request.id).await?;
     let environment = found.ok_or_else(|| ApiError::not_found("This environment can no longer be restored"))?;
-    engine.noted(JournalKind::Restored, Some(&environment), editing::summary(&environment)).await;
+    engine.noted(JournalKind::Restored, Some(&environment), draft::summary(&environment)).await;
     Ok(environment)
 }
 

@@ -2,10 +2,13 @@
 pub(crate) mod bound;
 mod builtin;
 pub mod commands;
+mod connections;
 pub(crate) mod dotenv;
-pub(crate) mod editing;
+mod draft;
+mod editing;
 pub(crate) mod process_only;
 pub(crate) mod sentinels;
+mod sources;
 mod store;
 pub(crate) mod targets;
 

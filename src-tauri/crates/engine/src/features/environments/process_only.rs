@@ -9,7 +9,8 @@ use perfdeck_model::{
 
 use crate::Engine;
 use crate::features::environments::bound::{key, target_of};
-use crate::features::environments::editing::{Parsed, parse_draft, set_source, variable_name};
+use crate::features::environments::draft::{Parsed, parse_draft, set_source};
+use crate::features::environments::sources::variable_name;
 
 /// What the identifiers of these environments begin with.
 const PREFIX: &str = "process-";

@@ -49,7 +49,7 @@ pub(crate) fn together(
             Err(again("The cache's password is in a variable and the Sentinels' is not"))
         }
         (SecretInput::Env { name }, cache) => {
-            let name = crate::features::environments::editing::variable_name(perfdeck_model::TargetRole::Cache, name)?;
+            let name = crate::features::environments::sources::variable_name(perfdeck_model::TargetRole::Cache, name)?;
             Ok((cache, SecretSource::Env { name }))
         }
     }
