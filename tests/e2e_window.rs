@@ -8,30 +8,11 @@ use perfdeck_testkit::{Answer, Postgres, Redis, ScriptedHttp};
 use serde_json::json;
 use support::desktop::{Browser, Desktop, Window};
 use support::journey::{self, id};
+use support::screens::SCREENS;
 use support::webdriver::Session;
 use support::{can_run, keyboard, release, report, root};
 
 const PROGRAMS: &[&str] = &["Xvfb", "dbus-daemon", "WebKitWebDriver", "chromium", "chromedriver"];
-
-/// Every screen of the rail, by its route.
-const SCREENS: &[&str] = &[
-    "start",
-    "overview",
-    "database",
-    "cache",
-    "gateway",
-    "benchmarks",
-    "benchmarks/new",
-    "benchmarks/plans",
-    "experiments",
-    "changes",
-    "alerts",
-    "scorecard",
-    "reports",
-    "settings",
-    "metrics",
-    "environments/new",
-];
 
 struct Stage {
     folder: tempfile::TempDir,

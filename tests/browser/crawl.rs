@@ -9,31 +9,11 @@ use serde_json::{Value, json};
 use crate::support::desktop::Browser;
 use crate::support::journey::{self, id};
 use crate::support::perfctl::{Server, eventually};
+use crate::support::screens::{SCREENS, unvisited};
 use crate::support::webdriver::Session;
 use crate::support::{can_run, root};
 use crate::{PROGRAMS, Stage};
 
-/// The screens that need nothing to be there.
-const SCREENS: &[&str] = &[
-    "start",
-    "overview",
-    "database",
-    "cache",
-    "gateway",
-    "benchmarks",
-    "benchmarks/new",
-    "benchmarks/plans",
-    "benchmarks/plans/new",
-    "experiments",
-    "changes",
-    "alerts",
-    "scorecard",
-    "reports",
-    "reports/new",
-    "settings",
-    "metrics",
-    "environments/new",
-];
 /// Windows by width, height and zoom; the last is a small one at 200 %.
 const SIZES: &[(u32, u32, u32)] = &[(1440, 900, 1), (1100, 700, 1), (900, 700, 1), (720, 450, 2)];
 /// Longest time for one screen.
@@ -193,6 +173,7 @@ async fn e2e_everything_that_can_be_pressed_works_in_four_states() {
     if !can_run(PROGRAMS) {
         return;
     }
+    none("screens of features that are not in the list", &unvisited());
     let api = ScriptedHttp::start(|_| Answer::ok("{}")).await.expect("a scripted API");
     let mut wrong = BTreeSet::new();
 

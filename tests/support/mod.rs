@@ -15,6 +15,8 @@ pub(crate) mod picture;
 pub(crate) mod release;
 #[path = "report.rs"]
 pub(crate) mod report;
+#[path = "screens.rs"]
+pub(crate) mod screens;
 #[path = "start.rs"]
 pub(crate) mod start;
 #[path = "webdriver.rs"]

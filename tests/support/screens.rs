@@ -1,0 +1,37 @@
+//! The screens of the window, for the tests that visit all of them.
+use std::collections::BTreeSet;
+
+use super::root;
+
+/// Every screen that shows without anything being chosen, by its address below the environment.
+pub(crate) const SCREENS: &[&str] = &[
+    "start",
+    "overview",
+    "database",
+    "cache",
+    "gateway",
+    "benchmarks",
+    "benchmarks/new",
+    "benchmarks/plans",
+    "benchmarks/plans/new",
+    "experiments",
+    "changes",
+    "alerts",
+    "scorecard",
+    "reports",
+    "reports/new",
+    "settings",
+    "metrics",
+    "environments/new",
+];
+
+/// Screens of features that no test would visit.
+pub(crate) fn unvisited() -> BTreeSet<String> {
+    let features = std::fs::read_dir(root().join("ui/src/features")).expect("the features of the window");
+    let paths = features.filter_map(|feature| {
+        let text = std::fs::read_to_string(feature.expect("a feature").path().join("feature.ts")).ok()?;
+        let (_, rest) = text.split_once("  path: '/")?;
+        Some(rest.split_once('\'')?.0.to_owned())
+    });
+    paths.filter(|path| !SCREENS.iter().any(|screen| screen.split('/').next() == path.split('/').next())).collect()
+}
