@@ -38,7 +38,6 @@ pub(crate) fn bundle(options: &Options) -> Outcome {
         if let Ok(data) = entry.metadata()
             && data.is_file()
         {
-            #[allow(clippy::cast_precision_loss, reason = "a size for a person")]
             let size = data.len() as f64 / 1e6;
             println!("{}: {size:.1} MB", entry.path().display());
         }

@@ -53,7 +53,6 @@ fn from_window(window: &Window, url: &str, count: bool) -> Outcome<Option<f64>> 
     let frames = if count { Some(gaps(window)?.len()) } else { None };
     let ended = "return !document.querySelector(arguments[0])";
     page.wait_until("the end of the run", Duration::from_secs(60), ended, &[json!(id("bench-live"))])?;
-    #[allow(clippy::cast_precision_loss, reason = "a few hundred")]
     Ok(frames.map(|frames| frames as f64 / 5.0))
 }
 

@@ -93,7 +93,6 @@ fn ours(args: &[&str], home: &Path) -> Outcome<Measured> {
     let before = children_cpu_s();
     let run = perfctl(args, home)?;
     let cpu_s = children_cpu_s() - before;
-    #[allow(clippy::cast_precision_loss, reason = "a count of requests")]
     let requests = (run.requests as f64).max(1.0);
     let threads_s = run.client_cpu_s.ok_or("perfctl's run has no client_cpu_s")?;
     Ok(Measured { rate_per_s: run.rate_per_s, cpu_us: threads_s * 1e6 / requests, process_us: cpu_s * 1e6 / requests })

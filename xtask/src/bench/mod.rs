@@ -128,7 +128,6 @@ fn startup() -> Outcome {
     Ok(())
 }
 
-#[allow(clippy::cast_precision_loss, reason = "sizes are far below 2^53")]
 fn megabytes(bytes: u64) -> f64 {
     bytes as f64 / 1e6
 }
@@ -144,7 +143,6 @@ fn cost(pid: u32) -> (f64, f64) {
         let Some((_, rest)) = stat.rsplit_once(')') else { continue };
         let fields: Vec<&str> = rest.split_whitespace().collect();
         let number = |index: usize| fields.get(index).and_then(|f| f.parse::<f64>().ok()).unwrap_or(0.0);
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a process id")]
         parents.entry(number(1) as u32).or_default().push(pid);
         // USER_HZ is 100 on every Linux that matters.
         cpu.insert(pid, (number(11) + number(12)) / 100.0);

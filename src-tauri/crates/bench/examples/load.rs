@@ -1,7 +1,7 @@
 //! Runs one plan and prints its figures: the engine alone, without the rest of Perfdeck.
 //!
 //! `cargo run --release -p perfdeck-bench --example load -- URL CONNECTIONS SECONDS [RATE]`
-#![allow(clippy::print_stdout)]
+#![allow(clippy::print_stdout, reason = "a program")]
 use std::sync::Arc;
 
 use perfdeck_bench::{AbortSwitch, RunContext, run_http};

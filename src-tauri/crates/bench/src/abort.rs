@@ -52,7 +52,6 @@ impl ErrorWatch {
         }
         let (since, before, failed_before) = *self.seen.front()?;
         let (responses, failures) = (responses - before, failures - failed_before);
-        #[allow(clippy::cast_precision_loss, reason = "far below 2^53")]
         let share = failures as f64 / responses as f64;
         let long_enough = now.saturating_duration_since(since) >= Duration::from_secs(1);
         (long_enough && responses >= ENOUGH && share > limit).then(|| {

@@ -6,7 +6,6 @@ pub(crate) fn thread_cpu_s() -> Option<f64> {
     #[cfg(unix)]
     {
         let t = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
-        #[allow(clippy::cast_precision_loss)]
         Some(t.tv_sec as f64 + t.tv_nsec as f64 / 1e9)
     }
     #[cfg(not(unix))]

@@ -23,7 +23,6 @@ const HELD_BACK: f64 = 0.001;
 pub(crate) fn judge(run: &mut Run, total: &Record, threads: usize, varies: bool, settled: Option<bool>) {
     let succeeded = run.requests.saturating_sub(run.errors);
     let mut reasons = Vec::new();
-    #[allow(clippy::cast_precision_loss)]
     let share = total.cpu_s.map(|cpu| cpu / (threads as f64 * run.duration_s).max(1e-3));
     certify(run, share, varies);
     if succeeded == 0 {
@@ -41,7 +40,6 @@ pub(crate) fn judge(run: &mut Run, total: &Record, threads: usize, varies: bool,
     if run.target_rate_per_s.is_some() {
         open_loop(run, total, &mut reasons);
     }
-    #[allow(clippy::cast_precision_loss)]
     let paused_s = total.paused_us as f64 / 1e6;
     if paused_s > 0.0 && paused_s > run.duration_s * (1.0 - RATE) {
         reasons.push(paused(paused_s));
@@ -62,7 +60,6 @@ fn is_busy(run: &Run) -> bool {
 /// What tells of the run's circumstances without judging them.
 fn certify(run: &mut Run, generator_cpu_share: Option<f64>, varies: bool) {
     let whole = run.intervals.iter().filter(|i| i.duration_s > 0.99);
-    #[allow(clippy::cast_precision_loss)]
     let (rates, medians): (Vec<f64>, Vec<Option<f64>>) =
         whole.map(|i| (i.requests.saturating_sub(i.errors) as f64, i.p50)).unzip();
     let logs: Option<Vec<f64>> = medians.iter().map(|p| p.filter(|p| *p > 0.0).map(f64::ln)).collect();
@@ -97,7 +94,6 @@ fn notes(run: &Run, total: &Record, settled: Option<bool>) -> Vec<String> {
             total.unfinished
         ));
     }
-    #[allow(clippy::cast_precision_loss)]
     let failed = run.errors as f64 / (run.requests as f64).max(1.0) * 100.0;
     if failed > 1.0 && run.errors < run.requests {
         notes.push(format!(
@@ -134,7 +130,6 @@ fn notes(run: &Run, total: &Record, settled: Option<bool>) -> Vec<String> {
     {
         notes.push(throttled(seconds, periods, run.duration_s));
     }
-    #[allow(clippy::cast_precision_loss)]
     let paused_s = total.paused_us as f64 / 1e6;
     if paused_s > 0.0 && paused_s <= run.duration_s * (1.0 - RATE) {
         notes.push(paused(paused_s));
@@ -191,7 +186,6 @@ fn open_loop(run: &mut Run, total: &Record, reasons: &mut Vec<String>) {
     let none = LatencyMs::default();
     let lag = run.schedule_lag_ms.as_ref().unwrap_or(&none);
     // What was late because the pacer was, against all that was late.
-    #[allow(clippy::cast_precision_loss)]
     let (woke_late_us, late_us) = (total.woke_late_us as f64, total.late_us as f64);
     let cause = if is_busy(run) {
         "the load generator's processor was busy; use more threads or a lower rate"
@@ -201,9 +195,7 @@ fn open_loop(run: &mut Run, total: &Record, reasons: &mut Vec<String>) {
         "all connections were waiting for the target; use more connections or a lower rate"
     };
     let scheduled = total.iterations + total.unfinished;
-    #[allow(clippy::cast_precision_loss)]
     let achieved = if scheduled > 0 { total.began_in_time as f64 / scheduled as f64 } else { 0.0 };
-    #[allow(clippy::cast_precision_loss)]
     // One request more or less at the edges is not a missed rate.
     if scheduled > 0 && achieved + 1.5 / (scheduled as f64) < RATE {
         reasons.push(format!(

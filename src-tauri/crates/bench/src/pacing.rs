@@ -14,14 +14,12 @@ pub(crate) struct Schedule {
 impl Schedule {
     /// The share of thread `index` of `threads` in `rate_per_s`. Threads interleave instead of sending together.
     pub(crate) fn new(rate_per_s: f64, index: usize, threads: usize) -> Self {
-        #[allow(clippy::cast_precision_loss)]
         let (index, threads) = (index as f64, threads as f64);
         Self { rate_per_s: rate_per_s / threads, phase: index / threads }
     }
 
     /// When request `k` starts.
     pub(crate) fn at(&self, k: u64) -> Duration {
-        #[allow(clippy::cast_precision_loss)]
         let k = k as f64;
         Duration::try_from_secs_f64((k + self.phase) / self.rate_per_s).unwrap_or(Duration::MAX)
     }
@@ -29,7 +27,6 @@ impl Schedule {
 
 /// Requests of one thread that wait for a connection at most: ten seconds of the rate; more are shed and counted as
 /// errors.
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
 pub(crate) fn shed_above(shared: &Shared) -> usize {
     let rate = shared.rate_per_s.unwrap_or(0.0);
     ((10.0 * rate).max(1000.0) as usize / shared.threads.max(1)).max(1)
@@ -172,9 +169,7 @@ mod tests {
                 lo
             }).sum();
             let expected = rate * f64::from(seconds);
-            #[allow(clippy::cast_precision_loss)]
             let off = (count as f64 - expected).abs();
-            #[allow(clippy::cast_precision_loss)]
             let bound = threads as f64 + 1.0;
             prop_assert!(off <= bound, "{} starts for {} expected", count, expected);
         }

@@ -106,7 +106,6 @@ pub fn describe(plan: &Plan, api: Option<&str>) -> Result<PlanSpec, ApiError> {
     let profile = Profile::of(plan).map_err(|e| ApiError::bad_request(format!("plan '{}': {e}", plan.name)))?;
     let steps: Vec<StepInfo> = plan.steps.iter().map(info).collect();
     let (load, connections) = match &plan.load {
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
         PlanLoad::Closed { .. } => (Load::Closed, profile.peak().ceil() as u32),
         PlanLoad::Open { max_in_flight, .. } => {
             (Load::Rate { rate_per_s: profile.total() / profile.seconds().max(1e-9) }, *max_in_flight)

@@ -55,7 +55,6 @@ fn throttled(text: &str) -> Option<Throttled> {
         let mut lines = text.lines().filter_map(|line| line.split_once(' '));
         lines.find(|(key, _)| *key == name).and_then(|(_, value)| value.trim().parse::<u64>().ok())
     };
-    #[allow(clippy::cast_precision_loss)]
     let seconds =
         value("throttled_usec").map(|us| us as f64 / 1e6).or_else(|| value("throttled_time").map(|ns| ns as f64 / 1e9));
     Some(Throttled { seconds: seconds?, periods: value("nr_throttled")? })

@@ -81,7 +81,6 @@ impl Pending {
     fn interval(&self, index: usize) -> Interval {
         let q = |q: f64| (!self.response.is_empty()).then(|| ms(self.response.value_at_quantile(q)));
         Interval {
-            #[allow(clippy::cast_precision_loss)]
             t_ms: index as f64 * 1e3,
             duration_s: 1.0,
             requests: self.requests,
@@ -132,7 +131,6 @@ pub fn heatmap(seconds: &[u8], started_ms: f64, columns: usize) -> Heatmap {
         }
         buckets(&sum)
     };
-    #[allow(clippy::cast_precision_loss)]
     Heatmap { started_ms, column_s: each as f64, columns: all.chunks(each).map(column).collect() }
 }
 

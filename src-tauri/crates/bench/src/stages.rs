@@ -45,9 +45,7 @@ impl Stage {
             return None;
         }
         let service = if open_loop { &tally.service } else { &tally.response };
-        #[allow(clippy::cast_precision_loss)]
         let rate = |n: u64| n as f64 / duration_s;
-        #[allow(clippy::cast_precision_loss)]
         let share = |of: u64, all: u64| (all > 0).then(|| of as f64 / all as f64);
         let lag = (open_loop && !tally.lag.get().is_empty()).then(|| latency(tally.lag.get()).p99).flatten();
         let rate_share = share(tally.began_in_time, tally.iterations).filter(|_| open_loop);
@@ -74,7 +72,6 @@ impl Stage {
 
 /// Why the figures of a stage do not stand for its level, by the gate of the whole run (docs/benchmarks.md, 6.4).
 fn invalid(stage: &StageResult, service_p50_ms: Option<f64>, iterations: u64) -> Option<String> {
-    #[allow(clippy::cast_precision_loss)]
     // One start more or less at the edges is not a missed rate.
     let edges = 1.5 / (iterations as f64).max(1.0);
     if let Some(share) = stage.rate_share.filter(|share| share + edges < RATE) {

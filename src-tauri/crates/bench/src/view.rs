@@ -145,7 +145,6 @@ impl View {
         let mut rate_per_s = 0.0;
         for (thread, length) in self.threads.iter_mut().zip(&lengths) {
             let Some(length) = length else { continue };
-            #[allow(clippy::cast_precision_loss)]
             let responses = std::mem::take(&mut thread.responses) as f64;
             rate_per_s += responses / length;
             thread.from = thread.until.take();
@@ -223,7 +222,6 @@ impl Warm {
         }
         let length = 1.0 + now.saturating_duration_since(ends).as_secs_f64();
         self.second_ends = Some(now + Duration::from_secs(1));
-        #[allow(clippy::cast_precision_loss)]
         self.rates.push(std::mem::take(&mut self.responses) as f64 / length);
         self.p50_ms.push((!self.response.is_empty()).then(|| ms(self.response.value_at_quantile(0.5))));
         self.response.reset();

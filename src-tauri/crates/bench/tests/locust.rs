@@ -175,7 +175,6 @@ fn counts_are_those_of_the_target() {
     assert_eq!((exact.steps[0].requests, exact.steps[1].requests), (reads, writes), "by step");
     assert_eq!((exact.steps[0].errors, exact.steps[1].errors), (0, writes), "what the target refused");
     assert_eq!(exact.steps[1].errors_by, [("status 503".to_owned(), writes)], "and why");
-    #[allow(clippy::cast_precision_loss)]
     let share = reads as f64 / exact.requests as f64;
     assert!(exact.requests > 500 && (0.68..0.82).contains(&share), "three of four are reads: {reads}, {writes}");
     let service = exact.service.as_ref().expect("a histogram");
@@ -263,7 +262,6 @@ fn a_scenario_keeps_its_order_and_leaves_its_warm_up_out() {
     assert_eq!(item.errors_by[0].0, "check 1 (body_contains)", "and says which");
     assert!(list.requests < lists.len() as u64, "the warm-up is not counted");
     let expected = 160.0;
-    #[allow(clippy::cast_precision_loss)]
     let off = (list.requests as f64 - expected).abs() / expected;
     assert!(off < 0.25, "40 a second for four seconds: {}", list.requests);
     assert!(all.steps.iter().all(|s| s.name != "login" || s.requests == 0), "the login is no part of the figures");

@@ -185,7 +185,6 @@ impl CacheCollector {
         Ok((at, all.into_iter().map(|(_, found)| found).collect()))
     }
 
-    #[allow(clippy::cast_precision_loss)]
     async fn measure(&mut self, clock: &dyn Clock) -> Result<Collection, ApiError> {
         let mut connections = std::mem::take(&mut self.connections);
         if connections.is_empty() {
@@ -269,7 +268,6 @@ impl CacheCollector {
     }
 }
 
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few thousand at most")]
 fn requests(sent: f64) -> u32 {
     sent as u32
 }
@@ -364,7 +362,6 @@ fn prefix(name: &[u8]) -> Option<String> {
 }
 
 /// The finding about keys that never expire, from the server's own exact counts; the sample says which keys they are.
-#[allow(clippy::cast_precision_loss)]
 fn without_expiry(all: u64, expiring: u64, sample: &Sample) -> Option<Finding> {
     let forever = all.saturating_sub(expiring);
     if all < 20 || forever * 20 < all {

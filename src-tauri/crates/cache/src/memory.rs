@@ -134,7 +134,6 @@ impl Collector for MemoryCacheCollector {
         "in process".to_owned()
     }
 
-    #[allow(clippy::cast_precision_loss)]
     fn collect<'a>(&'a mut self, clock: &'a dyn Clock) -> BoxFuture<'a, Result<Collection, ApiError>> {
         Box::pin(async move {
             let c = &self.cache;

@@ -133,7 +133,6 @@ async fn demo(engine: &Arc<Engine>) -> Result<(), ApiError> {
             loop {
                 tick.tick().await;
                 let Some(status) = engine.jobs().get(&id) else { return };
-                #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
                 bar.set_position((status.progress.unwrap_or(0.0) * 1000.0) as u64);
                 bar.set_message(status.step);
             }

@@ -48,7 +48,6 @@ const SESSIONS: &str = "
     WHERE p.id <> CONNECTION_ID() AND p.command NOT IN ('Daemon', 'Slave_IO', 'Slave_SQL', 'Slave_worker')
       AND p.user NOT IN ('system user', 'event_scheduler')";
 
-#[allow(clippy::cast_precision_loss)]
 pub(crate) async fn read(
     c: &mut MySqlConnection,
     address: &Address,
@@ -165,7 +164,6 @@ pub(crate) async fn read(
 
 /// Transactions since the start as performance_schema counts them, explicit and autocommitted; `None` where it does not:
 /// MySQL does by default since 8.0, MariaDB only when told to.
-#[allow(clippy::cast_precision_loss)]
 async fn counted(c: &mut MySqlConnection) -> Option<f64> {
     let row = sqlx::raw_sql(
         "SELECT CAST(SUM(count_star) AS SIGNED) FROM performance_schema.events_transactions_summary_global_by_event_name

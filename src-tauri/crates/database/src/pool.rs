@@ -92,7 +92,6 @@ impl Shared {
         self.acquired.fetch_add(1, Ordering::Relaxed);
     }
 
-    #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
     fn quantile(&self, q: f64) -> Option<f64> {
         let counts: Vec<u64> = self.buckets.iter().map(|b| b.load(Ordering::Relaxed)).collect();
         let total: u64 = counts.iter().sum();
@@ -330,7 +329,6 @@ impl Pool {
     }
 
     /// Present state and counters since the pool was opened.
-    #[allow(clippy::cast_precision_loss)]
     pub fn stats(&self) -> PoolStats {
         let shared = &self.shared;
         let (open, idle) = self.sizes();

@@ -49,7 +49,6 @@ pub(crate) fn tells_at_once(c: &Session) -> bool {
     c.server_version_num().is_some_and(|v| v >= 150_000)
 }
 
-#[allow(clippy::cast_precision_loss)]
 pub(crate) async fn read(c: &mut Session, address: &Address) -> Result<Reading, sqlx::Error> {
     let sql = ACTIVITY.replace("$FLUSH", if tells_at_once(c) { ", pg_stat_force_next_flush()" } else { "" });
     let row = sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).fetch_one(c).await?;
@@ -147,7 +146,6 @@ const INVALID: &str = "
     WHERE NOT i.indisvalid AND c.relkind = 'i'
       AND NOT EXISTS (SELECT 1 FROM pg_stat_progress_create_index p WHERE p.index_relid = i.indexrelid) LIMIT 20";
 
-#[allow(clippy::cast_precision_loss)]
 pub(crate) async fn slow(c: &mut Session) -> Result<Slow, sqlx::Error> {
     let size: i64 =
         sqlx::raw_sql("SELECT pg_database_size(current_database())").fetch_one(&mut *c).await?.try_get(0)?;

@@ -49,7 +49,6 @@ impl State {
     }
 }
 
-#[allow(clippy::cast_precision_loss)]
 pub(crate) async fn read(c: &mut SqliteConnection, address: &Address) -> Result<Reading, sqlx::Error> {
     let row = sqlx::query(
         "SELECT page_count * page_size, freelist_count * page_size
@@ -74,7 +73,6 @@ pub(crate) async fn read(c: &mut SqliteConnection, address: &Address) -> Result<
     })
 }
 
-#[allow(clippy::cast_precision_loss)]
 pub(crate) async fn slow(c: &mut SqliteConnection) -> Result<Slow, sqlx::Error> {
     let mut findings = duplicates(c).await?;
     let row = sqlx::query(

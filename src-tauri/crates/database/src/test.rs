@@ -304,7 +304,6 @@ async fn standing(database: &mut Database) -> Result<Option<(String, &'static st
                     break;
                 }
             }
-            #[allow(clippy::cast_precision_loss)]
             let by = |seconds: Option<u64>| by(seconds.map(|s| s as f64));
             Ok(match (replica, read_only == 1) {
                 (Some(lag), true) => Some((
@@ -570,7 +569,6 @@ async fn sqlite(address: &Address, report: &mut Report) -> Staged<()> {
         Ok(Err(error)) => return Err((StageName::File, explain(address, &error))),
         Err(_) => return Err((StageName::File, silent(address, ANSWER))),
     };
-    #[allow(clippy::cast_precision_loss)]
     let detail = format!("readable, {}, {}, journal mode {journal}", bytes(size as f64), plural(tables, "table"));
     report.push(StageName::File, StageOutcome::Ok, detail, None);
     let version = version(&mut database).await.map_err(|e| (StageName::Version, explain(address, &e)))?;

@@ -390,7 +390,6 @@ async fn sqlite_figures_are_true() {
     c.collect(&0.0).await.expect("answers");
     let seen = c.collect(&3_000.0).await.expect("answers");
     let size = std::fs::metadata(&file).expect("the file").len();
-    #[allow(clippy::cast_precision_loss)]
     let size = size as f64;
     assert_eq!(value(&seen, "database.size"), Some(size), "the size is the file's");
     assert_eq!(value(&seen, "database.transactions"), None, "SQLite counts none, so none are shown");

@@ -143,7 +143,6 @@ impl Histogram {
         Self((0..BUCKETS).map(|_| AtomicU64::new(0)).collect())
     }
 
-    #[allow(clippy::cast_possible_truncation)]
     fn bucket(micros: u64) -> usize {
         let micros = micros.min((1 << 26) - 1);
         if micros < 64 {
@@ -154,7 +153,6 @@ impl Histogram {
     }
 
     /// The middle of a bucket, in seconds.
-    #[allow(clippy::cast_precision_loss)]
     fn seconds(bucket: usize) -> f64 {
         if bucket < 64 {
             return (bucket as f64 + 0.5) / 1e6;
@@ -175,7 +173,6 @@ impl Histogram {
     }
 
     /// The latency in seconds that a share of `q` of the counts does not exceed; `None` without counts.
-    #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
     pub(crate) fn quantile(counts: &[u64], q: f64) -> Option<f64> {
         let total: u64 = counts.iter().sum();
         let rank = ((total as f64 * q).ceil() as u64).clamp(1, total.max(1));
@@ -297,7 +294,6 @@ impl Served {
     }
 
     /// Mean size of the entries that were stored without expiry, in bytes.
-    #[allow(clippy::cast_precision_loss)]
     pub(crate) fn mean_forever_bytes(&self) -> Option<f64> {
         let [keys, bytes] = self.forever.each_ref().map(|a| a.load(Ordering::Relaxed) as f64);
         (keys > 0.0).then(|| bytes / keys)
@@ -573,7 +569,6 @@ mod tests {
         for micros in [0u64, 1, 63, 64, 65, 127, 128, 1_000, 12_345, 999_999, 50_000_000, u64::MAX] {
             let bucket = Histogram::bucket(micros);
             assert!(bucket < BUCKETS, "{micros} µs has a bucket: {bucket}");
-            #[allow(clippy::cast_precision_loss)]
             let (shown, real) = (Histogram::seconds(bucket) * 1e6, micros.min((1 << 26) - 1) as f64);
             assert!((shown - real).abs() <= real * 0.032 + 0.5, "{real} µs is shown as {shown} µs");
         }

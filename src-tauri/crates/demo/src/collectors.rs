@@ -107,7 +107,6 @@ impl DemoDatabaseCollector {
             .await
     }
 
-    #[allow(clippy::cast_precision_loss)]
     async fn measure(&mut self, c: &mut SqliteConnection, now_ms: f64) -> Result<Collection, sqlx::Error> {
         let started = Instant::now();
         let version: String = sqlx::query_scalar("SELECT sqlite_version()").fetch_one(&mut *c).await?;
@@ -207,7 +206,6 @@ impl Collector for DemoCacheCollector {
         self.inner.address()
     }
 
-    #[allow(clippy::cast_precision_loss)]
     fn collect<'a>(&'a mut self, clock: &'a dyn Clock) -> BoxFuture<'a, Result<Collection, ApiError>> {
         Box::pin(async move {
             let mut out = self.inner.collect(clock).await?;
@@ -269,7 +267,6 @@ impl ApiCursor {
 
     /// The `http.server.*` values since the last call; none the first time. Without requests there is no error ratio and
     /// no latency.
-    #[allow(clippy::cast_precision_loss)]
     pub(crate) fn read(&mut self, served: &Served, now_ms: f64) -> Vec<(SeriesInfo, f64)> {
         let role = TargetRole::Api;
         let (counts, latencies) = (served.requests(), served.latencies());

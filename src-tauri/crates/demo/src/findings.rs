@@ -11,7 +11,6 @@ use super::api::{Route, Statement, Usage};
 /// Statements per request from which a route is an N+1 route.
 const MANY_STATEMENTS: f64 = 8.0;
 
-#[allow(clippy::cast_precision_loss)]
 fn millis(usage: Usage) -> f64 {
     usage.nanos as f64 / 1e6 / usage.calls.max(1) as f64
 }
@@ -21,7 +20,6 @@ fn action(label: &str, opens: FindingTarget) -> FindingAction {
 }
 
 /// The missing index: how much of the database's time the statement took, while its plan is a scan.
-#[allow(clippy::cast_precision_loss)]
 pub(crate) async fn scan(
     c: &mut SqliteConnection,
     seconds: f64,
@@ -88,7 +86,6 @@ pub(crate) async fn duplicate_indexes(
                         .bind(index)
                         .fetch_optional(&mut *c)
                         .await?;
-                #[allow(clippy::cast_precision_loss)]
                 let bytes = bytes.unwrap_or_default() as f64;
                 sizes.insert(index.clone(), bytes);
                 bytes
@@ -110,7 +107,6 @@ pub(crate) async fn duplicate_indexes(
 }
 
 /// Routes that run many statements for each request.
-#[allow(clippy::cast_precision_loss)]
 pub(crate) fn many_statements(seconds: f64, gained: &[Usage]) -> Vec<Finding> {
     let total: u64 = gained.iter().map(|u| u.nanos).sum();
     Route::ALL
@@ -122,7 +118,6 @@ pub(crate) fn many_statements(seconds: f64, gained: &[Usage]) -> Vec<Finding> {
 }
 
 /// A route that runs many statements, with its share of the API's time.
-#[allow(clippy::cast_precision_loss)]
 fn many(route: Route, own: Usage, share: f64, seconds: f64) -> Finding {
     let each = own.statements as f64 / own.calls.max(1) as f64;
     let rate = format!("{} requests/min", words::rate(own.calls as f64 * 60.0 / seconds));

@@ -146,7 +146,6 @@ fn popular(random: &mut Random, all: u32) -> u32 {
 
 /// Requests per second for the request of this number: a slow wave with a smaller one on it, so that the lines move.
 pub(crate) fn rate(number: u64) -> f64 {
-    #[allow(clippy::cast_precision_loss)]
     let turn = number as f64 / WAVE * std::f64::consts::TAU;
     RATE + SWING * (0.8 * turn.sin() + 0.2 * (turn * 7.0).sin())
 }

@@ -20,7 +20,6 @@ fn suspend_aware_ms() -> Option<f64> {
 }
 
 #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
-#[allow(clippy::cast_precision_loss, reason = "seconds since the start of the machine")]
 fn millis(at: rustix::time::Timespec) -> f64 {
     at.tv_sec as f64 * 1e3 + at.tv_nsec as f64 / 1e6
 }

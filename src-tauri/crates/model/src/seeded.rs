@@ -46,7 +46,6 @@ impl SplitMix64 {
     /// Uniform in [0, 1), 53 bits.
     #[inline]
     pub fn unit(&mut self) -> f64 {
-        #[allow(clippy::cast_precision_loss)]
         let bits = (self.next_u64() >> 11) as f64;
         bits / 9_007_199_254_740_992.0
     }
@@ -60,7 +59,6 @@ impl SplitMix64 {
         let threshold = n.wrapping_neg() % n;
         loop {
             let wide = u128::from(self.next_u64()) * u128::from(n);
-            #[allow(clippy::cast_possible_truncation)]
             let (high, low) = ((wide >> 64) as u64, wide as u64);
             if low >= threshold {
                 return high;
@@ -69,7 +67,6 @@ impl SplitMix64 {
     }
 
     /// An index in `0..n`; 0 for `n` = 0.
-    #[allow(clippy::cast_possible_truncation)]
     #[inline]
     pub fn index(&mut self, n: usize) -> usize {
         self.below(n as u64) as usize

@@ -80,7 +80,6 @@ fn rows<S: Serializer>(values: &[Vec<Option<f64>>], serializer: S) -> Result<S::
     serializer.collect_seq(values.iter().map(|row| row.iter().map(|v| v.map(written)).collect::<Vec<_>>()))
 }
 
-#[allow(clippy::cast_possible_truncation)]
 fn written(value: f64) -> Written {
     // Up to here every whole number is exact in both.
     const EXACT: f64 = 9_007_199_254_740_992.0;

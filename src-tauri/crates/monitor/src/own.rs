@@ -162,7 +162,6 @@ mod portable {
             let now = std::time::Instant::now();
             let elapsed = self.at.replace(now).map_or(0.0, |then| now.duration_since(then).as_secs_f64());
             let Some(process) = system.process(id) else { return (0.0, None) };
-            #[allow(clippy::cast_precision_loss)]
             let memory = process.memory() as f64;
             (f64::from(process.cpu_usage()) / 100.0 * elapsed, Some(memory))
         }

@@ -279,7 +279,6 @@ fn contains(body: &[u8], text: &[u8]) -> bool {
 
 fn same(number: f64, scalar: &Scalar) -> bool {
     match scalar {
-        #[allow(clippy::cast_precision_loss)]
         Scalar::Int(n) => number.to_bits() == (*n as f64).to_bits(),
         Scalar::Float(n) => number.to_bits() == n.to_bits(),
         _ => false,

@@ -242,7 +242,6 @@ impl FeedCursor {
             Data::Text { length } => {
                 const LETTERS: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
                 for _ in 0..*length {
-                    #[allow(clippy::cast_possible_truncation)]
                     self.buffer.push(LETTERS[self.rng.below(62) as usize]);
                 }
             }

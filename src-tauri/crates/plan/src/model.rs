@@ -77,12 +77,10 @@ fn ten_seconds() -> Span {
     Span::seconds(10)
 }
 
-#[allow(clippy::trivially_copy_pass_by_ref)]
 fn is_one(value: &u32) -> bool {
     *value == 1
 }
 
-#[allow(clippy::trivially_copy_pass_by_ref)]
 fn is_false(value: &bool) -> bool {
     !value
 }

@@ -35,7 +35,6 @@ impl Schedule {
         let total = self.profile.total();
         let near = total.round();
         let all = if (total - near).abs() < 1e-9 * total.max(1.0) { near } else { total.ceil() };
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
         let all = all as u64;
         all.saturating_sub(self.thread).div_ceil(self.threads)
     }
@@ -46,7 +45,6 @@ impl Schedule {
             return None;
         }
         let index = k.checked_mul(self.threads)?.checked_add(self.thread)?;
-        #[allow(clippy::cast_precision_loss)]
         let seconds = self.profile.inverse(index as f64)?;
         Duration::try_from_secs_f64(seconds).ok()
     }
@@ -176,11 +174,9 @@ mod tests {
     fn poisson_arrivals_have_the_rate_and_its_spread() {
         let profile = Arc::new(Profile::new(1000.0, &[], 100.0).expect("a profile"));
         let times = starts(&profile, Arrivals::Poisson, 0, 1);
-        #[allow(clippy::cast_precision_loss)]
         let n = times.len() as f64;
         assert!((n - 1e5).abs() < 4.0 * 1e5f64.sqrt(), "{n} arrivals lie within four standard deviations of 100 000");
         let gaps: Vec<f64> = times.windows(2).map(|w| (w[1] - w[0]).as_secs_f64() * 1000.0).collect();
-        #[allow(clippy::cast_precision_loss)]
         let share = gaps.iter().filter(|g| **g > 1.0).count() as f64 / n;
         assert!((share - (-1.0f64).exp()).abs() < 0.01, "1/e of the gaps are above the mean, as exponential ones are");
         assert_eq!(times, starts(&profile, Arrivals::Poisson, 0, 1), "the seed decides");
@@ -208,7 +204,6 @@ mod tests {
             let (a, b) = (a.min(b) * profile.seconds(), a.max(b) * profile.seconds());
             let profile = Arc::new(profile);
             let times = starts(&profile, Arrivals::Constant, 0, 1);
-            #[allow(clippy::cast_precision_loss)]
             let count = times.iter().filter(|t| (a..b).contains(&t.as_secs_f64())).count() as f64;
             let expected = profile.integral(b) - profile.integral(a);
             prop_assert!((count - expected).abs() <= 1.0 + 1e-6, "{count} starts where the integral is {expected}");

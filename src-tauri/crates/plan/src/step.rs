@@ -27,17 +27,14 @@ fn one() -> f64 {
     1.0
 }
 
-#[allow(clippy::trivially_copy_pass_by_ref)]
 fn is_one(value: &f64) -> bool {
     value.to_bits() == 1.0f64.to_bits()
 }
 
-#[allow(clippy::trivially_copy_pass_by_ref)]
 fn is_false(value: &bool) -> bool {
     !value
 }
 
-#[allow(clippy::trivially_copy_pass_by_ref)]
 fn is_zero(value: &u32) -> bool {
     *value == 0
 }
@@ -55,7 +52,6 @@ pub enum Action {
     Cache(CacheStep),
 }
 
-#[allow(clippy::trivially_copy_pass_by_ref)]
 fn is_get(value: &Method) -> bool {
     *value == Method::Get
 }
@@ -203,7 +199,6 @@ fn yes() -> bool {
     true
 }
 
-#[allow(clippy::trivially_copy_pass_by_ref)]
 fn is_true(value: &bool) -> bool {
     *value
 }

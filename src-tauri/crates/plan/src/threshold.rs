@@ -248,7 +248,6 @@ impl Threshold {
     }
 
     /// Requests below which one single error would be a larger share than the limit.
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
     fn requests_for_share(&self) -> u64 {
         let share = self.limit / 100.0;
         if share > 0.0 { ((1.0 / share - 1e-6).ceil() as u64).min(MOST) } else { ENOUGH }
@@ -306,7 +305,6 @@ impl Threshold {
         }
     }
 
-    #[allow(clippy::cast_precision_loss)]
     fn find(&self, of: &StepFigures) -> Found {
         match self.metric {
             Metric::Errors => self.errors(of),
@@ -322,7 +320,6 @@ impl Threshold {
 
     /// The share of errors. With fewer requests than one in the limit's share a single error decides, so that what is
     /// found must be more than chance.
-    #[allow(clippy::cast_precision_loss)]
     fn errors(&self, of: &StepFigures) -> Found {
         if of.requests == 0 {
             return Found::nothing();
@@ -343,7 +340,6 @@ impl Threshold {
 
     /// The rate of successes. A hundred of them are known to about a tenth; fewer say something only when a hundred were
     /// asked for.
-    #[allow(clippy::cast_precision_loss)]
     fn rate(&self, of: &StepFigures) -> Found {
         let Some(rate) = of.rate_per_s.filter(|_| of.requests > 0) else { return Found::nothing() };
         let mut found = Found::known(rate, self.within(rate));
@@ -397,7 +393,6 @@ impl Threshold {
 const MOST: u64 = 1_000_000_000;
 
 /// Requests from which on a quantile is stable: 100 / (1 − q).
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
 fn stable(q: f64) -> u64 {
     // Rounded first: 1 − 0.999 is not exactly 0.001.
     (100.0 / (1.0 - q).max(1e-12) - 1e-6).ceil() as u64

@@ -57,7 +57,6 @@ impl Span {
                 other => other,
             };
             let nanos = UNITS.iter().find(|(name, _)| *name == unit).map(|(_, n)| *n).ok_or_else(bad)?;
-            #[allow(clippy::cast_precision_loss)]
             let part = Self::from_secs(number * (nanos as f64) / 1e9).ok_or_else(bad)?;
             total = total.checked_add(part.0).ok_or_else(bad)?;
             rest = rest[end..].trim_start();
@@ -111,11 +110,9 @@ impl<'de> Deserialize<'de> for Span {
                 Span::from_secs(seconds).ok_or_else(|| E::custom("it is not a duration in seconds"))
             }
             fn visit_i64<E: de::Error>(self, seconds: i64) -> Result<Span, E> {
-                #[allow(clippy::cast_precision_loss)]
                 self.visit_f64(seconds as f64)
             }
             fn visit_u64<E: de::Error>(self, seconds: u64) -> Result<Span, E> {
-                #[allow(clippy::cast_precision_loss)]
                 self.visit_f64(seconds as f64)
             }
         }

@@ -33,7 +33,6 @@ impl Zipf {
         if !(1..=Self::MOST).contains(&items) || !(0.0..=20.0).contains(&exponent) {
             return None;
         }
-        #[allow(clippy::cast_precision_loss)]
         let mut zipf = Self { n: items as f64, s: exponent, h_first: 0.0, h_last: 0.0, shortcut: 0.0 };
         zipf.h_first = zipf.h_integral(1.5) - 1.0;
         zipf.h_last = zipf.h_integral(zipf.n + 0.5);
@@ -65,7 +64,6 @@ impl Zipf {
             let x = self.h_integral_inverse(u);
             let k = (x + 0.5).floor().clamp(1.0, self.n);
             if k - x <= self.shortcut || u >= self.h_integral(k + 0.5) - self.h(k) {
-                #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
                 return k as u64 - 1;
             }
         }
@@ -77,7 +75,6 @@ mod tests {
     use super::*;
 
     #[test]
-    #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation)]
     fn shares_are_those_of_the_distribution() {
         const DRAWS: usize = 200_000;
         for (items, exponent) in [(1u64, 1.0), (10, 0.0), (10, 0.5), (50, 1.0), (100, 0.99), (100, 2.0), (20, 5.0)] {

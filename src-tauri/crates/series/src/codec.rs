@@ -80,7 +80,6 @@ pub fn round(value: f64, decimals: u8) -> f64 {
 impl Block {
     /// Packs at most [`MAX_SAMPLES`] samples (further ones are left out); NaN and infinities are gaps. Values come back
     /// rounded to `decimals`, or bit by bit when one of them is too large for that.
-    #[allow(clippy::cast_possible_truncation)]
     pub fn encode(series_id: String, from_ms: f64, step_ms: f64, values: &[f64], decimals: u8) -> Self {
         let values = &values[..values.len().min(MAX_SAMPLES)];
         let decimals = decimals.min(MAX_DECIMALS);
@@ -167,7 +166,6 @@ fn parse(plain: &[u8], count: usize) -> Option<Vec<f64>> {
         match form {
             SCALED => {
                 last = last.wrapping_add(unzigzag(read_varint(&mut data)?));
-                #[allow(clippy::cast_precision_loss)]
                 values.push(last as f64 / scale);
             }
             BITS => {
@@ -190,7 +188,6 @@ fn unzigzag(n: u64) -> i64 {
     (n >> 1).cast_signed() ^ -((n & 1).cast_signed())
 }
 
-#[allow(clippy::cast_possible_truncation)]
 fn write_varint(out: &mut Vec<u8>, mut n: u64) {
     while n >= 0x80 {
         out.push((n & 0x7f) as u8 | 0x80);

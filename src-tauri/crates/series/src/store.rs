@@ -74,7 +74,6 @@ impl BlockStore for MemoryBlocks {
         series: Option<&[String]>,
     ) -> BoxFuture<'_, Result<Vec<Block>, String>> {
         let stored = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        #[allow(clippy::cast_precision_loss)]
         let overlaps = |b: &Block| b.from_ms <= to_ms && b.from_ms + b.step_ms * b.count as f64 > from_ms;
         let found: Vec<Block> = stored
             .get(environment_id)
@@ -88,13 +87,11 @@ impl BlockStore for MemoryBlocks {
 }
 
 /// The whole second a time is in. Absurd times are brought within 300,000 years, so that sums of them cannot overflow.
-#[allow(clippy::cast_possible_truncation)]
 pub fn second(t_ms: f64) -> i64 {
     (t_ms / STEP_MS).floor().clamp(-1e13, 1e13) as i64
 }
 
 /// The time of a whole second.
-#[allow(clippy::cast_precision_loss)]
 pub fn millis(second: i64) -> f64 {
     second as f64 * STEP_MS
 }
@@ -312,7 +309,6 @@ impl Gather {
                 return;
             }
         };
-        #[allow(clippy::cast_precision_loss)]
         let at = |i: usize| second(block.from_ms + i as f64 * block.step_ms);
         self.add(&block.series_id, values.iter().enumerate().map(|(i, v)| (at(i), *v)));
     }

@@ -68,7 +68,6 @@ fn unreachable_histogram() -> Histogram<u64> {
 }
 
 /// Milliseconds of so many microseconds.
-#[allow(clippy::cast_precision_loss)]
 pub fn ms(us: u64) -> f64 {
     us as f64 / 1e3
 }
@@ -99,7 +98,6 @@ pub fn curve(h: &Histogram<u64>) -> Vec<Percentile> {
     if h.is_empty() {
         return Vec::new();
     }
-    #[allow(clippy::cast_precision_loss)]
     let end = (h.len() as f64).log10();
     let points = 99;
     let mut out: Vec<Percentile> = (0..=points)
@@ -230,7 +228,6 @@ mod tests {
             let mut all: Vec<u64> = parts.concat();
             all.sort_unstable();
             for q in [0.0, 0.1, 0.5, 0.9, 0.99, 1.0] {
-                #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
                 let rank = ((q * all.len() as f64).ceil() as usize).clamp(1, all.len());
                 let (exact, found) = (all[rank - 1], merged.value_at_quantile(q));
                 // Three significant digits.

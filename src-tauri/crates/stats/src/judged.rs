@@ -17,7 +17,6 @@ pub const FALSE: f64 = 0.025;
 pub const BEYOND: f64 = 10.0;
 
 /// Requests that a quantile needs to be judged.
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
 pub fn needed(q: f64) -> u64 {
     // Rounded first: 1 − 0.999 is not exactly 0.001.
     (BEYOND / (1.0 - q).max(1e-12) - 1e-6).ceil() as u64
@@ -82,14 +81,12 @@ impl Judged {
     }
 
     /// The time of the request at `rank`, from 1.
-    #[allow(clippy::cast_precision_loss)]
     fn at_rank(of: &Histogram<u64>, rank: u64) -> Option<u64> {
         // Half a rank below, so that no rounding reaches the next one.
         (rank <= of.len()).then(|| of.value_at_quantile((rank as f64 - 0.5) / of.len() as f64))
     }
 
     /// The quantile `q`, 0 to 1; `None` without requests.
-    #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
     pub fn at(&self, q: f64) -> Option<JudgedTime> {
         let n = self.n();
         if n == 0 {
@@ -132,7 +129,6 @@ impl Judged {
 
     /// Requests that took longer than a limit in milliseconds, or failed, for certain.
     pub fn beyond(&self, limit_ms: f64) -> u64 {
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
         let limit_us = (limit_ms * 1e3).clamp(0.0, 3.6e9) as u64;
         self.failed + self.with_late.len() - self.with_late.count_between(0, limit_us)
     }
@@ -181,7 +177,6 @@ impl Stored<'_> {
         })
     }
 
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
     fn deadline_us(&self) -> u64 {
         (self.timeout_s * 1e6).clamp(1.0, 3.6e9) as u64
     }
@@ -242,7 +237,6 @@ pub fn of_step(step: &StepResult, timeout_s: f64) -> (Option<Judged>, Option<Jud
 }
 
 /// The probability of `least` or more events in `n` trials of probability `p` each.
-#[allow(clippy::cast_precision_loss)]
 pub fn at_least_by_chance(least: u64, n: u64, p: f64) -> f64 {
     if least == 0 {
         return 1.0;

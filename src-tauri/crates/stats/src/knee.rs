@@ -306,7 +306,6 @@ impl KneeSearch {
         });
         let Some(few) = few else { return usual };
         // A quarter more than what the last one shows to be needed.
-        #[allow(clippy::cast_precision_loss)]
         let wanted = 1.25 * plan.slo.metric.to_judge() as f64 / (few.figures.n.max(1) as f64);
         let longest = plan.step_s.max(plan.confirm_s) * LONGEST;
         (few.step.duration_s * wanted.max(1.5)).clamp(usual, longest.max(usual))

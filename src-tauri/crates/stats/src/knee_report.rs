@@ -156,9 +156,7 @@ impl KneeSearch {
     fn too_few(&self, goal: &str) -> String {
         let Some(last) = self.points.iter().rfind(|p| p.unjudged) else { return format!("Not judged: {goal}.") };
         let needed = self.plan.slo.metric.to_judge();
-        #[allow(clippy::cast_precision_loss)]
         let per_s = last.figures.n as f64 / last.step.duration_s.max(1e-9);
-        #[allow(clippy::cast_precision_loss)]
         let longer = (needed as f64 / per_s.max(1e-9)).ceil();
         format!(
             "Not judged: {goal} needs {} requests in a step; {} made {} in {:.0} s. Steps of {longer:.0} s could tell.",

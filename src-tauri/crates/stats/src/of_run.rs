@@ -49,7 +49,6 @@ fn seconds(run: &Run) -> Vec<RunSecond> {
         // A last part of a second has too few requests to stand beside whole ones.
         .filter(|i| i.duration_s > 0.99)
         .map(|i| RunSecond {
-            #[allow(clippy::cast_precision_loss, reason = "far below 2^53")]
             rate_per_s: i.requests.saturating_sub(i.errors) as f64 / i.duration_s,
             p50_ms: i.p50,
             p90_ms: i.p90,

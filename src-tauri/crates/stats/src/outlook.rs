@@ -34,13 +34,10 @@ pub fn tells(planned: Option<Planned>) -> String {
         );
     };
     // Half a request is what the edges of the measured time may cost.
-    #[allow(clippy::cast_precision_loss, reason = "far below 2^53")]
     let gives = |needed: u64| n + 0.5 >= needed as f64;
-    #[allow(clippy::cast_precision_loss, reason = "far below 2^53")]
     let takes = |needed: u64| {
         format!("{} at {}", words::duration((needed as f64 / per_s.max(1e-9)).ceil()), words::per_second(per_s))
     };
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "never negative, far below 2^53")]
     let requests = words::plural(n.round() as u64, "request");
     if !gives(ENOUGH) {
         return format!("{requests}: fewer than the {} that any figure needs; {}", words::count(ENOUGH), takes(ENOUGH));
@@ -82,7 +79,6 @@ mod tests {
     #[test]
     fn what_is_promised_is_what_is_shown() {
         for metric in PERCENTILES {
-            #[allow(clippy::cast_precision_loss)]
             let n = metric.needed() as f64;
             let enough = tells(Some(Planned { n, per_s: 1.0 }));
             let short = tells(Some(Planned { n: n - 1.0, per_s: 1.0 }));

@@ -36,7 +36,6 @@ fn said(function: &str, name: &str, value: Option<f64>) -> String {
         "duration" => duration(v),
         "bytes" => bytes(v),
         "percent" => percent(v),
-        #[allow(clippy::cast_possible_truncation)]
         "plural" => plural(v as i64, name),
         other => panic!("the table asks for {other}, which is not tested here"),
     }

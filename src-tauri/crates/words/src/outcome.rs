@@ -94,7 +94,6 @@ impl Outcome<'_> {
 
     /// How it turned out.
     pub fn tone(&self) -> Tone {
-        #[allow(clippy::cast_precision_loss)]
         let failed = self.errors as f64 > self.requests as f64 * MOST_ERRORS;
         if !self.valid || self.thresholds.failed > 0 || failed {
             return Tone::Bad;
@@ -119,7 +118,6 @@ pub fn errors(errors: u64, requests: u64) -> String {
     if errors == 0 {
         return "no errors".to_owned();
     }
-    #[allow(clippy::cast_precision_loss)]
     let of = if requests > 0 { format!(" ({})", ratio(errors as f64 / requests as f64)) } else { String::new() };
     format!("{}{of}", plural(errors, "error"))
 }
@@ -135,7 +133,6 @@ pub fn statuses(statuses: &[StatusCount]) -> Option<String> {
     let all: u64 = statuses.iter().map(|s| s.count).sum();
     let mut by_count = statuses.to_vec();
     by_count.sort_by_key(|s| std::cmp::Reverse(s.count));
-    #[allow(clippy::cast_precision_loss)]
     let word = |s: &StatusCount| format!("{} {}", s.status, ratio(s.count as f64 / all as f64));
     let mut words: Vec<String> = by_count.iter().take(MOST_STATUSES).map(word).collect();
     if by_count.len() > MOST_STATUSES {

@@ -68,7 +68,6 @@ fn rates(run: &Run) -> String {
     match run.iterations.filter(|n| *n != run.requests) {
         None => format!("{} of {} requests/s", rate(run.rate_per_s), rate(target)),
         Some(n) => {
-            #[allow(clippy::cast_precision_loss)]
             let made = if run.duration_s > 0.0 { n as f64 / run.duration_s } else { 0.0 };
             format!("{} of {} iterations/s, {requests}", rate(made), rate(target))
         }

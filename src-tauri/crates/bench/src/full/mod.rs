@@ -161,7 +161,6 @@ impl Generator {
                     return None;
                 }
                 let since = now.saturating_duration_since(times.measure).as_secs_f64();
-                #[allow(clippy::cast_precision_loss)]
                 if (number as f64) < profile.level(since) {
                     return Some(now);
                 }

@@ -340,7 +340,6 @@ impl Program {
         let profile = Arc::new(Profile::of(plan).map_err(|e| bad(&e))?);
         let (pace, connections) = match &plan.load {
             PlanLoad::Closed { think_time, .. } => {
-                #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
                 let peak = profile.peak().ceil() as usize;
                 (Pace::Closed { profile, think_time: think_time.map(|t| t.0) }, peak)
             }
@@ -477,7 +476,6 @@ impl Program {
             preferred: AtomicUsize::new(0),
         };
         let origins = self.origins.iter().map(stand_in).collect();
-        #[allow(clippy::cast_precision_loss)]
         let profile = Arc::new(Profile::new(connections as f64, &[], 60.0).ok()?);
         Some(Self {
             steps: self.steps.clone(),

@@ -141,7 +141,6 @@ fn rendered<E>(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>) -> Result<(),
     let mut left = size;
     while left > 0 || at == 20 {
         at -= 1;
-        #[allow(clippy::cast_possible_truncation)]
         let digit = (left % 10) as u8;
         digits[at] += digit;
         left /= 10;

@@ -10,7 +10,6 @@ const TABLE: [u16; 256] = {
     let mut table = [0u16; 256];
     let mut byte = 0;
     while byte < 256 {
-        #[allow(clippy::cast_possible_truncation)]
         let mut crc = (byte as u16) << 8;
         let mut bit = 0;
         while bit < 8 {

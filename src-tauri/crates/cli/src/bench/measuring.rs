@@ -242,7 +242,6 @@ fn progress(bar: &ProgressBar, live: &BenchLive, printed: &mut f64) {
         }
         return;
     }
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
     {
         bar.set_length((live.total_s * 1e3) as u64);
         bar.set_position((live.elapsed_s.min(live.total_s) * 1e3) as u64);

@@ -33,7 +33,6 @@ fn word(kind: JournalKind) -> &'static str {
 
 /// A time as it is written in logs, to the second, in UTC.
 fn at(ms: f64) -> String {
-    #[allow(clippy::cast_possible_truncation, reason = "seconds since 1970")]
     let time = OffsetDateTime::from_unix_timestamp((ms / 1e3) as i64).ok();
     time.and_then(|t| t.format(&Rfc3339).ok()).unwrap_or_default()
 }

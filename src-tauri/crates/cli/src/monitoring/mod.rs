@@ -107,7 +107,6 @@ fn print(
     units: &HashMap<String, Unit>,
     targets: &[TargetStatus],
 ) -> Done<()> {
-    #[allow(clippy::cast_possible_truncation)]
     let time = time::OffsetDateTime::from_unix_timestamp((t_ms / 1e3) as i64)
         .map_or_else(|_| String::new(), |t| format!("{:02}:{:02}:{:02} UTC", t.hour(), t.minute(), t.second()));
     if n > 1 {

@@ -85,7 +85,6 @@ pub(super) async fn plan(address: &Address, name: &str) -> Result<IndexPlan, Api
     planned(&all, named(&all, name).ok_or_else(|| no_index(name))?)
 }
 
-#[allow(clippy::cast_precision_loss)]
 pub(super) async fn figures(address: &Address, plan: &IndexPlan) -> Result<IndexFigures, ApiError> {
     let mut c = open(address, false).await?;
     let sql = "SELECT pgsize FROM dbstat WHERE name = ? AND aggregate = TRUE";

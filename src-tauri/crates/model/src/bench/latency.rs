@@ -41,7 +41,6 @@ pub struct LatencyMs {
 pub const PERCENTILES: [(&str, f64); 5] = [("p50", 0.5), ("p90", 0.9), ("p95", 0.95), ("p99", 0.99), ("p999", 0.999)];
 
 /// Samples that a quantile needs to be stated: 100 / (1 − q).
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
 pub fn samples_for(q: f64) -> u64 {
     // Rounded first: 1 − 0.999 is not exactly 0.001.
     (100.0 / (1.0 - q).max(1e-12) - 1e-6).ceil() as u64
@@ -53,7 +52,6 @@ pub fn too_small(n: u64) -> Vec<String> {
 }
 
 /// Whether so many samples cannot give a point of a line at a quantile: below 1 / (1 − q) it is their longest time.
-#[allow(clippy::cast_precision_loss)]
 pub fn few_for_point(n: u64, q: f64) -> bool {
     (n as f64) < 1.0 / (1.0 - q).max(1e-12) - 1e-6
 }
@@ -82,9 +80,7 @@ pub struct Heatmap {
 
 /// The bucket of a [`Heatmap`] that a time in microseconds belongs to.
 pub fn heat_bucket(us: u64) -> u16 {
-    #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-    let bucket = ((us.max(1) as f64).log2() * 4.0) as u16;
-    bucket
+    ((us.max(1) as f64).log2() * 4.0) as u16
 }
 
 /// Reads a time; no time is as short as 0, which earlier versions wrote where nothing was measured.

@@ -104,7 +104,7 @@ mod tests {
 
     #[derive(Debug, serde::Deserialize)]
     #[serde(deny_unknown_fields)]
-    #[allow(dead_code)]
+    #[allow(dead_code, reason = "only read from text")]
     struct Thing {
         count: u32,
         kind: Option<Which>,

@@ -173,7 +173,6 @@ fn gzip_len(bytes: &[u8]) -> Option<usize> {
 }
 
 /// The finding about an answer that could be a tenth smaller or more.
-#[allow(clippy::cast_precision_loss)]
 fn uncompressed(url: &str, path: &str, body: &Body, packed: usize) -> Option<Finding> {
     let (plain, packed) = (body.bytes.len() as f64, packed as f64);
     if packed > plain * 0.9 {

@@ -23,7 +23,6 @@ pub fn machine(version: &str) -> Machine {
         RefreshKind::nothing().with_cpu(CpuRefreshKind::nothing()).with_memory(MemoryRefreshKind::nothing().with_ram());
     // A platform that sysinfo does not know has no facts; the run says so by leaving them empty.
     let system = System::new_with_specifics(what).ok();
-    #[allow(clippy::cast_precision_loss)]
     let memory_bytes = system.as_ref().map_or(0.0, |s| s.total_memory() as f64);
     let cpus = system.as_ref().map(System::cpus).unwrap_or_default();
     Machine {

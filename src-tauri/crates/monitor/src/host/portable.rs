@@ -24,7 +24,6 @@ impl Source {
         }
     }
 
-    #[allow(clippy::cast_precision_loss)]
     pub(super) fn read(&mut self) -> Reading {
         let mut reading = Reading::default();
         if let Some(system) = &mut self.system {

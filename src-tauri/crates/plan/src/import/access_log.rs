@@ -132,7 +132,6 @@ pub fn from_access_log_bytes(text: &[u8]) -> Result<(Plan, Vec<String>), Error> 
     }
     let mut plan = Plan::new("Access log");
     if last > first && kept > 1 {
-        #[allow(clippy::cast_precision_loss)]
         let rate = (kept as f64 / (last - first) as f64).clamp(0.001, 1e6);
         let rate_per_s = (rate * 1000.0).round() / 1000.0;
         plan.load = PlanLoad::Open { rate_per_s, arrivals: Arrivals::Poisson, max_in_flight: 100, late_limit: None };
@@ -240,7 +239,6 @@ fn steps(plan: &mut Plan, shapes: BTreeMap<(Method, String), Shape>, notes: &mut
             plan.feeds.push(FeedSpec { name: feed, mode: Some(FeedMode::Random), source });
             path
         };
-        #[allow(clippy::cast_precision_loss)]
         let weight = shape.count as f64;
         let mut step = Step::http(name, HttpStep { method, path: Some(path), ..HttpStep::default() });
         step.weight = weight;

@@ -97,7 +97,6 @@ fn time(value: &Value) -> Option<i64> {
         // Milliseconds, microseconds and nanoseconds are told apart by their size.
         let unit =
             [1e17, 1e14, 1e11].iter().zip([1e9, 1e6, 1e3]).find(|(above, _)| n > **above).map_or(1.0, |(_, u)| u);
-        #[allow(clippy::cast_possible_truncation)]
         return Some((n / unit) as i64);
     }
     let text = value.as_str()?;
@@ -113,7 +112,6 @@ pub(super) fn parse(value: &Value, depth: usize) -> Result<Line, Why> {
         _ => return inner(value, depth),
     };
     let status = STATUS.iter().find_map(|p| number(member(value, p)?)).ok_or(Why::Status)?;
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
     let status = status as u16;
     if !(100..600).contains(&status) {
         return Err(Why::Status);

@@ -1,7 +1,7 @@
 //! How the engine compares with redis-benchmark, run alternately against one server.
 //!
 //! `cargo test --release -p perfdeck-bench --lib throughput -- --ignored --nocapture`
-#![allow(clippy::print_stdout)]
+#![allow(clippy::print_stdout, reason = "its figures are read by a person")]
 use std::process::Command;
 
 use super::support::{Server, Shape, load, run, target};
@@ -41,7 +41,6 @@ fn it_keeps_up_with_redis_benchmark() {
             // Both warm up, and the first run of theirs tells how many requests take the time of one of ours.
             let warm = theirs(&server, command, pipeline, 200_000);
             ours(&server, command, pipeline);
-            #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
             let requests = (warm * SECONDS) as u64;
             let mut ratios = Vec::new();
             for pair in 0..PAIRS {

@@ -18,15 +18,12 @@ fn span(seconds: f64) -> String {
 }
 
 fn rounded(level: f64) -> u64 {
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-    let whole = level.clamp(0.0, 1e12).round() as u64;
-    whole
+    level.clamp(0.0, 1e12).round() as u64
 }
 
 /// k6 takes whole numbers per time unit: the smallest unit in which all rates are whole, up to 1,000 s.
 fn time_unit(rates: &[f64]) -> u64 {
     let whole = |unit: &u64| {
-        #[allow(clippy::cast_precision_loss)]
         let unit = *unit as f64;
         rates.iter().all(|r| (r * unit - (r * unit).round()).abs() < 1e-9 * unit)
     };
@@ -61,7 +58,6 @@ fn executor(plan: &Plan, pieces: &[Piece], first: f64) -> Map<String, Value> {
         PlanLoad::Open { max_in_flight, .. } => {
             let rates: Vec<f64> = pieces.iter().flat_map(|p| [p.from, p.to]).chain([first]).collect();
             let unit = time_unit(&rates);
-            #[allow(clippy::cast_precision_loss)]
             let scaled = |rate: f64| rounded(rate * unit as f64);
             // As many as are under way when requests take a second, and half as many more.
             let before = rounded(peak(pieces) * 1.5).clamp(1, u64::from(*max_in_flight));

@@ -26,7 +26,6 @@ fn whole(weights: &[f64]) -> Vec<u32> {
         weights.iter().all(fits)
     });
     let scale = exact.unwrap_or(1000.0 / largest);
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
     let whole = |w: &f64| (w * scale).round().clamp(1.0, 1000.0) as u32;
     weights.iter().map(whole).collect()
 }

@@ -23,7 +23,6 @@ pub(super) fn micros(ms: f64) -> Option<u64> {
     if !(0.0..=1e12).contains(&ms) {
         return None;
     }
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
     let us = (ms * 1e3).round().clamp(1.0, LONGEST_US) as u64;
     Some(us)
 }
@@ -111,7 +110,6 @@ impl Figures {
     /// The second of a time; `None` when there are too many.
     pub(super) fn second(&mut self, t_ms: f64) -> Option<&mut Second> {
         // Times are those of this millennium.
-        #[allow(clippy::cast_possible_truncation)]
         let t = (t_ms / 1e3).floor() as i64;
         if self.seconds.len() >= MAX_SECONDS && !self.seconds.contains_key(&t) {
             self.cut = true;
@@ -162,7 +160,6 @@ impl Figures {
             });
         }
         all.service = Some(service).filter(|h| !h.is_empty());
-        #[allow(clippy::cast_precision_loss)]
         let second = |(t, s): (i64, Second)| ImportedSecond {
             t_ms: t as f64 * 1e3,
             requests: s.requests,

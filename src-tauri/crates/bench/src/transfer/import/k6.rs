@@ -41,9 +41,7 @@ pub(super) struct Samples {
 }
 
 fn count(value: f64) -> Option<u64> {
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-    let whole = (0.0..=1e15).contains(&value).then_some(value.round() as u64);
-    whole
+    (0.0..=1e15).contains(&value).then_some(value.round() as u64)
 }
 
 impl Samples {

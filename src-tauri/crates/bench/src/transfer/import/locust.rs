@@ -82,12 +82,10 @@ fn counts(files: &[(&str, &str)]) -> Result<Imported, ImportError> {
             step.errors = step.errors.saturating_add(line.errors);
             line.errors_by.iter().for_each(|(message, count)| step.messages.add(message, *count));
             for (us, count) in line.service_us.iter().filter(|(_, count)| *count > 0) {
-                #[allow(clippy::cast_precision_loss)]
                 let us = micros(*us as f64 / 1e3).ok_or_else(|| at(file, i + 1, format!("{us} µs is no time")))?;
                 step.time(us, *count);
             }
             for (t, requests, errors) in &line.seconds {
-                #[allow(clippy::cast_precision_loss)]
                 let t_ms = line.started_ms + *t as f64 * 1e3;
                 if let Some(second) = figures.second(t_ms) {
                     second.requests = second.requests.saturating_add(*requests);

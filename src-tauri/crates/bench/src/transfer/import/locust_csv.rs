@@ -46,7 +46,6 @@ impl<'a> Table<'a> {
     fn count(&self, line: usize, row: &[Cow<'a, str>], column: &str) -> Result<u64, ImportError> {
         let number = self.number(line, row, column)?;
         let number = number.ok_or_else(|| at(self.file, line, format!("{column} is missing")))?;
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
         let count = number.round() as u64;
         Ok(count)
     }
@@ -132,7 +131,6 @@ fn steps(table: &Table<'_>) -> Result<Imported, ImportError> {
             return Err(at(table.file, *line, "there are more failures than requests"));
         }
         if table.text(row, "Type").is_empty() && step.name == "Aggregated" {
-            #[allow(clippy::cast_precision_loss)]
             let length = |rate: f64| (rate > 0.0).then(|| step.requests as f64 / rate);
             all.duration_s = table.number(*line, row, "Requests/s")?.and_then(length).filter(|s| *s < 1e9);
             total = Some(step);

@@ -56,7 +56,6 @@ pub(super) fn rfc3339(text: &str) -> Option<f64> {
         sign * (two(1..3)? * 60 + two(4..6)?)
     };
     let seconds = days(year, month, day) * 86_400 + hour * 3600 + (minute - offset) * 60 + second;
-    #[allow(clippy::cast_precision_loss)]
     let ms = (seconds as f64 + fraction) * 1e3;
     Some(ms)
 }

@@ -71,7 +71,6 @@ fn times(h: Option<&Histogram<u64>>, n: u64, percentiles: &[(f64, f64)], mean: O
 }
 
 fn rate(requests: u64, errors: u64, seconds: f64) -> f64 {
-    #[allow(clippy::cast_precision_loss)]
     let successes = requests.saturating_sub(errors) as f64;
     if seconds > 0.0 { successes / seconds } else { 0.0 }
 }

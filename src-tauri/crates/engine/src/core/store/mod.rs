@@ -174,9 +174,7 @@ impl Store {
         let size = |p: &Path| std::fs::metadata(p).map_or(0, |m| m.len());
         let mut wal = self.path.clone().into_os_string();
         wal.push("-wal");
-        #[allow(clippy::cast_precision_loss)]
-        let total = (size(&self.path) + size(Path::new(&wal))) as f64;
-        total
+        (size(&self.path) + size(Path::new(&wal))) as f64
     }
 
     /// A number that changes when another connection or program wrote to the store.

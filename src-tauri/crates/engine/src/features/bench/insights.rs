@@ -121,7 +121,6 @@ fn changes_of(
 /// The first change of each series, those that moved first on top.
 fn first_changes(series: &[(String, Vec<f64>)], times: &[f64], started_ms: f64) -> Vec<Moved> {
     // Each series has its share of the error rate: with many, one always looks as if it had moved.
-    #[allow(clippy::cast_precision_loss)]
     let p = ChangeOptions::WITHIN_RUN.p / series.len().max(1) as f64;
     let options = ChangeOptions { p, magnitude: 0.10, ..ChangeOptions::WITHIN_RUN };
     let mut all: Vec<Moved> = series
@@ -146,11 +145,8 @@ fn first_changes(series: &[(String, Vec<f64>)], times: &[f64], started_ms: f64) 
 
 /// The run's own seconds as series.
 fn own_series(run: &Run) -> Vec<(String, Vec<f64>)> {
-    #[allow(clippy::cast_precision_loss)]
     let of = |value: fn(&perfdeck_model::Interval) -> f64| run.intervals.iter().map(value).collect();
-    #[allow(clippy::cast_precision_loss)]
     let rate: Vec<f64> = of(|i| i.requests.saturating_sub(i.errors) as f64 / i.duration_s.max(1e-3));
-    #[allow(clippy::cast_precision_loss)]
     let errors: Vec<f64> = of(|i| i.errors as f64);
     vec![
         ("run:rate".to_owned(), rate),

@@ -87,7 +87,6 @@ fn objective(text: &str) -> Result<(Slo, Threshold), ApiError> {
 /// Mean of a series over the samples that are there.
 fn mean(columns: &Columns, id: &str) -> Option<f64> {
     let values: Vec<f64> = columns.get(id)?.iter().copied().filter(|v| v.is_finite()).collect();
-    #[allow(clippy::cast_precision_loss, reason = "far below 2^53")]
     let n = values.len() as f64;
     (n > 0.0).then(|| values.iter().sum::<f64>() / n)
 }

@@ -169,7 +169,6 @@ impl Work {
             Self::Plan { plan, .. } if plan.scenario => plan.steps.len().max(1),
             _ => 1,
         };
-        #[allow(clippy::cast_precision_loss, reason = "a plan has few steps")]
         Some(rate_per_s * spec.duration_s() * steps as f64)
     }
 
@@ -206,7 +205,6 @@ impl Work {
     /// # Errors
     /// What is needed, with the length and the rate that would do.
     pub(crate) fn enough(&self, planned: f64, needed: u64, what: &str) -> Result<(), ApiError> {
-        #[allow(clippy::cast_precision_loss, reason = "far below 2^53")]
         let needed_f = needed as f64;
         // Half a request is what the edges of the measured time may cost.
         if planned + 0.5 >= needed_f {

@@ -147,7 +147,6 @@ fn slug(name: &str) -> String {
 }
 
 fn stamp(ms: f64) -> String {
-    #[allow(clippy::cast_possible_truncation)]
     let seconds = (ms / 1e3).floor() as i64;
     let d = time::OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(time::OffsetDateTime::UNIX_EPOCH);
     format!("{:04}{:02}{:02}-{:02}{:02}{:02}", d.year(), u8::from(d.month()), d.day(), d.hour(), d.minute(), d.second())
