@@ -1,6 +1,7 @@
 //! The main job through the commands: open the demo, watch it, benchmark it, report it, open the store again.
 mod support;
 
+use std::path::Path;
 use std::time::Duration;
 
 use perfdeck_engine::bench::{self, BenchRequest, RunList, RunSeries};
@@ -10,7 +11,24 @@ use perfdeck_model::{
     Columns, Frame, FrameEncoder, FrameKind, HttpBenchSpec, JobState, Kind, Load, Part, ReportRequest, Tag, Watching,
 };
 use serde_json::{Value, json};
+use sqlx::Connection;
 use support::{api, benchmark, by_environment, by_id, ended, http, measure, open, result, run_of};
+
+/// Stores the newest run again, so many times and each a minute older.
+async fn copied(folder: &Path, times: i64) {
+    let file = sqlx::sqlite::SqliteConnectOptions::new().filename(folder.join("perfdeck.db"));
+    let mut store = sqlx::SqliteConnection::connect_with(&file).await.expect("the store");
+    sqlx::query(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)
+         INSERT INTO runs (id, environment_id, started_ms, summary, doc)
+         SELECT id || '-' || i, environment_id, started_ms - i * 60000.0, summary, doc FROM runs, n",
+    )
+    .bind(times)
+    .execute(&mut store)
+    .await
+    .expect("copies");
+    store.close().await.expect("closed");
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn demo_watch_benchmark_report_and_reopen() {
@@ -89,9 +107,11 @@ async fn demo_watch_benchmark_report_and_reopen() {
     assert_eq!(document["runs"][0]["requests"], run.requests, "with the numbers of the store");
     engine.shutdown().await;
 
+    copied(dir.path(), 1_200).await;
     let again = open(dir.path()).await;
     let runs = bench::run_list(again.clone(), RunList::default()).await.expect("list");
     assert_eq!(runs[0].id, run.id, "a run survives the program");
+    assert_eq!(runs.len(), 1_201, "a list is whole: a count of a part would be untrue");
     again.shutdown().await;
 }
 

@@ -22,7 +22,7 @@ impl Store {
     /// The newest first.
     pub(crate) async fn reports(&self) -> Result<Vec<ReportFile>, ApiError> {
         self.list(
-            "SELECT doc FROM reports WHERE deleted_ms IS NULL AND ?1 IS NULL ORDER BY created_ms DESC LIMIT 1000",
+            "SELECT doc FROM reports WHERE deleted_ms IS NULL AND ?1 IS NULL ORDER BY created_ms DESC",
             None,
         )
         .await

@@ -21,7 +21,7 @@ impl Store {
     pub(crate) async fn comparisons(&self, environment_id: Option<&str>) -> Result<Vec<StoredComparison>, ApiError> {
         self.list(
             "SELECT doc FROM comparisons WHERE deleted_ms IS NULL AND (?1 IS NULL OR environment_id = ?1)
-             ORDER BY created_ms DESC LIMIT 200",
+             ORDER BY created_ms DESC",
             environment_id,
         )
         .await
@@ -55,7 +55,7 @@ impl Store {
     pub(crate) async fn knees(&self, environment_id: Option<&str>) -> Result<Vec<StoredKnee>, ApiError> {
         self.list(
             "SELECT doc FROM knees WHERE deleted_ms IS NULL AND (?1 IS NULL OR environment_id = ?1)
-             ORDER BY created_ms DESC LIMIT 200",
+             ORDER BY created_ms DESC",
             environment_id,
         )
         .await

@@ -34,7 +34,7 @@ impl Store {
     pub(crate) async fn runs(&self, environment_id: Option<&str>) -> Result<Vec<RunSummary>, ApiError> {
         self.list(
             "SELECT summary FROM runs WHERE deleted_ms IS NULL AND (?1 IS NULL OR environment_id = ?1)
-             ORDER BY started_ms DESC LIMIT 1000",
+             ORDER BY started_ms DESC",
             environment_id,
         )
         .await
