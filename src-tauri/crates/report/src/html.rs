@@ -76,7 +76,8 @@ fn header(out: &mut String, d: &ReportDocument) {
 
 /// From when to when what is in the report was measured.
 fn measured(d: &ReportDocument) -> Option<(f64, f64)> {
-    let runs = d.runs.iter().map(|r| (r.started_ms, r.finished_ms));
+    // A tool that does not tell when it ran leaves 0.
+    let runs = d.runs.iter().filter(|r| r.started_ms > 0.0).map(|r| (r.started_ms, r.finished_ms));
     let sides = d.comparisons.iter().flat_map(|c| {
         let runs = c.runs.iter().map(|r| (r.started_ms, r.started_ms + r.duration_s * 1e3));
         runs.chain(c.runs.is_empty().then_some((c.created_ms, c.created_ms)))

@@ -17,8 +17,10 @@ const SERIES: [&str; 6] = ["c1", "c2", "c3", "c4", "c5", "c6"];
 /// The lanes of a run and of its environment, in the window's order.
 pub(crate) fn lanes(out: &mut String, run: &Run, series: Option<&RunSeries>, heat: Option<&Heatmap>) {
     // A run that was stopped at once still has an axis.
-    let time =
-        Time { from: run.started_ms, to: run.finished_ms.max(run.started_ms + 1_000.0 * run.duration_s.max(0.1)) };
+    let least = run.finished_ms.max(run.started_ms + 1_000.0 * run.duration_s.max(0.1));
+    // Another tool's last second may begin when its last response was there.
+    let seconds = run.intervals.iter().filter(|i| i.requests > 0).map(|i| i.t_ms + 1_000.0 * i.duration_s);
+    let time = Time { from: run.started_ms, to: seconds.fold(least, f64::max) };
     if !(time.from.is_finite() && time.to.is_finite()) {
         return;
     }

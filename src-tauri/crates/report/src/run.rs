@@ -1,6 +1,6 @@
 //! The section of a run: its sentence, what it rests on, its figures on one clock, its settings.
 use perfdeck_model::{Heatmap, JudgedMs, JudgedTime, Load, Run, RunSpec, RunState};
-use perfdeck_words::{DASH, Sentence, bytes, count, judged, ms, per_second, plural, sentence};
+use perfdeck_words::{Sentence, bytes, count, judged, ms, per_second, plural, sentence};
 
 use crate::format::setting_s;
 use crate::glyph::Glyph;
@@ -18,13 +18,16 @@ pub(crate) fn request(run: &Run) -> String {
 
 pub(crate) fn load(run: &Run) -> String {
     let connections = plural(run.spec.connections(), "connection");
-    match (run.spec.load(), run.spec.connections()) {
-        // What another tool did does not tell how many it had.
-        (Load::Closed, 0) => "closed loop".to_owned(),
-        (Load::Rate { rate_per_s }, 0) => format!("open loop, {}", per_second(rate_per_s)),
-        (Load::Closed, _) => format!("closed loop, {connections}"),
-        (Load::Rate { rate_per_s }, _) => format!("open loop, {} over {connections}", per_second(rate_per_s)),
+    match run.spec.load() {
+        _ if run.spec.imported() => "load not told".to_owned(),
+        Load::Closed => format!("closed loop, {connections}"),
+        Load::Rate { rate_per_s } => format!("open loop, {} over {connections}", per_second(rate_per_s)),
     }
+}
+
+/// Since when it ran; some tools do not tell.
+fn started(run: &Run) -> String {
+    if run.started_ms > 0.0 { format!("started {} UTC", second(run.started_ms)) } else { "start not told".to_owned() }
 }
 
 /// How a run ended, with its sign.
@@ -74,11 +77,11 @@ pub(crate) fn section(
     push(
         out,
         format_args!(
-            "<section class=\"part\" id=\"{id}\"><h2>{}</h2>\n<p class=\"meta\">{} · {} · started {} UTC · {}</p>\n",
+            "<section class=\"part\" id=\"{id}\"><h2>{}</h2>\n<p class=\"meta\">{} · {} · {} · {}</p>\n",
             isolated(&run.name),
             request(run),
             load(run),
-            second(run.started_ms),
+            started(run),
             state(run)
         ),
     );
@@ -187,7 +190,8 @@ fn errors(out: &mut String, run: &Run) {
     let answered = count(run.answered());
     push(out, format_args!("<div><h3>Errors<small>{errors} of {all} requests, {answered} answered</small></h3>\n"));
     if run.errors_by_class.is_empty() {
-        out.push_str("<p class=\"off\">None.</p></div>\n");
+        let which = if run.errors == 0 { "None." } else { "Which they were is not told." };
+        push(out, format_args!("<p class=\"off\">{which}</p></div>\n"));
         return;
     }
     out.push_str(
@@ -210,7 +214,8 @@ fn errors(out: &mut String, run: &Run) {
 fn statuses(out: &mut String, run: &Run) {
     out.push_str("<div><h3>Statuses</h3>\n");
     if run.statuses.is_empty() {
-        out.push_str("<p class=\"off\">No response had a status.</p></div>\n");
+        let why = if run.spec.imported() { "They are not told." } else { "No response had a status." };
+        push(out, format_args!("<p class=\"off\">{why}</p></div>\n"));
         return;
     }
     out.push_str("<table><thead><tr><th>status</th><th class=\"n\">responses</th></tr></thead><tbody>\n");
@@ -220,13 +225,34 @@ fn statuses(out: &mut String, run: &Run) {
     out.push_str("</tbody></table></div>\n");
 }
 
+/// Settings and machine of a run that another tool made: what it does not tell is unknown here.
+fn told(out: &mut String, run: &Run) {
+    let not = || "not told by the tool that made the run".to_owned();
+    out.push_str("<div class=\"two\">\n");
+    facts(
+        out,
+        "Settings",
+        &[("request", request(run)), ("engine", isolated(&run.engine)), ("further settings", not())],
+    );
+    out.push_str("<div>\n");
+    let id = format!("<code>{}</code>", isolated(&run.id));
+    let measured = if run.duration_s > 0.0 { ms(run.duration_s * 1e3) } else { not() };
+    let rows = [("machine", not()), ("measured time", measured), ("responses", count(run.requests)), ("run", id)];
+    facts(out, "Load generator", &rows);
+    parts::footing(out, run);
+    out.push_str("</div>\n</div>\n");
+}
+
 fn settings(out: &mut String, run: &Run) {
     let s = &run.spec;
+    if s.imported() {
+        return told(out, run);
+    }
     let mut rows = vec![
         ("request", request(run)),
         ("resolved to", isolated(&run.resolved.join(", "))),
         ("load", load(run)),
-        ("connections", if s.connections() == 0 { DASH.to_owned() } else { count(s.connections()) }),
+        ("connections", count(s.connections())),
         ("threads", s.threads().map_or_else(|| "chosen by the engine".to_owned(), count)),
         ("duration", setting_s(s.duration_s())),
         ("warm-up", format!("{}, excluded from every figure", setting_s(s.warmup_s()))),

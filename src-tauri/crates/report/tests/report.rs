@@ -305,6 +305,42 @@ fn lanes_share_one_time_axis() {
 }
 
 #[test]
+fn what_another_tool_does_not_tell_is_unknown() {
+    let mut d = sample::document();
+    (d.findings, d.comparisons, d.knees, d.heatmaps, d.series) = <_>::default();
+    let mut run = sample::run("r1", "imported", 20);
+    let spec = perfdeck_model::PlanSpec { connections: 0, timeout_s: 0.0, ..sample::plan("") };
+    run.spec = perfdeck_model::RunSpec::Plan(spec);
+    (run.started_ms, run.finished_ms, run.bytes_received) = (0.0, 20_000.0, 0);
+    (run.errors, run.errors_by_class, run.statuses, run.intervals) = (100, Vec::new(), Vec::new(), Vec::new());
+    d.runs = vec![run.clone()];
+    let page = render_html(&d).expect("renders");
+    for invented in ["1970", "closed loop", "checked", "received", "None.", "processor"] {
+        assert!(!page.split("<script").next().unwrap_or_default().contains(invented), "'{invented}' is not told");
+    }
+    for said in ["load not told", "start not told", "Which they were is not told", "not told by the tool"] {
+        assert!(page.contains(said), "it says '{said}'");
+    }
+
+    // Seconds that are stamped with their start: the last one ends after the last stamp.
+    let start = 1_795_000_000_000.0;
+    (run.started_ms, run.finished_ms, run.duration_s) = (start, start + 2_000.0, 2.0);
+    run.intervals = (0..3)
+        .map(|i| perfdeck_model::Interval {
+            t_ms: start + 1_000.0 * f64::from(i),
+            duration_s: 1.0,
+            requests: 100,
+            errors: if i == 2 { 100 } else { 0 },
+            ..perfdeck_model::Interval::default()
+        })
+        .collect();
+    d.runs = vec![run];
+    let page = dom_query::Document::from(render_html(&d).expect("renders"));
+    let lane = page.select(".lane").iter().find(|l| l.select(".who b").text().contains("Errors")).expect("a lane");
+    assert_eq!(lane.select(".read em").text().trim(), "100/s", "the errors of the last second");
+}
+
+#[test]
 fn a_gap_is_never_bridged() {
     let mut with_gap = sample::document();
     with_gap.series[0].series.retain(|s| s.id == "cache.operations");

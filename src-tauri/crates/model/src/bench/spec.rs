@@ -248,6 +248,11 @@ impl RunSpec {
         }
     }
 
+    /// Whether another tool ran it, which tells neither its load nor its settings: they are unknown, not 0.
+    pub fn imported(&self) -> bool {
+        self.plan().is_some_and(|plan| plan.connections == 0)
+    }
+
     /// The one HTTP request, when that is what was run.
     pub fn http(&self) -> Option<&HttpBenchSpec> {
         match self {
