@@ -141,7 +141,7 @@ impl Lexer<'_> {
                 let digits = if d == D::Sqlite { self.while_in(at + 1, |b| b.is_ascii_digit()) } else { at + 1 };
                 done(Kind::Parameter, digits)
             }
-            b':' | b'@' | b'$' if d == D::Sqlite && next.is_some_and(begins_word) => {
+            b':' | b'@' | b'$' if d == D::Sqlite && next.is_some_and(|n| begins_word(n) || n.is_ascii_digit()) => {
                 done(Kind::Parameter, self.while_in(at + 1, |b| self.in_word(b)))
             }
             c if c.is_ascii_digit() || c == b'.' && next.is_some_and(|n| n.is_ascii_digit()) => {

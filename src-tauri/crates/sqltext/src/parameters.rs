@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use crate::{Dialect, Kind, tokens};
 
 /// How many values a statement takes: the highest `$n` in PostgreSQL, the number of `?` in MySQL and MariaDB, and what
-/// SQLite counts for its `?`, `?n` and `:name`.
+/// SQLite counts for its `?`, `?n`, `$n` and `:name`.
 pub fn parameters(sql: &str, dialect: Dialect) -> usize {
     let all = tokens(sql, dialect);
     let texts = all.iter().filter(|t| t.kind == Kind::Parameter).map(|t| &sql[t.start..t.end]);
@@ -34,6 +34,7 @@ mod tests {
             (Dialect::Postgres, "select a$1 from t", 0),
             (Dialect::Mysql, "select ?, '?', `?`, \"?\" # ?\n, ?", 2),
             (Dialect::Sqlite, "select ?, ?3, :a, :a, @b, [?]", 5),
+            (Dialect::Sqlite, "select $1, $2, $1", 2),
             (Dialect::Sqlite, "select 1", 0),
         ] {
             assert_eq!(parameters(sql, dialect), want, "{dialect:?} {sql}");

@@ -309,6 +309,12 @@ impl Reader<'_> {
         if text.starts_with('@') {
             return refused("header", "it reads headers from a file; write each as an option");
         }
+        if text.trim_end().contains(['\r', '\n']) {
+            return refused(
+                "header",
+                "it has a line break, at which a server reads another header; write each as an option",
+            );
+        }
         if let Some((name, value)) = text.split_once(':') {
             let value = value.trim();
             self.curl.headers.push((name.trim().to_owned(), (!value.is_empty()).then(|| value.to_owned())));

@@ -136,6 +136,7 @@ fn what_is_not_understood_is_refused_by_name() {
         ("curl h -X", "--request has no value"),
         ("curl h --next -d x i", "--next cannot be imported"),
         ("curl -K conf h", "--config cannot be imported"),
+        ("curl h -H $'X-A: a\\r\\nX-B: b'", "--header cannot be imported"),
         ("curl h -: i", "--next"),
         ("curl h -x p:1", "--proxy"),
         ("curl h --unix-socket /s", "--unix-socket"),
