@@ -8,6 +8,10 @@ fn asked(spec: &RunSpec) -> Vec<(&'static str, String)> {
         Load::Closed => "closed loop".to_owned(),
         Load::Rate { rate_per_s } => format!("{rate_per_s}/s"),
     };
+    if spec.imported() {
+        // Neither load nor length was asked for here; what is known of the work are its steps, which the run has.
+        return vec![("plan", String::new())];
+    }
     let mut all = match spec {
         RunSpec::Http(http) => {
             let path = http.url.split_once("://").and_then(|(_, rest)| rest.split_once('/')).map_or("", |(_, p)| p);
@@ -35,6 +39,12 @@ fn named(facts: impl IntoIterator<Item = (&'static str, String)>) -> perfdeck_st
 
 /// Parts that must be equal for two runs to be comparable, in words as they are shown when they are not.
 pub(crate) fn fingerprint(run: &Run) -> perfdeck_stats::Fingerprint {
+    if run.spec.imported() {
+        let mut steps: Vec<&str> = run.steps.iter().map(|step| step.name.as_str()).collect();
+        steps.sort_unstable();
+        let told = [("load engine", run.engine.clone()), ("steps", steps.join(", "))];
+        return named(asked(&run.spec).into_iter().chain(told));
+    }
     let generator = format!("{}, {} processors", run.machine.cpu, run.machine.cores);
     let ran =
         [("masked parts", run.masked_tag.clone()), ("load engine", run.engine.clone()), ("load generator", generator)];
@@ -86,4 +96,27 @@ pub(crate) fn differences(a: &Run, b: &Run, changed: &[String]) -> perfdeck_stat
     left.extend(fingerprint(a));
     right.extend(fingerprint(b));
     perfdeck_stats::check(&left, &right, &changed.iter().cloned().collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use perfdeck_bench::transfer::{Imported, ImportedStep};
+    use perfdeck_model::Machine;
+
+    use super::*;
+
+    #[test]
+    fn runs_of_other_tools_are_compared_by_their_steps() {
+        let run = |names: &[&str], seconds: f64| {
+            let step = |name: &&str| ImportedStep { name: (*name).to_owned(), ..ImportedStep::default() };
+            let steps = names.iter().map(step).collect();
+            let all = Imported { engine: "k6".to_owned(), duration_s: Some(seconds), steps, ..Imported::default() };
+            all.into_run(String::new(), String::new(), None, Machine::default())
+        };
+        let one = run(&["GET /a", "GET /b"], 20.0);
+        let other = differences(&one, &run(&["POST /checkout"], 20.0), &[]);
+        assert!(other.forbidding().iter().any(|d| d.contains("steps") && d.contains("POST /checkout")), "{other:?}");
+        let same = differences(&one, &run(&["GET /b", "GET /a"], 19.98), &[]);
+        assert!(same.forbidding().is_empty(), "the order and the measured time are no work: {same:?}");
+    }
 }

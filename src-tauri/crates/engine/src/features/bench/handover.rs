@@ -2,7 +2,7 @@
 use std::path::Path;
 
 use perfdeck_bench::transfer::{self, Export, Imported};
-use perfdeck_model::{ApiError, Environment, Run, Tag};
+use perfdeck_model::{ApiError, Environment, Machine, Run, Tag};
 use perfdeck_plan::{Folder, from_toml};
 use uuid::Uuid;
 
@@ -32,7 +32,9 @@ impl Engine {
     ) -> Result<Run, ApiError> {
         let id = Uuid::now_v7().to_string();
         let environment = environment.map(|e| (e.id.clone(), e.name.clone()));
-        let mut run = imported.into_run(id, name.to_owned(), environment, self.core.machine.clone());
+        // Where the load came from is not told; it was not necessarily here.
+        let machine = Machine { perfdeck: self.core.machine.perfdeck.clone(), ..Machine::default() };
+        let mut run = imported.into_run(id, name.to_owned(), environment, machine);
         mask_imported(&mut run);
         self.core.store.put_run(&run, None, None).await?;
         self.core.changed(&[Tag::Runs]);
