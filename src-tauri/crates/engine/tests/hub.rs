@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use perfdeck_engine::bench::{self, RunList};
-use perfdeck_engine::environments::EnvUpdate;
+use perfdeck_engine::environments::{self, EnvUpdate};
 use perfdeck_engine::{Engine, SHUTDOWN, Viewer, monitoring};
 use perfdeck_model::{
-    BenchPhase, ErrorCode, Frame, Kind, Load, Part, RunState, TargetStatus, TargetsDraft, Topic, Watching,
+    BenchPhase, EnvironmentDraft, ErrorCode, Frame, Kind, Load, Part, RunState, TargetStatus, TargetsDraft, Topic,
+    Watching,
 };
 use perfdeck_testkit::{Answer, Redis, ScriptedHttp, eventually};
 use support::{benchmark, by_environment, by_id, cache, http, open};
@@ -28,6 +29,12 @@ fn host() -> TargetsDraft {
 async fn send(engine: &Arc<Engine>, name: &str, request: impl serde::Serialize) {
     let request = serde_json::to_value(request).expect("JSON");
     engine.dispatch(name, request).await.expect(name);
+}
+
+/// The edit of an environment as it is stored now.
+async fn update(engine: &Arc<Engine>, id: &str, draft: EnvironmentDraft) -> EnvUpdate {
+    let now = environments::get(engine.clone(), by_id(id)).await.expect("it is there");
+    EnvUpdate { id: id.to_owned(), draft, read_ms: now.updated_ms }
 }
 
 /// Connections of Perfdeck to a server, by the name that it gives them.
@@ -109,7 +116,7 @@ async fn an_environment_is_edited_deleted_and_restored_while_it_is_watched() {
     until(&mut viewer, "samples", has_samples).await;
 
     let draft = support::draft("shop", Kind::Development, cache(new.url()));
-    send(&engine, "env.update", EnvUpdate { id: id.clone(), draft }).await;
+    send(&engine, "env.update", update(&engine, &id, draft).await).await;
     let port = new.port().to_string();
     let of_new = |frame: &Frame| targets(frame).is_some_and(|t| t.iter().any(|t| t.address.contains(&port)));
     until(&mut viewer, "its new target", of_new).await;
@@ -139,7 +146,7 @@ async fn who_only_reads_follows_an_environment_that_is_edited() {
     until(&mut reading, "samples", has_samples).await;
     // Whoever has full access does not ask for frames: the one that only reads comes first, and is refused.
     let draft = support::draft("shop", Kind::Development, cache(new.url()));
-    send(&engine, "env.update", EnvUpdate { id: id.clone(), draft }).await;
+    send(&engine, "env.update", update(&engine, &id, draft).await).await;
     until(&mut reading, "it hears of the edit", |frame| frame.parts.iter().any(|p| p.topic() == Topic::Changed)).await;
     assert_eq!(connections(&new).await, 0, "it reaches no target itself");
     monitoring::start(engine.clone(), by_environment(&id)).await.expect("somebody else does");

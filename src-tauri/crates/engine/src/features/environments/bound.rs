@@ -329,7 +329,7 @@ mod tests {
         engine.core.vault.unlock("correct horse battery").expect("a file");
         let mut kept = engine.save_environment(&database("postgres://u@one:5432/a"), None).await.expect("saved");
         kept.targets.database.iter_mut().for_each(|d| d.password = SecretSource::File);
-        engine.core.store.put_environment(&kept).await.expect("stored");
+        engine.core.store.put_environment(&kept, Some(kept.updated_ms)).await.expect("stored");
         let old = old_key(&kept.id, TargetRole::Database);
         engine.core.vault.set(&old, Sensitive::new("CANARY")).await.expect("kept");
         let refused = engine.save_environment(&database("postgres://u@two:5432/a"), Some(&kept)).await;

@@ -14,6 +14,7 @@ use crate::features::environments::bound::{hide_account, no_secret_parameters};
 use crate::features::environments::dotenv::{Described, draft_from_dotenv};
 use crate::features::environments::draft;
 use crate::features::environments::draft::draft_of;
+use crate::features::environments::store::changed_meanwhile;
 use crate::requests::{ById, Deleted, Empty, Text};
 use crate::table::{Result, commands};
 
@@ -31,6 +32,8 @@ pub struct EnvUpdate {
     pub id: String,
     /// Draft of what it consists of from now on.
     pub draft: EnvironmentDraft,
+    /// `updated_ms` of the environment that the draft was made from. When another one is stored by then, nothing is saved.
+    pub read_ms: f64,
 }
 
 /// Copies an environment.
@@ -196,6 +199,9 @@ pub async fn update(engine: Arc<Engine>, request: EnvUpdate) -> Result<Environme
     not_demo(&request.id)?;
     engine.not_process_only(&request.id)?;
     let old = engine.environment(&request.id).await?;
+    if old.updated_ms.to_bits() != request.read_ms.to_bits() {
+        return Err(changed_meanwhile(&old.name));
+    }
     let new = engine.save_environment(&request.draft, Some(&old)).await?;
     engine.noted(JournalKind::Changed, Some(&new), draft::summary(&new)).await;
     Ok(new)

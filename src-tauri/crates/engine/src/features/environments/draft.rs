@@ -5,6 +5,7 @@ use perfdeck_model::{
     EnvironmentDraft, ErrorCode, FrontendTarget, Guards, HostTarget, Kind, Pasted, PoolSettings, Scheme, SecretInput,
     SecretSource, Sensitive, TargetRole, Targets, TargetsDraft,
 };
+use perfdeck_words::{Brackets, visible};
 use uuid::Uuid;
 
 use crate::features::environments::bound::{hide_account, no_secret_parameters, stays_with_its_target};
@@ -85,6 +86,11 @@ pub(crate) fn parse_draft(
     if name.is_empty() || name.chars().count() > 64 || name.chars().any(char::is_control) {
         return Err(ApiError::bad_request("name: An environment needs a name of 1 to 64 characters")
             .hint("For example 'clinic staging'"));
+    }
+    let seen = visible(&name, Brackets::Angle);
+    if seen != name {
+        return Err(ApiError::bad_request(format!("name: It has characters that do not show: {seen}"))
+            .hint("Type the name anew instead of pasting it"));
     }
     if masking::title(&name) != name || name.starts_with("process-") {
         return Err(
@@ -353,6 +359,8 @@ mod tests {
         cases.push((guarded(Guards { min_free_connections: Some(f64::NAN), ..own }), "min_free_connections"));
         cases.push((draft(""), "name"));
         cases.push((draft("demo"), "name"));
+        cases.push((draft("pro\u{200b}d"), "name"));
+        cases.push((draft("\u{202e}dorp"), "name"));
         let mut d = draft("x");
         d.targets.database = Some("redis://h".into());
         cases.push((d, "database"));

@@ -5,6 +5,8 @@ use perfdeck_model::{
     SecretSource, Sensitive, TargetRole,
 };
 
+use unicode_security::confusable_detection::skeleton;
+
 use crate::Engine;
 use crate::features::environments::bound::{key, old_key, target_of};
 use crate::features::environments::draft::{Parsed, draft_of, parse_draft, set_source};
@@ -67,6 +69,9 @@ impl Engine {
             .hint("Choose another name, or remove that one first")
             .remedy(Remedy::RemoveEnvironment));
         }
+        if old.is_none_or(|old| old.name != environment.name) {
+            self.looks_like_none(&environment).await?;
+        }
         let mut new_keys = Vec::new();
         for (role, input) in &secrets {
             let source = match input {
@@ -85,7 +90,7 @@ impl Engine {
             };
             set_source(&mut environment.targets, *role, &source);
         }
-        if let Err(error) = self.core.store.put_environment(&environment).await {
+        if let Err(error) = self.core.store.put_environment(&environment, old.map(|old| old.updated_ms)).await {
             if old.is_none() {
                 for key in &new_keys {
                     self.core.vault.forget(key).await;
@@ -112,6 +117,22 @@ impl Engine {
         // A watched environment is watched anew with its new addresses.
         self.monitoring.stop(&environment.id).await;
         Ok(environment)
+    }
+
+    /// Refuses a name that looks the same as another environment's, such as one with a Cyrillic letter: it would be taken for
+    /// it. By the skeletons of Unicode Technical Standard 39.
+    async fn looks_like_none(&self, environment: &Environment) -> Result<(), ApiError> {
+        let looks = |name: &str| skeleton(name).collect::<String>();
+        let own = looks(&environment.name);
+        let all = self.core.store.environments().await?;
+        match all.iter().find(|e| e.id != environment.id && looks(&e.name) == own) {
+            None => Ok(()),
+            Some(other) => Err(ApiError::new(
+                ErrorCode::Conflict,
+                format!("name: It looks the same as '{}', with other letters; nothing was saved", other.name),
+            )
+            .hint("Choose a name that can be told apart")),
+        }
     }
 
     /// A copy under a free name; secrets are copied too where they can be read.

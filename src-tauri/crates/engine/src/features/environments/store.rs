@@ -4,6 +4,12 @@ use sqlx::Row;
 
 use crate::core::store::{Store, document, text};
 
+/// Somebody else saved an environment after it was read to be edited.
+pub(crate) fn changed_meanwhile(name: &str) -> ApiError {
+    ApiError::new(ErrorCode::Conflict, format!("'{name}' was changed elsewhere meanwhile; nothing was saved"))
+        .hint("Look at what is stored now, and change that")
+}
+
 impl Store {
     pub(crate) async fn environments(&self) -> Result<Vec<Environment>, ApiError> {
         let rows = sqlx::query("SELECT doc FROM environments WHERE deleted_ms IS NULL ORDER BY lower(name)")
@@ -17,21 +23,29 @@ impl Store {
         self.one("SELECT doc FROM environments WHERE id = ? AND deleted_ms IS NULL", id).await
     }
 
-    /// Inserts or replaces. The name must be free among the environments that are not deleted.
-    pub(crate) async fn put_environment(&self, environment: &Environment) -> Result<(), ApiError> {
+    /// Inserts, or replaces what was `updated_ms` then. The name must be free among the environments that are not deleted.
+    pub(crate) async fn put_environment(
+        &self,
+        environment: &Environment,
+        replaced_ms: Option<f64>,
+    ) -> Result<(), ApiError> {
         let result = sqlx::query(
             "INSERT INTO environments (id, name, doc, created_ms, updated_ms) VALUES (?, ?, ?, ?, ?)
              ON CONFLICT (id) DO UPDATE SET name = excluded.name, doc = excluded.doc,
-                updated_ms = excluded.updated_ms, deleted_ms = NULL",
+                updated_ms = excluded.updated_ms, deleted_ms = NULL WHERE updated_ms = ?",
         )
         .bind(&environment.id)
         .bind(&environment.name)
         .bind(text(environment)?)
         .bind(environment.created_ms)
         .bind(environment.updated_ms)
+        .bind(replaced_ms)
         .execute(&self.pool)
         .await;
-        self.named(result, &environment.name).map(drop)
+        match self.named(result, &environment.name)?.rows_affected() {
+            0 => Err(changed_meanwhile(&environment.name)),
+            _ => Ok(()),
+        }
     }
 
     fn named<T>(&self, result: Result<T, sqlx::Error>, name: &str) -> Result<T, ApiError> {
