@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use perfdeck_engine::plan::{self as plans, Plan, Severity};
-use perfdeck_engine::{StoredComparison, StoredKnee};
+use perfdeck_engine::{DeletedItem, StoredComparison, StoredKnee};
 use perfdeck_model::{
     Change, ConnectionReport, DatabaseActivity, Environment, EnvironmentSummary, JournalEntry, OwnCost, ReportFile,
     Run, RunSummary, TargetStatus,
@@ -41,7 +41,7 @@ pub(crate) struct Removed {
     pub(crate) schema: &'static str,
     pub(crate) id: String,
     pub(crate) name: String,
-    /// Until when it can be restored in the desktop app, in milliseconds since the Unix epoch.
+    /// Until when it can be restored, in milliseconds since the Unix epoch.
     pub(crate) undo_until_ms: f64,
 }
 
@@ -81,6 +81,22 @@ pub(crate) struct Journal {
     pub(crate) schema: &'static str,
     /// Newest first.
     pub(crate) entries: Vec<JournalEntry>,
+}
+
+/// `perfctl deleted`: `perfdeck.deleted/1`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct DeletedItems {
+    pub(crate) schema: &'static str,
+    /// The last deletion first.
+    pub(crate) deleted: Vec<DeletedItem>,
+}
+
+/// `perfctl restore`: `perfdeck.restored/1`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Restored {
+    pub(crate) schema: &'static str,
+    /// As it was deleted.
+    pub(crate) restored: DeletedItem,
 }
 
 /// `perfctl changes list`: `perfdeck.changes/1`.
@@ -185,6 +201,8 @@ pub(crate) fn write_schemas(dir: &Path) -> std::io::Result<()> {
         ("comparison", schema_for!(StoredComparison)),
         ("knee", schema_for!(StoredKnee)),
         ("journal", schema_for!(Journal)),
+        ("deleted", schema_for!(DeletedItems)),
+        ("restored", schema_for!(Restored)),
         ("changes", schema_for!(Changes)),
         ("change", schema_for!(OneChange)),
         ("run", schema_for!(Run)),

@@ -7,6 +7,7 @@ use crate::args::Source;
 use crate::bench::args::BenchCommand;
 use crate::changes::args::ChangesCommand;
 use crate::database::args::DbCommand;
+use crate::deleted::args::RestoreArgs;
 use crate::demo::args::DemoArgs;
 use crate::environments::args::EnvCommand;
 use crate::journal::args::JournalArgs;
@@ -57,6 +58,10 @@ pub(crate) enum Command {
     Changes(ChangesCommand),
     /// Show what was done: load that was sent or refused, environments that were changed or unlocked, changes of targets
     Journal(JournalArgs),
+    /// List what was deleted in the last seven days and can be restored
+    Deleted,
+    /// Restore what was deleted
+    Restore(RestoreArgs),
     /// Serve the UI and the RPC on a loopback port
     Serve(ServeArgs),
     /// Write a self-contained report

@@ -7,6 +7,7 @@ mod bench;
 mod changes;
 mod command;
 mod database;
+mod deleted;
 mod demo;
 mod environments;
 mod files;
@@ -212,6 +213,8 @@ async fn with_engine(engine: &Arc<Engine>, cli: &Cli) -> Done {
         Command::Db(command) => database::run(engine, command, source, json).await,
         Command::Run(command) => reports::run(engine, command, source, json).await,
         Command::Journal(args) => journal::list(engine, args.env.as_deref(), args.limit, source, json).await,
+        Command::Deleted => deleted::list(engine, json).await,
+        Command::Restore(args) => deleted::restore(engine, &args.id, json).await,
         Command::Changes(command) => changes::run(engine, command, source, json).await,
         Command::Serve(args) => serve::serve(engine, args, json).await,
         Command::Report(args) => reports::report(engine, args, source, json).await,

@@ -4,6 +4,8 @@ use std::io::{IsTerminal, Write};
 use perfdeck_model::{ApiError, Remedy, Unit};
 use perfdeck_words::{Brackets, ascii, format, plain_spaces, significant, visible};
 use serde::Serialize;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 /// Why a command ends with something else than 0.
 #[derive(Debug)]
@@ -145,6 +147,12 @@ pub(crate) fn value(x: f64, unit: Unit) -> String {
         Unit::Count => figures(x),
         unit => ascii(&format(Some(x), unit)),
     }
+}
+
+/// A time as it is written in logs, to the second, in UTC.
+pub(crate) fn moment(ms: f64) -> String {
+    let time = OffsetDateTime::from_unix_timestamp((ms / 1e3) as i64).ok();
+    time.and_then(|t| t.format(&Rfc3339).ok()).unwrap_or_default()
 }
 
 #[cfg(test)]

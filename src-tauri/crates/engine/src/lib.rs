@@ -35,6 +35,7 @@ pub mod compare {
 }
 
 pub use crate::core::changes::commands as changes;
+pub use crate::core::deleted::{DeletedItem, DeletedKind};
 pub use crate::core::hub::Viewer;
 pub use crate::core::jobs::{JobContext, Jobs};
 pub use crate::core::signals::{stop_requested, stop_requested_again};

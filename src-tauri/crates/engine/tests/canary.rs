@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use perfdeck_engine::bench::{self, RunList};
-use perfdeck_engine::{COMMANDS, Engine, Reply};
+use perfdeck_engine::{COMMANDS, Engine, Reply, environments};
 use perfdeck_model::{Kind, Load};
 use perfdeck_testkit::{Answer, ScriptedHttp, eventually};
 use serde_json::{Value, json};
@@ -318,8 +318,8 @@ fn base(command: &str, url: &str, environment: &str, run: &str) -> Option<Value>
                       "duration_s": 0.1, "warmup_s": 0.0});
     let draft = json!({"name": "other", "kind": "development", "targets": {}});
     Some(match command {
-        "app.info" | "env.list" | "monitor.catalogue" | "bench.running" | "plan.list" | "baseline.list"
-        | "report.list" | "job.list" | "secrets.status" => json!({}),
+        "app.info" | "deleted.list" | "env.list" | "monitor.catalogue" | "bench.running" | "plan.list"
+        | "baseline.list" | "report.list" | "job.list" | "secrets.status" => json!({}),
         // They look around on this machine, or build something large; they take no text.
         "discover.services" | "demo.open" => return None,
         "env.get" | "env.draft" | "env.lock" | "env.test" => json!({ "id": environment }),
@@ -331,7 +331,7 @@ fn base(command: &str, url: &str, environment: &str, run: &str) -> Option<Value>
         }
         "env.defaults" => json!({ "kind": "staging" }),
         "env.create" => json!({ "draft": draft }),
-        "env.update" => json!({ "id": environment, "draft": draft }),
+        "env.update" => json!({ "id": environment, "draft": draft, "read_ms": 0.0 }),
         "env.duplicate" => json!({ "id": environment, "name": null, "draft": draft }),
         "env.unlock" => json!({ "id": environment, "confirm": null }),
         "env.test_draft" => json!({ "id": null, "draft": draft }),
@@ -431,6 +431,11 @@ async fn a_secret_in_any_field_of_any_command_is_found_nowhere() {
                 if command.name == "env.create" {
                     params["draft"]["name"] = format!("made {tries}").into();
                 }
+                if command.name == "env.update" {
+                    let now =
+                        environments::get(engine.clone(), support::by_id(&environment)).await.expect("it is there");
+                    params["read_ms"] = now.updated_ms.into();
+                }
                 put(&mut params, &field.path, &text);
                 let words = said(&engine, command.name, params).await;
                 if words.contains(CANARY) {
@@ -455,6 +460,7 @@ async fn a_secret_in_any_field_of_any_command_is_found_nowhere() {
         "env.list",
         "run.list",
         "journal.list",
+        "deleted.list",
         "comparison.list",
         "knee.list",
         "plan.list",

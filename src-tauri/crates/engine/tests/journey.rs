@@ -5,8 +5,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use perfdeck_engine::bench::{self, BenchRequest, RunList, RunSeries};
-use perfdeck_engine::environments::{self, EnvCreate, EnvDuplicate};
-use perfdeck_engine::{Empty, Reply, monitoring, reports};
+use perfdeck_engine::environments::{self, EnvCreate, EnvDuplicate, EnvUpdate};
+use perfdeck_engine::{DeletedKind, Empty, Reply, house, monitoring, reports};
 use perfdeck_model::{
     Columns, Frame, FrameEncoder, FrameKind, HttpBenchSpec, JobState, Kind, Load, Part, ReportRequest, Tag, Watching,
 };
@@ -124,14 +124,45 @@ async fn deleted_environments_come_back() {
     let twice = environments::create(engine.clone(), EnvCreate { draft }).await.expect_err("a name is used once");
     assert_eq!(twice.code, perfdeck_model::ErrorCode::Conflict, "and says so");
     environments::delete(engine.clone(), by_id(&id)).await.expect("deleted");
+    let deleted = house::deleted_list(engine.clone(), Empty {}).await.expect("a list");
+    assert_eq!(deleted.len(), 1, "{deleted:?}");
+    assert_eq!((deleted[0].kind, &*deleted[0].id, &*deleted[0].name), (DeletedKind::Environment, &*id, "clinic"));
     let listed = environments::list(engine.clone(), Empty {}).await.expect("list");
     assert_eq!(listed.len(), 1, "only the demo is left: {listed:?}");
     environments::restore(engine.clone(), by_id(&id)).await.expect("restored");
+    assert_eq!(house::deleted_list(engine.clone(), Empty {}).await.expect("a list"), []);
     let copy = EnvDuplicate { id, name: None, draft: None };
     let copy = environments::duplicate(engine.clone(), copy).await.expect("copied");
     assert_eq!(copy.name, "clinic copy", "a copy has a free name");
     assert!(environments::delete(engine.clone(), by_id("demo")).await.is_err(), "the demo stays");
     engine.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_somebody_else_saved_is_not_overwritten() {
+    let dir = tempfile::tempdir().expect("temp dir");
+    let (one, other) = (open(dir.path()).await, open(dir.path()).await);
+    let cache = || support::cache("redis://127.0.0.1:1/0".to_owned());
+    let id = support::environment(&one, support::draft("shop", Kind::Development, cache())).await;
+    let read_ms = environments::get(one.clone(), by_id(&id)).await.expect("it is there").updated_ms;
+    let guarded = EnvUpdate { id: id.clone(), draft: support::draft("shop", Kind::Production, cache()), read_ms };
+    environments::update(other.clone(), guarded).await.expect("saved");
+    let stale = EnvUpdate { id: id.clone(), draft: support::draft("store", Kind::Development, cache()), read_ms };
+    let refused = environments::update(one.clone(), stale).await.expect_err("it was read before");
+    assert_eq!(refused.code, perfdeck_model::ErrorCode::Conflict, "{refused:?}");
+    assert!(refused.message.contains("'shop' was changed elsewhere"), "{refused:?}");
+    let kept = environments::get(one.clone(), by_id(&id)).await.expect("it is there");
+    assert_eq!((kept.kind, kept.guards.read_only), (Kind::Production, true), "with its guards");
+
+    for name in ["ѕhop", "sh\u{43e}p"] {
+        let same = EnvCreate { draft: support::draft(name, Kind::Development, cache()) };
+        let refused = environments::create(one.clone(), same).await.expect_err("it is taken for the other");
+        assert!(refused.message.contains("looks the same as 'shop'"), "{refused:?}");
+    }
+    let own = EnvCreate { draft: support::draft("магазин", Kind::Development, cache()) };
+    environments::create(one.clone(), own).await.expect("names of other scripts are names");
+    one.shutdown().await;
+    other.shutdown().await;
 }
 
 /// The stored data that a frame says has changed.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use perfdeck_engine::bench::{self, BenchRequest};
 use perfdeck_engine::reports::{self, ReportRename};
-use perfdeck_engine::{BenchSpec, Empty, Engine, KneeRequest};
+use perfdeck_engine::{BenchSpec, DeletedKind, Empty, Engine, KneeRequest, house};
 use perfdeck_model::{ErrorCode, HttpBenchSpec, Kind, Load, ReportRequest};
 use perfdeck_testkit::{Answer, ScriptedHttp};
 use serde_json::Value;
@@ -90,6 +90,15 @@ async fn comparisons_and_knees_are_in_a_report_that_is_the_same_when_made_twice(
     reports::delete(engine.clone(), by_id(&first)).await.expect("deleted");
     let listed = reports::list(engine.clone(), Empty {}).await.expect("a list");
     assert!(listed.len() == 1 && listed[0].id != first, "it is off the list: {listed:?}");
+    let run = runs[0].clone();
+    bench::run_delete(engine.clone(), by_id(&run)).await.expect("deleted");
+    bench::knee_delete(engine.clone(), by_id(&knee)).await.expect("deleted");
+    let deleted = house::deleted_list(engine.clone(), Empty {}).await.expect("a list");
+    let kinds: Vec<DeletedKind> = deleted.iter().map(|item| item.kind).collect();
+    assert_eq!(kinds, [DeletedKind::Knee, DeletedKind::Run, DeletedKind::Report], "the last one first: {deleted:?}");
+    assert!(deleted.iter().all(|item| !item.name.is_empty() && item.environment.is_some()), "{deleted:?}");
+    bench::run_restore(engine.clone(), by_id(&run)).await.expect("restored");
+    bench::knee_restore(engine.clone(), by_id(&knee)).await.expect("restored");
     reports::restore(engine.clone(), by_id(&first)).await.expect("restored");
     let back = reports::get(engine.clone(), by_id(&first)).await.expect("it is back");
     assert_eq!(back.file.title, "Week 48", "as it was");

@@ -7,12 +7,10 @@ use std::sync::Arc;
 
 use perfdeck_engine::Engine;
 use perfdeck_model::{JournalEntry, JournalKind};
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
 use crate::answers::Journal;
 use crate::args::Source;
-use crate::output::{self, Done, plain};
+use crate::output::{self, Done, moment, plain};
 use crate::{FINE, environments};
 
 fn word(kind: JournalKind) -> &'static str {
@@ -31,12 +29,6 @@ fn word(kind: JournalKind) -> &'static str {
     }
 }
 
-/// A time as it is written in logs, to the second, in UTC.
-fn at(ms: f64) -> String {
-    let time = OffsetDateTime::from_unix_timestamp((ms / 1e3) as i64).ok();
-    time.and_then(|t| t.format(&Rfc3339).ok()).unwrap_or_default()
-}
-
 pub(crate) async fn list(engine: &Arc<Engine>, env: Option<&str>, limit: u32, source: &Source, json: bool) -> Done {
     let environment_id = match env {
         Some(_) => environments::resolve(engine, env, source).await?.map(|e| e.id),
@@ -53,7 +45,7 @@ pub(crate) async fn list(engine: &Arc<Engine>, env: Option<&str>, limit: u32, so
         return Ok(FINE);
     }
     let row = |e: &JournalEntry| {
-        vec![at(e.at_ms), word(e.kind).to_owned(), plain(e.environment.as_deref().unwrap_or("-")), e.text.clone()]
+        vec![moment(e.at_ms), word(e.kind).to_owned(), plain(e.environment.as_deref().unwrap_or("-")), e.text.clone()]
     };
     output::table(&["time (UTC)", "what", "environment", ""], &entries.iter().map(row).collect::<Vec<_>>())?;
     Ok(FINE)

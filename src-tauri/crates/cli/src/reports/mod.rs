@@ -7,7 +7,7 @@ use perfdeck_engine::{ById, Empty, Engine};
 use std::path::Path;
 use std::sync::Arc;
 
-use perfdeck_model::{ApiError, DEMO_ENVIRONMENT_ID, JobResult, ReportFile, ReportRequest, RunSummary};
+use perfdeck_model::{ApiError, DEMO_ENVIRONMENT_ID, JobResult, ReportFile, ReportRequest, RunSummary, samples_for};
 use perfdeck_words::Outcome;
 
 use crate::answers::{Runs, Written};
@@ -53,6 +53,8 @@ fn p99(run: &RunSummary) -> String {
         Some(all) if run.errors >= run.requests && !(all.enough("p99") && all.p99.at_least) => "–".to_owned(),
         Some(all) if !all.enough("p99") => "n too small".to_owned(),
         Some(all) => judged(all.p99),
+        // Another tool's run has its errors among its times.
+        None if run.requests < samples_for(0.99) => "n too small".to_owned(),
         None => run.p99_ms.map_or_else(|| "–".to_owned(), ms),
     }
 }

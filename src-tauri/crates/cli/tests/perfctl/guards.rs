@@ -38,6 +38,16 @@ fn production_is_read_only_until_it_is_unlocked_for_the_run() {
     assert_eq!(kinds, all, "everything that happened, in order: {journal}");
     let (code, out, _) = run(dir.path(), &["journal", "--limit", "1"]);
     assert!(code == 0 && out.contains("load refused") && out.contains("read-only"), "and as a table: {out}");
+
+    let removed = json(dir.path(), &["env", "remove", "clinic"], 0);
+    let id = removed["id"].as_str().expect("its identifier");
+    let deleted = json(dir.path(), &["deleted"], 0);
+    assert_eq!((&deleted["deleted"][0]["id"], &deleted["deleted"][0]["kind"]), (&id.into(), &"environment".into()));
+    let (code, _, err) = run(dir.path(), &["restore", "nothing"]);
+    assert!(code == 1 && err.contains("hint: perfctl deleted"), "{err}");
+    let (code, _, err) = run(dir.path(), &["restore", id]);
+    assert!(code == 0 && err.contains("Restored the environment 'clinic'"), "{err}");
+    assert_eq!(json(dir.path(), &["deleted"], 0)["deleted"], serde_json::json!([]), "it is back");
 }
 
 #[test]

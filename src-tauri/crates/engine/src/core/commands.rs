@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
 use crate::Engine;
+use crate::core::deleted::DeletedItem;
 use crate::core::vault::SecretsStatus;
 use crate::requests::{ById, Empty};
 use crate::table::{Result, commands};
@@ -46,6 +47,7 @@ pub struct Passphrase {
 commands! {
     Read Json "app.info" (Empty) -> AppInfo, changes [] => app_info;
     Read Json "journal.list" (JournalList) -> Vec<JournalEntry>, changes [] => journal_list;
+    Read Json "deleted.list" (Empty) -> Vec<DeletedItem>, changes [] => deleted_list;
     Read Json "job.list" (Empty) -> Vec<JobStatus>, changes [] => job_list;
     Read Json "job.get" (ById) -> JobStatus, changes [] => job_get;
     Write Json "job.cancel" (ById) -> bool, changes [] => job_cancel;
@@ -72,6 +74,11 @@ pub async fn journal_list(engine: Arc<Engine>, request: JournalList) -> Result<V
         None => None,
     };
     engine.core.store.journal(id.as_deref(), request.limit.unwrap_or(200).clamp(1, 10_000)).await
+}
+
+/// What was deleted in the last seven days and can be restored, the last deletion first.
+pub async fn deleted_list(engine: Arc<Engine>, _: Empty) -> Result<Vec<DeletedItem>> {
+    engine.core.store.deleted(engine.core.clock.now_ms()).await
 }
 
 /// The jobs of this process, newest last.

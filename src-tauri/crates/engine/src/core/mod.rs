@@ -2,6 +2,7 @@
 pub(crate) mod access;
 pub(crate) mod changes;
 pub mod commands;
+pub(crate) mod deleted;
 pub(crate) mod evidence;
 pub(crate) mod guards;
 pub(crate) mod housekeeping;

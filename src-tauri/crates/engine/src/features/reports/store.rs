@@ -21,11 +21,8 @@ impl Store {
 
     /// The newest first.
     pub(crate) async fn reports(&self) -> Result<Vec<ReportFile>, ApiError> {
-        self.list(
-            "SELECT doc FROM reports WHERE deleted_ms IS NULL AND ?1 IS NULL ORDER BY created_ms DESC",
-            None,
-        )
-        .await
+        self.list("SELECT doc FROM reports WHERE deleted_ms IS NULL AND ?1 IS NULL ORDER BY created_ms DESC", None)
+            .await
     }
 
     pub(crate) async fn report(&self, id: &str) -> Result<Option<ReportFile>, ApiError> {
