@@ -37,7 +37,10 @@ const selected = (): boolean => (getSelection()?.toString() ?? '') !== '';
 /** Gives the focus to the cell of a column, or to the nearest one before it that the row has. */
 function focusCell(tr: HTMLTableRowElement, cell: number | null): void {
   const td = cell === null ? undefined : [...tr.cells].findLast((one) => columnOf(one) <= cell);
-  (td?.querySelector<HTMLElement>('button, a, input, select') ?? td ?? tr).focus({ preventScroll: true });
+  const goal = td?.querySelector<HTMLElement>('button, a, input, select') ?? td ?? tr;
+  goal.focus({ preventScroll: true });
+  // Its list has it in sight; what the list itself is scrolled in may not, and a cell may be beside what is seen of a narrow one.
+  goal.scrollIntoView({ block: 'nearest', inline: 'nearest' });
 }
 
 export function listKeys<Row extends object>({ deeds, rows, view, scroller, field }: Of<Row>) {
