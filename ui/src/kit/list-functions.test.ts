@@ -1,0 +1,47 @@
+// The plain functions of lists; `list.test.ts` has the list itself.
+import { expect, test } from 'vitest';
+import { besideRow, nextOrder, orderOf, orderText, placed, seen, widths } from './list';
+
+test('orders are read and written', () => {
+  expect([orderOf('-p99'), orderOf('name'), orderOf(''), orderOf('-')]).toEqual([
+    { key: 'p99', down: true },
+    { key: 'name', down: false },
+    null,
+    null,
+  ]);
+  expect(orderText(orderOf('-p99'))).toBe('-p99');
+  const usual = orderOf('-when');
+  expect(nextOrder(null, usual, { key: 'when' }), 'the usual order turns round').toEqual({ key: 'when', down: false });
+  expect(nextOrder({ key: 'when', down: false }, usual, { key: 'when' }), 'and back').toBeNull();
+});
+
+test('of many rows a window is drawn, whatever the scroll says', () => {
+  expect(seen(60, 900, 600, 28)).toEqual({ from: 0, to: 60 });
+  const { from, to } = seen(1000, 28 * 500, 600, 28);
+  expect([from < 500, to > 522, to - from < 64]).toEqual([true, true, true]);
+  expect(seen(1000, 1e9, 600, 28).to).toBe(1000);
+  expect(seen(1000, -400, 600, 28).from).toBe(0);
+});
+
+test('columns share what is left, and keep a least width', () => {
+  const columns = [{ width: 100 }, { grow: 3 }, {}].map((c, i) => ({ key: String(i), label: '', text: () => '', ...c }));
+  expect(widths(columns, 500)).toEqual([100, 300, 100]);
+  expect(widths(columns, 120)).toEqual([100, 96, 96]);
+});
+
+test('a cell may take the room of those after it', () => {
+  const columns = ['a', 'b', 'c', 'd'].map((key) => ({ key, label: key, text: () => '' }));
+  expect(placed(columns).map((p) => [p.i, p.span])).toEqual([0, 1, 2, 3].map((i) => [i, 1]));
+  expect(placed(columns, { from: 'b', to: 'c' }).map((p) => [p.i, p.span])).toEqual([
+    [0, 1],
+    [1, 2],
+    [3, 1],
+  ]);
+});
+
+test('what lies over a list hides nothing of the row that it is about', () => {
+  const list = { top: 0, bottom: 280 };
+  expect(besideRow({ top: 28, bottom: 56 }, list, 60)).toBe('foot');
+  expect(besideRow({ top: 252, bottom: 280 }, list, 60)).toBe('head');
+  expect(besideRow({ top: 0, bottom: 28 }, { top: 0, bottom: 28 }, 28), 'a list of one row').toBe('below');
+});
