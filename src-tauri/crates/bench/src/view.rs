@@ -32,7 +32,7 @@ pub(crate) struct View {
     scratch: Live,
     /// What was handed over since the interval began.
     gathered: Live,
-    /// By thread: responses of the interval, and the time that they are of.
+    /// By thread: successes of the interval, and the time that they are of.
     threads: Vec<Handed>,
     phase: Option<BenchPhase>,
     /// Figures of the last interval.
@@ -44,7 +44,8 @@ pub(crate) struct View {
 /// What one thread has handed over in an interval.
 #[derive(Clone, Copy, Default)]
 struct Handed {
-    responses: u64,
+    /// Without failures, as the rate of a run.
+    successes: u64,
     /// End of the last interval; the start of the run before the first one.
     from: Option<Instant>,
     until: Option<Instant>,
@@ -115,9 +116,9 @@ impl View {
         for (slot, thread) in self.shared.slots.iter().zip(&mut self.threads) {
             let taken = &mut self.scratch;
             let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
-            let before = taken.responses;
+            let before = taken.responses - taken.failures;
             taken.take(&mut slot);
-            thread.responses += taken.responses - before;
+            thread.successes += taken.responses - taken.failures - before;
             thread.until = slot.until.take().or(thread.until);
             in_flight += slot.in_flight;
         }
@@ -145,8 +146,7 @@ impl View {
         let mut rate_per_s = 0.0;
         for (thread, length) in self.threads.iter_mut().zip(&lengths) {
             let Some(length) = length else { continue };
-            let responses = std::mem::take(&mut thread.responses) as f64;
-            rate_per_s += responses / length;
+            rate_per_s += std::mem::take(&mut thread.successes) as f64 / length;
             thread.from = thread.until.take();
         }
         let gathered = &mut self.gathered;
@@ -285,6 +285,16 @@ mod tests {
         let ends = view.look(BenchPhase::Draining, 0.3).expect("another phase");
         assert_eq!((ends.interval_s, ends.rate_per_s), (None, first.rate_per_s), "it keeps the last figures");
         assert_eq!(ends.p50_ms, first.p50_ms, "and is no sample");
+    }
+
+    #[test]
+    fn failures_are_no_throughput() {
+        let (shared, mut view, start) = view(1);
+        view.look(BenchPhase::Measuring, 0.0);
+        hand_over(&shared, 0, start, 1_000, 200);
+        shared.slots[0].lock().expect("a slot").failures += 110;
+        let live = view.look(BenchPhase::Measuring, 1.0).expect("a second");
+        assert!((live.rate_per_s - 90.0).abs() < 1e-6, "as the run will say: {live:?}");
     }
 
     #[test]

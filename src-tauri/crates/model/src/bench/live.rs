@@ -41,7 +41,7 @@ pub struct BenchLive {
     /// interval are then those of the last, and no new sample. An interval has 100 responses or lasts about a second.
     #[serde(default)]
     pub interval_s: Option<f64>,
-    /// Responses per second over the last interval.
+    /// Successful responses per second over the last interval.
     pub rate_per_s: f64,
     /// Rate asked for, per second, in an open loop.
     pub target_rate_per_s: Option<f64>,
