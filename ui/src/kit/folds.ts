@@ -1,4 +1,6 @@
 // Runs that belong together: those of a comparison or of a search for the knee stand under it, everywhere.
+import { plural } from './figures';
+import { failed, listed } from './outcome';
 import type { PartOf, RunSummary, StoredComparison, StoredKnee } from '../backend/types';
 
 /** What a search is called. */
@@ -28,6 +30,12 @@ export function belonging(comparisons: readonly StoredComparison[], knees: reado
     return found && run.started_ms <= found.created ? found.part : null;
   };
 }
+
+/** How many runs, and what failed in them. Steps of a search are meant to fail at some point: its sentence tells of that. */
+export const runsOf = (part: Pick<PartOf, 'kind'>, runs: readonly RunSummary[]): { many: string; amiss: string } => ({
+  many: plural(runs.length, 'run'),
+  amiss: part.kind === 'knee' ? '' : failed(runs.map(listed)),
+});
 
 /** One thing, or those of one comparison or search. */
 export type Folded<T> = { part: null; item: T } | { part: PartOf; items: T[] };

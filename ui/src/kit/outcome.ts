@@ -126,9 +126,6 @@ export function failed(runs: readonly Outcome[]): string {
   ].join(', ');
 }
 
-/** Several runs in a few words: `20 runs, 1 invalid, 3 with errors`. */
-export const several = (runs: readonly Outcome[]): string => [plural(runs.length, 'run'), failed(runs)].filter(Boolean).join(', ');
-
 /** The same in a cell of a list: how it ended, and what failed first; `valid` where all is well. */
 export function short(of: Outcome): string {
   const word = endWord(of);

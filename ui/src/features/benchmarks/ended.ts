@@ -1,6 +1,5 @@
 // How a benchmark ended, for a reader who is elsewhere: what failed comes first.
-import { kneeName } from '../../kit/folds';
-import { failed, listed, several } from '../../kit/outcome';
+import { kneeName, runsOf } from '../../kit/folds';
 import type { ScreenApp } from '../../kit/screen';
 import type { Said } from '../../kit/toasts.svelte';
 import type { JobResult, JobStatus } from '../../backend/types';
@@ -20,12 +19,11 @@ async function read(app: ScreenApp, result: JobResult): Promise<{ said: Said; la
   if (kind === 'comparison') {
     const c = await app.rpc('comparison.get', { id });
     const runs = (await app.rpc('run.list', { environment_id: c.environment_id })).filter((r) => [...c.runs_a, ...c.runs_b].includes(r.id));
-    const all = runs.map(listed);
     // A verdict of runs that failed is read with that in mind.
-    const amiss = failed(all) === '' ? '' : `${several(all)}. `;
+    const { many, amiss } = runsOf({ kind }, runs);
     const tone = amiss ? 'bad' : verdictTone(c.verdict);
     return {
-      said: { text: `${c.name} ended. ${amiss}${c.sentence}`, ...(tone !== 'plain' && { tone }) },
+      said: { text: `${c.name} ended. ${amiss ? `${many}, ${amiss}. ` : ''}${c.sentence}`, ...(tone !== 'plain' && { tone }) },
       label: 'Show comparison',
     };
   }

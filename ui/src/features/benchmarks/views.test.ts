@@ -229,6 +229,13 @@ test('a step of a search is pinned in the address and pointed at in passing', as
   expect([address.path, address.query], 'its way into a report').toEqual(['/reports/new', 'knee=k1']);
 });
 
+test('a search that came to nothing draws nothing and claims nothing', async () => {
+  open('/knee/k1', { 'knee.get': () => knee({ state: 'invalid', points: [], concurrency: null, failing: null }) });
+  expect((await screen.findByTestId('knee-nothing')).textContent).toContain('No step came to figures');
+  expect([screen.queryByTestId('knee-chart'), screen.queryByTestId('knee-steps')]).toEqual([null, null]);
+  expect(screen.getByText('lowest that fails').nextElementSibling?.textContent, 'not that none fails').toBe('–');
+});
+
 test('the arrows move through the history of a work, and Enter opens a run', async () => {
   const history: RunHistory = {
     runs: ['a', 'b', 'c'].map((run_id, i) => ({

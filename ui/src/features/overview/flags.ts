@@ -1,8 +1,8 @@
 // Flags in the ruler: one for each run, and one for all runs of a comparison or a search.
 import type { RunSummary } from '../../backend/types';
 import type { Event } from '../../charts/group';
-import { folded } from '../../kit/folds';
-import { listed, several, short, toneOf } from '../../kit/outcome';
+import { folded, runsOf } from '../../kit/folds';
+import { listed, short, toneOf } from '../../kit/outcome';
 
 /** A run's name, and what failed in it. */
 function named(run: RunSummary): string {
@@ -17,5 +17,8 @@ export const flags = (runs: readonly RunSummary[], most: number): Event[] =>
     .map((fold) =>
       fold.part === null
         ? { t: fold.item.started_ms, label: named(fold.item) }
-        : { t: Math.min(...fold.items.map((run) => run.started_ms)), label: `${fold.part.name}, ${several(fold.items.map(listed))}` },
+        : {
+            t: Math.min(...fold.items.map((run) => run.started_ms)),
+            label: [fold.part.name, ...Object.values(runsOf(fold.part, fold.items)).filter(Boolean)].join(', '),
+          },
     );

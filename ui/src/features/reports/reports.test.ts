@@ -102,7 +102,9 @@ test('what is offered says what failed in it', async () => {
   );
   render(Reports, { context });
   const finding = await screen.findByTestId('report-finding');
-  expect(finding.querySelector('summary')?.textContent).toBe('4 runs, 1 invalid, 1 with a failed threshold, 1 with errors');
+  expect(finding.querySelector('summary')?.textContent?.replace(/\s+/g, ' ')).toBe(
+    '4 runs, 1 invalid, 1 with a failed threshold, 1 with errors',
+  );
   expect(finding.textContent).toContain('1 of 2 thresholds failed');
 });
 
