@@ -18,6 +18,8 @@ export interface Backend {
   setPreference(key: string, value: unknown): Promise<void>;
   /** The methods below are there only where the face can do it; the browser hides what needs them. */
   openPath?(path: string): Promise<void>;
+  /** Shows a file in its folder, chosen. */
+  revealPath?(path: string): Promise<void>;
   chooseFile?(title: string): Promise<string | null>;
   saveDialog?(title: string, name: string): Promise<string | null>;
 }

@@ -1,7 +1,7 @@
 // The desktop: one IPC command for all commands of the engine, one channel for the stream, the native store for preferences.
 import { Channel, invoke } from '@tauri-apps/api/core';
 import { open, save } from '@tauri-apps/plugin-dialog';
-import { openPath } from '@tauri-apps/plugin-opener';
+import { openPath, revealItemInDir } from '@tauri-apps/plugin-opener';
 import { load } from '@tauri-apps/plugin-store';
 import { toApiError } from './errors';
 import type { Backend } from './index';
@@ -67,6 +67,7 @@ export async function desktop(): Promise<Backend> {
       await (await store).set(key, value);
     },
     openPath: (path) => openPath(path),
+    revealPath: (path) => revealItemInDir(path),
     async chooseFile(title) {
       const chosen = await open({ title, multiple: false, directory: false });
       return typeof chosen === 'string' ? chosen : null;

@@ -291,6 +291,9 @@ class AppState {
       get openPath() {
         return app.desktop ? async (path: string): Promise<void> => (await backend()).openPath?.(path) : undefined;
       },
+      get revealPath() {
+        return app.desktop ? async (path: string): Promise<void> => (await backend()).revealPath?.(path) : undefined;
+      },
     };
   }
 }

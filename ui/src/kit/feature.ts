@@ -1,6 +1,8 @@
 // What a feature tells the shell about itself: its screen, its place in the rail, its commands, its jobs.
 import type { Component } from 'svelte';
+import type { JobStatus } from '../backend/types';
 import type { ScreenApp } from './screen';
+import type { Said } from './toasts.svelte';
 
 /** What the palette's commands stand under, in the order in which they are shown. */
 export const GROUPS = [
@@ -65,6 +67,8 @@ interface Place {
   fresh?: true;
   /** Kinds of jobs that are counted beside its name. */
   jobs?: readonly string[];
+  /** What is said when one of those jobs came to its end while the reader is elsewhere; null says nothing. */
+  ended?: (app: ScreenApp, job: JobStatus) => Promise<Said | null>;
   /** What it counts itself; called once, while the rail is made, so that it may read a resource. Null says nothing. */
   count?: (app: ScreenApp) => () => Count | null;
   /** Shortcuts of its own, for the list of them: keys, then what they do. */

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import type { PartOf } from '../backend/types';
-import { folded } from './folds';
+import { comparison, knee as search, runSummary } from '../testing/values';
+import { belonging, folded } from './folds';
 
 const duet: PartOf = { kind: 'comparison', id: 'c1', name: 'after against before' };
 const knee: PartOf = { kind: 'knee', id: 'k1', name: 'Knee of GET /' };
@@ -22,4 +23,22 @@ test('what belongs together stands where the first of it stood, in order', () =>
 
 test('runs of an earlier version, which say nothing, stand for themselves', () => {
   expect(folded([{}, {}] as { part_of?: PartOf }[], (r) => r.part_of).every((f) => f.part === null)).toBe(true);
+});
+
+test('runs of an earlier version are told by their comparison, or by the step of their search', () => {
+  const k = search({ created_ms: 2000 });
+  const step = (of: Parameters<typeof runSummary>[0]) =>
+    runSummary({ name: 'knee, 32 connections', request: 'GET /', connections: 32, rate_per_s: 2000, started_ms: 1000, ...of });
+  const of = belonging([comparison({ id: 'c1', runs_a: ['r1'], runs_b: [] })], [k]);
+  expect(of(runSummary({ id: 'r1' }))?.id).toBe('c1');
+  expect(of(step({ id: 's' }))).toEqual({ kind: 'knee', id: 'k1', name: 'Knee of GET / at p99<50ms' });
+  const others = [
+    { rate_per_s: 2000.1 },
+    { connections: 1 },
+    { request: 'GET /x' },
+    { environment_id: null },
+    { name: 'mine' },
+    { started_ms: 3000 },
+  ];
+  expect(others.map((o) => of(step({ id: 'o', ...o })))).toEqual(others.map(() => null));
 });

@@ -113,6 +113,19 @@ export function toneOf(of: Outcome): Tone {
   return endWord(of) === null && of.requests > 0 && failures(of).length === 0 ? 'ok' : 'warn';
 }
 
+/** What failed in runs that belong together, as a report's first line says it: invalid, failed thresholds, errors. Empty where nothing did. */
+export function failed(runs: readonly Outcome[]): string {
+  const of = (which: (run: Outcome) => boolean, words: string): string[] => {
+    const n = runs.filter(which).length;
+    return n > 0 ? [`${integer(n)} ${words}`] : [];
+  };
+  return [
+    ...of((run) => !run.valid, 'invalid'),
+    ...of((run) => run.thresholds.failed > 0, 'with a failed threshold'),
+    ...of((run) => run.errors > 0, 'with errors'),
+  ].join(', ');
+}
+
 /** The same in a cell of a list: how it ended, and what failed first; `valid` where all is well. */
 export function short(of: Outcome): string {
   const word = endWord(of);

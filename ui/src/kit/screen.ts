@@ -32,6 +32,8 @@ export interface ScreenApp extends Client {
   within(environmentId: string | null): void;
   /** Opens a file in the system's viewer; absent in a browser. */
   openPath?: (path: string) => Promise<void>;
+  /** Shows a file in its folder, chosen; absent in a browser. */
+  revealPath?: (path: string) => Promise<void>;
 }
 
 const KEY = Symbol('screen-app');

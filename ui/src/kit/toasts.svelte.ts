@@ -1,9 +1,15 @@
 // Short messages with one action, such as Undo. Errors that matter are shown in place, not here.
+import type { Tone } from './outcome';
 
-export interface Toast {
-  id: number;
+export interface Said {
   text: string;
+  /** How what it tells of turned out, where it tells of that. */
+  tone?: Tone;
   action?: { label: string; run: () => void };
+}
+
+export interface Toast extends Said {
+  id: number;
 }
 
 /** At most this many at once; the oldest goes first. */
@@ -19,8 +25,12 @@ export class Toasts {
   #timers = new Map<number, ReturnType<typeof setTimeout>>();
 
   show(text: string, action?: Toast['action']): number {
+    return this.say(action ? { text, action } : { text });
+  }
+
+  say(said: Said): number {
     const id = this.#next++;
-    const toast: Toast = action ? { id, text, action } : { id, text };
+    const toast: Toast = { id, ...said };
     for (const old of this.list.slice(0, Math.max(0, this.list.length - SHOWN + 1))) this.dismiss(old.id);
     this.list = [...this.list, toast];
     this.resume(id);

@@ -5,20 +5,8 @@ import { beforeEach, expect, test, vi } from 'vitest';
 import { engine, refusal } from '../testing/backend';
 import { freshWindow } from '../testing/window';
 import App from './App.svelte';
-import {
-  AT,
-  change,
-  comparison,
-  cutOffChange,
-  environment,
-  finding,
-  job,
-  knee,
-  report,
-  runSummary,
-  summary,
-  target,
-} from '../testing/values';
+import { change, cutOffChange } from '../testing/changes';
+import { AT, comparison, environment, finding, job, knee, report, runSummary, summary, target } from '../testing/values';
 
 vi.mock('../backend', async () => (await import('../testing/backend')).door);
 

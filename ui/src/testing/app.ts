@@ -8,6 +8,15 @@ import { asContext, type ScreenApp } from '../kit/screen';
 
 type Handlers = { [K in Answering]?: (request: Commands[K]['req']) => Commands[K]['res'] | Promise<Commands[K]['res']> };
 
+/** What the screen of benchmarks reads, where nothing has run yet. */
+export const noRuns = {
+  'run.list': () => [],
+  'comparison.list': () => [],
+  'knee.list': () => [],
+  'baseline.list': () => [],
+  'bench.running': () => null,
+} satisfies Handlers;
+
 export interface FakeApp {
   app: ScreenApp;
   /** What a component gets from the app around it. */

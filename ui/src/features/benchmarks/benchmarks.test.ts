@@ -7,24 +7,12 @@ import { blank, fromSpec, parse, parseSeconds } from './form/http';
 import { benchLanes, IDS, LiveBench, runSeries } from './series';
 import type { BenchLive, LatencyMs, Run, RunSpec, RunSummary } from './types';
 import { httpCommand } from './form/command';
-import { live, preview } from '../../testing/values';
+import { latency as anyLatency, live, preview } from '../../testing/values';
 import { answeredOf, countOf, errorWords, listed, outcomeOf, short, statusWords, thresholdWords, toneOf } from '../../kit/outcome';
 import { needed, rateWord, shown } from '../../kit/percentiles';
 import { answerRows, bothSides, factRows, loadOf, markdown, mayStart, namesIn, sentence, tail } from './words';
 
-const latency = (over: Partial<LatencyMs> = {}): LatencyMs => ({
-  n: 72_930,
-  min: 1,
-  mean: 12,
-  p50: 11.8,
-  p90: 17,
-  p95: 21,
-  p99: 12.3,
-  p999: 61,
-  max: 120,
-  too_small: ['p999'],
-  ...over,
-});
+const latency = (over: Partial<LatencyMs> = {}): LatencyMs => anyLatency({ p99: 12.3, too_small: ['p999'], ...over });
 const made = (over: Partial<Run> = {}): Run =>
   ({
     id: 'r',

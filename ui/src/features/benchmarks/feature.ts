@@ -22,6 +22,7 @@ export const feature: Feature = {
   title: 'Benchmarks',
   rail: { icon: 'curve', key: 'b', line: true },
   jobs: ['bench'],
+  ended: (screen, job) => import('./ended').then((m) => m.ended(screen, job)),
   shortcuts: [
     [['R'], 'Run the shown run again'],
     [[withModifier('S')], 'Save the plan'],

@@ -1,5 +1,6 @@
 // What the palette finds of the benchmarks: runs, comparisons, searches, plans, and the routes that were measured.
 import { benchmarkPath } from '../../kit/benchmark';
+import { kneeName } from '../../kit/folds';
 import type { Command } from '../../kit/feature';
 import { resource } from '../../kit/resource.svelte';
 import type { ScreenApp } from '../../kit/screen';
@@ -53,7 +54,7 @@ export function finds(app: ScreenApp): () => Command[] {
     ...(knees.value ?? []).map((k): Command => ({
       id: `knee ${k.id}`,
       group: 'Comparisons and knees',
-      name: `Knee of ${k.name} at ${k.slo}`,
+      name: kneeName(k),
       hint: ago(k.created_ms, Date.now()),
       also: k.sentence,
       run: () => app.go(pathTo(`knee/${k.id}`)),

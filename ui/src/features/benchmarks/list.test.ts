@@ -66,6 +66,18 @@ describe('the list of runs', () => {
     const [row] = rowsOf([runSummary({ id: 'r1' }), runSummary({ id: 'r2' })], [comparison()], []);
     expect(row?.kind === 'finding' && row.runs.length).toBe(2);
   });
+  test('folds runs of an earlier version by the steps of their search', () => {
+    const step = runSummary({ name: 'knee, 32 connections', request: 'GET /', connections: 32, rate_per_s: 2000 });
+    const [row, ...others] = rowsOf([step], [], [knee({ created_ms: AT + 1 })]);
+    expect([row?.kind === 'finding' && row.runs.length, others.length]).toEqual([1, 0]);
+  });
+  test('says of a finding what failed in its runs', async () => {
+    const [first, ...rest] = pairs;
+    open([{ ...first!, errors: 5 }, ...rest], '', [comparison({ created_ms: AT + 20 })]);
+    expect((await screen.findByTestId('comparison-row')).textContent).toMatch(
+      /12 runs.*1 with errors\. p99 is|12 runs.*1 with errors\.\s*Slower/s,
+    );
+  });
   test('says when a run was, exactly in its title', async () => {
     open([single]);
     const row = await screen.findByTestId('run-row');

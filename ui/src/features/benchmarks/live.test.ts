@@ -3,7 +3,7 @@ import { fireEvent, render, screen, waitFor } from '@testing-library/svelte';
 import { describe, expect, it, test, vi } from 'vitest';
 import type { BenchPart, RunningBench } from '../../backend/types';
 import { THIN } from '../../kit/figures';
-import { fakeApp } from '../../testing/app';
+import { fakeApp, noRuns } from '../../testing/app';
 import { AT, comparison, httpSpec, job, knee, live } from '../../testing/values';
 import Benchmarks from './index.svelte';
 import { effectWords, partWords, phaseWords, unlike } from './live';
@@ -39,10 +39,7 @@ const running = (of: Partial<RunningBench> = {}): RunningBench => ({
 function open(now: () => RunningBench, handlers: Parameters<typeof fakeApp>[0] = {}, columns = vi.fn()): ReturnType<typeof fakeApp> {
   const fake = fakeApp(
     {
-      'run.list': () => [],
-      'comparison.list': () => [],
-      'knee.list': () => [],
-      'baseline.list': () => [],
+      ...noRuns,
       'bench.running': now,
       'job.get': () => now().job,
       ...handlers,
@@ -83,11 +80,11 @@ test('between two runs it says so, and shows no rate', async () => {
   const { push } = open(() => now);
   await screen.findByTestId('bench-part');
   push({ bench: live({ phase: 'finished', rate_per_s: 0 }) });
-  await waitFor(() => expect(screen.getByTestId('bench-phase').textContent).toBe('Storing the run'));
+  await waitFor(() => expect(screen.getByTestId('bench-phase').textContent).toBe(`Storing the run, 2 errors (0.03${THIN}%)`));
   expect(screen.getByTestId('bench-live-rate').textContent).toBe('–');
   now = running({ part: { ...DUET, resting: true } });
   push({ changed: ['jobs'] });
-  await waitFor(() => expect(screen.getByTestId('bench-phase').textContent).toBe('Resting between runs'));
+  await waitFor(() => expect(screen.getByTestId('bench-phase').textContent).toMatch(/^Resting between runs, 2 errors .* in the last run$/));
 });
 
 test('a search draws its curve as it grows, with the step that runs', async () => {
@@ -132,7 +129,7 @@ describe('figures of a run', () => {
 describe('words of what runs', () => {
   it('say what is done between the phases of runs', () => {
     expect(phaseWords(live({ phase: 'warm_up' }), 'pair 1 of 6, A, warming up', DUET)).toBe('Warming up, not counted');
-    expect(phaseWords(live({ phase: 'finished' }), 'pair 1 of 6, A, preparing', DUET)).toBe('Preparing');
+    expect(phaseWords(live({ phase: 'finished', errors: 0 }), 'pair 1 of 6, A, preparing', DUET)).toBe('Preparing');
     expect(phaseWords(null, '', null)).toBe('Opening connections');
     expect([partWords(null), partWords({ ...DUET, pair: 1 })]).toEqual(['', 'Pair 1 of 10, A: http://a/']);
   });

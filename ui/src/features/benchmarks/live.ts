@@ -1,5 +1,6 @@
 // A benchmark while it runs, in words: what it does now, and what is known so far.
 import { integer, percent, plural, THIN } from '../../kit/figures';
+import { errorWords } from '../../kit/outcome';
 import type { BenchLive, BenchPart, Knee, MetricComparison, StoredKnee } from './types';
 
 const PHASES: Record<BenchLive['phase'], string> = {
@@ -29,8 +30,11 @@ export const isBetween = (live: BenchLive | null, step: string, part: BenchPart 
 
 /** What it does now. */
 export function phaseWords(live: BenchLive | null, step: string, part: BenchPart | null): string {
-  if (part?.kind === 'duet' && part.resting) return BETWEEN['resting']!;
-  return BETWEEN[tailOf(step)] ?? (live ? PHASES[live.phase] : PHASES.connecting);
+  const between = part?.kind === 'duet' && part.resting ? BETWEEN['resting'] : BETWEEN[tailOf(step)];
+  const words = between ?? (live ? PHASES[live.phase] : PHASES.connecting);
+  if (live?.phase !== 'finished' || live.errors === 0) return words;
+  // A run that is over says what failed in it, whatever follows.
+  return `${words}, ${errorWords(live.errors, live.requests)}${words === PHASES.finished ? '' : ' in the last run'}`;
 }
 
 const KNEE: Record<Extract<BenchPart, { kind: 'knee' }>['phase'], string> = {

@@ -1,5 +1,5 @@
 // The rows of the list of runs: runs for themselves, and findings with their runs under them.
-import { folded } from '../../kit/folds';
+import { belonging, folded, kneeName } from '../../kit/folds';
 import { split, verdictTone } from './compare/scale';
 import { kneeTone } from './knee/scale';
 import type { PartOf, RunSummary, StoredComparison, StoredKnee } from './types';
@@ -13,7 +13,7 @@ export interface Found {
   part: PartOf;
   name: string;
   at: number;
-  /** Class of the word: `good`, `bad`, `warn` or none. */
+  /** Class of the word: `ok`, `bad`, `warn` or another for none. */
   tone: string;
   word: string;
   rest: string;
@@ -45,7 +45,7 @@ export function rowsOf(runs: readonly RunSummary[], comparisons: readonly Stored
     });
   }
   for (const k of knees) {
-    const part: PartOf = { kind: 'knee', id: k.id, name: `Knee of ${k.name} at ${k.slo}` };
+    const part: PartOf = { kind: 'knee', id: k.id, name: kneeName(k) };
     stored.set(k.id, {
       kind: 'finding',
       part,
@@ -58,14 +58,8 @@ export function rowsOf(runs: readonly RunSummary[], comparisons: readonly Stored
       stored: k,
     });
   }
-  // Runs of earlier versions do not say themselves what they are a part of.
-  const named = new Map(comparisons.flatMap((c) => [...c.runs_a, ...c.runs_b].map((id) => [id, c] as const)));
-  const partOf = (run: RunSummary): PartOf | null => {
-    const of = named.get(run.id);
-    return run.part_of ?? (of ? { kind: 'comparison', id: of.id, name: of.name } : null);
-  };
   const rows: Row[] = [];
-  for (const fold of folded(runs, partOf)) {
+  for (const fold of folded(runs, belonging(comparisons, knees))) {
     if (fold.part === null) {
       rows.push({ kind: 'run', run: fold.item });
       continue;

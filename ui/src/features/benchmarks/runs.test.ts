@@ -1,32 +1,16 @@
 // @vitest-environment jsdom
 import { fireEvent, render, screen, waitFor } from '@testing-library/svelte';
 import { expect, test } from 'vitest';
-import type { RunSummary, StoredKnee } from '../../backend/types';
-import { fakeApp } from '../../testing/app';
+import type { RunSummary } from '../../backend/types';
+import { fakeApp, noRuns } from '../../testing/app';
+import { knee } from '../../testing/values';
 import Benchmarks from './index.svelte';
 
-const NOTHING = {
-  'run.list': () => [],
-  'comparison.list': () => [],
-  'knee.list': () => [],
-  'baseline.list': () => [],
-  'bench.running': () => null,
-};
-const knee = {
-  id: 'k1',
-  name: 'http://127.0.0.1:1/',
-  environment_id: 'shop',
-  created_ms: 1_795_949_075_245,
-  state: 'found',
-  sentence: 'Holds up to 4 connections. At 8 it does not.',
-  slo: 'p99<50ms',
-  points: [],
-  runs: [],
-} as unknown as StoredKnee;
+const found = knee();
 
 test('without a run there is one thing to do', async () => {
   const gone: string[] = [];
-  const { context } = fakeApp(NOTHING, { go: (path) => gone.push(path) });
+  const { context } = fakeApp(noRuns, { go: (path) => gone.push(path) });
   render(Benchmarks, { context });
   await fireEvent.click(await screen.findByTestId('bench-new'));
   expect(gone).toEqual(['/benchmarks/new']);
@@ -35,7 +19,7 @@ test('without a run there is one thing to do', async () => {
 test('a list that cannot be read says why, and shows itself once it can', async () => {
   let well = false;
   const { context, push } = fakeApp({
-    ...NOTHING,
+    ...noRuns,
     'run.list': () => {
       if (!well) throw { code: 'storage', message: 'The store is busy', hint: 'Try again', retryable: true };
       return [] as RunSummary[];
@@ -49,16 +33,16 @@ test('a list that cannot be read says why, and shows itself once it can', async 
 });
 
 test('what was found out is deleted and brought back', async () => {
-  let list = [knee];
+  let list = [found];
   const { context, calls } = fakeApp({
-    ...NOTHING,
+    ...noRuns,
     'knee.list': () => list,
     'knee.delete': () => {
       list = [];
       return true;
     },
     'knee.restore': () => {
-      list = [knee];
+      list = [found];
       return true;
     },
   });

@@ -2,19 +2,12 @@
 import { fireEvent, render, screen, waitFor, within } from '@testing-library/svelte';
 import { beforeEach, expect, test, vi } from 'vitest';
 import type { Moved, RunHistory } from '../../backend/types';
-import { fakeApp } from '../../testing/app';
+import { fakeApp, noRuns } from '../../testing/app';
 import { refusal } from '../../testing/backend';
 import { AT, comparison, httpSpec, job, knee, latency, preview, run, runSummary } from '../../testing/values';
 import { titled } from '../../kit/title.svelte';
 import Benchmarks from './index.svelte';
 
-const NOTHING = {
-  'run.list': () => [],
-  'comparison.list': () => [],
-  'knee.list': () => [],
-  'baseline.list': () => [],
-  'bench.running': () => null,
-};
 const moved = (series: string, at: number): Moved => ({
   series,
   at_ms: AT + at,
@@ -25,7 +18,7 @@ const moved = (series: string, at: number): Moved => ({
   p: 0.0001,
 });
 const RUN = {
-  ...NOTHING,
+  ...noRuns,
   'run.get': () => run(),
   'run.moved': () => [moved('run:p99', 4000)],
   'run.heatmap': () => ({ started_ms: AT, column_s: 1, columns: [] }),
@@ -33,7 +26,7 @@ const RUN = {
 
 /** The screen at an address below the benchmarks. */
 function open(path: string, handlers: Parameters<typeof fakeApp>[0] = {}): ReturnType<typeof fakeApp> {
-  const fake = fakeApp({ ...NOTHING, ...handlers }, { path: `/benchmarks${path}` });
+  const fake = fakeApp({ ...noRuns, ...handlers }, { path: `/benchmarks${path}` });
   render(Benchmarks, { context: fake.context });
   return fake;
 }
@@ -232,6 +225,15 @@ test('a step of a search is pinned in the address and pointed at in passing', as
   await fireEvent.click(within(steps[0]!).getByRole('button', { name: 'Step 1: doubling' }));
   expect([pinned(), address.query]).toEqual([[true, false, false], 'step=0']);
   expect(screen.getByText('No resource was seen at its limit. Watch the host of the target to find out more.')).toBeTruthy();
+  await fireEvent.click(screen.getByTestId('knee-report'));
+  expect([address.path, address.query], 'its way into a report').toEqual(['/reports/new', 'knee=k1']);
+});
+
+test('a search that came to nothing draws nothing and claims nothing', async () => {
+  open('/knee/k1', { 'knee.get': () => knee({ state: 'invalid', points: [], concurrency: null, failing: null }) });
+  expect((await screen.findByTestId('knee-nothing')).textContent).toContain('No step came to figures');
+  expect([screen.queryByTestId('knee-chart'), screen.queryByTestId('knee-steps')]).toEqual([null, null]);
+  expect(screen.getByText('lowest that fails').nextElementSibling?.textContent, 'not that none fails').toBe('–');
 });
 
 test('the arrows move through the history of a work, and Enter opens a run', async () => {
@@ -247,12 +249,18 @@ test('the arrows move through the history of a work, and Enter opens a run', asy
     })),
     changes: [],
   };
-  const { address } = open('/history/a?run=b', { 'run.history': () => history, 'run.get': () => run() });
+  const listed = () => [runSummary({ id: 'c', errors: 7 })];
+  const { address } = open('/history/a?run=b', { 'run.history': () => history, 'run.get': () => run(), 'run.list': listed });
   const list = await screen.findByRole('group', { name: /Runs in order/ });
   expect(within(list).getByText('run b')).toBeTruthy();
   await fireEvent.keyDown(list, { key: 'ArrowRight' });
-  expect(within(list).getByText('run c')).toBeTruthy();
+  expect(within(list).getByText(/^run c, 7 errors/)).toBeTruthy();
   await waitFor(() => expect(address.query).toBe('run=c'));
+  const rows = screen.getByTestId('history-runs').querySelectorAll('tr');
+  expect(
+    [...rows].map((r) => r.lastElementChild!.textContent?.trim()),
+    'as its list says',
+  ).toEqual(['7 errors (0.00960\u202f%)', 'valid', 'valid']);
   expect(screen.getByTestId('history-none').textContent).toBe('None was found.');
   const runs = (): string[] => screen.getAllByTestId('history-run').map((r) => r.querySelector('button')!.textContent!.trim());
   expect(runs(), 'listed newest first').toEqual(['run c', 'run b', 'run a']);

@@ -3,7 +3,8 @@ import { fireEvent, render, screen, waitFor, within } from '@testing-library/sve
 import { expect, test } from 'vitest';
 import { fakeApp } from '../../testing/app';
 import { refusal } from '../../testing/backend';
-import { AT, change, changeDetail, cutOffChange, job, plannedChange } from '../../testing/values';
+import { change, changeDetail, cutOffChange, plannedChange } from '../../testing/changes';
+import { AT, job } from '../../testing/values';
 import Changes from './index.svelte';
 import { places, shop } from './shop.testing';
 

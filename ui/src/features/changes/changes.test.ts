@@ -3,7 +3,8 @@ import { fireEvent, render, screen, waitFor, within } from '@testing-library/sve
 import { afterEach, expect, test, vi } from 'vitest';
 import { fakeApp } from '../../testing/app';
 import { refusal } from '../../testing/backend';
-import { change, changeDetail, finding, plannedChange } from '../../testing/values';
+import { change, changeDetail, plannedChange } from '../../testing/changes';
+import { finding } from '../../testing/values';
 import Changes from './index.svelte';
 import { places, shop } from './shop.testing';
 

@@ -2,7 +2,8 @@
 import type { Change, ChangeConfirm, ChangeDetail } from '../../backend/types';
 import type { fakeApp } from '../../testing/app';
 import { refusal } from '../../testing/backend';
-import { changeDetail, job } from '../../testing/values';
+import { changeDetail } from '../../testing/changes';
+import { job } from '../../testing/values';
 
 /** Where the screen is shown. */
 export const places = { path: '/changes', environment: { id: 'shop', name: 'shop', kind: 'staging', apiUrl: null, roles: ['database'] } };

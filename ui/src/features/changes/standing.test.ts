@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { AT, change, cutOffChange, plannedChange } from '../../testing/values';
+import { change, cutOffChange, plannedChange } from '../../testing/changes';
+import { AT } from '../../testing/values';
 import { checkedMs, countOf, existing, groupNote, sentence, troubled, troubleOf } from './standing';
 import { ago, chain, ends, journalText, kindWord, pieces, saysMark, stepWords, undoCosts } from './words';
 

@@ -4,6 +4,7 @@ import { beforeEach, expect, test, vi } from 'vitest';
 import type { AddressInfo, EnvironmentDraft } from '../../backend/types';
 import { emptyDraft } from '../../kit/draft';
 import { asContext } from '../../kit/screen';
+import { addressInfo } from '../../testing/addresses';
 import { engine, refusal } from '../../testing/backend';
 import { defaults, environment, guards, pool, summary } from '../../testing/values';
 import { freshWindow } from '../../testing/window';
@@ -11,21 +12,12 @@ import Editor from './index.svelte';
 
 vi.mock('../../backend', async () => (await import('../../testing/backend')).door);
 
-const parsed = (text: string): AddressInfo => ({
-  address: {
-    scheme: 'postgres',
-    hosts: [{ host: 'db.example', port: 5432 }],
-    path: 'app',
-    username: 'reader',
-    tls: 'verify',
-    params: {},
-  },
-  role: text.startsWith('redis') ? 'cache' : 'database',
-  has_password: text.includes(':secret@'),
-  product: 'PostgreSQL',
-  short: 'db.example',
-  url: text.replace(':secret@', '@'),
-});
+const parsed = (text: string): AddressInfo =>
+  addressInfo({
+    role: text.startsWith('redis') ? 'cache' : 'database',
+    has_password: text.includes(':secret@'),
+    url: text.replace(':secret@', '@'),
+  });
 const well = () => ({
   'secrets.status': () => ({ store: 'keychain' as const, locked: false }),
   'env.defaults': ({ kind }: { kind: string }) =>

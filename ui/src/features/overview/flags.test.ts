@@ -12,6 +12,11 @@ test('sixteen runs of a duet are one flag, where the first began', () => {
   ]);
 });
 
+test('the flag of several runs says what failed in them', () => {
+  const [first, ...rest] = pairs;
+  expect(flags([{ ...first!, errors: 3 }, ...rest], 40)[0]?.label).toBe('after against before, 16 runs, 1 with errors');
+});
+
 test('they take the place of one, not of sixteen', () => {
   const many = Array.from({ length: 50 }, (_, i) => runSummary({ id: `r${i}`, started_ms: 1000 - i, name: `run ${i}` }));
   const found = flags([...pairs, ...many], 40);

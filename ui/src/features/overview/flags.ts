@@ -1,8 +1,7 @@
 // Flags in the ruler: one for each run, and one for all runs of a comparison or a search.
 import type { RunSummary } from '../../backend/types';
 import type { Event } from '../../charts/group';
-import { plural } from '../../kit/figures';
-import { folded } from '../../kit/folds';
+import { folded, runsOf } from '../../kit/folds';
 import { listed, short, toneOf } from '../../kit/outcome';
 
 /** A run's name, and what failed in it. */
@@ -18,5 +17,8 @@ export const flags = (runs: readonly RunSummary[], most: number): Event[] =>
     .map((fold) =>
       fold.part === null
         ? { t: fold.item.started_ms, label: named(fold.item) }
-        : { t: Math.min(...fold.items.map((run) => run.started_ms)), label: `${fold.part.name}, ${plural(fold.items.length, 'run')}` },
+        : {
+            t: Math.min(...fold.items.map((run) => run.started_ms)),
+            label: [fold.part.name, ...Object.values(runsOf(fold.part, fold.items)).filter(Boolean)].join(', '),
+          },
     );

@@ -1,5 +1,6 @@
 // What a report can have in it, and what was chosen of it. The choice is in the address: a link can come with one
 // (`/reports/new?comparison=ID&knee=ID&run=ID`, several of a kind with commas; two runs as a comparison are `A:B`).
+import { belonging, kneeName } from '../../kit/folds';
 import type { ReportRequest, RunSummary, StoredComparison, StoredKnee } from '../../backend/types';
 
 export const KINDS = ['comparison', 'knee', 'run'] as const;
@@ -59,10 +60,9 @@ export function offerOf(
   knees: readonly StoredKnee[],
   pairs: readonly string[] = [],
 ): Offer {
-  const owner = new Map<string, string>();
-  for (const c of comparisons) for (const id of [...c.runs_a, ...c.runs_b]) owner.set(id, c.id);
-  const under = (id: string): RunSummary[] => runs.filter((run) => ownerOf(run) === id);
-  const ownerOf = (run: RunSummary): string | null => owner.get(run.id) ?? run.part_of?.id ?? null;
+  const partOf = belonging(comparisons, knees);
+  const owners = new Map(runs.map((run) => [run.id, partOf(run)?.id ?? null]));
+  const under = (id: string): RunSummary[] => runs.filter((run) => owners.get(run.id) === id);
   const findings: Offered[] = [
     ...pairs.filter((id) => id.includes(':')).flatMap((id) => pairOf(id, runs)),
     ...comparisons.map((c) => ({
@@ -76,7 +76,7 @@ export function offerOf(
     ...knees.map((k) => ({
       kind: 'knee' as const,
       id: k.id,
-      name: `Knee of ${k.name}`,
+      name: kneeName(k),
       at: k.created_ms,
       sentence: k.sentence,
       runs: under(k.id),
@@ -85,7 +85,7 @@ export function offerOf(
   const known = new Set(findings.map((f) => f.id));
   return {
     findings: findings.sort((a, b) => b.at - a.at),
-    runs: runs.filter((run) => !known.has(ownerOf(run) ?? '')),
+    runs: runs.filter((run) => !known.has(owners.get(run.id) ?? '')),
   };
 }
 

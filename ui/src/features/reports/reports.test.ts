@@ -3,46 +3,20 @@ import { fireEvent, render, screen, waitFor } from '@testing-library/svelte';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { JobStatus, ReportFile, ReportRequest } from '../../backend/types';
 import { toasts } from '../../kit/toasts.svelte';
-import { fakeApp } from '../../testing/app';
-import { comparison, knee, runSummary } from '../../testing/values';
+import { fakeApp, noRuns } from '../../testing/app';
+import { comparison, job as anyJob, knee, report, runSummary } from '../../testing/values';
 import { offerOf } from './choice';
 import Reports from './index.svelte';
 
-const file = (id: string, of: Partial<ReportFile> = {}): ReportFile => ({
-  id,
-  title: `Report ${id}`,
-  environment_name: 'shop',
-  created_ms: 1_795_949_075_245,
-  run_ids: ['r1'],
-  comparison_ids: [],
-  knee_ids: [],
-  html_path: `/data/reports/${id}.html`,
-  json_path: `/data/reports/${id}.json`,
-  html_bytes: 1024,
-  ...of,
-});
-const job = (of: Partial<JobStatus>): JobStatus => ({
-  id: 'j',
-  kind: 'report',
-  title: 'Report',
-  environment_id: 'shop',
-  state: 'running',
-  progress: null,
-  step: '',
-  started_ms: 0,
-  finished_ms: null,
-  cancellable: true,
-  error: null,
-  result: null,
-  ...of,
-});
+const file = (id: string, of: Partial<ReportFile> = {}): ReportFile =>
+  report({ id, title: `Report ${id}`, html_path: `/data/reports/${id}.html`, ...of });
+const job = (of: Partial<JobStatus>): JobStatus => anyJob({ kind: 'report', title: 'Report', ...of });
 const places = { environments: [{ id: 'shop', name: 'shop', kind: 'staging', apiUrl: null, roles: [] }] };
 const one = runSummary({ id: 'r1', name: 'checkout' });
 /** What the form reads. */
 const stored = {
+  ...noRuns,
   'run.list': () => [one],
-  'comparison.list': () => [],
-  'knee.list': () => [],
 };
 
 beforeEach(() => {
@@ -111,6 +85,29 @@ test('runs of a comparison or a search are folded under it', () => {
   expect(offer.runs.map((r) => r.id)).toEqual(['alone']);
 });
 
+test('what is offered says what failed in it', async () => {
+  const part = { kind: 'comparison' as const, id: 'c1', name: 'before and after' };
+  const { context } = fakeApp(
+    {
+      ...stored,
+      'run.list': () => [
+        runSummary({ id: 'r1', thresholds: { all: 2, failed: 1, unjudged: 0 } }),
+        runSummary({ id: 'a', part_of: part }),
+        runSummary({ id: 'b', part_of: part, errors: 9 }),
+        runSummary({ id: 'c', part_of: part, valid: false }),
+      ],
+      'comparison.list': () => [comparison({ id: 'c1' })],
+    },
+    { ...places, path: '/reports/new' },
+  );
+  render(Reports, { context });
+  const finding = await screen.findByTestId('report-finding');
+  expect(finding.querySelector('summary')?.textContent?.replace(/\s+/g, ' ')).toBe(
+    '4 runs, 1 invalid, 1 with a failed threshold, 1 with errors',
+  );
+  expect(finding.textContent).toContain('1 of 2 thresholds failed');
+});
+
 test('two runs that a link holds against each other are one choice', () => {
   const offer = offerOf([runSummary({ id: 'a', name: 'before' }), runSummary({ id: 'b', name: 'after' })], [], [], ['a:b', 'a:gone']);
   expect(offer.findings.map((f) => [f.id, f.name])).toEqual([['a:b', 'after against before']]);
@@ -176,16 +173,21 @@ test('a report that is not here says so, and the list is one step away', async (
   expect(screen.queryByTestId('report-problem')).toBeNull();
 });
 
-test('on the desktop a report is opened by the system, and so is its folder', async () => {
-  const opened: string[] = [];
+test('on the desktop a report is opened by the system, and shown in its folder', async () => {
+  const [opened, shown]: string[][] = [[], []];
   const { context } = fakeApp(
     { 'report.get': ({ id }) => ({ file: file(id), html: '' }) },
-    { ...places, path: '/reports/x1', openPath: async (path) => void opened.push(path) },
+    {
+      ...places,
+      path: '/reports/x1',
+      openPath: async (path) => void opened!.push(path),
+      revealPath: async (path) => void shown!.push(path),
+    },
   );
   render(Reports, { context });
   await fireEvent.click(await screen.findByTestId('report-open'));
   await fireEvent.click(screen.getByTestId('report-folder'));
-  expect(opened).toEqual(['/data/reports/x1.html', '/data/reports']);
+  expect([opened, shown]).toEqual([['/data/reports/x1.html'], ['/data/reports/x1.html']]);
 });
 
 test('the list is filtered, says what each report holds, and a deletion is undone', async () => {

@@ -4,8 +4,6 @@ import type { ScreenApp } from '../../kit/screen';
 import { toasts } from '../../kit/toasts.svelte';
 import type { ReportFile } from '../../backend/types';
 
-/** The folder of a file. */
-export const folderOf = (path: string): string => path.replace(/[\\/][^\\/]*$/, '') || path;
 /** The name of a file. */
 export const nameOf = (path: string): string => path.split(/[\\/]/).pop() || 'report.html';
 

@@ -1,10 +1,11 @@
 // @vitest-environment jsdom
 import { fireEvent, render, screen, waitFor } from '@testing-library/svelte';
 import { beforeEach, expect, test, vi } from 'vitest';
-import type { AddressInfo, FoundService, JobStatus } from '../../backend/types';
+import type { FoundService, JobStatus } from '../../backend/types';
 import { emptyDraft } from '../../kit/draft';
 import { recent } from '../../kit/recent.svelte';
 import { asContext } from '../../kit/screen';
+import { addressInfo } from '../../testing/addresses';
 import { engine, refusal } from '../../testing/backend';
 import { job, summary } from '../../testing/values';
 import { freshWindow } from '../../testing/window';
@@ -19,21 +20,7 @@ const service: FoundService = {
   detail: 'answers PING',
   url: 'redis://127.0.0.1:6379/0',
 };
-const info: AddressInfo = {
-  address: {
-    scheme: 'postgres',
-    hosts: [{ host: 'db.example', port: 5432 }],
-    path: 'app',
-    username: 'reader',
-    tls: 'verify',
-    params: {},
-  },
-  role: 'database',
-  has_password: false,
-  product: 'PostgreSQL',
-  short: 'db.example',
-  url: 'postgres://reader@db.example/app',
-};
+const info = addressInfo();
 
 function open(): void {
   location.hash = '#/start';

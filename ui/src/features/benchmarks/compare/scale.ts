@@ -1,5 +1,6 @@
 // Scales and words of a comparison's figures.
 import { DASH, percent } from '../../../kit/figures';
+import type { Tone } from '../../../kit/outcome';
 import type { MetricComparison, StoredComparison } from '../types';
 
 /** A relative change for people: `−31 %`; an en dash where there is none. */
@@ -40,8 +41,8 @@ const WORDS: Record<string, string> = {
 export const verdictWord = (verdict: string): string => WORDS[verdict] ?? verdict;
 
 /** Colour of a verdict, always beside its word. */
-export function verdictTone(verdict: string): 'good' | 'bad' | 'warn' | 'plain' {
-  if (verdict === 'faster') return 'good';
+export function verdictTone(verdict: string): Tone | 'plain' {
+  if (verdict === 'faster') return 'ok';
   if (verdict === 'slower' || verdict === 'invalid') return 'bad';
   return verdict === 'inconclusive' ? 'warn' : 'plain';
 }

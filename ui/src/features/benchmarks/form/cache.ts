@@ -1,4 +1,5 @@
 // Commands of a cache on keys that are drawn: text fields to a specification, with what is wrong beside its field.
+import { integer } from '../../../kit/figures';
 import type { CacheBenchSpec, Pace } from '../types';
 import { MASK, maskWords } from './http';
 import { blankLoad, decimal, fromPace, parsePace, USUAL, whole, within, type LoadErrors, type LoadForm } from './load';
@@ -60,13 +61,13 @@ export function parseCache(
   if (form.mix.every((s) => decimal(s.weight) === 0)) errors.mix[0] ||= 'One of them needs a weight above 0';
   if (form.prefix.includes(MASK)) errors.prefix = maskWords;
   const keys = whole(form.keys);
-  if (!within(keys, 1, 1_000_000_000)) errors.keys = 'A whole number from 1 to 1 000 000 000';
+  if (!within(keys, 1, 1_000_000_000)) errors.keys = `A whole number from 1 to ${integer(1_000_000_000)}`;
   const exponent = decimal(form.exponent);
   if (form.spread === 'zipf' && !within(exponent, 0, 10)) errors.exponent = 'From 0 (even) to 10; about 1 is usual';
   const size = whole(form.size);
-  if (setsValues(form.mix) && !within(size, 1, 16_777_216)) errors.size = 'From 1 to 16 777 216 bytes';
+  if (setsValues(form.mix) && !within(size, 1, 16_777_216)) errors.size = `From 1 to ${integer(16_777_216)} bytes`;
   const pipeline = whole(form.pipeline);
-  if (!within(pipeline, 1, 1000)) errors.pipeline = 'A whole number from 1 to 1 000';
+  if (!within(pipeline, 1, 1000)) errors.pipeline = `A whole number from 1 to ${integer(1000)}`;
   const pace = parsePace(load, kept, errors.load);
   const { mix, load: ofLoad, ...rest } = errors;
   if (mix.some((f) => f !== '') || Object.keys(ofLoad).length + Object.keys(rest).length > 0) return { spec: null, errors };

@@ -2,18 +2,14 @@
 import { fireEvent, render, screen, waitFor } from '@testing-library/svelte';
 import { beforeEach, expect, test, vi } from 'vitest';
 import type { BenchRequest, DuetRequest } from '../../../backend/types';
-import { fakeApp } from '../../../testing/app';
+import { fakeApp, noRuns } from '../../../testing/app';
 import { refusal } from '../../../testing/backend';
 import { AT, httpSpec, job, preview, run } from '../../../testing/values';
 import Benchmarks from '../index.svelte';
 
 const RUNNING = { job: job(), spec: { kind: 'http' as const, ...httpSpec() }, part: null };
 const NOTHING = {
-  'run.list': () => [],
-  'comparison.list': () => [],
-  'knee.list': () => [],
-  'baseline.list': () => [],
-  'bench.running': () => null,
+  ...noRuns,
   'bench.preview': () => preview(),
   'job.get': () => job(),
 };

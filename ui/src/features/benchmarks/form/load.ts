@@ -1,4 +1,5 @@
 // How requests, statements or commands are started: text fields to numbers, with what is wrong beside its field.
+import { integer } from '../../../kit/figures';
 import type { Load, Pace } from '../types';
 
 export interface LoadForm {
@@ -58,9 +59,9 @@ export interface ParsedLoad {
 /** The load; what is wrong is put into `errors`. */
 export function parseLoad(form: LoadForm, errors: LoadErrors): ParsedLoad {
   const connections = whole(form.connections);
-  if (!within(connections, 1, 10_000)) errors.connections = 'A whole number from 1 to 10 000';
+  if (!within(connections, 1, 10_000)) errors.connections = `A whole number from 1 to ${integer(10_000)}`;
   const rate = decimal(form.rate);
-  if (form.kind === 'rate' && !within(rate, 0.1, 1_000_000)) errors.rate = 'Starts per second, from 0.1 to 1 000 000';
+  if (form.kind === 'rate' && !within(rate, 0.1, 1_000_000)) errors.rate = `Starts per second, from 0.1 to ${integer(1_000_000)}`;
   const duration_s = parseSeconds(form.duration);
   if (!within(duration_s, 1, 86_400)) errors.duration = 'From 1 s to 24 h, such as 30 or 2 min';
   const warmup_s = parseSeconds(form.warmup);

@@ -1,4 +1,5 @@
 // What a search for the knee is asked: the objective and the length of its steps.
+import { integer } from '../../../kit/figures';
 import { parseSeconds } from '../form/load';
 
 export interface KneeForm {
@@ -29,7 +30,7 @@ export function parseKnee(form: KneeForm): { asked: KneeAsked | null; errors: Kn
   if (!found || Number(found[2]) === 0)
     errors.slo = 'A percentile of the response time and its limit, such as p99<50ms (p50, p90, p95, p99 or p99.9)';
   const max = Number(form.max);
-  if (!Number.isInteger(max) || max < 1 || max > 10_000) errors.max = 'A whole number from 1 to 10 000';
+  if (!Number.isInteger(max) || max < 1 || max > 10_000) errors.max = `A whole number from 1 to ${integer(10_000)}`;
   const step = parseSeconds(form.step);
   if (!(step >= 0.1 && step <= 3600)) errors.step = 'From 100 ms to 1 h';
   const confirm = parseSeconds(form.confirm);

@@ -1,5 +1,6 @@
 // Axes of a search for the knee: concurrency by powers of two, the law that was fitted, and its words.
 import { format, integer } from '../../../kit/figures';
+import type { Tone } from '../../../kit/outcome';
 import type { KneePoint, StoredKnee, UslFit } from '../types';
 
 /** Throughput of the universal scalability law at a concurrency, per second. */
@@ -112,7 +113,7 @@ export function kneeMarkdown(knee: StoredKnee): string {
 }
 
 /** How good the end of a search is. */
-export function kneeTone(state: string): 'good' | 'warn' | 'bad' {
-  if (state === 'found' || state === 'beyond_max') return 'good';
+export function kneeTone(state: string): Tone {
+  if (state === 'found' || state === 'beyond_max') return 'ok';
   return state === 'never_holds' || state === 'invalid' ? 'bad' : 'warn';
 }

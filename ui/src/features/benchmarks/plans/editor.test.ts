@@ -2,7 +2,7 @@
 import { fireEvent, render, screen, waitFor } from '@testing-library/svelte';
 import { beforeEach, expect, test, vi } from 'vitest';
 import type { PlanCheck, SavedPlan } from '../../../backend/types';
-import { fakeApp } from '../../../testing/app';
+import { fakeApp, noRuns } from '../../../testing/app';
 import { refusal } from '../../../testing/backend';
 import { AT, preview } from '../../../testing/values';
 import Benchmarks from '../index.svelte';
@@ -12,11 +12,7 @@ const TOML = 'name = "checkout"\n\n[[steps]]\nget = "/"\n';
 const plan = (of: Partial<SavedPlan> = {}): SavedPlan => ({ id: 'p1', name: 'checkout', toml: TOML, updated_ms: AT, ...of });
 const good: PlanCheck = { name: 'checkout', request: 'GET /', ok: true, problems: [], variables: ['TOKEN'] };
 const well = {
-  'run.list': () => [],
-  'comparison.list': () => [],
-  'knee.list': () => [],
-  'baseline.list': () => [],
-  'bench.running': () => null,
+  ...noRuns,
   'plan.list': () => [plan()],
   'plan.check': () => good,
   'bench.preview': () => preview(),

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { LaneSpec } from '../../../charts/lane';
+import { httpSpec, run as anyRun } from '../../../testing/values';
 import { pathTo, placeOf, shownAt } from '../routes';
 import type { Baseline, Footing, Moved, Run, RunSummary, StageResult } from '../types';
 import { comparable, nameFault, namesOf } from './baselines';
@@ -9,27 +10,14 @@ import { level, span } from './stages';
 import { counted, figure } from './thresholds';
 
 const plain = (text: string): string => text.replaceAll('\u202f', ' ');
+/** Its open loop lags a little. */
+const FOOTING: Footing = { ...anyRun().footing, rate_share: 0.998, throttled_s: 0, throttled_periods: 0, lag_p99_ms: 0.4, lag_limit_ms: 1 };
 const run = (over: Partial<Footing>, open = true, seconds = 30): Run =>
-  ({
-    spec: { kind: 'http', load: open ? { kind: 'rate', rate_per_s: 100 } : { kind: 'closed' } },
-    intervals: Array.from({ length: seconds }, () => ({ duration_s: 1 })),
-    footing: {
-      rate_share: 0.998,
-      throttled_s: 0,
-      throttled_periods: 0,
-      lag_p99_ms: 0.4,
-      lag_limit_ms: 1,
-      precise_timer: true,
-      generator_cpu_share: 0.31,
-      ceiling_per_s: 48_000,
-      ceiling_kind: 'measured',
-      ceiling_share: 0.05,
-      co_located: false,
-      autocorrelation: 0.1,
-      steady: true,
-      ...over,
-    },
-  }) as Run;
+  anyRun({
+    spec: { kind: 'http', ...httpSpec({ load: open ? { kind: 'rate', rate_per_s: 100 } : { kind: 'closed' } }) },
+    intervals: Array.from({ length: seconds }, () => ({ duration_s: 1 })) as Run['intervals'],
+    footing: { ...FOOTING, generator_cpu_share: 0.31, ...over },
+  });
 const tone = (r: Run, key: string): string => grounds(r).find((g) => g.key === key)!.tone;
 
 describe('stages', () => {
