@@ -1,12 +1,13 @@
-//! IPC: one command for the engine, one channel for the event stream.
+//! IPC: one command for the engine, one channel for the event stream, and what only a desktop can open.
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Mutex;
 
-use perfdeck_engine::Reply;
-use perfdeck_model::{ApiError, FrameEncoder, Topic, Watching, WireFrame};
+use perfdeck_engine::{ById, Empty, Reply};
+use perfdeck_model::{ApiError, ErrorCode, FrameEncoder, Topic, Watching, WireFrame};
 use serde_json::Value;
 use tauri::ipc::{Channel, Response};
-use tauri::{Runtime, State, WebviewWindow};
+use tauri::{AppHandle, Runtime, State, WebviewWindow};
+use tauri_plugin_opener::OpenerExt;
 use tokio_util::sync::CancellationToken;
 
 use crate::Shell;
@@ -47,6 +48,34 @@ pub(crate) async fn rpc(shell: State<'_, Shell>, name: String, params: Value) ->
         Reply::Json(value) => Ok(Response::new(value.to_string())),
         Reply::Binary(bytes) => Ok(Response::new(bytes)),
     }
+}
+
+/// Opens a written report in the system's viewer, or shows it chosen in its `folder`. The page names a report and no path, so
+/// that it can open nothing else.
+#[tauri::command]
+pub(crate) async fn open_report<R: Runtime>(
+    app: AppHandle<R>,
+    shell: State<'_, Shell>,
+    id: String,
+    folder: bool,
+) -> Result<(), ApiError> {
+    let report = perfdeck_engine::reports::get(shell.engine()?.clone(), ById { id }).await?;
+    let path = report.file.html_path;
+    let opener = app.opener();
+    let opened = if folder { opener.reveal_item_in_dir(&path) } else { opener.open_path(&path, None::<&str>) };
+    opened.map_err(|error| not_opened(&path, &error))
+}
+
+/// Shows the folder of the local store.
+#[tauri::command]
+pub(crate) async fn open_data_dir<R: Runtime>(app: AppHandle<R>, shell: State<'_, Shell>) -> Result<(), ApiError> {
+    let path = perfdeck_engine::house::app_info(shell.engine()?.clone(), Empty {}).await?.data_dir;
+    app.opener().open_path(&path, None::<&str>).map_err(|error| not_opened(&path, &error))
+}
+
+fn not_opened(path: &str, error: &tauri_plugin_opener::Error) -> ApiError {
+    ApiError::new(ErrorCode::Unsupported, format!("The system did not open {path}: {error}"))
+        .hint("Copy the path and open it yourself")
 }
 
 /// Starts the window's event stream of `topics`, all when absent, with the named `series` only where some are named: a

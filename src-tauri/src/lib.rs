@@ -93,7 +93,13 @@ pub fn build<R: Runtime>(builder: Builder<R>, shell: Shell) -> Builder<R> {
         .plugin(tauri_plugin_notification::init())
         .plugin(tauri_plugin_window_state::Builder::default().build())
         .manage(shell)
-        .invoke_handler(tauri::generate_handler![ipc::rpc, ipc::subscribe, ipc::unsubscribe])
+        .invoke_handler(tauri::generate_handler![
+            ipc::rpc,
+            ipc::subscribe,
+            ipc::unsubscribe,
+            ipc::open_report,
+            ipc::open_data_dir
+        ])
         .on_window_event(|window, event| {
             if let tauri::WindowEvent::Destroyed = event {
                 window.state::<Shell>().streams.close(window.label());

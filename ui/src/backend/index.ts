@@ -17,9 +17,10 @@ export interface Backend {
   getPreference(key: string): Promise<unknown>;
   setPreference(key: string, value: unknown): Promise<void>;
   /** The methods below are there only where the face can do it; the browser hides what needs them. */
-  openPath?(path: string): Promise<void>;
-  /** Shows a file in its folder, chosen. */
-  revealPath?(path: string): Promise<void>;
+  /** Opens a written report in the system's viewer, or shows it chosen in its folder. */
+  openReport?(id: string, folder: boolean): Promise<void>;
+  /** Shows the folder of the local store. */
+  openDataDir?(): Promise<void>;
   chooseFile?(title: string): Promise<string | null>;
   saveDialog?(title: string, name: string): Promise<string | null>;
 }

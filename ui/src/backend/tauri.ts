@@ -1,12 +1,20 @@
 // The desktop: one IPC command for all commands of the engine, one channel for the stream, the native store for preferences.
 import { Channel, invoke } from '@tauri-apps/api/core';
 import { open, save } from '@tauri-apps/plugin-dialog';
-import { openPath, revealItemInDir } from '@tauri-apps/plugin-opener';
 import { load } from '@tauri-apps/plugin-store';
 import { toApiError } from './errors';
 import type { Backend } from './index';
 import { FrameDecoder, TOPICS } from './frames';
 import type { WireFrame } from './types';
+
+/** A command that answers nothing. */
+async function asked(command: string, params?: Record<string, unknown>): Promise<void> {
+  try {
+    await invoke(command, params);
+  } catch (error) {
+    throw toApiError(error);
+  }
+}
 
 export async function desktop(): Promise<Backend> {
   const store = load('preferences.json', { autoSave: 200, defaults: {} });
@@ -66,8 +74,8 @@ export async function desktop(): Promise<Backend> {
     async setPreference(key, value) {
       await (await store).set(key, value);
     },
-    openPath: (path) => openPath(path),
-    revealPath: (path) => revealItemInDir(path),
+    openReport: (id, folder) => asked('open_report', { id, folder }),
+    openDataDir: () => asked('open_data_dir'),
     async chooseFile(title) {
       const chosen = await open({ title, multiple: false, directory: false });
       return typeof chosen === 'string' ? chosen : null;

@@ -288,11 +288,10 @@ class AppState {
         if (id !== null && id !== app.currentId && app.knows(id)) app.arrive(id, app.path);
       },
       // A getter: which face this is, is known only after this object was handed out.
-      get openPath() {
-        return app.desktop ? async (path: string): Promise<void> => (await backend()).openPath?.(path) : undefined;
-      },
-      get revealPath() {
-        return app.desktop ? async (path: string): Promise<void> => (await backend()).revealPath?.(path) : undefined;
+      get openReport() {
+        return app.desktop
+          ? async (id: string, folder: boolean): Promise<void> => (await backend()).openReport?.(id, folder)
+          : undefined;
       },
     };
   }

@@ -30,10 +30,8 @@ export interface ScreenApp extends Client {
   go(path: string): void;
   /** Shows the same path under the environment that what it shows belongs to, where that is here. No step in the history. */
   within(environmentId: string | null): void;
-  /** Opens a file in the system's viewer; absent in a browser. */
-  openPath?: (path: string) => Promise<void>;
-  /** Shows a file in its folder, chosen; absent in a browser. */
-  revealPath?: (path: string) => Promise<void>;
+  /** Opens a written report in the system's viewer, or shows it chosen in its folder; absent in a browser. */
+  openReport?: (id: string, folder: boolean) => Promise<void>;
 }
 
 const KEY = Symbol('screen-app');

@@ -12,4 +12,8 @@ id: string,
 /**
  * Draft of what it consists of from now on.
  */
-draft: EnvironmentDraft, };
+draft: EnvironmentDraft, 
+/**
+ * `updated_ms` of the environment that the draft was made from. When another one is stored by then, nothing is saved.
+ */
+read_ms: number, };

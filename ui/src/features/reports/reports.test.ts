@@ -174,20 +174,22 @@ test('a report that is not here says so, and the list is one step away', async (
 });
 
 test('on the desktop a report is opened by the system, and shown in its folder', async () => {
-  const [opened, shown]: string[][] = [[], []];
+  const opened: [string, boolean][] = [];
   const { context } = fakeApp(
     { 'report.get': ({ id }) => ({ file: file(id), html: '' }) },
     {
       ...places,
       path: '/reports/x1',
-      openPath: async (path) => void opened!.push(path),
-      revealPath: async (path) => void shown!.push(path),
+      openReport: async (id, folder) => void opened.push([id, folder]),
     },
   );
   render(Reports, { context });
   await fireEvent.click(await screen.findByTestId('report-open'));
   await fireEvent.click(screen.getByTestId('report-folder'));
-  expect([opened, shown]).toEqual([['/data/reports/x1.html'], ['/data/reports/x1.html']]);
+  expect(opened).toEqual([
+    ['x1', false],
+    ['x1', true],
+  ]);
 });
 
 test('the list is filtered, says what each report holds, and a deletion is undone', async () => {
