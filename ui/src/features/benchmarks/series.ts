@@ -101,7 +101,7 @@ export function benchLanes(
   const throughput: LaneSpec = {
     key: 'bench-rate',
     title: 'Throughput',
-    what: 'succeeded',
+    what: 'succeeded/s',
     unit: 'per_second',
     kind: 'fill',
     height: 60,

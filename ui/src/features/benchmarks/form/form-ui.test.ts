@@ -104,7 +104,7 @@ test('the command for a terminal is copied as one line, and breaks between its o
   open('/new');
   await fill((await screen.findByTestId('bench-url')).dataset['testid']!, 'http://127.0.0.1:1/a?b=1');
   await fireEvent.click(screen.getByTestId('bench-command-copy'));
-  await waitFor(() => expect(screen.getByTestId('bench-command-copy').textContent).toBe('Copied'));
+  await waitFor(() => expect(screen.getByTestId('bench-command-copy').textContent).toBe('Copied: the command'));
   expect(copied()).toBe("perfctl bench http 'http://127.0.0.1:1/a?b=1' -c 32 -d 10s --warmup 1s --env shop --json");
   expect([...screen.getByTestId('bench-command').children].map((c) => c.textContent)).toContain('--warmup 1s');
 });
