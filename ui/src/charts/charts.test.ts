@@ -93,3 +93,16 @@ test('response times over time are read at a cell, copied, or missing with a rea
   await fireEvent.click(await screen.findByTestId('heat-copy'));
   await waitFor(() => expect(screen.getByTestId('heat-copy').textContent).toBe('Copied'));
 });
+
+test('a heatmap that fills has its legend from its first cell on, and none before', async () => {
+  const shown = new ChartGroup(60_000, NOW, true, { now: () => 0, frame: (run) => run(), later: (run) => run() });
+  const heat = new Heat(NOW - 60_000);
+  render(Stack, { group: shown, spec, data: data(), heat });
+  shown.setRange(NOW - 60_000, NOW);
+  await tick();
+  expect(screen.queryByText('requests a cell')).toBeNull();
+  heat.add(NOW - 30_000, [[100, 5]]);
+  shown.advance(NOW);
+  shown.setRange(NOW - 60_000, NOW + 1);
+  expect(await screen.findByText('requests a cell')).toBeTruthy();
+});

@@ -38,6 +38,15 @@ describe('paths', () => {
     ]);
     expect(paths.runs([0, 1000, 2000], [1, 3, 2], data.breakMs)).toEqual([[0, 3]]);
   });
+  it('goes on from the sample before the part that is drawn again, however far apart samples of a tenth of a second come', () => {
+    const data = new TimeSeries(100);
+    data.append([0, 700, 1400, 2100, 2900], { a: [1, 2, 3, 4, 5] });
+    const row = paths.firstRow(data.t, 2500, Math.max(3 * data.stepMs, data.breakMs));
+    expect(row).toBeLessThan(4);
+    const pen = new Pen();
+    paths.line(pen, data.t.slice(row), data.column('a')!.slice(row), { ...frame, gapMs: data.breakMs });
+    expect(pen.moves.at(-1), 'the newest sample is joined').toBe('L2.9,95');
+  });
   it('closes each area of its own', () => {
     const pen = new Pen();
     paths.area(pen, [0, 1000, 9000, 10_000], [1, 1, 2, 2], null, 100, frame);

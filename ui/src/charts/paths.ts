@@ -38,6 +38,11 @@ export function runs(t: readonly number[], column: Column, gapMs: number): [numb
   return found;
 }
 
+/** The row from which lines are drawn so that they are whole from `from` on: one that comes from up to `reach` before goes on there. */
+export function firstRow(t: readonly number[], from: number, reach: number): number {
+  return rowAfter(t, from - reach - 1e-6);
+}
+
 function rowAfter(t: readonly number[], time: number): number {
   let low = 0;
   let high = t.length;

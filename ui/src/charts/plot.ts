@@ -240,9 +240,12 @@ export class LanePlot {
       ctx.lineTo(right, y);
       ctx.stroke();
       if (m.at === 'plot') {
+        const width = ctx.measureText(m.label).width;
+        // At the other end where a hatch and its words begin the plot.
+        const begun = this.#spec.hatched?.some((h) => f.x(h.from) < u.bbox.left + width && f.x(h.to) > u.bbox.left);
         ctx.fillStyle = colour;
         ctx.textBaseline = 'bottom';
-        ctx.fillText(m.label, u.bbox.left + 6 * dpr, y - 2 * dpr);
+        ctx.fillText(m.label, begun ? right - width - 6 * dpr : u.bbox.left + 6 * dpr, y - 2 * dpr);
       }
     };
     ctx.save();
@@ -375,9 +378,7 @@ export class LanePlot {
     ctx.clip();
     ctx.clearRect(width - strip, 0, strip, height);
     this.#under(u);
-    const first = this.#range.to - strip * pixel - 3 * this.#data.stepMs;
-    let row = this.#t.length;
-    while (row > 0 && this.#t[row - 1]! >= first) row -= 1;
+    const row = paths.firstRow(this.#t, this.#range.to - strip * pixel, Math.max(3 * this.#data.stepMs, this.#data.breakMs));
     this.#lines(
       u,
       this.#t.slice(row),

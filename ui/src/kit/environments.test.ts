@@ -1,5 +1,6 @@
 import { expect, test, vi } from 'vitest';
 import { stays } from './environments';
+import { byRecent } from './recent.svelte';
 
 vi.mock('../backend', async () => (await import('../testing/backend')).door);
 
@@ -20,4 +21,9 @@ test('another environment is shown on the same screen, without what belongs to t
     '/reports/p1',
   ]);
   expect([to('/start'), to('/environments/new'), to('/')]).toEqual(['/overview', '/overview', '/overview']);
+});
+
+test('environments that were not opened stand by name, 9 before 10', () => {
+  const named = (name: string) => ({ id: name, name });
+  expect(byRecent(['clinic 10', 'Clinic 9', 'billing 2'].map(named)).map((e) => e.name)).toEqual(['billing 2', 'Clinic 9', 'clinic 10']);
 });

@@ -80,6 +80,7 @@ export const wordsOf = (like: string): string[] => plain(like).split(/\s+/).filt
 
 /** Compares as a reader would: figures by value, names without case and with their numbers in order. */
 const collator = new Intl.Collator('en', { numeric: true, sensitivity: 'base' });
+export const inOrder = (a: string, b: string): number => collator.compare(a, b);
 function compare(a: string | number | null, b: string | number | null, down: boolean): number {
   if (a === null || b === null) return a === b ? 0 : a === null ? 1 : -1;
   const by = typeof a === 'number' && typeof b === 'number' ? a - b : collator.compare(String(a), String(b));

@@ -2,7 +2,7 @@
 import { render, screen } from '@testing-library/svelte';
 import { describe, expect, test } from 'vitest';
 import Name from './Name.svelte';
-import { beginnings } from './names';
+import { beginnings, brief } from './names';
 
 const own = (names: readonly string[], name: string): string => name.slice(beginnings(names).get(name));
 
@@ -34,4 +34,8 @@ test('a name is whole as text and in its title, whatever is cut, and keeps its o
   const name = screen.getByTitle('nightly checkout 12');
   expect(name.getAttribute('dir')).toBe('auto');
   expect([...name.children].map((c) => c.className.split(' ')[0])).toEqual(['same', 'own']);
+});
+
+test('a name in little room leaves out what all addresses begin with', () => {
+  expect(brief('http://127.0.0.1:18431/staff against https://api.example/staff')).toBe('127.0.0.1:18431/staff against api.example/staff');
 });

@@ -1,5 +1,8 @@
 // Names that begin alike are cut where they are alike: what tells them apart stays in sight.
 
+/** A name where there is room for little: without the beginning that all addresses have. */
+export const brief = (name: string): string => name.replace(/https?:\/\//g, '');
+
 /** A shorter beginning is not worth cutting. */
 const SHORT = 10;
 

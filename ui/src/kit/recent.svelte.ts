@@ -1,5 +1,6 @@
 // When each environment was opened last in this window: those that are used stand first.
 import { backend } from '../backend';
+import { inOrder } from './list';
 
 const KEY = 'recent';
 /** Most that are remembered. */
@@ -29,9 +30,9 @@ class Recent {
 
 export const recent = new Recent();
 
-/** Those that were opened last first; the others as given. */
-export const byRecent = <T extends { id: string }>(list: readonly T[]): T[] =>
+/** Those that were opened last first; the others by name, 9 before 10. */
+export const byRecent = <T extends { id: string; name: string }>(list: readonly T[]): T[] =>
   list
-    .map((e, i) => ({ e, i, at: recent.of(e.id) ?? -1 }))
-    .sort((a, b) => b.at - a.at || a.i - b.i)
+    .map((e) => ({ e, at: recent.of(e.id) ?? -1 }))
+    .sort((a, b) => b.at - a.at || inOrder(a.e.name, b.e.name))
     .map(({ e }) => e);

@@ -94,7 +94,7 @@ function apiLanes(has: (id: string) => boolean): LaneSpec[] {
     lanes.push({
       key: 'latency',
       title: 'Latency',
-      what: 'p99 of 100 or more',
+      what: 'p99 if n ≥ 100',
       unit: 'seconds',
       kind: 'line',
       height: 88,

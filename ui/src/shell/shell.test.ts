@@ -256,6 +256,8 @@ test('the rail counts what waits, and the status line says how each target is', 
   await waitFor(() => expect(screen.getByTestId('status-api').textContent, 'quick, and no service').toMatch(/api\s+failing/));
   engine.watcher?.onState(refusal('Perfdeck does not answer'));
   await waitFor(() => expect(screen.getByTestId('offline').textContent).toContain('Perfdeck does not answer: trying again'));
+  expect(screen.getByTestId('status-api').textContent, 'what was said before is no news').toMatch(/api\s+–/);
+  expect(screen.getByTestId('own-cost').textContent).not.toContain('own CPU');
 });
 
 test('the rail counts the changes in force, marks those that were cut off, and is told when that changes', async () => {

@@ -2,7 +2,7 @@
 import { getContext, setContext } from 'svelte';
 import { copyText, problem, type ApiProblem } from '../../kit/client';
 import type { ScreenApp } from '../../kit/screen';
-import { STAY_MS } from '../../kit/toasts.svelte';
+import { toasts } from '../../kit/toasts.svelte';
 import { MASK } from './form/http';
 import { pathTo, placeOf } from './routes';
 import { Running } from './running.svelte';
@@ -11,7 +11,7 @@ import { mayStart } from './words';
 
 interface Notice {
   text: string;
-  action?: { label: string; run: () => void };
+  action: { label: string; run: () => void };
 }
 
 export class Desk {
@@ -42,14 +42,10 @@ export class Desk {
     this.go();
   };
 
-  /** Says what was done. What offers nothing to do about it leaves by itself. */
+  /** Says what was done. What offers nothing to do about it passes by and moves nothing. */
   say(text: string, action?: Notice['action']): void {
-    const said: Notice = action ? { text, action } : { text };
-    this.notice = said;
-    if (action) return;
-    setTimeout(() => {
-      if (this.notice === said) this.notice = null;
-    }, STAY_MS);
+    if (action) this.notice = { text, action };
+    else toasts.show(text);
   }
   private clear(): void {
     [this.notice, this.failure] = [null, null];

@@ -75,6 +75,14 @@ test('a duet says which side of which pair runs, with its own address, and the e
   expect(screen.getByTestId('bench-live').textContent, "B's own address").toContain('GET http://b/');
 });
 
+test('the effect so far stands on an axis with figures, and the time says which run it is of', async () => {
+  open(() => running({ part: DUET, job: job({ title: 'Benchmark', progress: 0.35 }) })).push({ bench: live() });
+  const far = await screen.findByTestId('bench-so-far');
+  expect([...far.querySelectorAll('.ends .plot span')].map((e) => e.textContent)).toContain('0');
+  expect(far.querySelectorAll('.metric:not(.ends)').length).toBe(DUET.so_far.length);
+  await waitFor(() => expect(screen.getByTestId('bench-live').textContent?.replace(/\s+/g, ' ')).toContain('in this run, 35 % of all'));
+});
+
 test('between two runs it says so, and shows no rate', async () => {
   let now = running({ part: DUET });
   const { push } = open(() => now);

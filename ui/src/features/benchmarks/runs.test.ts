@@ -16,6 +16,24 @@ test('without a run there is one thing to do', async () => {
   expect(gone).toEqual(['/benchmarks/new']);
 });
 
+test('what could not be read is read again by one press, and says nothing of reading meanwhile', async () => {
+  let well = false;
+  const { context } = fakeApp({
+    ...noRuns,
+    'run.list': () => {
+      if (!well) throw { code: 'unreachable', message: 'Perfdeck does not answer', hint: null, retryable: true };
+      return [] as RunSummary[];
+    },
+  });
+  render(Benchmarks, { context });
+  expect((await screen.findByTestId('bench-problem')).textContent).toContain('Not read');
+  expect(screen.queryByText('Reading')).toBeNull();
+  well = true;
+  await fireEvent.click(screen.getByTestId('bench-again'));
+  expect(await screen.findByTestId('runs-empty')).toBeTruthy();
+  expect(screen.queryByTestId('bench-problem')).toBeNull();
+});
+
 test('a list that cannot be read says why, and shows itself once it can', async () => {
   let well = false;
   const { context, push } = fakeApp({

@@ -101,7 +101,7 @@ export function benchLanes(
   const throughput: LaneSpec = {
     key: 'bench-rate',
     title: 'Throughput',
-    what: 'succeeded',
+    what: 'succeeded/s',
     unit: 'per_second',
     kind: 'fill',
     height: 60,
@@ -115,7 +115,7 @@ export function benchLanes(
     {
       key: 'bench-latency',
       title: 'Response time',
-      what: live ? 'last interval' : '1 s, p99 from n = 100',
+      what: live ? 'last interval' : 'p99 if n ≥ 100',
       unit: 'ms',
       kind: 'line',
       height: 88,

@@ -49,7 +49,7 @@ export function ownAround(run: Run, arm: Arm): Around {
 }
 
 export const OWN: readonly Resource[] = [
-  { key: 'rate', name: 'Throughput', what: 'succeeded', unit: 'per_second', parts: ['bench.rate'], scale: { kind: 'zero' } },
+  { key: 'rate', name: 'Throughput', what: 'succeeded/s', unit: 'per_second', parts: ['bench.rate'], scale: { kind: 'zero' } },
   { key: 'p99', name: 'p99', what: '1 s intervals', unit: 'ms', parts: ['bench.p99'], scale: { kind: 'zero' } },
 ];
 

@@ -79,7 +79,7 @@ const ROOM = 0.06;
  * An axis no wider than what it shows: every effect with its interval, no change, and of the bands what lies within, or a third
  * of them at least.
  */
-export function effectAxis(list: readonly Row[]): EffectAxis {
+export function effectAxis(list: readonly Pick<Row, 'effect' | 'low' | 'high' | 'band'>[]): EffectAxis {
   const all = list.flatMap((r) => [r.effect, r.low, r.high]).filter((v) => v !== null);
   const band = Math.max(0.02, ...list.map((r) => r.band?.high ?? 0));
   const [least, most] = [Math.min(0, ...all), Math.max(0, ...all)];

@@ -28,12 +28,17 @@ function sides(a: Asked, b: Asked): [DuetSide, DuetSide] {
   return [side(a), side(b)];
 }
 
+/** The part that a refusal says may be named as the change; null where it names none. */
+export const nameable = (refused: string | null): string | null => /name it: (\S+)$/.exec(refused ?? '')?.[1] ?? null;
+
 export class Asking {
   mode = $state<Mode>('run');
   /** Identifier of B's environment; empty until it is chosen. */
   other = $state('');
   noise = $state(false);
   pairs = $state('10');
+  /** Parts that both sides of a duet may differ in, because they are the change. */
+  changed = $state.raw<readonly string[]>([]);
   knee: KneeForm = $state(blankKnee());
 
   readonly question = $derived(parseKnee(this.knee));
@@ -57,7 +62,7 @@ export class Asking {
       rest_s: REST_S,
       name,
       noise: this.noise,
-      changed: [],
+      changed: this.noise ? [] : [...this.changed],
       metrics: [],
       confirm: namesIn(typed),
     };

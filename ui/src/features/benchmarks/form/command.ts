@@ -64,10 +64,16 @@ export const httpCommand = (spec: HttpBenchSpec, where: CommandAt = {}): string[
 ];
 
 /** Interleaved pairs of a request at two addresses, or of one address with itself. */
-export const duetCommand = (a: HttpBenchSpec, urlB: string | null, pairs: number, where: CommandAt = {}): string[] => [
+export const duetCommand = (
+  a: HttpBenchSpec,
+  urlB: string | null,
+  pairs: number,
+  where: CommandAt = {},
+  changed: readonly string[] = [],
+): string[] => [
   `perfctl bench duet ${quote(a.url)}${urlB === null ? '' : ` ${quote(urlB)}`}`,
   option('--pairs', pairs),
-  ...(urlB === null ? ['--noise'] : []),
+  ...(urlB === null ? ['--noise'] : changed.map((part) => option('--changed', part))),
   ...load(a),
   ...(where.environment ? [option('--a', where.environment), ...(urlB === null ? [] : [option('--b', where.environment)])] : []),
   ...(where.confirm ? where.confirm.split(', ').map((name) => option('--confirm', name)) : []),

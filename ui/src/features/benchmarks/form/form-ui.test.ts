@@ -100,7 +100,7 @@ test('the command for a terminal is copied as one line, and breaks between its o
   open('/new');
   await fill((await screen.findByTestId('bench-url')).dataset['testid']!, 'http://127.0.0.1:1/a?b=1');
   await fireEvent.click(screen.getByTestId('bench-command-copy'));
-  await waitFor(() => expect(screen.getByTestId('bench-command-copy').textContent).toBe('Copied'));
+  await waitFor(() => expect(screen.getByTestId('bench-command-copy').textContent).toBe('Copied: the command'));
   expect(copied()).toBe("perfctl bench http 'http://127.0.0.1:1/a?b=1' -c 32 -d 10s --warmup 1s --env shop --json");
   expect([...screen.getByTestId('bench-command').children].map((c) => c.textContent)).toContain('--warmup 1s');
 });
@@ -125,6 +125,25 @@ test('a duet that would be refused says why before anything is sent', async () =
   await waitFor(() => expect(start.disabled).toBe(false));
   expect(screen.getByTestId('bench-decides').textContent).toBe('p50');
   expect(asked[0]!.b.label, 'sides of one environment are told apart by their address').toBe('http://127.0.0.1:2/b');
+});
+
+test('what the two sides differ in is named as the change by one press, and taken back', async () => {
+  const asked: DuetRequest[] = [];
+  open('/new', {
+    'duet.preview': (request) => {
+      asked.push(request);
+      const problem = request.changed.length === 0 ? 'request: GET /a in A, GET /b in B. Where that is the change, name it: request' : null;
+      return { a: preview(), b: preview(), problem, decides: 'p50' };
+    },
+  });
+  await fireEvent.click(await screen.findByTestId('bench-against'));
+  await fill('bench-url-b', 'http://127.0.0.1:2/b');
+  await fireEvent.click(await screen.findByTestId('bench-change'));
+  await waitFor(() => expect(asked.at(-1)!.changed).toEqual(['request']));
+  await waitFor(() => expect(screen.getByTestId('bench-start')).toHaveProperty('disabled', false));
+  expect(screen.getByTestId('bench-command').textContent).toContain('--changed request');
+  await fireEvent.click(screen.getByTestId('bench-change-back'));
+  expect(await screen.findByTestId('bench-change')).toBeTruthy();
 });
 
 test('statements are compared between two environments', async () => {
