@@ -80,22 +80,21 @@ impl KneeSearch {
             let mut at: Vec<u32> = self.points.iter().filter(|p| which(p)).map(|p| p.step.concurrency).collect();
             at.sort_unstable();
             at.dedup();
-            (!at.is_empty()).then(|| at.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
+            let list = || at.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            (!at.is_empty()).then(|| format!("{} connection{}", list(), if at == [1] { "" } else { "s" }))
         };
         if let Some(at) = at(&|p| p.unjudged) {
-            notes.push(format!(
-                "steps with too few requests to judge {name}, at {at} connections, neither held nor failed"
-            ));
+            notes.push(format!("steps with too few requests to judge {name}, at {at}, neither held nor failed"));
         }
         if let Some(at) = at(&|p| !p.unjudged && !p.figures.enough) {
-            notes.push(format!("n too small for a stable {name} at {at} connections; longer steps help"));
+            notes.push(format!("n too small for a stable {name} at {at}; longer steps help"));
         }
         let disagreed = |p: &KneePoint| {
             let here = self.points.iter().filter(|q| q.step.concurrency == p.step.concurrency && !q.unjudged);
             here.clone().any(|q| q.holds) && here.clone().any(|q| !q.holds)
         };
         if let Some(at) = at(&disagreed) {
-            notes.push(format!("at {at} connections steps disagreed; the majority decided"));
+            notes.push(format!("at {at} steps disagreed; the majority decided"));
         }
         if self.points.iter().any(|p| p.figures.error_share > 0.0) {
             notes.push(format!(

@@ -1,5 +1,5 @@
 //! Insights of stored runs together: the history of one work, what moved first during a run, and named baselines.
-use perfdeck_model::{ApiError, Run, RunState};
+use perfdeck_model::{ApiError, JudgedMs, JudgedTime, Run, RunState, RunSummary, samples_for};
 use perfdeck_stats::change::{ChangeOptions, change_points};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
@@ -22,8 +22,10 @@ pub struct HistoryPoint {
     pub started_ms: f64,
     /// Successful responses per second.
     pub rate_per_s: f64,
+    /// Requests, failed ones included.
+    pub requests: u64,
     /// Median response time with the failed requests in the distribution, in milliseconds; `None` where it is not known,
-    /// because nothing succeeded or the requests there failed.
+    /// because nothing succeeded, the requests there failed or too few are behind it.
     pub p50_ms: Option<f64>,
     /// 99th percentile with the failed requests in the distribution, in milliseconds; `None` in the same cases.
     pub p99_ms: Option<f64>,
@@ -156,6 +158,14 @@ fn own_series(run: &Run) -> Vec<(String, Vec<f64>)> {
     ]
 }
 
+/// A percentile that has enough requests behind it, of which too few would make changes of nothing.
+fn stable(run: &RunSummary, q: f64, succeeded: Option<f64>, of: impl Fn(&JudgedMs) -> JudgedTime) -> Option<f64> {
+    if run.requests < samples_for(q) {
+        return None;
+    }
+    run.judged_ms.as_ref().map_or(succeeded, |all| of(all).exact())
+}
+
 impl Engine {
     /// All valid and invalid runs of the same work as one, with the change points of the valid ones.
     pub(crate) async fn run_history(&self, id: &str) -> Result<RunHistory, ApiError> {
@@ -167,12 +177,13 @@ impl Engine {
             .filter(|s| s.work == work && s.state == RunState::Completed)
             .take(RUNS)
             .map(|s| HistoryPoint {
+                p50_ms: stable(&s, 0.5, s.p50_ms, |all| all.p50),
+                p99_ms: stable(&s, 0.99, s.p99_ms, |all| all.p99),
                 run_id: s.id,
                 name: s.name,
                 started_ms: s.started_ms,
                 rate_per_s: s.rate_per_s,
-                p50_ms: s.judged_ms.as_ref().map_or(s.p50_ms, |all| all.p50.exact()),
-                p99_ms: s.judged_ms.as_ref().map_or(s.p99_ms, |all| all.p99.exact()),
+                requests: s.requests,
                 valid: s.valid,
             })
             .collect();

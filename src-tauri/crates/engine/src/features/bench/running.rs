@@ -331,11 +331,14 @@ fn ended(run: &Run) -> String {
     };
     let why = if run.state == RunState::Aborted { run.notes.join("; ") } else { String::new() };
     let colon = if why.is_empty() { "" } else { ": " };
+    let invalid = (!run.valid).then(|| "invalid".to_owned());
+    let failures = words::Outcome::from(run).failures();
+    let amiss: Vec<String> = failures.into_iter().chain(invalid).map(|failure| format!(", {failure}")).collect();
     format!(
-        "{how}{colon}{why}; {}, {} failed, in {}",
+        "{how}{colon}{why}; {} in {}{}",
         words::plural(run.requests, "request"),
-        words::count(run.errors),
-        words::seconds(run.duration_s)
+        words::seconds(run.duration_s),
+        amiss.concat()
     )
 }
 

@@ -8,6 +8,7 @@ use perfdeck_bench::{Finished, OpensTargets, Prepared, Resources, RunContext};
 use perfdeck_model::masking;
 use perfdeck_model::{ApiError, BenchLive, Environment, ErrorCode, HttpBenchSpec, Load, PlanSpec, RunSpec, TargetRole};
 use perfdeck_plan::{Action, Files, Folder, Plan, PlanLoad, Span};
+use perfdeck_words as words;
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 use ts_rs::TS;
@@ -215,10 +216,17 @@ impl Work {
         let times = needed_f / planned.max(1e-9);
         let (longer, faster) = ((spec.duration_s() * times).ceil(), (rate_per_s * times).ceil());
         Err(ApiError::bad_request(format!(
-            "rate: {what} needs {needed} requests; {rate_per_s}/s for {} s gives {planned:.0}, so it could never be judged",
-            spec.duration_s()
+            "rate: {what} needs {}; {} for {} gives {}, so it could never be judged",
+            words::plural(needed, "request"),
+            words::per_second(rate_per_s),
+            words::seconds(spec.duration_s()),
+            words::integer(planned)
         ))
-        .hint(format!("Measure for {longer} s or more at this rate, or at {faster}/s for as long")))
+        .hint(format!(
+            "Measure for {} or more at this rate, or at {} for as long",
+            words::seconds(longer),
+            words::per_second(faster)
+        )))
     }
 
     /// The same as a closed loop of so many connections for so long.
