@@ -383,7 +383,7 @@ async fn e2e_a_knee_is_found_listed_deleted_and_brought_back_and_the_journal_kno
         journey::open(page, "/settings?journal")?;
         // The runs of a search are folded under it.
         page.wait_for("[data-testid=journal-entry][data-kind=part]", Duration::from_secs(10))?;
-        page.run("document.querySelector(arguments[0]).click()", &[json!(id("journal-fold"))])?;
+        page.click(&id("journal-fold"))?;
         page.wait_for("[data-testid=journal-entry][data-kind=load_ended]", Duration::from_secs(10))?;
         let words = page.text(&id("journal"))?.unwrap_or_default();
         assert!(

@@ -97,6 +97,7 @@ fn e2e_words_have_a_place_of_their_own_at_every_width() {
         drawn(page, &id("run-footing"))?;
         wrong.extend(looked_at(page, "the run")?);
         segments_stay(page)?;
+        rows_follow_the_density(page)?;
         Ok::<_, String>(wrong)
     };
     let wrong = steps().unwrap_or_else(|error| panic!("looking: {error}"));
@@ -119,4 +120,22 @@ fn segments_stay(page: &Session) -> Result<(), String> {
     )?;
     let after = page.run(places, &[])?;
     if before == after { Ok(()) } else { Err(format!("the segments moved: {before} to {after}")) }
+}
+
+/// Compact density makes the rows of a list lower.
+fn rows_follow_the_density(page: &Session) -> Result<(), String> {
+    for (density, height) in [("compact", 24), ("normal", 28)] {
+        journey::open(page, "/e/demo/settings")?;
+        let segment = id(&format!("density-{density}"));
+        page.wait_for(&segment, SOON)?;
+        page.click(&segment)?;
+        journey::open(page, "/e/demo/benchmarks")?;
+        page.wait_until(
+            &format!("rows of {height} px"),
+            SOON,
+            "return document.querySelector(arguments[0])?.offsetHeight === arguments[1]",
+            &[json!(id("run-row")), json!(height)],
+        )?;
+    }
+    Ok(())
 }

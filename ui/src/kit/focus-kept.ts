@@ -18,6 +18,9 @@ let placed: Element | null = null;
 /** Whether an element has the focus only because what had it went. */
 export const isMakeshift = (element: Element | null): boolean => element !== null && element === placed;
 
+/** Whether the last thing done was a key, not a press of the pointer; known while the focus is kept. */
+export const byKeys = (): boolean => document.documentElement.hasAttribute('data-keys');
+
 /**
  * Watches a root for what had the focus and goes: its row was deleted, its button is off while a run begins. The focus then goes
  * to the heading of the smallest part around it that is still there, else to something there that can be operated, else to

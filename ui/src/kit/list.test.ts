@@ -1,10 +1,15 @@
 // @vitest-environment jsdom
 import { fireEvent, render, screen, waitFor } from '@testing-library/svelte';
-import { beforeEach, describe, expect, test, vi } from 'vitest';
+import { tick } from 'svelte';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { fakeApp } from '../testing/app';
 import Lists, { type Thing } from '../testing/Lists.svelte';
-import { nextOrder, orderOf, orderText, seen, widths } from './list';
+import { keepFocus } from './focus-kept';
+import { besideRow, nextOrder, orderOf, orderText, placed, seen, widths } from './list';
+import { preferences } from './preferences.svelte';
 import { toasts } from './toasts.svelte';
+
+vi.mock('../backend', async () => (await import('../testing/backend')).door);
 
 const thing = (id: string, size: number | null = null, of: Partial<Thing> = {}): Thing => ({ id, name: `thing ${id}`, size, ...of });
 const few = [thing('b', 10), thing('a', 30), thing('c', 20), thing('d')];
@@ -267,15 +272,88 @@ describe('what there is not', () => {
   });
 });
 
-test('a name of 200 characters is whole in its title, and below the list when it is cut', async () => {
+describe('what is cut', () => {
   const name = 'x'.repeat(200);
-  draw({ rows: [thing('1', 1, { name })] });
-  const row = screen.getByTestId('thing');
-  const cell = row.querySelector('td')!;
-  expect(cell.title).toBe(name);
-  Object.defineProperty(cell, 'scrollWidth', { value: 4000 });
-  row.focus();
-  await waitFor(() => expect(screen.getByTestId('things-full').textContent).toContain(name));
+  let end: () => void;
+  beforeEach(() => (end = keepFocus(document.body, () => null)));
+  afterEach(() => end());
+  /** Two rows, the first with a name that is cut; jsdom measures nothing. */
+  function cut(of: Partial<Of> = {}): HTMLElement {
+    draw({ rows: [thing('1', 1, { name, parts: [thing('p')] }), thing('2')], ...of });
+    const cell = screen.getAllByTestId('thing')[0]!.querySelector('td')!;
+    Object.defineProperty(cell, 'scrollWidth', { value: 4000 });
+    return cell;
+  }
+  test('is whole in its title, and over the list for who comes to it by keys', async () => {
+    expect(cut().title).toBe(name);
+    await fireEvent.keyDown(document.body, { key: 'j' });
+    await waitFor(() => expect(screen.getByTestId('things-full').textContent).toContain(name));
+    await press('ArrowDown');
+    await waitFor(() => expect(screen.queryByTestId('things-full')).toBeNull());
+  });
+  test('comes up under no pointer that is pressed', async () => {
+    cut({ folds: true });
+    const fold = screen.getByTestId('things-fold');
+    await fireEvent.pointerDown(fold);
+    fold.focus();
+    await tick();
+    expect(screen.queryByTestId('things-full'), 'it would be hit in place of what was pressed').toBeNull();
+    await fireEvent.pointerUp(fold);
+    await fireEvent.click(fold);
+    expect(names()).toContain('thing p');
+  });
+  test('is put away by a press on it, and the focus stays in its row', async () => {
+    cut();
+    await fireEvent.keyDown(document.body, { key: 'j' });
+    const full = await screen.findByTestId('things-full');
+    await fireEvent.pointerDown(full);
+    full.focus();
+    expect(screen.queryByTestId('things-full'), 'not before it is let go').not.toBeNull();
+    await fireEvent.click(full);
+    await waitFor(() => expect(screen.queryByTestId('things-full')).toBeNull());
+    expect(document.activeElement).toBe(screen.getAllByTestId('thing')[0]);
+  });
+  test('hides nothing of its row', () => {
+    const list = { top: 0, bottom: 280 };
+    expect(besideRow({ top: 28, bottom: 56 }, list, 60)).toBe('foot');
+    expect(besideRow({ top: 252, bottom: 280 }, list, 60)).toBe('head');
+    expect(besideRow({ top: 0, bottom: 28 }, { top: 0, bottom: 28 }, 28), 'a list of one row').toBe('below');
+  });
+});
+
+test('rows stay as they are under a pointer that is pressed', async () => {
+  const { rerender } = draw({ rows: few });
+  const row = screen.getAllByTestId('thing')[0]!;
+  await fireEvent.pointerDown(row);
+  await rerender({ rows: [thing('new'), ...few] } as never);
+  expect(names()[0], 'what is let go is what was pressed').toBe('thing b');
+  await fireEvent.pointerUp(row);
+  await waitFor(() => expect(names()[0]).toBe('thing new'));
+});
+
+describe('compact density', () => {
+  const gap = (): number => Number.parseInt(table().querySelector<HTMLElement>('tr.space')!.style.height);
+  const drawn = (): number => screen.getAllByTestId('thing').length;
+  afterEach(() => {
+    preferences.setDensity('normal');
+    vi.restoreAllMocks();
+  });
+  test('makes rows lower, and what is not drawn takes the room of such rows', async () => {
+    draw({ rows: many(1000) });
+    expect(gap()).toBe((1000 - drawn()) * 28);
+    preferences.setDensity('compact');
+    await waitFor(() => expect(gap()).toBe((1000 - drawn()) * 24));
+    expect(document.documentElement.dataset['density'], 'which the style sheet goes by').toBe('compact');
+  });
+  test('is measured anew: a row is as high as the browser makes it', async () => {
+    vi.spyOn(HTMLElement.prototype, 'offsetHeight', 'get').mockImplementation(() =>
+      document.documentElement.dataset['density'] === 'compact' ? 25 : 31,
+    );
+    draw({ rows: many(1000) });
+    await waitFor(() => expect(gap()).toBe((1000 - drawn()) * 31));
+    preferences.setDensity('compact');
+    await waitFor(() => expect(gap()).toBe((1000 - drawn()) * 25));
+  });
 });
 
 test('orders are read and written', () => {
@@ -303,4 +381,14 @@ test('columns share what is left, and keep a least width', () => {
   const columns = [{ width: 100 }, { grow: 3 }, {}].map((c, i) => ({ key: String(i), label: '', text: () => '', ...c }));
   expect(widths(columns, 500)).toEqual([100, 300, 100]);
   expect(widths(columns, 120)).toEqual([100, 96, 96]);
+});
+
+test('a cell may take the room of those after it', () => {
+  const columns = ['a', 'b', 'c', 'd'].map((key) => ({ key, label: key, text: () => '' }));
+  expect(placed(columns).map((p) => [p.i, p.span])).toEqual([0, 1, 2, 3].map((i) => [i, 1]));
+  expect(placed(columns, { from: 'b', to: 'c' }).map((p) => [p.i, p.span])).toEqual([
+    [0, 1],
+    [1, 2],
+    [3, 1],
+  ]);
 });

@@ -165,6 +165,30 @@ export function widths<Row>(columns: readonly Column<Row>[], room: number): numb
   return columns.map((c) => c.width ?? Math.max(c.least ?? 96, Math.floor(((room - fixed) * (c.grow ?? 1)) / shares)));
 }
 
+/** A cell of a row: its column, its place among all, and how many columns it takes. */
+export interface Placed<Row> {
+  column: Column<Row>;
+  i: number;
+  span: number;
+}
+/** The cells of a row; one may take the room from its column up to another one. */
+export function placed<Row>(columns: readonly Column<Row>[], wide: { from: string; to: string } | null = null): Placed<Row>[] {
+  const all = columns.map((column, i) => ({ column, i, span: 1 }));
+  if (wide === null) return all;
+  const from = columns.findIndex((c) => c.key === wide.from);
+  const to = columns.findIndex((c) => c.key === wide.to);
+  return all.filter(({ i }) => i <= from || i > to).map((one) => (one.i === from ? { ...one, span: to - from + 1 } : one));
+}
+
+/** Tops and bottoms of boxes, in pixels. */
+interface Extent {
+  top: number;
+  bottom: number;
+}
+/** Where something of a height lies over a list without hiding one of its rows: at its foot, at its head, else below it. */
+export const besideRow = (row: Extent, list: Extent, height: number): 'foot' | 'head' | 'below' =>
+  row.bottom + height <= list.bottom ? 'foot' : row.top - height >= list.top ? 'head' : 'below';
+
 /** A row as text for a sheet: its cells with tabs between. */
 export const rowText = <Row>(columns: readonly Column<Row>[], row: Row): string =>
   columns.map((c) => c.text(row).replaceAll(/[\t\n\r]+/g, ' ')).join('\t');

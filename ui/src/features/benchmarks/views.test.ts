@@ -254,6 +254,11 @@ test('the arrows move through the history of a work, and Enter opens a run', asy
   expect(within(list).getByText('run c')).toBeTruthy();
   await waitFor(() => expect(address.query).toBe('run=c'));
   expect(screen.getByTestId('history-none').textContent).toBe('None was found.');
+  const runs = (): string[] => screen.getAllByTestId('history-run').map((r) => r.querySelector('button')!.textContent!.trim());
+  expect(runs(), 'listed newest first').toEqual(['run c', 'run b', 'run a']);
+  expect(screen.getAllByTestId('history-run')[2]!.getAttribute('aria-selected'), 'the one that led here').toBe('true');
+  await fireEvent.input(screen.getByTestId('history-runs-filter'), { target: { value: 'run b' } });
+  await waitFor(() => expect(runs()).toEqual(['run b']));
   await fireEvent.keyDown(list, { key: 'Enter' });
   expect(address.path).toBe('/benchmarks/c');
 });

@@ -1,6 +1,6 @@
 // What a look at the sessions says: the sentence of the page, and who waits for whom.
 import type { DatabaseActivity, RunningStatement } from '../../backend/types';
-import { duration, format, integer, plural } from '../../kit/figures';
+import { DASH, duration, format, integer, plural } from '../../kit/figures';
 
 export interface Verdict {
   tone: 'ok' | 'warn' | 'bad';
@@ -23,10 +23,33 @@ export interface Node {
 /** A wait that is no longer short, in seconds. */
 const LONG_S = 60;
 
+/** Sessions that are told at most, the longest. */
+export const MOST = 50;
+
 export const nameOf = (s: RunningStatement): string => s.application ?? s.user ?? `session ${s.id}`;
+export const isIdle = (s: RunningStatement): boolean => s.state.startsWith('idle');
 /** How long a session has been at what it does: an idle one holds what its transaction took. */
-export const ageS = (s: RunningStatement): number => (s.state.startsWith('idle') ? (s.transaction_s ?? s.running_s) : s.running_s);
+export const ageS = (s: RunningStatement): number => (isIdle(s) ? (s.transaction_s ?? s.running_s) : s.running_s);
 const seconds = (s: number): string => (s < 1 ? format(s, 'seconds') : duration(s));
+export const ageWord = (s: RunningStatement): string => seconds(ageS(s));
+
+/** The class of what a session waits for, as the lane of waits colours it. */
+export function waitClass(s: RunningStatement): 'cpu' | 'io' | 'lock' | 'other' | 'none' {
+  if (isIdle(s)) return 'none';
+  if (s.wait === null) return 'cpu';
+  return /^(io|buffer)/i.test(s.wait) ? 'io' : /lock/i.test(s.wait) ? 'lock' : 'other';
+}
+export const waitWord = (s: RunningStatement): string => s.wait ?? (waitClass(s) === 'cpu' ? 'on CPU' : DASH);
+
+/** How many sessions wait for each directly, by its number; without those that nobody waits for. */
+export function holdsUp(statements: readonly RunningStatement[]): ReadonlyMap<number, number> {
+  const found = new Map<number, number>();
+  for (const s of statements) for (const by of s.blocked_by) found.set(by, (found.get(by) ?? 0) + 1);
+  return found;
+}
+/** Whom a session blocks, else who blocks it. */
+export const blockingWord = (s: RunningStatement, holds: ReadonlyMap<number, number>): string =>
+  holds.has(s.id) ? `blocks ${integer(holds.get(s.id)!)}` : s.blocked_by.join(', ') || DASH;
 
 /** Who waits for whom, roots first, those with the most waiting first. Sessions that nobody waits for are left out. */
 export function blocking(statements: readonly RunningStatement[]): Node[] {
@@ -62,10 +85,10 @@ export const ending = (id: number, version: string | null | undefined): string =
 
 function counted(activity: DatabaseActivity): string {
   const all = activity.statements;
-  const idle = all.filter((s) => s.state.startsWith('idle')).length;
+  const idle = all.filter((s) => isIdle(s)).length;
   const waiting = all.filter((s) => s.blocked_by.length > 0).length;
   return [
-    `${plural(all.length, 'session')}${all.length === 50 ? ', the longest 50' : ''}`,
+    `${plural(all.length, 'session')}${all.length === MOST ? `, the longest ${MOST}` : ''}`,
     ...(idle > 0 ? [`${integer(idle)} idle in transaction`] : []),
     ...(waiting > 0 ? [`${integer(waiting)} waiting for another`] : []),
   ].join(', ');
@@ -79,7 +102,7 @@ export function verdict(activity: DatabaseActivity): Verdict {
   if (root) {
     const [first, waiting] = [root.session, root.holds];
     const longest = Math.max(...statements.filter((s) => s.blocked_by.length > 0).map((s) => s.running_s));
-    const idle = first.state.startsWith('idle') ? first.state : 'running';
+    const idle = isIdle(first) ? first.state : 'running';
     return {
       tone: longest >= LONG_S ? 'bad' : 'warn',
       strong: `${plural(waiting, 'session')} ${waiting === 1 ? 'waits' : 'wait'} for one:`,
@@ -96,7 +119,7 @@ export function verdict(activity: DatabaseActivity): Verdict {
       support: statements.length === 0 ? 'None of what runs can be seen.' : `What is shown is a part: ${support}.`,
     };
   }
-  const running = statements.filter((s) => !s.state.startsWith('idle'));
+  const running = statements.filter((s) => !isIdle(s));
   const longest = running[0];
   if (longest === undefined) {
     const idle = statements[0];

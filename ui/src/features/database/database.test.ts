@@ -67,6 +67,61 @@ test('a session shows its statement whole, to copy and to measure, and the addre
   expect([address.path, address.param('kind'), address.param('statement')]).toEqual(['/benchmarks/new', 'sql', copied]);
 });
 
+test('the sessions are a list: longest first, found by who they are and by whom they wait for, sorted and copied', async () => {
+  const statements = [
+    statement({ id: 7, running_s: 3, user: 'nightly' }),
+    statement({ id: 8, running_s: 2, wait: 'Lock: tuple', blocked_by: [9] }),
+    statement({ id: 9, running_s: 1, state: 'idle in transaction', transaction_s: 158, application: 'reconcile' }),
+  ];
+  const { context, address } = fakeApp({ 'db.activity': () => activity({ statements }) }, there);
+  render(Database, { context });
+  await screen.findAllByTestId('statement');
+  const ids = (): string[] => screen.queryAllByTestId('statement').map((r) => r.querySelector('code')!.textContent!);
+  expect(ids(), 'an idle one is as old as its transaction').toEqual(['9', '7', '8']);
+  expect(screen.getByTestId('statement-table-count').textContent).toBe('3 sessions');
+  const filter = screen.getByTestId('statement-table-filter');
+  for (const [text, found] of [
+    ['nightly', ['7']],
+    ['tuple', ['8']],
+    ['9', ['9', '8']],
+  ] as const) {
+    await fireEvent.input(filter, { target: { value: text } });
+    await waitFor(() => expect(ids(), text).toEqual(found));
+  }
+  await fireEvent.input(filter, { target: { value: '' } });
+  await fireEvent.click(screen.getByRole('button', { name: /^blocked by/ }));
+  await waitFor(() => expect(ids(), 'who holds up others first').toEqual(['9', '8', '7']));
+  await waitFor(() => expect(address.query).toBe('sessions-sort=blocked'));
+  let copied = '';
+  Object.assign(navigator, { clipboard: { writeText: async (text: string) => void (copied = text) } });
+  const row = screen.getAllByTestId('statement')[1]!;
+  row.focus();
+  await fireEvent.keyDown(row, { key: 'c', ctrlKey: true });
+  await waitFor(() => expect(plain(copied)).toBe('8\tweb\tactive\tLock: tuple\t2 s\tselect * from orders where id = $1\t9'));
+});
+
+test('Enter on a session shows its statement below the list, and takes it away again', async () => {
+  const { context, address } = fakeApp({ 'db.activity': () => activity({ statements: [statement()] }) }, there);
+  render(Database, { context });
+  const row = await screen.findByTestId('statement');
+  row.focus();
+  await fireEvent.keyDown(row, { key: 'Enter' });
+  expect(address.query).toBe('session=7');
+  expect(row.getAttribute('aria-selected')).toBe('true');
+  const below = screen.getByTestId('statement-table').compareDocumentPosition(screen.getByTestId('session'));
+  expect(below & Node.DOCUMENT_POSITION_FOLLOWING, 'no row moves').toBeTruthy();
+  await fireEvent.keyDown(row, { key: 'Enter' });
+  await waitFor(() => expect(screen.queryByTestId('session')).toBeNull());
+});
+
+test('fifty sessions are said to be the longest', async () => {
+  const statements = Array.from({ length: 50 }, (_, i) => statement({ id: i + 1 }));
+  const { context } = fakeApp({ 'db.activity': () => activity({ statements }) }, there);
+  render(Database, { context });
+  await screen.findAllByTestId('statement');
+  expect(screen.getByTestId('statements').textContent).toContain('the longest 50');
+});
+
 test('it is looked at every two seconds, and a failure keeps what was seen', async () => {
   vi.useFakeTimers();
   let well = true;

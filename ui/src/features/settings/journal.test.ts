@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { JournalEntry, JournalKind } from '../../backend/types';
-import { JOURNAL_WORDS, journalMarkdown, runLinks } from './journal';
+import { JOURNAL_WORDS, journalMarkdown, keysOf, runLinks } from './journal';
 
 const entry = (at_ms: number, kind: JournalKind, run_id: string | null = null): JournalEntry => ({
   at_ms,
@@ -24,6 +24,13 @@ test('a run is linked once, where it was last heard of', () => {
   expect(links.has(started), 'not again where it started').toBe(false);
   expect(links.has(unlocked), 'nothing without a run').toBe(false);
   expect(links.has(lost), 'where it started when its end was never written').toBe(true);
+});
+
+test('an entry stays the same one when a newer one comes and the oldest is no longer listed', () => {
+  const all = [entry(40, 'load_ended'), entry(30, 'unlocked'), entry(30, 'locked'), entry(20, 'created')];
+  const keys = keysOf(all);
+  expect(new Set(keys).size, 'those of one millisecond too').toBe(4);
+  expect(keysOf([entry(50, 'load_started'), ...all.slice(0, -1)]).slice(1)).toEqual(keys.slice(0, -1));
 });
 
 test('each kind has words of its own', () => {

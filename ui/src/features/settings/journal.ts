@@ -25,6 +25,17 @@ export function runLinks(entries: readonly JournalEntry[]): ReadonlySet<JournalE
   return new Set(newest.values());
 }
 
+/** What tells entries apart, newest first, also when newer ones come and the oldest are no longer listed. */
+export function keysOf(entries: readonly JournalEntry[]): string[] {
+  const same = new Map<number, number>();
+  const oldestFirst = [...entries].reverse().map(({ at_ms }) => {
+    const before = same.get(at_ms) ?? 0;
+    same.set(at_ms, before + 1);
+    return `${at_ms}.${before}`;
+  });
+  return oldestFirst.reverse();
+}
+
 /** A table of entries; what would break it is escaped. */
 export function journalMarkdown(entries: readonly JournalEntry[]): string {
   const cell = (text: string): string => text.replaceAll('\\', '\\\\').replaceAll('|', '\\|').replace(/\s+/g, ' ');
