@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { fakeApp } from '../testing/app';
 import Lists, { type Thing } from '../testing/Lists.svelte';
 import { keepFocus } from './focus-kept';
-import { besideRow, nextOrder, orderOf, orderText, placed, seen, widths } from './list';
+import { besideRow, needs, nextOrder, orderOf, orderText, placed, seen, shifted, widths } from './list';
 import { preferences } from './preferences.svelte';
 import { toasts } from './toasts.svelte';
 
@@ -125,6 +125,23 @@ describe('the order', () => {
     await sort('size');
     await waitFor(() => expect(names()[0]).toBe('thing b'));
     expect(head('size').getAttribute('aria-sort')).toBeNull();
+  });
+  test('is by what is shown: too few samples and an en dash come last either way, a bound counts as itself', async () => {
+    draw({
+      rows: [
+        thing('small', 1, { said: 'n too small' }),
+        thing('b', 120, { said: 'at least 120 ms' }),
+        thing('big', 900, { said: 'n too small' }),
+        thing('a', 4, { said: '4.33 ms' }),
+        thing('none', 500, { said: '–' }),
+        thing('c', 301, { said: '301 ms' }),
+      ],
+    });
+    const last = ['thing small', 'thing big', 'thing none'];
+    await sort('size');
+    await waitFor(() => expect(names()).toEqual(['thing c', 'thing b', 'thing a', ...last]));
+    await sort('size');
+    await waitFor(() => expect(names()).toEqual(['thing a', 'thing b', 'thing c', ...last]));
   });
   test('says what the rows come sorted by', () => {
     draw({ rows: few, usual: '-size' });
@@ -331,6 +348,49 @@ test('rows stay as they are under a pointer that is pressed', async () => {
   await waitFor(() => expect(names()[0]).toBe('thing new'));
 });
 
+describe('rows that come above what is read', () => {
+  const scroller = (): HTMLElement => table().parentElement!;
+  const read = async (row: number): Promise<void> => {
+    scroller().scrollTop = row * 28;
+    await fireEvent.scroll(scroller());
+  };
+  test('leave it where it is', async () => {
+    const rows = many(1000);
+    const { rerender } = draw({ rows });
+    await read(500);
+    await rerender({ rows: [thing('new'), ...rows] } as never);
+    await waitFor(() => expect(scroller().scrollTop).toBe(501 * 28));
+    expect(names()).toContain('thing 501');
+    await rerender({ rows: rows.slice(3) } as never);
+    await waitFor(() => expect(scroller().scrollTop, 'nor when some of them go').toBe(497 * 28));
+  });
+  test('are seen by who is at the very top', async () => {
+    const { rerender } = draw({ rows: many(1000) });
+    await rerender({ rows: [thing('new'), ...many(1000)] } as never);
+    await waitFor(() => expect(names()[0]).toBe('thing new'));
+    expect(scroller().scrollTop).toBe(0);
+  });
+  test('are no rows that were sorted', async () => {
+    const rows = many(1000);
+    const { rerender } = draw({ rows });
+    await read(500);
+    await fireEvent.click(screen.getByTitle('Sort by size'));
+    await waitFor(() => expect(names()).toContain('thing 500'));
+    expect(scroller().scrollTop).toBe(500 * 28);
+    await rerender({ rows: [...rows].reverse(), usual: 'size' } as never);
+    expect(scroller().scrollTop).toBe(500 * 28);
+  });
+});
+
+test('how far what is seen was moved goes by the first of it that is still here', () => {
+  const keys = (text: string): { key: string }[] => [...text].map((key) => ({ key }));
+  expect(shifted(keys('abcdef'), keys('xyabcdef'), 2, 5)).toBe(2);
+  expect(shifted(keys('abcdef'), keys('abdef'), 2, 5), 'the next one keeps its place').toBe(-1);
+  expect(shifted(keys('abcdef'), keys('abcdxef'), 2, 5), 'what comes below moves nothing').toBe(0);
+  expect(shifted(keys('abcdef'), keys('afedcb'), 2, 5), 'another order is no move').toBe(0);
+  expect(shifted(keys('abcdef'), keys('uvw'), 2, 5)).toBe(0);
+});
+
 describe('compact density', () => {
   const gap = (): number => Number.parseInt(table().querySelector<HTMLElement>('tr.space')!.style.height);
   const drawn = (): number => screen.getAllByTestId('thing').length;
@@ -381,6 +441,17 @@ test('columns share what is left, and keep a least width', () => {
   const columns = [{ width: 100 }, { grow: 3 }, {}].map((c, i) => ({ key: String(i), label: '', text: () => '', ...c }));
   expect(widths(columns, 500)).toEqual([100, 300, 100]);
   expect(widths(columns, 120)).toEqual([100, 96, 96]);
+});
+
+test('a column of figures fits the longest of them', () => {
+  const columns = [
+    { key: 'p99', label: 'p99', text: (r: { said: string }) => r.said, numeric: true, width: 80 },
+    { key: 'name', label: 'name', text: () => 'x'.repeat(200), width: 120 },
+  ];
+  const wide = (said: string): number[] => widths(columns, 900, needs(columns, [{ said: '4.33\u202fms' }, { said }]));
+  expect(wide('n too small')[0]).toBeLessThanOrEqual(84);
+  expect(wide('at least 120\u202fms')[0], 'about 84 px of text').toBeGreaterThan(100);
+  expect(wide('at least 120\u202fms')[1], 'a text may be cut').toBe(120);
 });
 
 test('a cell may take the room of those after it', () => {
