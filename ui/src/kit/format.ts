@@ -1,7 +1,7 @@
 // Figures and times as people read them. The figures are the charts' own, so that a lane and a table agree.
 import { duration, integer, significant, MINUS, THIN } from './figures';
 
-export { bytes, duration, format, integer, seconds, significant, DASH, MINUS, THIN } from './figures';
+export { bytes, duration, format, integer, seconds, setting, significant, DASH, MINUS, THIN } from './figures';
 
 /** A fraction as percent: whole from 10 %, else one digit. */
 export function percent(fraction: number): string {
