@@ -39,6 +39,8 @@ export type { ConnectionStage } from "./ConnectionStage";
 export type { DatabaseActivity } from "./DatabaseActivity";
 export type { DatabaseTarget } from "./DatabaseTarget";
 export type { Deleted } from "./Deleted";
+export type { DeletedItem } from "./DeletedItem";
+export type { DeletedKind } from "./DeletedKind";
 export type { Described } from "./Described";
 export type { Dotenv } from "./Dotenv";
 export type { Drift } from "./Drift";
