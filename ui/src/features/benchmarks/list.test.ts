@@ -96,6 +96,24 @@ describe('the list of runs', () => {
     await p99();
     await waitFor(() => expect(shown()).toEqual(['well', 'late', 'lost', 'thin', 'few']));
   });
+  test('says that what an address chooses is not here, and chooses the rest', async () => {
+    const { address } = open([...pairs, single], '?runs=gone,one');
+    const said = await screen.findByTestId('runs-absent');
+    expect(said.textContent!.replace(/\s+/g, ' ')).toContain(
+      'A run that this address chooses is not in this list: deleted, or of another environment',
+    );
+    expect(within(screen.getByTestId('run-table')).getByRole('checkbox', { checked: true })).toBeTruthy();
+    expect((screen.getByTestId('runs-compare') as HTMLButtonElement).disabled).toBe(true);
+    await fireEvent.click(screen.getByTestId('runs-absent-leave'));
+    await waitFor(() => expect(address.query).toBe('runs=one'));
+    expect(screen.queryByTestId('runs-absent')).toBeNull();
+  });
+  test('says so where there is no run at all too', async () => {
+    open([], '?runs=a,b');
+    expect((await screen.findByTestId('runs-absent')).textContent!.replace(/\s+/g, ' ')).toContain(
+      '2 runs that this address chooses are not in this list',
+    );
+  });
   test('says what was asked for exactly, and a short run is not one of 0 s', async () => {
     open([runSummary({ id: 'r', duration_s: 0.4, load: { kind: 'rate', rate_per_s: 122.5 } })]);
     const row = (await screen.findByTestId('run-row')).textContent!.replaceAll('\u202f', ' ');
