@@ -61,6 +61,13 @@ export function exactTime(ms: number): string {
   return `${day} ${clock(ms)} ${utcOffset(d.getTimezoneOffset())}`;
 }
 
+/** The day and the minute, or the year where it is another one: `12 Nov 14:03`, `2 Jan 2025`. */
+export function onDay(ms: number, nowMs: number): string {
+  const d = new Date(ms);
+  const day = `${d.getDate()} ${MONTHS[d.getMonth()]}`;
+  return d.getFullYear() === new Date(nowMs).getFullYear() ? `${day} ${clockMinute(ms)}` : `${day} ${d.getFullYear()}`;
+}
+
 /** How long ago, while that says more than the date does: `12 s ago`, `3 h ago`, `12 Nov 14:03`, `2 Jan 2025`. */
 export function ago(ms: number, nowMs: number): string {
   const since = nowMs - ms;
@@ -69,9 +76,7 @@ export function ago(ms: number, nowMs: number): string {
   if (since < 60_000) return `${Math.floor(since / 1000)}${THIN}s ago`;
   if (since < 3_600_000) return `${Math.floor(since / 60_000)}${THIN}min ago`;
   if (since < DAY_MS) return `${Math.floor(since / 3_600_000)}${THIN}h ago`;
-  const d = new Date(ms);
-  const day = `${d.getDate()} ${MONTHS[d.getMonth()]}`;
-  return d.getFullYear() === new Date(nowMs).getFullYear() ? `${day} ${clockMinute(ms)}` : `${day} ${d.getFullYear()}`;
+  return onDay(ms, nowMs);
 }
 
 /** How long a job takes yet, from its share done; null while that says too little. */
