@@ -122,20 +122,25 @@ fn segments_stay(page: &Session) -> Result<(), String> {
     if before == after { Ok(()) } else { Err(format!("the segments moved: {before} to {after}")) }
 }
 
-/// Compact density makes the rows of a list lower.
+/// Compact density makes the rows of lists lower, all of a list alike: those with buttons in the journal, and the runs.
 fn rows_follow_the_density(page: &Session) -> Result<(), String> {
     for (density, height) in [("compact", 24), ("normal", 28)] {
+        let rows_of = |list: &str| {
+            page.wait_until(
+                &format!("rows of {height} px in {list}"),
+                SOON,
+                "const rows = [...document.querySelectorAll(`${arguments[0]} tr[data-row]`)];
+                 return rows.length > 0 && rows.every(row => row.offsetHeight === arguments[1])",
+                &[json!(id(list)), json!(height)],
+            )
+        };
         journey::open(page, "/e/demo/settings")?;
         let segment = id(&format!("density-{density}"));
         page.wait_for(&segment, SOON)?;
         page.click(&segment)?;
+        rows_of("journal")?;
         journey::open(page, "/e/demo/benchmarks")?;
-        page.wait_until(
-            &format!("rows of {height} px"),
-            SOON,
-            "return document.querySelector(arguments[0])?.offsetHeight === arguments[1]",
-            &[json!(id("run-row")), json!(height)],
-        )?;
+        rows_of("run-table")?;
     }
     Ok(())
 }

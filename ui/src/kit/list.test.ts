@@ -5,7 +5,6 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { fakeApp } from '../testing/app';
 import Lists, { type Thing } from '../testing/Lists.svelte';
 import { keepFocus } from './focus-kept';
-import { besideRow, needs, nextOrder, orderOf, orderText, placed, seen, shifted, widths } from './list';
 import { preferences } from './preferences.svelte';
 import { toasts } from './toasts.svelte';
 
@@ -204,6 +203,16 @@ describe('the keys', () => {
     await press('ArrowLeft');
     expect(focus()).toBe('30');
   });
+  test('what gets the focus is brought into sight, also within what the list itself is scrolled in', async () => {
+    const seen = vi.spyOn(Element.prototype, 'scrollIntoView');
+    draw({ rows: few });
+    screen.getAllByTestId('thing')[0]!.focus();
+    await press('ArrowDown');
+    await waitFor(() => expect(focus()).toContain('thing a'));
+    await press('ArrowRight');
+    expect(seen.mock.contexts).toEqual([screen.getAllByTestId('thing')[1], document.activeElement]);
+    seen.mockRestore();
+  });
   test('what is chosen follows the arrows and a click', async () => {
     const choose = vi.fn();
     draw({ rows: few, choose, chosen: 'a' });
@@ -330,12 +339,6 @@ describe('what is cut', () => {
     await waitFor(() => expect(screen.queryByTestId('things-full')).toBeNull());
     expect(document.activeElement).toBe(screen.getAllByTestId('thing')[0]);
   });
-  test('hides nothing of its row', () => {
-    const list = { top: 0, bottom: 280 };
-    expect(besideRow({ top: 28, bottom: 56 }, list, 60)).toBe('foot');
-    expect(besideRow({ top: 252, bottom: 280 }, list, 60)).toBe('head');
-    expect(besideRow({ top: 0, bottom: 28 }, { top: 0, bottom: 28 }, 28), 'a list of one row').toBe('below');
-  });
 });
 
 test('rows stay as they are under a pointer that is pressed', async () => {
@@ -382,15 +385,6 @@ describe('rows that come above what is read', () => {
   });
 });
 
-test('how far what is seen was moved goes by the first of it that is still here', () => {
-  const keys = (text: string): { key: string }[] => [...text].map((key) => ({ key }));
-  expect(shifted(keys('abcdef'), keys('xyabcdef'), 2, 5)).toBe(2);
-  expect(shifted(keys('abcdef'), keys('abdef'), 2, 5), 'the next one keeps its place').toBe(-1);
-  expect(shifted(keys('abcdef'), keys('abcdxef'), 2, 5), 'what comes below moves nothing').toBe(0);
-  expect(shifted(keys('abcdef'), keys('afedcb'), 2, 5), 'another order is no move').toBe(0);
-  expect(shifted(keys('abcdef'), keys('uvw'), 2, 5)).toBe(0);
-});
-
 describe('compact density', () => {
   const gap = (): number => Number.parseInt(table().querySelector<HTMLElement>('tr.space')!.style.height);
   const drawn = (): number => screen.getAllByTestId('thing').length;
@@ -414,52 +408,4 @@ describe('compact density', () => {
     preferences.setDensity('compact');
     await waitFor(() => expect(gap()).toBe((1000 - drawn()) * 25));
   });
-});
-
-test('orders are read and written', () => {
-  expect([orderOf('-p99'), orderOf('name'), orderOf(''), orderOf('-')]).toEqual([
-    { key: 'p99', down: true },
-    { key: 'name', down: false },
-    null,
-    null,
-  ]);
-  expect(orderText(orderOf('-p99'))).toBe('-p99');
-  const usual = orderOf('-when');
-  expect(nextOrder(null, usual, { key: 'when' }), 'the usual order turns round').toEqual({ key: 'when', down: false });
-  expect(nextOrder({ key: 'when', down: false }, usual, { key: 'when' }), 'and back').toBeNull();
-});
-
-test('of many rows a window is drawn, whatever the scroll says', () => {
-  expect(seen(60, 900, 600, 28)).toEqual({ from: 0, to: 60 });
-  const { from, to } = seen(1000, 28 * 500, 600, 28);
-  expect([from < 500, to > 522, to - from < 64]).toEqual([true, true, true]);
-  expect(seen(1000, 1e9, 600, 28).to).toBe(1000);
-  expect(seen(1000, -400, 600, 28).from).toBe(0);
-});
-
-test('columns share what is left, and keep a least width', () => {
-  const columns = [{ width: 100 }, { grow: 3 }, {}].map((c, i) => ({ key: String(i), label: '', text: () => '', ...c }));
-  expect(widths(columns, 500)).toEqual([100, 300, 100]);
-  expect(widths(columns, 120)).toEqual([100, 96, 96]);
-});
-
-test('a column of figures fits the longest of them', () => {
-  const columns = [
-    { key: 'p99', label: 'p99', text: (r: { said: string }) => r.said, numeric: true, width: 80 },
-    { key: 'name', label: 'name', text: () => 'x'.repeat(200), width: 120 },
-  ];
-  const wide = (said: string): number[] => widths(columns, 900, needs(columns, [{ said: '4.33\u202fms' }, { said }]));
-  expect(wide('n too small')[0]).toBeLessThanOrEqual(84);
-  expect(wide('at least 120\u202fms')[0], 'about 84 px of text').toBeGreaterThan(100);
-  expect(wide('at least 120\u202fms')[1], 'a text may be cut').toBe(120);
-});
-
-test('a cell may take the room of those after it', () => {
-  const columns = ['a', 'b', 'c', 'd'].map((key) => ({ key, label: key, text: () => '' }));
-  expect(placed(columns).map((p) => [p.i, p.span])).toEqual([0, 1, 2, 3].map((i) => [i, 1]));
-  expect(placed(columns, { from: 'b', to: 'c' }).map((p) => [p.i, p.span])).toEqual([
-    [0, 1],
-    [1, 2],
-    [3, 1],
-  ]);
 });

@@ -179,10 +179,18 @@ export const needs = <Row>(columns: readonly Column<Row>[], rows: readonly Row[]
  * `least` is what each needs besides.
  */
 export function widths<Row>(columns: readonly Column<Row>[], room: number, least: readonly number[] = []): number[] {
-  const given = columns.map((c, i) => (c.width === undefined ? undefined : Math.max(c.width, least[i] ?? 0)));
-  const fixed = given.reduce<number>((sum, width) => sum + (width ?? 0), 0);
-  const shares = columns.reduce((sum, c) => sum + (c.width === undefined ? (c.grow ?? 1) : 0), 0);
-  return columns.map((c, i) => given[i] ?? Math.max(c.least ?? 96, least[i] ?? 0, Math.floor(((room - fixed) * (c.grow ?? 1)) / shares)));
+  const all = columns.map((c, i) => (c.width === undefined ? null : Math.max(c.width, least[i] ?? 0)));
+  const leastOf = (i: number): number => Math.max(columns[i]!.least ?? 96, least[i] ?? 0);
+  const sum = (of: (c: Column<Row>, i: number) => number): number => columns.reduce((total, c, i) => total + of(c, i), 0);
+  // What a least width takes is missing from the others.
+  for (;;) {
+    const rest = room - sum((_, i) => all[i] ?? 0);
+    const shares = sum((c, i) => (all[i] === null ? (c.grow ?? 1) : 0));
+    const shareOf = (i: number): number => Math.floor((rest * (columns[i]!.grow ?? 1)) / shares);
+    const tight = columns.map((_, i) => all[i] === null && shareOf(i) < leastOf(i));
+    if (!tight.includes(true)) return all.map((width, i) => width ?? shareOf(i));
+    tight.forEach((is, i) => is && (all[i] = leastOf(i)));
+  }
 }
 
 /**
