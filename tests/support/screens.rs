@@ -22,6 +22,7 @@ pub(crate) const SCREENS: &[&str] = &[
     "reports/new",
     "settings",
     "metrics",
+    "deleted",
     "environments/new",
 ];
 

@@ -5,6 +5,7 @@ import { feature as benchmarks } from './benchmarks/feature';
 import { feature as cache } from './cache/feature';
 import { feature as changes } from './changes/feature';
 import { feature as database } from './database/feature';
+import { feature as deleted } from './deleted/feature';
 import { feature as environment } from './environment/feature';
 import { feature as experiments } from './experiments/feature';
 import { feature as gateway } from './gateway/feature';
@@ -30,4 +31,5 @@ export const FEATURES: readonly Feature[] = [
   reports,
   settings,
   metrics,
+  deleted,
 ];

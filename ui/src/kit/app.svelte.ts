@@ -289,9 +289,7 @@ class AppState {
       },
       // A getter: which face this is, is known only after this object was handed out.
       get openReport() {
-        return app.desktop
-          ? async (id: string, folder: boolean): Promise<void> => (await backend()).openReport?.(id, folder)
-          : undefined;
+        return app.desktop ? async (id: string, folder: boolean): Promise<void> => (await backend()).openReport?.(id, folder) : undefined;
       },
     };
   }

@@ -8,6 +8,8 @@ export type Unit = 'ratio' | 'bytes' | 'bytes_per_second' | 'seconds' | 'per_sec
 export const THIN = '\u202f';
 export const MINUS = '\u2212';
 export const DASH = '\u2013';
+/** In place of a percentile that its samples are too few for. */
+export const TOO_SMALL = 'n too small';
 
 /** Digits after the point at most. */
 const MOST_DECIMALS = 12;
@@ -97,6 +99,38 @@ export function duration(value: number): string {
   if (whole < 3600) return signed(value, two(Math.floor(whole / 60), 'min', whole % 60, 's'));
   const minutes = Math.round(whole / 60);
   return signed(value, two(Math.floor(minutes / 60), 'h', minutes % 60, 'min'));
+}
+
+/** How long something took: in ms below a second, with one decimal below ten: `400 ms`, `1.5 s`, `38 s`. What is not 0 does not say 0. */
+export function lasted(value: number): string {
+  const size = Math.abs(value);
+  if (size > 0 && size < 0.9995) return seconds(value);
+  return size > 0 && size < 9.95 ? signed(value, `${fixed(value, 1)}${THIN}s`) : duration(value);
+}
+
+/** A number as it was entered, with thin spaces between its thousands: nothing of it is rounded away. */
+export function exactly(value: number): string {
+  if (!Number.isFinite(value)) return DASH;
+  // A sum of what was entered has no more digits than that.
+  const [whole, decimals] = String(Math.abs(Number(value.toPrecision(MOST_DECIMALS)))).split('.') as [string, string?];
+  return signed(value, `${integer(Number(whole))}${decimals ? `.${decimals}` : ''}`);
+}
+
+/** What was asked for, in seconds or per second, exactly: `250 ms`, `1.5 s`, `1 min 40 s`, `122.5/s`. */
+export function setting(value: number, unit: 'seconds' | 'per_second' = 'seconds'): string {
+  if (unit === 'per_second') return `${exactly(value)}/s`;
+  if (!Number.isFinite(value)) return DASH;
+  if (value !== 0 && Math.abs(value) < 1) return `${exactly(value * 1e3)}${THIN}ms`;
+  const size = Number(Math.abs(value).toPrecision(MOST_DECIMALS));
+  if (size < 60) return `${exactly(value)}${THIN}s`;
+  const [hours, minutes] = [Math.floor(size / 3600), Math.floor((size % 3600) / 60)];
+  const parts: (readonly [number, string])[] = [
+    [hours, 'h'],
+    [minutes, 'min'],
+    [Number((size % 60).toFixed(9)), 's'],
+  ];
+  const said = parts.filter(([n]) => n > 0).map(([n, unit]) => `${exactly(n)}${THIN}${unit}`);
+  return signed(value, said.join(' '));
 }
 
 /** Bytes in IEC units. */

@@ -1,7 +1,7 @@
 // Figures and times as people read them. The figures are the charts' own, so that a lane and a table agree.
 import { duration, integer, significant, MINUS, THIN } from './figures';
 
-export { bytes, duration, format, integer, seconds, significant, DASH, MINUS, THIN } from './figures';
+export { bytes, duration, format, integer, seconds, setting, significant, DASH, MINUS, THIN } from './figures';
 
 /** A fraction as percent: whole from 10 %, else one digit. */
 export function percent(fraction: number): string {
@@ -61,6 +61,13 @@ export function exactTime(ms: number): string {
   return `${day} ${clock(ms)} ${utcOffset(d.getTimezoneOffset())}`;
 }
 
+/** The day and the minute, or the year where it is another one: `12 Nov 14:03`, `2 Jan 2025`. */
+export function onDay(ms: number, nowMs: number): string {
+  const d = new Date(ms);
+  const day = `${d.getDate()} ${MONTHS[d.getMonth()]}`;
+  return d.getFullYear() === new Date(nowMs).getFullYear() ? `${day} ${clockMinute(ms)}` : `${day} ${d.getFullYear()}`;
+}
+
 /** How long ago, while that says more than the date does: `12 s ago`, `3 h ago`, `12 Nov 14:03`, `2 Jan 2025`. */
 export function ago(ms: number, nowMs: number): string {
   const since = nowMs - ms;
@@ -69,9 +76,7 @@ export function ago(ms: number, nowMs: number): string {
   if (since < 60_000) return `${Math.floor(since / 1000)}${THIN}s ago`;
   if (since < 3_600_000) return `${Math.floor(since / 60_000)}${THIN}min ago`;
   if (since < DAY_MS) return `${Math.floor(since / 3_600_000)}${THIN}h ago`;
-  const d = new Date(ms);
-  const day = `${d.getDate()} ${MONTHS[d.getMonth()]}`;
-  return d.getFullYear() === new Date(nowMs).getFullYear() ? `${day} ${clockMinute(ms)}` : `${day} ${d.getFullYear()}`;
+  return onDay(ms, nowMs);
 }
 
 /** How long a job takes yet, from its share done; null while that says too little. */

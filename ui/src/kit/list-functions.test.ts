@@ -1,6 +1,6 @@
 // The plain functions of lists; `list.test.ts` has the list itself.
 import { expect, test } from 'vitest';
-import { besideRow, nextOrder, orderOf, orderText, placed, seen, widths } from './list';
+import { besideRow, needs, nextOrder, orderOf, orderText, placed, seen, shifted, widths } from './list';
 
 test('orders are read and written', () => {
   expect([orderOf('-p99'), orderOf('name'), orderOf(''), orderOf('-')]).toEqual([
@@ -44,4 +44,29 @@ test('what lies over a list hides nothing of the row that it is about', () => {
   expect(besideRow({ top: 28, bottom: 56 }, list, 60)).toBe('foot');
   expect(besideRow({ top: 252, bottom: 280 }, list, 60)).toBe('head');
   expect(besideRow({ top: 0, bottom: 28 }, { top: 0, bottom: 28 }, 28), 'a list of one row').toBe('below');
+});
+
+test('how far what is seen was moved goes by the first of it that is still here', () => {
+  const keys = (text: string): { key: string }[] => [...text].map((key) => ({ key }));
+  expect(shifted(keys('abcdef'), keys('xyabcdef'), 2, 5)).toBe(2);
+  expect(shifted(keys('abcdef'), keys('abdef'), 2, 5), 'the next one keeps its place').toBe(-1);
+  expect(shifted(keys('abcdef'), keys('abcdxef'), 2, 5), 'what comes below moves nothing').toBe(0);
+  expect(shifted(keys('abcdef'), keys('afedcb'), 2, 5), 'another order is no move').toBe(0);
+  expect(shifted(keys('abcdef'), keys('uvw'), 2, 5)).toBe(0);
+});
+
+test('a column of figures fits the longest of them', () => {
+  const columns = [
+    { key: 'p99', label: 'p99', text: (r: { said: string }) => r.said, numeric: true, width: 80 },
+    { key: 'name', label: 'name', text: () => 'x'.repeat(200), width: 120 },
+  ];
+  const wide = (said: string): number[] => widths(columns, 900, needs(columns, [{ said: '4.33\u202fms' }, { said }]));
+  expect(wide('n too small')[0]).toBeLessThanOrEqual(84);
+  expect(wide('at least 120\u202fms')[0], 'about 84 px of text').toBeGreaterThan(100);
+  expect(wide('at least 120\u202fms')[1], 'a text may be cut').toBe(120);
+});
+
+test('what a least width takes is taken from the others, before a list is moved sideways', () => {
+  const columns = [{ grow: 3 }, {}, { width: 100 }].map((c, i) => ({ key: String(i), label: '', text: () => '', ...c }));
+  expect(widths(columns, 340)).toEqual([144, 96, 100]);
 });

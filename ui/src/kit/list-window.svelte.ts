@@ -1,6 +1,6 @@
 // The part of a long list that is drawn: what is seen of it, and the row that has the focus.
 import { onMount, untrack } from 'svelte';
-import { seen, widths, type Column } from './list';
+import { seen, shifted, widths, type Column } from './list';
 import { preferences } from './preferences.svelte';
 
 /** Height of the head, which stays above the rows, in pixels. */
@@ -11,20 +11,25 @@ const TALL = 600;
 interface Of {
   scroller: () => HTMLElement | undefined;
   columns: () => readonly Column<never>[];
-  /** How many rows and heads of groups there are. */
-  count: () => number;
+  /** Room that the figures of each column need, in pixels. */
+  needs: () => readonly number[];
+  /** What there is: rows and heads of groups. */
+  entries: () => readonly { key: string }[];
+  /** What they are filtered and sorted by. */
+  asked: () => string;
   /** The one that has the focus, or would get it. */
   reached: () => number;
 }
 
 /** To be called while a component is made. */
-export function listWindow({ scroller, columns, count, reached }: Of) {
+export function listWindow({ scroller, columns, needs, entries, asked, reached }: Of) {
+  const count = (): number => entries().length;
   let room = $state(0);
   let measured = $state(0);
   let range = $state.raw({ from: 0, to: 0 });
 
   const rowHeight = $derived(measured || (preferences.density === 'compact' ? 24 : 28));
-  const sizes = $derived(widths(columns(), room));
+  const sizes = $derived(widths(columns(), room, needs()));
   const drawn = $derived.by(() => {
     const to = Math.min(range.to || seen(count(), 0, TALL, rowHeight).to, count());
     const all: number[] = [];
@@ -44,10 +49,30 @@ export function listWindow({ scroller, columns, count, reached }: Of) {
     const next = seen(count(), part.scrollTop - HEAD, height(), rowHeight);
     if (next.from !== range.from || next.to !== range.to) range = next;
   }
+  /** What was drawn, and how far it was scrolled before something else is. */
+  let before: { entries: readonly { key: string }[]; asked: string } | null = null;
+  let top = 0;
+  $effect.pre(() => {
+    void entries();
+    top = untrack(scroller)?.scrollTop ?? 0;
+  });
+  /** Keeps the rows that are seen where they are when others come or go above them; at the very top the newest are wanted. */
+  function stay(now: readonly { key: string }[], by: string): void {
+    const part = scroller();
+    if (part && before !== null && before.asked === by && before.entries !== now && top > 0) {
+      const first = Math.floor(top / rowHeight);
+      const rows = shifted(before.entries, now, first, first + Math.ceil(height() / rowHeight));
+      if (rows !== 0) part.scrollTop = top + rows * rowHeight;
+    }
+    before = { entries: now, asked: by };
+  }
   $effect(() => {
-    void count();
+    const [now, by] = [entries(), asked()];
     void rowHeight;
-    untrack(look);
+    untrack(() => {
+      stay(now, by);
+      look();
+    });
   });
   // The height that a row has, whatever the fonts and the density make of it.
   $effect(() => {

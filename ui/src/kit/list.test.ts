@@ -125,6 +125,23 @@ describe('the order', () => {
     await waitFor(() => expect(names()[0]).toBe('thing b'));
     expect(head('size').getAttribute('aria-sort')).toBeNull();
   });
+  test('is by what is shown: too few samples and an en dash come last either way, a bound counts as itself', async () => {
+    draw({
+      rows: [
+        thing('small', 1, { said: 'n too small' }),
+        thing('b', 120, { said: 'at least 120 ms' }),
+        thing('big', 900, { said: 'n too small' }),
+        thing('a', 4, { said: '4.33 ms' }),
+        thing('none', 500, { said: '–' }),
+        thing('c', 301, { said: '301 ms' }),
+      ],
+    });
+    const last = ['thing small', 'thing big', 'thing none'];
+    await sort('size');
+    await waitFor(() => expect(names()).toEqual(['thing c', 'thing b', 'thing a', ...last]));
+    await sort('size');
+    await waitFor(() => expect(names()).toEqual(['thing a', 'thing b', 'thing c', ...last]));
+  });
   test('says what the rows come sorted by', () => {
     draw({ rows: few, usual: '-size' });
     expect(head('size').getAttribute('aria-sort')).toBe('descending');
@@ -332,6 +349,40 @@ test('rows stay as they are under a pointer that is pressed', async () => {
   expect(names()[0], 'what is let go is what was pressed').toBe('thing b');
   await fireEvent.pointerUp(row);
   await waitFor(() => expect(names()[0]).toBe('thing new'));
+});
+
+describe('rows that come above what is read', () => {
+  const scroller = (): HTMLElement => table().parentElement!;
+  const read = async (row: number): Promise<void> => {
+    scroller().scrollTop = row * 28;
+    await fireEvent.scroll(scroller());
+  };
+  test('leave it where it is', async () => {
+    const rows = many(1000);
+    const { rerender } = draw({ rows });
+    await read(500);
+    await rerender({ rows: [thing('new'), ...rows] } as never);
+    await waitFor(() => expect(scroller().scrollTop).toBe(501 * 28));
+    expect(names()).toContain('thing 501');
+    await rerender({ rows: rows.slice(3) } as never);
+    await waitFor(() => expect(scroller().scrollTop, 'nor when some of them go').toBe(497 * 28));
+  });
+  test('are seen by who is at the very top', async () => {
+    const { rerender } = draw({ rows: many(1000) });
+    await rerender({ rows: [thing('new'), ...many(1000)] } as never);
+    await waitFor(() => expect(names()[0]).toBe('thing new'));
+    expect(scroller().scrollTop).toBe(0);
+  });
+  test('are no rows that were sorted', async () => {
+    const rows = many(1000);
+    const { rerender } = draw({ rows });
+    await read(500);
+    await fireEvent.click(screen.getByTitle('Sort by size'));
+    await waitFor(() => expect(names()).toContain('thing 500'));
+    expect(scroller().scrollTop).toBe(500 * 28);
+    await rerender({ rows: [...rows].reverse(), usual: 'size' } as never);
+    expect(scroller().scrollTop).toBe(500 * 28);
+  });
 });
 
 describe('compact density', () => {

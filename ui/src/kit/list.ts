@@ -1,5 +1,7 @@
 // A list as it is looked at: filtered, sorted, grouped and folded. Plain functions; `List.svelte` draws what they answer.
 
+import { DASH, TOO_SMALL } from './figures';
+
 /** A column: its head, and what each row says in it. */
 export interface Column<Row> {
   /** Unique in its list; stands in the address where it sorts. */
@@ -10,7 +12,7 @@ export interface Column<Row> {
   silent?: boolean;
   /** What a cell says: shown unless the list draws the cell, searched, and copied. */
   text: (row: Row) => string;
-  /** What rows are sorted by; without it the column does not sort. What is null comes last either way. */
+  /** What rows are sorted by; without it the column does not sort. What is null, or said to have no value, comes last either way. */
   sort?: (row: Row) => string | number | null;
   /** Figures stand to the right, sort largest first and are not searched: a filter is for words. */
   numeric?: boolean;
@@ -18,7 +20,7 @@ export interface Column<Row> {
   moment?: boolean;
   mono?: boolean;
   soft?: boolean;
-  /** Width in pixels; without it the column takes its share of the rest. */
+  /** Width in pixels, more where its figures need it; without it the column takes its share of the rest. */
   width?: number;
   /** Least width of one that takes a share; 96 by default. */
   least?: number;
@@ -87,6 +89,9 @@ function compare(a: string | number | null, b: string | number | null, down: boo
   return down ? -by : by;
 }
 
+/** What a cell says that has no value to show; what lies behind it is not sorted by. */
+const WITHOUT: ReadonlySet<string> = new Set(['', DASH, TOO_SMALL]);
+
 export function arrange<Row extends object>(of: Wanted<Row>): Arranged<Row> {
   const { columns, key, below, like, order, unfolded } = of;
   const words = wordsOf(like);
@@ -95,10 +100,10 @@ export function arrange<Row extends object>(of: Wanted<Row>): Arranged<Row> {
     const text = plain([...searchedIn.map((c) => c.text(row)), of.also?.(row) ?? ''].join('\n'));
     return words.every((word) => text.includes(word));
   };
-  const by = order === null ? undefined : columns.find((c) => c.key === order.key)?.sort;
+  const by = order === null ? undefined : columns.find((c) => c.key === order.key);
   const sorted = (rows: readonly Row[]): readonly Row[] => {
-    if (!by || !order) return rows;
-    const values = new Map(rows.map((row) => [row, by(row)]));
+    if (!by?.sort || !order) return rows;
+    const values = new Map(rows.map((row) => [row, WITHOUT.has(by.text(row)) ? null : by.sort!(row)]));
     return [...rows].sort((a, b) => compare(values.get(a)!, values.get(b)!, order.down));
   };
 
@@ -159,11 +164,45 @@ export function seen(count: number, top: number, height: number, row: number): {
   return { from: Math.min(Math.max(0, from), Math.max(0, count - step)), to: Math.min(count, Math.max(step, to)) };
 }
 
-/** Widths of columns on `room` pixels; those that share the rest keep a least width, so that a narrow list is moved sideways. */
-export function widths<Row>(columns: readonly Column<Row>[], room: number): number[] {
-  const fixed = columns.reduce((sum, c) => sum + (c.width ?? 0), 0);
-  const shares = columns.reduce((sum, c) => sum + (c.width === undefined ? (c.grow ?? 1) : 0), 0);
-  return columns.map((c) => c.width ?? Math.max(c.least ?? 96, Math.floor(((room - fixed) * (c.grow ?? 1)) / shares)));
+/** Room between two columns, in pixels. */
+const BETWEEN = 16;
+/** Room of a character at the size of a list's figures, in pixels. */
+const roomOfOne = (c: string): number =>
+  /[\u2009\u202f]/.test(c) ? 2 : /[ ijl.,/]/.test(c) ? 3.5 : /[frt]/.test(c) ? 4.7 : /[mwMW%]/.test(c) ? 10.5 : 7.2;
+const roomOf = (text: string): number => Math.ceil([...text].reduce((sum, c) => sum + roomOfOne(c), BETWEEN));
+
+/** Room that the longest figure of each column needs; 0 for columns whose texts may be cut. */
+export const needs = <Row>(columns: readonly Column<Row>[], rows: readonly Row[]): number[] =>
+  columns.map((c) => (c.numeric && !c.moment ? rows.reduce((most, row) => Math.max(most, roomOf(c.text(row))), 0) : 0));
+
+/**
+ * Widths of columns on `room` pixels; those that share the rest keep a least width, so that a narrow list is moved sideways.
+ * `least` is what each needs besides.
+ */
+export function widths<Row>(columns: readonly Column<Row>[], room: number, least: readonly number[] = []): number[] {
+  const all = columns.map((c, i) => (c.width === undefined ? null : Math.max(c.width, least[i] ?? 0)));
+  const leastOf = (i: number): number => Math.max(columns[i]!.least ?? 96, least[i] ?? 0);
+  const sum = (of: (c: Column<Row>, i: number) => number): number => columns.reduce((total, c, i) => total + of(c, i), 0);
+  // What a least width takes is missing from the others.
+  for (;;) {
+    const rest = room - sum((_, i) => all[i] ?? 0);
+    const shares = sum((c, i) => (all[i] === null ? (c.grow ?? 1) : 0));
+    const shareOf = (i: number): number => Math.floor((rest * (columns[i]!.grow ?? 1)) / shares);
+    const tight = columns.map((_, i) => all[i] === null && shareOf(i) < leastOf(i));
+    if (!tight.includes(true)) return all.map((width, i) => width ?? shareOf(i));
+    tight.forEach((is, i) => is && (all[i] = leastOf(i)));
+  }
+}
+
+/**
+ * By how many rows those that are seen, from `first` up to `last`, were moved by others that came or went above them: as far as
+ * the first of them that is still here. 0 where they were put into another order.
+ */
+export function shifted(before: readonly { key: string }[], now: readonly { key: string }[], first: number, last: number): number {
+  const places = new Map(now.map((entry, i) => [entry.key, i]));
+  const kept = before.slice(first, last).flatMap(({ key }, i) => (places.has(key) ? [{ was: first + i, is: places.get(key)! }] : []));
+  if (kept.length === 0 || kept.some(({ is }, i) => i > 0 && is < kept[i - 1]!.is)) return 0;
+  return kept[0]!.is - kept[0]!.was;
 }
 
 /** A cell of a row: its column, its place among all, and how many columns it takes. */

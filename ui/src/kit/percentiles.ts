@@ -1,6 +1,6 @@
 // Percentiles in words: what may be said of them, and of the failed requests in them.
 import type { JudgedMs, JudgedTime, LatencyMs, Run, RunSummary } from '../backend/types';
-import { DASH, format } from './figures';
+import { DASH, format, TOO_SMALL } from './figures';
 
 export const PERCENTILES = ['p50', 'p90', 'p95', 'p99', 'p999'] as const;
 export type PercentileName = (typeof PERCENTILES)[number];
@@ -26,14 +26,18 @@ export const judgedWord = (time: JudgedTime): string =>
 export const rateWord = (of: Pick<Run, 'rate_per_s' | 'requests' | 'errors'>): string =>
   of.errors >= of.requests ? DASH : format(of.rate_per_s, 'per_second');
 
+/** What a list sorts by where it shows that: what failed is longer than any limit. */
+export const shownMs = (run: Pick<RunSummary, 'judged_ms' | 'p50_ms' | 'p99_ms'>, name: 'p50' | 'p99'): number | null =>
+  run.judged_ms ? (run.judged_ms[name].ms ?? Infinity) : name === 'p50' ? run.p50_ms : run.p99_ms;
+
 /** A percentile in a list of runs: with the failed requests in it, where that is known. */
 export function shown(run: Pick<RunSummary, 'judged_ms' | 'p50_ms' | 'p99_ms' | 'requests' | 'errors'>, name: 'p50' | 'p99'): string {
   const all = run.judged_ms;
   if (!all) {
     const time = name === 'p50' ? run.p50_ms : run.p99_ms;
-    return time !== null && run.requests - run.errors < needed(name) ? 'n too small' : ms(time);
+    return time !== null && run.requests - run.errors < needed(name) ? TOO_SMALL : ms(time);
   }
   // Where nothing succeeded there is no time but the one that was waited for in vain.
   if (run.errors >= run.requests && !(enough(all, name) && all[name].at_least)) return DASH;
-  return enough(all, name) ? judgedWord(all[name]) : 'n too small';
+  return enough(all, name) ? judgedWord(all[name]) : TOO_SMALL;
 }

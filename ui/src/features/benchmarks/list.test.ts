@@ -56,6 +56,70 @@ describe('the list of runs', () => {
     await fireEvent.keyDown(screen.getByTestId('comparison-row'), { key: 'Enter' });
     expect(address.path).toBe('/benchmarks/comparison/c1');
   });
+  test('sorts by what it shows: a percentile of too few comes last either way, what failed is longest', async () => {
+    const late = (ms: number | null, n: number, at_least = false): RunSummary['judged_ms'] =>
+      ({
+        n,
+        timed_out: 1,
+        failed: ms === null ? n : 0,
+        ...Object.fromEntries(['p50', 'p90', 'p95', 'p99', 'p999', 'max'].map((p) => [p, { ms, at_least }])),
+        too_small: n < 10_000 ? ['p99', 'p999'] : [],
+      }) as RunSummary['judged_ms'];
+    open([
+      runSummary({ id: 'few', name: 'few', started_ms: AT, requests: 300, p99_ms: 900 }),
+      runSummary({ id: 'well', name: 'well', started_ms: AT + 1, requests: 60_000, p99_ms: 4.33 }),
+      runSummary({
+        id: 'late',
+        name: 'late',
+        started_ms: AT + 2,
+        requests: 60_000,
+        errors: 1,
+        p99_ms: 2,
+        judged_ms: late(120, 60_000, true),
+      }),
+      runSummary({ id: 'thin', name: 'thin', started_ms: AT + 3, requests: 300, errors: 1, p99_ms: 500, judged_ms: late(500, 300) }),
+      runSummary({
+        id: 'lost',
+        name: 'lost',
+        started_ms: AT + 4,
+        requests: 60_000,
+        errors: 59_000,
+        p99_ms: 1,
+        judged_ms: late(null, 60_000),
+      }),
+    ]);
+    const shown = (): string[] => names();
+    await waitFor(() => expect(shown().length).toBe(5));
+    const p99 = (): Promise<boolean> => fireEvent.click(screen.getByTitle('Sort by p99'));
+    await p99();
+    await waitFor(() => expect(shown()).toEqual(['lost', 'late', 'well', 'thin', 'few']));
+    await p99();
+    await waitFor(() => expect(shown()).toEqual(['well', 'late', 'lost', 'thin', 'few']));
+  });
+  test('says that what an address chooses is not here, and chooses the rest', async () => {
+    const { address } = open([...pairs, single], '?runs=gone,one');
+    const said = await screen.findByTestId('runs-absent');
+    expect(said.textContent!.replace(/\s+/g, ' ')).toContain(
+      'A run that this address chooses is not in this list: deleted, or of another environment',
+    );
+    expect(within(screen.getByTestId('run-table')).getByRole('checkbox', { checked: true })).toBeTruthy();
+    expect((screen.getByTestId('runs-compare') as HTMLButtonElement).disabled).toBe(true);
+    await fireEvent.click(screen.getByTestId('runs-absent-leave'));
+    await waitFor(() => expect(address.query).toBe('runs=one'));
+    expect(screen.queryByTestId('runs-absent')).toBeNull();
+  });
+  test('says so where there is no run at all too', async () => {
+    open([], '?runs=a,b');
+    expect((await screen.findByTestId('runs-absent')).textContent!.replace(/\s+/g, ' ')).toContain(
+      '2 runs that this address chooses are not in this list',
+    );
+  });
+  test('says what was asked for exactly, and a short run is not one of 0 s', async () => {
+    open([runSummary({ id: 'r', duration_s: 0.4, load: { kind: 'rate', rate_per_s: 122.5 } })]);
+    const row = (await screen.findByTestId('run-row')).textContent!.replaceAll('\u202f', ' ');
+    expect(row).toContain('122.5/s');
+    expect(row).toContain('400 ms');
+  });
   test('folds what runs yet, and what has no result, under its name', async () => {
     open(pairs);
     const row = await screen.findByTestId('comparison-row');

@@ -72,3 +72,10 @@ test('what was found out is deleted and brought back', async () => {
   await waitFor(() => expect(screen.getByTestId('knee-row')).toBeTruthy());
   expect(calls.filter((c) => c.startsWith('knee.') && c !== 'knee.list')).toEqual(['knee.delete', 'knee.restore']);
 });
+
+test('what was deleted is one press away, also from a list without runs', async () => {
+  const { context, address } = fakeApp(noRuns);
+  render(Benchmarks, { context });
+  await fireEvent.click(await screen.findByTestId('deleted-open'));
+  expect(address.path).toBe('/deleted');
+});

@@ -2,7 +2,7 @@
 import { Heat } from '../../charts/heat';
 import type { LaneSpec } from '../../charts/lane';
 import { TimeSeries } from '../../charts/series';
-import { format } from '../../kit/figures';
+import { format, setting } from '../../kit/figures';
 import { fewForPoint } from '../../kit/percentiles';
 import type { BenchLive, Load, Run } from './types';
 
@@ -91,7 +91,7 @@ export const askedOf = (run: Run): number | null =>
 
 /** Lanes of a benchmark; `live` ones have what only a running one knows. `asked` is the rate of requests asked for. */
 export function benchLanes(
-  spec: { load: Load; connections: number },
+  spec: { load: Load; connections: number; varies?: boolean },
   live: boolean,
   hatched: { from: number; to: number; label: string }[] = [],
   asked?: number | null,
@@ -109,7 +109,12 @@ export function benchLanes(
     series: [{ id: IDS.rate, label: 'rate', colour: 'ink' }],
     scale: { kind: 'zero', atLeast: rate ? rate * 1.1 : 10 },
   };
-  if (rate) throughput.reference = { value: rate, label: `${format(rate, 'per_second')} asked for`, at: 'plot' };
+  if (rate)
+    throughput.reference = {
+      value: rate,
+      label: `${spec.varies ? format(rate, 'per_second') : setting(rate, 'per_second')} asked for`,
+      at: 'plot',
+    };
   const lanes: LaneSpec[] = [
     throughput,
     {

@@ -1,5 +1,5 @@
 // A run in words: its sentence, its Markdown, its command, and what may be said of its percentiles.
-import { duration, format, integer, plural, rate, seconds, THIN } from '../../kit/figures';
+import { exactly, format, integer, lasted, plural, rate, setting, THIN } from '../../kit/figures';
 import { enough, judgedOf, judgedWord, ms, PERCENTILES, percentileLabel, tooSmall, type PercentileName } from '../../kit/percentiles';
 import { endWord, errorWords, failures, outcomeOf, toneOf, type Tone } from '../../kit/outcome';
 import { dayTime } from '../../charts/ticks';
@@ -47,7 +47,7 @@ export const latencyOf = (run: Run): LatencyMs => run.response_ms ?? run.service
 
 /** `closed loop` or `400/s`. */
 export function loadWords(load: Load): string {
-  return load.kind === 'closed' ? 'closed loop' : `${format(load.rate_per_s, 'per_second')} constant`;
+  return load.kind === 'closed' ? 'closed loop' : `${setting(load.rate_per_s, 'per_second')} constant`;
 }
 
 /** Facts of the targets as rows: their versions, then what was set, then how much data there was. */
@@ -91,11 +91,13 @@ export interface Sentence {
 function rateWords(run: Run): string {
   const requests = `${rate(run.rate_per_s)} requests/s`;
   if (!run.target_rate_per_s) return requests;
+  // Of stages it is the average, which nobody asked for.
+  const target = (run.spec.kind === 'plan' && run.spec.varies ? rate : exactly)(run.target_rate_per_s);
   if (run.iterations === null || run.iterations === run.requests) {
-    return `${rate(run.rate_per_s)} of ${rate(run.target_rate_per_s)} requests/s`;
+    return `${rate(run.rate_per_s)} of ${target} requests/s`;
   }
   const made = run.duration_s > 0 ? run.iterations / run.duration_s : 0;
-  return `${rate(made)} of ${rate(run.target_rate_per_s)} iterations/s, ${requests}`;
+  return `${rate(made)} of ${target} iterations/s, ${requests}`;
 }
 
 /** The highest percentile that can be stated, with its sample size. */
@@ -111,7 +113,7 @@ function latencyWords(run: Run): string {
 
 /** The figures of a run that are no failure; the engine's `words` crate says the same in reports. */
 function figuresOf(run: Run): string {
-  const length = run.duration_s < 1 ? seconds(run.duration_s) : duration(run.duration_s);
+  const length = lasted(run.duration_s);
   // What another tool did does not tell how many it had.
   const at = run.spec.connections === 0 ? length : `${length} at ${plural(run.spec.connections, 'connection')}`;
   if (run.requests === 0) return `No response in the measured time, ${at}`;

@@ -1,6 +1,6 @@
 // What a look at the sessions says: the sentence of the page, and who waits for whom.
 import type { DatabaseActivity, RunningStatement } from '../../backend/types';
-import { DASH, duration, format, integer, plural } from '../../kit/figures';
+import { DASH, integer, lasted, plural } from '../../kit/figures';
 
 export interface Verdict {
   tone: 'ok' | 'warn' | 'bad';
@@ -30,8 +30,7 @@ export const nameOf = (s: RunningStatement): string => s.application ?? s.user ?
 export const isIdle = (s: RunningStatement): boolean => s.state.startsWith('idle');
 /** How long a session has been at what it does: an idle one holds what its transaction took. */
 export const ageS = (s: RunningStatement): number => (isIdle(s) ? (s.transaction_s ?? s.running_s) : s.running_s);
-const seconds = (s: number): string => (s < 1 ? format(s, 'seconds') : duration(s));
-export const ageWord = (s: RunningStatement): string => seconds(ageS(s));
+export const ageWord = (s: RunningStatement): string => lasted(ageS(s));
 
 /** The class of what a session waits for, as the lane of waits colours it. */
 export function waitClass(s: RunningStatement): 'cpu' | 'io' | 'lock' | 'other' | 'none' {
@@ -106,8 +105,8 @@ export function verdict(activity: DatabaseActivity): Verdict {
     return {
       tone: longest >= LONG_S ? 'bad' : 'warn',
       strong: `${plural(waiting, 'session')} ${waiting === 1 ? 'waits' : 'wait'} for one:`,
-      rest: `${nameOf(first)}, ${idle} for ${seconds(ageS(first))}`,
-      support: `The longest wait has lasted ${seconds(longest)}. ${support}.`,
+      rest: `${nameOf(first)}, ${idle} for ${lasted(ageS(first))}`,
+      support: `The longest wait has lasted ${lasted(longest)}. ${support}.`,
     };
   }
   if (hidden !== 0) {
@@ -126,14 +125,14 @@ export function verdict(activity: DatabaseActivity): Verdict {
     return {
       tone: 'ok',
       strong: 'No statement runs',
-      rest: idle ? `now; the longest open transaction is ${nameOf(idle)}, for ${seconds(ageS(idle))}` : 'at the moment',
+      rest: idle ? `now; the longest open transaction is ${nameOf(idle)}, for ${lasted(ageS(idle))}` : 'at the moment',
       support: `${support}, read every 2 s.`,
     };
   }
   return {
     tone: 'ok',
     strong: `${plural(running.length, 'statement')} ${running.length === 1 ? 'runs' : 'run'},`,
-    rest: `the longest for ${seconds(Math.max(...running.map((s) => s.running_s)))}`,
+    rest: `the longest for ${lasted(Math.max(...running.map((s) => s.running_s)))}`,
     support: `${support}, read every 2 s.`,
   };
 }

@@ -97,7 +97,7 @@ test('the sessions are a list: longest first, found by who they are and by whom 
   const row = screen.getAllByTestId('statement')[1]!;
   row.focus();
   await fireEvent.keyDown(row, { key: 'c', ctrlKey: true });
-  await waitFor(() => expect(plain(copied)).toBe('8\tweb\tactive\tLock: tuple\t2 s\tselect * from orders where id = $1\t9'));
+  await waitFor(() => expect(plain(copied)).toBe('8\tweb\tactive\tLock: tuple\t2.0 s\tselect * from orders where id = $1\t9'));
 });
 
 test('Enter on a session shows its statement below the list, and takes it away again', async () => {

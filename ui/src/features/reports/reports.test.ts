@@ -243,3 +243,11 @@ test('a report gets another title', async () => {
   await waitFor(() => expect(screen.getByTestId('report-heading').textContent).toBe('Week 48'));
   await waitFor(() => expect(screen.queryByTestId('report-rename-dialog')).toBeNull());
 });
+
+test('what was deleted is one press away, also from a list without reports', async () => {
+  const { context, address } = fakeApp({ 'report.list': () => [] }, { path: '/reports' });
+  render(Reports, { context });
+  await screen.findByTestId('reports-empty');
+  await fireEvent.click(screen.getByTestId('deleted-open'));
+  expect(address.path).toBe('/deleted');
+});

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { JournalEntry, JournalKind } from '../../backend/types';
-import { JOURNAL_WORDS, journalMarkdown, keysOf, runLinks } from './journal';
+import { JOURNAL_WORDS, journalMarkdown, keysOf, restorable, runLinks } from './journal';
 
 const entry = (at_ms: number, kind: JournalKind, run_id: string | null = null): JournalEntry => ({
   at_ms,
@@ -31,6 +31,15 @@ test('an entry stays the same one when a newer one comes and the oldest is no lo
   const keys = keysOf(all);
   expect(new Set(keys).size, 'those of one millisecond too').toBe(4);
   expect(keysOf([entry(50, 'load_started'), ...all.slice(0, -1)]).slice(1)).toEqual(keys.slice(0, -1));
+});
+
+test('what was deleted leads to where it is restored, for as long as it can be', () => {
+  const deleted = { ...entry(0, 'deleted'), text: 'it can be restored for a week' };
+  const week = 7 * 86_400_000;
+  expect(restorable(deleted, week - 1)).toBe(true);
+  expect(restorable(deleted, week)).toBe(false);
+  expect(restorable({ ...deleted, text: 'its secrets are gone' }, 1)).toBe(false);
+  expect(restorable({ ...deleted, kind: 'restored' }, 1)).toBe(false);
 });
 
 test('each kind has words of its own', () => {

@@ -1,5 +1,6 @@
 // The journal in words, and as Markdown.
 import type { JournalEntry, JournalKind } from '../../backend/types';
+import { KEPT_MS } from '../../kit/deleted';
 
 export const JOURNAL_WORDS: Record<JournalKind, string> = {
   load_started: 'Load started',
@@ -14,6 +15,10 @@ export const JOURNAL_WORDS: Record<JournalKind, string> = {
   target_change: 'Change of a target',
   target_change_refused: 'Change refused',
 };
+
+/** Whether what an entry says was deleted can be restored yet. */
+export const restorable = (e: JournalEntry, nowMs: number): boolean =>
+  e.kind === 'deleted' && e.text.includes('can be restored') && nowMs < e.at_ms + KEPT_MS;
 
 /** Which entries lead to their run: the newest of each run, so that a run is linked once. */
 export function runLinks(entries: readonly JournalEntry[]): ReadonlySet<JournalEntry> {

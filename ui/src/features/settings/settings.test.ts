@@ -105,6 +105,17 @@ test('the journal is of one environment when the address says so', async () => {
   expect([asked, address.query]).toEqual([['b', null], '']);
 });
 
+test('an environment that was deleted leads from the journal to where it is restored', async () => {
+  const { context } = fakeApp(
+    { 'journal.list': () => [entry({ kind: 'deleted', at_ms: Date.now() - 1000, text: 'it can be restored for a week' })] },
+    { path: '/settings' },
+  );
+  render(Settings, { context });
+  await waitFor(() => expect(screen.getByTestId('journal-run').textContent).toBe('Recently deleted'));
+  await fireEvent.click(screen.getByTestId('journal-run'));
+  expect(location.hash).toContain('/deleted?like=shop');
+});
+
 test('a journal that cannot be read says why, and is read again', async () => {
   let well = false;
   const { context } = fakeApp({

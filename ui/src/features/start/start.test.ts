@@ -2,6 +2,7 @@
 import { fireEvent, render, screen, waitFor } from '@testing-library/svelte';
 import { beforeEach, expect, test, vi } from 'vitest';
 import type { FoundService, JobStatus } from '../../backend/types';
+import { app } from '../../kit/app.svelte';
 import { emptyDraft } from '../../kit/draft';
 import { recent } from '../../kit/recent.svelte';
 import { asContext } from '../../kit/screen';
@@ -151,4 +152,14 @@ test('the environments are there at once, the last opened first, and found by a 
   await fireEvent.input(screen.getByTestId('environments-filter'), { target: { value: 'clinic 99' } });
   await waitFor(() => expect(screen.getAllByTestId('env-choose').map((r) => r.dataset['env'])).toEqual(['clinic 99']));
   expect(engine.given('demo.open'), 'Enter in the filter is not one for the demo').toEqual([]);
+});
+
+test('what was deleted is one press away, with environments and when the last one was deleted', async () => {
+  open();
+  expect(screen.getAllByTestId('deleted-open')).toHaveLength(1);
+  app.environments = [summary()];
+  await screen.findByTestId('start-environments');
+  expect(screen.getAllByTestId('deleted-open')).toHaveLength(1);
+  await fireEvent.click(screen.getByTestId('deleted-open'));
+  expect(location.hash).toContain('/deleted');
 });

@@ -1,7 +1,7 @@
 // @vitest-environment jsdom
 import { fireEvent, render, screen } from '@testing-library/svelte';
 import { expect, test, vi } from 'vitest';
-import { run } from '../../../testing/values';
+import { httpSpec, run } from '../../../testing/values';
 import Lazy from '../Lazy.svelte';
 import RunFacts from '../RunFacts.svelte';
 import MovedList from './MovedList.svelte';
@@ -39,6 +39,14 @@ test('nothing that moved, not known yet and not readable are three things', asyn
   expect(screen.getByTestId('run-moved-none').textContent).toBe('Nothing changed its level during this run.');
   await rerender({ failure: { message: 'The samples are gone', hint: null } as never });
   expect(container.querySelector('p')?.textContent).toBe('The samples are gone');
+});
+
+test('settings are said as they were asked for', () => {
+  const load = { kind: 'rate' as const, rate_per_s: 122.5 };
+  const spec = { kind: 'http' as const, ...httpSpec({ duration_s: 1.5, warmup_s: 1.4, timeout_s: 0.25, load }) };
+  render(RunFacts, { run: run({ spec }) });
+  const said = screen.getByTestId('run-settings').textContent!.replaceAll('\u202f', ' ');
+  for (const text of ['1.5 s', '1.4 s', '250 ms', '122.5/s constant']) expect(said).toContain(text);
 });
 
 test('a run says every setting, and many facts of its targets on request', async () => {
