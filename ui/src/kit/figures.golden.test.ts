@@ -2,7 +2,21 @@
 import { narrowed } from '../backend/narrow';
 import { describe, expect, it } from 'vitest';
 import golden from '../../../src-tauri/crates/words/golden/figures.json';
-import { bytes, duration, format, integer, percent, plural, rate, seconds, significant, type Unit } from './figures';
+import {
+  bytes,
+  duration,
+  exactly,
+  format,
+  integer,
+  lasted,
+  percent,
+  plural,
+  rate,
+  seconds,
+  setting,
+  significant,
+  type Unit,
+} from './figures';
 
 const FUNCTIONS: Record<string, (value: number, unit: string) => string> = {
   integer,
@@ -10,6 +24,9 @@ const FUNCTIONS: Record<string, (value: number, unit: string) => string> = {
   rate,
   seconds,
   duration,
+  lasted,
+  exactly,
+  setting: (value) => setting(value),
   bytes,
   percent,
   plural,

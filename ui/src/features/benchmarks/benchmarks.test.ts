@@ -298,6 +298,13 @@ describe('guards', () => {
     expect(factRows({ 'data.database.public.orders': '5' })[0]?.[0], 'a table in its schema').toBe('database public.orders');
   });
 
+  it('says a rate as it was asked for, in the sentence and on its lane, and what took a second and a half so', () => {
+    const asked = made({ target_rate_per_s: 122.5, rate_per_s: 122.4, duration_s: 1.5 });
+    expect(plain(sentence(asked).text)).toMatch(/^122 of 122\.5 requests\/s, .* 1\.5 s at 32 connections$/);
+    const [rate] = benchLanes({ load: { kind: 'rate', rate_per_s: 122.5 }, connections: 1 }, false);
+    expect(rate!.reference?.label).toBe('122.5/s asked for');
+  });
+
   it('says that a rate which changes in stages is an average', () => {
     const plan = { kind: 'plan', varies: true, load: { kind: 'rate', rate_per_s: 20 } } as RunSpec;
     expect(loadOf(plan)).toBe('20/s on average, in stages');

@@ -1,5 +1,5 @@
 // What a run's figures rest on, as rows: the measured value, its limit, and how it turned out.
-import { format, significant } from '../../../kit/figures';
+import { format, setting, significant } from '../../../kit/figures';
 import type { Run } from '../types';
 
 export type Tone = 'ok' | 'warn' | 'bad' | 'none';
@@ -72,7 +72,7 @@ export function grounds(run: Run): Ground[] {
       : held(
           'lag',
           'Schedule lag p99',
-          c.lag_limit_ms === null ? ms(c.lag_p99_ms) : `${ms(c.lag_p99_ms)}, limit ${ms(c.lag_limit_ms)}`,
+          c.lag_limit_ms === null ? ms(c.lag_p99_ms) : `${ms(c.lag_p99_ms)}, limit ${setting(c.lag_limit_ms / 1000)}`,
           c.lag_limit_ms === null || c.lag_p99_ms <= c.lag_limit_ms,
           'bad',
           'from the intended to the actual start',
