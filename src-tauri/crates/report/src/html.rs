@@ -1,9 +1,9 @@
 //! The HTML rendering: one file, no network, no script.
 use perfdeck_model::Run;
 use perfdeck_stats::Verdict;
-use perfdeck_words::{count, plural, rate};
+use perfdeck_words::{count, plural, rate, setting};
 
-use crate::format::{setting_s, unbroken};
+use crate::format::unbroken;
 use crate::glyph::{self, Glyph};
 use crate::lanes::role_name;
 use crate::markup::{cell, facts, push};
@@ -242,8 +242,8 @@ fn environment(out: &mut String, d: &ReportDocument) {
         &[
             ("size", count(e.pool.size)),
             ("overflow", count(e.pool.max_overflow)),
-            ("timeout", setting_s(e.pool.timeout_s)),
-            ("recycle", setting_s(e.pool.recycle_s)),
+            ("timeout", setting(e.pool.timeout_s)),
+            ("recycle", setting(e.pool.recycle_s)),
         ],
     );
     out.push_str("</section>\n");

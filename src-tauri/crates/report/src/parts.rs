@@ -1,9 +1,8 @@
 //! What a plan's run is made of: its steps, its stages, how its thresholds turned out, and what its figures rest on.
 use perfdeck_model::{CeilingKind, LatencyMs, Run, StageResult, StepResult, ThresholdResult};
 
-use perfdeck_words::{DASH, count, measured, ms, per_second, rate, ratio, significant};
+use perfdeck_words::{DASH, count, measured, ms, per_second, rate, ratio, setting, significant};
 
-use crate::format::setting_s;
 use crate::glyph::Glyph;
 use crate::markup::{cell, facts, push};
 use crate::text::isolated;
@@ -109,7 +108,7 @@ fn stages(out: &mut String, run: &Run) {
                 "<tr><th scope=\"row\">{}</th><td>{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{in_time}</td>{}<td class=\"n\">{}</td><td class=\"n\">{}</td><td>{held}</td></tr>\n",
                 isolated(&stage.kind),
                 level(stage, run.target_rate_per_s.is_some()),
-                setting_s(stage.start_s),
+                setting(stage.start_s),
                 ms(stage.duration_s * 1e3),
                 per_second(stage.rate_per_s),
                 percentiles(&stage.response_ms),

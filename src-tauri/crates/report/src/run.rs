@@ -1,8 +1,7 @@
 //! The section of a run: its sentence, what it rests on, its figures on one clock, its settings.
 use perfdeck_model::{Heatmap, JudgedMs, JudgedTime, Load, Run, RunSpec, RunState};
-use perfdeck_words::{Sentence, bytes, count, judged, ms, per_second, plural, sentence};
+use perfdeck_words::{Sentence, bytes, count, judged, ms, per_second, plural, sentence, setting};
 
-use crate::format::setting_s;
 use crate::glyph::Glyph;
 use crate::markup::{cell, facts, push, verdict};
 use crate::text::{block, escape, isolated};
@@ -254,9 +253,9 @@ fn settings(out: &mut String, run: &Run) {
         ("load", load(run)),
         ("connections", count(s.connections())),
         ("threads", s.threads().map_or_else(|| "chosen by the engine".to_owned(), count)),
-        ("duration", setting_s(s.duration_s())),
-        ("warm-up", format!("{}, excluded from every figure", setting_s(s.warmup_s()))),
-        ("timeout", setting_s(s.timeout_s())),
+        ("duration", setting(s.duration_s())),
+        ("warm-up", format!("{}, excluded from every figure", setting(s.warmup_s()))),
+        ("timeout", setting(s.timeout_s())),
         ("TLS certificates", if s.insecure_tls() { "any is accepted".to_owned() } else { "checked".to_owned() }),
     ];
     match s {

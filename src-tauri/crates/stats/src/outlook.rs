@@ -36,7 +36,7 @@ pub fn tells(planned: Option<Planned>) -> String {
     // Half a request is what the edges of the measured time may cost.
     let gives = |needed: u64| n + 0.5 >= needed as f64;
     let takes = |needed: u64| {
-        format!("{} at {}", words::duration((needed as f64 / per_s.max(1e-9)).ceil()), words::per_second(per_s))
+        format!("{} at {}", words::duration((needed as f64 / per_s.max(1e-9)).ceil()), words::setting_per_second(per_s))
     };
     let requests = words::plural(n.round() as u64, "request");
     if !gives(ENOUGH) {

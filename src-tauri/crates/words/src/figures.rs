@@ -168,6 +168,57 @@ pub fn duration(value: f64) -> String {
     signed(value, &text)
 }
 
+/// How long something took: in ms below a second, with one decimal below ten: `400 ms`, `1.5 s`, `38 s`. What is not 0 does
+/// not say 0.
+pub fn lasted(value: f64) -> String {
+    match value.abs() {
+        size if size > 0.0 && size < 0.9995 => seconds(value),
+        size if size > 0.0 && size < 9.95 => signed(value, &format!("{}{THIN}s", fixed(value, 1))),
+        _ => duration(value),
+    }
+}
+
+/// A number as it was entered, with thin spaces between its thousands: nothing of it is rounded away.
+pub fn exactly(value: f64) -> String {
+    if !value.is_finite() {
+        return DASH.to_owned();
+    }
+    // A sum of what was entered has no more than twelve digits.
+    let size = as_entered(value).abs();
+    let text = size.to_string();
+    let (whole, decimals) = text.split_once('.').map_or((text.as_str(), String::new()), |(w, d)| (w, format!(".{d}")));
+    signed(value, &format!("{}{decimals}", grouped(whole)))
+}
+
+/// Without what a sum of binary fractions adds.
+fn as_entered(value: f64) -> f64 {
+    format!("{value:.11e}").parse().unwrap_or(value)
+}
+
+/// Seconds that were asked for, exactly: `250 ms`, `1.5 s`, `1 min 40 s`.
+pub fn setting(value: f64) -> String {
+    if !value.is_finite() {
+        return DASH.to_owned();
+    }
+    if value != 0.0 && value.abs() < 1.0 {
+        return format!("{}{THIN}ms", exactly(value * 1e3));
+    }
+    let size = as_entered(value).abs();
+    if size < 60.0 {
+        return format!("{}{THIN}s", exactly(value));
+    }
+    let seconds = (size % 60.0 * 1e9).round() / 1e9;
+    let parts = [((size / 3_600.0).floor(), "h"), (((size % 3_600.0) / 60.0).floor(), "min"), (seconds, "s")];
+    let said: Vec<String> =
+        parts.iter().filter(|(n, _)| *n > 0.0).map(|(n, unit)| format!("{}{THIN}{unit}", exactly(*n))).collect();
+    signed(value, &said.join(" "))
+}
+
+/// A rate that was asked for, exactly: `122.5/s`.
+pub fn setting_per_second(value: f64) -> String {
+    format!("{}/s", exactly(value))
+}
+
 /// Bytes in IEC units.
 pub fn bytes(value: f64) -> String {
     stepped(value, 1_024.0, &IEC)

@@ -10,8 +10,8 @@ mod run;
 mod text;
 
 pub use figures::{
-    DASH, MINUS, THIN, axis_label, bytes, count, duration, format, integer, interval, ms, per_second, percent, plural,
-    rate, ratio, seconds, share, significant,
+    DASH, MINUS, THIN, axis_label, bytes, count, duration, exactly, format, integer, interval, lasted, ms, per_second,
+    percent, plural, rate, ratio, seconds, setting, setting_per_second, share, significant,
 };
 pub use outcome::{Outcome, Tone, errors, statuses, thresholds};
 pub use run::{Sentence, judged, measured, percentile, sentence, tail};

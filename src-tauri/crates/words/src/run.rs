@@ -3,7 +3,7 @@ use std::fmt;
 
 use perfdeck_model::{JudgedMs, JudgedTime, LatencyMs, Run, ThresholdResult};
 
-use crate::figures::{DASH, THIN, count, duration, ms, per_second, plural, rate, ratio, seconds};
+use crate::figures::{DASH, THIN, count, exactly, lasted, ms, per_second, plural, rate, ratio};
 use crate::outcome::{Outcome, errors};
 
 /// Percentiles that are worth a sentence, the highest first, by their key.
@@ -44,7 +44,7 @@ pub fn sentence(run: &Run) -> Sentence {
 
 /// The figures of a run that are no failure.
 fn figures(run: &Run) -> String {
-    let length = if run.duration_s < 1.0 { seconds(run.duration_s) } else { duration(run.duration_s) };
+    let length = lasted(run.duration_s);
     // What another tool did does not tell how many it had.
     let at = match run.spec.connections() {
         0 => length,
@@ -65,11 +65,13 @@ fn figures(run: &Run) -> String {
 fn rates(run: &Run) -> String {
     let requests = format!("{} requests/s", rate(run.rate_per_s));
     let Some(target) = run.target_rate_per_s.filter(|rate| *rate != 0.0) else { return requests };
+    // A rate that varies has a mean, which nobody asked for.
+    let target = if run.spec.plan().is_some_and(|plan| plan.varies) { rate(target) } else { exactly(target) };
     match run.iterations.filter(|n| *n != run.requests) {
-        None => format!("{} of {} requests/s", rate(run.rate_per_s), rate(target)),
+        None => format!("{} of {target} requests/s", rate(run.rate_per_s)),
         Some(n) => {
             let made = if run.duration_s > 0.0 { n as f64 / run.duration_s } else { 0.0 };
-            format!("{} of {} iterations/s, {requests}", rate(made), rate(target))
+            format!("{} of {target} iterations/s, {requests}", rate(made))
         }
     }
 }
