@@ -23,7 +23,10 @@ class AppState {
   jobs = $state.raw<JobStatus[]>([]);
   own = $state.raw<OwnCost | null>(null);
   findings = $state.raw<Finding[] | null>(null);
+  /** Why nothing is heard of the engine. */
   offline = $state.raw<ApiError | null>(null);
+  /** For how many seconds nothing came although the connection stands. */
+  silentS = $state<number | null>(null);
   failure = $state.raw<ApiError | null>(null);
   path = $state('/start');
   /** The parameters of the address. */
@@ -213,12 +216,13 @@ class AppState {
       this.stop = b.watch(
         id,
         (frame) => this.accept(frame),
-        (error) => (this.offline = error),
+        (error, silentS) => ([this.offline, this.silentS] = [error, silentS]),
       );
     });
   }
 
   private accept(frame: Frame): void {
+    now.heard(frame.at_ms);
     if (frame.environment_id !== null && frame.environment_id !== this.currentId) return;
     if (frame.t.length > 0) now.beat();
     for (const part of frame.parts) this.take(part);
@@ -273,6 +277,9 @@ class AppState {
       },
       get findings() {
         return app.findings;
+      },
+      get heard() {
+        return app.offline === null;
       },
       get path() {
         return app.path;

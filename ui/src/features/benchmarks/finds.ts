@@ -4,6 +4,7 @@ import type { Command } from '../../kit/feature';
 import { resource } from '../../kit/resource.svelte';
 import type { ScreenApp } from '../../kit/screen';
 import { ago } from '../../kit/format';
+import { now } from '../../kit/time.svelte';
 import { MASK } from './form/http';
 import { pathTo } from './routes';
 import type { RunSummary } from '../../backend/types';
@@ -38,7 +39,7 @@ export function finds(app: ScreenApp): () => Command[] {
       id: `run ${run.id}`,
       group: 'Runs',
       name: run.name,
-      hint: ago(run.started_ms, Date.now()),
+      hint: ago(run.started_ms, now.read()),
       also: run.request,
       run: () => app.go(pathTo(run.id)),
     })),
@@ -46,7 +47,7 @@ export function finds(app: ScreenApp): () => Command[] {
       id: `comparison ${c.id}`,
       group: 'Comparisons and knees',
       name: c.name,
-      hint: ago(c.created_ms, Date.now()),
+      hint: ago(c.created_ms, now.read()),
       also: c.sentence,
       run: () => app.go(pathTo(`comparison/${c.id}`)),
     })),
@@ -54,7 +55,7 @@ export function finds(app: ScreenApp): () => Command[] {
       id: `knee ${k.id}`,
       group: 'Comparisons and knees',
       name: `Knee of ${k.name} at ${k.slo}`,
-      hint: ago(k.created_ms, Date.now()),
+      hint: ago(k.created_ms, now.read()),
       also: k.sentence,
       run: () => app.go(pathTo(`knee/${k.id}`)),
     })),
@@ -62,7 +63,7 @@ export function finds(app: ScreenApp): () => Command[] {
       id: `plan ${plan.id}`,
       group: 'Plans',
       name: plan.name,
-      hint: ago(plan.updated_ms, Date.now()),
+      hint: ago(plan.updated_ms, now.read()),
       also: 'plan',
       run: () => app.go(pathTo(`plans/${plan.id}`)),
     })),
