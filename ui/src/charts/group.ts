@@ -80,10 +80,15 @@ export class ChartGroup {
     return this.#now;
   }
 
-  /** The shown range; while live its end is on a whole pixel, so that columns do not shimmer. */
+  /** End of the shown range as it was chosen, whatever the pixels. */
+  get end(): number {
+    return this.#zoom?.to ?? (this.#live ? this.#now : this.#to);
+  }
+
+  /** The shown range; its end is on a whole pixel, so that columns do not shimmer. */
   get range(): { from: number; to: number } {
     if (this.#zoom) return this.#zoom;
-    let to = this.#live ? this.#now : this.#to;
+    let to = this.end;
     if (!this.#fixed && this.width > 0) {
       const pixel = this.#span / this.width;
       to = Math.ceil(to / pixel - 1e-6) * pixel;

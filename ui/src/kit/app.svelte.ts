@@ -188,6 +188,9 @@ class AppState {
   }
 
   private setParams(params: Readonly<Record<string, string | null>>): void {
+    // The reader has gone on, and the event that says so is still on its way: the parameters would be of another screen.
+    const at = addressOf(location.hash);
+    if (at.path !== this.path || (at.environment ?? this.currentId) !== this.currentId) return;
     const query = queryOf(location.hash);
     for (const [name, value] of Object.entries(params)) {
       if (value === null) query.delete(name);

@@ -3,6 +3,7 @@ import { cleanup, fireEvent, render, screen, waitFor, within } from '@testing-li
 import { tick } from 'svelte';
 import { beforeEach, expect, test, vi } from 'vitest';
 import { silent } from '../backend/silence';
+import { choose } from '../kit/environments';
 import { engine, refusal } from '../testing/backend';
 import { freshWindow } from '../testing/window';
 import App from './App.svelte';
@@ -274,6 +275,30 @@ test('the rail counts what waits, and the status line says how each target is', 
   await waitFor(() => expect(screen.getByTestId('status-api').textContent, 'quick, and no service').toMatch(/api\s+failing/));
   engine.watcher?.onState(refusal('Perfdeck does not answer'), null);
   await waitFor(() => expect(screen.getByTestId('offline').textContent).toContain('Perfdeck does not answer: trying again'));
+});
+
+test('a paused range goes along by rail, keys, palette and to another environment, and Live ends it', async () => {
+  const to = AT - 3_600_000;
+  const kept = `?span=900&to=${to}`;
+  engine.reset({ ...calm(), 'env.list': () => [summary(), summary({ id: 'mill', name: 'mill' })] });
+  await open(`#/e/shop/overview${kept}`);
+  await screen.findByTestId('overview');
+  await waitFor(() => expect(screen.getByTestId('nav-database').getAttribute('href')).toBe(`#/e/shop/database${kept}`));
+  expect(screen.getByTestId('nav-settings').getAttribute('href'), 'no lanes, no range').toBe('#/e/shop/settings');
+  await press('g');
+  await press('d');
+  await waitFor(() => expect(location.hash).toBe(`#/e/shop/database${kept}`));
+  await screen.findByTestId('screen-database', {}, { timeout: 10_000 });
+  expect(screen.getByTestId('pause').getAttribute('aria-pressed')).toBe('true');
+  await press('k', { ctrlKey: true });
+  await fireEvent.input(await screen.findByTestId('palette-input'), { target: { value: 'go to overview' } });
+  await fireEvent.click(screen.getAllByTestId('palette-item')[0]!);
+  await waitFor(() => expect(location.hash).toBe(`#/e/shop/overview${kept}`));
+  await screen.findByTestId('screen-overview', {}, { timeout: 10_000 });
+  choose('mill', false);
+  await waitFor(() => expect(location.hash).toBe(`#/e/mill/overview${kept}`));
+  await fireEvent.click(await screen.findByTestId('live'));
+  await waitFor(() => expect(screen.getByTestId('nav-database').getAttribute('href')).toBe('#/e/mill/database'));
 });
 
 test('an engine that is silent is said in the place of a lost connection, and nothing stands there as of now', async () => {
