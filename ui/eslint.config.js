@@ -3,7 +3,14 @@ import tseslint from 'typescript-eslint';
 
 // Only the backend folder knows a transport (ARCHITECTURE.md, invariant 2).
 const transport = [{ group: ['@tauri-apps/*'], message: 'Only src/backend knows a transport.' }];
+// The engine's clock tells the time (`kit/time.svelte.ts`): a browser may be on another machine, and its clock wrong.
+const TIME = "The time of day is the engine's: `now` of kit/time. What only measures has performance.now().";
+const clocks = [
+  { selector: 'CallExpression[callee.object.name="Date"][callee.property.name="now"]', message: TIME },
+  { selector: ':matches(NewExpression, CallExpression)[callee.name="Date"][arguments.length=0]', message: TIME },
+];
 const rules = {
+  'no-restricted-syntax': ['error', ...clocks],
   'no-restricted-imports': ['error', { patterns: transport }],
   'no-restricted-globals': [
     'error',
@@ -31,5 +38,6 @@ export default [
     languageOptions: { parser: svelteParser, parserOptions: { parser: tseslint.parser } },
     rules: { ...rules, '@typescript-eslint/no-unused-vars': 'off' },
   },
+  { files: ['src/kit/time.svelte.ts', 'src/**/*.test.ts', 'src/testing/**'], rules: { 'no-restricted-syntax': 'off' } },
   { files: ['src/backend/**/*.ts'], rules: { 'no-restricted-imports': 'off', 'no-restricted-globals': 'off' } },
 ];

@@ -3,6 +3,7 @@ import { toApiError } from './errors';
 import type { Backend } from './index';
 import { FrameDecoder, TOPICS } from './frames';
 import { gone, PAGE, refusal, session } from './session';
+import { listen } from './silence';
 import type { ApiError, Frame, WireFrame } from './types';
 
 /** Longest wait for an answer, in milliseconds; longer work is a job and answers at once. */
@@ -40,14 +41,14 @@ function watch(environmentId: string | null, onFrame: (frame: Frame) => void, on
   const open = async (): Promise<void> => {
     const mine = new AbortController();
     abort = mine;
-    const started = Date.now();
+    const started = performance.now();
     try {
       await read(url, mine.signal, () => onState(null), onFrame);
     } catch (error) {
       if (stopped || mine.signal.aborted) return;
       onState(error instanceof TypeError ? gone : toApiError(error));
     }
-    if (Date.now() - started > 10_000) pause = FIRST_PAUSE_MS;
+    if (performance.now() - started > 10_000) pause = FIRST_PAUSE_MS;
     retry = setTimeout(() => void open(), pause);
     pause = Math.min(pause * 2, LONGEST_PAUSE_MS);
   };
@@ -100,7 +101,8 @@ export async function browser(): Promise<Backend> {
       return response.json();
     },
     // Who is not let in asks for nothing: the page says what to do.
-    watch: (environmentId, onFrame, onState) => (refused ? () => undefined : watch(environmentId, onFrame, onState)),
+    watch: (environmentId, onFrame, onState) =>
+      refused ? () => undefined : listen((frame, state) => watch(environmentId, frame, state), onFrame, onState),
     async getPreference(key) {
       const text = localStorage.getItem(`perfdeck.${key}`);
       return text === null ? undefined : (JSON.parse(text) as unknown);

@@ -1,6 +1,7 @@
 // The one door to the engine: Tauri's IPC in the window, HTTP in a browser. Nothing else knows which.
 import type { Commands } from './gen/commands';
-import type { ApiError, Frame } from './types';
+import type { Frame } from './types';
+import type { OnState } from './silence';
 import { decodeColumns, type Columns } from './columns';
 import { narrowed } from './narrow';
 
@@ -12,8 +13,8 @@ export interface Backend {
   readonly looks: boolean;
   /** Answers JSON, or an ArrayBuffer for binary columns. Rejects with an ApiError. */
   call(name: string, params: unknown): Promise<unknown>;
-  /** Frames until the returned function is called; reconnects by itself. */
-  watch(environmentId: string | null, onFrame: (frame: Frame) => void, onState: (error: ApiError | null) => void): () => void;
+  /** Frames until the returned function is called; reconnects by itself, and says when nothing comes. */
+  watch(environmentId: string | null, onFrame: (frame: Frame) => void, onState: OnState): () => void;
   getPreference(key: string): Promise<unknown>;
   setPreference(key: string, value: unknown): Promise<void>;
   /** The methods below are there only where the face can do it; the browser hides what needs them. */

@@ -124,7 +124,7 @@ describe('stacks above one sample a pixel', () => {
     const sums = stack(spec.series.map((s) => data.mean(s.id)!));
     expect(Math.max(...sums[1]!.map((v) => v ?? 0)), 'all of the time is not more than all').toBeLessThanOrEqual(1);
     expect(sums[1]!.slice(-1), 'with what came live').toEqual([0.5]);
-    expect(rows(spec, data, 0, 4000, null).map((r) => r.at.replaceAll('\u202f', ' '))).toEqual(['40.0 %', '50.0 %']);
+    expect(rows(spec, data, 0, 4000, null, true).map((r) => r.at.replaceAll('\u202f', ' '))).toEqual(['40.0 %', '50.0 %']);
     expect(data.column('user'), 'lines keep every spike').toEqual([0.1, 0.9, 0.1, 0.9, 0.3]);
   });
 });
@@ -170,15 +170,15 @@ describe('readout', () => {
   const data = new TimeSeries();
   data.append([0, 1000, 2000], { user: [0.1, 0.2, 0.3], system: [0.05, null, 0.06] });
   it('lists the top of the drawing first, with values at the cursor and now', () => {
-    const found = rows(spec, data, 1000, 2000, null);
+    const found = rows(spec, data, 1000, 2000, null, true);
     expect(found.map((r) => r.label)).toEqual(['system', 'user']);
     expect(found[1]!.at).toContain('20.0');
     expect(found[1]!.now).toContain('30.0');
   });
   it('shows a dash for now when the target is down or the sample is old', () => {
-    expect(rows(spec, data, null, 2000, { since: 2000, text: 'down' })[0]!.now).toBe('–');
-    expect(rows(spec, data, null, 60_000, null)[0]!.now).toBe('–');
-    expect(rows(spec, data, null, 2000, null)[0]!.at, 'nothing at the cursor without one').toBe('');
+    expect(rows(spec, data, null, 2000, { since: 2000, text: 'down' }, true)[0]!.now).toBe('–');
+    expect(rows(spec, data, null, 60_000, null, true)[0]!.now).toBe('–');
+    expect(rows(spec, data, null, 2000, null, true)[0]!.at, 'nothing at the cursor without one').toBe('');
   });
   it('is put in words and in a table', () => {
     expect(summary(spec, data, 0, 3000, null)).toContain('user: 10.0');

@@ -43,6 +43,7 @@ export class ChartGroup {
   #to: number;
   #now: number;
   #live = true;
+  #heard = true;
   #zoom: { from: number; to: number } | null = null;
   #fixed: boolean;
   #listeners = new Set<(what: number) => void>();
@@ -52,7 +53,7 @@ export class ChartGroup {
   #schedule: Schedule;
 
   /** `fixed` groups show one given range (a run) and do not follow the clock. */
-  constructor(spanMs: number, now = Date.now(), fixed = false, schedule: Schedule = browser) {
+  constructor(spanMs: number, now: number, fixed = false, schedule: Schedule = browser) {
     this.#span = spanMs;
     this.#to = now;
     this.#now = fixed ? 0 : now;
@@ -63,6 +64,10 @@ export class ChartGroup {
 
   get live(): boolean {
     return this.#live && this.#zoom === null;
+  }
+  /** Whether samples come; while none do, nothing is of now. */
+  get heard(): boolean {
+    return this.#heard;
   }
   get zoomed(): boolean {
     return this.#zoom !== null;
@@ -75,10 +80,15 @@ export class ChartGroup {
     return this.#now;
   }
 
-  /** The shown range; while live its end is on a whole pixel, so that columns do not shimmer. */
+  /** End of the shown range as it was chosen, whatever the pixels. */
+  get end(): number {
+    return this.#zoom?.to ?? (this.#live ? this.#now : this.#to);
+  }
+
+  /** The shown range; its end is on a whole pixel, so that columns do not shimmer. */
   get range(): { from: number; to: number } {
     if (this.#zoom) return this.#zoom;
-    let to = this.#live ? this.#now : this.#to;
+    let to = this.end;
     if (!this.#fixed && this.width > 0) {
       const pixel = this.#span / this.width;
       to = Math.ceil(to / pixel - 1e-6) * pixel;
@@ -114,6 +124,19 @@ export class ChartGroup {
   advance(now: number): void {
     if (now > this.#now) this.#now = now;
     this.mark(CHANGED.data);
+  }
+
+  /** Whether samples come has changed. */
+  setHeard(heard: boolean): void {
+    if (heard === this.#heard) return;
+    this.#heard = heard;
+    this.mark(CHANGED.range);
+  }
+
+  /** The clock was set, to an earlier time too. */
+  setNow(now: number): void {
+    this.#now = now;
+    this.mark(CHANGED.range);
   }
 
   setSpan(ms: number): void {

@@ -19,6 +19,9 @@ const STALE_POINTS = 24;
 /** Shortest time between two readings that fill a hole before the stream, in milliseconds. */
 const HEAL_MS = 10_000;
 
+/** The newest second that can have all of its samples at a time. */
+export const wholeSecond = (ms: number): number => Math.floor(ms / 1000) * 1000 - 1000;
+
 export class LiveData {
   readonly data = new TimeSeries();
   /** Why the last history could not be read. */
@@ -61,7 +64,7 @@ export class LiveData {
     }
     const newest = frame.t.length > 0 ? frame.t[frame.t.length - 1]! : 0;
     // A second's samples arrive in several frames; the range moves once for it.
-    const now = Math.max(newest, Math.floor(frame.at_ms / 1000) * 1000 - 1000);
+    const now = Math.max(newest, wholeSecond(frame.at_ms));
     if (frame.t.length > 0 || now > this.#group.now) this.#group.advance(now);
     const l = this.#loaded;
     if (l && this.#group.live && this.data.stepMs > 1000 && now - l.at > STALE_POINTS * this.data.stepMs) this.load();
@@ -111,6 +114,13 @@ export class LiveData {
       this.#group.mark(CHANGED.data);
     }
     this.#loading = false;
+  }
+
+  /** The engine's clock was set: what is held has times of the former one. */
+  restart(now: number): void {
+    this.data.clear();
+    this.#group.setNow(now);
+    this.load(true);
   }
 
   close(): void {

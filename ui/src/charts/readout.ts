@@ -17,13 +17,20 @@ export interface ReadoutRow {
   nowExact: string;
 }
 
-/** Rows of a lane for a cursor time; `now` is an en dash when the last sample is old or its target is down. */
-export function rows(spec: LaneSpec, data: TimeSeries, cursor: number | null, now: number, stale: Stale | null): ReadoutRow[] {
+/** Rows of a lane for a cursor time; `now` is an en dash when the last sample is old, its target is down or nothing is heard. */
+export function rows(
+  spec: LaneSpec,
+  data: TimeSeries,
+  cursor: number | null,
+  now: number,
+  stale: Stale | null,
+  heard: boolean,
+): ReadoutRow[] {
   const rows: ReadoutRow[] = [];
   for (let i = spec.series.length - 1; i >= 0; i -= 1) {
     const series = spec.series[i]!;
     const last = data.last(series.id);
-    const fresh = last !== null && stale === null && now - last.t <= Math.max(data.gapMs * 2, 5000);
+    const fresh = heard && last !== null && stale === null && now - last.t <= Math.max(data.gapMs * 2, 5000);
     const at = cursor === null ? null : data.valueAt(series.id, cursor, spec.kind === 'stack');
     rows.push({
       id: series.id,

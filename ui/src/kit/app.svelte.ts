@@ -23,7 +23,10 @@ class AppState {
   jobs = $state.raw<JobStatus[]>([]);
   own = $state.raw<OwnCost | null>(null);
   findings = $state.raw<Finding[] | null>(null);
+  /** Why nothing is heard of the engine. */
   offline = $state.raw<ApiError | null>(null);
+  /** For how many seconds nothing came although the connection stands. */
+  silentS = $state<number | null>(null);
   failure = $state.raw<ApiError | null>(null);
   path = $state('/start');
   /** The parameters of the address. */
@@ -185,6 +188,9 @@ class AppState {
   }
 
   private setParams(params: Readonly<Record<string, string | null>>): void {
+    // The reader has gone on, and the event that says so is still on its way: the parameters would be of another screen.
+    const at = addressOf(location.hash);
+    if (at.path !== this.path || (at.environment ?? this.currentId) !== this.currentId) return;
     const query = queryOf(location.hash);
     for (const [name, value] of Object.entries(params)) {
       if (value === null) query.delete(name);
@@ -213,12 +219,13 @@ class AppState {
       this.stop = b.watch(
         id,
         (frame) => this.accept(frame),
-        (error) => (this.offline = error),
+        (error, silentS) => ([this.offline, this.silentS] = [error, silentS]),
       );
     });
   }
 
   private accept(frame: Frame): void {
+    now.heard(frame.at_ms);
     if (frame.environment_id !== null && frame.environment_id !== this.currentId) return;
     if (frame.t.length > 0) now.beat();
     for (const part of frame.parts) this.take(part);
@@ -273,6 +280,9 @@ class AppState {
       },
       get findings() {
         return app.findings;
+      },
+      get heard() {
+        return app.offline === null;
       },
       get path() {
         return app.path;

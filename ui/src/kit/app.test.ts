@@ -193,6 +193,10 @@ test('a screen changes parameters of the address without a step, and reads what 
   const screen = app.screens();
   screen.setParams({ run: 'a b', span: null });
   expect([screen.param('run'), screen.param('span'), location.hash]).toEqual(['a b', null, '#/e/shop/reports/new?run=a+b']);
+  // The event of a step comes after the address has changed.
+  app.go('/database?span=60');
+  screen.setParams({ run: 'b' });
+  expect(location.hash, 'a screen that is left changes nothing').toBe('#/e/shop/database?span=60');
 });
 
 test('an address that only led to an environment is no step to come back to', async () => {

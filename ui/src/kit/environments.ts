@@ -1,6 +1,7 @@
 // What is done to environments from several places: the menu, the palette and the editor.
 import { rpc, toApiError } from '../backend';
 import { app } from './app.svelte';
+import { paused } from './paused.svelte';
 import { toasts } from './toasts.svelte';
 
 const failed = (error: unknown): void => void toasts.show(toApiError(error).message);
@@ -15,11 +16,14 @@ export function stays(path: string): string {
   return SHARED.test(path) ? path : screen;
 }
 
-/** Opens an environment on the screen that is shown, as far as it is one of an environment; the demo where it is built. */
+/**
+ * Opens an environment on the screen that is shown, as far as it is one of an environment, and at the time that it is paused at;
+ * the demo where it is built.
+ */
 export function choose(id: string, demo: boolean): void {
-  const to = stays(app.path);
+  const to = paused.within(stays(app.path));
   if (id === app.currentId) app.go(to);
-  else if (demo) app.go(`/start?open=demo&to=${to}`);
+  else if (demo) app.go(`/start?open=demo&to=${encodeURIComponent(to)}`);
   else void app.open(id, to);
 }
 

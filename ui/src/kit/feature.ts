@@ -63,6 +63,8 @@ interface Place {
     /** A line above it. */
     line?: true;
   };
+  /** It has lanes with a range of time: one that is paused goes along to it. */
+  lanes?: true;
   /** Whether another address under `path` is another screen: nothing of the former is kept. */
   fresh?: true;
   /** Kinds of jobs that are counted beside its name. */

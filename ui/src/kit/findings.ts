@@ -3,6 +3,7 @@ import type { Finding, FindingTarget, TargetRole, TargetStatus } from '../backen
 import { pathOf } from './address';
 import { benchmarkPath } from './benchmark';
 import { duration } from './figures';
+import { ageS } from './format';
 
 /** The route of what a step of a finding opens. */
 export function routeOf(opens: FindingTarget): string {
@@ -46,7 +47,7 @@ export const isOfState = (finding: Pick<Finding, 'kind'>): boolean => OF_STATE.h
 /** Seconds since the first sample of an environment's targets; null before there is one. */
 export function observedS(targets: readonly Pick<TargetStatus, 'first_sample_ms'>[], nowMs: number): number | null {
   const first = targets.flatMap((t) => t.first_sample_ms ?? []);
-  return first.length === 0 ? null : Math.max(0, (nowMs - Math.min(...first)) / 1000);
+  return first.length === 0 ? null : ageS(Math.min(...first), nowMs);
 }
 
 /** A time that goes on, no finer than it matters, so that it does not move every second: `38 s`, `33 min`, `5 h`. */
@@ -57,4 +58,4 @@ export function span(seconds: number): string {
 }
 
 /** `for 33 min`: how long a state has lasted. */
-export const lasting = (sinceMs: number, nowMs: number): string => `for ${span((nowMs - sinceMs) / 1000)}`;
+export const lasting = (sinceMs: number, nowMs: number): string => `for ${span(ageS(sinceMs, nowMs))}`;

@@ -54,6 +54,9 @@ export function utcOffset(minutesWest: number): string {
 const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
 const DAY_MS = 86_400_000;
 
+/** Seconds from a moment to another; never less than none, whatever two clocks say. */
+export const ageS = (fromMs: number, toMs: number): number => Math.max(0, toMs - fromMs) / 1000;
+
 /** A moment to the second, with its zone: `2026-11-29 14:03:22 UTC`. */
 export function exactTime(ms: number): string {
   const d = new Date(ms);

@@ -1,6 +1,7 @@
 // When each environment was opened last in this window: those that are used stand first.
 import { backend } from '../backend';
 import { inOrder } from './list';
+import { now } from './time.svelte';
 
 const KEY = 'recent';
 /** Most that are remembered. */
@@ -21,7 +22,7 @@ class Recent {
     return this.#at[id] ?? null;
   }
 
-  opened(id: string, nowMs = Date.now()): void {
+  opened(id: string, nowMs = now.read()): void {
     const newest = Object.entries({ ...this.#at, [id]: nowMs }).sort(([, a], [, b]) => b - a);
     this.#at = Object.fromEntries(newest.slice(0, KEPT));
     void backend().then((b) => b.setPreference(KEY, this.#at));

@@ -20,6 +20,8 @@ export interface ScreenApp extends Client {
   readonly targets: readonly TargetStatus[];
   /** Findings, or null before they are known. */
   readonly findings: readonly Finding[] | null;
+  /** Whether the engine is heard; while it is not, nothing that is shown is of now. */
+  readonly heard: boolean;
   /** The address of what is shown, such as `/benchmarks/new`. */
   readonly path: string;
   /** A parameter of the address; null where it has none. */

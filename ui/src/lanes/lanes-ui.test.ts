@@ -5,6 +5,7 @@ import { expect, test, vi } from 'vitest';
 import { ChartGroup } from '../charts/group';
 import { fakeApp } from '../testing/app';
 import type { ScreenApp } from '../kit/screen';
+import { now } from '../kit/time.svelte';
 import { finding, proof, target } from '../testing/values';
 import Findings from './Findings.svelte';
 import RangeBar from './RangeBar.svelte';
@@ -128,4 +129,22 @@ test('before the first answer nothing is claimed, and then no more than was obse
   cleanup();
   strip({ findings: [] }, '/overview', { targets: [target({ first_sample_ms: null })] });
   expect(screen.getByTestId('findings').textContent, 'nothing was observed yet').toContain('Looking for things to mend');
+});
+
+test('a silent engine observes nothing more, and no time is less than none', async () => {
+  vi.useFakeTimers();
+  const first = now.read() - 3000;
+  const { hear } = strip({}, '/overview', { targets: [target({ first_sample_ms: first })] });
+  const words = (): string => plain(screen.getByTestId('findings-observed').textContent);
+  expect(words()).toBe('observed for 3 s');
+  hear(false);
+  await vi.advanceTimersByTimeAsync(30_000);
+  expect(words()).toBe('observed for 3 s');
+  hear(true);
+  await tick();
+  expect(words()).toBe('observed for 33 s');
+  vi.useRealTimers();
+  cleanup();
+  strip({}, '/overview', { targets: [target({ first_sample_ms: now.read() + 60_000 })] });
+  expect(words()).toBe('observed for 0 s');
 });

@@ -70,26 +70,26 @@ describe('state of a tier', () => {
   const range = { from: 0, to: 114_000 };
   it('says since when a target is unreachable and when it is tried again', () => {
     const down = target({ state: 'down', next_try_ms: 120_000 });
-    expect(stale(tier, down, data, 114_000)?.text.replaceAll('\u202f', ' ')).toBe(
+    expect(stale(tier, down, data, 114_000, true)?.text.replaceAll('\u202f', ' ')).toBe(
       'cache unreachable: last sample 14 s ago, next try in 6 s',
     );
-    expect(bandState(tier, down, data, range, 114_000)?.glyph).toBe('bad');
+    expect(bandState(tier, down, data, range, 114_000, true)?.glyph).toBe('bad');
   });
   it('recovers by itself', () => {
-    expect(stale(tier, target({}), data, 101_000)).toBeNull();
-    expect(bandState(tier, target({}), data, range, 101_000)?.text).toContain('answers in');
+    expect(stale(tier, target({}), data, 101_000, true)).toBeNull();
+    expect(bandState(tier, target({}), data, range, 101_000, true)?.text).toContain('answers in');
   });
   it('notices a target that is silent without being reported down', () => {
-    expect(stale(tier, target({}), data, 106_000)?.text).toContain('silent');
+    expect(stale(tier, target({}), data, 106_000, true)?.text).toContain('silent');
   });
   it('does not let an API that fails each probe answer in time', () => {
     const answering = new TimeSeries();
     answering.append([40_000, 41_000], { 'cache.operations': [1, 1] });
     const error = { code: 'unreachable', message: 'answers the probe with status 503', hint: null };
-    const failing = bandState(tier, target({ error, round_trip_ms: 1.88, last_sample_ms: 41_000 }), answering, range, 41_000);
+    const failing = bandState(tier, target({ error, round_trip_ms: 1.88, last_sample_ms: 41_000 }), answering, range, 41_000, true);
     expect(failing).toMatchObject({ glyph: 'bad', text: 'answers the probe with status 503' });
     const missing = { code: 'privilege', message: '3 sessions are hidden', hint: null };
-    expect(bandState(tier, target({ error: missing, last_sample_ms: 41_000 }), answering, range, 41_000)?.glyph).toBe('warn');
+    expect(bandState(tier, target({ error: missing, last_sample_ms: 41_000 }), answering, range, 41_000, true)?.glyph).toBe('warn');
   });
   it('names gaps and evictions', () => {
     const gappy = new TimeSeries();
@@ -97,7 +97,7 @@ describe('state of a tier', () => {
     expect(evictingSince(gappy)).toBe(40_000);
     const quiet = new TimeSeries();
     quiet.append([1000, 2000, 40_000], { 'cache.operations': [1, 1, 1] });
-    expect(bandState(tier, target({ last_sample_ms: 40_000 }), quiet, range, 41_000)?.text).toContain('one gap of 38');
+    expect(bandState(tier, target({ last_sample_ms: 40_000 }), quiet, range, 41_000, true)?.text).toContain('one gap of 38');
   });
 });
 

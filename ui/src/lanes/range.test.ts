@@ -1,6 +1,7 @@
 // @vitest-environment jsdom
 import { expect, test, vi } from 'vitest';
 import { ChartGroup } from '../charts/group';
+import { paused } from '../kit/paused.svelte';
 import { growRange, keepRange, showRange } from './range';
 
 const NOW = 1_795_949_000_000;
@@ -124,4 +125,28 @@ test('a range grows with the first samples until the usual one is full, unless s
   expect(other.span, 'a chosen one is kept').toBe(300_000);
   end();
   vi.useRealTimers();
+});
+
+test('a range that is paused is named whole at once, and goes along to screens with lanes until it is live', () => {
+  paused.know(['/overview', '/database']);
+  const at = address();
+  const group = make();
+  const off = keepRange(at, group, 900_000);
+  group.advance(NOW + 1000);
+  expect(paused.within('/database'), 'what is live is not kept').toBe('/database');
+  group.setLive(false);
+  expect(at.text(), 'another screen may have another usual span').toBe(`span=900&to=${NOW + 1000}`);
+  expect(paused.within('/database')).toBe(`/database?span=900&to=${NOW + 1000}`);
+  expect(paused.within('/journal'), 'a screen without lanes has no range').toBe('/journal');
+  off();
+  const [there, other] = [address(paused.within('/database').split('?')[1]), make()];
+  there.path = '/database';
+  showRange(there, other);
+  const end = keepRange(there, other, 300_000);
+  expect([other.live, other.range]).toEqual([false, { from: NOW + 1000 - 900_000, to: NOW + 1000 }]);
+  other.zoom(NOW - 60_000, NOW - 30_000);
+  expect(paused.within('/overview')).toBe(`/overview?span=900&from=${NOW - 60_000}&to=${NOW - 30_000}`);
+  other.setLive(true);
+  expect(paused.within('/overview'), 'Live ends it').toBe('/overview');
+  end();
 });

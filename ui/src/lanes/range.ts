@@ -1,13 +1,14 @@
 // The shown range in the address: a reload, a link and a second tab show the same seconds.
 import { CHANGED, type ChartGroup } from '../charts/group';
 import type { TimeSeries } from '../charts/series';
+import { paused, type Range } from '../kit/paused.svelte';
 import type { ScreenApp } from '../kit/screen';
 
 type Address = Pick<ScreenApp, 'param' | 'setParams' | 'path'>;
 
 /** Longest range that an address may name, in milliseconds: what the store keeps. */
 const LONGEST_MS = 31 * 24 * 3_600_000;
-/** Rest after the last change before it is written, in milliseconds: browsers refuse many changes of the address a second. */
+/** Rest between two changes that are written, in milliseconds: browsers refuse many changes of the address a second. */
 const REST_MS = 300;
 
 const number = (text: string | null): number | null => {
@@ -24,14 +25,17 @@ export function showRange(address: Address, group: ChartGroup): void {
   } else if (to) group.showUntil(to);
 }
 
-/** The parameters that name what a group shows; `usualMs` is null for a group of fixed seconds, such as a run's. */
-function named(group: ChartGroup, usualMs: number | null): Record<'span' | 'from' | 'to', string | null> {
-  const { from, to } = group.range;
+/**
+ * The parameters that name what a group shows; `usualMs` is null for a group of fixed seconds, such as a run's. What is paused is
+ * named whole: another screen, or another reader, may have another usual span.
+ */
+function named(group: ChartGroup, usualMs: number | null): Range {
+  const { from } = group.range;
   const whole = (ms: number): string => String(Math.round(ms));
   return {
-    span: usualMs === null || group.growing || group.span === usualMs ? null : String(group.span / 1000),
+    span: usualMs === null || (group.live && (group.growing || group.span === usualMs)) ? null : String(group.span / 1000),
     from: group.zoomed ? whole(from) : null,
-    to: group.zoomed || (usualMs !== null && !group.live) ? whole(to) : null,
+    to: group.zoomed || (usualMs !== null && !group.live) ? whole(group.end) : null,
   };
 }
 
@@ -61,26 +65,37 @@ export function keepRange(address: Address, group: ChartGroup, usualMs: number |
   const mine = address.path;
   let timer: ReturnType<typeof setTimeout> | undefined;
   let written = '';
+  let writtenAt = -Infinity;
+  /** The address is being read: what changes by that is not written before all of it was read. */
+  let reading = false;
   const write = (): void => {
     const params = named(group, usualMs);
     const now = JSON.stringify(params);
     if (now === written || address.path !== mine) return;
     written = now;
+    writtenAt = performance.now();
     address.setParams(params);
   };
   const follow = (): void => {
     const wanted = { span: address.param('span'), from: address.param('from'), to: address.param('to') };
     if (address.path !== mine || JSON.stringify(wanted) === JSON.stringify(named(group, usualMs))) return;
     // A span that is not named stays as it was; the write after this names it.
+    written = JSON.stringify(wanted);
+    reading = true;
     if (usualMs === null) group.reset();
     else group.setLive(true);
     showRange(address, group);
+    reading = false;
   };
   const off = group.on((what) => {
     if (!(what & CHANGED.range)) return;
+    if (usualMs !== null && address.path === mine) paused.shows(named(group, usualMs));
     clearTimeout(timer);
-    timer = setTimeout(write, REST_MS);
+    // Whoever pauses and goes on at once is at the address that says so.
+    if (!reading && performance.now() - writtenAt >= REST_MS) write();
+    else timer = setTimeout(write, REST_MS);
   });
+  if (usualMs !== null) paused.shows(named(group, usualMs));
   addEventListener('hashchange', follow);
   return () => {
     clearTimeout(timer);

@@ -3,7 +3,8 @@ import { onMount, untrack } from 'svelte';
 import type { ScreenApp } from '../kit/screen';
 import { problem, type ApiProblem } from '../kit/client';
 import type { ChartGroup } from '../charts/group';
-import { LiveData } from '../charts/live';
+import { LiveData, wholeSecond } from '../charts/live';
+import { now } from '../kit/time.svelte';
 
 export interface Samples {
   /** The data; null without an environment. */
@@ -20,6 +21,28 @@ export interface Samples {
 
 /** Samples after which a series has had its first rate. */
 const SETTLED = 3;
+
+/**
+ * Keeps a group's time by the engine's clock while the component lives: a silent engine does not stop it, so that what is
+ * missing is seen to grow. `set` is called when the clock was set.
+ */
+export function followTime(app: Pick<ScreenApp, 'heard'>, group: ChartGroup, set: () => void = () => undefined): void {
+  $effect(() => {
+    const { heard } = app;
+    untrack(() => group.setHeard(heard));
+    if (!heard) return now.use();
+  });
+  $effect(() => {
+    const { ms } = now;
+    if (!app.heard) untrack(() => group.advance(wholeSecond(ms)));
+  });
+  let seen = untrack(() => now.set);
+  $effect(() => {
+    if (now.set === seen) return;
+    seen = now.set;
+    untrack(set);
+  });
+}
 
 /** Watches the environment while the component lives; to be called while it is made. `sampled` runs once, with the first sample. */
 export function watchSamples(app: ScreenApp, group: ChartGroup, sampled: () => void = () => undefined): Samples {
@@ -42,6 +65,8 @@ export function watchSamples(app: ScreenApp, group: ChartGroup, sampled: () => v
     });
   });
 
+  followTime(app, group, () => live?.restart(wholeSecond(now.read())));
+
   /** Series that were known when the lanes were last made, and the samples since then. */
   let [seen, since] = [-1, 0];
   function read(): void {
@@ -55,8 +80,8 @@ export function watchSamples(app: ScreenApp, group: ChartGroup, sampled: () => v
       since = -1;
       known += 1;
     }
-    const now = live.error ? problem(live.error) : null;
-    if (now?.message !== failure?.message) failure = now;
+    const why = live.error ? problem(live.error) : null;
+    if (why?.message !== failure?.message) failure = why;
   }
   onMount(() => {
     const offFrame = app.onFrame((frame) => {

@@ -1,6 +1,6 @@
 // The state of a tier in words, and the sentence on its dimmed lanes.
 import { duration, integer } from '../kit/figures';
-import { roundTrip } from '../kit/format';
+import { ageS, roundTrip } from '../kit/format';
 import type { Stale } from '../charts/lane';
 import type { Gap, TimeSeries } from '../charts/series';
 import { clock } from '../charts/ticks';
@@ -36,15 +36,16 @@ function newest(tier: Tier, data: TimeSeries): number | null {
   return last;
 }
 
-/** Whether a tier's lanes are dimmed and what they say. */
-export function stale(tier: Tier, target: TargetState | undefined, data: TimeSeries, now: number): Stale | null {
+/** Whether a tier's lanes are dimmed and what they say; without an engine that is heard all of them are. */
+export function stale(tier: Tier, target: TargetState | undefined, data: TimeSeries, now: number, heard: boolean): Stale | null {
   if (!tier.configured || !target) return null;
   const sample = newest(tier, data);
   const since = Math.max(sample ?? -Infinity, target.last_sample_ms ?? -Infinity);
-  const ago = since > 0 ? `last sample ${duration(Math.max(0, now - since) / 1000)} ago` : 'no sample yet';
+  const ago = since > 0 ? `last sample ${duration(ageS(since, now))} ago` : 'no sample yet';
+  if (!heard) return { since: since > 0 ? since : now, text: `no answer from the engine: ${ago}` };
   const name = tier.name === 'API' ? 'api' : tier.name.toLowerCase();
   if (target.state === 'down') {
-    const next = target.next_try_ms === null ? '' : `, next try in ${duration(Math.max(0, target.next_try_ms - now) / 1000)}`;
+    const next = target.next_try_ms === null ? '' : `, next try in ${duration(ageS(now, target.next_try_ms))}`;
     return { since: since > 0 ? since : now, text: `${name} unreachable: ${ago}${next}` };
   }
   if (target.state === 'up' && sample !== null && now - sample > SILENCE_MS) {
@@ -65,17 +66,20 @@ export function bandState(
   data: TimeSeries,
   range: { from: number; to: number },
   now: number,
+  heard: boolean,
 ): BandState | null {
   if (!tier.configured) return null;
+  // What was said of a target is from before, and the target itself may be well.
+  if (!heard) return { glyph: 'unknown', text: 'no answer from the engine' };
   if (!target || target.state === 'unknown') return { glyph: 'unknown', text: 'connecting' };
   if (target.state === 'idle') return { glyph: 'none', text: 'idle' };
   const title = target.error ? [target.error.message, target.error.hint].filter(Boolean).join('. ') : '';
   if (target.state === 'down') {
     const since = target.last_sample_ms;
-    return { glyph: 'bad', text: since ? `unreachable for ${duration((now - since) / 1000)}` : 'unreachable', title };
+    return { glyph: 'bad', text: since ? `unreachable for ${duration(ageS(since, now))}` : 'unreachable', title };
   }
-  const quiet = stale(tier, target, data, now);
-  if (quiet) return { glyph: 'warn', text: `no samples for ${duration((now - quiet.since) / 1000)}` };
+  const quiet = stale(tier, target, data, now, heard);
+  if (quiet) return { glyph: 'warn', text: `no samples for ${duration(ageS(quiet.since, now))}` };
   // Something is there, and what it answers is no service: an API that answers each probe with 503 is failing.
   if (target.error) return { glyph: target.error.code === 'unreachable' ? 'bad' : 'warn', text: target.error.message, title };
   const waiting = data.last('database.locks.waiting');

@@ -28,7 +28,7 @@ function read(): [string, Scrolled][] {
 function stepNow(): string {
   const state = history.state as { step?: string } | null;
   if (state?.step) return state.step;
-  const step = `${Date.now().toString(36)}-${Math.random().toString(36).slice(2, 8)}`;
+  const step = `${Math.random().toString(36).slice(2, 10)}-${Math.random().toString(36).slice(2, 8)}`;
   history.replaceState({ ...state, step }, '');
   return step;
 }

@@ -4,6 +4,7 @@ import { FEATURES } from '../features';
 import { app } from '../kit/app.svelte';
 import { GROUPS, type Command, type Group } from '../kit/feature';
 import { wordsOf } from '../kit/list';
+import { paused } from '../kit/paused.svelte';
 import { score } from './fuzzy';
 import type { Press } from './onscreen';
 import { RAIL } from './routes';
@@ -15,7 +16,7 @@ export function commands(shortcuts: () => void, presses: readonly Press[]): Comm
       name: `Go to ${f.title.toLowerCase()}`,
       hint: `g ${f.rail.key}`,
       group: 'Go to',
-      run: () => app.go(f.path),
+      run: () => app.go(paused.within(f.path)),
     })),
     ...presses.map((p): Command => ({
       id: `press ${p.name}`,

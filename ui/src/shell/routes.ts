@@ -1,9 +1,12 @@
 // Which feature an address belongs to.
 import { FEATURES } from '../features';
 import type { Feature } from '../kit/feature';
+import { paused } from '../kit/paused.svelte';
 
 /** What the rail shows. */
 export const RAIL = FEATURES.filter((f): f is Feature & { rail: NonNullable<Feature['rail']> } => f.rail !== undefined);
+
+paused.know(FEATURES.filter((f) => f.lanes).map((f) => f.path));
 
 /** The feature that a path belongs to: itself, or what it lies under. */
 export function featureAt(path: string): Feature | undefined {

@@ -2,6 +2,8 @@
 import { cleanup, fireEvent, render, screen, waitFor, within } from '@testing-library/svelte';
 import { tick } from 'svelte';
 import { beforeEach, expect, test, vi } from 'vitest';
+import { silent } from '../backend/silence';
+import { choose } from '../kit/environments';
 import { engine, refusal } from '../testing/backend';
 import { freshWindow } from '../testing/window';
 import App from './App.svelte';
@@ -36,6 +38,8 @@ async function open(address = '#/e/shop/settings'): Promise<void> {
 }
 const press = (key: string, of: Partial<KeyboardEventInit> = {}): Promise<boolean> =>
   fireEvent.keyDown(document.activeElement ?? document.body, { key, ...of });
+
+const plainText = (of: HTMLElement): string => (of.textContent ?? '').replaceAll(/\s+/g, ' ').trim();
 
 beforeEach(() => {
   engine.reset(calm());
@@ -85,7 +89,10 @@ test('a session that ended says what to do, and what was shown stays', async () 
   cleanup();
   engine.reset(calm());
   await open();
-  engine.watcher?.onState({ code: 'authentication', message: 'Perfdeck was started anew', hint: 'Open the new address', retryable: false });
+  engine.watcher?.onState(
+    { code: 'authentication', message: 'Perfdeck was started anew', hint: 'Open the new address', retryable: false },
+    null,
+  );
   expect((await screen.findByTestId('failure')).textContent).toContain('started anew');
   expect(screen.getByTestId('settings')).toBeTruthy();
 });
@@ -254,10 +261,54 @@ test('the rail counts what waits, and the status line says how each target is', 
   await waitFor(() => expect(document.querySelector('.tip')?.textContent).toContain('Connection refused'));
   engine.push({ targets: [target({ role: 'api', error: { ...refusal('answers the probe with status 503'), code: 'unreachable' } })] });
   await waitFor(() => expect(screen.getByTestId('status-api').textContent, 'quick, and no service').toMatch(/api\s+failing/));
-  engine.watcher?.onState(refusal('Perfdeck does not answer'));
+  engine.watcher?.onState(refusal('Perfdeck does not answer'), null);
   await waitFor(() => expect(screen.getByTestId('offline').textContent).toContain('Perfdeck does not answer: trying again'));
   expect(screen.getByTestId('status-api').textContent, 'what was said before is no news').toMatch(/api\s+–/);
   expect(screen.getByTestId('own-cost').textContent).not.toContain('own CPU');
+});
+
+test('a paused range goes along by rail, keys, palette and to another environment, and Live ends it', async () => {
+  const to = AT - 3_600_000;
+  const kept = `?span=900&to=${to}`;
+  engine.reset({ ...calm(), 'env.list': () => [summary(), summary({ id: 'mill', name: 'mill' })] });
+  await open(`#/e/shop/overview${kept}`);
+  await screen.findByTestId('overview');
+  await waitFor(() => expect(screen.getByTestId('nav-database').getAttribute('href')).toBe(`#/e/shop/database${kept}`));
+  expect(screen.getByTestId('nav-settings').getAttribute('href'), 'no lanes, no range').toBe('#/e/shop/settings');
+  await press('g');
+  await press('d');
+  await waitFor(() => expect(location.hash).toBe(`#/e/shop/database${kept}`));
+  await screen.findByTestId('screen-database', {}, { timeout: 10_000 });
+  expect(screen.getByTestId('pause').getAttribute('aria-pressed')).toBe('true');
+  await press('k', { ctrlKey: true });
+  await fireEvent.input(await screen.findByTestId('palette-input'), { target: { value: 'go to overview' } });
+  await fireEvent.click(screen.getAllByTestId('palette-item')[0]!);
+  await waitFor(() => expect(location.hash).toBe(`#/e/shop/overview${kept}`));
+  await screen.findByTestId('screen-overview', {}, { timeout: 10_000 });
+  choose('mill', false);
+  await waitFor(() => expect(location.hash).toBe(`#/e/mill/overview${kept}`));
+  await fireEvent.click(await screen.findByTestId('live'));
+  await waitFor(() => expect(screen.getByTestId('nav-database').getAttribute('href')).toBe('#/e/mill/database'));
+});
+
+test('an engine that is silent is said in the place of a lost connection, and nothing stands there as of now', async () => {
+  await open();
+  engine.push({ own: { cpu: 0.01, memory_bytes: 50_000_000, dropped_frames: 3, store_bytes: 1 } });
+  await waitFor(() => expect(screen.getByTestId('own-cost').textContent).toContain('own CPU 1.0'));
+  engine.watcher?.onState(silent, 12.4);
+  await waitFor(() => expect(plainText(screen.getByTestId('offline'))).toBe('No answer from the engine for 12 s'));
+  expect(screen.getByTestId('offline').querySelector('[aria-live=off]'), 'its seconds are not read out').toBeTruthy();
+  expect(plainText(screen.getByTestId('status-database'))).toBe('database –');
+  expect(plainText(screen.getByTestId('own-cost'))).toContain('own CPU – memory –');
+  engine.watcher?.onState(null, null);
+  await waitFor(() => expect(screen.queryByTestId('offline')).toBeNull());
+  expect(plainText(screen.getByTestId('status-database'))).toBe('database 1.5 ms');
+});
+
+test("the clock of the status line is the engine's", async () => {
+  await open();
+  engine.push({ at_ms: Date.UTC(2027, 0, 2, 3, 4, 5) });
+  await waitFor(() => expect(screen.getByTestId('own-cost').querySelector('[title^="2027-01-02T03:04:0"]')).toBeTruthy());
 });
 
 test('the rail counts the changes in force, marks those that were cut off, and is told when that changes', async () => {

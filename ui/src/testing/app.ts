@@ -3,6 +3,7 @@ import type { Commands } from '../backend/gen/commands';
 import type { Frame } from '../backend/types';
 import type { Answering } from '../kit/client';
 import { FakeAddress } from './address.svelte';
+import { FakeHeard } from './heard.svelte';
 import { frame, type FrameOf } from './frames';
 import { asContext, type ScreenApp } from '../kit/screen';
 
@@ -25,6 +26,8 @@ export interface FakeApp {
   calls: string[];
   /** Where the window is. */
   address: FakeAddress;
+  /** Says whether the engine is heard from now on. */
+  hear: (heard: boolean) => void;
   /** Sends a frame to whoever listens. */
   push: (frame: FrameOf) => void;
 }
@@ -33,12 +36,16 @@ export interface FakeApp {
 export function fakeApp(handlers: Handlers, of: Partial<ScreenApp> = {}): FakeApp {
   const listeners = new Set<(frame: Frame) => void>();
   const calls: string[] = [];
+  const heard = new FakeHeard();
   const address = new FakeAddress(of.path ?? '/benchmarks');
   const app: ScreenApp = {
     environment: { id: 'shop', name: 'shop', kind: 'staging', apiUrl: 'http://127.0.0.1:1/', roles: ['api'] },
     environments: [],
     targets: [],
     findings: [],
+    get heard() {
+      return heard.now;
+    },
     get path() {
       return address.path;
     },
@@ -62,5 +69,12 @@ export function fakeApp(handlers: Handlers, of: Partial<ScreenApp> = {}): FakeAp
   const given: PropertyDescriptorMap = Object.getOwnPropertyDescriptors(of);
   delete given['path'];
   Object.defineProperties(app, given);
-  return { app, context: asContext(app), calls, address, push: (of) => listeners.forEach((l) => l(frame(of))) };
+  return {
+    app,
+    context: asContext(app),
+    calls,
+    address,
+    hear: (now) => (heard.now = now),
+    push: (of) => listeners.forEach((l) => l(frame(of))),
+  };
 }

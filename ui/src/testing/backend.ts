@@ -4,12 +4,13 @@ import type { Backend } from '../backend';
 import { toApiError } from '../backend/errors';
 import type { Commands } from '../backend/gen/commands';
 import type { Frame } from '../backend/frames';
+import type { OnState } from '../backend/silence';
 import type { ApiError } from '../backend/types';
 import type { Answering } from '../kit/client';
 import { frame, type FrameOf } from './frames';
 
 type Handlers = { [K in Answering]?: (request: Commands[K]['req']) => Commands[K]['res'] | Promise<Commands[K]['res']> };
-type Watcher = { id: string | null; onFrame: (frame: Frame) => void; onState: (error: ApiError | null) => void };
+type Watcher = { id: string | null; onFrame: (frame: Frame) => void; onState: OnState };
 
 export const engine = {
   handlers: {} as Handlers,
@@ -20,7 +21,7 @@ export const engine = {
   face: {} as Partial<Backend>,
   watcher: null as Watcher | null,
   /** Sends a frame to the window. */
-  push: (of: FrameOf): void => engine.watcher?.onFrame(frame({ environment_id: engine.watcher.id, ...of })),
+  push: (of: FrameOf): void => engine.watcher?.onFrame(frame({ environment_id: engine.watcher.id, at_ms: Date.now(), ...of })),
   /** Begins anew, with these handlers. */
   reset(handlers: Handlers = {}): void {
     Object.assign(engine, { handlers, calls: [], preferences: new Map(), face: {}, watcher: null });

@@ -193,8 +193,8 @@ fn what_is_too_short_is_not_judged_or_not_started() {
     };
     for (lines, needs) in [
         (open("", 40), "a run needs 100 requests"),
-        (open("'p99 < 1s'", 200), "threshold 'p99 < 1s' needs 1000 requests"),
-        (open("'p99.9 < 1s', 'p50 < 1s'", 4_000), "threshold 'p99.9 < 1s' needs 10000 requests"),
+        (open("'p99 < 1s'", 200), "threshold 'p99 < 1s' needs 1 000 requests"),
+        (open("'p99.9 < 1s', 'p50 < 1s'", 4_000), "threshold 'p99.9 < 1s' needs 10 000 requests"),
     ] {
         let (code, _, err) = run(dir.path(), &["bench", "run", &plan(dir.path(), &target.url(), &lines)]);
         assert!(code == 2 && err.contains(needs) && err.contains("hint: Measure for"), "{needs}: {code} {err}");
@@ -217,7 +217,7 @@ fn a_duet_that_cannot_give_a_verdict_is_not_started() {
     let (code, _, err) = duet(&[&url, &url, "--rate", "60", "-d", "3s"]);
     assert!(code == 2 && err.contains("p50 of a run of a pair needs 200 requests"), "{code} {err}");
     let (code, _, err) = duet(&[&url, &url, "--rate", "400", "-d", "1s", "--metric", "p99"]);
-    assert!(code == 2 && err.contains("p99 of a run of a pair needs 10000"), "{code} {err}");
+    assert!(code == 2 && err.contains("p99 of a run of a pair needs 10 000"), "{code} {err}");
     assert_eq!(target.requests(), 0, "before the first request");
     let short = ["-c", "4", "-d", "200ms", "--warmup", "0s", "--json"];
     let (code, out, err) = duet(&[&[a.as_str(), &b, "--changed", "request"], short.as_slice()].concat());

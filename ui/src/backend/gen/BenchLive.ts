@@ -43,7 +43,7 @@ in_flight: number,
  */
 interval_s: number | null, 
 /**
- * Responses per second over the last interval.
+ * Successful responses per second over the last interval.
  */
 rate_per_s: number, 
 /**

@@ -21,8 +21,12 @@ started_ms: number,
  */
 rate_per_s: number, 
 /**
+ * Requests, failed ones included.
+ */
+requests: number, 
+/**
  * Median response time with the failed requests in the distribution, in milliseconds; `None` where it is not known,
- * because nothing succeeded or the requests there failed.
+ * because nothing succeeded, the requests there failed or too few are behind it.
  */
 p50_ms: number | null, 
 /**

@@ -193,6 +193,14 @@ describe('copies', () => {
     expect(markdown(made())).toContain('a \\| b');
     expect(markdown(made())).toContain('n too small');
   });
+  it('says its time with the zone, and a statement with backticks stays one span', () => {
+    const request = 'SELECT `id` FROM `t`';
+    const spec = { kind: 'plan', varies: false, request, connections: 1, load: { kind: 'closed' } } as RunSpec;
+    const text = markdown(made({ name: '<b>x</b>', spec, started_ms: Date.UTC(2026, 10, 29, 16, 44, 5) }));
+    expect(text.split('\n')[0]).toBe('### \\<b\\>x\\</b\\>');
+    expect(text).toContain('`` SELECT `id` FROM `t` ``, ');
+    expect(text).toContain(', 2026-11-29 16:44:05 UTC, ');
+  });
 });
 
 describe('form', () => {

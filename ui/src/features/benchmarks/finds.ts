@@ -5,6 +5,7 @@ import type { Command } from '../../kit/feature';
 import { resource } from '../../kit/resource.svelte';
 import type { ScreenApp } from '../../kit/screen';
 import { ago } from '../../kit/format';
+import { now } from '../../kit/time.svelte';
 import { MASK } from './form/http';
 import { pathTo } from './routes';
 import type { RunSummary } from '../../backend/types';
@@ -39,7 +40,7 @@ export function finds(app: ScreenApp): () => Command[] {
       id: `run ${run.id}`,
       group: 'Runs',
       name: run.name,
-      hint: ago(run.started_ms, Date.now()),
+      hint: ago(run.started_ms, now.read()),
       also: run.request,
       run: () => app.go(pathTo(run.id)),
     })),
@@ -47,7 +48,7 @@ export function finds(app: ScreenApp): () => Command[] {
       id: `comparison ${c.id}`,
       group: 'Comparisons and knees',
       name: c.name,
-      hint: ago(c.created_ms, Date.now()),
+      hint: ago(c.created_ms, now.read()),
       also: c.sentence,
       run: () => app.go(pathTo(`comparison/${c.id}`)),
     })),
@@ -55,7 +56,7 @@ export function finds(app: ScreenApp): () => Command[] {
       id: `knee ${k.id}`,
       group: 'Comparisons and knees',
       name: kneeName(k),
-      hint: ago(k.created_ms, Date.now()),
+      hint: ago(k.created_ms, now.read()),
       also: k.sentence,
       run: () => app.go(pathTo(`knee/${k.id}`)),
     })),
@@ -63,7 +64,7 @@ export function finds(app: ScreenApp): () => Command[] {
       id: `plan ${plan.id}`,
       group: 'Plans',
       name: plan.name,
-      hint: ago(plan.updated_ms, Date.now()),
+      hint: ago(plan.updated_ms, now.read()),
       also: 'plan',
       run: () => app.go(pathTo(`plans/${plan.id}`)),
     })),

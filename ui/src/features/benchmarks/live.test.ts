@@ -83,6 +83,29 @@ test('the effect so far stands on an axis with figures, and the time says which 
   await waitFor(() => expect(screen.getByTestId('bench-live').textContent?.replace(/\s+/g, ' ')).toContain('in this run, 35 % of all'));
 });
 
+test('what a figure says to who cannot see it has its first samples at once', async () => {
+  const { push } = open(() => running());
+  await screen.findByTestId('bench-phase');
+  push({ bench: live({ interval_s: null }) });
+  const words = (id: string): string => screen.getByTestId(id).querySelector('figcaption')?.textContent?.replaceAll(/\s/g, ' ') ?? '';
+  await waitFor(() => expect(words('bench-lane-bench-rate')).toContain('rate: no samples'));
+  expect(words('bench-heatmap')).toBe('No response times yet');
+  push({ bench: live({ at_ms: AT + 1000, elapsed_s: 4, heat: [[54, 100]] }) });
+  await waitFor(() => expect(words('bench-lane-bench-rate')).toContain('last 2 400/s'));
+  await waitFor(() => expect(words('bench-heatmap')).toContain('Response times over'));
+});
+
+test('while the engine is silent a live run shows no figure of now', async () => {
+  const { push, hear } = open(() => running());
+  await screen.findByTestId('bench-phase');
+  push({ bench: live() });
+  await waitFor(() => expect(screen.getByTestId('bench-live-rate').textContent).not.toBe('–'));
+  hear(false);
+  await waitFor(() => expect(screen.getByTestId('bench-live-rate').textContent).toBe('–'));
+  expect(screen.getByTestId('bench-phase').textContent).toBe('Not known: no answer from the engine');
+  await waitFor(() => expect(screen.getByTestId('bench-lane-bench-rate-now').textContent).toBe('–'));
+});
+
 test('between two runs it says so, and shows no rate', async () => {
   let now = running({ part: DUET });
   const { push } = open(() => now);

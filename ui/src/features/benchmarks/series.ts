@@ -4,6 +4,7 @@ import type { LaneSpec } from '../../charts/lane';
 import { TimeSeries } from '../../charts/series';
 import { format, setting } from '../../kit/figures';
 import { fewForPoint } from '../../kit/percentiles';
+import type { Tier } from '../../lanes/tiers';
 import type { BenchLive, Load, Run } from './types';
 
 /** Series of a benchmark. */
@@ -174,3 +175,29 @@ export function benchLanes(
 
 /** Lanes of the environment that are shown beneath a benchmark. */
 export const BENEATH = ['cpu', 'connections', 'transactions', 'waits', 'operations', 'hit-ratio'] as const;
+
+/** What the probe of an API was answered; a run's page shows it where it has nothing else of a target. */
+const STATUS: LaneSpec = {
+  key: 'probe-status',
+  title: 'Probe status',
+  what: 'HTTP status',
+  unit: 'count',
+  kind: 'line',
+  height: 36,
+  series: [{ id: 'api.probe.status', label: 'status', colour: 'ink' }],
+  scale: { kind: 'zero', atLeast: 500 },
+};
+
+/**
+ * The lanes of a finished run's environment: of each target the usual ones that have samples, of one that has none of them all
+ * that was stored. `more` names lanes that are shown wherever they have samples.
+ */
+export function storedLanes(all: readonly Tier[], has: (id: string) => boolean, more: readonly string[]): LaneSpec[] {
+  const there = (lane: LaneSpec): boolean => lane.series.some((s) => has(s.id));
+  const wanted = new Set<string>([...BENEATH, ...more]);
+  return all.flatMap((tier) => {
+    const stored = [...tier.lanes, ...(tier.role === 'api' ? [STATUS] : [])].filter(there);
+    const usual = stored.some((lane) => (BENEATH as readonly string[]).includes(lane.key));
+    return usual ? stored.filter((lane) => wanted.has(lane.key)) : stored;
+  });
+}

@@ -256,7 +256,7 @@ test('the arrows move through the history of a work, and Enter opens a run', asy
   await fireEvent.keyDown(list, { key: 'ArrowRight' });
   expect(within(list).getByText(/^run c, 7 errors/)).toBeTruthy();
   await waitFor(() => expect(address.query).toBe('run=c'));
-  const rows = screen.getByTestId('history-runs').querySelectorAll('tr');
+  const rows = screen.getByTestId('history-runs').querySelectorAll('tbody tr');
   expect(
     [...rows].map((r) => r.lastElementChild!.textContent?.trim()),
     'as its list says',

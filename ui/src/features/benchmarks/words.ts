@@ -2,7 +2,7 @@
 import { exactly, format, integer, lasted, plural, rate, setting, THIN } from '../../kit/figures';
 import { enough, judgedOf, judgedWord, ms, PERCENTILES, percentileLabel, tooSmall, type PercentileName } from '../../kit/percentiles';
 import { endWord, errorWords, failures, outcomeOf, toneOf, type Tone } from '../../kit/outcome';
-import { dayTime } from '../../charts/ticks';
+import * as md from '../../kit/markdown';
 import { httpCommand, planCommand } from './form/command';
 import type { BenchPreview, LatencyMs, Load, Run, RunSpec } from './types';
 
@@ -135,8 +135,6 @@ export function sentence(run: Run): Sentence {
 export const command = (spec: RunSpec, environment: string | null): string =>
   (spec.kind === 'http' ? httpCommand(spec, { environment }) : planCommand('plan.toml', { environment })).join(' ');
 
-const cell = (text: string): string => text.replaceAll('|', '\\|').replaceAll('\n', ' ').replaceAll(THIN, '\u00a0');
-
 /** The run as a Markdown section. */
 export function markdown(run: Run): string {
   const s = sentence(run);
@@ -146,36 +144,29 @@ export function markdown(run: Run): string {
     ['schedule lag', run.schedule_lag_ms],
   ];
   const kinds = all.filter((k): k is [string, LatencyMs] => k[1] !== null);
+  const machine = `${run.machine.cpu} (${run.machine.cores} cores)`;
   const lines = [
-    `### ${cell(run.name)}`,
+    `### ${md.text(run.name)}`,
     '',
-    cell(s.word ? `**${s.word}:** ${s.text}` : s.text),
+    s.word ? `**${md.text(s.word)}:** ${md.text(s.text)}` : md.text(s.text),
     '',
-    `\`${requestOf(run.spec)}\`, ${cell(loadOf(run.spec))}, ${dayTime(run.started_ms)}, ${cell(run.machine.cpu)} (${run.machine.cores} cores), ${run.engine}`,
+    [md.code(requestOf(run.spec)), md.text(loadOf(run.spec)), md.utc(run.started_ms), md.text(machine), md.text(run.engine)].join(', '),
     '',
-    `| time | n | ${PERCENTILES.map(percentileLabel).join(' | ')} | max |`,
+    md.row(['time', 'n', ...PERCENTILES.map(percentileLabel), 'max']),
     `| --- | ---: |${' ---: |'.repeat(PERCENTILES.length + 1)}`,
-    ...kinds.map(([name, l]) =>
-      `| ${name} | ${integer(l.n)} | ${PERCENTILES.map((p) => (tooSmall(l, p) ? 'n too small' : ms(l[p]))).join(' | ')} | ${ms(l.max)} |`.replaceAll(
-        THIN,
-        '\u00a0',
-      ),
-    ),
+    ...kinds.map(([name, l]) => {
+      const times = PERCENTILES.map((p) => (tooSmall(l, p) ? 'n too small' : ms(l[p])));
+      return md.row([name, integer(l.n), ...times, ms(l.max)].map(md.text));
+    }),
   ];
   const judged = judgedOf(run);
   if (judged) {
-    const cells = PERCENTILES.map((p) => (enough(judged, p) ? judgedWord(judged[p]) : 'n too small'));
-    lines.push(
-      `| all, failed ones included | ${integer(judged.n)} | ${cells.join(' | ')} | ${judgedWord(judged.max)} |`.replaceAll(THIN, '\u00a0'),
-    );
+    const times = PERCENTILES.map((p) => (enough(judged, p) ? judgedWord(judged[p]) : 'n too small'));
+    lines.push(md.row(['all, failed ones included', integer(judged.n), ...times, judgedWord(judged.max)].map(md.text)));
   }
   if (run.errors_by_class.length > 0) {
-    lines.push(
-      '',
-      '| error | count | sample |',
-      '| --- | ---: | --- |',
-      ...run.errors_by_class.map((e) => `| ${e.class} | ${e.count} | ${cell(e.sample)} |`),
-    );
+    const errors = run.errors_by_class.map((e) => md.row([md.text(e.class), String(e.count), md.text(e.sample)]));
+    lines.push('', '| error | count | sample |', '| --- | ---: | --- |', ...errors);
   }
   return `${lines.join('\n')}\n`;
 }

@@ -2,7 +2,7 @@
 import type { Change, ChangeOffer, ChangeState, ChangeStep, TargetSays } from '../../backend/types';
 import { dayTime } from '../../charts/ticks';
 import { DASH, integer, THIN } from '../../kit/figures';
-import { clock } from '../../kit/format';
+import { ageS, clock } from '../../kit/format';
 import { groupOf } from './standing';
 
 const KINDS: Readonly<Record<string, string>> = { drop_index: 'Index' };
@@ -103,7 +103,7 @@ export function saysMark(change: Pick<Change, 'state'>, says: TargetSays): Mark 
 
 /** How long ago something was, in one unit, rounded down: an age is never made to look older than it is. */
 export function ago(ms: number, nowMs: number): string {
-  const s = Math.max(0, Math.floor((nowMs - ms) / 1000));
+  const s = Math.floor(ageS(ms, nowMs));
   const [n, unit] = s < 60 ? [s, 's'] : s < 3600 ? [s / 60, 'min'] : s < 172_800 ? [s / 3600, 'h'] : [s / 86_400, 'd'];
   return `${integer(Math.floor(n))}${THIN}${unit} ago`;
 }

@@ -1,4 +1,5 @@
 // Words of metrics.
+import * as md from '../../kit/markdown';
 import type { Instrument, MetricSeen, TargetRole, Unit } from '../../backend/types';
 
 /** Targets in the order of the overview. */
@@ -23,9 +24,8 @@ export const INSTRUMENTS: Record<Instrument, string> = { gauge: 'value now', rat
 
 /** A table in Markdown. */
 export function markdown(metrics: readonly MetricSeen[]): string {
-  const rows = metrics.map(
-    ({ metric, series }) =>
-      `| ${metric.name} | ${metric.title} | ${UNITS[metric.unit]} | ${series} | ${metric.help.replaceAll('|', '\\|')} |`,
+  const rows = metrics.map(({ metric, series }) =>
+    md.row([md.text(metric.name), md.text(metric.title), UNITS[metric.unit], String(series), md.text(metric.help)]),
   );
   return ['| metric | title | unit | series here | what it says |', '| --- | --- | --- | ---: | --- |', ...rows].join('\n');
 }

@@ -6,6 +6,7 @@ import { placeOf } from '../../kit/findings';
 export const feature: Feature = {
   path: '/overview',
   title: 'Overview',
+  lanes: true,
   rail: { icon: 'pulse', key: 'o' },
   finds: () => () =>
     (app.findings ?? []).map((finding) => ({

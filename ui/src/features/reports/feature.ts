@@ -2,6 +2,7 @@
 import { app } from '../../kit/app.svelte';
 import type { Feature } from '../../kit/feature';
 import { ago } from '../../kit/format';
+import { now } from '../../kit/time.svelte';
 import { resource } from '../../kit/resource.svelte';
 import { NEW, viewOf } from './routes';
 
@@ -18,7 +19,7 @@ export const feature: Feature = {
         id: `report ${file.id}`,
         group: 'Reports',
         name: file.title,
-        hint: ago(file.created_ms, Date.now()),
+        hint: ago(file.created_ms, now.read()),
         also: `${file.environment_name} ${file.html_path}`,
         run: () => app.go(viewOf(file.id)),
       }));

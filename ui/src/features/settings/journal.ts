@@ -1,4 +1,5 @@
 // The journal in words, and as Markdown.
+import * as md from '../../kit/markdown';
 import type { JournalEntry, JournalKind } from '../../backend/types';
 import { KEPT_MS } from '../../kit/deleted';
 
@@ -43,9 +44,6 @@ export function keysOf(entries: readonly JournalEntry[]): string[] {
 
 /** A table of entries; what would break it is escaped. */
 export function journalMarkdown(entries: readonly JournalEntry[]): string {
-  const cell = (text: string): string => text.replaceAll('\\', '\\\\').replaceAll('|', '\\|').replace(/\s+/g, ' ');
-  const rows = entries.map(
-    (e) => `| ${new Date(e.at_ms).toISOString()} | ${JOURNAL_WORDS[e.kind]} | ${cell(e.environment ?? '–')} | ${cell(e.text)} |`,
-  );
+  const rows = entries.map((e) => md.row([md.utc(e.at_ms), JOURNAL_WORDS[e.kind], md.text(e.environment ?? '–'), md.text(e.text)]));
   return ['| when | what | environment | details |', '| --- | --- | --- | --- |', ...rows, ''].join('\n');
 }

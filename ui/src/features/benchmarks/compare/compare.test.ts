@@ -203,6 +203,12 @@ describe('in other forms', () => {
     expect(text).toContain('| p99 (chosen) | 40.0 ms | 44.8 ms | −25 % | −30 % to −20 % | Faster |');
     expect(text.indexOf('Faster: p99'), 'the sentence is first').toBeLessThan(text.indexOf('| metric'));
   });
+  it('a table has its time with the zone, and names stay text', () => {
+    const text = markdown(comparison({ name: 'a <b>|</b>', label_a: 'x `y`', created_ms: Date.UTC(2026, 10, 29, 16, 44, 5) }));
+    expect(text.split('\n')[0]).toBe('### a \\<b\\>\\|\\</b\\>');
+    expect(text).toContain('A: x \\`y\\`');
+    expect(text).toContain('2026-11-29 16:44:05 UTC');
+  });
   it('CSV has plain numbers, and nothing where nothing is known', () => {
     const lines = csv(comparison({ metrics: [{ ...metric, low: null, high: null, note: 'n too small: "p99"' }] })).split('\n');
     expect(lines[0]).toBe('metric,unit,chosen,a_median,b_median,effect,low,high,level,pairs,verdict,note');

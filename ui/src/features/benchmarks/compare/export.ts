@@ -1,5 +1,6 @@
 // A comparison as text: for a message, a page, a table and a program.
 import { DASH, format } from '../../../kit/figures';
+import * as md from '../../../kit/markdown';
 import type { MetricComparison, StoredComparison } from '../types';
 import { unitOf } from './clock';
 import { effectText, intervalText, metricLabel, verdictWord } from './scale';
@@ -8,16 +9,16 @@ const judged = (m: MetricComparison): string => (m.note?.startsWith('n too small
 
 /** The sentence with its two sides, as a heading and a table of Markdown. */
 export function markdown(c: StoredComparison): string {
-  const cell = (text: string): string => text.replaceAll('|', '\\|').replaceAll(/\s*\n\s*/g, ' ');
   return [
-    `### ${c.name}`,
+    `### ${md.text(c.name)}`,
     '',
-    c.sentence,
+    md.text(c.sentence),
     '',
-    `A: ${c.label_a}  `,
-    `B: ${c.label_b}`,
-    ...c.differences.map((d) => `\nNot comparable: ${d}`),
-    ...c.invalid_reasons.map((reason) => `\nInvalid: ${reason}`),
+    `A: ${md.text(c.label_a)}  `,
+    `B: ${md.text(c.label_b)}  `,
+    md.utc(c.created_ms),
+    ...c.differences.map((d) => `\nNot comparable: ${md.text(d)}`),
+    ...c.invalid_reasons.map((reason) => `\nInvalid: ${md.text(reason)}`),
     '',
     '| metric | A | B | effect | interval | verdict |',
     '| --- | ---: | ---: | ---: | ---: | --- |',
@@ -31,7 +32,7 @@ export function markdown(c: StoredComparison): string {
         intervalText(m.low, m.high) || DASH,
         judged(m),
       ];
-      return `| ${cells.map(cell).join(' | ')} |`;
+      return md.row(cells.map(md.text));
     }),
     '',
   ].join('\n');

@@ -1,4 +1,5 @@
 // Axes of a search for the knee: concurrency by powers of two, the law that was fitted, and its words.
+import * as md from '../../../kit/markdown';
 import { format, integer } from '../../../kit/figures';
 import type { Tone } from '../../../kit/outcome';
 import type { KneePoint, StoredKnee, UslFit } from '../types';
@@ -98,15 +99,25 @@ export const PHASES: Record<string, string> = { doubling: 'doubling', bisecting:
 export function kneeMarkdown(knee: StoredKnee): string {
   const limit = limitOf(knee.slo);
   return [
-    `### Knee of ${knee.name}`,
+    `### Knee of ${md.text(knee.name)}`,
     '',
-    knee.sentence,
+    md.text(knee.sentence),
+    '',
+    md.utc(knee.created_ms),
     '',
     `| connections | rate | ${percentileOf(knee.slo)} | errors | holds | for |`,
     '| ---: | ---: | ---: | ---: | --- | --- |',
-    ...knee.points.map(
-      (p) =>
-        `| ${integer(p.step.concurrency)} | ${format(p.figures.rate_per_s, 'per_second')} | ${stepTime(p)} | ${percentWord(p.figures.error_share)} | ${kneeWord(p)}${failing(p, limit) ? `: ${failing(p, limit)}` : ''} | ${PHASES[p.step.phase]} |`,
+    ...knee.points.map((p) =>
+      md.row(
+        [
+          integer(p.step.concurrency),
+          format(p.figures.rate_per_s, 'per_second'),
+          stepTime(p),
+          percentWord(p.figures.error_share),
+          `${kneeWord(p)}${failing(p, limit) ? `: ${failing(p, limit)}` : ''}`,
+          PHASES[p.step.phase] ?? p.step.phase,
+        ].map(md.text),
+      ),
     ),
     '',
   ].join('\n');

@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import type { LaneSpec } from '../../../charts/lane';
+import { tiers } from '../../../lanes/tiers';
 import { httpSpec, run as anyRun } from '../../../testing/values';
 import { pathTo, placeOf, shownAt } from '../routes';
+import { storedLanes } from '../series';
 import type { Baseline, Footing, Moved, Run, RunSummary, StageResult } from '../types';
 import { comparable, nameFault, namesOf } from './baselines';
 import { grounded, grounds } from './footing';
@@ -191,4 +193,28 @@ describe('addresses', () => {
     expect(shownAt(pathTo(placeOf({ kind: 'knee', id: 'k' })), false)).toEqual({ view: 'knee', id: 'k' });
     expect(shownAt(pathTo(placeOf({ kind: 'comparison', id: 'c' })), false)).toEqual({ view: 'comparison', id: 'c' });
   });
+});
+
+describe("what was stored of a run's environment", () => {
+  const all = new Set(['api', 'host', 'database', 'cache']);
+  const keys = (ids: readonly string[], more: readonly string[] = []): string[] => {
+    const has = (id: string): boolean => ids.includes(id);
+    return storedLanes(tiers(has, [], all), has, more).map((lane) => lane.key);
+  };
+  const PROBE = ['api.probe.duration{phase=connect}', 'api.probe.failed', 'api.probe.status'];
+  it('is shown whole for an API, which has none of the usual lanes', () => {
+    expect(keys(PROBE)).toEqual(['probe', 'probe-failures', 'probe-status']);
+  });
+  it('is the usual lanes of a target that has them, and what moved', () => {
+    const database = ['database.transactions', 'database.locks.waiting'];
+    expect(keys(database)).toEqual(['transactions']);
+    expect(keys(database, ['locks'])).toEqual(['transactions', 'locks']);
+    expect(keys(['database.locks.waiting', ...PROBE]), 'each target for itself').toEqual([
+      'probe',
+      'probe-failures',
+      'probe-status',
+      'locks',
+    ]);
+  });
+  it('is nothing where nothing was', () => expect(keys([])).toEqual([]));
 });

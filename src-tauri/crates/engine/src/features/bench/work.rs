@@ -218,14 +218,14 @@ impl Work {
         Err(ApiError::bad_request(format!(
             "rate: {what} needs {}; {} for {} gives {}, so it could never be judged",
             words::plural(needed, "request"),
-            words::per_second(rate_per_s),
-            words::seconds(spec.duration_s()),
+            words::setting_per_second(rate_per_s),
+            words::setting(spec.duration_s()),
             words::integer(planned)
         ))
         .hint(format!(
             "Measure for {} or more at this rate, or at {} for as long",
-            words::seconds(longer),
-            words::per_second(faster)
+            words::setting(longer),
+            words::setting_per_second(faster)
         )))
     }
 
