@@ -21,10 +21,6 @@ started_ms: number,
  */
 rate_per_s: number, 
 /**
- * Requests, failed ones included.
- */
-requests: number, 
-/**
  * Median response time with the failed requests in the distribution, in milliseconds; `None` where it is not known,
  * because nothing succeeded, the requests there failed or too few are behind it.
  */
@@ -33,6 +29,10 @@ p50_ms: number | null,
  * 99th percentile with the failed requests in the distribution, in milliseconds; `None` in the same cases.
  */
 p99_ms: number | null, 
+/**
+ * Percentiles that the run has too few requests for.
+ */
+too_small: Array<string>, 
 /**
  * Whether its figures can be trusted; others are in no change.
  */

@@ -245,6 +245,7 @@ test('the arrows move through the history of a work, and Enter opens a run', asy
       rate_per_s: 100,
       p50_ms: 1,
       p99_ms: 2,
+      too_small: i === 0 ? ['p99'] : [],
       valid: true,
     })),
     changes: [],

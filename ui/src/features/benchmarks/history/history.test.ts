@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { RunHistory } from '../types';
 import { percent } from '../../../kit/figures';
-import { changeWords, ends, historyCsv, historySentence, isWorse, levels, since } from './history';
+import { changeWords, ends, figureOf, historyCsv, historySentence, isWorse, levels, since } from './history';
 
 const at = (day: number): number => new Date(2026, 10, day, 14, 3).getTime();
 const NOW = at(23);
@@ -13,6 +13,7 @@ const history = (changes: RunHistory['changes'] = []): RunHistory => ({
     rate_per_s: i < 4 ? 300 : 200,
     p50_ms: 10,
     p99_ms: i < 4 ? 40 : 54,
+    too_small: [],
     valid: i !== 2,
   })),
   changes,
@@ -46,6 +47,11 @@ describe('history', () => {
   it('knows better from worse', () => {
     expect(isWorse({ metric: 'rate', change: -0.1 })).toBe(true);
     expect(isWorse({ metric: 'p99', change: -0.1 })).toBe(false);
+  });
+  it('says of a percentile that has too few requests that n is too small', () => {
+    const few = { ...history().runs[0]!, p99_ms: null, too_small: ['p99'] };
+    expect([figureOf(few, 'p99'), plain(figureOf(few, 'p50'))]).toEqual(['n too small', '10.0 ms']);
+    expect(figureOf({ ...few, too_small: [] }, 'p99'), 'unknown for another reason').toBe('–');
   });
   it('answers in a sentence', () => {
     expect(plain(historySentence(history([change('rate', 'r4', 300, 200)]), NOW).text)).toBe('rate −33 % since 12 Nov 14:03, 9 valid runs');

@@ -1,5 +1,5 @@
 // The history of one work: its three rows over the runs in order, the levels between changes, and their words.
-import { format, percent, plural, type Unit } from '../../../kit/figures';
+import { TOO_SMALL, format, percent, plural, type Unit } from '../../../kit/figures';
 import type { HistoryChange, HistoryPoint, RunHistory } from '../types';
 
 export const ROWS = ['rate', 'p50', 'p99'] as const;
@@ -98,3 +98,6 @@ export const historyCsv = (history: RunHistory): string =>
   ].join('\n');
 
 export const figure = (value: number | null, row: RowName): string => format(value, UNITS[row]);
+
+/** The figure of a run; words where it has too few requests for it. */
+export const figureOf = (p: HistoryPoint, row: RowName): string => (p.too_small.includes(row) ? TOO_SMALL : figure(valueOf(p, row), row));

@@ -22,6 +22,7 @@ const history = (changes: HistoryChange[] = []): RunHistory => ({
     rate_per_s: 300,
     p50_ms: i === 5 ? null : 10,
     p99_ms: i === 5 ? null : i === 2 ? 9000 : i < 4 ? 40 : 54,
+    too_small: [],
     valid: i !== 2,
   })),
   changes,

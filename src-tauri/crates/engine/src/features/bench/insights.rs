@@ -1,5 +1,5 @@
 //! Insights of stored runs together: the history of one work, what moved first during a run, and named baselines.
-use perfdeck_model::{ApiError, JudgedMs, JudgedTime, Run, RunState, RunSummary, samples_for};
+use perfdeck_model::{ApiError, Run, RunState, RunSummary, too_small};
 use perfdeck_stats::change::{ChangeOptions, change_points};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
@@ -22,13 +22,13 @@ pub struct HistoryPoint {
     pub started_ms: f64,
     /// Successful responses per second.
     pub rate_per_s: f64,
-    /// Requests, failed ones included.
-    pub requests: u64,
     /// Median response time with the failed requests in the distribution, in milliseconds; `None` where it is not known,
     /// because nothing succeeded, the requests there failed or too few are behind it.
     pub p50_ms: Option<f64>,
     /// 99th percentile with the failed requests in the distribution, in milliseconds; `None` in the same cases.
     pub p99_ms: Option<f64>,
+    /// Percentiles that the run has too few requests for.
+    pub too_small: Vec<String>,
     /// Whether its figures can be trusted; others are in no change.
     pub valid: bool,
 }
@@ -158,12 +158,21 @@ fn own_series(run: &Run) -> Vec<(String, Vec<f64>)> {
     ]
 }
 
-/// A percentile that has enough requests behind it, of which too few would make changes of nothing.
-fn stable(run: &RunSummary, q: f64, succeeded: Option<f64>, of: impl Fn(&JudgedMs) -> JudgedTime) -> Option<f64> {
-    if run.requests < samples_for(q) {
-        return None;
+/// What of a run is in its work's history. A percentile with too few requests behind it would make changes of nothing.
+fn point(run: RunSummary) -> HistoryPoint {
+    let all = run.judged_ms.as_ref();
+    let too_small = all.map_or_else(|| too_small(run.requests), |all| all.too_small.clone());
+    let stable = |key: &str, ms: Option<f64>| ms.filter(|_| !too_small.iter().any(|few| few == key));
+    HistoryPoint {
+        p50_ms: stable("p50", all.map_or(run.p50_ms, |all| all.p50.exact())),
+        p99_ms: stable("p99", all.map_or(run.p99_ms, |all| all.p99.exact())),
+        too_small,
+        run_id: run.id,
+        name: run.name,
+        started_ms: run.started_ms,
+        rate_per_s: run.rate_per_s,
+        valid: run.valid,
     }
-    run.judged_ms.as_ref().map_or(succeeded, |all| of(all).exact())
 }
 
 impl Engine {
@@ -176,16 +185,7 @@ impl Engine {
             .into_iter()
             .filter(|s| s.work == work && s.state == RunState::Completed)
             .take(RUNS)
-            .map(|s| HistoryPoint {
-                p50_ms: stable(&s, 0.5, s.p50_ms, |all| all.p50),
-                p99_ms: stable(&s, 0.99, s.p99_ms, |all| all.p99),
-                run_id: s.id,
-                name: s.name,
-                started_ms: s.started_ms,
-                rate_per_s: s.rate_per_s,
-                requests: s.requests,
-                valid: s.valid,
-            })
+            .map(point)
             .collect();
         runs.reverse();
         let valid: Vec<&HistoryPoint> = runs.iter().filter(|p| p.valid).collect();
