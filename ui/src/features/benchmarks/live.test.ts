@@ -1,10 +1,10 @@
 // @vitest-environment jsdom
 import { fireEvent, render, screen, waitFor } from '@testing-library/svelte';
 import { describe, expect, it, test, vi } from 'vitest';
-import type { BenchPart, RunningBench } from '../../backend/types';
+import type { BenchPart, RunningBench, TargetStatus } from '../../backend/types';
 import { THIN } from '../../kit/figures';
 import { fakeApp, noRuns } from '../../testing/app';
-import { AT, comparison, httpSpec, job, knee, live } from '../../testing/values';
+import { AT, comparison, httpSpec, job, knee, live, target } from '../../testing/values';
 import Benchmarks from './index.svelte';
 import { effectWords, partWords, phaseWords, unlike } from './live';
 import { IDS, LiveBench } from './series';
@@ -36,7 +36,12 @@ const running = (of: Partial<RunningBench> = {}): RunningBench => ({
 });
 
 /** The live view of what `now` answers at each reading. */
-function open(now: () => RunningBench, handlers: Parameters<typeof fakeApp>[0] = {}, columns = vi.fn()): ReturnType<typeof fakeApp> {
+function open(
+  now: () => RunningBench,
+  handlers: Parameters<typeof fakeApp>[0] = {},
+  columns = vi.fn(),
+  targets: TargetStatus[] = [],
+): ReturnType<typeof fakeApp> {
   const fake = fakeApp(
     {
       ...noRuns,
@@ -44,7 +49,7 @@ function open(now: () => RunningBench, handlers: Parameters<typeof fakeApp>[0] =
       'job.get': () => now().job,
       ...handlers,
     },
-    { path: '/benchmarks/live', columns: (name, request) => Promise.reject(columns(name, request)) },
+    { path: '/benchmarks/live', targets, columns: (name, request) => Promise.reject(columns(name, request)) },
   );
   render(Benchmarks, { context: fake.context });
   return fake;
@@ -130,6 +135,14 @@ test('a search draws its curve as it grows, with the step that runs', async () =
   await waitFor(() => expect(steps()).toBe(3));
 });
 
+test('of an API that has nothing else the probe is shown beneath', async () => {
+  const { push } = open(() => running({ job: job({ environment_id: 'shop' }) }), {}, vi.fn(), [target({ role: 'api' })]);
+  await screen.findByTestId('bench-phase');
+  push({ at_ms: AT, t: [AT], series: { 'api.probe.failed': [1], 'api.probe.status': [500] }, bench: live() });
+  await waitFor(() => expect(screen.getByTestId('bench-environment-probe-failures')).toBeTruthy());
+  expect(screen.getByTestId('bench-environment-probe-status')).toBeTruthy();
+});
+
 test('only the history of its own environment is asked for', async () => {
   const columns = vi.fn();
   open(() => running({ job: job({ environment_id: 'another' }) }), {}, columns);
@@ -146,6 +159,7 @@ describe('figures of a run', () => {
     bench.push(live({ at_ms: AT + 400, rate_per_s: 200 }));
     expect(bench.data.column(IDS.rate)).toEqual([200, 200]);
     expect(bench.data.column(IDS.p50)).toEqual([11, 11]);
+    expect(bench.data.column(IDS.errors), 'of an unknown time there is no rate').toEqual([null, 0]);
   });
   it('that were not seen are named, before a warm-up that is not over', () => {
     expect(unlike(live({ elapsed_s: 0.1 }), 1)).toEqual([{ from: AT - 100, to: AT + 900, label: 'warm-up, not counted' }]);

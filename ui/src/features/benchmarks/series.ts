@@ -51,7 +51,8 @@ export class LiveBench {
     this.#worst = worst && (worst.p99_ms ?? 0) > (live.p99_ms ?? 0) ? worst : live;
     if (live.at_ms - this.#kept < this.#step * 0.9) return;
     const seconds = this.#at > 0 ? (live.at_ms - this.#at) / 1000 : 0;
-    const errors = seconds > 0 && live.errors >= this.#errors ? (live.errors - this.#errors) / seconds : 0;
+    // Since when the first ones are is not known: the window may have been opened later.
+    const errors = seconds > 0 && live.errors >= this.#errors ? (live.errors - this.#errors) / seconds : null;
     [this.#errors, this.#at, this.#kept] = [live.errors, live.at_ms, live.at_ms];
     const tail = this.#worst;
     this.#worst = null;

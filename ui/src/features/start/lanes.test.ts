@@ -1,11 +1,12 @@
 // @vitest-environment jsdom
 import { render } from '@testing-library/svelte';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { now } from '../../kit/time.svelte';
 import Lanes from './Lanes.svelte';
 
 const AT = new Date(2026, 10, 29, 14, 5, 30).getTime();
-beforeEach(() => void vi.useFakeTimers({ now: AT, toFake: ['Date'] }));
-afterEach(() => void vi.useRealTimers());
+beforeEach(() => void vi.spyOn(now, 'read').mockReturnValue(AT));
+afterEach(() => void vi.restoreAllMocks());
 
 const draw = (): HTMLElement => render(Lanes).container.querySelector('aside')!;
 const all = (within: HTMLElement, what: string): string[] => [...within.querySelectorAll(what)].map((e) => e.textContent!.trim());
