@@ -33,7 +33,7 @@ pub(super) fn gaps(window: &Window) -> Outcome<Vec<f64>> {
 }
 
 /// Selector of the element with this test id.
-fn id(name: &str) -> String {
+pub(super) fn id(name: &str) -> String {
     format!("[data-testid=\"{name}\"]")
 }
 

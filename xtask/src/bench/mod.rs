@@ -1,6 +1,7 @@
 //! `cargo xtask bench AREA`: medians of several runs, with the machine and the budget named.
 mod data;
 mod frames;
+mod lists;
 mod load;
 
 use std::collections::BTreeMap;
@@ -21,11 +22,12 @@ const RUNS: usize = 7;
 /// Measures one area.
 pub(crate) fn bench(options: &Options) -> Outcome {
     let area = options.rest.first().map(String::as_str);
-    let Some(area @ ("startup" | "monitor" | "ui" | "ui-load" | "http" | "pacing" | "sql" | "cache-load")) = area
+    let Some(area @ ("startup" | "monitor" | "ui" | "ui-load" | "ui-lists" | "http" | "pacing" | "sql" | "cache-load")) =
+        area
     else {
         return Err(Failure::with_code(
             2,
-            "name an area: startup, monitor, ui, ui-load, http, pacing, sql or cache-load",
+            "name an area: startup, monitor, ui, ui-load, ui-lists, http, pacing, sql or cache-load",
         ));
     };
     let mut needs = vec![Need::Build, Need::Window, Need::Tests];
@@ -43,6 +45,7 @@ pub(crate) fn bench(options: &Options) -> Outcome {
         "monitor" => monitor(),
         "ui" => window(),
         "ui-load" => frames::under_load(),
+        "ui-lists" => lists::long(),
         "http" => load::http(&setup::oha(options)?),
         "sql" => data::sql(),
         "cache-load" => data::cache(),

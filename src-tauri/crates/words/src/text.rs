@@ -27,11 +27,14 @@ pub fn visible(text: &str, brackets: Brackets) -> String {
     out
 }
 
-/// Whether a character shows nothing itself and changes how others are read.
+/// Whether a character shows nothing itself and changes how others are read: marks of direction, joiners of words, fillers, tags.
+/// Those that belong to how a word is written (U+200C, U+200D, variation selectors) are not among them.
 fn is_hidden(c: char) -> bool {
     matches!(
         c,
-        '\u{061c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}' | '\u{2066}'..='\u{2069}' | '\u{feff}'
+        '\u{00ad}' | '\u{034f}' | '\u{061c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180e}' | '\u{200b}'
+            | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2064}' | '\u{2066}'..='\u{206f}'
+            | '\u{3164}' | '\u{feff}' | '\u{ffa0}' | '\u{e0000}'..='\u{e007f}'
     )
 }
 
@@ -70,6 +73,11 @@ mod tests {
             visible(hostile, Brackets::Ascii),
             "a<U+001B>[2Jb<U+202E>c<U+000D><U+200B><U+2029><U+2066>é",
             "escapes, overrides and what hides are spelled out, letters stay"
+        );
+        assert_eq!(
+            visible("a\u{ad}\u{3164}\u{e0041}", Brackets::Ascii),
+            "a<U+00AD><U+3164><U+E0041>",
+            "fillers and tags"
         );
         assert_eq!(visible("\u{202e}\0", Brackets::Angle), "⟨U+202E⟩⟨U+0000⟩", "in a page with brackets of no markup");
     }
