@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import {
+  ageS,
   ago,
   bytes,
   clock,
@@ -85,4 +86,8 @@ describe('moments', () => {
     expect(words(400 * 86_400_000)).toBe('29 Nov 2026');
     expect(words(-5000), 'clocks of two machines are never quite the same').toBe('just now');
   });
+});
+
+it('no age is less than none', () => {
+  expect([ageS(1000, 3500), ageS(3500, 1000)]).toEqual([2.5, 0]);
 });

@@ -70,7 +70,7 @@ export function bandState(
 ): BandState | null {
   if (!tier.configured) return null;
   // What was said of a target is from before, and the target itself may be well.
-  if (!heard) return { glyph: 'unknown', text: 'no answer from the engine' };
+  if (!heard) return { glyph: 'unknown', text: 'not known', title: 'No answer from the engine' };
   if (!target || target.state === 'unknown') return { glyph: 'unknown', text: 'connecting' };
   if (target.state === 'idle') return { glyph: 'none', text: 'idle' };
   const title = target.error ? [target.error.message, target.error.hint].filter(Boolean).join('. ') : '';

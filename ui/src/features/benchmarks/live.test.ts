@@ -2,6 +2,7 @@
 import { fireEvent, render, screen, waitFor } from '@testing-library/svelte';
 import { describe, expect, it, test, vi } from 'vitest';
 import type { BenchPart, RunningBench, TargetStatus } from '../../backend/types';
+import { clock } from '../../charts/ticks';
 import { THIN } from '../../kit/figures';
 import { fakeApp, noRuns } from '../../testing/app';
 import { AT, comparison, httpSpec, job, knee, live, target } from '../../testing/values';
@@ -93,7 +94,9 @@ test('what a figure says to who cannot see it has its first samples at once', as
   await screen.findByTestId('bench-phase');
   push({ bench: live({ interval_s: null }) });
   const words = (id: string): string => screen.getByTestId(id).querySelector('figcaption')?.textContent?.replaceAll(/\s/g, ' ') ?? '';
-  await waitFor(() => expect(words('bench-lane-bench-rate')).toContain('rate: no samples'));
+  await waitFor(() => expect(words('bench-lane-bench-rate')).toContain(`${clock(AT - 3000)} to ${clock(AT + 29_000)}. rate: no samples`));
+  // What was marked with it is drawn with the next frame of the screen.
+  await new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)));
   expect(words('bench-heatmap')).toBe('No response times yet');
   push({ bench: live({ at_ms: AT + 1000, elapsed_s: 4, heat: [[54, 100]] }) });
   await waitFor(() => expect(words('bench-lane-bench-rate')).toContain('last 2 400/s'));

@@ -58,7 +58,7 @@ test('while the engine is silent nothing stands as of now, the gap grows, and al
   await waitFor(() => expect(value()).toBe('–'));
   const pressed = ['live', 'pause'].map((id) => screen.getByTestId(id).getAttribute('aria-pressed'));
   expect(pressed, 'neither live nor paused').toEqual(['false', 'false']);
-  expect(screen.getByTestId('band-state-database').textContent).toContain('no answer from the engine');
+  expect(screen.getByTestId('band-state-database').textContent).toContain('not known');
   await vi.advanceTimersByTimeAsync(12_000);
   await waitFor(() => expect(words(), 'time goes on').not.toBe(before));
   const stale = await screen.findByTestId('overview-lane-connections-stale');
