@@ -304,3 +304,21 @@ test('a screen that comes later says what it will show, and the findings that wa
   expect(waiting.textContent).toContain('orders_idx repeats another index');
   expect(waiting.getAttribute('aria-current'), 'the one that led here').toBe('true');
 });
+
+test('an environment whose name hides a turn of direction is shown with it: block, title, switcher and palette', async () => {
+  const name = 'dev\u202evorp';
+  const shown = 'dev<U+202E>vorp';
+  engine.reset({ ...calm(), 'env.list': () => [summary({ name })] });
+  await open();
+  const block = screen.getByTestId('env-block');
+  await waitFor(() => expect(document.title).toBe(`Settings, ${shown} – Perfdeck`));
+  expect(block.querySelector('bdi')?.textContent, 'on its own, so that it turns nothing beside it').toBe(shown);
+  expect([block.title, block.getAttribute('aria-label')]).toEqual([shown, `Environment ${shown}, staging`]);
+  await fireEvent.click(block);
+  expect((await screen.findByTestId('env-choose')).textContent).toContain(shown);
+  expect(screen.getByTestId('env-menu').textContent).not.toContain('\u202e');
+  await press('Escape');
+  await press('k', { ctrlKey: true });
+  await fireEvent.input(await screen.findByTestId('palette-input'), { target: { value: 'open environment dev' } });
+  await waitFor(() => expect(screen.getAllByTestId('palette-item')[0]?.title).toBe(`Open environment ${shown}`));
+});
