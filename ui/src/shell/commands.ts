@@ -67,6 +67,9 @@ export const searched = (all: readonly Command[]): Searched[] =>
     text: `${command.name}\n${command.also ?? ''}\n${command.group ?? ''}`.normalize('NFKC').toLowerCase(),
   }));
 
+/** Above what any part of a name is worth. */
+const EXACT = 10_000;
+
 /** How well a command fits; null where it does not. */
 function fit(of: Searched, query: string, words: readonly string[]): number | null {
   const exact = words.every((word) => of.text.includes(word));
@@ -74,6 +77,8 @@ function fit(of: Searched, query: string, words: readonly string[]): number | nu
   const loose = of.group === 'Go to' || of.group === 'Actions' || of.group === 'On this screen' || of.group === 'Environments';
   if (!exact && !loose) return null;
   const named = score(of.command.name, query);
+  // Names may differ in their case alone.
+  if (query.trim() === of.command.name || query.trim() === of.command.of) return EXACT;
   if (exact) return 300 + (named ?? 0);
   return named;
 }

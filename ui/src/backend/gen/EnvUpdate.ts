@@ -12,4 +12,8 @@ id: string,
 /**
  * Draft of what it consists of from now on.
  */
-draft: EnvironmentDraft, };
+draft: EnvironmentDraft, 
+/**
+ * `updated_ms` of the environment that the draft was filled from. When a later one is stored, the edit is refused.
+ */
+read_ms: number, };
