@@ -235,3 +235,73 @@ test('Edit of a run of statements opens the form with them, and of a plan the ed
   expect((screen.getByTestId('bench-parameter-kind') as HTMLSelectElement).value).toBe('null');
   expect((screen.getByTestId('bench-duration') as HTMLInputElement).value).toBe('9');
 });
+
+test.each([
+  [
+    "threshold 'p99 << 5ms': it is not a duration; write 500ms",
+    null,
+    'bench-thresholds',
+    "'p99 << 5ms': it is not a duration; write 500ms",
+  ],
+  [
+    'url: Credentials do not belong into the URL',
+    'Send a header instead',
+    'bench-url',
+    'Credentials do not belong into the URL. Send a header instead',
+  ],
+  ['timeout_s: 900 is not between 0 and 600 s', null, 'bench-timeout', '900 is not between 0 and 600 s'],
+])('what is refused before anything is sent is said at its own field: %s', async (message, hint, field, said) => {
+  let refuse = true;
+  const { calls } = open('/new', {
+    'bench.preview': () => {
+      if (refuse) throw refusal(message, hint);
+      return preview();
+    },
+  });
+  const at = await screen.findByTestId(field);
+  await waitFor(() => expect(at.getAttribute('aria-invalid')).toBe('true'));
+  expect(document.getElementById(at.getAttribute('aria-describedby')!)?.textContent).toBe(said);
+  expect(screen.getByTestId('bench-resolved').textContent?.trim(), 'not where the load goes').toBe('–');
+  const start = screen.getByTestId('bench-start') as HTMLButtonElement;
+  expect([start.disabled, screen.getByTestId('bench-why').textContent]).toEqual([true, 'Correct the marked fields first']);
+  await fireEvent.submit(screen.getByTestId('bench-form'));
+  expect(calls).not.toContain('bench.start');
+  await waitFor(() => expect(document.activeElement).toBe(at));
+  refuse = false;
+  await fill('bench-connections', '3');
+  await waitFor(() => expect([start.disabled, at.getAttribute('aria-invalid')]).toEqual([false, 'false']));
+});
+
+test('a threshold of statements is refused at its field, without the plan that nobody wrote', async () => {
+  open('/new?kind=sql&statement=SELECT 1', {
+    'bench.preview': () => {
+      throw refusal("plan 'SQL': thresholds: 'p99 <': it is not a duration", 'Check the plan to see everything that is wrong');
+    },
+  });
+  const at = await screen.findByTestId('bench-thresholds');
+  await waitFor(() => expect(at.getAttribute('aria-invalid')).toBe('true'));
+  expect(document.getElementById('bench-thresholds-fault')?.textContent).toBe("'p99 <': it is not a duration");
+});
+
+test('what is refused of the other address of a duet is said there', async () => {
+  open('/new', {
+    'duet.preview': () => {
+      throw refusal('url: Credentials do not belong into the URL');
+    },
+  });
+  await fireEvent.click(await screen.findByTestId('bench-against'));
+  await fill('bench-url-b', 'http://a:b@127.0.0.1:2/');
+  const b = screen.getByTestId('bench-url-b');
+  await waitFor(() => expect(b.parentElement?.textContent).toContain('Credentials do not belong'));
+  expect(screen.getByTestId('bench-url').getAttribute('aria-invalid')).toBe('false');
+});
+
+test('what is refused and belongs to no field is said before the start', async () => {
+  open('/new', {
+    'bench.preview': () => {
+      throw refusal('The name is not known', 'Check the resolver');
+    },
+  });
+  await waitFor(() => expect(screen.getByTestId('bench-resolved').textContent).toContain('The name is not known. Check the resolver'));
+  expect(screen.getByTestId('bench-why').textContent).toBe('It would be refused as it stands');
+});
