@@ -28,6 +28,15 @@ function sides(a: Asked, b: Asked): [DuetSide, DuetSide] {
   return [side(a), side(b)];
 }
 
+/** The fields of a question. */
+export interface AskingForm {
+  mode: Mode;
+  other: string;
+  noise: boolean;
+  pairs: string;
+  knee: KneeForm;
+}
+
 export class Asking {
   mode = $state<Mode>('run');
   /** Identifier of B's environment; empty until it is chosen. */
@@ -40,6 +49,14 @@ export class Asking {
   readonly fault = $derived(this.mode === 'duet' ? pairsFault(this.pairs) : '');
   /** Whether a second side takes part. */
   readonly apart = $derived(this.mode === 'duet' && !this.noise);
+
+  get form(): AskingForm {
+    const { mode, other, noise, pairs } = this;
+    return { mode, other, noise, pairs, knee: $state.snapshot(this.knee) };
+  }
+  set form(form: AskingForm) {
+    Object.assign(this, form);
+  }
 
   /** Whether all is there that the question needs; `b` says whether there is a second side. */
   complete(b: boolean): boolean {

@@ -1,5 +1,5 @@
 // @vitest-environment jsdom
-import { fireEvent, render, screen, waitFor } from '@testing-library/svelte';
+import { cleanup, fireEvent, render, screen, waitFor } from '@testing-library/svelte';
 import { beforeEach, expect, test, vi } from 'vitest';
 import type { BenchRequest, DuetRequest } from '../../../backend/types';
 import { fakeApp } from '../../../testing/app';
@@ -304,4 +304,56 @@ test('what is refused and belongs to no field is said before the start', async (
   });
   await waitFor(() => expect(screen.getByTestId('bench-resolved').textContent).toContain('The name is not known. Check the resolver'));
   expect(screen.getByTestId('bench-why').textContent).toBe('It would be refused as it stands');
+});
+
+const value = (testid: string): string => screen.getByTestId<HTMLInputElement>(testid).value;
+
+test('a form that was left is there again, of its environment and of what it was opened for, until it is started', async () => {
+  let started = false;
+  const handlers = {
+    'bench.start': () => {
+      started = true;
+      return job();
+    },
+    'bench.running': () => (started ? RUNNING : null),
+  };
+  const first = open('/new', handlers);
+  await fill((await screen.findByTestId('bench-url')).dataset['testid']!, 'http://127.0.0.1:1/slow');
+  await fill('bench-headers', 'Authorization: hunter2');
+  await fireEvent.click(screen.getByTestId('bench-mode-knee'));
+  await fill('knee-slo', 'p99<70ms');
+  first.address.go('/benchmarks');
+  await screen.findByTestId('runs-empty');
+  first.address.go('/benchmarks/new?kind=http&path=/orders');
+  await waitFor(() => expect(value('bench-url'), 'another form').toBe('http://127.0.0.1:1/orders'));
+  cleanup();
+  const { address } = open('/new', handlers);
+  await screen.findByTestId('bench-url');
+  expect([value('bench-url'), value('bench-headers'), value('knee-slo')]).toEqual([
+    'http://127.0.0.1:1/slow',
+    'Authorization: hunter2',
+    'p99<70ms',
+  ]);
+  expect(screen.getByTestId('bench-unsaved').textContent).toContain('Not started, as you left it');
+  expect(JSON.stringify([{ ...sessionStorage }, { ...localStorage }])).not.toContain('hunter2');
+  await fireEvent.click(screen.getByTestId('bench-mode-run'));
+  await fireEvent.submit(screen.getByTestId('bench-form'));
+  await waitFor(() => expect(address.path).toBe('/benchmarks/live'));
+  cleanup();
+  started = false;
+  open('/new', handlers);
+  await screen.findByTestId('bench-url');
+  expect([value('bench-url'), screen.queryByTestId('bench-unsaved')]).toEqual(['http://127.0.0.1:1/', null]);
+});
+
+test('a form that nobody touched is not kept, and one that was discarded is as it began', async () => {
+  const environment = { ...place('shop'), apiUrl: null };
+  render(Benchmarks, { context: fakeApp(NOTHING, { path: '/benchmarks/new', environment }).context });
+  await screen.findByTestId('bench-url');
+  expect(screen.queryByTestId('bench-unsaved')).toBeNull();
+  await fill('bench-url', 'http://127.0.0.1:9/');
+  expect(await screen.findByTestId('bench-unsaved')).toBeTruthy();
+  await fireEvent.click(screen.getByTestId('bench-unsaved-discard'));
+  await waitFor(() => expect(value('bench-url')).toBe(''));
+  expect(screen.queryByTestId('bench-unsaved')).toBeNull();
 });
