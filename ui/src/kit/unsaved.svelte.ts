@@ -37,6 +37,8 @@ export class Entered<T> {
   /** What was entered here before; undefined where nothing was. */
   readonly before: T | undefined;
   #over = false;
+  /** Where it was entered. */
+  #address = location.hash;
 
   constructor(readonly key: string) {
     this.before = untrack(() => unsaved.of<T>(key));
@@ -68,7 +70,7 @@ export class Entered<T> {
     unsaved.drop(this.key);
   }
 
-  /** Gives it up, with a way back: `again` shows the form anew. */
+  /** Gives it up, with a way back to where it was entered: `again` shows the form anew where it is still there. */
   discard(said: string, again: () => void): void {
     const value = unsaved.of<T>(this.key);
     this.drop();
@@ -78,6 +80,7 @@ export class Entered<T> {
       run: () => {
         unsaved.keep(this.key, value);
         again();
+        if (location.hash !== this.#address) location.hash = this.#address;
       },
     });
   }

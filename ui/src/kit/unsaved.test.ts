@@ -24,12 +24,14 @@ test('what was entered belongs to its route, and stays in memory', () => {
   expect(JSON.stringify([{ ...sessionStorage }, { ...localStorage }])).not.toContain('hunter2');
 });
 
-test('what was given up can be brought back', () => {
+test('what was given up can be brought back, also from elsewhere', () => {
+  location.hash = '#/e/shop/a';
   unsaved.keep('/a', 'text');
   const entered = new Entered<string>('/a');
   let shown = 0;
   entered.discard('Discarded', () => (shown += 1));
   expect([entered.dirty, asks(), shown]).toEqual([false, false, 0]);
+  location.hash = '#/e/shop/b';
   toasts.list.at(-1)?.action?.run();
-  expect([new Entered('/a').before, shown]).toEqual(['text', 1]);
+  expect([new Entered('/a').before, shown, location.hash]).toEqual(['text', 1, '#/e/shop/a']);
 });

@@ -69,6 +69,8 @@ export const searched = (all: readonly Command[]): Searched[] =>
 
 /** Above what any part of a name is worth. */
 const EXACT = 10_000;
+/** A name that is typed last, in its case. */
+const CASED = 100;
 
 /** How well a command fits; null where it does not. */
 function fit(of: Searched, query: string, words: readonly string[]): number | null {
@@ -78,9 +80,12 @@ function fit(of: Searched, query: string, words: readonly string[]): number | nu
   if (!exact && !loose) return null;
   const named = score(of.command.name, query);
   // Names may differ in their case alone.
-  if (query.trim() === of.command.name || query.trim() === of.command.of) return EXACT;
-  if (exact) return 300 + (named ?? 0);
-  return named;
+  const { name, of: thing } = of.command;
+  const typed = query.trim();
+  if (typed === name || typed === thing) return EXACT;
+  const cased = thing !== undefined && typed.endsWith(` ${thing}`) ? CASED : 0;
+  if (exact) return 300 + cased + (named ?? 0);
+  return named === null ? null : named + cased;
 }
 
 /** The commands that fit, best first, under their groups; the group with the best one first. */

@@ -414,6 +414,10 @@ test('of names that differ in their case the palette offers the one that was typ
     await fireEvent.input(field, { target: { value: name } });
     await waitFor(() => expect(screen.getAllByTestId('palette-item')[0]?.title).toBe(`Open environment ${name}`));
   }
+  for (const name of names) {
+    await fireEvent.input(field, { target: { value: `delete environment ${name}` } });
+    await waitFor(() => expect(screen.getAllByTestId('palette-item')[0]?.title).toBe(`Delete environment ${name}`));
+  }
   await fireEvent.input(field, { target: { value: 'Prod' } });
   await waitFor(() => expect(screen.getAllByTestId('palette-item')[0]?.title).toBe('Open environment Prod'));
   await press('Enter');
