@@ -295,7 +295,7 @@ test('a threshold of statements is refused at its field, without the plan that n
   });
   const at = await screen.findByTestId('bench-thresholds');
   await waitFor(() => expect(at.getAttribute('aria-invalid')).toBe('true'));
-  expect(document.getElementById('bench-thresholds-fault')?.textContent).toBe("'p99 <': it is not a duration");
+  expect(screen.getByTestId('bench-thresholds-error').textContent?.trim()).toBe("'p99 <': it is not a duration");
 });
 
 test('what is refused of the other address of a duet is said there', async () => {
