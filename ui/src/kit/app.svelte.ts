@@ -38,6 +38,8 @@ class AppState {
   /** What the start screen is asked to show at once. */
   asking = $state<'' | 'file'>('');
 
+  /** The address of what was shown before this screen; null where it is the first. */
+  private former: string | null = null;
   private listeners = new Set<(frame: Frame) => void>();
   private stop: (() => void) | null = null;
   /** Counts up with each watch, so that one overtaken by another does not begin. */
@@ -50,7 +52,10 @@ class AppState {
   current = $derived(this.environments.find((e) => e.id === this.currentId) ?? null);
 
   async begin(): Promise<void> {
-    addEventListener('hashchange', () => this.follow());
+    addEventListener('hashchange', (event) => {
+      this.passed(event.oldURL);
+      this.follow();
+    });
     this.path = pathOf(location.hash);
     this.query = queryOf(location.hash).toString();
     const b = await backend();
@@ -72,6 +77,22 @@ class AppState {
       this.failure = toApiError(error);
     }
     this.ready = true;
+  }
+
+  /** Remembers where another screen was come from. */
+  private passed(url: string): void {
+    const hash = `#${url.split('#')[1] ?? ''}`;
+    const [from, to] = [pathOf(hash), pathOf(location.hash)];
+    if (from.split('/')[1] === to.split('/')[1]) return;
+    const query = hash.split('?')[1];
+    this.former = `#${fragmentOf(addressOf(hash).environment, from)}${query === undefined ? '' : `?${query}`}`;
+  }
+
+  /** Goes to what was shown before this screen, in the environment that it was shown in. */
+  back(): void {
+    if (this.former === null) this.go(this.currentId === null ? '/start' : '/overview');
+    // What is left behind is no step to come back to.
+    else location.replace(this.former);
   }
 
   /** Shows what the address names now: a step back, a link, a pasted text. */

@@ -220,8 +220,8 @@ test('an address that only led to an environment is no step to come back to', as
 test('an environment that is not here any more is left', async () => {
   const app = await fresh();
   let changed = (): void => undefined;
-  vi.stubGlobal('addEventListener', (name: string, listener: () => void) => {
-    if (name === 'hashchange') changed = listener;
+  vi.stubGlobal('addEventListener', (name: string, listener: (event: { oldURL: string }) => void) => {
+    if (name === 'hashchange') changed = () => listener({ oldURL: '' });
   });
   await app.begin();
   await app.open('shop');
@@ -235,8 +235,8 @@ test('an environment that is not here any more is left', async () => {
 test('an environment that was made a moment ago is found, also while another reading is under way', async () => {
   const app = await fresh();
   let changed = (): void => undefined;
-  vi.stubGlobal('addEventListener', (name: string, listener: () => void) => {
-    if (name === 'hashchange') changed = listener;
+  vi.stubGlobal('addEventListener', (name: string, listener: (event: { oldURL: string }) => void) => {
+    if (name === 'hashchange') changed = () => listener({ oldURL: '' });
   });
   await app.begin();
   fake.lists = [];

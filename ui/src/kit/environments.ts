@@ -1,8 +1,10 @@
 // What is done to environments from several places: the menu, the palette and the editor.
 import { rpc, toApiError } from '../backend';
+import type { EnvironmentSummary } from '../backend/types';
 import { app } from './app.svelte';
 import { paused } from './paused.svelte';
 import { toasts } from './toasts.svelte';
+import { typed } from './typed.svelte';
 
 const failed = (error: unknown): void => void toasts.show(toApiError(error).message);
 
@@ -27,24 +29,47 @@ export function choose(id: string, demo: boolean): void {
   else void app.open(id, to);
 }
 
-/** Deletes an environment and offers to bring it back. */
-export async function remove(id: string, name: string): Promise<void> {
-  try {
-    const wasOpen = app.currentId === id;
-    await rpc('env.delete', { id });
-    if (wasOpen) app.close();
-    await app.refresh();
-    toasts.show(`Deleted ${name}`, {
-      label: 'Undo',
-      run: () =>
-        void rpc('env.restore', { id })
-          .then(() => app.refresh())
-          .then(() => (wasOpen ? app.open(id) : undefined))
-          .catch(failed),
-    });
-  } catch (error) {
-    failed(error);
-  }
+/** Whether load and destructive changes of an environment ask for its name; where that cannot be read, they do. */
+async function isGuarded({ id, kind, read_only }: EnvironmentSummary): Promise<boolean> {
+  if (kind === 'production' || read_only) return true;
+  return rpc('env.get', { id }).then(
+    (full) => full.guards.typed_confirmation,
+    () => true,
+  );
+}
+
+/** Deletes an environment, one that is guarded when its name was typed, and offers to bring it back; `then` is told when it is done. */
+export async function remove(id: string, then?: () => void): Promise<void> {
+  const of = app.environments.find((e) => e.id === id);
+  if (of === undefined) return failed({ message: 'This environment is not here any more' });
+  if (!(await isGuarded(of))) return removeNow(of, then).catch(failed);
+  typed.ask({
+    name: of.name,
+    kind: of.kind,
+    title: `Delete ${of.name}`,
+    text: 'Perfdeck forgets its targets and stops watching them; nothing on them is touched. It can be brought back for a week.',
+    word: `Delete ${of.kind}`,
+    leave: 'Keep it',
+    danger: true,
+    act: () => removeNow(of, then),
+    testid: 'env-remove',
+  });
+}
+
+async function removeNow({ id, name }: EnvironmentSummary, then?: () => void): Promise<void> {
+  const wasOpen = app.currentId === id;
+  await rpc('env.delete', { id });
+  if (wasOpen) app.close();
+  await app.refresh();
+  then?.();
+  toasts.show(`Deleted ${name}`, {
+    label: 'Undo',
+    run: () =>
+      void rpc('env.restore', { id })
+        .then(() => app.refresh())
+        .then(() => (wasOpen ? app.open(id) : undefined))
+        .catch(failed),
+  });
 }
 
 /** Opens a copy of an environment in the editor; there is none before it is saved. */

@@ -27,6 +27,8 @@ export interface Command {
   run: () => void;
   /** Tells it apart from others of the same name. */
   id?: string;
+  /** The name of the thing that it is about, where that is not its own. */
+  of?: string;
   /** Actions where it says none. */
   group?: Group;
   /** More that it is found by. */
@@ -55,6 +57,10 @@ interface Place {
   title: string;
   /** Its name at an address under `path`, where that differs. */
   titleAt?: (path: string) => string;
+  /** The environment that a screen is about where that may be another one than the current; its identifier. */
+  about?: (path: string) => string | null;
+  /** Whether there is something at an address under `path`, where that is known before it is shown. */
+  knows?: (path: string) => boolean;
   /** Its place in the rail, in the order of `features/index.ts`; absent for screens that are reached from others. */
   rail?: {
     icon: string;

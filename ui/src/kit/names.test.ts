@@ -2,7 +2,7 @@
 import { render, screen } from '@testing-library/svelte';
 import { describe, expect, test } from 'vitest';
 import Name from './Name.svelte';
-import { beginnings, brief } from './names';
+import { beginnings, brief, visible, visibleLines } from './names';
 
 const own = (names: readonly string[], name: string): string => name.slice(beginnings(names).get(name));
 
@@ -38,4 +38,34 @@ test('a name is whole as text and in its title, whatever is cut, and keeps its o
 
 test('a name in little room leaves out what all addresses begin with', () => {
   expect(brief('http://127.0.0.1:18431/staff against https://api.example/staff')).toBe('127.0.0.1:18431/staff against api.example/staff');
+});
+
+describe('what cannot be seen in a name', () => {
+  test.each([
+    ['dev\u202evorp', 'dev<U+202E>vorp'],
+    ['pro\u200bd', 'pro<U+200B>d'],
+    ['pro\u200dd', 'pro<U+200D>d'],
+    ['e\u0301\u200dx', 'e\u0301<U+200D>x'],
+    ['\ufeffprod', '<U+FEFF>prod'],
+    ['pr\u00adod', 'pr<U+00AD>od'],
+    ['\u2066prod\u2069', '<U+2066>prod<U+2069>'],
+    ['prod\u0007', 'prod<U+0007>'],
+    ['prod\u2028x', 'prod<U+2028>x'],
+    ['prod1\ufe0f', 'prod1<U+FE0F>'],
+    ['prod\u3164', 'prod<U+3164>'],
+    ['prod\u{e0041}', 'prod<U+E0041>'],
+  ])('is written out as in a terminal: %j', (name, shown) => expect(visible(name)).toBe(shown));
+
+  test.each(['shop', 'بانک\u200cهای', 'क्\u200dष', '👩\u200d🚀', '👍🏽', '❤\ufe0f', '1\ufe0f\u20e3', '日本', 'a b'])(
+    'is nothing where it belongs to how a word is written: %j',
+    (name) => expect(visible(name)).toBe(name),
+  );
+
+  test('is not the end of a line in a text of several', () =>
+    expect(visibleLines('SELECT 1\n\tFROM a\u200b')).toBe('SELECT 1\n\tFROM a<U+200B>'));
+});
+
+test('a name that hides a turn of direction is drawn with it, and told as it is drawn', () => {
+  render(Name, { text: 'dev\u202evorp' });
+  expect(screen.getByTitle('dev<U+202E>vorp').textContent).toBe('dev<U+202E>vorp');
 });

@@ -1,4 +1,5 @@
 // What a screen shows, for the title of the window: tabs and the list of windows tell runs apart by it.
+import { visible } from './names';
 
 class ScreenTitle {
   /** The name of what is shown; null where the screen's own name says it. */
@@ -20,4 +21,4 @@ export function nameScreen(text: () => string | null): void {
 
 /** `nightly, Benchmarks, shop – Perfdeck`. */
 export const titled = (screen: string, environment: string | null): string =>
-  `${[screenTitle.text, screen, environment].filter((part) => part !== null && part !== '').join(', ')} – Perfdeck`;
+  `${[screenTitle.text, screen, environment].flatMap((part) => (part ? [visible(part)] : [])).join(', ')} – Perfdeck`;

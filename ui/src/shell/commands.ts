@@ -68,6 +68,11 @@ export const searched = (all: readonly Command[]): Searched[] =>
     text: `${command.name}\n${command.also ?? ''}\n${command.group ?? ''}`.normalize('NFKC').toLowerCase(),
   }));
 
+/** Above what any part of a name is worth. */
+const EXACT = 10_000;
+/** A name that is typed last, in its case. */
+const CASED = 100;
+
 /** How well a command fits; null where it does not. */
 function fit(of: Searched, query: string, words: readonly string[]): number | null {
   const exact = words.every((word) => of.text.includes(word));
@@ -75,8 +80,13 @@ function fit(of: Searched, query: string, words: readonly string[]): number | nu
   const loose = of.group === 'Go to' || of.group === 'Actions' || of.group === 'On this screen' || of.group === 'Environments';
   if (!exact && !loose) return null;
   const named = score(of.command.name, query);
-  if (exact) return 300 + (named ?? 0);
-  return named;
+  // Names may differ in their case alone.
+  const { name, of: thing } = of.command;
+  const typed = query.trim();
+  if (typed === name || typed === thing) return EXACT;
+  const cased = thing !== undefined && typed.endsWith(` ${thing}`) ? CASED : 0;
+  if (exact) return 300 + cased + (named ?? 0);
+  return named === null ? null : named + cased;
 }
 
 /** The commands that fit, best first, under their groups; the group with the best one first. */

@@ -35,7 +35,7 @@ test('a guarded environment is unlocked by its typed name only, and a refusal is
   expect(screen.getByTestId('read-only').textContent).toBe('Read-only');
   await fireEvent.click(screen.getByTestId('env-unlock'));
   const confirm = (await screen.findByTestId('unlock-confirm')) as HTMLButtonElement;
-  expect(screen.getByRole('dialog').getAttribute('aria-label')).toBe('Unlock shop-prod');
+  expect(screen.getByRole('dialog').getAttribute('aria-label')).toBe('Unlock shop-prod for 15 minutes');
   expect(confirm.disabled).toBe(true);
   await fireEvent.input(screen.getByTestId('unlock-name'), { target: { value: 'shop-prod' } });
   expect(confirm.disabled).toBe(false);

@@ -19,9 +19,12 @@ test('a fragment may name an environment', () => {
     expect(addressOf(`#${fragmentOf(id, '/database')}`)).toEqual({ environment: id, path: '/database' });
 });
 
-test('anything else is the start screen', () => {
+test('an address without a screen is the start screen, and one of a screen that is not there says so', () => {
   for (const hash of ['', '#', '#/', '#token=x']) expect(pathOf(hash)).toBe('/start');
-  expect(shownAt('/nowhere', true).feature.path).toBe('/start');
+  for (const path of ['/nowhere', '/benchmarksx', '/environments', '/environments/a/b']) {
+    expect(shownAt(path, true).title, path).toBe('No such screen');
+    expect(shownAt(path, false).title, path).toBe('No such screen');
+  }
 });
 
 test('keys and paths are used once', () => {

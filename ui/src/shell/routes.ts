@@ -15,9 +15,13 @@ export function featureAt(path: string): Feature | undefined {
 
 const START = featureAt('/start')!;
 
+/** What is shown at an address that names no screen. */
+const LOST: Feature = { path: '/lost', title: 'No such screen', fresh: true, load: () => import('./Lost.svelte') };
+
 /** What is shown at a path, and its name in the top bar. The overview without an environment is the start screen. */
 export function shownAt(path: string, hasEnvironment: boolean): { feature: Feature; title: string } {
   const found = featureAt(path);
-  const feature = !found || (found.path === '/overview' && !hasEnvironment) ? START : found;
+  const known = found !== undefined && found.knows?.(path) !== false;
+  const feature = !known ? LOST : found.path === '/overview' && !hasEnvironment ? START : found;
   return { feature, title: feature.titleAt?.(path) ?? feature.title };
 }

@@ -3,12 +3,14 @@ import { cleanup, fireEvent, render, screen, waitFor, within } from '@testing-li
 import { tick } from 'svelte';
 import { beforeEach, expect, test, vi } from 'vitest';
 import { silent } from '../backend/silence';
-import { choose } from '../kit/environments';
+import { emptyDraft } from '../kit/draft';
+import { choose, remove } from '../kit/environments';
+import { typed } from '../kit/typed.svelte';
 import { engine, refusal } from '../testing/backend';
 import { freshWindow } from '../testing/window';
 import App from './App.svelte';
 import { change, cutOffChange } from '../testing/changes';
-import { AT, comparison, environment, finding, job, knee, report, runSummary, summary, target } from '../testing/values';
+import { AT, comparison, defaults, environment, finding, guards, job, knee, report, runSummary, summary, target } from '../testing/values';
 
 vi.mock('../backend', async () => (await import('../testing/backend')).door);
 
@@ -44,6 +46,7 @@ const plainText = (of: HTMLElement): string => (of.textContent ?? '').replaceAll
 beforeEach(() => {
   engine.reset(calm());
   localStorage.clear();
+  typed.asked = null;
 });
 
 test('an address shows its environment and its screen, named in the title', async () => {
@@ -299,7 +302,7 @@ test('an engine that is silent is said in the place of a lost connection, and no
   await waitFor(() => expect(plainText(screen.getByTestId('offline'))).toBe('No answer from the engine for 12 s'));
   expect(screen.getByTestId('offline').querySelector('[aria-live=off]'), 'its seconds are not read out').toBeTruthy();
   expect(plainText(screen.getByTestId('status-database'))).toBe('database –');
-  expect(plainText(screen.getByTestId('own-cost'))).toContain('own CPU – memory –');
+  expect(screen.getByTestId('own-cost').textContent).not.toContain('own CPU');
   engine.watcher?.onState(null, null);
   await waitFor(() => expect(screen.queryByTestId('offline')).toBeNull());
   expect(plainText(screen.getByTestId('status-database'))).toBe('database 1.5 ms');
@@ -344,4 +347,126 @@ test('a screen that comes later says what it will show, and the findings that wa
   const waiting = await screen.findByTestId('finding');
   expect(waiting.textContent).toContain('orders_idx repeats another index');
   expect(waiting.getAttribute('aria-current'), 'the one that led here').toBe('true');
+});
+
+test('an environment whose name hides a turn of direction is shown with it: block, title, switcher and palette', async () => {
+  const name = 'dev\u202evorp';
+  const shown = 'dev<U+202E>vorp';
+  engine.reset({ ...calm(), 'env.list': () => [summary({ name })] });
+  await open();
+  const block = screen.getByTestId('env-block');
+  await waitFor(() => expect(document.title).toBe(`Settings, ${shown} – Perfdeck`));
+  expect(block.querySelector('bdi')?.textContent, 'on its own, so that it turns nothing beside it').toBe(shown);
+  expect([block.title, block.getAttribute('aria-label')]).toEqual([shown, `Environment ${shown}, staging`]);
+  await fireEvent.click(block);
+  expect((await screen.findByTestId('env-choose')).textContent).toContain(shown);
+  expect(screen.getByTestId('env-menu').textContent).not.toContain('\u202e');
+  await press('Escape');
+  await press('k', { ctrlKey: true });
+  await fireEvent.input(await screen.findByTestId('palette-input'), { target: { value: 'open environment dev' } });
+  await waitFor(() => expect(screen.getAllByTestId('palette-item')[0]?.title).toBe(`Open environment ${shown}`));
+});
+
+const two = () => [summary({ id: 'dev', name: 'dev', kind: 'development' }), summary({ id: 'p1', name: 'prod', kind: 'production' })];
+const editing = (handlers: Parameters<typeof engine.reset>[0] = {}) => ({
+  ...calm(),
+  'env.list': two,
+  'env.get': ({ id }: { id: string }) => environment({ id, name: id === 'p1' ? 'prod' : 'dev' }),
+  'env.draft': () => ({ ...emptyDraft(), name: 'prod', kind: 'production' as const }),
+  'env.defaults': () => defaults(),
+  'env.update': () => environment({ id: 'p1', name: 'prod' }),
+  'address.parse': () => {
+    throw refusal('no address');
+  },
+  'secrets.status': () => ({ store: 'keychain' as const, locked: false }),
+  ...handlers,
+});
+/** The form of production, opened from the palette while another environment is open. */
+async function editProduction(handlers: Parameters<typeof engine.reset>[0] = {}): Promise<void> {
+  engine.reset(editing(handlers));
+  await open('#/e/dev/reports');
+  await press('k', { ctrlKey: true });
+  const field = await screen.findByTestId('palette-input');
+  await waitFor(() => expect(document.activeElement).toBe(field));
+  await fireEvent.input(field, { target: { value: 'edit environment prod' } });
+  await waitFor(() => expect(screen.getAllByTestId('palette-item')[0]?.title).toBe('Edit environment prod'));
+  await press('Enter');
+  await screen.findByTestId('env-pool-size');
+}
+
+test('the form of another environment names that one and its kind, and leads back to where it was opened', async () => {
+  await editProduction();
+  expect(screen.getByTestId('title').textContent).toBe('Edit environment prod');
+  expect([screen.getByTestId('about').dataset['kind'], screen.getByTestId('about').textContent]).toEqual(['production', 'production']);
+  await waitFor(() => expect(document.title).toBe('Edit environment, prod – Perfdeck'));
+  expect(screen.getByTestId('env-block').getAttribute('aria-label'), 'where the reader is').toBe('Environment dev, development');
+  await fireEvent.submit(screen.getByTestId('env-form'));
+  await waitFor(() => expect(location.hash).toBe('#/e/dev/reports'));
+  expect(engine.given('env.update')[0]?.id).toBe('p1');
+  expect(screen.getByTestId('toast').textContent).toContain('Saved prod');
+  location.hash = '#/e/dev/environments/p1';
+  await fireEvent.click(await screen.findByTestId('env-cancel'));
+  await waitFor(() => expect(location.hash).toBe('#/e/dev/reports'));
+});
+
+test('production is deleted by its typed name only; an unguarded one at once, with a way back', async () => {
+  await editProduction();
+  await fireEvent.input(screen.getByTestId('env-name'), { target: { value: 'x' } });
+  await fireEvent.click(screen.getByTestId('env-form-delete'));
+  const asked = await screen.findByTestId('env-remove');
+  expect(asked.textContent, 'by the name that is stored').toContain('Delete prod');
+  const confirm = within(asked).getByTestId<HTMLButtonElement>('env-remove-confirm');
+  expect([confirm.disabled, confirm.textContent]).toEqual([true, 'Delete production']);
+  await fireEvent.submit(confirm.form!);
+  expect(engine.given('env.delete')).toEqual([]);
+  await fireEvent.input(within(asked).getByTestId('env-remove-name'), { target: { value: 'prod' } });
+  await fireEvent.click(confirm);
+  await waitFor(() => expect(engine.given('env.delete')).toEqual([{ id: 'p1' }]));
+  await waitFor(() => expect(location.hash, 'where the reader was').toBe('#/e/dev/reports'));
+  await waitFor(() => expect(screen.queryByTestId('env-remove')).toBeNull());
+  await remove('dev');
+  expect(screen.queryByTestId('env-remove')).toBeNull();
+  expect(engine.given('env.delete').at(-1)).toEqual({ id: 'dev' });
+});
+
+test.each([
+  ['read-only', { read_only: true }, {}],
+  ['guarded by its name', {}, { guards: { ...guards, typed_confirmation: true } }],
+])('an environment that is %s is deleted by its typed name only', async (_, listed, full) => {
+  engine.reset({ ...calm(), 'env.list': () => [summary(listed)], 'env.get': () => environment(full) });
+  await open();
+  await remove('shop');
+  expect(await screen.findByTestId('env-remove')).toBeTruthy();
+  expect(engine.given('env.delete')).toEqual([]);
+  await fireEvent.click(screen.getByTestId('env-remove-leave'));
+});
+
+test('of names that differ in their case the palette offers the one that was typed first', async () => {
+  const names = ['PROD', 'Prod', 'prod', 'prod-eu'];
+  engine.reset({ ...calm(), 'env.list': () => names.map((name) => summary({ id: `id-${name}`, name })) });
+  await open('#/settings');
+  await press('k', { ctrlKey: true });
+  const field = await screen.findByTestId('palette-input');
+  await waitFor(() => expect(document.activeElement).toBe(field));
+  for (const name of names) {
+    await fireEvent.input(field, { target: { value: name } });
+    await waitFor(() => expect(screen.getAllByTestId('palette-item')[0]?.title).toBe(`Open environment ${name}`));
+  }
+  for (const name of names) {
+    await fireEvent.input(field, { target: { value: `delete environment ${name}` } });
+    await waitFor(() => expect(screen.getAllByTestId('palette-item')[0]?.title).toBe(`Delete environment ${name}`));
+  }
+  await fireEvent.input(field, { target: { value: 'Prod' } });
+  await waitFor(() => expect(screen.getAllByTestId('palette-item')[0]?.title).toBe('Open environment Prod'));
+  await press('Enter');
+  await waitFor(() => expect(location.hash).toContain('/e/id-Prod/'));
+});
+
+test('an address of no screen says so, with the way to the start screen', async () => {
+  await open('#/e/shop/nowhere');
+  expect(screen.getByTestId('lost').textContent).toMatch(/There is no such screen.*\/nowhere/);
+  await waitFor(() => expect(document.title).toBe('No such screen, shop – Perfdeck'));
+  expect(screen.getByTestId('lost-start').getAttribute('href')).toBe('#/e/shop/start');
+  location.hash = screen.getByTestId('lost-start').getAttribute('href')!;
+  expect(await screen.findByTestId('start')).toBeTruthy();
 });

@@ -33,5 +33,10 @@ if (typeof window !== 'undefined') {
   const { cleanup, configure } = await import('@testing-library/svelte');
   // Longer than any wait takes: a part of a screen is read when it is first shown, and compilers may run beside it.
   configure({ asyncUtilTimeout: 10_000 });
-  afterEach(cleanup);
+  const { unsaved } = await import('../kit/unsaved.svelte');
+  afterEach(() => {
+    cleanup();
+    // Each test has a window of its own.
+    unsaved.clear();
+  });
 }

@@ -1,12 +1,14 @@
 // @vitest-environment jsdom
-import { fireEvent, render, screen, waitFor, within } from '@testing-library/svelte';
+import { cleanup, fireEvent, render, screen, waitFor, within } from '@testing-library/svelte';
 import { beforeEach, expect, test, vi } from 'vitest';
 import type { AddressInfo, EnvironmentDraft } from '../../backend/types';
+import { app } from '../../kit/app.svelte';
 import { emptyDraft } from '../../kit/draft';
 import { asContext } from '../../kit/screen';
+import { toasts } from '../../kit/toasts.svelte';
 import { addressInfo } from '../../testing/addresses';
 import { engine, refusal } from '../../testing/backend';
-import { defaults, environment, guards, pool, summary } from '../../testing/values';
+import { AT, defaults, environment, guards, pool, summary } from '../../testing/values';
 import { freshWindow } from '../../testing/window';
 import Editor from './index.svelte';
 
@@ -124,8 +126,119 @@ test('a stored environment is edited, saved and opened', async () => {
   await fireEvent.input(screen.getByTestId('env-name'), { target: { value: 'shop two' } });
   await fireEvent.submit(screen.getByTestId('env-form'));
   await waitFor(() => expect(location.hash).toBe('#/e/shop/overview'));
-  expect(engine.given('env.update')[0]).toMatchObject({ id: 'shop', draft: { name: 'shop two', kind: 'staging' } });
+  expect(engine.given('env.update')[0]).toMatchObject({ id: 'shop', draft: { name: 'shop two', kind: 'staging' }, read_ms: AT });
 });
+
+/** A stored environment in the form, with what others store meanwhile. */
+async function edit(handlers: Parameters<typeof engine.reset>[0] = {}, now = { stored: environment() }): Promise<typeof now> {
+  const draft: EnvironmentDraft = { ...emptyDraft(), name: 'shop', kind: 'staging' };
+  engine.reset({ ...well(), 'env.draft': () => draft, 'env.get': () => now.stored, 'env.update': () => environment(), ...handlers });
+  const app = freshWindow();
+  app.environments = [summary()];
+  await app.open('shop', null);
+  app.path = '/environments/shop';
+  render(Editor, { context: asContext(app.screens()) });
+  await waitFor(() => expect(name().value).toBe('shop'));
+  await screen.findByTestId('env-pool-size');
+  return now;
+}
+const name = (): HTMLInputElement => screen.getByTestId('env-name');
+const rename = (value: string) => fireEvent.input(name(), { target: { value } });
+const save = (): HTMLButtonElement => screen.getByTestId('env-save');
+
+test('what somebody else stores meanwhile is said before it is written over, and shown on request', async () => {
+  const now = await edit();
+  await rename('shop two');
+  now.stored = environment({ updated_ms: AT + 1000, guards: { ...guards, read_only: true, typed_confirmation: true } });
+  engine.push({ changed: ['environments'] });
+  const notice = await screen.findByTestId('env-elsewhere');
+  expect(notice.textContent).toMatch(/It was changed elsewhere.*: the guards/);
+  expect(notice.querySelector('time')?.dateTime, 'when').toBe(new Date(AT + 1000).toISOString());
+  expect([name().value, save().disabled]).toEqual(['shop two', true]);
+  await fireEvent.submit(screen.getByTestId('env-form'));
+  expect(engine.given('env.update')).toEqual([]);
+  await fireEvent.click(screen.getByTestId('env-show-stored'));
+  await waitFor(() => expect(name().value).toBe('shop'));
+  await waitFor(() => expect(save().disabled).toBe(false));
+  expect(screen.queryByTestId('env-elsewhere')).toBeNull();
+  await fireEvent.submit(screen.getByTestId('env-form'));
+  await waitFor(() =>
+    expect(
+      engine.given('env.update').map((r) => r.read_ms),
+      'of what is shown now',
+    ).toEqual([AT + 1000]),
+  );
+});
+
+test('a save that comes too late is refused, and what was entered stays', async () => {
+  const now = await edit({
+    'env.update': () => {
+      now.stored = environment({ updated_ms: AT + 1000 });
+      throw { ...refusal('It was changed after it was read', 'Look at what is stored first'), code: 'conflict' };
+    },
+  });
+  await rename('shop two');
+  await fireEvent.submit(screen.getByTestId('env-form'));
+  const notice = await screen.findByTestId('env-elsewhere');
+  expect(notice.textContent).toMatch(/Not saved: it was changed elsewhere.*Look at what is stored first/s);
+  expect([name().value, screen.queryByTestId('env-problem')]).toEqual(['shop two', null]);
+});
+
+test('a name that is taken is a conflict of another kind', async () => {
+  await edit({
+    'env.update': () => {
+      throw { ...refusal("An environment named 'demo' exists already"), code: 'conflict' };
+    },
+  });
+  await fireEvent.submit(screen.getByTestId('env-form'));
+  expect((await screen.findByTestId('env-problem')).textContent).toContain('exists already');
+  expect(screen.queryByTestId('env-elsewhere')).toBeNull();
+});
+
+test('what was entered is there again after another screen, of the version that it was entered into, and nowhere else', async () => {
+  const now = await edit();
+  await rename('shop two');
+  await fireEvent.input(screen.getByTestId('env-database'), { target: { value: 'postgres://reader@db.example/app' } });
+  await fireEvent.input(await screen.findByTestId('env-database-secret'), { target: { value: 'hunter2' } });
+  expect(asksBeforeItGoes()).toBe(true);
+  cleanup();
+  now.stored = environment({ updated_ms: AT + 1000 });
+  await again();
+  await waitFor(() => expect(name().value).toBe('shop two'));
+  expect((await screen.findByTestId<HTMLInputElement>('env-database-secret')).value).toBe('hunter2');
+  expect(screen.getByTestId('env-unsaved').textContent).toContain('Not saved, as you left it');
+  expect((await screen.findByTestId('env-elsewhere')).textContent, 'it was stored meanwhile').toContain('changed elsewhere');
+  expect(JSON.stringify([{ ...sessionStorage }, { ...localStorage }])).not.toContain('hunter2');
+  await fireEvent.click(screen.getByTestId('env-unsaved-discard'));
+  await waitFor(() => expect(name().value).toBe('shop'));
+  expect([screen.queryByTestId('env-unsaved'), asksBeforeItGoes()]).toEqual([null, false]);
+  toasts.list[0]?.action?.run();
+  await waitFor(() => expect(name().value, 'also what was discarded').toBe('shop two'));
+  await fireEvent.click(screen.getByTestId('env-unsaved-discard'));
+});
+
+test('what was saved or cancelled is not there again', async () => {
+  await edit();
+  await rename('shop two');
+  await fireEvent.submit(screen.getByTestId('env-form'));
+  await waitFor(() => expect(engine.given('env.update').length).toBe(1));
+  cleanup();
+  await again();
+  await waitFor(() => expect(name().value).toBe('shop'));
+  await rename('shop three');
+  await fireEvent.click(screen.getByTestId('env-cancel'));
+  expect(asksBeforeItGoes()).toBe(false);
+  cleanup();
+  await again();
+  await waitFor(() => expect(name().value).toBe('shop'));
+});
+
+async function again(): Promise<void> {
+  app.path = '/environments/shop';
+  render(Editor, { context: asContext(app.screens()) });
+}
+/** Whether the browser asks before a reload. */
+const asksBeforeItGoes = (): boolean => !dispatchEvent(new Event('beforeunload', { cancelable: true }));
 
 test("a copy is edited before it is made, and its secrets are the original's", async () => {
   const draft = { ...emptyDraft(), name: 'shop' };

@@ -1,5 +1,5 @@
 // @vitest-environment jsdom
-import { fireEvent, render, screen, waitFor } from '@testing-library/svelte';
+import { cleanup, fireEvent, render, screen, waitFor } from '@testing-library/svelte';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { JobStatus, ReportFile, ReportRequest } from '../../backend/types';
 import { toasts } from '../../kit/toasts.svelte';
@@ -250,4 +250,31 @@ test('what was deleted is one press away, also from a list without reports', asy
   await screen.findByTestId('reports-empty');
   await fireEvent.click(screen.getByTestId('deleted-open'));
   expect(address.path).toBe('/deleted');
+});
+
+test('a report that was not written is there again with its choice, until it is discarded', async () => {
+  const runs = { ...stored, 'run.list': () => [one, runSummary({ id: 'r2', name: 'search', started_ms: one.started_ms - 1 })] };
+  const fake = (path = '/reports/new') => fakeApp(runs, { path, ...places });
+  const form = async (): Promise<number[]> => {
+    await screen.findByTestId('report-form');
+    await waitFor(() => expect(screen.getAllByTestId('report-run').length).toBe(2));
+    return screen.getAllByTestId<HTMLInputElement>('report-run').flatMap((box, i) => (box.checked ? [i] : []));
+  };
+  render(Reports, { context: fake().context });
+  const usual = await form();
+  expect(screen.queryByTestId('report-unsaved'), 'the usual choice is no input').toBeNull();
+  await fireEvent.input(screen.getByTestId('report-title'), { target: { value: 'Proof' } });
+  await fireEvent.click(screen.getAllByTestId('report-run')[1]!);
+  const chosen = await form();
+  expect(chosen.length).toBe(usual.length + 1);
+  cleanup();
+  const { context, address } = fake();
+  render(Reports, { context });
+  expect(await form()).toEqual(chosen);
+  expect(screen.getByTestId<HTMLInputElement>('report-title').value).toBe('Proof');
+  expect(address.query, 'so that a reload shows the same').toBe('run=r1%2Cr2');
+  await fireEvent.click(screen.getByTestId('report-unsaved-discard'));
+  await waitFor(() => expect(screen.getByTestId<HTMLInputElement>('report-title').value).toBe(''));
+  expect(await form()).toEqual(usual);
+  expect([screen.queryByTestId('report-unsaved'), address.query]).toEqual([null, '']);
 });

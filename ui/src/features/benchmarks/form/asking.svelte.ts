@@ -31,6 +31,16 @@ function sides(a: Asked, b: Asked): [DuetSide, DuetSide] {
 /** The part that a refusal says may be named as the change; null where it names none. */
 export const nameable = (refused: string | null): string | null => /name it: (\S+)$/.exec(refused ?? '')?.[1] ?? null;
 
+/** The fields of a question. */
+export interface AskingForm {
+  mode: Mode;
+  other: string;
+  noise: boolean;
+  pairs: string;
+  changed: readonly string[];
+  knee: KneeForm;
+}
+
 export class Asking {
   mode = $state<Mode>('run');
   /** Identifier of B's environment; empty until it is chosen. */
@@ -45,6 +55,14 @@ export class Asking {
   readonly fault = $derived(this.mode === 'duet' ? pairsFault(this.pairs) : '');
   /** Whether a second side takes part. */
   readonly apart = $derived(this.mode === 'duet' && !this.noise);
+
+  get form(): AskingForm {
+    const { mode, other, noise, pairs, changed } = this;
+    return { mode, other, noise, pairs, changed, knee: $state.snapshot(this.knee) };
+  }
+  set form(form: AskingForm) {
+    Object.assign(this, form);
+  }
 
   /** Whether all is there that the question needs; `b` says whether there is a second side. */
   complete(b: boolean): boolean {

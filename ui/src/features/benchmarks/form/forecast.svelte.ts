@@ -16,6 +16,8 @@ export class Forecast {
   /** Why a duet would be refused. */
   refused = $state<string | null>(null);
   failure = $state.raw<ApiProblem | null>(null);
+  /** Which side of a duet failed. */
+  side = $state<'a' | 'b'>('a');
   /** What the guards say to all of it. */
   readonly preview = $derived(this.a && (this.b ? bothSides(this.a, this.b) : this.a));
   /** Whether what is asked now was not answered yet. */
@@ -52,9 +54,20 @@ export class Forecast {
       }
       [this.failure, this.stale] = [null, false];
     } catch (error) {
+      const side = 'pairs' in of && !of.noise ? await this.#sideOf(of) : 'a';
       if (mine !== this.#asked) return;
       [this.a, this.b, this.refused, this.decides, this.failure, this.stale] = [null, null, null, '', problem(error), false];
+      this.side = side;
     }
+  }
+
+  /** The side that would be refused alone. */
+  async #sideOf({ a }: DuetRequest): Promise<'a' | 'b'> {
+    const alone = { spec: a.spec, environment_id: a.environment_id, name: null, confirm: null };
+    return this.#client.rpc('bench.preview', alone).then(
+      () => 'b',
+      () => 'a',
+    );
   }
 
   close(): void {

@@ -1,5 +1,5 @@
 // @vitest-environment jsdom
-import { fireEvent, render, screen, waitFor } from '@testing-library/svelte';
+import { cleanup, fireEvent, render, screen, waitFor } from '@testing-library/svelte';
 import { beforeEach, expect, test, vi } from 'vitest';
 import type { BenchRequest, DuetRequest } from '../../../backend/types';
 import { fakeApp, noRuns } from '../../../testing/app';
@@ -249,4 +249,126 @@ test('Edit of a run of statements opens the form with them, and of a plan the ed
   expect(((await screen.findByTestId('bench-statement')) as HTMLTextAreaElement).value).toBe('SELECT $1');
   expect((screen.getByTestId('bench-parameter-kind') as HTMLSelectElement).value).toBe('null');
   expect((screen.getByTestId('bench-duration') as HTMLInputElement).value).toBe('9');
+});
+
+test.each([
+  [
+    "threshold 'p99 << 5ms': it is not a duration; write 500ms",
+    null,
+    'bench-thresholds',
+    "'p99 << 5ms': it is not a duration; write 500ms",
+  ],
+  [
+    'url: Credentials do not belong into the URL',
+    'Send a header instead',
+    'bench-url',
+    'Credentials do not belong into the URL. Send a header instead',
+  ],
+  ['timeout_s: 900 is not between 0 and 600 s', null, 'bench-timeout', '900 is not between 0 and 600 s'],
+])('what is refused before anything is sent is said at its own field: %s', async (message, hint, field, said) => {
+  let refuse = true;
+  const { calls } = open('/new', {
+    'bench.preview': () => {
+      if (refuse) throw refusal(message, hint);
+      return preview();
+    },
+  });
+  const at = await screen.findByTestId(field);
+  await waitFor(() => expect(at.getAttribute('aria-invalid')).toBe('true'));
+  expect(document.getElementById(at.getAttribute('aria-describedby')!)?.textContent).toBe(said);
+  expect(screen.getByTestId('bench-resolved').textContent?.trim(), 'not where the load goes').toBe('–');
+  const start = screen.getByTestId('bench-start') as HTMLButtonElement;
+  expect([start.disabled, screen.getByTestId('bench-why').textContent]).toEqual([true, 'Correct the marked fields first']);
+  await fireEvent.submit(screen.getByTestId('bench-form'));
+  expect(calls).not.toContain('bench.start');
+  await waitFor(() => expect(document.activeElement).toBe(at));
+  refuse = false;
+  await fill('bench-connections', '3');
+  await waitFor(() => expect([start.disabled, at.getAttribute('aria-invalid')]).toEqual([false, 'false']));
+});
+
+test('a threshold of statements is refused at its field, without the plan that nobody wrote', async () => {
+  open('/new?kind=sql&statement=SELECT 1', {
+    'bench.preview': () => {
+      throw refusal("plan 'SQL': thresholds: 'p99 <': it is not a duration", 'Check the plan to see everything that is wrong');
+    },
+  });
+  const at = await screen.findByTestId('bench-thresholds');
+  await waitFor(() => expect(at.getAttribute('aria-invalid')).toBe('true'));
+  expect(screen.getByTestId('bench-thresholds-error').textContent?.trim()).toBe("'p99 <': it is not a duration");
+});
+
+test('what is refused of the other address of a duet is said there', async () => {
+  open('/new', {
+    'duet.preview': () => {
+      throw refusal('url: Credentials do not belong into the URL');
+    },
+  });
+  await fireEvent.click(await screen.findByTestId('bench-against'));
+  await fill('bench-url-b', 'http://a:b@127.0.0.1:2/');
+  const b = screen.getByTestId('bench-url-b');
+  await waitFor(() => expect(b.parentElement?.textContent).toContain('Credentials do not belong'));
+  expect(screen.getByTestId('bench-url').getAttribute('aria-invalid')).toBe('false');
+});
+
+test('what is refused and belongs to no field is said before the start', async () => {
+  open('/new', {
+    'bench.preview': () => {
+      throw refusal('The name is not known', 'Check the resolver');
+    },
+  });
+  await waitFor(() => expect(screen.getByTestId('bench-resolved').textContent).toContain('The name is not known. Check the resolver'));
+  expect(screen.getByTestId('bench-why').textContent).toBe('It would be refused as it stands');
+});
+
+const value = (testid: string): string => screen.getByTestId<HTMLInputElement>(testid).value;
+
+test('a form that was left is there again, of its environment and of what it was opened for, until it is started', async () => {
+  let started = false;
+  const handlers = {
+    'bench.start': () => {
+      started = true;
+      return job();
+    },
+    'bench.running': () => (started ? RUNNING : null),
+  };
+  const first = open('/new', handlers);
+  await fill((await screen.findByTestId('bench-url')).dataset['testid']!, 'http://127.0.0.1:1/slow');
+  await fill('bench-headers', 'Authorization: hunter2');
+  await fireEvent.click(screen.getByTestId('bench-mode-knee'));
+  await fill('knee-slo', 'p99<70ms');
+  first.address.go('/benchmarks');
+  await screen.findByTestId('runs-empty');
+  first.address.go('/benchmarks/new?kind=http&path=/orders');
+  await waitFor(() => expect(value('bench-url'), 'another form').toBe('http://127.0.0.1:1/orders'));
+  cleanup();
+  const { address } = open('/new', handlers);
+  await screen.findByTestId('bench-url');
+  expect([value('bench-url'), value('bench-headers'), value('knee-slo')]).toEqual([
+    'http://127.0.0.1:1/slow',
+    'Authorization: hunter2',
+    'p99<70ms',
+  ]);
+  expect(screen.getByTestId('bench-unsaved').textContent).toContain('Not started, as you left it');
+  expect(JSON.stringify([{ ...sessionStorage }, { ...localStorage }])).not.toContain('hunter2');
+  await fireEvent.click(screen.getByTestId('bench-mode-run'));
+  await fireEvent.submit(screen.getByTestId('bench-form'));
+  await waitFor(() => expect(address.path).toBe('/benchmarks/live'));
+  cleanup();
+  started = false;
+  open('/new', handlers);
+  await screen.findByTestId('bench-url');
+  expect([value('bench-url'), screen.queryByTestId('bench-unsaved')]).toEqual(['http://127.0.0.1:1/', null]);
+});
+
+test('a form that nobody touched is not kept, and one that was discarded is as it began', async () => {
+  const environment = { ...place('shop'), apiUrl: null };
+  render(Benchmarks, { context: fakeApp(NOTHING, { path: '/benchmarks/new', environment }).context });
+  await screen.findByTestId('bench-url');
+  expect(screen.queryByTestId('bench-unsaved')).toBeNull();
+  await fill('bench-url', 'http://127.0.0.1:9/');
+  expect(await screen.findByTestId('bench-unsaved')).toBeTruthy();
+  await fireEvent.click(screen.getByTestId('bench-unsaved-discard'));
+  await waitFor(() => expect(value('bench-url')).toBe(''));
+  expect(screen.queryByTestId('bench-unsaved')).toBeNull();
 });

@@ -1,7 +1,8 @@
 // @vitest-environment jsdom
-import { fireEvent, render, screen, waitFor } from '@testing-library/svelte';
+import { cleanup, fireEvent, render, screen, waitFor } from '@testing-library/svelte';
 import { beforeEach, expect, test, vi } from 'vitest';
 import type { PlanCheck, SavedPlan } from '../../../backend/types';
+import { toasts } from '../../../kit/toasts.svelte';
 import { fakeApp, noRuns } from '../../../testing/app';
 import { refusal } from '../../../testing/backend';
 import { AT, preview } from '../../../testing/values';
@@ -126,4 +127,22 @@ test('an import that is refused says why, and one that works asks before a draft
   expect((await screen.findByTestId('plan-replace')).getAttribute('aria-label')).toBe('Replace the plan that is not saved?');
   await fireEvent.click(screen.getByTestId('plan-replace-do'));
   await waitFor(() => expect(screen.getByTestId('plan-notes').textContent).toContain('cookies were left out'));
+});
+
+test('a text that was left is there again, in memory only, until it is discarded; and that is undone', async () => {
+  open('/new');
+  const area = async (): Promise<HTMLTextAreaElement> => screen.findByTestId('plan-text');
+  const text = 'name = "mine"\nheaders = { Authorization = "hunter2" }\n';
+  await fireEvent.input(await area(), { target: { value: text } });
+  expect(dispatchEvent(new Event('beforeunload', { cancelable: true })), 'the browser asks').toBe(false);
+  cleanup();
+  expect(JSON.stringify([{ ...sessionStorage }, { ...localStorage }])).not.toContain('hunter2');
+  const { address } = open('/new');
+  expect((await area()).value).toBe(text);
+  await fireEvent.click(screen.getByTestId('plan-discard'));
+  await waitFor(() => expect(address.path).toBe('/benchmarks/plans'));
+  expect([drafts.of(NEW), dispatchEvent(new Event('beforeunload', { cancelable: true }))]).toEqual([undefined, true]);
+  toasts.list.at(-1)?.action?.run();
+  await waitFor(() => expect(address.path).toBe('/benchmarks/plans/new'));
+  expect((await area()).value).toBe(text);
 });
