@@ -332,13 +332,12 @@ fn ended(run: &Run) -> String {
     let why = if run.state == RunState::Aborted { run.notes.join("; ") } else { String::new() };
     let colon = if why.is_empty() { "" } else { ": " };
     let invalid = (!run.valid).then(|| "invalid".to_owned());
-    let failures = words::Outcome::from(run).failures();
-    let amiss: Vec<String> = failures.into_iter().chain(invalid).map(|failure| format!(", {failure}")).collect();
+    let amiss: Vec<String> = words::Outcome::from(run).failures().into_iter().chain(invalid).collect();
     format!(
-        "{how}{colon}{why}; {} in {}{}",
+        "{how}{colon}{why}; {} in {}, {}",
         words::plural(run.requests, "request"),
-        words::seconds(run.duration_s),
-        amiss.concat()
+        words::lasted(run.duration_s),
+        if amiss.is_empty() { words::errors(0, run.requests) } else { amiss.join(", ") }
     )
 }
 
