@@ -1,5 +1,6 @@
 //! IPC: one command for the engine, one channel for the event stream, and what only a desktop can open.
 use std::collections::{BTreeSet, HashMap};
+use std::path::Path;
 use std::sync::Mutex;
 
 use perfdeck_engine::{ById, Empty, Reply};
@@ -62,8 +63,14 @@ pub(crate) async fn open_report<R: Runtime>(
     let report = perfdeck_engine::reports::get(shell.engine()?.clone(), ById { id }).await?;
     let path = report.file.html_path;
     let opener = app.opener();
-    let opened = if folder { opener.reveal_item_in_dir(&path) } else { opener.open_path(&path, None::<&str>) };
-    opened.map_err(|error| not_opened(&path, &error))
+    if !folder {
+        return opener.open_path(&path, None::<&str>).map_err(|error| not_opened(&path, &error));
+    }
+    // Not every desktop can show a file chosen; its folder is the next best.
+    let Err(error) = opener.reveal_item_in_dir(&path) else { return Ok(()) };
+    tracing::info!(%error, "the report is not shown chosen in its folder");
+    let parent = Path::new(&path).parent().map_or_else(|| path.clone(), |parent| parent.display().to_string());
+    opener.open_path(&parent, None::<&str>).map_err(|error| not_opened(&parent, &error))
 }
 
 /// Shows the folder of the local store.
