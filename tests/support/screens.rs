@@ -29,10 +29,11 @@ pub(crate) const SCREENS: &[&str] = &[
 /// Screens of features that no test would visit.
 pub(crate) fn unvisited() -> BTreeSet<String> {
     let features = std::fs::read_dir(root().join("ui/src/features")).expect("the features of the window");
-    let paths = features.filter_map(|feature| {
-        let text = std::fs::read_to_string(feature.expect("a feature").path().join("feature.ts")).ok()?;
-        let (_, rest) = text.split_once("  path: '/")?;
-        Some(rest.split_once('\'')?.0.to_owned())
+    let folders = features.map(|feature| feature.expect("a feature").path()).filter(|path| path.is_dir());
+    let paths = folders.map(|folder| {
+        let text = std::fs::read_to_string(folder.join("feature.ts")).expect("each feature has its file");
+        let path = text.split_once("  path: '/").and_then(|(_, rest)| rest.split_once('\''));
+        path.unwrap_or_else(|| panic!("{} has no path", folder.display())).0.to_owned()
     });
     paths.filter(|path| !SCREENS.iter().any(|screen| screen.split('/').next() == path.split('/').next())).collect()
 }

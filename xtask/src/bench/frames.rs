@@ -58,20 +58,34 @@ fn from_window(window: &Window, url: &str, count: bool) -> Outcome<Option<f64>> 
 
 /// The answer of `perfctl run list`.
 #[derive(Deserialize)]
-struct Runs {
+pub(super) struct Runs {
     /// Newest first.
-    runs: Vec<RunSummary>,
+    pub(super) runs: Vec<RunSummary>,
+}
+
+/// Runs `perfctl` on the store of `data` and answers what it said.
+pub(super) fn said(arguments: &[&str], data: &Path) -> Outcome<Vec<u8>> {
+    let mut command = Command::new(binary("perfctl", true));
+    command.args(arguments);
+    start::set(&mut command, "PERFDECK_DATA_DIR", data);
+    start::without_bus(&mut command);
+    let output = command.output().map_err(|error| format!("perfctl did not start: {error}"))?;
+    if !output.status.success() {
+        let errors = String::from_utf8_lossy(&output.stderr);
+        return Err(format!("perfctl {} ended with {}: {errors}", arguments.join(" "), output.status).into());
+    }
+    Ok(output.stdout)
+}
+
+/// The answer of a command of `perfctl`, by its type.
+pub(super) fn answer<T: serde::de::DeserializeOwned>(arguments: &[&str], data: &Path) -> Outcome<T> {
+    let said = said(arguments, data)?;
+    Ok(serde_json::from_slice(&said).map_err(|error| format!("perfctl {}: {error}", arguments.join(" ")))?)
 }
 
 /// Rate of the newest run in the store of `data`.
 fn newest_rate(data: &Path) -> Outcome<f64> {
-    let mut command = Command::new(binary("perfctl", true));
-    command.args(["run", "list", "--json"]);
-    start::set(&mut command, "PERFDECK_DATA_DIR", data);
-    start::without_bus(&mut command);
-    let output = command.output().map_err(|error| format!("perfctl did not start: {error}"))?;
-    let Runs { runs } = serde_json::from_slice(&output.stdout)
-        .map_err(|error| format!("perfctl run list: {error}: {}", String::from_utf8_lossy(&output.stderr)))?;
+    let Runs { runs } = answer(&["run", "list", "--json"], data)?;
     Ok(runs.first().ok_or("the window's run is not in the store")?.rate_per_s)
 }
 

@@ -1,18 +1,17 @@
 //! Long lists in the window: 1,000 runs and 100 environments with long names of several scripts, how fast they open and
 //! whether they are drawn in time while they are scrolled.
 use std::path::Path;
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use perfdeck_model::RunSummary;
+use perfdeck_model::EnvironmentSummary;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::frames::id;
+use super::frames::{Runs, answer, id, said};
 use super::{RUNS, at_least, home, report};
+use crate::Outcome;
 use crate::desktop::{Desktop, Window};
 use crate::run::binary;
-use crate::{Outcome, start};
 
 const MANY_RUNS: usize = 1_000;
 const MANY_ENVIRONMENTS: usize = 100;
@@ -23,30 +22,10 @@ const FRAMES_PER_S: f64 = 60.0;
 const LONG: usize = 200;
 const SCRIPTS: [&str; 5] = ["patients", "пациенты", "患者の一覧", "المرضى", "ασθενείς"];
 
-/// What `perfctl run list` and `perfctl env list` answer, as far as it is counted.
+/// The answer of `perfctl env list`.
 #[derive(Deserialize)]
-struct Stored {
-    #[serde(default)]
-    runs: Vec<RunSummary>,
-    #[serde(default)]
-    environments: Vec<Value>,
-}
-
-/// Runs `perfctl` on the window's store and answers what it said.
-fn perfctl(arguments: &[&str], data: &Path) -> Outcome<Vec<u8>> {
-    let mut command = Command::new(binary("perfctl", true));
-    command.args(arguments).stderr(Stdio::null());
-    start::set(&mut command, "PERFDECK_DATA_DIR", data);
-    start::without_bus(&mut command);
-    let output = command.output().map_err(|error| format!("perfctl did not start: {error}"))?;
-    if !output.status.success() {
-        return Err(format!("perfctl {} ended with {}", arguments.join(" "), output.status).into());
-    }
-    Ok(output.stdout)
-}
-
-fn stored(arguments: &[&str], data: &Path) -> Outcome<Stored> {
-    serde_json::from_slice(&perfctl(arguments, data)?).map_err(|error| format!("perfctl {arguments:?}: {error}").into())
+struct Environments {
+    environments: Vec<EnvironmentSummary>,
 }
 
 fn name(at: usize, length: usize) -> String {
@@ -66,11 +45,11 @@ fn fill(home: &Path, data: &Path) -> Outcome {
     }
     std::fs::write(&file, csv).map_err(|error| format!("{}: {error}", file.display()))?;
     let file = file.display().to_string();
-    for at in stored(&["env", "list", "--json"], data)?.environments.len()..MANY_ENVIRONMENTS {
-        perfctl(&["env", "add", &name(at, 64), "--api", "http://127.0.0.1:9/"], data)?;
+    for at in answer::<Environments>(&["env", "list", "--json"], data)?.environments.len()..MANY_ENVIRONMENTS {
+        said(&["env", "add", &name(at, 64), "--api", "http://127.0.0.1:9/"], data)?;
     }
-    for at in stored(&["run", "list", "--json"], data)?.runs.len()..MANY_RUNS {
-        perfctl(&["bench", "import", "k6", &file, "--name", &name(at, LONG)], data)?;
+    for at in answer::<Runs>(&["run", "list", "--json"], data)?.runs.len()..MANY_RUNS {
+        said(&["bench", "import", "k6", &file, "--name", &name(at, LONG)], data)?;
     }
     Ok(())
 }

@@ -49,12 +49,15 @@ pub(crate) async fn restore(engine: &Arc<Engine>, id: &str, json: bool) -> Done 
             .into());
     };
     let by = ById { id: id.to_owned() };
-    match item.kind {
-        DeletedKind::Environment => drop(api::environments::restore(engine.clone(), by).await?),
-        DeletedKind::Run => drop(api::bench::run_restore(engine.clone(), by).await?),
-        DeletedKind::Comparison => _ = api::bench::comparison_restore(engine.clone(), by).await?,
-        DeletedKind::Knee => _ = api::bench::knee_restore(engine.clone(), by).await?,
-        DeletedKind::Report => drop(api::reports::restore(engine.clone(), by).await?),
+    let there = match item.kind {
+        DeletedKind::Environment => api::environments::restore(engine.clone(), by).await.map(|_| true),
+        DeletedKind::Run => api::bench::run_restore(engine.clone(), by).await.map(|_| true),
+        DeletedKind::Comparison => api::bench::comparison_restore(engine.clone(), by).await,
+        DeletedKind::Knee => api::bench::knee_restore(engine.clone(), by).await,
+        DeletedKind::Report => api::reports::restore(engine.clone(), by).await.map(|_| true),
+    }?;
+    if !there {
+        return Err(ApiError::not_found(format!("The {} is gone: it was deleted too long ago", word(item.kind))).into());
     }
     if json {
         output::json(&Restored { schema: "perfdeck.restored/1", restored: item })?;
