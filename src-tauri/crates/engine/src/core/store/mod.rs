@@ -296,6 +296,17 @@ mod tests {
         assert_eq!(before, std::fs::read(dir.path().join("perfdeck.db")).expect("file"), "and the file is unchanged");
     }
 
+    /// Whoever saves names the moment that was read, and it is compared with the one stored: they are the same number.
+    #[test]
+    fn a_moment_in_a_document_comes_back_to_the_last_bit() {
+        for n in 0..100_000_u64 {
+            let since = std::time::Duration::from_nanos(1_780_000_000_000_000_000 + n * 7_919_123_457);
+            let ms = since.as_secs_f64() * 1e3;
+            let back: f64 = document(&text(&ms).expect("it is written")).expect("it is read");
+            assert_eq!(back.to_bits(), ms.to_bits(), "{ms}");
+        }
+    }
+
     #[tokio::test]
     async fn a_damaged_store_is_reported_and_kept() {
         let dir = tempfile::tempdir().expect("temp dir");
