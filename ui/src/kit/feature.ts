@@ -45,6 +45,15 @@ export interface Count {
   words: string;
 }
 
+/** A part of a screen with an address of its own, in the top bar. */
+export interface Tab {
+  /** The path of the feature, or one below it. */
+  path: string;
+  title: string;
+  /** It has lanes with a range of time: one that is paused goes along to it. */
+  lanes?: true;
+}
+
 /** What a screen that comes later will show: one sentence, and the heads of its lanes. */
 export interface Later {
   sentence: string;
@@ -57,6 +66,8 @@ interface Place {
   title: string;
   /** Its name at an address under `path`, where that differs. */
   titleAt?: (path: string) => string;
+  /** Its parts, in the order of the top bar. */
+  tabs?: readonly Tab[];
   /** The environment that a screen is about where that may be another one than the current; its identifier. */
   about?: (path: string) => string | null;
   /** Whether there is something at an address under `path`, where that is known before it is shown. */

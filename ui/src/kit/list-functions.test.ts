@@ -1,6 +1,6 @@
 // The plain functions of lists; `list.test.ts` has the list itself.
 import { expect, test } from 'vitest';
-import { besideRow, needs, nextOrder, orderOf, orderText, placed, seen, shifted, widths } from './list';
+import { besideRow, needs, nextOrder, orderOf, orderText, placed, seen, shifted, widths, type Column } from './list';
 
 test('orders are read and written', () => {
   expect([orderOf('-p99'), orderOf('name'), orderOf(''), orderOf('-')]).toEqual([
@@ -69,4 +69,25 @@ test('a column of figures fits the longest of them', () => {
 test('what a least width takes is taken from the others, before a list is moved sideways', () => {
   const columns = [{ grow: 3 }, {}, { width: 100 }].map((c, i) => ({ key: String(i), label: '', text: () => '', ...c }));
   expect(widths(columns, 340)).toEqual([144, 96, 100]);
+});
+
+test('a column that fits is as wide as its longest text, and no wider than it may be', () => {
+  const columns: Column<{ said: string }>[] = [
+    { key: 'name', label: 'name', text: () => '' },
+    { key: 'said', label: 'outcome', text: (r) => r.said, fits: true, beside: 20, width: 156 },
+  ];
+  const wide = (...said: string[]): number =>
+    widths(
+      columns,
+      900,
+      needs(
+        columns,
+        said.map((s) => ({ said: s })),
+      ),
+    )[1]!;
+  expect(wide()).toBe(wide('passed'));
+  expect(wide('passed', 'failed')).toBeLessThan(110);
+  expect(wide('passed', 'failed: p99')).toBeGreaterThan(wide('passed'));
+  expect(wide('failed: p99, errors, rate and two more')).toBe(156);
+  expect(widths(columns, 900, needs(columns, []))[0], 'the rest is the name’s').toBe(900 - wide());
 });

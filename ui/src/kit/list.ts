@@ -22,6 +22,10 @@ export interface Column<Row> {
   soft?: boolean;
   /** Width in pixels, more where its figures need it; without it the column takes its share of the rest. */
   width?: number;
+  /** Whether it is no wider than its longest text needs; `width` is the most then, and what is longer is cut. */
+  fits?: true;
+  /** Room beside its text that it needs then, as for a sign, in pixels; 0 by default. */
+  beside?: number;
   /** Least width of one that takes a share; 96 by default. */
   least?: number;
   /** Its share of the rest; 1 by default. */
@@ -171,16 +175,23 @@ const roomOfOne = (c: string): number =>
   /[\u2009\u202f]/.test(c) ? 2 : /[ ijl.,/]/.test(c) ? 3.5 : /[frt]/.test(c) ? 4.7 : /[mwMW%]/.test(c) ? 10.5 : 7.2;
 const roomOf = (text: string): number => Math.ceil([...text].reduce((sum, c) => sum + roomOfOne(c), BETWEEN));
 
-/** Room that the longest figure of each column needs; 0 for columns whose texts may be cut. */
+/** Room that the longest figure of each column needs, or the longest text of one that fits; 0 for others, whose texts may be cut. */
 export const needs = <Row>(columns: readonly Column<Row>[], rows: readonly Row[]): number[] =>
-  columns.map((c) => (c.numeric && !c.moment ? rows.reduce((most, row) => Math.max(most, roomOf(c.text(row))), 0) : 0));
+  columns.map((c) => {
+    if (c.fits) {
+      const texts = new Set([c.label, ...rows.map((row) => c.text(row))]);
+      return Math.max(...[...texts].map(roomOf)) + (c.beside ?? 0);
+    }
+    return c.numeric && !c.moment ? rows.reduce((most, row) => Math.max(most, roomOf(c.text(row))), 0) : 0;
+  });
 
 /**
  * Widths of columns on `room` pixels; those that share the rest keep a least width, so that a narrow list is moved sideways.
  * `least` is what each needs besides.
  */
 export function widths<Row>(columns: readonly Column<Row>[], room: number, least: readonly number[] = []): number[] {
-  const all = columns.map((c, i) => (c.width === undefined ? null : Math.max(c.width, least[i] ?? 0)));
+  const fixed = (c: Column<Row>, width: number, need: number): number => (c.fits ? Math.min(width, need) : Math.max(width, need));
+  const all = columns.map((c, i) => (c.width === undefined ? null : fixed(c, c.width, least[i] ?? 0)));
   const leastOf = (i: number): number => Math.max(columns[i]!.least ?? 96, least[i] ?? 0);
   const sum = (of: (c: Column<Row>, i: number) => number): number => columns.reduce((total, c, i) => total + of(c, i), 0);
   // What a least width takes is missing from the others.

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { FEATURES } from '../features';
 import { editedBy } from '../features/environment/routes';
 import { addressOf, fragmentOf, pathOf, queryOf } from '../kit/address';
-import { featureAt, RAIL, shownAt } from './routes';
+import { featureAt, RAIL, shownAt, tabAt } from './routes';
 
 test('a fragment names a screen', () => {
   expect(pathOf('#/overview')).toBe('/overview');
@@ -48,4 +48,25 @@ test('the editor is told which environment', () => {
   expect(editedBy('/environments/e%201')).toBe('e 1');
   expect(editedBy('/overview')).toBeUndefined();
   expect(shownAt('/environments/new', false).title).toBe('Add environment');
+});
+
+test('a path belongs to the nearest part of its screen', () => {
+  const [first, second] = [
+    { path: '/cache', title: 'Map' },
+    { path: '/cache/keys', title: 'Keys' },
+  ];
+  const feature = { path: '/cache', title: 'Cache', tabs: [first, second], load: () => Promise.reject(new Error('not shown')) };
+  expect(tabAt(feature, '/cache')).toBe(first);
+  expect(tabAt(feature, '/cache/keys')).toBe(second);
+  expect(tabAt(feature, '/cache/keys/session')).toBe(second);
+  expect(tabAt(feature, '/cache/keysx'), 'it lies under the first alone').toBe(first);
+  expect(tabAt({ ...feature, tabs: [] }, '/cache')).toBeUndefined();
+});
+
+test('every part of a screen is one, and has the address of its screen or one below it', () => {
+  for (const feature of FEATURES)
+    for (const tab of feature.tabs ?? []) {
+      expect(shownAt(tab.path, true).feature, tab.path).toBe(feature);
+      expect(tabAt(feature, tab.path), tab.path).toBe(tab);
+    }
 });

@@ -1,10 +1,13 @@
-// The database: its lanes and the statements that run now.
-import type { Feature } from '../../kit/feature';
+// The database: what it does now, in parts with addresses of their own.
+import type { Feature, Tab } from '../../kit/feature';
+
+const TABS: readonly Tab[] = [{ path: '/database', title: 'Activity', lanes: true }];
 
 export const feature: Feature = {
   path: '/database',
   title: 'Database',
-  lanes: true,
+  tabs: TABS,
+  knows: (path) => TABS.some((tab) => tab.path === path),
   rail: { icon: 'database', key: 'd', line: true },
   load: () => import('./index.svelte'),
 };

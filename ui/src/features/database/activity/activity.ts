@@ -1,6 +1,6 @@
 // What a look at the sessions says: the sentence of the page, and who waits for whom.
-import type { DatabaseActivity, RunningStatement } from '../../backend/types';
-import { DASH, integer, lasted, plural } from '../../kit/figures';
+import type { DatabaseActivity, RunningStatement } from '../../../backend/types';
+import { DASH, integer, lasted, plural } from '../../../kit/figures';
 
 export interface Verdict {
   tone: 'ok' | 'warn' | 'bad';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { RunningStatement } from '../../backend/types';
+import type { RunningStatement } from '../../../backend/types';
 import { blocking, ending, verdict } from './activity';
 
 const session = (id: number, of: Partial<RunningStatement> = {}): RunningStatement => ({
