@@ -9,6 +9,7 @@ use sqlx::{ConnectOptions, Connection};
 
 use crate::error::{asked, explain};
 use crate::options::{mysql_options, sqlite_options};
+use crate::own;
 use crate::session::{self, Session};
 use crate::trust;
 
@@ -101,6 +102,8 @@ async fn open(
 
 async fn mysql(address: &Address, password: Option<&Sensitive>) -> Result<MySqlConnection, sqlx::Error> {
     let mut c = mysql_options(address, password).connect().await?;
+    // The protocol has no name for an application: ours are known by their numbers.
+    own::opened(address, sqlx::query_scalar("SELECT CAST(CONNECTION_ID() AS SIGNED)").fetch_one(&mut c).await?);
     sqlx::raw_sql("SET SESSION TRANSACTION READ ONLY").execute(&mut c).await?;
     sqlx::raw_sql("SET SESSION lock_wait_timeout = 1, innodb_lock_wait_timeout = 1").execute(&mut c).await?;
     // MariaDB counts seconds, MySQL milliseconds; each refuses the other's name.

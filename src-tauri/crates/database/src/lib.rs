@@ -1,11 +1,11 @@
-//! SQL databases: connection test in stages, pool, collector, running statements, discovery, changes of indexes. PostgreSQL, MySQL, MariaDB
+//! SQL databases: connection test in stages, pool, collector, sessions and who blocks whom, discovery, changes of indexes. PostgreSQL, MySQL, MariaDB
 //! and SQLite through sqlx.
 //!
 //! Every monitoring connection is Perfdeck's own: named `perfdeck`, read-only, with short statement and lock timeouts,
 //! outside any pool. [`Pool`] is for load: the demo, benchmarks and experiments with its size.
 #![forbid(unsafe_code)]
 
-mod activity;
+pub mod activity;
 mod collector;
 mod connect;
 mod discover;
@@ -29,7 +29,7 @@ mod test;
 mod tls;
 mod trust;
 
-pub use activity::activity;
+pub use activity::{ActivityFacts, ActivityReader};
 pub use collector::DatabaseCollector;
 pub use connect::Database;
 pub use discover::discover;

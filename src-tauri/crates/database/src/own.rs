@@ -1,6 +1,6 @@
 //! What Perfdeck itself does on a database, in this process: the collector's readings, the look at running statements, the
 //! watch of free connections. Whoever works there says so here, and the collector takes it out of its figures.
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use perfdeck_model::Address;
@@ -25,6 +25,30 @@ pub(crate) fn add(address: &Address, transactions: f64, sessions: u32) {
     let done = ledger.entry(address.url()).or_default();
     done.transactions += transactions;
     done.sessions += sessions;
+}
+
+/// Sessions of one database that are remembered by their number; numbers of older ones are in no list any more.
+const IDS: usize = 64;
+
+fn numbers() -> MutexGuard<'static, HashMap<String, VecDeque<i64>>> {
+    static NUMBERS: OnceLock<Mutex<HashMap<String, VecDeque<i64>>>> = OnceLock::new();
+    NUMBERS.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Notes the number of a session of ours on a server whose sessions have no name (MySQL, MariaDB). A server gives no number
+/// twice.
+pub(crate) fn opened(address: &Address, id: i64) {
+    let mut numbers = numbers();
+    let ids = numbers.entry(address.url()).or_default();
+    ids.push_back(id);
+    if ids.len() > IDS {
+        ids.pop_front();
+    }
+}
+
+/// Numbers of this process's sessions there, those that have ended among them.
+pub(crate) fn ids(address: &Address) -> Vec<i64> {
+    numbers().get(&address.url()).map(|ids| ids.iter().copied().collect()).unwrap_or_default()
 }
 
 /// Everything done so far on the database at `address`.

@@ -84,6 +84,7 @@ pub struct Engine {
     pub(crate) environments: features::environments::State,
     pub(crate) monitoring: features::monitoring::sessions::Sessions,
     pub(crate) bench: features::bench::State,
+    pub(crate) activity: features::database::activity::Watches,
 }
 
 /// Jobs that end with Perfdeck may take this long to write what they have.
@@ -113,6 +114,7 @@ impl Engine {
             environments: features::environments::State::default(),
             monitoring: features::monitoring::sessions::Sessions::default(),
             bench: features::bench::State::default(),
+            activity: features::database::activity::Watches::default(),
         });
         tokio::spawn(core::housekeeping::housekeeping(Arc::downgrade(&engine), engine.core.stopped.clone()));
         Ok(engine)
@@ -128,6 +130,12 @@ impl Engine {
         &self.core.data_dir
     }
 
+    /// Ends what is watched of an environment, since its targets may be others now; answers whether it was monitored.
+    pub(crate) async fn stop_watching(&self, id: &str) -> bool {
+        self.activity.stop(id).await;
+        self.monitoring.stop(id).await
+    }
+
     /// Ends jobs and monitors and flushes what they hold; a benchmark that runs is stored as interrupted. Takes
     /// [`SHUTDOWN`] at most. Safe to call twice.
     pub async fn shutdown(&self) {
@@ -135,7 +143,7 @@ impl Engine {
         if tokio::time::timeout(JOBS, self.core.jobs.end()).await.is_err() {
             tracing::error!("a job did not end in time; what it did is lost");
         }
-        self.monitoring.stop_all().await;
+        tokio::join!(self.monitoring.stop_all(), self.activity.stop_all());
         self.store_waiting().await;
         self.core.stopped.cancel();
         if let Some(demo) = self.environments.demo.lock().await.take() {

@@ -111,6 +111,7 @@ fn forms(field: &str) -> Option<&'static [&'static str]> {
         "KneeRequest.slo" => PLAIN,
         "ById.id"
         | "ByEnvironment.environment_id"
+        | "ActivityRequest.environment_id"
         | "EnvUpdate.id"
         | "EnvDuplicate.id"
         | "EnvDuplicate.name"
@@ -336,10 +337,10 @@ fn base(command: &str, url: &str, environment: &str, run: &str) -> Option<Value>
         "env.unlock" => json!({ "id": environment, "confirm": null }),
         "env.test_draft" => json!({ "id": null, "draft": draft }),
         "env.from_dotenv" | "address.parse" | "plan.check" | "plan.form" | "baseline.delete" => json!({ "text": "x" }),
-        "monitor.start" | "monitor.metrics" | "monitor.series" | "monitor.targets" | "findings.list"
-        | "db.activity" => {
+        "monitor.start" | "monitor.metrics" | "monitor.series" | "monitor.targets" | "findings.list" => {
             json!({ "environment_id": environment })
         }
+        "db.activity" => json!({ "environment_id": environment, "at_ms": null }),
         "monitor.history" => json!({"environment_id": environment, "from_ms": 0.0, "to_ms": 1.0, "width_px": 10}),
         "bench.preview" | "bench.start" => json!({ "spec": http }),
         "compare.runs" => json!({ "a": run, "b": run }),

@@ -29,6 +29,11 @@ pub enum FindingTarget {
     Gateway,
     /// Perfdeck's own settings.
     Settings,
+    /// A session of the database.
+    Session {
+        /// Server's number of the session.
+        pid: i64,
+    },
     /// A change that would mend it; it is planned with `changes.plan`.
     Change {
         /// Kind of the change, such as `drop_index`.
@@ -131,7 +136,15 @@ impl Proof {
 }
 
 /// Kinds that say what is broken at this moment: they stand above those that say what something costs.
-const OF_STATE: [&str; 5] = ["samples_not_stored", "target_down", "api_failing", "session_blocked", "sessions_hidden"];
+const OF_STATE: [&str; 7] = [
+    "samples_not_stored",
+    "target_down",
+    "api_failing",
+    "session_blocked",
+    "idle_in_transaction",
+    "long_transaction",
+    "sessions_hidden",
+];
 
 impl Finding {
     /// The same with what stands behind it.

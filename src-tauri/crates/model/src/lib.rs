@@ -33,7 +33,10 @@ mod seeded;
 mod topic;
 mod wire;
 
-pub use activity::{DatabaseActivity, RunningStatement};
+pub use activity::{
+    Blocking, BlockingAction, BlockingRow, DatabaseActivity, DatabaseSession, Maintenance, PreparedTransaction,
+    WaitClass,
+};
 pub use address::{
     Address, HostPort, Mode as FileMode, Options as AddressOptions, ParseAddressError, Pasted, Scheme,
     Session as WantedSession, TlsMode, table as parameters,

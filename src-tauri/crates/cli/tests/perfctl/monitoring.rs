@@ -42,8 +42,8 @@ fn activity_answers_by_its_schema_and_says_what_is_missing() {
     let url = format!("sqlite:{}", file.display());
     json(dir.path(), &["env", "add", "local", "--database", &url], 0);
     let found = json(dir.path(), &["db", "activity", "--env", "local"], 0);
-    assert_eq!(found["schema"], "perfdeck.activity/1", "the answer names its schema");
-    assert_eq!(found["statements"], serde_json::json!([]), "SQLite has no sessions");
+    assert_eq!(found["schema"], "perfdeck.activity/2", "the answer names its schema");
+    assert_eq!(found["sessions"], serde_json::json!([]), "SQLite has no sessions");
     json(dir.path(), &["env", "add", "bare", "--api", "http://127.0.0.1:1/"], 0);
     let (code, _, err) = run(dir.path(), &["db", "activity", "--env", "bare"]);
     assert!(code == 1 && err.contains("has no database") && err.contains("hint: "), "it says what is missing: {err}");
