@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use perfdeck_engine::plan::{self as plans, Plan, Severity};
+use perfdeck_engine::statements::Statements;
 use perfdeck_engine::{DeletedItem, StoredComparison, StoredKnee};
 use perfdeck_model::{
     Change, ConnectionReport, DatabaseActivity, Environment, EnvironmentSummary, JournalEntry, OwnCost, ReportFile,
@@ -66,6 +67,19 @@ pub(crate) struct Activity {
     pub(crate) environment: String,
     #[serde(flatten)]
     pub(crate) activity: DatabaseActivity,
+}
+
+/// `perfctl db statements`: `perfdeck.statements/1`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct TopStatements {
+    pub(crate) schema: &'static str,
+    pub(crate) environment: String,
+    /// Seconds between the two readings that these figures are of; `null` where they come from the history.
+    pub(crate) looked_s: Option<f64>,
+    /// Statements that are listed in the history and were cut off by `--top`.
+    pub(crate) more: usize,
+    #[serde(flatten)]
+    pub(crate) statements: Statements,
 }
 
 /// `perfctl run list`: `perfdeck.runs/1`.
@@ -198,6 +212,7 @@ pub(crate) fn write_schemas(dir: &Path) -> std::io::Result<()> {
         ("removed", schema_for!(Removed)),
         ("sample", schema_for!(Sample<'_>)),
         ("activity", schema_for!(Activity)),
+        ("statements", schema_for!(TopStatements)),
         ("comparison", schema_for!(StoredComparison)),
         ("knee", schema_for!(StoredKnee)),
         ("journal", schema_for!(Journal)),

@@ -1,5 +1,6 @@
 //! `perfctl db`: what a SQL database does.
 pub(crate) mod args;
+mod statements;
 
 use perfdeck_engine as api;
 use perfdeck_engine::{ByEnvironment, Engine};
@@ -69,5 +70,6 @@ fn hidden(activity: &DatabaseActivity) -> Option<String> {
 pub(crate) async fn run(engine: &Arc<Engine>, command: &DbCommand, source: &Source, json: bool) -> Done {
     match command {
         DbCommand::Activity { env } => activity(engine, env.as_deref(), source, json).await,
+        DbCommand::Statements(args) => statements::statements(engine, args, source, json).await,
     }
 }

@@ -2,13 +2,42 @@
 use std::sync::Arc;
 
 use perfdeck_model::{ApiError, DatabaseActivity, ErrorCode, TargetRole};
+use serde::{Deserialize, Serialize};
+use ts_rs::TS;
 
 use crate::Engine;
+use crate::features::database::statements::answer::{StatementDetail, Statements};
 use crate::requests::ByEnvironment;
 use crate::table::{Result, commands};
 
+/// Asks for the statements of a time.
+#[derive(Debug, Clone, Serialize, Deserialize, TS)]
+pub struct StatementsRequest {
+    /// Identifier or name.
+    pub environment_id: String,
+    /// Start of the time, in milliseconds since the Unix epoch.
+    pub from_ms: f64,
+    /// Its end; at most seven days later.
+    pub to_ms: f64,
+}
+
+/// Asks for one statement.
+#[derive(Debug, Clone, Serialize, Deserialize, TS)]
+pub struct StatementRequest {
+    /// Identifier or name.
+    pub environment_id: String,
+    /// The statement, as `db.statements` names it.
+    pub key: String,
+    /// Start of the time, in milliseconds since the Unix epoch.
+    pub from_ms: f64,
+    /// Its end; at most seven days later.
+    pub to_ms: f64,
+}
+
 commands! {
     Target Json "db.activity" (ByEnvironment) -> DatabaseActivity, changes [] => db_activity;
+    Read Json "db.statements" (StatementsRequest) -> Statements, changes [] => db_statements;
+    Read Json "db.statement" (StatementRequest) -> StatementDetail, changes [] => db_statement;
 }
 
 /// The statements that run now, without literals.
@@ -20,4 +49,26 @@ pub async fn db_activity(engine: Arc<Engine>, request: ByEnvironment) -> Result<
     })?;
     let password = engine.secret(&environment, TargetRole::Database).await?;
     perfdeck_database::activity(&database.address, password.as_ref()).await
+}
+
+/// The statements that took the database's time, heaviest first, from what was seen of it.
+pub async fn db_statements(engine: Arc<Engine>, request: StatementsRequest) -> Result<Statements> {
+    engine.statements(&request.environment_id, request.from_ms, request.to_ms).await
+}
+
+/// One statement whole, with its windows.
+pub async fn db_statement(engine: Arc<Engine>, request: StatementRequest) -> Result<StatementDetail> {
+    engine.statement(&request.environment_id, &request.key, request.from_ms, request.to_ms).await
+}
+
+/// The same from two readings, one now and one after `lasts`; nothing of it is kept. For `perfctl`.
+///
+/// # Errors
+/// When the database cannot be reached; what it does not count is said in the answer.
+pub async fn db_statements_look(
+    engine: Arc<Engine>,
+    request: ByEnvironment,
+    lasts: std::time::Duration,
+) -> Result<Statements> {
+    engine.statements_look(&request.environment_id, lasts).await
 }

@@ -1,3 +1,10 @@
 //! Databases.
 pub mod commands;
 pub(crate) mod drop_index;
+pub(crate) mod statements;
+
+/// What is kept of databases while Perfdeck runs.
+#[derive(Default)]
+pub(crate) struct State {
+    pub(crate) statements: statements::State,
+}
