@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use perfdeck_engine::plan::{self as plans, Plan, Severity};
+use perfdeck_engine::statements::Statements;
 use perfdeck_engine::{DeletedItem, StoredComparison, StoredKnee};
 use perfdeck_model::{
     Blocking, Change, ConnectionReport, DatabaseActivity, DatabaseSession, Environment, EnvironmentSummary,
@@ -102,6 +103,19 @@ impl Locks {
             grant: activity.grant,
         }
     }
+}
+
+/// `perfctl db statements`: `perfdeck.statements/1`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct TopStatements {
+    pub(crate) schema: &'static str,
+    pub(crate) environment: String,
+    /// Seconds between the two readings that these figures are of; `null` where they come from the history.
+    pub(crate) looked_s: Option<f64>,
+    /// Statements that are listed in the history and were cut off by `--top`.
+    pub(crate) more: usize,
+    #[serde(flatten)]
+    pub(crate) statements: Statements,
 }
 
 /// `perfctl run list`: `perfdeck.runs/1`.
@@ -235,6 +249,7 @@ pub(crate) fn write_schemas(dir: &Path) -> std::io::Result<()> {
         ("sample", schema_for!(Sample<'_>)),
         ("activity", schema_for!(Activity)),
         ("locks", schema_for!(Locks)),
+        ("statements", schema_for!(TopStatements)),
         ("comparison", schema_for!(StoredComparison)),
         ("knee", schema_for!(StoredKnee)),
         ("journal", schema_for!(Journal)),

@@ -101,9 +101,21 @@ async fn open(
 }
 
 async fn mysql(address: &Address, password: Option<&Sensitive>) -> Result<MySqlConnection, sqlx::Error> {
-    let mut c = mysql_options(address, password).connect().await?;
+    // Without a database first: what is sent until then is counted for none.
+    let nowhere = Address { path: String::new(), ..address.clone() };
+    let mut c = mysql_options(&nowhere, password).connect().await?;
+    // The server's statistics of statements leave this session out, where this user may ask for that.
+    let _ = sqlx::raw_sql(
+        "UPDATE performance_schema.threads SET instrumented = 'NO' WHERE processlist_id = CONNECTION_ID()",
+    )
+    .execute(&mut c)
+    .await;
     // The protocol has no name for an application: ours are known by their numbers.
     own::opened(address, sqlx::query_scalar("SELECT CAST(CONNECTION_ID() AS SIGNED)").fetch_one(&mut c).await?);
+    if !address.path.is_empty() {
+        let name = perfdeck_sqltext::quote_identifier(&address.path, perfdeck_sqltext::Dialect::Mysql);
+        sqlx::raw_sql(sqlx::AssertSqlSafe(format!("USE {name}"))).execute(&mut c).await?;
+    }
     sqlx::raw_sql("SET SESSION TRANSACTION READ ONLY").execute(&mut c).await?;
     sqlx::raw_sql("SET SESSION lock_wait_timeout = 1, innodb_lock_wait_timeout = 1").execute(&mut c).await?;
     // MariaDB counts seconds, MySQL milliseconds; each refuses the other's name.

@@ -25,6 +25,7 @@ mod refused;
 mod session;
 mod sqlite;
 mod sqlite_indexes;
+pub mod statements;
 mod test;
 mod tls;
 mod trust;

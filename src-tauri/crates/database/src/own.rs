@@ -4,6 +4,18 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use perfdeck_model::Address;
+use perfdeck_sqltext::{Dialect, Kind, tokens};
+
+/// What a statement of monitoring has in its text where the server records it: readers of statement statistics, ours among
+/// them, know it by that, from whichever Perfdeck it came.
+pub(crate) const MARK_TEXT: &str = "/* perfdeck */";
+
+/// A statement with the mark behind its first word: what stands before that is no part of it for the server.
+pub(crate) fn marked(sql: &str) -> String {
+    let at = tokens(sql, Dialect::Postgres).iter().find(|t| t.kind == Kind::Word).map_or(0, |t| t.end);
+    let (first, rest) = sql.split_at(at);
+    format!("{first} {MARK_TEXT}{rest}")
+}
 
 /// Totals since the start of this process.
 #[derive(Debug, Default, Clone, Copy, PartialEq)]
@@ -54,4 +66,15 @@ pub(crate) fn ids(address: &Address) -> Vec<i64> {
 /// Everything done so far on the database at `address`.
 pub(crate) fn done(address: &Address) -> Done {
     ledger().get(&address.url()).copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_mark_is_within_the_statement() {
+        assert_eq!(marked("\n  SELECT 1"), "\n  SELECT /* perfdeck */ 1");
+        assert_eq!(marked("-- why\nWITH a AS (SELECT 1) SELECT"), "-- why\nWITH /* perfdeck */ a AS (SELECT 1) SELECT");
+    }
 }

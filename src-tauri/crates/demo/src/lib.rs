@@ -10,6 +10,7 @@ mod api;
 mod collectors;
 mod data;
 mod findings;
+mod statements;
 mod traffic;
 
 use std::path::{Path, PathBuf};
@@ -302,6 +303,27 @@ mod tests {
             u64::from(data::PER_STAFF) + 2,
             "twenty-one statements for one schedule, and one for the staff that does not exist"
         );
+        let before = demo.statements(0.0);
+        for path in ["/staff/9/schedule", "/appointments?staff_id=9&limit=7", "/appointments?staff_id=9&limit=7"] {
+            assert_eq!(client.get(path, None).await.expect(path).status, 200, "{path}");
+        }
+        let gained = perfdeck_database::statements::delta(&before, &demo.statements(1e4));
+        let texts = demo.statement_texts();
+        let mut counted: Vec<(&str, u64, u64)> = gained
+            .gained
+            .iter()
+            .map(|(key, counts)| (texts[&key.id].text.as_str(), counts.calls, counts.rows))
+            .collect();
+        counted.sort_unstable();
+        let n = u64::from(data::PER_STAFF);
+        let wanted = [
+            (api::Statement::Schedule.sql(), 1, n),
+            (api::Statement::Appointment.sql(), n, n),
+            (api::Statement::AppointmentsOfStaff.sql(), 2, 14),
+        ];
+        let mut wanted = wanted.to_vec();
+        wanted.sort_unstable();
+        assert_eq!(counted, wanted, "the planted N+1 and the planted scan, to the last call and row");
         let (keys, forever) = demo.served.cache.keys();
         let share = forever as f64 / keys as f64;
         assert_eq!(forever, u64::from(data::STAFF), "profiles of the staff never expire");

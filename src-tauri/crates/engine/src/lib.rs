@@ -56,6 +56,7 @@ pub use crate::features::bench::plans::SavedPlan;
 pub use crate::features::bench::preview::BenchPreview;
 pub use crate::features::bench::work::{BenchSpec, PlanFolder};
 pub use crate::features::database::commands as database;
+pub use crate::features::database::statements::answer as statements;
 pub use crate::features::environments::commands as environments;
 pub use crate::features::environments::dotenv::{
     Described, draft_from_dotenv, draft_from_own_dotenv, draft_from_variables,
@@ -84,7 +85,7 @@ pub struct Engine {
     pub(crate) environments: features::environments::State,
     pub(crate) monitoring: features::monitoring::sessions::Sessions,
     pub(crate) bench: features::bench::State,
-    pub(crate) activity: features::database::activity::Watches,
+    pub(crate) database: features::database::State,
 }
 
 /// Jobs that end with Perfdeck may take this long to write what they have.
@@ -114,9 +115,11 @@ impl Engine {
             environments: features::environments::State::default(),
             monitoring: features::monitoring::sessions::Sessions::default(),
             bench: features::bench::State::default(),
-            activity: features::database::activity::Watches::default(),
+            database: features::database::State::default(),
         });
         tokio::spawn(core::housekeeping::housekeeping(Arc::downgrade(&engine), engine.core.stopped.clone()));
+        let stopped = engine.core.stopped.clone();
+        tokio::spawn(features::database::statements::keep(Arc::downgrade(&engine), stopped));
         Ok(engine)
     }
 
@@ -132,7 +135,7 @@ impl Engine {
 
     /// Ends what is watched of an environment, since its targets may be others now; answers whether it was monitored.
     pub(crate) async fn stop_watching(&self, id: &str) -> bool {
-        self.activity.stop(id).await;
+        self.database.activity.stop(id).await;
         self.monitoring.stop(id).await
     }
 
@@ -143,7 +146,8 @@ impl Engine {
         if tokio::time::timeout(JOBS, self.core.jobs.end()).await.is_err() {
             tracing::error!("a job did not end in time; what it did is lost");
         }
-        tokio::join!(self.monitoring.stop_all(), self.activity.stop_all());
+        tokio::join!(self.monitoring.stop_all(), self.database.activity.stop_all());
+        self.database.statements.stop().await;
         self.store_waiting().await;
         self.core.stopped.cancel();
         if let Some(demo) = self.environments.demo.lock().await.take() {

@@ -120,6 +120,9 @@ fn forms(field: &str) -> Option<&'static [&'static str]> {
         | "TestDraft.id"
         | "EnvironmentDraft.name"
         | "HistoryRequest.environment_id"
+        | "StatementsRequest.environment_id"
+        | "StatementRequest.environment_id"
+        | "StatementRequest.key"
         | "HistoryRequest.series"
         | "BenchRequest.environment_id"
         | "BenchRequest.name"
@@ -341,6 +344,8 @@ fn base(command: &str, url: &str, environment: &str, run: &str) -> Option<Value>
             json!({ "environment_id": environment })
         }
         "db.activity" => json!({ "environment_id": environment, "at_ms": null }),
+        "db.statements" => json!({"environment_id": environment, "from_ms": 0.0, "to_ms": 1.0}),
+        "db.statement" => json!({"environment_id": environment, "key": "nothing", "from_ms": 0.0, "to_ms": 1.0}),
         "monitor.history" => json!({"environment_id": environment, "from_ms": 0.0, "to_ms": 1.0, "width_px": 10}),
         "bench.preview" | "bench.start" => json!({ "spec": http }),
         "compare.runs" => json!({ "a": run, "b": run }),

@@ -30,6 +30,7 @@ mod monotonic;
 mod report;
 mod secret;
 mod seeded;
+mod statements;
 mod topic;
 mod wire;
 
@@ -68,6 +69,7 @@ pub use metric::{Instrument, MetricInfo, SeriesInfo, Unit};
 pub use report::{ReportFile, ReportRequest};
 pub use secret::{SecretInput, SecretSource, Sensitive};
 pub use seeded::{SplitMix64, fnv1a};
+pub use statements::StatementsUnavailable;
 pub use topic::{Part, Topic, Watching};
 pub use wire::{FrameEncoder, WireFrame};
 

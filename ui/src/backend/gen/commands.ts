@@ -44,6 +44,8 @@ export interface Commands {
   "monitor.history": { req: HistoryRequest; res: Columns };
   "findings.list": { req: ByEnvironment; res: Array<Finding> };
   "db.activity": { req: ActivityRequest; res: DatabaseActivity | null };
+  "db.statements": { req: StatementsRequest; res: Statements };
+  "db.statement": { req: StatementRequest; res: StatementDetail };
   "bench.preview": { req: BenchRequest; res: BenchPreview };
   "bench.start": { req: BenchRequest; res: JobStatus };
   "bench.running": { req: Empty; res: RunningBench | null };

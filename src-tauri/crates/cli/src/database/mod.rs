@@ -1,6 +1,7 @@
 //! `perfctl db`: what a SQL database does.
 mod activity;
 pub(crate) mod args;
+mod statements;
 
 use std::sync::Arc;
 
@@ -22,5 +23,6 @@ pub(crate) async fn run(engine: &Arc<Engine>, command: &DbCommand, source: &Sour
         DbCommand::Locks { env } => activity::locks(engine, env.as_deref(), source, json).await,
         DbCommand::Cancel(asked) => end(engine, "cancel_statement", asked, source, json).await,
         DbCommand::Terminate(asked) => end(engine, "terminate_session", asked, source, json).await,
+        DbCommand::Statements(args) => statements::statements(engine, args, source, json).await,
     }
 }

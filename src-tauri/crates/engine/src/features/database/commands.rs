@@ -7,6 +7,8 @@ use ts_rs::TS;
 
 use crate::Engine;
 use crate::features::database::activity::Door;
+use crate::features::database::statements::answer::{StatementDetail, Statements};
+use crate::requests::ByEnvironment;
 use crate::table::{Result, commands};
 
 /// Asks what the sessions of a database do.
@@ -19,8 +21,34 @@ pub struct ActivityRequest {
     pub at_ms: Option<f64>,
 }
 
+/// Asks for the statements of a time.
+#[derive(Debug, Clone, Serialize, Deserialize, TS)]
+pub struct StatementsRequest {
+    /// Identifier or name.
+    pub environment_id: String,
+    /// Start of the time, in milliseconds since the Unix epoch.
+    pub from_ms: f64,
+    /// Its end; at most seven days later.
+    pub to_ms: f64,
+}
+
+/// Asks for one statement.
+#[derive(Debug, Clone, Serialize, Deserialize, TS)]
+pub struct StatementRequest {
+    /// Identifier or name.
+    pub environment_id: String,
+    /// The statement, as `db.statements` names it.
+    pub key: String,
+    /// Start of the time, in milliseconds since the Unix epoch.
+    pub from_ms: f64,
+    /// Its end; at most seven days later.
+    pub to_ms: f64,
+}
+
 commands! {
     Target Json "db.activity" (ActivityRequest) -> Option<DatabaseActivity>, changes [] => db_activity;
+    Read Json "db.statements" (StatementsRequest) -> Statements, changes [] => db_statements;
+    Read Json "db.statement" (StatementRequest) -> StatementDetail, changes [] => db_statement;
 }
 
 /// The sessions of a database, who waits for whom and the maintenance that runs, now or at a time of the last 15 minutes. It
@@ -34,5 +62,27 @@ pub async fn db_activity(engine: Arc<Engine>, request: ActivityRequest) -> Resul
     })?;
     let password = engine.secret(&environment, TargetRole::Database).await?;
     let door = Door { address: database.address.clone(), password };
-    engine.activity.ask(&environment.id, door, &engine.core.clock, request.at_ms).await
+    engine.database.activity.ask(&environment.id, door, &engine.core.clock, request.at_ms).await
+}
+
+/// The statements that took the database's time, heaviest first, from what was seen of it.
+pub async fn db_statements(engine: Arc<Engine>, request: StatementsRequest) -> Result<Statements> {
+    engine.statements(&request.environment_id, request.from_ms, request.to_ms).await
+}
+
+/// One statement whole, with its windows.
+pub async fn db_statement(engine: Arc<Engine>, request: StatementRequest) -> Result<StatementDetail> {
+    engine.statement(&request.environment_id, &request.key, request.from_ms, request.to_ms).await
+}
+
+/// The same from two readings, one now and one after `lasts`; nothing of it is kept. For `perfctl`.
+///
+/// # Errors
+/// When the database cannot be reached; what it does not count is said in the answer.
+pub async fn db_statements_look(
+    engine: Arc<Engine>,
+    request: ByEnvironment,
+    lasts: std::time::Duration,
+) -> Result<Statements> {
+    engine.statements_look(&request.environment_id, lasts).await
 }

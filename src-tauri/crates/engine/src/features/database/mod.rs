@@ -3,3 +3,11 @@ pub(crate) mod activity;
 pub mod commands;
 pub(crate) mod drop_index;
 pub(crate) mod end_session;
+pub(crate) mod statements;
+
+/// What is kept of databases while Perfdeck runs.
+#[derive(Default)]
+pub(crate) struct State {
+    pub(crate) activity: activity::Watches,
+    pub(crate) statements: statements::State,
+}
