@@ -8,6 +8,7 @@ pub(crate) const SCREENS: &[&str] = &[
     "start",
     "overview",
     "database",
+    "database/pool",
     "cache",
     "gateway",
     "benchmarks",

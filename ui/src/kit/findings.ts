@@ -14,6 +14,8 @@ export function routeOf(opens: FindingTarget): string {
       return '/environments';
     case 'database':
       return '/database';
+    case 'database_health':
+      return '/database/pool';
     case 'cache':
       return '/cache';
     case 'gateway':
@@ -41,7 +43,14 @@ export const placeOf = (finding: Pick<Finding, 'action' | 'target'>): string =>
   LISTING.has(finding.action.opens.what) ? pathOf(routeOf(finding.action.opens)) : (SCREENS[finding.target] ?? '/overview');
 
 /** Kinds that say what is broken at this moment; the engine puts them first (`Finding::is_of_state`). */
-const OF_STATE: ReadonlySet<string> = new Set(['samples_not_stored', 'target_down', 'api_failing', 'session_blocked', 'sessions_hidden']);
+const OF_STATE: ReadonlySet<string> = new Set([
+  'samples_not_stored',
+  'target_down',
+  'api_failing',
+  'session_blocked',
+  'sessions_hidden',
+  'database_unhealthy',
+]);
 export const isOfState = (finding: Pick<Finding, 'kind'>): boolean => OF_STATE.has(finding.kind);
 
 /** Seconds since the first sample of an environment's targets; null before there is one. */

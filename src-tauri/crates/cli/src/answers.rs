@@ -5,7 +5,7 @@ use std::path::Path;
 use perfdeck_engine::plan::{self as plans, Plan, Severity};
 use perfdeck_engine::{DeletedItem, StoredComparison, StoredKnee};
 use perfdeck_model::{
-    Change, ConnectionReport, DatabaseActivity, Environment, EnvironmentSummary, JournalEntry, OwnCost, ReportFile,
+    Change, ConnectionReport, DatabaseActivity, DatabaseHealth, DatabasePools, Environment, EnvironmentSummary, JournalEntry, OwnCost, ReportFile,
     Run, RunSummary, TargetStatus,
 };
 use schemars::{JsonSchema, schema_for};
@@ -66,6 +66,24 @@ pub(crate) struct Activity {
     pub(crate) environment: String,
     #[serde(flatten)]
     pub(crate) activity: DatabaseActivity,
+}
+
+/// `perfctl db pool`: `perfdeck.pools/1`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Pools {
+    pub(crate) schema: &'static str,
+    pub(crate) environment: String,
+    #[serde(flatten)]
+    pub(crate) pools: DatabasePools,
+}
+
+/// `perfctl db health`: `perfdeck.health/1`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Health {
+    pub(crate) schema: &'static str,
+    pub(crate) environment: String,
+    #[serde(flatten)]
+    pub(crate) health: DatabaseHealth,
 }
 
 /// `perfctl run list`: `perfdeck.runs/1`.
@@ -198,6 +216,8 @@ pub(crate) fn write_schemas(dir: &Path) -> std::io::Result<()> {
         ("removed", schema_for!(Removed)),
         ("sample", schema_for!(Sample<'_>)),
         ("activity", schema_for!(Activity)),
+        ("pools", schema_for!(Pools)),
+        ("health", schema_for!(Health)),
         ("comparison", schema_for!(StoredComparison)),
         ("knee", schema_for!(StoredKnee)),
         ("journal", schema_for!(Journal)),

@@ -9,6 +9,7 @@ use sqlx::{ConnectOptions, Connection};
 
 use crate::error::{asked, explain};
 use crate::options::{mysql_options, sqlite_options};
+use crate::own;
 use crate::session::{self, Session};
 use crate::trust;
 
@@ -107,6 +108,8 @@ async fn mysql(address: &Address, password: Option<&Sensitive>) -> Result<MySqlC
     if sqlx::raw_sql("SET SESSION max_statement_time = 1.5").execute(&mut c).await.is_err() {
         let _ = sqlx::raw_sql("SET SESSION max_execution_time = 1500").execute(&mut c).await;
     }
+    let row = sqlx::raw_sql("SELECT CAST(CONNECTION_ID() AS SIGNED)").fetch_one(&mut c).await?;
+    own::began(address, sqlx::Row::try_get(&row, 0)?);
     Ok(c)
 }
 

@@ -264,7 +264,7 @@ pub(crate) async fn slow(c: &mut MySqlConnection) -> Result<Slow, sqlx::Error> {
     )
     .fetch_one(&mut *c)
     .await?;
-    Ok(Slow { size, findings: duplicates(c).await?, own: 0.0, requests: 2 })
+    Ok(Slow { size, findings: duplicates(c).await?, requests: 2, ..Slow::default() })
 }
 
 /// Indexes of the same kind over the same columns, prefixes and directions. Of two the one is reported that enforces

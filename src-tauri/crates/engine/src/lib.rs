@@ -84,6 +84,7 @@ pub struct Engine {
     pub(crate) environments: features::environments::State,
     pub(crate) monitoring: features::monitoring::sessions::Sessions,
     pub(crate) bench: features::bench::State,
+    pub(crate) pools: features::database::pools::Readers,
 }
 
 /// Jobs that end with Perfdeck may take this long to write what they have.
@@ -113,6 +114,7 @@ impl Engine {
             environments: features::environments::State::default(),
             monitoring: features::monitoring::sessions::Sessions::default(),
             bench: features::bench::State::default(),
+            pools: features::database::pools::Readers::default(),
         });
         tokio::spawn(core::housekeeping::housekeeping(Arc::downgrade(&engine), engine.core.stopped.clone()));
         Ok(engine)
@@ -136,6 +138,7 @@ impl Engine {
             tracing::error!("a job did not end in time; what it did is lost");
         }
         self.monitoring.stop_all().await;
+        self.pools.end_all().await;
         self.store_waiting().await;
         self.core.stopped.cancel();
         if let Some(demo) = self.environments.demo.lock().await.take() {

@@ -337,7 +337,7 @@ fn base(command: &str, url: &str, environment: &str, run: &str) -> Option<Value>
         "env.test_draft" => json!({ "id": null, "draft": draft }),
         "env.from_dotenv" | "address.parse" | "plan.check" | "plan.form" | "baseline.delete" => json!({ "text": "x" }),
         "monitor.start" | "monitor.metrics" | "monitor.series" | "monitor.targets" | "findings.list"
-        | "db.activity" => {
+        | "db.activity" | "db.pool" | "db.health" => {
             json!({ "environment_id": environment })
         }
         "monitor.history" => json!({"environment_id": environment, "from_ms": 0.0, "to_ms": 1.0, "width_px": 10}),

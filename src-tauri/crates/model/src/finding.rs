@@ -23,6 +23,8 @@ pub enum FindingTarget {
     Environment,
     /// The database.
     Database,
+    /// Health of the database.
+    DatabaseHealth,
     /// The cache.
     Cache,
     /// Layers between clients and the API.
@@ -131,7 +133,14 @@ impl Proof {
 }
 
 /// Kinds that say what is broken at this moment: they stand above those that say what something costs.
-const OF_STATE: [&str; 5] = ["samples_not_stored", "target_down", "api_failing", "session_blocked", "sessions_hidden"];
+const OF_STATE: [&str; 6] = [
+    "samples_not_stored",
+    "target_down",
+    "api_failing",
+    "session_blocked",
+    "sessions_hidden",
+    "database_unhealthy",
+];
 
 impl Finding {
     /// The same with what stands behind it.

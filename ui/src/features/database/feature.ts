@@ -1,7 +1,10 @@
 // The database: what it does now, in parts with addresses of their own.
 import type { Feature, Tab } from '../../kit/feature';
 
-const TABS: readonly Tab[] = [{ path: '/database', title: 'Activity', lanes: true }];
+const TABS: readonly Tab[] = [
+  { path: '/database', title: 'Activity', lanes: true },
+  { path: '/database/pool', title: 'Pool' },
+];
 
 export const feature: Feature = {
   path: '/database',

@@ -1,5 +1,7 @@
 //! `perfctl db`: what a SQL database does.
 pub(crate) mod args;
+mod health;
+mod pools;
 
 use perfdeck_engine as api;
 use perfdeck_engine::{ByEnvironment, Engine};
@@ -69,5 +71,7 @@ fn hidden(activity: &DatabaseActivity) -> Option<String> {
 pub(crate) async fn run(engine: &Arc<Engine>, command: &DbCommand, source: &Source, json: bool) -> Done {
     match command {
         DbCommand::Activity { env } => activity(engine, env.as_deref(), source, json).await,
+        DbCommand::Pool { env, time } => pools::pool(engine, env.as_deref(), *time, source, json).await,
+        DbCommand::Health { env } => health::health(engine, env.as_deref(), source, json).await,
     }
 }
