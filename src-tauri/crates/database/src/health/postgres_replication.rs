@@ -40,11 +40,12 @@ async fn standby(c: &mut Session) -> Result<Vec<HealthCheck>, sqlx::Error> {
         return Ok(vec![told(id, title, CheckState::Failing, reason)
             .mend("Look at the standby's log, and at primary_conninfo", Some("SHOW primary_conninfo;"))]);
     }
-    let bytes = behind.map(|b| format!("{} received and not replayed", words::bytes(b.max(0.0))));
-    let Some(lag) = lag else {
-        return Ok(vec![unknown(id, title, "nothing was replayed since this standby started")]);
+    let bytes = words::bytes(behind.unwrap_or(0.0).max(0.0));
+    let reason = format!("this is a standby; {bytes} received and not replayed");
+    let mut check = match lag {
+        Some(lag) => measured(id, title, (lag, Unit::Seconds), LAG, reason),
+        None => told(id, title, CheckState::Ok, format!("{reason}; it has replayed no transaction yet")),
     };
-    let mut check = measured(id, title, (lag, Unit::Seconds), LAG, bytes.unwrap_or_else(|| "this is a standby".to_owned()));
     if behind.is_some_and(|b| b > BEHIND) {
         check.state = check.state.max(CheckState::Warning);
     }

@@ -106,10 +106,11 @@ async fn a_primary_and_its_standby() {
 
     // The standby: it follows, is paused, and loses its primary.
     let of_standby = standby.url();
+    primary.execute("INSERT INTO t VALUES (1)").await.expect("something to replay");
     let lag = until(&of_standby, "replication_lag", CheckState::Ok).await;
     assert_eq!(lag.value, Some(0.0), "it has replayed all that it received: {lag:?}");
     standby.execute("SELECT pg_wal_replay_pause()").await.expect("paused");
-    primary.execute("INSERT INTO t SELECT generate_series(1, 1000)").await.expect("something to replay");
+    primary.execute("INSERT INTO t SELECT generate_series(1, 1000)").await.expect("more to replay");
     let paused = until(&of_standby, "replication_lag", CheckState::Warning).await;
     assert!(paused.reason.contains("paused") && fix(&paused).contains("pg_wal_replay_resume"), "{paused:?}");
     standby.execute("SELECT pg_wal_replay_resume()").await.expect("goes on");
@@ -135,7 +136,7 @@ async fn who_may_not_see_is_told_the_grant_and_who_loses_the_server_why() {
     .await;
     let replication = check(&refused, "replication");
     assert_eq!(replication.state, CheckState::Unknown, "not 0, and not fine");
-    assert_eq!(replication.grant.as_deref(), Some("GRANT pg_monitor TO reader;"), "with the exact grant");
+    assert_eq!(replication.grant.as_deref(), Some("GRANT pg_monitor TO \"reader\";"), "with the exact grant");
     assert!(refused.is_incomplete(), "and counted as not asked");
     let missed: Vec<&str> = refused.checks.iter().filter(|c| c.missed).map(|c| c.id.as_str()).collect();
     assert_eq!(missed, ["replication"], "the rest works: {refused:#?}");
