@@ -99,7 +99,11 @@ const pooler = (of: Partial<PoolerPool> = {}): PoolerPool => ({
   mean_wait_ms: null,
   ...of,
 });
-const plain = (text: string | null | undefined): string => (text ?? '').replaceAll(/[\u2009\u202f]/g, ' ').replaceAll(/\s+/g, ' ').trim();
+const plain = (text: string | null | undefined): string =>
+  (text ?? '')
+    .replaceAll(/[\u2009\u202f]/g, ' ')
+    .replaceAll(/\s+/g, ' ')
+    .trim();
 const said = (p: DatabasePools | null, h: DatabaseHealth | null): string => {
   const v = verdict(p, h);
   return v ? plain(`${v.tone}: ${v.strong} ${v.rest}`) : 'nothing';
@@ -144,7 +148,8 @@ test('cells are what sessions do, and a pool has places that nothing is open for
 test('unknown is a dash with its reason, never 0', () => {
   const bare = application({ oldest_s: null, churn: null, begun_last_minute: null });
   const of = Object.fromEntries(figuresOf(bare, 'nobody tells').map((f) => [f.name, f]));
-  for (const name of ['waiting', 'size', 'oldest', 'begun', 'ended', 'last minute', 'longest idle']) expect(of[name]?.value, name).toBe('–');
+  for (const name of ['waiting', 'size', 'oldest', 'begun', 'ended', 'last minute', 'longest idle'])
+    expect(of[name]?.value, name).toBe('–');
   expect(of['waiting']?.about).toBe('nobody tells');
   expect(of['hidden'], 'nothing is hidden').toBeUndefined();
 });
@@ -164,7 +169,19 @@ test('the pools of applications, of the pooler and of Perfdeck stand apart', asy
   expect(screen.getByTestId('application-pool-cells').children).toHaveLength(22);
   expect(screen.getByTestId('application-pool-cells').getAttribute('aria-label')).toBe('15 lock wait, 3 active, 4 idle in tx, 0 idle');
   const row = screen.getByTestId('pooler-pool');
-  expect([...row.children].map((td) => plain(td.textContent))).toEqual(['app', 'clinic', 'transaction', '4', '20', '2', '1.25 s', '–', '4', '0', '0']);
+  expect([...row.children].map((td) => plain(td.textContent))).toEqual([
+    'app',
+    'clinic',
+    'transaction',
+    '4',
+    '20',
+    '2',
+    '1.25 s',
+    '–',
+    '4',
+    '0',
+    '0',
+  ]);
   const mine = screen.getByTestId('own-pool');
   expect(plain(mine.textContent)).toMatch(/size 5 \+ overflow 5.*check-outs 361.*wait p50 80.0 µs.*hold p50 –.*opened 8.*closed 2/);
   expect(screen.queryByTestId('pool-waiting-unknown'), 'the pooler tells').toBeNull();
@@ -179,7 +196,9 @@ test('what is hidden has its grant, and who does not tell the setting', async ()
   });
   const { context } = fakeApp(answers(p, health()), there);
   render(Page, { context });
-  expect(plain((await screen.findByTestId('pool-hidden')).textContent)).toMatch(/7 sessions.* hide their state.*GRANT pg_monitor TO reader;/);
+  expect(plain((await screen.findByTestId('pool-hidden')).textContent)).toMatch(
+    /7 sessions.* hide their state.*GRANT pg_monitor TO reader;/,
+  );
   const waiting = screen.getByTestId('pool-applications');
   expect(plain(waiting.textContent)).toMatch(/Waiting: not known.*stats_users = reader/);
 });

@@ -1,5 +1,13 @@
 // What pools and health say in words: the sentence of the page, the cells of a pool, the legends of its figures.
-import type { ApplicationPool, CheckState, DatabaseHealth, DatabasePools, HealthCheck, OwnPool, SessionStates } from '../../../backend/types';
+import type {
+  ApplicationPool,
+  CheckState,
+  DatabaseHealth,
+  DatabasePools,
+  HealthCheck,
+  OwnPool,
+  SessionStates,
+} from '../../../backend/types';
 import { DASH, format, integer, plural, seconds } from '../../../kit/figures';
 
 export interface Verdict {
@@ -37,11 +45,13 @@ const checks = (n: number): string => (n === 1 ? '1 check' : `${integer(n)} chec
 const named = (all: readonly HealthCheck[]): string => all.map((c) => c.title).join(', ');
 
 /** What an application calls itself; one without a name has its user's. */
-export const nameOf = (p: ApplicationPool): string => p.application ?? (p.users.length > 0 ? `${p.users.join(', ')} (no application name)` : 'no application name');
+export const nameOf = (p: ApplicationPool): string =>
+  p.application ?? (p.users.length > 0 ? `${p.users.join(', ')} (no application name)` : 'no application name');
 /** Tells two of them apart. */
 export const keyOf = (p: ApplicationPool): string => `${p.application ?? ''}\n${p.address ?? ''}`;
 
-export const of = (health: DatabaseHealth | null, state: CheckState): HealthCheck[] => (health?.checks ?? []).filter((c) => c.state === state);
+export const of = (health: DatabaseHealth | null, state: CheckState): HealthCheck[] =>
+  (health?.checks ?? []).filter((c) => c.state === state);
 
 /** Clients that wait at the pooler, and the longest wait in seconds. */
 export function waitingOf(pools: DatabasePools): { clients: number; longestS: number } | null {
@@ -79,7 +89,8 @@ export function verdict(pools: DatabasePools | null, health: DatabaseHealth | nu
     return say('bad', strong, `for a connection of the pooler, the first for ${seconds(waiting.longestS)}`);
   }
   const warnings = of(health, 'warning');
-  if (warnings.length > 0) return say('warn', `${checks(warnings.length)} ${warnings.length === 1 ? 'needs' : 'need'} attention:`, named(warnings));
+  if (warnings.length > 0)
+    return say('warn', `${checks(warnings.length)} ${warnings.length === 1 ? 'needs' : 'need'} attention:`, named(warnings));
   const missed = (health?.checks ?? []).filter((c) => c.missed);
   if (missed.length > 0) return say('unknown', `${checks(missed.length)} could not be made:`, named(missed));
   const own = (pools?.own ?? []).reduce((sum, p) => sum + p.in_use, 0);
@@ -112,7 +123,8 @@ const rate = (n: number): string => `${format(n, 'count')}/min`;
 /** Figures of an application's pool. Who waits in it is known to the application alone. */
 export function figuresOf(p: ApplicationPool, unknown: string | null): Figure[] {
   const s = p.states;
-  const hidden: Figure[] = s.unknown > 0 ? [{ name: 'hidden', value: integer(s.unknown), cell: 'unknown', about: 'This user may not see what they do' }] : [];
+  const hidden: Figure[] =
+    s.unknown > 0 ? [{ name: 'hidden', value: integer(s.unknown), cell: 'unknown', about: 'This user may not see what they do' }] : [];
   return [
     { name: 'lock wait', value: integer(s.lock_wait), cell: 'lock' },
     { name: 'active', value: integer(s.active), cell: 'active' },
@@ -126,12 +138,18 @@ export function figuresOf(p: ApplicationPool, unknown: string | null): Figure[] 
     { name: 'longest in tx', value: orDash(p.longest_idle_in_transaction_s, seconds), about: 'Longest idle in a transaction' },
     { name: 'begun', value: p.churn ? rate(p.churn.begun_per_min) : DASH, about: churned(p) },
     { name: 'ended', value: p.churn ? rate(p.churn.ended_per_min) : DASH, about: churned(p) },
-    { name: 'last minute', value: orDash(p.begun_last_minute, integer), about: 'Sessions that began within the last minute and are still there' },
+    {
+      name: 'last minute',
+      value: orDash(p.begun_last_minute, integer),
+      about: 'Sessions that began within the last minute and are still there',
+    },
   ];
 }
 
 const churned = (p: ApplicationPool): string =>
-  p.churn ? `Seen over ${seconds(p.churn.over_s)}; one that came and went between two looks is not counted` : 'Told from 10 s of looking on';
+  p.churn
+    ? `Seen over ${seconds(p.churn.over_s)}; one that came and went between two looks is not counted`
+    : 'Told from 10 s of looking on';
 
 const REASONS = [
   ['age', 'too old at a check-out'],
