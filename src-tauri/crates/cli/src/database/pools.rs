@@ -46,7 +46,7 @@ fn pooler(pool: &PoolerPool) -> Vec<String> {
         number(pool.size),
         pool.clients_active.to_string(),
         pool.clients_waiting.to_string(),
-        seconds(Some(pool.longest_wait_s)),
+        seconds((pool.clients_waiting > 0).then_some(pool.longest_wait_s)),
         pool.servers_active.to_string(),
         pool.servers_idle.to_string(),
         pool.servers_other.to_string(),

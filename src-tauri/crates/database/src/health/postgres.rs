@@ -214,7 +214,7 @@ async fn settings(c: &mut Session) -> Result<Vec<HealthCheck>, sqlx::Error> {
 
 /// On average since the statistics were reset.
 const DEADLOCKS: Limit =
-    Limit { warning: Some(1.0 / 3_600.0), failing: None, source: "Perfdeck: more than one an hour (pgEdge warns of each)" };
+    Limit { warning: Some(1.0), failing: None, source: "Perfdeck: more than one an hour (pgEdge warns of each)" };
 
 async fn deadlocks(c: &mut Session) -> Result<Vec<HealthCheck>, sqlx::Error> {
     let row = sqlx::raw_sql(
@@ -237,8 +237,8 @@ pub(super) fn deadlock_rate(n: f64, seconds: f64) -> HealthCheck {
         n if n <= 0.0 => format!("none in {}", words::duration(seconds)),
         n => format!("{} in {}", words::plural(n as i64, "deadlock"), words::duration(seconds)),
     };
-    let rate = n / seconds.max(3_600.0);
-    measured("deadlocks", "Deadlocks", (rate, Unit::PerSecond), DEADLOCKS, reason)
+    let an_hour = n / seconds.max(3_600.0) * 3_600.0;
+    measured("deadlocks", "Deadlocks an hour", (an_hour, Unit::Count), DEADLOCKS, reason)
 }
 
 async fn disk(c: &mut Session) -> Result<Vec<HealthCheck>, sqlx::Error> {
