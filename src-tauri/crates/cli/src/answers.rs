@@ -5,8 +5,8 @@ use std::path::Path;
 use perfdeck_engine::plan::{self as plans, Plan, Severity};
 use perfdeck_engine::{DeletedItem, StoredComparison, StoredKnee};
 use perfdeck_model::{
-    Change, ConnectionReport, DatabaseActivity, DatabaseHealth, DatabasePools, Environment, EnvironmentSummary, JournalEntry, OwnCost, ReportFile,
-    Run, RunSummary, TargetStatus,
+    Change, ConnectionReport, DatabaseActivity, DatabaseHealth, DatabasePools, Environment, EnvironmentSummary,
+    JournalEntry, OwnCost, ReportFile, Run, RunSummary, TargetStatus,
 };
 use schemars::{JsonSchema, schema_for};
 use serde::Serialize;

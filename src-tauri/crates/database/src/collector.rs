@@ -2,7 +2,8 @@
 use std::time::{Duration, Instant};
 
 use perfdeck_model::{
-    Address, ApiError, BoxFuture, Clock, Collection, Collector, ErrorCode, Finding, Sensitive, SeriesInfo, TargetRole, Unit,
+    Address, ApiError, BoxFuture, Clock, Collection, Collector, ErrorCode, Finding, Sensitive, SeriesInfo, TargetRole,
+    Unit,
 };
 use perfdeck_net::{Opening, Waited};
 

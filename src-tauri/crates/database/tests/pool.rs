@@ -282,16 +282,16 @@ async fn sqlite_has_one_writer_and_readers() {
     // Writers queue for the one connection; none of them finds the file locked, and none is lost.
     let writers = (0..20).map(|_| {
         let pools = pools.clone();
-        tokio::spawn(async move {
-            pools.write(|c| run(c, "INSERT INTO t SELECT 1 + count(*) FROM t")).await
-        })
+        tokio::spawn(async move { pools.write(|c| run(c, "INSERT INTO t SELECT 1 + count(*) FROM t")).await })
     });
     for writer in writers {
         writer.await.expect("task").expect("written");
     }
     let mut held = vec![pools.read().await.expect("one"), pools.read().await.expect("two")];
-    let rows: Vec<i64> =
-        sqlx::query_scalar("SELECT a FROM t ORDER BY a").fetch_all(held[0].sqlite().expect("SQLite")).await.expect("rows");
+    let rows: Vec<i64> = sqlx::query_scalar("SELECT a FROM t ORDER BY a")
+        .fetch_all(held[0].sqlite().expect("SQLite"))
+        .await
+        .expect("rows");
     assert_eq!(rows, (1..=20).collect::<Vec<_>>(), "each saw what the one before it wrote");
     let refused = held[1].execute("INSERT INTO t VALUES (99)").await.expect_err("a reader only reads");
     assert_eq!(ApiError::from(refused).code, ErrorCode::Privilege, "and says so");

@@ -8,7 +8,8 @@ use perfdeck_engine::bench::{self, BenchRequest, RunList, RunSeries};
 use perfdeck_engine::environments::{self, EnvCreate, EnvDuplicate, EnvUpdate};
 use perfdeck_engine::{DeletedKind, Empty, Reply, database, house, monitoring, reports};
 use perfdeck_model::{
-    CheckState, Columns, Frame, FrameEncoder, FrameKind, HttpBenchSpec, JobState, Kind, Load, Part, ReportRequest, Tag, Watching,
+    CheckState, Columns, Frame, FrameEncoder, FrameKind, HttpBenchSpec, JobState, Kind, Load, Part, ReportRequest, Tag,
+    Watching,
 };
 use serde_json::{Value, json};
 use sqlx::Connection;
@@ -110,7 +111,10 @@ async fn demo_watch_benchmark_report_and_reopen() {
     let own: Vec<(&str, u32)> = pools.own.iter().map(|p| (p.name.as_str(), p.stats.size)).collect();
     assert_eq!(own, [("demo API, readers", 5), ("demo API, writer", 1)], "Perfdeck's own are complete");
     let readers = &pools.own[0].stats;
-    assert!(readers.acquired > 0 && readers.wait.count == readers.acquired, "the traffic went through them: {readers:?}");
+    assert!(
+        readers.acquired > 0 && readers.wait.count == readers.acquired,
+        "the traffic went through them: {readers:?}"
+    );
     let health = database::db_health(engine.clone(), by_environment("demo")).await.expect("health");
     let state = |id: &str| health.checks.iter().find(|c| c.id == id).map(|c| c.state);
     for id in ["reachable", "latency", "journal", "wal", "integrity"] {

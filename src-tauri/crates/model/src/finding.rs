@@ -133,14 +133,8 @@ impl Proof {
 }
 
 /// Kinds that say what is broken at this moment: they stand above those that say what something costs.
-const OF_STATE: [&str; 6] = [
-    "samples_not_stored",
-    "target_down",
-    "api_failing",
-    "session_blocked",
-    "sessions_hidden",
-    "database_unhealthy",
-];
+const OF_STATE: [&str; 6] =
+    ["samples_not_stored", "target_down", "api_failing", "session_blocked", "sessions_hidden", "database_unhealthy"];
 
 impl Finding {
     /// The same with what stands behind it.

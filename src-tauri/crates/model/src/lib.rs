@@ -66,8 +66,8 @@ pub use journal::{JournalEntry, JournalKind};
 pub use judged::{JudgedMs, JudgedTime};
 pub use metric::{Instrument, MetricInfo, SeriesInfo, Unit};
 pub use pool::{
-    ApplicationPool, Churn, ConnectionLimits, DatabasePools, OwnPool, PoolClosed, PoolStats, PoolTimes, PoolerPool, PoolerPools,
-    SessionStates,
+    ApplicationPool, Churn, ConnectionLimits, DatabasePools, OwnPool, PoolClosed, PoolStats, PoolTimes, PoolerPool,
+    PoolerPools, SessionStates,
 };
 pub use report::{ReportFile, ReportRequest};
 pub use secret::{SecretInput, SecretSource, Sensitive};

@@ -55,8 +55,7 @@ impl PgBouncer {
         }
         std::fs::write(&config, text).map_err(Error::io("writing PgBouncer's settings"))?;
         let passwords = format!("\"perfdeck\" \"{POSTGRES_PASSWORD}\"\n\"reader\" \"{POSTGRES_PASSWORD}\"\n");
-        std::fs::write(&users, passwords)
-            .map_err(Error::io("writing PgBouncer's users"))?;
+        std::fs::write(&users, passwords).map_err(Error::io("writing PgBouncer's users"))?;
         // It refuses to run as root, as PostgreSQL does.
         for path in [folder.path(), &users, &config] {
             give_to_postgres(path)?;

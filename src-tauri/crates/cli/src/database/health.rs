@@ -35,7 +35,11 @@ fn value(check: &HealthCheck) -> String {
 fn limits(check: &HealthCheck) -> String {
     let (Some(threshold), Some(unit)) = (&check.threshold, check.unit) else { return String::new() };
     let of = |name: &str, limit: Option<f64>| limit.map(|limit| format!("{name} > {}", output::value(limit, unit)));
-    [of("warning", threshold.warning), of("failing", threshold.failing)].into_iter().flatten().collect::<Vec<_>>().join(", ")
+    [of("warning", threshold.warning), of("failing", threshold.failing)]
+        .into_iter()
+        .flatten()
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 pub(crate) async fn health(engine: &Arc<Engine>, env: Option<&str>, source: &Source, json: bool) -> Done {

@@ -34,8 +34,19 @@ fn application(pool: &ApplicationPool) -> Vec<String> {
     cells
 }
 
-const APPLICATIONS: [&str; 11] =
-    ["application", "address", "sessions", "lock wait", "active", "idle in tx", "idle", "hidden", "oldest", "longest in tx", "begun, ended/min"];
+const APPLICATIONS: [&str; 11] = [
+    "application",
+    "address",
+    "sessions",
+    "lock wait",
+    "active",
+    "idle in tx",
+    "idle",
+    "hidden",
+    "oldest",
+    "longest in tx",
+    "begun, ended/min",
+];
 
 fn pooler(pool: &PoolerPool) -> Vec<String> {
     let number = |n: Option<u32>| n.map_or_else(|| "-".to_owned(), |n| n.to_string());
@@ -55,7 +66,17 @@ fn pooler(pool: &PoolerPool) -> Vec<String> {
 }
 
 const POOLER: [&str; 11] = [
-    "database", "user", "mode", "size", "clients", "waiting", "longest wait", "servers in use", "idle", "other", "mean wait",
+    "database",
+    "user",
+    "mode",
+    "size",
+    "clients",
+    "waiting",
+    "longest wait",
+    "servers in use",
+    "idle",
+    "other",
+    "mean wait",
 ];
 
 fn own(pool: &OwnPool) -> Vec<String> {
@@ -82,7 +103,17 @@ fn own(pool: &OwnPool) -> Vec<String> {
 }
 
 const OWN: [&str; 11] = [
-    "pool", "size", "in use", "idle", "waiting", "check-outs", "time-outs", "wait p50 p99 max", "hold p50 p99 max", "opened", "closed",
+    "pool",
+    "size",
+    "in use",
+    "idle",
+    "waiting",
+    "check-outs",
+    "time-outs",
+    "wait p50 p99 max",
+    "hold p50 p99 max",
+    "opened",
+    "closed",
 ];
 
 fn write(pools: &DatabasePools) -> Done<()> {

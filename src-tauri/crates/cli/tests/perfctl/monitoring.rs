@@ -70,7 +70,11 @@ fn pools_and_health_answer_by_their_schemas_and_the_code_tells() {
     assert!(text.contains("Journal") && hints.contains("hint: PRAGMA journal_mode = WAL;"), "{text}{hints}");
     std::fs::write(&file, "this is no database, whatever its name says. ".repeat(200)).expect("written");
     let broken = json(dir.path(), &["db", "health", "--env", "local"], 3);
-    assert_eq!(state(&broken, "reachable"), Some("failing".into()), "a verdict, not a failure of the command: {broken}");
+    assert_eq!(
+        state(&broken, "reachable"),
+        Some("failing".into()),
+        "a verdict, not a failure of the command: {broken}"
+    );
 }
 
 #[test]

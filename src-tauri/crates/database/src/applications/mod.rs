@@ -175,9 +175,7 @@ fn none_free() -> Sessions {
 fn of_file() -> Sessions {
     Sessions {
         hidden: Some(0),
-        note: Some(
-            "SQLite has no sessions: each process opens the file by itself, and nobody counts them".to_owned(),
-        ),
+        note: Some("SQLite has no sessions: each process opens the file by itself, and nobody counts them".to_owned()),
         ..Sessions::default()
     }
 }

@@ -106,7 +106,10 @@ pub(super) async fn waiting(address: &Address, password: Option<&Sensitive>) -> 
 }
 
 fn unknown(why: &str) -> Waiting {
-    Waiting { unknown: Some(format!("{why}, so it is not known how many clients wait for a connection")), ..Waiting::default() }
+    Waiting {
+        unknown: Some(format!("{why}, so it is not known how many clients wait for a connection")),
+        ..Waiting::default()
+    }
 }
 
 /// What a refusal means; the pooler's own text is not passed on.
@@ -117,7 +120,9 @@ fn refusal(address: &Address, message: &str) -> Waiting {
     }
     Waiting {
         fix: Some(format!("stats_users = {user}")),
-        ..unknown(&format!("PgBouncer's console does not let '{user}' in: it is in neither admin_users nor stats_users"))
+        ..unknown(&format!(
+            "PgBouncer's console does not let '{user}' in: it is in neither admin_users nor stats_users"
+        ))
     }
 }
 
@@ -130,7 +135,11 @@ mod tests {
         let (address, _) = Address::parse("postgres://ro@h:6432/app").expect("an address");
         let told = refusal(&address, "not allowed: canary");
         assert_eq!(told.fix.as_deref(), Some("stats_users = ro"), "the setting, to be copied");
-        assert!(told.unknown.as_deref().is_some_and(|w| w.contains("'ro'") && !w.contains("canary")), "{:?}", told.unknown);
+        assert!(
+            told.unknown.as_deref().is_some_and(|w| w.contains("'ro'") && !w.contains("canary")),
+            "{:?}",
+            told.unknown
+        );
         let other = refusal(&address, "no such database: pgbouncer");
         assert!(other.fix.is_none() && other.unknown.is_some(), "another product: no setting helps");
     }

@@ -49,8 +49,7 @@ pub(super) fn measured(
     limit: Limit,
     reason: impl Into<String>,
 ) -> HealthCheck {
-    let threshold =
-        CheckThreshold { warning: limit.warning, failing: limit.failing, source: limit.source.to_owned() };
+    let threshold = CheckThreshold { warning: limit.warning, failing: limit.failing, source: limit.source.to_owned() };
     HealthCheck {
         value: Some(value),
         unit: Some(unit),

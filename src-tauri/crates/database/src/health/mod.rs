@@ -188,7 +188,9 @@ pub(crate) async fn broken(c: &mut Session, address: &Address) -> Result<Vec<Fin
 /// A check that fails, as a finding.
 fn as_finding(check: HealthCheck) -> Finding {
     let rule = match check.threshold.as_ref().and_then(|t| Some((t.failing?, &t.source))) {
-        Some((limit, source)) => format!("above {} ({source})", words::format(Some(limit), check.unit.unwrap_or(Unit::Count))),
+        Some((limit, source)) => {
+            format!("above {} ({source})", words::format(Some(limit), check.unit.unwrap_or(Unit::Count)))
+        }
         None => "the server says so".to_owned(),
     };
     let advice = check.fix.as_ref().map_or_else(String::new, |fix| fix.what.clone());

@@ -42,7 +42,9 @@ async fn connections(c: &mut MySqlConnection) -> Result<Vec<HealthCheck>, sqlx::
     let share = used / (most as f64).max(1.0);
     Ok(vec![measured("connections", "Connections", (share, Unit::Ratio), CONNECTIONS, reason).mend(
         "Shows who holds them; a smaller pool helps more than a higher max_connections",
-        Some("SELECT user, db, command, COUNT(*) FROM information_schema.processlist GROUP BY 1, 2, 3 ORDER BY 4 DESC;"),
+        Some(
+            "SELECT user, db, command, COUNT(*) FROM information_schema.processlist GROUP BY 1, 2, 3 ORDER BY 4 DESC;",
+        ),
     )])
 }
 
@@ -133,11 +135,19 @@ async fn settings(c: &mut MySqlConnection) -> Result<Vec<HealthCheck>, sqlx::Err
     let mut checks = Vec::new();
     let mut wrong = |name: &str, state: CheckState, why: &str, fix: &str| {
         let title = format!("Setting {name}");
-        checks.push(told(&format!("setting:{name}"), &title, state, why).mend("Sets it until the next restart; write it into my.cnf too", Some(fix)));
+        checks.push(
+            told(&format!("setting:{name}"), &title, state, why)
+                .mend("Sets it until the next restart; write it into my.cnf too", Some(fix)),
+        );
     };
     if let Some(flush) = value("innodb_flush_log_at_trx_commit").filter(|v| v != "1") {
         let why = format!("{flush}: a crash loses what was committed in the last second");
-        wrong("innodb_flush_log_at_trx_commit", CheckState::Warning, &why, "SET GLOBAL innodb_flush_log_at_trx_commit = 1;");
+        wrong(
+            "innodb_flush_log_at_trx_commit",
+            CheckState::Warning,
+            &why,
+            "SET GLOBAL innodb_flush_log_at_trx_commit = 1;",
+        );
     }
     if value("innodb_doublewrite").is_some_and(|v| v == "OFF" || v == "0") {
         let why = "off: a crash of the machine can leave torn pages, unless the file system prevents them";
@@ -160,7 +170,8 @@ async fn deadlocks(c: &mut MySqlConnection) -> Result<Vec<HealthCheck>, sqlx::Er
     let n = match status(&mut *c, "Innodb_deadlocks").await? {
         Some(n) => Some(n),
         None => {
-            let metric = "SELECT CAST(count AS SIGNED) FROM information_schema.innodb_metrics WHERE name = 'lock_deadlocks'";
+            let metric =
+                "SELECT CAST(count AS SIGNED) FROM information_schema.innodb_metrics WHERE name = 'lock_deadlocks'";
             let row = sqlx::raw_sql(metric).fetch_optional(c).await?;
             row.map(|row| row.try_get::<i64, _>(0)).transpose()?.map(|n| n as f64)
         }

@@ -16,11 +16,7 @@ pub(super) const OF_STATE: [&str; 4] = ["wraparound", "archiver", "checksums", "
 /// In the order in which they are made and, within an outcome, shown.
 pub(super) const QUESTIONS: &[Question<Session>] = &[
     Question { id: "connections", title: "Connections", ask: |c, _| Box::pin(connections(c)) },
-    Question {
-        id: "replication",
-        title: "Replication",
-        ask: |c, a| Box::pin(postgres_replication::replication(c, a)),
-    },
+    Question { id: "replication", title: "Replication", ask: |c, a| Box::pin(postgres_replication::replication(c, a)) },
     Question { id: "slots", title: "Replication slots", ask: |c, _| Box::pin(postgres_replication::slots(c)) },
     Question { id: "wraparound", title: "Transaction numbers", ask: |c, _| Box::pin(wraparound(c)) },
     Question { id: "archiver", title: "WAL archive", ask: |c, _| Box::pin(archiver(c)) },
@@ -102,7 +98,8 @@ async fn wraparound(c: &mut Session) -> Result<Vec<HealthCheck>, sqlx::Error> {
     Ok(vec![
         age("wraparound", "Transaction numbers", n(1)?, &name(0)?, n(4)?)
             .mend(what, Some(&tables("age(relfrozenxid)"))),
-        age("multixact", "Multixact numbers", n(3)?, &name(2)?, n(5)?).mend(what, Some(&tables("mxid_age(relminmxid)"))),
+        age("multixact", "Multixact numbers", n(3)?, &name(2)?, n(5)?)
+            .mend(what, Some(&tables("mxid_age(relminmxid)"))),
     ])
 }
 
@@ -156,7 +153,11 @@ async fn checksums(c: &mut Session) -> Result<Vec<HealthCheck>, sqlx::Error> {
     let (on, failures): (String, Option<i64>) = (row.try_get(0)?, row.try_get(1)?);
     let (id, title) = ("checksums", "Data checksums");
     Ok(vec![match failures.filter(|_| on == "on") {
-        None => unknown(id, title, "off: a damaged page is not noticed until it is used (pg_checksums --enable, server stopped)"),
+        None => unknown(
+            id,
+            title,
+            "off: a damaged page is not noticed until it is used. pg_checksums switches them on while the server is stopped",
+        ),
         Some(0) => told(id, title, CheckState::Ok, "no page was found damaged since the statistics were reset"),
         Some(n) => {
             let reason = format!("{} found damaged when it was read", words::plural(n, "page"));
@@ -171,7 +172,11 @@ async fn checksums(c: &mut Session) -> Result<Vec<HealthCheck>, sqlx::Error> {
 /// Settings that must be on, and what happens without them.
 const MUST_BE_ON: [(&str, CheckState, &str); 4] = [
     ("fsync", CheckState::Failing, "a crash of the machine can destroy the whole database"),
-    ("full_page_writes", CheckState::Warning, "a crash of the machine can leave torn pages, unless the file system prevents them"),
+    (
+        "full_page_writes",
+        CheckState::Warning,
+        "a crash of the machine can leave torn pages, unless the file system prevents them",
+    ),
     ("autovacuum", CheckState::Warning, "dead rows are not taken away, and transaction numbers run out"),
     ("track_counts", CheckState::Warning, "autovacuum does not know what to do"),
 ];
@@ -195,10 +200,10 @@ async fn settings(c: &mut Session) -> Result<Vec<HealthCheck>, sqlx::Error> {
         };
         let statement = format!("ALTER SYSTEM SET {name} = on;\nSELECT pg_reload_conf();");
         let title = format!("Setting {name}");
-        checks.push(told(&format!("setting:{name}"), &title, *state, format!("off: {why}")).mend(
-            "Switches it on; one given on the server's command line is changed there",
-            Some(&statement),
-        ));
+        checks.push(
+            told(&format!("setting:{name}"), &title, *state, format!("off: {why}"))
+                .mend("Switches it on; one given on the server's command line is changed there", Some(&statement)),
+        );
     }
     if !pending.is_empty() {
         let reason = format!("changed, and the server still has the old value: {}", pending.join(", "));

@@ -10,7 +10,8 @@ use crate::session::Session;
 /// Standbys and slots that are listed.
 const MOST: usize = 20;
 
-const LAG: Limit = Limit { warning: Some(30.0), failing: None, source: "netdata and pgEdge: more than 30 s, or 100 MB" };
+const LAG: Limit =
+    Limit { warning: Some(30.0), failing: None, source: "netdata and pgEdge: more than 30 s, or 100 MB" };
 /// Bytes that a standby may be behind.
 const BEHIND: f64 = 100e6;
 const RETAINED: Limit = Limit { warning: None, failing: Some(1_073_741_824.0), source: "pgEdge: more than 1 GB" };
@@ -37,8 +38,10 @@ async fn standby(c: &mut Session) -> Result<Vec<HealthCheck>, sqlx::Error> {
     let (id, title) = ("replication_lag", "Replication lag");
     if !receives {
         let reason = "this is a standby, and nothing is received from its primary: it was lost, or the standby follows an archive";
-        return Ok(vec![told(id, title, CheckState::Failing, reason)
-            .mend("Look at the standby's log, and at primary_conninfo", Some("SHOW primary_conninfo;"))]);
+        return Ok(vec![
+            told(id, title, CheckState::Failing, reason)
+                .mend("Look at the standby's log, and at primary_conninfo", Some("SHOW primary_conninfo;")),
+        ]);
     }
     let bytes = words::bytes(behind.unwrap_or(0.0).max(0.0));
     let reason = format!("this is a standby; {bytes} received and not replayed");
@@ -74,7 +77,8 @@ async fn primary(c: &mut Session, address: &Address) -> Result<Vec<HealthCheck>,
     for row in &rows {
         let (name, state): (String, Option<String>) = (row.try_get(0)?, row.try_get(1)?);
         let Some(state) = state else {
-            let reason = format!("{} connected; how far each is behind is hidden from this user", words::plural(all, "standby"));
+            let reason =
+                format!("{} connected; how far each is behind is hidden from this user", words::plural(all, "standby"));
             return Ok(vec![refused("replication", "Replication", reason, grant(address))]);
         };
         let (sync, behind): (Option<String>, Option<f64>) = (row.try_get(2)?, row.try_get(3)?);
@@ -141,7 +145,13 @@ fn of_slot(name: &str, kind: &str, active: bool, status: Option<&str>, held: Opt
         return told(&id, &title, state, format!("{kind}, {read}; {why}")).mend(fix, Some(&drop));
     };
     let held = held.max(0.0);
-    let mut check = measured(&id, &title, (held, Unit::Bytes), RETAINED, format!("{kind}, {read}; holds {} of WAL", words::bytes(held)));
+    let mut check = measured(
+        &id,
+        &title,
+        (held, Unit::Bytes),
+        RETAINED,
+        format!("{kind}, {read}; holds {} of WAL", words::bytes(held)),
+    );
     let lost = matches!(status, Some("unreserved" | "lost"));
     if lost {
         check.reason.push_str(", of which some is or will be gone: its reader cannot go on");
@@ -169,7 +179,11 @@ mod tests {
         assert_eq!(idle.state, CheckState::Failing, "it holds WAL for nobody");
         let statement = idle.fix.and_then(|f| f.statement).expect("a statement");
         assert_eq!(statement, "SELECT pg_drop_replication_slot('o''b');", "names are quoted");
-        assert_eq!(of_slot("s", "logical", false, None, None).state, CheckState::Ok, "one that was never used holds nothing");
+        assert_eq!(
+            of_slot("s", "logical", false, None, None).state,
+            CheckState::Ok,
+            "one that was never used holds nothing"
+        );
         assert_eq!(of_slot("s", "physical", true, Some("extended"), Some(2e9)).state, CheckState::Failing, "too much");
         assert_eq!(of_slot("s", "physical", true, Some("lost"), None).state, CheckState::Failing, "lost");
     }

@@ -33,8 +33,12 @@ async fn journal(c: &mut SqliteConnection) -> Result<Vec<HealthCheck>, sqlx::Err
         "off" | "memory" => (CheckState::Failing, "a crash in the middle of a write destroys the file"),
         _ => (CheckState::Warning, "readers and the writer wait for each other"),
     };
-    Ok(vec![told(id, title, state, format!("{mode}: {why}"))
-        .mend("Changes it for the file, at a moment when nobody else has it open", Some("PRAGMA journal_mode = WAL;"))])
+    Ok(vec![
+        told(id, title, state, format!("{mode}: {why}")).mend(
+            "Changes it for the file, at a moment when nobody else has it open",
+            Some("PRAGMA journal_mode = WAL;"),
+        ),
+    ])
 }
 
 /// Cut-offs of the scorecard (DB-07).
@@ -48,8 +52,10 @@ async fn wal(c: &mut SqliteConnection, address: &Address) -> Result<Vec<HealthCh
     }
     let bytes = std::fs::metadata(format!("{}-wal", address.path)).map_or(0, |m| m.len()) as f64;
     let reason = "what was written and is not in the file yet; a reader that stays keeps it from shrinking";
-    Ok(vec![measured(id, title, (bytes, Unit::Bytes), WAL, reason)
-        .mend("Writes it into the file and empties it, once no reader is in the way", Some("PRAGMA wal_checkpoint(TRUNCATE);"))])
+    Ok(vec![measured(id, title, (bytes, Unit::Bytes), WAL, reason).mend(
+        "Writes it into the file and empties it, once no reader is in the way",
+        Some("PRAGMA wal_checkpoint(TRUNCATE);"),
+    )])
 }
 
 const FREE: Limit = Limit { warning: Some(0.3), failing: None, source: "Perfdeck: more than 30 %, of 16 MiB or more" };
@@ -110,8 +116,10 @@ async fn integrity(c: &mut SqliteConnection) -> Result<Vec<HealthCheck>, sqlx::E
         Ok(lines) if lines.first().is_some_and(|line| line == "ok") => {
             told(id, title, CheckState::Ok, "quick_check found nothing wrong in the whole file")
         }
-        Ok(_) => told(id, title, CheckState::Failing, "quick_check found damage")
-            .mend("Saves what is readable into a new file; or restore a backup", Some("sqlite3 FILE .recover | sqlite3 NEW_FILE")),
+        Ok(_) => told(id, title, CheckState::Failing, "quick_check found damage").mend(
+            "Saves what is readable into a new file; or restore a backup",
+            Some("sqlite3 FILE .recover | sqlite3 NEW_FILE"),
+        ),
         // SQLITE_INTERRUPT.
         Err(sqlx::Error::Database(e)) if e.code().is_some_and(|code| code == "9") => {
             let reason = format!("not known: checking the whole file takes longer than {} s", INTEGRITY.as_secs());
@@ -119,8 +127,10 @@ async fn integrity(c: &mut SqliteConnection) -> Result<Vec<HealthCheck>, sqlx::E
         }
         // SQLITE_CORRUPT and SQLITE_NOTADB.
         Err(sqlx::Error::Database(e)) if e.code().is_some_and(|code| code == "11" || code == "26") => {
-            told(id, title, CheckState::Failing, "the file is damaged so that it cannot be read")
-                .mend("Saves what is readable into a new file; or restore a backup", Some("sqlite3 FILE .recover | sqlite3 NEW_FILE"))
+            told(id, title, CheckState::Failing, "the file is damaged so that it cannot be read").mend(
+                "Saves what is readable into a new file; or restore a backup",
+                Some("sqlite3 FILE .recover | sqlite3 NEW_FILE"),
+            )
         }
         Err(error) => return Err(error),
     }])

@@ -80,8 +80,8 @@ where
                     shared.closed_age.fetch_add(1, Ordering::AcqRel);
                     return Ok(false);
                 }
-                let alive = meta.idle_for < FRESH
-                    || matches!(tokio::time::timeout(PING, connection.ping()).await, Ok(Ok(())));
+                let alive =
+                    meta.idle_for < FRESH || matches!(tokio::time::timeout(PING, connection.ping()).await, Ok(Ok(())));
                 if !alive {
                     shared.closed_dead.fetch_add(1, Ordering::AcqRel);
                 }

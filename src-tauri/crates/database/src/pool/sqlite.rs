@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use perfdeck_model::{Address, OwnPool, PoolSettings};
-use sqlx::sqlite::{SqliteConnection, SqliteJournalMode};
 use sqlx::Connection as _;
+use sqlx::sqlite::{SqliteConnection, SqliteJournalMode};
 
 use super::counts::Shared;
 use super::{Pool, Pooled, seats};

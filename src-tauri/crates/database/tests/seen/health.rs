@@ -215,7 +215,10 @@ async fn mariadb_checks() {
     }
     assert_eq!(check(&blind, "connections").state, CheckState::Ok, "the rest works: {blind:#?}");
     let allowed = of(&format!("mariadb://reader:reader-canary@127.0.0.1:{}/app", server.port())).await;
-    assert!(check(&allowed, "history").grant.is_none() && check(&allowed, "replication").grant.is_none(), "{allowed:#?}");
+    assert!(
+        check(&allowed, "history").grant.is_none() && check(&allowed, "replication").grant.is_none(),
+        "{allowed:#?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

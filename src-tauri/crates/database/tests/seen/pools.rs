@@ -139,7 +139,8 @@ fn waiting(url: String) -> tokio::task::JoinHandle<()> {
 async fn pgbouncer_tells_who_waits() {
     let server = Postgres::start().await.expect("PostgreSQL");
     server.execute(&format!("CREATE ROLE reader LOGIN PASSWORD '{POSTGRES_PASSWORD}'")).await.expect("a role");
-    let settings = [("pool_mode", "transaction"), ("default_pool_size", "1"), ("ignore_startup_parameters", "extra_float_digits")];
+    let settings =
+        [("pool_mode", "transaction"), ("default_pool_size", "1"), ("ignore_startup_parameters", "extra_float_digits")];
     let bouncer = PgBouncer::start(&server, &settings).await.expect("PgBouncer");
     let of_reader = bouncer.url().replace("//perfdeck:", "//reader:");
     let mut holder = client(&of_reader, "clinic-api").await;
@@ -158,13 +159,20 @@ async fn pgbouncer_tells_who_waits() {
     assert_eq!((pool.database.as_str(), pool.mode.as_str(), pool.size), ("app", "transaction", Some(1)), "{pool:?}");
     assert_eq!((pool.servers_active, pool.clients_active), (1, 1), "one holds it: {pool:?}");
     assert_eq!((pools.waiting_unknown.as_deref(), pools.waiting_fix.as_deref()), (None, None), "nothing is unknown");
-    assert!(pools.note.as_deref().is_some_and(|n| n.contains("pooler")), "whose address the server sees: {:?}", pools.note);
+    assert!(
+        pools.note.as_deref().is_some_and(|n| n.contains("pooler")),
+        "whose address the server sees: {:?}",
+        pools.note
+    );
 
     // The pooler has no server connection for the question either: what it tells of itself is shown all the same.
     let mut full = client(&bouncer.url(), "clinic-api").await;
     sqlx::raw_sql("BEGIN").execute(&mut full).await.expect("the only one of this user");
     let pools = reader.read(&1_000.0).await.expect("it answers");
-    assert!(pools.applications.is_empty() && pools.note.as_deref().is_some_and(|n| n.contains("not shown")), "{pools:#?}");
+    assert!(
+        pools.applications.is_empty() && pools.note.as_deref().is_some_and(|n| n.contains("not shown")),
+        "{pools:#?}"
+    );
     assert!(pools.pooler.is_some_and(|p| p.pools.iter().any(|p| p.clients_waiting == 2)), "with its waiters");
     sqlx::raw_sql("ROLLBACK").execute(&mut full).await.expect("free");
 

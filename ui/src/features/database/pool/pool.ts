@@ -190,4 +190,6 @@ export function limitOf(check: HealthCheck): string {
   const above = (name: string, limit: number | null): string[] => (limit === null ? [] : [`${name} above ${format(limit, unit)}`]);
   return [...above('warning', t.warning), ...above('failing', t.failing)].join(', ');
 }
-export const valueOf = (check: HealthCheck): string => (check.unit ? format(check.value, check.unit) : DASH);
+/** Its value; what is a state has none, and what is not known is a dash. */
+export const valueOf = (check: HealthCheck): string =>
+  check.unit ? format(check.value, check.unit) : check.state === 'unknown' ? DASH : '';

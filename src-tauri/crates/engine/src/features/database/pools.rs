@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use perfdeck_database::PoolsReader;
-use perfdeck_model::{Address, ApiError, DEMO_ENVIRONMENT_ID, DatabasePools, Environment, ErrorCode, Sensitive, TargetRole};
+use perfdeck_model::{
+    Address, ApiError, DEMO_ENVIRONMENT_ID, DatabasePools, Environment, ErrorCode, Sensitive, TargetRole,
+};
 use tokio::sync::Mutex;
 
 use crate::Engine;
