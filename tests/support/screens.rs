@@ -9,6 +9,7 @@ pub(crate) const SCREENS: &[&str] = &[
     "overview",
     "database",
     "database/statements",
+    "database/pool",
     "cache",
     "gateway",
     "benchmarks",

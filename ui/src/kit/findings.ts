@@ -14,6 +14,8 @@ export function routeOf(opens: FindingTarget): string {
       return '/environments';
     case 'database':
       return '/database';
+    case 'database_health':
+      return '/database/pool';
     case 'cache':
       return '/cache';
     case 'gateway':
@@ -51,6 +53,7 @@ const OF_STATE: ReadonlySet<string> = new Set([
   'idle_in_transaction',
   'long_transaction',
   'sessions_hidden',
+  'database_unhealthy',
 ]);
 export const isOfState = (finding: Pick<Finding, 'kind'>): boolean => OF_STATE.has(finding.kind);
 

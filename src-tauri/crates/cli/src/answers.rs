@@ -6,7 +6,7 @@ use perfdeck_engine::plan::{self as plans, Plan, Severity};
 use perfdeck_engine::statements::Statements;
 use perfdeck_engine::{DeletedItem, StoredComparison, StoredKnee};
 use perfdeck_model::{
-    Blocking, Change, ConnectionReport, DatabaseActivity, DatabaseSession, Environment, EnvironmentSummary,
+    Blocking, Change, ConnectionReport, DatabaseActivity, DatabaseHealth, DatabasePools, DatabaseSession, Environment, EnvironmentSummary,
     JournalEntry, OwnCost, PreparedTransaction, ReportFile, Run, RunSummary, TargetStatus,
 };
 use schemars::{JsonSchema, schema_for};
@@ -116,6 +116,24 @@ pub(crate) struct TopStatements {
     pub(crate) more: usize,
     #[serde(flatten)]
     pub(crate) statements: Statements,
+}
+
+/// `perfctl db pool`: `perfdeck.pools/1`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Pools {
+    pub(crate) schema: &'static str,
+    pub(crate) environment: String,
+    #[serde(flatten)]
+    pub(crate) pools: DatabasePools,
+}
+
+/// `perfctl db health`: `perfdeck.health/1`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Health {
+    pub(crate) schema: &'static str,
+    pub(crate) environment: String,
+    #[serde(flatten)]
+    pub(crate) health: DatabaseHealth,
 }
 
 /// `perfctl run list`: `perfdeck.runs/1`.
@@ -250,6 +268,8 @@ pub(crate) fn write_schemas(dir: &Path) -> std::io::Result<()> {
         ("activity", schema_for!(Activity)),
         ("locks", schema_for!(Locks)),
         ("statements", schema_for!(TopStatements)),
+        ("pools", schema_for!(Pools)),
+        ("health", schema_for!(Health)),
         ("comparison", schema_for!(StoredComparison)),
         ("knee", schema_for!(StoredKnee)),
         ("journal", schema_for!(Journal)),

@@ -48,6 +48,8 @@ pub struct DatabaseCollector {
     version: Option<String>,
     slow_at: Option<f64>,
     size: Option<f64>,
+    /// What the newest slow look found broken: it is told with every collection.
+    broken: Vec<Finding>,
     mysql: mysql::State,
     sqlite: sqlite::State,
     sessions: Sessions,
@@ -83,6 +85,7 @@ impl DatabaseCollector {
             version: None,
             slow_at: None,
             size: None,
+            broken: Vec::new(),
             mysql: mysql::State::default(),
             sqlite: sqlite::State::default(),
             sessions: Sessions::default(),
@@ -163,6 +166,7 @@ impl DatabaseCollector {
                 self.owed = 0.0;
                 // Another server may answer now.
                 self.version = None;
+                self.broken.clear();
                 self.mysql = mysql::State::default();
                 self.sessions = Sessions::default();
                 (self.open().await?, true)
@@ -221,7 +225,7 @@ impl DatabaseCollector {
             if let Some(open) = &mut connection {
                 let work = async {
                     let slow = match open {
-                        Database::Postgres(c) => postgres::slow(c).await,
+                        Database::Postgres(c) => postgres::slow(c, &self.address).await,
                         Database::Mysql(c) => mysql::slow(c).await,
                         Database::Sqlite(c) => sqlite::slow(c).await,
                     }?;
@@ -245,6 +249,7 @@ impl DatabaseCollector {
                         }
                         self.size = slow.size.or(self.size);
                         findings = Some(slow.findings);
+                        self.broken = slow.broken;
                     }
                     // The fast figures stand. A refused check says nothing about problems, so earlier findings stay. How
                     // much of the checks was done is not known, so the next second has no rates.
@@ -269,7 +274,7 @@ impl DatabaseCollector {
             detail: reading.detail.or_else(|| Some(self.address.path.clone()).filter(|p| !p.is_empty())),
             limits: reading.limits,
             warning: reading.warning,
-            broken: reading.broken,
+            broken: [reading.broken, self.broken.clone()].concat(),
             findings,
             own_requests: requests,
         })

@@ -110,8 +110,6 @@ async fn mysql(address: &Address, password: Option<&Sensitive>) -> Result<MySqlC
     )
     .execute(&mut c)
     .await;
-    // The protocol has no name for an application: ours are known by their numbers.
-    own::opened(address, sqlx::query_scalar("SELECT CAST(CONNECTION_ID() AS SIGNED)").fetch_one(&mut c).await?);
     if !address.path.is_empty() {
         let name = perfdeck_sqltext::quote_identifier(&address.path, perfdeck_sqltext::Dialect::Mysql);
         sqlx::raw_sql(sqlx::AssertSqlSafe(format!("USE {name}"))).execute(&mut c).await?;
@@ -122,6 +120,8 @@ async fn mysql(address: &Address, password: Option<&Sensitive>) -> Result<MySqlC
     if sqlx::raw_sql("SET SESSION max_statement_time = 1.5").execute(&mut c).await.is_err() {
         let _ = sqlx::raw_sql("SET SESSION max_execution_time = 1500").execute(&mut c).await;
     }
+    let row = sqlx::raw_sql("SELECT CAST(CONNECTION_ID() AS SIGNED)").fetch_one(&mut c).await?;
+    own::began(address, sqlx::Row::try_get(&row, 0)?);
     Ok(c)
 }
 

@@ -6,11 +6,13 @@
 #![forbid(unsafe_code)]
 
 pub mod activity;
+mod applications;
 mod collector;
 mod connect;
 mod discover;
 mod error;
 mod facts;
+mod health;
 mod hints;
 pub mod index_change;
 mod load;
@@ -31,15 +33,17 @@ mod tls;
 mod trust;
 
 pub use activity::{ActivityFacts, ActivityReader};
+pub use applications::PoolsReader;
 pub use collector::DatabaseCollector;
 pub use connect::Database;
 pub use discover::discover;
 pub use error::{Error, Result};
 pub use facts::{Facts, facts};
+pub use health::health;
 pub use index_change::DROP_INDEX;
 pub use load::{LoadConnection, connect_for_load, dialect};
 pub use occupancy::{Occupancy, OccupancyWatch};
-pub use pool::{Pool, PoolStats, Pooled};
+pub use pool::{Held, Pool, Pooled, SqlitePools};
 pub use session::Session;
 pub use sqlite_indexes::{RepeatedIndex, repeated_indexes};
 pub use test::test;

@@ -55,7 +55,7 @@ const SESSIONS: &str = "
 
 /// The question about [`SESSIONS`], without Perfdeck's own.
 fn sessions_of_others(address: &Address) -> String {
-    let own: Vec<String> = own::ids(address).iter().map(i64::to_string).collect();
+    let own: Vec<String> = own::sessions(address).iter().map(i64::to_string).collect();
     SESSIONS.replace("$OWN", if own.is_empty() { "0".to_owned() } else { own.join(", ") }.as_str())
 }
 
@@ -277,7 +277,7 @@ pub(crate) async fn slow(c: &mut MySqlConnection) -> Result<Slow, sqlx::Error> {
     )
     .fetch_one(&mut *c)
     .await?;
-    Ok(Slow { size, findings: duplicates(c).await?, own: 0.0, requests: 2 })
+    Ok(Slow { size, findings: duplicates(c).await?, requests: 2, ..Slow::default() })
 }
 
 /// Indexes of the same kind over the same columns, prefixes and directions. Of two the one is reported that enforces

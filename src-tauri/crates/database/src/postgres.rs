@@ -7,6 +7,7 @@ use perfdeck_words::{bytes, count, share};
 use sqlx::Row;
 
 use crate::activity::Long;
+use crate::health;
 use crate::hints::grant;
 use crate::reading::{Counters, Moment, Reading, Slow, connections, duplicate, finding, series};
 use crate::session::Session;
@@ -151,18 +152,19 @@ const INVALID: &str = "
     WHERE NOT i.indisvalid AND c.relkind = 'i'
       AND NOT EXISTS (SELECT 1 FROM pg_stat_progress_create_index p WHERE p.index_relid = i.indexrelid) LIMIT 20";
 
-pub(crate) async fn slow(c: &mut Session) -> Result<Slow, sqlx::Error> {
+pub(crate) async fn slow(c: &mut Session, address: &Address) -> Result<Slow, sqlx::Error> {
     let size: i64 =
         sqlx::raw_sql("SELECT pg_database_size(current_database())").fetch_one(&mut *c).await?.try_get(0)?;
     let findings = findings(c).await?;
+    let broken = health::broken(c, address).await?;
     let own = if tells_at_once(c) {
         // All of it is told before the counters are read again.
         sqlx::raw_sql("SELECT pg_stat_force_next_flush()").execute(&mut *c).await?;
         0.0
     } else {
-        4.0
+        4.0 + f64::from(health::BROKEN_REQUESTS)
     };
-    Ok(Slow { size: Some(size as f64), findings, own, requests: 5 })
+    Ok(Slow { size: Some(size as f64), findings, broken, own, requests: 5 + health::BROKEN_REQUESTS })
 }
 
 async fn findings(c: &mut Session) -> Result<Vec<Finding>, sqlx::Error> {

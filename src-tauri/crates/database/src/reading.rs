@@ -62,6 +62,8 @@ pub(crate) struct Reading {
 pub(crate) struct Slow {
     pub(crate) size: Option<f64>,
     pub(crate) findings: Vec<Finding>,
+    /// What is broken until the next look.
+    pub(crate) broken: Vec<Finding>,
     /// Transactions that they add to the counters, in case the server tells them late.
     pub(crate) own: f64,
     /// Statements that were sent.

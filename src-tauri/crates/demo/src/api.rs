@@ -14,7 +14,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use perfdeck_cache::MemoryCache;
-use perfdeck_database::{Pool, Pooled};
+use perfdeck_database::{Pooled, SqlitePools};
 use serde::{Deserialize, Serialize};
 use sqlx::sqlite::SqliteConnection;
 
@@ -246,7 +246,7 @@ impl Drop for Running<'_> {
 
 /// State of the API: what it serves from and what it knows about itself.
 pub(crate) struct Served {
-    pub(crate) pool: Pool,
+    pub(crate) pools: SqlitePools,
     pub(crate) cache: Arc<MemoryCache>,
     latency: Histogram,
     requests: AtomicU64,
@@ -262,9 +262,9 @@ pub(crate) struct Served {
 }
 
 impl Served {
-    pub(crate) fn new(pool: Pool, cache: Arc<MemoryCache>) -> Self {
+    pub(crate) fn new(pools: SqlitePools, cache: Arc<MemoryCache>) -> Self {
         Self {
-            pool,
+            pools,
             cache,
             latency: Histogram::new(),
             requests: AtomicU64::new(0),
@@ -316,7 +316,7 @@ impl Served {
 
     /// A connection of the pool; waiting for it is not counted as the statement's time.
     async fn connection(&self) -> Result<Pooled, Failure> {
-        self.pool.acquire().await.map_err(|error| {
+        self.pools.read().await.map_err(|error| {
             tracing::debug!(%error, "the demo's pool has no connection");
             Failure::Busy
         })

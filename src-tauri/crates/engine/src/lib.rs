@@ -148,6 +148,7 @@ impl Engine {
         }
         tokio::join!(self.monitoring.stop_all(), self.database.activity.stop_all());
         self.database.statements.stop().await;
+        self.database.pools.end_all().await;
         self.store_waiting().await;
         self.core.stopped.cancel();
         if let Some(demo) = self.environments.demo.lock().await.take() {

@@ -340,7 +340,8 @@ fn base(command: &str, url: &str, environment: &str, run: &str) -> Option<Value>
         "env.unlock" => json!({ "id": environment, "confirm": null }),
         "env.test_draft" => json!({ "id": null, "draft": draft }),
         "env.from_dotenv" | "address.parse" | "plan.check" | "plan.form" | "baseline.delete" => json!({ "text": "x" }),
-        "monitor.start" | "monitor.metrics" | "monitor.series" | "monitor.targets" | "findings.list" => {
+        "monitor.start" | "monitor.metrics" | "monitor.series" | "monitor.targets" | "findings.list"
+        | "db.pool" | "db.health" => {
             json!({ "environment_id": environment })
         }
         "db.activity" => json!({ "environment_id": environment, "at_ms": null }),

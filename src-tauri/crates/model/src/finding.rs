@@ -23,6 +23,8 @@ pub enum FindingTarget {
     Environment,
     /// The database.
     Database,
+    /// Health of the database.
+    DatabaseHealth,
     /// The cache.
     Cache,
     /// Layers between clients and the API.
@@ -136,7 +138,7 @@ impl Proof {
 }
 
 /// Kinds that say what is broken at this moment: they stand above those that say what something costs.
-const OF_STATE: [&str; 7] = [
+const OF_STATE: [&str; 8] = [
     "samples_not_stored",
     "target_down",
     "api_failing",
@@ -144,6 +146,7 @@ const OF_STATE: [&str; 7] = [
     "idle_in_transaction",
     "long_transaction",
     "sessions_hidden",
+    "database_unhealthy",
 ];
 
 impl Finding {

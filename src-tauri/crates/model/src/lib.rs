@@ -21,12 +21,14 @@ mod environment;
 mod error;
 mod finding;
 mod frame;
+mod health;
 mod job;
 mod journal;
 mod judged;
 pub mod masking;
 mod metric;
 mod monotonic;
+mod pool;
 mod report;
 mod secret;
 mod seeded;
@@ -62,10 +64,15 @@ pub use environment::{
 pub use error::{ApiError, ErrorCode, Remedy};
 pub use finding::{Finding, FindingAction, FindingStatement, FindingTarget, FindingValue, Proof};
 pub use frame::{Frame, FrameKind, OwnCost, TargetState, TargetStatus};
+pub use health::{CheckFix, CheckState, CheckThreshold, DatabaseHealth, HealthCheck};
 pub use job::{JobResult, JobState, JobStatus};
 pub use journal::{JournalEntry, JournalKind};
 pub use judged::{JudgedMs, JudgedTime};
 pub use metric::{Instrument, MetricInfo, SeriesInfo, Unit};
+pub use pool::{
+    ApplicationPool, Churn, ConnectionLimits, DatabasePools, OwnPool, PoolClosed, PoolStats, PoolTimes, PoolerPool,
+    PoolerPools, SessionStates,
+};
 pub use report::{ReportFile, ReportRequest};
 pub use secret::{SecretInput, SecretSource, Sensitive};
 pub use seeded::{SplitMix64, fnv1a};

@@ -4,6 +4,7 @@ import type { Feature, Tab } from '../../kit/feature';
 const TABS: readonly Tab[] = [
   { path: '/database', title: 'Activity', lanes: true },
   { path: '/database/statements', title: 'Statements', lanes: true },
+  { path: '/database/pool', title: 'Pool' },
 ];
 
 export const feature: Feature = {

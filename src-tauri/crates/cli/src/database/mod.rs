@@ -1,6 +1,8 @@
 //! `perfctl db`: what a SQL database does.
 mod activity;
 pub(crate) mod args;
+mod health;
+mod pools;
 mod statements;
 
 use std::sync::Arc;
@@ -24,5 +26,7 @@ pub(crate) async fn run(engine: &Arc<Engine>, command: &DbCommand, source: &Sour
         DbCommand::Cancel(asked) => end(engine, "cancel_statement", asked, source, json).await,
         DbCommand::Terminate(asked) => end(engine, "terminate_session", asked, source, json).await,
         DbCommand::Statements(args) => statements::statements(engine, args, source, json).await,
+        DbCommand::Pool { env, time } => pools::pool(engine, env.as_deref(), *time, source, json).await,
+        DbCommand::Health { env } => health::health(engine, env.as_deref(), source, json).await,
     }
 }

@@ -52,7 +52,7 @@ pub(super) async fn server(c: &mut MySqlConnection) -> Result<Server, sqlx::Erro
 
 /// Who is left out of every list: the server's own threads, and Perfdeck's sessions.
 fn others(address: &Address) -> String {
-    let own: Vec<String> = own::ids(address).iter().map(i64::to_string).collect();
+    let own: Vec<String> = own::sessions(address).iter().map(i64::to_string).collect();
     let own = if own.is_empty() { String::new() } else { format!(" AND p.id NOT IN ({})", own.join(", ")) };
     format!(
         "p.id <> CONNECTION_ID(){own} AND p.command NOT IN ('Daemon', 'Slave_IO', 'Slave_SQL', 'Slave_worker')

@@ -1,7 +1,7 @@
 //! Commands of databases.
 use std::sync::Arc;
 
-use perfdeck_model::{ApiError, DatabaseActivity, ErrorCode, TargetRole};
+use perfdeck_model::{ApiError, DatabaseActivity, DatabaseHealth, DatabasePools, ErrorCode, TargetRole};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
@@ -47,6 +47,8 @@ pub struct StatementRequest {
 
 commands! {
     Target Json "db.activity" (ActivityRequest) -> Option<DatabaseActivity>, changes [] => db_activity;
+    Target Json "db.pool" (ByEnvironment) -> DatabasePools, changes [] => db_pool;
+    Target Json "db.health" (ByEnvironment) -> DatabaseHealth, changes [] => db_health;
     Read Json "db.statements" (StatementsRequest) -> Statements, changes [] => db_statements;
     Read Json "db.statement" (StatementRequest) -> StatementDetail, changes [] => db_statement;
 }
@@ -85,4 +87,16 @@ pub async fn db_statements_look(
     lasts: std::time::Duration,
 ) -> Result<Statements> {
     engine.statements_look(&request.environment_id, lasts).await
+}
+
+/// Pools of applications as the database sees them, those of a pooler, and Perfdeck's own.
+pub async fn db_pool(engine: Arc<Engine>, request: ByEnvironment) -> Result<DatabasePools> {
+    engine.pools(&request.environment_id).await
+}
+
+/// Health of the database: checks with value, threshold, reason and fix. It takes 5 s at most; a database that cannot be
+/// reached is an answer too.
+pub async fn db_health(engine: Arc<Engine>, request: ByEnvironment) -> Result<DatabaseHealth> {
+    let (_, address, password) = engine.database_of(&request.environment_id).await?;
+    Ok(perfdeck_database::health(&address, password.as_ref(), &*engine.core.clock).await)
 }
