@@ -1,5 +1,5 @@
-//! SQL databases: connection test in stages, pool, collector, running statements, discovery, changes of indexes. PostgreSQL, MySQL, MariaDB
-//! and SQLite through sqlx.
+//! SQL databases: connection test in stages, pool, collector, running statements, sizes, plans, discovery, changes of
+//! indexes. PostgreSQL, MySQL, MariaDB and SQLite through sqlx.
 //!
 //! Every monitoring connection is Perfdeck's own: named `perfdeck`, read-only, with short statement and lock timeouts,
 //! outside any pool. [`Pool`] is for load: the demo, benchmarks and experiments with its size.
@@ -18,11 +18,13 @@ mod mysql;
 mod occupancy;
 mod options;
 mod own;
+mod plans;
 mod pool;
 mod postgres;
 mod reading;
 mod refused;
 mod session;
+mod sizes;
 mod sqlite;
 mod sqlite_indexes;
 mod test;
@@ -38,7 +40,9 @@ pub use facts::{Facts, facts};
 pub use index_change::DROP_INDEX;
 pub use load::{LoadConnection, connect_for_load, dialect};
 pub use occupancy::{Occupancy, OccupancyWatch};
+pub use plans::{LONGEST_STATEMENT, statement_plan};
 pub use pool::{Pool, PoolStats, Pooled};
 pub use session::Session;
+pub use sizes::{MOST_TABLES, index_bloat, sizes};
 pub use sqlite_indexes::{RepeatedIndex, repeated_indexes};
 pub use test::test;

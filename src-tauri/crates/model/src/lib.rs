@@ -30,6 +30,8 @@ mod monotonic;
 mod report;
 mod secret;
 mod seeded;
+mod sizes;
+mod statement_plan;
 mod topic;
 mod wire;
 
@@ -65,6 +67,8 @@ pub use metric::{Instrument, MetricInfo, SeriesInfo, Unit};
 pub use report::{ReportFile, ReportRequest};
 pub use secret::{SecretInput, SecretSource, Sensitive};
 pub use seeded::{SplitMix64, fnv1a};
+pub use sizes::{BloatUnknown, DatabaseSizes, IndexBloat, IndexSize, MeasuredBloat, SizeTold, TableKind, TableSize};
+pub use statement_plan::{PlanCondition, PlanNode, StatementPlan};
 pub use topic::{Part, Topic, Watching};
 pub use wire::{FrameEncoder, WireFrame};
 
