@@ -5,8 +5,8 @@ use std::path::Path;
 use perfdeck_engine::plan::{self as plans, Plan, Severity};
 use perfdeck_engine::{DeletedItem, StoredComparison, StoredKnee};
 use perfdeck_model::{
-    Change, ConnectionReport, DatabaseActivity, Environment, EnvironmentSummary, JournalEntry, OwnCost, ReportFile,
-    Run, RunSummary, TargetStatus,
+    Change, ConnectionReport, DatabaseActivity, DatabaseSizes, Environment, EnvironmentSummary, IndexBloat,
+    JournalEntry, OwnCost, ReportFile, Run, RunSummary, StatementPlan, TargetStatus,
 };
 use schemars::{JsonSchema, schema_for};
 use serde::Serialize;
@@ -66,6 +66,33 @@ pub(crate) struct Activity {
     pub(crate) environment: String,
     #[serde(flatten)]
     pub(crate) activity: DatabaseActivity,
+}
+
+/// `perfctl db sizes`: `perfdeck.sizes/1`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Sizes {
+    pub(crate) schema: &'static str,
+    pub(crate) environment: String,
+    #[serde(flatten)]
+    pub(crate) sizes: DatabaseSizes,
+}
+
+/// `perfctl db bloat`: `perfdeck.bloat/1`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Bloat {
+    pub(crate) schema: &'static str,
+    pub(crate) environment: String,
+    #[serde(flatten)]
+    pub(crate) bloat: IndexBloat,
+}
+
+/// `perfctl db plan`: `perfdeck.statement_plan/1`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Plans {
+    pub(crate) schema: &'static str,
+    pub(crate) environment: String,
+    #[serde(flatten)]
+    pub(crate) plan: StatementPlan,
 }
 
 /// `perfctl run list`: `perfdeck.runs/1`.
@@ -198,6 +225,9 @@ pub(crate) fn write_schemas(dir: &Path) -> std::io::Result<()> {
         ("removed", schema_for!(Removed)),
         ("sample", schema_for!(Sample<'_>)),
         ("activity", schema_for!(Activity)),
+        ("sizes", schema_for!(Sizes)),
+        ("bloat", schema_for!(Bloat)),
+        ("statement_plan", schema_for!(Plans)),
         ("comparison", schema_for!(StoredComparison)),
         ("knee", schema_for!(StoredKnee)),
         ("journal", schema_for!(Journal)),

@@ -96,6 +96,7 @@ fn forms(field: &str) -> Option<&'static [&'static str]> {
         | "HttpBenchSpec.body"
         | "HttpBenchSpec.body_base64"
         | "SqlBenchSpec.statement"
+        | "PlanRequest.statement"
         | "SqlValue.value"
         | "SqlValue.text"
         | "CacheBenchSpec.prefix"
@@ -111,6 +112,10 @@ fn forms(field: &str) -> Option<&'static [&'static str]> {
         "KneeRequest.slo" => PLAIN,
         "ById.id"
         | "ByEnvironment.environment_id"
+        | "SizesRequest.environment_id"
+        | "BloatRequest.environment_id"
+        | "BloatRequest.index"
+        | "PlanRequest.environment_id"
         | "EnvUpdate.id"
         | "EnvDuplicate.id"
         | "EnvDuplicate.name"
@@ -337,9 +342,11 @@ fn base(command: &str, url: &str, environment: &str, run: &str) -> Option<Value>
         "env.test_draft" => json!({ "id": null, "draft": draft }),
         "env.from_dotenv" | "address.parse" | "plan.check" | "plan.form" | "baseline.delete" => json!({ "text": "x" }),
         "monitor.start" | "monitor.metrics" | "monitor.series" | "monitor.targets" | "findings.list"
-        | "db.activity" => {
+        | "db.activity" | "db.sizes" => {
             json!({ "environment_id": environment })
         }
+        "db.bloat" => json!({ "environment_id": environment, "index": "public.orders_pkey" }),
+        "db.plan" => json!({ "environment_id": environment, "statement": "SELECT 1" }),
         "monitor.history" => json!({"environment_id": environment, "from_ms": 0.0, "to_ms": 1.0, "width_px": 10}),
         "bench.preview" | "bench.start" => json!({ "spec": http }),
         "compare.runs" => json!({ "a": run, "b": run }),

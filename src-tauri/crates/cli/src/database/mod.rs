@@ -1,5 +1,6 @@
 //! `perfctl db`: what a SQL database does.
 pub(crate) mod args;
+mod schema;
 
 use perfdeck_engine as api;
 use perfdeck_engine::{ByEnvironment, Engine};
@@ -69,5 +70,13 @@ fn hidden(activity: &DatabaseActivity) -> Option<String> {
 pub(crate) async fn run(engine: &Arc<Engine>, command: &DbCommand, source: &Source, json: bool) -> Done {
     match command {
         DbCommand::Activity { env } => activity(engine, env.as_deref(), source, json).await,
+        DbCommand::Sizes { env, top, by, indexes } => {
+            let asked = schema::Asked { top: *top, by: *by, indexes: *indexes };
+            schema::sizes(engine, env.as_deref(), asked, source, json).await
+        }
+        DbCommand::Bloat { index, env, preview } => {
+            schema::bloat(engine, env.as_deref(), index, *preview, source, json).await
+        }
+        DbCommand::Plan(args) => schema::plan(engine, args, source, json).await,
     }
 }
