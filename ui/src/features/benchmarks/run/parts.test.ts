@@ -2,7 +2,7 @@
 import { fireEvent, render, screen } from '@testing-library/svelte';
 import { expect, test, vi } from 'vitest';
 import { httpSpec, run } from '../../../testing/values';
-import Lazy from '../Lazy.svelte';
+import Lazy from '../../../kit/Lazy.svelte';
 import RunFacts from '../RunFacts.svelte';
 import MovedList from './MovedList.svelte';
 import type { MovedRow } from './moved';
