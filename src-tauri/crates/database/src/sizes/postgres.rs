@@ -7,7 +7,7 @@ use perfdeck_sqltext::{Dialect, quote_identifier};
 use sqlx::Row as _;
 use sqlx::postgres::PgRow;
 
-use super::{Budget, not_measured, postgres_bloat, sum};
+use super::{Budget, MEASURING, not_measured, postgres_bloat, sum};
 use crate::own;
 use crate::session::Session;
 
@@ -75,11 +75,13 @@ const LOCKED: &str = "
     WHERE locktype = 'relation' AND mode = 'AccessExclusiveLock'
       AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
 
-/// As psql's `\\dt+` and `\\di+`: all forks, a table's with what is stored apart; then the rows alone, and what is stored apart
-/// alone. One that is gone meanwhile has none.
+/// As psql's `\\dt+` and `\\di+`: all forks, a table's with what is stored apart; then the rows alone, and their forks without
+/// what is stored apart. One that is gone meanwhile has none. An index has nothing stored apart, and is asked for once.
 const SIZES: &str = "
-    SELECT oid::int8, pg_table_size(oid)::float8, pg_relation_size(oid)::float8,
-           CASE WHEN reltoastrelid = 0 THEN 0 ELSE pg_total_relation_size(reltoastrelid) END::float8
+    SELECT oid::int8, pg_table_size(oid)::float8,
+           CASE WHEN relkind = 'i' THEN 0 ELSE pg_relation_size(oid) END::float8,
+           CASE WHEN relkind = 'i' THEN 0 ELSE pg_relation_size(oid) + pg_relation_size(oid, 'fsm')
+               + pg_relation_size(oid, 'vm') + pg_relation_size(oid, 'init') END::float8
     FROM pg_class WHERE oid IN ($OIDS)";
 
 /// A table with its places in the catalogue.
@@ -278,7 +280,7 @@ async fn measure(
     budget: Budget,
 ) -> Result<(), sqlx::Error> {
     for part in all.chunks_mut(PAGE) {
-        if budget.is_over() {
+        if budget.is_over(MEASURING) {
             break;
         }
         let mut locked = mark_locked(c, address, part).await?;
@@ -329,8 +331,8 @@ async fn measure_free(
     let text = SIZES.replace("$OIDS", &list(relations));
     let mut sizes: HashMap<i64, Measured> = HashMap::new();
     for row in ask(c, address, text).await? {
-        if let (Some(all), Some(main), Some(toast)) = (row.try_get(1)?, row.try_get(2)?, row.try_get(3)?) {
-            sizes.insert(row.try_get(0)?, Measured { all, main, toast });
+        if let (Some(all), Some(main), Some(own)) = (row.try_get(1)?, row.try_get(2)?, row.try_get(3)?) {
+            sizes.insert(row.try_get(0)?, Measured { all, main, own });
         }
     }
     for found in part {
@@ -343,7 +345,7 @@ async fn measure_free(
 struct Measured {
     all: f64,
     main: f64,
-    toast: f64,
+    own: f64,
 }
 
 /// Takes measured sizes over.
@@ -354,8 +356,8 @@ fn take(found: &mut Found, sizes: &HashMap<i64, Measured>, page: f64) {
         }
     }
     if let Some(size) = sizes.get(&found.oid) {
-        found.table.table_bytes = Some(size.all - size.toast);
-        found.table.toast_bytes = Some(size.toast);
+        found.table.table_bytes = Some(size.own);
+        found.table.toast_bytes = Some(size.all - size.own);
         let indexes = found.table.indexes.iter().all(|i| i.told == SizeTold::Exact);
         found.table.told = if indexes { SizeTold::Exact } else { SizeTold::Estimate };
     }

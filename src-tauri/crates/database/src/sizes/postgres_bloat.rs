@@ -6,9 +6,9 @@ use perfdeck_model::{Address, BloatUnknown};
 use perfdeck_sqltext::{Dialect, quote_text};
 use sqlx::Row as _;
 
-use super::Budget;
 use super::bloat::{Btree, Column, Heap, btree, heap};
 use super::postgres::{Found, ask, list};
+use super::{Budget, ESTIMATING};
 use crate::session::Session;
 
 /// Tables that are looked at together.
@@ -20,24 +20,26 @@ const PAGE: usize = 500;
 /// Equal keys share an entry from 13 on where every operator class says that what is equal looks alike (support function 4),
 /// every collation is deterministic, nothing is included beside the keys, and nobody switched it off.
 const BTREES: &str = "
+    WITH alike AS MATERIALIZED (
+        SELECT array_agg(o.oid) AS classes,
+               (SELECT coalesce(array_agg(l.oid), '{}') FROM pg_collation l WHERE NOT l.collisdeterministic) AS unlike
+        FROM pg_opclass o JOIN pg_amproc p ON p.amprocfamily = o.opcfamily AND p.amproclefttype = o.opcintype
+            AND p.amprocrighttype = o.opcintype AND p.amprocnum = 4)
     SELECT c.oid::int8, i.indrelid::int8, c.relname::text, c.relpages::float8, c.reltuples::float8,
-           coalesce((SELECT option_value::float8 FROM pg_options_to_table(c.reloptions)
-                     WHERE option_name = 'fillfactor'), 90) / 100,
+           CASE WHEN c.reloptions IS NULL THEN 0.9
+                ELSE coalesce((SELECT option_value::float8 FROM pg_options_to_table(c.reloptions)
+                               WHERE option_name = 'fillfactor'), 90) / 100 END::float8,
            i.indisunique, $ALIKE, i.indkey::text
-    FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_am a ON a.oid = c.relam
+    FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_am a ON a.oid = c.relam, alike
     WHERE a.amname = 'btree' AND c.relkind = 'i' AND i.indrelid IN ($OIDS)";
 
 const ALIKE: &str = "
     i.indnatts = i.indnkeyatts
-    AND NOT EXISTS (SELECT FROM pg_options_to_table(c.reloptions)
-                    WHERE option_name = 'deduplicate_items' AND NOT option_value::bool)
-    AND NOT EXISTS (
-        SELECT FROM unnest(string_to_array(i.indclass::text, ' ')::oid[],
-                           string_to_array(i.indcollation::text, ' ')::oid[]) k (class, coll)
-        JOIN pg_opclass o ON o.oid = k.class LEFT JOIN pg_collation l ON l.oid = k.coll
-        WHERE NOT coalesce(l.collisdeterministic, true)
-           OR NOT EXISTS (SELECT FROM pg_amproc p WHERE p.amprocfamily = o.opcfamily AND p.amproclefttype = o.opcintype
-                          AND p.amprocrighttype = o.opcintype AND p.amprocnum = 4))";
+    AND string_to_array(i.indclass::text, ' ')::oid[] <@ alike.classes
+    AND NOT string_to_array(i.indcollation::text, ' ')::oid[] && alike.unlike
+    AND (c.reloptions IS NULL
+         OR NOT EXISTS (SELECT FROM pg_options_to_table(c.reloptions)
+                        WHERE option_name = 'deduplicate_items' AND NOT option_value::bool))";
 
 /// Columns of tables, and of indexes over expressions.
 const COLUMNS: &str = "
@@ -110,7 +112,7 @@ pub(super) async fn estimate(
 ) -> Result<usize, sqlx::Error> {
     let mut hidden = 0;
     for part in all.chunks_mut(PAGE) {
-        let outcome = if budget.is_over() { Ok(None) } else { page(c, address, part).await.map(Some) };
+        let outcome = if budget.is_over(ESTIMATING) { Ok(None) } else { page(c, address, part).await.map(Some) };
         match outcome {
             Ok(Some(n)) => hidden += n,
             // The server was too busy to tell.
