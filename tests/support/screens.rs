@@ -10,6 +10,8 @@ pub(crate) const SCREENS: &[&str] = &[
     "database",
     "database/statements",
     "database/pool",
+    "database/schema",
+    "database/plan",
     "cache",
     "gateway",
     "benchmarks",

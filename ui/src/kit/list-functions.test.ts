@@ -1,6 +1,6 @@
 // The plain functions of lists; `list.test.ts` has the list itself.
 import { expect, test } from 'vitest';
-import { besideRow, needs, nextOrder, orderOf, orderText, placed, seen, shifted, widths, type Column } from './list';
+import { arrange, besideRow, needs, nextOrder, orderOf, orderText, placed, seen, shifted, widths, type Column } from './list';
 
 test('orders are read and written', () => {
   expect([orderOf('-p99'), orderOf('name'), orderOf(''), orderOf('-')]).toEqual([
@@ -101,4 +101,23 @@ test('what a column that fits does not need of its share is for the others', () 
   expect(wide('k6')[1]).toBeLessThan(80);
   expect(wide('k6').reduce((a, b) => a + b)).toBe(900);
   expect(wide('GET https://shop.example/patients?page=1'.repeat(9)), 'no more than its share').toEqual([500, 400]);
+});
+
+test('a row with others below it is counted itself where it is more than what holds them', () => {
+  interface Part {
+    id: string;
+    below?: Part[];
+  }
+  const rows: Part[] = [{ id: 'orders', below: [{ id: 'orders_pkey' }, { id: 'orders_day' }] }, { id: 'alone' }];
+  const of = (like: string, whole: boolean) => {
+    const columns = [{ key: 'id', label: 'id', text: (r: Part) => r.id }];
+    const found = arrange({
+      rows, columns, key: (r) => r.id, below: (r) => r.below ?? null, whole, like, order: null, unfolded: new Set<string>(),
+    }); // prettier-ignore
+    return [found.fit.map((r) => r.id).join(' '), found.total];
+  };
+  expect(of('', false)).toEqual(['orders_pkey orders_day alone', 3]);
+  expect(of('', true)).toEqual(['orders alone', 2]);
+  expect(of('day', false)).toEqual(['orders_day', 3]);
+  expect(of('day', true), 'what was looked for is a part of it').toEqual(['orders', 2]);
 });

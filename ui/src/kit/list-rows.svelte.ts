@@ -58,6 +58,7 @@ export function listRows<Row extends object>(given: () => Given<Row>) {
       columns: given().columns,
       key: given().key,
       below: given().below,
+      whole: given().whole,
       group: given().group,
       also: given().also,
       like: like.value ?? '',

@@ -67,6 +67,8 @@ export interface Wanted<Row> {
   key: (row: Row) => string;
   /** The rows that are folded under a row; null or none under a row that is one itself. */
   below?: ((row: Row) => readonly Row[] | null) | undefined;
+  /** Whether a row with others below it is what is counted, and those are parts of it; otherwise it only holds them. */
+  whole?: boolean | undefined;
   /** Which group a row stands in; groups come in the order of their first rows. */
   group?: ((row: Row) => string) | undefined;
   /** More that is searched than the columns say. */
@@ -79,7 +81,7 @@ export interface Wanted<Row> {
 
 export interface Arranged<Row> {
   entries: Entry<Row>[];
-  /** Rows that fit, folded ones included, without those that only hold others. */
+  /** Rows that are counted and fit, folded ones included. */
   fit: Row[];
   total: number;
 }
@@ -121,15 +123,18 @@ export function arrange<Row extends object>(of: Wanted<Row>): Arranged<Row> {
   const kept = new Map<Row, { under: readonly Row[] | null; forced: boolean }>();
   for (const row of of.rows) {
     const all = below?.(row) ?? null;
-    total += all === null ? 1 : all.length;
+    const counted = (under: readonly Row[] | null): readonly Row[] => (under === null || of.whole ? [row] : under);
+    total += counted(all).length;
     if (words.length === 0 || fits(row)) {
       kept.set(row, { under: all, forced: false });
-      fit.push(...(all ?? [row]));
+      fit.push(...counted(all));
     } else if (all !== null) {
       // What was looked for is shown, not hidden under what holds it.
       const under = all.filter(fits);
-      if (under.length > 0) kept.set(row, { under, forced: true });
-      fit.push(...under);
+      if (under.length > 0) {
+        kept.set(row, { under, forced: true });
+        fit.push(...counted(under));
+      }
     }
   }
 

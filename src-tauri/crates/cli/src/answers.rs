@@ -6,8 +6,9 @@ use perfdeck_engine::plan::{self as plans, Plan, Severity};
 use perfdeck_engine::statements::Statements;
 use perfdeck_engine::{DeletedItem, StoredComparison, StoredKnee};
 use perfdeck_model::{
-    Blocking, Change, ConnectionReport, DatabaseActivity, DatabaseHealth, DatabasePools, DatabaseSession, Environment, EnvironmentSummary,
-    JournalEntry, OwnCost, PreparedTransaction, ReportFile, Run, RunSummary, TargetStatus,
+    Blocking, Change, ConnectionReport, DatabaseActivity, DatabaseHealth, DatabasePools, DatabaseSession,
+    DatabaseSizes, Environment, EnvironmentSummary, IndexBloat, JournalEntry, OwnCost, PreparedTransaction, ReportFile,
+    Run, RunSummary, StatementPlan, TargetStatus,
 };
 use schemars::{JsonSchema, schema_for};
 use serde::Serialize;
@@ -134,6 +135,33 @@ pub(crate) struct Health {
     pub(crate) environment: String,
     #[serde(flatten)]
     pub(crate) health: DatabaseHealth,
+}
+
+/// `perfctl db sizes`: `perfdeck.sizes/1`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Sizes {
+    pub(crate) schema: &'static str,
+    pub(crate) environment: String,
+    #[serde(flatten)]
+    pub(crate) sizes: DatabaseSizes,
+}
+
+/// `perfctl db bloat`: `perfdeck.bloat/1`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Bloat {
+    pub(crate) schema: &'static str,
+    pub(crate) environment: String,
+    #[serde(flatten)]
+    pub(crate) bloat: IndexBloat,
+}
+
+/// `perfctl db plan`: `perfdeck.statement_plan/1`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Plans {
+    pub(crate) schema: &'static str,
+    pub(crate) environment: String,
+    #[serde(flatten)]
+    pub(crate) plan: StatementPlan,
 }
 
 /// `perfctl run list`: `perfdeck.runs/1`.
@@ -270,6 +298,9 @@ pub(crate) fn write_schemas(dir: &Path) -> std::io::Result<()> {
         ("statements", schema_for!(TopStatements)),
         ("pools", schema_for!(Pools)),
         ("health", schema_for!(Health)),
+        ("sizes", schema_for!(Sizes)),
+        ("bloat", schema_for!(Bloat)),
+        ("statement_plan", schema_for!(Plans)),
         ("comparison", schema_for!(StoredComparison)),
         ("knee", schema_for!(StoredKnee)),
         ("journal", schema_for!(Journal)),

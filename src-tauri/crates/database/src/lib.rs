@@ -1,5 +1,5 @@
-//! SQL databases: connection test in stages, pool, collector, sessions and who blocks whom, discovery, changes of indexes. PostgreSQL, MySQL, MariaDB
-//! and SQLite through sqlx.
+//! SQL databases: connection test in stages, pool, collector, sessions and who blocks whom, statements, sizes, plans, health,
+//! discovery, changes of indexes. PostgreSQL, MySQL, MariaDB and SQLite through sqlx.
 //!
 //! Every monitoring connection is Perfdeck's own: named `perfdeck`, read-only, with short statement and lock timeouts,
 //! outside any pool. [`Pool`] is for load: the demo, benchmarks and experiments with its size.
@@ -20,11 +20,13 @@ mod mysql;
 mod occupancy;
 mod options;
 mod own;
+mod plans;
 mod pool;
 mod postgres;
 mod reading;
 mod refused;
 mod session;
+mod sizes;
 mod sqlite;
 mod sqlite_indexes;
 pub mod statements;
@@ -43,7 +45,9 @@ pub use health::health;
 pub use index_change::DROP_INDEX;
 pub use load::{LoadConnection, connect_for_load, dialect};
 pub use occupancy::{Occupancy, OccupancyWatch};
+pub use plans::{LONGEST_STATEMENT, statement_plan};
 pub use pool::{Held, Pool, Pooled, SqlitePools};
 pub use session::Session;
+pub use sizes::{MOST_TABLES, index_bloat, sizes};
 pub use sqlite_indexes::{RepeatedIndex, repeated_indexes};
 pub use test::test;

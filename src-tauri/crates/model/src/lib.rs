@@ -32,6 +32,8 @@ mod pool;
 mod report;
 mod secret;
 mod seeded;
+mod sizes;
+mod statement_plan;
 mod statements;
 mod topic;
 mod wire;
@@ -76,6 +78,8 @@ pub use pool::{
 pub use report::{ReportFile, ReportRequest};
 pub use secret::{SecretInput, SecretSource, Sensitive};
 pub use seeded::{SplitMix64, fnv1a};
+pub use sizes::{BloatUnknown, DatabaseSizes, IndexBloat, IndexSize, MeasuredBloat, SizeTold, TableKind, TableSize};
+pub use statement_plan::{PlanCondition, PlanNode, StatementPlan};
 pub use statements::StatementsUnavailable;
 pub use topic::{Part, Topic, Watching};
 pub use wire::{FrameEncoder, WireFrame};

@@ -3,6 +3,7 @@ mod activity;
 pub(crate) mod args;
 mod health;
 mod pools;
+mod schema;
 mod statements;
 
 use std::sync::Arc;
@@ -28,5 +29,13 @@ pub(crate) async fn run(engine: &Arc<Engine>, command: &DbCommand, source: &Sour
         DbCommand::Statements(args) => statements::statements(engine, args, source, json).await,
         DbCommand::Pool { env, time } => pools::pool(engine, env.as_deref(), *time, source, json).await,
         DbCommand::Health { env } => health::health(engine, env.as_deref(), source, json).await,
+        DbCommand::Sizes { env, top, by, indexes } => {
+            let asked = schema::Asked { top: *top, by: *by, indexes: *indexes };
+            schema::sizes(engine, env.as_deref(), asked, source, json).await
+        }
+        DbCommand::Bloat { index, env, preview } => {
+            schema::bloat(engine, env.as_deref(), index, *preview, source, json).await
+        }
+        DbCommand::Plan(args) => schema::plan(engine, args, source, json).await,
     }
 }

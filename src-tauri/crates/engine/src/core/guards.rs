@@ -126,6 +126,17 @@ impl Subject {
         Ok(())
     }
 
+    /// Whether `what`, which only reads, may be run there to measure it: on what is production, or looks like it, only while
+    /// it is unlocked. It takes as long and reads as much as it does.
+    pub(crate) fn may_run(&self, what: &str) -> Result<(), ApiError> {
+        if self.is_production() && !self.unlocked {
+            return Err(ApiError::new(ErrorCode::Guarded, format!("{}: running {what} there is load", self.what()))
+                .hint("Unlock the environment for 15 minutes first, or look without running it")
+                .remedy(Remedy::Unlock));
+        }
+        Ok(())
+    }
+
     /// Whether what must be typed to send load is among what was typed.
     pub(crate) fn confirmed(&self, typed: &[String]) -> Result<(), ApiError> {
         self.typed("Load on", typed)
@@ -335,6 +346,15 @@ mod tests {
         assert!(refused.message.contains("read-only") && refused.hint.is_some(), "it says why and what to do");
         assert!(check(&e, &post, true).is_ok(), "unlocked, it may");
         assert!(check(&e, &spec(Load::Rate { rate_per_s: 10.0 }), false).is_ok(), "GET only reads");
+    }
+
+    #[test]
+    fn what_only_reads_runs_on_production_while_that_is_unlocked() {
+        let subject = |kind, unlocked| Subject::new(&environment(kind), Vec::new(), unlocked);
+        let refused = subject(Kind::Production, false).may_run("the statement").expect_err("it is locked");
+        assert_eq!((refused.code, refused.remedy), (ErrorCode::Guarded, Some(Remedy::Unlock)), "{refused:?}");
+        assert!(subject(Kind::Production, true).may_run("the statement").is_ok(), "unlocked it may");
+        assert!(subject(Kind::Staging, false).may_run("the statement").is_ok(), "nobody is served from there");
     }
 
     #[test]

@@ -1,10 +1,14 @@
 //! Commands of databases.
 use std::sync::Arc;
 
-use perfdeck_model::{ApiError, DatabaseActivity, DatabaseHealth, DatabasePools, ErrorCode, TargetRole};
+use perfdeck_model::{
+    ApiError, DatabaseActivity, DatabaseHealth, DatabasePools, DatabaseSizes, ErrorCode, IndexBloat, StatementPlan,
+    TargetRole,
+};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
+pub use super::schema::{BloatRequest, PlanRequest, SizesRequest, db_bloat, db_plan, db_sizes};
 use crate::Engine;
 use crate::features::database::activity::Door;
 use crate::features::database::statements::answer::{StatementDetail, Statements};
@@ -47,6 +51,9 @@ pub struct StatementRequest {
 
 commands! {
     Target Json "db.activity" (ActivityRequest) -> Option<DatabaseActivity>, changes [] => db_activity;
+    Target Json "db.sizes" (SizesRequest) -> DatabaseSizes, changes [] => db_sizes;
+    Target Json "db.bloat" (BloatRequest) -> IndexBloat, changes [] => db_bloat;
+    Target Json "db.plan" (PlanRequest) -> StatementPlan, changes [] => db_plan;
     Target Json "db.pool" (ByEnvironment) -> DatabasePools, changes [] => db_pool;
     Target Json "db.health" (ByEnvironment) -> DatabaseHealth, changes [] => db_health;
     Read Json "db.statements" (StatementsRequest) -> Statements, changes [] => db_statements;

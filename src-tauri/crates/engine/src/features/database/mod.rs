@@ -4,6 +4,7 @@ pub mod commands;
 pub(crate) mod drop_index;
 pub(crate) mod end_session;
 pub(crate) mod pools;
+pub(crate) mod schema;
 pub(crate) mod statements;
 
 /// What is kept of databases while Perfdeck runs.

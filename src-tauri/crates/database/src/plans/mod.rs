@@ -1,0 +1,205 @@
+//! How a database would run one statement, or did when that was asked for: the server's own plan as a tree, without literals.
+mod mysql;
+mod mysql_tree;
+mod postgres;
+mod postgres_tree;
+mod sqlite;
+mod text;
+mod without;
+
+use std::time::Duration;
+
+use perfdeck_model::{Address, ApiError, ErrorCode, PlanNode, Sensitive, StatementPlan};
+use perfdeck_sqltext::{Dialect, only_reads, statements, without_literals};
+
+use crate::connect::{Database, close, connect, version};
+use crate::error::explain;
+use crate::hints::again;
+use crate::load::dialect;
+use crate::own;
+
+/// Longest statement that is planned, in bytes.
+pub const LONGEST_STATEMENT: usize = 2 * 1024 * 1024;
+/// Nodes that a plan is told with at most.
+const MOST_NODES: usize = 2_000;
+/// Longest text of the server's own answer that is handed on, in bytes.
+const LONGEST_JSON: usize = 1024 * 1024;
+/// Longest time to connect.
+const CONNECT: Duration = Duration::from_secs(3);
+/// Longest time of planning.
+const PLANNING: Duration = Duration::from_secs(5);
+/// Longest time of a statement that is run to measure it.
+const RUNNING: Duration = Duration::from_secs(30);
+
+/// What a server answered.
+#[derive(Default)]
+struct Tree {
+    nodes: Vec<PlanNode>,
+    left_out: usize,
+    planning_ms: Option<f64>,
+    execution_ms: Option<f64>,
+    notes: Vec<String>,
+    json: String,
+    generic: bool,
+}
+
+impl Tree {
+    /// Adds a node where there is room; answers its place.
+    fn push(&mut self, node: PlanNode) -> Option<usize> {
+        if self.nodes.len() >= MOST_NODES {
+            self.left_out += 1;
+            return None;
+        }
+        self.nodes.push(node);
+        Some(self.nodes.len() - 1)
+    }
+}
+
+/// A statement that is to be planned: one, which only reads.
+///
+/// # Errors
+/// [`ErrorCode::BadRequest`] when it is none, several, too long, can write, or asks for a plan itself.
+fn readable(text: &str, dialect: Dialect) -> Result<&str, ApiError> {
+    let refused = |what: &str, hint: &str| Err(ApiError::bad_request(what).hint(hint));
+    if text.len() > LONGEST_STATEMENT {
+        let size = perfdeck_words::bytes(text.len() as f64);
+        return refused(&format!("The statement has {size}"), "Statements of up to 2 MiB are planned");
+    }
+    if text.contains('\0') {
+        return refused("The statement has a NUL in it", "No server takes that; take it out");
+    }
+    let all = match statements(text, dialect) {
+        Ok(all) => all,
+        Err(error) => return refused(&error.to_string(), error.hint),
+    };
+    let [statement] = all.as_slice() else {
+        return match all.len() {
+            0 => refused("There is no statement", "Give one that reads, such as SELECT … or WITH …"),
+            n => refused(&format!("There are {n} statements"), "One is planned at a time"),
+        };
+    };
+    let text = statement.text;
+    let first = text.trim_start_matches(|c: char| c == '(' || c.is_whitespace());
+    let first: String = first.chars().take_while(char::is_ascii_alphabetic).collect::<String>().to_ascii_uppercase();
+    if ["EXPLAIN", "DESCRIBE", "DESC", "SHOW", "ANALYZE", "ANALYSE"].contains(&first.as_str()) {
+        return refused(
+            &format!("{first} is no statement that has a plan"),
+            "Give the statement itself; EXPLAIN is added",
+        );
+    }
+    if !only_reads(text, Some(dialect)) {
+        return refused(
+            "The statement can write or lock, or it is not clear where it ends",
+            "Only what reads is planned here: SELECT, WITH, VALUES and TABLE without FOR UPDATE and INTO; of an UPDATE or \
+             DELETE give the SELECT that finds its rows",
+        );
+    }
+    Ok(text)
+}
+
+/// The plan of one statement that only reads. With `measure` the statement is run, within a transaction that only reads and
+/// is rolled back, for at most 30 s.
+///
+/// # Errors
+/// When the statement is none that is planned, the server refuses it or does not plan it within 5 s, or, with `measure`, the
+/// server cannot measure or the statement does not end in time.
+pub async fn statement_plan(
+    address: &Address,
+    password: Option<&Sensitive>,
+    statement: &str,
+    measure: bool,
+) -> Result<StatementPlan, ApiError> {
+    let dialect = dialect(address.scheme);
+    let text = readable(statement, dialect)?;
+    let mut database = connect(address, password, CONNECT).await?;
+    let limit = if measure { RUNNING } else { PLANNING };
+    own::add(address, 1.0, u32::from(matches!(database, Database::Postgres(_))));
+    let work = async {
+        let server = version(&mut database).await.map_err(|e| explain(address, &e))?;
+        let tree = match &mut database {
+            Database::Postgres(c) => postgres::plan(c, address, text, measure, limit).await,
+            Database::Mysql(c) => mysql::plan(c, address, text, measure, limit, &server).await,
+            Database::Sqlite(c) => sqlite::plan(c, address, text, measure).await,
+        };
+        tree.map(|tree| (server, tree))
+    };
+    // The server's own limit comes first, and says more.
+    let outcome = tokio::time::timeout(limit + CONNECT, work).await;
+    close(database).await;
+    let (server, tree) = outcome.map_err(|_| late(limit, measure))??;
+    let statement = without_literals(text, dialect);
+    let mut plan = StatementPlan {
+        server,
+        statement,
+        measured: measure,
+        generic: tree.generic,
+        nodes: tree.nodes,
+        nodes_left_out: u32::try_from(tree.left_out).unwrap_or(u32::MAX),
+        planning_ms: tree.planning_ms,
+        execution_ms: tree.execution_ms,
+        notes: tree.notes,
+        text: String::new(),
+        json: tree.json,
+    };
+    if plan.json.len() > LONGEST_JSON {
+        let size = perfdeck_words::bytes(plan.json.len() as f64);
+        plan.notes.push(format!("The plan as JSON has {size} and is left out"));
+        plan.json = String::new();
+    }
+    plan.text = text::tree(&plan);
+    Ok(plan)
+}
+
+/// The statement took longer than it may.
+fn late(limit: Duration, measure: bool) -> ApiError {
+    let seconds = limit.as_secs();
+    if measure {
+        again(ErrorCode::Timeout, format!("The statement ran for {seconds} s and was ended"))
+            .hint("Look at its plan without running it")
+    } else {
+        again(ErrorCode::Timeout, format!("The server did not plan the statement within {seconds} s"))
+            .hint("Try again when it is less busy")
+    }
+}
+
+/// The factor between rows and their estimate, and whether there were fewer than expected; less than one row counts as one.
+fn off_by(estimated: Option<f64>, rows: Option<f64>) -> (Option<f64>, bool) {
+    let Some((estimated, rows)) = estimated.zip(rows) else { return (None, false) };
+    let (estimated, rows) = (estimated.max(1.0), rows.max(1.0));
+    (Some((rows / estimated).max(estimated / rows)), estimated > rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_one_statement_that_reads_is_planned() {
+        for (text, part) in [
+            ("", "no statement"),
+            ("-- nothing", "no statement"),
+            ("select 1; select 2", "2 statements"),
+            ("explain select 1", "EXPLAIN is no statement"),
+            ("(show all", "is no statement"),
+            ("update t set a = 1", "can write"),
+            ("select * from t for update", "can write"),
+            ("with x as (delete from t returning 1) select * from x", "can write"),
+            ("select 'never closed", ""),
+            ("select 1\0", "NUL"),
+        ] {
+            let error = readable(text, Dialect::Postgres).expect_err(text);
+            assert!(error.message.contains(part) && error.hint.is_some(), "{text}: {error:?}");
+        }
+        assert_eq!(readable(" select 1 ; ", Dialect::Postgres).expect("reads"), "select 1");
+        let long = format!("select '{}'", "x".repeat(LONGEST_STATEMENT));
+        assert!(readable(&long, Dialect::Postgres).is_err(), "there is a bound");
+    }
+
+    #[test]
+    fn estimates_are_off_by_a_factor_either_way() {
+        assert_eq!(off_by(Some(1.0), Some(14.0)), (Some(14.0), false), "more than expected");
+        assert_eq!(off_by(Some(100.0), Some(0.0)), (Some(100.0), true), "none of what was expected");
+        assert_eq!(off_by(Some(0.0), Some(0.0)), (Some(1.0), false), "none, as expected");
+        assert_eq!(off_by(None, Some(1.0)), (None, false), "nobody expected anything");
+    }
+}

@@ -1,0 +1,314 @@
+//! How large a B-tree or a table would be if it were written anew, from what the catalogue and the statistics of its columns
+//! say. Pure.
+//!
+//! The layout is that of PostgreSQL: `src/backend/access/nbtree/nbtsort.c` (how full a page is made, where it is cut),
+//! `nbtdedup.c` (equal keys share one entry with a list of rows, from 13 on), `heaptuple.c` and `indextuple.c` (headers and
+//! alignment). A fresh index shows 0 by it; pages beyond that are bloat, as `pgstatindex` sees it from within.
+
+/// Room of an item's place on its page, in bytes.
+const ITEM_ID: f64 = 4.0;
+/// Room of a page beside its header, and on a page of a B-tree beside its special space as well.
+const HEAP_HEADER: f64 = 24.0;
+const BTREE_HEADER: f64 = 24.0 + 16.0;
+/// How full inner pages of a B-tree are made (`BTREE_NONLEAF_FILLFACTOR`).
+const INNER_FILL: f64 = 0.7;
+/// Room that one more row takes in an entry that lists rows.
+const ROW_POINTER: f64 = 6.0;
+
+/// What is known of a column, by the statistics of the server.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Column {
+    /// Its length where all its values have the same one.
+    pub(super) fixed: Option<f64>,
+    /// 1, 2, 4 or 8.
+    pub(super) align: usize,
+    /// Mean length of a value, in bytes.
+    pub(super) width: f64,
+    /// Share of rows in which it is null.
+    pub(super) nulls: f64,
+    /// Different values: a count, or the negative of their share of all rows.
+    pub(super) distinct: f64,
+    /// Share of rows that have one of the most common values, and how many those are.
+    pub(super) common: (f64, f64),
+    /// How many values leave each remainder of their stored length by 8; none where that is not known.
+    pub(super) remainders: Option<[f64; 8]>,
+}
+
+/// A B-tree as the catalogue has it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Btree {
+    pub(super) pages: f64,
+    pub(super) rows: f64,
+    /// How full its pages are made, 0 to 1.
+    pub(super) fillfactor: f64,
+    pub(super) unique: bool,
+    /// Whether equal keys share an entry.
+    pub(super) deduplicates: bool,
+    pub(super) columns: Vec<Column>,
+    /// Size of a page, in bytes.
+    pub(super) page: f64,
+    /// Rows that an analyze looks at.
+    pub(super) sample: f64,
+}
+
+/// A table as the catalogue has it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Heap {
+    pub(super) pages: f64,
+    pub(super) rows: f64,
+    pub(super) fillfactor: f64,
+    pub(super) columns: Vec<Column>,
+    pub(super) page: f64,
+}
+
+fn aligned(bytes: f64) -> f64 {
+    (bytes / 8.0).ceil() * 8.0
+}
+
+/// Mean length of a row's values, one after the other, the whole aligned to 8. `start` is aligned itself.
+fn packed(columns: &[Column], start: f64) -> f64 {
+    // The chance of each remainder of the length so far by 8, and its mean.
+    let mut at = [0.0; 8];
+    at[0] = 1.0;
+    let mut mean = start;
+    for column in columns {
+        let short = column.fixed.is_none() && column.width < 127.0;
+        let align = if short { 1 } else { column.align.clamp(1, 8) };
+        let padding = |remainder: usize| (align - remainder % align) % align;
+        let mut next = [0.0; 8];
+        let lengths = match (column.fixed, column.remainders) {
+            (Some(width), _) => one(width),
+            (None, Some(counts)) if short => counts,
+            (None, _) => [1.0; 8],
+        };
+        let all: f64 = lengths.iter().sum();
+        for (remainder, chance) in at.iter().enumerate() {
+            mean += chance * (1.0 - column.nulls) * padding(remainder) as f64;
+            next[remainder] += chance * column.nulls;
+            for (length, count) in lengths.iter().enumerate() {
+                let to = (remainder + padding(remainder) + length) % 8;
+                next[to] += chance * (1.0 - column.nulls) * count / all;
+            }
+        }
+        mean += (1.0 - column.nulls) * column.fixed.unwrap_or(column.width);
+        at = next;
+    }
+    mean + at.iter().enumerate().map(|(remainder, chance)| chance * ((8 - remainder) % 8) as f64).sum::<f64>()
+}
+
+fn one(width: f64) -> [f64; 8] {
+    let mut all = [0.0; 8];
+    if let Some(slot) = all.get_mut(width as usize % 8) {
+        *slot = 1.0;
+    }
+    all
+}
+
+/// Share of rows that have a null in one of the columns.
+fn with_null(columns: &[Column]) -> f64 {
+    1.0 - columns.iter().map(|c| 1.0 - c.nulls).product::<f64>()
+}
+
+/// Rows of which some have the same key: how many keys, and how many rows have one of them.
+struct Group {
+    keys: f64,
+    rows: f64,
+}
+
+/// How many values there are beside the most common ones.
+///
+/// The server reckons all values from a sample (Haas and Stokes, `compute_scalar_stats` of `analyze.c`), and where common ones
+/// fill much of it calls the others too few. Which it saw once is found by turning its formula round, as if it saw the others
+/// once or twice; then the same formula is applied to the others alone.
+fn others(column: &Column, distinct: f64, rows: f64, sample: f64) -> f64 {
+    let (share, common) = column.common;
+    let told = (distinct - common).max(0.0);
+    let all = rows * (1.0 - column.nulls);
+    let seen = sample.min(rows) * (1.0 - column.nulls);
+    let part = (1.0 - share / (1.0 - column.nulls).max(1e-9)).clamp(0.0, 1.0);
+    let (seen_rest, all_rest) = (seen * part, all * part);
+    if share <= 0.0 || seen >= all || seen_rest < 1.0 {
+        return told;
+    }
+    let once = seen * (distinct - common - seen_rest / 2.0) / (seen / 2.0 + distinct * (1.0 - seen / all));
+    let once = once.min(seen_rest);
+    if once < seen_rest / 4.0 {
+        return told;
+    }
+    let different = once + (seen_rest - once) / 2.0;
+    told.max(seen_rest * different / ((seen_rest - once) + once * seen_rest / all_rest))
+}
+
+/// The rows of an index by how often their key comes.
+fn groups(tree: &Btree) -> Vec<Group> {
+    let rows = tree.rows;
+    let counted = |c: &Column| if c.distinct < 0.0 { -c.distinct * rows } else { c.distinct };
+    let [column] = tree.columns.as_slice() else {
+        let distinct: f64 = tree.columns.iter().map(|c| counted(c).max(1.0)).product();
+        return vec![Group { keys: distinct.clamp(1.0, rows.max(1.0)), rows }];
+    };
+    let (share, common) = column.common;
+    let rest = (rows * (1.0 - column.nulls - share)).max(0.0);
+    let others = others(column, counted(column), rows, tree.sample);
+    vec![
+        Group { keys: 1.0, rows: rows * column.nulls },
+        Group { keys: common, rows: rows * share },
+        Group { keys: if rest > 0.0 { others.clamp(1.0, rest.max(1.0)) } else { 0.0 }, rows: rest },
+    ]
+}
+
+/// Entries of a leaf level: how many, their bytes, and the bytes that a page's last one loses when it becomes its bound.
+#[derive(Default)]
+struct Entries {
+    count: f64,
+    bytes: f64,
+    lost: f64,
+}
+
+impl Entries {
+    /// `keys` keys that have `rows` rows each, a whole number.
+    fn add(&mut self, keys: f64, rows: f64, entry: f64, most: f64) {
+        if keys <= 0.0 {
+            return;
+        }
+        if rows < 2.0 {
+            self.count += keys;
+            self.bytes += keys * (entry + ITEM_ID);
+            return;
+        }
+        let per = ((most - entry) / ROW_POINTER).floor().max(1.0);
+        let lists = (rows / per).ceil();
+        let bytes = lists * (aligned(entry + ROW_POINTER * rows / lists) + ITEM_ID);
+        self.count += keys * lists;
+        self.bytes += keys * bytes;
+        self.lost += keys * (bytes - lists * (entry + ITEM_ID));
+    }
+}
+
+fn entries(tree: &Btree, entry: f64) -> Entries {
+    let mut all = Entries::default();
+    if !tree.deduplicates || tree.unique {
+        all.add(tree.rows, 1.0, entry, 0.0);
+        return all;
+    }
+    // The longest list of rows that a build writes (`btps_lastoff`, a tenth of a page).
+    let most = (tree.page * 0.1 / 8.0).floor() * 8.0 - ITEM_ID;
+    for group in groups(tree).iter().filter(|g| g.rows > 0.0 && g.keys > 0.0) {
+        let each = group.rows / group.keys;
+        let (few, more) = (each.floor().max(1.0), each.floor().max(1.0) + 1.0);
+        let share = (each - few).clamp(0.0, 1.0);
+        all.add(group.keys * (1.0 - share), few, entry, most);
+        all.add(group.keys * share, more, entry, most);
+    }
+    all
+}
+
+/// Part of a B-tree that holds nothing beside what its fillfactor keeps free, 0 to 1.
+pub(super) fn btree(tree: &Btree) -> f64 {
+    let room = tree.page - BTREE_HEADER;
+    // A null makes the header of an entry 16 bytes.
+    let entry = packed(&tree.columns, 8.0) + 8.0 * with_null(&tree.columns);
+    let all = entries(tree, entry);
+    let fanout = (tree.page * INNER_FILL / (entry + ITEM_ID)).floor().max(2.0);
+    let beside = (tree.pages - 1.0).max(1.0);
+    let leaves = if beside < 2.0 { 1.0 } else { (beside * (1.0 - 1.0 / fanout)).floor().max(1.0) };
+    if all.count < 1.0 {
+        return if leaves > 1.0 { 1.0 - 1.0 / leaves } else { 0.0 };
+    }
+    let size = all.bytes / all.count;
+    // A page is cut when less is free than its fillfactor keeps, what its bound loses counted in; its last entry is then
+    // the first of the next page, and its own copy the bound.
+    let kept = ((1.0 - tree.fillfactor) * tree.page - all.lost / all.count).max(0.0);
+    let fit = if kept > 0.0 { ((room - kept) / size).ceil().min((room / size).floor()) } else { (room / size).floor() };
+    let wanted = (all.count / (fit - 1.0).max(1.0)).ceil().max(1.0);
+    (1.0 - wanted / leaves).clamp(0.0, 1.0)
+}
+
+/// Part of a table that holds nothing beside what its fillfactor keeps free, 0 to 1.
+pub(super) fn heap(table: &Heap) -> f64 {
+    if table.pages < 1.0 {
+        return 0.0;
+    }
+    let bitmap = aligned(23.0 + (table.columns.len() as f64 / 8.0).ceil());
+    let nulls = with_null(&table.columns);
+    let header = 24.0 * (1.0 - nulls) + bitmap * nulls;
+    let row = packed(&table.columns, 0.0) + header + ITEM_ID;
+    let fit = ((table.page - HEAP_HEADER) * table.fillfactor / row).max(1.0);
+    // Rows are whole, and so is how many of them a page holds when it holds few.
+    let fit = if fit < 40.0 { fit.floor() } else { fit };
+    let wanted = (table.rows / fit).ceil().max(1.0);
+    (1.0 - wanted / table.pages).clamp(0.0, 1.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn integer() -> Column {
+        Column { fixed: Some(4.0), align: 4, width: 4.0, distinct: -1.0, ..Column::default() }
+    }
+
+    fn tree(pages: f64, rows: f64, columns: Vec<Column>) -> Btree {
+        Btree {
+            pages,
+            rows,
+            fillfactor: 0.9,
+            unique: false,
+            deduplicates: true,
+            columns,
+            page: 8192.0,
+            sample: 30_000.0,
+        }
+    }
+
+    #[test]
+    fn a_page_of_integers_has_the_366_entries_that_postgresql_puts_there() {
+        // `CREATE INDEX` over 1,000,000 different integers: 2,745 pages, which pgstatindex calls 2,733 leaves.
+        let found = btree(&tree(2_745.0, 1_000_000.0, vec![integer()]));
+        assert!(found < 0.005, "a fresh index has no bloat: {found}");
+        let half = btree(&tree(2_745.0, 500_000.0, vec![integer()]));
+        assert!((half - 0.5).abs() < 0.01, "half of the rows are gone: {half}");
+    }
+
+    #[test]
+    fn equal_keys_share_an_entry_from_postgresql_13_on() {
+        // `CREATE INDEX` over 1,000,000 rows with 10 different integers: 846 pages.
+        let column = Column { distinct: 10.0, common: (1.0, 10.0), ..integer() };
+        let found = btree(&tree(846.0, 1_000_000.0, vec![column.clone()]));
+        assert!(found < 0.03, "lists of rows are what is expected: {found}");
+        let unique = Btree { unique: true, ..tree(846.0, 1_000_000.0, vec![column]) };
+        assert_eq!(btree(&unique), 0.0, "a unique index has no lists, and is never less than nothing");
+    }
+
+    #[test]
+    fn values_beside_common_ones_are_reckoned_from_their_own_part_of_the_sample() {
+        // 200,000 rows, half of them one value and the others all different: the server says about 26,000 values.
+        let column = Column { common: (0.5, 1.0), ..integer() };
+        let found = others(&column, 26_088.0, 200_000.0, 30_000.0);
+        assert!((found / 100_000.0 - 1.0).abs() < 0.05, "each of the others comes once: {found}");
+        assert_eq!(others(&column, 1_001.0, 200_000.0, 30_000.0), 1_000.0, "few others are as the server says");
+        assert_eq!(others(&column, 5_001.0, 10_000.0, 30_000.0), 5_000.0, "and so is what was counted");
+    }
+
+    #[test]
+    fn values_stand_where_their_type_lets_them() {
+        let (two, four, eight) =
+            (2.0, integer(), Column { fixed: Some(8.0), align: 8, width: 8.0, ..Column::default() });
+        let small = Column { fixed: Some(two), align: 2, width: two, ..Column::default() };
+        assert_eq!(packed(&[four.clone(), eight.clone()], 8.0), 24.0, "eight bytes begin at a multiple of eight");
+        assert_eq!(packed(&[small.clone(), small.clone(), four.clone()], 8.0), 16.0, "small ones stand together");
+        let text = Column { width: 33.0, align: 4, remainders: Some(one(33.0)), ..Column::default() };
+        assert_eq!(packed(&[text], 8.0), 48.0, "a short text needs no alignment, its row does");
+        let absent = Column { nulls: 1.0, ..eight };
+        assert_eq!(packed(&[absent, four], 0.0), 8.0, "a null takes no room");
+    }
+
+    #[test]
+    fn nothing_at_all_is_no_division_by_zero() {
+        assert_eq!(btree(&tree(1.0, 0.0, vec![integer()])), 0.0, "an empty index");
+        assert!(btree(&tree(101.0, 0.0, vec![integer()])) > 0.98, "one that was emptied");
+        assert_eq!(heap(&Heap { page: 8192.0, fillfactor: 1.0, ..Heap::default() }), 0.0, "an empty table");
+        let emptied = Heap { pages: 100.0, page: 8192.0, fillfactor: 1.0, columns: vec![integer()], rows: 0.0 };
+        assert!(heap(&emptied) > 0.98, "one that was emptied");
+    }
+}

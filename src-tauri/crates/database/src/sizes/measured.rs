@@ -1,0 +1,174 @@
+//! Bloat of one index, measured by the server's extension pgstattuple, which reads all of the index.
+use std::time::{Duration, Instant};
+
+use perfdeck_model::{Address, ApiError, ErrorCode, IndexBloat, MeasuredBloat, Scheme, Sensitive};
+use perfdeck_sqltext::{Dialect, quote_identifier, quote_text};
+use sqlx::Row as _;
+
+use crate::connect::{Database, close, connect, silent};
+use crate::error::explain;
+use crate::hints::again;
+use crate::own;
+use crate::session::Session;
+
+/// Longest time to connect and to ask what it costs.
+const DEADLINE: Duration = Duration::from_secs(3);
+/// Longest time of measuring; a disk that reads 200 MB/s gets through 12 GB of an index meanwhile.
+const LONGEST: Duration = Duration::from_secs(60);
+
+/// The index: its name, kind, pages, fillfactor; where the extension is, whether this user may run it, and whether it could be
+/// created. A name that is none finds nothing.
+const INDEX: &str = "
+    SELECT format('%I.%I', n.nspname, c.relname), a.amname::text, c.relkind::text,
+           c.relpages::float8 * current_setting('block_size')::float8,
+           coalesce((SELECT option_value::float8 FROM pg_options_to_table(c.reloptions)
+                     WHERE option_name = 'fillfactor'), 90) / 100,
+           (SELECT en.nspname::text FROM pg_extension e JOIN pg_namespace en ON en.oid = e.extnamespace
+            WHERE e.extname = 'pgstattuple'),
+           coalesce((SELECT has_schema_privilege(p.pronamespace, 'USAGE') AND has_function_privilege(p.oid, 'EXECUTE')
+                     FROM pg_proc p JOIN pg_extension e ON e.extname = 'pgstattuple' AND p.pronamespace = e.extnamespace
+                     WHERE p.proname = 'pgstatindex' AND p.proargtypes::text = '2205'), false),
+           EXISTS (SELECT FROM pg_available_extensions WHERE name = 'pgstattuple'), c.oid::int8
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_am a ON a.oid = c.relam
+    WHERE c.relkind IN ('i', 'I') AND c.oid = to_regclass($NAME)";
+
+/// What measuring the bloat of an index costs, and, where that is asked for, the measurement. `index` is its name as
+/// [`sizes`](super::sizes) writes it.
+///
+/// # Errors
+/// When there is no such index, the database is none of PostgreSQL, measuring is not possible and was asked for, somebody
+/// locks the index, or it takes longer than 60 s.
+pub async fn index_bloat(
+    address: &Address,
+    password: Option<&Sensitive>,
+    index: &str,
+    measure: bool,
+) -> Result<IndexBloat, ApiError> {
+    if address.scheme != Scheme::Postgres {
+        let message = format!("{} does not measure the bloat of an index", address.scheme.product());
+        return Err(ApiError::new(ErrorCode::Unsupported, message)
+            .hint("PostgreSQL does, with its extension pgstattuple; the sizes here have what this database tells"));
+    }
+    if index.is_empty() || index.len() > 300 {
+        return Err(ApiError::bad_request("An index is named with its schema, such as public.orders_pkey"));
+    }
+    let mut database = connect(address, password, DEADLINE).await?;
+    own::add(address, 1.0, 1);
+    let outcome = match &mut database {
+        Database::Postgres(c) => bloat(c, address, index, measure).await,
+        Database::Mysql(_) | Database::Sqlite(_) => Err(ApiError::internal("not PostgreSQL")),
+    };
+    close(database).await;
+    outcome
+}
+
+async fn bloat(c: &mut Session, address: &Address, index: &str, measure: bool) -> Result<IndexBloat, ApiError> {
+    let text = INDEX.replace("$NAME", &quote_text(index, Dialect::Postgres));
+    own::add(address, 1.0, 0);
+    let question = sqlx::raw_sql(sqlx::AssertSqlSafe(text)).fetch_optional(&mut *c);
+    let row = tokio::time::timeout(DEADLINE, question).await.map_err(|_| silent(address, DEADLINE))?;
+    let failed = |e: sqlx::Error| why(address, &e);
+    let none =
+        || ApiError::not_found("There is no such index").hint("Name it with its schema, as the list of sizes does");
+    let row = row.map_err(failed)?.ok_or_else(none)?;
+    let text = |at: usize| row.try_get::<Option<String>, _>(at).map_err(failed);
+    let (kind, relation) = (text(1)?.unwrap_or_default(), text(2)?.unwrap_or_default());
+    let (schema, may) = (text(5)?, row.try_get::<bool, _>(6).map_err(failed)?);
+    let available: bool = row.try_get(7).map_err(failed)?;
+    let mut found = IndexBloat {
+        index: text(0)?.unwrap_or_default(),
+        reads_bytes: row.try_get(3).map_err(failed)?,
+        ..IndexBloat::default()
+    };
+    let user = quote_identifier(address.username.as_deref().unwrap_or("perfdeck"), Dialect::Postgres);
+    let (refused, fix) = match &schema {
+        _ if relation == "I" => ("It is the index of a partitioned table: measure those of its partitions", None),
+        _ if kind != "btree" => ("Only a B-tree is measured", None),
+        None if available => (
+            "The extension pgstattuple is not created in this database",
+            Some("CREATE EXTENSION pgstattuple;".to_owned()),
+        ),
+        None => ("The extension pgstattuple is not installed on the server: its package is postgresql-contrib", None),
+        Some(_) if !may => ("This user may not run pgstatindex", Some(format!("GRANT pg_stat_scan_tables TO {user};"))),
+        Some(_) => ("", None),
+    };
+    found.fix = fix;
+    if !refused.is_empty() {
+        found.refused = Some(refused.to_owned());
+    }
+    let (Some(schema), true) = (schema, measure && refused.is_empty()) else {
+        if measure {
+            let code = if schema_missing(&found) { ErrorCode::Privilege } else { ErrorCode::Unsupported };
+            let error = ApiError::new(code, refused);
+            return Err(match found.fix {
+                Some(fix) => error.hint(fix),
+                None => error,
+            });
+        }
+        return Ok(found);
+    };
+    let fillfactor: f64 = row.try_get(4).map_err(failed)?;
+    let oid: i64 = row.try_get(8).map_err(failed)?;
+    found.measured = Some(measured(c, address, &schema, oid, fillfactor).await?);
+    Ok(found)
+}
+
+/// Whether a right is what is missing.
+fn schema_missing(found: &IndexBloat) -> bool {
+    found.fix.as_ref().is_some_and(|fix| fix.starts_with("GRANT"))
+}
+
+async fn measured(
+    c: &mut Session,
+    address: &Address,
+    schema: &str,
+    oid: i64,
+    fillfactor: f64,
+) -> Result<MeasuredBloat, ApiError> {
+    // One message is one transaction, so that its limits end with it, through a pooler too.
+    let text = format!(
+        "SET LOCAL statement_timeout = {}; SET LOCAL lock_timeout = 200;
+         SELECT leaf_pages::float8, empty_pages::float8, deleted_pages::float8, avg_leaf_density::float8
+         FROM {}.pgstatindex({oid}::regclass)",
+        LONGEST.as_millis(),
+        quote_identifier(schema, Dialect::Postgres)
+    );
+    own::add(address, 1.0, 0);
+    let started = Instant::now();
+    let question = sqlx::raw_sql(sqlx::AssertSqlSafe(text)).fetch_all(c);
+    let limit = LONGEST + DEADLINE;
+    let rows = tokio::time::timeout(limit, question).await.map_err(|_| silent(address, limit))?;
+    let failed = |e: sqlx::Error| why(address, &e);
+    let rows = rows.map_err(failed)?;
+    let row = rows.last().ok_or_else(|| ApiError::internal("pgstatindex answered nothing"))?;
+    let n = |at: usize| row.try_get::<f64, _>(at).map_err(failed);
+    // An index without entries has no density.
+    let density = n(3)?;
+    let density = if density.is_finite() { density / 100.0 } else { 0.0 };
+    let (leaf_pages, empty_pages, deleted_pages) = (n(0)?, n(1)?, n(2)?);
+    let pages = leaf_pages + empty_pages + deleted_pages;
+    Ok(MeasuredBloat {
+        bloat: if pages > 1.0 { (1.0 - leaf_pages * density / (fillfactor * pages)).clamp(0.0, 1.0) } else { 0.0 },
+        density,
+        fillfactor,
+        leaf_pages,
+        deleted_pages,
+        empty_pages,
+        took_ms: started.elapsed().as_secs_f64() * 1e3,
+    })
+}
+
+fn why(address: &Address, error: &sqlx::Error) -> ApiError {
+    let sqlx::Error::Database(e) = error else { return explain(address, error) };
+    match e.code().as_deref() {
+        Some("55P03") => again(ErrorCode::Timeout, "The index is locked exclusively by somebody else".to_owned())
+            .hint("It is being built, dropped or rebuilt; measure it when that has ended"),
+        Some("57014") => {
+            again(ErrorCode::Timeout, format!("Measuring took longer than {} s and was ended", LONGEST.as_secs()))
+                .hint("Measure it at a quieter time, or run pgstatindex by hand")
+        }
+        Some("42602" | "22023" | "42601") => ApiError::bad_request("This is no name of an index")
+            .hint("Name it with its schema, as the list of sizes does"),
+        _ => explain(address, error),
+    }
+}

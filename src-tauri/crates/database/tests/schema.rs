@@ -1,0 +1,478 @@
+//! Sizes, bloat and plans on real servers.
+use std::time::{Duration, Instant};
+
+use perfdeck_database::{index_bloat, sizes, statement_plan};
+use perfdeck_model::{
+    Address, ApiError, BloatUnknown, DatabaseSizes, ErrorCode, Sensitive, SizeTold, StatementPlan, TableKind, TableSize,
+};
+use perfdeck_testkit::{MariaDb, PgBouncer, Postgres};
+use sqlx::{Connection as _, Executor as _, Row as _};
+
+fn parsed(url: &str) -> (Address, Option<Sensitive>) {
+    Address::parse(url).expect("a URL")
+}
+
+async fn read(url: &str, limit: u32) -> DatabaseSizes {
+    let (address, password) = parsed(url);
+    sizes(&address, password.as_ref(), limit).await.expect("sizes")
+}
+
+async fn plan(url: &str, statement: &str, measure: bool) -> Result<StatementPlan, ApiError> {
+    let (address, password) = parsed(url);
+    statement_plan(&address, password.as_ref(), statement, measure).await
+}
+
+fn table<'a>(sizes: &'a DatabaseSizes, name: &str) -> &'a TableSize {
+    sizes
+        .tables
+        .iter()
+        .find(|t| t.name == name)
+        .unwrap_or_else(|| panic!("{name} is among {:?}", sizes.tables.iter().map(|t| &t.name).collect::<Vec<_>>()))
+}
+
+/// A name as long as PostgreSQL has them, in another script.
+const LONG: &str = "ééééééééééééééééééééééééééééééé";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sizes_of_postgresql_are_those_of_psql_and_come_beside_a_lock_and_without_rights() {
+    let server = Postgres::start_with(&[("autovacuum", "off")]).await.expect("PostgreSQL");
+    server
+        .execute(&format!(
+            "CREATE TABLE orders (id int PRIMARY KEY, customer int, note text);
+             INSERT INTO orders SELECT i, i % 7, md5(i::text) FROM generate_series(1, 20000) i;
+             CREATE INDEX orders_customer ON orders (customer);
+             CREATE TABLE long_ones (id int, body text);
+             ALTER TABLE long_ones ALTER body SET STORAGE EXTERNAL;
+             INSERT INTO long_ones SELECT i, repeat(md5(i::text), 300) FROM generate_series(1, 50) i;
+             CREATE SCHEMA \"Odd.one\";
+             CREATE TABLE \"Odd.one\".\"Tabelle \"\"x\"\" 日本\" (a int);
+             CREATE TABLE \"{LONG}\" (\"{LONG}\" int UNIQUE);
+             CREATE TABLE events (at int, what text) PARTITION BY RANGE (at);
+             CREATE TABLE events_1 PARTITION OF events FOR VALUES FROM (0) TO (10);
+             CREATE TABLE events_2 PARTITION OF events FOR VALUES FROM (10) TO (20);
+             CREATE INDEX events_at ON events (at);
+             INSERT INTO events SELECT i % 20, 'x' FROM generate_series(1, 2000) i;
+             CREATE MATERIALIZED VIEW totals AS SELECT customer, count(*) AS n FROM orders GROUP BY 1;
+             CREATE TABLE fresh (a int)"
+        ))
+        .await
+        .expect("tables");
+    server.execute("VACUUM ANALYZE").await.expect("statistics");
+    server.execute("DELETE FROM orders WHERE id <= 3000").await.expect("dead rows");
+    for _ in 0..3 {
+        server.execute("SELECT count(*) FROM orders WHERE note = 'x'").await.expect("a scan");
+    }
+    server.execute("CREATE ROLE reader LOGIN PASSWORD 'reader-secret'").await.expect("a role");
+    let mut c = server.connect().await.expect("connects");
+    // Sessions tell their statistics within a second; the ones above have ended, which tells them at once.
+    let found = read(&server.url(), 100).await;
+
+    let rows = c
+        .fetch_all(
+            "SELECT format('%I.%I', n.nspname, c.relname), pg_total_relation_size(c.oid), pg_table_size(c.oid),
+                    pg_indexes_size(c.oid)
+             FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+             WHERE c.relkind IN ('r', 'm') AND n.nspname IN ('public', 'Odd.one')",
+        )
+        .await
+        .expect("psql's functions");
+    assert_eq!(rows.len(), found.tables.len(), "every table and no other: {found:?}");
+    let mut all = 0.0;
+    for row in &rows {
+        let (name, n) = (row.get::<String, _>(0), |at: usize| row.get::<i64, _>(at) as f64);
+        let t = table(&found, &name);
+        assert_eq!((t.told, t.bytes), (SizeTold::Exact, Some(n(1))), "{name} as pg_total_relation_size: {t:?}");
+        let own = t.table_bytes.zip(t.toast_bytes).map(|(rows, toast)| rows + toast);
+        assert_eq!((own, t.index_bytes), (Some(n(2)), Some(n(3))), "{name} as \\dt+ and \\di+: {t:?}");
+        all += n(1);
+    }
+    assert_eq!((found.bytes, found.bytes_exact), (Some(all), true), "all of them together");
+    let orders = table(&found, "public.orders");
+    assert_eq!(orders.rows, Some(20_000.0), "rows are the estimate of the last analyze: {orders:?}");
+    assert!(!orders.rows_exact && orders.analyzed_ms.is_some() && orders.vacuumed_ms.is_some(), "{orders:?}");
+    assert_eq!((orders.dead_rows, orders.changed_rows), (Some(3_000.0), Some(3_000.0)), "{orders:?}");
+    assert_eq!(orders.vacuum_at_rows, None, "autovacuum is off: {orders:?}");
+    assert_eq!(orders.scans.map(|n| n >= 3.0), Some(true), "{orders:?}");
+    assert!(orders.scan_rows.is_some_and(|n| n >= 3.0 * 17_000.0), "rows read by scans: {orders:?}");
+    assert_eq!(orders.indexes.len(), 2, "{orders:?}");
+    assert!(
+        orders.indexes.iter().any(|i| i.primary && i.name == "public.orders_pkey" && i.kind == "btree"),
+        "{orders:?}"
+    );
+    assert!(table(&found, "public.long_ones").toast_bytes.is_some_and(|b| b > 400_000.0), "what is stored apart");
+    assert_eq!(table(&found, "public.totals").kind, TableKind::MaterializedView, "it has a size too");
+    let part = table(&found, "public.events_1");
+    assert_eq!((part.kind, part.partition_of.as_deref()), (TableKind::Partition, Some("public.events")), "{part:?}");
+    assert_eq!(part.indexes.len(), 1, "a partition has its own index: {part:?}");
+    assert!(found.tables.iter().any(|t| t.name == format!("public.\"{LONG}\"") && t.indexes.len() == 1), "{found:?}");
+    assert!(found.tables.iter().any(|t| t.name == "\"Odd.one\".\"Tabelle \"\"x\"\" 日本\""), "as the server writes it");
+    assert_eq!(found.tables[0].name, "public.orders", "the largest first");
+    assert!(found.missing.is_empty() && found.grants.is_empty(), "a superuser sees everything: {found:?}");
+
+    let first = read(&server.url(), 1).await;
+    assert_eq!(
+        (first.tables.len(), first.tables_left_out as usize),
+        (1, found.tables.len() - 1),
+        "the rest is counted"
+    );
+    let indexes: usize = found.tables.iter().map(|t| t.indexes.len()).sum();
+    assert_eq!(first.indexes_left_out as usize, indexes - 2, "and its indexes");
+    assert!(!first.bytes_exact && first.bytes.is_some_and(|b| b > orders.bytes.unwrap_or(0.0)), "about all: {first:?}");
+
+    // Somebody has a table for himself.
+    c.execute("BEGIN; LOCK TABLE orders IN ACCESS EXCLUSIVE MODE").await.expect("a lock");
+    let started = Instant::now();
+    let beside = read(&server.url(), 100).await;
+    assert!(started.elapsed() < Duration::from_secs(3), "nobody waits for the lock: {:?}", started.elapsed());
+    let locked = table(&beside, "public.orders");
+    assert_eq!(locked.told, SizeTold::Locked, "{locked:?}");
+    let (estimate, exact) = (locked.bytes.expect("the catalogue's"), orders.bytes.expect("measured"));
+    assert!((estimate / exact - 1.0).abs() < 0.1, "about {exact}: {estimate}");
+    assert!(beside.tables.iter().filter(|t| t.name != locked.name).all(|t| t.told == SizeTold::Exact), "{beside:?}");
+    assert!(beside.missing.iter().any(|m| m.starts_with("1 table is locked")) && !beside.bytes_exact, "{beside:?}");
+    let error = plan(&server.url(), "SELECT * FROM orders", false).await.expect_err("a plan needs the table");
+    assert!(error.message.contains("locked") && error.retryable, "{error:?}");
+    c.execute("ROLLBACK").await.expect("free");
+
+    // A role without any right sees sizes, and that it sees nothing of the columns.
+    let reader =
+        server.url().replace(&format!("perfdeck:{}", perfdeck_testkit::POSTGRES_PASSWORD), "reader:reader-secret");
+    let seen = read(&reader, 100).await;
+    let orders = table(&seen, "public.orders");
+    assert_eq!((orders.told, orders.bytes.is_some()), (SizeTold::Exact, true), "{orders:?}");
+    assert_eq!((orders.bloat, orders.bloat_unknown), (None, Some(BloatUnknown::Hidden)), "hidden is not 0: {orders:?}");
+    let pkey = &orders.indexes[0];
+    assert_eq!((pkey.bloat, pkey.bloat_unknown), (None, Some(BloatUnknown::Hidden)), "{pkey:?}");
+    assert!(seen.missing.iter().any(|m| m.contains("hide their statistics")), "{seen:?}");
+    assert_eq!(seen.grants.len(), 1, "{seen:?}");
+    server.execute(&seen.grants[0]).await.expect("the grant can be run as it is");
+    let seen = read(&reader, 100).await;
+    assert!(table(&seen, "public.orders").bloat.is_some() && seen.grants.is_empty(), "and it helps: {seen:?}");
+    let (address, password) = parsed(&reader);
+    server.execute("CREATE EXTENSION pgstattuple").await.expect("Debian has it with the server");
+    let bloat = index_bloat(&address, password.as_ref(), "public.orders_pkey", false).await.expect("its cost");
+    assert_eq!(bloat.fix.as_deref(), Some("GRANT pg_stat_scan_tables TO \"reader\";"), "{bloat:?}");
+    let refused = index_bloat(&address, password.as_ref(), "public.orders_pkey", true).await.expect_err("no right");
+    assert_eq!((refused.code, refused.hint), (ErrorCode::Privilege, bloat.fix), "the grant is told");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bloat_is_estimated_as_pgstatindex_measures_it() {
+    let server = Postgres::start_with(&[("autovacuum", "off")]).await.expect("PostgreSQL");
+    let (address, password) = parsed(&server.url());
+    server
+        .execute(
+            "CREATE TABLE t (id int PRIMARY KEY, big bigint, short text, hash text, few int, word text, amount numeric,
+                             sparse int, a int, b bigint, skewed int);
+             INSERT INTO t SELECT i, i * 7, repeat('x', 3 + (hashint4(i) & 15)) || i, md5(i::text), i % 20, 'w' || i % 50,
+                 i * 1.17, CASE WHEN i % 4 = 0 THEN i END, i % 1000, i, CASE WHEN i % 2 = 0 THEN 1 ELSE i END
+             FROM generate_series(1, 200000) i;
+             CREATE INDEX t_big ON t (big); CREATE INDEX t_short ON t (short); CREATE INDEX t_hash ON t (hash);
+             CREATE INDEX t_few ON t (few); CREATE INDEX t_word ON t (word); CREATE INDEX t_amount ON t (amount);
+             CREATE INDEX t_sparse ON t (sparse); CREATE INDEX t_two ON t (a, b); CREATE INDEX t_skewed ON t (skewed);
+             CREATE INDEX t_lower ON t (lower(hash)); CREATE INDEX t_loose ON t (big) WITH (fillfactor = 60);
+             CREATE INDEX t_gin ON t USING gin (to_tsvector('simple', word));
+             CREATE TABLE half AS SELECT * FROM t; CREATE INDEX half_id ON half (id); CREATE INDEX half_few ON half (few);
+             CREATE INDEX half_hash ON half (hash)",
+        )
+        .await
+        .expect("tables");
+    // Before anything is known of the columns nothing is told of them.
+    let before = read(&server.url(), 10).await;
+    let unknown =
+        &table(&before, "public.t").indexes.iter().find(|i| i.name == "public.t_hash").expect("it").bloat_unknown;
+    assert_eq!(*unknown, Some(BloatUnknown::NotAnalyzed), "{before:?}");
+    server.execute("DELETE FROM half WHERE id % 2 = 0").await.expect("deleted");
+    server.execute("VACUUM ANALYZE t; ").await.expect("statistics");
+    server.execute("VACUUM ANALYZE half").await.expect("statistics");
+
+    let cost = index_bloat(&address, password.as_ref(), "public.t_pkey", false).await.expect("its cost");
+    assert_eq!(cost.fix.as_deref(), Some("CREATE EXTENSION pgstattuple;"), "what is missing is told: {cost:?}");
+    assert!(cost.refused.is_some() && cost.measured.is_none() && cost.reads_bytes > 1e6, "{cost:?}");
+    let refused = index_bloat(&address, password.as_ref(), "public.t_pkey", true).await.expect_err("not there");
+    assert_eq!(refused.code, ErrorCode::Unsupported, "{refused:?}");
+    server
+        .execute("CREATE SCHEMA \"Ext one\"; CREATE EXTENSION pgstattuple SCHEMA \"Ext one\"")
+        .await
+        .expect("created");
+
+    let found = read(&server.url(), 10).await;
+    let (mut compared, mut wrong) = (0, Vec::new());
+    for t in ["public.t", "public.half"] {
+        for index in &table(&found, t).indexes {
+            if index.kind != "btree" {
+                assert_eq!(index.bloat_unknown, Some(BloatUnknown::Kind), "{index:?}");
+                continue;
+            }
+            let answer = index_bloat(&address, password.as_ref(), &index.name, true).await.expect("measured");
+            assert_eq!(Some(answer.reads_bytes), index.bytes, "the cost is all of it");
+            let measured = answer.measured.expect("measured").bloat;
+            let estimate = index.bloat.unwrap_or_else(|| panic!("an estimate: {index:?}"));
+            let near = if t == "public.t" { 0.03 } else { 0.1 };
+            if (estimate - measured).abs() > near {
+                wrong.push(format!("{}: {estimate:.3} for {measured:.3}", index.name));
+            }
+            if t == "public.half" {
+                assert!(measured > 0.3, "half of it was deleted: {}: {measured}", index.name);
+            }
+            compared += 1;
+        }
+    }
+    assert!(wrong.is_empty(), "estimates within 3 points on fresh ones and 10 on half-deleted ones: {wrong:?}");
+    assert_eq!(compared, 15, "each B-tree");
+    let bloat = |name: &str| table(&found, name).bloat.expect("an estimate");
+    assert!(bloat("public.t") < 0.05, "a fresh table: {}", bloat("public.t"));
+    assert!((bloat("public.half") - 0.5).abs() < 0.1, "half of the rows are gone: {}", bloat("public.half"));
+    for name in ["public.nothing", "'; DROP TABLE t; --", "a.b.c.d", "\"open"] {
+        let error = index_bloat(&address, password.as_ref(), name, false).await.expect_err(name);
+        assert!(matches!(error.code, ErrorCode::NotFound | ErrorCode::BadRequest), "{name}: {error:?}");
+    }
+    let error = index_bloat(&address, password.as_ref(), "public.t_gin", true).await.expect_err("another kind");
+    assert!(error.message.contains("B-tree"), "{error:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn plans_of_postgresql_are_trees_without_literals_and_nothing_writes() {
+    let server = Postgres::start().await.expect("PostgreSQL");
+    server
+        .execute(
+            "CREATE TABLE staff (id int PRIMARY KEY, name text);
+             INSERT INTO staff SELECT i, 'n' || i FROM generate_series(1, 14) i;
+             CREATE TABLE shifts (id int PRIMARY KEY, staff_id int, mail text);
+             INSERT INTO shifts SELECT i, 1 + i % 14, 'm' || i FROM generate_series(1, 14000) i;
+             CREATE INDEX shifts_staff ON shifts (staff_id);
+             CREATE FUNCTION writes() RETURNS int LANGUAGE plpgsql AS
+                 $$ BEGIN DELETE FROM shifts; RETURN 1; END $$;
+             CREATE ROLE reader LOGIN PASSWORD 'reader-secret'",
+        )
+        .await
+        .expect("tables");
+    server.execute("ANALYZE").await.expect("statistics");
+    let url = server.url();
+
+    let found =
+        plan(&url, "SELECT * FROM shifts WHERE mail = 's3cret-literal' AND staff_id = 3", false).await.expect("a plan");
+    assert!(found.server.starts_with("PostgreSQL ") && !found.measured && !found.generic, "{found:?}");
+    let said = format!("{found:?}");
+    assert!(!said.contains("s3cret-literal"), "no literal anywhere: {said}");
+    let scan = found.nodes.iter().find(|n| n.relation.as_deref() == Some("shifts")).expect("a scan");
+    assert!(scan.estimated_rows.is_some() && scan.rows.is_none() && scan.own_ms.is_none(), "not run: {scan:?}");
+    assert!(scan.conditions.iter().any(|c| c.kind == "filter" && c.text.contains("mail = ?")), "{scan:?}");
+    assert!(found.json.contains("\"Node Type\"") && found.text.contains("filter: "), "to be copied: {}", found.text);
+
+    // Parameters: the plan for any value, prepared on a session of our own before 16.
+    let found = plan(&url, "SELECT * FROM shifts WHERE id = $1 AND mail <> $2", false).await.expect("a plan");
+    assert!(found.generic && found.nodes[0].name == "Index Scan", "{found:?}");
+    assert_eq!(found.nodes[0].index.as_deref(), Some("shifts_pkey"), "{found:?}");
+    let error = plan(&url, "SELECT * FROM shifts WHERE id = $1", true).await.expect_err("no values");
+    assert!(error.message.contains("values are not known"), "{error:?}");
+    let error = plan(&url, "SELECT interval $1", false).await.expect_err("no place for a parameter");
+    assert!(error.hint.is_some_and(|h| h.contains("::interval")), "{}", error.message);
+
+    // One row for each of 14: times and pages of the loops are counted in, once.
+    let text =
+        "SELECT s.name, x.n FROM staff s, LATERAL (SELECT count(*) AS n FROM shifts h WHERE h.staff_id = s.id) x";
+    let found = plan(&url, text, true).await.expect("measured");
+    let inner = found.nodes.iter().find(|n| n.relation.as_deref() == Some("shifts")).expect("the inner side");
+    assert_eq!((inner.loops, inner.rows), (Some(14.0), Some(1_000.0)), "once for each of 14: {}", found.text);
+    let own: f64 = found.nodes.iter().filter_map(|n| n.own_ms).sum();
+    let root = found.nodes[0].total_ms.expect("measured");
+    assert!((own - root).abs() <= 0.02 * root + 0.1, "own times are all of it: {own} of {root}\n{}", found.text);
+    let pages: f64 = found.nodes.iter().filter_map(|n| n.buffers).sum();
+    let mut json: serde_json::Value = serde_json::from_str(&found.json).expect("JSON");
+    let root = json[0]["Plan"].take();
+    let all = root["Shared Hit Blocks"].as_f64().expect("hit") + root["Shared Read Blocks"].as_f64().expect("read");
+    assert_eq!(pages, all, "pages are counted once");
+    assert!(found.execution_ms.is_some() && found.planning_ms.is_some(), "{found:?}");
+
+    for text in [
+        "UPDATE shifts SET mail = NULL",
+        "DELETE FROM shifts",
+        "WITH gone AS (DELETE FROM shifts RETURNING 1) SELECT * FROM gone",
+        "SELECT 1; DELETE FROM shifts",
+        "SELECT * FROM shifts FOR UPDATE",
+        "SELECT 1 INTO made",
+        "EXPLAIN ANALYZE SELECT writes()",
+        "SELECT nextval('x')",
+    ] {
+        for measure in [false, true] {
+            let error = plan(&url, text, measure).await.expect_err(text);
+            assert_eq!(error.code, ErrorCode::BadRequest, "{text}: {error:?}");
+        }
+    }
+    let error = plan(&url, "SELECT writes()", true).await.expect_err("it writes inside");
+    assert!(error.message.contains("writes"), "{error:?}");
+    assert!(plan(&url, "SELECT writes()", false).await.is_ok(), "its plan runs nothing");
+    let mut c = server.connect().await.expect("connects");
+    let left: i64 = c.fetch_one("SELECT count(*) FROM shifts").await.expect("rows").get(0);
+    assert_eq!(left, 14_000, "nothing was written");
+
+    // A statement of 1 MB is planned, and what of it is told is bounded.
+    let list: Vec<String> = (0..170_000).map(|n| n.to_string()).collect();
+    let long = format!("SELECT * FROM shifts WHERE id IN ({})", list.join(","));
+    assert!(long.len() > 1_000_000, "{}", long.len());
+    let found = plan(&url, &long, false).await.expect("planned");
+    assert!(
+        found.statement.len() <= 2_000 && found.json.len() < 100_000,
+        "{} {}",
+        found.statement.len(),
+        found.json.len()
+    );
+    // Many nodes are cut, and that is said.
+    let many = vec!["SELECT id FROM shifts"; 2_500].join(" UNION ALL ");
+    let found = plan(&url, &many, false).await.expect("planned");
+    assert_eq!(found.nodes.len() + found.nodes_left_out as usize, 2_501, "counted: {}", found.nodes_left_out);
+    assert!(found.nodes_left_out > 0 && found.text.contains("left out"), "{}", found.nodes_left_out);
+
+    let reader = url.replace(&format!("perfdeck:{}", perfdeck_testkit::POSTGRES_PASSWORD), "reader:reader-secret");
+    let error = plan(&reader, "SELECT * FROM shifts", false).await.expect_err("no right");
+    assert_eq!(error.code, ErrorCode::Privilege, "{error:?}");
+    assert!(error.hint.as_deref() == Some("GRANT pg_read_all_data TO \"reader\";"), "{error:?}");
+    let error = plan(&url, "SELECT * FROM s3cret_table", false).await.expect_err("no table");
+    assert!(!format!("{error:?}").contains("s3cret"), "a server's text is not passed on: {error:?}");
+
+    // Through a pooler: what it leaves behind is nothing, and what would is refused by name.
+    let pooler = PgBouncer::start(&server, &[("pool_mode", "transaction"), ("default_pool_size", "1")]).await;
+    let pooler = pooler.expect("PgBouncer");
+    let found = plan(&pooler.url(), "SELECT * FROM shifts WHERE id = 7", true).await.expect("measured");
+    assert!(found.measured && found.nodes[0].rows == Some(1.0), "{found:?}");
+    assert!(plan(&pooler.url(), "SELECT no_such_column FROM shifts", false).await.is_err(), "a mistake");
+    let error = plan(&pooler.url(), "SELECT * FROM shifts WHERE id = $1", false).await.expect_err("prepared");
+    assert!(error.message.contains("pooler"), "{error:?}");
+    let through = read(&pooler.url(), 10).await;
+    assert!(table(&through, "public.shifts").told == SizeTold::Exact, "{through:?}");
+    let mut client = pooler.connect().await.expect("the application");
+    let setting = |row: sqlx::postgres::PgRow| row.get::<String, _>(0);
+    let only =
+        sqlx::raw_sql("SELECT current_setting('transaction_read_only')").fetch_one(&mut client).await.expect("asks");
+    assert_eq!(setting(only), "off", "the application still writes");
+    let time = sqlx::raw_sql("SELECT current_setting('statement_timeout')").fetch_one(&mut client).await.expect("asks");
+    assert_eq!(setting(time), "0", "and has its own limits");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mariadb_tells_sizes_and_plans() {
+    let server = MariaDb::start_with(&["--performance-schema=ON"]).await.expect("MariaDB");
+    server
+        .execute(
+            "CREATE TABLE orders (id INT PRIMARY KEY, customer INT, note TEXT, KEY by_customer (customer)) ENGINE=InnoDB;
+             INSERT INTO orders SELECT seq, seq % 7, MD5(seq) FROM seq_1_to_20000;
+             CREATE TABLE `odd \"name\" 日本` (a INT) ENGINE=InnoDB;
+             CREATE TABLE parts (a INT) ENGINE=InnoDB PARTITION BY HASH (a) PARTITIONS 2;
+             INSERT INTO parts SELECT seq FROM seq_1_to_1000;
+             CREATE FUNCTION writes() RETURNS INT MODIFIES SQL DATA BEGIN DELETE FROM parts; RETURN 1; END;",
+        )
+        .await
+        .expect("tables");
+    server.execute("ANALYZE TABLE orders, parts").await.expect("statistics");
+    server.execute("SELECT COUNT(*) FROM orders WHERE note = 'x'").await.expect("a scan");
+    server
+        .execute("CREATE USER reader@'%' IDENTIFIED BY 'reader-secret'; GRANT SELECT ON app.parts TO reader@'%'")
+        .await
+        .expect("a user");
+    let found = read(&server.url(), 100).await;
+    let orders = table(&found, "orders");
+    assert_eq!(found.tables.len(), 3, "{found:?}");
+    assert_eq!(orders.told, SizeTold::Exact, "the length of its file: {orders:?}");
+    let mut c = server.connect().await.expect("connects");
+    let file: i64 = sqlx::query(
+        "SELECT CAST(file_size AS SIGNED) FROM information_schema.innodb_sys_tablespaces WHERE name = 'app/orders'",
+    )
+    .fetch_one(&mut c)
+    .await
+    .expect("its file")
+    .get(0);
+    assert_eq!(orders.bytes, Some(file as f64), "{orders:?}");
+    assert!(orders.rows.is_some_and(|n| (15_000.0..25_000.0).contains(&n)) && !orders.rows_exact, "about: {orders:?}");
+    assert!(orders.indexes.iter().any(|i| i.primary) && orders.indexes.iter().all(|i| i.bytes.is_some()), "{orders:?}");
+    assert!(orders.analyzed_ms.is_some() && orders.scan_rows.is_some_and(|n| n >= 20_000.0), "{orders:?}");
+    assert_eq!(orders.bloat_unknown, Some(BloatUnknown::Unsupported), "not 0: {orders:?}");
+    assert!(found.tables.iter().any(|t| t.name == "odd \"name\" 日本"), "{found:?}");
+    assert!(table(&found, "parts").bytes.is_some_and(|b| b > 0.0), "partitions are parts of it: {found:?}");
+    let reader =
+        server.url().replace(&format!("perfdeck:{}", perfdeck_testkit::MARIADB_PASSWORD), "reader:reader-secret");
+    let seen = read(&reader, 100).await;
+    assert_eq!(seen.tables.len(), 1, "what it may see: {seen:?}");
+    assert_eq!(seen.bytes, None, "and all of it is not known");
+    assert!(seen.grants.iter().any(|g| g == "GRANT SELECT ON `app`.* TO 'reader'@'%';"), "{seen:?}");
+
+    let found = plan(&server.url(), "SELECT * FROM orders WHERE customer = 3 AND note = 's3cret'", false)
+        .await
+        .expect("a plan");
+    assert!(!format!("{found:?}").contains("s3cret"), "no literal: {found:?}");
+    let lookup = found.nodes.iter().find(|n| n.relation.as_deref() == Some("orders")).expect("the table");
+    assert_eq!(lookup.index.as_deref(), Some("by_customer"), "{found:?}");
+    let found =
+        plan(&server.url(), "SELECT COUNT(*) FROM orders o JOIN parts p ON p.a = o.id", true).await.expect("measured");
+    let inner = found.nodes.iter().find(|n| n.relation.as_deref() == Some("o")).expect("the inner side");
+    assert_eq!((inner.loops, inner.rows), (Some(1_000.0), Some(1.0)), "once a row: {}", found.text);
+    assert!(found.execution_ms.is_some(), "{found:?}");
+    assert!(plan(&server.url(), "SELECT * FROM orders WHERE id = ?", false).await.is_err(), "for its values only");
+    let error = plan(&server.url(), "SELECT writes()", true).await.expect_err("it writes inside");
+    assert!(error.message.contains("writes"), "{error:?}");
+    let left: i64 = sqlx::query("SELECT COUNT(*) FROM parts").fetch_one(&mut c).await.expect("rows").get(0);
+    assert_eq!(left, 1_000, "nothing was written");
+}
+
+#[tokio::test]
+async fn sqlite_tells_pages_and_steps() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("shop.db");
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&path).create_if_missing(true);
+    let mut c = <sqlx::SqliteConnection as sqlx::Connection>::connect_with(&options).await.expect("a file");
+    for text in [
+        "CREATE TABLE orders (id INTEGER PRIMARY KEY, customer INT, note TEXT)",
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000)
+         INSERT INTO orders SELECT i, i % 7, hex(randomblob(8)) FROM n",
+        "CREATE INDEX by_customer ON orders (customer)",
+        "CREATE TABLE \"odd \"\"name\" (a UNIQUE)",
+        "CREATE TABLE keyed (k TEXT PRIMARY KEY, v) WITHOUT ROWID",
+        "INSERT INTO keyed VALUES ('a', 1), ('b', 2), ('c', 3)",
+    ] {
+        sqlx::query(text).execute(&mut c).await.expect(text);
+    }
+    let url = format!("sqlite:{}", path.display());
+    let found = read(&url, 100).await;
+    assert!(found.source.contains("dbstat"), "{found:?}");
+    let orders = table(&found, "orders");
+    let pages: i64 = sqlx::query("SELECT sum(pgsize) FROM dbstat WHERE name IN ('orders', 'by_customer')")
+        .fetch_one(&mut c)
+        .await
+        .expect("dbstat")
+        .get(0);
+    assert_eq!((orders.bytes, orders.rows, orders.rows_exact), (Some(pages as f64), Some(5_000.0), true), "{orders:?}");
+    assert_eq!(table(&found, "keyed").rows, Some(3.0), "rows of a table without row numbers: {found:?}");
+    assert!(table(&found, "keyed").indexes.is_empty(), "its key is itself: {found:?}");
+    assert_eq!(table(&found, "odd \"name").indexes.len(), 1, "{found:?}");
+    assert_eq!(
+        (orders.scans, orders.dead_rows, orders.vacuumed_ms),
+        (None, None, None),
+        "not kept is not 0: {orders:?}"
+    );
+    assert_eq!(orders.bloat_unknown, Some(BloatUnknown::Unsupported), "{orders:?}");
+    let file: i64 = sqlx::query("SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()")
+        .fetch_one(&mut c)
+        .await
+        .expect("the file")
+        .get(0);
+    assert_eq!((found.bytes, found.bytes_exact), (Some(file as f64), true), "{found:?}");
+    let first = read(&url, 1).await;
+    assert_eq!((first.tables.len(), first.tables_left_out), (1, 2), "{first:?}");
+
+    let found = plan(&url, "SELECT * FROM orders WHERE customer = ? AND note <> 's3cret' ORDER BY note", false)
+        .await
+        .expect("a plan");
+    assert!(!format!("{found:?}").contains("s3cret"), "no literal: {found:?}");
+    assert_eq!(
+        (found.nodes[0].name.as_str(), found.nodes[0].index.as_deref()),
+        ("Search", Some("by_customer")),
+        "{found:?}"
+    );
+    assert!(found.nodes.iter().any(|n| n.name.contains("TEMP B-TREE")), "{found:?}");
+    let error = plan(&url, "SELECT * FROM orders", true).await.expect_err("not measured");
+    assert_eq!(error.code, ErrorCode::Unsupported, "{error:?}");
+    assert!(plan(&url, "DELETE FROM orders", false).await.is_err(), "it writes");
+    let long = format!("SELECT * FROM orders WHERE id IN ({})", vec!["1234567"; 130_000].join(","));
+    assert!(plan(&url, &long, false).await.expect("planned").statement.len() <= 2_000, "1 MB");
+    c.close().await.expect("closed");
+}

@@ -1,0 +1,200 @@
+// @vitest-environment jsdom
+import { fireEvent, render, screen, waitFor } from '@testing-library/svelte';
+import { expect, test } from 'vitest';
+import type { DatabaseSizes, IndexBloat, IndexSize, TableSize } from '../../../backend/types';
+import { fakeApp } from '../../../testing/app';
+import { target } from '../../../testing/values';
+import Page from './Page.svelte';
+import { csv, verdict } from './schema';
+
+const index = (of: Partial<IndexSize> = {}): IndexSize => ({
+  name: 'public.orders_pkey',
+  kind: 'btree',
+  bytes: 2 ** 20,
+  told: 'exact',
+  unique: true,
+  primary: true,
+  valid: true,
+  scans: 7,
+  bloat: 0.02,
+  bloat_unknown: null,
+  ...of,
+});
+const table = (of: Partial<TableSize> = {}): TableSize => ({
+  name: 'public.orders',
+  kind: 'table',
+  partition_of: null,
+  bytes: 4 * 2 ** 20,
+  told: 'exact',
+  table_bytes: 3 * 2 ** 20,
+  index_bytes: 2 ** 20,
+  toast_bytes: 0,
+  free_bytes: null,
+  rows: 20_000,
+  rows_exact: false,
+  bloat: null,
+  bloat_unknown: 'hidden',
+  scans: 3,
+  scan_rows: 60_000,
+  index_scans: 7,
+  dead_rows: 12,
+  vacuum_at_rows: null,
+  changed_rows: 12,
+  analyze_at_rows: 2_050,
+  vacuumed_ms: null,
+  analyzed_ms: 1000,
+  indexes: [index()],
+  ...of,
+});
+const sizes = (of: Partial<DatabaseSizes> = {}): DatabaseSizes => ({
+  tables: [table(), table({ name: 'public.small', bytes: 2 ** 20, told: 'locked', scan_rows: 90_000, indexes: [] })],
+  tables_left_out: 0,
+  indexes_left_out: 0,
+  bytes: 5 * 2 ** 20,
+  bytes_exact: true,
+  source: 'the server’s size functions',
+  counted_since_ms: null,
+  missing: [],
+  grants: [],
+  ...of,
+});
+const bloat = (of: Partial<IndexBloat> = {}): IndexBloat => ({
+  index: 'public.orders_pkey',
+  reads_bytes: 2 ** 20,
+  refused: null,
+  fix: null,
+  measured: null,
+  ...of,
+});
+const plain = (text: string | null): string => (text ?? '').replaceAll(/[\u2009\u202f]/g, ' ');
+const there = {
+  environment: { id: 'shop', name: 'shop', kind: 'staging', apiUrl: null, roles: ['database'] },
+  targets: [target({ version: 'PostgreSQL 15.18' })],
+  path: '/database/schema',
+};
+const names = (): (string | undefined)[] => screen.queryAllByTestId('schema-row').map((r) => r.dataset['name']);
+
+test('the sentence says what is largest and of how much, and that growth is not known', () => {
+  const said = verdict(sizes());
+  expect(plain(`${said.strong} ${said.rest}`)).toBe(
+    '5.00 MiB in 2 tables with 1 index; the largest is public.orders with 4.00 MiB, 80.0 % of it',
+  );
+  expect(said.support).toContain('Growth is unknown');
+  expect(plain(verdict(sizes({ bytes_exact: false, tables_left_out: 9, indexes_left_out: 3 })).strong)).toBe(
+    'about 5.00 MiB in 11 tables with 4 indexes;',
+  );
+  expect(verdict(sizes({ tables: [], bytes: null })).strong).toBe('No tables');
+});
+
+test('tables are listed largest first, unfold to their indexes, and the first are there before all are', async () => {
+  const asked: (number | null)[] = [];
+  const { context } = fakeApp(
+    {
+      'db.sizes': ({ limit }) => {
+        asked.push(limit);
+        return sizes(asked.length === 1 ? { tables_left_out: 3 } : {});
+      },
+    },
+    there,
+  );
+  render(Page, { context });
+  await waitFor(() => expect(asked).toEqual([200, 10_000]));
+  await waitFor(() => expect(names()).toEqual(['public.orders', 'public.small']));
+  expect(screen.getByTestId('schema-table-count').textContent, 'tables are counted, not their indexes').toBe('2 tables');
+  await fireEvent.click(screen.getByTestId('schema-table-fold'));
+  expect(names()).toEqual(['public.orders', 'public.orders_pkey', 'public.small']);
+  const rows = screen.getAllByTestId('schema-row').map((r) => plain(r.textContent));
+  expect(rows[0], 'what is hidden is no figure').toContain('hidden');
+  expect(rows[1]).toMatch(/1.00 MiB.*2 %/);
+  expect(rows[2], 'a locked one has the estimate').toMatch(/locked\s*~1.00 MiB/);
+});
+
+test('what is read by scans is ranked by rows, and everything is found, copied and exported', async () => {
+  const { context, address } = fakeApp({ 'db.sizes': () => sizes() }, there);
+  render(Page, { context });
+  await waitFor(() => expect(names()).toHaveLength(2));
+  await fireEvent.click(screen.getByTestId('schema-view-scans'));
+  await waitFor(() => expect(names()).toEqual(['public.small', 'public.orders']));
+  expect(address.param('view')).toBe('scans');
+  let copied = '';
+  Object.assign(navigator, { clipboard: { writeText: async (text: string) => void (copied = text) } });
+  await fireEvent.click(screen.getByTestId('schema-copy'));
+  await waitFor(() => expect(plain(copied)).toMatch(/^table, index\trows read by scans\t.*\npublic.small\t90 000/));
+  expect(copied, 'indexes too').toContain('public.orders_pkey');
+  await fireEvent.input(screen.getByTestId('schema-table-filter'), { target: { value: 'pkey' } });
+  await waitFor(() => expect(names()).toEqual(['public.orders', 'public.orders_pkey']));
+  const lines = csv(sizes()).split('\n');
+  expect(lines[1]).toMatch(/^public.orders,,table,4194304,exact,/);
+  expect(lines[2]).toMatch(/^public.orders,public.orders_pkey,"btree, primary key",1048576,exact,/);
+  const cells = lines.slice(0, 4).map((line) => line.replaceAll(/"[^"]*"/g, '').split(',').length);
+  expect(new Set(cells).size, 'each line has every cell').toBe(1);
+});
+
+test('an index is measured on request, with its cost first', async () => {
+  const measured = {
+    bloat: 0.31,
+    density: 0.62,
+    fillfactor: 0.9,
+    leaf_pages: 120,
+    deleted_pages: 3,
+    empty_pages: 0,
+    took_ms: 12,
+  };
+  const asked: boolean[] = [];
+  const { context, address } = fakeApp(
+    {
+      'db.sizes': () => sizes(),
+      'db.bloat': ({ measure }) => (asked.push(measure), bloat({ measured: measure ? measured : null })),
+    },
+    there,
+  );
+  render(Page, { context });
+  await waitFor(() => expect(names()).toHaveLength(2));
+  await fireEvent.click(screen.getByTestId('schema-table-fold'));
+  await fireEvent.click(screen.getByText('public.orders_pkey'));
+  expect(address.param('object')).toContain('public.orders_pkey');
+  const button = await screen.findByTestId('schema-measure');
+  expect(plain(screen.getByTestId('schema-index').textContent)).toContain('reads 1.00 MiB');
+  expect(asked, 'nothing is read before that').toEqual([false]);
+  await fireEvent.click(button);
+  await waitFor(() => expect(plain(screen.getByTestId('schema-index').textContent)).toContain('31'));
+  expect(asked).toEqual([false, true]);
+});
+
+test('what is not there and what is not allowed are different answers', async () => {
+  const grant = 'GRANT pg_read_all_data TO "reader";';
+  const { context } = fakeApp({ 'db.sizes': () => sizes({ missing: ['2 tables hide'], grants: [grant] }) }, there);
+  render(Page, { context });
+  expect((await screen.findByTestId('schema-missing')).textContent).toBe('2 tables hide.');
+  expect(screen.getByTestId('schema-answer').textContent).toContain(grant);
+  const empty = fakeApp({ 'db.sizes': () => sizes({ tables: [], bytes: 0 }) }, there);
+  render(Page, { context: empty.context });
+  expect((await screen.findByTestId('schema-none')).textContent).toContain('no table that this user sees');
+});
+
+test('a failure says why, and what was read stays', async () => {
+  let well = true;
+  const { context } = fakeApp(
+    {
+      'db.sizes': () => {
+        if (well) return sizes();
+        throw { code: 'timeout', message: 'It did not answer', hint: 'Wait', retryable: true };
+      },
+    },
+    there,
+  );
+  render(Page, { context });
+  await waitFor(() => expect(names()).toHaveLength(2));
+  well = false;
+  await fireEvent.click(screen.getByTestId('schema-again'));
+  expect((await screen.findByTestId('schema-failure')).textContent).toContain('It did not answer');
+  expect(names()).toHaveLength(2);
+});
+
+test('a statement is led to its plan', async () => {
+  const { context, address } = fakeApp({ 'db.sizes': () => sizes() }, there);
+  render(Page, { context });
+  await fireEvent.input(screen.getByTestId('explain-statement'), { target: { value: 'SELECT 1 & 2' } });
+  await fireEvent.click(screen.getByTestId('explain-open'));
+  expect([address.path, address.param('statement')]).toEqual(['/database/plan', 'SELECT 1 & 2']);
+});
