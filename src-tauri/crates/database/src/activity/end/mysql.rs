@@ -61,7 +61,7 @@ pub(super) async fn ask(c: &mut MySqlConnection, address: &Address, pid: i64, ki
     let failed = |e: sqlx::Error| explain(address, &e);
     let server = server(c).await.map_err(failed)?;
     let Some(session) = seen(c, pid, server.mariadb).await.map_err(failed)? else { return Err(gone(pid)) };
-    if ledger::ids(address).contains(&pid) {
+    if ledger::sessions(address).contains(&pid) {
         return Err(own(pid));
     }
     if matches!(session.user.as_str(), "system user" | "event_scheduler") {
