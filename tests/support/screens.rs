@@ -8,6 +8,8 @@ pub(crate) const SCREENS: &[&str] = &[
     "start",
     "overview",
     "database",
+    "database/statements",
+    "database/pool",
     "database/schema",
     "database/plan",
     "cache",

@@ -28,6 +28,13 @@ export function dayTime(ms: number): string {
   return `${d.getFullYear()}-${two(d.getMonth() + 1)}-${two(d.getDate())} ${clock(ms, false)}`;
 }
 
+const DAYS = ['Sun', 'Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat'] as const;
+/** The day of the week and of the month, such as `Sat 14`. */
+export function dayName(ms: number): string {
+  const d = new Date(ms);
+  return `${DAYS[d.getDay()]} ${d.getDate()}`;
+}
+
 /** The labelled step for a span drawn on `width` pixels. */
 export function stepFor(spanMs: number, width: number, labelPx = LABEL_PX): number {
   const most = Math.max(1, width / labelPx);
@@ -53,7 +60,9 @@ export function ticks(from: number, to: number, width: number): Tick[] {
   const first = Math.ceil((from + shift) / minor) * minor;
   for (let local = first; local - shift <= to && found.length < 2000; local += minor) {
     const t = local - shift;
-    found.push({ t, label: local % step === 0 ? clock(t, step < MINUTE) : null });
+    // On an axis of days midnight is the day.
+    const label = step >= 6 * HOUR && local % (24 * HOUR) === 0 ? dayName(t) : clock(t, step < MINUTE);
+    found.push({ t, label: local % step === 0 ? label : null });
   }
   return found;
 }
@@ -93,6 +102,7 @@ export function gridTimes(from: number, to: number, width: number): number[] {
 export function pixelNote(spanMs: number, width: number): string {
   if (width <= 0) return '';
   const s = spanMs / 1000 / width;
+  if (s >= 119.5) return `1 px = ${Math.round(s / 60)} min`;
   if (s >= 0.995) return `1 px = ${s < 10 ? Number(s.toPrecision(2)) : Math.round(s)} s`;
   const px = 1 / s;
   return `${px < 10 ? Number(px.toPrecision(2)) : Math.round(px)} px = 1 s`;

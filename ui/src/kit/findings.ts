@@ -14,12 +14,16 @@ export function routeOf(opens: FindingTarget): string {
       return '/environments';
     case 'database':
       return '/database';
+    case 'database_health':
+      return '/database/pool';
     case 'cache':
       return '/cache';
     case 'gateway':
       return '/gateway';
     case 'settings':
       return '/settings';
+    case 'session':
+      return `/database?session=${opens.pid}`;
     case 'change':
       return `/changes?plan=${encodeURIComponent(opens.kind)}&object=${encodeURIComponent(opens.object)}`;
     case 'route':
@@ -34,14 +38,23 @@ export function routeOf(opens: FindingTarget): string {
 /** The screen of a target; what has none of its own is on the overview. */
 const SCREENS: Readonly<Partial<Record<TargetRole, string>>> = { database: '/database', cache: '/cache' };
 /** Parts of an environment that list what is found in them. */
-const LISTING: ReadonlySet<FindingTarget['what']> = new Set(['overview', 'database', 'cache', 'gateway', 'settings']);
+const LISTING: ReadonlySet<FindingTarget['what']> = new Set(['overview', 'database', 'session', 'cache', 'gateway', 'settings']);
 
 /** The path of the screen that lists a finding: that of the part it is about, or of its target. */
 export const placeOf = (finding: Pick<Finding, 'action' | 'target'>): string =>
   LISTING.has(finding.action.opens.what) ? pathOf(routeOf(finding.action.opens)) : (SCREENS[finding.target] ?? '/overview');
 
 /** Kinds that say what is broken at this moment; the engine puts them first (`Finding::is_of_state`). */
-const OF_STATE: ReadonlySet<string> = new Set(['samples_not_stored', 'target_down', 'api_failing', 'session_blocked', 'sessions_hidden']);
+const OF_STATE: ReadonlySet<string> = new Set([
+  'samples_not_stored',
+  'target_down',
+  'api_failing',
+  'session_blocked',
+  'idle_in_transaction',
+  'long_transaction',
+  'sessions_hidden',
+  'database_unhealthy',
+]);
 export const isOfState = (finding: Pick<Finding, 'kind'>): boolean => OF_STATE.has(finding.kind);
 
 /** Seconds since the first sample of an environment's targets; null before there is one. */

@@ -3,10 +3,12 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use perfdeck_engine::plan::{self as plans, Plan, Severity};
+use perfdeck_engine::statements::Statements;
 use perfdeck_engine::{DeletedItem, StoredComparison, StoredKnee};
 use perfdeck_model::{
-    Change, ConnectionReport, DatabaseActivity, DatabaseSizes, Environment, EnvironmentSummary, IndexBloat,
-    JournalEntry, OwnCost, ReportFile, Run, RunSummary, StatementPlan, TargetStatus,
+    Blocking, Change, ConnectionReport, DatabaseActivity, DatabaseHealth, DatabasePools, DatabaseSession,
+    DatabaseSizes, Environment, EnvironmentSummary, IndexBloat, JournalEntry, OwnCost, PreparedTransaction, ReportFile,
+    Run, RunSummary, StatementPlan, TargetStatus,
 };
 use schemars::{JsonSchema, schema_for};
 use serde::Serialize;
@@ -59,13 +61,80 @@ pub(crate) struct Sample<'a> {
     pub(crate) own: OwnCost,
 }
 
-/// `perfctl db activity`: `perfdeck.activity/1`.
+/// `perfctl db activity`: `perfdeck.activity/2`.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Activity {
     pub(crate) schema: &'static str,
     pub(crate) environment: String,
     #[serde(flatten)]
     pub(crate) activity: DatabaseActivity,
+}
+
+/// `perfctl db locks`: `perfdeck.locks/1`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Locks {
+    pub(crate) schema: &'static str,
+    pub(crate) environment: String,
+    /// Time of the reading, in milliseconds since the Unix epoch.
+    pub(crate) at_ms: f64,
+    /// Sessions that wait for a lock or hold up others.
+    pub(crate) sessions: Vec<DatabaseSession>,
+    /// Prepared transactions, which hold their locks without a session.
+    pub(crate) prepared: Vec<PreparedTransaction>,
+    /// The same as a tree, with what would end it.
+    pub(crate) blocking: Blocking,
+    /// Sessions of other users that hide what they do from this user; `null` where the server does not tell how many.
+    pub(crate) hidden: Option<u32>,
+    /// Statement that lets this user see them.
+    pub(crate) grant: Option<String>,
+}
+
+impl Locks {
+    /// What of an activity is about locks.
+    pub(crate) fn of(environment: String, activity: DatabaseActivity) -> Self {
+        let waits = |s: &DatabaseSession| s.holds_up > 0 || !s.blocked_by.is_empty() || s.waits_s.is_some();
+        Self {
+            schema: "perfdeck.locks/1",
+            environment,
+            at_ms: activity.at_ms,
+            sessions: activity.sessions.into_iter().filter(waits).collect(),
+            prepared: activity.prepared,
+            blocking: activity.blocking,
+            hidden: activity.hidden,
+            grant: activity.grant,
+        }
+    }
+}
+
+/// `perfctl db statements`: `perfdeck.statements/1`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct TopStatements {
+    pub(crate) schema: &'static str,
+    pub(crate) environment: String,
+    /// Seconds between the two readings that these figures are of; `null` where they come from the history.
+    pub(crate) looked_s: Option<f64>,
+    /// Statements that are listed in the history and were cut off by `--top`.
+    pub(crate) more: usize,
+    #[serde(flatten)]
+    pub(crate) statements: Statements,
+}
+
+/// `perfctl db pool`: `perfdeck.pools/1`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Pools {
+    pub(crate) schema: &'static str,
+    pub(crate) environment: String,
+    #[serde(flatten)]
+    pub(crate) pools: DatabasePools,
+}
+
+/// `perfctl db health`: `perfdeck.health/1`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Health {
+    pub(crate) schema: &'static str,
+    pub(crate) environment: String,
+    #[serde(flatten)]
+    pub(crate) health: DatabaseHealth,
 }
 
 /// `perfctl db sizes`: `perfdeck.sizes/1`.
@@ -134,7 +203,7 @@ pub(crate) struct Changes {
     pub(crate) changes: Vec<Change>,
 }
 
-/// `perfctl changes show`, `drop-index`, `apply`, `keep` and `undo`: `perfdeck.change/1`.
+/// `perfctl changes show`, `drop-index`, `apply`, `keep` and `undo`, `perfctl db cancel` and `terminate`: `perfdeck.change/1`.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct OneChange {
     pub(crate) schema: &'static str,
@@ -225,6 +294,10 @@ pub(crate) fn write_schemas(dir: &Path) -> std::io::Result<()> {
         ("removed", schema_for!(Removed)),
         ("sample", schema_for!(Sample<'_>)),
         ("activity", schema_for!(Activity)),
+        ("locks", schema_for!(Locks)),
+        ("statements", schema_for!(TopStatements)),
+        ("pools", schema_for!(Pools)),
+        ("health", schema_for!(Health)),
         ("sizes", schema_for!(Sizes)),
         ("bloat", schema_for!(Bloat)),
         ("statement_plan", schema_for!(Plans)),
@@ -243,7 +316,9 @@ pub(crate) fn write_schemas(dir: &Path) -> std::io::Result<()> {
         ("plan_check", schema_for!(CheckedPlan)),
         ("plan_import", schema_for!(ImportedPlan)),
     ] {
-        schema.insert("$id".to_owned(), format!("perfdeck.{name}/1").into());
+        // Sessions took the place of running statements.
+        let version = if name == "activity" { 2 } else { 1 };
+        schema.insert("$id".to_owned(), format!("perfdeck.{name}/{version}").into());
         let mut text = serde_json::to_string_pretty(&schema).map_err(std::io::Error::other)?;
         text.push('\n');
         std::fs::write(dir.join(format!("{name}.json")), text)?;

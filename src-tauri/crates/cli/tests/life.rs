@@ -328,11 +328,11 @@ fn sessions_that_hide_their_statement_are_counted() {
     assert!(!err.contains("Nothing runs"), "which is not nothing: {err}");
     let output = ask(&["db", "activity", "--env", "small", "--json"]);
     let shown: Value = serde_json::from_slice(&output.stdout).expect("JSON");
-    assert_eq!((&shown["hidden"], &shown["statements"]), (&json!(1), &json!([])), "{shown}");
+    assert_eq!((&shown["hidden"], &shown["sessions"]), (&json!(1), &json!([])), "{shown}");
     runtime.block_on(server.execute("GRANT pg_monitor TO small")).expect("granted");
     let output = ask(&["db", "activity", "--env", "small", "--json"]);
     let shown: Value = serde_json::from_slice(&output.stdout).expect("JSON");
     assert_eq!((&shown["hidden"], &shown["grant"]), (&json!(0), &Value::Null), "once granted, all is seen: {shown}");
-    assert_eq!(shown["statements"][0]["statement"], "SELECT pg_sleep(?)", "{shown}");
+    assert_eq!(shown["sessions"][0]["statement"], "SELECT pg_sleep(?)", "{shown}");
     sleeping.abort();
 }

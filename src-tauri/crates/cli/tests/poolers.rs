@@ -109,6 +109,8 @@ async fn no_row_is_lost_through_pgbouncer_with_fewer_servers_than_clients() {
         assert!(!lines.contains("already exists") && !lines.contains("does not exist"), "{lines}");
         assert!(lines.contains("database.connections"), "it measures: {lines}");
         perfctl.ok(&["db", "activity", "--env", "pooled"]);
+        let pools: Value = perfctl.json(&["db", "pool", "--env", "pooled"]);
+        assert!(pools["pooler"]["pools"].is_array(), "the pooler tells of itself: {pools}");
         assert!(left_behind(&pooler).await.is_empty(), "{mode}, {ignore:?}: {:?}", left_behind(&pooler).await);
     }
 }

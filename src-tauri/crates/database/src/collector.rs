@@ -2,10 +2,12 @@
 use std::time::{Duration, Instant};
 
 use perfdeck_model::{
-    Address, ApiError, BoxFuture, Clock, Collection, Collector, ErrorCode, Sensitive, SeriesInfo, TargetRole, Unit,
+    Address, ApiError, BoxFuture, Clock, Collection, Collector, ErrorCode, Finding, Sensitive, SeriesInfo, TargetRole,
+    Unit,
 };
 use perfdeck_net::{Opening, Waited};
 
+use crate::activity::{self, Long};
 use crate::connect::{Database, connect, stalled, version};
 use crate::error::explain;
 use crate::hints::again;
@@ -19,6 +21,8 @@ const MANY_PAGES: f64 = 10_000.0;
 const SLOW_MS: f64 = 60_000.0;
 /// When they are first read: not in the first seconds, when a person waits for a chart.
 const FIRST_SLOW_MS: f64 = 3_000.0;
+/// How often the sessions themselves are looked at while something takes too long.
+const LOOK_MS: f64 = 5_000.0;
 /// Longest time of one collection with everything in it. Below the scheduler's own deadline, so that the reason is told.
 const DEADLINE: Duration = Duration::from_millis(1_700);
 /// Longest time to connect within that.
@@ -44,8 +48,20 @@ pub struct DatabaseCollector {
     version: Option<String>,
     slow_at: Option<f64>,
     size: Option<f64>,
+    /// What the newest slow look found broken: it is told with every collection.
+    broken: Vec<Finding>,
     mysql: mysql::State,
     sqlite: sqlite::State,
+    sessions: Sessions,
+}
+
+/// What was last found to be wrong with the sessions themselves. They are looked at only while something takes too long, and
+/// not with every collection.
+#[derive(Default)]
+struct Sessions {
+    state: activity::State,
+    read_ms: Option<f64>,
+    found: Vec<Finding>,
 }
 
 impl std::fmt::Debug for DatabaseCollector {
@@ -69,8 +85,10 @@ impl DatabaseCollector {
             version: None,
             slow_at: None,
             size: None,
+            broken: Vec::new(),
             mysql: mysql::State::default(),
             sqlite: sqlite::State::default(),
+            sessions: Sessions::default(),
         }
     }
 
@@ -102,6 +120,38 @@ impl DatabaseCollector {
         }
     }
 
+    /// Looks at the sessions themselves while something takes too long; answers the statements that it sent. What could not be
+    /// looked at is not told: the figures of this collection stand.
+    async fn look(
+        &mut self,
+        connection: &mut Option<Database>,
+        long: Long,
+        end: tokio::time::Instant,
+        clock: &dyn Clock,
+    ) -> u32 {
+        if !long.matters() {
+            self.sessions.found.clear();
+            self.sessions.read_ms = None;
+            return 0;
+        }
+        let now_ms = clock.monotonic_ms();
+        if self.sessions.read_ms.is_some_and(|at| now_ms - at < LOOK_MS) {
+            return 0;
+        }
+        let Some(open) = connection else { return 0 };
+        self.sessions.read_ms = Some(now_ms);
+        let read = activity::read_on(open, &mut self.sessions.state, &self.address, clock.now_ms());
+        match tokio::time::timeout_at(end, read).await {
+            Ok(Ok(facts)) => self.sessions.found = activity::findings(&facts),
+            Ok(Err(error)) => {
+                tracing::debug!(target: "perfdeck::database", address = %self.address.short(), "sessions not read: {error}");
+            }
+            // A connection that still owes an answer cannot be used for the next reading.
+            Err(_) => *connection = None,
+        }
+        2
+    }
+
     async fn measure(&mut self, clock: &dyn Clock) -> Result<Collection, ApiError> {
         if let Err(error) = self.sqlite.check(&self.address) {
             self.connection = None;
@@ -116,7 +166,9 @@ impl DatabaseCollector {
                 self.owed = 0.0;
                 // Another server may answer now.
                 self.version = None;
+                self.broken.clear();
                 self.mysql = mysql::State::default();
+                self.sessions = Sessions::default();
                 (self.open().await?, true)
             }
         };
@@ -166,12 +218,14 @@ impl DatabaseCollector {
         let due = *self.slow_at.get_or_insert(now_ms - SLOW_MS + FIRST_SLOW_MS) + SLOW_MS <= now_ms;
         let mut findings = None;
         let mut connection = Some(connection);
+        requests += self.look(&mut connection, reading.long, end, clock).await;
+        reading.broken.extend(self.sessions.found.iter().cloned());
         if due {
             self.slow_at = Some(now_ms);
             if let Some(open) = &mut connection {
                 let work = async {
                     let slow = match open {
-                        Database::Postgres(c) => postgres::slow(c).await,
+                        Database::Postgres(c) => postgres::slow(c, &self.address).await,
                         Database::Mysql(c) => mysql::slow(c).await,
                         Database::Sqlite(c) => sqlite::slow(c).await,
                     }?;
@@ -195,6 +249,7 @@ impl DatabaseCollector {
                         }
                         self.size = slow.size.or(self.size);
                         findings = Some(slow.findings);
+                        self.broken = slow.broken;
                     }
                     // The fast figures stand. A refused check says nothing about problems, so earlier findings stay. How
                     // much of the checks was done is not known, so the next second has no rates.
@@ -219,7 +274,7 @@ impl DatabaseCollector {
             detail: reading.detail.or_else(|| Some(self.address.path.clone()).filter(|p| !p.is_empty())),
             limits: reading.limits,
             warning: reading.warning,
-            broken: reading.broken,
+            broken: [reading.broken, self.broken.clone()].concat(),
             findings,
             own_requests: requests,
         })

@@ -9,6 +9,7 @@ use sqlx::{ConnectOptions, Connection};
 
 use crate::error::{asked, explain};
 use crate::options::{mysql_options, sqlite_options};
+use crate::own;
 use crate::session::{self, Session};
 use crate::trust;
 
@@ -100,13 +101,27 @@ async fn open(
 }
 
 async fn mysql(address: &Address, password: Option<&Sensitive>) -> Result<MySqlConnection, sqlx::Error> {
-    let mut c = mysql_options(address, password).connect().await?;
+    // Without a database first: what is sent until then is counted for none.
+    let nowhere = Address { path: String::new(), ..address.clone() };
+    let mut c = mysql_options(&nowhere, password).connect().await?;
+    // The server's statistics of statements leave this session out, where this user may ask for that.
+    let _ = sqlx::raw_sql(
+        "UPDATE performance_schema.threads SET instrumented = 'NO' WHERE processlist_id = CONNECTION_ID()",
+    )
+    .execute(&mut c)
+    .await;
+    if !address.path.is_empty() {
+        let name = perfdeck_sqltext::quote_identifier(&address.path, perfdeck_sqltext::Dialect::Mysql);
+        sqlx::raw_sql(sqlx::AssertSqlSafe(format!("USE {name}"))).execute(&mut c).await?;
+    }
     sqlx::raw_sql("SET SESSION TRANSACTION READ ONLY").execute(&mut c).await?;
     sqlx::raw_sql("SET SESSION lock_wait_timeout = 1, innodb_lock_wait_timeout = 1").execute(&mut c).await?;
     // MariaDB counts seconds, MySQL milliseconds; each refuses the other's name.
     if sqlx::raw_sql("SET SESSION max_statement_time = 1.5").execute(&mut c).await.is_err() {
         let _ = sqlx::raw_sql("SET SESSION max_execution_time = 1500").execute(&mut c).await;
     }
+    let row = sqlx::raw_sql("SELECT CAST(CONNECTION_ID() AS SIGNED)").fetch_one(&mut c).await?;
+    own::began(address, sqlx::Row::try_get(&row, 0)?);
     Ok(c)
 }
 

@@ -1,16 +1,18 @@
-//! SQL databases: connection test in stages, pool, collector, running statements, sizes, plans, discovery, changes of
-//! indexes. PostgreSQL, MySQL, MariaDB and SQLite through sqlx.
+//! SQL databases: connection test in stages, pool, collector, sessions and who blocks whom, statements, sizes, plans, health,
+//! discovery, changes of indexes. PostgreSQL, MySQL, MariaDB and SQLite through sqlx.
 //!
 //! Every monitoring connection is Perfdeck's own: named `perfdeck`, read-only, with short statement and lock timeouts,
 //! outside any pool. [`Pool`] is for load: the demo, benchmarks and experiments with its size.
 #![forbid(unsafe_code)]
 
-mod activity;
+pub mod activity;
+mod applications;
 mod collector;
 mod connect;
 mod discover;
 mod error;
 mod facts;
+mod health;
 mod hints;
 pub mod index_change;
 mod load;
@@ -27,21 +29,24 @@ mod session;
 mod sizes;
 mod sqlite;
 mod sqlite_indexes;
+pub mod statements;
 mod test;
 mod tls;
 mod trust;
 
-pub use activity::activity;
+pub use activity::{ActivityFacts, ActivityReader};
+pub use applications::PoolsReader;
 pub use collector::DatabaseCollector;
 pub use connect::Database;
 pub use discover::discover;
 pub use error::{Error, Result};
 pub use facts::{Facts, facts};
+pub use health::health;
 pub use index_change::DROP_INDEX;
 pub use load::{LoadConnection, connect_for_load, dialect};
 pub use occupancy::{Occupancy, OccupancyWatch};
 pub use plans::{LONGEST_STATEMENT, statement_plan};
-pub use pool::{Pool, PoolStats, Pooled};
+pub use pool::{Held, Pool, Pooled, SqlitePools};
 pub use session::Session;
 pub use sizes::{MOST_TABLES, index_bloat, sizes};
 pub use sqlite_indexes::{RepeatedIndex, repeated_indexes};

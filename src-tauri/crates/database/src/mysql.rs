@@ -6,8 +6,10 @@ use perfdeck_sqltext::{Dialect, quote_identifier};
 use sqlx::Row;
 use sqlx::mysql::{MySqlConnection, MySqlRow};
 
+use crate::activity::Long;
 use crate::error::explain;
 use crate::hints::grant;
+use crate::own;
 use crate::reading::{Counters, Moment, Reading, Slow, connections, finding, series};
 
 /// What is known about the server behind a connection.
@@ -31,8 +33,9 @@ pub(crate) fn text(row: &MySqlRow, i: usize) -> Option<String> {
 }
 
 /// Sessions of others: active, idle in a transaction, all, waiting for a metadata lock, longest statement in seconds, longest
-/// wait for a lock, and those whose transaction was open before and may have worked in the last second. InnoDB tells times in
-/// the server's own zone, whatever the session's is.
+/// wait for a lock, those whose transaction was open before and may have worked in the last second, and how long the longest has
+/// been idle in a transaction, and in one at all. InnoDB tells times in the server's own zone, whatever the session's is.
+/// `$OWN` are Perfdeck's own sessions.
 const SESSIONS: &str = "
     SELECT CAST(COALESCE(SUM(p.command NOT IN ('Sleep', 'Binlog Dump', 'Binlog Dump GTID')), 0) AS SIGNED),
            CAST(COALESCE(SUM(p.command = 'Sleep' AND t.trx_id IS NOT NULL), 0) AS SIGNED),
@@ -42,11 +45,19 @@ const SESSIONS: &str = "
            CAST(COALESCE(MAX(GREATEST(IF(p.state LIKE 'Waiting for%lock', p.time, 0),
                 COALESCE(TIMESTAMPDIFF(SECOND, t.trx_wait_started, n.here), 0))), 0) AS DOUBLE),
            CAST(COALESCE(SUM(t.trx_autocommit_non_locking = 0
-                AND IF(p.command = 'Sleep', p.time <= 1, t.trx_started < n.here)), 0) AS SIGNED)
+                AND IF(p.command = 'Sleep', p.time <= 1, t.trx_started < n.here)), 0) AS SIGNED),
+           CAST(COALESCE(MAX(IF(p.command = 'Sleep' AND t.trx_id IS NOT NULL, p.time, 0)), 0) AS DOUBLE),
+           CAST(COALESCE(MAX(TIMESTAMPDIFF(SECOND, t.trx_started, n.here)), 0) AS DOUBLE)
     FROM information_schema.processlist p LEFT JOIN information_schema.innodb_trx t ON t.trx_mysql_thread_id = p.id
     CROSS JOIN (SELECT CONVERT_TZ(NOW(), @@session.time_zone, 'SYSTEM') AS here) n
-    WHERE p.id <> CONNECTION_ID() AND p.command NOT IN ('Daemon', 'Slave_IO', 'Slave_SQL', 'Slave_worker')
+    WHERE p.id <> CONNECTION_ID() AND p.id NOT IN ($OWN) AND p.command NOT IN ('Daemon', 'Slave_IO', 'Slave_SQL', 'Slave_worker')
       AND p.user NOT IN ('system user', 'event_scheduler')";
+
+/// The question about [`SESSIONS`], without Perfdeck's own.
+fn sessions_of_others(address: &Address) -> String {
+    let own: Vec<String> = own::sessions(address).iter().map(i64::to_string).collect();
+    SESSIONS.replace("$OWN", if own.is_empty() { "0".to_owned() } else { own.join(", ") }.as_str())
+}
 
 pub(crate) async fn read(
     c: &mut MySqlConnection,
@@ -78,7 +89,7 @@ pub(crate) async fn read(
     let locks = series("database.locks.waiting", &[], Unit::Count);
     let (mut sessions, mut open) = (None, None);
     if state.process != Some(false) {
-        match sqlx::raw_sql(SESSIONS).fetch_one(&mut *c).await {
+        match sqlx::raw_sql(sqlx::AssertSqlSafe(sessions_of_others(address))).fetch_one(&mut *c).await {
             Ok(row) => {
                 state.process = Some(true);
                 sessions = Some(row);
@@ -96,7 +107,9 @@ pub(crate) async fn read(
         reading.values.push((connections("idle_in_transaction"), in_transaction));
         reading.values.push((series("database.query.longest", &[], Unit::Seconds), row.try_get::<f64, _>(4)?.max(0.0)));
         let longest = series("database.locks.longest", &[], Unit::Seconds);
-        reading.values.push((longest, row.try_get::<f64, _>(5)?.max(0.0)));
+        let blocked_s = row.try_get::<f64, _>(5)?.max(0.0);
+        reading.values.push((longest, blocked_s));
+        reading.long = Long { blocked_s, idle_s: row.try_get(7)?, transaction_s: row.try_get(8)? };
         if let Some(rows) = get("Innodb_row_lock_current_waits") {
             reading.values.push((locks, rows + n(3)?));
         }
@@ -264,7 +277,7 @@ pub(crate) async fn slow(c: &mut MySqlConnection) -> Result<Slow, sqlx::Error> {
     )
     .fetch_one(&mut *c)
     .await?;
-    Ok(Slow { size, findings: duplicates(c).await?, own: 0.0, requests: 2 })
+    Ok(Slow { size, findings: duplicates(c).await?, requests: 2, ..Slow::default() })
 }
 
 /// Indexes of the same kind over the same columns, prefixes and directions. Of two the one is reported that enforces

@@ -6,6 +6,8 @@ use perfdeck_words as words;
 use perfdeck_words::{bytes, count, share};
 use sqlx::Row;
 
+use crate::activity::Long;
+use crate::health;
 use crate::hints::grant;
 use crate::reading::{Counters, Moment, Reading, Slow, connections, duplicate, finding, series};
 use crate::session::Session;
@@ -19,7 +21,7 @@ use crate::session::Session;
 /// Nothing here takes a lock or calls a size function: those would wait behind someone's ACCESS EXCLUSIVE lock.
 const ACTIVITY: &str = "
     WITH a AS MATERIALIZED (
-        SELECT state, wait_event_type, query_start, backend_type, datid, query = '<insufficient privilege>' AS hidden
+        SELECT state, wait_event_type, query_start, state_change, xact_start, backend_type, datid, query = '<insufficient privilege>' AS hidden
         FROM pg_stat_activity
         WHERE pid <> pg_backend_pid() AND application_name IS DISTINCT FROM 'perfdeck'),
     s AS (SELECT * FROM a WHERE backend_type = 'client backend')
@@ -41,6 +43,9 @@ const ACTIVITY: &str = "
         (coalesce(extract(epoch FROM d.stats_reset), 0) + extract(epoch FROM pg_postmaster_start_time()))::float8
         , (SELECT coalesce(max(extract(epoch FROM clock_timestamp() - query_start)), 0)::float8
             FROM s WHERE wait_event_type = 'Lock')
+        , (SELECT coalesce(max(extract(epoch FROM clock_timestamp() - state_change)), 0)::float8
+            FROM s WHERE state LIKE 'idle in transaction%')
+        , (SELECT coalesce(max(extract(epoch FROM clock_timestamp() - xact_start)), 0)::float8 FROM s)
         $FLUSH
     FROM pg_stat_database d WHERE d.datname = current_database()";
 
@@ -75,6 +80,7 @@ pub(crate) async fn read(c: &mut Session, address: &Address) -> Result<Reading, 
         );
         return Ok(reading);
     }
+    reading.long = Long { blocked_s: row.try_get(15)?, idle_s: row.try_get(16)?, transaction_s: row.try_get(17)? };
     let waits = |kind| series("database.waits", &[("type", kind)], Unit::Count);
     reading.values = vec![
         (connections("active"), n(0)?),
@@ -146,18 +152,19 @@ const INVALID: &str = "
     WHERE NOT i.indisvalid AND c.relkind = 'i'
       AND NOT EXISTS (SELECT 1 FROM pg_stat_progress_create_index p WHERE p.index_relid = i.indexrelid) LIMIT 20";
 
-pub(crate) async fn slow(c: &mut Session) -> Result<Slow, sqlx::Error> {
+pub(crate) async fn slow(c: &mut Session, address: &Address) -> Result<Slow, sqlx::Error> {
     let size: i64 =
         sqlx::raw_sql("SELECT pg_database_size(current_database())").fetch_one(&mut *c).await?.try_get(0)?;
     let findings = findings(c).await?;
+    let broken = health::broken(c, address).await?;
     let own = if tells_at_once(c) {
         // All of it is told before the counters are read again.
         sqlx::raw_sql("SELECT pg_stat_force_next_flush()").execute(&mut *c).await?;
         0.0
     } else {
-        4.0
+        4.0 + f64::from(health::BROKEN_REQUESTS)
     };
-    Ok(Slow { size: Some(size as f64), findings, own, requests: 5 })
+    Ok(Slow { size: Some(size as f64), findings, broken, own, requests: 5 + health::BROKEN_REQUESTS })
 }
 
 async fn findings(c: &mut Session) -> Result<Vec<Finding>, sqlx::Error> {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use perfdeck_model::{Address, ApiError, Finding, FindingAction, FindingTarget, Proof, SeriesInfo, TargetRole, Unit};
 use perfdeck_words as words;
 
+use crate::activity::Long;
 use crate::hints::grant;
 
 /// Two readings whose answers took times that differ by more than this, in milliseconds, have no rates: when within its
@@ -45,6 +46,8 @@ pub(crate) struct Reading {
     pub(crate) values: Vec<(SeriesInfo, f64)>,
     pub(crate) limits: BTreeMap<String, f64>,
     pub(crate) warning: Option<ApiError>,
+    /// The longest waits and transactions: whether the sessions themselves are worth a look.
+    pub(crate) long: Long,
     /// What is broken at this moment.
     pub(crate) broken: Vec<Finding>,
     pub(crate) detail: Option<String>,
@@ -59,6 +62,8 @@ pub(crate) struct Reading {
 pub(crate) struct Slow {
     pub(crate) size: Option<f64>,
     pub(crate) findings: Vec<Finding>,
+    /// What is broken until the next look.
+    pub(crate) broken: Vec<Finding>,
     /// Transactions that they add to the counters, in case the server tells them late.
     pub(crate) own: f64,
     /// Statements that were sent.

@@ -462,6 +462,10 @@ pub(crate) fn sqlite(address: &Address, code: &str, message: &str) -> ApiError {
     // Extended codes keep the primary one in their low byte.
     let primary = code.parse::<u32>().map_or(0, |c| c & 0xff);
     match primary {
+        5 if code == "517" => {
+            again(ErrorCode::Timeout, format!("{path} was written by another process since this transaction read it"))
+                .hint("Begin again; a transaction that will write begins with BEGIN IMMEDIATE")
+        }
         5 | 6 => again(ErrorCode::Timeout, format!("{path} is locked by another process"))
             .hint("Wait for its transaction to end; PRAGMA journal_mode = WAL; lets readers in beside a writer"),
         14 => ApiError::new(ErrorCode::NotFound, format!("{path} cannot be opened"))

@@ -9,7 +9,9 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 use futures_util::{FutureExt as _, StreamExt as _, stream};
 use perfdeck_model::{Address, AddressOptions, ApiError, ErrorCode, Sensitive, WantedSession};
-use sqlx::postgres::{PgConnectOptions, PgConnection, PgQueryResult, PgRow, PgStatement, PgTypeInfo, Postgres};
+use sqlx::postgres::{
+    PgArguments, PgConnectOptions, PgConnection, PgQueryResult, PgRow, PgStatement, PgTypeInfo, Postgres,
+};
 use sqlx::{Arguments as _, ConnectOptions as _, Connection as _, Either, Execute, Executor, SqlStr};
 
 use crate::error::explain;
@@ -18,8 +20,8 @@ use crate::own;
 use crate::trust::{self, Door};
 
 /// Limits of one question, for the transaction that it is. Statements in one message are one.
-const LIMITS: &str = "SET LOCAL statement_timeout = 1500; SET LOCAL lock_timeout = 200; \
-                      SET LOCAL transaction_read_only = on; ";
+const LIMITS: &str = "SET /* perfdeck */ LOCAL statement_timeout = 1500; SET /* perfdeck */ LOCAL lock_timeout = 200; \
+                      SET /* perfdeck */ LOCAL transaction_read_only = on; ";
 
 /// A setting that only our own start-up options make, to see whether they have arrived.
 pub(crate) const MARK: &str = "perfdeck.session";
@@ -29,6 +31,25 @@ pub(crate) const MARK: &str = "perfdeck.session";
 pub struct Session {
     inner: PgConnection,
     shared: bool,
+    /// Whether the server's statistics of statements leave this session out.
+    unrecorded: bool,
+}
+
+/// Asks for the mark of our options, and keeps a session that has it out of `pg_stat_statements` where this user may do that: only a
+/// superuser, and from PostgreSQL 15 on who was granted it. For others each statement is marked. A pooler's server connection, which
+/// lacks the mark, is left as it is.
+fn ask_mark(version: Option<u32>) -> String {
+    let granted = if version.is_some_and(|v| v >= 150_000) {
+        "OR has_parameter_privilege('pg_stat_statements.track', 'SET')"
+    } else {
+        ""
+    };
+    format!(
+        "SELECT {} current_setting('{MARK}', true),
+                CASE WHEN current_setting('{MARK}', true) = 'own' AND (current_setting('is_superuser') = 'on' {granted})
+                     THEN set_config('pg_stat_statements.track', 'none', false) END",
+        own::MARK_TEXT
+    )
 }
 
 /// Whether a start-up parameter was refused, which no server does with those that we send.
@@ -103,31 +124,37 @@ impl Session {
             ("jit", "off"),
             (MARK, "own"),
         ]);
-        let (inner, shared) = match guarded.connect().await {
+        let (inner, shared, unrecorded) = match guarded.connect().await {
             Ok(mut inner) => {
                 signed_in.store(true, Ordering::Relaxed);
-                let text = "SELECT current_setting('perfdeck.session', true)";
+                let text = sqlx::AssertSqlSafe(ask_mark(inner.server_version_num()));
                 let row = sqlx::raw_sql(text).fetch_one(&mut inner).await.map_err(|e| explain(address, &e))?;
                 own::add(address, 1.0, 0);
-                let mark: Option<String> = sqlx::Row::try_get(&row, 0).map_err(|e| explain(address, &e))?;
-                (inner, mark.as_deref() != Some("own"))
+                let said =
+                    |i: usize| sqlx::Row::try_get::<Option<String>, _>(&row, i).map_err(|e| explain(address, &e));
+                (inner, said(0)?.as_deref() != Some("own"), said(1)?.as_deref() == Some("none"))
             }
             Err(sqlx::Error::Database(e)) if refuses_parameters(e.message()) => {
                 needs_options(address, plain)?;
                 let bare = plain.clone().statement_cache_capacity(0);
-                (bare.connect().await.map_err(Refused::Driver)?, true)
+                (bare.connect().await.map_err(Refused::Driver)?, true, false)
             }
             Err(error) => return Err(Refused::Driver(error)),
         };
         if shared {
             needs_options(address, plain)?;
         }
-        Ok(Self { inner, shared })
+        Ok(Self { inner, shared, unrecorded })
     }
 
     /// Whether server connections are shared with other clients, by a pooler before the server.
     pub fn is_shared(&self) -> bool {
         self.shared
+    }
+
+    /// Whether the server's statistics of statements leave this session out; its statements are marked otherwise.
+    pub(crate) fn is_unrecorded(&self) -> bool {
+        self.unrecorded
     }
 
     /// The server's version, as `server_version_num` has it.
@@ -148,7 +175,24 @@ fn alone<'q>(mut query: impl Execute<'q, Postgres>) -> Result<sqlx::RawSql, sqlx
         return Err(sqlx::Error::Protocol(message.to_owned()));
     }
     // Our own questions, all of them constants.
-    Ok(sqlx::raw_sql(sqlx::AssertSqlSafe(format!("{LIMITS}{}", query.sql().as_str()))))
+    Ok(sqlx::raw_sql(sqlx::AssertSqlSafe(format!("{LIMITS}{}", own::marked(query.sql().as_str())))))
+}
+
+/// A question as the server is sent it on a session that it records: the same with a mark in its text.
+enum Marked {
+    Raw(sqlx::RawSql),
+    Prepared(SqlStr, PgArguments, bool),
+}
+
+fn with_mark<'q>(mut query: impl Execute<'q, Postgres>) -> Result<Marked, sqlx::Error> {
+    let arguments = query.take_arguments().map_err(sqlx::Error::Encode)?;
+    let persistent = query.persistent();
+    // Our own questions, as they were before.
+    let text = sqlx::AssertSqlSafe(own::marked(query.sql().as_str()));
+    Ok(match arguments {
+        None => Marked::Raw(sqlx::raw_sql(text)),
+        Some(arguments) => Marked::Prepared(sqlx::SqlSafeStr::into_sql_str(text), arguments, persistent),
+    })
 }
 
 impl<'c> Executor<'c> for &'c mut Session {
@@ -160,7 +204,16 @@ impl<'c> Executor<'c> for &'c mut Session {
         E: 'q + Execute<'q, Postgres>,
     {
         if !self.shared {
-            return self.inner.fetch_many(query);
+            if self.unrecorded || query.statement().is_some() {
+                return self.inner.fetch_many(query);
+            }
+            return match with_mark(query) {
+                Ok(Marked::Raw(query)) => self.inner.fetch_many(query),
+                Ok(Marked::Prepared(text, arguments, persistent)) => {
+                    self.inner.fetch_many(sqlx::query_with(text, arguments).persistent(persistent))
+                }
+                Err(error) => stream::once(async { Err(error) }).boxed(),
+            };
         }
         match alone(query) {
             Ok(query) => self.inner.fetch_many(query),
@@ -174,7 +227,16 @@ impl<'c> Executor<'c> for &'c mut Session {
         E: 'q + Execute<'q, Postgres>,
     {
         if !self.shared {
-            return self.inner.fetch_optional(query);
+            if self.unrecorded || query.statement().is_some() {
+                return self.inner.fetch_optional(query);
+            }
+            return match with_mark(query) {
+                Ok(Marked::Raw(query)) => self.inner.fetch_optional(query),
+                Ok(Marked::Prepared(text, arguments, persistent)) => {
+                    self.inner.fetch_optional(sqlx::query_with(text, arguments).persistent(persistent))
+                }
+                Err(error) => async { Err(error) }.boxed(),
+            };
         }
         match alone(query) {
             Ok(query) => self.inner.fetch_optional(query),

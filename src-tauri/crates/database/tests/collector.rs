@@ -1,8 +1,8 @@
 //! The collector against real servers: true figures, rates after real traffic, recovery, findings.
 use std::time::Duration;
 
-use perfdeck_database::{DatabaseCollector, activity};
-use perfdeck_model::{Address, Collection, Collector, ErrorCode, FindingTarget, Sensitive};
+use perfdeck_database::{ActivityReader, DatabaseCollector};
+use perfdeck_model::{Address, Collection, Collector, DatabaseActivity, ErrorCode, FindingTarget, Sensitive};
 use perfdeck_testkit::{MariaDb, POSTGRES_PASSWORD, Postgres};
 use sqlx::{Connection, Executor};
 
@@ -13,6 +13,15 @@ fn value(c: &Collection, id: &str) -> Option<f64> {
 fn collector(url: &str) -> DatabaseCollector {
     let (address, password) = Address::parse(url).expect("a URL");
     DatabaseCollector::new(address, password)
+}
+
+/// One look at the sessions, as a process does that ends after it.
+async fn activity(url: &str) -> DatabaseActivity {
+    let (address, password) = Address::parse(url).expect("a URL");
+    let mut reader = ActivityReader::default();
+    let facts = reader.read(&address, password.as_ref(), 1e12).await.expect("answers");
+    reader.close().await;
+    facts.answer()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -42,9 +51,8 @@ async fn postgres_figures_are_true() {
     assert_eq!(value(&seen, "database.connections{state=idle_in_transaction}"), Some(1.0), "the holder");
     assert_eq!(value(&seen, "database.waits{type=lock}"), Some(1.0), "what it waits for");
     assert!(value(&seen, "database.query.longest").is_some_and(|s| s > 0.0), "and for how long");
-    let (address, password) = Address::parse(&server.url()).expect("a URL");
-    let running = activity(&address, password.as_ref()).await.expect("answers");
-    let blocked = running.statements.iter().find(|r| !r.blocked_by.is_empty()).expect("the waiting one");
+    let running = activity(&server.url()).await;
+    let blocked = running.sessions.iter().find(|r| !r.blocked_by.is_empty()).expect("the waiting one");
     assert_eq!(blocked.statement, "UPDATE t SET a = ? WHERE a = ?", "without its literals");
     holder.execute("COMMIT").await.expect("committed");
     waiting.await.expect("done");
@@ -85,10 +93,9 @@ async fn an_idle_postgres_is_idle() {
     // A whole minute of made-up seconds, with the slow checks in it.
     idle(&mut c, 0..62).await;
     // Somebody looks at the running statements, and a second environment is of the same database.
-    let (address, password) = Address::parse(&server.url()).expect("a URL");
     let mut twin = collector(&server.url());
     for second in 62..70 {
-        activity(&address, password.as_ref()).await.expect("answers");
+        activity(&server.url()).await;
         twin.collect(&(f64::from(second) * 1e3)).await.expect("answers");
         idle(&mut c, second..second + 1).await;
     }
@@ -334,9 +341,8 @@ async fn mariadb_figures_are_true() {
     let seen =
         eventually_collect(&mut c, &mut now, |s| value(s, "database.locks.waiting") == Some(1.0) && holding(s)).await;
     assert_eq!(value(&seen, "database.connections{state=active}"), Some(1.0), "the waiting one: {:?}", seen.values);
-    let (address, password) = Address::parse(&server.url()).expect("a URL");
-    let running = activity(&address, password.as_ref()).await.expect("answers");
-    assert!(running.statements.iter().any(|r| r.statement == "UPDATE t SET b = ?"), "without literals: {running:?}");
+    let running = activity(&server.url()).await;
+    assert!(running.sessions.iter().any(|r| r.statement == "UPDATE t SET b = ?"), "without literals: {running:?}");
     holder.execute("COMMIT").await.expect("committed");
     waiting.await.expect("done");
 

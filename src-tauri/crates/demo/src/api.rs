@@ -14,7 +14,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use perfdeck_cache::MemoryCache;
-use perfdeck_database::{Pool, Pooled};
+use perfdeck_database::{Pooled, SqlitePools};
 use serde::{Deserialize, Serialize};
 use sqlx::sqlite::SqliteConnection;
 
@@ -44,6 +44,8 @@ pub(crate) enum Statement {
 
 impl Statement {
     pub(crate) const COUNT: usize = 6;
+    pub(crate) const ALL: [Self; Self::COUNT] =
+        [Self::Appointment, Self::AppointmentsOfStaff, Self::User, Self::Staff, Self::Schedule, Self::Events];
 
     pub(crate) fn sql(self) -> &'static str {
         match self {
@@ -89,12 +91,14 @@ impl Route {
     }
 }
 
-/// Counters of something that runs: how often, how long in nanoseconds, and with how many statements. All only grow.
+/// Counters of something that runs: how often, how long in nanoseconds, with how many statements, and how many rows a statement
+/// returned. All only grow.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Usage {
     pub(crate) calls: u64,
     pub(crate) nanos: u64,
     pub(crate) statements: u64,
+    pub(crate) rows: u64,
 }
 
 impl Usage {
@@ -104,6 +108,7 @@ impl Usage {
             calls: self.calls.saturating_sub(earlier.calls),
             nanos: self.nanos.saturating_sub(earlier.nanos),
             statements: self.statements.saturating_sub(earlier.statements),
+            rows: self.rows.saturating_sub(earlier.rows),
         }
     }
 }
@@ -113,10 +118,12 @@ struct Tally {
     calls: AtomicU64,
     nanos: AtomicU64,
     statements: AtomicU64,
+    rows: AtomicU64,
 }
 
 impl Tally {
-    fn add(&self, took: Duration, statements: u64) {
+    fn add(&self, took: Duration, statements: u64, rows: u64) {
+        self.rows.fetch_add(rows, Ordering::Relaxed);
         self.calls.fetch_add(1, Ordering::Relaxed);
         self.nanos.fetch_add(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
         self.statements.fetch_add(statements, Ordering::Relaxed);
@@ -127,6 +134,7 @@ impl Tally {
             calls: self.calls.load(Ordering::Relaxed),
             nanos: self.nanos.load(Ordering::Relaxed),
             statements: self.statements.load(Ordering::Relaxed),
+            rows: self.rows.load(Ordering::Relaxed),
         }
     }
 }
@@ -223,20 +231,22 @@ struct Running<'a> {
     statement: Statement,
     number: u64,
     started: Instant,
+    /// Rows that it returned.
+    rows: u64,
 }
 
 impl Drop for Running<'_> {
     fn drop(&mut self) {
         self.served.running.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.number);
         if let Some(tally) = self.served.statements.get(self.statement as usize) {
-            tally.add(self.started.elapsed(), 1);
+            tally.add(self.started.elapsed(), 1, self.rows);
         }
     }
 }
 
 /// State of the API: what it serves from and what it knows about itself.
 pub(crate) struct Served {
-    pub(crate) pool: Pool,
+    pub(crate) pools: SqlitePools,
     pub(crate) cache: Arc<MemoryCache>,
     latency: Histogram,
     requests: AtomicU64,
@@ -252,9 +262,9 @@ pub(crate) struct Served {
 }
 
 impl Served {
-    pub(crate) fn new(pool: Pool, cache: Arc<MemoryCache>) -> Self {
+    pub(crate) fn new(pools: SqlitePools, cache: Arc<MemoryCache>) -> Self {
         Self {
-            pool,
+            pools,
             cache,
             latency: Histogram::new(),
             requests: AtomicU64::new(0),
@@ -306,7 +316,7 @@ impl Served {
 
     /// A connection of the pool; waiting for it is not counted as the statement's time.
     async fn connection(&self) -> Result<Pooled, Failure> {
-        self.pool.acquire().await.map_err(|error| {
+        self.pools.read().await.map_err(|error| {
             tracing::debug!(%error, "the demo's pool has no connection");
             Failure::Busy
         })
@@ -325,7 +335,7 @@ impl Served {
         let number = self.numbers.fetch_add(1, Ordering::Relaxed);
         let started = Instant::now();
         self.running.lock().unwrap_or_else(PoisonError::into_inner).insert(number, started);
-        let _running = Running { served: self, statement, number, started };
+        let mut running = Running { served: self, statement, number, started, rows: 0 };
         // Outside a request there is nothing to count for.
         let _ = STATEMENTS.try_with(|n| n.set(n.get() + 1));
         // The demo's pool holds nothing but SQLite's.
@@ -334,10 +344,12 @@ impl Served {
         for parameter in parameters {
             query = query.bind(*parameter);
         }
-        query.fetch_all(connection).await.map_err(|error| {
+        let rows = query.fetch_all(connection).await.map_err(|error| {
             tracing::warn!(%error, sql = statement.sql(), "a statement of the demo failed");
             Failure::Busy
-        })
+        })?;
+        running.rows = rows.len() as u64;
+        Ok(rows)
     }
 
     /// Cache-aside: the answer of a key, made from the first row of a statement when it is not in the cache.
@@ -475,7 +487,7 @@ async fn count(served: Arc<Served>, route: Route, request: Request, next: Next) 
     }
     served.latency.add(took);
     if let Some(tally) = served.routes.get(route as usize) {
-        tally.add(took, statements);
+        tally.add(took, statements, 0);
     }
     response
 }

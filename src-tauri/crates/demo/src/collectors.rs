@@ -112,7 +112,7 @@ impl DemoDatabaseCollector {
         let version: String = sqlx::query_scalar("SELECT sqlite_version()").fetch_one(&mut *c).await?;
         let round_trip_ms = started.elapsed().as_secs_f64() * 1e3;
         let role = TargetRole::Database;
-        let pool = self.served.pool.stats();
+        let pool = self.served.pools.readers().stats();
         let (pages, page): (i64, i64) =
             sqlx::query_as("SELECT page_count, page_size FROM pragma_page_count(), pragma_page_size()")
                 .fetch_one(&mut *c)

@@ -10,6 +10,7 @@ mod api;
 mod collectors;
 mod data;
 mod findings;
+mod statements;
 mod traffic;
 
 use std::path::{Path, PathBuf};
@@ -17,10 +18,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use perfdeck_cache::{MemoryCache, MemoryCacheCollector};
-use perfdeck_database::Pool;
+use perfdeck_database::SqlitePools;
 use perfdeck_model::{
     Address, ApiError, ApiTarget, CacheMode, CacheTarget, Collector, DatabaseTarget, ErrorCode, HostTarget, Kind,
-    PoolSettings, Scheme, SecretSource, SeriesInfo, Targets, TlsMode,
+    OwnPool, PoolSettings, Scheme, SecretSource, SeriesInfo, Targets, TlsMode,
 };
 use perfdeck_monitor::ApiCollector;
 use tokio::net::TcpListener;
@@ -108,9 +109,9 @@ impl Demo {
         cancel: &CancellationToken,
     ) -> Result<Arc<Self>, ApiError> {
         let path = data::prepare(dir, progress, cancel).await?;
-        // The pool every environment of this kind has, with the same settings.
+        // Readers as every environment of this kind has them, with the same settings.
         let settings = PoolSettings::for_kind(Kind::Development);
-        let pool = Pool::open(&database_address(&path), None, &settings).await.map_err(|e| {
+        let pools = SqlitePools::open(&database_address(&path), &settings).await.map_err(|e| {
             ApiError::new(ErrorCode::Storage, format!("The demo database {} cannot be opened: {e}", path.display()))
                 .hint("Remove it to have it built anew")
         })?;
@@ -120,7 +121,7 @@ impl Demo {
         };
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(unreachable)?;
         let port = listener.local_addr().map_err(unreachable)?.port();
-        let served = Arc::new(api::Served::new(pool, MemoryCache::new(CACHE_BYTES)));
+        let served = Arc::new(api::Served::new(pools, MemoryCache::new(CACHE_BYTES)));
         served.fill().await;
         let stop = CancellationToken::new();
         let (app, stopped) = (api::router(&served), stop.clone());
@@ -142,6 +143,11 @@ impl Demo {
             tasks: Mutex::new(vec![sending, serving]),
             cursor: Mutex::new(ApiCursor::new()),
         }))
+    }
+
+    /// State of the pools that the demo API reads and writes its database through.
+    pub fn pools(&self) -> Vec<OwnPool> {
+        self.served.pools.stats("demo API")
     }
 
     /// Base URL of the demo API.
@@ -212,7 +218,7 @@ impl Demo {
                 task.abort();
             }
         }
-        let _ = tokio::time::timeout(END, self.served.pool.close()).await;
+        let _ = tokio::time::timeout(END, self.served.pools.close()).await;
     }
 }
 
@@ -302,6 +308,27 @@ mod tests {
             u64::from(data::PER_STAFF) + 2,
             "twenty-one statements for one schedule, and one for the staff that does not exist"
         );
+        let before = demo.statements(0.0);
+        for path in ["/staff/9/schedule", "/appointments?staff_id=9&limit=7", "/appointments?staff_id=9&limit=7"] {
+            assert_eq!(client.get(path, None).await.expect(path).status, 200, "{path}");
+        }
+        let gained = perfdeck_database::statements::delta(&before, &demo.statements(1e4));
+        let texts = demo.statement_texts();
+        let mut counted: Vec<(&str, u64, u64)> = gained
+            .gained
+            .iter()
+            .map(|(key, counts)| (texts[&key.id].text.as_str(), counts.calls, counts.rows))
+            .collect();
+        counted.sort_unstable();
+        let n = u64::from(data::PER_STAFF);
+        let wanted = [
+            (api::Statement::Schedule.sql(), 1, n),
+            (api::Statement::Appointment.sql(), n, n),
+            (api::Statement::AppointmentsOfStaff.sql(), 2, 14),
+        ];
+        let mut wanted = wanted.to_vec();
+        wanted.sort_unstable();
+        assert_eq!(counted, wanted, "the planted N+1 and the planted scan, to the last call and row");
         let (keys, forever) = demo.served.cache.keys();
         let share = forever as f64 / keys as f64;
         assert_eq!(forever, u64::from(data::STAFF), "profiles of the staff never expire");
@@ -400,7 +427,7 @@ mod tests {
             "CREATE INDEX appointments_staff ON appointments (staff_id, starts_at)",
             "DROP INDEX appointments_user_id_idx",
         ] {
-            let mut connection = demo.served.pool.acquire().await.expect("a connection");
+            let mut connection = demo.served.pools.read().await.expect("a connection");
             connection.execute(sql).await.expect(sql);
         }
         client.get("/appointments?staff_id=5", None).await.expect("answers");

@@ -56,6 +56,7 @@ pub use crate::features::bench::plans::SavedPlan;
 pub use crate::features::bench::preview::BenchPreview;
 pub use crate::features::bench::work::{BenchSpec, PlanFolder};
 pub use crate::features::database::commands as database;
+pub use crate::features::database::statements::answer as statements;
 pub use crate::features::environments::commands as environments;
 pub use crate::features::environments::dotenv::{
     Described, draft_from_dotenv, draft_from_own_dotenv, draft_from_variables,
@@ -84,6 +85,7 @@ pub struct Engine {
     pub(crate) environments: features::environments::State,
     pub(crate) monitoring: features::monitoring::sessions::Sessions,
     pub(crate) bench: features::bench::State,
+    pub(crate) database: features::database::State,
 }
 
 /// Jobs that end with Perfdeck may take this long to write what they have.
@@ -113,8 +115,11 @@ impl Engine {
             environments: features::environments::State::default(),
             monitoring: features::monitoring::sessions::Sessions::default(),
             bench: features::bench::State::default(),
+            database: features::database::State::default(),
         });
         tokio::spawn(core::housekeeping::housekeeping(Arc::downgrade(&engine), engine.core.stopped.clone()));
+        let stopped = engine.core.stopped.clone();
+        tokio::spawn(features::database::statements::keep(Arc::downgrade(&engine), stopped));
         Ok(engine)
     }
 
@@ -128,6 +133,12 @@ impl Engine {
         &self.core.data_dir
     }
 
+    /// Ends what is watched of an environment, since its targets may be others now; answers whether it was monitored.
+    pub(crate) async fn stop_watching(&self, id: &str) -> bool {
+        self.database.activity.stop(id).await;
+        self.monitoring.stop(id).await
+    }
+
     /// Ends jobs and monitors and flushes what they hold; a benchmark that runs is stored as interrupted. Takes
     /// [`SHUTDOWN`] at most. Safe to call twice.
     pub async fn shutdown(&self) {
@@ -135,7 +146,9 @@ impl Engine {
         if tokio::time::timeout(JOBS, self.core.jobs.end()).await.is_err() {
             tracing::error!("a job did not end in time; what it did is lost");
         }
-        self.monitoring.stop_all().await;
+        tokio::join!(self.monitoring.stop_all(), self.database.activity.stop_all());
+        self.database.statements.stop().await;
+        self.database.pools.end_all().await;
         self.store_waiting().await;
         self.core.stopped.cancel();
         if let Some(demo) = self.environments.demo.lock().await.take() {

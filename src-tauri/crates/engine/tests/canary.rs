@@ -112,6 +112,7 @@ fn forms(field: &str) -> Option<&'static [&'static str]> {
         "KneeRequest.slo" => PLAIN,
         "ById.id"
         | "ByEnvironment.environment_id"
+        | "ActivityRequest.environment_id"
         | "SizesRequest.environment_id"
         | "BloatRequest.environment_id"
         | "BloatRequest.index"
@@ -124,6 +125,9 @@ fn forms(field: &str) -> Option<&'static [&'static str]> {
         | "TestDraft.id"
         | "EnvironmentDraft.name"
         | "HistoryRequest.environment_id"
+        | "StatementsRequest.environment_id"
+        | "StatementRequest.environment_id"
+        | "StatementRequest.key"
         | "HistoryRequest.series"
         | "BenchRequest.environment_id"
         | "BenchRequest.name"
@@ -341,10 +345,13 @@ fn base(command: &str, url: &str, environment: &str, run: &str) -> Option<Value>
         "env.unlock" => json!({ "id": environment, "confirm": null }),
         "env.test_draft" => json!({ "id": null, "draft": draft }),
         "env.from_dotenv" | "address.parse" | "plan.check" | "plan.form" | "baseline.delete" => json!({ "text": "x" }),
-        "monitor.start" | "monitor.metrics" | "monitor.series" | "monitor.targets" | "findings.list"
-        | "db.activity" | "db.sizes" => {
+        "monitor.start" | "monitor.metrics" | "monitor.series" | "monitor.targets" | "findings.list" | "db.pool"
+        | "db.health" | "db.sizes" => {
             json!({ "environment_id": environment })
         }
+        "db.activity" => json!({ "environment_id": environment, "at_ms": null }),
+        "db.statements" => json!({"environment_id": environment, "from_ms": 0.0, "to_ms": 1.0}),
+        "db.statement" => json!({"environment_id": environment, "key": "nothing", "from_ms": 0.0, "to_ms": 1.0}),
         "db.bloat" => json!({ "environment_id": environment, "index": "public.orders_pkey" }),
         "db.plan" => json!({ "environment_id": environment, "statement": "SELECT 1" }),
         "monitor.history" => json!({"environment_id": environment, "from_ms": 0.0, "to_ms": 1.0, "width_px": 10}),

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use perfdeck_engine::bench::{self, BenchRequest, RunList, RunSeries};
 use perfdeck_engine::environments::{self, EnvCreate, EnvDuplicate, EnvUpdate};
-use perfdeck_engine::{DeletedKind, Empty, Reply, house, monitoring, reports};
+use perfdeck_engine::{DeletedKind, Empty, Reply, database, house, monitoring, reports};
 use perfdeck_model::{
-    Columns, Frame, FrameEncoder, FrameKind, HttpBenchSpec, JobState, Kind, Load, Part, ReportRequest, Tag, Watching,
+    CheckState, Columns, Frame, FrameEncoder, FrameKind, HttpBenchSpec, JobState, Kind, Load, Part, ReportRequest, Tag,
+    Watching,
 };
 use serde_json::{Value, json};
 use sqlx::Connection;
@@ -105,6 +106,20 @@ async fn demo_watch_benchmark_report_and_reopen() {
     let document: Value =
         serde_json::from_slice(&std::fs::read(dir.path().join("r.json")).expect("json file")).expect("json");
     assert_eq!(document["runs"][0]["requests"], run.requests, "with the numbers of the store");
+
+    let pools = database::db_pool(engine.clone(), by_environment("demo")).await.expect("pools");
+    let own: Vec<(&str, u32)> = pools.own.iter().map(|p| (p.name.as_str(), p.stats.size)).collect();
+    assert_eq!(own, [("demo API, readers", 5), ("demo API, writer", 1)], "Perfdeck's own are complete");
+    let readers = &pools.own[0].stats;
+    assert!(
+        readers.acquired > 0 && readers.wait.count == readers.acquired,
+        "the traffic went through them: {readers:?}"
+    );
+    let health = database::db_health(engine.clone(), by_environment("demo")).await.expect("health");
+    let state = |id: &str| health.checks.iter().find(|c| c.id == id).map(|c| c.state);
+    for id in ["reachable", "latency", "journal", "wal", "integrity"] {
+        assert_eq!(state(id), Some(CheckState::Ok), "{id}: {health:#?}");
+    }
     engine.shutdown().await;
 
     copied(dir.path(), 1_200).await;

@@ -189,6 +189,13 @@ pub struct Change {
     pub error: Option<ApiError>,
 }
 
+impl Change {
+    /// Whether nothing more can come: it is past, or was done and cannot be undone, so that nobody has to keep it.
+    pub fn is_settled(&self) -> bool {
+        self.state.is_past() || self.state == ChangeState::Kept && self.undo_statement.is_none()
+    }
+}
+
 /// A change, and what the guards of its environment say about applying or undoing it now.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS, schemars::JsonSchema)]
 pub struct ChangeDetail {

@@ -23,12 +23,19 @@ pub enum FindingTarget {
     Environment,
     /// The database.
     Database,
+    /// Health of the database.
+    DatabaseHealth,
     /// The cache.
     Cache,
     /// Layers between clients and the API.
     Gateway,
     /// Perfdeck's own settings.
     Settings,
+    /// A session of the database.
+    Session {
+        /// Server's number of the session.
+        pid: i64,
+    },
     /// A change that would mend it; it is planned with `changes.plan`.
     Change {
         /// Kind of the change, such as `drop_index`.
@@ -131,7 +138,16 @@ impl Proof {
 }
 
 /// Kinds that say what is broken at this moment: they stand above those that say what something costs.
-const OF_STATE: [&str; 5] = ["samples_not_stored", "target_down", "api_failing", "session_blocked", "sessions_hidden"];
+const OF_STATE: [&str; 8] = [
+    "samples_not_stored",
+    "target_down",
+    "api_failing",
+    "session_blocked",
+    "idle_in_transaction",
+    "long_transaction",
+    "sessions_hidden",
+    "database_unhealthy",
+];
 
 impl Finding {
     /// The same with what stands behind it.

@@ -21,21 +21,27 @@ mod environment;
 mod error;
 mod finding;
 mod frame;
+mod health;
 mod job;
 mod journal;
 mod judged;
 pub mod masking;
 mod metric;
 mod monotonic;
+mod pool;
 mod report;
 mod secret;
 mod seeded;
 mod sizes;
 mod statement_plan;
+mod statements;
 mod topic;
 mod wire;
 
-pub use activity::{DatabaseActivity, RunningStatement};
+pub use activity::{
+    Blocking, BlockingAction, BlockingRow, DatabaseActivity, DatabaseSession, Maintenance, PreparedTransaction,
+    WaitClass,
+};
 pub use address::{
     Address, HostPort, Mode as FileMode, Options as AddressOptions, ParseAddressError, Pasted, Scheme,
     Session as WantedSession, TlsMode, table as parameters,
@@ -60,15 +66,21 @@ pub use environment::{
 pub use error::{ApiError, ErrorCode, Remedy};
 pub use finding::{Finding, FindingAction, FindingStatement, FindingTarget, FindingValue, Proof};
 pub use frame::{Frame, FrameKind, OwnCost, TargetState, TargetStatus};
+pub use health::{CheckFix, CheckState, CheckThreshold, DatabaseHealth, HealthCheck};
 pub use job::{JobResult, JobState, JobStatus};
 pub use journal::{JournalEntry, JournalKind};
 pub use judged::{JudgedMs, JudgedTime};
 pub use metric::{Instrument, MetricInfo, SeriesInfo, Unit};
+pub use pool::{
+    ApplicationPool, Churn, ConnectionLimits, DatabasePools, OwnPool, PoolClosed, PoolStats, PoolTimes, PoolerPool,
+    PoolerPools, SessionStates,
+};
 pub use report::{ReportFile, ReportRequest};
 pub use secret::{SecretInput, SecretSource, Sensitive};
 pub use seeded::{SplitMix64, fnv1a};
 pub use sizes::{BloatUnknown, DatabaseSizes, IndexBloat, IndexSize, MeasuredBloat, SizeTold, TableKind, TableSize};
 pub use statement_plan::{PlanCondition, PlanNode, StatementPlan};
+pub use statements::StatementsUnavailable;
 pub use topic::{Part, Topic, Watching};
 pub use wire::{FrameEncoder, WireFrame};
 

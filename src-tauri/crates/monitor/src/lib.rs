@@ -7,7 +7,7 @@
 //! | --- | --- |
 //! | `state` | every decision of the scheduler as plain functions of the second: what is due, up or down, gaps, flushes |
 //! | `scheduler` | the tasks around it: time, deadlines, panics, viewers, writing |
-//! | `trouble` | findings of state: down, failing, blocked |
+//! | `trouble` | findings of state: down, failing |
 //! | `host`, `api`, `own` | what is measured: this machine, an HTTP API, Perfdeck itself |
 #![forbid(unsafe_code)]
 

@@ -1,11 +1,10 @@
-//! What is broken at this moment, from what every collection tells anyway: a target that is down, an API that fails, a
-//! session that has been waiting for long. Such findings of state stand above those that say what something costs.
+//! What is broken at this moment, from what every collection tells anyway: a target that is down, an API that fails. Such
+//! findings of state stand above those that say what something costs. Sessions that wait are told by the database's collector,
+//! which knows for whom.
 use perfdeck_model::{Finding, FindingAction, FindingTarget, Proof, SeriesInfo, TargetRole, TargetState, TargetStatus};
 
 /// Probes in a row that must fail: one may be a restart.
 const PROBES: u32 = 2;
-/// A session that has been waiting for a lock this long, in seconds, will hardly get it by itself.
-const BLOCKED_S: f64 = 60.0;
 
 /// What was noticed of one target over its last collections.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -17,10 +16,6 @@ pub(crate) struct Trouble {
     failing_ms: Option<f64>,
     /// Status of the last one, where it was answered as HTTP.
     status: Option<f64>,
-    /// Sessions that wait for a lock, the longest wait in seconds, and when that was seen.
-    waiting: f64,
-    blocked_s: f64,
-    seen_ms: f64,
 }
 
 /// What of it is worth telling, without figures that change every second: when it changes, viewers are told.
@@ -29,8 +24,6 @@ pub(crate) struct Told {
     down: bool,
     /// The last status of an API that fails.
     failing: Option<Option<f64>>,
-    /// How many wait, where one does for too long.
-    blocked: Option<f64>,
 }
 
 impl Trouble {
@@ -42,9 +35,6 @@ impl Trouble {
             self.failing_ms = (self.failed > 0).then(|| self.failing_ms.unwrap_or(at_ms));
             self.status = get("api.probe.status");
         }
-        self.waiting = get("database.locks.waiting").unwrap_or(0.0);
-        self.blocked_s = get("database.locks.longest").unwrap_or(0.0);
-        self.seen_ms = at_ms;
         self.down_ms = None;
     }
 
@@ -55,11 +45,7 @@ impl Trouble {
 
     pub(crate) fn told(&self, state: TargetState) -> Told {
         let up = state == TargetState::Up;
-        Told {
-            down: state == TargetState::Down,
-            failing: (up && self.failed >= PROBES).then_some(self.status),
-            blocked: (up && self.blocked_s >= BLOCKED_S).then_some(self.waiting.max(1.0)),
-        }
+        Told { down: state == TargetState::Down, failing: (up && self.failed >= PROBES).then_some(self.status) }
     }
 
     /// The findings of a target in this state.
@@ -67,8 +53,7 @@ impl Trouble {
         let told = self.told(target.state);
         let down = told.down.then(|| self.down(target));
         let failing = told.failing.map(|status| self.failing(target, status));
-        let blocked = told.blocked.map(|waiting| self.blocked(target, waiting));
-        down.into_iter().chain(failing).chain(blocked).collect()
+        down.into_iter().chain(failing).collect()
     }
 
     fn down(&self, target: &TargetStatus) -> Finding {
@@ -98,24 +83,6 @@ impl Trouble {
         finding("api_failing", target.role, title, evidence, "Review probes", FindingTarget::Overview)
             .because(Proof { since_ms: self.failing_ms, ..proof })
     }
-
-    fn blocked(&self, target: &TargetStatus, waiting: f64) -> Finding {
-        let advice = "End the session that holds the lock, or let its transaction end: a transaction that is idle keeps \
-                      its locks. The list of sessions says who blocks whom";
-        let proof = Proof::new(format!("a session waits for a lock for {BLOCKED_S:.0} s or more"), advice)
-            .value("waiting sessions", format!("{waiting:.0}"))
-            .value("longest wait, when it was read", span(self.blocked_s))
-            .step("Show the sessions", FindingTarget::Database);
-        let proof = Proof { since_ms: Some(self.seen_ms - self.blocked_s * 1e3), ..proof };
-        let title = "A session has been waiting for a lock".to_owned();
-        let evidence = if waiting > 1.0 {
-            format!("{waiting:.0} sessions wait for locks, the longest")
-        } else {
-            "one session waits".to_owned()
-        };
-        finding("session_blocked", target.role, title, evidence, "Review sessions", FindingTarget::Database)
-            .because(proof)
-    }
 }
 
 fn name(role: TargetRole) -> &'static str {
@@ -143,10 +110,6 @@ fn finding(
         action: FindingAction { label: label.to_owned(), opens },
         proof: Proof::default(),
     }
-}
-
-fn span(seconds: f64) -> String {
-    if seconds < 120.0 { format!("{seconds:.0} s") } else { format!("{:.0} min", seconds / 60.0) }
 }
 
 #[cfg(test)]
@@ -197,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn a_target_that_is_down_and_a_session_that_waits_are_found() {
+    fn a_target_that_is_down_is_found() {
         let mut trouble = Trouble::default();
         let mut gone = target(TargetRole::Cache, TargetState::Down);
         trouble.lost(&gone, 7_000.0);
@@ -205,13 +168,7 @@ mod tests {
         let found = trouble.findings(&gone);
         assert_eq!((found[0].kind.as_str(), found[0].evidence.as_str()), ("target_down", "h:1 refused it"));
         assert_eq!(found[0].proof.since_ms, Some(7_000.0), "never seen: since the first try");
-        trouble.see(&[value("database.locks.waiting", 1.0), value("database.locks.longest", 59.0)], 60_000.0);
-        let up = target(TargetRole::Database, TargetState::Up);
-        assert!(trouble.findings(&up).is_empty(), "under a minute it may still get it");
-        trouble.see(&[value("database.locks.waiting", 2.0), value("database.locks.longest", 1_980.0)], 2_000_000.0);
-        let blocked = &trouble.findings(&up)[0];
-        assert_eq!(blocked.evidence, "2 sessions wait for locks, the longest");
-        assert_eq!(blocked.proof.since_ms, Some(20_000.0), "for 33 min");
+        trouble.see(&[], 60_000.0);
         gone.last_sample_ms = Some(2_000_000.0);
         trouble.lost(&gone, 2_003_000.0);
         let since = trouble.findings(&gone)[0].proof.since_ms;

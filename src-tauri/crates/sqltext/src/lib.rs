@@ -15,7 +15,7 @@ mod session;
 mod split;
 
 pub use lexer::{Dialect, Kind, Token, tokens};
-pub use literals::without_literals;
+pub use literals::{literals_removed, without_literals};
 pub use parameters::parameters;
 pub use quote::{quote_identifier, quote_text};
 pub use reads::{ends_transaction, only_reads};

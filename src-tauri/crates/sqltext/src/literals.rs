@@ -10,9 +10,14 @@ const LONGEST: usize = 2_000;
 /// than shown: a backslash before a quote ends a string on one server and not on the other, so everything from there on
 /// is replaced by `? …`; SQLite's double quotes are names or strings, so they are hidden too.
 pub fn without_literals(sql: &str, dialect: Dialect) -> String {
-    let mut out = String::with_capacity(sql.len().min(LONGEST + 48));
+    literals_removed(sql, dialect, LONGEST)
+}
+
+/// The same, at most `longest` bytes.
+pub fn literals_removed(sql: &str, dialect: Dialect, longest: usize) -> String {
+    let mut out = String::with_capacity(sql.len().min(longest + 48));
     for token in tokens(sql, dialect) {
-        if out.len() >= LONGEST {
+        if out.len() >= longest {
             break;
         }
         let text = &sql[token.start..token.end];
@@ -36,8 +41,8 @@ pub fn without_literals(sql: &str, dialect: Dialect) -> String {
             Kind::Word | Kind::Name | Kind::Parameter | Kind::Semicolon | Kind::Other => out.push_str(text),
         }
     }
-    if out.len() > LONGEST {
-        let cut = (0..=LONGEST).rev().find(|at| out.is_char_boundary(*at)).unwrap_or(0);
+    if out.len() > longest {
+        let cut = (0..=longest).rev().find(|at| out.is_char_boundary(*at)).unwrap_or(0);
         out.truncate(cut);
     }
     out.trim_end().to_owned()
@@ -90,5 +95,7 @@ mod tests {
     fn it_is_bounded() {
         let shown = without_literals(&"ä, ".repeat(5_000), Postgres);
         assert!(shown.len() <= LONGEST, "{} bytes", shown.len());
+        let whole = format!("SELECT {}", "ä, ".repeat(5_000));
+        assert_eq!(literals_removed(&whole, Postgres, 1 << 16), whole.trim_end(), "as long as is wanted");
     }
 }

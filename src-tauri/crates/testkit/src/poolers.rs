@@ -12,7 +12,8 @@ use crate::{Error, POSTGRES_PASSWORD, Postgres, Result};
 
 const START_DEADLINE: Duration = Duration::from_secs(15);
 
-/// A PgBouncer of its own before a [`Postgres`], with its users and its database `app`.
+/// A PgBouncer of its own before a [`Postgres`], with its database `app`, its superuser, who is its administrator, and a user
+/// `reader` with the same password, who is not and whom a test creates where it needs it.
 #[derive(Debug)]
 pub struct PgBouncer {
     _server: Server,
@@ -53,8 +54,8 @@ impl PgBouncer {
             text.push_str(&format!("{name} = {value}\n"));
         }
         std::fs::write(&config, text).map_err(Error::io("writing PgBouncer's settings"))?;
-        std::fs::write(&users, format!("\"perfdeck\" \"{POSTGRES_PASSWORD}\"\n"))
-            .map_err(Error::io("writing PgBouncer's users"))?;
+        let passwords = format!("\"perfdeck\" \"{POSTGRES_PASSWORD}\"\n\"reader\" \"{POSTGRES_PASSWORD}\"\n");
+        std::fs::write(&users, passwords).map_err(Error::io("writing PgBouncer's users"))?;
         // It refuses to run as root, as PostgreSQL does.
         for path in [folder.path(), &users, &config] {
             give_to_postgres(path)?;

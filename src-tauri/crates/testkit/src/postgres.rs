@@ -69,16 +69,7 @@ impl Postgres {
         let _ = std::fs::remove_file(password);
 
         let mut postgres = Self { server: None, port: 0, programs, settings: all, folder };
-        let mut attempts = 0;
-        loop {
-            attempts += 1;
-            match postgres.launch(process::free_port()?).await {
-                Ok(()) => break,
-                // Another process may have taken the port in between.
-                Err(Error::NotUp { detail, .. }) if attempts < 5 && detail.contains("ddress already in use") => {}
-                Err(error) => return Err(error),
-            }
-        }
+        postgres.begin().await?;
         let mut connection = postgres.connect_to("postgres").await?;
         connection.execute("CREATE DATABASE app").await?;
         connection.close().await?;
@@ -88,6 +79,41 @@ impl Postgres {
             connection.close().await?;
         }
         Ok(postgres)
+    }
+
+    /// Starts a standby of this server: a copy of its data that follows it by streaming, with the same settings.
+    ///
+    /// # Errors
+    /// When the copy cannot be made, or the standby does not come up.
+    pub async fn standby(&self) -> Result<Self> {
+        let folder = process::folder("standby")?;
+        give_to_postgres(folder.path())?;
+        let mut copy = as_postgres(&self.programs.join("pg_basebackup"));
+        copy.args(["--checkpoint=fast", "--wal-method=stream", "--write-recovery-conf", "--no-sync"])
+            .args(["--host=127.0.0.1", "--username=perfdeck", "--no-password"])
+            .arg(format!("--port={}", self.port))
+            .arg("-D")
+            .arg(folder.path().join("data"))
+            .env("PGPASSWORD", POSTGRES_PASSWORD)
+            .current_dir(folder.path());
+        process::run(copy).await?;
+        let (programs, settings) = (self.programs.clone(), self.settings.clone());
+        let mut standby = Self { server: None, port: 0, programs, settings, folder };
+        standby.begin().await?;
+        Ok(standby)
+    }
+
+    /// Launches it on a port of its own.
+    async fn begin(&mut self) -> Result<()> {
+        let mut attempts = 0;
+        loop {
+            attempts += 1;
+            match self.launch(process::free_port()?).await {
+                // Another process may have taken the port in between.
+                Err(Error::NotUp { detail, .. }) if attempts < 5 && detail.contains("ddress already in use") => {}
+                outcome => return outcome,
+            }
+        }
     }
 
     async fn launch(&mut self, port: u16) -> Result<()> {

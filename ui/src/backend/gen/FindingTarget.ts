@@ -3,7 +3,11 @@
 /**
  * Destination that a finding leads to. A face knows where it shows that.
  */
-export type FindingTarget = { "what": "overview" } | { "what": "environment" } | { "what": "database" } | { "what": "cache" } | { "what": "gateway" } | { "what": "settings" } | { "what": "change", 
+export type FindingTarget = { "what": "overview" } | { "what": "environment" } | { "what": "database" } | { "what": "cache" } | { "what": "gateway" } | { "what": "settings" } | { "what": "session", 
+/**
+ * Server's number of the session.
+ */
+pid: number, } | { "what": "change", 
 /**
  * Kind of the change, such as `drop_index`.
  */

@@ -1,6 +1,6 @@
 // Generated from the commands' tables; do not edit. `cargo xtask bindings` renews it.
 import type { Columns } from "../columns";
-import type { AddressInfo, AppInfo, Baseline, BaselineSet, BenchPreview, BenchRequest, BenchSpec, BloatRequest, ByEnvironment, ById, ByKind, Change, ChangeConfirm, ChangeDetail, ChangeList, ChangePlan, ComparePair, ConnectionReport, DatabaseActivity, DatabaseSizes, Deleted, DeletedItem, Described, Dotenv, DuetPreview, DuetRequest, Empty, EnvCreate, EnvDuplicate, EnvUnlock, EnvUpdate, Environment, EnvironmentDraft, EnvironmentSummary, Finding, FoundService, Heatmap, HistoryRequest, ImportedPlan, IndexBloat, JobStatus, JournalEntry, JournalList, KindDefaults, KneeRequest, MetricInfo, MetricSeen, Moved, Passphrase, PlanCheck, PlanImport, PlanRequest, PlanSave, ReportContent, ReportFile, ReportPreview, ReportRename, ReportRequest, Run, RunHeatmap, RunHistory, RunList, RunRename, RunSeries, RunSummary, RunningBench, SavedPlan, SecretsStatus, SeriesInfo, SizesRequest, StatementPlan, StoredComparison, StoredKnee, TargetStatus, TestDraft, Text } from "./index";
+import type { ActivityRequest, AddressInfo, AppInfo, Baseline, BaselineSet, BenchPreview, BenchRequest, BenchSpec, ByEnvironment, ById, ByKind, Change, ChangeConfirm, ChangeDetail, ChangeList, ChangePlan, ComparePair, ConnectionReport, DatabaseActivity, Deleted, DeletedItem, Described, Dotenv, DuetPreview, DuetRequest, Empty, EnvCreate, EnvDuplicate, EnvUnlock, EnvUpdate, Environment, EnvironmentDraft, EnvironmentSummary, Finding, FoundService, Heatmap, HistoryRequest, ImportedPlan, JobStatus, JournalEntry, JournalList, KindDefaults, KneeRequest, MetricInfo, MetricSeen, Moved, Passphrase, PlanCheck, PlanImport, PlanSave, ReportContent, ReportFile, ReportPreview, ReportRename, ReportRequest, Run, RunHeatmap, RunHistory, RunList, RunRename, RunSeries, RunSummary, RunningBench, SavedPlan, SecretsStatus, SeriesInfo, StoredComparison, StoredKnee, TargetStatus, TestDraft, Text } from "./index";
 
 export interface Commands {
   "app.info": { req: Empty; res: AppInfo };
@@ -43,10 +43,9 @@ export interface Commands {
   "monitor.targets": { req: ByEnvironment; res: Array<TargetStatus> };
   "monitor.history": { req: HistoryRequest; res: Columns };
   "findings.list": { req: ByEnvironment; res: Array<Finding> };
-  "db.activity": { req: ByEnvironment; res: DatabaseActivity };
-  "db.sizes": { req: SizesRequest; res: DatabaseSizes };
-  "db.bloat": { req: BloatRequest; res: IndexBloat };
-  "db.plan": { req: PlanRequest; res: StatementPlan };
+  "db.activity": { req: ActivityRequest; res: DatabaseActivity | null };
+  "db.statements": { req: StatementsRequest; res: Statements };
+  "db.statement": { req: StatementRequest; res: StatementDetail };
   "bench.preview": { req: BenchRequest; res: BenchPreview };
   "bench.start": { req: BenchRequest; res: JobStatus };
   "bench.running": { req: Empty; res: RunningBench | null };

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { change, cutOffChange, plannedChange } from '../../testing/changes';
 import { AT } from '../../testing/values';
-import { checkedMs, countOf, existing, groupNote, sentence, troubled, troubleOf } from './standing';
+import { checkedMs, countOf, existing, groupNote, groupOf, sentence, troubled, troubleOf } from './standing';
 import { ago, chain, ends, journalText, kindWord, pieces, saysMark, stepWords, undoCosts } from './words';
 
 const undone = change({ id: 'u', state: 'undone', steps: [...change().steps, { at_ms: AT + 9000, state: 'undone', text: '' }] });
@@ -76,16 +76,18 @@ test('the chain of states shows what was reached, and where it branched off', ()
 
 test('what the target says is judged by what it should say', () => {
   const before = { says: 'as_before', text: 'present and valid' } as const;
-  expect(saysMark({ state: 'undone' }, before)).toBe('none');
-  expect(saysMark({ state: 'kept' }, before), 'somebody took it back').toBe('warning');
-  expect(saysMark({ state: 'verified' }, { says: 'as_applied', text: '' })).toBe('holds');
-  expect(saysMark({ state: 'verified' }, { says: 'not_allowed', text: '' })).toBe('unknown');
-  expect(saysMark({ state: 'cut_off' }, { says: 'half_done', text: '' })).toBe('failed');
+  expect(saysMark(change({ state: 'undone' }), before)).toBe('none');
+  expect(saysMark(change({ state: 'kept' }), before), 'somebody took it back').toBe('warning');
+  expect(saysMark(change({ state: 'verified' }), { says: 'as_applied', text: '' })).toBe('holds');
+  expect(saysMark(change({ state: 'verified' }), { says: 'not_allowed', text: '' })).toBe('unknown');
+  expect(saysMark(change({ state: 'cut_off' }), { says: 'half_done', text: '' })).toBe('failed');
 });
 
 test('when it ends and what undoing costs are unknown, not nothing, where they are unknown', () => {
   expect([ends(plannedChange(), AT), undoCosts(change({ undo_cost: null }))]).toEqual(['–', '–']);
   expect([ends(change(), AT), ends(change({ ends_ms: AT + 60_000 }), AT)]).toEqual(['until undone', expect.stringMatching(/^ends \d\d:/)]);
+  const ended = change({ state: 'kept', undo_statement: null });
+  expect(groupOf(ended), 'what was done for good waits for nobody').toBe('past');
   const stays = change({ undo_statement: null, undo_cost: null });
   expect([ends(stays, AT), undoCosts(stays)]).toEqual(['stays', 'cannot be undone']);
 });

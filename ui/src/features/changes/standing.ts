@@ -9,8 +9,9 @@ const WAITING: readonly ChangeState[] = ['planned', 'previewed', 'armed'];
 export type Group = 'in force' | 'planned' | 'past';
 
 /** Whether something of a change is, or may be, on the target. */
-export function groupOf(change: Pick<Change, 'state'>): Group {
-  if (PAST.includes(change.state)) return 'past';
+export function groupOf(change: Pick<Change, 'state' | 'undo_statement'>): Group {
+  // What was done and cannot be undone waits for nobody.
+  if (PAST.includes(change.state) || (change.state === 'kept' && change.undo_statement === null)) return 'past';
   return WAITING.includes(change.state) ? 'planned' : 'in force';
 }
 

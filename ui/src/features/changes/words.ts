@@ -5,12 +5,16 @@ import { DASH, integer, THIN } from '../../kit/figures';
 import { ageS, clock } from '../../kit/format';
 import { groupOf } from './standing';
 
-const KINDS: Readonly<Record<string, string>> = { drop_index: 'Index' };
+const KINDS: Readonly<Record<string, string>> = { drop_index: 'Index', cancel_statement: 'Statement', terminate_session: 'Session' };
 
 /** What is altered, in a word; of a kind that this window does not know, its name. */
 export const kindWord = (kind: string): string => KINDS[kind] ?? kind.replaceAll('_', ' ');
 
-const PLANS: Readonly<Record<string, string>> = { drop_index: 'Drop an index' };
+const PLANS: Readonly<Record<string, string>> = {
+  drop_index: 'Drop an index',
+  cancel_statement: 'Cancel a statement',
+  terminate_session: 'Terminate a session',
+};
 /** What planning a kind is about. */
 export const planWord = (kind: string): string => PLANS[kind] ?? `Change of the kind ${kind.replaceAll('_', ' ')}`;
 
@@ -84,7 +88,7 @@ export function stepWords(step: ChangeStep, last: boolean): { mark: Mark; word: 
 }
 
 /** The glyph before what the target says; what is well for a change in force is nothing to note of a past one. */
-export function saysMark(change: Pick<Change, 'state'>, says: TargetSays): Mark {
+export function saysMark(change: Pick<Change, 'state' | 'undo_statement'>, says: TargetSays): Mark {
   const past = groupOf(change) === 'past';
   switch (says.says) {
     case 'as_applied':

@@ -1,27 +1,15 @@
 // @vitest-environment jsdom
 import { fireEvent, render, screen, waitFor } from '@testing-library/svelte';
 import { afterEach, expect, test, vi } from 'vitest';
-import type { DatabaseActivity, RunningStatement } from '../../backend/types';
+import type { DatabaseActivity } from '../../backend/types';
 import { fakeApp } from '../../testing/app';
+import { changeDetail, plannedChange } from '../../testing/changes';
 import { refusal } from '../../testing/backend';
-import { finding, proof, target } from '../../testing/values';
+import { finding, job, proof, target } from '../../testing/values';
+import { activity, blocked, nobody, open, session, waiter } from './activity/activity.testing';
 import Database from './index.svelte';
 
 afterEach(() => void vi.useRealTimers());
-const statement = (of: Partial<RunningStatement> = {}): RunningStatement => ({
-  id: 7,
-  user: 'reader',
-  database: 'app',
-  application: 'web',
-  state: 'active',
-  wait: null,
-  running_s: 12,
-  transaction_s: null,
-  blocked_by: [],
-  statement: 'select * from orders where id = $1',
-  ...of,
-});
-const activity = (of: Partial<DatabaseActivity> = {}): DatabaseActivity => ({ statements: [], hidden: 0, grant: null, ...of });
 const plain = (text: string | null): string => (text ?? '').replaceAll(/[\u2009\u202f]/g, ' ');
 const there = {
   environment: { id: 'shop', name: 'shop', kind: 'staging', apiUrl: null, roles: ['database'] },
@@ -36,24 +24,26 @@ test('an environment without a database says so, with the way to add one', async
   expect(address.path).toBe('/environments/shop');
 });
 
-test('what runs now is listed, who waits for whom, and unknown is a dash', async () => {
-  const { context } = fakeApp(
-    { 'db.activity': () => activity({ statements: [statement(), statement({ id: 8, wait: 'lock', blocked_by: [7] })] }) },
-    there,
-  );
+test('what the sessions do is listed, who waits for whom, and unknown is a dash', async () => {
+  const { context } = fakeApp({ 'db.activity': () => blocked() }, there);
   render(Database, { context });
   const rows = await screen.findAllByTestId('statement');
   expect(rows).toHaveLength(2);
-  expect(rows[0]!.textContent).toContain('blocks 1');
-  expect(rows[1]!.textContent).toMatch(/lock.*7$/);
-  expect(plain(screen.getByTestId('database-answer').textContent)).toMatch(/1 session waits for one:\s*web, running for 12 s/);
+  expect(rows[0]!.textContent).toMatch(/reconcile.*idle in transaction.*after.*blocks 1$/s);
+  expect(rows[1]!.textContent).toMatch(/api.*Lock: transactionid.*7$/s);
+  expect(plain(screen.getByTestId('database-answer').textContent)).toMatch(
+    /1 session waits for one:\s*reconcile, idle in transaction for 2 min 38 s/,
+  );
   const tree = screen.getAllByTestId('blocking-session');
   expect(tree.map((n) => n.querySelector('code')?.textContent)).toEqual(['7', '8']);
-  expect(screen.getByTestId('blocking').textContent).toContain('SELECT pg_terminate_backend(7);');
+  expect(tree[1]!.textContent).toContain('a row of public.payments');
+  expect(screen.getByTestId('transactions').textContent).toMatch(/7.*reconcile.*4\Wmin.18.*what it wrote/s);
+  const actions = screen.getByTestId('blocking-actions').textContent;
+  expect(actions, 'what cannot be done stays listed with its reason').toMatch(/Terminate 7.*1.*rolled back.*Cancel 7.*idle: no statement/s);
 });
 
 test('a session shows its statement whole, to copy and to measure, and the address names it', async () => {
-  const { context, address } = fakeApp({ 'db.activity': () => activity({ statements: [statement()] }) }, there);
+  const { context, address } = fakeApp({ 'db.activity': () => activity({ sessions: [session(7)] }) }, there);
   render(Database, { context });
   const row = await screen.findByTestId('statement');
   await fireEvent.click(row.querySelector('button')!);
@@ -67,21 +57,35 @@ test('a session shows its statement whole, to copy and to measure, and the addre
   expect([address.path, address.param('kind'), address.param('statement')]).toEqual(['/benchmarks/new', 'sql', copied]);
 });
 
-test('the sessions are a list: longest first, found by who they are and by whom they wait for, sorted and copied', async () => {
-  const statements = [
-    statement({ id: 7, running_s: 3, user: 'nightly' }),
-    statement({ id: 8, running_s: 2, wait: 'Lock: tuple', blocked_by: [9] }),
-    statement({ id: 9, running_s: 1, state: 'idle in transaction', transaction_s: 158, application: 'reconcile' }),
+test('what a finding names is shown, and Enter takes it away again', async () => {
+  const at = { ...there, path: '/database?session=8' };
+  const { context, address } = fakeApp({ 'db.activity': () => blocked() }, at);
+  render(Database, { context });
+  await waitFor(() => expect(screen.getByTestId('session').textContent).toContain('a row of public.payments'));
+  const row = screen.getAllByTestId('statement')[1]!;
+  expect(row.getAttribute('aria-selected')).toBe('true');
+  const below = screen.getByTestId('statement-table').compareDocumentPosition(screen.getByTestId('session'));
+  expect(below & Node.DOCUMENT_POSITION_FOLLOWING, 'no row moves').toBeTruthy();
+  row.focus();
+  await fireEvent.keyDown(row, { key: 'Enter' });
+  await waitFor(() => expect(screen.queryByTestId('session')).toBeNull());
+  expect(address.query).toBe('');
+});
+
+test('the sessions are a list: found by who they are and by whom they wait for, sorted and copied', async () => {
+  const sessions = [
+    session(6, { age_s: 3, user: 'nightly' }),
+    waiter(8, [9], { wait: 'Lock: tuple' }),
+    open(9, { application: 'reconcile', holds_up: 1 }),
   ];
-  const { context, address } = fakeApp({ 'db.activity': () => activity({ statements }) }, there);
+  const { context, address } = fakeApp({ 'db.activity': () => activity({ sessions }) }, there);
   render(Database, { context });
   await screen.findAllByTestId('statement');
   const ids = (): string[] => screen.queryAllByTestId('statement').map((r) => r.querySelector('code')!.textContent!);
-  expect(ids(), 'an idle one is as old as its transaction').toEqual(['9', '7', '8']);
-  expect(screen.getByTestId('statement-table-count').textContent).toBe('3 sessions');
+  expect(ids(), 'who holds up others, who waits, who works').toEqual(['9', '8', '6']);
   const filter = screen.getByTestId('statement-table-filter');
   for (const [text, found] of [
-    ['nightly', ['7']],
+    ['nightly', ['6']],
     ['tuple', ['8']],
     ['9', ['9', '8']],
   ] as const) {
@@ -89,37 +93,140 @@ test('the sessions are a list: longest first, found by who they are and by whom 
     await waitFor(() => expect(ids(), text).toEqual(found));
   }
   await fireEvent.input(filter, { target: { value: '' } });
-  await fireEvent.click(screen.getByRole('button', { name: /^blocked by/ }));
-  await waitFor(() => expect(ids(), 'who holds up others first').toEqual(['9', '8', '7']));
-  await waitFor(() => expect(address.query).toBe('sessions-sort=blocked'));
-  let copied = '';
-  Object.assign(navigator, { clipboard: { writeText: async (text: string) => void (copied = text) } });
-  const row = screen.getAllByTestId('statement')[1]!;
-  row.focus();
-  await fireEvent.keyDown(row, { key: 'c', ctrlKey: true });
-  await waitFor(() => expect(plain(copied)).toBe('8\tweb\tactive\tLock: tuple\t2.0 s\tselect * from orders where id = $1\t9'));
+  await fireEvent.click(screen.getByRole('button', { name: /^pid/ }));
+  await waitFor(() => expect(ids()).toEqual(['6', '8', '9']));
+  await waitFor(() => expect(address.query).toBe('sessions-sort=session'));
 });
 
-test('Enter on a session shows its statement below the list, and takes it away again', async () => {
-  const { context, address } = fakeApp({ 'db.activity': () => activity({ statements: [statement()] }) }, there);
+test('many that wait or rest are folded under a sentence, and unfolded', async () => {
+  const idle = Array.from({ length: 9 }, (_, i) => session(20 + i, { state: 'idle', wait_class: 'idle' }));
+  const { context } = fakeApp({ 'db.activity': () => activity({ sessions: [session(7), ...idle], left_out: 3 }) }, there);
   render(Database, { context });
-  const row = await screen.findByTestId('statement');
-  row.focus();
-  await fireEvent.keyDown(row, { key: 'Enter' });
-  expect(address.query).toBe('session=7');
-  expect(row.getAttribute('aria-selected')).toBe('true');
-  const below = screen.getByTestId('statement-table').compareDocumentPosition(screen.getByTestId('session'));
-  expect(below & Node.DOCUMENT_POSITION_FOLLOWING, 'no row moves').toBeTruthy();
-  await fireEvent.keyDown(row, { key: 'Enter' });
-  await waitFor(() => expect(screen.queryByTestId('session')).toBeNull());
+  const rows = await screen.findAllByTestId('statement');
+  expect(rows).toHaveLength(2);
+  expect(rows[1]!.textContent).toContain('9 more: 9 idle');
+  expect(screen.getByTestId('sessions-left-out').textContent).toMatch(/The first 10 are listed.*3\s+more are not/s);
+  await fireEvent.click(screen.getByTestId('statement-table-fold'));
+  await waitFor(() => expect(screen.getAllByTestId('statement')).toHaveLength(11));
 });
 
-test('fifty sessions are said to be the longest', async () => {
-  const statements = Array.from({ length: 50 }, (_, i) => statement({ id: i + 1 }));
-  const { context } = fakeApp({ 'db.activity': () => activity({ statements }) }, there);
+test('what holds up others is ended: what it frees and costs first, then the guard, then what came of it', async () => {
+  const planned = plannedChange({
+    kind: 'terminate_session',
+    object: '7@1',
+    title: 'Terminate session `7` of `reconcile`',
+    statement: 'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = 7',
+    undo_statement: null,
+    notes: ['It cannot be undone'],
+    preview: [{ what: 'Sessions freed', predicted: 1, came: null, unit: 'count' }],
+  });
+  let state = planned;
+  let found: DatabaseActivity = blocked();
+  const started = job({ id: 'j', kind: 'change', title: 'Terminate session 7 of reconcile' });
+  const sent: unknown[] = [];
+  const { context, push } = fakeApp(
+    {
+      'db.activity': () => found,
+      'changes.plan': (request) => {
+        sent.push(request);
+        return changeDetail(planned, { confirm: 'shop' });
+      },
+      'changes.apply': (request) => {
+        sent.push(request);
+        return started;
+      },
+      'changes.check': () => changeDetail(state, { confirm: 'shop' }),
+      'job.get': () => started,
+    },
+    there,
+  );
   render(Database, { context });
-  await screen.findAllByTestId('statement');
-  expect(screen.getByTestId('statements').textContent).toContain('the longest 50');
+  await fireEvent.click(await screen.findByTestId('blocking-do'));
+  expect(sent).toEqual([{ kind: 'terminate_session', environment_id: 'shop', object: '7@1' }]);
+  await waitFor(() => expect(screen.getByTestId('ending').textContent).toMatch(/cannot be undone.*Sessions freed.*1.*pid = 7/s));
+  const button = screen.getByTestId('change-confirmed') as HTMLButtonElement;
+  expect(button.disabled, 'the name is not typed yet').toBe(true);
+  await fireEvent.input(screen.getByTestId('change-confirm-name'), { target: { value: 'shop' } });
+  await fireEvent.click(button);
+  await waitFor(() => expect(sent[1]).toEqual({ id: 'c1', confirm: 'shop' }));
+  state = {
+    ...planned,
+    state: 'kept',
+    target_says: { says: 'as_applied', text: 'the session is gone' },
+    preview: [{ ...planned.preview[0]!, came: 1 }],
+  };
+  found = activity({ sessions: [session(8)] });
+  push({ jobs: [job({ ...started, state: 'done', result: { kind: 'change', id: 'c1' } })] });
+  await waitFor(() => expect(screen.getByTestId('ending-done').textContent).toMatch(/the session is gone.*1 of 1 sessions/s));
+  await waitFor(() => expect(screen.queryAllByTestId('blocking-session')).toHaveLength(0));
+});
+
+test('a guard that says no is shown in place of the button, and what is gone is said', async () => {
+  let refuse = false;
+  const planned = plannedChange({ kind: 'terminate_session', undo_statement: null, preview: [] });
+  const { context } = fakeApp(
+    {
+      'db.activity': () => blocked(),
+      'changes.plan': () => {
+        if (refuse) throw refusal('There is no session 7');
+        return changeDetail(planned, { guard: "'shop' is read-only" });
+      },
+    },
+    there,
+  );
+  const { unmount } = render(Database, { context });
+  await fireEvent.click(await screen.findByTestId('blocking-do'));
+  await waitFor(() => expect(screen.getByTestId('ending-guard').textContent).toContain('read-only'));
+  expect(screen.queryByTestId('ending-do')).toBeNull();
+  unmount();
+  refuse = true;
+  render(Database, { context });
+  await fireEvent.click(await screen.findByTestId('blocking-do'));
+  await waitFor(() => expect(screen.getByTestId('ending-refused').textContent).toContain('There is no session 7'));
+});
+
+test('a prepared transaction has no session to end: the statement that ends it is given', async () => {
+  const rollback = "ROLLBACK PREPARED 'two';";
+  const held = activity({
+    sessions: [waiter(8, [0])],
+    prepared: [{ gid: 'two', user: 'app', database: 'app', age_s: 40, xids: 3, holds_up: 1, rollback }],
+    blocking: {
+      ...nobody,
+      roots: 1,
+      waiting: 1,
+      actions: [
+        {
+          kind: null,
+          object: 'two',
+          pid: 0,
+          label: "Roll back prepared 'two'",
+          frees: null,
+          costs: 'no session',
+          possible: false,
+          statement: rollback,
+        },
+      ],
+      rows: blocked().blocking.rows.map((r, i) => (i === 0 ? { ...r, pid: 0, gid: 'two', name: 'two' } : r)),
+    },
+  });
+  const { context } = fakeApp({ 'db.activity': () => held }, there);
+  render(Database, { context });
+  await waitFor(() => expect(screen.getByTestId('blocking').textContent).toContain(rollback));
+  expect(screen.queryByTestId('blocking-do'), 'nothing here can be done by Perfdeck').toBeNull();
+  expect(screen.getByTestId('prepared').textContent).toMatch(/two, app.*1 session waiting/s);
+});
+
+test('maintenance says how far it is, and for whom it waits', async () => {
+  const of = { pid: 5, object: 'public.t', phase: 'scanning heap', unit: 'blocks', elapsed_s: 3, waits_for: null };
+  const maintenance = [
+    { ...of, kind: 'Autovacuum', done: 62, total: 100 },
+    { ...of, pid: 6, kind: 'Reindex', done: null, total: null, phase: 'waiting for old snapshots', waits_for: 7 },
+  ];
+  const { context } = fakeApp({ 'db.activity': () => activity({ maintenance }) }, there);
+  render(Database, { context });
+  const rows = await screen.findAllByTestId('maintenance-row');
+  expect(plain(rows[0]!.textContent)).toMatch(/Autovacuum.*public\.t.*62 %.*62 of 100 blocks/s);
+  expect(rows[1]!.textContent).toMatch(/waits.*for 7/s);
 });
 
 test('it is looked at every two seconds, and a failure keeps what was seen', async () => {
@@ -129,7 +236,7 @@ test('it is looked at every two seconds, and a failure keeps what was seen', asy
     {
       'db.activity': () => {
         if (!well) throw refusal('The connection was lost');
-        return activity({ statements: [statement()] });
+        return activity({ sessions: [session(7)] });
       },
     },
     there,
@@ -140,7 +247,7 @@ test('it is looked at every two seconds, and a failure keeps what was seen', asy
   expect(looked()).toBe(3);
   well = false;
   await vi.advanceTimersByTimeAsync(2000);
-  expect(screen.getByTestId('statements').textContent).toContain('The connection was lost');
+  expect(screen.getByTestId('activity-problem').textContent).toContain('The connection was lost');
   expect(screen.getAllByTestId('statement')).toHaveLength(1);
   unmount();
   await vi.advanceTimersByTimeAsync(10_000);

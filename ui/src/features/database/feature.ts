@@ -3,7 +3,9 @@ import type { Feature, Tab } from '../../kit/feature';
 
 const TABS: readonly Tab[] = [
   { path: '/database', title: 'Activity', lanes: true },
+  { path: '/database/statements', title: 'Statements', lanes: true },
   { path: '/database/schema', title: 'Schema' },
+  { path: '/database/pool', title: 'Pool' },
   { path: '/database/plan', title: 'Plan', led: true },
 ];
 

@@ -24,17 +24,7 @@ pub(crate) async fn run(engine: &Arc<Engine>, command: &ChangesCommand, source: 
             show(&detail.change, json)
         }
         ChangesCommand::DropIndex { index, preview, env, allow } => {
-            let environment = environments::require(engine, env.as_deref(), source).await?;
-            let asked =
-                ChangePlan { kind: "drop_index".to_owned(), environment_id: environment.id, object: index.clone() };
-            let planned = api::changes::plan(engine.clone(), asked).await?.change;
-            if *preview {
-                return show(&planned, json);
-            }
-            if !json {
-                tell(&planned);
-            }
-            alter(engine, &planned, allow, false, json).await
+            plan(engine, ("drop_index", index), *preview, env.as_deref(), allow, source, json).await
         }
         ChangesCommand::Apply(Altering { one, allow }) => {
             let change = found(engine, one, source).await?;
@@ -49,6 +39,28 @@ pub(crate) async fn run(engine: &Arc<Engine>, command: &ChangesCommand, source: 
             alter(engine, &change, allow, true, json).await
         }
     }
+}
+
+/// Plans a change of this kind and object, and applies it unless it is only to be previewed.
+pub(crate) async fn plan(
+    engine: &Arc<Engine>,
+    (kind, object): (&str, &str),
+    preview: bool,
+    env: Option<&str>,
+    allow: &Allow,
+    source: &Source,
+    json: bool,
+) -> Done {
+    let environment = environments::require(engine, env, source).await?;
+    let asked = ChangePlan { kind: kind.to_owned(), environment_id: environment.id, object: object.to_owned() };
+    let planned = api::changes::plan(engine.clone(), asked).await?.change;
+    if preview {
+        return show(&planned, json);
+    }
+    if !json {
+        tell(&planned);
+    }
+    alter(engine, &planned, allow, false, json).await
 }
 
 /// The change that is meant. An environment of this process only is there once it was resolved, and the demo once it is open.

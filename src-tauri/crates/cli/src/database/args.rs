@@ -1,14 +1,57 @@
 //! The command line of databases.
-use clap::Subcommand;
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+
+use crate::args::duration;
+use crate::changes::args::Allow;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum DbCommand {
-    /// Statements that run now, longest first, without their literals
+    /// Sessions and what they do, without literals, and the maintenance that runs
     Activity {
+        /// List idle sessions too; JSON has them always
+        #[arg(long)]
+        all: bool,
         /// Name or identifier of the environment
         #[arg(long, value_name = "NAME")]
         env: Option<String>,
     },
+    /// Who waits for whom, with what would end it
+    Locks {
+        /// Name or identifier of the environment
+        #[arg(long, value_name = "NAME")]
+        env: Option<String>,
+    },
+    /// Pools of the applications as the database sees them, those of a pooler, and Perfdeck's own
+    ///
+    /// How many callers wait inside an application is known to that application alone; PgBouncer tells its own. Churn needs
+    /// readings of at least 10 s.
+    Pool {
+        /// Name or identifier of the environment
+        #[arg(long, value_name = "NAME")]
+        env: Option<String>,
+        /// Read once a second for so long, to tell how often sessions begin and end [example: 30s]
+        #[arg(long = "for", value_name = "TIME", value_parser = crate::args::duration)]
+        time: Option<std::time::Duration>,
+    },
+    /// Check the health: reachable, latency, connections, replication, transaction numbers, archive, settings
+    ///
+    /// Exit codes: 0 everything that can be known is fine or a warning, 3 a check fails, 4 a check could not be made.
+    Health {
+        /// Name or identifier of the environment
+        #[arg(long, value_name = "NAME")]
+        env: Option<String>,
+    },
+    /// Cancel the statement that a session runs; the session stays
+    Cancel(End),
+    /// End a session; its open transaction is rolled back
+    Terminate(End),
+    /// Statements that took the database's time, heaviest first, without their literals
+    ///
+    /// From the history that is kept while a window, `serve` or `monitor` watches the environment. Where it has nothing of
+    /// the time that is asked for, two readings are taken now.
+    Statements(StatementsArgs),
     /// Sizes of tables and indexes, largest first, with rows, bloat, and what sequential scans read
     Sizes {
         /// Name or identifier of the environment
@@ -39,6 +82,37 @@ pub(crate) enum DbCommand {
     Plan(PlanArgs),
 }
 
+/// A session that is ended, and what the guards of its environment ask for.
+#[derive(Debug, Args)]
+pub(crate) struct End {
+    /// Number of the session, as `db activity` and `db locks` list it
+    pub(crate) pid: String,
+    /// Only say what it frees and costs
+    #[arg(long)]
+    pub(crate) preview: bool,
+    /// Environment whose database has it
+    #[arg(long, value_name = "NAME")]
+    pub(crate) env: Option<String>,
+    #[command(flatten)]
+    pub(crate) allow: Allow,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StatementsArgs {
+    /// Name or identifier of the environment
+    #[arg(long, value_name = "NAME")]
+    pub(crate) env: Option<String>,
+    /// How far back, 7d at most
+    #[arg(long, value_name = "TIME", default_value = "15m", value_parser = duration)]
+    pub(crate) last: Duration,
+    /// How many are shown, 1 to 200
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=200))]
+    pub(crate) top: u16,
+    /// Take two readings so far apart, from now, instead of reading the history; 10s when there is none
+    #[arg(long = "for", value_name = "TIME", value_parser = duration)]
+    pub(crate) time: Option<Duration>,
+}
+
 /// What tables are ranked by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum SizesBy {
@@ -50,7 +124,7 @@ pub(crate) enum SizesBy {
     Vacuum,
 }
 
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Args)]
 pub(crate) struct PlanArgs {
     /// The statement; parameters such as $1 are planned for any value
     pub(crate) statement: String,

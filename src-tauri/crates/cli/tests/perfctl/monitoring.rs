@@ -42,11 +42,39 @@ fn activity_answers_by_its_schema_and_says_what_is_missing() {
     let url = format!("sqlite:{}", file.display());
     json(dir.path(), &["env", "add", "local", "--database", &url], 0);
     let found = json(dir.path(), &["db", "activity", "--env", "local"], 0);
-    assert_eq!(found["schema"], "perfdeck.activity/1", "the answer names its schema");
-    assert_eq!(found["statements"], serde_json::json!([]), "SQLite has no sessions");
+    assert_eq!(found["schema"], "perfdeck.activity/2", "the answer names its schema");
+    assert_eq!(found["sessions"], serde_json::json!([]), "SQLite has no sessions");
     json(dir.path(), &["env", "add", "bare", "--api", "http://127.0.0.1:1/"], 0);
     let (code, _, err) = run(dir.path(), &["db", "activity", "--env", "bare"]);
     assert!(code == 1 && err.contains("has no database") && err.contains("hint: "), "it says what is missing: {err}");
+}
+
+#[test]
+fn pools_and_health_answer_by_their_schemas_and_the_code_tells() {
+    let dir = temp();
+    let file = dir.path().join("app.db");
+    std::fs::write(&file, []).expect("an empty database");
+    json(dir.path(), &["env", "add", "local", "--database", &format!("sqlite:{}", file.display())], 0);
+    let pools = json(dir.path(), &["db", "pool", "--env", "local"], 0);
+    assert_eq!(pools["schema"], "perfdeck.pools/1", "the answer names its schema");
+    assert_eq!((&pools["applications"], &pools["limits"]), (&serde_json::json!([]), &Value::Null), "a file has none");
+    assert!(pools["note"].as_str().is_some_and(|n| n.contains("no sessions")), "and says why: {pools}");
+    let health = json(dir.path(), &["db", "health", "--env", "local"], 0);
+    assert_eq!(health["schema"], "perfdeck.health/1", "the answer names its schema");
+    let state = |health: &Value, id: &str| {
+        let checks = health["checks"].as_array().expect("checks").clone();
+        checks.into_iter().find(|c| c["id"] == id).map(|c| c["state"].clone())
+    };
+    assert_eq!(state(&health, "integrity"), Some("ok".into()), "nothing is wrong with it: {health}");
+    let (_, text, hints) = run(dir.path(), &["db", "health", "--env", "local"]);
+    assert!(text.contains("Journal") && hints.contains("hint: PRAGMA journal_mode = WAL;"), "{text}{hints}");
+    std::fs::write(&file, "this is no database, whatever its name says. ".repeat(200)).expect("written");
+    let broken = json(dir.path(), &["db", "health", "--env", "local"], 3);
+    assert_eq!(
+        state(&broken, "reachable"),
+        Some("failing".into()),
+        "a verdict, not a failure of the command: {broken}"
+    );
 }
 
 #[test]

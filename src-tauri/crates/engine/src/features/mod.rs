@@ -7,5 +7,9 @@ pub(crate) mod reports;
 
 /// The kinds of changes of all features.
 pub(crate) fn change_kinds() -> Vec<Box<dyn crate::core::changes::ChangeKind>> {
-    vec![Box::new(database::drop_index::DropIndex)]
+    vec![
+        Box::new(database::drop_index::DropIndex),
+        Box::new(database::end_session::EndSession::CANCEL),
+        Box::new(database::end_session::EndSession::TERMINATE),
+    ]
 }

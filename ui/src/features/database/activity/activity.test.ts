@@ -1,56 +1,74 @@
 import { expect, test } from 'vitest';
-import type { RunningStatement } from '../../../backend/types';
-import { blocking, ending, verdict } from './activity';
+import type { DatabaseSession } from '../../../backend/types';
+import { activity, blocked, branch, nobody, open, session, waiter } from './activity.testing';
+import { blockingWord, counted, holdsWord, longTransactions, rowsOf, shareOf, verdict } from './activity';
 
-const session = (id: number, of: Partial<RunningStatement> = {}): RunningStatement => ({
-  id,
-  user: 'reader',
-  database: 'app',
-  application: 'web',
-  state: 'active',
-  wait: null,
-  running_s: 1,
-  transaction_s: null,
-  blocked_by: [],
-  statement: 'select 1',
-  ...of,
-});
-const said = (statements: RunningStatement[], hidden: number | null = 0): string => {
-  const v = verdict({ statements, hidden, grant: null });
-  return `${v.tone}: ${v.strong} ${v.rest}`.replaceAll(/[\u2009\u202f]/g, ' ');
+const plain = (text: string): string => text.replaceAll(/[\u2009\u202f]/g, ' ');
+const said = (of: Parameters<typeof activity>[0]): string => {
+  const v = verdict(activity(of));
+  return plain(`${v.tone}: ${v.strong} ${v.rest}`);
 };
-const idle = session(1, { application: 'reconcile', state: 'idle in transaction', running_s: 150, transaction_s: 158 });
 
 test('who is blocked comes first, with who holds them up and for how long', () => {
-  const all = [idle, session(2, { blocked_by: [1], running_s: 111 }), session(3, { blocked_by: [2], running_s: 92 })];
-  expect(said(all)).toBe('bad: 2 sessions wait for one: reconcile, idle in transaction for 2 min 38 s');
-  expect(blocking(all).map((n) => [n.session.id, n.depth, n.holds])).toEqual([
-    [1, 0, 2],
-    [2, 1, 1],
-    [3, 2, 0],
-  ]);
-  expect(said([idle, session(2, { blocked_by: [1], running_s: 2 })]), 'a short wait is not a failure yet').toMatch(
-    /^warn: 1 session waits/,
-  );
+  expect(said(blocked())).toBe('bad: 1 session waits for one: reconcile, idle in transaction for 2 min 38 s');
+  expect(plain(verdict(blocked()).support)).toBe('The longest wait has lasted 1 min 51 s. 2 sessions: 1 active, 1 idle in transaction.');
+  const short = { ...blocked(), blocking: { ...blocked().blocking, longest_s: 2 } };
+  expect(said(short), 'a short wait is not a failure yet').toMatch(/^warn: 1 session waits/);
+  const two = { ...blocked(), blocking: { ...blocked().blocking, roots: 2, waiting: 5 } };
+  expect(said(two)).toMatch(/^bad: 5 sessions wait for 2 others: most of them for reconcile/);
+  const circle = { ...nobody, roots: 1, waiting: 2, longest_s: 1, rows: [branch(1, 0, { deadlock: true, name: 'one' })] };
+  expect(said({ sessions: [waiter(1, [2])], blocking: circle })).toBe('bad: 2 sessions wait for one: one, a deadlock in progress');
+  const prepared = { ...nobody, roots: 1, waiting: 1, rows: [branch(0, 0, { gid: 'two', name: 'two' })] };
+  expect(said({ sessions: [waiter(1, [0])], blocking: prepared })).toBe('warn: 1 session waits for one: two, a prepared transaction');
 });
 
-test('the root with the most below it comes first, and a circle ends', () => {
-  const roots = [idle, session(2, { blocked_by: [1] }), session(5), session(6, { blocked_by: [5] }), session(7, { blocked_by: [5] })];
-  expect(blocking(roots).map((n) => n.session.id)).toEqual([5, 6, 7, 1, 2]);
-  const circle = [session(1, { blocked_by: [2] }), session(2, { blocked_by: [1] })];
-  expect(blocking(circle).map((n) => n.session.id)).toEqual([1, 2]);
-  expect(blocking([session(2, { blocked_by: [99] })]), 'a blocker that is not listed is no root').toEqual([]);
+test('a lock whose holder is not told is no lock that nobody waits for', () => {
+  expect(said({ blocking: { ...nobody, unknown: 2 } })).toBe('warn: 2 sessions wait for a lock, and the server does not tell who holds it');
 });
 
 test('hidden is not none, and what runs is counted', () => {
-  expect(said([], 3)).toBe('warn: 3 sessions hide their statement from this user');
-  expect(said([], null)).toBe('warn: Other sessions may be hidden from this user');
-  expect(said([])).toBe('ok: No statement runs at the moment');
-  expect(said([idle])).toBe('ok: No statement runs now; the longest open transaction is reconcile, for 2 min 38 s');
-  expect(said([session(1, { running_s: 12 }), session(2)])).toBe('ok: 2 statements run, the longest for 12 s');
+  expect(said({ hidden: 3 })).toBe('warn: 3 sessions hide their statement from this user');
+  expect(said({ hidden: null })).toBe('warn: Other sessions may be hidden from this user');
+  expect(said({})).toBe('ok: No statement runs at the moment');
+  expect(said({ sessions: [open(1, { application: 'reconcile' })] })).toBe(
+    'ok: No statement runs now; the longest open transaction is reconcile, for 4 min 18 s',
+  );
+  expect(said({ sessions: [session(1), session(2, { age_s: 1 })] })).toBe(
+    'ok: 2 statements run, the longest for 12 s; nobody waits for a lock',
+  );
+  const resting = session(3, { state: 'idle', wait_class: 'idle' });
+  expect(plain(counted(activity({ sessions: [resting], left_out: 4 })))).toBe('1 session: 0 active, 1 idle; 4 more sessions not listed');
 });
 
-test('a session is ended as its product takes it', () => {
-  expect(ending(7, 'PostgreSQL 17.2')).toBe('SELECT pg_terminate_backend(7);');
-  expect(ending(7, 'MariaDB 11.8')).toBe('KILL 7;');
+test('holders come first, then who waits the longest; many are folded under a sentence', () => {
+  const waiting = Array.from({ length: 12 }, (_, i) => waiter(100 + i, [7], { waits_s: i + 1, application: i < 3 ? 'worker' : 'api' }));
+  const idle = Array.from({ length: 5 }, (_, i) => session(200 + i, { state: 'idle', wait_class: 'idle' }));
+  const rows = rowsOf([...idle, ...waiting, session(50), open(7, { holds_up: 12 }), open(8)]);
+  expect(rows.map((r) => r.key)).toEqual(['7', '111', '110', '109', '108', '107', '106', '105', 'waiting', '50', 'idle']);
+  expect(plain(rows[8]!.words)).toBe('5 more api and worker sessions wait, 1.0 s to 5.0 s');
+  expect(rows[8]!.folded).toHaveLength(5);
+  expect(plain(rows[10]!.words)).toBe('6 more: 1 idle in transaction, 5 idle');
+  expect(
+    rowsOf([open(8)]).map((r) => r.key),
+    'a few are not folded',
+  ).toEqual(['8']);
+});
+
+test('the words of a row', () => {
+  expect(blockingWord(open(1, { holds_up: 16 }))).toBe('blocks 16');
+  expect(blockingWord(waiter(1, [2, 0, 4], { blocked_by_more: 3 }))).toBe('2, prepared and 4 more');
+  expect(blockingWord(session(1))).toBe('–');
+  const holds = (of: Partial<DatabaseSession>): string => plain(holdsWord(session(1, of)));
+  expect(holds({ rows_locked: 1204 })).toBe('1 204 row locks');
+  expect(holds({ wrote: true })).toBe('what it wrote');
+  expect(holds({ wrote: false, xids: 12 })).toBe('a snapshot');
+  expect(holds({ wrote: null })).toBe('–');
+});
+
+test('long transactions are listed by their age, and maintenance by its share where it is known', () => {
+  const list = longTransactions(activity({ sessions: [open(1, { transaction_s: 20 }), open(2, { transaction_s: 9 }), open(3)] }));
+  expect(list.map((s) => s.pid)).toEqual([3, 1]);
+  const work = { pid: 1, kind: 'Vacuum', object: null, phase: 'x', unit: 'blocks', elapsed_s: 1, waits_for: null };
+  expect(shareOf({ ...work, done: 62, total: 100 })).toBe(0.62);
+  expect(shareOf({ ...work, done: null, total: null }), 'unknown is not 0').toBeNull();
 });

@@ -1,5 +1,5 @@
-// What a look at the sessions says: the sentence of the page, and who waits for whom.
-import type { DatabaseActivity, RunningStatement } from '../../../backend/types';
+// What a look at the sessions says: the sentence of the page, and the words of its rows.
+import type { BlockingRow, DatabaseActivity, DatabaseSession, Maintenance } from '../../../backend/types';
 import { DASH, integer, lasted, plural } from '../../../kit/figures';
 
 export interface Verdict {
@@ -12,101 +12,163 @@ export interface Verdict {
   support: string;
 }
 
-/** A session in the tree of those that wait: who blocks it stands above it. */
-export interface Node {
-  session: RunningStatement;
-  depth: number;
-  /** Sessions that wait for it, over all levels. */
-  holds: number;
-}
-
 /** A wait that is no longer short, in seconds. */
 const LONG_S = 60;
+/** A transaction that is worth a row of its own, in seconds. */
+const LONG_TRANSACTION_S = 10;
+/** Waiting sessions that are listed before the others are folded. */
+const WAITING = 7;
 
-/** Sessions that are told at most, the longest. */
-export const MOST = 50;
+export const nameOf = (s: Pick<DatabaseSession, 'application' | 'user' | 'pid'>): string => s.application ?? s.user ?? `session ${s.pid}`;
+export const isIdle = (s: DatabaseSession): boolean => s.wait_class === 'idle';
+/** Whether it does nothing and holds nothing. */
+export const isResting = (s: DatabaseSession): boolean => isIdle(s) && s.transaction_s === null;
+export const waits = (s: DatabaseSession): boolean => s.blocked_by.length > 0;
+export const ageWord = (s: DatabaseSession): string => lasted(s.waits_s ?? s.age_s);
+export const waitWord = (s: DatabaseSession): string => s.wait ?? (s.wait_class === 'cpu' ? 'on CPU' : isIdle(s) ? 'Client: read' : DASH);
 
-export const nameOf = (s: RunningStatement): string => s.application ?? s.user ?? `session ${s.id}`;
-export const isIdle = (s: RunningStatement): boolean => s.state.startsWith('idle');
-/** How long a session has been at what it does: an idle one holds what its transaction took. */
-export const ageS = (s: RunningStatement): number => (isIdle(s) ? (s.transaction_s ?? s.running_s) : s.running_s);
-export const ageWord = (s: RunningStatement): string => lasted(ageS(s));
+/** The number of a session; a prepared transaction has none. */
+export const numberWord = (pid: number): string => (pid === 0 ? 'prepared' : String(pid));
 
-/** The class of what a session waits for, as the lane of waits colours it. */
-export function waitClass(s: RunningStatement): 'cpu' | 'io' | 'lock' | 'other' | 'none' {
-  if (isIdle(s)) return 'none';
-  if (s.wait === null) return 'cpu';
-  return /^(io|buffer)/i.test(s.wait) ? 'io' : /lock/i.test(s.wait) ? 'lock' : 'other';
-}
-export const waitWord = (s: RunningStatement): string => s.wait ?? (waitClass(s) === 'cpu' ? 'on CPU' : DASH);
-
-/** How many sessions wait for each directly, by its number; without those that nobody waits for. */
-export function holdsUp(statements: readonly RunningStatement[]): ReadonlyMap<number, number> {
-  const found = new Map<number, number>();
-  for (const s of statements) for (const by of s.blocked_by) found.set(by, (found.get(by) ?? 0) + 1);
-  return found;
-}
 /** Whom a session blocks, else who blocks it. */
-export const blockingWord = (s: RunningStatement, holds: ReadonlyMap<number, number>): string =>
-  holds.has(s.id) ? `blocks ${integer(holds.get(s.id)!)}` : s.blocked_by.join(', ') || DASH;
-
-/** Who waits for whom, roots first, those with the most waiting first. Sessions that nobody waits for are left out. */
-export function blocking(statements: readonly RunningStatement[]): Node[] {
-  const byId = new Map(statements.map((s) => [s.id, s]));
-  const waitingFor = new Map<number, RunningStatement[]>();
-  for (const s of statements) {
-    // The first that is known: one with several blockers stands below one of them.
-    const by = s.blocked_by.find((id) => byId.has(id) && id !== s.id);
-    if (by !== undefined) waitingFor.set(by, [...(waitingFor.get(by) ?? []), s]);
-  }
-  const below = new Set([...waitingFor.values()].flat().map((s) => s.id));
-  const nodes: Node[] = [];
-  const seen = new Set<number>();
-  function add(session: RunningStatement, depth: number): number {
-    if (seen.has(session.id)) return 0;
-    seen.add(session.id);
-    const node: Node = { session, depth, holds: 0 };
-    nodes.push(node);
-    for (const next of waitingFor.get(session.id) ?? []) node.holds += 1 + add(next, depth + 1);
-    return node.holds;
-  }
-  const roots = statements.filter((s) => waitingFor.has(s.id) && !below.has(s.id));
-  // A circle has no root; the server ends it soon, until then one of it stands for the root.
-  const rest = statements.filter((s) => waitingFor.has(s.id) && below.has(s.id));
-  const size = (s: RunningStatement): number => waitingFor.get(s.id)?.length ?? 0;
-  for (const root of [...roots].sort((a, b) => size(b) - size(a)).concat(rest)) add(root, 0);
-  return nodes;
+export function blockingWord(s: DatabaseSession): string {
+  if (s.holds_up > 0) return `blocks ${integer(s.holds_up)}`;
+  const by = s.blocked_by.slice(0, 2).map(numberWord).join(', ');
+  const more = s.blocked_by.length - 2 + s.blocked_by_more;
+  return by === '' ? DASH : more > 0 ? `${by} and ${integer(more)} more` : by;
 }
 
-/** The statement that ends a session, by the product's name. */
-export const ending = (id: number, version: string | null | undefined): string =>
-  /mysql|mariadb/i.test(version ?? '') ? `KILL ${id};` : `SELECT pg_terminate_backend(${id});`;
-
-function counted(activity: DatabaseActivity): string {
-  const all = activity.statements;
-  const idle = all.filter((s) => isIdle(s)).length;
-  const waiting = all.filter((s) => s.blocked_by.length > 0).length;
-  return [
-    `${plural(all.length, 'session')}${all.length === MOST ? `, the longest ${MOST}` : ''}`,
-    ...(idle > 0 ? [`${integer(idle)} idle in transaction`] : []),
-    ...(waiting > 0 ? [`${integer(waiting)} waiting for another`] : []),
-  ].join(', ');
+/** What this user may not see, in words; null where that is nothing. */
+export function hiddenWords(activity: Pick<DatabaseActivity, 'hidden'>): string | null {
+  if (activity.hidden === 0) return null;
+  if (activity.hidden === null) return 'Sessions of other users may be hidden from this user.';
+  return activity.hidden === 1
+    ? '1 session hides its statement from this user.'
+    : `${integer(activity.hidden)} sessions hide their statement from this user.`;
 }
+
+/** A row of the list: a session, or several that are folded under a sentence. */
+export interface Row {
+  key: string;
+  session: DatabaseSession | null;
+  /** What the folded ones have in common. */
+  words: string;
+  folded: readonly Row[];
+}
+
+const rowOf = (session: DatabaseSession): Row => ({ key: String(session.pid), session, words: '', folded: [] });
+const foldOf = (key: string, words: string, sessions: readonly DatabaseSession[]): Row => ({
+  key,
+  session: null,
+  words,
+  folded: sessions.map(rowOf),
+});
+const most = (sessions: readonly DatabaseSession[], of: (s: DatabaseSession) => number): [number, number] => {
+  const all = sessions.map(of);
+  return [Math.min(...all), Math.max(...all)];
+};
+const between = ([least, longest]: [number, number]): string =>
+  lasted(least) === lasted(longest) ? lasted(least) : `${lasted(least)} to ${lasted(longest)}`;
+/** Who they are: at most two names. */
+function names(sessions: readonly DatabaseSession[]): string {
+  const all = [...new Set(sessions.map(nameOf))];
+  return all.length > 2 ? `${all[0]} and ${integer(all.length - 1)} others` : all.join(' and ');
+}
+
+/** Sessions as they are listed: who holds up others, who waits, who works, and folded at the end who rests. */
+export function rowsOf(sessions: readonly DatabaseSession[]): Row[] {
+  const by = (of: (s: DatabaseSession) => number) => (a: DatabaseSession, b: DatabaseSession) => of(b) - of(a);
+  const holders = sessions.filter((s) => s.holds_up > 0 && !waits(s)).sort(by((s) => s.holds_up));
+  const waiting = sessions.filter(waits).sort(by((s) => s.waits_s ?? s.age_s));
+  const rest = sessions.filter((s) => !waits(s) && s.holds_up === 0);
+  const busy = rest.filter((s) => !isIdle(s)).sort(by((s) => s.age_s));
+  const idle = rest.filter(isIdle).sort(by((s) => s.transaction_s ?? -1));
+  const [shown, more] = waiting.length > WAITING + 1 ? [waiting.slice(0, WAITING), waiting.slice(WAITING)] : [waiting, []];
+  const rows = [...holders, ...shown].map(rowOf);
+  if (more.length > 0) {
+    const span = between(most(more, (s) => s.waits_s ?? s.age_s));
+    rows.push(foldOf('waiting', `${integer(more.length)} more ${names(more)} sessions wait, ${span}`, more));
+  }
+  rows.push(...busy.map(rowOf));
+  if (idle.length > 3) {
+    const open = idle.filter((s) => !isResting(s)).length;
+    const parts = [
+      ...(open > 0 ? [`${integer(open)} idle in transaction`] : []),
+      ...(idle.length > open ? [`${integer(idle.length - open)} idle`] : []),
+    ];
+    rows.push(foldOf('idle', `${integer(idle.length)} more: ${parts.join(', ')}`, idle));
+  } else rows.push(...idle.map(rowOf));
+  return rows;
+}
+
+/** Sessions by what they do, in words: `33 sessions: 19 active, 5 idle in transaction, 9 idle`. */
+export function counted(activity: DatabaseActivity): string {
+  const all = activity.sessions;
+  const open = all.filter((s) => isIdle(s) && !isResting(s)).length;
+  const resting = all.filter(isResting).length;
+  const parts = [
+    `${integer(all.length - open - resting)} active`,
+    ...(open > 0 ? [`${integer(open)} idle in transaction`] : []),
+    ...(resting > 0 ? [`${integer(resting)} idle`] : []),
+  ];
+  const more = activity.left_out > 0 ? `; ${plural(activity.left_out, 'more session')} not listed` : '';
+  return all.length === 0 ? 'No sessions' : `${plural(all.length, 'session')}: ${parts.join(', ')}${more}`;
+}
+
+/** Transactions that are open for long, the longest first. */
+export const longTransactions = (activity: DatabaseActivity): DatabaseSession[] =>
+  activity.sessions
+    .filter((s) => (s.transaction_s ?? 0) >= LONG_TRANSACTION_S)
+    .sort((a, b) => (b.transaction_s ?? 0) - (a.transaction_s ?? 0));
+
+/** What a transaction holds, as far as its server tells. */
+export function holdsWord(s: DatabaseSession): string {
+  if (s.rows_locked !== null && s.rows_locked > 0) return `${plural(Math.round(s.rows_locked), 'row lock')}`;
+  if (s.rows_written !== null && s.rows_written > 0) return `${plural(Math.round(s.rows_written), 'row')} written`;
+  if (s.wrote === true) return 'what it wrote';
+  if (s.xids !== null) return 'a snapshot';
+  return s.wrote === false ? 'nothing yet' : DASH;
+}
+
+/** What a root is: `idle in transaction`, or what it waits for where it is part of a circle. */
+export function rootWord(row: BlockingRow, session: DatabaseSession | undefined): string {
+  if (row.gid !== null || row.pid === 0) return 'a prepared transaction';
+  if (row.deadlock) return 'a circle: the server ends it by cancelling one';
+  if (!session) return row.name === null ? 'hidden from this user' : 'the server’s own';
+  return session.state;
+}
+
+/** Share of maintenance that is done; null where the server does not tell. */
+export const shareOf = (m: Maintenance): number | null =>
+  m.done === null || m.total === null || m.total <= 0 ? null : Math.min(1, m.done / m.total);
 
 /** The answer of the page in a sentence: who is blocked comes first, then what is hidden, then what runs. */
 export function verdict(activity: DatabaseActivity): Verdict {
-  const { statements, hidden } = activity;
-  const [root] = blocking(statements);
+  const { blocking, sessions, hidden } = activity;
   const support = counted(activity);
+  const root = blocking.rows[0];
   if (root) {
-    const [first, waiting] = [root.session, root.holds];
-    const longest = Math.max(...statements.filter((s) => s.blocked_by.length > 0).map((s) => s.running_s));
-    const idle = isIdle(first) ? first.state : 'running';
+    const waiting = blocking.waiting;
+    const session = sessions.find((s) => s.pid === root.pid);
+    const longest = blocking.longest_s ?? 0;
+    const verb = waiting === 1 ? 'waits' : 'wait';
+    const name = root.name ?? `session ${root.pid}`;
+    const is = root.deadlock ? 'a deadlock in progress' : (session?.state ?? rootWord(root, session));
+    const since = session && !root.deadlock ? ` for ${lasted(session.age_s)}` : '';
+    const unknown = blocking.unknown > 0 ? ` ${integer(blocking.unknown)} more wait for a lock whose holder the server does not tell.` : '';
     return {
-      tone: longest >= LONG_S ? 'bad' : 'warn',
-      strong: `${plural(waiting, 'session')} ${waiting === 1 ? 'waits' : 'wait'} for one:`,
-      rest: `${nameOf(first)}, ${idle} for ${lasted(ageS(first))}`,
-      support: `The longest wait has lasted ${lasted(longest)}. ${support}.`,
+      tone: longest >= LONG_S || root.deadlock ? 'bad' : 'warn',
+      strong: `${plural(waiting, 'session')} ${verb} for ${blocking.roots === 1 ? 'one' : `${integer(blocking.roots)} others`}:`,
+      rest: blocking.roots === 1 ? `${name}, ${is}${since}` : `most of them for ${name}, ${is}${since}`,
+      support: `The longest wait has lasted ${lasted(longest)}.${unknown} ${support}.`,
+    };
+  }
+  if (blocking.unknown > 0) {
+    return {
+      tone: 'warn',
+      strong: `${plural(blocking.unknown, 'session')} ${blocking.unknown === 1 ? 'waits' : 'wait'} for a lock,`,
+      rest: 'and the server does not tell who holds it',
+      support: `In MariaDB and MySQL the instrument wait/lock/metadata/sql/mdl of performance_schema tells. ${support}.`,
     };
   }
   if (hidden !== 0) {
@@ -115,24 +177,25 @@ export function verdict(activity: DatabaseActivity): Verdict {
       tone: 'warn',
       strong: `${n} ${hidden === 1 ? 'hides its statement' : hidden === null ? 'may be hidden' : 'hide their statement'}`,
       rest: 'from this user',
-      support: statements.length === 0 ? 'None of what runs can be seen.' : `What is shown is a part: ${support}.`,
+      support: sessions.length === 0 ? 'None of what runs can be seen.' : `What is shown is a part: ${support}.`,
     };
   }
-  const running = statements.filter((s) => !isIdle(s));
-  const longest = running[0];
-  if (longest === undefined) {
-    const idle = statements[0];
+  const running = sessions.filter((s) => !isIdle(s));
+  if (running.length === 0) {
+    const open = sessions.filter((s) => !isResting(s)).sort((a, b) => (b.transaction_s ?? 0) - (a.transaction_s ?? 0))[0];
     return {
       tone: 'ok',
       strong: 'No statement runs',
-      rest: idle ? `now; the longest open transaction is ${nameOf(idle)}, for ${lasted(ageS(idle))}` : 'at the moment',
-      support: `${support}, read every 2 s.`,
+      rest: open
+        ? `now; the longest open transaction is ${nameOf(open)}, for ${lasted(open.transaction_s ?? open.age_s)}`
+        : 'at the moment',
+      support: `${support}.`,
     };
   }
   return {
     tone: 'ok',
     strong: `${plural(running.length, 'statement')} ${running.length === 1 ? 'runs' : 'run'},`,
-    rest: `the longest for ${lasted(Math.max(...running.map((s) => s.running_s)))}`,
-    support: `${support}, read every 2 s.`,
+    rest: `the longest for ${lasted(Math.max(...running.map((s) => s.age_s)))}; nobody waits for a lock`,
+    support: `${support}.`,
   };
 }

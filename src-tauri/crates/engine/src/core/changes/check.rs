@@ -172,8 +172,11 @@ impl Engine {
     /// When the store cannot be read.
     pub async fn changes_in_force(&self, environment_id: Option<&str>) -> Result<Vec<String>, ApiError> {
         let all = self.core.store.changes(environment_id).await?;
-        let mut ids: Vec<String> =
-            all.into_iter().filter(|s| s.change.state.is_in_force()).map(|s| s.change.environment_id).collect();
+        let mut ids: Vec<String> = all
+            .into_iter()
+            .filter(|s| s.change.state.is_in_force() && !s.change.is_settled())
+            .map(|s| s.change.environment_id)
+            .collect();
         ids.sort();
         ids.dedup();
         Ok(ids)
@@ -186,7 +189,7 @@ impl Engine {
         let at = stored.change.checked_ms.filter(|at| *at >= stored.change.updated_ms);
         let fresh = at.is_some_and(|at| (0.0..FRESH_MS).contains(&(self.core.clock.now_ms() - at)));
         // Whoever works on it asks by itself.
-        if !state.is_in_force() || state.is_moving() || fresh && !now {
+        if !state.is_in_force() || state.is_moving() || stored.change.is_settled() || fresh && !now {
             return Ok(self.shown(stored.change));
         }
         let says = self.ask(&stored).await;
@@ -213,6 +216,7 @@ impl Engine {
                     change.checked_ms = Some(at);
                 })
                 .await?;
+                self.settle(&mut newest).await?;
             }
             None => {
                 if is_news(newest.change.target_says.as_ref(), &says) {

@@ -219,7 +219,17 @@ impl Engine {
             change.checked_ms = Some(now);
             change.error = None;
         })
-        .await
+        .await?;
+        self.settle(stored).await
+    }
+
+    /// What the target confirmed and nothing takes back waits for nobody: there is nothing to choose.
+    pub(super) async fn settle(&self, stored: &mut Stored) -> Result<(), ApiError> {
+        let change = &stored.change;
+        if change.state == ChangeState::Verified && change.undo_statement.is_none() && change.ends_ms.is_none() {
+            self.advance(stored, ChangeState::Kept, "nothing takes it back").await?;
+        }
+        Ok(())
     }
 
     async fn failed(

@@ -164,6 +164,17 @@ fn rows(now: f64, version: usize) -> BTreeMap<&'static str, String> {
             format!("'h1', 'e1', 'drop_index', 'undone', {now}, {now}, 'db:5432/shop', 'null', {}", text(change));
         rows.insert("changes", format!("{columns} VALUES ({values})"));
     }
+    if version >= 8 {
+        rows.insert(
+            "statement_windows",
+            format!(
+                "VALUES ('e1', '127.0.0.1:1/shop', {}, {now}, X'01000000000000000000000000000000')",
+                now - 60_000.0
+            ),
+        );
+        let text = "VALUES (1, 'e1', '127.0.0.1:1/shop', '42', 'SELECT $1', NULL";
+        rows.insert("statement_texts", format!("{text}, {now}, {now})"));
+    }
     rows
 }
 

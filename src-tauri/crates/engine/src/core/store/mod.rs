@@ -24,6 +24,8 @@ pub(crate) use self::written::Written;
 const OPEN_DEADLINE: Duration = Duration::from_secs(5);
 /// Samples are kept for this long.
 const KEEP_BLOCKS_MS: f64 = 24.0 * 3_600_000.0;
+/// Windows of statements are kept for seven days, and for two hours more: what the same hour was a week ago.
+const KEEP_STATEMENTS_MS: f64 = (7.0 * 24.0 + 2.0) * 3_600_000.0;
 /// Entries of the journal are kept for this long.
 const KEEP_JOURNAL_MS: f64 = 400.0 * 24.0 * 3_600_000.0;
 /// Time for which deleted environments and runs can be restored, in milliseconds.
@@ -235,6 +237,8 @@ impl Store {
     pub(crate) async fn prune(&self, now_ms: f64) -> Result<(), ApiError> {
         for (sql, before) in [
             ("DELETE FROM blocks WHERE from_ms < ?", now_ms - KEEP_BLOCKS_MS),
+            ("DELETE FROM statement_windows WHERE to_ms < ?", now_ms - KEEP_STATEMENTS_MS),
+            ("DELETE FROM statement_texts WHERE last_ms < ?", now_ms - KEEP_STATEMENTS_MS),
             ("DELETE FROM environments WHERE deleted_ms < ?", now_ms - UNDO_MS),
             ("DELETE FROM runs WHERE deleted_ms < ?", now_ms - UNDO_MS),
             ("DELETE FROM comparisons WHERE deleted_ms < ?", now_ms - UNDO_MS),

@@ -17,6 +17,7 @@ migrations! {
     "0005_core",
     "0006_changes",
     "0007_reports",
+    "0008_database",
 }
 
 #[cfg(test)]

@@ -1,27 +1,109 @@
 //! Commands of databases.
 use std::sync::Arc;
 
-use perfdeck_model::{ApiError, DatabaseActivity, DatabaseSizes, ErrorCode, IndexBloat, StatementPlan, TargetRole};
+use perfdeck_model::{
+    ApiError, DatabaseActivity, DatabaseHealth, DatabasePools, DatabaseSizes, ErrorCode, IndexBloat, StatementPlan,
+    TargetRole,
+};
+use serde::{Deserialize, Serialize};
+use ts_rs::TS;
 
 pub use super::schema::{BloatRequest, PlanRequest, SizesRequest, db_bloat, db_plan, db_sizes};
 use crate::Engine;
+use crate::features::database::activity::Door;
+use crate::features::database::statements::answer::{StatementDetail, Statements};
 use crate::requests::ByEnvironment;
 use crate::table::{Result, commands};
 
+/// Asks what the sessions of a database do.
+#[derive(Debug, Clone, Serialize, Deserialize, TS)]
+pub struct ActivityRequest {
+    /// Identifier or name of the environment.
+    pub environment_id: String,
+    /// Time that is asked about, in milliseconds since the Unix epoch; `null` for now.
+    #[serde(default)]
+    pub at_ms: Option<f64>,
+}
+
+/// Asks for the statements of a time.
+#[derive(Debug, Clone, Serialize, Deserialize, TS)]
+pub struct StatementsRequest {
+    /// Identifier or name.
+    pub environment_id: String,
+    /// Start of the time, in milliseconds since the Unix epoch.
+    pub from_ms: f64,
+    /// Its end; at most seven days later.
+    pub to_ms: f64,
+}
+
+/// Asks for one statement.
+#[derive(Debug, Clone, Serialize, Deserialize, TS)]
+pub struct StatementRequest {
+    /// Identifier or name.
+    pub environment_id: String,
+    /// The statement, as `db.statements` names it.
+    pub key: String,
+    /// Start of the time, in milliseconds since the Unix epoch.
+    pub from_ms: f64,
+    /// Its end; at most seven days later.
+    pub to_ms: f64,
+}
+
 commands! {
-    Target Json "db.activity" (ByEnvironment) -> DatabaseActivity, changes [] => db_activity;
+    Target Json "db.activity" (ActivityRequest) -> Option<DatabaseActivity>, changes [] => db_activity;
     Target Json "db.sizes" (SizesRequest) -> DatabaseSizes, changes [] => db_sizes;
     Target Json "db.bloat" (BloatRequest) -> IndexBloat, changes [] => db_bloat;
     Target Json "db.plan" (PlanRequest) -> StatementPlan, changes [] => db_plan;
+    Target Json "db.pool" (ByEnvironment) -> DatabasePools, changes [] => db_pool;
+    Target Json "db.health" (ByEnvironment) -> DatabaseHealth, changes [] => db_health;
+    Read Json "db.statements" (StatementsRequest) -> Statements, changes [] => db_statements;
+    Read Json "db.statement" (StatementRequest) -> StatementDetail, changes [] => db_statement;
 }
 
-/// The statements that run now, without literals.
-pub async fn db_activity(engine: Arc<Engine>, request: ByEnvironment) -> Result<DatabaseActivity> {
+/// The sessions of a database, who waits for whom and the maintenance that runs, now or at a time of the last 15 minutes. It
+/// is read once a second while somebody asks, over one connection for all of them. `null` where nothing was read within 2.5 s
+/// of that time.
+pub async fn db_activity(engine: Arc<Engine>, request: ActivityRequest) -> Result<Option<DatabaseActivity>> {
     let environment = engine.environment(&request.environment_id).await?;
     let database = environment.targets.database.as_ref().ok_or_else(|| {
         ApiError::new(ErrorCode::Unsupported, format!("'{}' has no database", environment.name))
             .hint("Add one in the environment's editor")
     })?;
     let password = engine.secret(&environment, TargetRole::Database).await?;
-    perfdeck_database::activity(&database.address, password.as_ref()).await
+    let door = Door { address: database.address.clone(), password };
+    engine.database.activity.ask(&environment.id, door, &engine.core.clock, request.at_ms).await
+}
+
+/// The statements that took the database's time, heaviest first, from what was seen of it.
+pub async fn db_statements(engine: Arc<Engine>, request: StatementsRequest) -> Result<Statements> {
+    engine.statements(&request.environment_id, request.from_ms, request.to_ms).await
+}
+
+/// One statement whole, with its windows.
+pub async fn db_statement(engine: Arc<Engine>, request: StatementRequest) -> Result<StatementDetail> {
+    engine.statement(&request.environment_id, &request.key, request.from_ms, request.to_ms).await
+}
+
+/// The same from two readings, one now and one after `lasts`; nothing of it is kept. For `perfctl`.
+///
+/// # Errors
+/// When the database cannot be reached; what it does not count is said in the answer.
+pub async fn db_statements_look(
+    engine: Arc<Engine>,
+    request: ByEnvironment,
+    lasts: std::time::Duration,
+) -> Result<Statements> {
+    engine.statements_look(&request.environment_id, lasts).await
+}
+
+/// Pools of applications as the database sees them, those of a pooler, and Perfdeck's own.
+pub async fn db_pool(engine: Arc<Engine>, request: ByEnvironment) -> Result<DatabasePools> {
+    engine.pools(&request.environment_id).await
+}
+
+/// Health of the database: checks with value, threshold, reason and fix. It takes 5 s at most; a database that cannot be
+/// reached is an answer too.
+pub async fn db_health(engine: Arc<Engine>, request: ByEnvironment) -> Result<DatabaseHealth> {
+    let (_, address, password) = engine.database_of(&request.environment_id).await?;
+    Ok(perfdeck_database::health(&address, password.as_ref(), &*engine.core.clock).await)
 }

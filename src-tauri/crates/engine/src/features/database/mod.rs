@@ -1,4 +1,16 @@
 //! Databases.
+pub(crate) mod activity;
 pub mod commands;
 pub(crate) mod drop_index;
+pub(crate) mod end_session;
+pub(crate) mod pools;
 pub(crate) mod schema;
+pub(crate) mod statements;
+
+/// What is kept of databases while Perfdeck runs.
+#[derive(Default)]
+pub(crate) struct State {
+    pub(crate) activity: activity::Watches,
+    pub(crate) pools: pools::Readers,
+    pub(crate) statements: statements::State,
+}

@@ -222,7 +222,7 @@ pub async fn delete(engine: Arc<Engine>, request: ById) -> Result<Deleted> {
     let environment = engine.environment(&request.id).await?;
     let now = engine.core.clock.now_ms();
     engine.core.store.delete_environment(&environment.id, now).await?;
-    engine.monitoring.stop(&environment.id).await;
+    engine.stop_watching(&environment.id).await;
     engine.noted(JournalKind::Deleted, Some(&environment), "it can be restored for a week".to_owned()).await;
     Ok(Deleted { id: environment.id, undo_until_ms: now + UNDO_MS })
 }

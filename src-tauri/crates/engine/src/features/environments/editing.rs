@@ -115,7 +115,7 @@ impl Engine {
             }
         }
         // A watched environment is watched anew with its new addresses.
-        self.monitoring.stop(&environment.id).await;
+        self.stop_watching(&environment.id).await;
         Ok(environment)
     }
 

@@ -1,7 +1,7 @@
 //! Watched environments: one monitor each, shared by all viewers.
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use perfdeck_cache::CacheCollector;
 use perfdeck_database::DatabaseCollector;
@@ -15,6 +15,8 @@ use crate::Engine;
 
 /// Environments that stay watched when nobody looks; of more, the one that was used longest ago makes room.
 const MAX_SESSIONS: usize = 4;
+/// Watches that were ever begun.
+static WATCHES: AtomicU64 = AtomicU64::new(0);
 
 /// One watched environment.
 struct Session {
@@ -23,6 +25,8 @@ struct Session {
     held: Arc<()>,
     /// Counts up with every use.
     used: u64,
+    /// Tells this watch apart from an earlier one of the same environment.
+    number: u64,
 }
 
 impl Session {
@@ -61,6 +65,11 @@ impl Sessions {
         let session = running.get_mut(id)?;
         session.used = newest + 1;
         Some(session.watch())
+    }
+
+    /// The environments that are watched, each with the number of its watch: another one after it was edited.
+    pub(crate) async fn watched(&self) -> HashMap<String, u64> {
+        self.running.lock().await.iter().map(|(id, session)| (id.clone(), session.number)).collect()
     }
 
     pub(crate) async fn stop(&self, id: &str) -> bool {
@@ -143,7 +152,8 @@ impl Engine {
         let used = running.values().map(|s| s.used).max().unwrap_or(0) + 1;
         let monitor =
             Monitor::start(id.clone(), collectors, self.core.clock.clone(), Arc::new(self.core.store.clone()));
-        let session = Session { monitor, held: Arc::default(), used };
+        let number = WATCHES.fetch_add(1, Ordering::Relaxed);
+        let session = Session { monitor, held: Arc::default(), used, number };
         let watch = session.watch();
         running.insert(id, session);
         drop(running);

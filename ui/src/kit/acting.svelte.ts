@@ -1,9 +1,8 @@
 // What is done with a change: sent, followed to its end, stopped. One at a time for each change.
-import type { Change, ChangeOffer, JobStatus } from '../../backend/types';
-import { problem, type ApiProblem } from '../../kit/client';
-import { follow } from '../../kit/jobs';
-import type { ScreenApp } from '../../kit/screen';
-import { plain } from './words';
+import type { Change, ChangeOffer, JobStatus } from '../backend/types';
+import { problem, type ApiProblem } from './client';
+import { follow } from './jobs';
+import type { ScreenApp } from './screen';
 
 export class Acting {
   /** The job that works on it. */
@@ -52,7 +51,8 @@ export class Acting {
     if (this.busy) return;
     const jobs = await this.#app.rpc('job.list', {}).catch(() => null);
     if (jobs === null || this.#gone || this.busy) return;
-    const title = plain(change.title);
+    // A job says it without its marks.
+    const title = change.title.replaceAll('`', '');
     const mine = jobs.find(
       (j) =>
         j.kind === 'change' &&

@@ -1,0 +1,298 @@
+//! What PostgreSQL tells of its sessions, in one message: one transaction, and what it reads of them is of one moment.
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use perfdeck_model::{Address, Maintenance, WaitClass};
+use perfdeck_sqltext::Dialect;
+use sqlx::Row as _;
+use sqlx::postgres::PgRow;
+
+use super::facts::{PreparedFacts, SessionFacts, Wait};
+use super::maintenance::{self, Progress};
+use super::reader::{Found, State};
+use super::texts::Texts;
+use super::{HOLDERS, SESSIONS, WAITERS};
+use crate::hints::grant;
+use crate::session::Session;
+
+/// What our questions through a pooler begin with; see `session.rs`.
+const OWN: &str = "SET LOCAL statement_timeout = 1500; SET LOCAL lock_timeout = 200;%";
+
+/// The clock, and client sessions of which this user sees neither state nor statement: a hidden session has no kind; those of
+/// the server itself are in no database or have no user.
+const NOW: &str = "
+    SELECT 'now', (extract(epoch FROM clock_timestamp()) * 1000)::float8,
+        (SELECT count(*) FROM pg_stat_activity
+         WHERE query = '<insufficient privilege>' AND datid IS NOT NULL AND usesysid IS NOT NULL
+           AND pid <> pg_backend_pid() AND application_name IS DISTINCT FROM 'perfdeck')";
+
+/// Every session of a client but Perfdeck's own. Who blocks one is asked for those that wait only: the answer takes the
+/// server's locks on every part of its table of locks.
+const CLIENTS: &str = "
+    SELECT 'session', s.pid::int8, (extract(epoch FROM s.backend_start) * 1000000)::int8, s.usename::text, s.datname::text,
+        s.application_name,
+        CASE WHEN s.client_addr IS NOT NULL THEN host(s.client_addr) WHEN s.client_port = -1 THEN 'local' END,
+        s.state, s.wait_event_type, s.wait_event, (extract(epoch FROM s.state_change) * 1000)::float8,
+        (extract(epoch FROM s.query_start) * 1000)::float8, (extract(epoch FROM s.xact_start) * 1000)::float8,
+        s.backend_xid IS NOT NULL, greatest(age(s.backend_xid), age(s.backend_xmin))::float8, s.text, s.total,
+        b.pids[1:$HOLDERS]::int8[], cardinality(b.pids)
+    FROM (SELECT *, count(*) OVER () AS total,
+            CASE WHEN query LIKE '$OWN' THEN '' ELSE left(query, CASE state WHEN 'idle' THEN 200 ELSE 2000 END) END AS text
+        FROM pg_stat_activity
+        WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()
+          AND application_name IS DISTINCT FROM 'perfdeck' AND application_name IS DISTINCT FROM 'perfdeck-change'
+          AND NOT (state = 'active' AND query LIKE '$OWN')
+        ORDER BY coalesce(wait_event_type = 'Lock', false) DESC, coalesce(state = 'idle', false), xact_start NULLS LAST,
+            state_change, pid LIMIT $SESSIONS) s
+    LEFT JOIN (SELECT w.pid, pg_blocking_pids(w.pid) AS pids
+        FROM (SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND backend_type = 'client backend'
+              ORDER BY query_start NULLS LAST LIMIT $WAITERS) w) b ON b.pid = s.pid";
+
+/// Sessions that are no client's and may hold what a client waits for.
+const OTHERS: &str = "
+    SELECT 'other', pid::int8, backend_type FROM pg_stat_activity
+    WHERE backend_type <> 'client backend' AND datid IS NOT NULL
+      AND EXISTS (SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock')";
+
+/// What each waits for. Who waits for another's transaction to write a row has the lock of that row already, which names
+/// the table.
+const LOCKS: &str = "
+    SELECT 'lock', l.pid::int8, l.locktype, l.granted, n.nspname::text, c.relname::text,
+        (extract(epoch FROM $WAITSTART) * 1000)::float8
+    FROM pg_locks l
+    LEFT JOIN pg_class c ON c.oid = l.relation
+        AND l.database IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))
+    LEFT JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE (NOT l.granted OR l.locktype = 'tuple') AND l.pid IS NOT NULL
+      AND EXISTS (SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock') LIMIT 4000";
+
+const PREPARED: &str = "
+    SELECT 'prepared', gid, owner::text, database::text, (extract(epoch FROM prepared) * 1000)::float8,
+        age(transaction)::float8
+    FROM pg_prepared_xacts ORDER BY prepared LIMIT 200";
+
+/// Who waits for which prepared transaction: it has no session, so that its number is 0 for all of them. Its locks are those of
+/// the virtual transaction that holds its own number; which one that is differs by version, and after a restart.
+const HOLDS: &str = "
+    SELECT DISTINCT 'holds', w.pid::int8, p.gid
+    FROM pg_prepared_xacts p
+    JOIN pg_locks x ON x.pid IS NULL AND x.granted AND x.locktype = 'transactionid' AND x.transactionid = p.transaction
+    JOIN pg_locks h ON h.granted AND h.pid IS NULL AND h.virtualtransaction = x.virtualtransaction
+    JOIN pg_locks w ON NOT w.granted AND w.locktype = h.locktype
+        AND (w.database, w.relation, w.page, w.tuple, w.transactionid, w.classid, w.objid, w.objsubid)
+            IS NOT DISTINCT FROM
+            (h.database, h.relation, h.page, h.tuple, h.transactionid, h.classid, h.objid, h.objsubid)
+    WHERE EXISTS (SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock') LIMIT 1000";
+
+/// A waiter's lock, and the table of the row that it locked on its way there.
+#[derive(Default)]
+struct Lock {
+    kind: String,
+    relation: Option<String>,
+    row_of: Option<String>,
+    since_ms: Option<f64>,
+}
+
+impl Lock {
+    fn words(&self) -> String {
+        let row = |of: &Option<String>| of.as_ref().map_or_else(|| "a row".to_owned(), |r| format!("a row of {r}"));
+        match self.kind.as_str() {
+            "transactionid" | "tuple" => row(&self.row_of),
+            "relation" => self.relation.clone().unwrap_or_else(|| "a table of another database".to_owned()),
+            "extend" => format!("more pages of {}", self.relation.as_deref().unwrap_or("a table")),
+            "page" => format!("a page of {}", self.relation.as_deref().unwrap_or("an index")),
+            "advisory" => "an advisory lock".to_owned(),
+            "virtualxid" => "the end of a transaction".to_owned(),
+            "object" => "an object of the catalogue".to_owned(),
+            other => other.to_owned(),
+        }
+    }
+}
+
+/// What is found while the rows of one message are read.
+#[derive(Default)]
+struct Reading {
+    found: Found,
+    locks: HashMap<i64, Lock>,
+    holds: Vec<(i64, Arc<str>)>,
+    total: i64,
+}
+
+fn message(progress: &Progress, version: u32) -> String {
+    let clients = CLIENTS
+        .replace("$HOLDERS", &HOLDERS.to_string())
+        .replace("$SESSIONS", &SESSIONS.to_string())
+        .replace("$WAITERS", &WAITERS.to_string())
+        .replace("$OWN", OWN);
+    let locks = LOCKS.replace("$WAITSTART", if version >= 140_000 { "l.waitstart" } else { "NULL::timestamptz" });
+    let mut all = vec![NOW.to_owned(), clients, OTHERS.to_owned(), locks, PREPARED.to_owned(), HOLDS.to_owned()];
+    all.extend(progress.question());
+    all.join(";")
+}
+
+/// Reads the sessions.
+pub(super) async fn read(c: &mut Session, state: &mut State, address: &Address) -> Result<Found, sqlx::Error> {
+    let progress = match &state.progress {
+        Some(progress) => progress.clone(),
+        None => state.progress.insert(maintenance::probe(c).await?).clone(),
+    };
+    let sql = message(&progress, c.server_version_num().unwrap_or(0));
+    let rows = sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).fetch_all(c).await?;
+    let mut reading = Reading::default();
+    for row in &rows {
+        match row.try_get::<&str, _>(0)? {
+            "now" => {
+                let hidden: i64 = row.try_get(2)?;
+                reading.found.rest.server_ms = row.try_get(1)?;
+                reading.found.rest.hidden = Some(u32::try_from(hidden.max(0)).unwrap_or(u32::MAX));
+                reading.found.rest.grant = (hidden > 0).then(|| grant(address));
+            }
+            "session" => reading.session(row, &mut state.texts)?,
+            "other" => reading.found.rest.others.push((row.try_get(1)?, state.texts.name(row.try_get(2)?))),
+            "lock" => reading.lock(row)?,
+            "prepared" => reading.found.rest.prepared.push(prepared(row, &mut state.texts)?),
+            "holds" => reading.holds.push((row.try_get(1)?, state.texts.name(row.try_get(2)?))),
+            _ => {
+                let server_ms = reading.found.rest.server_ms;
+                let running: Maintenance = maintenance::progress(row, server_ms)?;
+                reading.found.rest.maintenance.push(running);
+            }
+        }
+    }
+    Ok(reading.finished())
+}
+
+fn named(texts: &mut Texts, name: Option<&str>) -> Option<Arc<str>> {
+    name.filter(|n| !n.is_empty()).map(|n| texts.name(n))
+}
+
+fn prepared(row: &PgRow, texts: &mut Texts) -> Result<PreparedFacts, sqlx::Error> {
+    Ok(PreparedFacts {
+        gid: texts.name(row.try_get(1)?),
+        user: named(texts, row.try_get(2)?),
+        database: named(texts, row.try_get(3)?),
+        prepared_ms: row.try_get(4)?,
+        xids: row.try_get(5)?,
+    })
+}
+
+/// Class of what a session does or waits for.
+fn class(state: Option<&str>, kind: Option<&str>) -> WaitClass {
+    match (state, kind) {
+        (Some(state), _) if state.starts_with("idle") => WaitClass::Idle,
+        (_, Some("Lock")) => WaitClass::Lock,
+        // Short locks of the server's own stand beside the others in the lane of waits.
+        (_, Some("LWLock")) => WaitClass::Lock,
+        (_, Some("IO")) => WaitClass::Io,
+        (Some("active" | "fastpath function call"), None) => WaitClass::Cpu,
+        _ => WaitClass::Other,
+    }
+}
+
+impl Reading {
+    fn session(&mut self, row: &PgRow, texts: &mut Texts) -> Result<(), sqlx::Error> {
+        let (pid, started): (i64, i64) = (row.try_get(1)?, row.try_get(2)?);
+        let (state, kind, event): (Option<&str>, Option<&str>, Option<&str>) =
+            (row.try_get(7)?, row.try_get(8)?, row.try_get(9)?);
+        let idle = state.is_some_and(|s| s.starts_with("idle"));
+        let wait = kind.filter(|_| !idle).map(|kind| format!("{kind}: {}", event.unwrap_or_default()));
+        let statement = texts.statement(row.try_get::<Option<&str>, _>(15)?.unwrap_or_default(), Dialect::Postgres);
+        let transaction_ms: Option<f64> = row.try_get(12)?;
+        let session = SessionFacts {
+            pid,
+            object: texts.name(&super::end::object(pid, started)),
+            started_ms: Some(started as f64 / 1e3),
+            user: named(texts, row.try_get(3)?),
+            database: named(texts, row.try_get(4)?),
+            application: named(texts, row.try_get(5)?),
+            client: named(texts, row.try_get(6)?),
+            state: texts.name(state.unwrap_or("unknown")),
+            wait_class: class(state, kind),
+            wait: wait.map(|w| texts.name(&w)),
+            state_ms: row.try_get(10)?,
+            statement_ms: row.try_get(11)?,
+            transaction_ms,
+            xids: row.try_get(14)?,
+            wrote: transaction_ms.is_some().then_some(row.try_get(13)?),
+            rows_written: None,
+            rows_locked: None,
+            statement,
+            ended: idle,
+        };
+        self.found.sessions.push(session);
+        self.total = row.try_get(16)?;
+        if let Some(holders) = row.try_get::<Option<Vec<i64>>, _>(17)? {
+            let all = row.try_get::<Option<i32>, _>(18)?.and_then(|n| usize::try_from(n).ok()).unwrap_or(0);
+            let more = u32::try_from(all.saturating_sub(holders.len())).unwrap_or(0);
+            // Who waits for nobody any more got it while this was read.
+            if !holders.is_empty() {
+                let mut holders = holders;
+                holders.dedup();
+                self.found.rest.waits.push(Wait { pid, holders, more, ..Wait::default() });
+            }
+        }
+        Ok(())
+    }
+
+    fn lock(&mut self, row: &PgRow) -> Result<(), sqlx::Error> {
+        let lock = self.locks.entry(row.try_get(1)?).or_default();
+        let (schema, name): (Option<&str>, Option<&str>) = (row.try_get(4)?, row.try_get(5)?);
+        let relation = schema.zip(name).map(|(schema, name)| format!("{schema}.{name}"));
+        let kind: &str = row.try_get(2)?;
+        if kind == "tuple" {
+            lock.row_of = relation.clone().or(lock.row_of.take());
+        }
+        if !row.try_get::<bool, _>(3)? {
+            lock.kind = kind.to_owned();
+            lock.relation = relation;
+            lock.since_ms = row.try_get(6)?;
+        }
+        Ok(())
+    }
+
+    fn finished(mut self) -> Found {
+        let listed = self.found.sessions.len();
+        self.found.rest.left_out =
+            u32::try_from(usize::try_from(self.total).unwrap_or(0).saturating_sub(listed)).unwrap_or(0);
+        let begun: HashMap<i64, Option<f64>> = self.found.sessions.iter().map(|s| (s.pid, s.statement_ms)).collect();
+        for wait in &mut self.found.rest.waits {
+            let lock = self.locks.get(&wait.pid).filter(|l| !l.kind.is_empty());
+            wait.waits_for = lock.map(Lock::words);
+            // Before PostgreSQL 14 no wait has a beginning: the statement's stands for it.
+            wait.since_ms = lock.and_then(|l| l.since_ms).or_else(|| begun.get(&wait.pid).copied().flatten());
+            wait.gids = self.holds.iter().filter(|(pid, _)| *pid == wait.pid).map(|(_, gid)| gid.clone()).collect();
+            if !wait.holders.contains(&0) {
+                wait.gids.clear();
+            }
+        }
+        self.found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_waited_for_is_said_in_words() {
+        let lock = |kind: &str, relation: Option<&str>, row_of: Option<&str>| Lock {
+            kind: kind.to_owned(),
+            relation: relation.map(str::to_owned),
+            row_of: row_of.map(str::to_owned),
+            since_ms: None,
+        };
+        assert_eq!(lock("transactionid", None, Some("public.t")).words(), "a row of public.t");
+        assert_eq!(lock("transactionid", None, None).words(), "a row");
+        assert_eq!(lock("relation", Some("public.t"), None).words(), "public.t");
+        assert_eq!(lock("relation", None, None).words(), "a table of another database");
+        assert_eq!(lock("advisory", None, None).words(), "an advisory lock");
+    }
+
+    #[test]
+    fn one_message_asks_only_what_the_server_has() {
+        let none = message(&Progress::default(), 130_000);
+        assert!(none.contains("NULL::timestamptz") && !none.contains("l.waitstart"), "no beginning of waits before 14");
+        assert!(!none.contains('$'), "everything is filled in: {none}");
+        assert!(message(&Progress::default(), 150_000).contains("l.waitstart"));
+    }
+}

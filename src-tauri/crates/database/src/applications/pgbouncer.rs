@@ -1,0 +1,146 @@
+//! What PgBouncer tells in its console: `SHOW POOLS`, `SHOW STATS` and `SHOW DATABASES`.
+//!
+//! The console is a database of the name `pgbouncer` at the same port. It lets in who is in `admin_users` or `stats_users`,
+//! and it speaks the simple protocol only.
+use std::collections::HashMap;
+use std::time::Duration;
+
+use perfdeck_model::{Address, PoolerPool, PoolerPools, Sensitive};
+use sqlx::postgres::{PgConnection, PgRow};
+use sqlx::{ConnectOptions as _, Connection as _, Row};
+
+use super::Waiting;
+use crate::options::postgres_options;
+
+/// The console's name.
+const CONSOLE: &str = "pgbouncer";
+/// Longest time for signing in and for all questions.
+const DEADLINE: Duration = Duration::from_millis(1_500);
+/// Pools that are listed.
+const MOST: usize = 200;
+
+/// A cell as text: PgBouncer's versions differ in the types that they give.
+fn cell<'r>(row: &'r PgRow, name: &str) -> Option<&'r str> {
+    row.try_get_raw(name).ok()?.as_str().ok()
+}
+
+fn number(row: &PgRow, name: &str) -> Option<f64> {
+    cell(row, name)?.parse().ok()
+}
+
+fn count(row: &PgRow, names: &[&str]) -> u32 {
+    let sum: f64 = names.iter().filter_map(|name| number(row, name)).sum();
+    // Counts are whole and small; a cast of a float saturates.
+    sum as u32
+}
+
+/// Sizes of a database's pools, and the mean wait for a server connection there.
+#[derive(Default, Clone, Copy)]
+struct OfDatabase {
+    size: Option<u32>,
+    reserve: Option<u32>,
+    mean_wait_ms: Option<f64>,
+}
+
+async fn asked(console: &mut PgConnection) -> Result<PoolerPools, sqlx::Error> {
+    let version = sqlx::raw_sql("SHOW VERSION").fetch_optional(&mut *console).await?;
+    let version = version.and_then(|row| Some(row.try_get_raw(0).ok()?.as_str().ok()?.to_owned()));
+    let mut databases: HashMap<String, OfDatabase> = HashMap::new();
+    for row in sqlx::raw_sql("SHOW DATABASES").fetch_all(&mut *console).await? {
+        let Some(name) = cell(&row, "name") else { continue };
+        let whole = |name| number(&row, name).map(|n| n as u32);
+        let of = OfDatabase {
+            size: whole("pool_size"),
+            reserve: whole("reserve_pool_size").or_else(|| whole("reserve_pool")),
+            mean_wait_ms: None,
+        };
+        databases.insert(name.to_owned(), of);
+    }
+    for row in sqlx::raw_sql("SHOW STATS").fetch_all(&mut *console).await? {
+        let Some(name) = cell(&row, "database") else { continue };
+        let wait_ms = number(&row, "avg_wait_time").map(|us| us / 1e3);
+        databases.entry(name.to_owned()).or_default().mean_wait_ms = wait_ms;
+    }
+    let rows = sqlx::raw_sql("SHOW POOLS").fetch_all(&mut *console).await?;
+    let mut pools: Vec<PoolerPool> = rows.iter().filter_map(|row| pool(row, &databases)).collect();
+    pools.sort_by_key(|p| std::cmp::Reverse((p.clients_waiting, p.servers_active)));
+    pools.truncate(MOST);
+    Ok(PoolerPools { version, pools })
+}
+
+fn pool(row: &PgRow, databases: &HashMap<String, OfDatabase>) -> Option<PoolerPool> {
+    let database = cell(row, "database").filter(|name| *name != CONSOLE)?;
+    let of = databases.get(database).copied().unwrap_or_default();
+    let (seconds, us) = (number(row, "maxwait").unwrap_or(0.0), number(row, "maxwait_us").unwrap_or(0.0));
+    Some(PoolerPool {
+        database: database.to_owned(),
+        user: cell(row, "user").unwrap_or_default().to_owned(),
+        mode: cell(row, "pool_mode").unwrap_or_default().to_owned(),
+        clients_active: count(row, &["cl_active"]),
+        clients_waiting: count(row, &["cl_waiting"]),
+        servers_active: count(row, &["sv_active"]),
+        servers_idle: count(row, &["sv_idle"]),
+        servers_other: count(row, &["sv_used", "sv_tested", "sv_login"]),
+        longest_wait_s: seconds + us / 1e6,
+        size: of.size,
+        reserve: of.reserve,
+        mean_wait_ms: of.mean_wait_ms,
+    })
+}
+
+/// What it tells, or why it does not.
+pub(super) async fn waiting(address: &Address, password: Option<&Sensitive>) -> Waiting {
+    let options = postgres_options(address, password).database(CONSOLE).statement_cache_capacity(0);
+    let work = async {
+        let mut console = options.connect().await?;
+        let told = asked(&mut console).await;
+        let _ = console.close().await;
+        told
+    };
+    match tokio::time::timeout(DEADLINE, work).await {
+        Ok(Ok(pooler)) => Waiting { pooler: Some(pooler), ..Waiting::default() },
+        Ok(Err(sqlx::Error::Database(refused))) => refusal(address, refused.message()),
+        Ok(Err(_)) => unknown("The pooler's console does not speak as PgBouncer's does"),
+        Err(_) => unknown("The pooler's console did not answer within 1.5 s"),
+    }
+}
+
+fn unknown(why: &str) -> Waiting {
+    Waiting {
+        unknown: Some(format!("{why}, so it is not known how many clients wait for a connection")),
+        ..Waiting::default()
+    }
+}
+
+/// What a refusal means; the pooler's own text is not passed on.
+fn refusal(address: &Address, message: &str) -> Waiting {
+    let user = address.username.as_deref().unwrap_or("(no user)");
+    if message.contains("no such database") || message.contains("does not exist") {
+        return unknown("The pooler has no console of the name pgbouncer: it is another product, or hides it");
+    }
+    Waiting {
+        fix: Some(format!("stats_users = {user}")),
+        ..unknown(&format!(
+            "PgBouncer's console does not let '{user}' in: it is in neither admin_users nor stats_users"
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_says_what_would_help_and_nothing_of_the_poolers_text() {
+        let (address, _) = Address::parse("postgres://ro@h:6432/app").expect("an address");
+        let told = refusal(&address, "not allowed: canary");
+        assert_eq!(told.fix.as_deref(), Some("stats_users = ro"), "the setting, to be copied");
+        assert!(
+            told.unknown.as_deref().is_some_and(|w| w.contains("'ro'") && !w.contains("canary")),
+            "{:?}",
+            told.unknown
+        );
+        let other = refusal(&address, "no such database: pgbouncer");
+        assert!(other.fix.is_none() && other.unknown.is_some(), "another product: no setting helps");
+    }
+}

@@ -1,0 +1,3 @@
+//! What is seen of real databases from outside: the pools of applications, and the health.
+mod health;
+mod pools;

@@ -1,0 +1,169 @@
+//! Statements of a watched environment: read while it is watched, kept by window, told from the store when nobody watches.
+mod support;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use perfdeck_engine::database::{self, StatementRequest, StatementsRequest};
+use perfdeck_engine::statements::{Statements, StatementsGapKind, StatementsState};
+use perfdeck_engine::{Engine, EngineOptions, monitoring};
+use perfdeck_model::{Clock, ErrorCode, Kind, ManualClock, SystemClock};
+use perfdeck_testkit::{Postgres, eventually};
+use sqlx::{Connection as _, Executor as _, Row as _};
+
+const DAY_MS: f64 = 86_400_000.0;
+const PATIENCE: Duration = Duration::from_secs(30);
+
+async fn asked(engine: &Arc<Engine>, id: &str, clock: &ManualClock) -> Statements {
+    let to_ms = clock.now_ms();
+    let request = StatementsRequest { environment_id: id.to_owned(), from_ms: to_ms - DAY_MS, to_ms: to_ms + 1.0 };
+    database::db_statements(engine.clone(), request).await.expect("answers")
+}
+
+async fn calls(server: &Postgres, times: u32) {
+    let mut c = server.connect().await.expect("a connection");
+    for n in 0..times {
+        c.execute(sqlx::AssertSqlSafe(format!("SELECT stock FROM items WHERE id = {n}"))).await.expect("run");
+    }
+    c.close().await.expect("closed");
+}
+
+/// Watches it, until the first reading was made.
+async fn watch(engine: &Arc<Engine>, id: &str, clock: &ManualClock) {
+    monitoring::start(engine.clone(), support::by_environment(id)).await.expect("watched");
+    eventually(PATIENCE, async || asked(engine, id, clock).await.next_ms).await;
+    clock.advance(2_500.0);
+    eventually(PATIENCE, async || asked(engine, id, clock).await.source).await;
+}
+
+/// Calls of the statement of the load; 0 while it is not there.
+fn counted(answer: &Statements) -> u64 {
+    let load = |text: &str| text.starts_with("SELECT stock FROM items");
+    answer.rows.iter().find(|row| row.statement.as_deref().is_some_and(load)).map_or(0, |row| row.calls)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_watched_database_did_is_kept_and_counts_once() {
+    let server = Postgres::start().await.expect("PostgreSQL");
+    server.execute("CREATE TABLE items (id int PRIMARY KEY, stock int)").await.expect("a table");
+    // Passwords are of one process; a second Perfdeck on the same store signs in without one.
+    server.execute("CREATE ROLE open SUPERUSER LOGIN").await.expect("a role");
+    let mut c = server.connect().await.expect("a connection");
+    let file: String = sqlx::raw_sql("SHOW hba_file").fetch_one(&mut c).await.expect("a file").get(0);
+    let lines = "ARRAY['host all open 127.0.0.1/32 trust', 'host all all 127.0.0.1/32 scram-sha-256']";
+    c.execute(sqlx::AssertSqlSafe(format!("COPY (SELECT unnest({lines})) TO '{file}'"))).await.expect("written");
+    c.execute("SELECT pg_reload_conf()").await.expect("reloaded");
+    c.close().await.expect("closed");
+    let url = format!("postgres://open@127.0.0.1:{}/app", server.port());
+    let dir = tempfile::tempdir().expect("a folder");
+    // The middle of a window, so that what follows is in one.
+    let clock = Arc::new(ManualClock::new((SystemClock.now_ms() / 300_000.0).floor() * 300_000.0 + 60_000.0));
+    let open = || async {
+        let options = EngineOptions { data_dir: Some(dir.path().to_owned()), clock: Some(clock.clone()) };
+        Engine::open(options).await.expect("the engine opens")
+    };
+    let engine = open().await;
+    let draft = support::draft("shop", Kind::Development, support::database(url));
+    let id = support::environment(&engine, draft).await;
+    let unwatched = asked(&engine, &id, &clock).await;
+    assert_eq!(unwatched.state, Some(StatementsState::NotWatched), "nobody looks");
+    assert_eq!((unwatched.coverage.windows, unwatched.since_ms), (0, None), "and nothing was seen");
+
+    watch(&engine, &id, &clock).await;
+    let first = asked(&engine, &id, &clock).await;
+    assert_eq!(first.coverage.windows, 0, "one reading says nothing of what happened");
+    assert!(first.next_ms.is_some_and(|next| next > clock.now_ms()), "when the figures come is said");
+
+    calls(&server, 40).await;
+    clock.advance(10_000.0);
+    let seen = eventually(PATIENCE, async || {
+        let answer = asked(&engine, &id, &clock).await;
+        if counted(&answer) > 0 { Ok(answer) } else { Err(answer) }
+    })
+    .await;
+    assert_eq!(counted(&seen), 40, "to the last call: {seen:?}");
+    let row = &seen.rows[0];
+    assert!(row.share.is_some_and(|share| share > 0.0) && row.buffers_per_call.is_some(), "{row:?}");
+    let own = |text: &str| text.contains("pg_stat_") || text.contains("perfdeck");
+    assert!(!seen.rows.iter().any(|row| row.statement.as_deref().is_some_and(own)), "nothing of our own: {seen:?}");
+
+    // Somebody else's Perfdeck on the same store watches too: it has seen less, and nothing counts twice.
+    let other = open().await;
+    watch(&other, &id, &clock).await;
+    calls(&server, 2).await;
+    // Readings far apart have a gap between them, so the clock goes on in steps.
+    for _ in 0..8 {
+        clock.advance(10_000.0);
+        let next = eventually(PATIENCE, async || {
+            let at = clock.now_ms();
+            let all = [&engine, &other];
+            for one in all {
+                if asked(one, &id, &clock).await.next_ms.is_none_or(|next| next <= at) {
+                    return None;
+                }
+            }
+            Some(at)
+        });
+        next.await;
+    }
+    eventually(PATIENCE, async || counted(&asked(&engine, &id, &clock).await) == 42).await;
+    let answer = asked(&engine, &id, &clock).await;
+    assert_eq!(answer.coverage.windows, 1, "of the same time one sight: {:?}", answer.coverage);
+    let later = asked(&other, &id, &clock).await;
+    assert_eq!(later.coverage.windows, 1, "the same for the one that came later: {:?}", later.coverage);
+    assert!([2, 42].contains(&counted(&later)), "its own sight or the longer one, never both: {later:?}");
+    other.shutdown().await;
+    engine.shutdown().await;
+
+    // Nobody watches any more: it is told from the store, where a gap is a gap.
+    let later = open().await;
+    let kept = asked(&later, &id, &clock).await;
+    assert_eq!((counted(&kept), kept.coverage.windows), (42, 1), "what was seen was kept at the end: {kept:?}");
+    let request = StatementRequest {
+        environment_id: id.clone(),
+        key: kept.rows[0].key.clone(),
+        from_ms: clock.now_ms() - DAY_MS,
+        to_ms: clock.now_ms(),
+    };
+    let one = database::db_statement(later.clone(), request.clone()).await.expect("answers");
+    assert_eq!(one.statement, kept.rows[0].statement, "whole");
+    assert_eq!(one.windows.len(), 1, "{one:?}");
+    let nothing = StatementRequest { key: "1".to_owned(), ..request };
+    let error = database::db_statement(later.clone(), nothing).await.expect_err("there is none");
+    assert_eq!(error.code, ErrorCode::NotFound, "{error}");
+    clock.advance(600_000.0);
+    watch(&later, &id, &clock).await;
+    calls(&server, 3).await;
+    clock.advance(10_000.0);
+    eventually(PATIENCE, async || counted(&asked(&later, &id, &clock).await) == 45).await;
+    let answer = asked(&later, &id, &clock).await;
+    let kinds: Vec<StatementsGapKind> = answer.gaps.iter().map(|gap| gap.kind).collect();
+    assert_eq!(kinds, [StatementsGapKind::NotSeen], "ten minutes in which nobody looked: {:?}", answer.gaps);
+    later.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_demo_lists_its_own_statements_and_a_look_needs_no_history() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let engine = support::open(dir.path()).await;
+    // It builds the demo; nothing runs there while nobody watches.
+    let looked = async || {
+        let lasts = Duration::from_millis(1_500);
+        database::db_statements_look(engine.clone(), support::by_environment("demo"), lasts).await.expect("answers")
+    };
+    let quiet = looked().await;
+    assert_eq!((quiet.rows.len(), quiet.state), (0, None), "nothing was called, which is no failure");
+    monitoring::start(engine.clone(), support::by_environment("demo")).await.expect("watched");
+    let found = eventually(PATIENCE, async || {
+        let found = looked().await;
+        (found.rows.len() >= 2).then_some(found)
+    })
+    .await;
+    let share: f64 = found.rows.iter().filter_map(|row| row.share).sum();
+    assert!((share - 1.0).abs() < 1e-6, "the shares are of all: {share}");
+    let scan = found.rows.iter().find(|row| row.statement.as_deref().is_some_and(|s| s.contains("WHERE staff_id = ?")));
+    assert!(found.rows.iter().all(|row| row.statement.is_some() && row.buffers_per_call.is_none()), "{found:?}");
+    assert!(scan.is_none_or(|row| row.rows_per_call.is_some()), "{scan:?}");
+    assert_eq!(found.source.as_deref(), Some("the demo's own count"), "and whose figures they are");
+    engine.shutdown().await;
+}

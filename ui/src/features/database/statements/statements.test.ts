@@ -1,0 +1,154 @@
+// @vitest-environment jsdom
+import { fireEvent, render, screen, waitFor } from '@testing-library/svelte';
+import { expect, test } from 'vitest';
+import type { StatementChange, StatementDetail, StatementRow, Statements } from '../../../backend/types';
+import { fakeApp } from '../../../testing/app';
+import { target } from '../../../testing/values';
+import Page from './Page.svelte';
+import { changeWord, gapLines, intervalWord, ratioAt, restWord, sparkline, verdict } from './statements';
+
+const plain = (text: string | null | undefined): string => (text ?? '').replaceAll(/[\u2009\u202f]/g, ' ').replaceAll(/\s+/g, ' ').trim();
+const NOW = Date.UTC(2026, 10, 20, 17, 12);
+const row = (of: Partial<StatementRow> = {}): StatementRow => ({
+  key: '1',
+  statement: 'SELECT * FROM orders WHERE id = $1',
+  nested: false,
+  share: 0.5,
+  calls: 1000,
+  total_ms: 5000,
+  mean_ms: 5,
+  rows_per_call: 1,
+  buffers_per_call: 4,
+  reads_per_call: 0,
+  wal_bytes_per_call: 0,
+  temp_per_call: 0,
+  first_seen_ms: NOW - 86_400_000,
+  was_ms: 4.9,
+  change: null,
+  means: [],
+  ...of,
+});
+const change = (of: Partial<StatementChange> = {}): StatementChange => ({
+  change: 2,
+  low: 1.96,
+  high: 2.04,
+  verdict: 'slower',
+  before: 12,
+  now: 12,
+  ...of,
+});
+const statements = (of: Partial<Statements> = {}): Statements => ({
+  state: null,
+  source: 'pg_stat_statements 1.10',
+  own_counted: null,
+  since_ms: NOW - 86_400_000,
+  next_ms: NOW + 10_000,
+  coverage: { from_ms: NOW - 3_600_000, to_ms: NOW, observed_s: 3600, windows: 12 },
+  gaps: [],
+  gaps_left_out: 0,
+  total_ms: 10_000,
+  calls: 2000,
+  rows: [row(), row({ key: '2', statement: 'SELECT count(*) FROM payments', share: 0.3 })],
+  others: null,
+  hidden: null,
+  compared: { with: 'week_before', from_ms: NOW - 7 * 86_400_000 - 3_600_000, to_ms: NOW - 7 * 86_400_000, windows: 12 },
+  means_from_ms: NOW - 7 * 86_400_000,
+  means_step_ms: 3_600_000,
+  ...of,
+});
+const none = { coverage: { from_ms: null, to_ms: null, observed_s: 0, windows: 0 }, rows: [], total_ms: 0, calls: 0, compared: null };
+const there = {
+  environment: { id: 'shop', name: 'shop', kind: 'staging', apiUrl: null, roles: ['database'] },
+  targets: [target()],
+  path: '/database/statements',
+} as const;
+const app = (answer: Statements, detail?: StatementDetail) =>
+  fakeApp(
+    { 'db.statements': () => answer, ...(detail ? { 'db.statement': () => detail } : {}) },
+    { ...there, environment: { ...there.environment, roles: ['database'] }, targets: [...there.targets] },
+  );
+
+test('the sentence names the few that take most of the time, and the one that got slower', () => {
+  const said = verdict(statements({ rows: [row({ change: change() }), row({ key: '2', share: 0.3 }), row({ key: '3', share: 0.1 })] }))!;
+  expect(plain(said.strong)).toBe('2 statements take 80 % of database time');
+  expect(plain(said.rest)).toBe('one got 3.0 × slower');
+  expect(plain(said.support)).toContain('compared with same time last Friday');
+  const spread = Array.from({ length: 40 }, (_, i) => row({ key: String(i), share: 0.025 }));
+  expect(plain(verdict(statements({ rows: spread }))!.strong), 'no few of them').toBe('The heaviest statement takes 3 % of database time');
+  expect(verdict(statements(none)), 'without windows there is nothing to say').toBeNull();
+});
+
+test('a change is said only where windows show one', () => {
+  expect(changeWord(row()), 'too few windows').toBe('–');
+  expect(plain(changeWord(row({ change: change() })))).toBe('× 3.0');
+  expect(plain(changeWord(row({ change: change({ change: -0.31, low: -0.33, high: -0.29, verdict: 'faster' }) })))).toBe('−31 %');
+  const small = row({ change: change({ change: 0.02, low: 0.017, high: 0.032, verdict: 'real_but_small' }) });
+  expect([changeWord(small), intervalWord(small)]).toEqual(['Real but small', '+1.7 to +3.2']);
+  expect(ratioAt(1), 'even is a third of the way from a half to four').toBeCloseTo(1 / 3);
+});
+
+test('what is not listed is counted, and no hour without calls is a point', () => {
+  const rest = restWord(statements({ others: { statements: 3, total_ms: 1, calls: 1, share: 0.2 } }), [row()])!;
+  expect([rest.count, plain(rest.words)]).toEqual([4, '4 more statements, none above 30.0 %']);
+  expect(sparkline([1, 2, null, 3], 30, 20).match(/M/g), 'a gap is a gap').toHaveLength(2);
+  expect(sparkline([null, null], 30, 20)).toBe('');
+  const gaps = gapLines([{ from_ms: NOW, to_ms: NOW + 300_000, kind: 'evicted', entries: 4 }], 0);
+  expect(plain(gaps[0])).toMatch(/dropped entries.*; 4 entries$/);
+});
+
+test('statements are listed with their share, the first of them, and all when asked for', async () => {
+  const rows = Array.from({ length: 12 }, (_, i) => row({ key: String(i), share: 0.3 / (i + 1), statement: `SELECT ${i} FROM t` }));
+  const { context } = app(statements({ rows }));
+  render(Page, { context });
+  await waitFor(() => expect(screen.getAllByTestId('top-statement')).toHaveLength(8));
+  expect(plain(screen.getAllByTestId('top-statement')[0]!.textContent)).toContain('30.0');
+  expect(plain(screen.getByTestId('top-statements-rest').textContent)).toContain('4 more statements');
+  await fireEvent.click(screen.getByTestId('top-statements-all'));
+  expect(screen.getAllByTestId('top-statement')).toHaveLength(12);
+});
+
+test('a chosen statement is shown whole with its windows, and leads to a benchmark of it', async () => {
+  const whole = 'SELECT * FROM orders WHERE id = $1 AND shop = $2';
+  const windows = [{ from_ms: NOW - 300_000, to_ms: NOW, calls: 10, total_ms: 50 }];
+  const { context, address } = app(statements(), { key: '1', statement: whole, cut_of: null, first_seen_ms: NOW, windows });
+  render(Page, { context });
+  await fireEvent.click((await screen.findAllByTestId('top-statement'))[0]!);
+  await waitFor(() => expect(screen.getByTestId('chosen-statement-text').textContent).toBe(whole));
+  expect(address.query).toContain('statement=1');
+  await fireEvent.click(screen.getByTestId('chosen-statement-benchmark'));
+  expect([address.path, address.param('kind'), address.param('statement')]).toEqual(['/benchmarks/new', 'sql', whole]);
+});
+
+test('a server that counts nothing says why, with what changes it to copy', async () => {
+  const why = { reason: 'pg_stat_statements is not loaded by this server', hint: 'Add it and restart', fix: 'CREATE EXTENSION pg_stat_statements;' };
+  const { context } = app(statements({ ...none, state: { kind: 'unavailable', why } }));
+  render(Page, { context });
+  await waitFor(() => expect(plain(screen.getByTestId('statements-answer').textContent)).toContain(`Not available: ${why.reason}`));
+  expect(screen.getByText(why.fix)).toBeTruthy();
+  expect(screen.queryByTestId('top-statements'), 'it is no empty list').toBeNull();
+});
+
+test('before the first figures it is said when they come', async () => {
+  const { context } = app(statements({ ...none, since_ms: null, next_ms: Date.now() + 7_000 }));
+  render(Page, { context });
+  await waitFor(() => expect(plain(screen.getByTestId('statements-soon').textContent)).toMatch(/come in about [678] s/));
+});
+
+test('what this user may not tell apart, own statements and gaps are said', async () => {
+  const hidden = { statements: 5, total_ms: 100, calls: 7, share: 0.25, grant: 'GRANT pg_monitor TO "reader";' };
+  const gaps = [{ from_ms: NOW - 600_000, to_ms: NOW - 300_000, kind: 'reset' as const, entries: 0 }];
+  const own = 'GRANT UPDATE ON performance_schema.threads TO x;';
+  const { context } = app(statements({ hidden, gaps, own_counted: own, rows: [row({ statement: null })] }));
+  render(Page, { context });
+  await waitFor(() => expect(plain(screen.getByTestId('statements-unseen').textContent)).toContain('5 statements of other users, 25.0 %'));
+  expect(screen.getByText(hidden.grant)).toBeTruthy();
+  expect(screen.getByText(own)).toBeTruthy();
+  expect(screen.getByTestId('statements-gap').textContent).toContain('counters were reset');
+  expect(screen.getByTestId('top-statement').textContent, 'a text that is not known is said').toContain('not read yet');
+});
+
+test('an environment without a database says so', () => {
+  const { context } = fakeApp({}, { path: '/database/statements' });
+  render(Page, { context });
+  expect(screen.getByText('Add a database')).toBeTruthy();
+});
