@@ -52,6 +52,8 @@ export interface Tab {
   title: string;
   /** It has lanes with a range of time: one that is paused goes along to it. */
   lanes?: true;
+  /** Others lead to it, with what it is about: it has no place of its own in the top bar. */
+  led?: true;
 }
 
 /** What a screen that comes later will show: one sentence, and the heads of its lanes. */

@@ -6,16 +6,14 @@ const TABS: readonly Tab[] = [
   { path: '/database/statements', title: 'Statements', lanes: true },
   { path: '/database/schema', title: 'Schema' },
   { path: '/database/pool', title: 'Pool' },
+  { path: '/database/plan', title: 'Plan', led: true },
 ];
-/** Parts that others lead to. */
-const BESIDE: readonly string[] = ['/database/plan'];
 
 export const feature: Feature = {
   path: '/database',
   title: 'Database',
   tabs: TABS,
-  titleAt: (path) => (path === '/database/plan' ? 'Plan' : 'Database'),
-  knows: (path) => BESIDE.includes(path) || TABS.some((tab) => tab.path === path),
+  knows: (path) => TABS.some((tab) => tab.path === path),
   rail: { icon: 'database', key: 'd', line: true },
   load: () => import('./index.svelte'),
 };

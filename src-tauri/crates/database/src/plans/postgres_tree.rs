@@ -2,7 +2,8 @@
 //!
 //! The server tells times and rows of one loop on average, with everything below, and of parallel nodes for each process.
 //! A node's own time is its time over all loops without that of its children, on the clock: what several processes did side
-//! by side counts once. What a CTE took stands with its own nodes, and not with those that read it.
+//! by side counts once. What a CTE took stands with its own nodes, and not with those that read it. Whom a LIMIT stops early
+//! had fewer rows than estimated for that reason, which is no mistake of the estimate.
 use std::collections::HashMap;
 
 use perfdeck_model::{ApiError, ErrorCode, PlanCondition, PlanNode};
@@ -85,7 +86,7 @@ pub(super) fn read(answer: &str, measured: bool) -> Result<Tree, ApiError> {
     let first = all.get(0).ok_or_else(unread)?;
     let plan = first.get("Plan").ok_or_else(unread)?;
     let mut reader = Reader { measured, ..Reader::default() };
-    reader.node(plan, 0, 1.0);
+    reader.node(plan, 0, 1.0, false);
     let mut tree = reader.tree;
     tree.planning_ms = number(first, "Planning Time");
     tree.execution_ms = number(first, "Execution Time");
@@ -115,19 +116,28 @@ fn texts(value: &Value, key: &str) -> Option<String> {
 }
 
 impl Reader {
-    /// Reads a node with everything below it; answers what it took. `processes` work on it side by side.
-    fn node(&mut self, node: &Value, depth: u32, processes: f64) -> Took {
+    /// Reads a node with everything below it; answers what it took. `processes` work on it side by side. Whether it may have
+    /// been `stopped` before it was through.
+    fn node(&mut self, node: &Value, depth: u32, processes: f64, stopped: bool) -> Took {
         let loops = number(node, "Actual Loops").filter(|_| self.measured);
         let took = self.took(node, loops, processes);
-        let place = self.tree.push(shown(node, depth, loops));
+        let mut row = shown(node, depth, loops);
+        if stopped && row.overestimated {
+            (row.off_by, row.overestimated) = (None, false);
+        }
+        let place = self.tree.push(row);
+        let kind = text(node, "Node Type").unwrap_or_default();
+        // These read all of what is below them before their first row.
+        let reads_all = ["Sort", "Hash", "Aggregate", "Materialize", "SetOp", "BitmapAnd", "BitmapOr", "WindowAgg"];
+        let stops = kind == "Limit" || (stopped && !reads_all.contains(&kind));
         let launched = number(node, "Workers Launched").or_else(|| number(node, "Workers Planned"));
-        let below = match text(node, "Node Type") {
-            Some("Gather" | "Gather Merge") => launched.map_or(processes, |n| n + 1.0),
+        let below = match kind {
+            "Gather" | "Gather Merge" => launched.map_or(processes, |n| n + 1.0),
             _ => processes,
         };
         let mut children = Took::default();
         for child in node.get("Plans").and_then(Value::as_array).into_iter().flatten() {
-            let took = self.node(child, depth + 1, below);
+            let took = self.node(child, depth + 1, below, stops);
             match text(child, "Subplan Name").and_then(|name| name.strip_prefix("CTE ")) {
                 Some(name) => self.ctes.entry(name.to_owned()).or_default().add(took),
                 None => children.add(took),
@@ -329,6 +339,19 @@ mod tests {
         let sum: f64 = own.into_iter().flatten().sum();
         assert_eq!(sum, 10.0, "parts are all of it");
         assert_eq!(tree.nodes[0].name, "HashAggregate");
+    }
+
+    #[test]
+    fn whom_a_limit_stops_early_is_not_estimated_wrongly() {
+        let tree = plan(json!({
+            "Node Type": "Limit", "Plan Rows": 20, "Actual Total Time": 1.0, "Actual Rows": 20, "Actual Loops": 1, "Plans": [
+                {"Node Type": "Sort", "Plan Rows": 4425, "Actual Total Time": 1.0, "Actual Rows": 20, "Actual Loops": 1, "Plans": [
+                    {"Node Type": "Seq Scan", "Relation Name": "t", "Alias": "t", "Plan Rows": 4425, "Actual Total Time": 1.0,
+                     "Actual Rows": 20, "Actual Loops": 1}]}]
+        }));
+        let [limit, sort, scan] = tree.nodes.as_slice() else { panic!("three nodes") };
+        assert_eq!((limit.off_by, sort.off_by), (Some(1.0), None), "it would have given more");
+        assert_eq!((scan.off_by, scan.overestimated), (Some(221.25), true), "what is sorted is read in full");
     }
 
     #[test]

@@ -206,8 +206,8 @@ export function columnsOf(view: View, all: number | null, now: number): readonly
     return all === null || all <= 0 || bytes === null ? null : bytes / all;
   };
   return [
-    { key: 'share', label: 'share', text: (row) => format(share(row), 'ratio'), sort: share, numeric: true, width: 138 },
     name,
+    { key: 'share', label: 'share', text: (row) => format(share(row), 'ratio'), sort: share, numeric: true, width: 138 },
     size,
     figure('heap', 'rows only', (t) => t.table_bytes, sized, 88),
     figure('indexes', 'indexes', (t) => t.index_bytes, sized, 88),
