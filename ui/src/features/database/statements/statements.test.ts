@@ -7,7 +7,11 @@ import { target } from '../../../testing/values';
 import Page from './Page.svelte';
 import { changeWord, gapLines, intervalWord, ratioAt, restWord, sparkline, verdict } from './statements';
 
-const plain = (text: string | null | undefined): string => (text ?? '').replaceAll(/[\u2009\u202f]/g, ' ').replaceAll(/\s+/g, ' ').trim();
+const plain = (text: string | null | undefined): string =>
+  (text ?? '')
+    .replaceAll(/[\u2009\u202f]/g, ' ')
+    .replaceAll(/\s+/g, ' ')
+    .trim();
 const NOW = Date.UTC(2026, 10, 20, 17, 12);
 const row = (of: Partial<StatementRow> = {}): StatementRow => ({
   key: '1',
@@ -120,7 +124,11 @@ test('a chosen statement is shown whole with its windows, and leads to a benchma
 });
 
 test('a server that counts nothing says why, with what changes it to copy', async () => {
-  const why = { reason: 'pg_stat_statements is not loaded by this server', hint: 'Add it and restart', fix: 'CREATE EXTENSION pg_stat_statements;' };
+  const why = {
+    reason: 'pg_stat_statements is not loaded by this server',
+    hint: 'Add it and restart',
+    fix: 'CREATE EXTENSION pg_stat_statements;',
+  };
   const { context } = app(statements({ ...none, state: { kind: 'unavailable', why } }));
   render(Page, { context });
   await waitFor(() => expect(plain(screen.getByTestId('statements-answer').textContent)).toContain(`Not available: ${why.reason}`));

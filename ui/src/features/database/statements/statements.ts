@@ -78,7 +78,10 @@ function slower(answer: Statements): string | null {
     .sort((a, b) => b.change!.change - a.change!.change);
   const first = worse[0];
   if (first === undefined) return null;
-  const by = first.change!.change >= 1 ? `${significant(1 + first.change!.change, 2)}${THIN}× slower` : `slower by ${percent(first.change!.change).slice(1)}`;
+  const by =
+    first.change!.change >= 1
+      ? `${significant(1 + first.change!.change, 2)}${THIN}× slower`
+      : `slower by ${percent(first.change!.change).slice(1)}`;
   return worse.length === 1 ? `one got ${by}` : `${integer(worse.length)} got slower, one ${by.replace('slower by ', 'by ')}`;
 }
 
