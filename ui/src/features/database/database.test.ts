@@ -7,6 +7,7 @@ import { changeDetail, plannedChange } from '../../testing/changes';
 import { refusal } from '../../testing/backend';
 import { finding, job, proof, target } from '../../testing/values';
 import { activity, blocked, nobody, open, session, waiter } from './activity/activity.testing';
+import Sessions from './activity/Sessions.svelte';
 import Database from './index.svelte';
 
 afterEach(() => void vi.useRealTimers());
@@ -214,6 +215,33 @@ test('a prepared transaction has no session to end: the statement that ends it i
   await waitFor(() => expect(screen.getByTestId('blocking').textContent).toContain(rollback));
   expect(screen.queryByTestId('blocking-do'), 'nothing here can be done by Perfdeck').toBeNull();
   expect(screen.getByTestId('prepared').textContent).toMatch(/two, app.*1 session waiting/s);
+});
+
+test('the sessions at the cursor are shown when they are asked for, and what is not kept is said', async () => {
+  const asked: boolean[] = [];
+  const kept = 1_790_000_000_000;
+  const { context } = fakeApp({}, there);
+  const shown = (at: number | null, missing: boolean): void => {
+    render(Sessions, {
+      context,
+      props: {
+        activity: missing ? null : activity({ sessions: [open(9)] }),
+        old: false,
+        unread: false,
+        cursor: kept,
+        at,
+        missing,
+        show: (cursor: boolean) => void asked.push(cursor),
+        chosen: null,
+        choose: () => undefined,
+      },
+    });
+  };
+  shown(null, false);
+  await fireEvent.click(screen.getByTestId('sessions-cursor'));
+  expect(asked, 'the cursor is asked for').toEqual([true]);
+  shown(kept, true);
+  expect(screen.getByTestId('sessions-missing').textContent).toContain('Nothing is kept of this time');
 });
 
 test('maintenance says how far it is, and for whom it waits', async () => {

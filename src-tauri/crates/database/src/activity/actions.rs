@@ -13,12 +13,12 @@ const ROOTS: usize = 3;
 pub(crate) fn terminate_costs(s: &SessionFacts) -> String {
     match (s.rows_written, s.wrote, s.transaction_ms.is_some()) {
         (Some(rows), _, true) if rows >= 1.0 => {
-            format!("{} rolled back, its client loses the connection", words::plural(rows as i64, "written row"))
+            format!("{} rolled back, its client disconnected", words::plural(rows as i64, "written row"))
         }
-        (_, Some(true), true) => "what it wrote is rolled back, its client loses the connection".to_owned(),
-        (_, None, true) => "its transaction is rolled back, its client loses the connection".to_owned(),
-        (_, _, true) => "it wrote nothing yet; its client loses the connection".to_owned(),
-        _ => "its client loses the connection".to_owned(),
+        (_, Some(true), true) => "its writes are rolled back, its client disconnected".to_owned(),
+        (_, None, true) => "its transaction is rolled back, its client disconnected".to_owned(),
+        (_, _, true) => "it wrote nothing yet; its client is disconnected".to_owned(),
+        _ => "its client is disconnected".to_owned(),
     }
 }
 
@@ -46,14 +46,14 @@ fn end(kind: &str, verb: &str, s: &SessionFacts, frees: u32, costs: String) -> B
 fn prepared(facts: &ActivityFacts, row: &Row) -> BlockingAction {
     let known = facts.prepared_at(row.key);
     let statement = known.map(|p| rollback(&p.gid));
-    let name = known.map_or_else(|| "the prepared transaction".to_owned(), |p| format!("prepared '{}'", p.gid));
+    let name = known.map_or_else(|| "the prepared one".to_owned(), |p| p.gid.to_string());
     BlockingAction {
         kind: None,
         object: known.map(|p| p.gid.to_string()).unwrap_or_default(),
         pid: 0,
         label: format!("Roll back {name}"),
         frees: None,
-        costs: "it has no session to end: only its owner or a superuser ends it, in its database".to_owned(),
+        costs: "prepared, without a session: only its owner or a superuser ends it".to_owned(),
         possible: false,
         statement,
     }

@@ -3,7 +3,7 @@ use perfdeck_model::{Finding, FindingAction, FindingTarget, Proof};
 use perfdeck_words as words;
 
 use super::facts::{ActivityFacts, SessionFacts};
-use super::tree;
+use super::tree::{self, Row};
 use crate::reading::finding;
 
 /// A session that has been waiting for a lock this long, in seconds, will hardly get it by itself.
@@ -50,30 +50,38 @@ fn blocked(facts: &ActivityFacts) -> Vec<Finding> {
         return Vec::new();
     }
     let tree = tree::tree(&waiters);
-    let roots = tree.rows.iter().filter(|r| r.depth == 0 && r.longest_s.is_some_and(|s| s >= BLOCKED_S));
-    roots.take(TOLD).map(|root| {
-        let waiting = words::plural(root.holds_up, "session");
-        let verb = if root.holds_up == 1 { "waits" } else { "wait" };
-        let session = facts.session(root.key);
-        let name = if root.key > 0 { who(facts.name_of(root.key), root.key) } else {
-            format!("the prepared transaction {}", facts.name_of(root.key).unwrap_or_default())
-        };
-        let state = session.map_or_else(|| "it has no session of a client".to_owned(), |s| format!("it is {}", s.state));
-        let since = root.longest_s.map(|s| facts.at_ms - s * 1e3);
-        let advice = "End its transaction: what is idle keeps its locks. Cancelling its statement, or ending its session, \
-                      frees those that wait; the list of sessions says what that costs";
-        let mut proof = Proof::new(format!("a session waits for a lock for {BLOCKED_S:.0} s or more"), advice)
-            .value("waiting sessions", words::count(root.holds_up))
-            .value("held up by", name.clone())
-            .step("Show the session", FindingTarget::Session { pid: root.key.max(0) });
-        proof.since_ms = since.map(|ms| (ms / 1e3).round() * 1e3);
-        if let Some(p) = facts.prepared_at(root.key) {
-            proof = proof.statement("Ends it without its changes", super::facts::rollback(&p.gid));
-        }
-        let of = format!("{}:{}", root.key, session.map_or("", |s| &*s.object));
-        found("session_blocked", &of, format!("{waiting} {verb} for `{name}`"), state, "Review sessions", root.key.max(0))
-            .because(proof)
-    }).collect()
+    let long = |r: &&Row| r.depth == 0 && r.longest_s.is_some_and(|s| s >= BLOCKED_S);
+    tree.rows.iter().filter(long).take(TOLD).map(|root| holder(facts, root)).collect()
+}
+
+/// Who holds up others.
+fn holder(facts: &ActivityFacts, root: &Row) -> Finding {
+    let (session, prepared) = (facts.session(root.key), facts.prepared_at(root.key));
+    let name =
+        if root.key > 0 { who(facts.name_of(root.key), root.key) } else { facts.name_of(root.key).unwrap_or_default() };
+    let state = match session {
+        Some(s) => format!("it is {}; the longest waits", s.state),
+        None if root.key <= 0 => "it is a prepared transaction; the longest waits".to_owned(),
+        None => "it is no client's session; the longest waits".to_owned(),
+    };
+    let opens = if root.key > 0 { FindingTarget::Session { pid: root.key } } else { FindingTarget::Database };
+    let advice = "End its transaction: what is idle keeps its locks. Cancelling its statement, or ending its session, frees \
+                  those that wait; the list of sessions says what that costs";
+    let mut proof = Proof::new(format!("a session waits for a lock for {BLOCKED_S:.0} s or more"), advice)
+        .value("waiting sessions", words::count(root.holds_up))
+        .value("held up by", name.clone())
+        .step("Show the sessions", opens.clone());
+    proof.since_ms = root.longest_s.map(|s| ((facts.at_ms / 1e3 - s) / 5.0).round() * 5e3);
+    if let Some(p) = prepared {
+        proof = proof.statement("Ends it without its changes", super::facts::rollback(&p.gid));
+    }
+    let verb = if root.holds_up == 1 { "waits" } else { "wait" };
+    let title = format!("{} {verb} for `{name}`", words::plural(root.holds_up, "session"));
+    let of = format!("{}:{}", root.key, session.map_or("", |s| &*s.object));
+    // Those that hold up the most come first.
+    let cost = f64::from(root.holds_up) / (f64::from(root.holds_up) + 1.0);
+    let action = FindingAction { label: "Review sessions".to_owned(), opens };
+    Finding { action, ..finding("session_blocked", &of, title, state, cost, "") }.because(proof)
 }
 
 fn open(facts: &ActivityFacts, s: &SessionFacts, idle: bool) -> Finding {
@@ -90,9 +98,9 @@ fn open(facts: &ActivityFacts, s: &SessionFacts, idle: bool) -> Finding {
         format!("a transaction is open for {:.0} min or more", limit / 60.0)
     };
     let evidence = match (s.wrote, idle) {
-        (Some(true), _) => "it has written, and holds its locks until it ends",
-        (_, true) => "its client left it open; it keeps what it read from being cleaned up",
-        _ => "what others delete meanwhile cannot be cleaned up",
+        (Some(true), _) => "it has written, and holds its locks",
+        (_, true) => "it keeps what it read from being cleaned up",
+        _ => "what others delete cannot be cleaned up",
     };
     let advice = if idle {
         "End the transaction in the client as soon as its work is done; idle_in_transaction_session_timeout (PostgreSQL) or \
@@ -191,7 +199,7 @@ mod tests {
         assert_eq!(kinds, ["session_blocked", "idle_in_transaction"], "the holder is told as both");
         assert_eq!(found[0].title, "2 sessions wait for `reconcile (1)`");
         assert_eq!(found[0].action.opens, FindingTarget::Session { pid: 1 }, "its button leads to the holder");
-        assert_eq!(found[0].proof.since_ms, Some(5e6 - 111_000.0), "since the longest wait began, on our clock");
+        assert_eq!(found[0].proof.since_ms, Some(4_890_000.0), "since the longest wait began, on our clock");
         assert!(found.iter().all(|f| f.is_of_state() && !f.proof.rule.is_empty()), "{found:?}");
         assert_eq!(found[1].proof.since_ms, Some(4_840_000.0), "idle since");
     }
