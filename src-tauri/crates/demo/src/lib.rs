@@ -427,8 +427,8 @@ mod tests {
             "CREATE INDEX appointments_staff ON appointments (staff_id, starts_at)",
             "DROP INDEX appointments_user_id_idx",
         ] {
-            let mut connection = demo.served.pools.read().await.expect("a connection");
-            connection.execute(sql).await.expect(sql);
+            let alter = demo.served.pools.write(|c| Box::pin(async move { sqlx::raw_sql(sql).execute(c).await }));
+            alter.await.expect(sql);
         }
         client.get("/appointments?staff_id=5", None).await.expect("answers");
         let fixed = collectors[1].collect(&130_000.0).await.expect("answers").findings.expect("it looked");

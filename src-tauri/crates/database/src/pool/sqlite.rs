@@ -100,7 +100,7 @@ async fn written<T>(
 ) -> Result<T, sqlx::Error> {
     // Rolled back when it is dropped, also in the middle.
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
-    match work(&mut *transaction).await {
+    match work(&mut transaction).await {
         Ok(value) => transaction.commit().await.map(|()| value),
         Err(error) => {
             let _ = transaction.rollback().await;
