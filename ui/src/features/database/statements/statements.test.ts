@@ -5,7 +5,7 @@ import type { StatementChange, StatementDetail, StatementRow, Statements } from 
 import { fakeApp } from '../../../testing/app';
 import { target } from '../../../testing/values';
 import Page from './Page.svelte';
-import { changeWord, gapLines, intervalWord, ratioAt, restWord, sparkline, verdict } from './statements';
+import { changeWord, gapLines, intervalWord, ratioAt, restWord, shortSql, sparkline, verdict } from './statements';
 
 const plain = (text: string | null | undefined): string =>
   (text ?? '')
@@ -89,6 +89,18 @@ test('a change is said only where windows show one', () => {
   const small = row({ change: change({ change: 0.02, low: 0.017, high: 0.032, verdict: 'real_but_small' }) });
   expect([changeWord(small), intervalWord(small)]).toEqual(['Real but small', '+1.7 to +3.2']);
   expect(ratioAt(1), 'even is a third of the way from a half to four').toBeCloseTo(1 / 3);
+});
+
+test('in a narrow column a statement shows what tells it apart', () => {
+  for (const [whole, short] of [
+    ['SELECT id, user_id, staff_id, starts_at FROM appointments WHERE id = ?', 'SELECT … FROM appointments WHERE id = ?'],
+    ['SELECT (SELECT max(x) FROM a WHERE b), other FROM c', 'SELECT … FROM c'],
+    ['SELECT count(*) FROM a', 'SELECT count(*) FROM a'],
+    ['INSERT INTO events (a, b, c, d, e, f, g) VALUES ($1, $2)', 'INSERT INTO events (…) VALUES ($1, $2)'],
+    ['UPDATE a SET b = 1', 'UPDATE a SET b = 1'],
+    ['SELECT 1, 2, 3, 4, 5, 6, 7, 8, 9', 'SELECT 1, 2, 3, 4, 5, 6, 7, 8, 9'],
+  ])
+    expect(shortSql(whole!), whole).toBe(short);
 });
 
 test('what is not listed is counted, and no hour without calls is a point', () => {

@@ -22,6 +22,27 @@ export const msFigure = (ms: number | null): string => (ms === null ? DASH : sig
 export const perCall = (n: number | null): string =>
   n === null ? DASH : n >= 999.5 ? integer(n) : Number.isInteger(n) || n === 0 ? String(n) : significant(n);
 
+/** Shorter texts are shown as they are. */
+const LONG_LIST = 16;
+/**
+ * A statement for a narrow column: what it selects or inserts is left out, so that what tells it apart from others is seen. The whole
+ * of it is shown where it is chosen.
+ */
+export function shortSql(sql: string): string {
+  const text = sql.replaceAll(/\s+/g, ' ').trim();
+  const insert = /^(INSERT INTO \S+ ?)\(([^()]*)\)(.*)$/i.exec(text);
+  if (insert !== null && insert[2]!.length > LONG_LIST) return `${insert[1]}(…)${insert[3]}`;
+  if (!/^SELECT /i.test(text)) return text;
+  // The FROM of the statement itself, not of one within it.
+  let depth = 0;
+  for (const match of text.matchAll(/[()]|\bFROM\b/gi)) {
+    if (match[0] === '(') depth += 1;
+    else if (match[0] === ')') depth -= 1;
+    else if (depth === 0) return match.index - 7 > LONG_LIST ? `${text.slice(0, 7)}… ${text.slice(match.index)}` : text;
+  }
+  return text;
+}
+
 /** How the time of a call changed: a factor from twice as long on, else a percentage or the word for what is not one. */
 export function changeWord(row: StatementRow): string {
   const change = row.change;
