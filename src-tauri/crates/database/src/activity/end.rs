@@ -211,7 +211,7 @@ fn planned(kind: &str, pid: i64, asked: Asked, facts: &ActivityFacts) -> Result<
         statement: asked.statement,
         mariadb: asked.mariadb,
         name: session.name(),
-        client: session.client.as_ref().map(|c| c.to_string()),
+        client: session.client.as_ref().map(ToString::to_string),
         frees,
         freed,
         still,

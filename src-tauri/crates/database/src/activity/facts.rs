@@ -85,7 +85,7 @@ fn key_of(prepared: &[PreparedFacts], gid: &str) -> i64 {
 }
 
 fn text(of: Option<&Arc<str>>) -> Option<String> {
-    of.map(|t| t.to_string())
+    of.map(ToString::to_string)
 }
 
 impl SessionFacts {

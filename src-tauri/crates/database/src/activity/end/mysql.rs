@@ -112,12 +112,14 @@ pub(super) async fn send(c: &mut MySqlConnection, address: &Address, plan: &EndP
     }
     let sent = sqlx::raw_sql(sqlx::AssertSqlSafe(sends(plan))).execute(c).await;
     sent.map(drop).map_err(|error| match &error {
-        sqlx::Error::Database(e) => match e.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>().map(|e| e.number()) {
-            // Not the owner; no such session; no such statement.
-            Some(1095 | 1227) => may_not(address, plan.pid, plan.mariadb),
-            Some(1094 | 1957) => gone(plan.pid),
-            _ => explain(address, &error),
-        },
+        sqlx::Error::Database(e) => {
+            match e.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>().map(sqlx::mysql::MySqlDatabaseError::number) {
+                // Not the owner; no such session; no such statement.
+                Some(1095 | 1227) => may_not(address, plan.pid, plan.mariadb),
+                Some(1094 | 1957) => gone(plan.pid),
+                _ => explain(address, &error),
+            }
+        }
         _ => explain(address, &error),
     })
 }
