@@ -47,3 +47,14 @@ test('a focus that was given up is not taken back', async () => {
   await new Promise((done) => setTimeout(done, 50));
   expect(document.activeElement).toBe(document.body);
 });
+
+test('rows that come and go elsewhere do not have the page laid out', async () => {
+  by('name').focus();
+  const asked = vi.mocked(Element.prototype.getClientRects);
+  asked.mockClear();
+  by('row').remove();
+  by('list').append(document.createElement('p'));
+  await new Promise((done) => setTimeout(done, 50));
+  expect(asked).not.toHaveBeenCalled();
+  expect(document.activeElement?.id).toBe('name');
+});

@@ -90,9 +90,11 @@ export function keepFocus(root: HTMLElement, rest: () => HTMLElement | null): ()
     if (waiting === 0) waiting = requestAnimationFrame(look);
   }
 
-  const changes = new MutationObserver(() => {
-    // A button that was switched off keeps the focus until the next frame in some browsers.
-    if (lent !== null || (last !== null && !usable(last.element))) soon();
+  // Whether it is drawn is asked in the next frame, when it is known anyway: asked here, each row that a list draws while it is
+  // scrolled would have the page laid out once more. A button that was switched off keeps the focus until then in some browsers.
+  const changes = new MutationObserver((records) => {
+    const went = last !== null && !last.element.isConnected;
+    if (lent !== null || went || (last !== null && records.some((record) => record.type === 'attributes'))) soon();
   });
   changes.observe(document.body, { childList: true, subtree: true, attributeFilter: ['disabled', 'hidden', 'inert'] });
   addEventListener('keydown', input, true);

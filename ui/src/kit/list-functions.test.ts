@@ -91,3 +91,14 @@ test('a column that fits is as wide as its longest text, and no wider than it ma
   expect(wide('failed: p99, errors, rate and two more')).toBe(156);
   expect(widths(columns, 900, needs(columns, []))[0], 'the rest is the name’s').toBe(900 - wide());
 });
+
+test('what a column that fits does not need of its share is for the others', () => {
+  const columns: Column<{ said: string }>[] = [
+    { key: 'name', label: 'name', text: () => '', grow: 5 },
+    { key: 'request', label: 'request', text: (r) => r.said, fits: true, grow: 4, least: 60 },
+  ];
+  const wide = (said: string): number[] => widths(columns, 900, needs(columns, [{ said }]));
+  expect(wide('k6')[1]).toBeLessThan(80);
+  expect(wide('k6').reduce((a, b) => a + b)).toBe(900);
+  expect(wide('GET https://shop.example/patients?page=1'.repeat(9)), 'no more than its share').toEqual([500, 400]);
+});

@@ -19,6 +19,7 @@ mod knee_report;
 mod of_run;
 mod outlook;
 pub mod paired;
+pub mod per_request;
 pub mod registration;
 pub mod resource;
 mod sentence;
