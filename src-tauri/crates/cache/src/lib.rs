@@ -5,6 +5,7 @@
 mod announced;
 mod cluster;
 mod collector;
+mod commands;
 mod connect;
 mod discover;
 mod error;
@@ -14,6 +15,7 @@ mod memory;
 mod test;
 
 pub use collector::CacheCollector;
+pub use commands::{CommandCounts, CommandReader};
 pub use discover::discover;
 pub use load::{LoadConnection, clients, connect_for_load, facts, servers};
 pub use memory::{MemoryCache, MemoryCacheCollector};

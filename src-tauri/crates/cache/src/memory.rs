@@ -105,6 +105,12 @@ impl MemoryCache {
         (read(&self.hits), read(&self.misses), read(&self.evicted))
     }
 
+    /// Reads and writes since the start.
+    pub fn operations(&self) -> (u64, u64) {
+        let (hits, misses, _) = self.counters();
+        (hits + misses, self.writes.load(Ordering::Relaxed))
+    }
+
     /// Keys and how many of them never expire.
     pub fn keys(&self) -> (u64, u64) {
         self.cache.iter().fold((0, 0), |(n, f), (_, v)| (n + 1, f + u64::from(v.1.is_none())))

@@ -1,5 +1,5 @@
-//! What the statements of the demo's API have cost: counted where they run, in this process, since the demo was opened.
-use std::collections::HashMap;
+//! What the statements of the demo's API have cost, and the commands of its cache: counted where they run, in this process, since the demo was opened.
+use std::collections::{BTreeMap, HashMap};
 
 use perfdeck_database::statements::{Entry, Reading, StatementCounts, StatementKey, StatementText};
 use perfdeck_model::fnv1a;
@@ -31,6 +31,12 @@ impl Demo {
                 .collect(),
             ..Reading::default()
         }
+    }
+
+    /// What its API asked its cache for since the demo was opened, by the name of the command that a server would have for it.
+    pub fn cache_commands(&self) -> BTreeMap<String, u64> {
+        let (reads, writes) = self.served.cache.operations();
+        BTreeMap::from([("GET".to_owned(), reads), ("SET".to_owned(), writes)])
     }
 
     /// Texts of its statements by their identifier.

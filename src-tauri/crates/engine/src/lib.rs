@@ -34,6 +34,14 @@ pub mod compare {
     pub use perfdeck_stats::{Comparison, MetricComparison, Verdict};
 }
 
+/// What one request costs: the question, the answer and the commands.
+pub mod cost {
+    pub use crate::features::bench::cost::answer::{
+        CostAmount, CostHidden, CostRequest, CostTotals, RequestCost, StatementCost, USUAL_BLOCK_S, USUAL_PAIRS,
+    };
+    pub use crate::features::bench::cost::commands::{get, list, start};
+}
+
 pub use crate::core::changes::commands as changes;
 pub use crate::core::deleted::{DeletedItem, DeletedKind};
 pub use crate::core::hub::Viewer;

@@ -29,6 +29,7 @@ tables! {
     features::monitoring::commands,
     features::database::commands,
     features::bench::commands,
+    features::bench::cost::commands,
     features::reports::commands,
 }
 

@@ -154,6 +154,9 @@ fn forms(field: &str) -> Option<&'static [&'static str]> {
         | "SqlBenchSpec.script"
         | "DuetRequest.confirm"
         | "DuetRequest.changed"
+        | "CostRequest.environment_id"
+        | "CostRequest.name"
+        | "CostRequest.confirm"
         | "KneeRequest.environment_id"
         | "KneeRequest.confirm"
         | "PlanSave.id"
@@ -332,7 +335,7 @@ fn base(command: &str, url: &str, environment: &str, run: &str) -> Option<Value>
         // They look around on this machine, or build something large; they take no text.
         "discover.services" | "demo.open" => return None,
         "env.get" | "env.draft" | "env.lock" | "env.test" => json!({ "id": environment }),
-        "env.delete" | "env.restore" | "knee.delete" | "knee.restore" | "knee.get" | "comparison.get"
+        "env.delete" | "env.restore" | "knee.delete" | "knee.restore" | "knee.get" | "cost.get" | "comparison.get"
         | "comparison.delete" | "comparison.restore" | "plan.delete" | "job.get" | "job.cancel" | "job.dismiss"
         | "report.get" | "report.restore" | "changes.get" | "changes.check" | "changes.apply" | "changes.keep"
         | "changes.undo" => {
@@ -361,7 +364,8 @@ fn base(command: &str, url: &str, environment: &str, run: &str) -> Option<Value>
             json!({"a": {"label": "a", "spec": http}, "b": {"label": "b", "spec": http}, "pairs": 6, "rest_s": 0.0})
         }
         "knee.start" => json!({"spec": http, "slo": "p99<1s", "max_connections": 1, "step_s": 0.1, "confirm_s": 0.1}),
-        "comparison.list" | "knee.list" | "run.list" | "journal.list" | "changes.list" => json!({}),
+        "cost.start" => json!({"spec": http, "environment_id": environment, "pairs": 6, "block_s": 0.5}),
+        "comparison.list" | "knee.list" | "cost.list" | "run.list" | "journal.list" | "changes.list" => json!({}),
         "changes.plan" => json!({ "kind": "drop_index", "environment_id": environment, "object": "public.two" }),
         "run.get" | "run.history" | "run.moved" | "run.restore" => json!({ "id": run }),
         "run.delete" => json!({ "id": "nothing" }),

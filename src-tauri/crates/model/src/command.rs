@@ -42,6 +42,8 @@ tags! {
     Comparisons,
     /// Stored searches for the knee.
     Knees,
+    /// Stored costs of requests.
+    Costs,
     /// Saved plans.
     Plans,
     /// Runs that others are held against.
@@ -70,6 +72,7 @@ impl Tag {
             Self::Runs => Some("runs"),
             Self::Comparisons => Some("comparisons"),
             Self::Knees => Some("knees"),
+            Self::Costs => Some("costs"),
             Self::Plans => Some("plans"),
             Self::Baselines => Some("baselines"),
             Self::Reports => Some("reports"),

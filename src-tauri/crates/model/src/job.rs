@@ -30,6 +30,8 @@ pub enum JobResult {
     Comparison(String),
     /// A search for the knee.
     Knee(String),
+    /// What one request costs.
+    Cost(String),
     /// A written report.
     Report(String),
     /// A change that was applied or undone.
@@ -44,6 +46,7 @@ impl JobResult {
             | Self::Run(id)
             | Self::Comparison(id)
             | Self::Knee(id)
+            | Self::Cost(id)
             | Self::Report(id)
             | Self::Change(id) => id,
         }

@@ -84,6 +84,9 @@ export interface Commands {
   "run.moved": { req: ById; res: Array<Moved> };
   "run.heatmap": { req: RunHeatmap; res: Heatmap };
   "run.series": { req: RunSeries; res: Columns };
+  "cost.start": { req: CostRequest; res: JobStatus };
+  "cost.list": { req: RunList; res: Array<RequestCost> };
+  "cost.get": { req: ById; res: RequestCost };
   "report.create": { req: ReportRequest; res: JobStatus };
   "report.preview": { req: ReportRequest; res: ReportPreview };
   "report.list": { req: Empty; res: Array<ReportFile> };

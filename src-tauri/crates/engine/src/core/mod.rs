@@ -11,6 +11,7 @@ pub(crate) mod jobs;
 pub(crate) mod journal;
 pub mod logs;
 pub(crate) mod signals;
+pub(crate) mod statement_source;
 pub(crate) mod store;
 pub(crate) mod vault;
 

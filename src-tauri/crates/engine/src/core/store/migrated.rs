@@ -13,6 +13,7 @@ use super::schema::MIGRATIONS;
 use crate::bench::{self, RunList, RunSeries};
 use crate::changes::{self, ChangeList};
 use crate::compare::Verdict;
+use crate::cost;
 use crate::house::{self, JournalList};
 use crate::{ById, Empty, Engine, EngineOptions, environments, reports};
 
@@ -175,6 +176,17 @@ fn rows(now: f64, version: usize) -> BTreeMap<&'static str, String> {
         let text = "VALUES (1, 'e1', '127.0.0.1:1/shop', '42', 'SELECT $1', NULL";
         rows.insert("statement_texts", format!("{text}, {now}, {now})"));
     }
+    if version >= 9 {
+        let amount = json!({"mean": 21.0, "low": 21.0, "high": 21.0});
+        let cost = json!({"id": "q1", "created_ms": now, "name": "GET /", "request": "GET http://127.0.0.1:1/",
+                          "environment_id": "e1", "environment": "shop", "sentence": "21 of 23", "source": null,
+                          "own_counted": null, "pairs_asked": 8, "pairs": 8, "thrown_away": 0, "block_s": 2.0, "requests": 80,
+                          "failures": 0, "unanswered": 0, "background": 0.0,
+                          "totals": {"statements": amount, "rows": amount, "db_ms": amount, "buffers": null, "wal_bytes": null,
+                                     "cache_commands": null, "cache": null},
+                          "statements": [], "left_out": 0, "hidden": null, "incomplete": null, "notes": []});
+        rows.insert("costs", format!("VALUES ('q1', 'e1', {now}, {})", text(cost)));
+    }
     rows
 }
 
@@ -310,6 +322,10 @@ async fn read_by_commands(engine: &std::sync::Arc<Engine>, version: usize, now: 
         assert_eq!(journal[0].text, "staging", "version {version}");
         let noise = engine.core.store.noise("w", Some("e1")).await.expect("read").expect("there");
         assert_eq!(noise.floors.len(), 1, "version {version}: the noise of a work");
+    }
+    if version >= 9 {
+        let cost = cost::get(e(), id("q1")).await.expect("what a request cost");
+        assert_eq!(cost.totals.statements.mean, 21.0, "version {version}: {cost:?}");
     }
     if version >= 6 {
         let changes = changes::list(e(), ChangeList::default()).await.expect("the changes");

@@ -26,7 +26,7 @@ const OPEN_DEADLINE: Duration = Duration::from_secs(5);
 const KEEP_BLOCKS_MS: f64 = 24.0 * 3_600_000.0;
 /// Windows of statements are kept for seven days, and for two hours more: what the same hour was a week ago.
 const KEEP_STATEMENTS_MS: f64 = (7.0 * 24.0 + 2.0) * 3_600_000.0;
-/// Entries of the journal are kept for this long.
+/// Entries of the journal, and what requests cost, are kept for this long.
 const KEEP_JOURNAL_MS: f64 = 400.0 * 24.0 * 3_600_000.0;
 /// Time for which deleted environments and runs can be restored, in milliseconds.
 pub(crate) const UNDO_MS: f64 = 7.0 * 24.0 * 3_600_000.0;
@@ -243,6 +243,7 @@ impl Store {
             ("DELETE FROM runs WHERE deleted_ms < ?", now_ms - UNDO_MS),
             ("DELETE FROM comparisons WHERE deleted_ms < ?", now_ms - UNDO_MS),
             ("DELETE FROM knees WHERE deleted_ms < ?", now_ms - UNDO_MS),
+            ("DELETE FROM costs WHERE created_ms < ?", now_ms - KEEP_JOURNAL_MS),
             ("DELETE FROM journal WHERE at_ms < ?", now_ms - KEEP_JOURNAL_MS),
             ("DELETE FROM changes WHERE state IN ('undone', 'failed') AND updated_ms < ?", now_ms - KEEP_JOURNAL_MS),
             ("DELETE FROM changes WHERE state IN ('planned', 'previewed') AND updated_ms < ?", now_ms - UNDO_MS),

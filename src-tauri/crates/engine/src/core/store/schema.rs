@@ -18,6 +18,7 @@ migrations! {
     "0006_changes",
     "0007_reports",
     "0008_database",
+    "0009_bench",
 }
 
 #[cfg(test)]

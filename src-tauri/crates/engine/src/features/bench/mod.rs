@@ -1,8 +1,9 @@
-//! Benchmarks: running, comparing, searching, keeping.
+//! Benchmarks: running, comparing, searching, what a request costs, keeping.
 pub(crate) mod alike;
 pub(crate) mod claim;
 pub mod commands;
 pub(crate) mod comparisons;
+pub(crate) mod cost;
 pub(crate) mod data_load;
 pub(crate) mod duet;
 pub(crate) mod facts;

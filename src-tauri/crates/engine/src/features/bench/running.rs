@@ -44,9 +44,9 @@ pub(crate) struct Allowed {
     /// Addresses that load goes to.
     pub(crate) resolved: Vec<String>,
     /// Share of failing requests above which a run ends; also of a host that belongs to no environment.
-    max_error_share: Option<f64>,
+    pub(crate) max_error_share: Option<f64>,
     /// A guard that cannot be kept forbids load.
-    strict: bool,
+    pub(crate) strict: bool,
 }
 
 impl Allowed {
@@ -58,6 +58,21 @@ impl Allowed {
             resolved: self.resolved.clone(),
             max_error_share: self.max_error_share,
             strict: self.strict,
+        }
+    }
+
+    /// What one of its runs needs to know; it ends when `abort` is pulled.
+    pub(crate) fn context(&self, engine: &Engine, name: String, abort: AbortSwitch) -> RunContext {
+        RunContext {
+            run_id: Uuid::now_v7().to_string(),
+            name,
+            environment_id: self.environment.as_ref().map(|e| e.id.clone()),
+            environment_name: self.environment.as_ref().map(|e| e.name.clone()),
+            machine: engine.core.machine.clone(),
+            clock: engine.core.clock.clone(),
+            max_error_share: self.max_error_share,
+            abort,
+            addresses: Some(self.resolved.clone()),
         }
     }
 }
@@ -189,17 +204,7 @@ impl Engine {
     pub(crate) async fn bench_run(self: &Arc<Self>, bench: Bench<'_>, job: &JobContext) -> Result<Run, ApiError> {
         let Bench { what, name, from, share, words, part_of } = bench;
         let environment = what.environment.as_ref();
-        let context = RunContext {
-            run_id: Uuid::now_v7().to_string(),
-            name,
-            environment_id: environment.map(|e| e.id.clone()),
-            environment_name: environment.map(|e| e.name.clone()),
-            machine: self.core.machine.clone(),
-            clock: self.core.clock.clone(),
-            max_error_share: what.max_error_share,
-            abort: AbortSwitch::default(),
-            addresses: Some(what.resolved.clone()),
-        };
+        let context = what.context(self, name, AbortSwitch::default());
         let run_id = context.run_id.clone();
         job.progress(
             Some(from),

@@ -245,6 +245,50 @@ impl Work {
         }
     }
 
+    /// The same for so long, in a closed loop of one connection or at its own rate, with nothing before and nothing to hold.
+    pub(crate) fn block(&self, duration_s: f64) -> Self {
+        let mut work = match self.load() {
+            Load::Closed => self.at(1, duration_s),
+            Load::Rate { .. } => self.lasting(duration_s),
+        };
+        match &mut work {
+            Self::Http(spec) => {
+                spec.warmup_s = 0.0;
+                spec.thresholds.clear();
+            }
+            Self::Plan { plan, .. } => {
+                plan.warmup = None;
+                plan.thresholds.clear();
+            }
+        }
+        work
+    }
+
+    /// The same for so long, at its own rate; stages of a plan are its highest one.
+    fn lasting(&self, duration_s: f64) -> Self {
+        match self {
+            Self::Http(spec) => Self::Http(HttpBenchSpec { duration_s, ..spec.clone() }),
+            Self::Plan { plan, resources, threads, .. } => {
+                let mut plan = plan.clone();
+                if let (PlanLoad::Open { rate_per_s, .. }, Load::Rate { rate_per_s: highest }) =
+                    (&mut plan.load, self.load())
+                {
+                    *rate_per_s = highest;
+                }
+                plan.stages.clear();
+                plan.duration = Span::from_secs(duration_s);
+                Self::Plan { plan, resources: resources.clone(), threads: *threads, compiled: Mutex::default() }
+            }
+        }
+    }
+
+    /// The first step that is no HTTP request.
+    pub(crate) fn other_than_http(&self) -> Option<&str> {
+        let Self::Plan { plan, .. } = self else { return None };
+        let other = |action: &Action| matches!(action, Action::Sql(_) | Action::Cache(_));
+        plan.steps.iter().find(|step| other(&step.action)).map(|step| step.name.as_str())
+    }
+
     /// A name for its runs.
     pub(crate) fn name(&self) -> String {
         match self {

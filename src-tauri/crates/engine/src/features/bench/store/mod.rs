@@ -1,5 +1,6 @@
-//! Runs, what was found of them, plans and baselines in the store.
+//! Runs, what was found of them, what requests cost, plans and baselines in the store.
 mod comparisons;
+mod costs;
 mod noise;
 mod plans;
 mod runs;

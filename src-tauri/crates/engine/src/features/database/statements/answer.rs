@@ -5,6 +5,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
+use crate::core::statement_source::Said;
+
 /// Statements of an environment's database within a time, heaviest first, and how much of that time was seen.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, TS, JsonSchema)]
 pub struct Statements {
@@ -40,6 +42,17 @@ pub struct Statements {
     pub means_from_ms: f64,
     /// Time that each of them stands for: an hour.
     pub means_step_ms: f64,
+}
+
+impl Statements {
+    /// Takes over what is said of a source beside its figures.
+    pub(crate) fn say(&mut self, said: &Said) {
+        self.source.clone_from(&said.source);
+        self.own_counted.clone_from(&said.own_counted);
+        if let Some(hidden) = &mut self.hidden {
+            hidden.grant.clone_from(&said.grant);
+        }
+    }
 }
 
 /// What keeps new figures away.

@@ -12,6 +12,7 @@ use super::answer::{
 };
 use super::kept::Texts;
 use super::window::{KEPT, Piece, WINDOW_MS};
+use crate::core::statement_source::{statement_name, statement_of};
 
 /// Windows with calls that either side of a comparison needs.
 const FEWEST: usize = 6;
@@ -32,17 +33,10 @@ pub(super) type Id = (Arc<str>, bool);
 /// Mean time of a call in each hour, by statement.
 pub(super) type Means = HashMap<Id, Vec<Option<f64>>>;
 
-/// What names a statement to those who ask.
-pub(super) fn name(key: &str, nested: bool) -> String {
-    if nested { format!("{key}/nested") } else { key.to_owned() }
-}
-
 /// The statement that has this name.
 pub(super) fn of_name(name: &str) -> Id {
-    match name.strip_suffix("/nested") {
-        Some(key) => (Arc::from(key), true),
-        None => (Arc::from(name), false),
-    }
+    let (key, nested) = statement_of(name);
+    (Arc::from(key), nested)
 }
 
 /// The two times that one may be compared with.
@@ -173,7 +167,7 @@ pub(super) fn built(pieces: &[Piece], from_ms: f64, to_ms: f64, means: &Means) -
     let rows = all.iter().take(KEPT).map(|(id, counts)| {
         let each = |value: Option<u64>| value.filter(|_| counts.calls > 0).map(|n| n as f64 / counts.calls as f64);
         StatementRow {
-            key: name(&id.0, id.1),
+            key: statement_name(&id.0, id.1),
             statement: None,
             nested: id.1,
             share: (!id.1).then(|| share(counts.total_ms)),

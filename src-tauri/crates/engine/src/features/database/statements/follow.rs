@@ -11,9 +11,9 @@ use tokio_util::sync::CancellationToken;
 use super::answer::{Statements, StatementsState};
 use super::kept::{KeptText, Place, Texts};
 use super::place_of;
-use super::source::{Said, Source};
 use super::window::{Piece, WINDOW_MS, Window, number};
 use crate::Engine;
+use crate::core::statement_source::{Said, StatementSource};
 
 /// Time between two readings, in milliseconds; they are at whole multiples of it, so that windows end where they should.
 const PERIOD_MS: f64 = 10_000.0;
@@ -81,7 +81,7 @@ impl Live {
 
     /// Says how new figures come.
     pub(super) fn tell(&self, answer: &mut Statements) {
-        self.said.tell(answer);
+        answer.say(&self.said);
         answer.next_ms = Some(self.next_ms);
         answer.state = match &self.now {
             Now::Reads => None,
@@ -162,7 +162,7 @@ pub(crate) async fn keep(engine: Weak<Engine>, stopped: CancellationToken) {
 
 /// What a follower holds between two readings.
 struct Held {
-    source: Source,
+    source: StatementSource,
     live: Arc<Mutex<Live>>,
     before: Option<Box<Reading>>,
     period_ms: f64,

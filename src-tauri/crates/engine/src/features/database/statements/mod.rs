@@ -8,22 +8,21 @@ mod built;
 mod follow;
 mod kept;
 mod pack;
-mod source;
 mod window;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use perfdeck_model::{ApiError, DEMO_ENVIRONMENT_ID, Environment, ErrorCode, TargetRole};
+use perfdeck_model::{ApiError, DEMO_ENVIRONMENT_ID, Environment, ErrorCode};
 
 use self::answer::{StatementDetail, Statements, StatementsState};
 use self::built::{HOUR_MS, Means, WEEK_MS};
 use self::follow::Live;
 use self::kept::{KeptText, Place, Texts};
-use self::source::Source;
 use self::window::{Piece, WINDOW_MS, Window};
 use crate::Engine;
+use crate::core::statement_source::StatementSource;
 
 pub(crate) use self::follow::keep;
 
@@ -156,7 +155,7 @@ impl Engine {
         answer
     }
 
-    async fn look(&self, source: &mut Source, lasts: Duration) -> Result<Statements, ApiError> {
+    async fn look(&self, source: &mut StatementSource, lasts: Duration) -> Result<Statements, ApiError> {
         use perfdeck_database::statements::{Found, delta};
         let unavailable =
             |why| Statements { state: Some(StatementsState::Unavailable { why }), ..Statements::default() };
@@ -182,20 +181,8 @@ impl Engine {
         for row in &mut answer.rows {
             row.first_seen_ms = None;
         }
-        source.tell(&mut answer);
+        answer.say(&source.said());
         Ok(answer)
-    }
-
-    /// Where an environment's counters are read from.
-    async fn statement_source(&self, environment: &Environment) -> Result<Source, ApiError> {
-        if environment.id == DEMO_ENVIRONMENT_ID {
-            return Ok(Source::Demo(self.demo().await?));
-        }
-        let Some(database) = &environment.targets.database else {
-            return Err(ApiError::new(ErrorCode::Unsupported, format!("'{}' has no database", environment.name)));
-        };
-        let password = self.secret(environment, TargetRole::Database).await?;
-        Ok(Source::server(database.address.clone(), password))
     }
 
     /// What was seen within these times, in the order of time: what the store has, and of what is seen now what it has not yet.

@@ -1,0 +1,202 @@
+//! The job: what is refused, the guards, the journal, and the stored answer.
+use std::sync::Arc;
+
+use perfdeck_bench::AbortSwitch;
+use perfdeck_model::masking::title;
+use perfdeck_model::{ApiError, Environment, ErrorCode, JobResult, JobStatus, JournalKind, Tag};
+use perfdeck_words as words;
+use uuid::Uuid;
+
+use super::amounts::{Amounts, with_texts};
+use super::answer::{CostRequest, RequestCost};
+use super::blocks::{Blocks, Measured};
+use super::counters::Counters;
+use super::sentence::sentence;
+use crate::Engine;
+use crate::core::jobs::JobContext;
+use crate::core::statement_source::statement_of;
+use crate::features::bench::running::Allowed;
+use crate::features::bench::work::{BenchSpec, PlanFolder};
+
+/// Part of the requests that may fail without a word about it.
+const FEW: f64 = 0.01;
+
+/// Refuses what cannot be measured so, before anything is asked.
+fn checked(request: &CostRequest) -> Result<(), ApiError> {
+    if !(6..=60).contains(&request.pairs) {
+        return Err(ApiError::bad_request(format!("pairs: {} is not between 6 and 60", request.pairs)));
+    }
+    if !(0.5..=60.0).contains(&request.block_s) {
+        return Err(ApiError::bad_request(format!("block_s: {} is not between 0.5 and 60 s", request.block_s)));
+    }
+    match &request.spec {
+        BenchSpec::Http(_) | BenchSpec::Plan { .. } => Ok(()),
+        BenchSpec::Sql(_) => Err(not_http("A statement")),
+        BenchSpec::Cache(_) => Err(not_http("A mix of commands")),
+    }
+}
+
+fn not_http(what: &str) -> ApiError {
+    ApiError::bad_request(format!("{what} is no HTTP request: it would count itself"))
+        .hint("What one request of a service costs is measured over HTTP")
+}
+
+impl Engine {
+    /// Starts to measure what one request costs as a job whose result is its identifier. A plan finds files in `folder`.
+    ///
+    /// # Errors
+    /// When the request is refused, a guard says no, a benchmark runs, or the database keeps no counters of statements.
+    pub async fn cost_start(self: &Arc<Self>, request: CostRequest, folder: PlanFolder) -> Result<JobStatus, ApiError> {
+        checked(&request)?;
+        let environment = self.environment(&request.environment_id).await?;
+        let work = self.work(&request.spec, Some(&environment), &folder).await?;
+        if let Some(step) = work.other_than_http() {
+            return Err(not_http(&format!("Step '{step}'")));
+        }
+        let work = work.block(request.block_s);
+        let what = self.load_allowed(work, Some(environment.clone()), request.confirm.as_slice()).await?;
+        let mut counters = self.cost_counters(&environment).await?;
+        counters.try_cache().await;
+        // What cannot be counted is refused before a request is sent.
+        counters.read().await?;
+        let name = request.name.as_deref().map(|name| title(name.trim())).filter(|name| !name.is_empty());
+        let name = match name {
+            Some(name) => name,
+            None => what.work.spec()?.request(),
+        };
+        let of = format!("What {name} costs");
+        let claim = self.bench_claim(&of)?;
+        let engine = self.clone();
+        Ok(self.core.jobs.spawn("cost", of, Some(environment.id.clone()), move |job| async move {
+            let measured = engine.cost_measured(&what, &environment, &mut counters, &request, &job).await;
+            drop(claim);
+            let cost = match measured {
+                Ok(measured) => engine.cost_of(&what, name, &request, &mut counters, measured).await,
+                Err(error) => Err(error),
+            };
+            counters.close().await;
+            let cost = cost?;
+            engine.core.store.put_cost(&cost).await?;
+            engine.core.changed(&[Tag::Costs]);
+            Ok(Some(JobResult::Cost(cost.id)))
+        }))
+    }
+
+    /// The blocks, with the guards that hold during them and an entry of the journal on either side.
+    async fn cost_measured(
+        &self,
+        what: &Allowed,
+        environment: &Environment,
+        counters: &mut Counters,
+        request: &CostRequest,
+        job: &JobContext,
+    ) -> Result<Measured, ApiError> {
+        job.progress(Some(0.0), "preparing");
+        let abort = AbortSwitch::default();
+        let guarded = what.environment.as_ref().unwrap_or(environment);
+        let _head_room = job.unless_cancelled(self.head_room(guarded, what.strict, &abort)).await??;
+        if self.take_unlocked_for_run(&environment.id) {
+            let text = "changes are allowed for this measurement".to_owned();
+            self.journal(JournalKind::Unlocked, Some(environment), text, None).await?;
+        }
+        let (pairs, block_s) = (request.pairs, request.block_s);
+        let resolved = what.resolved.join(", ");
+        let text = format!(
+            "{} on {resolved}, to see what one costs: {pairs} blocks of {}",
+            what.work.words(),
+            words::setting(block_s)
+        );
+        // What cannot be journaled is not sent.
+        self.journal(JournalKind::LoadStarted, Some(environment), text, None).await?;
+        let blocks = Blocks {
+            engine: self,
+            what,
+            counters,
+            job,
+            abort,
+            pairs,
+            block_s,
+            timeout_s: what.work.spec()?.timeout_s(),
+            // Any order will do that nobody chose.
+            seed: Uuid::new_v4().as_fields().0,
+        };
+        let measured = blocks.run().await;
+        let text = match &measured {
+            Ok(m) => format!("{} of {pairs} pairs of blocks, {}", m.pairs.len(), words::plural(m.requests, "request")),
+            Err(error) if error.code == ErrorCode::Cancelled && job.is_interrupted() => {
+                "interrupted: Perfdeck was ended".to_owned()
+            }
+            Err(error) if error.code == ErrorCode::Cancelled => "stopped by the user".to_owned(),
+            Err(error) => format!("without a result: {}", error.message),
+        };
+        self.noted(JournalKind::LoadEnded, Some(environment), text).await;
+        measured
+    }
+
+    /// The answer of what was measured.
+    async fn cost_of(
+        &self,
+        what: &Allowed,
+        name: String,
+        request: &CostRequest,
+        counters: &mut Counters,
+        measured: Measured,
+    ) -> Result<RequestCost, ApiError> {
+        let environment = what.environment.as_ref().ok_or_else(|| ApiError::internal("It has an environment"))?;
+        let amounts = Amounts::of(&measured.pairs);
+        let (mut statements, left_out) = amounts.statements();
+        let ids: Vec<String> = statements.iter().map(|row| statement_of(&row.key).0.to_owned()).collect();
+        let mut notes = notes(&measured, counters);
+        match counters.texts(&ids).await {
+            Ok(texts) => with_texts(&mut statements, &texts),
+            Err(error) => notes.push(format!("the statements could not be named: {}", error.message)),
+        }
+        let said = counters.said();
+        let totals = amounts.totals();
+        Ok(RequestCost {
+            id: Uuid::now_v7().to_string(),
+            created_ms: self.core.clock.now_ms(),
+            name,
+            request: what.work.spec()?.request(),
+            environment_id: environment.id.clone(),
+            environment: environment.name.clone(),
+            sentence: sentence(&totals, &statements),
+            source: said.source,
+            own_counted: said.own_counted,
+            pairs_asked: request.pairs,
+            pairs: u32::try_from(measured.pairs.len()).unwrap_or(u32::MAX),
+            thrown_away: measured.thrown_away,
+            block_s: request.block_s,
+            requests: measured.requests,
+            failures: measured.failures,
+            unanswered: measured.unanswered,
+            background: amounts.background(),
+            totals,
+            statements,
+            left_out,
+            hidden: amounts.hidden(measured.hidden, said.grant),
+            incomplete: measured.incomplete,
+            notes,
+        })
+    }
+}
+
+/// What is to be known beside the figures.
+fn notes(measured: &Measured, counters: &Counters) -> Vec<String> {
+    let mut notes = Vec::new();
+    let failed = measured.failures + measured.unanswered;
+    let all = measured.requests + measured.unanswered;
+    if failed as f64 > FEW * all as f64 {
+        let sample = measured.sample.as_ref().map_or_else(String::new, |sample| format!(", such as: {sample}"));
+        notes.push(format!("{} of {} failed{sample}", words::count(failed), words::plural(all, "request")));
+    }
+    if measured.unnamed > 0 {
+        let unnamed = words::plural(measured.unnamed, "statement");
+        notes.push(format!("up to {unnamed} of a block, the lightest, are in the sums only"));
+    }
+    if let Some(error) = &counters.no_cache {
+        let hint = error.hint.as_ref().map_or_else(String::new, |hint| format!(" ({hint})"));
+        notes.push(format!("commands of the cache are not known: {}{hint}", error.message));
+    }
+    notes
+}
