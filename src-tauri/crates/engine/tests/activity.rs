@@ -289,7 +289,7 @@ async fn a_statement(engine: &Arc<Engine>, server: &Postgres, id: &str) {
     let applied = apply(engine, &planned.id, None).await.expect("cancelled");
     assert_eq!(says(&applied), Some(Says::AsApplied), "{applied:?}");
     let (failed, mut c) = task.await.expect("it ended");
-    let code = failed.as_database_error().and_then(|e| e.code()).map(|c| c.into_owned());
+    let code = failed.as_database_error().and_then(sqlx::error::DatabaseError::code);
     assert_eq!(code.as_deref(), Some("57014"), "the request that it was of fails: {failed}");
     let still: i32 = c.fetch_one("SELECT pg_backend_pid()").await.expect("the session is there").get(0);
     assert_eq!(i64::from(still), pid, "the session stays");

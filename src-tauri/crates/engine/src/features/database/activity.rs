@@ -47,7 +47,7 @@ impl Ring {
         }
     }
 
-    fn from_ms(&self) -> Option<f64> {
+    fn oldest_ms(&self) -> Option<f64> {
         self.kept.front().map(|f| f.at_ms())
     }
 
@@ -197,7 +197,7 @@ impl Watches {
     ) -> Result<Option<DatabaseActivity>, ApiError> {
         let (shared, mut newest) = self.asked(id, door, clock).await?;
         let told = |facts: &ActivityFacts| {
-            let kept_from_ms = shared.ring().from_ms();
+            let kept_from_ms = shared.ring().oldest_ms();
             DatabaseActivity { kept_from_ms, ..facts.answer() }
         };
         if let Some(ms) = at_ms {
