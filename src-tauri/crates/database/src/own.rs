@@ -94,11 +94,6 @@ mod tests {
         began(&address, 4);
         assert_eq!(all(), [4], "a server that counts anew gives 5 to others");
     }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
 
     #[test]
     fn the_mark_is_within_the_statement() {

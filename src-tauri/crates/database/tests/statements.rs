@@ -5,7 +5,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use perfdeck_database::statements::{Cut, Delta, Found, Reading, StatementReader, Unseen, delta};
-use perfdeck_database::{DatabaseCollector, activity};
+use perfdeck_database::{ActivityReader, DatabaseCollector};
 use perfdeck_model::{Address, Clock as _, Collector, StatementsUnavailable, SystemClock};
 use perfdeck_testkit::{MARIADB_PASSWORD, MariaDb, POSTGRES_PASSWORD, PgBouncer, Postgres, find_program};
 use sqlx::{Connection as _, Executor as _, Row as _};
@@ -79,7 +79,9 @@ async fn monitor(url: &str) {
     for at_ms in [0.0, 1_000.0, 5_000.0] {
         collector.collect(&at_ms).await.expect("collects");
     }
-    activity(&address, password.as_ref()).await.expect("answers");
+    let mut sessions = ActivityReader::default();
+    sessions.read(&address, password.as_ref(), 0.0).await.expect("answers");
+    sessions.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
