@@ -2,6 +2,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use perfdeck_engine::cost::RequestCost;
 use perfdeck_engine::plan::{self as plans, Plan, Severity};
 use perfdeck_engine::statements::Statements;
 use perfdeck_engine::{DeletedItem, StoredComparison, StoredKnee};
@@ -80,6 +81,14 @@ pub(crate) struct TopStatements {
     pub(crate) more: usize,
     #[serde(flatten)]
     pub(crate) statements: Statements,
+}
+
+/// `perfctl db cost`: `perfdeck.cost/1`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Cost {
+    pub(crate) schema: &'static str,
+    #[serde(flatten)]
+    pub(crate) cost: RequestCost,
 }
 
 /// `perfctl run list`: `perfdeck.runs/1`.
@@ -213,6 +222,7 @@ pub(crate) fn write_schemas(dir: &Path) -> std::io::Result<()> {
         ("sample", schema_for!(Sample<'_>)),
         ("activity", schema_for!(Activity)),
         ("statements", schema_for!(TopStatements)),
+        ("cost", schema_for!(Cost)),
         ("comparison", schema_for!(StoredComparison)),
         ("knee", schema_for!(StoredKnee)),
         ("journal", schema_for!(Journal)),

@@ -1,5 +1,6 @@
 //! `perfctl db`: what a SQL database does.
 pub(crate) mod args;
+mod cost;
 mod statements;
 
 use perfdeck_engine as api;
@@ -71,5 +72,11 @@ pub(crate) async fn run(engine: &Arc<Engine>, command: &DbCommand, source: &Sour
     match command {
         DbCommand::Activity { env } => activity(engine, env.as_deref(), source, json).await,
         DbCommand::Statements(args) => statements::statements(engine, args, source, json).await,
+        DbCommand::Cost(args) => cost::cost(engine, args, source, json).await,
     }
+}
+
+/// Whether a command ends by itself when it is asked to, with what it has so far.
+pub(crate) fn stops_itself(command: &DbCommand) -> bool {
+    matches!(command, DbCommand::Cost(_))
 }
