@@ -2,6 +2,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use perfdeck_engine::cost::RequestCost;
 use perfdeck_engine::plan::{self as plans, Plan, Severity};
 use perfdeck_engine::statements::Statements;
 use perfdeck_engine::{DeletedItem, StoredComparison, StoredKnee};
@@ -164,6 +165,14 @@ pub(crate) struct Plans {
     pub(crate) plan: StatementPlan,
 }
 
+/// `perfctl db cost`: `perfdeck.cost/1`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Cost {
+    pub(crate) schema: &'static str,
+    #[serde(flatten)]
+    pub(crate) cost: RequestCost,
+}
+
 /// `perfctl run list`: `perfdeck.runs/1`.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Runs {
@@ -301,6 +310,7 @@ pub(crate) fn write_schemas(dir: &Path) -> std::io::Result<()> {
         ("sizes", schema_for!(Sizes)),
         ("bloat", schema_for!(Bloat)),
         ("statement_plan", schema_for!(Plans)),
+        ("cost", schema_for!(Cost)),
         ("comparison", schema_for!(StoredComparison)),
         ("knee", schema_for!(StoredKnee)),
         ("journal", schema_for!(Journal)),

@@ -125,6 +125,11 @@ pub(crate) async fn prepare(engine: &Arc<Engine>, environment: &str) -> Result<(
 
 async fn demo(engine: &Arc<Engine>) -> Result<(), ApiError> {
     let job = api::environments::demo_open(engine.clone(), Empty {}).await?;
+    finish_shown(engine, &job).await.map(|_| ())
+}
+
+/// As [`finish`], with a progress bar.
+pub(crate) async fn finish_shown(engine: &Arc<Engine>, job: &JobStatus) -> Result<Option<JobResult>, ApiError> {
     let bar = bench::measuring::bar();
     bar.set_length(1000);
     let watched = {
@@ -139,10 +144,10 @@ async fn demo(engine: &Arc<Engine>) -> Result<(), ApiError> {
             }
         })
     };
-    let end = finish(engine, &job).await;
+    let end = finish(engine, job).await;
     watched.abort();
     bar.finish_and_clear();
-    end.map(|_| ())
+    end
 }
 
 /// Ends with the command, or when its second request to end shows that somebody does not want to wait for it, or when it
@@ -199,6 +204,7 @@ async fn run(cli: Cli) -> Done {
 fn stops_itself(command: &Command) -> bool {
     match command {
         Command::Bench(command) => bench::stops_itself(command),
+        Command::Db(command) => database::stops_itself(command),
         Command::Monitor(_) | Command::Serve(_) | Command::Report(_) | Command::Demo(_) | Command::Changes(_) => true,
         _ => false,
     }

@@ -322,24 +322,9 @@ pub(crate) struct BenchDuet {
     pub(crate) name: Option<String>,
 }
 
-/// What each request is and how requests are started.
+/// What a request to a URL is.
 #[derive(Debug, Args)]
-pub(crate) struct LoadArgs {
-    /// Connections held open
-    #[arg(short, long, value_name = "N", default_value_t = 32)]
-    pub(crate) connections: u32,
-    /// Measured time
-    #[arg(short, long, value_name = "TIME", default_value = "10s", value_parser = duration)]
-    pub(crate) duration: Duration,
-    /// Requests per second over all connections (open loop); as fast as answers come when absent
-    #[arg(long, value_name = "R", allow_negative_numbers = true, value_parser = rate)]
-    pub(crate) rate: Option<f64>,
-    /// Generator threads
-    #[arg(long, value_name = "N")]
-    pub(crate) threads: Option<u32>,
-    /// Time before measuring, excluded from every figure
-    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = duration)]
-    pub(crate) warmup: Duration,
+pub(crate) struct RequestArgs {
     /// Request method [default: GET, and POST with --body]
     #[arg(long, value_name = "METHOD", value_parser = method)]
     pub(crate) method: Option<Method>,
@@ -363,6 +348,28 @@ pub(crate) struct LoadArgs {
     pub(crate) key: Option<PathBuf>,
 }
 
+/// What each request is and how requests are started.
+#[derive(Debug, Args)]
+pub(crate) struct LoadArgs {
+    /// Connections held open
+    #[arg(short, long, value_name = "N", default_value_t = 32)]
+    pub(crate) connections: u32,
+    /// Measured time
+    #[arg(short, long, value_name = "TIME", default_value = "10s", value_parser = duration)]
+    pub(crate) duration: Duration,
+    /// Requests per second over all connections (open loop); as fast as answers come when absent
+    #[arg(long, value_name = "R", allow_negative_numbers = true, value_parser = rate)]
+    pub(crate) rate: Option<f64>,
+    /// Generator threads
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<u32>,
+    /// Time before measuring, excluded from every figure
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = duration)]
+    pub(crate) warmup: Duration,
+    #[command(flatten)]
+    pub(crate) request: RequestArgs,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct BenchHttp {
     /// Full URL
@@ -376,7 +383,7 @@ pub(crate) struct BenchHttp {
     pub(crate) at: RunAt,
 }
 
-fn rate(text: &str) -> Result<f64, String> {
+pub(crate) fn rate(text: &str) -> Result<f64, String> {
     let rate = text.parse().ok().filter(|rate: &f64| (0.001..=1e6).contains(rate));
     rate.ok_or_else(|| "it is not a number of starts per second from 0.001 to 1000000".to_owned())
 }

@@ -17,7 +17,7 @@ use perfdeck_words::sentence;
 
 use crate::answers::Runs;
 use crate::args::Source;
-use crate::bench::args::{BenchHttp, LoadArgs, RunAt};
+use crate::bench::args::{BenchHttp, LoadArgs, RequestArgs, RunAt};
 use crate::files::read_bytes;
 use crate::output::{self, Done, figures, ms, plain};
 use crate::{FAILED, FINE, INCOMPLETE, VERDICT, environments, stop_requested, unless_stopped};
@@ -40,7 +40,20 @@ pub(crate) fn bar() -> ProgressBar {
     bar
 }
 
+/// The request as often as `args` says.
 pub(crate) fn spec(url: &str, args: &LoadArgs) -> Result<HttpBenchSpec, ApiError> {
+    Ok(HttpBenchSpec {
+        load: args.rate.map_or(Load::Closed, |rate_per_s| Load::Rate { rate_per_s }),
+        connections: args.connections,
+        threads: args.threads,
+        duration_s: args.duration.as_secs_f64(),
+        warmup_s: args.warmup.as_secs_f64(),
+        ..request(url, &args.request)?
+    })
+}
+
+/// The request over one connection, each after the one before.
+pub(crate) fn request(url: &str, args: &RequestArgs) -> Result<HttpBenchSpec, ApiError> {
     let (body, body_base64) = body(args.body.as_deref())?;
     Ok(HttpBenchSpec {
         url: url.to_owned(),
@@ -49,11 +62,11 @@ pub(crate) fn spec(url: &str, args: &LoadArgs) -> Result<HttpBenchSpec, ApiError
         headers: args.headers.clone(),
         body,
         body_base64,
-        load: args.rate.map_or(Load::Closed, |rate_per_s| Load::Rate { rate_per_s }),
-        connections: args.connections,
-        threads: args.threads,
-        duration_s: args.duration.as_secs_f64(),
-        warmup_s: args.warmup.as_secs_f64(),
+        load: Load::Closed,
+        connections: 1,
+        threads: None,
+        duration_s: 1.0,
+        warmup_s: 0.0,
         timeout_s: args.timeout.as_secs_f64(),
         insecure_tls: args.insecure,
         thresholds: Vec::new(),

@@ -2,8 +2,10 @@
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
+use perfdeck_engine::cost::USUAL_PAIRS;
 
 use crate::args::duration;
+use crate::bench::args::{RequestArgs, rate};
 use crate::changes::args::Allow;
 
 #[derive(Debug, Subcommand)]
@@ -80,6 +82,12 @@ pub(crate) enum DbCommand {
     },
     /// The plan of a statement that only reads, as a tree, without literals
     Plan(PlanArgs),
+    /// What one request costs: its statements, rows, pages, database time and cache commands
+    ///
+    /// Blocks with requests and blocks without alternate, and what others did meanwhile is taken off, so that the service needs
+    /// no instrumentation. Requests are sent over one connection, each after the answer to the one before. Statements that are
+    /// repeated for each row (N+1) are found and counted. Exits with 4 when a part could not be seen.
+    Cost(Box<CostArgs>),
 }
 
 /// A session that is ended, and what the guards of its environment ask for.
@@ -95,6 +103,35 @@ pub(crate) struct End {
     pub(crate) env: Option<String>,
     #[command(flatten)]
     pub(crate) allow: Allow,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CostArgs {
+    /// Full URL, a path of the environment's API such as /staff/7/schedule, or a plan file (TOML) of HTTP requests
+    pub(crate) target: String,
+    /// Pairs of blocks, 6 to 60; more make the intervals narrower
+    #[arg(long, value_name = "K", default_value_t = USUAL_PAIRS, value_parser = clap::value_parser!(u32).range(6..=60))]
+    pub(crate) pairs: u32,
+    /// Length of a block, 500ms to 60s
+    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = duration)]
+    pub(crate) block: Duration,
+    /// Requests per second instead of one after the other, for targets that need a rate
+    #[arg(long, value_name = "R", allow_negative_numbers = true, value_parser = rate)]
+    pub(crate) rate: Option<f64>,
+    #[command(flatten)]
+    pub(crate) request: RequestArgs,
+    /// Environment whose database and cache count; its guards hold
+    #[arg(long, value_name = "NAME")]
+    pub(crate) env: Option<String>,
+    /// The environment's name again, where its guard asks for it
+    #[arg(long, value_name = "NAME")]
+    pub(crate) confirm: Option<String>,
+    /// Allow what writes in a read-only environment, for this measurement
+    #[arg(long, requires = "env")]
+    pub(crate) unlock: bool,
+    /// Name of the measurement
+    #[arg(long)]
+    pub(crate) name: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -1,6 +1,7 @@
 //! `perfctl db`: what a SQL database does.
 mod activity;
 pub(crate) mod args;
+mod cost;
 mod health;
 mod pools;
 mod schema;
@@ -37,5 +38,11 @@ pub(crate) async fn run(engine: &Arc<Engine>, command: &DbCommand, source: &Sour
             schema::bloat(engine, env.as_deref(), index, *preview, source, json).await
         }
         DbCommand::Plan(args) => schema::plan(engine, args, source, json).await,
+        DbCommand::Cost(args) => cost::cost(engine, args, source, json).await,
     }
+}
+
+/// Whether a command ends by itself when it is asked to, with what it has so far.
+pub(crate) fn stops_itself(command: &DbCommand) -> bool {
+    matches!(command, DbCommand::Cost(_))
 }

@@ -138,3 +138,18 @@ fn the_tour_of_the_demo_ends_with_its_run_in_a_report() {
     assert_eq!(tour["report"]["run_ids"][0], tour["run"]["id"], "the report is about this run");
     assert!(out.exists() && out.with_extension("json").exists(), "and is where it was asked for");
 }
+
+#[test]
+fn what_a_request_of_the_demo_costs_is_told_with_its_n_plus_1() {
+    let dir = temp();
+    let asked = ["db", "cost", "/staff/7/schedule", "--env", "demo", "--pairs", "6", "--block", "500ms"];
+    let cost = json(dir.path(), &asked, 0);
+    assert_eq!(cost["schema"], "perfdeck.cost/1", "it names its schema");
+    assert_eq!(cost["totals"]["statements"]["mean"], 21.0, "{cost}");
+    assert_eq!(cost["totals"]["cache"]["GET"]["mean"], 1.0, "{cost}");
+    assert!(cost["totals"]["buffers"].is_null(), "SQLite counts no pages: {cost}");
+    let sentence = cost["sentence"].as_str().expect("a sentence");
+    assert!(sentence.starts_with("20 of 21 statements of a request are one: SELECT"), "{sentence}");
+    let (code, _, err) = run(dir.path(), &["db", "cost", "/x", "--env", "demo", "--pairs", "5"]);
+    assert_eq!(code, 2, "too few pairs: {err}");
+}

@@ -133,7 +133,8 @@ pub struct RequestCost {
     pub sentence: String,
     /// Where the figures of statements come from, such as `pg_stat_statements 1.10`.
     pub source: Option<String>,
-    /// Statement that keeps Perfdeck's own statements out of the figures, where they are in them; `null` where they are not.
+    /// Statement that keeps Perfdeck's own statements out of the server's counters, where they are in them and taken off as others' are;
+    /// `null` where they are not.
     pub own_counted: Option<String>,
     /// Pairs that were asked for.
     pub pairs_asked: u32,
