@@ -160,7 +160,7 @@ impl Engine {
             request: what.work.spec()?.request(),
             environment_id: environment.id.clone(),
             environment: environment.name.clone(),
-            sentence: sentence(&totals, &statements),
+            sentence: sentence(&totals, &statements, measured.failed() * 2 > measured.all()),
             source: said.source,
             own_counted: said.own_counted,
             pairs_asked: request.pairs,
@@ -184,8 +184,7 @@ impl Engine {
 /// What is to be known beside the figures.
 fn notes(measured: &Measured, counters: &Counters) -> Vec<String> {
     let mut notes = Vec::new();
-    let failed = measured.failures + measured.unanswered;
-    let all = measured.requests + measured.unanswered;
+    let (failed, all) = (measured.failed(), measured.all());
     if failed as f64 > FEW * all as f64 {
         let sample = measured.sample.as_ref().map_or_else(String::new, |sample| format!(", such as: {sample}"));
         notes.push(format!("{} of {} failed{sample}", words::count(failed), words::plural(all, "request")));
