@@ -146,7 +146,7 @@ impl Engine {
         let amounts = Amounts::of(&measured.pairs);
         let (mut statements, left_out) = amounts.statements();
         let ids: Vec<String> = statements.iter().map(|row| statement_of(&row.key).0.to_owned()).collect();
-        let mut notes = notes(&measured, counters);
+        let mut notes = notes(&measured, counters, what.work.steps());
         match counters.texts(&ids).await {
             Ok(texts) => with_texts(&mut statements, &texts),
             Err(error) => notes.push(format!("the statements could not be named: {}", error.message)),
@@ -182,8 +182,11 @@ impl Engine {
 }
 
 /// What is to be known beside the figures.
-fn notes(measured: &Measured, counters: &Counters) -> Vec<String> {
+fn notes(measured: &Measured, counters: &Counters, steps: usize) -> Vec<String> {
     let mut notes = Vec::new();
+    if steps > 1 {
+        notes.push(format!("a request is one of the plan's {steps} steps, as often as each of them is sent"));
+    }
     let (failed, all) = (measured.failed(), measured.all());
     if failed as f64 > FEW * all as f64 {
         let sample = measured.sample.as_ref().map_or_else(String::new, |sample| format!(", such as: {sample}"));
