@@ -87,7 +87,7 @@ mod tests {
             "21 of 23 statements of a request are one: SELECT … FROM staff_shifts WHERE id = $1"
         );
         let plain = words::plain_spaces(&sentence(&totals(2.5), &rows[..1], false));
-        assert_eq!(plain, "A request runs 2.5 statements and takes 1.5 ms of database time");
+        assert_eq!(plain, "A request runs 2.50 statements and takes 1.50 ms of database time");
         assert_eq!(sentence(&totals(0.0), &[], true), "A failed request runs no statement");
         assert_eq!(brief(&"x".repeat(80)).chars().count(), BRIEF + 1, "it is cut, and shows that");
     }
