@@ -103,6 +103,11 @@ pub(crate) async fn unless_stopped<T>(work: impl Future<Output = Result<T, ApiEr
 
 /// Waits for a job that is not the benchmark; answers its result.
 pub(crate) async fn finish(engine: &Arc<Engine>, job: &JobStatus) -> Result<Option<JobResult>, ApiError> {
+    result_of(ended(engine, job).await?)
+}
+
+/// Waits for the end of a job; a request to end stops it.
+async fn ended(engine: &Arc<Engine>, job: &JobStatus) -> Result<JobStatus, ApiError> {
     let end = tokio::select! {
         end = engine.jobs().wait(&job.id) => end,
         () = stop_requested() => {
@@ -110,7 +115,11 @@ pub(crate) async fn finish(engine: &Arc<Engine>, job: &JobStatus) -> Result<Opti
             engine.jobs().wait(&job.id).await
         }
     };
-    let end = end.ok_or_else(|| ApiError::internal("The job is no longer known"))?;
+    end.ok_or_else(|| ApiError::internal("The job is no longer known"))
+}
+
+/// The result of a job that ran to its end.
+fn result_of(end: JobStatus) -> Result<Option<JobResult>, ApiError> {
     match end.state {
         JobState::Done => Ok(end.result),
         JobState::Cancelled => Err(ApiError::new(ErrorCode::Cancelled, format!("'{}' was stopped", end.title))),
@@ -125,11 +134,11 @@ pub(crate) async fn prepare(engine: &Arc<Engine>, environment: &str) -> Result<(
 
 async fn demo(engine: &Arc<Engine>) -> Result<(), ApiError> {
     let job = api::environments::demo_open(engine.clone(), Empty {}).await?;
-    finish_shown(engine, &job).await.map(|_| ())
+    result_of(ended_shown(engine, &job).await?).map(|_| ())
 }
 
-/// As [`finish`], with a progress bar.
-pub(crate) async fn finish_shown(engine: &Arc<Engine>, job: &JobStatus) -> Result<Option<JobResult>, ApiError> {
+/// Waits for the end of a job with a progress bar; a request to end stops it.
+pub(crate) async fn ended_shown(engine: &Arc<Engine>, job: &JobStatus) -> Result<JobStatus, ApiError> {
     let bar = bench::measuring::bar();
     bar.set_length(1000);
     let watched = {
@@ -144,7 +153,7 @@ pub(crate) async fn finish_shown(engine: &Arc<Engine>, job: &JobStatus) -> Resul
             }
         })
     };
-    let end = finish(engine, job).await;
+    let end = ended(engine, job).await;
     watched.abort();
     bar.finish_and_clear();
     end

@@ -258,7 +258,18 @@ async fn not_counted(engine: &Arc<Engine>, server: &Postgres) {
     for request in [asked(&id, &target.url(), 5), CostRequest { block_s: f64::NAN, ..asked(&id, &target.url(), 6) }] {
         assert_eq!(refused(engine, request).await.code, ErrorCode::BadRequest, "out of range");
     }
-    assert_eq!(target.requests(), 0, "nothing was sent");
+    let spec = BenchSpec::Http(support::http(&target.url(), Load::Rate { rate_per_s: 20.0 }, 1, 10.0));
+    let slow = CostRequest { spec, ..asked(&live, &target.url(), 6) };
+    let error = refused(engine, slow.clone()).await;
+    assert_eq!(error.code, ErrorCode::Guarded, "its name is to be typed: {error:?}");
+    assert_eq!(target.requests(), 0, "nothing was sent for any of them");
+    let confirmed = CostRequest { confirm: Some("live".to_owned()), ..slow };
+    let job = cost::start(engine.clone(), confirmed).await.expect("at a rate within its cap it may");
+    at(engine, &job, "pair 1").await;
+    let warm = target.requests();
+    assert!((5..=100).contains(&warm), "half a second of 20/s and what follows, not a closed loop: {warm}");
+    engine.jobs().cancel(&job.id);
+    support::ended(engine, &job).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

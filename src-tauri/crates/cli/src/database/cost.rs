@@ -14,7 +14,7 @@ use crate::bench::measuring::{announce, request};
 use crate::bench::plans::{self, is_plan};
 use crate::database::args::CostArgs;
 use crate::output::{self, Done, figures, ms, plain};
-use crate::{FINE, INCOMPLETE, USAGE, environments, finish_shown, unless_stopped};
+use crate::{FINE, INCOMPLETE, USAGE, ended_shown, environments, unless_stopped};
 
 pub(crate) async fn cost(engine: &Arc<Engine>, args: &CostArgs, source: &Source, json: bool) -> Done {
     let environment = environments::require(engine, args.env.as_deref(), source).await?;
@@ -32,12 +32,20 @@ pub(crate) async fn cost(engine: &Arc<Engine>, args: &CostArgs, source: &Source,
         confirm: args.confirm.clone(),
     };
     let job = unless_stopped(engine.cost_start(request, folder)).await?;
-    let Some(JobResult::Cost(id)) = finish_shown(engine, &job).await? else {
-        return Err(ApiError::new(ErrorCode::Cancelled, "It was stopped before anything was known").into());
+    let end = ended_shown(engine, &job).await?;
+    let id = match (end.result, end.error) {
+        // One that was stopped has the pairs that were over.
+        (Some(JobResult::Cost(id)), _) => id,
+        (_, Some(error)) => return Err(error.into()),
+        _ => {
+            let message = "It was stopped before there were three pairs, which an interval needs";
+            return Err(ApiError::new(ErrorCode::Cancelled, message).into());
+        }
     };
     let found = api::cost::get(engine.clone(), ById { id }).await?;
     // What cannot be seen is not nothing.
-    let whole = found.incomplete.is_none() && found.hidden.is_none();
+    let failed = (found.failures + found.unanswered) * 2 > found.requests + found.unanswered;
+    let whole = found.incomplete.is_none() && found.hidden.is_none() && !failed;
     if json {
         output::json(&Cost { schema: "perfdeck.cost/1", cost: found })?;
     } else {

@@ -17,6 +17,7 @@ pub(crate) mod noise;
 pub(crate) mod part;
 pub(crate) mod plans;
 pub(crate) mod preview;
+mod resized;
 pub(crate) mod running;
 mod store;
 pub(crate) mod unstored;

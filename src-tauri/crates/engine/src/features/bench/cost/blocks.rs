@@ -39,6 +39,18 @@ pub(super) struct Measured {
     pub(super) sample: Option<String>,
 }
 
+impl Measured {
+    /// Requests that were sent.
+    pub(super) fn all(&self) -> u64 {
+        self.requests + self.unanswered
+    }
+
+    /// Those of them that failed, answered or not.
+    pub(super) fn failed(&self) -> u64 {
+        self.failures + self.unanswered
+    }
+}
+
 /// How the requests of a block went.
 #[derive(Debug, Clone, Default)]
 struct Sent {
@@ -211,8 +223,7 @@ impl Blocks<'_> {
     /// Ends it when a larger share of requests fails than the guard allows.
     fn spares(&self, measured: &Measured) -> Result<(), ApiError> {
         let Some(limit) = self.what.max_error_share else { return Ok(()) };
-        let all = measured.requests + measured.unanswered;
-        let failed = measured.failures + measured.unanswered;
+        let (failed, all) = (measured.failed(), measured.all());
         if all < ENOUGH || failed as f64 <= limit * all as f64 {
             return Ok(());
         }

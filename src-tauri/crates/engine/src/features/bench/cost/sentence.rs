@@ -30,19 +30,20 @@ fn is_select(start: &str) -> bool {
     start.eq_ignore_ascii_case("SELECT ")
 }
 
-/// What a request costs, without the full stop.
-pub(super) fn sentence(totals: &CostTotals, statements: &[StatementCost]) -> String {
+/// What a request costs, without the full stop. `failed` says that most of them did.
+pub(super) fn sentence(totals: &CostTotals, statements: &[StatementCost], failed: bool) -> String {
+    let request = if failed { "failed request" } else { "request" };
     let all = times(&totals.statements);
     let repeated = statements.iter().filter(|row| row.repeated == Some(true) && !row.nested);
     if let Some(row) = repeated.max_by(|a, b| a.calls.mean.total_cmp(&b.calls.mean)) {
         let text = row.statement.as_deref().map_or_else(|| "its text is not known".to_owned(), brief);
-        return format!("{} of {all} statements of a request are one: {text}", times(&row.calls));
+        return format!("{} of {all} statements of a {request} are one: {text}", times(&row.calls));
     }
     if totals.statements.high == Some(0.0) {
-        return "A request runs no statement".to_owned();
+        return format!("A {request} runs no statement");
     }
     let unit = if all == "1" { "statement" } else { "statements" };
-    format!("A request runs {all} {unit} and takes {} of database time", words::ms(totals.db_ms.mean))
+    format!("A {request} runs {all} {unit} and takes {} of database time", words::ms(totals.db_ms.mean))
 }
 
 #[cfg(test)]
@@ -82,12 +83,12 @@ mod tests {
         let shifts = "SELECT id, starts_at, ends_at, room_id\n  FROM staff_shifts WHERE id = $1";
         let rows = [row(2.0, "SELECT 1"), row(21.0, shifts)];
         assert_eq!(
-            sentence(&totals(23.0), &rows),
+            sentence(&totals(23.0), &rows, false),
             "21 of 23 statements of a request are one: SELECT … FROM staff_shifts WHERE id = $1"
         );
-        let plain = words::plain_spaces(&sentence(&totals(2.5), &rows[..1]));
-        assert_eq!(plain, "A request runs 2.5 statements and takes 1.5 ms of database time");
-        assert_eq!(sentence(&totals(0.0), &[]), "A request runs no statement");
+        let plain = words::plain_spaces(&sentence(&totals(2.5), &rows[..1], false));
+        assert_eq!(plain, "A request runs 2.50 statements and takes 1.50 ms of database time");
+        assert_eq!(sentence(&totals(0.0), &[], true), "A failed request runs no statement");
         assert_eq!(brief(&"x".repeat(80)).chars().count(), BRIEF + 1, "it is cut, and shows that");
     }
 }

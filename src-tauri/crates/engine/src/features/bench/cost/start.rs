@@ -146,7 +146,7 @@ impl Engine {
         let amounts = Amounts::of(&measured.pairs);
         let (mut statements, left_out) = amounts.statements();
         let ids: Vec<String> = statements.iter().map(|row| statement_of(&row.key).0.to_owned()).collect();
-        let mut notes = notes(&measured, counters);
+        let mut notes = notes(&measured, counters, what.work.steps());
         match counters.texts(&ids).await {
             Ok(texts) => with_texts(&mut statements, &texts),
             Err(error) => notes.push(format!("the statements could not be named: {}", error.message)),
@@ -160,7 +160,7 @@ impl Engine {
             request: what.work.spec()?.request(),
             environment_id: environment.id.clone(),
             environment: environment.name.clone(),
-            sentence: sentence(&totals, &statements),
+            sentence: sentence(&totals, &statements, measured.failed() * 2 > measured.all()),
             source: said.source,
             own_counted: said.own_counted,
             pairs_asked: request.pairs,
@@ -182,10 +182,12 @@ impl Engine {
 }
 
 /// What is to be known beside the figures.
-fn notes(measured: &Measured, counters: &Counters) -> Vec<String> {
+fn notes(measured: &Measured, counters: &Counters, steps: usize) -> Vec<String> {
     let mut notes = Vec::new();
-    let failed = measured.failures + measured.unanswered;
-    let all = measured.requests + measured.unanswered;
+    if steps > 1 {
+        notes.push(format!("a request is one of the plan's {steps} steps, as often as each of them is sent"));
+    }
+    let (failed, all) = (measured.failed(), measured.all());
     if failed as f64 > FEW * all as f64 {
         let sample = measured.sample.as_ref().map_or_else(String::new, |sample| format!(", such as: {sample}"));
         notes.push(format!("{} of {} failed{sample}", words::count(failed), words::plural(all, "request")));

@@ -387,7 +387,7 @@ mod tests {
     #[test]
     fn a_name_says_whether_it_ran_within_others() {
         for nested in [false, true] {
-            assert_eq!(of_name(&crate::core::statement_source::statement_name("-42", nested)), (Arc::from("-42"), nested));
+            assert_eq!(of_name(&statement_name("-42", nested)), (Arc::from("-42"), nested));
         }
     }
 }
