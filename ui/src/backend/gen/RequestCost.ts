@@ -40,7 +40,8 @@ sentence: string,
  */
 source: string | null, 
 /**
- * Statement that keeps Perfdeck's own statements out of the figures, where they are in them; `null` where they are not.
+ * Statement that keeps Perfdeck's own statements out of the server's counters, where they are in them and taken off as others' are;
+ * `null` where they are not.
  */
 own_counted: string | null, 
 /**
