@@ -144,6 +144,8 @@ pub(crate) fn ms(x: f64) -> String {
 pub(crate) fn value(x: f64, unit: Unit) -> String {
     match unit {
         Unit::PerSecond => format!("{}/s", figures(x)),
+        // What is counted is whole; a mean of counts need not be.
+        Unit::Count if x.fract() == 0.0 => ascii(&perfdeck_words::integer(x)),
         Unit::Count => figures(x),
         unit => ascii(&format(Some(x), unit)),
     }

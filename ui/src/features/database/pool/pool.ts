@@ -134,8 +134,8 @@ export function figuresOf(p: ApplicationPool, unknown: string | null): Figure[] 
     { name: 'waiting', value: DASH, about: unknown ?? 'The pooler tells it for all applications together, below' },
     { name: 'size', value: DASH, about: 'Known to the application alone' },
     { name: 'oldest', value: orDash(p.oldest_s, seconds), about: 'Age of the oldest session' },
-    { name: 'longest idle', value: orDash(p.longest_idle_s, seconds) },
-    { name: 'longest in tx', value: orDash(p.longest_idle_in_transaction_s, seconds), about: 'Longest idle in a transaction' },
+    { name: 'idle for', value: orDash(p.longest_idle_s, seconds), about: 'Longest time that one of them is idle' },
+    { name: 'in tx for', value: orDash(p.longest_idle_in_transaction_s, seconds), about: 'Longest idle in a transaction' },
     { name: 'begun', value: p.churn ? rate(p.churn.begun_per_min) : DASH, about: churned(p) },
     { name: 'ended', value: p.churn ? rate(p.churn.ended_per_min) : DASH, about: churned(p) },
     {
