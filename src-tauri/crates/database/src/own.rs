@@ -4,17 +4,22 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use perfdeck_model::Address;
-use perfdeck_sqltext::{Dialect, Kind, tokens};
+use perfdeck_sqltext::{Dialect, Kind, pieces, tokens};
 
 /// What a statement of monitoring has in its text where the server records it: readers of statement statistics, ours among
 /// them, know it by that, from whichever Perfdeck it came.
 pub(crate) const MARK_TEXT: &str = "/* perfdeck */";
 
-/// A statement with the mark behind its first word: what stands before that is no part of it for the server.
+/// A message with the mark behind the first word of each of its statements: what stands before that is no part of a statement
+/// for the server, and each has an entry of its own.
 pub(crate) fn marked(sql: &str) -> String {
-    let at = tokens(sql, Dialect::Postgres).iter().find(|t| t.kind == Kind::Word).map_or(0, |t| t.end);
-    let (first, rest) = sql.split_at(at);
-    format!("{first} {MARK_TEXT}{rest}")
+    let of = |statement: &str| {
+        let at = tokens(statement, Dialect::Postgres).iter().find(|t| t.kind == Kind::Word).map(|t| t.end);
+        let Some((first, rest)) = at.map(|at| statement.split_at(at)) else { return statement.to_owned() };
+        format!("{first} {MARK_TEXT}{rest}")
+    };
+    let statements = pieces(sql, Dialect::Postgres).into_iter().filter_map(|piece| sql.get(piece));
+    statements.map(of).collect::<Vec<_>>().join(";")
 }
 
 /// Sessions that are remembered for one address.
@@ -99,5 +104,10 @@ mod tests {
     fn the_mark_is_within_the_statement() {
         assert_eq!(marked("\n  SELECT 1"), "\n  SELECT /* perfdeck */ 1");
         assert_eq!(marked("-- why\nWITH a AS (SELECT 1) SELECT"), "-- why\nWITH /* perfdeck */ a AS (SELECT 1) SELECT");
+        assert_eq!(
+            marked("SELECT ';'; SELECT 2;"),
+            "SELECT /* perfdeck */ ';'; SELECT /* perfdeck */ 2;",
+            "each statement of a message has an entry of its own"
+        );
     }
 }
