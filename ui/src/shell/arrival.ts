@@ -6,6 +6,8 @@ import { focusText, isMakeshift } from '../kit/focus-kept';
 
 /** How long a heading, or enough rows to scroll to, may take to come, in milliseconds. */
 const PATIENCE_MS = 3000;
+/** How long what is scrolled to is held: parts that come later may be less high at first, and push it back. */
+const SETTLES_MS = 500;
 const KEPT = 'perfdeck.scrolled';
 /** Steps of the history that are remembered. */
 const STEPS = 50;
@@ -92,15 +94,18 @@ export class Arrival {
       return;
     }
     const until = performance.now() + PATIENCE_MS;
-    const open = new Map(wanted);
+    /** When each of them was reached first. */
+    const reached = new Map<string, number>();
     const look = (): void => {
-      for (const [selector, at] of open) {
+      const now = performance.now();
+      for (const [selector, at] of wanted) {
         const element = document.querySelector(selector);
-        if (element === null || element.scrollHeight - element.clientHeight < at) continue;
+        if (element === null || element.scrollTop === at || element.scrollHeight - element.clientHeight < at) continue;
         element.scrollTop = at;
-        open.delete(selector);
+        if (!reached.has(selector)) reached.set(selector, now);
       }
-      if (open.size > 0 && performance.now() < until) this.frame = requestAnimationFrame(look);
+      const settled = reached.size === wanted.length && [...reached.values()].every((since) => now - since > SETTLES_MS);
+      if (!settled && now < until) this.frame = requestAnimationFrame(look);
     };
     look();
   }
