@@ -12,10 +12,6 @@ use crate::{Failure, Options, Outcome, root, ui};
 /// Tests with this prefix need a browser or a window and run in steps of their own.
 const E2E: &str = "e2e_";
 
-/// Tests of one binary that run at a time: most wait for servers and timers, and by the number of processors two of them would
-/// leave those idle for four fifths of the time.
-const TOGETHER: &str = "--test-threads=4";
-
 #[derive(Default)]
 struct Tally {
     passed: u64,
@@ -141,7 +137,7 @@ fn cargo_with(arguments: &[&str]) -> Command {
 /// Every Rust test of the workspace. The packages are always named the same way, by `--workspace`: naming one would
 /// select other features of shared dependencies and build them again.
 fn rust(arguments: &[&str]) -> Outcome<Counted> {
-    let mut command = cargo_with(&["test", "--workspace", "--no-fail-fast", "--", TOGETHER]);
+    let mut command = cargo_with(&["test", "--workspace", "--no-fail-fast", "--"]);
     command.args(arguments);
     counted(command)
 }

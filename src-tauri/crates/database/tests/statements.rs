@@ -325,7 +325,9 @@ async fn mariadb_digests_are_counted_to_the_last_call_and_none_is_our_own() {
     reader.read(0.0, true).await.expect_err("the connection was lost");
     sysbench(&server, "run", "20").await;
     let found = delta(&before, &read(&mut reader).await);
-    assert!(found.cuts.contains(&Cut::Restarted) || before.entries.is_empty(), "{found:?}");
+    // Its start is told to the second: a server that was young is not told apart from one whose counters were emptied.
+    let anew = |cut: &Cut| matches!(cut, Cut::Restarted | Cut::Reset);
+    assert!(found.cuts.iter().any(anew) || before.entries.is_empty(), "{found:?}");
     assert!(found.gained.values().all(|counts| counts.calls <= 100), "no jump: {found:?}");
 }
 
@@ -337,9 +339,16 @@ async fn emptied(server: &MariaDb, c: &mut sqlx::MySqlConnection) {
     for _ in 0..3 {
         c.execute("UPDATE sbtest1 SET k = k + 1 WHERE id BETWEEN 1 AND 500").await.expect("updated");
     }
-    let found = delta(&before, &read(&mut reader).await);
-    assert!(!found.cuts.is_empty(), "it is said: {found:?}");
-    assert!(found.gained.values().any(|counts| counts.calls == 3), "what was counted since: {found:?}");
+    // The server counts a statement after its client has the answer.
+    let until = tokio::time::Instant::now() + Duration::from_secs(10);
+    let found = loop {
+        let found = delta(&before, &read(&mut reader).await);
+        assert!(!found.cuts.is_empty(), "it is said: {found:?}");
+        if found.gained.values().any(|counts| counts.calls == 3) {
+            break found;
+        }
+        assert!(tokio::time::Instant::now() < until, "what was counted since: {found:?}");
+    };
     assert!(found.gained.values().all(|counts| counts.calls <= 3), "no jump: {found:?}");
 }
 

@@ -73,8 +73,8 @@ pub(super) fn age(id: &str, title: &str, numbers: f64, database: &str, failsafe:
         words::count(numbers as i64),
         words::count(NUMBERS as i64 - 3_000_000)
     );
-    // To a hundredth of a percent: a young database has used none of what matters, and the reason has the number itself.
-    let share = (numbers / NUMBERS * 1e4).round() / 1e4;
+    // Down to a hundredth of a percent: a young database has used none of what matters, and the reason has the number itself.
+    let share = (numbers / NUMBERS * 1e4).floor() / 1e4;
     measured(id, title, (share, Unit::Ratio), limit, reason)
 }
 
