@@ -3,6 +3,7 @@ pub(crate) mod access;
 pub(crate) mod changes;
 pub mod commands;
 pub(crate) mod deleted;
+pub(crate) mod door;
 pub(crate) mod evidence;
 pub(crate) mod guards;
 pub(crate) mod housekeeping;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use perfdeck_database::statements::{Found, StatementReader, StatementText, Unseen};
 use perfdeck_demo::Demo;
-use perfdeck_model::{Address, ApiError, DEMO_ENVIRONMENT_ID, Environment, ErrorCode, Sensitive, TargetRole};
+use perfdeck_model::{Address, ApiError, DEMO_ENVIRONMENT_ID, Environment, Sensitive};
 
 use crate::Engine;
 
@@ -81,11 +81,7 @@ impl Engine {
         if environment.id == DEMO_ENVIRONMENT_ID {
             return Ok(StatementSource::Demo(self.demo().await?));
         }
-        let Some(database) = &environment.targets.database else {
-            return Err(ApiError::new(ErrorCode::Unsupported, format!("'{}' has no database", environment.name))
-                .hint("Add one in the environment's editor"));
-        };
-        let password = self.secret(environment, TargetRole::Database).await?;
-        Ok(StatementSource::server(database.address.clone(), password))
+        let (address, password) = self.door(environment).await?;
+        Ok(StatementSource::server(address, password))
     }
 }

@@ -1,10 +1,7 @@
 //! Commands of databases.
 use std::sync::Arc;
 
-use perfdeck_model::{
-    ApiError, DatabaseActivity, DatabaseHealth, DatabasePools, DatabaseSizes, ErrorCode, IndexBloat, StatementPlan,
-    TargetRole,
-};
+use perfdeck_model::{DatabaseActivity, DatabaseHealth, DatabasePools, DatabaseSizes, IndexBloat, StatementPlan};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
@@ -65,12 +62,8 @@ commands! {
 /// of that time.
 pub async fn db_activity(engine: Arc<Engine>, request: ActivityRequest) -> Result<Option<DatabaseActivity>> {
     let environment = engine.environment(&request.environment_id).await?;
-    let database = environment.targets.database.as_ref().ok_or_else(|| {
-        ApiError::new(ErrorCode::Unsupported, format!("'{}' has no database", environment.name))
-            .hint("Add one in the environment's editor")
-    })?;
-    let password = engine.secret(&environment, TargetRole::Database).await?;
-    let door = Door { address: database.address.clone(), password };
+    let (address, password) = engine.door(&environment).await?;
+    let door = Door { address, password };
     engine.database.activity.ask(&environment.id, door, &engine.core.clock, request.at_ms).await
 }
 

@@ -2,9 +2,7 @@
 use std::time::{Duration, Instant};
 
 use perfdeck_database::index_change::{self, IndexPlan, IndexState, Watch};
-use perfdeck_model::{
-    Address, ApiError, BoxFuture, ErrorCode, PreviewRow, Says, Scheme, Sensitive, TargetRole, TargetSays, Unit,
-};
+use perfdeck_model::{ApiError, BoxFuture, ErrorCode, PreviewRow, Says, Scheme, TargetRole, TargetSays, Unit};
 use serde_json::Value;
 
 use crate::core::changes::{At, Came, ChangeKind, Planned, Preview};
@@ -17,16 +15,6 @@ const TIME: &str = "Time";
 
 /// Drops an index that another one repeats.
 pub(crate) struct DropIndex;
-
-/// The database of an environment, and how to sign in.
-async fn door(at: At<'_>) -> Result<(Address, Option<Sensitive>), ApiError> {
-    let database =
-        at.environment.targets.database.as_ref().ok_or_else(|| {
-            ApiError::new(ErrorCode::Unsupported, format!("'{}' has no database", at.environment.name))
-        })?;
-    let password = at.engine.secret(at.environment, TargetRole::Database).await?;
-    Ok((database.address.clone(), password))
-}
 
 fn read(plan: &Value) -> Result<IndexPlan, ApiError> {
     serde_json::from_value(plan.clone())
@@ -109,7 +97,7 @@ impl ChangeKind for DropIndex {
 
     fn plan<'a>(&'a self, at: At<'a>, object: &'a str) -> BoxFuture<'a, Result<Planned, ApiError>> {
         Box::pin(async move {
-            let (address, password) = door(at).await?;
+            let (address, password) = at.engine.door(at.environment).await?;
             let plan = index_change::plan_drop(&address, password.as_ref(), object).await?;
             let cost = if address.scheme == Scheme::Postgres {
                 "reads the whole table once; reads and writes go on"
@@ -131,7 +119,7 @@ impl ChangeKind for DropIndex {
     fn preview<'a>(&'a self, at: At<'a>, plan: &'a Value) -> BoxFuture<'a, Result<Preview, ApiError>> {
         Box::pin(async move {
             let plan = read(plan)?;
-            let (address, password) = door(at).await?;
+            let (address, password) = at.engine.door(at.environment).await?;
             let figures = index_change::figures(&address, password.as_ref(), &plan).await?;
             let mut rows = vec![
                 row(FREED, figures.bytes, Unit::Bytes),
@@ -155,7 +143,7 @@ impl ChangeKind for DropIndex {
     ) -> BoxFuture<'a, Result<Came, ApiError>> {
         Box::pin(async move {
             let plan = read(plan)?;
-            let (address, password) = door(at).await?;
+            let (address, password) = at.engine.door(at.environment).await?;
             // Its size now is what is freed; one that was left half dropped has one too.
             let before = index_change::figures(&address, password.as_ref(), &plan).await.ok().and_then(|f| f.bytes);
             let started = Instant::now();
@@ -171,7 +159,7 @@ impl ChangeKind for DropIndex {
     fn verify<'a>(&'a self, at: At<'a>, plan: &'a Value) -> BoxFuture<'a, Result<TargetSays, ApiError>> {
         Box::pin(async move {
             let plan = read(plan)?;
-            let (address, password) = door(at).await?;
+            let (address, password) = at.engine.door(at.environment).await?;
             let state = index_change::index_state(&address, password.as_ref(), &plan).await?;
             Ok(answer(&plan, &state))
         })
@@ -186,7 +174,7 @@ impl ChangeKind for DropIndex {
     ) -> BoxFuture<'a, Result<(), ApiError>> {
         Box::pin(async move {
             let plan = read(plan)?;
-            let (address, password) = door(at).await?;
+            let (address, password) = at.engine.door(at.environment).await?;
             let progress = |share: Option<f64>, step: &str| job.progress(share, step);
             let watch = Watch { stop: Box::pin(job.cancel.cancelled()), progress: &progress };
             index_change::create_index(&address, password.as_ref(), &plan, watch).await

@@ -2,9 +2,7 @@
 use std::time::{Duration, Instant};
 
 use perfdeck_database::activity::{self, CANCEL, EndPlan, EndState, TERMINATE};
-use perfdeck_model::{
-    Address, ApiError, BoxFuture, ErrorCode, PreviewRow, Says, Sensitive, TargetRole, TargetSays, Unit,
-};
+use perfdeck_model::{ApiError, BoxFuture, ErrorCode, PreviewRow, Says, TargetRole, TargetSays, Unit};
 use perfdeck_words as words;
 use serde_json::Value;
 
@@ -26,16 +24,6 @@ impl EndSession {
     pub(crate) const CANCEL: Self = Self(CANCEL);
     /// Ends a session.
     pub(crate) const TERMINATE: Self = Self(TERMINATE);
-}
-
-/// The database of an environment, and how to sign in.
-async fn door(at: At<'_>) -> Result<(Address, Option<Sensitive>), ApiError> {
-    let database =
-        at.environment.targets.database.as_ref().ok_or_else(|| {
-            ApiError::new(ErrorCode::Unsupported, format!("'{}' has no database", at.environment.name))
-        })?;
-    let password = at.engine.secret(at.environment, TargetRole::Database).await?;
-    Ok((database.address.clone(), password))
 }
 
 fn read(plan: &Value) -> Result<EndPlan, ApiError> {
@@ -108,7 +96,7 @@ impl ChangeKind for EndSession {
 
     fn plan<'a>(&'a self, at: At<'a>, object: &'a str) -> BoxFuture<'a, Result<Planned, ApiError>> {
         Box::pin(async move {
-            let (address, password) = door(at).await?;
+            let (address, password) = at.engine.door(at.environment).await?;
             let plan = activity::plan_end(&address, password.as_ref(), self.0, object).await?;
             Ok(Planned {
                 object: plan.object(),
@@ -144,7 +132,7 @@ impl ChangeKind for EndSession {
     ) -> BoxFuture<'a, Result<Came, ApiError>> {
         Box::pin(async move {
             let plan = read(plan)?;
-            let (address, password) = door(at).await?;
+            let (address, password) = at.engine.door(at.environment).await?;
             let started = Instant::now();
             let stop = Box::pin(job.cancel.cancelled());
             activity::end_session(&address, password.as_ref(), &plan, stop).await?;
@@ -161,7 +149,7 @@ impl ChangeKind for EndSession {
     fn verify<'a>(&'a self, at: At<'a>, plan: &'a Value) -> BoxFuture<'a, Result<TargetSays, ApiError>> {
         Box::pin(async move {
             let plan = read(plan)?;
-            let (address, password) = door(at).await?;
+            let (address, password) = at.engine.door(at.environment).await?;
             Ok(match activity::end_state(&address, password.as_ref(), &plan).await? {
                 EndState::Runs if plan.cancels() => TargetSays::new(Says::AsBefore, "the statement runs"),
                 EndState::Runs => TargetSays::new(Says::AsBefore, "the session is there"),

@@ -5,9 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use perfdeck_database::PoolsReader;
-use perfdeck_model::{
-    Address, ApiError, DEMO_ENVIRONMENT_ID, DatabasePools, Environment, ErrorCode, Sensitive, TargetRole,
-};
+use perfdeck_model::{Address, ApiError, DEMO_ENVIRONMENT_ID, DatabasePools, Environment, Sensitive};
 use tokio::sync::Mutex;
 
 use crate::Engine;
@@ -72,24 +70,6 @@ impl Readers {
 }
 
 impl Engine {
-    /// An environment with the address of its database, and how to sign in. The demo is opened for it.
-    ///
-    /// # Errors
-    /// When there is no such environment, it has no database, or its password cannot be had.
-    pub(crate) async fn database_of(&self, id: &str) -> Result<(Environment, Address, Option<Sensitive>), ApiError> {
-        let mut environment = self.environment(id).await?;
-        if environment.id == DEMO_ENVIRONMENT_ID {
-            self.demo().await?;
-            environment = self.environment(id).await?;
-        }
-        let Some(database) = environment.targets.database.clone() else {
-            let error = ApiError::new(ErrorCode::Unsupported, format!("'{}' has no database", environment.name));
-            return Err(error.hint("Add one in the environment's editor"));
-        };
-        let password = self.secret(&environment, TargetRole::Database).await?;
-        Ok((environment, database.address, password))
-    }
-
     /// Pools of an environment's database.
     ///
     /// # Errors

@@ -1,10 +1,7 @@
 //! What a database holds, and how it would run a statement.
 use std::sync::Arc;
 
-use perfdeck_model::{
-    Address, ApiError, DatabaseSizes, Environment, ErrorCode, IndexBloat, JournalKind, Sensitive, StatementPlan,
-    TargetRole,
-};
+use perfdeck_model::{DatabaseSizes, IndexBloat, JournalKind, StatementPlan, TargetRole};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
@@ -48,34 +45,21 @@ pub struct PlanRequest {
     pub analyze: bool,
 }
 
-/// The database of an environment, and how to sign in.
-async fn door(engine: &Engine, environment: &Environment) -> Result<(Address, Option<Sensitive>)> {
-    let database = environment.targets.database.as_ref().ok_or_else(|| {
-        ApiError::new(ErrorCode::Unsupported, format!("'{}' has no database", environment.name))
-            .hint("Add one in the environment's editor")
-    })?;
-    let password = engine.secret(environment, TargetRole::Database).await?;
-    Ok((database.address.clone(), password))
-}
-
 /// Sizes of tables and indexes, what is read by sequential scans, when tables were tidied, and how much of them is bloat.
 pub async fn db_sizes(engine: Arc<Engine>, request: SizesRequest) -> Result<DatabaseSizes> {
-    let environment = engine.environment(&request.environment_id).await?;
-    let (address, password) = door(&engine, &environment).await?;
+    let (_, address, password) = engine.database_of(&request.environment_id).await?;
     perfdeck_database::sizes(&address, password.as_ref(), request.limit.unwrap_or(USUAL_TABLES)).await
 }
 
 /// What measuring the bloat of an index costs, and the measurement where that is asked for.
 pub async fn db_bloat(engine: Arc<Engine>, request: BloatRequest) -> Result<IndexBloat> {
-    let environment = engine.environment(&request.environment_id).await?;
-    let (address, password) = door(&engine, &environment).await?;
+    let (_, address, password) = engine.database_of(&request.environment_id).await?;
     perfdeck_database::index_bloat(&address, password.as_ref(), &request.index, request.measure).await
 }
 
 /// The plan of a statement that only reads. Running it to measure it is a guarded act on what is, or looks like, production.
 pub async fn db_plan(engine: Arc<Engine>, request: PlanRequest) -> Result<StatementPlan> {
-    let environment = engine.environment(&request.environment_id).await?;
-    let (address, password) = door(&engine, &environment).await?;
+    let (environment, address, password) = engine.database_of(&request.environment_id).await?;
     if request.analyze {
         engine.altered(&environment, TargetRole::Database).await.may_run("the statement")?;
         if engine.take_unlocked_for_run(&environment.id) {
