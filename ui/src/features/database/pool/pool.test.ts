@@ -148,8 +148,7 @@ test('cells are what sessions do, and a pool has places that nothing is open for
 test('unknown is a dash with its reason, never 0', () => {
   const bare = application({ oldest_s: null, churn: null, begun_last_minute: null });
   const of = Object.fromEntries(figuresOf(bare, 'nobody tells').map((f) => [f.name, f]));
-  for (const name of ['waiting', 'size', 'oldest', 'begun', 'ended', 'last minute', 'idle for'])
-    expect(of[name]?.value, name).toBe('–');
+  for (const name of ['waiting', 'size', 'oldest', 'begun', 'ended', 'last minute', 'idle for']) expect(of[name]?.value, name).toBe('–');
   expect(of['waiting']?.about).toBe('nobody tells');
   expect(of['hidden'], 'nothing is hidden').toBeUndefined();
 });
