@@ -138,6 +138,15 @@ pub(crate) async fn close(database: Database) {
     let _ = tokio::time::timeout(Duration::from_millis(500), work).await;
 }
 
+/// Whether a failed question means that the session is over: it was lost, ended by somebody, or the server shuts down.
+pub(crate) fn ends_session(error: &sqlx::Error) -> bool {
+    let sqlx::Error::Database(error) = error else { return true };
+    let code = error.code();
+    let code = code.as_deref().unwrap_or_default();
+    // PostgreSQL's classes of lost connections and of operators' interventions but cancelled statements; a pooler's own.
+    (code.starts_with("08") || code.starts_with("57P")) || matches!(code, "70100" | "08S01")
+}
+
 /// Product and version as the server tells them.
 pub(crate) async fn version(connection: &mut Database) -> Result<String, sqlx::Error> {
     Ok(match connection {

@@ -12,6 +12,7 @@ mod connect;
 mod discover;
 mod error;
 mod facts;
+mod foreign_text;
 mod health;
 mod hints;
 pub mod index_change;

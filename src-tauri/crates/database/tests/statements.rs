@@ -97,18 +97,19 @@ async fn postgres_statements_are_counted_to_the_last_call_and_none_is_our_own() 
         .expect("roles");
     let as_role = |role: &str| server.url().replace("//perfdeck:", &format!("//{role}:"));
     for (url, unseen) in [(server.url(), Unseen::NotRecorded), (as_role("watcher"), Unseen::Marked)] {
-        exact(&server, &url, unseen).await;
+        exact(&server, &url, &as_role("plain"), unseen).await;
     }
     pooled(&server).await;
     hidden(&server, &as_role("plain")).await;
     odd_texts(&server).await;
     reset(&server).await;
+    other_encodings(&server).await;
     missing(&server).await;
     restarted(&mut server).await;
 }
 
 /// Calls are exact, shares are those of an independent reading, and nothing of Perfdeck's own is in them.
-async fn exact(server: &Postgres, url: &str, unseen: Unseen) {
+async fn exact(server: &Postgres, url: &str, another: &str, unseen: Unseen) {
     let mut reader = reader(url);
     monitor(url).await;
     let then = independent(server).await;
@@ -116,6 +117,8 @@ async fn exact(server: &Postgres, url: &str, unseen: Unseen) {
     assert_eq!(reader.unseen(), Some(unseen), "how own statements are kept out as this user");
     pgbench(server, 30, &[LIGHT, HEAVY]).await;
     monitor(url).await;
+    // Another Perfdeck, which signs in as somebody without rights: its sessions are recorded.
+    monitor(another).await;
     // Its own reading is in the counters before ours is made, as another client's statement.
     let found = delta(&before, &read(&mut reader).await);
     let now = independent(server).await;
@@ -195,12 +198,66 @@ async fn reset(server: &Postgres) {
     let texts = by_text(&mut reader, &found).await;
     assert_eq!(texts["SELECT stock FROM items WHERE id = $1"].0, 6, "what was counted since: {texts:?}");
     assert_eq!(found.cuts, [Cut::Reset], "and why that is not all");
+    let before = read(&mut reader).await;
+    let one = "SELECT pg_stat_statements_reset(0, 0, queryid) FROM pg_stat_statements WHERE query LIKE 'SELECT stock FROM items%'";
+    server.execute(one).await.expect("reset");
+    pgbench(server, 2, &[LIGHT]).await;
+    let found = delta(&before, &read(&mut reader).await);
+    assert_eq!(by_text(&mut reader, &found).await["SELECT stock FROM items WHERE id = $1"].0, 4, "{found:?}");
+    assert_eq!(found.cuts, [Cut::SomeReset], "the server made no room: somebody reset this one");
+}
+
+/// Texts that are no UTF-8: another database's make nobody else's figures go away, and in their own they are shown as far as they
+/// are text.
+async fn other_encodings(server: &Postgres) {
+    for name in ["SQL_ASCII", "LATIN1"] {
+        let create = format!("CREATE DATABASE \"{name}\" ENCODING '{name}' TEMPLATE template0 LOCALE 'C'");
+        server.execute(&create).await.expect("created");
+        let url = server.url().replace("/app", &format!("/{name}"));
+        let mut c = sqlx::PgConnection::connect(&url).await.expect("a connection");
+        c.execute("CREATE EXTENSION pg_stat_statements").await.expect("created");
+        let mut reader = reader(&url);
+        let before = read(&mut reader).await;
+        // The byte E9 by itself: an é in LATIN1, and nothing in UTF-8.
+        c.execute("SET pg_stat_statements.track = 'all'").await.expect("set");
+        let bytes = "DO $$ BEGIN EXECUTE 'SELECT 1 AS \"caf' || chr(233) || '\"'; END $$";
+        c.execute(bytes).await.expect("run");
+        let found = delta(&before, &read(&mut reader).await);
+        let texts = by_text(&mut reader, &found).await;
+        let letter = if name == "LATIN1" { 'é' } else { char::REPLACEMENT_CHARACTER };
+        let wanted = format!("SELECT $1 AS \"caf{letter}\"");
+        // Where another database's text cannot be converted into this one's encoding the server sends none at all.
+        let shown = texts.contains_key(&wanted) || texts.keys().any(|text| text.starts_with("no text of"));
+        assert!(shown, "{name}: {texts:?}");
+        let (address, password) = Address::parse(&server.url()).expect("a URL");
+        let mut sessions = ActivityReader::default();
+        let seen = sessions.read(&address, password.as_ref(), 0.0).await.expect("others do not blind it");
+        let session = seen.answer().sessions.into_iter().find(|s| s.database.as_deref() == Some(name));
+        assert!(session.expect("it is listed").statement.contains("DO "), "an idle session of {name}");
+        sessions.close().await;
+        reader.close().await;
+        c.close().await.expect("closed");
+    }
+    let mut reader = reader(&server.url());
+    let before = read(&mut reader).await;
+    pgbench(server, 5, &[LIGHT]).await;
+    let found = delta(&before, &read(&mut reader).await);
+    assert!(found.gained.values().any(|counts| counts.calls == 10), "figures come without texts too: {found:?}");
+    for name in ["SQL_ASCII", "LATIN1"] {
+        server.execute(&format!("DROP DATABASE \"{name}\" WITH (FORCE)")).await.expect("dropped");
+    }
+    server.execute("SELECT pg_stat_statements_reset()").await.expect("reset");
 }
 
 /// What is missing is said, with what changes it.
 async fn missing(server: &Postgres) {
+    let mut open = reader(&server.url());
+    read(&mut open).await;
     server.execute("DROP EXTENSION pg_stat_statements").await.expect("dropped");
-    let why = refused(&server.url()).await;
+    let Found::Unavailable(why) = open.read(0.0, true).await.expect("it was there a moment ago") else {
+        panic!("it is gone");
+    };
+    assert_eq!(why, refused(&server.url()).await, "in the middle as at the beginning");
     assert_eq!(why.fix.as_deref(), Some("CREATE EXTENSION pg_stat_statements;"), "{why:?}");
     // In another schema, which this user may not use.
     server
@@ -216,23 +273,25 @@ async fn missing(server: &Postgres) {
     assert_eq!(grant, "GRANT USAGE ON SCHEMA \"Stats\" TO \"outside\";");
     server.execute(&grant).await.expect("it is exact");
     read(&mut reader(&outside)).await;
-    server.execute("ALTER SYSTEM SET pg_stat_statements.track = 'none'").await.expect("set");
-    server.execute("SELECT pg_reload_conf()").await.expect("reloaded");
-    let url = server.url();
-    let why = perfdeck_testkit::eventually(Duration::from_secs(10), || async {
-        match reader(&url).read(0.0, false).await {
-            Ok(Found::Unavailable(why)) => Some(why),
-            _ => None,
-        }
-    })
-    .await;
-    assert!(why.reason.contains("track"), "{why:?}");
-    server.execute("ALTER SYSTEM RESET pg_stat_statements.track").await.expect("set");
-    server.execute("SELECT pg_reload_conf()").await.expect("reloaded");
-    perfdeck_testkit::eventually(Duration::from_secs(10), || async {
-        matches!(reader(&url).read(0.0, false).await, Ok(Found::Counters(_)))
-    })
-    .await;
+    for (setting, off) in [("pg_stat_statements.track", "none"), ("compute_query_id", "off")] {
+        server.execute(&format!("ALTER SYSTEM SET {setting} = '{off}'")).await.expect("set");
+        server.execute("SELECT pg_reload_conf()").await.expect("reloaded");
+        let url = server.url();
+        let why = perfdeck_testkit::eventually(Duration::from_secs(10), || async {
+            match reader(&url).read(0.0, false).await {
+                Ok(Found::Unavailable(why)) => Some(why),
+                _ => None,
+            }
+        })
+        .await;
+        assert!(why.fix.as_ref().is_some_and(|fix| fix.contains(setting)), "{why:?}");
+        server.execute(&format!("ALTER SYSTEM RESET {setting}")).await.expect("set");
+        server.execute("SELECT pg_reload_conf()").await.expect("reloaded");
+        perfdeck_testkit::eventually(Duration::from_secs(10), || async {
+            matches!(reader(&url).read(0.0, false).await, Ok(Found::Counters(_)))
+        })
+        .await;
+    }
 }
 
 /// A server that ends in order keeps its counters, and one that crashes loses them.
@@ -243,7 +302,6 @@ async fn restarted(server: &mut Postgres) {
     let before = read(&mut reader).await;
     server.restart().await.expect("restarts");
     pgbench(server, 30, &[LIGHT]).await;
-    reader.read(0.0, true).await.expect_err("the connection was lost");
     let now = read(&mut reader).await;
     let found = delta(&before, &now);
     assert_eq!(by_text(&mut reader, &found).await[light].0, 60, "they go on where they were");
@@ -323,7 +381,6 @@ async fn mariadb_digests_are_counted_to_the_last_call_and_none_is_our_own() {
     let mut reader = reader(&server.url());
     let before = read(&mut reader).await;
     server.restart().await.expect("restarts");
-    reader.read(0.0, true).await.expect_err("the connection was lost");
     sysbench(&server, "run", "20").await;
     let found = delta(&before, &read(&mut reader).await);
     // Its start is told to the second: a server that was young is not told apart from one whose counters were emptied.
@@ -355,6 +412,23 @@ async fn emptied(server: &MariaDb, c: &mut sqlx::MySqlConnection) {
 
 /// A role that may not read the counters, one that may not keep its sessions out, and a server that keeps none.
 async fn not_allowed(server: &MariaDb) {
+    for (off, table) in [
+        (
+            "UPDATE performance_schema.setup_instruments SET enabled = 'NO' WHERE name LIKE 'statement/%'",
+            "setup_instruments",
+        ),
+        ("UPDATE performance_schema.setup_actors SET enabled = 'NO'", "setup_actors"),
+        (
+            "UPDATE performance_schema.setup_consumers SET enabled = 'NO' WHERE name = 'thread_instrumentation'",
+            "setup_consumers",
+        ),
+    ] {
+        server.execute(off).await.expect("switched off");
+        let fix = refused(&server.url()).await.fix.expect("what switches it on");
+        assert!(fix.contains(table), "nothing is counted, and why: {fix}");
+        server.execute(&fix).await.expect("it is exact");
+        read(&mut reader(&server.url())).await;
+    }
     server
         .execute(&format!(
             "CREATE USER plain@'%' IDENTIFIED BY '{MARIADB_PASSWORD}'; GRANT SELECT ON app.* TO plain@'%'"

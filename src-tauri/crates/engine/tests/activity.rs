@@ -110,6 +110,10 @@ async fn the_tree_is_as_the_server_has_it() {
     a_chain(&engine, &server, &id).await;
     a_prepared_transaction(&engine, &server, &id).await;
     a_deadlock(&engine, &server, &id).await;
+    a_hot_row(&engine, &server, &id).await;
+    a_savepoint(&engine, &server, &id).await;
+    a_failed_transaction(&engine, &server, &id).await;
+    a_held_catalogue(&engine, &server, &id).await;
     engine.shutdown().await;
 }
 
@@ -174,9 +178,10 @@ async fn a_chain(engine: &Arc<Engine>, server: &Postgres, id: &str) {
     assert_eq!(rows(&found), wanted, "one below the other, each with those behind it");
     assert_eq!(found.blocking.roots, 1);
     assert_eq!(found.blocking.rows[0].name.as_deref(), Some("a1"));
-    // Ending the root frees all of them as soon as each ends its own transaction.
+    // Ending the root frees the next one, and the others as each of them ends its own transaction.
     let planned = plan(engine, id, "terminate_session", &session(&found, root.pid).object).await.expect("planned");
-    assert_eq!(planned.preview[0].predicted, Some(4.0), "{planned:?}");
+    assert_eq!(planned.preview[0].predicted, Some(1.0), "{planned:?}");
+    assert!(planned.notes.iter().any(|n| n.starts_with("3 sessions wait behind those")), "{:?}", planned.notes);
     let applied = apply(engine, &planned.id, None).await.expect("terminated");
     assert_eq!(applied.preview[0].came, Some(1.0), "the first goes on, and holds up the others: {applied:?}");
     for task in tasks {
@@ -215,12 +220,90 @@ async fn a_deadlock(engine: &Arc<Engine>, server: &Postgres, id: &str) {
     assert_eq!(found.blocking.roots, 1, "the circle is one: {:?}", found.blocking);
     assert!(found.blocking.rows.iter().all(|r| r.deadlock) && found.blocking.rows.len() == 2, "{:?}", found.blocking);
     let planned = plan(engine, id, "cancel_statement", &session(&found, one).object).await.expect("planned");
-    assert_eq!(planned.preview[0].predicted, Some(1.0), "cancelling either frees the other: {planned:?}");
+    assert_eq!(planned.preview[0].predicted, None, "there may be a savepoint: {planned:?}");
     let applied = apply(engine, &planned.id, None).await.expect("cancelled");
-    assert_eq!(applied.preview[0].came, Some(1.0), "which it did: {applied:?}");
+    assert_eq!(applied.preview[0].came, Some(1.0), "cancelling either frees the other: {applied:?}");
     one_task.await.expect("it ended").expect_err("its statement failed");
     two_task.await.expect("it went on").expect("it got the row");
     assert!(two > 0);
+    waiting(engine, id, 0).await;
+}
+
+/// Those that queue for a row wait for its holder, whoever is at the head of the queue.
+async fn a_hot_row(engine: &Arc<Engine>, server: &Postgres, id: &str) {
+    let holder = Client::of(server, "holder").await.did("BEGIN; UPDATE t SET n = 1 WHERE id = 60").await;
+    let (first, first_task) = Client::of(server, "api").await.waits("UPDATE t SET n = 2 WHERE id = 60");
+    waiting(engine, id, 1).await;
+    let (_, second) = Client::of(server, "api").await.waits("UPDATE t SET n = 3 WHERE id = 60");
+    waiting(engine, id, 2).await;
+    let (_, third) = Client::of(server, "api").await.waits("UPDATE t SET n = 4 WHERE id = 60");
+    let found = waiting(engine, id, 3).await;
+    assert_eq!(rows(&found)[0], (0, holder.pid, 3, 3), "{:?}", found.blocking);
+    let cancels = found.blocking.actions.iter().filter(|a| a.pid != holder.pid).count();
+    assert_eq!(cancels, 0, "ending one of the queue frees nobody: {:?}", found.blocking.actions);
+    let planned = plan(engine, id, "cancel_statement", &session(&found, first).object).await.expect("planned");
+    assert_eq!(planned.preview[0].predicted, Some(0.0), "{planned:?}");
+    let applied = apply(engine, &planned.id, None).await.expect("cancelled");
+    assert_eq!(applied.preview[0].came, Some(0.0), "{applied:?}");
+    first_task.await.expect("it ended").expect_err("its statement failed");
+    let found = waiting(engine, id, 2).await;
+    let planned = plan(engine, id, "terminate_session", &session(&found, holder.pid).object).await.expect("planned");
+    assert_eq!(planned.preview[0].predicted, Some(1.0), "one gets the row, the other waits for that one: {planned:?}");
+    apply(engine, &planned.id, None).await.expect("terminated");
+    for task in [second, third] {
+        drop(task.await.expect("it went on").expect("it got the row"));
+    }
+    waiting(engine, id, 0).await;
+}
+
+/// Cancelling a statement behind a savepoint leaves the locks from before it, which nobody tells of.
+async fn a_savepoint(engine: &Arc<Engine>, server: &Postgres, id: &str) {
+    let holder = Client::of(server, "holder").await.did("BEGIN; UPDATE t SET n = 1 WHERE id = 70").await;
+    let begun = Client::of(server, "orm").await.did("BEGIN; UPDATE t SET n = 2 WHERE id = 71; SAVEPOINT s").await;
+    let Client { mut c, pid: middle } = begun;
+    // Its client stays connected with what it has.
+    let middle_task = tokio::spawn(async move { (c.execute("UPDATE t SET n = 2 WHERE id = 70").await.map(drop), c) });
+    let (_, last) = Client::of(server, "api").await.waits("UPDATE t SET n = 3 WHERE id = 71");
+    let found = waiting(engine, id, 2).await;
+    let planned = plan(engine, id, "cancel_statement", &session(&found, middle).object).await.expect("planned");
+    assert_eq!(planned.preview[0].predicted, None, "it may be none: {planned:?}");
+    assert!(planned.notes.iter().any(|n| n.contains("savepoint")), "and why: {:?}", planned.notes);
+    let applied = apply(engine, &planned.id, None).await.expect("cancelled");
+    assert_eq!(applied.preview[0].came, Some(0.0), "as it is here: {applied:?}");
+    let (ended, orm) = middle_task.await.expect("it ended");
+    ended.expect_err("its statement failed");
+    drop((holder, orm));
+    drop(last.await.expect("it went on").expect("it got the row"));
+    waiting(engine, id, 0).await;
+}
+
+/// A transaction that failed is open, and no connection of its client is idle until it is ended.
+async fn a_failed_transaction(engine: &Arc<Engine>, server: &Postgres, id: &str) {
+    let mut failed = Client::of(server, "failed").await.did("BEGIN").await;
+    failed.c.execute("SELECT 1 / 0").await.expect_err("a division by zero");
+    let found = eventually(Duration::from_secs(10), async || {
+        let found = now(engine, id).await;
+        let state = session(&found, failed.pid).state.clone();
+        if state == "idle in transaction (aborted)" { Ok(found) } else { Err(state) }
+    })
+    .await;
+    let told = session(&found, failed.pid);
+    assert!(told.transaction_s.is_some() && told.wrote == Some(false), "open, with nothing to roll back: {told:?}");
+}
+
+/// The catalogue itself is held, as by VACUUM FULL of a whole database: who waits is told, without names of tables.
+async fn a_held_catalogue(engine: &Arc<Engine>, server: &Postgres, id: &str) {
+    now(engine, id).await;
+    let holder = Client::of(server, "holder").await;
+    // What it will ask is in its own cache before the catalogue is held.
+    let Client { mut c, pid } = Client::of(server, "api").await.did("BEGIN; SELECT pg_advisory_xact_lock(1)").await;
+    let holder =
+        holder.did("BEGIN; SELECT pg_advisory_lock(7); LOCK TABLE pg_namespace IN ACCESS EXCLUSIVE MODE").await;
+    let task = tokio::spawn(async move { c.execute("SELECT pg_advisory_xact_lock(7)").await.map(|_| c) });
+    let found = waiting(engine, id, 1).await;
+    assert_eq!(session(&found, pid).blocked_by, [holder.pid], "{:?}", found.blocking);
+    drop(holder);
+    drop(task.await.expect("it went on").expect("it got the lock"));
     waiting(engine, id, 0).await;
 }
 
@@ -253,10 +336,15 @@ async fn an_idle_holder(engine: &Arc<Engine>, server: &Postgres, id: &str) {
         "{}",
         planned.statement
     );
-    assert_eq!((planned.preview[0].predicted, planned.preview[1].predicted), (Some(3.0), None), "{planned:?}");
+    assert_eq!((planned.preview[0].predicted, planned.preview[1].predicted), (Some(2.0), None), "{planned:?}");
+    assert!(
+        planned.notes.iter().any(|n| n.starts_with("1 session waits behind those")),
+        "the same row: {:?}",
+        planned.notes
+    );
     assert!(planned.notes.iter().any(|n| n.contains("cannot be undone")), "{:?}", planned.notes);
     let applied = apply(engine, &planned.id, None).await.expect("terminated");
-    assert_eq!(applied.preview[0].came, Some(3.0), "all that it said went on: {applied:?}");
+    assert_eq!(applied.preview[0].came, Some(2.0), "all that it said went on: {applied:?}");
     assert_eq!(
         (applied.state, says(&applied)),
         (ChangeState::Kept, Some(Says::AsApplied)),
@@ -359,6 +447,14 @@ async fn without_rights(engine: &Arc<Engine>, server: &Postgres) {
     })
     .await;
     assert_eq!(hidden.grant.as_deref(), Some("GRANT pg_monitor TO \"reader\";"), "with what shows them");
+    // Who waits for whom is no secret: the table of locks tells it to everybody.
+    let holder = Client::of(server, "holder").await.did("BEGIN; UPDATE t SET n = 1 WHERE id = 90").await;
+    let (waiter, task) = Client::of(server, "api").await.waits("UPDATE t SET n = 2 WHERE id = 90");
+    let found = waiting(engine, &id, 1).await;
+    let numbers: Vec<(i64, Option<&str>)> = found.blocking.rows.iter().map(|r| (r.pid, r.name.as_deref())).collect();
+    assert_eq!(numbers, [(holder.pid, None), (waiter, None)], "by their numbers: {:?}", found.blocking);
+    drop(holder);
+    drop(task.await.expect("it went on").expect("it got the row"));
     let refused = plan(engine, &id, "terminate_session", &admin.pid.to_string()).await.expect_err("hidden");
     assert_eq!((refused.code, refused.message.contains("hidden")), (ErrorCode::Privilege, true), "{refused}");
 }
@@ -448,6 +544,7 @@ async fn mariadb_tells_the_same_and_ends_the_same() {
     let id = environment(&engine, "shop", Kind::Development, &server.url()).await;
     mariadb_tree(&engine, &server, &id).await;
     mariadb_metadata(&engine, &server, &id).await;
+    mariadb_locks(&engine, &server, &id).await;
     mariadb_rights(&engine, &server).await;
     engine.shutdown().await;
 }
@@ -481,12 +578,14 @@ async fn mariadb_tree(engine: &Arc<Engine>, server: &MariaDb, id: &str) {
     let planned = plan(engine, id, "terminate_session", &holder.object).await.expect("planned");
     assert_eq!(planned.statement, format!("KILL {root_id}"));
     let rolled: Vec<Option<f64>> = planned.preview.iter().map(|r| r.predicted).collect();
-    assert_eq!(rolled, [Some(2.0), Some(3.0), None], "InnoDB tells what is rolled back: {planned:?}");
+    assert_eq!(rolled, [Some(1.0), Some(3.0), None], "InnoDB tells what is rolled back: {planned:?}");
     let reused = plan(engine, id, "terminate_session", &format!("{root_id}@17")).await.expect_err("of another start");
     assert_eq!(reused.code, ErrorCode::Conflict, "{reused}");
     // The statement in the middle is cancelled; the one behind it waits for its transaction still.
     let cancel = plan(engine, id, "cancel_statement", &session(&found, middle_id).object).await.expect("planned");
     assert!(cancel.statement.starts_with("KILL QUERY ID "), "the statement itself: {}", cancel.statement);
+    let unknown: Vec<Option<f64>> = cancel.preview.iter().map(|r| r.predicted).collect();
+    assert_eq!(unknown, [None, None, None], "InnoDB undoes the statement alone and keeps its locks: {cancel:?}");
     let done = apply(engine, &planned.id, None).await.expect("killed");
     assert_eq!((done.preview[0].came, done.state), (Some(1.0), ChangeState::Kept), "the middle one went on: {done:?}");
     let middle = middle.await.expect("it went on").expect("it got the row");
@@ -511,11 +610,44 @@ async fn mariadb_metadata(engine: &Arc<Engine>, server: &MariaDb, id: &str) {
     .await;
     if unknown.unknown == 1 {
         assert!(unknown.rows.is_empty(), "who holds it is not guessed: {unknown:?}");
+        assert!(unknown.reveal.is_some_and(|how| how.contains("setup_instruments")), "with what makes the server tell");
     } else {
         assert_eq!(unknown.rows[0].pid, reader_id, "{unknown:?}");
     }
     drop(reader);
     drop(alters.await.expect("it went on").expect("altered"));
+}
+
+/// Tables locked by hand, the global read lock and user locks have holders, where the server lists them.
+async fn mariadb_locks(engine: &Arc<Engine>, server: &MariaDb, id: &str) {
+    server
+        .execute(
+            "UPDATE performance_schema.setup_instruments SET enabled = 'YES' WHERE name = 'wait/lock/metadata/sql/mdl'",
+        )
+        .await
+        .expect("switched on");
+    for (holds, waits, what) in [
+        ("LOCK TABLES t WRITE", "SELECT COUNT(*) FROM t", "app.t"),
+        ("FLUSH TABLES WITH READ LOCK", "UPDATE t SET n = 9 WHERE id = 40", "the backup lock"),
+        ("DO GET_LOCK('job', 1)", "DO GET_LOCK('job', 30)", "user lock job"),
+    ] {
+        let (mut holder, holder_id) = mysql(server).await;
+        holder.execute(holds).await.expect(holds);
+        let (mut waiter, waiter_id) = mysql(server).await;
+        let task = tokio::spawn(async move { waiter.execute(waits).await.map(|_| waiter) });
+        let found = waiting(engine, id, 1).await;
+        let told = session(&found, waiter_id);
+        assert_eq!(
+            (told.wait_class, told.blocked_by.as_slice()),
+            (WaitClass::Lock, &[holder_id][..]),
+            "{holds}: {told:?}"
+        );
+        assert_eq!(told.waits_for.as_deref(), Some(what), "{told:?}");
+        assert!(told.waits_s <= told.statement_s, "nobody waits for longer than its statement runs: {told:?}");
+        holder.close().await.expect("closed");
+        drop(task.await.expect("it went on").expect(waits));
+        waiting(engine, id, 0).await;
+    }
 }
 
 async fn mariadb_rights(engine: &Arc<Engine>, server: &MariaDb) {

@@ -129,6 +129,8 @@ pub struct Blocking {
     pub waiting: u32,
     /// Sessions that wait for a lock whose holder the server does not tell.
     pub unknown: u32,
+    /// Statement after which the server tells it, where there is one.
+    pub reveal: Option<String>,
     /// Longest of all waits, in seconds.
     pub longest_s: Option<f64>,
     /// Rows, the root that holds up the most sessions first; at most 500.

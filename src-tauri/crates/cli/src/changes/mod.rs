@@ -28,7 +28,7 @@ pub(crate) async fn run(engine: &Arc<Engine>, command: &ChangesCommand, source: 
         }
         ChangesCommand::Apply(Altering { one, allow }) => {
             let change = found(engine, one, source).await?;
-            alter(engine, &change, allow, false, json).await
+            show(&alter(engine, &change, allow, false).await?, json)
         }
         ChangesCommand::Keep(one) => {
             let change = found(engine, one, source).await?;
@@ -36,7 +36,7 @@ pub(crate) async fn run(engine: &Arc<Engine>, command: &ChangesCommand, source: 
         }
         ChangesCommand::Undo(Altering { one, allow }) => {
             let change = found(engine, one, source).await?;
-            alter(engine, &change, allow, true, json).await
+            show(&alter(engine, &change, allow, true).await?, json)
         }
     }
 }
@@ -60,7 +60,8 @@ pub(crate) async fn plan(
     if !json {
         tell(&planned);
     }
-    alter(engine, &planned, allow, false, json).await
+    // What it is and costs stands above already.
+    figures(&alter(engine, &planned, allow, false).await?, json)
 }
 
 /// The change that is meant. An environment of this process only is there once it was resolved, and the demo once it is open.
@@ -81,7 +82,7 @@ async fn found(engine: &Arc<Engine>, one: &One, source: &Source) -> Result<Chang
 }
 
 /// Applies or undoes a change to its end.
-async fn alter(engine: &Arc<Engine>, change: &Change, allow: &Allow, undo: bool, json: bool) -> Done {
+async fn alter(engine: &Arc<Engine>, change: &Change, allow: &Allow, undo: bool) -> Done<Change> {
     if allow.unlock {
         engine.unlock_for_run(&change.environment_id, allow.confirm.as_deref()).await?;
     }
@@ -99,7 +100,7 @@ async fn alter(engine: &Arc<Engine>, change: &Change, allow: &Allow, undo: bool,
         output::note(&plain(&format!("change {} is {}{said}", change.id, change.state.as_str())));
         return Err(error.into());
     }
-    show(&change, json)
+    Ok(change)
 }
 
 /// Whether the target could be asked about everything that may be in force.
@@ -153,12 +154,19 @@ fn tell(change: &Change) {
 }
 
 fn show(change: &Change, json: bool) -> Done {
+    if !json {
+        tell(change);
+    }
+    figures(change, json)
+}
+
+/// Its statements, its state, and what was predicted beside what came.
+fn figures(change: &Change, json: bool) -> Done {
     let code = code(std::slice::from_ref(change));
     if json {
         output::json(&OneChange { schema: "perfdeck.change/1", change: change.clone() })?;
         return Ok(code);
     }
-    tell(change);
     let mut rows = vec![
         ("change", change.id.clone()),
         ("environment", change.environment.clone()),

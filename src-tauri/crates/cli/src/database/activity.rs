@@ -14,6 +14,9 @@ use crate::{FINE, INCOMPLETE, environments};
 /// Columns of a statement that are written.
 const STATEMENT: usize = 100;
 
+/// State of a session whose setting `track_activities` is off.
+const DISABLED: &str = "disabled";
+
 async fn read(
     engine: &Arc<Engine>,
     env: Option<&str>,
@@ -41,6 +44,12 @@ fn notes(activity: &DatabaseActivity) {
     }
     if activity.left_out > 0 {
         output::note(&format!("{} more sessions are not listed", activity.left_out));
+    }
+    if activity.sessions.iter().any(|s| s.state == DISABLED) {
+        output::note("Some sessions do not tell what they do: track_activities is off");
+        for line in output::under("hint:", "ALTER SYSTEM SET track_activities = on; SELECT pg_reload_conf();") {
+            output::note(&line);
+        }
     }
 }
 
@@ -181,10 +190,14 @@ pub(super) async fn locks(engine: &Arc<Engine>, env: Option<&str>, source: &Sour
     let blocking = &activity.blocking;
     if blocking.unknown > 0 {
         output::note(&format!("{} wait for a lock whose holder the server does not tell", blocking.unknown));
+        for line in blocking.reveal.iter().flat_map(|how| output::under("hint:", how)) {
+            output::note(&line);
+        }
     }
     if blocking.rows.is_empty() {
         if blocking.unknown == 0 {
-            output::note("Nobody waits for a lock");
+            let seen = if activity.hidden == Some(0) { "" } else { " as far as this user may see" };
+            output::note(&format!("Nobody waits for a lock{seen}"));
         }
         return Ok(complete);
     }

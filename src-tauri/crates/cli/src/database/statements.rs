@@ -135,6 +135,9 @@ fn notes(found: &Statements) {
         let what = match gap.kind {
             StatementsGapKind::Reset => "the counters were reset; what was counted before that is not known",
             StatementsGapKind::Restarted => "the server began anew with new counters",
+            StatementsGapKind::SomeReset => {
+                "the counters of some statements were reset; what those had counted is not accounted"
+            }
             StatementsGapKind::Evicted => {
                 "the server dropped entries to make room; what they had counted is not accounted"
             }

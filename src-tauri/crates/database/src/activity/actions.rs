@@ -2,6 +2,7 @@
 use perfdeck_model::BlockingAction;
 use perfdeck_words as words;
 
+use super::end::keeps_locks;
 use super::facts::{ActivityFacts, SessionFacts, rollback};
 use super::tree::Row;
 use super::{CANCEL, TERMINATE};
@@ -43,6 +44,16 @@ fn end(kind: &str, verb: &str, s: &SessionFacts, frees: u32, costs: String) -> B
     }
 }
 
+/// Cancelling a statement; how many that frees is not known where its session may keep locks.
+fn cancel(s: &SessionFacts, frees: u32, still: u32) -> BlockingAction {
+    let costs = cancel_costs(still);
+    if frees == 0 || !keeps_locks(s) {
+        return end(CANCEL, "Cancel", s, frees, costs);
+    }
+    let costs = format!("{costs}; frees up to {}: its transaction may keep its locks", words::count(frees));
+    BlockingAction { frees: None, ..end(CANCEL, "Cancel", s, frees, costs) }
+}
+
 fn prepared(facts: &ActivityFacts, row: &Row) -> BlockingAction {
     let known = facts.prepared_at(row.key);
     let statement = known.map(|p| rollback(&p.gid));
@@ -56,6 +67,14 @@ fn prepared(facts: &ActivityFacts, row: &Row) -> BlockingAction {
         costs: "prepared, without a session: only its owner or a superuser ends it".to_owned(),
         possible: false,
         statement,
+    }
+}
+
+/// Why a process of the server is not ended.
+fn server_own(kind: &str) -> &'static str {
+    match kind {
+        "startup" => "it replays what the primary did: it goes on when the transaction there ends",
+        _ => "it is no client's session",
     }
 }
 
@@ -85,7 +104,7 @@ pub(crate) fn actions(facts: &ActivityFacts, rows: &[Row]) -> Vec<BlockingAction
         }
         let Some(session) = facts.session(root.key) else {
             let other = facts.others.iter().find(|(pid, _)| *pid == root.key);
-            out.push(closed(root, if other.is_some() { "it is no client's session" } else { "hidden from this user" }));
+            out.push(closed(root, other.map_or("hidden from this user", |(_, kind)| server_own(kind))));
             continue;
         };
         out.push(end(TERMINATE, "Terminate", session, root.frees, terminate_costs(session)));
@@ -94,7 +113,7 @@ pub(crate) fn actions(facts: &ActivityFacts, rows: &[Row]) -> Vec<BlockingAction
             out.push(BlockingAction { frees: None, possible: false, ..none });
         } else {
             let still = waiting.saturating_sub(root.frees);
-            out.push(end(CANCEL, "Cancel", session, root.frees, cancel_costs(still)));
+            out.push(cancel(session, root.frees, still));
         }
         let below = rows.iter().skip(at + 1).take_while(|r| r.depth > 0);
         if let Some(row) = below.filter(|r| r.frees > 0 && !r.again).max_by_key(|r| r.frees)
@@ -102,7 +121,7 @@ pub(crate) fn actions(facts: &ActivityFacts, rows: &[Row]) -> Vec<BlockingAction
         {
             // The cancelled one itself waits no more either.
             let still = waiting.saturating_sub(row.frees + 1);
-            out.push(end(CANCEL, "Cancel", session, row.frees, cancel_costs(still)));
+            out.push(cancel(session, row.frees, still));
         }
     }
     // What cannot be done stays listed, after what can.

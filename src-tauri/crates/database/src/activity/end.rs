@@ -64,12 +64,24 @@ pub struct EndPlan {
     pub name: Option<String>,
     /// Address of its client.
     pub client: Option<String>,
-    /// Sessions that wait for nobody else but it, and those behind them; at most 500.
+    /// Sessions that wait for nobody else but it, so that they go on at once; at most 500.
     pub frees: Vec<i64>,
     /// How many they are.
     pub freed: u32,
+    /// Sessions that wait for nobody but those: they go on one after the other.
+    #[serde(default)]
+    pub behind: u32,
+    /// Whether it keeps locks from before its statement, so that it may be that nobody goes on.
+    #[serde(default)]
+    pub keeps: bool,
+    /// What its statement leaves half done, in words.
+    #[serde(default)]
+    pub leaves: Option<String>,
     /// Sessions that go on waiting for others.
     pub still: u32,
+    /// Sessions that wait for a lock whose holder the server does not tell: it may be this one.
+    #[serde(default)]
+    pub untold: u32,
     /// Price of it, in words.
     pub costs: String,
     /// Rows that are rolled back, where the server tells (InnoDB).
@@ -186,6 +198,11 @@ pub async fn plan_end(
 
 fn planned(kind: &str, pid: i64, asked: Asked, facts: &ActivityFacts) -> Result<EndPlan, ApiError> {
     let session = facts.session(pid).ok_or_else(|| gone(pid))?;
+    if kind == CANCEL && &*session.state == "disabled" {
+        let what = format!("Session {pid} does not tell what it does: track_activities is off");
+        return Err(ApiError::new(ErrorCode::Conflict, what)
+            .hint("ALTER SYSTEM SET track_activities = on; SELECT pg_reload_conf();"));
+    }
     if kind == CANCEL && session.ended {
         return Err(ApiError::new(
             ErrorCode::Conflict,
@@ -194,13 +211,14 @@ fn planned(kind: &str, pid: i64, asked: Asked, facts: &ActivityFacts) -> Result<
         .hint("Its transaction ends with the session; that is ended instead"));
     }
     let waiters = facts.waiters();
-    let mut frees: Vec<i64> = tree::freed(&waiters, pid).into_iter().collect();
+    let mut frees: Vec<i64> = tree::freed_at_once(&waiters, pid).into_iter().collect();
     frees.sort_unstable();
+    let all = tree::freed(&waiters, pid).len();
     let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-    let freed = count(frees.len());
+    let (freed, behind) = (count(frees.len()), count(all.saturating_sub(frees.len())));
     // Who is ended waits no more either.
     let own = count(usize::from(waiters.iter().any(|w| w.key == pid)));
-    let still = count(waiters.len()).saturating_sub(freed + own);
+    let still = count(waiters.len()).saturating_sub(freed + behind + own);
     frees.truncate(FREED);
     let costs = if kind == CANCEL { cancel_costs(still) } else { terminate_costs(session) };
     Ok(EndPlan {
@@ -214,10 +232,15 @@ fn planned(kind: &str, pid: i64, asked: Asked, facts: &ActivityFacts) -> Result<
         client: session.client.as_ref().map(ToString::to_string),
         frees,
         freed,
+        behind,
+        keeps: kind == CANCEL && keeps_locks(session),
+        leaves: leaves(&session.statement),
         still,
+        untold: count(facts.waits.iter().filter(|w| w.holders.is_empty() && w.pid != pid).count()),
         costs,
-        rows: session.rows_written,
-        unknown_rows: rolls_back(session) && session.rows_written.is_none(),
+        // What its statement wrote of that, nobody tells.
+        rows: session.rows_written.filter(|_| kind != CANCEL),
+        unknown_rows: rolls_back(session) && (session.rows_written.is_none() || kind == CANCEL),
         prepared: facts.waits.iter().filter(|w| w.pid == pid).flat_map(|w| &w.gids).map(|gid| rollback(gid)).collect(),
     })
 }
@@ -225,6 +248,39 @@ fn planned(kind: &str, pid: i64, asked: Asked, facts: &ActivityFacts) -> Result<
 /// Whether ending it undoes something.
 fn rolls_back(s: &SessionFacts) -> bool {
     s.transaction_ms.is_some() && s.wrote != Some(false)
+}
+
+/// Difference, in milliseconds, from which on a transaction began before the statement that it runs.
+const EARLIER_MS: f64 = 1.0;
+
+/// Whether a session may hold locks that cancelling its statement leaves as they are. InnoDB undoes the statement alone and keeps
+/// its locks while the client's transaction is open; PostgreSQL keeps those from before a savepoint, which it does not tell of.
+pub(super) fn keeps_locks(s: &SessionFacts) -> bool {
+    match (s.transaction_ms, s.statement_ms) {
+        // InnoDB tells what it has written and locked; whether the statement is a transaction of its own, nobody does.
+        (Some(_), _) if s.rows_locked.is_some() => true,
+        (Some(transaction), Some(statement)) => statement - transaction > EARLIER_MS,
+        _ => false,
+    }
+}
+
+/// What a statement leaves behind that is ended half way.
+fn leaves(statement: &str) -> Option<String> {
+    let words: Vec<String> = statement.split_whitespace().take(12).map(str::to_uppercase).collect();
+    let first = words.first()?.as_str();
+    if !words.iter().any(|w| w == "CONCURRENTLY") {
+        return None;
+    }
+    Some(match first {
+        "CREATE" | "REINDEX" => {
+            "The index that it builds stays as an invalid one, which no statement reads and every write keeps up; drop it with \
+             DROP INDEX CONCURRENTLY"
+        }
+        "DROP" => "The index stays as an invalid one, which no statement reads and every write keeps up; drop it again",
+        "ALTER" => "The partition stays half detached; ALTER TABLE … DETACH PARTITION … FINALIZE goes on with it",
+        _ => return None,
+    }
+    .to_owned())
 }
 
 /// Asks what is there of a session or statement.
@@ -319,6 +375,37 @@ pub async fn freed_now(address: &Address, password: Option<&Sensitive>, plan: &E
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_left_half_done_is_said() {
+        let invalid = |sql: &str| leaves(sql).is_some_and(|said| said.contains("invalid"));
+        assert!(
+            invalid("CREATE UNIQUE INDEX CONCURRENTLY i ON t (a)") && invalid("reindex (verbose) index concurrently i")
+        );
+        assert!(invalid("DROP INDEX CONCURRENTLY IF EXISTS i"));
+        assert!(leaves("ALTER TABLE t DETACH PARTITION p CONCURRENTLY").is_some_and(|said| said.contains("FINALIZE")));
+        assert_eq!(
+            (leaves("CREATE INDEX i ON t (a)"), leaves("REFRESH MATERIALIZED VIEW CONCURRENTLY v")),
+            (None, None)
+        );
+    }
+
+    #[test]
+    fn cancelling_keeps_the_locks_of_a_transaction_from_before_its_statement() {
+        let session = |transaction_ms: Option<f64>, statement_ms, rows_locked: Option<f64>| SessionFacts {
+            transaction_ms,
+            statement_ms,
+            rows_locked,
+            ..SessionFacts::default()
+        };
+        assert!(!keeps_locks(&session(Some(100.0), Some(100.0), None)), "PostgreSQL: a statement by itself");
+        assert!(
+            keeps_locks(&session(Some(100.0), Some(900.0), None)),
+            "within a transaction: there may be a savepoint"
+        );
+        assert!(keeps_locks(&session(Some(100.0), Some(100.0), Some(4.0))), "InnoDB never lets go before the end");
+        assert!(!keeps_locks(&session(None, Some(100.0), None)));
+    }
 
     #[test]
     fn a_session_is_named_by_its_number_and_its_start() {

@@ -46,6 +46,8 @@ pub(crate) struct Wait {
     pub(crate) gids: Vec<Arc<str>>,
     pub(crate) waits_for: Option<String>,
     pub(crate) since_ms: Option<f64>,
+    /// Whether it queues for a row behind others that wait for its holder: when those are gone it waits for that one.
+    pub(crate) queues: bool,
 }
 
 /// A transaction that was prepared for a two-phase commit.
@@ -74,6 +76,8 @@ pub struct ActivityFacts {
     pub(crate) maintenance: Vec<Maintenance>,
     pub(crate) hidden: Option<u32>,
     pub(crate) grant: Option<String>,
+    /// Statement after which the server tells who holds what is waited for.
+    pub(crate) reveal: Option<String>,
     /// Bytes of texts and sessions that the reading before did not have.
     pub(crate) fresh: usize,
 }
@@ -139,10 +143,21 @@ impl ActivityFacts {
 
     /// Who waits for whom, prepared transactions by numbers of their own.
     pub(crate) fn waiters(&self) -> Vec<Waiter> {
-        let waiter = |w: &Wait| {
+        let holders = |w: &Wait| -> Vec<i64> {
             let named = w.gids.iter().map(|gid| key_of(&self.prepared, gid));
-            let holders = w.holders.iter().copied().filter(|h| *h != 0 || w.gids.is_empty()).chain(named).collect();
-            Waiter { key: w.pid, holders, waits_s: self.since(w.since_ms) }
+            w.holders.iter().copied().filter(|h| *h != 0 || w.gids.is_empty()).chain(named).collect()
+        };
+        let by_pid: HashMap<i64, &Wait> = self.waits.iter().map(|w| (w.pid, w)).collect();
+        let waiter = |w: &Wait| {
+            let mut all = holders(w);
+            if w.queues {
+                let ahead: Vec<&&Wait> = w.holders.iter().filter_map(|h| by_pid.get(h)).collect();
+                let further: Vec<i64> = ahead.into_iter().flat_map(|w| holders(w)).filter(|h| *h != w.pid).collect();
+                all.extend(further);
+                all.sort_unstable();
+                all.dedup();
+            }
+            Waiter { key: w.pid, holders: all, waits_s: self.since(w.since_ms) }
         };
         self.waits.iter().map(waiter).collect()
     }
@@ -192,6 +207,7 @@ impl ActivityFacts {
             roots: tree.roots,
             waiting: tree.waiting,
             unknown: u32::try_from(unknown).unwrap_or(u32::MAX),
+            reveal: self.reveal.clone().filter(|_| unknown > 0),
             longest_s: longest.or(tree.longest_s),
             rows: tree.rows.into_iter().map(|row| self.row(row)).collect(),
             left_out: tree.left_out,

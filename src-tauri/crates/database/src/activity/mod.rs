@@ -8,6 +8,7 @@ mod end;
 mod facts;
 mod findings;
 mod maintenance;
+mod metadata;
 mod mysql;
 mod postgres;
 mod reader;

@@ -8,6 +8,7 @@ use sqlx::Row as _;
 use sqlx::mysql::{MySqlConnection, MySqlRow};
 
 use super::facts::{SessionFacts, Wait};
+use super::metadata::{self, MetadataLock};
 use super::reader::{Found, State};
 use super::texts::Texts;
 use super::{HOLDERS, SESSIONS};
@@ -110,18 +111,39 @@ fn row_locks(server: Server) -> &'static str {
     }
 }
 
-/// Who waits for a table's definition of whom: of everyone who uses it where it is to be changed, else of those that change it
-/// or were there first to do so.
+/// What is asked for and not held yet, and all locks on the same.
 const METADATA: &str = "
-    SELECT CAST(r.processlist_id AS SIGNED), CAST(b.processlist_id AS SIGNED),
-           CONCAT(w.object_schema, '.', w.object_name), 'TABLE'
+    SELECT CAST(t.processlist_id AS SIGNED), l.object_type, CONCAT_WS('.', l.object_schema, l.object_name), l.lock_type, l.lock_status
     FROM performance_schema.metadata_locks w
-    JOIN performance_schema.metadata_locks g ON g.object_type = w.object_type AND g.object_schema <=> w.object_schema
-        AND g.object_name <=> w.object_name AND g.owner_thread_id <> w.owner_thread_id
-        AND IF(w.lock_type LIKE '%EXCLUSIVE%', g.lock_status = 'GRANTED', g.lock_type LIKE '%EXCLUSIVE%')
-    JOIN performance_schema.threads r ON r.thread_id = w.owner_thread_id
-    JOIN performance_schema.threads b ON b.thread_id = g.owner_thread_id
-    WHERE w.lock_status = 'PENDING' AND w.object_type = 'TABLE' LIMIT 32000";
+    JOIN performance_schema.metadata_locks l ON l.object_type = w.object_type AND l.object_schema <=> w.object_schema
+        AND l.object_name <=> w.object_name
+    JOIN performance_schema.threads t ON t.thread_id = l.owner_thread_id
+    WHERE w.lock_status = 'PENDING' AND t.processlist_id IS NOT NULL LIMIT 32000";
+
+/// What makes the server list metadata locks; those of transactions from before stay untold.
+const METADATA_INSTRUMENT: &str =
+    "UPDATE performance_schema.setup_instruments SET enabled = 'YES' WHERE name = 'wait/lock/metadata/sql/mdl';";
+
+fn metadata_locks(rows: &[MySqlRow]) -> Vec<MetadataLock> {
+    let lock = |row: &MySqlRow| {
+        Some(MetadataLock {
+            pid: row.try_get(0).ok()?,
+            on: (text(row, 1)?, text(row, 2).filter(|name| !name.is_empty())),
+            strength: text(row, 3)?,
+            granted: text(row, 4)? == "GRANTED",
+        })
+    };
+    rows.iter().filter_map(lock).collect()
+}
+
+/// What the server's words for a session's state say that it waits for, where that is a lock.
+fn lock_of(state: &str) -> Option<&str> {
+    match state {
+        "User lock" => Some("user"),
+        "Waiting for table flush" => Some("table flush"),
+        state => state.strip_prefix("Waiting for ")?.strip_suffix(" lock"),
+    }
+}
 
 /// Connections that are not in the process list of this user: without PROCESS it has only the user's own. `None` when the
 /// server does not tell how many there are.
@@ -187,6 +209,7 @@ pub(super) async fn read(c: &mut MySqlConnection, state: &mut State, address: &A
             u32::try_from(usize::try_from(all).unwrap_or(0).saturating_sub(SESSIONS)).unwrap_or(u32::MAX);
     }
     if !waiting.is_empty() {
+        found.rest.reveal = Some(METADATA_INSTRUMENT.to_owned());
         found.rest.waits = waits(c, server, &mut state.mysql, may, &found.sessions, &waiting).await?;
     }
     found.rest.hidden = if may { Some(0) } else { hidden(c).await? };
@@ -221,19 +244,16 @@ fn session(
     let transaction_ms = at(before.as_ref().and_then(|b| b.transaction_ms), number(11)?);
     let row_wait = number(12)?;
     let idle = command == "Sleep";
-    let metadata = state.starts_with("Waiting for") && state.ends_with("lock");
-    let (class, wait) = match (idle, row_wait, metadata) {
+    let (class, wait) = match (idle, row_wait, lock_of(&state)) {
         (true, ..) => (WaitClass::Idle, None),
         (_, Some(_), _) => (WaitClass::Lock, Some("Lock: row".to_owned())),
-        (_, _, true) => (
-            WaitClass::Lock,
-            Some(format!("Lock: {}", state.trim_start_matches("Waiting for ").trim_end_matches(" lock"))),
-        ),
+        (_, _, Some(lock)) => (WaitClass::Lock, Some(format!("Lock: {lock}"))),
         _ => (WaitClass::Cpu, None),
     };
     if class == WaitClass::Lock {
-        let waits = row_wait.map(|ms| now_ms - ms);
-        waiting.insert(pid, waits.or(since));
+        // InnoDB tells the second; nobody has waited for longer than its statement runs.
+        let waits = row_wait.map(|ms| now_ms - ms).or(since);
+        waiting.insert(pid, waits.zip(since).map(|(waits, began)| waits.max(began)).or(waits));
     }
     let word = match command.as_str() {
         "Sleep" if transaction_ms.is_some() => "idle in transaction".to_owned(),
@@ -327,7 +347,7 @@ async fn waits(
         match sqlx::raw_sql(METADATA).fetch_all(&mut *c).await {
             Ok(rows) => {
                 known.metadata = Some(true);
-                pairs.extend(pairs_of(&rows));
+                pairs.extend(metadata::pairs(&metadata_locks(&rows)));
             }
             // Not there, not allowed, or switched off: whom they wait for is not told.
             Err(sqlx::Error::Database(_)) => known.metadata = Some(false),
@@ -344,7 +364,7 @@ async fn waits(
         let more = u32::try_from(holders.len().saturating_sub(HOLDERS)).unwrap_or(0);
         holders.truncate(HOLDERS);
         let waits_for = mine.iter().find_map(|(.., what)| what.clone());
-        all.push(Wait { pid: s.pid, holders, more, gids: Vec::new(), waits_for, since_ms: *since_ms });
+        all.push(Wait { pid: s.pid, holders, more, gids: Vec::new(), waits_for, since_ms: *since_ms, queues: false });
     }
     Ok(all)
 }

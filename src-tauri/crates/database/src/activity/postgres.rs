@@ -12,8 +12,15 @@ use super::maintenance::{self, Progress};
 use super::reader::{Found, State};
 use super::texts::Texts;
 use super::{HOLDERS, SESSIONS, WAITERS};
+use crate::foreign_text::{self, ask};
 use crate::hints::grant;
 use crate::session::Session;
+
+/// Bytes of a name, of a prepared transaction's name, of a statement, and of what an idle session ran last that are read at most.
+const NAME: usize = 63;
+const GID: usize = 200;
+const TEXT: usize = 2_000;
+const IDLE_TEXT: usize = 200;
 
 /// What our questions through a pooler begin with; see `session.rs`.
 const OWN: &str = "SET LOCAL statement_timeout = 1500; SET LOCAL lock_timeout = 200;%";
@@ -26,55 +33,68 @@ const NOW: &str = "
          WHERE query = '<insufficient privilege>' AND datid IS NOT NULL AND usesysid IS NOT NULL
            AND pid <> pg_backend_pid() AND application_name IS DISTINCT FROM 'perfdeck')";
 
-/// Every session of a client but Perfdeck's own. Who blocks one is asked for those that wait only: the answer takes the
-/// server's locks on every part of its table of locks.
+/// Every session of a client but Perfdeck's own.
 const CLIENTS: &str = "
-    SELECT 'session', s.pid::int8, (extract(epoch FROM s.backend_start) * 1000000)::int8, s.usename::text, s.datname::text,
+    SELECT 'session', s.pid::int8, (extract(epoch FROM s.backend_start) * 1000000)::int8, $USER, $DATABASE,
         s.application_name,
         CASE WHEN s.client_addr IS NOT NULL THEN host(s.client_addr) WHEN s.client_port = -1 THEN 'local' END,
         s.state, s.wait_event_type, s.wait_event, (extract(epoch FROM s.state_change) * 1000)::float8,
         (extract(epoch FROM s.query_start) * 1000)::float8, (extract(epoch FROM s.xact_start) * 1000)::float8,
-        s.backend_xid IS NOT NULL, greatest(age(s.backend_xid), age(s.backend_xmin))::float8, s.text, s.total,
-        b.pids[1:$HOLDERS]::int8[], cardinality(b.pids)
-    FROM (SELECT *, count(*) OVER () AS total,
-            CASE WHEN query LIKE '$OWN' THEN '' ELSE left(query, CASE state WHEN 'idle' THEN 200 ELSE 2000 END) END AS text
+        s.backend_xid IS NOT NULL, greatest(age(s.backend_xid), age(s.backend_xmin))::float8,
+        CASE WHEN s.query LIKE '$OWN' THEN NULL WHEN s.state = 'idle' THEN $SHORT ELSE $LONG END, s.total
+    FROM (SELECT *, count(*) OVER () AS total
         FROM pg_stat_activity
         WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()
           AND application_name IS DISTINCT FROM 'perfdeck' AND application_name IS DISTINCT FROM 'perfdeck-change'
           AND NOT (state = 'active' AND query LIKE '$OWN')
         ORDER BY coalesce(wait_event_type = 'Lock', false) DESC, coalesce(state = 'idle', false), xact_start NULLS LAST,
-            state_change, pid LIMIT $SESSIONS) s
-    LEFT JOIN (SELECT w.pid, pg_blocking_pids(w.pid) AS pids
-        FROM (SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND backend_type = 'client backend'
-              ORDER BY query_start NULLS LAST LIMIT $WAITERS) w) b ON b.pid = s.pid";
+            state_change, pid LIMIT $SESSIONS) s";
+
+/// Whether locks are looked at: somebody waits for one, or may do so unseen. What a hidden session waits for is hidden with it,
+/// and on a standby the process that replays does not say that it waits; the table of locks tells everybody of both.
+const LOOK: &str = "(EXISTS (SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock') OR $UNSEEN)";
+const UNSEEN: &str =
+    "(pg_is_in_recovery() OR EXISTS (SELECT 1 FROM pg_stat_activity WHERE query = '<insufficient privilege>'
+    AND datid IS NOT NULL AND usesysid IS NOT NULL))";
+
+/// Whom each waits for. It is asked for those that wait only: the answer takes the server's locks on every part of its table of
+/// locks.
+const WAITS: &str = "
+    SELECT 'wait', w.pid::int8, b.pids[1:$HOLDERS]::int8[], cardinality(b.pids)
+    FROM (SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock'
+          UNION SELECT pid FROM pg_locks WHERE NOT granted AND pid IS NOT NULL AND $UNSEEN
+          LIMIT $WAITERS) w
+    CROSS JOIN LATERAL (SELECT pg_blocking_pids(w.pid) AS pids) b";
 
 /// Sessions that are no client's and may hold what a client waits for.
 const OTHERS: &str = "
     SELECT 'other', pid::int8, backend_type FROM pg_stat_activity
-    WHERE backend_type <> 'client backend' AND datid IS NOT NULL
-      AND EXISTS (SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock')";
+    WHERE backend_type <> 'client backend' AND $LOOK";
 
 /// What each waits for. Who waits for another's transaction to write a row has the lock of that row already, which names
 /// the table.
 const LOCKS: &str = "
     SELECT 'lock', l.pid::int8, l.locktype, l.granted, n.nspname::text, c.relname::text,
         (extract(epoch FROM $WAITSTART) * 1000)::float8
-    FROM pg_locks l
+    FROM pg_locks l $NAMES
+    WHERE (NOT l.granted OR l.locktype = 'tuple') AND l.pid IS NOT NULL AND $LOOK LIMIT 4000";
+
+/// Names of tables; while somebody holds the catalogue itself there are none.
+const NAMES: &str = "
     LEFT JOIN pg_class c ON c.oid = l.relation
         AND l.database IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))
-    LEFT JOIN pg_namespace n ON n.oid = c.relnamespace
-    WHERE (NOT l.granted OR l.locktype = 'tuple') AND l.pid IS NOT NULL
-      AND EXISTS (SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock') LIMIT 4000";
+    LEFT JOIN pg_namespace n ON n.oid = c.relnamespace";
+const NO_NAMES: &str = "CROSS JOIN (SELECT NULL::name AS relname) c CROSS JOIN (SELECT NULL::name AS nspname) n";
 
 const PREPARED: &str = "
-    SELECT 'prepared', gid, owner::text, database::text, (extract(epoch FROM prepared) * 1000)::float8,
+    SELECT 'prepared', $GID, $USER, $DATABASE, (extract(epoch FROM prepared) * 1000)::float8,
         age(transaction)::float8
     FROM pg_prepared_xacts ORDER BY prepared LIMIT 200";
 
 /// Who waits for which prepared transaction: it has no session, so that its number is 0 for all of them. Its locks are those of
 /// the virtual transaction that holds its own number; which one that is differs by version, and after a restart.
 const HOLDS: &str = "
-    SELECT DISTINCT 'holds', w.pid::int8, p.gid
+    SELECT DISTINCT 'holds', w.pid::int8, $GID
     FROM pg_prepared_xacts p
     JOIN pg_locks x ON x.pid IS NULL AND x.granted AND x.locktype = 'transactionid' AND x.transactionid = p.transaction
     JOIN pg_locks h ON h.granted AND h.pid IS NULL AND h.virtualtransaction = x.virtualtransaction
@@ -82,7 +102,7 @@ const HOLDS: &str = "
         AND (w.database, w.relation, w.page, w.tuple, w.transactionid, w.classid, w.objid, w.objsubid)
             IS NOT DISTINCT FROM
             (h.database, h.relation, h.page, h.tuple, h.transactionid, h.classid, h.objid, h.objsubid)
-    WHERE EXISTS (SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock') LIMIT 1000";
+    WHERE $LOOK LIMIT 1000";
 
 /// A waiter's lock, and the table of the row that it locked on its way there.
 #[derive(Default)]
@@ -118,16 +138,32 @@ struct Reading {
     total: i64,
 }
 
-fn message(progress: &Progress, version: u32) -> String {
+/// The questions of one message; those about the catalogue only where it is not held by somebody.
+fn message(progress: &Progress, version: u32, catalogue: bool) -> String {
     let clients = CLIENTS
-        .replace("$HOLDERS", &HOLDERS.to_string())
         .replace("$SESSIONS", &SESSIONS.to_string())
-        .replace("$WAITERS", &WAITERS.to_string())
+        .replace("$USER", &ask("s.usename::text", NAME))
+        .replace("$DATABASE", &ask("s.datname::text", NAME))
+        .replace("$SHORT", &ask("s.query", IDLE_TEXT))
+        .replace("$LONG", &ask("s.query", TEXT))
         .replace("$OWN", OWN);
-    let locks = LOCKS.replace("$WAITSTART", if version >= 140_000 { "l.waitstart" } else { "NULL::timestamptz" });
-    let mut all = vec![NOW.to_owned(), clients, OTHERS.to_owned(), locks, PREPARED.to_owned(), HOLDS.to_owned()];
-    all.extend(progress.question());
-    all.join(";")
+    let prepared = PREPARED
+        .replace("$GID", &ask("gid", GID))
+        .replace("$USER", &ask("owner::text", NAME))
+        .replace("$DATABASE", &ask("database::text", NAME));
+    let holds = HOLDS.replace("$GID", &ask("p.gid", GID));
+    let waits = WAITS.replace("$HOLDERS", &HOLDERS.to_string()).replace("$WAITERS", &WAITERS.to_string());
+    let locks = LOCKS
+        .replace("$WAITSTART", if version >= 140_000 { "l.waitstart" } else { "NULL::timestamptz" })
+        .replace("$NAMES", if catalogue { NAMES } else { NO_NAMES });
+    let mut all = vec![NOW.to_owned(), clients, waits, OTHERS.to_owned(), locks, prepared, holds];
+    all.extend(progress.question().filter(|_| catalogue));
+    all.join(";").replace("$LOOK", LOOK).replace("$UNSEEN", UNSEEN)
+}
+
+/// Whether somebody holds what was asked for, so that it was not waited for any longer.
+fn is_locked(error: &sqlx::Error) -> bool {
+    matches!(error, sqlx::Error::Database(e) if e.code().as_deref() == Some("55P03"))
 }
 
 /// Reads the sessions.
@@ -136,8 +172,14 @@ pub(super) async fn read(c: &mut Session, state: &mut State, address: &Address) 
         Some(progress) => progress.clone(),
         None => state.progress.insert(maintenance::probe(c).await?).clone(),
     };
-    let sql = message(&progress, c.server_version_num().unwrap_or(0));
-    let rows = sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).fetch_all(c).await?;
+    let version = c.server_version_num().unwrap_or(0);
+    let mut ask = async |catalogue| {
+        sqlx::raw_sql(sqlx::AssertSqlSafe(message(&progress, version, catalogue))).fetch_all(&mut *c).await
+    };
+    let rows = match ask(true).await {
+        Err(error) if is_locked(&error) => ask(false).await?,
+        rows => rows?,
+    };
     let mut reading = Reading::default();
     for row in &rows {
         match row.try_get::<&str, _>(0)? {
@@ -148,10 +190,13 @@ pub(super) async fn read(c: &mut Session, state: &mut State, address: &Address) 
                 reading.found.rest.grant = (hidden > 0).then(|| grant(address));
             }
             "session" => reading.session(row, &mut state.texts)?,
+            "wait" => reading.wait(row)?,
             "other" => reading.found.rest.others.push((row.try_get(1)?, state.texts.name(row.try_get(2)?))),
             "lock" => reading.lock(row)?,
             "prepared" => reading.found.rest.prepared.push(prepared(row, &mut state.texts)?),
-            "holds" => reading.holds.push((row.try_get(1)?, state.texts.name(row.try_get(2)?))),
+            "holds" => reading
+                .holds
+                .push((row.try_get(1)?, state.texts.name(&foreign_text::read(row, 2)?.unwrap_or_default()))),
             _ => {
                 let server_ms = reading.found.rest.server_ms;
                 let running: Maintenance = maintenance::progress(row, server_ms)?;
@@ -168,9 +213,9 @@ fn named(texts: &mut Texts, name: Option<&str>) -> Option<Arc<str>> {
 
 fn prepared(row: &PgRow, texts: &mut Texts) -> Result<PreparedFacts, sqlx::Error> {
     Ok(PreparedFacts {
-        gid: texts.name(row.try_get(1)?),
-        user: named(texts, row.try_get(2)?),
-        database: named(texts, row.try_get(3)?),
+        gid: texts.name(&foreign_text::read(row, 1)?.unwrap_or_default()),
+        user: named(texts, foreign_text::read(row, 2)?.as_deref()),
+        database: named(texts, foreign_text::read(row, 3)?.as_deref()),
         prepared_ms: row.try_get(4)?,
         xids: row.try_get(5)?,
     })
@@ -196,14 +241,19 @@ impl Reading {
             (row.try_get(7)?, row.try_get(8)?, row.try_get(9)?);
         let idle = state.is_some_and(|s| s.starts_with("idle"));
         let wait = kind.filter(|_| !idle).map(|kind| format!("{kind}: {}", event.unwrap_or_default()));
-        let statement = texts.statement(row.try_get::<Option<&str>, _>(15)?.unwrap_or_default(), Dialect::Postgres);
-        let transaction_ms: Option<f64> = row.try_get(12)?;
+        let statement = texts.statement(&foreign_text::read(row, 15)?.unwrap_or_default(), Dialect::Postgres);
+        // One that failed has no start any more, and holds nothing; it is open for as long as it idles.
+        let aborted = state == Some("idle in transaction (aborted)");
+        let transaction_ms: Option<f64> = match row.try_get(12)? {
+            None if aborted => row.try_get(10)?,
+            began => began,
+        };
         let session = SessionFacts {
             pid,
             object: texts.name(&super::end::object(pid, started)),
             started_ms: Some(started as f64 / 1e3),
-            user: named(texts, row.try_get(3)?),
-            database: named(texts, row.try_get(4)?),
+            user: named(texts, foreign_text::read(row, 3)?.as_deref()),
+            database: named(texts, foreign_text::read(row, 4)?.as_deref()),
             application: named(texts, row.try_get(5)?),
             client: named(texts, row.try_get(6)?),
             state: texts.name(state.unwrap_or("unknown")),
@@ -221,15 +271,17 @@ impl Reading {
         };
         self.found.sessions.push(session);
         self.total = row.try_get(16)?;
-        if let Some(holders) = row.try_get::<Option<Vec<i64>>, _>(17)? {
-            let all = row.try_get::<Option<i32>, _>(18)?.and_then(|n| usize::try_from(n).ok()).unwrap_or(0);
-            let more = u32::try_from(all.saturating_sub(holders.len())).unwrap_or(0);
-            // Who waits for nobody any more got it while this was read.
-            if !holders.is_empty() {
-                let mut holders = holders;
-                holders.dedup();
-                self.found.rest.waits.push(Wait { pid, holders, more, ..Wait::default() });
-            }
+        Ok(())
+    }
+
+    fn wait(&mut self, row: &PgRow) -> Result<(), sqlx::Error> {
+        let mut holders: Vec<i64> = row.try_get::<Option<_>, _>(2)?.unwrap_or_default();
+        let all = usize::try_from(row.try_get::<Option<i32>, _>(3)?.unwrap_or(0)).unwrap_or(0);
+        let more = u32::try_from(all.saturating_sub(holders.len())).unwrap_or(0);
+        // Who waits for nobody any more got it while this was read.
+        if !holders.is_empty() {
+            holders.dedup();
+            self.found.rest.waits.push(Wait { pid: row.try_get(1)?, holders, more, ..Wait::default() });
         }
         Ok(())
     }
@@ -258,6 +310,7 @@ impl Reading {
         for wait in &mut self.found.rest.waits {
             let lock = self.locks.get(&wait.pid).filter(|l| !l.kind.is_empty());
             wait.waits_for = lock.map(Lock::words);
+            wait.queues = lock.is_some_and(|l| l.kind == "tuple");
             // Before PostgreSQL 14 no wait has a beginning: the statement's stands for it.
             wait.since_ms = lock.and_then(|l| l.since_ms).or_else(|| begun.get(&wait.pid).copied().flatten());
             wait.gids = self.holds.iter().filter(|(pid, _)| *pid == wait.pid).map(|(_, gid)| gid.clone()).collect();
@@ -290,9 +343,13 @@ mod tests {
 
     #[test]
     fn one_message_asks_only_what_the_server_has() {
-        let none = message(&Progress::default(), 130_000);
+        let none = message(&Progress::default(), 130_000, true);
         assert!(none.contains("NULL::timestamptz") && !none.contains("l.waitstart"), "no beginning of waits before 14");
         assert!(!none.contains('$'), "everything is filled in: {none}");
-        assert!(message(&Progress::default(), 150_000).contains("l.waitstart"));
+        let new = message(&Progress::default(), 150_000, false);
+        assert!(
+            new.contains("l.waitstart") && !new.contains("pg_class"),
+            "and nothing of the catalogue while it is held"
+        );
     }
 }

@@ -9,7 +9,7 @@ use super::facts::{ActivityFacts, SessionFacts};
 use super::maintenance::Progress;
 use super::texts::Texts;
 use super::{mysql, postgres};
-use crate::connect::{Database, close, connect, silent};
+use crate::connect::{Database, close, connect, ends_session, silent};
 use crate::error::explain;
 use crate::own;
 
@@ -120,7 +120,7 @@ impl ActivityReader {
                     return Ok(facts);
                 }
                 // The server's own answer: the connection is whole.
-                Ok(Err(error @ sqlx::Error::Database(_))) if !ends_session(&error) => {
+                Ok(Err(error)) if !ends_session(&error) => {
                     self.connection = Some(database);
                     return Err(explain(address, &error));
                 }
@@ -151,13 +151,4 @@ impl ActivityReader {
             close(database).await;
         }
     }
-}
-
-/// Whether a server's answer means that the session is over: it was ended by somebody, or the server shuts down.
-fn ends_session(error: &sqlx::Error) -> bool {
-    let sqlx::Error::Database(error) = error else { return true };
-    let code = error.code();
-    let code = code.as_deref().unwrap_or_default();
-    // PostgreSQL's classes of lost connections and of operators' interventions but cancelled statements; a pooler's own.
-    (code.starts_with("08") || code.starts_with("57P")) || matches!(code, "70100" | "08S01")
 }

@@ -229,6 +229,13 @@ pub(crate) fn freed(all: &[Waiter], key: i64) -> HashSet<i64> {
     Graph::new(all).freed(key)
 }
 
+/// Those that wait for `key` and nobody else: the ones that go on as soon as it is gone.
+pub(crate) fn freed_at_once(all: &[Waiter], key: i64) -> HashSet<i64> {
+    let graph = Graph::new(all);
+    let alone = |k: &&i64| graph.waiters.get(*k).is_some_and(|w| w.holders.iter().all(|h| *h == key || *h == w.key));
+    graph.behind(key).iter().filter(alone).copied().collect()
+}
+
 /// How many wait for each, directly or behind one another.
 pub(crate) fn holds_up(all: &[Waiter]) -> HashMap<i64, u32> {
     let graph = Graph::new(all);
@@ -275,6 +282,9 @@ mod tests {
         let rows = tree(&all).rows;
         assert_eq!((&rows[1].also, &rows[5].also), (&vec![2], &vec![1]), "each says whom else it waits for");
         assert_eq!(freed(&all, 1), HashSet::from([5]));
+        let chain = [waiter(2, &[1], 3.0), waiter(3, &[1, 2], 2.0), waiter(4, &[2], 1.0)];
+        assert_eq!(freed(&chain, 1), HashSet::from([2, 3, 4]), "in the end");
+        assert_eq!(freed_at_once(&chain, 1), HashSet::from([2]), "the others wait for it in turn");
     }
 
     #[test]

@@ -4,6 +4,7 @@ use sqlx::Row;
 
 use super::group::{Seen, State};
 use super::{SESSIONS, Sessions, beyond};
+use crate::foreign_text;
 use crate::session::Session;
 
 /// Sessions of clients in this database, without Perfdeck's. A role without `pg_read_all_stats` sees of others their number,
@@ -20,7 +21,7 @@ const QUERY: &str = "
             AND application_name NOT IN ('perfdeck', 'perfdeck-load', 'perfdeck-pool'))
     SELECT m.most, m.reserved, m.used, (SELECT count(*) FROM s),
         s.pid, coalesce((extract(epoch FROM s.backend_start) * 1e6)::int8, 0), nullif(s.application_name, ''),
-        host(s.client_addr), s.usename::text, s.state, s.wait_event_type,
+        host(s.client_addr), $USER, s.state, s.wait_event_type,
         extract(epoch FROM clock_timestamp() - s.backend_start)::float8,
         extract(epoch FROM clock_timestamp() - s.state_change)::float8, s.hidden
     FROM m LEFT JOIN s ON true ORDER BY s.backend_start NULLS LAST LIMIT 5000";
@@ -38,7 +39,9 @@ fn state(row: &sqlx::postgres::PgRow) -> Result<State, sqlx::Error> {
 
 pub(super) async fn sessions(c: &mut Session) -> Result<Sessions, sqlx::Error> {
     let shared = c.is_shared();
-    let rows = sqlx::raw_sql(QUERY).fetch_all(c).await?;
+    let rows = sqlx::raw_sql(sqlx::AssertSqlSafe(QUERY.replace("$USER", &foreign_text::ask("s.usename::text", 63))))
+        .fetch_all(c)
+        .await?;
     let mut told = Sessions { hidden: Some(0), ..Sessions::default() };
     let mut hidden = 0_u32;
     for row in &rows {
@@ -52,7 +55,7 @@ pub(super) async fn sessions(c: &mut Session) -> Result<Sessions, sqlx::Error> {
             key: (i64::from(pid), row.try_get(5)?),
             application: row.try_get(6)?,
             address: row.try_get(7)?,
-            user: row.try_get(8)?,
+            user: foreign_text::read(row, 8)?,
             state: state(row)?,
             age_s: row.try_get::<Option<f64>, _>(11)?.map(|s| s.max(0.0)),
             state_s: row.try_get::<Option<f64>, _>(12)?.map(|s| s.max(0.0)),

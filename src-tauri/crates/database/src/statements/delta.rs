@@ -5,7 +5,8 @@
 //!
 //! - an entry that is not in the reading before began in between, so that all it has counted was counted since;
 //! - one whose counters went back, or whose life began in between, was dropped or reset and began anew: what it has counted
-//!   since is a part of what happened, the rest is not known ([`Cut::Evicted`], or the cut that explains all of them);
+//!   since is a part of what happened, the rest is not known ([`Cut::Evicted`] where the server made room or does not tell,
+//!   [`Cut::SomeReset`] where it made none, or the cut that explains all of them);
 //! - one that is missing takes with it what it counted after the reading before ([`Delta::vanished`]).
 use std::collections::BTreeMap;
 
@@ -22,6 +23,8 @@ pub enum Cut {
     Evicted,
     /// What this user may see changed, or there are more entries than are read.
     Hidden,
+    /// Somebody reset the counters of some statements.
+    SomeReset,
 }
 
 /// What happened between two readings.
@@ -71,6 +74,8 @@ pub fn delta(before: &Reading, now: &Reading) -> Delta {
     let mut out = Delta { from_ms: before.at_ms, to_ms: now.at_ms, ..Delta::default() };
     let anew = anew(before, now);
     out.cuts.extend(anew);
+    let made_room = before.lost.zip(now.lost).map(|(then, now)| now > then);
+    let began_anew = if made_room == Some(false) { Cut::SomeReset } else { Cut::Evicted };
     // What is told apart now may have been counted for years.
     let seen_anew = now.hidden.statements < before.hidden.statements || before.left_out > 0;
     for (key, entry) in &now.entries {
@@ -80,7 +85,7 @@ pub fn delta(before: &Reading, now: &Reading) -> Delta {
             Some(old) => match entry.counts.since(&old.counts).filter(|_| !began) {
                 Some(gained) => gained,
                 None => {
-                    note(&mut out.cuts, Cut::Evicted);
+                    note(&mut out.cuts, began_anew);
                     entry.counts
                 }
             },
@@ -97,9 +102,8 @@ pub fn delta(before: &Reading, now: &Reading) -> Delta {
     if anew.is_none() {
         let gone = before.entries.keys().filter(|key| !now.entries.contains_key(*key)).count();
         out.vanished = u32::try_from(gone).unwrap_or(u32::MAX);
-        let dropped = before.lost.zip(now.lost).is_some_and(|(then, now)| now > then);
-        if dropped || gone > 0 && now.left_out == 0 {
-            note(&mut out.cuts, Cut::Evicted);
+        if made_room == Some(true) || gone > 0 && now.left_out == 0 {
+            note(&mut out.cuts, began_anew);
         }
     }
     out.hidden.statements = now.hidden.statements;
@@ -220,6 +224,20 @@ mod tests {
             b.since_ms = Some(4_000.0);
         }
         assert_eq!(calls(&delta(&before, &now)), [("a", 20), ("b", 80)], "not 30: it began at nothing");
+    }
+
+    #[test]
+    fn a_reset_of_one_statement_is_told_from_room_that_was_made() {
+        let found = delta(&reading(0.0, &[("a", 100), ("b", 50)]), &reading(1e4, &[("a", 120)]));
+        assert_eq!((found.cuts.as_slice(), found.vanished), (&[Cut::SomeReset][..], 1), "the server dropped none");
+        let found = delta(&reading(0.0, &[("a", 100), ("b", 50)]), &reading(1e4, &[("a", 120), ("b", 3)]));
+        assert_eq!((calls(&found), &found.cuts), (vec![("a", 20), ("b", 3)], &vec![Cut::SomeReset]), "and b ran again");
+        let silent = |mut r: Reading| {
+            r.lost = None;
+            r
+        };
+        let found = delta(&silent(reading(0.0, &[("a", 1), ("b", 1)])), &silent(reading(1e4, &[("a", 2)])));
+        assert_eq!(found.cuts, [Cut::Evicted], "a server that does not tell");
     }
 
     #[test]

@@ -49,6 +49,9 @@ pub(super) async fn probe(c: &mut MySqlConnection) -> Result<Result<Digests, Sta
             ),
         }));
     }
+    if let Some(why) = not_instrumented(c).await? {
+        return Ok(Err(why));
+    }
     let recorded = sqlx::raw_sql(
         "SELECT CAST(instrumented AS CHAR) FROM performance_schema.threads WHERE processlist_id = CONNECTION_ID()",
     )
@@ -57,6 +60,38 @@ pub(super) async fn probe(c: &mut MySqlConnection) -> Result<Result<Digests, Sta
     .and_then(|row| text(&row, 0));
     let unseen = if recorded.as_deref() == Some("NO") { Unseen::NotRecorded } else { Unseen::Counted };
     Ok(Ok(Digests { unseen, started: None }))
+}
+
+/// Why statements are not counted although the counters are there.
+async fn not_instrumented(c: &mut MySqlConnection) -> Result<Option<StatementsUnavailable>, sqlx::Error> {
+    let row = sqlx::raw_sql(
+        "SELECT (SELECT CAST(COUNT(*) AS SIGNED) FROM performance_schema.setup_instruments
+                 WHERE name LIKE 'statement/sql/%' AND enabled = 'YES' AND timed = 'YES'),
+                (SELECT CAST(COUNT(*) AS SIGNED) FROM performance_schema.setup_actors WHERE enabled = 'YES'),
+                (SELECT CAST(COUNT(*) AS SIGNED) FROM performance_schema.setup_consumers
+                 WHERE name IN ('global_instrumentation', 'thread_instrumentation') AND enabled = 'YES')",
+    )
+    .fetch_one(c)
+    .await?;
+    let (instruments, actors, consumers): (i64, i64, i64) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+    let (what, fix) = match (instruments, actors, consumers) {
+        (0, ..) => (
+            "its instruments statement/sql/% are off",
+            "UPDATE performance_schema.setup_instruments SET enabled = 'YES', timed = 'YES' WHERE name LIKE 'statement/%';",
+        ),
+        (_, 0, _) => ("it records no user's sessions", "UPDATE performance_schema.setup_actors SET enabled = 'YES';"),
+        (_, _, 0 | 1) => (
+            "its consumers are off",
+            "UPDATE performance_schema.setup_consumers SET enabled = 'YES'
+             WHERE name IN ('global_instrumentation', 'thread_instrumentation');",
+        ),
+        _ => return Ok(None),
+    };
+    Ok(Some(StatementsUnavailable {
+        reason: format!("performance_schema counts no statements: {what}"),
+        hint: Some("It takes effect at once for new sessions, until the server restarts".to_owned()),
+        fix: Some(fix.split_whitespace().collect::<Vec<_>>().join(" ")),
+    }))
 }
 
 /// What to do when this user may not read the counters.

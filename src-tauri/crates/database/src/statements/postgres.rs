@@ -1,5 +1,6 @@
 //! `pg_stat_statements`.
 use std::collections::{HashMap, HashSet};
+use std::time::Instant;
 
 use perfdeck_model::{Address, StatementsUnavailable};
 use perfdeck_sqltext::{Dialect, quote_identifier};
@@ -8,11 +9,14 @@ use sqlx::Row;
 use super::counts::{Entry, Hidden, Origin, Reading, StatementCounts, StatementKey};
 use super::reader::{StatementText, text_of};
 use super::{LONGEST, MOST, Unseen};
+use crate::foreign_text;
 use crate::own::MARK_TEXT;
 use crate::session::Session;
 
-/// Time between two looks for own statements among new ones, in milliseconds: it reads the server's file of texts.
+/// Longest time between two looks for own statements among new ones, in milliseconds.
 const TELL_APART_MS: f64 = 60_000.0;
+/// A look reads the server's file of all texts: the next one rests for so many times as long as it took, a thousandth of a core.
+const REST: f64 = 1_000.0;
 
 /// What the server's extension is, read once a session.
 #[derive(Debug)]
@@ -34,6 +38,8 @@ pub(super) struct Own {
     own: HashSet<StatementKey>,
     others: HashSet<StatementKey>,
     looked_ms: Option<f64>,
+    /// Time until the next look, in milliseconds.
+    rest_ms: f64,
 }
 
 /// Why the extension cannot be read here, or what it is.
@@ -53,7 +59,9 @@ pub(super) async fn probe(c: &mut Session) -> Result<Result<Extension, Statement
                  JOIN pg_class v ON v.relnamespace = e.extnamespace AND v.relname = 'pg_stat_statements_info'
                  WHERE e.extname = 'pg_stat_statements'),
                 (SELECT oid::int8 FROM pg_roles WHERE rolname = current_user),
-                current_database()::text, pg_is_in_recovery()",
+                current_database()::text, pg_is_in_recovery(),
+                current_setting('compute_query_id', true) = 'off'
+                AND (SELECT to_jsonb(a) ->> 'query_id' IS NULL FROM pg_stat_activity a WHERE pid = pg_backend_pid())",
     )
     .fetch_one(c)
     .await?;
@@ -77,6 +85,13 @@ pub(super) async fn probe(c: &mut Session) -> Result<Result<Extension, Statement
             reason: "pg_stat_statements records nothing: its setting track is none".to_owned(),
             hint: Some("It takes effect at once".to_owned()),
             fix: Some("ALTER SYSTEM SET pg_stat_statements.track = 'top'; SELECT pg_reload_conf();".to_owned()),
+        }));
+    }
+    if row.try_get::<Option<bool>, _>(9)? == Some(true) {
+        return Ok(Err(StatementsUnavailable {
+            reason: "pg_stat_statements records nothing: compute_query_id is off".to_owned(),
+            hint: Some("It takes effect at once".to_owned()),
+            fix: Some("ALTER SYSTEM SET compute_query_id = 'auto'; SELECT pg_reload_conf();".to_owned()),
         }));
     }
     let columns: Option<String> = row.try_get(4)?;
@@ -201,14 +216,12 @@ impl Extension {
             let key = StatementKey { id: id.to_string(), nested: !row.try_get::<bool, _>(2)?, user: row.try_get(0)? };
             reading.entries.insert(key, Entry { counts, since_ms: row.try_get(10)? });
         }
-        if unseen(c) == Unseen::Marked {
-            asked += self.tell_apart(c, own, &mut reading, thorough).await?;
-        }
+        asked += self.tell_apart(c, own, &mut reading, thorough).await?;
         Ok((reading, asked))
     }
 
-    /// Leaves own statements out, and those of this user of which that is not known yet: they come with all that they have counted
-    /// once it is.
+    /// Leaves statements of Perfdeck out, whoever's it is (another one may look as another user), and those of which that is not
+    /// known yet: they come with all that they have counted once it is.
     async fn tell_apart(
         &self,
         c: &mut Session,
@@ -216,28 +229,38 @@ impl Extension {
         reading: &mut Reading,
         thorough: bool,
     ) -> Result<u32, sqlx::Error> {
-        let new = |key: &StatementKey| key.user == self.user && !own.own.contains(key) && !own.others.contains(key);
-        let due = thorough || own.looked_ms.is_none_or(|at| reading.at_ms - at >= TELL_APART_MS || reading.at_ms < at);
+        let new = |key: &StatementKey| !own.own.contains(key) && !own.others.contains(key);
+        let marked = unseen(c) == Unseen::Marked;
+        let due = thorough || own.looked_ms.is_none_or(|at| reading.at_ms - at >= own.rest_ms || reading.at_ms < at);
         let look = due && reading.entries.keys().any(new);
         if look {
             let text = format!(
-                "SELECT queryid::int8, {toplevel}::bool FROM {schema}.pg_stat_statements(true)
+                "SELECT queryid::int8, {toplevel}::bool, userid::int8 FROM {schema}.pg_stat_statements(true)
                  WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database())
-                   AND userid = {user} AND strpos(query, '{MARK_TEXT}') > 0 AND queryid IS NOT NULL",
+                   AND strpos(query, '{MARK_TEXT}') > 0 AND queryid IS NOT NULL",
                 toplevel = self.column(&["toplevel"]).unwrap_or_else(|| "true".to_owned()),
                 schema = self.schema,
-                user = self.user,
             );
-            let rows = sqlx::raw_sql(sqlx::AssertSqlSafe(text)).fetch_all(c).await?;
-            *own = Own { looked_ms: Some(reading.at_ms), ..Own::default() };
+            let began = Instant::now();
+            let rows = match sqlx::raw_sql(sqlx::AssertSqlSafe(text)).fetch_all(c).await {
+                // Without texts nothing can be told apart but this user's own, which are none where it is not recorded.
+                Err(error) if is_unreadable(&error) => {
+                    if marked {
+                        reading.entries.retain(|key, _| key.user != self.user);
+                    }
+                    return Ok(1);
+                }
+                rows => rows?,
+            };
+            let rest_ms = (began.elapsed().as_secs_f64() * 1e3 * REST).min(TELL_APART_MS);
+            *own = Own { looked_ms: Some(reading.at_ms), rest_ms, ..Own::default() };
             for row in &rows {
                 let (id, top): (i64, bool) = (row.try_get(0)?, row.try_get(1)?);
-                own.own.insert(StatementKey { id: id.to_string(), nested: !top, user: self.user });
+                own.own.insert(StatementKey { id: id.to_string(), nested: !top, user: row.try_get(2)? });
             }
-            let mine = reading.entries.keys().filter(|key| key.user == self.user && !own.own.contains(*key));
-            own.others = mine.cloned().collect();
+            own.others = reading.entries.keys().filter(|key| !own.own.contains(*key)).cloned().collect();
         }
-        reading.entries.retain(|key, _| key.user != self.user || own.others.contains(key));
+        reading.entries.retain(|key, _| own.others.contains(key));
         Ok(u32::from(look))
     }
 
@@ -254,23 +277,34 @@ impl Extension {
         }
         let list = ids.iter().map(i64::to_string).collect::<Vec<_>>().join(", ");
         let text = format!(
-            "SELECT queryid::int8, min(left(query, {LONGEST})), max(octet_length(query))::int8
+            "SELECT queryid::int8, min({}), max(octet_length(query))::int8
              FROM {}.pg_stat_statements(true)
              WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database()) AND queryid IN ({list})
              GROUP BY 1",
+            foreign_text::ask("query", LONGEST),
             self.schema
         );
-        let rows = sqlx::raw_sql(sqlx::AssertSqlSafe(text)).fetch_all(c).await?;
+        let rows = match sqlx::raw_sql(sqlx::AssertSqlSafe(text)).fetch_all(c).await {
+            Err(error) if is_unreadable(&error) => return Ok(HashMap::new()),
+            rows => rows?,
+        };
         let mut texts = HashMap::new();
         for row in &rows {
             let (id, text, bytes): (i64, Option<String>, Option<i64>) =
-                (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+                (row.try_get(0)?, foreign_text::read(row, 1)?, row.try_get(2)?);
             let Some(text) = text else { continue };
             let bytes = bytes.map_or(text.len(), |n| usize::try_from(n).unwrap_or(text.len()));
             texts.insert(id.to_string(), text_of(&text, bytes, Dialect::Postgres));
         }
         Ok(texts)
     }
+}
+
+/// Whether the extension's file of texts cannot be read here: it holds those of all databases, and one in another encoding
+/// than this database's makes the whole of it an error (`pg_any_to_server`).
+fn is_unreadable(error: &sqlx::Error) -> bool {
+    // Invalid bytes, and letters without equivalent.
+    matches!(error, sqlx::Error::Database(e) if matches!(e.code().as_deref(), Some("22021" | "22P05")))
 }
 
 /// How own statements are kept out, on this session.

@@ -6,7 +6,7 @@ use perfdeck_model::{Address, ApiError, ErrorCode, Sensitive, StatementsUnavaila
 use perfdeck_sqltext::{Dialect, literals_removed};
 
 use super::{Found, LONGEST, Unseen, mysql, postgres};
-use crate::connect::{Database, close, connect, stalled};
+use crate::connect::{Database, close, connect, ends_session, stalled};
 use crate::error::explain;
 use crate::hints::grant;
 use crate::own;
@@ -48,6 +48,30 @@ impl std::fmt::Debug for StatementReader {
     }
 }
 
+/// Why a reading failed.
+enum Failed {
+    /// In the driver's words.
+    Driver(sqlx::Error),
+    /// In ours.
+    Told(ApiError),
+}
+
+impl Failed {
+    fn explained(self, address: &Address) -> ApiError {
+        match self {
+            Self::Driver(error) => explain(address, &error),
+            Self::Told(error) => error,
+        }
+    }
+}
+
+/// Whether the server says that what was asked for is not there: the extension was dropped, or altered, since it was looked for.
+fn is_gone(error: &sqlx::Error) -> bool {
+    let sqlx::Error::Database(error) = error else { return false };
+    // PostgreSQL: no such column, function, table, schema.
+    matches!(error.code().as_deref(), Some("42703" | "42883" | "42P01" | "3F000"))
+}
+
 /// What one step came to, within the driver's own result.
 type Step<T> = Result<Result<T, StatementsUnavailable>, sqlx::Error>;
 
@@ -64,11 +88,28 @@ impl StatementReader {
     /// When the database cannot be reached or does not answer within 3 s. What it does not count, or not for this user, is no error:
     /// [`Found::Unavailable`].
     pub async fn read(&mut self, now_ms: f64, thorough: bool) -> Result<Found, ApiError> {
+        let end = tokio::time::Instant::now() + DEADLINE;
         // Taken out while it is used: one that is given up half way leaves no half-read connection behind.
-        let (mut database, source) = match self.open.take() {
-            Some((database, source)) => (database, Some(source)),
-            None => (self.connect().await?, None),
-        };
+        if let Some((database, source)) = self.open.take() {
+            match self.step(database, Some(source), now_ms, thorough, end).await {
+                // It was lost since the last reading, or what was there is not: once more from the beginning.
+                Err(Failed::Driver(error)) if ends_session(&error) || is_gone(&error) => {}
+                other => return other.map_err(|failed| failed.explained(&self.address)),
+            }
+        }
+        let database = self.connect().await?;
+        self.step(database, None, now_ms, thorough, end).await.map_err(|failed| failed.explained(&self.address))
+    }
+
+    /// One reading over a connection, which is kept when it was answered.
+    async fn step(
+        &mut self,
+        mut database: Database,
+        source: Option<Source>,
+        now_ms: f64,
+        thorough: bool,
+        end: tokio::time::Instant,
+    ) -> Result<Found, Failed> {
         let work = async {
             let mut source = match source {
                 Some(source) => source,
@@ -82,7 +123,7 @@ impl StatementReader {
                 Err(why) => Ok((Found::Unavailable(why), None)),
             }
         };
-        match tokio::time::timeout(DEADLINE, work).await {
+        match tokio::time::timeout_at(end, work).await {
             Ok(Ok((found, Some(source)))) => {
                 self.open = Some((database, source));
                 Ok(found)
@@ -91,8 +132,8 @@ impl StatementReader {
                 close(database).await;
                 Ok(found)
             }
-            Ok(Err(error)) => Err(explain(&self.address, &error)),
-            Err(_) => Err(stalled(&self.address, &database, DEADLINE)),
+            Ok(Err(error)) => Err(Failed::Driver(error)),
+            Err(_) => Err(Failed::Told(stalled(&self.address, &database, DEADLINE))),
         }
     }
 

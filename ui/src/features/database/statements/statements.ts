@@ -121,6 +121,7 @@ export function verdict(answer: Statements): Said | null {
 const KINDS: Record<StatementsGapKind, string> = {
   reset: 'the counters were reset; what was counted before that is not known',
   restarted: 'the server began anew with new counters',
+  some_reset: 'the counters of some statements were reset, and what those had counted is not accounted',
   evicted: 'the server dropped entries to make room, and what they had counted is not accounted',
   hidden: 'what this user may see changed, or there are more entries than are read',
   not_seen: 'nobody looked',

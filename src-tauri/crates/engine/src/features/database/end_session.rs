@@ -11,7 +11,7 @@ use crate::core::guards::Permit;
 use crate::core::jobs::JobContext;
 
 /// Rows of the preview that are measured while it is applied.
-const FREED: &str = "Sessions freed";
+const FREED: &str = "Sessions freed at once";
 const TIME: &str = "Time";
 /// Row that only InnoDB tells.
 const ROWS: &str = "Rows rolled back";
@@ -52,16 +52,39 @@ fn notes(plan: &EndPlan) -> Vec<String> {
             "The request of `{who}`{client} that runs it fails; a transaction around it stays open until the client ends it"
         )
     } else {
-        format!("`{who}`{client} loses its connection; its open transaction is rolled back")
+        format!("`{who}`{client} loses its connection; what it has not committed is rolled back")
     }];
     notes.push(match plan.freed {
-        0 => "Nobody waits for it alone".to_owned(),
-        1 => "1 session waits for nobody else".to_owned(),
-        n => format!(
-            "{} sessions wait for nobody else, or behind one another; they go on one after the other",
-            words::count(n)
-        ),
+        0 => "Nobody that the server names waits for it alone".to_owned(),
+        1 => "1 session waits for nobody else and goes on at once".to_owned(),
+        n => format!("{} sessions wait for nobody else and go on at once", words::count(n)),
     });
+    if plan.behind > 0 {
+        let behind = words::plural(plan.behind, "session");
+        notes.push(if plan.behind == 1 {
+            format!("{behind} waits behind those, and goes on after them")
+        } else {
+            format!("{behind} wait behind those, and go on one after the other")
+        });
+    }
+    if plan.keeps && plan.freed > 0 {
+        notes.push(
+            "Fewer may go on: within a transaction the locks from before a savepoint stay, and MySQL and MariaDB keep them all \
+             until the client ends it; terminating the session frees them"
+                .to_owned(),
+        );
+    }
+    if plan.untold > 0 {
+        notes.push(format!(
+            "{} for a lock whose holder the server does not tell: it may be this session",
+            if plan.untold == 1 {
+                "1 session waits".to_owned()
+            } else {
+                format!("{} sessions wait", words::count(plan.untold))
+            }
+        ));
+    }
+    notes.extend(plan.leaves.clone());
     if plan.still > 0 {
         let verb = if plan.still == 1 { "goes" } else { "go" };
         notes.push(format!("{} {verb} on waiting for others", words::plural(plan.still, "session")));
@@ -114,7 +137,8 @@ impl ChangeKind for EndSession {
         // The plan was made of the same reading: another one would tell another moment.
         Box::pin(async move {
             let plan = read(plan)?;
-            let mut rows = vec![row(FREED, Some(f64::from(plan.freed)), Unit::Count)];
+            let mut rows =
+                vec![row(FREED, (!plan.keeps && plan.untold == 0).then(|| f64::from(plan.freed)), Unit::Count)];
             if plan.rows.is_some() || plan.unknown_rows {
                 rows.push(row(ROWS, plan.rows, Unit::Count));
             }

@@ -126,6 +126,7 @@ fn lost(cuts: &[Cut]) -> Option<&'static str> {
         Cut::Reset => "the counters were reset",
         Cut::Restarted => "the server began anew",
         Cut::Evicted => "the server dropped entries to make room",
+        Cut::SomeReset => "the counters of some statements were reset",
         Cut::Hidden => "what this user may see changed, or there are more entries than are read",
     })
 }

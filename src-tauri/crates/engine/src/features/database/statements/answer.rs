@@ -94,6 +94,8 @@ pub enum StatementsGapKind {
     Reset,
     /// The server began anew, and its counters with it.
     Restarted,
+    /// Somebody reset the counters of some statements.
+    SomeReset,
     /// The server dropped entries to make room for others.
     Evicted,
     /// What this user may see changed, or there are more entries than are read.

@@ -78,8 +78,9 @@ fn gaps(pieces: &[&Piece]) -> (Vec<StatementsGap>, u32) {
                 Cut::Restarted => StatementsGapKind::Restarted,
                 Cut::Evicted => StatementsGapKind::Evicted,
                 Cut::Hidden => StatementsGapKind::Hidden,
+                Cut::SomeReset => StatementsGapKind::SomeReset,
             };
-            let entries = if *cut == Cut::Evicted { piece.vanished } else { 0 };
+            let entries = if matches!(cut, Cut::Evicted | Cut::SomeReset) { piece.vanished } else { 0 };
             all.push(StatementsGap { from_ms: piece.from_ms, to_ms: piece.to_ms, kind, entries });
         }
     }

@@ -9,7 +9,7 @@ use super::window::Others;
 /// The first byte of what this version writes.
 const VERSION: u8 = 1;
 /// The cuts by their bit.
-const CUTS: [Cut; 4] = [Cut::Reset, Cut::Restarted, Cut::Evicted, Cut::Hidden];
+const CUTS: [Cut; 5] = [Cut::Reset, Cut::Restarted, Cut::Evicted, Cut::Hidden, Cut::SomeReset];
 
 /// A packed window: statements by the number of their text.
 #[derive(Debug, Clone, Default, PartialEq)]
