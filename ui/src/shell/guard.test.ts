@@ -13,8 +13,8 @@ vi.mock('../backend', async () => (await import('../testing/backend')).door);
 function show(of: Parameters<typeof summary>[0], typed = false): void {
   const app = freshWindow();
   app.environments = [summary({ id: 'p', name: 'shop-prod', kind: 'production', read_only: true, ...of })];
-  app.currentId = 'p';
-  app.full = environment({ id: 'p', guards: { ...guards, typed_confirmation: typed } });
+  app.currentId = of?.id ?? 'p';
+  app.full = environment({ id: app.currentId, guards: { ...guards, typed_confirmation: typed } });
 }
 beforeEach(() => engine.reset());
 
@@ -42,6 +42,18 @@ test('a guarded environment is unlocked by its typed name only, and a refusal is
   await fireEvent.click(confirm);
   await waitFor(() => expect(screen.getByTestId('unlock-name-error').textContent).toContain('name: is another one'));
   expect(engine.given('env.unlock')).toEqual([{ id: 'p', confirm: 'shop-prod' }]);
+});
+
+test('another environment that is opened meanwhile is not unlocked in its place', async () => {
+  show({}, true);
+  engine.reset({ 'env.unlock': () => true });
+  render(Guard);
+  await fireEvent.click(screen.getByTestId('env-unlock'));
+  await screen.findByTestId('unlock-confirm');
+  show({ id: 'q', name: 'other' }, true);
+  await waitFor(() => expect(screen.queryByRole('dialog')).toBeNull());
+  expect(screen.getByTestId('env-unlock'), 'it is another one, locked').toBeTruthy();
+  expect(engine.given('env.unlock')).toEqual([]);
 });
 
 test('an unlocked one says for how long, and locks at once on request', async () => {
