@@ -227,13 +227,17 @@ describe('the screen', () => {
   });
 
   test('costs are in the list of runs, newest first, and open themselves', async () => {
-    const handlers = { ...noRuns, 'cost.list': () => [cost({ id: 'cost-2', created_ms: AT + 1 }), cost()] };
+    const running = job({ id: 'j1', kind: 'cost', state: 'running' });
+    const handlers = { ...noRuns, 'cost.list': () => [cost({ id: 'cost-2', created_ms: AT + 1 }), cost()], 'job.list': () => [running] };
     const { context, address } = fakeApp(handlers, { ...shop, path: '/benchmarks' });
     render(Benchmarks, { context });
     const rows = await screen.findAllByTestId('cost-row');
     expect(rows).toHaveLength(2);
     await fireEvent.click(rows[0]!.querySelector('button')!);
     expect(address.path).toBe('/benchmarks/cost/cost-2');
+    address.go('/benchmarks');
+    await fireEvent.click(await screen.findByTestId('cost-show-live'));
+    expect(address.path, 'the one that is measured is found again').toBe('/benchmarks/cost/job/j1');
   });
 
   test('a finding about a route leads to what it costs, where a database counts', async () => {

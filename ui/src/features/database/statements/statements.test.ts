@@ -143,6 +143,15 @@ test('statements are listed with their share, the first of them, and all when as
   expect(screen.getAllByTestId('top-statement')).toHaveLength(12);
 });
 
+test('a statement whose plan changed within the time says when', async () => {
+  const { context } = app(statements({ rows: [row({ plan_changed_ms: NOW - 60_000 }), row({ key: '2' })] }));
+  render(Page, { context });
+  await waitFor(() => expect(screen.getAllByTestId('top-statement')).toHaveLength(2));
+  expect(screen.getAllByTestId('top-statement-replanned').map((e) => e.textContent)).toEqual([
+    expect.stringMatching(/^plan changed \d\d:\d\d$/),
+  ]);
+});
+
 test('a chosen statement is shown whole with its windows, and leads to a benchmark of it', async () => {
   const whole = 'SELECT * FROM orders WHERE id = $1 AND shop = $2';
   const windows = [{ from_ms: NOW - 300_000, to_ms: NOW, calls: 10, total_ms: 50 }];
@@ -252,7 +261,6 @@ test('what cannot be planned says why, and is not asked for', async () => {
     message: 'The statement can write',
     hint: 'Give the SELECT',
     retryable: false,
-    remedy: null,
   };
   const detail = { key: '1', statement: 'UPDATE orders SET a = $1', cut_of: null, first_seen_ms: NOW, windows: [], plans: [], no_plan };
   const { context, calls, address } = app(statements(), detail);
