@@ -1,10 +1,13 @@
 // The address at which what a request costs is measured: what is known of the request is in it.
-import type { Finding } from '../backend/types';
+import type { Finding, RequestCost } from '../backend/types';
 
 /** A route of the API by its path, a request by its address, or what a run sent. */
 export type Costed = { path: string; method?: string } | { url: string; method?: string } | { run: string };
 
 export const COST_WORDS = 'What does it cost?';
+
+/** What a cost is called. */
+export const costName = (cost: Pick<RequestCost, 'name'>): string => `Cost of ${cost.name}`;
 
 /** The path of the form that is filled in with it. */
 export const costPath = (of?: Costed): string =>

@@ -1,4 +1,5 @@
 // How a benchmark ended, for a reader who is elsewhere: what failed comes first.
+import { costName } from '../../kit/cost';
 import { kneeName, runsOf } from '../../kit/folds';
 import type { ScreenApp } from '../../kit/screen';
 import type { Said } from '../../kit/toasts.svelte';
@@ -33,7 +34,7 @@ async function read(app: ScreenApp, result: JobResult): Promise<{ said: Said; la
   }
   if (kind === 'cost') {
     const cost = await app.rpc('cost.get', { id });
-    return { said: { text: `What ${cost.name} costs: ${cost.sentence}` }, label: 'Show cost' };
+    return { said: { text: `${costName(cost)}: ${cost.sentence}` }, label: 'Show cost' };
   }
   return null;
 }

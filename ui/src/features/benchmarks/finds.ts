@@ -1,6 +1,6 @@
 // What the palette finds of the benchmarks: runs, comparisons, searches, plans, and the routes that were measured.
 import { benchmarkPath } from '../../kit/benchmark';
-import { COST_WORDS, costPath, costRoute } from '../../kit/cost';
+import { COST_WORDS, costName, costPath, costRoute } from '../../kit/cost';
 import { kneeName } from '../../kit/folds';
 import type { Command } from '../../kit/feature';
 import { resource } from '../../kit/resource.svelte';
@@ -65,7 +65,7 @@ export function finds(app: ScreenApp): () => Command[] {
     ...(costs.value ?? []).map((cost): Command => ({
       id: `cost ${cost.id}`,
       group: 'Runs',
-      name: `What ${cost.name} costs`,
+      name: costName(cost),
       hint: ago(cost.created_ms, now.read()),
       also: cost.sentence,
       run: () => app.go(costRoute(cost.id)),

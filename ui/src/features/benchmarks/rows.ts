@@ -1,4 +1,5 @@
 // The rows of the list of runs: runs for themselves, and findings with their runs under them.
+import { costName } from '../../kit/cost';
 import { belonging, folded, kneeName } from '../../kit/folds';
 import { split, verdictTone } from './compare/scale';
 import { kneeTone } from './knee/scale';
@@ -66,7 +67,7 @@ export function rowsOf(
     });
   }
   for (const cost of costs) {
-    const part = { kind: 'cost' as const, id: cost.id, name: `What ${cost.name} costs` };
+    const part = { kind: 'cost' as const, id: cost.id, name: costName(cost) };
     const row = { kind: 'finding' as const, part, name: part.name, at: cost.created_ms, word: '', rest: cost.sentence };
     stored.set(cost.id, { ...row, tone: cost.statements.some((s) => s.repeated === true) ? 'warn' : '', runs: [], stored: cost });
   }

@@ -108,7 +108,7 @@ describe('words', () => {
   test('as Markdown and as JSON it says the same', () => {
     const text = plain(markdown(cost()));
     for (const part of [
-      'What GET /staff/7/schedule costs',
+      'Cost of GET /staff/7/schedule',
       '| Statements | 23 | 22.9 to 23.1 |',
       '| 21 | 21 | 120 ms |',
       'N+1',

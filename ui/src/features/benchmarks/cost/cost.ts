@@ -1,6 +1,7 @@
 // What one request costs, in figures, words and text to hand on. Plain functions over an answer.
 import type { CostAmount, RequestCost, StatementCost } from '../../../backend/types';
 import { bytes, DASH, format, integer, plural, setting, significant } from '../../../kit/figures';
+import { costName } from '../../../kit/cost';
 import * as md from '../../../kit/markdown';
 
 /** Cells that are drawn of a request's statements; more are a number. */
@@ -126,7 +127,7 @@ export const json = (cost: RequestCost): string => `${JSON.stringify(cost, null,
 export function markdown(cost: RequestCost): string {
   const hidden = cost.hidden;
   return [
-    `### ${md.text(`What ${cost.name} costs`)}`,
+    `### ${md.text(costName(cost))}`,
     '',
     `${md.text(cost.sentence)}.`,
     '',
