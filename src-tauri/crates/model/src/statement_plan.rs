@@ -110,7 +110,8 @@ impl StatementPlan {
         let texts = |node: &PlanNode| {
             let part = |text: Option<&String>| text.cloned().unwrap_or_default();
             // A separator that is in no name keeps parts apart.
-            [node.depth.to_string(), node.name.clone(), part(node.relation.as_ref()), part(node.index.as_ref())].join("\0")
+            [node.depth.to_string(), node.name.clone(), part(node.relation.as_ref()), part(node.index.as_ref())]
+                .join("\0")
         };
         let whole: Vec<String> = self.nodes.iter().map(texts).chain([self.nodes_left_out.to_string()]).collect();
         let hash = crate::seeded::fnv1a(whole.join("\n").into_bytes());
@@ -152,7 +153,8 @@ mod tests {
         let others = [scan("Seq Scan", None, 1.0), scan("Index Scan", Some("items_pkey"), 1.0)];
         assert!(others.iter().all(|plan| plan.shape().name != by_index.name), "another step or index is another plan");
         assert_eq!(by_index.name.len(), 8, "{}", by_index.name);
-        let long = StatementPlan { nodes: vec![PlanNode::default(); 300], nodes_left_out: 5, ..StatementPlan::default() };
+        let long =
+            StatementPlan { nodes: vec![PlanNode::default(); 300], nodes_left_out: 5, ..StatementPlan::default() };
         let shape = long.shape();
         assert_eq!((shape.nodes.len(), shape.nodes_left_out), (200, 105), "what is not kept is counted");
     }

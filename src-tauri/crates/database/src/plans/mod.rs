@@ -105,8 +105,10 @@ pub fn plannable(statement: &str, scheme: Scheme) -> Result<(), ApiError> {
     let dialect = dialect(scheme);
     let text = readable(statement, dialect)?;
     if dialect == Dialect::Mysql && parameters(text, dialect) > 0 {
-        return Err(ApiError::bad_request("MySQL and MariaDB plan a statement for its values only, and they are not known")
-            .hint("Write values in place of each ?"));
+        return Err(ApiError::bad_request(
+            "MySQL and MariaDB plan a statement for its values only, and they are not known",
+        )
+        .hint("Write values in place of each ?"));
     }
     Ok(())
 }

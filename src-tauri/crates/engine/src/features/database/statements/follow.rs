@@ -10,8 +10,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::answer::{Statements, StatementsState};
 use super::kept::{KeptText, Place, Texts};
-use super::{place_of, plans};
 use super::window::{Piece, WINDOW_MS, Window, number};
+use super::{place_of, plans};
 use crate::Engine;
 use crate::core::statement_source::{Said, StatementSource};
 
@@ -84,7 +84,8 @@ impl Live {
     /// The heaviest statements of what is held whose text is known whole, the heaviest first.
     pub(super) fn heaviest(&self, count: usize) -> Vec<(String, String)> {
         let mut sums: HashMap<Arc<str>, f64> = HashMap::new();
-        for row in self.held.iter().chain(self.open.as_ref().map(Window::piece).as_ref()).flat_map(|piece| &piece.rows) {
+        for row in self.held.iter().chain(self.open.as_ref().map(Window::piece).as_ref()).flat_map(|piece| &piece.rows)
+        {
             *sums.entry(row.key.clone()).or_default() += row.counts.total_ms;
         }
         let mut sums: Vec<(Arc<str>, f64)> = sums.into_iter().collect();
