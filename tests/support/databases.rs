@@ -51,6 +51,9 @@ pub(crate) fn free_who_waits(page: &Session, name: &str) -> Result {
     if page.run(off, &[json!(id("change-confirmed"))])? != json!(true) {
         return Err("the session could be ended before its environment was named".to_owned());
     }
+    // What is said about passwords without a keychain lies over the corner in which the buttons are.
+    let dismiss = "document.querySelectorAll(arguments[0]).forEach((button) => button.click())";
+    page.run(dismiss, &[json!(id("toast-dismiss"))])?;
     page.fill(&id("change-confirm-name"), name)?;
     page.click(&id("change-confirmed"))?;
     page.wait_for(&id("ending-done"), SOON)?;
