@@ -77,7 +77,7 @@ describe('words', () => {
     expect(totals.get('buffers')!.why).toBe('pg_stat_statements 1.10 does not count it');
     expect(totalsOf(cost({ notes: [] })).find((t) => t.key === 'cache')!.why).toBe('the environment has no cache');
     expect([intervalWord(amount(21), times), intervalWord(amount(2.5, null, null), times)]).toEqual(['exactly', 'too few pairs']);
-    expect([times(21.001), times(2.5)]).toEqual(['21', '2.50']);
+    expect([times(21.001), times(2.5), times(0), times(0.002)]).toEqual(['21', '2.50', '0', '0.00200']);
   });
 
   test('a request is drawn as one cell for each call, and not where they are too many', () => {

@@ -7,8 +7,9 @@ import * as md from '../../../kit/markdown';
 /** Cells that are drawn of a request's statements; more are a number. */
 export const MOST_CELLS = 60;
 
-/** Of things that are counted: whole where it is. */
-export const times = (n: number): string => (Math.abs(n - Math.round(n)) < 0.005 ? integer(n) : significant(n));
+/** Of things that are counted: whole where it is. What is rare is not never. */
+export const times = (n: number): string =>
+  Math.abs(n - Math.round(n)) < 0.005 && (n === 0 || Math.round(n) !== 0) ? integer(n) : significant(n);
 const msWord = (ms: number): string => format(ms, 'ms');
 
 export type Show = (n: number) => string;
