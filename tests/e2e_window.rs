@@ -2,15 +2,16 @@
 mod support;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
-use perfdeck_testkit::{Answer, Postgres, Redis, ScriptedHttp};
+use perfdeck_testkit::{Answer, Postgres, Redis, ScriptedHttp, eventually};
 use serde_json::json;
 use support::desktop::{Browser, Desktop, Window};
 use support::journey::{self, id};
 use support::screens::SCREENS;
 use support::webdriver::Session;
-use support::{can_run, keyboard, release, report, root};
+use support::{can_run, databases, keyboard, release, report, root};
 
 const PROGRAMS: &[&str] = &["Xvfb", "dbus-daemon", "WebKitWebDriver", "chromium", "chromedriver"];
 
@@ -172,6 +173,59 @@ async fn e2e_a_difference_is_proven_and_reported_by_keyboard_alone() {
     let window = stage.window(&[]);
     let page = &window.session;
     step(&stage, "by keyboard alone", keyboard::from_start_to_a_report(page, &quick.url(), &slow.url()));
+}
+
+/// Starts a statement on a session of its own, and answers once `there` of the server's sessions is so.
+async fn started(
+    postgres: &Arc<Postgres>,
+    statement: &'static str,
+    there: &str,
+) -> tokio::task::JoinHandle<Result<(), String>> {
+    let server = postgres.clone();
+    let running = tokio::spawn(async move { server.execute(statement).await.map_err(|error| error.to_string()) });
+    let seen = format!(
+        "DO $$BEGIN IF NOT EXISTS (SELECT 1 FROM pg_stat_activity WHERE {there}) THEN RAISE 'not yet'; END IF; END$$"
+    );
+    eventually(SECONDS_10 * 3, async || postgres.execute(&seen).await.is_ok()).await;
+    running
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn e2e_who_waits_is_freed_by_ending_who_holds() {
+    if !can_run(PROGRAMS) {
+        return;
+    }
+    let postgres = Arc::new(Postgres::start().await.expect("a private PostgreSQL"));
+    postgres.execute("CREATE TABLE stock AS SELECT 1 AS id, 5 AS n").await.expect("a table");
+    let hold = "BEGIN; UPDATE stock SET n = 4; SELECT pg_sleep(300); COMMIT";
+    let holder = started(&postgres, hold, "wait_event = 'PgSleep'").await;
+    let waiter = started(&postgres, "UPDATE stock SET n = 3", "wait_event_type = 'Lock'").await;
+    let stage = Stage::new();
+    let window = stage.window(&["--demo"]);
+    let page = &window.session;
+    step(&stage, "the demo overview is live", journey::overview_is_live(page));
+    step(&stage, "a production environment is added", databases::add_production(page, "Shop", &postgres.url()));
+    assert!(!waiter.is_finished(), "nobody has ended anything yet");
+    step(&stage, "the holder is ended", databases::free_who_waits(page, "Shop"));
+    let freed = tokio::time::timeout(SECONDS_10, waiter).await.expect("in time").expect("no panic");
+    assert_eq!(freed, Ok(()), "the one that waited goes on");
+    let ended = tokio::time::timeout(SECONDS_10, holder).await.expect("in time").expect("no panic");
+    assert!(ended.is_err(), "the one that held it is ended, and nothing of it is kept");
+}
+
+#[test]
+fn e2e_a_slow_route_is_followed_to_its_cost_its_statement_and_its_plan() {
+    if !can_run(PROGRAMS) {
+        return;
+    }
+    let stage = Stage::new();
+    let window = stage.window(&["--demo"]);
+    let page = &window.session;
+    step(&stage, "the demo overview is live", journey::overview_is_live(page));
+    step(&stage, "what the slow route costs", databases::cost_of_the_slow_route(page));
+    step(&stage, "a picture of the cost", stage.picture(&pictures().join("benchmarks-cost.png")));
+    step(&stage, "its statement and its plan", databases::plan_of_what_repeats(page));
+    step(&stage, "a picture of the statement", stage.picture(&pictures().join("database-statement-plan.png")));
 }
 
 #[test]

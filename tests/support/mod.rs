@@ -1,6 +1,8 @@
 //! What the end-to-end tests share.
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
+#[path = "databases.rs"]
+pub(crate) mod databases;
 #[path = "desktop.rs"]
 pub(crate) mod desktop;
 #[path = "journey.rs"]

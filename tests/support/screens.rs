@@ -16,6 +16,7 @@ pub(crate) const SCREENS: &[&str] = &[
     "gateway",
     "benchmarks",
     "benchmarks/new",
+    "benchmarks/cost/new",
     "benchmarks/plans",
     "benchmarks/plans/new",
     "experiments",

@@ -14,6 +14,7 @@ export const noRuns = {
   'run.list': () => [],
   'comparison.list': () => [],
   'knee.list': () => [],
+  'cost.list': () => [],
   'baseline.list': () => [],
   'bench.running': () => null,
 } satisfies Handlers;

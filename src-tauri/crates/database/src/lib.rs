@@ -46,7 +46,7 @@ pub use health::health;
 pub use index_change::DROP_INDEX;
 pub use load::{LoadConnection, connect_for_load, dialect};
 pub use occupancy::{Occupancy, OccupancyWatch};
-pub use plans::{LONGEST_STATEMENT, statement_plan};
+pub use plans::{LONGEST_STATEMENT, plannable, statement_plan};
 pub use pool::{Held, Pool, Pooled, SqlitePools};
 pub use session::Session;
 pub use sizes::{MOST_TABLES, index_bloat, sizes};

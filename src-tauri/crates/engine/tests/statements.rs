@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use perfdeck_engine::database::{self, StatementRequest, StatementsRequest};
-use perfdeck_engine::statements::{Statements, StatementsGapKind, StatementsState};
+use perfdeck_engine::statements::{PlanSeen, StatementDetail, Statements, StatementsGapKind, StatementsState};
 use perfdeck_engine::{Engine, EngineOptions, monitoring};
 use perfdeck_model::{Clock, ErrorCode, Kind, ManualClock, SystemClock};
 use perfdeck_testkit::{Postgres, eventually};
@@ -165,5 +165,89 @@ async fn the_demo_lists_its_own_statements_and_a_look_needs_no_history() {
     assert!(found.rows.iter().all(|row| row.statement.is_some() && row.buffers_per_call.is_none()), "{found:?}");
     assert!(scan.is_none_or(|row| row.rows_per_call.is_some()), "{scan:?}");
     assert_eq!(found.source.as_deref(), Some("the demo's own count"), "and whose figures they are");
+    engine.shutdown().await;
+}
+
+/// What is known of the plans of the statement whose text begins so.
+async fn plans_of(engine: &Arc<Engine>, id: &str, clock: &ManualClock, begins: &str) -> Option<StatementDetail> {
+    let to_ms = clock.now_ms();
+    let answer = asked(engine, id, clock).await;
+    let row = answer.rows.iter().find(|row| row.statement.as_deref().is_some_and(|text| text.starts_with(begins)))?;
+    let request = StatementRequest {
+        environment_id: id.to_owned(),
+        key: row.key.clone(),
+        from_ms: to_ms - DAY_MS,
+        to_ms: to_ms + 1.0,
+    };
+    Some(database::db_statement(engine.clone(), request).await.expect("answers"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_that_changes_is_kept_once_with_what_it_was_before() {
+    let server = Postgres::start().await.expect("PostgreSQL");
+    for text in [
+        "CREATE TABLE items (id int, stock int)",
+        "INSERT INTO items SELECT n, n FROM generate_series(1, 20000) AS n",
+        "CREATE UNIQUE INDEX items_id ON items (id)",
+        "ANALYZE items",
+    ] {
+        server.execute(text).await.expect(text);
+    }
+    let dir = tempfile::tempdir().expect("a folder");
+    let clock = Arc::new(ManualClock::new((SystemClock.now_ms() / 300_000.0).floor() * 300_000.0 + 60_000.0));
+    let options = EngineOptions { data_dir: Some(dir.path().to_owned()), clock: Some(clock.clone()) };
+    let engine = Engine::open(options).await.expect("the engine opens");
+    let draft = support::draft("shop", Kind::Development, support::database(server.url()));
+    let id = support::environment(&engine, draft).await;
+    watch(&engine, &id, &clock).await;
+    calls(&server, 20).await;
+    server.execute("UPDATE items SET stock = 1 WHERE id = 7").await.expect("written");
+    clock.advance(10_000.0);
+    eventually(PATIENCE, async || counted(&asked(&engine, &id, &clock).await) == 20).await;
+
+    let load = "SELECT stock FROM items";
+    // Time goes on in steps of a reading; a statement is planned again after a minute.
+    let seen = async |count: usize, after_ms: f64| {
+        eventually(PATIENCE, async || {
+            clock.advance(10_000.0);
+            let found = plans_of(&engine, &id, &clock, load).await;
+            match &found {
+                Some(one) if one.plans.len() == count && one.plans.last().is_some_and(|p| p.last_ms > after_ms) => {
+                    Ok(one.plans.clone())
+                }
+                _ => Err(found),
+            }
+        })
+        .await
+    };
+    let first = seen(1, 0.0).await;
+    let names = |plan: &PlanSeen| plan.shape.nodes.iter().map(|node| node.name.clone()).collect::<Vec<_>>();
+    assert_eq!(first[0].shape.nodes[0].index.as_deref(), Some("items_id"), "by its index: {first:?}");
+    let again = seen(1, first[0].last_ms).await;
+    assert_eq!(again[0].first_ms.to_bits(), first[0].first_ms.to_bits(), "seen again it is the same one: {again:?}");
+
+    server.execute("DROP INDEX items_id").await.expect("dropped");
+    let dropped = seen(2, again[0].last_ms).await;
+    assert!(names(&dropped[1]).iter().any(|name| name.contains("Seq Scan")), "read in full: {dropped:?}");
+    assert_eq!(dropped[0].shape, first[0].shape, "and what it was before stays: {dropped:?}");
+    assert!(dropped[1].first_ms >= dropped[0].last_ms, "one after the other: {dropped:?}");
+    let row = asked(&engine, &id, &clock).await;
+    let row = row.rows.iter().find(|row| row.statement.as_deref().is_some_and(|s| s.starts_with(load))).expect("a row");
+    assert_eq!(row.plan_changed_ms, Some(dropped[1].first_ms), "the list says when");
+
+    server.execute("CREATE UNIQUE INDEX items_id ON items (id)").await.expect("created");
+    let back = seen(3, dropped[1].last_ms).await;
+    assert_eq!(back[2].shape.name, first[0].shape.name, "the same plan has the same name: {back:?}");
+
+    // What writes is not planned, which is said; and nothing of ours is in the figures.
+    let update = eventually(PATIENCE, async || {
+        clock.advance(10_000.0);
+        plans_of(&engine, &id, &clock, "UPDATE items").await.filter(|one| one.no_plan.is_some())
+    })
+    .await;
+    assert!(update.plans.is_empty() && update.no_plan.is_some_and(|why| why.hint.is_some()), "a reason with a hint");
+    let answer = asked(&engine, &id, &clock).await;
+    let own = |text: &str| ["EXPLAIN", "PREPARE", "perfdeck"].iter().any(|word| text.contains(word));
+    assert!(!answer.rows.iter().any(|row| row.statement.as_deref().is_some_and(own)), "{:?}", answer.rows);
     engine.shutdown().await;
 }

@@ -76,3 +76,86 @@ pub struct PlanCondition {
     /// The expression, literals replaced by `?`.
     pub text: String,
 }
+
+/// What of a plan tells it apart from another of the same statement: its steps, tables and indexes, no estimates and no costs.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, TS, schemars::JsonSchema)]
+pub struct PlanShape {
+    /// Names it: the same for plans of the same shape, 8 hexadecimal digits.
+    pub name: String,
+    /// Its first 200 nodes in the order of the tree.
+    pub nodes: Vec<ShapeNode>,
+    /// Nodes beyond those. They are in the name.
+    pub nodes_left_out: u32,
+}
+
+/// Node of a plan's shape.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, TS, schemars::JsonSchema)]
+pub struct ShapeNode {
+    /// Distance from the root.
+    pub depth: u32,
+    /// What it does in the server's word, such as `Bitmap Heap Scan`.
+    pub name: String,
+    /// Table that it reads, by the name that the statement gives it.
+    pub relation: Option<String>,
+    /// Index that it reads.
+    pub index: Option<String>,
+}
+
+/// Nodes of a shape that are kept.
+const MOST_SHAPE_NODES: usize = 200;
+
+impl StatementPlan {
+    /// Its shape.
+    pub fn shape(&self) -> PlanShape {
+        let texts = |node: &PlanNode| {
+            let part = |text: Option<&String>| text.cloned().unwrap_or_default();
+            // A separator that is in no name keeps parts apart.
+            [node.depth.to_string(), node.name.clone(), part(node.relation.as_ref()), part(node.index.as_ref())]
+                .join("\0")
+        };
+        let whole: Vec<String> = self.nodes.iter().map(texts).chain([self.nodes_left_out.to_string()]).collect();
+        let hash = crate::seeded::fnv1a(whole.join("\n").into_bytes());
+        let node = |node: &PlanNode| ShapeNode {
+            depth: node.depth,
+            name: node.name.clone(),
+            relation: node.relation.clone(),
+            index: node.index.clone(),
+        };
+        let left_out = self.nodes.len().saturating_sub(MOST_SHAPE_NODES);
+        PlanShape {
+            // Both halves take part in what is shown of it.
+            name: format!("{:08x}", (hash >> 32) ^ (hash & 0xffff_ffff)),
+            nodes: self.nodes.iter().take(MOST_SHAPE_NODES).map(node).collect(),
+            nodes_left_out: self.nodes_left_out.saturating_add(u32::try_from(left_out).unwrap_or(u32::MAX)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shape_is_of_steps_tables_and_indexes_and_of_no_estimates() {
+        let scan = |name: &str, index: Option<&str>, rows: f64| StatementPlan {
+            nodes: vec![PlanNode {
+                name: name.to_owned(),
+                relation: Some("items".to_owned()),
+                index: index.map(str::to_owned),
+                estimated_rows: Some(rows),
+                cost: Some(rows * 2.0),
+                ..PlanNode::default()
+            }],
+            ..StatementPlan::default()
+        };
+        let by_index = scan("Index Scan", Some("items_code"), 1.0).shape();
+        assert_eq!(by_index, scan("Index Scan", Some("items_code"), 9.0).shape(), "estimates are not in it");
+        let others = [scan("Seq Scan", None, 1.0), scan("Index Scan", Some("items_pkey"), 1.0)];
+        assert!(others.iter().all(|plan| plan.shape().name != by_index.name), "another step or index is another plan");
+        assert_eq!(by_index.name.len(), 8, "{}", by_index.name);
+        let long =
+            StatementPlan { nodes: vec![PlanNode::default(); 300], nodes_left_out: 5, ..StatementPlan::default() };
+        let shape = long.shape();
+        assert_eq!((shape.nodes.len(), shape.nodes_left_out), (200, 105), "what is not kept is counted");
+    }
+}

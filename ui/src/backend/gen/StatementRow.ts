@@ -66,6 +66,11 @@ was_ms: number | null,
  */
 change: StatementChange | null, 
 /**
+ * When another plan of it was seen first, within the time that was asked for, in milliseconds since the Unix epoch, the last
+ * time; `null` where none was, or its plan is not followed.
+ */
+plan_changed_ms: number | null, 
+/**
  * Time of one call in each hour of the last seven days, in milliseconds; `null` in hours without calls. Empty in a
  * single look.
  */

@@ -1,4 +1,5 @@
 // How a benchmark ended, for a reader who is elsewhere: what failed comes first.
+import { costName } from '../../kit/cost';
 import { kneeName, runsOf } from '../../kit/folds';
 import type { ScreenApp } from '../../kit/screen';
 import type { Said } from '../../kit/toasts.svelte';
@@ -31,6 +32,10 @@ async function read(app: ScreenApp, result: JobResult): Promise<{ said: Said; la
     const knee = await app.rpc('knee.get', { id });
     return { said: { text: `${kneeName(knee)} ended. ${knee.sentence}`, tone: kneeTone(knee.state) }, label: 'Show knee' };
   }
+  if (kind === 'cost') {
+    const cost = await app.rpc('cost.get', { id });
+    return { said: { text: `${costName(cost)}: ${cost.sentence}` }, label: 'Show cost' };
+  }
   return null;
 }
 
@@ -38,7 +43,7 @@ async function read(app: ScreenApp, result: JobResult): Promise<{ said: Said; la
 export async function ended(app: ScreenApp, job: JobStatus): Promise<Said | null> {
   if (job.result === null) return null;
   const to = pathTo(placeOf(job.result));
-  const here = (): boolean => app.path === pathTo('live') || app.path === to;
+  const here = (): boolean => app.path === pathTo('live') || app.path === pathTo(`cost/job/${job.id}`) || app.path === to;
   if (here()) return null;
   const found = await read(app, job.result);
   return found === null || here() ? null : { ...found.said, action: { label: found.label, run: () => app.go(to) } };

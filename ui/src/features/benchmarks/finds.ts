@@ -1,5 +1,6 @@
 // What the palette finds of the benchmarks: runs, comparisons, searches, plans, and the routes that were measured.
 import { benchmarkPath } from '../../kit/benchmark';
+import { COST_WORDS, costName, costPath, costRoute } from '../../kit/cost';
 import { kneeName } from '../../kit/folds';
 import type { Command } from '../../kit/feature';
 import { resource } from '../../kit/resource.svelte';
@@ -34,6 +35,7 @@ export function finds(app: ScreenApp): () => Command[] {
   const runs = resource(app, 'run.list', where);
   const comparisons = resource(app, 'comparison.list', where);
   const knees = resource(app, 'knee.list', where);
+  const costs = resource(app, 'cost.list', where);
   const plans = resource(app, 'plan.list', () => ({}));
   return () => [
     ...(runs.value ?? []).map((run): Command => ({
@@ -60,6 +62,14 @@ export function finds(app: ScreenApp): () => Command[] {
       also: k.sentence,
       run: () => app.go(pathTo(`knee/${k.id}`)),
     })),
+    ...(costs.value ?? []).map((cost): Command => ({
+      id: `cost ${cost.id}`,
+      group: 'Runs',
+      name: costName(cost),
+      hint: ago(cost.created_ms, now.read()),
+      also: cost.sentence,
+      run: () => app.go(costRoute(cost.id)),
+    })),
     ...(plans.value ?? []).map((plan): Command => ({
       id: `plan ${plan.id}`,
       group: 'Plans',
@@ -75,5 +85,14 @@ export function finds(app: ScreenApp): () => Command[] {
       hint: 'route',
       run: () => app.go(benchmarkPath({ kind: 'http', method, path })),
     })),
+    ...(app.environment?.roles.includes('database') ? routesOf(runs.value ?? [], app.environment.apiUrl) : []).map(
+      ({ method, path }): Command => ({
+        id: `cost of ${method} ${path}`,
+        group: 'Routes',
+        name: `${COST_WORDS} ${method} ${path}`,
+        hint: 'route',
+        run: () => app.go(costPath({ method, path })),
+      }),
+    ),
   ];
 }

@@ -10,6 +10,7 @@ export type Shown =
   | { view: 'comparison'; id: string }
   | { view: 'plans'; id: string | null }
   | { view: 'knee'; id: string }
+  | { view: 'cost'; id: string | null; job: string | null }
   | { view: 'history'; id: string };
 
 const BASE = '/benchmarks';
@@ -27,7 +28,11 @@ export const pathTo = (to = ''): string => (to === '' ? BASE : `${BASE}/${to.spl
 /** Where what a job made is shown, below the benchmarks; the list where it made nothing. */
 export function placeOf(made: JobResult | null): string {
   if (made === null) return '';
-  return made.kind === 'comparison' || made.kind === 'knee' ? `${made.kind}/${made.id}` : made.kind === 'run' ? made.id : '';
+  return made.kind === 'comparison' || made.kind === 'knee' || made.kind === 'cost'
+    ? `${made.kind}/${made.id}`
+    : made.kind === 'run'
+      ? made.id
+      : '';
 }
 
 /** Reads an address; `running` tells whether there is a benchmark to show live. */
@@ -43,6 +48,8 @@ export function shownAt(path: string, running: boolean): Shown {
   if (first === 'new') return { view: 'form' };
   if (first === 'live') return running ? { view: 'live' } : { view: 'list' };
   if (first === 'plans') return { view: 'plans', id: second || null };
+  if (first === 'cost' && second === 'job' && third) return { view: 'cost', id: null, job: third };
+  if (first === 'cost' && second) return { view: 'cost', id: second === 'new' ? null : second, job: null };
   if (first === 'compare' && second && third) return { view: 'compare', a: second, b: third };
   if ((first === 'comparison' || first === 'knee' || first === 'history') && second) return { view: first, id: second };
   return parts.length === 1 ? { view: 'run', id: first } : { view: 'list' };

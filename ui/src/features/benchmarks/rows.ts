@@ -1,16 +1,19 @@
 // The rows of the list of runs: runs for themselves, and findings with their runs under them.
+import { costName } from '../../kit/cost';
 import { belonging, folded, kneeName } from '../../kit/folds';
 import { split, verdictTone } from './compare/scale';
 import { kneeTone } from './knee/scale';
+import type { RequestCost } from '../../backend/types';
 import type { PartOf, RunSummary, StoredComparison, StoredKnee } from './types';
 
 export interface OneRun {
   kind: 'run';
   run: RunSummary;
 }
+/** What was found out: by runs of its own, or, as what a request costs, by requests that are no runs. */
 export interface Found {
   kind: 'finding';
-  part: PartOf;
+  part: { kind: PartOf['kind'] | 'cost'; id: string; name: string };
   name: string;
   at: number;
   /** Class of the word: `ok`, `bad`, `warn` or another for none. */
@@ -19,7 +22,7 @@ export interface Found {
   rest: string;
   runs: OneRun[];
   /** What is stored of it; null while it runs, and after it was deleted or stopped. */
-  stored: StoredComparison | StoredKnee | null;
+  stored: StoredComparison | StoredKnee | RequestCost | null;
 }
 export type Row = OneRun | Found;
 
@@ -27,7 +30,12 @@ export const keyOf = (row: Row): string => (row.kind === 'run' ? row.run.id : ro
 export const timeOf = (row: Row): number => (row.kind === 'run' ? row.run.started_ms : row.at);
 
 /** Runs and findings, newest first, the runs of a finding under it. */
-export function rowsOf(runs: readonly RunSummary[], comparisons: readonly StoredComparison[], knees: readonly StoredKnee[]): Row[] {
+export function rowsOf(
+  runs: readonly RunSummary[],
+  comparisons: readonly StoredComparison[],
+  knees: readonly StoredKnee[],
+  costs: readonly RequestCost[] = [],
+): Row[] {
   const stored = new Map<string, Found>();
   for (const c of comparisons) {
     const part: PartOf = { kind: 'comparison', id: c.id, name: c.name };
@@ -57,6 +65,11 @@ export function rowsOf(runs: readonly RunSummary[], comparisons: readonly Stored
       runs: [],
       stored: k,
     });
+  }
+  for (const cost of costs) {
+    const part = { kind: 'cost' as const, id: cost.id, name: costName(cost) };
+    const row = { kind: 'finding' as const, part, name: part.name, at: cost.created_ms, word: '', rest: cost.sentence };
+    stored.set(cost.id, { ...row, tone: cost.statements.some((s) => s.repeated === true) ? 'warn' : '', runs: [], stored: cost });
   }
   const rows: Row[] = [];
   for (const fold of folded(runs, belonging(comparisons, knees))) {

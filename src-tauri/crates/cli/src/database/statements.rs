@@ -57,6 +57,7 @@ pub(crate) async fn statements(engine: &Arc<Engine>, args: &StatementsArgs, sour
         let count = more + others.map_or(0, |o| o.statements as usize);
         output::note(&format!("{} more; --top shows up to 200", words::plural(count, "statement")));
     }
+    replanned(&found.rows);
     Ok(complete)
 }
 
@@ -105,6 +106,17 @@ fn cells(row: &StatementRow) -> Vec<String> {
         changed(row),
         plain(&text.chars().take(100).collect::<String>()),
     ]
+}
+
+/// Which of the statements are planned in another way since when.
+fn replanned(rows: &[StatementRow]) {
+    for row in rows {
+        let Some(at) = row.plan_changed_ms else { continue };
+        let text = row.statement.as_deref().unwrap_or("(its text is not known)");
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let text: String = text.chars().take(70).collect();
+        output::note(&plain(&format!("another plan, estimated for any parameters, since {}: {text}", moment(at))));
+    }
 }
 
 /// What is to be known beside the figures.

@@ -9,8 +9,8 @@ mod without;
 
 use std::time::Duration;
 
-use perfdeck_model::{Address, ApiError, ErrorCode, PlanNode, Sensitive, StatementPlan};
-use perfdeck_sqltext::{Dialect, only_reads, statements, without_literals};
+use perfdeck_model::{Address, ApiError, ErrorCode, PlanNode, Scheme, Sensitive, StatementPlan};
+use perfdeck_sqltext::{Dialect, only_reads, parameters, statements, without_literals};
 
 use crate::connect::{Database, close, connect, version};
 use crate::error::explain;
@@ -95,6 +95,22 @@ fn readable(text: &str, dialect: Dialect) -> Result<&str, ApiError> {
         );
     }
     Ok(text)
+}
+
+/// Whether a statement can be planned by its text alone, as the server's counters have it; the server is not asked.
+///
+/// # Errors
+/// Why it cannot: it is none that is planned, or the kind of server plans for values only.
+pub fn plannable(statement: &str, scheme: Scheme) -> Result<(), ApiError> {
+    let dialect = dialect(scheme);
+    let text = readable(statement, dialect)?;
+    if dialect == Dialect::Mysql && parameters(text, dialect) > 0 {
+        return Err(ApiError::bad_request(
+            "MySQL and MariaDB plan a statement for its values only, and they are not known",
+        )
+        .hint("Write values in place of each ?"));
+    }
+    Ok(())
 }
 
 /// The plan of one statement that only reads. With `measure` the statement is run, within a transaction that only reads and

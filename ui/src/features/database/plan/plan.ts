@@ -5,7 +5,7 @@ import { DASH, format, integer, plural, significant, THIN } from '../../../kit/f
 /** From this factor on an estimate is marked: plans are chosen by estimates, and ten times is another plan. */
 export const FAR = 10;
 
-export const planRoute = (statement: string): string => `/database/plan?statement=${encodeURIComponent(statement)}`;
+export { planPath as planRoute } from '../../../kit/statement';
 
 export interface PlanRow {
   node: PlanNode;

@@ -1,10 +1,11 @@
 // @vitest-environment jsdom
 import { fireEvent, render, screen, waitFor } from '@testing-library/svelte';
 import { expect, test } from 'vitest';
-import type { StatementChange, StatementDetail, StatementRow, Statements } from '../../../backend/types';
+import type { PlanShape, StatementChange, StatementDetail, StatementPlan, StatementRow, Statements } from '../../../backend/types';
 import { fakeApp } from '../../../testing/app';
 import { target } from '../../../testing/values';
 import Page from './Page.svelte';
+import { changeLine, flagsOf, planWord, treesOf } from './plans';
 import { changeWord, gapLines, intervalWord, ratioAt, restWord, shortSql, sparkline, verdict } from './statements';
 
 const plain = (text: string | null | undefined): string =>
@@ -29,6 +30,7 @@ const row = (of: Partial<StatementRow> = {}): StatementRow => ({
   first_seen_ms: NOW - 86_400_000,
   was_ms: 4.9,
   change: null,
+  plan_changed_ms: null,
   means: [],
   ...of,
 });
@@ -66,9 +68,27 @@ const there = {
   targets: [target()],
   path: '/database/statements',
 } as const;
+const shape = (name: string, nodes: [number, string, string | null, string | null][]): PlanShape => ({
+  name,
+  nodes: nodes.map(([depth, node, relation, index]) => ({ depth, name: node, relation, index })),
+  nodes_left_out: 0,
+});
+const planned: StatementPlan = {
+  server: 'PostgreSQL 15.18',
+  statement: 'SELECT',
+  measured: false,
+  generic: true,
+  nodes: [],
+  nodes_left_out: 0,
+  planning_ms: null,
+  execution_ms: null,
+  notes: [],
+  text: 'Seq Scan',
+  json: '{}',
+};
 const app = (answer: Statements, detail?: StatementDetail) =>
   fakeApp(
-    { 'db.statements': () => answer, ...(detail ? { 'db.statement': () => detail } : {}) },
+    { 'db.statements': () => answer, ...(detail ? { 'db.statement': () => detail } : {}), 'db.plan': () => planned },
     { ...there, environment: { ...there.environment, roles: ['database'] }, targets: [...there.targets] },
   );
 
@@ -123,10 +143,27 @@ test('statements are listed with their share, the first of them, and all when as
   expect(screen.getAllByTestId('top-statement')).toHaveLength(12);
 });
 
+test('a statement whose plan changed within the time says when', async () => {
+  const { context } = app(statements({ rows: [row({ plan_changed_ms: NOW - 60_000 }), row({ key: '2' })] }));
+  render(Page, { context });
+  await waitFor(() => expect(screen.getAllByTestId('top-statement')).toHaveLength(2));
+  expect(screen.getAllByTestId('top-statement-replanned').map((e) => e.textContent)).toEqual([
+    expect.stringMatching(/^plan changed \d\d:\d\d$/),
+  ]);
+});
+
 test('a chosen statement is shown whole with its windows, and leads to a benchmark of it', async () => {
   const whole = 'SELECT * FROM orders WHERE id = $1 AND shop = $2';
   const windows = [{ from_ms: NOW - 300_000, to_ms: NOW, calls: 10, total_ms: 50 }];
-  const { context, address } = app(statements(), { key: '1', statement: whole, cut_of: null, first_seen_ms: NOW, windows });
+  const { context, address } = app(statements(), {
+    key: '1',
+    statement: whole,
+    cut_of: null,
+    first_seen_ms: NOW,
+    windows,
+    plans: [],
+    no_plan: null,
+  });
   render(Page, { context });
   await fireEvent.click((await screen.findAllByTestId('top-statement'))[0]!);
   await waitFor(() => expect(screen.getByTestId('chosen-statement-text').textContent).toBe(whole));
@@ -171,4 +208,66 @@ test('an environment without a database says so', () => {
   const { context } = fakeApp({}, { path: '/database/statements' });
   render(Page, { context });
   expect(screen.getByText('Add a database')).toBeTruthy();
+});
+
+const byIndex = shape('4a1f0000', [
+  [0, 'Sort', null, null],
+  [1, 'Index Scan', 'orders', 'orders_pkey'],
+]);
+const inFull = shape('c07d0000', [
+  [0, 'Sort', null, null],
+  [1, 'Seq Scan', 'orders', null],
+]);
+
+test('a plan is known by what it reads, and a change by the steps that only one of two has', () => {
+  expect([planWord(byIndex), planWord(inFull), planWord(shape('0', []))]).toEqual(['Index Scan orders_pkey', 'Seq Scan orders', 'no step']);
+  const [was, is] = treesOf(byIndex, inFull);
+  expect([was.map((line) => line.only), is.map((line) => line.only)]).toEqual([
+    [false, true],
+    [false, true],
+  ]);
+  const seen = (first_ms: number, last_ms: number, of: PlanShape) => ({ first_ms, last_ms, shape: of });
+  const [before, now] = [seen(NOW - 7_200_000, NOW - 3_600_000, byIndex), seen(NOW, NOW, inFull)];
+  expect(plain(changeLine(before, now)), 'nobody saw a plan for an hour').toMatch(/no plan was read, for 1 h/);
+  expect(changeLine({ ...before, last_ms: NOW - 60_000 }, now)).not.toContain('no plan');
+  expect(flagsOf([before, now])).toEqual([{ t: NOW, label: expect.stringContaining('plan changed') as string }]);
+  expect(flagsOf([before]), 'the first that was seen is no change').toEqual([]);
+});
+
+test('a statement has its plan, the plans that it had, and what changed, said to be estimates', async () => {
+  const plans = [
+    { first_ms: NOW - 7_200_000, last_ms: NOW - 3_600_000, shape: byIndex },
+    { first_ms: NOW - 3_590_000, last_ms: NOW, shape: inFull },
+  ];
+  const statement = 'SELECT * FROM orders WHERE id = $1';
+  const windows = [{ from_ms: NOW - 300_000, to_ms: NOW, calls: 10, total_ms: 50 }];
+  const detail = { key: 'gone', statement, cut_of: null, first_seen_ms: NOW, windows, plans, no_plan: null };
+  // It is led to by its key, and was not called in the time that is listed.
+  const { context, address } = app(statements(), detail);
+  address.go('/database/statements?statement=gone');
+  render(Page, { context });
+  await waitFor(() => expect(screen.getByTestId('plan-change-after').textContent).toContain('Seq Scan'));
+  expect(screen.getByTestId('plan-change-before').textContent).toContain('orders_pkey');
+  expect(plain(screen.getByTestId('plan-change').textContent)).toContain('Both are estimates');
+  expect(screen.getByTestId('plan')).toBeTruthy();
+  expect(screen.getByTestId('chosen-statement').textContent).toContain('not called, or not seen yet');
+  await fireEvent.click(screen.getByTestId('chosen-statement-plan'));
+  expect([address.path, address.param('statement')]).toEqual(['/database/plan', statement]);
+});
+
+test('what cannot be planned says why, and is not asked for', async () => {
+  const no_plan = {
+    code: 'bad_request' as const,
+    message: 'The statement can write',
+    hint: 'Give the SELECT',
+    retryable: false,
+  };
+  const detail = { key: '1', statement: 'UPDATE orders SET a = $1', cut_of: null, first_seen_ms: NOW, windows: [], plans: [], no_plan };
+  const { context, calls, address } = app(statements(), detail);
+  address.go('/database/statements?statement=1');
+  render(Page, { context });
+  await waitFor(() =>
+    expect(plain(screen.getByTestId('chosen-statement-no-plan').textContent)).toBe('No plan. The statement can write. Give the SELECT'),
+  );
+  expect(calls).not.toContain('db.plan');
 });

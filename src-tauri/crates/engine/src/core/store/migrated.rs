@@ -187,6 +187,11 @@ fn rows(now: f64, version: usize) -> BTreeMap<&'static str, String> {
                           "statements": [], "left_out": 0, "hidden": null, "incomplete": null, "notes": []});
         rows.insert("costs", format!("VALUES ('q1', 'e1', {now}, {})", text(cost)));
     }
+    if version >= 10 {
+        let shape = json!({"name": "0a1b2c3d", "nodes": [], "nodes_left_out": 0});
+        let values = format!("'e1', '127.0.0.1:1/shop', '42', {now}, {now}, {}", text(shape));
+        rows.insert("statement_plans", format!("VALUES ({values})"));
+    }
     rows
 }
 

@@ -239,6 +239,7 @@ impl Store {
             ("DELETE FROM blocks WHERE from_ms < ?", now_ms - KEEP_BLOCKS_MS),
             ("DELETE FROM statement_windows WHERE to_ms < ?", now_ms - KEEP_STATEMENTS_MS),
             ("DELETE FROM statement_texts WHERE last_ms < ?", now_ms - KEEP_STATEMENTS_MS),
+            ("DELETE FROM statement_plans WHERE last_ms < ?", now_ms - KEEP_STATEMENTS_MS),
             ("DELETE FROM environments WHERE deleted_ms < ?", now_ms - UNDO_MS),
             ("DELETE FROM runs WHERE deleted_ms < ?", now_ms - UNDO_MS),
             ("DELETE FROM comparisons WHERE deleted_ms < ?", now_ms - UNDO_MS),

@@ -1,5 +1,5 @@
 //! What is answered about statements.
-use perfdeck_model::{ApiError, StatementsUnavailable};
+use perfdeck_model::{ApiError, PlanShape, StatementsUnavailable};
 use perfdeck_stats::Verdict;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -150,6 +150,10 @@ pub struct StatementRow {
     pub was_ms: Option<f64>,
     /// How that changed; `null` where there are fewer than six windows with calls on either side.
     pub change: Option<StatementChange>,
+    /// When another plan of it was seen first, within the time that was asked for, in milliseconds since the Unix epoch, the last
+    /// time; `null` where none was, or its plan is not followed.
+    #[serde(default)]
+    pub plan_changed_ms: Option<f64>,
     /// Time of one call in each hour of the last seven days, in milliseconds; `null` in hours without calls. Empty in a
     /// single look.
     pub means: Vec<Option<f64>>,
@@ -236,6 +240,24 @@ pub struct StatementDetail {
     pub first_seen_ms: Option<f64>,
     /// Its windows, oldest first; those in which it was not called are in it with 0 calls, those that nobody saw are not.
     pub windows: Vec<StatementWindow>,
+    /// Plans that were seen of it within that time and the last one before, oldest first: estimates for any values of its parameters,
+    /// which may differ from what ran.
+    #[serde(default)]
+    pub plans: Vec<PlanSeen>,
+    /// Why no plan is read of it; `null` where one is, or it was not tried yet.
+    #[serde(default)]
+    pub no_plan: Option<ApiError>,
+}
+
+/// A plan that a statement had for a time.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS, JsonSchema)]
+pub struct PlanSeen {
+    /// When it was seen first, in milliseconds since the Unix epoch. The plan before it was last seen at that one's `last_ms`.
+    pub first_ms: f64,
+    /// When it was seen last.
+    pub last_ms: f64,
+    /// Its steps.
+    pub shape: PlanShape,
 }
 
 /// A statement within one window.

@@ -183,6 +183,7 @@ pub(super) fn built(pieces: &[Piece], from_ms: f64, to_ms: f64, means: &Means) -
             first_seen_ms: None,
             was_ms: was.get(id).and_then(mean),
             change: samples_then.get(id).zip(samples_now.get(id)).and_then(|(then, now)| change(then, now)),
+            plan_changed_ms: None,
             means: means.get(id).cloned().unwrap_or_default(),
         }
     });
@@ -276,6 +277,8 @@ pub(super) fn detail(pieces: &[Piece], key: &str, from_ms: f64, to_ms: f64, text
         cut_of: text.and_then(|text| text.cut_of).map(|n| n as f64),
         first_seen_ms: kept.map(|kept| kept.first_ms),
         windows: windows.collect(),
+        plans: Vec::new(),
+        no_plan: None,
     }
 }
 

@@ -10,8 +10,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::answer::{Statements, StatementsState};
 use super::kept::{KeptText, Place, Texts};
-use super::place_of;
 use super::window::{Piece, WINDOW_MS, Window, number};
+use super::{place_of, plans};
 use crate::Engine;
 use crate::core::statement_source::{Said, StatementSource};
 
@@ -34,7 +34,7 @@ const HELD: usize = 24;
 /// Texts that are held.
 const TEXTS: usize = 2_000;
 /// Between two looks at the clock.
-const TICK: Duration = Duration::from_millis(500);
+pub(super) const TICK: Duration = Duration::from_millis(500);
 /// Longest wait for the last window to be written.
 const END: Duration = Duration::from_secs(3);
 
@@ -56,6 +56,8 @@ pub(super) struct Live {
     /// Windows that are over, newest last.
     held: VecDeque<Piece>,
     texts: HashMap<String, StatementText>,
+    /// Why statements have no plan.
+    no_plans: HashMap<String, ApiError>,
 }
 
 impl Live {
@@ -79,6 +81,40 @@ impl Live {
         }
     }
 
+    /// The heaviest statements of what is held whose text is known whole, the heaviest first.
+    pub(super) fn heaviest(&self, count: usize) -> Vec<(String, String)> {
+        let mut sums: HashMap<Arc<str>, f64> = HashMap::new();
+        for row in self.held.iter().chain(self.open.as_ref().map(Window::piece).as_ref()).flat_map(|piece| &piece.rows)
+        {
+            *sums.entry(row.key.clone()).or_default() += row.counts.total_ms;
+        }
+        let mut sums: Vec<(Arc<str>, f64)> = sums.into_iter().collect();
+        sums.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+        let whole = |key: &Arc<str>| {
+            let text = self.texts.get(&**key).filter(|text| text.cut_of.is_none())?;
+            Some((key.to_string(), text.text.clone()))
+        };
+        sums.iter().take(count).filter_map(|(key, _)| whole(key)).collect()
+    }
+
+    pub(super) fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// Keeps why a statement has no plan, or forgets it.
+    pub(super) fn no_plan_of(&mut self, key: &str, why: Option<ApiError>) {
+        match why {
+            Some(why) if self.no_plans.len() < TEXTS => drop(self.no_plans.insert(key.to_owned(), why)),
+            Some(_) => {}
+            None => drop(self.no_plans.remove(key)),
+        }
+    }
+
+    /// Why a statement has no plan, where that is known.
+    pub(super) fn no_plan(&self, place: &Place, key: &str) -> Option<ApiError> {
+        self.no_plans.get(key).filter(|_| self.place == *place).cloned()
+    }
+
     /// Says how new figures come.
     pub(super) fn tell(&self, answer: &mut Statements) {
         answer.say(&self.said);
@@ -91,7 +127,7 @@ impl Live {
     }
 }
 
-fn lock(live: &Mutex<Live>) -> MutexGuard<'_, Live> {
+pub(super) fn lock(live: &Mutex<Live>) -> MutexGuard<'_, Live> {
     live.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -173,7 +209,7 @@ struct Held {
 }
 
 async fn follow(engine: Weak<Engine>, id: String, end: CancellationToken) {
-    let mut held = loop {
+    let held = loop {
         match begin(&engine, &id).await {
             Begun::Follows(held) => break held,
             Begun::Nothing => return,
@@ -183,6 +219,18 @@ async fn follow(engine: Weak<Engine>, id: String, end: CancellationToken) {
             },
         }
     };
+    let (live, stored) = (held.live.clone(), held.stored);
+    // A plan that takes long must not put off a reading.
+    let plans = async {
+        if stored {
+            plans::follow(&engine, &id, &live, &end).await;
+        }
+    };
+    tokio::join!(readings(&engine, held, &end), plans);
+}
+
+/// Reads the counters until the end.
+async fn readings(engine: &Weak<Engine>, mut held: Box<Held>, end: &CancellationToken) {
     let mut tick = tokio::time::interval(TICK);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -230,6 +278,7 @@ async fn begin(engine: &Weak<Engine>, id: &str) -> Begun {
         open: None,
         held: VecDeque::new(),
         texts: HashMap::new(),
+        no_plans: HashMap::new(),
     };
     let live = Arc::new(Mutex::new(live));
     let all = &engine.database.statements.live;

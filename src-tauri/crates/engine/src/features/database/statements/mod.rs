@@ -2,12 +2,14 @@
 //!
 //! While an environment is watched, the counters of its database are read every ten seconds ([`follow`]) and what happened in
 //! between is added to a window of five minutes ([`window`]), which goes to the store ([`kept`], [`pack`]). Answers are made
-//! from windows ([`built`]). Counters are never reset; what could not be seen is a gap.
+//! from windows ([`built`]). Counters are never reset; what could not be seen is a gap. Beside that the plans of the heaviest
+//! statements are read, slowly ([`plans`]).
 pub mod answer;
 mod built;
 mod follow;
 mod kept;
 mod pack;
+mod plans;
 mod window;
 
 use std::collections::HashMap;
@@ -104,6 +106,10 @@ impl Engine {
         answer.means_from_ms = means_from_ms;
         let keys: Vec<Arc<str>> = answer.rows.iter().map(|row| built::of_name(&row.key).0).collect();
         built::with_texts(&mut answer, &self.texts(&place, &keys, live.as_ref()).await?);
+        let changed = self.core.store.plan_changes(&place, from_ms, to_ms).await?;
+        for row in &mut answer.rows {
+            row.plan_changed_ms = changed.get(&*built::of_name(&row.key).0).copied();
+        }
         let kept = self.core.store.statements_seen(&place).await?.map(|(from, _)| from);
         answer.since_ms = pieces.iter().map(|piece| piece.from_ms).chain(kept).min_by(f64::total_cmp);
         answer.state = Some(StatementsState::NotWatched);
@@ -132,7 +138,10 @@ impl Engine {
         let texts = self.texts(&place, &[built::of_name(key).0], live.as_ref()).await?;
         let ranges = [(from_ms - WINDOW_MS, to_ms + WINDOW_MS)];
         let pieces = self.pieces(&place, &ranges, live.as_ref()).await?;
-        let found = built::detail(&pieces, key, from_ms, to_ms, &texts);
+        let mut found = built::detail(&pieces, key, from_ms, to_ms, &texts);
+        let id = built::of_name(key).0;
+        found.plans = self.core.store.plans_seen(&place, &id, from_ms, to_ms).await?;
+        found.no_plan = live.as_ref().and_then(|live| follow::lock(live).no_plan(&place, &id));
         if texts.is_empty() && found.windows.iter().all(|window| window.calls.is_none_or(|calls| calls == 0)) {
             return Err(ApiError::not_found("There is no such statement in what is kept of this database"));
         }
