@@ -1,6 +1,7 @@
 // What a plan says: the sentence about it, and its nodes as rows.
 import type { PlanNode, StatementPlan } from '../../../backend/types';
 import { DASH, format, integer, plural, significant, THIN } from '../../../kit/figures';
+import type { Said } from '../said';
 
 /** From this factor on an estimate is marked: plans are chosen by estimates, and ten times is another plan. */
 export const FAR = 10;
@@ -41,15 +42,10 @@ export function aboutOf(node: PlanNode): string {
   return [node.detail, loops].filter(Boolean).join(', ');
 }
 
-export interface Verdict {
-  strong: string;
-  rest: string;
-}
-
 const where = (node: PlanNode): string => [node.name, node.relation ?? node.index].filter(Boolean).join(' on ');
 
 /** The answer in a sentence: what takes the time where it was measured, else what is read in full. */
-export function verdict(plan: StatementPlan): Verdict {
+export function verdict(plan: StatementPlan): Said {
   const rows = rowsOf(plan);
   const heaviest = rows.find((r) => r.heaviest);
   if (plan.measured && plan.execution_ms !== null) {

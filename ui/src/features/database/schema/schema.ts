@@ -3,6 +3,7 @@ import type { BloatUnknown, DatabaseSizes, IndexSize, SizeTold, TableSize } from
 import { bytes, DASH, format, integer, plural, THIN } from '../../../kit/figures';
 import { ago } from '../../../kit/format';
 import type { Column } from '../../../kit/list';
+import type { Said } from '../said';
 
 /** A table, or an index below its table. */
 export interface Row {
@@ -40,16 +41,10 @@ export const rowsOf = (sizes: DatabaseSizes, view: View): Row[] =>
         : table.indexes.map((index) => ({ key: `index ${table.name} ${index.name}`, name: index.name, table, index, below: null })),
   }));
 
-export interface Verdict {
-  strong: string;
-  rest: string;
-  support: string;
-}
-
 const indexes = (n: number): string => `${integer(n)} ${n === 1 ? 'index' : 'indexes'}`;
 
 /** The answer of the page in a sentence: what is largest, and of how much. */
-export function verdict(sizes: DatabaseSizes): Verdict {
+export function verdict(sizes: DatabaseSizes): Said & { support: string } {
   const tables = sizes.tables.length + sizes.tables_left_out;
   const many = sizes.tables.reduce((sum, t) => sum + t.indexes.length, sizes.indexes_left_out);
   const support = `Sizes by ${sizes.source}. Growth is unknown: no sizes were kept before.`;
