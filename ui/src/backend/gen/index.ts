@@ -183,6 +183,7 @@ export type { SecretsStatus } from "./SecretsStatus";
 export type { SeriesInfo } from "./SeriesInfo";
 export type { SessionStates } from "./SessionStates";
 export type { ShiftPoint } from "./ShiftPoint";
+export type { SizeGrowth } from "./SizeGrowth";
 export type { SizeTold } from "./SizeTold";
 export type { SizesRequest } from "./SizesRequest";
 export type { SqlBenchSpec } from "./SqlBenchSpec";

@@ -13,10 +13,7 @@ use super::reader::{Found, State};
 use super::texts::Texts;
 use super::{HOLDERS, SESSIONS, WAITERS};
 use crate::hints::grant;
-use crate::session::Session;
-
-/// What our questions through a pooler begin with; see `session.rs`.
-const OWN: &str = "SET LOCAL statement_timeout = 1500; SET LOCAL lock_timeout = 200;%";
+use crate::session::{LIMITS, Session};
 
 /// The clock, and client sessions of which this user sees neither state nor statement: a hidden session has no kind; those of
 /// the server itself are in no database or have no user.
@@ -123,7 +120,7 @@ fn message(progress: &Progress, version: u32) -> String {
         .replace("$HOLDERS", &HOLDERS.to_string())
         .replace("$SESSIONS", &SESSIONS.to_string())
         .replace("$WAITERS", &WAITERS.to_string())
-        .replace("$OWN", OWN);
+        .replace("$OWN", &format!("{LIMITS}%"));
     let locks = LOCKS.replace("$WAITSTART", if version >= 140_000 { "l.waitstart" } else { "NULL::timestamptz" });
     let mut all = vec![NOW.to_owned(), clients, OTHERS.to_owned(), locks, PREPARED.to_owned(), HOLDS.to_owned()];
     all.extend(progress.question());

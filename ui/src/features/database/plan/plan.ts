@@ -65,5 +65,25 @@ export function verdict(plan: StatementPlan): Said {
 }
 
 /** The sum of what is known of all nodes. */
-export const buffersOf = (plan: StatementPlan): number | null =>
-  plan.nodes.some((n) => n.buffers !== null) ? plan.nodes.reduce((sum, n) => sum + (n.buffers ?? 0), 0) : null;
+export const sumOf = (plan: StatementPlan, of: (node: PlanNode) => number | null): number | null =>
+  plan.nodes.some((n) => of(n) !== null) ? plan.nodes.reduce((sum, n) => sum + (of(n) ?? 0), 0) : null;
+
+/** A figure about pages that a node read, wrote or waited for itself. */
+export interface IoColumn {
+  key: string;
+  label: string;
+  about: string;
+  of: (node: PlanNode) => number | null;
+  text: (n: number | null) => string;
+}
+
+const IO: readonly IoColumn[] = [
+  { key: 'buffers', label: 'buffers', about: 'Pages that it touched itself', of: (n) => n.buffers, text: figure },
+  { key: 'read', label: 'read', about: 'Of them, pages from outside the server’s memory', of: (n) => n.read_buffers, text: figure },
+  { key: 'temp', label: 'temporary', about: 'Pages of temporary files, read and written', of: (n) => n.temp_buffers, text: figure },
+  { key: 'io', label: 'I/O ms', about: 'Time that it waited for pages', of: (n) => n.io_ms, text: msWord },
+];
+
+/** Those that a plan has figures of; buffers always, since that they are not told is an answer too. */
+export const ioOf = (plan: StatementPlan): IoColumn[] =>
+  IO.filter(({ key, of }) => key === 'buffers' || plan.nodes.some((n) => (key === 'temp' ? (of(n) ?? 0) > 0 : of(n) !== null)));
