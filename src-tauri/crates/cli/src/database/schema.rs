@@ -53,7 +53,11 @@ fn size(n: Option<f64>, told: SizeTold) -> String {
 /// How much something grew, and in how long.
 fn growth(of: Option<SizeGrowth>, now_ms: f64) -> String {
     let Some(SizeGrowth { bytes, since_ms }) = of else { return UNKNOWN.to_owned() };
-    let sign = if bytes < 0.0 { "-" } else { "+" };
+    let sign = match bytes {
+        0.0 => "",
+        n if n < 0.0 => "-",
+        _ => "+",
+    };
     let days = (now_ms - since_ms) / 86_400_000.0;
     let since =
         if days >= 2.0 { words::plural(days as u64, "day") } else { words::duration((days * 86_400.0).max(0.0)) };

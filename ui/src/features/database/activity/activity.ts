@@ -129,6 +129,9 @@ export function rootWord(row: BlockingRow, session: DatabaseSession | undefined)
   return session.state;
 }
 
+/** What a row of the tree waits for; the schema that everybody's tables are in is not worth its room. */
+export const lockWord = (row: BlockingRow): string => (row.waits_for ?? 'a lock').replace(/\bpublic\.(?=\S)/, '');
+
 /** Share of maintenance that is done; null where the server does not tell. */
 export const shareOf = (m: Maintenance): number | null =>
   m.done === null || m.total === null || m.total <= 0 ? null : Math.min(1, m.done / m.total);

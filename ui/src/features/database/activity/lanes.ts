@@ -10,8 +10,8 @@ const inUse = (application: string): string => `database.pool.sessions{applicati
 
 const oldest: LaneSpec = {
   key: 'oldest',
-  title: 'Oldest transaction',
-  what: 'age',
+  title: 'Oldest',
+  what: 'transaction, age',
   unit: 'seconds',
   kind: 'line',
   height: 40,

@@ -1,6 +1,6 @@
 // Pools as the sessions of a reading show them: an application at an address, now or at the cursor.
 import type { DatabaseActivity, DatabaseSession } from '../../../backend/types';
-import { DASH, integer, lasted } from '../../../kit/figures';
+import { DASH, integer } from '../../../kit/figures';
 import type { Cell, Figure, Run } from '../pool/pool';
 import { isIdle, isResting, waits } from './activity';
 
@@ -42,14 +42,12 @@ const WORDS = [
 /** A pool's sessions as cells, those that matter first, and as the figures that are their legend. */
 export function shownOf(pool: SessionPool): { runs: Run[]; figures: Figure[]; used: number } {
   const counts = WORDS.map(([cell, name]) => ({ cell, name, count: pool.sessions.filter((s) => cellOf(s) === cell).length }));
-  const longest = (of: DatabaseSession[]): string => (of.length === 0 ? DASH : lasted(Math.max(...of.map((s) => s.age_s))));
   return {
     runs: counts.filter((c) => c.count > 0).map(({ cell, count }) => ({ cell, count })),
     figures: [
       ...counts.map(({ cell, name, count }) => ({ cell, name, value: integer(count) })),
       { name: 'waiting', value: DASH, about: 'How many callers wait for a connection is known to the application alone, or to its pooler' },
       { name: 'size', value: DASH, about: 'Known to the application alone' },
-      { name: 'idle for', value: longest(pool.sessions.filter(isResting)), about: 'Longest time that one of them is idle' },
     ],
     used: pool.sessions.filter((s) => !isResting(s)).length,
   };
