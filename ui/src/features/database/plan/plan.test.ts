@@ -133,6 +133,7 @@ test('a guard keeps it from running until its name is typed, and the plan stays'
   expect(nodes()).toHaveLength(2);
   const run = screen.getByTestId<HTMLButtonElement>('change-confirmed');
   expect(run.disabled, 'not before its name is typed').toBe(true);
+  await waitFor(() => expect(document.activeElement).toBe(screen.getByTestId('change-confirm-name')));
   await fireEvent.input(screen.getByTestId('change-confirm-name'), { target: { value: 'shop' } });
   await fireEvent.click(run);
   await waitFor(() => expect(nodes()).toHaveLength(4));

@@ -155,7 +155,7 @@ test('an index is measured on request, with its cost first', async () => {
     id: 'j1', kind: 'bloat', title: 'Bloat of public.orders_pkey', environment_id: 'shop', state: 'running', progress: null,
     step: 'reading 1.00 MiB, at most 60 s', started_ms: 0, finished_ms: null, cancellable: true, error: null, result: null, ...of,
   }); // prettier-ignore
-  const { context, address, push } = fakeApp(
+  const { context, address, push, calls } = fakeApp(
     {
       'db.sizes': () => sizes(),
       'db.bloat': () => bloat({ measured: kept }),
@@ -182,8 +182,14 @@ test('an index is measured on request, with its cost first', async () => {
   kept = measured;
   push({ jobs: [job({ state: 'done' })] });
   await waitFor(() => expect(plain(screen.getByTestId('schema-index').textContent)).toContain('31.0 %'));
-  const row = screen.getAllByTestId('schema-row').find((r) => r.dataset['name'] === 'public.orders_pkey');
-  expect(plain(row?.textContent ?? ''), 'it stands in the row too').toContain('measured 31.0 %');
+  const row = (): string =>
+    plain(screen.getAllByTestId('schema-row').find((r) => r.dataset['name'] === 'public.orders_pkey')?.textContent ?? '');
+  await waitFor(() => expect(row(), 'it stands in the row too').toContain('measured 31.0 %'));
+  expect(
+    calls.filter((c) => c === 'db.bloat'),
+    'asked when it was chosen and when it was measured',
+  ).toHaveLength(2);
+  expect(screen.getByTestId('schema-measure').textContent).toBe('Measure again');
 });
 
 test('what is not there and what is not allowed are different answers', async () => {

@@ -245,7 +245,7 @@ export function columnsOf(view: View, all: number | null, now: number): readonly
       text: (row) => (row.index?.measured ? format(row.index.measured.bloat, 'ratio') : bloatWord(of(row))),
       sort: (row) => row.index?.measured?.bloat ?? of(row).bloat,
       numeric: true,
-      width: 108,
+      width: 136,
     },
   ];
 }
