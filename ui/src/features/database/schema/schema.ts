@@ -224,7 +224,7 @@ export function columnsOf(view: View, all: number | null, now: number): readonly
   };
   return [
     name,
-    { key: 'share', label: 'share', text: (row) => format(share(row), 'ratio'), sort: share, numeric: true, width: 138 },
+    { key: 'share', label: 'share', text: (row) => format(share(row), 'ratio'), sort: share, numeric: true, width: 130 },
     size,
     {
       key: 'growth',
@@ -232,12 +232,12 @@ export function columnsOf(view: View, all: number | null, now: number): readonly
       text: (row) => growthWord(of(row).growth),
       sort: (row) => of(row).growth?.bytes ?? null,
       numeric: true,
-      width: 92,
+      width: 88,
     },
-    figure('heap', 'rows only', (t) => t.table_bytes, sized, 88),
-    figure('indexes', 'indexes', (t) => t.index_bytes, sized, 88),
-    figure('part', 'index share', indexShare, (n) => format(n, 'ratio'), 88),
-    figure('toast', 'toast', (t) => t.toast_bytes, sized, 84),
+    figure('heap', 'rows only', (t) => t.table_bytes, sized, 80),
+    figure('indexes', 'indexes', (t) => t.index_bytes, sized, 80),
+    figure('part', 'index share', indexShare, (n) => format(n, 'ratio'), 80),
+    figure('toast', 'toast', (t) => t.toast_bytes, sized, 76),
     rows,
     {
       key: 'bloat',
@@ -245,7 +245,7 @@ export function columnsOf(view: View, all: number | null, now: number): readonly
       text: (row) => (row.index?.measured ? format(row.index.measured.bloat, 'ratio') : bloatWord(of(row))),
       sort: (row) => row.index?.measured?.bloat ?? of(row).bloat,
       numeric: true,
-      width: 136,
+      width: 96,
     },
   ];
 }
