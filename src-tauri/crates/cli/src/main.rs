@@ -119,7 +119,7 @@ async fn ended(engine: &Arc<Engine>, job: &JobStatus) -> Result<JobStatus, ApiEr
 }
 
 /// The result of a job that ran to its end.
-fn result_of(end: JobStatus) -> Result<Option<JobResult>, ApiError> {
+pub(crate) fn result_of(end: JobStatus) -> Result<Option<JobResult>, ApiError> {
     match end.state {
         JobState::Done => Ok(end.result),
         JobState::Cancelled => Err(ApiError::new(ErrorCode::Cancelled, format!("'{}' was stopped", end.title))),

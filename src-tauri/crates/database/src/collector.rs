@@ -8,6 +8,7 @@ use perfdeck_model::{
 use perfdeck_net::{Opening, Waited};
 
 use crate::activity::{self, Long};
+use crate::applications::{Console, told::Told};
 use crate::connect::{Database, connect, stalled, version};
 use crate::error::explain;
 use crate::hints::again;
@@ -53,6 +54,9 @@ pub struct DatabaseCollector {
     mysql: mysql::State,
     sqlite: sqlite::State,
     sessions: Sessions,
+    /// The pools of applications that are told, and the console of the pooler in between.
+    told: Told,
+    console: Console,
 }
 
 /// What was last found to be wrong with the sessions themselves. They are looked at only while something takes too long, and
@@ -89,6 +93,8 @@ impl DatabaseCollector {
             mysql: mysql::State::default(),
             sqlite: sqlite::State::default(),
             sessions: Sessions::default(),
+            told: Told::default(),
+            console: Console::default(),
         }
     }
 
@@ -203,6 +209,11 @@ impl DatabaseCollector {
         }
         self.done = done;
         let mut values = std::mem::take(&mut reading.values);
+        values.extend(self.told.values(reading.applications.as_deref()));
+        if matches!(&connection, Database::Postgres(c) if c.is_shared()) {
+            let waiting = self.console.waiting(&self.address, self.password.as_ref()).await;
+            values.extend(waiting.map(|n| (series("database.pool.waiting", &[], Unit::Count), n)));
+        }
         if let Some(now) = reading.counters {
             if let Some(before) = self.counters {
                 self.owed = rates(&before, &now, self.owed, &mut values);

@@ -35,7 +35,7 @@ mod test;
 mod tls;
 mod trust;
 
-pub use activity::{ActivityFacts, ActivityReader};
+pub use activity::{ActivityFacts, ActivityReader, tell_left};
 pub use applications::PoolsReader;
 pub use collector::DatabaseCollector;
 pub use connect::Database;
@@ -49,6 +49,6 @@ pub use occupancy::{Occupancy, OccupancyWatch};
 pub use plans::{LONGEST_STATEMENT, plannable, statement_plan};
 pub use pool::{Held, Pool, Pooled, SqlitePools};
 pub use session::Session;
-pub use sizes::{MOST_TABLES, index_bloat, sizes};
+pub use sizes::{MOST_TABLES, index_bloat, measure_bloat, sizes};
 pub use sqlite_indexes::{RepeatedIndex, repeated_indexes};
 pub use test::test;

@@ -10,7 +10,7 @@ use crate::activity::Long;
 use crate::error::explain;
 use crate::hints::grant;
 use crate::own;
-use crate::reading::{Counters, Moment, Reading, Slow, connections, finding, series};
+use crate::reading::{Counters, Moment, Reading, Slow, connections, finding, oldest_transaction, series};
 
 /// What is known about the server behind a connection.
 #[derive(Debug, Default)]
@@ -110,6 +110,7 @@ pub(crate) async fn read(
         let blocked_s = row.try_get::<f64, _>(5)?.max(0.0);
         reading.values.push((longest, blocked_s));
         reading.long = Long { blocked_s, idle_s: row.try_get(7)?, transaction_s: row.try_get(8)? };
+        reading.values.push(oldest_transaction(reading.long.transaction_s));
         if let Some(rows) = get("Innodb_row_lock_current_waits") {
             reading.values.push((locks, rows + n(3)?));
         }

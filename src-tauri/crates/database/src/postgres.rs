@@ -9,7 +9,7 @@ use sqlx::Row;
 use crate::activity::Long;
 use crate::health;
 use crate::hints::grant;
-use crate::reading::{Counters, Moment, Reading, Slow, connections, duplicate, finding, series};
+use crate::reading::{Counters, Moment, Reading, Slow, connections, duplicate, finding, oldest_transaction, series};
 use crate::session::Session;
 
 /// Sessions by state and wait, counters and limits in one round trip. Perfdeck's own sessions are left out. Sessions
@@ -21,7 +21,7 @@ use crate::session::Session;
 /// Nothing here takes a lock or calls a size function: those would wait behind someone's ACCESS EXCLUSIVE lock.
 const ACTIVITY: &str = "
     WITH a AS MATERIALIZED (
-        SELECT state, wait_event_type, query_start, state_change, xact_start, backend_type, datid, query = '<insufficient privilege>' AS hidden
+        SELECT state, wait_event_type, query_start, state_change, xact_start, backend_type, datid, application_name, query = '<insufficient privilege>' AS hidden
         FROM pg_stat_activity
         WHERE pid <> pg_backend_pid() AND application_name IS DISTINCT FROM 'perfdeck'),
     s AS (SELECT * FROM a WHERE backend_type = 'client backend')
@@ -46,6 +46,11 @@ const ACTIVITY: &str = "
         , (SELECT coalesce(max(extract(epoch FROM clock_timestamp() - state_change)), 0)::float8
             FROM s WHERE state LIKE 'idle in transaction%')
         , (SELECT coalesce(max(extract(epoch FROM clock_timestamp() - xact_start)), 0)::float8 FROM s)
+        , (SELECT json_agg(json_build_array(application_name, used, idle))::text
+            FROM (SELECT application_name, count(*) FILTER (WHERE state IS DISTINCT FROM 'idle') AS used,
+                    count(*) FILTER (WHERE state = 'idle') AS idle
+                FROM s WHERE s.datid = d.datid AND application_name NOT IN ('', 'perfdeck-load', 'perfdeck-pool', 'perfdeck-change')
+                GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 33) p)
         $FLUSH
     FROM pg_stat_database d WHERE d.datname = current_database()";
 
@@ -81,6 +86,8 @@ pub(crate) async fn read(c: &mut Session, address: &Address) -> Result<Reading, 
         return Ok(reading);
     }
     reading.long = Long { blocked_s: row.try_get(15)?, idle_s: row.try_get(16)?, transaction_s: row.try_get(17)? };
+    let applications = row.try_get::<Option<&str>, _>(18)?.unwrap_or("[]");
+    reading.applications = serde_json::from_str(applications).ok();
     let waits = |kind| series("database.waits", &[("type", kind)], Unit::Count);
     reading.values = vec![
         (connections("active"), n(0)?),
@@ -93,6 +100,7 @@ pub(crate) async fn read(c: &mut Session, address: &Address) -> Result<Reading, 
         (series("database.locks.waiting", &[], Unit::Count), n(7)?),
         (series("database.locks.longest", &[], Unit::Seconds), row.try_get::<f64, _>(15)?.max(0.0)),
         (series("database.query.longest", &[], Unit::Seconds), row.try_get::<f64, _>(8)?.max(0.0)),
+        oldest_transaction(row.try_get(17)?),
     ];
     Ok(reading)
 }

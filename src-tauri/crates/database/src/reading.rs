@@ -48,6 +48,8 @@ pub(crate) struct Reading {
     pub(crate) warning: Option<ApiError>,
     /// The longest waits and transactions: whether the sessions themselves are worth a look.
     pub(crate) long: Long,
+    /// Applications of this database with their sessions, those with the most first; `None` where they are not told.
+    pub(crate) applications: Option<Vec<Application>>,
     /// What is broken at this moment.
     pub(crate) broken: Vec<Finding>,
     pub(crate) detail: Option<String>,
@@ -56,6 +58,9 @@ pub(crate) struct Reading {
     /// Statements that it sent.
     pub(crate) requests: u32,
 }
+
+/// An application by its name, with its sessions in use and idle ones.
+pub(crate) type Application = (String, u32, u32);
 
 /// What the slow checks found.
 #[derive(Default)]
@@ -76,6 +81,11 @@ pub(crate) fn series(metric: &str, attributes: &[(&str, &str)], unit: Unit) -> S
 
 pub(crate) fn connections(state: &str) -> SeriesInfo {
     series("database.connections", &[("state", state)], Unit::Count)
+}
+
+/// The age of the oldest transaction, in seconds; a clock that a server reads twice may be a little behind itself.
+pub(crate) fn oldest_transaction(seconds: f64) -> (SeriesInfo, f64) {
+    (series("database.transaction.oldest", &[], Unit::Seconds), seconds.max(0.0))
 }
 
 /// A finding about an object of the database.

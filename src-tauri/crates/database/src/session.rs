@@ -20,7 +20,7 @@ use crate::own;
 use crate::trust::{self, Door};
 
 /// Limits of one question, for the transaction that it is. Statements in one message are one.
-const LIMITS: &str = "SET /* perfdeck */ LOCAL statement_timeout = 1500; SET /* perfdeck */ LOCAL lock_timeout = 200; \
+pub(crate) const LIMITS: &str = "SET /* perfdeck */ LOCAL statement_timeout = 1500; SET /* perfdeck */ LOCAL lock_timeout = 200; \
                       SET /* perfdeck */ LOCAL transaction_read_only = on; ";
 
 /// A setting that only our own start-up options make, to see whether they have arrived.

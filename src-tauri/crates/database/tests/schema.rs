@@ -1,7 +1,7 @@
 //! Sizes, bloat and plans on real servers.
 use std::time::{Duration, Instant};
 
-use perfdeck_database::{index_bloat, sizes, statement_plan};
+use perfdeck_database::{index_bloat, measure_bloat, sizes, statement_plan};
 use perfdeck_model::{
     Address, ApiError, BloatUnknown, DatabaseSizes, ErrorCode, Sensitive, SizeTold, StatementPlan, TableKind, TableSize,
 };
@@ -150,9 +150,11 @@ async fn sizes_of_postgresql_are_those_of_psql_and_come_beside_a_lock_and_withou
     assert!(table(&seen, "public.orders").bloat.is_some() && seen.grants.is_empty(), "and it helps: {seen:?}");
     let (address, password) = parsed(&reader);
     server.execute("CREATE EXTENSION pgstattuple").await.expect("Debian has it with the server");
-    let bloat = index_bloat(&address, password.as_ref(), "public.orders_pkey", false).await.expect("its cost");
+    let bloat = index_bloat(&address, password.as_ref(), "public.orders_pkey").await.expect("its cost");
     assert_eq!(bloat.fix.as_deref(), Some("GRANT pg_stat_scan_tables TO \"reader\";"), "{bloat:?}");
-    let refused = index_bloat(&address, password.as_ref(), "public.orders_pkey", true).await.expect_err("no right");
+    let refused = measure_bloat(&address, password.as_ref(), "public.orders_pkey", std::future::pending())
+        .await
+        .expect_err("no right");
     assert_eq!((refused.code, refused.hint), (ErrorCode::Privilege, bloat.fix), "the grant is told");
 }
 
@@ -186,10 +188,12 @@ async fn bloat_is_estimated_as_pgstatindex_measures_it() {
     server.execute("VACUUM ANALYZE t; ").await.expect("statistics");
     server.execute("VACUUM ANALYZE half").await.expect("statistics");
 
-    let cost = index_bloat(&address, password.as_ref(), "public.t_pkey", false).await.expect("its cost");
+    let cost = index_bloat(&address, password.as_ref(), "public.t_pkey").await.expect("its cost");
     assert_eq!(cost.fix.as_deref(), Some("CREATE EXTENSION pgstattuple;"), "what is missing is told: {cost:?}");
     assert!(cost.refused.is_some() && cost.measured.is_none() && cost.reads_bytes > 1e6, "{cost:?}");
-    let refused = index_bloat(&address, password.as_ref(), "public.t_pkey", true).await.expect_err("not there");
+    let refused = measure_bloat(&address, password.as_ref(), "public.t_pkey", std::future::pending())
+        .await
+        .expect_err("not there");
     assert_eq!(refused.code, ErrorCode::Unsupported, "{refused:?}");
     server
         .execute("CREATE SCHEMA \"Ext one\"; CREATE EXTENSION pgstattuple SCHEMA \"Ext one\"")
@@ -204,7 +208,9 @@ async fn bloat_is_estimated_as_pgstatindex_measures_it() {
                 assert_eq!(index.bloat_unknown, Some(BloatUnknown::Kind), "{index:?}");
                 continue;
             }
-            let answer = index_bloat(&address, password.as_ref(), &index.name, true).await.expect("measured");
+            let answer = measure_bloat(&address, password.as_ref(), &index.name, std::future::pending())
+                .await
+                .expect("measured");
             assert_eq!(Some(answer.reads_bytes), index.bytes, "the cost is all of it");
             let measured = answer.measured.expect("measured").bloat;
             let estimate = index.bloat.unwrap_or_else(|| panic!("an estimate: {index:?}"));
@@ -224,10 +230,12 @@ async fn bloat_is_estimated_as_pgstatindex_measures_it() {
     assert!(bloat("public.t") < 0.05, "a fresh table: {}", bloat("public.t"));
     assert!((bloat("public.half") - 0.5).abs() < 0.1, "half of the rows are gone: {}", bloat("public.half"));
     for name in ["public.nothing", "'; DROP TABLE t; --", "a.b.c.d", "\"open"] {
-        let error = index_bloat(&address, password.as_ref(), name, false).await.expect_err(name);
+        let error = index_bloat(&address, password.as_ref(), name).await.expect_err(name);
         assert!(matches!(error.code, ErrorCode::NotFound | ErrorCode::BadRequest), "{name}: {error:?}");
     }
-    let error = index_bloat(&address, password.as_ref(), "public.t_gin", true).await.expect_err("another kind");
+    let error = measure_bloat(&address, password.as_ref(), "public.t_gin", std::future::pending())
+        .await
+        .expect_err("another kind");
     assert!(error.message.contains("B-tree"), "{error:?}");
 }
 

@@ -127,7 +127,8 @@ impl Engine {
         });
         tokio::spawn(core::housekeeping::housekeeping(Arc::downgrade(&engine), engine.core.stopped.clone()));
         let stopped = engine.core.stopped.clone();
-        tokio::spawn(features::database::statements::keep(Arc::downgrade(&engine), stopped));
+        tokio::spawn(features::database::statements::keep(Arc::downgrade(&engine), stopped.clone()));
+        tokio::spawn(features::database::growth::keep(Arc::downgrade(&engine), stopped));
         Ok(engine)
     }
 

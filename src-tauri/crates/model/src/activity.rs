@@ -210,6 +210,9 @@ pub struct Maintenance {
     pub unit: String,
     /// Time since it began, in seconds.
     pub elapsed_s: Option<f64>,
+    /// Time that it still takes in this phase, in seconds, at the pace of its last minute; `null` where it was seen for less than
+    /// 10 s, does not go on, waits, or where its pace changed to more than twice or less than half meanwhile.
+    pub left_s: Option<f64>,
     /// Session that it waits for.
     pub waits_for: Option<i64>,
 }

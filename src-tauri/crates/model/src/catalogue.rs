@@ -106,6 +106,29 @@ const ENTRIES: &[Entry] = {
             Gauge,
             "Age of the statement that has been running longest",
         ),
+        (
+            "database.transaction.oldest",
+            "Oldest transaction",
+            Seconds,
+            Gauge,
+            "Age of the transaction of a client that has been open longest; 0 while none is open",
+        ),
+        (
+            "database.pool.sessions",
+            "Sessions of an application",
+            Count,
+            Gauge,
+            "Sessions of one application in this database, of all its addresses together, in use (a statement runs or a \
+             transaction is open) or idle. Of the applications that had two sessions or more, the first eight (PostgreSQL)",
+        ),
+        (
+            "database.pool.waiting",
+            "Waiting for the pooler",
+            Count,
+            Gauge,
+            "Clients that wait in PgBouncer for a server connection to this database; a gap where its console lets this user \
+             not in",
+        ),
         ("database.size", "Size", Bytes, Gauge, "Size of the database"),
         ("database.waits", "Active sessions", Count, Gauge, "Active sessions by what they wait for"),
         ("cache.operations", "Operations", PerSecond, Rate, "Commands processed, without Perfdeck's own"),

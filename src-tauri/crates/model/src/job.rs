@@ -34,6 +34,8 @@ pub enum JobResult {
     Cost(String),
     /// A written report.
     Report(String),
+    /// A measured bloat, by the name of its index.
+    Bloat(String),
     /// A change that was applied or undone.
     Change(String),
 }
@@ -48,6 +50,7 @@ impl JobResult {
             | Self::Knee(id)
             | Self::Cost(id)
             | Self::Report(id)
+            | Self::Bloat(id)
             | Self::Change(id) => id,
         }
     }

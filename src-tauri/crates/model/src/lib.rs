@@ -78,7 +78,9 @@ pub use pool::{
 pub use report::{ReportFile, ReportRequest};
 pub use secret::{SecretInput, SecretSource, Sensitive};
 pub use seeded::{SplitMix64, fnv1a};
-pub use sizes::{BloatUnknown, DatabaseSizes, IndexBloat, IndexSize, MeasuredBloat, SizeTold, TableKind, TableSize};
+pub use sizes::{
+    BloatUnknown, DatabaseSizes, IndexBloat, IndexSize, MeasuredBloat, SizeGrowth, SizeTold, TableKind, TableSize,
+};
 pub use statement_plan::{PlanCondition, PlanNode, PlanShape, ShapeNode, StatementPlan};
 pub use statements::StatementsUnavailable;
 pub use topic::{Part, Topic, Watching};

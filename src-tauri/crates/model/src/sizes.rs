@@ -15,6 +15,8 @@ pub struct DatabaseSizes {
     pub bytes: Option<f64>,
     /// Whether `bytes` is made of measured sizes only.
     pub bytes_exact: bool,
+    /// How much all of it grew; `null` where no earlier size is kept.
+    pub growth: Option<SizeGrowth>,
     /// How the sizes were read, in words.
     pub source: String,
     /// Since when the server counts what is read and changed, in milliseconds since the Unix epoch.
@@ -23,6 +25,15 @@ pub struct DatabaseSizes {
     pub missing: Vec<String>,
     /// Statements that let this user see what is hidden from it, to be run by an administrator.
     pub grants: Vec<String>,
+}
+
+/// How much something grew since its size was kept.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, TS, schemars::JsonSchema)]
+pub struct SizeGrowth {
+    /// Bytes that it has more than then; below 0 where it has less.
+    pub bytes: f64,
+    /// When its size was kept, at most seven days and six hours ago, in milliseconds since the Unix epoch.
+    pub since_ms: f64,
 }
 
 /// How a size was told.
@@ -80,6 +91,8 @@ pub struct TableSize {
     pub bytes: Option<f64>,
     /// How the sizes were told.
     pub told: SizeTold,
+    /// How much it grew; `null` where no earlier size of it is kept.
+    pub growth: Option<SizeGrowth>,
     /// Its rows without what is stored apart, in bytes.
     pub table_bytes: Option<f64>,
     /// All its indexes, in bytes.
@@ -129,6 +142,8 @@ pub struct IndexSize {
     pub bytes: Option<f64>,
     /// How the size was told.
     pub told: SizeTold,
+    /// How much it grew; `null` where no earlier size of it is kept.
+    pub growth: Option<SizeGrowth>,
     /// Whether it allows no value twice.
     pub unique: bool,
     /// Whether it is the primary key's.
@@ -141,6 +156,8 @@ pub struct IndexSize {
     pub bloat: Option<f64>,
     /// Why there is no estimate.
     pub bloat_unknown: Option<BloatUnknown>,
+    /// What was measured of it last, within 30 days; `null` where it was not.
+    pub measured: Option<MeasuredBloat>,
 }
 
 /// Bloat of one index: what measuring it costs, and what was measured.
@@ -154,7 +171,7 @@ pub struct IndexBloat {
     pub refused: Option<String>,
     /// Statement that makes it possible, to be run by an administrator.
     pub fix: Option<String>,
-    /// What was measured; `null` where that was not asked for.
+    /// What was measured last, within 30 days; `null` where it was not.
     pub measured: Option<MeasuredBloat>,
 }
 
@@ -176,4 +193,6 @@ pub struct MeasuredBloat {
     pub empty_pages: f64,
     /// How long it took, in milliseconds.
     pub took_ms: f64,
+    /// When it was measured, in milliseconds since the Unix epoch.
+    pub at_ms: f64,
 }

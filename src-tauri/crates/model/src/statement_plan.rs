@@ -64,6 +64,11 @@ pub struct PlanNode {
     pub buffers: Option<f64>,
     /// Pages that it read from outside the server's memory itself.
     pub read_buffers: Option<f64>,
+    /// Pages of temporary files that it read and wrote itself: what had no room in memory.
+    pub temp_buffers: Option<f64>,
+    /// Time that it waited itself for pages to be read and written, in milliseconds; `null` where the server does not measure it
+    /// (`track_io_timing`).
+    pub io_ms: Option<f64>,
     /// Cost that the planner gave it with what feeds it, in the planner's own unit.
     pub cost: Option<f64>,
 }

@@ -22,6 +22,6 @@ refused: string | null,
  */
 fix: string | null, 
 /**
- * What was measured; `null` where that was not asked for.
+ * What was measured last, within 30 days; `null` where it was not.
  */
 measured: MeasuredBloat | null, };

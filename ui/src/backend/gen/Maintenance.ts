@@ -37,6 +37,11 @@ unit: string,
  */
 elapsed_s: number | null, 
 /**
+ * Time that it still takes in this phase, in seconds, at the pace of its last minute; `null` where it was seen for less than
+ * 10 s, does not go on, waits, or where its pace changed to more than twice or less than half meanwhile.
+ */
+left_s: number | null, 
+/**
  * Session that it waits for.
  */
 waits_for: number | null, };

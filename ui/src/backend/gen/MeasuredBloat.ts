@@ -32,4 +32,8 @@ empty_pages: number,
 /**
  * How long it took, in milliseconds.
  */
-took_ms: number, };
+took_ms: number, 
+/**
+ * When it was measured, in milliseconds since the Unix epoch.
+ */
+at_ms: number, };

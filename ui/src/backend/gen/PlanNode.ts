@@ -70,6 +70,15 @@ buffers: number | null,
  */
 read_buffers: number | null, 
 /**
+ * Pages of temporary files that it read and wrote itself: what had no room in memory.
+ */
+temp_buffers: number | null, 
+/**
+ * Time that it waited itself for pages to be read and written, in milliseconds; `null` where the server does not measure it
+ * (`track_io_timing`).
+ */
+io_ms: number | null, 
+/**
  * Cost that the planner gave it with what feeds it, in the planner's own unit.
  */
 cost: number | null, };

@@ -46,6 +46,7 @@ export interface Commands {
   "db.activity": { req: ActivityRequest; res: DatabaseActivity | null };
   "db.sizes": { req: SizesRequest; res: DatabaseSizes };
   "db.bloat": { req: BloatRequest; res: IndexBloat };
+  "db.measure_bloat": { req: BloatRequest; res: JobStatus };
   "db.plan": { req: PlanRequest; res: StatementPlan };
   "db.pool": { req: ByEnvironment; res: DatabasePools };
   "db.health": { req: ByEnvironment; res: DatabaseHealth };

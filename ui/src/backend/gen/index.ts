@@ -186,6 +186,7 @@ export type { SeriesInfo } from "./SeriesInfo";
 export type { SessionStates } from "./SessionStates";
 export type { ShapeNode } from "./ShapeNode";
 export type { ShiftPoint } from "./ShiftPoint";
+export type { SizeGrowth } from "./SizeGrowth";
 export type { SizeTold } from "./SizeTold";
 export type { SizesRequest } from "./SizesRequest";
 export type { SqlBenchSpec } from "./SqlBenchSpec";

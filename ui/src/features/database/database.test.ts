@@ -245,16 +245,19 @@ test('the sessions at the cursor are shown when they are asked for, and what is 
 });
 
 test('maintenance says how far it is, and for whom it waits', async () => {
-  const of = { pid: 5, object: 'public.t', phase: 'scanning heap', unit: 'blocks', elapsed_s: 3, waits_for: null };
+  const of = { pid: 5, object: 'public.t', phase: 'scanning heap', unit: 'blocks', elapsed_s: 3, left_s: null, waits_for: null };
   const maintenance = [
     { ...of, kind: 'Autovacuum', done: 62, total: 100 },
+    { ...of, pid: 4, kind: 'Analyze', done: 18, total: 100, left_s: 44 },
     { ...of, pid: 6, kind: 'Reindex', done: null, total: null, phase: 'waiting for old snapshots', waits_for: 7 },
   ];
   const { context } = fakeApp({ 'db.activity': () => activity({ maintenance }) }, there);
   render(Database, { context });
   const rows = await screen.findAllByTestId('maintenance-row');
   expect(plain(rows[0]!.textContent)).toMatch(/Autovacuum.*public\.t.*62 %.*62 of 100 blocks/s);
-  expect(rows[1]!.textContent).toMatch(/waits.*for 7/s);
+  expect(plain(rows[0]!.textContent), 'how long it takes is not known').toContain('for 3.0 s');
+  expect(plain(rows[1]!.textContent)).toContain('about 44 s left of this phase');
+  expect(rows[2]!.textContent).toMatch(/waits.*for 7/s);
 });
 
 test('it is looked at every two seconds, and a failure keeps what was seen', async () => {

@@ -5,7 +5,7 @@ use clap::{Args, Subcommand};
 use perfdeck_engine::cost::USUAL_PAIRS;
 
 use crate::args::duration;
-use crate::bench::args::{RequestArgs, rate};
+use crate::bench::args::{RequestArgs, RunAt, rate};
 use crate::changes::args::Allow;
 
 #[derive(Debug, Subcommand)]
@@ -120,18 +120,8 @@ pub(crate) struct CostArgs {
     pub(crate) rate: Option<f64>,
     #[command(flatten)]
     pub(crate) request: RequestArgs,
-    /// Environment whose database and cache count; its guards hold
-    #[arg(long, value_name = "NAME")]
-    pub(crate) env: Option<String>,
-    /// The environment's name again, where its guard asks for it
-    #[arg(long, value_name = "NAME")]
-    pub(crate) confirm: Option<String>,
-    /// Allow what writes in a read-only environment, for this measurement
-    #[arg(long, requires = "env")]
-    pub(crate) unlock: bool,
-    /// Name of the measurement
-    #[arg(long)]
-    pub(crate) name: Option<String>,
+    #[command(flatten)]
+    pub(crate) at: RunAt,
 }
 
 #[derive(Debug, Args)]

@@ -17,10 +17,10 @@ use crate::output::{self, Done, figures, ms, plain};
 use crate::{FINE, INCOMPLETE, USAGE, ended_shown, environments, unless_stopped};
 
 pub(crate) async fn cost(engine: &Arc<Engine>, args: &CostArgs, source: &Source, json: bool) -> Done {
-    let environment = environments::require(engine, args.env.as_deref(), source).await?;
+    let environment = environments::require(engine, args.at.env.as_deref(), source).await?;
     let Some((spec, folder)) = spec(args, &environment)? else { return Ok(USAGE) };
-    if args.unlock {
-        engine.unlock_for_run(&environment.id, args.confirm.as_deref()).await?;
+    if args.at.unlock {
+        engine.unlock_for_run(&environment.id, args.at.confirm.as_deref()).await?;
     }
     announce(engine, &spec, Some(&environment.id), &folder).await?;
     let request = CostRequest {
@@ -28,8 +28,8 @@ pub(crate) async fn cost(engine: &Arc<Engine>, args: &CostArgs, source: &Source,
         environment_id: environment.id,
         pairs: args.pairs,
         block_s: args.block.as_secs_f64(),
-        name: args.name.clone(),
-        confirm: args.confirm.clone(),
+        name: args.at.name.clone(),
+        confirm: args.at.confirm.clone(),
     };
     let job = unless_stopped(engine.cost_start(request, folder)).await?;
     let end = ended_shown(engine, &job).await?;

@@ -44,5 +44,5 @@ pub(crate) async fn run(engine: &Arc<Engine>, command: &DbCommand, source: &Sour
 
 /// Whether a command ends by itself when it is asked to, with what it has so far.
 pub(crate) fn stops_itself(command: &DbCommand) -> bool {
-    matches!(command, DbCommand::Cost(_))
+    matches!(command, DbCommand::Cost(_) | DbCommand::Bloat { .. })
 }

@@ -4,14 +4,14 @@ use perfdeck_engine::Engine;
 use perfdeck_engine::database::{BloatRequest, PlanRequest, SizesRequest};
 use std::sync::Arc;
 
-use perfdeck_model::{BloatUnknown, IndexSize, SizeTold, TableSize, Unit};
+use perfdeck_model::{BloatUnknown, Clock as _, IndexSize, SizeGrowth, SizeTold, SystemClock, TableSize, Unit};
 use perfdeck_words as words;
 
 use crate::answers::{Bloat, Plans, Sizes};
 use crate::args::Source;
 use crate::database::args::{PlanArgs, SizesBy};
 use crate::output::{self, Done, figures, moment, plain, value};
-use crate::{FINE, INCOMPLETE, environments};
+use crate::{FINE, INCOMPLETE, ended_shown, environments, result_of, unless_stopped};
 
 /// Tables that are read to rank by something else than size.
 const ALL: u32 = 10_000;
@@ -50,6 +50,20 @@ fn size(n: Option<f64>, told: SizeTold) -> String {
     format!("{sign}{}", bytes(n))
 }
 
+/// How much something grew, and in how long.
+fn growth(of: Option<SizeGrowth>, now_ms: f64) -> String {
+    let Some(SizeGrowth { bytes, since_ms }) = of else { return UNKNOWN.to_owned() };
+    let sign = match bytes {
+        0.0 => "",
+        n if n < 0.0 => "-",
+        _ => "+",
+    };
+    let days = (now_ms - since_ms) / 86_400_000.0;
+    let since =
+        if days >= 2.0 { words::plural(days as u64, "day") } else { words::duration((days * 86_400.0).max(0.0)) };
+    plain(&format!("{sign}{} in {since}", value(bytes.abs(), Unit::Bytes)))
+}
+
 fn bloat_word(bloat: Option<f64>, unknown: Option<BloatUnknown>) -> String {
     match (bloat, unknown) {
         (Some(bloat), _) => format!("{:.0} %", bloat * 100.0),
@@ -60,7 +74,7 @@ fn bloat_word(bloat: Option<f64>, unknown: Option<BloatUnknown>) -> String {
 }
 
 /// Columns for what tables are ranked by, and a table's cells.
-fn row(by: SizesBy, t: &TableSize) -> Vec<String> {
+fn row(by: SizesBy, t: &TableSize, now_ms: f64) -> Vec<String> {
     let rows =
         t.rows.map_or_else(|| UNKNOWN.to_owned(), |n| format!("{}{}", if t.rows_exact { "" } else { "~" }, whole(n)));
     let when = |ms: Option<f64>| ms.map_or_else(|| UNKNOWN.to_owned(), moment);
@@ -68,6 +82,7 @@ fn row(by: SizesBy, t: &TableSize) -> Vec<String> {
     cells.extend(match by {
         SizesBy::Size => vec![
             size(t.bytes, t.told),
+            growth(t.growth, now_ms),
             bytes(t.table_bytes),
             bytes(t.index_bytes),
             bytes(t.toast_bytes),
@@ -89,13 +104,13 @@ fn row(by: SizesBy, t: &TableSize) -> Vec<String> {
 
 fn head(by: SizesBy) -> &'static [&'static str] {
     match by {
-        SizesBy::Size => &["table", "size", "rows only", "indexes", "toast", "rows", "bloat"],
+        SizesBy::Size => &["table", "size", "growth", "rows only", "indexes", "toast", "rows", "bloat"],
         SizesBy::Scans => &["table", "rows read by scans", "scans", "index scans", "rows", "size"],
         SizesBy::Vacuum => &["table", "dead rows", "vacuum at", "vacuumed", "changed rows", "analyze at", "analyzed"],
     }
 }
 
-fn index_row(by: SizesBy, i: &IndexSize) -> Vec<String> {
+fn index_row(by: SizesBy, i: &IndexSize, now_ms: f64) -> Vec<String> {
     let kind = [
         i.kind.as_str(),
         if i.primary {
@@ -112,7 +127,8 @@ fn index_row(by: SizesBy, i: &IndexSize) -> Vec<String> {
     match by {
         SizesBy::Size => {
             let none = || String::new();
-            vec![name, size(i.bytes, i.told), none(), none(), none(), none(), bloat_word(i.bloat, i.bloat_unknown)]
+            let (size, growth) = (size(i.bytes, i.told), growth(i.growth, now_ms));
+            vec![name, size, growth, none(), none(), none(), none(), bloat_word(i.bloat, i.bloat_unknown)]
         }
         SizesBy::Scans => {
             vec![name, String::new(), String::new(), count(i.scans), String::new(), size(i.bytes, i.told)]
@@ -153,11 +169,12 @@ pub(super) async fn sizes(engine: &Arc<Engine>, env: Option<&str>, asked: Asked,
         output::note("There are no tables that this user sees");
         return Ok(complete);
     }
+    let now_ms = SystemClock.now_ms();
     let mut rows = Vec::new();
     for table in &sizes.tables {
-        rows.push(row(asked.by, table));
+        rows.push(row(asked.by, table, now_ms));
         if asked.indexes {
-            rows.extend(table.indexes.iter().map(|index| index_row(asked.by, index)));
+            rows.extend(table.indexes.iter().map(|index| index_row(asked.by, index, now_ms)));
         }
     }
     output::table(head(asked.by), &rows)?;
@@ -183,8 +200,8 @@ pub(super) async fn bloat(
     json: bool,
 ) -> Done {
     let environment = environments::require(engine, env, source).await?;
-    let request = |measure| BloatRequest { environment_id: environment.id.clone(), index: index.to_owned(), measure };
-    let mut found = api::database::db_bloat(engine.clone(), request(false)).await?;
+    let request = || BloatRequest { environment_id: environment.id.clone(), index: index.to_owned() };
+    let mut found = api::database::db_bloat(engine.clone(), request()).await?;
     if !json || !preview {
         output::note(&plain(&format!("Measuring {} reads {}", found.index, value(found.reads_bytes, Unit::Bytes))));
     }
@@ -195,7 +212,9 @@ pub(super) async fn bloat(
         }
     }
     if !preview {
-        found = api::database::db_bloat(engine.clone(), request(true)).await?;
+        let job = unless_stopped(api::database::db_measure_bloat(engine.clone(), request())).await?;
+        result_of(ended_shown(engine, &job).await?)?;
+        found = api::database::db_bloat(engine.clone(), request()).await?;
     }
     let complete = if found.refused.is_none() { FINE } else { INCOMPLETE };
     if json {

@@ -133,6 +133,7 @@ pub(super) fn progress(row: &PgRow, server_ms: f64) -> Result<Maintenance, sqlx:
         total,
         unit: row.try_get(6)?,
         elapsed_s: began.map(|ms| ((server_ms - ms) / 1e3).max(0.0)),
+        left_s: None,
         waits_for: row.try_get(7)?,
     })
 }

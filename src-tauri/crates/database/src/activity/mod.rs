@@ -7,6 +7,7 @@ mod actions;
 mod end;
 mod facts;
 mod findings;
+mod left;
 mod maintenance;
 mod metadata;
 mod mysql;
@@ -18,6 +19,7 @@ mod tree;
 pub use end::{EndPlan, EndState, end_session, end_state, freed_now, plan_end};
 pub use facts::ActivityFacts;
 pub(crate) use findings::{Long, findings};
+pub use left::tell_left;
 pub use reader::ActivityReader;
 pub(crate) use reader::{State, read_on};
 

@@ -324,6 +324,7 @@ fn progress(
         total: Some(100.0),
         unit: "percent".to_owned(),
         elapsed_s: since.map(|ms| ((now_ms - ms) / 1e3).max(0.0)),
+        left_s: None,
         waits_for: None,
     });
     Ok(())

@@ -14,16 +14,13 @@ use super::texts::Texts;
 use super::{HOLDERS, SESSIONS, WAITERS};
 use crate::foreign_text::{self, ask};
 use crate::hints::grant;
-use crate::session::Session;
+use crate::session::{LIMITS, Session};
 
 /// Bytes of a name, of a prepared transaction's name, of a statement, and of what an idle session ran last that are read at most.
 const NAME: usize = 63;
 const GID: usize = 200;
 const TEXT: usize = 2_000;
 const IDLE_TEXT: usize = 200;
-
-/// What our questions through a pooler begin with; see `session.rs`.
-const OWN: &str = "SET LOCAL statement_timeout = 1500; SET LOCAL lock_timeout = 200;%";
 
 /// The clock, and client sessions of which this user sees neither state nor statement: a hidden session has no kind; those of
 /// the server itself are in no database or have no user.
@@ -146,7 +143,7 @@ fn message(progress: &Progress, version: u32, catalogue: bool) -> String {
         .replace("$DATABASE", &ask("s.datname::text", NAME))
         .replace("$SHORT", &ask("s.query", IDLE_TEXT))
         .replace("$LONG", &ask("s.query", TEXT))
-        .replace("$OWN", OWN);
+        .replace("$OWN", &format!("{LIMITS}%"));
     let prepared = PREPARED
         .replace("$GID", &ask("gid", GID))
         .replace("$USER", &ask("owner::text", NAME))

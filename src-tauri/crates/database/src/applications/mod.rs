@@ -6,6 +6,7 @@ mod group;
 mod mysql;
 mod pgbouncer;
 mod postgres;
+pub(crate) mod told;
 
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use perfdeck_words as words;
 
 use self::churn::History;
 use self::group::{Seen, grouped};
+pub(crate) use self::pgbouncer::Console;
 use crate::connect::{Database, close, connect, no_server, stalled};
 use crate::error::explain;
 use crate::hints::grant;

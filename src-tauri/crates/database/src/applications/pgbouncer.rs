@@ -3,7 +3,7 @@
 //! The console is a database of the name `pgbouncer` at the same port. It lets in who is in `admin_users` or `stats_users`,
 //! and it speaks the simple protocol only.
 use std::collections::HashMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use perfdeck_model::{Address, PoolerPool, PoolerPools, Sensitive};
 use sqlx::postgres::{PgConnection, PgRow};
@@ -16,6 +16,10 @@ use crate::options::postgres_options;
 const CONSOLE: &str = "pgbouncer";
 /// Longest time for signing in and for all questions.
 const DEADLINE: Duration = Duration::from_millis(1_500);
+/// Longest time of the question that is asked once a second.
+const SECOND: Duration = Duration::from_millis(300);
+/// Time until a console that did not tell is asked again.
+const REST: Duration = Duration::from_secs(60);
 /// Pools that are listed.
 const MOST: usize = 200;
 
@@ -88,11 +92,54 @@ fn pool(row: &PgRow, databases: &HashMap<String, OfDatabase>) -> Option<PoolerPo
     })
 }
 
+/// The console, kept open to be asked once a second how many clients wait.
+#[derive(Default)]
+pub(crate) struct Console {
+    open: Option<PgConnection>,
+    /// Until when it is not tried again.
+    rests: Option<Instant>,
+}
+
+impl Console {
+    /// Clients that wait for a server connection to the database of `address`; `None` where the console does not tell, which is
+    /// tried again a minute later.
+    pub(crate) async fn waiting(&mut self, address: &Address, password: Option<&Sensitive>) -> Option<f64> {
+        if self.rests.is_some_and(|until| Instant::now() < until) {
+            return None;
+        }
+        // Taken out while it is used: one that was given up in the middle is not used again.
+        let open = self.open.take();
+        let work = async {
+            let mut console = match open {
+                Some(console) => console,
+                None => console(address, password).await?,
+            };
+            let rows = sqlx::raw_sql("SHOW POOLS").fetch_all(&mut console).await?;
+            Ok::<_, sqlx::Error>((console, rows))
+        };
+        match tokio::time::timeout(SECOND, work).await {
+            Ok(Ok((console, rows))) => {
+                self.open = Some(console);
+                let of = |row: &&PgRow| cell(row, "database") == Some(address.path.as_str());
+                Some(rows.iter().filter(of).filter_map(|row| number(row, "cl_waiting")).sum())
+            }
+            Ok(Err(_)) | Err(_) => {
+                self.rests = Some(Instant::now() + REST);
+                None
+            }
+        }
+    }
+}
+
+/// A session of the console.
+async fn console(address: &Address, password: Option<&Sensitive>) -> Result<PgConnection, sqlx::Error> {
+    postgres_options(address, password).database(CONSOLE).statement_cache_capacity(0).connect().await
+}
+
 /// What it tells, or why it does not.
 pub(super) async fn waiting(address: &Address, password: Option<&Sensitive>) -> Waiting {
-    let options = postgres_options(address, password).database(CONSOLE).statement_cache_capacity(0);
     let work = async {
-        let mut console = options.connect().await?;
+        let mut console = console(address, password).await?;
         let told = asked(&mut console).await;
         let _ = console.close().await;
         told

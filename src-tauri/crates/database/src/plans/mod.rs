@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use perfdeck_model::{Address, ApiError, ErrorCode, PlanNode, Scheme, Sensitive, StatementPlan};
 use perfdeck_sqltext::{Dialect, only_reads, parameters, statements, without_literals};
+use serde_json::Value;
 
 use crate::connect::{Database, close, connect, version};
 use crate::error::explain;
@@ -44,6 +45,15 @@ struct Tree {
 }
 
 impl Tree {
+    /// The same with the answer that it was made of.
+    fn of(mut self, answer: &Value) -> Result<Self, ApiError> {
+        if self.nodes.is_empty() {
+            return Err(unread());
+        }
+        self.json = serde_json::to_string_pretty(answer).map_err(|e| ApiError::internal(e.to_string()))?;
+        Ok(self)
+    }
+
     /// Adds a node where there is room; answers its place.
     fn push(&mut self, node: PlanNode) -> Option<usize> {
         if self.nodes.len() >= MOST_NODES {
@@ -53,6 +63,28 @@ impl Tree {
         self.nodes.push(node);
         Some(self.nodes.len() - 1)
     }
+}
+
+/// The server's answer without literals, for `read` to make a tree of.
+///
+/// # Errors
+/// When it is no JSON, or nested deeper than about 60 nodes.
+fn answered(answer: &str, dialect: Dialect) -> Result<Value, ApiError> {
+    let mut all = serde_json::from_str(answer).map_err(|_| unread())?;
+    without::literals(&mut all, dialect);
+    Ok(all)
+}
+
+/// An answer is not of a form that is known.
+fn unread() -> ApiError {
+    let what = "The server's plan cannot be read: it is nested too deep, or of another form";
+    ApiError::new(ErrorCode::Unsupported, what).hint("Plans of up to 60 levels are read")
+}
+
+/// A node with how often it was run, the rows that were expected of a loop and those that it had.
+fn counted(loops: Option<f64>, estimated_rows: Option<f64>, rows: Option<f64>) -> PlanNode {
+    let (off_by, overestimated) = off_by(estimated_rows, rows);
+    PlanNode { loops, estimated_rows, rows, off_by, overestimated, ..PlanNode::default() }
 }
 
 /// A statement that is to be planned: one, which only reads.

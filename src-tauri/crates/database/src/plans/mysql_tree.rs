@@ -2,11 +2,11 @@
 //!
 //! There is no list of the forms that such an answer has, and it grows: an object that names a table is an access to it, any
 //! other one that holds such is a step, named by its key.
-use perfdeck_model::{ApiError, ErrorCode, PlanCondition, PlanNode};
+use perfdeck_model::{ApiError, PlanCondition, PlanNode};
 use perfdeck_sqltext::{Dialect, without_literals};
 use serde_json::{Map, Value};
 
-use super::{Tree, off_by, without};
+use super::{Tree, answered, counted, unread};
 
 /// Expressions of a node, in the order in which they are shown.
 const CONDITIONS: &[(&str, &str)] = &[
@@ -24,15 +24,7 @@ const FIGURES: [&str; 5] = ["cost_info", "r_engine_stats", "possible_keys", "use
 /// # Errors
 /// When it is none, or nested too deep.
 pub(super) fn read(answer: &str, measured: bool) -> Result<Tree, ApiError> {
-    let unread = || {
-        ApiError::new(
-            ErrorCode::Unsupported,
-            "The server's plan cannot be read: it is nested too deep, or of another form",
-        )
-        .hint("Plans of up to 60 levels are read")
-    };
-    let mut all: Value = serde_json::from_str(answer).map_err(|_| unread())?;
-    without::literals(&mut all, Dialect::Mysql);
+    let all = answered(answer, Dialect::Mysql)?;
     let block = all.get("query_block").and_then(Value::as_object).ok_or_else(unread)?;
     let mut tree = Tree::default();
     if measured {
@@ -40,11 +32,7 @@ pub(super) fn read(answer: &str, measured: bool) -> Result<Tree, ApiError> {
         tree.planning_ms = all.get("query_optimization").and_then(|o| o.get("r_total_time_ms")).and_then(Value::as_f64);
     }
     step(&mut tree, "query_block", block, 0, measured);
-    if tree.nodes.is_empty() {
-        return Err(unread());
-    }
-    tree.json = serde_json::to_string_pretty(&all).map_err(|e| ApiError::internal(e.to_string()))?;
-    Ok(tree)
+    tree.of(&all)
 }
 
 /// A figure, which MySQL writes as text in places.
@@ -105,7 +93,6 @@ fn shown(key: &str, of: &Map<String, Value>, depth: u32, measured: bool) -> Plan
     let ran = loops.is_some_and(|n| n > 0.0);
     let estimated = figure(of, "rows_examined_per_scan").or_else(|| figure(of, "rows"));
     let rows = figure(of, "r_rows").or_else(|| figure(of, "r_output_rows")).filter(|_| ran);
-    let (factor, overestimated) = off_by(estimated, rows);
     let kept = figure(of, "r_filtered").map(|percent| percent / 100.0);
     let conditions = CONDITIONS.iter().filter_map(|(key, kind)| {
         let text = without_literals(of.get(*key)?.as_str()?, Dialect::Mysql);
@@ -132,11 +119,6 @@ fn shown(key: &str, of: &Map<String, Value>, depth: u32, measured: bool) -> Plan
         index: text("key"),
         detail: (!details.is_empty()).then(|| details.join(", ")),
         conditions: conditions.collect(),
-        loops,
-        estimated_rows: estimated,
-        rows,
-        off_by: factor,
-        overestimated,
         removed_rows: rows.zip(kept).map(|(rows, kept)| (rows * (1.0 - kept)).max(0.0)).filter(|n| *n > 0.0),
         buffers: of
             .get("r_engine_stats")
@@ -148,7 +130,7 @@ fn shown(key: &str, of: &Map<String, Value>, depth: u32, measured: bool) -> Plan
             .and_then(Value::as_object)
             .and_then(|cost| figure(cost, "query_cost").or_else(|| figure(cost, "prefix_cost")))
             .or_else(|| figure(of, "cost")),
-        ..PlanNode::default()
+        ..counted(loops, estimated, rows)
     }
 }
 

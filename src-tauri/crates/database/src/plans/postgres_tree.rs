@@ -6,11 +6,11 @@
 //! had fewer rows than estimated for that reason, which is no mistake of the estimate.
 use std::collections::HashMap;
 
-use perfdeck_model::{ApiError, ErrorCode, PlanCondition, PlanNode};
+use perfdeck_model::{ApiError, PlanCondition, PlanNode};
 use perfdeck_sqltext::{Dialect, without_literals};
 use serde_json::Value;
 
-use super::{Tree, off_by, without};
+use super::{Tree, answered, counted, unread};
 
 /// Expressions of a node, in the order in which they are shown.
 const CONDITIONS: &[(&str, &str)] = &[
@@ -34,30 +34,51 @@ const CONDITIONS: &[(&str, &str)] = &[
 /// Rows that were read and thrown away.
 const REMOVED: [&str; 3] = ["Rows Removed by Filter", "Rows Removed by Join Filter", "Rows Removed by Index Recheck"];
 
+/// Times of reading and writing pages, by the names that they have until 16 and from 17 on.
+const IO_TIMES: [&str; 8] = [
+    "I/O Read Time",
+    "I/O Write Time",
+    "Temp I/O Read Time",
+    "Temp I/O Write Time",
+    "Shared I/O Read Time",
+    "Shared I/O Write Time",
+    "Local I/O Read Time",
+    "Local I/O Write Time",
+];
+
 /// What a node took with everything below it.
 #[derive(Debug, Clone, Copy, Default)]
 struct Took {
     ms: f64,
     hit: f64,
     read: f64,
+    temp: f64,
+    io_ms: f64,
 }
 
 impl Took {
+    fn with(self, other: Self, of: impl Fn(f64, f64) -> f64) -> Self {
+        Self {
+            ms: of(self.ms, other.ms),
+            hit: of(self.hit, other.hit),
+            read: of(self.read, other.read),
+            temp: of(self.temp, other.temp),
+            io_ms: of(self.io_ms, other.io_ms),
+        }
+    }
+
     fn add(&mut self, other: Self) {
-        self.ms += other.ms;
-        self.hit += other.hit;
-        self.read += other.read;
+        *self = self.with(other, |a, b| a + b);
     }
 
     /// What is left of it without a part.
     fn without(self, part: Self) -> Self {
-        let left = |all: f64, part: f64| (all - part).max(0.0);
-        Self { ms: left(self.ms, part.ms), hit: left(self.hit, part.hit), read: left(self.read, part.read) }
+        self.with(part, |all, part| (all - part).max(0.0))
     }
 
     /// As much of it as `most` has.
     fn at_most(self, most: Self) -> Self {
-        Self { ms: self.ms.min(most.ms), hit: self.hit.min(most.hit), read: self.read.min(most.read) }
+        self.with(most, f64::min)
     }
 }
 
@@ -67,6 +88,8 @@ struct Reader {
     /// What each CTE took that was not yet taken out of a node that reads it.
     ctes: HashMap<String, Took>,
     measured: bool,
+    /// Whether the server measured the time of reading and writing (`track_io_timing`).
+    io_timed: bool,
 }
 
 /// Reads an answer.
@@ -74,18 +97,11 @@ struct Reader {
 /// # Errors
 /// When it is none, or nested deeper than about 60 nodes.
 pub(super) fn read(answer: &str, measured: bool) -> Result<Tree, ApiError> {
-    let unread = || {
-        ApiError::new(
-            ErrorCode::Unsupported,
-            "The server's plan cannot be read: it is nested too deep, or of another form",
-        )
-        .hint("Plans of up to 60 levels are read")
-    };
-    let mut all: Value = serde_json::from_str(answer).map_err(|_| unread())?;
-    without::literals(&mut all, Dialect::Postgres);
+    let all = answered(answer, Dialect::Postgres)?;
     let first = all.get(0).ok_or_else(unread)?;
     let plan = first.get("Plan").ok_or_else(unread)?;
-    let mut reader = Reader { measured, ..Reader::default() };
+    let io_timed = measured && IO_TIMES.iter().any(|key| answer.contains(&format!("\"{key}\"")));
+    let mut reader = Reader { measured, io_timed, ..Reader::default() };
     reader.node(plan, 0, 1.0, false);
     let mut tree = reader.tree;
     tree.planning_ms = number(first, "Planning Time");
@@ -94,8 +110,7 @@ pub(super) fn read(answer: &str, measured: bool) -> Result<Tree, ApiError> {
         let ms = jit.get("Timing").and_then(|t| number(t, "Total"));
         tree.notes.extend(ms.map(|ms| format!("Compiling it (JIT) took {} of it", perfdeck_words::ms(ms))));
     }
-    tree.json = serde_json::to_string_pretty(&all).map_err(|e| ApiError::internal(e.to_string()))?;
-    Ok(tree)
+    tree.of(&all)
 }
 
 fn number(value: &Value, key: &str) -> Option<f64> {
@@ -157,6 +172,11 @@ impl Reader {
             }
             if node.get("Shared Hit Blocks").is_some() {
                 (shown.buffers, shown.read_buffers) = (Some(own.hit + own.read), Some(own.read));
+                shown.temp_buffers = Some(own.temp);
+            }
+            // A server that does not measure it leaves it out, as one that measured none of it does before 17.
+            if self.io_timed {
+                shown.io_ms = Some(own.io_ms);
             }
         }
         took
@@ -171,6 +191,8 @@ impl Reader {
             ms: block("Actual Total Time") * loops / beside,
             hit: block("Shared Hit Blocks") + block("Local Hit Blocks"),
             read: block("Shared Read Blocks") + block("Local Read Blocks"),
+            temp: block("Temp Read Blocks") + block("Temp Written Blocks"),
+            io_ms: IO_TIMES.iter().map(|key| block(key)).sum::<f64>() / beside,
         }
     }
 }
@@ -180,7 +202,6 @@ fn shown(node: &Value, depth: u32, loops: Option<f64>) -> PlanNode {
     let ran = loops.is_some_and(|n| n > 0.0);
     let estimated = number(node, "Plan Rows");
     let rows = number(node, "Actual Rows").filter(|_| ran);
-    let (factor, overestimated) = off_by(estimated, rows);
     let removed: Vec<f64> = REMOVED.iter().filter_map(|key| number(node, key)).collect();
     let conditions = CONDITIONS.iter().filter_map(|(key, kind)| {
         let text = texts(node, key)?;
@@ -194,14 +215,9 @@ fn shown(node: &Value, depth: u32, loops: Option<f64>) -> PlanNode {
         index: owned("Index Name"),
         detail: detail(node),
         conditions: conditions.collect(),
-        loops,
-        estimated_rows: estimated,
-        rows,
-        off_by: factor,
-        overestimated,
         removed_rows: (ran && !removed.is_empty()).then(|| removed.iter().sum()),
         cost: number(node, "Total Cost"),
-        ..PlanNode::default()
+        ..counted(loops, estimated, rows)
     }
 }
 

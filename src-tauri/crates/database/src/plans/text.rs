@@ -18,6 +18,9 @@ const COLUMNS: &[Column] = &[
     ("removed", |n| n.removed_rows.map(figure)),
     ("loops", |n| n.loops.map(figure)),
     ("buffers", |n| n.buffers.map(figure)),
+    ("read", |n| n.read_buffers.map(figure)),
+    ("temporary", |n| n.temp_buffers.filter(|n| *n > 0.0).map(figure)),
+    ("i/o ms", |n| n.io_ms.map(figure)),
     ("cost", |n| n.cost.map(figure)),
 ];
 

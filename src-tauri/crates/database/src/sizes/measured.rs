@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 use perfdeck_model::{Address, ApiError, ErrorCode, IndexBloat, MeasuredBloat, Scheme, Sensitive};
 use perfdeck_sqltext::{Dialect, quote_identifier, quote_text};
 use sqlx::Row as _;
+use uuid::Uuid;
 
 use crate::connect::{Database, close, connect, silent};
 use crate::error::explain;
@@ -32,18 +33,91 @@ const INDEX: &str = "
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_am a ON a.oid = c.relam
     WHERE c.relkind IN ('i', 'I') AND c.oid = to_regclass($NAME)";
 
-/// What measuring the bloat of an index costs, and, where that is asked for, the measurement. `index` is its name as
-/// [`sizes`](super::sizes) writes it.
+/// What measuring the bloat of an index costs, and whether it is possible. `index` is its name as [`sizes`](super::sizes)
+/// writes it.
 ///
 /// # Errors
-/// When there is no such index, the database is none of PostgreSQL, measuring is not possible and was asked for, somebody
-/// locks the index, or it takes longer than 60 s.
-pub async fn index_bloat(
+/// When there is no such index, or the database is none of PostgreSQL.
+pub async fn index_bloat(address: &Address, password: Option<&Sensitive>, index: &str) -> Result<IndexBloat, ApiError> {
+    checked(address, index)?;
+    let mut database = connect(address, password, DEADLINE).await?;
+    own::add(address, 1.0, 1);
+    let outcome = match &mut database {
+        Database::Postgres(c) => asked(c, address, index).await.map(|(cost, _)| cost),
+        Database::Mysql(_) | Database::Sqlite(_) => Err(ApiError::internal("not PostgreSQL")),
+    };
+    close(database).await;
+    outcome
+}
+
+/// Measures the bloat of an index, until `stop` is there: then the server's statement is cancelled.
+///
+/// # Errors
+/// Those of [`index_bloat`]; when measuring is not possible, somebody locks the index, it takes longer than 60 s, or it was
+/// stopped.
+pub async fn measure_bloat(
     address: &Address,
     password: Option<&Sensitive>,
     index: &str,
-    measure: bool,
+    stop: impl Future<Output = ()>,
 ) -> Result<IndexBloat, ApiError> {
+    checked(address, index)?;
+    let mut database = connect(address, password, DEADLINE).await?;
+    own::add(address, 1.0, 1);
+    let mark = format!("perfdeck measures {}", Uuid::new_v4().simple());
+    let outcome = {
+        let work = async {
+            match &mut database {
+                Database::Postgres(c) => bloat(c, address, index, &mark).await,
+                Database::Mysql(_) | Database::Sqlite(_) => Err(ApiError::internal("not PostgreSQL")),
+            }
+        };
+        let mut work = std::pin::pin!(work);
+        tokio::select! {
+            outcome = &mut work => outcome,
+            () = stop => {
+                cancel(address, password, &mark).await;
+                // It ends with the server's own word, or was through already; what does not end is given up.
+                let ended = tokio::time::timeout(DEADLINE, &mut work).await;
+                match ended {
+                    Ok(Ok(found)) => Ok(found),
+                    _ => Err(ApiError::new(ErrorCode::Cancelled, "Measuring was stopped before its end")),
+                }
+            }
+        }
+    };
+    close(database).await;
+    outcome
+}
+
+/// Cancels the measurement of this mark on the server: by its text, since a pooler hides which session has it. A measurement that
+/// is not found there is over.
+async fn cancel(address: &Address, password: Option<&Sensitive>, mark: &str) {
+    let text = format!(
+        "SELECT pg_cancel_backend(pid) FROM pg_stat_activity
+         WHERE pid <> pg_backend_pid() AND state = 'active' AND query LIKE {}",
+        quote_text(&format!("%{mark}%"), Dialect::Postgres)
+    );
+    let work = async {
+        let mut database = connect(address, password, DEADLINE).await?;
+        own::add(address, 1.0, 1);
+        let asked = match &mut database {
+            Database::Postgres(c) => sqlx::raw_sql(sqlx::AssertSqlSafe(text)).execute(&mut *c).await.map(drop),
+            Database::Mysql(_) | Database::Sqlite(_) => Ok(()),
+        };
+        close(database).await;
+        asked.map_err(|e| explain(address, &e))
+    };
+    match tokio::time::timeout(DEADLINE, work).await {
+        Ok(Ok(())) => {}
+        // Its own limit ends it then.
+        Ok(Err(error)) => tracing::warn!(target: "perfdeck::database", %error, "a measurement was not cancelled"),
+        Err(_) => tracing::warn!(target: "perfdeck::database", "a measurement was not cancelled in time"),
+    }
+}
+
+/// Refuses what is no index of PostgreSQL.
+fn checked(address: &Address, index: &str) -> Result<(), ApiError> {
     if address.scheme != Scheme::Postgres {
         let message = format!("{} does not measure the bloat of an index", address.scheme.product());
         return Err(ApiError::new(ErrorCode::Unsupported, message)
@@ -52,17 +126,36 @@ pub async fn index_bloat(
     if index.is_empty() || index.len() > 300 {
         return Err(ApiError::bad_request("An index is named with its schema, such as public.orders_pkey"));
     }
-    let mut database = connect(address, password, DEADLINE).await?;
-    own::add(address, 1.0, 1);
-    let outcome = match &mut database {
-        Database::Postgres(c) => bloat(c, address, index, measure).await,
-        Database::Mysql(_) | Database::Sqlite(_) => Err(ApiError::internal("not PostgreSQL")),
-    };
-    close(database).await;
-    outcome
+    Ok(())
 }
 
-async fn bloat(c: &mut Session, address: &Address, index: &str, measure: bool) -> Result<IndexBloat, ApiError> {
+/// What measuring takes beside its cost.
+struct How {
+    schema: String,
+    oid: i64,
+    fillfactor: f64,
+}
+
+async fn bloat(c: &mut Session, address: &Address, index: &str, mark: &str) -> Result<IndexBloat, ApiError> {
+    let (mut found, how) = asked(c, address, index).await?;
+    match how {
+        Some(how) => {
+            found.measured = Some(measured(c, address, &how, mark).await?);
+            Ok(found)
+        }
+        None => {
+            let code = if right_missing(&found) { ErrorCode::Privilege } else { ErrorCode::Unsupported };
+            let error = ApiError::new(code, found.refused.unwrap_or_default());
+            Err(match found.fix {
+                Some(fix) => error.hint(fix),
+                None => error,
+            })
+        }
+    }
+}
+
+/// What it costs; how it is measured, where that is possible.
+async fn asked(c: &mut Session, address: &Address, index: &str) -> Result<(IndexBloat, Option<How>), ApiError> {
     let text = INDEX.replace("$NAME", &quote_text(index, Dialect::Postgres));
     own::add(address, 1.0, 0);
     let question = sqlx::raw_sql(sqlx::AssertSqlSafe(text)).fetch_optional(&mut *c);
@@ -96,42 +189,25 @@ async fn bloat(c: &mut Session, address: &Address, index: &str, measure: bool) -
     if !refused.is_empty() {
         found.refused = Some(refused.to_owned());
     }
-    let (Some(schema), true) = (schema, measure && refused.is_empty()) else {
-        if measure {
-            let code = if schema_missing(&found) { ErrorCode::Privilege } else { ErrorCode::Unsupported };
-            let error = ApiError::new(code, refused);
-            return Err(match found.fix {
-                Some(fix) => error.hint(fix),
-                None => error,
-            });
-        }
-        return Ok(found);
-    };
-    let fillfactor: f64 = row.try_get(4).map_err(failed)?;
-    let oid: i64 = row.try_get(8).map_err(failed)?;
-    found.measured = Some(measured(c, address, &schema, oid, fillfactor).await?);
-    Ok(found)
+    let Some(schema) = schema.filter(|_| refused.is_empty()) else { return Ok((found, None)) };
+    let (oid, fillfactor) = (row.try_get(8).map_err(failed)?, row.try_get(4).map_err(failed)?);
+    Ok((found, Some(How { schema, oid, fillfactor })))
 }
 
 /// Whether a right is what is missing.
-fn schema_missing(found: &IndexBloat) -> bool {
+fn right_missing(found: &IndexBloat) -> bool {
     found.fix.as_ref().is_some_and(|fix| fix.starts_with("GRANT"))
 }
 
-async fn measured(
-    c: &mut Session,
-    address: &Address,
-    schema: &str,
-    oid: i64,
-    fillfactor: f64,
-) -> Result<MeasuredBloat, ApiError> {
+async fn measured(c: &mut Session, address: &Address, how: &How, mark: &str) -> Result<MeasuredBloat, ApiError> {
     // One message is one transaction, so that its limits end with it, through a pooler too.
     let text = format!(
-        "SET LOCAL statement_timeout = {}; SET LOCAL lock_timeout = 200;
+        "SET /* {mark} */ LOCAL statement_timeout = {}; SET LOCAL lock_timeout = 200;
          SELECT leaf_pages::float8, empty_pages::float8, deleted_pages::float8, avg_leaf_density::float8
-         FROM {}.pgstatindex({oid}::regclass)",
+         FROM {}.pgstatindex({}::regclass)",
         LONGEST.as_millis(),
-        quote_identifier(schema, Dialect::Postgres)
+        quote_identifier(&how.schema, Dialect::Postgres),
+        how.oid
     );
     own::add(address, 1.0, 0);
     let started = Instant::now();
@@ -148,13 +224,14 @@ async fn measured(
     let (leaf_pages, empty_pages, deleted_pages) = (n(0)?, n(1)?, n(2)?);
     let pages = leaf_pages + empty_pages + deleted_pages;
     Ok(MeasuredBloat {
-        bloat: if pages > 1.0 { (1.0 - leaf_pages * density / (fillfactor * pages)).clamp(0.0, 1.0) } else { 0.0 },
+        bloat: if pages > 1.0 { (1.0 - leaf_pages * density / (how.fillfactor * pages)).clamp(0.0, 1.0) } else { 0.0 },
         density,
-        fillfactor,
+        fillfactor: how.fillfactor,
         leaf_pages,
         deleted_pages,
         empty_pages,
         took_ms: started.elapsed().as_secs_f64() * 1e3,
+        at_ms: 0.0,
     })
 }
 

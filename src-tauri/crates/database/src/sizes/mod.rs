@@ -14,7 +14,7 @@ use crate::connect::{Database, close, connect, silent};
 use crate::error::explain;
 use crate::own;
 
-pub use measured::index_bloat;
+pub use measured::{index_bloat, measure_bloat};
 
 /// Longest time of all of it.
 const DEADLINE: Duration = Duration::from_secs(8);

@@ -210,8 +210,7 @@ async fn catalogue(c: &mut Session, address: &Address, oids: &[i64], page: f64) 
             primary: row.try_get(6)?,
             valid: row.try_get(7)?,
             scans: row.try_get(8)?,
-            bloat: None,
-            bloat_unknown: None,
+            ..IndexSize::default()
         });
     }
     for found in &mut all {

@@ -1,6 +1,6 @@
 //! Pools of applications, as their sessions show them, and the waiters of a pooler.
 use std::str::FromStr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use perfdeck_database::{DatabaseCollector, PoolsReader};
 use perfdeck_model::{Address, ApplicationPool, Collector, DatabasePools, ErrorCode, SessionStates};
@@ -26,8 +26,6 @@ async fn client(url: &str, application: &str) -> PgConnection {
 async fn until(reader: &mut PoolsReader, at_ms: f64, there: impl Fn(&DatabasePools) -> bool) -> DatabasePools {
     let reader = Mutex::new(reader);
     eventually(SOON, async || {
-        // InnoDB shows its transactions anew only to who has not looked for 0.1 s.
-        tokio::time::sleep(Duration::from_millis(110)).await;
         let pools = reader.lock().await.read(&at_ms).await.map_err(|e| e.to_string())?;
         if there(&pools) { Ok(pools) } else { Err(format!("{pools:#?}")) }
     })
@@ -71,6 +69,22 @@ async fn postgres_pools_are_its_sessions() {
     assert_eq!((pools.hidden, pools.grant.as_deref()), (Some(0), None), "a superuser sees all");
     assert!(pools.pooler.is_none() && pools.own.is_empty(), "no pooler, and no pool of Perfdeck's");
     assert!(pools.waiting_unknown.as_deref().is_some_and(|w| w.contains("server itself")), "with the reason");
+
+    let collection = collector.collect(&1_000.0).await.expect("a collection");
+    let told = |id: &str| collection.values.iter().find(|(s, _)| s.id == id).map(|(_, n)| *n);
+    let oldest: f64 = sqlx::query_scalar(
+        "SELECT extract(epoch FROM clock_timestamp() - min(xact_start))::float8 FROM pg_stat_activity
+         WHERE application_name LIKE 'clinic-%'",
+    )
+    .fetch_one(&mut idle[0])
+    .await
+    .expect("asked independently");
+    let age = told("database.transaction.oldest").expect("its age");
+    assert!(age > 0.0 && age <= oldest, "the holder's: {age} s, {oldest} s a little later");
+    let sessions = |state| told(&format!("database.pool.sessions{{application=clinic-api,state={state}}}"));
+    assert_eq!((sessions("in_use"), sessions("idle")), (Some(2.0), Some(2.0)), "the lane of its pool");
+    let worker = collection.values.iter().any(|(s, _)| s.id.contains("clinic-worker"));
+    assert!(!worker && told("database.pool.waiting").is_none(), "one session is no pool, and there is no pooler");
 
     // The same, asked independently.
     let mut other = server.connect().await.expect("a client");
@@ -159,6 +173,10 @@ async fn pgbouncer_tells_who_waits() {
     assert_eq!((pool.database.as_str(), pool.mode.as_str(), pool.size), ("app", "transaction", Some(1)), "{pool:?}");
     assert_eq!((pool.servers_active, pool.clients_active), (1, 1), "one holds it: {pool:?}");
     assert_eq!((pools.waiting_unknown.as_deref(), pools.waiting_fix.as_deref()), (None, None), "nothing is unknown");
+    let (address, password) = Address::parse(&bouncer.url()).expect("a URL");
+    let collection = DatabaseCollector::new(address, password).collect(&0.0).await.expect("a collection");
+    let waiting = collection.values.iter().find(|(s, _)| s.id == "database.pool.waiting").map(|(_, n)| *n);
+    assert_eq!(waiting, Some(2.0), "the lane of the pool has them too");
     assert!(
         pools.note.as_deref().is_some_and(|n| n.contains("pooler")),
         "whose address the server sees: {:?}",
@@ -194,12 +212,25 @@ async fn mariadb_pools_are_its_sessions() {
     let (address, password) = Address::parse(&server.url()).expect("a URL");
     let mut collector = DatabaseCollector::new(address, password);
     collector.collect(&0.0).await.expect("Perfdeck's own session is there too");
+    let looked = Instant::now();
     let idle = server.connect().await.expect("a client");
     let mut holder = server.connect().await.expect("a client");
     holder.execute("BEGIN").await.expect("begun");
     holder.execute("UPDATE t SET a = 2").await.expect("locked");
     let mut waiter = server.connect().await.expect("a client");
     let waits = tokio::spawn(async move { waiter.execute("UPDATE t SET a = 3").await.map(drop) });
+    let asker = Mutex::new(server.connect().await.expect("a client"));
+    eventually(SOON, async || {
+        let mut c = asker.lock().await;
+        let row =
+            c.fetch_one("SHOW GLOBAL STATUS LIKE 'Innodb_row_lock_current_waits'").await.map_err(|e| e.to_string())?;
+        let waiting: String = row.get(1);
+        // InnoDB shows its transactions anew only to who has not looked for 0.1 s; this counter it shows at once.
+        let anew = looked.elapsed() > Duration::from_millis(100);
+        if waiting == "1" && anew { Ok(()) } else { Err(format!("{waiting} wait")) }
+    })
+    .await;
+    asker.into_inner().close().await.expect("closed");
     let mut reader = reader(&server.url());
     let expected = SessionStates { lock_wait: 1, active: 0, idle_in_transaction: 1, idle: 1, unknown: 0 };
     let all = |p: &DatabasePools| p.applications.len() == 1 && p.applications[0].states == expected;

@@ -1,7 +1,10 @@
 import { expect, test } from 'vitest';
 import type { DatabaseSession } from '../../../backend/types';
+import type { LaneSpec } from '../../../charts/lane';
 import { activity, blocked, branch, nobody, open, session, waiter } from './activity.testing';
 import { blockingWord, counted, holdsWord, longTransactions, rowsOf, shareOf, verdict } from './activity';
+import { lanesOf } from './lanes';
+import { applicationsOf, poolsOf, shownOf } from './pools';
 
 const plain = (text: string): string => text.replaceAll(/[\u2009\u202f]/g, ' ');
 const said = (of: Parameters<typeof activity>[0]): string => {
@@ -68,7 +71,46 @@ test('the words of a row', () => {
 test('long transactions are listed by their age, and maintenance by its share where it is known', () => {
   const list = longTransactions(activity({ sessions: [open(1, { transaction_s: 20 }), open(2, { transaction_s: 9 }), open(3)] }));
   expect(list.map((s) => s.pid)).toEqual([3, 1]);
-  const work = { pid: 1, kind: 'Vacuum', object: null, phase: 'x', unit: 'blocks', elapsed_s: 1, waits_for: null };
+  const work = { pid: 1, kind: 'Vacuum', object: null, phase: 'x', unit: 'blocks', elapsed_s: 1, left_s: null, waits_for: null };
   expect(shareOf({ ...work, done: 62, total: 100 })).toBe(0.62);
   expect(shareOf({ ...work, done: null, total: null }), 'unknown is not 0').toBeNull();
+});
+
+test('the lanes are waits, the oldest transaction and the largest pool that is told; the others are folded', () => {
+  const lane = (key: string): LaneSpec => ({
+    key, title: key, what: '', unit: 'count', kind: 'line', height: 40, series: [], scale: { kind: 'zero' },
+  }); // prettier-ignore
+  const all = [lane('connections'), lane('waits'), lane('locks')];
+  const used = 'database.pool.sessions{application=api,state=in_use}';
+  const has =
+    (...ids: string[]) =>
+    (id: string) =>
+      ids.includes(id);
+  const keys = (lanes: readonly LaneSpec[]): string[] => lanes.map((l) => l.key);
+  const both = lanesOf(all, has('database.transaction.oldest', used), ['reports', 'api']);
+  expect(keys(both.first)).toEqual(['waits', 'oldest', 'pool']);
+  expect(keys(both.more)).toEqual(['connections', 'locks']);
+  expect(both.first[2]?.what, 'of that which is told').toBe('api');
+  expect(both.first[2]?.series.map((s) => s.label)).toEqual(['in use', 'idle']);
+  const waiting = lanesOf(all, has('database.pool.waiting'), []);
+  expect(
+    waiting.first[1]?.series.map((s) => s.label),
+    'a pooler tells who waits',
+  ).toEqual(['waiting']);
+  expect(lanesOf(all, has(), ['api']), 'nothing is folded where there is nothing else').toEqual({ first: all, more: [] });
+});
+
+test('a pool is the sessions of an application at an address, as they are in the reading', () => {
+  const sessions = [
+    session(1), session(2, { state: 'idle', wait_class: 'idle', age_s: 90 }), open(3), waiter(4, [3]),
+    session(5, { client: '10.0.0.6' }), session(6, { application: null }),
+  ]; // prettier-ignore
+  const reading = activity({ sessions });
+  const [first, second, ...none] = poolsOf(reading);
+  expect([first?.sessions.length, second?.address, none.length]).toEqual([4, '10.0.0.6', 0]);
+  const shown = shownOf(first!);
+  expect(shown.runs.map((r) => `${r.count} ${r.cell}`)).toEqual(['1 lock', '1 active', '1 held', '1 idle']);
+  expect(shown.used).toBe(3);
+  expect(shown.figures.find((f) => f.name === 'waiting')?.value, 'known to the application alone').toBe('–');
+  expect(applicationsOf(reading)).toEqual(['web']);
 });

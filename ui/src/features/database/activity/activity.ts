@@ -1,16 +1,7 @@
 // What a look at the sessions says: the sentence of the page, and the words of its rows.
 import type { BlockingRow, DatabaseActivity, DatabaseSession, Maintenance } from '../../../backend/types';
 import { DASH, integer, lasted, plural } from '../../../kit/figures';
-
-export interface Verdict {
-  tone: 'ok' | 'warn' | 'bad';
-  /** What is the matter. */
-  strong: string;
-  /** The rest of the sentence. */
-  rest: string;
-  /** One line beneath it. */
-  support: string;
-}
+import type { Said } from '../said';
 
 /** A wait that is no longer short, in seconds. */
 const LONG_S = 60;
@@ -138,12 +129,15 @@ export function rootWord(row: BlockingRow, session: DatabaseSession | undefined)
   return session.state;
 }
 
+/** What a row of the tree waits for; the schema that everybody's tables are in is not worth its room. */
+export const lockWord = (row: BlockingRow): string => (row.waits_for ?? 'a lock').replace(/\bpublic\.(?=\S)/, '');
+
 /** Share of maintenance that is done; null where the server does not tell. */
 export const shareOf = (m: Maintenance): number | null =>
   m.done === null || m.total === null || m.total <= 0 ? null : Math.min(1, m.done / m.total);
 
 /** The answer of the page in a sentence: who is blocked comes first, then what is hidden, then what runs. */
-export function verdict(activity: DatabaseActivity): Verdict {
+export function verdict(activity: DatabaseActivity): Required<Said> {
   const { blocking, sessions, hidden } = activity;
   const support = counted(activity);
   const root = blocking.rows[0];
@@ -198,4 +192,17 @@ export function verdict(activity: DatabaseActivity): Verdict {
     rest: `the longest for ${lasted(Math.max(...running.map((s) => s.age_s)))}; nobody waits for a lock`,
     support: `${support}.`,
   };
+}
+
+/** The answer of the page, also where there is none yet, or nothing to ask. */
+export function answer(activity: DatabaseActivity | null, of: { sqlite: boolean; failed: boolean }): Said {
+  if (of.sqlite) {
+    const rest = 'SQLite runs inside its application and lists no sessions.';
+    return { strong: '', rest, support: 'What it reads and waits for stands in its lanes.' };
+  }
+  if (of.failed) {
+    const before = activity ? 'What was read before stands below, greyed.' : 'Its lanes stand below.';
+    return { tone: 'bad', strong: 'The sessions cannot be read', rest: '', support: `${before} It is tried again every 2 s.` };
+  }
+  return activity ? verdict(activity) : { strong: '', rest: 'Sessions of the database', support: 'Reading them' };
 }

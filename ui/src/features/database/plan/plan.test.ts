@@ -24,6 +24,8 @@ const node = (of: Partial<PlanNode> = {}): PlanNode => ({
   removed_rows: null,
   buffers: null,
   read_buffers: null,
+  temp_buffers: null,
+  io_ms: null,
   cost: 12.5,
   ...of,
 });
@@ -49,7 +51,17 @@ const measured = plan({
   execution_ms: 6.42,
   nodes: [
     node({ own_ms: 0.05, loops: 1, rows: 14, off_by: 14, buffers: 0 }),
-    scan({ own_ms: 4.61, loops: 1, rows: 14, estimated_rows: 1, off_by: 14, buffers: 398, removed_rows: 4196 }),
+    scan({
+      own_ms: 4.61,
+      loops: 1,
+      rows: 14,
+      estimated_rows: 1,
+      off_by: 14,
+      buffers: 398,
+      read_buffers: 22,
+      io_ms: 1.5,
+      removed_rows: 4196,
+    }),
     node({ depth: 1, name: 'Index Scan', index: 'rooms_pkey', own_ms: 0.31, loops: 14, rows: 1, off_by: 1, buffers: 42 }),
     node({ depth: 1, name: 'Result', loops: 0, own_ms: 0 }),
   ],
@@ -94,17 +106,20 @@ test('a plan is read without running it, then measured, and copied as text and a
   await waitFor(() => expect(nodes()).toHaveLength(4));
   expect(asked).toEqual([false, true]);
   const [, seq, loops, never] = nodes();
-  expect(seq).toMatch(/Seq Scan shifts.*4.61 ?1 ?14 ?×14 ?398$/);
+  expect(seq).toMatch(/Seq Scan shifts.*4.61 ?1 ?14 ?×14 ?398 ?22 ?1.50$/);
   expect(loops).toContain('14 loops');
   expect(never, 'what never ran has no rows').toMatch(/never run.*–/);
   expect(plain(screen.getByTestId('plan-all').textContent)).toContain('6.45');
   expect(plain(screen.getByTestId('plan-table').textContent)).toContain('removed by filter');
 });
 
-test('a guard keeps it from running, and the plan stays', async () => {
+test('a guard keeps it from running until its name is typed, and the plan stays', async () => {
+  const unlocked: (string | null)[] = [];
   const { context } = fakeApp(
     {
+      'env.unlock': ({ confirm }) => (unlocked.push(confirm), 1),
       'db.plan': ({ analyze }) => {
+        if (analyze && unlocked.length > 0) return measured;
         if (analyze) throw { code: 'guarded', message: 'It is production', hint: 'Unlock it', remedy: 'unlock', retryable: false };
         return plan();
       },
@@ -116,6 +131,17 @@ test('a guard keeps it from running, and the plan stays', async () => {
   await fireEvent.click(screen.getByTestId('plan-measure'));
   expect((await screen.findByTestId('plan-failure')).textContent).toMatch(/Not measured\s*It is production/);
   expect(nodes()).toHaveLength(2);
+  const run = screen.getByTestId<HTMLButtonElement>('change-confirmed');
+  expect(run.disabled, 'not before its name is typed').toBe(true);
+  await waitFor(() => expect(document.activeElement).toBe(screen.getByTestId('change-confirm-name')));
+  await fireEvent.input(screen.getByTestId('change-confirm-name'), { target: { value: 'shop' } });
+  await fireEvent.click(run);
+  await waitFor(() => expect(nodes()).toHaveLength(4));
+  expect(unlocked).toEqual(['shop']);
+  expect(screen.queryByTestId('plan-failure')).toBeNull();
+  const table = plain(screen.getByTestId('plan-table').textContent);
+  expect(table, 'pages from outside, and the time for them').toMatch(/buffers ?read ?I\/O ms/);
+  expect(table, 'no temporary pages were needed').not.toContain('temporary');
 });
 
 test('a missing right shows its grant to copy, and another statement is another address', async () => {

@@ -1,6 +1,7 @@
 // What a plan says: the sentence about it, and its nodes as rows.
 import type { PlanNode, StatementPlan } from '../../../backend/types';
 import { DASH, format, integer, plural, significant, THIN } from '../../../kit/figures';
+import type { Said } from '../said';
 
 /** From this factor on an estimate is marked: plans are chosen by estimates, and ten times is another plan. */
 export const FAR = 10;
@@ -41,15 +42,10 @@ export function aboutOf(node: PlanNode): string {
   return [node.detail, loops].filter(Boolean).join(', ');
 }
 
-export interface Verdict {
-  strong: string;
-  rest: string;
-}
-
 const where = (node: PlanNode): string => [node.name, node.relation ?? node.index].filter(Boolean).join(' on ');
 
 /** The answer in a sentence: what takes the time where it was measured, else what is read in full. */
-export function verdict(plan: StatementPlan): Verdict {
+export function verdict(plan: StatementPlan): Said {
   const rows = rowsOf(plan);
   const heaviest = rows.find((r) => r.heaviest);
   if (plan.measured && plan.execution_ms !== null) {
@@ -69,5 +65,25 @@ export function verdict(plan: StatementPlan): Verdict {
 }
 
 /** The sum of what is known of all nodes. */
-export const buffersOf = (plan: StatementPlan): number | null =>
-  plan.nodes.some((n) => n.buffers !== null) ? plan.nodes.reduce((sum, n) => sum + (n.buffers ?? 0), 0) : null;
+export const sumOf = (plan: StatementPlan, of: (node: PlanNode) => number | null): number | null =>
+  plan.nodes.some((n) => of(n) !== null) ? plan.nodes.reduce((sum, n) => sum + (of(n) ?? 0), 0) : null;
+
+/** A figure about pages that a node read, wrote or waited for itself. */
+export interface IoColumn {
+  key: string;
+  label: string;
+  about: string;
+  of: (node: PlanNode) => number | null;
+  text: (n: number | null) => string;
+}
+
+const IO: readonly IoColumn[] = [
+  { key: 'buffers', label: 'buffers', about: 'Pages that it touched itself', of: (n) => n.buffers, text: figure },
+  { key: 'read', label: 'read', about: 'Of them, pages from outside the server’s memory', of: (n) => n.read_buffers, text: figure },
+  { key: 'temp', label: 'temporary', about: 'Pages of temporary files, read and written', of: (n) => n.temp_buffers, text: figure },
+  { key: 'io', label: 'I/O ms', about: 'Time that it waited for pages', of: (n) => n.io_ms, text: msWord },
+];
+
+/** Those that a plan has figures of; buffers always, since that they are not told is an answer too. */
+export const ioOf = (plan: StatementPlan): IoColumn[] =>
+  IO.filter(({ key, of }) => key === 'buffers' || plan.nodes.some((n) => (key === 'temp' ? (of(n) ?? 0) > 0 : of(n) !== null)));

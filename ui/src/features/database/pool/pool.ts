@@ -9,13 +9,7 @@ import type {
   SessionStates,
 } from '../../../backend/types';
 import { DASH, format, integer, plural, seconds } from '../../../kit/figures';
-
-export interface Verdict {
-  tone: 'ok' | 'warn' | 'bad' | 'unknown';
-  strong: string;
-  rest: string;
-  support: string;
-}
+import type { Said } from '../said';
 
 /** What a session or a place of a pool is drawn as. */
 export type Cell = 'lock' | 'active' | 'held' | 'idle' | 'unknown' | 'free';
@@ -77,10 +71,15 @@ function support(pools: DatabasePools | null, health: DatabaseHealth | null): st
 }
 
 /** The sentence of the page: what fails first, then who waits, then what there is. */
-export function verdict(pools: DatabasePools | null, health: DatabaseHealth | null): Verdict | null {
+export function verdict(pools: DatabasePools | null, health: DatabaseHealth | null): Required<Said> | null {
   if (!pools && !health) return null;
   const rest = support(pools, health);
-  const say = (tone: Verdict['tone'], strong: string, after: string): Verdict => ({ tone, strong, rest: after, support: rest });
+  const say = (tone: Required<Said>['tone'], strong: string, after: string): Required<Said> => ({
+    tone,
+    strong,
+    rest: after,
+    support: rest,
+  });
   const failing = of(health, 'failing');
   if (failing.length > 0) return say('bad', `${checks(failing.length)} ${failing.length === 1 ? 'fails' : 'fail'}:`, named(failing));
   const waiting = pools && waitingOf(pools);

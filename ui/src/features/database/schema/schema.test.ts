@@ -1,7 +1,7 @@
 // @vitest-environment jsdom
 import { fireEvent, render, screen, waitFor } from '@testing-library/svelte';
 import { expect, test } from 'vitest';
-import type { DatabaseSizes, IndexBloat, IndexSize, TableSize } from '../../../backend/types';
+import type { DatabaseSizes, IndexBloat, IndexSize, JobStatus, MeasuredBloat, TableSize } from '../../../backend/types';
 import { fakeApp } from '../../../testing/app';
 import { target } from '../../../testing/values';
 import Page from './Page.svelte';
@@ -18,6 +18,8 @@ const index = (of: Partial<IndexSize> = {}): IndexSize => ({
   scans: 7,
   bloat: 0.02,
   bloat_unknown: null,
+  growth: null,
+  measured: null,
   ...of,
 });
 const table = (of: Partial<TableSize> = {}): TableSize => ({
@@ -26,6 +28,7 @@ const table = (of: Partial<TableSize> = {}): TableSize => ({
   partition_of: null,
   bytes: 4 * 2 ** 20,
   told: 'exact',
+  growth: null,
   table_bytes: 3 * 2 ** 20,
   index_bytes: 2 ** 20,
   toast_bytes: 0,
@@ -52,6 +55,7 @@ const sizes = (of: Partial<DatabaseSizes> = {}): DatabaseSizes => ({
   indexes_left_out: 0,
   bytes: 5 * 2 ** 20,
   bytes_exact: true,
+  growth: null,
   source: 'the server’s size functions',
   counted_since_ms: null,
   missing: [],
@@ -75,15 +79,19 @@ const there = {
 const names = (): (string | undefined)[] => screen.queryAllByTestId('schema-row').map((r) => r.dataset['name']);
 
 test('the sentence says what is largest and of how much, and that growth is not known', () => {
-  const said = verdict(sizes());
+  const said = verdict(sizes(), 0);
   expect(plain(`${said.strong} ${said.rest}`)).toBe(
     '5.00 MiB in 2 tables with 1 index; the largest is public.orders with 4.00 MiB, 80.0 % of it',
   );
-  expect(said.support).toContain('Growth is unknown');
-  expect(plain(verdict(sizes({ bytes_exact: false, tables_left_out: 9, indexes_left_out: 3 })).strong)).toBe(
+  expect(said.support).toContain('Growth is told from the second reading on');
+  const day = 86_400_000;
+  const grown = (bytes: number): string => plain(verdict(sizes({ growth: { bytes, since_ms: day } }), 7 * day).support);
+  expect(grown(2 ** 20)).toContain('It grew by 1.00 MiB in the last 6 days.');
+  expect(grown(-(2 ** 20))).toContain('It shrank by 1.00 MiB');
+  expect(plain(verdict(sizes({ bytes_exact: false, tables_left_out: 9, indexes_left_out: 3 }), 0).strong)).toBe(
     'about 5.00 MiB in 11 tables with 4 indexes;',
   );
-  expect(verdict(sizes({ tables: [], bytes: null })).strong).toBe('No tables');
+  expect(verdict(sizes({ tables: [], bytes: null }), 0).strong).toBe('No tables');
 });
 
 test('tables are listed largest first, unfold to their indexes, and the first are there before all are', async () => {
@@ -139,12 +147,21 @@ test('an index is measured on request, with its cost first', async () => {
     deleted_pages: 3,
     empty_pages: 0,
     took_ms: 12,
+    at_ms: 5,
   };
-  const asked: boolean[] = [];
-  const { context, address } = fakeApp(
+  let kept: MeasuredBloat | null = null;
+  const cancelled: string[] = [];
+  const job = (of: Partial<JobStatus> = {}): JobStatus => ({
+    id: 'j1', kind: 'bloat', title: 'Bloat of public.orders_pkey', environment_id: 'shop', state: 'running', progress: null,
+    step: 'reading 1.00 MiB, at most 60 s', started_ms: 0, finished_ms: null, cancellable: true, error: null, result: null, ...of,
+  }); // prettier-ignore
+  const { context, address, push, calls } = fakeApp(
     {
       'db.sizes': () => sizes(),
-      'db.bloat': ({ measure }) => (asked.push(measure), bloat({ measured: measure ? measured : null })),
+      'db.bloat': () => bloat({ measured: kept }),
+      'db.measure_bloat': () => job(),
+      'job.get': () => job(),
+      'job.cancel': ({ id }) => (cancelled.push(id), true),
     },
     there,
   );
@@ -155,10 +172,24 @@ test('an index is measured on request, with its cost first', async () => {
   expect(address.param('object')).toContain('public.orders_pkey');
   const button = await screen.findByTestId('schema-measure');
   expect(plain(screen.getByTestId('schema-index').textContent)).toContain('reads 1.00 MiB');
-  expect(asked, 'nothing is read before that').toEqual([false]);
   await fireEvent.click(button);
-  await waitFor(() => expect(plain(screen.getByTestId('schema-index').textContent)).toContain('31'));
-  expect(asked).toEqual([false, true]);
+  await fireEvent.click(await screen.findByTestId('schema-measure-stop'));
+  expect(cancelled).toEqual(['j1']);
+  push({ jobs: [job({ state: 'cancelled' })] });
+  expect((await screen.findByTestId('schema-stopped')).textContent).toContain('does not read it any more');
+  await fireEvent.click(screen.getByTestId('schema-measure'));
+  await screen.findByTestId('schema-measure-stop');
+  kept = measured;
+  push({ jobs: [job({ state: 'done' })] });
+  await waitFor(() => expect(plain(screen.getByTestId('schema-index').textContent)).toContain('31.0 %'));
+  const row = (): string =>
+    plain(screen.getAllByTestId('schema-row').find((r) => r.dataset['name'] === 'public.orders_pkey')?.textContent ?? '');
+  await waitFor(() => expect(row(), 'it stands in the row too').toContain('measured 31.0 %'));
+  expect(
+    calls.filter((c) => c === 'db.bloat'),
+    'asked when it was chosen and when it was measured',
+  ).toHaveLength(2);
+  expect(screen.getByTestId('schema-measure').textContent).toBe('Measure again');
 });
 
 test('what is not there and what is not allowed are different answers', async () => {

@@ -1,8 +1,9 @@
 // What the sizes of a database say: the sentence of the page, the rows of its list, the same as a sheet.
-import type { BloatUnknown, DatabaseSizes, IndexSize, SizeTold, TableSize } from '../../../backend/types';
-import { bytes, DASH, format, integer, plural, THIN } from '../../../kit/figures';
+import type { BloatUnknown, DatabaseSizes, IndexSize, SizeGrowth, SizeTold, TableSize } from '../../../backend/types';
+import { bytes, DASH, duration, format, integer, MINUS, plural, THIN } from '../../../kit/figures';
 import { ago } from '../../../kit/format';
 import type { Column } from '../../../kit/list';
+import type { Said } from '../said';
 
 /** A table, or an index below its table. */
 export interface Row {
@@ -40,19 +41,35 @@ export const rowsOf = (sizes: DatabaseSizes, view: View): Row[] =>
         : table.indexes.map((index) => ({ key: `index ${table.name} ${index.name}`, name: index.name, table, index, below: null })),
   }));
 
-export interface Verdict {
-  strong: string;
-  rest: string;
-  support: string;
-}
-
 const indexes = (n: number): string => `${integer(n)} ${n === 1 ? 'index' : 'indexes'}`;
 
+/** Bytes that something gained or lost: `+1.20 GB`; unknown is a dash. */
+export const growthWord = (growth: SizeGrowth | null): string =>
+  growth === null ? DASH : growth.bytes === 0 ? '0 B' : `${growth.bytes < 0 ? MINUS : '+'}${bytes(Math.abs(growth.bytes))}`;
+
+/** For how long growth is known, in words. */
+export function knownFor(growth: SizeGrowth, now: number): string {
+  const days = (now - growth.since_ms) / 86_400_000;
+  return days >= 2 ? plural(Math.floor(days), 'day') : duration(Math.max(0, days * 86_400));
+}
+
+/** What is said of growth beneath the answer: of all tables together, else that it is not known yet. */
+function grown(sizes: DatabaseSizes, now: number): string {
+  const { growth } = sizes;
+  if (growth !== null) {
+    const known = `the last ${knownFor(growth, now)}`;
+    return growth.bytes === 0
+      ? `It did not grow in ${known}.`
+      : `It ${growth.bytes < 0 ? 'shrank' : 'grew'} by ${bytes(Math.abs(growth.bytes))} in ${known}.`;
+  }
+  return 'Growth is told from the second reading on, an hour after the first; they are kept for seven days.';
+}
+
 /** The answer of the page in a sentence: what is largest, and of how much. */
-export function verdict(sizes: DatabaseSizes): Verdict {
+export function verdict(sizes: DatabaseSizes, now: number): Said & { support: string } {
   const tables = sizes.tables.length + sizes.tables_left_out;
   const many = sizes.tables.reduce((sum, t) => sum + t.indexes.length, sizes.indexes_left_out);
-  const support = `Sizes by ${sizes.source}. Growth is unknown: no sizes were kept before.`;
+  const support = `Sizes by ${sizes.source}. ${grown(sizes, now)}`;
   if (tables === 0) return { strong: 'No tables', rest: 'that this user sees', support };
   const all = sizes.bytes === null ? null : `${sizes.bytes_exact ? '' : 'about '}${bytes(sizes.bytes)}`;
   const whole = `${plural(tables, 'table')} with ${indexes(many)}`;
@@ -207,20 +224,28 @@ export function columnsOf(view: View, all: number | null, now: number): readonly
   };
   return [
     name,
-    { key: 'share', label: 'share', text: (row) => format(share(row), 'ratio'), sort: share, numeric: true, width: 138 },
+    { key: 'share', label: 'share', text: (row) => format(share(row), 'ratio'), sort: share, numeric: true, width: 130 },
     size,
-    figure('heap', 'rows only', (t) => t.table_bytes, sized, 88),
-    figure('indexes', 'indexes', (t) => t.index_bytes, sized, 88),
-    figure('part', 'index share', indexShare, (n) => format(n, 'ratio'), 88),
-    figure('toast', 'toast', (t) => t.toast_bytes, sized, 84),
+    {
+      key: 'growth',
+      label: 'growth',
+      text: (row) => growthWord(of(row).growth),
+      sort: (row) => of(row).growth?.bytes ?? null,
+      numeric: true,
+      width: 88,
+    },
+    figure('heap', 'rows only', (t) => t.table_bytes, sized, 80),
+    figure('indexes', 'indexes', (t) => t.index_bytes, sized, 80),
+    figure('part', 'index share', indexShare, (n) => format(n, 'ratio'), 80),
+    figure('toast', 'toast', (t) => t.toast_bytes, sized, 76),
     rows,
     {
       key: 'bloat',
-      label: 'bloat, estimated',
-      text: (row) => bloatWord(of(row)),
-      sort: (row) => of(row).bloat,
+      label: 'bloat',
+      text: (row) => (row.index?.measured ? format(row.index.measured.bloat, 'ratio') : bloatWord(of(row))),
+      sort: (row) => row.index?.measured?.bloat ?? of(row).bloat,
       numeric: true,
-      width: 108,
+      width: 96,
     },
   ];
 }
@@ -239,17 +264,19 @@ const cell = (text: string): string => (/[",\n]/.test(text) ? `"${text.replaceAl
 export function csv(sizes: DatabaseSizes): string {
   const head = [
     'table', 'index', 'kind', 'bytes', 'told', 'table_bytes', 'index_bytes', 'toast_bytes', 'free_bytes', 'rows', 'rows_exact', 'bloat',
+    'growth_bytes', 'growth_since_ms', 'bloat_measured',
     'scans', 'scan_rows', 'index_scans', 'dead_rows', 'vacuum_at_rows', 'changed_rows', 'analyze_at_rows', 'vacuumed_ms', 'analyzed_ms',
   ]; // prettier-ignore
   const n = (value: number | null): string => (value === null ? '' : String(value));
   const lines = sizes.tables.flatMap((t) => [
     [
       t.name, '', t.kind, n(t.bytes), t.told, n(t.table_bytes), n(t.index_bytes), n(t.toast_bytes), n(t.free_bytes), n(t.rows),
-      String(t.rows_exact), n(t.bloat), n(t.scans), n(t.scan_rows), n(t.index_scans), n(t.dead_rows), n(t.vacuum_at_rows),
+      String(t.rows_exact), n(t.bloat), n(t.growth?.bytes ?? null), n(t.growth?.since_ms ?? null), '', n(t.scans), n(t.scan_rows), n(t.index_scans), n(t.dead_rows), n(t.vacuum_at_rows),
       n(t.changed_rows), n(t.analyze_at_rows), n(t.vacuumed_ms), n(t.analyzed_ms),
     ],
     ...t.indexes.map((i) => [
-      t.name, i.name, kindOf(i), n(i.bytes), i.told, '', '', '', '', '', '', n(i.bloat), n(i.scans),
+      t.name, i.name, kindOf(i), n(i.bytes), i.told, '', '', '', '', '', '', n(i.bloat), n(i.growth?.bytes ?? null), n(i.growth?.since_ms ?? null),
+      n(i.measured?.bloat ?? null), n(i.scans),
       ...Array<string>(8).fill(''),
     ]),
   ]); // prettier-ignore

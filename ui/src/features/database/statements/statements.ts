@@ -2,6 +2,7 @@
 import type { StatementRow, Statements, StatementsGap, StatementsGapKind } from '../../../backend/types';
 import { clock } from '../../../charts/ticks';
 import { DASH, duration, integer, MINUS, percent, plural, significant, THIN } from '../../../kit/figures';
+import type { Said } from '../said';
 
 /** Rows that are listed before somebody asks for all. */
 export const FIRST = 8;
@@ -73,13 +74,6 @@ export function comparedWord(answer: Statements, days: readonly string[] = DAYS)
 }
 const DAYS = ['Sunday', 'Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Friday', 'Saturday'] as const;
 
-export interface Said {
-  strong: string;
-  rest: string;
-  tone: 'ok' | 'warn';
-  support: string;
-}
-
 /** The few statements that take most of the time, or the heaviest one. */
 function heaviest(answer: Statements): string | null {
   const shares = answer.rows.flatMap((row) => (row.share === null ? [] : [row.share])).sort((a, b) => b - a);
@@ -107,7 +101,7 @@ function slower(answer: Statements): string | null {
 }
 
 /** The answer in a sentence; null where there are no figures. */
-export function verdict(answer: Statements): Said | null {
+export function verdict(answer: Statements): Required<Said> | null {
   const { coverage } = answer;
   if (coverage.windows === 0 || coverage.from_ms === null || coverage.to_ms === null) return null;
   const strong = heaviest(answer) ?? 'No statement was called';

@@ -176,6 +176,14 @@ fn rows(now: f64, version: usize) -> BTreeMap<&'static str, String> {
         let text = "VALUES (1, 'e1', '127.0.0.1:1/shop', '42', 'SELECT $1', NULL";
         rows.insert("statement_texts", format!("{text}, {now}, {now})"));
     }
+    if version >= 11 {
+        let sizes = json!({"exact": true, "bytes": 3.0, "tables": {"public.orders": 2.0}, "indexes": {}});
+        rows.insert("database_sizes", format!("VALUES ('e1', '127.0.0.1:1/shop', {now}, {})", text(sizes)));
+        let bloat = json!({"bloat": 0.5, "density": 0.45, "fillfactor": 0.9, "leaf_pages": 9.0, "deleted_pages": 0.0,
+                           "empty_pages": 0.0, "took_ms": 1.0, "at_ms": now});
+        let index = "VALUES ('e1', '127.0.0.1:1/shop', 'public.orders_pkey'";
+        rows.insert("measured_bloat", format!("{index}, {now}, {})", text(bloat)));
+    }
     if version >= 9 {
         let amount = json!({"mean": 21.0, "low": 21.0, "high": 21.0});
         let cost = json!({"id": "q1", "created_ms": now, "name": "GET /", "request": "GET http://127.0.0.1:1/",

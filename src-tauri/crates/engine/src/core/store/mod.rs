@@ -26,6 +26,10 @@ const OPEN_DEADLINE: Duration = Duration::from_secs(5);
 const KEEP_BLOCKS_MS: f64 = 24.0 * 3_600_000.0;
 /// Windows of statements are kept for seven days, and for two hours more: what the same hour was a week ago.
 const KEEP_STATEMENTS_MS: f64 = (7.0 * 24.0 + 2.0) * 3_600_000.0;
+/// Sizes of tables are kept for this long: growth over seven days needs one that is a little older.
+const KEEP_SIZES_MS: f64 = 8.0 * 86_400_000.0;
+/// Measured bloat is kept for this long.
+const KEEP_BLOAT_MS: f64 = 30.0 * 86_400_000.0;
 /// Entries of the journal, and what requests cost, are kept for this long.
 const KEEP_JOURNAL_MS: f64 = 400.0 * 24.0 * 3_600_000.0;
 /// Time for which deleted environments and runs can be restored, in milliseconds.
@@ -240,6 +244,8 @@ impl Store {
             ("DELETE FROM statement_windows WHERE to_ms < ?", now_ms - KEEP_STATEMENTS_MS),
             ("DELETE FROM statement_texts WHERE last_ms < ?", now_ms - KEEP_STATEMENTS_MS),
             ("DELETE FROM statement_plans WHERE last_ms < ?", now_ms - KEEP_STATEMENTS_MS),
+            ("DELETE FROM database_sizes WHERE at_ms < ?", now_ms - KEEP_SIZES_MS),
+            ("DELETE FROM measured_bloat WHERE at_ms < ?", now_ms - KEEP_BLOAT_MS),
             ("DELETE FROM environments WHERE deleted_ms < ?", now_ms - UNDO_MS),
             ("DELETE FROM runs WHERE deleted_ms < ?", now_ms - UNDO_MS),
             ("DELETE FROM comparisons WHERE deleted_ms < ?", now_ms - UNDO_MS),

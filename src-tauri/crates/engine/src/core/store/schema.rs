@@ -20,6 +20,7 @@ migrations! {
     "0008_database",
     "0009_bench",
     "0010_database",
+    "0011_database",
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use perfdeck_database::{ActivityFacts, ActivityReader};
+use perfdeck_database::{ActivityFacts, ActivityReader, tell_left};
 use perfdeck_model::{Address, ApiError, Clock, DatabaseActivity, ErrorCode, Sensitive};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -197,8 +197,11 @@ impl Watches {
     ) -> Result<Option<DatabaseActivity>, ApiError> {
         let (shared, mut newest) = self.asked(id, door, clock).await?;
         let told = |facts: &ActivityFacts| {
-            let kept_from_ms = shared.ring().oldest_ms();
-            DatabaseActivity { kept_from_ms, ..facts.answer() }
+            let mut answer = facts.answer();
+            let ring = shared.ring();
+            answer.kept_from_ms = ring.oldest_ms();
+            tell_left(&mut answer, ring.kept.iter().map(|kept| &**kept));
+            answer
         };
         if let Some(ms) = at_ms {
             let found = shared.ring().at(ms);

@@ -1,11 +1,14 @@
 //! Commands of databases.
 use std::sync::Arc;
 
-use perfdeck_model::{DatabaseActivity, DatabaseHealth, DatabasePools, DatabaseSizes, IndexBloat, StatementPlan};
+use perfdeck_model::{
+    DatabaseActivity, DatabaseHealth, DatabasePools, DatabaseSizes, IndexBloat, JobStatus, StatementPlan,
+};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-pub use super::schema::{BloatRequest, PlanRequest, SizesRequest, db_bloat, db_plan, db_sizes};
+pub use super::bloat::{BloatRequest, db_bloat, db_measure_bloat};
+pub use super::schema::{PlanRequest, SizesRequest, db_plan, db_sizes};
 use crate::Engine;
 use crate::features::database::activity::Door;
 use crate::features::database::statements::answer::{StatementDetail, Statements};
@@ -50,6 +53,7 @@ commands! {
     Target Json "db.activity" (ActivityRequest) -> Option<DatabaseActivity>, changes [] => db_activity;
     Target Json "db.sizes" (SizesRequest) -> DatabaseSizes, changes [] => db_sizes;
     Target Json "db.bloat" (BloatRequest) -> IndexBloat, changes [] => db_bloat;
+    Target Json "db.measure_bloat" (BloatRequest) -> JobStatus, changes [Jobs] => db_measure_bloat;
     Target Json "db.plan" (PlanRequest) -> StatementPlan, changes [] => db_plan;
     Target Json "db.pool" (ByEnvironment) -> DatabasePools, changes [] => db_pool;
     Target Json "db.health" (ByEnvironment) -> DatabaseHealth, changes [] => db_health;

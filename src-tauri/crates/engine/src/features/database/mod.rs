@@ -1,8 +1,11 @@
 //! Databases.
 pub(crate) mod activity;
+pub(crate) mod bloat;
 pub mod commands;
 pub(crate) mod drop_index;
 pub(crate) mod end_session;
+pub(crate) mod growth;
+pub(crate) mod place;
 pub(crate) mod pools;
 pub(crate) mod schema;
 pub(crate) mod statements;
@@ -11,6 +14,7 @@ pub(crate) mod statements;
 #[derive(Default)]
 pub(crate) struct State {
     pub(crate) activity: activity::Watches,
+    pub(crate) bloat: bloat::Unstored,
     pub(crate) pools: pools::Readers,
     pub(crate) statements: statements::State,
 }

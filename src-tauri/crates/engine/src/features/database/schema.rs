@@ -1,10 +1,11 @@
 //! What a database holds, and how it would run a statement.
 use std::sync::Arc;
 
-use perfdeck_model::{DatabaseSizes, IndexBloat, JournalKind, StatementPlan, TargetRole};
+use perfdeck_model::{DatabaseSizes, JournalKind, StatementPlan, TargetRole};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
+use super::place::place_of;
 use crate::Engine;
 use crate::table::Result;
 
@@ -21,18 +22,6 @@ pub struct SizesRequest {
     pub limit: Option<u32>,
 }
 
-/// Asks for the bloat of one index.
-#[derive(Debug, Clone, Serialize, Deserialize, TS)]
-pub struct BloatRequest {
-    /// Identifier or name of the environment.
-    pub environment_id: String,
-    /// Name of the index as the list of sizes has it, with its schema.
-    pub index: String,
-    /// Whether it is measured, which reads all of it; otherwise only what that costs is told.
-    #[serde(default)]
-    pub measure: bool,
-}
-
 /// Asks for the plan of a statement.
 #[derive(Debug, Clone, Serialize, Deserialize, TS)]
 pub struct PlanRequest {
@@ -45,16 +34,16 @@ pub struct PlanRequest {
     pub analyze: bool,
 }
 
-/// Sizes of tables and indexes, what is read by sequential scans, when tables were tidied, and how much of them is bloat.
+/// Sizes of tables and indexes, how much they grew, what is read by sequential scans, when tables were tidied, and how much of them
+/// is bloat. Those of the largest are kept, at most once an hour.
 pub async fn db_sizes(engine: Arc<Engine>, request: SizesRequest) -> Result<DatabaseSizes> {
-    let (_, address, password) = engine.database_of(&request.environment_id).await?;
-    perfdeck_database::sizes(&address, password.as_ref(), request.limit.unwrap_or(USUAL_TABLES)).await
-}
-
-/// What measuring the bloat of an index costs, and the measurement where that is asked for.
-pub async fn db_bloat(engine: Arc<Engine>, request: BloatRequest) -> Result<IndexBloat> {
-    let (_, address, password) = engine.database_of(&request.environment_id).await?;
-    perfdeck_database::index_bloat(&address, password.as_ref(), &request.index, request.measure).await
+    let (environment, address, password) = engine.database_of(&request.environment_id).await?;
+    let limit = request.limit.unwrap_or(USUAL_TABLES);
+    let mut sizes = perfdeck_database::sizes(&address, password.as_ref(), limit).await?;
+    let place = place_of(&environment)?;
+    engine.with_growth(&place, &mut sizes).await?;
+    engine.with_bloat(&place, &mut sizes).await?;
+    Ok(sizes)
 }
 
 /// The plan of a statement that only reads. Running it to measure it is a guarded act on what is, or looks like, production.

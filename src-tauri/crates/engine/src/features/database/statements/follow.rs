@@ -9,9 +9,9 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::answer::{Statements, StatementsState};
-use super::kept::{KeptText, Place, Texts};
+use super::kept::{KeptText, Texts};
 use super::window::{Piece, WINDOW_MS, Window, number};
-use super::{place_of, plans};
+use super::{Place, place_of, plans};
 use crate::Engine;
 use crate::core::statement_source::{Said, StatementSource};
 

@@ -9,16 +9,10 @@ use sqlx::{Row as _, SqliteConnection};
 use super::pack::{Packed, pack, unpack};
 use super::window::{Piece, Row};
 use crate::core::store::Store;
+use crate::features::database::place::Place;
 
 /// Texts of one database that are kept at most; those that were seen last stay.
 const MOST_TEXTS: i64 = 5_000;
-
-/// One database of one environment: what another address has had is not its past.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct Place {
-    pub(super) environment_id: String,
-    pub(super) target: String,
-}
 
 /// A statement as it is kept.
 #[derive(Debug, Clone, PartialEq)]

@@ -16,13 +16,14 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use perfdeck_model::{ApiError, DEMO_ENVIRONMENT_ID, Environment, ErrorCode};
+use perfdeck_model::ApiError;
 
 use self::answer::{StatementDetail, Statements, StatementsState};
 use self::built::{HOUR_MS, Means, WEEK_MS};
 use self::follow::Live;
-use self::kept::{KeptText, Place, Texts};
+use self::kept::{KeptText, Texts};
 use self::window::{Piece, WINDOW_MS, Window};
+use super::place::{Place, place_of};
 use crate::Engine;
 use crate::core::statement_source::StatementSource;
 
@@ -68,20 +69,6 @@ fn checked(from_ms: f64, to_ms: f64) -> Result<(), ApiError> {
         return Ok(());
     }
     Err(ApiError::bad_request("The range ends after it starts and spans at most seven days"))
-}
-
-/// The database of an environment that statements are kept of.
-fn place_of(environment: &Environment) -> Result<Place, ApiError> {
-    let environment_id = environment.id.clone();
-    // The demo has no address before it is opened, its folder may move, and it is the same demo.
-    if environment_id == DEMO_ENVIRONMENT_ID {
-        return Ok(Place { target: environment_id.clone(), environment_id });
-    }
-    let Some(database) = &environment.targets.database else {
-        return Err(ApiError::new(ErrorCode::Unsupported, format!("'{}' has no database", environment.name))
-            .hint("Add one in the environment's editor"));
-    };
-    Ok(Place { environment_id, target: database.address.short() })
 }
 
 impl Engine {
