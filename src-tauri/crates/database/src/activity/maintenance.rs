@@ -86,6 +86,12 @@ pub(super) async fn probe(c: &mut Session) -> Result<Progress, sqlx::Error> {
 }
 
 impl Progress {
+    /// The condition that any of them has a row.
+    pub(super) fn exists(&self) -> String {
+        let all: Vec<String> = self.0.iter().map(|name| format!("EXISTS (SELECT FROM {name})")).collect();
+        if all.is_empty() { "false".to_owned() } else { all.join(" OR ") }
+    }
+
     /// What asks all of them; `None` where the server has none.
     pub(super) fn question(&self) -> Option<String> {
         let one = |view: &View| {

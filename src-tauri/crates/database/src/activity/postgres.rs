@@ -1,4 +1,6 @@
-//! What PostgreSQL tells of its sessions, in one message: one transaction, and what it reads of them is of one moment.
+//! What PostgreSQL tells of its sessions. A glance says whether anybody waits, or maintenance runs; then the sessions, with who
+//! holds what in the same message where there is something to tell: one transaction, and what it reads of them is of one moment.
+//! The glance and the sessions alone are prepared once, since planning them costs ten times as much as running them.
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -7,24 +9,28 @@ use perfdeck_sqltext::Dialect;
 use sqlx::Row as _;
 use sqlx::postgres::PgRow;
 
-use super::facts::{PreparedFacts, SessionFacts, Wait};
+use super::facts::{ActivityFacts, PreparedFacts, SessionFacts, Wait};
 use super::maintenance::{self, Progress};
 use super::reader::{Found, State};
 use super::texts::Texts;
 use super::{HOLDERS, SESSIONS, WAITERS};
 use crate::hints::grant;
+use crate::own;
 use crate::session::Session;
 
 /// What our questions through a pooler begin with; see `session.rs`.
 const OWN: &str = "SET LOCAL statement_timeout = 1500; SET LOCAL lock_timeout = 200;%";
 
-/// The clock, and client sessions of which this user sees neither state nor statement: a hidden session has no kind; those of
-/// the server itself are in no database or have no user.
-const NOW: &str = "
-    SELECT 'now', (extract(epoch FROM clock_timestamp()) * 1000)::float8,
-        (SELECT count(*) FROM pg_stat_activity
-         WHERE query = '<insufficient privilege>' AND datid IS NOT NULL AND usesysid IS NOT NULL
-           AND pid <> pg_backend_pid() AND application_name IS DISTINCT FROM 'perfdeck')";
+/// The clock; client sessions of which this user sees neither state nor statement: a hidden session has no kind, those of
+/// the server itself are in no database or have no user; whether locks are waited for or kept by prepared transactions, and
+/// whether maintenance runs.
+const GLANCE: &str = "
+    SELECT (extract(epoch FROM clock_timestamp()) * 1000)::float8,
+        count(*) FILTER (WHERE query = '<insufficient privilege>' AND datid IS NOT NULL AND usesysid IS NOT NULL
+            AND pid <> pg_backend_pid() AND application_name IS DISTINCT FROM 'perfdeck'),
+        coalesce(bool_or(wait_event_type = 'Lock'), false) OR EXISTS (SELECT FROM pg_prepared_xacts),
+        $PROGRESS
+    FROM pg_stat_activity";
 
 /// Every session of a client but Perfdeck's own. Who blocks one is asked for those that wait only: the answer takes the
 /// server's locks on every part of its table of locks.
@@ -118,35 +124,79 @@ struct Reading {
     total: i64,
 }
 
-fn message(progress: &Progress, version: u32) -> String {
-    let clients = CLIENTS
+/// What is told beside the sessions.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+struct Parts {
+    /// Who holds what.
+    locks: bool,
+    /// Maintenance that runs.
+    progress: bool,
+}
+
+fn glance(progress: &Progress) -> String {
+    GLANCE.replace("$PROGRESS", &progress.exists())
+}
+
+fn clients() -> String {
+    CLIENTS
         .replace("$HOLDERS", &HOLDERS.to_string())
         .replace("$SESSIONS", &SESSIONS.to_string())
         .replace("$WAITERS", &WAITERS.to_string())
-        .replace("$OWN", OWN);
-    let locks = LOCKS.replace("$WAITSTART", if version >= 140_000 { "l.waitstart" } else { "NULL::timestamptz" });
-    let mut all = vec![NOW.to_owned(), clients, OTHERS.to_owned(), locks, PREPARED.to_owned(), HOLDS.to_owned()];
-    all.extend(progress.question());
+        .replace("$OWN", OWN)
+}
+
+fn message(progress: &Progress, version: u32, parts: Parts) -> String {
+    let mut all = vec![clients()];
+    if parts.locks {
+        let since = if version >= 140_000 { "l.waitstart" } else { "NULL::timestamptz" };
+        all.extend([OTHERS.to_owned(), LOCKS.replace("$WAITSTART", since), PREPARED.to_owned(), HOLDS.to_owned()]);
+    }
+    if parts.progress {
+        all.extend(progress.question());
+    }
     all.join(";")
+}
+
+/// Asks a question that is the same each time. A new one is prepared first, which is a transaction too; through a pooler nothing is.
+async fn again(c: &mut Session, state: &mut State, address: &Address, sql: String) -> Result<Vec<PgRow>, sqlx::Error> {
+    let new = state.prepared.insert(sql.clone()) && !c.is_shared();
+    own::add(address, if new { 2.0 } else { 1.0 }, 0);
+    sqlx::query(sqlx::AssertSqlSafe(sql)).fetch_all(c).await
 }
 
 /// Reads the sessions.
 pub(super) async fn read(c: &mut Session, state: &mut State, address: &Address) -> Result<Found, sqlx::Error> {
     let progress = match &state.progress {
         Some(progress) => progress.clone(),
-        None => state.progress.insert(maintenance::probe(c).await?).clone(),
+        None => {
+            own::add(address, 1.0, 0);
+            state.progress.insert(maintenance::probe(c).await?).clone()
+        }
     };
-    let sql = message(&progress, c.server_version_num().unwrap_or(0));
-    let rows = sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).fetch_all(c).await?;
-    let mut reading = Reading::default();
+    let now = again(c, state, address, glance(&progress)).await?;
+    let row = now.first().ok_or(sqlx::Error::RowNotFound)?;
+    let hidden: i64 = row.try_get(1)?;
+    let rest = ActivityFacts {
+        server_ms: row.try_get(0)?,
+        hidden: Some(u32::try_from(hidden.max(0)).unwrap_or(u32::MAX)),
+        grant: (hidden > 0).then(|| grant(address)),
+        ..ActivityFacts::default()
+    };
+    let mut parts = Parts { locks: row.try_get(2)?, progress: row.try_get(3)? };
+    let mut rows = Vec::new();
+    if parts == Parts::default() {
+        rows = again(c, state, address, clients()).await?;
+        // Who waits since the glance waits for somebody.
+        parts.locks = rows.iter().any(|row| row.try_get::<Option<i32>, _>(18).is_ok_and(|holders| holders.is_some()));
+    }
+    if parts != Parts::default() {
+        let sql = message(&progress, c.server_version_num().unwrap_or(0), parts);
+        own::add(address, 1.0, 0);
+        rows = sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).fetch_all(c).await?;
+    }
+    let mut reading = Reading { found: Found { rest, ..Found::default() }, ..Reading::default() };
     for row in &rows {
         match row.try_get::<&str, _>(0)? {
-            "now" => {
-                let hidden: i64 = row.try_get(2)?;
-                reading.found.rest.server_ms = row.try_get(1)?;
-                reading.found.rest.hidden = Some(u32::try_from(hidden.max(0)).unwrap_or(u32::MAX));
-                reading.found.rest.grant = (hidden > 0).then(|| grant(address));
-            }
             "session" => reading.session(row, &mut state.texts)?,
             "other" => reading.found.rest.others.push((row.try_get(1)?, state.texts.name(row.try_get(2)?))),
             "lock" => reading.lock(row)?,
@@ -290,9 +340,14 @@ mod tests {
 
     #[test]
     fn one_message_asks_only_what_the_server_has() {
-        let none = message(&Progress::default(), 130_000);
+        let all = Parts { locks: true, progress: true };
+        let none = message(&Progress::default(), 130_000, all);
         assert!(none.contains("NULL::timestamptz") && !none.contains("l.waitstart"), "no beginning of waits before 14");
         assert!(!none.contains('$'), "everything is filled in: {none}");
-        assert!(message(&Progress::default(), 150_000).contains("l.waitstart"));
+        assert!(message(&Progress::default(), 150_000, all).contains("l.waitstart"));
+        let quiet = message(&Progress::default(), 150_000, Parts::default());
+        assert!(!quiet.contains("pg_locks"), "where nobody waits nothing is asked of locks: {quiet}");
+        let glance = glance(&Progress::default());
+        assert!(!glance.contains('$') && glance.contains("false"), "a server without views of progress: {glance}");
     }
 }
