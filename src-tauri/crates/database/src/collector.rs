@@ -59,6 +59,7 @@ pub struct DatabaseCollector {
     mysql: mysql::State,
     sqlite: sqlite::State,
     sessions: Sessions,
+    limits: Long,
 }
 
 /// What was last found to be wrong with the sessions themselves. They are looked at only while something takes too long, and
@@ -96,7 +97,14 @@ impl DatabaseCollector {
             mysql: mysql::State::default(),
             sqlite: sqlite::State::default(),
             sessions: Sessions::default(),
+            limits: Long::USUAL,
         }
+    }
+
+    /// With other times from which on a state of sessions is a finding.
+    #[must_use]
+    pub fn telling_from(self, limits: Long) -> Self {
+        Self { limits, ..self }
     }
 
     /// Tells other collectors of the same database what this one did.
@@ -136,7 +144,7 @@ impl DatabaseCollector {
         end: tokio::time::Instant,
         clock: &dyn Clock,
     ) -> u32 {
-        if !long.matters() {
+        if !long.reaches(self.limits) {
             self.sessions.found.clear();
             self.sessions.read_ms = None;
             return 0;
@@ -149,7 +157,7 @@ impl DatabaseCollector {
         self.sessions.read_ms = Some(now_ms);
         let read = activity::read_on(open, &mut self.sessions.state, &self.address, clock.now_ms());
         match tokio::time::timeout_at(end, read).await {
-            Ok(Ok(facts)) => self.sessions.found = activity::findings(&facts),
+            Ok(Ok(facts)) => self.sessions.found = activity::findings(&facts, self.limits),
             Ok(Err(error)) => {
                 tracing::debug!(target: "perfdeck::database", address = %self.address.short(), "sessions not read: {error}");
             }

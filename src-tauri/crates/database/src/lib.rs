@@ -34,7 +34,7 @@ mod test;
 mod tls;
 mod trust;
 
-pub use activity::{ActivityFacts, ActivityReader};
+pub use activity::{ActivityFacts, ActivityReader, Long};
 pub use applications::PoolsReader;
 pub use collector::DatabaseCollector;
 pub use connect::Database;

@@ -20,6 +20,7 @@ mod http;
 mod mariadb;
 mod poolers;
 mod postgres;
+mod postgres18;
 mod process;
 mod redis_server;
 mod wiretap;

@@ -35,7 +35,8 @@ const LARGEST: &str = "
            (sum(t.pages + coalesce(i.pages, 0)) OVER ())::float8, (t.pages + coalesce(i.pages, 0))::float8,
            current_setting('block_size')::float8,
            (SELECT extract(epoch FROM coalesce(stats_reset, pg_postmaster_start_time()))::float8 * 1000
-            FROM pg_stat_database WHERE datname = current_database())
+            FROM pg_stat_database WHERE datname = current_database()),
+           pg_is_in_recovery()
     FROM t LEFT JOIN i ON i.indrelid = t.oid ORDER BY 6 DESC, t.oid LIMIT $LIMIT";
 
 /// What the catalogue and the statistics say of some tables. When its own vacuum and analyze come is computed as
@@ -170,15 +171,30 @@ pub(super) async fn sizes(
     let pages = Pages::of(&mut all, PAGE);
     try_join_all(sessions.iter_mut().map(|c| measure(c, address, &pages, page, budget))).await?;
     let pages = Pages::of(&mut all, PAGE);
-    let hidden = try_join_all(sessions.iter_mut().map(|c| postgres_bloat::estimate(c, address, &pages, budget))).await?;
+    let hidden =
+        try_join_all(sessions.iter_mut().map(|c| postgres_bloat::estimate(c, address, &pages, budget))).await?;
     if let Some(second) = second {
         close(Database::Postgres(second)).await;
     }
     found.tables = all.into_iter().map(|f| f.table).collect();
     found.bytes_exact = found.tables_left_out == 0 && found.tables.iter().all(|t| t.told == SizeTold::Exact);
     found.bytes = sum(found.tables.iter().map(|t| t.bytes)).map(|bytes| bytes + left_out);
+    if first.try_get(8)? {
+        of_standby(&mut found);
+    }
     missing(&mut found, address, hidden.into_iter().sum(), version);
     Ok(found)
+}
+
+/// A standby cleans nothing up itself and counts nothing of it: its own counters of that are 0 whatever the primary's are.
+fn of_standby(found: &mut DatabaseSizes) {
+    for table in &mut found.tables {
+        (table.dead_rows, table.changed_rows, table.vacuumed_ms, table.analyzed_ms) = (None, None, None, None);
+        (table.vacuum_at_rows, table.analyze_at_rows) = (None, None);
+    }
+    let told =
+        "This server is a standby: scans are its own, and dead rows, vacuum and analyze are told by the primary only";
+    found.missing.push(told.to_owned());
 }
 
 /// What could not be read, and what would let it be.
@@ -203,7 +219,7 @@ fn missing(found: &mut DatabaseSizes, address: &Address, hidden: usize, version:
             )),
         },
     ];
-    found.missing = told.into_iter().flatten().collect();
+    found.missing.extend(told.into_iter().flatten());
     if hidden == 0 {
         return;
     }
