@@ -29,7 +29,7 @@ pub use certificate::version_1;
 pub use eventually::{Outcome, eventually, eventually_blocking, output_of};
 pub use http::{Answer, Request, ScriptedHttp};
 pub use mariadb::MariaDb;
-pub use poolers::{HaProxy, PgBouncer, SlowDoor};
+pub use poolers::{CuttingDoor, HaProxy, PgBouncer, SlowDoor};
 pub use postgres::Postgres;
 pub use process::{Paused, find_program, free_port, program_available};
 pub use redis_server::{Redis, RedisCluster, RedisSentinel};

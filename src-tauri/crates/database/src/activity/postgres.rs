@@ -16,10 +16,7 @@ use super::texts::Texts;
 use super::{HOLDERS, SESSIONS, WAITERS};
 use crate::hints::grant;
 use crate::own;
-use crate::session::Session;
-
-/// What our questions through a pooler begin with; see `session.rs`.
-const OWN: &str = "SET LOCAL statement_timeout = 1500; SET LOCAL lock_timeout = 200;%";
+use crate::session::{OURS, Session};
 
 /// The clock; client sessions of which this user sees neither state nor statement: a hidden session has no kind, those of
 /// the server itself are in no database or have no user; whether locks are waited for or kept by prepared transactions, and
@@ -142,7 +139,7 @@ fn clients() -> String {
         .replace("$HOLDERS", &HOLDERS.to_string())
         .replace("$SESSIONS", &SESSIONS.to_string())
         .replace("$WAITERS", &WAITERS.to_string())
-        .replace("$OWN", OWN)
+        .replace("$OWN", OURS)
 }
 
 fn message(progress: &Progress, version: u32, parts: Parts) -> String {
