@@ -138,10 +138,11 @@ struct Screen {
     port: u16,
     authorization: String,
     stream: TcpStream,
+    environment: String,
 }
 
 impl Screen {
-    fn open(home: &Path) -> Outcome<Self> {
+    fn open(home: &Path, environment: &str) -> Outcome<Self> {
         let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|l| l.local_addr());
         let port = free.map_err(|error| format!("no port: {error}"))?.port();
         let token = home.join("token");
@@ -161,10 +162,11 @@ impl Screen {
         };
         let (mut stream, authorization) = stream;
         let head = format!(
-            "GET /api/stream?environment_id=bench HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\nauthorization: {authorization}\r\n\r\n"
+            "GET /api/stream?environment_id={environment} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\nauthorization: {authorization}\r\n\r\n"
         );
         std::io::Write::write_all(&mut stream, head.as_bytes()).map_err(|error| format!("the stream: {error}"))?;
-        let screen = Self { _program: program, port, authorization, stream };
+        let environment = environment.to_owned();
+        let screen = Self { _program: program, port, authorization, stream, environment };
         let mut reader = screen.stream.try_clone().map_err(|error| format!("the stream: {error}"))?;
         std::thread::spawn(move || {
             let mut buffer = vec![0_u8; 64 * 1024];
@@ -175,7 +177,7 @@ impl Screen {
 
     /// One command: its answer and the time until it was there, in milliseconds.
     fn ask(&self, name: &str, mut params: Value) -> Outcome<(String, f64)> {
-        params["environment_id"] = json!("bench");
+        params["environment_id"] = json!(self.environment);
         let began = Instant::now();
         let headers = [("authorization", self.authorization.as_str())];
         let (status, body) = http(self.port, "POST", &format!("/api/rpc/{name}"), &headers, Some(&params))
@@ -235,8 +237,8 @@ fn whole(sizes: &DatabaseSizes, tables: usize) -> Outcome {
 }
 
 /// Opening the Schema and Pool tabs: the largest tables first, then all of them, beside the health.
-fn opened(home: &Path) -> Outcome<[f64; 4]> {
-    let screen = Screen::open(home)?;
+fn opened(home: &Path, environment: &str) -> Outcome<[f64; 4]> {
+    let screen = Screen::open(home, environment)?;
     let (_, activity) = screen.ask("db.activity", json!({ "at_ms": null }))?;
     let began = Instant::now();
     let (health, sizes) = std::thread::scope(|scope| {
@@ -280,14 +282,16 @@ pub(super) fn database() -> Outcome {
     let address = format!("postgres://watcher@127.0.0.1:{port}/app");
     // The environment of an earlier run has another port.
     let _ = perfctl(&home).args(["env", "remove", "bench"]).status();
-    let add = ["env", "add", "bench", "--database", &address, "--database-password-env", "CANARY_WATCHER"];
-    run(perfctl(&home).args(add).stdout(Stdio::null()))?;
+    let add = ["env", "add", "bench", "--database", &address, "--database-password-env", "CANARY_WATCHER", "--json"];
+    let added = perfctl(&home).args(add).output().map_err(|error| format!("perfctl did not start: {error}"))?;
+    let added: Value = serde_json::from_slice(&added.stdout).map_err(|error| format!("perfctl env add: {error}"))?;
+    let environment = added["environment"]["id"].as_str().ok_or("the environment has an identifier")?.to_owned();
     server.run("SELECT pg_stat_statements_reset()")?;
 
     println!("PostgreSQL {} with 5,000 tables and 20,000 indexes:", server.ask("SHOW server_version")?);
     let mut all: [Vec<f64>; 4] = Default::default();
     for _ in 0..OPENINGS {
-        for (values, value) in all.iter_mut().zip(opened(&home)?) {
+        for (values, value) in all.iter_mut().zip(opened(&home, &environment)?) {
             values.push(value);
         }
     }
@@ -298,14 +302,14 @@ pub(super) fn database() -> Outcome {
     report("sizes and bloat of 2,500 indexes", "ms", bloat, Some(3_000.0));
 
     let idle = unwatched(&server);
-    let screen = Screen::open(&home)?;
+    let screen = Screen::open(&home, &environment)?;
     let quiet = watching(&server, &screen)? - idle;
     drop(screen);
     report("watching, of a server's core", "%", &mut [quiet], Some(0.5));
     server.script(STATEMENTS, &home)?;
     let sessions = server.sessions(1_000, &home)?;
     let idle = unwatched(&server);
-    let screen = Screen::open(&home)?;
+    let screen = Screen::open(&home, &environment)?;
     let busy = watching(&server, &screen)? - idle;
     report("the same, 1,000 sessions and 5,000 statements", "%", &mut [busy], None);
     report("by how much more", "x", &mut [busy / quiet], Some(2.0));
