@@ -13,7 +13,7 @@ use super::data::{Private, newest};
 use super::{home, load, report};
 use crate::Outcome;
 use crate::desktop::Kept;
-use crate::process::{find, run};
+use crate::process::find;
 use crate::start;
 use crate::webdriver::http;
 
@@ -55,6 +55,16 @@ const OPENINGS: usize = 5;
 const WATCHED: Duration = Duration::from_secs(60);
 const LOOKS: f64 = 0.1;
 
+/// Runs a command to its end without showing it: its scripts are above.
+fn ended(command: &mut Command) -> Outcome {
+    let program = command.get_program().to_string_lossy().into_owned();
+    match command.status() {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(format!("{program}: {status}").into()),
+        Err(error) => Err(format!("{program} did not start: {error}").into()),
+    }
+}
+
 /// The server that is measured, and its administrator.
 struct Server {
     private: Private,
@@ -85,14 +95,14 @@ impl Server {
     }
 
     fn run(&self, text: &str) -> Outcome {
-        run(self.command().args(["-c", text]))
+        ended(self.command().args(["-c", text]))
     }
 
     /// Runs a script with commands of psql.
     fn script(&self, text: &str, home: &Path) -> Outcome {
         let file = home.join("script.sql");
         std::fs::write(&file, text).map_err(|error| format!("writing {}: {error}", file.display()))?;
-        run(self.command().arg("-f").arg(file))
+        ended(self.command().arg("-f").arg(file))
     }
 
     fn ask(&self, text: &str) -> Outcome<String> {
@@ -281,7 +291,7 @@ pub(super) fn database() -> Outcome {
     let (_, _, port) = server.private.parts();
     let address = format!("postgres://watcher@127.0.0.1:{port}/app");
     // The environment of an earlier run has another port.
-    let _ = perfctl(&home).args(["env", "remove", "bench"]).status();
+    let _ = perfctl(&home).args(["env", "remove", "bench"]).stdout(Stdio::null()).stderr(Stdio::null()).status();
     let add = ["env", "add", "bench", "--database", &address, "--database-password-env", "CANARY_WATCHER", "--json"];
     let added = perfctl(&home).args(add).output().map_err(|error| format!("perfctl did not start: {error}"))?;
     let added: Value = serde_json::from_slice(&added.stdout).map_err(|error| format!("perfctl env add: {error}"))?;
