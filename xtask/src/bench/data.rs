@@ -9,13 +9,13 @@ use crate::process::{cargo, find, run};
 use crate::{Outcome, root, start};
 
 /// A private server, ended when it is dropped.
-struct Private {
+pub(super) struct Private {
     child: Child,
     url: String,
 }
 
 impl Private {
-    fn start(kind: &str) -> Outcome<Self> {
+    pub(super) fn start(kind: &str) -> Outcome<Self> {
         run(cargo().args(["build", "--quiet", "-p", "perfdeck-testkit", "--bin", "private-server"]))?;
         let mut child = Command::new(root().join("target/debug/private-server"))
             .arg(kind)
@@ -34,7 +34,7 @@ impl Private {
     }
 
     /// User, password and port of its URL.
-    fn parts(&self) -> (String, String, String) {
+    pub(super) fn parts(&self) -> (String, String, String) {
         let rest = self.url.split_once("://").map_or("", |(_, rest)| rest);
         let (user, host) = rest.rsplit_once('@').unwrap_or(("", rest));
         let (name, password) = user.split_once(':').unwrap_or((user, ""));
@@ -94,7 +94,7 @@ pub(super) fn sql() -> Outcome {
     let server = Private::start("postgres")?;
     let home = home("sql")?;
     let (user, password, port) = server.parts();
-    let pgbench = find("pgbench").unwrap_or_else(newest_pgbench);
+    let pgbench = find("pgbench").unwrap_or_else(|| newest("pgbench"));
     let bench = |args: &[&str]| {
         let mut command = Command::new(&pgbench);
         command.args(["-h", "127.0.0.1", "-p", &port, "-U", &user]).args(args).arg("app");
@@ -124,11 +124,13 @@ pub(super) fn sql() -> Outcome {
     Ok(())
 }
 
-fn newest_pgbench() -> PathBuf {
+/// A program of the newest PostgreSQL.
+pub(super) fn newest(program: &str) -> PathBuf {
     let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
-    let mut all: Vec<PathBuf> = versions.map(|v| v.path().join("bin/pgbench")).filter(|p| p.exists()).collect();
+    let mut all: Vec<PathBuf> =
+        versions.map(|v| v.path().join("bin").join(program)).filter(|path| path.exists()).collect();
     all.sort();
-    all.pop().unwrap_or_else(|| PathBuf::from("pgbench"))
+    all.pop().unwrap_or_else(|| PathBuf::from(program))
 }
 
 /// GET and SET beside `redis-benchmark`, with and without pipelining.

@@ -53,12 +53,7 @@ struct Measured {
 
 /// CPU seconds of the children that this process has waited for.
 fn children_cpu_s() -> f64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let fields: Vec<&str> =
-        stat.rsplit_once(')').map(|(_, rest)| rest.split_whitespace().collect()).unwrap_or_default();
-    let ticks = |index: usize| fields.get(index).and_then(|f| f.parse::<f64>().ok()).unwrap_or(0.0);
-    // USER_HZ is 100 on every Linux that matters.
-    (ticks(13) + ticks(14)) / 100.0
+    super::ended_s(std::process::id())
 }
 
 /// `perfctl` on a data folder below `home`, as a user starts it.

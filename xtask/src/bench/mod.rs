@@ -1,5 +1,6 @@
 //! `cargo xtask bench AREA`: medians of several runs, with the machine and the budget named.
 mod data;
+mod database;
 mod frames;
 mod lists;
 mod load;
@@ -22,12 +23,14 @@ const RUNS: usize = 7;
 /// Measures one area.
 pub(crate) fn bench(options: &Options) -> Outcome {
     let area = options.rest.first().map(String::as_str);
-    let Some(area @ ("startup" | "monitor" | "ui" | "ui-load" | "ui-lists" | "http" | "pacing" | "sql" | "cache-load")) =
-        area
+    let Some(
+        area @ ("startup" | "monitor" | "ui" | "ui-load" | "ui-lists" | "http" | "pacing" | "sql" | "database"
+        | "cache-load"),
+    ) = area
     else {
         return Err(Failure::with_code(
             2,
-            "name an area: startup, monitor, ui, ui-load, ui-lists, http, pacing, sql or cache-load",
+            "name an area: startup, monitor, ui, ui-load, ui-lists, http, pacing, sql, database or cache-load",
         ));
     };
     let mut needs = vec![Need::Build, Need::Window, Need::Tests];
@@ -48,6 +51,7 @@ pub(crate) fn bench(options: &Options) -> Outcome {
         "ui-lists" => lists::long(),
         "http" => load::http(&setup::oha(options)?),
         "sql" => data::sql(),
+        "database" => database::database(),
         "cache-load" => data::cache(),
         _ => load::pacing(),
     }
@@ -161,6 +165,14 @@ fn cost(pid: u32) -> (f64, f64) {
         open.extend(parents.get(&pid).into_iter().flatten());
     }
     (seconds, bytes)
+}
+
+/// CPU seconds of the children of a process that have ended.
+fn ended_s(pid: u32) -> f64 {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let fields: Vec<&str> = stat.rsplit_once(')').map_or("", |(_, rest)| rest).split_whitespace().collect();
+    let ticks = |index: usize| fields.get(index).and_then(|f| f.parse::<f64>().ok()).unwrap_or(0.0);
+    (ticks(13) + ticks(14)) / 100.0
 }
 
 /// Measures a process tree over windows of five seconds.

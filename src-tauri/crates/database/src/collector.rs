@@ -12,14 +12,18 @@ use crate::applications::{Console, told::Told};
 use crate::connect::{Database, connect, stalled, version};
 use crate::error::explain;
 use crate::hints::again;
-use crate::reading::{Counters, Moment, Reading, series};
+use crate::reading::{Counters, Moment, Reading, Slow, series};
 use crate::trust::wanted;
 use crate::{mysql, own, postgres, sqlite};
 
 /// Pages that a second must have read for the catalogue look-ups of a session of Perfdeck's own not to matter.
 const MANY_PAGES: f64 = 10_000.0;
-/// How often sizes and findings are read.
+/// How often is looked for what is broken, and how often at most sizes and findings are read.
 const SLOW_MS: f64 = 60_000.0;
+/// Sizes and findings may take this part of the time, so that a database of many tables is looked at less often; and the longest time
+/// between two looks.
+const SLOW_PART: f64 = 1.0 / 1_000.0;
+const SLOWEST_MS: f64 = 900_000.0;
 /// When they are first read: not in the first seconds, when a person waits for a chart.
 const FIRST_SLOW_MS: f64 = 3_000.0;
 /// How often the sessions themselves are looked at while something takes too long.
@@ -48,6 +52,8 @@ pub struct DatabaseCollector {
     unsure: u8,
     version: Option<String>,
     slow_at: Option<f64>,
+    /// When sizes and findings are read next.
+    thorough_at: f64,
     size: Option<f64>,
     /// What the newest slow look found broken: it is told with every collection.
     broken: Vec<Finding>,
@@ -57,6 +63,7 @@ pub struct DatabaseCollector {
     /// The pools of applications that are told, and the console of the pooler in between.
     told: Told,
     console: Console,
+    limits: Long,
 }
 
 /// What was last found to be wrong with the sessions themselves. They are looked at only while something takes too long, and
@@ -88,6 +95,7 @@ impl DatabaseCollector {
             unsure: 0,
             version: None,
             slow_at: None,
+            thorough_at: f64::NEG_INFINITY,
             size: None,
             broken: Vec::new(),
             mysql: mysql::State::default(),
@@ -95,7 +103,14 @@ impl DatabaseCollector {
             sessions: Sessions::default(),
             told: Told::default(),
             console: Console::default(),
+            limits: Long::USUAL,
         }
+    }
+
+    /// With other times from which on a state of sessions is a finding.
+    #[must_use]
+    pub fn telling_from(self, limits: Long) -> Self {
+        Self { limits, ..self }
     }
 
     /// Tells other collectors of the same database what this one did.
@@ -135,7 +150,7 @@ impl DatabaseCollector {
         end: tokio::time::Instant,
         clock: &dyn Clock,
     ) -> u32 {
-        if !long.matters() {
+        if !long.reaches(self.limits) {
             self.sessions.found.clear();
             self.sessions.read_ms = None;
             return 0;
@@ -148,7 +163,7 @@ impl DatabaseCollector {
         self.sessions.read_ms = Some(now_ms);
         let read = activity::read_on(open, &mut self.sessions.state, &self.address, clock.now_ms());
         match tokio::time::timeout_at(end, read).await {
-            Ok(Ok(facts)) => self.sessions.found = activity::findings(&facts),
+            Ok(Ok(facts)) => self.sessions.found = activity::findings(&facts, self.limits),
             Ok(Err(error)) => {
                 tracing::debug!(target: "perfdeck::database", address = %self.address.short(), "sessions not read: {error}");
             }
@@ -189,9 +204,9 @@ impl DatabaseCollector {
                 // A new session looks up everything in the catalogue, which counts as page hits of this database.
                 // After this reading it knows, and has told its statistics.
                 requests += read(&mut connection, &self.address, &mut self.mysql, clock).await?.0.requests;
-                // Signing in, the version and the reading above; the session has told of its own question.
-                own::add(&self.address, 4.0, 1);
-                self.owed = if late { 5.0 } else { 0.0 };
+                // Signing in, the version and the reading above, each prepared and asked; the session has told of its own question.
+                own::add(&self.address, 5.0, 1);
+                self.owed = if late { 6.0 } else { 0.0 };
             }
             read(&mut connection, &self.address, &mut self.mysql, clock).await
         };
@@ -233,22 +248,31 @@ impl DatabaseCollector {
         reading.broken.extend(self.sessions.found.iter().cloned());
         if due {
             self.slow_at = Some(now_ms);
+            let thorough = now_ms >= self.thorough_at;
             if let Some(open) = &mut connection {
+                let began = Instant::now();
                 let work = async {
                     let slow = match open {
-                        Database::Postgres(c) => postgres::slow(c, &self.address).await,
+                        Database::Postgres(c) => postgres::slow(c, &self.address, thorough).await,
+                        _ if !thorough => Ok(Slow::default()),
                         Database::Mysql(c) => mysql::slow(c).await,
                         Database::Sqlite(c) => sqlite::slow(c).await,
                     }?;
+                    let took_ms = began.elapsed().as_secs_f64() * 1e3;
                     // The next rates begin after the checks: what these cost the target is no one else's work.
                     let after = match open {
                         Database::Sqlite(_) => None,
                         _ => Some(read(open, &self.address, &mut self.mysql, clock).await?.0),
                     };
-                    Ok::<_, sqlx::Error>((slow, after))
+                    Ok::<_, sqlx::Error>((slow, after, took_ms))
                 };
                 match tokio::time::timeout_at(end, work).await {
-                    Ok(Ok((slow, after))) => {
+                    Ok(Ok((slow, after, took_ms))) => {
+                        if thorough {
+                            // A little less than the time, which is in steps of a minute.
+                            let rest_ms = (took_ms / SLOW_PART).min(SLOWEST_MS) - SLOW_MS / 2.0;
+                            self.thorough_at = now_ms + rest_ms;
+                        }
                         requests += slow.requests;
                         if let Some(after) = after {
                             requests += after.requests;
@@ -259,7 +283,7 @@ impl DatabaseCollector {
                             self.did(told + after.own, 1);
                         }
                         self.size = slow.size.or(self.size);
-                        findings = Some(slow.findings);
+                        findings = slow.findings;
                         self.broken = slow.broken;
                     }
                     // The fast figures stand. A refused check says nothing about problems, so earlier findings stay. How
@@ -270,7 +294,10 @@ impl DatabaseCollector {
                         self.counters = None;
                     }
                     // A connection that still owes an answer cannot be used for the next reading.
-                    Err(_) => connection = None,
+                    Err(_) => {
+                        self.thorough_at = now_ms + SLOWEST_MS;
+                        connection = None;
+                    }
                 }
             }
         }

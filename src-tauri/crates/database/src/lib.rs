@@ -35,7 +35,7 @@ mod test;
 mod tls;
 mod trust;
 
-pub use activity::{ActivityFacts, ActivityReader, tell_left};
+pub use activity::{ActivityFacts, ActivityReader, Long, tell_left};
 pub use applications::PoolsReader;
 pub use collector::DatabaseCollector;
 pub use connect::Database;

@@ -278,7 +278,7 @@ pub(crate) async fn slow(c: &mut MySqlConnection) -> Result<Slow, sqlx::Error> {
     )
     .fetch_one(&mut *c)
     .await?;
-    Ok(Slow { size, findings: duplicates(c).await?, requests: 2, ..Slow::default() })
+    Ok(Slow { size, findings: Some(duplicates(c).await?), requests: 2, ..Slow::default() })
 }
 
 /// Indexes of the same kind over the same columns, prefixes and directions. Of two the one is reported that enforces

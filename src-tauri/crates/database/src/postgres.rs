@@ -15,44 +15,49 @@ use crate::session::Session;
 /// Sessions by state and wait, counters and limits in one round trip. Perfdeck's own sessions are left out. Sessions
 /// that the user may not see have a fixed text for their statement and no other column; they are counted apart.
 ///
-/// It is one simple query, so that it is exactly one transaction, and works through poolers. From PostgreSQL 15 on the
-/// session tells its own statistics at once (`$FLUSH`), so that the next reading knows which transactions were its own.
+/// It is one statement, so that it is exactly one transaction, and works through poolers; elsewhere it is prepared once, because
+/// planning it costs ten times as much as running it. From PostgreSQL 15 on the session tells its own statistics at once
+/// (`$FLUSH`), so that the next reading knows which transactions were its own.
 ///
 /// Nothing here takes a lock or calls a size function: those would wait behind someone's ACCESS EXCLUSIVE lock.
 const ACTIVITY: &str = "
-    WITH a AS MATERIALIZED (
-        SELECT state, wait_event_type, query_start, state_change, xact_start, backend_type, datid, application_name, query = '<insufficient privilege>' AS hidden
+    WITH a AS (
+        SELECT state, wait_event_type AS wait, query_start, state_change, xact_start, datid, application_name,
+               backend_type = 'client backend' AS client,
+               query = '<insufficient privilege>' AND datid IS NOT NULL AS hidden
         FROM pg_stat_activity
         WHERE pid <> pg_backend_pid() AND application_name IS DISTINCT FROM 'perfdeck'),
-    s AS (SELECT * FROM a WHERE backend_type = 'client backend')
-    SELECT
-        (SELECT count(*) FROM s WHERE state IN ('active', 'fastpath function call')),
-        (SELECT count(*) FROM s WHERE state = 'idle'),
-        (SELECT count(*) FROM s WHERE state LIKE 'idle in transaction%'),
-        (SELECT count(*) FROM s WHERE state = 'active' AND wait_event_type IS NULL),
-        (SELECT count(*) FROM s WHERE state = 'active' AND wait_event_type = 'IO'),
-        (SELECT count(*) FROM s WHERE state = 'active' AND wait_event_type IN ('Lock', 'LWLock')),
-        (SELECT count(*) FROM s WHERE state = 'active' AND wait_event_type IS NOT NULL
-            AND wait_event_type NOT IN ('IO', 'Lock', 'LWLock')),
-        (SELECT count(*) FROM s WHERE wait_event_type = 'Lock'),
-        (SELECT coalesce(max(extract(epoch FROM clock_timestamp() - query_start)), 0)::float8
-            FROM s WHERE state = 'active'),
-        (SELECT count(*) FROM a WHERE hidden AND datid IS NOT NULL),
+    s AS (
+        SELECT count(*) FILTER (WHERE client AND state IN ('active', 'fastpath function call')) AS active,
+            count(*) FILTER (WHERE client AND state = 'idle') AS idle,
+            count(*) FILTER (WHERE client AND state LIKE 'idle in transaction%') AS open,
+            count(*) FILTER (WHERE client AND state = 'active' AND wait IS NULL) AS cpu,
+            count(*) FILTER (WHERE client AND state = 'active' AND wait = 'IO') AS io,
+            count(*) FILTER (WHERE client AND state = 'active' AND wait IN ('Lock', 'LWLock')) AS locks,
+            count(*) FILTER (WHERE client AND state = 'active' AND wait NOT IN ('IO', 'Lock', 'LWLock')) AS others,
+            count(*) FILTER (WHERE client AND wait = 'Lock') AS waiting,
+            min(query_start) FILTER (WHERE client AND state = 'active') AS statement,
+            count(*) FILTER (WHERE hidden) AS hidden,
+            min(query_start) FILTER (WHERE client AND wait = 'Lock') AS blocked,
+            min(state_change) FILTER (WHERE client AND state LIKE 'idle in transaction%') AS idling,
+            min(xact_start) FILTER (WHERE client) AS transaction
+        FROM a)
+    SELECT s.active, s.idle, s.open, s.cpu, s.io, s.locks, s.others, s.waiting,
+        coalesce(extract(epoch FROM clock_timestamp() - s.statement), 0)::float8, s.hidden,
         d.xact_commit + d.xact_rollback, d.blks_hit, d.blks_read,
         current_setting('max_connections')::float8,
-        (coalesce(extract(epoch FROM d.stats_reset), 0) + extract(epoch FROM pg_postmaster_start_time()))::float8
-        , (SELECT coalesce(max(extract(epoch FROM clock_timestamp() - query_start)), 0)::float8
-            FROM s WHERE wait_event_type = 'Lock')
-        , (SELECT coalesce(max(extract(epoch FROM clock_timestamp() - state_change)), 0)::float8
-            FROM s WHERE state LIKE 'idle in transaction%')
-        , (SELECT coalesce(max(extract(epoch FROM clock_timestamp() - xact_start)), 0)::float8 FROM s)
-        , (SELECT json_agg(json_build_array(application_name, used, idle))::text
+        (coalesce(extract(epoch FROM d.stats_reset), 0) + extract(epoch FROM pg_postmaster_start_time()))::float8,
+        coalesce(extract(epoch FROM clock_timestamp() - s.blocked), 0)::float8,
+        coalesce(extract(epoch FROM clock_timestamp() - s.idling), 0)::float8,
+        coalesce(extract(epoch FROM clock_timestamp() - s.transaction), 0)::float8,
+        (SELECT json_agg(json_build_array(application_name, used, idle))::text
             FROM (SELECT application_name, count(*) FILTER (WHERE state IS DISTINCT FROM 'idle') AS used,
                     count(*) FILTER (WHERE state = 'idle') AS idle
-                FROM s WHERE s.datid = d.datid AND application_name NOT IN ('', 'perfdeck-load', 'perfdeck-pool', 'perfdeck-change')
+                FROM a WHERE client AND a.datid = d.datid
+                    AND application_name NOT IN ('', 'perfdeck-load', 'perfdeck-pool', 'perfdeck-change')
                 GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 33) p)
         $FLUSH
-    FROM pg_stat_database d WHERE d.datname = current_database()";
+    FROM s, pg_stat_database d WHERE d.datname = current_database()";
 
 /// Whether a session can be made to tell its statistics at the end of its transaction; others do within a second or so.
 pub(crate) fn tells_at_once(c: &Session) -> bool {
@@ -61,7 +66,7 @@ pub(crate) fn tells_at_once(c: &Session) -> bool {
 
 pub(crate) async fn read(c: &mut Session, address: &Address) -> Result<Reading, sqlx::Error> {
     let sql = ACTIVITY.replace("$FLUSH", if tells_at_once(c) { ", pg_stat_force_next_flush()" } else { "" });
-    let row = sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).fetch_one(c).await?;
+    let row = sqlx::query(sqlx::AssertSqlSafe(sql)).fetch_one(c).await?;
     let n = |i: usize| row.try_get::<i64, _>(i).map(|n| n as f64);
     let counters =
         Counters { at: Moment::default(), epoch: row.try_get(14)?, transactions: n(10)?, hits: n(11)?, reads: n(12)? };
@@ -160,19 +165,24 @@ const INVALID: &str = "
     WHERE NOT i.indisvalid AND c.relkind = 'i'
       AND NOT EXISTS (SELECT 1 FROM pg_stat_progress_create_index p WHERE p.index_relid = i.indexrelid) LIMIT 20";
 
-pub(crate) async fn slow(c: &mut Session, address: &Address) -> Result<Slow, sqlx::Error> {
-    let size: i64 =
-        sqlx::raw_sql("SELECT pg_database_size(current_database())").fetch_one(&mut *c).await?.try_get(0)?;
-    let findings = findings(c).await?;
+/// What is broken; and, when it is `thorough`, the size and what the catalogue shows, which takes the longer the more it holds.
+pub(crate) async fn slow(c: &mut Session, address: &Address, thorough: bool) -> Result<Slow, sqlx::Error> {
+    let (mut size, mut found) = (None, None);
+    if thorough {
+        let row = sqlx::raw_sql("SELECT pg_database_size(current_database())").fetch_one(&mut *c).await?;
+        size = Some(row.try_get::<i64, _>(0)? as f64);
+        found = Some(findings(c).await?);
+    }
     let broken = health::broken(c, address).await?;
+    let asked = if thorough { 4 } else { 0 } + health::BROKEN_REQUESTS;
     let own = if tells_at_once(c) {
         // All of it is told before the counters are read again.
         sqlx::raw_sql("SELECT pg_stat_force_next_flush()").execute(&mut *c).await?;
         0.0
     } else {
-        4.0 + f64::from(health::BROKEN_REQUESTS)
+        f64::from(asked)
     };
-    Ok(Slow { size: Some(size as f64), findings, broken, own, requests: 5 + health::BROKEN_REQUESTS })
+    Ok(Slow { size, findings: found, broken, own, requests: asked + 1 })
 }
 
 async fn findings(c: &mut Session) -> Result<Vec<Finding>, sqlx::Error> {

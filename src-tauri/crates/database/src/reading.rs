@@ -66,7 +66,8 @@ pub(crate) type Application = (String, u32, u32);
 #[derive(Default)]
 pub(crate) struct Slow {
     pub(crate) size: Option<f64>,
-    pub(crate) findings: Vec<Finding>,
+    /// `None` where they were not looked for.
+    pub(crate) findings: Option<Vec<Finding>>,
     /// What is broken until the next look.
     pub(crate) broken: Vec<Finding>,
     /// Transactions that they add to the counters, in case the server tells them late.

@@ -23,6 +23,9 @@ use crate::trust::{self, Door};
 pub(crate) const LIMITS: &str = "SET /* perfdeck */ LOCAL statement_timeout = 1500; SET /* perfdeck */ LOCAL lock_timeout = 200; \
                       SET /* perfdeck */ LOCAL transaction_read_only = on; ";
 
+/// What the message of such a question begins with, as a pattern of SQL: a server connection that is shared has no name of ours.
+pub(crate) const OURS: &str = "SET /* perfdeck */ LOCAL statement\\_timeout = 1500;%";
+
 /// A setting that only our own start-up options make, to see whether they have arrived.
 pub(crate) const MARK: &str = "perfdeck.session";
 
@@ -275,6 +278,12 @@ pub(crate) async fn fits(address: &Address, wanted: WantedSession, session: &mut
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn our_own_messages_are_known_by_their_beginning() {
+        let begin = OURS.replace('\\', "");
+        assert!(LIMITS.starts_with(begin.trim_end_matches('%')), "{LIMITS}");
+    }
 
     #[test]
     fn options_of_the_address_are_never_lost_behind_a_pooler() {

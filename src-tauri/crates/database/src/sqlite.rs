@@ -104,7 +104,7 @@ pub(crate) async fn slow(c: &mut SqliteConnection) -> Result<Slow, sqlx::Error> 
             ),
         );
     }
-    Ok(Slow { size: None, findings, requests: 2, ..Slow::default() })
+    Ok(Slow { size: None, findings: Some(findings), requests: 2, ..Slow::default() })
 }
 
 /// Indexes that repeat another one, as findings.

@@ -1,8 +1,8 @@
 //! The collector against real servers: true figures, rates after real traffic, recovery, findings.
 use std::time::Duration;
 
-use perfdeck_database::{ActivityReader, DatabaseCollector};
-use perfdeck_model::{Address, Collection, Collector, DatabaseActivity, ErrorCode, FindingTarget, Sensitive};
+use perfdeck_database::{ActivityReader, DatabaseCollector, Long};
+use perfdeck_model::{Address, Collection, Collector, DatabaseActivity, ErrorCode, Finding, FindingTarget, Sensitive};
 use perfdeck_testkit::{MariaDb, POSTGRES_PASSWORD, Postgres};
 use sqlx::{Connection, Executor};
 
@@ -256,6 +256,60 @@ async fn postgres_findings_are_found_and_nothing_else() {
         assert_eq!(proof.statements[0].text, exact, "and the exact statement");
         server.execute(&exact.replace("CONCURRENTLY", "CONCURRENTLY IF EXISTS")).await.expect("which the server takes");
     }
+}
+
+/// Findings of state once they are exactly these kinds. A collection looks at the sessions every five seconds of its clock.
+async fn states(c: &mut DatabaseCollector, now: &mut f64, wanted: &[&str]) -> Vec<Finding> {
+    let end = std::time::Instant::now() + Duration::from_secs(20);
+    loop {
+        *now += 5_000.0;
+        let seen = c.collect(&*now).await.expect("answers");
+        let of_sessions = |f: &&Finding| f.kind.ends_with("blocked") || f.kind.ends_with("transaction");
+        let found: Vec<Finding> = seen.broken.iter().filter(of_sessions).cloned().collect();
+        if found.iter().map(|f| f.kind.as_str()).eq(wanted.iter().copied()) {
+            return found;
+        }
+        assert!(std::time::Instant::now() < end, "not {wanted:?}: {found:#?}");
+        // As above: InnoDB tells of what is new only then.
+        tokio::time::sleep(Duration::from_millis(120)).await;
+    }
+}
+
+/// What is blocked, idle in a transaction or open for long is a finding, told from half a second on, until it is over.
+async fn told_and_over<C>(url: &str, open: impl AsyncFn() -> C, run: impl AsyncFn(&mut C, &'static str)) {
+    const UPDATE: &str = "UPDATE t SET a = a + 1";
+    let half = Long { blocked_s: 0.5, idle_s: 0.5, transaction_s: 0.5 };
+    let (mut c, mut now) = (collector(url).telling_from(half), 0.0);
+    let mut holder = open().await;
+    run(&mut holder, "BEGIN").await;
+    run(&mut holder, UPDATE).await;
+    let found = states(&mut c, &mut now, &["idle_in_transaction"]).await;
+    assert!(found[0].is_of_state() && found[0].evidence.contains("it has written"), "{found:?}");
+    let mut waiter = open().await;
+    let wait = run(&mut waiter, UPDATE);
+    let look = async {
+        let found = states(&mut c, &mut now, &["session_blocked", "idle_in_transaction", "long_transaction"]).await;
+        assert!(found[0].title.starts_with("1 session waits for"), "{found:?}");
+        let FindingTarget::Session { pid } = found[0].action.opens else { panic!("it leads to its holder: {found:?}") };
+        assert_eq!(found[1].action.opens, FindingTarget::Session { pid }, "who idles is who holds it up: {found:?}");
+        assert_ne!(found[2].action.opens, FindingTarget::Session { pid }, "who waits is open for long: {found:?}");
+        assert!(found.iter().all(|f| f.proof.since_ms.is_some()), "each with since when: {found:?}");
+        run(&mut holder, "ROLLBACK").await;
+        states(&mut c, &mut now, &[]).await;
+    };
+    tokio::join!(wait, look);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn states_of_sessions_are_findings_until_they_are_over() {
+    let postgres = Postgres::start().await.expect("PostgreSQL");
+    postgres.execute("CREATE TABLE t (a int); INSERT INTO t VALUES (1)").await.expect("a table");
+    let open = async || postgres.connect().await.expect("a session");
+    told_and_over(&postgres.url(), open, async |c, sql| drop(c.execute(sql).await.expect(sql))).await;
+    let mariadb = MariaDb::start().await.expect("MariaDB");
+    mariadb.execute("CREATE TABLE t (a INT) ENGINE=InnoDB; INSERT INTO t VALUES (1)").await.expect("a table");
+    let open = async || mariadb.connect().await.expect("a session");
+    told_and_over(&mariadb.url(), open, async |c, sql| drop(c.execute(sql).await.expect(sql))).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,7 +1,7 @@
 //! Sizes, bloat and plans on real servers.
 use std::time::{Duration, Instant};
 
-use perfdeck_database::{index_bloat, measure_bloat, sizes, statement_plan};
+use perfdeck_database::{health, index_bloat, measure_bloat, sizes, statement_plan};
 use perfdeck_model::{
     Address, ApiError, BloatUnknown, DatabaseSizes, ErrorCode, Sensitive, SizeTold, StatementPlan, TableKind, TableSize,
 };
@@ -237,6 +237,41 @@ async fn bloat_is_estimated_as_pgstatindex_measures_it() {
         .await
         .expect_err("another kind");
     assert!(error.message.contains("B-tree"), "{error:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn postgresql_18_tells_sizes_bloat_plans_and_health() {
+    let server = Postgres::start_18_with(&[("autovacuum", "off")]).await.expect("PostgreSQL 18");
+    server
+        .execute(
+            "CREATE EXTENSION pgstattuple; CREATE TABLE t (id int PRIMARY KEY, few int, hash text);
+             INSERT INTO t SELECT i, i % 20, md5(i::text) FROM generate_series(1, 60000) i;
+             CREATE INDEX t_few ON t (few); CREATE INDEX t_hash ON t (hash); DELETE FROM t WHERE id % 2 = 0",
+        )
+        .await
+        .expect("tables");
+    server.execute("VACUUM ANALYZE t").await.expect("statistics");
+    let (address, password) = parsed(&server.url());
+    let found = read(&server.url(), 10).await;
+    let t = table(&found, "public.t");
+    let mut c = server.connect().await.expect("connects");
+    let all: i64 = c.fetch_one("SELECT pg_total_relation_size('t')").await.expect("a size").get(0);
+    assert_eq!((t.told, t.bytes, t.indexes.len()), (SizeTold::Exact, Some(all as f64), 3), "{t:?}");
+    assert!(t.vacuumed_ms.is_some() && t.dead_rows.is_some() && found.missing.is_empty(), "{found:?}");
+    for index in &t.indexes {
+        let measured = index_bloat(&address, password.as_ref(), &index.name, true).await.expect("measured").measured;
+        let (measured, estimate) = (measured.expect("measured").bloat, index.bloat.expect("an estimate"));
+        assert!((estimate - measured).abs() < 0.1, "{}: {estimate} for {measured}", index.name);
+    }
+    let generic = plan(&server.url(), "SELECT * FROM t WHERE id = $1", false).await.expect("for any value");
+    assert!(generic.nodes.iter().any(|n| n.index.as_deref() == Some("t_pkey")), "{generic:?}");
+    let measured = plan(&server.url(), "SELECT count(*) FROM t WHERE few = 3", true).await.expect("measured");
+    assert!(measured.execution_ms.is_some() && measured.nodes.iter().all(|n| n.rows.is_some()), "{measured:?}");
+    let seen = health(&address, password.as_ref(), &0.0).await;
+    assert!(
+        !seen.is_incomplete() && seen.version.as_deref().is_some_and(|v| v.starts_with("PostgreSQL 18")),
+        "{seen:#?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,8 +5,8 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use perfdeck_database::statements::{Cut, Delta, Found, Reading, StatementReader, Unseen, delta};
-use perfdeck_database::{ActivityReader, DatabaseCollector};
-use perfdeck_model::{Address, Clock as _, Collector, StatementsUnavailable, SystemClock};
+use perfdeck_database::{ActivityReader, DatabaseCollector, health, sizes};
+use perfdeck_model::{Address, Clock as _, Collector, SizeTold, StatementsUnavailable, SystemClock};
 use perfdeck_testkit::{MARIADB_PASSWORD, MariaDb, POSTGRES_PASSWORD, PgBouncer, Postgres, find_program};
 use sqlx::{Connection as _, Executor as _, Row as _};
 
@@ -108,6 +108,74 @@ async fn postgres_statements_are_counted_to_the_last_call_and_none_is_our_own() 
     restarted(&mut server).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn postgresql_18_and_a_standby_tell_the_same() {
+    let server = Postgres::start_18_with(&[]).await.expect("PostgreSQL 18");
+    server.execute(TABLES).await.expect("tables");
+    exact(&server, &server.url(), Unseen::NotRecorded).await;
+    odd_texts(&server).await;
+    reset(&server).await;
+    drop(server);
+
+    // A standby counts what runs on it, and only that.
+    let primary = Postgres::start().await.expect("PostgreSQL");
+    primary.execute(TABLES).await.expect("tables");
+    primary.execute("CREATE INDEX items_stock ON items (stock); ANALYZE").await.expect("statistics");
+    let standby = primary.standby().await.expect("a standby");
+    perfdeck_testkit::eventually(Duration::from_secs(20), || async {
+        standby.execute("SELECT 1 FROM items").await.is_ok()
+    })
+    .await;
+    pgbench(&primary, 5, &[LIGHT]).await;
+    exact(&standby, &standby.url(), Unseen::NotRecorded).await;
+    on_a_standby(&primary, &standby).await;
+}
+
+/// Sessions, sizes and health of a standby: nothing fails, and what it cannot know is unknown and said.
+async fn on_a_standby(primary: &Postgres, standby: &Postgres) {
+    let (address, password) = Address::parse(&standby.url()).expect("a URL");
+    let mut client = standby.connect().await.expect("a session");
+    client.execute("BEGIN; SELECT count(*) FROM items").await.expect("reads");
+    let mut reader = ActivityReader::default();
+    let seen = reader.read(&address, password.as_ref(), 1e12).await.expect("answers").answer();
+    let open = seen.sessions.iter().find(|s| s.state == "idle in transaction").expect("the client's");
+    assert_eq!((open.wrote, seen.hidden, seen.blocking.waiting), (Some(false), Some(0), 0), "{seen:?}");
+    // What the primary locks is locked on the standby too, by its recovery: who waits for that has a holder that is no client.
+    let mut locker = primary.connect().await.expect("a session");
+    client.execute("COMMIT").await.expect("ended");
+    locker.execute("BEGIN; LOCK TABLE items IN ACCESS EXCLUSIVE MODE; SELECT pg_switch_wal()").await.expect("locked");
+    perfdeck_testkit::eventually(Duration::from_secs(20), || async {
+        standby.execute("SET lock_timeout = 50; SELECT count(*) FROM items").await.is_err()
+    })
+    .await;
+    let waits = tokio::spawn(async move { client.execute("SELECT count(*) FROM items").await.map(drop) });
+    let end = std::time::Instant::now() + Duration::from_secs(10);
+    let seen = loop {
+        let seen = reader.read(&address, password.as_ref(), 1e12).await.expect("answers").answer();
+        if seen.blocking.waiting == 1 {
+            break seen;
+        }
+        assert!(std::time::Instant::now() < end, "nobody waits: {seen:?}");
+    };
+    assert_eq!(seen.blocking.rows.len(), 2, "the waiter below its holder: {:?}", seen.blocking);
+    reader.close().await;
+    let found = sizes(&address, password.as_ref(), 100).await.expect("beside the lock");
+    let items = found.tables.iter().find(|t| t.name == "public.items").expect("it is there");
+    assert_eq!(items.told, SizeTold::Locked, "{items:?}");
+    assert_eq!(
+        (items.dead_rows, items.vacuumed_ms, items.analyzed_ms),
+        (None, None, None),
+        "unknown is not 0: {items:?}"
+    );
+    assert!(items.indexes.len() == 2 && items.indexes.iter().all(|i| i.bloat.is_some()), "{items:?}");
+    assert!(found.missing.iter().any(|m| m.contains("standby")), "which is said: {:?}", found.missing);
+    locker.execute("ROLLBACK").await.expect("free");
+    waits.await.expect("a task").expect("it went on");
+    let health = health(&address, password.as_ref(), &0.0).await;
+    assert!(!health.is_incomplete(), "nothing fails: {health:#?}");
+    assert!(health.checks.iter().any(|c| c.id == "replication_lag" && c.value.is_some()), "{health:#?}");
+}
+
 /// Calls are exact, shares are those of an independent reading, and nothing of Perfdeck's own is in them.
 async fn exact(server: &Postgres, url: &str, another: &str, unseen: Unseen) {
     let mut reader = reader(url);
@@ -176,7 +244,8 @@ async fn hidden(server: &Postgres, url: &str) {
 async fn odd_texts(server: &Postgres) {
     let mut reader = reader(&server.url());
     let before = read(&mut reader).await;
-    let long = format!("SELECT ARRAY[{}1]", "1,".repeat(500_000));
+    // Columns: of a list of constants PostgreSQL 18 keeps the first.
+    let long = format!("SELECT ARRAY[{}id] FROM items WHERE id < 0", "stock,".repeat(170_000));
     server.execute(&format!("SELECT \"имя\" FROM \"Überstunden 表\" WHERE \"имя\" = 3; {long}")).await.expect("run");
     let found = delta(&before, &read(&mut reader).await);
     let ids: Vec<String> = found.gained.keys().map(|key| key.id.clone()).collect();

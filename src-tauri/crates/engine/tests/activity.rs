@@ -118,6 +118,21 @@ async fn the_tree_is_as_the_server_has_it() {
     engine.shutdown().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_tree_of_postgresql_18_is_as_it_has_it() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let settings = [("max_prepared_transactions", "5"), ("deadlock_timeout", "60s")];
+    let server = Postgres::start_18_with(&settings).await.expect("PostgreSQL 18");
+    server.execute(TABLES).await.expect("tables");
+    let engine = open(dir.path()).await;
+    let id = environment(&engine, "clinic", Kind::Development, &server.url()).await;
+    two_roots(&engine, &server, &id).await;
+    a_chain(&engine, &server, &id).await;
+    a_prepared_transaction(&engine, &server, &id).await;
+    a_statement(&engine, &server, &id).await;
+    engine.shutdown().await;
+}
+
 async fn two_roots(engine: &Arc<Engine>, server: &Postgres, id: &str) {
     let first = Client::of(server, "reconcile").await;
     let first = first.did("BEGIN; UPDATE t SET n = 7 WHERE id = 1; LOCK TABLE u IN SHARE MODE").await;
@@ -467,7 +482,8 @@ async fn through_a_pooler(engine: &Arc<Engine>, server: &Postgres) {
     let holder = Client::of(server, "reconcile").await.did("BEGIN; UPDATE t SET n = 9 WHERE id = 50").await;
     let (_, task) = Client::of(server, "api").await.waits("UPDATE t SET n = 8 WHERE id = 50");
     let found = waiting(engine, &id, 1).await;
-    assert!(!found.sessions.iter().any(|s| s.statement.contains("LOCAL")), "nothing of ours: {:?}", found.sessions);
+    let ours = |s: &&DatabaseSession| s.statement.contains("LOCAL statement_timeout");
+    assert_eq!(found.sessions.iter().filter(ours).count(), 0, "nothing of ours: {:?}", found.sessions);
     let planned = plan(engine, &id, "terminate_session", &session(&found, holder.pid).object).await.expect("planned");
     let applied = apply(engine, &planned.id, None).await.expect("terminated through the pooler");
     assert_eq!(applied.preview[0].came, Some(1.0), "{applied:?}");

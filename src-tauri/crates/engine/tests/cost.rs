@@ -153,18 +153,32 @@ fn noise(server: &Postgres) -> (Arc<AtomicBool>, tokio::task::JoinHandle<()>) {
     (stop, task)
 }
 
+const TABLES: &str = "
+    CREATE TABLE one_row (id int); INSERT INTO one_row VALUES (1);
+    CREATE TABLE staff_shifts (id int PRIMARY KEY, room text);
+    INSERT INTO staff_shifts SELECT id, 'r' FROM generate_series(1, 21) id";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn postgresql_18_counts_the_same() {
+    let server = Postgres::start_18_with(&[]).await.expect("PostgreSQL 18");
+    server.execute(TABLES).await.expect("tables");
+    let dir = tempfile::tempdir().expect("a folder");
+    let engine = support::open(dir.path()).await;
+    let draft = support::draft("shop", Kind::Development, support::database(server.url()));
+    let id = support::environment(&engine, draft).await;
+    let service = service(&server, None).await;
+    let cost = cost_of(&engine, asked(&id, &format!("{}/23", service.http.url()), 6)).await;
+    assert_eq!((cost.totals.statements, cost.totals.rows), (exactly(23.0), exactly(43.0)), "{:?}", cost.totals);
+    assert_eq!(calls(&cost), [21.0, 1.0, 1.0], "{:?}", cost.statements);
+    assert!(cost.totals.buffers.is_some_and(|pages| pages.mean >= 21.0), "{:?}", cost.totals);
+    engine.shutdown().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_service_is_counted_to_the_last_statement() {
     let server = Postgres::start().await.expect("PostgreSQL");
     let cache = Redis::start().await.expect("Redis");
-    server
-        .execute(
-            "CREATE TABLE one_row (id int); INSERT INTO one_row VALUES (1);
-             CREATE TABLE staff_shifts (id int PRIMARY KEY, room text);
-             INSERT INTO staff_shifts SELECT id, 'r' FROM generate_series(1, 21) id",
-        )
-        .await
-        .expect("tables");
+    server.execute(TABLES).await.expect("tables");
     server.execute("CREATE DATABASE bare").await.expect("a database without the extension");
     noisy(&server).await;
     let dir = tempfile::tempdir().expect("a folder");

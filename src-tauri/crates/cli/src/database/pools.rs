@@ -142,6 +142,7 @@ fn write(pools: &DatabasePools) -> Done<()> {
     pools.waiting_fix.iter().flat_map(|text| under("hint:", text)).for_each(|line| output::note(&line));
     match pools.hidden {
         Some(0) => {}
+        Some(1) => output::note("1 session hides its state from this user"),
         Some(n) => output::note(&format!("{n} sessions hide their state from this user")),
         None => output::note("Sessions of other users may be hidden from this user"),
     }

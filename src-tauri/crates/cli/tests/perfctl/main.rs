@@ -1,5 +1,6 @@
 //! `perfctl` as a program: its contract is stdout, stderr and the exit code.
 mod bench;
+mod databases;
 mod environments;
 mod guards;
 mod monitoring;

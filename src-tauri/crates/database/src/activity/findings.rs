@@ -6,30 +6,30 @@ use super::facts::{ActivityFacts, SessionFacts};
 use super::tree::{self, Row};
 use crate::reading::finding;
 
-/// A session that has been waiting for a lock this long, in seconds, will hardly get it by itself.
-const BLOCKED_S: f64 = 60.0;
-/// A session that is idle within a transaction for this long, in seconds, has most likely been forgotten.
-const IDLE_S: f64 = 60.0;
-/// A transaction that is open for this long, in seconds, keeps others from cleaning up behind it.
-const TRANSACTION_S: f64 = 300.0;
 /// Sessions of one kind that are told, the longest.
 const TOLD: usize = 5;
 
-/// The longest of each kind, in seconds, as the cheap reading of every second has it.
+/// A time for each kind of state, in seconds: the longest, as the cheap reading of every second has it, or the shortest that is a
+/// finding.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub(crate) struct Long {
+pub struct Long {
     /// Wait for a lock.
-    pub(crate) blocked_s: f64,
+    pub blocked_s: f64,
     /// Idle within a transaction.
-    pub(crate) idle_s: f64,
+    pub idle_s: f64,
     /// Transaction.
-    pub(crate) transaction_s: f64,
+    pub transaction_s: f64,
 }
 
 impl Long {
+    /// From when on it is a finding. A session that has waited for a minute will hardly get its lock by itself, one that is idle
+    /// within a transaction for a minute has most likely been forgotten, and a transaction that is open for five minutes keeps
+    /// others from cleaning up behind it.
+    pub const USUAL: Self = Self { blocked_s: 60.0, idle_s: 60.0, transaction_s: 300.0 };
+
     /// Whether any of it is worth a look at the sessions themselves.
-    pub(crate) fn matters(self) -> bool {
-        self.blocked_s >= BLOCKED_S || self.idle_s >= IDLE_S || self.transaction_s >= TRANSACTION_S
+    pub(crate) fn reaches(self, limits: Self) -> bool {
+        self.blocked_s >= limits.blocked_s || self.idle_s >= limits.idle_s || self.transaction_s >= limits.transaction_s
     }
 }
 
@@ -44,18 +44,18 @@ fn found(kind: &str, of: &str, title: String, evidence: String, label: &str, pid
 }
 
 /// Who holds up others, one finding for each root with a wait that is too long.
-fn blocked(facts: &ActivityFacts) -> Vec<Finding> {
+fn blocked(facts: &ActivityFacts, limit_s: f64) -> Vec<Finding> {
     let waiters = facts.waiters();
     if waiters.is_empty() {
         return Vec::new();
     }
     let tree = tree::tree(&waiters);
-    let long = |r: &&Row| r.depth == 0 && r.longest_s.is_some_and(|s| s >= BLOCKED_S);
-    tree.rows.iter().filter(long).take(TOLD).map(|root| holder(facts, root)).collect()
+    let long = |r: &&Row| r.depth == 0 && r.longest_s.is_some_and(|s| s >= limit_s);
+    tree.rows.iter().filter(long).take(TOLD).map(|root| holder(facts, root, limit_s)).collect()
 }
 
 /// Who holds up others.
-fn holder(facts: &ActivityFacts, root: &Row) -> Finding {
+fn holder(facts: &ActivityFacts, root: &Row, limit_s: f64) -> Finding {
     let (session, prepared) = (facts.session(root.key), facts.prepared_at(root.key));
     let name =
         if root.key > 0 { who(facts.name_of(root.key), root.key) } else { facts.name_of(root.key).unwrap_or_default() };
@@ -67,7 +67,7 @@ fn holder(facts: &ActivityFacts, root: &Row) -> Finding {
     let opens = if root.key > 0 { FindingTarget::Session { pid: root.key } } else { FindingTarget::Database };
     let advice = "End its transaction: what is idle keeps its locks. Cancelling its statement, or ending its session, frees \
                   those that wait; the list of sessions says what that costs";
-    let mut proof = Proof::new(format!("a session waits for a lock for {BLOCKED_S:.0} s or more"), advice)
+    let mut proof = Proof::new(format!("a session waits for a lock for {limit_s:.0} s or more"), advice)
         .value("waiting sessions", words::count(root.holds_up))
         .value("held up by", name.clone())
         .step("Show the sessions", opens.clone());
@@ -84,13 +84,13 @@ fn holder(facts: &ActivityFacts, root: &Row) -> Finding {
     Finding { action, ..finding("session_blocked", &of, title, state, cost, "") }.because(proof)
 }
 
-fn open(facts: &ActivityFacts, s: &SessionFacts, idle: bool) -> Finding {
+fn open(facts: &ActivityFacts, s: &SessionFacts, idle: bool, limits: Long) -> Finding {
     let name = who(s.name(), s.pid);
     let since = if idle { s.state_ms } else { s.transaction_ms };
     let (kind, limit, title) = if idle {
-        ("idle_in_transaction", IDLE_S, format!("`{name}` is idle in transaction"))
+        ("idle_in_transaction", limits.idle_s, format!("`{name}` is idle in transaction"))
     } else {
-        ("long_transaction", TRANSACTION_S, format!("`{name}` has a transaction open"))
+        ("long_transaction", limits.transaction_s, format!("`{name}` has a transaction open"))
     };
     let rule = if idle {
         format!("a session is idle within a transaction for {limit:.0} s or more")
@@ -117,27 +117,27 @@ fn open(facts: &ActivityFacts, s: &SessionFacts, idle: bool) -> Finding {
     found(kind, &s.object, title, evidence.to_owned(), "Review session", s.pid).because(proof)
 }
 
-/// What is wrong with the sessions now.
-pub(crate) fn findings(facts: &ActivityFacts) -> Vec<Finding> {
+/// What is wrong with the sessions now, from these times on.
+pub(crate) fn findings(facts: &ActivityFacts, limits: Long) -> Vec<Finding> {
     let over = |ms: Option<f64>, limit: f64| facts.since(ms).is_some_and(|s| s >= limit);
     let in_transaction = |s: &&std::sync::Arc<SessionFacts>| s.transaction_ms.is_some();
     let idle: Vec<_> = facts
         .sessions
         .iter()
         .filter(in_transaction)
-        .filter(|s| s.idles() && over(s.state_ms, IDLE_S))
+        .filter(|s| s.idles() && over(s.state_ms, limits.idle_s))
         .take(TOLD)
-        .map(|s| (s.pid, open(facts, s, true)))
+        .map(|s| (s.pid, open(facts, s, true, limits)))
         .collect();
     let long = facts
         .sessions
         .iter()
         .filter(in_transaction)
-        .filter(|s| over(s.transaction_ms, TRANSACTION_S) && !idle.iter().any(|(pid, _)| *pid == s.pid))
+        .filter(|s| over(s.transaction_ms, limits.transaction_s) && !idle.iter().any(|(pid, _)| *pid == s.pid))
         .take(TOLD)
-        .map(|s| open(facts, s, false));
+        .map(|s| open(facts, s, false, limits));
     let long: Vec<Finding> = long.collect();
-    blocked(facts).into_iter().chain(idle.into_iter().map(|(_, f)| f)).chain(long).collect()
+    blocked(facts, limits.blocked_s).into_iter().chain(idle.into_iter().map(|(_, f)| f)).chain(long).collect()
 }
 
 #[cfg(test)]
@@ -178,12 +178,12 @@ mod tests {
             ],
             vec![wait],
         );
-        assert!(findings(&all).is_empty());
+        assert!(findings(&all, Long::USUAL).is_empty());
         assert!(
-            findings(&facts(vec![session(3, "c", "idle", 9_000.0, None)], Vec::new())).is_empty(),
+            findings(&facts(vec![session(3, "c", "idle", 9_000.0, None)], Vec::new()), Long::USUAL).is_empty(),
             "idle is no fault"
         );
-        assert!(!Long { blocked_s: 59.0, idle_s: 59.0, transaction_s: 299.0 }.matters());
+        assert!(!Long { blocked_s: 59.0, idle_s: 59.0, transaction_s: 299.0 }.reaches(Long::USUAL));
     }
 
     #[test]
@@ -194,7 +194,7 @@ mod tests {
             session(2, "api", "active", 111.0, None),
             session(3, "api", "active", 30.0, None),
         ];
-        let found = findings(&facts(sessions, vec![wait(2, 111.0), wait(3, 30.0)]));
+        let found = findings(&facts(sessions, vec![wait(2, 111.0), wait(3, 30.0)]), Long::USUAL);
         let kinds: Vec<&str> = found.iter().map(|f| f.kind.as_str()).collect();
         assert_eq!(kinds, ["session_blocked", "idle_in_transaction"], "the holder is told as both");
         assert_eq!(found[0].title, "2 sessions wait for `reconcile (1)`");
@@ -206,7 +206,7 @@ mod tests {
 
     #[test]
     fn a_transaction_that_is_open_for_long_is_one_whatever_it_does() {
-        let found = findings(&facts(vec![session(9, "report", "active", 400.0, Some(400.0))], Vec::new()));
+        let found = findings(&facts(vec![session(9, "report", "active", 400.0, Some(400.0))], Vec::new()), Long::USUAL);
         assert_eq!((found.len(), found[0].kind.as_str()), (1, "long_transaction"));
         assert!(found[0].proof.rule.contains("5 min"), "{:?}", found[0].proof);
     }

@@ -52,6 +52,12 @@ const VIEWS: &[View] = &[
                 CASE WHEN p.lockers_total > 0 THEN 'sessions' WHEN p.blocks_total > 0 THEN 'blocks' ELSE 'rows' END,
                 nullif(p.current_locker_pid, 0)::int8",
     },
+    // From 19 on, of REPACK, CLUSTER and VACUUM FULL; the view below then calls each of them CLUSTER or VACUUM FULL.
+    View {
+        name: "pg_stat_progress_repack",
+        needs: &["relid", "command", "phase", "heap_blks_total", "heap_blks_scanned"],
+        reads: "lower(p.command), NULL::oid, p.phase, p.heap_blks_scanned::float8, p.heap_blks_total::float8, 'blocks', NULL::int8",
+    },
     View {
         name: "pg_stat_progress_cluster",
         needs: &["relid", "command", "phase", "heap_blks_total", "heap_blks_scanned"],
@@ -81,11 +87,25 @@ pub(super) async fn probe(c: &mut Session) -> Result<Progress, sqlx::Error> {
     for row in &rows {
         columns.entry(row.try_get(0)?).or_default().insert(row.try_get(1)?);
     }
-    let has = |view: &&View| columns.get(view.name).is_some_and(|c| view.needs.iter().all(|n| c.contains(*n)));
-    Ok(Progress(VIEWS.iter().filter(has).map(|view| view.name).collect()))
+    let has = |view: &View| columns.get(view.name).is_some_and(|c| view.needs.iter().all(|n| c.contains(*n)));
+    Ok(Progress::of(has))
 }
 
 impl Progress {
+    fn of(has: impl Fn(&View) -> bool) -> Self {
+        let mut all: Vec<&str> = VIEWS.iter().filter(|view| has(view)).map(|view| view.name).collect();
+        if all.contains(&"pg_stat_progress_repack") {
+            all.retain(|name| *name != "pg_stat_progress_cluster");
+        }
+        Self(all)
+    }
+
+    /// The condition that any of them has a row.
+    pub(super) fn exists(&self) -> String {
+        let all: Vec<String> = self.0.iter().map(|name| format!("EXISTS (SELECT FROM {name})")).collect();
+        if all.is_empty() { "false".to_owned() } else { all.join(" OR ") }
+    }
+
     /// What asks all of them; `None` where the server has none.
     pub(super) fn question(&self) -> Option<String> {
         let one = |view: &View| {
@@ -148,5 +168,8 @@ mod tests {
         let some = Progress(vec!["pg_stat_progress_vacuum", "pg_stat_progress_basebackup"]).question().expect("two");
         assert!(some.contains("pg_stat_progress_vacuum p UNION ALL"), "{some}");
         assert!(!some.contains("create_index") && some.contains("NULL::oid, 'base backup'"), "{some}");
+        let new = Progress::of(|_| true);
+        assert!(!new.exists().contains("_cluster"), "19 has it twice, and names it rightly once: {new:?}");
+        assert_eq!(Progress::of(|view| !view.name.contains("repack")).0.len(), VIEWS.len() - 1, "up to 18");
     }
 }

@@ -1,7 +1,7 @@
 //! What the sessions of a database do now, who waits for whom, and the maintenance that runs.
 //!
-//! Invariants: one reading is one message to PostgreSQL, and so one transaction that works through poolers; it takes no lock
-//! and calls no function of sizes. Statements have no literals. Perfdeck's own sessions are in none of it. A reading tells
+//! Invariants: of who waits for whom one reading is one message to PostgreSQL, and so one transaction; it works through poolers,
+//! takes no lock and calls no function of sizes. Statements have no literals. Perfdeck's own sessions are in none of it. A reading tells
 //! facts ([`ActivityFacts`]); the tree is made of them when somebody asks, so that they are cheap to keep.
 mod actions;
 mod end;
@@ -18,7 +18,8 @@ mod tree;
 
 pub use end::{EndPlan, EndState, end_session, end_state, freed_now, plan_end};
 pub use facts::ActivityFacts;
-pub(crate) use findings::{Long, findings};
+pub use findings::Long;
+pub(crate) use findings::findings;
 pub use left::tell_left;
 pub use reader::ActivityReader;
 pub(crate) use reader::{State, read_on};

@@ -1,4 +1,6 @@
-//! What PostgreSQL tells of its sessions, in one message: one transaction, and what it reads of them is of one moment.
+//! What PostgreSQL tells of its sessions. A glance says whether anybody waits, or maintenance runs; then the sessions, with who
+//! holds what in the same message where there is something to tell: one transaction, and what it reads of them is of one moment.
+//! The glance and the sessions alone are prepared once, since planning them costs ten times as much as running them.
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -7,14 +9,15 @@ use perfdeck_sqltext::Dialect;
 use sqlx::Row as _;
 use sqlx::postgres::PgRow;
 
-use super::facts::{PreparedFacts, SessionFacts, Wait};
+use super::facts::{ActivityFacts, PreparedFacts, SessionFacts, Wait};
 use super::maintenance::{self, Progress};
 use super::reader::{Found, State};
 use super::texts::Texts;
 use super::{HOLDERS, SESSIONS, WAITERS};
 use crate::foreign_text::{self, ask};
 use crate::hints::grant;
-use crate::session::{LIMITS, Session};
+use crate::own;
+use crate::session::{OURS, Session};
 
 /// Bytes of a name, of a prepared transaction's name, of a statement, and of what an idle session ran last that are read at most.
 const NAME: usize = 63;
@@ -22,13 +25,16 @@ const GID: usize = 200;
 const TEXT: usize = 2_000;
 const IDLE_TEXT: usize = 200;
 
-/// The clock, and client sessions of which this user sees neither state nor statement: a hidden session has no kind; those of
-/// the server itself are in no database or have no user.
-const NOW: &str = "
-    SELECT 'now', (extract(epoch FROM clock_timestamp()) * 1000)::float8,
-        (SELECT count(*) FROM pg_stat_activity
-         WHERE query = '<insufficient privilege>' AND datid IS NOT NULL AND usesysid IS NOT NULL
-           AND pid <> pg_backend_pid() AND application_name IS DISTINCT FROM 'perfdeck')";
+/// The clock; client sessions of which this user sees neither state nor statement: a hidden session has no kind, those of
+/// the server itself are in no database or have no user; whether locks are waited for, perhaps unseen, or kept by prepared
+/// transactions, and whether maintenance runs.
+const GLANCE: &str = "
+    SELECT (extract(epoch FROM clock_timestamp()) * 1000)::float8,
+        count(*) FILTER (WHERE query = '<insufficient privilege>' AND datid IS NOT NULL AND usesysid IS NOT NULL
+            AND pid <> pg_backend_pid() AND application_name IS DISTINCT FROM 'perfdeck'),
+        coalesce(bool_or(wait_event_type = 'Lock'), false) OR EXISTS (SELECT FROM pg_prepared_xacts) OR $UNSEEN,
+        $PROGRESS
+    FROM pg_stat_activity";
 
 /// Every session of a client but Perfdeck's own.
 const CLIENTS: &str = "
@@ -135,26 +141,50 @@ struct Reading {
     total: i64,
 }
 
-/// The questions of one message; those about the catalogue only where it is not held by somebody.
-fn message(progress: &Progress, version: u32, catalogue: bool) -> String {
-    let clients = CLIENTS
+/// What is told beside the sessions.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+struct Parts {
+    /// Who holds what.
+    locks: bool,
+    /// Maintenance that runs.
+    progress: bool,
+}
+
+fn glance(progress: &Progress) -> String {
+    GLANCE.replace("$UNSEEN", UNSEEN).replace("$PROGRESS", &progress.exists())
+}
+
+fn clients() -> String {
+    CLIENTS
         .replace("$SESSIONS", &SESSIONS.to_string())
         .replace("$USER", &ask("s.usename::text", NAME))
         .replace("$DATABASE", &ask("s.datname::text", NAME))
         .replace("$SHORT", &ask("s.query", IDLE_TEXT))
         .replace("$LONG", &ask("s.query", TEXT))
-        .replace("$OWN", &format!("{LIMITS}%"));
-    let prepared = PREPARED
-        .replace("$GID", &ask("gid", GID))
-        .replace("$USER", &ask("owner::text", NAME))
-        .replace("$DATABASE", &ask("database::text", NAME));
-    let holds = HOLDS.replace("$GID", &ask("p.gid", GID));
-    let waits = WAITS.replace("$HOLDERS", &HOLDERS.to_string()).replace("$WAITERS", &WAITERS.to_string());
-    let locks = LOCKS
-        .replace("$WAITSTART", if version >= 140_000 { "l.waitstart" } else { "NULL::timestamptz" })
-        .replace("$NAMES", if catalogue { NAMES } else { NO_NAMES });
-    let mut all = vec![NOW.to_owned(), clients, waits, OTHERS.to_owned(), locks, prepared, holds];
-    all.extend(progress.question().filter(|_| catalogue));
+        .replace("$OWN", OURS)
+}
+
+/// The questions of one message; those about the catalogue only where it is not held by somebody.
+fn message(progress: &Progress, version: u32, parts: Parts, catalogue: bool) -> String {
+    let mut all = vec![clients()];
+    if parts.locks {
+        let since = if version >= 140_000 { "l.waitstart" } else { "NULL::timestamptz" };
+        let names = if catalogue { NAMES } else { NO_NAMES };
+        let prepared = PREPARED
+            .replace("$GID", &ask("gid", GID))
+            .replace("$USER", &ask("owner::text", NAME))
+            .replace("$DATABASE", &ask("database::text", NAME));
+        all.extend([
+            WAITS.replace("$HOLDERS", &HOLDERS.to_string()).replace("$WAITERS", &WAITERS.to_string()),
+            OTHERS.to_owned(),
+            LOCKS.replace("$WAITSTART", since).replace("$NAMES", names),
+            prepared,
+            HOLDS.replace("$GID", &ask("p.gid", GID)),
+        ]);
+    }
+    if parts.progress && catalogue {
+        all.extend(progress.question());
+    }
     all.join(";").replace("$LOOK", LOOK).replace("$UNSEEN", UNSEEN)
 }
 
@@ -163,29 +193,53 @@ fn is_locked(error: &sqlx::Error) -> bool {
     matches!(error, sqlx::Error::Database(e) if e.code().as_deref() == Some("55P03"))
 }
 
+/// Asks a question that is the same each time. A new one is prepared first, which is a transaction too; through a pooler nothing is.
+async fn again(c: &mut Session, state: &mut State, address: &Address, sql: String) -> Result<Vec<PgRow>, sqlx::Error> {
+    let new = state.prepared.insert(sql.clone()) && !c.is_shared();
+    own::add(address, if new { 2.0 } else { 1.0 }, 0);
+    sqlx::query(sqlx::AssertSqlSafe(sql)).fetch_all(c).await
+}
+
 /// Reads the sessions.
 pub(super) async fn read(c: &mut Session, state: &mut State, address: &Address) -> Result<Found, sqlx::Error> {
     let progress = match &state.progress {
         Some(progress) => progress.clone(),
-        None => state.progress.insert(maintenance::probe(c).await?).clone(),
+        None => {
+            own::add(address, 1.0, 0);
+            state.progress.insert(maintenance::probe(c).await?).clone()
+        }
     };
-    let version = c.server_version_num().unwrap_or(0);
-    let mut ask = async |catalogue| {
-        sqlx::raw_sql(sqlx::AssertSqlSafe(message(&progress, version, catalogue))).fetch_all(&mut *c).await
+    let now = again(c, state, address, glance(&progress)).await?;
+    let row = now.first().ok_or(sqlx::Error::RowNotFound)?;
+    let hidden: i64 = row.try_get(1)?;
+    let rest = ActivityFacts {
+        server_ms: row.try_get(0)?,
+        hidden: Some(u32::try_from(hidden.max(0)).unwrap_or(u32::MAX)),
+        grant: (hidden > 0).then(|| grant(address)),
+        ..ActivityFacts::default()
     };
-    let rows = match ask(true).await {
-        Err(error) if is_locked(&error) => ask(false).await?,
-        rows => rows?,
-    };
-    let mut reading = Reading::default();
+    let mut parts = Parts { locks: row.try_get(2)?, progress: row.try_get(3)? };
+    let mut rows = Vec::new();
+    if parts == Parts::default() {
+        rows = again(c, state, address, clients()).await?;
+        // Who waits since the glance waits for somebody.
+        parts.locks = rows.iter().any(|row| row.try_get::<Option<&str>, _>(8).is_ok_and(|kind| kind == Some("Lock")));
+    }
+    if parts != Parts::default() {
+        let version = c.server_version_num().unwrap_or(0);
+        let mut ask = async |catalogue| {
+            own::add(address, 1.0, 0);
+            let sql = message(&progress, version, parts, catalogue);
+            sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).fetch_all(&mut *c).await
+        };
+        rows = match ask(true).await {
+            Err(error) if is_locked(&error) => ask(false).await?,
+            rows => rows?,
+        };
+    }
+    let mut reading = Reading { found: Found { rest, ..Found::default() }, ..Reading::default() };
     for row in &rows {
         match row.try_get::<&str, _>(0)? {
-            "now" => {
-                let hidden: i64 = row.try_get(2)?;
-                reading.found.rest.server_ms = row.try_get(1)?;
-                reading.found.rest.hidden = Some(u32::try_from(hidden.max(0)).unwrap_or(u32::MAX));
-                reading.found.rest.grant = (hidden > 0).then(|| grant(address));
-            }
             "session" => reading.session(row, &mut state.texts)?,
             "wait" => reading.wait(row)?,
             "other" => reading.found.rest.others.push((row.try_get(1)?, state.texts.name(row.try_get(2)?))),
@@ -340,13 +394,18 @@ mod tests {
 
     #[test]
     fn one_message_asks_only_what_the_server_has() {
-        let none = message(&Progress::default(), 130_000, true);
+        let all = Parts { locks: true, progress: true };
+        let none = message(&Progress::default(), 130_000, all, true);
         assert!(none.contains("NULL::timestamptz") && !none.contains("l.waitstart"), "no beginning of waits before 14");
         assert!(!none.contains('$'), "everything is filled in: {none}");
-        let new = message(&Progress::default(), 150_000, false);
+        let new = message(&Progress::default(), 150_000, all, false);
         assert!(
             new.contains("l.waitstart") && !new.contains("pg_class"),
             "and nothing of the catalogue while it is held"
         );
+        let quiet = message(&Progress::default(), 150_000, Parts::default(), true);
+        assert!(!quiet.contains("pg_locks"), "where nobody waits nothing is asked of locks: {quiet}");
+        let glance = glance(&Progress::default());
+        assert!(!glance.contains('$') && glance.contains("false"), "a server without views of progress: {glance}");
     }
 }

@@ -1,5 +1,5 @@
 //! One connection of its own that reads the activity again and again.
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,6 +24,8 @@ pub(crate) struct State {
     before: HashMap<i64, Arc<SessionFacts>>,
     /// Views of progress that this server has; not known before the first reading.
     pub(crate) progress: Option<Progress>,
+    /// Questions that this session has prepared.
+    pub(crate) prepared: HashSet<String>,
     pub(crate) mysql: mysql::Known,
 }
 
@@ -68,11 +70,7 @@ pub(crate) async fn read_on(
 ) -> Result<ActivityFacts, sqlx::Error> {
     state.texts.turn();
     let Found { mut sessions, mut rest } = match database {
-        Database::Postgres(c) => {
-            let asks = if state.progress.is_some() { 1.0 } else { 2.0 };
-            own::add(address, asks, 0);
-            postgres::read(c, state, address).await?
-        }
+        Database::Postgres(c) => postgres::read(c, state, address).await?,
         Database::Mysql(c) => mysql::read(c, state, address).await?,
         Database::Sqlite(_) => {
             Found { rest: ActivityFacts { hidden: Some(0), ..ActivityFacts::default() }, ..Found::default() }

@@ -2,6 +2,7 @@
 mod bloat;
 mod measured;
 mod mysql;
+mod pages;
 mod postgres;
 mod postgres_bloat;
 mod sqlite;
@@ -40,7 +41,7 @@ impl Budget {
 /// Sizes of the database's `limit` largest tables and of their indexes, at most [`MOST_TABLES`]; what is left out is counted.
 ///
 /// PostgreSQL's catalogue is read first, which waits for nobody; then the exact sizes of what nobody locks, as far as 2.5 s
-/// go, and the bloat, as far as 4.3 s go. On MySQL and MariaDB they are InnoDB's own statistics and the lengths of its files, on SQLite the pages of the file.
+/// go, and the bloat, as far as 4.3 s go; of more than 400 tables over two connections, where there is another one. On MySQL and MariaDB they are InnoDB's own statistics and the lengths of its files, on SQLite the pages of the file.
 ///
 /// # Errors
 /// When the database cannot be reached, refuses, or does not answer within 8 s.
@@ -53,7 +54,7 @@ pub async fn sizes(address: &Address, password: Option<&Sensitive>, limit: u32) 
     }
     let work = async {
         match &mut database {
-            Database::Postgres(c) => postgres::sizes(c, address, limit, budget).await,
+            Database::Postgres(c) => postgres::sizes(c, (address, password), limit, budget).await,
             Database::Mysql(c) => mysql::sizes(c, address, limit).await,
             Database::Sqlite(c) => sqlite::sizes(c, limit).await,
         }

@@ -1,18 +1,24 @@
 //! Sizes from PostgreSQL: the catalogue first, which no lock of anybody keeps waiting, then what the size functions say of
 //! those relations that nobody locks.
 use std::collections::{HashMap, HashSet};
+use std::time::Duration;
 
-use perfdeck_model::{Address, DatabaseSizes, IndexSize, SizeTold, TableKind, TableSize};
+use futures_util::future::try_join_all;
+use perfdeck_model::{Address, DatabaseSizes, IndexSize, Sensitive, SizeTold, TableKind, TableSize};
 use perfdeck_sqltext::{Dialect, quote_identifier};
 use sqlx::Row as _;
 use sqlx::postgres::PgRow;
 
+use super::pages::Pages;
 use super::{Budget, MEASURING, not_measured, postgres_bloat, sum};
+use crate::connect::{Database, close, connect};
 use crate::own;
 use crate::session::Session;
 
-/// Tables that one statement asks about.
+/// Tables that one statement asks about; beyond it a second connection takes a part.
 const PAGE: usize = 400;
+/// Longest time to open that one: without it everything comes, only later.
+const SECOND: Duration = Duration::from_millis(500);
 
 /// The largest tables by the catalogue, with what all of them are together: identifier, tables, indexes, indexes of this
 /// one, pages of all. A table that was never vacuumed or analyzed has no pages there, so that its rows stand for them.
@@ -29,7 +35,8 @@ const LARGEST: &str = "
            (sum(t.pages + coalesce(i.pages, 0)) OVER ())::float8, (t.pages + coalesce(i.pages, 0))::float8,
            current_setting('block_size')::float8,
            (SELECT extract(epoch FROM coalesce(stats_reset, pg_postmaster_start_time()))::float8 * 1000
-            FROM pg_stat_database WHERE datname = current_database())
+            FROM pg_stat_database WHERE datname = current_database()),
+           pg_is_in_recovery()
     FROM t LEFT JOIN i ON i.indrelid = t.oid ORDER BY 6 DESC, t.oid LIMIT $LIMIT";
 
 /// What the catalogue and the statistics say of some tables. When its own vacuum and analyze come is computed as
@@ -110,12 +117,30 @@ pub(super) async fn ask(c: &mut Session, address: &Address, text: String) -> Res
     sqlx::raw_sql(sqlx::AssertSqlSafe(text)).fetch_all(c).await
 }
 
+/// A second connection for what is much. Behind a pooler, or where the server has none left, there is none.
+async fn second(c: &Session, (address, password): (&Address, Option<&Sensitive>), tables: usize) -> Option<Session> {
+    if tables <= PAGE || c.is_shared() {
+        return None;
+    }
+    match connect(address, password, SECOND).await.ok()? {
+        Database::Postgres(second) if !second.is_shared() => {
+            own::add(address, 1.0, 1);
+            Some(second)
+        }
+        other => {
+            close(other).await;
+            None
+        }
+    }
+}
+
 pub(super) async fn sizes(
     c: &mut Session,
-    address: &Address,
+    target: (&Address, Option<&Sensitive>),
     limit: u32,
     budget: Budget,
 ) -> Result<DatabaseSizes, sqlx::Error> {
+    let address = target.0;
     let largest = ask(c, address, LARGEST.replace("$LIMIT", &limit.to_string())).await?;
     let mut found = DatabaseSizes {
         source: "the server's size functions".to_owned(),
@@ -125,29 +150,51 @@ pub(super) async fn sizes(
     };
     let Some(first) = largest.first() else { return Ok(found) };
     let page: f64 = first.try_get(6)?;
-    let (mut oids, mut indexes, mut pages) = (Vec::with_capacity(largest.len()), 0_i64, 0.0);
+    let (mut oids, mut indexes, mut all_pages) = (Vec::with_capacity(largest.len()), 0_i64, 0.0);
     for row in &largest {
         oids.push(row.try_get::<i64, _>(0)?);
         indexes += row.try_get::<i64, _>(3)?;
-        pages += row.try_get::<f64, _>(5)?;
+        all_pages += row.try_get::<f64, _>(5)?;
     }
     let whole = |n: i64| u32::try_from(n.max(0)).unwrap_or(u32::MAX);
     found.tables_left_out = whole(first.try_get::<i64, _>(1)? - i64::try_from(oids.len()).unwrap_or(0));
     found.indexes_left_out = whole(first.try_get::<i64, _>(2)? - indexes);
     found.counted_since_ms = first.try_get(7)?;
-    let left_out = (first.try_get::<f64, _>(4)? - pages).max(0.0) * page;
+    let left_out = (first.try_get::<f64, _>(4)? - all_pages).max(0.0) * page;
 
-    let mut all = Vec::with_capacity(oids.len());
-    for part in oids.chunks(PAGE) {
-        all.extend(catalogue(c, address, part, page).await?);
+    let mut second = second(c, target, oids.len()).await;
+    let mut sessions: Vec<&mut Session> = std::iter::once(c).chain(second.as_mut()).collect();
+    let version = sessions.first().and_then(|c| c.server_version_num());
+    let pages = Pages::of(&mut oids, PAGE);
+    let read = try_join_all(sessions.iter_mut().map(|c| catalogue(c, address, &pages, page))).await?;
+    let mut all: Vec<Found> = read.into_iter().flatten().collect();
+    let pages = Pages::of(&mut all, PAGE);
+    try_join_all(sessions.iter_mut().map(|c| measure(c, address, &pages, page, budget))).await?;
+    let pages = Pages::of(&mut all, PAGE);
+    let hidden =
+        try_join_all(sessions.iter_mut().map(|c| postgres_bloat::estimate(c, address, &pages, budget))).await?;
+    if let Some(second) = second {
+        close(Database::Postgres(second)).await;
     }
-    measure(c, address, &mut all, page, budget).await?;
-    let hidden = postgres_bloat::estimate(c, address, &mut all, budget).await?;
     found.tables = all.into_iter().map(|f| f.table).collect();
     found.bytes_exact = found.tables_left_out == 0 && found.tables.iter().all(|t| t.told == SizeTold::Exact);
     found.bytes = sum(found.tables.iter().map(|t| t.bytes)).map(|bytes| bytes + left_out);
-    missing(&mut found, address, hidden, c.server_version_num());
+    if first.try_get(8)? {
+        of_standby(&mut found);
+    }
+    missing(&mut found, address, hidden.into_iter().sum(), version);
     Ok(found)
+}
+
+/// A standby cleans nothing up itself and counts nothing of it: its own counters of that are 0 whatever the primary's are.
+fn of_standby(found: &mut DatabaseSizes) {
+    for table in &mut found.tables {
+        (table.dead_rows, table.changed_rows, table.vacuumed_ms, table.analyzed_ms) = (None, None, None, None);
+        (table.vacuum_at_rows, table.analyze_at_rows) = (None, None);
+    }
+    let told =
+        "This server is a standby: scans are its own, and dead rows, vacuum and analyze are told by the primary only";
+    found.missing.push(told.to_owned());
 }
 
 /// What could not be read, and what would let it be.
@@ -172,7 +219,7 @@ fn missing(found: &mut DatabaseSizes, address: &Address, hidden: usize, version:
             )),
         },
     ];
-    found.missing = told.into_iter().flatten().collect();
+    found.missing.extend(told.into_iter().flatten());
     if hidden == 0 {
         return;
     }
@@ -188,8 +235,22 @@ fn missing(found: &mut DatabaseSizes, address: &Address, hidden: usize, version:
     };
 }
 
-/// What the catalogue says, with the indexes.
-async fn catalogue(c: &mut Session, address: &Address, oids: &[i64], page: f64) -> Result<Vec<Found>, sqlx::Error> {
+/// What the catalogue says of the pages that this connection takes.
+async fn catalogue(
+    c: &mut Session,
+    address: &Address,
+    pages: &Pages<'_, i64>,
+    page: f64,
+) -> Result<Vec<Found>, sqlx::Error> {
+    let mut all = Vec::new();
+    while let Some(oids) = pages.take() {
+        all.extend(page_of(c, address, oids, page).await?);
+    }
+    Ok(all)
+}
+
+/// What the catalogue says of some tables, with their indexes.
+async fn page_of(c: &mut Session, address: &Address, oids: &[i64], page: f64) -> Result<Vec<Found>, sqlx::Error> {
     let list = list(oids.iter().copied());
     let mut all = Vec::with_capacity(oids.len());
     for row in ask(c, address, TABLES.replace("$OIDS", &list)).await? {
@@ -274,14 +335,11 @@ fn add_up(found: &mut Found) {
 async fn measure(
     c: &mut Session,
     address: &Address,
-    all: &mut [Found],
+    pages: &Pages<'_, Found>,
     page: f64,
     budget: Budget,
 ) -> Result<(), sqlx::Error> {
-    for part in all.chunks_mut(PAGE) {
-        if budget.is_over(MEASURING) {
-            break;
-        }
+    while let Some(part) = pages.take().filter(|_| !budget.is_over(MEASURING)) {
         let mut locked = mark_locked(c, address, part).await?;
         let mut outcome = measure_free(c, address, part, &locked, page).await;
         if outcome.as_ref().is_err_and(in_the_way) {

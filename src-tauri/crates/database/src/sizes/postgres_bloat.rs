@@ -7,12 +7,10 @@ use perfdeck_sqltext::{Dialect, quote_text};
 use sqlx::Row as _;
 
 use super::bloat::{Btree, Column, Heap, btree, heap};
+use super::pages::Pages;
 use super::postgres::{Found, ask, list};
 use super::{Budget, ESTIMATING};
 use crate::session::Session;
-
-/// Tables that are looked at together.
-const PAGE: usize = 500;
 
 /// B-trees of some tables: identifier, pages and rows, fillfactor, whether equal keys share an entry, whether each
 /// key comes once, and the table's columns that it has (0 for an expression).
@@ -48,24 +46,27 @@ const COLUMNS: &str = "
 
 /// Statistics of the columns of some relations, as far as this user may read the columns. Of texts and numbers in a B-tree only lengths
 /// leave the server, by their remainder, and their mean: which room a value takes hangs on that.
+///
+/// The view is read once, before anything is joined to it: the planner takes its names for few rows and would read it again for each
+/// schema. Each value is looked at once.
 const STATISTICS: &str = "
+    WITH s AS MATERIALIZED (
+        SELECT schemaname, tablename, attname, null_frac, avg_width, n_distinct, most_common_freqs, most_common_vals,
+               histogram_bounds
+        FROM pg_stats WHERE NOT inherited AND tablename IN ($NAMES))
     SELECT c.oid::int8, s.attname::text, s.null_frac::float8, s.avg_width::float8, s.n_distinct::float8,
            coalesce((SELECT sum(f) FROM unnest(s.most_common_freqs) f), 0)::float8,
            coalesce(cardinality(s.most_common_freqs), 0)::float8,
            CASE WHEN a.atttypid IN (25, 1042, 1043, 1700) AND s.avg_width < 127
                      AND EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND a.attnum = ANY (i.indkey))
-                THEN (SELECT string_agg(n::text, ',' ORDER BY r) || ',' || max(mean)
-                      FROM (SELECT r, count(*) FILTER (WHERE length % 8 = r) AS n, avg(length) AS mean
-                            FROM generate_series(0, 7) r,
-                                 (SELECT CASE WHEN a.atttypid = 1700 THEN pg_column_size(v::numeric) - 3
-                                              ELSE octet_length(v) + 1 END AS length
-                                  FROM unnest(coalesce(s.histogram_bounds::text, s.most_common_vals::text)::text[]) v) u
-                            GROUP BY r) l)
+                THEN (SELECT concat_ws(',', $REMAINDERS, avg(n))
+                      FROM (SELECT CASE WHEN a.atttypid = 1700 THEN pg_column_size(v::numeric) - 3
+                                        ELSE octet_length(v) + 1 END AS n
+                            FROM unnest(coalesce(s.histogram_bounds::text, s.most_common_vals::text)::text[]) v) lengths)
            END
-    FROM pg_stats s JOIN pg_namespace n ON n.nspname = s.schemaname
-    JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = s.tablename
+    FROM s JOIN pg_class c ON c.relname = s.tablename AND c.relnamespace = to_regnamespace(quote_ident(s.schemaname))
     JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = s.attname
-    WHERE NOT s.inherited AND s.tablename IN ($NAMES) AND c.oid IN ($OIDS)";
+    WHERE c.oid IN ($OIDS)";
 
 /// Tables whose statistics are hidden: by a missing right on a column, or by rules for their rows.
 const HIDDEN: &str = "
@@ -103,15 +104,16 @@ pub(super) fn schema(name: &str) -> Option<&str> {
     name.split_once('.').map(|(schema, _)| schema)
 }
 
-/// Estimates the bloat of tables and B-trees; answers how many tables hide their statistics.
+/// Estimates the bloat of tables and B-trees, of the pages that this connection takes; answers how many tables hide their
+/// statistics.
 pub(super) async fn estimate(
     c: &mut Session,
     address: &Address,
-    all: &mut [Found],
+    pages: &Pages<'_, Found>,
     budget: Budget,
 ) -> Result<usize, sqlx::Error> {
     let mut hidden = 0;
-    for part in all.chunks_mut(PAGE) {
+    while let Some(part) = pages.take() {
         let outcome = if budget.is_over(ESTIMATING) { Ok(None) } else { page(c, address, part).await.map(Some) };
         match outcome {
             Ok(Some(n)) => hidden += n,
@@ -241,7 +243,8 @@ async fn attributes(
     let names = names.iter().map(|name| quote_text(name, Dialect::Postgres)).collect::<Vec<_>>().join(",");
     let names = if names.is_empty() { "''".to_owned() } else { names };
     // Names come last: nothing of them is looked into for places of its own.
-    let text = STATISTICS.replace("$OIDS", &oids).replace("$NAMES", &names);
+    let remainders = (0..8).map(|r| format!("count(*) FILTER (WHERE n % 8 = {r})")).collect::<Vec<_>>().join(",");
+    let text = STATISTICS.replace("$REMAINDERS", &remainders).replace("$OIDS", &oids).replace("$NAMES", &names);
     for row in ask(c, address, text).await? {
         let lengths: Option<String> = row.try_get(7)?;
         let lengths: Vec<f64> = lengths.iter().flat_map(|all| all.split(',')).filter_map(|n| n.parse().ok()).collect();

@@ -203,6 +203,13 @@ async fn pgbouncer_tells_who_waits() {
     assert!(pools.pooler.is_none(), "nothing is told: {pools:#?}");
     assert!(pools.waiting_unknown.as_deref().is_some_and(|w| w.contains("stats_users")), "{:?}", pools.waiting_unknown);
     assert_eq!(pools.waiting_fix.as_deref(), Some("stats_users = reader"), "the setting to copy");
+
+    // That question went over the reader's server connection, which is the pooler's: it counts, and whose it was is said.
+    let told =
+        |p: &DatabasePools| p.note.as_deref().is_some_and(|n| n.ends_with("; 1 of them was last used by Perfdeck"));
+    let pools = until(&mut reader, 2_000.0, told).await;
+    let counted = pools.applications.iter().find(|p| p.users == ["reader"]).expect("the pooler's connection");
+    assert_eq!((counted.states.idle, counted.states.active), (1, 0), "{pools:#?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -12,11 +12,24 @@ async fn main() -> std::process::ExitCode {
             Ok(server) => tell(&server.url()),
             Err(error) => Err(error.to_string()),
         },
+        // Nothing but what is measured runs beside it.
+        "large-postgres" => {
+            let settings = [
+                ("shared_buffers", "256MB"),
+                ("max_connections", "1100"),
+                ("pg_stat_statements.max", "10000"),
+                ("autovacuum", "off"),
+            ];
+            match Postgres::start_with(&settings).await {
+                Ok(server) => tell(&server.url()),
+                Err(error) => Err(error.to_string()),
+            }
+        }
         "redis" => match Redis::start().await {
             Ok(server) => tell(&server.url()),
             Err(error) => Err(error.to_string()),
         },
-        _ => Err("usage: private-server postgres|redis".to_owned()),
+        _ => Err("usage: private-server postgres|large-postgres|redis".to_owned()),
     };
     match told {
         Ok(()) => std::process::ExitCode::SUCCESS,

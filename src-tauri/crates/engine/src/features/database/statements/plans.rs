@@ -10,9 +10,9 @@ use perfdeck_model::{Address, ApiError, ErrorCode, PlanShape, Sensitive};
 use sqlx::Row as _;
 use tokio_util::sync::CancellationToken;
 
+use super::Place;
 use super::answer::PlanSeen;
 use super::follow::{Live, TICK, lock};
-use super::kept::Place;
 use crate::Engine;
 use crate::core::store::{Store, document, text};
 
