@@ -5,7 +5,7 @@ import type { DatabaseSizes, IndexBloat, IndexSize, TableSize } from '../../../b
 import { fakeApp } from '../../../testing/app';
 import { target } from '../../../testing/values';
 import Page from './Page.svelte';
-import { csv, verdict } from './schema';
+import { columnsOf, csv, kindOf, rowsOf, toastBloat, verdict } from './schema';
 
 const index = (of: Partial<IndexSize> = {}): IndexSize => ({
   name: 'public.orders_pkey',
@@ -64,6 +64,7 @@ const sizes = (of: Partial<DatabaseSizes> = {}): DatabaseSizes => ({
 const bloat = (of: Partial<IndexBloat> = {}): IndexBloat => ({
   index: 'public.orders_pkey',
   reads_bytes: 2 ** 20,
+  dead_rows: null,
   refused: null,
   fix: null,
   measured: null,
@@ -87,6 +88,25 @@ test('the sentence says what is largest and of how much, and that growth is not 
     'about 5.00 MiB in 11 tables with 4 indexes;',
   );
   expect(verdict(sizes({ tables: [], bytes: null })).strong).toBe('No tables');
+});
+
+test('what is estimated says of what it is, and what is not why', () => {
+  const large = table({ bloat: 0, bloat_unknown: null, toast_bytes: 2 ** 25, toast_bloat: 0.806, told: 'locked', parts_told: 'locked' });
+  expect(plain(toastBloat(large) ?? '')).toBe('toast ≥ 80 %');
+  expect(toastBloat(table({ toast_bytes: 2 ** 25 })), 'never vacuumed').toBe('without toast');
+  expect(toastBloat(table({ toast_bytes: 8192 })), 'nothing is stored apart').toBeNull();
+  const [row] = rowsOf(sizes({ tables: [large] }), 'sizes');
+  const word = (key: string): string =>
+    plain(
+      (row &&
+        columnsOf('sizes', null, 0)
+          .find((c) => c.key === key)
+          ?.text(row)) ??
+        '',
+    );
+  expect(word('bloat')).toBe('0 %, toast ≥ 80 %');
+  expect([word('size'), word('heap'), word('toast')], 'parts of what is not measured').toEqual(['~4.00 MiB', '~3.00 MiB', '~32.0 MiB']);
+  expect(kindOf(index({ primary: false, unique: false, partial: true }))).toBe('btree, partial');
 });
 
 test('tables are listed largest first, unfold to their indexes, and the first are there before all are', async () => {

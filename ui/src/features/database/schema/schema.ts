@@ -241,7 +241,12 @@ export function columnsOf(view: View, all: number | null, now: number): readonly
 
 /** Words about an index beside its name. */
 export const kindOf = (index: IndexSize): string =>
-  [index.kind, ...(index.primary ? ['primary key'] : index.unique ? ['unique'] : []), ...(index.partial ? ['partial'] : []), ...(index.valid ? [] : ['invalid'])].join(', ');
+  [
+    index.kind,
+    ...(index.primary ? ['primary key'] : index.unique ? ['unique'] : []),
+    ...(index.partial ? ['partial'] : []),
+    ...(index.valid ? [] : ['invalid']),
+  ].join(', ');
 
 /** Words about a table beside its name. */
 export const tableWord = (t: TableSize): string =>
