@@ -194,7 +194,7 @@ async fn page(c: &mut Session, address: &Address, part: &mut [Found]) -> Result<
             page: relation.block,
             sample: relation.sample,
         };
-        let outcome = if tree.rows == 0.0 && tree.pages > 1.0 {
+        let outcome = if tree.rows == 0.0 && (tree.pages > 1.0 || analyzed.contains(&table)) {
             // Nothing is in it, whatever its columns are.
             Ok(())
         } else if tree.rows < 0.0 || tree.pages <= 0.0 || tree.columns.is_empty() {
