@@ -6,8 +6,9 @@ use perfdeck_model::{Address, BloatUnknown};
 use perfdeck_sqltext::{Dialect, quote_text};
 use sqlx::Row as _;
 
-use super::bloat::{Btree, Column, Heap, Known, btree, heap, of_part};
+use super::bloat::{Btree, Column, Heap, btree, heap};
 use super::pages::Pages;
+use super::partial::{Known, of_part};
 use super::postgres::{Found, ask, list};
 use super::{Budget, ESTIMATING};
 use crate::session::Session;
