@@ -112,9 +112,7 @@ pub(crate) fn postgres(address: &Address, code: &str, message: &str) -> ApiError
                     quote_identifier(database, Dialect::Postgres)
                 ))
         }
-        "42501" => {
-            ApiError::new(ErrorCode::Privilege, format!("'{user}' lacks a privilege on {at}")).hint(grant(address))
-        }
+        "42501" => unprivileged(address, message),
         "53300" if has("connections for role") => full(
             format!("All connections that '{user}' may have to {at} are taken"),
             format!("Close idle clients of this role, or: ALTER ROLE {quoted} CONNECTION LIMIT -1;"),
@@ -158,6 +156,31 @@ pub(crate) fn postgres(address: &Address, code: &str, message: &str) -> ApiError
         _ => again(ErrorCode::Unreachable, format!("{at} refused it: {} (SQLSTATE {})", state(code), shown(code)))
             .hint("The server's log has its own words"),
     }
+}
+
+/// What a right is missing on, with the statement that gives it. Names of objects are no values of anybody's; the server
+/// writes them last. What begins with `pg_` is the server's own.
+fn unprivileged(address: &Address, message: &str) -> ApiError {
+    let (at, user) = (address.short(), address.username.as_deref().unwrap_or("(no user)"));
+    let quoted = quote_identifier(user, Dialect::Postgres);
+    let name = |kind: &str| {
+        let name = message.strip_prefix("permission denied for ")?.strip_prefix(kind)?.strip_prefix(' ')?;
+        let fits = !name.is_empty() && name.len() < 64 && !name.starts_with("pg_");
+        fits.then(|| quote_identifier(name, Dialect::Postgres))
+    };
+    let refused = |what: &str, fix: String| {
+        ApiError::new(ErrorCode::Privilege, format!("'{user}' may not {what} on {at}")).hint(fix)
+    };
+    if let Some(schema) = name("schema") {
+        return refused("look into a schema", format!("GRANT USAGE ON SCHEMA {schema} TO {quoted};"));
+    }
+    if let Some(function) = name("function") {
+        return refused("run a function", format!("GRANT EXECUTE ON FUNCTION {function} TO {quoted};"));
+    }
+    if ["table", "view", "materialized view", "foreign table", "sequence"].iter().any(|kind| name(kind).is_some()) {
+        return refused("read a table", format!("GRANT pg_read_all_data TO {quoted};"));
+    }
+    ApiError::new(ErrorCode::Privilege, format!("'{user}' lacks a privilege on {at}")).hint(grant(address))
 }
 
 /// The message for a password that was refused.

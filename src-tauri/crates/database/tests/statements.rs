@@ -112,7 +112,7 @@ async fn postgres_statements_are_counted_to_the_last_call_and_none_is_our_own() 
 async fn postgresql_18_and_a_standby_tell_the_same() {
     let server = Postgres::start_18_with(&[]).await.expect("PostgreSQL 18");
     server.execute(TABLES).await.expect("tables");
-    exact(&server, &server.url(), Unseen::NotRecorded).await;
+    exact(&server, &server.url(), &server.url(), Unseen::NotRecorded).await;
     odd_texts(&server).await;
     reset(&server).await;
     drop(server);
@@ -127,7 +127,7 @@ async fn postgresql_18_and_a_standby_tell_the_same() {
     })
     .await;
     pgbench(&primary, 5, &[LIGHT]).await;
-    exact(&standby, &standby.url(), Unseen::NotRecorded).await;
+    exact(&standby, &standby.url(), &standby.url(), Unseen::NotRecorded).await;
     on_a_standby(&primary, &standby).await;
 }
 

@@ -68,8 +68,12 @@ pub enum TableKind {
 pub enum BloatUnknown {
     /// The server keeps no statistics of its columns from this user, who may not read them.
     Hidden,
-    /// It was never analyzed, or has no statistics of one of its columns.
+    /// It was never analyzed.
     NotAnalyzed,
+    /// It was analyzed, but one of its columns has no statistics: it was added since, or they are switched off.
+    NoStatistics,
+    /// It is an index of a part of the rows, and the statistics are of all of them.
+    Partial,
     /// Nothing is known of how such an index is laid out.
     Kind,
     /// The server was not asked, because time ran out.
@@ -89,10 +93,12 @@ pub struct TableSize {
     pub partition_of: Option<String>,
     /// Its rows with what belongs to them and all its indexes, in bytes.
     pub bytes: Option<f64>,
-    /// How the sizes were told.
+    /// How `bytes` was told.
     pub told: SizeTold,
     /// How much it grew; `null` where no earlier size of it is kept.
     pub growth: Option<SizeGrowth>,
+    /// How its parts were told: `table_bytes`, `index_bytes` and `toast_bytes`.
+    pub parts_told: SizeTold,
     /// Its rows without what is stored apart, in bytes.
     pub table_bytes: Option<f64>,
     /// All its indexes, in bytes.
@@ -105,8 +111,12 @@ pub struct TableSize {
     pub rows: Option<f64>,
     /// Whether the rows were counted; otherwise they are the server's estimate.
     pub rows_exact: bool,
-    /// Part of the table that holds nothing, 0 to 1, estimated from the widths of its columns.
+    /// Part of the table's rows, without what is stored apart, that holds nothing, 0 to 1, estimated from the widths of its
+    /// columns; on SQLite what the unused bytes of its pages would spare.
     pub bloat: Option<f64>,
+    /// Part of what is stored apart that holds nothing, 0 to 1: at least that much, since a page holds four of the pieces or
+    /// more. `null` where it is not known, as before the first vacuum.
+    pub toast_bloat: Option<f64>,
     /// Why there is no estimate.
     pub bloat_unknown: Option<BloatUnknown>,
     /// Sequential scans since [`DatabaseSizes::counted_since_ms`].
@@ -148,6 +158,8 @@ pub struct IndexSize {
     pub unique: bool,
     /// Whether it is the primary key's.
     pub primary: bool,
+    /// Whether it has a part of the rows only: those that its predicate takes.
+    pub partial: bool,
     /// Whether the server uses it; one whose build failed is not valid.
     pub valid: bool,
     /// Scans since [`DatabaseSizes::counted_since_ms`].
@@ -167,6 +179,9 @@ pub struct IndexBloat {
     pub index: String,
     /// Bytes that measuring reads: all of the index.
     pub reads_bytes: f64,
+    /// Rows of its table that were deleted or replaced and not vacuumed: their entries are no bloat to the measurement, and
+    /// room again after the next vacuum.
+    pub dead_rows: Option<f64>,
     /// Why it cannot be measured; `null` where it can.
     pub refused: Option<String>,
     /// Statement that makes it possible, to be run by an administrator.

@@ -3,4 +3,4 @@
 /**
  * Why there is no figure of bloat.
  */
-export type BloatUnknown = "hidden" | "not_analyzed" | "kind" | "time" | "unsupported";
+export type BloatUnknown = "hidden" | "not_analyzed" | "no_statistics" | "partial" | "kind" | "time" | "unsupported";

@@ -14,6 +14,11 @@ index: string,
  */
 reads_bytes: number, 
 /**
+ * Rows of its table that were deleted or replaced and not vacuumed: their entries are no bloat to the measurement, and
+ * room again after the next vacuum.
+ */
+dead_rows: number | null, 
+/**
  * Why it cannot be measured; `null` where it can.
  */
 refused: string | null, 

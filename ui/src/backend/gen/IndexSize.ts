@@ -37,6 +37,10 @@ unique: boolean,
  */
 primary: boolean, 
 /**
+ * Whether it has a part of the rows only: those that its predicate takes.
+ */
+partial: boolean, 
+/**
  * Whether the server uses it; one whose build failed is not valid.
  */
 valid: boolean, 

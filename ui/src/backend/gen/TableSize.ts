@@ -26,13 +26,16 @@ partition_of: string | null,
  */
 bytes: number | null, 
 /**
- * How the sizes were told.
+ * How `bytes` was told.
  */
 told: SizeTold, 
 /**
  * How much it grew; `null` where no earlier size of it is kept.
  */
 growth: SizeGrowth | null, 
+ * How its parts were told: `table_bytes`, `index_bytes` and `toast_bytes`.
+ */
+parts_told: SizeTold, 
 /**
  * Its rows without what is stored apart, in bytes.
  */
@@ -58,9 +61,15 @@ rows: number | null,
  */
 rows_exact: boolean, 
 /**
- * Part of the table that holds nothing, 0 to 1, estimated from the widths of its columns.
+ * Part of the table's rows, without what is stored apart, that holds nothing, 0 to 1, estimated from the widths of its
+ * columns; on SQLite what the unused bytes of its pages would spare.
  */
 bloat: number | null, 
+/**
+ * Part of what is stored apart that holds nothing, 0 to 1: at least that much, since a page holds four of the pieces or
+ * more. `null` where it is not known, as before the first vacuum.
+ */
+toast_bloat: number | null, 
 /**
  * Why there is no estimate.
  */

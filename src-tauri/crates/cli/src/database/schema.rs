@@ -69,7 +69,22 @@ fn bloat_word(bloat: Option<f64>, unknown: Option<BloatUnknown>) -> String {
         (Some(bloat), _) => format!("{:.0} %", bloat * 100.0),
         (None, Some(BloatUnknown::Hidden)) => "hidden".to_owned(),
         (None, Some(BloatUnknown::NotAnalyzed)) => "not analyzed".to_owned(),
+        (None, Some(BloatUnknown::NoStatistics)) => "no statistics".to_owned(),
+        (None, Some(BloatUnknown::Partial)) => "partial: measure it".to_owned(),
         (None, _) => UNKNOWN.to_owned(),
+    }
+}
+
+/// Bytes that values stored apart have where there are none: an empty index.
+const NO_TOAST: f64 = 16_384.0;
+
+/// The bloat of a table's rows, and of what is stored apart, of which only the least is known.
+fn table_bloat(t: &TableSize) -> String {
+    let rows = bloat_word(t.bloat, t.bloat_unknown);
+    match t.toast_bloat {
+        _ if t.toast_bytes.is_none_or(|bytes| bytes <= NO_TOAST) => rows,
+        Some(least) if least >= 0.01 => format!("{rows}, toast >= {:.0} %", (least * 100.0).floor()),
+        _ => format!("{rows}, toast unknown"),
     }
 }
 
@@ -78,16 +93,20 @@ fn row(by: SizesBy, t: &TableSize, now_ms: f64) -> Vec<String> {
     let rows =
         t.rows.map_or_else(|| UNKNOWN.to_owned(), |n| format!("{}{}", if t.rows_exact { "" } else { "~" }, whole(n)));
     let when = |ms: Option<f64>| ms.map_or_else(|| UNKNOWN.to_owned(), moment);
+    let part = |n: Option<f64>| match t.parts_told {
+        SizeTold::Exact => bytes(n),
+        SizeTold::Estimate | SizeTold::Locked => size(n, SizeTold::Estimate),
+    };
     let mut cells = vec![t.name.clone()];
     cells.extend(match by {
         SizesBy::Size => vec![
             size(t.bytes, t.told),
             growth(t.growth, now_ms),
-            bytes(t.table_bytes),
-            bytes(t.index_bytes),
-            bytes(t.toast_bytes),
+            part(t.table_bytes),
+            part(t.index_bytes),
+            part(t.toast_bytes),
             rows,
-            bloat_word(t.bloat, t.bloat_unknown),
+            table_bloat(t),
         ],
         SizesBy::Scans => vec![count(t.scan_rows), count(t.scans), count(t.index_scans), rows, size(t.bytes, t.told)],
         SizesBy::Vacuum => vec![
@@ -120,6 +139,7 @@ fn index_row(by: SizesBy, i: &IndexSize, now_ms: f64) -> Vec<String> {
         } else {
             ""
         },
+        if i.partial { "partial" } else { "" },
         if i.valid { "" } else { "invalid" },
     ];
     let kind = kind.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(", ");
@@ -202,7 +222,7 @@ pub(super) async fn bloat(
     let environment = environments::require(engine, env, source).await?;
     let request = || BloatRequest { environment_id: environment.id.clone(), index: index.to_owned() };
     let mut found = api::database::db_bloat(engine.clone(), request()).await?;
-    if !json || !preview {
+    if (!json || !preview) && (preview || found.refused.is_none()) {
         output::note(&plain(&format!("Measuring {} reads {}", found.index, value(found.reads_bytes, Unit::Bytes))));
     }
     if let Some(refused) = found.refused.as_ref().filter(|_| preview) {
@@ -233,6 +253,12 @@ pub(super) async fn bloat(
             whole(m.empty_pages),
             output::ms(m.took_ms)
         )))?;
+        if let Some(dead) = found.dead_rows.filter(|n| *n >= 1.0) {
+            output::note(&plain(&format!(
+                "{} of its table: their entries count as full here, and are room again after the next vacuum",
+                words::plural(dead as i64, "dead row")
+            )));
+        }
     }
     Ok(complete)
 }

@@ -166,9 +166,9 @@ fn refusal(address: &Address, message: &str) -> Waiting {
         return unknown("The pooler has no console of the name pgbouncer: it is another product, or hides it");
     }
     Waiting {
-        fix: Some(format!("stats_users = {user}")),
+        fix: Some(format!("stats_users = …, {user}")),
         ..unknown(&format!(
-            "PgBouncer's console does not let '{user}' in: it is in neither admin_users nor stats_users"
+            "PgBouncer's console does not let '{user}' in: it is in neither admin_users nor stats_users of pgbouncer.ini (keep those that are there)"
         ))
     }
 }
@@ -181,7 +181,7 @@ mod tests {
     fn a_refusal_says_what_would_help_and_nothing_of_the_poolers_text() {
         let (address, _) = Address::parse("postgres://ro@h:6432/app").expect("an address");
         let told = refusal(&address, "not allowed: canary");
-        assert_eq!(told.fix.as_deref(), Some("stats_users = ro"), "the setting, to be copied");
+        assert_eq!(told.fix.as_deref(), Some("stats_users = …, ro"), "the setting, beside those that are there");
         assert!(
             told.unknown.as_deref().is_some_and(|w| w.contains("'ro'") && !w.contains("canary")),
             "{:?}",

@@ -1,5 +1,5 @@
 //! Health of a MySQL or MariaDB server.
-use perfdeck_model::{Address, CheckState, ErrorCode, HealthCheck, Scheme, Unit};
+use perfdeck_model::{Address, CheckState, ErrorCode, HealthCheck, Unit};
 use perfdeck_words as words;
 use sqlx::mysql::{MySqlConnection, MySqlRow};
 use sqlx::{Column as _, Row};
@@ -48,6 +48,12 @@ async fn connections(c: &mut MySqlConnection) -> Result<Vec<HealthCheck>, sqlx::
     )])
 }
 
+/// Whether the server is MariaDB, whatever scheme the address has.
+async fn is_mariadb(c: &mut MySqlConnection) -> Result<bool, sqlx::Error> {
+    let version: String = sqlx::query_scalar("SELECT VERSION()").fetch_one(c).await?;
+    Ok(version.contains("MariaDB"))
+}
+
 /// A column by one of its names: versions and products differ.
 fn column(row: &MySqlRow, names: &[&str]) -> Option<String> {
     let at = row.columns().iter().position(|c| names.iter().any(|n| c.name().eq_ignore_ascii_case(n)))?;
@@ -69,7 +75,7 @@ async fn replication(c: &mut MySqlConnection, address: &Address) -> Result<Vec<H
     let rows = match answer {
         Ok(rows) => rows,
         Err(error) if explain(address, &error).code == ErrorCode::Privilege => {
-            let privilege = if address.scheme == Scheme::Mariadb { "REPLICA MONITOR" } else { "REPLICATION CLIENT" };
+            let privilege = if is_mariadb(c).await? { "REPLICA MONITOR" } else { "REPLICATION CLIENT" };
             let user = account(address.username.as_deref().unwrap_or("perfdeck"));
             let grant = format!("GRANT {privilege} ON *.* TO {user};");
             let reason = "whether it is a replica is hidden from this user";
@@ -193,7 +199,7 @@ async fn disk(c: &mut MySqlConnection, address: &Address) -> Result<Vec<HealthCh
     let row = match sqlx::raw_sql(query).fetch_optional(&mut *c).await {
         Ok(row) => row,
         Err(error) if super::is_lost(&error) => return Err(error),
-        Err(_) if address.scheme == Scheme::Mariadb => {
+        Err(_) if is_mariadb(c).await? => {
             let reason = "the server tells how much of its disk is free only with its plugin disks: INSTALL SONAME 'disks'; the host tells it too";
             return Ok(vec![unknown(id, title, reason)]);
         }

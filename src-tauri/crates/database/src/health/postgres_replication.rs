@@ -15,6 +15,12 @@ const LAG: Limit =
 /// Bytes that a standby may be behind.
 const BEHIND: f64 = 100e6;
 const RETAINED: Limit = Limit { warning: None, failing: Some(1_073_741_824.0), source: "pgEdge: more than 1 GB" };
+/// What a slot that nobody reads may hold: four segments. One that was just made, or whose reader is away for a moment, holds less.
+const ABANDONED: Limit = Limit {
+    warning: Some(0.0),
+    failing: Some(67_108_864.0),
+    source: "Perfdeck: nobody reads it; more than 64 MiB, four segments",
+};
 
 /// A standby says how far it is behind; a primary says it of each standby.
 pub(super) async fn replication(c: &mut Session, address: &Address) -> Result<Vec<HealthCheck>, sqlx::Error> {
@@ -149,15 +155,17 @@ fn of_slot(name: &str, kind: &str, active: bool, status: Option<&str>, held: Opt
         &id,
         &title,
         (held, Unit::Bytes),
-        RETAINED,
+        if active { RETAINED } else { ABANDONED },
         format!("{kind}, {read}; holds {} of WAL", words::bytes(held)),
     );
     let lost = matches!(status, Some("unreserved" | "lost"));
     if lost {
         check.reason.push_str(", of which some is or will be gone: its reader cannot go on");
     }
-    if !active || lost {
+    if lost {
         check.state = CheckState::Failing;
+    } else if !active {
+        check.state = check.state.max(CheckState::Warning);
     }
     check.mend(fix, Some(&drop))
 }
@@ -175,7 +183,9 @@ mod tests {
     #[test]
     fn a_slot_that_nobody_reads_fails() {
         assert_eq!(of_slot("s", "physical", true, Some("reserved"), Some(5e6)).state, CheckState::Ok, "in use");
-        let idle = of_slot("o'b", "logical", false, Some("reserved"), Some(5e6));
+        let young = of_slot("s", "logical", false, Some("reserved"), Some(56.0));
+        assert_eq!(young.state, CheckState::Warning, "nobody reads it, and it holds next to nothing");
+        let idle = of_slot("o'b", "logical", false, Some("reserved"), Some(7e7));
         assert_eq!(idle.state, CheckState::Failing, "it holds WAL for nobody");
         let statement = idle.fix.and_then(|f| f.statement).expect("a statement");
         assert_eq!(statement, "SELECT pg_drop_replication_slot('o''b');", "names are quoted");

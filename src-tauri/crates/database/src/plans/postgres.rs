@@ -122,6 +122,9 @@ fn why(address: &Address, error: &sqlx::Error, way: Way, measure: bool, limit: D
             again(ErrorCode::Timeout, "A table of the statement is locked exclusively by somebody else".to_owned())
                 .hint("A plan needs the tables for a moment; try again when that has ended")
         }
+        Some("42501") if ["for schema ", "for function "].iter().any(|kind| e.message().contains(kind)) => {
+            explain(address, error)
+        }
         Some("42501") => ApiError::new(
             ErrorCode::Privilege,
             format!("'{user}' may not read a table of the statement on {}", address.short()),

@@ -29,8 +29,9 @@ const INDEX: &str = "
            coalesce((SELECT has_schema_privilege(p.pronamespace, 'USAGE') AND has_function_privilege(p.oid, 'EXECUTE')
                      FROM pg_proc p JOIN pg_extension e ON e.extname = 'pgstattuple' AND p.pronamespace = e.extnamespace
                      WHERE p.proname = 'pgstatindex' AND p.proargtypes::text = '2205'), false),
-           EXISTS (SELECT FROM pg_available_extensions WHERE name = 'pgstattuple'), c.oid::int8
-    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_am a ON a.oid = c.relam
+           EXISTS (SELECT FROM pg_available_extensions WHERE name = 'pgstattuple'), c.oid::int8,
+           pg_stat_get_dead_tuples(i.indrelid)::float8
+    FROM pg_class c JOIN pg_index i ON i.indexrelid = c.oid JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_am a ON a.oid = c.relam
     WHERE c.relkind IN ('i', 'I') AND c.oid = to_regclass($NAME)";
 
 /// What measuring the bloat of an index costs, and whether it is possible. `index` is its name as [`sizes`](super::sizes)
@@ -171,6 +172,7 @@ async fn asked(c: &mut Session, address: &Address, index: &str) -> Result<(Index
     let mut found = IndexBloat {
         index: text(0)?.unwrap_or_default(),
         reads_bytes: row.try_get(3).map_err(failed)?,
+        dead_rows: row.try_get(9).map_err(failed)?,
         ..IndexBloat::default()
     };
     let user = quote_identifier(address.username.as_deref().unwrap_or("perfdeck"), Dialect::Postgres);
@@ -244,7 +246,8 @@ fn why(address: &Address, error: &sqlx::Error) -> ApiError {
             again(ErrorCode::Timeout, format!("Measuring took longer than {} s and was ended", LONGEST.as_secs()))
                 .hint("Measure it at a quieter time, or run pgstatindex by hand")
         }
-        Some("42602" | "22023" | "42601") => ApiError::bad_request("This is no name of an index")
+        // 0A000: a name of three parts, the first another database's.
+        Some("42602" | "22023" | "42601" | "0A000") => ApiError::bad_request("This is no name of an index")
             .hint("Name it with its schema, as the list of sizes does"),
         _ => explain(address, error),
     }

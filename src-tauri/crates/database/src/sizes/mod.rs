@@ -3,6 +3,7 @@ mod bloat;
 mod measured;
 mod mysql;
 mod pages;
+mod partial;
 mod postgres;
 mod postgres_bloat;
 mod sqlite;

@@ -10,10 +10,10 @@ use super::MOST_INDEXES;
 use crate::hints::account;
 use crate::mysql::text;
 
-/// Tables of this database: name, rows, data, indexes, free space.
+/// Tables of this database: name, rows, data, indexes, free space, and what tells the size of a compressed page.
 const TABLES: &str = "
     SELECT table_name, CAST(table_rows AS DOUBLE), CAST(data_length AS DOUBLE), CAST(index_length AS DOUBLE),
-           CAST(data_free AS DOUBLE)
+           CAST(data_free AS DOUBLE), row_format, create_options, CAST(@@innodb_page_size AS DOUBLE)
     FROM information_schema.tables
     WHERE table_schema = DATABASE() AND table_type IN ('BASE TABLE', 'SYSTEM VERSIONED')
     ORDER BY data_length + index_length DESC, table_name";
@@ -49,6 +49,7 @@ pub(super) async fn sizes(
         DatabaseSizes { source: "InnoDB's statistics, as it made them last".to_owned(), ..DatabaseSizes::default() };
     let rows = sqlx::query(TABLES).fetch_all(&mut *c).await?;
     let mut tables: Vec<TableSize> = rows.iter().map(table).collect();
+    let of_page: HashMap<String, f64> = rows.iter().filter_map(|r| Some((text(r, 0)?, page_share(r)))).collect();
     let mut places: HashMap<String, usize> = tables.iter().enumerate().map(|(at, t)| (t.name.clone(), at)).collect();
     let files = files(c, address).await?;
     for table in &mut tables {
@@ -72,6 +73,10 @@ pub(super) async fn sizes(
     found.tables = tables;
     indexes(c, &mut found, &places).await?;
     statistics(c, address, &mut found, &places).await?;
+    for table in &mut found.tables {
+        let share = of_page.get(&table.name).copied().unwrap_or(1.0);
+        table.indexes.iter_mut().for_each(|index| index.bytes = index.bytes.map(|bytes| bytes * share));
+    }
     reads(c, &mut found, &places).await;
     hidden(c, address, &mut found).await?;
     Ok(found)
@@ -86,6 +91,7 @@ fn table(row: &MySqlRow) -> TableSize {
         kind: TableKind::Table,
         bytes: n(2).zip(n(3)).map(|(data, indexes)| data + indexes),
         told,
+        parts_told: told,
         table_bytes: n(2),
         index_bytes: n(3),
         free_bytes: n(4),
@@ -93,6 +99,24 @@ fn table(row: &MySqlRow) -> TableSize {
         bloat_unknown: Some(BloatUnknown::Unsupported),
         ..TableSize::default()
     }
+}
+
+/// The size of a table's pages, as a share of the server's: compressed ones are `KEY_BLOCK_SIZE` KiB, half of a page where
+/// nothing is said.
+fn page_share(row: &MySqlRow) -> f64 {
+    let format = text(row, 5).unwrap_or_default();
+    let page: f64 = row.try_get(7).unwrap_or(16_384.0);
+    compressed(&format, &text(row, 6).unwrap_or_default(), page)
+}
+
+fn compressed(format: &str, options: &str, page: f64) -> f64 {
+    if !format.eq_ignore_ascii_case("compressed") {
+        return 1.0;
+    }
+    let options = options.to_ascii_lowercase();
+    let said =
+        options.split_whitespace().find_map(|option| option.strip_prefix("key_block_size=")?.parse::<f64>().ok());
+    said.filter(|kib| *kib > 0.0).map_or(0.5, |kib| (kib * 1024.0 / page.max(1.0)).min(1.0))
 }
 
 /// Whether a right is what is missing, or a table that this server does not have.
@@ -259,7 +283,14 @@ async fn hidden(c: &mut MySqlConnection, address: &Address, found: &mut Database
 
 #[cfg(test)]
 mod tests {
-    use super::decoded;
+    use super::{compressed, decoded};
+
+    #[test]
+    fn compressed_pages_are_smaller() {
+        assert_eq!(compressed("Dynamic", "key_block_size=8", 16_384.0), 1.0, "not compressed");
+        assert_eq!(compressed("Compressed", "row_format=COMPRESSED KEY_BLOCK_SIZE=4", 16_384.0), 0.25, "as it says");
+        assert_eq!(compressed("Compressed", "row_format=COMPRESSED", 16_384.0), 0.5, "half, where nothing is said");
+    }
 
     #[test]
     fn names_of_files_are_those_of_tables() {

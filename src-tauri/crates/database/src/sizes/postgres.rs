@@ -10,7 +10,7 @@ use sqlx::Row as _;
 use sqlx::postgres::PgRow;
 
 use super::pages::Pages;
-use super::{Budget, MEASURING, not_measured, postgres_bloat, sum};
+use super::{Budget, MEASURING, bloat, not_measured, postgres_bloat, sum};
 use crate::connect::{Database, close, connect};
 use crate::own;
 use crate::session::Session;
@@ -57,7 +57,8 @@ const TABLES: &str = "
            coalesce(o.vt, current_setting('autovacuum_vacuum_threshold')::float8)
                + coalesce(o.vs, current_setting('autovacuum_vacuum_scale_factor')::float8) * greatest(c.reltuples, 0),
            coalesce(o.at, current_setting('autovacuum_analyze_threshold')::float8)
-               + coalesce(o.\"as\", current_setting('autovacuum_analyze_scale_factor')::float8) * greatest(c.reltuples, 0)
+               + coalesce(o.\"as\", current_setting('autovacuum_analyze_scale_factor')::float8) * greatest(c.reltuples, 0),
+           coalesce(x.reltuples, 0)::float8
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace LEFT JOIN pg_class x ON x.oid = c.reltoastrelid
     LEFT JOIN LATERAL (
         SELECT bool_and(option_value::bool) FILTER (WHERE option_name = 'autovacuum_enabled') AS enabled,
@@ -71,7 +72,7 @@ const TABLES: &str = "
 /// What the catalogue says of the indexes of some tables.
 const INDEXES: &str = "
     SELECT i.indrelid::int8, c.oid::int8, format('%I.%I', n.nspname, c.relname), a.amname::text, c.relpages::float8,
-           i.indisunique, i.indisprimary, i.indisvalid, pg_stat_get_numscans(c.oid)::float8
+           i.indisunique, i.indisprimary, i.indisvalid, pg_stat_get_numscans(c.oid)::float8, i.indpred IS NOT NULL
     FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_namespace n ON n.oid = c.relnamespace
     JOIN pg_am a ON a.oid = c.relam
     WHERE c.relkind = 'i' AND i.indrelid IN ($OIDS)";
@@ -177,6 +178,9 @@ pub(super) async fn sizes(
         close(Database::Postgres(second)).await;
     }
     found.tables = all.into_iter().map(|f| f.table).collect();
+    for table in &mut found.tables {
+        table.parts_told = table.told;
+    }
     found.bytes_exact = found.tables_left_out == 0 && found.tables.iter().all(|t| t.told == SizeTold::Exact);
     found.bytes = sum(found.tables.iter().map(|t| t.bytes)).map(|bytes| bytes + left_out);
     if first.try_get(8)? {
@@ -207,14 +211,15 @@ fn missing(found: &mut DatabaseSizes, address: &Address, hidden: usize, version:
         "was not measured in time: its size is the catalogue's, of the last vacuum or analyze",
         "were not measured in time: their sizes are the catalogue's, of the last vacuum or analyze",
     ];
+    let shown = if found.tables_left_out > 0 { " of those that are shown" } else { "" };
     let told = [
         not_measured(found, SizeTold::Locked, locked),
         not_measured(found, SizeTold::Estimate, late),
         match hidden {
             0 => None,
-            1 => Some("1 table hides its statistics from this user, and so its bloat".to_owned()),
+            1 => Some(format!("1 table{shown} hides its statistics from this user, and so its bloat")),
             n => Some(format!(
-                "{} tables hide their statistics from this user, and so their bloat",
+                "{} tables{shown} hide their statistics from this user, and so their bloat",
                 perfdeck_words::count(n as i64)
             )),
         },
@@ -271,6 +276,7 @@ async fn page_of(c: &mut Session, address: &Address, oids: &[i64], page: f64) ->
             primary: row.try_get(6)?,
             valid: row.try_get(7)?,
             scans: row.try_get(8)?,
+            partial: row.try_get(9)?,
             ..IndexSize::default()
         });
     }
@@ -303,6 +309,7 @@ fn table(row: &PgRow, page: f64) -> Result<Found, sqlx::Error> {
             told: SizeTold::Estimate,
             table_bytes: Some(n(5)? * page),
             toast_bytes: Some(n(7)? * page),
+            toast_bloat: bloat::stored_apart(n(18)?, n(7)?),
             scans: Some(n(8)?),
             scan_rows: Some(n(9)?),
             dead_rows: Some(n(11)?),

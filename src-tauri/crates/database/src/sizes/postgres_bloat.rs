@@ -1,6 +1,6 @@
 //! What the estimate of bloat rests on: columns, their statistics, pages and rows of the catalogue. Nothing here waits for a
 //! lock of anybody.
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use perfdeck_model::{Address, BloatUnknown};
 use perfdeck_sqltext::{Dialect, quote_text};
@@ -8,12 +8,15 @@ use sqlx::Row as _;
 
 use super::bloat::{Btree, Column, Heap, btree, heap};
 use super::pages::Pages;
+use super::partial::{Known, of_part};
 use super::postgres::{Found, ask, list};
 use super::{Budget, ESTIMATING};
 use crate::session::Session;
 
 /// B-trees of some tables: identifier, pages and rows, fillfactor, whether equal keys share an entry, whether each
-/// key comes once, and the table's columns that it has (0 for an expression).
+/// key comes once, the table's columns that it has (0 for an expression), whether it has a part of the rows only, and which
+/// column is not null where its predicate says that and nothing else. The predicate is read as the catalogue has it, since
+/// `pg_get_expr` may wait for a lock.
 ///
 /// Equal keys share an entry from 13 on where every operator class says that what is equal looks alike (support function 4),
 /// every collation is deterministic, nothing is included beside the keys, and nobody switched it off.
@@ -27,7 +30,9 @@ const BTREES: &str = "
            CASE WHEN c.reloptions IS NULL THEN 0.9
                 ELSE coalesce((SELECT option_value::float8 FROM pg_options_to_table(c.reloptions)
                                WHERE option_name = 'fillfactor'), 90) / 100 END::float8,
-           i.indisunique, $ALIKE, i.indkey::text
+           i.indisunique, $ALIKE, i.indkey::text, i.indpred IS NOT NULL,
+           (regexp_match(i.indpred::text, '^[{]NULLTEST :arg [{]VAR :varno 1 :varattno ([0-9]+) [^{}]*[}] '
+                                          ':nulltesttype 1 :argisrow false'))[1]::int4
     FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_am a ON a.oid = c.relam, alike
     WHERE a.amname = 'btree' AND c.relkind = 'i' AND i.indrelid IN ($OIDS)";
 
@@ -173,12 +178,14 @@ async fn page(c: &mut Session, address: &Address, part: &mut [Found]) -> Result<
     }
     let attributes = attributes(c, address, part.iter().map(|f| f.oid).chain(over), &names).await?;
 
+    let analyzed: HashSet<i64> = part.iter().filter(|f| is_analyzed(f, &attributes)).map(|f| f.oid).collect();
+    let all_rows: HashMap<i64, f64> = part.iter().map(|f| (f.oid, f.reltuples)).collect();
     let mut built: HashMap<i64, Result<f64, BloatUnknown>> = HashMap::new();
     for row in &trees {
         let (oid, table): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
         let Some(relation) = relations.get(&table) else { continue };
         let columns = columns_of(&keys[&oid], &attributes, table, oid);
-        let tree = Btree {
+        let mut tree = Btree {
             pages: row.try_get(3)?,
             rows: row.try_get(4)?,
             fillfactor: row.try_get(5)?,
@@ -188,8 +195,18 @@ async fn page(c: &mut Session, address: &Address, part: &mut [Found]) -> Result<
             page: relation.block,
             sample: relation.sample,
         };
-        let known = tree.rows >= 0.0 && tree.pages > 0.0 && !tree.columns.is_empty();
-        built.insert(oid, if known { Ok(btree(&tree)) } else { Err(why(relation)) });
+        let outcome = if tree.rows == 0.0 && (tree.pages > 1.0 || analyzed.contains(&table)) {
+            // Nothing is in it, whatever its columns are.
+            Ok(())
+        } else if tree.rows < 0.0 || tree.pages <= 0.0 || tree.columns.is_empty() {
+            Err(why(relation, analyzed.contains(&table)))
+        } else if row.try_get(9)? {
+            let of_all = all_rows.get(&table).copied().unwrap_or(0.0).max(1.0);
+            take_part(&mut tree, &keys[&oid], row.try_get(10)?, of_all)
+        } else {
+            Ok(())
+        };
+        built.insert(oid, outcome.map(|()| btree(&tree)));
     }
     for found in part.iter_mut() {
         let Some(relation) = relations.get(&found.oid) else { continue };
@@ -200,22 +217,56 @@ async fn page(c: &mut Session, address: &Address, part: &mut [Found]) -> Result<
                 None => index.bloat_unknown = Some(BloatUnknown::Kind),
             }
         }
-        let columns = attributes.get(&found.oid).filter(|all| !all.is_empty() && all.iter().all(|a| a.known));
-        match columns.filter(|_| found.reltuples >= 0.0 && found.relpages > 0.0) {
-            Some(all) => {
-                let columns = all.iter().map(|a| a.column.clone()).collect();
-                let (fillfactor, page) = (relation.fillfactor, relation.block);
-                let table = Heap { pages: found.relpages, rows: found.reltuples, fillfactor, columns, page };
-                found.table.bloat = Some(heap(&table));
-            }
-            None => found.table.bloat_unknown = Some(why(relation)),
+        match of_table(found, relation, &attributes) {
+            Some(bloat) => found.table.bloat = Some(bloat),
+            None => found.table.bloat_unknown = Some(why(relation, analyzed.contains(&found.oid))),
         }
     }
     Ok(relations.values().filter(|r| r.hidden).count())
 }
 
-fn why(relation: &Relation) -> BloatUnknown {
-    if relation.hidden { BloatUnknown::Hidden } else { BloatUnknown::NotAnalyzed }
+/// Whether a table was analyzed: the server counts it, until its counters are lost, and keeps statistics of columns.
+fn is_analyzed(found: &Found, attributes: &Attributes) -> bool {
+    found.table.analyzed_ms.is_some() || attributes.get(&found.oid).is_some_and(|all| all.iter().any(|a| a.known))
+}
+
+fn why(relation: &Relation, analyzed: bool) -> BloatUnknown {
+    match (relation.hidden, analyzed) {
+        (true, _) => BloatUnknown::Hidden,
+        (false, true) => BloatUnknown::NoStatistics,
+        (false, false) => BloatUnknown::NotAnalyzed,
+    }
+}
+
+/// The bloat of a table's rows. One without rows, or without columns, needs no statistics of them.
+fn of_table(found: &Found, relation: &Relation, attributes: &Attributes) -> Option<f64> {
+    let tidied = found.table.analyzed_ms.is_some() || found.table.vacuumed_ms.is_some();
+    if found.reltuples < 0.0 || (found.relpages <= 0.0 && !tidied) {
+        return None;
+    }
+    let all = attributes.get(&found.oid).map(Vec::as_slice).unwrap_or_default();
+    if found.reltuples > 0.0 && !all.iter().all(|a| a.known) {
+        return None;
+    }
+    let columns = all.iter().map(|a| a.column.clone()).collect();
+    let (fillfactor, page) = (relation.fillfactor, relation.block);
+    Some(heap(&Heap { pages: found.relpages, rows: found.reltuples, fillfactor, columns, page }))
+}
+
+/// Leaves of the columns of a partial index what is known of its own rows, of a table of `of_all` rows.
+fn take_part(tree: &mut Btree, keys: &[i32], not_null: Option<i32>, of_all: f64) -> Result<(), BloatUnknown> {
+    let known: Vec<Known> = keys
+        .iter()
+        .map(|key| match key {
+            0 => Known::OfIndex,
+            key if Some(*key) == not_null => Known::NotNull,
+            _ => Known::OfTable,
+        })
+        .collect();
+    let shares_entries = tree.deduplicates && !tree.unique;
+    tree.columns = of_part(std::mem::take(&mut tree.columns), &known, shares_entries).ok_or(BloatUnknown::Partial)?;
+    tree.sample *= (tree.rows / of_all).min(1.0);
+    Ok(())
 }
 
 /// The columns of an index, in its order; `None` where one has no statistics. Those over expressions have their own.

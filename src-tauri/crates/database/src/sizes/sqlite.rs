@@ -9,11 +9,13 @@ use super::sum;
 
 /// Time for counting pages; a file of 1 GiB takes about as long from memory.
 const COUNTING: Duration = Duration::from_millis(2_500);
+/// Time for looking for damage, which makes figures wrong; of a file that takes longer nothing is said.
+const LOOKING: Duration = Duration::from_millis(500);
 /// Instructions of SQLite between two looks at the clock.
 const STEPS: i32 = 20_000;
 
 /// Pages of one table or index: their bytes, unused ones, and rows. A table's rows are in its leaves, those of a table
-/// without row numbers and of an index in all of it.
+/// without row numbers in its inner pages too.
 const PAGES: &str = "
     SELECT CAST(COALESCE(sum(pgsize), 0) AS REAL), CAST(COALESCE(sum(unused), 0) AS REAL),
            CAST(COALESCE(sum(CASE WHEN pagetype = 'leaf' THEN ncell ELSE 0 END), 0) AS REAL),
@@ -22,12 +24,13 @@ const PAGES: &str = "
 
 /// Tables with their statements.
 const TABLES: &str = "
-    SELECT name, NOT EXISTS (SELECT 1 FROM pragma_table_list(name) WHERE wr), rootpage FROM sqlite_schema
-    WHERE type = 'table' AND name NOT LIKE 'sqlite~_%' ESCAPE '~' AND rootpage > 0 ORDER BY name";
+    SELECT m.name, NOT EXISTS (SELECT 1 FROM pragma_table_list(m.name) l WHERE l.wr AND l.schema = 'main'), m.rootpage
+    FROM sqlite_schema m
+    WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite~_%' ESCAPE '~' AND m.rootpage > 0 ORDER BY m.name";
 
 /// Indexes: name, table, unique, origin.
 const INDEXES: &str = "
-    SELECT il.name, m.name, il.\"unique\", il.origin FROM sqlite_schema m, pragma_index_list(m.name) il
+    SELECT il.name, m.name, il.\"unique\", il.origin, il.partial FROM sqlite_schema m, pragma_index_list(m.name) il
     WHERE m.type = 'table' ORDER BY m.name, il.name";
 
 /// What the pages of one object hold.
@@ -41,12 +44,12 @@ struct Pages {
 
 pub(super) async fn sizes(c: &mut SqliteConnection, limit: u32) -> Result<DatabaseSizes, sqlx::Error> {
     let row = sqlx::query(
-        "SELECT CAST(page_count * page_size AS REAL), CAST(freelist_count * page_size AS REAL)
+        "SELECT CAST(page_count * page_size AS REAL), CAST(freelist_count * page_size AS REAL), CAST(page_size AS REAL)
          FROM pragma_page_count(), pragma_page_size(), pragma_freelist_count()",
     )
     .fetch_one(&mut *c)
     .await?;
-    let (file, free): (f64, f64) = (row.try_get(0)?, row.try_get(1)?);
+    let (file, free, page): (f64, f64, f64) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
     let mut found = DatabaseSizes { bytes: Some(file), bytes_exact: true, ..DatabaseSizes::default() };
     let counts = sqlx::query("SELECT 1 FROM dbstat LIMIT 1").fetch_optional(&mut *c).await.is_ok();
     found.source = if counts {
@@ -75,8 +78,9 @@ pub(super) async fn sizes(c: &mut SqliteConnection, limit: u32) -> Result<Databa
             free_bytes: pages.map(|p| p.unused),
             rows: pages.map(|p| if rowid { p.leaf_cells } else { p.cells }),
             rows_exact: pages.is_some(),
-            bloat: None,
-            bloat_unknown: Some(BloatUnknown::Unsupported),
+            parts_told: told(pages),
+            bloat: pages.map(|p| p.bloat(page)),
+            bloat_unknown: unknown(pages, counts),
             name,
             ..TableSize::default()
         });
@@ -97,14 +101,21 @@ pub(super) async fn sizes(c: &mut SqliteConnection, limit: u32) -> Result<Databa
             told: told(pages),
             unique,
             primary: origin == "pk",
+            partial: row.try_get(4)?,
             valid: true,
-            bloat_unknown: Some(BloatUnknown::Unsupported),
+            bloat: pages.map(|p| p.bloat(page)),
+            bloat_unknown: unknown(pages, counts),
             name,
             ..IndexSize::default()
         });
     }
     if counts {
         limit_time(c, None).await?;
+    }
+    if is_damaged(c).await? {
+        let told = "The file is damaged, so that rows and pages may be missing here: perfctl db health says what to do";
+        found.missing.push(told.to_owned());
+        tables.iter_mut().for_each(|table| table.rows_exact = false);
     }
     for table in &mut tables {
         table.index_bytes = sum(table.indexes.iter().map(|i| i.bytes));
@@ -124,6 +135,32 @@ pub(super) async fn sizes(c: &mut SqliteConnection, limit: u32) -> Result<Databa
     found.indexes_left_out = u32::try_from(left.iter().map(|t| t.indexes.len()).sum::<usize>()).unwrap_or(u32::MAX);
     found.tables = tables;
     Ok(found)
+}
+
+impl Pages {
+    /// Part of them that fewer pages would spare, 0 to 1. What one page has left is no bloat.
+    fn bloat(self, page: f64) -> f64 {
+        let wanted = ((self.bytes - self.unused) / page.max(1.0)).ceil().max(1.0) * page;
+        if self.bytes > 0.0 { (1.0 - wanted / self.bytes).clamp(0.0, 1.0) } else { 0.0 }
+    }
+}
+
+fn unknown(pages: Option<Pages>, counts: bool) -> Option<BloatUnknown> {
+    let why = if counts { BloatUnknown::Time } else { BloatUnknown::Unsupported };
+    pages.is_none().then_some(why)
+}
+
+/// Whether the file is known to be damaged.
+async fn is_damaged(c: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+    limit_time(c, Some(Instant::now() + LOOKING)).await?;
+    let outcome = sqlx::query_scalar::<_, String>("PRAGMA quick_check(1)").fetch_all(&mut *c).await;
+    limit_time(c, None).await?;
+    Ok(match outcome {
+        Ok(lines) => lines.first().is_some_and(|line| line != "ok"),
+        // SQLITE_CORRUPT.
+        Err(sqlx::Error::Database(e)) => e.code().is_some_and(|code| code == "11"),
+        Err(error) => return Err(error),
+    })
 }
 
 fn told(pages: Option<Pages>) -> SizeTold {

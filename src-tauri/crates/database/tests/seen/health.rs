@@ -90,6 +90,11 @@ async fn a_primary_and_its_standby() {
 
     // A slot that nobody reads holds WAL.
     primary.execute("SELECT pg_create_physical_replication_slot('left_over', true)").await.expect("a slot");
+    let young = check(&of(&url).await, "slot:left_over").clone();
+    assert_eq!(young.state, CheckState::Warning, "a moment old: {young:?}");
+    for _ in 0..5 {
+        primary.execute("INSERT INTO t VALUES (1); SELECT pg_switch_wal()").await.expect("a segment of 16 MiB");
+    }
     let slot = until(&url, "slot:left_over", CheckState::Failing).await;
     assert!(slot.value.is_some_and(|held| held >= 0.0), "{slot:?}");
     let (address, password) = Address::parse(&url).expect("a URL");
@@ -214,6 +219,9 @@ async fn mariadb_checks() {
         server.execute(grant).await.expect("the grant is one");
     }
     assert_eq!(check(&blind, "connections").state, CheckState::Ok, "the rest works: {blind:#?}");
+    // An address may call MariaDB MySQL.
+    let misnamed = of(&format!("mysql://reader:reader-canary@127.0.0.1:{}/app", server.port())).await;
+    assert!(check(&misnamed, "disk").reason.contains("plugin disks"), "{misnamed:#?}");
     let allowed = of(&format!("mariadb://reader:reader-canary@127.0.0.1:{}/app", server.port())).await;
     assert!(
         check(&allowed, "history").grant.is_none() && check(&allowed, "replication").grant.is_none(),
@@ -241,6 +249,13 @@ async fn a_file_is_checked_and_damage_is_found() {
     }
     assert!(check(&seen, "disk").value.is_some_and(|used| (0.0..=1.0).contains(&used)), "{seen:#?}");
     sqlx::raw_sql("PRAGMA journal_mode = DELETE").execute(&mut writer).await.expect("changed");
+    // A writer of a moment is no fault.
+    sqlx::raw_sql("BEGIN EXCLUSIVE").execute(&mut writer).await.expect("locked");
+    let mut looking = Box::pin(of(&url));
+    assert!(tokio::time::timeout(Duration::from_millis(500), &mut looking).await.is_err(), "it waits for the writer");
+    sqlx::raw_sql("COMMIT").execute(&mut writer).await.expect("free");
+    let beside = looking.await;
+    assert_eq!(check(&beside, "reachable").state, CheckState::Ok, "{beside:#?}");
     writer.close().await.expect("closed");
     let journal = of(&url).await;
     assert_eq!(check(&journal, "journal").state, CheckState::Warning, "readers wait for the writer: {journal:#?}");

@@ -202,7 +202,11 @@ async fn pgbouncer_tells_who_waits() {
     let pools = self::reader(&of_reader).read(&0.0).await.expect("it may use the database");
     assert!(pools.pooler.is_none(), "nothing is told: {pools:#?}");
     assert!(pools.waiting_unknown.as_deref().is_some_and(|w| w.contains("stats_users")), "{:?}", pools.waiting_unknown);
-    assert_eq!(pools.waiting_fix.as_deref(), Some("stats_users = reader"), "the setting to copy");
+    assert_eq!(
+        pools.waiting_fix.as_deref(),
+        Some("stats_users = …, reader"),
+        "the setting, beside those that are there"
+    );
 
     // That question went over the reader's server connection, which is the pooler's: it counts, and whose it was is said.
     let told =

@@ -5,7 +5,7 @@ import type { DatabaseSizes, IndexBloat, IndexSize, JobStatus, MeasuredBloat, Ta
 import { fakeApp } from '../../../testing/app';
 import { target } from '../../../testing/values';
 import Page from './Page.svelte';
-import { csv, verdict } from './schema';
+import { columnsOf, csv, kindOf, rowsOf, toastBloat, verdict } from './schema';
 
 const index = (of: Partial<IndexSize> = {}): IndexSize => ({
   name: 'public.orders_pkey',
@@ -14,6 +14,7 @@ const index = (of: Partial<IndexSize> = {}): IndexSize => ({
   told: 'exact',
   unique: true,
   primary: true,
+  partial: false,
   valid: true,
   scans: 7,
   bloat: 0.02,
@@ -29,6 +30,7 @@ const table = (of: Partial<TableSize> = {}): TableSize => ({
   bytes: 4 * 2 ** 20,
   told: 'exact',
   growth: null,
+  parts_told: 'exact',
   table_bytes: 3 * 2 ** 20,
   index_bytes: 2 ** 20,
   toast_bytes: 0,
@@ -37,6 +39,7 @@ const table = (of: Partial<TableSize> = {}): TableSize => ({
   rows_exact: false,
   bloat: null,
   bloat_unknown: 'hidden',
+  toast_bloat: null,
   scans: 3,
   scan_rows: 60_000,
   index_scans: 7,
@@ -65,6 +68,7 @@ const sizes = (of: Partial<DatabaseSizes> = {}): DatabaseSizes => ({
 const bloat = (of: Partial<IndexBloat> = {}): IndexBloat => ({
   index: 'public.orders_pkey',
   reads_bytes: 2 ** 20,
+  dead_rows: null,
   refused: null,
   fix: null,
   measured: null,
@@ -92,6 +96,25 @@ test('the sentence says what is largest and of how much, and that growth is not 
     'about 5.00 MiB in 11 tables with 4 indexes;',
   );
   expect(verdict(sizes({ tables: [], bytes: null }), 0).strong).toBe('No tables');
+});
+
+test('what is estimated says of what it is, and what is not why', () => {
+  const large = table({ bloat: 0, bloat_unknown: null, toast_bytes: 2 ** 25, toast_bloat: 0.806, told: 'locked', parts_told: 'locked' });
+  expect(plain(toastBloat(large) ?? '')).toBe('toast ≥ 80 %');
+  expect(toastBloat(table({ toast_bytes: 2 ** 25 })), 'never vacuumed').toBe('without toast');
+  expect(toastBloat(table({ toast_bytes: 8192 })), 'nothing is stored apart').toBeNull();
+  const [row] = rowsOf(sizes({ tables: [large] }), 'sizes');
+  const word = (key: string): string =>
+    plain(
+      (row &&
+        columnsOf('sizes', null, 0)
+          .find((c) => c.key === key)
+          ?.text(row)) ??
+        '',
+    );
+  expect(word('bloat')).toBe('0 %, toast ≥ 80 %');
+  expect([word('size'), word('heap'), word('toast')], 'parts of what is not measured').toEqual(['~4.00 MiB', '~3.00 MiB', '~32.0 MiB']);
+  expect(kindOf(index({ primary: false, unique: false, partial: true }))).toBe('btree, partial');
 });
 
 test('tables are listed largest first, unfold to their indexes, and the first are there before all are', async () => {

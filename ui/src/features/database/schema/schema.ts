@@ -103,6 +103,8 @@ export function whyNot(told: SizeTold, size: number | null): string | null {
 const UNKNOWN: Record<BloatUnknown, string> = {
   hidden: 'hidden',
   not_analyzed: 'not analyzed',
+  no_statistics: 'no statistics',
+  partial: DASH,
   kind: DASH,
   time: DASH,
   unsupported: DASH,
@@ -110,12 +112,24 @@ const UNKNOWN: Record<BloatUnknown, string> = {
 export const whyNoBloat: Record<BloatUnknown, string> = {
   hidden: 'its statistics are hidden from this user',
   not_analyzed: 'it was never analyzed, so that nothing is known of its columns',
+  no_statistics: 'one of its columns has no statistics: it was added since the last analyze, or they are switched off',
+  partial: 'it has a part of the rows, and the statistics are of all of them: measure it',
   kind: 'nothing is known of how such an index is laid out',
   time: 'time ran out before it was estimated',
   unsupported: 'this kind of database tells nothing of it',
 };
 export const bloatWord = (of: { bloat: number | null; bloat_unknown: BloatUnknown | null }): string =>
   of.bloat !== null ? `${integer(of.bloat * 100)}${THIN}%` : of.bloat_unknown ? UNKNOWN[of.bloat_unknown] : DASH;
+
+/** Bytes that values stored apart have where there are none: an empty index. */
+const NO_TOAST = 16_384;
+
+/** What the bloat of a table leaves out, and the least that is known of it; null where nothing is stored apart. */
+export function toastBloat(t: TableSize): string | null {
+  if (t.toast_bytes === null || t.toast_bytes <= NO_TOAST) return null;
+  const least = Math.floor((t.toast_bloat ?? 0) * 100);
+  return least >= 1 ? `toast ≥${THIN}${integer(least)}${THIN}%` : 'without toast';
+}
 
 /** A count, whole as far as it is read as such. */
 const count = (n: number | null): string =>
@@ -138,7 +152,7 @@ const figure = (
   numeric: true,
   width,
 });
-const sized = (n: number | null): string => (n === null ? DASH : bytes(n));
+const sized = (n: number | null, t: TableSize): string => (n === null ? DASH : approximately(n, t.parts_told));
 
 const name: Column<Row> = { key: 'name', label: 'table, index', text: (row) => row.name, sort: (row) => row.name, grow: 4, least: 200 };
 const size: Column<Row> = {
@@ -242,17 +256,25 @@ export function columnsOf(view: View, all: number | null, now: number): readonly
     {
       key: 'bloat',
       label: 'bloat',
-      text: (row) => (row.index?.measured ? format(row.index.measured.bloat, 'ratio') : bloatWord(of(row))),
+      text: (row) =>
+        row.index?.measured
+          ? format(row.index.measured.bloat, 'ratio')
+          : [bloatWord(of(row)), row.index ? null : toastBloat(row.table)].filter((word) => word !== null).join(', '),
       sort: (row) => row.index?.measured?.bloat ?? of(row).bloat,
       numeric: true,
-      width: 96,
+      width: 148,
     },
   ];
 }
 
 /** Words about an index beside its name. */
 export const kindOf = (index: IndexSize): string =>
-  [index.kind, ...(index.primary ? ['primary key'] : index.unique ? ['unique'] : []), ...(index.valid ? [] : ['invalid'])].join(', ');
+  [
+    index.kind,
+    ...(index.primary ? ['primary key'] : index.unique ? ['unique'] : []),
+    ...(index.partial ? ['partial'] : []),
+    ...(index.valid ? [] : ['invalid']),
+  ].join(', ');
 
 /** Words about a table beside its name. */
 export const tableWord = (t: TableSize): string =>
