@@ -45,7 +45,7 @@ const APPLICATIONS: [&str; 11] = [
     "hidden",
     "oldest",
     "longest in tx",
-    "begun, ended/min",
+    "begun, ended/min (at least)",
 ];
 
 fn pooler(pool: &PoolerPool) -> Vec<String> {

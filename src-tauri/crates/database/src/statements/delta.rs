@@ -135,6 +135,25 @@ mod tests {
     use super::super::{Entry, Origin};
     use super::*;
 
+    #[test]
+    fn a_reset_is_seen_however_soon_and_small() {
+        let at = |at_ms: f64, reset_ms: Option<f64>, since_ms: Option<f64>, calls: u64| {
+            let counts = StatementCounts { calls, total_ms: calls as f64, rows: calls, ..StatementCounts::default() };
+            Reading {
+                at_ms,
+                origin: Origin { started_ms: Some(1.0), reset_ms },
+                entries: [(key("a"), Entry { counts, since_ms })].into(),
+                ..Reading::default()
+            }
+        };
+        let found = delta(&at(1e6, Some(999_000.0), None, 3), &at(1.001e6, Some(999_610.0), None, 40));
+        assert_eq!(found.cuts, [Cut::Reset], "0.61 s after the one before, and the counters grew");
+        let found = delta(&at(1e6, None, Some(5e5), 3), &at(1.001e6, None, Some(5.5e5), 40));
+        assert_eq!(found.cuts, [Cut::Evicted], "the entry is another one, whatever our clock says");
+        let same = delta(&at(1e6, Some(9e5), Some(2e6), 3), &at(1.001e6, Some(9e5), Some(2e6), 40));
+        assert!(same.cuts.is_empty(), "the server's clock is ahead, and nothing was reset: {same:?}");
+    }
+
     fn key(id: &str) -> StatementKey {
         StatementKey { id: id.to_owned(), nested: false, user: 10 }
     }
