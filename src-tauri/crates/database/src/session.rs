@@ -119,7 +119,9 @@ impl Session {
             // The driver cannot read the certificate, which nobody wants to be verified.
             Err(Refused::Driver(error)) if door.is_none() && trust::unread(&error, wanted) => {
                 let door = trust::unverified(address, wanted).await?;
-                Self::attempt(address, &door.through(plain), settings, signed_in).await.map_err(|e| e.explained(address))
+                Self::attempt(address, &door.through(plain), settings, signed_in)
+                    .await
+                    .map_err(|e| e.explained(address))
             }
             Err(error) => Err(error.explained(address)),
         }

@@ -313,7 +313,8 @@ async fn plans_of_postgresql_are_trees_without_literals_and_nothing_writes() {
         .execute("ALTER ROLE perfdeck SET jit_above_cost = 0; ALTER ROLE perfdeck SET jit_inline_above_cost = 0")
         .await
         .expect("settings");
-    let found = plan(&url, "SELECT 1 FROM shifts WHERE current_setting('jit') = 'on' AND id < 4", true).await.expect("run");
+    let found =
+        plan(&url, "SELECT 1 FROM shifts WHERE current_setting('jit') = 'on' AND id < 4", true).await.expect("run");
     assert_eq!(found.nodes[0].rows, Some(3.0), "JIT is as the role has it: {}", found.text);
     let compiled: i64 = c.fetch_one("SELECT pg_jit_available()::int::int8").await.expect("asks").get(0);
     if compiled == 1 {

@@ -74,9 +74,17 @@ mod tests {
             shown.collect::<Vec<_>>()
         };
         assert_eq!(of("select PG_Stat_Reset /* x */ ()"), ["pg_stat_reset"], "folded, over a comment");
-        assert_eq!(of("select \"Odd\"\"One\".\"f\"(1), 'g()', $$ h() $$ -- i()"), ["Odd\"One.f"], "quoted; not in texts");
+        assert_eq!(
+            of("select \"Odd\"\"One\".\"f\"(1), 'g()', $$ h() $$ -- i()"),
+            ["Odd\"One.f"],
+            "quoted; not in texts"
+        );
         assert_eq!(of(&format!("select {}()", "a".repeat(70))), ["a".repeat(63)], "cut as the server cuts it");
-        assert_eq!(names("select U&\"pg\\005fstat_reset\"()", Dialect::Postgres), Err(Encoded), "only the server knows");
+        assert_eq!(
+            names("select U&\"pg\\005fstat_reset\"()", Dialect::Postgres),
+            Err(Encoded),
+            "only the server knows"
+        );
         let all = names("select t.f from t", Dialect::Postgres).expect("plain");
         let use_of = NameUse { of: Some("t".to_owned()), name: "f".to_owned(), called: false };
         assert!(all.contains(&use_of), "an attribute may be a function: {all:?}");

@@ -76,7 +76,7 @@ const POOLER: [&str; 11] = [
     "servers in use",
     "idle",
     "other",
-    "mean wait",
+    "mean wait of all users",
 ];
 
 fn own(pool: &OwnPool) -> Vec<String> {

@@ -102,11 +102,13 @@ fn may_write(part: &str) -> ApiError {
     let is_name = part.trim_matches(['"', '`']).chars().all(|c| c.is_alphanumeric() || c == '_');
     // Whatever else it is may hold a literal.
     if is_name && !part.is_empty() && part.len() <= 63 {
-        ApiError::bad_request(format!("The statement can write or lock, or is none that reads: `{part}` is in it")).hint(READS)
+        ApiError::bad_request(format!("The statement can write or lock, or is none that reads: `{part}` is in it"))
+            .hint(READS)
     } else if part.starts_with("/*") || part.ends_with("*/") {
         ApiError::bad_request("The statement can write: a comment in it is executed by the server").hint(READS)
     } else {
-        ApiError::bad_request("The statement can write or lock, or it is not clear where it or a text in it ends").hint(READS)
+        ApiError::bad_request("The statement can write or lock, or it is not clear where it or a text in it ends")
+            .hint(READS)
     }
 }
 

@@ -51,7 +51,9 @@ pub(super) async fn harmless(c: &mut MySqlConnection, address: &Address, text: &
         let row = sqlx::raw_sql(sqlx::AssertSqlSafe(question)).fetch_optional(&mut *c).await.map_err(failed)?;
         if let Some(name) = row.and_then(|row| column(&row, 0)) {
             let name = perfdeck_model::masking::shown(&name);
-            return Err(refused(&format!("it calls {name}(), a stored function, which may change more than it writes to tables")));
+            return Err(refused(&format!(
+                "it calls {name}(), a stored function, which may change more than it writes to tables"
+            )));
         }
         let question = format!(
             "SELECT CONCAT(table_schema, '.', table_name), view_definition, table_schema FROM information_schema.views
@@ -68,8 +70,12 @@ pub(super) async fn harmless(c: &mut MySqlConnection, address: &Address, text: &
             let Some(definition) = column(row, 1).filter(|text| !text.is_empty()) else {
                 let user = account(address.username.as_deref().unwrap_or("(no user)"));
                 let schema = quote_identifier(&column(row, 2).unwrap_or_default(), Dialect::Mysql);
-                let why = format!("The statement is not run to measure it: what the view {shown} does is hidden from this user");
-                return Err(ApiError::new(ErrorCode::Privilege, why).hint(format!("GRANT SHOW VIEW ON {schema}.* TO {user};")));
+                let why = format!(
+                    "The statement is not run to measure it: what the view {shown} does is hidden from this user"
+                );
+                return Err(
+                    ApiError::new(ErrorCode::Privilege, why).hint(format!("GRANT SHOW VIEW ON {schema}.* TO {user};"))
+                );
             };
             if first_that_may_write(&definition, Dialect::Mysql).is_some() {
                 return Err(refused(&format!("the view {shown} calls what may have an effect")));

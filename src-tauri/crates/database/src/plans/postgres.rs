@@ -115,14 +115,7 @@ pub(super) async fn plan(
 }
 
 /// Why a statement has no plan.
-fn why(
-    address: &Address,
-    error: &sqlx::Error,
-    text: &str,
-    way: Way,
-    measure: bool,
-    limit: Duration,
-) -> ApiError {
+fn why(address: &Address, error: &sqlx::Error, text: &str, way: Way, measure: bool, limit: Duration) -> ApiError {
     let sqlx::Error::Database(e) = error else { return explain(address, error) };
     let bad = |what: &str, hint: &str| ApiError::bad_request(what).hint(hint);
     let user = address.username.as_deref().unwrap_or("(no user)");

@@ -159,7 +159,8 @@ pub(super) fn between(before: &Seen, now: &Seen) -> Result<Block, String> {
     let counted = |of: fn(&StatementCounts) -> Option<u64>| {
         now.reading.entries.values().any(|entry| of(&entry.counts).is_some()).then_some(0)
     };
-    let mut all = StatementCounts { hit: counted(|c| c.hit), wal_bytes: counted(|c| c.wal_bytes), ..StatementCounts::default() };
+    let mut all =
+        StatementCounts { hit: counted(|c| c.hit), wal_bytes: counted(|c| c.wal_bytes), ..StatementCounts::default() };
     all.add(&found.hidden.counts);
     for (StatementKey { id, nested, .. }, counts) in &found.gained {
         by_name.entry((id, *nested)).or_default().add(counts);

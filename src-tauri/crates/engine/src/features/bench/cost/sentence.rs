@@ -102,7 +102,8 @@ mod tests {
         );
         let plain = words::plain_spaces(&sentence(&totals(2.5), &rows[..1], false));
         assert_eq!(plain, "A request runs 2.50 statements and takes 1.50 ms of database time");
-        let noisy = CostTotals { statements: CostAmount { mean: 24.2, low: Some(21.0), high: Some(27.0) }, ..totals(0.0) };
+        let noisy =
+            CostTotals { statements: CostAmount { mean: 24.2, low: Some(21.0), high: Some(27.0) }, ..totals(0.0) };
         assert!(sentence(&noisy, &rows, false).starts_with("21 of 23 statements"), "others' noise is not in it");
         assert_eq!(sentence(&totals(0.0), &[], true), "A failed request runs no statement");
         assert_eq!(brief(&"x".repeat(80)).chars().count(), BRIEF + 1, "it is cut, and shows that");

@@ -224,7 +224,9 @@ fn about(totals: &CostTotals, statements: &[StatementCost], steps: usize) -> Vec
     let mut notes = Vec::new();
     let is_script = |name: &String| name.starts_with("EVAL") || name.starts_with("FCALL");
     if totals.cache.iter().flatten().any(|(name, _)| is_script(name)) {
-        notes.push("commands that a script calls (EVAL, FCALL) are counted by the cache as the script itself is".to_owned());
+        notes.push(
+            "commands that a script calls (EVAL, FCALL) are counted by the cache as the script itself is".to_owned(),
+        );
     }
     // A request of a plan is the mean of its steps, and each row of a list belongs to one of them.
     let most = |row: &&StatementCost| row.calls.low.unwrap_or(0.0) * steps as f64;
