@@ -17,6 +17,8 @@ const DEADLINE: Duration = Duration::from_secs(3);
 pub struct CommandCounts {
     /// By server, as it names itself in its life (`run_id`).
     servers: BTreeMap<String, BTreeMap<String, u64>>,
+    /// Readings before this one by the same reader: each has sent a command to every server.
+    readings: u64,
 }
 
 impl CommandCounts {
@@ -34,10 +36,10 @@ impl CommandCounts {
 
     /// Counters of something that has no servers.
     pub fn of(counts: BTreeMap<String, u64>) -> Self {
-        Self { servers: BTreeMap::from([(String::new(), counts)]) }
+        Self { servers: BTreeMap::from([(String::new(), counts)]), readings: 0 }
     }
 
-    /// Commands since `before`, over all servers and without those of the reading itself. `None` when a server began anew or its
+    /// Commands since `before`, over all servers and without those of the readings themselves. `None` when a server began anew or its
     /// counters were reset in between.
     pub fn since(&self, before: &Self) -> Option<BTreeMap<String, u64>> {
         if !self.servers.keys().eq(before.servers.keys()) {
@@ -51,9 +53,9 @@ impl CommandCounts {
             }
             for (name, calls) in now {
                 let mut more = calls.checked_sub(then.get(name).copied().unwrap_or(0))?;
-                // A server counts INFO after its answer: the one before is in it.
+                // A server counts INFO after its answer: those from the one before to the last but this are in it.
                 if name == "INFO" && !server.is_empty() {
-                    more = more.saturating_sub(1);
+                    more = more.saturating_sub(self.readings.saturating_sub(before.readings));
                 }
                 *gained.entry(name.clone()).or_default() += more;
             }
@@ -68,6 +70,7 @@ pub struct CommandReader {
     target: CacheTarget,
     password: Option<Sensitive>,
     open: Vec<(HostPort, MultiplexedConnection)>,
+    readings: u64,
 }
 
 impl std::fmt::Debug for CommandReader {
@@ -79,7 +82,7 @@ impl std::fmt::Debug for CommandReader {
 impl CommandReader {
     /// A reader of the cache. It connects at its first reading.
     pub fn new(target: CacheTarget, password: Option<Sensitive>) -> Self {
-        Self { target, password, open: Vec::new() }
+        Self { target, password, open: Vec::new(), readings: 0 }
     }
 
     /// The counters now.
@@ -98,9 +101,10 @@ impl CommandReader {
         };
         let first = first.clone();
         let mut open = std::mem::take(&mut self.open);
-        let target = &self.target;
+        let (target, readings) = (&self.target, self.readings);
+        self.readings += 1;
         let work = async {
-            let mut counts = CommandCounts::default();
+            let mut counts = CommandCounts { readings, ..CommandCounts::default() };
             for (host, connection) in &mut open {
                 let asked = redis::cmd("INFO").arg("all").query_async::<String>(connection).await;
                 counts.add(host, &asked.map_err(|e| explain(target, host, &e))?);
@@ -131,6 +135,7 @@ mod tests {
             "a",
             "cmdstat_get:calls=17,usec=1\r\ncmdstat_info:calls=4,usec=9\r\ncmdstat_client|setname:calls=1,usec=0\r\n",
         );
+        let now = CommandCounts { readings: 1, ..now };
         let gained = now.since(&before).expect("the same counters");
         assert_eq!(gained, BTreeMap::from([("CLIENT SETNAME".to_owned(), 1), ("GET".to_owned(), 7)]));
         assert_eq!(counts("b", "cmdstat_get:calls=20").since(&before), None, "another life of the server");
@@ -156,6 +161,7 @@ mod tests {
         for _ in 0..3 {
             server.execute(&["GET", "a"]).await.expect("got");
         }
+        reader.read().await.expect("a reading in between");
         let gained = reader.read().await.expect("read").since(&before).expect("one life");
         assert_eq!(
             (gained.get("GET"), gained.get("SET"), gained.get("INFO")),

@@ -10,7 +10,7 @@ use sqlx::{ConnectOptions, Connection};
 use crate::error::{asked, explain};
 use crate::options::{mysql_options, sqlite_options};
 use crate::own;
-use crate::session::{self, Session};
+use crate::session::{self, Session, Settings};
 use crate::trust;
 
 /// A connection to one of the engines.
@@ -52,9 +52,14 @@ pub(crate) fn no_server(address: &Address, limit: Duration) -> ApiError {
 /// A connection that was open and did not answer in time.
 pub(crate) fn stalled(address: &Address, database: &Database, limit: Duration) -> ApiError {
     match database {
-        Database::Postgres(session) if session.is_shared() => no_server(address, limit),
+        Database::Postgres(session) => unanswered(address, session, limit),
         _ => silent(address, limit),
     }
+}
+
+/// The same of a session of PostgreSQL.
+pub(crate) fn unanswered(address: &Address, session: &Session, limit: Duration) -> ApiError {
+    if session.is_shared() { no_server(address, limit) } else { silent(address, limit) }
 }
 
 /// Connects for monitoring, without a pool: a pool would retry and report a wrong password as a time-out.
@@ -65,10 +70,28 @@ pub(crate) async fn connect(
     password: Option<&Sensitive>,
     deadline: Duration,
 ) -> Result<Database, ApiError> {
+    connect_with(address, password, deadline, Settings::Lean).await
+}
+
+/// The same with the role's own settings where they decide on how a statement is run.
+pub(crate) async fn connect_as_role(
+    address: &Address,
+    password: Option<&Sensitive>,
+    deadline: Duration,
+) -> Result<Database, ApiError> {
+    connect_with(address, password, deadline, Settings::OfRole).await
+}
+
+async fn connect_with(
+    address: &Address,
+    password: Option<&Sensitive>,
+    deadline: Duration,
+    settings: Settings,
+) -> Result<Database, ApiError> {
     let wanted = trust::wanted(address)?;
     let deadline = wanted.connect_timeout.unwrap_or(deadline);
     let signed_in = AtomicBool::new(false);
-    match tokio::time::timeout(deadline, open(address, password, &wanted, &signed_in)).await {
+    match tokio::time::timeout(deadline, open(address, password, &wanted, settings, &signed_in)).await {
         Ok(opened) => opened.map_err(|error| asked(address, password, error)),
         Err(_) if signed_in.load(Ordering::Relaxed) => Err(no_server(address, deadline)),
         Err(_) => Err(silent(address, deadline)),
@@ -79,13 +102,14 @@ async fn open(
     address: &Address,
     password: Option<&Sensitive>,
     wanted: &AddressOptions,
+    settings: Settings,
     signed_in: &AtomicBool,
 ) -> Result<Database, ApiError> {
     let failed = |error: sqlx::Error| explain(address, &error);
     let door = trust::checked(address, wanted).await?;
     match address.scheme {
         Scheme::Postgres => {
-            let mut session = Session::open(address, password, wanted, door.as_ref(), signed_in).await?;
+            let mut session = Session::open(address, password, wanted, door.as_ref(), settings, signed_in).await?;
             session::fits(address, wanted.session, &mut session).await?;
             Ok(Database::Postgres(session))
         }

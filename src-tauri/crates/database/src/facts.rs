@@ -8,7 +8,7 @@ use sqlx::Row;
 use sqlx::mysql::MySqlConnection;
 use sqlx::sqlite::SqliteConnection;
 
-use crate::connect::{Database, close, connect, silent};
+use crate::connect::{Database, close, connect, stalled};
 use crate::error::explain;
 use crate::session::Session;
 
@@ -33,10 +33,11 @@ pub async fn facts(address: &Address, password: Option<&Sensitive>) -> Result<Fa
         }
     };
     let outcome = tokio::time::timeout(DEADLINE, work).await;
+    let stalled = stalled(address, &database, DEADLINE);
     close(database).await;
     match outcome {
         Ok(outcome) => outcome.map_err(|e| explain(address, &e)),
-        Err(_) => Err(silent(address, DEADLINE)),
+        Err(_) => Err(stalled),
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 use perfdeck_model::{Address, ApiError, Sensitive};
 use sqlx::Row;
 
-use crate::connect::{Database, close, connect, silent};
+use crate::connect::{Database, close, connect, stalled};
 use crate::error::explain;
 use crate::own;
 use crate::session::Session;
@@ -74,7 +74,7 @@ impl OccupancyWatch {
         };
         match tokio::time::timeout(DEADLINE, work).await {
             Ok(outcome) => outcome.map_err(|e| explain(&self.address, &e)),
-            Err(_) => Err(silent(&self.address, DEADLINE)),
+            Err(_) => Err(stalled(&self.address, &self.database, DEADLINE)),
         }
     }
 

@@ -29,6 +29,15 @@ pub(crate) const OURS: &str = "SET /* perfdeck */ LOCAL statement\\_timeout = 15
 /// A setting that only our own start-up options make, to see whether they have arrived.
 pub(crate) const MARK: &str = "perfdeck.session";
 
+/// Settings of a session that decide on how its statements are run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Settings {
+    /// Without compilation (JIT), which would take longer than a question of monitoring.
+    Lean,
+    /// Those of the role, the database and the server.
+    OfRole,
+}
+
 /// A monitoring connection.
 #[derive(Debug)]
 pub struct Session {
@@ -103,28 +112,36 @@ impl Session {
         password: Option<&Sensitive>,
         wanted: &AddressOptions,
         door: Option<&Door>,
+        settings: Settings,
         signed_in: &AtomicBool,
     ) -> Result<Self, ApiError> {
         let plain = postgres_options(address, password);
         let first = door.map_or_else(|| plain.clone(), |door| door.through(plain.clone()));
-        match Self::attempt(address, &first, signed_in).await {
+        match Self::attempt(address, &first, settings, signed_in).await {
             Ok(session) => Ok(session),
             // The driver cannot read the certificate, which nobody wants to be verified.
             Err(Refused::Driver(error)) if door.is_none() && trust::unread(&error, wanted) => {
                 let door = trust::unverified(address, wanted).await?;
-                Self::attempt(address, &door.through(plain), signed_in).await.map_err(|e| e.explained(address))
+                Self::attempt(address, &door.through(plain), settings, signed_in)
+                    .await
+                    .map_err(|e| e.explained(address))
             }
             Err(error) => Err(error.explained(address)),
         }
     }
 
-    async fn attempt(address: &Address, plain: &PgConnectOptions, signed_in: &AtomicBool) -> Result<Self, Refused> {
-        let guarded = named(plain.clone(), NAME).options([
+    async fn attempt(
+        address: &Address,
+        plain: &PgConnectOptions,
+        settings: Settings,
+        signed_in: &AtomicBool,
+    ) -> Result<Self, Refused> {
+        let lean = (settings == Settings::Lean).then_some(("jit", "off"));
+        let guarded = named(plain.clone(), NAME).options(lean).options([
             ("statement_timeout", "1500"),
             ("lock_timeout", "200"),
             ("idle_in_transaction_session_timeout", "5000"),
             ("default_transaction_read_only", "on"),
-            ("jit", "off"),
             (MARK, "own"),
         ]);
         let (inner, shared, unrecorded) = match guarded.connect().await {
@@ -140,7 +157,9 @@ impl Session {
             Err(sqlx::Error::Database(e)) if refuses_parameters(e.message()) => {
                 needs_options(address, plain)?;
                 let bare = plain.clone().statement_cache_capacity(0);
-                (bare.connect().await.map_err(Refused::Driver)?, true, false)
+                let inner = bare.connect().await.map_err(Refused::Driver)?;
+                signed_in.store(true, Ordering::Relaxed);
+                (inner, true, false)
             }
             Err(error) => return Err(Refused::Driver(error)),
         };

@@ -478,6 +478,25 @@ async fn plans_of_postgresql_are_trees_without_literals_and_nothing_writes() {
     let left: i64 = c.fetch_one("SELECT count(*) FROM shifts").await.expect("rows").get(0);
     assert_eq!(left, 14_000, "nothing was written");
 
+    nothing_with_an_effect_is_run(&server).await;
+    // A role's own settings hold, JIT among them.
+    server
+        .execute("ALTER ROLE perfdeck SET jit_above_cost = 0; ALTER ROLE perfdeck SET jit_inline_above_cost = 0")
+        .await
+        .expect("settings");
+    let found =
+        plan(&url, "SELECT 1 FROM shifts WHERE current_setting('jit') = 'on' AND id < 4", true).await.expect("run");
+    assert_eq!(found.nodes[0].rows, Some(3.0), "JIT is as the role has it: {}", found.text);
+    let compiled: i64 = c.fetch_one("SELECT pg_jit_available()::int::int8").await.expect("asks").get(0);
+    if compiled == 1 {
+        assert!(found.notes.iter().any(|n| n.contains("JIT")) && found.json.contains("\"JIT\""), "{found:?}");
+    }
+    server.execute("ALTER ROLE perfdeck RESET ALL").await.expect("settings");
+    let found = plan(&url, "SELECT * FROM generate_series(1, 3) AS gs", false).await.expect("planned");
+    assert!(found.nodes[0].detail.as_deref().is_some_and(|d| d.contains("as gs")), "{found:?}");
+    let error = plan(&url, "SELECT * FROM shifts WHERE id = ?", false).await.expect_err("not PostgreSQL's");
+    assert!(error.hint.is_some_and(|h| h.contains("$1")), "{}", error.message);
+
     // A statement of 1 MB is planned, and what of it is told is bounded.
     let list: Vec<String> = (0..170_000).map(|n| n.to_string()).collect();
     let long = format!("SELECT * FROM shifts WHERE id IN ({})", list.join(","));
@@ -521,6 +540,63 @@ async fn plans_of_postgresql_are_trees_without_literals_and_nothing_writes() {
     assert_eq!(setting(time), "0", "and has its own limits");
 }
 
+/// Whatever it is called by, what a rolled back transaction does not undo is not run, and is named.
+async fn nothing_with_an_effect_is_run(server: &Postgres) {
+    server
+        .execute(
+            "CREATE FUNCTION wraps() RETURNS void LANGUAGE sql AS 'SELECT pg_stat_reset()';
+             CREATE FUNCTION claims() RETURNS int LANGUAGE sql STABLE AS 'SELECT 1 FROM (SELECT pg_stat_reset()) x';
+             CREATE FUNCTION makes_up() RETURNS int LANGUAGE plpgsql STABLE AS
+                 $$ BEGIN EXECUTE 'SELECT 1'; RETURN 1; END $$;
+             CREATE VIEW behind AS SELECT pg_try_advisory_lock(7) AS held;
+             CREATE VIEW further AS SELECT * FROM behind;
+             CREATE FUNCTION compares(int, int) RETURNS boolean LANGUAGE sql AS 'SELECT pg_notify(''a'', ''b'') IS NULL';
+             CREATE OPERATOR <=># (LEFTARG = int, RIGHTARG = int, FUNCTION = compares);
+             CREATE DOMAIN checked AS int CHECK (set_config('perfdeck.x', value::text, false) IS NOT NULL);
+             CREATE FUNCTION steps(int, int) RETURNS int LANGUAGE sql AS 'SELECT $1 + $2';
+             CREATE AGGREGATE sums(int) (SFUNC = steps, STYPE = int);
+             CREATE FUNCTION of_row(staff) RETURNS void LANGUAGE sql AS 'SELECT pg_stat_reset()';
+             CREATE FUNCTION reads(n int) RETURNS bigint LANGUAGE sql STABLE AS
+                 'SELECT count(*) FROM shifts WHERE staff_id = n'",
+        )
+        .await
+        .expect("functions");
+    let url = server.url();
+    for (text, named) in [
+        (r#"SELECT U&"pg\005fstat_reset"()"#, "U&"),
+        ("SELECT wraps()", "wraps()"),
+        ("SELECT claims()", "pg_stat_reset()"),
+        ("SELECT makes_up()", "makes_up()"),
+        ("SELECT pg_backup_start('x')", "pg_backup_start()"),
+        ("SELECT pg_copy_physical_replication_slot('a', 'b')", "pg_copy_physical_replication_slot()"),
+        ("SELECT * FROM further", "pg_try_advisory_lock()"),
+        ("SELECT 1 WHERE 1 <=># 2", "compares()"),
+        ("SELECT 1::checked", "set_config()"),
+        ("SELECT sums(id) FROM staff", "steps()"),
+        ("SELECT s.of_row FROM staff s", "of_row()"),
+        ("SELECT ts_stat('SELECT 1')", "ts_stat()"),
+        ("SELECT table_to_xml('behind', true, true, '')", "table_to_xml()"),
+        ("SELECT pg_catalog . \"setseed\" /* x */ (0.5)", "setseed()"),
+    ] {
+        let error = plan(&url, text, true).await.expect_err(text);
+        assert!(error.code == ErrorCode::BadRequest && error.hint.is_some(), "{text}: {error:?}");
+        assert!(error.message.contains(named) && error.message.contains("not run"), "{text}: {error:?}");
+    }
+    let mut c = server.connect().await.expect("connects");
+    let asks = "SELECT (SELECT count(*) FROM pg_stat_database WHERE stats_reset IS NOT NULL)
+                     + (SELECT count(*) FROM pg_locks WHERE locktype = 'advisory')";
+    let left: i64 = c.fetch_one(asks).await.expect("asks").get(0);
+    assert_eq!(left, 0, "no statistics were reset, no lock is held");
+    for text in [
+        "SELECT random(), clock_timestamp(), gen_random_uuid(), pg_sleep(0), reads(3), lower('A'), 1 + 2",
+        "SELECT count(*) FROM pg_stat_activity, pg_locks",
+        "SELECT pg_size_pretty(pg_total_relation_size('shifts')), sum(id) OVER () FROM shifts TABLESAMPLE system (10)",
+    ] {
+        let found = plan(&url, text, true).await;
+        assert!(found.is_ok_and(|plan| plan.measured), "what only reads is run: {text}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn mariadb_tells_sizes_and_plans() {
     let server = MariaDb::start_with(&["--performance-schema=ON"]).await.expect("MariaDB");
@@ -533,7 +609,8 @@ async fn mariadb_tells_sizes_and_plans() {
              INSERT INTO packed SELECT seq, MD5(seq) FROM seq_1_to_20000;
              CREATE TABLE parts (a INT) ENGINE=InnoDB PARTITION BY HASH (a) PARTITIONS 2;
              INSERT INTO parts SELECT seq FROM seq_1_to_1000;
-             CREATE FUNCTION writes() RETURNS INT MODIFIES SQL DATA BEGIN DELETE FROM parts; RETURN 1; END;",
+             CREATE FUNCTION writes() RETURNS INT MODIFIES SQL DATA BEGIN DELETE FROM parts; RETURN 1; END;
+             CREATE VIEW behind AS SELECT writes() AS n;",
         )
         .await
         .expect("tables");
@@ -586,6 +663,8 @@ async fn mariadb_tells_sizes_and_plans() {
     assert!(plan(&server.url(), "SELECT * FROM orders WHERE id = ?", false).await.is_err(), "for its values only");
     let error = plan(&server.url(), "SELECT writes()", true).await.expect_err("it writes inside");
     assert!(error.message.contains("writes"), "{error:?}");
+    let error = plan(&server.url(), "SELECT * FROM behind", true).await.expect_err("a view calls it");
+    assert!(error.message.contains("writes()"), "{error:?}");
     let left: i64 = sqlx::query("SELECT COUNT(*) FROM parts").fetch_one(&mut c).await.expect("rows").get(0);
     assert_eq!(left, 1_000, "nothing was written");
 }

@@ -3,7 +3,7 @@ mod support;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use perfdeck_engine::bench::RunList;
 use perfdeck_engine::cost::{self, CostAmount, CostRequest, RequestCost};
@@ -14,6 +14,8 @@ use perfdeck_testkit::{Answer, Postgres, Redis, ScriptedHttp, eventually, redis,
 use sqlx::{Connection as _, Executor as _};
 
 const PATIENCE: Duration = Duration::from_secs(30);
+/// When a service does what it does after its answer.
+const LATER: Duration = Duration::from_millis(300);
 
 /// Statements of a request for `/N`. No two routes share one, so that each can be told from the others' noise.
 fn statements(n: usize) -> Vec<String> {
@@ -63,10 +65,27 @@ fn worker(server: &Postgres, cache: Option<&Redis>) -> mpsc::Sender<Job> {
     asks
 }
 
+/// Runs two statements at each time that it is told, in their order: what a service does after it has answered.
+fn later(asks: mpsc::Sender<Job>) -> mpsc::Sender<Instant> {
+    let (tells, told) = mpsc::channel::<Instant>();
+    std::thread::spawn(move || {
+        for due in told {
+            std::thread::sleep(due.saturating_duration_since(Instant::now()));
+            let (done, waits) = mpsc::channel();
+            let work = vec!["SELECT max(id) FROM staff_shifts".to_owned(); 2];
+            if asks.send((work, done)).is_err() || waits.recv().is_err() {
+                return;
+            }
+        }
+    });
+    tells
+}
+
 async fn service(server: &Postgres, cache: Option<&Redis>) -> Service {
     let asks = std::sync::Mutex::new(worker(server, cache));
     let reset = Arc::new(AtomicBool::new(false));
     let (to_reset, failing) = (reset.clone(), AtomicU64::new(0));
+    let later = std::sync::Mutex::new(later(asks.lock().expect("a lock").clone()));
     let http = ScriptedHttp::start(move |request| {
         let fails = request.path.starts_with("/third-fails");
         let n = request.path.rsplit('/').next().and_then(|n| n.parse().ok()).expect("a number of statements");
@@ -77,6 +96,9 @@ async fn service(server: &Postgres, cache: Option<&Redis>) -> Service {
         let (done, waits) = mpsc::channel();
         asks.lock().expect("a lock").send((all, done)).expect("the worker lives");
         waits.recv().expect("it was done");
+        if fails {
+            later.lock().expect("a lock").send(Instant::now() + LATER).expect("it lives");
+        }
         if fails && failing.fetch_add(1, Ordering::SeqCst) % 3 == 2 {
             return Answer::status(500, "no");
         }
@@ -223,24 +245,24 @@ async fn quiet(engine: &Arc<Engine>, id: &str, server: &Postgres, cache: &Redis)
     service.reset.store(true, Ordering::SeqCst);
     let cost = found(engine, &job).await;
     assert_eq!((cost.pairs, cost.thrown_away, &cost.incomplete), (6, 1, &None), "its pair was measured again");
-    assert_eq!(cost.totals.statements, exactly(23.0), "whatever their status: {cost:?}");
-    assert_eq!(cost.totals.rows, exactly(43.0), "21 of the list, one of each other");
-    assert_eq!(calls(&cost), [21.0, 1.0, 1.0], "{:?}", cost.statements);
+    assert_eq!(cost.totals.statements, exactly(25.0), "whatever their status, and those 0.3 s later: {cost:?}");
+    assert_eq!(cost.totals.rows, exactly(45.0), "21 of the list, one of each other");
+    assert_eq!(calls(&cost), [21.0, 2.0, 1.0, 1.0], "{:?}", cost.statements);
     let shifts = cost.statements.iter().find(|row| row.repeated == Some(true)).expect("the N+1 is found");
     assert_eq!(shifts.statement.as_deref(), Some("SELECT room FROM staff_shifts WHERE id = $1"), "without literals");
     assert_eq!((shifts.calls, shifts.rows), (exactly(21.0), exactly(21.0)), "and counted");
     assert!(cost.statements.iter().filter(|row| row.repeated == Some(true)).count() == 1, "no other: {cost:?}");
     assert!(shifts.buffers.is_some_and(|pages| pages.mean >= 21.0) && shifts.ms.mean > 0.0, "{shifts:?}");
     assert!(
-        cost.sentence.starts_with("21 of 23 statements of a request are one: SELECT … FROM staff_shifts"),
+        cost.sentence.starts_with("21 of 25 statements of a request are one: SELECT … FROM staff_shifts"),
         "{}",
         cost.sentence
     );
     assert_eq!(cost.background, Some(0.0), "nobody else: {cost:?}");
     assert!(cost.failures > 0 && cost.failures * 2 < cost.requests && cost.unanswered == 0, "{cost:?}");
     assert!(cost.notes.iter().any(|note| note.contains("failed")), "which is said: {:?}", cost.notes);
-    assert_eq!(cost.totals.cache_commands, Some(exactly(2.0)), "{:?}", cost.totals);
-    assert_eq!(cost.totals.cache.as_ref().and_then(|all| all.get("GET")), Some(&exactly(2.0)), "by command");
+    assert_eq!(cost.totals.cache_commands, Some(exactly(4.0)), "{:?}", cost.totals);
+    assert_eq!(cost.totals.cache.as_ref().and_then(|all| all.get("GET")), Some(&exactly(4.0)), "by command");
     assert_eq!(cost.source.as_deref().map(|s| s.starts_with("pg_stat_statements")), Some(true), "{cost:?}");
 
     let listed = cost::list(engine.clone(), RunList::default()).await.expect("listed");

@@ -180,8 +180,8 @@ pub struct PoolerPool {
     pub size: Option<u32>,
     /// Server connections allowed beyond that (`reserve_pool_size`); likewise.
     pub reserve: Option<u32>,
-    /// Mean time that clients of the database waited for a server connection, in milliseconds, over the pooler's last
-    /// `stats_period`; `null` where it does not tell.
+    /// Mean time that clients of the database, of whichever user, waited for a server connection, in milliseconds, since the reading
+    /// before: `total_wait_time` over connections given; `null` at the first reading and where none was given.
     pub mean_wait_ms: Option<f64>,
 }
 

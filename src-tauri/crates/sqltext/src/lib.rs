@@ -8,6 +8,7 @@
 
 mod lexer;
 mod literals;
+mod names;
 mod parameters;
 mod quote;
 mod reads;
@@ -16,8 +17,9 @@ mod split;
 
 pub use lexer::{Dialect, Kind, Token, tokens};
 pub use literals::{literals_removed, without_literals};
+pub use names::{Encoded, NameUse, names};
 pub use parameters::parameters;
 pub use quote::{quote_identifier, quote_text};
-pub use reads::{ends_transaction, only_reads};
+pub use reads::{ends_transaction, first_that_may_write, only_reads};
 pub use session::needs_session;
 pub use split::{Refused, Statement, pieces, statements};

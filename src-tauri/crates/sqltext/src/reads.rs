@@ -1,5 +1,5 @@
 //! Whether a statement can be told to read only.
-use crate::lexer::{Dialect, Kind, tokens};
+use crate::lexer::{Dialect, Kind, Token, tokens};
 
 /// First words of statements that read. `WITH` may hold a write; its other words tell.
 const READS: [&str; 8] = ["SELECT", "SHOW", "EXPLAIN", "DESCRIBE", "DESC", "VALUES", "TABLE", "WITH"];
@@ -55,14 +55,17 @@ const CHANGING: [&str; 33] = [
 /// are seen.
 pub fn only_reads(sql: &str, dialect: Option<Dialect>) -> bool {
     match dialect {
-        Some(dialect) => reads(sql, dialect),
-        None => Dialect::ALL.into_iter().all(|dialect| reads(sql, dialect)),
+        Some(dialect) => first_that_may_write(sql, dialect).is_none(),
+        None => Dialect::ALL.into_iter().all(|dialect| first_that_may_write(sql, dialect).is_none()),
     }
 }
 
-fn reads(sql: &str, dialect: Dialect) -> bool {
+/// The part of a statement for which it cannot be told to read only, as it is written; `None` where it can. Empty for a text
+/// without words.
+pub fn first_that_may_write(sql: &str, dialect: Dialect) -> Option<&str> {
     let all: Vec<_> =
         tokens(sql, dialect).into_iter().filter(|t| !matches!(t.kind, Kind::Space | Kind::Comment)).collect();
+    let text = |token: &Token| sql.get(token.start..token.end).unwrap_or_default();
     let mut parts = all.as_slice();
     while let [rest @ .., last] = parts
         && last.kind == Kind::Semicolon
@@ -72,38 +75,35 @@ fn reads(sql: &str, dialect: Dialect) -> bool {
     // PostgreSQL and MySQL take a query in parentheses.
     let mut head = parts;
     while let [first, rest @ ..] = head
-        && &sql[first.start..first.end] == "("
+        && text(first) == "("
     {
         head = rest;
     }
-    let first = head.first().filter(|t| t.kind == Kind::Word).map(|t| sql[t.start..t.end].to_ascii_uppercase());
-    if !first.is_some_and(|first| READS.contains(&first.as_str())) {
-        return false;
+    let Some(first) = head.first() else { return Some("") };
+    if first.kind != Kind::Word || !READS.contains(&text(first).to_ascii_uppercase().as_str()) {
+        return Some(text(first));
     }
-    parts.iter().enumerate().all(|(i, token)| {
-        let text = &sql[token.start..token.end];
-        let called = || parts.get(i + 1).is_some_and(|next| &sql[next.start..next.end] == "(");
+    let is_harmless = |(i, token): &(usize, &Token)| {
+        let called = || parts.get(i + 1).is_some_and(|next| text(next) == "(");
+        let changes = |lower: &str| called() && CHANGING.iter().any(|name| lower.starts_with(name));
+        let lower = text(token).to_ascii_lowercase();
         match token.kind {
             Kind::Semicolon | Kind::ClientCommand | Kind::ExecutableOpen | Kind::ExecutableClose => false,
             Kind::Text => token.closed && !token.unclear,
             Kind::Word => {
-                let lower = text.to_ascii_lowercase();
                 // `truncate(1.5, 1)` and `insert(a, 1, 2, b)` are functions of MySQL.
                 let function = called() && matches!(lower.as_str(), "truncate" | "insert");
-                (function || !WRITES.contains(&text.to_ascii_uppercase().as_str()))
-                    && !(called() && CHANGING.iter().any(|name| lower.starts_with(name)))
+                (function || !WRITES.contains(&lower.to_ascii_uppercase().as_str())) && !changes(&lower)
             }
-            Kind::Name => {
-                let lower = text.trim_matches(['"', '`', '[', ']']).to_ascii_lowercase();
-                token.closed && !(called() && CHANGING.iter().any(|name| lower.starts_with(name)))
-            }
+            Kind::Name => token.closed && !changes(lower.trim_matches(['"', '`', '[', ']'])),
             // `:=` sets a variable in MySQL.
-            Kind::Other if text == ":" => {
-                !parts.get(i + 1).is_some_and(|next| next.start == token.end && &sql[next.start..next.end] == "=")
+            Kind::Other if lower == ":" => {
+                !parts.get(i + 1).is_some_and(|next| next.start == token.end && text(next) == "=")
             }
             _ => true,
         }
-    })
+    };
+    parts.iter().enumerate().find(|part| !is_harmless(part)).map(|(_, token)| text(token))
 }
 
 /// Whether a statement begins or ends a transaction, by its first word.
@@ -179,6 +179,20 @@ mod tests {
         ] {
             assert!(!only_reads(sql, Some(dialect)), "{dialect:?}: {sql:?} may write");
             assert!(!only_reads(sql, None), "and where the dialect is not known: {sql:?}");
+        }
+    }
+
+    #[test]
+    fn what_may_write_is_named() {
+        for (sql, word) in [
+            ("selec 1", Some("selec")),
+            ("select pg_notify('a', 'b')", Some("pg_notify")),
+            ("(select * from t for update)", Some("update")),
+            ("select \"nextval\"('s')", Some("\"nextval\"")),
+            ("", Some("")),
+            ("select 1", None),
+        ] {
+            assert_eq!(first_that_may_write(sql, Dialect::Postgres), word, "{sql}");
         }
     }
 }

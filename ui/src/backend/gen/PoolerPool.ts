@@ -49,7 +49,7 @@ size: number | null,
  */
 reserve: number | null, 
 /**
- * Mean time that clients of the database waited for a server connection, in milliseconds, over the pooler's last
- * `stats_period`; `null` where it does not tell.
+ * Mean time that clients of the database, of whichever user, waited for a server connection, in milliseconds, since the reading
+ * before: `total_wait_time` over connections given; `null` at the first reading and where none was given.
  */
 mean_wait_ms: number | null, };

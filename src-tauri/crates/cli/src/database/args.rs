@@ -153,7 +153,7 @@ pub(crate) enum SizesBy {
 
 #[derive(Debug, Args)]
 pub(crate) struct PlanArgs {
-    /// The statement; parameters such as $1 are planned for any value
+    /// The statement, @FILE that has it, or - for stdin; parameters such as $1 are planned for any value
     pub(crate) statement: String,
     /// Name or identifier of the environment
     #[arg(long, value_name = "NAME")]

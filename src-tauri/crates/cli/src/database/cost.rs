@@ -18,6 +18,7 @@ use crate::{FINE, INCOMPLETE, USAGE, ended_shown, environments, unless_stopped};
 
 pub(crate) async fn cost(engine: &Arc<Engine>, args: &CostArgs, source: &Source, json: bool) -> Done {
     let environment = environments::require(engine, args.at.env.as_deref(), source).await?;
+    let has_cache = environment.targets.cache.is_some();
     let Some((spec, folder)) = spec(args, &environment)? else { return Ok(USAGE) };
     if args.at.unlock {
         engine.unlock_for_run(&environment.id, args.at.confirm.as_deref()).await?;
@@ -45,7 +46,8 @@ pub(crate) async fn cost(engine: &Arc<Engine>, args: &CostArgs, source: &Source,
     let found = api::cost::get(engine.clone(), ById { id }).await?;
     // What cannot be seen is not nothing.
     let failed = (found.failures + found.unanswered) * 2 > found.requests + found.unanswered;
-    let whole = found.incomplete.is_none() && found.hidden.is_none() && !failed;
+    let unread = has_cache && found.totals.cache_commands.is_none();
+    let whole = found.incomplete.is_none() && found.hidden.is_none() && !failed && !unread;
     if json {
         output::json(&Cost { schema: "perfdeck.cost/1", cost: found })?;
     } else {

@@ -45,7 +45,7 @@ const APPLICATIONS: [&str; 11] = [
     "hidden",
     "oldest",
     "longest in tx",
-    "begun, ended/min",
+    "begun, ended/min (at least)",
 ];
 
 fn pooler(pool: &PoolerPool) -> Vec<String> {
@@ -76,7 +76,7 @@ const POOLER: [&str; 11] = [
     "servers in use",
     "idle",
     "other",
-    "mean wait",
+    "mean wait of all users",
 ];
 
 fn own(pool: &OwnPool) -> Vec<String> {

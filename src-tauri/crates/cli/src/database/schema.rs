@@ -2,19 +2,24 @@
 use perfdeck_engine as api;
 use perfdeck_engine::Engine;
 use perfdeck_engine::database::{BloatRequest, PlanRequest, SizesRequest};
+use std::path::Path;
 use std::sync::Arc;
 
-use perfdeck_model::{BloatUnknown, Clock as _, IndexSize, SizeGrowth, SizeTold, SystemClock, TableSize, Unit};
+use perfdeck_model::{
+    ApiError, BloatUnknown, Clock as _, IndexSize, SizeGrowth, SizeTold, SystemClock, TableSize, Unit,
+};
 use perfdeck_words as words;
 
 use crate::answers::{Bloat, Plans, Sizes};
 use crate::args::Source;
 use crate::database::args::{PlanArgs, SizesBy};
 use crate::output::{self, Done, figures, moment, plain, value};
-use crate::{FINE, INCOMPLETE, ended_shown, environments, result_of, unless_stopped};
+use crate::{FINE, INCOMPLETE, ended_shown, environments, files, result_of, unless_stopped};
 
 /// Tables that are read to rank by something else than size.
 const ALL: u32 = 10_000;
+/// Longest file of a statement, in bytes: longer ones are not planned.
+const LONGEST: u64 = 2 << 20;
 /// What stands where something is not known.
 const UNKNOWN: &str = "-";
 
@@ -263,13 +268,22 @@ pub(super) async fn bloat(
     Ok(complete)
 }
 
+/// A statement as it is given, of a file or of stdin. No statement begins with @ or is a dash.
+fn statement(given: &str) -> Result<String, ApiError> {
+    match given.strip_prefix('@') {
+        Some(path) => files::read(Path::new(path), LONGEST),
+        None if given == "-" => files::read(Path::new(given), LONGEST),
+        None => Ok(given.to_owned()),
+    }
+}
+
 pub(super) async fn plan(engine: &Arc<Engine>, args: &PlanArgs, source: &Source, json: bool) -> Done {
     let environment = environments::require(engine, args.env.as_deref(), source).await?;
     if args.unlock {
         engine.unlock_for_run(&environment.id, args.confirm.as_deref()).await?;
     }
     let request =
-        PlanRequest { environment_id: environment.id, statement: args.statement.clone(), analyze: args.analyze };
+        PlanRequest { environment_id: environment.id, statement: statement(&args.statement)?, analyze: args.analyze };
     let plan = api::database::db_plan(engine.clone(), request).await?;
     if json {
         output::json(&Plans { schema: "perfdeck.statement_plan/1", environment: environment.name, plan })?;

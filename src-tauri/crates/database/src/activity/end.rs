@@ -14,7 +14,7 @@ use super::actions::{cancel_costs, terminate_costs};
 use super::facts::{ActivityFacts, SessionFacts, rollback};
 use super::reader::ActivityReader;
 use super::{CANCEL, tree};
-use crate::connect::{Database, close, connect, silent};
+use crate::connect::{Database, close, connect, stalled};
 
 /// Longest time of one question.
 const DEADLINE: Duration = Duration::from_secs(3);
@@ -157,8 +157,9 @@ async fn finished<T>(
     limit: Duration,
     done: Result<Result<T, ApiError>, tokio::time::error::Elapsed>,
 ) -> Result<T, ApiError> {
+    let stalled = stalled(address, &database, limit);
     close(database).await;
-    done.unwrap_or_else(|_| Err(silent(address, limit)))
+    done.unwrap_or(Err(stalled))
 }
 
 /// Asks whether a session or its statement can be ended, and what that frees and costs. Alters nothing. `object` is the number

@@ -9,7 +9,7 @@ use super::facts::{ActivityFacts, SessionFacts};
 use super::maintenance::Progress;
 use super::texts::Texts;
 use super::{mysql, postgres};
-use crate::connect::{Database, close, connect, ends_session, silent};
+use crate::connect::{Database, close, connect, ends_session, silent, stalled};
 use crate::error::explain;
 use crate::own;
 
@@ -124,7 +124,7 @@ impl ActivityReader {
                 }
                 // It was lost: once more over another one, within the same time.
                 Ok(Err(_)) => {}
-                Err(_) => return Err(silent(address, DEADLINE)),
+                Err(_) => return Err(stalled(address, &database, DEADLINE)),
             }
         }
         let work = async {
@@ -134,11 +134,16 @@ impl ActivityReader {
             if matches!(database, Database::Postgres(_)) {
                 own::add(address, 1.0, 1);
             }
-            let facts =
-                read_on(&mut database, &mut self.state, address, at_ms).await.map_err(|e| explain(address, &e))?;
+            let read = read_on(&mut database, &mut self.state, address, at_ms);
+            let facts = match tokio::time::timeout_at(end, read).await {
+                Ok(facts) => facts.map_err(|e| explain(address, &e))?,
+                Err(_) => return Err(stalled(address, &database, DEADLINE)),
+            };
             Ok::<_, ApiError>((database, facts))
         };
-        let (database, facts) = tokio::time::timeout_at(end, work).await.map_err(|_| silent(address, DEADLINE))??;
+        // Connecting has a limit of its own; this one holds where that is longer.
+        let limit = end + Duration::from_millis(100);
+        let (database, facts) = tokio::time::timeout_at(limit, work).await.map_err(|_| silent(address, DEADLINE))??;
         self.connection = Some(database);
         Ok(facts)
     }

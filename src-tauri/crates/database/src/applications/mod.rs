@@ -45,6 +45,7 @@ struct Waiting {
     pooler: Option<PoolerPools>,
     unknown: Option<String>,
     fix: Option<String>,
+    waits: pgbouncer::Waits,
 }
 
 /// Reads the pools of one database again and again. It keeps its connection in between, because signing in costs the server
@@ -54,6 +55,8 @@ pub struct PoolsReader {
     password: Option<Sensitive>,
     database: Option<Database>,
     history: History,
+    /// What clients had waited at the reading before.
+    waits: pgbouncer::Waits,
 }
 
 impl std::fmt::Debug for PoolsReader {
@@ -65,7 +68,7 @@ impl std::fmt::Debug for PoolsReader {
 impl PoolsReader {
     /// A reader of the database at `address`. It connects at its first reading.
     pub fn new(address: Address, password: Option<Sensitive>) -> Self {
-        Self { address, password, database: None, history: History::default() }
+        Self { address, password, database: None, history: History::default(), waits: pgbouncer::Waits::new() }
     }
 
     /// Reads them. `own` is empty: who has pools of Perfdeck's own adds them.
@@ -80,7 +83,11 @@ impl PoolsReader {
             Err(error) if kept && error.retryable => self.attempt(end).await.map_err(|_| error),
             outcome => outcome,
         };
-        let (sessions, waiting) = outcome?;
+        let (sessions, mut waiting) = outcome?;
+        if let Some(pooler) = &mut waiting.pooler {
+            pgbouncer::tell_waits(&mut pooler.pools, &self.waits, &waiting.waits);
+            self.waits = std::mem::take(&mut waiting.waits);
+        }
         let Sessions { seen, hidden, limits, note } = sessions;
         let (mut applications, left_out) = grouped(&seen);
         self.history.add(clock.monotonic_ms(), &seen);

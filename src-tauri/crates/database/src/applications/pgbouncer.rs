@@ -38,15 +38,41 @@ fn count(row: &PgRow, names: &[&str]) -> u32 {
     sum as u32
 }
 
-/// Sizes of a database's pools, and the mean wait for a server connection there.
+/// Sizes of a database's pools.
 #[derive(Default, Clone, Copy)]
 struct OfDatabase {
     size: Option<u32>,
     reserve: Option<u32>,
-    mean_wait_ms: Option<f64>,
 }
 
-async fn asked(console: &mut PgConnection) -> Result<PoolerPools, sqlx::Error> {
+/// How long clients of a database have waited for server connections since the pooler began, and how often they got one.
+#[derive(Debug, Default, Clone, Copy, PartialEq)]
+pub(super) struct Waited {
+    us: f64,
+    times: f64,
+}
+
+impl Waited {
+    /// Mean wait since `before`, in milliseconds; `None` when nobody got a connection, or the pooler began anew. (`avg_wait_time` is no
+    /// mean: it is what all clients waited in a second.)
+    fn mean_ms(self, before: Self) -> Option<f64> {
+        let (us, times) = (self.us - before.us, self.times - before.times);
+        (us >= 0.0 && times >= 1.0).then(|| us / times / 1e3)
+    }
+}
+
+/// Totals by database.
+pub(super) type Waits = HashMap<String, Waited>;
+
+/// Gives the pools of each database its mean wait between two readings.
+pub(super) fn tell_waits(pools: &mut [PoolerPool], before: &Waits, now: &Waits) {
+    for pool in pools {
+        let of = |waits: &Waits| waits.get(&pool.database).copied();
+        pool.mean_wait_ms = of(now).zip(of(before)).and_then(|(now, before)| now.mean_ms(before));
+    }
+}
+
+async fn asked(console: &mut PgConnection) -> Result<(PoolerPools, Waits), sqlx::Error> {
     let version = sqlx::raw_sql("SHOW VERSION").fetch_optional(&mut *console).await?;
     let version = version.and_then(|row| Some(row.try_get_raw(0).ok()?.as_str().ok()?.to_owned()));
     let mut databases: HashMap<String, OfDatabase> = HashMap::new();
@@ -56,20 +82,23 @@ async fn asked(console: &mut PgConnection) -> Result<PoolerPools, sqlx::Error> {
         let of = OfDatabase {
             size: whole("pool_size"),
             reserve: whole("reserve_pool_size").or_else(|| whole("reserve_pool")),
-            mean_wait_ms: None,
         };
         databases.insert(name.to_owned(), of);
     }
+    let mut waits = Waits::new();
     for row in sqlx::raw_sql("SHOW STATS").fetch_all(&mut *console).await? {
         let Some(name) = cell(&row, "database") else { continue };
-        let wait_ms = number(&row, "avg_wait_time").map(|us| us / 1e3);
-        databases.entry(name.to_owned()).or_default().mean_wait_ms = wait_ms;
+        // From PgBouncer 1.23 on it counts how often it gave a connection; before, once for each transaction.
+        let times = number(&row, "total_server_assignment_count").or_else(|| number(&row, "total_xact_count"));
+        if let (Some(us), Some(times)) = (number(&row, "total_wait_time"), times) {
+            waits.insert(name.to_owned(), Waited { us, times });
+        }
     }
     let rows = sqlx::raw_sql("SHOW POOLS").fetch_all(&mut *console).await?;
     let mut pools: Vec<PoolerPool> = rows.iter().filter_map(|row| pool(row, &databases)).collect();
     pools.sort_by_key(|p| std::cmp::Reverse((p.clients_waiting, p.servers_active)));
     pools.truncate(MOST);
-    Ok(PoolerPools { version, pools })
+    Ok((PoolerPools { version, pools }, waits))
 }
 
 fn pool(row: &PgRow, databases: &HashMap<String, OfDatabase>) -> Option<PoolerPool> {
@@ -88,7 +117,7 @@ fn pool(row: &PgRow, databases: &HashMap<String, OfDatabase>) -> Option<PoolerPo
         longest_wait_s: seconds + us / 1e6,
         size: of.size,
         reserve: of.reserve,
-        mean_wait_ms: of.mean_wait_ms,
+        mean_wait_ms: None,
     })
 }
 
@@ -145,7 +174,7 @@ pub(super) async fn waiting(address: &Address, password: Option<&Sensitive>) -> 
         told
     };
     match tokio::time::timeout(DEADLINE, work).await {
-        Ok(Ok(pooler)) => Waiting { pooler: Some(pooler), ..Waiting::default() },
+        Ok(Ok((pooler, waits))) => Waiting { pooler: Some(pooler), waits, ..Waiting::default() },
         Ok(Err(sqlx::Error::Database(refused))) => refusal(address, refused.message()),
         Ok(Err(_)) => unknown("The pooler's console does not speak as PgBouncer's does"),
         Err(_) => unknown("The pooler's console did not answer within 1.5 s"),
@@ -176,6 +205,15 @@ fn refusal(address: &Address, message: &str) -> Waiting {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_mean_wait_is_what_was_waited_by_who_got_a_connection() {
+        let at = |us: f64, times: f64| Waited { us, times };
+        assert_eq!(at(71.5e6 + 5.0, 248.0).mean_ms(at(5.0, 10.0)).map(f64::round), Some(300.0), "71.5 s of 238");
+        assert_eq!(at(5.0, 10.0).mean_ms(at(5.0, 10.0)), None, "nobody came: not 0");
+        assert_eq!(at(0.0, 1.0).mean_ms(at(5.0, 10.0)), None, "it began anew");
+        assert_eq!(at(5.0, 12.0).mean_ms(at(5.0, 10.0)), Some(0.0), "two, without a wait");
+    }
 
     #[test]
     fn a_refusal_says_what_would_help_and_nothing_of_the_poolers_text() {

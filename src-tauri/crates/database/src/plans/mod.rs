@@ -1,7 +1,9 @@
 //! How a database would run one statement, or did when that was asked for: the server's own plan as a tree, without literals.
 mod mysql;
+mod mysql_calls;
 mod mysql_tree;
 mod postgres;
+mod postgres_calls;
 mod postgres_tree;
 mod sqlite;
 mod text;
@@ -10,10 +12,10 @@ mod without;
 use std::time::Duration;
 
 use perfdeck_model::{Address, ApiError, ErrorCode, PlanNode, Scheme, Sensitive, StatementPlan};
-use perfdeck_sqltext::{Dialect, only_reads, parameters, statements, without_literals};
+use perfdeck_sqltext::{Dialect, first_that_may_write, parameters, statements, without_literals};
 use serde_json::Value;
 
-use crate::connect::{Database, close, connect, version};
+use crate::connect::{Database, close, connect_as_role, stalled, version};
 use crate::error::explain;
 use crate::hints::again;
 use crate::load::dialect;
@@ -119,12 +121,8 @@ fn readable(text: &str, dialect: Dialect) -> Result<&str, ApiError> {
             "Give the statement itself; EXPLAIN is added",
         );
     }
-    if !only_reads(text, Some(dialect)) {
-        return refused(
-            "The statement can write or lock, or it is not clear where it ends",
-            "Only what reads is planned here: SELECT, WITH, VALUES and TABLE without FOR UPDATE and INTO; of an UPDATE or \
-             DELETE give the SELECT that finds its rows",
-        );
+    if let Some(word) = first_that_may_write(text, dialect) {
+        return Err(may_write(word));
     }
     Ok(text)
 }
@@ -145,6 +143,23 @@ pub fn plannable(statement: &str, scheme: Scheme) -> Result<(), ApiError> {
     Ok(())
 }
 
+/// The statement is not planned because of a part of it.
+fn may_write(part: &str) -> ApiError {
+    const READS: &str = "Only what reads is planned here: SELECT, WITH, VALUES and TABLE without FOR UPDATE and INTO; of an UPDATE or \
+                         DELETE give the SELECT that finds its rows";
+    let is_name = part.trim_matches(['"', '`']).chars().all(|c| c.is_alphanumeric() || c == '_');
+    // Whatever else it is may hold a literal.
+    if is_name && !part.is_empty() && part.len() <= 63 {
+        ApiError::bad_request(format!("The statement can write or lock, or is none that reads: `{part}` is in it"))
+            .hint(READS)
+    } else if part.starts_with("/*") || part.ends_with("*/") {
+        ApiError::bad_request("The statement can write: a comment in it is executed by the server").hint(READS)
+    } else {
+        ApiError::bad_request("The statement can write or lock, or it is not clear where it or a text in it ends")
+            .hint(READS)
+    }
+}
+
 /// The plan of one statement that only reads. With `measure` the statement is run, within a transaction that only reads and
 /// is rolled back, for at most 30 s.
 ///
@@ -159,22 +174,25 @@ pub async fn statement_plan(
 ) -> Result<StatementPlan, ApiError> {
     let dialect = dialect(address.scheme);
     let text = readable(statement, dialect)?;
-    let mut database = connect(address, password, CONNECT).await?;
     let limit = if measure { RUNNING } else { PLANNING };
+    // The plan and its times are those that the role gets: with its settings, JIT among them.
+    let mut database = connect_as_role(address, password, CONNECT).await?;
     own::add(address, 1.0, u32::from(matches!(database, Database::Postgres(_))));
+    let server = match tokio::time::timeout(CONNECT, version(&mut database)).await {
+        Ok(server) => server.map_err(|e| explain(address, &e))?,
+        Err(_) => return Err(stalled(address, &database, CONNECT)),
+    };
     let work = async {
-        let server = version(&mut database).await.map_err(|e| explain(address, &e))?;
-        let tree = match &mut database {
+        match &mut database {
             Database::Postgres(c) => postgres::plan(c, address, text, measure, limit).await,
             Database::Mysql(c) => mysql::plan(c, address, text, measure, limit, &server).await,
             Database::Sqlite(c) => sqlite::plan(c, address, text, measure).await,
-        };
-        tree.map(|tree| (server, tree))
+        }
     };
     // The server's own limit comes first, and says more.
     let outcome = tokio::time::timeout(limit + CONNECT, work).await;
     close(database).await;
-    let (server, tree) = outcome.map_err(|_| late(limit, measure))??;
+    let tree = outcome.map_err(|_| late(limit, measure))??;
     let statement = without_literals(text, dialect);
     let mut plan = StatementPlan {
         server,
@@ -229,9 +247,10 @@ mod tests {
             ("select 1; select 2", "2 statements"),
             ("explain select 1", "EXPLAIN is no statement"),
             ("(show all", "is no statement"),
-            ("update t set a = 1", "can write"),
-            ("select * from t for update", "can write"),
-            ("with x as (delete from t returning 1) select * from x", "can write"),
+            ("update t set a = 1", "`update`"),
+            ("selec 1", "`selec`"),
+            ("select * from t for update", "`update`"),
+            ("with x as (delete from t returning 1) select * from x", "`delete`"),
             ("select 'never closed", ""),
             ("select 1\0", "NUL"),
         ] {

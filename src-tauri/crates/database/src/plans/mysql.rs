@@ -6,7 +6,7 @@ use perfdeck_sqltext::{Dialect, parameters, quote_identifier};
 use sqlx::mysql::{MySqlConnection, MySqlDatabaseError};
 use sqlx::{AssertSqlSafe, Executor as _};
 
-use super::{Tree, late, mysql_tree};
+use super::{Tree, late, mysql_calls, mysql_tree};
 use crate::error::explain;
 use crate::hints::{account, again};
 use crate::mysql::text as column;
@@ -32,6 +32,9 @@ pub(super) async fn plan(
             format!("{server} tells no measured plan in a form that is read here"),
         )
         .hint("Look at its plan without running it, or run EXPLAIN ANALYZE by hand"));
+    }
+    if measure {
+        mysql_calls::harmless(c, address, text).await?;
     }
     // The session only reads already; its limit on a statement is longer for this one.
     if mariadb {

@@ -2,10 +2,10 @@
 use std::time::Duration;
 
 use perfdeck_model::{Address, ApiError, ErrorCode};
-use perfdeck_sqltext::{Dialect, parameters, quote_identifier};
+use perfdeck_sqltext::{Dialect, Kind, parameters, quote_identifier, tokens};
 use sqlx::{Row as _, ValueRef as _};
 
-use super::{Tree, late, postgres_tree};
+use super::{Tree, late, postgres_calls, postgres_tree};
 use crate::error::explain;
 use crate::hints::again;
 use crate::own;
@@ -92,10 +92,13 @@ pub(super) async fn plan(
     limit: Duration,
 ) -> Result<Tree, ApiError> {
     let way = way(c, text, measure)?;
+    if measure {
+        postgres_calls::harmless(c, address, text).await?;
+    }
     own::add(address, 1.0, 0);
     let question = sqlx::AssertSqlSafe(message(way, text, measure, limit));
     let rows = sqlx::raw_sql(question).fetch_all(&mut *c).await;
-    let rows = rows.map_err(|error| why(address, &error, way, measure, limit))?;
+    let rows = rows.map_err(|error| why(address, &error, text, way, measure, limit))?;
     let none = || ApiError::internal("EXPLAIN answered nothing");
     let row = rows.last().ok_or_else(none)?;
     let value = row.try_get_raw(0).map_err(|e| explain(address, &e))?;
@@ -112,7 +115,7 @@ pub(super) async fn plan(
 }
 
 /// Why a statement has no plan.
-fn why(address: &Address, error: &sqlx::Error, way: Way, measure: bool, limit: Duration) -> ApiError {
+fn why(address: &Address, error: &sqlx::Error, text: &str, way: Way, measure: bool, limit: Duration) -> ApiError {
     let sqlx::Error::Database(e) = error else { return explain(address, error) };
     let bad = |what: &str, hint: &str| ApiError::bad_request(what).hint(hint);
     let user = address.username.as_deref().unwrap_or("(no user)");
@@ -138,6 +141,10 @@ fn why(address: &Address, error: &sqlx::Error, way: Way, measure: bool, limit: D
             "The statement has a syntax error, or a parameter stands where none can be",
             "Write a value there; for `interval $1` write `$1::interval`",
         ),
+        Some("42601") if asks_with_question_marks(text) => bad(
+            "The statement has a syntax error: PostgreSQL knows no parameter written as ?",
+            "Write $1, $2 and so on in place of each ?",
+        ),
         Some("42601") => bad("The statement has a syntax error", "Check it with psql"),
         Some("42P18" | "42P08" | "42883") if way != Way::Plain => bad(
             "The server does not know the type of a parameter, or no operator takes it",
@@ -154,6 +161,11 @@ fn why(address: &Address, error: &sqlx::Error, way: Way, measure: bool, limit: D
         Some("54001") => bad("The statement is nested too deep for the server", "Plan a part of it"),
         _ => explain(address, error),
     }
+}
+
+/// Whether a `?` stands outside of texts and names, as drivers of other languages write parameters.
+fn asks_with_question_marks(text: &str) -> bool {
+    tokens(text, Dialect::Postgres).iter().any(|t| t.kind == Kind::Other && text.get(t.start..t.end) == Some("?"))
 }
 
 #[cfg(test)]

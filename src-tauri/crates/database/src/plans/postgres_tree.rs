@@ -106,11 +106,18 @@ pub(super) fn read(answer: &str, measured: bool) -> Result<Tree, ApiError> {
     let mut tree = reader.tree;
     tree.planning_ms = number(first, "Planning Time");
     tree.execution_ms = number(first, "Execution Time");
-    if let Some(jit) = first.get("JIT") {
-        let ms = jit.get("Timing").and_then(|t| number(t, "Total"));
-        tree.notes.extend(ms.map(|ms| format!("Compiling it (JIT) took {} of it", perfdeck_words::ms(ms))));
-    }
+    tree.notes.extend(first.get("JIT").map(compiled));
     tree.of(&all)
+}
+
+/// What compiling took, or that the statement would be compiled.
+fn compiled(jit: &Value) -> String {
+    let functions = number(jit, "Functions").map_or(0, |n| n as i64);
+    let functions = perfdeck_words::plural(functions, "function");
+    match jit.get("Timing").and_then(|t| number(t, "Total")) {
+        Some(ms) => format!("Compiling it (JIT, {functions}) took {} of it", perfdeck_words::ms(ms)),
+        None => format!("Its cost is above jit_above_cost: {functions} would be compiled first (JIT)"),
+    }
 }
 
 fn number(value: &Value, key: &str) -> Option<f64> {
@@ -247,11 +254,11 @@ fn name(node: &Value) -> String {
 fn detail(node: &Value) -> Option<String> {
     let mut parts: Vec<String> = Vec::new();
     parts.extend(text(node, "Subplan Name").map(str::to_owned));
-    let relation = text(node, "Relation Name");
+    let relation = text(node, "Relation Name").or_else(|| text(node, "Function Name"));
     let alias = text(node, "Alias").filter(|alias| Some(*alias) != relation && Some(*alias) != text(node, "CTE Name"));
     match (relation, alias) {
         (Some(_), Some(alias)) => parts.push(format!("as {alias}")),
-        (None, Some(alias)) if text(node, "Function Name").is_none() => parts.push(alias.to_owned()),
+        (None, Some(alias)) => parts.push(alias.to_owned()),
         _ => {}
     }
     if text(node, "Scan Direction") == Some("Backward") {
@@ -267,6 +274,10 @@ fn detail(node: &Value) -> Option<String> {
     }
     if let Some(batches) = number(node, "Hash Batches").filter(|n| *n > 1.0) {
         parts.push(format!("in {batches} batches on disk"));
+    }
+    if let (Some(hits), Some(misses)) = (number(node, "Cache Hits"), number(node, "Cache Misses")) {
+        let of = perfdeck_words::plural((hits + misses) as i64, "look-up");
+        parts.push(format!("{} of {of} from its memory", perfdeck_words::integer(hits)));
     }
     if let Some(workers) = number(node, "Workers Launched").or_else(|| number(node, "Workers Planned")) {
         parts.push(perfdeck_words::plural(workers as i64, "worker"));

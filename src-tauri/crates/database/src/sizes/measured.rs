@@ -6,7 +6,7 @@ use perfdeck_sqltext::{Dialect, quote_identifier, quote_text};
 use sqlx::Row as _;
 use uuid::Uuid;
 
-use crate::connect::{Database, close, connect, silent};
+use crate::connect::{Database, close, connect, silent, unanswered};
 use crate::error::explain;
 use crate::hints::again;
 use crate::own;
@@ -160,7 +160,8 @@ async fn asked(c: &mut Session, address: &Address, index: &str) -> Result<(Index
     let text = INDEX.replace("$NAME", &quote_text(index, Dialect::Postgres));
     own::add(address, 1.0, 0);
     let question = sqlx::raw_sql(sqlx::AssertSqlSafe(text)).fetch_optional(&mut *c);
-    let row = tokio::time::timeout(DEADLINE, question).await.map_err(|_| silent(address, DEADLINE))?;
+    let row = tokio::time::timeout(DEADLINE, question).await;
+    let row = row.map_err(|_| unanswered(address, c, DEADLINE))?;
     let failed = |e: sqlx::Error| why(address, &e);
     let none =
         || ApiError::not_found("There is no such index").hint("Name it with its schema, as the list of sizes does");

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use perfdeck_model::{Address, ApiError, DatabaseSizes, IndexSize, Sensitive, SizeTold, TableSize};
 
-use crate::connect::{Database, close, connect, silent};
+use crate::connect::{Database, close, connect, stalled};
 use crate::error::explain;
 use crate::own;
 
@@ -61,10 +61,11 @@ pub async fn sizes(address: &Address, password: Option<&Sensitive>, limit: u32) 
         }
     };
     let outcome = tokio::time::timeout(DEADLINE, work).await;
+    let stalled = stalled(address, &database, DEADLINE);
     close(database).await;
     match outcome {
         Ok(outcome) => outcome.map_err(|e| explain(address, &e)).map(bounded),
-        Err(_) => Err(silent(address, DEADLINE)),
+        Err(_) => Err(stalled),
     }
 }
 

@@ -46,9 +46,11 @@ pub struct Delta {
 
 /// Whether the counters of `now` have nothing to do with those of `before`, and why.
 fn anew(before: &Reading, now: &Reading) -> Option<Cut> {
-    let moved = |a: Option<f64>, b: Option<f64>| a.zip(b).is_some_and(|(a, b)| (a - b).abs() > 1_000.0);
-    let restarted = moved(before.origin.started_ms, now.origin.started_ms);
-    let reset = moved(before.origin.reset_ms, now.origin.reset_ms);
+    let moved = |a: Option<f64>, b: Option<f64>, by: f64| a.zip(b).is_some_and(|(a, b)| (a - b).abs() > by);
+    // A server may tell how long it runs, in seconds, and not since when.
+    let restarted = moved(before.origin.started_ms, now.origin.started_ms, 1_000.0);
+    // The time of a reset is kept to the microsecond: another one is another reset, however soon.
+    let reset = moved(before.origin.reset_ms, now.origin.reset_ms, 0.000_5);
     // PostgreSQL keeps its counters over an orderly restart and loses them in a crash; then none is what it was. Without room
     // having been made, an entry neither goes away nor back by itself.
     let lost = before.lost == now.lost
@@ -79,8 +81,14 @@ pub fn delta(before: &Reading, now: &Reading) -> Delta {
     // What is told apart now may have been counted for years.
     let seen_anew = now.hidden.statements < before.hidden.statements || before.left_out > 0;
     for (key, entry) in &now.entries {
-        let began = entry.since_ms.is_some_and(|since| since > before.at_ms);
-        let gained = match before.entries.get(key) {
+        let old = before.entries.get(key);
+        let began = match (old.and_then(|old| old.since_ms), entry.since_ms) {
+            // By the server's own clock, and however small its counters were.
+            (Some(then), Some(since)) => (since - then).abs() > 0.000_5,
+            (None, Some(since)) => since > before.at_ms,
+            _ => false,
+        };
+        let gained = match old {
             _ if anew.is_some() => entry.counts,
             Some(old) => match entry.counts.since(&old.counts).filter(|_| !began) {
                 Some(gained) => gained,
@@ -130,6 +138,25 @@ fn note(cuts: &mut Vec<Cut>, cut: Cut) {
 mod tests {
     use super::super::{Entry, Origin};
     use super::*;
+
+    #[test]
+    fn a_reset_is_seen_however_soon_and_small() {
+        let at = |at_ms: f64, reset_ms: Option<f64>, since_ms: Option<f64>, calls: u64| {
+            let counts = StatementCounts { calls, total_ms: calls as f64, rows: calls, ..StatementCounts::default() };
+            Reading {
+                at_ms,
+                origin: Origin { started_ms: Some(1.0), reset_ms },
+                entries: [(key("a"), Entry { counts, since_ms })].into(),
+                ..Reading::default()
+            }
+        };
+        let found = delta(&at(1e6, Some(999_000.0), None, 3), &at(1.001e6, Some(999_610.0), None, 40));
+        assert_eq!(found.cuts, [Cut::Reset], "0.61 s after the one before, and the counters grew");
+        let found = delta(&at(1e6, None, Some(5e5), 3), &at(1.001e6, None, Some(5.5e5), 40));
+        assert_eq!(found.cuts, [Cut::Evicted], "the entry is another one, whatever our clock says");
+        let same = delta(&at(1e6, Some(9e5), Some(2e6), 3), &at(1.001e6, Some(9e5), Some(2e6), 40));
+        assert!(same.cuts.is_empty(), "the server's clock is ahead, and nothing was reset: {same:?}");
+    }
 
     fn key(id: &str) -> StatementKey {
         StatementKey { id: id.to_owned(), nested: false, user: 10 }

@@ -18,6 +18,9 @@ const TELL_APART_MS: f64 = 60_000.0;
 /// A look reads the server's file of all texts: the next one rests for so many times as long as it took, a thousandth of a core.
 const REST: f64 = 1_000.0;
 
+/// Times that the counters are read, where they are reset while they are.
+const TRIES: u32 = 3;
+
 /// What the server's extension is, read once a session.
 #[derive(Debug)]
 pub(super) struct Extension {
@@ -165,7 +168,13 @@ impl Extension {
         now_ms: f64,
         thorough: bool,
     ) -> Result<(Reading, u32), sqlx::Error> {
-        let mut asked = 2;
+        let (mut reading, mut asked) = self.counted(c, now_ms).await?;
+        asked += self.tell_apart(c, own, &mut reading, thorough).await?;
+        Ok((reading, asked))
+    }
+
+    /// What the counters go back to, and how often entries were dropped.
+    async fn origin(&self, c: &mut Session) -> Result<(Origin, Option<u64>), sqlx::Error> {
         let info = if self.info {
             format!(
                 "(SELECT dealloc::int8 FROM {0}.pg_stat_statements_info),
@@ -175,23 +184,34 @@ impl Extension {
         } else {
             "NULL::int8, NULL::float8".to_owned()
         };
-        // Before the entries: a reset in between then shows in the next reading, whose entries went back.
         let text = format!("SELECT (extract(epoch FROM pg_postmaster_start_time()) * 1000)::float8, {info}");
         let row = sqlx::raw_sql(sqlx::AssertSqlSafe(text)).fetch_one(&mut *c).await?;
         let lost: Option<i64> = row.try_get(1)?;
-        let mut reading = Reading {
-            at_ms: now_ms,
-            origin: Origin { started_ms: row.try_get(0)?, reset_ms: row.try_get(2)? },
-            lost: lost.map(i64::unsigned_abs),
-            ..Reading::default()
-        };
-        let rows = sqlx::raw_sql(sqlx::AssertSqlSafe(self.question())).fetch_all(&mut *c).await?;
+        let origin = Origin { started_ms: row.try_get(0)?, reset_ms: row.try_get(2)? };
+        Ok((origin, lost.map(i64::unsigned_abs)))
+    }
+
+    /// The entries, with the origin that they have: a reset while they are read has them read again.
+    async fn counted(&self, c: &mut Session, now_ms: f64) -> Result<(Reading, u32), sqlx::Error> {
+        for times in 1..=TRIES {
+            let (origin, lost) = self.origin(c).await?;
+            let rows = sqlx::raw_sql(sqlx::AssertSqlSafe(self.question())).fetch_all(&mut *c).await?;
+            if self.origin(c).await?.0.reset_ms == origin.reset_ms {
+                let reading = Self::reading(&rows, Reading { at_ms: now_ms, origin, lost, ..Reading::default() })?;
+                return Ok((reading, 3 * times));
+            }
+        }
+        Err(sqlx::Error::Protocol("the counters are reset again and again".to_owned()))
+    }
+
+    /// Adds the entries to a reading.
+    fn reading(rows: &[sqlx::postgres::PgRow], mut reading: Reading) -> Result<Reading, sqlx::Error> {
         if let Some(row) = rows.first() {
             let all: i64 = row.try_get(11)?;
             reading.left_out =
                 u32::try_from(all).unwrap_or(u32::MAX).saturating_sub(u32::try_from(rows.len()).unwrap_or(u32::MAX));
         }
-        for row in &rows {
+        for row in rows {
             let n = |i: usize| row.try_get::<i64, _>(i).map(i64::unsigned_abs);
             let may = |i: usize| row.try_get::<Option<i64>, _>(i).map(|n| n.map(i64::unsigned_abs));
             let counts = StatementCounts {
@@ -216,8 +236,7 @@ impl Extension {
             let key = StatementKey { id: id.to_string(), nested: !row.try_get::<bool, _>(2)?, user: row.try_get(0)? };
             reading.entries.insert(key, Entry { counts, since_ms: row.try_get(10)? });
         }
-        asked += self.tell_apart(c, own, &mut reading, thorough).await?;
-        Ok((reading, asked))
+        Ok(reading)
     }
 
     /// Leaves statements of Perfdeck out, whoever's it is (another one may look as another user), and those of which that is not

@@ -175,7 +175,7 @@ impl StatementReader {
         match (database, source) {
             (Database::Postgres(c), Source::Postgres(extension, known)) => {
                 let read = extension.read(c, known, now_ms, thorough).await;
-                let asked = read.as_ref().map_or(2, |(_, asked)| *asked);
+                let asked = read.as_ref().map_or(3, |(_, asked)| *asked);
                 own::add(&self.address, f64::from(asked), 0);
                 match read {
                     Ok((reading, _)) => Ok(Ok(reading)),

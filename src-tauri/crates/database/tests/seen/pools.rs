@@ -172,6 +172,7 @@ async fn pgbouncer_tells_who_waits() {
     let pool = told.pools.iter().find(|p| p.user == "reader").expect("the reader's");
     assert_eq!((pool.database.as_str(), pool.mode.as_str(), pool.size), ("app", "transaction", Some(1)), "{pool:?}");
     assert_eq!((pool.servers_active, pool.clients_active), (1, 1), "one holds it: {pool:?}");
+    assert!(pool.longest_wait_s > 0.0, "{pool:?}");
     assert_eq!((pools.waiting_unknown.as_deref(), pools.waiting_fix.as_deref()), (None, None), "nothing is unknown");
     let (address, password) = Address::parse(&bouncer.url()).expect("a URL");
     let collection = DatabaseCollector::new(address, password).collect(&0.0).await.expect("a collection");
@@ -199,6 +200,21 @@ async fn pgbouncer_tells_who_waits() {
     for waiter in waiters {
         waiter.await.expect("done");
     }
+    let pools =
+        until(&mut reader, 2_000.0, |p| p.pooler.iter().flat_map(|t| &t.pools).any(|p| p.mean_wait_ms.is_some())).await;
+    let means: Vec<_> = pools.pooler.iter().flat_map(|t| &t.pools).map(|p| p.mean_wait_ms).collect();
+    assert!(means.iter().flatten().all(|ms| *ms > 0.0) && !means.is_empty(), "two waited a while: {means:?}");
+    let (address, password) = Address::parse(&bouncer.url()).expect("a URL");
+    let mut full = client(&bouncer.url(), "clinic-api").await;
+    sqlx::raw_sql("BEGIN").execute(&mut full).await.expect("the only one of this user");
+    let (sizes, plan) = tokio::join!(
+        perfdeck_database::sizes(&address, password.as_ref(), 10),
+        perfdeck_database::statement_plan(&address, password.as_ref(), "SELECT 1", false)
+    );
+    for error in [sizes.expect_err("no connection"), plan.expect_err("no connection")] {
+        assert!(error.message.contains("none that is free"), "whose fault it is: {error:?}");
+    }
+    sqlx::raw_sql("ROLLBACK").execute(&mut full).await.expect("free");
     let pools = self::reader(&of_reader).read(&0.0).await.expect("it may use the database");
     assert!(pools.pooler.is_none(), "nothing is told: {pools:#?}");
     assert!(pools.waiting_unknown.as_deref().is_some_and(|w| w.contains("stats_users")), "{:?}", pools.waiting_unknown);

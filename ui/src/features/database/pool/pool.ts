@@ -102,6 +102,7 @@ export function verdict(pools: DatabasePools | null, health: DatabaseHealth | nu
     return say(hidden > 0 ? 'unknown' : 'ok', `${plural(sessions, 'session')} in ${apps}`, what);
   }
   if (pools && pools.own.length > 0) return say('ok', `${plural(own, 'connection')} in use`, "in Perfdeck's own pools");
+  if (pools && pools.hidden !== 0) return say('unknown', 'No application is seen', 'sessions of others hide their state');
   if (pools && !pools.note) return say('ok', 'No application is connected', 'at the moment');
   return say('ok', 'Nothing needs attention', '');
 }
@@ -147,7 +148,7 @@ export function figuresOf(p: ApplicationPool, unknown: string | null): Figure[] 
 
 const churned = (p: ApplicationPool): string =>
   p.churn
-    ? `Seen over ${seconds(p.churn.over_s)}; one that came and went between two looks is not counted`
+    ? `Seen over ${seconds(p.churn.over_s)}; at least: one that came and went between two looks is not counted`
     : 'Told from 10 s of looking on';
 
 const REASONS = [

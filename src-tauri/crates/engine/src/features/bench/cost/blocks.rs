@@ -1,4 +1,5 @@
 //! Blocks with requests and blocks without, in pairs.
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use perfdeck_bench::AbortSwitch;
@@ -12,8 +13,13 @@ use crate::Engine;
 use crate::core::jobs::JobContext;
 use crate::features::bench::running::Allowed;
 
-/// After the last answer of a block: what a service does for a request after it has answered is that request's too.
-const SETTLES: Duration = Duration::from_millis(50);
+/// The rest after the last answer of a block, which is a part of the block: what a service does for a request after it has answered is
+/// that request's too. It is over when this long nothing was counted that others do not run anyway.
+const REST: Duration = Duration::from_millis(400);
+/// Longest rest.
+const LONGEST_REST: Duration = Duration::from_secs(2);
+/// Longest look at what others run, before the first request.
+const LOOK: Duration = Duration::from_secs(1);
 /// Longest time that a block's requests may take beyond its length and twice their time-out.
 const GRACE: Duration = Duration::from_secs(15);
 /// Fewer requests than this say nothing about a target that fails.
@@ -33,6 +39,10 @@ pub(super) struct Measured {
     /// Most statements that this user could not tell apart, and most that were not kept by name.
     pub(super) hidden: u32,
     pub(super) unnamed: usize,
+    /// Blocks after whose longest rest something was still counted that others do not run.
+    pub(super) restless: u32,
+    /// Requests that were answered with a redirection.
+    pub(super) redirected: u64,
     /// Why there are fewer pairs than were asked for.
     pub(super) incomplete: Option<String>,
     /// An example of what failed.
@@ -57,6 +67,7 @@ struct Sent {
     answered: u64,
     failures: u64,
     unanswered: u64,
+    redirected: u64,
     sample: Option<String>,
 }
 
@@ -68,6 +79,7 @@ impl Sent {
             answered,
             failures: run.errors.saturating_sub(unanswered),
             unanswered,
+            redirected: run.statuses.iter().filter(|s| (300..400).contains(&s.status)).map(|s| s.count).sum(),
             sample: run.errors_by_class.first().map(|error| error.sample.clone()),
         }
     }
@@ -98,18 +110,23 @@ pub(super) struct Blocks<'a> {
     pub(super) block_s: f64,
     pub(super) timeout_s: f64,
     pub(super) seed: u32,
+    /// What others run, by the names of [`Block::worked`]: seen before the first request.
+    pub(super) others: BTreeSet<String>,
 }
 
 impl Blocks<'_> {
-    /// One block to warm up, then the pairs.
+    /// A look at what others run, one block to warm up, then the pairs.
     ///
     /// # Errors
     /// When it is stopped before there are pairs enough, when the target answers nothing or fails too often, and when no pair could be
     /// read.
     pub(super) async fn run(mut self) -> Result<Measured, ApiError> {
         let mut measured = Measured::default();
+        self.tell(0, "looking on");
+        self.look_on().await?;
         self.tell(0, "warming up");
         let warm = self.send().await?;
+        let _ = self.rest().await;
         if warm.answered == 0 {
             let why = warm.sample.map_or_else(String::new, |sample| format!(": {sample}"));
             return Err(ApiError::new(ErrorCode::Unreachable, format!("No request was answered{why}"))
@@ -157,7 +174,8 @@ impl Blocks<'_> {
             let before = self.read().await?;
             if arm == Arm::A {
                 let sent = self.send().await?;
-                let now = self.read().await?;
+                let (now, restless) = self.rest().await?;
+                measured.restless += u32::from(restless);
                 with = Some((sent, between(&before, &now).map_err(Amiss::Lost)?));
             } else {
                 self.wait().await?;
@@ -184,11 +202,39 @@ impl Blocks<'_> {
 
     /// As long as a block with requests.
     async fn wait(&self) -> Result<(), ApiError> {
-        let length = Duration::from_secs_f64(self.block_s) + SETTLES;
+        let length = Duration::from_secs_f64(self.block_s) + REST;
         self.job.unless_cancelled(tokio::time::sleep(length)).await
     }
 
-    /// The requests of a block, to the last answer and what follows it.
+    /// Learns what others run. What cannot be read now is not learnt, and makes rests longer.
+    async fn look_on(&mut self) -> Result<(), ApiError> {
+        let Ok(before) = self.read().await else { return Ok(()) };
+        let length = Duration::from_secs_f64(self.block_s).min(LOOK);
+        self.job.unless_cancelled(tokio::time::sleep(length)).await?;
+        let Ok(now) = self.read().await else { return Ok(()) };
+        if let Ok(block) = between(&before, &now) {
+            self.others = block.worked().map(str::to_owned).collect();
+        }
+        Ok(())
+    }
+
+    /// Waits until what requests ran is over; answers the counters then, and whether it was not.
+    async fn rest(&mut self) -> Result<(Seen, bool), Amiss> {
+        let end = tokio::time::Instant::now() + LONGEST_REST;
+        let mut before = self.read().await?;
+        loop {
+            self.job.unless_cancelled(tokio::time::sleep(REST)).await?;
+            let now = self.read().await?;
+            let block = between(&before, &now).map_err(Amiss::Lost)?;
+            let busy = block.worked().any(|name| !self.others.contains(name));
+            if !busy || tokio::time::Instant::now() >= end {
+                return Ok((now, busy));
+            }
+            before = now;
+        }
+    }
+
+    /// The requests of a block, to the last answer.
     async fn send(&self) -> Result<Sent, ApiError> {
         let context = self.what.context(self.engine, "cost".to_owned(), self.abort.clone());
         let run = self.what.work.run(context, |_| {}, self.job.cancel.clone());
@@ -216,7 +262,6 @@ impl Blocks<'_> {
                 return Err(ApiError::new(ErrorCode::Conflict, format!("The requests ended early: {why}")));
             }
         }
-        self.job.unless_cancelled(tokio::time::sleep(SETTLES)).await?;
         Ok(sent)
     }
 
@@ -241,6 +286,7 @@ fn keep(measured: &mut Measured, sent: Sent, with: Block, without: Block) {
     measured.requests += sent.answered;
     measured.failures += sent.failures;
     measured.unanswered += sent.unanswered;
+    measured.redirected += sent.redirected;
     measured.hidden = measured.hidden.max(with.hidden).max(without.hidden);
     measured.unnamed = measured.unnamed.max(with.unnamed).max(without.unnamed);
     if measured.sample.is_none() {

@@ -51,6 +51,16 @@ pub(super) struct Block {
     pub(super) unnamed: usize,
 }
 
+impl Block {
+    /// Names of what was called in it: of each statement and command, and of statements that cannot be told apart.
+    pub(super) fn worked(&self) -> impl Iterator<Item = &str> {
+        let of = |whose: &str| names::of(names::CALLS, whose);
+        let kinds = [of(names::STATEMENT), of(names::COMMAND), of(names::HIDDEN)];
+        let calls = self.gained.iter().filter(|(_, gained)| **gained > 0.0).map(|(name, _)| name.as_str());
+        calls.filter(move |name| kinds.iter().any(|kind| name.starts_with(kind.as_str())))
+    }
+}
+
 /// Names of amounts within [`Gained`].
 pub(super) mod names {
     /// What is counted of a statement, and of all of them.
@@ -146,7 +156,13 @@ pub(super) fn between(before: &Seen, now: &Seen) -> Result<Block, String> {
         ..Block::default()
     };
     let mut by_name: BTreeMap<(&str, bool), StatementCounts> = BTreeMap::new();
-    let mut all = found.hidden.counts;
+    // What the server counts is 0 where nothing was gained; what it does not count is unknown.
+    let counted = |of: fn(&StatementCounts) -> Option<u64>| {
+        now.reading.entries.values().any(|entry| of(&entry.counts).is_some()).then_some(0)
+    };
+    let mut all =
+        StatementCounts { hit: counted(|c| c.hit), wal_bytes: counted(|c| c.wal_bytes), ..StatementCounts::default() };
+    all.add(&found.hidden.counts);
     for (StatementKey { id, nested, .. }, counts) in &found.gained {
         by_name.entry((id, *nested)).or_default().add(counts);
         // What ran within another is within that one's.

@@ -30,10 +30,24 @@ fn is_select(start: &str) -> bool {
     start.eq_ignore_ascii_case("SELECT ")
 }
 
+/// The sum of its statements, where each is told exactly: under the noise of others the totals are not.
+fn own(statements: &[StatementCost]) -> Option<CostAmount> {
+    let mut mean = 0.0;
+    for row in statements.iter().filter(|row| row.sure && !row.nested) {
+        let exact = row.calls.low.zip(row.calls.high).is_some_and(|(low, high)| (high - low).abs() < 1e-9);
+        mean += exact.then_some(row.calls.mean)?;
+    }
+    (mean > 0.0).then_some(CostAmount { mean, low: Some(mean), high: Some(mean) })
+}
+
+fn is_within(own: &CostAmount, all: &CostAmount) -> bool {
+    all.low.is_some_and(|low| low <= own.mean) && all.high.is_some_and(|high| own.mean <= high)
+}
+
 /// What a request costs, without the full stop. `failed` says that most of them did.
 pub(super) fn sentence(totals: &CostTotals, statements: &[StatementCost], failed: bool) -> String {
     let request = if failed { "failed request" } else { "request" };
-    let all = times(&totals.statements);
+    let all = times(&own(statements).filter(|own| is_within(own, &totals.statements)).unwrap_or(totals.statements));
     let repeated = statements.iter().filter(|row| row.repeated == Some(true) && !row.nested);
     if let Some(row) = repeated.max_by(|a, b| a.calls.mean.total_cmp(&b.calls.mean)) {
         let text = row.statement.as_deref().map_or_else(|| "its text is not known".to_owned(), brief);
@@ -88,6 +102,9 @@ mod tests {
         );
         let plain = words::plain_spaces(&sentence(&totals(2.5), &rows[..1], false));
         assert_eq!(plain, "A request runs 2.50 statements and takes 1.50 ms of database time");
+        let noisy =
+            CostTotals { statements: CostAmount { mean: 24.2, low: Some(21.0), high: Some(27.0) }, ..totals(0.0) };
+        assert!(sentence(&noisy, &rows, false).starts_with("21 of 23 statements"), "others' noise is not in it");
         assert_eq!(sentence(&totals(0.0), &[], true), "A failed request runs no statement");
         assert_eq!(brief(&"x".repeat(80)).chars().count(), BRIEF + 1, "it is cut, and shows that");
     }

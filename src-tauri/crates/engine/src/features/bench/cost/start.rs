@@ -1,4 +1,5 @@
 //! The job: what is refused, the guards, the journal, and the stored answer.
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use perfdeck_bench::AbortSwitch;
@@ -8,7 +9,7 @@ use perfdeck_words as words;
 use uuid::Uuid;
 
 use super::amounts::{Amounts, with_texts};
-use super::answer::{CostRequest, RequestCost};
+use super::answer::{CostRequest, CostTotals, RequestCost, StatementCost};
 use super::blocks::{Blocks, Measured};
 use super::counters::Counters;
 use super::sentence::sentence;
@@ -119,6 +120,7 @@ impl Engine {
             timeout_s: what.work.spec()?.timeout_s(),
             // Any order will do that nobody chose.
             seed: Uuid::new_v4().as_fields().0,
+            others: BTreeSet::new(),
         };
         let measured = blocks.run().await;
         let text = match &measured {
@@ -147,12 +149,13 @@ impl Engine {
         let (mut statements, left_out) = amounts.statements();
         let ids: Vec<String> = statements.iter().map(|row| statement_of(&row.key).0.to_owned()).collect();
         let mut notes = notes(&measured, counters, what.work.steps());
+        let totals = amounts.totals();
+        notes.extend(about(&totals, &statements, what.work.steps()));
         match counters.texts(&ids).await {
             Ok(texts) => with_texts(&mut statements, &texts),
             Err(error) => notes.push(format!("the statements could not be named: {}", error.message)),
         }
         let said = counters.said();
-        let totals = amounts.totals();
         Ok(RequestCost {
             id: Uuid::now_v7().to_string(),
             created_ms: self.core.clock.now_ms(),
@@ -192,6 +195,19 @@ fn notes(measured: &Measured, counters: &Counters, steps: usize) -> Vec<String> 
         let sample = measured.sample.as_ref().map_or_else(String::new, |sample| format!(", such as: {sample}"));
         notes.push(format!("{} of {} failed{sample}", words::count(failed), words::plural(all, "request")));
     }
+    if measured.redirected as f64 > FEW * all as f64 {
+        let redirected = words::count(measured.redirected);
+        notes.push(format!(
+            "{redirected} of {} were answered with a redirection, which was not followed: this is what the redirection costs",
+            words::plural(all, "request")
+        ));
+    }
+    if measured.restless as usize * 2 > measured.pairs.len() {
+        notes.push(
+            "2 s after the last answer of a block statements still ran that nobody ran before: what came later is not in the figures"
+                .to_owned(),
+        );
+    }
     if measured.unnamed > 0 {
         let unnamed = words::plural(measured.unnamed, "statement");
         notes.push(format!("up to {unnamed} of a block, the lightest, are in the sums only"));
@@ -199,6 +215,31 @@ fn notes(measured: &Measured, counters: &Counters, steps: usize) -> Vec<String> 
     if let Some(error) = &counters.no_cache {
         let hint = error.hint.as_ref().map_or_else(String::new, |hint| format!(" ({hint})"));
         notes.push(format!("commands of the cache are not known: {}{hint}", error.message));
+    }
+    notes
+}
+
+/// What is to be known of the figures themselves.
+fn about(totals: &CostTotals, statements: &[StatementCost], steps: usize) -> Vec<String> {
+    let mut notes = Vec::new();
+    let is_script = |name: &String| name.starts_with("EVAL") || name.starts_with("FCALL");
+    if totals.cache.iter().flatten().any(|(name, _)| is_script(name)) {
+        notes.push(
+            "commands that a script calls (EVAL, FCALL) are counted by the cache as the script itself is".to_owned(),
+        );
+    }
+    // A request of a plan is the mean of its steps, and each row of a list belongs to one of them.
+    let most = |row: &&StatementCost| row.calls.low.unwrap_or(0.0) * steps as f64;
+    let hidden = statements.iter().filter(|row| row.sure && row.repeated != Some(true) && most(row) > 2.0);
+    if steps > 1
+        && let Some(row) = hidden.max_by(|a, b| most(a).total_cmp(&most(b)))
+    {
+        notes.push(format!(
+            "a statement that is called {} times by a request on average is called up to {} times by one of the steps: measure \
+             that step alone to see whether it repeats it for each row (N+1)",
+            words::significant(row.calls.mean, 3),
+            words::significant(row.calls.mean * steps as f64, 3)
+        ));
     }
     notes
 }
