@@ -32,6 +32,8 @@ pub enum JobResult {
     Knee(String),
     /// What one request costs.
     Cost(String),
+    /// A sizing of a pool.
+    PoolSizing(String),
     /// A written report.
     Report(String),
     /// A change that was applied or undone.
@@ -47,6 +49,7 @@ impl JobResult {
             | Self::Comparison(id)
             | Self::Knee(id)
             | Self::Cost(id)
+            | Self::PoolSizing(id)
             | Self::Report(id)
             | Self::Change(id) => id,
         }

@@ -19,7 +19,7 @@ use crate::usl::Bounds;
 use lack_of_fit::LackOfFit;
 use law::Law;
 pub use recommend::analyse;
-pub use refusal::Refusal;
+pub use refusal::{Refusal, RefusalKind};
 
 /// Numbers of connections that a sweep tries, in their order.
 pub const SIZES: [u32; 12] = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64];

@@ -19,6 +19,7 @@ migrations! {
     "0007_reports",
     "0008_database",
     "0009_bench",
+    "0010_bench",
 }
 
 #[cfg(test)]
