@@ -109,7 +109,7 @@ fn error(points: &[(f64, f64)], c: &[f64; 3]) -> f64 {
 }
 
 /// The best terms using only the active ones, with their squared error; `None` where one of them is negative.
-pub(crate) fn fit_terms(points: &[(f64, f64)], active: &[usize]) -> Option<(f64, [f64; 3])> {
+fn fit_terms(points: &[(f64, f64)], active: &[usize]) -> Option<(f64, [f64; 3])> {
     // Linear start: N/X weighted by its inverse square, so that errors are relative.
     let row = |n: f64, scale: f64| {
         let mut row = [0.0; 3];

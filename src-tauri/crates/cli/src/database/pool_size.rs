@@ -156,9 +156,10 @@ fn notes(found: &PoolSizing) {
         note("what was measured until then is kept, as unfinished");
     }
     note("queue is the wait for a connection with as many callers as the largest size had: modelled, not measured");
-    if let Some(left) = found.left_out.first() {
-        let sizes: Vec<String> = found.left_out.iter().map(|left| left.connections.to_string()).collect();
-        note(&format!("not tried: {}; {}", sizes.join(", "), left.why));
+    for same in found.left_out.chunk_by(|a, b| a.why == b.why) {
+        let sizes: Vec<String> = same.iter().map(|left| left.connections.to_string()).collect();
+        let why = same.first().map_or("", |left| left.why.as_str());
+        note(&format!("not tried: {}; {why}", sizes.join(", ")));
     }
     found.analysis.notes.iter().for_each(|text| note(text));
     for cell in found.cells.iter().filter(|cell| cell.set_aside.is_some()).take(3) {

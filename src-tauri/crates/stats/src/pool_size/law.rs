@@ -4,21 +4,32 @@ use ts_rs::TS;
 
 use crate::usl::{self, UslFit};
 
-/// Contention up to a hard limit: X(N) = min(γN / (1 + α(N−1)), C).
+/// Growth up to a limit: 1/X(N)^p = 1/(γN)^p + 1/C^p.
 ///
-/// The asymptotic bounds of a closed queueing network (Denning and Buzen, The Operational Analysis of Queueing Network Models, 1978)
-/// with contention before them. Locks, slots and processors that are all taken stop the growth more sharply than the universal
-/// scalability law can.
+/// γN and C are the asymptotic bounds of a closed queueing network (Denning and Buzen, The Operational Analysis of Queueing Network
+/// Models, 1978), blended as two asymptotes are (Churchill and Usagi, A General Expression for the Correlation of Rates of Transfer
+/// and Other Phenomena, 1972). p = 1 is contention alone, Amdahl's law; a large p is a hard limit: locks, slots and processors that are
+/// all taken stop the growth more sharply than the universal scalability law can.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, TS, schemars::JsonSchema)]
 pub struct LimitedFit {
-    /// Throughput at N = 1, per second.
+    /// Throughput of one connection without the others, per second.
     pub gamma: f64,
-    /// Contention: the share that is serial.
-    pub alpha: f64,
     /// The limit C, per second.
     pub limit: f64,
+    /// The sharpness p of the knee, 1 to 64.
+    pub sharpness: f64,
     /// Scatter around the fit, as a relative standard deviation.
     pub scatter: f64,
+}
+
+impl LimitedFit {
+    /// Throughput at `n` connections, per second.
+    pub fn at(&self, n: f64) -> f64 {
+        let (grows, p) = (self.gamma * n, self.sharpness);
+        let (low, high) = (grows.min(self.limit), grows.max(self.limit));
+        // The smaller bound first: its power would be beyond what a number holds.
+        low * (1.0 + (low / high).powf(p)).powf(-1.0 / p)
+    }
 }
 
 /// The law that describes a sweep.
@@ -27,7 +38,7 @@ pub struct LimitedFit {
 pub enum Law {
     /// The universal scalability law.
     Usl(UslFit),
-    /// Contention up to a hard limit.
+    /// Growth up to a limit.
     Limited(LimitedFit),
 }
 
@@ -36,7 +47,7 @@ impl Law {
     pub fn at(&self, n: f64) -> f64 {
         match self {
             Self::Usl(fit) => fit.at(n),
-            Self::Limited(fit) => (fit.gamma * n / (1.0 + fit.alpha * (n - 1.0))).min(fit.limit),
+            Self::Limited(fit) => fit.at(n),
         }
     }
 
@@ -68,26 +79,56 @@ pub fn fit(points: &[(f64, f64)]) -> Option<Law> {
     })
 }
 
-/// Tries each size as the last one below the limit.
+/// Values of p that are tried: each half as large again, so that the one between two of them is hardly better.
+const SHARPNESS: [f64; 11] = [1.0, 1.4, 2.0, 2.8, 4.0, 5.6, 8.0, 11.0, 16.0, 32.0, 64.0];
+
 fn limited(points: &[(f64, f64)]) -> Option<LimitedFit> {
-    let mut sizes: Vec<f64> = points.iter().map(|(n, _)| *n).collect();
-    sizes.sort_by(f64::total_cmp);
-    sizes.dedup();
-    let last = sizes.pop()?;
-    let candidates = sizes.iter().filter(|n| **n < last).filter_map(|n| limited_after(points, *n));
-    candidates.min_by(|a, b| a.scatter.total_cmp(&b.scatter))
+    let fits = SHARPNESS.into_iter().filter_map(|p| limited_at(points, p));
+    fits.min_by(|a, b| a.scatter.total_cmp(&b.scatter))
 }
 
-/// The best one whose sizes up to `below` are below the limit.
-fn limited_after(points: &[(f64, f64)], below: f64) -> Option<LimitedFit> {
-    let (left, right): (Vec<_>, Vec<_>) = points.iter().copied().partition(|(n, _)| *n <= below);
-    let limit = (right.iter().map(|(_, x)| x.ln()).sum::<f64>() / right.len() as f64).exp();
-    // Without contention where that would be negative, or one size alone cannot tell it.
-    let fits = [&[0, 1][..], &[0]].into_iter().filter_map(|active| usl::fit_terms(&left, active));
-    let (_, c) = fits.min_by(|a, b| a.0.total_cmp(&b.0))?;
-    let law = LimitedFit { gamma: 1.0 / c[0], alpha: c[1] / c[0], limit, scatter: 0.0 };
-    let at = Law::Limited(law);
-    let error: f64 = points.iter().map(|(n, x)| (x / at.at(*n)).ln().powi(2)).sum();
+/// The best one of a sharpness: Gauss-Newton with Levenberg-Marquardt damping on ln γ and ln C.
+fn limited_at(points: &[(f64, f64)], sharpness: f64) -> Option<LimitedFit> {
+    let of = |v: [f64; 2]| LimitedFit { gamma: v[0].exp(), limit: v[1].exp(), sharpness, scatter: 0.0 };
+    let error = |v: [f64; 2]| {
+        let law = of(v);
+        points.iter().map(|(n, x)| (x / law.at(*n)).ln().powi(2)).sum::<f64>()
+    };
+    let most = |of: fn(&(f64, f64)) -> f64| points.iter().map(of).fold(0.0, f64::max);
+    let mut v = [most(|(n, x)| x / n).ln(), most(|(_, x)| *x).ln()];
+    let (mut best, mut damping) = (error(v), 1e-3);
+    for _ in 0..60 {
+        // d ln X / d ln γ is the weight of the first bound, d ln X / d ln C that of the other one.
+        let (mut a, mut b, mut c, mut r) = (0.0, 0.0, 0.0, [0.0; 2]);
+        let law = of(v);
+        for (n, x) in points {
+            let weight = 1.0 / (1.0 + (law.gamma * n / law.limit).powf(sharpness));
+            let off = (x / law.at(*n)).ln();
+            a += weight * weight;
+            b += weight * (1.0 - weight);
+            c += (1.0 - weight) * (1.0 - weight);
+            r = [r[0] + weight * off, r[1] + (1.0 - weight) * off];
+        }
+        (a, c) = (a * (1.0 + damping) + 1e-12, c * (1.0 + damping) + 1e-12);
+        let whole = a * c - b * b;
+        if whole <= 0.0 || whole.is_nan() {
+            break;
+        }
+        let next = [v[0] + (c * r[0] - b * r[1]) / whole, v[1] + (a * r[1] - b * r[0]) / whole];
+        let next_error = error(next);
+        if next_error <= best {
+            let gain = best - next_error;
+            (v, best, damping) = (next, next_error, damping * 0.3);
+            if gain <= 1e-12 * best.max(1e-18) {
+                break;
+            }
+        } else {
+            damping *= 10.0;
+            if damping > 1e9 {
+                break;
+            }
+        }
+    }
     let free = points.len().saturating_sub(3).max(1) as f64;
-    error.is_finite().then(|| LimitedFit { scatter: (error / free).sqrt(), ..law })
+    best.is_finite().then(|| LimitedFit { scatter: (best / free).sqrt(), ..of(v) })
 }

@@ -59,14 +59,18 @@ impl Found<'_> {
         let measured: Vec<&SizePoint> = self.sizes.iter().filter(|size| size.cells > 0).collect();
         let law = self.law.filter(|_| measured.len() >= FEWEST).ok_or_else(|| too_few(self.sizes, measured.len()))?;
         reachable(&measured, goal)?;
-        self.steady(measured.len())?;
-        self.fits()?;
         let chosen = chosen(&measured, &law).ok_or_else(|| too_few(self.sizes, 0))?;
         let largest = measured.last().map_or(0, |size| size.connections);
+        let (low, high) = self.interval(&measured, chosen.connections);
+        // What grows for certain needs no closer look.
+        if low >= largest {
+            return Err(still_grows(largest, goal));
+        }
+        self.steady(measured.len())?;
+        self.fits()?;
         if chosen.connections >= largest {
             return Err(still_grows(largest, goal));
         }
-        let (low, high) = self.interval(&measured, chosen.connections);
         if high > low.saturating_mul(WIDEST) {
             return Err(Refusal::new(
                 RefusalKind::Uncertain,

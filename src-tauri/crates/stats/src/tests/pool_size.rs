@@ -74,6 +74,17 @@ fn a_hard_limit_is_found_where_it_is() {
 }
 
 #[test]
+fn a_soft_knee_before_a_limit_is_described_too() {
+    // Three slots of 40 ms and a quarter as long between two of them, as measured on a machine that was busy.
+    let means = [18.5, 40.3, 59.9, 62.1, 71.7, 70.5];
+    let law = |n: f64| means[[1.0, 2.0, 3.0, 4.0, 6.0, 8.0].iter().position(|size| *size >= n).expect("a size")];
+    let found = analyse(&cells(&SIZES[..6], 3, 0.03, law), &goal());
+    assert!(matches!(found.law, Some(law::Law::Limited(fit)) if (65.0..76.0).contains(&fit.limit)), "{:?}", found.law);
+    assert!(found.lack_of_fit.is_some_and(|fit| fit.misfit < 0.05 && fit.holds), "{:?}", found.lack_of_fit);
+    assert!(found.recommended.is_some_and(|size| (4..=6).contains(&size.connections)), "{}", found.sentence);
+}
+
+#[test]
 fn what_grows_to_the_end_is_said_with_what_limits_it() {
     let growing = cells(&SIZES[..8], 3, 0.01, |n| 100.0 * n);
     let found = analyse(&growing, &goal());

@@ -117,7 +117,7 @@ pub struct PoolSizing {
     pub created_ms: f64,
     /// Name for a person.
     pub name: String,
-    /// What was run, without literals.
+    /// What was run, without literal texts.
     pub request: String,
     /// The environment whose database it ran on.
     pub environment_id: String,
