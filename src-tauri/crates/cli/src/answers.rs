@@ -3,8 +3,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use perfdeck_engine::cost::RequestCost;
-use perfdeck_engine::pool_size::PoolSizing;
 use perfdeck_engine::plan::{self as plans, Plan, Severity};
+use perfdeck_engine::pool_size::PoolSizing;
 use perfdeck_engine::statements::Statements;
 use perfdeck_engine::{DeletedItem, StoredComparison, StoredKnee};
 use perfdeck_model::{

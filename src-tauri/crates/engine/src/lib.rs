@@ -45,8 +45,8 @@ pub mod cost {
 /// The size of a pool, measured: the question, the answer and the commands.
 pub mod pool_size {
     pub use crate::features::bench::pool_size::answer::{
-        ConnectionRoom, PoolSetting, PoolSizePreview, PoolSizeRequest, PoolSizing, SizeLeftOut, SizingState, USUAL_MEASURE_S,
-        USUAL_REPETITIONS, USUAL_WARMUP_S,
+        ConnectionRoom, PoolSetting, PoolSizePreview, PoolSizeRequest, PoolSizing, SizeLeftOut, SizingState,
+        USUAL_MEASURE_S, USUAL_REPETITIONS, USUAL_WARMUP_S,
     };
     pub use crate::features::bench::pool_size::commands::{get, list, preview, start};
     pub use perfdeck_stats::pool_size::{RefusalKind, SIZES, SizeAnalysis, SizeCell, SizePoint};

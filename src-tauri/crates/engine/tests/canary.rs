@@ -335,10 +335,10 @@ fn base(command: &str, url: &str, environment: &str, run: &str) -> Option<Value>
         // They look around on this machine, or build something large; they take no text.
         "discover.services" | "demo.open" => return None,
         "env.get" | "env.draft" | "env.lock" | "env.test" => json!({ "id": environment }),
-        "env.delete" | "env.restore" | "knee.delete" | "knee.restore" | "knee.get" | "cost.get" | "pool_size.get" | "comparison.get"
-        | "comparison.delete" | "comparison.restore" | "plan.delete" | "job.get" | "job.cancel" | "job.dismiss"
-        | "report.get" | "report.restore" | "changes.get" | "changes.check" | "changes.apply" | "changes.keep"
-        | "changes.undo" => {
+        "env.delete" | "env.restore" | "knee.delete" | "knee.restore" | "knee.get" | "cost.get" | "pool_size.get"
+        | "comparison.get" | "comparison.delete" | "comparison.restore" | "plan.delete" | "job.get" | "job.cancel"
+        | "job.dismiss" | "report.get" | "report.restore" | "changes.get" | "changes.check" | "changes.apply"
+        | "changes.keep" | "changes.undo" => {
             json!({ "id": "nothing" })
         }
         "env.defaults" => json!({ "kind": "staging" }),
@@ -370,7 +370,8 @@ fn base(command: &str, url: &str, environment: &str, run: &str) -> Option<Value>
             json!({"spec": {"kind": "sql", "statement": "SELECT 1", "pace": pace}, "environment_id": environment,
                    "max_connections": 4, "repetitions": 2, "warmup_s": 0.1, "measure_s": 0.25, "instances": 1})
         }
-        "comparison.list" | "knee.list" | "cost.list" | "pool_size.list" | "run.list" | "journal.list" | "changes.list" => json!({}),
+        "comparison.list" | "knee.list" | "cost.list" | "pool_size.list" | "run.list" | "journal.list"
+        | "changes.list" => json!({}),
         "changes.plan" => json!({ "kind": "drop_index", "environment_id": environment, "object": "public.two" }),
         "run.get" | "run.history" | "run.moved" | "run.restore" => json!({ "id": run }),
         "run.delete" => json!({ "id": "nothing" }),

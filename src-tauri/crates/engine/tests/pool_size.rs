@@ -79,7 +79,8 @@ async fn steadily(engine: &Arc<Engine>, mut request: PoolSizeRequest) -> PoolSiz
         let sizing = measured(engine, request.clone()).await;
         let unsure = sizing.analysis.refused.as_ref().map(|why| why.kind);
         if !matches!(unsure, Some(RefusalKind::Scatter | RefusalKind::LackOfFit | RefusalKind::Uncertain))
-            || request.repetitions >= 5 {
+            || request.repetitions >= 5
+        {
             return sizing;
         }
         request.repetitions = (request.repetitions * 2).min(5);
@@ -118,22 +119,34 @@ async fn the_knee_of_a_database_is_found_where_it_was_put() {
         let size = sizing.analysis.recommended.as_ref().unwrap_or_else(|| panic!("{k} slots: {sizing:?}"));
         // What a busy machine adds to each round is time without a slot, in which another connection has one.
         assert!((k..=2 * k).contains(&size.connections), "{k} slots: {}", sizing.analysis.sentence);
-        assert_eq!((size.overflow, size.per_instance), (0, size.connections.div_ceil(2)), "for two instances: {size:?}");
+        assert_eq!(
+            (size.overflow, size.per_instance),
+            (0, size.connections.div_ceil(2)),
+            "for two instances: {size:?}"
+        );
         let at = |n: u32| sizing.analysis.sizes.iter().find(|size| size.connections == n).expect("measured");
         let limit = at(8).rate_per_s.expect("a rate");
         assert!((0.6..1.05).contains(&(limit / (f64::from(k) * 25.0))), "{k} slots of 40 ms: {limit}/s");
         assert!(at(8).mean_ms > at(1).mean_ms.map(|ms| ms * 1.5), "the others wait in the database: {sizing:?}");
         assert!(at(k).queue_ms > at(8).queue_ms, "a smaller pool has them wait outside: {sizing:?}");
-        assert_eq!((sizing.state, sizing.cells.len()), (SizingState::Finished, 6 * sizing.repetitions as usize), "six sizes");
+        assert_eq!(
+            (sizing.state, sizing.cells.len()),
+            (SizingState::Finished, 6 * sizing.repetitions as usize),
+            "six sizes"
+        );
         let order: Vec<u32> = sizing.cells.iter().map(|cell| cell.connections).collect();
         assert_ne!(order, [1, 2, 3, 4, 6, 8].repeat(sizing.repetitions as usize), "in random order");
-        let locks = sizing.cells.iter().filter(|cell| cell.connections == 8).filter_map(|c| c.waits.as_ref()?.get("Lock"));
+        let locks =
+            sizing.cells.iter().filter(|cell| cell.connections == 8).filter_map(|c| c.waits.as_ref()?.get("Lock"));
         assert!(locks.clone().any(|share| *share > 0.4), "most of 8 wait for a lock: {:?}", locks.collect::<Vec<_>>());
         let room = sizing.room.expect("a limit");
         assert_eq!((room.max, room.reserved), (100, 3), "{room:?}");
         assert_eq!(sizing.left_out.iter().map(|left| left.connections).collect::<Vec<_>>(), [12, 16, 24, 32, 48, 64]);
         let variables = &sizing.settings.iter().find(|s| s.kind == "environment").expect("variables").text;
-        assert!(variables.starts_with(&format!("DB_POOL_SIZE={}\nDB_MAX_OVERFLOW=0\n", size.per_instance)), "{variables}");
+        assert!(
+            variables.starts_with(&format!("DB_POOL_SIZE={}\nDB_MAX_OVERFLOW=0\n", size.per_instance)),
+            "{variables}"
+        );
     }
     pgbouncer_takes_it(&server, &three).await;
 }
@@ -185,7 +198,12 @@ async fn what_cannot_be_sized_is_said_and_leaves_nothing_behind() {
 /// 16 connections less 3 reserved, one of somebody else, one of Perfdeck's own and two spare ones leave 9.
 async fn no_room_is_taken_from_others(engine: &Arc<Engine>, id: &str, server: &Postgres) {
     let other = sqlx::PgConnection::connect(&server.url()).await.expect("somebody else");
-    let request = PoolSizeRequest { max_connections: 16, measure_s: 0.4, objective_ms: Some(1.0), ..asked(id, "SELECT work(3, 100)") };
+    let request = PoolSizeRequest {
+        max_connections: 16,
+        measure_s: 0.4,
+        objective_ms: Some(1.0),
+        ..asked(id, "SELECT work(3, 100)")
+    };
     let preview = pool_size::preview(engine.clone(), request.clone()).await.expect("a preview");
     assert_eq!((&preview.sizes, &preview.problem), (&vec![1, 2, 3, 4, 6, 8], &None), "{preview:?}");
     assert!((6.0..10.0).contains(&preview.seconds), "twelve cells of half a second: {preview:?}");

@@ -253,7 +253,8 @@ mod tests {
 
     #[test]
     fn f_matches_the_printed_tables_and_students_t() {
-        for (f, above, below) in [(4.256_494_729_093_75, 2.0, 9.0), (2.866_081_402_156_8, 4.0, 20.0), (161.447_6, 1.0, 1.0)]
+        for (f, above, below) in
+            [(4.256_494_729_093_75, 2.0, 9.0), (2.866_081_402_156_8, 4.0, 20.0), (161.447_6, 1.0, 1.0)]
         {
             let p = f_upper_p(f, above, below);
             assert!((p - 0.05).abs() < 1e-6, "F({above}, {below}) is {f} at 5 % in the tables, got p {p}");

@@ -102,9 +102,8 @@ fn show(found: &PoolSizing) -> Done<()> {
     output::line("")?;
     let chosen = analysis.recommended.as_ref().map(|size| size.connections);
     let rows: Vec<Vec<String>> = analysis.sizes.iter().map(|size| row(size, found, chosen)).collect();
-    let head = [
-        "", "connections", "rate/s", "law/s", "of highest", "mean", "p95", "p99", "queue", "errors", "cells", "waits",
-    ];
+    let head =
+        ["", "connections", "rate/s", "law/s", "of highest", "mean", "p95", "p99", "queue", "errors", "cells", "waits"];
     output::table(&head, &rows)?;
     notes(found);
     for setting in &found.settings {
@@ -145,7 +144,8 @@ fn waits(cells: &[&SizeCell]) -> Option<String> {
     }
     let mut shares: Vec<(&str, f64)> = shares.into_iter().collect();
     shares.sort_by(|a, b| b.1.total_cmp(&a.1));
-    let words: Vec<String> = shares.iter().take(2).map(|(kind, share)| format!("{kind} {:.0}%", share * 100.0)).collect();
+    let words: Vec<String> =
+        shares.iter().take(2).map(|(kind, share)| format!("{kind} {:.0}%", share * 100.0)).collect();
     (!words.is_empty()).then(|| words.join(" "))
 }
 

@@ -143,7 +143,21 @@ fn the_tour_of_the_demo_ends_with_its_run_in_a_report() {
 fn the_pool_of_the_demo_is_sized_beside_what_pool_tells() {
     let dir = temp();
     let sql = "SELECT count(*) FROM staff";
-    let asked = ["db", "pool", "size", "--env", "demo", "--statement", sql, "--max", "4", "--repeats", "2", "--warmup", "100ms"];
+    let asked = [
+        "db",
+        "pool",
+        "size",
+        "--env",
+        "demo",
+        "--statement",
+        sql,
+        "--max",
+        "4",
+        "--repeats",
+        "2",
+        "--warmup",
+        "100ms",
+    ];
     let (code, out, err) = run(dir.path(), &[&asked[..], &["-d", "300ms", "--instances", "2", "--json"]].concat());
     // Two cores that others use too may not bear a recommendation; what was measured is told all the same.
     assert!(code == 0 || code == 4, "{code}: {err}");

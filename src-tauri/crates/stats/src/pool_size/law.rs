@@ -82,6 +82,9 @@ pub fn fit(points: &[(f64, f64)]) -> Option<Law> {
 /// Values of p that are tried: each half as large again, so that the one between two of them is hardly better.
 const SHARPNESS: [f64; 11] = [1.0, 1.4, 2.0, 2.8, 4.0, 5.6, 8.0, 11.0, 16.0, 32.0, 64.0];
 
+/// Farthest that a bound may be from what was measured, as a natural logarithm: a factor of 148.
+const FARTHEST: f64 = 5.0;
+
 fn limited(points: &[(f64, f64)]) -> Option<LimitedFit> {
     let fits = SHARPNESS.into_iter().filter_map(|p| limited_at(points, p));
     fits.min_by(|a, b| a.scatter.total_cmp(&b.scatter))
@@ -95,7 +98,8 @@ fn limited_at(points: &[(f64, f64)], sharpness: f64) -> Option<LimitedFit> {
         points.iter().map(|(n, x)| (x / law.at(*n)).ln().powi(2)).sum::<f64>()
     };
     let most = |of: fn(&(f64, f64)) -> f64| points.iter().map(of).fold(0.0, f64::max);
-    let mut v = [most(|(n, x)| x / n).ln(), most(|(_, x)| *x).ln()];
+    let start = [most(|(n, x)| x / n).ln(), most(|(_, x)| *x).ln()];
+    let mut v = start;
     let (mut best, mut damping) = (error(v), 1e-3);
     for _ in 0..60 {
         // d ln X / d ln γ is the weight of the first bound, d ln X / d ln C that of the other one.
@@ -115,6 +119,8 @@ fn limited_at(points: &[(f64, f64)], sharpness: f64) -> Option<LimitedFit> {
             break;
         }
         let next = [v[0] + (c * r[0] - b * r[1]) / whole, v[1] + (a * r[1] - b * r[0]) / whole];
+        // A bound that nothing was measured near is not known better than that it is far away.
+        let next = [0, 1].map(|i| next[i].clamp(start[i] - FARTHEST, start[i] + FARTHEST));
         let next_error = error(next);
         if next_error <= best {
             let gain = best - next_error;

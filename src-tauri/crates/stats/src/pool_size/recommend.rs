@@ -90,7 +90,8 @@ impl Found<'_> {
             return Ok(());
         }
         let needed = (scatter / BEARABLE).powi(2).ceil().max(repetitions.floor() + 1.0);
-        let what = if self.fit.is_some() { "cells of one size differ by" } else { "the cells scatter around the law by" };
+        let what =
+            if self.fit.is_some() { "cells of one size differ by" } else { "the cells scatter around the law by" };
         Err(Refusal::new(
             RefusalKind::Scatter,
             format!("{what} {} (standard deviation), which hides the 5\u{2009}% that matter", words::share(scatter)),

@@ -20,7 +20,8 @@ pub(super) fn sentence(
         return format!("No size is recommended: {why}");
     };
     let at = sizes.iter().find(|size| size.connections == found.connections);
-    let rate = at.and_then(|size| size.fitted_per_s).map_or_else(String::new, |rate| format!(", {}", words::per_second(rate)));
+    let rate =
+        at.and_then(|size| size.fitted_per_s).map_or_else(String::new, |rate| format!(", {}", words::per_second(rate)));
     let p99 = at.and_then(|size| size.p99_ms).map_or_else(String::new, |ms| format!(", p99 {}", words::ms(ms)));
     let interval = if found.low < found.high {
         format!(" (95\u{2009}% interval {} to {})", found.low, found.high)
@@ -68,10 +69,16 @@ pub(super) fn notes(recommended: Option<&Recommended>, sizes: &[SizePoint], goal
                 .to_owned(),
         );
     }
-    let few: Vec<String> =
-        sizes.iter().filter(|size| size.cells > 0 && !size.p99_judged).map(|size| size.connections.to_string()).collect();
+    let few: Vec<String> = sizes
+        .iter()
+        .filter(|size| size.cells > 0 && !size.p99_judged)
+        .map(|size| size.connections.to_string())
+        .collect();
     if !few.is_empty() {
-        notes.push(format!("n too small to judge p99 at {} connections; longer cells or more repetitions help", few.join(", ")));
+        notes.push(format!(
+            "n too small to judge p99 at {} connections; longer cells or more repetitions help",
+            few.join(", ")
+        ));
     }
     let aside: u32 = sizes.iter().map(|size| size.set_aside).sum();
     if aside > 0 {

@@ -100,12 +100,30 @@ fn what_grows_to_the_end_is_said_with_what_limits_it() {
 }
 
 #[test]
+fn a_limit_that_nothing_was_measured_near_is_a_number_still() {
+    let linear: Vec<(f64, f64)> = SIZES.iter().map(|n| (f64::from(*n), 100.0 * f64::from(*n))).collect();
+    let any = law::Law::Limited(law::LimitedFit { gamma: 1.0, limit: 1.0, sharpness: 1.0, scatter: 0.0 });
+    let Some(law::Law::Limited(fit)) = any.again(&linear) else { panic!("it is fitted") };
+    assert!(fit.limit.is_finite() && fit.limit > 6_400.0 && fit.scatter < 0.01, "{fit:?}");
+    let found = analyse(&cells(&SIZES, 2, 0.1, |n| 100.0 * n), &goal());
+    let stored = serde_json::to_string(&found).expect("JSON");
+    let read: SizeAnalysis = serde_json::from_str(&stored).expect("what is stored is read again");
+    assert_eq!(read.sentence, found.sentence);
+}
+
+#[test]
 fn short_cells_on_a_shared_machine_are_refused() {
     // 2 s cells, select-only, on a machine of two processors: a law fits them with 10 % and a peak at 19.
     let rates = [(2, 19.6), (3, 26.6), (4, 25.4), (6, 25.1), (8, 34.0), (16, 38.6), (32, 31.7)];
     let once: Vec<SizeCell> = rates
         .iter()
-        .map(|(n, k)| SizeCell { connections: *n, repetition: 1, rate_per_s: k * 1000.0, requests: 60_000, ..SizeCell::default() })
+        .map(|(n, k)| SizeCell {
+            connections: *n,
+            repetition: 1,
+            rate_per_s: k * 1000.0,
+            requests: 60_000,
+            ..SizeCell::default()
+        })
         .collect();
     let found = analyse(&once, &goal());
     assert_eq!(refused(&found), RefusalKind::Scatter, "{}", found.sentence);
@@ -145,10 +163,19 @@ fn the_objective_is_kept_or_said_to_be_out_of_reach() {
     let measured = cells(&SIZES, 3, 0.005, law);
     let within = |limit| analyse(&measured, &SizeGoal { objective_ms: Some(limit), ..goal() });
     let found = within(25.0);
-    assert_eq!(found.recommended.as_ref().map(|size| size.connections), Some(4), "p99 is 20 ms there: {}", found.sentence);
+    assert_eq!(
+        found.recommended.as_ref().map(|size| size.connections),
+        Some(4),
+        "p99 is 20 ms there: {}",
+        found.sentence
+    );
     let never = within(5.0);
     assert_eq!(refused(&never), RefusalKind::Objective);
-    assert!(never.sentence.contains("no size keeps p99 within") && never.sentence.contains("the best is"), "{}", never.sentence);
+    assert!(
+        never.sentence.contains("no size keeps p99 within") && never.sentence.contains("the best is"),
+        "{}",
+        never.sentence
+    );
     let slow = |n: f64| 20.0 * n.min(4.0) / (1.0 + 0.3 * (n.min(4.0) - 1.0));
     let measured = cells(&SIZES, 3, 0.002, slow);
     let found = analyse(&measured, &SizeGoal { objective_ms: Some(150.0), ..goal() });
@@ -180,7 +207,10 @@ fn cells_that_were_set_aside_are_counted_and_not_fitted() {
     let found = analyse(&measured, &goal());
     assert_eq!(found.recommended.as_ref().map(|size| size.connections), Some(4), "{}", found.sentence);
     let last = found.sizes.last().expect("measured");
-    assert_eq!((last.connections, last.cells, last.set_aside, last.rate_per_s, last.fitted_per_s), (64, 0, 3, None, None));
+    assert_eq!(
+        (last.connections, last.cells, last.set_aside, last.rate_per_s, last.fitted_per_s),
+        (64, 0, 3, None, None)
+    );
     for cell in measured.iter_mut().filter(|cell| cell.connections > 3) {
         cell.set_aside = Some("every second execution failed".to_owned());
     }

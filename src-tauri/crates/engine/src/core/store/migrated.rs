@@ -13,9 +13,9 @@ use super::schema::MIGRATIONS;
 use crate::bench::{self, RunList, RunSeries};
 use crate::changes::{self, ChangeList};
 use crate::compare::Verdict;
-use crate::{cost, pool_size};
 use crate::house::{self, JournalList};
 use crate::{ById, Empty, Engine, EngineOptions, environments, reports};
+use crate::{cost, pool_size};
 
 fn environment(now: f64) -> Value {
     let none = json!({"kind": "none"});
@@ -188,7 +188,8 @@ fn rows(now: f64, version: usize) -> BTreeMap<&'static str, String> {
         rows.insert("costs", format!("VALUES ('q1', 'e1', {now}, {})", text(cost)));
     }
     if version >= 10 {
-        let size = json!({"connections": 8, "low": 8, "high": 8, "share": 0.96, "per_instance": 8, "total": 8, "overflow": 0});
+        let size =
+            json!({"connections": 8, "low": 8, "high": 8, "share": 0.96, "per_instance": 8, "total": 8, "overflow": 0});
         let sizing = json!({"id": "s1", "created_ms": now, "name": "SELECT 1", "request": "SELECT ?", "environment_id": "e1",
                             "environment": "shop", "state": "finished", "ended_because": null, "repetitions": 3,
                             "warmup_s": 0.5, "measure_s": 2.0, "objective_ms": null, "instances": 1, "room": null,

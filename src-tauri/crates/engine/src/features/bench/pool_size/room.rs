@@ -96,7 +96,10 @@ mod tests {
         assert_eq!(sizes.tried, [1, 2, 3, 4, 6, 8, 12, 16, 24, 32], "46 less Perfdeck's own 4 are 42");
         let left: Vec<u32> = sizes.left_out.iter().map(|left| left.connections).collect();
         assert_eq!((left, sizes.cut), (vec![48, 64], true));
-        assert!(sizes.left_out[0].why.starts_with("42 connections are free: of 100 are 3 reserved, 31 used"), "{sizes:?}");
+        assert!(
+            sizes.left_out[0].why.starts_with("42 connections are free: of 100 are 3 reserved, 31 used"),
+            "{sizes:?}"
+        );
         assert_eq!(sizes.left_out[1].why, "more than the 48 that were asked for");
         let all = super::sizes(64, None);
         assert_eq!((all.tried.len(), all.left_out.len(), all.cut), (12, 0, false), "a file has no limit");

@@ -7,11 +7,8 @@ use super::answer::PoolSetting;
 /// For one instance, but PgBouncer, of which there is one before all. What is not measured is the environment's own.
 pub(super) fn settings(size: &Recommended, pool: &PoolSettings, scheme: Scheme) -> Vec<PoolSetting> {
     let (n, overflow, timeout_s, recycle_s) = (size.per_instance, size.overflow, pool.timeout_s, pool.recycle_s);
-    let setting = |kind: &str, title: &str, text: String| PoolSetting {
-        kind: kind.to_owned(),
-        title: title.to_owned(),
-        text,
-    };
+    let setting =
+        |kind: &str, title: &str, text: String| PoolSetting { kind: kind.to_owned(), title: title.to_owned(), text };
     let mut all = vec![
         setting(
             "environment",
@@ -80,8 +77,7 @@ mod tests {
     use perfdeck_model::Kind;
 
     fn of(scheme: Scheme) -> Vec<PoolSetting> {
-        let size =
-            Recommended { connections: 8, low: 8, high: 8, share: 0.97, per_instance: 3, total: 9, overflow: 0 };
+        let size = Recommended { connections: 8, low: 8, high: 8, share: 0.97, per_instance: 3, total: 9, overflow: 0 };
         settings(&size, &PoolSettings::for_kind(Kind::Staging), scheme)
     }
 
@@ -124,7 +120,9 @@ mod tests {
             .max_lifetime(std::time::Duration::from_secs_f64(3600.0));
         assert_eq!(options.get_max_connections(), 3);
         let told = text(&of(Scheme::Postgres), "sqlx");
-        for call in [".acquire_timeout(std::time::Duration::from_secs_f64(30.0))", ".max_lifetime(", ".max_connections(3)"] {
+        for call in
+            [".acquire_timeout(std::time::Duration::from_secs_f64(30.0))", ".max_lifetime(", ".max_connections(3)"]
+        {
             assert!(told.contains(call), "{call}: {told}");
         }
     }

@@ -67,7 +67,10 @@ fn worth_it(request: &PoolSizeRequest, sizes: &Sizes) -> Result<(), ApiError> {
     let why = why.map_or_else(String::new, |left| format!(": {}", left.why));
     Err(ApiError::new(
         ErrorCode::Conflict,
-        format!("{} of the {FEWEST} that a law needs fit into the database{why}", words::plural(sizes.tried.len(), "size")),
+        format!(
+            "{} of the {FEWEST} that a law needs fit into the database{why}",
+            words::plural(sizes.tried.len(), "size")
+        ),
     )
     .hint("Free some connections, or raise max_connections"))
 }
