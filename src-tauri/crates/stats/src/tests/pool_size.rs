@@ -131,7 +131,7 @@ fn short_cells_on_a_shared_machine_are_refused() {
     assert!(found.sizes.iter().all(|size| size.rate_per_s.is_some()), "what was measured is shown");
 
     let law = usl(100.0, 0.2, 0.002);
-    let found = analyse(&cells(&SIZES, 3, 0.15, &law), &goal());
+    let found = analyse(&cells(&SIZES, 3, 0.12, &law), &goal());
     assert_eq!(refused(&found), RefusalKind::Scatter, "{}", found.sentence);
     assert!(found.refused.is_some_and(|why| why.hint.contains("repetitions")), "it says how many would do");
 }
