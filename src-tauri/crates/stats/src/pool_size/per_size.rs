@@ -75,6 +75,6 @@ fn median(mut values: Vec<f64>) -> Option<f64> {
     values.sort_by(f64::total_cmp);
     let half = values.len() / 2;
     let upper = values.get(half).copied()?;
-    let lower = if values.len() % 2 == 0 { values.get(half.wrapping_sub(1)).copied()? } else { upper };
+    let lower = if values.len().is_multiple_of(2) { values.get(half.wrapping_sub(1)).copied()? } else { upper };
     Some(f64::midpoint(lower, upper))
 }

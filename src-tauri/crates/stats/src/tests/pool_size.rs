@@ -89,10 +89,7 @@ fn what_grows_to_the_end_is_said_with_what_limits_it() {
     let growing = cells(&SIZES[..8], 3, 0.01, |n| 100.0 * n);
     let found = analyse(&growing, &goal());
     assert_eq!(refused(&found), RefusalKind::StillGrows);
-    assert_eq!(
-        found.sentence,
-        "No size is recommended: throughput still grows at 16 connections, the largest size".replace(' ', " ")
-    );
+    assert_eq!(found.sentence, "No size is recommended: throughput still grows at 16 connections, the largest size");
     assert!(found.refused.expect("why").hint.contains("Raise the largest size"));
     let cut = analyse(&growing, &SizeGoal { cut_by_head_room: true, ..goal() });
     assert!(cut.refused.expect("why").hint.contains("max_connections"), "what limits it is the database");
@@ -131,9 +128,10 @@ fn short_cells_on_a_shared_machine_are_refused() {
     assert!(found.sizes.iter().all(|size| size.rate_per_s.is_some()), "what was measured is shown");
 
     let law = usl(100.0, 0.2, 0.002);
-    let found = analyse(&cells(&SIZES, 3, 0.12, &law), &goal());
+    let found = analyse(&cells(&SIZES, 3, 0.1, &law), &goal());
     assert_eq!(refused(&found), RefusalKind::Scatter, "{}", found.sentence);
-    assert!(found.refused.is_some_and(|why| why.hint.contains("repetitions")), "it says how many would do");
+    let why = found.refused.expect("why");
+    assert!(why.hint.contains("repetitions"), "it says how many would do: {why:?}, {:?}", found.scatter);
 }
 
 #[test]
@@ -150,7 +148,7 @@ fn a_law_that_does_not_describe_the_means_is_refused() {
 #[test]
 fn a_misfit_that_a_recommendation_bears_is_none() {
     // 2 % off every other size, repeated to a tenth of a percent: the F test alone would refuse any law.
-    let wavy = |n: f64| 50.0 * n.min(6.0) * if n.to_bits().count_ones() % 2 == 0 { 1.02 } else { 0.98 };
+    let wavy = |n: f64| 50.0 * n.min(6.0) * if n.to_bits().count_ones().is_multiple_of(2) { 1.02 } else { 0.98 };
     let found = analyse(&cells(&SIZES, 5, 0.001, wavy), &goal());
     let fit = found.lack_of_fit.expect("tested");
     assert!(fit.p < 0.001 && fit.holds, "{fit:?}");
