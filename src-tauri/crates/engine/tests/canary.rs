@@ -157,6 +157,9 @@ fn forms(field: &str) -> Option<&'static [&'static str]> {
         | "CostRequest.environment_id"
         | "CostRequest.name"
         | "CostRequest.confirm"
+        | "PoolSizeRequest.environment_id"
+        | "PoolSizeRequest.name"
+        | "PoolSizeRequest.confirm"
         | "KneeRequest.environment_id"
         | "KneeRequest.confirm"
         | "PlanSave.id"
@@ -487,6 +490,7 @@ async fn a_secret_in_any_field_of_any_command_is_found_nowhere() {
         "deleted.list",
         "comparison.list",
         "knee.list",
+        "pool_size.list",
         "plan.list",
         "job.list",
         "changes.list",
