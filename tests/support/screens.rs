@@ -12,6 +12,7 @@ pub(crate) const SCREENS: &[&str] = &[
     "database/pool",
     "database/schema",
     "database/plan",
+    "database/size",
     "cache",
     "gateway",
     "benchmarks",

@@ -22,6 +22,11 @@ impl AbortSwitch {
         self.0.1.cancel();
     }
 
+    /// Whether it was pulled.
+    pub fn is_pulled(&self) -> bool {
+        self.0.1.is_cancelled()
+    }
+
     /// Waits until it is pulled, and answers why.
     pub(crate) async fn pulled(&self) -> String {
         self.0.1.cancelled().await;

@@ -53,7 +53,8 @@ pub(crate) fn judge(run: &mut Run, total: &Record, threads: usize, varies: bool,
     run.notes.extend(notes);
 }
 
-fn is_busy(run: &Run) -> bool {
+/// Whether the load generator had no processor left: then its figures are its own and not the target's.
+pub fn is_busy(run: &Run) -> bool {
     run.footing.generator_cpu_share.is_some_and(|share| share > BUSY)
 }
 

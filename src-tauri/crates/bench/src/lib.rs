@@ -37,6 +37,7 @@ mod tries;
 mod view;
 
 pub use abort::AbortSwitch;
+pub use judge::is_busy;
 pub use plan_run::{
     Prepared, check, describe, judge, prepare, run_plan, thresholds, thresholds_of_request, variables, writing_step,
 };

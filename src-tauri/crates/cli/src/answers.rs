@@ -4,6 +4,7 @@ use std::path::Path;
 
 use perfdeck_engine::cost::RequestCost;
 use perfdeck_engine::plan::{self as plans, Plan, Severity};
+use perfdeck_engine::pool_size::PoolSizing;
 use perfdeck_engine::statements::Statements;
 use perfdeck_engine::{DeletedItem, StoredComparison, StoredKnee};
 use perfdeck_model::{
@@ -173,6 +174,14 @@ pub(crate) struct Cost {
     pub(crate) cost: RequestCost,
 }
 
+/// `perfctl db pool size`: `perfdeck.pool_size/1`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct PoolSize {
+    pub(crate) schema: &'static str,
+    #[serde(flatten)]
+    pub(crate) sizing: PoolSizing,
+}
+
 /// `perfctl run list`: `perfdeck.runs/1`.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Runs {
@@ -311,6 +320,7 @@ pub(crate) fn write_schemas(dir: &Path) -> std::io::Result<()> {
         ("bloat", schema_for!(Bloat)),
         ("statement_plan", schema_for!(Plans)),
         ("cost", schema_for!(Cost)),
+        ("pool_size", schema_for!(PoolSize)),
         ("comparison", schema_for!(StoredComparison)),
         ("knee", schema_for!(StoredKnee)),
         ("journal", schema_for!(Journal)),

@@ -18,7 +18,7 @@ use crate::session::{MARK, needs_options, refuses_parameters};
 use crate::trust;
 
 /// Name under which load shows in the target's own views.
-const NAME: &str = "perfdeck-load";
+pub(crate) const NAME: &str = "perfdeck-load";
 /// Longest time to open a connection.
 const DEADLINE: Duration = Duration::from_secs(5);
 

@@ -22,6 +22,8 @@ pub struct Occupancy {
     pub others: f64,
     /// Connections that clients without privileges can have at all.
     pub limit: f64,
+    /// Connections beyond these that are kept for others, such as superusers.
+    pub reserved: f64,
 }
 
 impl Occupancy {
@@ -55,6 +57,11 @@ impl OccupancyWatch {
                 Ok(Some(Self { address: address.clone(), database }))
             }
         }
+    }
+
+    /// Whether a pooler before the server shares its connections among clients.
+    pub fn is_shared(&self) -> bool {
+        matches!(&self.database, Database::Postgres(session) if session.is_shared())
     }
 
     /// How full it is now.
@@ -93,7 +100,9 @@ async fn postgres(c: &mut Session) -> Result<Occupancy, sqlx::Error> {
                                   AND pid <> pg_backend_pid()))::float8,
                 (current_setting('max_connections')::int
                  - current_setting('superuser_reserved_connections')::int
-                 - coalesce(current_setting('reserved_connections', true)::int, 0))::float8
+                 - coalesce(current_setting('reserved_connections', true)::int, 0))::float8,
+                (current_setting('superuser_reserved_connections')::int
+                 + coalesce(current_setting('reserved_connections', true)::int, 0))::float8
          FROM pg_stat_activity
          WHERE datid IS NOT NULL AND coalesce(backend_type, 'client backend') = 'client backend'",
     )
@@ -104,6 +113,7 @@ async fn postgres(c: &mut Session) -> Result<Occupancy, sqlx::Error> {
         connections: row.try_get(1)?,
         others: row.try_get(2)?,
         limit: row.try_get(3)?,
+        reserved: row.try_get(4)?,
     })
 }
 
@@ -118,5 +128,6 @@ async fn mysql(c: &mut sqlx::mysql::MySqlConnection) -> Result<Occupancy, sqlx::
     let row = sqlx::query("SHOW GLOBAL STATUS LIKE 'Threads_connected'").fetch_one(&mut *c).await?;
     let connections = crate::mysql::text(&row, 1).and_then(|n| n.parse::<f64>().ok()).unwrap_or(0.0);
     let limit: f64 = sqlx::query_scalar("SELECT CAST(@@max_connections AS DOUBLE)").fetch_one(c).await?;
-    Ok(Occupancy { bytes, connections, others: (connections - 1.0).max(0.0), limit })
+    // One more than that is a superuser's, beyond what others can have.
+    Ok(Occupancy { bytes, connections, others: (connections - 1.0).max(0.0), limit, reserved: 0.0 })
 }

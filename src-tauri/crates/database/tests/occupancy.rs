@@ -44,6 +44,6 @@ async fn sqlite_has_no_connections() {
     std::fs::write(&file, "").expect("an empty file");
     let (address, _) = Address::parse(&format!("sqlite:{}", file.display())).expect("a URL");
     assert!(OccupancyWatch::open(&address, None).await.expect("opens").is_none(), "so there is nothing to watch");
-    let none = Occupancy { bytes: 0.0, connections: 3.0, others: 0.0, limit: 2.0 };
+    let none = Occupancy { bytes: 0.0, connections: 3.0, others: 0.0, limit: 2.0, reserved: 0.0 };
     assert_eq!(none.free(), 0.0, "more than all is none left");
 }

@@ -230,7 +230,7 @@ async fn bloat_is_estimated_as_pgstatindex_measures_it() {
                 .await
                 .expect("measured");
             assert_eq!(Some(answer.reads_bytes), index.bytes, "the cost is all of it");
-            let measured = answer.measured.expect("answers").measured.expect("measured").bloat;
+            let measured = answer.measured.expect("measured").bloat;
             let estimate = index.bloat.unwrap_or_else(|| panic!("an estimate: {index:?}"));
             let near = if t == "public.t" { 0.03 } else { 0.1 };
             if (estimate - measured).abs() > near {

@@ -42,6 +42,16 @@ pub mod cost {
     pub use crate::features::bench::cost::commands::{get, list, start};
 }
 
+/// The size of a pool, measured: the question, the answer and the commands.
+pub mod pool_size {
+    pub use crate::features::bench::pool_size::answer::{
+        ConnectionRoom, PoolSetting, PoolSizePreview, PoolSizeRequest, PoolSizing, SizeLeftOut, SizingState,
+        USUAL_MEASURE_S, USUAL_REPETITIONS, USUAL_WARMUP_S,
+    };
+    pub use crate::features::bench::pool_size::commands::{get, list, preview, start};
+    pub use perfdeck_stats::pool_size::{RefusalKind, SIZES, SizeAnalysis, SizeCell, SizePoint};
+}
+
 pub use crate::core::changes::commands as changes;
 pub use crate::core::deleted::{DeletedItem, DeletedKind};
 pub use crate::core::hub::Viewer;

@@ -30,6 +30,7 @@ tables! {
     features::database::commands,
     features::bench::commands,
     features::bench::cost::commands,
+    features::bench::pool_size::commands,
     features::reports::commands,
 }
 

@@ -157,6 +157,9 @@ fn forms(field: &str) -> Option<&'static [&'static str]> {
         | "CostRequest.environment_id"
         | "CostRequest.name"
         | "CostRequest.confirm"
+        | "PoolSizeRequest.environment_id"
+        | "PoolSizeRequest.name"
+        | "PoolSizeRequest.confirm"
         | "KneeRequest.environment_id"
         | "KneeRequest.confirm"
         | "PlanSave.id"
@@ -335,10 +338,10 @@ fn base(command: &str, url: &str, environment: &str, run: &str) -> Option<Value>
         // They look around on this machine, or build something large; they take no text.
         "discover.services" | "demo.open" => return None,
         "env.get" | "env.draft" | "env.lock" | "env.test" => json!({ "id": environment }),
-        "env.delete" | "env.restore" | "knee.delete" | "knee.restore" | "knee.get" | "cost.get" | "comparison.get"
-        | "comparison.delete" | "comparison.restore" | "plan.delete" | "job.get" | "job.cancel" | "job.dismiss"
-        | "report.get" | "report.restore" | "changes.get" | "changes.check" | "changes.apply" | "changes.keep"
-        | "changes.undo" => {
+        "env.delete" | "env.restore" | "knee.delete" | "knee.restore" | "knee.get" | "cost.get" | "pool_size.get"
+        | "comparison.get" | "comparison.delete" | "comparison.restore" | "plan.delete" | "job.get" | "job.cancel"
+        | "job.dismiss" | "report.get" | "report.restore" | "changes.get" | "changes.check" | "changes.apply"
+        | "changes.keep" | "changes.undo" => {
             json!({ "id": "nothing" })
         }
         "env.defaults" => json!({ "kind": "staging" }),
@@ -365,7 +368,13 @@ fn base(command: &str, url: &str, environment: &str, run: &str) -> Option<Value>
         }
         "knee.start" => json!({"spec": http, "slo": "p99<1s", "max_connections": 1, "step_s": 0.1, "confirm_s": 0.1}),
         "cost.start" => json!({"spec": http, "environment_id": environment, "pairs": 6, "block_s": 0.5}),
-        "comparison.list" | "knee.list" | "cost.list" | "run.list" | "journal.list" | "changes.list" => json!({}),
+        "pool_size.start" | "pool_size.preview" => {
+            let pace = json!({"connections": 1, "duration_s": 1.0, "timeout_s": 1.0});
+            json!({"spec": {"kind": "sql", "statement": "SELECT 1", "pace": pace}, "environment_id": environment,
+                   "max_connections": 4, "repetitions": 2, "warmup_s": 0.1, "measure_s": 0.25, "instances": 1})
+        }
+        "comparison.list" | "knee.list" | "cost.list" | "pool_size.list" | "run.list" | "journal.list"
+        | "changes.list" => json!({}),
         "changes.plan" => json!({ "kind": "drop_index", "environment_id": environment, "object": "public.two" }),
         "run.get" | "run.history" | "run.moved" | "run.restore" => json!({ "id": run }),
         "run.delete" => json!({ "id": "nothing" }),
@@ -481,6 +490,7 @@ async fn a_secret_in_any_field_of_any_command_is_found_nowhere() {
         "deleted.list",
         "comparison.list",
         "knee.list",
+        "pool_size.list",
         "plan.list",
         "job.list",
         "changes.list",

@@ -44,6 +44,8 @@ tags! {
     Knees,
     /// Stored costs of requests.
     Costs,
+    /// Stored sizings of pools.
+    PoolSizings,
     /// Saved plans.
     Plans,
     /// Runs that others are held against.
@@ -73,6 +75,7 @@ impl Tag {
             Self::Comparisons => Some("comparisons"),
             Self::Knees => Some("knees"),
             Self::Costs => Some("costs"),
+            Self::PoolSizings => Some("pool_sizings"),
             Self::Plans => Some("plans"),
             Self::Baselines => Some("baselines"),
             Self::Reports => Some("reports"),

@@ -32,6 +32,8 @@ pub enum JobResult {
     Knee(String),
     /// What one request costs.
     Cost(String),
+    /// A sizing of a pool.
+    PoolSizing(String),
     /// A written report.
     Report(String),
     /// A measured bloat, by the name of its index.
@@ -49,6 +51,7 @@ impl JobResult {
             | Self::Comparison(id)
             | Self::Knee(id)
             | Self::Cost(id)
+            | Self::PoolSizing(id)
             | Self::Report(id)
             | Self::Bloat(id)
             | Self::Change(id) => id,

@@ -20,6 +20,7 @@ mod of_run;
 mod outlook;
 pub mod paired;
 pub mod per_request;
+pub mod pool_size;
 pub mod registration;
 pub mod resource;
 mod sentence;

@@ -81,6 +81,21 @@ pub fn two_sided_p(t: f64, df: f64) -> f64 {
     beta_regularised(df / 2.0, 0.5, df / (df + square), square / (df + square)).clamp(0.0, 1.0)
 }
 
+/// The probability of an F at least this large with `above` and `below` degrees of freedom (need not be whole), by the
+/// regularised incomplete beta function (Press et al., 6.14.10).
+///
+/// `NaN` in gives 1: no evidence.
+pub fn f_upper_p(f: f64, above: f64, below: f64) -> f64 {
+    if f.is_nan() || f <= 0.0 || above.is_nan() || below.is_nan() || above <= 0.0 || below <= 0.0 {
+        return 1.0;
+    }
+    if f.is_infinite() {
+        return 0.0;
+    }
+    let whole = below + above * f;
+    beta_regularised(below / 2.0, above / 2.0, below / whole, above * f / whole).clamp(0.0, 1.0)
+}
+
 /// Student's t cumulative distribution function.
 pub fn cdf(t: f64, df: f64) -> f64 {
     let tail = 0.5 * two_sided_p(t, df);
@@ -234,6 +249,21 @@ mod tests {
             assert!((cdf(got, df) - p).abs() < 1e-12, "the CDF undoes the quantile at p {p}, df {df}");
             assert!((quantile(1.0 - p, df) + got).abs() < 1e-8 * want, "t is symmetric at p {p}, df {df}");
         }
+    }
+
+    #[test]
+    fn f_matches_the_printed_tables_and_students_t() {
+        for (f, above, below) in
+            [(4.256_494_729_093_75, 2.0, 9.0), (2.866_081_402_156_8, 4.0, 20.0), (161.447_6, 1.0, 1.0)]
+        {
+            let p = f_upper_p(f, above, below);
+            assert!((p - 0.05).abs() < 1e-6, "F({above}, {below}) is {f} at 5 % in the tables, got p {p}");
+        }
+        for (t, df) in [(0.3, 4.0), (2.0, 7.0), (9.0, 30.0)] {
+            let (f, t) = (f_upper_p(t * t, 1.0, df), two_sided_p(t, df));
+            assert!((f - t).abs() < 1e-12, "the square of t is F with one degree of freedom above");
+        }
+        assert_eq!(f_upper_p(f64::NAN, 2.0, 9.0), 1.0, "no evidence");
     }
 
     #[test]

@@ -195,24 +195,35 @@ fn solve(rows: &[([f64; 3], f64)], damping: f64) -> Option<[f64; 3]> {
     Some([v[0] / scale[0], v[1] / scale[1], v[2] / scale[2]])
 }
 
-/// Fits to `repeats` times redrawn points: the fit plus its own residuals in random places.
+/// Fits to `repeats` times redrawn points: the fit plus its own residuals in random places. Empty with fewer than five points.
+pub fn bootstrap(points: &[(f64, f64)], fit: &UslFit, seed: u64, repeats: usize) -> Vec<UslFit> {
+    redrawn(points, |n| fit.at(n), seed, repeats, self::fit)
+}
+
+/// The same for any law of three parameters, by its throughput at a concurrency and what fits it.
 ///
 /// Residuals are inflated by √(n / (n − 3)) for the three parameters they were fitted with and by
 /// t(n − 3) / z at 97.5 %, without which so few points cover only about 80 %. Empty with fewer than five points.
-pub fn bootstrap(points: &[(f64, f64)], fit: &UslFit, seed: u64, repeats: usize) -> Vec<UslFit> {
+pub(crate) fn redrawn<T>(
+    points: &[(f64, f64)],
+    at: impl Fn(f64) -> f64,
+    seed: u64,
+    repeats: usize,
+    fit: impl Fn(&[(f64, f64)]) -> Option<T>,
+) -> Vec<T> {
     let n = points.len();
     if n < 5 {
         return Vec::new();
     }
     let free = (n - 3) as f64;
     let inflate = (n as f64 / free).sqrt() * t::quantile(0.975, free) / t::normal_quantile(0.975);
-    let residuals: Vec<f64> = points.iter().map(|(n, x)| (x / fit.at(*n)).ln() * inflate).collect();
+    let residuals: Vec<f64> = points.iter().map(|(n, x)| (x / at(*n)).ln() * inflate).collect();
     let mut rng = SplitMix64::seeded(seed);
     (0..repeats)
         .filter_map(|_| {
             let redrawn: Vec<(f64, f64)> =
-                points.iter().map(|(n, _)| (*n, fit.at(*n) * residuals[rng.index(residuals.len())].exp())).collect();
-            self::fit(&redrawn)
+                points.iter().map(|(n, _)| (*n, at(*n) * residuals[rng.index(residuals.len())].exp())).collect();
+            fit(&redrawn)
         })
         .collect()
 }

@@ -19,6 +19,10 @@ waiting: number,
  */
 unknown: number, 
 /**
+ * Statement after which the server tells it, where there is one.
+ */
+reveal: string | null, 
+/**
  * Longest of all waits, in seconds.
  */
 longest_s: number | null, 

@@ -3,4 +3,4 @@
 /**
  * Reason for which a part of what was seen is not known.
  */
-export type StatementsGapKind = "reset" | "restarted" | "evicted" | "hidden" | "not_seen";
+export type StatementsGapKind = "reset" | "restarted" | "some_reset" | "evicted" | "hidden" | "not_seen";

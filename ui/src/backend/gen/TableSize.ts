@@ -33,6 +33,7 @@ told: SizeTold,
  * How much it grew; `null` where no earlier size of it is kept.
  */
 growth: SizeGrowth | null, 
+/**
  * How its parts were told: `table_bytes`, `index_bytes` and `toast_bytes`.
  */
 parts_told: SizeTold, 

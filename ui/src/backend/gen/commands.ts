@@ -1,6 +1,6 @@
 // Generated from the commands' tables; do not edit. `cargo xtask bindings` renews it.
 import type { Columns } from "../columns";
-import type { ActivityRequest, AddressInfo, AppInfo, Baseline, BaselineSet, BenchPreview, BenchRequest, BenchSpec, BloatRequest, ByEnvironment, ById, ByKind, Change, ChangeConfirm, ChangeDetail, ChangeList, ChangePlan, ComparePair, ConnectionReport, CostRequest, DatabaseActivity, DatabaseHealth, DatabasePools, DatabaseSizes, Deleted, DeletedItem, Described, Dotenv, DuetPreview, DuetRequest, Empty, EnvCreate, EnvDuplicate, EnvUnlock, EnvUpdate, Environment, EnvironmentDraft, EnvironmentSummary, Finding, FoundService, Heatmap, HistoryRequest, ImportedPlan, IndexBloat, JobStatus, JournalEntry, JournalList, KindDefaults, KneeRequest, MetricInfo, MetricSeen, Moved, Passphrase, PlanCheck, PlanImport, PlanRequest, PlanSave, ReportContent, ReportFile, ReportPreview, ReportRename, ReportRequest, RequestCost, Run, RunHeatmap, RunHistory, RunList, RunRename, RunSeries, RunSummary, RunningBench, SavedPlan, SecretsStatus, SeriesInfo, SizesRequest, StatementDetail, StatementPlan, StatementRequest, Statements, StatementsRequest, StoredComparison, StoredKnee, TargetStatus, TestDraft, Text } from "./index";
+import type { ActivityRequest, AddressInfo, AppInfo, Baseline, BaselineSet, BenchPreview, BenchRequest, BenchSpec, BloatRequest, ByEnvironment, ById, ByKind, Change, ChangeConfirm, ChangeDetail, ChangeList, ChangePlan, ComparePair, ConnectionReport, CostRequest, DatabaseActivity, DatabaseHealth, DatabasePools, DatabaseSizes, Deleted, DeletedItem, Described, Dotenv, DuetPreview, DuetRequest, Empty, EnvCreate, EnvDuplicate, EnvUnlock, EnvUpdate, Environment, EnvironmentDraft, EnvironmentSummary, Finding, FoundService, Heatmap, HistoryRequest, ImportedPlan, IndexBloat, JobStatus, JournalEntry, JournalList, KindDefaults, KneeRequest, MetricInfo, MetricSeen, Moved, Passphrase, PlanCheck, PlanImport, PlanRequest, PlanSave, PoolSizePreview, PoolSizeRequest, PoolSizing, ReportContent, ReportFile, ReportPreview, ReportRename, ReportRequest, RequestCost, Run, RunHeatmap, RunHistory, RunList, RunRename, RunSeries, RunSummary, RunningBench, SavedPlan, SecretsStatus, SeriesInfo, SizesRequest, StatementDetail, StatementPlan, StatementRequest, Statements, StatementsRequest, StoredComparison, StoredKnee, TargetStatus, TestDraft, Text } from "./index";
 
 export interface Commands {
   "app.info": { req: Empty; res: AppInfo };
@@ -88,6 +88,10 @@ export interface Commands {
   "cost.start": { req: CostRequest; res: JobStatus };
   "cost.list": { req: RunList; res: Array<RequestCost> };
   "cost.get": { req: ById; res: RequestCost };
+  "pool_size.preview": { req: PoolSizeRequest; res: PoolSizePreview };
+  "pool_size.start": { req: PoolSizeRequest; res: JobStatus };
+  "pool_size.list": { req: RunList; res: Array<PoolSizing> };
+  "pool_size.get": { req: ById; res: PoolSizing };
   "report.create": { req: ReportRequest; res: JobStatus };
   "report.preview": { req: ReportRequest; res: ReportPreview };
   "report.list": { req: Empty; res: Array<ReportFile> };

@@ -7,6 +7,7 @@ const TABS: readonly Tab[] = [
   { path: '/database/schema', title: 'Schema' },
   { path: '/database/pool', title: 'Pool' },
   { path: '/database/plan', title: 'Plan', led: true },
+  { path: '/database/size', title: 'Pool size', led: true },
 ];
 
 export const feature: Feature = {

@@ -105,14 +105,9 @@ pub(crate) struct PaceArgs {
     pub(crate) thresholds: Vec<String>,
 }
 
+/// How statements are sent.
 #[derive(Debug, Args)]
-pub(crate) struct BenchSql {
-    /// A statement, with $1 (PostgreSQL, SQLite) or ? (MySQL, MariaDB, SQLite) for parameters
-    #[arg(long, value_name = "SQL", required_unless_present = "script", conflicts_with = "script")]
-    pub(crate) sql: Option<String>,
-    /// File of statements, each ended by a semicolon; all of them are one transaction with a time and a rate of its own
-    #[arg(long, value_name = "FILE")]
-    pub(crate) script: Option<PathBuf>,
+pub(crate) struct SqlArgs {
     /// Value of the next parameter, of the type that the server gives it: a value, null, text:null for the word, uniform:1..1000,
     /// zipf:1000 or sequence:1..1000; may be repeated. With --script, of its only statement that has any
     #[arg(long = "param", value_name = "VALUE", allow_negative_numbers = true)]
@@ -123,6 +118,18 @@ pub(crate) struct BenchSql {
     /// Each statement in a transaction of its own
     #[arg(long)]
     pub(crate) transaction: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BenchSql {
+    /// A statement, with $1 (PostgreSQL, SQLite) or ? (MySQL, MariaDB, SQLite) for parameters
+    #[arg(long, value_name = "SQL", required_unless_present = "script", conflicts_with = "script")]
+    pub(crate) sql: Option<String>,
+    /// File of statements, each ended by a semicolon; all of them are one transaction with a time and a rate of its own
+    #[arg(long, value_name = "FILE")]
+    pub(crate) script: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) how: SqlArgs,
     #[command(flatten)]
     pub(crate) pace: PaceArgs,
     #[command(flatten)]

@@ -1,11 +1,12 @@
 //! `perfctl bench sql` and `bench cache`: what the options ask for.
+use std::path::Path;
 use std::sync::Arc;
 
 use perfdeck_engine::{BenchSpec, CacheBenchSpec, CacheShare, Engine, Pace, PlanFolder, SqlBenchSpec, SqlValue};
 use perfdeck_model::ApiError;
 
 use crate::args::Source;
-use crate::bench::args::{BenchCache, BenchSql, PaceArgs};
+use crate::bench::args::{BenchCache, BenchSql, PaceArgs, SqlArgs};
 use crate::bench::measuring::measure;
 use crate::files::read;
 use crate::output::Done;
@@ -56,22 +57,28 @@ fn parameter(text: &str, number: usize) -> Result<SqlValue, ApiError> {
     }
 }
 
-fn sql_spec(args: &BenchSql) -> Result<SqlBenchSpec, ApiError> {
-    let (statement, script) = match &args.script {
+/// One statement or a script, at a pace.
+pub(crate) fn sql_spec(
+    sql: Option<&str>,
+    script: Option<&Path>,
+    how: &SqlArgs,
+    pace: Pace,
+) -> Result<SqlBenchSpec, ApiError> {
+    let (statement, script) = match script {
         Some(file) => {
             let name = file.file_name().map_or_else(|| "script".to_owned(), |name| name.to_string_lossy().into_owned());
             (read(file, LIMIT)?, Some(name))
         }
-        None => (args.sql.clone().unwrap_or_default(), None),
+        None => (sql.unwrap_or_default().to_owned(), None),
     };
-    let parameters = args.params.iter().enumerate().map(|(i, text)| parameter(text, i + 1));
+    let parameters = how.params.iter().enumerate().map(|(i, text)| parameter(text, i + 1));
     Ok(SqlBenchSpec {
         statement,
         script,
         parameters: parameters.collect::<Result<_, _>>()?,
-        transaction: args.transaction,
-        prepared: !args.simple,
-        pace: pace(&args.pace),
+        transaction: how.transaction,
+        prepared: !how.simple,
+        pace,
     })
 }
 
@@ -96,7 +103,8 @@ fn cache_spec(args: &BenchCache) -> Result<CacheBenchSpec, ApiError> {
 }
 
 pub(crate) async fn sql(engine: &Arc<Engine>, args: &BenchSql, source: &Source, json: bool) -> Done {
-    measure(engine, BenchSpec::Sql(sql_spec(args)?), &args.at, source, PlanFolder::default(), json).await
+    let spec = sql_spec(args.sql.as_deref(), args.script.as_deref(), &args.how, pace(&args.pace))?;
+    measure(engine, BenchSpec::Sql(spec), &args.at, source, PlanFolder::default(), json).await
 }
 
 pub(crate) async fn cache(engine: &Arc<Engine>, args: &BenchCache, source: &Source, json: bool) -> Done {

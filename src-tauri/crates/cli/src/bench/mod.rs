@@ -1,7 +1,7 @@
 //! `perfctl bench`.
 pub(crate) mod args;
 mod compare;
-mod data_load;
+pub(crate) mod data_load;
 mod handover;
 mod knee;
 pub(crate) mod measuring;

@@ -1,11 +1,13 @@
 //! The command line of databases.
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use perfdeck_engine::cost::USUAL_PAIRS;
+use perfdeck_engine::pool_size::USUAL_REPETITIONS;
 
 use crate::args::duration;
-use crate::bench::args::{RequestArgs, RunAt, rate};
+use crate::bench::args::{RequestArgs, RunAt, SqlArgs, rate};
 use crate::changes::args::Allow;
 
 #[derive(Debug, Subcommand)]
@@ -29,6 +31,7 @@ pub(crate) enum DbCommand {
     ///
     /// How many callers wait inside an application is known to that application alone; PgBouncer tells its own. Churn needs
     /// readings of at least 10 s.
+    #[command(args_conflicts_with_subcommands = true)]
     Pool {
         /// Name or identifier of the environment
         #[arg(long, value_name = "NAME")]
@@ -36,6 +39,8 @@ pub(crate) enum DbCommand {
         /// Read once a second for so long, to tell how often sessions begin and end [example: 30s]
         #[arg(long = "for", value_name = "TIME", value_parser = crate::args::duration)]
         time: Option<std::time::Duration>,
+        #[command(subcommand)]
+        size: Option<PoolCommand>,
     },
     /// Check the health: reachable, latency, connections, replication, transaction numbers, archive, settings
     ///
@@ -88,6 +93,71 @@ pub(crate) enum DbCommand {
     /// no instrumentation. Requests are sent over one connection, each after the answer to the one before. Statements that are
     /// repeated for each row (N+1) are found and counted. Exits with 4 when a part could not be seen.
     Cost(Box<CostArgs>),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PoolCommand {
+    /// Measure the smallest pool that gives the database's highest throughput
+    ///
+    /// A closed loop over 1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48 and 64 connections, as many as the database has room for, in random
+    /// order and several times; a law is fitted, and refused where it does not describe what was measured. Exit codes: 0 a size is
+    /// recommended, 3 the objective cannot be kept, 4 no size can be recommended, or it was stopped.
+    Size(Box<PoolSizeArgs>),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PoolSizeArgs {
+    /// A statement, with $1 (PostgreSQL, SQLite) or ? (MySQL, MariaDB, SQLite) for parameters
+    #[arg(long, visible_alias = "statement", value_name = "SQL", required_unless_present_any = ["script", "plan"],
+          conflicts_with_all = ["script", "plan"])]
+    pub(crate) sql: Option<String>,
+    /// File of statements, each ended by a semicolon; all of them are one transaction with a time and a rate of its own
+    #[arg(long, value_name = "FILE", conflicts_with = "plan")]
+    pub(crate) script: Option<PathBuf>,
+    /// Plan file (TOML) of SQL steps
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["params", "simple", "transaction"])]
+    pub(crate) plan: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) how: SqlArgs,
+    /// Largest number of connections that is tried, 4 to 64
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(4..=64))]
+    pub(crate) max: u32,
+    /// Limit of p99 of the time in the database [example: 50ms]
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(crate) objective: Option<Duration>,
+    /// Instances of the application that share the database
+    #[arg(long, value_name = "K", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) instances: u32,
+    /// Repetitions of each size, 2 to 10
+    #[arg(long, value_name = "R", default_value_t = USUAL_REPETITIONS, value_parser = clap::value_parser!(u32).range(2..=10))]
+    pub(crate) repeats: u32,
+    /// Warm-up of each cell, 100ms to 60s
+    #[arg(long, value_name = "TIME", default_value = "500ms", value_parser = duration)]
+    pub(crate) warmup: Duration,
+    /// Measured time of each cell, 250ms to 2min
+    #[arg(short, long, value_name = "TIME", default_value = "2s", value_parser = duration)]
+    pub(crate) duration: Duration,
+    /// Five repetitions of 3 s and 10 s a cell, for a machine that others use too
+    #[arg(long, conflicts_with_all = ["repeats", "warmup", "duration"])]
+    pub(crate) thorough: bool,
+    /// Generator threads
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<u32>,
+    /// Deadline of one statement
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
+    pub(crate) timeout: Duration,
+    /// Name or identifier of the environment; its guards hold
+    #[arg(long, value_name = "NAME")]
+    pub(crate) env: Option<String>,
+    /// The environment's name again, where its guard asks for it
+    #[arg(long, value_name = "NAME")]
+    pub(crate) confirm: Option<String>,
+    /// Allow what writes in a read-only environment, for this measurement
+    #[arg(long, requires = "env")]
+    pub(crate) unlock: bool,
+    /// Name of the measurement
+    #[arg(long)]
+    pub(crate) name: Option<String>,
 }
 
 /// A session that is ended, and what the guards of its environment ask for.

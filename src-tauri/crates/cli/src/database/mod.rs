@@ -3,6 +3,7 @@ mod activity;
 pub(crate) mod args;
 mod cost;
 mod health;
+mod pool_size;
 mod pools;
 mod schema;
 mod statements;
@@ -13,7 +14,7 @@ use perfdeck_engine::Engine;
 
 use crate::args::Source;
 use crate::changes;
-use crate::database::args::{DbCommand, End};
+use crate::database::args::{DbCommand, End, PoolCommand};
 use crate::output::Done;
 
 async fn end(engine: &Arc<Engine>, kind: &str, end: &End, source: &Source, json: bool) -> Done {
@@ -28,7 +29,10 @@ pub(crate) async fn run(engine: &Arc<Engine>, command: &DbCommand, source: &Sour
         DbCommand::Cancel(asked) => end(engine, "cancel_statement", asked, source, json).await,
         DbCommand::Terminate(asked) => end(engine, "terminate_session", asked, source, json).await,
         DbCommand::Statements(args) => statements::statements(engine, args, source, json).await,
-        DbCommand::Pool { env, time } => pools::pool(engine, env.as_deref(), *time, source, json).await,
+        DbCommand::Pool { size: Some(PoolCommand::Size(args)), .. } => {
+            pool_size::pool_size(engine, args, source, json).await
+        }
+        DbCommand::Pool { env, time, size: None } => pools::pool(engine, env.as_deref(), *time, source, json).await,
         DbCommand::Health { env } => health::health(engine, env.as_deref(), source, json).await,
         DbCommand::Sizes { env, top, by, indexes } => {
             let asked = schema::Asked { top: *top, by: *by, indexes: *indexes };
@@ -44,5 +48,5 @@ pub(crate) async fn run(engine: &Arc<Engine>, command: &DbCommand, source: &Sour
 
 /// Whether a command ends by itself when it is asked to, with what it has so far.
 pub(crate) fn stops_itself(command: &DbCommand) -> bool {
-    matches!(command, DbCommand::Cost(_) | DbCommand::Bloat { .. })
+    matches!(command, DbCommand::Cost(_) | DbCommand::Bloat { .. } | DbCommand::Pool { size: Some(_), .. })
 }

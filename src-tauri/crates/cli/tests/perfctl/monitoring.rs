@@ -140,6 +140,40 @@ fn the_tour_of_the_demo_ends_with_its_run_in_a_report() {
 }
 
 #[test]
+fn the_pool_of_the_demo_is_sized_beside_what_pool_tells() {
+    let dir = temp();
+    let sql = "SELECT count(*) FROM staff";
+    let asked = [
+        "db",
+        "pool",
+        "size",
+        "--env",
+        "demo",
+        "--statement",
+        sql,
+        "--max",
+        "4",
+        "--repeats",
+        "2",
+        "--warmup",
+        "100ms",
+    ];
+    let (code, out, err) = run(dir.path(), &[&asked[..], &["-d", "300ms", "--instances", "2", "--json"]].concat());
+    // Two cores that others use too may not bear a recommendation; what was measured is told all the same.
+    assert!(code == 0 || code == 4, "{code}: {err}");
+    let sizing: Value = serde_json::from_str(&out).expect("JSON");
+    assert_eq!(sizing["schema"], "perfdeck.pool_size/1", "it names its schema");
+    assert_eq!(sizing["cells"].as_array().map(Vec::len), Some(8), "four sizes twice: {sizing}");
+    assert_eq!(code == 0, sizing["refused"].is_null(), "the code tells: {sizing}");
+    assert_eq!(sizing["recommended"].is_null(), sizing["settings"] == serde_json::json!([]), "{sizing}");
+    assert!(sizing["room"].is_null() && sizing["cells"][0]["waits"].is_null(), "a file has no sessions: {sizing}");
+    let (code, _, err) = run(dir.path(), &["db", "pool", "size", "--env", "demo"]);
+    assert!(code == 2 && err.contains("hint: "), "without a statement: {err}");
+    let pools = json(dir.path(), &["db", "pool", "--env", "demo"], 0);
+    assert_eq!(pools["schema"], "perfdeck.pools/1", "what it told before it tells still");
+}
+
+#[test]
 fn what_a_request_of_the_demo_costs_is_told_with_its_n_plus_1() {
     let dir = temp();
     let asked = ["db", "cost", "/staff/7/schedule", "--env", "demo", "--pairs", "6", "--block", "500ms"];

@@ -13,9 +13,9 @@ use super::schema::MIGRATIONS;
 use crate::bench::{self, RunList, RunSeries};
 use crate::changes::{self, ChangeList};
 use crate::compare::Verdict;
-use crate::cost;
 use crate::house::{self, JournalList};
 use crate::{ById, Empty, Engine, EngineOptions, environments, reports};
+use crate::{cost, pool_size};
 
 fn environment(now: f64) -> Value {
     let none = json!({"kind": "none"});
@@ -200,6 +200,17 @@ fn rows(now: f64, version: usize) -> BTreeMap<&'static str, String> {
         let values = format!("'e1', '127.0.0.1:1/shop', '42', {now}, {now}, {}", text(shape));
         rows.insert("statement_plans", format!("VALUES ({values})"));
     }
+    if version >= 12 {
+        let size =
+            json!({"connections": 8, "low": 8, "high": 8, "share": 0.96, "per_instance": 8, "total": 8, "overflow": 0});
+        let sizing = json!({"id": "s1", "created_ms": now, "name": "SELECT 1", "request": "SELECT ?", "environment_id": "e1",
+                            "environment": "shop", "state": "finished", "ended_because": null, "repetitions": 3,
+                            "warmup_s": 0.5, "measure_s": 2.0, "objective_ms": null, "instances": 1, "room": null,
+                            "left_out": [], "cells": [], "sentence": "8 connections", "recommended": size, "refused": null,
+                            "law": null, "lack_of_fit": null, "scatter": null, "sizes": [], "curve": [], "notes": [],
+                            "settings": []});
+        rows.insert("pool_sizings", format!("VALUES ('s1', 'e1', {now}, {})", text(sizing)));
+    }
     rows
 }
 
@@ -339,6 +350,10 @@ async fn read_by_commands(engine: &std::sync::Arc<Engine>, version: usize, now: 
     if version >= 9 {
         let cost = cost::get(e(), id("q1")).await.expect("what a request cost");
         assert_eq!(cost.totals.statements.mean, 21.0, "version {version}: {cost:?}");
+    }
+    if version >= 10 {
+        let sizing = pool_size::get(e(), id("s1")).await.expect("the size of a pool");
+        assert_eq!(sizing.analysis.recommended.map(|size| size.connections), Some(8), "version {version}");
     }
     if version >= 6 {
         let changes = changes::list(e(), ChangeList::default()).await.expect("the changes");

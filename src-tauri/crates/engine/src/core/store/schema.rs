@@ -21,6 +21,7 @@ migrations! {
     "0009_bench",
     "0010_database",
     "0011_database",
+    "0012_bench",
 }
 
 #[cfg(test)]

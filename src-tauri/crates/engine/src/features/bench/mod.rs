@@ -1,4 +1,4 @@
-//! Benchmarks: running, comparing, searching, what a request costs, keeping.
+//! Benchmarks: running, comparing, searching, what a request costs, the size of a pool, keeping.
 pub(crate) mod alike;
 pub(crate) mod claim;
 pub mod commands;
@@ -16,9 +16,11 @@ pub(crate) mod masked;
 pub(crate) mod noise;
 pub(crate) mod part;
 pub(crate) mod plans;
+pub(crate) mod pool_size;
 pub(crate) mod preview;
 mod resized;
 pub(crate) mod running;
+mod short;
 mod store;
 pub(crate) mod unstored;
 pub(crate) mod work;

@@ -1,5 +1,5 @@
 //! What would happen if a benchmark were started: where its load goes, what guards it, what it could tell.
-use perfdeck_model::ApiError;
+use perfdeck_model::{ApiError, Environment};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
@@ -44,7 +44,7 @@ pub struct DuetPreview {
 }
 
 #[allow(clippy::needless_pass_by_value, reason = "it is handed to map")]
-fn words(error: ApiError) -> String {
+pub(crate) fn words(error: ApiError) -> String {
     error.hint.as_ref().map_or_else(|| error.message.clone(), |hint| format!("{}. {hint}", error.message))
 }
 
@@ -70,9 +70,19 @@ impl Engine {
     ) -> Result<(Work, BenchPreview), ApiError> {
         let environment = self.bench_environment(environment_id).await?;
         let work = self.work(spec, environment.as_ref(), folder).await?;
+        let preview = self.preview_of(&work, environment.as_ref()).await?;
+        Ok((work, preview))
+    }
+
+    /// The same of work that is checked.
+    pub(crate) async fn preview_of(
+        &self,
+        work: &Work,
+        environment: Option<&Environment>,
+    ) -> Result<BenchPreview, ApiError> {
         let resolved = work.resolved().await?;
-        let subject = self.subject(&work, environment.as_ref(), &resolved).await;
-        let preview = BenchPreview {
+        let subject = self.subject(work, environment, &resolved).await;
+        Ok(BenchPreview {
             problem: work.can_be_judged().err().map(words),
             loopback: is_loopback(&resolved),
             resolved,
@@ -80,8 +90,7 @@ impl Engine {
             confirm: subject.to_type().map(str::to_owned),
             evidence: subject.evidence().to_vec(),
             tells: work.tells(),
-        };
-        Ok((work, preview))
+        })
     }
 
     /// The same of both sides of a duet, and why it would be refused.

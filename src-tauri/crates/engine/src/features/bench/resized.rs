@@ -1,8 +1,8 @@
-//! The same work for another length or level: steps of a search, blocks of a measurement.
+//! The same work for another length or level: steps of a search, blocks of a measurement, cells of a sweep.
 use std::sync::Mutex;
 
 use perfdeck_model::{HttpBenchSpec, Load};
-use perfdeck_plan::{PlanLoad, Span};
+use perfdeck_plan::{PlanLoad, Span, Warmup};
 
 use crate::features::bench::work::Work;
 
@@ -21,6 +21,22 @@ impl Work {
                 Self::Plan { plan, resources: resources.clone(), threads: *threads, compiled: Mutex::default() }
             }
         }
+    }
+
+    /// The same as a cell of a sweep: a closed loop of so many connections for so long after a warm-up, with nothing to hold.
+    pub(crate) fn cell(&self, connections: u32, warmup_s: f64, measure_s: f64) -> Self {
+        let mut work = self.at(connections, measure_s);
+        match &mut work {
+            Self::Http(spec) => {
+                spec.warmup_s = warmup_s;
+                spec.thresholds.clear();
+            }
+            Self::Plan { plan, .. } => {
+                plan.warmup = Span::from_secs(warmup_s).map(|duration| Warmup::Fixed { duration });
+                plan.thresholds.clear();
+            }
+        }
+        work
     }
 
     /// The same for so long, in a closed loop of one connection or at its own rate, with nothing before and nothing to hold.

@@ -164,7 +164,7 @@ impl Engine {
     }
 
     /// Refuses load on a database or a cache that does not take a connection, before anything else waits for it.
-    async fn answers(&self, work: &Work, environment: &Environment) -> Result<(), ApiError> {
+    pub(crate) async fn answers(&self, work: &Work, environment: &Environment) -> Result<(), ApiError> {
         let (sql, cache) = work.needs();
         for (needed, role) in [(sql, TargetRole::Database), (cache, TargetRole::Cache)] {
             if !needed || self.has_answered(environment, role) {

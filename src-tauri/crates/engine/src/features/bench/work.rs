@@ -244,6 +244,13 @@ impl Work {
         plan.steps.iter().find(|step| other(&step.action)).map(|step| step.name.as_str())
     }
 
+    /// Its first step that is none of SQL; of one HTTP request, that.
+    pub(crate) fn other_than_sql(&self) -> Option<&str> {
+        let Self::Plan { plan, .. } = self else { return Some("request") };
+        let other = |action: &Action| !matches!(action, Action::Sql(_));
+        plan.steps.iter().find(|step| other(&step.action)).map(|step| step.name.as_str())
+    }
+
     /// A name for its runs.
     pub(crate) fn name(&self) -> String {
         match self {

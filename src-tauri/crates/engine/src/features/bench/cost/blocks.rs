@@ -20,8 +20,6 @@ const REST: Duration = Duration::from_millis(400);
 const LONGEST_REST: Duration = Duration::from_secs(2);
 /// Longest look at what others run, before the first request.
 const LOOK: Duration = Duration::from_secs(1);
-/// Longest time that a block's requests may take beyond its length and twice their time-out.
-const GRACE: Duration = Duration::from_secs(15);
 /// Fewer requests than this say nothing about a target that fails.
 const ENOUGH: u64 = 20;
 /// The part of the pairs that may be thrown away and repeated.
@@ -108,7 +106,6 @@ pub(super) struct Blocks<'a> {
     pub(super) abort: AbortSwitch,
     pub(super) pairs: u32,
     pub(super) block_s: f64,
-    pub(super) timeout_s: f64,
     pub(super) seed: u32,
     /// What others run, by the names of [`Block::worked`]: seen before the first request.
     pub(super) others: BTreeSet<String>,
@@ -236,32 +233,18 @@ impl Blocks<'_> {
 
     /// The requests of a block, to the last answer.
     async fn send(&self) -> Result<Sent, ApiError> {
-        let context = self.what.context(self.engine, "cost".to_owned(), self.abort.clone());
-        let run = self.what.work.run(context, |_| {}, self.job.cancel.clone());
-        let limit = Duration::from_secs_f64(self.block_s + 2.0 * self.timeout_s) + GRACE;
-        let finished = tokio::time::timeout(limit, run).await.map_err(|_| {
-            ApiError::new(
-                ErrorCode::Timeout,
-                format!("The requests of a block did not end within {} s", limit.as_secs()),
-            )
-        })?;
-        let harmless = |text: &str| self.what.work.harmless(text);
-        let run = finished.map_err(ApiError::from).map_err(|mut error| {
-            error.message = harmless(&error.message);
-            error
-        })?;
-        let mut sent = Sent::of(&run.run);
-        sent.sample = sent.sample.map(|sample| harmless(&sample));
-        match run.run.state {
+        let run = self.what.sent(self.engine, &self.what.work, "cost", &self.abort, self.job).await?;
+        match run.state {
             RunState::Completed => {}
             RunState::Cancelled | RunState::Interrupted => {
                 return Err(ApiError::new(ErrorCode::Cancelled, "It was stopped before its end"));
             }
             RunState::Aborted => {
-                let why = harmless(&run.run.notes.join("; "));
+                let why = run.notes.join("; ");
                 return Err(ApiError::new(ErrorCode::Conflict, format!("The requests ended early: {why}")));
             }
         }
+        let sent = Sent::of(&run);
         Ok(sent)
     }
 

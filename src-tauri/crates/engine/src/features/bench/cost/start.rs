@@ -2,9 +2,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use perfdeck_bench::AbortSwitch;
 use perfdeck_model::masking::title;
-use perfdeck_model::{ApiError, Environment, ErrorCode, JobResult, JobStatus, JournalKind, Tag};
+use perfdeck_model::{ApiError, JobResult, JobStatus, Tag};
 use perfdeck_words as words;
 use uuid::Uuid;
 
@@ -69,7 +68,7 @@ impl Engine {
         let claim = self.bench_claim(&of)?;
         let engine = self.clone();
         Ok(self.core.jobs.spawn("cost", of, Some(environment.id.clone()), move |job| async move {
-            let measured = engine.cost_measured(&what, &environment, &mut counters, &request, &job).await;
+            let measured = engine.cost_measured(&what, &mut counters, &request, &job).await;
             drop(claim);
             let cost = match measured {
                 Ok(measured) => engine.cost_of(&what, name, &request, &mut counters, measured).await,
@@ -87,51 +86,36 @@ impl Engine {
     async fn cost_measured(
         &self,
         what: &Allowed,
-        environment: &Environment,
         counters: &mut Counters,
         request: &CostRequest,
         job: &JobContext,
     ) -> Result<Measured, ApiError> {
         job.progress(Some(0.0), "preparing");
-        let abort = AbortSwitch::default();
-        let guarded = what.environment.as_ref().unwrap_or(environment);
-        let _head_room = job.unless_cancelled(self.head_room(guarded, what.strict, &abort)).await??;
-        if self.take_unlocked_for_run(&environment.id) {
-            let text = "changes are allowed for this measurement".to_owned();
-            self.journal(JournalKind::Unlocked, Some(environment), text, None).await?;
-        }
         let (pairs, block_s) = (request.pairs, request.block_s);
-        let resolved = what.resolved.join(", ");
         let text = format!(
-            "{} on {resolved}, to see what one costs: {pairs} blocks of {}",
+            "{} on {}, to see what one costs: {pairs} blocks of {}",
             what.work.words(),
+            what.resolved.join(", "),
             words::setting(block_s)
         );
-        // What cannot be journaled is not sent.
-        self.journal(JournalKind::LoadStarted, Some(environment), text, None).await?;
+        let guarded = self.load_begins(what, text, job).await?;
         let blocks = Blocks {
             engine: self,
             what,
             counters,
             job,
-            abort,
+            abort: guarded.abort.clone(),
             pairs,
             block_s,
-            timeout_s: what.work.spec()?.timeout_s(),
             // Any order will do that nobody chose.
             seed: Uuid::new_v4().as_fields().0,
             others: BTreeSet::new(),
         };
         let measured = blocks.run().await;
-        let text = match &measured {
-            Ok(m) => format!("{} of {pairs} pairs of blocks, {}", m.pairs.len(), words::plural(m.requests, "request")),
-            Err(error) if error.code == ErrorCode::Cancelled && job.is_interrupted() => {
-                "interrupted: Perfdeck was ended".to_owned()
-            }
-            Err(error) if error.code == ErrorCode::Cancelled => "stopped by the user".to_owned(),
-            Err(error) => format!("without a result: {}", error.message),
-        };
-        self.noted(JournalKind::LoadEnded, Some(environment), text).await;
+        self.load_ended(what, job, &measured, |m| {
+            format!("{} of {pairs} pairs of blocks, {}", m.pairs.len(), words::plural(m.requests, "request"))
+        })
+        .await;
         measured
     }
 
