@@ -46,7 +46,7 @@ test('a guarded environment is unlocked by its typed name only, and a refusal is
 
 test('another environment that is opened meanwhile is not unlocked in its place', async () => {
   show({}, true);
-  engine.reset({ 'env.unlock': () => true });
+  engine.reset({ 'env.unlock': () => 0 });
   render(Guard);
   await fireEvent.click(screen.getByTestId('env-unlock'));
   await screen.findByTestId('unlock-confirm');

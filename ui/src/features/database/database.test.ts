@@ -37,7 +37,7 @@ test('what the sessions do is listed, who waits for whom, and unknown is a dash'
   );
   const tree = screen.getAllByTestId('blocking-session');
   expect(tree.map((n) => n.querySelector('code')?.textContent)).toEqual(['7', '8']);
-  expect(tree[1]!.textContent).toContain('a row of public.payments');
+  expect(tree[1]!.textContent).toContain('a row of payments');
   expect(screen.getByTestId('transactions').textContent).toMatch(/7.*reconcile.*4\Wmin.18.*what it wrote/s);
   const actions = screen.getByTestId('blocking-actions').textContent;
   expect(actions, 'what cannot be done stays listed with its reason').toMatch(/Terminate 7.*1.*rolled back.*Cancel 7.*idle: no statement/s);

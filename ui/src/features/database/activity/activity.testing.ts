@@ -73,6 +73,7 @@ export const nobody: DatabaseActivity['blocking'] = {
   roots: 0,
   waiting: 0,
   unknown: 0,
+  reveal: null,
   longest_s: null,
   rows: [],
   left_out: 0,
