@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use perfdeck_database::statements::{Found, StatementReader};
-use perfdeck_database::{ActivityReader, DatabaseCollector, PoolsReader, health, index_bloat, sizes, statement_plan};
+use perfdeck_database::{ActivityReader, DatabaseCollector, PoolsReader, health, measure_bloat, sizes, statement_plan};
 use perfdeck_model::{Address, ApiError, CheckState, Collector as _, ErrorCode, Sensitive};
 use perfdeck_testkit::{CuttingDoor, MariaDb, Postgres};
 
@@ -19,7 +19,9 @@ async fn everything(address: &Address, password: Option<&Sensitive>) -> Vec<(&'s
     if address.scheme == perfdeck_model::Scheme::Postgres {
         all.push((
             "bloat",
-            index_bloat(address, password, "public.t1_pkey", true).await.map(|b| assert!(b.measured.is_some())),
+            measure_bloat(address, password, "public.t1_pkey", std::future::pending())
+                .await
+                .map(|b| assert!(b.measured.is_some())),
         ));
     }
     all.push(("plan", statement_plan(address, password, "SELECT * FROM t1", true).await.map(|p| assert!(p.measured))));
