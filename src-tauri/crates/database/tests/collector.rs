@@ -305,11 +305,17 @@ async fn states_of_sessions_are_findings_until_they_are_over() {
     let postgres = Postgres::start().await.expect("PostgreSQL");
     postgres.execute("CREATE TABLE t (a int); INSERT INTO t VALUES (1)").await.expect("a table");
     let open = async || postgres.connect().await.expect("a session");
-    told_and_over(&postgres.url(), open, async |c, sql| drop(c.execute(sql).await.expect(sql))).await;
+    told_and_over(&postgres.url(), open, async |c, sql| {
+        c.execute(sql).await.expect(sql);
+    })
+    .await;
     let mariadb = MariaDb::start().await.expect("MariaDB");
     mariadb.execute("CREATE TABLE t (a INT) ENGINE=InnoDB; INSERT INTO t VALUES (1)").await.expect("a table");
     let open = async || mariadb.connect().await.expect("a session");
-    told_and_over(&mariadb.url(), open, async |c, sql| drop(c.execute(sql).await.expect(sql))).await;
+    told_and_over(&mariadb.url(), open, async |c, sql| {
+        c.execute(sql).await.expect(sql);
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
