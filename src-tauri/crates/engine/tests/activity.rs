@@ -276,6 +276,8 @@ async fn a_hot_row(engine: &Arc<Engine>, server: &Postgres, id: &str) {
 async fn a_savepoint(engine: &Arc<Engine>, server: &Postgres, id: &str) {
     let holder = Client::of(server, "holder").await.did("BEGIN; UPDATE t SET n = 1 WHERE id = 70").await;
     let begun = Client::of(server, "orm").await.did("BEGIN; UPDATE t SET n = 2 WHERE id = 71; SAVEPOINT s").await;
+    // Its statement comes later than its transaction.
+    now(engine, id).await;
     let Client { mut c, pid: middle } = begun;
     // Its client stays connected with what it has.
     let middle_task = tokio::spawn(async move { (c.execute("UPDATE t SET n = 2 WHERE id = 70").await.map(drop), c) });

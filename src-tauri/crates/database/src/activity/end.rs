@@ -252,7 +252,7 @@ fn rolls_back(s: &SessionFacts) -> bool {
 }
 
 /// Difference, in milliseconds, from which on a transaction began before the statement that it runs.
-const EARLIER_MS: f64 = 1.0;
+const EARLIER_MS: f64 = 0.1;
 
 /// Whether a session may hold locks that cancelling its statement leaves as they are. InnoDB undoes the statement alone and keeps
 /// its locks while the client's transaction is open; PostgreSQL keeps those from before a savepoint, which it does not tell of.

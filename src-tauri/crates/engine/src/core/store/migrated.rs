@@ -351,7 +351,7 @@ async fn read_by_commands(engine: &std::sync::Arc<Engine>, version: usize, now: 
         let cost = cost::get(e(), id("q1")).await.expect("what a request cost");
         assert_eq!(cost.totals.statements.mean, 21.0, "version {version}: {cost:?}");
     }
-    if version >= 10 {
+    if version >= 12 {
         let sizing = pool_size::get(e(), id("s1")).await.expect("the size of a pool");
         assert_eq!(sizing.analysis.recommended.map(|size| size.connections), Some(8), "version {version}");
     }
