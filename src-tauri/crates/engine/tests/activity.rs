@@ -301,8 +301,9 @@ async fn a_failed_transaction(engine: &Arc<Engine>, server: &Postgres, id: &str)
     failed.c.execute("SELECT 1 / 0").await.expect_err("a division by zero");
     let found = eventually(Duration::from_secs(10), async || {
         let found = now(engine, id).await;
-        let state = session(&found, failed.pid).state.clone();
-        if state == "idle in transaction (aborted)" { Ok(found) } else { Err(state) }
+        // It may have come after the reading.
+        let state = found.sessions.iter().find(|s| s.pid == failed.pid).map(|s| s.state.clone());
+        if state.as_deref() == Some("idle in transaction (aborted)") { Ok(found) } else { Err(state) }
     })
     .await;
     let told = session(&found, failed.pid);
