@@ -58,8 +58,8 @@ impl LoadWaits {
             Ok(rows) => rows.map_err(|e| explain(&self.address, &e))?,
             Err(_) => return Err(silent(&self.address, DEADLINE)),
         };
-        let row = |row: &sqlx::postgres::PgRow| Some((row.try_get(0).ok()?, row.try_get::<i32, _>(1).ok()?));
-        Ok(rows.iter().filter_map(row).map(|(kind, n)| (kind, u32::try_from(n).unwrap_or(0))).collect())
+        let row = |row: &sqlx::postgres::PgRow| Ok((row.try_get(0)?, row.try_get::<i32, _>(1)?.unsigned_abs()));
+        rows.iter().map(row).collect::<Result<_, _>>().map_err(|e: sqlx::Error| explain(&self.address, &e))
     }
 
     /// Ends the connection.

@@ -124,16 +124,17 @@ const METADATA: &str = "
 const METADATA_INSTRUMENT: &str =
     "UPDATE performance_schema.setup_instruments SET enabled = 'YES' WHERE name = 'wait/lock/metadata/sql/mdl';";
 
-fn metadata_locks(rows: &[MySqlRow]) -> Vec<MetadataLock> {
+fn metadata_locks(rows: &[MySqlRow]) -> Result<Vec<MetadataLock>, sqlx::Error> {
     let lock = |row: &MySqlRow| {
-        Some(MetadataLock {
-            pid: row.try_get(0).ok()?,
-            on: (text(row, 1)?, text(row, 2).filter(|name| !name.is_empty())),
-            strength: text(row, 3)?,
-            granted: text(row, 4)? == "GRANTED",
+        let cell = |i: usize| text(row, i).ok_or_else(|| sqlx::Error::ColumnNotFound(i.to_string()));
+        Ok(MetadataLock {
+            pid: row.try_get(0)?,
+            on: (cell(1)?, text(row, 2).filter(|name| !name.is_empty())),
+            strength: cell(3)?,
+            granted: cell(4)? == "GRANTED",
         })
     };
-    rows.iter().filter_map(lock).collect()
+    rows.iter().map(lock).collect()
 }
 
 /// What the server's words for a session's state say that it waits for, where that is a lock.
@@ -348,7 +349,7 @@ async fn waits(
         match sqlx::raw_sql(METADATA).fetch_all(&mut *c).await {
             Ok(rows) => {
                 known.metadata = Some(true);
-                pairs.extend(metadata::pairs(&metadata_locks(&rows)));
+                pairs.extend(metadata::pairs(&metadata_locks(&rows)?));
             }
             // Not there, not allowed, or switched off: whom they wait for is not told.
             Err(sqlx::Error::Database(_)) => known.metadata = Some(false),

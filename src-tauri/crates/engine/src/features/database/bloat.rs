@@ -5,10 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use perfdeck_model::{ApiError, DatabaseSizes, IndexBloat, JobResult, JobState, JobStatus, MeasuredBloat};
 use perfdeck_words as words;
 use serde::{Deserialize, Serialize};
-use sqlx::Row as _;
 use ts_rs::TS;
 
-use super::place::{Place, place_of};
+use super::place::{Place, kept, place_of};
 use crate::Engine;
 use crate::core::store::{Store, text};
 use crate::table::Result;
@@ -122,9 +121,6 @@ impl Store {
         .fetch_all(&self.pool)
         .await
         .map_err(|e| self.fail(&e))?;
-        let kept = |row: &sqlx::sqlite::SqliteRow| {
-            Some((row.try_get(0).ok()?, serde_json::from_str(row.try_get::<&str, _>(1).ok()?).ok()?))
-        };
-        Ok(rows.iter().filter_map(kept).collect())
+        Ok(kept(&rows).collect())
     }
 }

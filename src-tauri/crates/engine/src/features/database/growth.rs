@@ -5,10 +5,9 @@ use std::time::Duration;
 
 use perfdeck_model::{ApiError, DatabaseSizes, SizeGrowth, SizeTold};
 use serde::{Deserialize, Serialize};
-use sqlx::Row as _;
 use tokio_util::sync::CancellationToken;
 
-use super::place::{Place, place_of};
+use super::place::{Place, kept, place_of};
 use crate::Engine;
 use crate::core::store::{Store, text};
 
@@ -109,10 +108,7 @@ impl Store {
         .fetch_all(&self.pool)
         .await
         .map_err(|e| self.fail(&e))?;
-        let kept = |row: &sqlx::sqlite::SqliteRow| {
-            Some((row.try_get(0).ok()?, serde_json::from_str(row.try_get::<&str, _>(1).ok()?).ok()?))
-        };
-        Ok(rows.iter().filter_map(kept).collect())
+        Ok(kept(&rows).collect())
     }
 
     async fn sizes_kept_ms(&self, place: &Place) -> Result<Option<f64>, ApiError> {
