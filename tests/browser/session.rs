@@ -171,15 +171,17 @@ async fn e2e_the_address_is_the_state() {
         let scroll =
             format!("const e = (() => {{ {scrolled} }})(); if (!e) return false; e.scrollTop = 180; return true");
         page.wait_until("enough to scroll", SOON, &scroll, &[])?;
-        page.run_async(
-            "const done = arguments[0]; requestAnimationFrame(() => requestAnimationFrame(() => done(true)))",
-        )?;
+        // What comes later above moves what is read down: where it was left counts, not where it was put.
+        let left = page.run_async(&format!(
+            "const done = arguments[0]; const e = (() => {{ {scrolled} }})();
+             requestAnimationFrame(() => requestAnimationFrame(() => done(Math.round(e.scrollTop))))"
+        ))?;
         page.click(&id("nav-reports"))?;
         shows(page, "blue", "reports")?;
         page.back()?;
         shows(page, "blue", "settings")?;
-        let there = format!("const e = (() => {{ {scrolled} }})(); return e && Math.round(e.scrollTop) === 180");
-        page.wait_until("the settings to be scrolled as before", SOON, &there, &[])?;
+        let there = format!("const e = (() => {{ {scrolled} }})(); return e && Math.round(e.scrollTop) === arguments[0]");
+        page.wait_until("the settings to be scrolled as before", SOON, &there, &[left])?;
         page.wait_until("the title", SOON, "return document.title === 'Settings, blue – Perfdeck'", &[])?;
 
         // A run of another environment than the address names.

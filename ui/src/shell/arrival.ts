@@ -1,5 +1,6 @@
 // What happens when another address is shown: the focus goes to the heading of what appears, and a step back finds the page
 // scrolled as it was left.
+import { pathOf } from '../kit/address';
 import { isTyping } from '../kit/keys';
 import { anyLayer } from '../kit/layers';
 import { focusText, isMakeshift } from '../kit/focus-kept';
@@ -39,6 +40,9 @@ export class Arrival {
   private readonly kept = new Map(read());
   private step = stepNow();
   private path: string | null = null;
+  /** Whether what is shown belongs to the step: between a step and its screen the one before is still there. */
+  private there = false;
+  private restoring = false;
   private frame = 0;
   private changes: MutationObserver | null = null;
   private readonly ends: (() => void)[] = [];
@@ -53,14 +57,19 @@ export class Arrival {
     };
     listen(main, 'scroll', (event) => this.scrolled(event.target as Element), true);
     // Before anything else of the page hears of it: what is scrolled from now on belongs to the next step.
-    listen(window, 'popstate', () => (this.step = stepNow()), true);
+    const left = (): void => {
+      this.there = pathOf(location.hash) === this.path;
+      this.step = stepNow();
+    };
+    listen(window, 'popstate', left, true);
     listen(window, 'pagehide', () => this.keep());
     // Who scrolls is not scrolled.
-    for (const name of ['wheel', 'keydown', 'pointerdown']) listen(window, name, () => cancelAnimationFrame(this.frame), true);
+    for (const name of ['wheel', 'keydown', 'pointerdown']) listen(window, name, () => this.stopRestoring(), true);
   }
 
   /** Another path is shown, and its screen is there. */
   arrive(path: string): void {
+    this.there = true;
     if (path === this.path) return;
     const first = this.path === null;
     this.path = path;
@@ -70,6 +79,8 @@ export class Arrival {
   }
 
   private scrolled(element: Element): void {
+    // A browser tells of scrolling a frame later: by then it may be the screen before, or one that has not its rows yet.
+    if (!this.there || this.restoring) return;
     const places = this.kept.get(this.step) ?? {};
     places[selectorOf(element)] = element.scrollTop;
     this.kept.delete(this.step);
@@ -87,7 +98,7 @@ export class Arrival {
 
   /** Scrolls to where this step was left, as soon as there is enough to scroll. */
   private restore(top: boolean): void {
-    cancelAnimationFrame(this.frame);
+    this.stopRestoring();
     const wanted = Object.entries(this.kept.get(this.step) ?? {}).filter(([, at]) => at > 0);
     if (wanted.length === 0) {
       if (top) this.main.scrollTop = 0;
@@ -105,9 +116,15 @@ export class Arrival {
         if (!reached.has(selector)) reached.set(selector, now);
       }
       const settled = reached.size === wanted.length && [...reached.values()].every((since) => now - since > SETTLES_MS);
-      if (!settled && now < until) this.frame = requestAnimationFrame(look);
+      this.restoring = !settled && now < until;
+      if (this.restoring) this.frame = requestAnimationFrame(look);
     };
     look();
+  }
+
+  private stopRestoring(): void {
+    this.restoring = false;
+    cancelAnimationFrame(this.frame);
   }
 
   private focus(before: Element | null): void {
@@ -145,7 +162,7 @@ export class Arrival {
 
   end(): void {
     this.keep();
-    cancelAnimationFrame(this.frame);
+    this.stopRestoring();
     this.changes?.disconnect();
     for (const end of this.ends) end();
   }
