@@ -116,7 +116,7 @@ fn row(s: &DatabaseSession) -> Vec<String> {
     let statement: String = s.statement.chars().take(STATEMENT).collect();
     vec![
         s.pid.to_string(),
-        seconds(s.age_s),
+        or_dash(s.age_s.map(seconds)),
         s.state.clone(),
         or_dash(s.wait.clone()),
         holders(s),

@@ -131,6 +131,11 @@ impl ActivityFacts {
         own + waits + small + self.fresh
     }
 
+    /// Clients that it lists or leaves out, and whether any of them waits for a lock.
+    pub fn clients(&self) -> (usize, bool) {
+        (self.sessions.len() + self.left_out as usize, !self.waits.is_empty())
+    }
+
     /// Seconds from a moment of the server's clock until the reading.
     pub(crate) fn since(&self, ms: Option<f64>) -> Option<f64> {
         ms.map(|ms| ((self.server_ms - ms) / 1e3).max(0.0))
@@ -229,7 +234,7 @@ impl ActivityFacts {
             state: s.state.to_string(),
             wait_class: s.wait_class,
             wait: text(s.wait.as_ref()),
-            age_s: age.or_else(|| self.since(s.state_ms)).unwrap_or(0.0),
+            age_s: age.or_else(|| self.since(s.state_ms)),
             statement_s,
             transaction_s: self.since(s.transaction_ms),
             xids: s.xids,

@@ -39,6 +39,9 @@ test('hidden is not none, and what runs is counted', () => {
   expect(said({ sessions: [session(1), session(2, { age_s: 1 })] })).toBe(
     'ok: 2 statements run, the longest for 12 s; nobody waits for a lock',
   );
+  expect(said({ sessions: [session(1, { state: 'disabled', age_s: null }), session(2)] }), 'unknown is not running').toBe(
+    'warn: What 1 session does is not tracked by the server',
+  );
   const resting = session(3, { state: 'idle', wait_class: 'idle' });
   expect(plain(counted(activity({ sessions: [resting], left_out: 4 })))).toBe('1 session: 0 active, 1 idle; 4 more sessions not listed');
 });

@@ -15,7 +15,13 @@ export const isIdle = (s: DatabaseSession): boolean => s.wait_class === 'idle';
 /** Whether it does nothing and holds nothing. */
 export const isResting = (s: DatabaseSession): boolean => isIdle(s) && s.transaction_s === null;
 export const waits = (s: DatabaseSession): boolean => s.blocked_by.length > 0;
-export const ageWord = (s: DatabaseSession): string => lasted(s.waits_s ?? s.age_s);
+/** A time that may be unknown. */
+export const lastedOr = (s: number | null): string => (s === null ? DASH : lasted(s));
+export const ageWord = (s: DatabaseSession): string => lastedOr(s.waits_s ?? s.age_s);
+/** The state and for how long, where the server tells. */
+export const stateWord = (s: DatabaseSession): string => (s.age_s === null ? s.state : `${s.state} for ${lasted(s.age_s)}`);
+/** Whether the server follows what it does. */
+const isTracked = (s: DatabaseSession): boolean => s.state !== 'disabled';
 export const waitWord = (s: DatabaseSession): string => s.wait ?? (s.wait_class === 'cpu' ? 'on CPU' : isIdle(s) ? 'Client: read' : DASH);
 
 /** The number of a session; a prepared transaction has none. */
@@ -68,7 +74,7 @@ function names(sessions: readonly DatabaseSession[]): string {
 
 /** Sessions as they are listed: who holds up others, who waits, who works, and folded at the end who rests. */
 export function rowsOf(sessions: readonly DatabaseSession[]): Row[] {
-  const by = (of: (s: DatabaseSession) => number) => (a: DatabaseSession, b: DatabaseSession) => of(b) - of(a);
+  const by = (of: (s: DatabaseSession) => number | null) => (a: DatabaseSession, b: DatabaseSession) => (of(b) ?? -1) - (of(a) ?? -1);
   const holders = sessions.filter((s) => s.holds_up > 0 && !waits(s)).sort(by((s) => s.holds_up));
   const waiting = sessions.filter(waits).sort(by((s) => s.waits_s ?? s.age_s));
   const rest = sessions.filter((s) => !waits(s) && s.holds_up === 0);
@@ -77,7 +83,7 @@ export function rowsOf(sessions: readonly DatabaseSession[]): Row[] {
   const [shown, more] = waiting.length > WAITING + 1 ? [waiting.slice(0, WAITING), waiting.slice(WAITING)] : [waiting, []];
   const rows = [...holders, ...shown].map(rowOf);
   if (more.length > 0) {
-    const span = between(most(more, (s) => s.waits_s ?? s.age_s));
+    const span = between(most(more, (s) => s.waits_s ?? s.age_s ?? 0));
     rows.push(foldOf('waiting', `${integer(more.length)} more ${names(more)} sessions wait, ${span}`, more));
   }
   rows.push(...busy.map(rowOf));
@@ -148,7 +154,7 @@ export function verdict(activity: DatabaseActivity): Required<Said> {
     const verb = waiting === 1 ? 'waits' : 'wait';
     const name = root.name ?? `session ${root.pid}`;
     const is = root.deadlock ? 'a deadlock in progress' : (session?.state ?? rootWord(root, session));
-    const since = session && !root.deadlock ? ` for ${lasted(session.age_s)}` : '';
+    const since = session && session.age_s !== null && !root.deadlock ? ` for ${lasted(session.age_s)}` : '';
     const unknown = blocking.unknown > 0 ? ` ${integer(blocking.unknown)} more wait for a lock whose holder the server does not tell.` : '';
     return {
       tone: longest >= LONG_S || root.deadlock ? 'bad' : 'warn',
@@ -174,6 +180,15 @@ export function verdict(activity: DatabaseActivity): Required<Said> {
       support: sessions.length === 0 ? 'None of what runs can be seen.' : `What is shown is a part: ${support}.`,
     };
   }
+  const untracked = sessions.filter((s) => !isTracked(s)).length;
+  if (untracked > 0) {
+    return {
+      tone: 'warn',
+      strong: `What ${plural(untracked, 'session')} ${untracked === 1 ? 'does is' : 'do is'} not tracked`,
+      rest: 'by the server',
+      support: `Their role or database has track_activities off. ${support}.`,
+    };
+  }
   const running = sessions.filter((s) => !isIdle(s));
   if (running.length === 0) {
     const open = sessions.filter((s) => !isResting(s)).sort((a, b) => (b.transaction_s ?? 0) - (a.transaction_s ?? 0))[0];
@@ -181,7 +196,7 @@ export function verdict(activity: DatabaseActivity): Required<Said> {
       tone: 'ok',
       strong: 'No statement runs',
       rest: open
-        ? `now; the longest open transaction is ${nameOf(open)}, for ${lasted(open.transaction_s ?? open.age_s)}`
+        ? `now; the longest open transaction is ${nameOf(open)}, for ${lastedOr(open.transaction_s ?? open.age_s)}`
         : 'at the moment',
       support: `${support}.`,
     };
@@ -189,7 +204,7 @@ export function verdict(activity: DatabaseActivity): Required<Said> {
   return {
     tone: 'ok',
     strong: `${plural(running.length, 'statement')} ${running.length === 1 ? 'runs' : 'run'},`,
-    rest: `the longest for ${lasted(Math.max(...running.map((s) => s.age_s)))}; nobody waits for a lock`,
+    rest: `the longest for ${lasted(Math.max(...running.map((s) => s.age_s ?? 0)))}; nobody waits for a lock`,
     support: `${support}.`,
   };
 }
