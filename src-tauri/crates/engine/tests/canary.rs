@@ -403,7 +403,7 @@ fn files(folder: &Path, found: &mut Vec<(String, Vec<u8>)>) {
 }
 
 fn holds(bytes: &[u8]) -> bool {
-    bytes.windows(CANARY.len()).any(|w| w == CANARY.as_bytes())
+    perfdeck_testkit::holds(bytes, CANARY)
 }
 
 /// Runs a command; answers what it said, with the end of its job.
