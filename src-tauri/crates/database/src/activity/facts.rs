@@ -48,6 +48,8 @@ pub(crate) struct Wait {
     pub(crate) since_ms: Option<f64>,
     /// Whether it queues for a row behind others that wait for its holder: when those are gone it waits for that one.
     pub(crate) queues: bool,
+    /// Whether others may share the row with the one that it is said to wait for (PostgreSQL).
+    pub(crate) shared: bool,
 }
 
 /// A transaction that was prepared for a two-phase commit.
@@ -78,6 +80,8 @@ pub struct ActivityFacts {
     pub(crate) grant: Option<String>,
     /// Statement after which the server tells who holds what is waited for.
     pub(crate) reveal: Option<String>,
+    /// Statements that roll back XA transactions which were prepared (MySQL, MariaDB); asked for where somebody waits.
+    pub(crate) xa: Vec<String>,
     /// Bytes of texts and sessions that the reading before did not have.
     pub(crate) fresh: usize,
 }
