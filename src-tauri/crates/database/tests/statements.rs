@@ -312,6 +312,7 @@ async fn other_encodings(server: &Postgres) {
     pgbench(server, 5, &[LIGHT]).await;
     let found = delta(&before, &read(&mut reader).await);
     assert!(found.gained.values().any(|counts| counts.calls == 10), "figures come without texts too: {found:?}");
+    assert!(reader.unread().is_some_and(|why| why.contains("another database")), "and why they do is said");
     for name in ["SQL_ASCII", "LATIN1"] {
         server.execute(&format!("DROP DATABASE \"{name}\" WITH (FORCE)")).await.expect("dropped");
     }

@@ -24,6 +24,10 @@ source: string | null,
  */
 own_counted: string | null, 
 /**
+ * Why the texts of statements are not known, where the server hands out none.
+ */
+unread: string | null, 
+/**
  * Since when something is kept of this database, in milliseconds since the Unix epoch; `null` while nothing is.
  */
 since_ms: number | null, 

@@ -81,6 +81,7 @@ fn unseen(found: &Statements) -> bool {
     matches!(found.state, Some(StatementsState::Unavailable { .. } | StatementsState::Failed { .. }))
         || found.hidden.is_some()
         || found.own_counted.is_some()
+        || found.unread.is_some()
 }
 
 /// A change in its column: a factor from twice on, else the word of its verdict or a percentage.
@@ -170,6 +171,9 @@ fn notes(found: &Statements) {
         for line in hidden.grant.iter().flat_map(|grant| output::under("hint:", grant)) {
             output::note(&line);
         }
+    }
+    if let Some(why) = &found.unread {
+        output::note(why);
     }
     if let Some(fix) = &found.own_counted {
         output::note("Perfdeck's own statements are in these figures: this user may not keep them out");

@@ -43,7 +43,13 @@ pub(super) struct Own {
     looked_ms: Option<f64>,
     /// Time until the next look, in milliseconds.
     rest_ms: f64,
+    /// Whether the server hands out no texts; see [`is_unreadable`].
+    pub(super) unread: bool,
 }
+
+/// What is said where the server hands out no texts.
+pub(super) const UNREAD: &str = "A statement of another database of this server holds bytes that are no text in this one's encoding. PostgreSQL \
+    then hands out the text of no statement, and those of Perfdeck cannot be told apart from others of their role";
 
 /// Why the extension cannot be read here, or what it is.
 pub(super) async fn probe(c: &mut Session) -> Result<Result<Extension, StatementsUnavailable>, sqlx::Error> {
@@ -264,6 +270,7 @@ impl Extension {
             let rows = match sqlx::raw_sql(sqlx::AssertSqlSafe(text)).fetch_all(c).await {
                 // Without texts nothing can be told apart but this user's own, which are none where it is not recorded.
                 Err(error) if is_unreadable(&error) => {
+                    own.unread = true;
                     if marked {
                         reading.entries.retain(|key, _| key.user != self.user);
                     }

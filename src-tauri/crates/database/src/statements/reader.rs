@@ -241,6 +241,14 @@ impl StatementReader {
         }
     }
 
+    /// Why the server hands out no texts, where it does not.
+    pub fn unread(&self) -> Option<&'static str> {
+        match self.open.as_ref()?.1 {
+            Source::Postgres(_, ref own) if own.unread => Some(postgres::UNREAD),
+            _ => None,
+        }
+    }
+
     /// The statement that keeps own statements out where they are counted.
     pub fn unrecord(&self) -> String {
         mysql::unrecord(&self.address)

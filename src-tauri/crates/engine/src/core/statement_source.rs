@@ -21,6 +21,8 @@ pub(crate) struct Said {
     pub(crate) source: Option<String>,
     /// The statement that keeps Perfdeck's own statements out, where they are counted.
     pub(crate) own_counted: Option<String>,
+    /// Why the server hands out no texts, where it does not.
+    pub(crate) unread: Option<String>,
     /// The statement that lets this user tell all statements apart.
     pub(crate) grant: Option<String>,
 }
@@ -59,6 +61,7 @@ impl StatementSource {
             Self::Server(reader) => Said {
                 source: reader.source(),
                 own_counted: (reader.unseen() == Some(Unseen::Counted)).then(|| reader.unrecord()),
+                unread: reader.unread().map(str::to_owned),
                 grant: Some(reader.reveal()),
             },
             Self::Demo(_) => Said { source: Some("the demo's own count".to_owned()), ..Said::default() },

@@ -47,6 +47,7 @@ const statements = (of: Partial<Statements> = {}): Statements => ({
   state: null,
   source: 'pg_stat_statements 1.10',
   own_counted: null,
+  unread: null,
   since_ms: NOW - 86_400_000,
   next_ms: NOW + 10_000,
   coverage: { from_ms: NOW - 3_600_000, to_ms: NOW, observed_s: 3600, windows: 12 },

@@ -16,6 +16,8 @@ pub struct Statements {
     pub source: Option<String>,
     /// Statement that keeps Perfdeck's own statements out of the figures, where they are in them; `null` where they are not.
     pub own_counted: Option<String>,
+    /// Why the texts of statements are not known, where the server hands out none.
+    pub unread: Option<String>,
     /// Since when something is kept of this database, in milliseconds since the Unix epoch; `null` while nothing is.
     pub since_ms: Option<f64>,
     /// When the next figures come; `null` where nobody watches the environment.
@@ -49,6 +51,7 @@ impl Statements {
     pub(crate) fn say(&mut self, said: &Said) {
         self.source.clone_from(&said.source);
         self.own_counted.clone_from(&said.own_counted);
+        self.unread.clone_from(&said.unread);
         if let Some(hidden) = &mut self.hidden {
             hidden.grant.clone_from(&said.grant);
         }
