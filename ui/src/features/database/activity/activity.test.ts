@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import type { DatabaseSession } from '../../../backend/types';
 import type { LaneSpec } from '../../../charts/lane';
 import { activity, blocked, branch, nobody, open, session, waiter } from './activity.testing';
-import { blockedWord, counted, holdsWord, longTransactions, rowsOf, shareOf, stateWord, verdict, waitsNote } from './activity';
+import { ageWord, blockedWord, counted, holdsWord, longTransactions, rowsOf, shareOf, stateWord, verdict, waitsNote } from './activity';
 import { lanesOf } from './lanes';
 import { applicationsOf, poolsOf, shownOf } from './pools';
 
@@ -73,7 +73,8 @@ test('the words of a row', () => {
   expect(blockedWord(open(1, { holds_up: 16 })), 'it waits for nobody').toBe('–');
   expect(blockedWord(waiter(1, [2], { holds_up: 3 })), 'in the middle of a chain').toBe('2');
   expect(blockedWord(waiter(1, [2, 0, 4], { blocked_by_more: 3 }))).toBe('2, prepared and 4 more');
-  expect(stateWord(session(1, { state: 'disabled' }))).toBe('activity not tracked');
+  const untracked = session(1, { state: 'disabled', age_s: 0 });
+  expect([stateWord(untracked), ageWord(untracked)], 'unknown is not 0').toEqual(['activity not tracked', '–']);
   const holds = (of: Partial<DatabaseSession>): string => plain(holdsWord(session(1, of)));
   expect(holds({ rows_locked: 1204 })).toBe('1 204 row locks');
   expect(holds({ wrote: true })).toBe('what it wrote');

@@ -15,7 +15,6 @@ export const isIdle = (s: DatabaseSession): boolean => s.wait_class === 'idle';
 /** Whether it does nothing and holds nothing. */
 export const isResting = (s: DatabaseSession): boolean => isIdle(s) && s.transaction_s === null;
 export const waits = (s: DatabaseSession): boolean => s.blocked_by.length > 0;
-export const ageWord = (s: DatabaseSession): string => lasted(s.waits_s ?? s.age_s);
 export const waitWord = (s: DatabaseSession): string => s.wait ?? (s.wait_class === 'cpu' ? 'on CPU' : isIdle(s) ? 'Client: read' : DASH);
 
 /** The number of a session; a prepared transaction has none. */
@@ -23,6 +22,12 @@ export const numberWord = (pid: number): string => (pid === 0 ? 'prepared' : Str
 
 /** Whether its server does not track what it does: PostgreSQL with `track_activities` off, for it, its user or its database. */
 export const isUntracked = (s: Pick<DatabaseSession, 'state'>): boolean => s.state === 'disabled';
+/** For how long it waits, else for how long it is what it is, in seconds; null where its server does not track that. */
+export const ageOf = (s: DatabaseSession): number | null => s.waits_s ?? (isUntracked(s) ? null : s.age_s);
+export function ageWord(s: DatabaseSession): string {
+  const age = ageOf(s);
+  return age === null ? DASH : lasted(age);
+}
 /** What makes a server track what its sessions do, from their next statement on. */
 export const TRACK = 'ALTER SYSTEM SET track_activities = on; SELECT pg_reload_conf();';
 /** The state of a session in words. */
