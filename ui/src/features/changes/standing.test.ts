@@ -84,6 +84,7 @@ test('what the target says is judged by what it should say', () => {
   expect(saysMark(plannedChange(), before), 'it waits to be applied').toBe('none');
   const gone = { says: 'as_applied', text: 'the session is gone' } as const;
   expect(saysMark(plannedChange({ state: 'lapsed' }), gone), 'that is why it lapsed').toBe('none');
+  expect(saysMark(change({ state: 'kept', undo_statement: null }), gone), 'it was ended for good').toBe('holds');
   expect(saysMark(change({ state: 'cut_off' }), { says: 'half_done', text: '' })).toBe('failed');
 });
 

@@ -96,9 +96,9 @@ export function saysMark(change: Pick<Change, 'state' | 'undo_statement'>, says:
   const past = group === 'past';
   switch (says.says) {
     case 'as_applied':
-      // One that lapsed is past because of it.
+      // One that lapsed is past because of it, and one that is kept for good is as it should be.
       if (change.state === 'lapsed') return 'none';
-      return past ? 'warning' : 'holds';
+      return past && change.state !== 'kept' ? 'warning' : 'holds';
     case 'as_before':
       return group === 'in force' ? 'warning' : 'none';
     case 'differs':

@@ -125,8 +125,9 @@ fn row(s: &DatabaseSession, several: bool) -> Vec<String> {
     let statement: String = s.statement.chars().take(STATEMENT).collect();
     let mut cells = vec![
         s.pid.to_string(),
-        seconds(s.age_s),
-        s.state.clone(),
+        // Since when is not known of what is not tracked.
+        or_dash((s.state != DISABLED).then(|| seconds(s.age_s))),
+        if s.state == DISABLED { "not tracked".to_owned() } else { s.state.clone() },
         or_dash(s.wait.clone()),
         holders(s),
         or_dash(s.application.clone()),
