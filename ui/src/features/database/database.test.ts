@@ -183,6 +183,34 @@ test('what holds up others is ended: what it frees and costs first, then the gua
   await waitFor(() => expect(screen.queryAllByTestId('blocking-session')).toHaveLength(0));
 });
 
+test('what came of ending a session is said also once it is not among the others any more', async () => {
+  const planned = plannedChange({ kind: 'terminate_session', undo_statement: null, notes: [], preview: [] });
+  const started = job({ id: 'j', kind: 'change' });
+  let found = activity({ sessions: [session(7), session(8)] });
+  let state = planned;
+  const { context, push } = fakeApp(
+    {
+      'db.activity': () => found,
+      'changes.plan': () => changeDetail(planned),
+      'changes.apply': () => started,
+      'changes.check': () => changeDetail(state),
+      'job.get': () => started,
+    },
+    { ...there, path: '/database?session=7' },
+  );
+  render(Database, { context });
+  await fireEvent.click(await screen.findByTestId('session-terminate'));
+  await fireEvent.click(await screen.findByTestId('ending-do'));
+  found = activity({ sessions: [session(8)] });
+  state = { ...planned, state: 'kept', target_says: { says: 'as_applied', text: 'the session is gone' } };
+  push({ jobs: [job({ ...started, state: 'done', result: { kind: 'change', id: 'c1' } })] });
+  await waitFor(() => expect(screen.getByTestId('ending-done').textContent).toContain('the session is gone'));
+  await waitFor(() => expect(screen.getAllByTestId('statement')).toHaveLength(1));
+  expect(screen.getByTestId('session').textContent, 'what it did is not known any more').not.toContain('active for');
+  await fireEvent.click(screen.getByTestId('ending-close'));
+  await waitFor(() => expect(screen.queryByTestId('session')).toBeNull());
+});
+
 test('a guard that says no is shown in place of the button, and what is gone is said', async () => {
   let refuse = false;
   const planned = plannedChange({ kind: 'terminate_session', undo_statement: null, preview: [] });
