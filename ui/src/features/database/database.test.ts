@@ -179,7 +179,7 @@ test('what holds up others is ended: what it frees and costs first, then the gua
   };
   found = activity({ sessions: [session(8)] });
   push({ jobs: [job({ ...started, state: 'done', result: { kind: 'change', id: 'c1' } })] });
-  await waitFor(() => expect(screen.getByTestId('ending-done').textContent).toMatch(/the session is gone.*1 of 1 sessions/s));
+  await waitFor(() => expect(screen.getByTestId('ending-done').textContent).toMatch(/The session is gone.*1 of 1 sessions/s));
   await waitFor(() => expect(screen.queryAllByTestId('blocking-session')).toHaveLength(0));
 });
 
@@ -204,7 +204,7 @@ test('what came of ending a session is said also once it is not among the others
   found = activity({ sessions: [session(8)] });
   state = { ...planned, state: 'kept', target_says: { says: 'as_applied', text: 'the session is gone' } };
   push({ jobs: [job({ ...started, state: 'done', result: { kind: 'change', id: 'c1' } })] });
-  await waitFor(() => expect(screen.getByTestId('ending-done').textContent).toContain('the session is gone'));
+  await waitFor(() => expect(screen.getByTestId('ending-done').textContent).toContain('The session is gone'));
   await waitFor(() => expect(screen.getAllByTestId('statement')).toHaveLength(1));
   expect(screen.getByTestId('session').textContent, 'what it did is not known any more').not.toContain('active for');
   await fireEvent.click(screen.getByTestId('ending-close'));
