@@ -1,5 +1,6 @@
 import { beforeEach, expect, test, vi } from 'vitest';
 import { frame } from '../testing/frames';
+import { turn } from '../testing/turn';
 
 const fake = vi.hoisted(() => ({
   watched: [] as { id: string | null; send: (frame: unknown) => void; stopped: boolean }[],
@@ -126,7 +127,7 @@ test('a list that was asked for earlier does not replace a newer one', async () 
   fake.lists[1]!.answer([of('blue'), of('green')]);
   await vi.waitFor(() => expect(app.environments.map((e) => e.name)).toEqual(['blue', 'green']));
   fake.lists[0]!.answer([of('blue')]);
-  await new Promise((done) => setTimeout(done, 0));
+  await turn();
   expect(app.environments.map((e) => e.name)).toEqual(['blue', 'green']);
 });
 

@@ -18,6 +18,7 @@ beforeEach(() => {
 });
 afterEach(() => {
   end();
+  vi.useRealTimers();
   vi.restoreAllMocks();
 });
 
@@ -39,22 +40,24 @@ test('a button that is switched off hands it on to what can be operated beside i
 });
 
 test('a focus that was given up is not taken back', async () => {
+  vi.useFakeTimers();
   by('delete').focus();
   by('root').dispatchEvent(new Event('pointerdown', { bubbles: true }));
   by('delete').blur();
-  await new Promise((done) => setTimeout(done, 5));
+  await vi.runAllTimersAsync();
   by('form').append(document.createElement('i'));
-  await new Promise((done) => setTimeout(done, 50));
+  await vi.runAllTimersAsync();
   expect(document.activeElement).toBe(document.body);
 });
 
 test('rows that come and go elsewhere do not have the page laid out', async () => {
+  vi.useFakeTimers();
   by('name').focus();
   const asked = vi.mocked(Element.prototype.getClientRects);
   asked.mockClear();
   by('row').remove();
   by('list').append(document.createElement('p'));
-  await new Promise((done) => setTimeout(done, 50));
+  await vi.runAllTimersAsync();
   expect(asked).not.toHaveBeenCalled();
   expect(document.activeElement?.id).toBe('name');
 });

@@ -4,6 +4,7 @@ import { expect, test } from 'vitest';
 import type { StoredKnee } from '../backend/types';
 import { fakeApp } from '../testing/app';
 import Asks from '../testing/Asks.svelte';
+import { turn } from '../testing/turn';
 
 const knee = (id: string): StoredKnee => ({ id }) as StoredKnee;
 const shown = (): string => screen.getByRole('status').textContent ?? '';
@@ -33,7 +34,7 @@ test('what is asked for now is not overtaken by what was asked for before', asyn
   answers.get('new')!([knee('n')]);
   await waitFor(() => expect(shown()).toBe('n'));
   answers.get('old')!([knee('o')]);
-  await new Promise((done) => setTimeout(done, 0));
+  await turn();
   expect(shown()).toBe('n');
 });
 

@@ -172,22 +172,35 @@ async fn transactions_of_mariadb_are_transactions() {
     }
 }
 
+/// InnoDB tells what is new of its transactions only when nobody has read them for 100 ms.
+const UNREAD: Duration = Duration::from_millis(150);
+
+/// Collects, `step_ms` of its clock apart, until `good` finds what is waited for; no oftener than InnoDB looks again.
+async fn until<T>(
+    c: &mut DatabaseCollector,
+    now: &mut f64,
+    step_ms: f64,
+    good: impl Fn(&Collection) -> Result<T, String>,
+) -> T {
+    let end = std::time::Instant::now() + Duration::from_secs(20);
+    let mut looks = tokio::time::interval(UNREAD);
+    looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        looks.tick().await;
+        *now += step_ms;
+        match good(&c.collect(&*now).await.expect("answers")) {
+            Ok(found) => return found,
+            Err(last) => assert!(std::time::Instant::now() < end, "never as expected; last: {last}"),
+        }
+    }
+}
+
 async fn eventually_collect(
     c: &mut DatabaseCollector,
     now: &mut f64,
     good: impl Fn(&Collection) -> bool,
 ) -> Collection {
-    let end = std::time::Instant::now() + Duration::from_secs(10);
-    loop {
-        *now += 1.0;
-        let seen = c.collect(&*now).await.expect("answers");
-        if good(&seen) {
-            return seen;
-        }
-        assert!(std::time::Instant::now() < end, "never as expected; last: {:?}", seen.values);
-        // InnoDB refreshes its list of transactions only when nobody has read it for 100 ms.
-        tokio::time::sleep(Duration::from_millis(120)).await;
-    }
+    until(c, now, 1.0, |seen| if good(seen) { Ok(seen.clone()) } else { Err(format!("{:?}", seen.values)) }).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -260,19 +273,13 @@ async fn postgres_findings_are_found_and_nothing_else() {
 
 /// Findings of state once they are exactly these kinds. A collection looks at the sessions every five seconds of its clock.
 async fn states(c: &mut DatabaseCollector, now: &mut f64, wanted: &[&str]) -> Vec<Finding> {
-    let end = std::time::Instant::now() + Duration::from_secs(20);
-    loop {
-        *now += 5_000.0;
-        let seen = c.collect(&*now).await.expect("answers");
+    until(c, now, 5_000.0, |seen| {
         let of_sessions = |f: &&Finding| f.kind.ends_with("blocked") || f.kind.ends_with("transaction");
         let found: Vec<Finding> = seen.broken.iter().filter(of_sessions).cloned().collect();
-        if found.iter().map(|f| f.kind.as_str()).eq(wanted.iter().copied()) {
-            return found;
-        }
-        assert!(std::time::Instant::now() < end, "not {wanted:?}: {found:#?}");
-        // As above: InnoDB tells of what is new only then.
-        tokio::time::sleep(Duration::from_millis(120)).await;
-    }
+        let as_wanted = found.iter().map(|f| f.kind.as_str()).eq(wanted.iter().copied());
+        if as_wanted { Ok(found) } else { Err(format!("not {wanted:?}: {found:#?}")) }
+    })
+    .await
 }
 
 /// What is blocked, idle in a transaction or open for long is a finding, told from half a second on, until it is over.

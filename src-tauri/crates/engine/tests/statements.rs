@@ -89,6 +89,8 @@ async fn what_a_watched_database_did_is_kept_and_counts_once() {
 
     // Somebody else's Perfdeck on the same store watches too: it has seen less, and nothing counts twice.
     let other = open().await;
+    let beside = asked(&other, &id, &clock).await;
+    assert_eq!(beside.state, Some(StatementsState::WatchedElsewhere), "it does not watch, and somebody does");
     watch(&other, &id, &clock).await;
     calls(&server, 2).await;
     // Readings far apart have a gap between them, so the clock goes on in steps.
@@ -118,6 +120,7 @@ async fn what_a_watched_database_did_is_kept_and_counts_once() {
     // Nobody watches any more: it is told from the store, where a gap is a gap.
     let later = open().await;
     let kept = asked(&later, &id, &clock).await;
+    assert_eq!(kept.state, Some(StatementsState::NotWatched), "it ended with those who did");
     assert_eq!((counted(&kept), kept.coverage.windows), (42, 1), "what was seen was kept at the end: {kept:?}");
     let request = StatementRequest {
         environment_id: id.clone(),

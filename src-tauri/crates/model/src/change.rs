@@ -28,14 +28,16 @@ pub enum ChangeState {
     Undone,
     /// Not applied: the target confirmed that nothing of it is there, or nothing was sent.
     Failed,
+    /// Never applied: the target came to be as it would have made it without it, as when a session ended by itself.
+    Lapsed,
     /// Ended in the middle: Perfdeck ended, it was stopped, or a step failed. What the target says is what is so.
     CutOff,
 }
 
 impl ChangeState {
-    /// Whether nothing more can come: it is undone or failed.
+    /// Whether nothing more can come: it is undone, failed or lapsed.
     pub fn is_past(self) -> bool {
-        matches!(self, Self::Undone | Self::Failed)
+        matches!(self, Self::Undone | Self::Failed | Self::Lapsed)
     }
 
     /// Whether somebody works on it now, or did when Perfdeck ended.
@@ -61,6 +63,7 @@ impl ChangeState {
             Self::Undoing => "undoing",
             Self::Undone => "undone",
             Self::Failed => "failed",
+            Self::Lapsed => "lapsed",
             Self::CutOff => "cut off",
         }
     }

@@ -3,4 +3,4 @@
 /**
  * State of a change. Each state is stored before the step that it names begins.
  */
-export type ChangeState = "planned" | "previewed" | "armed" | "applying" | "applied" | "verified" | "kept" | "undoing" | "undone" | "failed" | "cut_off";
+export type ChangeState = "planned" | "previewed" | "armed" | "applying" | "applied" | "verified" | "kept" | "undoing" | "undone" | "failed" | "lapsed" | "cut_off";

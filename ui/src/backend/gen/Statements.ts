@@ -32,7 +32,7 @@ unread: string | null,
  */
 since_ms: number | null, 
 /**
- * When the next figures come; `null` where nobody watches the environment.
+ * When the next figures come; `null` where this Perfdeck does not watch the environment.
  */
 next_ms: number | null, 
 /**

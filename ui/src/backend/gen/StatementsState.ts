@@ -5,7 +5,7 @@ import type { StatementsUnavailable } from "./StatementsUnavailable";
 /**
  * What keeps new figures away.
  */
-export type StatementsState = { "kind": "not_watched" } | { "kind": "unavailable", 
+export type StatementsState = { "kind": "not_watched" } | { "kind": "watched_elsewhere" } | { "kind": "unavailable", 
 /**
  * Why, and what changes it.
  */

@@ -10,7 +10,8 @@ import { httpCommand } from './form/command';
 import { latency as anyLatency, live, preview } from '../../testing/values';
 import { answeredOf, countOf, errorWords, listed, outcomeOf, short, statusWords, thresholdWords, toneOf } from '../../kit/outcome';
 import { needed, rateWord, shown } from '../../kit/percentiles';
-import { answerRows, bothSides, factRows, loadOf, markdown, mayStart, namesIn, sentence, tail } from './words';
+import { mayStart } from '../../kit/load';
+import { answerRows, bothSides, factRows, loadOf, markdown, namesIn, sentence, tail } from './words';
 
 const latency = (over: Partial<LatencyMs> = {}): LatencyMs => anyLatency({ p99: 12.3, too_small: ['p999'], ...over });
 const made = (over: Partial<Run> = {}): Run =>

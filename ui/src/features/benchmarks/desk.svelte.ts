@@ -7,7 +7,7 @@ import { MASK } from './form/http';
 import { pathTo, placeOf } from './routes';
 import { Running } from './running.svelte';
 import type { BenchRequest, BenchSpec, JobStatus, Run } from './types';
-import { mayStart } from './words';
+import { mayStart } from '../../kit/load';
 
 interface Notice {
   text: string;

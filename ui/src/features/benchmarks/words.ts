@@ -171,11 +171,6 @@ export function markdown(run: Run): string {
   return `${lines.join('\n')}\n`;
 }
 
-/** Whether the guards let a benchmark start, with what was typed to confirm it. */
-export const mayStart = (preview: BenchPreview | null, typed: string): boolean =>
-  preview === null ||
-  (preview.problem === null && preview.guard === null && (preview.confirm === null || typed.trim() === preview.confirm));
-
 /** Names that were typed with a comma between; a name may have commas itself. */
 export const namesIn = (typed: string | null): string[] =>
   typed === null ? [] : [...new Set([typed, ...typed.split(',').map((name) => name.trim())])];

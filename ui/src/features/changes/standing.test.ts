@@ -70,6 +70,7 @@ test('the chain of states shows what was reached, and where it branched off', ()
   expect(words(cutOffChange())).toBe('Planned Cut off:failed');
   expect(words(undone)).toBe('Planned Applied Verified Undone:none');
   expect(words(plannedChange({ state: 'failed' }))).toBe('Planned Failed:failed');
+  expect(words(plannedChange({ state: 'lapsed' }))).toBe('Planned Lapsed:none');
   expect(words(change({ state: 'undoing' }))).toBe('Planned Applied Verified Undoing:running');
   expect(words(cutOffChange({ state: 'applying' }))).toBe('Planned Applying:running (Verified) (Kept)');
 });
@@ -80,6 +81,10 @@ test('what the target says is judged by what it should say', () => {
   expect(saysMark(change({ state: 'kept' }), before), 'somebody took it back').toBe('warning');
   expect(saysMark(change({ state: 'verified' }), { says: 'as_applied', text: '' })).toBe('holds');
   expect(saysMark(change({ state: 'verified' }), { says: 'not_allowed', text: '' })).toBe('unknown');
+  expect(saysMark(plannedChange(), before), 'it waits to be applied').toBe('none');
+  const gone = { says: 'as_applied', text: 'the session is gone' } as const;
+  expect(saysMark(plannedChange({ state: 'lapsed' }), gone), 'that is why it lapsed').toBe('none');
+  expect(saysMark(change({ state: 'kept', undo_statement: null }), gone), 'it was ended for good').toBe('holds');
   expect(saysMark(change({ state: 'cut_off' }), { says: 'half_done', text: '' })).toBe('failed');
 });
 
@@ -87,6 +92,7 @@ test('when it ends and what undoing costs are unknown, not nothing, where they a
   expect([ends(plannedChange(), AT), undoCosts(change({ undo_cost: null }))]).toEqual(['–', '–']);
   expect([ends(change(), AT), ends(change({ ends_ms: AT + 60_000 }), AT)]).toEqual(['until undone', expect.stringMatching(/^ends \d\d:/)]);
   const ended = change({ state: 'kept', undo_statement: null });
+  expect(groupOf(plannedChange({ state: 'lapsed' }))).toBe('past');
   expect(groupOf(ended), 'what was done for good waits for nobody').toBe('past');
   const stays = change({ undo_statement: null, undo_cost: null });
   expect([ends(stays, AT), undoCosts(stays)]).toEqual(['stays', 'cannot be undone']);

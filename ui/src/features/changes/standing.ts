@@ -3,7 +3,7 @@ import type { Change, ChangeOffer, ChangeState, Says } from '../../backend/types
 import type { Count } from '../../kit/feature';
 import { integer } from '../../kit/figures';
 
-const PAST: readonly ChangeState[] = ['undone', 'failed'];
+const PAST: readonly ChangeState[] = ['undone', 'failed', 'lapsed'];
 const WAITING: readonly ChangeState[] = ['planned', 'previewed', 'armed'];
 
 export type Group = 'in force' | 'planned' | 'past';

@@ -42,6 +42,7 @@ const REACHED: Readonly<Record<ChangeState, number>> = {
   undoing: 1,
   undone: 1,
   failed: 1,
+  lapsed: 1,
   cut_off: 1,
 };
 /** What follows the words that were reached, where the chain ends or branches off. */
@@ -51,6 +52,7 @@ const BRANCH: Readonly<Partial<Record<ChangeState, Link>>> = {
   undoing: { word: 'Undoing', mark: 'running' },
   undone: { word: 'Undone', mark: 'none' },
   failed: { word: 'Failed', mark: 'failed' },
+  lapsed: { word: 'Lapsed', mark: 'none' },
   cut_off: { word: 'Cut off', mark: 'failed' },
 };
 
@@ -76,6 +78,7 @@ const STATES: Readonly<Record<ChangeState, readonly [Mark, string, string]>> = {
   undoing: ['running', 'Undoing', 'the undo statement is sent'],
   undone: ['none', 'Undone', 'the target is as before'],
   failed: ['failed', 'Failed', 'nothing of it is on the target'],
+  lapsed: ['none', 'Lapsed', 'the target came to be so without it'],
   cut_off: ['failed', 'Cut off', 'it ended in the middle'],
 };
 
@@ -89,12 +92,15 @@ export function stepWords(step: ChangeStep, last: boolean): { mark: Mark; word: 
 
 /** The glyph before what the target says; what is well for a change in force is nothing to note of a past one. */
 export function saysMark(change: Pick<Change, 'state' | 'undo_statement'>, says: TargetSays): Mark {
-  const past = groupOf(change) === 'past';
+  const group = groupOf(change);
+  const past = group === 'past';
   switch (says.says) {
     case 'as_applied':
-      return past ? 'warning' : 'holds';
+      // One that lapsed is past because of it, and one that is kept for good is as it should be.
+      if (change.state === 'lapsed') return 'none';
+      return past && change.state !== 'kept' ? 'warning' : 'holds';
     case 'as_before':
-      return past ? 'none' : 'warning';
+      return group === 'in force' ? 'warning' : 'none';
     case 'differs':
       return 'warning';
     case 'half_done':

@@ -30,8 +30,8 @@ test('what the sessions do is listed, who waits for whom, and unknown is a dash'
   render(Database, { context });
   const rows = await screen.findAllByTestId('statement');
   expect(rows).toHaveLength(2);
-  expect(rows[0]!.textContent).toMatch(/reconcile.*idle in transaction.*after.*blocks 1$/s);
-  expect(rows[1]!.textContent).toMatch(/api.*Lock: transactionid.*7$/s);
+  expect(rows[0]!.textContent).toMatch(/reconcile.*idle in transaction.*after.*–\s*1\s*$/s);
+  expect(rows[1]!.textContent).toMatch(/api.*Lock: transactionid.*7\s*–\s*$/s);
   expect(plain(screen.getByTestId('database-answer').textContent)).toMatch(
     /1 session waits for one:\s*reconcile, idle in transaction for 2 min 38 s/,
   );
@@ -71,6 +71,27 @@ test('what a finding names is shown, and Enter takes it away again', async () =>
   await fireEvent.keyDown(row, { key: 'Enter' });
   await waitFor(() => expect(screen.queryByTestId('session')).toBeNull());
   expect(address.query).toBe('');
+});
+
+test('who is in the middle of a chain is blocked and holds up; a wait that is new is no finding yet, and not nothing', async () => {
+  const chain = blocked();
+  const sessions = [...chain.sessions, waiter(9, [8])].map((s) => (s.pid === 8 ? { ...s, holds_up: 1 } : s));
+  const { context } = fakeApp({ 'db.activity': () => activity({ ...chain, sessions }) }, { ...there, findings: [] });
+  render(Database, { context });
+  const rows = await screen.findAllByTestId('statement');
+  const middle = rows.find((row) => row.textContent?.trim().startsWith('8'))!;
+  expect([...middle.querySelectorAll('td')].slice(-2).map((cell) => cell.textContent?.trim())).toEqual(['7', '1']);
+  await waitFor(() => expect(screen.getByTestId('findings').textContent).not.toMatch(/^\s*Nothing to mend/));
+});
+
+test('a session that is not tracked says so, with what helps, in the list and of itself', async () => {
+  const untracked = session(7, { state: 'disabled', wait_class: 'other', statement: '' });
+  const { context } = fakeApp({ 'db.activity': () => activity({ sessions: [untracked] }) }, { ...there, path: '/database?session=7' });
+  render(Database, { context });
+  expect((await screen.findByTestId('statement')).textContent).toContain('activity not tracked');
+  for (const place of [screen.getByTestId('sessions-untracked'), await screen.findByTestId('session')])
+    expect(place.textContent).toContain('ALTER SYSTEM SET track_activities = on;');
+  expect(screen.getByTestId('session').textContent).not.toContain('disabled');
 });
 
 test('the sessions are a list: found by who they are and by whom they wait for, sorted and copied', async () => {
@@ -119,7 +140,7 @@ test('what holds up others is ended: what it frees and costs first, then the gua
     statement: 'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = 7',
     undo_statement: null,
     notes: ['It cannot be undone'],
-    preview: [{ what: 'Sessions freed', predicted: 1, came: null, unit: 'count' }],
+    preview: [{ what: 'Sessions freed at once', predicted: 1, came: null, unit: 'count' }],
   });
   let state = planned;
   let found: DatabaseActivity = blocked();
@@ -144,7 +165,7 @@ test('what holds up others is ended: what it frees and costs first, then the gua
   render(Database, { context });
   await fireEvent.click(await screen.findByTestId('blocking-do'));
   expect(sent).toEqual([{ kind: 'terminate_session', environment_id: 'shop', object: '7@1' }]);
-  await waitFor(() => expect(screen.getByTestId('ending').textContent).toMatch(/cannot be undone.*Sessions freed.*1.*pid = 7/s));
+  await waitFor(() => expect(screen.getByTestId('ending').textContent).toMatch(/cannot be undone.*Sessions freed at once.*1.*pid = 7/s));
   const button = screen.getByTestId('change-confirmed') as HTMLButtonElement;
   expect(button.disabled, 'the name is not typed yet').toBe(true);
   await fireEvent.input(screen.getByTestId('change-confirm-name'), { target: { value: 'shop' } });
@@ -158,8 +179,36 @@ test('what holds up others is ended: what it frees and costs first, then the gua
   };
   found = activity({ sessions: [session(8)] });
   push({ jobs: [job({ ...started, state: 'done', result: { kind: 'change', id: 'c1' } })] });
-  await waitFor(() => expect(screen.getByTestId('ending-done').textContent).toMatch(/the session is gone.*1 of 1 sessions/s));
+  await waitFor(() => expect(screen.getByTestId('ending-done').textContent).toMatch(/The session is gone.*1 of 1 sessions/s));
   await waitFor(() => expect(screen.queryAllByTestId('blocking-session')).toHaveLength(0));
+});
+
+test('what came of ending a session is said also once it is not among the others any more', async () => {
+  const planned = plannedChange({ kind: 'terminate_session', undo_statement: null, notes: [], preview: [] });
+  const started = job({ id: 'j', kind: 'change' });
+  let found = activity({ sessions: [session(7), session(8)] });
+  let state = planned;
+  const { context, push } = fakeApp(
+    {
+      'db.activity': () => found,
+      'changes.plan': () => changeDetail(planned),
+      'changes.apply': () => started,
+      'changes.check': () => changeDetail(state),
+      'job.get': () => started,
+    },
+    { ...there, path: '/database?session=7' },
+  );
+  render(Database, { context });
+  await fireEvent.click(await screen.findByTestId('session-terminate'));
+  await fireEvent.click(await screen.findByTestId('ending-do'));
+  found = activity({ sessions: [session(8)] });
+  state = { ...planned, state: 'kept', target_says: { says: 'as_applied', text: 'the session is gone' } };
+  push({ jobs: [job({ ...started, state: 'done', result: { kind: 'change', id: 'c1' } })] });
+  await waitFor(() => expect(screen.getByTestId('ending-done').textContent).toContain('The session is gone'));
+  await waitFor(() => expect(screen.getAllByTestId('statement')).toHaveLength(1));
+  expect(screen.getByTestId('session').textContent, 'what it did is not known any more').not.toContain('active for');
+  await fireEvent.click(screen.getByTestId('ending-close'));
+  await waitFor(() => expect(screen.queryByTestId('session')).toBeNull());
 });
 
 test('a guard that says no is shown in place of the button, and what is gone is said', async () => {

@@ -14,6 +14,9 @@ use crate::{FINE, INCOMPLETE, environments};
 /// Columns of a statement that are written.
 const STATEMENT: usize = 100;
 
+/// Where the column of the database is, of sessions in several.
+const DATABASE_AT: usize = 7;
+
 /// State of a session whose setting `track_activities` is off.
 const DISABLED: &str = "disabled";
 
@@ -62,13 +65,18 @@ pub(super) async fn activity(engine: &Arc<Engine>, env: Option<&str>, all: bool,
     }
     notes(&activity);
     let idle = |s: &&DatabaseSession| s.wait_class == WaitClass::Idle && s.transaction_s.is_none();
-    let rows: Vec<Vec<String>> = activity.sessions.iter().filter(|s| all || !idle(s)).map(row).collect();
+    let listed: Vec<&DatabaseSession> = activity.sessions.iter().filter(|s| all || !idle(s)).collect();
+    let several = listed.iter().any(|s| s.database != listed[0].database);
+    let rows: Vec<Vec<String>> = listed.into_iter().map(|s| row(s, several)).collect();
     if rows.is_empty() {
         if activity.hidden == Some(0) {
             output::note("Nothing runs at the moment");
         }
     } else {
-        let head = ["session", "for", "state", "waits for", "blocked by", "application", "user", "statement"];
+        let mut head = vec!["session", "for", "state", "waits for", "blocked by", "application", "user", "statement"];
+        if several {
+            head.insert(DATABASE_AT, "database");
+        }
         output::table(&head, &rows)?;
     }
     let left = activity.sessions.len() - rows.len();
@@ -112,18 +120,23 @@ fn holders(s: &DatabaseSession) -> String {
     or_dash((!all.is_empty()).then(|| all.join(", ")))
 }
 
-fn row(s: &DatabaseSession) -> Vec<String> {
+/// A session; with its database where those that are listed are in `several`.
+fn row(s: &DatabaseSession, several: bool) -> Vec<String> {
     let statement: String = s.statement.chars().take(STATEMENT).collect();
-    vec![
+    let mut cells = vec![
         s.pid.to_string(),
         or_dash(s.age_s.map(seconds)),
-        s.state.clone(),
+        if s.state == DISABLED { "not tracked".to_owned() } else { s.state.clone() },
         or_dash(s.wait.clone()),
         holders(s),
         or_dash(s.application.clone()),
         or_dash(s.user.clone()),
         plain(&if s.ended && !statement.is_empty() { format!("after {statement}") } else { statement }),
-    ]
+    ];
+    if several {
+        cells.insert(DATABASE_AT, or_dash(s.database.clone()));
+    }
+    cells
 }
 
 fn maintenance(m: &Maintenance) -> Vec<String> {

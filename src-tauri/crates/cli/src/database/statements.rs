@@ -130,7 +130,7 @@ fn notes(found: &Statements) {
             }
         }
         Some(StatementsState::Failed { error }) => output::note(&error.message),
-        Some(StatementsState::NotWatched) | None => {}
+        Some(StatementsState::NotWatched | StatementsState::WatchedElsewhere) | None => {}
     }
     if let (Some(from), Some(to)) = (found.coverage.from_ms, found.coverage.to_ms) {
         let total = plain(&words::seconds(found.total_ms / 1e3));

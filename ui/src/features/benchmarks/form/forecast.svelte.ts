@@ -1,30 +1,36 @@
 // What would happen if a benchmark were started: where its load goes, what guards it, what it could tell.
 import { problem, type ApiProblem, type Client } from '../../../kit/client';
+import { Rested } from '../../../kit/rested.svelte';
 import type { BenchPreview, DuetRequest } from '../types';
 import { bothSides } from '../words';
 import type { Asked } from './asking.svelte';
 
-/** Rest of the keys before the engine is asked, in milliseconds. */
-const REST_MS = 250;
+interface Answer {
+  a: BenchPreview | null;
+  b: BenchPreview | null;
+  refused: string | null;
+  decides: string;
+  failure: ApiProblem | null;
+  side: 'a' | 'b';
+}
+const NONE: Answer = { a: null, b: null, refused: null, decides: '', failure: null, side: 'a' };
 
 export class Forecast {
-  a = $state.raw<BenchPreview | null>(null);
+  #client: Client;
+  #rested = new Rested((of: Asked | DuetRequest) => this.#ask(of));
+  readonly #answer = $derived(this.#rested.answer ?? NONE);
+  readonly a = $derived(this.#answer.a);
   /** That of B, of a duet of two sides. */
-  b = $state.raw<BenchPreview | null>(null);
+  readonly b = $derived(this.#answer.b);
   /** Metrics that decide a duet. */
-  decides = $state('');
+  readonly decides = $derived(this.#answer.decides);
   /** Why a duet would be refused. */
-  refused = $state<string | null>(null);
-  failure = $state.raw<ApiProblem | null>(null);
+  readonly refused = $derived(this.#answer.refused);
+  readonly failure = $derived(this.#answer.failure);
   /** Which side of a duet failed. */
-  side = $state<'a' | 'b'>('a');
+  readonly side = $derived(this.#answer.side);
   /** What the guards say to all of it. */
   readonly preview = $derived(this.a && (this.b ? bothSides(this.a, this.b) : this.a));
-  /** Whether what is asked now was not answered yet. */
-  stale = $state(true);
-  #client: Client;
-  #timer: ReturnType<typeof setTimeout> | undefined;
-  #asked = 0;
 
   constructor(client: Client) {
     this.#client = client;
@@ -32,32 +38,21 @@ export class Forecast {
 
   /** Asks once the keys rest; nothing where what is asked for is not complete. */
   soon(of: Asked | DuetRequest | null): void {
-    clearTimeout(this.#timer);
-    this.#asked += 1;
-    this.stale = true;
-    if (of === null) [this.a, this.b, this.refused, this.decides, this.failure] = [null, null, null, '', null];
-    else this.#timer = setTimeout(() => void this.#now(of), REST_MS);
+    this.#rested.soon(of);
   }
 
-  async #now(of: Asked | DuetRequest): Promise<void> {
-    const mine = this.#asked;
+  /** What would happen; a failure is an answer too, of one of the sides. */
+  async #ask(of: Asked | DuetRequest): Promise<Answer> {
     try {
       if ('pairs' in of) {
-        const found = await this.#client.rpc('duet.preview', of);
-        if (mine !== this.#asked) return;
-        [this.a, this.b, this.refused, this.decides] = [found.a, of.noise ? null : found.b, found.problem, found.decides];
-      } else {
-        const request = { spec: of.spec, environment_id: of.environment?.id ?? null, name: null, confirm: null };
-        const found = await this.#client.rpc('bench.preview', request);
-        if (mine !== this.#asked) return;
-        [this.a, this.b, this.refused, this.decides] = [found, null, null, ''];
+        const { a, b, problem: refused, decides } = await this.#client.rpc('duet.preview', of);
+        return { ...NONE, a, b: of.noise ? null : b, refused, decides };
       }
-      [this.failure, this.stale] = [null, false];
+      const request = { spec: of.spec, environment_id: of.environment?.id ?? null, name: null, confirm: null };
+      return { ...NONE, a: await this.#client.rpc('bench.preview', request) };
     } catch (error) {
       const side = 'pairs' in of && !of.noise ? await this.#sideOf(of) : 'a';
-      if (mine !== this.#asked) return;
-      [this.a, this.b, this.refused, this.decides, this.failure, this.stale] = [null, null, null, '', problem(error), false];
-      this.side = side;
+      return { ...NONE, failure: problem(error), side };
     }
   }
 
@@ -71,7 +66,6 @@ export class Forecast {
   }
 
   close(): void {
-    clearTimeout(this.#timer);
-    this.#asked += 1;
+    this.#rested.close();
   }
 }

@@ -32,13 +32,13 @@ describe('throughput and latency over connections', () => {
   test('says where the knee is', () => expect(words()).toContain('knee at 32'));
   test('no knee is no mark', () => {
     const { chart } = draw({ concurrency: null, state: 'never_holds' });
-    expect(chart.querySelector('.knee')).toBeNull();
+    expect(chart.querySelector('.mark')).toBeNull();
     expect(text(chart)).not.toContain('knee at');
   });
 
   test('a step that holds is filled and one that fails is hollow, each once for rate and time', () => {
     const { chart } = draw();
-    expect([chart.querySelectorAll('g circle').length, chart.querySelectorAll('g.fails circle').length]).toEqual([6, 2]);
+    expect([chart.querySelectorAll('g circle').length, chart.querySelectorAll('g.hollow circle').length]).toEqual([6, 2]);
     expect(text(chart.querySelector('figcaption'))).toContain('holds');
     expect(text(chart.querySelector('figcaption'))).toContain('fails');
   });

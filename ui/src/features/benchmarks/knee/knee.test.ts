@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { knee, kneePoint as point } from '../../../testing/values';
 import { blankKnee, parseKnee, steps } from './form';
-import { busiest, failing, fitting, kneeMarkdown, kneeScale, limitOf, percentileOf, usl } from './scale';
+import { fitting } from '../../../charts/growth';
+import { busiest, failing, kneeMarkdown, kneeScale, limitOf, percentileOf, usl } from './scale';
 
 describe('the question', () => {
   it('is a percentile with a limit', () => {

@@ -1,4 +1,5 @@
 // Axes of a search for the knee: concurrency by powers of two, the law that was fitted, and its words.
+import { niceCeil } from '../../../charts/scale';
 import * as md from '../../../kit/markdown';
 import { format, integer } from '../../../kit/figures';
 import type { Tone } from '../../../kit/outcome';
@@ -17,11 +18,6 @@ export interface KneeScale {
   high: number;
 }
 
-const nice = (v: number): number => {
-  const power = 10 ** Math.floor(Math.log10(Math.max(v, 1e-9)));
-  return ([1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10].find((m) => m * power >= v) ?? 10) * power;
-};
-
 /** `running` are the connections of a step that goes on. */
 export function kneeScale(knee: StoredKnee, limitMs: number | null, running = 0): KneeScale {
   const most = Math.max(2, running, ...knee.points.map((p) => p.step.concurrency));
@@ -34,7 +30,7 @@ export function kneeScale(knee: StoredKnee, limitMs: number | null, running = 0)
   const [low, high] = times.length > 0 ? [Math.min(...times), Math.max(...times)] : [1, 10];
   return {
     ticks,
-    top: nice(Math.max(1, ...rates, ...fitted, knee.capacity?.high ?? 0, knee.capacity?.low ?? 0) * 1.05),
+    top: niceCeil(Math.max(1, ...rates, ...fitted, knee.capacity?.high ?? 0, knee.capacity?.low ?? 0) * 1.05, 'per_second'),
     low: 10 ** Math.floor(Math.log10(low) + 1e-9),
     high: 10 ** Math.ceil(Math.log10(high * 1.05) - 1e-9),
   };
@@ -48,13 +44,6 @@ export function limitOf(slo: string): number | null {
 
 /** The percentile of an objective, such as `p99`. */
 export const percentileOf = (slo: string): string => /^\s*(p\d+(?:\.\d+)?)/.exec(slo)?.[1] ?? 'latency';
-
-/** Labelled ticks that fit. */
-export function fitting(ticks: readonly number[], room: number): number[] {
-  let shown = [...ticks];
-  while (shown.length > Math.max(2, room)) shown = shown.filter((_, i) => (shown.length - 1 - i) % 2 === 0);
-  return shown;
-}
 
 /** The busiest resource of a step. */
 export function busiest(point: KneePoint): { name: string; share: number } | null {

@@ -17,19 +17,31 @@ export const isResting = (s: DatabaseSession): boolean => isIdle(s) && s.transac
 export const waits = (s: DatabaseSession): boolean => s.blocked_by.length > 0;
 /** A time that may be unknown. */
 export const lastedOr = (s: number | null): string => (s === null ? DASH : lasted(s));
-export const ageWord = (s: DatabaseSession): string => lastedOr(s.waits_s ?? s.age_s);
-/** The state and for how long, where the server tells. */
-export const stateWord = (s: DatabaseSession): string => (s.age_s === null ? s.state : `${s.state} for ${lasted(s.age_s)}`);
-/** Whether the server follows what it does. */
-const isTracked = (s: DatabaseSession): boolean => s.state !== 'disabled';
 export const waitWord = (s: DatabaseSession): string => s.wait ?? (s.wait_class === 'cpu' ? 'on CPU' : isIdle(s) ? 'Client: read' : DASH);
 
 /** The number of a session; a prepared transaction has none. */
 export const numberWord = (pid: number): string => (pid === 0 ? 'prepared' : String(pid));
 
-/** Whom a session blocks, else who blocks it. */
-export function blockingWord(s: DatabaseSession): string {
-  if (s.holds_up > 0) return `blocks ${integer(s.holds_up)}`;
+/** Whether its server does not track what it does: PostgreSQL with `track_activities` off, for it, its user or its database. */
+export const isUntracked = (s: Pick<DatabaseSession, 'state'>): boolean => s.state === 'disabled';
+/** For how long it waits, else for how long it is what it is, in seconds; null where its server does not track that. */
+export const ageOf = (s: DatabaseSession): number | null => s.waits_s ?? s.age_s;
+export const ageWord = (s: DatabaseSession): string => lastedOr(ageOf(s));
+/** What makes a server track what its sessions do, from their next statement on. */
+export const TRACK = 'ALTER SYSTEM SET track_activities = on; SELECT pg_reload_conf();';
+/** The state of a session in words. */
+export const stateWord = (s: Pick<DatabaseSession, 'state'>): string => (isUntracked(s) ? 'activity not tracked' : s.state);
+/** The same with for how long, where its server tells. */
+export const stateFor = (s: DatabaseSession): string => (s.age_s === null ? stateWord(s) : `${stateWord(s)} for ${lasted(s.age_s)}`);
+
+/** How many sessions do not tell what they do; null where all do. */
+export function untrackedWords(sessions: readonly DatabaseSession[]): string | null {
+  const n = sessions.filter(isUntracked).length;
+  return n === 0 ? null : `What ${plural(n, 'session')} ${n === 1 ? 'does' : 'do'} is not tracked: track_activities is off.`;
+}
+
+/** Who blocks a session. */
+export function blockedWord(s: DatabaseSession): string {
   const by = s.blocked_by.slice(0, 2).map(numberWord).join(', ');
   const more = s.blocked_by.length - 2 + s.blocked_by_more;
   return by === '' ? DASH : more > 0 ? `${by} and ${integer(more)} more` : by;
@@ -103,10 +115,12 @@ export function counted(activity: DatabaseActivity): string {
   const all = activity.sessions;
   const open = all.filter((s) => isIdle(s) && !isResting(s)).length;
   const resting = all.filter(isResting).length;
+  const untracked = all.filter(isUntracked).length;
   const parts = [
-    `${integer(all.length - open - resting)} active`,
+    `${integer(all.length - open - resting - untracked)} active`,
     ...(open > 0 ? [`${integer(open)} idle in transaction`] : []),
     ...(resting > 0 ? [`${integer(resting)} idle`] : []),
+    ...(untracked > 0 ? [`${integer(untracked)} not tracked`] : []),
   ];
   const more = activity.left_out > 0 ? `; ${plural(activity.left_out, 'more session')} not listed` : '';
   return all.length === 0 ? 'No sessions' : `${plural(all.length, 'session')}: ${parts.join(', ')}${more}`;
@@ -132,11 +146,17 @@ export function rootWord(row: BlockingRow, session: DatabaseSession | undefined)
   if (row.gid !== null || row.pid === 0) return 'a prepared transaction';
   if (row.deadlock) return 'a circle: the server ends it by cancelling one';
   if (!session) return row.name === null ? 'hidden from this user' : 'the server’s own';
-  return session.state;
+  return stateWord(session);
 }
 
 /** What a row of the tree waits for; the schema that everybody's tables are in is not worth its room. */
 export const lockWord = (row: BlockingRow): string => (row.waits_for ?? 'a lock').replace(/\bpublic\.(?=\S)/, '');
+
+/** Why waits are no findings yet; null where nobody waits. */
+export function waitsNote(activity: DatabaseActivity | null): string | null {
+  const waiting = (activity?.blocking.waiting ?? 0) + (activity?.blocking.unknown ?? 0);
+  return waiting === 0 ? null : `A wait for a lock is a finding once it has lasted ${lasted(LONG_S)}`;
+}
 
 /** Share of maintenance that is done; null where the server does not tell. */
 export const shareOf = (m: Maintenance): number | null =>
@@ -153,7 +173,7 @@ export function verdict(activity: DatabaseActivity): Required<Said> {
     const longest = blocking.longest_s ?? 0;
     const verb = waiting === 1 ? 'waits' : 'wait';
     const name = root.name ?? `session ${root.pid}`;
-    const is = root.deadlock ? 'a deadlock in progress' : (session?.state ?? rootWord(root, session));
+    const is = root.deadlock ? 'a deadlock in progress' : session ? stateWord(session) : rootWord(root, session);
     const since = session && session.age_s !== null && !root.deadlock ? ` for ${lasted(session.age_s)}` : '';
     const unknown = blocking.unknown > 0 ? ` ${integer(blocking.unknown)} more wait for a lock whose holder the server does not tell.` : '';
     return {
@@ -180,13 +200,13 @@ export function verdict(activity: DatabaseActivity): Required<Said> {
       support: sessions.length === 0 ? 'None of what runs can be seen.' : `What is shown is a part: ${support}.`,
     };
   }
-  const untracked = sessions.filter((s) => !isTracked(s)).length;
-  if (untracked > 0) {
+  const n = sessions.filter(isUntracked).length;
+  if (n > 0) {
     return {
       tone: 'warn',
-      strong: `What ${plural(untracked, 'session')} ${untracked === 1 ? 'does is' : 'do is'} not tracked`,
-      rest: 'by the server',
-      support: `Their role or database has track_activities off. ${support}.`,
+      strong: `${plural(n, 'session')} ${n === 1 ? 'does' : 'do'} not tell`,
+      rest: 'what runs: activity is not tracked',
+      support: `What is shown is a part: ${support}.`,
     };
   }
   const running = sessions.filter((s) => !isIdle(s));

@@ -146,7 +146,7 @@ impl Engine {
     }
 
     /// All changes, newest first, of one environment or of all. Unless the caller only reads, targets are asked about what
-    /// may be in force; one that cannot be asked is said to be so.
+    /// may be in force, and about what waits to be applied; one that cannot be asked is said to be so.
     pub(crate) async fn change_list(
         self: &Arc<Self>,
         environment_id: Option<&str>,
@@ -188,8 +188,9 @@ impl Engine {
         // An answer from before its last step is no answer about it.
         let at = stored.change.checked_ms.filter(|at| *at >= stored.change.updated_ms);
         let fresh = at.is_some_and(|at| (0.0..FRESH_MS).contains(&(self.core.clock.now_ms() - at)));
+        let waits = state == ChangeState::Previewed;
         // Whoever works on it asks by itself.
-        if !state.is_in_force() || state.is_moving() || stored.change.is_settled() || fresh && !now {
+        if !(state.is_in_force() || waits) || state.is_moving() || stored.change.is_settled() || fresh && !now {
             return Ok(self.shown(stored.change));
         }
         let says = self.ask(&stored).await;
@@ -198,6 +199,10 @@ impl Engine {
         let Some(_hold) = Hold::look(&self.core.data_dir, &id).await? else { return self.change(&id, true).await };
         let mut newest = self.core.store.change(&id).await?.ok_or_else(|| no_change(&id))?;
         if newest.revision != stored.revision {
+            return Ok(self.shown(newest.change));
+        }
+        if waits && says.says == Says::AsApplied {
+            self.lapse(&mut newest, says).await?;
             return Ok(self.shown(newest.change));
         }
         let ended = newest.change.ends_ms.is_some_and(|at| at <= self.core.clock.now_ms());
@@ -219,7 +224,8 @@ impl Engine {
                 self.settle(&mut newest).await?;
             }
             None => {
-                if is_news(newest.change.target_says.as_ref(), &says) {
+                // What was not applied is nobody's to journal.
+                if !waits && is_news(newest.change.target_says.as_ref(), &says) {
                     self.note_differs(&newest.change, &says).await;
                 }
                 self.note_says(&mut newest, says).await?;

@@ -157,6 +157,11 @@ impl Engine {
                 let text = "the target has all of it; nothing was sent";
                 return self.said(stored, ChangeState::Verified, text, says).await;
             }
+            (Says::AsApplied, ChangeState::Previewed) => {
+                let refused = not_now(&says);
+                self.lapse(stored, says).await?;
+                return Err(refused);
+            }
             (Says::AsBefore, _) | (Says::HalfDone, ChangeState::CutOff) => {}
             _ => return Err(not_now(&says)),
         }
@@ -198,6 +203,12 @@ impl Engine {
                 Err(error)
             }
         }
+    }
+
+    /// Ends what was only previewed, because the target is by now as it would have made it.
+    pub(super) async fn lapse(&self, stored: &mut Stored, says: TargetSays) -> Result<(), ApiError> {
+        let text = format!("nothing was sent: {}", says.text);
+        self.said(stored, ChangeState::Lapsed, &text, says).await
     }
 
     /// What was applied, with what the target says about it.

@@ -6,7 +6,8 @@ pub(crate) fn may_become(from: ChangeState, to: ChangeState) -> bool {
     use ChangeState as S;
     match from {
         S::Planned => matches!(to, S::Previewed | S::Failed),
-        S::Previewed => to == S::Armed,
+        // What it would do may be so by then without it.
+        S::Previewed => matches!(to, S::Armed | S::Lapsed),
         S::Armed => matches!(to, S::Applying | S::Failed | S::CutOff),
         S::Applying => matches!(to, S::Applied | S::Failed | S::CutOff),
         // The target may confirm it later than its answer came, and a lease may end before.
@@ -16,7 +17,7 @@ pub(crate) fn may_become(from: ChangeState, to: ChangeState) -> bool {
         S::Undoing => matches!(to, S::Undone | S::Verified | S::CutOff),
         // To its end, or back; where the target has all of it already, or nothing, nothing is sent.
         S::CutOff => matches!(to, S::Armed | S::Verified | S::Undoing | S::Undone),
-        S::Undone | S::Failed => false,
+        S::Undone | S::Failed | S::Lapsed => false,
     }
 }
 
@@ -34,7 +35,7 @@ pub(crate) fn offers(change: &Change) -> Vec<ChangeOffer> {
         S::Verified if change.ends_ms.is_none() => [ChangeOffer::Keep].into_iter().chain(back).collect(),
         S::Applied | S::Verified | S::Kept => back.into_iter().collect(),
         S::CutOff => [ChangeOffer::Finish].into_iter().chain(back).collect(),
-        S::Planned | S::Armed | S::Applying | S::Undoing | S::Undone | S::Failed => Vec::new(),
+        S::Planned | S::Armed | S::Applying | S::Undoing | S::Undone | S::Failed | S::Lapsed => Vec::new(),
     }
 }
 
@@ -42,7 +43,7 @@ pub(crate) fn offers(change: &Change) -> Vec<ChangeOffer> {
 mod tests {
     use super::*;
 
-    const ALL: [ChangeState; 11] = [
+    const ALL: [ChangeState; 12] = [
         ChangeState::Planned,
         ChangeState::Previewed,
         ChangeState::Armed,
@@ -53,6 +54,7 @@ mod tests {
         ChangeState::Undoing,
         ChangeState::Undone,
         ChangeState::Failed,
+        ChangeState::Lapsed,
         ChangeState::CutOff,
     ];
 

@@ -156,7 +156,7 @@ impl Store {
     pub(crate) async fn changes(&self, environment_id: Option<&str>) -> Result<Vec<Stored>, ApiError> {
         let rows = sqlx::query(
             "SELECT doc, address, plan, revision FROM changes WHERE (?1 IS NULL OR environment_id = ?1) AND (
-                 state NOT IN ('planned', 'previewed', 'undone', 'failed')
+                 state NOT IN ('planned', 'previewed', 'undone', 'failed', 'lapsed')
                  OR id IN (SELECT id FROM changes WHERE (?1 IS NULL OR environment_id = ?1)
                            ORDER BY created_ms DESC LIMIT ?2))
              ORDER BY created_ms DESC, id DESC",

@@ -252,7 +252,10 @@ impl Store {
             ("DELETE FROM knees WHERE deleted_ms < ?", now_ms - UNDO_MS),
             ("DELETE FROM costs WHERE created_ms < ?", now_ms - KEEP_JOURNAL_MS),
             ("DELETE FROM journal WHERE at_ms < ?", now_ms - KEEP_JOURNAL_MS),
-            ("DELETE FROM changes WHERE state IN ('undone', 'failed') AND updated_ms < ?", now_ms - KEEP_JOURNAL_MS),
+            (
+                "DELETE FROM changes WHERE state IN ('undone', 'failed', 'lapsed') AND updated_ms < ?",
+                now_ms - KEEP_JOURNAL_MS,
+            ),
             ("DELETE FROM changes WHERE state IN ('planned', 'previewed') AND updated_ms < ?", now_ms - UNDO_MS),
         ] {
             sqlx::query(sql).bind(before).execute(&self.pool).await.map_err(|e| self.fail(&e))?;

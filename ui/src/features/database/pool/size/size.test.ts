@@ -186,7 +186,7 @@ test('what a guard forbids is said and cannot be started', async () => {
   const { context } = fakeApp({ ...none, 'pool_size.preview': () => preview({ bench }) }, of);
   render(Page, { context });
   await fireEvent.input(await screen.findByTestId('size-statement'), { target: { value: 'SELECT 1' } });
-  expect((await screen.findByTestId('size-refused')).textContent).toContain('needs an explicit rate');
+  expect((await screen.findByTestId('size-guard')).textContent).toContain('needs an explicit rate');
   expect((screen.getByTestId('size-start') as HTMLButtonElement).disabled).toBe(true);
 });
 

@@ -132,6 +132,27 @@ async fn a_change_is_planned_previewed_applied_verified_kept_and_undone() {
 }
 
 #[tokio::test]
+async fn a_preview_lapses_once_the_target_is_as_it_would_have_made_it() {
+    let room = room(Kind::Development).await;
+    let planned = room.plan().await;
+    let list = async || room.engine.change_list(None, false).await.expect("listed").remove(0);
+    let waits = list().await;
+    assert_eq!((waits.state, says(&waits)), (ChangeState::Previewed, Some(Says::AsBefore)), "the target is asked");
+    room.script(Script { verify: Act::Fail, ..Script::default() });
+    room.clock.advance(60_000.0);
+    assert_eq!(list().await.state, ChangeState::Previewed, "what cannot be asked about waits on");
+    room.script(Script::default());
+    put(&room.file, "applied");
+    room.clock.advance(60_000.0);
+    let lapsed = list().await;
+    assert_eq!((lapsed.state, lapsed.offers.as_slice()), (ChangeState::Lapsed, &[][..]), "{lapsed:?}");
+    assert!(lapsed.steps.last().is_some_and(|step| step.text.starts_with("nothing was sent: ")), "{lapsed:?}");
+    assert_eq!(room.apply(&planned.id).await.expect_err("past").code, ErrorCode::Conflict, "and nothing comes of it");
+    assert_eq!(room.engine.changes_in_force(None).await.expect("read"), Vec::<String>::new(), "nothing of it is ours");
+    room.engine.shutdown().await;
+}
+
+#[tokio::test]
 async fn what_cannot_be_stored_is_not_applied_or_undone() {
     let room = room(Kind::Development).await;
     let applied = room.plan().await;

@@ -20,7 +20,7 @@ pub struct Statements {
     pub unread: Option<String>,
     /// Since when something is kept of this database, in milliseconds since the Unix epoch; `null` while nothing is.
     pub since_ms: Option<f64>,
-    /// When the next figures come; `null` where nobody watches the environment.
+    /// When the next figures come; `null` where this Perfdeck does not watch the environment.
     pub next_ms: Option<f64>,
     /// How much of the time that was asked for was seen.
     pub coverage: StatementsCoverage,
@@ -62,8 +62,10 @@ impl Statements {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum StatementsState {
-    /// Nobody watches the environment from this Perfdeck, so that nothing is read.
+    /// No Perfdeck on this data folder watches the environment, so that nothing is read.
     NotWatched,
+    /// Another Perfdeck on this data folder watches it: what it reads is in the answer about a minute later.
+    WatchedElsewhere,
     /// The server keeps no counters, or not for this user.
     Unavailable {
         /// Why, and what changes it.

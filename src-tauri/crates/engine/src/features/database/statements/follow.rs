@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::answer::{Statements, StatementsState};
 use super::kept::{KeptText, Texts};
+use super::watching::Watching;
 use super::window::{Piece, WINDOW_MS, Window, number};
 use super::{Place, place_of, plans};
 use crate::Engine;
@@ -206,6 +207,9 @@ struct Held {
     texts_ms: f64,
     /// Environments of one process only leave nothing in the store.
     stored: bool,
+    environment_id: String,
+    /// Tells other processes on the store of it.
+    watching: Option<Watching>,
 }
 
 async fn follow(engine: Weak<Engine>, id: String, end: CancellationToken) {
@@ -283,6 +287,7 @@ async fn begin(engine: &Weak<Engine>, id: &str) -> Begun {
     let live = Arc::new(Mutex::new(live));
     let all = &engine.database.statements.live;
     all.lock().unwrap_or_else(PoisonError::into_inner).insert(id.to_owned(), live.clone());
+    let stored = engine.environments.process_only.get(id).is_none();
     match engine.statement_source(&environment).await {
         Ok(source) => Begun::Follows(Box::new(Held {
             source,
@@ -291,7 +296,9 @@ async fn begin(engine: &Weak<Engine>, id: &str) -> Begun {
             period_ms: PERIOD_MS,
             written_ms: now_ms,
             texts_ms: f64::NEG_INFINITY,
-            stored: engine.environments.process_only.get(id).is_none(),
+            stored,
+            watching: if stored { Watching::begin(&engine.core.data_dir, id) } else { None },
+            environment_id: id.to_owned(),
         })),
         Err(error) => {
             lock(&live).now = Now::Failed(error);
@@ -303,6 +310,9 @@ async fn begin(engine: &Weak<Engine>, id: &str) -> Begun {
 impl Held {
     /// One reading, and what follows from it.
     async fn step(&mut self, engine: &Engine, now_ms: f64) {
+        if self.stored && self.watching.is_none() {
+            self.watching = Watching::begin(&engine.core.data_dir, &self.environment_id);
+        }
         let started = engine.core.clock.monotonic_ms();
         let found = self.source.read(now_ms, self.before.is_none()).await;
         let took = engine.core.clock.monotonic_ms() - started;

@@ -10,6 +10,7 @@ mod follow;
 mod kept;
 mod pack;
 mod plans;
+mod watching;
 mod window;
 
 use std::collections::HashMap;
@@ -99,7 +100,8 @@ impl Engine {
         }
         let kept = self.core.store.statements_seen(&place).await?.map(|(from, _)| from);
         answer.since_ms = pieces.iter().map(|piece| piece.from_ms).chain(kept).min_by(f64::total_cmp);
-        answer.state = Some(StatementsState::NotWatched);
+        let elsewhere = live.is_none() && watching::by_somebody(&self.core.data_dir, &environment.id);
+        answer.state = Some(if elsewhere { StatementsState::WatchedElsewhere } else { StatementsState::NotWatched });
         if let Some(live) = live {
             let live = live.lock().unwrap_or_else(PoisonError::into_inner);
             live.tell(&mut answer);
