@@ -3,7 +3,7 @@ mod support;
 
 use std::path::Path;
 
-use perfdeck_testkit::{Answer, POSTGRES_PASSWORD, Postgres, Redis, ScriptedHttp};
+use perfdeck_testkit::{Answer, POSTGRES_PASSWORD, Postgres, Redis, ScriptedHttp, holds};
 use support::perfctl::Perfctl;
 
 const REDIS_PASSWORD: &str = "perfdeck-canary-secret-redis";
@@ -25,10 +25,6 @@ fn leaks(folder: &Path) -> Vec<String> {
         }
     }
     found
-}
-
-fn holds(bytes: &[u8], part: &[u8]) -> bool {
-    bytes.windows(part.len()).any(|window| window == part)
 }
 
 /// Base64 of whole groups of three bytes, as it appears inside any longer text that starts there.

@@ -1,12 +1,7 @@
 //! An address that asks for TLS, and a server that has none: neither the password nor the account reaches the wire.
 use perfdeck_cache::{CacheCollector, connect_for_load, test};
 use perfdeck_model::{Address, CacheMode, CacheTarget, Collector as _, SecretSource};
-use perfdeck_testkit::{Redis, Wiretap};
-
-/// Whether a text was among the bytes.
-fn said(bytes: &[u8], text: &str) -> bool {
-    bytes.windows(text.len()).any(|w| w == text.as_bytes())
-}
+use perfdeck_testkit::{Redis, Wiretap, holds};
 
 /// Tests, monitors and loads one address.
 async fn used(url: &str, refused: bool) {
@@ -44,7 +39,7 @@ async fn nothing_of_an_account_is_sent_to_a_redis_without_tls() {
     let port = wire.port();
     used(&format!("redis://someone:canary-pw@127.0.0.1:{port}"), false).await;
     let bytes = wire.heard();
-    assert!(said(&bytes, "canary-pw") && said(&bytes, "someone"), "redis:// may, and the wire shows it");
+    assert!(holds(&bytes, "canary-pw") && holds(&bytes, "someone"), "redis:// may, and the wire shows it");
     let roots = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cleartext.rs");
     // A server without TLS waits for the end of what it takes for a command: all at once.
     let mut all = tokio::task::JoinSet::new();
@@ -67,6 +62,6 @@ async fn nothing_of_an_account_is_sent_to_a_redis_without_tls() {
     let shown = String::from_utf8_lossy(&bytes).into_owned();
     assert!(!bytes.is_empty(), "TLS was asked for");
     for word in ["canary-pw", "someone", "AUTH", "HELLO"] {
-        assert!(!said(&bytes, word), "'{word}' was sent in clear: {shown:?}");
+        assert!(!holds(&bytes, word), "'{word}' was sent in clear: {shown:?}");
     }
 }

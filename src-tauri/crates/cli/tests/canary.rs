@@ -41,7 +41,7 @@ fn perfctl(dir: &Path, arguments: &[String], extra: &[&str]) -> Output {
 }
 
 fn holds(bytes: &[u8]) -> bool {
-    bytes.windows(CANARY.len()).any(|w| w == CANARY.as_bytes())
+    perfdeck_testkit::holds(bytes, CANARY)
 }
 
 fn leaks(folder: &Path) -> Vec<PathBuf> {

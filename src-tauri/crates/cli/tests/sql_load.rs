@@ -87,7 +87,7 @@ fn a_closed_port_and_a_wrong_password_are_told_at_once() {
 fn holds(folder: &std::path::Path, text: &str) -> bool {
     let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
     files.map(|file| file.path()).any(|path| {
-        let found = |bytes: Vec<u8>| bytes.windows(text.len()).any(|w| w == text.as_bytes());
+        let found = |bytes: Vec<u8>| perfdeck_testkit::holds(&bytes, text);
         if path.is_dir() { holds(&path, text) } else { std::fs::read(&path).is_ok_and(found) }
     })
 }

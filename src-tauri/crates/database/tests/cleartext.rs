@@ -1,12 +1,7 @@
 //! An address that asks for TLS, and a server that has none: neither the password nor the account reaches the wire.
 use perfdeck_database::{DatabaseCollector, connect_for_load, test};
 use perfdeck_model::{Address, Collector as _, ErrorCode};
-use perfdeck_testkit::{MARIADB_PASSWORD, MariaDb, POSTGRES_PASSWORD, Postgres, Wiretap};
-
-/// Whether a text was among the bytes.
-fn said(bytes: &[u8], text: &str) -> bool {
-    bytes.windows(text.len()).any(|w| w == text.as_bytes())
-}
+use perfdeck_testkit::{MARIADB_PASSWORD, MariaDb, POSTGRES_PASSWORD, Postgres, Wiretap, holds};
 
 /// Tests, monitors and loads one address, and answers what was sent on the way.
 async fn sent(wire: &Wiretap, url: &str, refused: bool) -> Vec<u8> {
@@ -33,14 +28,14 @@ async fn nothing_of_an_account_is_sent_to_a_postgres_without_tls() {
     let base = format!("postgres://perfdeck:{POSTGRES_PASSWORD}@127.0.0.1:{}/app", wire.port());
     for mode in ["sslmode=disable", "sslmode=prefer"] {
         let bytes = sent(&wire, &format!("{base}?{mode}"), false).await;
-        assert!(said(&bytes, POSTGRES_PASSWORD) && said(&bytes, "perfdeck"), "{mode} may, and the wire shows it");
+        assert!(holds(&bytes, POSTGRES_PASSWORD) && holds(&bytes, "perfdeck"), "{mode} may, and the wire shows it");
     }
     for mode in ["ssl=true", "sslmode=require", "sslmode=verify-ca", "sslmode=verify-full", "sslmode=no-verify"] {
         let bytes = sent(&wire, &format!("{base}?{mode}"), true).await;
         let shown = String::from_utf8_lossy(&bytes).into_owned();
         assert!(!bytes.is_empty(), "{mode}: it asked for TLS");
         for word in [POSTGRES_PASSWORD, "perfdeck", "user\0"] {
-            assert!(!said(&bytes, word), "{mode}: '{word}' was sent in clear: {shown:?}");
+            assert!(!holds(&bytes, word), "{mode}: '{word}' was sent in clear: {shown:?}");
         }
     }
 }
@@ -52,12 +47,12 @@ async fn nothing_of_an_account_is_sent_to_a_mariadb_without_tls() {
     let base = format!("mariadb://perfdeck:{MARIADB_PASSWORD}@127.0.0.1:{}/app", wire.port());
     // The password itself is sent by no sign-in of MariaDB's; the account's name says that one was begun.
     let bytes = sent(&wire, &format!("{base}?sslMode=DISABLED"), false).await;
-    assert!(said(&bytes, "perfdeck"), "without TLS the wire shows the account");
+    assert!(holds(&bytes, "perfdeck"), "without TLS the wire shows the account");
     for mode in ["ssl=true", "sslMode=REQUIRED", "sslMode=VERIFY_CA", "sslMode=VERIFY_IDENTITY", "tls=true"] {
         let bytes = sent(&wire, &format!("{base}?{mode}"), true).await;
         let shown = String::from_utf8_lossy(&bytes).into_owned();
         for word in [MARIADB_PASSWORD, "perfdeck", "mysql_native_password"] {
-            assert!(!said(&bytes, word), "{mode}: '{word}' was sent in clear: {shown:?}");
+            assert!(!holds(&bytes, word), "{mode}: '{word}' was sent in clear: {shown:?}");
         }
     }
 }

@@ -74,6 +74,7 @@ pub use crate::features::bench::plans::SavedPlan;
 pub use crate::features::bench::preview::BenchPreview;
 pub use crate::features::bench::work::{BenchSpec, PlanFolder};
 pub use crate::features::database::commands as database;
+pub use crate::features::database::create_index::{IndexText, index_spec};
 pub use crate::features::database::statements::answer as statements;
 pub use crate::features::environments::commands as environments;
 pub use crate::features::environments::dotenv::{

@@ -97,6 +97,8 @@ fn forms(field: &str) -> Option<&'static [&'static str]> {
         | "HttpBenchSpec.body_base64"
         | "SqlBenchSpec.statement"
         | "PlanRequest.statement"
+        | "IndexKeyOf.expression"
+        | "IndexSpec.predicate"
         | "SqlValue.value"
         | "SqlValue.text"
         | "CacheBenchSpec.prefix"
@@ -117,6 +119,13 @@ fn forms(field: &str) -> Option<&'static [&'static str]> {
         | "BloatRequest.environment_id"
         | "BloatRequest.index"
         | "PlanRequest.environment_id"
+        | "CreateIndexRequest.environment_id"
+        | "IndexSpec.table"
+        | "IndexSpec.name"
+        | "IndexSpec.method"
+        | "IndexSpec.include"
+        | "IndexKey.operator_class"
+        | "IndexKeyOf.column"
         | "EnvUpdate.id"
         | "EnvDuplicate.id"
         | "EnvDuplicate.name"
@@ -359,6 +368,8 @@ fn base(command: &str, url: &str, environment: &str, run: &str) -> Option<Value>
         "db.statements" => json!({"environment_id": environment, "from_ms": 0.0, "to_ms": 1.0}),
         "db.statement" => json!({"environment_id": environment, "key": "nothing", "from_ms": 0.0, "to_ms": 1.0}),
         "db.bloat" | "db.measure_bloat" => json!({ "environment_id": environment, "index": "public.orders_pkey" }),
+        "db.plan_index" => json!({ "environment_id": environment,
+            "index": { "table": "public.orders", "keys": [{ "of": { "column": "id" } }] } }),
         "db.plan" => json!({ "environment_id": environment, "statement": "SELECT 1" }),
         "monitor.history" => json!({"environment_id": environment, "from_ms": 0.0, "to_ms": 1.0, "width_px": 10}),
         "bench.preview" | "bench.start" => json!({ "spec": http }),
@@ -403,7 +414,7 @@ fn files(folder: &Path, found: &mut Vec<(String, Vec<u8>)>) {
 }
 
 fn holds(bytes: &[u8]) -> bool {
-    bytes.windows(CANARY.len()).any(|w| w == CANARY.as_bytes())
+    perfdeck_testkit::holds(bytes, CANARY)
 }
 
 /// Runs a command; answers what it said, with the end of its job.

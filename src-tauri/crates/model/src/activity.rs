@@ -69,8 +69,9 @@ pub struct DatabaseSession {
     pub wait_class: WaitClass,
     /// Event the session waits for, such as `Lock: transactionid`.
     pub wait: Option<String>,
-    /// Time for which it has been in this state, in seconds.
-    pub age_s: f64,
+    /// Time for which it has been in this state, in seconds; `null` where the server does not follow what it does
+    /// (`track_activities`).
+    pub age_s: Option<f64>,
     /// Time since its statement began, in seconds; of an idle session its last one.
     pub statement_s: Option<f64>,
     /// Age of its transaction, in seconds; `null` outside of one.

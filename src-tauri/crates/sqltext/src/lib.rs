@@ -6,6 +6,7 @@
 //! [`statements`].
 #![forbid(unsafe_code)]
 
+mod expression;
 mod lexer;
 mod literals;
 mod names;
@@ -15,6 +16,7 @@ mod reads;
 mod session;
 mod split;
 
+pub use expression::{KeyText, Why, index_key, one_expression};
 pub use lexer::{Dialect, Kind, Token, tokens};
 pub use literals::{literals_removed, without_literals};
 pub use names::{Encoded, NameUse, names};

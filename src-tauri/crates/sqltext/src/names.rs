@@ -19,7 +19,8 @@ pub struct NameUse {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Encoded;
 
-fn name(text: &str, kind: Kind, dialect: Dialect) -> Result<String, Encoded> {
+/// A name as the server looks for it, from how it is written.
+pub(crate) fn decoded(text: &str, kind: Kind, dialect: Dialect) -> Result<String, Encoded> {
     let name = match (kind, text.chars().next()) {
         // Key words are among these; no server has a function of such a name.
         (Kind::Word, _) if dialect == Dialect::Postgres => text.to_ascii_lowercase(),
@@ -51,8 +52,8 @@ pub fn names(sql: &str, dialect: Dialect) -> Result<Vec<NameUse>, Encoded> {
         let before = |n: usize| i.checked_sub(n).and_then(|at| all.get(at));
         let of = before(1).filter(|dot| text(dot) == ".").and_then(|_| before(2)).filter(is_name);
         found.insert(NameUse {
-            of: of.map(|of| name(text(of), of.kind, dialect)).transpose()?,
-            name: name(text(token), token.kind, dialect)?,
+            of: of.map(|of| decoded(text(of), of.kind, dialect)).transpose()?,
+            name: decoded(text(token), token.kind, dialect)?,
             called: all.get(i + 1).is_some_and(|next| text(next) == "("),
         });
     }

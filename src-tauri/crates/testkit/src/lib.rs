@@ -16,6 +16,7 @@
 
 mod certificate;
 mod eventually;
+mod holds;
 mod http;
 mod mariadb;
 mod poolers;
@@ -27,6 +28,7 @@ mod wiretap;
 
 pub use certificate::version_1;
 pub use eventually::{Outcome, eventually, eventually_blocking, output_of};
+pub use holds::holds;
 pub use http::{Answer, Request, ScriptedHttp};
 pub use mariadb::MariaDb;
 pub use poolers::{CuttingDoor, HaProxy, PgBouncer, SlowDoor};

@@ -48,9 +48,10 @@ wait_class: WaitClass,
  */
 wait: string | null, 
 /**
- * Time for which it has been in this state, in seconds.
+ * Time for which it has been in this state, in seconds; `null` where the server does not follow what it does
+ * (`track_activities`).
  */
-age_s: number, 
+age_s: number | null, 
 /**
  * Time since its statement began, in seconds; of an idle session its last one.
  */

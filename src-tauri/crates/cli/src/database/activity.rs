@@ -125,8 +125,7 @@ fn row(s: &DatabaseSession, several: bool) -> Vec<String> {
     let statement: String = s.statement.chars().take(STATEMENT).collect();
     let mut cells = vec![
         s.pid.to_string(),
-        // Since when is not known of what is not tracked.
-        or_dash((s.state != DISABLED).then(|| seconds(s.age_s))),
+        or_dash(s.age_s.map(seconds)),
         if s.state == DISABLED { "not tracked".to_owned() } else { s.state.clone() },
         or_dash(s.wait.clone()),
         holders(s),

@@ -85,6 +85,9 @@ pub(crate) enum DbCommand {
         #[arg(long)]
         preview: bool,
     },
+    /// Create an index, or drop one that another one repeats, as a change that can be undone
+    #[command(subcommand)]
+    Index(IndexCommand),
     /// The plan of a statement that only reads, as a tree, without literals
     Plan(PlanArgs),
     /// What one request costs: its statements, rows, pages, database time and cache commands
@@ -93,6 +96,56 @@ pub(crate) enum DbCommand {
     /// no instrumentation. Requests are sent over one connection, each after the answer to the one before. Statements that are
     /// repeated for each row (N+1) are found and counted. Exits with 4 when a part could not be seen.
     Cost(Box<CostArgs>),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum IndexCommand {
+    /// Create an index without stopping reads and writes (PostgreSQL), or within one transaction (SQLite)
+    ///
+    /// Undone by dropping it. What a build that was cut off leaves is taken away, or listed by 'changes list' with its ways out.
+    Create(CreateIndexArgs),
+    /// Drop an index that another one repeats; 'changes drop-index' is the same
+    Drop {
+        /// Name of the index, with its schema where the search path does not find it
+        index: String,
+        /// Only say what would be done, and what it would give
+        #[arg(long)]
+        preview: bool,
+        /// Environment whose database has it
+        #[arg(long, value_name = "NAME")]
+        env: Option<String>,
+        #[command(flatten)]
+        allow: Allow,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CreateIndexArgs {
+    /// Table, with its schema where the search path does not find it
+    pub(crate) table: String,
+    /// Keys in their order: customer_id, 'created desc nulls last', 'lower(note) text_pattern_ops', '(a + b)'
+    #[arg(required = true, num_args = 1..=32)]
+    pub(crate) keys: Vec<String>,
+    /// A further column that it holds, so that queries need not visit the table; may be repeated (PostgreSQL)
+    #[arg(long, value_name = "COLUMN")]
+    pub(crate) include: Vec<String>,
+    /// Condition of the rows that it has [example: "status = 'new'"]
+    #[arg(long = "where", value_name = "CONDITION")]
+    pub(crate) predicate: Option<String>,
+    /// Kind of the index, such as gin, gist or brin (PostgreSQL) [default: btree]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) method: Option<String>,
+    /// Name of the index, without a schema; made of the table and the keys where none is given
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    /// Only say what would be done, and what it would cost
+    #[arg(long)]
+    pub(crate) preview: bool,
+    /// Environment whose database has the table
+    #[arg(long = "env", value_name = "NAME")]
+    pub(crate) env: Option<String>,
+    #[command(flatten)]
+    pub(crate) allow: Allow,
 }
 
 #[derive(Debug, Subcommand)]

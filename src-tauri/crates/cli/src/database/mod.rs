@@ -3,6 +3,7 @@ mod activity;
 pub(crate) mod args;
 mod cost;
 mod health;
+mod index;
 mod pool_size;
 mod pools;
 mod schema;
@@ -41,6 +42,7 @@ pub(crate) async fn run(engine: &Arc<Engine>, command: &DbCommand, source: &Sour
         DbCommand::Bloat { index, env, preview } => {
             schema::bloat(engine, env.as_deref(), index, *preview, source, json).await
         }
+        DbCommand::Index(command) => index::run(engine, command, source, json).await,
         DbCommand::Plan(args) => schema::plan(engine, args, source, json).await,
         DbCommand::Cost(args) => cost::cost(engine, args, source, json).await,
     }

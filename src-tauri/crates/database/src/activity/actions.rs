@@ -2,6 +2,7 @@
 use perfdeck_model::BlockingAction;
 use perfdeck_words as words;
 
+use super::doubt::doubt;
 use super::end::keeps_locks;
 use super::facts::{ActivityFacts, SessionFacts, rollback};
 use super::tree::Row;
@@ -44,6 +45,17 @@ fn end(kind: &str, verb: &str, s: &SessionFacts, frees: u32, costs: String) -> B
     }
 }
 
+/// Ending a session; how many that frees is not known where its locks may outlive it, or others share them.
+fn terminate(facts: &ActivityFacts, s: &SessionFacts, frees: u32) -> BlockingAction {
+    let costs = terminate_costs(s);
+    let waiting: Vec<i64> = facts.waits.iter().filter(|w| w.holders.contains(&s.pid)).map(|w| w.pid).collect();
+    if frees == 0 || doubt(facts, s.pid, &waiting).is_none() {
+        return end(TERMINATE, "Terminate", s, frees, costs);
+    }
+    let costs = format!("{costs}; frees up to {}", words::count(frees));
+    BlockingAction { frees: None, ..end(TERMINATE, "Terminate", s, frees, costs) }
+}
+
 /// Cancelling a statement; how many that frees is not known where its session may keep locks.
 fn cancel(s: &SessionFacts, frees: u32, still: u32) -> BlockingAction {
     let costs = cancel_costs(still);
@@ -56,7 +68,9 @@ fn cancel(s: &SessionFacts, frees: u32, still: u32) -> BlockingAction {
 
 fn prepared(facts: &ActivityFacts, row: &Row) -> BlockingAction {
     let known = facts.prepared_at(row.key);
-    let statement = known.map(|p| rollback(&p.gid));
+    // Of several XA transactions the server does not tell which one holds a lock.
+    let xa = facts.xa.first().filter(|_| facts.xa.len() == 1).cloned();
+    let statement = known.map(|p| rollback(&p.gid)).or(xa);
     let name = known.map_or_else(|| "the prepared one".to_owned(), |p| p.gid.to_string());
     BlockingAction {
         kind: None,
@@ -107,7 +121,7 @@ pub(crate) fn actions(facts: &ActivityFacts, rows: &[Row]) -> Vec<BlockingAction
             out.push(closed(root, other.map_or("hidden from this user", |(_, kind)| server_own(kind))));
             continue;
         };
-        out.push(end(TERMINATE, "Terminate", session, root.frees, terminate_costs(session)));
+        out.push(terminate(facts, session, root.frees));
         if session.ended {
             let none = end(CANCEL, "Cancel", session, 0, "idle: no statement to cancel".to_owned());
             out.push(BlockingAction { frees: None, possible: false, ..none });

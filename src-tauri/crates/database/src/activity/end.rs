@@ -11,6 +11,7 @@ use perfdeck_model::{Address, ApiError, BoxFuture, ErrorCode, Scheme, Sensitive,
 use serde::{Deserialize, Serialize};
 
 use super::actions::{cancel_costs, terminate_costs};
+use super::doubt::doubt;
 use super::facts::{ActivityFacts, SessionFacts, rollback};
 use super::reader::ActivityReader;
 use super::{CANCEL, tree};
@@ -74,6 +75,9 @@ pub struct EndPlan {
     /// Whether it keeps locks from before its statement, so that it may be that nobody goes on.
     #[serde(default)]
     pub keeps: bool,
+    /// Why fewer may go on than wait for it alone, in words.
+    #[serde(default)]
+    pub doubt: Option<String>,
     /// What its statement leaves half done, in words.
     #[serde(default)]
     pub leaves: Option<String>,
@@ -220,6 +224,7 @@ fn planned(kind: &str, pid: i64, asked: Asked, facts: &ActivityFacts) -> Result<
     // Who is ended waits no more either.
     let own = count(usize::from(waiters.iter().any(|w| w.key == pid)));
     let still = count(waiters.len()).saturating_sub(freed + behind + own);
+    let doubted = doubt(facts, pid, &frees).map(str::to_owned);
     frees.truncate(FREED);
     let costs = if kind == CANCEL { cancel_costs(still) } else { terminate_costs(session) };
     Ok(EndPlan {
@@ -235,6 +240,7 @@ fn planned(kind: &str, pid: i64, asked: Asked, facts: &ActivityFacts) -> Result<
         freed,
         behind,
         keeps: kind == CANCEL && keeps_locks(session),
+        doubt: doubted,
         leaves: leaves(&session.statement),
         still,
         untold: count(facts.waits.iter().filter(|w| w.holders.is_empty() && w.pid != pid).count()),

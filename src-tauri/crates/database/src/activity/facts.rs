@@ -48,6 +48,8 @@ pub(crate) struct Wait {
     pub(crate) since_ms: Option<f64>,
     /// Whether it queues for a row behind others that wait for its holder: when those are gone it waits for that one.
     pub(crate) queues: bool,
+    /// Whether others may share the row with the one that it is said to wait for (PostgreSQL).
+    pub(crate) shared: bool,
 }
 
 /// A transaction that was prepared for a two-phase commit.
@@ -78,6 +80,8 @@ pub struct ActivityFacts {
     pub(crate) grant: Option<String>,
     /// Statement after which the server tells who holds what is waited for.
     pub(crate) reveal: Option<String>,
+    /// Statements that roll back XA transactions which were prepared (MySQL, MariaDB); asked for where somebody waits.
+    pub(crate) xa: Vec<String>,
     /// Bytes of texts and sessions that the reading before did not have.
     pub(crate) fresh: usize,
 }
@@ -129,6 +133,11 @@ impl ActivityFacts {
         let waits: usize = self.waits.iter().map(|w| size_of::<Wait>() + w.holders.len() * 8 + 64).sum();
         let small = self.prepared.len() * 128 + self.others.len() * 24 + self.maintenance.len() * 256;
         own + waits + small + self.fresh
+    }
+
+    /// Clients that it lists or leaves out, and whether any of them waits for a lock.
+    pub fn clients(&self) -> (usize, bool) {
+        (self.sessions.len() + self.left_out as usize, !self.waits.is_empty())
     }
 
     /// Seconds from a moment of the server's clock until the reading.
@@ -229,7 +238,7 @@ impl ActivityFacts {
             state: s.state.to_string(),
             wait_class: s.wait_class,
             wait: text(s.wait.as_ref()),
-            age_s: age.or_else(|| self.since(s.state_ms)).unwrap_or(0.0),
+            age_s: age.or_else(|| self.since(s.state_ms)),
             statement_s,
             transaction_s: self.since(s.transaction_ms),
             xids: s.xids,

@@ -4,6 +4,7 @@
 //! takes no lock and calls no function of sizes. Statements have no literals. Perfdeck's own sessions are in none of it. A reading tells
 //! facts ([`ActivityFacts`]); the tree is made of them when somebody asks, so that they are cheap to keep.
 mod actions;
+mod doubt;
 mod end;
 mod facts;
 mod findings;
@@ -15,6 +16,7 @@ mod postgres;
 mod reader;
 mod texts;
 mod tree;
+mod xa;
 
 pub use end::{EndPlan, EndState, end_session, end_state, freed_now, plan_end};
 pub use facts::ActivityFacts;

@@ -11,6 +11,7 @@ use super::facts::{SessionFacts, Wait};
 use super::metadata::{self, MetadataLock};
 use super::reader::{Found, State};
 use super::texts::Texts;
+use super::xa;
 use super::{HOLDERS, SESSIONS};
 use crate::error::explain;
 use crate::hints::grant;
@@ -211,6 +212,7 @@ pub(super) async fn read(c: &mut MySqlConnection, state: &mut State, address: &A
     }
     if !waiting.is_empty() {
         found.rest.reveal = Some(METADATA_INSTRUMENT.to_owned());
+        found.rest.xa = xa::rollbacks(c, server).await?;
         found.rest.waits = waits(c, server, &mut state.mysql, may, &found.sessions, &waiting).await?;
     }
     found.rest.hidden = if may { Some(0) } else { hidden(c).await? };
@@ -366,7 +368,7 @@ async fn waits(
         let more = u32::try_from(holders.len().saturating_sub(HOLDERS)).unwrap_or(0);
         holders.truncate(HOLDERS);
         let waits_for = mine.iter().find_map(|(.., what)| what.clone());
-        all.push(Wait { pid: s.pid, holders, more, gids: Vec::new(), waits_for, since_ms: *since_ms, queues: false });
+        all.push(Wait { pid: s.pid, holders, more, waits_for, since_ms: *since_ms, ..Wait::default() });
     }
     Ok(all)
 }

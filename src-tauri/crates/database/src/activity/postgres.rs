@@ -1,7 +1,7 @@
 //! What PostgreSQL tells of its sessions. A glance says whether anybody waits, or maintenance runs; then the sessions, with who
 //! holds what in the same message where there is something to tell: one transaction, and what it reads of them is of one moment.
 //! The glance and the sessions alone are prepared once, since planning them costs ten times as much as running them.
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use perfdeck_model::{Address, Maintenance, WaitClass};
@@ -107,6 +107,12 @@ const HOLDS: &str = "
             (h.database, h.relation, h.page, h.tuple, h.transactionid, h.classid, h.objid, h.objsubid)
     WHERE $LOOK LIMIT 1000";
 
+/// Sessions that may share rows: each table of which more than one locks rows, for itself or for a foreign key.
+const SHARES: &str = "
+    SELECT 'shares', array_agg(DISTINCT pid)::int8[] FROM pg_locks
+    WHERE mode = 'RowShareLock' AND granted AND pid IS NOT NULL AND $LOOK
+    GROUP BY database, relation HAVING count(DISTINCT pid) > 1 LIMIT 1000";
+
 /// A waiter's lock, and the table of the row that it locked on its way there.
 #[derive(Default)]
 struct Lock {
@@ -138,6 +144,7 @@ struct Reading {
     found: Found,
     locks: HashMap<i64, Lock>,
     holds: Vec<(i64, Arc<str>)>,
+    shares: Vec<Vec<i64>>,
     total: i64,
 }
 
@@ -179,6 +186,7 @@ fn message(progress: &Progress, version: u32, parts: Parts, catalogue: bool) -> 
             OTHERS.to_owned(),
             LOCKS.replace("$WAITSTART", since).replace("$NAMES", names),
             prepared,
+            SHARES.to_owned(),
             HOLDS.replace("$GID", &ask("p.gid", GID)),
         ]);
     }
@@ -244,6 +252,7 @@ pub(super) async fn read(c: &mut Session, state: &mut State, address: &Address) 
             "wait" => reading.wait(row)?,
             "other" => reading.found.rest.others.push((row.try_get(1)?, state.texts.name(row.try_get(2)?))),
             "lock" => reading.lock(row)?,
+            "shares" => reading.shares.push(row.try_get(1)?),
             "prepared" => reading.found.rest.prepared.push(prepared(row, &mut state.texts)?),
             "holds" => reading
                 .holds
@@ -358,10 +367,15 @@ impl Reading {
         self.found.rest.left_out =
             u32::try_from(usize::try_from(self.total).unwrap_or(0).saturating_sub(listed)).unwrap_or(0);
         let begun: HashMap<i64, Option<f64>> = self.found.sessions.iter().map(|s| (s.pid, s.statement_ms)).collect();
+        let waiting: HashSet<i64> = self.found.rest.waits.iter().map(|w| w.pid).collect();
         for wait in &mut self.found.rest.waits {
             let lock = self.locks.get(&wait.pid).filter(|l| !l.kind.is_empty());
             wait.waits_for = lock.map(Lock::words);
             wait.queues = lock.is_some_and(|l| l.kind == "tuple");
+            // Who waits itself has got its row not yet.
+            let beside = |pid: &i64| *pid != wait.pid && !wait.holders.contains(pid) && !waiting.contains(pid);
+            let shared = |all: &Vec<i64>| wait.holders.iter().any(|h| all.contains(h)) && all.iter().any(beside);
+            wait.shared = lock.is_some_and(|l| l.kind == "transactionid") && self.shares.iter().any(shared);
             // Before PostgreSQL 14 no wait has a beginning: the statement's stands for it.
             wait.since_ms = lock.and_then(|l| l.since_ms).or_else(|| begun.get(&wait.pid).copied().flatten());
             wait.gids = self.holds.iter().filter(|(pid, _)| *pid == wait.pid).map(|(_, gid)| gid.clone()).collect();

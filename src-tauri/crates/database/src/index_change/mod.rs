@@ -1,7 +1,8 @@
-//! Dropping an index that another one repeats, and creating it again exactly.
+//! Dropping an index that another one repeats, and creating it again exactly; creating one that serves queries.
 //!
 //! PostgreSQL builds and drops indexes `CONCURRENTLY`, so that reads and writes go on. What is cut off in the middle leaves
 //! an invalid index, which is recognised and taken away. SQLite does both within one transaction.
+mod create;
 mod postgres;
 mod postgres_check;
 mod postgres_run;
@@ -10,6 +11,9 @@ mod sqlite;
 
 use std::time::Duration;
 
+pub use create::{
+    Blocker, Built, CREATE_INDEX, CreateFigures, CreatePlan, build, built, create_figures, plan_create, unbuild,
+};
 use perfdeck_model::{Address, ApiError, BoxFuture, ErrorCode, Scheme, Sensitive, masking};
 use perfdeck_sqltext::{Dialect, quote_identifier, quote_text};
 use serde::{Deserialize, Serialize};
@@ -96,6 +100,11 @@ impl IndexPlan {
         format!("{}.{}", quote_identifier(&self.schema, dialect), quote_identifier(&self.index, dialect))
     }
 
+    /// The table whose lock is tried first; a materialized view has none.
+    fn locked(&self) -> Option<&str> {
+        (!self.materialized).then_some(self.table.as_str())
+    }
+
     /// What drops it.
     pub fn statement(&self, scheme: Scheme) -> String {
         let concurrently = if scheme == Scheme::Postgres { "CONCURRENTLY " } else { "" };
@@ -145,7 +154,7 @@ fn no_twin(name: &str) -> ApiError {
 }
 
 fn not_yet(scheme: Scheme) -> ApiError {
-    ApiError::new(ErrorCode::Unsupported, format!("Dropping an index is not yet done for {}", scheme.product()))
+    ApiError::new(ErrorCode::Unsupported, format!("Indexes are not yet created and dropped on {}", scheme.product()))
         .hint("It is for PostgreSQL and SQLite")
 }
 

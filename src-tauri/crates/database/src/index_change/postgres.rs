@@ -138,7 +138,7 @@ fn not_busy(found: &IndexState) -> Result<(), ApiError> {
 }
 
 /// A session that may alter indexes of one table, and no other Perfdeck at the same time.
-async fn alone(address: &Address, c: &mut PgConnection, table: &str) -> Result<(), ApiError> {
+pub(super) async fn alone(address: &Address, c: &mut PgConnection, table: &str) -> Result<(), ApiError> {
     let sql = "SELECT pg_try_advisory_lock($1, hashtext($2))";
     let free: bool =
         sqlx::query_scalar(sql).bind(ADVISORY).bind(table).fetch_one(&mut *c).await.map_err(|e| why(address, &e))?;
@@ -149,11 +149,11 @@ async fn alone(address: &Address, c: &mut PgConnection, table: &str) -> Result<(
 }
 
 /// Tries the lock that the statement will take, and then gives the statement its time.
-async fn limits(address: &Address, c: &mut PgConnection, plan: &IndexPlan) -> Result<(), ApiError> {
-    // LOCK TABLE knows no materialized views.
-    if !plan.materialized {
+pub(super) async fn limits(address: &Address, c: &mut PgConnection, table: Option<&str>) -> Result<(), ApiError> {
+    // LOCK TABLE knows no materialized views: those come as no table.
+    if let Some(table) = table {
         // The table's name is as the server quotes it.
-        let probe = format!("BEGIN; LOCK TABLE {} IN SHARE UPDATE EXCLUSIVE MODE; ROLLBACK", plan.table);
+        let probe = format!("BEGIN; LOCK TABLE {table} IN SHARE UPDATE EXCLUSIVE MODE; ROLLBACK");
         if let Err(error) = sqlx::raw_sql(AssertSqlSafe(probe)).execute(&mut *c).await {
             let _ = sqlx::raw_sql("ROLLBACK").execute(&mut *c).await;
             return Err(why(address, &error));
@@ -194,7 +194,7 @@ pub(super) async fn drop(
     };
     let oid = oid_of(address, &mut c, plan).await?.ok_or_else(|| no_index(&plan.name))?;
     check(address, &mut c, oid, left_over).await?;
-    limits(address, &mut c, plan).await?;
+    limits(address, &mut c, plan.locked()).await?;
     run(address, password, &mut c, &plan.statement(Scheme::Postgres), &mut watch).await?;
     let _ = c.close().await;
     Ok(())
@@ -212,8 +212,8 @@ pub(super) async fn create(
         IndexState::Differs => return Err(refused(format!("Something else is called '{}' now", plan.name))),
         IndexState::Absent(_) | IndexState::Invalid { .. } => {}
     }
-    may_create(address, &mut c, plan).await?;
-    limits(address, &mut c, plan).await?;
+    may_create(address, &mut c, &plan.table, &plan.schema).await?;
+    limits(address, &mut c, plan.locked()).await?;
     if matches!(found, IndexState::Invalid { .. }) {
         // What was cut off serves no query, and would keep its name.
         run(address, password, &mut c, &plan.statement(Scheme::Postgres), &mut watch).await?;

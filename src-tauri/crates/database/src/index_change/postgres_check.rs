@@ -103,6 +103,15 @@ pub(super) async fn check(
     Ok(IndexPlan { repeats, fillfactor: twin.try_get(2).map_err(failed)?, ..plan })
 }
 
+/// Refuses to drop an index on which something rests.
+pub(super) async fn rests_on(address: &Address, c: &mut PgConnection, oid: i64) -> Result<(), ApiError> {
+    let failed = |e: sqlx::Error| why(address, &e);
+    let row = sqlx::query(INDEX).bind(oid).fetch_optional(c).await.map_err(failed)?;
+    own::add(address, 1.0, 0);
+    let row = row.ok_or_else(|| refused("It is no index, or it went away just now".to_owned()))?;
+    rests(address, &row, &read(&row).map_err(failed)?)
+}
+
 /// Refuses what belongs to something, and what something rests on.
 fn rests(address: &Address, row: &PgRow, plan: &IndexPlan) -> Result<(), ApiError> {
     let failed = |e: sqlx::Error| why(address, &e);
@@ -152,17 +161,22 @@ fn lost(address: &Address, row: &PgRow, plan: &IndexPlan) -> Result<(), ApiError
 }
 
 /// Asks whether the user may create the index, before anything is sent.
-pub(super) async fn may_create(address: &Address, c: &mut PgConnection, plan: &IndexPlan) -> Result<(), ApiError> {
+pub(super) async fn may_create(
+    address: &Address,
+    c: &mut PgConnection,
+    table: &str,
+    schema: &str,
+) -> Result<(), ApiError> {
     let sql = "
         SELECT coalesce((SELECT pg_catalog.pg_has_role(relowner, 'USAGE') FROM pg_catalog.pg_class
                          WHERE oid = to_regclass($1)), true),
                coalesce((SELECT pg_catalog.has_schema_privilege(oid, 'CREATE') FROM pg_catalog.pg_namespace
                          WHERE nspname = $2), true)";
-    let asked = sqlx::query_as(sql).bind(&plan.table).bind(&plan.schema).fetch_one(c).await;
+    let asked = sqlx::query_as(sql).bind(table).bind(schema).fetch_one(c).await;
     own::add(address, 1.0, 0);
     match asked.map_err(|e| why(address, &e))? {
-        (false, _) => Err(why_no_owner(address, &plan.table)),
-        (_, false) => Err(no_create(address, &plan.schema)),
+        (false, _) => Err(why_no_owner(address, table)),
+        (_, false) => Err(no_create(address, schema)),
         (true, true) => Ok(()),
     }
 }

@@ -205,6 +205,17 @@ pub(super) fn why_after(address: &Address, error: &sqlx::Error, passed: Option<b
             ApiError::new(ErrorCode::Conflict, "Rows that are alike keep the unique index from being built")
                 .hint("They came while it was not there; remove them and undo again")
         }
+        Some("42704") => {
+            ApiError::new(ErrorCode::Unsupported, "A key's type has no order or operator class for this kind of index")
+                .hint("Name an operator class, or another kind of index")
+        }
+        Some("42P17") => ApiError::new(
+            ErrorCode::Unsupported,
+            "An expression or the condition is not the same at all times (IMMUTABLE)",
+        )
+        .hint("now(), lower() of another collation and casts by the session's settings are not"),
+        Some("54000") => ApiError::new(ErrorCode::Unsupported, "A row is too large for this kind of index")
+            .hint("A B-tree takes keys up to a third of a page; index a part, or a hash of it"),
         Some("42P07") => ApiError::new(ErrorCode::Conflict, "Something else has the index's name by now"),
         Some("42P01" | "3F000") => ApiError::new(ErrorCode::Conflict, "The index's table is no longer there"),
         _ => explain(address, error),

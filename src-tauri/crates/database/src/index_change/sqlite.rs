@@ -15,7 +15,7 @@ use crate::trust;
 /// Longest wait for others that write.
 const BUSY: Duration = Duration::from_secs(5);
 
-async fn open(address: &Address, write: bool) -> Result<SqliteConnection, ApiError> {
+pub(super) async fn open(address: &Address, write: bool) -> Result<SqliteConnection, ApiError> {
     let wanted = trust::wanted(address)?;
     if write && (wanted.mode == FileMode::ReadOnly || wanted.immutable) {
         return Err(ApiError::new(ErrorCode::Unsupported, format!("{} is opened to read only", address.short()))
@@ -28,7 +28,7 @@ async fn open(address: &Address, write: bool) -> Result<SqliteConnection, ApiErr
 }
 
 /// A name without its quotes, if all of it is one quoted name.
-fn unquoted(name: &str) -> Option<String> {
+pub(super) fn unquoted(name: &str) -> Option<String> {
     let [only] = tokens(name, Dialect::Sqlite)[..] else { return None };
     let quote = name.chars().next().filter(|_| only.closed && matches!(only.kind, Kind::Name | Kind::Text))?;
     let inner = name.strip_prefix(quote)?;
@@ -39,7 +39,7 @@ fn unquoted(name: &str) -> Option<String> {
 }
 
 /// What follows the schema `main`, which may be quoted.
-fn without_schema(name: &str) -> Option<&str> {
+pub(super) fn without_schema(name: &str) -> Option<&str> {
     let [schema, dot, ..] = tokens(name, Dialect::Sqlite)[..] else { return None };
     let (schema, rest) = (&name[..schema.end], name[dot.start..].strip_prefix('.')?);
     let main = unquoted(schema).unwrap_or_else(|| schema.to_owned());

@@ -39,13 +39,16 @@ test('hidden is not none, and what runs is counted', () => {
   expect(said({ sessions: [session(1), session(2, { age_s: 1 })] })).toBe(
     'ok: 2 statements run, the longest for 12 s; nobody waits for a lock',
   );
+  expect(said({ sessions: [session(1, { state: 'disabled', age_s: null }), session(2)] }), 'unknown is not running').toBe(
+    'warn: What 1 session does is not tracked by the server',
+  );
   const resting = session(3, { state: 'idle', wait_class: 'idle' });
   expect(plain(counted(activity({ sessions: [resting], left_out: 4 })))).toBe('1 session: 0 active, 1 idle; 4 more sessions not listed');
 });
 
 test('who is not tracked is neither active nor idle', () => {
   const untracked = session(1, { state: 'disabled', wait_class: 'other', statement: '' });
-  expect(said({ sessions: [untracked, session(2)] })).toBe('warn: 1 session does not tell what runs: activity is not tracked');
+  expect(said({ sessions: [untracked, session(2)] })).toBe('warn: What 1 session does is not tracked by the server');
   expect(plain(counted(activity({ sessions: [untracked, session(2)] })))).toBe('2 sessions: 1 active, 1 not tracked');
 });
 
@@ -73,7 +76,7 @@ test('the words of a row', () => {
   expect(blockedWord(open(1, { holds_up: 16 })), 'it waits for nobody').toBe('–');
   expect(blockedWord(waiter(1, [2], { holds_up: 3 })), 'in the middle of a chain').toBe('2');
   expect(blockedWord(waiter(1, [2, 0, 4], { blocked_by_more: 3 }))).toBe('2, prepared and 4 more');
-  const untracked = session(1, { state: 'disabled', age_s: 0 });
+  const untracked = session(1, { state: 'disabled', age_s: null });
   expect([stateWord(untracked), ageWord(untracked)], 'unknown is not 0').toEqual(['activity not tracked', '–']);
   const holds = (of: Partial<DatabaseSession>): string => plain(holdsWord(session(1, of)));
   expect(holds({ rows_locked: 1204 })).toBe('1 204 row locks');

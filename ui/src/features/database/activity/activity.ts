@@ -15,6 +15,8 @@ export const isIdle = (s: DatabaseSession): boolean => s.wait_class === 'idle';
 /** Whether it does nothing and holds nothing. */
 export const isResting = (s: DatabaseSession): boolean => isIdle(s) && s.transaction_s === null;
 export const waits = (s: DatabaseSession): boolean => s.blocked_by.length > 0;
+/** A time that may be unknown. */
+export const lastedOr = (s: number | null): string => (s === null ? DASH : lasted(s));
 export const waitWord = (s: DatabaseSession): string => s.wait ?? (s.wait_class === 'cpu' ? 'on CPU' : isIdle(s) ? 'Client: read' : DASH);
 
 /** The number of a session; a prepared transaction has none. */
@@ -23,15 +25,15 @@ export const numberWord = (pid: number): string => (pid === 0 ? 'prepared' : Str
 /** Whether its server does not track what it does: PostgreSQL with `track_activities` off, for it, its user or its database. */
 export const isUntracked = (s: Pick<DatabaseSession, 'state'>): boolean => s.state === 'disabled';
 /** For how long it waits, else for how long it is what it is, in seconds; null where its server does not track that. */
-export const ageOf = (s: DatabaseSession): number | null => s.waits_s ?? (isUntracked(s) ? null : s.age_s);
-export function ageWord(s: DatabaseSession): string {
-  const age = ageOf(s);
-  return age === null ? DASH : lasted(age);
-}
+export const ageOf = (s: DatabaseSession): number | null => s.waits_s ?? s.age_s;
+export const ageWord = (s: DatabaseSession): string => lastedOr(ageOf(s));
 /** What makes a server track what its sessions do, from their next statement on. */
 export const TRACK = 'ALTER SYSTEM SET track_activities = on; SELECT pg_reload_conf();';
 /** The state of a session in words. */
 export const stateWord = (s: Pick<DatabaseSession, 'state'>): string => (isUntracked(s) ? 'activity not tracked' : s.state);
+
+/** The state and for how long, where the server tells. */
+export const stateFor = (s: DatabaseSession): string => (s.age_s === null ? stateWord(s) : `${stateWord(s)} for ${lasted(s.age_s)}`);
 
 /** How many sessions do not tell what they do; null where all do. */
 export function untrackedWords(sessions: readonly DatabaseSession[]): string | null {
@@ -85,7 +87,7 @@ function names(sessions: readonly DatabaseSession[]): string {
 
 /** Sessions as they are listed: who holds up others, who waits, who works, and folded at the end who rests. */
 export function rowsOf(sessions: readonly DatabaseSession[]): Row[] {
-  const by = (of: (s: DatabaseSession) => number) => (a: DatabaseSession, b: DatabaseSession) => of(b) - of(a);
+  const by = (of: (s: DatabaseSession) => number | null) => (a: DatabaseSession, b: DatabaseSession) => (of(b) ?? -1) - (of(a) ?? -1);
   const holders = sessions.filter((s) => s.holds_up > 0 && !waits(s)).sort(by((s) => s.holds_up));
   const waiting = sessions.filter(waits).sort(by((s) => s.waits_s ?? s.age_s));
   const rest = sessions.filter((s) => !waits(s) && s.holds_up === 0);
@@ -94,7 +96,7 @@ export function rowsOf(sessions: readonly DatabaseSession[]): Row[] {
   const [shown, more] = waiting.length > WAITING + 1 ? [waiting.slice(0, WAITING), waiting.slice(WAITING)] : [waiting, []];
   const rows = [...holders, ...shown].map(rowOf);
   if (more.length > 0) {
-    const span = between(most(more, (s) => s.waits_s ?? s.age_s));
+    const span = between(most(more, (s) => s.waits_s ?? s.age_s ?? 0));
     rows.push(foldOf('waiting', `${integer(more.length)} more ${names(more)} sessions wait, ${span}`, more));
   }
   rows.push(...busy.map(rowOf));
@@ -173,7 +175,7 @@ export function verdict(activity: DatabaseActivity): Required<Said> {
     const verb = waiting === 1 ? 'waits' : 'wait';
     const name = root.name ?? `session ${root.pid}`;
     const is = root.deadlock ? 'a deadlock in progress' : session ? stateWord(session) : rootWord(root, session);
-    const since = session && !root.deadlock ? ` for ${lasted(session.age_s)}` : '';
+    const since = session && session.age_s !== null && !root.deadlock ? ` for ${lasted(session.age_s)}` : '';
     const unknown = blocking.unknown > 0 ? ` ${integer(blocking.unknown)} more wait for a lock whose holder the server does not tell.` : '';
     return {
       tone: longest >= LONG_S || root.deadlock ? 'bad' : 'warn',
@@ -199,13 +201,13 @@ export function verdict(activity: DatabaseActivity): Required<Said> {
       support: sessions.length === 0 ? 'None of what runs can be seen.' : `What is shown is a part: ${support}.`,
     };
   }
-  const n = sessions.filter(isUntracked).length;
-  if (n > 0) {
+  const untracked = sessions.filter(isUntracked).length;
+  if (untracked > 0) {
     return {
       tone: 'warn',
-      strong: `${plural(n, 'session')} ${n === 1 ? 'does' : 'do'} not tell`,
-      rest: 'what runs: activity is not tracked',
-      support: `What is shown is a part: ${support}.`,
+      strong: `What ${plural(untracked, 'session')} ${untracked === 1 ? 'does is' : 'do is'} not tracked`,
+      rest: 'by the server',
+      support: `Their role or database has track_activities off. ${support}.`,
     };
   }
   const running = sessions.filter((s) => !isIdle(s));
@@ -215,7 +217,7 @@ export function verdict(activity: DatabaseActivity): Required<Said> {
       tone: 'ok',
       strong: 'No statement runs',
       rest: open
-        ? `now; the longest open transaction is ${nameOf(open)}, for ${lasted(open.transaction_s ?? open.age_s)}`
+        ? `now; the longest open transaction is ${nameOf(open)}, for ${lastedOr(open.transaction_s ?? open.age_s)}`
         : 'at the moment',
       support: `${support}.`,
     };
@@ -223,7 +225,7 @@ export function verdict(activity: DatabaseActivity): Required<Said> {
   return {
     tone: 'ok',
     strong: `${plural(running.length, 'statement')} ${running.length === 1 ? 'runs' : 'run'},`,
-    rest: `the longest for ${lasted(Math.max(...running.map((s) => s.age_s)))}; nobody waits for a lock`,
+    rest: `the longest for ${lasted(Math.max(...running.map((s) => s.age_s ?? 0)))}; nobody waits for a lock`,
     support: `${support}.`,
   };
 }

@@ -2,12 +2,13 @@
 use std::sync::Arc;
 
 use perfdeck_model::{
-    DatabaseActivity, DatabaseHealth, DatabasePools, DatabaseSizes, IndexBloat, JobStatus, StatementPlan,
+    ChangeDetail, DatabaseActivity, DatabaseHealth, DatabasePools, DatabaseSizes, IndexBloat, JobStatus, StatementPlan,
 };
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
 pub use super::bloat::{BloatRequest, db_bloat, db_measure_bloat};
+pub use super::create_index::{CreateIndexRequest, db_plan_index};
 pub use super::schema::{PlanRequest, SizesRequest, db_plan, db_sizes};
 use crate::Engine;
 use crate::features::database::activity::Door;
@@ -55,6 +56,7 @@ commands! {
     Target Json "db.bloat" (BloatRequest) -> IndexBloat, changes [] => db_bloat;
     Target Json "db.measure_bloat" (BloatRequest) -> JobStatus, changes [Jobs] => db_measure_bloat;
     Target Json "db.plan" (PlanRequest) -> StatementPlan, changes [] => db_plan;
+    Target Json "db.plan_index" (CreateIndexRequest) -> ChangeDetail, changes [Changes] => db_plan_index;
     Target Json "db.pool" (ByEnvironment) -> DatabasePools, changes [] => db_pool;
     Target Json "db.health" (ByEnvironment) -> DatabaseHealth, changes [] => db_health;
     Read Json "db.statements" (StatementsRequest) -> Statements, changes [] => db_statements;

@@ -16,13 +16,13 @@ const TIME: &str = "Time";
 /// Drops an index that another one repeats.
 pub(crate) struct DropIndex;
 
-fn read(plan: &Value) -> Result<IndexPlan, ApiError> {
+pub(super) fn read<T: serde::de::DeserializeOwned>(plan: &Value) -> Result<T, ApiError> {
     serde_json::from_value(plan.clone())
         .map_err(|_| ApiError::new(ErrorCode::Storage, "The stored plan of this change cannot be read"))
 }
 
 /// A size in IEC units.
-fn size(bytes: f64) -> String {
+pub(super) fn size(bytes: f64) -> String {
     match bytes {
         b if b < 1_048_576.0 => format!("{:.1} KiB", b / 1024.0),
         b if b < 1_073_741_824.0 => format!("{:.1} MiB", b / 1_048_576.0),
@@ -118,7 +118,7 @@ impl ChangeKind for DropIndex {
 
     fn preview<'a>(&'a self, at: At<'a>, plan: &'a Value) -> BoxFuture<'a, Result<Preview, ApiError>> {
         Box::pin(async move {
-            let plan = read(plan)?;
+            let plan: IndexPlan = read(plan)?;
             let (address, password) = at.engine.door(at.environment).await?;
             let figures = index_change::figures(&address, password.as_ref(), &plan).await?;
             let mut rows = vec![
@@ -142,7 +142,7 @@ impl ChangeKind for DropIndex {
         job: &'a JobContext,
     ) -> BoxFuture<'a, Result<Came, ApiError>> {
         Box::pin(async move {
-            let plan = read(plan)?;
+            let plan: IndexPlan = read(plan)?;
             let (address, password) = at.engine.door(at.environment).await?;
             // Its size now is what is freed; one that was left half dropped has one too.
             let before = index_change::figures(&address, password.as_ref(), &plan).await.ok().and_then(|f| f.bytes);
@@ -158,7 +158,7 @@ impl ChangeKind for DropIndex {
 
     fn verify<'a>(&'a self, at: At<'a>, plan: &'a Value) -> BoxFuture<'a, Result<TargetSays, ApiError>> {
         Box::pin(async move {
-            let plan = read(plan)?;
+            let plan: IndexPlan = read(plan)?;
             let (address, password) = at.engine.door(at.environment).await?;
             let state = index_change::index_state(&address, password.as_ref(), &plan).await?;
             Ok(answer(&plan, &state))
@@ -173,7 +173,7 @@ impl ChangeKind for DropIndex {
         job: &'a JobContext,
     ) -> BoxFuture<'a, Result<(), ApiError>> {
         Box::pin(async move {
-            let plan = read(plan)?;
+            let plan: IndexPlan = read(plan)?;
             let (address, password) = at.engine.door(at.environment).await?;
             let progress = |share: Option<f64>, step: &str| job.progress(share, step);
             let watch = Watch { stop: Box::pin(job.cancel.cancelled()), progress: &progress };

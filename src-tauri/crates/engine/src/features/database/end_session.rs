@@ -56,6 +56,8 @@ fn notes(plan: &EndPlan) -> Vec<String> {
     }];
     notes.push(match plan.freed {
         0 => "Nobody that the server names waits for it alone".to_owned(),
+        1 if plan.doubt.is_some() => "1 session waits for nobody else that the server names".to_owned(),
+        n if plan.doubt.is_some() => format!("{} sessions wait for nobody else that the server names", words::count(n)),
         1 => "1 session waits for nobody else and goes on at once".to_owned(),
         n => format!("{} sessions wait for nobody else and go on at once", words::count(n)),
     });
@@ -74,6 +76,7 @@ fn notes(plan: &EndPlan) -> Vec<String> {
                 .to_owned(),
         );
     }
+    notes.extend(plan.doubt.clone());
     if plan.untold > 0 {
         notes.push(format!(
             "{} for a lock whose holder the server does not tell: it may be this session",
@@ -137,8 +140,11 @@ impl ChangeKind for EndSession {
         // The plan was made of the same reading: another one would tell another moment.
         Box::pin(async move {
             let plan = read(plan)?;
-            let mut rows =
-                vec![row(FREED, (!plan.keeps && plan.untold == 0).then(|| f64::from(plan.freed)), Unit::Count)];
+            let mut rows = vec![row(
+                FREED,
+                (!plan.keeps && plan.doubt.is_none() && plan.untold == 0).then(|| f64::from(plan.freed)),
+                Unit::Count,
+            )];
             if plan.rows.is_some() || plan.unknown_rows {
                 rows.push(row(ROWS, plan.rows, Unit::Count));
             }

@@ -2,6 +2,7 @@
 pub(crate) mod activity;
 pub(crate) mod bloat;
 pub mod commands;
+pub(crate) mod create_index;
 pub(crate) mod drop_index;
 pub(crate) mod end_session;
 pub(crate) mod growth;

@@ -1,0 +1,264 @@
+//! The change `create_index`: an index that serves queries is built, and dropped again when it is undone. Its object, as it is
+//! asked for, is an [`IndexSpec`] as JSON.
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use perfdeck_database::index_change::{self, Blocker, Built, CreateFigures, CreatePlan, Watch};
+use perfdeck_model::{
+    ApiError, BoxFuture, ChangeDetail, Environment, ErrorCode, IndexKey, IndexKeyOf, IndexSpec, PreviewRow, Says,
+    Scheme, TargetRole, TargetSays, Unit, masking,
+};
+use perfdeck_sqltext::index_key;
+use perfdeck_words as words;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use ts_rs::TS;
+
+use super::drop_index::{read, size};
+use crate::Engine;
+use crate::core::changes::commands::{self as changes, ChangePlan};
+use crate::core::changes::{At, Came, ChangeKind, Planned, Preview};
+use crate::core::guards::Permit;
+use crate::core::jobs::JobContext;
+use crate::table::Result;
+
+/// Row of the preview that is measured while it is applied.
+const TIME: &str = "Time";
+/// Age of a transaction from which on it is said that the build would wait long, in seconds.
+const OLD_S: f64 = 5.0;
+
+/// Plans an index.
+#[derive(Debug, Clone, Serialize, Deserialize, TS)]
+pub struct CreateIndexRequest {
+    /// Identifier or name of the environment.
+    pub environment_id: String,
+    /// Index that is to be created.
+    pub index: IndexSpec,
+}
+
+/// Plans the change that creates an index, and says what it costs. Nothing is altered.
+pub async fn db_plan_index(engine: Arc<Engine>, request: CreateIndexRequest) -> Result<ChangeDetail> {
+    let object = serde_json::to_string(&request.index).map_err(|e| ApiError::internal(e.to_string()))?;
+    let kind = index_change::CREATE_INDEX.to_owned();
+    changes::plan(engine, ChangePlan { kind, environment_id: request.environment_id, object }).await
+}
+
+/// An index as a person writes it on a command line.
+#[derive(Debug, Clone, Default)]
+pub struct IndexText {
+    /// Name of its table.
+    pub table: String,
+    /// Keys: `column`, `column desc nulls last`, `lower(note) text_pattern_ops`, `(a + b)`.
+    pub keys: Vec<String>,
+    /// Names of further columns.
+    pub include: Vec<String>,
+    /// Condition of its rows.
+    pub predicate: Option<String>,
+    /// Access method.
+    pub method: Option<String>,
+    /// Its own name.
+    pub name: Option<String>,
+}
+
+/// Reads an index as the database of an environment would read its names.
+///
+/// # Errors
+/// When the environment has no database, or a key is not understood.
+pub fn index_spec(environment: &Environment, text: IndexText) -> Result<IndexSpec> {
+    let target = environment
+        .targets
+        .database
+        .as_ref()
+        .ok_or_else(|| ApiError::bad_request(format!("The environment '{}' has no database", environment.name)))?;
+    let dialect = perfdeck_database::dialect(target.address.scheme);
+    let read = |text: &str| {
+        index_key(text, dialect).map_err(|why| {
+            ApiError::bad_request(format!("A key of the index is not understood: {}", masking::shown(&why)))
+                .hint("Keys are like: customer_id, 'created desc', 'lower(note) text_pattern_ops', '(a + b)'")
+        })
+    };
+    let key = |text: &String| {
+        let key = read(text)?;
+        let of = match (key.column, key.expression) {
+            (Some(name), _) => IndexKeyOf::Column(name),
+            (None, sql) => IndexKeyOf::Expression(sql.unwrap_or_default()),
+        };
+        let (operator_class, descending, nulls_first) = (key.operator_class, key.descending, key.nulls_first);
+        Ok(IndexKey { of, operator_class, descending, nulls_first })
+    };
+    let column = |text: &String| {
+        let key = read(text)?;
+        let plain = key.operator_class.is_none() && !key.descending && key.nulls_first.is_none();
+        key.column
+            .filter(|_| plain)
+            .ok_or_else(|| ApiError::bad_request("A further column is the name of a column alone"))
+    };
+    Ok(IndexSpec {
+        keys: text.keys.iter().map(key).collect::<Result<_>>()?,
+        include: text.include.iter().map(column).collect::<Result<_>>()?,
+        table: text.table,
+        name: text.name,
+        method: text.method,
+        predicate: text.predicate,
+    })
+}
+
+/// Creates an index.
+pub(crate) struct CreateIndex;
+
+fn answer(plan: &CreatePlan, built: &Built) -> TargetSays {
+    match built {
+        Built::Valid => TargetSays::new(Says::AsApplied, "present and valid"),
+        Built::Absent => TargetSays::new(Says::AsBefore, "absent"),
+        Built::Invalid { bytes, maintained, session } => {
+            let written = if *maintained { "written with every insert" } else { "not written any more" };
+            let busy = session.map(|s| format!("; session {s} of the server still works on it")).unwrap_or_default();
+            TargetSays::new(Says::HalfDone, format!("invalid, {}, {written}, used by no query{busy}", size(*bytes)))
+        }
+        Built::Differs => TargetSays::new(Says::Differs, format!("something else is called {} now", plan.name)),
+    }
+}
+
+fn blockers(all: Option<&[Blocker]>) -> Vec<String> {
+    let Some(all) = all else {
+        return vec!["How many transactions it would wait for is hidden from this user".to_owned()];
+    };
+    let old = all.iter().filter(|b| b.age_s >= OLD_S);
+    let line = |b: &Blocker| {
+        format!(
+            "It would wait for session {} ({}, {}), whose transaction is open for {}",
+            b.pid,
+            words::visible(&b.name, words::Brackets::Angle),
+            b.state,
+            words::seconds(b.age_s)
+        )
+    };
+    old.map(line).collect()
+}
+
+fn notes(scheme: Scheme, plan: &CreatePlan, figures: &CreateFigures) -> Vec<String> {
+    if scheme == Scheme::Sqlite {
+        return vec!["Writers wait for as long as it is built".to_owned()];
+    }
+    let mut notes = vec![
+        format!(
+            "SELECT, INSERT, UPDATE and DELETE go on; VACUUM, ANALYZE, ALTER and other builds on `{}` wait (SHARE UPDATE EXCLUSIVE)",
+            plan.table
+        ),
+        "Sent on a session of its own, outside a transaction: a lock is tried for 2 s first, then the statement has 10 min".to_owned(),
+        "The table is read twice, and the disk needs the index's size twice while it is sorted".to_owned(),
+    ];
+    notes.extend(blockers(figures.blockers.as_deref()));
+    if let Some((count @ 1.., lag)) = figures.standbys {
+        let lag = lag.map(|s| format!(", {} behind at most", words::seconds(s))).unwrap_or_default();
+        notes.push(format!(
+            "{} all of it{lag}",
+            if count == 1 {
+                "1 standby replays".to_owned()
+            } else {
+                format!("{} standbys replay", words::count(count))
+            }
+        ));
+    }
+    notes
+}
+
+fn row(what: &str, predicted: Option<f64>, unit: Unit) -> PreviewRow {
+    PreviewRow { what: what.to_owned(), predicted, came: None, unit }
+}
+
+impl ChangeKind for CreateIndex {
+    fn name(&self) -> &'static str {
+        index_change::CREATE_INDEX
+    }
+
+    fn target(&self) -> TargetRole {
+        TargetRole::Database
+    }
+
+    fn limit(&self) -> Duration {
+        // Taking a left-over away, building, and gathering statistics are statements of ten minutes each.
+        Duration::from_secs(35 * 60)
+    }
+
+    fn plan<'a>(&'a self, at: At<'a>, object: &'a str) -> BoxFuture<'a, Result<Planned>> {
+        Box::pin(async move {
+            let spec: IndexSpec = serde_json::from_str(object).map_err(|_| {
+                ApiError::new(ErrorCode::BadRequest, "The index is not described as `db.plan_index` takes it")
+                    .hint("perfctl db index create TABLE KEY")
+            })?;
+            let (address, password) = at.engine.door(at.environment).await?;
+            let plan = index_change::plan_create(&address, password.as_ref(), &spec).await?;
+            Ok(Planned {
+                object: plan.name.clone(),
+                title: format!("Create `{}` on `{}`", plan.name, plan.table),
+                statement: plan.statement(address.scheme),
+                undo_statement: Some(plan.undo_statement(address.scheme)),
+                undo_cost: Some("waits for transactions that use the table".to_owned())
+                    .filter(|_| address.scheme == Scheme::Postgres),
+                plan: serde_json::to_value(&plan).map_err(|e| ApiError::internal(e.to_string()))?,
+                lease_ms: None,
+            })
+        })
+    }
+
+    fn preview<'a>(&'a self, at: At<'a>, plan: &'a Value) -> BoxFuture<'a, Result<Preview>> {
+        Box::pin(async move {
+            let plan: CreatePlan = read(plan)?;
+            let (address, password) = at.engine.door(at.environment).await?;
+            let figures = index_change::create_figures(&address, password.as_ref(), &plan).await?;
+            let mut rows = vec![row("Table that is read", figures.table_bytes, Unit::Bytes)];
+            if address.scheme == Scheme::Postgres {
+                rows.push(row("Rows", figures.rows, Unit::Count));
+                rows.push(row("Writes that maintain it", figures.writes_per_s, Unit::PerSecond));
+                rows.push(row("Updates that touch no index now", figures.hot, Unit::Ratio));
+            }
+            // How long it takes depends on the machine and on who else uses the table.
+            rows.push(row(TIME, None, Unit::Seconds));
+            Ok(Preview { rows, notes: notes(address.scheme, &plan, &figures) })
+        })
+    }
+
+    fn apply<'a>(
+        &'a self,
+        _permit: Permit,
+        at: At<'a>,
+        plan: &'a Value,
+        job: &'a JobContext,
+    ) -> BoxFuture<'a, Result<Came>> {
+        Box::pin(async move {
+            let plan: CreatePlan = read(plan)?;
+            let (address, password) = at.engine.door(at.environment).await?;
+            let started = Instant::now();
+            let progress = |share: Option<f64>, step: &str| job.progress(share, step);
+            let watch = Watch { stop: Box::pin(job.cancel.cancelled()), progress: &progress };
+            index_change::build(&address, password.as_ref(), &plan, watch).await?;
+            Ok(vec![(TIME.to_owned(), started.elapsed().as_secs_f64())])
+        })
+    }
+
+    fn verify<'a>(&'a self, at: At<'a>, plan: &'a Value) -> BoxFuture<'a, Result<TargetSays>> {
+        Box::pin(async move {
+            let plan: CreatePlan = read(plan)?;
+            let (address, password) = at.engine.door(at.environment).await?;
+            let built = index_change::built(&address, password.as_ref(), &plan).await?;
+            Ok(answer(&plan, &built))
+        })
+    }
+
+    fn undo<'a>(
+        &'a self,
+        _permit: Permit,
+        at: At<'a>,
+        plan: &'a Value,
+        job: &'a JobContext,
+    ) -> BoxFuture<'a, Result<()>> {
+        Box::pin(async move {
+            let plan: CreatePlan = read(plan)?;
+            let (address, password) = at.engine.door(at.environment).await?;
+            let progress = |share: Option<f64>, step: &str| job.progress(share, step);
+            let watch = Watch { stop: Box::pin(job.cancel.cancelled()), progress: &progress };
+            index_change::unbuild(&address, password.as_ref(), &plan, watch).await
+        })
+    }
+}
