@@ -85,7 +85,7 @@ test('who is in the middle of a chain is blocked and holds up; a wait that is ne
 });
 
 test('a session that is not tracked says so, with what helps, in the list and of itself', async () => {
-  const untracked = session(7, { state: 'disabled', wait_class: 'other', statement: '' });
+  const untracked = session(7, { state: 'disabled', wait_class: 'other', statement: '', age_s: null });
   const { context } = fakeApp({ 'db.activity': () => activity({ sessions: [untracked] }) }, { ...there, path: '/database?session=7' });
   render(Database, { context });
   expect((await screen.findByTestId('statement')).textContent).toContain('activity not tracked');
