@@ -23,6 +23,7 @@ async fn mariadb_tells_the_same_and_ends_the_same() {
         .expect("a user");
     let id = environment(&engine, "shop", Kind::Development, &server.url()).await;
     mariadb_tree(&engine, &server, &id).await;
+    mariadb_prepared(&engine, &server, &id).await;
     mariadb_metadata(&engine, &server, &id).await;
     mariadb_locks(&engine, &server, &id).await;
     mariadb_rights(&engine, &server).await;
@@ -75,6 +76,36 @@ async fn mariadb_tree(engine: &Arc<Engine>, server: &MariaDb, id: &str) {
     drop(last.await.expect("it went on").expect("it got the row"));
     waiting(engine, id, 0).await;
     assert!(!now(engine, id).await.sessions.iter().any(|s| s.statement.contains("innodb_trx")), "nothing of ours");
+}
+
+/// A prepared XA transaction outlives its session, and is ended by its name.
+async fn mariadb_prepared(engine: &Arc<Engine>, server: &MariaDb, id: &str) {
+    let (mut holder, holder_id) = mysql(server).await;
+    for sql in [
+        "XA START 'it''s','b',7",
+        "UPDATE t SET n = 1 WHERE id = 40",
+        "XA END 'it''s','b',7",
+        "XA PREPARE 'it''s','b',7",
+    ] {
+        holder.execute(sql).await.expect("prepared");
+    }
+    let (mut waiter, _) = mysql(server).await;
+    let waiter = tokio::spawn(async move { waiter.execute("UPDATE t SET n = 2 WHERE id = 40").await.map(|_| waiter) });
+    let found = waiting(engine, id, 1).await;
+    let planned = plan(engine, id, "terminate_session", &session(&found, holder_id).object).await.expect("planned");
+    assert_eq!(planned.preview[0].predicted, None, "{planned:?}");
+    assert!(planned.notes.iter().any(|n| n.contains("prepared an XA transaction")), "{:?}", planned.notes);
+    let applied = apply(engine, &planned.id, None).await.expect("killed");
+    assert_eq!(applied.preview[0].came, Some(0.0), "it keeps its locks: {applied:?}");
+    let statement = eventually(Duration::from_secs(10), async || {
+        let found = now(engine, id).await;
+        found.blocking.actions.iter().find_map(|a| a.statement.clone()).ok_or(found.blocking)
+    })
+    .await;
+    assert!(statement.starts_with("XA ROLLBACK "), "{statement}");
+    server.execute(&statement).await.expect("the statement that is given ends it");
+    drop(waiter.await.expect("it went on").expect("it got the row"));
+    waiting(engine, id, 0).await;
 }
 
 async fn mariadb_metadata(engine: &Arc<Engine>, server: &MariaDb, id: &str) {

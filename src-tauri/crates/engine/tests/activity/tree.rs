@@ -34,6 +34,8 @@ async fn the_tree_is_as_the_server_has_it() {
     a_prepared_transaction(&engine, &server, &id).await;
     a_deadlock(&engine, &server, &id).await;
     a_hot_row(&engine, &server, &id).await;
+    a_shared_row(&engine, &server, &id).await;
+    untracked(&engine, &server, &id).await;
     a_savepoint(&engine, &server, &id).await;
     a_failed_transaction(&engine, &server, &id).await;
     a_held_catalogue(&engine, &server, &id).await;
@@ -165,6 +167,46 @@ async fn a_deadlock(engine: &Arc<Engine>, server: &Postgres, id: &str) {
     two_task.await.expect("it went on").expect("it got the row");
     assert!(two > 0);
     waiting(engine, id, 0).await;
+}
+
+/// PostgreSQL names one of those who share a row: how many go on when that one ends is not known.
+async fn a_shared_row(engine: &Arc<Engine>, server: &Postgres, id: &str) {
+    let share = "BEGIN; SELECT FROM t WHERE id = 70 FOR SHARE";
+    let one = Client::of(server, "one").await.did(share).await;
+    let two = Client::of(server, "two").await.did(share).await;
+    let (_, task) = Client::of(server, "api").await.waits("UPDATE t SET n = 1 WHERE id = 70");
+    let found = waiting(engine, id, 1).await;
+    let named = found.blocking.rows[0].pid;
+    let action = found.blocking.actions.iter().find(|a| a.label.starts_with("Terminate")).expect("offered");
+    assert_eq!((action.frees, action.pid), (None, named), "{action:?}");
+    let planned = plan(engine, id, "terminate_session", &session(&found, named).object).await.expect("planned");
+    assert_eq!(planned.preview[0].predicted, None, "{planned:?}");
+    assert!(planned.notes.iter().any(|n| n.contains("may share the row")), "{:?}", planned.notes);
+    let applied = apply(engine, &planned.id, None).await.expect("terminated");
+    assert_eq!(applied.preview[0].came, Some(0.0), "the other one holds it still: {applied:?}");
+    let other = if one.pid == named { two } else { one };
+    let planned = plan(engine, id, "terminate_session", &other.pid.to_string()).await.expect("planned");
+    assert_eq!(planned.preview[0].predicted, Some(1.0), "it is alone now: {planned:?}");
+    apply(engine, &planned.id, None).await.expect("terminated");
+    drop(task.await.expect("it went on").expect("it got the row"));
+    waiting(engine, id, 0).await;
+}
+
+/// What a session does whose activity is not tracked is not known, nor since when.
+async fn untracked(engine: &Arc<Engine>, server: &Postgres, id: &str) {
+    let silent = Client::of(server, "silent").await.did("SET track_activities = off; SELECT 1").await;
+    let found = eventually(Duration::from_secs(10), async || {
+        let found = now(engine, id).await;
+        let there = found.sessions.iter().find(|s| s.pid == silent.pid).cloned();
+        there.filter(|s| s.state == "disabled").ok_or(found.sessions)
+    })
+    .await;
+    assert_eq!((found.age_s, found.statement.as_str()), (None, ""), "{found:?}");
+    let refused = plan(engine, id, "cancel_statement", &found.object).await.expect_err("nothing is known to run");
+    assert!(
+        refused.message.contains("track_activities is off") || refused.message.contains("no statement"),
+        "{refused}"
+    );
 }
 
 /// Those that queue for a row wait for its holder, whoever is at the head of the queue.
