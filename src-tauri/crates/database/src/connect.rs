@@ -23,9 +23,14 @@ pub enum Database {
     Sqlite(SqliteConnection),
 }
 
+/// What is left of a deadline has more digits than anybody wants to read.
+fn tenths(time: Duration) -> f64 {
+    (time.as_secs_f64() * 10.0).round() / 10.0
+}
+
 /// A server that accepts and then says nothing.
 pub(crate) fn silent(address: &Address, deadline: Duration) -> ApiError {
-    let seconds = deadline.as_secs_f64();
+    let seconds = tenths(deadline);
     ApiError::new(
         ErrorCode::Timeout,
         format!("{} accepted the connection but did not answer within {seconds} s", address.short()),
@@ -35,7 +40,7 @@ pub(crate) fn silent(address: &Address, deadline: Duration) -> ApiError {
 
 /// Signed in, but the first question waits: nothing behind the pooler is free.
 pub(crate) fn no_server(address: &Address, limit: Duration) -> ApiError {
-    let seconds = limit.as_secs_f64();
+    let seconds = tenths(limit);
     ApiError::new(
         ErrorCode::Timeout,
         format!(
@@ -44,8 +49,8 @@ pub(crate) fn no_server(address: &Address, limit: Duration) -> ApiError {
         ),
     )
     .hint(
-        "A pooler in session mode keeps one for each client: use fewer connections (-c) than its default_pool_size, or \
-         raise it, close idle clients, set pool_mode=transaction, or use the server's own port",
+        "Its default_pool_size is taken, or it is paused (SHOW DATABASES in its console says so; RESUME). In session mode each client \
+         keeps one: use fewer connections (-c), raise the size, set pool_mode=transaction, or use the server's own port",
     )
 }
 

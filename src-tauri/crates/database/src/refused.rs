@@ -225,7 +225,12 @@ fn pooler(address: &Address, message: &str) -> ApiError {
         return ApiError::new(ErrorCode::NotFound, format!("The pooler {at} has no database '{}'", address.path))
             .hint("Check the name against [databases] in pgbouncer.ini");
     }
-    if has("no such user") || has("password authentication failed") || has("SASL authentication failed") {
+    if has("is disabled") {
+        let what = format!("The pooler {at} has the database '{}' disabled", address.path);
+        return ApiError::new(ErrorCode::Unreachable, what)
+            .hint("ENABLE it in the pooler's console, or use the server's own port");
+    }
+    if has("no such user") || has("authentication failed") {
         return ApiError::new(ErrorCode::Authentication, format!("The pooler {at} refused the credentials"))
             .hint("Check user and password against its auth_file or auth_query");
     }
@@ -574,6 +579,8 @@ mod tests {
             ("unsupported startup parameter: extra_float_digits", "refuses the start-up parameter extra_float_digits"),
             ("unsupported startup parameter in options: search_path", "search_path"),
             ("no more connections allowed (max_client_conn)", "All client slots of the pooler"),
+            ("database \"d\" is disabled", "has the database 'd' disabled"),
+            ("\"trust\" authentication failed", "refused the credentials"),
             ("query_wait_timeout", "no server connection free"),
             ("no such database: d", "has no database 'd'"),
         ] {

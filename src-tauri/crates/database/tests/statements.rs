@@ -171,6 +171,23 @@ async fn on_a_standby(primary: &Postgres, standby: &Postgres) {
     assert!(found.missing.iter().any(|m| m.contains("standby")), "which is said: {:?}", found.missing);
     locker.execute("ROLLBACK").await.expect("free");
     waits.await.expect("a task").expect("it went on");
+    // A reader that holds up the replay is who is waited for, though the server tells that of no session.
+    let mut holds = standby.connect().await.expect("a session");
+    holds.execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM items").await.expect("reads");
+    let pid: i32 = sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&mut holds).await.expect("its number");
+    primary.execute("ALTER TABLE items ADD COLUMN later int").await.expect("altered");
+    let mut reader = ActivityReader::default();
+    let end = std::time::Instant::now() + Duration::from_secs(10);
+    let seen = loop {
+        let seen = reader.read(&address, password.as_ref(), 1e12).await.expect("answers").answer();
+        if seen.blocking.rows.first().is_some_and(|row| row.pid == i64::from(pid)) {
+            break seen;
+        }
+        assert!(std::time::Instant::now() < end, "the reader is the root: {:?}", seen.blocking);
+    };
+    assert_eq!(seen.blocking.rows[1].name.as_deref(), Some("startup"), "{:?}", seen.blocking);
+    reader.close().await;
+    holds.execute("ROLLBACK").await.expect("ended");
     let health = health(&address, password.as_ref(), &0.0).await;
     assert!(!health.is_incomplete(), "nothing fails: {health:#?}");
     assert!(health.checks.iter().any(|c| c.id == "replication_lag" && c.value.is_some()), "{health:#?}");

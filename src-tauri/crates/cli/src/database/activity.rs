@@ -4,7 +4,7 @@ use std::sync::Arc;
 use perfdeck_engine as api;
 use perfdeck_engine::Engine;
 use perfdeck_engine::database::ActivityRequest;
-use perfdeck_model::{ApiError, BlockingRow, DatabaseActivity, DatabaseSession, Maintenance, WaitClass};
+use perfdeck_model::{ApiError, BlockingRow, DatabaseActivity, DatabaseSession, Maintenance, Scheme, WaitClass};
 
 use crate::answers::{Activity, Locks};
 use crate::args::Source;
@@ -20,19 +20,26 @@ const DATABASE_AT: usize = 7;
 /// State of a session whose setting `track_activities` is off.
 const DISABLED: &str = "disabled";
 
+/// The name of the environment, its sessions, and whether its database is one that has none to tell of.
 async fn read(
     engine: &Arc<Engine>,
     env: Option<&str>,
     source: &Source,
-) -> Result<(String, DatabaseActivity), ApiError> {
+) -> Result<(String, DatabaseActivity, bool), ApiError> {
     let environment = environments::require(engine, env, source).await?;
+    let sqlite = environment.targets.database.as_ref().is_some_and(|d| d.address.scheme == Scheme::Sqlite);
+    if sqlite {
+        output::note(
+            "SQLite runs inside its applications: who works in them, or waits for the file's lock, is told to nobody outside",
+        );
+    }
     let asked = ActivityRequest { environment_id: environment.id, at_ms: None };
     let found = api::database::db_activity(engine.clone(), asked).await?;
     let found = found.ok_or_else(|| ApiError::internal("The database was read, and there is no reading"))?;
-    Ok((environment.name, found))
+    Ok((environment.name, found, sqlite))
 }
 
-/// What cannot be seen is not nothing.
+/// What cannot be seen is not nothing; of SQLite nothing is.
 fn code(activity: &DatabaseActivity) -> u8 {
     if activity.hidden == Some(0) { FINE } else { INCOMPLETE }
 }
@@ -57,8 +64,8 @@ fn notes(activity: &DatabaseActivity) {
 }
 
 pub(super) async fn activity(engine: &Arc<Engine>, env: Option<&str>, all: bool, source: &Source, json: bool) -> Done {
-    let (environment, activity) = read(engine, env, source).await?;
-    let complete = code(&activity);
+    let (environment, activity, sqlite) = read(engine, env, source).await?;
+    let complete = if sqlite { INCOMPLETE } else { code(&activity) };
     if json {
         output::json(&Activity { schema: "perfdeck.activity/2", environment, activity })?;
         return Ok(complete);
@@ -69,7 +76,7 @@ pub(super) async fn activity(engine: &Arc<Engine>, env: Option<&str>, all: bool,
     let several = listed.iter().any(|s| s.database != listed[0].database);
     let rows: Vec<Vec<String>> = listed.into_iter().map(|s| row(s, several)).collect();
     if rows.is_empty() {
-        if activity.hidden == Some(0) {
+        if activity.hidden == Some(0) && !sqlite {
             output::note("Nothing runs at the moment");
         }
     } else {
@@ -193,8 +200,8 @@ fn branch(r: &BlockingRow) -> Vec<String> {
 }
 
 pub(super) async fn locks(engine: &Arc<Engine>, env: Option<&str>, source: &Source, json: bool) -> Done {
-    let (environment, activity) = read(engine, env, source).await?;
-    let complete = code(&activity);
+    let (environment, activity, sqlite) = read(engine, env, source).await?;
+    let complete = if sqlite { INCOMPLETE } else { code(&activity) };
     if json {
         output::json(&Locks::of(environment, activity))?;
         return Ok(complete);
@@ -208,7 +215,7 @@ pub(super) async fn locks(engine: &Arc<Engine>, env: Option<&str>, source: &Sour
         }
     }
     if blocking.rows.is_empty() {
-        if blocking.unknown == 0 {
+        if blocking.unknown == 0 && !sqlite {
             let seen = if activity.hidden == Some(0) { "" } else { " as far as this user may see" };
             output::note(&format!("Nobody waits for a lock{seen}"));
         }

@@ -13,6 +13,9 @@ const ROOTS: usize = 3;
 
 /// Price of ending a session: what is lost with it.
 pub(crate) fn terminate_costs(s: &SessionFacts) -> String {
+    if s.untracked() {
+        return "what it does is not tracked: an open transaction is rolled back, its client disconnected".to_owned();
+    }
     match (s.rows_written, s.wrote, s.transaction_ms.is_some()) {
         (Some(rows), _, true) if rows >= 1.0 => {
             format!("{} rolled back, its client disconnected", words::plural(rows as i64, "written row"))
@@ -125,7 +128,7 @@ pub(crate) fn actions(facts: &ActivityFacts, rows: &[Row]) -> Vec<BlockingAction
         if session.ended {
             let none = end(CANCEL, "Cancel", session, 0, "idle: no statement to cancel".to_owned());
             out.push(BlockingAction { frees: None, possible: false, ..none });
-        } else {
+        } else if !session.untracked() {
             let still = waiting.saturating_sub(root.frees);
             out.push(cancel(session, root.frees, still));
         }

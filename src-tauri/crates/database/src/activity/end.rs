@@ -203,7 +203,7 @@ pub async fn plan_end(
 
 fn planned(kind: &str, pid: i64, asked: Asked, facts: &ActivityFacts) -> Result<EndPlan, ApiError> {
     let session = facts.session(pid).ok_or_else(|| gone(pid))?;
-    if kind == CANCEL && &*session.state == "disabled" {
+    if kind == CANCEL && session.untracked() {
         let what = format!("Session {pid} does not tell what it does: track_activities is off");
         return Err(ApiError::new(ErrorCode::Conflict, what)
             .hint("ALTER SYSTEM SET track_activities = on; SELECT pg_reload_conf();"));

@@ -115,6 +115,11 @@ impl SessionFacts {
         place(self).cmp(&place(other)).then(began(self).total_cmp(&began(other))).then(self.pid.cmp(&other.pid))
     }
 
+    /// Whether its server does not follow what it does (PostgreSQL's `track_activities`).
+    pub(crate) fn untracked(&self) -> bool {
+        &*self.state == "disabled"
+    }
+
     /// Whether it is idle within a transaction, in the words of either server.
     pub(crate) fn idles(&self) -> bool {
         self.wait_class == WaitClass::Idle

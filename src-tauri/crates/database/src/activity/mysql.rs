@@ -165,7 +165,7 @@ async fn hidden(c: &mut MySqlConnection) -> Result<Option<u32>, sqlx::Error> {
 }
 
 /// Whether PROCESS is granted to this user or to a role that it has.
-async fn granted(c: &mut MySqlConnection) -> Result<bool, sqlx::Error> {
+pub(super) async fn granted(c: &mut MySqlConnection) -> Result<bool, sqlx::Error> {
     let granted =
         "SELECT CAST(COUNT(*) AS SIGNED) FROM information_schema.user_privileges WHERE privilege_type = 'PROCESS'";
     Ok(sqlx::query_scalar::<_, i64>(granted).fetch_one(c).await? > 0)
@@ -211,7 +211,10 @@ pub(super) async fn read(c: &mut MySqlConnection, state: &mut State, address: &A
             u32::try_from(usize::try_from(all).unwrap_or(0).saturating_sub(SESSIONS)).unwrap_or(u32::MAX);
     }
     if !waiting.is_empty() {
-        found.rest.reveal = Some(METADATA_INSTRUMENT.to_owned());
+        // Who holds a table of an engine with locks on tables alone (MyISAM) is in no instrument.
+        let told =
+            |pid: &i64| found.sessions.iter().any(|s| s.pid == *pid && s.wait.as_deref() != Some("Lock: table level"));
+        found.rest.reveal = waiting.keys().any(told).then(|| METADATA_INSTRUMENT.to_owned());
         found.rest.xa = xa::rollbacks(c, server).await?;
         found.rest.waits = waits(c, server, &mut state.mysql, may, &found.sessions, &waiting).await?;
     }
@@ -376,7 +379,8 @@ async fn waits(
 /// Waiter, holder, and what is waited for.
 fn pairs_of(rows: &[MySqlRow]) -> Vec<(i64, i64, Option<String>)> {
     let pair = |row: &MySqlRow| {
-        let table = text(row, 2).map(|t| t.replace('`', ""));
+        // A partition stands behind its table, as a comment.
+        let table = text(row, 2).map(|t| t.replace('`', "").split(" /*").next().unwrap_or_default().to_owned());
         let record = text(row, 3).as_deref() == Some("RECORD");
         let what = table.map(|t| if record { format!("a row of {t}") } else { t });
         Some((row.try_get(0).ok()?, row.try_get(1).ok()?, what))

@@ -69,6 +69,15 @@ const WAITS: &str = "
           LIMIT $WAITERS) w
     CROSS JOIN LATERAL (SELECT pg_blocking_pids(w.pid) AS pids) b";
 
+/// Whom the process waits for that replays on a standby, which is no session to `pg_blocking_pids`: it takes locks on tables that
+/// everybody else's go against.
+const REPLAY: &str = "
+    SELECT 'wait', l.pid::int8, (array_agg(DISTINCT h.pid::int8))[1:$HOLDERS], count(DISTINCT h.pid)::int4
+    FROM pg_stat_activity s
+    JOIN pg_locks l ON l.pid = s.pid AND NOT l.granted AND l.locktype = 'relation'
+    JOIN pg_locks h ON h.granted AND h.pid <> l.pid AND h.locktype = 'relation' AND h.database = l.database AND h.relation = l.relation
+    WHERE pg_is_in_recovery() AND s.backend_type = 'startup' GROUP BY l.pid";
+
 /// Sessions that are no client's and may hold what a client waits for.
 const OTHERS: &str = "
     SELECT 'other', pid::int8, backend_type FROM pg_stat_activity
@@ -183,6 +192,7 @@ fn message(progress: &Progress, version: u32, parts: Parts, catalogue: bool) -> 
             .replace("$DATABASE", &ask("database::text", NAME));
         all.extend([
             WAITS.replace("$HOLDERS", &HOLDERS.to_string()).replace("$WAITERS", &WAITERS.to_string()),
+            REPLAY.replace("$HOLDERS", &HOLDERS.to_string()),
             OTHERS.to_owned(),
             LOCKS.replace("$WAITSTART", since).replace("$NAMES", names),
             prepared,

@@ -43,6 +43,8 @@ fn count(row: &PgRow, names: &[&str]) -> u32 {
 struct OfDatabase {
     size: Option<u32>,
     reserve: Option<u32>,
+    /// What its administrator stopped: `paused` or `disabled`.
+    stopped: Option<&'static str>,
 }
 
 /// How long clients of a database have waited for server connections since the pooler began, and how often they got one.
@@ -82,6 +84,7 @@ async fn asked(console: &mut PgConnection) -> Result<(PoolerPools, Waits), sqlx:
         let of = OfDatabase {
             size: whole("pool_size"),
             reserve: whole("reserve_pool_size").or_else(|| whole("reserve_pool")),
+            stopped: ["disabled", "paused"].into_iter().find(|name| number(&row, name).is_some_and(|n| n != 0.0)),
         };
         databases.insert(name.to_owned(), of);
     }
@@ -108,7 +111,10 @@ fn pool(row: &PgRow, databases: &HashMap<String, OfDatabase>) -> Option<PoolerPo
     Some(PoolerPool {
         database: database.to_owned(),
         user: cell(row, "user").unwrap_or_default().to_owned(),
-        mode: cell(row, "pool_mode").unwrap_or_default().to_owned(),
+        mode: match (cell(row, "pool_mode").unwrap_or_default(), of.stopped) {
+            (mode, Some(stopped)) => format!("{mode}, {stopped}"),
+            (mode, None) => mode.to_owned(),
+        },
         clients_active: count(row, &["cl_active"]),
         clients_waiting: count(row, &["cl_waiting"]),
         servers_active: count(row, &["sv_active"]),

@@ -218,7 +218,9 @@ fn shown(node: &Value, depth: u32, loops: Option<f64>) -> PlanNode {
     PlanNode {
         depth,
         name: name(node),
-        relation: ["Relation Name", "CTE Name", "Function Name", "Tuplestore Name"].into_iter().find_map(owned),
+        relation: ["Relation Name", "CTE Name", "Function Name", "Tuplestore Name", "Relations"]
+            .into_iter()
+            .find_map(owned),
         index: owned("Index Name"),
         detail: detail(node),
         conditions: conditions.collect(),

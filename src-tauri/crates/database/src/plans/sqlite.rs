@@ -52,6 +52,12 @@ fn step(detail: &str, depth: u32) -> PlanNode {
     let Some((verb, rest)) = detail.split_once(' ').filter(|(verb, _)| matches!(*verb, "SCAN" | "SEARCH")) else {
         return node(detail);
     };
+    // What it is to the join stands at the end.
+    let join = ["LEFT", "RIGHT", "FULL"]
+        .into_iter()
+        .find_map(|kind| Some((kind, rest.strip_suffix(&format!(" {kind}-JOIN"))?)));
+    let (join, rest) = join.map_or((None, rest), |(kind, rest)| (Some(kind), rest));
+    let (rest, own) = rest.split_once(" VIRTUAL TABLE INDEX ").map_or((rest, false), |(table, _)| (table, true));
     let (table, how) = match rest.split_once(" USING ") {
         Some((table, how)) => (table, Some(how)),
         None => (rest, None),
@@ -72,6 +78,8 @@ fn step(detail: &str, depth: u32) -> PlanNode {
         details.extend(kinds.iter().find(|(kind, _)| how.starts_with(kind)).map(|(_, words)| (*words).to_owned()));
     }
     details.extend(keys);
+    details.extend(own.then(|| "by the virtual table's own index".to_owned()));
+    details.extend(join.map(|kind| format!("{} join", kind.to_lowercase())));
     let name = if verb == "SCAN" { "Scan" } else { "Search" };
     PlanNode {
         relation: Some(table.to_owned()),
@@ -92,6 +100,9 @@ fn why(address: &Address, error: &sqlx::Error) -> ApiError {
         Some("1") if has("no such function") => bad("A function of the statement is not there", "Check its name"),
         Some("1") if has("syntax error") || has("incomplete input") => {
             bad("The statement has a syntax error", "Check it with sqlite3")
+        }
+        Some("1") if has("do not have the same number of result columns") => {
+            bad("The parts of the statement's UNION have different numbers of columns", "Give each part as many")
         }
         Some("1") => bad("SQLite does not take the statement", "Check it with sqlite3"),
         Some("18") => {
@@ -117,6 +128,9 @@ mod tests {
             ("SEARCH o USING COVERING INDEX o_a (a=?)", "Search|o|o_a|from the index alone, a=?"),
             ("SEARCH o USING INTEGER PRIMARY KEY (rowid=?)", "Search|o||by row number, rowid=?"),
             ("SEARCH o USING AUTOMATIC COVERING INDEX (a=?)", "Search|o||an index made for this statement alone, a=?"),
+            ("SEARCH a USING COVERING INDEX a_v (v=?) LEFT-JOIN", "Search|a|a_v|from the index alone, v=?, left join"),
+            ("SCAN b LEFT-JOIN", "Scan|b||left join"),
+            ("SCAN f VIRTUAL TABLE INDEX 0:M1", "Scan|f||by the virtual table's own index"),
             ("USE TEMP B-TREE FOR ORDER BY", "USE TEMP B-TREE FOR ORDER BY|||"),
         ] {
             assert_eq!(shown(detail), want, "{detail}");

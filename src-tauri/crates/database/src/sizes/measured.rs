@@ -170,9 +170,18 @@ async fn asked(c: &mut Session, address: &Address, index: &str) -> Result<(Index
     let (kind, relation) = (text(1)?.unwrap_or_default(), text(2)?.unwrap_or_default());
     let (schema, may) = (text(5)?, row.try_get::<bool, _>(6).map_err(failed)?);
     let available: bool = row.try_get(7).map_err(failed)?;
+    // Pages are as of the last VACUUM or ANALYZE; the file tells how many there are, unless somebody locks the index.
+    let oid: i64 = row.try_get(8).map_err(failed)?;
+    own::add(address, 1.0, 0);
+    let sql = format!("SELECT pg_relation_size({oid}::oid)::float8");
+    let size = match sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).fetch_one(&mut *c).await {
+        Ok(row) => row.try_get::<Option<f64>, _>(0).map_err(failed)?,
+        Err(sqlx::Error::Database(e)) if e.code().as_deref() == Some("55P03") => None,
+        Err(error) => return Err(failed(error)),
+    };
     let mut found = IndexBloat {
         index: text(0)?.unwrap_or_default(),
-        reads_bytes: row.try_get(3).map_err(failed)?,
+        reads_bytes: size.map_or_else(|| row.try_get(3).map_err(failed), Ok)?,
         dead_rows: row.try_get(9).map_err(failed)?,
         ..IndexBloat::default()
     };

@@ -39,6 +39,13 @@ async fn bloat_is_estimated_as_pgstatindex_measures_it() {
     let cost = index_bloat(&address, password.as_ref(), "public.t_pkey").await.expect("its cost");
     assert_eq!(cost.fix.as_deref(), Some("CREATE EXTENSION pgstattuple;"), "what is missing is told: {cost:?}");
     assert!(cost.refused.is_some() && cost.measured.is_none() && cost.reads_bytes > 1e6, "{cost:?}");
+    // Nobody has counted its pages since it was filled.
+    server
+        .execute("CREATE TABLE grown (id int PRIMARY KEY); INSERT INTO grown SELECT generate_series(1, 50000)")
+        .await
+        .expect("grown");
+    let grown = index_bloat(&address, password.as_ref(), "public.grown_pkey").await.expect("its cost");
+    assert!(grown.reads_bytes > 1e6, "what is there, not what was counted: {grown:?}");
     let refused = measure_bloat(&address, password.as_ref(), "public.t_pkey", std::future::pending())
         .await
         .expect_err("not there");

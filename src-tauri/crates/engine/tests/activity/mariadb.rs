@@ -172,4 +172,7 @@ async fn mariadb_rights(engine: &Arc<Engine>, server: &MariaDb) {
     assert_eq!(found.hidden, Some(0), "PROCESS shows all");
     server.execute("REVOKE PROCESS ON *.* FROM small@'%'").await.expect("revoked");
     server.execute("GRANT CONNECTION ADMIN ON *.* TO small@'%'").await.expect("granted");
+    let hidden = plan(engine, &id, "terminate_session", &other.to_string()).await.expect_err("it does not see it");
+    assert_eq!(hidden.code, ErrorCode::Privilege, "it may be there: {hidden}");
+    assert!(hidden.hint.as_deref().is_some_and(|hint| hint.starts_with("GRANT PROCESS ON *.* TO ")), "{hidden:?}");
 }

@@ -2,10 +2,10 @@
 use perfdeck_model::{Address, ApiError, ErrorCode};
 use sqlx::mysql::MySqlConnection;
 
-use super::super::mysql::server;
+use super::super::mysql::{granted, server};
 use super::{Asked, CANCEL, EndPlan, EndState, gone, own};
 use crate::error::explain;
-use crate::hints::account;
+use crate::hints::{account, grant};
 use crate::mysql::text;
 use crate::own as ledger;
 
@@ -47,6 +47,15 @@ fn may_not(address: &Address, pid: i64, mariadb: bool) -> ApiError {
         .hint(format!("GRANT {right} ON *.* TO {};", account(user)))
 }
 
+/// It may be there: without PROCESS a user sees its own sessions only.
+fn unseen(address: &Address, pid: i64) -> ApiError {
+    ApiError::new(
+        ErrorCode::Privilege,
+        format!("Session {pid} is none of this user's, and those of others are hidden from it"),
+    )
+    .hint(grant(address))
+}
+
 /// Whether this user may end sessions of others: what it and its active roles were granted.
 async fn may(c: &mut MySqlConnection) -> Result<bool, sqlx::Error> {
     let grants = sqlx::raw_sql("SHOW GRANTS").fetch_all(c).await?;
@@ -60,7 +69,9 @@ async fn may(c: &mut MySqlConnection) -> Result<bool, sqlx::Error> {
 pub(super) async fn ask(c: &mut MySqlConnection, address: &Address, pid: i64, kind: &str) -> Result<Asked, ApiError> {
     let failed = |e: sqlx::Error| explain(address, &e);
     let server = server(c).await.map_err(failed)?;
-    let Some(session) = seen(c, pid, server.mariadb).await.map_err(failed)? else { return Err(gone(pid)) };
+    let Some(session) = seen(c, pid, server.mariadb).await.map_err(failed)? else {
+        return Err(if granted(c).await.map_err(failed)? { gone(pid) } else { unseen(address, pid) });
+    };
     if ledger::sessions(address).contains(&pid) {
         return Err(own(pid));
     }

@@ -77,7 +77,13 @@ impl Sent {
             answered,
             failures: run.errors.saturating_sub(unanswered),
             unanswered,
-            redirected: run.statuses.iter().filter(|s| (300..400).contains(&s.status)).map(|s| s.count).sum(),
+            // 304 sends nobody anywhere.
+            redirected: run
+                .statuses
+                .iter()
+                .filter(|s| (300..400).contains(&s.status) && s.status != 304)
+                .map(|s| s.count)
+                .sum(),
             sample: run.errors_by_class.first().map(|error| error.sample.clone()),
         }
     }

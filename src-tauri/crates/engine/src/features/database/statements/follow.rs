@@ -294,7 +294,8 @@ async fn begin(engine: &Weak<Engine>, id: &str) -> Begun {
             live,
             before: None,
             period_ms: PERIOD_MS,
-            written_ms: now_ms,
+            // What is seen first is written at once: another process may ask for it.
+            written_ms: f64::NEG_INFINITY,
             texts_ms: f64::NEG_INFINITY,
             stored,
             watching: if stored { Watching::begin(&engine.core.data_dir, id) } else { None },
@@ -383,8 +384,10 @@ impl Held {
         }
     }
 
-    /// Ends the window.
+    /// Ends the window. Texts that would have been read later are read now.
     async fn close(&mut self, engine: &Engine) {
+        self.texts_ms = f64::NEG_INFINITY;
+        self.read_texts(self.before.as_ref().map_or(0.0, |reading| reading.at_ms)).await;
         self.write(engine).await;
         let mut live = lock(&self.live);
         if let Some(open) = live.open.take() {
