@@ -309,7 +309,7 @@ fn table(row: &PgRow, page: f64) -> Result<Found, sqlx::Error> {
             told: SizeTold::Estimate,
             table_bytes: Some(n(5)? * page),
             toast_bytes: Some(n(7)? * page),
-            toast_bloat: bloat::stored_apart(n(18)?, n(7)?),
+            toast_bloat: perfdeck_pages::stored_apart(n(18)?, n(7)?),
             scans: Some(n(8)?),
             scan_rows: Some(n(9)?),
             dead_rows: Some(n(11)?),
