@@ -37,7 +37,7 @@ pub use parse::{LONGEST, NotAnalysed};
 pub use perfdeck_sqltext::Dialect;
 pub use predicates::{Asked, Predicate, Value};
 pub use scalar::Scalar;
-pub use scope::{OfPlan, shape_of_plan};
+pub use scope::{OfPlan, predicate_of, scalar_of, shape_of_plan};
 pub use search::{Budget, Found, Wanted};
 pub use shape::{Scan, Shape, SortKey, Written};
 pub use size::size;

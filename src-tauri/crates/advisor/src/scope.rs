@@ -109,6 +109,30 @@ pub fn shape_of_plan(plan: &OfPlan, catalogue: &Catalogue) -> Result<Shape, NotA
     builder.done()
 }
 
+/// The value that an expression of a table's own is, as its server writes it: of a key of an index.
+pub fn scalar_of(text: &str, table: usize, catalogue: &Catalogue) -> Option<Scalar> {
+    let expr = parsed_expression(text, catalogue.dialect).ok()?;
+    let mut builder = Builder { catalogue, shape: Shape::default(), views: 0 };
+    let scan = builder.scan(table, "");
+    let names = vec![(catalogue.tables[table].name.clone(), Source::Scan(scan))];
+    builder.scalar(&expr, &Scope { names, ctes: Vec::new(), outer: None }).map(|(_, scalar)| scalar)
+}
+
+/// The condition of a table's own, likewise: of the rows of an index.
+pub fn predicate_of(text: &str, table: usize, catalogue: &Catalogue) -> Option<Predicate> {
+    let expr = parsed_expression(text, catalogue.dialect).ok()?;
+    let mut builder = Builder { catalogue, shape: Shape::default(), views: 0 };
+    let scan = builder.scan(table, "");
+    let names = vec![(catalogue.tables[table].name.clone(), Source::Scan(scan))];
+    builder.condition(&expr, &Scope { names, ctes: Vec::new(), outer: None });
+    let scan = builder.shape.scans.pop()?;
+    let other = !scan.alternatives.is_empty() || builder.shape.scans.len() > 1;
+    match scan.conditions.as_slice() {
+        [only] if !other => Some(only.clone()),
+        _ => None,
+    }
+}
+
 impl Scope<'_> {
     fn find(&self, name: &str, catalogue: &Catalogue) -> Option<&Source> {
         let here = self.names.iter().rev().find(|(known, _)| catalogue.same_name(known, name)).map(|(_, s)| s);

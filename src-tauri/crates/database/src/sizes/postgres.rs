@@ -10,7 +10,7 @@ use sqlx::Row as _;
 use sqlx::postgres::PgRow;
 
 use super::pages::Pages;
-use super::{Budget, MEASURING, bloat, not_measured, postgres_bloat, sum};
+use super::{Budget, MEASURING, not_measured, postgres_bloat, sum};
 use crate::connect::{Database, close, connect};
 use crate::own;
 use crate::session::Session;
