@@ -7,9 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use perfdeck_sqltext::Dialect;
 
 use crate::catalogue::{Catalogue, Collating, Column, Table, TypeClass};
-use crate::covered::covered_by;
+use crate::covered::{covered_by, widened};
 use crate::index::{Index, Key, KeyOf, Method};
-use crate::predicates::{Asked, Predicate, wildcard};
+use crate::predicates::{Asked, Predicate, Value, wildcard};
 use crate::scalar::Scalar;
 use crate::shape::{Scan, SortKey};
 use crate::size::{share, size};
@@ -82,8 +82,8 @@ pub struct Candidate {
     pub concerns: BTreeSet<usize>,
     /// Its bytes; `None` where its columns' widths are hidden.
     pub bytes: Option<f64>,
-    /// What has to be there first, such as an extension.
-    pub needs: Option<String>,
+    /// The index that is there and that it does the work of, and more.
+    pub widens: Option<String>,
 }
 
 /// Bounds of the candidates.
@@ -127,6 +127,8 @@ const WIDEST_COVER: f64 = 200.0;
 const LARGEST_PART: f64 = 0.1;
 /// Share of the calls that must write the value themselves: a parameter is never known to match a condition.
 const WRITTEN: f64 = 0.8;
+/// Different values of a column that says in which state a row is.
+const MOST_STATES: f64 = 50.0;
 /// How closely the order on disk must follow the values.
 const CLUSTERED: f64 = 0.95;
 
@@ -145,6 +147,7 @@ pub fn candidates(catalogue: &Catalogue, workload: &Workload, limits: Limits) ->
             aside.push((index, format!("`{}` does that already", existing.name)));
             continue;
         }
+        candidate.widens = widened(catalogue, &index).map(|e| e.name.clone());
         candidate.bytes = size(catalogue, &index);
         candidate.concerns = concerned(workload, &index).chain(candidate.from.iter().copied()).collect();
         all.push(candidate);
@@ -166,6 +169,19 @@ pub fn candidates(catalogue: &Catalogue, workload: &Workload, limits: Limits) ->
     });
     all.truncate(limits.all);
     Candidates { left_out: before - all.len(), all, aside }
+}
+
+/// Whether a condition is about a state that rows are in, such as `status = 'new'`, and not about one row or customer whose number
+/// happens to be written in the text.
+fn is_state(table: &Table, predicate: &Predicate) -> bool {
+    let Some(column) = predicate.of.as_column().and_then(|c| table.column(c)) else { return false };
+    let few = column.different(table.rows.unwrap_or(0.0)).is_some_and(|n| n <= MOST_STATES);
+    let common = |value: &Value| value.literal().is_some_and(|text| column.share_of(text).is_some());
+    match &predicate.asked {
+        Asked::Equal(value) => few && common(value),
+        Asked::OneOf(all) => few && all.iter().all(common),
+        _ => true,
+    }
 }
 
 /// Statements that use the first key of an index, of a reading of its table.
@@ -425,9 +441,9 @@ impl Maker<'_> {
         let fixed = fixed.min(keys.len());
         let index = Index { table: scan.table, keys, predicate: part.cloned(), ..Index::default() };
         if let Some(wide) = self.covering(scan, &index) {
-            self.push(statement, wide, Kind::Covering, fixed, None);
+            self.push(statement, wide, Kind::Covering, fixed);
         }
-        self.push(statement, index, kind, fixed, None);
+        self.push(statement, index, kind, fixed);
     }
 
     /// The same with the rest of the columns that the statement uses, where reading the index alone can be enough and pays.
@@ -470,7 +486,7 @@ impl Maker<'_> {
             return;
         }
         let weight = self.weights.get(&(scan.table, predicate.of.clone())).copied().unwrap_or_default();
-        let few = share(table, predicate).is_some_and(|share| share < LARGEST_PART);
+        let few = is_state(table, predicate) && share(table, predicate).is_some_and(|share| share < LARGEST_PART);
         if !few || weight.calls <= 0.0 || weight.written / weight.calls < WRITTEN {
             return;
         }
@@ -481,7 +497,7 @@ impl Maker<'_> {
         if wants.equal.is_empty() && wants.ranges.is_empty() && wants.some.is_empty() && scan.sort.is_empty() {
             let keys = vec![Key::scalar(&predicate.of)];
             let index = Index { table: scan.table, keys, predicate: Some(predicate.clone()), ..Index::default() };
-            self.push(statement, index, Kind::Partial, 1, None);
+            self.push(statement, index, Kind::Partial, 1);
         }
     }
 
@@ -512,13 +528,13 @@ impl Maker<'_> {
                 } else {
                     key
                 };
-                self.other(statement, scan.table, key, Method::Gin, Kind::Contents, None);
+                self.other(statement, scan.table, key, Method::Gin, Kind::Contents);
             }
             Asked::Range { .. } if self.catalogue.dialect == Dialect::Postgres => {
                 let large = table.bytes(self.catalogue.page) > self.limits.brin_bytes;
                 let follows = column.correlation.is_some_and(|c| c.abs() > CLUSTERED);
                 if large && follows && predicate.of.as_column().is_some() {
-                    self.other(statement, scan.table, Key::scalar(&predicate.of), Method::Brin, Kind::Ranges, None);
+                    self.other(statement, scan.table, Key::scalar(&predicate.of), Method::Brin, Kind::Ranges);
                 }
             }
             _ => {}
@@ -541,7 +557,7 @@ impl Maker<'_> {
         for equal in [&[][..], equal] {
             let keys: Vec<Key> = equal.iter().map(Key::scalar).chain([key.clone()]).take(self.limits.keys).collect();
             let index = Index { table: scan.table, keys, ..Index::default() };
-            self.push(statement, index, Kind::Beginning, equal.len(), None);
+            self.push(statement, index, Kind::Beginning, equal.len());
         }
     }
 
@@ -555,7 +571,7 @@ impl Maker<'_> {
         let key = Key::scalar(&predicate.of).class("gin_trgm_ops");
         let has = |all: &BTreeSet<String>| all.contains("pg_trgm");
         if has(&self.catalogue.extensions) {
-            self.other(statement, scan.table, key, Method::Gin, Kind::Within, None);
+            self.other(statement, scan.table, key, Method::Gin, Kind::Within);
             return;
         }
         let index = Index { table: scan.table, method: Method::Gin, keys: vec![key], ..Index::default() };
@@ -569,12 +585,12 @@ impl Maker<'_> {
         }
     }
 
-    fn other(&mut self, statement: usize, table: usize, key: Key, method: Method, kind: Kind, needs: Option<String>) {
+    fn other(&mut self, statement: usize, table: usize, key: Key, method: Method, kind: Kind) {
         let index = Index { table, method, keys: vec![key], ..Index::default() };
-        self.push(statement, index, kind, 0, needs);
+        self.push(statement, index, kind, 0);
     }
 
-    fn push(&mut self, statement: usize, index: Index, kind: Kind, fixed: usize, needs: Option<String>) {
+    fn push(&mut self, statement: usize, index: Index, kind: Kind, fixed: usize) {
         let new = || Candidate {
             index: index.clone(),
             kind,
@@ -582,7 +598,7 @@ impl Maker<'_> {
             from: BTreeSet::new(),
             concerns: BTreeSet::new(),
             bytes: None,
-            needs,
+            widens: None,
         };
         let known = self.found.entry(index.clone()).or_insert_with(new);
         known.from.insert(statement);

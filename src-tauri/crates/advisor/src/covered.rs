@@ -28,6 +28,12 @@ pub fn covered_by<'c>(catalogue: &'c Catalogue, index: &Index, fixed: usize) -> 
     all.filter(|e| e.valid && e.unknown_predicate.is_none()).find(|e| does_the_work_of(&e.index, index, fixed))
 }
 
+/// An index that is there and whose work a proposed one would do too.
+pub(crate) fn widened<'c>(catalogue: &'c Catalogue, index: &Index) -> Option<&'c Existing> {
+    let all = catalogue.tables[index.table].indexes.iter();
+    all.filter(|e| e.valid && e.unknown_predicate.is_none()).find(|e| does_the_work_of(index, &e.index, 0))
+}
+
 /// Indexes that are there and that a proposed one would make superfluous: none that enforces something.
 pub(crate) fn superfluous<'c>(catalogue: &'c Catalogue, index: &Index) -> Vec<&'c Existing> {
     let all = catalogue.tables[index.table].indexes.iter();

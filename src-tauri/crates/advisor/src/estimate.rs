@@ -19,6 +19,8 @@ const ROW: f64 = 0.01;
 const COMPARISON: f64 = 0.0025;
 /// Share of rows that a bound leaves where nothing is known of it (`DEFAULT_RANGE_INEQ_SEL`, `DEFAULT_INEQ_SEL`).
 const RANGE: f64 = 0.1;
+/// Rows that a limit asks for whose number is a parameter.
+const FEW: f64 = 10.0;
 /// Share that one value has where nothing is known.
 const ONE: f64 = 0.005;
 
@@ -111,7 +113,7 @@ fn by_index(
     let page = if covers { 0.02 } else { RANDOM };
     let spread = |read: f64| (read * page).min(table.pages * 1.5);
     let full = RANDOM * 2.0 + spread(read) + read * (ROW + COMPARISON) + if order { 0.0 } else { sorting(rows * kept) };
-    match scan.limit.filter(|_| order && scan.limited) {
+    match scan.limit.or(Some(FEW)).filter(|_| order && scan.limited) {
         Some(limit) => {
             // Of what is found a part is kept; so many must be read until there are enough.
             let needed = (limit * (found / kept.max(1e-12)).max(1.0)).min(read);

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use perfdeck_model::ApiError;
 
-use crate::candidates::Candidate;
+use crate::candidates::{Candidate, Kind};
 use crate::covered::does_the_work_of;
 use crate::oracle::{Cost, Oracle, Question, Used};
 use crate::vectors::{Class, Parameters};
@@ -32,6 +32,12 @@ impl Default for Budget {
 
 /// Part of all the time that a move must save: less is lost in what estimates are worth.
 const LEAST: f64 = 0.003;
+/// Part of the time of its own statements that one must save beside another index for them.
+const LEAST_BESIDE: f64 = 0.05;
+/// Part of what they take by now that is enough whatever they took before.
+const HALF: f64 = 0.5;
+/// Part of all the time that may be lost for an index that is much smaller.
+const LEAST_FOR_BYTES: f64 = 0.01;
 /// Candidates that are asked about again in one go.
 const TOGETHER: usize = 6;
 /// Exchanges that are tried for a chosen index.
@@ -86,6 +92,17 @@ impl Cost {
     }
 }
 
+/// Which move comes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Moves {
+    /// The one that saves the most for its bytes.
+    ForBytes,
+    /// The one that saves the most.
+    Most,
+    /// As `ForBytes`, without indexes that hold columns only to be read.
+    Narrow,
+}
+
 type Answers = HashMap<Question, Result<Cost, String>>;
 
 struct Search<'a, 'o> {
@@ -119,8 +136,7 @@ impl Search<'_, '_> {
                 alone[candidate] = Some(before_ms - self.time(set));
             }
         }
-        let mut chosen = self.extend(&alone, before_ms).await?;
-        self.improve(&mut chosen, &alone, before_ms).await?;
+        let chosen = self.best(&alone, before_ms).await?;
         let set: BTreeSet<usize> = chosen.iter().copied().collect();
         self.ask(std::slice::from_ref(&set)).await?;
         let costs = self.compared(&set);
@@ -225,21 +241,21 @@ impl Search<'_, '_> {
 
     /// Time of all statements, and of writers, with these indexes. A statement takes the same part of its time as of its cost.
     fn time(&self, set: &BTreeSet<usize>) -> f64 {
+        let writing: f64 = set.iter().map(|c| self.wanted.writing_ms[*c]).sum();
+        writing + (0..self.wanted.workload.statements.len()).map(|s| self.time_of(s, set)).sum::<f64>()
+    }
+
+    fn time_of(&self, statement: usize, set: &BTreeSet<usize>) -> f64 {
         let nothing = BTreeSet::new();
-        let mut all: f64 = set.iter().map(|c| self.wanted.writing_ms[*c]).sum();
-        for (place, statement) in self.wanted.workload.statements.iter().enumerate() {
-            let (mut before, mut after) = (0.0, 0.0);
-            for (at, parameters) in self.wanted.parameters[place].iter().enumerate() {
-                let (Some(old), Some(new)) = (self.cost(place, at, &nothing), self.cost(place, at, set)) else {
-                    continue;
-                };
-                let weight = parameters.class.weight();
-                before += weight * old.of(parameters.class);
-                after += weight * new.of(parameters.class);
-            }
-            all += statement.total_ms * if before > 0.0 { after / before } else { 1.0 };
+        let (mut before, mut after) = (0.0, 0.0);
+        for (at, parameters) in self.wanted.parameters[statement].iter().enumerate() {
+            let costs = self.cost(statement, at, &nothing).zip(self.cost(statement, at, set));
+            let Some((old, new)) = costs else { continue };
+            let weight = parameters.class.weight();
+            before += weight * old.of(parameters.class);
+            after += weight * new.of(parameters.class);
         }
-        all
+        self.wanted.workload.statements[statement].total_ms * if before > 0.0 { after / before } else { 1.0 }
     }
 
     fn bytes(&self, set: &BTreeSet<usize>) -> f64 {
@@ -263,21 +279,78 @@ impl Search<'_, '_> {
         Some(left.chain([candidate]).collect())
     }
 
-    async fn extend(&mut self, alone: &[Option<f64>], before_ms: f64) -> Result<Vec<usize>, ApiError> {
-        let mut order: Vec<usize> = Vec::new();
-        let mut set = BTreeSet::new();
+    /// The best of several choices. Where bytes are short, what saves the most for its bytes may leave no room for what saves more, so
+    /// that the order of the moves matters.
+    async fn best(&mut self, alone: &[Option<f64>], before_ms: f64) -> Result<Vec<usize>, ApiError> {
+        let orders: &[Moves] = if self.wanted.budget.bytes.is_some() {
+            &[Moves::ForBytes, Moves::Most, Moves::Narrow]
+        } else {
+            &[Moves::ForBytes]
+        };
+        let mut best: Option<(f64, f64, Vec<usize>)> = None;
+        for moves in orders {
+            let mut chosen = self.extend(Vec::new(), *moves, alone, before_ms).await?;
+            self.improve(&mut chosen, alone, before_ms).await?;
+            // What was exchanged may have left room.
+            let chosen = self.extend(chosen, Moves::ForBytes, alone, before_ms).await?;
+            let set: BTreeSet<usize> = chosen.iter().copied().collect();
+            self.ask(std::slice::from_ref(&set)).await?;
+            let (time, bytes) = (self.time(&set), self.bytes(&set));
+            if self.is_known(&set) && best.as_ref().is_none_or(|(t, b, _)| (time, bytes) < (*t, *b)) {
+                best = Some((time, bytes, chosen));
+            }
+        }
+        Ok(best.map(|(.., chosen)| chosen).unwrap_or_default())
+    }
+
+    /// What an index must save: more where another one for the same statements is there or chosen already, which it would only widen.
+    fn least(&self, before_ms: f64, candidate: usize, set: &BTreeSet<usize>) -> f64 {
+        let all = self.wanted.candidates;
+        let own = &all[candidate];
+        let served = set
+            .iter()
+            .any(|c| *c != candidate && all[*c].index.table == own.index.table && !all[*c].from.is_disjoint(&own.from));
+        let beside = served || own.widens.is_some();
+        // A small part of what they took before is much where they take little by now.
+        let part = || f64::min(self.of_its_statements(candidate) * LEAST_BESIDE, self.left_of(candidate, set) * HALF);
+        f64::max(before_ms * LEAST, if beside { part() } else { 0.0 })
+    }
+
+    /// What the statements that a candidate was made for take beside these.
+    fn left_of(&self, candidate: usize, set: &BTreeSet<usize>) -> f64 {
+        self.wanted.candidates[candidate].from.iter().map(|s| self.time_of(*s, set)).sum()
+    }
+
+    /// Time of the statements that a candidate was made for.
+    fn of_its_statements(&self, candidate: usize) -> f64 {
+        let from = &self.wanted.candidates[candidate].from;
+        from.iter().map(|s| self.wanted.workload.statements[*s].total_ms).sum()
+    }
+
+    async fn extend(
+        &mut self,
+        start: Vec<usize>,
+        order_of: Moves,
+        alone: &[Option<f64>],
+        before_ms: f64,
+    ) -> Result<Vec<usize>, ApiError> {
+        let mut set: BTreeSet<usize> = start.iter().copied().collect();
+        let mut order = start;
         // What each saved when it was last asked about, and with how many chosen.
+        let narrow = |c: &usize| order_of != Moves::Narrow || self.wanted.candidates[*c].kind != Kind::Covering;
+        let gains = alone.iter().enumerate().filter(|(c, _)| narrow(c));
         let mut told: BTreeMap<usize, (f64, usize)> =
-            alone.iter().enumerate().filter_map(|(c, gain)| gain.map(|gain| (c, (gain, 0)))).collect();
-        let least = before_ms * LEAST;
-        for round in 0.. {
+            gains.filter_map(|(c, gain)| gain.map(|gain| (c, (gain, 0)))).collect();
+        // What each saves alone is what it saves beside none.
+        let first = usize::from(!set.is_empty());
+        for round in first.. {
             let now = self.time(&set);
             let mut best: Option<(f64, usize, BTreeSet<usize>)> = None;
             loop {
                 // The moves by what they are said to save, those of long ago among them.
                 let mut moves: Vec<(f64, usize, BTreeSet<usize>, bool)> = Vec::new();
                 for (candidate, (gain, at)) in &told {
-                    if set.contains(candidate) || *gain <= least {
+                    if set.contains(candidate) || *gain <= self.least(before_ms, *candidate, &set) {
                         continue;
                     }
                     let Some(with) = self.with(&set, *candidate).filter(|s| self.fits(s)) else { continue };
@@ -345,16 +418,26 @@ impl Search<'_, '_> {
             sets.extend(exchanges.iter().map(|(_, s)| s.clone()));
             self.ask(&sets).await?;
             let now = self.time(&set);
-            if self.is_known(&without) && self.time(&without) <= now + least {
+            let lost = self.least(before_ms, own, &without);
+            if self.is_known(&without) && self.time(&without) <= now + lost {
                 chosen.remove(place);
                 continue;
             }
+            // Quicker, or much smaller and about as quick.
+            let bytes = self.bytes(&set);
+            let part = f64::max(before_ms * LEAST_FOR_BYTES, self.of_its_statements(own) * LEAST_BESIDE);
+            let smaller = f64::min(part, self.left_of(own, &set));
+            let worth = |time: f64, s: &BTreeSet<usize>| {
+                let saved = now - time;
+                let small = self.bytes(s) < bytes * 0.7 && saved > -smaller;
+                let wanted = if self.bytes(s) > bytes * 1.3 { smaller } else { least };
+                (saved > wanted || small).then_some(saved + if small { smaller } else { 0.0 })
+            };
             let best = exchanges
                 .into_iter()
                 .filter(|(_, s)| self.is_known(s))
-                .map(|(c, s)| (self.time(&s), c, s))
-                .min_by(|a, b| a.0.total_cmp(&b.0))
-                .filter(|(time, ..)| *time < now - least);
+                .filter_map(|(c, s)| Some((worth(self.time(&s), &s)?, c, s)))
+                .max_by(|a, b| a.0.total_cmp(&b.0));
             if let Some((_, candidate, with)) = best {
                 chosen[place] = candidate;
                 chosen.retain(|c| with.contains(c));

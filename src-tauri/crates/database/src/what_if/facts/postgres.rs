@@ -16,6 +16,9 @@ const DEEPEST_VIEW: usize = 4;
 /// Longest value that is read, in characters.
 const LONGEST_VALUE: usize = 200;
 
+/// Days over which writes were counted, at least: in less than an hour a load of data is no habit.
+const SHORTEST_DAYS: f64 = 1.0 / 24.0;
+
 const SERVER: &str = "
     SELECT current_setting('server_version_num')::int4, current_setting('block_size')::float8,
            to_json(current_schemas(false))::text, pg_is_in_recovery(), to_json(ARRAY(
@@ -203,7 +206,7 @@ fn table(row: &PgRow) -> Result<TableFacts, sqlx::Error> {
     let rows = n(4)?.filter(|rows| *rows >= 0.0);
     let pages = n(5)?.unwrap_or(0.0);
     let writes = match (n(8)?, n(9)?, n(11)?, n(12)?) {
-        (Some(inserts), Some(updates), Some(deletes), Some(days)) if days > 0.0 => {
+        (Some(inserts), Some(updates), Some(deletes), Some(days)) if days > SHORTEST_DAYS => {
             Some(WriteFacts { inserts, updates, hot: n(10)?, deletes, days })
         }
         _ => None,

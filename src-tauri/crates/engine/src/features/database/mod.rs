@@ -1,6 +1,6 @@
 //! Databases.
 pub(crate) mod activity;
-pub mod advice;
+pub(crate) mod advice;
 pub(crate) mod bloat;
 pub mod commands;
 pub(crate) mod drop_index;
