@@ -54,14 +54,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("perfdeck-cache", &["perfdeck-model", "perfdeck-net", "perfdeck-words"]),
     (
         "perfdeck-database",
-        &[
-            "perfdeck-model",
-            "perfdeck-pages",
-            "perfdeck-pgload",
-            "perfdeck-sqltext",
-            "perfdeck-net",
-            "perfdeck-words",
-        ],
+        &["perfdeck-model", "perfdeck-pages", "perfdeck-pgload", "perfdeck-sqltext", "perfdeck-net", "perfdeck-words"],
     ),
     ("perfdeck-monitor", &["perfdeck-model", "perfdeck-net", "perfdeck-series"]),
     ("perfdeck-report", &["perfdeck-model", "perfdeck-stats", "perfdeck-words"]),

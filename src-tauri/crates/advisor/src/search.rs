@@ -380,11 +380,12 @@ impl Search<'_, '_> {
             order.retain(|c| with.contains(c));
             order.push(candidate);
             set = with;
-            // A longer one of those chosen, or one that works together with them, may save more now than before.
+            // Indexes of one table stand in each other's way; one of a table that is joined may save more beside it than alone.
             for (other, (gain, at)) in &mut told {
-                let kin = self.wanted.candidates[*other].index.table == self.wanted.candidates[candidate].index.table;
-                if kin && *at <= round {
-                    *gain = alone[*other].unwrap_or(*gain).max(*gain);
+                let (one, new) = (&self.wanted.candidates[*other], &self.wanted.candidates[candidate]);
+                let joined = one.index.table != new.index.table && !one.from.is_disjoint(&new.from);
+                if joined && *at <= round {
+                    *gain = alone[*other].unwrap_or(*gain).max(*gain) * 1.5;
                 }
             }
         }

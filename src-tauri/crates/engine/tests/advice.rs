@@ -77,7 +77,10 @@ async fn on_samples_of_postgresql_it_finds_what_others_miss_and_harms_nobody() {
         ("SELECT id FROM orders WHERE note LIKE 'c4ca42%'", "(note text_pattern_ops)"),
         ("SELECT id FROM orders WHERE note ILIKE '%c4ca4238a0%'", "USING gin (note gin_trgm_ops)"),
         ("SELECT id FROM orders WHERE tags @> ARRAY['t7']", "USING gin (tags)"),
-        ("SELECT sum(o.amount) FROM customers c JOIN orders o ON o.cust_id = c.id WHERE c.name = $1", "orders (cust_id"),
+        (
+            "SELECT sum(o.amount) FROM customers c JOIN orders o ON o.cust_id = c.id WHERE c.name = $1",
+            "orders (cust_id",
+        ),
         ("SELECT * FROM open_orders WHERE amount = $1", "(amount"),
         ("UPDATE orders SET status = 'done' WHERE cust_id = $1", "(cust_id"),
         ("SELECT rest FROM \"Odd s\".\"T; --\" WHERE \"a\"\"b\" = $1", "(ab)"),
@@ -91,8 +94,10 @@ async fn on_samples_of_postgresql_it_finds_what_others_miss_and_harms_nobody() {
         assert!(effect.mean < 0.7 && effect.slower.is_empty(), "{text}: {effect:?}");
         let advised = &found.advice.advised[0];
         server.execute(&advised.ddl).await.unwrap_or_else(|e| panic!("{text}: the statement as it is: {e}"));
-        let row = perfdeck_testkit::sqlx::query("SELECT pg_relation_size($1::regclass)::float8").bind(index_name(&found));
-        let (real, said): (f64, f64) = (row.fetch_one(&mut c).await.expect("a size").get(0), advised.bytes.expect("known"));
+        let row =
+            perfdeck_testkit::sqlx::query("SELECT pg_relation_size($1::regclass)::float8").bind(index_name(&found));
+        let (real, said): (f64, f64) =
+            (row.fetch_one(&mut c).await.expect("a size").get(0), advised.bytes.expect("known"));
         // Inverted indexes are only about right, and of few pages one more is much.
         let most = if advised.ddl.contains("gin") { 0.7 } else { 0.2 };
         println!("{said} said, {real} written: {}", advised.ddl);
@@ -101,9 +106,20 @@ async fn on_samples_of_postgresql_it_finds_what_others_miss_and_harms_nobody() {
     }
 
     // What is there, what is small, what nobody asks for.
-    let found = given(&url, &wanted(&[("SELECT * FROM customers WHERE name = $1", 60_000.0), ("SELECT * FROM orders WHERE id = $1", 60_000.0)])).await;
+    let found = given(
+        &url,
+        &wanted(&[
+            ("SELECT * FROM customers WHERE name = $1", 60_000.0),
+            ("SELECT * FROM orders WHERE id = $1", 60_000.0),
+        ]),
+    )
+    .await;
     assert!(found.advice.advised.is_empty(), "{:?}", ddl(&found));
-    assert!(found.advice.rejected.iter().any(|r| r.why == "`customers_name` does that already"), "{:?}", found.advice.rejected);
+    assert!(
+        found.advice.rejected.iter().any(|r| r.why == "`customers_name` does that already"),
+        "{:?}",
+        found.advice.rejected
+    );
 
     let all = [
         ("SELECT * FROM orders WHERE cust_id = $1 ORDER BY created DESC LIMIT 10", 50_000.0),
@@ -200,7 +216,12 @@ async fn privileges(server: &Postgres) {
     assert!(told.contains("GRANT TEMPORARY ON DATABASE \"app\" TO \"blind\";"), "{told}");
     server.execute(&format!("{} GRANT TEMPORARY ON DATABASE app TO blind", found.grants[0])).await.expect("as it is");
     let found = given(&url, &one).await;
-    assert_eq!((found.advice.worth, found.advice.advised.len()), (Worth::Planner, 1), "and it helps: {:?}", found.advice.notes);
+    assert_eq!(
+        (found.advice.worth, found.advice.advised.len()),
+        (Worth::Planner, 1),
+        "and it helps: {:?}",
+        found.advice.notes
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -216,7 +237,9 @@ async fn a_sample_of_a_large_table_leads_to_the_same_advice() {
         .await
         .expect("rows");
     let text = "SELECT * FROM events WHERE user_id = $1 ORDER BY at DESC LIMIT 5";
-    let found = given(&server.url(), &wanted(&[(text, 60_000.0), ("SELECT count(*) FROM events WHERE id = $1", 30_000.0)])).await;
+    let found =
+        given(&server.url(), &wanted(&[(text, 60_000.0), ("SELECT count(*) FROM events WHERE id = $1", 30_000.0)]))
+            .await;
     assert_eq!(found.advice.worth, Worth::Sample, "it is too large to be taken whole");
     let all = ddl(&found);
     assert!(all.iter().any(|d| d.contains("(user_id, at DESC)")) && all.iter().any(|d| d.contains("(id")), "{all:?}");
@@ -243,7 +266,9 @@ const HEAVY: &[&str] = &[
 
 #[tokio::test(flavor = "multi_thread")]
 async fn on_tpch_it_beats_all_advice_of_single_columns_in_the_same_bytes() {
-    let server = Postgres::start_with(&[("autovacuum", "off"), ("max_parallel_workers_per_gather", "0")]).await.expect("PostgreSQL");
+    let server = Postgres::start_with(&[("autovacuum", "off"), ("max_parallel_workers_per_gather", "0")])
+        .await
+        .expect("PostgreSQL");
     tpch(&server).await;
     let mut c = server.connect().await.expect("connects");
     let bytes = 3_000_000.0;
@@ -260,10 +285,18 @@ async fn on_tpch_it_beats_all_advice_of_single_columns_in_the_same_bytes() {
     // begins with already: the planner takes such a second one for cheaper, because it trusts the order of one column more than that of
     // the first of two.
     let columns = [
-        ("lineitem", "l_shipdate"), ("lineitem", "l_partkey"), ("lineitem", "l_suppkey"),
-        ("lineitem", "l_discount"), ("lineitem", "l_quantity"), ("lineitem", "l_returnflag"), ("lineitem", "l_commitdate"),
-        ("orders", "o_custkey"), ("orders", "o_orderdate"), ("customer", "c_mktsegment"),
-        ("part", "p_brand"), ("part", "p_container"),
+        ("lineitem", "l_shipdate"),
+        ("lineitem", "l_partkey"),
+        ("lineitem", "l_suppkey"),
+        ("lineitem", "l_discount"),
+        ("lineitem", "l_quantity"),
+        ("lineitem", "l_returnflag"),
+        ("lineitem", "l_commitdate"),
+        ("orders", "o_custkey"),
+        ("orders", "o_orderdate"),
+        ("customer", "c_mktsegment"),
+        ("part", "p_brand"),
+        ("part", "p_container"),
     ];
     let mut single: Vec<(f64, f64, String)> = Vec::new();
     for (table, column) in columns {
@@ -285,9 +318,16 @@ async fn on_tpch_it_beats_all_advice_of_single_columns_in_the_same_bytes() {
     for (advised, create) in found.advice.advised.iter().zip(&ours) {
         real += size_of(&mut c, create, &format!("\"{}\"", advised.name)).await;
     }
-    println!("of {:.2}: {with_ours:.2} with {ours:?} ({real} B), {with_single:.2} with {packed:?} ({used} B)", share(&plain));
+    println!(
+        "of {:.2}: {with_ours:.2} with {ours:?} ({real} B), {with_single:.2} with {packed:?} ({used} B)",
+        share(&plain)
+    );
     assert!(real <= bytes * 1.05, "the bytes are kept: {real}");
-    assert!(with_ours <= with_single, "{with_ours} with {ours:#?}\n{with_single} with {packed:#?}\n{:#?}", found.advice.rejected);
+    assert!(
+        with_ours <= with_single,
+        "{with_ours} with {ours:#?}\n{with_single} with {packed:#?}\n{:#?}",
+        found.advice.rejected
+    );
 }
 
 /// Costs of the statements where these indexes are there.
@@ -376,7 +416,11 @@ async fn with_hypopg_it_says_the_same_and_its_death_is_told() {
     assert!(all.iter().any(|d| d.contains("(cust_id, created DESC)")), "{all:?}");
     assert!(all.iter().any(|d| d.contains("((lower(note)))")), "{all:?}");
     let gin = found.advice.rejected.iter().find(|r| r.index.contains("gin"));
-    assert!(gin.is_some_and(|r| r.why.contains("no inverted indexes")), "HypoPG 1.3 has none: {:?}", found.advice.rejected);
+    assert!(
+        gin.is_some_and(|r| r.why.contains("no inverted indexes")),
+        "HypoPG 1.3 has none: {:?}",
+        found.advice.rejected
+    );
     assert!(!found.advice.notes.iter().any(|n| n.contains("sample")), "{:?}", found.advice.notes);
 
     // Somebody ends the session while it plans.
@@ -441,7 +485,11 @@ async fn on_sqlite_it_knows_the_order_and_touches_nothing() {
         assert!(all.len() == 1 && all[0].contains(want), "{text}\nwants {want}: {all:?}\n{:#?}", found.advice.rejected);
         assert_eq!(found.advice.worth, Worth::Steps);
     }
-    let found = given(&format!("sqlite:{}", path.display()), &wanted(&[("SELECT * FROM visits WHERE status = ?", 60_000.0), ("SELECT * FROM visits WHERE id = ?", 1e3)])).await;
+    let found = given(
+        &format!("sqlite:{}", path.display()),
+        &wanted(&[("SELECT * FROM visits WHERE status = ?", 60_000.0), ("SELECT * FROM visits WHERE id = ?", 1e3)]),
+    )
+    .await;
     assert!(found.advice.advised.is_empty(), "they are there: {:?}", ddl(&found));
     assert_eq!(std::fs::read(&path).expect("the file"), before, "nothing was written");
 }
@@ -467,8 +515,16 @@ async fn on_mariadb_it_says_that_nothing_was_simulated() {
     )
     .await;
     assert_eq!(found.advice.worth, Worth::Statistics);
-    assert!(found.advice.notes.iter().any(|n| n.contains("cannot plan for an index that is not there")), "{:?}", found.advice.notes);
+    assert!(
+        found.advice.notes.iter().any(|n| n.contains("cannot plan for an index that is not there")),
+        "{:?}",
+        found.advice.notes
+    );
     let [advised] = found.advice.advised.as_slice() else { panic!("{:?}", ddl(&found)) };
-    assert!(advised.ddl.contains("(`cust_id`, `created` DESC)") && advised.ddl.contains("LOCK=NONE"), "{}", advised.ddl);
+    assert!(
+        advised.ddl.contains("(`cust_id`, `created` DESC)") && advised.ddl.contains("LOCK=NONE"),
+        "{}",
+        advised.ddl
+    );
     server.execute(&advised.ddl).await.expect("the statement as it is");
 }

@@ -107,7 +107,11 @@ fn scaled(node: &Value, scale: Scale<'_>, on: bool, depth: usize) -> Option<Part
             let limited = node.get("Plans").and_then(|p| p.get(0)).is_some_and(|child| hopes(child, 0));
             let share = (own.rows / child.rows.max(1.0)).min(1.0);
             let share = if on && limited { 1.0 } else { share };
-            Part { startup: child.startup, total: child.startup + (child.total - child.startup) * share, rows: own.rows }
+            Part {
+                startup: child.startup,
+                total: child.startup + (child.total - child.startup) * share,
+                rows: own.rows,
+            }
         }
         ("Nested Loop", [(outer, outer_new), (inner, inner_new), ..]) => {
             let more = outer_new.rows / outer.rows.max(1.0);
@@ -134,8 +138,18 @@ fn scaled(node: &Value, scale: Scale<'_>, on: bool, depth: usize) -> Option<Part
 /// Whether a `LIMIT` over a node hopes that rows which are kept come early: rows are thrown away on the way to it.
 fn hopes(node: &Value, depth: usize) -> bool {
     const STREAMS: &[&str] = &[
-        "Nested Loop", "Merge Join", "Subquery Scan", "Result", "LockRows", "Append", "Merge Append", "Gather Merge",
-        "Incremental Sort", "Unique", "Limit", "Memoize",
+        "Nested Loop",
+        "Merge Join",
+        "Subquery Scan",
+        "Result",
+        "LockRows",
+        "Append",
+        "Merge Append",
+        "Gather Merge",
+        "Incremental Sort",
+        "Unique",
+        "Limit",
+        "Memoize",
     ];
     let kind = text(node, "Node Type");
     let reads = !text(node, "Relation Name").is_empty();
@@ -179,9 +193,7 @@ mod tests {
 
     #[test]
     fn an_end_that_is_hoped_for_is_told() {
-        let limit = |child: Value| {
-            json!({ "Node Type": "Limit", "Startup Cost": 0.4, "Total Cost": 53.0, "Plan Rows": 10.0, "Plans": [child] })
-        };
+        let limit = |child: Value| json!({ "Node Type": "Limit", "Startup Cost": 0.4, "Total Cost": 53.0, "Plan Rows": 10.0, "Plans": [child] });
         let mut by_order = scan("Index Scan", 90_000.4, 20_000.0);
         by_order["Index Name"] = json!("created");
         let sure = of(&limit(by_order.clone()), &|_| 1.0);

@@ -120,7 +120,9 @@ impl HypoPg {
                 // One of them is refused: each alone tells which.
                 for ((at, _), text) in texts.iter().zip(&whole) {
                     answers[*at] = match self.ask(text).await? {
-                        Ok(rows) => rows.first().map_or_else(|| Err("no plan came".to_owned()), |row| cost(row, &named)),
+                        Ok(rows) => {
+                            rows.first().map_or_else(|| Err("no plan came".to_owned()), |row| cost(row, &named))
+                        }
                         Err(why) => Err(why),
                     };
                 }
@@ -144,10 +146,8 @@ impl HypoPg {
             let create =
                 format!("CREATE INDEX ON {}.{} {}", quoted(&index.schema), quoted(&index.table), index.definition);
             let gin = index.definition.contains("USING gin");
-            let ask = format!(
-                "SELECT indexname::text FROM hypopg_create_index({})",
-                quote_text(&create, Dialect::Postgres)
-            );
+            let ask =
+                format!("SELECT indexname::text FROM hypopg_create_index({})", quote_text(&create, Dialect::Postgres));
             match self.ask(&ask).await? {
                 Ok(rows) => {
                     let name: Option<String> = rows.first().and_then(|row| row.try_get(0).ok());

@@ -36,7 +36,11 @@ pub fn rungs(place: Place) -> Vec<Rung> {
     let developers = place.kind == Kind::Development;
     let hypopg = place.has_hypopg && !place.quarantined && (developers || place.agreed);
     let shadow = !place.standby;
-    let first = if developers { [(hypopg, Rung::HypoPg), (shadow, Rung::Shadow)] } else { [(shadow, Rung::Shadow), (hypopg, Rung::HypoPg)] };
+    let first = if developers {
+        [(hypopg, Rung::HypoPg), (shadow, Rung::Shadow)]
+    } else {
+        [(shadow, Rung::Shadow), (hypopg, Rung::HypoPg)]
+    };
     first.into_iter().filter(|(may, _)| *may).map(|(_, rung)| rung).collect()
 }
 

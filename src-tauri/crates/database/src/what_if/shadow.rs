@@ -3,8 +3,10 @@
 //!
 //! It reads the tables once, needs `SELECT` on them and `TEMP` on the database, takes no lock that a writer waits for and writes no row of
 //! data to the log. Plans are of one process in both arms, because temporary tables have no others.
+use std::collections::BTreeSet;
+
 use perfdeck_model::{Address, ApiError, ErrorCode, Sensitive};
-use perfdeck_sqltext::{Dialect, quote_identifier};
+use perfdeck_sqltext::{Dialect, names, quote_identifier};
 use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{Connection as _, Row as _, ValueRef as _};
 
@@ -24,6 +26,8 @@ const MOST_ROWS: f64 = 100_000.0;
 const LEAST_ROWS: f64 = 10_000.0;
 /// Pages of one sample, at most: 128 MiB.
 const MOST_PAGES: f64 = 16_384.0;
+/// Proposed indexes that are there at the same time, at most.
+const MOST_BUILT: usize = 100;
 /// Longest time of making one sample, and of one message with plans, in milliseconds.
 const SAMPLE_MS: u32 = 15_000;
 const MESSAGE_MS: u32 = 30_000;
@@ -65,6 +69,8 @@ pub struct Lab {
     samples: Vec<Sample>,
     /// Views over them.
     views: Vec<(String, String)>,
+    /// Places of proposed indexes that are there, the oldest first.
+    built: Vec<usize>,
     /// Why a table has no sample.
     left_out: Vec<(String, String)>,
 }
@@ -91,12 +97,22 @@ impl Lab {
              SET statement_timeout = {SAMPLE_MS}; SET lock_timeout = 200; SET temp_buffers = '64MB'"
         );
         sqlx::raw_sql(sqlx::AssertSqlSafe(set)).execute(&mut c).await.map_err(|e| explain(address, &e))?;
-        let mut lab =
-            Self { c, address: address.clone(), proposed, samples: Vec::new(), views: Vec::new(), left_out: Vec::new() };
+        let mut lab = Self {
+            c,
+            address: address.clone(),
+            proposed,
+            samples: Vec::new(),
+            views: Vec::new(),
+            built: Vec::new(),
+            left_out: Vec::new(),
+        };
         let most = (ALL_ROWS / tables.len().max(1) as f64).clamp(LEAST_ROWS, MOST_ROWS);
         for table in tables {
             if lab.samples.iter().any(|s| s.name == table.name) {
-                lab.left_out.push((format!("{}.{}", table.schema, table.name), "another schema has a table of its name".to_owned()));
+                lab.left_out.push((
+                    format!("{}.{}", table.schema, table.name),
+                    "another schema has a table of its name".to_owned(),
+                ));
                 continue;
             }
             match lab.sample(table, most).await {
@@ -227,7 +243,7 @@ impl Lab {
         row.and_then(|row| row.try_get(0)).map_err(|e| self.refusal(&e))
     }
 
-    /// Answers questions. Those about the same indexes are one transaction, in which these are made, and which is rolled back.
+    /// Answers questions. Those about the same indexes are one transaction, in which the others are not there, and which is rolled back.
     ///
     /// # Errors
     /// When the session ends.
@@ -251,7 +267,14 @@ impl Lab {
                 Err(why) => answers[*at] = Err(why),
             }
         }
-        let begin = self.begin(indexes);
+        let begin = match self.begin(indexes, &texts).await {
+            Ok(begin) => begin,
+            Err(Refusal::All(failure)) => return Err(failure),
+            Err(Refusal::Table(why)) => {
+                texts.iter().for_each(|(at, _)| answers[*at] = Err(why.clone()));
+                return Ok(());
+            }
+        };
         let explain = |text: &String| format!("EXPLAIN (VERBOSE, FORMAT JSON) {text}\n");
         let whole = texts.iter().map(|(_, text)| explain(text)).collect::<Vec<_>>().join(";");
         match self.ask(&format!("{begin}{whole}; ROLLBACK")).await? {
@@ -272,21 +295,42 @@ impl Lab {
         Ok(())
     }
 
-    /// What makes these indexes, within a transaction that only reads from then on.
-    fn begin(&self, indexes: &[usize]) -> String {
-        let mut create = vec![format!("BEGIN; SET LOCAL statement_timeout = {MESSAGE_MS}")];
+    /// What leaves these indexes there and no others of those that were made, within a transaction that only reads from then on. One that
+    /// was asked about is kept: to drop it and to roll that back is quicker than to build it again.
+    async fn begin(&mut self, indexes: &[usize], texts: &[(usize, String)]) -> Result<String, Refusal> {
         for place in indexes {
-            let Some(index) = self.proposed.get(*place) else { continue };
-            if self.samples.iter().any(|s| s.name == index.table && s.schema == index.schema) {
-                create.push(format!(
-                    "CREATE INDEX \"pdk_c{place}\" ON pg_temp.{} {}",
-                    quoted(&index.table),
-                    index.definition
-                ));
-            }
+            self.build(*place, indexes).await?;
         }
-        create.push("SET LOCAL transaction_read_only = on; ".to_owned());
-        create.join("; ")
+        let mut read: BTreeSet<String> = BTreeSet::new();
+        for (_, text) in texts {
+            read.extend(names(text, Dialect::Postgres).unwrap_or_default().into_iter().map(|n| n.name));
+        }
+        // Through a view any of them may be read.
+        let hidden = self.views.iter().any(|(_, view)| read.contains(view));
+        let concerns = |place: &usize| hidden || self.proposed.get(*place).is_some_and(|p| read.contains(&p.table));
+        let others = self.built.iter().filter(|place| !indexes.contains(place) && concerns(place));
+        let others: Vec<String> = others.map(|place| format!("pg_temp.\"pdk_c{place}\"")).collect();
+        let drop = if others.is_empty() { String::new() } else { format!("DROP INDEX {}; ", others.join(", ")) };
+        Ok(format!("BEGIN; SET LOCAL statement_timeout = {MESSAGE_MS}; {drop}SET LOCAL transaction_read_only = on; "))
+    }
+
+    /// Makes an index, where its table has a sample. The oldest of too many goes, none of `needed`.
+    async fn build(&mut self, place: usize, needed: &[usize]) -> Result<(), Refusal> {
+        let Some(index) = self.proposed.get(place) else { return Ok(()) };
+        let sampled = self.samples.iter().any(|s| s.name == index.table && s.schema == index.schema);
+        if !sampled || self.built.contains(&place) {
+            return Ok(());
+        }
+        let create = format!("CREATE INDEX \"pdk_c{place}\" ON pg_temp.{} {}", quoted(&index.table), index.definition);
+        self.make(&create).await?;
+        self.built.push(place);
+        if self.built.len() > MOST_BUILT
+            && let Some(at) = self.built.iter().position(|p| !needed.contains(p))
+        {
+            let oldest = self.built.remove(at);
+            self.make(&format!("DROP INDEX pg_temp.\"pdk_c{oldest}\"")).await?;
+        }
+        Ok(())
     }
 
     async fn ask(&mut self, text: &str) -> Result<Result<Vec<PgRow>, String>, Failure> {
@@ -310,7 +354,8 @@ impl Lab {
         let answer = if value.is_null() { Err(unread()) } else { value.as_str().map_err(|_| unread()) }?;
         let scale = |name: &str| self.samples.iter().find(|s| s.name == name).map_or(1.0, |s| s.scale);
         let read = costs::read(answer, &scale).ok_or_else(unread)?;
-        let strange = read.relations.iter().find(|(schema, _)| !schema.starts_with("pg_temp") && schema != "pg_catalog");
+        let strange =
+            read.relations.iter().find(|(schema, _)| !schema.starts_with("pg_temp") && schema != "pg_catalog");
         if let Some((schema, name)) = strange {
             let known = self.samples.iter().any(|s| s.name == *name && s.schema == *schema);
             return Err(if known {

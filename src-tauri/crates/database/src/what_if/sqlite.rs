@@ -63,13 +63,17 @@ impl Schema {
         let text = "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'
                     ORDER BY CASE type WHEN 'table' THEN 0 WHEN 'index' THEN 1 ELSE 2 END LIMIT ?";
         let rows = sqlx::query(text).bind(MOST_OBJECTS).fetch_all(&mut file).await.map_err(failed)?;
-        let there = sqlx::query("SELECT 1 FROM sqlite_schema WHERE name = 'sqlite_stat1'").fetch_optional(&mut file).await;
+        let there =
+            sqlx::query("SELECT 1 FROM sqlite_schema WHERE name = 'sqlite_stat1'").fetch_optional(&mut file).await;
         let mut statistics: Vec<(String, Option<String>, String)> = Vec::new();
         if there.map_err(failed)?.is_some() {
-            let all = sqlx::query("SELECT tbl, idx, stat FROM sqlite_stat1").fetch_all(&mut file).await.map_err(failed)?;
+            let all =
+                sqlx::query("SELECT tbl, idx, stat FROM sqlite_stat1").fetch_all(&mut file).await.map_err(failed)?;
             for row in &all {
                 let get = |at: usize| row.try_get::<Option<String>, _>(at).map_err(failed);
-                statistics.extend(get(0)?.zip(get(2)?).map(|(tbl, stat)| Ok::<_, Failure>((tbl, get(1)?, stat))).transpose()?);
+                statistics.extend(
+                    get(0)?.zip(get(2)?).map(|(tbl, stat)| Ok::<_, Failure>((tbl, get(1)?, stat))).transpose()?,
+                );
             }
         }
         let _ = file.close().await;
@@ -183,7 +187,8 @@ impl Schema {
     async fn cost(&mut self, text: &str) -> Result<PlanCost, String> {
         let ask = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {text}"));
         let rows = sqlx::raw_sql(ask).fetch_all(&mut self.c).await;
-        let rows = rows.map_err(|_| "SQLite does not plan it: a table, a column or a function of it is not there".to_owned())?;
+        let rows =
+            rows.map_err(|_| "SQLite does not plan it: a table, a column or a function of it is not there".to_owned())?;
         let steps: Vec<(i64, i64, String)> = rows
             .iter()
             .filter_map(|row| Some((row.try_get(0).ok()?, row.try_get(1).ok()?, row.try_get(3).ok()?)))
@@ -306,7 +311,15 @@ impl Step {
         let index = index.or_else(|| automatic.then(|| "automatic".to_owned()));
         let keys = keys.trim_end_matches(')');
         let count = |part: &str| keys.split(" AND ").filter(|k| k.contains(part)).count();
-        Some(Self { table, index, searches, covering, automatic, equal: count("=?"), bounds: count(">?") + count("<?") })
+        Some(Self {
+            table,
+            index,
+            searches,
+            covering,
+            automatic,
+            equal: count("=?"),
+            bounds: count(">?") + count("<?"),
+        })
     }
 }
 
@@ -359,7 +372,10 @@ mod tests {
         let of = |text: &str| Step::of(text).map(|s| (s.table, s.index, s.searches, s.covering, s.equal, s.bounds));
         let index = |name: &str| Some(name.to_owned());
         assert_eq!(of("SCAN o"), Some(("o".into(), None, false, false, 0, 0)));
-        assert_eq!(of("SEARCH o USING INDEX i (a=? AND b>? AND b<?)"), Some(("o".into(), index("i"), true, false, 1, 2)));
+        assert_eq!(
+            of("SEARCH o USING INDEX i (a=? AND b>? AND b<?)"),
+            Some(("o".into(), index("i"), true, false, 1, 2))
+        );
         assert_eq!(of("SCAN o USING COVERING INDEX i"), Some(("o".into(), index("i"), false, true, 0, 0)));
         assert_eq!(of("SEARCH o USING INTEGER PRIMARY KEY (rowid=?)"), Some(("o".into(), None, true, false, 1, 0)));
         assert_eq!(
@@ -374,6 +390,9 @@ mod tests {
         assert_eq!(limit("SELECT * FROM t LIMIT  '10' "), Some(10.0));
         assert_eq!(limit("SELECT * FROM t"), None);
         let all = aliases("SELECT * FROM orders o JOIN \"Big T\" AS b ON b.x = o.y WHERE o.z = 1");
-        assert_eq!((all.get("o").map(String::as_str), all.get("b").map(String::as_str)), (Some("orders"), Some("big t")));
+        assert_eq!(
+            (all.get("o").map(String::as_str), all.get("b").map(String::as_str)),
+            (Some("orders"), Some("big t"))
+        );
     }
 }

@@ -82,8 +82,7 @@ fn name_of(text: &str, kind: Kind) -> Option<String> {
 
 /// The definition of an index, as the server writes it, for another table and under another name.
 pub(super) fn moved(definition: &str, name: &str, table: &str) -> Option<String> {
-    let all: Vec<_> =
-        tokens(definition, Dialect::Postgres).into_iter().filter(|t| t.kind != Kind::Space).collect();
+    let all: Vec<_> = tokens(definition, Dialect::Postgres).into_iter().filter(|t| t.kind != Kind::Space).collect();
     let word = |at: usize| all.get(at).map(|t| &definition[t.start..t.end]);
     let on = (0..all.len()).find(|at| all[*at].kind == Kind::Word && word(*at) == Some("ON"))?;
     let mut after = on + 1;
@@ -151,15 +150,26 @@ mod tests {
             "SELECT pg_temp.\"orders\".id FROM public . orders, public.other, x.public.orders",
             "spaces around a dot are left to the server"
         );
-        assert_eq!(told("SELECT 'public.orders' FROM \"Odd s\".\"T\"\"x\""), "SELECT 'public.orders' FROM pg_temp.\"T\"\"x\"");
+        assert_eq!(
+            told("SELECT 'public.orders' FROM \"Odd s\".\"T\"\"x\""),
+            "SELECT 'public.orders' FROM pg_temp.\"T\"\"x\""
+        );
     }
 
     #[test]
     fn a_definition_is_moved_whole() {
         assert_eq!(
-            moved("CREATE UNIQUE INDEX \"a ON b\" ON ONLY public.\"t t\" USING btree (lower(x)) WHERE (y > 0)", "n", "t t").as_deref(),
+            moved(
+                "CREATE UNIQUE INDEX \"a ON b\" ON ONLY public.\"t t\" USING btree (lower(x)) WHERE (y > 0)",
+                "n",
+                "t t"
+            )
+            .as_deref(),
             Some("CREATE UNIQUE INDEX \"n\" ON pg_temp.\"t t\" USING btree (lower(x)) WHERE (y > 0)")
         );
-        assert_eq!(moved("CREATE INDEX i ON t USING gin (a)", "n", "t").as_deref(), Some("CREATE INDEX \"n\" ON pg_temp.\"t\" USING gin (a)"));
+        assert_eq!(
+            moved("CREATE INDEX i ON t USING gin (a)", "n", "t").as_deref(),
+            Some("CREATE INDEX \"n\" ON pg_temp.\"t\" USING gin (a)")
+        );
     }
 }

@@ -49,8 +49,7 @@ pub(super) async fn facts(c: &mut MySqlConnection, names: &BTreeSet<String>) -> 
         });
     }
     found.left_out = rows.len() - found.tables.len();
-    let places: BTreeMap<String, usize> =
-        found.tables.iter().enumerate().map(|(at, t)| (t.name.clone(), at)).collect();
+    let places: BTreeMap<String, usize> = found.tables.iter().enumerate().map(|(at, t)| (t.name.clone(), at)).collect();
     for row in sqlx::query(ask(COLUMNS)).fetch_all(&mut *c).await? {
         if let Some(at) = text(&row, 0).and_then(|name| places.get(&name)) {
             found.tables[*at].columns.push(column(&row));

@@ -106,7 +106,12 @@ fn listed(names: &BTreeSet<String>) -> String {
 
 fn texts(row: &PgRow, at: usize) -> Result<Vec<String>, sqlx::Error> {
     let text: Option<String> = row.try_get(at)?;
-    Ok(text.and_then(|t| serde_json::from_str::<Vec<Option<String>>>(&t).ok()).unwrap_or_default().into_iter().flatten().collect())
+    Ok(text
+        .and_then(|t| serde_json::from_str::<Vec<Option<String>>>(&t).ok())
+        .unwrap_or_default()
+        .into_iter()
+        .flatten()
+        .collect())
 }
 
 pub(super) async fn facts(
@@ -154,9 +159,8 @@ pub(super) async fn facts(
             add_key(&mut found.tables[*at], &row, found.page)?;
         }
     }
-    let unseen = |(at, hidden): (usize, &bool)| {
-        *hidden && found.tables[at].columns.iter().all(|column| column.nulls.is_none())
-    };
+    let unseen =
+        |(at, hidden): (usize, &bool)| *hidden && found.tables[at].columns.iter().all(|column| column.nulls.is_none());
     found.hidden = hidden.iter().enumerate().filter(|(at, hidden)| unseen((*at, hidden))).count();
     if found.hidden > 0 {
         found.grants.push(grant(address, &found, &hidden));
@@ -177,7 +181,11 @@ fn grant(address: &Address, found: &DatabaseFacts, hidden: &[bool]) -> String {
 }
 
 /// Views of these names, and of those that they are made of; their names are added.
-async fn views(c: &mut Session, address: &Address, names: &mut BTreeSet<String>) -> Result<Vec<ViewFacts>, sqlx::Error> {
+async fn views(
+    c: &mut Session,
+    address: &Address,
+    names: &mut BTreeSet<String>,
+) -> Result<Vec<ViewFacts>, sqlx::Error> {
     let mut all: Vec<ViewFacts> = Vec::new();
     let mut new = names.clone();
     for _ in 0..DEEPEST_VIEW {
@@ -344,11 +352,7 @@ pub async fn far_values(
     Ok(all)
 }
 
-async fn far_value(
-    c: &mut Session,
-    address: &Address,
-    one: &TableSort,
-) -> Result<Option<String>, sqlx::Error> {
+async fn far_value(c: &mut Session, address: &Address, one: &TableSort) -> Result<Option<String>, sqlx::Error> {
     let quoted = |name: &str| quote_identifier(name, Dialect::Postgres);
     let share = (LOOKED_AT / one.rows.unwrap_or(LOOKED_AT).max(1.0)).min(1.0) * 100.0;
     let part = if share < 100.0 { format!("TABLESAMPLE SYSTEM ({share})") } else { String::new() };

@@ -14,7 +14,8 @@ const COMMON: u32 = 20;
 
 pub(super) async fn facts(c: &mut SqliteConnection, names: &BTreeSet<String>) -> Result<DatabaseFacts, sqlx::Error> {
     let page: i64 = sqlx::query_scalar("SELECT page_size FROM pragma_page_size()").fetch_one(&mut *c).await?;
-    let mut found = DatabaseFacts { page: page as f64, search_path: vec!["main".to_owned()], ..DatabaseFacts::default() };
+    let mut found =
+        DatabaseFacts { page: page as f64, search_path: vec!["main".to_owned()], ..DatabaseFacts::default() };
     let rows = sqlx::query("SELECT type, name, sql FROM sqlite_schema WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'")
         .fetch_all(&mut *c)
         .await?;
@@ -61,11 +62,13 @@ fn class(type_name: &str) -> (&'static str, f64) {
 }
 
 async fn table(c: &mut SqliteConnection, name: String, page: f64) -> Result<TableFacts, sqlx::Error> {
-    let rows: i64 = sqlx::query_scalar(AssertSqlSafe(format!("SELECT count(*) FROM {}", quoted(&name))))
-        .fetch_one(&mut *c)
-        .await?;
+    let rows: i64 =
+        sqlx::query_scalar(AssertSqlSafe(format!("SELECT count(*) FROM {}", quoted(&name)))).fetch_one(&mut *c).await?;
     let rows = rows as f64;
-    let columns = sqlx::query("SELECT name, type, \"notnull\", pk FROM pragma_table_info(?)").bind(&name).fetch_all(&mut *c).await?;
+    let columns = sqlx::query("SELECT name, type, \"notnull\", pk FROM pragma_table_info(?)")
+        .bind(&name)
+        .fetch_all(&mut *c)
+        .await?;
     let mut table = TableFacts { schema: "main".to_owned(), name, rows: Some(rows), ..TableFacts::default() };
     for row in &columns {
         let type_name: String = row.try_get(1)?;
@@ -115,14 +118,16 @@ async fn statistics(c: &mut SqliteConnection, table: &mut TableFacts) -> Result<
     for column in &mut table.columns {
         let own = quoted(&column.name);
         let sample = format!("(SELECT {own} AS v FROM {name} LIMIT {LOOKED_AT})");
-        let text = format!(
-            "SELECT count(v), count(DISTINCT v), avg(length(CAST(v AS BLOB))), min(v) = max(v) FROM {sample}"
-        );
+        let text =
+            format!("SELECT count(v), count(DISTINCT v), avg(length(CAST(v AS BLOB))), min(v) = max(v) FROM {sample}");
         let row = sqlx::query(AssertSqlSafe(text)).fetch_one(&mut *c).await?;
         let (values, different): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
         let (values, different) = (values as f64, different as f64);
         column.nulls = Some(1.0 - values / looked);
-        column.width = Some(row.try_get::<Option<f64>, _>(2)?.map_or(1.0, |w| if column.class == "text" { w + 1.0 } else { w.min(8.0) }));
+        column.width = Some(
+            row.try_get::<Option<f64>, _>(2)?
+                .map_or(1.0, |w| if column.class == "text" { w + 1.0 } else { w.min(8.0) }),
+        );
         // More than a tenth of the rows that were looked at: there are more where there are more rows.
         let grows = different > looked / 10.0;
         column.distinct = Some(if grows { -(different / looked) } else { different.max(1.0) });
@@ -161,7 +166,11 @@ async fn indexes(c: &mut SqliteConnection, table: &str) -> Result<Vec<IndexFacts
             all.push(IndexFacts {
                 name: name.clone(),
                 method: "btree".to_owned(),
-                predicate: if row.try_get::<i64, _>(2)? != 0 { Some(written.1.clone().unwrap_or_default()) } else { None },
+                predicate: if row.try_get::<i64, _>(2)? != 0 {
+                    Some(written.1.clone().unwrap_or_default())
+                } else {
+                    None
+                },
                 unique: row.try_get::<i64, _>(1)? != 0,
                 valid: true,
                 definition: statement.clone().unwrap_or_default(),

@@ -122,7 +122,10 @@ fn key(facts: &KeyFacts, table: usize, catalogue: &Catalogue) -> Key {
         descending: facts.descending,
         nulls_first: facts.nulls_first,
         // A pattern's class of varchar is that of text.
-        class: facts.class.as_ref().map(|c| if c == "varchar_pattern_ops" { "text_pattern_ops".to_owned() } else { c.clone() }),
+        class: facts
+            .class
+            .as_ref()
+            .map(|c| if c == "varchar_pattern_ops" { "text_pattern_ops".to_owned() } else { c.clone() }),
         collation: facts.collation.clone(),
     }
 }
@@ -133,7 +136,8 @@ mod tests {
 
     #[test]
     fn expressions_and_conditions_of_indexes_are_read_as_the_server_writes_them() {
-        let name = |name: &str, class| ColumnFacts { name: name.into(), class, deterministic: true, ..Default::default() };
+        let name =
+            |name: &str, class| ColumnFacts { name: name.into(), class, deterministic: true, ..Default::default() };
         let index = |expression: &str, predicate: Option<&str>| IndexFacts {
             name: "i".into(),
             method: "btree".into(),

@@ -114,11 +114,7 @@ pub async fn index_advice(
     Ok(AdviceGiven { advice, workload, grants: facts.grants })
 }
 
-async fn prepare(
-    address: &Address,
-    password: Option<&Sensitive>,
-    wanted: &AdviceWanted,
-) -> Result<Prepared, ApiError> {
+async fn prepare(address: &Address, password: Option<&Sensitive>, wanted: &AdviceWanted) -> Result<Prepared, ApiError> {
     let dialect = perfdeck_database::dialect(address.scheme);
     let mut named = BTreeSet::new();
     for statement in &wanted.statements {
@@ -240,12 +236,7 @@ fn lab_tables(prepared: &Prepared) -> Vec<LabTable> {
             pages: table.pages,
             all_visible: table.all_visible,
             distinct: distinct.collect(),
-            indexes: table
-                .indexes
-                .iter()
-                .filter(|i| i.valid)
-                .map(|i| (i.name.clone(), i.definition.clone()))
-                .collect(),
+            indexes: table.indexes.iter().filter(|i| i.valid).map(|i| (i.name.clone(), i.definition.clone())).collect(),
         })
     };
     read.iter().filter_map(of).collect()
@@ -257,12 +248,7 @@ async fn by_statistics(prepared: &Prepared, budget: Budget) -> Result<Advice, Ap
     advise(catalogue, workload, parameters, made, budget, &mut oracle).await
 }
 
-async fn simulate(
-    way: Way,
-    prepared: &Prepared,
-    budget: Budget,
-    rung: Option<Rung>,
-) -> Result<Advice, AdviceFailure> {
+async fn simulate(way: Way, prepared: &Prepared, budget: Budget, rung: Option<Rung>) -> Result<Advice, AdviceFailure> {
     let Prepared { catalogue, workload, parameters, made, .. } = prepared;
     // What cannot be simulated is put aside with the reason.
     let unfit = way.left_out();

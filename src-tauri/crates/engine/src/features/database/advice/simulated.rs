@@ -77,12 +77,7 @@ pub(super) struct Simulated<'a> {
 }
 
 impl<'a> Simulated<'a> {
-    pub(super) fn new(
-        way: Way,
-        workload: &'a Workload,
-        parameters: &'a [Vec<Parameters>],
-        places: Vec<usize>,
-    ) -> Self {
+    pub(super) fn new(way: Way, workload: &'a Workload, parameters: &'a [Vec<Parameters>], places: Vec<usize>) -> Self {
         Self { way, workload, parameters, places, died: false }
     }
 
