@@ -146,7 +146,7 @@ impl Index {
 
     /// Its keys, its method and its condition as a person reads them, such as `(cust_id, created DESC) WHERE …`.
     pub fn shown(&self, dialect: Dialect) -> String {
-        self.definition(dialect, |name| name.to_owned())
+        self.definition(dialect, str::to_owned)
     }
 
     /// The statement that creates it under that name. Every name in it is quoted by [`quote_identifier`], every value by

@@ -4,11 +4,10 @@ use std::rc::Rc;
 
 use perfdeck_sqltext::Dialect;
 use sqlparser::ast::{
-    AssignmentTarget, ConflictTarget, Distinct, Expr, FromTable, Function, FunctionArg, FunctionArgExpr,
-    FunctionArguments, GroupByExpr, Ident, JoinConstraint, JoinOperator, LimitClause, ObjectName, OnConflictAction,
-    OnInsert, OrderBy, OrderByExpr, OrderByKind, OrderBySort, Query, Select, SelectItem,
-    SelectItemQualifiedWildcardKind, SetExpr, Statement, TableFactor, TableObject, TableWithJoins, UpdateTableFromKind,
-    Value as Literal,
+    AssignmentTarget, Distinct, Expr, FromTable, Function, FunctionArg, FunctionArgExpr, FunctionArguments,
+    GroupByExpr, Ident, JoinConstraint, JoinOperator, LimitClause, ObjectName, OnConflictAction, OnInsert, OrderBy,
+    OrderByExpr, OrderByKind, OrderBySort, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr,
+    Statement, TableFactor, TableObject, TableWithJoins, UpdateTableFromKind, Value as Literal,
 };
 
 use crate::catalogue::Catalogue;
@@ -247,10 +246,7 @@ impl Builder<'_> {
         let assignments = match on {
             Some(OnInsert::DuplicateKeyUpdate(all)) => all.as_slice(),
             Some(OnInsert::OnConflict(conflict)) => match &conflict.action {
-                OnConflictAction::DoUpdate(update) => {
-                    let _: Option<&ConflictTarget> = conflict.conflict_target.as_ref();
-                    update.assignments.as_slice()
-                }
+                OnConflictAction::DoUpdate(update) => update.assignments.as_slice(),
                 OnConflictAction::DoNothing => &[],
             },
             _ => &[],
@@ -454,17 +450,17 @@ impl Builder<'_> {
             self.factor(&table.relation, scope);
             for join in &table.joins {
                 self.factor(&join.relation, scope);
-                let constraint = match &join.join_operator {
-                    JoinOperator::Join(c)
-                    | JoinOperator::Inner(c)
-                    | JoinOperator::Left(c)
-                    | JoinOperator::LeftOuter(c)
-                    | JoinOperator::Right(c)
-                    | JoinOperator::RightOuter(c)
-                    | JoinOperator::FullOuter(c)
-                    | JoinOperator::CrossJoin(c)
-                    | JoinOperator::StraightJoin(c) => c,
-                    _ => continue,
+                let (JoinOperator::Join(constraint)
+                | JoinOperator::Inner(constraint)
+                | JoinOperator::Left(constraint)
+                | JoinOperator::LeftOuter(constraint)
+                | JoinOperator::Right(constraint)
+                | JoinOperator::RightOuter(constraint)
+                | JoinOperator::FullOuter(constraint)
+                | JoinOperator::CrossJoin(constraint)
+                | JoinOperator::StraightJoin(constraint)) = &join.join_operator
+                else {
+                    continue;
                 };
                 match constraint {
                     JoinConstraint::On(expr) => self.condition(expr, scope),
