@@ -12,6 +12,7 @@ mod conditions;
 mod covered;
 mod estimate;
 mod index;
+mod of_plan;
 mod oracle;
 mod parse;
 mod predicates;
@@ -20,9 +21,12 @@ mod scope;
 mod search;
 mod shape;
 mod size;
+mod special;
+mod statement;
 #[cfg(test)]
 mod tests;
 mod vectors;
+mod walk;
 mod workload;
 mod writes;
 
@@ -32,12 +36,13 @@ pub use catalogue::{Catalogue, Collating, Column, Table, TableKind, TypeClass, V
 pub use covered::covered_by;
 pub use estimate::Estimate;
 pub use index::{Existing, Index, Key, KeyOf, Method};
+pub use of_plan::{OfPlan, predicate_of, scalar_of, shape_of_plan};
 pub use oracle::{Cost, Oracle, Question, Used, Worth};
 pub use parse::{LONGEST, NotAnalysed};
 pub use perfdeck_sqltext::Dialect;
 pub use predicates::{Asked, Predicate, Value};
 pub use scalar::Scalar;
-pub use scope::{OfPlan, predicate_of, scalar_of, shape_of_plan};
+
 pub use search::{Budget, Found, Wanted};
 pub use shape::{Scan, Shape, SortKey, Written};
 pub use size::size;

@@ -1,8 +1,9 @@
 //! The statements that indexes are for, with what they cost, and how much of the database's time they are.
 use crate::catalogue::Catalogue;
+use crate::of_plan::{OfPlan, shape_of_plan};
 use crate::parse::NotAnalysed;
-use crate::scope::{OfPlan, shape_of, shape_of_plan};
 use crate::shape::Shape;
+use crate::statement::shape_of;
 
 /// A statement with what it took.
 #[derive(Debug, Clone, PartialEq)]

@@ -100,7 +100,6 @@ async fn on_samples_of_postgresql_it_finds_what_others_miss_and_harms_nobody() {
             (row.fetch_one(&mut c).await.expect("a size").get(0), advised.bytes.expect("known"));
         // Inverted indexes are only about right, and of few pages one more is much.
         let most = if advised.ddl.contains("gin") { 0.7 } else { 0.2 };
-        println!("{said} said, {real} written: {}", advised.ddl);
         assert!((said - real).abs() < (real * most).max(3.0 * 8192.0), "{said} said, {real} written: {}", advised.ddl);
         server.execute(&format!("DROP INDEX {}", index_name(&found))).await.expect("gone again");
     }
@@ -318,10 +317,6 @@ async fn on_tpch_it_beats_all_advice_of_single_columns_in_the_same_bytes() {
     for (advised, create) in found.advice.advised.iter().zip(&ours) {
         real += size_of(&mut c, create, &format!("\"{}\"", advised.name)).await;
     }
-    println!(
-        "of {:.2}: {with_ours:.2} with {ours:?} ({real} B), {with_single:.2} with {packed:?} ({used} B)",
-        share(&plain)
-    );
     assert!(real <= bytes * 1.05, "the bytes are kept: {real}");
     assert!(
         with_ours <= with_single,

@@ -3,9 +3,10 @@ use perfdeck_sqltext::Dialect;
 
 use super::shop;
 use crate::catalogue::Catalogue;
+use crate::of_plan::{OfPlan, shape_of_plan};
 use crate::parse::NotAnalysed;
-use crate::scope::{OfPlan, shape_of, shape_of_plan};
 use crate::shape::Shape;
+use crate::statement::shape_of;
 
 /// A shape in a line: for each reading what is asked of it.
 fn told(shape: &Shape, catalogue: &Catalogue) -> String {
