@@ -109,7 +109,8 @@ pub fn parameters(shape: &Shape, count: usize, catalogue: &Catalogue, far: &[Far
             known.unwrap_or_else(|| "1".to_owned())
         };
         let values: Vec<String> = (1..=count).map(value).collect();
-        if !all.iter().any(|p| p.values == values) {
+        // A frequent value may be one at the far end too, and is reckoned with as both.
+        if class == Class::FarEnd || !all.iter().any(|p| p.values == values) {
             all.push(Parameters { class, values });
         }
     }
