@@ -14,6 +14,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "perfdeck-engine",
         &[
+            "perfdeck-advisor",
             "perfdeck-alerts",
             "perfdeck-bench",
             "perfdeck-cache",
@@ -32,6 +33,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("perfdeck-gateway", &["perfdeck-cache", "perfdeck-httpcache", "perfdeck-model"]),
+    ("perfdeck-advisor", &["perfdeck-model", "perfdeck-pages", "perfdeck-sqltext"]),
     ("perfdeck-alerts", &["perfdeck-model"]),
     ("perfdeck-demo", &["perfdeck-cache", "perfdeck-database", "perfdeck-model", "perfdeck-monitor", "perfdeck-words"]),
     (
@@ -50,13 +52,17 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("perfdeck-stats", &["perfdeck-model", "perfdeck-words"]),
     ("perfdeck-series", &["perfdeck-model"]),
     ("perfdeck-cache", &["perfdeck-model", "perfdeck-net", "perfdeck-words"]),
-    ("perfdeck-database", &["perfdeck-model", "perfdeck-pgload", "perfdeck-sqltext", "perfdeck-net", "perfdeck-words"]),
+    (
+        "perfdeck-database",
+        &["perfdeck-model", "perfdeck-pages", "perfdeck-pgload", "perfdeck-sqltext", "perfdeck-net", "perfdeck-words"],
+    ),
     ("perfdeck-monitor", &["perfdeck-model", "perfdeck-net", "perfdeck-series"]),
     ("perfdeck-report", &["perfdeck-model", "perfdeck-stats", "perfdeck-words"]),
     ("perfdeck-webperf", &["perfdeck-model"]),
     ("perfdeck-httpcache", &[]),
     ("perfdeck-model", &[]),
     ("perfdeck-words", &["perfdeck-model"]),
+    ("perfdeck-pages", &[]),
     ("perfdeck-pgload", &["perfdeck-net"]),
     ("perfdeck-sqltext", &[]),
     ("perfdeck-testkit", &[]),

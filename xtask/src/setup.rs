@@ -46,6 +46,13 @@ const REQUIREMENTS: &[Requirement] = &[
     requirement(Need::Window, "libdbus-1-dev", Probe::Library("dbus-1"), None),
     requirement(Need::Window, "file", Probe::Program(&["file"]), None),
     requirement(Need::Tests, "postgresql", Probe::Below("/usr/lib/postgresql", "bin/initdb"), Some("postgresql@17")),
+    // Advice is asked of it too, and a session of it is ended.
+    requirement(
+        Need::Tests,
+        "postgresql-15-hypopg",
+        Probe::Below("/usr/share/postgresql", "extension/hypopg.control"),
+        None,
+    ),
     requirement(Need::Tests, "redis-server", Probe::Program(&["redis-server", "valkey-server"]), Some("redis")),
     requirement(Need::Tests, "mariadb-server", Probe::Program(&["mariadbd"]), Some("mariadb")),
     requirement(Need::Tests, "pgbouncer", Probe::Program(&["pgbouncer"]), Some("pgbouncer")),

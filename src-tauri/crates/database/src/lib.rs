@@ -35,6 +35,7 @@ pub mod statements;
 mod test;
 mod tls;
 mod trust;
+pub mod what_if;
 
 pub use activity::{ActivityFacts, ActivityReader, Long, tell_left};
 pub use applications::PoolsReader;

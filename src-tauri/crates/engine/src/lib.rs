@@ -42,6 +42,15 @@ pub mod cost {
     pub use crate::features::bench::cost::commands::{get, list, start};
 }
 
+/// Advice on indexes: the question and the answer.
+pub mod advice {
+    pub use crate::features::database::advice::{
+        AdviceFailure, AdviceGiven, AdviceWanted, WorkloadStatement, index_advice,
+    };
+    pub use perfdeck_advisor::{Advice, Advised, Class, Effect, Rejected, Worth};
+    pub use perfdeck_database::what_if::Rung;
+}
+
 /// The size of a pool, measured: the question, the answer and the commands.
 pub mod pool_size {
     pub use crate::features::bench::pool_size::answer::{

@@ -18,6 +18,8 @@ use perfdeck_model::{Address, ApiError, BoxFuture, ErrorCode, Scheme, Sensitive,
 use perfdeck_sqltext::{Dialect, quote_identifier, quote_text};
 use serde::{Deserialize, Serialize};
 
+pub(crate) use postgres_session::{Mode, open as open_direct};
+
 /// The kind of change that findings about repeated indexes lead to.
 pub const DROP_INDEX: &str = "drop_index";
 /// Longest time of one statement that drops or builds an index on the server.

@@ -20,7 +20,7 @@ const CONNECT: Duration = Duration::from_millis(2_500);
 
 /// What the session may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Mode {
+pub(crate) enum Mode {
     /// Ask only.
     Read,
     /// Alter.
@@ -28,7 +28,7 @@ pub(super) enum Mode {
 }
 
 /// Connects. Names are resolved by `search_path` as the role has it until [`unqualified`] is called.
-pub(super) async fn open(
+pub(crate) async fn open(
     address: &Address,
     password: Option<&Sensitive>,
     mode: Mode,

@@ -1,5 +1,4 @@
 //! Sizes of tables and indexes, how they are read and when they were tidied; how much of them is bloat.
-mod bloat;
 mod measured;
 mod mysql;
 mod pages;

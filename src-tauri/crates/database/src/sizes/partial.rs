@@ -1,5 +1,5 @@
 //! What the statistics of a table tell of the rows of a partial index. Pure.
-use super::bloat::Column;
+use perfdeck_pages::Column;
 
 /// Whose statistics a column of a partial index has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use sqlx::Row as _;
 use sqlx::postgres::PgRow;
 
 use super::pages::Pages;
-use super::{Budget, MEASURING, bloat, not_measured, postgres_bloat, sum};
+use super::{Budget, MEASURING, not_measured, postgres_bloat, sum};
 use crate::connect::{Database, close, connect};
 use crate::own;
 use crate::session::Session;
@@ -309,7 +309,7 @@ fn table(row: &PgRow, page: f64) -> Result<Found, sqlx::Error> {
             told: SizeTold::Estimate,
             table_bytes: Some(n(5)? * page),
             toast_bytes: Some(n(7)? * page),
-            toast_bloat: bloat::stored_apart(n(18)?, n(7)?),
+            toast_bloat: perfdeck_pages::stored_apart(n(18)?, n(7)?),
             scans: Some(n(8)?),
             scan_rows: Some(n(9)?),
             dead_rows: Some(n(11)?),

@@ -3,10 +3,10 @@
 use std::collections::{HashMap, HashSet};
 
 use perfdeck_model::{Address, BloatUnknown};
+use perfdeck_pages::{Btree, Column, Heap, btree, heap};
 use perfdeck_sqltext::{Dialect, quote_text};
 use sqlx::Row as _;
 
-use super::bloat::{Btree, Column, Heap, btree, heap};
 use super::pages::Pages;
 use super::partial::{Known, of_part};
 use super::postgres::{Found, ask, list};

@@ -1,5 +1,6 @@
 //! Databases.
 pub(crate) mod activity;
+pub(crate) mod advice;
 pub(crate) mod bloat;
 pub mod commands;
 pub(crate) mod create_index;

@@ -1,9 +1,11 @@
-//! How large a B-tree or a table would be if it were written anew, from what the catalogue and the statistics of its columns
-//! say. Pure.
+//! How large a B-tree or a table of PostgreSQL would be if it were written anew, from what the catalogue and the statistics of
+//! its columns say: what exists is bloat beyond it, and an index that does not exist yet will have that size. Pure.
 //!
 //! The layout is that of PostgreSQL: `src/backend/access/nbtree/nbtsort.c` (how full a page is made, where it is cut),
 //! `nbtdedup.c` (equal keys share one entry with a list of rows, from 13 on), `heaptuple.c` and `indextuple.c` (headers and
 //! alignment). A fresh index shows 0 by it; pages beyond that are bloat, as `pgstatindex` sees it from within.
+
+#![forbid(unsafe_code)]
 
 /// Room of an item's place on its page, in bytes.
 const ITEM_ID: f64 = 4.0;
@@ -17,48 +19,57 @@ const ROW_POINTER: f64 = 6.0;
 
 /// What is known of a column, by the statistics of the server.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct Column {
+pub struct Column {
     /// Its length where all its values have the same one.
-    pub(super) fixed: Option<f64>,
+    pub fixed: Option<f64>,
     /// 1, 2, 4 or 8.
-    pub(super) align: usize,
+    pub align: usize,
     /// Mean length of a value, in bytes.
-    pub(super) width: f64,
+    pub width: f64,
     /// Share of rows in which it is null.
-    pub(super) nulls: f64,
+    pub nulls: f64,
     /// Different values: a count, or the negative of their share of all rows.
-    pub(super) distinct: f64,
+    pub distinct: f64,
     /// Share of rows that have one of the most common values, and how many those are.
-    pub(super) common: (f64, f64),
+    pub common: (f64, f64),
     /// How many values leave each remainder of their stored length by 8; none where that is not known.
-    pub(super) remainders: Option<[f64; 8]>,
+    pub remainders: Option<[f64; 8]>,
 }
 
 /// A B-tree as the catalogue has it.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct Btree {
-    pub(super) pages: f64,
-    pub(super) rows: f64,
+pub struct Btree {
+    /// Its pages, all of them.
+    pub pages: f64,
+    /// Its rows.
+    pub rows: f64,
     /// How full its pages are made, 0 to 1.
-    pub(super) fillfactor: f64,
-    pub(super) unique: bool,
+    pub fillfactor: f64,
+    /// Whether each key comes once.
+    pub unique: bool,
     /// Whether equal keys share an entry.
-    pub(super) deduplicates: bool,
-    pub(super) columns: Vec<Column>,
+    pub deduplicates: bool,
+    /// What it has of each row, in its order.
+    pub columns: Vec<Column>,
     /// Size of a page, in bytes.
-    pub(super) page: f64,
+    pub page: f64,
     /// Rows that an analyze looks at.
-    pub(super) sample: f64,
+    pub sample: f64,
 }
 
 /// A table as the catalogue has it.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct Heap {
-    pub(super) pages: f64,
-    pub(super) rows: f64,
-    pub(super) fillfactor: f64,
-    pub(super) columns: Vec<Column>,
-    pub(super) page: f64,
+pub struct Heap {
+    /// Its pages, all of them.
+    pub pages: f64,
+    /// Its rows.
+    pub rows: f64,
+    /// How full its pages are made, 0 to 1.
+    pub fillfactor: f64,
+    /// Its columns, in its order.
+    pub columns: Vec<Column>,
+    /// Size of a page, in bytes.
+    pub page: f64,
 }
 
 fn aligned(bytes: f64) -> f64 {
@@ -257,31 +268,63 @@ fn pages_of(tree: &Btree, all: &Entries) -> f64 {
     all.count / (fit - 1.0).max(1.0)
 }
 
-/// Part of a B-tree that holds nothing beside what its fillfactor keeps free, 0 to 1.
-pub(super) fn btree(tree: &Btree) -> f64 {
+/// What the leaf level of a B-tree needs.
+struct Leaves {
+    /// Leaf pages.
+    pages: f64,
+    /// Entries, those that list rows counted once.
+    entries: f64,
+    /// Entries of an inner page.
+    fanout: f64,
+}
+
+fn leaves(tree: &Btree) -> Leaves {
     let (mut apart, mut all, mut entry) = (Entries::default(), Entries::default(), 0.0);
     for part in &alike(&tree.columns) {
         entry += part.share * part.entry();
         add_entries(if part.apart { &mut apart } else { &mut all }, tree, part);
     }
     let fanout = (tree.page * INNER_FILL / (entry + ITEM_ID)).floor().max(2.0);
+    let pages = (pages_of(tree, &apart) + pages_of(tree, &all)).ceil().max(1.0);
+    Leaves { pages, entries: apart.count + all.count, fanout }
+}
+
+/// Part of a B-tree that holds nothing beside what its fillfactor keeps free, 0 to 1.
+pub fn btree(tree: &Btree) -> f64 {
+    let wanted = leaves(tree);
     let beside = (tree.pages - 1.0).max(1.0);
-    let leaves = if beside < 2.0 { 1.0 } else { (beside * (1.0 - 1.0 / fanout)).floor().max(1.0) };
-    if apart.count + all.count < 1.0 {
+    let leaves = if beside < 2.0 { 1.0 } else { (beside * (1.0 - 1.0 / wanted.fanout)).floor().max(1.0) };
+    if wanted.entries < 1.0 {
         return if leaves > 1.0 { 1.0 - 1.0 / leaves } else { 0.0 };
     }
-    let wanted = (pages_of(tree, &apart) + pages_of(tree, &all)).ceil().max(1.0);
-    (1.0 - wanted / leaves).clamp(0.0, 1.0)
+    (1.0 - wanted.pages / leaves).clamp(0.0, 1.0)
+}
+
+/// Bytes of a B-tree that is built now, inner pages and the first page with its description among them; what `pages` of it says
+/// is not looked at.
+pub fn btree_bytes(tree: &Btree) -> f64 {
+    let wanted = leaves(tree);
+    let (mut level, mut pages) = (wanted.pages, 1.0 + wanted.pages);
+    while level > 1.0 {
+        level = (level / wanted.fanout).ceil();
+        pages += level;
+    }
+    pages * tree.page
+}
+
+/// Length of an entry of a B-tree with these columns, in bytes, on average; its place on the page is not among them.
+pub fn btree_entry(columns: &[Column]) -> f64 {
+    alike(columns).iter().map(|part| part.share * part.entry()).sum()
 }
 
 /// Part of what is stored apart that holds nothing, 0 to 1, at least: a page holds four of the longest pieces
 /// (`EXTERN_TUPLES_PER_PAGE`), and more of the last ones of values, which are shorter. `None` before the first vacuum.
-pub(super) fn stored_apart(pieces: f64, pages: f64) -> Option<f64> {
+pub fn stored_apart(pieces: f64, pages: f64) -> Option<f64> {
     (pieces >= 0.0 && pages > 0.0).then(|| (1.0 - (pieces / 4.0).ceil() / pages).clamp(0.0, 1.0))
 }
 
 /// Part of a table that holds nothing beside what its fillfactor keeps free, 0 to 1.
-pub(super) fn heap(table: &Heap) -> f64 {
+pub fn heap(table: &Heap) -> f64 {
     if table.pages < 1.0 {
         return 0.0;
     }
@@ -334,6 +377,18 @@ mod tests {
         assert!(found < 0.03, "lists of rows are what is expected: {found}");
         let unique = Btree { unique: true, ..tree(846.0, 1_000_000.0, vec![column]) };
         assert_eq!(btree(&unique), 0.0, "a unique index has no lists, and is never less than nothing");
+    }
+
+    #[test]
+    fn a_new_index_has_the_pages_that_postgresql_writes() {
+        let pages = |tree: &Btree| btree_bytes(tree) / 8192.0;
+        let found = pages(&tree(0.0, 1_000_000.0, vec![integer()]));
+        assert!((found / 2_745.0 - 1.0).abs() < 0.01, "different integers: {found}");
+        let column = Column { distinct: 10.0, common: (1.0, 10.0), ..integer() };
+        let found = pages(&tree(0.0, 1_000_000.0, vec![column]));
+        assert!((found / 846.0 - 1.0).abs() < 0.03, "ten integers: {found}");
+        assert_eq!(pages(&tree(0.0, 0.0, vec![integer()])), 2.0, "an empty one has a root");
+        assert_eq!(btree_entry(&[integer()]), 16.0);
     }
 
     #[test]

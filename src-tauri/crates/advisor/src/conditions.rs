@@ -1,0 +1,361 @@
+//! Conditions of a statement, one table at a time.
+use perfdeck_sqltext::Dialect;
+use sqlparser::ast::{BinaryOperator as Op, Expr, Query, UnaryOperator};
+
+use crate::catalogue::TypeClass;
+use crate::predicates::{Asked, Predicate, Value, wildcard};
+use crate::scalar::{FUNCTIONS, OPERATORS, Scalar};
+use crate::scope::{Builder, Scope, arguments};
+use crate::walk::walk;
+
+/// Functions whose value is another one each time: nothing is looked up by them.
+const VOLATILE: &[&str] = &["random", "rand", "clock_timestamp", "nextval", "gen_random_uuid", "uuid", "timeofday"];
+
+impl Builder<'_> {
+    /// Notes everything that a condition asks.
+    pub(crate) fn condition(&mut self, expr: &Expr, scope: &Scope<'_>) {
+        match expr {
+            Expr::Nested(inner) => self.condition(inner, scope),
+            Expr::BinaryOp { left, op: Op::And, right } => {
+                self.condition(left, scope);
+                self.condition(right, scope);
+            }
+            Expr::BinaryOp { op: Op::Or, .. } => self.alternatives(expr, scope),
+            Expr::BinaryOp { left, op, right } => self.compared(left, op, right, scope),
+            Expr::Exists { subquery, .. } => drop(self.subquery(subquery, scope)),
+            Expr::InSubquery { expr, subquery, negated } => self.in_subquery(expr, subquery, *negated, scope),
+            Expr::UnaryOp { op: UnaryOperator::Not, expr } if matches!(**expr, Expr::Exists { .. }) => {
+                self.condition(expr, scope);
+            }
+            other => match self.predicate(other, scope) {
+                Some((scan, predicate)) => self.add(scan, predicate.of, predicate.asked),
+                None => self.uses(other, scope),
+            },
+        }
+    }
+
+    fn in_subquery(&mut self, expr: &Expr, query: &Query, negated: bool, scope: &Scope<'_>) {
+        let inner = self.subquery(query, scope);
+        match (self.scalar(expr, scope), inner) {
+            (Some(own), Some(inner)) if !negated => self.join(own, inner),
+            _ => self.uses(expr, scope),
+        }
+    }
+
+    /// A comparison of two values.
+    fn compared(&mut self, left: &Expr, op: &Op, right: &Expr, scope: &Scope<'_>) {
+        // Two rows of values are compared one by one where they are equal, by their first ones where one is greater.
+        if let (Expr::Tuple(a), Expr::Tuple(b)) = (left, right) {
+            let pairs = a.iter().zip(b).take(if *op == Op::Eq { usize::MAX } else { 1 });
+            for (a, b) in pairs {
+                self.compared(a, op, b, scope);
+            }
+            for expr in a.iter().chain(b) {
+                self.uses(expr, scope);
+            }
+            return;
+        }
+        if *op == Op::Eq
+            && let (Some(a), Some(b)) = (self.scalar(left, scope), self.scalar(right, scope))
+        {
+            return self.join(a, b);
+        }
+        // The value of a subquery is one, and what it is made of is another reading.
+        for side in [left, right] {
+            if let Expr::Subquery(query) = unnested(side) {
+                self.subquery(query, scope);
+            }
+        }
+        let whole = Expr::BinaryOp { left: Box::new(left.clone()), op: op.clone(), right: Box::new(right.clone()) };
+        match self.predicate(&whole, scope) {
+            Some((scan, predicate)) => self.add(scan, predicate.of, predicate.asked),
+            None => {
+                self.uses(left, scope);
+                self.uses(right, scope);
+            }
+        }
+    }
+
+    /// `a OR b OR …`: one group, where every branch is of the same table.
+    fn alternatives(&mut self, expr: &Expr, scope: &Scope<'_>) {
+        let mut branches = Vec::new();
+        flatten(expr, &Op::Or, &mut branches);
+        let mut of: Option<usize> = None;
+        let mut group: Vec<Vec<Predicate>> = Vec::new();
+        let mut same = true;
+        for branch in &branches {
+            let mut parts = Vec::new();
+            flatten(branch, &Op::And, &mut parts);
+            let found: Vec<(usize, Predicate)> = parts.iter().filter_map(|p| self.predicate(p, scope)).collect();
+            same &= !found.is_empty() && found.iter().all(|(scan, _)| *of.get_or_insert(*scan) == *scan);
+            group.push(found.into_iter().map(|(_, p)| p).collect());
+        }
+        self.uses(expr, scope);
+        for subquery in branches.iter().filter(|b| matches!(b, Expr::Exists { .. } | Expr::InSubquery { .. })) {
+            self.condition(subquery, scope);
+        }
+        let (Some(scan), true) = (of, same) else { return };
+        // One value or another of one column is one of some.
+        let one = |branch: &Vec<Predicate>| match branch.as_slice() {
+            [Predicate { of, asked: Asked::Equal(value) }] => Some((of.clone(), value.clone())),
+            _ => None,
+        };
+        let equal: Option<Vec<(Scalar, Value)>> = group.iter().map(one).collect();
+        match equal {
+            Some(all) if all.windows(2).all(|w| w[0].0 == w[1].0) => {
+                let of = all[0].0.clone();
+                self.add(scan, of, Asked::OneOf(all.into_iter().map(|(_, v)| v).collect()));
+            }
+            _ => self.shape.scans[scan].alternatives.push(group),
+        }
+    }
+
+    /// What a condition that is not made of others asks of one table.
+    fn predicate(&self, expr: &Expr, scope: &Scope<'_>) -> Option<(usize, Predicate)> {
+        let of = |expr: &Expr, asked: Asked| {
+            let (scan, scalar) = self.scalar(expr, scope)?;
+            Some((scan, Predicate::new(scalar, asked)))
+        };
+        match expr {
+            Expr::Nested(inner) => self.predicate(inner, scope),
+            Expr::IsNull(e) => of(e, Asked::Null),
+            Expr::IsNotNull(e) => of(e, Asked::NotNull),
+            Expr::IsTrue(e) | Expr::IsNotFalse(e) if self.is_boolean(e, scope) => of(e, truth(true)),
+            Expr::IsFalse(e) | Expr::IsNotTrue(e) if self.is_boolean(e, scope) => of(e, truth(false)),
+            Expr::UnaryOp { op: UnaryOperator::Not, expr } if self.is_boolean(expr, scope) => of(expr, truth(false)),
+            Expr::Identifier(_) | Expr::CompoundIdentifier(_) if self.is_boolean(expr, scope) => of(expr, truth(true)),
+            Expr::IsNotDistinctFrom(a, b) => self.sided(a, &Op::Eq, b, scope),
+            Expr::InList { expr, list, negated: false } => {
+                let values: Option<Vec<Value>> = list.iter().map(|v| self.value(v, scope)).collect();
+                let values = values.unwrap_or_default();
+                match values.as_slice() {
+                    [only] => of(expr, Asked::Equal(only.clone())),
+                    _ => of(expr, Asked::OneOf(values)),
+                }
+            }
+            Expr::Between { expr, negated: false, low, high } => {
+                let (low, high) = (self.value(low, scope)?, self.value(high, scope)?);
+                of(expr, Asked::Range { low: Some(low), high: Some(high) })
+            }
+            Expr::Like { negated: false, expr, pattern, .. } => self.like(expr, pattern, true, scope),
+            Expr::ILike { negated: false, expr, pattern, .. } => self.like(expr, pattern, false, scope),
+            Expr::AnyOp { left, compare_op: Op::Eq, right, .. } => {
+                // `value = ANY (column)` is about an array that is a column, which no index finds this way.
+                self.value(right, scope)?;
+                of(left, Asked::OneOf(Vec::new()))
+            }
+            Expr::BinaryOp { left, op, right } => self.sided(left, op, right, scope),
+            _ => None,
+        }
+    }
+
+    fn like(&self, expr: &Expr, pattern: &Expr, case: bool, scope: &Scope<'_>) -> Option<(usize, Predicate)> {
+        let (scan, scalar) = self.scalar(expr, scope)?;
+        let pattern = self.value(pattern, scope)?;
+        let asked = match pattern.literal() {
+            Some(text) if case && wildcard(text).is_none() => Asked::Equal(pattern),
+            // SQLite's LIKE does not look at the case of letters, MySQL's goes by the collation.
+            _ => Asked::Like { pattern, case: case && self.catalogue.dialect != Dialect::Sqlite },
+        };
+        Some((scan, Predicate::new(scalar, asked)))
+    }
+
+    /// A comparison with the table's value on either side.
+    fn sided(&self, left: &Expr, op: &Op, right: &Expr, scope: &Scope<'_>) -> Option<(usize, Predicate)> {
+        let (own, other, flipped) = match self.scalar(left, scope) {
+            Some(own) => (own, right, false),
+            None => (self.scalar(right, scope)?, left, true),
+        };
+        let asked = match op {
+            Op::PGLikeMatch if !flipped => return self.like(left, right, true, scope),
+            Op::PGILikeMatch if !flipped => return self.like(left, right, false, scope),
+            Op::AtArrow if !flipped => Asked::Has("@>"),
+            Op::ArrowAt if flipped => Asked::Has("@>"),
+            Op::PGOverlap => Asked::Has("&&"),
+            Op::Question if !flipped => Asked::Has("?"),
+            Op::QuestionPipe if !flipped => Asked::Has("?|"),
+            Op::QuestionAnd if !flipped => Asked::Has("?&"),
+            Op::AtAt => Asked::Has("@@"),
+            Op::Eq | Op::Spaceship => Asked::Equal(self.comparand(other, own.0, scope)?),
+            Op::Gt | Op::GtEq | Op::Lt | Op::LtEq => {
+                let bound = self.comparand(other, own.0, scope)?;
+                let is_low = matches!(op, Op::Gt | Op::GtEq) != flipped;
+                let (low, high) = if is_low { (Some(bound), None) } else { (None, Some(bound)) };
+                Asked::Range { low, high }
+            }
+            Op::NotEq => Asked::NotEqual(self.comparand(other, own.0, scope)?),
+            _ => return None,
+        };
+        Some((own.0, Predicate::new(own.1, asked)))
+    }
+
+    /// What a value of reading `own` is compared with: one for the statement, or one of another reading's row.
+    fn comparand(&self, expr: &Expr, own: usize, scope: &Scope<'_>) -> Option<Value> {
+        if matches!(unnested(expr), Expr::Subquery(_)) {
+            return Some(Value::Stable);
+        }
+        self.value(expr, scope).or_else(|| {
+            let others = self.scans_of(expr, scope);
+            (!others.is_empty() && !others.contains(&own)).then_some(Value::Other)
+        })
+    }
+
+    fn is_boolean(&self, expr: &Expr, scope: &Scope<'_>) -> bool {
+        self.scalar(expr, scope).is_some_and(|(scan, scalar)| {
+            let table = &self.catalogue.tables[self.shape.scans[scan].table];
+            scalar.as_column().and_then(|c| table.column(c)).is_some_and(|c| c.class == TypeClass::Boolean)
+        })
+    }
+
+    /// The value of one table's row that an expression is.
+    pub(crate) fn scalar(&self, expr: &Expr, scope: &Scope<'_>) -> Option<(usize, Scalar)> {
+        match expr {
+            Expr::Nested(inner) => self.scalar(inner, scope),
+            Expr::Identifier(name) => self.resolved(std::slice::from_ref(name), scope),
+            Expr::CompoundIdentifier(parts) => self.resolved(parts, scope),
+            // Plans write texts of all types as text, which changes nothing of them.
+            Expr::Cast { expr, data_type, .. } => {
+                let (scan, scalar) = self.scalar(expr, scope)?;
+                let to = data_type.to_string().to_ascii_lowercase();
+                let text = ["text", "varchar", "character varying"].iter().any(|t| to.starts_with(t));
+                let table = &self.catalogue.tables[self.shape.scans[scan].table];
+                let own = scalar.as_column().and_then(|c| table.column(c))?;
+                (text && own.class == TypeClass::Text).then_some((scan, scalar))
+            }
+            Expr::Function(function) if function.over.is_none() && function.filter.is_none() => {
+                let name = function.name.to_string().to_ascii_lowercase();
+                let name = FUNCTIONS.iter().find(|known| **known == name)?;
+                let all = arguments(function);
+                self.call(name, &all, scope)
+            }
+            Expr::Trim { expr, trim_where: None, trim_what: None, .. } => self.call("trim", &[expr], scope),
+            Expr::BinaryOp { left, op, right } => {
+                let name = op.to_string();
+                let name = OPERATORS.iter().find(|known| **known == name)?;
+                let (scan, mut both) = self.of_one(&[left, right], scope)?;
+                let b = both.pop()?;
+                let a = both.pop()?;
+                self.fits(scan, name, &a).then_some((scan, Scalar::Operator(Box::new(a), name, Box::new(b))))
+            }
+            _ => None,
+        }
+    }
+
+    fn call(&self, name: &'static str, arguments: &[&Expr], scope: &Scope<'_>) -> Option<(usize, Scalar)> {
+        let (scan, all) = self.of_one(arguments, scope)?;
+        Some((scan, Scalar::Call(name, all)))
+    }
+
+    /// Whether an operator is immutable there: of dates and times it may hang on the session's time zone.
+    fn fits(&self, scan: usize, operator: &str, a: &Scalar) -> bool {
+        let table = &self.catalogue.tables[self.shape.scans[scan].table];
+        let types: Vec<&str> =
+            a.columns().iter().filter_map(|c| table.column(c)).map(|c| c.type_name.as_str()).collect();
+        match operator {
+            "+" | "-" | "*" | "/" | "%" => types.iter().all(|t| {
+                ["int", "numeric", "decimal", "double", "real", "float", "bigint", "smallint", "INT", "REAL"]
+                    .iter()
+                    .any(|n| t.starts_with(n))
+            }),
+            _ => true,
+        }
+    }
+
+    /// Values of which at least one is a column, and all columns are of one table.
+    fn of_one(&self, all: &[&Expr], scope: &Scope<'_>) -> Option<(usize, Vec<Scalar>)> {
+        let mut of = None;
+        let mut found = Vec::new();
+        for expr in all {
+            if let Some((scan, scalar)) = self.scalar(expr, scope) {
+                if *of.get_or_insert(scan) != scan {
+                    return None;
+                }
+                found.push(scalar);
+                continue;
+            }
+            match self.value(expr, scope)? {
+                Value::Literal(text) => found.push(Scalar::Text(text)),
+                Value::Number(text) => found.push(Scalar::Number(text)),
+                _ => return None,
+            }
+        }
+        of.map(|scan| (scan, found))
+    }
+
+    /// Whether an expression has one value for the whole statement.
+    pub(crate) fn is_stable(&self, expr: &Expr, scope: &Scope<'_>) -> bool {
+        let mut stable = true;
+        walk(expr, &mut |e| match e {
+            Expr::Identifier(name) => stable &= !self.may_be_column(name.value.as_str()),
+            Expr::CompoundIdentifier(_) | Expr::Subquery(_) | Expr::Exists { .. } | Expr::InSubquery { .. } => {
+                stable = false;
+            }
+            Expr::Function(f) => {
+                stable &= !VOLATILE.contains(&f.name.to_string().to_ascii_lowercase().as_str()) && f.over.is_none();
+            }
+            _ => {}
+        });
+        stable && self.scans_of(expr, scope).is_empty()
+    }
+
+    /// Names without a table that are no columns: the grammar takes these for names.
+    fn may_be_column(&self, name: &str) -> bool {
+        !["current_date", "current_timestamp", "localtimestamp", "current_time", "current_user"]
+            .contains(&name.to_ascii_lowercase().as_str())
+    }
+
+    /// Readings of which an expression has columns.
+    fn scans_of(&self, expr: &Expr, scope: &Scope<'_>) -> Vec<usize> {
+        let mut found = Vec::new();
+        walk(expr, &mut |e| {
+            let name = match e {
+                Expr::Identifier(name) => self.resolved(std::slice::from_ref(name), scope),
+                Expr::CompoundIdentifier(parts) => self.resolved(parts, scope),
+                _ => None,
+            };
+            found.extend(name.map(|(scan, _)| scan));
+        });
+        found
+    }
+
+    /// Notes the columns that an expression uses, and reads its subqueries.
+    pub(crate) fn uses(&mut self, expr: &Expr, scope: &Scope<'_>) {
+        let (mut names, mut queries) = (Vec::new(), Vec::new());
+        walk(expr, &mut |e| match e {
+            Expr::Identifier(name) => names.extend(self.resolved(std::slice::from_ref(name), scope)),
+            Expr::CompoundIdentifier(parts) => names.extend(self.resolved(parts, scope)),
+            Expr::Subquery(query) => queries.push(query.clone()),
+            Expr::Exists { subquery, .. } | Expr::InSubquery { subquery, .. } => queries.push(subquery.clone()),
+            _ => {}
+        });
+        for (scan, scalar) in names {
+            self.touch(scan, &scalar);
+        }
+        for query in queries {
+            self.subquery(&query, scope);
+        }
+    }
+}
+
+fn truth(is: bool) -> Asked {
+    Asked::Equal(Value::Number(is.to_string()))
+}
+
+fn unnested(expr: &Expr) -> &Expr {
+    match expr {
+        Expr::Nested(inner) => unnested(inner),
+        other => other,
+    }
+}
+
+/// The parts of a chain of one operator.
+fn flatten<'e>(expr: &'e Expr, of: &Op, parts: &mut Vec<&'e Expr>) {
+    match expr {
+        Expr::BinaryOp { left, op, right } if op == of => {
+            flatten(left, of, parts);
+            flatten(right, of, parts);
+        }
+        Expr::Nested(inner) if matches!(&**inner, Expr::BinaryOp { op, .. } if op == of) => flatten(inner, of, parts),
+        other => parts.push(other),
+    }
+}

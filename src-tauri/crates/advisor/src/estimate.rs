@@ -1,0 +1,200 @@
+//! Costs by statistics alone, for servers where no index can be simulated: what a reading reads with the best of its indexes.
+//!
+//! It knows pages, rows and shares, and no more: no order of joins, no memory. It ranks; it does not predict.
+use perfdeck_model::{ApiError, BoxFuture};
+
+use crate::candidates::Candidate;
+use crate::catalogue::{Catalogue, Table, TypeClass};
+use crate::index::{Index, Key, KeyOf, Method};
+use crate::oracle::{Cost, Oracle, Question, Used, Worth};
+use crate::predicates::{Asked, Predicate, wildcard};
+use crate::scalar::Scalar;
+use crate::shape::Scan;
+use crate::size::share;
+use crate::workload::Workload;
+
+/// What PostgreSQL takes for a page that is read out of order, a row and a comparison, with a page in order as 1.
+const RANDOM: f64 = 4.0;
+const ROW: f64 = 0.01;
+const COMPARISON: f64 = 0.0025;
+/// Share of rows that a bound leaves where nothing is known of it (`DEFAULT_RANGE_INEQ_SEL`, `DEFAULT_INEQ_SEL`).
+const RANGE: f64 = 0.1;
+/// Rows that a limit asks for whose number is a parameter.
+const FEW: f64 = 10.0;
+/// Share that one value has where nothing is known.
+const ONE: f64 = 0.005;
+
+/// An oracle by statistics.
+pub struct Estimate<'a> {
+    catalogue: &'a Catalogue,
+    workload: &'a Workload,
+    candidates: &'a [Candidate],
+}
+
+impl<'a> Estimate<'a> {
+    /// One for these candidates of a workload.
+    pub fn new(catalogue: &'a Catalogue, workload: &'a Workload, candidates: &'a [Candidate]) -> Self {
+        Self { catalogue, workload, candidates }
+    }
+
+    fn cost(&self, question: &Question) -> Cost {
+        let statement = &self.workload.statements[question.statement];
+        let mut cost = Cost::default();
+        for scan in &statement.shape.scans {
+            let of = self.scan(scan, question);
+            cost.total += of.total;
+            if let Some(all) = of.unstopped {
+                cost.unstopped = Some(cost.unstopped.unwrap_or(0.0) + all);
+            }
+            cost.used.extend(of.used);
+        }
+        cost
+    }
+
+    fn scan(&self, scan: &Scan, question: &Question) -> Cost {
+        let table = &self.catalogue.tables[scan.table];
+        let rows = table.rows.unwrap_or(1_000.0);
+        let kept: f64 = scan.conditions.iter().map(|p| selectivity(table, p)).product();
+        let sorting =
+            |rows: f64| if scan.sort.is_empty() { 0.0 } else { rows * rows.max(2.0).log2() * COMPARISON * 2.0 };
+        let all = table.pages + rows * (ROW + COMPARISON) + sorting(rows * kept);
+        let mut best = Cost { total: all, ..Cost::default() };
+        let candidates = question.candidates.iter().map(|c| (Used::Candidate(*c), &self.candidates[*c].index));
+        let existing = table.indexes.iter().filter(|e| e.valid && e.unknown_predicate.is_none());
+        let existing = existing.map(|e| (Used::Existing(e.name.clone()), &e.index));
+        for (used, index) in existing.chain(candidates).filter(|(_, i)| i.table == scan.table) {
+            if let Some((total, unstopped)) = by_index(scan, table, rows, kept, index, &sorting)
+                && total < best.total
+            {
+                best = Cost { total, unstopped, used: vec![used] };
+            }
+        }
+        best
+    }
+}
+
+/// Cost by an index, and what it would be if no end came early; `None` where the index is of no use.
+fn by_index(
+    scan: &Scan,
+    table: &Table,
+    rows: f64,
+    kept: f64,
+    index: &Index,
+    sorting: &dyn Fn(f64) -> f64,
+) -> Option<(f64, Option<f64>)> {
+    if index.predicate.as_ref().is_some_and(|p| !scan.conditions.contains(p)) {
+        return None;
+    }
+    let part = index.predicate.as_ref().and_then(|p| share(table, p)).unwrap_or(1.0);
+    let (mut found, mut used, mut equal) = (part, 0, true);
+    for key in &index.keys {
+        let of = scalar(key)?;
+        let joined = scan.joins.iter().any(|(join, _)| *join == of);
+        let asked = scan.conditions.iter().find(|p| p.of == of && matches_method(index.method, key, p));
+        match asked {
+            Some(p) if equal => {
+                found *= selectivity(table, p);
+                used += 1;
+                equal = matches!(p.asked, Asked::Equal(_) | Asked::Null);
+            }
+            None if joined && equal => {
+                found *= of_one(table, &of, rows);
+                used += 1;
+            }
+            _ => break,
+        }
+    }
+    let order = is_in_order(scan, index, if equal { used } else { used.saturating_sub(1) });
+    if used == 0 && index.predicate.is_none() && !order {
+        return None;
+    }
+    let read = (rows * found).max(1.0);
+    let covers = scan.used.iter().all(|c| index.columns().contains(&c.as_str())) && !scan.uses_all;
+    let page = if covers { 0.02 } else { RANDOM };
+    let spread = |read: f64| (read * page).min(table.pages * 1.5);
+    let full = RANDOM * 2.0 + spread(read) + read * (ROW + COMPARISON) + if order { 0.0 } else { sorting(rows * kept) };
+    match scan.limit.or(Some(FEW)).filter(|_| order && scan.limited) {
+        Some(limit) => {
+            // Of what is found a part is kept; so many must be read until there are enough.
+            let needed = (limit * (found / kept.max(1e-12)).max(1.0)).min(read);
+            let total = RANDOM * 2.0 + spread(needed) + needed * (ROW + COMPARISON);
+            Some((total, (needed > limit * 1.01).then_some(full)))
+        }
+        None => Some((full, None)),
+    }
+}
+
+fn matches_method(method: Method, key: &Key, predicate: &Predicate) -> bool {
+    match &predicate.asked {
+        Asked::Like { pattern, .. } => match method {
+            Method::Gin => true,
+            _ => pattern.literal().and_then(wildcard).is_some_and(|at| at > 0) || key.class.is_some(),
+        },
+        Asked::Has(_) => method == Method::Gin,
+        Asked::NotEqual(_) | Asked::NotNull => false,
+        _ => method == Method::Btree || method == Method::Brin,
+    }
+}
+
+fn scalar(key: &Key) -> Option<Scalar> {
+    match &key.of {
+        KeyOf::Column(name) => Some(Scalar::Column(name.clone())),
+        KeyOf::Expression(scalar) => Some(scalar.clone()),
+        KeyOf::Unknown(_) => None,
+    }
+}
+
+/// Whether the rows of an index come in the order that is asked, its first `fixed` keys having one value.
+fn is_in_order(scan: &Scan, index: &Index, fixed: usize) -> bool {
+    let keys = index.keys.get(fixed..).unwrap_or_default();
+    if scan.sort.is_empty() || keys.len() < scan.sort.len() || index.method != Method::Btree {
+        return false;
+    }
+    let pairs = || keys.iter().zip(&scan.sort);
+    pairs().all(|(key, sort)| scalar(key).as_ref() == Some(&sort.of))
+        && (pairs().all(|(k, s)| k.descending == s.descending) || pairs().all(|(k, s)| k.descending != s.descending))
+}
+
+fn of_one(table: &Table, of: &Scalar, rows: f64) -> f64 {
+    let column = of.columns().first().and_then(|c| table.column(c));
+    column.and_then(|c| c.share_of_one(rows)).unwrap_or(ONE)
+}
+
+/// Share of the rows that a condition leaves.
+fn selectivity(table: &Table, predicate: &Predicate) -> f64 {
+    let rows = table.rows.unwrap_or(1_000.0);
+    let one = || of_one(table, &predicate.of, rows);
+    if let Some(known) = share(table, predicate) {
+        return known.clamp(1.0 / rows.max(1.0), 1.0);
+    }
+    match &predicate.asked {
+        Asked::Equal(_) => one(),
+        Asked::OneOf(all) => (one() * all.len().max(3) as f64).min(1.0),
+        Asked::Range { low, high } => {
+            if low.is_some() && high.is_some() {
+                RANGE / 4.0
+            } else {
+                RANGE
+            }
+        }
+        Asked::Null => 0.01,
+        Asked::NotNull | Asked::NotEqual(_) => 0.95,
+        Asked::Like { .. } | Asked::Has(_) => {
+            let column = predicate.columns().first().and_then(|c| table.column(c));
+            if column.is_some_and(|c| c.class == TypeClass::Boolean) { 0.5 } else { 0.01 }
+        }
+    }
+}
+
+impl Oracle for Estimate<'_> {
+    fn costs<'a>(
+        &'a mut self,
+        questions: &'a [Question],
+    ) -> BoxFuture<'a, Result<Vec<Result<Cost, String>>, ApiError>> {
+        Box::pin(async move { Ok(questions.iter().map(|q| Ok(self.cost(q))).collect()) })
+    }
+
+    fn worth(&self) -> Worth {
+        Worth::Statistics
+    }
+}

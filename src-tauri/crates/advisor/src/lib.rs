@@ -1,0 +1,51 @@
+//! Which indexes a workload wants, and why: what its statements ask of each table, the indexes that would answer that, how large
+//! they would be, what they cost writes, and which of them are worth their bytes together. Pure: no I/O, no clock.
+//!
+//! What a statement costs with an index that is not there is asked of an [`Oracle`], which lies elsewhere: `HypoPG`, a sample in
+//! temporary tables, a copy of a file. Where there is none, [`Estimate`] ranks by statistics alone, and says so.
+#![forbid(unsafe_code)]
+
+mod advice;
+mod candidates;
+mod catalogue;
+mod conditions;
+mod covered;
+mod estimate;
+mod index;
+mod of_plan;
+mod oracle;
+mod parse;
+mod predicates;
+mod scalar;
+mod scope;
+mod search;
+mod shape;
+mod size;
+mod special;
+mod statement;
+#[cfg(test)]
+mod tests;
+mod vectors;
+mod walk;
+mod workload;
+mod writes;
+
+pub use advice::{Advice, Advised, Effect, Rejected, advise};
+pub use candidates::{Candidate, Candidates, Kind, Limits, candidates};
+pub use catalogue::{Catalogue, Collating, Column, Table, TableKind, TypeClass, View, WritesADay};
+pub use covered::covered_by;
+pub use estimate::Estimate;
+pub use index::{Existing, Index, Key, KeyOf, Method};
+pub use of_plan::{OfPlan, predicate_of, scalar_of, shape_of_plan};
+pub use oracle::{Cost, Oracle, Question, Used, Worth};
+pub use parse::{LONGEST, NotAnalysed};
+pub use perfdeck_sqltext::Dialect;
+pub use predicates::{Asked, Predicate, Value};
+pub use scalar::Scalar;
+
+pub use search::{Budget, Found, Wanted};
+pub use shape::{Scan, Shape, SortKey, Written};
+pub use size::size;
+pub use vectors::{Class, FarEnd, Parameters, far_ends, parameters};
+pub use workload::{Coverage, Left, Statement, Workload};
+pub use writes::{WriteCost, write_cost};

@@ -1,0 +1,90 @@
+//! A value made of the columns of one table: what a key of an index can be.
+//!
+//! Only what is the same at any time and for anybody can be a key (immutable, in PostgreSQL's word): the functions here are known to
+//! be, for the types that they are let at.
+use perfdeck_sqltext::{Dialect, quote_text};
+
+/// A column, or an expression over columns of one table.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Scalar {
+    /// A column.
+    Column(String),
+    /// A text.
+    Text(String),
+    /// A number as it was written.
+    Number(String),
+    /// A call of one of the functions of [`FUNCTIONS`].
+    Call(&'static str, Vec<Scalar>),
+    /// Two values with one of the operators of [`OPERATORS`].
+    Operator(Box<Scalar>, &'static str, Box<Scalar>),
+}
+
+/// Functions that depend on nothing but their arguments, in all three dialects that have them.
+pub(crate) const FUNCTIONS: &[&str] = &[
+    "lower",
+    "upper",
+    "length",
+    "char_length",
+    "octet_length",
+    "btrim",
+    "ltrim",
+    "rtrim",
+    "trim",
+    "abs",
+    "md5",
+    "reverse",
+    "coalesce",
+    "nullif",
+    "substr",
+    "substring",
+    "left",
+    "right",
+    "replace",
+    "jsonb_array_length",
+    "sign",
+    "floor",
+    "ceil",
+];
+
+/// Operators that do.
+pub(crate) const OPERATORS: &[&str] = &["->>", "->", "#>>", "#>", "+", "-", "*", "/", "%", "||"];
+
+impl Scalar {
+    /// Its columns.
+    pub fn columns(&self) -> Vec<&str> {
+        match self {
+            Self::Column(name) => vec![name],
+            Self::Text(_) | Self::Number(_) => Vec::new(),
+            Self::Call(_, arguments) => arguments.iter().flat_map(Self::columns).collect(),
+            Self::Operator(a, _, b) => a.columns().into_iter().chain(b.columns()).collect(),
+        }
+    }
+
+    /// The name where it is a column and nothing more.
+    pub fn as_column(&self) -> Option<&str> {
+        match self {
+            Self::Column(name) => Some(name),
+            _ => None,
+        }
+    }
+
+    /// As a statement writes it.
+    pub fn shown(&self, dialect: Dialect, quoted: &impl Fn(&str) -> String) -> String {
+        match self {
+            Self::Column(name) => quoted(name),
+            Self::Text(text) => quote_text(text, dialect),
+            Self::Number(text) => text.clone(),
+            Self::Call(name, arguments) => {
+                let all: Vec<String> = arguments.iter().map(|a| a.shown(dialect, quoted)).collect();
+                format!("{name}({})", all.join(", "))
+            }
+            Self::Operator(a, operator, b) => {
+                let part = |scalar: &Self| match scalar {
+                    Self::Operator(..) => format!("({})", scalar.shown(dialect, quoted)),
+                    _ => scalar.shown(dialect, quoted),
+                };
+                format!("{} {operator} {}", part(a), part(b))
+            }
+        }
+    }
+}

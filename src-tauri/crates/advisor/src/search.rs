@@ -1,0 +1,463 @@
+//! The choice: indexes that are worth their bytes together.
+//!
+//! Extend (Schlosser, Kossmann, Boissier, ICDE 2019): in each round the move that saves the most time for its bytes, an index more or a
+//! chosen one made longer; at the end each is tried without, and in exchange for another. What writers pay is taken off. What a candidate
+//! saves beside others is seldom more than alone, so that candidates are asked about again only while they could still be the best.
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use perfdeck_model::ApiError;
+
+use crate::candidates::{Candidate, Kind};
+use crate::covered::does_the_work_of;
+use crate::oracle::{Cost, Oracle, Question, Used};
+use crate::vectors::{Class, Parameters};
+use crate::workload::Workload;
+
+/// What the search may use.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Budget {
+    /// Bytes of all new indexes; `None` where disk does not matter.
+    pub bytes: Option<f64>,
+    /// New indexes at most.
+    pub indexes: usize,
+    /// Plans that are asked for at most.
+    pub questions: usize,
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self { bytes: None, indexes: 20, questions: 20_000 }
+    }
+}
+
+/// Part of all the time that a move must save: less is lost in what estimates are worth.
+const LEAST: f64 = 0.003;
+/// Part of the time of its own statements that one must save beside another index for them.
+const LEAST_BESIDE: f64 = 0.05;
+/// Part of what they take by now that is enough whatever they took before.
+const HALF: f64 = 0.5;
+/// Part of all the time that may be lost for an index that is much smaller.
+const LEAST_FOR_BYTES: f64 = 0.01;
+/// Candidates that are asked about again in one go.
+const TOGETHER: usize = 6;
+/// Exchanges that are tried for a chosen index.
+const EXCHANGES: usize = 6;
+/// Bytes of an index whose size is not known, for the order of the moves only.
+const UNKNOWN: f64 = 64.0 * 1024.0 * 1024.0;
+
+/// What the search is about.
+pub struct Wanted<'a> {
+    /// Statements.
+    pub workload: &'a Workload,
+    /// Values of each statement.
+    pub parameters: &'a [Vec<Parameters>],
+    /// Indexes to choose from.
+    pub candidates: &'a [Candidate],
+    /// What each costs writers over the workload's time, in milliseconds.
+    pub writing_ms: &'a [f64],
+    /// What the search may use.
+    pub budget: Budget,
+}
+
+/// What was found.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Found {
+    /// Places of the chosen candidates, in the order of their choice.
+    pub chosen: Vec<usize>,
+    /// Costs before and after, of each statement and its values; `None` where it is not planned.
+    pub costs: Vec<Vec<Option<(Cost, Cost)>>>,
+    /// Time that each candidate saves alone, writers' time taken off; `None` where it was not asked about.
+    pub alone: Vec<Option<f64>>,
+    /// What each would do alone to each statement that it concerns and its values.
+    pub alone_costs: HashMap<usize, Vec<(usize, usize, Cost)>>,
+    /// Statements that the server does not plan, with the reason.
+    pub not_planned: BTreeMap<usize, String>,
+    /// Time before and after, in milliseconds; writers' time is in the latter.
+    pub before_ms: f64,
+    /// See `before_ms`.
+    pub after_ms: f64,
+    /// Plans that were asked for.
+    pub asked: usize,
+    /// Whether the bound on those ended the search.
+    pub cut: bool,
+}
+
+impl Cost {
+    /// What is reckoned with for values of that class: at the far end of an order nothing ends early.
+    pub(crate) fn of(&self, class: Class) -> f64 {
+        match (class, self.unstopped) {
+            (Class::FarEnd, Some(all)) => all.max(self.total),
+            _ => self.total,
+        }
+    }
+}
+
+/// Which move comes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Moves {
+    /// The one that saves the most for its bytes.
+    ForBytes,
+    /// The one that saves the most.
+    Most,
+    /// As `ForBytes`, without indexes that hold columns only to be read.
+    Narrow,
+}
+
+type Answers = HashMap<Question, Result<Cost, String>>;
+
+struct Search<'a, 'o> {
+    wanted: &'a Wanted<'a>,
+    oracle: &'o mut dyn Oracle,
+    known: Answers,
+    asked: usize,
+    cut: bool,
+}
+
+/// Chooses.
+///
+/// # Errors
+/// When the oracle has none to ask any more.
+pub(crate) async fn search(wanted: &Wanted<'_>, oracle: &mut dyn Oracle) -> Result<Found, ApiError> {
+    let mut search = Search { wanted, oracle, known: Answers::new(), asked: 0, cut: false };
+    search.run().await
+}
+
+impl Search<'_, '_> {
+    async fn run(&mut self) -> Result<Found, ApiError> {
+        let nothing = BTreeSet::new();
+        self.ask(std::slice::from_ref(&nothing)).await?;
+        let not_planned = self.not_planned();
+        let before_ms = self.time(&nothing);
+        let mut alone: Vec<Option<f64>> = vec![None; self.wanted.candidates.len()];
+        let sets: Vec<BTreeSet<usize>> = (0..alone.len()).map(|c| BTreeSet::from([c])).collect();
+        self.ask(&sets).await?;
+        for (candidate, set) in sets.iter().enumerate() {
+            if self.is_known(set) {
+                alone[candidate] = Some(before_ms - self.time(set));
+            }
+        }
+        let chosen = self.best(&alone, before_ms).await?;
+        let set: BTreeSet<usize> = chosen.iter().copied().collect();
+        self.ask(std::slice::from_ref(&set)).await?;
+        let costs = self.compared(&set);
+        let after_ms = self.time(&set);
+        let alone_costs = sets.iter().enumerate().map(|(c, set)| (c, self.alone(c, set))).collect();
+        Ok(Found {
+            chosen,
+            costs,
+            alone,
+            alone_costs,
+            not_planned,
+            before_ms,
+            after_ms,
+            asked: self.asked,
+            cut: self.cut,
+        })
+    }
+
+    fn alone(&self, candidate: usize, set: &BTreeSet<usize>) -> Vec<(usize, usize, Cost)> {
+        let mut all = Vec::new();
+        for statement in &self.wanted.candidates[candidate].concerns {
+            for parameters in 0..self.wanted.parameters[*statement].len() {
+                if let Some(cost) = self.cost(*statement, parameters, set) {
+                    all.push((*statement, parameters, cost.clone()));
+                }
+            }
+        }
+        all
+    }
+
+    /// The question about a statement where these candidates are there: those that do not concern it are left out of it.
+    fn question(&self, statement: usize, parameters: usize, set: &BTreeSet<usize>) -> Question {
+        let concerns = |c: &usize| self.wanted.candidates[*c].concerns.contains(&statement);
+        let candidates = set.iter().copied().filter(concerns).collect();
+        Question { statement, parameters, candidates }
+    }
+
+    fn questions(&self, set: &BTreeSet<usize>) -> Vec<Question> {
+        let mut all = Vec::new();
+        for (statement, parameters) in self.wanted.parameters.iter().enumerate() {
+            all.extend((0..parameters.len()).map(|p| self.question(statement, p, set)));
+        }
+        all
+    }
+
+    fn is_known(&self, set: &BTreeSet<usize>) -> bool {
+        self.questions(set).iter().all(|q| self.known.contains_key(q))
+    }
+
+    /// Asks what is not known of these sets, in one go. Where the bound does not let all of it, the first sets are asked.
+    async fn ask(&mut self, sets: &[BTreeSet<usize>]) -> Result<(), ApiError> {
+        let (mut open, mut seen) = (Vec::new(), BTreeSet::new());
+        for set in sets {
+            let new: Vec<Question> = self.questions(set).into_iter().filter(|q| !self.known.contains_key(q)).collect();
+            if self.asked + open.len() + new.len() > self.wanted.budget.questions {
+                self.cut = true;
+                break;
+            }
+            for question in new {
+                if seen.insert((question.statement, question.parameters, question.candidates.clone())) {
+                    open.push(question);
+                }
+            }
+        }
+        // What is not planned as it is will not be with an index.
+        let base = |q: &Question| Question { candidates: BTreeSet::new(), ..q.clone() };
+        let refused = |q: &Question| self.known.get(&base(q)).and_then(|a| a.as_ref().err().cloned());
+        let settled: Vec<(Question, String)> =
+            open.iter().filter_map(|q| refused(q).map(|why| (q.clone(), why))).collect();
+        open.retain(|q| refused(q).is_none());
+        self.known.extend(settled.into_iter().map(|(question, why)| (question, Err(why))));
+        if open.is_empty() {
+            return Ok(());
+        }
+        self.asked += open.len();
+        let answers = self.oracle.costs(&open).await?;
+        if answers.len() != open.len() {
+            return Err(ApiError::internal("not every question about a plan was answered"));
+        }
+        self.known.extend(open.into_iter().zip(answers));
+        Ok(())
+    }
+
+    fn cost(&self, statement: usize, parameters: usize, set: &BTreeSet<usize>) -> Option<&Cost> {
+        self.known.get(&self.question(statement, parameters, set)).and_then(|a| a.as_ref().ok())
+    }
+
+    fn not_planned(&self) -> BTreeMap<usize, String> {
+        let nothing = BTreeSet::new();
+        let mut all = BTreeMap::new();
+        for (statement, parameters) in self.wanted.parameters.iter().enumerate() {
+            let answers = (0..parameters.len()).map(|p| self.known.get(&self.question(statement, p, &nothing)));
+            let refused: Vec<&String> = answers.filter_map(|a| a.and_then(|a| a.as_ref().err())).collect();
+            if let [first, ..] = refused.as_slice()
+                && refused.len() == parameters.len()
+            {
+                all.insert(statement, (*first).clone());
+            }
+        }
+        all
+    }
+
+    /// Time of all statements, and of writers, with these indexes. A statement takes the same part of its time as of its cost.
+    fn time(&self, set: &BTreeSet<usize>) -> f64 {
+        let writing: f64 = set.iter().map(|c| self.wanted.writing_ms[*c]).sum();
+        writing + (0..self.wanted.workload.statements.len()).map(|s| self.time_of(s, set)).sum::<f64>()
+    }
+
+    fn time_of(&self, statement: usize, set: &BTreeSet<usize>) -> f64 {
+        let nothing = BTreeSet::new();
+        let (mut before, mut after) = (0.0, 0.0);
+        for (at, parameters) in self.wanted.parameters[statement].iter().enumerate() {
+            let costs = self.cost(statement, at, &nothing).zip(self.cost(statement, at, set));
+            let Some((old, new)) = costs else { continue };
+            let weight = parameters.class.weight();
+            before += weight * old.of(parameters.class);
+            after += weight * new.of(parameters.class);
+        }
+        self.wanted.workload.statements[statement].total_ms * if before > 0.0 { after / before } else { 1.0 }
+    }
+
+    fn bytes(&self, set: &BTreeSet<usize>) -> f64 {
+        set.iter().map(|c| self.wanted.candidates[*c].bytes.unwrap_or(UNKNOWN)).sum()
+    }
+
+    fn fits(&self, set: &BTreeSet<usize>) -> bool {
+        let sized = set.iter().all(|c| self.wanted.candidates[*c].bytes.is_some());
+        set.len() <= self.wanted.budget.indexes
+            && self.wanted.budget.bytes.is_none_or(|most| sized && self.bytes(set) <= most)
+    }
+
+    /// The set with one more; chosen ones whose work it does go.
+    fn with(&self, set: &BTreeSet<usize>, candidate: usize) -> Option<BTreeSet<usize>> {
+        let all = self.wanted.candidates;
+        let new = &all[candidate];
+        if set.iter().any(|c| does_the_work_of(&all[*c].index, &new.index, new.fixed)) {
+            return None;
+        }
+        let left = set.iter().copied().filter(|c| !does_the_work_of(&new.index, &all[*c].index, all[*c].fixed));
+        Some(left.chain([candidate]).collect())
+    }
+
+    /// The best of several choices. Where bytes are short, what saves the most for its bytes may leave no room for what saves more, so
+    /// that the order of the moves matters.
+    async fn best(&mut self, alone: &[Option<f64>], before_ms: f64) -> Result<Vec<usize>, ApiError> {
+        let orders: &[Moves] = if self.wanted.budget.bytes.is_some() {
+            &[Moves::ForBytes, Moves::Most, Moves::Narrow]
+        } else {
+            &[Moves::ForBytes]
+        };
+        let mut best: Option<(f64, f64, Vec<usize>)> = None;
+        for moves in orders {
+            let mut chosen = self.extend(Vec::new(), *moves, alone, before_ms).await?;
+            self.improve(&mut chosen, alone, before_ms).await?;
+            // What was exchanged may have left room.
+            let chosen = self.extend(chosen, Moves::ForBytes, alone, before_ms).await?;
+            let set: BTreeSet<usize> = chosen.iter().copied().collect();
+            self.ask(std::slice::from_ref(&set)).await?;
+            let (time, bytes) = (self.time(&set), self.bytes(&set));
+            if self.is_known(&set) && best.as_ref().is_none_or(|(t, b, _)| (time, bytes) < (*t, *b)) {
+                best = Some((time, bytes, chosen));
+            }
+        }
+        Ok(best.map(|(.., chosen)| chosen).unwrap_or_default())
+    }
+
+    /// What an index must save: more where another one for the same statements is there or chosen already, which it would only widen.
+    fn least(&self, before_ms: f64, candidate: usize, set: &BTreeSet<usize>) -> f64 {
+        let all = self.wanted.candidates;
+        let own = &all[candidate];
+        let served = set
+            .iter()
+            .any(|c| *c != candidate && all[*c].index.table == own.index.table && !all[*c].from.is_disjoint(&own.from));
+        let beside = served || own.widens.is_some();
+        // A small part of what they took before is much where they take little by now.
+        let part = || f64::min(self.of_its_statements(candidate) * LEAST_BESIDE, self.left_of(candidate, set) * HALF);
+        f64::max(before_ms * LEAST, if beside { part() } else { 0.0 })
+    }
+
+    /// What the statements that a candidate was made for take beside these.
+    fn left_of(&self, candidate: usize, set: &BTreeSet<usize>) -> f64 {
+        self.wanted.candidates[candidate].from.iter().map(|s| self.time_of(*s, set)).sum()
+    }
+
+    /// Time of the statements that a candidate was made for.
+    fn of_its_statements(&self, candidate: usize) -> f64 {
+        let from = &self.wanted.candidates[candidate].from;
+        from.iter().map(|s| self.wanted.workload.statements[*s].total_ms).sum()
+    }
+
+    async fn extend(
+        &mut self,
+        start: Vec<usize>,
+        order_of: Moves,
+        alone: &[Option<f64>],
+        before_ms: f64,
+    ) -> Result<Vec<usize>, ApiError> {
+        let mut set: BTreeSet<usize> = start.iter().copied().collect();
+        let mut order = start;
+        // What each saved when it was last asked about, and with how many chosen.
+        let narrow = |c: &usize| order_of != Moves::Narrow || self.wanted.candidates[*c].kind != Kind::Covering;
+        let gains = alone.iter().enumerate().filter(|(c, _)| narrow(c));
+        let mut told: BTreeMap<usize, (f64, usize)> =
+            gains.filter_map(|(c, gain)| gain.map(|gain| (c, (gain, 0)))).collect();
+        // What each saves alone is what it saves beside none.
+        let first = usize::from(!set.is_empty());
+        for round in first.. {
+            let now = self.time(&set);
+            let mut best: Option<(f64, usize, BTreeSet<usize>)> = None;
+            loop {
+                // The moves by what they are said to save, those of long ago among them.
+                let mut moves: Vec<(f64, usize, BTreeSet<usize>, bool)> = Vec::new();
+                for (candidate, (gain, at)) in &told {
+                    if set.contains(candidate) || *gain <= self.least(before_ms, *candidate, &set) {
+                        continue;
+                    }
+                    let Some(with) = self.with(&set, *candidate).filter(|s| self.fits(s)) else { continue };
+                    let grows = (self.bytes(&with) - self.bytes(&set))
+                        .max(self.wanted.candidates[*candidate].bytes.unwrap_or(UNKNOWN) * 0.05);
+                    moves.push((gain / grows.max(1.0), *candidate, with, *at == round));
+                }
+                moves.sort_by(|a, b| b.0.total_cmp(&a.0));
+                match moves.first() {
+                    None => break,
+                    Some((ratio, candidate, with, true)) => {
+                        best = Some((*ratio, *candidate, with.clone()));
+                        break;
+                    }
+                    Some(_) => {}
+                }
+                let stale: Vec<(usize, BTreeSet<usize>)> =
+                    moves.into_iter().filter(|m| !m.3).take(TOGETHER).map(|m| (m.1, m.2)).collect();
+                let sets: Vec<BTreeSet<usize>> = stale.iter().map(|(_, s)| s.clone()).collect();
+                self.ask(&sets).await?;
+                for (candidate, with) in stale {
+                    let gain = if self.is_known(&with) { now - self.time(&with) } else { 0.0 };
+                    told.insert(candidate, (gain, round));
+                }
+            }
+            let Some((_, candidate, with)) = best else { break };
+            order.retain(|c| with.contains(c));
+            order.push(candidate);
+            set = with;
+            // Indexes of one table stand in each other's way; one of a table that is joined may save more beside it than alone.
+            for (other, (gain, at)) in &mut told {
+                let (one, new) = (&self.wanted.candidates[*other], &self.wanted.candidates[candidate]);
+                let joined = one.index.table != new.index.table && !one.from.is_disjoint(&new.from);
+                if joined && *at <= round {
+                    *gain = alone[*other].unwrap_or(*gain).max(*gain) * 1.5;
+                }
+            }
+        }
+        Ok(order)
+    }
+
+    /// Tries the set without each, and each in exchange for another of its table.
+    async fn improve(
+        &mut self,
+        chosen: &mut Vec<usize>,
+        alone: &[Option<f64>],
+        before_ms: f64,
+    ) -> Result<(), ApiError> {
+        let least = before_ms * LEAST;
+        for place in (0..chosen.len()).rev() {
+            let set: BTreeSet<usize> = chosen.iter().copied().collect();
+            let own = chosen[place];
+            let without: BTreeSet<usize> = set.iter().copied().filter(|c| *c != own).collect();
+            let table = self.wanted.candidates[own].index.table;
+            let mut others: Vec<usize> = (0..alone.len())
+                .filter(|c| !set.contains(c) && self.wanted.candidates[*c].index.table == table)
+                .filter(|c| alone[*c].is_some_and(|gain| gain > least))
+                .collect();
+            others.sort_by(|a, b| alone[*b].unwrap_or(0.0).total_cmp(&alone[*a].unwrap_or(0.0)));
+            let exchanges: Vec<(usize, BTreeSet<usize>)> = others
+                .into_iter()
+                .filter_map(|c| Some((c, self.with(&without, c).filter(|s| self.fits(s))?)))
+                .take(EXCHANGES)
+                .collect();
+            let mut sets = vec![without.clone()];
+            sets.extend(exchanges.iter().map(|(_, s)| s.clone()));
+            self.ask(&sets).await?;
+            let now = self.time(&set);
+            let lost = self.least(before_ms, own, &without);
+            if self.is_known(&without) && self.time(&without) <= now + lost {
+                chosen.remove(place);
+                continue;
+            }
+            // Quicker, or much smaller and about as quick.
+            let bytes = self.bytes(&set);
+            let part = f64::max(before_ms * LEAST_FOR_BYTES, self.of_its_statements(own) * LEAST_BESIDE);
+            let smaller = f64::min(part, self.left_of(own, &set));
+            let worth = |time: f64, s: &BTreeSet<usize>| {
+                let saved = now - time;
+                let small = self.bytes(s) < bytes * 0.7 && saved > -smaller;
+                let wanted = if self.bytes(s) > bytes * 1.3 { smaller } else { least };
+                (saved > wanted || small).then_some(saved + if small { smaller } else { 0.0 })
+            };
+            let best = exchanges
+                .into_iter()
+                .filter(|(_, s)| self.is_known(s))
+                .filter_map(|(c, s)| Some((worth(self.time(&s), &s)?, c, s)))
+                .max_by(|a, b| a.0.total_cmp(&b.0));
+            if let Some((_, candidate, with)) = best {
+                chosen[place] = candidate;
+                chosen.retain(|c| with.contains(c));
+            }
+        }
+        Ok(())
+    }
+
+    fn compared(&self, set: &BTreeSet<usize>) -> Vec<Vec<Option<(Cost, Cost)>>> {
+        let nothing = BTreeSet::new();
+        let of = |statement: usize, at: usize| {
+            Some((self.cost(statement, at, &nothing)?.clone(), self.cost(statement, at, set)?.clone()))
+        };
+        let all = self.wanted.parameters.iter().enumerate();
+        all.map(|(s, parameters)| (0..parameters.len()).map(|at| of(s, at)).collect()).collect()
+    }
+}
+
+/// Whether a plan uses a candidate.
+pub(crate) fn uses(cost: &Cost, candidate: usize) -> bool {
+    cost.used.contains(&Used::Candidate(candidate))
+}

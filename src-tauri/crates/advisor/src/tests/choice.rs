@@ -1,0 +1,225 @@
+//! Which indexes are chosen.
+use perfdeck_model::{ApiError, BoxFuture};
+use perfdeck_sqltext::Dialect;
+
+use super::{existing, now, shop};
+use crate::advice::{Advice, advise};
+use crate::candidates::{Candidate, Candidates, Limits, candidates};
+use crate::catalogue::Catalogue;
+use crate::estimate::Estimate;
+use crate::index::{Existing, Key};
+use crate::oracle::{Cost, Oracle, Question, Used, Worth};
+use crate::search::Budget;
+use crate::vectors::{Class, Parameters, far_ends, parameters};
+use crate::workload::Workload;
+
+/// Statements with their calls and milliseconds.
+fn workload(catalogue: &Catalogue, all: &[(&str, f64, f64)]) -> Workload {
+    let mut workload = Workload::new(1.0);
+    for (text, calls, ms) in all {
+        workload.add(catalogue, text, *calls, *ms, None);
+    }
+    workload
+}
+
+fn values(catalogue: &Catalogue, workload: &Workload) -> Vec<Vec<Parameters>> {
+    let all = workload.statements.iter();
+    all.map(|s| {
+        let count = perfdeck_sqltext::parameters(&s.text, catalogue.dialect);
+        let mut far = far_ends(&s.shape);
+        far.iter_mut().for_each(|f| f.value = "77".to_owned());
+        parameters(&s.shape, count, catalogue, &far)
+    })
+    .collect()
+}
+
+fn advised(catalogue: &Catalogue, workload: &Workload, budget: Budget) -> Advice {
+    let made = candidates(catalogue, workload, Limits::default());
+    let mut oracle = Estimate::new(catalogue, workload, &made.all);
+    let values = values(catalogue, workload);
+    now(advise(catalogue, workload, &values, &made, budget, &mut oracle)).expect("statistics never fail")
+}
+
+fn shown(advice: &Advice, catalogue: &Catalogue) -> Vec<String> {
+    advice.advised.iter().map(|a| a.candidate.index.shown(catalogue.dialect)).collect()
+}
+
+#[test]
+fn one_index_serves_what_asks_for_it_and_writes_are_paid() {
+    let shop = shop(Dialect::Postgres);
+    let all = workload(
+        &shop,
+        &[
+            ("SELECT id FROM orders WHERE cust_id = $1 ORDER BY created DESC LIMIT 10", 1e4, 80_000.0),
+            ("SELECT * FROM orders WHERE cust_id = $1", 1e3, 10_000.0),
+            ("SELECT * FROM orders WHERE amount = $1 AND place IS NOT NULL", 1.0, 0.1),
+            ("SELECT nothing FROM elsewhere", 5.0, 10_000.0),
+        ],
+    );
+    let advice = advised(&shop, &all, Budget::default());
+    assert_eq!(shown(&advice, &shop), ["(cust_id, created DESC)"], "{advice:#?}");
+    let first = &advice.advised[0];
+    assert_eq!(first.used_by, [0, 1], "both statements use it");
+    assert!(!first.needs_proof && first.saved_ms > 80_000.0, "{first:?}");
+    assert!(
+        first.ddl.starts_with("CREATE INDEX CONCURRENTLY \"orders_cust_id_created_idx\" ON \"public\".\"orders\""),
+        "{}",
+        first.ddl
+    );
+    assert_eq!(advice.coverage.share().map(|s| (s * 100.0).round()), Some(90.0), "a tenth of the time is not known");
+    assert_eq!(advice.left.len(), 1, "{:?}", advice.left);
+    let why = |index: &str| advice.rejected.iter().find(|r| r.index == index).map(|r| r.why.clone());
+    assert_eq!(why("(cust_id)").as_deref(), Some("(cust_id, created DESC) does its work too"));
+    assert!(why("(created DESC)").is_some(), "{:?}", advice.rejected);
+    assert!(
+        why("(amount)").is_some_and(|w| w.contains("writers") || w.contains("too little")),
+        "{:?}",
+        advice.rejected
+    );
+    let effect = advice.effects.iter().find(|e| e.statement == 0).expect("it is quicker");
+    assert!(effect.mean < 0.1 && effect.worst <= 1.0 && effect.best <= effect.mean, "{effect:?}");
+}
+
+#[test]
+fn a_budget_is_kept_and_spent_on_what_saves_the_most_for_its_bytes() {
+    let shop = shop(Dialect::Postgres);
+    let all = workload(
+        &shop,
+        &[
+            ("SELECT * FROM orders WHERE cust_id = $1", 1e3, 50_000.0),
+            ("SELECT * FROM orders WHERE amount = $1", 1e3, 40_000.0),
+            ("SELECT * FROM customers WHERE name = $1", 1e3, 10_000.0),
+        ],
+    );
+    let free = advised(&shop, &all, Budget::default());
+    assert_eq!(free.advised.len(), 3, "{free:#?}");
+    let most = 8e6;
+    let tight = advised(&shop, &all, Budget { bytes: Some(most), ..Budget::default() });
+    let bytes: f64 = tight.advised.iter().map(|a| a.bytes.expect("known")).sum();
+    assert!(bytes <= most && tight.advised.len() == 2, "{bytes}: {:?}", shown(&tight, &shop));
+    assert!(shown(&tight, &shop).contains(&"(name)".to_owned()), "the small one is worth its bytes");
+    assert!(tight.after_ms > free.after_ms && tight.after_ms < tight.before_ms);
+    let none = advised(&shop, &all, Budget { questions: 3, ..Budget::default() });
+    assert!(none.notes.iter().any(|n| n.contains("search was ended")), "{:?}", none.notes);
+}
+
+#[test]
+fn what_is_there_is_not_advised_again_and_what_it_replaces_is_named() {
+    let mut shop = shop(Dialect::Postgres);
+    shop.tables[0].indexes.push(existing("by_cust", 0, vec![Key::column("cust_id")]));
+    let all = workload(&shop, &[("SELECT * FROM orders WHERE cust_id = $1", 1e3, 50_000.0)]);
+    let advice = advised(&shop, &all, Budget::default());
+    assert!(advice.advised.is_empty(), "{:?}", shown(&advice, &shop));
+    assert!(advice.rejected.iter().any(|r| r.why == "`by_cust` does that already"), "{:?}", advice.rejected);
+    shop.tables[0].indexes.push(Existing { unique: true, ..existing("unique_one", 0, vec![Key::column("amount")]) });
+    let all = workload(
+        &shop,
+        &[
+            ("SELECT id FROM orders WHERE cust_id = $1 ORDER BY created DESC LIMIT 10", 1e4, 80_000.0),
+            ("SELECT id FROM orders WHERE amount = $1 ORDER BY created LIMIT 1", 1e4, 80_000.0),
+        ],
+    );
+    let advice = advised(&shop, &all, Budget::default());
+    let of = |shown: &str| advice.advised.iter().find(|a| a.candidate.index.shown(Dialect::Postgres) == shown);
+    assert_eq!(of("(cust_id, created DESC)").expect("advised").replaces, ["by_cust"]);
+    assert!(advice.advised.iter().all(|a| !a.replaces.contains(&"unique_one".to_owned())), "it enforces something");
+}
+
+/// Costs as a server told them of the trap: a sort column alone, and the two columns that are right.
+struct Trap<'a> {
+    candidates: &'a [Candidate],
+    /// Whether the sort column has an index already.
+    old: bool,
+}
+
+impl Trap<'_> {
+    fn cost(&self, question: &Question) -> Cost {
+        let shown = |c: &usize| self.candidates[*c].index.shown(Dialect::Postgres);
+        let named = |name: &str| question.candidates.iter().find(|c| shown(c) == name).copied();
+        let by_sort = |used: Used| Cost { total: 53.31, unstopped: Some(90_000.0), used: vec![used] };
+        if self.old {
+            return by_sort(Used::Existing("orders_created".to_owned()));
+        }
+        if let Some(alone) = named("(created DESC)") {
+            return by_sort(Used::Candidate(alone));
+        }
+        match named("(cust_id, created DESC)") {
+            Some(right) => Cost { total: 58.42, unstopped: None, used: vec![Used::Candidate(right)] },
+            None => Cost { total: 34_329.0, ..Cost::default() },
+        }
+    }
+}
+
+impl Oracle for Trap<'_> {
+    fn costs<'a>(
+        &'a mut self,
+        questions: &'a [Question],
+    ) -> BoxFuture<'a, Result<Vec<Result<Cost, String>>, ApiError>> {
+        Box::pin(async move { Ok(questions.iter().map(|q| Ok(self.cost(q))).collect()) })
+    }
+
+    fn worth(&self) -> Worth {
+        Worth::Planner
+    }
+}
+
+fn trap() -> (Catalogue, Workload, Candidates) {
+    let shop = shop(Dialect::Postgres);
+    let text = "SELECT * FROM orders WHERE cust_id = $1 ORDER BY created DESC LIMIT 10";
+    let all = workload(&shop, &[(text, 1e4, 80_000.0)]);
+    let made = candidates(&shop, &all, Limits::default());
+    (shop, all, made)
+}
+
+#[test]
+fn an_end_that_may_not_come_is_not_a_gain() {
+    let (shop, all, made) = trap();
+    let values = values(&shop, &all);
+    assert!(values[0].iter().any(|p| p.class == Class::FarEnd), "{values:?}");
+    let mut oracle = Trap { candidates: &made.all, old: false };
+    let advice = now(advise(&shop, &all, &values, &made, Budget::default(), &mut oracle)).expect("answers");
+    assert_eq!(shown(&advice, &shop), ["(cust_id, created DESC)"], "58.42 that is sure, not 53.31 that is hoped for");
+    assert!(!advice.advised[0].needs_proof && advice.effects[0].slower.is_empty());
+
+    // Where the right one cannot be had, the other is marked, and what it makes slower is said.
+    let only: Vec<Candidate> =
+        made.all.iter().filter(|c| c.index.shown(Dialect::Postgres) == "(created DESC)").cloned().collect();
+    let only = Candidates { all: only, ..Candidates::default() };
+    let mut oracle = Trap { candidates: &only.all, old: false };
+    let advice = now(advise(&shop, &all, &values, &only, Budget::default(), &mut oracle)).expect("answers");
+    assert!(advice.advised.iter().all(|a| a.needs_proof), "{advice:#?}");
+    for effect in &advice.effects {
+        assert!(effect.slower.iter().any(|(class, _)| *class == Class::FarEnd), "{effect:?}");
+        assert!(effect.worst > 1.05 && effect.worst_class == Class::FarEnd, "{effect:?}");
+    }
+}
+
+#[test]
+fn an_index_that_an_older_one_captures_is_not_advised() {
+    let (mut shop, all, made) = trap();
+    let desc = Key { descending: true, nulls_first: true, ..Key::column("created") };
+    shop.tables[0].indexes.push(existing("orders_created", 0, vec![desc]));
+    let values = values(&shop, &all);
+    let mut oracle = Trap { candidates: &made.all, old: true };
+    let advice = now(advise(&shop, &all, &values, &made, Budget::default(), &mut oracle)).expect("answers");
+    assert!(advice.advised.is_empty(), "{:?}", shown(&advice, &shop));
+    let why = advice.rejected.iter().find(|r| r.index == "(cust_id, created DESC)").map(|r| r.why.as_str());
+    assert_eq!(why, Some("no plan uses it: `orders_created` is chosen instead"));
+}
+
+#[test]
+fn values_are_of_every_class_and_never_null() {
+    let shop = shop(Dialect::Postgres);
+    let all = workload(
+        &shop,
+        &[("SELECT * FROM orders WHERE status = $1 AND amount > $2 AND cust_id = ANY ($3) LIMIT $4", 1.0, 1.0)],
+    );
+    let found = values(&shop, &all).remove(0);
+    let of = |class| found.iter().find(|p| p.class == class).map(|p| p.values.clone());
+    assert_eq!(of(Class::Frequent).expect("there")[0], "done", "the most common value");
+    assert_ne!(of(Class::Absent).expect("there")[0], "done");
+    assert!(found.iter().all(|p| p.values[3] == "10" && p.values.len() == 4), "{found:?}");
+    let far = workload(&shop, &[("SELECT * FROM orders WHERE status = $1 ORDER BY created LIMIT 5", 1.0, 1.0)]);
+    let found = values(&shop, &far).remove(0);
+    assert_eq!(found.iter().find(|p| p.class == Class::FarEnd).map(|p| p.values[0].as_str()), Some("77"));
+}

@@ -1,0 +1,105 @@
+//! What a statement would cost if an index were there, asked of the database itself, and the facts that indexes are thought up from.
+//!
+//! Three ways, each with what it is worth. `HypoPG` plans with the tables' own statistics, in the server's own memory; a defect of it ends
+//! every session of the instance, so it has a session of its own, and [`Failure::Died`] tells its death apart: whoever called never asks
+//! that way again. A sample of the tables in temporary ones ([`Lab`]) needs nothing of the server but `SELECT` and `TEMP`. SQLite plans on
+//! an empty schema with the statistics of the file. MySQL and MariaDB have no way: see [`no_simulation`].
+mod costs;
+mod facts;
+mod hypopg;
+mod rungs;
+mod shadow;
+mod sqlite;
+mod statement;
+
+use perfdeck_model::{ApiError, ErrorCode, Scheme};
+
+pub use facts::{ColumnFacts, DatabaseFacts, IndexFacts, KeyFacts, TableFacts, ViewFacts, WriteFacts, database_facts};
+pub use facts::{TableSort, far_values};
+pub use hypopg::HypoPg;
+pub use rungs::{Place, Rung, rungs};
+pub use shadow::{Lab, LabTable};
+pub use sqlite::Schema;
+
+/// An index that is not there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proposed {
+    /// Schema of its table.
+    pub schema: String,
+    /// Its table.
+    pub table: String,
+    /// What stands behind the table in `CREATE INDEX`, names quoted: `("a", "b" DESC) WHERE …`, or `USING gin (…)`.
+    pub definition: String,
+    /// Whether it has a part of the rows only, or a key that is no column.
+    pub partial_or_expression: bool,
+    /// Its keys where all are columns, for engines that keep statistics of keys.
+    pub columns: Vec<String>,
+}
+
+/// A question: a statement with values for its parameters, and the indexes that are taken to be there, by their place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WhatIf<'a> {
+    /// The statement.
+    pub statement: &'a str,
+    /// A text for each parameter, as `perfdeck_sqltext::parameters` counts them.
+    pub values: &'a [String],
+    /// Places of indexes in the list that the way was opened with.
+    pub indexes: &'a [usize],
+}
+
+/// An index that a plan uses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PlanIndex {
+    /// One that is not there, by its place.
+    Proposed(usize),
+    /// One that is.
+    Existing(String),
+}
+
+/// What a statement would cost.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PlanCost {
+    /// By the planner's reckoning, in its unit.
+    pub total: f64,
+    /// The same if the plan read on to the last row where it hopes to have enough before; `None` where it has no such hope.
+    pub unstopped: Option<f64>,
+    /// Indexes that it uses.
+    pub indexes: Vec<PlanIndex>,
+}
+
+/// Answers to several questions, in their order: a cost, or why the server does not plan that statement with those values.
+pub type Costs = Vec<Result<PlanCost, String>>;
+
+/// Why no question can be asked that way any more.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Failure {
+    /// The session died while it planned. The way may have ended other sessions too: it is not to be tried again by itself.
+    Died(ApiError),
+    /// The way is not there, or not for this user.
+    Told(ApiError),
+}
+
+impl From<ApiError> for Failure {
+    fn from(error: ApiError) -> Self {
+        Self::Told(error)
+    }
+}
+
+impl From<Failure> for ApiError {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Died(error) | Failure::Told(error) => error,
+        }
+    }
+}
+
+/// Says that a kind of server cannot simulate an index.
+pub fn no_simulation(scheme: Scheme) -> ApiError {
+    ApiError::new(ErrorCode::Unsupported, format!("{} cannot plan for an index that is not there", scheme.product())).hint(
+        "Its planner looks into an index's pages while it plans, so that an empty copy of a table tells nothing; candidates are ranked \
+         by statistics alone and have to be tried on a copy of the data",
+    )
+}
+
+/// Statements that are asked about in one message, at most.
+const TOGETHER: usize = 200;

@@ -1,0 +1,398 @@
+//! SQLite's planner on an empty schema in memory, with the file's own statistics and those that an index would have.
+//!
+//! The planner looks at the schema and at its statistics (`sqlite_stat1`) and at nothing else, so that no row has to be copied. It tells the
+//! steps and no costs; those are reckoned here from the steps and the same statistics.
+use std::collections::HashMap;
+use std::time::Duration;
+
+use perfdeck_model::Address;
+use perfdeck_sqltext::{Dialect, Kind, quote_identifier, tokens};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Row as _};
+
+use super::hypopg::groups;
+use super::statement::with_values;
+use super::{Costs, DatabaseFacts, Failure, PlanCost, PlanIndex, Proposed, TableFacts, WhatIf};
+use crate::error::explain;
+use crate::options::sqlite_options;
+
+/// Statements of a schema that are read at most.
+const MOST_OBJECTS: i64 = 5_000;
+
+/// An empty copy of a schema, with its statistics.
+pub struct Schema {
+    c: SqliteConnection,
+    address: Address,
+    proposed: Vec<Proposed>,
+    /// Rows of tables, and rows of one value of the first so many keys of an index.
+    rows: HashMap<String, f64>,
+    keys: HashMap<String, Vec<f64>>,
+    /// Those of proposed indexes.
+    proposed_keys: Vec<Vec<f64>>,
+    made: Vec<usize>,
+}
+
+fn quoted(name: &str) -> String {
+    quote_identifier(name, Dialect::Sqlite)
+}
+
+/// Rows of one value of the first keys, taken as if their values had nothing to do with each other.
+fn rows_of_one(table: &TableFacts, columns: &[String]) -> Vec<f64> {
+    let rows = table.rows.unwrap_or(1.0).max(1.0);
+    let mut different = 1.0;
+    columns
+        .iter()
+        .map(|name| {
+            let column = table.columns.iter().find(|c| c.name.eq_ignore_ascii_case(name));
+            let own = column.and_then(|c| c.distinct).map_or(rows / 10.0, |n| if n < 0.0 { -n * rows } else { n });
+            different = f64::min(different * own.max(1.0), rows);
+            (rows / different).ceil().max(1.0)
+        })
+        .collect()
+}
+
+impl Schema {
+    /// Copies the schema of a file.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or its schema cannot be made elsewhere.
+    pub async fn open(address: &Address, facts: &DatabaseFacts, proposed: Vec<Proposed>) -> Result<Self, Failure> {
+        let failed = |e: sqlx::Error| Failure::Told(explain(address, &e));
+        let options = sqlite_options(address).read_only(true).busy_timeout(Duration::from_millis(200));
+        let mut file = options.connect().await.map_err(failed)?;
+        let text = "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'
+                    ORDER BY CASE type WHEN 'table' THEN 0 WHEN 'index' THEN 1 ELSE 2 END LIMIT ?";
+        let rows = sqlx::query(text).bind(MOST_OBJECTS).fetch_all(&mut file).await.map_err(failed)?;
+        let there =
+            sqlx::query("SELECT 1 FROM sqlite_schema WHERE name = 'sqlite_stat1'").fetch_optional(&mut file).await;
+        let mut statistics: Vec<(String, Option<String>, String)> = Vec::new();
+        if there.map_err(failed)?.is_some() {
+            let all =
+                sqlx::query("SELECT tbl, idx, stat FROM sqlite_stat1").fetch_all(&mut file).await.map_err(failed)?;
+            for row in &all {
+                let get = |at: usize| row.try_get::<Option<String>, _>(at).map_err(failed);
+                statistics.extend(
+                    get(0)?.zip(get(2)?).map(|(tbl, stat)| Ok::<_, Failure>((tbl, get(1)?, stat))).transpose()?,
+                );
+            }
+        }
+        let _ = file.close().await;
+        let options = SqliteConnectOptions::new().filename(":memory:").disable_statement_logging();
+        let mut c = options.connect().await.map_err(failed)?;
+        for row in &rows {
+            let sql: String = row.try_get(0).map_err(failed)?;
+            // What needs a module or a function that is not here is left out, as is what rests on it.
+            let _ = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut c).await;
+        }
+        sqlx::raw_sql("ANALYZE").execute(&mut c).await.map_err(failed)?;
+        let mut schema = Self {
+            c,
+            address: address.clone(),
+            proposed_keys: Vec::new(),
+            proposed,
+            rows: HashMap::new(),
+            keys: HashMap::new(),
+            made: Vec::new(),
+        };
+        schema.statistics(facts, &statistics).await.map_err(failed)?;
+        Ok(schema)
+    }
+
+    /// Writes statistics: the file's own where it has them, reckoned ones elsewhere.
+    async fn statistics(
+        &mut self,
+        facts: &DatabaseFacts,
+        known: &[(String, Option<String>, String)],
+    ) -> Result<(), sqlx::Error> {
+        sqlx::raw_sql("DELETE FROM sqlite_stat1").execute(&mut self.c).await?;
+        for (table, index, stat) in known {
+            self.put(table, index.as_deref(), stat).await?;
+            if let Some(index) = index {
+                let numbers = stat.split(' ').skip(1).filter_map(|n| n.parse().ok()).collect();
+                self.keys.insert(index.to_lowercase(), numbers);
+            }
+        }
+        for table in &facts.tables {
+            let rows = table.rows.unwrap_or(1.0).max(1.0);
+            self.rows.insert(table.name.to_lowercase(), rows);
+            for index in table.indexes.iter().filter(|i| i.name != "INTEGER PRIMARY KEY") {
+                if self.keys.contains_key(&index.name.to_lowercase()) {
+                    continue;
+                }
+                let columns: Vec<String> = index.keys.iter().map(|k| k.column.clone().unwrap_or_default()).collect();
+                let numbers = rows_of_one(table, &columns);
+                self.put(&table.name, Some(&index.name), &stat(rows, &numbers)).await?;
+                self.keys.insert(index.name.to_lowercase(), numbers);
+            }
+            if table.indexes.is_empty() || table.indexes.iter().all(|i| i.name == "INTEGER PRIMARY KEY") {
+                self.put(&table.name, None, &format!("{rows}")).await?;
+            }
+        }
+        let of = |p: &Proposed| {
+            let table = facts.tables.iter().find(|t| t.name == p.table);
+            let columns = if p.columns.is_empty() { vec![String::new()] } else { p.columns.clone() };
+            table.map(|t| rows_of_one(t, &columns)).unwrap_or_default()
+        };
+        self.proposed_keys = self.proposed.iter().map(of).collect();
+        sqlx::raw_sql("ANALYZE sqlite_schema").execute(&mut self.c).await?;
+        Ok(())
+    }
+
+    async fn put(&mut self, table: &str, index: Option<&str>, stat: &str) -> Result<(), sqlx::Error> {
+        let text = "INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES (?, ?, ?)";
+        sqlx::query(text).bind(table).bind(index).bind(stat).execute(&mut self.c).await.map(drop)
+    }
+
+    /// Answers questions. Those about the same indexes are asked together.
+    ///
+    /// # Errors
+    /// When the schema cannot be altered.
+    pub async fn costs(&mut self, questions: &[WhatIf<'_>]) -> Result<Costs, Failure> {
+        let mut answers: Costs = vec![Err(String::new()); questions.len()];
+        for group in groups(questions) {
+            let indexes = group.first().map(|at| questions[*at].indexes).unwrap_or_default();
+            self.make(indexes).await.map_err(|e| Failure::Told(explain(&self.address, &e)))?;
+            for at in group {
+                answers[at] = match with_values(questions[at].statement, questions[at].values, Dialect::Sqlite) {
+                    Ok(text) => self.cost(&text).await,
+                    Err(why) => Err(why),
+                };
+            }
+        }
+        Ok(answers)
+    }
+
+    /// Makes these indexes, and takes the others away.
+    async fn make(&mut self, indexes: &[usize]) -> Result<(), sqlx::Error> {
+        if self.made == indexes {
+            return Ok(());
+        }
+        for place in std::mem::take(&mut self.made) {
+            sqlx::raw_sql(AssertSqlSafe(format!("DROP INDEX IF EXISTS \"pdk_c{place}\""))).execute(&mut self.c).await?;
+        }
+        for place in indexes {
+            let Some(index) = self.proposed.get(*place) else { continue };
+            let (table, definition) = (index.table.clone(), index.definition.clone());
+            let create = format!("CREATE INDEX \"pdk_c{place}\" ON {} {definition}", quoted(&table));
+            if sqlx::raw_sql(AssertSqlSafe(create)).execute(&mut self.c).await.is_ok() {
+                let rows = self.rows.get(&table.to_lowercase()).copied().unwrap_or(1.0);
+                let stat = stat(rows, &self.proposed_keys[*place].clone());
+                self.put(&table, Some(&format!("pdk_c{place}")), &stat).await?;
+            }
+        }
+        self.made = indexes.to_vec();
+        sqlx::raw_sql("ANALYZE sqlite_schema").execute(&mut self.c).await.map(drop)
+    }
+
+    async fn cost(&mut self, text: &str) -> Result<PlanCost, String> {
+        let ask = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {text}"));
+        let rows = sqlx::raw_sql(ask).fetch_all(&mut self.c).await;
+        let rows =
+            rows.map_err(|_| "SQLite does not plan it: a table, a column or a function of it is not there".to_owned())?;
+        let steps: Vec<(i64, i64, String)> = rows
+            .iter()
+            .filter_map(|row| Some((row.try_get(0).ok()?, row.try_get(1).ok()?, row.try_get(3).ok()?)))
+            .collect();
+        Ok(reckoned(&steps, text, &self.rows, &|name| self.keys_of(name)))
+    }
+
+    fn keys_of(&self, index: &str) -> Option<&Vec<f64>> {
+        match index.strip_prefix("pdk_c").and_then(|n| n.parse::<usize>().ok()) {
+            Some(place) => self.proposed_keys.get(place),
+            None => self.keys.get(&index.to_lowercase()),
+        }
+    }
+
+    /// Lets the copy go.
+    pub async fn close(self) {
+        let _ = self.c.close().await;
+    }
+}
+
+fn stat(rows: f64, keys: &[f64]) -> String {
+    let all: Vec<String> = std::iter::once(rows).chain(keys.iter().copied()).map(|n| format!("{n:.0}")).collect();
+    all.join(" ")
+}
+
+/// Share of rows that a bound leaves, as SQLite takes it without statistics of values.
+const BOUND: f64 = 0.25;
+/// What a row costs that is looked up in the table by its number, beside one that is read in a row.
+const LOOKUP: f64 = 3.0;
+
+/// The cost of steps. Those at one level are loops within each other, those that sort come after.
+fn reckoned<'k>(
+    steps: &[(i64, i64, String)],
+    text: &str,
+    rows: &HashMap<String, f64>,
+    keys: &dyn Fn(&str) -> Option<&'k Vec<f64>>,
+) -> PlanCost {
+    let mut cost = PlanCost::default();
+    let aliases = aliases(text);
+    let (mut levels, mut sorted): (HashMap<i64, f64>, bool) = (HashMap::new(), false);
+    let mut ordered_scan = false;
+    let mut out = 1.0;
+    for (id, parent, detail) in steps {
+        let outer = levels.get(parent).copied().unwrap_or(1.0);
+        if detail.starts_with("USE TEMP B-TREE") {
+            cost.total += outer * outer.max(2.0).log2() * 0.5;
+            sorted |= detail.contains("ORDER BY");
+            continue;
+        }
+        let Some(step) = Step::of(detail) else {
+            levels.insert(*id, outer);
+            continue;
+        };
+        let table = aliases.get(&step.table.to_lowercase()).cloned().unwrap_or_else(|| step.table.to_lowercase());
+        let all = rows.get(&table).copied().unwrap_or(100.0);
+        let found = match (&step.index, step.equal, step.bounds) {
+            (_, 0, 0) => all,
+            (Some(index), equal, bounds) => {
+                let one = keys(index).and_then(|k| k.get(equal.saturating_sub(1)).copied()).unwrap_or(10.0);
+                let beginning = if equal == 0 { all } else { one };
+                (beginning * BOUND.powi(i32::try_from(bounds.min(2)).unwrap_or(2))).max(1.0)
+            }
+            // By the number of the row.
+            (None, 0, _) => all * BOUND,
+            (None, ..) => 1.0,
+        };
+        let each = if step.covering || step.index.is_none() { 1.0 } else { LOOKUP };
+        cost.total += outer * (all.max(2.0).log2() * 0.5 * f64::from(u8::from(step.searches)) + found * each);
+        // What an automatic index takes to be made.
+        if step.automatic {
+            cost.total += all * all.max(2.0).log2() * 0.5;
+        }
+        ordered_scan |= !step.searches && step.index.is_some();
+        // Of the rows of a step without a key the statement keeps fewer.
+        out = (outer * found * if step.searches { 1.0 } else { BOUND }).max(1.0);
+        levels.insert(*parent, out);
+        if let Some(index) = step.index.filter(|_| !step.automatic) {
+            let used = match index.strip_prefix("pdk_c").and_then(|n| n.parse().ok()) {
+                Some(place) => PlanIndex::Proposed(place),
+                None => PlanIndex::Existing(index),
+            };
+            if !cost.indexes.contains(&used) {
+                cost.indexes.push(used);
+            }
+        }
+    }
+    if let Some(limit) = limit(text).filter(|_| !sorted && out > 1.0) {
+        let whole = cost.total;
+        cost.total *= (limit / out).min(1.0);
+        cost.unstopped = (ordered_scan && whole > cost.total * 1.05).then_some(whole);
+    }
+    cost
+}
+
+/// A step that reads a table.
+struct Step {
+    table: String,
+    index: Option<String>,
+    searches: bool,
+    covering: bool,
+    automatic: bool,
+    equal: usize,
+    bounds: usize,
+}
+
+impl Step {
+    /// Reads `SCAN t`, `SEARCH t USING COVERING INDEX i (a=? AND b>?)` and the like.
+    fn of(detail: &str) -> Option<Self> {
+        let (searches, rest) = match detail.split_once(' ')? {
+            ("SEARCH", rest) => (true, rest),
+            ("SCAN", rest) => (false, rest),
+            _ => return None,
+        };
+        let (table, how) = rest.split_once(" USING ").map_or((rest, ""), |(table, how)| (table, how));
+        let table = table.split(' ').next().unwrap_or(table).to_owned();
+        let automatic = how.starts_with("AUTOMATIC");
+        let covering = how.contains("COVERING INDEX");
+        let (how, keys) = how.split_once(" (").unwrap_or((how, ""));
+        let index = how.split_once("INDEX ").map(|(_, name)| name.to_owned());
+        let index = index.or_else(|| automatic.then(|| "automatic".to_owned()));
+        let keys = keys.trim_end_matches(')');
+        let count = |part: &str| keys.split(" AND ").filter(|k| k.contains(part)).count();
+        Some(Self {
+            table,
+            index,
+            searches,
+            covering,
+            automatic,
+            equal: count("=?"),
+            bounds: count(">?") + count("<?"),
+        })
+    }
+}
+
+/// Other names of tables in a statement, in small letters: `FROM orders o`, `JOIN "x" AS y`.
+fn aliases(text: &str) -> HashMap<String, String> {
+    let all: Vec<_> = tokens(text, Dialect::Sqlite)
+        .into_iter()
+        .filter(|t| !matches!(t.kind, Kind::Space | Kind::Comment))
+        .map(|t| (t.kind, &text[t.start..t.end]))
+        .collect();
+    let name = |(kind, text): &(Kind, &str)| match kind {
+        Kind::Word => Some(text.to_lowercase()),
+        Kind::Name => Some(text.trim_matches(['"', '`', '[', ']']).to_lowercase()),
+        _ => None,
+    };
+    const WORDS: &[&str] = &[
+        "where", "join", "on", "left", "inner", "cross", "order", "group", "limit", "using", "natural", "set", "union",
+        "having", "indexed", "not", "outer", "right", "full", "as", "from", "select", "and", "or", "values",
+    ];
+    let mut found = HashMap::new();
+    for pair in all.windows(3) {
+        let [a, b, c] = pair else { continue };
+        let (Some(table), Some(second)) = (name(a), name(b)) else { continue };
+        if WORDS.contains(&table.as_str()) {
+            continue;
+        }
+        let alias = if second == "as" { name(c) } else { Some(second) };
+        found.extend(alias.filter(|alias| !WORDS.contains(&alias.as_str())).map(|alias| (alias, table)));
+    }
+    found
+}
+
+/// The number behind the last `LIMIT`.
+fn limit(text: &str) -> Option<f64> {
+    let all: Vec<&str> = tokens(text, Dialect::Sqlite)
+        .into_iter()
+        .filter(|t| !matches!(t.kind, Kind::Space | Kind::Comment))
+        .map(|t| &text[t.start..t.end])
+        .collect();
+    let at = all.iter().rposition(|t| t.eq_ignore_ascii_case("limit"))?;
+    all.get(at + 1)?.trim_matches('\'').parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_are_read_as_sqlite_writes_them() {
+        let of = |text: &str| Step::of(text).map(|s| (s.table, s.index, s.searches, s.covering, s.equal, s.bounds));
+        let index = |name: &str| Some(name.to_owned());
+        assert_eq!(of("SCAN o"), Some(("o".into(), None, false, false, 0, 0)));
+        assert_eq!(
+            of("SEARCH o USING INDEX i (a=? AND b>? AND b<?)"),
+            Some(("o".into(), index("i"), true, false, 1, 2))
+        );
+        assert_eq!(of("SCAN o USING COVERING INDEX i"), Some(("o".into(), index("i"), false, true, 0, 0)));
+        assert_eq!(of("SEARCH o USING INTEGER PRIMARY KEY (rowid=?)"), Some(("o".into(), None, true, false, 1, 0)));
+        assert_eq!(
+            of("SEARCH o USING AUTOMATIC COVERING INDEX (a=?)"),
+            Some(("o".into(), index("automatic"), true, true, 1, 0))
+        );
+        assert_eq!(of("USE TEMP B-TREE FOR ORDER BY"), None);
+    }
+
+    #[test]
+    fn limits_and_other_names_are_found() {
+        assert_eq!(limit("SELECT * FROM t LIMIT  '10' "), Some(10.0));
+        assert_eq!(limit("SELECT * FROM t"), None);
+        let all = aliases("SELECT * FROM orders o JOIN \"Big T\" AS b ON b.x = o.y WHERE o.z = 1");
+        assert_eq!(
+            (all.get("o").map(String::as_str), all.get("b").map(String::as_str)),
+            (Some("orders"), Some("big t"))
+        );
+    }
+}

@@ -1,0 +1,274 @@
+//! Advice on indexes: what the database knows of its tables and of plans joined with what the advisor makes of it.
+//!
+//! The ways to simulate an index are tried in the order that the environment's kind allows. One that dies is told apart
+//! ([`AdviceFailure::Died`]): whoever calls never tries it again by itself.
+mod catalogue;
+mod simulated;
+
+use std::collections::BTreeSet;
+
+use perfdeck_advisor::{
+    Advice, Budget, Candidates, Catalogue, Estimate, FarEnd, Limits, Parameters, Workload, advise, candidates,
+    far_ends, parameters,
+};
+use perfdeck_database::what_if::{
+    self, DatabaseFacts, Failure, HypoPg, Lab, LabTable, Place, Rung, Schema, TableSort, database_facts, far_values,
+};
+use perfdeck_model::{Address, ApiError, Kind, Scheme, Sensitive};
+use perfdeck_sqltext::names;
+
+use self::simulated::{Simulated, Way, proposed};
+
+/// A statement with what it took.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WorkloadStatement {
+    /// Its text; values may be parameters.
+    pub text: String,
+    /// How often it was run.
+    pub calls: f64,
+    /// What that took, in milliseconds.
+    pub total_ms: f64,
+}
+
+/// What advice is asked for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AdviceWanted {
+    /// Statements.
+    pub statements: Vec<WorkloadStatement>,
+    /// Days in which they were run.
+    pub days: f64,
+    /// Bytes of all new indexes, where there is a bound.
+    pub bytes: Option<f64>,
+    /// What the environment is for.
+    pub kind: Kind,
+    /// Whether somebody agreed to the use of `HypoPG` there.
+    pub agreed: bool,
+    /// Whether it died there before.
+    pub quarantined: bool,
+}
+
+/// Advice, and what it rests on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AdviceGiven {
+    /// The advice.
+    pub advice: Advice,
+    /// The workload that its statements are places of.
+    pub workload: Workload,
+    /// What would let this user see more, as it is run.
+    pub grants: Vec<String>,
+}
+
+/// Why there is no advice.
+#[derive(Debug, Clone, PartialEq)]
+pub enum AdviceFailure {
+    /// A way to simulate indexes died: it is not to be tried again there by itself.
+    Died(Rung, ApiError),
+    /// Something else.
+    Told(ApiError),
+}
+
+impl From<ApiError> for AdviceFailure {
+    fn from(error: ApiError) -> Self {
+        Self::Told(error)
+    }
+}
+
+/// What is known before a way to simulate is opened.
+struct Prepared {
+    facts: DatabaseFacts,
+    catalogue: Catalogue,
+    workload: Workload,
+    parameters: Vec<Vec<Parameters>>,
+    made: Candidates,
+}
+
+/// Advises on the indexes of a database.
+///
+/// # Errors
+/// When the database cannot be asked, or a way to simulate died.
+pub async fn index_advice(
+    address: &Address,
+    password: Option<&Sensitive>,
+    wanted: &AdviceWanted,
+) -> Result<AdviceGiven, AdviceFailure> {
+    let prepared = prepare(address, password, wanted).await?;
+    let budget = Budget { bytes: wanted.bytes, ..Budget::default() };
+    let advice = match address.scheme {
+        Scheme::Postgres => on_postgres(address, password, wanted, &prepared, budget).await?,
+        Scheme::Sqlite => {
+            let schema = Schema::open(address, &prepared.facts, proposed(&prepared.catalogue, &prepared.made)).await;
+            let schema = schema.map_err(ApiError::from)?;
+            simulate(Way::Schema(schema), &prepared, budget, None).await?
+        }
+        scheme => {
+            let mut advice = by_statistics(&prepared, budget).await?;
+            let why = what_if::no_simulation(scheme);
+            advice.notes.push(match why.hint {
+                Some(hint) => format!("{}. {hint}", why.message),
+                None => why.message,
+            });
+            advice
+        }
+    };
+    let Prepared { facts, workload, .. } = prepared;
+    Ok(AdviceGiven { advice, workload, grants: facts.grants })
+}
+
+async fn prepare(address: &Address, password: Option<&Sensitive>, wanted: &AdviceWanted) -> Result<Prepared, ApiError> {
+    let dialect = perfdeck_database::dialect(address.scheme);
+    let mut named = BTreeSet::new();
+    for statement in &wanted.statements {
+        named.extend(names(&statement.text, dialect).unwrap_or_default().into_iter().map(|n| n.name));
+    }
+    let facts = database_facts(address, password, &named).await?;
+    let catalogue = catalogue::of(&facts, dialect);
+    let mut workload = Workload::new(wanted.days);
+    for statement in &wanted.statements {
+        workload.add(&catalogue, &statement.text, statement.calls, statement.total_ms, None);
+    }
+    let far = far(address, password, &catalogue, &workload).await?;
+    let values = |statement: &perfdeck_advisor::Statement| {
+        let count = perfdeck_sqltext::parameters(&statement.text, dialect);
+        let tables: Vec<usize> = statement.shape.scans.iter().map(|s| s.table).collect();
+        let own: Vec<FarEnd> = far.iter().filter(|f| tables.contains(&f.table)).cloned().collect();
+        parameters(&statement.shape, count, &catalogue, &own)
+    };
+    let parameters = workload.statements.iter().map(values).collect();
+    let made = candidates(&catalogue, &workload, Limits::default());
+    Ok(Prepared { facts, catalogue, workload, parameters, made })
+}
+
+/// Values at the far end of an order, where a statement's plan could hope for an early end.
+async fn far(
+    address: &Address,
+    password: Option<&Sensitive>,
+    catalogue: &Catalogue,
+    workload: &Workload,
+) -> Result<Vec<FarEnd>, ApiError> {
+    let mut wanted: Vec<FarEnd> = Vec::new();
+    for far in workload.statements.iter().flat_map(|s| far_ends(&s.shape)) {
+        if !wanted.contains(&far) {
+            wanted.push(far);
+        }
+    }
+    // The heaviest statements come first.
+    wanted.truncate(20);
+    let sorts: Vec<TableSort> = wanted
+        .iter()
+        .map(|far| {
+            let table = &catalogue.tables[far.table];
+            TableSort {
+                schema: table.schema.clone(),
+                table: table.name.clone(),
+                column: far.column.clone(),
+                sort: far.sort.clone(),
+                descending: far.descending,
+                rows: table.rows,
+            }
+        })
+        .collect();
+    if sorts.is_empty() {
+        return Ok(Vec::new());
+    }
+    let values = far_values(address, password, &sorts).await?;
+    let found = wanted.into_iter().zip(values);
+    Ok(found.filter_map(|(far, value)| Some(FarEnd { value: value?, ..far })).collect())
+}
+
+async fn on_postgres(
+    address: &Address,
+    password: Option<&Sensitive>,
+    wanted: &AdviceWanted,
+    prepared: &Prepared,
+    budget: Budget,
+) -> Result<Advice, AdviceFailure> {
+    let place = Place {
+        kind: wanted.kind,
+        has_hypopg: prepared.facts.extensions.contains("hypopg"),
+        agreed: wanted.agreed,
+        quarantined: wanted.quarantined,
+        standby: prepared.facts.standby,
+        pooled: false,
+    };
+    let mut failed: Option<ApiError> = None;
+    for rung in what_if::rungs(place) {
+        let opened = match rung {
+            Rung::HypoPg => {
+                let all = proposed(&prepared.catalogue, &prepared.made);
+                HypoPg::open(address, password, all).await.map(Way::HypoPg)
+            }
+            Rung::Shadow => {
+                let all = proposed(&prepared.catalogue, &prepared.made);
+                let tables = lab_tables(prepared);
+                Lab::open(address, password, &tables, &prepared.facts.views, all).await.map(Way::Lab)
+            }
+        };
+        match opened {
+            Ok(way) => return simulate(way, prepared, budget, Some(rung)).await,
+            Err(Failure::Died(error)) => return Err(AdviceFailure::Died(rung, error)),
+            Err(Failure::Told(error)) => failed = failed.or(Some(error)),
+        }
+    }
+    let mut advice = by_statistics(prepared, budget).await?;
+    if let Some(error) = failed {
+        let hint = error.hint.map(|hint| format!(". {hint}")).unwrap_or_default();
+        advice.notes.push(format!("{}{hint}", error.message));
+    }
+    Ok(advice)
+}
+
+/// Tables that the workload's statements read, for samples.
+fn lab_tables(prepared: &Prepared) -> Vec<LabTable> {
+    let scans = prepared.workload.statements.iter().flat_map(|s| &s.shape.scans);
+    let written = prepared.workload.statements.iter().flat_map(|s| &s.shape.written);
+    let read: BTreeSet<usize> = scans.map(|s| s.table).chain(written.map(|w| w.table)).collect();
+    let of = |at: &usize| {
+        let table = prepared.facts.tables.get(*at)?;
+        let rows = table.rows.unwrap_or(0.0);
+        let distinct = table.columns.iter().filter_map(|c| {
+            let n = c.distinct?;
+            Some((c.name.clone(), if n < 0.0 { (-n * rows).max(1.0) } else { n }))
+        });
+        Some(LabTable {
+            schema: table.schema.clone(),
+            name: table.name.clone(),
+            rows: table.rows,
+            pages: table.pages,
+            all_visible: table.all_visible,
+            distinct: distinct.collect(),
+            indexes: table.indexes.iter().filter(|i| i.valid).map(|i| (i.name.clone(), i.definition.clone())).collect(),
+        })
+    };
+    read.iter().filter_map(of).collect()
+}
+
+async fn by_statistics(prepared: &Prepared, budget: Budget) -> Result<Advice, ApiError> {
+    let Prepared { catalogue, workload, parameters, made, .. } = prepared;
+    let mut oracle = Estimate::new(catalogue, workload, &made.all);
+    advise(catalogue, workload, parameters, made, budget, &mut oracle).await
+}
+
+async fn simulate(way: Way, prepared: &Prepared, budget: Budget, rung: Option<Rung>) -> Result<Advice, AdviceFailure> {
+    let Prepared { catalogue, workload, parameters, made, .. } = prepared;
+    // What cannot be simulated is put aside with the reason.
+    let unfit = way.left_out();
+    let kept: Vec<usize> = (0..made.all.len()).filter(|at| !unfit.iter().any(|(place, _)| place == at)).collect();
+    let mut can = Candidates {
+        all: kept.iter().map(|at| made.all[*at].clone()).collect(),
+        aside: made.aside.clone(),
+        left_out: made.left_out,
+    };
+    can.aside.extend(unfit.iter().map(|(at, why)| (made.all[*at].index.clone(), (*why).to_owned())));
+    let missing = way.missing();
+    let mut oracle = Simulated::new(way, workload, parameters, kept);
+    let advice = advise(catalogue, workload, parameters, &can, budget, &mut oracle).await;
+    let died = oracle.died();
+    oracle.close().await;
+    let mut advice = match (advice, died, rung) {
+        (Ok(advice), ..) => advice,
+        (Err(error), true, Some(rung)) => return Err(AdviceFailure::Died(rung, error)),
+        (Err(error), ..) => return Err(AdviceFailure::Told(error)),
+    };
+    advice.notes.extend(missing.into_iter().map(|(table, why)| format!("{table} was not sampled: {why}")));
+    Ok(advice)
+}

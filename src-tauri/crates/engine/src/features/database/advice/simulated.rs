@@ -1,0 +1,146 @@
+//! The advisor's questions, answered by a database.
+use perfdeck_advisor::{Candidates, Catalogue, Cost, KeyOf, Oracle, Parameters, Question, Used, Workload, Worth};
+use perfdeck_database::what_if::{Costs, Failure, HypoPg, Lab, PlanIndex, Proposed, Schema, WhatIf};
+use perfdeck_model::{ApiError, BoxFuture};
+use perfdeck_sqltext::quote_identifier;
+
+/// A way that was opened.
+pub(super) enum Way {
+    /// With `HypoPG`.
+    HypoPg(HypoPg),
+    /// On samples.
+    Lab(Lab),
+    /// On an empty schema of SQLite.
+    Schema(Schema),
+}
+
+/// The candidates as the database is asked about them.
+pub(super) fn proposed(catalogue: &Catalogue, made: &Candidates) -> Vec<Proposed> {
+    let dialect = catalogue.dialect;
+    made.all
+        .iter()
+        .map(|candidate| {
+            let (index, table) = (&candidate.index, &catalogue.tables[candidate.index.table]);
+            let columns: Option<Vec<String>> = index
+                .keys
+                .iter()
+                .map(|key| match &key.of {
+                    KeyOf::Column(name) => Some(name.clone()),
+                    _ => None,
+                })
+                .collect();
+            Proposed {
+                schema: table.schema.clone(),
+                table: table.name.clone(),
+                definition: index.definition(dialect, |name| quote_identifier(name, dialect)),
+                partial_or_expression: index.predicate.is_some() || columns.is_none(),
+                columns: columns.unwrap_or_default(),
+            }
+        })
+        .collect()
+}
+
+impl Way {
+    /// Places of candidates that it cannot simulate, with the reason.
+    pub(super) fn left_out(&self) -> Vec<(usize, &'static str)> {
+        match self {
+            Self::HypoPg(hypopg) => hypopg.left_out(),
+            Self::Lab(_) | Self::Schema(_) => Vec::new(),
+        }
+    }
+
+    /// Tables that it does not have, with the reason.
+    pub(super) fn missing(&self) -> Vec<(String, String)> {
+        match self {
+            Self::Lab(lab) => lab.left_out().to_vec(),
+            Self::HypoPg(_) | Self::Schema(_) => Vec::new(),
+        }
+    }
+
+    async fn costs(&mut self, questions: &[WhatIf<'_>]) -> Result<Costs, Failure> {
+        match self {
+            Self::HypoPg(way) => way.costs(questions).await,
+            Self::Lab(way) => way.costs(questions).await,
+            Self::Schema(way) => way.costs(questions).await,
+        }
+    }
+}
+
+/// An oracle that asks a database.
+pub(super) struct Simulated<'a> {
+    way: Way,
+    workload: &'a Workload,
+    parameters: &'a [Vec<Parameters>],
+    /// The place that each candidate has where the way knows it.
+    places: Vec<usize>,
+    died: bool,
+}
+
+impl<'a> Simulated<'a> {
+    pub(super) fn new(way: Way, workload: &'a Workload, parameters: &'a [Vec<Parameters>], places: Vec<usize>) -> Self {
+        Self { way, workload, parameters, places, died: false }
+    }
+
+    /// Whether the way died while it was asked.
+    pub(super) fn died(&self) -> bool {
+        self.died
+    }
+
+    pub(super) async fn close(self) {
+        match self.way {
+            Way::HypoPg(way) => way.close().await,
+            Way::Lab(way) => way.close().await,
+            Way::Schema(way) => way.close().await,
+        }
+    }
+
+    async fn answered(&mut self, questions: &[Question]) -> Result<Vec<Result<Cost, String>>, ApiError> {
+        let place = |candidate: &usize| self.places.get(*candidate).copied();
+        let indexes: Vec<Vec<usize>> =
+            questions.iter().map(|q| q.candidates.iter().filter_map(place).collect()).collect();
+        let asked: Vec<WhatIf<'_>> = questions
+            .iter()
+            .zip(&indexes)
+            .map(|(question, indexes)| WhatIf {
+                statement: &self.workload.statements[question.statement].text,
+                values: &self.parameters[question.statement][question.parameters].values,
+                indexes,
+            })
+            .collect();
+        let costs = self.way.costs(&asked).await.map_err(|failure| {
+            self.died |= matches!(failure, Failure::Died(_));
+            ApiError::from(failure)
+        })?;
+        let used = |index: PlanIndex| match index {
+            PlanIndex::Existing(name) => Used::Existing(name),
+            PlanIndex::Proposed(at) => match self.places.iter().position(|place| *place == at) {
+                Some(candidate) => Used::Candidate(candidate),
+                None => Used::Existing(String::new()),
+            },
+        };
+        let cost = |cost: perfdeck_database::what_if::PlanCost| Cost {
+            total: cost.total,
+            unstopped: cost.unstopped,
+            used: cost.indexes.into_iter().map(used).collect(),
+        };
+        Ok(costs.into_iter().map(|answer| answer.map(cost)).collect())
+    }
+}
+
+impl Oracle for Simulated<'_> {
+    fn costs<'a>(
+        &'a mut self,
+        questions: &'a [Question],
+    ) -> BoxFuture<'a, Result<Vec<Result<Cost, String>>, ApiError>> {
+        Box::pin(self.answered(questions))
+    }
+
+    fn worth(&self) -> Worth {
+        match &self.way {
+            Way::HypoPg(_) => Worth::Planner,
+            Way::Lab(lab) if lab.is_whole() => Worth::Planner,
+            Way::Lab(_) => Worth::Sample,
+            Way::Schema(_) => Worth::Steps,
+        }
+    }
+}

@@ -1,0 +1,521 @@
+//! Advice on indexes on real databases: small tables whose values are spread unevenly.
+use perfdeck_engine::advice::{
+    AdviceFailure, AdviceGiven, AdviceWanted, Class, Rung, WorkloadStatement, Worth, index_advice,
+};
+use perfdeck_model::{Address, ErrorCode, Kind};
+use perfdeck_testkit::sqlx::{Connection as _, Row as _};
+use perfdeck_testkit::{MariaDb, Postgres};
+
+fn wanted(statements: &[(&str, f64)]) -> AdviceWanted {
+    let of = |(text, total_ms): &(&str, f64)| WorkloadStatement {
+        text: (*text).to_owned(),
+        calls: 1_000.0,
+        total_ms: *total_ms,
+    };
+    AdviceWanted {
+        statements: statements.iter().map(of).collect(),
+        days: 1.0,
+        bytes: None,
+        kind: Kind::Production,
+        agreed: false,
+        quarantined: false,
+    }
+}
+
+async fn asked(url: &str, wanted: &AdviceWanted) -> Result<AdviceGiven, AdviceFailure> {
+    let (address, password) = Address::parse(url).expect("a URL");
+    index_advice(&address, password.as_ref(), wanted).await
+}
+
+async fn given(url: &str, wanted: &AdviceWanted) -> AdviceGiven {
+    asked(url, wanted).await.expect("advice")
+}
+
+/// The indexes, without the quotes of their names.
+fn ddl(given: &AdviceGiven) -> Vec<String> {
+    given.advice.advised.iter().map(|a| a.ddl.replace('"', "")).collect()
+}
+
+const ORDERS: &str = "
+    CREATE TABLE orders (id int PRIMARY KEY, cust_id int NOT NULL, status text NOT NULL, created timestamptz NOT NULL,
+                         amount int NOT NULL, note text COLLATE \"en-x-icu\", tags text[]);
+    INSERT INTO orders
+    SELECT i, CASE WHEN i <= 400 THEN 7 ELSE 100 + (i * 7919) % 1000 END,
+           CASE WHEN i % 100 = 0 THEN 'new' WHEN i % 10 = 0 THEN 'open' ELSE 'done' END,
+           timestamptz '2026-01-01' + i * interval '1 minute', (i * 31) % 5000, md5(i::text),
+           ARRAY['t' || i % 2000]
+    FROM generate_series(1, 20000) i;
+    CREATE TABLE customers (id int PRIMARY KEY, name text NOT NULL, region int NOT NULL);
+    INSERT INTO customers SELECT i, 'c' || i, i % 5 FROM generate_series(1, 2000) i;
+    CREATE INDEX customers_name ON customers (name);
+    CREATE VIEW open_orders AS SELECT id, cust_id, amount FROM public.orders WHERE status = 'open';
+    CREATE SCHEMA \"Odd s\";
+    CREATE TABLE \"Odd s\".\"T; --\" (\"a\"\"b\" int, rest text);
+    INSERT INTO \"Odd s\".\"T; --\" SELECT i, repeat('x', 100) FROM generate_series(1, 5000) i";
+
+async fn shop() -> Postgres {
+    let server = Postgres::start_with(&[("autovacuum", "off")]).await.expect("PostgreSQL");
+    server.execute(ORDERS).await.expect("tables");
+    server.execute("CREATE EXTENSION pg_trgm").await.expect("shipped with the server");
+    server.execute("VACUUM ANALYZE").await.expect("statistics");
+    server
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_samples_of_postgresql_it_finds_what_others_miss_and_harms_nobody() {
+    let server = shop().await;
+    let url = server.url();
+    let before = catalogue(&server).await;
+    let mut c = server.connect().await.expect("connects");
+
+    // What an advisor of single columns gets wrong: order and limit, expression, part, beginning, within.
+    for (text, want) in [
+        ("SELECT * FROM orders WHERE cust_id = $1 ORDER BY created DESC LIMIT 10", "(cust_id, created DESC)"),
+        ("SELECT * FROM orders WHERE cust_id = $1 AND status = $2 AND created > $3", "(cust_id"),
+        ("SELECT * FROM public.orders WHERE lower(note) = $1", "((lower(note)))"),
+        ("SELECT * FROM orders WHERE status = 'new' AND amount > 4900", "(amount) WHERE status = 'new'"),
+        ("SELECT id FROM orders WHERE note LIKE 'c4ca42%'", "(note text_pattern_ops)"),
+        ("SELECT id FROM orders WHERE note ILIKE '%c4ca4238a0%'", "USING gin (note gin_trgm_ops)"),
+        ("SELECT id FROM orders WHERE tags @> ARRAY['t7']", "USING gin (tags)"),
+        (
+            "SELECT sum(o.amount) FROM customers c JOIN orders o ON o.cust_id = c.id WHERE c.name = $1",
+            "orders (cust_id",
+        ),
+        ("SELECT * FROM open_orders WHERE amount = $1", "(amount"),
+        ("UPDATE orders SET status = 'done' WHERE cust_id = $1", "(cust_id"),
+        ("SELECT rest FROM \"Odd s\".\"T; --\" WHERE \"a\"\"b\" = $1", "(ab)"),
+    ] {
+        let found = given(&url, &wanted(&[(text, 60_000.0)])).await;
+        let all = ddl(&found);
+        assert_eq!(found.advice.worth, Worth::Planner, "{text}: tables as small are taken whole");
+        assert!(all.len() == 1 && all[0].contains(want), "{text}\nwants {want}: {all:?}\n{:#?}", found.advice.rejected);
+        assert!(!found.advice.advised[0].needs_proof, "{text}: {:?}", found.advice.advised[0]);
+        let effect = found.advice.effects.first().unwrap_or_else(|| panic!("{text} gains"));
+        assert!(effect.mean < 0.7 && effect.slower.is_empty(), "{text}: {effect:?}");
+        let advised = &found.advice.advised[0];
+        server.execute(&advised.ddl).await.unwrap_or_else(|e| panic!("{text}: the statement as it is: {e}"));
+        let row =
+            perfdeck_testkit::sqlx::query("SELECT pg_relation_size($1::regclass)::float8").bind(index_name(&found));
+        let (real, said): (f64, f64) =
+            (row.fetch_one(&mut c).await.expect("a size").get(0), advised.bytes.expect("known"));
+        // Inverted indexes are only about right, and of few pages one more is much.
+        let most = if advised.ddl.contains("gin") { 0.7 } else { 0.2 };
+        assert!((said - real).abs() < (real * most).max(3.0 * 8192.0), "{said} said, {real} written: {}", advised.ddl);
+        server.execute(&format!("DROP INDEX {}", index_name(&found))).await.expect("gone again");
+    }
+
+    // What is there, what is small, what nobody asks for.
+    let found = given(
+        &url,
+        &wanted(&[
+            ("SELECT * FROM customers WHERE name = $1", 60_000.0),
+            ("SELECT * FROM orders WHERE id = $1", 60_000.0),
+        ]),
+    )
+    .await;
+    assert!(found.advice.advised.is_empty(), "{:?}", ddl(&found));
+    assert!(
+        found.advice.rejected.iter().any(|r| r.why == "`customers_name` does that already"),
+        "{:?}",
+        found.advice.rejected
+    );
+
+    let all = [
+        ("SELECT * FROM orders WHERE cust_id = $1 ORDER BY created DESC LIMIT 10", 50_000.0),
+        ("SELECT id FROM orders WHERE note ILIKE '%c4ca4238a0%'", 20_000.0),
+        ("SELECT * FROM orders WHERE amount = $1", 20_000.0),
+        ("SELECT * FROM nowhere WHERE a = $1", 5_000.0),
+        ("SELECT * FROM orders WHERE created > $1::date + $2", 5_000.0),
+        ("VACUUM orders", 1.0),
+    ];
+    let free = given(&url, &wanted(&all)).await;
+    assert_eq!(free.advice.advised.len(), 3, "{:?}", ddl(&free));
+    let most = 2_000_000.0;
+    let tight = given(&url, &AdviceWanted { bytes: Some(most), ..wanted(&all) }).await;
+    let bytes: f64 = tight.advice.advised.iter().map(|a| a.bytes.expect("known")).sum();
+    assert!(bytes <= most && !tight.advice.advised.is_empty(), "{bytes}: {:?}", ddl(&tight));
+    let left: Vec<String> = free.advice.left.iter().map(|l| format!("{}: {}", l.text, l.why)).collect();
+    assert!(left.iter().any(|l| l.contains("nowhere") && l.contains("none of its tables")), "{left:?}");
+    assert!(left.iter().any(|l| l.contains("VACUUM")), "{left:?}");
+    let share = free.advice.coverage.share().expect("some time");
+    assert!(share > 0.85 && share < 0.96, "{share}");
+
+    // Nothing of it stays.
+    assert_eq!(catalogue(&server).await, before, "no index, no table, no statistics were left");
+    let _ = c.close().await;
+    capture(&server).await;
+    privileges(&server).await;
+}
+
+fn index_name(found: &AdviceGiven) -> String {
+    let table = &found.advice.advised[0];
+    let schema = if table.ddl.contains("Odd s") { "\"Odd s\"" } else { "public" };
+    format!("{schema}.\"{}\"", table.name.replace('"', "\"\""))
+}
+
+/// Relations and their indexes, as the catalogue has them.
+async fn catalogue(server: &Postgres) -> Vec<String> {
+    let mut c = server.connect().await.expect("connects");
+    let rows = perfdeck_testkit::sqlx::query(
+        "SELECT concat_ws(' ', n.nspname, c.relname, c.relkind, c.reltuples) FROM pg_class c
+         JOIN pg_namespace n ON n.oid = c.relnamespace
+         WHERE n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast') AND n.nspname NOT LIKE 'pg_toast_temp%'
+         ORDER BY 1",
+    )
+    .fetch_all(&mut c)
+    .await
+    .expect("the catalogue");
+    let _ = c.close().await;
+    rows.iter().map(|row| row.get(0)).collect()
+}
+
+/// An index on the sort column alone, which plans hope to end early by.
+async fn capture(server: &Postgres) {
+    let text = "SELECT * FROM orders WHERE cust_id = $1 ORDER BY created DESC LIMIT 10";
+    let found = given(&server.url(), &wanted(&[(text, 60_000.0)])).await;
+    let alone = found.advice.rejected.iter().find(|r| r.index.contains("(created DESC)"));
+    assert!(alone.is_some(), "the sort column alone was looked at: {:#?}", found.advice.rejected);
+    // Customer 7 has 2 % of the rows, all of them the oldest.
+    server.execute("CREATE INDEX orders_created ON orders (created)").await.expect("an older index");
+    server.execute("ANALYZE orders").await.expect("statistics");
+    let found = given(&server.url(), &wanted(&[(text, 60_000.0)])).await;
+    let [advised] = found.advice.advised.as_slice() else { panic!("{:#?}", found.advice.advised) };
+    assert!(advised.ddl.contains("(\"cust_id\""), "{}", advised.ddl);
+    let captured =
+        "For frequent values the server would still choose `orders_created`, hoping for rows that come early";
+    assert!(
+        advised.reasons.iter().any(|r| r == captured),
+        "the older index captures that plan: {:#?}",
+        advised.reasons
+    );
+    assert!(
+        found.advice.effects.iter().all(|e| e.slower.iter().all(|(class, _)| *class != Class::Frequent)),
+        "{:#?}",
+        found.advice.effects
+    );
+    server.execute("DROP INDEX orders_created").await.expect("gone again");
+}
+
+/// Roles that may not see, or may not make temporary tables.
+async fn privileges(server: &Postgres) {
+    server
+        .execute("CREATE ROLE blind LOGIN PASSWORD 'blind-secret'; REVOKE TEMPORARY ON DATABASE app FROM PUBLIC")
+        .await
+        .expect("a role");
+    let url = server.url().replace(&format!("perfdeck:{}", perfdeck_testkit::POSTGRES_PASSWORD), "blind:blind-secret");
+    let one = wanted(&[("SELECT * FROM orders WHERE cust_id = $1", 60_000.0)]);
+    let found = given(&url, &one).await;
+    assert_eq!(found.grants, ["GRANT pg_read_all_data TO \"blind\";"], "the exact statement");
+    assert_eq!(found.advice.worth, Worth::Statistics, "nothing could be simulated");
+    let told = found.advice.notes.join(" ");
+    assert!(told.contains("GRANT TEMPORARY ON DATABASE \"app\" TO \"blind\";"), "{told}");
+    server.execute(&format!("{} GRANT TEMPORARY ON DATABASE app TO blind", found.grants[0])).await.expect("as it is");
+    let found = given(&url, &one).await;
+    assert_eq!(
+        (found.advice.worth, found.advice.advised.len()),
+        (Worth::Planner, 1),
+        "and it helps: {:?}",
+        found.advice.notes
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sample_of_a_large_table_leads_to_the_same_advice() {
+    let server = Postgres::start_with(&[("autovacuum", "off")]).await.expect("PostgreSQL");
+    server
+        .execute(
+            "CREATE UNLOGGED TABLE events (id bigint, user_id int, kind int, at timestamptz, data text);
+             INSERT INTO events SELECT i, (i * 7919::bigint) % 5000, i % 20, timestamptz '2026-01-01' + i * interval '1 second', md5(i::text)
+             FROM generate_series(1, 300000) i;
+             ANALYZE events",
+        )
+        .await
+        .expect("rows");
+    let text = "SELECT * FROM events WHERE user_id = $1 ORDER BY at DESC LIMIT 5";
+    let found =
+        given(&server.url(), &wanted(&[(text, 60_000.0), ("SELECT count(*) FROM events WHERE id = $1", 30_000.0)]))
+            .await;
+    assert_eq!(found.advice.worth, Worth::Sample, "it is too large to be taken whole");
+    let all = ddl(&found);
+    assert!(all.iter().any(|d| d.contains("(user_id, at DESC)")) && all.iter().any(|d| d.contains("(id")), "{all:?}");
+}
+
+/// TPC-H's tables in small, and statements like its.
+const HEAVY: &[&str] = &[
+    "SELECT l_returnflag, sum(l_quantity) FROM lineitem WHERE l_shipdate <= date '1992-04-02' GROUP BY l_returnflag",
+    "SELECT l_orderkey, sum(l_extendedprice * (1 - l_discount)) AS revenue, o_orderdate FROM customer, orders, lineitem
+     WHERE c_mktsegment = 'BUILDING' AND c_custkey = o_custkey AND l_orderkey = o_orderkey AND o_orderdate < date '1995-03-15'
+       AND l_shipdate > date '1995-03-15' GROUP BY l_orderkey, o_orderdate ORDER BY revenue DESC LIMIT 10",
+    "SELECT o_orderpriority, count(*) FROM orders WHERE o_orderdate >= date '1993-07-01' AND o_orderdate < date '1993-08-01'
+       AND EXISTS (SELECT 1 FROM lineitem WHERE l_orderkey = o_orderkey AND l_commitdate < l_receiptdate) GROUP BY 1",
+    "SELECT sum(l_extendedprice * l_discount) FROM lineitem WHERE l_shipdate >= date '1994-01-01' AND l_shipdate < date '1994-02-01'
+       AND l_discount BETWEEN 0.05 AND 0.07 AND l_quantity < 24",
+    "SELECT c_custkey, c_name, sum(l_extendedprice) FROM customer, orders, lineitem WHERE c_custkey = o_custkey
+       AND l_orderkey = o_orderkey AND o_orderdate >= date '1993-10-01' AND o_orderdate < date '1993-11-01' AND l_returnflag = 'R'
+       GROUP BY c_custkey, c_name",
+    "SELECT * FROM orders WHERE o_custkey = 370 ORDER BY o_orderdate DESC LIMIT 5",
+    "SELECT sum(l_extendedprice) / 7.0 FROM lineitem, part WHERE p_partkey = l_partkey AND p_brand = 'Brand#23'
+       AND p_container = 'MED BOX' AND l_quantity < (SELECT 0.2 * avg(l_quantity) FROM lineitem WHERE l_partkey = p_partkey)",
+    "SELECT * FROM lineitem WHERE l_partkey = 55 AND l_suppkey = 3",
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_tpch_it_beats_all_advice_of_single_columns_in_the_same_bytes() {
+    let server = Postgres::start_with(&[("autovacuum", "off"), ("max_parallel_workers_per_gather", "0")])
+        .await
+        .expect("PostgreSQL");
+    tpch(&server).await;
+    let mut c = server.connect().await.expect("connects");
+    let bytes = 3_000_000.0;
+    let weighted: Vec<(&str, f64)> = HEAVY.iter().map(|text| (*text, 10_000.0)).collect();
+    let found = given(&server.url(), &AdviceWanted { bytes: Some(bytes), ..wanted(&weighted) }).await;
+    let ours: Vec<String> = found.advice.advised.iter().map(|a| a.ddl.replace("CONCURRENTLY ", "")).collect();
+    assert!(!ours.is_empty(), "{:#?}", found.advice);
+
+    // Relative costs, so that one heavy statement does not hide the others.
+    let plain = costs(&mut c, &[]).await;
+    let share = |all: &[f64]| all.iter().zip(&plain).map(|(a, b)| a / b).sum::<f64>();
+    let with_ours = share(&costs(&mut c, &ours).await);
+    // Every column that the statements compare, alone, by what it saves for its bytes, packed into as many. Not those that an index
+    // begins with already: the planner takes such a second one for cheaper, because it trusts the order of one column more than that of
+    // the first of two.
+    let columns = [
+        ("lineitem", "l_shipdate"),
+        ("lineitem", "l_partkey"),
+        ("lineitem", "l_suppkey"),
+        ("lineitem", "l_discount"),
+        ("lineitem", "l_quantity"),
+        ("lineitem", "l_returnflag"),
+        ("lineitem", "l_commitdate"),
+        ("orders", "o_custkey"),
+        ("orders", "o_orderdate"),
+        ("customer", "c_mktsegment"),
+        ("part", "p_brand"),
+        ("part", "p_container"),
+    ];
+    let mut single: Vec<(f64, f64, String)> = Vec::new();
+    for (table, column) in columns {
+        let create = format!("CREATE INDEX s_{column} ON {table} ({column})");
+        let saved = share(&plain) - share(&costs(&mut c, std::slice::from_ref(&create)).await);
+        let size = size_of(&mut c, &create, &format!("s_{column}")).await;
+        single.push((saved / size, size, create));
+    }
+    single.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let (mut packed, mut used) = (Vec::new(), 0.0);
+    for (ratio, size, create) in single {
+        if ratio > 0.0 && used + size <= bytes {
+            used += size;
+            packed.push(create);
+        }
+    }
+    let with_single = share(&costs(&mut c, &packed).await);
+    let mut real = 0.0;
+    for (advised, create) in found.advice.advised.iter().zip(&ours) {
+        real += size_of(&mut c, create, &format!("\"{}\"", advised.name)).await;
+    }
+    assert!(real <= bytes * 1.05, "the bytes are kept: {real}");
+    assert!(
+        with_ours <= with_single,
+        "{with_ours} with {ours:#?}\n{with_single} with {packed:#?}\n{:#?}",
+        found.advice.rejected
+    );
+}
+
+/// Costs of the statements where these indexes are there.
+async fn costs(c: &mut perfdeck_testkit::sqlx::PgConnection, create: &[String]) -> Vec<f64> {
+    use perfdeck_testkit::sqlx::{AssertSqlSafe, raw_sql};
+    raw_sql("BEGIN").execute(&mut *c).await.expect("begins");
+    for one in create {
+        raw_sql(AssertSqlSafe(one.clone())).execute(&mut *c).await.expect("an index");
+    }
+    let mut all = Vec::new();
+    for text in HEAVY {
+        let rows = raw_sql(AssertSqlSafe(format!("EXPLAIN {text}"))).fetch_all(&mut *c).await.expect("a plan");
+        let first: String = rows[0].get(0);
+        let cost = first.split("..").nth(1).and_then(|rest| rest.split(' ').next()).and_then(|n| n.parse().ok());
+        all.push(cost.expect("a cost"));
+    }
+    raw_sql("ROLLBACK").execute(&mut *c).await.expect("back");
+    all
+}
+
+async fn size_of(c: &mut perfdeck_testkit::sqlx::PgConnection, create: &str, name: &str) -> f64 {
+    use perfdeck_testkit::sqlx::{AssertSqlSafe, raw_sql};
+    raw_sql("BEGIN").execute(&mut *c).await.expect("begins");
+    raw_sql(AssertSqlSafe(create.to_owned())).execute(&mut *c).await.expect("an index");
+    let ask = format!("SELECT pg_relation_size('{name}')::float8");
+    let row = raw_sql(AssertSqlSafe(ask)).fetch_one(&mut *c).await.expect("its size");
+    raw_sql("ROLLBACK").execute(&mut *c).await.expect("back");
+    row.get(0)
+}
+
+async fn tpch(server: &Postgres) {
+    use tpchgen::generators::{CustomerGenerator, LineItemGenerator, OrderGenerator, PartGenerator};
+    server
+        .execute(
+            "CREATE TABLE part (p_partkey bigint PRIMARY KEY, p_name text, p_mfgr text, p_brand text, p_type text, p_size int,
+                p_container text, p_retailprice numeric, p_comment text);
+             CREATE TABLE customer (c_custkey bigint PRIMARY KEY, c_name text, c_address text, c_nationkey int, c_phone text,
+                c_acctbal numeric, c_mktsegment text, c_comment text);
+             CREATE TABLE orders (o_orderkey bigint PRIMARY KEY, o_custkey bigint, o_orderstatus text, o_totalprice numeric,
+                o_orderdate date, o_orderpriority text, o_clerk text, o_shippriority int, o_comment text);
+             CREATE TABLE lineitem (l_orderkey bigint, l_partkey bigint, l_suppkey bigint, l_linenumber int, l_quantity numeric,
+                l_extendedprice numeric, l_discount numeric, l_tax numeric, l_returnflag text, l_linestatus text, l_shipdate date,
+                l_commitdate date, l_receiptdate date, l_shipinstruct text, l_shipmode text, l_comment text,
+                PRIMARY KEY (l_orderkey, l_linenumber))",
+        )
+        .await
+        .expect("tables");
+    let mut c = server.connect().await.expect("connects");
+    let scale = 0.01;
+    let mut copies: Vec<(&str, String)> = Vec::new();
+    for table in ["part", "customer", "orders", "lineitem"] {
+        let mut rows: Vec<String> = Vec::new();
+        match table {
+            "part" => PartGenerator::new(scale, 1, 1).iter().for_each(|row| rows.push(row.to_string())),
+            "customer" => CustomerGenerator::new(scale, 1, 1).iter().for_each(|row| rows.push(row.to_string())),
+            "orders" => OrderGenerator::new(scale, 1, 1).iter().for_each(|row| rows.push(row.to_string())),
+            _ => LineItemGenerator::new(scale, 1, 1).iter().for_each(|row| rows.push(row.to_string())),
+        }
+        // Each row ends with the separator.
+        let rows: Vec<&str> = rows.iter().map(|row| row.trim_end_matches('|')).collect();
+        copies.push((table, format!("{}\n", rows.join("\n"))));
+    }
+    for (table, text) in copies {
+        let mut copy = c.copy_in_raw(&format!("COPY {table} FROM STDIN (DELIMITER '|')")).await.expect("a copy");
+        copy.send(text.into_bytes()).await.expect("rows");
+        copy.finish().await.expect("all of them");
+    }
+    let _ = c.close().await;
+    server.execute("VACUUM ANALYZE").await.expect("statistics");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_hypopg_it_says_the_same_and_its_death_is_told() {
+    let server = shop().await;
+    if server.execute("CREATE EXTENSION hypopg").await.is_err() {
+        panic!("hypopg is not installed: apt-get install postgresql-15-hypopg");
+    }
+    let one = wanted(&[
+        ("SELECT * FROM orders WHERE cust_id = $1 ORDER BY created DESC LIMIT 10", 60_000.0),
+        ("SELECT * FROM orders WHERE lower(note) = $1", 30_000.0),
+        ("SELECT id FROM orders WHERE note ILIKE '%c4ca4238a0%'", 20_000.0),
+    ]);
+    let here = AdviceWanted { kind: Kind::Development, ..one.clone() };
+    let found = given(&server.url(), &here).await;
+    let all = ddl(&found);
+    assert!(all.iter().any(|d| d.contains("(cust_id, created DESC)")), "{all:?}");
+    assert!(all.iter().any(|d| d.contains("((lower(note)))")), "{all:?}");
+    let gin = found.advice.rejected.iter().find(|r| r.index.contains("gin"));
+    assert!(
+        gin.is_some_and(|r| r.why.contains("no inverted indexes")),
+        "HypoPG 1.3 has none: {:?}",
+        found.advice.rejected
+    );
+    assert!(!found.advice.notes.iter().any(|n| n.contains("sample")), "{:?}", found.advice.notes);
+
+    // Somebody ends the session while it plans.
+    let (address, password) = Address::parse(&server.url()).expect("a URL");
+    let slow = AdviceWanted {
+        statements: (0..40)
+            .map(|n| WorkloadStatement {
+                text: format!("SELECT * FROM orders WHERE cust_id = {n} AND amount = $1 AND status = $2"),
+                calls: 1.0,
+                total_ms: 1_000.0,
+            })
+            .collect(),
+        ..here
+    };
+    let killer = async {
+        let mut c = server.connect().await.expect("connects");
+        loop {
+            let sql = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+                       WHERE application_name = 'perfdeck-change' AND query LIKE '%EXPLAIN%'";
+            let row = perfdeck_testkit::sqlx::query(sql).fetch_one(&mut c).await.expect("asks");
+            if row.get::<i64, _>(0) > 0 {
+                return;
+            }
+        }
+    };
+    let (outcome, ()) = tokio::join!(index_advice(&address, password.as_ref(), &slow), killer);
+    match outcome {
+        Err(AdviceFailure::Died(Rung::HypoPg, error)) => assert_eq!(error.code, ErrorCode::Unreachable, "{error:?}"),
+        other => panic!("its death is an error of its own: {other:?}"),
+    }
+    let quarantined = AdviceWanted { quarantined: true, ..one };
+    assert!(!given(&server.url(), &quarantined).await.advice.advised.is_empty(), "the other way goes on");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_sqlite_it_knows_the_order_and_touches_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("shop.db");
+    let url = format!("sqlite://{}?mode=rwc", path.display());
+    let mut c = perfdeck_testkit::sqlx::SqliteConnection::connect(&url).await.expect("a file");
+    perfdeck_testkit::sqlx::raw_sql(
+        "CREATE TABLE staff (id INTEGER PRIMARY KEY, name TEXT NOT NULL);
+         CREATE TABLE visits (id INTEGER PRIMARY KEY, staff_id INTEGER NOT NULL, at INTEGER NOT NULL, status TEXT NOT NULL, note TEXT);
+         CREATE INDEX visits_status ON visits (status);
+         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)
+         INSERT INTO visits SELECT i, i * 7919 % 200, i, CASE WHEN i % 100 = 0 THEN 'new' ELSE 'done' END, 'note ' || i FROM n;
+         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 200) INSERT INTO staff SELECT i, 's' || i FROM n",
+    )
+    .execute(&mut c)
+    .await
+    .expect("rows");
+    let _ = c.close().await;
+    let before = std::fs::read(&path).expect("the file");
+    for (text, want) in [
+        ("SELECT * FROM visits WHERE staff_id = ? AND at > ? ORDER BY at DESC", "(staff_id, at"),
+        ("SELECT * FROM visits WHERE staff_id = ? ORDER BY at DESC LIMIT 20", "(staff_id, at DESC)"),
+        ("SELECT s.name, count(*) FROM staff s JOIN visits v ON v.staff_id = s.id GROUP BY s.id", "(staff_id"),
+        ("SELECT * FROM visits WHERE lower(note) = ?", "((lower(note)))"),
+    ] {
+        let found = given(&format!("sqlite:{}", path.display()), &wanted(&[(text, 60_000.0)])).await;
+        let all = ddl(&found);
+        assert!(all.len() == 1 && all[0].contains(want), "{text}\nwants {want}: {all:?}\n{:#?}", found.advice.rejected);
+        assert_eq!(found.advice.worth, Worth::Steps);
+    }
+    let found = given(
+        &format!("sqlite:{}", path.display()),
+        &wanted(&[("SELECT * FROM visits WHERE status = ?", 60_000.0), ("SELECT * FROM visits WHERE id = ?", 1e3)]),
+    )
+    .await;
+    assert!(found.advice.advised.is_empty(), "they are there: {:?}", ddl(&found));
+    assert_eq!(std::fs::read(&path).expect("the file"), before, "nothing was written");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_mariadb_it_says_that_nothing_was_simulated() {
+    let server = MariaDb::start().await.expect("MariaDB");
+    server
+        .execute(
+            "CREATE TABLE orders (id int PRIMARY KEY, cust_id int NOT NULL, created datetime NOT NULL, note varchar(200));
+             INSERT INTO orders SELECT seq, seq % 500, '2026-01-01' + INTERVAL seq MINUTE, md5(seq) FROM seq_1_to_20000;
+             CREATE INDEX by_note ON orders (note);
+             ANALYZE TABLE orders",
+        )
+        .await
+        .expect("rows");
+    let found = given(
+        &server.url(),
+        &wanted(&[
+            ("SELECT * FROM `orders` WHERE `cust_id` = ? ORDER BY `created` DESC LIMIT ?", 60_000.0),
+            ("SELECT * FROM orders WHERE note = ?", 10_000.0),
+        ]),
+    )
+    .await;
+    assert_eq!(found.advice.worth, Worth::Statistics);
+    assert!(
+        found.advice.notes.iter().any(|n| n.contains("cannot plan for an index that is not there")),
+        "{:?}",
+        found.advice.notes
+    );
+    let [advised] = found.advice.advised.as_slice() else { panic!("{:?}", ddl(&found)) };
+    assert!(
+        advised.ddl.contains("(`cust_id`, `created` DESC)") && advised.ddl.contains("LOCK=NONE"),
+        "{}",
+        advised.ddl
+    );
+    server.execute(&advised.ddl).await.expect("the statement as it is");
+}
