@@ -22,6 +22,7 @@ mod error;
 mod finding;
 mod frame;
 mod health;
+mod indexes;
 mod job;
 mod journal;
 mod judged;
@@ -67,6 +68,10 @@ pub use error::{ApiError, ErrorCode, Remedy};
 pub use finding::{Finding, FindingAction, FindingStatement, FindingTarget, FindingValue, Proof};
 pub use frame::{Frame, FrameKind, OwnCost, TargetState, TargetStatus};
 pub use health::{CheckFix, CheckState, CheckThreshold, DatabaseHealth, HealthCheck};
+pub use indexes::{
+    ConstraintKind, DatabaseIndexes, IndexConstraint, IndexFinding, IndexFindingKind, IndexIdentity, IndexKey,
+    IndexOrigin, UnusedAnswer,
+};
 pub use job::{JobResult, JobState, JobStatus};
 pub use journal::{JournalEntry, JournalKind};
 pub use judged::{JudgedMs, JudgedTime};
