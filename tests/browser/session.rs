@@ -180,7 +180,8 @@ async fn e2e_the_address_is_the_state() {
         shows(page, "blue", "reports")?;
         page.back()?;
         shows(page, "blue", "settings")?;
-        let there = format!("const e = (() => {{ {scrolled} }})(); return e && Math.round(e.scrollTop) === arguments[0]");
+        let there =
+            format!("const e = (() => {{ {scrolled} }})(); return e && Math.round(e.scrollTop) === arguments[0]");
         page.wait_until("the settings to be scrolled as before", SOON, &there, &[left])?;
         page.wait_until("the title", SOON, "return document.title === 'Settings, blue – Perfdeck'", &[])?;
 

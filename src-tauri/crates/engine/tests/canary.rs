@@ -358,6 +358,7 @@ fn base(command: &str, url: &str, environment: &str, run: &str) -> Option<Value>
         "db.activity" => json!({ "environment_id": environment, "at_ms": null }),
         "db.statements" => json!({"environment_id": environment, "from_ms": 0.0, "to_ms": 1.0}),
         "db.statement" => json!({"environment_id": environment, "key": "nothing", "from_ms": 0.0, "to_ms": 1.0}),
+        "db.indexes" => json!({ "environment_id": environment, "kinds": ["duplicate"], "table": "public.orders" }),
         "db.bloat" | "db.measure_bloat" => json!({ "environment_id": environment, "index": "public.orders_pkey" }),
         "db.plan" => json!({ "environment_id": environment, "statement": "SELECT 1" }),
         "monitor.history" => json!({"environment_id": environment, "from_ms": 0.0, "to_ms": 1.0, "width_px": 10}),

@@ -5,6 +5,7 @@ pub mod commands;
 pub(crate) mod drop_index;
 pub(crate) mod end_session;
 pub(crate) mod growth;
+pub(crate) mod indexes;
 pub(crate) mod place;
 pub(crate) mod pools;
 pub(crate) mod schema;
