@@ -12,8 +12,8 @@ use super::MOST_INDEXES;
 use super::facts::{Counted, ForeignKey, Index, IndexDone, IndexReading, TableFacts, Work};
 use super::postgres_row::{Names, index};
 use super::postgres_sql::{
-    BUILDS, CLASSES, COUNT, COLLATIONS, CONSTRAINTS, FOREIGN_KEYS, INDEXES, LAST_SCAN, MAYBE_ALIKE, NULLS, OF_ONE_TABLE,
-    OF_USERS, TABLES, TEXTS, WINDOW, WORKED_ON,
+    BUILDS, CLASSES, COLLATIONS, CONSTRAINTS, COUNT, FOREIGN_KEYS, INDEXES, LAST_SCAN, MAYBE_ALIKE, NULLS,
+    OF_ONE_TABLE, OF_USERS, TABLES, TEXTS, WINDOW, WORKED_ON,
 };
 use crate::own;
 use crate::session::Session;
@@ -32,7 +32,8 @@ const MOST: usize = 40_000;
 pub(crate) enum Scope {
     /// All of users.
     All,
-    /// Those that may be like another one, and those that are not valid: what a look at a large catalogue has time for.
+    /// Those that may be like another one, and those that are not valid, of the largest tables first and one page of them: what a
+    /// look at a large catalogue has time for.
     MaybeAlike,
     /// Those of the table of the index with this number.
     TableOf(i64),
@@ -69,7 +70,12 @@ where
         Scope::TableOf(oid) => OF_ONE_TABLE.replace("$OID", &oid.to_string()),
     };
     let columns = [NULLS[usize::from(version >= 150_000)], LAST_SCAN[usize::from(version >= 160_000)]].concat();
-    let text = INDEXES.replace("$VERSION", &columns).replace("$FILTER", &filter).replace("$PAGE", &PAGE.to_string());
+    let order = if scope == Scope::MaybeAlike { "i.indisvalid, t.relpages DESC, i.indrelid" } else { "i.indexrelid" };
+    let text = INDEXES
+        .replace("$ORDER", order)
+        .replace("$VERSION", &columns)
+        .replace("$FILTER", &filter)
+        .replace("$PAGE", &PAGE.to_string());
     let (mut rows, mut after, mut asked): (Vec<PgRow>, i64, u32) = (Vec::new(), 0, 0);
     loop {
         let page = ask(&mut *c, text.replace("$AFTER", &after.to_string())).await?;
@@ -77,7 +83,7 @@ where
         let full = page.len() == PAGE;
         after = page.last().map_or(Ok(0), |row| row.try_get(0))?;
         rows.extend(page);
-        if !full || rows.len() > MOST_INDEXES {
+        if !full || rows.len() > MOST_INDEXES || scope == Scope::MaybeAlike {
             break;
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! They have no parameters, so that they are asked through poolers too; numbers are put in their places.
 
-/// Indexes after a number, in its order. Which columns `$VERSION` adds depends on the server.
+/// Indexes after a number, in an order. Which columns `$VERSION` adds depends on the server.
 pub(super) const INDEXES: &str = "
     SELECT i.indexrelid::int8, format('%I.%I', n.nspname, c.relname), format('%I.%I', tn.nspname, t.relname), a.amname::text,
         c.relkind::text, i.indnkeyatts::int4, i.indclass::text, i.indcollation::text, i.indoption::text,
@@ -24,7 +24,7 @@ pub(super) const INDEXES: &str = "
     JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     JOIN pg_catalog.pg_class t ON t.oid = i.indrelid JOIN pg_catalog.pg_namespace tn ON tn.oid = t.relnamespace
     JOIN pg_catalog.pg_am a ON a.oid = c.relam
-    WHERE i.indexrelid > $AFTER $FILTER ORDER BY i.indexrelid LIMIT $PAGE";
+    WHERE i.indexrelid > $AFTER $FILTER ORDER BY $ORDER LIMIT $PAGE";
 
 /// How many there are.
 pub(super) const COUNT: &str = "

@@ -63,6 +63,10 @@ const RULES: &[Rule] = &[
     // pg-index-health 76.
     decoy("other_collation", "CREATE TABLE $ (a text); CREATE INDEX $_1 ON $ (a); CREATE INDEX $_2 ON $ (a COLLATE \"POSIX\")"),
     decoy("other_direction", "CREATE TABLE $ (a int, b int); CREATE INDEX $_1 ON $ (a, b); CREATE INDEX $_2 ON $ (a, b DESC)"),
+    decoy(
+        "other_direction_alone",
+        "CREATE TABLE $ (a int); CREATE INDEX $_1 ON $ (a NULLS LAST); CREATE INDEX $_2 ON $ (a DESC NULLS LAST)",
+    ),
     decoy("other_nulls", "CREATE TABLE $ (a int); CREATE INDEX $_1 ON $ (a); CREATE INDEX $_2 ON $ (a NULLS FIRST)"),
     // pgCluu 150, pg-index-health 66, yb-voyager 2764.
     decoy("other_condition", "CREATE TABLE $ (a int, b int); CREATE INDEX $_1 ON $ (a) WHERE b = 1; CREATE INDEX $_2 ON $ (a) WHERE b = 2"),
@@ -77,7 +81,12 @@ const RULES: &[Rule] = &[
     decoy("checked_later", "CREATE TABLE $ (a int); CREATE UNIQUE INDEX $_1 ON $ (a); ALTER TABLE $ ADD CONSTRAINT $_d UNIQUE (a) DEFERRABLE INITIALLY DEFERRED"),
     decoy("excludes", "CREATE TABLE $ (a int4range, EXCLUDE USING gist (a WITH &&)); ALTER TABLE $ ADD EXCLUDE USING gist (a WITH &&)"),
     decoy("told_apart", "CREATE TABLE $ (a int NOT NULL); CREATE UNIQUE INDEX $_1 ON $ (a); CREATE UNIQUE INDEX $_2 ON $ (a); ALTER TABLE $ REPLICA IDENTITY USING INDEX $_2; CREATE TABLE $_f (x int REFERENCES $ (a)); CREATE INDEX $_f_x ON $_f (x)"),
-    decoy("ordered_by", "CREATE TABLE $ (a int); CREATE UNIQUE INDEX $_1 ON $ (a); CLUSTER $ USING $_1"),
+    // What the table is ordered by stays, though it is the younger one.
+    defect(
+        "ordered_by",
+        "CREATE TABLE $ (a int); CREATE INDEX $_1 ON $ (a); CREATE INDEX $_2 ON $ (a); CLUSTER $ USING $_2",
+        &["duplicate public.$_1"],
+    ),
     decoy("other_options", "CREATE TABLE $ (a int); CREATE INDEX $_1 ON $ USING brin (a); CREATE INDEX $_2 ON $ USING brin (a) WITH (pages_per_range = 4)"),
     decoy("gist_prefix", "CREATE TABLE $ (a int4range, b int4range); CREATE INDEX $_1 ON $ USING gist (a); CREATE INDEX $_2 ON $ USING gist (a, b)"),
     decoy("gin_prefix", "CREATE TABLE $ (a jsonb, b jsonb); CREATE INDEX $_1 ON $ USING gin (a); CREATE INDEX $_2 ON $ USING gin (a, b)"),

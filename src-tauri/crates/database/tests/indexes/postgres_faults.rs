@@ -18,7 +18,7 @@ async fn locks_rights_poolers_and_names_are_in_nobodys_way() {
             "CREATE TABLE held (a int, b text, c int);
              INSERT INTO held SELECT i, i::text, i FROM generate_series(1, 2000) i;
              CREATE INDEX held_1 ON held (lower(b)) WHERE a > 7; CREATE INDEX held_longer_2 ON held (lower(b)) WHERE a > 7;
-             CREATE TABLE alike (a int); INSERT INTO alike VALUES (1), (1);
+             CREATE TABLE alike (a int); INSERT INTO alike VALUES (1), (1); CREATE INDEX alike_2 ON alike (a);
              CREATE SCHEMA \"Odd.one\"; CREATE TABLE \"Odd.one\".\"Tabelle \"\"x\"\" 日本\" (\"a b\" int, \"c'd\" int REFERENCES alike_key);
              CREATE INDEX \"i;--\" ON \"Odd.one\".\"Tabelle \"\"x\"\" 日本\" (\"a b\");
              CREATE INDEX \"{LONG}\" ON \"Odd.one\".\"Tabelle \"\"x\"\" 日本\" (\"a b\")"
