@@ -114,6 +114,8 @@ fn forms(field: &str) -> Option<&'static [&'static str]> {
         | "ByEnvironment.environment_id"
         | "ActivityRequest.environment_id"
         | "SizesRequest.environment_id"
+        | "IndexesRequest.environment_id"
+        | "IndexesRequest.table"
         | "BloatRequest.environment_id"
         | "BloatRequest.index"
         | "PlanRequest.environment_id"

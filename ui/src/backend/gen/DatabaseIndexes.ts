@@ -27,9 +27,9 @@ unused: UnusedAnswer,
  */
 indexes: number, 
 /**
- * Indexes that are there and were not looked at, beyond the bound.
+ * Indexes that are there and were not looked at, beyond the bound; `null` where there are some and nobody counted them.
  */
-indexes_left_out: number, 
+indexes_left_out: number | null, 
 /**
  * Tables that were looked at.
  */
