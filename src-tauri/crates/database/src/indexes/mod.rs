@@ -17,12 +17,13 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use perfdeck_model::{
-    Address, ApiError, BloatUnknown, Clock, DatabaseIndexes, DatabaseSizes, IndexFinding, IndexFindingKind, IndexSize,
-    Scheme, Sensitive,
+    Address, ApiError, BloatUnknown, Clock, DatabaseIndexes, DatabaseSizes, ErrorCode, IndexFinding, IndexFindingKind,
+    IndexSize, Scheme, Sensitive,
 };
 
 use crate::connect::{Database, close, connect, stalled};
 use crate::error::explain;
+use crate::hints::again;
 use crate::{own, sizes};
 
 pub(crate) use facts::Index;
@@ -68,9 +69,18 @@ impl IndexFilter {
 /// # Errors
 /// When the database cannot be reached, refuses, or does not answer within 9 s.
 pub async fn read(address: &Address, password: Option<&Sensitive>) -> Result<IndexReading, ApiError> {
+    let began = Instant::now();
     let sizes = sizes::sizes(address, password, sizes::MOST_TABLES);
-    let (reading, sizes) = tokio::join!(catalogue(address, password), sizes);
-    let mut reading = reading?;
+    let (mut reading, sizes) = if address.scheme == Scheme::Postgres {
+        let (reading, sizes) = tokio::join!(catalogue(address, password), sizes);
+        (reading?, sizes)
+    } else {
+        // Both open every table there, which takes longer at the same time than one after the other.
+        let reading = catalogue(address, password).await?;
+        let left = DEADLINE.saturating_sub(began.elapsed());
+        let late = |_| again(ErrorCode::Timeout, "there was no time left for them".to_owned());
+        (reading, tokio::time::timeout(left, sizes).await.map_err(late).and_then(|told| told))
+    };
     match sizes {
         Ok(sizes) => take_sizes(&mut reading, sizes),
         Err(error) => reading.missing.push(format!("Sizes and bloat could not be read: {}", error.message)),

@@ -312,7 +312,7 @@ async fn texts(c: &mut Session, reading: &mut IndexReading, began: Instant) -> R
             Ok(rows) => take_texts(page, &rows)?,
             // Somebody locked one of them in between, or the server was too busy.
             Err(sqlx::Error::Database(e)) if matches!(e.code().as_deref(), Some("55P03" | "57014")) => {
-                left += page.len()
+                left += page.len();
             }
             Err(error) => return Err(error),
         }

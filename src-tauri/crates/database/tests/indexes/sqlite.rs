@@ -127,7 +127,7 @@ async fn every_defect_of_sqlite_is_found_and_no_decoy() {
     c.execute("DELETE FROM many WHERE a % 4 > 0").await.expect("holes");
     let bloated = judged(&reading(&url).await);
     assert!(of_kinds(&bloated, &["bloated"]).len() <= 1, "{:?}", crate::told(&bloated));
-    for f in found.findings.iter() {
+    for f in &found.findings {
         let statement = &f.finding.proof.statements[0].text;
         c.execute(sqlx::AssertSqlSafe(statement.clone())).await.unwrap_or_else(|e| panic!("{statement}: {e}"));
     }
