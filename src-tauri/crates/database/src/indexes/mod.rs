@@ -98,7 +98,7 @@ async fn catalogue(address: &Address, password: Option<&Sensitive>) -> Result<In
         match &mut database {
             Database::Postgres(c) => postgres::read(c, address, began).await,
             Database::Mysql(c) => mysql::read(c, address, began).await,
-            Database::Sqlite(c) => sqlite::read(c).await,
+            Database::Sqlite(c) => sqlite::read(c, began + DEADLINE).await,
         }
     };
     let outcome = tokio::time::timeout(DEADLINE, work).await;

@@ -1,5 +1,6 @@
 //! Indexes of a SQLite file, from its schema.
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
+use std::time::Instant;
 
 use perfdeck_model::{IndexIdentity, IndexKey, IndexOrigin, Proof, Scheme};
 use perfdeck_sqltext::{Dialect, without_literals};
@@ -10,16 +11,19 @@ use super::MOST_INDEXES;
 use super::facts::{Compared, Counted, ForeignKey, Index, IndexDone, IndexReading, TableFacts};
 use super::rules::{self, alike, not_null_of};
 use super::sqlite_text::{Tokens, parts};
+use crate::sizes::limit_time;
 
-/// Columns of the indexes of all tables, one a row: index, table, who made it, unique, partial, statement; column (`NULL` for an
-/// expression and for the row number), descending, collation, whether it is a key.
+/// Columns of the indexes of all tables, one a row: index, table, who made it, unique, partial; column (`NULL` for an expression
+/// and for the row number), descending, collation, whether it is a key.
 const INDEXES: &str = "
     SELECT i.*, x.name, x.desc, x.coll, x.key
-    FROM (SELECT il.name, m.name AS \"table\", il.origin, il.\"unique\", il.partial,
-                 (SELECT s.sql FROM sqlite_schema s WHERE s.name = il.name AND s.type = 'index') AS sql
+    FROM (SELECT il.name, m.name AS \"table\", il.origin, il.\"unique\", il.partial
           FROM sqlite_schema m, pragma_index_list(m.name) il
           WHERE m.type = 'table' ORDER BY m.name, il.name LIMIT $MOST) i, pragma_index_xinfo(i.name) x
     ORDER BY i.\"table\", i.name, x.seqno";
+
+/// The statements of the indexes. Looking for each of them would read the whole schema again.
+const STATEMENTS: &str = "SELECT name, sql FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL";
 
 /// Tables, with the column that is the row number itself: the only one of a primary key that has no index.
 const TABLES: &str = "
@@ -56,14 +60,19 @@ pub(crate) async fn catalogue(c: &mut SqliteConnection) -> Result<IndexReading, 
         reading.tables.insert(row.try_get(0)?, facts);
     }
     let text = INDEXES.replace("$MOST", &(MOST_INDEXES + 1).to_string());
-    let rows = sqlx::query(sqlx::AssertSqlSafe(text)).fetch_all(c).await?;
+    let rows = sqlx::query(sqlx::AssertSqlSafe(text)).fetch_all(&mut *c).await?;
+    let mut statements: HashMap<String, String> = HashMap::new();
+    for row in sqlx::query(STATEMENTS).fetch_all(c).await? {
+        statements.insert(row.try_get(0)?, row.try_get(1)?);
+    }
     let name = |row: &SqliteRow| row.try_get::<String, _>(0);
     let mut made = 0;
     for own in rows.chunk_by(|a, b| matches!((name(a), name(b)), (Ok(a), Ok(b)) if a == b)) {
         let Some(first) = own.first() else { continue };
         let number = reading.tables.get(first.try_get::<&str, _>(1)?).and_then(|t| t.row_number.clone());
         made += 1;
-        reading.indexes.push(index(first, own, number, made)?);
+        let sql = statements.remove(first.try_get::<&str, _>(0)?);
+        reading.indexes.push(index(first, own, number, sql, made)?);
     }
     if reading.indexes.len() > MOST_INDEXES {
         reading.indexes.truncate(MOST_INDEXES);
@@ -74,25 +83,31 @@ pub(crate) async fn catalogue(c: &mut SqliteConnection) -> Result<IndexReading, 
 }
 
 /// One index of its rows.
-fn index(first: &SqliteRow, own: &[SqliteRow], number: Option<String>, made: i64) -> Result<Index, sqlx::Error> {
+fn index(
+    first: &SqliteRow,
+    own: &[SqliteRow],
+    number: Option<String>,
+    sql: Option<String>,
+    made: i64,
+) -> Result<Index, sqlx::Error> {
     let (mut keys, mut suffix) = (Vec::new(), Vec::new());
     for row in own {
-        let column: Option<String> = row.try_get(6)?;
-        if row.try_get::<i64, _>(9)? == 0 {
+        let column: Option<String> = row.try_get(5)?;
+        if row.try_get::<i64, _>(8)? == 0 {
             // The row number has no name of its own.
             suffix.extend(column.or_else(|| number.clone()));
             continue;
         }
-        let collation: Option<String> = row.try_get(8)?;
+        let collation: Option<String> = row.try_get(7)?;
         keys.push(IndexKey {
             column,
-            descending: row.try_get::<i64, _>(7)? != 0,
+            descending: row.try_get::<i64, _>(6)? != 0,
             // SQLite finds collations without regard to case.
             collation: collation.map(|name| name.to_ascii_lowercase()),
             ..IndexKey::default()
         });
     }
-    let (partial, sql): (bool, Option<String>) = (first.try_get::<i64, _>(4)? != 0, first.try_get(5)?);
+    let partial = first.try_get::<i64, _>(4)? != 0;
     let written = written(&keys, partial, sql.as_deref());
     let understood = written.is_some();
     let (expressions, condition) = written.unwrap_or_default();
@@ -151,7 +166,9 @@ fn written(keys: &[IndexKey], partial: bool, sql: Option<&str>) -> Option<(Vec<O
 }
 
 /// All that a file tells of its indexes.
-pub(super) async fn read(c: &mut SqliteConnection) -> Result<IndexReading, sqlx::Error> {
+pub(super) async fn read(c: &mut SqliteConnection, end: Instant) -> Result<IndexReading, sqlx::Error> {
+    // A statement would go on when nobody waits for it any more.
+    limit_time(c, Some(end)).await?;
     let mut reading = catalogue(c).await?;
     let why = "SQLite keeps no account of what its indexes are used for".to_owned();
     reading.counted = Counted::Not { why, fix: None };
@@ -163,48 +180,48 @@ pub(super) async fn read(c: &mut SqliteConnection) -> Result<IndexReading, sqlx:
 async fn foreign_keys(c: &mut SqliteConnection, reading: &mut IndexReading) -> Result<(), sqlx::Error> {
     let rows = sqlx::query(FOREIGN_KEYS).fetch_all(c).await?;
     let number = |row: &SqliteRow| Some((row.try_get::<String, _>(0).ok()?, row.try_get::<i64, _>(1).ok()?));
+    let of = alike::by_table(reading);
+    // SQLite finds tables and columns without regard to case.
+    let names: HashMap<String, &String> = reading.tables.keys().map(|name| (name.to_ascii_lowercase(), name)).collect();
+    let mut keys = Vec::new();
     for own in rows.chunk_by(|a, b| number(a) == number(b)) {
         let Some(first) = own.first() else { continue };
         let (table, references): (String, String) = (first.try_get(0)?, first.try_get(2)?);
-        // SQLite finds tables and columns without regard to case.
-        let parent = reading.tables.keys().find(|name| name.eq_ignore_ascii_case(&references)).cloned();
-        let references = parent.unwrap_or(references);
+        let references = names.get(&references.to_ascii_lowercase()).map_or(references, |name| (*name).clone());
+        let indexes = |name: &str| of.get(name).map(Vec::as_slice).unwrap_or_default();
         let to = own.iter().map(|row| row.try_get::<Option<String>, _>(4)).collect::<Result<Vec<_>, _>>()?;
         let from = own.iter().map(|row| row.try_get::<String, _>(3)).collect::<Result<Vec<_>, _>>()?;
-        let referenced =
-            to.into_iter().collect::<Option<Vec<_>>>().unwrap_or_else(|| primary_key(reading, &references));
-        let collations = compared_by(reading, &references, &referenced);
+        let number = reading.tables.get(&references).and_then(|t| t.row_number.clone());
+        let key = || number.map_or_else(|| primary_key(indexes(&references)), |name| vec![name]);
+        let referenced = to.into_iter().collect::<Option<Vec<_>>>().unwrap_or_else(key);
+        let collations = compared_by(indexes(&references), &referenced);
         let name = from.join(", ");
-        let columns = from.into_iter().map(|name| column_of(reading, &table, name)).zip(collations).collect();
-        reading.foreign_keys.push(ForeignKey { name, table, columns, references, referenced });
+        let columns = from.into_iter().map(|name| column_of(indexes(&table), name)).zip(collations).collect();
+        keys.push(ForeignKey { name, table, columns, references, referenced });
     }
+    reading.foreign_keys = keys;
     Ok(())
 }
 
 /// A column as the indexes of its table write it.
-fn column_of(reading: &IndexReading, table: &str, name: String) -> String {
-    let own = reading.indexes.iter().filter(|i| i.identity.table == table);
-    let mut columns = own.flat_map(|i| i.identity.keys.iter().filter_map(|key| key.column.as_ref()));
+fn column_of(own: &[&Index], name: String) -> String {
+    let mut columns = own.iter().flat_map(|i| i.identity.keys.iter().filter_map(|key| key.column.as_ref()));
     columns.find(|column| column.eq_ignore_ascii_case(&name)).cloned().unwrap_or(name)
 }
 
-fn primary_key(reading: &IndexReading, table: &str) -> Vec<String> {
-    if let Some(number) = reading.tables.get(table).and_then(|t| t.row_number.clone()) {
-        return vec![number];
-    }
-    let of = reading.indexes.iter().find(|i| i.identity.table == table && i.identity.primary);
+fn primary_key(own: &[&Index]) -> Vec<String> {
+    let of = own.iter().find(|i| i.identity.primary);
     of.map(|i| i.identity.keys.iter().filter_map(|key| key.column.clone()).collect()).unwrap_or_default()
 }
 
 /// By which collations the columns of a foreign key are compared: those of the columns that it refers to.
-fn compared_by(reading: &IndexReading, table: &str, columns: &[String]) -> Vec<Option<String>> {
-    let unique = |i: &&Index| i.identity.table == table && i.identity.unique && !i.identity.partial;
-    let named = |i: &&Index| {
+fn compared_by(own: &[&Index], columns: &[String]) -> Vec<Option<String>> {
+    let named = |i: &&&Index| {
         let keys = &i.identity.keys;
         let has = |name: &String| keys.iter().any(|k| k.column.as_ref().is_some_and(|c| c.eq_ignore_ascii_case(name)));
         keys.len() == columns.len() && columns.iter().all(has)
     };
-    let of = reading.indexes.iter().filter(unique).find(named);
+    let of = own.iter().filter(|i| i.identity.unique && !i.identity.partial).find(named);
     let collation = |name: &String| {
         let key = of?.identity.keys.iter().find(|k| k.column.as_ref().is_some_and(|c| c.eq_ignore_ascii_case(name)))?;
         key.collation.clone()
