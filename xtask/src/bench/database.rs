@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use perfdeck_model::{DatabaseSizes, SizeTold};
+use perfdeck_model::{DatabaseIndexes, DatabaseSizes, SizeTold};
 use serde_json::{Value, json};
 
 use super::data::{Private, newest};
@@ -248,7 +248,7 @@ fn whole(sizes: &DatabaseSizes, tables: usize) -> Outcome {
 }
 
 /// Opening the Schema and Pool tabs: the largest tables first, then all of them, beside the health.
-fn opened(home: &Path, environment: &str) -> Outcome<[f64; 4]> {
+fn opened(home: &Path, environment: &str) -> Outcome<[f64; 5]> {
     let screen = Screen::open(home, environment)?;
     let (_, activity) = screen.ask("db.activity", json!({ "at_ms": null }))?;
     let began = Instant::now();
@@ -266,7 +266,12 @@ fn opened(home: &Path, environment: &str) -> Outcome<[f64; 4]> {
     whole(&sizes, 5_000)?;
     let (part, bloat) = screen.sizes(625)?;
     whole(&part, 625)?;
-    Ok([activity, first, complete, bloat])
+    let (body, indexes) = screen.ask("db.indexes", json!({ "limit": 10_000 }))?;
+    let found: DatabaseIndexes = serde_json::from_str(&body).map_err(|error| format!("db.indexes: {error}"))?;
+    if (found.tables, found.indexes, found.indexes_left_out) != (5_000, 20_000, Some(0)) || !found.missing.is_empty() {
+        return Err(format!("indexes were left out: {} of 20,000; {:?}", found.indexes, found.missing).into());
+    }
+    Ok([activity, first, complete, bloat, indexes])
 }
 
 /// Share of one core that watching takes of the server, beside what it does without it, in per cent.
@@ -300,17 +305,18 @@ pub(super) fn database() -> Outcome {
     server.run("SELECT pg_stat_statements_reset()")?;
 
     println!("PostgreSQL {} with 5,000 tables and 20,000 indexes:", server.ask("SHOW server_version")?);
-    let mut all: [Vec<f64>; 4] = Default::default();
+    let mut all: [Vec<f64>; 5] = Default::default();
     for _ in 0..OPENINGS {
         for (values, value) in all.iter_mut().zip(opened(&home, &environment)?) {
             values.push(value);
         }
     }
-    let [activity, first, complete, bloat] = &mut all;
+    let [activity, first, complete, bloat, indexes] = &mut all;
     report("activity: first content", "ms", activity, Some(1_000.0));
     report("schema: first content, 200 tables", "ms", first, Some(1_000.0));
     report("all sizes, all bloat and health", "ms", complete, Some(5_000.0));
     report("sizes and bloat of 2,500 indexes", "ms", bloat, Some(3_000.0));
+    report("all findings about indexes", "ms", indexes, Some(10_000.0));
 
     let idle = unwatched(&server);
     let screen = Screen::open(&home, &environment)?;

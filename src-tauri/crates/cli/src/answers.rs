@@ -8,9 +8,9 @@ use perfdeck_engine::pool_size::PoolSizing;
 use perfdeck_engine::statements::Statements;
 use perfdeck_engine::{DeletedItem, StoredComparison, StoredKnee};
 use perfdeck_model::{
-    Blocking, Change, ConnectionReport, DatabaseActivity, DatabaseHealth, DatabasePools, DatabaseSession,
-    DatabaseSizes, Environment, EnvironmentSummary, IndexBloat, JournalEntry, OwnCost, PreparedTransaction, ReportFile,
-    Run, RunSummary, StatementPlan, TargetStatus,
+    Blocking, Change, ConnectionReport, DatabaseActivity, DatabaseHealth, DatabaseIndexes, DatabasePools,
+    DatabaseSession, DatabaseSizes, Environment, EnvironmentSummary, IndexBloat, JournalEntry, OwnCost,
+    PreparedTransaction, ReportFile, Run, RunSummary, StatementPlan, TargetStatus,
 };
 use schemars::{JsonSchema, schema_for};
 use serde::Serialize;
@@ -146,6 +146,15 @@ pub(crate) struct Sizes {
     pub(crate) environment: String,
     #[serde(flatten)]
     pub(crate) sizes: DatabaseSizes,
+}
+
+/// `perfctl db indexes`: `perfdeck.indexes/1`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Indexes {
+    pub(crate) schema: &'static str,
+    pub(crate) environment: String,
+    #[serde(flatten)]
+    pub(crate) indexes: DatabaseIndexes,
 }
 
 /// `perfctl db bloat`: `perfdeck.bloat/1`.
@@ -317,6 +326,7 @@ pub(crate) fn write_schemas(dir: &Path) -> std::io::Result<()> {
         ("pools", schema_for!(Pools)),
         ("health", schema_for!(Health)),
         ("sizes", schema_for!(Sizes)),
+        ("indexes", schema_for!(Indexes)),
         ("bloat", schema_for!(Bloat)),
         ("statement_plan", schema_for!(Plans)),
         ("cost", schema_for!(Cost)),

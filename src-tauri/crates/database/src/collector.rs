@@ -255,7 +255,7 @@ impl DatabaseCollector {
                     let slow = match open {
                         Database::Postgres(c) => postgres::slow(c, &self.address, thorough).await,
                         _ if !thorough => Ok(Slow::default()),
-                        Database::Mysql(c) => mysql::slow(c).await,
+                        Database::Mysql(c) => mysql::slow(c, self.address.scheme).await,
                         Database::Sqlite(c) => sqlite::slow(c).await,
                     }?;
                     let took_ms = began.elapsed().as_secs_f64() * 1e3;

@@ -1,16 +1,18 @@
 //! What is read from MySQL and MariaDB.
 use std::collections::BTreeMap;
 
-use perfdeck_model::{Address, ApiError, Clock, ErrorCode, Finding, Proof, Unit};
-use perfdeck_sqltext::{Dialect, quote_identifier};
+use perfdeck_model::{Address, ApiError, Clock, ErrorCode, Finding, IndexFindingKind, Scheme, Unit};
+use perfdeck_sqltext::{Dialect, quote_text};
 use sqlx::Row;
 use sqlx::mysql::{MySqlConnection, MySqlRow};
 
 use crate::activity::Long;
 use crate::error::explain;
 use crate::hints::grant;
+use crate::indexes::mysql_catalogue;
+use crate::indexes::rules::of_catalogue;
 use crate::own;
-use crate::reading::{Counters, Moment, Reading, Slow, connections, finding, oldest_transaction, series};
+use crate::reading::{Counters, Moment, Reading, Slow, connections, oldest_transaction, series};
 
 /// What is known about the server behind a connection.
 #[derive(Debug, Default)]
@@ -30,6 +32,24 @@ pub(crate) fn text(row: &MySqlRow, i: usize) -> Option<String> {
         let bytes = row.try_get_unchecked::<Option<Vec<u8>>, _>(i).ok().flatten()?;
         Some(String::from_utf8_lossy(&bytes).into_owned())
     })
+}
+
+/// Tables of this database with their engine, in the order that the server compares names by.
+pub(crate) async fn tables(c: &mut MySqlConnection) -> Result<Vec<(String, String)>, sqlx::Error> {
+    let rows = sqlx::query(
+        "SELECT table_name, engine FROM information_schema.tables
+         WHERE table_schema = DATABASE() AND table_type IN ('BASE TABLE', 'SYSTEM VERSIONED') ORDER BY table_name",
+    )
+    .fetch_all(c)
+    .await?;
+    Ok(rows.iter().filter_map(|row| Some((text(row, 0)?, text(row, 1).unwrap_or_default()))).collect())
+}
+
+/// A condition on the information schema for some of [`tables`], one after the other: a server opens no table outside of it, so
+/// that a page takes a part of the time. Names that differ in case alone may be on both sides of a page's end.
+pub(crate) fn between(page: &[(String, String)]) -> String {
+    let name = |of: Option<&(String, String)>| quote_text(of.map_or("", |(name, _)| name), Dialect::Mysql);
+    format!("table_name >= {} AND table_name <= {}", name(page.first()), name(page.last()))
 }
 
 /// Sessions of others: active, idle in a transaction, all, waiting for a metadata lock, longest statement in seconds, longest
@@ -271,87 +291,21 @@ impl Transactions {
     }
 }
 
-pub(crate) async fn slow(c: &mut MySqlConnection) -> Result<Slow, sqlx::Error> {
+pub(crate) async fn slow(c: &mut MySqlConnection, scheme: Scheme) -> Result<Slow, sqlx::Error> {
     let size: Option<f64> = sqlx::query_scalar(
         "SELECT CAST(SUM(data_length + index_length) AS DOUBLE) FROM information_schema.tables
          WHERE table_schema = DATABASE()",
     )
     .fetch_one(&mut *c)
     .await?;
-    Ok(Slow { size, findings: Some(duplicates(c).await?), requests: 2, ..Slow::default() })
+    Ok(Slow { size, findings: Some(duplicates(c, scheme).await?), requests: 2, ..Slow::default() })
 }
 
-/// Indexes of the same kind over the same columns, prefixes and directions. Of two the one is reported that enforces
-/// nothing.
-async fn duplicates(c: &mut MySqlConnection) -> Result<Vec<Finding>, sqlx::Error> {
-    let rows = sqlx::query(
-        "SELECT table_name, index_name, CAST(MAX(non_unique) AS SIGNED), index_type,
-                GROUP_CONCAT(CONCAT_WS(':', column_name, sub_part, collation) ORDER BY seq_in_index SEPARATOR '\\n')
-         FROM information_schema.statistics WHERE table_schema = DATABASE()
-         GROUP BY table_name, index_name, index_type ORDER BY table_name, index_name LIMIT 5000",
-    )
-    .fetch_all(c)
-    .await?;
-    struct Index {
-        table: String,
-        name: String,
-        unique: bool,
-        kind: String,
-        columns: String,
-    }
-    let all: Vec<Index> = rows
-        .iter()
-        .filter_map(|r| {
-            Some(Index {
-                table: text(r, 0)?,
-                name: text(r, 1)?,
-                unique: r.try_get::<i64, _>(2).ok()? == 0,
-                kind: text(r, 3)?,
-                // An expression has no column name; such an index equals nothing.
-                columns: text(r, 4).filter(|c| !c.is_empty())?,
-            })
-        })
-        .collect();
-    let mut findings = Vec::new();
-    for (i, a) in all.iter().enumerate() {
-        // A unique index beside another unique one over the same columns also repeats it, except the primary key.
-        let twin = all.iter().enumerate().find(|(j, b)| {
-            *j != i
-                && a.table == b.table
-                && a.kind == b.kind
-                && a.columns == b.columns
-                && a.name != "PRIMARY"
-                && (b.name == "PRIMARY" || (!a.unique && b.unique) || (a.unique == b.unique && *j < i))
-        });
-        if let Some((_, b)) = twin {
-            let (table, a, b) = (&a.table, &a.name, &b.name);
-            let columns =
-                all[i].columns.lines().map(|c| c.split(':').next().unwrap_or(c)).collect::<Vec<_>>().join(", ");
-            let name = |text: &str| quote_identifier(text, Dialect::Mysql);
-            let proof = Proof::new(
-                "an index over the same columns, prefixes and directions as another one of its table, which enforces no more",
-                "Drop it: the other one answers the same queries, and writes get cheaper",
-            )
-            .value("index", a.clone())
-            .value("repeats", b.clone())
-            .value("table", table.clone())
-            .value("columns", columns.clone())
-            .statement("Drops it", format!("DROP INDEX {} ON {};", name(a), name(table)));
-            findings.push(
-                finding(
-                    "duplicate_index",
-                    &format!("{table}.{a}"),
-                    format!("`{table}.{a}` repeats `{b}`"),
-                    format!("both over ({columns}), each written with every insert into `{table}`"),
-                    0.05,
-                    "Review index",
-                )
-                .because(proof),
-            );
-        }
-    }
-    findings.truncate(20);
-    Ok(findings)
+/// Indexes that repeat another one, as findings.
+async fn duplicates(c: &mut MySqlConnection, scheme: Scheme) -> Result<Vec<Finding>, sqlx::Error> {
+    let told = of_catalogue(&mysql_catalogue(c, scheme).await?);
+    let told = told.into_iter().filter(|told| told.kind == IndexFindingKind::Duplicate);
+    Ok(told.take(20).map(|told| told.finding).collect())
 }
 
 #[cfg(test)]

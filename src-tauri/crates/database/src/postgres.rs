@@ -1,16 +1,21 @@
 //! What is read from PostgreSQL.
 use std::collections::BTreeMap;
 
-use perfdeck_model::{Address, ApiError, ErrorCode, Finding, FindingTarget, Proof, Unit};
+use perfdeck_model::{Address, ApiError, ErrorCode, Finding, FindingTarget, Proof, Scheme, Unit};
 use perfdeck_words as words;
-use perfdeck_words::{bytes, count, share};
+use perfdeck_words::{count, share};
 use sqlx::Row;
 
 use crate::activity::Long;
 use crate::health;
 use crate::hints::grant;
-use crate::reading::{Counters, Moment, Reading, Slow, connections, duplicate, finding, oldest_transaction, series};
+use crate::indexes::rules::of_catalogue;
+use crate::indexes::{IndexReading, Scope, mark_work, postgres_catalogue};
+use crate::reading::{Counters, Moment, Reading, Slow, connections, finding, oldest_transaction, series};
 use crate::session::Session;
+
+/// Findings about indexes that one look tells, at most.
+const MOST_FOUND: usize = 20;
 
 /// Sessions by state and wait, counters and limits in one round trip. Perfdeck's own sessions are left out. Sessions
 /// that the user may not see have a fixed text for their statement and no other column; they are counted apart.
@@ -127,54 +132,20 @@ const SCANS: &str = "
       AND seq_tup_read / seq_scan > 1000
     ORDER BY seq_tup_read DESC LIMIT 5";
 
-/// Valid B-trees that another one covers: same leading columns, operator classes, collations, directions, expressions
-/// and predicate. Those that enforce something (primary key, unique, constraint, replica identity) are kept. Of two
-/// exact copies, with the same options but fillfactor, the younger is reported. Column sizes come from the catalogue, which never blocks.
-const DUPLICATES: &str = "
-    WITH ix AS (
-        SELECT i.indexrelid, i.indrelid, i.indnkeyatts, i.indisunique, i.indisreplident, c.relname, c.relpages,
-            n.nspname, t.relname AS table_name,
-            (string_to_array(i.indkey::text, ' '))[1:i.indnkeyatts] AS k,
-            (string_to_array(i.indkey::text, ' '))[i.indnkeyatts + 1:] AS inc,
-            string_to_array(i.indclass::text, ' ') AS cl, string_to_array(i.indcollation::text, ' ') AS co,
-            (string_to_array(i.indoption::text, ' '))[1:i.indnkeyatts] AS op,
-            coalesce(i.indexprs::text, '') AS ex, coalesce(i.indpred::text, '') AS pr,
-            ARRAY(SELECT o FROM unnest(c.reloptions) o WHERE o NOT LIKE 'fillfactor=%' ORDER BY o) AS ro,
-            ARRAY(SELECT coalesce(array_to_string(a.attoptions, ', '), '') FROM pg_attribute a
-                  WHERE a.attrelid = c.oid AND a.attnum BETWEEN 1 AND i.indnkeyatts ORDER BY a.attnum) AS ao,
-            EXISTS (SELECT 1 FROM pg_constraint x WHERE x.conindid = i.indexrelid) AS con
-        FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_am m ON m.oid = c.relam
-        JOIN pg_class t ON t.oid = i.indrelid JOIN pg_namespace n ON n.oid = c.relnamespace
-        WHERE i.indisvalid AND m.amname = 'btree' AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema')
-    SELECT DISTINCT ON (a.indexrelid)
-        format('%I.%I', a.nspname, a.relname), format('%I.%I', b.nspname, b.relname), a.k = b.k AND a.inc = b.inc,
-        a.relpages::float8 * current_setting('block_size')::float8, format('%I.%I', a.nspname, a.table_name)
-    FROM ix a JOIN ix b ON a.indrelid = b.indrelid AND a.indexrelid <> b.indexrelid AND a.pr = b.pr AND a.ex = b.ex
-    WHERE a.k = b.k[1:a.indnkeyatts] AND a.cl[1:a.indnkeyatts] = b.cl[1:a.indnkeyatts]
-      AND a.co[1:a.indnkeyatts] = b.co[1:a.indnkeyatts] AND a.op = b.op[1:a.indnkeyatts] AND a.inc <@ (b.k || b.inc)
-      AND a.ao = b.ao[1:a.indnkeyatts] AND (a.ro = b.ro OR NOT (a.k = b.k AND a.inc = b.inc))
-      AND NOT a.con AND NOT a.indisreplident AND NOT a.indisunique
-      AND NOT (a.k = b.k AND a.inc = b.inc AND NOT b.con AND NOT b.indisunique AND NOT b.indisreplident
-               AND a.indexrelid < b.indexrelid)
-    ORDER BY a.indexrelid, (a.k = b.k AND a.inc = b.inc) DESC, b.indexrelid LIMIT 20";
-
-const INVALID: &str = "
-    SELECT format('%I.%I', n.nspname, c.relname), c.relpages::float8 * current_setting('block_size')::float8,
-           i.indisready
-    FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_namespace n ON n.oid = c.relnamespace
-    WHERE NOT i.indisvalid AND c.relkind = 'i'
-      AND NOT EXISTS (SELECT 1 FROM pg_stat_progress_create_index p WHERE p.index_relid = i.indexrelid) LIMIT 20";
-
 /// What is broken; and, when it is `thorough`, the size and what the catalogue shows, which takes the longer the more it holds.
 pub(crate) async fn slow(c: &mut Session, address: &Address, thorough: bool) -> Result<Slow, sqlx::Error> {
-    let (mut size, mut found) = (None, None);
+    let (mut size, mut found, mut asked) = (None, None, 0);
     if thorough {
         let row = sqlx::raw_sql("SELECT pg_database_size(current_database())").fetch_one(&mut *c).await?;
         size = Some(row.try_get::<i64, _>(0)? as f64);
-        found = Some(findings(c).await?);
+        let mut all = findings(c).await?;
+        let (indexes, statements) = indexes(c).await?;
+        all.extend(indexes);
+        asked = statements + 2;
+        found = Some(all);
     }
     let broken = health::broken(c, address).await?;
-    let asked = if thorough { 4 } else { 0 } + health::BROKEN_REQUESTS;
+    let asked = asked + health::BROKEN_REQUESTS;
     let own = if tells_at_once(c) {
         // All of it is told before the counters are read again.
         sqlx::raw_sql("SELECT pg_stat_force_next_flush()").execute(&mut *c).await?;
@@ -229,50 +200,18 @@ async fn findings(c: &mut Session) -> Result<Vec<Finding>, sqlx::Error> {
             .step("Show what runs now", FindingTarget::Database),
         ));
     }
-    for row in sqlx::raw_sql(DUPLICATES).fetch_all(&mut *c).await? {
-        let (a, b, table): (String, String, String) = (row.try_get(0)?, row.try_get(1)?, row.try_get(4)?);
-        let (exact, size): (bool, f64) = (row.try_get(2)?, row.try_get(3)?);
-        let size = if size > 0.0 { format!("{}, ", bytes(size)) } else { String::new() };
-        let evidence = format!("{size}written with every insert into `{table}`; the other serves the same queries");
-        let rule = "a valid B-tree that enforces nothing, whose columns, operator classes, order and condition another index has too";
-        let proof = Proof::new(rule, "Drop it: the other one answers the same queries, and writes get cheaper")
-            .value("index", a.clone())
-            .value("covered by", b.clone())
-            .value("table", table.clone())
-            .value("size", if size.is_empty() { "0 B".to_owned() } else { size.trim_end_matches(", ").to_owned() })
-            .statement("Drops it without blocking writes", format!("DROP INDEX CONCURRENTLY {a};"));
-        findings.push(if exact {
-            duplicate(&a, format!("`{a}` repeats `{b}`"), evidence, proof)
-        } else {
-            let title = format!("`{a}` is the beginning of `{b}`");
-            finding("redundant_index", &a, title, evidence, 0.05, "Review index").because(proof)
-        });
-    }
-    for row in sqlx::raw_sql(INVALID).fetch_all(&mut *c).await? {
-        let (name, size, ready): (String, f64, bool) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
-        let written = if ready { "maintained on every write and used by no query" } else { "used by no query" };
-        findings.push(
-            finding(
-                "invalid_index",
-                &name,
-                format!("`{name}` is invalid"),
-                format!("{}, {written}; left by an index build that failed", bytes(size)),
-                0.1,
-                "Review index",
-            )
-            .because(
-                Proof::new(
-                    "the server calls the index invalid, and none is being built",
-                    "Build it again, or drop it when nobody needs it",
-                )
-                .value("size", bytes(size))
-                .value("maintained on writes", if ready { "yes" } else { "no" })
-                .statement("Builds it again", format!("REINDEX INDEX CONCURRENTLY {name};"))
-                .statement("Drops it", format!("DROP INDEX CONCURRENTLY {name};")),
-            ),
-        );
-    }
     Ok(findings)
+}
+
+/// Indexes that another one repeats or that are not valid, as findings; with how many statements that took. The catalogue alone
+/// is asked, and of a large one only those that may be alike.
+async fn indexes(c: &mut Session) -> Result<(Vec<Finding>, u32), sqlx::Error> {
+    let version = c.server_version_num().unwrap_or(120_000);
+    let (indexes, _, asked) = postgres_catalogue(c, version, Scope::MaybeAlike).await?;
+    let mut reading = IndexReading { indexes, ..IndexReading::of(Scheme::Postgres) };
+    let (_, looked) = mark_work(c, &mut reading.indexes).await?;
+    let found = of_catalogue(&reading).into_iter().take(MOST_FOUND).map(|told| told.finding);
+    Ok((found.collect(), asked + looked))
 }
 
 /// A time span for a person.

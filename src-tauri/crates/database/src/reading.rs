@@ -123,13 +123,3 @@ pub(crate) fn hidden(sessions: Option<i64>, address: &Address) -> Finding {
     .step("Test the connection", FindingTarget::Environment);
     finding("sessions_hidden", "sessions", title, evidence, 1.0, "Review grant").because(proof)
 }
-
-/// The same for an index that repeats another one: its button plans its removal.
-pub(crate) fn duplicate(index: &str, title: String, evidence: String, proof: Proof) -> Finding {
-    let opens = FindingTarget::Change { kind: crate::index_change::DROP_INDEX.to_owned(), object: index.to_owned() };
-    Finding {
-        action: FindingAction { label: "Review drop".to_owned(), opens: opens.clone() },
-        proof: proof.step("Plan the drop", opens),
-        ..finding("duplicate_index", index, title, evidence, 0.05, "")
-    }
-}

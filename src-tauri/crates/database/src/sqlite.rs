@@ -2,13 +2,14 @@
 //!
 //! SQLite keeps no counters, so there are no transactions, no hit ratio and no connections to report; a number that
 //! cannot be had is left out.
-use perfdeck_model::{Address, ApiError, Finding, Proof, Scheme, Unit};
+use perfdeck_model::{Address, ApiError, Finding, IndexFindingKind, Proof, Scheme, Unit};
 use perfdeck_words::{bytes, share};
 use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 
-use crate::reading::{Reading, Slow, duplicate, finding, series};
-use crate::sqlite_indexes::repeated_indexes;
+use crate::indexes::rules::of_catalogue;
+use crate::indexes::sqlite_catalogue;
+use crate::reading::{Reading, Slow, finding, series};
 
 /// Which file the connection has open: a replaced one has another number.
 #[derive(Debug, Default)]
@@ -109,14 +110,7 @@ pub(crate) async fn slow(c: &mut SqliteConnection) -> Result<Slow, sqlx::Error> 
 
 /// Indexes that repeat another one, as findings.
 async fn duplicates(c: &mut SqliteConnection) -> Result<Vec<Finding>, sqlx::Error> {
-    let told = repeated_indexes(c).await?.into_iter().take(20).map(|found| {
-        let (index, table) = (&found.index, &found.table);
-        duplicate(
-            index,
-            format!("`{index}` repeats `{}`", found.repeats),
-            format!("same columns in the same order; both are written with every insert into `{table}`"),
-            found.proof(),
-        )
-    });
-    Ok(told.collect())
+    let told = of_catalogue(&sqlite_catalogue(c).await?);
+    let told = told.into_iter().filter(|told| told.kind == IndexFindingKind::Duplicate);
+    Ok(told.take(20).map(|told| told.finding).collect())
 }

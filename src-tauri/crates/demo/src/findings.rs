@@ -100,7 +100,7 @@ pub(crate) async fn duplicate_indexes(
             evidence: format!("{} for `{columns}` of `{table}` again, written with every change", words::bytes(bytes)),
             cost: if database_bytes > 0.0 { bytes / database_bytes } else { 0.0 },
             action: action("Review drop", opens.clone()),
-            proof: found.proof().value("size", words::bytes(bytes)).step("Plan the drop", opens),
+            proof: found.proof.clone().value("size", words::bytes(bytes)).step("Plan the drop", opens),
         });
     }
     Ok(findings)

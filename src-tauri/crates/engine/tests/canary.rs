@@ -97,7 +97,7 @@ fn forms(field: &str) -> Option<&'static [&'static str]> {
         | "HttpBenchSpec.body_base64"
         | "SqlBenchSpec.statement"
         | "PlanRequest.statement"
-        | "IndexKeyOf.expression"
+        | "IndexSpecKeyOf.expression"
         | "IndexSpec.predicate"
         | "SqlValue.value"
         | "SqlValue.text"
@@ -116,6 +116,8 @@ fn forms(field: &str) -> Option<&'static [&'static str]> {
         | "ByEnvironment.environment_id"
         | "ActivityRequest.environment_id"
         | "SizesRequest.environment_id"
+        | "IndexesRequest.environment_id"
+        | "IndexesRequest.table"
         | "BloatRequest.environment_id"
         | "BloatRequest.index"
         | "PlanRequest.environment_id"
@@ -124,8 +126,8 @@ fn forms(field: &str) -> Option<&'static [&'static str]> {
         | "IndexSpec.name"
         | "IndexSpec.method"
         | "IndexSpec.include"
-        | "IndexKey.operator_class"
-        | "IndexKeyOf.column"
+        | "IndexSpecKey.operator_class"
+        | "IndexSpecKeyOf.column"
         | "EnvUpdate.id"
         | "EnvDuplicate.id"
         | "EnvDuplicate.name"
@@ -367,6 +369,7 @@ fn base(command: &str, url: &str, environment: &str, run: &str) -> Option<Value>
         "db.activity" => json!({ "environment_id": environment, "at_ms": null }),
         "db.statements" => json!({"environment_id": environment, "from_ms": 0.0, "to_ms": 1.0}),
         "db.statement" => json!({"environment_id": environment, "key": "nothing", "from_ms": 0.0, "to_ms": 1.0}),
+        "db.indexes" => json!({ "environment_id": environment, "kinds": ["duplicate"], "table": "public.orders" }),
         "db.bloat" | "db.measure_bloat" => json!({ "environment_id": environment, "index": "public.orders_pkey" }),
         "db.plan_index" => json!({ "environment_id": environment,
             "index": { "table": "public.orders", "keys": [{ "of": { "column": "id" } }] } }),

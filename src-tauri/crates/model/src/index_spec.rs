@@ -17,7 +17,7 @@ pub struct IndexSpec {
     #[ts(optional)]
     pub method: Option<String>,
     /// Keys in their order, 1 to 32.
-    pub keys: Vec<IndexKey>,
+    pub keys: Vec<IndexSpecKey>,
     /// Names of further columns that it holds, without quotes.
     #[serde(default)]
     pub include: Vec<String>,
@@ -30,9 +30,9 @@ pub struct IndexSpec {
 /// Key of an index.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, TS, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct IndexKey {
+pub struct IndexSpecKey {
     /// What is in order.
-    pub of: IndexKeyOf,
+    pub of: IndexSpecKeyOf,
     /// Operator class, such as `text_pattern_ops`; the type's default where there is none.
     #[serde(default)]
     #[ts(optional)]
@@ -49,14 +49,14 @@ pub struct IndexKey {
 /// What a key of an index is made of.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum IndexKeyOf {
+pub enum IndexSpecKeyOf {
     /// Column, by its name without quotes.
     Column(String),
     /// One expression of SQL.
     Expression(String),
 }
 
-impl Default for IndexKeyOf {
+impl Default for IndexSpecKeyOf {
     fn default() -> Self {
         Self::Column(String::new())
     }

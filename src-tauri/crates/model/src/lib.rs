@@ -23,6 +23,7 @@ mod finding;
 mod frame;
 mod health;
 mod index_spec;
+mod indexes;
 mod job;
 mod journal;
 mod judged;
@@ -68,7 +69,11 @@ pub use error::{ApiError, ErrorCode, Remedy};
 pub use finding::{Finding, FindingAction, FindingStatement, FindingTarget, FindingValue, Proof};
 pub use frame::{Frame, FrameKind, OwnCost, TargetState, TargetStatus};
 pub use health::{CheckFix, CheckState, CheckThreshold, DatabaseHealth, HealthCheck};
-pub use index_spec::{IndexKey, IndexKeyOf, IndexSpec};
+pub use index_spec::{IndexSpec, IndexSpecKey, IndexSpecKeyOf};
+pub use indexes::{
+    ConstraintKind, DatabaseIndexes, IndexConstraint, IndexFinding, IndexFindingKind, IndexIdentity, IndexKey,
+    IndexOrigin, UnusedAnswer,
+};
 pub use job::{JobResult, JobState, JobStatus};
 pub use journal::{JournalEntry, JournalKind};
 pub use judged::{JudgedMs, JudgedTime};

@@ -74,6 +74,11 @@ pub(crate) enum DbCommand {
         #[arg(long)]
         indexes: bool,
     },
+    /// What is wrong with indexes, by rank: duplicate, redundant, invalid, unused, bloated, missing behind a foreign key
+    ///
+    /// Each finding has its evidence and the statement that follows from it; nothing is altered. Tables that were never analyzed
+    /// are among them. Exits with 4 when a part could not be seen.
+    Indexes(IndexesArgs),
     /// Measure the bloat of one B-tree with pgstatindex (PostgreSQL), which reads all of it
     Bloat {
         /// Name of the index, with its schema
@@ -272,6 +277,41 @@ pub(crate) enum SizesBy {
     Scans,
     /// Dead rows that wait for a vacuum
     Vacuum,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct IndexesArgs {
+    /// Name or identifier of the environment
+    #[arg(long, value_name = "NAME")]
+    pub(crate) env: Option<String>,
+    /// Kinds to show, all by default
+    #[arg(long, value_name = "KIND", value_enum, value_delimiter = ',')]
+    pub(crate) kind: Vec<IndexKind>,
+    /// Show one table only, with or without its schema
+    #[arg(long, value_name = "TABLE")]
+    pub(crate) table: Option<String>,
+    /// Findings to show, the first by rank
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(crate) top: u32,
+}
+
+/// A kind of finding about indexes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum IndexKind {
+    /// A build that failed left it
+    Invalid,
+    /// Another one has the same keys
+    Duplicate,
+    /// Another one begins with its keys
+    Redundant,
+    /// Nothing read it for a week or more
+    Unused,
+    /// Much of it holds nothing
+    Bloated,
+    /// The columns of a foreign key begin no index
+    ForeignKey,
+    /// The planner has no statistics
+    NeverAnalyzed,
 }
 
 #[derive(Debug, Args)]

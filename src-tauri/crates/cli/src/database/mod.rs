@@ -4,6 +4,7 @@ pub(crate) mod args;
 mod cost;
 mod health;
 mod index;
+mod indexes;
 mod pool_size;
 mod pools;
 mod schema;
@@ -39,6 +40,7 @@ pub(crate) async fn run(engine: &Arc<Engine>, command: &DbCommand, source: &Sour
             let asked = schema::Asked { top: *top, by: *by, indexes: *indexes };
             schema::sizes(engine, env.as_deref(), asked, source, json).await
         }
+        DbCommand::Indexes(args) => indexes::indexes(engine, args, source, json).await,
         DbCommand::Bloat { index, env, preview } => {
             schema::bloat(engine, env.as_deref(), index, *preview, source, json).await
         }

@@ -24,6 +24,7 @@ async fn every_command_says_what_a_user_lacks_and_waits_for_no_lock() {
     server
         .execute(&format!(
             "CREATE TABLE t (id int PRIMARY KEY, n int); INSERT INTO t SELECT i, 0 FROM generate_series(1, 1000) i;
+             CREATE TABLE u (n int); CREATE INDEX u_1 ON u (n); CREATE INDEX u_2 ON u (n);
              CREATE TABLE \"{LONG}\" (\"имя\" text PRIMARY KEY); CREATE EXTENSION pgstattuple;
              CREATE ROLE plain LOGIN PASSWORD '{POSTGRES_PASSWORD}'; ANALYZE"
         ))
@@ -44,6 +45,7 @@ async fn every_command_says_what_a_user_lacks_and_waits_for_no_lock() {
     // Somebody takes the table for himself: what needs it says so, and nothing else waits.
     busy.execute("LOCK TABLE t IN ACCESS EXCLUSIVE MODE").await.expect("locked");
     beside_a_lock(dir.path(), &pid);
+    indexes(dir.path());
     long_names(dir.path());
     sqlx::Connection::close(busy).await.expect("closed");
 }
@@ -51,12 +53,13 @@ async fn every_command_says_what_a_user_lacks_and_waits_for_no_lock() {
 fn without_rights(dir: &Path, pid: &str) {
     let (monitor, read) = ("hint: GRANT pg_monitor TO \"plain\";", "hint: GRANT pg_read_all_data TO \"plain\";");
     let (measure, plan) = ("hint: GRANT pg_stat_scan_tables TO \"plain\";", "SELECT * FROM t");
-    let all: [(&[&str], i32, &str); 10] = [
+    let all: [(&[&str], i32, &str); 11] = [
         (&["activity"], 4, monitor),
         (&["locks"], 4, monitor),
         (&["pool"], 4, monitor),
         (&["statements", "--for", "1s"], 4, monitor),
         (&["sizes"], 4, read),
+        (&["indexes"], 4, read),
         (&["bloat", "public.t_pkey", "--preview"], 4, measure),
         (&["bloat", "public.t_pkey"], 1, measure),
         (&["plan", plan], 1, read),
@@ -74,13 +77,14 @@ fn without_rights(dir: &Path, pid: &str) {
 }
 
 fn beside_a_lock(dir: &Path, pid: &str) {
-    let all: [(&[&str], i32, &str); 9] = [
+    let all: [(&[&str], i32, &str); 10] = [
         (&["activity"], 0, "idle in transaction"),
         (&["locks"], 0, "Nobody waits for a lock"),
         (&["pool"], 0, "connections:"),
         (&["health"], 3, "Connections"),
         (&["statements", "--for", "1s"], 0, "two readings"),
         (&["sizes"], 0, "1 table is locked exclusively"),
+        (&["indexes"], 0, "1 table is locked exclusively"),
         (&["bloat", "public.t_pkey"], 0, "% bloat"),
         (&["plan", "SELECT * FROM t"], 1, "locked"),
         (&["terminate", pid, "--preview"], 0, "cannot be undone"),
@@ -92,6 +96,24 @@ fn beside_a_lock(dir: &Path, pid: &str) {
         assert!(said.contains(says), "{args:?} says '{says}': {said}");
         assert!(began.elapsed() < Duration::from_secs(10), "{args:?} waits for nobody: {:?}", began.elapsed());
     }
+}
+
+/// Kinds and a table choose, and a script reads what a person does.
+fn indexes(dir: &Path) {
+    let ask = |more: &[&str]| asked(dir, &[&["db", "indexes", "--env", "perfdeck"], more].concat());
+    let (code, said) = ask(&["--kind", "duplicate,redundant", "--table", "u"]);
+    assert_eq!(code, 0, "{said}");
+    assert!(said.lines().any(|line| line.starts_with("duplicate") && line.contains("public.u_2")), "{said}");
+    assert!(said.lines().any(|line| line.trim() == "fix: DROP INDEX CONCURRENTLY public.u_2;"), "to be copied: {said}");
+    assert!(said.contains("1 finding in 3 tables and 4 indexes") && !said.contains("unused:"), "{said}");
+    let (_, said) = ask(&["--kind", "unused"]);
+    assert!(said.contains("0 findings") && said.contains("unused: too early to say"), "{said}");
+    let (_, said) = ask(&["--kind", "duplicate", "--json"]);
+    let told: serde_json::Value = serde_json::from_str(&said).expect("JSON");
+    assert_eq!((&told["schema"], &told["findings"][0]["kind"]), (&"perfdeck.indexes/1".into(), &"duplicate".into()));
+    assert_eq!(told["findings"][0]["finding"]["action"]["opens"]["kind"], "drop_index", "{said}");
+    let (_, said) = ask(&["--table", "public.t", "--kind", "duplicate"]);
+    assert!(said.contains("0 findings"), "of another table there are none: {said}");
 }
 
 fn long_names(dir: &Path) {

@@ -6,6 +6,8 @@ use sqlx::postgres::{PgConnection, PgRow};
 
 use super::postgres_session::{user, why, why_no_owner};
 use super::{IndexPlan, no_twin, refused};
+use crate::indexes::rules::alike::twin;
+use crate::indexes::{Index, Scope, postgres_catalogue};
 use crate::own;
 
 /// Everything about one index. `to_jsonb` reads columns that older servers do not have.
@@ -29,37 +31,6 @@ const INDEX: &str = "
     JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     JOIN pg_catalog.pg_class t ON t.oid = i.indrelid JOIN pg_catalog.pg_namespace tn ON tn.oid = t.relnamespace
     WHERE c.oid = $1::int8::oid";
-
-/// Another valid index of the table with the same keys, operator classes, collations, directions, expressions and predicate,
-/// that holds every column and enforces whatever the first one does. Whether it has the same options comes with it: those of
-/// the index but a B-tree's fillfactor, and those of its columns' operator classes; then whether their fillfactors differ, and
-/// the options of both.
-const TWIN: &str = "
-    WITH ix AS (
-        SELECT i.*, c.relam, format('%I.%I', n.nspname, c.relname) AS name,
-            (string_to_array(i.indkey::text, ' '))[1:i.indnkeyatts] AS k,
-            (string_to_array(i.indkey::text, ' '))[i.indnkeyatts + 1:] AS inc,
-            string_to_array(i.indclass::text, ' ') AS cl, string_to_array(i.indcollation::text, ' ') AS co,
-            (string_to_array(i.indoption::text, ' '))[1:i.indnkeyatts] AS op,
-            coalesce(pg_catalog.pg_get_expr(i.indexprs, i.indrelid), '') AS ex,
-            coalesce(pg_catalog.pg_get_expr(i.indpred, i.indrelid), '') AS pr,
-            coalesce(to_jsonb(i) ->> 'indnullsnotdistinct', 'false') AS nnd,
-            ARRAY(SELECT o FROM unnest(c.reloptions) o WHERE m.amname <> 'btree' OR o NOT LIKE 'fillfactor=%' ORDER BY o) AS ro,
-            ARRAY(SELECT o FROM unnest(c.reloptions) o WHERE o LIKE 'fillfactor=%') AS ff,
-            ARRAY(SELECT coalesce(array_to_string(a.attoptions, ', '), '') FROM pg_catalog.pg_attribute a
-                  WHERE a.attrelid = c.oid AND a.attnum BETWEEN 1 AND i.indnkeyatts ORDER BY a.attnum) AS ao
-        FROM pg_catalog.pg_index i
-        JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-        JOIN pg_catalog.pg_am m ON m.oid = c.relam
-        WHERE i.indrelid = (SELECT indrelid FROM pg_catalog.pg_index WHERE indexrelid = $1::int8::oid))
-    SELECT b.name, a.ro = b.ro AND a.ao = b.ao AS same, a.ff <> b.ff,
-        array_to_string(array_remove(a.ro || a.ao, ''), ', '), array_to_string(array_remove(b.ro || b.ao, ''), ', ')
-    FROM ix a JOIN ix b ON a.indexrelid <> b.indexrelid AND a.relam = b.relam
-    WHERE a.indexrelid = $1::int8::oid AND b.indisvalid AND b.indisready AND b.indislive
-      AND a.k = b.k AND a.cl[1:a.indnkeyatts] = b.cl[1:b.indnkeyatts] AND a.co[1:a.indnkeyatts] = b.co[1:b.indnkeyatts]
-      AND a.op = b.op AND a.ex = b.ex AND a.pr = b.pr AND a.inc <@ (b.k || b.inc)
-      AND (NOT a.indisunique OR b.indisunique AND b.indimmediate AND a.nnd = b.nnd)
-    ORDER BY same DESC, b.indisprimary DESC, b.indisunique DESC, b.indexrelid LIMIT 1";
 
 /// The plan, if the index can be dropped. One that is invalid can only where that is `left_over` by an attempt that was cut
 /// off.
@@ -89,18 +60,27 @@ pub(super) async fn check(
     if !flag(16)? {
         return Err(no_create(address, &plan.schema));
     }
-    let twin = sqlx::query(TWIN).bind(oid).fetch_optional(&mut *c).await.map_err(failed)?;
-    own::add(address, 2.0, 0);
-    let twin = twin.ok_or_else(|| no_twin(name))?;
-    let repeats: String = twin.try_get(0).map_err(failed)?;
-    if !twin.try_get::<bool, _>(1).map_err(failed)? {
-        let words = |at: usize| twin.try_get::<String, _>(at).map(|w| if w.is_empty() { "none".to_owned() } else { w });
-        let (its, others) = (words(3).map_err(failed)?, words(4).map_err(failed)?);
+    // What an index is compared by is one thing for the findings and for this.
+    let version = c.server_version_num().unwrap_or(120_000);
+    let (all, _, asked) = postgres_catalogue(c, version, Scope::TableOf(oid)).await.map_err(failed)?;
+    own::add(address, f64::from(asked) + 1.0, 0);
+    let index = all.iter().find(|i| i.compared.oid == oid).ok_or_else(|| no_twin(name))?;
+    let (other, found) = twin(index, &all).ok_or_else(|| no_twin(name))?;
+    let repeats = other.identity.name.clone();
+    if !found.options {
+        let (its, others) = (options(index), options(other));
         return Err(refused(format!(
             "'{name}' has the keys of {repeats} and other options ({its}; the other: {others}), so it does not repeat it"
         )));
     }
-    Ok(IndexPlan { repeats, fillfactor: twin.try_get(2).map_err(failed)?, ..plan })
+    Ok(IndexPlan { repeats, fillfactor: index.compared.fillfactor != other.compared.fillfactor, ..plan })
+}
+
+/// The settings of an index and of its keys, in words.
+fn options(index: &Index) -> String {
+    let own = index.identity.options.iter().chain(index.identity.keys.iter().filter_map(|key| key.options.as_ref()));
+    let own = own.map(String::as_str).collect::<Vec<_>>().join(", ");
+    if own.is_empty() { "none".to_owned() } else { own }
 }
 
 /// Refuses to drop an index on which something rests.

@@ -1,15 +1,16 @@
 //! In a SQLite file: one transaction each, which takes the write lock for as long as it lasts.
 use std::time::Duration;
 
-use perfdeck_model::{Address, ApiError, ErrorCode, FileMode, Scheme};
+use perfdeck_model::{Address, ApiError, ErrorCode, FileMode, IndexOrigin, Scheme};
 use perfdeck_sqltext::{Dialect, Kind, tokens};
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{ConnectOptions as _, Connection as _, Row as _};
 
 use super::{IndexFigures, IndexPlan, IndexState, no_index, no_twin, refused};
 use crate::error::explain;
+use crate::indexes::rules::alike::twin;
+use crate::indexes::{Index, same_statement, sqlite_catalogue};
 use crate::options::sqlite_options;
-use crate::sqlite_indexes::{Index, indexes, same_statement};
 use crate::trust;
 
 /// Longest wait for others that write.
@@ -50,7 +51,8 @@ pub(super) fn without_schema(name: &str) -> Option<&str> {
 /// finding has it goes before one with a schema or quotes.
 fn named<'a>(all: &'a [Index], name: &str) -> Option<&'a Index> {
     let find = |name: &str| {
-        all.iter().find(|i| i.name == name).or_else(|| all.iter().find(|i| i.name.eq_ignore_ascii_case(name)))
+        let name_of = |i: &&Index| i.identity.name == name;
+        all.iter().find(name_of).or_else(|| all.iter().find(|i| i.identity.name.eq_ignore_ascii_case(name)))
     };
     let rest = without_schema(name).unwrap_or(name);
     find(name).or_else(|| find(rest)).or_else(|| find(&unquoted(rest)?))
@@ -58,17 +60,16 @@ fn named<'a>(all: &'a [Index], name: &str) -> Option<&'a Index> {
 
 /// The plan for an index, from what is there now.
 fn planned(all: &[Index], own: &Index) -> Result<IndexPlan, ApiError> {
-    let name = &own.name;
-    let Some(definition) = own.sql.as_ref().filter(|_| own.created) else {
-        return Err(refused(format!("'{name}' belongs to a constraint of '{}' and is not dropped", own.table)));
+    let (name, table) = (&own.identity.name, &own.identity.table);
+    let made = own.identity.origin == IndexOrigin::Created;
+    let Some(definition) = own.compared.definition.as_ref().filter(|_| made) else {
+        return Err(refused(format!("'{name}' belongs to a constraint of '{table}' and is not dropped")));
     };
-    // Those that enforce something first: they stay anyway.
-    let twin = all.iter().filter(|i| own.repeats(i)).min_by_key(|i| (i.created, i.name.as_str()));
-    let twin = twin.ok_or_else(|| no_twin(name))?;
+    let (twin, _) = twin(own, all).ok_or_else(|| no_twin(name))?;
     Ok(IndexPlan {
         name: name.clone(),
-        repeats: twin.name.clone(),
-        table: own.table.clone(),
+        repeats: twin.identity.name.clone(),
+        table: table.clone(),
         schema: "main".to_owned(),
         index: name.clone(),
         definition: definition.clone(),
@@ -80,7 +81,7 @@ fn planned(all: &[Index], own: &Index) -> Result<IndexPlan, ApiError> {
 
 pub(super) async fn plan(address: &Address, name: &str) -> Result<IndexPlan, ApiError> {
     let mut c = open(address, false).await?;
-    let all = indexes(&mut c).await.map_err(|e| explain(address, &e))?;
+    let all = sqlite_catalogue(&mut c).await.map_err(|e| explain(address, &e))?.indexes;
     let _ = c.close().await;
     planned(&all, named(&all, name).ok_or_else(|| no_index(name))?)
 }
@@ -105,7 +106,7 @@ async fn state_in(c: &mut SqliteConnection, plan: &IndexPlan) -> Result<IndexSta
     // As SQLite compares names. A trigger of that name is in nobody's way.
     let sql = "SELECT type, sql FROM sqlite_schema WHERE name = ? COLLATE NOCASE AND type <> 'trigger'";
     let Some(row) = sqlx::query(sql).bind(&plan.index).fetch_optional(&mut *c).await? else {
-        let twin = indexes(c).await?.iter().any(|i| i.name == plan.repeats);
+        let twin = sqlite_catalogue(c).await?.indexes.iter().any(|i| i.identity.name == plan.repeats);
         return Ok(IndexState::Absent(twin));
     };
     let (kind, sql): (String, Option<String>) = (row.try_get(0)?, row.try_get(1)?);
@@ -124,7 +125,7 @@ async fn alter(
     let mut c = open(address, true).await?;
     sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut c).await.map_err(failed)?;
     let found = state_in(&mut c, plan).await.map_err(failed)?;
-    let all = indexes(&mut c).await.map_err(failed)?;
+    let all = sqlite_catalogue(&mut c).await.map_err(failed)?.indexes;
     // What is dropped without COMMIT is rolled back.
     if check(&found, &all)? {
         // The name is quoted; a definition is the file's own.
@@ -139,7 +140,7 @@ pub(super) async fn drop(address: &Address, plan: &IndexPlan) -> Result<(), ApiE
     alter(address, plan, plan.statement(Scheme::Sqlite), |found, all| match found {
         IndexState::Absent(_) => Ok(false),
         IndexState::Present => {
-            let own = all.iter().find(|i| i.name.eq_ignore_ascii_case(&plan.index));
+            let own = all.iter().find(|i| i.identity.name.eq_ignore_ascii_case(&plan.index));
             planned(all, own.ok_or_else(|| no_index(&plan.name))?).map(|_| true)
         }
         _ => Err(refused(format!("'{}' is another one than was planned", plan.name))),

@@ -16,6 +16,7 @@ use crate::error::explain;
 use crate::own;
 
 pub use measured::{index_bloat, measure_bloat};
+pub(crate) use sqlite::limit_time;
 
 /// Longest time of all of it.
 const DEADLINE: Duration = Duration::from_secs(8);

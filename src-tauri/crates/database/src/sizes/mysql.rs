@@ -1,5 +1,5 @@
 //! Sizes from MySQL and MariaDB: InnoDB's statistics of pages, and the lengths of its files where this user may see them.
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use perfdeck_model::{Address, BloatUnknown, DatabaseSizes, IndexSize, SizeTold, TableKind, TableSize};
 use perfdeck_sqltext::{Dialect, quote_identifier};
@@ -8,7 +8,7 @@ use sqlx::{AssertSqlSafe, Row as _};
 
 use super::MOST_INDEXES;
 use crate::hints::account;
-use crate::mysql::text;
+use crate::mysql::{between, tables, text};
 
 /// Tables of this database: name, rows, data, indexes, free space, and what tells the size of a compressed page.
 const TABLES: &str = "
@@ -18,11 +18,14 @@ const TABLES: &str = "
     WHERE table_schema = DATABASE() AND table_type IN ('BASE TABLE', 'SYSTEM VERSIONED')
     ORDER BY data_length + index_length DESC, table_name";
 
-/// Their indexes: table, name, kind, whether each key comes once.
+/// The indexes of some tables: table, name, kind, whether each key comes once.
 const INDEXES: &str = "
     SELECT table_name, index_name, index_type, CAST(MIN(non_unique) AS SIGNED)
-    FROM information_schema.statistics WHERE table_schema = DATABASE()
-    GROUP BY table_name, index_name, index_type ORDER BY table_name, index_name LIMIT ";
+    FROM information_schema.statistics WHERE table_schema = DATABASE() AND $BETWEEN
+    GROUP BY table_name, index_name, index_type ORDER BY table_name, index_name";
+
+/// Tables of one page: all at once may take longer than a statement has.
+const PAGE: usize = 500;
 
 /// Pages of each index, in bytes, as at the last look of InnoDB.
 const INDEX_PAGES: &str = "
@@ -173,10 +176,16 @@ async fn indexes(
     found: &mut DatabaseSizes,
     places: &HashMap<String, usize>,
 ) -> Result<(), sqlx::Error> {
-    let question = format!("{INDEXES}{}", MOST_INDEXES + 1);
-    let rows = sqlx::query(AssertSqlSafe(question)).fetch_all(c).await?;
-    if rows.len() > MOST_INDEXES {
-        found.missing.push(format!("Only {MOST_INDEXES} indexes are read; there are more"));
+    let (mut read, mut rows) = (0, Vec::new());
+    for page in tables(c).await?.chunks(PAGE) {
+        let names: HashSet<&str> = page.iter().map(|(name, _)| name.as_str()).collect();
+        let own = sqlx::query(AssertSqlSafe(INDEXES.replace("$BETWEEN", &between(page)))).fetch_all(&mut *c).await?;
+        read += own.len();
+        rows.extend(own.into_iter().filter(|row| text(row, 0).is_some_and(|table| names.contains(table.as_str()))));
+        if read > MOST_INDEXES {
+            found.missing.push(format!("Only {MOST_INDEXES} indexes are read; there are more"));
+            break;
+        }
     }
     for row in rows.iter().take(MOST_INDEXES) {
         let (Some(table), Some(name)) = (text(row, 0), text(row, 1)) else { continue };

@@ -169,7 +169,7 @@ fn told(pages: Option<Pages>) -> SizeTold {
 
 /// Ends whatever runs on the connection at a time; `None` lets it run again. Without that a statement on a large file would
 /// go on when nobody waits for it any more.
-async fn limit_time(c: &mut SqliteConnection, deadline: Option<Instant>) -> Result<(), sqlx::Error> {
+pub(crate) async fn limit_time(c: &mut SqliteConnection, deadline: Option<Instant>) -> Result<(), sqlx::Error> {
     let mut handle = c.lock_handle().await?;
     match deadline {
         Some(end) => handle.set_progress_handler(STEPS, move || Instant::now() < end),

@@ -1,5 +1,5 @@
 //! Indexes that a table of PostgreSQL has, as far as what was planned is told from them.
-use perfdeck_model::{IndexKeyOf, IndexSpec};
+use perfdeck_model::{IndexSpec, IndexSpecKeyOf};
 use sqlx::Row as _;
 use sqlx::postgres::{PgConnection, PgRow};
 
@@ -82,8 +82,8 @@ impl Found {
         let key = |at: usize| {
             let Some(key) = spec.keys.get(at) else { return false };
             let name = match &key.of {
-                IndexKeyOf::Column(name) => name.as_str(),
-                IndexKeyOf::Expression(_) => "",
+                IndexSpecKeyOf::Column(name) => name.as_str(),
+                IndexSpecKeyOf::Expression(_) => "",
             };
             let bits = self.options.get(at).copied().unwrap_or(0);
             let nulls_first = key.nulls_first.unwrap_or(key.descending);

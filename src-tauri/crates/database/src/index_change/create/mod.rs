@@ -7,7 +7,7 @@ mod name;
 mod postgres;
 mod sqlite;
 
-use perfdeck_model::{Address, ApiError, IndexKey, IndexKeyOf, IndexSpec, Scheme, Sensitive};
+use perfdeck_model::{Address, ApiError, IndexSpec, IndexSpecKey, IndexSpecKeyOf, Scheme, Sensitive};
 use perfdeck_sqltext::{Dialect, one_expression, quote_identifier};
 use serde::{Deserialize, Serialize};
 
@@ -116,10 +116,10 @@ impl CreatePlan {
 }
 
 /// One key as a statement has it.
-fn key(key: &IndexKey, dialect: Dialect) -> String {
+fn key(key: &IndexSpecKey, dialect: Dialect) -> String {
     let mut text = match &key.of {
-        IndexKeyOf::Column(name) => quote_identifier(name, dialect),
-        IndexKeyOf::Expression(sql) => format!("({sql})"),
+        IndexSpecKeyOf::Column(name) => quote_identifier(name, dialect),
+        IndexSpecKeyOf::Expression(sql) => format!("({sql})"),
     };
     // As the catalogue wrote it.
     if let Some(class) = &key.operator_class {
@@ -160,8 +160,8 @@ fn method(spec: &IndexSpec) -> &str {
 /// Columns that it names, keys and further ones.
 fn columns(spec: &IndexSpec) -> impl Iterator<Item = &str> {
     let keys = spec.keys.iter().filter_map(|key| match &key.of {
-        IndexKeyOf::Column(name) => Some(name.as_str()),
-        IndexKeyOf::Expression(_) => None,
+        IndexSpecKeyOf::Column(name) => Some(name.as_str()),
+        IndexSpecKeyOf::Expression(_) => None,
     });
     keys.chain(spec.include.iter().map(String::as_str))
 }
@@ -169,8 +169,8 @@ fn columns(spec: &IndexSpec) -> impl Iterator<Item = &str> {
 /// Expressions of its keys.
 fn expressions(spec: &IndexSpec) -> impl Iterator<Item = &str> {
     spec.keys.iter().filter_map(|key| match &key.of {
-        IndexKeyOf::Expression(sql) => Some(sql.as_str()),
-        IndexKeyOf::Column(_) => None,
+        IndexSpecKeyOf::Expression(sql) => Some(sql.as_str()),
+        IndexSpecKeyOf::Column(_) => None,
     })
 }
 
@@ -295,8 +295,8 @@ pub async fn unbuild(
 mod tests {
     use super::*;
 
-    fn column(name: &str) -> IndexKey {
-        IndexKey { of: IndexKeyOf::Column(name.into()), ..IndexKey::default() }
+    fn column(name: &str) -> IndexSpecKey {
+        IndexSpecKey { of: IndexSpecKeyOf::Column(name.into()), ..IndexSpecKey::default() }
     }
 
     #[test]
@@ -305,13 +305,13 @@ mod tests {
             table: "public.t".into(),
             keys: vec![
                 column("a\"b"),
-                IndexKey { descending: true, ..column("c") },
-                IndexKey { descending: true, nulls_first: Some(false), ..column("d") },
-                IndexKey { nulls_first: Some(false), ..column("e") },
-                IndexKey {
-                    of: IndexKeyOf::Expression("lower(note)".into()),
+                IndexSpecKey { descending: true, ..column("c") },
+                IndexSpecKey { descending: true, nulls_first: Some(false), ..column("d") },
+                IndexSpecKey { nulls_first: Some(false), ..column("e") },
+                IndexSpecKey {
+                    of: IndexSpecKeyOf::Expression("lower(note)".into()),
                     operator_class: Some("pg_catalog.text_pattern_ops".into()),
-                    ..IndexKey::default()
+                    ..IndexSpecKey::default()
                 },
             ],
             include: vec!["f".into()],
@@ -327,18 +327,18 @@ mod tests {
 
     #[test]
     fn what_is_not_one_expression_is_refused() {
-        let spec = |key: IndexKeyOf, predicate: Option<&str>| IndexSpec {
+        let spec = |key: IndexSpecKeyOf, predicate: Option<&str>| IndexSpec {
             table: "t".into(),
-            keys: vec![IndexKey { of: key, ..IndexKey::default() }],
+            keys: vec![IndexSpecKey { of: key, ..IndexSpecKey::default() }],
             predicate: predicate.map(str::to_owned),
             ..IndexSpec::default()
         };
         let of = |key, predicate| checked(&spec(key, predicate), Dialect::Postgres).map_err(|e| e.message);
-        assert!(of(IndexKeyOf::Column("a) ; drop table t; --".into()), None).is_ok(), "a name is quoted");
-        let refused = of(IndexKeyOf::Expression("a); drop table t; --".into()), None).expect_err("refused");
+        assert!(of(IndexSpecKeyOf::Column("a) ; drop table t; --".into()), None).is_ok(), "a name is quoted");
+        let refused = of(IndexSpecKeyOf::Expression("a); drop table t; --".into()), None).expect_err("refused");
         assert_eq!(refused, "An expression is not one expression: its parentheses do not match");
-        assert!(of(IndexKeyOf::Column("a".into()), Some("a > 0) tablespace (x")).is_err());
-        let twice = IndexSpec { include: vec!["a".into()], ..spec(IndexKeyOf::Column("a".into()), None) };
+        assert!(of(IndexSpecKeyOf::Column("a".into()), Some("a > 0) tablespace (x")).is_err());
+        let twice = IndexSpec { include: vec!["a".into()], ..spec(IndexSpecKeyOf::Column("a".into()), None) };
         assert!(checked(&twice, Dialect::Postgres).is_err(), "a column twice");
         assert!(checked(&IndexSpec::default(), Dialect::Postgres).is_err(), "no key");
     }

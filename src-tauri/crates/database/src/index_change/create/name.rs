@@ -1,5 +1,5 @@
 //! The name of an index that was given none.
-use perfdeck_model::{IndexKeyOf, IndexSpec};
+use perfdeck_model::{IndexSpec, IndexSpecKeyOf};
 
 /// Longest name of PostgreSQL, in bytes; SQLite has no bound.
 pub(super) const LONGEST: usize = 63;
@@ -13,9 +13,9 @@ pub(super) fn candidates(table: &str, spec: &IndexSpec) -> Vec<String> {
         let all: String = text.chars().map(clean).collect();
         all.split('_').filter(|part| !part.is_empty()).collect::<Vec<_>>().join("_")
     };
-    let of = |of: &IndexKeyOf| match of {
-        IndexKeyOf::Column(name) => word(name),
-        IndexKeyOf::Expression(sql) => word(sql),
+    let of = |of: &IndexSpecKeyOf| match of {
+        IndexSpecKeyOf::Column(name) => word(name),
+        IndexSpecKeyOf::Expression(sql) => word(sql),
     };
     let parts: Vec<String> = std::iter::once(word(table)).chain(spec.keys.iter().map(|k| of(&k.of))).collect();
     let whole = format!("ix_{}", parts.join("_"));
@@ -27,19 +27,19 @@ pub(super) fn candidates(table: &str, spec: &IndexSpec) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use perfdeck_model::IndexKey;
+    use perfdeck_model::IndexSpecKey;
 
     #[test]
     fn a_name_tells_table_and_keys_and_fits() {
-        let key = |of| IndexKey { of, ..IndexKey::default() };
+        let key = |of| IndexSpecKey { of, ..IndexSpecKey::default() };
         let spec = |keys| IndexSpec { keys, ..IndexSpec::default() };
         let some = spec(vec![
-            key(IndexKeyOf::Column("Customer ID".into())),
-            key(IndexKeyOf::Expression("lower((note)::text)".into())),
+            key(IndexSpecKeyOf::Column("Customer ID".into())),
+            key(IndexSpecKeyOf::Expression("lower((note)::text)".into())),
         ]);
         let all = candidates("orders", &some);
         assert_eq!(all[..2], ["ix_orders_customer_id_lower_note_text", "ix_orders_customer_id_lower_note_text_2"]);
-        let long = spec(vec![key(IndexKeyOf::Column("ä".repeat(60)))]);
+        let long = spec(vec![key(IndexSpecKeyOf::Column("ä".repeat(60)))]);
         let all = candidates("t", &long);
         assert!(all.iter().all(|name| name.len() <= LONGEST), "{all:?}");
         assert_eq!(all.iter().collect::<std::collections::HashSet<_>>().len(), TRIES, "all differ");

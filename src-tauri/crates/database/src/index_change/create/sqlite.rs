@@ -8,7 +8,7 @@ use super::super::refused;
 use super::super::sqlite::{open, unquoted, without_schema};
 use super::{Built, CreateFigures, CreatePlan, columns, conditions, definition, name};
 use crate::error::explain;
-use crate::sqlite_indexes::same_statement;
+use crate::indexes::same_statement;
 
 /// Refuses what SQLite has not.
 fn known(spec: &IndexSpec) -> Result<(), ApiError> {

@@ -2,13 +2,15 @@
 use std::sync::Arc;
 
 use perfdeck_model::{
-    ChangeDetail, DatabaseActivity, DatabaseHealth, DatabasePools, DatabaseSizes, IndexBloat, JobStatus, StatementPlan,
+    ChangeDetail, DatabaseActivity, DatabaseHealth, DatabaseIndexes, DatabasePools, DatabaseSizes, IndexBloat,
+    JobStatus, StatementPlan,
 };
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
 pub use super::bloat::{BloatRequest, db_bloat, db_measure_bloat};
 pub use super::create_index::{CreateIndexRequest, db_plan_index};
+pub use super::indexes::{IndexesRequest, db_indexes};
 pub use super::schema::{PlanRequest, SizesRequest, db_plan, db_sizes};
 use crate::Engine;
 use crate::features::database::activity::Door;
@@ -53,6 +55,7 @@ pub struct StatementRequest {
 commands! {
     Target Json "db.activity" (ActivityRequest) -> Option<DatabaseActivity>, changes [] => db_activity;
     Target Json "db.sizes" (SizesRequest) -> DatabaseSizes, changes [] => db_sizes;
+    Target Json "db.indexes" (IndexesRequest) -> DatabaseIndexes, changes [] => db_indexes;
     Target Json "db.bloat" (BloatRequest) -> IndexBloat, changes [] => db_bloat;
     Target Json "db.measure_bloat" (BloatRequest) -> JobStatus, changes [Jobs] => db_measure_bloat;
     Target Json "db.plan" (PlanRequest) -> StatementPlan, changes [] => db_plan;

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use perfdeck_database::index_change::{self, Blocker, Built, CreateFigures, CreatePlan, Watch};
 use perfdeck_model::{
-    ApiError, BoxFuture, ChangeDetail, Environment, ErrorCode, IndexKey, IndexKeyOf, IndexSpec, PreviewRow, Says,
-    Scheme, TargetRole, TargetSays, Unit, masking,
+    ApiError, BoxFuture, ChangeDetail, Environment, ErrorCode, IndexSpec, IndexSpecKey, IndexSpecKeyOf, PreviewRow,
+    Says, Scheme, TargetRole, TargetSays, Unit, masking,
 };
 use perfdeck_sqltext::index_key;
 use perfdeck_words as words;
@@ -80,11 +80,11 @@ pub fn index_spec(environment: &Environment, text: IndexText) -> Result<IndexSpe
     let key = |text: &String| {
         let key = read(text)?;
         let of = match (key.column, key.expression) {
-            (Some(name), _) => IndexKeyOf::Column(name),
-            (None, sql) => IndexKeyOf::Expression(sql.unwrap_or_default()),
+            (Some(name), _) => IndexSpecKeyOf::Column(name),
+            (None, sql) => IndexSpecKeyOf::Expression(sql.unwrap_or_default()),
         };
         let (operator_class, descending, nulls_first) = (key.operator_class, key.descending, key.nulls_first);
-        Ok(IndexKey { of, operator_class, descending, nulls_first })
+        Ok(IndexSpecKey { of, operator_class, descending, nulls_first })
     };
     let column = |text: &String| {
         let key = read(text)?;

@@ -1,0 +1,260 @@
+//! Which index serves and enforces all that another one does. Pure.
+//!
+//! Two that look alike often are not: they differ by access method, operator class, collation, direction, null order, length of
+//! a prefix, condition, columns held beside the keys, uniqueness and what it takes for equal, options, and by what an engine puts
+//! behind the keys itself. Columns are compared as columns; what differs in anything is not alike.
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+use perfdeck_model::{IndexKey, IndexOrigin};
+
+use crate::indexes::facts::{Index, IndexReading};
+
+/// How the keys of one index are to those of another one that serves them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Relation {
+    /// The same keys, and the same columns beside them.
+    pub(crate) exact: bool,
+    /// The same keys.
+    pub(crate) keys: bool,
+    /// The same options but for the fillfactor.
+    pub(crate) options: bool,
+}
+
+/// An index that need not stay.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Advice<'a> {
+    /// It.
+    pub(crate) index: &'a Index,
+    /// The one that serves all of it and that nothing here advises to drop.
+    pub(crate) stays: &'a Index,
+    /// One with the same keys that goes before it, which may need not stay either.
+    pub(crate) twin: Option<&'a Index>,
+}
+
+/// A key with the text of its expression in comparable form.
+type Key<'a> = (&'a IndexKey, Option<&'a str>);
+
+fn keys(index: &Index) -> Vec<Key<'_>> {
+    let expressions = index.compared.expressions.iter().map(Option::as_deref).chain(std::iter::repeat(None));
+    index.identity.keys.iter().zip(expressions).collect()
+}
+
+fn same(a: &Key<'_>, b: &Key<'_>) -> bool {
+    // The shown text of an expression has no literals, so that it is no proof.
+    a.0.column == b.0.column
+        && a.1 == b.1
+        && (a.0.column.is_some() || a.1.is_some())
+        && a.0.operator_class == b.0.operator_class
+        && a.0.collation == b.0.collation
+        && a.0.descending == b.0.descending
+        && a.0.nulls_first == b.0.nulls_first
+        && a.0.prefix == b.0.prefix
+}
+
+/// Columns that the engine puts behind the keys, as far as they are not among them whole.
+fn suffix(index: &Index) -> impl Iterator<Item = &str> {
+    let whole =
+        |name: &str| index.identity.keys.iter().any(|k| k.column.as_deref() == Some(name) && k.prefix.is_none());
+    index.identity.suffix.iter().map(String::as_str).filter(move |name| !whole(name))
+}
+
+/// Whether the order of `b` begins with all of `a`, what the engine puts behind the keys included.
+fn begins(a: &Index, b: &Index) -> bool {
+    let (ka, kb) = (keys(a), keys(b));
+    if ka.len() > kb.len() || !ka.iter().zip(&kb).all(|(a, b)| same(a, b)) {
+        return false;
+    }
+    if ka.len() == kb.len() {
+        return true;
+    }
+    // After its keys `a` is ordered by these, and `b` has to be so too.
+    let plain = |key: &IndexKey| key.prefix.is_none() && !key.descending;
+    let rest = b.identity.keys.iter().skip(ka.len());
+    let rest = rest.map(|key| key.column.as_deref().filter(|_| plain(key)));
+    let mut rest = rest.chain(suffix(b).map(Some));
+    suffix(a).all(|name| rest.next().flatten() == Some(name))
+}
+
+/// Whether queries may use it at all.
+fn serves_queries(index: &Index) -> bool {
+    index.identity.valid && index.identity.maintained && index.identity.visible
+}
+
+/// How `b` serves and enforces all that `a` does; `None` where it does not.
+pub(crate) fn relation(a: &Index, b: &Index) -> Option<Relation> {
+    let (x, y) = (&a.identity, &b.identity);
+    let comparable = a.compared.understood && b.compared.understood && x.name != y.name && x.table == y.table;
+    // What a full-text index splits into words by is not told.
+    if !comparable || !serves_queries(b) || x.method != y.method || x.method == "fulltext" {
+        return None;
+    }
+    if x.partial != y.partial || a.compared.predicate != b.compared.predicate || x.partitioned != y.partitioned {
+        return None;
+    }
+    let same_keys = x.keys.len() == y.keys.len() && keys(a).iter().zip(&keys(b)).all(|(a, b)| same(a, b));
+    // Only a B-tree serves the beginning of its keys as it serves all of them.
+    if !same_keys && (x.method != "btree" || !begins(a, b)) {
+        return None;
+    }
+    let held = |column: &String| {
+        y.include.contains(column) || y.keys.iter().any(|k| k.column.as_ref() == Some(column) && k.prefix.is_none())
+    };
+    if !x.include.iter().all(held) {
+        return None;
+    }
+    let enforced = y.unique && b.compared.immediate && same_keys && x.nulls_not_distinct == y.nulls_not_distinct;
+    if x.unique && !enforced {
+        return None;
+    }
+    let exact = same_keys && x.include.len() == y.include.len();
+    let options = x.keys.iter().zip(&y.keys).all(|(a, b)| a.options == b.options);
+    // The settings of a longer index are its own matter.
+    Some(Relation { exact, keys: same_keys, options: options && (!same_keys || x.options == y.options) })
+}
+
+/// Whether `b` can stand for `a`. One with the same keys and other options was made for those.
+fn covers(a: &Index, b: &Index) -> Option<Relation> {
+    relation(a, b).filter(|found| found.options)
+}
+
+/// Whether nothing but queries needs it: no constraint, no replication, no partitioned table, no extension.
+pub(crate) fn is_free(index: &Index) -> bool {
+    let i = &index.identity;
+    i.origin == IndexOrigin::Created
+        && !i.primary
+        && i.constraints.is_empty()
+        && !i.replica_identity
+        && !i.clustered
+        && i.part_of.is_none()
+}
+
+/// Of two that serve each other the first stays: what something needs, then the one with more keys, then the elder.
+fn place(index: &Index) -> (bool, bool, bool, Reverse<usize>, i64, &str) {
+    let i = &index.identity;
+    (is_free(index), !i.visible, !i.unique, Reverse(i.keys.len()), index.compared.made, &i.name)
+}
+
+/// Whether `b` serves `a` and goes before it. It is an order, so that of those that serve each other one has none before it.
+fn before(a: &Index, b: &Index) -> Option<Relation> {
+    let found = covers(a, b)?;
+    (covers(b, a).is_none() || place(b) < place(a)).then_some(found)
+}
+
+/// The indexes of a reading by their table.
+pub(crate) fn by_table(reading: &IndexReading) -> BTreeMap<&str, Vec<&Index>> {
+    let mut tables: BTreeMap<&str, Vec<&Index>> = BTreeMap::new();
+    for index in &reading.indexes {
+        tables.entry(&index.identity.table).or_default().push(index);
+    }
+    tables
+}
+
+/// Indexes that need not stay, each with one that stays: of a pair never both go.
+pub(crate) fn advised(reading: &IndexReading) -> Vec<Advice<'_>> {
+    let mut all = Vec::new();
+    for own in by_table(reading).values() {
+        let goes = |a: &Index| {
+            is_free(a) && a.identity.valid && a.identity.maintained && own.iter().any(|b| before(a, b).is_some())
+        };
+        let (going, staying): (Vec<&Index>, Vec<&Index>) = own.iter().copied().partition(|index| goes(index));
+        for index in &going {
+            // The best that stays: the same keys before more, and then what something needs anyway.
+            let best = staying.iter().filter_map(|b| Some((before(index, b)?, *b)));
+            let best = best.min_by_key(|(found, b)| (!found.exact, !found.keys, b.identity.keys.len(), place(b)));
+            let twins = own.iter().filter(|b| before(index, b).is_some_and(|found| found.exact));
+            let twin = twins.copied().min_by_key(|b| place(b));
+            if let Some((_, stays)) = best {
+                all.push(Advice { index, stays, twin });
+            }
+        }
+    }
+    all
+}
+
+/// Another index with the same keys that serves and enforces whatever this one does, and how it differs.
+pub(crate) fn twin<'a>(index: &Index, all: &'a [Index]) -> Option<(&'a Index, Relation)> {
+    let twins = all.iter().filter_map(|b| Some((b, relation(index, b).filter(|found| found.keys)?)));
+    twins.min_by_key(|(b, found)| {
+        let i = &b.identity;
+        (!found.options, !i.primary, is_free(b), !i.unique, b.compared.made, &i.name)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use perfdeck_model::{IndexIdentity, Scheme};
+
+    use super::*;
+    use crate::indexes::facts::Compared;
+
+    fn index(name: &str, columns: &[&str]) -> Index {
+        let key = |column: &&str| IndexKey { column: Some((*column).to_owned()), ..IndexKey::default() };
+        Index {
+            identity: IndexIdentity {
+                name: name.to_owned(),
+                table: "t".to_owned(),
+                method: "btree".to_owned(),
+                keys: columns.iter().map(key).collect(),
+                valid: true,
+                maintained: true,
+                visible: true,
+                ..IndexIdentity::default()
+            },
+            done: crate::indexes::facts::IndexDone::default(),
+            compared: Compared { understood: true, immediate: true, ..Compared::default() },
+        }
+    }
+
+    fn goes(indexes: Vec<Index>) -> Vec<(String, String, bool)> {
+        let reading = IndexReading { indexes, ..IndexReading::of(Scheme::Postgres) };
+        let told = advised(&reading);
+        let name = |i: &Index| i.identity.name.clone();
+        told.iter().map(|a| (name(a.index), name(a.stays), a.twin.is_some())).collect()
+    }
+
+    fn told(list: &[(&str, &str, bool)]) -> Vec<(String, String, bool)> {
+        list.iter().map(|(a, b, twin)| ((*a).to_owned(), (*b).to_owned(), *twin)).collect()
+    }
+
+    #[test]
+    fn what_stays_is_never_advised_away() {
+        let all =
+            vec![index("a1", &["a"]), index("a2", &["a"]), index("ab", &["a", "b"]), index("abc", &["a", "b", "c"])];
+        let want = told(&[("a1", "abc", false), ("a2", "abc", true), ("ab", "abc", false)]);
+        assert_eq!(goes(all), want, "whatever goes leaves one that serves it, and that one does not go");
+        let circle = vec![index("x", &["a"]), index("y", &["a"]), index("z", &["a"])];
+        assert_eq!(goes(circle).len(), 2, "of three that are alike one stays");
+    }
+
+    #[test]
+    fn what_the_engine_puts_behind_the_keys_is_part_of_the_order() {
+        let with = |mut index: Index| {
+            index.identity.suffix = vec!["id".to_owned()];
+            index
+        };
+        let (a, ab, ai) = (with(index("a", &["a"])), with(index("ab", &["a", "b"])), with(index("ai", &["a", "id"])));
+        assert_eq!(goes(vec![a.clone(), ab]), [], "rows of one `a` come by id from the one, by b from the other");
+        assert_eq!(goes(vec![a.clone(), ai]), told(&[("a", "ai", false)]), "the same order, written out");
+        let aib = with(index("aib", &["a", "id", "b"]));
+        assert_eq!(goes(vec![a.clone(), aib]), told(&[("a", "aib", false)]), "its beginning");
+        let mut down = with(index("down", &["a", "id"]));
+        down.identity.keys[1].descending = true;
+        assert_eq!(goes(vec![a, down]), [], "the other way round");
+    }
+
+    #[test]
+    fn what_enforces_more_stays() {
+        let mut unique = index("u", &["a"]);
+        unique.identity.unique = true;
+        assert_eq!(goes(vec![unique.clone(), index("i", &["a"])]), told(&[("i", "u", true)]), "the plain one goes");
+        assert_eq!(goes(vec![unique.clone(), index("ab", &["a", "b"])]), [], "uniqueness is not that of more columns");
+        let mut deferred = unique.clone();
+        (deferred.identity.name, deferred.compared.immediate) = ("d".to_owned(), false);
+        deferred.identity.constraints = vec![perfdeck_model::IndexConstraint::default()];
+        assert_eq!(goes(vec![unique.clone(), deferred]), [], "checked at the end is not checked with each row");
+        let mut nulls = unique.clone();
+        (nulls.identity.name, nulls.identity.nulls_not_distinct) = ("n".to_owned(), true);
+        assert_eq!(goes(vec![unique, nulls]), [], "nulls are another matter");
+    }
+}
