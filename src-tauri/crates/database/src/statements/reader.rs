@@ -31,7 +31,7 @@ pub(super) fn text_of(text: &str, bytes: usize, dialect: Dialect) -> StatementTe
 }
 
 enum Source {
-    Postgres(postgres::Extension, postgres::Own),
+    Postgres(Box<postgres::Extension>, postgres::Own),
     Mysql(mysql::Digests),
 }
 
@@ -150,7 +150,9 @@ impl StatementReader {
         Ok(match database {
             Database::Postgres(c) => {
                 own::add(&self.address, 1.0, 0);
-                postgres::probe(c).await?.map(|extension| Source::Postgres(extension, postgres::Own::default()))
+                postgres::probe(c)
+                    .await?
+                    .map(|extension| Source::Postgres(Box::new(extension), postgres::Own::default()))
             }
             Database::Mysql(c) => match mysql::probe(c).await {
                 Ok(found) => found.map(Source::Mysql),

@@ -125,7 +125,7 @@ test('what fails comes first, then who waits, then what needs attention, then wh
   const blind = check('replication', { title: 'Replication', state: 'unknown', missed: true });
   expect(said(busy, health([blind]))).toBe('unknown: 1 check could not be made: Replication');
   const never = check('disk', { state: 'unknown' });
-  expect(said(busy, health([never])), 'what no server tells is not missed').toBe('ok: 25 sessions in 2 pools 44 in use');
+  expect(said(busy, health([never])), 'what no server tells is not missed').toBe('ok: 25 sessions in 2 pools, 44 in use');
   expect(said(pools(), health())).toBe('ok: No application is connected at the moment');
   expect(said(null, null)).toBe('nothing');
 });

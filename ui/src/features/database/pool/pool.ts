@@ -98,8 +98,11 @@ export function verdict(pools: DatabasePools | null, health: DatabaseHealth | nu
     const busy = total(pools.applications, (p) => inUse(p.states));
     const hidden = total(pools.applications, (p) => p.states.unknown);
     const apps = plural(pools.applications.length, 'pool');
-    const what = hidden > 0 ? `${integer(hidden)} of them hide what they do` : `${integer(busy)} in use`;
-    return say(hidden > 0 ? 'unknown' : 'ok', `${plural(sessions, 'session')} in ${apps}`, what);
+    const what =
+      hidden > 0
+        ? `${integer(hidden)} of them ${hidden === 1 ? 'does' : 'do'} not show what ${hidden === 1 ? 'it does' : 'they do'}`
+        : `${integer(busy)} in use`;
+    return say(hidden > 0 ? 'unknown' : 'ok', `${plural(sessions, 'session')} in ${apps},`, what);
   }
   if (pools && pools.own.length > 0) return say('ok', `${plural(own, 'connection')} in use`, "in Perfdeck's own pools");
   if (pools && pools.hidden !== 0) return say('unknown', 'No application is seen', 'sessions of others hide their state');
