@@ -39,7 +39,7 @@ async fn read(
     Ok((environment.name, found, sqlite))
 }
 
-/// What cannot be seen is not nothing; of SQLite nothing is.
+/// What cannot be seen is not nothing. What a kind of database never tells is said, and no failure.
 fn code(activity: &DatabaseActivity) -> u8 {
     if activity.hidden == Some(0) { FINE } else { INCOMPLETE }
 }
@@ -65,7 +65,7 @@ fn notes(activity: &DatabaseActivity) {
 
 pub(super) async fn activity(engine: &Arc<Engine>, env: Option<&str>, all: bool, source: &Source, json: bool) -> Done {
     let (environment, activity, sqlite) = read(engine, env, source).await?;
-    let complete = if sqlite { INCOMPLETE } else { code(&activity) };
+    let complete = code(&activity);
     if json {
         output::json(&Activity { schema: "perfdeck.activity/2", environment, activity })?;
         return Ok(complete);
@@ -201,7 +201,7 @@ fn branch(r: &BlockingRow) -> Vec<String> {
 
 pub(super) async fn locks(engine: &Arc<Engine>, env: Option<&str>, source: &Source, json: bool) -> Done {
     let (environment, activity, sqlite) = read(engine, env, source).await?;
-    let complete = if sqlite { INCOMPLETE } else { code(&activity) };
+    let complete = code(&activity);
     if json {
         output::json(&Locks::of(environment, activity))?;
         return Ok(complete);

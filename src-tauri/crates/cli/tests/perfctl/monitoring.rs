@@ -41,9 +41,15 @@ fn activity_answers_by_its_schema_and_says_what_is_missing() {
     std::fs::write(&file, []).expect("an empty database");
     let url = format!("sqlite:{}", file.display());
     json(dir.path(), &["env", "add", "local", "--database", &url], 0);
+    // Who works in a file, or waits for its lock, is told to nobody outside: that is not nobody.
     let found = json(dir.path(), &["db", "activity", "--env", "local"], 0);
     assert_eq!(found["schema"], "perfdeck.activity/2", "the answer names its schema");
     assert_eq!(found["sessions"], serde_json::json!([]), "SQLite has no sessions");
+    for command in ["activity", "locks"] {
+        let (code, out, err) = run(dir.path(), &["db", command, "--env", "local"]);
+        assert!(code == 0 && err.contains("told to nobody outside"), "{command}: {code} {out}{err}");
+        assert!(!err.contains("Nobody waits") && !err.contains("Nothing runs"), "{command}: {err}");
+    }
     json(dir.path(), &["env", "add", "bare", "--api", "http://127.0.0.1:1/"], 0);
     let (code, _, err) = run(dir.path(), &["db", "activity", "--env", "bare"]);
     assert!(code == 1 && err.contains("has no database") && err.contains("hint: "), "it says what is missing: {err}");
