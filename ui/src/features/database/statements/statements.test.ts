@@ -101,6 +101,7 @@ test('the sentence names the few that take most of the time, and the one that go
   const spread = Array.from({ length: 40 }, (_, i) => row({ key: String(i), share: 0.025 }));
   expect(plain(verdict(statements({ rows: spread }))!.strong), 'no few of them').toBe('The heaviest statement takes 3 % of database time');
   expect(verdict(statements(none)), 'without windows there is nothing to say').toBeNull();
+  expect(plain(verdict(statements({ total_ms: 102.5 }))!.support), 'little is not nothing').toMatch(/^10[23] ms of database time/);
 });
 
 test('a change is said only where windows show one', () => {

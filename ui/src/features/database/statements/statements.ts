@@ -1,7 +1,7 @@
 // Words about statements: what took the database's time, and what of it is not known. Plain functions over an answer.
 import type { StatementRow, Statements, StatementsGap, StatementsGapKind } from '../../../backend/types';
 import { clock } from '../../../charts/ticks';
-import { DASH, duration, integer, MINUS, percent, plural, significant, THIN } from '../../../kit/figures';
+import { DASH, duration, integer, lasted, MINUS, percent, plural, significant, THIN } from '../../../kit/figures';
 import type { Said } from '../said';
 
 /** Rows that are listed before somebody asks for all. */
@@ -106,7 +106,7 @@ export function verdict(answer: Statements): Required<Said> | null {
   if (coverage.windows === 0 || coverage.from_ms === null || coverage.to_ms === null) return null;
   const strong = heaviest(answer) ?? 'No statement was called';
   const worse = slower(answer);
-  const spent = `${duration(answer.total_ms / 1000)} of database time in ${duration(coverage.observed_s)} that were seen, ${clock(coverage.from_ms, false)} to ${clock(coverage.to_ms, false)}`;
+  const spent = `${lasted(answer.total_ms / 1000)} of database time in ${duration(coverage.observed_s)} that were seen, ${clock(coverage.from_ms, false)} to ${clock(coverage.to_ms, false)}`;
   const with_ = comparedWord(answer);
   const against = with_ === null ? 'nothing before that was seen to compare with' : `compared with ${with_}`;
   return { strong, rest: worse ?? '', tone: worse === null ? 'ok' : 'warn', support: `${spent}; ${against}.` };
