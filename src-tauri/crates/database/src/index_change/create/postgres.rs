@@ -250,7 +250,7 @@ pub(super) async fn figures(
     let sql = format!(
         "SELECT pid, {}, state, extract(epoch FROM clock_timestamp() - xact_start)::float8 FROM pg_stat_activity
          WHERE datname = current_database() AND pid <> pg_backend_pid() AND xact_start IS NOT NULL
-           AND backend_type = 'client backend' AND application_name NOT LIKE 'perfdeck%'
+           AND backend_type = 'client backend' AND application_name NOT IN ('perfdeck', 'perfdeck-change')
          ORDER BY xact_start LIMIT {BLOCKERS}",
         foreign_text::ask("coalesce(nullif(application_name, ''), usename::text)", 63)
     );
