@@ -36,6 +36,8 @@ export const change = (of: Partial<Change> = {}): Change => ({
   created_ms: AT,
   updated_ms: AT + 5100,
   error: null,
+  prediction: null,
+  proof: null,
   ...of,
 });
 

@@ -2,7 +2,7 @@
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-use crate::{ApiError, TargetRole, Unit};
+use crate::{ApiError, ChangePrediction, ChangeProof, TargetRole, Unit};
 
 /// State of a change. Each state is stored before the step that it names begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, TS, schemars::JsonSchema)]
@@ -190,6 +190,12 @@ pub struct Change {
     pub updated_ms: f64,
     /// Failure of its last step.
     pub error: Option<ApiError>,
+    /// Prediction that it was planned with; `null` where nobody advised it.
+    #[serde(default)]
+    pub prediction: Option<ChangePrediction>,
+    /// Proof of what it did, the last one; `null` while it was not measured.
+    #[serde(default)]
+    pub proof: Option<ChangeProof>,
 }
 
 impl Change {

@@ -38,8 +38,10 @@ pub enum JobResult {
     Report(String),
     /// A measured bloat, by the name of its index.
     Bloat(String),
-    /// A change that was applied or undone.
+    /// A change that was applied, undone or proven.
     Change(String),
+    /// Advice on indexes.
+    Advice(String),
 }
 
 impl JobResult {
@@ -54,7 +56,8 @@ impl JobResult {
             | Self::PoolSizing(id)
             | Self::Report(id)
             | Self::Bloat(id)
-            | Self::Change(id) => id,
+            | Self::Change(id)
+            | Self::Advice(id) => id,
         }
     }
 }

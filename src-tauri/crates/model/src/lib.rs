@@ -9,6 +9,7 @@
 
 mod activity;
 mod address;
+mod advice;
 mod bench;
 mod catalogue;
 mod change;
@@ -31,6 +32,7 @@ pub mod masking;
 mod metric;
 mod monotonic;
 mod pool;
+mod proof;
 mod report;
 mod secret;
 mod seeded;
@@ -47,6 +49,10 @@ pub use activity::{
 pub use address::{
     Address, HostPort, Mode as FileMode, Options as AddressOptions, ParseAddressError, Pasted, Scheme,
     Session as WantedSession, TlsMode, table as parameters,
+};
+pub use advice::{
+    AdviceBasis, AdvisedIndex, ChangePrediction, ClassEffect, HypopgUse, IndexAdvice, NotAnalysedStatement,
+    PredictedStatement, RejectedIndex, ShareRange, SimulationMethod, StatementEffect, ValueClass, WorkloadSource,
 };
 pub use bench::{
     BenchLive, BenchPhase, CeilingKind, ClientCertificate, ErrorCount, Footing, Header, Heatmap, HttpBenchSpec,
@@ -82,6 +88,7 @@ pub use pool::{
     ApplicationPool, Churn, ConnectionLimits, DatabasePools, OwnPool, PoolClosed, PoolStats, PoolTimes, PoolerPool,
     PoolerPools, SessionStates,
 };
+pub use proof::{ChangeProof, ProofClass, ProofMethod, ProofStatement, ProofVerdict, TrackRecord};
 pub use report::{ReportFile, ReportRequest};
 pub use secret::{SecretInput, SecretSource, Sensitive};
 pub use seeded::{SplitMix64, fnv1a};

@@ -66,7 +66,7 @@ pub async fn get(engine: Arc<Engine>, request: ById) -> Result<Change> {
 
 /// Plans a change, and says what it gives and costs. Nothing is altered.
 pub async fn plan(engine: Arc<Engine>, request: ChangePlan) -> Result<ChangeDetail> {
-    let change = engine.plan_change(&request.kind, &request.environment_id, &request.object).await?;
+    let change = engine.plan_change(&request.kind, &request.environment_id, &request.object, None).await?;
     engine.change_detail(change).await
 }
 

@@ -3,7 +3,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use perfdeck_model::{ApiError, Change, ChangeState, ChangeStep, Environment, ErrorCode, masking};
+use perfdeck_model::{ApiError, Change, ChangePrediction, ChangeState, ChangeStep, Environment, ErrorCode, masking};
 use perfdeck_words as words;
 use uuid::Uuid;
 
@@ -24,12 +24,13 @@ pub(super) async fn within<T>(limit: Duration, work: impl Future<Output = Result
 }
 
 impl Engine {
-    /// Plans a change and predicts what it does. Nothing is altered.
+    /// Plans a change and predicts what it does; `prediction` is what was predicted of it before. Nothing is altered.
     pub(crate) async fn plan_change(
         self: &Arc<Self>,
         kind: &str,
         environment_id: &str,
         object: &str,
+        prediction: Option<ChangePrediction>,
     ) -> Result<Change, ApiError> {
         let kind = self.core.kinds.get(kind)?;
         let environment = self.change_environment(environment_id).await?;
@@ -48,6 +49,7 @@ impl Engine {
             .hint("Wait for it, or bring it to its end or undo it"));
         }
         let mut stored = self.new_change(kind, &environment, planned, address);
+        stored.change.prediction = prediction;
         let first = entry(&stored.change, stored.change.created_ms, "");
         self.core.store.add_change(&stored, &first).await?;
         match within(PLAN, kind.preview(at, stored.own())).await {
@@ -100,6 +102,8 @@ impl Engine {
             created_ms: now,
             updated_ms: now,
             error: None,
+            prediction: None,
+            proof: None,
         };
         Stored::new(change, address, lease, planned.plan)
     }

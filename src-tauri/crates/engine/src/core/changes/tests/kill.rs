@@ -51,7 +51,7 @@ async fn child() {
         Some(id) => engine.undo_change(id, &[]).await,
         None => {
             let object = orders.file.display().to_string();
-            match engine.plan_change(SCRIPTED, &orders.environment, &object).await {
+            match engine.plan_change(SCRIPTED, &orders.environment, &object, None).await {
                 Ok(planned) => engine.apply_change(&planned.id, &[]).await,
                 Err(error) => Err(error),
             }
@@ -135,7 +135,7 @@ async fn orders(rng: &mut impl Rng, data_dir: &Path, environment: &str, file: Pa
         3..=5 => {
             let engine = open(data_dir, Script::default()).await;
             let planned =
-                engine.plan_change(SCRIPTED, environment, &file.display().to_string()).await.expect("planned");
+                engine.plan_change(SCRIPTED, environment, &file.display().to_string(), None).await.expect("planned");
             end(&engine, engine.apply_change(&planned.id, &[]).await).await;
             engine.shutdown().await;
             undo = Some(planned.id);
