@@ -36,7 +36,7 @@ export function troubleOf(change: Change): Trouble | null {
 }
 
 /** Offers that alter the target; the guards are asked about them. */
-export const alters = (offer: ChangeOffer): boolean => offer !== 'keep';
+export const alters = (offer: ChangeOffer): boolean => offer !== 'keep' && offer !== 'discard';
 
 const TROUBLES: Readonly<Record<Trouble, string>> = {
   'cut off': 'was cut off',
