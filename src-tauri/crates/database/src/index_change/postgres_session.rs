@@ -103,11 +103,7 @@ async fn ready(address: &Address, mut c: PgConnection, mode: Mode) -> Result<PgC
         return Err(pooled(address));
     }
     if standby && mode == Mode::Write {
-        return Err(ApiError::new(
-            ErrorCode::Unsupported,
-            format!("{} is a standby and takes no changes", address.short()),
-        )
-        .hint("Give the environment the address of the primary"));
+        return Err(is_standby(address));
     }
     if mode == Mode::Write && row.try_get::<bool, _>(2).map_err(|e| explain(address, &e))? {
         return Err(ApiError::new(
@@ -121,6 +117,18 @@ async fn ready(address: &Address, mut c: PgConnection, mode: Mode) -> Result<PgC
         let _ = sqlx::raw_sql("SET client_connection_check_interval = '1s'").execute(&mut c).await;
     }
     Ok(c)
+}
+
+fn is_standby(address: &Address) -> ApiError {
+    ApiError::new(ErrorCode::Unsupported, format!("{} is a standby and takes no changes", address.short()))
+        .hint("Give the environment the address of the primary")
+}
+
+/// Refuses a standby before anything is planned there.
+pub(super) async fn not_a_standby(address: &Address, c: &mut PgConnection) -> Result<(), ApiError> {
+    let standby = sqlx::query_scalar("SELECT pg_is_in_recovery()").fetch_one(c).await;
+    own::add(address, 1.0, 0);
+    if standby.map_err(|e| explain(address, &e))? { Err(is_standby(address)) } else { Ok(()) }
 }
 
 fn is_timeout(error: &sqlx::Error) -> bool {

@@ -2,16 +2,20 @@
 //!
 //! A name is quoted by `sqltext`'s one function, an expression is one expression in parentheses that it cannot end, and an
 //! operator class is one that the catalogue has: nothing else of what a person or an advisor wrote gets into a statement.
-mod found;
+mod mysql;
 mod name;
+mod partitions;
 mod postgres;
 mod sqlite;
+mod wanted;
 
 use perfdeck_model::{Address, ApiError, IndexSpec, IndexSpecKey, IndexSpecKeyOf, Scheme, Sensitive};
 use perfdeck_sqltext::{Dialect, one_expression, quote_identifier};
 use serde::{Deserialize, Serialize};
 
-use super::{Watch, not_yet};
+use super::{Watch, no_database, refused};
+use crate::indexes::Index;
+use crate::indexes::rules::alike::relation;
 
 /// The kind of change that advice leads to.
 pub const CREATE_INDEX: &str = "create_index";
@@ -23,21 +27,46 @@ const INCLUDED: usize = 32;
 const EXPRESSION: usize = 4_000;
 
 /// What creating one index rests on, and how it is dropped again.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CreatePlan {
-    /// Its name as the server writes it, such as `public.ix_orders_customer_id`.
+    /// Its name as the server writes it, such as `public.ix_orders_customer_id`; on MySQL and MariaDB `table.index`.
     pub name: String,
-    /// Its table, likewise.
+    /// Its table, likewise; without quotes on MySQL and MariaDB.
     pub table: String,
-    /// Schema and name, without quotes; SQLite's schema is `main`.
+    /// Schema and name, without quotes; SQLite's schema is `main`, MySQL's and MariaDB's is the database.
     schema: String,
     index: String,
     /// What it is to be. Operator classes are as the server writes them with their schema, and none where it is the default.
     pub spec: IndexSpec,
-    /// The statement that creates it, with its lock on writes.
+    /// The statement that creates it, with its lock on writes; its part of the table's on MySQL and MariaDB.
     definition: String,
     /// Whether the table is a materialized view of PostgreSQL, on which no lock is tried first.
     materialized: bool,
+    /// An index whose keys begin with its own.
+    #[serde(default)]
+    pub covered_by: Option<String>,
+    /// Whether the table is partitioned.
+    #[serde(default)]
+    pub partitioned: bool,
+    /// Its partitions, each before those below it.
+    #[serde(default)]
+    parts: Vec<Part>,
+}
+
+/// A partition, and the index that it is to have.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Part {
+    /// The partition, as the server writes it.
+    table: String,
+    /// Schema and name of its index, without quotes.
+    schema: String,
+    index: String,
+    /// The index that its own belongs to, as the server writes it.
+    parent: String,
+    /// Whether it is partitioned again.
+    partitioned: bool,
+    /// The statement that creates its index, with its lock on writes.
+    definition: String,
 }
 
 /// What is known of a table before an index of it is created.
@@ -53,6 +82,10 @@ pub struct CreateFigures {
     pub hot: Option<f64>,
     /// Sessions whose transactions the build would wait for, oldest first; `None` where they are hidden.
     pub blockers: Option<Vec<Blocker>>,
+    /// Transactions that are open now, and the age of the oldest in seconds (MySQL and MariaDB); `None` where they are hidden.
+    pub transactions: Option<(f64, Option<f64>)>,
+    /// Room on the disk that it is built on, in bytes; `None` where nothing tells it.
+    pub free_bytes: Option<f64>,
     /// Standbys that replay what it writes, and the longest that one of them lags behind, in seconds.
     pub standbys: Option<(u32, Option<f64>)>,
 }
@@ -86,32 +119,70 @@ pub enum Built {
         /// The session that works on it.
         session: Option<i32>,
     },
+    /// A session of the server builds or drops it at this moment (MySQL and MariaDB).
+    InWork(i64),
+    /// It belongs to a partitioned table, and some partitions have theirs.
+    Partial {
+        /// Partitions that have it.
+        done: usize,
+        /// All of them.
+        of: usize,
+        /// The session that works on it.
+        session: Option<i32>,
+    },
     /// Something else has its name.
     Differs,
 }
 
 impl CreatePlan {
-    fn dialect(scheme: Scheme) -> Dialect {
-        crate::dialect(scheme)
+    /// How many partitions get an index each; none where the table is not partitioned.
+    pub fn partitions(&self) -> usize {
+        self.parts.iter().filter(|part| !part.partitioned).count()
     }
 
-    /// What creates it.
+    /// What creates it, one statement a line.
     pub fn statement(&self, scheme: Scheme) -> String {
-        match self.definition.strip_prefix("CREATE INDEX ") {
-            Some(rest) if scheme == Scheme::Postgres => format!("CREATE INDEX CONCURRENTLY {rest}"),
+        match scheme {
+            Scheme::Postgres if self.partitioned => partitions::statement(self),
+            Scheme::Postgres => concurrently(&self.definition),
+            Scheme::Mysql | Scheme::Mariadb => mysql::statement(self),
             _ => self.definition.clone(),
         }
     }
 
     /// What drops it again.
     pub fn undo_statement(&self, scheme: Scheme) -> String {
-        let dialect = Self::dialect(scheme);
-        let concurrently = if scheme == Scheme::Postgres { "CONCURRENTLY " } else { "" };
-        format!(
-            "DROP INDEX {concurrently}{}.{}",
-            quote_identifier(&self.schema, dialect),
-            quote_identifier(&self.index, dialect)
-        )
+        if matches!(scheme, Scheme::Mysql | Scheme::Mariadb) {
+            return mysql::undo_statement(self);
+        }
+        // The index of a partitioned table goes with those of its partitions, and not concurrently.
+        let beside = scheme == Scheme::Postgres && !self.partitioned;
+        format!("DROP INDEX {}{}", if beside { "CONCURRENTLY " } else { "" }, self.quoted(scheme))
+    }
+
+    fn quoted(&self, scheme: Scheme) -> String {
+        full(&self.schema, &self.index, crate::dialect(scheme))
+    }
+}
+
+/// Schema and name in quotes.
+fn full(schema: &str, name: &str, dialect: Dialect) -> String {
+    format!("{}.{}", quote_identifier(schema, dialect), quote_identifier(name, dialect))
+}
+
+/// PostgreSQL's statement without a lock on writes.
+fn concurrently(definition: &str) -> String {
+    let rest = definition.strip_prefix("CREATE INDEX ").unwrap_or(definition);
+    format!("CREATE INDEX CONCURRENTLY {rest}")
+}
+
+/// Refuses an index that another one serves already; an index that begins with its keys is told.
+fn beside(wanted: &Index, all: &[Index]) -> Result<Option<String>, ApiError> {
+    let of = all.iter().filter_map(|b| Some((b, relation(wanted, b).filter(|found| found.options)?.keys)));
+    match of.min_by_key(|(b, keys)| (!keys, b.identity.keys.len())) {
+        Some((other, true)) => Err(refused(format!("'{}' is such an index already", other.identity.name))),
+        Some((other, false)) => Ok(Some(other.identity.name.clone())),
+        None => Ok(None),
     }
 }
 
@@ -218,11 +289,12 @@ pub async fn plan_create(
     password: Option<&Sensitive>,
     spec: &IndexSpec,
 ) -> Result<CreatePlan, ApiError> {
-    checked(spec, CreatePlan::dialect(address.scheme))?;
+    checked(spec, crate::dialect(address.scheme))?;
     match address.scheme {
         Scheme::Postgres => postgres::plan(address, password, spec).await,
+        Scheme::Mysql | Scheme::Mariadb => mysql::plan(address, password, spec).await,
         Scheme::Sqlite => sqlite::plan(address, spec).await,
-        scheme => Err(not_yet(scheme)),
+        scheme => Err(no_database(scheme)),
     }
 }
 
@@ -237,8 +309,9 @@ pub async fn create_figures(
 ) -> Result<CreateFigures, ApiError> {
     match address.scheme {
         Scheme::Postgres => postgres::figures(address, password, plan).await,
+        Scheme::Mysql | Scheme::Mariadb => mysql::figures(address, password, plan).await,
         Scheme::Sqlite => sqlite::figures(address, plan).await,
-        scheme => Err(not_yet(scheme)),
+        scheme => Err(no_database(scheme)),
     }
 }
 
@@ -249,8 +322,9 @@ pub async fn create_figures(
 pub async fn built(address: &Address, password: Option<&Sensitive>, plan: &CreatePlan) -> Result<Built, ApiError> {
     match address.scheme {
         Scheme::Postgres => postgres::state(address, password, plan).await,
+        Scheme::Mysql | Scheme::Mariadb => mysql::state(address, password, plan).await,
         Scheme::Sqlite => sqlite::state(address, plan).await,
-        scheme => Err(not_yet(scheme)),
+        scheme => Err(no_database(scheme)),
     }
 }
 
@@ -268,8 +342,9 @@ pub async fn build(
 ) -> Result<(), ApiError> {
     match address.scheme {
         Scheme::Postgres => postgres::build(address, password, plan, watch).await,
+        Scheme::Mysql | Scheme::Mariadb => mysql::build(address, password, plan, watch).await,
         Scheme::Sqlite => sqlite::build(address, plan).await,
-        scheme => Err(not_yet(scheme)),
+        scheme => Err(no_database(scheme)),
     }
 }
 
@@ -286,8 +361,9 @@ pub async fn unbuild(
 ) -> Result<(), ApiError> {
     match address.scheme {
         Scheme::Postgres => postgres::unbuild(address, password, plan, watch).await,
+        Scheme::Mysql | Scheme::Mariadb => mysql::unbuild(address, password, plan, watch).await,
         Scheme::Sqlite => sqlite::unbuild(address, plan).await,
-        scheme => Err(not_yet(scheme)),
+        scheme => Err(no_database(scheme)),
     }
 }
 

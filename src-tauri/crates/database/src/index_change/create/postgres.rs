@@ -1,17 +1,22 @@
-//! On PostgreSQL: `CREATE INDEX CONCURRENTLY` on a session of its own, by the recipe of the module above.
+//! On PostgreSQL: `CREATE INDEX CONCURRENTLY` on a session of its own, by the recipe of the module above; of a partitioned table
+//! partition by partition.
 use perfdeck_model::{Address, ApiError, IndexSpec, Scheme, Sensitive, masking};
 use perfdeck_sqltext::Dialect;
 use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{AssertSqlSafe, Connection as _, Row as _};
 
-use super::super::postgres::{alone, limits};
+use super::super::postgres::{alone, limits, work_on};
 use super::super::postgres_check::{may_create, rests_on};
 use super::super::postgres_run::run;
-use super::super::postgres_session::{Mode, open, unqualified, why, why_no_owner};
+use super::super::postgres_session::{Mode, not_a_standby, open, unqualified, why, why_no_owner};
 use super::super::{Watch, refused};
-use super::found::{self, Found};
-use super::{Blocker, Built, CreateFigures, CreatePlan, columns, conditions, definition, expressions, method, name};
+use super::wanted::wanted;
+use super::{
+    Blocker, Built, CreateFigures, CreatePlan, columns, conditions, definition, expressions, full, method, name, partitions,
+};
 use crate::foreign_text;
+use crate::indexes::rules::alike::fulfils;
+use crate::indexes::{Index, Scope, postgres_catalogue};
 use crate::own;
 
 /// Sessions that a build would wait for which are listed.
@@ -32,6 +37,7 @@ struct Table {
     plain: String,
     columns: Vec<String>,
     materialized: bool,
+    partitioned: bool,
 }
 
 fn no_table(name: &str) -> ApiError {
@@ -56,13 +62,7 @@ async fn table(address: &Address, c: &mut PgConnection, name: &str) -> Result<Ta
         _ if schema.starts_with("pg_") || schema == "information_schema" => {
             return no("belongs to the server itself or to one session");
         }
-        "p" => {
-            return Err(refused(format!("{full} is partitioned, and has no rows of its own to index without a lock"))
-                .hint(
-                    "Create the index on each partition, or on the parent by hand: ON ONLY first, then attach each",
-                ));
-        }
-        "r" | "m" => {}
+        "r" | "m" | "p" => {}
         _ => return no("is no table and no materialized view"),
     }
     if persistence == "t" {
@@ -78,6 +78,7 @@ async fn table(address: &Address, c: &mut PgConnection, name: &str) -> Result<Ta
         plain: words(3)?,
         columns: row.try_get(7).map_err(failed)?,
         materialized: kind == "m",
+        partitioned: kind == "p",
     })
 }
 
@@ -147,13 +148,28 @@ async fn takes(address: &Address, c: &mut PgConnection, table: &Table, spec: &In
     }
 }
 
+/// The first of some names that is free in a schema.
+pub(super) async fn first_free(
+    address: &Address,
+    c: &mut PgConnection,
+    schema: &str,
+    wanted: &[String],
+) -> Result<Option<String>, ApiError> {
+    let sql = "SELECT w FROM unnest($1::text[]) WITH ORDINALITY x(w, at)
+               WHERE NOT EXISTS (SELECT 1 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+                                 WHERE n.nspname = $2 AND c.relname = w) ORDER BY at LIMIT 1";
+    let free = sqlx::query_scalar(sql).bind(wanted).bind(schema).fetch_optional(c).await;
+    own::add(address, 1.0, 0);
+    free.map_err(|e| why(address, &e))
+}
+
+/// Its name, and the same as the server writes it.
 async fn free_name(
     address: &Address,
     c: &mut PgConnection,
-    table: &Table,
-    spec: &IndexSpec,
-    all: &[Found],
-) -> Result<String, ApiError> {
+    (table, spec): (&Table, &IndexSpec),
+    all: &[Index],
+) -> Result<(String, String), ApiError> {
     let wanted = match &spec.name {
         Some(name) if name.len() > name::LONGEST => {
             return Err(ApiError::bad_request(format!("The name of the index is longer than {} bytes", name::LONGEST)));
@@ -161,23 +177,35 @@ async fn free_name(
         Some(name) => vec![name.clone()],
         None => name::candidates(&table.plain, spec),
     };
-    let sql = "SELECT w FROM unnest($1::text[]) WITH ORDINALITY x(w, at)
-               WHERE NOT EXISTS (SELECT 1 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-                                 WHERE n.nspname = $2 AND c.relname = w) ORDER BY at LIMIT 1";
-    let free = sqlx::query_scalar(sql).bind(&wanted).bind(&table.schema).fetch_optional(c).await;
-    own::add(address, 1.0, 0);
-    let free: Option<String> = free.map_err(|e| why(address, &e))?;
-    free.ok_or_else(|| {
-        let left = all.iter().find(|index| !index.valid && wanted.first() == Some(&index.name));
-        match (left, wanted.first()) {
-            (Some(index), _) => {
-                refused(format!("'{}' is there and invalid: an earlier build was cut off, or goes on now", index.name))
-                    .hint("CREATE INDEX IF NOT EXISTS would call that done. Drop it first, or give another name")
-            }
-            (None, first) => refused(format!("Something is called '{}' already", first.map_or("", String::as_str)))
-                .hint("Give another name"),
-        }
+    let first = wanted.first().cloned().unwrap_or_default();
+    let found = first_free(address, c, &table.schema, &wanted).await?;
+    let name = found.clone().unwrap_or_else(|| first.clone());
+    let shown = sqlx::query_scalar("SELECT format('%I.%I', $1::text, $2::text)").bind(&table.schema).bind(&name);
+    let shown: String = shown.fetch_one(c).await.map_err(|e| why(address, &e))?;
+    if found.is_some() {
+        return Ok((name, shown));
+    }
+    Err(match all.iter().find(|index| !index.identity.valid && index.identity.name == shown) {
+        Some(_) => refused(format!("'{first}' is there and invalid: an earlier build was cut off, or goes on now"))
+            .hint("CREATE INDEX IF NOT EXISTS would call that done. Drop it first (perfctl db index drop), or give another name"),
+        None => refused(format!("Something is called '{first}' already")).hint("Give another name"),
     })
+}
+
+/// The indexes of one table, as they are compared everywhere.
+async fn indexes_of(address: &Address, c: &mut PgConnection, table: i64) -> Result<Vec<Index>, ApiError> {
+    let version = c.server_version_num().unwrap_or(120_000);
+    let read = postgres_catalogue(c, version, Scope::OfTable(table)).await;
+    let (all, _, asked) = read.map_err(|e| why(address, &e))?;
+    own::add(address, f64::from(asked), 0);
+    Ok(all)
+}
+
+/// The index that is planned, as the catalogue would tell it.
+fn index_of(spec: &IndexSpec, (table, name): (&str, &str), partitioned: bool) -> Index {
+    let mut index = wanted(Scheme::Postgres, spec, (table, name), str::to_owned);
+    index.identity.partitioned = partitioned;
+    index
 }
 
 pub(super) async fn plan(
@@ -186,6 +214,7 @@ pub(super) async fn plan(
     spec: &IndexSpec,
 ) -> Result<CreatePlan, ApiError> {
     let mut c = open(address, password, Mode::Read).await?;
+    not_a_standby(address, &mut c).await?;
     let table = table(address, &mut c, &spec.table).await?;
     if let Some(gone) = columns(spec).find(|name| !table.columns.iter().any(|column| column == name)) {
         return Err(ApiError::not_found(format!("{} has no column '{}'", table.name, masking::shown(gone))));
@@ -194,28 +223,29 @@ pub(super) async fn plan(
     let spec = classed(address, &mut c, spec).await?;
     unqualified(address, &mut c).await?;
     takes(address, &mut c, &table, &spec).await?;
-    let all = found::all(&mut c, table.oid).await.map_err(|e| why(address, &e))?;
-    own::add(address, 1.0, 0);
-    if let Some(same) = all.iter().find(|index| index.serves(&spec)) {
-        return Err(refused(format!("'{}' is such an index already", same.name)));
-    }
     may_create(address, &mut c, &table.name, &table.schema).await?;
-    let index = free_name(address, &mut c, &table, &spec, &all).await?;
-    let shown: String = sqlx::query_scalar("SELECT format('%I.%I', $1::text, $2::text)")
-        .bind(&table.schema)
-        .bind(&index)
-        .fetch_one(&mut c)
-        .await
-        .map_err(|e| why(address, &e))?;
+    let all = indexes_of(address, &mut c, table.oid).await?;
+    let (index, shown) = free_name(address, &mut c, (&table, &spec), &all).await?;
+    let covered_by = super::beside(&index_of(&spec, (&table.name, &shown), table.partitioned), &all)?;
+    let quoted = full(&table.schema, &index, Dialect::Postgres);
+    let (definition, parts) = if table.partitioned {
+        let parts = partitions::parts(address, &mut c, (&table.name, table.oid), (&spec, &quoted)).await?;
+        (partitions::of_parent(&spec, &index, &table.name), parts)
+    } else {
+        (definition(&spec, &index, &table.name, Dialect::Postgres), Vec::new())
+    };
     let _ = c.close().await;
     Ok(CreatePlan {
         name: shown,
-        definition: definition(&spec, &index, &table.name, Dialect::Postgres),
+        definition,
         table: table.name,
         schema: table.schema,
         index,
         spec,
         materialized: table.materialized,
+        partitioned: table.partitioned,
+        parts,
+        covered_by,
     })
 }
 
@@ -236,7 +266,8 @@ pub(super) async fn figures(
     let mut c = open(address, password, Mode::Read).await?;
     let failed = |e: sqlx::Error| why(address, &e);
     let sql = "
-        SELECT pg_table_size(c.oid)::float8, nullif(c.reltuples, -1)::float8,
+        SELECT CASE WHEN c.relkind = 'p' THEN (SELECT sum(pg_table_size(t.relid)) FROM pg_partition_tree(c.oid) t)
+                    ELSE pg_table_size(c.oid) END::float8, nullif(c.reltuples, -1)::float8,
             ((t.n_tup_ins + t.n_tup_upd - t.n_tup_hot_upd)
              / nullif(extract(epoch FROM clock_timestamp() - d.stats_reset), 0))::float8,
             (t.n_tup_hot_upd::float8 / nullif(t.n_tup_upd, 0)),
@@ -271,6 +302,7 @@ pub(super) async fn figures(
         hot: n(3)?,
         blockers: (!hidden).then_some(blockers),
         standbys: Some((u32::try_from(count).unwrap_or(u32::MAX), lag)),
+        ..CreateFigures::default()
     })
 }
 
@@ -301,14 +333,25 @@ async fn state_in(
     let row = row.map_err(failed)?;
     let (table, taken): (Option<i64>, bool) = (row.try_get(0).map_err(failed)?, row.try_get(1).map_err(failed)?);
     let of_table = match table {
-        Some(oid) => found::all(c, oid).await.map_err(failed)?,
+        Some(oid) => indexes_of(address, c, oid).await?,
         None => Vec::new(),
     };
-    Ok(match of_table.iter().find(|index| index.name == plan.index) {
-        Some(index) => (index.built(&plan.spec), Some(index.oid)),
-        None if taken => (Built::Differs, None),
-        None => (Built::Absent, None),
-    })
+    let own = of_table.iter().find(|index| index.identity.name == plan.name);
+    let oid = own.map(|index| index.compared.oid);
+    let built = match own {
+        Some(index) if !fulfils(index, &index_of(&plan.spec, (&plan.table, &plan.name), plan.partitioned)) => Built::Differs,
+        Some(index) if index.identity.valid => Built::Valid,
+        Some(index) => {
+            let (bytes, session) = work_on(address, c, index.compared.oid, &plan.index).await?;
+            Built::Invalid { bytes, maintained: index.identity.maintained, session }
+        }
+        None if taken => Built::Differs,
+        None => Built::Absent,
+    };
+    if plan.partitioned {
+        return Ok((partitions::state_in(address, c, plan, built).await?, oid));
+    }
+    Ok((built, oid))
 }
 
 /// A session that may alter the table while nobody else of Perfdeck does, and what is there of the index.
@@ -321,7 +364,7 @@ async fn ready(
     unqualified(address, &mut c).await?;
     alone(address, &mut c, &plan.table).await?;
     let (built, oid) = state_in(address, &mut c, plan).await?;
-    if let Built::Invalid { session: Some(session), .. } = built {
+    if let Built::Invalid { session: Some(session), .. } | Built::Partial { session: Some(session), .. } = built {
         return Err(refused(format!("Session {session} of the server still works on this index"))
             .hint("It ends by itself within a moment when nobody waits for it; try again then"));
     }
@@ -334,13 +377,17 @@ pub(super) async fn build(
     plan: &CreatePlan,
     mut watch: Watch<'_>,
 ) -> Result<(), ApiError> {
-    let (mut c, built, _) = ready(address, password, plan).await?;
+    let (mut c, built, oid) = ready(address, password, plan).await?;
     match built {
         Built::Valid => return Ok(()),
-        Built::Differs => return Err(refused(format!("Something else is called '{}' now", plan.name))),
-        Built::Absent | Built::Invalid { .. } => {}
+        Built::Absent | Built::Invalid { .. } | Built::Partial { .. } => {}
+        _ => return Err(refused(format!("Something else is called '{}' now", plan.name))),
     }
     may_create(address, &mut c, &plan.table, &plan.schema).await?;
+    if plan.partitioned {
+        partitions::build((address, password), &mut c, (plan, oid.is_some()), &mut watch).await?;
+        return analyze(address, password, (&mut c, plan), &mut watch).await;
+    }
     limits(address, &mut c, (!plan.materialized).then_some(plan.table.as_str())).await?;
     if matches!(built, Built::Invalid { .. }) {
         // What was cut off serves no query, and would keep its name.
@@ -350,12 +397,23 @@ pub(super) async fn build(
         clean(address, password, plan).await;
         return Err(error);
     }
-    if expressions(&plan.spec).next().is_some() {
-        (watch.progress)(None, "gathering statistics of the expression");
-        run(address, password, &mut c, &format!("ANALYZE {}", plan.table), &mut watch).await?;
-    }
+    analyze(address, password, (&mut c, plan), &mut watch).await?;
     let _ = c.close().await;
     Ok(())
+}
+
+/// Gathers statistics of expressions, which plans do not know without them.
+async fn analyze(
+    address: &Address,
+    password: Option<&Sensitive>,
+    (c, plan): (&mut PgConnection, &CreatePlan),
+    watch: &mut Watch<'_>,
+) -> Result<(), ApiError> {
+    if expressions(&plan.spec).next().is_none() {
+        return Ok(());
+    }
+    (watch.progress)(None, "gathering statistics of the expression");
+    run(address, password, c, &format!("ANALYZE {}", plan.table), watch).await
 }
 
 /// Takes away what a build that failed left, as far as that takes a moment; else the target says that it is there.
@@ -384,6 +442,9 @@ pub(super) async fn unbuild(
     let (mut c, built, oid) = ready(address, password, plan).await?;
     match (built, oid) {
         (Built::Absent, _) => return Ok(()),
+        (Built::Valid | Built::Partial { .. }, oid) if plan.partitioned => {
+            return partitions::unbuild((address, password), &mut c, (plan, oid.is_some()), &mut watch).await;
+        }
         (Built::Valid | Built::Invalid { .. }, Some(oid)) => rests_on(address, &mut c, oid).await?,
         _ => return Err(refused(format!("'{}' is another one than was created", plan.name))),
     }
