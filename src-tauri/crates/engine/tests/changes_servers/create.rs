@@ -31,7 +31,7 @@ async fn definition(server: &Postgres, name: &str) -> Option<String> {
 }
 
 /// Everything that the catalogue has of the indexes of the database.
-async fn catalogue(server: &Postgres) -> Vec<String> {
+pub(super) async fn catalogue(server: &Postgres) -> Vec<String> {
     let mut c = server.connect().await.expect("a session");
     let sql = "SELECT pg_get_indexdef(indexrelid) || indisvalid FROM pg_index JOIN pg_class c ON c.oid = indrelid
                WHERE c.relnamespace = 'public'::regnamespace ORDER BY 1";
@@ -296,6 +296,19 @@ async fn a_file_gets_an_index_in_one_transaction() {
         .await
         .expect("none");
     assert_eq!(left, 0);
+    // However it was written, one that does the same is found.
+    c.execute(
+        "CREATE INDEX plain ON orders (customerid desc, LOWER(note)) where note is not null; CREATE INDEX nocase ON orders (note COLLATE NOCASE)",
+    )
+    .await
+    .expect("by hand");
+    let asked =
+        IndexText { predicate: Some("note IS NOT NULL".into()), ..text("orders", &["customerId desc", "lower(note)"]) };
+    let twice = plan(&engine, &id, asked).await.expect_err("it is there");
+    assert!(twice.message.contains("'plain' is such an index already"), "{twice}");
+    plan(&engine, &id, text("orders", &["note"])).await.expect("another collation is another index");
+    let wider = plan(&engine, &id, text("orders", &["customerId desc"])).await.expect("one with all rows is another one");
+    assert!(wider.notes.iter().any(|n| n.starts_with("The file's disk has")), "{:?}", wider.notes);
     for (text, why) in [
         (
             IndexText { include: vec!["note".into()], ..text("orders", &["id"]) },

@@ -1,6 +1,7 @@
 //! Indexes as changes on servers. Here: what of PostgreSQL's is not dropped, with the reason that is true, and what is dropped
 //! though it is unusual.
 mod create;
+mod killed;
 mod mariadb;
 mod partitions;
 mod useless;
