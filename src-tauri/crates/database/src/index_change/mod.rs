@@ -22,7 +22,7 @@ use std::time::Duration;
 pub use create::{
     Blocker, Built, CREATE_INDEX, CreateFigures, CreatePlan, build, built, create_figures, plan_create, unbuild,
 };
-pub use hide::{HIDE_INDEX, HidePlan, Hidden, hidden, hide_index, plan_hide, show_index};
+pub use hide::{HIDE_INDEX, Hidden, HidePlan, hidden, hide_index, plan_hide, show_index};
 use perfdeck_model::{Address, ApiError, BoxFuture, ErrorCode, Scheme, Sensitive, masking};
 use perfdeck_sqltext::{Dialect, quote_identifier, quote_text};
 use serde::{Deserialize, Serialize};
@@ -321,8 +321,16 @@ mod tests {
              ALTER TABLE public.t CLUSTER ON \"we\"\"ird\"",
             "what the definition does not hold comes after it"
         );
-        assert_eq!(plan.undo_statement(Scheme::Sqlite), Some(plan.definition.clone()), "SQLite keeps the statement itself");
-        assert_eq!(IndexPlan { left_over: true, ..plan }.undo_statement(Scheme::Postgres), None, "it was invalid before");
+        assert_eq!(
+            plan.undo_statement(Scheme::Sqlite),
+            Some(plan.definition.clone()),
+            "SQLite keeps the statement itself"
+        );
+        assert_eq!(
+            IndexPlan { left_over: true, ..plan }.undo_statement(Scheme::Postgres),
+            None,
+            "it was invalid before"
+        );
     }
 
     #[test]

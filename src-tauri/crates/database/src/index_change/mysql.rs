@@ -70,7 +70,8 @@ async fn followers(c: &mut MySqlConnection) -> Option<u32> {
     let sql = "SELECT CAST(COUNT(*) AS SIGNED) FROM information_schema.processlist WHERE command LIKE 'Binlog Dump%'";
     let row = sqlx::query(sql).fetch_one(&mut *c).await.ok()?;
     let seen: i64 = sqlx::Row::try_get(&row, 0).ok()?;
-    let may = "SELECT CAST(COUNT(*) AS SIGNED) FROM information_schema.user_privileges WHERE privilege_type = 'PROCESS'";
+    let may =
+        "SELECT CAST(COUNT(*) AS SIGNED) FROM information_schema.user_privileges WHERE privilege_type = 'PROCESS'";
     let may = sqlx::query_scalar::<_, i64>(may).fetch_one(c).await.ok()? > 0;
     u32::try_from(seen).ok().filter(|n| may || *n > 0)
 }

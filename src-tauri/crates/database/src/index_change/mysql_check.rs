@@ -78,9 +78,7 @@ pub(super) async fn at(
     index: &str,
 ) -> Result<Option<Meant>, ApiError> {
     let failed = |e: sqlx::Error| why(address, table, &e);
-    let Some(MysqlTable { name, engine, indexes, keys }) =
-        mysql_table(c, table).await.map_err(failed)?
-    else {
+    let Some(MysqlTable { name, engine, indexes, keys }) = mysql_table(c, table).await.map_err(failed)? else {
         return Ok(None);
     };
     let found = indexes.iter().find(|i| i.identity.name == index);
@@ -89,8 +87,12 @@ pub(super) async fn at(
     let sql = format!("SHOW CREATE TABLE {}", quoted(&name));
     let row = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_one(&mut *c).await.map_err(failed)?;
     let whole = text(&row, 1).unwrap_or_default();
-    let definition = definition(&whole, &found.identity.name)
-        .ok_or_else(|| refused(format!("The definition of '{}' is not understood", found.identity.name)))?;
+    // That of a primary key is its table's.
+    let definition = match found.identity.primary {
+        true => String::new(),
+        false => definition(&whole, &found.identity.name)
+            .ok_or_else(|| refused(format!("The definition of '{}' is not understood", found.identity.name)))?,
+    };
     Ok(Some(Meant { table: name, engine, index: found, all: indexes, keys, definition }))
 }
 
@@ -144,8 +146,11 @@ impl Meant {
         }
         if !self.engine.eq_ignore_ascii_case("InnoDB") {
             let engine = masking::shown(&self.engine);
-            return Err(refused(format!("'{}' is a table of {engine}, which is locked while its indexes change", self.table))
-                .hint("Do it by hand when nobody writes, or change the engine: ENGINE=InnoDB"));
+            return Err(refused(format!(
+                "'{}' is a table of {engine}, which is locked while its indexes change",
+                self.table
+            ))
+            .hint("Do it by hand when nobody writes, or change the engine: ENGINE=InnoDB"));
         }
         if self.index.identity.method != "btree" {
             return Err(refused(format!(

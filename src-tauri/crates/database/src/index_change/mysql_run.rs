@@ -93,17 +93,15 @@ pub(super) async fn end_work(address: &Address, c: &mut MySqlConnection, sql: &s
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    Err(again(ErrorCode::Timeout, format!("Session {id} of the server was told to end the statement, and still takes it back"))
-        .hint("Try again in a moment"))
+    Err(again(
+        ErrorCode::Timeout,
+        format!("Session {id} of the server was told to end the statement, and still takes it back"),
+    )
+    .hint("Try again in a moment"))
 }
 
 /// Tells how far a statement is.
-async fn look(
-    c: &mut MySqlConnection,
-    mariadb: bool,
-    id: i64,
-    progress: &(dyn Fn(Option<f64>, &str) + Send + Sync),
-) {
+async fn look(c: &mut MySqlConnection, mariadb: bool, id: i64, progress: &(dyn Fn(Option<f64>, &str) + Send + Sync)) {
     let (share, state) = if mariadb { stage(c, id).await } else { instrumented(c, id).await }.unwrap_or_default();
     let step = match state.as_deref() {
         Some(state) if state.starts_with("Waiting for table") => "waits for the lock of the table".to_owned(),

@@ -107,8 +107,7 @@ async fn ready(address: &Address, c: &mut MySqlConnection, mode: Mode) -> Result
     }
     if mode == Mode::Read {
         // The server's statistics of statements leave this session out, where this user may ask for that.
-        let own =
-            "UPDATE performance_schema.threads SET instrumented = 'NO' WHERE processlist_id = CONNECTION_ID()";
+        let own = "UPDATE performance_schema.threads SET instrumented = 'NO' WHERE processlist_id = CONNECTION_ID()";
         let _ = sqlx::raw_sql(own).execute(&mut *c).await;
         sqlx::raw_sql("SET SESSION TRANSACTION READ ONLY").execute(&mut *c).await.map_err(failed)?;
         let limit = match server.mariadb {
@@ -141,12 +140,8 @@ pub(super) fn quoted(name: &str) -> String {
 /// What a user lacks to alter a table.
 pub(super) fn no_alter(address: &Address, table: &str) -> ApiError {
     let user = user(address);
-    ApiError::new(ErrorCode::Privilege, format!("'{user}' may not alter '{table}' on {}", address.short())).hint(format!(
-        "GRANT ALTER, INDEX ON {}.{} TO {};",
-        quoted(&address.path),
-        quoted(table),
-        account(user)
-    ))
+    ApiError::new(ErrorCode::Privilege, format!("'{user}' may not alter '{table}' on {}", address.short()))
+        .hint(format!("GRANT ALTER, INDEX ON {}.{} TO {};", quoted(&address.path), quoted(table), account(user)))
 }
 
 /// Why a statement about an index of `table` failed.

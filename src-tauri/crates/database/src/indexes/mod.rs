@@ -31,8 +31,8 @@ pub use facts::{Counted, ForeignKey, IndexDone, IndexReading, TableFacts};
 pub(crate) use mysql::{Table as MysqlTable, catalogue as mysql_catalogue, table as mysql_table, uses as mysql_uses};
 pub(crate) use postgres::{Scope, catalogue as postgres_catalogue, mark_work};
 pub use rules::{Found, findings};
-pub(crate) use sqlite::{catalogue as sqlite_catalogue, comparable_condition, comparable_expression};
 pub use sqlite::{RepeatedIndex, repeated_indexes};
+pub(crate) use sqlite::{catalogue as sqlite_catalogue, comparable_condition, comparable_expression};
 pub(crate) use sqlite_text::same_statement;
 
 /// Indexes that are looked at, at most.

@@ -101,7 +101,7 @@ async fn what_is_created_is_what_was_asked_for_and_goes_again() {
         made.push(planned.id);
     }
     let again = plan(&engine, &id, text("orders", &["status", "created desc"])).await.expect_err("it is there");
-    assert!(again.message.contains("'there' is such an index already"), "{again}");
+    assert!(again.message.contains("'public.there' is such an index already"), "{again}");
     let other =
         plan(&engine, &id, text("orders", &["status", "created"])).await.expect("another direction is another index");
     assert_eq!(other.object, "public.ix_orders_status_created");
@@ -307,7 +307,8 @@ async fn a_file_gets_an_index_in_one_transaction() {
     let twice = plan(&engine, &id, asked).await.expect_err("it is there");
     assert!(twice.message.contains("'plain' is such an index already"), "{twice}");
     plan(&engine, &id, text("orders", &["note"])).await.expect("another collation is another index");
-    let wider = plan(&engine, &id, text("orders", &["customerId desc"])).await.expect("one with all rows is another one");
+    let wider =
+        plan(&engine, &id, text("orders", &["customerId desc"])).await.expect("one with all rows is another one");
     assert!(wider.notes.iter().any(|n| n.starts_with("The file's disk has")), "{:?}", wider.notes);
     for (text, why) in [
         (

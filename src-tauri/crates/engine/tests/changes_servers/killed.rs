@@ -60,7 +60,8 @@ async fn after_a_kill_what_is_left_is_listed_with_its_ways_out() {
         let mut command = Command::new(std::env::current_exe().expect("this program"));
         command.args(["--exact", "killed::child", "--nocapture", "--test-threads=1"]);
         command.env(ORDERS, format!("{}\n{}", data.display(), server.url())).env("PERFDECK_SECRET_STORE", "session");
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
+        let mut child =
+            command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
         eventually(Duration::from_secs(30), async || is_in(&server, "waiting for writers%").await).await;
         child.kill().expect("it is killed");
         child.wait().expect("it ended");
@@ -104,7 +105,7 @@ async fn stopped_in_each_phase_it_leaves_nothing_or_says_what() {
     let nobody = "SELECT 1";
     for (phase, key, hold) in [
         ("waiting for writers before build", "a", "BEGIN; UPDATE t SET a = a WHERE id = 1"),
-        ("building index%", "public.slow(a)", nobody),
+        ("building index%", "(public.slow(a))", nobody),
         // A snapshot of whatever it is.
         ("waiting for old snapshots", "a", "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM other"),
     ] {
@@ -143,7 +144,11 @@ async fn a_server_that_goes_down_in_the_middle_is_asked_when_it_is_back() {
     server.stop();
     changed(&engine, &planned.id, &job).await.expect_err("its session ended");
     let told = changes::check(engine.clone(), by_id(&planned.id)).await.expect("asked").change;
-    assert_eq!((told.state, says(&told)), (ChangeState::CutOff, Some(Says::Unreachable)), "nothing is guessed: {told:?}");
+    assert_eq!(
+        (told.state, says(&told)),
+        (ChangeState::CutOff, Some(Says::Unreachable)),
+        "nothing is guessed: {told:?}"
+    );
     server.restart().await.expect("it comes back");
     let told = changes::check(engine.clone(), by_id(&planned.id)).await.expect("asked").change;
     let left = catalogue(&server).await != before;

@@ -4,9 +4,9 @@ mod create;
 mod killed;
 mod mariadb;
 mod partitions;
-mod useless;
 #[path = "../support/mod.rs"]
 mod support;
+mod useless;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -112,8 +112,10 @@ async fn takes(c: &mut MySqlConnection, table: &str, spec: &IndexSpec) -> Result
     let Some(conditions) = conditions(spec) else { return Ok(()) };
     let sql = format!("EXPLAIN SELECT 1 FROM {} WHERE {conditions}", quoted(table));
     match sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).fetch_all(c).await {
-        Err(sqlx::Error::Database(_)) => Err(ApiError::bad_request("The server does not take an expression of this index")
-            .hint("Columns are those of the table, and functions are the same at all times")),
+        Err(sqlx::Error::Database(_)) => {
+            Err(ApiError::bad_request("The server does not take an expression of this index")
+                .hint("Columns are those of the table, and functions are the same at all times"))
+        }
         _ => Ok(()),
     }
 }
@@ -157,7 +159,8 @@ pub(super) async fn plan(
     let spell = |name: &str| spelled(&of, name).map_or_else(|| name.to_owned(), |(column, _)| column.clone());
     let mut wanted = wanted(address.scheme, spec, (&table.name, &index), spell);
     // The engine puts the same behind each of its indexes.
-    wanted.identity.suffix = table.indexes.iter().map(|i| &i.identity.suffix).max_by_key(|s| s.len()).cloned().unwrap_or_default();
+    wanted.identity.suffix =
+        table.indexes.iter().map(|i| &i.identity.suffix).max_by_key(|s| s.len()).cloned().unwrap_or_default();
     let covered_by = super::beside(&wanted, &table.indexes)?;
     let keys: Vec<String> = spec.keys.iter().map(|k| key(k, Dialect::Mysql)).collect();
     Ok(CreatePlan {

@@ -194,7 +194,9 @@ async fn as_planned(address: &Address, c: &mut PgConnection, plan: &CreatePlan) 
     for row in &rows {
         let table: String = row.try_get(2).map_err(|e| why(address, &e))?;
         if !known.contains(table.as_str()) {
-            return Err(refused(format!("{table} became a partition of {} after the plan", plan.table)).hint("Plan it again"));
+            return Err(
+                refused(format!("{table} became a partition of {} after the plan", plan.table)).hint("Plan it again")
+            );
         }
     }
     Ok(())
@@ -295,7 +297,9 @@ pub(super) async fn unbuild(
     }
     // Those above go with what is below them.
     for at in 0..plan.parts.len() {
-        let Some((part, there)) = plan.parts.get(at).zip(there(address, c, plan).await?.get(at).copied()) else { continue };
+        let Some((part, there)) = plan.parts.get(at).zip(there(address, c, plan).await?.get(at).copied()) else {
+            continue;
+        };
         if !there.own || there.attached {
             continue;
         }

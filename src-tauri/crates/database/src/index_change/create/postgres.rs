@@ -12,7 +12,8 @@ use super::super::postgres_session::{Mode, not_a_standby, open, unqualified, why
 use super::super::{Watch, refused};
 use super::wanted::wanted;
 use super::{
-    Blocker, Built, CreateFigures, CreatePlan, columns, conditions, definition, expressions, full, method, name, partitions,
+    Blocker, Built, CreateFigures, CreatePlan, columns, conditions, definition, expressions, full, method, name,
+    partitions,
 };
 use crate::foreign_text;
 use crate::indexes::rules::alike::fulfils;
@@ -339,7 +340,9 @@ async fn state_in(
     let own = of_table.iter().find(|index| index.identity.name == plan.name);
     let oid = own.map(|index| index.compared.oid);
     let built = match own {
-        Some(index) if !fulfils(index, &index_of(&plan.spec, (&plan.table, &plan.name), plan.partitioned)) => Built::Differs,
+        Some(index) if !fulfils(index, &index_of(&plan.spec, (&plan.table, &plan.name), plan.partitioned)) => {
+            Built::Differs
+        }
         Some(index) if index.identity.valid => Built::Valid,
         Some(index) => {
             let (bytes, session) = work_on(address, c, index.compared.oid, &plan.index).await?;

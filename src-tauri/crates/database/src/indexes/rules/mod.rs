@@ -117,10 +117,8 @@ impl Draft<'_> {
         };
         let finding = reading::finding(word(self.kind), &self.object, self.title, self.evidence, self.cost, label);
         let action = perfdeck_model::FindingAction { opens: self.opens.clone(), ..finding.action };
-        let drop = FindingTarget::Change {
-            kind: crate::index_change::DROP_INDEX.to_owned(),
-            object: self.object.clone(),
-        };
+        let drop =
+            FindingTarget::Change { kind: crate::index_change::DROP_INDEX.to_owned(), object: self.object.clone() };
         let proof = match (hides, change) {
             (true, _) => self.proof.step("Plan hiding it first", self.opens).step("Plan the drop", drop),
             (_, true) => self.proof.step("Plan the drop", self.opens),

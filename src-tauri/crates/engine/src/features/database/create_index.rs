@@ -116,7 +116,10 @@ fn answer(plan: &CreatePlan, built: &Built) -> TargetSays {
         Built::Partial { done, of, session } => {
             let busy = session.map(|s| format!("; session {s} of the server still works on it")).unwrap_or_default();
             let parts = words::plural(*of as i64, "partition");
-            TargetSays::new(Says::HalfDone, format!("not valid: {} of {parts} have it{busy}", words::count(*done as i64)))
+            TargetSays::new(
+                Says::HalfDone,
+                format!("not valid: {} of {parts} have it{busy}", words::count(*done as i64)),
+            )
         }
         Built::InWork(session) => TargetSays::new(Says::HalfDone, in_work(*session)),
         Built::Differs => TargetSays::new(Says::Differs, format!("something else is called {} now", plan.name)),
@@ -200,7 +203,10 @@ fn postgres_notes(plan: &CreatePlan, figures: &CreateFigures) -> Vec<String> {
              moment, attaching blocks queries of the partition for one; each lock is tried for 2 s, five times",
             words::plural(plan.partitions() as i64, "partition")
         ));
-        notes.push("Undoing drops it with those of all partitions, which blocks reads and writes of all of them for a moment".to_owned());
+        notes.push(
+            "Undoing drops it with those of all partitions, which blocks reads and writes of all of them for a moment"
+                .to_owned(),
+        );
     } else {
         notes.push(
             "Sent on a session of its own, outside a transaction: a lock is tried for 2 s first, then the statement has 10 min"

@@ -89,7 +89,9 @@ fn evidence(plan: &IndexPlan, figures: &IndexFigures) -> Vec<String> {
         (None, None) if plan.left_over => {
             notes.push("It is invalid: no query uses it, and nothing brings back what it was".to_owned());
         }
-        (None, None) => notes.push("No other index has its keys: queries that need it read the table instead".to_owned()),
+        (None, None) => {
+            notes.push("No other index has its keys: queries that need it read the table instead".to_owned())
+        }
     }
     notes.extend(plan.differs.clone());
     if plan.fillfactor {
@@ -109,7 +111,11 @@ fn evidence(plan: &IndexPlan, figures: &IndexFigures) -> Vec<String> {
     match figures.standbys {
         Some(n @ 1..) => notes.push(format!(
             "{} this server, and what is read there is counted there",
-            if n == 1 { "1 other server follows".to_owned() } else { format!("{} other servers follow", words::count(n)) }
+            if n == 1 {
+                "1 other server follows".to_owned()
+            } else {
+                format!("{} other servers follow", words::count(n))
+            }
         )),
         None => notes.push("Whether others follow this server and read by it is not told".to_owned()),
         Some(0) => {}
@@ -119,7 +125,9 @@ fn evidence(plan: &IndexPlan, figures: &IndexFigures) -> Vec<String> {
         notes.push(format!("Checks of foreign keys find rows by it, which no scan counts: {}", names.join(", ")));
     }
     if figures.expression {
-        notes.push("The planner knows how often values of its expression are there from its statistics alone".to_owned());
+        notes.push(
+            "The planner knows how often values of its expression are there from its statistics alone".to_owned(),
+        );
     }
     notes
 }
@@ -140,9 +148,8 @@ fn notes(scheme: Scheme, plan: &IndexPlan, figures: &IndexFigures) -> Vec<String
             } else {
                 "a lock is tried for 2 s first, then"
             };
-            notes.push(format!(
-                "Sent on a session of its own, outside a transaction: {first} the statement has 10 min"
-            ));
+            notes
+                .push(format!("Sent on a session of its own, outside a transaction: {first} the statement has 10 min"));
         }
         Scheme::Mysql | Scheme::Mariadb => {
             notes.push(format!(
@@ -153,7 +160,9 @@ fn notes(scheme: Scheme, plan: &IndexPlan, figures: &IndexFigures) -> Vec<String
                 "Reads and writes go on but for a moment: the table's lock is waited for 2 s, and others wait behind that"
                     .to_owned(),
             );
-            notes.push("Replicas do the same after it, one statement at a time, and lag as long as it takes there".to_owned());
+            notes.push(
+                "Replicas do the same after it, one statement at a time, and lag as long as it takes there".to_owned(),
+            );
         }
         _ => notes.push("Writers wait while it is dropped, and as long as it is built again".to_owned()),
     }
@@ -187,10 +196,8 @@ fn title(plan: &IndexPlan) -> String {
 
 /// Figures of a preview.
 pub(super) fn rows(plan: &IndexPlan, figures: &IndexFigures) -> Vec<PreviewRow> {
-    let mut rows = vec![
-        row(FREED, figures.bytes, Unit::Bytes),
-        row("Writes saved", figures.writes_per_s, Unit::PerSecond),
-    ];
+    let mut rows =
+        vec![row(FREED, figures.bytes, Unit::Bytes), row("Writes saved", figures.writes_per_s, Unit::PerSecond)];
     if plan.repeats.is_some() {
         rows.extend(figures.scans.map(|n| row("Scans that the other index takes over", Some(n), Unit::Count)));
     } else if !plan.left_over {

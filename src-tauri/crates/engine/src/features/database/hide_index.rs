@@ -19,7 +19,9 @@ pub(crate) struct HideIndex;
 fn answer(plan: &HidePlan, hidden: Hidden) -> TargetSays {
     match hidden {
         Hidden::Visible => TargetSays::new(Says::AsBefore, "used by the planner"),
-        Hidden::Hidden => TargetSays::new(Says::AsApplied, "there, written with every insert, and not used by the planner"),
+        Hidden::Hidden => {
+            TargetSays::new(Says::AsApplied, "there, written with every insert, and not used by the planner")
+        }
         Hidden::InWork(session) => TargetSays::new(Says::HalfDone, in_work(session)),
         Hidden::Differs => TargetSays::new(Says::Differs, format!("{} is gone, or another one", plan.name)),
     }
@@ -33,7 +35,8 @@ fn notes(plan: &HidePlan) -> Vec<String> {
     };
     vec![
         serves,
-        "It is kept and written as before: nothing is freed, and it is used again at once when that is undone".to_owned(),
+        "It is kept and written as before: nothing is freed, and it is used again at once when that is undone"
+            .to_owned(),
         "Leave it so for as long as what runs seldom takes to come round, on replicas too, then drop it".to_owned(),
         "A statement that names it in a hint fails meanwhile".to_owned(),
         "The table's lock is waited for 2 s, and others wait behind that; plans are made anew".to_owned(),
