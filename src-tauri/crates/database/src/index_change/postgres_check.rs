@@ -26,7 +26,7 @@ const INDEX: &str = "
         (SELECT e.extname::text FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid
          WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid AND d.deptype IN ('e', 'x')
            AND d.refclassid = 'pg_catalog.pg_extension'::regclass LIMIT 1),
-        t.relkind = 'm'
+        t.relkind = 'm', pg_catalog.pg_get_userbyid(c.relowner)::text
     FROM pg_catalog.pg_index i
     JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     JOIN pg_catalog.pg_class t ON t.oid = i.indrelid JOIN pg_catalog.pg_namespace tn ON tn.oid = t.relnamespace
@@ -47,7 +47,8 @@ pub(super) async fn check(
     rests(address, &row, &plan)?;
     let flag = |at: usize| row.try_get::<bool, _>(at).map_err(failed);
     if !flag(14)? {
-        return Err(why_no_owner(address, &plan.table));
+        let owner: String = row.try_get(19).map_err(failed)?;
+        return Err(why_no_owner(address, &plan.table, Some(&owner)));
     }
     let valid = flag(6)?;
     let was_left = before.is_some_and(|plan| plan.left_over);
@@ -160,13 +161,14 @@ pub(super) async fn may_create(
         SELECT coalesce((SELECT pg_catalog.pg_has_role(relowner, 'USAGE') FROM pg_catalog.pg_class
                          WHERE oid = to_regclass($1)), true),
                coalesce((SELECT pg_catalog.has_schema_privilege(oid, 'CREATE') FROM pg_catalog.pg_namespace
-                         WHERE nspname = $2), true)";
-    let asked = sqlx::query_as(sql).bind(table).bind(schema).fetch_one(c).await;
+                         WHERE nspname = $2), true),
+               (SELECT pg_catalog.pg_get_userbyid(relowner)::text FROM pg_catalog.pg_class WHERE oid = to_regclass($1))";
+    let asked = sqlx::query_as::<_, (bool, bool, Option<String>)>(sql).bind(table).bind(schema).fetch_one(c).await;
     own::add(address, 1.0, 0);
     match asked.map_err(|e| why(address, &e))? {
-        (false, _) => Err(why_no_owner(address, table)),
-        (_, false) => Err(no_create(address, schema)),
-        (true, true) => Ok(()),
+        (false, _, owner) => Err(why_no_owner(address, table, owner.as_deref())),
+        (_, false, _) => Err(no_create(address, schema)),
+        (true, true, _) => Ok(()),
     }
 }
 

@@ -2,6 +2,7 @@
 use std::time::Duration;
 
 use perfdeck_model::{Address, ApiError, ErrorCode, Sensitive};
+use perfdeck_sqltext::{Dialect, quote_identifier};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions as _, Row as _};
 
@@ -145,15 +146,27 @@ pub(super) fn user(address: &Address) -> &str {
     address.username.as_deref().unwrap_or("(no user)")
 }
 
-pub(super) fn why_no_owner(address: &Address, table: &str) -> ApiError {
+/// Why this user alters no index of a table, and whom it belongs to where that is known.
+pub(super) fn why_no_owner(address: &Address, table: &str, owner: Option<&str>) -> ApiError {
+    let hint = match owner {
+        Some(owner) => {
+            let quoted = |role: &str| quote_identifier(role, Dialect::Postgres);
+            format!(
+                "It belongs to {0}, and only its owner drops and creates its indexes: GRANT {0} TO {1}; or sign in as {0}",
+                quoted(owner),
+                quoted(user(address))
+            )
+        }
+        None => "Only the owner of a table drops and creates its indexes; sign in as the owner or as a member of it".to_owned(),
+    };
     ApiError::new(ErrorCode::Privilege, format!("'{}' does not own {table} on {}", user(address), address.short()))
-        .hint("Only the owner of a table drops and creates its indexes; sign in as the owner or as a member of it")
+        .hint(hint)
 }
 
 /// Why the server lacks a privilege for a statement, by what it says of it.
 fn unprivileged(address: &Address, message: &str) -> ApiError {
     if message.starts_with("must be owner of") {
-        return why_no_owner(address, "the index's table");
+        return why_no_owner(address, "the index's table", None);
     }
     let kinds = ["schema", "tablespace", "function", "type", "table", "materialized view", "language"];
     let kind = kinds.iter().find(|kind| message.starts_with(&format!("permission denied for {kind} ")));

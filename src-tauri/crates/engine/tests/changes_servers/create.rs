@@ -184,6 +184,8 @@ async fn what_cannot_be_created_is_refused_before_anything_is_sent() {
     let reader = environment(&engine, "reader", &url).await;
     let refused = plan(&engine, &reader, orders()).await.expect_err("no owner");
     assert!(refused.message.contains("'reader' does not own public.orders"), "{refused}");
+    let hint = refused.hint.unwrap_or_default();
+    assert!(hint.contains("GRANT \"perfdeck\" TO \"reader\";"), "whom it belongs to: {hint}");
     engine.shutdown().await;
 }
 

@@ -13,6 +13,7 @@ use super::super::postgres::limits;
 use super::super::postgres_run::run;
 use super::super::postgres_session::{Mode, NAME, open, why, why_no_owner};
 use super::super::{Watch, refused};
+use super::postgres_plan::first_free;
 use super::{Built, CreatePlan, Part, concurrently, definition, full, name};
 use crate::own;
 
@@ -26,7 +27,7 @@ const TRIES: usize = 5;
 /// The partitions of a table, those above before those below.
 const TREE: &str = "
     SELECT t.relid::oid::int8, t.parentrelid::oid::int8, format('%I.%I', n.nspname, c.relname), n.nspname::text, c.relname::text,
-        c.relkind::text, pg_catalog.pg_has_role(c.relowner, 'USAGE')
+        c.relkind::text, pg_catalog.pg_has_role(c.relowner, 'USAGE'), pg_catalog.pg_get_userbyid(c.relowner)::text
     FROM pg_catalog.pg_partition_tree(to_regclass($1)) t JOIN pg_catalog.pg_class c ON c.oid = t.relid
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE t.level > 0 ORDER BY t.level, n.nspname, c.relname";
 
@@ -100,11 +101,11 @@ pub(super) async fn parts(
             return Err(refused(format!("{partition}, a partition of {table}, is a foreign table and has no indexes")));
         }
         if !row.try_get::<bool, _>(6).map_err(failed)? {
-            return Err(why_no_owner(address, &partition));
+            return Err(why_no_owner(address, &partition, Some(&words(7)?)));
         }
         let mut wanted = name::candidates(&words(4)?, &IndexSpec { name: None, ..spec.clone() });
         wanted.retain(|name| !used.contains(&(schema.clone(), name.clone())));
-        let index = super::postgres::first_free(address, c, &schema, &wanted)
+        let index = first_free(address, c, &schema, &wanted)
             .await?
             .ok_or_else(|| refused(format!("There is no free name for an index of {partition}")))?;
         used.insert((schema.clone(), index.clone()));
