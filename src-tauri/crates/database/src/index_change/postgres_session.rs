@@ -157,7 +157,8 @@ pub(super) fn why_no_owner(address: &Address, table: &str, owner: Option<&str>) 
                 quoted(user(address))
             )
         }
-        None => "Only the owner of a table drops and creates its indexes; sign in as the owner or as a member of it".to_owned(),
+        None => "Only the owner of a table drops and creates its indexes; sign in as the owner or as a member of it"
+            .to_owned(),
     };
     ApiError::new(ErrorCode::Privilege, format!("'{}' does not own {table} on {}", user(address), address.short()))
         .hint(hint)

@@ -8,7 +8,7 @@ use std::time::Duration;
 use perfdeck_engine::changes::{self, ChangeList};
 use perfdeck_engine::environments::{self, EnvUpdate};
 use perfdeck_model::{ChangeOffer, ChangeState, EnvironmentDraft, Kind, Says};
-use perfdeck_testkit::sqlx::{self, Connection as _, Executor as _};
+use perfdeck_testkit::sqlx::{self, Executor as _};
 use perfdeck_testkit::{Postgres, eventually};
 
 use super::create::{catalogue, plan, text};

@@ -40,24 +40,31 @@ async fn definition(server: &MariaDb, table: &str) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_index_is_hidden_then_dropped_and_comes_back_as_it_was() {
+async fn indexes_of_mariadb_are_changes_too() {
     let dir = tempfile::tempdir().expect("a folder");
     let (engine, server) = (open(dir.path()).await, MariaDb::start().await.expect("MariaDB"));
     server.execute(TABLES).await.expect("tables");
     let id = environment(&engine, "clinic", &server.url()).await;
-    let before = definition(&server, "orders").await;
+    a_build_that_waits_gives_up_soon_is_stopped_on_the_server_and_leaves_nothing(engine.clone(), &server, &id).await;
+    an_index_is_hidden_then_dropped_and_comes_back_as_it_was(engine.clone(), &server, &id).await;
+    an_index_is_created_beside_writes_or_refused_with_the_reason_that_is_true(engine.clone(), &server, &id).await;
+    engine.shutdown().await;
+}
 
-    let hidden = hide(&engine, &id, "orders.by_status_again").await.expect("planned");
+async fn an_index_is_hidden_then_dropped_and_comes_back_as_it_was(engine: Arc<Engine>, server: &MariaDb, id: &str) {
+    let before = definition(server, "orders").await;
+
+    let hidden = hide(&engine, id, "orders.by_status_again").await.expect("planned");
     assert_eq!(hidden.statement, "ALTER TABLE `orders` ALTER INDEX `by_status_again` IGNORED");
     let done = apply(&engine, &hidden.id, None).await.expect("hidden");
     assert_eq!((done.state, says(&done)), (ChangeState::Verified, Some(Says::AsApplied)));
     assert!(
-        definition(&server, "orders").await.iter().any(|l| l.contains("`by_status_again`") && l.ends_with("IGNORED"))
+        definition(server, "orders").await.iter().any(|l| l.contains("`by_status_again`") && l.ends_with("IGNORED"))
     );
-    let twice = hide(&engine, &id, "orders.by_status_again").await.expect_err("it is hidden");
+    let twice = hide(&engine, id, "orders.by_status_again").await.expect_err("it is hidden");
     assert!(twice.message.contains("is hidden already"), "{twice}");
     let back = undo(&engine, &hidden.id).await.expect("shown");
-    assert_eq!((back.state, definition(&server, "orders").await), (ChangeState::Undone, before.clone()));
+    assert_eq!((back.state, definition(server, "orders").await), (ChangeState::Undone, before.clone()));
 
     for (name, title) in [
         ("orders.by_status_again", "Drop `orders.by_status_again`, which repeats `by_status`"),
@@ -66,18 +73,18 @@ async fn an_index_is_hidden_then_dropped_and_comes_back_as_it_was() {
         ("orders.forgotten", "Drop `orders.forgotten`"),
         ("orders.same_one", "Drop `orders.same_one`, which repeats `only_one`"),
     ] {
-        let planned = plan_drop(&engine, &id, name).await.unwrap_or_else(|e| panic!("{name}: {e}"));
+        let planned = plan_drop(&engine, id, name).await.unwrap_or_else(|e| panic!("{name}: {e}"));
         assert_eq!(planned.title, title);
         assert!(planned.statement.ends_with(", ALGORITHM=INPLACE, LOCK=NONE"), "{}", planned.statement);
         assert!(planned.notes.iter().any(|n| n.starts_with("Hide it first")), "{:?}", planned.notes);
         let gone = apply(&engine, &planned.id, None).await.unwrap_or_else(|e| panic!("{name}: {e}"));
         assert_eq!((gone.state, says(&gone)), (ChangeState::Verified, Some(Says::AsApplied)), "{name}: {gone:?}");
-        assert_eq!(definition(&server, "orders").await.len(), before.len() - 1, "{name} is gone");
+        assert_eq!(definition(server, "orders").await.len(), before.len() - 1, "{name} is gone");
         undo(&engine, &planned.id).await.unwrap_or_else(|e| panic!("{name}: {e}"));
-        assert_eq!(definition(&server, "orders").await, before, "{name} is as it was");
+        assert_eq!(definition(server, "orders").await, before, "{name} is as it was");
     }
     // What was counted is said, with since when.
-    let planned = plan_drop(&engine, &id, "orders.forgotten").await.expect("planned");
+    let planned = plan_drop(&engine, id, "orders.forgotten").await.expect("planned");
     assert!(planned.preview.iter().any(|r| r.what == "Scans of it so far" && r.predicted.is_some()), "{planned:?}");
     assert!(planned.notes.iter().any(|n| n.starts_with("Its scans were counted for")), "{:?}", planned.notes);
     for (name, why) in [
@@ -89,30 +96,28 @@ async fn an_index_is_hidden_then_dropped_and_comes_back_as_it_was() {
         ("by_status", "There is no index 'by_status'"),
         ("orders.x`; DROP TABLE orders; --", "There is no index"),
     ] {
-        for refused in [plan_drop(&engine, &id, name).await, hide(&engine, &id, name).await] {
+        for refused in [plan_drop(&engine, id, name).await, hide(&engine, id, name).await] {
             let refused = refused.expect_err(name);
             assert!(refused.message.contains(why), "{name}: {refused}");
         }
     }
     server.execute("ALTER TABLE orders DROP INDEX same_one").await.expect("the copy goes");
-    let refused = plan_drop(&engine, &id, "orders.only_one").await.expect_err("it enforces something");
+    let refused = plan_drop(&engine, id, "orders.only_one").await.expect_err("it enforces something");
     assert!(refused.message.contains("keeps rows of orders from being alike"), "{refused}");
 
     // The finding leads to hiding it first.
-    let told = findings(&engine, &id).await;
+    let told = findings(&engine, id).await;
     let found = told.findings.iter().find(|f| f.object.starts_with("orders.by_status")).expect("the copy is found");
     let kinds: Vec<String> = found.finding.proof.steps.iter().map(|s| format!("{:?}", s.opens)).collect();
     assert!(kinds[0].contains("hide_index") && kinds[1].contains("drop_index"), "{kinds:?}");
-    engine.shutdown().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_index_is_created_beside_writes_or_refused_with_the_reason_that_is_true() {
-    let dir = tempfile::tempdir().expect("a folder");
-    let (engine, server) = (open(dir.path()).await, MariaDb::start().await.expect("MariaDB"));
-    server.execute(TABLES).await.expect("tables");
-    let id = environment(&engine, "clinic", &server.url()).await;
-    let before = definition(&server, "orders").await;
+async fn an_index_is_created_beside_writes_or_refused_with_the_reason_that_is_true(
+    engine: Arc<Engine>,
+    server: &MariaDb,
+    id: &str,
+) {
+    let before = definition(server, "orders").await;
     for (asked, line) in [
         (
             text("orders", &["customer_id", "created desc"]),
@@ -120,16 +125,16 @@ async fn an_index_is_created_beside_writes_or_refused_with_the_reason_that_is_tr
         ),
         (text("`app`.`orders`", &["STATUS", "id"]), "KEY `ix_orders_status_id` (`status`,`id`)"),
     ] {
-        let planned = create(&engine, &id, asked).await.unwrap_or_else(|e| panic!("{line}: {e}"));
+        let planned = create(&engine, id, asked).await.unwrap_or_else(|e| panic!("{line}: {e}"));
         assert!(planned.statement.starts_with("ALTER TABLE `orders` ADD INDEX `ix_"), "{}", planned.statement);
         let made = apply(&engine, &planned.id, None).await.unwrap_or_else(|e| panic!("{line}: {e}"));
         assert_eq!((made.state, says(&made)), (ChangeState::Verified, Some(Says::AsApplied)), "{made:?}");
-        assert!(definition(&server, "orders").await.contains(&format!("  {line}")), "{line}");
+        assert!(definition(server, "orders").await.contains(&format!("  {line}")), "{line}");
         undo(&engine, &planned.id).await.expect("undone");
-        assert_eq!(definition(&server, "orders").await, before);
+        assert_eq!(definition(server, "orders").await, before);
     }
     let odd = perfdeck_engine::IndexText { name: Some("ü`; --".repeat(5)), ..text("odd.\"one", &["`ü`"]) };
-    let planned = create(&engine, &id, odd).await.expect("names are quoted");
+    let planned = create(&engine, id, odd).await.expect("names are quoted");
     apply(&engine, &planned.id, None).await.expect("created");
     undo(&engine, &planned.id).await.expect("undone");
     let named =
@@ -149,7 +154,7 @@ async fn an_index_is_created_beside_writes_or_refused_with_the_reason_that_is_tr
         (perfdeck_engine::IndexText { predicate: Some("id > 1".into()), ..named("p") }, "has no condition"),
         (perfdeck_engine::IndexText { method: Some("fulltext".into()), ..named("p") }, "is not built beside writes"),
     ] {
-        let refused = create(&engine, &id, asked).await.expect_err(why);
+        let refused = create(&engine, id, asked).await.expect_err(why);
         assert!(refused.message.contains(why), "{why}: {refused}");
     }
 
@@ -161,9 +166,8 @@ async fn an_index_is_created_beside_writes_or_refused_with_the_reason_that_is_tr
     assert_eq!(refused.code, ErrorCode::Privilege, "{refused}");
     assert_eq!(refused.hint.as_deref(), Some("GRANT ALTER, INDEX ON `app`.`orders` TO 'reader'@'%';"));
     server.execute("SET GLOBAL read_only = 1").await.expect("a replica");
-    let refused = create(&engine, &id, text("orders", &["name", "id"])).await.expect_err("it only reads");
+    let refused = create(&engine, id, text("orders", &["name", "id"])).await.expect_err("it only reads");
     assert!(refused.message.contains("only reads (read_only)"), "{refused}");
-    engine.shutdown().await;
 }
 
 /// Waits until a session waits for the lock of a table.
@@ -176,33 +180,32 @@ async fn waits(server: &MariaDb) {
     .await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_build_that_waits_gives_up_soon_is_stopped_on_the_server_and_leaves_nothing() {
-    let dir = tempfile::tempdir().expect("a folder");
-    let (engine, server) = (open(dir.path()).await, MariaDb::start().await.expect("MariaDB"));
-    server.execute(TABLES).await.expect("tables");
-    let id = environment(&engine, "clinic", &server.url()).await;
-    let before = definition(&server, "orders").await;
+async fn a_build_that_waits_gives_up_soon_is_stopped_on_the_server_and_leaves_nothing(
+    engine: Arc<Engine>,
+    server: &MariaDb,
+    id: &str,
+) {
+    let before = definition(server, "orders").await;
     let mut old = server.connect().await.expect("a session");
     old.execute("BEGIN; SELECT * FROM orders LIMIT 1").await.expect("an old transaction");
-    let planned = create(&engine, &id, text("orders", &["name", "id"])).await.expect("planned");
+    let planned = create(&engine, id, text("orders", &["name", "id"])).await.expect("planned");
     assert!(planned.notes.iter().any(|n| n.contains("transaction is open now")), "{:?}", planned.notes);
     let refused = apply(&engine, &planned.id, None).await.expect_err("the lock is not free");
     assert!(refused.message.contains("The lock of 'orders' was not free within 2 s"), "{refused}");
     let failed = change(&engine, &planned.id).await;
     assert_eq!((failed.state, says(&failed)), (ChangeState::Failed, Some(Says::AsBefore)));
 
-    let planned = create(&engine, &id, text("orders", &["name", "id"])).await.expect("planned");
+    let planned = create(&engine, id, text("orders", &["name", "id"])).await.expect("planned");
     let job = changes::apply(engine.clone(), confirmed(&planned.id, None)).await.expect("starts");
-    waits(&server).await;
+    waits(server).await;
     assert!(engine.jobs().cancel(&job.id), "it can be stopped");
     assert_eq!(engine.jobs().wait(&job.id).await.expect("known").state, JobState::Cancelled);
     assert_eq!(change(&engine, &planned.id).await.state, ChangeState::Failed, "nothing of it is there");
     old.execute("ROLLBACK").await.expect("it ends");
-    assert_eq!(definition(&server, "orders").await, before);
+    assert_eq!(definition(server, "orders").await, before);
 
     // What goes on without anybody who waits for it is told by the session that does it, and ended by taking it back.
-    let planned = create(&engine, &id, text("orders", &["name", "id"])).await.expect("planned");
+    let planned = create(&engine, id, text("orders", &["name", "id"])).await.expect("planned");
     old.execute("BEGIN; SELECT * FROM orders LIMIT 1").await.expect("an old transaction");
     let mut other = server.connect().await.expect("a session");
     let statement = planned.statement.clone();
@@ -210,7 +213,7 @@ async fn a_build_that_waits_gives_up_soon_is_stopped_on_the_server_and_leaves_no
         other.execute("SET lock_wait_timeout = 60").await.expect("set");
         other.execute(sqlx::AssertSqlSafe(statement)).await.map(|_| ())
     });
-    waits(&server).await;
+    waits(server).await;
     let seen = changes::check(engine.clone(), by_id(&planned.id)).await.expect("asked").change;
     assert_eq!(says(&seen), Some(Says::HalfDone), "{seen:?}");
     assert_eq!(seen.offers, [ChangeOffer::Apply], "it was not applied by this one");
@@ -223,5 +226,5 @@ async fn a_build_that_waits_gives_up_soon_is_stopped_on_the_server_and_leaves_no
     let job = changes::apply(engine.clone(), confirmed(&planned.id, None)).await.expect("starts");
     let made = changed(&engine, &planned.id, &job).await.expect("then it is built");
     assert_eq!(made.state, ChangeState::Verified);
-    engine.shutdown().await;
+    undo(&engine, &planned.id).await.expect("undone");
 }
