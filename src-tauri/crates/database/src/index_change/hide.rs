@@ -138,7 +138,7 @@ async fn alter(
     plan: &HidePlan,
     (hide, mut watch): (bool, Watch<'_>),
 ) -> Result<(), ApiError> {
-    let mut c = ready(address, password, &plan.table).await?;
+    let mut c = ready(address, password, (&plan.table, None)).await?;
     match hidden_in(address, &mut c, plan).await? {
         Hidden::Differs => return Err(refused(format!("'{}' is another one than was planned, or gone", plan.name))),
         Hidden::InWork(session) => return Err(in_work(session)),

@@ -139,6 +139,11 @@ impl IndexPlan {
         (!self.materialized).then_some(self.table.as_str())
     }
 
+    /// Whether the planner was told not to look at it (MySQL and MariaDB).
+    pub fn is_hidden(&self) -> bool {
+        mysql::shown(&self.definition) != self.definition
+    }
+
     /// What drops it.
     pub fn statement(&self, scheme: Scheme) -> String {
         match scheme {

@@ -3,13 +3,13 @@
 //!
 //! What is written about MySQL 8 is by its documentation; MariaDB 10.11 is what the tests ask.
 use perfdeck_model::{Address, ApiError, Sensitive};
-use sqlx::Connection as _;
 use sqlx::mysql::MySqlConnection;
+use sqlx::{AssertSqlSafe, Connection as _};
 
 use super::basis::{Basis, basis};
 use super::mysql_check::{Meant, at, find, may_alter};
 use super::mysql_run::{at_work, end_work, run};
-use super::mysql_session::{open, quoted, takes_changes, why};
+use super::mysql_session::{LOCK_S, open, quoted, takes_changes, why};
 use super::postgres_session::Mode;
 use super::{IndexFigures, IndexPlan, IndexState, Watch, no_index, no_twin, refused};
 use crate::indexes::{Counted, mysql_uses};
@@ -149,15 +149,20 @@ pub(super) fn shown(definition: &str) -> &str {
     text.trim_end()
 }
 
-/// A session that may alter the table while nobody else of Perfdeck does.
+/// A session that may alter the table while nobody else of Perfdeck does. What is to be taken back is ended first, wherever it
+/// goes on: a session that nobody waits for has the lock until its statement ends.
 pub(super) async fn ready(
     address: &Address,
     password: Option<&Sensitive>,
-    table: &str,
+    (table, takes_back): (&str, Option<&str>),
 ) -> Result<MySqlConnection, ApiError> {
     let (mut c, _) = open(address, password, Mode::Write).await?;
-    let sql = "SELECT CAST(GET_LOCK(CONCAT('perfdeck.', SHA1(CONCAT(DATABASE(), '.', ?))), 0) AS CHAR)";
-    let row = sqlx::query(sql).bind(table).fetch_one(&mut c).await.map_err(|e| why(address, table, &e))?;
+    if let Some(statement) = takes_back {
+        end_work(address, &mut c, statement).await?;
+    }
+    let sql = format!("SELECT CAST(GET_LOCK(CONCAT('perfdeck.', SHA1(CONCAT(DATABASE(), '.', ?))), {LOCK_S}) AS CHAR)");
+    let row = sqlx::query(AssertSqlSafe(sql)).bind(table).fetch_one(&mut c).await;
+    let row = row.map_err(|e| why(address, table, &e))?;
     if text(&row, 0).as_deref() == Some("1") {
         return Ok(c);
     }
@@ -175,7 +180,7 @@ pub(super) async fn drop(
     plan: &IndexPlan,
     mut watch: Watch<'_>,
 ) -> Result<(), ApiError> {
-    let mut c = ready(address, password, &plan.table).await?;
+    let mut c = ready(address, password, (&plan.table, None)).await?;
     match state_in(address, &mut c, plan).await? {
         IndexState::Absent(_) => return Ok(()),
         IndexState::InWork(session) => return Err(in_work(session)),
@@ -197,8 +202,8 @@ pub(super) async fn create(
     plan: &IndexPlan,
     mut watch: Watch<'_>,
 ) -> Result<(), ApiError> {
-    let mut c = ready(address, password, &plan.table).await?;
-    end_work(address, &mut c, &drops(&plan.table, &plan.index)).await?;
+    let dropping = drops(&plan.table, &plan.index);
+    let mut c = ready(address, password, (&plan.table, Some(&dropping))).await?;
     match state_in(address, &mut c, plan).await? {
         IndexState::Present => return Ok(()),
         IndexState::InWork(session) => return Err(in_work(session)),

@@ -102,7 +102,12 @@ pub(super) async fn end_work(address: &Address, c: &mut MySqlConnection, sql: &s
 
 /// Tells how far a statement is.
 async fn look(c: &mut MySqlConnection, mariadb: bool, id: i64, progress: &(dyn Fn(Option<f64>, &str) + Send + Sync)) {
-    let (share, state) = if mariadb { stage(c, id).await } else { instrumented(c, id).await }.unwrap_or_default();
+    let told = if mariadb { stage(c, id).await } else { None };
+    // MariaDB tells stages of what copies a table, and of what is done in place only where they are instrumented.
+    let (share, state) = match told.filter(|(share, _)| share.is_some()) {
+        Some(told) => told,
+        None => instrumented(c, id).await.unwrap_or_default(),
+    };
     let step = match state.as_deref() {
         Some(state) if state.starts_with("Waiting for table") => "waits for the lock of the table".to_owned(),
         Some(state) if !state.is_empty() => state.to_owned(),
@@ -122,13 +127,20 @@ async fn stage(c: &mut MySqlConnection, id: i64) -> Option<(Option<f64>, Option<
     Some((share.map(|share| share.clamp(0.0, 1.0)), text(&row, 0)))
 }
 
-/// MySQL tells work done and estimated, where its instruments and consumers are on.
+/// Work done and estimated, where the instruments and consumers of stages are on.
 async fn instrumented(c: &mut MySqlConnection, id: i64) -> Option<(Option<f64>, Option<String>)> {
     let sql = "SELECT p.state, CAST(s.work_completed AS DOUBLE), CAST(s.work_estimated AS DOUBLE)
                FROM information_schema.processlist p
                LEFT JOIN performance_schema.threads t ON t.processlist_id = p.id
                LEFT JOIN performance_schema.events_stages_current s ON s.thread_id = t.thread_id WHERE p.id = ? LIMIT 1";
-    let row = sqlx::query(sql).bind(id).fetch_optional(c).await.ok()??;
+    let row = match sqlx::query(sql).bind(id).fetch_optional(&mut *c).await {
+        Ok(row) => row?,
+        // Hidden from this user.
+        Err(_) => {
+            let sql = "SELECT state, NULL, NULL FROM information_schema.processlist WHERE id = ?";
+            sqlx::query(sql).bind(id).fetch_optional(c).await.ok()??
+        }
+    };
     let n = |at: usize| row.try_get::<Option<f64>, _>(at).ok().flatten();
     let share = n(1).zip(n(2)).filter(|(_, all)| *all > 0.0).map(|(done, all)| (done / all).clamp(0.0, 1.0));
     Some((share, text(&row, 0)))

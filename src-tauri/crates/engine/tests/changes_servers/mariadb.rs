@@ -226,5 +226,24 @@ async fn a_build_that_waits_gives_up_soon_is_stopped_on_the_server_and_leaves_no
     let job = changes::apply(engine.clone(), confirmed(&planned.id, None)).await.expect("starts");
     let made = changed(&engine, &planned.id, &job).await.expect("then it is built");
     assert_eq!(made.state, ChangeState::Verified);
-    undo(&engine, &planned.id).await.expect("undone");
+
+    // As after a kill: a session that has Perfdeck's lock goes on with it. Taking it back ends that and needs no other one's leave.
+    server.execute("ALTER TABLE orders DROP INDEX ix_orders_name_id").await.expect("it goes");
+    old.execute("BEGIN; SELECT * FROM orders LIMIT 1").await.expect("an old transaction");
+    let mut other = server.connect().await.expect("a session");
+    let statement = planned.statement.clone();
+    let lost = tokio::spawn(async move {
+        other.execute("SET lock_wait_timeout = 60").await.expect("set");
+        other.execute("DO GET_LOCK(CONCAT('perfdeck.', SHA1('app.orders')), 0)").await.expect("the lock");
+        other.execute(sqlx::AssertSqlSafe(statement)).await.map(|_| ())
+    });
+    waits(server).await;
+    let seen = changes::check(engine.clone(), by_id(&planned.id)).await.expect("asked").change;
+    let told = seen.target_says.map(|t| t.text).unwrap_or_default();
+    assert!(told.starts_with("session ") && told.ends_with(" of the server works on it"), "{told}");
+    let back = undo(&engine, &planned.id).await.expect("undone");
+    assert_eq!(back.state, ChangeState::Undone);
+    lost.await.expect("it ended").expect_err("it was ended");
+    old.execute("ROLLBACK").await.expect("it ends");
+    assert_eq!(definition(server, "orders").await, before);
 }

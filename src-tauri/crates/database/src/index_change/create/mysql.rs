@@ -6,7 +6,7 @@ use sqlx::{Connection as _, Row as _};
 
 use super::super::mysql::{adds, drops, in_work, ready, transactions};
 use super::super::mysql_check::{at, may_alter, parts};
-use super::super::mysql_run::{at_work, end_work, run};
+use super::super::mysql_run::{at_work, run};
 use super::super::mysql_session::{Server, open, quoted, takes_changes, why};
 use super::super::postgres_session::Mode;
 use super::super::{Watch, refused};
@@ -229,7 +229,7 @@ pub(super) async fn build(
     plan: &CreatePlan,
     mut watch: Watch<'_>,
 ) -> Result<(), ApiError> {
-    let mut c = ready(address, password, &plan.table).await?;
+    let mut c = ready(address, password, (&plan.table, None)).await?;
     match state_in(address, &mut c, plan).await? {
         Built::Valid => return Ok(()),
         Built::InWork(session) => return Err(in_work(session)),
@@ -247,9 +247,8 @@ pub(super) async fn unbuild(
     plan: &CreatePlan,
     mut watch: Watch<'_>,
 ) -> Result<(), ApiError> {
-    let mut c = ready(address, password, &plan.table).await?;
     // What goes on without anybody who waits for it is ended first: in the middle it leaves nothing.
-    end_work(address, &mut c, &statement(plan)).await?;
+    let mut c = ready(address, password, (&plan.table, Some(&statement(plan)))).await?;
     match state_in(address, &mut c, plan).await? {
         Built::Absent => return Ok(()),
         Built::Valid => {}

@@ -90,7 +90,7 @@ fn evidence(plan: &IndexPlan, figures: &IndexFigures) -> Vec<String> {
             notes.push("It is invalid: no query uses it, and nothing brings back what it was".to_owned());
         }
         (None, None) => {
-            notes.push("No other index has its keys: queries that need it read the table instead".to_owned())
+            notes.push("No other index has its keys: queries that need it read the table instead".to_owned());
         }
     }
     notes.extend(plan.differs.clone());
@@ -152,10 +152,12 @@ fn notes(scheme: Scheme, plan: &IndexPlan, figures: &IndexFigures) -> Vec<String
                 .push(format!("Sent on a session of its own, outside a transaction: {first} the statement has 10 min"));
         }
         Scheme::Mysql | Scheme::Mariadb => {
-            notes.push(format!(
-                "Hide it first (change `{}`): then what needs it shows, and it is back at once",
-                index_change::HIDE_INDEX
-            ));
+            notes.push(if plan.is_hidden() {
+                "It is hidden from the planner already, and undoing builds it so".to_owned()
+            } else {
+                let kind = index_change::HIDE_INDEX;
+                format!("Hide it first (change `{kind}`): then what needs it shows, and it is back at once")
+            });
             notes.push(
                 "Reads and writes go on but for a moment: the table's lock is waited for 2 s, and others wait behind that"
                     .to_owned(),
