@@ -178,7 +178,7 @@ async fn free_name(
     }
     Err(match all.iter().find(|index| !index.identity.valid && index.identity.name == shown) {
         Some(_) => refused(format!("'{first}' is there and invalid: an earlier build was cut off, or goes on now"))
-            .hint("CREATE INDEX IF NOT EXISTS would call that done. Drop it first (perfctl db index drop), or give another name"),
+            .hint("CREATE INDEX IF NOT EXISTS would call that done. Drop it first, or give another name"),
         None => refused(format!("Something is called '{first}' already")).hint("Give another name"),
     })
 }
