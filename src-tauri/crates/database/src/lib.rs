@@ -25,6 +25,7 @@ mod options;
 mod own;
 mod plans;
 mod pool;
+pub mod prove;
 mod postgres;
 mod reading;
 mod refused;

@@ -95,6 +95,11 @@ impl CreatePlan {
         crate::dialect(scheme)
     }
 
+    /// Its schema and its name, without quotes.
+    pub(crate) fn schema_and_name(&self) -> (&str, &str) {
+        (&self.schema, &self.index)
+    }
+
     /// What creates it.
     pub fn statement(&self, scheme: Scheme) -> String {
         match self.definition.strip_prefix("CREATE INDEX ") {
