@@ -21,7 +21,7 @@ pub enum Class {
 
 impl Class {
     /// Its share of the calls, as it is taken where nobody knows.
-    pub(crate) fn weight(self) -> f64 {
+    pub fn weight(self) -> f64 {
         match self {
             Self::AsWritten => 1.0,
             Self::Frequent => 0.5,

@@ -105,8 +105,8 @@ type Of<'a> = (&'a ProofStatement, &'a ProofClass);
 
 /// The verdict of a proof and why, in a sentence.
 ///
-/// In this order: what cannot be told because nothing was measured or the answers differ; an index that no plan uses; a class that
-/// takes more than 5 % longer by interval, and whose plan uses it or that writes; a plan that changes with new statistics; a class that
+/// In this order: what cannot be told because nothing was measured or the answers differ; a class that takes more than 5 % longer by
+/// interval, and whose plan uses it or that writes; a plan that changes with new statistics; an index that no plan uses; a class that
 /// takes less time by interval; nothing gained where intervals are narrow enough to say so.
 pub fn verdict(statements: &[ProofStatement]) -> (ProofVerdict, String) {
     let all: Vec<Of<'_>> = statements.iter().flat_map(|s| s.classes.iter().map(move |c| (s, c))).collect();
@@ -115,9 +115,6 @@ pub fn verdict(statements: &[ProofStatement]) -> (ProofVerdict, String) {
     }
     if let Some(one) = all.iter().find(|(_, class)| class.same_rows == Some(false)) {
         return (ProofVerdict::Unclear, format!("{} returned other rows with the index than without it", named(one)));
-    }
-    if all.iter().all(|(statement, class)| !class.used && !statement.writes) {
-        return (ProofVerdict::NotUsed, format!("No plan of {} uses it", count(statements)));
     }
     let worst = all.iter().filter(|(s, c)| (c.used || s.writes) && c.change.low > SLOWER);
     if let Some(one) = worst.max_by(|a, b| a.1.change.value.total_cmp(&b.1.change.value)) {
@@ -130,6 +127,9 @@ pub fn verdict(statements: &[ProofStatement]) -> (ProofVerdict, String) {
             format!("{} does not use it now, and would once the table's statistics are gathered anew", named(one))
         };
         return (ProofVerdict::Fragile, why);
+    }
+    if all.iter().all(|(statement, class)| !class.used && !statement.writes) {
+        return (ProofVerdict::NotUsed, format!("No plan of {} uses it", count(statements)));
     }
     let reads = || all.iter().filter(|(statement, class)| class.used && !statement.writes);
     if let Some(one) = reads().filter(|(_, c)| c.change.high < 0.0).min_by(|a, b| a.1.change.value.total_cmp(&b.1.change.value)) {

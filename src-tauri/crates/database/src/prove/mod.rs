@@ -148,6 +148,8 @@ pub struct Arms {
     inner: Inner,
     method: ProofMethod,
     pairs: Vec<Pair>,
+    /// The statement that was last found to have no effect beyond its transaction.
+    checked: Option<String>,
 }
 
 /// Ends what runs now, at the server too.
@@ -200,7 +202,7 @@ impl Arms {
                 (Inner::Mysql(Box::new(mysql::Arms::open(address, password, index, place).await?)), ProofMethod::IgnoreHint)
             }
         };
-        Ok(Self { inner, method, pairs: Vec::new() })
+        Ok(Self { inner, method, pairs: Vec::new(), checked: None })
     }
 
     /// How the index is hidden.
@@ -231,6 +233,11 @@ impl Arms {
         let with = of(text.with)?;
         let without = text.without.map_or_else(|| Ok(with.clone()), of)?;
         let pair = Pair { with, without, writes: text.writes };
+        // Its classes come one after the other.
+        if !text.writes && self.checked.as_deref() != Some(text.with) {
+            on!(self, arms => arms.check(text.with).await)?;
+            self.checked = Some(text.with.to_owned());
+        }
         let place = self.pairs.len();
         on!(self, arms => arms.prepare(place, &pair).await)?;
         self.pairs.push(pair);

@@ -67,7 +67,12 @@ impl Arms {
             let why = "it writes, and an index that a hint hides is written all the same";
             return Err(Trouble::Refused(why.to_owned()));
         }
-        harmless_on_mysql(&mut self.c, &self.address, &pair.with).await.map_err(|e| match e.code {
+        Ok(())
+    }
+
+    /// Refuses what calls something that has an effect beyond its transaction.
+    pub(super) async fn check(&mut self, text: &str) -> Result<(), Trouble> {
+        harmless_on_mysql(&mut self.c, &self.address, text).await.map_err(|e| match e.code {
             ErrorCode::BadRequest => Trouble::Refused(e.message),
             _ => Trouble::Session(e),
         })

@@ -29,9 +29,10 @@ const ANALYZE_MS: u32 = 10_000;
 /// The index, what this user may do with it, and what the server has to hide it.
 const INDEX: &str = "
     SELECT c.oid::int8, i.indisvalid AND i.indisready, current_setting('is_superuser') = 'on', pg_has_role(c.relowner, 'USAGE'),
-           (SELECT format('%I.', n.nspname) FROM pg_proc p JOIN pg_extension e ON e.extname = 'hypopg' AND p.pronamespace = e.extnamespace
-            JOIN pg_namespace n ON n.oid = p.pronamespace
-            WHERE p.proname = 'hypopg_hide_index' AND has_function_privilege(p.oid, 'EXECUTE') LIMIT 1),
+           (SELECT format('%I.', pn.nspname) FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang AND l.lanname = 'c'
+            JOIN pg_namespace pn ON pn.oid = p.pronamespace
+            WHERE p.proname = 'hypopg_hide_index' AND has_schema_privilege(pn.oid, 'USAGE') AND has_function_privilege(p.oid, 'EXECUTE')
+            LIMIT 1),
            CASE WHEN i.indexprs IS NULL THEN (SELECT string_agg(quote_ident(attname), ', ') FROM pg_attribute
             WHERE attrelid = i.indrelid AND attnum > 0 AND NOT attisdropped) END,
            pg_backend_pid()
@@ -42,8 +43,8 @@ const INDEX: &str = "
 enum Way {
     /// In the catalogue, as this transaction sees it.
     Catalogue(i64),
-    /// From `EXPLAIN` alone.
-    Hypopg,
+    /// From `EXPLAIN` alone; what shows it again.
+    Hypopg(String),
     /// By dropping it.
     Dropped(String),
 }
@@ -87,7 +88,7 @@ impl Arms {
             Some(schema) => {
                 let hide = format!("SELECT {schema}hypopg_hide_index({oid}::oid)");
                 sqlx::raw_sql(AssertSqlSafe(hide)).execute(&mut c).await.map_err(failed)?;
-                Way::Hypopg
+                Way::Hypopg(format!("SELECT {schema}hypopg_unhide_index({oid}::oid)"))
             }
             None if owner && place.development => Way::Dropped(full),
             None => return Err(no_way(address, owner)),
@@ -114,7 +115,7 @@ impl Arms {
     pub(super) fn method(&self) -> ProofMethod {
         match self.way {
             Way::Catalogue(_) => ProofMethod::Hidden,
-            Way::Hypopg => ProofMethod::HypopgHide,
+            Way::Hypopg(_) => ProofMethod::HypopgHide,
             Way::Dropped(_) => ProofMethod::DroppedInside,
         }
     }
@@ -123,46 +124,39 @@ impl Arms {
         Stopper::Session(Box::new((self.address.clone(), self.password.clone(), i64::from(self.pid))))
     }
 
-    pub(super) async fn prepare(&mut self, place: usize, pair: &Pair) -> Result<(), Trouble> {
-        if pair.writes {
-            if matches!(self.way, Way::Hypopg) {
-                let why = "it writes, and an index that is hidden from plans is written all the same";
-                return Err(Trouble::Refused(why.to_owned()));
-            }
-            return Ok(());
-        }
+    /// Refuses what calls something that has an effect beyond its transaction.
+    pub(super) async fn check(&mut self, text: &str) -> Result<(), Trouble> {
         let opened = connect(&self.address, self.password.as_ref(), DEADLINE).await.map_err(Trouble::Session)?;
-        let found = match opened {
-            Database::Postgres(mut c) => {
-                let found = harmless_on_postgres(&mut c, &self.address, &pair.with).await;
-                close(Database::Postgres(c)).await;
-                found
-            }
-            other => {
-                close(other).await;
-                Ok(())
-            }
-        };
+        let Database::Postgres(mut c) = opened else { return Ok(()) };
+        let found = harmless_on_postgres(&mut c, &self.address, text).await;
+        close(Database::Postgres(c)).await;
         found.map_err(|e| match e.code {
             ErrorCode::BadRequest => Trouble::Refused(e.message),
             _ => Trouble::Session(e),
-        })?;
-        if matches!(self.way, Way::Hypopg) {
-            let both = format!(
-                "PREPARE perfdeck_with_{place} AS {}\n; PREPARE perfdeck_without_{place} AS {}\n",
-                pair.with, pair.without
-            );
-            self.tell(&both).await?;
-            // Whoever is explained first has the plan without it; this one is run first.
-            self.run(place, pair, true).await?;
+        })
+    }
+
+    pub(super) async fn prepare(&mut self, place: usize, pair: &Pair) -> Result<(), Trouble> {
+        if !matches!(self.way, Way::Hypopg(_)) {
+            return Ok(());
         }
-        Ok(())
+        if pair.writes {
+            let why = "it writes, and an index that is hidden from plans is written all the same";
+            return Err(Trouble::Refused(why.to_owned()));
+        }
+        let both = format!(
+            "PREPARE perfdeck_with_{place} AS {}\n; PREPARE perfdeck_without_{place} AS {}\n",
+            pair.with, pair.without
+        );
+        self.tell(&both).await?;
+        // Whoever is explained first has the plan without it; this one is run first.
+        self.run(place, pair, true).await.map(drop)
     }
 
     /// The statement as it is sent.
     fn sent(&self, place: usize, pair: &Pair, with: bool) -> String {
         match self.way {
-            Way::Hypopg => format!("EXECUTE perfdeck_with{}_{place}", if with { "" } else { "out" }),
+            Way::Hypopg(_) => format!("EXECUTE perfdeck_with{}_{place}", if with { "" } else { "out" }),
             _ => pair.text(with).to_owned(),
         }
     }
@@ -188,7 +182,7 @@ impl Arms {
         }
         text.push_str(if pair.writes { "; SAVEPOINT perfdeck" } else { "; SET LOCAL transaction_read_only = on" });
         let entered = self.tell(&text).await;
-        if entered.is_ok() && !with && matches!(self.way, Way::Hypopg) {
+        if entered.is_ok() && !with && matches!(self.way, Way::Hypopg(_)) {
             // Whatever happened to the table since, the plan that is kept is one without it.
             let explained = self.explained(&format!("EXPLAIN (FORMAT JSON) {}", self.sent(place, pair, false))).await;
             match explained {
@@ -271,6 +265,10 @@ impl Arms {
     /// from its own last look when it is to look again.
     pub(super) async fn used_after_analyze(&mut self, pairs: &[Pair]) -> Option<Vec<Option<bool>>> {
         let columns = self.columns.clone()?;
+        if let Way::Hypopg(show) = &self.way {
+            let show = show.clone();
+            self.tell(&show).await.ok()?;
+        }
         let begin = format!(
             "BEGIN; SET LOCAL statement_timeout = {ANALYZE_MS}; SET LOCAL lock_timeout = 500; ANALYZE {} ({columns})",
             self.table

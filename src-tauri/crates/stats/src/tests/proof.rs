@@ -128,7 +128,8 @@ fn verdicts_follow_the_rules() {
         (vec![class(wide, true)], ProofVerdict::Unclear),
         (vec![differ, class(loss, true)], ProofVerdict::Unclear),
         (vec![flips], ProofVerdict::Fragile),
-        (vec![class(gain, true), comes], ProofVerdict::Fragile),
+        (vec![class(gain, true), comes.clone()], ProofVerdict::Fragile),
+        (vec![comes], ProofVerdict::Fragile),
     ] {
         let (found, why) = verdict(&[statement(classes.clone())]);
         assert_eq!(found, wanted, "{why}: {classes:#?}");

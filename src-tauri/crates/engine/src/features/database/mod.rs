@@ -10,6 +10,7 @@ pub(crate) mod growth;
 pub(crate) mod indexes;
 pub(crate) mod place;
 pub(crate) mod pools;
+pub(crate) mod prove;
 pub(crate) mod schema;
 pub(crate) mod statements;
 
