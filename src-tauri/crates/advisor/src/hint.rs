@@ -3,7 +3,8 @@ use std::ops::ControlFlow;
 
 use perfdeck_sqltext::Dialect;
 use sqlparser::ast::{
-    Ident, Query, Statement, TableFactor, TableIndexHintType, TableIndexHints, TableIndexType, VisitMut as _, VisitorMut,
+    Ident, Query, Statement, TableFactor, TableIndexHintType, TableIndexHints, TableIndexType, VisitMut as _,
+    VisitorMut,
 };
 
 use crate::parse::{NotAnalysed, as_written};
@@ -88,7 +89,8 @@ mod tests {
                 o.b = 'it''s \\' x' LIMIT ?"),
             "texts stay as they were written"
         );
-        let within = of("SELECT 1 FROM customers WHERE EXISTS (SELECT 1 FROM `shop`.`Orders` WHERE a = 1)").expect("within");
+        let within =
+            of("SELECT 1 FROM customers WHERE EXISTS (SELECT 1 FROM `shop`.`Orders` WHERE a = 1)").expect("within");
         assert!(within.contains("FROM `shop`.`Orders` IGNORE INDEX (`ix ``a```)"), "{within}");
         for (text, why) in [
             ("SELECT * FROM customers", NotAnalysed::NoTable),

@@ -132,7 +132,9 @@ pub fn verdict(statements: &[ProofStatement]) -> (ProofVerdict, String) {
         return (ProofVerdict::NotUsed, format!("No plan of {} uses it", count(statements)));
     }
     let reads = || all.iter().filter(|(statement, class)| class.used && !statement.writes);
-    if let Some(one) = reads().filter(|(_, c)| c.change.high < 0.0).min_by(|a, b| a.1.change.value.total_cmp(&b.1.change.value)) {
+    if let Some(one) =
+        reads().filter(|(_, c)| c.change.high < 0.0).min_by(|a, b| a.1.change.value.total_cmp(&b.1.change.value))
+    {
         return (ProofVerdict::Proven, format!("{} took {}", named(one), times(one.1)));
     }
     if all.iter().all(|(_, class)| class.change.low > -SLOWER) {

@@ -53,7 +53,8 @@ pub(super) async fn prove(engine: &Arc<Engine>, args: &Prove, source: &Source, j
 pub(super) fn show(change: &Change) -> Done<()> {
     let Some(proof) = &change.proof else { return Ok(()) };
     let lines: Vec<Vec<String>> = proof.statements.iter().flat_map(lines).collect();
-    let head = ["statement", "values", "before", "after", "change (95 %)", "pages before", "after", "same rows", "uses it"];
+    let head =
+        ["statement", "values", "before", "after", "change (95 %)", "pages before", "after", "same rows", "uses it"];
     output::table(&head, &lines)?;
     output::line(&plain(&sentence(proof)))?;
     for note in &proof.notes {
@@ -87,7 +88,8 @@ fn sentence(proof: &ChangeProof) -> String {
 
 fn lines(statement: &ProofStatement) -> Vec<Vec<String>> {
     let text = statement.statement.split_whitespace().collect::<Vec<_>>().join(" ");
-    let short = if text.chars().count() > 60 { format!("{}…", text.chars().take(59).collect::<String>()) } else { text };
+    let short =
+        if text.chars().count() > 60 { format!("{}…", text.chars().take(59).collect::<String>()) } else { text };
     if let Some(why) = &statement.not_measured {
         let mut line = vec![short, format!("not measured: {why}")];
         line.resize(9, "–".to_owned());

@@ -198,9 +198,10 @@ impl Arms {
             Scheme::Sqlite => {
                 (Inner::Sqlite(Box::new(sqlite::Arms::open(address, index, place).await?)), ProofMethod::Copies)
             }
-            _ => {
-                (Inner::Mysql(Box::new(mysql::Arms::open(address, password, index, place).await?)), ProofMethod::IgnoreHint)
-            }
+            _ => (
+                Inner::Mysql(Box::new(mysql::Arms::open(address, password, index, place).await?)),
+                ProofMethod::IgnoreHint,
+            ),
         };
         Ok(Self { inner, method, pairs: Vec::new(), checked: None })
     }

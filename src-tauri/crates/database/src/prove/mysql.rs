@@ -38,7 +38,10 @@ impl Arms {
             return Err(ApiError::internal("not MySQL"));
         };
         let longest = place.longest.as_secs_f64();
-        if sqlx::raw_sql(AssertSqlSafe(format!("SET SESSION max_statement_time = {longest}"))).execute(&mut c).await.is_err()
+        if sqlx::raw_sql(AssertSqlSafe(format!("SET SESSION max_statement_time = {longest}")))
+            .execute(&mut c)
+            .await
+            .is_err()
         {
             let limit = format!("SET SESSION max_execution_time = {}", place.longest.as_millis());
             sqlx::raw_sql(AssertSqlSafe(limit)).execute(&mut c).await.map_err(failed)?;

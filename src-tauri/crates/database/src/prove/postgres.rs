@@ -173,9 +173,8 @@ impl Arms {
             Way::Catalogue(oid) if !with => {
                 // A write is to leave it alone too, and may then be one that touches no index (HOT).
                 let more = if pair.writes { ", indisready = false, indislive = false" } else { "" };
-                text = format!(
-                    "{text}; UPDATE pg_catalog.pg_index SET indisvalid = false{more} WHERE indexrelid = {oid}"
-                );
+                text =
+                    format!("{text}; UPDATE pg_catalog.pg_index SET indisvalid = false{more} WHERE indexrelid = {oid}");
             }
             Way::Dropped(index) if !with => text = format!("{text}; SET LOCAL lock_timeout = 500; DROP INDEX {index}"),
             _ => {}

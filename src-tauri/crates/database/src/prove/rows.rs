@@ -40,18 +40,54 @@ impl RowSum {
 
 /// Words with which a statement leaves open which rows it returns, or what stands in them.
 const OPEN: &[&str] = &[
-    "limit", "fetch", "offset", "top", "distinct", "random", "rand", "uuid", "gen_random_uuid", "now", "clock_timestamp",
-    "statement_timestamp", "transaction_timestamp", "current_timestamp", "current_time", "localtimestamp", "sysdate", "nextval",
-    "array_agg", "string_agg", "json_agg", "jsonb_agg", "xmlagg", "group_concat", "json_arrayagg", "json_objectagg",
-    "json_group_array", "json_group_object", "row_number", "first_value", "last_value", "nth_value", "lag", "lead", "ntile",
-    "tablesample", "rowid", "ctid", "xmin", "any_value",
+    "limit",
+    "fetch",
+    "offset",
+    "top",
+    "distinct",
+    "random",
+    "rand",
+    "uuid",
+    "gen_random_uuid",
+    "now",
+    "clock_timestamp",
+    "statement_timestamp",
+    "transaction_timestamp",
+    "current_timestamp",
+    "current_time",
+    "localtimestamp",
+    "sysdate",
+    "nextval",
+    "array_agg",
+    "string_agg",
+    "json_agg",
+    "jsonb_agg",
+    "xmlagg",
+    "group_concat",
+    "json_arrayagg",
+    "json_objectagg",
+    "json_group_array",
+    "json_group_object",
+    "row_number",
+    "first_value",
+    "last_value",
+    "nth_value",
+    "lag",
+    "lead",
+    "ntile",
+    "tablesample",
+    "rowid",
+    "ctid",
+    "xmin",
+    "any_value",
 ];
 
 /// Whether a statement leaves open which rows it returns: a `LIMIT` with more rows that are alike than it takes, a function of the
 /// time, rows put together in no order. In doubt it does.
 pub fn leaves_open(text: &str, dialect: Dialect) -> bool {
     tokens(text, dialect).iter().any(|token| {
-        token.kind == Kind::Word && text.get(token.start..token.end).is_some_and(|word| OPEN.iter().any(|w| w.eq_ignore_ascii_case(word)))
+        token.kind == Kind::Word
+            && text.get(token.start..token.end).is_some_and(|word| OPEN.iter().any(|w| w.eq_ignore_ascii_case(word)))
     })
 }
 

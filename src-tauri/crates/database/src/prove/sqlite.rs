@@ -49,7 +49,8 @@ impl Stop {
     }
 
     fn goes_on(&self) -> bool {
-        !self.stopped.load(Ordering::Relaxed) && self.base.elapsed().as_millis() < self.end_ms.load(Ordering::Relaxed).into()
+        !self.stopped.load(Ordering::Relaxed)
+            && self.base.elapsed().as_millis() < self.end_ms.load(Ordering::Relaxed).into()
     }
 
     async fn watch(&self, c: &mut SqliteConnection) -> Result<(), sqlx::Error> {
@@ -78,13 +79,15 @@ impl Arms {
     pub(super) async fn open(address: &Address, index: &ProvenIndex, place: &ProofPlace) -> Result<Self, ApiError> {
         let failed = |e: sqlx::Error| explain(address, &e);
         let stop = Stop::new();
-        let options = sqlite_options(address).read_only(true).create_if_missing(false).busy_timeout(Duration::from_secs(2));
+        let options =
+            sqlite_options(address).read_only(true).create_if_missing(false).busy_timeout(Duration::from_secs(2));
         let mut file = options.connect().await.map_err(failed)?;
         let bytes: i64 = sqlx::query_scalar("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size")
             .fetch_one(&mut file)
             .await
             .map_err(failed)?;
-        let sql = "SELECT count(*) FROM sqlite_schema WHERE type = 'index' AND name = ? COLLATE NOCASE AND sql IS NOT NULL";
+        let sql =
+            "SELECT count(*) FROM sqlite_schema WHERE type = 'index' AND name = ? COLLATE NOCASE AND sql IS NOT NULL";
         let there: i64 = sqlx::query_scalar(sql).bind(&index.name).fetch_one(&mut file).await.map_err(failed)?;
         if there == 0 {
             return Err(gone(index));

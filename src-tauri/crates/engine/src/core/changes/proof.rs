@@ -2,7 +2,8 @@
 use std::sync::Arc;
 
 use perfdeck_model::{
-    ApiError, Change, ChangeProof, ChangeState, Environment, ErrorCode, JournalEntry, JournalKind, Says, Tag, TrackRecord,
+    ApiError, Change, ChangeProof, ChangeState, Environment, ErrorCode, JournalEntry, JournalKind, Says, Tag,
+    TrackRecord,
 };
 use serde_json::Value;
 

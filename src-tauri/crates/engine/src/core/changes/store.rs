@@ -150,13 +150,12 @@ impl Store {
         let (doc, journal) = (text(&proven.change)?, text(entry)?);
         let work = async {
             let mut transaction = self.pool.begin().await?;
-            let done =
-                sqlx::query("UPDATE changes SET doc = ?, revision = revision + 1 WHERE id = ? AND revision = ?")
-                    .bind(doc)
-                    .bind(&proven.change.id)
-                    .bind(proven.revision)
-                    .execute(&mut *transaction)
-                    .await?;
+            let done = sqlx::query("UPDATE changes SET doc = ?, revision = revision + 1 WHERE id = ? AND revision = ?")
+                .bind(doc)
+                .bind(&proven.change.id)
+                .bind(proven.revision)
+                .execute(&mut *transaction)
+                .await?;
             if done.rows_affected() == 0 {
                 return Ok(false);
             }

@@ -115,7 +115,9 @@ impl Notes<'_> {
             }
         }
         if classes(|s| s.writes && !s.classes.is_empty()) && self.address.scheme != Scheme::Sqlite {
-            notes.push("Writes ran within transactions that were rolled back: triggers fired, sequences moved on".to_owned());
+            notes.push(
+                "Writes ran within transactions that were rolled back: triggers fired, sequences moved on".to_owned(),
+            );
         }
         let left = self.wanted.statements.len().saturating_sub(MOST);
         if left > 0 {
@@ -145,7 +147,9 @@ impl Notes<'_> {
             ProofMethod::HypopgHide => Some("Plans were made once and kept, so that planning is in no time"),
             ProofMethod::DroppedInside => Some("Others waited for the table while runs without the index lasted"),
             ProofMethod::IgnoreHint => Some("The server counts no pages of a statement"),
-            ProofMethod::Copies => Some("It was measured on two copies of the file, which its cache may hold better than the file itself"),
+            ProofMethod::Copies => {
+                Some("It was measured on two copies of the file, which its cache may hold better than the file itself")
+            }
         }
     }
 }

@@ -164,8 +164,7 @@ async fn class(
         before => before?,
     };
     let blocks = u32::try_from(2 * MOST_PAIRS).unwrap_or(1);
-    let limits =
-        BlockLimits { runs: RUNS, lasts: (budget * 4 / 5 / blocks).clamp(BLOCK.0, BLOCK.1), most: LONG_BLOCK };
+    let limits = BlockLimits { runs: RUNS, lasts: (budget * 4 / 5 / blocks).clamp(BLOCK.0, BLOCK.1), most: LONG_BLOCK };
     let mut figures = CellFigures { before, after, ..CellFigures::default() };
     while figures.with.len() < MOST_PAIRS {
         let pairs = figures.with.len();

@@ -91,8 +91,7 @@ pub async fn db_prove(engine: Arc<Engine>, request: ProveRequest) -> Result<JobS
     }
     let proving = engine.hold_to_prove(&request.change_id, CREATE_INDEX).await?;
     let statements = statements(&proving, request.statements)?;
-    let (development, analyze, permit) =
-        engine.may_prove(&proving, request.writes, request.confirm.as_slice()).await?;
+    let (development, analyze, permit) = engine.may_prove(&proving, request.writes, request.confirm.as_slice()).await?;
     let wanted = ProveWanted {
         statements,
         writes: request.writes,
@@ -127,8 +126,10 @@ fn statements(proving: &Proving, handed: Vec<String>) -> Result<Vec<ProveStateme
         }
     }
     if all.is_empty() {
-        return Err(ApiError::bad_request("There is no statement to prove it by: nothing was predicted of this change")
-            .hint("Hand in the statements that the index is for, as they are run or with parameters in place of values"));
+        return Err(ApiError::bad_request(
+            "There is no statement to prove it by: nothing was predicted of this change",
+        )
+        .hint("Hand in the statements that the index is for, as they are run or with parameters in place of values"));
     }
     Ok(all)
 }
@@ -142,7 +143,10 @@ fn split(texts: &[String], dialect: perfdeck_sqltext::Dialect) -> Result<Vec<Str
         all.extend(found.iter().map(|statement| statement.text.to_owned()));
     }
     if all.len() > MOST_HANDED {
-        return Err(ApiError::bad_request(format!("There are {} statements; at most {MOST_HANDED} are handed in", all.len())));
+        return Err(ApiError::bad_request(format!(
+            "There are {} statements; at most {MOST_HANDED} are handed in",
+            all.len()
+        )));
     }
     Ok(all)
 }

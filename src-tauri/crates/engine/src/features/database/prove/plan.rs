@@ -47,10 +47,8 @@ pub(super) async fn planned<'a>(
 ) -> Result<Vec<Measured<'a>>, ApiError> {
     let dialect = perfdeck_database::dialect(address.scheme);
     let asked: Vec<&ProveStatement> = wanted.statements.iter().take(MOST).collect();
-    let workload: Vec<WorkloadStatement> = asked
-        .iter()
-        .map(|s| WorkloadStatement { text: s.text.clone(), calls: 1.0, total_ms: 1.0 })
-        .collect();
+    let workload: Vec<WorkloadStatement> =
+        asked.iter().map(|s| WorkloadStatement { text: s.text.clone(), calls: 1.0, total_ms: 1.0 }).collect();
     let known = known(address, password, &workload, 1.0).await?;
     let mut all = Vec::new();
     for of in asked {
@@ -157,7 +155,9 @@ mod tests {
     fn only_statements_about_rows_are_run_as_writes() {
         let of = |text: &str| alters_rows(text, Dialect::Postgres);
         assert!(of("UPDATE t SET a = $1") && of("WITH x AS (SELECT 1) INSERT INTO t SELECT * FROM x"));
-        for text in ["TRUNCATE t", "CALL f()", "DO $$ $$", "COPY t TO '/tmp/x'", "VACUUM", "SELECT nextval('s')", "COMMIT"] {
+        for text in
+            ["TRUNCATE t", "CALL f()", "DO $$ $$", "COPY t TO '/tmp/x'", "VACUUM", "SELECT nextval('s')", "COMMIT"]
+        {
             assert!(!of(text), "{text}");
         }
     }
