@@ -184,12 +184,13 @@ async fn writes(engine: &Arc<Engine>, server: &Postgres, id: &str) {
         refused.statements[0].not_measured.as_deref().is_some_and(|why| why.contains("nobody asked")),
         "{refused:#?}"
     );
-    let asked = ProveRequest { writes: true, ..asked(&change.id, &[text, "TRUNCATE orders"], 4.0) };
+    let asked = ProveRequest { writes: true, ..asked(&change.id, &[text, "TRUNCATE orders"], 2.0) };
     let proof = proven(engine, asked).await.expect("measured");
-    // To keep it up to date costs more than 5 % where each of these rows touches no index without it.
-    assert_eq!(proof.verdict, ProofVerdict::Regression, "{proof:#?}");
+    assert_ne!(proof.verdict, ProofVerdict::Proven, "{proof:#?}");
     let [update, truncate] = proof.statements.as_slice() else { panic!("{proof:#?}") };
-    assert!(update.writes && update.classes[0].rows == 401.0, "{update:?}");
+    // To keep the index up to date touches pages that are not touched without it.
+    let class = &update.classes[0];
+    assert!(update.writes && class.rows == 401.0 && class.buffers_after > class.buffers_before, "{update:?}");
     assert!(truncate.not_measured.is_some(), "{truncate:?}");
     let mut c = server.connect().await.expect("a session");
     let row = c.fetch_one("SELECT count(*), count(*) FILTER (WHERE status = 'other') FROM orders").await.expect("rows");

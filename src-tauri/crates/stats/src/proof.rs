@@ -131,10 +131,9 @@ pub fn verdict(statements: &[ProofStatement]) -> (ProofVerdict, String) {
     if all.iter().all(|(statement, class)| !class.used && !statement.writes) {
         return (ProofVerdict::NotUsed, format!("No plan of {} uses it", count(statements)));
     }
-    let reads = || all.iter().filter(|(statement, class)| class.used && !statement.writes);
-    if let Some(one) =
-        reads().filter(|(_, c)| c.change.high < 0.0).min_by(|a, b| a.1.change.value.total_cmp(&b.1.change.value))
-    {
+    // The heaviest statement comes first, and of it the class that is called most.
+    let mut reads = all.iter().filter(|(statement, class)| class.used && !statement.writes);
+    if let Some(one) = reads.find(|(_, class)| class.change.high < 0.0) {
         return (ProofVerdict::Proven, format!("{} took {}", named(one), times(one.1)));
     }
     if all.iter().all(|(_, class)| class.change.low > -SLOWER) {

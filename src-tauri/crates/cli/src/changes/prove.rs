@@ -55,8 +55,13 @@ pub(super) fn show(change: &Change) -> Done<()> {
     let lines: Vec<Vec<String>> = proof.statements.iter().flat_map(lines).collect();
     let head =
         ["statement", "values", "before", "after", "change (95 %)", "pages before", "after", "same rows", "uses it"];
-    output::table(&head, &lines)?;
+    if !lines.is_empty() {
+        output::table(&head, &lines)?;
+    }
     output::line(&plain(&sentence(proof)))?;
+    for (text, why) in proof.statements.iter().filter_map(|s| Some((short(&s.statement), s.not_measured.as_ref()?))) {
+        output::note(&plain(&format!("  {text}: not measured: {why}")));
+    }
     for note in &proof.notes {
         output::note(&plain(&format!("  {note}")));
     }
@@ -86,16 +91,17 @@ fn sentence(proof: &ChangeProof) -> String {
     )
 }
 
+/// A statement in a line.
+fn short(statement: &str) -> String {
+    let text = statement.split_whitespace().collect::<Vec<_>>().join(" ");
+    if text.chars().count() > 60 { format!("{}…", text.chars().take(59).collect::<String>()) } else { text }
+}
+
+/// A line for each class; the statement stands in the first.
 fn lines(statement: &ProofStatement) -> Vec<Vec<String>> {
-    let text = statement.statement.split_whitespace().collect::<Vec<_>>().join(" ");
-    let short =
-        if text.chars().count() > 60 { format!("{}…", text.chars().take(59).collect::<String>()) } else { text };
-    if let Some(why) = &statement.not_measured {
-        let mut line = vec![short, format!("not measured: {why}")];
-        line.resize(9, "–".to_owned());
-        return vec![line];
-    }
-    statement.classes.iter().map(|class| line(&short, class)).collect()
+    let text = short(&statement.statement);
+    let of = |(at, class)| line(if at == 0 { &text } else { "" }, class);
+    statement.classes.iter().enumerate().map(of).collect()
 }
 
 fn line(statement: &str, class: &ProofClass) -> Vec<String> {

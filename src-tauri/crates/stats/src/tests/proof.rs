@@ -136,6 +136,10 @@ fn verdicts_follow_the_rules() {
         assert!(!why.is_empty(), "{classes:?}");
     }
     let writes = ProofStatement { writes: true, ..statement(vec![class(loss, false)]) };
-    assert_eq!(verdict(&[writes.clone()]).0, ProofVerdict::Regression, "a write keeps the index up to date");
+    assert_eq!(
+        verdict(std::slice::from_ref(&writes)).0,
+        ProofVerdict::Regression,
+        "a write keeps the index up to date"
+    );
     assert_eq!(verdict(&[writes, statement(vec![class(gain, true)])]).0, ProofVerdict::Regression);
 }

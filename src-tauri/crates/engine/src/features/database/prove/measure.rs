@@ -119,7 +119,7 @@ async fn all<'a>(
                 let text = format!("statement {} of {}, {}, {what}", at + 1, measured.len(), cell.class.word());
                 progress(Some(base + part / total as f64), &text);
             };
-            match class(arms, cell.place, left / cells, &step).await {
+            match class(arms, (cell.place, one.writes), left / cells, &step).await {
                 Ok(figures) => of_one.push(Ok(figures)),
                 Err(_) if cancel.is_cancelled() => return Err(stopped()),
                 Err(Trouble::Session(error)) => return Err(error),
@@ -149,7 +149,7 @@ async fn all<'a>(
 /// One class: a look at either arm, then pairs of blocks, whose order turns with each pair, so that what drifts is in both arms.
 async fn class(
     arms: &mut Arms,
-    place: usize,
+    (place, writes): (usize, bool),
     budget: Duration,
     step: &(dyn Fn(f64, &str) + Send + Sync),
 ) -> Result<CellFigures, Trouble> {
@@ -173,7 +173,9 @@ async fn class(
         if pairs >= enough && started.elapsed() > budget {
             break;
         }
-        if pairs >= PAIRS && !is_open(&figures.without, &figures.with) {
+        // Where no plan uses the index both arms do the same, and no more is to be known.
+        let open = (after.used || writes) && is_open(&figures.without, &figures.with);
+        if pairs >= PAIRS && !open {
             break;
         }
         let with_first = pairs % 2 == 1;

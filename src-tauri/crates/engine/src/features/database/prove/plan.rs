@@ -1,5 +1,5 @@
 //! What is measured: statements made ready in both arms, a class of values each.
-use perfdeck_advisor::{Class, ignoring};
+use perfdeck_advisor::{Class, far_ends, ignoring};
 use perfdeck_database::prove::{Arms, ProofText, ProvenIndex, Trouble};
 use perfdeck_model::{Address, ApiError, ProofMethod, Sensitive, ValueClass};
 use perfdeck_sqltext::{Dialect, Kind, only_reads, parameters, tokens, without_literals};
@@ -93,8 +93,13 @@ async fn ready(
     };
     let (with, without) = hinted.as_ref().map_or((text, None), |h| (h.plain.as_str(), Some(h.ignoring.as_str())));
     let place = known.workload.statements.iter().position(|s| s.text == text);
+    // Only an order that is read to a limit has a far end.
+    let no_end = place.is_some_and(|at| far_ends(&known.workload.statements[at].shape).is_empty());
     let values: Vec<(Class, Vec<String>)> = match place.and_then(|at| known.parameters.get(at)) {
-        Some(all) => all.iter().map(|p| (p.class, p.values.clone())).collect(),
+        Some(all) => {
+            let wanted = all.iter().filter(|p| p.class != Class::FarEnd || !no_end);
+            wanted.map(|p| (p.class, p.values.clone())).collect()
+        }
         None if parameters(text, dialect) == 0 => vec![(Class::AsWritten, Vec::new())],
         None => {
             let left = known.workload.left.iter().find(|left| left.text == text);
