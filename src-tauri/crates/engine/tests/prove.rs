@@ -106,7 +106,7 @@ async fn on_postgresql_a_good_index_is_proven_and_the_others_are_not() {
 
     let good = created(&engine, &id, keys("orders", &["cust", "created desc"], "good")).await;
     let before = catalogue(&server).await;
-    let proof = proven(&engine, asked(&good.id, &[BY_CUSTOMER], 8.0)).await.expect("measured");
+    let proof = proven(&engine, asked(&good.id, &[BY_CUSTOMER], 6.0)).await.expect("measured");
     assert_eq!((proof.verdict, proof.method), (ProofVerdict::Proven, ProofMethod::Hidden), "{proof:#?}");
     let [statement] = proof.statements.as_slice() else { panic!("{proof:#?}") };
     let classes: Vec<ValueClass> = statement.classes.iter().map(|c| c.class).collect();
@@ -134,7 +134,7 @@ async fn on_postgresql_a_good_index_is_proven_and_the_others_are_not() {
 
     // The sort column alone: the plan hopes for rows that come early, and those of customer 7 come last.
     let trap = created(&engine, &id, keys("orders", &["created"], "trap")).await;
-    let proof = proven(&engine, asked(&trap.id, &[BY_CUSTOMER], 8.0)).await.expect("measured");
+    let proof = proven(&engine, asked(&trap.id, &[BY_CUSTOMER], 6.0)).await.expect("measured");
     assert_eq!(proof.verdict, ProofVerdict::Regression, "{proof:#?}");
     let far = proof.statements[0].classes.iter().find(|c| c.class == ValueClass::FarEnd).expect("the far end");
     assert!(far.used && far.buffers_after > far.buffers_before, "{far:?}");
@@ -239,7 +239,7 @@ async fn an_ordinary_role_is_told_what_would_let_it_and_whatever_ends_in_the_mid
     };
     let good = ("public", "good", "public.orders");
     let never = CancellationToken::new();
-    let one = wanted(&[BY_CUSTOMER], 6.0, dir.path());
+    let one = wanted(&[BY_CUSTOMER], 4.0, dir.path());
     for (role, development) in [("plain", false), ("guest", true)] {
         let one = ProveWanted { development, ..one.clone() };
         let refused = measured(&as_role(role), good, &one, &never).await.expect_err("there is no way");
@@ -395,7 +395,7 @@ async fn on_sqlite_two_copies_are_measured_and_gone_afterwards() {
     ] {
         let of = created(&engine, &id, keys("orders", &[key], name)).await;
         let bytes = std::fs::read(&file).expect("the file");
-        let proof = proven(&engine, asked(&of.id, &[text], 4.0)).await.expect("measured");
+        let proof = proven(&engine, asked(&of.id, &[text], 3.0)).await.expect("measured");
         assert_eq!((proof.verdict, proof.method), (wanted, ProofMethod::Copies), "{proof:#?}");
         assert_eq!(std::fs::read(&file).expect("the file"), bytes, "{name}: the file is as it was");
         assert_eq!(left(), 0, "{name}: no copy stays");
