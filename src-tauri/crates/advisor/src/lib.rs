@@ -12,6 +12,8 @@ mod conditions;
 mod covered;
 mod estimate;
 mod index;
+mod kept;
+mod merged;
 mod of_plan;
 mod oracle;
 mod parse;

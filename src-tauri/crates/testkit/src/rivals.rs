@@ -6,12 +6,12 @@
 //! tools say, which look at one statement at a time.
 use std::collections::BTreeMap;
 
-use sqlx::{AssertSqlSafe, Connection as _, PgConnection, Row as _, ValueRef as _, raw_sql};
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection, Row as _, raw_sql};
 
 use crate::{Postgres, Result};
 
-/// Part of all the time below which an index is not looked at further.
-const LEAST: f64 = 0.002;
+/// Part of the time that is left below which an index is not packed: less is lost in what estimates are worth.
+const LEAST: f64 = 0.001;
 
 /// An index of one or two columns.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,7 +20,7 @@ pub struct Tried {
     pub table: String,
     /// Its columns.
     pub columns: Vec<String>,
-    /// Its bytes when it was built; 0 where it gains too little to be built.
+    /// Its bytes when it was built.
     pub bytes: f64,
     /// What it saves alone, in the unit of the statements' weights.
     pub gain: f64,
@@ -68,7 +68,6 @@ impl<'a> Rivals<'a> {
     /// # Errors
     /// When the server refuses something.
     pub async fn every(&mut self, widest: usize) -> Result<Vec<Tried>> {
-        let all: f64 = self.statements.iter().map(|(_, weight)| weight).sum();
         let mut found = Vec::new();
         for (table, columns) in self.named().await? {
             for first in &columns {
@@ -77,7 +76,7 @@ impl<'a> Rivals<'a> {
                 for columns in keys.chain([vec![first.clone()]]) {
                     let mut tried = Tried { table: table.clone(), columns, bytes: 0.0, gain: 0.0 };
                     tried.gain = self.gain(&[], &tried).await?;
-                    if tried.gain > all * LEAST {
+                    if tried.gain > 0.0 {
                         found.push(tried);
                     }
                 }
@@ -103,10 +102,10 @@ impl<'a> Rivals<'a> {
 
     async fn greedy(&mut self, all: &[Tried], bytes: f64, for_bytes: bool) -> Result<Vec<Tried>> {
         let score = |tried: &Tried, gain: f64| if for_bytes { gain / tried.bytes } else { gain };
-        let least = self.statements.iter().map(|(_, weight)| weight).sum::<f64>() * LEAST;
         let mut chosen: Vec<Tried> = Vec::new();
         // What each adds, and beside how many that was found; it seldom grows.
         let mut open: Vec<(f64, usize, &Tried)> = all.iter().map(|tried| (tried.gain, 0, tried)).collect();
+        let mut least = self.time(&chosen).await? * LEAST;
         loop {
             let left = bytes - chosen.iter().map(|t| t.bytes).sum::<f64>();
             open.retain(|(gain, _, tried)| tried.bytes <= left && *gain > least);
@@ -118,6 +117,7 @@ impl<'a> Rivals<'a> {
             if asked == chosen.len() {
                 chosen.push(tried.clone());
                 open.swap_remove(best);
+                least = self.time(&chosen).await? * LEAST;
             } else {
                 open[best] = (self.gain(&chosen, tried).await?, chosen.len(), tried);
             }

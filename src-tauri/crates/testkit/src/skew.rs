@@ -4,7 +4,7 @@
 //! The trap that all of it is about: rows of a value at the far end of an order, which a plan by an index on that order hopes to meet early.
 use std::fmt::Write as _;
 
-use sqlx::{AssertSqlSafe, PgConnection, Row as _, ValueRef as _, raw_sql};
+use sqlx::{AssertSqlSafe, PgConnection, Row as _, raw_sql};
 
 use crate::Result;
 

@@ -9,7 +9,7 @@ mod table;
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use perfdeck_testkit::rivals::{Rivals, planned};
+use perfdeck_testkit::rivals::{Rivals, Tried, planned};
 use perfdeck_testkit::sqlx::{AssertSqlSafe, PgConnection, Row as _, raw_sql};
 use perfdeck_testkit::{Postgres, tpch};
 
@@ -70,7 +70,7 @@ pub(crate) async fn run(scale: f64) -> Outcome {
     }
     let arms = arms(&server, &mut c, &statements, data).await?;
     let measured = measure(&mut c, &arms, longest).await?;
-    table::write(scale, data, longest, &arms.all, &measured)
+    table::write(scale, data, longest, &arms.all, &statements, &measured)
 }
 
 /// Runs a statement; its milliseconds.
@@ -83,10 +83,9 @@ async fn once(c: &mut PgConnection, text: &str, longest: f64) -> Outcome<f64> {
     }
 }
 
-/// Chooses the indexes of each arm and makes them.
+/// Chooses the indexes of each arm, and then makes them: nobody is to see another's.
 async fn arms(server: &Postgres, c: &mut PgConnection, statements: &[(String, f64)], data: f64) -> Outcome<Arms> {
-    let mut arms = Arms::default();
-    arms.all.push(Arm { name: "none".to_owned(), budget: 0.0, indexes: Vec::new() });
+    let mut chosen: Vec<(&str, f64, Vec<String>)> = Vec::new();
     let mut rivals = Rivals::open(server, statements).await?;
     for (widest, name) in [(1, "one column"), (2, "two columns")] {
         let began = Instant::now();
@@ -94,17 +93,24 @@ async fn arms(server: &Postgres, c: &mut PgConnection, statements: &[(String, f6
         println!("{} indexes of {name} gain something, found in {:.0} s", all.len(), began.elapsed().as_secs_f64());
         for budget in BUDGETS {
             let packed = rivals.packed(&all, budget * data).await?;
-            let create = packed.iter().map(perfdeck_testkit::rivals::Tried::create).collect::<Vec<_>>();
-            arms.add(c, name, budget, &create).await?;
+            chosen.push((name, budget, packed.iter().map(Tried::create).collect()));
         }
     }
     rivals.close().await?;
     for budget in BUDGETS {
         let began = Instant::now();
-        let given = advised(server, statements, Some(budget * data)).await?;
-        println!("advice for {:.0} MB in {:.1} s, {} plans", budget * data / 1e6, began.elapsed().as_secs_f64(), given.advice.asked);
-        let create: Vec<String> = given.advice.advised.iter().map(|a| a.ddl.clone()).collect();
-        arms.add(c, "Perfdeck", budget, &create).await?;
+        let advice = advised(server, statements, Some(budget * data)).await?.advice;
+        let s = began.elapsed().as_secs_f64();
+        println!("advice for {:.0} MB in {s:.1} s, {} plans", budget * data / 1e6, advice.asked);
+        for a in &advice.advised {
+            println!("  {:>6.2} MB said {}", a.bytes.unwrap_or(0.0) / 1e6, a.ddl);
+        }
+        chosen.push(("Perfdeck", budget, advice.advised.iter().map(|a| a.ddl.clone()).collect()));
+    }
+    let mut arms = Arms::default();
+    arms.all.push(Arm { name: "none".to_owned(), budget: 0.0, indexes: Vec::new() });
+    for (name, budget, create) in chosen {
+        arms.add(c, name, budget, &create).await?;
     }
     arms.all.sort_by(|a, b| a.budget.total_cmp(&b.budget));
     Ok(arms)

@@ -37,11 +37,12 @@ impl Arms {
             let of = text.split_once(" ON ").map_or("", |(_, of)| of).replace('"', "").replace("public.", "");
             if !self.made.contains_key(&of) {
                 let index = format!("arm_{}", self.made.len());
-                let make = format!("SET statement_timeout = 0; CREATE INDEX {index} ON {of}; RESET statement_timeout");
+                let make = format!("BEGIN; SET LOCAL statement_timeout = 0; CREATE INDEX {index} ON {of}; COMMIT");
                 raw_sql(AssertSqlSafe(make)).execute(&mut *c).await?;
                 let ask = "SELECT $1::regclass::oid::int8, pg_relation_size($1::regclass)::float8";
                 let row = query(ask).bind(&index).fetch_one(&mut *c).await?;
                 self.made.insert(of.clone(), (row.try_get(0)?, row.try_get(1)?));
+                println!("  {:>6.2} MB made {of}", self.made[&of].1 / 1e6);
             }
             indexes.push(of);
         }
