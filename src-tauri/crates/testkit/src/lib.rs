@@ -26,6 +26,7 @@ mod postgres18;
 mod process;
 mod redis_server;
 pub mod rivals;
+pub mod shown;
 pub mod skew;
 pub mod tpch;
 mod wiretap;

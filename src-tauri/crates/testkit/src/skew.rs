@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 use sqlx::{AssertSqlSafe, PgConnection, Row as _, raw_sql};
 
 use crate::Result;
+use crate::shown::show;
 
 /// Where in the order of `created` the rows of the marked value lie.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,14 +107,54 @@ impl Skewed {
 }
 
 /// What a statement took when it was run.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Ran {
     /// Pages that it read, from memory or not.
     pub pages: f64,
     /// Milliseconds of the server's.
     pub ms: f64,
-    /// Its plan, in JSON.
-    pub plan: String,
+}
+
+/// A statement with one of [`VALUES`], without indexes and with them, in turn.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Pairs {
+    /// Place of the statement.
+    pub statement: usize,
+    /// Place of the value.
+    pub value: usize,
+    /// Runs without and with them.
+    pub runs: Vec<(Ran, Ran)>,
+}
+
+/// Runs every statement with every value so often without these indexes and with them.
+///
+/// # Errors
+/// When the server refuses something.
+pub async fn pairs(c: &mut PgConnection, statements: &[String], indexes: &[i64], count: usize) -> Result<Vec<Pairs>> {
+    let mut all = Vec::new();
+    for statement in 0..statements.len() {
+        for value in 0..VALUES.len() {
+            all.push(Pairs { statement, value, runs: Vec::new() });
+        }
+    }
+    for turn in 0..count {
+        // Each shown once a turn, so that the catalogue is read anew as seldom as can be.
+        let mut arms: Vec<(bool, Vec<Ran>)> = Vec::new();
+        for shown in [turn % 2 == 0, turn % 2 != 0] {
+            show(c, indexes, if shown { indexes } else { &[] }).await?;
+            let mut ran = Vec::new();
+            for pair in &all {
+                ran.push(run(c, &statements[pair.statement], VALUES[pair.value].1).await?);
+            }
+            arms.push((shown, ran));
+        }
+        arms.sort_by_key(|(shown, _)| *shown);
+        for (at, pair) in all.iter_mut().enumerate() {
+            pair.runs.push((arms[0].1[at], arms[1].1[at]));
+        }
+    }
+    show(c, indexes, indexes).await?;
+    Ok(all)
 }
 
 /// Runs a statement with a value in place of `$1`.
@@ -124,7 +165,8 @@ pub async fn run(c: &mut PgConnection, statement: &str, value: i32) -> Result<Ra
     let text = statement.replace("$1", &format!("({value})"));
     let ask = format!("EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON) {text}");
     let row = raw_sql(AssertSqlSafe(ask)).fetch_one(c).await?;
-    let plan = row.try_get_raw(0)?.as_str().map_err(sqlx::Error::Decode)?.to_owned();
+    let value = row.try_get_raw(0)?;
+    let plan = value.as_str().map_err(sqlx::Error::Decode)?;
     // The first node is the topmost, whose figures have those below it in them.
     let number = |name: &str| {
         let rest = plan.split_once(&format!("\"{name}\": ")).map(|(_, rest)| rest)?;
@@ -134,5 +176,5 @@ pub async fn run(c: &mut PgConnection, statement: &str, value: i32) -> Result<Ra
     let missing = || sqlx::Error::Protocol("a plan without figures".to_owned());
     let pages = number("Shared Hit Blocks").zip(number("Shared Read Blocks")).ok_or_else(missing)?;
     let ms = number("Execution Time").ok_or_else(missing)?;
-    Ok(Ran { pages: pages.0 + pages.1, ms, plan })
+    Ok(Ran { pages: pages.0 + pages.1, ms })
 }

@@ -4,6 +4,7 @@
 //! them: every arm reads the same pages of the same tables, in turn with the others. Arms whose plan for a statement is the same share its
 //! runs.
 mod arms;
+mod explore;
 mod table;
 
 use std::collections::BTreeMap;
@@ -60,6 +61,7 @@ pub(crate) async fn run(scale: f64) -> Outcome {
     .try_get(0)?;
     println!("TPC-H at scale {scale}: tables of {:.0} MB, primary keys only, statements end after {longest:.0} ms", data / 1e6);
 
+    if std::env::var_os("EXPLORE").is_some() { return explore::explore(&server, &mut c, data).await; }
     // What the statements take as things are, twice: the first run reads what was not read before.
     let mut statements: Vec<(String, f64)> = Vec::new();
     for (name, text) in tpch::queries() {

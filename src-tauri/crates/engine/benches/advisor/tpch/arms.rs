@@ -1,7 +1,8 @@
 //! Sets of indexes that are there together, of which the planner sees one at a time.
 use std::collections::BTreeMap;
 
-use perfdeck_testkit::sqlx::{AssertSqlSafe, PgConnection, Row as _, query, raw_sql};
+use perfdeck_testkit::shown::{self, Made};
+use perfdeck_testkit::sqlx::PgConnection;
 
 use crate::Outcome;
 
@@ -25,8 +26,8 @@ impl Arm {
 #[derive(Default)]
 pub(crate) struct Arms {
     pub(crate) all: Vec<Arm>,
-    /// Identifier and bytes of each index.
-    made: BTreeMap<String, (i64, f64)>,
+    /// Each index, by what it is of.
+    made: BTreeMap<String, Made>,
 }
 
 impl Arms {
@@ -34,15 +35,10 @@ impl Arms {
     pub(crate) async fn add(&mut self, c: &mut PgConnection, name: &str, budget: f64, create: &[String]) -> Outcome {
         let mut indexes = Vec::new();
         for text in create {
-            let of = text.split_once(" ON ").map_or("", |(_, of)| of).replace('"', "").replace("public.", "");
+            let of = shown::of(text);
             if !self.made.contains_key(&of) {
-                let index = format!("arm_{}", self.made.len());
-                let make = format!("BEGIN; SET LOCAL statement_timeout = 0; CREATE INDEX {index} ON {of}; COMMIT");
-                raw_sql(AssertSqlSafe(make)).execute(&mut *c).await?;
-                let ask = "SELECT $1::regclass::oid::int8, pg_relation_size($1::regclass)::float8";
-                let row = query(ask).bind(&index).fetch_one(&mut *c).await?;
-                self.made.insert(of.clone(), (row.try_get(0)?, row.try_get(1)?));
-                println!("  {:>6.2} MB made {of}", self.made[&of].1 / 1e6);
+                let made = shown::make(c, &format!("arm_{}", self.made.len()), &of).await?;
+                self.made.insert(of.clone(), made);
             }
             indexes.push(of);
         }
@@ -54,17 +50,14 @@ impl Arms {
 
     /// Bytes of an arm's indexes.
     pub(crate) fn bytes(&self, arm: &Arm) -> f64 {
-        arm.indexes.iter().filter_map(|of| self.made.get(of)).map(|(_, bytes)| bytes).sum()
+        arm.indexes.iter().filter_map(|of| self.made.get(of)).map(|made| made.bytes).sum()
     }
 
     /// Lets the planner see the indexes of one arm.
     pub(crate) async fn show(&self, c: &mut PgConnection, arm: usize) -> Outcome {
-        let all: Vec<i64> = self.made.values().map(|(oid, _)| *oid).collect();
-        let seen: Vec<i64> = self.all[arm].indexes.iter().filter_map(|of| self.made.get(of)).map(|(oid, _)| *oid).collect();
-        // Only what changes is written: a session that reads the catalogue anew plans slower.
-        let set = "UPDATE pg_index SET indisvalid = indexrelid::int8 = ANY ($2)
-                   WHERE indexrelid::int8 = ANY ($1) AND indisvalid <> (indexrelid::int8 = ANY ($2))";
-        query(set).bind(&all).bind(&seen).execute(&mut *c).await?;
+        let all: Vec<i64> = self.made.values().map(|made| made.oid).collect();
+        let seen: Vec<i64> = self.all[arm].indexes.iter().filter_map(|of| self.made.get(of)).map(|m| m.oid).collect();
+        shown::show(c, &all, &seen).await?;
         Ok(())
     }
 }
