@@ -157,23 +157,30 @@ pub fn candidates(catalogue: &Catalogue, workload: &Workload, limits: Limits) ->
     Candidates { left_out, all, aside }
 }
 
-/// Statements that use the first key of an index, of a reading of its table.
+/// Statements that ask something of the first key of an index, or find all that they use in it.
 fn concerned<'w>(workload: &'w Workload, index: &Index) -> impl Iterator<Item = usize> + use<'w> {
     let table = index.table;
     let first: Vec<String> =
         index.keys.first().map(|k| k.columns().into_iter().map(str::to_owned).collect()).unwrap_or_default();
+    let held: BTreeSet<String> = index.columns().into_iter().map(str::to_owned).collect();
     workload.statements.iter().enumerate().filter_map(move |(place, statement)| {
-        let uses = |scan: &Scan| scan.table == table && first.iter().all(|c| scan.used.contains(c) || scan.uses_all);
-        let asks = |scan: &Scan| {
-            !scan.conditions.is_empty() || !scan.joins.is_empty() || !scan.alternatives.is_empty() || scan.asks_order()
+        let concerns = |scan: &Scan| {
+            let asked = scan.asked();
+            let holds = !scan.uses_all && !asked.is_empty() && scan.used.is_subset(&held);
+            scan.table == table && (holds || first.iter().all(|c| asked.contains(c.as_str())))
         };
-        statement.shape.scans.iter().any(|s| uses(s) && asks(s)).then_some(place)
+        statement.shape.scans.iter().any(concerns).then_some(place)
     })
 }
 
 impl Scan {
-    fn asks_order(&self) -> bool {
-        !self.sort.is_empty() || !self.group.is_empty() || !self.extremes.is_empty()
+    /// Columns that are compared, joined by, ordered or grouped by.
+    fn asked(&self) -> BTreeSet<&str> {
+        let branches = self.alternatives.iter().flatten().flatten();
+        let compared = self.conditions.iter().chain(branches).flat_map(Predicate::columns);
+        let joined = self.joins.iter().flat_map(|(of, _)| of.columns());
+        let ordered = self.sort.iter().map(|key| &key.of).chain(&self.group).chain(&self.extremes);
+        compared.chain(joined).chain(ordered.flat_map(Scalar::columns)).collect()
     }
 }
 

@@ -315,24 +315,19 @@ impl Search<'_, '_> {
         f64::max(now_ms * LEAST, if beside { self.part(candidate, set) } else { 0.0 })
     }
 
-    /// A small part of what the statements of a candidate took before, which is much where they take little by now.
+    /// A small part of what the statements that a candidate helps took before, which is much where they take little by now. Those of
+    /// chosen ones whose place it takes are not asked for: they are served by either.
     fn part(&self, candidate: usize, set: &BTreeSet<usize>) -> f64 {
+        let (nothing, alone) = (BTreeSet::new(), BTreeSet::from([candidate]));
+        let all = self.wanted.candidates;
+        let replaced =
+            |c: &&usize| **c != candidate && does_the_work_of(&all[candidate].index, &all[**c].index, all[**c].fixed);
+        let served: BTreeSet<usize> = set.iter().filter(replaced).flat_map(|c| &all[*c].from).copied().collect();
+        let helped = |s: &&usize| !served.contains(s) && self.time_of(**s, &alone) < self.time_of(**s, &nothing);
         let of = |s: &usize| {
-            let before = self.wanted.workload.statements[*s].total_ms;
-            f64::min(before * LEAST_BESIDE, self.time_of(*s, set) * HALF)
+            f64::min(self.wanted.workload.statements[*s].total_ms * LEAST_BESIDE, self.time_of(*s, set) * HALF)
         };
-        self.wanted.candidates[candidate].from.iter().map(of).sum()
-    }
-
-    /// What the statements that a candidate was made for take beside these.
-    fn left_of(&self, candidate: usize, set: &BTreeSet<usize>) -> f64 {
-        self.wanted.candidates[candidate].from.iter().map(|s| self.time_of(*s, set)).sum()
-    }
-
-    /// Time of the statements that a candidate was made for.
-    fn of_its_statements(&self, candidate: usize) -> f64 {
-        let from = &self.wanted.candidates[candidate].from;
-        from.iter().map(|s| self.wanted.workload.statements[*s].total_ms).sum()
+        all[candidate].from.iter().filter(helped).map(of).sum()
     }
 
     async fn extend(
@@ -400,11 +395,7 @@ impl Search<'_, '_> {
     }
 
     /// Tries the set without each, and each in exchange for another of its table.
-    async fn improve(
-        &mut self,
-        chosen: &mut Vec<usize>,
-        alone: &[Option<f64>],
-    ) -> Result<(), ApiError> {
+    async fn improve(&mut self, chosen: &mut Vec<usize>, alone: &[Option<f64>]) -> Result<(), ApiError> {
         for place in (0..chosen.len()).rev() {
             let set: BTreeSet<usize> = chosen.iter().copied().collect();
             let own = chosen[place];
@@ -433,8 +424,7 @@ impl Search<'_, '_> {
             }
             // Quicker, or much smaller and about as quick.
             let bytes = self.bytes(&set);
-            let part = f64::max(now * LEAST_FOR_BYTES, self.of_its_statements(own) * LEAST_BESIDE);
-            let smaller = f64::min(part, self.left_of(own, &set));
+            let smaller = f64::max(now * LEAST_FOR_BYTES, self.part(own, &set));
             let worth = |time: f64, s: &BTreeSet<usize>| {
                 let saved = now - time;
                 let small = self.bytes(s) < bytes * 0.7 && saved > -smaller;

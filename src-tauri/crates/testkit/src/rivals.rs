@@ -109,7 +109,8 @@ impl<'a> Rivals<'a> {
         loop {
             let left = bytes - chosen.iter().map(|t| t.bytes).sum::<f64>();
             open.retain(|(gain, _, tried)| tried.bytes <= left && *gain > least);
-            let Some(best) = (0..open.len()).max_by(|a, b| score(open[*a].2, open[*a].0).total_cmp(&score(open[*b].2, open[*b].0)))
+            let Some(best) =
+                (0..open.len()).max_by(|a, b| score(open[*a].2, open[*a].0).total_cmp(&score(open[*b].2, open[*b].0)))
             else {
                 return Ok(chosen);
             };
@@ -136,8 +137,9 @@ impl<'a> Rivals<'a> {
 
     /// What one saves beside others.
     async fn gain(&mut self, beside: &[Tried], tried: &Tried) -> Result<f64> {
-        let concerned: Vec<usize> =
-            (0..self.statements.len()).filter(|at| words(&self.statements[*at].0).any(|w| w == tried.columns[0])).collect();
+        let concerned: Vec<usize> = (0..self.statements.len())
+            .filter(|at| words(&self.statements[*at].0).any(|w| w == tried.columns[0]))
+            .collect();
         let mut create: Vec<String> = beside.iter().map(Tried::create).collect();
         let old = self.costs(&create, &concerned).await?;
         create.push(tried.create());

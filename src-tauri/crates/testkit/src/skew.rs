@@ -107,12 +107,14 @@ impl Skewed {
 }
 
 /// What a statement took when it was run.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Ran {
     /// Pages that it read, from memory or not.
     pub pages: f64,
     /// Milliseconds of the server's.
     pub ms: f64,
+    /// The steps of its plan with the indexes that they use.
+    pub steps: Vec<String>,
 }
 
 /// A statement with one of [`VALUES`], without indexes and with them, in turn.
@@ -150,7 +152,7 @@ pub async fn pairs(c: &mut PgConnection, statements: &[String], indexes: &[i64],
         }
         arms.sort_by_key(|(shown, _)| *shown);
         for (at, pair) in all.iter_mut().enumerate() {
-            pair.runs.push((arms[0].1[at], arms[1].1[at]));
+            pair.runs.push((arms[0].1[at].clone(), arms[1].1[at].clone()));
         }
     }
     show(c, indexes, indexes).await?;
@@ -176,5 +178,7 @@ pub async fn run(c: &mut PgConnection, statement: &str, value: i32) -> Result<Ra
     let missing = || sqlx::Error::Protocol("a plan without figures".to_owned());
     let pages = number("Shared Hit Blocks").zip(number("Shared Read Blocks")).ok_or_else(missing)?;
     let ms = number("Execution Time").ok_or_else(missing)?;
-    Ok(Ran { pages: pages.0 + pages.1, ms })
+    let named = |line: &&str| line.starts_with("\"Node Type\"") || line.starts_with("\"Index Name\"");
+    let steps = plan.lines().map(str::trim).filter(named).map(str::to_owned).collect();
+    Ok(Ran { pages: pages.0 + pages.1, ms, steps })
 }

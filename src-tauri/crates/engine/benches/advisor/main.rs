@@ -51,7 +51,8 @@ async fn server() -> Outcome<Postgres> {
 
 /// Advice where `HypoPG` may be used, for statements with the milliseconds that they took.
 async fn advised(server: &Postgres, statements: &[(String, f64)], bytes: Option<f64>) -> Outcome<AdviceGiven> {
-    let of = |(text, total_ms): &(String, f64)| WorkloadStatement { text: text.clone(), calls: 1.0, total_ms: *total_ms };
+    let of =
+        |(text, total_ms): &(String, f64)| WorkloadStatement { text: text.clone(), calls: 1.0, total_ms: *total_ms };
     let wanted = AdviceWanted {
         statements: statements.iter().map(of).collect(),
         days: 1.0,

@@ -63,7 +63,8 @@ fn statements(count: usize) -> Vec<WorkloadStatement> {
 pub(crate) async fn run() -> Outcome {
     let server = server().await?;
     server.execute(&schema()).await?;
-    server.execute("CREATE EXTENSION hypopg; VACUUM ANALYZE").await?;
+    server.execute("CREATE EXTENSION hypopg").await?;
+    server.execute("VACUUM ANALYZE").await?;
     let (address, password) = Address::parse(&server.url()).map_err(|e| e.to_string())?;
     println!("Advice over {TABLES} tables of 2,000 to 40,000 rows:");
     for (way, kind) in [("HypoPG", Kind::Development), ("samples", Kind::Production)] {

@@ -52,16 +52,23 @@ pub(crate) async fn run(scale: f64) -> Outcome {
     tpch::load(&server, scale).await?;
     let mut c = server.connect().await?;
     let longest = LONGEST_MS * scale / 0.1;
-    raw_sql(AssertSqlSafe(format!("CREATE EXTENSION hypopg; SET statement_timeout = {longest:.0}"))).execute(&mut c).await?;
+    raw_sql(AssertSqlSafe(format!("CREATE EXTENSION hypopg; SET statement_timeout = {longest:.0}")))
+        .execute(&mut c)
+        .await?;
     let data: f64 = raw_sql(
         "SELECT sum(pg_table_size(oid))::float8 FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace",
     )
     .fetch_one(&mut c)
     .await?
     .try_get(0)?;
-    println!("TPC-H at scale {scale}: tables of {:.0} MB, primary keys only, statements end after {longest:.0} ms", data / 1e6);
+    println!(
+        "TPC-H at scale {scale}: tables of {:.0} MB, primary keys only, statements end after {longest:.0} ms",
+        data / 1e6
+    );
 
-    if std::env::var_os("EXPLORE").is_some() { return explore::explore(&server, &mut c, data).await; }
+    if std::env::var_os("EXPLORE").is_some() {
+        return explore::explore(&server, &mut c, data).await;
+    }
     // What the statements take as things are, twice: the first run reads what was not read before.
     let mut statements: Vec<(String, f64)> = Vec::new();
     for (name, text) in tpch::queries() {
@@ -155,7 +162,10 @@ async fn measure(c: &mut PgConnection, arms: &Arms, longest: f64) -> Outcome<Vec
         compare(c, arms, text, &plans, &mut measured, longest).await?;
         if std::env::var_os("PLANS").is_some() {
             for (at, (shown, _)) in plans.iter().enumerate() {
-                let of: Vec<String> = (0..arms.all.len()).filter(|arm| measured.plan[*arm] == at).map(|arm| arms.all[arm].shown()).collect();
+                let of: Vec<String> = (0..arms.all.len())
+                    .filter(|arm| measured.plan[*arm] == at)
+                    .map(|arm| arms.all[arm].shown())
+                    .collect();
                 println!("{name} {of:?} {:?}\n{shown}", median(&measured.runs[at]));
             }
         }

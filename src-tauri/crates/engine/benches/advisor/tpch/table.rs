@@ -1,9 +1,16 @@
 //! The table in `docs/advisor.md`.
-use super::arms::Arm;
 use super::Measured;
+use super::arms::Arm;
 use crate::Outcome;
 
-pub(crate) fn write(scale: f64, data: f64, longest: f64, arms: &[Arm], statements: &[(String, f64)], measured: &[Measured]) -> Outcome {
+pub(crate) fn write(
+    scale: f64,
+    data: f64,
+    longest: f64,
+    arms: &[Arm],
+    statements: &[(String, f64)],
+    measured: &[Measured],
+) -> Outcome {
     let none = measured.iter().map(|m| m.ms(0)).sum::<f64>();
     for (at, arm) in arms.iter().enumerate() {
         let ms: f64 = measured.iter().map(|m| m.ms(at)).sum();
@@ -15,7 +22,12 @@ pub(crate) fn write(scale: f64, data: f64, longest: f64, arms: &[Arm], statement
             .map(|(name, r)| format!("{name} {:.2} ({:.2} to {:.2})", r.0, r.1, r.2))
             .collect();
         let reckoned: f64 = measured.iter().zip(statements).map(|(m, (_, w))| w * m.cost[at] / m.cost[0]).sum();
-        println!("{:<20} reckoned {reckoned:.0} cost {cost:>12.0}  {ms:>9.0} ms {:.3} slower: {}", arm.shown(), ms / none, slower.join(", "));
+        println!(
+            "{:<20} reckoned {reckoned:.0} cost {cost:>12.0}  {ms:>9.0} ms {:.3} slower: {}",
+            arm.shown(),
+            ms / none,
+            slower.join(", ")
+        );
     }
     let _ = (scale, data, longest);
     Ok(())
