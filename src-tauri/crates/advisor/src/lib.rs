@@ -13,6 +13,8 @@ mod covered;
 mod estimate;
 mod hint;
 mod index;
+mod kept;
+mod merged;
 mod of_plan;
 mod oracle;
 mod parse;

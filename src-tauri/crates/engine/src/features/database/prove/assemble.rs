@@ -9,7 +9,7 @@ use perfdeck_stats::proof::{change, of_parts, saved, share, verdict};
 use perfdeck_words as words;
 
 use super::measure::{Came, CellFigures};
-use super::plan::{Cell, Measured, value_class};
+use super::plan::{Cell, Measured};
 use super::{MOST, ProveWanted};
 
 /// What the notes are about.
