@@ -1,16 +1,21 @@
 // The words and glyphs of changes.
 import type { Change, ChangeOffer, ChangeState, ChangeStep, TargetSays } from '../../backend/types';
-import { dayTime } from '../../charts/ticks';
-import { DASH, integer, THIN } from '../../kit/figures';
-import { ageS, clock } from '../../kit/format';
-import { groupOf } from './standing';
+import { DASH, integer, THIN } from '../figures';
+import { ageS, clock, dayTime } from '../format';
+import { groupOf } from './group';
 
-const KINDS: Readonly<Record<string, string>> = { drop_index: 'Index', cancel_statement: 'Statement', terminate_session: 'Session' };
+const KINDS: Readonly<Record<string, string>> = {
+  create_index: 'Index',
+  drop_index: 'Index',
+  cancel_statement: 'Statement',
+  terminate_session: 'Session',
+};
 
 /** What is altered, in a word; of a kind that this window does not know, its name. */
 export const kindWord = (kind: string): string => KINDS[kind] ?? kind.replaceAll('_', ' ');
 
 const PLANS: Readonly<Record<string, string>> = {
+  create_index: 'Create an index',
   drop_index: 'Drop an index',
   cancel_statement: 'Cancel a statement',
   terminate_session: 'Terminate a session',
