@@ -1,0 +1,53 @@
+// Where times of statements stand on one log axis, now and predicted.
+import type { StatementEffect } from '../../../backend/types';
+import { significant } from '../../../kit/figures';
+
+export interface Scale {
+  /** Ends of the axis: powers of ten. */
+  low: number;
+  high: number;
+  ticks: readonly number[];
+  /** What its figures are: milliseconds, or times of what a statement takes now. */
+  unit: 'ms' | 'times';
+}
+
+/** The most marks that are labelled. */
+const LABELS = 4;
+
+export interface Point {
+  now: number;
+  predicted: number;
+  low: number | null;
+  high: number | null;
+}
+
+/** What is drawn of a statement: in milliseconds where they are known, else relative to now. */
+export function pointOf(effect: StatementEffect, unit: Scale['unit']): Point | null {
+  if (unit === 'times') return { now: 1, predicted: Math.max(1e-4, 1 + effect.change), low: null, high: null };
+  if (effect.now_ms === null || effect.predicted_ms === null) return null;
+  return { now: effect.now_ms, predicted: effect.predicted_ms, low: effect.predicted_low_ms, high: effect.predicted_high_ms };
+}
+
+/** One axis for all statements. */
+export function scaleOf(effects: readonly StatementEffect[]): Scale {
+  const unit = effects.some((e) => e.now_ms !== null && e.predicted_ms !== null) ? 'ms' : 'times';
+  const values = effects
+    .flatMap((e) => Object.values(pointOf(e, unit) ?? {}) as (number | null)[])
+    .filter((v): v is number => v !== null && v > 0);
+  const least = Math.floor(Math.log10(Math.min(...(values.length > 0 ? values : [1]))) + 1e-9);
+  const most = Math.max(least + 1, Math.ceil(Math.log10(Math.max(...(values.length > 0 ? values : [1]))) - 1e-9));
+  const step = Math.ceil((most - least + 1) / LABELS);
+  const ticks: number[] = [];
+  for (let power = most; power >= least; power -= step) ticks.unshift(10 ** power);
+  return { low: 10 ** least, high: 10 ** most, ticks, unit };
+}
+
+/** Where a value stands, 0 to 1. */
+export const placeOf = (scale: Scale, value: number): number =>
+  Math.min(1, Math.max(0, Math.log10(Math.max(value, scale.low) / scale.low) / Math.log10(scale.high / scale.low)));
+
+/** The label of a mark. */
+export const tickWord = (tick: number, scale: Scale): string => {
+  const text = tick >= 1 ? String(tick) : significant(tick, 1);
+  return scale.unit === 'times' ? `×${text}` : text;
+};
