@@ -33,8 +33,8 @@ export class Acting {
     if (this.busy) return;
     [this.sending, this.failure, this.note] = [offer, null, ''];
     try {
-      if (offer === 'keep') {
-        await this.#app.rpc('changes.keep', { id: change.id });
+      if (offer === 'keep' || offer === 'discard') {
+        await this.#app.rpc(`changes.${offer}`, { id: change.id });
         await this.#done();
       } else {
         const name = offer === 'apply' || offer === 'finish' ? 'changes.apply' : 'changes.undo';

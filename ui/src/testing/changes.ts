@@ -49,7 +49,7 @@ export const plannedChange = (of: Partial<Change> = {}): Change => {
     state: 'previewed',
     steps: done.steps.slice(0, 2),
     preview: done.preview.map((row) => ({ ...row, came: null })),
-    offers: ['apply'],
+    offers: ['apply', 'discard'],
     target_says: null,
     checked_ms: null,
     updated_ms: AT + 1000,

@@ -9,7 +9,7 @@ use crate::covered::{does_the_work_of, superfluous};
 use crate::oracle::{Cost, Oracle, Used, Worth};
 use crate::parse::NotAnalysed;
 use crate::search::{Budget, Found, Wanted, search, uses};
-use crate::vectors::{Class, Parameters};
+use crate::vectors::{Class, Parameters, weight};
 use crate::workload::{Coverage, Left, Workload};
 use crate::writes::{WriteCost, write_cost};
 
@@ -33,6 +33,8 @@ pub struct Effect {
     pub worst_class: Class,
     /// Classes that are made slower by more than 5 %, with their ratio.
     pub slower: Vec<(Class, f64)>,
+    /// All classes, with their ratio.
+    pub classes: Vec<(Class, f64)>,
     /// Time that it saves over the workload's time, in milliseconds.
     pub saved_ms: f64,
 }
@@ -259,7 +261,7 @@ impl Answer<'_> {
         for (index, class) in self.in_the_way(place) {
             let text = format!(
                 "For {} the server would still choose `{index}`, hoping for rows that come early",
-                class.word()
+                class.as_str()
             );
             if !reasons.contains(&text) {
                 reasons.push(text);
@@ -360,8 +362,8 @@ impl Answer<'_> {
             let class = self.class(statement, at);
             let (a, b) = (old.of(class), new.of(class));
             touched |= new.used.iter().any(|u| matches!(u, Used::Candidate(_)));
-            before += class.weight() * a;
-            after += class.weight() * b;
+            before += weight(class) * a;
+            after += weight(class) * b;
             ratios.push((class, if a > 0.0 { b / a } else { 1.0 }));
         }
         let worst = *ratios.iter().max_by(|a, b| a.1.total_cmp(&b.1))?;
@@ -376,7 +378,8 @@ impl Answer<'_> {
             best,
             worst: worst.1,
             worst_class: worst.0,
-            slower: ratios.into_iter().filter(|(_, r)| *r > SLOWER).collect(),
+            slower: ratios.iter().copied().filter(|(_, r)| *r > SLOWER).collect(),
+            classes: ratios,
             saved_ms: total_ms * (1.0 - mean),
         })
     }

@@ -1,6 +1,7 @@
 //! What a statement costs with indexes that are not there.
 use std::collections::BTreeSet;
 
+pub use perfdeck_model::AdviceBasis as Worth;
 use perfdeck_model::{ApiError, BoxFuture};
 
 /// One question: what does this statement cost, with these values, when these candidates are there?
@@ -33,19 +34,6 @@ pub struct Cost {
     pub unstopped: Option<f64>,
     /// The indexes that it uses.
     pub used: Vec<Used>,
-}
-
-/// What stands behind the costs, from the most to the least.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Worth {
-    /// The server's planner, with the statistics of the tables themselves.
-    Planner,
-    /// The server's planner on a sample of the rows, its costs extrapolated.
-    Sample,
-    /// The steps that the server would take, with their rows reckoned from its statistics.
-    Steps,
-    /// Statistics alone: nothing was simulated.
-    Statistics,
 }
 
 /// Whoever knows what statements cost.

@@ -10,7 +10,7 @@ use perfdeck_model::ApiError;
 use crate::candidates::{Candidate, Kind};
 use crate::covered::does_the_work_of;
 use crate::oracle::{Cost, Oracle, Question, Used};
-use crate::vectors::{Class, Parameters};
+use crate::vectors::{Class, Parameters, weight};
 use crate::workload::Workload;
 
 /// What the search may use.
@@ -251,7 +251,7 @@ impl Search<'_, '_> {
         for (at, parameters) in self.wanted.parameters[statement].iter().enumerate() {
             let costs = self.cost(statement, at, &nothing).zip(self.cost(statement, at, set));
             let Some((old, new)) = costs else { continue };
-            let weight = parameters.class.weight();
+            let weight = weight(parameters.class);
             before += weight * old.of(parameters.class);
             after += weight * new.of(parameters.class);
         }

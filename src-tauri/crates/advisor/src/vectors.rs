@@ -4,41 +4,15 @@ use crate::catalogue::{Catalogue, Column, TypeClass};
 use crate::predicates::{Asked, Predicate, Value};
 use crate::shape::{Scan, Shape};
 
-/// What kind of value the parameters of a statement have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Class {
-    /// The statement has no parameters.
-    AsWritten,
-    /// Values that many rows have.
-    Frequent,
-    /// Values that few rows have.
-    Rare,
-    /// Values that some rows have, all of them at the end of the order that a `LIMIT` reads last.
-    FarEnd,
-    /// Values that no row has.
-    Absent,
-}
+pub use perfdeck_model::ValueClass as Class;
 
-impl Class {
-    /// Its share of the calls, as it is taken where nobody knows.
-    pub(crate) fn weight(self) -> f64 {
-        match self {
-            Self::AsWritten => 1.0,
-            Self::Frequent => 0.5,
-            Self::Rare => 0.3,
-            Self::FarEnd | Self::Absent => 0.1,
-        }
-    }
-
-    /// In a word.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::AsWritten => "as written",
-            Self::Frequent => "frequent values",
-            Self::Rare => "rare values",
-            Self::FarEnd => "values at the far end of the order",
-            Self::Absent => "values that are not there",
-        }
+/// Share of the calls that have values of a class, as it is taken where nobody knows.
+pub fn weight(class: Class) -> f64 {
+    match class {
+        Class::AsWritten => 1.0,
+        Class::Frequent => 0.5,
+        Class::Rare => 0.3,
+        Class::FarEnd | Class::Absent => 0.1,
     }
 }
 

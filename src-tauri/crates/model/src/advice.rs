@@ -112,7 +112,7 @@ pub struct ClassEffect {
 /// What the advised indexes do together to one statement.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS, schemars::JsonSchema)]
 pub struct StatementEffect {
-    /// The statement without literals, at most 2,000 bytes.
+    /// The statement without literals, at most 64 KiB.
     pub statement: String,
     /// Names it in `db.statement`; `null` where it came from a file.
     pub key: Option<String>,
@@ -132,6 +132,10 @@ pub struct StatementEffect {
     pub predicted_high_ms: Option<f64>,
     /// Relative change of the time of one call: -0.9 is a tenth of it.
     pub change: f64,
+    /// Lower end of its interval.
+    pub change_low: f64,
+    /// Upper end.
+    pub change_high: f64,
     /// The same by class of values, the most gained first.
     pub classes: Vec<ClassEffect>,
     /// Indexes that its plan would use: places in `advised`.

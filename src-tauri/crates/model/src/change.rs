@@ -28,7 +28,7 @@ pub enum ChangeState {
     Undone,
     /// Not applied: the target confirmed that nothing of it is there, or nothing was sent.
     Failed,
-    /// Never applied: the target came to be as it would have made it without it, as when a session ended by itself.
+    /// Never applied: a person discarded it, or the target came to be as it would have made it, as when a session ended by itself.
     Lapsed,
     /// Ended in the middle: Perfdeck ended, it was stopped, or a step failed. What the target says is what is so.
     CutOff,
@@ -133,6 +133,8 @@ pub struct PreviewRow {
 pub enum ChangeOffer {
     /// Apply it: `changes.apply`.
     Apply,
+    /// Discard it: `changes.discard`. Nothing was sent.
+    Discard,
     /// Bring what was cut off to its end: `changes.apply`. Where the target has all of it, nothing is sent.
     Finish,
     /// Keep it: `changes.keep`.

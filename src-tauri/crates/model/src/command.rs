@@ -62,6 +62,8 @@ tags! {
     Findings,
     /// Changes of targets, and what the targets say about them.
     Changes,
+    /// Advice on indexes.
+    Advice,
     /// The set of series of the watched environment.
     Series,
 }
@@ -81,6 +83,7 @@ impl Tag {
             Self::Reports => Some("reports"),
             Self::Journal => Some("journal"),
             Self::Changes => Some("changes"),
+            Self::Advice => Some("advice"),
             Self::Secrets | Self::Jobs | Self::Findings | Self::Series => None,
         }
     }

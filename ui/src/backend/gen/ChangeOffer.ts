@@ -3,4 +3,4 @@
 /**
  * Operation that can be done with a change as it is now.
  */
-export type ChangeOffer = "apply" | "finish" | "keep" | "undo" | "clean_up";
+export type ChangeOffer = "apply" | "discard" | "finish" | "keep" | "undo" | "clean_up";

@@ -12,4 +12,8 @@ environment_id: string,
 /**
  * Index that is to be created.
  */
-index: IndexSpec, };
+index: IndexSpec, 
+/**
+ * Advice that it was taken from: what that predicted is kept with the change.
+ */
+advice_id: string | null, };

@@ -16,7 +16,7 @@ export function groupOf(change: Pick<Change, 'state' | 'undo_statement'>): Group
 export const GROUPS: readonly Group[] = ['in force', 'planned', 'past'];
 
 /** Offers that alter the target; the guards are asked about them. */
-export const alters = (offer: ChangeOffer): boolean => offer !== 'keep';
+export const alters = (offer: ChangeOffer): boolean => offer !== 'keep' && offer !== 'discard';
 
 /** The change that is there already for what a finding leads to: it is shown, and none is planned beside it. */
 export const existing = (changes: readonly Change[], kind: string, object: string): Change | null =>

@@ -143,6 +143,7 @@ export function undoCosts(change: Change): string {
 
 const OFFERS: Readonly<Record<ChangeOffer, string>> = {
   apply: 'Apply the change',
+  discard: 'Discard the change',
   finish: 'Finish the change',
   keep: 'Keep the change',
   undo: 'Undo the change',
@@ -152,6 +153,7 @@ export const offerWord = (offer: ChangeOffer): string => OFFERS[offer];
 
 const DOES: Readonly<Record<ChangeOffer, string>> = {
   apply: 'apply the change',
+  discard: 'discard the change',
   finish: 'finish the change',
   keep: 'keep the change',
   undo: 'undo the change',

@@ -11,6 +11,7 @@ mod without;
 
 use std::time::Duration;
 
+pub(crate) use self::sqlite::nodes as sqlite_nodes;
 use perfdeck_model::{Address, ApiError, ErrorCode, PlanNode, Scheme, Sensitive, StatementPlan};
 use perfdeck_sqltext::{Dialect, first_that_may_write, parameters, statements, without_literals};
 use serde_json::Value;
@@ -65,6 +66,11 @@ impl Tree {
         self.nodes.push(node);
         Some(self.nodes.len() - 1)
     }
+}
+
+/// Nodes of an answer to `EXPLAIN (FORMAT JSON)` of PostgreSQL that was estimated; none where it is no plan.
+pub(crate) fn postgres_nodes(answer: &str) -> Vec<PlanNode> {
+    postgres_tree::read(answer, false).map(|tree| tree.nodes).unwrap_or_default()
 }
 
 /// The server's answer without literals, for `read` to make a tree of.

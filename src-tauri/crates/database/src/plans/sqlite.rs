@@ -29,14 +29,16 @@ pub(super) async fn plan(
     c.lock_handle().await.map_err(failed)?.set_progress_handler(STEPS, move || Instant::now() < end);
     let question = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {text}"));
     let rows = sqlx::raw_sql(question).fetch_all(&mut *c).await.map_err(failed)?;
-    let (mut tree, mut depths, mut told) = (Tree::default(), HashMap::new(), Vec::new());
+    let (mut tree, mut steps) = (Tree::default(), Vec::new());
     for row in &rows {
         let (id, parent): (i64, i64) = (row.try_get(0).map_err(failed)?, row.try_get(1).map_err(failed)?);
         let detail: String = row.try_get(3).map_err(failed)?;
-        let depth = depths.get(&parent).map_or(0, |depth| depth + 1);
-        depths.insert(id, depth);
-        told.push(json!({ "id": id, "parent": parent, "detail": detail }));
-        tree.push(step(&detail, depth));
+        steps.push((id, parent, detail));
+    }
+    let told: Vec<_> =
+        steps.iter().map(|(id, parent, detail)| json!({ "id": id, "parent": parent, "detail": detail })).collect();
+    for node in nodes(steps.iter().map(|(id, parent, detail)| (*id, *parent, detail.as_str()))) {
+        tree.push(node);
     }
     if parameters(text, Dialect::Sqlite) > 0 {
         tree.generic = true;
@@ -44,6 +46,17 @@ pub(super) async fn plan(
     tree.notes.push("SQLite tells the steps of a plan, and neither rows nor times of them".to_owned());
     tree.json = serde_json::to_string_pretty(&told).map_err(|e| ApiError::internal(e.to_string()))?;
     Ok(tree)
+}
+
+/// Steps, by their number and that of the step that holds them, as nodes.
+pub(crate) fn nodes<'a>(steps: impl Iterator<Item = (i64, i64, &'a str)>) -> Vec<PlanNode> {
+    let mut depths = HashMap::new();
+    let node = |(id, parent, detail): (i64, i64, &str)| {
+        let depth = depths.get(&parent).map_or(0, |depth| depth + 1);
+        depths.insert(id, depth);
+        step(detail, depth)
+    };
+    steps.map(node).collect()
 }
 
 /// A step of the list: what it does, on which table, through which index.

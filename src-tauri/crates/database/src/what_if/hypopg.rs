@@ -8,11 +8,12 @@ use sqlx::{Connection as _, Row as _, ValueRef as _};
 
 use super::costs;
 use super::statement::{refusal, with_values};
-use super::{Costs, Failure, PlanCost, PlanIndex, Proposed, TOGETHER, WhatIf};
+use super::{Costs, Failure, PlanCost, PlanIndex, Proposed, TOGETHER, WhatIf, with_indexes};
 use crate::connect::ends_session;
 use crate::error::explain;
 use crate::index_change::{Mode, open_direct};
 use crate::own;
+use crate::plans::postgres_nodes;
 
 /// Longest time of one message, in milliseconds.
 const MESSAGE_MS: u32 = 10_000;
@@ -25,6 +26,8 @@ pub struct HypoPg {
     version: i32,
     /// Methods that it cannot simulate, found when it was tried.
     no_gin: bool,
+    /// Whether answers have the nodes of their plans.
+    nodes: bool,
 }
 
 impl HypoPg {
@@ -60,7 +63,7 @@ impl HypoPg {
             quote_text(&quote_identifier(&schema, Dialect::Postgres), Dialect::Postgres)
         );
         sqlx::raw_sql(sqlx::AssertSqlSafe(set)).execute(&mut c).await.map_err(failed)?;
-        let mut hypopg = Self { c, address: address.clone(), proposed, version, no_gin: false };
+        let mut hypopg = Self { c, address: address.clone(), proposed, version, no_gin: false, nodes: false };
         // Versions up to 1.4 have no inverted indexes: one is tried before any is promised.
         let gin = hypopg.proposed.iter().position(|p| p.definition.contains("USING gin"));
         if let Some(place) = gin {
@@ -81,6 +84,11 @@ impl HypoPg {
     /// Places of indexes that cannot be simulated here, with the reason.
     pub fn left_out(&self) -> Vec<(usize, &'static str)> {
         (0..self.proposed.len()).filter_map(|place| Some((place, self.unfit(place)?))).collect()
+    }
+
+    /// Answers have the nodes of their plans from now on.
+    pub fn keep_nodes(&mut self) {
+        self.nodes = true;
     }
 
     /// Answers questions. Those about the same indexes are one message.
@@ -113,16 +121,16 @@ impl HypoPg {
         match rows {
             Ok(rows) if rows.len() == texts.len() => {
                 for ((at, _), row) in texts.iter().zip(&rows) {
-                    answers[*at] = cost(row, &named);
+                    answers[*at] = cost(row, &named, self.nodes);
                 }
             }
             _ => {
                 // One of them is refused: each alone tells which.
                 for ((at, _), text) in texts.iter().zip(&whole) {
                     answers[*at] = match self.ask(text).await? {
-                        Ok(rows) => {
-                            rows.first().map_or_else(|| Err("no plan came".to_owned()), |row| cost(row, &named))
-                        }
+                        Ok(rows) => rows
+                            .first()
+                            .map_or_else(|| Err("no plan came".to_owned()), |row| cost(row, &named, self.nodes)),
                         Err(why) => Err(why),
                     };
                 }
@@ -192,7 +200,7 @@ pub(super) fn groups(questions: &[WhatIf<'_>]) -> Vec<Vec<usize>> {
 }
 
 /// What a row with a plan says.
-fn cost(row: &PgRow, named: &[(String, usize)]) -> Result<PlanCost, String> {
+fn cost(row: &PgRow, named: &[(String, usize)], nodes: bool) -> Result<PlanCost, String> {
     let unread = || "its plan cannot be read".to_owned();
     let value = row.try_get_raw(0).map_err(|_| unread())?;
     let answer = if value.is_null() { Err(unread()) } else { value.as_str().map_err(|_| unread()) }?;
@@ -205,5 +213,6 @@ fn cost(row: &PgRow, named: &[(String, usize)]) -> Result<PlanCost, String> {
         total: read.total,
         unstopped: read.unstopped,
         indexes: read.indexes.into_iter().map(index).collect(),
+        nodes: if nodes { with_indexes(postgres_nodes(answer), index) } else { Vec::new() },
     })
 }

@@ -12,7 +12,7 @@ mod shadow;
 mod sqlite;
 mod statement;
 
-use perfdeck_model::{ApiError, ErrorCode, Scheme};
+use perfdeck_model::{ApiError, ErrorCode, PlanNode, Scheme};
 
 pub use facts::{ColumnFacts, DatabaseFacts, IndexFacts, KeyFacts, TableFacts, ViewFacts, WriteFacts, database_facts};
 pub use facts::{TableSort, far_values};
@@ -65,6 +65,8 @@ pub struct PlanCost {
     pub unstopped: Option<f64>,
     /// Indexes that it uses.
     pub indexes: Vec<PlanIndex>,
+    /// Its nodes, where they were asked for, each with the index that it reads.
+    pub nodes: Vec<(PlanNode, Option<PlanIndex>)>,
 }
 
 /// Answers to several questions, in their order: a cost, or why the server does not plan that statement with those values.
@@ -103,3 +105,12 @@ pub fn no_simulation(scheme: Scheme) -> ApiError {
 
 /// Statements that are asked about in one message, at most.
 const TOGETHER: usize = 200;
+
+/// Nodes, each with the index that it reads.
+fn with_indexes(nodes: Vec<PlanNode>, of: impl Fn(String) -> PlanIndex) -> Vec<(PlanNode, Option<PlanIndex>)> {
+    let with = |node: PlanNode| {
+        let index = node.index.clone().map(&of);
+        (node, index)
+    };
+    nodes.into_iter().map(with).collect()
+}

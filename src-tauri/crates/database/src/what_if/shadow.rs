@@ -5,7 +5,7 @@
 //! data to the log. Plans are of one process in both arms, because temporary tables have no others.
 use std::collections::BTreeSet;
 
-use perfdeck_model::{Address, ApiError, ErrorCode, Sensitive};
+use perfdeck_model::{Address, ApiError, ErrorCode, PlanNode, Sensitive};
 use perfdeck_sqltext::{Dialect, names, quote_identifier};
 use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{Connection as _, Row as _, ValueRef as _};
@@ -13,11 +13,12 @@ use sqlx::{Connection as _, Row as _, ValueRef as _};
 use super::costs;
 use super::hypopg::groups;
 use super::statement::{in_temporary, moved, refusal, with_values};
-use super::{Costs, Failure, PlanCost, PlanIndex, Proposed, TOGETHER, ViewFacts, WhatIf};
+use super::{Costs, Failure, PlanCost, PlanIndex, Proposed, TOGETHER, ViewFacts, WhatIf, with_indexes};
 use crate::connect::ends_session;
 use crate::error::explain;
 use crate::index_change::{Mode, open_direct};
 use crate::own;
+use crate::plans::postgres_nodes;
 
 /// Rows of all samples together, and of one, at most.
 const ALL_ROWS: f64 = 500_000.0;
@@ -73,6 +74,8 @@ pub struct Lab {
     built: Vec<usize>,
     /// Why a table has no sample.
     left_out: Vec<(String, String)>,
+    /// Whether answers have the nodes of their plans.
+    nodes: bool,
 }
 
 fn quoted(name: &str) -> String {
@@ -105,6 +108,7 @@ impl Lab {
             views: Vec::new(),
             built: Vec::new(),
             left_out: Vec::new(),
+            nodes: false,
         };
         let most = (ALL_ROWS / tables.len().max(1) as f64).clamp(LEAST_ROWS, MOST_ROWS);
         for table in tables {
@@ -243,6 +247,11 @@ impl Lab {
         row.and_then(|row| row.try_get(0)).map_err(|e| self.refusal(&e))
     }
 
+    /// Answers have the nodes of their plans from now on.
+    pub fn keep_nodes(&mut self) {
+        self.nodes = true;
+    }
+
     /// Answers questions. Those about the same indexes are one transaction, in which the others are not there, and which is rolled back.
     ///
     /// # Errors
@@ -375,7 +384,16 @@ impl Lab {
             total: read.total,
             unstopped: read.unstopped,
             indexes: read.indexes.into_iter().map(index).collect(),
+            nodes: if self.nodes { with_indexes(self.of_all_rows(postgres_nodes(answer)), index) } else { Vec::new() },
         })
+    }
+
+    /// Nodes of a plan over samples: how many rows and what cost the whole tables would have is not told of each.
+    fn of_all_rows(&self, mut nodes: Vec<PlanNode>) -> Vec<PlanNode> {
+        if !self.is_whole() {
+            nodes.iter_mut().for_each(|node| (node.estimated_rows, node.cost) = (None, None));
+        }
+        nodes
     }
 
     /// Ends the session, and with it all samples.

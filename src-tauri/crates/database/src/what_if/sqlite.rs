@@ -12,9 +12,10 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Row as _};
 
 use super::hypopg::groups;
 use super::statement::with_values;
-use super::{Costs, DatabaseFacts, Failure, PlanCost, PlanIndex, Proposed, TableFacts, WhatIf};
+use super::{Costs, DatabaseFacts, Failure, PlanCost, PlanIndex, Proposed, TableFacts, WhatIf, with_indexes};
 use crate::error::explain;
 use crate::options::sqlite_options;
+use crate::plans::sqlite_nodes;
 
 /// Statements of a schema that are read at most.
 const MOST_OBJECTS: i64 = 5_000;
@@ -30,6 +31,8 @@ pub struct Schema {
     /// Those of proposed indexes.
     proposed_keys: Vec<Vec<f64>>,
     made: Vec<usize>,
+    /// Whether answers have the nodes of their plans.
+    nodes: bool,
 }
 
 fn quoted(name: &str) -> String {
@@ -93,6 +96,7 @@ impl Schema {
             rows: HashMap::new(),
             keys: HashMap::new(),
             made: Vec::new(),
+            nodes: false,
         };
         schema.statistics(facts, &statistics).await.map_err(failed)?;
         Ok(schema)
@@ -141,6 +145,11 @@ impl Schema {
     async fn put(&mut self, table: &str, index: Option<&str>, stat: &str) -> Result<(), sqlx::Error> {
         let text = "INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES (?, ?, ?)";
         sqlx::query(text).bind(table).bind(index).bind(stat).execute(&mut self.c).await.map(drop)
+    }
+
+    /// Answers have the nodes of their plans from now on.
+    pub fn keep_nodes(&mut self) {
+        self.nodes = true;
     }
 
     /// Answers questions. Those about the same indexes are asked together.
@@ -193,7 +202,12 @@ impl Schema {
             .iter()
             .filter_map(|row| Some((row.try_get(0).ok()?, row.try_get(1).ok()?, row.try_get(3).ok()?)))
             .collect();
-        Ok(reckoned(&steps, text, &self.rows, &|name| self.keys_of(name)))
+        let mut cost = reckoned(&steps, text, &self.rows, &|name| self.keys_of(name));
+        if self.nodes {
+            let all = steps.iter().map(|(id, parent, detail)| (*id, *parent, detail.as_str()));
+            cost.nodes = with_indexes(sqlite_nodes(all), plan_index);
+        }
+        Ok(cost)
     }
 
     fn keys_of(&self, index: &str) -> Option<&Vec<f64>> {
@@ -206,6 +220,14 @@ impl Schema {
     /// Lets the copy go.
     pub async fn close(self) {
         let _ = self.c.close().await;
+    }
+}
+
+/// The index that a step names.
+fn plan_index(name: String) -> PlanIndex {
+    match name.strip_prefix("pdk_c").and_then(|n| n.parse().ok()) {
+        Some(place) => PlanIndex::Proposed(place),
+        None => PlanIndex::Existing(name),
     }
 }
 
@@ -266,10 +288,7 @@ fn reckoned<'k>(
         out = (outer * found * if step.searches { 1.0 } else { BOUND }).max(1.0);
         levels.insert(*parent, out);
         if let Some(index) = step.index.filter(|_| !step.automatic) {
-            let used = match index.strip_prefix("pdk_c").and_then(|n| n.parse().ok()) {
-                Some(place) => PlanIndex::Proposed(place),
-                None => PlanIndex::Existing(index),
-            };
+            let used = plan_index(index);
             if !cost.indexes.contains(&used) {
                 cost.indexes.push(used);
             }

@@ -18,7 +18,7 @@ fn text(table: &str, keys: &[&str]) -> IndexText {
 async fn plan(engine: &Arc<Engine>, id: &str, text: IndexText) -> Result<Change, ApiError> {
     let environment = perfdeck_engine::environments::get(engine.clone(), by_id(id)).await?;
     let index = index_spec(&environment, text)?;
-    let asked = CreateIndexRequest { environment_id: id.to_owned(), index };
+    let asked = CreateIndexRequest { environment_id: id.to_owned(), index, advice_id: None };
     db_plan_index(engine.clone(), asked).await.map(|detail| detail.change)
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use perfdeck_model::{Address, ApiError, Sensitive};
 
-use crate::connect::{Database, close, connect, stalled};
+use crate::connect::{Database, close, connect, stalled, version};
 use crate::error::explain;
 
 pub use postgres::{TableSort, far_values};
@@ -23,6 +23,8 @@ const MOST_TABLES: usize = 500;
 /// A database as this user sees it.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct DatabaseFacts {
+    /// Product and version, such as `PostgreSQL 15.18`.
+    pub server: String,
     /// Version as one number; 0 where there is none.
     pub version: u32,
     /// Bytes of a page.
@@ -182,11 +184,14 @@ pub async fn database_facts(
 ) -> Result<DatabaseFacts, ApiError> {
     let mut database = connect(address, password, CONNECT).await?;
     let work = async {
-        match &mut database {
-            Database::Postgres(c) => postgres::facts(c, address, names).await.map_err(|e| explain(address, &e)),
-            Database::Mysql(c) => mysql::facts(c, names).await.map_err(|e| explain(address, &e)),
-            Database::Sqlite(c) => sqlite::facts(c, names).await.map_err(|e| explain(address, &e)),
-        }
+        let server = version(&mut database).await;
+        let found = match &mut database {
+            Database::Postgres(c) => postgres::facts(c, address, names).await,
+            Database::Mysql(c) => mysql::facts(c, names).await,
+            Database::Sqlite(c) => sqlite::facts(c, names).await,
+        };
+        let facts = server.and_then(|server| Ok(DatabaseFacts { server, ..found? }));
+        facts.map_err(|e| explain(address, &e))
     };
     let found = tokio::time::timeout(READING, work).await;
     let found = match found {

@@ -46,6 +46,7 @@ commands! {
     Target Json "changes.check" (ById) -> ChangeDetail, changes [] => check;
     Target Json "changes.apply" (ChangeConfirm) -> JobStatus, changes [Changes] => apply;
     Write Json "changes.keep" (ById) -> Change, changes [Changes] => keep;
+    Write Json "changes.discard" (ById) -> Change, changes [Changes] => discard;
     Target Json "changes.undo" (ChangeConfirm) -> JobStatus, changes [Changes] => undo;
 }
 
@@ -86,6 +87,11 @@ pub async fn keep(engine: Arc<Engine>, request: ById) -> Result<Change> {
     engine.keep_change(&request.id).await
 }
 
+/// Discards a change that was only previewed. Its target need not be there.
+pub async fn discard(engine: Arc<Engine>, request: ById) -> Result<Change> {
+    engine.discard_change(&request.id).await
+}
+
 /// Undoes a change, or takes away what was left half done. The job's result is the change.
 pub async fn undo(engine: Arc<Engine>, request: ChangeConfirm) -> Result<JobStatus> {
     engine.undo_change(&request.id, request.confirm.as_slice()).await
@@ -93,7 +99,7 @@ pub async fn undo(engine: Arc<Engine>, request: ChangeConfirm) -> Result<JobStat
 
 impl Engine {
     /// A change, and what the guards say about altering its target now.
-    async fn change_detail(&self, change: Change) -> Result<ChangeDetail> {
+    pub(crate) async fn change_detail(&self, change: Change) -> Result<ChangeDetail> {
         // Past changes and those of environments that are gone are shown all the same.
         let Ok(environment) = self.environment(&change.environment_id).await else {
             return Ok(ChangeDetail { change, guard: None, confirm: None, evidence: Vec::new() });

@@ -323,6 +323,21 @@ impl Engine {
         }
     }
 
+    /// Discards a change that was only previewed: nothing of it was sent, and nothing will be.
+    ///
+    /// # Errors
+    /// When it was applied, or somebody works on it.
+    pub(crate) async fn discard_change(&self, id: &str) -> Result<Change, ApiError> {
+        let known = self.core.store.change(id).await?.ok_or_else(|| no_change(id))?;
+        let _hold = Hold::take(&self.core.data_dir, &known.change.id).await?;
+        let mut stored = self.core.store.change(id).await?.ok_or_else(|| no_change(id))?;
+        if stored.change.state != ChangeState::Previewed {
+            return Err(conflict(&stored.change, "discarded"));
+        }
+        self.advance(&mut stored, ChangeState::Lapsed, "discarded; nothing was sent").await?;
+        Ok(self.shown(stored.change))
+    }
+
     /// Keeps a change: it waits for nobody any more, and can still be undone.
     ///
     /// # Errors

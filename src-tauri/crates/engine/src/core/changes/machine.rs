@@ -31,7 +31,7 @@ pub(crate) fn offers(change: &Change) -> Vec<ChangeOffer> {
     let back = if half { ChangeOffer::CleanUp } else { ChangeOffer::Undo };
     let back = change.undo_statement.is_some().then_some(back);
     match change.state {
-        S::Previewed => vec![ChangeOffer::Apply],
+        S::Previewed => vec![ChangeOffer::Apply, ChangeOffer::Discard],
         S::Verified if change.ends_ms.is_none() => [ChangeOffer::Keep].into_iter().chain(back).collect(),
         S::Applied | S::Verified | S::Kept => back.into_iter().collect(),
         S::CutOff => [ChangeOffer::Finish].into_iter().chain(back).collect(),

@@ -211,6 +211,16 @@ fn rows(now: f64, version: usize) -> BTreeMap<&'static str, String> {
                             "settings": []});
         rows.insert("pool_sizings", format!("VALUES ('s1', 'e1', {now}, {})", text(sizing)));
     }
+    if version >= 13 {
+        let advice = json!({"id": "a1", "environment_id": "e1", "made_ms": now, "server": "PostgreSQL 15.18",
+                            "source": {"kind": "queries"}, "from_ms": null, "to_ms": null, "observed_s": 0.0, "statements": 1,
+                            "explained": 1.0, "not_analysed": [], "not_analysed_left_out": 0, "basis": "planner",
+                            "method": "shadow", "hypopg": "not_installed", "budget_bytes": null, "saved": null, "advised": [],
+                            "effects": [], "rejected": [], "rejected_left_out": 0, "grants": [], "notes": [], "plans": 4,
+                            "took_s": 0.2});
+        rows.insert("advice", format!("VALUES ('e1', '127.0.0.1:1/shop', {now}, {})", text(advice)));
+        rows.insert("hypopg_use", format!("VALUES ('e1', '127.0.0.1:1/shop', 'agreed', {now})"));
+    }
     rows
 }
 

@@ -22,6 +22,7 @@ migrations! {
     "0010_database",
     "0011_database",
     "0012_bench",
+    "0013_database",
 }
 
 #[cfg(test)]

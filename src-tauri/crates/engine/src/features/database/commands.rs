@@ -2,12 +2,13 @@
 use std::sync::Arc;
 
 use perfdeck_model::{
-    ChangeDetail, DatabaseActivity, DatabaseHealth, DatabaseIndexes, DatabasePools, DatabaseSizes, IndexBloat,
-    JobStatus, StatementPlan,
+    ChangeDetail, DatabaseActivity, DatabaseHealth, DatabaseIndexes, DatabasePools, DatabaseSizes, HypopgUse,
+    IndexAdvice, IndexBloat, JobStatus, StatementPlan,
 };
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
+pub use super::advice::run::{AdviseRequest, AllowHypopg, db_advice, db_advise, db_allow_hypopg};
 pub use super::bloat::{BloatRequest, db_bloat, db_measure_bloat};
 pub use super::create_index::{CreateIndexRequest, db_plan_index};
 pub use super::indexes::{IndexesRequest, db_indexes};
@@ -56,6 +57,9 @@ commands! {
     Target Json "db.activity" (ActivityRequest) -> Option<DatabaseActivity>, changes [] => db_activity;
     Target Json "db.sizes" (SizesRequest) -> DatabaseSizes, changes [] => db_sizes;
     Target Json "db.indexes" (IndexesRequest) -> DatabaseIndexes, changes [] => db_indexes;
+    Target Json "db.advise" (AdviseRequest) -> JobStatus, changes [Jobs, Advice] => db_advise;
+    Read Json "db.advice" (ByEnvironment) -> Option<IndexAdvice>, changes [] => db_advice;
+    Write Json "db.allow_hypopg" (AllowHypopg) -> HypopgUse, changes [Advice] => db_allow_hypopg;
     Target Json "db.bloat" (BloatRequest) -> IndexBloat, changes [] => db_bloat;
     Target Json "db.measure_bloat" (BloatRequest) -> JobStatus, changes [Jobs] => db_measure_bloat;
     Target Json "db.plan" (PlanRequest) -> StatementPlan, changes [] => db_plan;

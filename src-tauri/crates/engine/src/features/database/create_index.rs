@@ -16,7 +16,6 @@ use ts_rs::TS;
 
 use super::drop_index::{read, size};
 use crate::Engine;
-use crate::core::changes::commands::{self as changes, ChangePlan};
 use crate::core::changes::{At, Came, ChangeKind, Planned, Preview};
 use crate::core::guards::Permit;
 use crate::core::jobs::JobContext;
@@ -34,13 +33,21 @@ pub struct CreateIndexRequest {
     pub environment_id: String,
     /// Index that is to be created.
     pub index: IndexSpec,
+    /// Advice that it was taken from: what that predicted is kept with the change.
+    #[serde(default)]
+    pub advice_id: Option<String>,
 }
 
 /// Plans the change that creates an index, and says what it costs. Nothing is altered.
 pub async fn db_plan_index(engine: Arc<Engine>, request: CreateIndexRequest) -> Result<ChangeDetail> {
     let object = serde_json::to_string(&request.index).map_err(|e| ApiError::internal(e.to_string()))?;
-    let kind = index_change::CREATE_INDEX.to_owned();
-    changes::plan(engine, ChangePlan { kind, environment_id: request.environment_id, object }).await
+    let id = &request.environment_id;
+    let prediction = match &request.advice_id {
+        Some(advice) => Some(engine.prediction(id, advice, &request.index).await?),
+        None => None,
+    };
+    let change = engine.plan_change(index_change::CREATE_INDEX, id, &object, prediction).await?;
+    engine.change_detail(change).await
 }
 
 /// An index as a person writes it on a command line.

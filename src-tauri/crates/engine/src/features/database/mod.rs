@@ -17,6 +17,7 @@ pub(crate) mod statements;
 #[derive(Default)]
 pub(crate) struct State {
     pub(crate) activity: activity::Watches,
+    pub(crate) advice: advice::Unstored,
     pub(crate) bloat: bloat::Unstored,
     pub(crate) pools: pools::Readers,
     pub(crate) statements: statements::State,

@@ -100,7 +100,7 @@ async fn a_change_is_planned_previewed_applied_verified_kept_and_undone() {
     let planned = room.plan().await;
     assert_eq!((planned.state, word(&room.file).as_str()), (S::Previewed, "before"), "a plan alters nothing");
     assert_eq!((planned.preview[0].predicted, planned.preview[0].came), (Some(1.0), None), "and predicts");
-    assert_eq!(planned.offers, [ChangeOffer::Apply], "{planned:?}");
+    assert_eq!(planned.offers, [ChangeOffer::Apply, ChangeOffer::Discard], "{planned:?}");
     let again = room.plan().await;
     assert!(room.engine.core.store.change(&planned.id).await.expect("read").is_none(), "a plan takes its place");
 

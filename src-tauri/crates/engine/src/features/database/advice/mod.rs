@@ -3,7 +3,11 @@
 //! The ways to simulate an index are tried in the order that the environment's kind allows. One that dies is told apart
 //! ([`AdviceFailure::Died`]): whoever calls never tries it again by itself.
 mod catalogue;
+mod kept;
+pub(crate) mod run;
 mod simulated;
+mod wire;
+mod workload;
 
 use std::collections::BTreeSet;
 
@@ -14,9 +18,10 @@ use perfdeck_advisor::{
 use perfdeck_database::what_if::{
     self, DatabaseFacts, Failure, HypoPg, Lab, LabTable, Place, Rung, Schema, TableSort, database_facts, far_values,
 };
-use perfdeck_model::{Address, ApiError, Kind, Scheme, Sensitive};
+use perfdeck_model::{Address, ApiError, Kind, PlanNode, Scheme, Sensitive, SimulationMethod};
 use perfdeck_sqltext::names;
 
+pub(crate) use self::kept::Unstored;
 use self::simulated::{Simulated, Way, proposed};
 
 /// A statement with what it took.
@@ -56,6 +61,27 @@ pub struct AdviceGiven {
     pub workload: Workload,
     /// What would let this user see more, as it is run.
     pub grants: Vec<String>,
+    /// Product and version of the server.
+    pub server: String,
+    /// How indexes were simulated.
+    pub method: SimulationMethod,
+    /// Whether `HypoPG` is in the database.
+    pub has_hypopg: bool,
+    /// Tables that the statements read.
+    pub catalogue: Catalogue,
+    /// Plans of the statements that gain the most.
+    pub plans: Vec<PlanPair>,
+}
+
+/// The plan of a statement without the advised indexes and with them. Empty where there is none.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PlanPair {
+    /// Place of the statement in the workload.
+    pub statement: usize,
+    /// Without.
+    pub before: Vec<PlanNode>,
+    /// With.
+    pub after: Vec<PlanNode>,
 }
 
 /// Why there is no advice.
@@ -82,6 +108,13 @@ struct Prepared {
     made: Candidates,
 }
 
+/// What a way to simulate came to.
+struct Reached {
+    advice: Advice,
+    plans: Vec<PlanPair>,
+    method: SimulationMethod,
+}
+
 /// Advises on the indexes of a database.
 ///
 /// # Errors
@@ -93,7 +126,7 @@ pub async fn index_advice(
 ) -> Result<AdviceGiven, AdviceFailure> {
     let prepared = prepare(address, password, wanted).await?;
     let budget = Budget { bytes: wanted.bytes, ..Budget::default() };
-    let advice = match address.scheme {
+    let Reached { advice, plans, method } = match address.scheme {
         Scheme::Postgres => on_postgres(address, password, wanted, &prepared, budget).await?,
         Scheme::Sqlite => {
             let schema = Schema::open(address, &prepared.facts, proposed(&prepared.catalogue, &prepared.made)).await;
@@ -107,11 +140,21 @@ pub async fn index_advice(
                 Some(hint) => format!("{}. {hint}", why.message),
                 None => why.message,
             });
-            advice
+            Reached { advice, plans: Vec::new(), method: SimulationMethod::None }
         }
     };
-    let Prepared { facts, workload, .. } = prepared;
-    Ok(AdviceGiven { advice, workload, grants: facts.grants })
+    let Prepared { facts, workload, catalogue, .. } = prepared;
+    let has_hypopg = facts.extensions.contains("hypopg");
+    Ok(AdviceGiven {
+        advice,
+        workload,
+        grants: facts.grants,
+        server: facts.server,
+        method,
+        has_hypopg,
+        catalogue,
+        plans,
+    })
 }
 
 async fn prepare(address: &Address, password: Option<&Sensitive>, wanted: &AdviceWanted) -> Result<Prepared, ApiError> {
@@ -181,7 +224,7 @@ async fn on_postgres(
     wanted: &AdviceWanted,
     prepared: &Prepared,
     budget: Budget,
-) -> Result<Advice, AdviceFailure> {
+) -> Result<Reached, AdviceFailure> {
     let place = Place {
         kind: wanted.kind,
         has_hypopg: prepared.facts.extensions.contains("hypopg"),
@@ -214,7 +257,7 @@ async fn on_postgres(
         let hint = error.hint.map(|hint| format!(". {hint}")).unwrap_or_default();
         advice.notes.push(format!("{}{hint}", error.message));
     }
-    Ok(advice)
+    Ok(Reached { advice, plans: Vec::new(), method: SimulationMethod::None })
 }
 
 /// Tables that the workload's statements read, for samples.
@@ -248,7 +291,7 @@ async fn by_statistics(prepared: &Prepared, budget: Budget) -> Result<Advice, Ap
     advise(catalogue, workload, parameters, made, budget, &mut oracle).await
 }
 
-async fn simulate(way: Way, prepared: &Prepared, budget: Budget, rung: Option<Rung>) -> Result<Advice, AdviceFailure> {
+async fn simulate(way: Way, prepared: &Prepared, budget: Budget, rung: Option<Rung>) -> Result<Reached, AdviceFailure> {
     let Prepared { catalogue, workload, parameters, made, .. } = prepared;
     // What cannot be simulated is put aside with the reason.
     let unfit = way.left_out();
@@ -262,6 +305,11 @@ async fn simulate(way: Way, prepared: &Prepared, budget: Budget, rung: Option<Ru
     let missing = way.missing();
     let mut oracle = Simulated::new(way, workload, parameters, kept);
     let advice = advise(catalogue, workload, parameters, &can, budget, &mut oracle).await;
+    // Plans are shown, and nothing rests on them.
+    let plans = match &advice {
+        Ok(advice) => oracle.plans(advice, &can).await.unwrap_or_default(),
+        Err(_) => Vec::new(),
+    };
     let died = oracle.died();
     oracle.close().await;
     let mut advice = match (advice, died, rung) {
@@ -270,5 +318,10 @@ async fn simulate(way: Way, prepared: &Prepared, budget: Budget, rung: Option<Ru
         (Err(error), ..) => return Err(AdviceFailure::Told(error)),
     };
     advice.notes.extend(missing.into_iter().map(|(table, why)| format!("{table} was not sampled: {why}")));
-    Ok(advice)
+    let method = match rung {
+        Some(Rung::HypoPg) => SimulationMethod::Hypopg,
+        Some(Rung::Shadow) => SimulationMethod::Shadow,
+        None => SimulationMethod::Schema,
+    };
+    Ok(Reached { advice, plans, method })
 }

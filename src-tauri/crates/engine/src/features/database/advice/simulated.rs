@@ -1,8 +1,17 @@
 //! The advisor's questions, answered by a database.
-use perfdeck_advisor::{Candidates, Catalogue, Cost, KeyOf, Oracle, Parameters, Question, Used, Workload, Worth};
+use std::collections::BTreeSet;
+
+use perfdeck_advisor::{
+    Advice, Candidates, Catalogue, Cost, KeyOf, Oracle, Parameters, Question, Used, Workload, Worth,
+};
 use perfdeck_database::what_if::{Costs, Failure, HypoPg, Lab, PlanIndex, Proposed, Schema, WhatIf};
-use perfdeck_model::{ApiError, BoxFuture};
+use perfdeck_model::{ApiError, BoxFuture, PlanNode};
 use perfdeck_sqltext::quote_identifier;
+
+use super::PlanPair;
+
+/// Statements whose plans are shown.
+const MOST_PLANS: usize = 30;
 
 /// A way that was opened.
 pub(super) enum Way {
@@ -57,6 +66,14 @@ impl Way {
         }
     }
 
+    fn keep_nodes(&mut self) {
+        match self {
+            Self::HypoPg(way) => way.keep_nodes(),
+            Self::Lab(way) => way.keep_nodes(),
+            Self::Schema(way) => way.keep_nodes(),
+        }
+    }
+
     async fn costs(&mut self, questions: &[WhatIf<'_>]) -> Result<Costs, Failure> {
         match self {
             Self::HypoPg(way) => way.costs(questions).await,
@@ -94,7 +111,7 @@ impl<'a> Simulated<'a> {
         }
     }
 
-    async fn answered(&mut self, questions: &[Question]) -> Result<Vec<Result<Cost, String>>, ApiError> {
+    async fn asked(&mut self, questions: &[Question]) -> Result<Costs, ApiError> {
         let place = |candidate: &usize| self.places.get(*candidate).copied();
         let indexes: Vec<Vec<usize>> =
             questions.iter().map(|q| q.candidates.iter().filter_map(place).collect()).collect();
@@ -107,10 +124,54 @@ impl<'a> Simulated<'a> {
                 indexes,
             })
             .collect();
-        let costs = self.way.costs(&asked).await.map_err(|failure| {
+        self.way.costs(&asked).await.map_err(|failure| {
             self.died |= matches!(failure, Failure::Died(_));
             ApiError::from(failure)
-        })?;
+        })
+    }
+
+    /// Plans of the statements that gain the most, for their most common values: without the advised indexes, and with them.
+    pub(super) async fn plans(&mut self, advice: &Advice, made: &Candidates) -> Result<Vec<PlanPair>, ApiError> {
+        self.way.keep_nodes();
+        let place = |a: &perfdeck_advisor::Advised| made.all.iter().position(|c| c == &a.candidate);
+        let advised: Vec<(usize, &str)> =
+            advice.advised.iter().filter_map(|a| Some((place(a)?, a.name.as_str()))).collect();
+        let mut effects: Vec<&perfdeck_advisor::Effect> = advice.effects.iter().collect();
+        effects.sort_by(|a, b| b.saved_ms.total_cmp(&a.saved_ms));
+        effects.truncate(MOST_PLANS);
+        let question = |statement: usize, with: bool| Question {
+            statement,
+            parameters: 0,
+            candidates: if with { advised.iter().map(|(place, _)| *place).collect() } else { BTreeSet::new() },
+        };
+        let all: Vec<Question> =
+            effects.iter().flat_map(|e| [question(e.statement, false), question(e.statement, true)]).collect();
+        let mut answers = self.asked(&all).await?.into_iter();
+        let named = |answer: Option<Result<perfdeck_database::what_if::PlanCost, String>>| {
+            let nodes = answer.and_then(Result::ok).map(|cost| cost.nodes).unwrap_or_default();
+            let node = |(node, index): (PlanNode, Option<PlanIndex>)| {
+                let index = index.map(|index| match index {
+                    PlanIndex::Existing(name) => name,
+                    PlanIndex::Proposed(at) => {
+                        let candidate = self.places.iter().position(|place| *place == at);
+                        let name = advised.iter().find(|(place, _)| Some(*place) == candidate);
+                        name.map_or_else(String::new, |(_, name)| (*name).to_owned())
+                    }
+                });
+                PlanNode { index, ..node }
+            };
+            nodes.into_iter().map(node).collect::<Vec<_>>()
+        };
+        let pair = |effect: &&perfdeck_advisor::Effect| PlanPair {
+            statement: effect.statement,
+            before: named(answers.next()),
+            after: named(answers.next()),
+        };
+        Ok(effects.iter().map(pair).collect())
+    }
+
+    async fn answered(&mut self, questions: &[Question]) -> Result<Vec<Result<Cost, String>>, ApiError> {
+        let costs = self.asked(questions).await?;
         let used = |index: PlanIndex| match index {
             PlanIndex::Existing(name) => Used::Existing(name),
             PlanIndex::Proposed(at) => match self.places.iter().position(|place| *place == at) {

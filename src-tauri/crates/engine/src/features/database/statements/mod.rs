@@ -109,6 +109,26 @@ impl Engine {
         Ok(answer)
     }
 
+    /// The whole texts of the statements of an answer, at most 64 KiB each, by what names them; those that are not kept are not there.
+    ///
+    /// # Errors
+    /// When the environment is not there or has no database, and when the store cannot be read.
+    pub(crate) async fn whole_texts(
+        &self,
+        environment_id: &str,
+        answer: &Statements,
+    ) -> Result<HashMap<String, String>, ApiError> {
+        let environment = self.environment(environment_id).await?;
+        let place = place_of(&environment)?;
+        let live = self.database.statements.live(&environment.id);
+        let keys: Vec<Arc<str>> = answer.rows.iter().map(|row| built::of_name(&row.key).0).collect();
+        let texts = self.texts(&place, &keys, live.as_ref()).await?;
+        let of = |(row, key): (&answer::StatementRow, &Arc<str>)| {
+            Some((row.key.clone(), texts.get(key)?.text.as_ref()?.text.clone()))
+        };
+        Ok(answer.rows.iter().zip(&keys).filter_map(of).collect())
+    }
+
     /// One statement whole, with its windows.
     ///
     /// # Errors
