@@ -11,6 +11,8 @@ export interface Scale {
   unit: 'ms' | 'times';
 }
 
+/** A ten-thousandth of the time is nothing. */
+const LEAST = 1e-4;
 /** The most marks that are labelled. */
 const LABELS = 4;
 
@@ -23,7 +25,8 @@ export interface Point {
 
 /** What is drawn of a statement: in milliseconds where they are known, else relative to now. */
 export function pointOf(effect: StatementEffect, unit: Scale['unit']): Point | null {
-  if (unit === 'times') return { now: 1, predicted: Math.max(1e-4, 1 + effect.change), low: null, high: null };
+  const times = (change: number): number => Math.max(LEAST, 1 + change);
+  if (unit === 'times') return { now: 1, predicted: times(effect.change), low: times(effect.change_low), high: times(effect.change_high) };
   if (effect.now_ms === null || effect.predicted_ms === null) return null;
   return { now: effect.now_ms, predicted: effect.predicted_ms, low: effect.predicted_low_ms, high: effect.predicted_high_ms };
 }

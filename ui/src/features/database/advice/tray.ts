@@ -11,12 +11,12 @@ const KINDS: ReadonlySet<string> = new Set(['create_index', 'drop_index']);
 /** Whether it waits for somebody: not kept, not past. */
 export const isPending = (change: Change): boolean => KINDS.has(change.kind) && groupOf(change) !== 'past' && change.state !== 'kept';
 
-const rank = (change: Change): number => (change.state === 'cut_off' ? 0 : groupOf(change) === 'in force' ? 2 : 1);
-/** What is in the tray; `seen` are those that came to their end while it was looked at. What was cut off comes first. */
+/**
+ * What is in the tray, in the order in which it was planned: no row moves under a pointer because another one was applied. `seen` are
+ * those that came to their end while it was looked at.
+ */
 export const trayOf = (changes: readonly Change[], seen: ReadonlySet<string>): Change[] =>
-  changes
-    .filter((c) => isPending(c) || (KINDS.has(c.kind) && seen.has(c.id)))
-    .sort((a, b) => rank(a) - rank(b) || a.created_ms - b.created_ms);
+  changes.filter((c) => isPending(c) || (KINDS.has(c.kind) && seen.has(c.id))).sort((a, b) => a.created_ms - b.created_ms);
 
 const came = (change: Change, state: Change['state']): number | null => change.steps.findLast((s) => s.state === state)?.at_ms ?? null;
 const APPLIED: ReadonlySet<string> = new Set(['applied', 'verified', 'kept']);

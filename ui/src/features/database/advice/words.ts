@@ -1,12 +1,14 @@
 // What an advice says, in words: what it saves, what that rests on, what it costs.
-import type { AdvisedIndex, HypopgUse, IndexAdvice, ShareRange, StatementEffect, TrackRecord } from '../../../backend/types';
-import { bytes, DASH, duration, integer, lasted, MINUS, percent as signed, plural, THIN } from '../../../kit/figures';
+import type { AdvisedIndex, Change, HypopgUse, IndexAdvice, ShareRange, StatementEffect, TrackRecord } from '../../../backend/types';
+import { bytes, DASH, duration, format, integer, lasted, MINUS, percent as signed, plural, THIN } from '../../../kit/figures';
 import { percent } from '../../../kit/format';
 import type { Said } from '../said';
 import { short } from './findings';
 
 /** An advice is of the workload that it was made for; after this time, in milliseconds, that is said first. */
 export const STALE_MS = 3_600_000;
+/** How long is looked at what runs now, in seconds, where nothing was counted before. */
+export const LOOK_S = 30;
 /** Beyond this a class of values counts as slower: what a proof would call so too. */
 export const SLOWER = 1.05;
 
@@ -104,33 +106,37 @@ export interface Cost {
   about: string;
 }
 
-/** What an index takes: room, and time and bytes of those who write. */
-export function costsOf(advice: IndexAdvice, index: AdvisedIndex): Cost[] {
+/** Figures of the preview that stand beside others, by their names there. */
+const PREVIEWED = { read: 'Table that is read', rows: 'Rows', hot: 'Updates that touch no index now' } as const;
+
+/** What an index takes: room, and time and bytes of those who write; more of it once the change is planned. */
+export function costsOf(advice: IndexAdvice, index: AdvisedIndex, change: Change | null = null): Cost[] {
   const postgres = advice.server.startsWith('PostgreSQL');
-  const unknown = 'not known: writes were counted for less than an hour, or not at all';
+  const told = (what: string): string | null => {
+    const row = change?.preview.find((r) => r.what === what && r.predicted !== null);
+    return row ? format(row.predicted, row.unit) : null;
+  };
+  const unknown = 'writes were not counted for an hour yet';
+  const { bytes: size, wal_bytes_per_day: day, hot_lost_per_day: lost, writing_ms_per_day: writing } = index;
+  const bound = advice.budget_bytes === null ? 'predicted from the columns’ widths' : `of ${bytes(advice.budget_bytes)} for all of them`;
   const costs: Cost[] = [
-    index.bytes === null
+    size === null
       ? { name: 'Size', value: 'not known', about: 'widths of columns are hidden, or the table was never analyzed' }
-      : {
-          name: 'Size',
-          value: bytes(index.bytes),
-          about: advice.budget_bytes === null ? 'predicted from the columns’ widths' : `of ${bytes(advice.budget_bytes)} for all of them`,
-        },
-    {
-      name: 'Writes',
-      value: `+${bytes(index.wal_bytes_per_row)} ${postgres ? 'WAL an insert' : 'an insert'}`,
-      about: index.wal_bytes_per_day === null ? 'a day’s writes are not known' : `${bytes(index.wal_bytes_per_day)} a day`,
-    },
+      : { name: 'Size', value: bytes(size), about: bound },
   ];
+  const [read, rows, hot] = [told(PREVIEWED.read), told(PREVIEWED.rows), told(PREVIEWED.hot)];
+  if (read !== null) costs.push({ name: 'Build', value: `reads ${read}`, about: rows === null ? '' : `${rows} rows` });
+  costs.push({
+    name: 'Writes',
+    value: `+${bytes(index.wal_bytes_per_row)} ${postgres ? 'WAL an insert' : 'an insert'}`,
+    about: day === null ? 'a day’s writes are not known' : `${bytes(day)} a day`,
+  });
   if (postgres) {
-    const lost = index.hot_lost_per_day;
-    costs.push({
-      name: 'HOT updates',
-      value: lost === null ? DASH : lost < 0.5 ? 'unchanged' : `${integer(lost)} a day lost`,
-      about: lost === null ? unknown : lost < 0.5 ? '' : 'they change a column of it and would touch every index',
-    });
+    const now = hot === null ? '' : `${hot} of updates touch no index now`;
+    if (lost === null) costs.push({ name: 'HOT updates', value: DASH, about: now || unknown });
+    else if (lost < 0.5) costs.push({ name: 'HOT updates', value: 'unchanged', about: now });
+    else costs.push({ name: 'HOT updates', value: `${integer(lost)} a day lost`, about: now || 'they would touch every index' });
   }
-  const writing = index.writing_ms_per_day;
   costs.push({
     name: 'Writers',
     value: writing === null ? DASH : `${lasted(writing / 1000)} a day`,
@@ -155,9 +161,9 @@ export function slower(effects: readonly StatementEffect[]): string | null {
 /** From when to when the statements were seen. */
 export function workloadWords(advice: IndexAdvice): string {
   if (advice.source.kind === 'queries') return 'of queries that were handed in';
-  return advice.observed_s > 0
-    ? `by share of database time, ${duration(Math.round(advice.observed_s / 60) * 60)} seen`
-    : 'by share of database time';
+  const seconds = advice.observed_s;
+  const seen = seconds < 120 ? seconds : Math.round(seconds / 60) * 60;
+  return seconds > 0 ? `by share of database time, ${duration(seen)} seen` : 'by share of database time';
 }
 
 /** A statement that creates an index on several lines, as it is read; what is copied is the statement itself. */
