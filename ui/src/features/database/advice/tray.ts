@@ -3,6 +3,7 @@ import type { Change, ChangeOffer } from '../../../backend/types';
 import { groupOf } from '../../../kit/changes/group';
 import { stateWord, when, type Link, type Mark } from '../../../kit/changes/words';
 import { lasted } from '../../../kit/figures';
+import { short } from './findings';
 import { verdictMark, verdictWord } from './proof';
 
 /** Kinds of changes that are about indexes. */
@@ -99,3 +100,6 @@ export const sqlOf = (changes: readonly Change[]): string =>
     .filter((c) => groupOf(c) === 'planned')
     .map((c) => `${c.statement.replace(/;?\s*$/, '')};`)
     .join('\n');
+
+/** What a change does, without how, where there is room for little. */
+export const briefOf = (change: Change): string => `${change.kind === 'drop_index' ? 'DROP' : 'CREATE'} INDEX ${short(change.object)}`;

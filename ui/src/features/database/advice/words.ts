@@ -175,7 +175,7 @@ export function lines(sql: string): string {
   for (const part of parts) {
     if (part === '(') depth += 1;
     if (part === ')') depth -= 1;
-    out += depth > 0 ? part : part.replace(/\s+(ON|INCLUDE|WHERE|WITH)(?=\s|$)/g, '\n    $1');
+    out += depth > 0 || /^["'`]/.test(part) ? part : part.replace(/\s+(ON|INCLUDE|WHERE|WITH)(?=\s|$)/g, '\n    $1');
   }
   return out;
 }
