@@ -192,7 +192,7 @@ test('what was applied is proven with what it was advised for, and the proof is 
   const proof = await screen.findByTestId('proof');
   expect(proof.textContent.replaceAll(/\s+/g, ' ')).toContain('Proven: one statement takes less time with it');
   expect(proof.textContent.replaceAll(/\s+/g, ' ')).toContain(
-    '36 % of database time saved (95 % interval 35 % to 37 %); predicted 37 % (34 % to 38 %)',
+    '36 % of database time saved (95 % interval 35 to 37 %); predicted 37 % (34 to 38 %)',
   );
   const [statement] = screen.getAllByTestId('proof-statement');
   expect(statement!.textContent.replaceAll(/\s+/g, ' ')).toMatch(/−99\.1 %.*−99\.4 to −98\.7 %.*−99\.3 %.*inside/);

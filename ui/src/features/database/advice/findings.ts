@@ -36,8 +36,8 @@ const KINDS: Readonly<Record<IndexFindingKind, readonly [title: string, group: G
   never_analyzed: ['Never analyzed', GROUPS[2]],
 };
 
-/** A name without the schema that goes without saying. */
-export const short = (name: string): string => name.replace(/^public\./, '');
+/** A name without the schema that goes without saying: that of PostgreSQL, that of SQLite. */
+export const short = (name: string): string => name.replace(/^(public|main)\./, '');
 /** The last part of a name, without quotes: what an index is called within its schema. */
 export const bare = (name: string): string => {
   const last = /(?:"(?:[^"]|"")*"|[^".]+)$/.exec(name)?.[0] ?? name;

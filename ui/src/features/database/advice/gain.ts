@@ -13,6 +13,8 @@ export interface Scale {
 
 /** A ten-thousandth of the time is nothing. */
 const LEAST = 1e-4;
+/** The most powers of ten that an axis has: what is less stands at its end. */
+const DECADES = 5;
 /** The most marks that are labelled. */
 const LABELS = 4;
 
@@ -37,8 +39,10 @@ export function scaleOf(effects: readonly StatementEffect[]): Scale {
   const values = effects
     .flatMap((e) => Object.values(pointOf(e, unit) ?? {}) as (number | null)[])
     .filter((v): v is number => v !== null && v > 0);
-  const least = Math.floor(Math.log10(Math.min(...(values.length > 0 ? values : [1]))) + 1e-9);
-  const most = Math.max(least + 1, Math.ceil(Math.log10(Math.max(...(values.length > 0 ? values : [1]))) - 1e-9));
+  const all = values.length > 0 ? values : [1];
+  const top = Math.ceil(Math.log10(Math.max(...all)) - 1e-9);
+  const least = Math.max(Math.floor(Math.log10(Math.min(...all)) + 1e-9), top - DECADES);
+  const most = Math.max(least + 1, top);
   const step = Math.ceil((most - least + 1) / LABELS);
   const ticks: number[] = [];
   for (let power = most; power >= least; power -= step) ticks.unshift(10 ** power);

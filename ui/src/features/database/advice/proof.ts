@@ -1,9 +1,9 @@
 // The words of a proof: its verdict, how it was measured, what became of what was predicted.
 import type { ChangeProof, ProofClass, ProofMethod, ProofStatement, ProofVerdict, ShareRange, ValueClass } from '../../../backend/types';
 import type { Mark } from '../../../kit/changes/words';
-import { DASH, integer, significant } from '../../../kit/figures';
+import { DASH, integer, significant, THIN } from '../../../kit/figures';
 import { percent } from '../../../kit/format';
-import { changeWord } from './words';
+import { changeWord, rangeWords } from './words';
 
 const VERDICTS: Readonly<Record<ProofVerdict, readonly [Mark, string]>> = {
   proven: ['holds', 'Proven'],
@@ -40,11 +40,8 @@ export const intervalWord = (range: ShareRange | null): string =>
 /** What was measured of the workload beside what was predicted. */
 export function savedWords(proof: ChangeProof, predicted: ShareRange | null): string {
   const measured =
-    proof.saved === null
-      ? null
-      : `${percent(proof.saved.value)} of database time saved (95 % interval ${percent(proof.saved.low)} to ${percent(proof.saved.high)})`;
-  const said =
-    predicted === null ? null : `predicted ${percent(predicted.value)} (${percent(predicted.low)} to ${percent(predicted.high)})`;
+    proof.saved === null ? null : `${percent(proof.saved.value)} of database time saved (95${THIN}% interval ${rangeWords(proof.saved)})`;
+  const said = predicted === null ? null : `predicted ${percent(predicted.value)} (${rangeWords(predicted)})`;
   return [measured, said].filter((words) => words !== null).join('; ');
 }
 

@@ -13,8 +13,11 @@ export const LOOK_S = 30;
 export const SLOWER = 1.05;
 
 const figure = (share: number): string => percent(share).replace(`${THIN}%`, '');
-/** `34 to 38 %`. */
-export const rangeWords = (range: ShareRange): string => `${figure(range.low)} to ${percent(range.high)}`;
+/** `34 to 38 %`; with a decimal where its ends would else be the same. */
+export function rangeWords({ low, high }: ShareRange): string {
+  if (figure(low) !== figure(high)) return `${figure(low)} to ${percent(high)}`;
+  return `${(low * 100).toFixed(1)} to ${(high * 100).toFixed(1)}${THIN}%`;
+}
 
 /** Relative change of a time, with a decimal where nearly all of it goes: `−99.3 %`. */
 export function changeWord(change: number): string {
