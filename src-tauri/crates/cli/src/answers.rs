@@ -9,7 +9,7 @@ use perfdeck_engine::statements::Statements;
 use perfdeck_engine::{DeletedItem, StoredComparison, StoredKnee};
 use perfdeck_model::{
     Blocking, Change, ConnectionReport, DatabaseActivity, DatabaseHealth, DatabaseIndexes, DatabasePools,
-    DatabaseSession, DatabaseSizes, Environment, EnvironmentSummary, IndexBloat, JournalEntry, OwnCost,
+    DatabaseSession, DatabaseSizes, Environment, EnvironmentSummary, IndexAdvice, IndexBloat, JournalEntry, OwnCost,
     PreparedTransaction, ReportFile, Run, RunSummary, StatementPlan, TargetStatus,
 };
 use schemars::{JsonSchema, schema_for};
@@ -155,6 +155,15 @@ pub(crate) struct Indexes {
     pub(crate) environment: String,
     #[serde(flatten)]
     pub(crate) indexes: DatabaseIndexes,
+}
+
+/// `perfctl db advise`: `perfdeck.advice/1`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Advice {
+    pub(crate) schema: &'static str,
+    pub(crate) environment: String,
+    #[serde(flatten)]
+    pub(crate) advice: IndexAdvice,
 }
 
 /// `perfctl db bloat`: `perfdeck.bloat/1`.
@@ -327,6 +336,7 @@ pub(crate) fn write_schemas(dir: &Path) -> std::io::Result<()> {
         ("health", schema_for!(Health)),
         ("sizes", schema_for!(Sizes)),
         ("indexes", schema_for!(Indexes)),
+        ("advice", schema_for!(Advice)),
         ("bloat", schema_for!(Bloat)),
         ("statement_plan", schema_for!(Plans)),
         ("cost", schema_for!(Cost)),

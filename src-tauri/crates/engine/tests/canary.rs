@@ -104,6 +104,9 @@ fn forms(field: &str) -> Option<&'static [&'static str]> {
         | "CacheBenchSpec.prefix"
         | "CacheShare.command"
         | "Passphrase.passphrase" => PLAIN,
+        "AdviseRequest.queries" => {
+            &["SELECT id FROM orders WHERE note = '@@'", "SELECT '@@", "@@", "SELECT $$@@$$ FROM t"]
+        }
         "HttpBenchSpec.url" => {
             &["URL/?api_key=@@", "http://u:@@@127.0.0.1:1/", "URL/token/@@", "@@", "http://127.0.0.1:@@/"]
         }
@@ -122,6 +125,9 @@ fn forms(field: &str) -> Option<&'static [&'static str]> {
         | "BloatRequest.index"
         | "PlanRequest.environment_id"
         | "CreateIndexRequest.environment_id"
+        | "CreateIndexRequest.advice_id"
+        | "AdviseRequest.environment_id"
+        | "AllowHypopg.environment_id"
         | "IndexSpec.table"
         | "IndexSpec.name"
         | "IndexSpec.method"
@@ -352,7 +358,7 @@ fn base(command: &str, url: &str, environment: &str, run: &str) -> Option<Value>
         "env.delete" | "env.restore" | "knee.delete" | "knee.restore" | "knee.get" | "cost.get" | "pool_size.get"
         | "comparison.get" | "comparison.delete" | "comparison.restore" | "plan.delete" | "job.get" | "job.cancel"
         | "job.dismiss" | "report.get" | "report.restore" | "changes.get" | "changes.check" | "changes.apply"
-        | "changes.keep" | "changes.undo" => {
+        | "changes.keep" | "changes.undo" | "changes.discard" => {
             json!({ "id": "nothing" })
         }
         "env.defaults" => json!({ "kind": "staging" }),
@@ -363,7 +369,7 @@ fn base(command: &str, url: &str, environment: &str, run: &str) -> Option<Value>
         "env.test_draft" => json!({ "id": null, "draft": draft }),
         "env.from_dotenv" | "address.parse" | "plan.check" | "plan.form" | "baseline.delete" => json!({ "text": "x" }),
         "monitor.start" | "monitor.metrics" | "monitor.series" | "monitor.targets" | "findings.list" | "db.pool"
-        | "db.health" | "db.sizes" => {
+        | "db.health" | "db.sizes" | "db.advice" => {
             json!({ "environment_id": environment })
         }
         "db.activity" => json!({ "environment_id": environment, "at_ms": null }),
@@ -371,7 +377,9 @@ fn base(command: &str, url: &str, environment: &str, run: &str) -> Option<Value>
         "db.statement" => json!({"environment_id": environment, "key": "nothing", "from_ms": 0.0, "to_ms": 1.0}),
         "db.indexes" => json!({ "environment_id": environment, "kinds": ["duplicate"], "table": "public.orders" }),
         "db.bloat" | "db.measure_bloat" => json!({ "environment_id": environment, "index": "public.orders_pkey" }),
-        "db.plan_index" => json!({ "environment_id": environment,
+        "db.advise" => json!({ "environment_id": environment, "queries": ["SELECT 1"] }),
+        "db.allow_hypopg" => json!({ "environment_id": environment, "allow": false }),
+        "db.plan_index" => json!({ "environment_id": environment, "advice_id": null,
             "index": { "table": "public.orders", "keys": [{ "of": { "column": "id" } }] } }),
         "db.plan" => json!({ "environment_id": environment, "statement": "SELECT 1" }),
         "monitor.history" => json!({"environment_id": environment, "from_ms": 0.0, "to_ms": 1.0, "width_px": 10}),

@@ -28,6 +28,8 @@ pub(crate) enum ChangesCommand {
     Apply(Altering),
     /// Keep a change that the target confirmed; it can still be undone
     Keep(One),
+    /// Discard a change that was only previewed: nothing of it was sent
+    Discard(One),
     /// Undo a change, or take away what was left half done
     Undo(Altering),
 }

@@ -34,6 +34,10 @@ pub(crate) async fn run(engine: &Arc<Engine>, command: &ChangesCommand, source: 
             let change = found(engine, one, source).await?;
             show(&api::changes::keep(engine.clone(), ById { id: change.id }).await?, json)
         }
+        ChangesCommand::Discard(one) => {
+            let change = found(engine, one, source).await?;
+            show(&api::changes::discard(engine.clone(), ById { id: change.id }).await?, json)
+        }
         ChangesCommand::Undo(Altering { one, allow }) => {
             let change = found(engine, one, source).await?;
             show(&alter(engine, &change, allow, true).await?, json)
@@ -53,15 +57,20 @@ pub(crate) async fn plan(
 ) -> Done {
     let environment = environments::require(engine, env, source).await?;
     let asked = ChangePlan { kind: kind.to_owned(), environment_id: environment.id, object: object.to_owned() };
-    let planned = api::changes::plan(engine.clone(), asked).await?.change;
+    let change = api::changes::plan(engine.clone(), asked).await?.change;
+    planned(engine, &change, preview, allow, json).await
+}
+
+/// Applies a change that was planned, unless it is only to be previewed.
+pub(crate) async fn planned(engine: &Arc<Engine>, change: &Change, preview: bool, allow: &Allow, json: bool) -> Done {
     if preview {
-        return show(&planned, json);
+        return show(change, json);
     }
     if !json {
-        tell(&planned);
+        tell(change);
     }
     // What it is and costs stands above already.
-    figures(&alter(engine, &planned, allow, false).await?, json)
+    figures(&alter(engine, change, allow, false).await?, json)
 }
 
 /// The change that is meant. An environment of this process only is there once it was resolved, and the demo once it is open.

@@ -79,6 +79,13 @@ pub(crate) enum DbCommand {
     /// Each finding has its evidence and the statement that follows from it; nothing is altered. Tables that were never analyzed
     /// are among them. Exits with 4 when a part could not be seen.
     Indexes(IndexesArgs),
+    /// Advise on indexes: which, what each would gain and cost, why, and why not the others
+    ///
+    /// From the statements that were counted while a window, `serve` or `monitor` watched the environment; where nothing is kept of
+    /// that time, the server's counters are looked at for 10 s. Or from a file of queries. What an index would gain is asked of the
+    /// database's planner, on samples in temporary tables, with HypoPG or on an empty copy of the schema; nothing is altered, and
+    /// nothing is left behind. Exits with 4 when a part could not be seen.
+    Advise(AdviseArgs),
     /// Measure the bloat of one B-tree with pgstatindex (PostgreSQL), which reads all of it
     Bloat {
         /// Name of the index, with its schema
@@ -101,6 +108,52 @@ pub(crate) enum DbCommand {
     /// no instrumentation. Requests are sent over one connection, each after the answer to the one before. Statements that are
     /// repeated for each row (N+1) are found and counted. Exits with 4 when a part could not be seen.
     Cost(Box<CostArgs>),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AdviseArgs {
+    /// Name or identifier of the environment
+    #[arg(long, value_name = "NAME")]
+    pub(crate) env: Option<String>,
+    /// Bound for the size of all advised indexes together [example: 500MB, 1GiB]
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub(crate) budget: Option<f64>,
+    /// File of queries to advise on, each ended by a semicolon, each as heavy as the others; - is the standard input
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["last", "time"])]
+    pub(crate) queries: Option<PathBuf>,
+    /// How far back statements are looked at, 7d at most
+    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = duration, conflicts_with = "time")]
+    pub(crate) last: Duration,
+    /// Look at the server's counters for so long from now on instead, 1s to 10min
+    #[arg(long = "for", value_name = "TIME", value_parser = duration)]
+    pub(crate) time: Option<Duration>,
+    /// List what was thought of and is not advised, with the reasons
+    #[arg(long)]
+    pub(crate) rejected: bool,
+    /// Agree to the use of HypoPG in this environment from now on; a defect of it has ended every session of an instance
+    #[arg(long)]
+    pub(crate) allow_hypopg: bool,
+}
+
+/// `500MB`, `1.5GiB`; a bare number is bytes.
+pub(crate) fn size(text: &str) -> Result<f64, String> {
+    let wrong = || "it is not a size: write one like 500MB, 1GiB or a number of bytes".to_owned();
+    let at = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(at);
+    let factor = match unit.to_ascii_lowercase().as_str() {
+        "" | "b" => 1.0,
+        "kb" => 1e3,
+        "mb" => 1e6,
+        "gb" => 1e9,
+        "tb" => 1e12,
+        "kib" => 1024.0,
+        "mib" => 1024.0 * 1024.0,
+        "gib" => 1024.0 * 1024.0 * 1024.0,
+        "tib" => 1024.0 * 1024.0 * 1024.0 * 1024.0,
+        _ => return Err(wrong()),
+    };
+    let bytes = number.trim().parse::<f64>().map_err(|_| wrong())? * factor;
+    if bytes.is_finite() && bytes >= 1.0 { Ok(bytes) } else { Err(wrong()) }
 }
 
 #[derive(Debug, Subcommand)]
@@ -127,10 +180,14 @@ pub(crate) enum IndexCommand {
 #[derive(Debug, Args)]
 pub(crate) struct CreateIndexArgs {
     /// Table, with its schema where the search path does not find it
-    pub(crate) table: String,
+    #[arg(required_unless_present = "advised")]
+    pub(crate) table: Option<String>,
     /// Keys in their order: customer_id, 'created desc nulls last', 'lower(note) text_pattern_ops', '(a + b)'
-    #[arg(required = true, num_args = 1..=32)]
+    #[arg(required_unless_present = "advised", num_args = 1..=32)]
     pub(crate) keys: Vec<String>,
+    /// Name of an index of the last advice ('db advise'), whose prediction is kept with the change
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["table", "keys", "include", "predicate", "method", "name"])]
+    pub(crate) advised: Option<String>,
     /// A further column that it holds, so that queries need not visit the table; may be repeated (PostgreSQL)
     #[arg(long, value_name = "COLUMN")]
     pub(crate) include: Vec<String>,
@@ -330,4 +387,21 @@ pub(crate) struct PlanArgs {
     /// The environment's name again, where its guard asks for it
     #[arg(long, value_name = "NAME", requires = "unlock")]
     pub(crate) confirm: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::size;
+
+    #[test]
+    fn sizes_have_units() {
+        for (text, bytes) in
+            [("1", 1.0), ("500MB", 5e8), ("1GiB", 1_073_741_824.0), ("1.5 kb", 1_500.0), ("64kib", 65_536.0)]
+        {
+            assert_eq!(size(text), Ok(bytes), "{text}");
+        }
+        for text in ["", "MB", "-1MB", "0", "1 parsec", "1e400", "NaN", "1M B"] {
+            assert!(size(text).is_err(), "{text:?} is refused");
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! `perfctl db`: what a SQL database does.
 mod activity;
+mod advise;
 pub(crate) mod args;
 mod cost;
 mod health;
@@ -41,6 +42,7 @@ pub(crate) async fn run(engine: &Arc<Engine>, command: &DbCommand, source: &Sour
             schema::sizes(engine, env.as_deref(), asked, source, json).await
         }
         DbCommand::Indexes(args) => indexes::indexes(engine, args, source, json).await,
+        DbCommand::Advise(args) => advise::advise(engine, args, source, json).await,
         DbCommand::Bloat { index, env, preview } => {
             schema::bloat(engine, env.as_deref(), index, *preview, source, json).await
         }
@@ -52,5 +54,8 @@ pub(crate) async fn run(engine: &Arc<Engine>, command: &DbCommand, source: &Sour
 
 /// Whether a command ends by itself when it is asked to, with what it has so far.
 pub(crate) fn stops_itself(command: &DbCommand) -> bool {
-    matches!(command, DbCommand::Cost(_) | DbCommand::Bloat { .. } | DbCommand::Pool { size: Some(_), .. })
+    matches!(
+        command,
+        DbCommand::Advise(_) | DbCommand::Cost(_) | DbCommand::Bloat { .. } | DbCommand::Pool { size: Some(_), .. }
+    )
 }

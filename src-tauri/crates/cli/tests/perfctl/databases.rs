@@ -24,7 +24,8 @@ async fn every_command_says_what_a_user_lacks_and_waits_for_no_lock() {
     server
         .execute(&format!(
             "CREATE TABLE t (id int PRIMARY KEY, n int); INSERT INTO t SELECT i, 0 FROM generate_series(1, 1000) i;
-             CREATE TABLE u (n int); CREATE INDEX u_1 ON u (n); CREATE INDEX u_2 ON u (n);
+             CREATE TABLE o AS SELECT i AS id, i % 500 AS c, now() + i * interval '1 min' AS at, md5(i::text) AS note
+             FROM generate_series(1, 20000) i; CREATE TABLE u (n int); CREATE INDEX u_1 ON u (n); CREATE INDEX u_2 ON u (n);
              CREATE TABLE \"{LONG}\" (\"имя\" text PRIMARY KEY); CREATE EXTENSION pgstattuple;
              CREATE ROLE plain LOGIN PASSWORD '{POSTGRES_PASSWORD}'; ANALYZE"
         ))
@@ -46,6 +47,7 @@ async fn every_command_says_what_a_user_lacks_and_waits_for_no_lock() {
     busy.execute("LOCK TABLE t IN ACCESS EXCLUSIVE MODE").await.expect("locked");
     beside_a_lock(dir.path(), &pid);
     indexes(dir.path());
+    advice(dir.path());
     long_names(dir.path());
     sqlx::Connection::close(busy).await.expect("closed");
 }
@@ -53,8 +55,12 @@ async fn every_command_says_what_a_user_lacks_and_waits_for_no_lock() {
 fn without_rights(dir: &Path, pid: &str) {
     let (monitor, read) = ("hint: GRANT pg_monitor TO \"plain\";", "hint: GRANT pg_read_all_data TO \"plain\";");
     let (measure, plan) = ("hint: GRANT pg_stat_scan_tables TO \"plain\";", "SELECT * FROM t");
-    let all: [(&[&str], i32, &str); 11] = [
+    let queries = dir.join("plain.sql");
+    std::fs::write(&queries, "SELECT * FROM o WHERE c = 7").expect("written");
+    let queries = queries.display().to_string();
+    let all: [(&[&str], i32, &str); 12] = [
         (&["activity"], 4, monitor),
+        (&["advise", "--queries", &queries], 4, read),
         (&["locks"], 4, monitor),
         (&["pool"], 4, monitor),
         (&["statements", "--for", "1s"], 4, monitor),
@@ -105,7 +111,7 @@ fn indexes(dir: &Path) {
     assert_eq!(code, 0, "{said}");
     assert!(said.lines().any(|line| line.starts_with("duplicate") && line.contains("public.u_2")), "{said}");
     assert!(said.lines().any(|line| line.trim() == "fix: DROP INDEX CONCURRENTLY public.u_2;"), "to be copied: {said}");
-    assert!(said.contains("1 finding in 3 tables and 4 indexes") && !said.contains("unused:"), "{said}");
+    assert!(said.contains("1 finding in 4 tables and 4 indexes") && !said.contains("unused:"), "{said}");
     let (_, said) = ask(&["--kind", "unused"]);
     assert!(said.contains("0 findings") && said.contains("unused: too early to say"), "{said}");
     let (_, said) = ask(&["--kind", "duplicate", "--json"]);
@@ -114,6 +120,41 @@ fn indexes(dir: &Path) {
     assert_eq!(told["findings"][0]["finding"]["action"]["opens"]["kind"], "drop_index", "{said}");
     let (_, said) = ask(&["--table", "public.t", "--kind", "duplicate"]);
     assert!(said.contains("0 findings"), "of another table there are none: {said}");
+}
+
+/// A file of queries, the index that serves them, and the change with what was predicted of it.
+fn advice(dir: &Path) {
+    let file = dir.join("queries.sql");
+    let text = "SELECT * FROM o WHERE c = 7 ORDER BY at DESC LIMIT 10; -- of one\nSELECT 'a;b' FROM nowhere;";
+    std::fs::write(&file, text).expect("written");
+    let file = file.display().to_string();
+    let ask = |more: &[&str]| asked(dir, &[&["db", "advise", "--env", "perfdeck"], more].concat());
+    let (code, said) = ask(&["--queries", &file, "--rejected"]);
+    assert_eq!(code, 0, "{said}");
+    assert!(
+        said.contains("CREATE INDEX CONCURRENTLY \"o_c_at_idx\" ON \"public\".\"o\" (\"c\", \"at\" DESC);"),
+        "as it is sent: {said}"
+    );
+    assert!(
+        said.contains("none of its tables is known: SELECT ? FROM nowhere"),
+        "what is left, without literals: {said}"
+    );
+    assert!(said.contains("hint: perfctl db index create --advised o_c_at_idx"), "{said}");
+    let (code, said) = ask(&["--queries", &file, "--budget", "10kB"]);
+    assert!(code == 0 && said.contains("No index is advised"), "nothing fits: {said}");
+    let (_, said) = ask(&["--queries", &file, "--json"]);
+    let told: serde_json::Value = serde_json::from_str(&said).expect("JSON");
+    assert_eq!((&told["schema"], &told["advised"][0]["keys"]), (&"perfdeck.advice/1".into(), &"(c, at DESC)".into()));
+    let create = ["db", "index", "create", "--env", "perfdeck", "--advised"];
+    let (code, said) = asked(dir, &[&create[..], &["nothing"]].concat());
+    assert!(code == 1 && said.contains("hint: It has: o_c_at_idx"), "{said}");
+    let (code, said) = asked(dir, &[&create[..], &["o_c_at_idx", "--preview", "--json"]].concat());
+    assert_eq!(code, 0, "{said}");
+    let told: serde_json::Value = serde_json::from_str(&said).expect("JSON");
+    assert!(told["prediction"]["bytes"].as_f64().is_some_and(|n| n > 100_000.0), "{said}");
+    let id = told["id"].as_str().expect("its identifier").to_owned();
+    let (code, said) = asked(dir, &["changes", "discard", &id]);
+    assert!(code == 0 && said.contains("lapsed"), "{said}");
 }
 
 fn long_names(dir: &Path) {

@@ -7,6 +7,7 @@ mod postgres;
 mod postgres_check;
 mod postgres_run;
 mod postgres_session;
+mod size;
 mod sqlite;
 
 use std::time::Duration;
@@ -17,6 +18,7 @@ pub use create::{
 use perfdeck_model::{Address, ApiError, BoxFuture, ErrorCode, Scheme, Sensitive, masking};
 use perfdeck_sqltext::{Dialect, quote_identifier, quote_text};
 use serde::{Deserialize, Serialize};
+pub use size::index_bytes;
 
 pub(crate) use postgres_session::{Mode, open as open_direct};
 

@@ -1,4 +1,5 @@
 //! What of PostgreSQL's indexes is not dropped, with the reason that is true, and what is dropped though it is unusual.
+mod advised;
 mod create;
 #[path = "../support/mod.rs"]
 mod support;

@@ -45,7 +45,7 @@ impl Engine {
         let asked = async {
             same_target(stored, environment)?;
             let kind = self.core.kinds.get(&stored.change.kind)?;
-            within(kind.patience(), kind.verify(At { engine: self, environment }, stored.own())).await
+            within(kind.patience(), kind.verify(At { engine: self, environment, prediction: None }, stored.own())).await
         };
         asked.await.unwrap_or_else(|error| unasked(&error))
     }

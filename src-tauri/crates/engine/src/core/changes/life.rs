@@ -171,7 +171,7 @@ impl Engine {
         self.advance(stored, ChangeState::Armed, "the guards allow it").await?;
         // Stored before it is sent: what cannot be stored is not applied.
         self.advance_with(stored, ChangeState::Applying, "", |c| c.error = None).await?;
-        let at = At { engine: self, environment };
+        let at = At { engine: self, environment, prediction: None };
         job.progress(None, "applying");
         let plan = stored.own().clone();
         let done = altering(kind, job, kind.apply(permit, at, &plan, job)).await;
@@ -303,7 +303,7 @@ impl Engine {
         }
         self.advance_with(stored, ChangeState::Undoing, "", |c| c.error = None).await?;
         job.progress(None, "undoing");
-        let at = At { engine: self, environment };
+        let at = At { engine: self, environment, prediction: None };
         let plan = stored.own().clone();
         let done = altering(kind, job, kind.undo(permit, at, &plan, job)).await;
         job.progress(None, "asking the target");

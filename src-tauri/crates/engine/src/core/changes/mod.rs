@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use perfdeck_model::{
-    ApiError, BoxFuture, Environment, ErrorCode, PreviewRow, TargetRole, TargetSays, Targets, masking,
+    ApiError, BoxFuture, ChangePrediction, Environment, ErrorCode, PreviewRow, TargetRole, TargetSays, Targets, masking,
 };
 use serde_json::Value;
 
@@ -36,6 +36,8 @@ const PATIENCE: Duration = Duration::from_secs(4);
 pub(crate) struct At<'a> {
     pub(crate) engine: &'a Arc<Engine>,
     pub(crate) environment: &'a Environment,
+    /// What was predicted of it before it is planned.
+    pub(crate) prediction: Option<&'a ChangePrediction>,
 }
 
 /// Plan of what would be done.

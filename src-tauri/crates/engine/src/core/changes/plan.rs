@@ -39,7 +39,7 @@ impl Engine {
             ApiError::new(ErrorCode::Unsupported, format!("'{}' has no {}", environment.name, role.as_str()))
                 .hint("Add one in the environment's editor")
         })?;
-        let at = At { engine: self, environment: &environment };
+        let at = At { engine: self, environment: &environment, prediction: prediction.as_ref() };
         let planned = within(PLAN, kind.plan(at, object)).await?;
         if let Some(id) = self.core.store.unfinished_change(&environment.id, kind.name(), &planned.object).await? {
             return Err(ApiError::new(
@@ -49,7 +49,7 @@ impl Engine {
             .hint("Wait for it, or bring it to its end or undo it"));
         }
         let mut stored = self.new_change(kind, &environment, planned, address);
-        stored.change.prediction = prediction;
+        stored.change.prediction = prediction.clone();
         let first = entry(&stored.change, stored.change.created_ms, "");
         self.core.store.add_change(&stored, &first).await?;
         match within(PLAN, kind.preview(at, stored.own())).await {

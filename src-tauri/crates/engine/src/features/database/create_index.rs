@@ -23,6 +23,8 @@ use crate::table::Result;
 
 /// Row of the preview that is measured while it is applied.
 const TIME: &str = "Time";
+/// Row that is predicted where the index was advised.
+const SIZE: &str = "Size";
 /// Age of a transaction from which on it is said that the build would wait long, in seconds.
 const OLD_S: f64 = 5.0;
 
@@ -220,6 +222,7 @@ impl ChangeKind for CreateIndex {
                 rows.push(row("Writes that maintain it", figures.writes_per_s, Unit::PerSecond));
                 rows.push(row("Updates that touch no index now", figures.hot, Unit::Ratio));
             }
+            rows.push(row(SIZE, at.prediction.and_then(|p| p.bytes), Unit::Bytes));
             // How long it takes depends on the machine and on who else uses the table.
             rows.push(row(TIME, None, Unit::Seconds));
             Ok(Preview { rows, notes: notes(address.scheme, &plan, &figures) })
@@ -240,7 +243,11 @@ impl ChangeKind for CreateIndex {
             let progress = |share: Option<f64>, step: &str| job.progress(share, step);
             let watch = Watch { stop: Box::pin(job.cancel.cancelled()), progress: &progress };
             index_change::build(&address, password.as_ref(), &plan, watch).await?;
-            Ok(vec![(TIME.to_owned(), started.elapsed().as_secs_f64())])
+            let mut came = vec![(TIME.to_owned(), started.elapsed().as_secs_f64())];
+            // It is there: that its size is not told fails nothing.
+            let size = index_change::index_bytes(&address, password.as_ref(), &plan.name).await;
+            came.extend(size.ok().flatten().map(|bytes| (SIZE.to_owned(), bytes)));
+            Ok(came)
         })
     }
 

@@ -15,6 +15,10 @@ const LONGEST: usize = 64 * 1024;
 const MOST_EFFECTS: usize = 100;
 const MOST_LEFT: usize = 50;
 
+/// Time that a call takes at least, in milliseconds, however few rows it reads: what PostgreSQL 15 counts for one row by its primary key
+/// on a common machine, and SQLite about as much.
+const LEAST_MS: f64 = 0.01;
+
 /// What of an answer does not follow from the advice.
 pub(super) struct About {
     pub(super) id: String,
@@ -102,8 +106,18 @@ impl Told<'_> {
         if all > 0.0 { self.given.workload.statements[effect.statement].total_ms / all } else { 0.0 }
     }
 
+    /// Time of one call now, in milliseconds, where it is known.
+    fn now_ms(&self, effect: &Effect) -> Option<f64> {
+        let statement = &self.given.workload.statements[effect.statement];
+        let known = self.gathered.from_ms.is_some() && statement.calls > 0.0;
+        known.then(|| statement.total_ms / statement.calls)
+    }
+
+    /// How the time of a call changes. What a call takes at least takes no part in it.
     fn range(&self, effect: &Effect) -> ShareRange {
-        range_of(effect.mean, &effect.classes, self.given.advice.worth)
+        let range = range_of(effect.mean, &effect.classes, self.given.advice.worth);
+        let part = self.now_ms(effect).map_or(1.0, |now| 1.0 - (LEAST_MS / now).min(1.0));
+        ShareRange { value: range.value * part, low: range.low * part, high: range.high * part }
     }
 
     /// What all advised indexes save together; what writers pay is taken off.
@@ -164,8 +178,7 @@ impl Told<'_> {
 
     fn effect(&self, effect: &Effect) -> StatementEffect {
         let statement = &self.given.workload.statements[effect.statement];
-        let known = self.gathered.from_ms.is_some() && statement.calls > 0.0;
-        let now_ms = known.then(|| statement.total_ms / statement.calls);
+        let now_ms = self.now_ms(effect);
         let range = self.range(effect);
         let of = |change: f64| now_ms.map(|ms| ms * (1.0 + change).max(0.0));
         let uses = self.given.advice.advised.iter().enumerate().filter(|(_, a)| a.used_by.contains(&effect.statement));
