@@ -184,7 +184,7 @@ test('what was applied is proven with what it was advised for, and the proof is 
   await fireEvent.submit(screen.getByTestId('proving'));
   await waitFor(() =>
     expect(state.sent).toEqual([
-      { name: 'prove', request: { change_id: 'c7', statements: ['SELECT 1', "SELECT ';'"], writes: true, confirm: null } },
+      { name: 'prove', request: { change_id: 'c7', statements: ['SELECT 1', "SELECT ';'"], writes: true, seconds: 60, confirm: null } },
     ]),
   );
   state.changes = [applied({ proof: measured(), updated_ms: AT + 20_000 })];

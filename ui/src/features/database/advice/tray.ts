@@ -1,5 +1,5 @@
 // Changes of indexes that wait for somebody: how far each is, what can be done with it, and why the rest cannot.
-import type { Change, ChangeOffer } from '../../../backend/types';
+import type { Change, ChangeOffer, ProveRequest } from '../../../backend/types';
 import { groupOf } from '../../../kit/changes/group';
 import { stateWord, when, type Link, type Mark } from '../../../kit/changes/words';
 import { lasted } from '../../../kit/figures';
@@ -63,6 +63,9 @@ export function standing(change: Change, now: number): { mark: Mark | null; text
   return { mark: null, text: 'nothing was sent' };
 }
 
+/** What a proof runs, and for how long, in seconds. */
+export type Measured = Pick<ProveRequest, 'statements' | 'writes' | 'seconds'>;
+
 export type Act = 'apply' | 'prove' | 'keep' | 'undo';
 /** Which offer of a change an action takes; null for a proof, and where it is not offered. */
 export function offerOf(change: Change, act: Act): ChangeOffer | null {
@@ -78,7 +81,10 @@ export function offerOf(change: Change, act: Act): ChangeOffer | null {
 /** Why an action cannot be done with a change as it is; null where it can. */
 export function whyNot(change: Change, act: Act): string | null {
   if (change.held) return 'It is being worked on';
-  if (act === 'prove') return isApplied(change) ? null : 'Apply it first: what is not there cannot be measured';
+  if (act === 'prove') {
+    if (change.kind !== 'create_index') return 'What was dropped is not there to be measured: only an index that was created is proven';
+    return isApplied(change) ? null : 'Apply it first: what is not there cannot be measured';
+  }
   if (offerOf(change, act) !== null) return null;
   if (groupOf(change) === 'past') return `It is ${stateWord(change.state).toLowerCase()}`;
   if (act === 'apply') return isApplied(change) ? 'It is applied' : 'It cannot be applied as it is now';

@@ -102,6 +102,7 @@ test('how far a change came ends with what its proof said', () => {
   expect(words(applied({ proof: measured({ verdict: 'fragile' }) }))).toBe('Planned Previewed Applied Fragile');
   expect(words(applied({ state: 'undone' }))).toBe('Planned Previewed Undone');
   expect(whyNot(applied({ undo_statement: null, offers: [] }), 'undo')).toBe('It cannot be undone');
+  expect(whyNot(applied({ kind: 'drop_index' }), 'prove')).toContain('only an index that was created');
   expect(whyNot(applied({ held: true }), 'prove')).toBe('It is being worked on');
   expect(standing(applied({ target_says: { says: 'as_before', text: 'absent' } }), 0)).toEqual({ mark: 'warning', text: 'absent' });
 });
