@@ -262,11 +262,13 @@ test('where nothing is advised it says of how much, and shows what was rejected 
 
 test('what the database could not be asked stands in its place, and the rest is there', async () => {
   const at = clinic();
-  at.state.indexes = indexes({ unused: { answer: 'too_early', hours: 2, enough_hours: 168 }, findings: [] });
+  const grants = ['GRANT pg_monitor TO perfdeck;'];
+  at.state.indexes = indexes({ unused: { answer: 'too_early', hours: 2, enough_hours: 168 }, findings: [], grants });
   render(Page, { context: at.context });
   await waitFor(() =>
     expect(screen.getByTestId('advice-findings').textContent).toContain('Unused indexes are told from 7 days of statistics on'),
   );
+  expect(screen.getByTestId('advice-findings').textContent).toContain(grants[0]);
   expect(items()).toHaveLength(2);
 });
 
