@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import type { Change } from '../../../backend/types';
 import { refusal } from '../../../testing/backend';
 import { AT, job } from '../../../testing/values';
-import { advice, advised, applied, clinic, creation, duplicate, indexes, measured } from './advice.testing';
+import { advice, advised, applied, clinic, creation, duplicate, indexes, measured, statements } from './advice.testing';
 import Page from './Page.svelte';
 
 const button = (testid: string, within_: HTMLElement = document.body): HTMLButtonElement =>
@@ -167,6 +167,34 @@ test('applying asks for the name where the guards do, and sends nothing before',
   await waitFor(() => expect(state.sent).toEqual([{ name: 'apply', request: { id: 'c7', confirm: 'shop' } }]));
 });
 
+test('why a change cannot be planned is said in place, of that one only', async () => {
+  const { state } = await shown();
+  state.refuses = refusal('`ix` is there already', 'Drop it first');
+  await fireEvent.click(button('advised-plan'));
+  await waitFor(() => expect(screen.getByTestId('advised-unplanned').textContent).toContain('is there already. Drop it first'));
+  await fireEvent.click(screen.getAllByTestId('advice-item')[1]!);
+  await waitFor(() => expect(screen.queryByTestId('advised-unplanned')).toBeNull());
+});
+
+test('where statements are not counted it says what turns that on', async () => {
+  const at = clinic({ advice: null });
+  at.state.statements = {
+    ...statements,
+    state: {
+      kind: 'unavailable',
+      why: {
+        reason: 'pg_stat_statements is not installed',
+        hint: 'An administrator installs it',
+        fix: 'CREATE EXTENSION pg_stat_statements;',
+      },
+    },
+  };
+  render(Page, { context: at.context });
+  await waitFor(() => expect(screen.getByTestId('advice-start-statements').textContent).toContain('pg_stat_statements is not installed'));
+  expect(screen.getByTestId('advice-start').textContent).toContain('CREATE EXTENSION pg_stat_statements;');
+  expect(button('advice-start-do').disabled, 'the engine says what it can do without').toBe(false);
+});
+
 test('a guard says why nothing may be applied', async () => {
   await shown({ changes: [creation()], guards: { guard: "'shop' is read-only" } });
   expect((await screen.findByTestId('tray-guard')).textContent).toBe("'shop' is read-only");
@@ -247,6 +275,22 @@ test('queries that are pasted are advised on one by one', async () => {
   await fireEvent.input(screen.getByTestId('queries-text'), { target: { value: 'SELECT 1;\n-- only words;\nSELECT 2 -- ;\n' } });
   await fireEvent.click(button('queries-send'));
   expect(state.sent[0]?.request).toMatchObject({ queries: ['SELECT 1', '-- only words;\nSELECT 2 -- ;'], from_ms: null });
+});
+
+test('queries are handed in again where the window has forgotten them: an advice has none of their values', async () => {
+  const { state } = await shown({ advice: advice({ source: { kind: 'queries' }, from_ms: null, to_ms: null }) });
+  await fireEvent.change(screen.getByTestId('advice-bound'), { target: { value: String(2 ** 30) } });
+  expect(state.sent).toEqual([]);
+  await fireEvent.input(await screen.findByTestId('queries-text'), { target: { value: 'SELECT 1' } });
+  await fireEvent.click(button('queries-send'));
+  expect(state.sent[0]?.request).toMatchObject({ queries: ['SELECT 1'], budget_bytes: 2 ** 30 });
+});
+
+test('an advice that was made elsewhere is read when the stream tells it, and one that runs is taken up', async () => {
+  const at = await shown({ advice: null });
+  at.state.advice = advice();
+  at.push({ changed: ['advice'] });
+  await waitFor(() => expect(screen.getByTestId('advice-answer').textContent).toContain('37'));
 });
 
 test('where nothing is advised it says of how much, and shows what was rejected and what was not analysed', async () => {

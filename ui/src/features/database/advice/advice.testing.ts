@@ -1,6 +1,7 @@
 // A clinic's advice as the engine sends it, for tests.
 import type {
   AdvisedIndex,
+  ApiError,
   Change,
   ChangeDetail,
   ChangeProof,
@@ -300,6 +301,9 @@ export function clinic(
     guards: of.guards ?? {},
     record: { predictions: 214, landed: 203 },
     job: job({ id: 'j1', kind: 'advise', title: 'Advice on the indexes of shop', step: 'planning' }),
+    /** Why nothing can be planned. */
+    refuses: null as ApiError | null,
+    statements,
     sent: [] as Sent[],
   };
   const take = <T>(name: string, request: unknown, answer: T): T => {
@@ -315,6 +319,7 @@ export function clinic(
       'db.advise': (r) => take('advise', r, state.job),
       'db.allow_hypopg': (r) => take('allow', r, r.allow ? 'allowed' : 'not_agreed'),
       'db.plan_index': (r) => {
+        if (state.refuses) throw state.refuses;
         state.changes = [...state.changes, creation()];
         return take('plan_index', r, changeDetail(creation()));
       },
@@ -333,7 +338,7 @@ export function clinic(
         state.changes = state.changes.map((c) => (c.id === id ? { ...c, state: 'lapsed', offers: [], updated_ms: AT + 99_000 } : c));
         return take('discard', id, one(id));
       },
-      'db.statements': () => statements,
+      'db.statements': () => state.statements,
       'job.list': () => [],
       'job.get': () => state.job,
       'job.cancel': () => take('cancel', null, true),
