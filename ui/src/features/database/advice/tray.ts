@@ -40,6 +40,10 @@ export function pathOf(change: Change): Link[] {
   return [...first, holds('Applied', isApplied(change)), end, ...kept];
 }
 
+/** What the preview says where it could not look for them. */
+const HIDDEN = 'How many transactions it would wait for is hidden';
+/** Whether nobody may tell who holds a build up. */
+export const isHidden = (change: Change | null): boolean => change?.notes.some((note) => note.startsWith(HIDDEN)) === true;
 /** Sessions that a build would wait for, as the preview told. */
 export const blockersOf = (change: Change | null): { text: string; pid: number | null }[] =>
   (change?.notes ?? [])
@@ -81,12 +85,12 @@ export function offerOf(change: Change, act: Act): ChangeOffer | null {
 /** Why an action cannot be done with a change as it is; null where it can. */
 export function whyNot(change: Change, act: Act): string | null {
   if (change.held) return 'It is being worked on';
+  if (groupOf(change) === 'past') return `It is ${stateWord(change.state).toLowerCase()}`;
   if (act === 'prove') {
     if (change.kind !== 'create_index') return 'What was dropped is not there to be measured: only an index that was created is proven';
     return isApplied(change) ? null : 'Apply it first: what is not there cannot be measured';
   }
   if (offerOf(change, act) !== null) return null;
-  if (groupOf(change) === 'past') return `It is ${stateWord(change.state).toLowerCase()}`;
   if (act === 'apply') return isApplied(change) ? 'It is applied' : 'It cannot be applied as it is now';
   if (act === 'keep') return change.state === 'kept' ? 'It is kept' : 'Apply it first';
   return change.undo_statement === null ? 'It cannot be undone' : 'Nothing of it is on the target';

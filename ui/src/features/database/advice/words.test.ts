@@ -4,7 +4,7 @@ import { bare, itemsOf, shown } from './findings';
 import { placeOf, pointOf, scaleOf, tickWord } from './gain';
 import { savedWords } from './proof';
 import { queriesOf } from './queries';
-import { pathOf, standing, whyNot } from './tray';
+import { blockersOf, isHidden, pathOf, standing, whyNot } from './tray';
 import { basisWords, changeWord, costsOf, headline, lines, recordWords, slower, together } from './words';
 
 const plain = (text: string): string => text.replaceAll('\u202f', ' ');
@@ -91,6 +91,12 @@ test('the list knows the change of each, by the name within the schema', () => {
   expect(shown(items, '', 'size').map((item) => item.bytes)).toEqual([131 * 2 ** 20, 131 * 2 ** 20, 164 * 2 ** 20, null]);
 });
 
+test('who would hold a build up is not said to be nobody where it is hidden', () => {
+  expect(blockersOf(creation())).toEqual([{ text: creation().notes[1], pid: 48213 }]);
+  expect([isHidden(creation()), isHidden(null)]).toEqual([false, false]);
+  expect(isHidden(creation({ notes: ['How many transactions it would wait for is hidden from this user'] }))).toBe(true);
+});
+
 test('how far a change came ends with what its proof said', () => {
   const words = (change: Parameters<typeof pathOf>[0]): string =>
     pathOf(change)
@@ -103,6 +109,7 @@ test('how far a change came ends with what its proof said', () => {
   expect(words(applied({ state: 'undone' }))).toBe('Planned Previewed Undone');
   expect(whyNot(applied({ undo_statement: null, offers: [] }), 'undo')).toBe('It cannot be undone');
   expect(whyNot(applied({ kind: 'drop_index' }), 'prove')).toContain('only an index that was created');
+  expect(whyNot(applied({ state: 'undone' }), 'prove')).toBe('It is undone');
   expect(whyNot(applied({ held: true }), 'prove')).toBe('It is being worked on');
   expect(standing(applied({ target_says: { says: 'as_before', text: 'absent' } }), 0)).toEqual({ mark: 'warning', text: 'absent' });
 });
