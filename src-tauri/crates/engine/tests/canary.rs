@@ -120,6 +120,7 @@ fn forms(field: &str) -> Option<&'static [&'static str]> {
         | "ActivityRequest.environment_id"
         | "SizesRequest.environment_id"
         | "IndexesRequest.environment_id"
+        | "IndexesRequest.standbys"
         | "IndexesRequest.table"
         | "BloatRequest.environment_id"
         | "BloatRequest.index"
@@ -375,7 +376,8 @@ fn base(command: &str, url: &str, environment: &str, run: &str) -> Option<Value>
         "db.activity" => json!({ "environment_id": environment, "at_ms": null }),
         "db.statements" => json!({"environment_id": environment, "from_ms": 0.0, "to_ms": 1.0}),
         "db.statement" => json!({"environment_id": environment, "key": "nothing", "from_ms": 0.0, "to_ms": 1.0}),
-        "db.indexes" => json!({ "environment_id": environment, "kinds": ["duplicate"], "table": "public.orders" }),
+        "db.indexes" => json!({ "environment_id": environment, "kinds": ["duplicate"], "table": "public.orders",
+            "standbys": [] }),
         "db.bloat" | "db.measure_bloat" => json!({ "environment_id": environment, "index": "public.orders_pkey" }),
         "db.advise" => json!({ "environment_id": environment, "queries": ["SELECT 1"] }),
         "db.allow_hypopg" => json!({ "environment_id": environment, "allow": false }),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use perfdeck_engine::database::{self, StatementRequest, StatementsRequest};
 use perfdeck_engine::statements::{PlanSeen, StatementDetail, Statements, StatementsGapKind, StatementsState};
 use perfdeck_engine::{Engine, EngineOptions, monitoring};
-use perfdeck_model::{Clock, ErrorCode, Kind, ManualClock, SystemClock};
+use perfdeck_model::{Clock, ErrorCode, IndexFindingKind, Kind, ManualClock, SystemClock};
 use perfdeck_testkit::{Postgres, eventually};
 use sqlx::{Connection as _, Executor as _, Row as _};
 
@@ -191,7 +191,7 @@ async fn a_plan_that_changes_is_kept_once_with_what_it_was_before() {
     for text in [
         "CREATE TABLE items (id int, stock int)",
         "INSERT INTO items SELECT n, n FROM generate_series(1, 20000) AS n",
-        "CREATE UNIQUE INDEX items_id ON items (id)",
+        "CREATE INDEX items_id ON items (id)",
         "ANALYZE items",
     ] {
         server.execute(text).await.expect(text);
@@ -238,9 +238,23 @@ async fn a_plan_that_changes_is_kept_once_with_what_it_was_before() {
     let row = row.rows.iter().find(|row| row.statement.as_deref().is_some_and(|s| s.starts_with(load))).expect("a row");
     assert_eq!(row.plan_changed_ms, Some(dropped[1].first_ms), "the list says when");
 
-    server.execute("CREATE UNIQUE INDEX items_id ON items (id)").await.expect("created");
+    server.execute("CREATE INDEX items_id ON items (id)").await.expect("created");
     let back = seen(3, dropped[1].last_ms).await;
     assert_eq!(back[2].shape.name, first[0].shape.name, "the same plan has the same name: {back:?}");
+
+    // Who drops it hears which statements would lose.
+    server.execute("CREATE INDEX items_both ON items (id, stock)").await.expect("created");
+    let asks = database::IndexesRequest {
+        environment_id: id.clone(),
+        kinds: vec![IndexFindingKind::Redundant],
+        table: None,
+        standbys: Vec::new(),
+        limit: None,
+    };
+    let found = database::db_indexes(engine.clone(), asks).await.expect("findings");
+    let one = found.findings.iter().find(|f| f.object == "public.items_id").expect("the beginning of the other");
+    let users: Vec<&str> = one.users.iter().filter_map(|u| u.statement.as_deref()).collect();
+    assert!(users.len() == 1 && users[0].starts_with(load) && found.plans_followed >= 1, "{users:?} {found:?}");
 
     // What writes is not planned, which is said; and nothing of ours is in the figures.
     let update = eventually(PATIENCE, async || {

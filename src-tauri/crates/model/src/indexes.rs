@@ -154,8 +154,26 @@ pub struct IndexFinding {
     pub stays: Option<IndexIdentity>,
     /// Bytes that following the advice gives back; `null` where nothing says that.
     pub frees_bytes: Option<f64>,
+    /// Statements whose plan was seen to use the index within the last seven days, the last seen first, at most 20: they would lose by its
+    /// drop.
+    #[serde(default)]
+    pub users: Vec<IndexUser>,
+    /// Those beyond.
+    #[serde(default)]
+    pub users_left_out: u32,
     /// The finding as all faces show it; `cost` ranks it.
     pub finding: Finding,
+}
+
+/// A statement whose plan was seen to use an index.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS, schemars::JsonSchema)]
+pub struct IndexUser {
+    /// Names it in `db.statement`.
+    pub key: String,
+    /// The statement without literals, at most 2,000 bytes; `null` where its text is not known.
+    pub statement: Option<String>,
+    /// When that plan was seen last, in milliseconds since the Unix epoch.
+    pub last_ms: f64,
 }
 
 /// Whether unused indexes could be told.
@@ -204,6 +222,9 @@ pub struct DatabaseIndexes {
     pub indexes_left_out: Option<u32>,
     /// Tables that were looked at.
     pub tables: u32,
+    /// Statements whose plans were followed within the last seven days; whether any of them uses an index is known of these only.
+    #[serde(default)]
+    pub plans_followed: u32,
     /// Since when the server counts what is read, in milliseconds since the Unix epoch.
     pub counted_since_ms: Option<f64>,
     /// What could not be read, one sentence each.

@@ -78,7 +78,7 @@ pub use health::{CheckFix, CheckState, CheckThreshold, DatabaseHealth, HealthChe
 pub use index_spec::{IndexSpec, IndexSpecKey, IndexSpecKeyOf};
 pub use indexes::{
     ConstraintKind, DatabaseIndexes, IndexConstraint, IndexFinding, IndexFindingKind, IndexIdentity, IndexKey,
-    IndexOrigin, UnusedAnswer,
+    IndexOrigin, IndexUser, UnusedAnswer,
 };
 pub use job::{JobResult, JobState, JobStatus};
 pub use journal::{JournalEntry, JournalKind};

@@ -35,6 +35,10 @@ indexes_left_out: number | null,
  */
 tables: number, 
 /**
+ * Statements whose plans were followed within the last seven days; whether any of them uses an index is known of these only.
+ */
+plans_followed: number, 
+/**
  * Since when the server counts what is read, in milliseconds since the Unix epoch.
  */
 counted_since_ms: number | null, 

@@ -2,6 +2,7 @@
 import type { Finding } from "./Finding";
 import type { IndexFindingKind } from "./IndexFindingKind";
 import type { IndexIdentity } from "./IndexIdentity";
+import type { IndexUser } from "./IndexUser";
 
 /**
  * One finding about indexes.
@@ -35,6 +36,15 @@ stays: IndexIdentity | null,
  * Bytes that following the advice gives back; `null` where nothing says that.
  */
 frees_bytes: number | null, 
+/**
+ * Statements whose plan was seen to use the index within the last seven days, the last seen first, at most 20: they would lose by its
+ * drop.
+ */
+users: Array<IndexUser>, 
+/**
+ * Those beyond.
+ */
+users_left_out: number, 
 /**
  * The finding as all faces show it; `cost` ranks it.
  */

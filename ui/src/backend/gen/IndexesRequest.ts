@@ -18,6 +18,10 @@ kinds: Array<IndexFindingKind>,
  */
 table: string | null, 
 /**
+ * Environments whose databases are standbys of this one: what they read counts too.
+ */
+standbys: Array<string>, 
+/**
  * Findings to tell, the first by rank, at most 10,000; 200 by default.
  */
 limit: number | null, };

@@ -125,6 +125,7 @@ export type { IndexSize } from "./IndexSize";
 export type { IndexSpec } from "./IndexSpec";
 export type { IndexSpecKey } from "./IndexSpecKey";
 export type { IndexSpecKeyOf } from "./IndexSpecKeyOf";
+export type { IndexUser } from "./IndexUser";
 export type { IndexesRequest } from "./IndexesRequest";
 export type { Instrument } from "./Instrument";
 export type { Interval } from "./Interval";

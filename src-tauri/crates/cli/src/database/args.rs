@@ -347,6 +347,9 @@ pub(crate) struct IndexesArgs {
     /// Show one table only, with or without its schema
     #[arg(long, value_name = "TABLE")]
     pub(crate) table: Option<String>,
+    /// Environment whose database is a standby of this one, so that what it reads counts too; may be repeated
+    #[arg(long, value_name = "NAME")]
+    pub(crate) standby: Vec<String>,
     /// Findings to show, the first by rank
     #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub(crate) top: u32,

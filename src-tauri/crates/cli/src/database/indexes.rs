@@ -67,6 +67,7 @@ pub(super) async fn indexes(engine: &Arc<Engine>, args: &IndexesArgs, source: &S
         environment_id: environment.id,
         kinds: args.kind.iter().copied().map(kind).collect(),
         table: args.table.clone(),
+        standbys: args.standby.clone(),
         limit: Some(args.top),
     };
     let found = api::database::db_indexes(engine.clone(), request).await?;
@@ -96,6 +97,7 @@ fn told(found: &DatabaseIndexes, args: &IndexesArgs) -> Done<()> {
         for statement in &told.finding.proof.statements {
             under("  fix:", &statement.text).iter().for_each(|line| output::note(line));
         }
+        users(told);
     }
     let left = match found.findings_left_out {
         0 => String::new(),
@@ -111,6 +113,18 @@ fn told(found: &DatabaseIndexes, args: &IndexesArgs) -> Done<()> {
         }
     }
     Ok(())
+}
+
+/// Statements that would lose by the drop of an index.
+fn users(told: &IndexFinding) {
+    for user in &told.users {
+        let text: String =
+            user.statement.as_deref().unwrap_or("a statement without a text").chars().take(100).collect();
+        output::note(&plain(&format!("  used by: {text}")));
+    }
+    if told.users_left_out > 0 {
+        output::note(&plain(&format!("  and by {} more", words::count(told.users_left_out))));
+    }
 }
 
 fn indexes_of(n: u32) -> String {

@@ -139,19 +139,20 @@ fn take_sizes(reading: &mut IndexReading, sizes: DatabaseSizes) {
     }
 }
 
-/// Findings about the indexes of a database, by rank.
+/// Findings about the indexes of a database, by rank. `others` are readings of standbys of it: what they read counts too.
 ///
 /// # Errors
 /// As [`read`].
 pub async fn indexes(
     address: &Address,
     password: Option<&Sensitive>,
+    others: &[IndexReading],
     filter: &IndexFilter,
     clock: &dyn Clock,
 ) -> Result<DatabaseIndexes, ApiError> {
     let began = Instant::now();
     let reading = read(address, password).await?;
-    let Found { findings, unused } = findings(&reading, &[]);
+    let Found { findings, unused } = findings(&reading, others);
     let mut findings: Vec<IndexFinding> = findings.into_iter().filter(|f| filter.takes(f)).collect();
     let left = findings.len().saturating_sub(filter.limit);
     findings.truncate(filter.limit);
@@ -164,6 +165,7 @@ pub async fn indexes(
         indexes: whole(reading.indexes.len()),
         indexes_left_out: reading.indexes_left_out,
         tables: whole(reading.tables.len()),
+        plans_followed: 0,
         counted_since_ms: reading.counted_since_ms,
         missing: reading.missing,
         grants: reading.grants,

@@ -153,6 +153,17 @@ test('a finding of an index that is there is planned in place', async () => {
   await waitFor(() => expect(screen.getByTestId('found-change')).toBeTruthy());
 });
 
+test('a finding names the statements that would lose, each leading to its history', async () => {
+  const at = clinic({ path: `/database/advice?finding=${encodeURIComponent(duplicate().finding.id)}` });
+  const users = [{ key: 's9', statement: 'SELECT email FROM users WHERE email = $1', last_ms: AT }];
+  at.state.indexes = indexes({ findings: [duplicate({ users, users_left_out: 2 })] });
+  render(Page, { context: at.context });
+  expect((await screen.findByTestId('found-users')).textContent).toMatch(/SELECT email FROM users.*2 more statements/s);
+  await fireEvent.click(button('found-user'));
+  expect(at.address.path).toBe('/database/statements');
+  expect(at.address.param('statement')).toBe('s9');
+});
+
 test('applying asks for the name where the guards do, and sends nothing before', async () => {
   const { state } = await shown({ changes: [creation()], guards: { confirm: 'shop', evidence: ['its size'] } });
   await waitFor(() => expect(button('tray-apply').disabled).toBe(false));

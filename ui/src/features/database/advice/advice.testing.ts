@@ -151,6 +151,8 @@ export const duplicate = (of: Partial<IndexFinding> = {}): IndexFinding => ({
   index: null,
   stays: null,
   frees_bytes: 164 * 2 ** 20,
+  users: [],
+  users_left_out: 0,
   finding: finding({
     id: 'duplicate_index:public.users_email_b',
     title: '`public.users_email_b` repeats `public.users_email_a`',
@@ -182,6 +184,7 @@ export const indexes = (of: Partial<DatabaseIndexes> = {}): DatabaseIndexes => (
   indexes: 20,
   indexes_left_out: 0,
   tables: 6,
+  plans_followed: 12,
   counted_since_ms: AT - 8.64e9,
   missing: [],
   grants: [],

@@ -113,6 +113,8 @@ impl Draft<'_> {
         let action = perfdeck_model::FindingAction { opens: self.opens.clone(), ..finding.action };
         let proof = if change { self.proof.step("Plan the drop", self.opens) } else { self.proof };
         IndexFinding {
+            users: Vec::new(),
+            users_left_out: 0,
             kind: self.kind,
             object: self.object,
             table: self.table,

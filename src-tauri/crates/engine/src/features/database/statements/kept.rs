@@ -16,9 +16,9 @@ const MOST_TEXTS: i64 = 5_000;
 
 /// A statement as it is kept.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct KeptText {
-    pub(super) text: Option<StatementText>,
-    pub(super) first_ms: f64,
+pub(crate) struct KeptText {
+    pub(crate) text: Option<StatementText>,
+    pub(crate) first_ms: f64,
 }
 
 /// Texts of statements by their key.
@@ -163,7 +163,7 @@ impl Store {
     }
 
     /// Texts of these statements, of those that have one.
-    pub(super) async fn statement_texts(&self, place: &Place, keys: &[Arc<str>]) -> Result<Texts, ApiError> {
+    pub(crate) async fn statement_texts(&self, place: &Place, keys: &[Arc<str>]) -> Result<Texts, ApiError> {
         let keys: Vec<&str> = keys.iter().map(|key| &**key).collect();
         let keys = crate::core::store::text(&keys)?;
         let work = async {

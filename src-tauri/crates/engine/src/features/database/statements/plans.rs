@@ -121,6 +121,13 @@ fn is_before(now_ms: f64, then_ms: f64) -> bool {
     now_ms < then_ms && then_ms - now_ms <= REFUSED_MS
 }
 
+/// A plan that a statement had, and when it was seen last.
+pub(crate) struct PlanOf {
+    pub(crate) key: String,
+    pub(crate) last_ms: f64,
+    pub(crate) shape: PlanShape,
+}
+
 impl Store {
     /// Keeps that a plan was seen. One that was seen last too goes on; another one begins.
     pub(super) async fn put_plan_seen(
@@ -216,6 +223,24 @@ impl Store {
         }
         let before = seen.iter().filter(|plan| plan.last_ms < from_ms).count();
         Ok(seen.split_off(before.saturating_sub(1)))
+    }
+
+    /// Plans of all statements that were seen since then, the last seen first, at most 5,000.
+    pub(crate) async fn plans_since(&self, place: &Place, since_ms: f64) -> Result<Vec<PlanOf>, ApiError> {
+        let rows = sqlx::query(
+            "SELECT key, last_ms, doc FROM statement_plans
+             WHERE environment_id = ? AND target = ? AND last_ms >= ? ORDER BY last_ms DESC LIMIT 5000",
+        )
+        .bind(&place.environment_id)
+        .bind(&place.target)
+        .bind(since_ms)
+        .fetch_all(&self.pool)
+        .await
+        .map_err(|e| self.fail(&e))?;
+        let of = |row: &sqlx::sqlite::SqliteRow| {
+            Ok(PlanOf { key: row.get(0), last_ms: row.get(1), shape: document(row.get::<&str, _>(2))? })
+        };
+        rows.iter().map(of).collect()
     }
 
     /// When another plan of a statement was seen first within a time, the last time; of those whose plan did change.
