@@ -3,7 +3,7 @@ import type { ChangeProof, ProofClass, ProofMethod, ProofStatement, ProofVerdict
 import type { Mark } from '../../../kit/changes/words';
 import { DASH, integer, significant, THIN } from '../../../kit/figures';
 import { percent } from '../../../kit/format';
-import { changeWord, rangeWords } from './words';
+import { changeWord, rangeWords, SLOWER } from './words';
 
 const VERDICTS: Readonly<Record<ProofVerdict, readonly [Mark, string]>> = {
   proven: ['holds', 'Proven'],
@@ -57,6 +57,16 @@ export const sameWord = (of: ProofClass): { mark: Mark; word: string } =>
     : of.same_rows
       ? { mark: 'holds', word: 'same' }
       : { mark: 'failed', word: 'differ' };
+
+/** What a measured change is by its interval: less, more than 5 % more, or neither for sure. */
+export const toneOf = (change: ShareRange): 'better' | 'worse' | 'none' =>
+  change.high < 0 ? 'better' : change.low > SLOWER - 1 ? 'worse' : 'none';
+
+/** Whether the plan with the index uses it; of a statement that writes it is maintained, not used. */
+export function usedWord(of: ProofClass, writes: boolean): { mark: Mark; word: string } {
+  if (!of.used) return { mark: writes ? 'none' : 'warning', word: 'not used' };
+  return of.used_after_analyze === false ? { mark: 'warning', word: 'not after ANALYZE' } : { mark: 'holds', word: 'used' };
+}
 
 /** Whether a prediction came true. */
 export const landedWord = (of: ProofStatement): { mark: Mark; word: string } | null =>

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { advice, advised, applied, creation, effect, indexes, measured } from './advice.testing';
 import { bare, itemsOf, shown } from './findings';
 import { placeOf, pointOf, scaleOf, tickWord } from './gain';
-import { savedWords } from './proof';
+import { savedWords, toneOf, usedWord } from './proof';
 import { queriesOf } from './queries';
 import { blockersOf, isHidden, pathOf, standing, whyNot } from './tray';
 import { basisWords, changeWord, costsOf, headline, lines, recordWords, slower, together } from './words';
@@ -112,6 +112,16 @@ test('how far a change came ends with what its proof said', () => {
   expect(whyNot(applied({ state: 'undone' }), 'prove')).toBe('It is undone');
   expect(whyNot(applied({ held: true }), 'prove')).toBe('It is being worked on');
   expect(standing(applied({ target_says: { says: 'as_before', text: 'absent' } }), 0)).toEqual({ mark: 'warning', text: 'absent' });
+});
+
+test('what was measured is better or worse by its interval, never by its middle', () => {
+  expect(toneOf({ value: -0.1, low: -0.2, high: -0.01 })).toBe('better');
+  expect(toneOf({ value: -0.1, low: -0.3, high: 0.02 })).toBe('none');
+  expect(toneOf({ value: 0.055, low: 0.036, high: 0.09 }), 'no proof calls that slower').toBe('none');
+  expect(toneOf({ value: 0.4, low: 0.2, high: 0.6 })).toBe('worse');
+  const of = measured().statements[0]!.classes[0]!;
+  expect(usedWord({ ...of, used: false }, true).mark, 'a write maintains it').toBe('none');
+  expect(usedWord({ ...of, used_after_analyze: false }, false)).toEqual({ mark: 'warning', word: 'not after ANALYZE' });
 });
 
 test('classes that get slower are counted by statements, the worst in words', () => {
