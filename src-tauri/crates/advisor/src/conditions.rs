@@ -220,6 +220,9 @@ impl Builder<'_> {
                 let text = ["text", "varchar", "character varying"].iter().any(|t| to.starts_with(t));
                 let table = &self.catalogue.tables[self.shape.scans[scan].table];
                 let own = scalar.as_column().and_then(|c| table.column(c))?;
+                if to == "date" {
+                    return self.has_days(scan, &scalar).then(|| (scan, Scalar::Call("date", vec![scalar])));
+                }
                 (text && own.class == TypeClass::Text).then_some((scan, scalar))
             }
             Expr::Function(function) if function.over.is_none() && function.filter.is_none() => {
@@ -243,7 +246,16 @@ impl Builder<'_> {
 
     fn call(&self, name: &'static str, arguments: &[&Expr], scope: &Scope<'_>) -> Option<(usize, Scalar)> {
         let (scan, all) = self.of_one(arguments, scope)?;
-        Some((scan, Scalar::Call(name, all)))
+        let fits = name != "date" || all.len() == 1 && self.has_days(scan, &all[0]);
+        fits.then_some((scan, Scalar::Call(name, all)))
+    }
+
+    /// Whether a value is a time without a zone of PostgreSQL, whose day is the same for everybody.
+    fn has_days(&self, scan: usize, of: &Scalar) -> bool {
+        let table = &self.catalogue.tables[self.shape.scans[scan].table];
+        let own = of.as_column().and_then(|c| table.column(c));
+        self.catalogue.dialect == Dialect::Postgres
+            && own.is_some_and(|c| c.type_name.starts_with("timestamp") && !c.type_name.contains("with time zone"))
     }
 
     /// Whether an operator is immutable there: of dates and times it may hang on the session's time zone.

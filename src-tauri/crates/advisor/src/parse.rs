@@ -31,6 +31,8 @@ pub enum NotAnalysed {
     Syntax(u64),
     /// It is none that reads or writes rows, such as `VACUUM` or `EXPLAIN`.
     Other,
+    /// It is a `MERGE`, whose parts are not looked at.
+    Merge,
     /// None of its tables is known.
     NoTable,
     /// The server does not plan it: why.
@@ -46,6 +48,7 @@ impl fmt::Display for NotAnalysed {
             Self::Cut => f.write_str("the server kept its beginning only"),
             Self::Syntax(line) => write!(f, "its grammar is not understood at line {line}"),
             Self::Other => f.write_str("it reads and writes no rows of tables"),
+            Self::Merge => f.write_str("a MERGE is not analysed: give the SELECT that finds its rows"),
             Self::NoTable => f.write_str("none of its tables is known"),
             Self::NotPlanned(why) => write!(f, "it cannot be planned: {why}"),
         }

@@ -44,6 +44,8 @@ pub(crate) const FUNCTIONS: &[&str] = &[
     "sign",
     "floor",
     "ceil",
+    // Of a time without a zone only: what day another one is hangs on the session's.
+    "date",
 ];
 
 /// Operators that do.

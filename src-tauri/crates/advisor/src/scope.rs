@@ -1,5 +1,5 @@
 //! Which name is which table's column: through aliases, subqueries, CTEs and views.
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use perfdeck_sqltext::Dialect;
@@ -16,13 +16,16 @@ use crate::shape::{Scan, Shape};
 /// Readings of tables that a statement may have.
 pub(crate) const MOST_SCANS: usize = 60;
 
+/// Columns by name, in their order; one without a name has an empty one.
+pub(crate) type Columns = Vec<(String, Option<(usize, Scalar)>)>;
+
 /// What a name of a `FROM` stands for.
 #[derive(Debug, Clone)]
 pub(crate) enum Source {
     /// A table.
     Scan(usize),
-    /// A subquery: which value of which reading is behind each of its columns, where that is one.
-    Derived(Rc<BTreeMap<String, Option<(usize, Scalar)>>>),
+    /// A subquery: its columns in their order, each with the value of one reading that is behind it, where there is one.
+    Derived(Rc<Columns>),
 }
 
 /// Names that can be seen from one place.
@@ -83,7 +86,7 @@ impl Builder<'_> {
         self.shape.scans.len() - 1
     }
 
-    pub(crate) fn all_of(&self, source: &Source) -> BTreeMap<String, Option<(usize, Scalar)>> {
+    pub(crate) fn all_of(&self, source: &Source) -> Columns {
         match source {
             Source::Scan(scan) => {
                 let table = &self.catalogue.tables[self.shape.scans[*scan].table];
@@ -137,7 +140,7 @@ impl Builder<'_> {
     /// Reads a subquery within an expression; answers what its only column is.
     pub(crate) fn subquery(&mut self, query: &Query, scope: &Scope<'_>) -> Option<(usize, Scalar)> {
         match self.query(query, scope) {
-            Source::Derived(all) if all.len() == 1 => all.values().next().cloned().flatten(),
+            Source::Derived(all) if all.len() == 1 => all[0].1.clone(),
             _ => None,
         }
     }

@@ -1,5 +1,4 @@
 //! From the tree of a statement to its shape: what each part of it asks of the tables that it names.
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use perfdeck_sqltext::Dialect;
@@ -14,7 +13,7 @@ use crate::catalogue::Catalogue;
 use crate::parse::{NotAnalysed, parsed};
 use crate::predicates::Value;
 use crate::scalar::Scalar;
-use crate::scope::{Builder, MOST_SCANS, Scope, Source, arguments};
+use crate::scope::{Builder, Columns, MOST_SCANS, Scope, Source, arguments};
 use crate::shape::{Shape, SortKey, Written};
 
 /// Views within views that are followed.
@@ -85,6 +84,7 @@ impl Builder<'_> {
                     self.condition(condition, &scope);
                 }
             }
+            Statement::Merge(_) => return Err(NotAnalysed::Merge),
             _ => return Err(NotAnalysed::Other),
         }
         Ok(())
@@ -115,13 +115,20 @@ impl Builder<'_> {
         let mut with = Scope { names: Vec::new(), ctes: Vec::new(), outer: Some(outer) };
         for cte in query.with.iter().flat_map(|w| &w.cte_tables) {
             let name = self.folded(&cte.alias.name);
+            let names: Vec<&Ident> = cte.alias.columns.iter().map(|c| &c.name).collect();
             let recursive = query.with.as_ref().is_some_and(|w| w.recursive);
-            if recursive {
-                with.ctes.push((name.clone(), Source::Derived(Rc::default())));
+            match &*cte.query.body {
+                // What it reads of itself has the columns that it begins with.
+                SetExpr::SetOperation { left, right, .. } if recursive && cte.query.with.is_none() => {
+                    let source = self.body(left, None, false, None, &with);
+                    with.ctes.push((name, self.renamed(source, &names)));
+                    self.body(right, None, false, None, &with);
+                }
+                _ => {
+                    let source = self.query(&cte.query, &with);
+                    with.ctes.push((name, self.renamed(source, &names)));
+                }
             }
-            let source = self.query(&cte.query, &with);
-            let source = self.renamed(source, cte.alias.columns.iter().map(|c| &c.name));
-            with.ctes.push((name, if recursive { Source::Derived(Rc::default()) } else { source }));
         }
         let (limited, limit) = self.limit(query);
         self.limits(query);
@@ -246,7 +253,7 @@ impl Builder<'_> {
 
     /// What stands behind each column of a `SELECT`. Conditions reach through it only where they may be moved into it.
     fn columns_of(&self, select: &Select, scope: &Scope<'_>, groups: Option<&Vec<Expr>>, closed: bool) -> Source {
-        let mut all: BTreeMap<String, Option<(usize, Scalar)>> = BTreeMap::new();
+        let mut all = Columns::new();
         if closed {
             return Source::Derived(Rc::new(all));
         }
@@ -258,7 +265,7 @@ impl Builder<'_> {
                         _ => last(expr).map(|i| self.folded(i)),
                     };
                     let value = self.scalar(expr, scope).filter(|_| groups.is_none_or(|g| g.contains(expr)));
-                    all.extend(name.map(|name| (name, value)));
+                    all.push((name.unwrap_or_default(), value));
                 }
                 SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..) if groups.is_none() => {
                     let of = match item {
@@ -273,15 +280,26 @@ impl Builder<'_> {
                         }
                     }
                 }
-                _ => {}
+                // How many columns these are is not known, and so not which of them is which.
+                _ => return Source::Derived(Rc::default()),
             }
         }
         Source::Derived(Rc::new(all))
     }
 
-    /// The same with other names for its columns; which is which is told by their order, which is not kept, so none is known.
-    fn renamed<'i>(&self, source: Source, mut names: impl Iterator<Item = &'i Ident>) -> Source {
-        if names.next().is_some() { Source::Derived(Rc::default()) } else { source }
+    /// The same with other names for its columns, the first ones first.
+    fn renamed(&self, source: Source, names: &[&Ident]) -> Source {
+        match source {
+            Source::Derived(all) if !names.is_empty() && names.len() <= all.len() => {
+                let mut all = all.as_ref().clone();
+                for (column, name) in all.iter_mut().zip(names) {
+                    column.0 = self.folded(name);
+                }
+                Source::Derived(Rc::new(all))
+            }
+            _ if !names.is_empty() => Source::Derived(Rc::default()),
+            source => source,
+        }
     }
 
     fn from<'p>(&mut self, from: &[TableWithJoins], outer: &'p Scope<'p>) -> Scope<'p> {
@@ -357,7 +375,8 @@ impl Builder<'_> {
             TableFactor::Derived { subquery, alias, .. } => {
                 let source = self.query(subquery, scope);
                 if let Some(alias) = alias {
-                    let source = self.renamed(source, alias.columns.iter().map(|c| &c.name));
+                    let names: Vec<&Ident> = alias.columns.iter().map(|c| &c.name).collect();
+                    let source = self.renamed(source, &names);
                     scope.names.push((self.folded(&alias.name), source));
                 }
             }
@@ -488,7 +507,7 @@ impl Builder<'_> {
         match source {
             Source::Scan(scan) => self.shape.scans[*scan].uses_all = true,
             Source::Derived(all) => {
-                let all: Vec<(usize, Scalar)> = all.values().flatten().cloned().collect();
+                let all: Vec<(usize, Scalar)> = all.iter().filter_map(|(_, value)| value.clone()).collect();
                 for (scan, scalar) in all {
                     self.touch(scan, &scalar);
                 }

@@ -250,10 +250,11 @@ async fn postgres_findings_are_found_and_nothing_else() {
     };
     assert!(!kinds(&found).iter().any(|k| k.contains("small")), "small tables may be scanned");
     for finding in found.findings.iter().flatten() {
-        let opens = if finding.kind == "duplicate_index" {
-            FindingTarget::Change { kind: "drop_index".to_owned(), object: "public.two".to_owned() }
-        } else {
-            FindingTarget::Database
+        let drop = |name: &str| FindingTarget::Change { kind: "drop_index".to_owned(), object: name.to_owned() };
+        let opens = match finding.kind.as_str() {
+            "duplicate_index" => drop("public.two"),
+            "redundant_index" => drop("public.one"),
+            _ => FindingTarget::Database,
         };
         assert_eq!(finding.action.opens, opens, "its button leads to what mends it, or to the database");
         assert!((0.0..=1.0).contains(&finding.cost), "its cost is a share: {finding:?}");

@@ -19,8 +19,11 @@ pub struct NameUse {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Encoded;
 
-/// A name as the server looks for it, from how it is written.
-pub(crate) fn decoded(text: &str, kind: Kind, dialect: Dialect) -> Result<String, Encoded> {
+/// A name as the server looks for it, from how it is written; `kind` is that of its token.
+///
+/// # Errors
+/// Where it is encoded.
+pub fn decoded(text: &str, kind: Kind, dialect: Dialect) -> Result<String, Encoded> {
     let name = match (kind, text.chars().next()) {
         // Key words are among these; no server has a function of such a name.
         (Kind::Word, _) if dialect == Dialect::Postgres => text.to_ascii_lowercase(),

@@ -7,6 +7,7 @@ import { groupOf } from './group';
 const KINDS: Readonly<Record<string, string>> = {
   create_index: 'Index',
   drop_index: 'Index',
+  hide_index: 'Index',
   cancel_statement: 'Statement',
   terminate_session: 'Session',
 };
@@ -17,6 +18,7 @@ export const kindWord = (kind: string): string => KINDS[kind] ?? kind.replaceAll
 const PLANS: Readonly<Record<string, string>> = {
   create_index: 'Create an index',
   drop_index: 'Drop an index',
+  hide_index: 'Hide an index',
   cancel_statement: 'Cancel a statement',
   terminate_session: 'Terminate a session',
 };

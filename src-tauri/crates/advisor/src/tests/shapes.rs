@@ -87,6 +87,20 @@ fn each_table_is_asked_what_the_statement_asks_of_it() {
             "orders[cust_id = 4; sort created]",
         ),
         ("WITH x AS (SELECT * FROM orders) SELECT * FROM x WHERE cust_id = 4", "orders[cust_id = 4]"),
+        (
+            "WITH x (who, at) AS (SELECT cust_id, created FROM orders) SELECT * FROM x WHERE who = 4 ORDER BY at",
+            "orders[cust_id = 4; sort created]",
+        ),
+        (
+            "WITH RECURSIVE r AS (SELECT id FROM customers WHERE id = 5 UNION ALL
+             SELECT o.id FROM orders o JOIN r ON o.cust_id = r.id) SELECT count(*) FROM r",
+            "customers[id = 5; id = o] o[cust_id = customers]",
+        ),
+        (
+            "WITH RECURSIVE r (n) AS (SELECT id FROM customers WHERE id = 5 UNION SELECT o.id FROM r, orders o WHERE o.cust_id = r.n)
+             SELECT * FROM r",
+            "customers[id = 5; id = o] o[cust_id = customers]",
+        ),
         ("SELECT * FROM (SELECT * FROM orders LIMIT 3) x WHERE x.cust_id = 4", "orders[limit 3]"),
         ("SELECT * FROM open_orders v WHERE v.customer = 7", "o[status = 'open'; cust_id = 7]"),
         (
@@ -115,6 +129,26 @@ fn each_table_is_asked_what_the_statement_asks_of_it() {
 }
 
 #[test]
+fn a_day_is_a_key_only_where_it_is_the_same_for_everybody() {
+    let mut shop = shop(Dialect::Postgres);
+    for (type_name, want) in [
+        ("timestamp without time zone", "orders[date(created) = '2026-01-01']"),
+        ("timestamp(3) without time zone", "orders[date(created) = '2026-01-01']"),
+        ("timestamp with time zone", "orders[]"),
+        ("text", "orders[]"),
+    ] {
+        let orders = shop.tables.iter_mut().find(|t| t.name == "orders").expect("there");
+        orders.columns.iter_mut().find(|c| c.name == "created").expect("there").type_name = type_name.to_owned();
+        for text in
+            ["date(created) = '2026-01-01'", "created::date = '2026-01-01'", "CAST(created AS date) = '2026-01-01'"]
+        {
+            let shape = shape_of(&format!("SELECT 1 FROM orders WHERE {text}"), &shop).expect("understood");
+            assert_eq!(told(&shape, &shop), want, "{text} of a {type_name}");
+        }
+    }
+}
+
+#[test]
 fn other_dialects_have_their_own_words() {
     let lite = shop(Dialect::Sqlite);
     let shape = shape_of("SELECT * FROM Orders WHERE CUST_ID = ? AND [status] = :s ORDER BY created LIMIT ?", &lite);
@@ -139,6 +173,7 @@ fn what_cannot_be_analysed_says_why_and_shows_nothing() {
         ("SELECT 1; SELECT 2", NotAnalysed::NotOne),
         ("EXPLAIN SELECT * FROM orders", NotAnalysed::Other),
         ("VACUUM", NotAnalysed::Other),
+        ("MERGE INTO orders USING customers c ON cust_id = c.id WHEN MATCHED THEN DELETE", NotAnalysed::Merge),
         ("SELECT * FROM elsewhere", NotAnalysed::NoTable),
         (&deep, NotAnalysed::TooDeep),
         (&long, NotAnalysed::TooLong),

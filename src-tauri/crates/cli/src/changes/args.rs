@@ -11,9 +11,9 @@ pub(crate) enum ChangesCommand {
     },
     /// Show one change, after its target was asked
     Show(One),
-    /// Drop an index that another one repeats (PostgreSQL, SQLite)
+    /// Drop an index that enforces nothing or that another one repeats
     DropIndex {
-        /// Name of the index, with its schema where the search path does not find it
+        /// Name of the index, with its schema where the search path does not find it; TABLE.INDEX on MySQL and MariaDB
         index: String,
         /// Only say what would be done, and what it would give
         #[arg(long)]

@@ -97,7 +97,7 @@ pub(crate) enum DbCommand {
         #[arg(long)]
         preview: bool,
     },
-    /// Create an index, or drop one that another one repeats, as a change that can be undone
+    /// Create an index, hide one, or drop one that enforces nothing, as a change that can be undone
     #[command(subcommand)]
     Index(IndexCommand),
     /// The plan of a statement that only reads, as a tree, without literals
@@ -158,15 +158,33 @@ pub(crate) fn size(text: &str) -> Result<f64, String> {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum IndexCommand {
-    /// Create an index without stopping reads and writes (PostgreSQL), or within one transaction (SQLite)
+    /// Create an index without stopping reads and writes (PostgreSQL, MySQL, MariaDB), or within one transaction (SQLite)
     ///
     /// Undone by dropping it. What a build that was cut off leaves is taken away, or listed by 'changes list' with its ways out.
     Create(CreateIndexArgs),
-    /// Drop an index that another one repeats; 'changes drop-index' is the same
+    /// Drop an index that enforces nothing or that another one repeats; 'changes drop-index' is the same
+    ///
+    /// Says what it was used for and since when, and what serves instead. Undone by building it again exactly as it was; what was
+    /// invalid before is not brought back.
     Drop {
-        /// Name of the index, with its schema where the search path does not find it
+        /// Name of the index, with its schema where the search path does not find it; TABLE.INDEX on MySQL and MariaDB
         index: String,
         /// Only say what would be done, and what it would give
+        #[arg(long)]
+        preview: bool,
+        /// Environment whose database has it
+        #[arg(long, value_name = "NAME")]
+        env: Option<String>,
+        #[command(flatten)]
+        allow: Allow,
+    },
+    /// Hide an index from the planner before it is dropped (MySQL from 8.0, MariaDB from 10.6)
+    ///
+    /// It is kept and written as before, and is used again at once when this is undone.
+    Hide {
+        /// Table and name of the index: TABLE.INDEX
+        index: String,
+        /// Only say what would be done
         #[arg(long)]
         preview: bool,
         /// Environment whose database has it

@@ -11,12 +11,15 @@ use crate::args::Source;
 use crate::output::Done;
 use crate::{changes, environments};
 
-/// Creates or drops one, or says what that would do.
+/// Creates, hides or drops one, or says what that would do.
 pub(super) async fn run(engine: &Arc<Engine>, command: &IndexCommand, source: &Source, json: bool) -> Done {
     match command {
         IndexCommand::Create(args) => create(engine, args, source, json).await,
         IndexCommand::Drop { index, preview, env, allow } => {
             changes::plan(engine, ("drop_index", index), *preview, env.as_deref(), allow, source, json).await
+        }
+        IndexCommand::Hide { index, preview, env, allow } => {
+            changes::plan(engine, ("hide_index", index), *preview, env.as_deref(), allow, source, json).await
         }
     }
 }

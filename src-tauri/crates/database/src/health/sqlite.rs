@@ -94,14 +94,14 @@ async fn disk(address: &Address) -> Result<Vec<HealthCheck>, sqlx::Error> {
 
 /// Size of the file's file system, and what this user may still write there, in bytes.
 #[cfg(unix)]
-fn room(address: &Address) -> Option<(f64, f64)> {
+pub(crate) fn room(address: &Address) -> Option<(f64, f64)> {
     let told = rustix::fs::statvfs(address.path.as_str()).ok()?;
     let block = told.f_frsize as f64;
     Some((told.f_blocks as f64 * block, told.f_bavail as f64 * block))
 }
 
 #[cfg(not(unix))]
-fn room(_: &Address) -> Option<(f64, f64)> {
+pub(crate) fn room(_: &Address) -> Option<(f64, f64)> {
     None
 }
 

@@ -8,13 +8,40 @@ use sqlx::{AssertSqlSafe, Connection as _, Row as _};
 
 use super::postgres_check::{check, may_create};
 use super::postgres_run::run;
-use super::postgres_session::{Mode, NAME, open, unqualified, why};
+use super::postgres_session::{Mode, NAME, not_a_standby, open, unqualified, why};
 use super::{IndexFigures, IndexPlan, IndexState, STATEMENT, Watch, no_index, refused};
 use crate::own;
 
 /// First key of the advisory lock under which indexes of a table are changed, so that two of Perfdeck never drop both of a
 /// pair.
 const ADVISORY: i32 = 0x5045_5246;
+
+/// What is known of one index. HOT updates write to no index. Sessions of others without pg_monitor hide their transactions, so
+/// that none are known.
+const FIGURES: &str = "
+    SELECT pg_relation_size(i.indexrelid)::float8, s.idx_scan::float8,
+        ((t.n_tup_ins + t.n_tup_upd - t.n_tup_hot_upd)
+         / nullif(extract(epoch FROM clock_timestamp() - d.stats_reset), 0))::float8,
+        x.hidden, x.open::float8, x.oldest::float8, s.idx_tup_read::float8,
+        extract(epoch FROM clock_timestamp()
+                - coalesce(d.stats_reset, pg_stat_get_bgwriter_stat_reset_time(), pg_postmaster_start_time()))::float8,
+        current_setting('track_counts')::bool, (SELECT count(*) FROM pg_stat_get_wal_senders()), i.indexprs IS NOT NULL
+    FROM pg_index i
+    LEFT JOIN pg_stat_user_indexes s ON s.indexrelid = i.indexrelid
+    LEFT JOIN pg_stat_user_tables t ON t.relid = i.indrelid
+    LEFT JOIN pg_stat_database d ON d.datname = current_database()
+    CROSS JOIN (
+        SELECT coalesce(bool_or(query = '<insufficient privilege>'), false) AS hidden, count(xact_start) AS open,
+            max(extract(epoch FROM clock_timestamp() - xact_start)) AS oldest
+        FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()) x
+    WHERE i.indexrelid = $1::int8::oid";
+
+/// Foreign keys whose columns begin its keys: their checks find rows by it.
+const SERVED_KEYS: &str = "
+    SELECT x.conname::text FROM pg_index i JOIN pg_constraint x ON x.conrelid = i.indrelid AND x.contype = 'f'
+    WHERE i.indexrelid = $1::int8::oid AND cardinality(x.conkey) <= i.indnkeyatts
+      AND (i.indkey::int2[])[0:cardinality(x.conkey) - 1] @> x.conkey
+    ORDER BY x.conname LIMIT 10";
 
 /// The number of an index by schema and name.
 async fn oid_of(address: &Address, c: &mut PgConnection, plan: &IndexPlan) -> Result<Option<i64>, ApiError> {
@@ -26,6 +53,7 @@ async fn oid_of(address: &Address, c: &mut PgConnection, plan: &IndexPlan) -> Re
 
 pub(super) async fn plan(address: &Address, password: Option<&Sensitive>, name: &str) -> Result<IndexPlan, ApiError> {
     let mut c = open(address, password, Mode::Read).await?;
+    not_a_standby(address, &mut c).await?;
     // By the role's own search path, as psql would find it. A text that is no name names nothing.
     let sql = "SELECT to_regclass($1)::oid::int8";
     let found: Result<Option<i64>, sqlx::Error> = sqlx::query_scalar(sql).bind(name).fetch_one(&mut c).await;
@@ -43,7 +71,7 @@ pub(super) async fn plan(address: &Address, password: Option<&Sensitive>, name: 
         return Err(no_index(name));
     }
     unqualified(address, &mut c).await?;
-    let planned = check(address, &mut c, oid, false).await;
+    let planned = check(address, &mut c, oid, None).await;
     let _ = c.close().await;
     planned
 }
@@ -55,32 +83,27 @@ pub(super) async fn figures(
 ) -> Result<IndexFigures, ApiError> {
     let mut c = open(address, password, Mode::Read).await?;
     let oid = oid_of(address, &mut c, plan).await?.ok_or_else(|| no_index(&plan.name))?;
-    // HOT updates write to no index. Sessions of others without pg_monitor hide their transactions, so that none are known.
-    let sql = "
-        SELECT pg_relation_size(i.indexrelid)::float8, s.idx_scan::float8,
-            ((t.n_tup_ins + t.n_tup_upd - t.n_tup_hot_upd)
-             / nullif(extract(epoch FROM clock_timestamp() - d.stats_reset), 0))::float8,
-            x.hidden, x.open::float8, x.oldest::float8
-        FROM pg_index i
-        LEFT JOIN pg_stat_user_indexes s ON s.indexrelid = i.indexrelid
-        LEFT JOIN pg_stat_user_tables t ON t.relid = i.indrelid
-        LEFT JOIN pg_stat_database d ON d.datname = current_database()
-        CROSS JOIN (
-            SELECT coalesce(bool_or(query = '<insufficient privilege>'), false) AS hidden, count(xact_start) AS open,
-                max(extract(epoch FROM clock_timestamp() - xact_start)) AS oldest
-            FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()) x
-        WHERE i.indexrelid = $1::int8::oid";
-    let row = sqlx::query(sql).bind(oid).fetch_one(&mut c).await.map_err(|e| why(address, &e))?;
+    let row = sqlx::query(FIGURES).bind(oid).fetch_one(&mut c).await.map_err(|e| why(address, &e))?;
+    let keys: Vec<String> =
+        sqlx::query_scalar(SERVED_KEYS).bind(oid).fetch_all(&mut c).await.map_err(|e| why(address, &e))?;
     let _ = c.close().await;
-    own::add(address, 2.0, 0);
+    own::add(address, 3.0, 0);
     let n = |at: usize| row.try_get::<Option<f64>, _>(at).map_err(|e| why(address, &e));
-    let hidden: bool = row.try_get(3).map_err(|e| why(address, &e))?;
+    let flag = |at: usize| row.try_get::<bool, _>(at).map_err(|e| why(address, &e));
+    let hidden = flag(3)?;
+    let counts = flag(8)?;
     Ok(IndexFigures {
         bytes: n(0)?,
-        scans: n(1)?,
+        scans: n(1)?.filter(|_| counts),
+        rows_read: n(6)?.filter(|_| counts),
+        counted_s: n(7)?.filter(|_| counts),
+        uncounted: (!counts).then(|| "the server counts nothing: track_counts is off".to_owned()),
         writes_per_s: n(2)?,
         transactions: n(4)?.filter(|_| !hidden),
         oldest_s: n(5)?.filter(|_| !hidden),
+        standbys: u32::try_from(row.try_get::<i64, _>(9).map_err(|e| why(address, &e))?).ok(),
+        foreign_keys: keys,
+        expression: flag(10)?,
     })
 }
 
@@ -100,19 +123,18 @@ async fn state_in(address: &Address, c: &mut PgConnection, plan: &IndexPlan) -> 
     let failed = |e: sqlx::Error| why(address, &e);
     own::add(address, 2.0, 0);
     let Some(oid) = oid_of(address, c, plan).await? else {
+        if plan.repeats.is_none() {
+            return Ok(IndexState::Absent(false));
+        }
         let sql =
             "SELECT coalesce((SELECT indisvalid FROM pg_catalog.pg_index WHERE indexrelid = to_regclass($1)), false)";
         let twin = sqlx::query_scalar(sql).bind(&plan.repeats).fetch_one(c).await.map_err(failed)?;
         return Ok(IndexState::Absent(twin));
     };
     let sql = "
-        SELECT i.indisvalid AND i.indisready AND i.indislive, i.indisready, pg_catalog.pg_get_indexdef(i.indexrelid),
-            pg_catalog.pg_relation_size(i.indexrelid)::float8,
-            (SELECT a.pid FROM pg_catalog.pg_stat_activity a
-             WHERE a.application_name = $2 AND a.state = 'active' AND a.datname = current_database()
-               AND a.query ~ '^(DROP|CREATE( UNIQUE)?) INDEX CONCURRENTLY' AND strpos(a.query, $3) > 0 LIMIT 1)
+        SELECT i.indisvalid AND i.indisready AND i.indislive, i.indisready, pg_catalog.pg_get_indexdef(i.indexrelid)
         FROM pg_catalog.pg_index i WHERE i.indexrelid = $1::int8::oid";
-    let row = sqlx::query(sql).bind(oid).bind(NAME).bind(&plan.index).fetch_optional(c).await.map_err(failed)?;
+    let row = sqlx::query(sql).bind(oid).fetch_optional(&mut *c).await.map_err(failed)?;
     let Some(row) = row else { return Ok(IndexState::Differs) };
     let (valid, maintained): (bool, bool) = (row.try_get(0).map_err(failed)?, row.try_get(1).map_err(failed)?);
     let definition: Option<String> = row.try_get(2).map_err(failed)?;
@@ -122,8 +144,25 @@ async fn state_in(address: &Address, c: &mut PgConnection, plan: &IndexPlan) -> 
     if valid {
         return Ok(IndexState::Present);
     }
-    let (bytes, session) = (row.try_get(3).map_err(failed)?, row.try_get(4).map_err(failed)?);
+    let (bytes, session) = work_on(address, c, oid, &plan.index).await?;
     Ok(IndexState::Invalid { bytes, maintained, session })
+}
+
+/// Size of an index that is not valid, in bytes, and the session of Perfdeck's that works on it, which is found by its statement.
+pub(super) async fn work_on(
+    address: &Address,
+    c: &mut PgConnection,
+    oid: i64,
+    name: &str,
+) -> Result<(f64, Option<i32>), ApiError> {
+    let sql = "
+        SELECT coalesce(pg_catalog.pg_relation_size($1::int8::oid), 0)::float8,
+            (SELECT a.pid FROM pg_catalog.pg_stat_activity a
+             WHERE a.application_name = $2 AND a.state = 'active' AND a.datname = current_database()
+               AND a.query ~ '^(DROP|CREATE( UNIQUE)?) INDEX CONCURRENTLY' AND strpos(a.query, $3) > 0 LIMIT 1)";
+    let row = sqlx::query_as(sql).bind(oid).bind(NAME).bind(name).fetch_one(c).await;
+    own::add(address, 1.0, 0);
+    row.map_err(|e| why(address, &e))
 }
 
 /// Refuses what another session of Perfdeck still works on.
@@ -186,14 +225,13 @@ pub(super) async fn drop(
     mut watch: Watch<'_>,
 ) -> Result<(), ApiError> {
     let (mut c, found) = ready(address, password, plan).await?;
-    let left_over = match found {
+    match found {
         IndexState::Absent(_) => return Ok(()),
-        IndexState::Differs => return Err(refused(format!("'{}' is another one than was planned", plan.name))),
-        IndexState::Present => false,
-        IndexState::Invalid { .. } => true,
-    };
+        IndexState::Present | IndexState::Invalid { .. } => {}
+        _ => return Err(refused(format!("'{}' is another one than was planned", plan.name))),
+    }
     let oid = oid_of(address, &mut c, plan).await?.ok_or_else(|| no_index(&plan.name))?;
-    check(address, &mut c, oid, left_over).await?;
+    check(address, &mut c, oid, Some(plan)).await?;
     limits(address, &mut c, plan.locked()).await?;
     run(address, password, &mut c, &plan.statement(Scheme::Postgres), &mut watch).await?;
     let _ = c.close().await;
@@ -209,8 +247,8 @@ pub(super) async fn create(
     let (mut c, found) = ready(address, password, plan).await?;
     match found {
         IndexState::Present => return Ok(()),
-        IndexState::Differs => return Err(refused(format!("Something else is called '{}' now", plan.name))),
         IndexState::Absent(_) | IndexState::Invalid { .. } => {}
+        _ => return Err(refused(format!("Something else is called '{}' now", plan.name))),
     }
     may_create(address, &mut c, &plan.table, &plan.schema).await?;
     limits(address, &mut c, plan.locked()).await?;
@@ -222,8 +260,8 @@ pub(super) async fn create(
         clean(address, password, plan).await;
         return Err(error);
     }
-    if let Some(comment) = plan.comment_statement() {
-        let done = sqlx::raw_sql(AssertSqlSafe(comment)).execute(&mut c).await;
+    for rest in [plan.comment_statement(), plan.cluster_statement()].into_iter().flatten() {
+        let done = sqlx::raw_sql(AssertSqlSafe(rest)).execute(&mut c).await;
         done.map_err(|e| why(address, &e))?;
     }
     let _ = c.close().await;

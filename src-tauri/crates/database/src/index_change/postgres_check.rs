@@ -4,10 +4,10 @@ use perfdeck_sqltext::{Dialect, quote_identifier};
 use sqlx::Row as _;
 use sqlx::postgres::{PgConnection, PgRow};
 
+use super::basis::{Basis, basis};
 use super::postgres_session::{user, why, why_no_owner};
-use super::{IndexPlan, no_twin, refused};
-use crate::indexes::rules::alike::twin;
-use crate::indexes::{Index, Scope, postgres_catalogue};
+use super::{IndexPlan, no_index, no_twin, refused};
+use crate::indexes::{Index, Scope, Work, mark_work, postgres_catalogue};
 use crate::own;
 
 /// Everything about one index. `to_jsonb` reads columns that older servers do not have.
@@ -26,61 +26,74 @@ const INDEX: &str = "
         (SELECT e.extname::text FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid
          WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid AND d.deptype IN ('e', 'x')
            AND d.refclassid = 'pg_catalog.pg_extension'::regclass LIMIT 1),
-        t.relkind = 'm'
+        t.relkind = 'm', pg_catalog.pg_get_userbyid(c.relowner)::text
     FROM pg_catalog.pg_index i
     JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     JOIN pg_catalog.pg_class t ON t.oid = i.indrelid JOIN pg_catalog.pg_namespace tn ON tn.oid = t.relnamespace
     WHERE c.oid = $1::int8::oid";
 
-/// The plan, if the index can be dropped. One that is invalid can only where that is `left_over` by an attempt that was cut
-/// off.
+/// The plan, if the index can be dropped. `before` is what was planned, when it is asked again: what that rested on must still be
+/// so, and one that is invalid by now is what an attempt that was cut off left.
 pub(super) async fn check(
     address: &Address,
     c: &mut PgConnection,
     oid: i64,
-    left_over: bool,
+    before: Option<&IndexPlan>,
 ) -> Result<IndexPlan, ApiError> {
     let failed = |e: sqlx::Error| why(address, &e);
     let row = sqlx::query(INDEX).bind(oid).fetch_optional(&mut *c).await.map_err(failed)?;
     let row = row.ok_or_else(|| refused("It is no index, or it went away just now".to_owned()))?;
     let plan = read(&row).map_err(failed)?;
     rests(address, &row, &plan)?;
-    lost(address, &row, &plan)?;
     let flag = |at: usize| row.try_get::<bool, _>(at).map_err(failed);
-    let name = &plan.name;
-    if !flag(6)? && !left_over {
-        return Err(refused(format!(
-            "'{name}' is invalid and serves no query: its build or its drop was cut off, or goes on now"
-        ))
-        .hint(format!("If no session of the server works on it, drop it by hand: DROP INDEX CONCURRENTLY {name};")));
-    }
     if !flag(14)? {
-        return Err(why_no_owner(address, &plan.table));
+        let owner: String = row.try_get(19).map_err(failed)?;
+        return Err(why_no_owner(address, &plan.table, Some(&owner)));
     }
+    let valid = flag(6)?;
+    let was_left = before.is_some_and(|plan| plan.left_over);
+    if valid && was_left {
+        return Err(refused(format!("'{}' is valid by now", plan.name)).hint("Plan it again"));
+    }
+    let all = table_of(address, c, oid).await?;
+    let index = all.iter().find(|i| i.compared.oid == oid).ok_or_else(|| no_index(&plan.name))?;
+    if !valid && before.is_none_or(|plan| plan.left_over) {
+        idle(index)?;
+        return Ok(IndexPlan { left_over: true, ..plan });
+    }
+    lost(address, &row, &plan)?;
     if !flag(16)? {
         return Err(no_create(address, &plan.schema));
     }
-    // What an index is compared by is one thing for the findings and for this.
-    let version = c.server_version_num().unwrap_or(120_000);
-    let (all, _, asked) = postgres_catalogue(c, version, Scope::TableOf(oid)).await.map_err(failed)?;
-    own::add(address, f64::from(asked) + 1.0, 0);
-    let index = all.iter().find(|i| i.compared.oid == oid).ok_or_else(|| no_twin(name))?;
-    let (other, found) = twin(index, &all).ok_or_else(|| no_twin(name))?;
-    let repeats = other.identity.name.clone();
-    if !found.options {
-        let (its, others) = (options(index), options(other));
-        return Err(refused(format!(
-            "'{name}' has the keys of {repeats} and other options ({its}; the other: {others}), so it does not repeat it"
-        )));
+    let Basis { repeats, fillfactor, covered_by, differs } = basis(index, &all)?;
+    if repeats.is_none() && before.is_some_and(|plan| plan.repeats.is_some()) {
+        return Err(no_twin(&plan.name));
     }
-    Ok(IndexPlan { repeats, fillfactor: index.compared.fillfactor != other.compared.fillfactor, ..plan })
+    Ok(IndexPlan { repeats, covered_by, differs, fillfactor, clustered: flag(8)?, ..plan })
 }
 
-/// The settings of an index and of its keys, in words.
-fn options(index: &Index) -> String {
-    let own = index.identity.options.iter().chain(index.identity.keys.iter().filter_map(|key| key.options.as_ref()));
-    let own = own.map(String::as_str).collect::<Vec<_>>().join(", ");
-    if own.is_empty() { "none".to_owned() } else { own }
+/// All indexes of the table of one: what they are compared by is one thing for the findings and for this.
+async fn table_of(address: &Address, c: &mut PgConnection, oid: i64) -> Result<Vec<Index>, ApiError> {
+    let failed = |e: sqlx::Error| why(address, &e);
+    let version = c.server_version_num().unwrap_or(120_000);
+    let (mut all, _, asked) = postgres_catalogue(c, version, Scope::TableOf(oid)).await.map_err(failed)?;
+    let (_, more) = mark_work(c, &mut all).await.map_err(failed)?;
+    own::add(address, f64::from(asked + more) + 1.0, 0);
+    Ok(all)
+}
+
+/// Refuses an invalid index that somebody builds or drops at this moment.
+fn idle(index: &Index) -> Result<(), ApiError> {
+    let name = &index.identity.name;
+    match index.compared.work {
+        Work::None => Ok(()),
+        Work::Now => Err(refused(format!("'{name}' is not valid yet or any more: a session builds or drops it now"))
+            .hint("Wait for it; what it leaves can be dropped afterwards")),
+        Work::Hidden => Err(refused(format!(
+            "'{name}' is invalid, and somebody works on its table and hides from this user what he does"
+        ))
+        .hint("It may be in the making; GRANT pg_monitor to the user, or wait")),
+    }
 }
 
 /// Refuses to drop an index on which something rests.
@@ -115,9 +128,6 @@ fn rests(address: &Address, row: &PgRow, plan: &IndexPlan) -> Result<(), ApiErro
     if flag(7)? {
         return Err(refused(format!("'{name}' is the replica identity of {}", plan.table)));
     }
-    if flag(8)? {
-        return Err(refused(format!("{} is clustered by '{name}', and would not be afterwards", plan.table)));
-    }
     Ok(())
 }
 
@@ -151,13 +161,14 @@ pub(super) async fn may_create(
         SELECT coalesce((SELECT pg_catalog.pg_has_role(relowner, 'USAGE') FROM pg_catalog.pg_class
                          WHERE oid = to_regclass($1)), true),
                coalesce((SELECT pg_catalog.has_schema_privilege(oid, 'CREATE') FROM pg_catalog.pg_namespace
-                         WHERE nspname = $2), true)";
-    let asked = sqlx::query_as(sql).bind(table).bind(schema).fetch_one(c).await;
+                         WHERE nspname = $2), true),
+               (SELECT pg_catalog.pg_get_userbyid(relowner)::text FROM pg_catalog.pg_class WHERE oid = to_regclass($1))";
+    let asked = sqlx::query_as::<_, (bool, bool, Option<String>)>(sql).bind(table).bind(schema).fetch_one(c).await;
     own::add(address, 1.0, 0);
     match asked.map_err(|e| why(address, &e))? {
-        (false, _) => Err(why_no_owner(address, table)),
-        (_, false) => Err(no_create(address, schema)),
-        (true, true) => Ok(()),
+        (false, _, owner) => Err(why_no_owner(address, table, owner.as_deref())),
+        (_, false, _) => Err(no_create(address, schema)),
+        (true, true, _) => Ok(()),
     }
 }
 
@@ -176,13 +187,12 @@ fn no_create(address: &Address, schema: &str) -> ApiError {
 fn read(row: &PgRow) -> Result<IndexPlan, sqlx::Error> {
     Ok(IndexPlan {
         name: row.try_get(0)?,
-        repeats: String::new(),
         table: row.try_get(3)?,
         schema: row.try_get(1)?,
         index: row.try_get(2)?,
         definition: row.try_get(12)?,
         comment: row.try_get(13)?,
         materialized: row.try_get(18)?,
-        fillfactor: false,
+        ..IndexPlan::default()
     })
 }

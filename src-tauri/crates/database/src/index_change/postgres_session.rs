@@ -2,6 +2,7 @@
 use std::time::Duration;
 
 use perfdeck_model::{Address, ApiError, ErrorCode, Sensitive};
+use perfdeck_sqltext::{Dialect, quote_identifier};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions as _, Row as _};
 
@@ -103,11 +104,7 @@ async fn ready(address: &Address, mut c: PgConnection, mode: Mode) -> Result<PgC
         return Err(pooled(address));
     }
     if standby && mode == Mode::Write {
-        return Err(ApiError::new(
-            ErrorCode::Unsupported,
-            format!("{} is a standby and takes no changes", address.short()),
-        )
-        .hint("Give the environment the address of the primary"));
+        return Err(is_standby(address));
     }
     if mode == Mode::Write && row.try_get::<bool, _>(2).map_err(|e| explain(address, &e))? {
         return Err(ApiError::new(
@@ -121,6 +118,18 @@ async fn ready(address: &Address, mut c: PgConnection, mode: Mode) -> Result<PgC
         let _ = sqlx::raw_sql("SET client_connection_check_interval = '1s'").execute(&mut c).await;
     }
     Ok(c)
+}
+
+fn is_standby(address: &Address) -> ApiError {
+    ApiError::new(ErrorCode::Unsupported, format!("{} is a standby and takes no changes", address.short()))
+        .hint("Give the environment the address of the primary")
+}
+
+/// Refuses a standby before anything is planned there.
+pub(super) async fn not_a_standby(address: &Address, c: &mut PgConnection) -> Result<(), ApiError> {
+    let standby = sqlx::query_scalar("SELECT pg_is_in_recovery()").fetch_one(c).await;
+    own::add(address, 1.0, 0);
+    if standby.map_err(|e| explain(address, &e))? { Err(is_standby(address)) } else { Ok(()) }
 }
 
 fn is_timeout(error: &sqlx::Error) -> bool {
@@ -137,15 +146,28 @@ pub(super) fn user(address: &Address) -> &str {
     address.username.as_deref().unwrap_or("(no user)")
 }
 
-pub(super) fn why_no_owner(address: &Address, table: &str) -> ApiError {
+/// Why this user alters no index of a table, and whom it belongs to where that is known.
+pub(super) fn why_no_owner(address: &Address, table: &str, owner: Option<&str>) -> ApiError {
+    let hint = match owner {
+        Some(owner) => {
+            let quoted = |role: &str| quote_identifier(role, Dialect::Postgres);
+            format!(
+                "It belongs to {0}, and only its owner drops and creates its indexes: GRANT {0} TO {1}; or sign in as {0}",
+                quoted(owner),
+                quoted(user(address))
+            )
+        }
+        None => "Only the owner of a table drops and creates its indexes; sign in as the owner or as a member of it"
+            .to_owned(),
+    };
     ApiError::new(ErrorCode::Privilege, format!("'{}' does not own {table} on {}", user(address), address.short()))
-        .hint("Only the owner of a table drops and creates its indexes; sign in as the owner or as a member of it")
+        .hint(hint)
 }
 
 /// Why the server lacks a privilege for a statement, by what it says of it.
 fn unprivileged(address: &Address, message: &str) -> ApiError {
     if message.starts_with("must be owner of") {
-        return why_no_owner(address, "the index's table");
+        return why_no_owner(address, "the index's table", None);
     }
     let kinds = ["schema", "tablespace", "function", "type", "table", "materialized view", "language"];
     let kind = kinds.iter().find(|kind| message.starts_with(&format!("permission denied for {kind} ")));

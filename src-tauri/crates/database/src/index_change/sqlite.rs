@@ -6,9 +6,9 @@ use perfdeck_sqltext::{Dialect, Kind, tokens};
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{ConnectOptions as _, Connection as _, Row as _};
 
+use super::basis::{Basis, basis};
 use super::{IndexFigures, IndexPlan, IndexState, no_index, no_twin, refused};
 use crate::error::explain;
-use crate::indexes::rules::alike::twin;
 use crate::indexes::{Index, same_statement, sqlite_catalogue};
 use crate::options::sqlite_options;
 use crate::trust;
@@ -65,17 +65,16 @@ fn planned(all: &[Index], own: &Index) -> Result<IndexPlan, ApiError> {
     let Some(definition) = own.compared.definition.as_ref().filter(|_| made) else {
         return Err(refused(format!("'{name}' belongs to a constraint of '{table}' and is not dropped")));
     };
-    let (twin, _) = twin(own, all).ok_or_else(|| no_twin(name))?;
+    let Basis { repeats, covered_by, .. } = basis(own, all)?;
     Ok(IndexPlan {
         name: name.clone(),
-        repeats: twin.identity.name.clone(),
+        repeats,
+        covered_by,
         table: table.clone(),
         schema: "main".to_owned(),
         index: name.clone(),
         definition: definition.clone(),
-        comment: None,
-        materialized: false,
-        fillfactor: false,
+        ..IndexPlan::default()
     })
 }
 
@@ -92,7 +91,8 @@ pub(super) async fn figures(address: &Address, plan: &IndexPlan) -> Result<Index
     let bytes: Option<i64> =
         sqlx::query_scalar(sql).bind(&plan.index).fetch_optional(&mut c).await.map_err(|e| explain(address, &e))?;
     let _ = c.close().await;
-    Ok(IndexFigures { bytes: bytes.map(|b| b as f64), ..IndexFigures::default() })
+    let uncounted = Some("SQLite keeps no account of what its indexes are used for".to_owned());
+    Ok(IndexFigures { bytes: bytes.map(|b| b as f64), uncounted, ..IndexFigures::default() })
 }
 
 pub(super) async fn state(address: &Address, plan: &IndexPlan) -> Result<IndexState, ApiError> {
@@ -106,7 +106,8 @@ async fn state_in(c: &mut SqliteConnection, plan: &IndexPlan) -> Result<IndexSta
     // As SQLite compares names. A trigger of that name is in nobody's way.
     let sql = "SELECT type, sql FROM sqlite_schema WHERE name = ? COLLATE NOCASE AND type <> 'trigger'";
     let Some(row) = sqlx::query(sql).bind(&plan.index).fetch_optional(&mut *c).await? else {
-        let twin = sqlite_catalogue(c).await?.indexes.iter().any(|i| i.identity.name == plan.repeats);
+        let all = sqlite_catalogue(c).await?.indexes;
+        let twin = all.iter().any(|i| Some(&i.identity.name) == plan.repeats.as_ref());
         return Ok(IndexState::Absent(twin));
     };
     let (kind, sql): (String, Option<String>) = (row.try_get(0)?, row.try_get(1)?);
@@ -141,7 +142,8 @@ pub(super) async fn drop(address: &Address, plan: &IndexPlan) -> Result<(), ApiE
         IndexState::Absent(_) => Ok(false),
         IndexState::Present => {
             let own = all.iter().find(|i| i.identity.name.eq_ignore_ascii_case(&plan.index));
-            planned(all, own.ok_or_else(|| no_index(&plan.name))?).map(|_| true)
+            let now = planned(all, own.ok_or_else(|| no_index(&plan.name))?)?;
+            if now.repeats.is_none() && plan.repeats.is_some() { Err(no_twin(&plan.name)) } else { Ok(true) }
         }
         _ => Err(refused(format!("'{}' is another one than was planned", plan.name))),
     })

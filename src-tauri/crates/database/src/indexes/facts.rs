@@ -103,6 +103,13 @@ pub(crate) enum Work {
     Hidden,
 }
 
+/// Whether a key is compared as its type and its column usually are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Usual {
+    pub(crate) class: bool,
+    pub(crate) collation: bool,
+}
+
 /// What only the comparison of two indexes needs.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Compared {
@@ -124,6 +131,11 @@ pub(crate) struct Compared {
     pub(crate) work: Work,
     /// The statement that creates it, where the engine keeps it.
     pub(crate) definition: Option<String>,
+    /// For each key whether its operator class is the usual one of its type, and its collation that of its column; nothing where
+    /// that was not asked.
+    pub(crate) usual: Vec<Usual>,
+    /// Whether it is not there yet: where it names no operator class and no collation, the usual ones are meant.
+    pub(crate) wanted: bool,
 }
 
 /// A table, as far as its indexes need it.

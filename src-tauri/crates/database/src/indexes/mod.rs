@@ -26,13 +26,13 @@ use crate::error::explain;
 use crate::hints::again;
 use crate::{own, sizes};
 
-pub(crate) use facts::Index;
+pub(crate) use facts::{Compared, Index, Work};
 pub use facts::{Counted, ForeignKey, IndexDone, IndexReading, TableFacts};
-pub(crate) use mysql::catalogue as mysql_catalogue;
+pub(crate) use mysql::{Table as MysqlTable, catalogue as mysql_catalogue, table as mysql_table, uses as mysql_uses};
 pub(crate) use postgres::{Scope, catalogue as postgres_catalogue, mark_work};
 pub use rules::{Found, findings};
-pub(crate) use sqlite::catalogue as sqlite_catalogue;
 pub use sqlite::{RepeatedIndex, repeated_indexes};
+pub(crate) use sqlite::{catalogue as sqlite_catalogue, comparable_condition, comparable_expression};
 pub(crate) use sqlite_text::same_statement;
 
 /// Indexes that are looked at, at most.

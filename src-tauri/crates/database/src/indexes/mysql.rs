@@ -5,11 +5,11 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use perfdeck_model::{Address, IndexIdentity, IndexKey, IndexOrigin, Scheme};
-use perfdeck_sqltext::{Dialect, without_literals};
+use perfdeck_sqltext::{Dialect, quote_text, without_literals};
 use sqlx::mysql::{MySqlConnection, MySqlRow};
 use sqlx::{AssertSqlSafe, Row as _};
 
-use super::facts::{Compared, ForeignKey, Index, IndexDone, IndexReading, TableFacts};
+use super::facts::{Compared, Counted, ForeignKey, Index, IndexDone, IndexReading, TableFacts};
 use super::{MOST_INDEXES, mysql_usage};
 use crate::mysql::{between, tables, text};
 
@@ -59,14 +59,8 @@ pub(super) async fn read(
     Ok(reading)
 }
 
-async fn read_within(
-    c: &mut MySqlConnection,
-    scheme: Scheme,
-    time: Duration,
-    began: Instant,
-    keys: bool,
-) -> Result<IndexReading, sqlx::Error> {
-    let mut reading = IndexReading::of(scheme);
+/// The question about indexes, as this server's information schema can be asked it.
+async fn question(c: &mut MySqlConnection) -> Result<String, sqlx::Error> {
     let told: Vec<String> = ask(c, COLUMNS.to_owned()).await?.iter().filter_map(|row| text(row, 0)).collect();
     let has = |name: &str| told.iter().any(|t| t == name);
     let hidden = match (has("IS_VISIBLE"), has("IGNORED")) {
@@ -75,7 +69,72 @@ async fn read_within(
         _ => "FALSE",
     };
     let expression = if has("EXPRESSION") { "expression" } else { "NULL" };
-    let question = INDEXES.replace("$HIDDEN", &format!("CAST({hidden} AS SIGNED)")).replace("$EXPRESSION", expression);
+    Ok(INDEXES.replace("$HIDDEN", &format!("CAST({hidden} AS SIGNED)")).replace("$EXPRESSION", expression))
+}
+
+/// A table by its name, with its indexes and the foreign keys at both of their ends.
+pub(crate) struct Table {
+    pub(crate) name: String,
+    pub(crate) engine: String,
+    pub(crate) indexes: Vec<Index>,
+    pub(crate) keys: Vec<ForeignKey>,
+}
+
+/// One table; `None` where there is none of that name. What refers to it is looked for in all tables, as far as there is time: the
+/// server itself keeps what such a foreign key needs.
+pub(crate) async fn table(c: &mut MySqlConnection, name: &str) -> Result<Option<Table>, sqlx::Error> {
+    let sql = "SELECT table_name, engine FROM information_schema.tables
+               WHERE table_schema = DATABASE() AND table_type IN ('BASE TABLE', 'SYSTEM VERSIONED') AND table_name = ?";
+    let Some(row) = sqlx::query(sql).bind(name).fetch_optional(&mut *c).await? else { return Ok(None) };
+    let (name, engine) = (text(&row, 0).unwrap_or_default(), text(&row, 1).unwrap_or_default());
+    let engines = HashMap::from([(name.as_str(), engine.as_str())]);
+    let range = format!("table_name = {}", quote_text(&name, Dialect::Mysql));
+    let question = question(c).await?;
+    let indexes = indexes(&ask(c, question.replace("$RANGE", &range)).await?, &engines);
+    let mut keys = Vec::new();
+    foreign_keys(&ask(c, FOREIGN_KEYS.replace("$RANGE", &range)).await?, Some(&engines), &mut keys);
+    let to = format!("referenced_{range} AND table_name <> {}", quote_text(&name, Dialect::Mysql));
+    if let Ok(rows) = ask(c, FOREIGN_KEYS.replace("$RANGE", &to)).await {
+        foreign_keys(&rows, None, &mut keys);
+    }
+    Ok(Some(Table { name, engine, indexes, keys }))
+}
+
+/// What one index has done.
+pub(crate) struct Uses {
+    pub(crate) counted: Counted,
+    pub(crate) done: Option<IndexDone>,
+    /// Rows that were written to its table.
+    pub(crate) written: Option<f64>,
+}
+
+/// What the server counted of one index.
+pub(crate) async fn uses(
+    c: &mut MySqlConnection,
+    address: &Address,
+    index: &Index,
+    table: &str,
+) -> Result<Uses, sqlx::Error> {
+    let mut reading = IndexReading::of(address.scheme);
+    reading.indexes.push(index.clone());
+    reading.tables.insert(table.to_owned(), TableFacts::default());
+    mysql_usage::read(c, address, &mut reading).await?;
+    Ok(Uses {
+        counted: reading.counted,
+        done: reading.indexes.pop().map(|index| index.done),
+        written: reading.tables.remove(table).and_then(|table| table.written_rows),
+    })
+}
+
+async fn read_within(
+    c: &mut MySqlConnection,
+    scheme: Scheme,
+    time: Duration,
+    began: Instant,
+    keys: bool,
+) -> Result<IndexReading, sqlx::Error> {
+    let mut reading = IndexReading::of(scheme);
+    let question = question(c).await?;
     let tables = tables(c).await?;
     let mut left = 0;
     for page in tables.chunks(PAGE) {
@@ -92,7 +151,7 @@ async fn read_within(
         }
         if keys {
             let rows = ask(c, FOREIGN_KEYS.replace("$RANGE", &range)).await?;
-            foreign_keys(&rows, &engines, &mut reading.foreign_keys);
+            foreign_keys(&rows, Some(&engines), &mut reading.foreign_keys);
         }
     }
     if left > 0 {
@@ -204,10 +263,10 @@ fn add_suffix(own: &mut [(Index, bool)]) {
     }
 }
 
-fn foreign_keys(rows: &[MySqlRow], page: &HashMap<&str, &str>, all: &mut Vec<ForeignKey>) {
+fn foreign_keys(rows: &[MySqlRow], page: Option<&HashMap<&str, &str>>, all: &mut Vec<ForeignKey>) {
     for row in rows {
         let (Some(table), Some(name), Some(column)) = (text(row, 0), text(row, 1), text(row, 2)) else { continue };
-        if !page.contains_key(table.as_str()) {
+        if page.is_some_and(|page| !page.contains_key(table.as_str())) {
             continue;
         }
         let (Some(references), Some(referenced)) = (text(row, 3), text(row, 4)) else { continue };

@@ -12,8 +12,8 @@ use super::MOST_INDEXES;
 use super::facts::{Counted, ForeignKey, Index, IndexDone, IndexReading, TableFacts, Work};
 use super::postgres_row::{Names, index};
 use super::postgres_sql::{
-    BUILDS, CLASSES, COLLATIONS, CONSTRAINTS, COUNT, FOREIGN_KEYS, INDEXES, LAST_SCAN, MAYBE_ALIKE, NULLS,
-    OF_ONE_TABLE, OF_USERS, TABLES, TEXTS, WINDOW, WORKED_ON,
+    BUILDS, CLASSES, COLLATED, COLLATIONS, CONSTRAINTS, COUNT, FOREIGN_KEYS, INDEXES, LAST_SCAN, MAYBE_ALIKE, NULLS,
+    OF_ONE_TABLE, OF_TABLE, OF_USERS, TABLES, TEXTS, WINDOW, WORKED_ON,
 };
 use crate::own;
 use crate::session::Session;
@@ -37,6 +37,8 @@ pub(crate) enum Scope {
     MaybeAlike,
     /// Those of the table of the index with this number.
     TableOf(i64),
+    /// Those of the table with this number.
+    OfTable(i64),
 }
 
 /// Asks for rows. The text is one of ours with numbers in it.
@@ -68,12 +70,15 @@ where
         Scope::All => OF_USERS.to_owned(),
         Scope::MaybeAlike => format!("{OF_USERS}{MAYBE_ALIKE}"),
         Scope::TableOf(oid) => OF_ONE_TABLE.replace("$OID", &oid.to_string()),
+        Scope::OfTable(oid) => OF_TABLE.replace("$OID", &oid.to_string()),
     };
+    let collated = if matches!(scope, Scope::TableOf(_) | Scope::OfTable(_)) { COLLATED } else { "NULL::text" };
     let columns = [NULLS[usize::from(version >= 150_000)], LAST_SCAN[usize::from(version >= 160_000)]].concat();
     let order = if scope == Scope::MaybeAlike { "i.indisvalid, t.relpages DESC, i.indrelid" } else { "i.indexrelid" };
     let text = INDEXES
         .replace("$ORDER", order)
         .replace("$VERSION", &columns)
+        .replace("$COLLATED", collated)
         .replace("$FILTER", &filter)
         .replace("$PAGE", &PAGE.to_string());
     let (mut rows, mut after, mut asked): (Vec<PgRow>, i64, u32) = (Vec::new(), 0, 0);
@@ -114,7 +119,7 @@ where
 {
     let mut names = Names::default();
     for row in ask(&mut *c, CLASSES.to_owned()).await? {
-        names.classes.insert(row.try_get(0)?, row.try_get(1)?);
+        names.classes.insert(row.try_get(0)?, (row.try_get(1)?, row.try_get(2)?));
     }
     let mut used = BTreeSet::new();
     for row in rows {

@@ -5,7 +5,7 @@ use perfdeck_model::{ConstraintKind, IndexConstraint, IndexIdentity, IndexKey, I
 use sqlx::Row as _;
 use sqlx::postgres::PgRow;
 
-use super::facts::{Compared, Index, IndexDone};
+use super::facts::{Compared, Index, IndexDone, Usual};
 use super::postgres::document;
 use super::postgres_sql::LONGEST_TREE;
 use super::postgres_tree::{comparable, list, not_null};
@@ -14,7 +14,8 @@ use super::rules::not_null_of;
 /// Names by numbers of the catalogue.
 #[derive(Debug, Default)]
 pub(super) struct Names {
-    pub(super) classes: HashMap<i64, String>,
+    /// And whether it is the usual one of its type.
+    pub(super) classes: HashMap<i64, (String, bool)>,
     pub(super) collations: HashMap<i64, String>,
 }
 
@@ -31,7 +32,7 @@ pub(super) fn index(row: &PgRow, names: &Names) -> Result<Index, sqlx::Error> {
     let flag = |at: usize| row.try_get::<bool, _>(at);
     let (count, numbers) = (usize::try_from(row.try_get::<i32, _>(5)?).unwrap_or(0), vector(row, 19)?);
     let columns: Vec<Option<String>> = document(row, 18)?;
-    let (keys, expressions, understood) = keys(row, names, count, &numbers, &columns)?;
+    let Keys { keys, expressions, understood, usual } = keys(row, names, count, &numbers, &columns)?;
     let method: String = row.try_get(3)?;
     let (options, fillfactor) = options(row, &method)?;
     let tree: Option<&str> = row.try_get(10)?;
@@ -75,15 +76,21 @@ pub(super) fn index(row: &PgRow, names: &Names) -> Result<Index, sqlx::Error> {
         made: oid,
         oid,
         table: row.try_get(27)?,
+        usual,
         ..Compared::default()
     };
     let done = IndexDone::counted(row.try_get(24)?, row.try_get(25)?, row.try_get(26)?, row.try_get(29)?);
     Ok(Index { identity, done, compared })
 }
 
-type Keys = (Vec<IndexKey>, Vec<Option<String>>, bool);
-
 /// Its keys, for each the comparable form of its expression, and whether all of them are understood.
+struct Keys {
+    keys: Vec<IndexKey>,
+    expressions: Vec<Option<String>>,
+    understood: bool,
+    usual: Vec<Usual>,
+}
+
 fn keys(
     row: &PgRow,
     names: &Names,
@@ -95,11 +102,15 @@ fn keys(
     let of_classes: Vec<Option<String>> = document(row, 21)?;
     let mut trees = row.try_get::<Option<&str>, _>(9)?.map(list).unwrap_or_default().unwrap_or_default().into_iter();
     let (mut keys, mut expressions, mut understood) = (Vec::with_capacity(count), Vec::with_capacity(count), true);
+    // Asked for the indexes of one table only.
+    let asked: Option<&str> = row.try_get(30)?;
+    let of_columns: Option<Vec<i64>> = asked.map(|_| document(row, 30)).transpose()?;
+    let mut usual = Vec::new();
     for at in 0..count {
         let order = orders.get(at).copied().unwrap_or(0);
-        let name = |of: &HashMap<i64, String>, all: &[i64]| all.get(at).and_then(|oid| of.get(oid)).cloned();
-        let class = name(&names.classes, &classes);
-        let collation = name(&names.collations, &collations);
+        let class = classes.get(at).and_then(|oid| names.classes.get(oid));
+        let (class, is_usual) = (class.map(|(name, _)| name.clone()), class.is_some_and(|(_, usual)| *usual));
+        let collation = collations.get(at).and_then(|oid| names.collations.get(oid)).cloned();
         let told = class.is_some() && (collation.is_some() || collations.get(at).is_none_or(|oid| *oid == 0));
         let column = columns.get(at).cloned().flatten().filter(|_| numbers.get(at).is_some_and(|n| *n != 0));
         let expression = if column.is_none() { trees.next().map(comparable) } else { None };
@@ -114,10 +125,15 @@ fn keys(
             ..IndexKey::default()
         });
         expressions.push(expression);
+        if let Some(own) = &of_columns {
+            // An expression has one of its own.
+            let collation = own.get(at).copied().unwrap_or(0);
+            usual.push(Usual { class: is_usual, collation: collation == 0 || collations.get(at) == Some(&collation) });
+        }
     }
     // All expressions have to have found their place.
     understood &= trees.next().is_none();
-    Ok((keys, expressions, understood))
+    Ok(Keys { keys, expressions, understood, usual })
 }
 
 /// The settings of an index in one order, and how full its pages are made: that of a B-tree alone is no reason to keep two.

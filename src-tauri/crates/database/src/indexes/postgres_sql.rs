@@ -19,7 +19,7 @@ pub(super) const INDEXES: &str = "
         EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_class'::regclass
                 AND d.objid IN (c.oid, t.oid) AND d.deptype = 'e'),
         c.relpages::float8 * current_setting('block_size')::float8, pg_catalog.pg_stat_get_numscans(c.oid)::float8,
-        pg_catalog.pg_stat_get_tuples_returned(c.oid)::float8, t.oid::int8 $VERSION
+        pg_catalog.pg_stat_get_tuples_returned(c.oid)::float8, t.oid::int8 $VERSION, $COLLATED
     FROM pg_catalog.pg_index i
     JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     JOIN pg_catalog.pg_class t ON t.oid = i.indrelid JOIN pg_catalog.pg_namespace tn ON tn.oid = t.relnamespace
@@ -59,9 +59,18 @@ pub(super) const CONSTRAINTS: &str = "
     JOIN pg_catalog.pg_namespace n ON n.oid = t.relnamespace
     WHERE x.conindid IN ($OIDS) ORDER BY x.contype, x.conname";
 
-/// Names of operator classes, which are few.
+/// Of one table.
+pub(super) const OF_TABLE: &str = "AND i.indrelid = $OID";
+
+/// Collations of the columns of an index, where they are asked for: none for an expression.
+pub(super) const COLLATED: &str = "
+        (SELECT json_agg(coalesce(k.attcollation, 0)::int8 ORDER BY u.at)::text FROM unnest(i.indkey) WITH ORDINALITY u(number, at)
+         LEFT JOIN pg_catalog.pg_attribute k ON k.attrelid = i.indrelid AND k.attnum = u.number AND u.number <> 0)";
+
+/// Names of operator classes, which are few, and which of them are the usual ones of their types.
 pub(super) const CLASSES: &str = "
-    SELECT o.oid::int8, CASE WHEN n.nspname = 'pg_catalog' THEN o.opcname::text ELSE format('%I.%I', n.nspname, o.opcname) END
+    SELECT o.oid::int8, CASE WHEN n.nspname = 'pg_catalog' THEN o.opcname::text ELSE format('%I.%I', n.nspname, o.opcname) END,
+        o.opcdefault
     FROM pg_catalog.pg_opclass o JOIN pg_catalog.pg_namespace n ON n.oid = o.opcnamespace";
 
 /// Names of some collations.

@@ -8,9 +8,9 @@ use sqlx::Row as _;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 use super::MOST_INDEXES;
-use super::facts::{Compared, Counted, ForeignKey, Index, IndexDone, IndexReading, TableFacts};
+use super::facts::{Compared, Counted, ForeignKey, Index, IndexDone, IndexReading, TableFacts, Usual};
 use super::rules::{self, alike, not_null_of};
-use super::sqlite_text::{Tokens, parts};
+use super::sqlite_text::{Tokens, alone, parts};
 use crate::sizes::limit_time;
 
 /// Columns of the indexes of all tables, one a row: index, table, who made it, unique, partial; column (`NULL` for an expression
@@ -137,9 +137,35 @@ fn index(
         visible: true,
         ..IndexIdentity::default()
     };
-    let compared =
-        Compared { expressions, predicate, understood, immediate: true, made, definition: sql, ..Compared::default() };
+    let usual = usual(identity.keys.len(), sql.as_deref());
+    let compared = Compared {
+        expressions,
+        predicate,
+        understood,
+        immediate: true,
+        made,
+        definition: sql,
+        usual,
+        ..Compared::default()
+    };
     Ok(Index { identity, done: IndexDone::default(), compared })
+}
+
+/// Whether each key is compared as its column is: it names no collation of its own.
+fn usual(count: usize, sql: Option<&str>) -> Vec<Usual> {
+    let written = sql.and_then(parts).map(|(keys, _)| keys).filter(|keys| keys.len() == count);
+    let own = |at: usize| written.as_ref().is_some_and(|keys| keys[at].iter().any(|word| word == "collate"));
+    (0..count).map(|at| Usual { class: true, collation: !own(at) }).collect()
+}
+
+/// An expression in the form in which those of indexes are compared; `None` where it is not understood.
+pub(crate) fn comparable_expression(sql: &str) -> Option<String> {
+    alone(sql).map(|tokens| tokens.join(" "))
+}
+
+/// A condition likewise.
+pub(crate) fn comparable_condition(sql: &str) -> Option<String> {
+    alone(sql).map(|tokens| predicate(&tokens))
 }
 
 /// A condition in comparable form.

@@ -21,13 +21,49 @@ fn significant(sql: &str) -> Option<Tokens> {
     Some(found)
 }
 
+/// The tokens without the parentheses around all of them, and without the direction of a key.
+fn bare(mut tokens: Tokens) -> Tokens {
+    if tokens.len() > 1 && matches!(tokens.last().map(String::as_str), Some("asc" | "desc")) {
+        tokens.pop();
+    }
+    while tokens.len() > 2 && is_wrapped(&tokens) {
+        tokens.pop();
+        tokens.remove(0);
+    }
+    tokens
+}
+
+/// Whether the first token is a parenthesis that the last one closes.
+fn is_wrapped(tokens: &[String]) -> bool {
+    let mut depth = 0;
+    let closes = tokens.iter().position(|token| {
+        match token.as_str() {
+            "(" => depth += 1,
+            ")" => depth -= 1,
+            _ => {}
+        }
+        depth == 0
+    });
+    tokens.first().is_some_and(|t| t == "(") && closes == Some(tokens.len() - 1)
+}
+
+/// An expression or a condition as [`parts`] would have it.
+pub(super) fn alone(sql: &str) -> Option<Tokens> {
+    significant(sql).map(bare)
+}
+
 /// Whether two statements create the same: they differ in white space, comments and the case of words at most.
 pub(crate) fn same_statement(a: &str, b: &str) -> bool {
     a == b || significant(a).is_some_and(|tokens| significant(b) == Some(tokens))
 }
 
-/// The keys of a `CREATE INDEX` as they are written, and its condition.
+/// The keys of a `CREATE INDEX` as they are written, and its condition, without what stands around all of each.
 pub(super) fn parts(sql: &str) -> Option<(Vec<Tokens>, Option<Tokens>)> {
+    let (keys, condition) = written(sql)?;
+    Some((keys.into_iter().map(bare).collect(), condition.map(bare)))
+}
+
+fn written(sql: &str) -> Option<(Vec<Tokens>, Option<Tokens>)> {
     let all = significant(sql)?;
     let open = all.iter().position(|t| t == "(")?;
     let (mut keys, mut depth, mut at) = (vec![Tokens::new()], 1, open + 1);
@@ -82,8 +118,9 @@ mod tests {
         let words = |text: &[&str]| text.iter().map(|t| (*t).to_owned()).collect::<Tokens>();
         let sql = "CREATE INDEX \"(, where\" ON [t(] /* ( */ (f(a, 'x)'), b DESC)\nWhere (B > ', WHERE')";
         let (keys, condition) = parts(sql).expect("understood");
-        assert_eq!(keys, [words(&["f", "(", "a", ",", "'x)'", ")"]), words(&["b", "desc"])]);
-        assert_eq!(condition, Some(words(&["(", "b", ">", "', WHERE'", ")"])));
+        assert_eq!(keys, [words(&["f", "(", "a", ",", "'x)'", ")"]), words(&["b"])]);
+        assert_eq!(condition, Some(words(&["b", ">", "', WHERE'"])), "without what stands around all of it");
+        assert_eq!(alone("((a) + (b))"), Some(words(&["(", "a", ")", "+", "(", "b", ")"])));
         for bad in [
             "CREATE INDEX i ON t",
             "CREATE INDEX i ON t (a",

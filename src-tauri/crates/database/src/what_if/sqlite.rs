@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use perfdeck_model::Address;
-use perfdeck_sqltext::{Dialect, Kind, quote_identifier, tokens};
+use perfdeck_sqltext::{Dialect, Kind, decoded, quote_identifier, tokens};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Row as _};
 
@@ -350,8 +350,7 @@ fn aliases(text: &str) -> HashMap<String, String> {
         .map(|t| (t.kind, &text[t.start..t.end]))
         .collect();
     let name = |(kind, text): &(Kind, &str)| match kind {
-        Kind::Word => Some(text.to_lowercase()),
-        Kind::Name => Some(text.trim_matches(['"', '`', '[', ']']).to_lowercase()),
+        Kind::Word | Kind::Name => decoded(text, *kind, Dialect::Sqlite).ok().map(|name| name.to_lowercase()),
         _ => None,
     };
     const WORDS: &[&str] = &[
@@ -408,10 +407,10 @@ mod tests {
     fn limits_and_other_names_are_found() {
         assert_eq!(limit("SELECT * FROM t LIMIT  '10' "), Some(10.0));
         assert_eq!(limit("SELECT * FROM t"), None);
-        let all = aliases("SELECT * FROM orders o JOIN \"Big T\" AS b ON b.x = o.y WHERE o.z = 1");
+        let all = aliases("SELECT * FROM orders o JOIN \"Big \"\"T\" AS b ON b.x = o.y WHERE o.z = 1");
         assert_eq!(
             (all.get("o").map(String::as_str), all.get("b").map(String::as_str)),
-            (Some("orders"), Some("big t"))
+            (Some("orders"), Some("big \"t"))
         );
     }
 }

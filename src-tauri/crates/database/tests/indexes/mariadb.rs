@@ -60,7 +60,8 @@ async fn every_defect_of_mariadb_is_found_and_no_decoy_and_unused_needs_a_window
     let found = judged(&read);
     assert_eq!(of_kinds(&found, &KINDS), wanted(RULES), "and nothing else");
     let twins = one(&found, "twins.twins_2");
-    assert_eq!(twins.finding.action.opens, FindingTarget::Database, "there is no such change yet");
+    let hide = FindingTarget::Change { kind: "hide_index".to_owned(), object: twins.object.clone() };
+    assert_eq!(twins.finding.action.opens, hide, "it is hidden before it is dropped");
     assert_eq!(twins.finding.proof.statements[0].text, "DROP INDEX `twins_2` ON `twins`;");
     let hide = &twins.finding.proof.statements[1].text;
     assert_eq!(hide, "ALTER TABLE `twins` ALTER INDEX `twins_2` IGNORED;");

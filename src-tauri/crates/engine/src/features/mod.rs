@@ -10,6 +10,7 @@ pub(crate) fn change_kinds() -> Vec<Box<dyn crate::core::changes::ChangeKind>> {
     vec![
         Box::new(database::create_index::CreateIndex),
         Box::new(database::drop_index::DropIndex),
+        Box::new(database::hide_index::HideIndex),
         Box::new(database::end_session::EndSession::CANCEL),
         Box::new(database::end_session::EndSession::TERMINATE),
     ]

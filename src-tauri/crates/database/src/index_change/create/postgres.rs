@@ -1,222 +1,39 @@
-//! On PostgreSQL: `CREATE INDEX CONCURRENTLY` on a session of its own, by the recipe of the module above.
-use perfdeck_model::{Address, ApiError, IndexSpec, Scheme, Sensitive, masking};
-use perfdeck_sqltext::Dialect;
+//! On PostgreSQL: `CREATE INDEX CONCURRENTLY` on a session of its own, by the recipe of the module above; of a partitioned table
+//! partition by partition.
+use perfdeck_model::{Address, ApiError, IndexSpec, Scheme, Sensitive};
 use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{AssertSqlSafe, Connection as _, Row as _};
 
-use super::super::postgres::{alone, limits};
+use super::super::postgres::{alone, limits, work_on};
 use super::super::postgres_check::{may_create, rests_on};
 use super::super::postgres_run::run;
-use super::super::postgres_session::{Mode, open, unqualified, why, why_no_owner};
+use super::super::postgres_session::{Mode, open, unqualified, why};
 use super::super::{Watch, refused};
-use super::found::{self, Found};
-use super::{Blocker, Built, CreateFigures, CreatePlan, columns, conditions, definition, expressions, method, name};
+use super::postgres_plan::no_table;
+use super::wanted::wanted;
+use super::{Blocker, Built, CreateFigures, CreatePlan, expressions, partitions};
 use crate::foreign_text;
+use crate::indexes::rules::alike::fulfils;
+use crate::indexes::{Index, Scope, postgres_catalogue};
 use crate::own;
 
 /// Sessions that a build would wait for which are listed.
 const BLOCKERS: usize = 5;
 
-/// What a table is, and whether the role may index it.
-const TABLE: &str = "
-    SELECT c.oid::int8, format('%I.%I', n.nspname, c.relname), n.nspname::text, c.relname::text, c.relkind::text,
-        c.relpersistence::text, pg_catalog.pg_has_role(c.relowner, 'USAGE'),
-        ARRAY(SELECT a.attname::text FROM pg_catalog.pg_attribute a
-              WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped)
-    FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = to_regclass($1)";
-
-struct Table {
-    oid: i64,
-    name: String,
-    schema: String,
-    plain: String,
-    columns: Vec<String>,
-    materialized: bool,
+/// The indexes of one table, as they are compared everywhere.
+pub(super) async fn indexes_of(address: &Address, c: &mut PgConnection, table: i64) -> Result<Vec<Index>, ApiError> {
+    let version = c.server_version_num().unwrap_or(120_000);
+    let read = postgres_catalogue(c, version, Scope::OfTable(table)).await;
+    let (all, _, asked) = read.map_err(|e| why(address, &e))?;
+    own::add(address, f64::from(asked), 0);
+    Ok(all)
 }
 
-fn no_table(name: &str) -> ApiError {
-    ApiError::not_found(format!("There is no table '{}'", masking::shown(name)))
-        .hint("Write it with its schema where the search path does not find it: schema.table")
-}
-
-async fn table(address: &Address, c: &mut PgConnection, name: &str) -> Result<Table, ApiError> {
-    let failed = |e: sqlx::Error| why(address, &e);
-    let found = sqlx::query(TABLE).bind(name).fetch_optional(c).await;
-    own::add(address, 1.0, 0);
-    let row = match found {
-        Ok(row) => row.ok_or_else(|| no_table(name))?,
-        // A text that is no name names nothing.
-        Err(sqlx::Error::Database(_)) => return Err(no_table(name)),
-        Err(error) => return Err(failed(error)),
-    };
-    let words = |at: usize| row.try_get::<String, _>(at).map_err(failed);
-    let (full, schema, kind, persistence) = (words(1)?, words(2)?, words(4)?, words(5)?);
-    let no = |what: &str| Err(refused(format!("{full} {what}")));
-    match kind.as_str() {
-        _ if schema.starts_with("pg_") || schema == "information_schema" => {
-            return no("belongs to the server itself or to one session");
-        }
-        "p" => {
-            return Err(refused(format!("{full} is partitioned, and has no rows of its own to index without a lock"))
-                .hint(
-                    "Create the index on each partition, or on the parent by hand: ON ONLY first, then attach each",
-                ));
-        }
-        "r" | "m" => {}
-        _ => return no("is no table and no materialized view"),
-    }
-    if persistence == "t" {
-        return no("is a temporary table of a session");
-    }
-    if !row.try_get::<bool, _>(6).map_err(failed)? {
-        return Err(why_no_owner(address, &full));
-    }
-    Ok(Table {
-        oid: row.try_get(0).map_err(failed)?,
-        name: full,
-        schema,
-        plain: words(3)?,
-        columns: row.try_get(7).map_err(failed)?,
-        materialized: kind == "m",
-    })
-}
-
-/// The specification with operator classes as the catalogue writes them.
-async fn classed(address: &Address, c: &mut PgConnection, spec: &IndexSpec) -> Result<IndexSpec, ApiError> {
-    let failed = |e: sqlx::Error| why(address, &e);
-    let mut spec = spec.clone();
-    let sql = "
-        SELECT pg_catalog.pg_indexam_has_property(a.oid, 'can_order'), pg_catalog.pg_indexam_has_property(a.oid, 'can_include'),
-            pg_catalog.pg_indexam_has_property(a.oid, 'can_multi_col')
-        FROM pg_catalog.pg_am a WHERE a.amname = $1 AND a.amtype = 'i'";
-    let row = sqlx::query(sql).bind(method(&spec)).fetch_optional(&mut *c).await.map_err(failed)?;
-    own::add(address, 1.0, 0);
-    let Some(row) = row else {
-        return Err(ApiError::bad_request(format!(
-            "The server knows no index of the kind '{}'",
-            masking::shown(method(&spec))
-        ))
-        .hint("btree, hash, gin, gist, spgist and brin are always there; others come with extensions"));
-    };
-    let can = |at: usize| row.try_get::<Option<bool>, _>(at).map(|can| can == Some(true)).map_err(failed);
-    let orders = spec.keys.iter().any(|key| key.descending || key.nulls_first.is_some());
-    for (wanted, can, what) in [
-        (orders, can(0)?, "keys in a direction"),
-        (!spec.include.is_empty(), can(1)?, "further columns"),
-        (spec.keys.len() > 1, can(2)?, "more than one key"),
-    ] {
-        if wanted && !can {
-            return Err(ApiError::bad_request(format!("A {} index has no {what}", method(&spec))));
-        }
-    }
-    let method = method(&spec).to_owned();
-    for key in &mut spec.keys {
-        let Some(class) = key.operator_class.take() else { continue };
-        let (schema, name) = class.rsplit_once('.').map_or((None, class.as_str()), |(s, n)| (Some(s), n));
-        let sql = "
-            SELECT CASE WHEN o.opcdefault THEN '' ELSE format('%I.%I', n.nspname, o.opcname) END
-            FROM pg_catalog.pg_opclass o JOIN pg_catalog.pg_namespace n ON n.oid = o.opcnamespace
-            JOIN pg_catalog.pg_am a ON a.oid = o.opcmethod
-            WHERE o.opcname = $1 AND a.amname = $2 AND n.nspname = coalesce($3, n.nspname)
-            ORDER BY pg_catalog.pg_opclass_is_visible(o.oid) DESC LIMIT 1";
-        let asked =
-            sqlx::query_scalar::<_, String>(sql).bind(name).bind(&method).bind(schema).fetch_optional(&mut *c).await;
-        own::add(address, 1.0, 0);
-        let found = asked.map_err(failed)?.ok_or_else(|| {
-            ApiError::bad_request(format!("There is no operator class '{}' for {method}", masking::shown(&class)))
-                .hint("Those of an extension come with it: gin_trgm_ops with CREATE EXTENSION pg_trgm;")
-        })?;
-        key.operator_class = Some(found).filter(|class| !class.is_empty());
-    }
-    Ok(spec)
-}
-
-/// Makes sure that the server takes the expressions and the condition, without running them over a row.
-async fn takes(address: &Address, c: &mut PgConnection, table: &Table, spec: &IndexSpec) -> Result<(), ApiError> {
-    let Some(conditions) = conditions(spec) else { return Ok(()) };
-    // The table's name is as the server quotes it.
-    let sql = format!("EXPLAIN SELECT 1 FROM ONLY {} WHERE {conditions}", table.name);
-    own::add(address, 1.0, 0);
-    match sqlx::raw_sql(AssertSqlSafe(sql)).fetch_all(c).await {
-        Ok(_) => Ok(()),
-        Err(sqlx::Error::Database(e)) if e.code().is_some_and(|code| code.starts_with("42") && code != "42501") => {
-            Err(ApiError::bad_request("The server does not take an expression or the condition of this index")
-                .hint("Columns are those of the table, functions and types have their schema, and a condition is true or false"))
-        }
-        Err(error) => Err(why(address, &error)),
-    }
-}
-
-async fn free_name(
-    address: &Address,
-    c: &mut PgConnection,
-    table: &Table,
-    spec: &IndexSpec,
-    all: &[Found],
-) -> Result<String, ApiError> {
-    let wanted = match &spec.name {
-        Some(name) if name.len() > name::LONGEST => {
-            return Err(ApiError::bad_request(format!("The name of the index is longer than {} bytes", name::LONGEST)));
-        }
-        Some(name) => vec![name.clone()],
-        None => name::candidates(&table.plain, spec),
-    };
-    let sql = "SELECT w FROM unnest($1::text[]) WITH ORDINALITY x(w, at)
-               WHERE NOT EXISTS (SELECT 1 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-                                 WHERE n.nspname = $2 AND c.relname = w) ORDER BY at LIMIT 1";
-    let free = sqlx::query_scalar(sql).bind(&wanted).bind(&table.schema).fetch_optional(c).await;
-    own::add(address, 1.0, 0);
-    let free: Option<String> = free.map_err(|e| why(address, &e))?;
-    free.ok_or_else(|| {
-        let left = all.iter().find(|index| !index.valid && wanted.first() == Some(&index.name));
-        match (left, wanted.first()) {
-            (Some(index), _) => {
-                refused(format!("'{}' is there and invalid: an earlier build was cut off, or goes on now", index.name))
-                    .hint("CREATE INDEX IF NOT EXISTS would call that done. Drop it first, or give another name")
-            }
-            (None, first) => refused(format!("Something is called '{}' already", first.map_or("", String::as_str)))
-                .hint("Give another name"),
-        }
-    })
-}
-
-pub(super) async fn plan(
-    address: &Address,
-    password: Option<&Sensitive>,
-    spec: &IndexSpec,
-) -> Result<CreatePlan, ApiError> {
-    let mut c = open(address, password, Mode::Read).await?;
-    let table = table(address, &mut c, &spec.table).await?;
-    if let Some(gone) = columns(spec).find(|name| !table.columns.iter().any(|column| column == name)) {
-        return Err(ApiError::not_found(format!("{} has no column '{}'", table.name, masking::shown(gone))));
-    }
-    // Operator classes by the role's own search path; from then on every name has its schema.
-    let spec = classed(address, &mut c, spec).await?;
-    unqualified(address, &mut c).await?;
-    takes(address, &mut c, &table, &spec).await?;
-    let all = found::all(&mut c, table.oid).await.map_err(|e| why(address, &e))?;
-    own::add(address, 1.0, 0);
-    if let Some(same) = all.iter().find(|index| index.serves(&spec)) {
-        return Err(refused(format!("'{}' is such an index already", same.name)));
-    }
-    may_create(address, &mut c, &table.name, &table.schema).await?;
-    let index = free_name(address, &mut c, &table, &spec, &all).await?;
-    let shown: String = sqlx::query_scalar("SELECT format('%I.%I', $1::text, $2::text)")
-        .bind(&table.schema)
-        .bind(&index)
-        .fetch_one(&mut c)
-        .await
-        .map_err(|e| why(address, &e))?;
-    let _ = c.close().await;
-    Ok(CreatePlan {
-        name: shown,
-        definition: definition(&spec, &index, &table.name, Dialect::Postgres),
-        table: table.name,
-        schema: table.schema,
-        index,
-        spec,
-        materialized: table.materialized,
-    })
+/// The index that is planned, as the catalogue would tell it.
+pub(super) fn index_of(spec: &IndexSpec, (table, name): (&str, &str), partitioned: bool) -> Index {
+    let mut index = wanted(Scheme::Postgres, spec, (table, name), str::to_owned);
+    index.identity.partitioned = partitioned;
+    index
 }
 
 fn blocker(row: &PgRow) -> Result<Blocker, sqlx::Error> {
@@ -236,7 +53,8 @@ pub(super) async fn figures(
     let mut c = open(address, password, Mode::Read).await?;
     let failed = |e: sqlx::Error| why(address, &e);
     let sql = "
-        SELECT pg_table_size(c.oid)::float8, nullif(c.reltuples, -1)::float8,
+        SELECT CASE WHEN c.relkind = 'p' THEN (SELECT sum(pg_table_size(t.relid)) FROM pg_partition_tree(c.oid) t)
+                    ELSE pg_table_size(c.oid) END::float8, nullif(c.reltuples, -1)::float8,
             ((t.n_tup_ins + t.n_tup_upd - t.n_tup_hot_upd)
              / nullif(extract(epoch FROM clock_timestamp() - d.stats_reset), 0))::float8,
             (t.n_tup_hot_upd::float8 / nullif(t.n_tup_upd, 0)),
@@ -271,6 +89,7 @@ pub(super) async fn figures(
         hot: n(3)?,
         blockers: (!hidden).then_some(blockers),
         standbys: Some((u32::try_from(count).unwrap_or(u32::MAX), lag)),
+        ..CreateFigures::default()
     })
 }
 
@@ -301,14 +120,27 @@ async fn state_in(
     let row = row.map_err(failed)?;
     let (table, taken): (Option<i64>, bool) = (row.try_get(0).map_err(failed)?, row.try_get(1).map_err(failed)?);
     let of_table = match table {
-        Some(oid) => found::all(c, oid).await.map_err(failed)?,
+        Some(oid) => indexes_of(address, c, oid).await?,
         None => Vec::new(),
     };
-    Ok(match of_table.iter().find(|index| index.name == plan.index) {
-        Some(index) => (index.built(&plan.spec), Some(index.oid)),
-        None if taken => (Built::Differs, None),
-        None => (Built::Absent, None),
-    })
+    let own = of_table.iter().find(|index| index.identity.name == plan.name);
+    let oid = own.map(|index| index.compared.oid);
+    let built = match own {
+        Some(index) if !fulfils(index, &index_of(&plan.spec, (&plan.table, &plan.name), plan.partitioned)) => {
+            Built::Differs
+        }
+        Some(index) if index.identity.valid => Built::Valid,
+        Some(index) => {
+            let (bytes, session) = work_on(address, c, index.compared.oid, &plan.index).await?;
+            Built::Invalid { bytes, maintained: index.identity.maintained, session }
+        }
+        None if taken => Built::Differs,
+        None => Built::Absent,
+    };
+    if plan.partitioned {
+        return Ok((partitions::state_in(address, c, plan, built).await?, oid));
+    }
+    Ok((built, oid))
 }
 
 /// A session that may alter the table while nobody else of Perfdeck does, and what is there of the index.
@@ -321,7 +153,7 @@ async fn ready(
     unqualified(address, &mut c).await?;
     alone(address, &mut c, &plan.table).await?;
     let (built, oid) = state_in(address, &mut c, plan).await?;
-    if let Built::Invalid { session: Some(session), .. } = built {
+    if let Built::Invalid { session: Some(session), .. } | Built::Partial { session: Some(session), .. } = built {
         return Err(refused(format!("Session {session} of the server still works on this index"))
             .hint("It ends by itself within a moment when nobody waits for it; try again then"));
     }
@@ -334,13 +166,17 @@ pub(super) async fn build(
     plan: &CreatePlan,
     mut watch: Watch<'_>,
 ) -> Result<(), ApiError> {
-    let (mut c, built, _) = ready(address, password, plan).await?;
+    let (mut c, built, oid) = ready(address, password, plan).await?;
     match built {
         Built::Valid => return Ok(()),
-        Built::Differs => return Err(refused(format!("Something else is called '{}' now", plan.name))),
-        Built::Absent | Built::Invalid { .. } => {}
+        Built::Absent | Built::Invalid { .. } | Built::Partial { .. } => {}
+        _ => return Err(refused(format!("Something else is called '{}' now", plan.name))),
     }
     may_create(address, &mut c, &plan.table, &plan.schema).await?;
+    if plan.partitioned {
+        partitions::build((address, password), &mut c, (plan, oid.is_some()), &mut watch).await?;
+        return analyze(address, password, (&mut c, plan), &mut watch).await;
+    }
     limits(address, &mut c, (!plan.materialized).then_some(plan.table.as_str())).await?;
     if matches!(built, Built::Invalid { .. }) {
         // What was cut off serves no query, and would keep its name.
@@ -350,12 +186,23 @@ pub(super) async fn build(
         clean(address, password, plan).await;
         return Err(error);
     }
-    if expressions(&plan.spec).next().is_some() {
-        (watch.progress)(None, "gathering statistics of the expression");
-        run(address, password, &mut c, &format!("ANALYZE {}", plan.table), &mut watch).await?;
-    }
+    analyze(address, password, (&mut c, plan), &mut watch).await?;
     let _ = c.close().await;
     Ok(())
+}
+
+/// Gathers statistics of expressions, which plans do not know without them.
+async fn analyze(
+    address: &Address,
+    password: Option<&Sensitive>,
+    (c, plan): (&mut PgConnection, &CreatePlan),
+    watch: &mut Watch<'_>,
+) -> Result<(), ApiError> {
+    if expressions(&plan.spec).next().is_none() {
+        return Ok(());
+    }
+    (watch.progress)(None, "gathering statistics of the expression");
+    run(address, password, c, &format!("ANALYZE {}", plan.table), watch).await
 }
 
 /// Takes away what a build that failed left, as far as that takes a moment; else the target says that it is there.
@@ -384,6 +231,9 @@ pub(super) async fn unbuild(
     let (mut c, built, oid) = ready(address, password, plan).await?;
     match (built, oid) {
         (Built::Absent, _) => return Ok(()),
+        (Built::Valid | Built::Partial { .. }, oid) if plan.partitioned => {
+            return partitions::unbuild((address, password), &mut c, (plan, oid.is_some()), &mut watch).await;
+        }
         (Built::Valid | Built::Invalid { .. }, Some(oid)) => rests_on(address, &mut c, oid).await?,
         _ => return Err(refused(format!("'{}' is another one than was created", plan.name))),
     }

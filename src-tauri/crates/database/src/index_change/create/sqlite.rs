@@ -6,9 +6,11 @@ use sqlx::{AssertSqlSafe, Connection as _, Row as _};
 
 use super::super::refused;
 use super::super::sqlite::{open, unquoted, without_schema};
+use super::wanted::wanted;
 use super::{Built, CreateFigures, CreatePlan, columns, conditions, definition, name};
 use crate::error::explain;
-use crate::indexes::same_statement;
+use crate::health::sqlite_room as room;
+use crate::indexes::{same_statement, sqlite_catalogue};
 
 /// Refuses what SQLite has not.
 fn known(spec: &IndexSpec) -> Result<(), ApiError> {
@@ -88,15 +90,17 @@ pub(super) async fn plan(address: &Address, spec: &IndexSpec) -> Result<CreatePl
     }
     let index = free_name(address, &mut c, &table, spec).await?;
     let definition = definition(spec, &index, &quoted, Dialect::Sqlite);
-    let sql = "SELECT name, sql FROM sqlite_schema WHERE type = 'index' AND tbl_name = ? AND sql IS NOT NULL";
-    for row in sqlx::query(sql).bind(&table).fetch_all(&mut c).await.map_err(failed)? {
-        let (name, sql): (String, String) = (row.try_get(0).map_err(failed)?, row.try_get(1).map_err(failed)?);
-        let other = super::definition(spec, &name, &quoted, Dialect::Sqlite);
-        if same_statement(&sql, &other) {
-            return Err(refused(format!("'{name}' is such an index already")));
-        }
-    }
+    let all = sqlite_catalogue(&mut c).await.map_err(failed)?.indexes;
     let _ = c.close().await;
+    let spelled = |name: &str| {
+        let own = of_table.iter().find(|column| column.eq_ignore_ascii_case(name));
+        own.cloned().unwrap_or_else(|| name.to_owned())
+    };
+    let mut wanted = wanted(Scheme::Sqlite, spec, (&table, &index), spelled);
+    // What the file puts behind the keys is the same for each index of a table.
+    let suffix = all.iter().filter(|i| i.identity.table == table).map(|i| &i.identity.suffix);
+    wanted.identity.suffix = suffix.max_by_key(|suffix| suffix.len()).cloned().unwrap_or_default();
+    let covered_by = super::beside(&wanted, &all)?;
     Ok(CreatePlan {
         name: index.clone(),
         table,
@@ -104,7 +108,8 @@ pub(super) async fn plan(address: &Address, spec: &IndexSpec) -> Result<CreatePl
         index,
         spec: spec.clone(),
         definition,
-        materialized: false,
+        covered_by,
+        ..CreatePlan::default()
     })
 }
 
@@ -114,7 +119,12 @@ pub(super) async fn figures(address: &Address, plan: &CreatePlan) -> Result<Crea
     let bytes: Option<i64> =
         sqlx::query_scalar(sql).bind(&plan.table).fetch_optional(&mut c).await.map_err(|e| explain(address, &e))?;
     let _ = c.close().await;
-    Ok(CreateFigures { table_bytes: bytes.map(|b| b as f64), blockers: Some(Vec::new()), ..CreateFigures::default() })
+    Ok(CreateFigures {
+        table_bytes: bytes.map(|b| b as f64),
+        blockers: Some(Vec::new()),
+        free_bytes: room(address).map(|(_, free)| free),
+        ..CreateFigures::default()
+    })
 }
 
 async fn state_in(c: &mut SqliteConnection, plan: &CreatePlan) -> Result<Built, sqlx::Error> {

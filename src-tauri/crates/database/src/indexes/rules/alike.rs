@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use perfdeck_model::{IndexKey, IndexOrigin};
 
-use crate::indexes::facts::{Index, IndexReading};
+use crate::indexes::facts::{Index, IndexReading, Usual};
 
 /// How the keys of one index are to those of another one that serves them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,24 +32,66 @@ pub(crate) struct Advice<'a> {
     pub(crate) twin: Option<&'a Index>,
 }
 
-/// A key with the text of its expression in comparable form.
-type Key<'a> = (&'a IndexKey, Option<&'a str>);
+/// A key with what it is compared by.
+#[derive(Clone, Copy)]
+struct Key<'a> {
+    key: &'a IndexKey,
+    /// The text of its expression in comparable form.
+    expression: Option<&'a str>,
+    usual: Option<Usual>,
+    wanted: bool,
+}
 
 fn keys(index: &Index) -> Vec<Key<'_>> {
-    let expressions = index.compared.expressions.iter().map(Option::as_deref).chain(std::iter::repeat(None));
-    index.identity.keys.iter().zip(expressions).collect()
+    let of = &index.compared;
+    let expressions = of.expressions.iter().map(Option::as_deref).chain(std::iter::repeat(None));
+    let usual = of.usual.iter().copied().map(Some).chain(std::iter::repeat(None));
+    let all = index.identity.keys.iter().zip(expressions).zip(usual);
+    all.map(|((key, expression), usual)| Key { key, expression, usual, wanted: of.wanted }).collect()
+}
+
+/// Whether two keys are ordered and found alike, whatever is in order.
+fn same_order(a: &Key<'_>, b: &Key<'_>) -> bool {
+    // One that is not there yet and names none takes the usual one, whichever that is.
+    let class = match (a.wanted && a.key.operator_class.is_none(), b.usual) {
+        (true, Some(usual)) => usual.class,
+        _ => a.key.operator_class == b.key.operator_class,
+    };
+    let collation = match (a.wanted, b.usual) {
+        (true, Some(usual)) => usual.collation,
+        _ => a.key.collation == b.key.collation,
+    };
+    class
+        && collation
+        && a.key.descending == b.key.descending
+        && a.key.nulls_first == b.key.nulls_first
+        && a.key.prefix == b.key.prefix
 }
 
 fn same(a: &Key<'_>, b: &Key<'_>) -> bool {
     // The shown text of an expression has no literals, so that it is no proof.
-    a.0.column == b.0.column
-        && a.1 == b.1
-        && (a.0.column.is_some() || a.1.is_some())
-        && a.0.operator_class == b.0.operator_class
-        && a.0.collation == b.0.collation
-        && a.0.descending == b.0.descending
-        && a.0.nulls_first == b.0.nulls_first
-        && a.0.prefix == b.0.prefix
+    a.key.column == b.key.column
+        && a.expression == b.expression
+        && (a.key.column.is_some() || a.expression.is_some())
+        && same_order(a, b)
+}
+
+/// Whether an index is the one that was asked for. What the catalogue makes of an expression or a condition is not known before it
+/// was created, so that one in its place is taken for it.
+pub(crate) fn fulfils(found: &Index, wanted: &Index) -> bool {
+    let (x, y) = (&wanted.identity, &found.identity);
+    let key = |(a, b): (&Key<'_>, &Key<'_>)| {
+        let unread = a.key.column.is_none() && a.expression.is_none() && b.key.column.is_none();
+        same(a, b) || unread && same_order(a, b)
+    };
+    x.method == y.method
+        && x.keys.len() == y.keys.len()
+        && keys(wanted).iter().zip(&keys(found)).all(key)
+        && x.include == y.include
+        && x.partial == y.partial
+        && x.partitioned == y.partitioned
+        && !y.unique
+        && y.constraints.is_empty()
 }
 
 /// Columns that the engine puts behind the keys, as far as they are not among them whole.
@@ -241,6 +283,38 @@ mod tests {
         let mut down = with(index("down", &["a", "id"]));
         down.identity.keys[1].descending = true;
         assert_eq!(goes(vec![a, down]), [], "the other way round");
+    }
+
+    #[test]
+    fn what_is_not_there_yet_takes_what_is_usual() {
+        let mut wanted = index("w", &["a"]);
+        wanted.compared.wanted = true;
+        let with = |class, collation| {
+            let mut there = index("i", &["a"]);
+            there.identity.keys[0].operator_class = Some("text_ops".to_owned());
+            there.identity.keys[0].collation = Some("de".to_owned());
+            there.compared.usual = vec![Usual { class, collation }];
+            there
+        };
+        let there = with(true, true);
+        assert!(relation(&wanted, &there).is_some_and(|found| found.exact) && fulfils(&there, &wanted));
+        assert!(!fulfils(&with(false, true), &wanted), "another operator class");
+        assert!(relation(&wanted, &with(true, false)).is_none(), "another collation");
+        wanted.identity.keys[0].operator_class = Some("text_pattern_ops".to_owned());
+        assert!(!fulfils(&there, &wanted), "it names another one");
+        // An expression that is not there yet is no proof that one that is does the same.
+        let expression = |name: &str, text: Option<&str>| {
+            let mut of = index(name, &["a"]);
+            of.identity.keys[0].column = None;
+            of.compared.expressions = vec![text.map(str::to_owned)];
+            of
+        };
+        let (mut asked, made) = (expression("w", None), expression("i", Some("{tree}")));
+        asked.compared.wanted = true;
+        assert!(relation(&asked, &made).is_none() && fulfils(&made, &asked));
+        let mut unique = index("u", &["a"]);
+        unique.identity.unique = true;
+        assert!(!fulfils(&unique, &index("w", &["a"])), "it enforces something");
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! Indexes that another one of their table repeats, or begins with.
-use perfdeck_model::{FindingTarget, IndexFindingKind, Proof, Scheme};
+use perfdeck_model::{IndexFindingKind, Proof, Scheme};
 use perfdeck_words as words;
 
-use super::alike::{Advice, relation};
+use super::alike::Advice;
 use super::{Draft, Facts, statements};
 
 /// A wider index that is so many times as large is said to cost more for each entry that is read.
@@ -10,16 +10,6 @@ const WIDER: f64 = 3.0;
 
 pub(super) fn found<'a>(facts: &Facts<'a>) -> Vec<Draft<'a>> {
     facts.advised.iter().map(|advice| draft(facts, advice)).collect()
-}
-
-/// Whether the kind of change that drops an index takes this one: it asks for another one with the same keys.
-fn is_planned(scheme: Scheme, advice: &Advice<'_>) -> bool {
-    let keys = advice.twin.is_some() || relation(advice.index, advice.stays).is_some_and(|found| found.keys);
-    match scheme {
-        Scheme::Postgres => keys && !advice.index.identity.partitioned,
-        Scheme::Sqlite => keys,
-        _ => false,
-    }
 }
 
 /// What stands behind it.
@@ -84,11 +74,6 @@ fn draft<'a>(facts: &Facts<'a>, advice: &Advice<'a>) -> Draft<'a> {
         Some(_) => format!("`{}` serves the same queries as both, and stays", stays.identity.name),
         None => "the other serves the same queries".to_owned(),
     };
-    let opens = if is_planned(scheme, advice) {
-        FindingTarget::Change { kind: crate::index_change::DROP_INDEX.to_owned(), object: object.clone() }
-    } else {
-        FindingTarget::Database
-    };
     Draft {
         kind,
         index: Some(index),
@@ -100,7 +85,7 @@ fn draft<'a>(facts: &Facts<'a>, advice: &Advice<'a>) -> Draft<'a> {
         cost,
         ranked_by: format!("what it serves is served without it; {told}"),
         frees_bytes: index.done.bytes,
-        opens,
+        opens: statements::change(scheme, &index.identity),
         proof: proof(scheme, advice),
     }
 }

@@ -39,7 +39,12 @@ fn draft<'a>(facts: &Facts<'a>, index: &'a Index) -> Draft<'a> {
     if let Some(rebuild) = statements::rebuild(scheme, i).filter(|_| !remnant) {
         proof = proof.statement("Builds it again", rebuild);
     }
+    let mut opens = FindingTarget::Database;
     if i.constraints.is_empty() {
+        // What is left of the server's own tables is dropped by hand.
+        if !i.name.starts_with("pg_toast.") {
+            opens = statements::change(scheme, i);
+        }
         proof = proof.statement("Drops it", statements::drop(scheme, i));
     }
     Draft {
@@ -56,7 +61,7 @@ fn draft<'a>(facts: &Facts<'a>, index: &'a Index) -> Draft<'a> {
         cost: if i.maintained { 0.2 + 0.6 * share } else { 0.1 + 0.6 * share },
         ranked_by: format!("it costs and serves nothing; {told}"),
         frees_bytes: index.done.bytes,
-        opens: FindingTarget::Database,
+        opens,
         proof,
     }
 }

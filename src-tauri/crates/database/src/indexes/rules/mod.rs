@@ -102,8 +102,14 @@ fn word(kind: IndexFindingKind) -> &'static str {
 
 impl Draft<'_> {
     fn told(self) -> IndexFinding {
-        let change = matches!(self.opens, FindingTarget::Change { .. });
+        let kind = match &self.opens {
+            FindingTarget::Change { kind, .. } => Some(kind.as_str()),
+            _ => None,
+        };
+        let hides = kind == Some(crate::index_change::HIDE_INDEX);
+        let change = kind.is_some();
         let label = match self.kind {
+            _ if hides => "Review hiding",
             _ if change => "Review drop",
             IndexFindingKind::NeverAnalyzed => "Review table",
             IndexFindingKind::ForeignKey => "Review foreign key",
@@ -111,7 +117,13 @@ impl Draft<'_> {
         };
         let finding = reading::finding(word(self.kind), &self.object, self.title, self.evidence, self.cost, label);
         let action = perfdeck_model::FindingAction { opens: self.opens.clone(), ..finding.action };
-        let proof = if change { self.proof.step("Plan the drop", self.opens) } else { self.proof };
+        let drop =
+            FindingTarget::Change { kind: crate::index_change::DROP_INDEX.to_owned(), object: self.object.clone() };
+        let proof = match (hides, change) {
+            (true, _) => self.proof.step("Plan hiding it first", self.opens).step("Plan the drop", drop),
+            (_, true) => self.proof.step("Plan the drop", self.opens),
+            _ => self.proof,
+        };
         IndexFinding {
             users: Vec::new(),
             users_left_out: 0,

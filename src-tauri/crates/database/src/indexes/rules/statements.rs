@@ -1,6 +1,8 @@
 //! Statements that follow from findings about indexes. PostgreSQL's names are as the server quotes them.
-use perfdeck_model::{IndexIdentity, Scheme};
+use perfdeck_model::{FindingTarget, IndexIdentity, Scheme};
 use perfdeck_sqltext::{Dialect, quote_identifier};
+
+use crate::index_change::{DROP_INDEX, HIDE_INDEX};
 
 fn mysql(name: &str) -> String {
     quote_identifier(name, Dialect::Mysql)
@@ -16,6 +18,17 @@ pub(super) fn object(scheme: Scheme, index: &IndexIdentity) -> String {
         Scheme::Mysql | Scheme::Mariadb => format!("{}.{}", index.table, index.name),
         _ => index.name.clone(),
     }
+}
+
+/// The change that a finding about an index that need not stay leads to: where it can be hidden, that comes first.
+pub(super) fn change(scheme: Scheme, index: &IndexIdentity) -> FindingTarget {
+    // That of a partitioned table goes with those of all partitions, and is not dropped beside reads and writes.
+    if index.partitioned || index.part_of.is_some() {
+        return FindingTarget::Database;
+    }
+    let hides = matches!(scheme, Scheme::Mysql | Scheme::Mariadb) && index.visible;
+    let kind = if hides { HIDE_INDEX } else { DROP_INDEX };
+    FindingTarget::Change { kind: kind.to_owned(), object: object(scheme, index) }
 }
 
 /// Drops an index.

@@ -1,7 +1,7 @@
 //! Indexes that nothing read for long enough, on no node.
 use std::collections::{HashMap, HashSet};
 
-use perfdeck_model::{FindingTarget, IndexFindingKind, Proof, UnusedAnswer};
+use perfdeck_model::{IndexFindingKind, Proof, UnusedAnswer};
 use perfdeck_words as words;
 
 use super::{Draft, Facts, alike, foreign_key, named, statements};
@@ -203,7 +203,7 @@ fn draft<'a>(facts: &Facts<'a>, index: &'a Index, seen: &Seen) -> Draft<'a> {
             if sure < 1.0 { "; lower, because not everything was seen that may use it" } else { "" }
         ),
         frees_bytes: seen.bytes,
-        opens: FindingTarget::Database,
+        opens: statements::change(scheme, i),
         proof,
     }
 }

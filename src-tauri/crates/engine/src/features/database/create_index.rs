@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use ts_rs::TS;
 
-use super::drop_index::{read, size};
+use super::drop_index::{in_work, invalid, open_transactions, read};
 use crate::Engine;
 use crate::core::changes::{At, Came, ChangeKind, Planned, Preview};
 use crate::core::guards::Permit;
@@ -120,10 +120,17 @@ fn answer(plan: &CreatePlan, built: &Built) -> TargetSays {
         Built::Valid => TargetSays::new(Says::AsApplied, "present and valid"),
         Built::Absent => TargetSays::new(Says::AsBefore, "absent"),
         Built::Invalid { bytes, maintained, session } => {
-            let written = if *maintained { "written with every insert" } else { "not written any more" };
-            let busy = session.map(|s| format!("; session {s} of the server still works on it")).unwrap_or_default();
-            TargetSays::new(Says::HalfDone, format!("invalid, {}, {written}, used by no query{busy}", size(*bytes)))
+            TargetSays::new(Says::HalfDone, invalid(*bytes, *maintained, *session))
         }
+        Built::Partial { done, of, session } => {
+            let busy = session.map(|s| format!("; session {s} of the server still works on it")).unwrap_or_default();
+            let parts = words::plural(*of as i64, "partition");
+            TargetSays::new(
+                Says::HalfDone,
+                format!("not valid: {} of {parts} have it{busy}", words::count(*done as i64)),
+            )
+        }
+        Built::InWork(session) => TargetSays::new(Says::HalfDone, in_work(*session)),
         Built::Differs => TargetSays::new(Says::Differs, format!("something else is called {} now", plan.name)),
     }
 }
@@ -146,17 +153,76 @@ fn blockers(all: Option<&[Blocker]>) -> Vec<String> {
 }
 
 fn notes(scheme: Scheme, plan: &CreatePlan, figures: &CreateFigures) -> Vec<String> {
-    if scheme == Scheme::Sqlite {
-        return vec!["Writers wait for as long as it is built".to_owned()];
+    let mut notes = match scheme {
+        Scheme::Postgres => postgres_notes(plan, figures),
+        Scheme::Mysql | Scheme::Mariadb => mysql_notes(plan, figures),
+        _ => sqlite_notes(figures),
+    };
+    if let Some(other) = &plan.covered_by {
+        notes.push(format!("`{other}` begins with the same keys, and serves the same queries if it is wider"));
     }
+    notes
+}
+
+fn sqlite_notes(figures: &CreateFigures) -> Vec<String> {
+    let mut notes = vec!["Writers wait for as long as it is built".to_owned()];
+    // Its size is not known before; it is less than the table's, unless it holds all of it, and its journal holds it again.
+    match (figures.free_bytes, figures.table_bytes) {
+        (Some(free), Some(table)) if free < 2.0 * table => notes.push(format!(
+            "The file's disk has {} free, which may not be enough: the table has {}",
+            words::bytes(free),
+            words::bytes(table)
+        )),
+        (Some(free), _) => notes.push(format!("The file's disk has {} free", words::bytes(free))),
+        (None, _) => notes.push("How much of the file's disk is free is not told here".to_owned()),
+    }
+    notes
+}
+
+fn mysql_notes(plan: &CreatePlan, figures: &CreateFigures) -> Vec<String> {
+    let (count, oldest) = match figures.transactions {
+        Some((n, oldest)) => (Some(n), oldest),
+        None => (None, None),
+    };
     let mut notes = vec![
         format!(
-            "SELECT, INSERT, UPDATE and DELETE go on; VACUUM, ANALYZE, ALTER and other builds on `{}` wait (SHARE UPDATE EXCLUSIVE)",
+            "SELECT, INSERT, UPDATE and DELETE go on; other ALTERs on `{}` wait. The table's lock is taken for a moment at the \
+             beginning and at the end, and waited for 2 s, since others wait behind that",
             plan.table
         ),
-        "Sent on a session of its own, outside a transaction: a lock is tried for 2 s first, then the statement has 10 min".to_owned(),
-        "The table is read twice, and the disk needs the index's size twice while it is sorted".to_owned(),
+        "It has 10 min; stopping it ends it on the server too (KILL QUERY). What is cut off leaves nothing, and a statement that \
+         nobody waits for any more goes on to its end"
+            .to_owned(),
+        "Replicas build it after that, one statement at a time, and lag as long as it takes there".to_owned(),
+        "How much of the server's disk is free is not told: it needs its own size, and as much in innodb_tmpdir while it is sorted"
+            .to_owned(),
     ];
+    notes.extend(open_transactions(count, oldest));
+    notes
+}
+
+fn postgres_notes(plan: &CreatePlan, figures: &CreateFigures) -> Vec<String> {
+    let mut notes = vec![format!(
+        "SELECT, INSERT, UPDATE and DELETE go on; VACUUM, ANALYZE, ALTER and other builds on `{}` wait (SHARE UPDATE EXCLUSIVE)",
+        plan.table
+    )];
+    if plan.partitioned {
+        notes.push(format!(
+            "{} one after the other: built beside reads and writes, then attached. Making the parent's blocks writes to it for a \
+             moment, attaching blocks queries of the partition for one; each lock is tried for 2 s, five times",
+            words::plural(plan.partitions() as i64, "partition")
+        ));
+        notes.push(
+            "Undoing drops it with those of all partitions, which blocks reads and writes of all of them for a moment"
+                .to_owned(),
+        );
+    } else {
+        notes.push(
+            "Sent on a session of its own, outside a transaction: a lock is tried for 2 s first, then the statement has 10 min"
+                .to_owned(),
+        );
+    }
+    notes.push("The table is read twice, and the disk needs the index's size twice while it is sorted; how much is free there no server tells".to_owned());
     notes.extend(blockers(figures.blockers.as_deref()));
     if let Some((count @ 1.., lag)) = figures.standbys {
         let lag = lag.map(|s| format!(", {} behind at most", words::seconds(s))).unwrap_or_default();
@@ -174,6 +240,16 @@ fn notes(scheme: Scheme, plan: &CreatePlan, figures: &CreateFigures) -> Vec<Stri
 
 fn row(what: &str, predicted: Option<f64>, unit: Unit) -> PreviewRow {
     PreviewRow { what: what.to_owned(), predicted, came: None, unit }
+}
+
+fn undo_cost(scheme: Scheme, plan: &CreatePlan) -> Option<String> {
+    let cost = match scheme {
+        Scheme::Postgres if plan.partitioned => "reads and writes of all partitions wait for a moment",
+        Scheme::Postgres => "waits for transactions that use the table",
+        Scheme::Mysql | Scheme::Mariadb => "a moment, for which the table's lock is taken",
+        _ => return None,
+    };
+    Some(cost.to_owned())
 }
 
 impl ChangeKind for CreateIndex {
@@ -203,8 +279,7 @@ impl ChangeKind for CreateIndex {
                 title: format!("Create `{}` on `{}`", plan.name, plan.table),
                 statement: plan.statement(address.scheme),
                 undo_statement: Some(plan.undo_statement(address.scheme)),
-                undo_cost: Some("waits for transactions that use the table".to_owned())
-                    .filter(|_| address.scheme == Scheme::Postgres),
+                undo_cost: undo_cost(address.scheme, &plan),
                 plan: serde_json::to_value(&plan).map_err(|e| ApiError::internal(e.to_string()))?,
                 lease_ms: None,
             })
@@ -217,8 +292,10 @@ impl ChangeKind for CreateIndex {
             let (address, password) = at.engine.door(at.environment).await?;
             let figures = index_change::create_figures(&address, password.as_ref(), &plan).await?;
             let mut rows = vec![row("Table that is read", figures.table_bytes, Unit::Bytes)];
-            if address.scheme == Scheme::Postgres {
+            if address.scheme != Scheme::Sqlite {
                 rows.push(row("Rows", figures.rows, Unit::Count));
+            }
+            if address.scheme == Scheme::Postgres {
                 rows.push(row("Writes that maintain it", figures.writes_per_s, Unit::PerSecond));
                 rows.push(row("Updates that touch no index now", figures.hot, Unit::Ratio));
             }

@@ -7,6 +7,7 @@ pub(crate) mod create_index;
 pub(crate) mod drop_index;
 pub(crate) mod end_session;
 pub(crate) mod growth;
+pub(crate) mod hide_index;
 pub(crate) mod indexes;
 pub(crate) mod place;
 pub(crate) mod pools;

@@ -1,20 +1,31 @@
-//! What of PostgreSQL's indexes is not dropped, with the reason that is true, and what is dropped though it is unusual.
+//! Indexes as changes on servers. Here: what of PostgreSQL's is not dropped, with the reason that is true, and what is dropped
+//! though it is unusual.
 mod advised;
 mod create;
+mod killed;
+mod mariadb;
+mod partitions;
 #[path = "../support/mod.rs"]
 mod support;
+mod useless;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use perfdeck_engine::database::{IndexesRequest, db_indexes};
 use perfdeck_engine::{Engine, changes};
-use perfdeck_model::Kind;
+use perfdeck_model::{DatabaseIndexes, Kind};
 use perfdeck_testkit::sqlx::{self, Connection as _, Executor as _, Row as _};
 use perfdeck_testkit::{Postgres, eventually};
 use support::{apply, changed, confirmed, open, plan_drop as plan, undo};
 
 async fn environment(engine: &Arc<Engine>, name: &str, database: &str) -> String {
     support::environment(engine, support::draft(name, Kind::Development, support::database(database.to_owned()))).await
+}
+
+async fn findings(engine: &Arc<Engine>, id: &str) -> DatabaseIndexes {
+    let asked = IndexesRequest { environment_id: id.to_owned(), kinds: Vec::new(), table: None, limit: None };
+    db_indexes(engine.clone(), asked).await.expect("findings")
 }
 
 async fn valid(server: &Postgres, name: &str) -> Option<bool> {
@@ -51,18 +62,21 @@ async fn what_cannot_be_dropped_is_refused_for_the_reason_that_is_true() {
     let id = environment(&engine, "clinic", &server.url()).await;
     let needed = if plan(&engine, &id, "par_id").await.is_err() { "par_id" } else { "par_id2" };
     for (name, why) in [
-        ("w2", "has the keys of public.w1 and other options (siglen=100; the other: none)"),
-        ("n1", "has the keys of public.n2 and other options (none; the other: pages_per_range=4)"),
-        ("a2", "has the keys of public.a1 and other options (deduplicate_items=off; the other: none)"),
         ("x3", "depends on the extension 'plpgsql'"),
-        ("al_ccnew", "is invalid and serves no query"),
         (needed, "The constraint 'ch_a_fkey' of public.ch rests on 'public.par_id"),
     ] {
         let refused = plan(&engine, &id, name).await.expect_err(name);
         assert!(refused.message.contains(why), "{name}: {}", refused.message);
     }
-    let invalid = plan(&engine, &id, "al_ccnew").await.expect_err("invalid").hint.unwrap_or_default();
-    assert!(invalid.contains("DROP INDEX CONCURRENTLY public.al_ccnew;"), "by hand: {invalid}");
+    for (name, difference) in [
+        ("w2", "`public.w1` has the same keys and other options (none; this one: siglen=100)"),
+        ("n1", "`public.n2` has the same keys and other options (pages_per_range=4; this one: none)"),
+        ("a2", "`public.a1` has the same keys and other options (none; this one: deduplicate_items=off)"),
+    ] {
+        let planned = plan(&engine, &id, name).await.expect("it enforces nothing");
+        assert!(!planned.title.contains("repeats"), "it repeats none: {}", planned.title);
+        assert!(planned.notes.iter().any(|n| n == difference), "{name}: {:?}", planned.notes);
+    }
     let planned = plan(&engine, &id, "x2").await.expect("another fillfactor alone");
     assert!(planned.notes.iter().any(|n| n.contains("differ in fillfactor alone")), "it is said: {:?}", planned.notes);
     engine.shutdown().await;

@@ -1,0 +1,264 @@
+//! On MySQL and MariaDB: `ALTER TABLE … ADD INDEX`, in place and without a lock, by the recipe of the module above.
+use perfdeck_model::{Address, ApiError, IndexSpec, Scheme, Sensitive, masking};
+use perfdeck_sqltext::Dialect;
+use sqlx::mysql::MySqlConnection;
+use sqlx::{Connection as _, Row as _};
+
+use super::super::mysql::{adds, drops, in_work, ready, transactions};
+use super::super::mysql_check::{at, may_alter, parts};
+use super::super::mysql_run::{at_work, run};
+use super::super::mysql_session::{Server, open, quoted, takes_changes, why};
+use super::super::postgres_session::Mode;
+use super::super::{Watch, refused};
+use super::wanted::wanted;
+use super::{Built, CreateFigures, CreatePlan, columns, conditions, expressions, key, method, name};
+use crate::indexes::rules::alike::fulfils;
+use crate::indexes::{Index, MysqlTable, mysql_table};
+use crate::mysql::text;
+
+/// Longest name, in letters.
+const LONGEST: usize = 64;
+
+/// Refuses what such a server has not.
+fn known(spec: &IndexSpec, server: Server) -> Result<(), ApiError> {
+    let product = server.product();
+    let no = |what: &str| Err(ApiError::bad_request(format!("An index of {product} has no {what}")));
+    if !method(spec).eq_ignore_ascii_case("btree") {
+        return Err(refused(format!(
+            "A {} index is not built beside writes on {product}",
+            masking::shown(method(spec))
+        ))
+        .hint("InnoDB builds B-trees so; indexes of words and of places lock the table and are made by hand"));
+    }
+    if !spec.include.is_empty() {
+        return no("further columns");
+    }
+    if spec.predicate.is_some() {
+        return no("condition");
+    }
+    if spec.keys.iter().any(|key| key.operator_class.is_some()) {
+        return no("operator classes");
+    }
+    if spec.keys.iter().any(|key| key.nulls_first.is_some_and(|first| first == key.descending)) {
+        return no("choice of where NULLs stand");
+    }
+    if spec.keys.iter().any(|key| key.descending) && !server.descends() {
+        return no("descending keys in this version: they are read and forgotten");
+    }
+    if expressions(spec).next().is_some() && !server.indexes_expressions() {
+        return Err(ApiError::bad_request(format!("{product} of this version has no indexes over expressions"))
+            .hint("A generated column holds the expression, and an index is made over that"));
+    }
+    Ok(())
+}
+
+/// The table of a name: as it is, then as a statement would have it.
+async fn table(address: &Address, c: &mut MySqlConnection, asked: &str) -> Result<MysqlTable, ApiError> {
+    let failed = |e: sqlx::Error| why(address, asked, &e);
+    let mut names = vec![asked.to_owned()];
+    match parts(asked).as_deref() {
+        Some([name]) => names.push(name.clone()),
+        Some([schema, name]) if *schema == address.path => names.push(name.clone()),
+        _ => {}
+    }
+    for name in &names {
+        let Some(table) = mysql_table(c, name).await.map_err(failed)? else { continue };
+        if !table.engine.eq_ignore_ascii_case("InnoDB") {
+            return Err(refused(format!(
+                "'{}' is a table of {}, which is locked while its indexes change",
+                table.name,
+                masking::shown(&table.engine)
+            ))
+            .hint("Do it by hand when nobody writes, or change the engine: ENGINE=InnoDB"));
+        }
+        return Ok(table);
+    }
+    Err(ApiError::not_found(format!("There is no table '{}'", masking::shown(asked)))
+        .hint("It is one of the database that the address names; a view has no indexes"))
+}
+
+/// Columns of a table, and whether a key would need a length for it.
+async fn of_table(address: &Address, c: &mut MySqlConnection, table: &str) -> Result<Vec<(String, bool)>, ApiError> {
+    let sql = "SELECT column_name, LOWER(data_type) FROM information_schema.columns
+               WHERE table_schema = DATABASE() AND table_name = ?";
+    let rows = sqlx::query(sql).bind(table).fetch_all(c).await.map_err(|e| why(address, table, &e))?;
+    let long = |kind: &str| kind.ends_with("text") || kind.ends_with("blob") || kind == "json";
+    Ok(rows.iter().filter_map(|row| Some((text(row, 0)?, text(row, 1).is_some_and(|kind| long(&kind))))).collect())
+}
+
+/// The columns of a specification as the table spells them.
+fn spelled<'a>(of: &'a [(String, bool)], name: &str) -> Option<&'a (String, bool)> {
+    of.iter().find(|(column, _)| column.to_lowercase() == name.to_lowercase())
+}
+
+fn checked(table: &str, of: &[(String, bool)], spec: &IndexSpec) -> Result<(), ApiError> {
+    for name in columns(spec) {
+        match spelled(of, name) {
+            None => {
+                return Err(ApiError::not_found(format!("'{table}' has no column '{}'", masking::shown(name))));
+            }
+            Some((column, true)) => {
+                return Err(refused(format!("'{column}' is a long text, of which an index holds the beginning only"))
+                    .hint(format!("How much of it is not to be said here; by hand: ({}(64))", quoted(column))));
+            }
+            Some(_) => {}
+        }
+    }
+    Ok(())
+}
+
+/// Makes sure that the server takes the expressions, without running them over a row.
+async fn takes(c: &mut MySqlConnection, table: &str, spec: &IndexSpec) -> Result<(), ApiError> {
+    let Some(conditions) = conditions(spec) else { return Ok(()) };
+    let sql = format!("EXPLAIN SELECT 1 FROM {} WHERE {conditions}", quoted(table));
+    match sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).fetch_all(c).await {
+        Err(sqlx::Error::Database(_)) => {
+            Err(ApiError::bad_request("The server does not take an expression of this index")
+                .hint("Columns are those of the table, and functions are the same at all times"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn free_name(table: &str, spec: &IndexSpec, all: &[Index]) -> Result<String, ApiError> {
+    let wanted = match &spec.name {
+        Some(name) if name.chars().count() > LONGEST => {
+            return Err(ApiError::bad_request(format!("The name of the index is longer than {LONGEST} letters")));
+        }
+        Some(name) if name.eq_ignore_ascii_case("PRIMARY") => {
+            return Err(ApiError::bad_request("PRIMARY is the name of primary keys"));
+        }
+        Some(name) if name.ends_with(' ') || name.chars().any(|c| u32::from(c) > 0xffff) => {
+            return Err(ApiError::bad_request("These servers take no name that ends with a space or has an emoji"));
+        }
+        Some(name) => vec![name.clone()],
+        None => name::candidates(table, spec),
+    };
+    let taken = |name: &String| all.iter().any(|i| i.identity.name.to_lowercase() == name.to_lowercase());
+    wanted.iter().find(|name| !taken(name)).cloned().ok_or_else(|| {
+        refused(format!("'{table}' has an index '{}' already", wanted.first().map_or("", String::as_str)))
+            .hint("Give another name")
+    })
+}
+
+pub(super) async fn plan(
+    address: &Address,
+    password: Option<&Sensitive>,
+    spec: &IndexSpec,
+) -> Result<CreatePlan, ApiError> {
+    let (mut c, server) = open(address, password, Mode::Read).await?;
+    takes_changes(address, &mut c).await?;
+    known(spec, server)?;
+    let table = table(address, &mut c, &spec.table).await?;
+    let of = of_table(address, &mut c, &table.name).await?;
+    checked(&table.name, &of, spec)?;
+    takes(&mut c, &table.name, spec).await?;
+    may_alter(address, &mut c, &table.name).await?;
+    let _ = c.close().await;
+    let index = free_name(&table.name, spec, &table.indexes)?;
+    let spell = |name: &str| spelled(&of, name).map_or_else(|| name.to_owned(), |(column, _)| column.clone());
+    let mut wanted = wanted(address.scheme, spec, (&table.name, &index), spell);
+    // The engine puts the same behind each of its indexes.
+    wanted.identity.suffix =
+        table.indexes.iter().map(|i| &i.identity.suffix).max_by_key(|s| s.len()).cloned().unwrap_or_default();
+    let covered_by = super::beside(&wanted, &table.indexes)?;
+    let keys: Vec<String> = spec.keys.iter().map(|k| key(k, Dialect::Mysql)).collect();
+    Ok(CreatePlan {
+        name: format!("{}.{index}", table.name),
+        definition: format!("INDEX {} ({})", quoted(&index), keys.join(", ")),
+        table: table.name,
+        schema: address.path.clone(),
+        index,
+        spec: spec.clone(),
+        covered_by,
+        ..CreatePlan::default()
+    })
+}
+
+pub(super) fn statement(plan: &CreatePlan) -> String {
+    adds(&plan.table, &plan.definition)
+}
+
+pub(super) fn undo_statement(plan: &CreatePlan) -> String {
+    drops(&plan.table, &plan.index)
+}
+
+pub(super) async fn figures(
+    address: &Address,
+    password: Option<&Sensitive>,
+    plan: &CreatePlan,
+) -> Result<CreateFigures, ApiError> {
+    let failed = |e: sqlx::Error| why(address, &plan.table, &e);
+    let (mut c, _) = open(address, password, Mode::Read).await?;
+    let sql = "SELECT CAST(data_length AS DOUBLE), CAST(table_rows AS DOUBLE) FROM information_schema.tables
+               WHERE table_schema = DATABASE() AND table_name = ?";
+    let row = sqlx::query(sql).bind(&plan.table).fetch_optional(&mut c).await.map_err(failed)?;
+    let n = |at: usize| row.as_ref().and_then(|row| row.try_get::<Option<f64>, _>(at).ok().flatten());
+    let open = transactions(&mut c).await;
+    let _ = c.close().await;
+    Ok(CreateFigures { table_bytes: n(0), rows: n(1), transactions: open, ..CreateFigures::default() })
+}
+
+pub(super) async fn state(
+    address: &Address,
+    password: Option<&Sensitive>,
+    plan: &CreatePlan,
+) -> Result<Built, ApiError> {
+    let (mut c, _) = open(address, password, Mode::Read).await?;
+    let found = state_in(address, &mut c, plan).await;
+    let _ = c.close().await;
+    found
+}
+
+async fn state_in(address: &Address, c: &mut MySqlConnection, plan: &CreatePlan) -> Result<Built, ApiError> {
+    for sql in [statement(plan), undo_statement(plan)] {
+        if let Some(session) = at_work(c, &sql).await.map_err(|e| why(address, &plan.table, &e))? {
+            return Ok(Built::InWork(session));
+        }
+    }
+    let Some(meant) = at(address, c, &plan.table, &plan.index).await? else { return Ok(Built::Absent) };
+    let of = of_table(address, c, &plan.table).await?;
+    let spell = |name: &str| spelled(&of, name).map_or_else(|| name.to_owned(), |(column, _)| column.clone());
+    let wanted = wanted(Scheme::Mysql, &plan.spec, (&plan.table, &plan.index), spell);
+    Ok(if fulfils(&meant.index, &wanted) { Built::Valid } else { Built::Differs })
+}
+
+pub(super) async fn build(
+    address: &Address,
+    password: Option<&Sensitive>,
+    plan: &CreatePlan,
+    mut watch: Watch<'_>,
+) -> Result<(), ApiError> {
+    let mut c = ready(address, password, (&plan.table, None)).await?;
+    match state_in(address, &mut c, plan).await? {
+        Built::Valid => return Ok(()),
+        Built::InWork(session) => return Err(in_work(session)),
+        Built::Absent => {}
+        _ => return Err(refused(format!("Something else is called '{}' now", plan.name))),
+    }
+    run(address, password, &mut c, (&plan.table, &statement(plan)), &mut watch).await?;
+    let _ = c.close().await;
+    Ok(())
+}
+
+pub(super) async fn unbuild(
+    address: &Address,
+    password: Option<&Sensitive>,
+    plan: &CreatePlan,
+    mut watch: Watch<'_>,
+) -> Result<(), ApiError> {
+    // What goes on without anybody who waits for it is ended first: in the middle it leaves nothing.
+    let mut c = ready(address, password, (&plan.table, Some(&statement(plan)))).await?;
+    match state_in(address, &mut c, plan).await? {
+        Built::Absent => return Ok(()),
+        Built::Valid => {}
+        Built::InWork(session) => return Err(in_work(session)),
+        _ => return Err(refused(format!("'{}' is another one than was created", plan.name))),
+    }
+    if let Some(meant) = at(address, &mut c, &plan.table, &plan.index).await? {
+        meant.rests()?;
+    }
+    run(address, password, &mut c, (&plan.table, &undo_statement(plan)), &mut watch).await?;
+    let _ = c.close().await;
+    Ok(())
+}

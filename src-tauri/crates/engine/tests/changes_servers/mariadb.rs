@@ -1,0 +1,249 @@
+//! Indexes of MariaDB as changes: in place beside reads and writes, hidden before they are dropped, and back as they were.
+use std::sync::Arc;
+use std::time::Duration;
+
+use perfdeck_engine::{Engine, changes};
+use perfdeck_model::{ApiError, Change, ChangeOffer, ChangeState, ErrorCode, JobState, Says};
+use perfdeck_testkit::sqlx::{self, Executor as _, Row as _};
+use perfdeck_testkit::{MariaDb, eventually};
+
+use super::create::{plan as create, text};
+use super::support::{apply, by_id, change, changed, confirmed, open, plan_drop, says, undo};
+use super::{environment, findings};
+
+const TABLES: &str = "
+    CREATE TABLE customers (id INT PRIMARY KEY, name VARCHAR(40));
+    CREATE TABLE orders (id INT PRIMARY KEY AUTO_INCREMENT, customer_id INT, status VARCHAR(20), created DATETIME, note TEXT,
+        name VARCHAR(100), KEY of_customer (customer_id), UNIQUE KEY only_one (created, id), UNIQUE KEY same_one (created, id),
+        KEY by_status (status) COMMENT 'it''s (one), KEY', KEY by_status_again (status), KEY by_status_and_more (status, created),
+        KEY part_of (name(10)), FULLTEXT KEY words (note), KEY forgotten (name DESC),
+        CONSTRAINT fk_customer FOREIGN KEY (customer_id) REFERENCES customers (id));
+    INSERT INTO customers SELECT seq, seq FROM seq_1_to_50;
+    INSERT INTO orders (customer_id, status, created, name) SELECT 1 + seq % 50, 'new', NOW() + INTERVAL seq SECOND, seq FROM seq_1_to_5000;
+    CREATE TABLE `odd.\"one` (`ü` INT, b INT); CREATE TABLE old (a INT, KEY old_a (a)) ENGINE=Aria;
+    CREATE VIEW seen AS SELECT 1 AS a";
+
+async fn hide(engine: &Arc<Engine>, id: &str, object: &str) -> Result<Change, ApiError> {
+    let asked = changes::ChangePlan { kind: "hide_index".into(), environment_id: id.into(), object: object.into() };
+    changes::plan(engine.clone(), asked).await.map(|detail| detail.change)
+}
+
+/// What the table's definition says, a line a sorted row: indexes that are made again come last.
+async fn definition(server: &MariaDb, table: &str) -> Vec<String> {
+    let mut c = server.connect().await.expect("a session");
+    let sql = format!("SHOW CREATE TABLE `{table}`");
+    let row = sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).fetch_one(&mut c).await.expect("the definition");
+    let text: String = row.get(1);
+    let mut lines: Vec<String> = text.lines().map(|l| l.trim_end_matches(',').to_owned()).collect();
+    lines.sort();
+    lines
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn indexes_of_mariadb_are_changes_too() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let (engine, server) = (open(dir.path()).await, MariaDb::start().await.expect("MariaDB"));
+    server.execute(TABLES).await.expect("tables");
+    let id = environment(&engine, "clinic", &server.url()).await;
+    a_build_that_waits_gives_up_soon_is_stopped_on_the_server_and_leaves_nothing(engine.clone(), &server, &id).await;
+    an_index_is_hidden_then_dropped_and_comes_back_as_it_was(engine.clone(), &server, &id).await;
+    an_index_is_created_beside_writes_or_refused_with_the_reason_that_is_true(engine.clone(), &server, &id).await;
+    engine.shutdown().await;
+}
+
+async fn an_index_is_hidden_then_dropped_and_comes_back_as_it_was(engine: Arc<Engine>, server: &MariaDb, id: &str) {
+    let before = definition(server, "orders").await;
+
+    let hidden = hide(&engine, id, "orders.by_status_again").await.expect("planned");
+    assert_eq!(hidden.statement, "ALTER TABLE `orders` ALTER INDEX `by_status_again` IGNORED");
+    let done = apply(&engine, &hidden.id, None).await.expect("hidden");
+    assert_eq!((done.state, says(&done)), (ChangeState::Verified, Some(Says::AsApplied)));
+    assert!(
+        definition(server, "orders").await.iter().any(|l| l.contains("`by_status_again`") && l.ends_with("IGNORED"))
+    );
+    let twice = hide(&engine, id, "orders.by_status_again").await.expect_err("it is hidden");
+    assert!(twice.message.contains("is hidden already"), "{twice}");
+    let back = undo(&engine, &hidden.id).await.expect("shown");
+    assert_eq!((back.state, definition(server, "orders").await), (ChangeState::Undone, before.clone()));
+
+    for (name, title) in [
+        ("orders.by_status_again", "Drop `orders.by_status_again`, which repeats `by_status`"),
+        ("orders.BY_STATUS", "Drop `orders.by_status`, which repeats `by_status_again`"),
+        ("`orders`.`part_of`", "Drop `orders.part_of`"),
+        ("orders.forgotten", "Drop `orders.forgotten`"),
+        ("orders.same_one", "Drop `orders.same_one`, which repeats `only_one`"),
+    ] {
+        let planned = plan_drop(&engine, id, name).await.unwrap_or_else(|e| panic!("{name}: {e}"));
+        assert_eq!(planned.title, title);
+        assert!(planned.statement.ends_with(", ALGORITHM=INPLACE, LOCK=NONE"), "{}", planned.statement);
+        assert!(planned.notes.iter().any(|n| n.starts_with("Hide it first")), "{:?}", planned.notes);
+        let gone = apply(&engine, &planned.id, None).await.unwrap_or_else(|e| panic!("{name}: {e}"));
+        assert_eq!((gone.state, says(&gone)), (ChangeState::Verified, Some(Says::AsApplied)), "{name}: {gone:?}");
+        assert_eq!(definition(server, "orders").await.len(), before.len() - 1, "{name} is gone");
+        undo(&engine, &planned.id).await.unwrap_or_else(|e| panic!("{name}: {e}"));
+        assert_eq!(definition(server, "orders").await, before, "{name} is as it was");
+    }
+    // What was counted is said, with since when.
+    let planned = plan_drop(&engine, id, "orders.forgotten").await.expect("planned");
+    assert!(planned.preview.iter().any(|r| r.what == "Scans of it so far" && r.predicted.is_some()), "{planned:?}");
+    assert!(planned.notes.iter().any(|n| n.starts_with("Its scans were counted for")), "{:?}", planned.notes);
+    for (name, why) in [
+        ("orders.PRIMARY", "is the primary key"),
+        ("orders.of_customer", "The foreign key 'fk_customer' of 'orders' needs 'orders.of_customer'"),
+        ("orders.words", "is an index of the kind fulltext"),
+        ("old.old_a", "is a table of Aria"),
+        ("orders.nothing", "There is no index 'orders.nothing'"),
+        ("by_status", "There is no index 'by_status'"),
+        ("orders.x`; DROP TABLE orders; --", "There is no index"),
+    ] {
+        for refused in [plan_drop(&engine, id, name).await, hide(&engine, id, name).await] {
+            let refused = refused.expect_err(name);
+            assert!(refused.message.contains(why), "{name}: {refused}");
+        }
+    }
+    server.execute("ALTER TABLE orders DROP INDEX same_one").await.expect("the copy goes");
+    let refused = plan_drop(&engine, id, "orders.only_one").await.expect_err("it enforces something");
+    assert!(refused.message.contains("keeps rows of orders from being alike"), "{refused}");
+
+    // The finding leads to hiding it first.
+    let told = findings(&engine, id).await;
+    let found = told.findings.iter().find(|f| f.object.starts_with("orders.by_status")).expect("the copy is found");
+    let kinds: Vec<String> = found.finding.proof.steps.iter().map(|s| format!("{:?}", s.opens)).collect();
+    assert!(kinds[0].contains("hide_index") && kinds[1].contains("drop_index"), "{kinds:?}");
+}
+
+async fn an_index_is_created_beside_writes_or_refused_with_the_reason_that_is_true(
+    engine: Arc<Engine>,
+    server: &MariaDb,
+    id: &str,
+) {
+    let before = definition(server, "orders").await;
+    for (asked, line) in [
+        (
+            text("orders", &["customer_id", "created desc"]),
+            "KEY `ix_orders_customer_id_created` (`customer_id`,`created` DESC)",
+        ),
+        (text("`app`.`orders`", &["STATUS", "id"]), "KEY `ix_orders_status_id` (`status`,`id`)"),
+    ] {
+        let planned = create(&engine, id, asked).await.unwrap_or_else(|e| panic!("{line}: {e}"));
+        assert!(planned.statement.starts_with("ALTER TABLE `orders` ADD INDEX `ix_"), "{}", planned.statement);
+        let made = apply(&engine, &planned.id, None).await.unwrap_or_else(|e| panic!("{line}: {e}"));
+        assert_eq!((made.state, says(&made)), (ChangeState::Verified, Some(Says::AsApplied)), "{made:?}");
+        assert!(definition(server, "orders").await.contains(&format!("  {line}")), "{line}");
+        undo(&engine, &planned.id).await.expect("undone");
+        assert_eq!(definition(server, "orders").await, before);
+    }
+    let odd = perfdeck_engine::IndexText { name: Some("ü`; --".repeat(5)), ..text("odd.\"one", &["`ü`"]) };
+    let planned = create(&engine, id, odd).await.expect("names are quoted");
+    apply(&engine, &planned.id, None).await.expect("created");
+    undo(&engine, &planned.id).await.expect("undone");
+    let named =
+        |name: &str| perfdeck_engine::IndexText { name: Some(name.into()), ..text("orders", &["customer_id", "id"]) };
+    for (asked, why) in [
+        (text("nothing", &["a"]), "There is no table 'nothing'"),
+        (text("seen", &["a"]), "There is no table 'seen'"),
+        (text("old", &["a"]), "is a table of Aria"),
+        (text("orders", &["nowhere"]), "'orders' has no column 'nowhere'"),
+        (text("orders", &["note"]), "'note' is a long text"),
+        (text("orders", &["lower(name)"]), "has no indexes over expressions"),
+        (text("orders", &["status"]), "is such an index already"),
+        (text("orders", &["customer_id"]), "'of_customer' is such an index already"),
+        (named("by_status"), "has an index 'by_status' already"),
+        (named("Primary"), "PRIMARY is the name of primary keys"),
+        (named(&"x".repeat(65)), "longer than 64 letters"),
+        (perfdeck_engine::IndexText { predicate: Some("id > 1".into()), ..named("p") }, "has no condition"),
+        (perfdeck_engine::IndexText { method: Some("fulltext".into()), ..named("p") }, "is not built beside writes"),
+    ] {
+        let refused = create(&engine, id, asked).await.expect_err(why);
+        assert!(refused.message.contains(why), "{why}: {refused}");
+    }
+
+    // A user who may only read is told what it lacks; a server that only reads is refused by name.
+    server.execute("CREATE USER reader IDENTIFIED BY 'reader'; GRANT SELECT ON app.* TO reader").await.expect("a user");
+    let url = format!("mariadb://reader:reader@127.0.0.1:{}/app", server.port());
+    let other = environment(&engine, "reader", &url).await;
+    let refused = create(&engine, &other, text("orders", &["name", "id"])).await.expect_err("it may not");
+    assert_eq!(refused.code, ErrorCode::Privilege, "{refused}");
+    assert_eq!(refused.hint.as_deref(), Some("GRANT ALTER, INDEX ON `app`.`orders` TO 'reader'@'%';"));
+    server.execute("SET GLOBAL read_only = 1").await.expect("a replica");
+    let refused = create(&engine, id, text("orders", &["name", "id"])).await.expect_err("it only reads");
+    assert!(refused.message.contains("only reads (read_only)"), "{refused}");
+}
+
+/// Waits until a session waits for the lock of a table.
+async fn waits(server: &MariaDb) {
+    eventually(Duration::from_secs(10), async || {
+        let mut c = server.connect().await.expect("a session");
+        let sql = "SELECT COUNT(*) FROM information_schema.processlist WHERE state = 'Waiting for table metadata lock'";
+        sqlx::query(sql).fetch_one(&mut c).await.expect("sessions").get::<i64, _>(0) > 0
+    })
+    .await;
+}
+
+async fn a_build_that_waits_gives_up_soon_is_stopped_on_the_server_and_leaves_nothing(
+    engine: Arc<Engine>,
+    server: &MariaDb,
+    id: &str,
+) {
+    let before = definition(server, "orders").await;
+    let mut old = server.connect().await.expect("a session");
+    old.execute("BEGIN; SELECT * FROM orders LIMIT 1").await.expect("an old transaction");
+    let planned = create(&engine, id, text("orders", &["name", "id"])).await.expect("planned");
+    assert!(planned.notes.iter().any(|n| n.contains("transaction is open now")), "{:?}", planned.notes);
+    let refused = apply(&engine, &planned.id, None).await.expect_err("the lock is not free");
+    assert!(refused.message.contains("The lock of 'orders' was not free within 2 s"), "{refused}");
+    let failed = change(&engine, &planned.id).await;
+    assert_eq!((failed.state, says(&failed)), (ChangeState::Failed, Some(Says::AsBefore)));
+
+    let planned = create(&engine, id, text("orders", &["name", "id"])).await.expect("planned");
+    let job = changes::apply(engine.clone(), confirmed(&planned.id, None)).await.expect("starts");
+    waits(server).await;
+    assert!(engine.jobs().cancel(&job.id), "it can be stopped");
+    assert_eq!(engine.jobs().wait(&job.id).await.expect("known").state, JobState::Cancelled);
+    assert_eq!(change(&engine, &planned.id).await.state, ChangeState::Failed, "nothing of it is there");
+    old.execute("ROLLBACK").await.expect("it ends");
+    assert_eq!(definition(server, "orders").await, before);
+
+    // What goes on without anybody who waits for it is told by the session that does it, and ended by taking it back.
+    let planned = create(&engine, id, text("orders", &["name", "id"])).await.expect("planned");
+    old.execute("BEGIN; SELECT * FROM orders LIMIT 1").await.expect("an old transaction");
+    let mut other = server.connect().await.expect("a session");
+    let statement = planned.statement.clone();
+    let lost = tokio::spawn(async move {
+        other.execute("SET lock_wait_timeout = 60").await.expect("set");
+        other.execute(sqlx::AssertSqlSafe(statement)).await.map(|_| ())
+    });
+    waits(server).await;
+    let seen = changes::check(engine.clone(), by_id(&planned.id)).await.expect("asked").change;
+    assert_eq!(says(&seen), Some(Says::HalfDone), "{seen:?}");
+    assert_eq!(seen.offers, [ChangeOffer::Apply], "it was not applied by this one");
+    let mut c = server.connect().await.expect("a session");
+    let ask = "SELECT id FROM information_schema.processlist WHERE state = 'Waiting for table metadata lock'";
+    let session: i64 = sqlx::query_scalar(ask).fetch_one(&mut c).await.expect("it waits");
+    c.execute(sqlx::AssertSqlSafe(format!("KILL {session}"))).await.expect("killed");
+    lost.await.expect("it ended").expect_err("killed");
+    old.execute("ROLLBACK").await.expect("it ends");
+    let job = changes::apply(engine.clone(), confirmed(&planned.id, None)).await.expect("starts");
+    let made = changed(&engine, &planned.id, &job).await.expect("then it is built");
+    assert_eq!(made.state, ChangeState::Verified);
+
+    // As after a kill: a session that has Perfdeck's lock goes on with it. Taking it back ends that and needs no other one's leave.
+    server.execute("ALTER TABLE orders DROP INDEX ix_orders_name_id").await.expect("it goes");
+    old.execute("BEGIN; SELECT * FROM orders LIMIT 1").await.expect("an old transaction");
+    let mut other = server.connect().await.expect("a session");
+    let statement = planned.statement.clone();
+    let lost = tokio::spawn(async move {
+        other.execute("SET lock_wait_timeout = 60").await.expect("set");
+        other.execute("DO GET_LOCK(CONCAT('perfdeck.', SHA1('app.orders')), 0)").await.expect("the lock");
+        other.execute(sqlx::AssertSqlSafe(statement)).await.map(|_| ())
+    });
+    waits(server).await;
+    let seen = changes::check(engine.clone(), by_id(&planned.id)).await.expect("asked").change;
+    let told = seen.target_says.map(|t| t.text).unwrap_or_default();
+    assert!(told.starts_with("session ") && told.ends_with(" of the server works on it"), "{told}");
+    let back = undo(&engine, &planned.id).await.expect("undone");
+    assert_eq!(back.state, ChangeState::Undone);
+    lost.await.expect("it ended").expect_err("it was ended");
+    old.execute("ROLLBACK").await.expect("it ends");
+    assert_eq!(definition(server, "orders").await, before);
+}
