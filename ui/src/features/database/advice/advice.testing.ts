@@ -158,7 +158,7 @@ export const duplicate = (of: Partial<IndexFinding> = {}): IndexFinding => ({
     title: '`public.users_email_b` repeats `public.users_email_a`',
     evidence: '164 MiB, (email) of `public.users` again',
     action: { label: 'Review drop', opens: { what: 'change', kind: 'drop_index', object: 'public.users_email_b' } },
-    proof: evidence({ statements: [{ what: 'Drops it', text: 'DROP INDEX CONCURRENTLY public.users_email_b;' }] }),
+    proof: evidence({ steps: [], statements: [{ what: 'Drops it', text: 'DROP INDEX CONCURRENTLY public.users_email_b;' }] }),
   }),
   ...of,
 });
@@ -172,6 +172,7 @@ export const foreignKey = (): IndexFinding =>
     finding: finding({
       id: 'foreign_key_without_index:p',
       title: 'The foreign key has no index',
+      proof: evidence({ steps: [] }),
       action: { label: 'Review', opens: { what: 'database' } },
     }),
   });

@@ -44,15 +44,26 @@ export const bare = (name: string): string => {
   return last.startsWith('"') ? last.slice(1, -1).replaceAll('""', '"') : last;
 };
 
-const open = (changes: readonly Change[], kind: string): Change[] => changes.filter((c) => c.kind === kind && groupOf(c) !== 'past');
-
 /** The change that creates an advised index, while it is not past. */
 export const changeOfIndex = (changes: readonly Change[], index: AdvisedIndex): Change | null =>
-  open(changes, 'create_index').find((c) => bare(c.object) === index.name) ?? null;
-/** The change that a finding leads to, while it is not past. */
+  changes.find((c) => c.kind === 'create_index' && groupOf(c) !== 'past' && bare(c.object) === index.name) ?? null;
+/** A change that would mend a finding. */
+export interface Way {
+  label: string;
+  kind: string;
+  object: string;
+}
+/** The changes that a finding leads to, the first that it advises first. */
+export function waysOf({ finding }: IndexFinding): Way[] {
+  const steps = [...finding.proof.steps, finding.action].flatMap(({ label, opens }) =>
+    opens.what === 'change' ? [{ label, kind: opens.kind, object: opens.object }] : [],
+  );
+  return steps.filter((way, i) => steps.findIndex((other) => other.kind === way.kind && other.object === way.object) === i);
+}
+/** One of them that was planned, while it is not past. */
 export function changeOfFinding(changes: readonly Change[], found: IndexFinding): Change | null {
-  const { opens } = found.finding.action;
-  return opens.what === 'change' ? (open(changes, opens.kind).find((c) => c.object === opens.object) ?? null) : null;
+  const ways = waysOf(found);
+  return changes.find((c) => groupOf(c) !== 'past' && ways.some((way) => way.kind === c.kind && way.object === c.object)) ?? null;
 }
 
 function advised(advice: IndexAdvice, index: AdvisedIndex, changes: readonly Change[]): Item {

@@ -1,7 +1,8 @@
 // Planning a change from what is listed: the target is asked whether it can be done, and nothing is altered.
-import type { ChangeDetail, IndexFinding, IndexSpec } from '../../../backend/types';
+import type { ChangeDetail, IndexSpec } from '../../../backend/types';
 import { problem, type ApiProblem } from '../../../kit/client';
 import type { ScreenApp } from '../../../kit/screen';
+import type { Way } from './findings';
 
 export class Planning {
   busy = $state(false);
@@ -18,10 +19,8 @@ export class Planning {
     return this.#plan(() => this.app.rpc('db.plan_index', { environment_id: this.environment, index, advice_id: adviceId }));
   }
 
-  finding({ finding }: IndexFinding): Promise<void> {
-    const { opens } = finding.action;
-    if (opens.what !== 'change') return Promise.resolve();
-    return this.#plan(() => this.app.rpc('changes.plan', { kind: opens.kind, environment_id: this.environment, object: opens.object }));
+  way({ kind, object }: Way): Promise<void> {
+    return this.#plan(() => this.app.rpc('changes.plan', { kind, environment_id: this.environment, object }));
   }
 
   async #plan(ask: () => Promise<ChangeDetail>): Promise<void> {

@@ -7,7 +7,7 @@ import { short } from './findings';
 import { verdictMark, verdictWord } from './proof';
 
 /** Kinds of changes that are about indexes. */
-const KINDS: ReadonlySet<string> = new Set(['create_index', 'drop_index']);
+const KINDS: ReadonlySet<string> = new Set(['create_index', 'drop_index', 'hide_index']);
 
 /** Whether it waits for somebody: not kept, not past. */
 export const isPending = (change: Change): boolean => KINDS.has(change.kind) && groupOf(change) !== 'past' && change.state !== 'kept';
@@ -87,7 +87,7 @@ export function whyNot(change: Change, act: Act): string | null {
   if (change.held) return 'It is being worked on';
   if (groupOf(change) === 'past') return `It is ${stateWord(change.state).toLowerCase()}`;
   if (act === 'prove') {
-    if (change.kind !== 'create_index') return 'What was dropped is not there to be measured: only an index that was created is proven';
+    if (change.kind !== 'create_index') return 'Only an index that was created is proven: it is measured with it and without it';
     return isApplied(change) ? null : 'Apply it first: what is not there cannot be measured';
   }
   if (offerOf(change, act) !== null) return null;
@@ -112,4 +112,5 @@ export const sqlOf = (changes: readonly Change[]): string =>
     .join('\n');
 
 /** What a change does, without how, where there is room for little. */
-export const briefOf = (change: Change): string => `${change.kind === 'drop_index' ? 'DROP' : 'CREATE'} INDEX ${short(change.object)}`;
+const VERBS: Readonly<Record<string, string>> = { create_index: 'CREATE', drop_index: 'DROP', hide_index: 'HIDE' };
+export const briefOf = (change: Change): string => `${VERBS[change.kind] ?? 'CHANGE'} INDEX ${short(change.object)}`;

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { advice, advised, applied, creation, effect, indexes, measured } from './advice.testing';
-import { bare, itemsOf, shown } from './findings';
+import { advice, advised, applied, creation, duplicate, effect, indexes, measured } from './advice.testing';
+import { bare, changeOfFinding, itemsOf, shown, waysOf } from './findings';
 import { placeOf, pointOf, scaleOf, tickWord } from './gain';
 import { savedWords, toneOf, usedWord } from './proof';
 import { queriesOf } from './queries';
@@ -97,6 +97,16 @@ test('who would hold a build up is not said to be nobody where it is hidden', ()
   expect(isHidden(creation({ notes: ['How many transactions it would wait for is hidden from this user'] }))).toBe(true);
 });
 
+test('a finding may have several ways, the advised one first, and each is known by its change', () => {
+  const hide = { label: 'Plan hiding it', opens: { what: 'change' as const, kind: 'hide_index', object: 'users.b' } };
+  const drop = { label: 'Plan the drop', opens: { what: 'change' as const, kind: 'drop_index', object: 'users.b' } };
+  const base = duplicate();
+  const found = duplicate({ finding: { ...base.finding, action: hide, proof: { ...base.finding.proof, steps: [hide, drop] } } });
+  expect(waysOf(found).map((way) => way.kind)).toEqual(['hide_index', 'drop_index']);
+  expect(changeOfFinding([creation({ kind: 'drop_index', object: 'users.b' })], found)?.id).toBe('c7');
+  expect(changeOfFinding([creation({ kind: 'drop_index', object: 'users.a' })], found)).toBeNull();
+});
+
 test('how far a change came ends with what its proof said', () => {
   const words = (change: Parameters<typeof pathOf>[0]): string =>
     pathOf(change)
@@ -108,7 +118,7 @@ test('how far a change came ends with what its proof said', () => {
   expect(words(applied({ proof: measured({ verdict: 'fragile' }) }))).toBe('Planned Previewed Applied Fragile');
   expect(words(applied({ state: 'undone' }))).toBe('Planned Previewed Undone');
   expect(whyNot(applied({ undo_statement: null, offers: [] }), 'undo')).toBe('It cannot be undone');
-  expect(whyNot(applied({ kind: 'drop_index' }), 'prove')).toContain('only an index that was created');
+  expect(whyNot(applied({ kind: 'drop_index' }), 'prove')).toContain('Only an index that was created');
   expect(whyNot(applied({ state: 'undone' }), 'prove')).toBe('It is undone');
   expect(whyNot(applied({ held: true }), 'prove')).toBe('It is being worked on');
   expect(standing(applied({ target_says: { says: 'as_before', text: 'absent' } }), 0)).toEqual({ mark: 'warning', text: 'absent' });
