@@ -1,4 +1,5 @@
 //! `cargo xtask bench AREA`: medians of several runs, with the machine and the budget named.
+mod advisor;
 mod data;
 mod database;
 mod frames;
@@ -25,14 +26,19 @@ pub(crate) fn bench(options: &Options) -> Outcome {
     let area = options.rest.first().map(String::as_str);
     let Some(
         area @ ("startup" | "monitor" | "ui" | "ui-load" | "ui-lists" | "http" | "pacing" | "sql" | "database"
-        | "cache-load"),
+        | "cache-load" | "advisor"),
     ) = area
     else {
         return Err(Failure::with_code(
             2,
-            "name an area: startup, monitor, ui, ui-load, ui-lists, http, pacing, sql, database or cache-load",
+            "name an area: startup, monitor, ui, ui-load, ui-lists, http, pacing, sql, database, cache-load or advisor",
         ));
     };
+    // It needs neither a window nor the programs.
+    if area == "advisor" {
+        setup::packages(&[Need::Build, Need::Tests], options)?;
+        return advisor::advisor(options);
+    }
     let mut needs = vec![Need::Build, Need::Window, Need::Tests];
     if area == "http" {
         needs.push(Need::Peers);

@@ -6,9 +6,12 @@ use perfdeck_model::ApiError;
 use crate::candidates::{Candidate, Candidates, Kind};
 use crate::catalogue::{Catalogue, TableKind};
 use crate::covered::{does_the_work_of, superfluous};
+use crate::index::{Index, Key, Method};
 use crate::oracle::{Cost, Oracle, Used, Worth};
 use crate::parse::NotAnalysed;
+use crate::predicates::{Asked, Predicate};
 use crate::search::{Budget, Found, Wanted, search, uses};
+use crate::shape::Scan;
 use crate::vectors::{Class, Parameters, weight};
 use crate::workload::{Coverage, Left, Workload};
 use crate::writes::{WriteCost, write_cost};
@@ -162,6 +165,21 @@ pub async fn advise(
     })
 }
 
+/// Whether an index has the rows of a reading in its order, after keys of which one value is asked.
+fn has_order(scan: &Scan, index: &Index) -> bool {
+    let equal = |key: &&Key| {
+        let asked =
+            |p: &&Predicate| matches!(p.asked, Asked::Equal(_) | Asked::Null) && Key::scalar(&p.of).of == key.of;
+        scan.conditions.iter().any(|p| asked(&p))
+    };
+    let fixed = index.keys.iter().take_while(equal).count();
+    let order = index.keys[fixed..].iter().map(|key| &key.of);
+    let wanted = scan.sort.iter().map(|key| Key::scalar(&key.of).of);
+    index.method == Method::Btree
+        && index.keys.len() >= fixed + scan.sort.len()
+        && wanted.zip(order).all(|(a, b)| a == *b)
+}
+
 struct Answer<'a> {
     catalogue: &'a Catalogue,
     wanted: &'a Wanted<'a>,
@@ -215,6 +233,31 @@ impl Answer<'_> {
         helped
     }
 
+    /// Existing indexes in whose order rows are met early as things are, where the plan with this one reads all that it finds and sorts it:
+    /// what comes first in that order is found at once today.
+    fn displaced(&self, place: usize) -> BTreeSet<String> {
+        let candidate = &self.wanted.candidates[place];
+        let mut found = BTreeSet::new();
+        for statement in &candidate.concerns {
+            let scans = &self.wanted.workload.statements[*statement].shape.scans;
+            let ordered = |scan: &Scan| scan.limited && has_order(scan, &candidate.index);
+            if scans.iter().any(|s| s.table == candidate.index.table && ordered(s)) {
+                continue;
+            }
+            for (before, after) in self.found.costs[*statement].iter().flatten() {
+                if before.unstopped.is_none() || after.unstopped.is_some() || !uses(after, place) {
+                    continue;
+                }
+                let gone = before.used.iter().filter(|used| !after.used.contains(used));
+                found.extend(gone.filter_map(|used| match used {
+                    Used::Existing(name) => Some(name.clone()),
+                    Used::Candidate(_) => None,
+                }));
+            }
+        }
+        found
+    }
+
     /// Existing indexes that plans go on to use although this one was made for the statement, in hope of enough rows.
     fn in_the_way(&self, place: usize) -> Vec<(String, Class)> {
         let candidate = &self.wanted.candidates[place];
@@ -250,9 +293,16 @@ impl Answer<'_> {
             .copied()
             .filter(|s| self.found.costs[*s].iter().flatten().any(|(_, after)| uses(after, place)))
             .collect();
-        let needs_proof = candidate.kind == Kind::OrderOnly || self.hopes(place);
+        let hopes = candidate.kind == Kind::OrderOnly || self.hopes(place);
+        let displaced = self.displaced(place);
+        let needs_proof = hopes || !displaced.is_empty();
         let mut reasons = vec![format!("It {}", candidate.kind.words())];
-        if needs_proof {
+        reasons.extend(displaced.iter().map(|index| {
+            format!(
+                "It takes the place of `{index}`, in whose order some values come at once: those may become slower. To be proven by running"
+            )
+        }));
+        if hopes {
             reasons.push(
                 "It helps only where enough rows come early in its order: where they do not, it reads all of it. To be proven by running"
                     .to_owned(),

@@ -9,6 +9,8 @@ use perfdeck_sqltext::Dialect;
 use crate::catalogue::{Catalogue, Column, Table, TypeClass};
 use crate::covered::{covered_by, widened};
 use crate::index::{Index, Key, KeyOf, Method};
+use crate::kept::kept;
+use crate::merged::merged;
 use crate::predicates::{Asked, Predicate};
 use crate::scalar::Scalar;
 use crate::shape::{Scan, SortKey};
@@ -103,7 +105,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { of_table: 30, all: 400, keys: 4, rows: 500.0, brin_bytes: 1024.0 * 1024.0 * 1024.0 }
+        Self { of_table: 60, all: 400, keys: 4, rows: 500.0, brin_bytes: 1024.0 * 1024.0 * 1024.0 }
     }
 }
 
@@ -122,7 +124,7 @@ pub struct Candidates {
 const LONGEST_KEY: f64 = 900.0;
 /// Share of its pages that must be visible to all before an index alone can answer, and the bytes that it may then have of a row.
 const VISIBLE: f64 = 0.8;
-const WIDEST_COVER: f64 = 200.0;
+pub(crate) const WIDEST_COVER: f64 = 200.0;
 
 /// The candidates of a workload.
 pub fn candidates(catalogue: &Catalogue, workload: &Workload, limits: Limits) -> Candidates {
@@ -134,52 +136,51 @@ pub fn candidates(catalogue: &Catalogue, workload: &Workload, limits: Limits) ->
     }
     let Maker { found, mut aside, .. } = maker;
     let mut all: Vec<Candidate> = Vec::new();
-    for (index, mut candidate) in found {
-        if let Some(existing) = covered_by(catalogue, &index, candidate.fixed) {
-            aside.push((index, format!("`{}` does that already", existing.name)));
-            continue;
+    for (index, candidate) in found {
+        match covered_by(catalogue, &index, candidate.fixed) {
+            Some(existing) => aside.push((index, format!("`{}` does that already", existing.name))),
+            None => all.push(candidate),
         }
-        candidate.widens = widened(catalogue, &index).map(|e| e.name.clone());
-        candidate.bytes = size(catalogue, &index);
-        candidate.concerns = concerned(workload, &index).chain(candidate.from.iter().copied()).collect();
-        all.push(candidate);
     }
-    // The time of the statements that one was made for; of equal ones the narrower.
-    let worth = |c: &Candidate| c.from.iter().map(|s| workload.statements[*s].total_ms).sum::<f64>();
-    all.sort_by(|a, b| {
-        worth(b)
-            .total_cmp(&worth(a))
-            .then_with(|| a.index.keys.len().cmp(&b.index.keys.len()))
-            .then(a.index.cmp(&b.index))
-    });
-    let mut of_table: BTreeMap<usize, usize> = BTreeMap::new();
     let before = all.len();
-    all.retain(|c| {
-        let count = of_table.entry(c.index.table).or_default();
-        *count += 1;
-        *count <= limits.of_table
-    });
-    all.truncate(limits.all);
-    Candidates { left_out: before - all.len(), all, aside }
+    let mut all = kept(all, workload, limits);
+    let left_out = before - all.len();
+    let mut more = merged(catalogue, workload, &all);
+    more.retain(|c| covered_by(catalogue, &c.index, c.fixed).is_none());
+    all.extend(kept(more, workload, Limits { of_table: limits.of_table / 2, all: limits.all / 4, ..limits }));
+    for candidate in &mut all {
+        let index = &candidate.index;
+        candidate.widens = widened(catalogue, index).map(|e| e.name.clone());
+        candidate.bytes = size(catalogue, index);
+        candidate.concerns = concerned(workload, index).chain(candidate.from.iter().copied()).collect();
+    }
+    Candidates { left_out, all, aside }
 }
 
-/// Statements that use the first key of an index, of a reading of its table.
+/// Statements that ask something of the first key of an index, or find all that they use in it.
 fn concerned<'w>(workload: &'w Workload, index: &Index) -> impl Iterator<Item = usize> + use<'w> {
     let table = index.table;
     let first: Vec<String> =
         index.keys.first().map(|k| k.columns().into_iter().map(str::to_owned).collect()).unwrap_or_default();
+    let held: BTreeSet<String> = index.columns().into_iter().map(str::to_owned).collect();
     workload.statements.iter().enumerate().filter_map(move |(place, statement)| {
-        let uses = |scan: &Scan| scan.table == table && first.iter().all(|c| scan.used.contains(c) || scan.uses_all);
-        let asks = |scan: &Scan| {
-            !scan.conditions.is_empty() || !scan.joins.is_empty() || !scan.alternatives.is_empty() || scan.asks_order()
+        let concerns = |scan: &Scan| {
+            let asked = scan.asked();
+            let holds = !scan.uses_all && !asked.is_empty() && scan.used.is_subset(&held);
+            scan.table == table && (holds || first.iter().all(|c| asked.contains(c.as_str())))
         };
-        statement.shape.scans.iter().any(|s| uses(s) && asks(s)).then_some(place)
+        statement.shape.scans.iter().any(concerns).then_some(place)
     })
 }
 
 impl Scan {
-    fn asks_order(&self) -> bool {
-        !self.sort.is_empty() || !self.group.is_empty() || !self.extremes.is_empty()
+    /// Columns that are compared, joined by, ordered or grouped by.
+    fn asked(&self) -> BTreeSet<&str> {
+        let branches = self.alternatives.iter().flatten().flatten();
+        let compared = self.conditions.iter().chain(branches).flat_map(Predicate::columns);
+        let joined = self.joins.iter().flat_map(|(of, _)| of.columns());
+        let ordered = self.sort.iter().map(|key| &key.of).chain(&self.group).chain(&self.extremes);
+        compared.chain(joined).chain(ordered.flat_map(Scalar::columns)).collect()
     }
 }
 

@@ -5,7 +5,7 @@ use std::fmt;
 use perfdeck_sqltext::{Dialect, Kind, tokens};
 use sqlparser::ast::{Expr, Statement};
 use sqlparser::dialect::{Dialect as Grammar, MySqlDialect, PostgreSqlDialect, SQLiteDialect};
-use sqlparser::parser::{Parser, ParserError};
+use sqlparser::parser::{Parser, ParserError, ParserOptions};
 
 /// Longest statement that is analysed, in bytes.
 pub const LONGEST: usize = 128 * 1024;
@@ -129,6 +129,28 @@ pub(crate) fn parsed(text: &str, dialect: Dialect) -> Result<Statement, NotAnaly
     let text = numbered(text, dialect)?;
     let grammar = grammar(dialect);
     let parser = Parser::new(grammar.as_ref()).with_recursion_limit(DEEPEST).try_with_sql(&text);
+    let mut all = parser.and_then(|mut p| p.parse_statements()).map_err(|e| failed(&e))?;
+    match (all.pop(), all.is_empty()) {
+        (Some(only), true) => Ok(only),
+        _ => Err(NotAnalysed::NotOne),
+    }
+}
+
+/// The statement as a tree that is written again as it was: texts keep their escapes, and parameters their form.
+///
+/// # Errors
+/// As [`parsed`].
+pub(crate) fn as_written(text: &str, dialect: Dialect) -> Result<Statement, NotAnalysed> {
+    if text.len() > LONGEST {
+        return Err(NotAnalysed::TooLong);
+    }
+    // For its bounds.
+    numbered(text, dialect)?;
+    let grammar = grammar(dialect);
+    let parser = Parser::new(grammar.as_ref())
+        .with_recursion_limit(DEEPEST)
+        .with_options(ParserOptions::new().with_unescape(false))
+        .try_with_sql(text);
     let mut all = parser.and_then(|mut p| p.parse_statements()).map_err(|e| failed(&e))?;
     match (all.pop(), all.is_empty()) {
         (Some(only), true) => Ok(only),

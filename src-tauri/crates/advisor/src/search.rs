@@ -30,13 +30,14 @@ impl Default for Budget {
     }
 }
 
-/// Part of all the time that a move must save: less is lost in what estimates are worth.
+/// Part of the time that is left by now which a move must save: less is lost in what estimates are worth. Not of the time before: what one
+/// statement takes that is mended would hide all others.
 const LEAST: f64 = 0.003;
 /// Part of the time of its own statements that one must save beside another index for them.
 const LEAST_BESIDE: f64 = 0.05;
 /// Part of what they take by now that is enough whatever they took before.
 const HALF: f64 = 0.5;
-/// Part of all the time that may be lost for an index that is much smaller.
+/// Part of the time that is left which may be lost for an index that is much smaller.
 const LEAST_FOR_BYTES: f64 = 0.01;
 /// Candidates that are asked about again in one go.
 const TOGETHER: usize = 6;
@@ -136,7 +137,7 @@ impl Search<'_, '_> {
                 alone[candidate] = Some(before_ms - self.time(set));
             }
         }
-        let chosen = self.best(&alone, before_ms).await?;
+        let chosen = self.best(&alone).await?;
         let set: BTreeSet<usize> = chosen.iter().copied().collect();
         self.ask(std::slice::from_ref(&set)).await?;
         let costs = self.compared(&set);
@@ -281,7 +282,7 @@ impl Search<'_, '_> {
 
     /// The best of several choices. Where bytes are short, what saves the most for its bytes may leave no room for what saves more, so
     /// that the order of the moves matters.
-    async fn best(&mut self, alone: &[Option<f64>], before_ms: f64) -> Result<Vec<usize>, ApiError> {
+    async fn best(&mut self, alone: &[Option<f64>]) -> Result<Vec<usize>, ApiError> {
         let orders: &[Moves] = if self.wanted.budget.bytes.is_some() {
             &[Moves::ForBytes, Moves::Most, Moves::Narrow]
         } else {
@@ -289,10 +290,10 @@ impl Search<'_, '_> {
         };
         let mut best: Option<(f64, f64, Vec<usize>)> = None;
         for moves in orders {
-            let mut chosen = self.extend(Vec::new(), *moves, alone, before_ms).await?;
-            self.improve(&mut chosen, alone, before_ms).await?;
+            let mut chosen = self.extend(Vec::new(), *moves, alone).await?;
+            self.improve(&mut chosen, alone).await?;
             // What was exchanged may have left room.
-            let chosen = self.extend(chosen, Moves::ForBytes, alone, before_ms).await?;
+            let chosen = self.extend(chosen, Moves::ForBytes, alone).await?;
             let set: BTreeSet<usize> = chosen.iter().copied().collect();
             self.ask(std::slice::from_ref(&set)).await?;
             let (time, bytes) = (self.time(&set), self.bytes(&set));
@@ -304,27 +305,29 @@ impl Search<'_, '_> {
     }
 
     /// What an index must save: more where another one for the same statements is there or chosen already, which it would only widen.
-    fn least(&self, before_ms: f64, candidate: usize, set: &BTreeSet<usize>) -> f64 {
+    fn least(&self, now_ms: f64, candidate: usize, set: &BTreeSet<usize>) -> f64 {
         let all = self.wanted.candidates;
         let own = &all[candidate];
         let served = set
             .iter()
             .any(|c| *c != candidate && all[*c].index.table == own.index.table && !all[*c].from.is_disjoint(&own.from));
         let beside = served || own.widens.is_some();
-        // A small part of what they took before is much where they take little by now.
-        let part = || f64::min(self.of_its_statements(candidate) * LEAST_BESIDE, self.left_of(candidate, set) * HALF);
-        f64::max(before_ms * LEAST, if beside { part() } else { 0.0 })
+        f64::max(now_ms * LEAST, if beside { self.part(candidate, set) } else { 0.0 })
     }
 
-    /// What the statements that a candidate was made for take beside these.
-    fn left_of(&self, candidate: usize, set: &BTreeSet<usize>) -> f64 {
-        self.wanted.candidates[candidate].from.iter().map(|s| self.time_of(*s, set)).sum()
-    }
-
-    /// Time of the statements that a candidate was made for.
-    fn of_its_statements(&self, candidate: usize) -> f64 {
-        let from = &self.wanted.candidates[candidate].from;
-        from.iter().map(|s| self.wanted.workload.statements[*s].total_ms).sum()
+    /// A small part of what the statements that a candidate helps took before, which is much where they take little by now. Those of
+    /// chosen ones whose place it takes are not asked for: they are served by either.
+    fn part(&self, candidate: usize, set: &BTreeSet<usize>) -> f64 {
+        let (nothing, alone) = (BTreeSet::new(), BTreeSet::from([candidate]));
+        let all = self.wanted.candidates;
+        let replaced =
+            |c: &&usize| **c != candidate && does_the_work_of(&all[candidate].index, &all[**c].index, all[**c].fixed);
+        let served: BTreeSet<usize> = set.iter().filter(replaced).flat_map(|c| &all[*c].from).copied().collect();
+        let helped = |s: &&usize| !served.contains(s) && self.time_of(**s, &alone) < self.time_of(**s, &nothing);
+        let of = |s: &usize| {
+            f64::min(self.wanted.workload.statements[*s].total_ms * LEAST_BESIDE, self.time_of(*s, set) * HALF)
+        };
+        all[candidate].from.iter().filter(helped).map(of).sum()
     }
 
     async fn extend(
@@ -332,7 +335,6 @@ impl Search<'_, '_> {
         start: Vec<usize>,
         order_of: Moves,
         alone: &[Option<f64>],
-        before_ms: f64,
     ) -> Result<Vec<usize>, ApiError> {
         let mut set: BTreeSet<usize> = start.iter().copied().collect();
         let mut order = start;
@@ -350,7 +352,7 @@ impl Search<'_, '_> {
                 // The moves by what they are said to save, those of long ago among them.
                 let mut moves: Vec<(f64, usize, BTreeSet<usize>, bool)> = Vec::new();
                 for (candidate, (gain, at)) in &told {
-                    if set.contains(candidate) || *gain <= self.least(before_ms, *candidate, &set) {
+                    if set.contains(candidate) || *gain <= self.least(now, *candidate, &set) {
                         continue;
                     }
                     let Some(with) = self.with(&set, *candidate).filter(|s| self.fits(s)) else { continue };
@@ -393,18 +395,15 @@ impl Search<'_, '_> {
     }
 
     /// Tries the set without each, and each in exchange for another of its table.
-    async fn improve(
-        &mut self,
-        chosen: &mut Vec<usize>,
-        alone: &[Option<f64>],
-        before_ms: f64,
-    ) -> Result<(), ApiError> {
-        let least = before_ms * LEAST;
+    async fn improve(&mut self, chosen: &mut Vec<usize>, alone: &[Option<f64>]) -> Result<(), ApiError> {
         for place in (0..chosen.len()).rev() {
             let set: BTreeSet<usize> = chosen.iter().copied().collect();
             let own = chosen[place];
             let without: BTreeSet<usize> = set.iter().copied().filter(|c| *c != own).collect();
             let table = self.wanted.candidates[own].index.table;
+            self.ask(std::slice::from_ref(&set)).await?;
+            let now = self.time(&set);
+            let least = now * LEAST;
             let mut others: Vec<usize> = (0..alone.len())
                 .filter(|c| !set.contains(c) && self.wanted.candidates[*c].index.table == table)
                 .filter(|c| alone[*c].is_some_and(|gain| gain > least))
@@ -418,16 +417,14 @@ impl Search<'_, '_> {
             let mut sets = vec![without.clone()];
             sets.extend(exchanges.iter().map(|(_, s)| s.clone()));
             self.ask(&sets).await?;
-            let now = self.time(&set);
-            let lost = self.least(before_ms, own, &without);
+            let lost = self.least(now, own, &without);
             if self.is_known(&without) && self.time(&without) <= now + lost {
                 chosen.remove(place);
                 continue;
             }
             // Quicker, or much smaller and about as quick.
             let bytes = self.bytes(&set);
-            let part = f64::max(before_ms * LEAST_FOR_BYTES, self.of_its_statements(own) * LEAST_BESIDE);
-            let smaller = f64::min(part, self.left_of(own, &set));
+            let smaller = f64::max(now * LEAST_FOR_BYTES, self.part(own, &set));
             let worth = |time: f64, s: &BTreeSet<usize>| {
                 let saved = now - time;
                 let small = self.bytes(s) < bytes * 0.7 && saved > -smaller;

@@ -26,6 +26,7 @@ mod own;
 mod plans;
 mod pool;
 mod postgres;
+pub mod prove;
 mod reading;
 mod refused;
 mod session;

@@ -51,6 +51,12 @@ pub mod advice {
     pub use perfdeck_database::what_if::Rung;
 }
 
+/// Proof of an index: the question, beside the command.
+pub mod prove {
+    pub use crate::features::database::prove::{ProveStatement, ProveWanted, prove_index};
+    pub use perfdeck_database::prove::{ProofPlace, ProvenIndex};
+}
+
 /// The size of a pool, measured: the question, the answer and the commands.
 pub mod pool_size {
     pub use crate::features::bench::pool_size::answer::{
@@ -145,6 +151,7 @@ impl Engine {
             bench: features::bench::State::default(),
             database: features::database::State::default(),
         });
+        features::database::prove::clear(engine.data_dir());
         tokio::spawn(core::housekeeping::housekeeping(Arc::downgrade(&engine), engine.core.stopped.clone()));
         let stopped = engine.core.stopped.clone();
         tokio::spawn(features::database::statements::keep(Arc::downgrade(&engine), stopped.clone()));

@@ -97,6 +97,7 @@ fn forms(field: &str) -> Option<&'static [&'static str]> {
         | "HttpBenchSpec.body_base64"
         | "SqlBenchSpec.statement"
         | "PlanRequest.statement"
+        | "ProveRequest.statements"
         | "IndexSpecKeyOf.expression"
         | "IndexSpec.predicate"
         | "SqlValue.value"
@@ -158,6 +159,8 @@ fn forms(field: &str) -> Option<&'static [&'static str]> {
         | "ChangePlan.object"
         | "ChangeConfirm.id"
         | "ChangeConfirm.confirm"
+        | "ProveRequest.change_id"
+        | "ProveRequest.confirm"
         | "ComparePair.a"
         | "ComparePair.b"
         | "ComparePair.changed"
@@ -370,7 +373,7 @@ fn base(command: &str, url: &str, environment: &str, run: &str) -> Option<Value>
         "env.test_draft" => json!({ "id": null, "draft": draft }),
         "env.from_dotenv" | "address.parse" | "plan.check" | "plan.form" | "baseline.delete" => json!({ "text": "x" }),
         "monitor.start" | "monitor.metrics" | "monitor.series" | "monitor.targets" | "findings.list" | "db.pool"
-        | "db.health" | "db.sizes" | "db.advice" => {
+        | "db.health" | "db.sizes" | "db.advice" | "db.track_record" => {
             json!({ "environment_id": environment })
         }
         "db.activity" => json!({ "environment_id": environment, "at_ms": null }),
@@ -384,6 +387,7 @@ fn base(command: &str, url: &str, environment: &str, run: &str) -> Option<Value>
         "db.plan_index" => json!({ "environment_id": environment, "advice_id": null,
             "index": { "table": "public.orders", "keys": [{ "of": { "column": "id" } }] } }),
         "db.plan" => json!({ "environment_id": environment, "statement": "SELECT 1" }),
+        "db.prove" => json!({ "change_id": "nothing", "statements": ["SELECT 1"], "confirm": null }),
         "monitor.history" => json!({"environment_id": environment, "from_ms": 0.0, "to_ms": 1.0, "width_px": 10}),
         "bench.preview" | "bench.start" => json!({ "spec": http }),
         "compare.runs" => json!({ "a": run, "b": run }),

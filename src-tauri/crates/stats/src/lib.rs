@@ -21,6 +21,7 @@ mod outlook;
 pub mod paired;
 pub mod per_request;
 pub mod pool_size;
+pub mod proof;
 pub mod registration;
 pub mod resource;
 mod sentence;

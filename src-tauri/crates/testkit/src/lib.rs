@@ -1,4 +1,5 @@
-//! Private servers for tests: PostgreSQL, PgBouncer, HAProxy, MariaDB, Redis (single, Cluster, Sentinel) and a scripted HTTP target.
+//! Private servers for tests: PostgreSQL, PgBouncer, HAProxy, MariaDB, Redis (single, Cluster, Sentinel) and a scripted HTTP target; and data
+//! that advice on indexes is held against.
 //!
 //! Every server is real, listens on loopback on a random port, keeps its files in a temporary folder of its own and
 //! ends with the test: dropping it ends exactly its own process, and a watchdog ends it when the test process itself is
@@ -24,6 +25,10 @@ mod postgres;
 mod postgres18;
 mod process;
 mod redis_server;
+pub mod rivals;
+pub mod shown;
+pub mod skew;
+pub mod tpch;
 mod wiretap;
 
 pub use certificate::version_1;

@@ -1,5 +1,10 @@
 //! `perfctl changes` as types.
+use std::path::PathBuf;
+use std::time::Duration;
+
 use clap::{Args, Subcommand};
+
+use crate::args::duration;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ChangesCommand {
@@ -30,6 +35,12 @@ pub(crate) enum ChangesCommand {
     Keep(One),
     /// Discard a change that was only previewed: nothing of it was sent
     Discard(One),
+    /// Prove an index: run its statements with it and without it, in turns
+    ///
+    /// Statements are those that it was advised for, and those of --queries. Each is run with frequent, rare, far and absent values,
+    /// for a minute in all, over one connection. The verdict is kept with the change. Ends with 0 where it is proven, 3 where it is
+    /// not, and 4 where it cannot be told.
+    Prove(Prove),
     /// Undo a change, or take away what was left half done
     Undo(Altering),
 }
@@ -49,6 +60,24 @@ pub(crate) struct One {
 pub(crate) struct Altering {
     #[command(flatten)]
     pub(crate) one: One,
+    #[command(flatten)]
+    pub(crate) allow: Allow,
+}
+
+/// What a proof measures.
+#[derive(Debug, Args)]
+pub(crate) struct Prove {
+    #[command(flatten)]
+    pub(crate) one: One,
+    /// File of further statements, or - for stdin; values may be parameters ($1, ?)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) queries: Option<PathBuf>,
+    /// Run statements that write too, in transactions that are rolled back; triggers fire
+    #[arg(long)]
+    pub(crate) writes: bool,
+    /// Time for measuring, such as 30s
+    #[arg(long = "for", value_name = "TIME", value_parser = duration)]
+    pub(crate) time: Option<Duration>,
     #[command(flatten)]
     pub(crate) allow: Allow,
 }

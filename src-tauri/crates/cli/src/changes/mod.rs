@@ -1,5 +1,6 @@
 //! `perfctl changes`: what was altered on targets, what they say about it, and undoing it.
 pub(crate) mod args;
+mod prove;
 
 use std::sync::Arc;
 
@@ -38,6 +39,7 @@ pub(crate) async fn run(engine: &Arc<Engine>, command: &ChangesCommand, source: 
             let change = found(engine, one, source).await?;
             show(&api::changes::discard(engine.clone(), ById { id: change.id }).await?, json)
         }
+        ChangesCommand::Prove(args) => prove::prove(engine, args, source, json).await,
         ChangesCommand::Undo(Altering { one, allow }) => {
             let change = found(engine, one, source).await?;
             show(&alter(engine, &change, allow, true).await?, json)
@@ -140,10 +142,11 @@ async fn list(engine: &Arc<Engine>, env: Option<&str>, source: &Source, json: bo
     }
     let row = |c: &Change| {
         let says = c.target_says.as_ref().map_or("–", |t| t.text.as_str());
-        vec![c.id.clone(), c.environment.clone(), state(c), says.to_owned(), c.title.replace('`', "")]
+        let proof = c.proof.as_ref().map_or("–", |p| p.verdict.as_str()).to_owned();
+        vec![c.id.clone(), c.environment.clone(), state(c), says.to_owned(), proof, c.title.replace('`', "")]
     };
     output::table(
-        &["id", "environment", "state", "the target says", "change"],
+        &["id", "environment", "state", "the target says", "proof", "change"],
         &changes.iter().map(row).collect::<Vec<_>>(),
     )?;
     Ok(code)
@@ -199,5 +202,6 @@ fn figures(change: &Change, json: bool) -> Done {
     if !figures.is_empty() {
         output::table(&["", "predicted", "came"], &figures)?;
     }
+    prove::show(change)?;
     Ok(code)
 }

@@ -9,6 +9,9 @@ mod sqlite;
 mod text;
 mod without;
 
+pub(crate) use mysql_calls::harmless as harmless_on_mysql;
+pub(crate) use postgres_calls::harmless as harmless_on_postgres;
+
 use std::time::Duration;
 
 pub(crate) use self::sqlite::nodes as sqlite_nodes;

@@ -36,7 +36,7 @@ fn list<'a>(of: impl Iterator<Item = &'a str>) -> String {
 ///
 /// # Errors
 /// Says which one, or which view does not show what it does.
-pub(super) async fn harmless(c: &mut MySqlConnection, address: &Address, text: &str) -> Result<(), ApiError> {
+pub(crate) async fn harmless(c: &mut MySqlConnection, address: &Address, text: &str) -> Result<(), ApiError> {
     let failed = |e: sqlx::Error| explain(address, &e);
     let mut uses = names_of(text)?;
     let mut known = BTreeSet::new();

@@ -251,7 +251,7 @@ impl Reached {
 ///
 /// # Errors
 /// Says which function or table it is, or that the server does not tell.
-pub(super) async fn harmless(c: &mut Session, address: &Address, text: &str) -> Result<(), ApiError> {
+pub(crate) async fn harmless(c: &mut Session, address: &Address, text: &str) -> Result<(), ApiError> {
     let mut look = Look { names: names_of(text, "it")?, text, anywhere: false };
     let mut known = BTreeSet::new();
     let mut bodies: String;

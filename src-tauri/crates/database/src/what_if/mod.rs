@@ -20,6 +20,7 @@ pub use hypopg::HypoPg;
 pub use rungs::{Place, Rung, rungs};
 pub use shadow::{Lab, LabTable};
 pub use sqlite::Schema;
+pub(crate) use statement::{refusal, with_values};
 
 /// An index that is not there.
 #[derive(Debug, Clone, PartialEq, Eq)]

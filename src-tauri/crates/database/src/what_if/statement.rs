@@ -7,7 +7,7 @@ use crate::plans::LONGEST_STATEMENT;
 const BEGINNINGS: &[&str] = &["SELECT", "WITH", "INSERT", "UPDATE", "DELETE", "VALUES", "TABLE"];
 
 /// The statement with values, or why it is none.
-pub(super) fn with_values(text: &str, values: &[String], dialect: Dialect) -> Result<String, String> {
+pub(crate) fn with_values(text: &str, values: &[String], dialect: Dialect) -> Result<String, String> {
     if text.len() > LONGEST_STATEMENT || text.contains('\0') {
         return Err("it is too long, or has a NUL in it".to_owned());
     }
@@ -98,7 +98,7 @@ pub(super) fn moved(definition: &str, name: &str, table: &str) -> Option<String>
 }
 
 /// Why PostgreSQL does not plan a statement, by its code. Its text may have values in it.
-pub(super) fn refusal(code: &str) -> &'static str {
+pub(crate) fn refusal(code: &str) -> &'static str {
     match code {
         "42P01" | "3F000" => "a table of it is not there, or not in the search path of this user",
         "42703" => "a column of it is not there",

@@ -24,7 +24,13 @@ async fn environment(engine: &Arc<Engine>, name: &str, database: &str) -> String
 }
 
 async fn findings(engine: &Arc<Engine>, id: &str) -> DatabaseIndexes {
-    let asked = IndexesRequest { environment_id: id.to_owned(), kinds: Vec::new(), table: None, limit: None };
+    let asked = IndexesRequest {
+        environment_id: id.to_owned(),
+        kinds: Vec::new(),
+        table: None,
+        standbys: Vec::new(),
+        limit: None,
+    };
     db_indexes(engine.clone(), asked).await.expect("findings")
 }
 

@@ -137,6 +137,11 @@ impl CreatePlan {
         self.parts.iter().filter(|part| !part.partitioned).count()
     }
 
+    /// Its schema and its name, without quotes.
+    pub(crate) fn schema_and_name(&self) -> (&str, &str) {
+        (&self.schema, &self.index)
+    }
+
     /// What creates it, one statement a line.
     pub fn statement(&self, scheme: Scheme) -> String {
         match scheme {

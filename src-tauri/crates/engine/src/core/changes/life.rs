@@ -365,7 +365,7 @@ pub(super) fn no_change(id: &str) -> ApiError {
 }
 
 /// Why nothing is sent to a target that says this.
-fn not_now(says: &TargetSays) -> ApiError {
+pub(super) fn not_now(says: &TargetSays) -> ApiError {
     let (code, what) = match says.says {
         Says::Unreachable => (ErrorCode::Unreachable, "The target cannot be asked, so nothing was sent"),
         Says::NotAllowed => (ErrorCode::Privilege, "The target does not let Perfdeck look, so nothing was sent"),

@@ -9,10 +9,13 @@ mod hold;
 mod life;
 mod machine;
 mod plan;
+mod proof;
 mod store;
 
 #[cfg(test)]
 mod tests;
+
+pub(crate) use proof::Proving;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,5 +1,5 @@
 //! Changes in the store. A state is only ever stored over the one that it follows, with its entry in the journal.
-use perfdeck_model::{ApiError, Change, ChangeState, ErrorCode, JournalEntry};
+use perfdeck_model::{ApiError, Change, ChangeProof, ChangeState, ErrorCode, JournalEntry};
 use serde_json::Value;
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
@@ -140,6 +140,39 @@ impl Store {
             .await
             .map(drop)
             .map_err(|e| self.fail(&e))
+    }
+
+    /// Stores a proof with a change whose state stays, with its entry in the journal: both or neither.
+    ///
+    /// # Errors
+    /// [`ErrorCode::Conflict`] when something else was stored since it was read.
+    pub(crate) async fn prove_change(&self, proven: &Stored, entry: &JournalEntry) -> Result<(), ApiError> {
+        let (doc, journal) = (text(&proven.change)?, text(entry)?);
+        let work = async {
+            let mut transaction = self.pool.begin().await?;
+            let done = sqlx::query("UPDATE changes SET doc = ?, revision = revision + 1 WHERE id = ? AND revision = ?")
+                .bind(doc)
+                .bind(&proven.change.id)
+                .bind(proven.revision)
+                .execute(&mut *transaction)
+                .await?;
+            if done.rows_affected() == 0 {
+                return Ok(false);
+            }
+            put_entry(&mut transaction, entry, &journal).await?;
+            transaction.commit().await?;
+            Ok::<_, sqlx::Error>(true)
+        };
+        if work.await.map_err(|e| self.fail(&e))? { Ok(()) } else { Err(overtaken()) }
+    }
+
+    /// Proofs of an environment's changes, the newest 1,000.
+    pub(crate) async fn proofs(&self, environment_id: &str) -> Result<Vec<ChangeProof>, ApiError> {
+        let sql = "SELECT json_extract(doc, '$.proof') FROM changes
+                   WHERE environment_id = ? AND json_extract(doc, '$.proof') IS NOT NULL ORDER BY created_ms DESC LIMIT 1000";
+        let rows: Vec<String> =
+            sqlx::query_scalar(sql).bind(environment_id).fetch_all(&self.pool).await.map_err(|e| self.fail(&e))?;
+        rows.iter().map(|doc| document(doc)).collect()
     }
 
     /// One change.

@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use perfdeck_model::{
     ChangeDetail, DatabaseActivity, DatabaseHealth, DatabaseIndexes, DatabasePools, DatabaseSizes, HypopgUse,
-    IndexAdvice, IndexBloat, JobStatus, StatementPlan,
+    IndexAdvice, IndexBloat, JobStatus, StatementPlan, TrackRecord,
 };
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
@@ -12,6 +12,7 @@ pub use super::advice::run::{AdviseRequest, AllowHypopg, db_advice, db_advise, d
 pub use super::bloat::{BloatRequest, db_bloat, db_measure_bloat};
 pub use super::create_index::{CreateIndexRequest, db_plan_index};
 pub use super::indexes::{IndexesRequest, db_indexes};
+pub use super::prove::{ProveRequest, db_prove};
 pub use super::schema::{PlanRequest, SizesRequest, db_plan, db_sizes};
 use crate::Engine;
 use crate::features::database::activity::Door;
@@ -64,6 +65,8 @@ commands! {
     Target Json "db.measure_bloat" (BloatRequest) -> JobStatus, changes [Jobs] => db_measure_bloat;
     Target Json "db.plan" (PlanRequest) -> StatementPlan, changes [] => db_plan;
     Target Json "db.plan_index" (CreateIndexRequest) -> ChangeDetail, changes [Changes] => db_plan_index;
+    Target Json "db.prove" (ProveRequest) -> JobStatus, changes [Jobs, Changes] => db_prove;
+    Read Json "db.track_record" (ByEnvironment) -> TrackRecord, changes [] => db_track_record;
     Target Json "db.pool" (ByEnvironment) -> DatabasePools, changes [] => db_pool;
     Target Json "db.health" (ByEnvironment) -> DatabaseHealth, changes [] => db_health;
     Read Json "db.statements" (StatementsRequest) -> Statements, changes [] => db_statements;
@@ -100,6 +103,12 @@ pub async fn db_statements_look(
     lasts: std::time::Duration,
 ) -> Result<Statements> {
     engine.statements_look(&request.environment_id, lasts).await
+}
+
+/// How earlier predictions about indexes came out, of the changes of an environment that were proven.
+pub async fn db_track_record(engine: Arc<Engine>, request: ByEnvironment) -> Result<TrackRecord> {
+    let environment = engine.environment(&request.environment_id).await?;
+    engine.track_record(&environment.id).await
 }
 
 /// Pools of applications as the database sees them, those of a pooler, and Perfdeck's own.

@@ -11,6 +11,7 @@ pub(crate) mod hide_index;
 pub(crate) mod indexes;
 pub(crate) mod place;
 pub(crate) mod pools;
+pub(crate) mod prove;
 pub(crate) mod schema;
 pub(crate) mod statements;
 

@@ -1,5 +1,6 @@
 //! The life of changes with a scripted kind on a real file.
 mod kill;
+mod proof;
 mod scripted;
 
 use std::path::PathBuf;

@@ -158,15 +158,41 @@ pub async fn index_advice(
 }
 
 async fn prepare(address: &Address, password: Option<&Sensitive>, wanted: &AdviceWanted) -> Result<Prepared, ApiError> {
+    let Known { facts, catalogue, workload, parameters } =
+        known(address, password, &wanted.statements, wanted.days).await?;
+    let made = candidates(&catalogue, &workload, Limits::default());
+    Ok(Prepared { facts, catalogue, workload, parameters, made })
+}
+
+/// Statements as far as they are understood, what the database knows of their tables, and values for their parameters by class. The
+/// values are the database's own, and stay in memory.
+pub(in crate::features::database) struct Known {
+    pub(in crate::features::database) facts: DatabaseFacts,
+    pub(in crate::features::database) catalogue: Catalogue,
+    pub(in crate::features::database) workload: Workload,
+    /// Of each statement of the workload.
+    pub(in crate::features::database) parameters: Vec<Vec<Parameters>>,
+}
+
+/// Asks the database about statements.
+///
+/// # Errors
+/// When it cannot be asked.
+pub(in crate::features::database) async fn known(
+    address: &Address,
+    password: Option<&Sensitive>,
+    statements: &[WorkloadStatement],
+    days: f64,
+) -> Result<Known, ApiError> {
     let dialect = perfdeck_database::dialect(address.scheme);
     let mut named = BTreeSet::new();
-    for statement in &wanted.statements {
+    for statement in statements {
         named.extend(names(&statement.text, dialect).unwrap_or_default().into_iter().map(|n| n.name));
     }
     let facts = database_facts(address, password, &named).await?;
     let catalogue = catalogue::of(&facts, dialect);
-    let mut workload = Workload::new(wanted.days);
-    for statement in &wanted.statements {
+    let mut workload = Workload::new(days);
+    for statement in statements {
         workload.add(&catalogue, &statement.text, statement.calls, statement.total_ms, None);
     }
     let far = far(address, password, &catalogue, &workload).await?;
@@ -177,8 +203,7 @@ async fn prepare(address: &Address, password: Option<&Sensitive>, wanted: &Advic
         parameters(&statement.shape, count, &catalogue, &own)
     };
     let parameters = workload.statements.iter().map(values).collect();
-    let made = candidates(&catalogue, &workload, Limits::default());
-    Ok(Prepared { facts, catalogue, workload, parameters, made })
+    Ok(Known { facts, catalogue, workload, parameters })
 }
 
 /// Values at the far end of an order, where a statement's plan could hope for an early end.
