@@ -8,6 +8,7 @@ const SKIPPED = {
   'bench-start': 'load',
   'plan-run': 'load',
   'run-again': 'load',
+  'proving-do': 'load',
   // Builds the demo for seconds; the first test presses it.
   'open-demo': 'demo',
   // Loads the page anew, and this script with it.
@@ -130,7 +131,7 @@ async function press(e) {
   await focused(name);
   if (ofFinding && screen() === 'screen-later') problems.add(`a finding leads to what comes later (${path}: ${name})`);
   // What was taken away is brought back, which is to be tried too.
-  const undo = [...document.querySelectorAll('button')].find((b) => seen(b) && b.innerText.trim() === 'Undo' && !isIn(b, '[data-testid=change]'));
+  const undo = [...document.querySelectorAll('button')].find((b) => seen(b) && b.innerText.trim() === 'Undo' && !isIn(b, '[data-testid=change], [data-testid=tray]'));
   if (undo && undo !== e) {
     undo.click();
     await settled();

@@ -11,6 +11,7 @@ pub(crate) const SCREENS: &[&str] = &[
     "database/statements",
     "database/pool",
     "database/schema",
+    "database/advice",
     "database/plan",
     "database/size",
     "cache",

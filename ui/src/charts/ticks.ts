@@ -22,11 +22,7 @@ export function clock(ms: number, withSeconds = true): string {
   return withSeconds ? `${head}:${two(d.getSeconds())}` : head;
 }
 
-/** Day and time, such as `2026-11-23 14:27`. */
-export function dayTime(ms: number): string {
-  const d = new Date(ms);
-  return `${d.getFullYear()}-${two(d.getMonth() + 1)}-${two(d.getDate())} ${clock(ms, false)}`;
-}
+export { dayTime } from '../kit/format';
 
 const DAYS = ['Sun', 'Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat'] as const;
 /** The day of the week and of the month, such as `Sat 14`. */

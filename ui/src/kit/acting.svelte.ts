@@ -15,7 +15,9 @@ export class Acting {
   note = $state('');
   /** Whether another Perfdeck works on it: there is a holder, and no job of ours. */
   elsewhere = $state(false);
-  readonly busy = $derived(this.job !== null || this.sending !== null);
+  /** Whether something else is being started, before there is a job. */
+  starting = $state(false);
+  readonly busy = $derived(this.job !== null || this.sending !== null || this.starting);
   #app: ScreenApp;
   #done: () => Promise<void>;
   #gone = false;
@@ -46,6 +48,19 @@ export class Acting {
     this.sending = null;
   }
 
+  /** Does something else with it that is a job, such as measuring it, and follows that to its end. */
+  async run(begin: () => Promise<JobStatus>): Promise<void> {
+    if (this.busy) return;
+    [this.starting, this.failure, this.note] = [true, null, ''];
+    try {
+      await this.#watch(await begin());
+    } catch (error) {
+      this.failure = problem(error);
+      await this.#done();
+    }
+    this.starting = false;
+  }
+
   /** Takes up the job that works on a change that is held, such as one that was begun before a reload. */
   async adopt(change: Change): Promise<void> {
     if (this.busy) return;
@@ -55,10 +70,10 @@ export class Acting {
     const title = change.title.replaceAll('`', '');
     const mine = jobs.find(
       (j) =>
-        j.kind === 'change' &&
+        (j.kind === 'change' || j.kind === 'prove') &&
         j.state === 'running' &&
         j.environment_id === change.environment_id &&
-        (j.title === title || j.title === `Undo: ${title}`),
+        (j.title === title || j.title.endsWith(`: ${title}`)),
     );
     this.elsewhere = mine === undefined;
     if (!mine) return;

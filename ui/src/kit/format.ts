@@ -42,6 +42,12 @@ export function clock(ms: number): string {
 /** Hours and minutes. */
 export const clockMinute = (ms: number): string => clock(ms).slice(0, 5);
 
+/** Day and time, such as `2026-11-23 14:27`. */
+export function dayTime(ms: number): string {
+  const d = new Date(ms);
+  return `${d.getFullYear()}-${two(d.getMonth() + 1)}-${two(d.getDate())} ${clockMinute(ms)}`;
+}
+
 /** `UTC`, `UTC+1`, `UTC−3:30` for what `Date.getTimezoneOffset` says. */
 export function utcOffset(minutesWest: number): string {
   if (minutesWest === 0) return 'UTC';

@@ -9,6 +9,8 @@ import type { ScreenApp } from './screen';
 export interface Resource<T> {
   /** The newest answer; null before the first one, and while other parameters are asked for. */
   readonly value: T | null;
+  /** Whether an answer has come; of a command that may answer null, that tells the answer from none. */
+  readonly answered: boolean;
   /** Why the last reading failed; a reading that works takes it away. The last answer stays. */
   readonly error: ApiProblem | null;
   /** Reads again; done when the answer, or its failure, is there. */
@@ -32,6 +34,7 @@ export function resource<K extends Answering>(
   type Value = Commands[K]['res'];
   let value = $state.raw<Value | null>(null);
   let error = $state.raw<ApiProblem | null>(null);
+  let answered = $state(false);
   let asked = 0;
   // Compared as text: an object that is made anew with the same fields asks the same.
   const wanted = $derived(JSON.stringify(params()));
@@ -42,14 +45,14 @@ export function resource<K extends Answering>(
     if (what === null) return;
     try {
       const found = await app.rpc(name, what);
-      if (mine === asked) [value, error] = [found, null];
+      if (mine === asked) [value, error, answered] = [found, null, true];
     } catch (thrown) {
       if (mine === asked) error = problem(thrown);
     }
   }
   $effect(() => {
     void wanted;
-    [value, error] = [null, null];
+    [value, error, answered] = [null, null, false];
     void read();
   });
   onMount(() => {
@@ -65,13 +68,16 @@ export function resource<K extends Answering>(
     get value() {
       return value;
     },
+    get answered() {
+      return answered;
+    },
     get error() {
       return error;
     },
     reload: read,
     take(known) {
       asked += 1;
-      value = known;
+      [value, answered] = [known, true];
     },
   };
 }

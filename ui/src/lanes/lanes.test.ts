@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { TimeSeries } from '../charts/series';
 import { bandState, evictingSince, stale, type TargetState } from './state';
 import { pick, tiers, type TargetFacts } from './tiers';
-import { count, parts } from './marked';
+import { parts } from '../kit/marked';
+import { count } from './marked';
 
 const facts = (role: string, limits: Record<string, number> = {}): TargetFacts => ({
   role,

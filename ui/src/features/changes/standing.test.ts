@@ -1,8 +1,9 @@
 import { expect, test } from 'vitest';
 import { change, cutOffChange, plannedChange } from '../../testing/changes';
 import { AT } from '../../testing/values';
-import { checkedMs, countOf, existing, groupNote, groupOf, sentence, troubled, troubleOf } from './standing';
-import { ago, chain, ends, journalText, kindWord, pieces, saysMark, stepWords, undoCosts } from './words';
+import { existing, groupOf } from '../../kit/changes/group';
+import { checkedMs, countOf, groupNote, sentence, troubled, troubleOf } from './standing';
+import { ago, chain, ends, journalText, kindWord, pieces, saysMark, stepWords, undoCosts } from '../../kit/changes/words';
 
 const undone = change({ id: 'u', state: 'undone', steps: [...change().steps, { at_ms: AT + 9000, state: 'undone', text: '' }] });
 const says = (s: Parameters<typeof sentence>[0]): string => {

@@ -1,21 +1,8 @@
 // How changes stand: which are in force, planned and past, which need a person, and the sentence that says so.
-import type { Change, ChangeOffer, ChangeState, Says } from '../../backend/types';
+import type { Change, Says } from '../../backend/types';
+import { groupOf, type Group } from '../../kit/changes/group';
 import type { Count } from '../../kit/feature';
 import { integer } from '../../kit/figures';
-
-const PAST: readonly ChangeState[] = ['undone', 'failed', 'lapsed'];
-const WAITING: readonly ChangeState[] = ['planned', 'previewed', 'armed'];
-
-export type Group = 'in force' | 'planned' | 'past';
-
-/** Whether something of a change is, or may be, on the target. */
-export function groupOf(change: Pick<Change, 'state' | 'undo_statement'>): Group {
-  // What was done and cannot be undone waits for nobody.
-  if (PAST.includes(change.state) || (change.state === 'kept' && change.undo_statement === null)) return 'past';
-  return WAITING.includes(change.state) ? 'planned' : 'in force';
-}
-
-export const GROUPS: readonly Group[] = ['in force', 'planned', 'past'];
 
 /** What is wrong with a change that is in force; null where nothing is, or somebody works on it. */
 export type Trouble = 'cut off' | 'half done' | 'differs' | 'gone' | 'failed';
@@ -34,9 +21,6 @@ export function troubleOf(change: Change): Trouble | null {
       return change.error === null ? null : 'failed';
   }
 }
-
-/** Offers that alter the target; the guards are asked about them. */
-export const alters = (offer: ChangeOffer): boolean => offer !== 'keep' && offer !== 'discard';
 
 const TROUBLES: Readonly<Record<Trouble, string>> = {
   'cut off': 'was cut off',
@@ -131,7 +115,3 @@ export function countOf(changes: readonly Change[]): Count | null {
   const failed = troubled(changes).length > 0;
   return { value, running: false, failed, words: sentence(changes).strong.replace(/[:,]$/, '') };
 }
-
-/** The change that is there already for what a finding leads to: it is shown, and none is planned beside it. */
-export const existing = (changes: readonly Change[], kind: string, object: string): Change | null =>
-  changes.find((c) => c.kind === kind && c.object === object && groupOf(c) !== 'past') ?? null;

@@ -5,6 +5,7 @@ const TABS: readonly Tab[] = [
   { path: '/database', title: 'Activity', lanes: true },
   { path: '/database/statements', title: 'Statements', lanes: true },
   { path: '/database/schema', title: 'Schema' },
+  { path: '/database/advice', title: 'Advice' },
   { path: '/database/pool', title: 'Pool' },
   { path: '/database/plan', title: 'Plan', led: true },
   { path: '/database/size', title: 'Pool size', led: true },
@@ -15,6 +16,7 @@ export const feature: Feature = {
   title: 'Database',
   tabs: TABS,
   knows: (path) => TABS.some((tab) => tab.path === path),
+  shortcuts: [[['a'], 'Advise on indexes, on the part Advice']],
   rail: { icon: 'database', key: 'd', line: true },
   load: () => import('./index.svelte'),
 };

@@ -1,9 +1,8 @@
 // The words and glyphs of changes.
 import type { Change, ChangeOffer, ChangeState, ChangeStep, TargetSays } from '../../backend/types';
-import { dayTime } from '../../charts/ticks';
-import { DASH, integer, THIN } from '../../kit/figures';
-import { ageS, clock } from '../../kit/format';
-import { groupOf } from './standing';
+import { DASH, integer, THIN } from '../figures';
+import { ageS, clock, dayTime } from '../format';
+import { groupOf } from './group';
 
 const KINDS: Readonly<Record<string, string>> = {
   create_index: 'Index',
