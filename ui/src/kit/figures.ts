@@ -172,7 +172,9 @@ export function percent(change: number): string {
   if (Number.isNaN(size)) return DASH;
   const sign = value < 0 ? MINUS : '+';
   if (size === Infinity) return `${sign}∞${THIN}%`;
-  const text = size >= 9.95 ? integer(size) : fixed(size, size >= 0.995 ? 1 : 2);
+  const coarse = size >= 9.95 ? integer(size) : fixed(size, size >= 0.995 ? 1 : 2);
+  // What is left of nearly all is not rounded away.
+  const text = value < -99 && value > -100 ? fixed(Math.floor(size * 10) / 10, 1) : coarse;
   return /[1-9]/.test(text) ? `${sign}${text}${THIN}%` : `0${THIN}%`;
 }
 

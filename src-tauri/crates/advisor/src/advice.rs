@@ -59,6 +59,8 @@ pub struct Advised {
     pub saved_ms: f64,
     /// Statements whose plan uses it.
     pub used_by: Vec<usize>,
+    /// What it does alone to those statements.
+    pub effects: Vec<Effect>,
     /// Why, a sentence each.
     pub reasons: Vec<String>,
     /// Whether it helps only where enough rows come early: to be proven by running, and not by plans.
@@ -334,9 +336,10 @@ impl Answer<'_> {
             bytes: candidate.bytes,
             writes: self.writes[place],
             saved_ms: self.found.alone[place].unwrap_or(0.0),
-            used_by,
             reasons,
             needs_proof,
+            effects: self.alone(place, &used_by),
+            used_by,
             replaces: superfluous(self.catalogue, &candidate.index).iter().map(|e| e.name.clone()).collect(),
             candidate,
         }
@@ -405,10 +408,35 @@ impl Answer<'_> {
     }
 
     fn effect(&self, statement: usize, total_ms: f64) -> Option<Effect> {
+        let costs = self.found.costs[statement].iter().enumerate();
+        self.compared(statement, total_ms, costs.filter_map(|(at, c)| c.as_ref().map(|(old, new)| (at, old, new))))
+    }
+
+    /// What a candidate does alone to the statements that use it beside the others. Where it does nothing alone, what all do together.
+    fn alone(&self, place: usize, used_by: &[usize]) -> Vec<Effect> {
+        let none = Vec::new();
+        let costs = self.found.alone_costs.get(&place).unwrap_or(&none);
+        let effect = |statement: &usize| {
+            let total_ms = self.wanted.workload.statements[*statement].total_ms;
+            let own = costs.iter().filter(|(of, ..)| of == statement).filter_map(|(_, at, new)| {
+                let (old, _) = self.found.costs[*statement][*at].as_ref()?;
+                Some((*at, old, new))
+            });
+            self.compared(*statement, total_ms, own).or_else(|| self.effect(*statement, total_ms))
+        };
+        used_by.iter().filter_map(effect).collect()
+    }
+
+    /// Costs of a statement before and after, by the place of its values.
+    fn compared<'c>(
+        &self,
+        statement: usize,
+        total_ms: f64,
+        costs: impl Iterator<Item = (usize, &'c Cost, &'c Cost)>,
+    ) -> Option<Effect> {
         let mut ratios: Vec<(Class, f64)> = Vec::new();
         let (mut before, mut after, mut touched) = (0.0, 0.0, false);
-        for (at, costs) in self.found.costs[statement].iter().enumerate() {
-            let Some((old, new)) = costs else { continue };
+        for (at, old, new) in costs {
             let class = self.class(statement, at);
             let (a, b) = (old.of(class), new.of(class));
             touched |= new.used.iter().any(|u| matches!(u, Used::Candidate(_)));

@@ -173,6 +173,8 @@ pub struct AdvisedIndex {
     pub saved: Option<ShareRange>,
     /// Statements whose plan uses it: places in `effects`.
     pub used_by: Vec<u32>,
+    /// What it does alone to those statements, as it is kept with a change that creates it.
+    pub predicted: Vec<PredictedStatement>,
     /// Why, a sentence each.
     pub reasons: Vec<String>,
     /// Whether it helps only where enough rows come early: to be proven by running.
@@ -293,7 +295,7 @@ pub struct ChangePrediction {
 /// Prediction for one statement.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS, schemars::JsonSchema)]
 pub struct PredictedStatement {
-    /// The statement without literals, whole.
+    /// The statement without literals, at most 64 KiB.
     pub statement: String,
     /// Names it in `db.statement`; `null` where it came from a file.
     pub key: Option<String>,

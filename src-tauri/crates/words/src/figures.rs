@@ -251,7 +251,8 @@ pub fn format(value: Option<f64>, unit: Unit) -> String {
     }
 }
 
-/// A relative change (−0.31) as `−31 %`: no decimals from 10 % on, one from 1 %, two below; nothing left has no sign.
+/// A relative change (−0.31) as `−31 %`: no decimals from 10 % on, one from 1 %, two below; nothing left has no sign. What is left of a
+/// loss of more than 99 % is not rounded away: `−99.9 %` at most.
 pub fn percent(ratio: f64) -> String {
     let value = ratio * 100.0;
     let size = value.abs();
@@ -262,7 +263,8 @@ pub fn percent(ratio: f64) -> String {
     if value.is_infinite() {
         return format!("{sign}∞{THIN}%");
     }
-    let text = coarse(size);
+    let nearly_all = value < -99.0 && value > -100.0;
+    let text = if nearly_all { fixed((size * 10.0).floor() / 10.0, 1) } else { coarse(size) };
     if is_left(&text) { format!("{sign}{text}{THIN}%") } else { format!("0{THIN}%") }
 }
 

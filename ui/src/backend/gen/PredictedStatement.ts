@@ -7,7 +7,7 @@ import type { ShareRange } from "./ShareRange";
  */
 export type PredictedStatement = { 
 /**
- * The statement without literals, whole.
+ * The statement without literals, at most 64 KiB.
  */
 statement: string, 
 /**

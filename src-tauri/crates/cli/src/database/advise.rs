@@ -108,11 +108,7 @@ fn told(found: &IndexAdvice, rejected: bool) -> Done<()> {
     Ok(())
 }
 
-/// A relative change. What is left is never rounded away: nothing takes no time at all.
 fn change(of: f64) -> String {
-    if of > -1.0 && of < -0.99 {
-        return format!("{:.1} %", (of * 1e3).ceil() / 10.0);
-    }
     words::ascii(&words::percent(of))
 }
 

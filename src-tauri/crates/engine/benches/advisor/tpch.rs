@@ -85,7 +85,12 @@ async fn once(c: &mut PgConnection, text: &str, longest: f64) -> Outcome<f64> {
     let began = Instant::now();
     match raw_sql(AssertSqlSafe(text.to_owned())).fetch_all(c).await {
         Ok(_) => Ok(began.elapsed().as_secs_f64() * 1e3),
-        Err(error) if error.as_database_error().and_then(|e| e.code()).as_deref() == Some("57014") => Ok(longest),
+        Err(error)
+            if error.as_database_error().and_then(perfdeck_testkit::sqlx::error::DatabaseError::code).as_deref()
+                == Some("57014") =>
+        {
+            Ok(longest)
+        }
         Err(error) => Err(error.into()),
     }
 }

@@ -116,7 +116,7 @@ describe('what moved', () => {
     expect(movedRow(moved('x.y', 0, 3), [])).toMatchObject({ change: '–', lane: null });
   });
   it('writes changes and levels shortly', () => {
-    expect([changeText(0.004), changeText(-0.997), changeText(39)].map(plain)).toEqual(['+0.40 %', '−100 %', '×40']);
+    expect([changeText(0.004), changeText(-0.997), changeText(39)].map(plain)).toEqual(['+0.40 %', '−99.7 %', '×40']);
     expect(plain(levelsText(11.8, 28.3, 'ms'))).toBe('11.8 → 28.3 ms');
     expect(plain(levelsText(0.9, 28, 'ms'))).toBe('900 µs → 28.0 ms');
     expect(plain(levelsText(2431, 1070, 'per_second'))).toBe('2 431 → 1 070/s');

@@ -115,11 +115,10 @@ fn uses(shape: &PlanShape, index: &IndexIdentity, scheme: Scheme) -> bool {
 
 /// A name without schema and quotes.
 fn bare(name: &str) -> &str {
-    let last = match name.strip_suffix(['"', '`']) {
+    match name.strip_suffix(['"', '`']) {
         Some(inner) => inner.rfind(['"', '`']).map_or(inner, |at| &inner[at + 1..]),
         None => name.rsplit('.').next().unwrap_or(name),
-    };
-    last
+    }
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use perfdeck_database::what_if::Rung;
 use perfdeck_model::{
     ApiError, ChangePrediction, Environment, ErrorCode, HypopgUse, IndexAdvice, IndexSpec, JobResult, JobState,
-    JobStatus, JournalKind, Kind, PredictedStatement, Scheme, ShareRange, StatementEffect,
+    JobStatus, JournalKind, Kind, Scheme,
 };
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
@@ -249,26 +249,13 @@ impl Engine {
                 .hint("Plan it as it was advised, or without the advice")
         })?;
         let advised = &advice.advised[at];
-        let own = advised.used_by.iter().filter_map(|place| advice.effects.get(*place as usize));
         Ok(ChangePrediction {
             advice_id: advice.id.clone(),
             basis: advice.basis,
             bytes: advised.bytes,
             saved: advised.saved,
-            statements: own.map(predicted).collect(),
+            statements: advised.predicted.clone(),
             needs_proof: advised.needs_proof,
         })
-    }
-}
-
-fn predicted(effect: &StatementEffect) -> PredictedStatement {
-    PredictedStatement {
-        statement: effect.statement.clone(),
-        key: effect.key.clone(),
-        share: effect.share,
-        calls: effect.calls,
-        now_ms: effect.now_ms,
-        change: ShareRange { value: effect.change, low: effect.change_low, high: effect.change_high },
-        classes: effect.classes.clone(),
     }
 }

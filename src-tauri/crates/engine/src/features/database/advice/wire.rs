@@ -2,7 +2,7 @@
 use perfdeck_advisor::{Advice, Advised, Effect, Index, Key, KeyOf, Method, Table, range_of, together};
 use perfdeck_model::{
     AdvisedIndex, ClassEffect, IndexAdvice, IndexSpec, IndexSpecKey, IndexSpecKeyOf, NotAnalysedStatement,
-    RejectedIndex, ShareRange, StatementEffect,
+    PredictedStatement, RejectedIndex, ShareRange, StatementEffect,
 };
 use perfdeck_sqltext::{Dialect, literals_removed, quote_identifier, without_literals};
 
@@ -88,6 +88,14 @@ fn heaviest(advice: &Advice) -> Vec<&Effect> {
     all
 }
 
+/// The classes of values, the most gained first.
+fn classes(effect: &Effect) -> Vec<ClassEffect> {
+    let mut all: Vec<ClassEffect> =
+        effect.classes.iter().map(|(class, ratio)| ClassEffect { class: *class, ratio: *ratio }).collect();
+    all.sort_by(|a, b| a.ratio.total_cmp(&b.ratio));
+    all
+}
+
 /// A change of time as a share that is saved, and the other way round.
 fn turned(range: ShareRange) -> ShareRange {
     ShareRange { value: -range.value, low: -range.high, high: -range.low }
@@ -132,8 +140,7 @@ impl Told<'_> {
     /// What one saves alone, as far off as what its statements are promised together.
     fn saved_by(&self, advised: &Advised) -> ShareRange {
         let value = advised.saved_ms / self.gathered.all_ms.max(f64::MIN_POSITIVE);
-        let own = self.given.advice.effects.iter().filter(|e| advised.used_by.contains(&e.statement));
-        let read = turned(together(own.map(|e| (self.share(e), self.range(e)))));
+        let read = turned(together(advised.effects.iter().map(|e| (self.share(e), self.range(e)))));
         let scale = if read.value > 0.0 { value / read.value } else { 0.0 };
         if scale <= 0.0 {
             return ShareRange { value, low: value, high: value };
@@ -170,9 +177,24 @@ impl Told<'_> {
             writing_ms_per_day: advised.writes.ms_per_day,
             saved: (self.gathered.all_ms > 0.0).then(|| self.saved_by(advised)),
             used_by: advised.used_by.iter().filter_map(|s| u32::try_from(place(s)?).ok()).collect(),
+            predicted: advised.effects.iter().map(|e| self.predicted(e)).collect(),
             reasons,
             needs_proof: advised.needs_proof,
             replaces: advised.replaces.clone(),
+        }
+    }
+
+    /// What is kept of one statement.
+    fn predicted(&self, effect: &Effect) -> PredictedStatement {
+        let statement = &self.given.workload.statements[effect.statement];
+        PredictedStatement {
+            statement: literals_removed(&statement.text, self.dialect, LONGEST),
+            key: self.gathered.keys.get(&statement.text).cloned(),
+            share: self.share(effect),
+            calls: statement.calls,
+            now_ms: self.now_ms(effect),
+            change: self.range(effect),
+            classes: classes(effect),
         }
     }
 
@@ -184,9 +206,6 @@ impl Told<'_> {
         let uses = self.given.advice.advised.iter().enumerate().filter(|(_, a)| a.used_by.contains(&effect.statement));
         let none = PlanPair::default();
         let plans = self.given.plans.iter().find(|p| p.statement == effect.statement).unwrap_or(&none);
-        let mut classes: Vec<ClassEffect> =
-            effect.classes.iter().map(|(class, ratio)| ClassEffect { class: *class, ratio: *ratio }).collect();
-        classes.sort_by(|a, b| a.ratio.total_cmp(&b.ratio));
         StatementEffect {
             statement: literals_removed(&statement.text, self.dialect, LONGEST),
             key: self.gathered.keys.get(&statement.text).cloned(),
@@ -200,7 +219,7 @@ impl Told<'_> {
             change: range.value,
             change_low: range.low,
             change_high: range.high,
-            classes,
+            classes: classes(effect),
             indexes: uses.filter_map(|(at, _)| u32::try_from(at).ok()).collect(),
             plan_before: plans.before.clone(),
             plan_after: plans.after.clone(),
