@@ -11,9 +11,12 @@ use crate::predicates::{Asked, Predicate};
 const LISTED: f64 = 3.0;
 /// Pages that a block range of BRIN has (`pages_per_range`).
 const RANGE: f64 = 128.0;
-/// What SQLite's and InnoDB's pages keep free on average, and what an entry has beside its values.
-const OTHER_FILL: f64 = 0.75;
-const OTHER_ENTRY: f64 = 9.0;
+/// What InnoDB's pages keep free on average, and what an entry has beside its values.
+const INNODB_FILL: f64 = 0.75;
+const INNODB_ENTRY: f64 = 9.0;
+/// What an entry of SQLite has beside its values (fileformat2.html): a place in the page, the lengths of the entry and of its head, and a type
+/// for the row's number; one more for each value. A build fills its pages.
+const SQLITE_ENTRY: f64 = 5.0;
 
 /// Bytes of an index; `None` where the width of a column or the number of rows is not known.
 ///
@@ -26,8 +29,13 @@ pub fn size(catalogue: &Catalogue, index: &Index) -> Option<f64> {
             Some(btree_bytes(&tree(catalogue, table, index, rows)?))
         }
         Method::Btree => {
-            let width: f64 = layout(table, index)?.iter().map(|c| c.width).sum();
-            Some((rows * (width + OTHER_ENTRY) / OTHER_FILL / catalogue.page).ceil().max(1.0) * catalogue.page)
+            let columns = layout(table, index)?;
+            let width: f64 = columns.iter().map(|c| c.width).sum();
+            let bytes = match catalogue.dialect {
+                Dialect::Sqlite => width + columns.len() as f64 + SQLITE_ENTRY + integer_bytes(table.rows?),
+                _ => (width + INNODB_ENTRY) / INNODB_FILL,
+            };
+            Some((rows * bytes / catalogue.page).ceil().max(1.0) * catalogue.page)
         }
         Method::Gin => {
             let width: f64 = layout(table, index)?.iter().map(|c| c.width).sum();
@@ -42,6 +50,17 @@ pub fn size(catalogue: &Catalogue, index: &Index) -> Option<f64> {
             Some((3.0 + (ranges * (2.0 * width + 16.0) / catalogue.page).ceil()) * catalogue.page)
         }
         Method::Other => None,
+    }
+}
+
+/// Bytes of most integers up to this one in a record of SQLite.
+fn integer_bytes(most: f64) -> f64 {
+    match most {
+        n if n < 128.0 => 1.0,
+        n if n < 32_768.0 => 2.0,
+        n if n < 8_388_608.0 => 3.0,
+        n if n < 2_147_483_648.0 => 4.0,
+        _ => 6.0,
     }
 }
 

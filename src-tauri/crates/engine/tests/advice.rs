@@ -336,6 +336,23 @@ async fn on_sqlite_it_knows_the_order_and_touches_nothing() {
     .await;
     assert!(found.advice.advised.is_empty(), "they are there: {:?}", ddl(&found));
     assert_eq!(std::fs::read(&path).expect("the file"), before, "nothing was written");
+    // Its size is that of the file's own format.
+    let all = [
+        ("SELECT * FROM visits WHERE staff_id = ? ORDER BY at DESC LIMIT 20", 60_000.0),
+        ("SELECT * FROM visits WHERE lower(note) = ?", 60_000.0),
+    ];
+    let found = given(&format!("sqlite:{}", path.display()), &wanted(&all)).await;
+    assert_eq!(found.advice.advised.len(), 2, "{:?}", ddl(&found));
+    let mut c = perfdeck_testkit::sqlx::SqliteConnection::connect(&url).await.expect("the file");
+    for advised in &found.advice.advised {
+        let create = perfdeck_testkit::sqlx::AssertSqlSafe(advised.ddl.clone());
+        perfdeck_testkit::sqlx::raw_sql(create).execute(&mut c).await.expect("created");
+        let size = perfdeck_testkit::sqlx::query_scalar("SELECT CAST(sum(pgsize) AS REAL) FROM dbstat WHERE name = ?");
+        let real: f64 = size.bind(&advised.name).fetch_one(&mut c).await.expect("a size");
+        let said = advised.bytes.expect("known");
+        assert!((said - real).abs() < (real * 0.1).max(8192.0), "{said} said, {real} written: {}", advised.ddl);
+    }
+    let _ = c.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -88,7 +88,9 @@ async fn table(c: &mut SqliteConnection, name: String, page: f64) -> Result<Tabl
     }
     statistics(c, &mut table).await?;
     let width: f64 = table.columns.iter().filter_map(|c| c.width).sum();
-    table.pages = (rows * (width + 4.0) / 0.8 / page).ceil().max(1.0);
+    // A row has its number, the length of its record, a type for each column, and a place in its page.
+    let beside = 8.0 + table.columns.len() as f64;
+    table.pages = (rows * (width + beside) / page).ceil().max(1.0);
     table.indexes = indexes(c, &table.name).await?;
     // The table's own order is that of the key which is a row's number.
     let alias: Vec<&SqliteRow> = columns.iter().filter(|r| r.try_get::<i64, _>(3).is_ok_and(|pk| pk > 0)).collect();
@@ -107,6 +109,11 @@ async fn table(c: &mut SqliteConnection, name: String, page: f64) -> Result<Tabl
     Ok(table)
 }
 
+/// Bytes that a value `v` takes in a record, without its type (fileformat2.html, 2.1). A number without a fraction is kept as an integer.
+const STORED: &str = "CASE typeof(v) WHEN 'null' THEN 0 WHEN 'text' THEN length(CAST(v AS BLOB)) WHEN 'blob' THEN length(v) \
+    ELSE CASE WHEN v <> round(v) THEN 8 WHEN v IN (0, 1) THEN 0 WHEN abs(v) < 128 THEN 1 WHEN abs(v) < 32768 THEN 2 \
+    WHEN abs(v) < 8388608 THEN 3 WHEN abs(v) < 2147483648 THEN 4 WHEN abs(v) < 140737488355328 THEN 6 ELSE 8 END END";
+
 /// Values of the columns, among the first rows.
 async fn statistics(c: &mut SqliteConnection, table: &mut TableFacts) -> Result<(), sqlx::Error> {
     let name = quoted(&table.name);
@@ -118,16 +125,12 @@ async fn statistics(c: &mut SqliteConnection, table: &mut TableFacts) -> Result<
     for column in &mut table.columns {
         let own = quoted(&column.name);
         let sample = format!("(SELECT {own} AS v FROM {name} LIMIT {LOOKED_AT})");
-        let text =
-            format!("SELECT count(v), count(DISTINCT v), avg(length(CAST(v AS BLOB))), min(v) = max(v) FROM {sample}");
+        let text = format!("SELECT count(v), count(DISTINCT v), avg({STORED}), min(v) = max(v) FROM {sample}");
         let row = sqlx::query(AssertSqlSafe(text)).fetch_one(&mut *c).await?;
         let (values, different): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
         let (values, different) = (values as f64, different as f64);
         column.nulls = Some(1.0 - values / looked);
-        column.width = Some(
-            row.try_get::<Option<f64>, _>(2)?
-                .map_or(1.0, |w| if column.class == "text" { w + 1.0 } else { w.min(8.0) }),
-        );
+        column.width = Some(row.try_get::<Option<f64>, _>(2)?.unwrap_or(0.0));
         // More than a tenth of the rows that were looked at: there are more where there are more rows.
         let grows = different > looked / 10.0;
         column.distinct = Some(if grows { -(different / looked) } else { different.max(1.0) });
