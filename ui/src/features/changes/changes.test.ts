@@ -135,6 +135,16 @@ test('an address from a finding plans nothing until its button is pressed; then 
   expect(address.query, 'a reload shows it and plans nothing').toBe('change=new');
 });
 
+test('an index that is to be created is described, not shown as it is sent', async () => {
+  const { handlers } = shop([]);
+  const spec = { table: 'public.payments', keys: [{ of: { column: 'appointment_id' } }, { of: { expression: 'lower(note)' } }] };
+  const path = `/changes?plan=create_index&object=${encodeURIComponent(JSON.stringify(spec))}`;
+  const { context } = fakeApp(handlers, { ...places, path });
+  render(Changes, { context });
+  const plan = await screen.findByTestId('change-plan');
+  expect(plan.textContent).toContain('Create an index: public.payments (appointment_id, (lower(note)))');
+});
+
 test('a change that is there already is shown in place of another plan', async () => {
   const { handlers } = shop([plannedChange({ id: 'there' }), change({ id: 'c2', object: 'other' })]);
   const { context } = fakeApp(handlers, { ...places, path: '/changes?plan=drop_index&object=public.two' });

@@ -1,5 +1,5 @@
 // The words and glyphs of changes.
-import type { Change, ChangeOffer, ChangeState, ChangeStep, TargetSays } from '../../backend/types';
+import type { Change, ChangeOffer, ChangeState, ChangeStep, IndexSpec, TargetSays } from '../../backend/types';
 import { DASH, integer, THIN } from '../figures';
 import { ageS, clock, dayTime } from '../format';
 import { groupOf } from './group';
@@ -181,3 +181,15 @@ export const journalText = (change: Change): string =>
       return `${new Date(s.at_ms).toISOString()}  ${word.padEnd(9)}  ${text}`;
     }),
   ].join('\n');
+
+/** What a change would alter, before it is planned: an index that is to be created is described, everything else has a name. */
+export function objectWord(kind: string, object: string): string {
+  if (kind !== 'create_index') return object;
+  try {
+    const spec = JSON.parse(object) as Partial<IndexSpec>;
+    const keys = (spec.keys ?? []).map((key) => ('column' in key.of ? key.of.column : `(${key.of.expression})`));
+    return spec.table !== undefined && keys.length > 0 ? `${spec.table} (${keys.join(', ')})` : object;
+  } catch {
+    return object;
+  }
+}

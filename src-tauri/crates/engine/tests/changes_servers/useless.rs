@@ -101,7 +101,7 @@ async fn what_a_build_left_is_cleaned_up_and_a_standby_is_refused_by_name() {
         planned.notes
     );
     let asked = changes::check(engine.clone(), by_id(&planned.id)).await.expect("asked").change;
-    assert_eq!((says(&asked), asked.offers), (Some(Says::AsBefore), vec![ChangeOffer::Apply]));
+    assert_eq!((says(&asked), asked.offers), (Some(Says::AsBefore), vec![ChangeOffer::Apply, ChangeOffer::Discard]));
     let gone = apply(&engine, &planned.id, None).await.expect("cleaned up");
     assert_eq!((gone.state, valid(&server, "left_over").await), (ChangeState::Kept, None), "nothing is left to choose");
 
@@ -126,5 +126,31 @@ async fn what_a_build_left_is_cleaned_up_and_a_standby_is_refused_by_name() {
     .await;
     let row = c.fetch_one("SELECT count(*) FROM pg_index WHERE NOT indisvalid").await.expect("the catalogue");
     assert_eq!(row.get::<i64, _>(0), 0, "nothing is left");
+    engine.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_foreign_key_without_an_index_leads_to_the_index() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let (engine, server) = (open(dir.path()).await, Postgres::start().await.expect("PostgreSQL"));
+    server
+        .execute("CREATE TABLE parent (id int PRIMARY KEY); CREATE TABLE \"Chi;ld\" (x int, \"par ent\" int REFERENCES parent)")
+        .await
+        .expect("tables");
+    let id = environment(&engine, "clinic", &server.url()).await;
+    let missing = async || {
+        let told = findings(&engine, &id).await.findings;
+        told.into_iter().find(|f| f.kind == perfdeck_model::IndexFindingKind::ForeignKey)
+    };
+    let found = missing().await.expect("it is found");
+    let perfdeck_model::FindingTarget::Change { kind, object } = found.finding.action.opens.clone() else {
+        panic!("it leads to a change: {found:?}")
+    };
+    let asked = changes::ChangePlan { kind, environment_id: id.clone(), object };
+    let planned = changes::plan(engine.clone(), asked).await.expect("planned").change;
+    apply(&engine, &planned.id, None).await.expect("created");
+    assert!(missing().await.is_none(), "it has one now: {planned:?}");
+    undo(&engine, &planned.id).await.expect("undone");
+    assert!(missing().await.is_some(), "and none again");
     engine.shutdown().await;
 }

@@ -1,8 +1,9 @@
 //! Foreign keys whose columns begin no index.
-use perfdeck_model::{FindingTarget, IndexFindingKind, Proof};
+use perfdeck_model::{FindingTarget, IndexFindingKind, IndexSpec, IndexSpecKey, IndexSpecKeyOf, Proof};
 use perfdeck_words as words;
 
 use super::{Draft, Facts, statements};
+use crate::index_change::CREATE_INDEX;
 use crate::indexes::facts::{ForeignKey, Index};
 
 pub(super) fn found<'a>(facts: &Facts<'a>) -> Vec<Draft<'a>> {
@@ -106,7 +107,21 @@ fn draft<'a>(facts: &Facts<'a>, key: &ForeignKey) -> Draft<'a> {
             words::share(share)
         ),
         frees_bytes: None,
-        opens: FindingTarget::Database,
+        opens: creates(key),
         proof,
+    }
+}
+
+/// The change that creates an index of its columns.
+fn creates(key: &ForeignKey) -> FindingTarget {
+    let column = |(name, _): &(String, Option<String>)| IndexSpecKey {
+        of: IndexSpecKeyOf::Column(name.clone()),
+        ..IndexSpecKey::default()
+    };
+    let spec =
+        IndexSpec { table: key.table.clone(), keys: key.columns.iter().map(column).collect(), ..IndexSpec::default() };
+    match serde_json::to_string(&spec) {
+        Ok(object) => FindingTarget::Change { kind: CREATE_INDEX.to_owned(), object },
+        Err(_) => FindingTarget::Database,
     }
 }

@@ -110,9 +110,9 @@ impl Draft<'_> {
         let change = kind.is_some();
         let label = match self.kind {
             _ if hides => "Review hiding",
+            IndexFindingKind::ForeignKey => "Review index",
             _ if change => "Review drop",
             IndexFindingKind::NeverAnalyzed => "Review table",
-            IndexFindingKind::ForeignKey => "Review foreign key",
             _ => "Review index",
         };
         let finding = reading::finding(word(self.kind), &self.object, self.title, self.evidence, self.cost, label);
@@ -121,6 +121,7 @@ impl Draft<'_> {
             FindingTarget::Change { kind: crate::index_change::DROP_INDEX.to_owned(), object: self.object.clone() };
         let proof = match (hides, change) {
             (true, _) => self.proof.step("Plan hiding it first", self.opens).step("Plan the drop", drop),
+            (_, true) if self.kind == IndexFindingKind::ForeignKey => self.proof.step("Plan the index", self.opens),
             (_, true) => self.proof.step("Plan the drop", self.opens),
             _ => self.proof,
         };
