@@ -401,5 +401,22 @@ async fn on_sqlite_two_copies_are_measured_and_gone_afterwards() {
         assert_eq!(left(), 0, "{name}: no copy stays");
         undo(&engine, &of.id).await.expect("undone");
     }
+
+    // A file without statistics gets none of one index alone; where there are some, an index has its own.
+    let told = async |sql: &'static str| {
+        let mut c = sqlx::ConnectOptions::connect(&options).await.expect("the file");
+        let n: i64 = sqlx::query_scalar(sql).fetch_one(&mut c).await.expect("a count");
+        c.close().await.expect("closed");
+        n
+    };
+    assert_eq!(told("SELECT count(*) FROM sqlite_schema WHERE name = 'sqlite_stat1'").await, 0);
+    let mut c = sqlx::ConnectOptions::connect(&options).await.expect("the file");
+    c.execute("CREATE INDEX other ON orders (pad); ANALYZE").await.expect("analyzed");
+    c.close().await.expect("closed");
+    let of = created(&engine, &id, keys("orders", &["cust"], "counted")).await;
+    let counted = "SELECT count(*) FROM sqlite_stat1 WHERE idx = 'counted'";
+    assert_eq!(told(counted).await, 1, "the planner knows it");
+    undo(&engine, &of.id).await.expect("undone");
+    assert_eq!(told(counted).await, 0, "nothing is left");
     engine.shutdown().await;
 }

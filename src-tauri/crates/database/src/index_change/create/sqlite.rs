@@ -142,6 +142,13 @@ pub(super) async fn state(address: &Address, plan: &CreatePlan) -> Result<Built,
     found
 }
 
+/// Whether the file was ever analyzed. Only then a new index gets statistics: of one index alone they would make a table that undoing leaves
+/// behind, and say nothing of the others.
+async fn has_statistics(c: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+    let sql = "SELECT 1 FROM sqlite_schema WHERE name = 'sqlite_stat1'";
+    Ok(sqlx::query(sql).fetch_optional(c).await?.is_some())
+}
+
 /// Runs a statement within a transaction that holds the write lock from its beginning, unless what is there is `wanted`.
 async fn alter(address: &Address, plan: &CreatePlan, sql: String, wanted: &Built) -> Result<(), ApiError> {
     let failed = |e: sqlx::Error| explain(address, &e);
@@ -155,6 +162,10 @@ async fn alter(address: &Address, plan: &CreatePlan, sql: String, wanted: &Built
     if found != *wanted {
         // Names are quoted, and expressions stand in parentheses that they cannot end.
         sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut c).await.map_err(failed)?;
+        if *wanted == Built::Valid && has_statistics(&mut c).await.map_err(failed)? {
+            let name = quote_identifier(&plan.index, Dialect::Sqlite);
+            sqlx::raw_sql(AssertSqlSafe(format!("ANALYZE main.{name}"))).execute(&mut c).await.map_err(failed)?;
+        }
         sqlx::raw_sql("COMMIT").execute(&mut c).await.map_err(failed)?;
     }
     let _ = c.close().await;
