@@ -6,6 +6,6 @@ use crate::{Options, Outcome};
 /// Runs it, or the part of it that is named: speed, skew, mixed, tpch.
 pub(super) fn advisor(options: &Options) -> Outcome {
     let mut bench = cargo();
-    bench.args(["bench", "--workspace", "--bench", "advisor", "--"]).args(options.rest.iter().skip(1));
-    run(bench.env("PERFDECK_MACHINE", setup::machine()))
+    bench.args(["bench", "--workspace", "--bench", "advisor", "--", "--machine"]).arg(setup::machine());
+    run(bench.args(options.rest.iter().skip(1)))
 }

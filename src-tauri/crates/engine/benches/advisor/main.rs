@@ -18,21 +18,26 @@ type Outcome<T = ()> = Result<T, Failure>;
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() -> Outcome {
     // Cargo passes `--bench` to benches.
-    let mut args = std::env::args().skip(1).filter(|a| a != "--bench");
+    let mut args = std::env::args().skip(1).filter(|a| a != "--bench").peekable();
+    let named = args.next_if(|a| a == "--machine").and_then(|_| args.next());
+    let machine = named.unwrap_or_else(|| "a machine that was not named".to_owned());
     let part = args.next();
-    let scale = |given: Option<String>, usual: f64| given.and_then(|s| s.parse().ok()).unwrap_or(usual);
-    match part.as_deref() {
-        Some("speed") => speed::run().await,
-        Some("tpch") => tpch::run(scale(args.next(), 0.1)).await,
-        Some("mixed") => mixed::run().await,
-        Some("skew") => skew::run(scale(args.next(), 300_000.0) as u32).await,
-        None => {
+    let size = args.next().map(|text| text.parse::<f64>().map_err(|_| format!("'{text}' is no number"))).transpose()?;
+    if let Some(more) = args.next() {
+        return Err(format!("nothing takes '{more}'").into());
+    }
+    match (part.as_deref(), size) {
+        (Some("speed"), None) => speed::run().await,
+        (Some("mixed"), None) => mixed::run().await,
+        (Some("tpch"), scale) => tpch::run(scale.unwrap_or(0.1), &machine).await,
+        (Some("skew"), rows) => skew::run(rows.unwrap_or(300_000.0) as u32).await,
+        (None, _) => {
             speed::run().await?;
             skew::run(300_000).await?;
             mixed::run().await?;
-            tpch::run(0.1).await
+            tpch::run(0.1, &machine).await
         }
-        Some(other) => Err(format!("there is no part '{other}': speed, skew [ROWS], mixed, tpch [SCALE]").into()),
+        (Some(other), _) => Err(format!("there is no part '{other}': speed, mixed, skew [ROWS], tpch [SCALE]").into()),
     }
 }
 

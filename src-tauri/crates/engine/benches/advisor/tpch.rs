@@ -48,7 +48,7 @@ impl Measured {
 }
 
 /// Measures and writes the table.
-pub(crate) async fn run(scale: f64) -> Outcome {
+pub(crate) async fn run(scale: f64, machine: &str) -> Outcome {
     let server = server().await?;
     tpch::load(&server, scale).await?;
     let mut c = server.connect().await?;
@@ -77,7 +77,7 @@ pub(crate) async fn run(scale: f64) -> Outcome {
     }
     let arms = arms(&server, &mut c, &statements, data).await?;
     let measured = measure(&mut c, &arms, longest).await?;
-    table::write(&table::About { scale, data, longest }, &arms, &measured)
+    table::write(&table::About { machine, scale, data, longest }, &arms, &measured)
 }
 
 /// Runs a statement; its milliseconds.

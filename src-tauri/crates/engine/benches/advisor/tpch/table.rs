@@ -13,7 +13,9 @@ const WANTED: f64 = 0.8;
 const SLOWER: f64 = 1.05;
 
 /// What a run was about.
-pub(crate) struct About {
+pub(crate) struct About<'a> {
+    /// What it ran on, in words.
+    pub(crate) machine: &'a str,
     pub(crate) scale: f64,
     /// Bytes of the tables.
     pub(crate) data: f64,
@@ -22,7 +24,7 @@ pub(crate) struct About {
 }
 
 /// Writes it, and says whether the targets are held.
-pub(crate) fn write(about: &About, arms: &Arms, measured: &[Measured]) -> Outcome {
+pub(crate) fn write(about: &About<'_>, arms: &Arms, measured: &[Measured]) -> Outcome {
     let text = table(about, arms, measured);
     println!("{text}");
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../docs/advisor.md");
@@ -32,14 +34,14 @@ pub(crate) fn write(about: &About, arms: &Arms, measured: &[Measured]) -> Outcom
     Ok(std::fs::write(&path, format!("{before}{BEGIN}\n{text}{END}{after}"))?)
 }
 
-fn table(about: &About, arms: &Arms, measured: &[Measured]) -> String {
-    let machine = std::env::var("PERFDECK_MACHINE").unwrap_or_else(|_| "a machine that was not named".to_owned());
+fn table(about: &About<'_>, arms: &Arms, measured: &[Measured]) -> String {
     let mut out = format!(
-        "\nScale {}: tables of {:.0} MB, on {machine}. Estimated is the sum of the planner's costs, measured the sum of medians; a statement that \
+        "\nScale {}: tables of {:.0} MB, on {}. Estimated is the sum of the planner's costs, measured the sum of medians; a statement that \
          was ended counts as {:.0} s. Slower: statements whose ratio to no indexes, of pairs in turn, is above {SLOWER} (95 % interval).\n\n\
          | indexes | MB | estimated | measured | to the best of the others | slower than without |\n| --- | ---: | ---: | ---: | ---: | --- |\n",
         about.scale,
         about.data / 1e6,
+        about.machine,
         about.longest / 1e3
     );
     for (at, arm) in arms.all.iter().enumerate() {
@@ -77,7 +79,7 @@ fn sum(measured: &[Measured], of: impl Fn(&Measured) -> f64) -> f64 {
     measured.iter().map(of).sum()
 }
 
-fn name(arm: &Arm, about: &About) -> String {
+fn name(arm: &Arm, about: &About<'_>) -> String {
     if arm.budget > 0.0 { format!("{}, {:.0} MB", arm.name, arm.budget * about.data / 1e6) } else { arm.name.clone() }
 }
 
