@@ -28,6 +28,18 @@ fn of(catalogue: &Catalogue, texts: &[&str]) -> (Vec<String>, Vec<String>) {
 }
 
 #[test]
+fn one_row_that_its_key_finds_is_not_kept_twice() {
+    let shop = shop(Dialect::Postgres);
+    let (all, aside) = of(&shop, &["SELECT name FROM customers WHERE id = $1"]);
+    assert!(
+        all.is_empty() && aside.iter().any(|a| a.contains("`customers_pkey` does that already")),
+        "{all:?} {aside:?}"
+    );
+    let (all, _) = of(&shop, &["SELECT name FROM customers WHERE id > $1 ORDER BY id LIMIT 10"]);
+    assert!(all.contains(&"(id) INCLUDE (name)".to_owned()), "of many rows it may pay: {all:?}");
+}
+
+#[test]
 fn the_indexes_that_others_miss_are_among_them() {
     let shop = shop(Dialect::Postgres);
     // The first five are what an advisor of single columns answered wrongly or not at all.
