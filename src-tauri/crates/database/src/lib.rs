@@ -10,6 +10,7 @@ mod applications;
 mod collector;
 mod connect;
 mod discover;
+mod disk;
 mod error;
 mod facts;
 mod foreign_text;

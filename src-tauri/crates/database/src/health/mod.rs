@@ -26,8 +26,6 @@ use crate::own;
 use crate::reading::finding;
 use crate::session::Session;
 
-pub(crate) use sqlite::room as sqlite_room;
-
 /// Longest time of everything.
 const DEADLINE: Duration = Duration::from_secs(5);
 /// Longest time to connect within that.

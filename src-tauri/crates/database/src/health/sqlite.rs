@@ -1,4 +1,5 @@
 //! Health of a SQLite file.
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use perfdeck_model::{Address, CheckState, HealthCheck, Unit};
@@ -8,6 +9,7 @@ use sqlx::sqlite::SqliteConnection;
 
 use super::Question;
 use super::judge::{Limit, Mend, measured, told, unknown};
+use crate::disk::room;
 
 pub(super) const QUESTIONS: &[Question<SqliteConnection>] = &[
     Question { id: "journal", title: "Journal", ask: |c, _| Box::pin(journal(c)) },
@@ -81,7 +83,7 @@ const DISK: Limit = Limit::new(0.9, 0.98, "netdata, disk space: and less than 5 
 
 async fn disk(address: &Address) -> Result<Vec<HealthCheck>, sqlx::Error> {
     let (id, title) = ("disk", "Disk");
-    let Some((total, free)) = room(address) else {
+    let Some((total, free)) = room(Path::new(&address.path)) else {
         return Ok(vec![unknown(id, title, "this system does not tell how much of the file's disk is free")]);
     };
     let reason = format!("{} of {} free", words::bytes(free), words::bytes(total));
@@ -90,19 +92,6 @@ async fn disk(address: &Address) -> Result<Vec<HealthCheck>, sqlx::Error> {
         check.state = CheckState::Ok;
     }
     Ok(vec![check.mend("Make room, or move the file", None)])
-}
-
-/// Size of the file's file system, and what this user may still write there, in bytes.
-#[cfg(unix)]
-pub(crate) fn room(address: &Address) -> Option<(f64, f64)> {
-    let told = rustix::fs::statvfs(address.path.as_str()).ok()?;
-    let block = told.f_frsize as f64;
-    Some((told.f_blocks as f64 * block, told.f_bavail as f64 * block))
-}
-
-#[cfg(not(unix))]
-pub(crate) fn room(_: &Address) -> Option<(f64, f64)> {
-    None
 }
 
 async fn integrity(c: &mut SqliteConnection) -> Result<Vec<HealthCheck>, sqlx::Error> {

@@ -1,4 +1,6 @@
 //! In a SQLite file: one transaction, which takes the write lock for as long as the build lasts.
+use std::path::Path;
+
 use perfdeck_model::{Address, ApiError, IndexSpec, Scheme, masking};
 use perfdeck_sqltext::{Dialect, quote_identifier};
 use sqlx::sqlite::SqliteConnection;
@@ -8,8 +10,8 @@ use super::super::refused;
 use super::super::sqlite::{open, unquoted, without_schema};
 use super::wanted::wanted;
 use super::{Built, CreateFigures, CreatePlan, columns, conditions, definition, name};
+use crate::disk::room;
 use crate::error::explain;
-use crate::health::sqlite_room as room;
 use crate::indexes::{same_statement, sqlite_catalogue};
 
 /// Refuses what SQLite has not.
@@ -122,7 +124,7 @@ pub(super) async fn figures(address: &Address, plan: &CreatePlan) -> Result<Crea
     Ok(CreateFigures {
         table_bytes: bytes.map(|b| b as f64),
         blockers: Some(Vec::new()),
-        free_bytes: room(address).map(|(_, free)| free),
+        free_bytes: room(Path::new(&address.path)).map(|(_, free)| free),
         ..CreateFigures::default()
     })
 }
