@@ -283,14 +283,17 @@ async fn with_hypopg_it_says_the_same_and_its_death_is_told() {
         let mut c = server.connect().await.expect("connects");
         loop {
             let sql = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
-                       WHERE application_name = 'perfdeck-change' AND query LIKE '%EXPLAIN%'";
+                       WHERE application_name = 'perfdeck-change' AND state = 'active' AND query LIKE '%EXPLAIN%'";
             let row = perfdeck_testkit::sqlx::query(sql).fetch_one(&mut c).await.expect("asks");
             if row.get::<i64, _>(0) > 0 {
-                return;
+                return std::future::pending::<()>().await;
             }
         }
     };
-    let (outcome, ()) = tokio::join!(index_advice(&address, password.as_ref(), &slow), killer);
+    let outcome = tokio::select! {
+        outcome = index_advice(&address, password.as_ref(), &slow) => outcome,
+        () = killer => unreachable!("it waits for the other"),
+    };
     match outcome {
         Err(AdviceFailure::Died(Rung::HypoPg, error)) => assert_eq!(error.code, ErrorCode::Unreachable, "{error:?}"),
         other => panic!("its death is an error of its own: {other:?}"),

@@ -330,17 +330,20 @@ async fn simulate(way: Way, prepared: &Prepared, budget: Budget, rung: Option<Ru
     let missing = way.missing();
     let mut oracle = Simulated::new(way, workload, parameters, kept);
     let advice = advise(catalogue, workload, parameters, &can, budget, &mut oracle).await;
-    // Plans are shown, and nothing rests on them.
     let plans = match &advice {
-        Ok(advice) => oracle.plans(advice, &can).await.unwrap_or_default(),
-        Err(_) => Vec::new(),
+        Ok(advice) => oracle.plans(advice, &can).await,
+        Err(_) => Ok(Vec::new()),
     };
     let died = oracle.died();
     oracle.close().await;
-    let mut advice = match (advice, died, rung) {
-        (Ok(advice), ..) => advice,
-        (Err(error), true, Some(rung)) => return Err(AdviceFailure::Died(rung, error)),
-        (Err(error), ..) => return Err(AdviceFailure::Told(error)),
+    let (mut advice, plans) = match (advice, plans) {
+        (Ok(advice), Ok(plans)) => (advice, plans),
+        // A way that died while plans were asked for that are only shown died all the same.
+        (Err(error), _) | (Ok(_), Err(error)) if died => {
+            return Err(rung.map_or(AdviceFailure::Told(error.clone()), |rung| AdviceFailure::Died(rung, error)));
+        }
+        (Err(error), _) => return Err(AdviceFailure::Told(error)),
+        (Ok(advice), Err(_)) => (advice, Vec::new()),
     };
     advice.notes.extend(missing.into_iter().map(|(table, why)| format!("{table} was not sampled: {why}")));
     let method = match rung {
