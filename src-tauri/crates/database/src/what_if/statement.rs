@@ -19,8 +19,13 @@ pub(crate) fn with_values(text: &str, values: &[String], dialect: Dialect) -> Re
         return Err("it is none that has a plan".to_owned());
     }
     let (mut out, mut names, mut highest) = (String::with_capacity(one.text.len()), Vec::new(), 0usize);
+    // MySQL and MariaDB take no text for how many rows are wanted.
+    let mut counts = false;
     for token in tokens(one.text, dialect) {
         let part = &one.text[token.start..token.end];
+        if token.kind == Kind::Word {
+            counts = part.eq_ignore_ascii_case("LIMIT") || part.eq_ignore_ascii_case("OFFSET");
+        }
         if token.kind != Kind::Parameter {
             out.push_str(if token.kind == Kind::Comment { " " } else { part });
             continue;
@@ -39,8 +44,10 @@ pub(crate) fn with_values(text: &str, values: &[String], dialect: Dialect) -> Re
         highest = highest.max(number);
         let value = number.checked_sub(1).and_then(|at| values.get(at));
         let value = value.ok_or("the values of its parameters are not known")?;
+        let plain = counts && !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit());
+        let quoted = if plain { value.clone() } else { quote_text(value, dialect) };
         out.push(' ');
-        out.push_str(&quote_text(value, dialect));
+        out.push_str(&quoted);
         out.push(' ');
     }
     Ok(out)
@@ -128,6 +135,21 @@ mod tests {
             Ok("SELECT '$1',  '2' ,  'o''br' ")
         );
         assert_eq!(told("SELECT ? , ?;", Dialect::Sqlite).as_deref(), Ok("SELECT  'o''br'  ,  '2' "));
+        let counted = ["5".to_owned(), "10".to_owned(), "1; DROP TABLE t".to_owned()];
+        assert_eq!(
+            with_values(
+                "SELECT 1 FROM t WHERE a = ? LIMIT ?, ?",
+                &["5".into(), "10".into(), "20".into()],
+                Dialect::Mysql
+            )
+            .as_deref(),
+            Ok("SELECT 1 FROM t WHERE a =  '5'  LIMIT  10 ,  20 ")
+        );
+        assert_eq!(
+            with_values("SELECT 1 LIMIT ? OFFSET ? + ?", &counted, Dialect::Mysql).as_deref(),
+            Ok("SELECT 1 LIMIT  5  OFFSET  10  +  '1; DROP TABLE t' "),
+            "digits alone"
+        );
         assert_eq!(told("SELECT :a, :a", Dialect::Sqlite).as_deref(), Ok("SELECT  'o''br' ,  'o''br' "));
         for (text, part) in [
             ("SELECT $3", "not known"),
