@@ -12,7 +12,7 @@ mod shadow;
 mod sqlite;
 mod statement;
 
-use perfdeck_model::{ApiError, ErrorCode, PlanNode, Scheme};
+use perfdeck_model::{ApiError, ErrorCode, PlanNode};
 
 pub use facts::{ColumnFacts, DatabaseFacts, IndexFacts, KeyFacts, TableFacts, ViewFacts, WriteFacts, database_facts};
 pub use facts::{TableSort, far_values};
@@ -96,9 +96,9 @@ impl From<Failure> for ApiError {
     }
 }
 
-/// Says that a kind of server cannot simulate an index.
-pub fn no_simulation(scheme: Scheme) -> ApiError {
-    ApiError::new(ErrorCode::Unsupported, format!("{} cannot plan for an index that is not there", scheme.product())).hint(
+/// Says that a server, by its product and version, cannot simulate an index.
+pub fn no_simulation(server: &str) -> ApiError {
+    ApiError::new(ErrorCode::Unsupported, format!("{server} cannot plan for an index that is not there")).hint(
         "Its planner looks into an index's pages while it plans, so that an empty copy of a table tells nothing; candidates are ranked \
          by statistics alone and have to be tried on a copy of the data",
     )

@@ -133,9 +133,9 @@ pub async fn index_advice(
             let schema = schema.map_err(ApiError::from)?;
             simulate(Way::Schema(schema), &prepared, budget, None).await?
         }
-        scheme => {
+        _ => {
             let mut advice = by_statistics(&prepared, budget).await?;
-            let why = what_if::no_simulation(scheme);
+            let why = what_if::no_simulation(&prepared.facts.server);
             advice.notes.push(match why.hint {
                 Some(hint) => format!("{}. {hint}", why.message),
                 None => why.message,

@@ -43,7 +43,6 @@ pub(super) fn index_advice(given: AdviceGiven, gathered: Gathered, about: About)
         total_ms: left.total_ms,
         why: left.why.to_string(),
     });
-    let with_times = gathered.from_ms.is_some();
     let mut notes = gathered.notes.clone();
     notes.extend(advice.notes.iter().cloned());
     let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
@@ -64,7 +63,7 @@ pub(super) fn index_advice(given: AdviceGiven, gathered: Gathered, about: About)
         method: given.method,
         hypopg: about.hypopg,
         budget_bytes: about.budget_bytes,
-        saved: (with_times || gathered.all_ms > 0.0).then(|| told.saved()),
+        saved: (gathered.all_ms > 0.0).then(|| told.saved()),
         advised: advice.advised.iter().map(|a| told.advised(a)).collect(),
         effects: told.effects.iter().map(|e| told.effect(e)).collect(),
         rejected: advice
