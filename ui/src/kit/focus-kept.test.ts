@@ -39,6 +39,16 @@ test('a button that is switched off hands it on to what can be operated beside i
   await vi.waitFor(() => expect(document.activeElement?.id, 'and has it again').toBe('start'));
 });
 
+test('what had it next goes as the first button comes back: it is not lost between them', async () => {
+  by('start').focus();
+  by('start').setAttribute('disabled', '');
+  await vi.waitFor(() => expect(document.activeElement?.id).toBe('name'));
+  by('delete').focus();
+  by('row').remove();
+  by('start').removeAttribute('disabled');
+  await vi.waitFor(() => expect(document.activeElement?.id).toBe('head'));
+});
+
 test('a focus that was given up is not taken back', async () => {
   vi.useFakeTimers();
   by('delete').focus();

@@ -70,9 +70,10 @@ export function keepFocus(root: HTMLElement, rest: () => HTMLElement | null): ()
     waiting = 0;
     const active = document.activeElement;
     if (lent !== null && usable(lent.by)) {
-      if (active === lent.at) lent.by.focus({ preventScroll: true });
+      const { by, at } = lent;
       lent = null;
-      return;
+      if (active === at) return by.focus({ preventScroll: true });
+      // Somebody moved it on meanwhile, and what has it since may be what went.
     }
     if (last === null) return;
     if (usable(last.element)) {
