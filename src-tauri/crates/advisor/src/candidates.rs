@@ -8,7 +8,7 @@ use perfdeck_sqltext::Dialect;
 
 use crate::catalogue::{Catalogue, Column, Table, TypeClass};
 use crate::covered::{covered_by, widened};
-use crate::index::{Index, Key, KeyOf, Method};
+use crate::index::{Existing, Index, Key, KeyOf, Method};
 use crate::kept::kept;
 use crate::merged::merged;
 use crate::predicates::{Asked, Predicate};
@@ -236,15 +236,15 @@ pub(crate) struct Maker<'a> {
     pub(crate) aside: Vec<(Index, String)>,
 }
 
-/// Whether an index that is there finds the one row that is asked for. A planner takes reading it from an index alone for much cheaper, by the
-/// page of the table that is saved, which is in memory as a rule; what writers pay for that index is not.
-fn finds_one(table: &Table, scan: &Scan) -> bool {
+/// The index that is there and finds the one row that is asked for. A planner takes reading that row from another index alone for much
+/// cheaper, by the page of the table that is saved, which is in memory as a rule; what writers pay for that index is not.
+fn finds_one<'t>(table: &'t Table, scan: &Scan) -> Option<&'t Existing> {
     let equal = |key: &Key| {
         let KeyOf::Column(name) = &key.of else { return false };
         let asks = |p: &Predicate| matches!(p.asked, Asked::Equal(_)) && p.of.as_column() == Some(name);
         scan.conditions.iter().any(asks)
     };
-    table.indexes.iter().any(|existing| {
+    table.indexes.iter().find(|existing| {
         let whole = existing.index.predicate.is_none() && existing.unknown_predicate.is_none();
         existing.unique && existing.valid && whole && existing.index.keys.iter().all(equal)
     })
@@ -258,6 +258,13 @@ impl Maker<'_> {
             let keys = scan.conditions.first().map(|p| vec![Key::scalar(&p.of)]).unwrap_or_default();
             if !keys.is_empty() && !self.aside.iter().any(|(i, _)| i.table == scan.table) {
                 self.aside.push((Index { table: scan.table, keys, ..Index::default() }, few));
+            }
+            return;
+        }
+        if let Some(existing) = finds_one(table, scan) {
+            let known = (existing.index.clone(), format!("`{}` does that already", existing.name));
+            if !self.aside.contains(&known) {
+                self.aside.push(known);
             }
             return;
         }
@@ -444,7 +451,7 @@ impl Maker<'_> {
     fn covering(&self, scan: &Scan, index: &Index) -> Option<Index> {
         let table = &self.catalogue.tables[scan.table];
         let plain = index.keys.iter().all(|k| matches!(k.of, KeyOf::Column(_)));
-        if scan.uses_all || !plain || index.method != Method::Btree || finds_one(table, scan) {
+        if scan.uses_all || !plain || index.method != Method::Btree {
             return None;
         }
         let keys: Vec<&str> = index.keys.iter().flat_map(Key::columns).collect();

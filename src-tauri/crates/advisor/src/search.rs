@@ -3,6 +3,8 @@
 //! Extend (Schlosser, Kossmann, Boissier, ICDE 2019): in each round the move that saves the most time for its bytes, an index more or a
 //! chosen one made longer; at the end each is tried without, and in exchange for another. What writers pay is taken off. What a candidate
 //! saves beside others is seldom more than alone, so that candidates are asked about again only while they could still be the best.
+mod improve;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use perfdeck_model::ApiError;
@@ -37,12 +39,8 @@ const LEAST: f64 = 0.003;
 const LEAST_BESIDE: f64 = 0.05;
 /// Part of what they take by now that is enough whatever they took before.
 const HALF: f64 = 0.5;
-/// Part of the time that is left which may be lost for an index that is much smaller.
-const LEAST_FOR_BYTES: f64 = 0.01;
 /// Candidates that are asked about again in one go.
 const TOGETHER: usize = 6;
-/// Exchanges that are tried for a chosen index.
-const EXCHANGES: usize = 6;
 /// Bytes of an index whose size is not known, for the order of the moves only.
 const UNKNOWN: f64 = 64.0 * 1024.0 * 1024.0;
 
@@ -293,7 +291,8 @@ impl Search<'_, '_> {
             let mut chosen = self.extend(Vec::new(), *moves, alone).await?;
             self.improve(&mut chosen, alone).await?;
             // What was exchanged may have left room.
-            let chosen = self.extend(chosen, Moves::ForBytes, alone).await?;
+            let mut chosen = self.extend(chosen, Moves::ForBytes, alone).await?;
+            self.crowd(&mut chosen, alone).await?;
             let set: BTreeSet<usize> = chosen.iter().copied().collect();
             self.ask(std::slice::from_ref(&set)).await?;
             let (time, bytes) = (self.time(&set), self.bytes(&set));
@@ -392,56 +391,6 @@ impl Search<'_, '_> {
             }
         }
         Ok(order)
-    }
-
-    /// Tries the set without each, and each in exchange for another of its table.
-    async fn improve(&mut self, chosen: &mut Vec<usize>, alone: &[Option<f64>]) -> Result<(), ApiError> {
-        for place in (0..chosen.len()).rev() {
-            let set: BTreeSet<usize> = chosen.iter().copied().collect();
-            let own = chosen[place];
-            let without: BTreeSet<usize> = set.iter().copied().filter(|c| *c != own).collect();
-            let table = self.wanted.candidates[own].index.table;
-            self.ask(std::slice::from_ref(&set)).await?;
-            let now = self.time(&set);
-            let least = now * LEAST;
-            let mut others: Vec<usize> = (0..alone.len())
-                .filter(|c| !set.contains(c) && self.wanted.candidates[*c].index.table == table)
-                .filter(|c| alone[*c].is_some_and(|gain| gain > least))
-                .collect();
-            others.sort_by(|a, b| alone[*b].unwrap_or(0.0).total_cmp(&alone[*a].unwrap_or(0.0)));
-            let exchanges: Vec<(usize, BTreeSet<usize>)> = others
-                .into_iter()
-                .filter_map(|c| Some((c, self.with(&without, c).filter(|s| self.fits(s))?)))
-                .take(EXCHANGES)
-                .collect();
-            let mut sets = vec![without.clone()];
-            sets.extend(exchanges.iter().map(|(_, s)| s.clone()));
-            self.ask(&sets).await?;
-            let lost = self.least(now, own, &without);
-            if self.is_known(&without) && self.time(&without) <= now + lost {
-                chosen.remove(place);
-                continue;
-            }
-            // Quicker, or much smaller and about as quick.
-            let bytes = self.bytes(&set);
-            let smaller = f64::max(now * LEAST_FOR_BYTES, self.part(own, &set));
-            let worth = |time: f64, s: &BTreeSet<usize>| {
-                let saved = now - time;
-                let small = self.bytes(s) < bytes * 0.7 && saved > -smaller;
-                let wanted = if self.bytes(s) > bytes * 1.3 { smaller } else { least };
-                (saved > wanted || small).then_some(saved + if small { smaller } else { 0.0 })
-            };
-            let best = exchanges
-                .into_iter()
-                .filter(|(_, s)| self.is_known(s))
-                .filter_map(|(c, s)| Some((worth(self.time(&s), &s)?, c, s)))
-                .max_by(|a, b| a.0.total_cmp(&b.0));
-            if let Some((_, candidate, with)) = best {
-                chosen[place] = candidate;
-                chosen.retain(|c| with.contains(c));
-            }
-        }
-        Ok(())
     }
 
     fn compared(&self, set: &BTreeSet<usize>) -> Vec<Vec<Option<(Cost, Cost)>>> {

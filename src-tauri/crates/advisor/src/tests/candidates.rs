@@ -35,6 +35,9 @@ fn one_row_that_its_key_finds_is_not_kept_twice() {
         all.is_empty() && aside.iter().any(|a| a.contains("`customers_pkey` does that already")),
         "{all:?} {aside:?}"
     );
+    let group = "SELECT c.name, sum(o.amount) FROM customers c JOIN orders o ON o.cust_id = c.id WHERE c.id = $1 GROUP BY c.name";
+    let (all, _) = of(&shop, &[group]);
+    assert!(!all.iter().any(|a| a.contains("name")), "nor with another key, for a group of one row: {all:?}");
     let (all, _) = of(&shop, &["SELECT name FROM customers WHERE id > $1 ORDER BY id LIMIT 10"]);
     assert!(all.contains(&"(id) INCLUDE (name)".to_owned()), "of many rows it may pay: {all:?}");
 }

@@ -103,6 +103,43 @@ fn a_budget_is_kept_and_spent_on_what_saves_the_most_for_its_bytes() {
     assert!(none.notes.iter().any(|n| n.contains("search was ended")), "{:?}", none.notes);
 }
 
+/// The best of all sets that fit, by trying all of them, is the truth.
+#[test]
+fn within_bytes_the_choice_is_the_best_of_all_sets() {
+    let shop = shop(Dialect::Postgres);
+    let all = workload(
+        &shop,
+        &[
+            ("SELECT * FROM orders WHERE cust_id = $1", 1e3, 50_000.0),
+            ("SELECT * FROM orders WHERE amount = $1", 1e3, 46_000.0),
+            ("SELECT * FROM orders WHERE id > $1 AND note = $2", 1e3, 90_000.0),
+            ("SELECT * FROM orders WHERE status = 'new' ORDER BY created LIMIT 5", 1e3, 3_000.0),
+            ("SELECT * FROM customers WHERE name = $1", 1e3, 2_000.0),
+            ("SELECT * FROM customers WHERE region = $1", 1e3, 900.0),
+        ],
+    );
+    let made = candidates(&shop, &all, Limits { of_table: 5, ..Limits::default() });
+    let values = values(&shop, &all);
+    let choose = |of: Vec<Candidate>, bytes: Option<f64>| {
+        let made = Candidates { all: of, ..Candidates::default() };
+        let mut oracle = Estimate::new(&shop, &all, &made.all);
+        let budget = Budget { bytes, ..Budget::default() };
+        now(advise(&shop, &all, &values, &made, budget, &mut oracle)).expect("statistics never fail").after_ms
+    };
+    let bytes = |of: &[Candidate]| of.iter().map(|c| c.bytes.expect("known")).sum::<f64>();
+    let sets: Vec<Vec<Candidate>> = (0..1_u32 << made.all.len())
+        .map(|bits| {
+            made.all.iter().enumerate().filter(|(at, _)| bits & (1 << at) != 0).map(|(_, c)| c.clone()).collect()
+        })
+        .collect();
+    let known: Vec<(f64, f64)> = sets.into_iter().map(|set| (bytes(&set), choose(set, None))).collect();
+    for most in (1..=16).map(|step| f64::from(step) * 4e6) {
+        let best = known.iter().filter(|(bytes, _)| *bytes <= most).map(|(_, ms)| *ms).fold(f64::INFINITY, f64::min);
+        let got = choose(made.all.clone(), Some(most));
+        assert!(got <= best * 1.01, "{most} bytes: {got} ms, and {best} ms would do");
+    }
+}
+
 #[test]
 fn what_is_there_is_not_advised_again_and_what_it_replaces_is_named() {
     let mut shop = shop(Dialect::Postgres);
