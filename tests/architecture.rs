@@ -446,6 +446,35 @@ fn rust_below(folder: &Path, found: &mut Vec<(PathBuf, String)>) {
     }
 }
 
+/// Where one program has all tests of a crate, Cargo does not find a file that nobody names.
+#[test]
+fn every_file_of_tests_is_run() {
+    let mut forgotten = Vec::new();
+    for manifest in members().into_iter().map(|package| PathBuf::from(text(&package["manifest_path"]))) {
+        let named = std::fs::read_to_string(&manifest).expect("a manifest");
+        if !named.contains("autotests = false") {
+            continue;
+        }
+        let tests = manifest.parent().expect("a folder").join("tests");
+        let main = std::fs::read_to_string(tests.join("main.rs")).expect("the program of all tests");
+        for entry in std::fs::read_dir(&tests).expect("tests").flatten() {
+            let name = entry.file_name().into_string().expect("a name");
+            let (module, is_one) = match name.strip_suffix(".rs") {
+                Some(module) => (module, module != "main"),
+                None => (name.as_str(), ["mod.rs", "main.rs"].iter().any(|file| entry.path().join(file).exists())),
+            };
+            let is_named = main.lines().any(|line| line == format!("mod {module};"))
+                || [format!("tests/{module}.rs"), format!("tests/{module}/main.rs")]
+                    .iter()
+                    .any(|path| named.contains(path));
+            if is_one && !is_named {
+                forgotten.push(entry.path());
+            }
+        }
+    }
+    assert!(forgotten.is_empty(), "no program runs {forgotten:?}");
+}
+
 #[test]
 fn no_dependency_is_unused() {
     let nodes = list(&metadata()["resolve"]["nodes"]);

@@ -1,17 +1,13 @@
 //! Cancel is looked at wherever a run waits: none of these phases ends by itself within the time that is allowed.
-#[path = "support/plan.rs"]
-mod plan;
-#[path = "support/mod.rs"]
-mod support;
 
 use std::io::Read as _;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use crate::plan::{Setting, TestTargets};
 use perfdeck_bench::run_http;
 use perfdeck_model::{BenchPhase, ErrorCode, Load, RunState};
 use perfdeck_testkit::{Answer, Redis, ScriptedHttp};
-use plan::{Setting, TestTargets};
 use tokio_util::sync::CancellationToken;
 
 /// Longest time from the word to the end.
@@ -94,7 +90,7 @@ async fn while_a_cache_is_asked_for_a_first_answer() {
 async fn while_the_ceiling_of_the_generator_is_measured() {
     let server = ScriptedHttp::start_now(|_| Answer::ok("ok")).expect("a server");
     let stop = Stop::default();
-    let mut spec = support::spec(server.port(), Load::Closed, 60.0);
+    let mut spec = crate::support::spec(server.port(), Load::Closed, 60.0);
     // A request that no other test has sent, whose ceiling is not known yet.
     spec.url.push_str("?the-ceiling-is-measured");
     let word = stop.clone();
@@ -102,7 +98,7 @@ async fn while_the_ceiling_of_the_generator_is_measured() {
         assert_eq!(live.phase, BenchPhase::Connecting, "it does not get further");
         word.now();
     };
-    let ended = run_http(spec, support::context(), progress, stop.token.clone()).await;
+    let ended = run_http(spec, crate::support::context(), progress, stop.token.clone()).await;
     stop.is_soon("the ceiling");
     let error = perfdeck_model::ApiError::from(ended.expect_err("nothing was measured"));
     assert_eq!((error.code, server.connections()), (ErrorCode::Cancelled, 0), "the target was not touched");

@@ -1,13 +1,12 @@
 //! The load engine against real servers on loopback.
-mod support;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use crate::support::{context, rate, raw, refused, run, self_signed, server, spec, watched};
 use perfdeck_bench::{RunContext, run_http};
 use perfdeck_model::{ApiError, BenchPhase, ErrorCode, Header, LatencyMs, Load, Run, RunState};
-use support::{context, rate, raw, refused, run, self_signed, server, spec, watched};
 use tokio_util::sync::CancellationToken;
 
 fn lag(run: &Run) -> &LatencyMs {

@@ -1,10 +1,8 @@
 //! Plans of SQL and cache steps against real servers, alone and mixed with HTTP on one clock.
-#[path = "support/plan.rs"]
-mod plan;
 
+use crate::plan::{Setting, TestTargets};
 use perfdeck_model::{CeilingKind, Run};
 use perfdeck_testkit::{Answer, MariaDb, Postgres, Redis, RedisCluster, ScriptedHttp};
-use plan::{Setting, TestTargets};
 
 const ROWS: &str = r#"
     name = "rows"

@@ -1,14 +1,12 @@
 //! Plans of HTTP steps against real servers: scenarios, data, checks, redirects, cookies, stages.
-#[path = "support/plan.rs"]
-mod plan;
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crate::plan::Setting;
 use perfdeck_model::{BenchPhase, CeilingKind, ErrorCode, Run, RunState, StepResult};
 use perfdeck_testkit::{Answer, Request, ScriptedHttp};
-use plan::Setting;
 
 fn step<'a>(run: &'a Run, name: &str) -> &'a StepResult {
     run.steps.iter().find(|s| s.name == name).unwrap_or_else(|| panic!("there is no step {name}"))

@@ -1,9 +1,6 @@
 //! Plans over TLS: the protocol is the one that the server offers.
-#[path = "support/plan.rs"]
-mod plan;
-mod support;
 
-use plan::Setting;
+use crate::plan::Setting;
 
 fn over_tls(port: u16) -> String {
     format!(
@@ -14,7 +11,7 @@ fn over_tls(port: u16) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_offers_http2_gets_it() {
-    let (port, seen) = support::http2();
+    let (port, seen) = crate::support::http2();
     let run = Setting::at("http://127.0.0.1:1").run(&over_tls(port)).await;
     assert_eq!(run.errors, 0, "every request succeeds: {:?}", run.errors_by_class);
     assert!(run.requests > 10 && run.bytes_received > 0, "{} requests", run.requests);
@@ -27,14 +24,14 @@ async fn a_server_that_offers_http2_gets_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_does_not_gets_http1() {
-    let run = Setting::at("http://127.0.0.1:1").run(&over_tls(support::self_signed())).await;
+    let run = Setting::at("http://127.0.0.1:1").run(&over_tls(crate::support::self_signed())).await;
     assert_eq!(run.errors, 0, "every request succeeds: {:?}", run.errors_by_class);
     assert!(run.requests > 10, "{} requests", run.requests);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_certificate_that_nobody_signed_is_an_error() {
-    let checked = over_tls(support::self_signed()).replace("insecure_tls=true", "insecure_tls=false");
+    let checked = over_tls(crate::support::self_signed()).replace("insecure_tls=true", "insecure_tls=false");
     let run = Setting::at("http://127.0.0.1:1").run(&checked).await;
     assert!(run.requests > 0 && run.errors == run.requests, "no request is sent over it");
     assert_eq!(run.errors_by_class[0].class, "tls", "{:?}", run.errors_by_class);

@@ -1,12 +1,10 @@
 //! What SQL steps measure is what the application's own statements are: their types, their transactions, their mistakes.
-#[path = "support/plan.rs"]
-mod plan;
 
 use std::time::{Duration, Instant};
 
+use crate::plan::{Setting, TestTargets};
 use perfdeck_model::{Run, RunState};
 use perfdeck_testkit::{MariaDb, Postgres};
-use plan::{Setting, TestTargets};
 
 fn sql(url: &str) -> Setting {
     Setting::of(TestTargets { sql: Some(url.to_owned()), ..TestTargets::default() })

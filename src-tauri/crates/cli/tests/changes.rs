@@ -1,8 +1,7 @@
 //! `perfctl changes` on a real PostgreSQL: several processes, one store.
-mod support;
 
+use crate::support::Perfctl;
 use perfdeck_testkit::Postgres;
-use support::Perfctl;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_index_is_dropped_listed_and_brought_back_by_processes_of_their_own() {

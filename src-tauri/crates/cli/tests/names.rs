@@ -1,11 +1,10 @@
 //! Names with characters that addresses reserve: the same database and the same file after every round trip, and what
 //! cannot be read is refused before anything is asked about it.
-mod quick;
 
 use std::path::Path;
 
+use crate::quick::Quick;
 use perfdeck_testkit::{POSTGRES_PASSWORD, Postgres};
-use quick::Quick;
 use sqlx::{Connection as _, Executor as _};
 
 /// The address that `env show` prints for the database.

@@ -1,8 +1,7 @@
 //! Runs in which every request failed, however it is sent: what was not measured is shown as nothing, and never as 0.
-mod quick;
 
+use crate::quick::Quick;
 use perfdeck_testkit::{POSTGRES_PASSWORD, Postgres, Redis};
-use quick::Quick;
 use serde_json::Value;
 
 /// The rate and the 99th percentile of the newest run in the list.

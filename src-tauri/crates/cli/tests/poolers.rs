@@ -1,10 +1,9 @@
 //! `perfctl` through poolers: no row is lost, nothing of ours stays on a server connection of others.
-mod support;
 
+use crate::support::{Perfctl, bench};
 use perfdeck_testkit::{HaProxy, PgBouncer, Postgres};
 use serde_json::Value;
 use sqlx::Row as _;
-use support::{Perfctl, bench};
 
 async fn rows(postgres: &Postgres) -> i64 {
     let mut c = postgres.connect().await.expect("the server itself");

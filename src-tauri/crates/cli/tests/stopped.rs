@@ -1,6 +1,5 @@
 //! Ctrl-C in every phase of a benchmark: `perfctl` ends at once, keeps what there is, and leaves no program behind.
 #![cfg(unix)]
-mod quick;
 
 use std::io::Write as _;
 use std::net::{TcpListener, TcpStream};
@@ -10,8 +9,8 @@ use std::process::{Command, Output};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use crate::quick::Quick;
 use perfdeck_testkit::{Answer, ScriptedHttp, eventually};
-use quick::Quick;
 use serde_json::{Value, json};
 
 /// Longest time from Ctrl-C to the end. Each of these phases would go on for seconds or minutes.

@@ -1,8 +1,7 @@
 //! Variables of an application, against real servers: empty passwords, values over several lines, names that lead nowhere.
-mod quick;
 
+use crate::quick::Quick;
 use perfdeck_testkit::{MARIADB_PASSWORD, MariaDb, POSTGRES_PASSWORD, Postgres, Wiretap, free_port};
-use quick::Quick;
 use serde_json::Value;
 
 /// The first failed stage of a target, with its error.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use perfdeck_testkit::sqlx::{self, Executor as _, Row as _};
 use perfdeck_testkit::{POSTGRES_PASSWORD, Postgres};
 
-use crate::{finish, perfctl, run};
+use crate::perfctl::{finish, perfctl, run};
 
 /// Runs with the role's password in its variable; answers the exit code and everything that was said.
 fn asked(dir: &Path, args: &[&str]) -> (i32, String) {

@@ -3,8 +3,8 @@ use perfdeck_model::{FindingTarget, UnusedAnswer};
 use perfdeck_testkit::{MariaDb, sqlx};
 use sqlx::{Connection as _, Executor as _};
 
-use crate::planted::{Rule, decoy, defect, statements, wanted};
-use crate::{LONG_S, counted_for, judged, of_kinds, one, reading};
+use crate::indexes::planted::{Rule, decoy, defect, statements, wanted};
+use crate::indexes::{LONG_S, counted_for, judged, of_kinds, one, reading};
 
 const RULES: &[Rule] = &[
     defect("twins", "CREATE TABLE $ (id int PRIMARY KEY, a int, KEY $_1 (a), KEY $_2 (a))", &["duplicate $.$_2"]),
@@ -71,7 +71,7 @@ async fn every_defect_of_mariadb_is_found_and_no_decoy_and_unused_needs_a_window
         c.execute(sqlx::AssertSqlSafe(statement.clone())).await.unwrap_or_else(|e| panic!("{statement}: {e}"));
     }
     let left = judged(&reading(&server.url()).await);
-    assert!(of_kinds(&left, &KINDS).is_empty(), "what was advised mends it: {:?}", crate::told(&left));
+    assert!(of_kinds(&left, &KINDS).is_empty(), "what was advised mends it: {:?}", crate::indexes::told(&left));
 
     // Uses are counted since the server began.
     assert!(matches!(left.unused, UnusedAnswer::TooEarly { hours, .. } if hours < 1.0), "{:?}", left.unused);

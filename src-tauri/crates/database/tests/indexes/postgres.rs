@@ -3,8 +3,8 @@ use perfdeck_model::{FindingTarget, IndexFindingKind};
 use perfdeck_testkit::{Postgres, sqlx};
 use sqlx::{Connection as _, Executor as _};
 
-use crate::planted::{Rule, decoy, defect, statements, wanted};
-use crate::{judged, of_kinds, one, reading};
+use crate::indexes::planted::{Rule, decoy, defect, statements, wanted};
+use crate::indexes::{judged, of_kinds, one, reading};
 
 /// Rules of all versions from 12 on.
 const RULES: &[Rule] = &[
@@ -160,7 +160,7 @@ async fn every_defect_of_postgresql_is_found_and_no_decoy() {
     assert!(read.missing.is_empty() && read.grants.is_empty(), "a superuser sees everything: {read:?}");
     let found = judged(&read);
     assert_eq!(of_kinds(&found, &KINDS), all(), "and nothing else");
-    let by_all = judged(&crate::counted_for(&read, crate::LONG_S));
+    let by_all = judged(&crate::indexes::counted_for(&read, crate::indexes::LONG_S));
     let drops = |f: &&perfdeck_model::IndexFinding| {
         f.finding.proof.statements.iter().any(|s| s.text.starts_with("DROP INDEX"))
             && f.kind != IndexFindingKind::Unused

@@ -5,7 +5,7 @@ use perfdeck_model::UnusedAnswer;
 use perfdeck_testkit::{PgBouncer, Postgres, sqlx};
 use sqlx::{Connection as _, Executor as _};
 
-use crate::{judged, of_kinds, one, reading, told};
+use crate::indexes::{judged, of_kinds, one, reading, told};
 
 /// A name as long as PostgreSQL has them, in another script.
 const LONG: &str = "ééééééééééééééééééééééééééééééé";
@@ -106,7 +106,7 @@ async fn a_standby_tells_what_indexes_are_and_judges_none_unused_alone() {
     })
     .await;
     standby.execute("SET enable_seqscan = off; SELECT * FROM t WHERE b BETWEEN 1 AND 900").await.expect("a scan there");
-    let follows = crate::counted_for(&reading(&standby.url()).await, crate::LONG_S);
+    let follows = crate::indexes::counted_for(&reading(&standby.url()).await, crate::indexes::LONG_S);
     let alone = judged(&follows);
     assert!(
         matches!(&alone.unused, UnusedAnswer::NotTold { why, .. } if why.contains("standby")),
@@ -115,7 +115,7 @@ async fn a_standby_tells_what_indexes_are_and_judges_none_unused_alone() {
     );
     assert!(told(&alone).contains("duplicate public.t_c2"), "{:?}", told(&alone));
 
-    let leads = crate::counted_for(&reading(&primary.url()).await, crate::LONG_S);
+    let leads = crate::indexes::counted_for(&reading(&primary.url()).await, crate::indexes::LONG_S);
     let by_primary = judged(&leads);
     assert_eq!(
         of_kinds(&by_primary, &["unused"]).into_iter().collect::<Vec<_>>(),

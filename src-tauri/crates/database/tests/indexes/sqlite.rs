@@ -3,8 +3,8 @@ use perfdeck_model::{FindingTarget, UnusedAnswer};
 use perfdeck_testkit::sqlx;
 use sqlx::{ConnectOptions as _, Connection as _, Executor as _};
 
-use crate::planted::{Rule, decoy, defect, statements, wanted};
-use crate::{judged, of_kinds, one, reading};
+use crate::indexes::planted::{Rule, decoy, defect, statements, wanted};
+use crate::indexes::{judged, of_kinds, one, reading};
 
 const RULES: &[Rule] = &[
     defect("twins", "CREATE TABLE $ (a, b); CREATE INDEX $_1 ON $ (a); CREATE INDEX $_2 ON $ (a)", &["duplicate $_2"]),
@@ -126,13 +126,13 @@ async fn every_defect_of_sqlite_is_found_and_no_decoy() {
     // Rows that came in no order leave pages half empty.
     c.execute("DELETE FROM many WHERE a % 4 > 0").await.expect("holes");
     let bloated = judged(&reading(&url).await);
-    assert!(of_kinds(&bloated, &["bloated"]).len() <= 1, "{:?}", crate::told(&bloated));
+    assert!(of_kinds(&bloated, &["bloated"]).len() <= 1, "{:?}", crate::indexes::told(&bloated));
     for f in &found.findings {
         let statement = &f.finding.proof.statements[0].text;
         c.execute(sqlx::AssertSqlSafe(statement.clone())).await.unwrap_or_else(|e| panic!("{statement}: {e}"));
     }
     let left = judged(&reading(&url).await);
-    assert!(of_kinds(&left, &KINDS).is_empty(), "what was advised mends it: {:?}", crate::told(&left));
-    assert!(of_kinds(&left, &["never_analyzed many"]).is_empty(), "{:?}", crate::told(&left));
+    assert!(of_kinds(&left, &KINDS).is_empty(), "what was advised mends it: {:?}", crate::indexes::told(&left));
+    assert!(of_kinds(&left, &["never_analyzed many"]).is_empty(), "{:?}", crate::indexes::told(&left));
     c.close().await.expect("closed");
 }

@@ -2,7 +2,7 @@
 use perfdeck_model::UnusedAnswer;
 use perfdeck_testkit::Postgres;
 
-use crate::{LONG_S, counted_for, judged, of_kinds, one, reading};
+use crate::indexes::{LONG_S, counted_for, judged, of_kinds, one, reading};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn unused_is_what_nothing_needs_and_nobody_read_in_a_long_window() {
@@ -87,7 +87,7 @@ async fn unused_is_what_nothing_needs_and_nobody_read_in_a_long_window() {
         of_kinds(&found, &["bloated"]).into_iter().collect::<Vec<_>>(),
         ["bloated public.holes_a"],
         "{:?}",
-        crate::told(&found)
+        crate::indexes::told(&found)
     );
     let holes = one(&found, "public.holes_a");
     assert!(holes.frees_bytes.is_some_and(|b| (1.5e6..3e6).contains(&b)), "four fifths of 2.6 MB: {holes:?}");
@@ -101,5 +101,5 @@ async fn unused_is_what_nothing_needs_and_nobody_read_in_a_long_window() {
         server.execute(&one(&found, name).finding.proof.statements[0].text).await.expect("analyzed");
     }
     let mended = judged(&reading(&server.url()).await);
-    assert!(of_kinds(&mended, &["never_analyzed", "bloated"]).is_empty(), "{:?}", crate::told(&mended));
+    assert!(of_kinds(&mended, &["never_analyzed", "bloated"]).is_empty(), "{:?}", crate::indexes::told(&mended));
 }

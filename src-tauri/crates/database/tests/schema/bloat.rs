@@ -4,7 +4,7 @@ use perfdeck_model::{BloatUnknown, DatabaseSizes, ErrorCode};
 use perfdeck_testkit::Postgres;
 use sqlx::{Executor as _, Row as _};
 
-use crate::{parsed, read, table};
+use crate::schema::{parsed, read, table};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn bloat_is_estimated_as_pgstatindex_measures_it() {

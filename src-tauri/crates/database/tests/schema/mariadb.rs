@@ -3,7 +3,7 @@ use perfdeck_model::{BloatUnknown, SizeTold};
 use perfdeck_testkit::MariaDb;
 use sqlx::Row as _;
 
-use crate::{plan, read, table};
+use crate::schema::{plan, read, table};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn mariadb_tells_sizes_and_plans() {

@@ -3,7 +3,7 @@ use perfdeck_model::{ErrorCode, SizeTold};
 use perfdeck_testkit::{PgBouncer, Postgres};
 use sqlx::{Executor as _, Row as _};
 
-use crate::{plan, read, table};
+use crate::schema::{plan, read, table};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn plans_of_postgresql_are_trees_without_literals_and_nothing_writes() {

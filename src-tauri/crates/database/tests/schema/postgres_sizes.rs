@@ -6,7 +6,7 @@ use perfdeck_model::{BloatUnknown, ErrorCode, SizeTold, TableKind};
 use perfdeck_testkit::Postgres;
 use sqlx::{Executor as _, Row as _};
 
-use crate::{parsed, plan, read, table};
+use crate::schema::{parsed, plan, read, table};
 
 /// A name as long as PostgreSQL has them, in another script.
 const LONG: &str = "ééééééééééééééééééééééééééééééé";

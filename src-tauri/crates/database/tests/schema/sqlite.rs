@@ -3,7 +3,7 @@ use perfdeck_database::sizes;
 use perfdeck_model::ErrorCode;
 use sqlx::{Connection as _, Row as _};
 
-use crate::{parsed, plan, read, table};
+use crate::schema::{parsed, plan, read, table};
 
 #[tokio::test]
 async fn sqlite_tells_pages_and_steps() {
