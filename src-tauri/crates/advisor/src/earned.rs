@@ -27,13 +27,16 @@ pub(crate) struct Saved {
 
 /// Candidates that do not earn what they cost, with the reason. `saved` has what each saves of each statement alone, where that is known.
 pub(crate) fn not_earned(wanted: &Wanted<'_>, saved: &[Option<BTreeMap<usize, Saved>>]) -> BTreeMap<usize, String> {
-    let judge = Judge { wanted, saved };
+    let effects = (0..saved.len()).map(|c| wanted.writing.effects(&BTreeSet::from([c]))).collect();
+    let judge = Judge { wanted, saved, effects };
     (0..saved.len()).filter_map(|candidate| Some((candidate, judge.why_not(candidate)?))).collect()
 }
 
 struct Judge<'a> {
     wanted: &'a Wanted<'a>,
     saved: &'a [Option<BTreeMap<usize, Saved>>],
+    /// What each candidate does alone to statements that write.
+    effects: Vec<Vec<WriteEffect>>,
 }
 
 impl Judge<'_> {
@@ -52,10 +55,11 @@ impl Judge<'_> {
         if slower.iter().all(|w| w.hot_lost <= 0.0) {
             return None;
         }
-        let table = self.wanted.candidates[candidate].index.table;
-        let others = (0..self.saved.len()).filter(|c| *c != candidate && self.wanted.candidates[*c].index.table == table);
-        let best = others
-            .filter(|c| self.leaves_hot(*c, &slower))
+        let all = self.wanted.candidates;
+        let fits = |c: &usize| self.wanted.budget.bytes.is_none_or(|most| all[*c].bytes.is_some_and(|bytes| bytes <= most));
+        let beside = |c: &usize| *c != candidate && all[*c].index.table == all[candidate].index.table;
+        let best = (0..self.saved.len())
+            .filter(|c| beside(c) && fits(c) && self.leaves_hot(*c, &slower))
             .filter_map(|c| {
                 let all = self.saved[c].as_ref()?;
                 let of = |s: &usize| all.get(s).map_or(0.0, |saved| saved.sure.min(saved.usual));
@@ -63,8 +67,7 @@ impl Judge<'_> {
                 (gain - kept < EARN * (loss - self.lost(c, &slower))).then_some((kept, c))
             })
             .max_by(|a, b| a.0.total_cmp(&b.0))?;
-        let dialect = self.wanted.dialect;
-        let other = self.wanted.candidates[best.1].index.shown(dialect);
+        let other = all[best.1].index.shown(self.wanted.dialect);
         Some(format!(
             "{statement}, and beyond {other}, which leaves it as it is, readers save less than {EARN:.0} times what such statements lose"
         ))
@@ -72,20 +75,18 @@ impl Judge<'_> {
 
     /// Statements that it makes slower by more than a little, the worst first.
     fn slower(&self, candidate: usize) -> Vec<WriteEffect> {
-        let mut all = self.wanted.writing.effects(&BTreeSet::from([candidate]));
-        all.retain(|effect| effect.change.is_some_and(|change| change > SLOWER));
-        all
+        let much = |effect: &&WriteEffect| effect.change.is_some_and(|change| change > SLOWER);
+        self.effects[candidate].iter().filter(much).copied().collect()
     }
 
     /// What these statements lose by a candidate, in milliseconds of the workload's time.
     fn lost(&self, candidate: usize, slower: &[WriteEffect]) -> f64 {
-        let effects = self.wanted.writing.effects(&BTreeSet::from([candidate]));
-        let among = effects.iter().filter(|e| slower.iter().any(|s| s.statement == e.statement));
+        let among = self.effects[candidate].iter().filter(|e| slower.iter().any(|s| s.statement == e.statement));
         among.map(|e| e.added_ms * self.wanted.workload.statements[e.statement].calls).sum()
     }
 
     fn leaves_hot(&self, candidate: usize, slower: &[WriteEffect]) -> bool {
-        let effects = self.wanted.writing.effects(&BTreeSet::from([candidate]));
+        let effects = &self.effects[candidate];
         let loses = |s: &WriteEffect| effects.iter().any(|e| e.statement == s.statement && e.hot_lost > 0.0);
         !slower.iter().filter(|s| s.hot_lost > 0.0).any(loses)
     }

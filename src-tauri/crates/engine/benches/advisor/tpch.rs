@@ -163,15 +163,6 @@ async fn measure(c: &mut PgConnection, arms: &Arms, longest: f64) -> Outcome<Vec
         }
         let mut measured = Measured { name, cost, plan, runs, slower: BTreeMap::new() };
         compare(c, arms, text, &plans, &mut measured, longest).await?;
-        if std::env::var_os("PLANS").is_some() {
-            for (at, (shown, _)) in plans.iter().enumerate() {
-                let of: Vec<String> = (0..arms.all.len())
-                    .filter(|arm| measured.plan[*arm] == at)
-                    .map(|arm| arms.all[arm].shown())
-                    .collect();
-                println!("{name} {of:?} {:?}\n{shown}", median(&measured.runs[at]));
-            }
-        }
         let figures: Vec<String> = (0..arms.all.len()).map(|arm| format!("{:>7.1}", measured.ms(arm))).collect();
         println!("{name:>4} {}", figures.join(" "));
         all.push(measured);
