@@ -90,7 +90,7 @@ async fn the_exit_code_of_a_proof_is_its_verdict() {
     let proof = |id: &str, queries: &str, time: &str| perfctl.run(&["changes", "prove", id, "--queries", queries, "--for", time]);
 
     let good = created(&perfctl, "orders", &["cust", "created desc"], "good");
-    let (code, out, err) = proof(&good, &latest, "6s");
+    let (code, out, err) = proof(&good, &latest, "4s");
     assert_eq!(code, 0, "proven: {out}{err}");
     assert!(out.contains("proven: ") && !err.contains("changes undo"), "nothing is to be undone: {out}{err}");
     let (code, out, err) = proof(&good, &nothing, "1s");

@@ -2,7 +2,6 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use perfdeck_sqltext::{Dialect, Kind, decoded};
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{AssertSqlSafe, Connection as _};
 
@@ -64,8 +63,8 @@ impl Counter {
 pub(super) fn by_shares(table: &TableFacts, equal: &[(String, String)]) -> Option<f64> {
     let share = |(column, value): &(String, String)| {
         let column = table.columns.iter().find(|c| c.name.eq_ignore_ascii_case(column))?;
-        let kind = if value.starts_with('\'') { Kind::Text } else { Kind::Number };
-        let value = decoded(value, kind, Dialect::Sqlite).unwrap_or_else(|_| value.clone());
+        let text = value.strip_prefix('\'').and_then(|v| v.strip_suffix('\''));
+        let value = text.map_or_else(|| value.clone(), |text| text.replace("''", "'"));
         of_value(column, &value, table.rows?)
     };
     let all: Option<f64> = equal.iter().map(share).product();
@@ -79,4 +78,34 @@ fn of_value(column: &ColumnFacts, value: &str, rows: f64) -> Option<f64> {
     let distinct = column.distinct.map(|n| if n < 0.0 { -n * rows } else { n })?;
     let rest = 1.0 - column.nulls.unwrap_or(0.0) - column.common.iter().map(|(_, share)| share).sum::<f64>();
     Some((rest / (distinct - column.common.len() as f64).max(1.0)).clamp(0.0, 1.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_of_values_are_those_that_were_looked_at() {
+        let column = |name: &str, distinct, common: &[(&str, f64)]| ColumnFacts {
+            name: name.into(),
+            distinct: Some(distinct),
+            common: common.iter().map(|(value, share)| ((*value).to_owned(), *share)).collect(),
+            nulls: Some(0.0),
+            ..ColumnFacts::default()
+        };
+        let table = TableFacts {
+            rows: Some(10_000.0),
+            columns: vec![column("state", 12.0, &[("it's", 0.5), ("done", 0.4)]), column("owner", -0.5, &[])],
+            ..TableFacts::default()
+        };
+        let of = |all: &[(&str, &str)]| {
+            let equal: Vec<(String, String)> = all.iter().map(|(c, v)| ((*c).to_owned(), (*v).to_owned())).collect();
+            by_shares(&table, &equal).map(f64::round)
+        };
+        assert_eq!(of(&[("State", "'it''s'")]), Some(5_000.0));
+        assert_eq!(of(&[("state", "'other'")]), Some(100.0), "ten others share a tenth");
+        assert_eq!(of(&[("owner", "7")]), Some(2.0));
+        assert_eq!(of(&[("state", "'done'"), ("owner", "7")]), Some(1.0), "one row at least");
+        assert_eq!(of(&[("nowhere", "7")]), None);
+    }
 }
