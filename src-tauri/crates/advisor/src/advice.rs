@@ -335,7 +335,9 @@ impl Answer<'_> {
         }
         if candidate.bytes.is_none() {
             let why = match candidate.index.method {
-                Method::Gin => "how many parts its values have is counted by nobody, and its table is too large to build it for that",
+                Method::Gin => {
+                    "how many parts its values have is counted by nobody, and its table is too large to build it for that"
+                }
                 _ => "the columns' widths are hidden or the table was never analyzed",
             };
             reasons.push(format!("Its size is not known: {why}"));

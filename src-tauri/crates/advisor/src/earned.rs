@@ -56,7 +56,8 @@ impl Judge<'_> {
             return None;
         }
         let all = self.wanted.candidates;
-        let fits = |c: &usize| self.wanted.budget.bytes.is_none_or(|most| all[*c].bytes.is_some_and(|bytes| bytes <= most));
+        let fits =
+            |c: &usize| self.wanted.budget.bytes.is_none_or(|most| all[*c].bytes.is_some_and(|bytes| bytes <= most));
         let beside = |c: &usize| *c != candidate && all[*c].index.table == all[candidate].index.table;
         let best = (0..self.saved.len())
             .filter(|c| beside(c) && fits(c) && self.leaves_hot(*c, &slower))

@@ -266,7 +266,8 @@ impl Search<'_, '_> {
 
     /// Time of all statements, and of writers, with these indexes. A statement takes the same part of its time as of its cost.
     fn time(&self, set: &BTreeSet<usize>) -> f64 {
-        self.wanted.writing.ms(set) + (0..self.wanted.workload.statements.len()).map(|s| self.time_of(s, set)).sum::<f64>()
+        self.wanted.writing.ms(set)
+            + (0..self.wanted.workload.statements.len()).map(|s| self.time_of(s, set)).sum::<f64>()
     }
 
     fn time_of(&self, statement: usize, set: &BTreeSet<usize>) -> f64 {

@@ -87,7 +87,9 @@ async fn the_exit_code_of_a_proof_is_its_verdict() {
     let latest = file("latest.sql", "SELECT id, created FROM orders WHERE cust = $1 ORDER BY created DESC LIMIT 10");
     let state = file("state.sql", "SELECT max(pad) FROM states WHERE state = 'common'");
     let nothing = file("nothing.sql", "TRUNCATE orders");
-    let proof = |id: &str, queries: &str, time: &str| perfctl.run(&["changes", "prove", id, "--queries", queries, "--for", time]);
+    let proof = |id: &str, queries: &str, time: &str| {
+        perfctl.run(&["changes", "prove", id, "--queries", queries, "--for", time])
+    };
 
     let good = created(&perfctl, "orders", &["cust", "created desc"], "good");
     let (code, out, err) = proof(&good, &latest, "4s");
@@ -121,7 +123,13 @@ async fn the_exit_code_of_a_proof_is_its_verdict() {
     assert_eq!(code, 1, "it is undone: {err}");
     assert!(err.contains("hint: "), "{err}");
 
-    cancelled(&server, &perfctl, &good, &file("slow.sql", "SELECT count(*) FROM generate_series(1, 8000000) g WHERE g < 0")).await;
+    cancelled(
+        &server,
+        &perfctl,
+        &good,
+        &file("slow.sql", "SELECT count(*) FROM generate_series(1, 8000000) g WHERE g < 0"),
+    )
+    .await;
 }
 
 /// Sessions in which something is proven.

@@ -255,7 +255,10 @@ fn one_in_place_of_a_plan_that_ends_early_today_needs_proof() {
         (advised.needs_proof, advised.reasons.join("; "))
     };
     let (needs, why) = told("(cust_id)", Some(90_000.0), None);
-    assert!(needs && why.contains("takes the place of `orders_created`, in whose order some values come at once"), "{why}");
+    assert!(
+        needs && why.contains("takes the place of `orders_created`, in whose order some values come at once"),
+        "{why}"
+    );
     let (needs, why) = told("(cust_id, created DESC)", Some(90_000.0), None);
     assert!(!needs, "it has the order itself, so that nothing is lost: {why}");
     let (needs, why) = told("(cust_id)", None, None);

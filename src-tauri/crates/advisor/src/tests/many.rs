@@ -56,14 +56,17 @@ fn each_statement_has_its_turn_before_the_heaviest_has_its_second() {
     let shop = shop(Dialect::Postgres);
     let all = three(&shop);
     let of_heavy = ["cust_id", "status", "created", "note"];
-    let mut many: Vec<Candidate> =
-        (1..=4).map(|n| candidate(index(0, &of_heavy[..n], &[]), &[0])).collect();
+    let mut many: Vec<Candidate> = (1..=4).map(|n| candidate(index(0, &of_heavy[..n], &[]), &[0])).collect();
     many.push(candidate(index(0, &["amount"], &[]), &[1]));
     many.push(candidate(index(0, &["amount", "status"], &[]), &[1]));
     many.push(candidate(index(1, &["region"], &[]), &[2]));
     let limits = |of_table, all| Limits { of_table, all, ..Limits::default() };
     let few = kept(many.clone(), &all, limits(60, 3));
-    assert_eq!(shown(&few), ["(cust_id)", "(amount)", "(region)"], "the simplest of each, the heaviest statement's first");
+    assert_eq!(
+        shown(&few),
+        ["(cust_id)", "(amount)", "(region)"],
+        "the simplest of each, the heaviest statement's first"
+    );
     let more = kept(many.clone(), &all, limits(60, 5));
     assert_eq!(shown(&more), ["(cust_id)", "(cust_id, status)", "(amount)", "(amount, status)", "(region)"]);
     let of_table = kept(many.clone(), &all, limits(2, 400));
@@ -100,16 +103,25 @@ fn what_two_hold_beside_the_same_keys_is_held_once() {
         let found = merged(&shop, &all, all_of);
         assert!(found.is_empty(), "{why}: {:?}", shown(&found));
     };
-    none(&[one.clone(), candidate(index(0, &["cust_id"], &["status"]), &[0])], "one statement wants both: each is made for it");
+    none(
+        &[one.clone(), candidate(index(0, &["cust_id"], &["status"]), &[0])],
+        "one statement wants both: each is made for it",
+    );
     none(&[one.clone(), candidate(index(0, &["amount"], &["status"]), &[1])], "other keys");
     none(&[one.clone(), candidate(index(1, &["region"], &["name"]), &[2])], "another table");
     none(&[one.clone(), candidate(index(0, &["cust_id", "amount"], &[]), &[1])], "what is a key is held already");
     let state = Predicate::new(Scalar::Column("status".into()), Asked::Equal(Value::Literal("new".into())));
     let part = Index { predicate: Some(state), ..index(0, &["cust_id"], &["status"]) };
     none(&[one.clone(), candidate(part, &[1])], "a part of the rows");
-    none(&[Candidate { kind: Kind::OrderOnly, ..longer }, Candidate { kind: Kind::OrderOnly, ..one.clone() }], "what finds nothing");
+    none(
+        &[Candidate { kind: Kind::OrderOnly, ..longer }, Candidate { kind: Kind::OrderOnly, ..one.clone() }],
+        "what finds nothing",
+    );
     let known = candidate(index(0, &["cust_id"], &["status", "amount"]), &[0, 1]);
-    assert!(!shown(&merged(&shop, &all, &[one.clone(), two, known])).contains(&"(cust_id) INCLUDE (status, amount)".to_owned()));
+    assert!(
+        !shown(&merged(&shop, &all, &[one.clone(), two, known]))
+            .contains(&"(cust_id) INCLUDE (status, amount)".to_owned())
+    );
     // Wide columns are not held together.
     let mut wide = shop.clone();
     wide.tables[0].columns.iter_mut().for_each(|c| c.width = Some(150.0));

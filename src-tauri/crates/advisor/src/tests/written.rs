@@ -144,7 +144,11 @@ fn told(all: &[(&str, f64, f64)], costs: &[(&str, f64, Option<f64>)]) -> (Catalo
     let known = |name: &str| made.all.iter().any(|c| c.index.shown(Dialect::Postgres) == name);
     costs.iter().for_each(|(name, ..)| assert!(known(name), "{name} is a candidate: {:#?}", made.all));
     let made = Candidates {
-        all: made.all.into_iter().filter(|c| costs.iter().any(|(n, ..)| *n == c.index.shown(Dialect::Postgres))).collect(),
+        all: made
+            .all
+            .into_iter()
+            .filter(|c| costs.iter().any(|(n, ..)| *n == c.index.shown(Dialect::Postgres)))
+            .collect(),
         ..Candidates::default()
     };
     let read = all.statements.iter().position(|s| s.text.starts_with("SELECT")).expect("one reads");
@@ -186,7 +190,13 @@ fn readers_must_save_ten_times_what_writers_lose() {
     // 1,000 updates lose 11 ms; 50 ms are saved.
     let (shop, _, advice) = told(&[(BOTH, 10.0, 50.0), (SET_STATUS, 1_000.0, 44.0)], &indexes);
     assert!(shown(&advice, &shop).is_empty(), "{:?}", advice.advised);
-    assert!(advice.rejected[0].why.ends_with("would take 25 % longer, and readers save less than 10 times what such statements lose"), "{:?}", advice.rejected);
+    assert!(
+        advice.rejected[0]
+            .why
+            .ends_with("would take 25 % longer, and readers save less than 10 times what such statements lose"),
+        "{:?}",
+        advice.rejected
+    );
     // The same loss in statements that hardly feel it is a sum like any other.
     let (shop, _, advice) = told(&[(BOTH, 10.0, 50.0), (SET_STATUS, 1_000.0, 900.0)], &indexes);
     assert_eq!(shown(&advice, &shop), ["(cust_id, status)"], "{:?}", advice.rejected);

@@ -6,8 +6,8 @@ use perfdeck_engine as api;
 use perfdeck_engine::database::{AdviseRequest, AllowHypopg};
 use perfdeck_engine::{ByEnvironment, Engine};
 use perfdeck_model::{
-    AdvisedIndex, ApiError, Clock as _, ErrorCode, HypopgUse, IndexAdvice, ShareRange, SlowedStatement, StatementEffect,
-    SystemClock, Unit, WorkloadSource,
+    AdvisedIndex, ApiError, Clock as _, ErrorCode, HypopgUse, IndexAdvice, ShareRange, SlowedStatement,
+    StatementEffect, SystemClock, Unit, WorkloadSource,
 };
 use perfdeck_words as words;
 

@@ -243,7 +243,8 @@ impl Schema {
     async fn told(&mut self, steps: &[(i64, i64, String)], text: &str) -> HashMap<i64, f64> {
         let (aliases, mut told) = (aliases(text), HashMap::new());
         for (id, _, detail) in steps {
-            let Some(step) = Step::of(detail).filter(|s| s.index.is_some() && !s.automatic && !s.equal.is_empty()) else {
+            let Some(step) = Step::of(detail).filter(|s| s.index.is_some() && !s.automatic && !s.equal.is_empty())
+            else {
                 continue;
             };
             let table = step.table_of(&aliases);
@@ -430,15 +431,7 @@ impl Step {
         let keys = keys.trim_end_matches(')');
         let count = |part: &str| keys.split(" AND ").filter(|k| k.contains(part)).count();
         let equal = keys.split(" AND ").filter_map(|key| key.strip_suffix("=?").map(str::to_owned)).collect();
-        Some(Self {
-            table,
-            index,
-            searches,
-            covering,
-            automatic,
-            equal,
-            bounds: count(">?") + count("<?"),
-        })
+        Some(Self { table, index, searches, covering, automatic, equal, bounds: count(">?") + count("<?") })
     }
 
     /// The table by its own name, in small letters.
@@ -481,7 +474,8 @@ mod tests {
 
     #[test]
     fn steps_are_read_as_sqlite_writes_them() {
-        let of = |text: &str| Step::of(text).map(|s| (s.table, s.index, s.searches, s.covering, s.equal.len(), s.bounds));
+        let of =
+            |text: &str| Step::of(text).map(|s| (s.table, s.index, s.searches, s.covering, s.equal.len(), s.bounds));
         let index = |name: &str| Some(name.to_owned());
         assert_eq!(of("SCAN o"), Some(("o".into(), None, false, false, 0, 0)));
         assert_eq!(

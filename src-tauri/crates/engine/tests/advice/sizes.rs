@@ -51,8 +51,10 @@ async fn sizes_that_are_said_are_those_that_are_written() {
         let real = written(&mut c, &format!("items ({})", keys.join(", "))).await;
         assert!((said - real).abs() <= (real * 0.05).max(2.0 * 8192.0), "{keys:?}: {said} said, {real} written");
     }
-    let held = Index { include: vec!["quantity".into(), "price".into()], keys: vec![Key::column("id")], ..Index::default() };
-    let (said, real) = (size(&catalogue, &held).expect("known"), written(&mut c, "items (id) INCLUDE (quantity, price)").await);
+    let held =
+        Index { include: vec!["quantity".into(), "price".into()], keys: vec![Key::column("id")], ..Index::default() };
+    let (said, real) =
+        (size(&catalogue, &held).expect("known"), written(&mut c, "items (id) INCLUDE (quantity, price)").await);
     assert!((said - real).abs() <= real * 0.05, "{said} said, {real} written");
     brin(&server, &mut c).await;
     inverted(&server, &mut c).await;
@@ -70,13 +72,15 @@ async fn written(c: &mut PgConnection, of: &str) -> f64 {
 
 /// A row a page, and a range for each page in place of 128: as many entries as a table 128 times as large has.
 async fn brin(server: &Postgres, c: &mut PgConnection) {
-    let create = "CREATE UNLOGGED TABLE wide (id int, at timestamptz, price numeric(15,2), pad text) WITH (fillfactor = 10);
+    let create =
+        "CREATE UNLOGGED TABLE wide (id int, at timestamptz, price numeric(15,2), pad text) WITH (fillfactor = 10);
          ALTER TABLE wide ALTER pad SET STORAGE PLAIN;
          INSERT INTO wide SELECT i, timestamptz '2026-01-01' + i * interval '1 second', i / 100.0, repeat('x', 800)
          FROM generate_series(1, 5000) i;
          ANALYZE wide";
     server.execute(create).await.expect("rows");
-    let mut catalogue = given(&server.url(), &wanted(&[("SELECT * FROM wide WHERE id = $1", 60_000.0)])).await.catalogue;
+    let mut catalogue =
+        given(&server.url(), &wanted(&[("SELECT * FROM wide WHERE id = $1", 60_000.0)])).await.catalogue;
     assert!(catalogue.tables[0].pages > 4_900.0, "{}", catalogue.tables[0].pages);
     catalogue.tables[0].pages *= 128.0;
     for keys in [&["id"][..], &["at"], &["price"], &["id", "at"]] {

@@ -231,7 +231,10 @@ fn table(row: &PgRow) -> Result<TableFacts, sqlx::Error> {
         pages,
         all_visible: if pages > 0.0 { n(6)?.unwrap_or(0.0) / pages } else { 0.0 },
         writes,
-        hot: n(9)?.filter(|updates| *updates >= LEAST_UPDATES).zip(n(10)?).map(|(updates, hot)| (hot / updates).min(1.0)),
+        hot: n(9)?
+            .filter(|updates| *updates >= LEAST_UPDATES)
+            .zip(n(10)?)
+            .map(|(updates, hot)| (hot / updates).min(1.0)),
         ..TableFacts::default()
     })
 }

@@ -32,11 +32,8 @@ impl Counter {
     /// Rows of a table with these values, each as it is written, up to [`MOST`]. `None` where that takes too long, or the file is busy.
     pub(super) async fn rows(&mut self, table: &str, equal: &[(String, String)]) -> Option<f64> {
         let all: Vec<String> = equal.iter().map(|(column, value)| format!("{} = {value}", quoted(column))).collect();
-        let text = format!(
-            "SELECT count(*) FROM (SELECT 1 FROM {} WHERE {} LIMIT {MOST})",
-            quoted(table),
-            all.join(" AND ")
-        );
+        let text =
+            format!("SELECT count(*) FROM (SELECT 1 FROM {} WHERE {} LIMIT {MOST})", quoted(table), all.join(" AND "));
         if let Some(known) = self.known.get(&text) {
             return *known;
         }

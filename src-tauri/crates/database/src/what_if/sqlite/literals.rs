@@ -83,7 +83,11 @@ mod tests {
         assert_eq!(of("SELECT * FROM orders o WHERE 5 = o.\"n\" AND status == 'a'", "n"), Some("5"));
         assert_eq!(of("SELECT * FROM orders o WHERE 5 = o.n AND status == 'a'", "status"), Some("'a'"));
         assert_eq!(of("SELECT status FROM orders WHERE status = 'a' OR status = 'b'", "status"), None, "several");
-        assert_eq!(of("SELECT * FROM orders o, c WHERE c.status = 'x' AND o.status = c.status", "status"), None, "a join");
+        assert_eq!(
+            of("SELECT * FROM orders o, c WHERE c.status = 'x' AND o.status = c.status", "status"),
+            None,
+            "a join"
+        );
         assert_eq!(of("SELECT * FROM orders WHERE status IN ('a', 'b')", "status"), None);
         assert_eq!(of("SELECT * FROM orders WHERE n >= 5", "n"), None, "a bound is no value");
     }

@@ -316,7 +316,12 @@ async fn by_statistics(prepared: &Prepared, budget: Budget) -> Result<Advice, Ap
     advise(catalogue, workload, parameters, made, budget, &mut oracle).await
 }
 
-async fn simulate(mut way: Way, prepared: &Prepared, budget: Budget, rung: Option<Rung>) -> Result<Reached, AdviceFailure> {
+async fn simulate(
+    mut way: Way,
+    prepared: &Prepared,
+    budget: Budget,
+    rung: Option<Rung>,
+) -> Result<Reached, AdviceFailure> {
     let Prepared { catalogue, workload, parameters, .. } = prepared;
     let mut made = prepared.made.clone();
     if let Err(failure) = way.sizes(&mut made).await {

@@ -2,7 +2,7 @@
 use std::collections::BTreeSet;
 
 use perfdeck_advisor::{
-    Advice, Candidates, Catalogue, Cost, KeyOf, Method, Oracle, rows_of, Parameters, Question, Used, Workload, Worth,
+    Advice, Candidates, Catalogue, Cost, KeyOf, Method, Oracle, Parameters, Question, Used, Workload, Worth, rows_of,
 };
 use perfdeck_database::what_if::{Costs, Failure, HypoPg, Lab, PlanIndex, Proposed, Schema, WhatIf};
 use perfdeck_model::{ApiError, BoxFuture, PlanNode};

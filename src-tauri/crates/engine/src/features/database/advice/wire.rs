@@ -1,7 +1,5 @@
 //! Advice in the words of the wire. Pure.
-use perfdeck_advisor::{
-    Advice, Advised, Effect, Index, Key, KeyOf, Method, Table, WriteEffect, range_of, together,
-};
+use perfdeck_advisor::{Advice, Advised, Effect, Index, Key, KeyOf, Method, Table, WriteEffect, range_of, together};
 use perfdeck_model::{
     AdvisedIndex, ClassEffect, IndexAdvice, IndexSpec, IndexSpecKey, IndexSpecKeyOf, NotAnalysedStatement,
     PredictedStatement, RejectedIndex, ShareRange, SlowedStatement, StatementEffect,
@@ -201,7 +199,9 @@ impl Told<'_> {
     fn slowed(&self, advised: &Advised) -> Vec<String> {
         let timed = self.gathered.from_ms.is_some();
         let much = advised.slows.iter().filter(|e| timed && e.change.is_some_and(|change| change > SLOWER));
-        let why = |e: &WriteEffect| if e.hot_lost > 0.0 { ", because it touches all indexes then (no HOT update any more)" } else { "" };
+        let why = |e: &WriteEffect| {
+            if e.hot_lost > 0.0 { ", because it touches all indexes then (no HOT update any more)" } else { "" }
+        };
         let sentence = |e: &WriteEffect| {
             let change = perfdeck_words::percent(e.change.unwrap_or(0.0));
             format!("Writing takes longer, {change} a call{}: {}", why(e), self.beginning(e.statement))
