@@ -15,6 +15,7 @@ use crate::shape::Scan;
 use crate::vectors::{Class, Parameters, weight};
 use crate::workload::{Coverage, Left, Workload};
 use crate::writes::{WriteCost, write_cost};
+use crate::writing::{WriteEffect, Writing};
 
 /// A class of values that takes more than this of its cost before is made slower.
 const SLOWER: f64 = 1.05;
@@ -55,6 +56,8 @@ pub struct Advised {
     pub bytes: Option<f64>,
     /// What it costs writers.
     pub writes: WriteCost,
+    /// What it does alone to each statement that writes, those first that are made slower the most.
+    pub slows: Vec<WriteEffect>,
     /// Time that it saves alone, writers' time taken off, in milliseconds of the workload's time.
     pub saved_ms: f64,
     /// Statements whose plan uses it.
@@ -87,6 +90,8 @@ pub struct Advice {
     pub advised: Vec<Advised>,
     /// What they do together to each statement that they matter to.
     pub effects: Vec<Effect>,
+    /// What they do together to each statement that writes, those first that are made slower the most.
+    pub slows: Vec<WriteEffect>,
     /// Candidates that were not chosen.
     pub rejected: Vec<Rejected>,
     /// Candidates that were rejected and are not told, and those that were not looked at.
@@ -120,8 +125,9 @@ pub async fn advise(
     oracle: &mut dyn Oracle,
 ) -> Result<Advice, ApiError> {
     let writes: Vec<WriteCost> = made.all.iter().map(|c| write_cost(catalogue, workload, &c.index)).collect();
-    let writing_ms: Vec<f64> = writes.iter().map(|w| w.ms_per_day.unwrap_or(0.0) * workload.days).collect();
-    let wanted = Wanted { workload, parameters, candidates: &made.all, writing_ms: &writing_ms, budget };
+    let writing = Writing::new(catalogue, workload, &made.all, &writes);
+    let wanted =
+        Wanted { workload, parameters, candidates: &made.all, writing: &writing, dialect: catalogue.dialect, budget };
     let found = search(&wanted, oracle).await?;
     let mut answer = Answer { catalogue, wanted: &wanted, found: &found, writes: &writes, names: BTreeSet::new() };
     let mut advised: Vec<Advised> = Vec::new();
@@ -151,9 +157,11 @@ pub async fn advise(
         let (text, calls, total_ms) = (statement.text.clone(), statement.calls, statement.total_ms);
         Left { text, calls, total_ms, why: NotAnalysed::NotPlanned(why.clone()) }
     }));
+    let chosen: BTreeSet<usize> = found.chosen.iter().copied().filter(|c| answer.captured(*c).is_none()).collect();
     let not_planned: Vec<usize> = found.not_planned.keys().copied().collect();
     Ok(Advice {
         effects: answer.effects(),
+        slows: writing.effects(&chosen),
         advised,
         rejected,
         rejected_left_out: left_out,
@@ -326,15 +334,20 @@ impl Answer<'_> {
             );
         }
         if candidate.bytes.is_none() {
-            reasons.push(
-                "Its size is not known: the columns' widths are hidden or the table was never analyzed".to_owned(),
-            );
+            let why = match candidate.index.method {
+                Method::Gin => {
+                    "how many parts its values have is counted by nobody, and its table is too large to build it for that"
+                }
+                _ => "the columns' widths are hidden or the table was never analyzed",
+            };
+            reasons.push(format!("Its size is not known: {why}"));
         }
         Advised {
             ddl: candidate.index.create(self.catalogue, &name),
             name,
             bytes: candidate.bytes,
             writes: self.writes[place],
+            slows: self.wanted.writing.effects(&BTreeSet::from([place])),
             saved_ms: self.found.alone[place].unwrap_or(0.0),
             reasons,
             needs_proof,
@@ -365,8 +378,11 @@ impl Answer<'_> {
                 format!("no plan uses it: {others} is chosen instead")
             };
         }
+        if let Some(why) = self.found.not_earned.get(&place) {
+            return why.clone();
+        }
         if gain <= 0.0 {
-            let writing = self.wanted.writing_ms[place];
+            let writing = self.wanted.writing.ms(&BTreeSet::from([place]));
             return if writing > 0.0 && gain + writing > 0.0 {
                 "writers would pay more than readers gain".to_owned()
             } else {

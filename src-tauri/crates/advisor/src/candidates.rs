@@ -12,6 +12,7 @@ use crate::index::{Existing, Index, Key, KeyOf, Method};
 use crate::kept::kept;
 use crate::merged::merged;
 use crate::predicates::{Asked, Predicate};
+use crate::quiet::without_written;
 use crate::scalar::Scalar;
 use crate::shape::{Scan, SortKey};
 use crate::size::size;
@@ -134,7 +135,9 @@ pub fn candidates(catalogue: &Catalogue, workload: &Workload, limits: Limits) ->
             maker.of_scan(place, scan);
         }
     }
-    let Maker { found, mut aside, .. } = maker;
+    let Maker { mut found, mut aside, .. } = maker;
+    let quiet = without_written(catalogue, workload, &found);
+    found.extend(quiet.into_iter().map(|candidate| (candidate.index.clone(), candidate)));
     let mut all: Vec<Candidate> = Vec::new();
     for (index, candidate) in found {
         match covered_by(catalogue, &index, candidate.fixed) {
@@ -238,7 +241,7 @@ pub(crate) struct Maker<'a> {
 
 /// The index that is there and finds the one row that is asked for. A planner takes reading that row from another index alone for much
 /// cheaper, by the page of the table that is saved, which is in memory as a rule; what writers pay for that index is not.
-fn finds_one<'t>(table: &'t Table, scan: &Scan) -> Option<&'t Existing> {
+pub(crate) fn finds_one<'t>(table: &'t Table, scan: &Scan) -> Option<&'t Existing> {
     let equal = |key: &Key| {
         let KeyOf::Column(name) = &key.of else { return false };
         let asks = |p: &Predicate| matches!(p.asked, Asked::Equal(_)) && p.of.as_column() == Some(name);

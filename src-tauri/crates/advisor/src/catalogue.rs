@@ -79,6 +79,9 @@ pub struct Table {
     pub all_visible: f64,
     /// Writes of a day; `None` where they are not counted.
     pub writes: Option<WritesADay>,
+    /// Share of its updates so far that touched no index (HOT), 0 to 1; `None` where there were too few, or the kind of server has no such
+    /// thing. Known before it is known how many a day there are.
+    pub hot: Option<f64>,
     /// Columns, in their order.
     pub columns: Vec<Column>,
     /// Indexes.
@@ -144,6 +147,8 @@ pub struct Column {
     pub bounds: Vec<String>,
     /// How far the order on disk is its order, -1 to 1.
     pub correlation: Option<f64>,
+    /// How many of the values that are known leave each remainder of their stored length by 8; `None` where that is not known.
+    pub remainders: Option<[f64; 8]>,
 }
 
 impl Column {

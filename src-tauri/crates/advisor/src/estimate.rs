@@ -155,13 +155,13 @@ fn is_in_order(scan: &Scan, index: &Index, fixed: usize) -> bool {
         && (pairs().all(|(k, s)| k.descending == s.descending) || pairs().all(|(k, s)| k.descending != s.descending))
 }
 
-fn of_one(table: &Table, of: &Scalar, rows: f64) -> f64 {
+pub(crate) fn of_one(table: &Table, of: &Scalar, rows: f64) -> f64 {
     let column = of.columns().first().and_then(|c| table.column(c));
     column.and_then(|c| c.share_of_one(rows)).unwrap_or(ONE)
 }
 
 /// Share of the rows that a condition leaves.
-fn selectivity(table: &Table, predicate: &Predicate) -> f64 {
+pub(crate) fn selectivity(table: &Table, predicate: &Predicate) -> f64 {
     let rows = table.rows.unwrap_or(1_000.0);
     let one = || of_one(table, &predicate.of, rows);
     if let Some(known) = share(table, predicate) {

@@ -8,12 +8,15 @@ mod improve;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use perfdeck_model::ApiError;
+use perfdeck_sqltext::Dialect;
 
 use crate::candidates::{Candidate, Kind};
 use crate::covered::does_the_work_of;
+use crate::earned::{Saved, not_earned};
 use crate::oracle::{Cost, Oracle, Question, Used};
 use crate::vectors::{Class, Parameters, weight};
 use crate::workload::Workload;
+use crate::writing::Writing;
 
 /// What the search may use.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -52,8 +55,10 @@ pub struct Wanted<'a> {
     pub parameters: &'a [Vec<Parameters>],
     /// Indexes to choose from.
     pub candidates: &'a [Candidate],
-    /// What each costs writers over the workload's time, in milliseconds.
-    pub writing_ms: &'a [f64],
+    /// What they cost writers.
+    pub writing: &'a Writing<'a>,
+    /// Whose rules hold.
+    pub dialect: Dialect,
     /// What the search may use.
     pub budget: Budget,
 }
@@ -69,6 +74,8 @@ pub struct Found {
     pub alone: Vec<Option<f64>>,
     /// What each would do alone to each statement that it concerns and its values.
     pub alone_costs: HashMap<usize, Vec<(usize, usize, Cost)>>,
+    /// Candidates that do not earn what they cost writers, with the reason.
+    pub not_earned: BTreeMap<usize, String>,
     /// Statements that the server does not plan, with the reason.
     pub not_planned: BTreeMap<usize, String>,
     /// Time before and after, in milliseconds; writers' time is in the latter.
@@ -135,7 +142,12 @@ impl Search<'_, '_> {
                 alone[candidate] = Some(before_ms - self.time(set));
             }
         }
-        let chosen = self.best(&alone).await?;
+        let saved: Vec<Option<BTreeMap<usize, Saved>>> =
+            sets.iter().enumerate().map(|(c, set)| alone[c].map(|_| self.saved(c, set))).collect();
+        let not_earned = not_earned(self.wanted, &saved);
+        let open: Vec<Option<f64>> =
+            alone.iter().enumerate().map(|(c, gain)| gain.filter(|_| !not_earned.contains_key(&c))).collect();
+        let chosen = self.best(&open).await?;
         let set: BTreeSet<usize> = chosen.iter().copied().collect();
         self.ask(std::slice::from_ref(&set)).await?;
         let costs = self.compared(&set);
@@ -146,12 +158,24 @@ impl Search<'_, '_> {
             costs,
             alone,
             alone_costs,
+            not_earned,
             not_planned,
             before_ms,
             after_ms,
             asked: self.asked,
             cut: self.cut,
         })
+    }
+
+    /// What a candidate saves alone of each statement that it concerns.
+    fn saved(&self, candidate: usize, set: &BTreeSet<usize>) -> BTreeMap<usize, Saved> {
+        let total = |s: usize| self.wanted.workload.statements[s].total_ms;
+        let sure = |cost: &Cost, _| cost.unstopped.unwrap_or(cost.total).max(cost.total);
+        let of = |s: &usize| Saved {
+            usual: total(*s) - self.time_of(*s, set),
+            sure: total(*s) - self.time_by(*s, set, sure),
+        };
+        self.wanted.candidates[candidate].concerns.iter().map(|s| (*s, of(s))).collect()
     }
 
     fn alone(&self, candidate: usize, set: &BTreeSet<usize>) -> Vec<(usize, usize, Cost)> {
@@ -240,11 +264,16 @@ impl Search<'_, '_> {
 
     /// Time of all statements, and of writers, with these indexes. A statement takes the same part of its time as of its cost.
     fn time(&self, set: &BTreeSet<usize>) -> f64 {
-        let writing: f64 = set.iter().map(|c| self.wanted.writing_ms[*c]).sum();
-        writing + (0..self.wanted.workload.statements.len()).map(|s| self.time_of(s, set)).sum::<f64>()
+        self.wanted.writing.ms(set)
+            + (0..self.wanted.workload.statements.len()).map(|s| self.time_of(s, set)).sum::<f64>()
     }
 
     fn time_of(&self, statement: usize, set: &BTreeSet<usize>) -> f64 {
+        self.time_by(statement, set, Cost::of)
+    }
+
+    /// The same where a plan with these indexes costs what `of` makes of it.
+    fn time_by(&self, statement: usize, set: &BTreeSet<usize>, of: impl Fn(&Cost, Class) -> f64) -> f64 {
         let nothing = BTreeSet::new();
         let (mut before, mut after) = (0.0, 0.0);
         for (at, parameters) in self.wanted.parameters[statement].iter().enumerate() {
@@ -252,7 +281,7 @@ impl Search<'_, '_> {
             let Some((old, new)) = costs else { continue };
             let weight = weight(parameters.class);
             before += weight * old.of(parameters.class);
-            after += weight * new.of(parameters.class);
+            after += weight * of(new, parameters.class);
         }
         self.wanted.workload.statements[statement].total_ms * if before > 0.0 { after / before } else { 1.0 }
     }

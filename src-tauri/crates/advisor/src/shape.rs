@@ -64,4 +64,6 @@ pub struct Written {
     pub table: usize,
     /// Columns that an `UPDATE` sets; `None` where whole rows come and go.
     pub columns: Option<Vec<String>>,
+    /// Whether rows go.
+    pub deletes: bool,
 }

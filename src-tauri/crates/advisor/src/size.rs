@@ -6,11 +6,12 @@ use crate::catalogue::{Catalogue, Column, Table};
 use crate::index::{Index, KeyOf, Method};
 use crate::predicates::{Asked, Predicate};
 
-/// Rows that a text's or document's parts are listed for, in bytes each: a compressed list takes 1 to 6 (`ginpostinglist.c`), on pages
-/// that a build leaves half full. Measured: 3.7 for trigrams of 20,000 hashes.
-const LISTED: f64 = 3.0;
 /// Pages that a block range of BRIN has (`pages_per_range`).
 const RANGE: f64 = 128.0;
+/// Ranges whose places a page of BRIN's map has (`REVMAP_PAGE_MAXITEMS`), what a page of its entries has beside them, and the place of one.
+const MAPPED: f64 = 1_360.0;
+const BRIN_PAGE: f64 = 32.0;
+const ITEM: f64 = 4.0;
 /// What InnoDB's pages keep free on average, and what an entry has beside its values.
 const INNODB_FILL: f64 = 0.75;
 const INNODB_ENTRY: f64 = 9.0;
@@ -18,9 +19,10 @@ const INNODB_ENTRY: f64 = 9.0;
 /// for the row's number; one more for each value. A build fills its pages.
 const SQLITE_ENTRY: f64 = 5.0;
 
-/// Bytes of an index; `None` where the width of a column or the number of rows is not known.
+/// Bytes of an index, reckoned; `None` where the width of a column or the number of rows is not known.
 ///
-/// A B-tree of PostgreSQL is reckoned by its own layout, equal keys sharing an entry from 13 on. Others are about right.
+/// A B-tree and a BRIN of PostgreSQL are reckoned by their own layout, equal keys sharing an entry from 13 on; others are about right. `None` of an
+/// inverted index too: nothing that is counted tells it.
 pub fn size(catalogue: &Catalogue, index: &Index) -> Option<f64> {
     let table = &catalogue.tables[index.table];
     let rows = table.rows? * index.predicate.as_ref().map_or(Some(1.0), |p| share(table, p))?;
@@ -37,20 +39,25 @@ pub fn size(catalogue: &Catalogue, index: &Index) -> Option<f64> {
             };
             Some((rows * bytes / catalogue.page).ceil().max(1.0) * catalogue.page)
         }
-        Method::Gin => {
-            let width: f64 = layout(table, index)?.iter().map(|c| c.width).sum();
-            // A text has as many trigrams as characters and two more; a document about one part in ten bytes.
-            let text = index.keys.first().is_some_and(|k| k.class.as_deref() == Some("gin_trgm_ops"));
-            let parts = if text { width + 2.0 } else { (width / 10.0).max(1.0) };
-            Some((rows * parts * LISTED / catalogue.page).ceil().max(2.0) * catalogue.page)
-        }
         Method::Brin => {
-            let width: f64 = layout(table, index)?.iter().map(|c| c.width).sum();
-            let ranges = (table.pages / RANGE).ceil();
-            Some((3.0 + (ranges * (2.0 * width + 16.0) / catalogue.page).ceil()) * catalogue.page)
+            // The least and the greatest value of a range, behind a head as long as that of a B-tree's entry.
+            let values = layout(table, index)?.into_iter().map(|c| Layout { nulls: 0.0, ..c });
+            let columns: Vec<Layout> = values.flat_map(|c| [c.clone(), c]).collect();
+            let entry = btree_entry(&columns) + ITEM;
+            let ranges = (table.pages / RANGE).ceil().max(1.0);
+            let of_entries = (ranges / ((catalogue.page - BRIN_PAGE) / entry).floor().max(1.0)).ceil();
+            Some((1.0 + (ranges / MAPPED).ceil() + of_entries) * catalogue.page)
         }
+        // How many different parts the values of a column have is not counted by anybody: it is measured where one is built.
+        Method::Gin => None,
         Method::Other => None,
     }
+}
+
+/// Rows of an index that has a part of its table's; `None` of one that has all, and where nothing tells how many they are.
+pub fn rows_of(catalogue: &Catalogue, index: &Index) -> Option<f64> {
+    let table = &catalogue.tables[index.table];
+    Some(table.rows? * share(table, index.predicate.as_ref()?)?)
 }
 
 /// Bytes of most integers up to this one in a record of SQLite.
@@ -138,7 +145,7 @@ fn of_column(column: &Column) -> Option<Layout> {
         nulls: column.nulls.unwrap_or(0.0),
         distinct: column.distinct.unwrap_or(-1.0),
         common: (column.common.iter().map(|(_, share)| share).sum(), column.common.len() as f64),
-        remainders: None,
+        remainders: column.remainders,
     })
 }
 

@@ -39,10 +39,10 @@ impl Builder<'_> {
                 if let TableObject::TableName(name) = &insert.table {
                     let table = self.named(name).and_then(|(s, n)| self.catalogue.find(s.as_deref(), &n));
                     if let Some(table) = table {
-                        self.shape.written.push(Written { table, columns: None });
+                        self.shape.written.push(Written { table, columns: None, deletes: false });
                         let sets = self.upserted(insert.on.as_ref());
                         if !sets.is_empty() {
-                            self.shape.written.push(Written { table, columns: Some(sets) });
+                            self.shape.written.push(Written { table, columns: Some(sets), deletes: false });
                         }
                     }
                 }
@@ -61,7 +61,7 @@ impl Builder<'_> {
                 let sets: Vec<String> = update.assignments.iter().flat_map(|a| self.targets(&a.target)).collect();
                 if let Some((_, Source::Scan(first))) = scope.names.first() {
                     let table = self.shape.scans[*first].table;
-                    self.shape.written.push(Written { table, columns: Some(sets) });
+                    self.shape.written.push(Written { table, columns: Some(sets), deletes: false });
                 }
                 for assignment in &update.assignments {
                     self.uses(&assignment.value, &scope);
@@ -78,7 +78,7 @@ impl Builder<'_> {
                 }
                 if let Some((_, Source::Scan(first))) = scope.names.first() {
                     let table = self.shape.scans[*first].table;
-                    self.shape.written.push(Written { table, columns: None });
+                    self.shape.written.push(Written { table, columns: None, deletes: true });
                 }
                 if let Some(condition) = &delete.selection {
                     self.condition(condition, &scope);

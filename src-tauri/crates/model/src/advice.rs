@@ -146,6 +146,25 @@ pub struct StatementEffect {
     pub plan_after: Vec<PlanNode>,
 }
 
+/// What indexes do to a statement that writes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS, schemars::JsonSchema)]
+pub struct SlowedStatement {
+    /// The statement without literals, at most 64 KiB.
+    pub statement: String,
+    /// Names it in `db.statement`; `null` where it came from a file.
+    pub key: Option<String>,
+    /// Calls in the workload's time.
+    pub calls: f64,
+    /// Time of one call now, in milliseconds; `null` where that is not known, as in a file of queries.
+    pub now_ms: Option<f64>,
+    /// Predicted time of one call, in milliseconds, likewise.
+    pub predicted_ms: Option<f64>,
+    /// Relative change of the time of one call: 0.1 is a tenth more; `null` likewise.
+    pub change: Option<f64>,
+    /// Share of the rows it updates that touch no index now and would touch all of the table's (HOT), 0 to 1.
+    pub hot_lost: f64,
+}
+
 /// An index that is advised.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS, schemars::JsonSchema)]
 pub struct AdvisedIndex {
@@ -169,6 +188,9 @@ pub struct AdvisedIndex {
     pub hot_lost_per_day: Option<f64>,
     /// Time of a day that writers would spend on it, in milliseconds; `null` likewise.
     pub writing_ms_per_day: Option<f64>,
+    /// Statements that write and that it alone makes slower, those first that it slows the most, at most 20.
+    #[serde(default)]
+    pub slows: Vec<SlowedStatement>,
     /// Share of the workload's time that it saves alone, writers' time taken off; `null` where the workload has no times.
     pub saved: Option<ShareRange>,
     /// Statements whose plan uses it: places in `effects`.
@@ -261,6 +283,9 @@ pub struct IndexAdvice {
     pub advised: Vec<AdvisedIndex>,
     /// What they do together to each statement that they matter to, the most gained first, at most 100.
     pub effects: Vec<StatementEffect>,
+    /// Statements that write and that all of them together make slower, those first that are slowed the most, at most 20.
+    #[serde(default)]
+    pub slows: Vec<SlowedStatement>,
     /// Candidates that were not chosen, the best first.
     pub rejected: Vec<RejectedIndex>,
     /// Those beyond.

@@ -52,7 +52,8 @@ pub use address::{
 };
 pub use advice::{
     AdviceBasis, AdvisedIndex, ChangePrediction, ClassEffect, HypopgUse, IndexAdvice, NotAnalysedStatement,
-    PredictedStatement, RejectedIndex, ShareRange, SimulationMethod, StatementEffect, ValueClass, WorkloadSource,
+    PredictedStatement, RejectedIndex, ShareRange, SimulationMethod, SlowedStatement, StatementEffect, ValueClass,
+    WorkloadSource,
 };
 pub use bench::{
     BenchLive, BenchPhase, CeilingKind, ClientCertificate, ErrorCount, Footing, Header, Heatmap, HttpBenchSpec,

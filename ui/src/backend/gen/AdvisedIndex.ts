@@ -2,6 +2,7 @@
 import type { IndexSpec } from "./IndexSpec";
 import type { PredictedStatement } from "./PredictedStatement";
 import type { ShareRange } from "./ShareRange";
+import type { SlowedStatement } from "./SlowedStatement";
 
 /**
  * An index that is advised.
@@ -47,6 +48,10 @@ hot_lost_per_day: number | null,
  * Time of a day that writers would spend on it, in milliseconds; `null` likewise.
  */
 writing_ms_per_day: number | null, 
+/**
+ * Statements that write and that it alone makes slower, those first that it slows the most, at most 20.
+ */
+slows: Array<SlowedStatement>, 
 /**
  * Share of the workload's time that it saves alone, writers' time taken off; `null` where the workload has no times.
  */

@@ -6,6 +6,7 @@ import type { NotAnalysedStatement } from "./NotAnalysedStatement";
 import type { RejectedIndex } from "./RejectedIndex";
 import type { ShareRange } from "./ShareRange";
 import type { SimulationMethod } from "./SimulationMethod";
+import type { SlowedStatement } from "./SlowedStatement";
 import type { StatementEffect } from "./StatementEffect";
 import type { WorkloadSource } from "./WorkloadSource";
 
@@ -89,6 +90,10 @@ advised: Array<AdvisedIndex>,
  * What they do together to each statement that they matter to, the most gained first, at most 100.
  */
 effects: Array<StatementEffect>, 
+/**
+ * Statements that write and that all of them together make slower, those first that are slowed the most, at most 20.
+ */
+slows: Array<SlowedStatement>, 
 /**
  * Candidates that were not chosen, the best first.
  */

@@ -238,6 +238,7 @@ export type { SizePoint } from "./SizePoint";
 export type { SizeTold } from "./SizeTold";
 export type { SizesRequest } from "./SizesRequest";
 export type { SizingState } from "./SizingState";
+export type { SlowedStatement } from "./SlowedStatement";
 export type { SqlBenchSpec } from "./SqlBenchSpec";
 export type { SqlValue } from "./SqlValue";
 export type { StageName } from "./StageName";

@@ -218,7 +218,7 @@ fn sizes_follow_the_layout() {
     let part = Predicate::new(Scalar::Column("status".into()), Asked::Equal(Value::Literal("new".into())));
     assert!(of(Index { predicate: Some(part), ..plain(&["id"]) }) < 0.4, "a hundredth of the rows");
     let gin = Index { method: Method::Gin, ..plain(&["note"]) };
-    assert!(of(gin) > 1.0);
+    assert_eq!(size(&shop, &gin), None, "nobody counts the parts of its values");
     let brin = Index { method: Method::Brin, ..plain(&["created"]) };
     assert!(of(brin) < 0.1);
     let mut hidden = shop.clone();

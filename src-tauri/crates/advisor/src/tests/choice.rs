@@ -14,7 +14,7 @@ use crate::vectors::{Class, Parameters, far_ends, parameters};
 use crate::workload::Workload;
 
 /// Statements with their calls and milliseconds.
-fn workload(catalogue: &Catalogue, all: &[(&str, f64, f64)]) -> Workload {
+pub(super) fn workload(catalogue: &Catalogue, all: &[(&str, f64, f64)]) -> Workload {
     let mut workload = Workload::new(1.0);
     for (text, calls, ms) in all {
         workload.add(catalogue, text, *calls, *ms, None);
@@ -22,7 +22,7 @@ fn workload(catalogue: &Catalogue, all: &[(&str, f64, f64)]) -> Workload {
     workload
 }
 
-fn values(catalogue: &Catalogue, workload: &Workload) -> Vec<Vec<Parameters>> {
+pub(super) fn values(catalogue: &Catalogue, workload: &Workload) -> Vec<Vec<Parameters>> {
     let all = workload.statements.iter();
     all.map(|s| {
         let count = perfdeck_sqltext::parameters(&s.text, catalogue.dialect);
@@ -40,7 +40,7 @@ fn advised(catalogue: &Catalogue, workload: &Workload, budget: Budget) -> Advice
     now(advise(catalogue, workload, &values, &made, budget, &mut oracle)).expect("statistics never fail")
 }
 
-fn shown(advice: &Advice, catalogue: &Catalogue) -> Vec<String> {
+pub(super) fn shown(advice: &Advice, catalogue: &Catalogue) -> Vec<String> {
     advice.advised.iter().map(|a| a.candidate.index.shown(catalogue.dialect)).collect()
 }
 
@@ -242,6 +242,66 @@ fn an_index_that_an_older_one_captures_is_not_advised() {
     assert!(advice.advised.is_empty(), "{:?}", shown(&advice, &shop));
     let why = advice.rejected.iter().find(|r| r.index == "(cust_id, created DESC)").map(|r| r.why.as_str());
     assert_eq!(why, Some("no plan uses it: `orders_created` is chosen instead"));
+}
+
+/// Costs as a server told them where an index on the order ends early today, and one that finds rows by values has them all sorted.
+struct Displacing<'a> {
+    candidates: &'a [Candidate],
+    /// Keys of the index that finds.
+    finds: &'a str,
+    /// What the plan of today would cost if no row came early.
+    today: Option<f64>,
+    /// The same of the plan that finds.
+    then: Option<f64>,
+}
+
+impl Oracle for Displacing<'_> {
+    fn costs<'a>(
+        &'a mut self,
+        questions: &'a [Question],
+    ) -> BoxFuture<'a, Result<Vec<Result<Cost, String>>, ApiError>> {
+        let of = |question: &Question| {
+            let finds = |c: &&usize| self.candidates[**c].index.shown(Dialect::Postgres) == self.finds;
+            match question.candidates.iter().find(finds) {
+                Some(place) => Cost { total: 60.0, unstopped: self.then, used: vec![Used::Candidate(*place)] },
+                None => {
+                    let used = vec![Used::Existing("orders_created".to_owned())];
+                    Cost { total: 900.0, unstopped: self.today, used }
+                }
+            }
+        };
+        Box::pin(async move { Ok(questions.iter().map(|q| Ok(of(q))).collect()) })
+    }
+
+    fn worth(&self) -> Worth {
+        Worth::Planner
+    }
+}
+
+#[test]
+fn one_in_place_of_a_plan_that_ends_early_today_needs_proof() {
+    let (mut shop, all, made) = trap();
+    let desc = Key { descending: true, nulls_first: true, ..Key::column("created") };
+    shop.tables[0].indexes.push(existing("orders_created", 0, vec![desc]));
+    let values = values(&shop, &all);
+    let told = |finds: &str, today, then| {
+        let mut oracle = Displacing { candidates: &made.all, finds, today, then };
+        let advice = now(advise(&shop, &all, &values, &made, Budget::default(), &mut oracle)).expect("answers");
+        assert_eq!(shown(&advice, &shop), [finds], "{:#?}", advice.rejected);
+        let advised = advice.advised.into_iter().next().expect("one");
+        (advised.needs_proof, advised.reasons.join("; "))
+    };
+    let (needs, why) = told("(cust_id)", Some(90_000.0), None);
+    assert!(
+        needs && why.contains("takes the place of `orders_created`, in whose order some values come at once"),
+        "{why}"
+    );
+    let (needs, why) = told("(cust_id, created DESC)", Some(90_000.0), None);
+    assert!(!needs, "it has the order itself, so that nothing is lost: {why}");
+    let (needs, why) = told("(cust_id)", None, None);
+    assert!(!needs, "today's plan ends early for nobody: {why}");
+    let (needs, why) = told("(cust_id)", Some(90_000.0), Some(80_000.0));
+    assert!(needs && !why.contains("takes the place"), "one that ends early too hopes itself: {why}");
 }
 
 #[test]

@@ -1,7 +1,9 @@
 //! What the parts are tried on: one schema of a shop, with a few rows that are many.
 mod candidates;
 mod choice;
+mod many;
 mod shapes;
+mod written;
 
 use std::collections::BTreeSet;
 use std::future::Future;

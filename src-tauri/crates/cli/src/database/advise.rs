@@ -6,8 +6,8 @@ use perfdeck_engine as api;
 use perfdeck_engine::database::{AdviseRequest, AllowHypopg};
 use perfdeck_engine::{ByEnvironment, Engine};
 use perfdeck_model::{
-    AdvisedIndex, ApiError, Clock as _, ErrorCode, HypopgUse, IndexAdvice, ShareRange, StatementEffect, SystemClock,
-    Unit, WorkloadSource,
+    AdvisedIndex, ApiError, Clock as _, ErrorCode, HypopgUse, IndexAdvice, ShareRange, SlowedStatement,
+    StatementEffect, SystemClock, Unit, WorkloadSource,
 };
 use perfdeck_words as words;
 
@@ -99,6 +99,11 @@ fn told(found: &IndexAdvice, rejected: bool) -> Done<()> {
         let rows: Vec<Vec<String>> = found.effects.iter().take(20).map(effect).collect();
         output::table(&["share", "now", "predicted", "between", "change", "statement"], &rows)?;
     }
+    if !found.slows.is_empty() {
+        output::line("")?;
+        let rows: Vec<Vec<String>> = found.slows.iter().map(slowed).collect();
+        output::table(&["now", "predicted", "change", "HOT lost", "writing takes longer"], &rows)?;
+    }
     if rejected && !found.rejected.is_empty() {
         output::line("")?;
         let row = |r: &perfdeck_model::RejectedIndex| vec![r.table.clone(), r.keys.clone(), r.why.replace('`', "")];
@@ -151,6 +156,17 @@ fn effect(of: &StatementEffect) -> Vec<String> {
         ms(of.predicted_ms),
         between,
         change(of.change),
+        of.statement.chars().take(100).collect(),
+    ]
+}
+
+fn slowed(of: &SlowedStatement) -> Vec<String> {
+    let ms = |n: Option<f64>| n.map_or_else(|| "-".to_owned(), output::ms);
+    vec![
+        ms(of.now_ms),
+        ms(of.predicted_ms),
+        of.change.map_or_else(|| "-".to_owned(), change),
+        words::ascii(&words::share(of.hot_lost)),
         of.statement.chars().take(100).collect(),
     ]
 }

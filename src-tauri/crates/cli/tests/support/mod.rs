@@ -18,8 +18,8 @@ impl Perfctl {
         Self { folder: tempfile::tempdir().expect("a folder") }
     }
 
-    /// Runs to the end; a command that hangs is ended and fails the test.
-    pub(crate) fn run(&self, args: &[&str]) -> (i32, String, String) {
+    /// A command with the variables that it needs, and none of the others.
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
         let folder = self.folder.path();
         let mut command = Command::new(env!("CARGO_BIN_EXE_perfctl"));
         command.args(args).env_clear().env("PERFDECK_DATA_DIR", folder).env("HOME", folder).stdin(Stdio::null());
@@ -30,7 +30,12 @@ impl Perfctl {
                 command.env(name, value);
             }
         }
-        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("perfctl starts");
+        command
+    }
+
+    /// Runs to the end; a command that hangs is ended and fails the test.
+    pub(crate) fn run(&self, args: &[&str]) -> (i32, String, String) {
+        let child = self.command(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("perfctl starts");
         let Output { status, stdout, stderr } = output_of(child, DEADLINE);
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
         (status.code().unwrap_or(-1), text(stdout), text(stderr))

@@ -23,7 +23,7 @@ pub use sqlite::Schema;
 pub(crate) use statement::{refusal, with_values};
 
 /// An index that is not there.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Proposed {
     /// Schema of its table.
     pub schema: String,
@@ -35,6 +35,8 @@ pub struct Proposed {
     pub partial_or_expression: bool,
     /// Its keys where all are columns, for engines that keep statistics of keys.
     pub columns: Vec<String>,
+    /// Its rows where it has a part of the table's, as far as that is known.
+    pub rows: Option<f64>,
 }
 
 /// A question: a statement with values for its parameters, and the indexes that are taken to be there, by their place.

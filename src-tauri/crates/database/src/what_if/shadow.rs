@@ -3,6 +3,8 @@
 //!
 //! It reads the tables once, needs `SELECT` on them and `TEMP` on the database, takes no lock that a writer waits for and writes no row of
 //! data to the log. Plans are of one process in both arms, because temporary tables have no others.
+mod sizes;
+
 use std::collections::BTreeSet;
 
 use perfdeck_model::{Address, ApiError, ErrorCode, PlanNode, Sensitive};

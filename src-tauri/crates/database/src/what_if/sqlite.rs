@@ -2,14 +2,19 @@
 //!
 //! The planner looks at the schema and at its statistics (`sqlite_stat1`) and at nothing else, so that no row has to be copied. It tells the
 //! steps and no costs; those are reckoned here from the steps and the same statistics.
+mod counter;
+mod literals;
+
 use std::collections::HashMap;
 use std::time::Duration;
 
 use perfdeck_model::Address;
-use perfdeck_sqltext::{Dialect, Kind, decoded, quote_identifier, tokens};
+use perfdeck_sqltext::{Dialect, quote_identifier};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Row as _};
 
+use self::counter::{Counter, MOST, by_shares};
+use self::literals::{equal_to, extreme, name, words};
 use super::hypopg::groups;
 use super::statement::with_values;
 use super::{Costs, DatabaseFacts, Failure, PlanCost, PlanIndex, Proposed, TableFacts, WhatIf, with_indexes};
@@ -25,6 +30,9 @@ pub struct Schema {
     c: SqliteConnection,
     address: Address,
     proposed: Vec<Proposed>,
+    /// The file itself, in which the rows of values are counted that a statement writes.
+    counter: Counter,
+    tables: Vec<TableFacts>,
     /// Rows of tables, and rows of one value of the first so many keys of an index.
     rows: HashMap<String, f64>,
     keys: HashMap<String, Vec<f64>>,
@@ -79,7 +87,7 @@ impl Schema {
                 );
             }
         }
-        let _ = file.close().await;
+        let samples = stat4(&mut file).await;
         let options = SqliteConnectOptions::new().filename(":memory:").disable_statement_logging();
         let mut c = options.connect().await.map_err(failed)?;
         for row in &rows {
@@ -91,6 +99,8 @@ impl Schema {
         let mut schema = Self {
             c,
             address: address.clone(),
+            counter: Counter::new(file),
+            tables: facts.tables.clone(),
             proposed_keys: Vec::new(),
             proposed,
             rows: HashMap::new(),
@@ -99,7 +109,22 @@ impl Schema {
             nodes: false,
         };
         schema.statistics(facts, &statistics).await.map_err(failed)?;
+        schema.samples(samples).await;
         Ok(schema)
+    }
+
+    /// Writes the samples of values that the file has of its indexes, so that a rare value is planned for as one.
+    async fn samples(&mut self, all: Vec<Sampled>) {
+        for (table, index, counts, value) in all {
+            let text = "INSERT INTO sqlite_stat4 (tbl, idx, neq, nlt, ndlt, sample) VALUES (?, ?, ?, ?, ?, ?)";
+            let [neq, nlt, ndlt] = counts;
+            let put = sqlx::query(text).bind(table).bind(index).bind(neq).bind(nlt).bind(ndlt).bind(value);
+            // Where this SQLite keeps none, averages are planned with.
+            if put.execute(&mut self.c).await.is_err() {
+                return;
+            }
+        }
+        let _ = sqlx::raw_sql("ANALYZE sqlite_schema").execute(&mut self.c).await;
     }
 
     /// Writes statistics: the file's own where it has them, reckoned ones elsewhere.
@@ -185,7 +210,9 @@ impl Schema {
             let create = format!("CREATE INDEX \"pdk_c{place}\" ON {} {definition}", quoted(&table));
             if sqlx::raw_sql(AssertSqlSafe(create)).execute(&mut self.c).await.is_ok() {
                 let rows = self.rows.get(&table.to_lowercase()).copied().unwrap_or(1.0);
-                let stat = stat(rows, &self.proposed_keys[*place].clone());
+                let rows = self.proposed[*place].rows.unwrap_or(rows).max(1.0);
+                let keys: Vec<f64> = self.proposed_keys[*place].iter().map(|of_one| of_one.min(rows)).collect();
+                let stat = stat(rows, &keys);
                 self.put(&table, Some(&format!("pdk_c{place}")), &stat).await?;
             }
         }
@@ -202,7 +229,9 @@ impl Schema {
             .iter()
             .filter_map(|row| Some((row.try_get(0).ok()?, row.try_get(1).ok()?, row.try_get(3).ok()?)))
             .collect();
-        let mut cost = reckoned(&steps, text, &self.rows, &|name| self.keys_of(name));
+        let told = self.told(&steps, text).await;
+        let known = Known { rows: &self.rows, told: &told, index: &|name| self.index(name) };
+        let mut cost = reckoned(&steps, text, &known);
         if self.nodes {
             let all = steps.iter().map(|(id, parent, detail)| (*id, *parent, detail.as_str()));
             cost.nodes = with_indexes(sqlite_nodes(all), plan_index);
@@ -210,17 +239,83 @@ impl Schema {
         Ok(cost)
     }
 
-    fn keys_of(&self, index: &str) -> Option<&Vec<f64>> {
-        match index.strip_prefix("pdk_c").and_then(|n| n.parse::<usize>().ok()) {
-            Some(place) => self.proposed_keys.get(place),
-            None => self.keys.get(&index.to_lowercase()),
+    /// Rows that steps find by values which the statement writes, by the step's number.
+    async fn told(&mut self, steps: &[(i64, i64, String)], text: &str) -> HashMap<i64, f64> {
+        let (aliases, mut told) = (aliases(text), HashMap::new());
+        for (id, _, detail) in steps {
+            let Some(step) = Step::of(detail).filter(|s| s.index.is_some() && !s.automatic && !s.equal.is_empty())
+            else {
+                continue;
+            };
+            let table = step.table_of(&aliases);
+            let value = |column: &String| equal_to(text, &[&step.table, &table], column).map(str::to_owned);
+            let equal: Option<Vec<(String, String)>> =
+                step.equal.iter().map(|column| Some((column.clone(), value(column)?))).collect();
+            let facts = self.tables.iter().find(|t| t.name.eq_ignore_ascii_case(&table));
+            let (Some(equal), Some(facts)) = (equal, facts) else { continue };
+            let shares = by_shares(facts, &equal);
+            let found = match self.counter.rows(&facts.name, &equal).await {
+                Some(rows) if rows >= MOST => Some(shares.unwrap_or(MOST).max(MOST)),
+                Some(rows) => Some(rows),
+                None => shares,
+            };
+            told.extend(found.map(|rows| (*id, rows)));
         }
+        told
+    }
+
+    /// What is known of an index by its name.
+    fn index(&self, name: &str) -> IndexKnown {
+        if let Some(place) = name.strip_prefix("pdk_c").and_then(|n| n.parse::<usize>().ok()) {
+            let Some(proposed) = self.proposed.get(place) else { return IndexKnown::default() };
+            let keys = self.proposed_keys.get(place).cloned().unwrap_or_default();
+            return IndexKnown { rows: proposed.rows, keys, columns: proposed.columns.clone() };
+        }
+        let keys = self.keys.get(&name.to_lowercase()).cloned().unwrap_or_default();
+        let there = self.tables.iter().flat_map(|t| &t.indexes).find(|i| i.name.eq_ignore_ascii_case(name));
+        let columns = there.and_then(|i| i.keys.iter().map(|k| k.column.clone()).collect()).unwrap_or_default();
+        IndexKnown { rows: None, keys, columns }
     }
 
     /// Lets the copy go.
     pub async fn close(self) {
+        self.counter.close().await;
         let _ = self.c.close().await;
     }
+}
+
+/// A sample of a value: table, index, how many rows equal it, are less, and how many values are less, and the value itself.
+type Sampled = (String, String, [String; 3], Vec<u8>);
+
+/// Samples of the values of a file's indexes; none where its statistics have none.
+async fn stat4(file: &mut SqliteConnection) -> Vec<Sampled> {
+    let text = "SELECT tbl, idx, neq, nlt, ndlt, sample FROM sqlite_stat4 LIMIT 20000";
+    let rows = sqlx::query(text).fetch_all(file).await.unwrap_or_default();
+    let of = |row: &sqlx::sqlite::SqliteRow| {
+        let text = |at: usize| row.try_get::<String, _>(at).ok();
+        Some((text(0)?, text(1)?, [text(2)?, text(3)?, text(4)?], row.try_get(5).ok()?))
+    };
+    rows.iter().filter_map(of).collect()
+}
+
+/// What is known of an index.
+#[derive(Default)]
+struct IndexKnown {
+    /// Its rows, where it has a part of the table's.
+    rows: Option<f64>,
+    /// Rows of one value of the first so many keys.
+    keys: Vec<f64>,
+    /// Its keys, where all are columns.
+    columns: Vec<String>,
+}
+
+/// What steps are reckoned with.
+struct Known<'k> {
+    /// Rows of tables.
+    rows: &'k HashMap<String, f64>,
+    /// Rows that steps find by values that the statement writes.
+    told: &'k HashMap<i64, f64>,
+    index: &'k dyn Fn(&str) -> IndexKnown,
 }
 
 /// The index that a step names.
@@ -242,17 +337,14 @@ const BOUND: f64 = 0.25;
 const LOOKUP: f64 = 3.0;
 
 /// The cost of steps. Those at one level are loops within each other, those that sort come after.
-fn reckoned<'k>(
-    steps: &[(i64, i64, String)],
-    text: &str,
-    rows: &HashMap<String, f64>,
-    keys: &dyn Fn(&str) -> Option<&'k Vec<f64>>,
-) -> PlanCost {
+fn reckoned(steps: &[(i64, i64, String)], text: &str, known: &Known<'_>) -> PlanCost {
     let mut cost = PlanCost::default();
     let aliases = aliases(text);
     let (mut levels, mut sorted): (HashMap<i64, f64>, bool) = (HashMap::new(), false);
     let mut ordered_scan = false;
     let mut out = 1.0;
+    let reads = steps.iter().filter(|(.., detail)| Step::of(detail).is_some()).count();
+    let end = extreme(text).filter(|_| reads == 1);
     for (id, parent, detail) in steps {
         let outer = levels.get(parent).copied().unwrap_or(1.0);
         if detail.starts_with("USE TEMP B-TREE") {
@@ -264,13 +356,20 @@ fn reckoned<'k>(
             levels.insert(*id, outer);
             continue;
         };
-        let table = aliases.get(&step.table.to_lowercase()).cloned().unwrap_or_else(|| step.table.to_lowercase());
-        let all = rows.get(&table).copied().unwrap_or(100.0);
-        let found = match (&step.index, step.equal, step.bounds) {
-            (_, 0, 0) => all,
-            (Some(index), equal, bounds) => {
-                let one = keys(index).and_then(|k| k.get(equal.saturating_sub(1)).copied()).unwrap_or(10.0);
-                let beginning = if equal == 0 { all } else { one };
+        let all = known.rows.get(&step.table_of(&aliases)).copied().unwrap_or(100.0);
+        let index = step.index.as_deref().filter(|_| !step.automatic).map(known.index).unwrap_or_default();
+        let at_end = end.as_ref().is_some_and(|(column, conditions)| {
+            let next = index.columns.get(step.equal.len());
+            *conditions == step.equal.len() + step.bounds && next.is_some_and(|next| next.eq_ignore_ascii_case(column))
+        });
+        let found = match (&step.index, step.equal.len(), step.bounds) {
+            // The first row of them is the answer.
+            _ if at_end => 1.0,
+            (_, 0, 0) => index.rows.unwrap_or(all),
+            (Some(_), equal, bounds) => {
+                let one = index.keys.get(equal.saturating_sub(1)).copied().unwrap_or(10.0);
+                let one = known.told.get(id).copied().unwrap_or(one);
+                let beginning = if equal == 0 { index.rows.unwrap_or(all) } else { one };
                 (beginning * BOUND.powi(i32::try_from(bounds.min(2)).unwrap_or(2))).max(1.0)
             }
             // By the number of the row.
@@ -309,7 +408,8 @@ struct Step {
     searches: bool,
     covering: bool,
     automatic: bool,
-    equal: usize,
+    /// Columns of which one value is asked.
+    equal: Vec<String>,
     bounds: usize,
 }
 
@@ -330,29 +430,20 @@ impl Step {
         let index = index.or_else(|| automatic.then(|| "automatic".to_owned()));
         let keys = keys.trim_end_matches(')');
         let count = |part: &str| keys.split(" AND ").filter(|k| k.contains(part)).count();
-        Some(Self {
-            table,
-            index,
-            searches,
-            covering,
-            automatic,
-            equal: count("=?"),
-            bounds: count(">?") + count("<?"),
-        })
+        let equal = keys.split(" AND ").filter_map(|key| key.strip_suffix("=?").map(str::to_owned)).collect();
+        Some(Self { table, index, searches, covering, automatic, equal, bounds: count(">?") + count("<?") })
+    }
+
+    /// The table by its own name, in small letters.
+    fn table_of(&self, aliases: &HashMap<String, String>) -> String {
+        let name = self.table.to_lowercase();
+        aliases.get(&name).cloned().unwrap_or(name)
     }
 }
 
 /// Other names of tables in a statement, in small letters: `FROM orders o`, `JOIN "x" AS y`.
 fn aliases(text: &str) -> HashMap<String, String> {
-    let all: Vec<_> = tokens(text, Dialect::Sqlite)
-        .into_iter()
-        .filter(|t| !matches!(t.kind, Kind::Space | Kind::Comment))
-        .map(|t| (t.kind, &text[t.start..t.end]))
-        .collect();
-    let name = |(kind, text): &(Kind, &str)| match kind {
-        Kind::Word | Kind::Name => decoded(text, *kind, Dialect::Sqlite).ok().map(|name| name.to_lowercase()),
-        _ => None,
-    };
+    let all = words(text);
     const WORDS: &[&str] = &[
         "where", "join", "on", "left", "inner", "cross", "order", "group", "limit", "using", "natural", "set", "union",
         "having", "indexed", "not", "outer", "right", "full", "as", "from", "select", "and", "or", "values",
@@ -360,11 +451,11 @@ fn aliases(text: &str) -> HashMap<String, String> {
     let mut found = HashMap::new();
     for pair in all.windows(3) {
         let [a, b, c] = pair else { continue };
-        let (Some(table), Some(second)) = (name(a), name(b)) else { continue };
+        let (Some(table), Some(second)) = (name(*a), name(*b)) else { continue };
         if WORDS.contains(&table.as_str()) {
             continue;
         }
-        let alias = if second == "as" { name(c) } else { Some(second) };
+        let alias = if second == "as" { name(*c) } else { Some(second) };
         found.extend(alias.filter(|alias| !WORDS.contains(&alias.as_str())).map(|alias| (alias, table)));
     }
     found
@@ -372,11 +463,7 @@ fn aliases(text: &str) -> HashMap<String, String> {
 
 /// The number behind the last `LIMIT`.
 fn limit(text: &str) -> Option<f64> {
-    let all: Vec<&str> = tokens(text, Dialect::Sqlite)
-        .into_iter()
-        .filter(|t| !matches!(t.kind, Kind::Space | Kind::Comment))
-        .map(|t| &text[t.start..t.end])
-        .collect();
+    let all: Vec<&str> = words(text).into_iter().map(|(_, text)| text).collect();
     let at = all.iter().rposition(|t| t.eq_ignore_ascii_case("limit"))?;
     all.get(at + 1)?.trim_matches('\'').parse().ok()
 }
@@ -387,7 +474,8 @@ mod tests {
 
     #[test]
     fn steps_are_read_as_sqlite_writes_them() {
-        let of = |text: &str| Step::of(text).map(|s| (s.table, s.index, s.searches, s.covering, s.equal, s.bounds));
+        let of =
+            |text: &str| Step::of(text).map(|s| (s.table, s.index, s.searches, s.covering, s.equal.len(), s.bounds));
         let index = |name: &str| Some(name.to_owned());
         assert_eq!(of("SCAN o"), Some(("o".into(), None, false, false, 0, 0)));
         assert_eq!(

@@ -179,6 +179,16 @@ pub(crate) async fn run() -> Outcome {
         println!("    {}", index.ddl);
         raw_sql(AssertSqlSafe(index.ddl.clone())).execute(&mut c).await?;
     }
+    println!("Said of statements that write, by what a transaction takes now:");
+    for slowed in &given.advice.slows {
+        let text = &given.workload.statements[slowed.statement].text;
+        println!(
+            "    {:+.1} %, {:+.1} us, HOT lost {:.0} %: {text}",
+            slowed.change.unwrap_or(f64::NAN) * 1e2,
+            slowed.added_ms * 1e3,
+            slowed.hot_lost * 1e2
+        );
+    }
     let mut all: Vec<(Vec<f64>, Vec<f64>)> = vec![Default::default(); TRANSACTIONS.len()];
     for pair in 0..=PAIRS {
         for (at, transaction) in TRANSACTIONS.iter().enumerate() {

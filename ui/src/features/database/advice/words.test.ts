@@ -57,6 +57,25 @@ test('costs that are not known are no zeros, and what only one engine has is not
   expect(basisWords(advice({ basis: 'statistics', server: 'MariaDB 10.11' }))).toContain('nothing was planned');
 });
 
+test('what an index does to the statement that it slows the most is said, and nothing where no time is known', () => {
+  const slowed = (change: number | null, hot_lost: number) => ({
+    statement: 'UPDATE orders\n  SET status = $1, changed_at = now() WHERE id = $2',
+    key: null,
+    calls: 10,
+    now_ms: 0.1,
+    predicted_ms: 0.112,
+    change,
+    hot_lost,
+  });
+  const row = (change: number | null, hot_lost: number): string | undefined =>
+    costsOf(advice(), advised({ slows: [slowed(change, hot_lost)] }))
+      .filter((c) => c.name === 'Slows')
+      .map((c) => plain(`${c.value}; ${c.about}`))[0];
+  expect(row(0.12, 1)).toBe('by up to 12 %; no HOT update any more: UPDATE orders SET status = $1, changed_at = now…');
+  expect(row(0.002, 0)).toBe('by less than 1 %; UPDATE orders SET status = $1, changed_at = now…');
+  expect(row(null, 1)).toBeUndefined();
+});
+
 test('a statement is broken where it is read, and never within a name, a text or parentheses', () => {
   expect(lines('CREATE INDEX CONCURRENTLY "a ON b" ON public.t USING btree (x, f(y WHERE)) INCLUDE (z) WHERE s = \' ON \'')).toBe(
     'CREATE INDEX CONCURRENTLY "a ON b"\n    ON public.t USING btree (x, f(y WHERE))\n    INCLUDE (z)\n    WHERE s = \' ON \'',

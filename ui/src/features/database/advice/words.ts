@@ -112,6 +112,12 @@ export interface Cost {
 /** Figures of the preview that stand beside others, by their names there. */
 const PREVIEWED = { read: 'Table that is read', rows: 'Rows', hot: 'Updates that touch no index now' } as const;
 
+/** A statement in a line of a few words. */
+const brief = (sql: string): string => {
+  const line = sql.replace(/\s+/g, ' ').trim();
+  return line.length > 48 ? `${line.slice(0, 47)}…` : line;
+};
+
 /** What an index takes: room, and time and bytes of those who write; more of it once the change is planned. */
 export function costsOf(advice: IndexAdvice, index: AdvisedIndex, change: Change | null = null): Cost[] {
   const postgres = advice.server.startsWith('PostgreSQL');
@@ -145,6 +151,11 @@ export function costsOf(advice: IndexAdvice, index: AdvisedIndex, change: Change
     value: writing === null ? DASH : `${lasted(writing / 1000)} a day`,
     about: writing === null ? unknown : '',
   });
+  const [worst] = index.slows;
+  if (worst !== undefined && worst.change !== null) {
+    const value = worst.change < 0.005 ? 'by less than 1\u202f%' : `by up to ${signed(worst.change).slice(1)}`;
+    costs.push({ name: 'Slows', value, about: `${worst.hot_lost > 0 ? 'no HOT update any more: ' : ''}${brief(worst.statement)}` });
+  }
   if (index.replaces.length > 0)
     costs.push({ name: 'Replaces', value: index.replaces.map(short).join(', '), about: 'it serves what they serve' });
   return costs;

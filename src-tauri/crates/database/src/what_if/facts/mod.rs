@@ -1,5 +1,6 @@
 //! The facts that indexes are thought up from: tables, columns with their statistics, indexes, writes. Bounded, and only of the tables that
 //! statements name. Values of columns are among them, which stay in memory: nothing here is stored, logged or shown.
+mod lengths;
 mod mysql;
 mod postgres;
 mod sqlite;
@@ -94,6 +95,8 @@ pub struct TableFacts {
     pub all_visible: f64,
     /// Its writes, where they are counted.
     pub writes: Option<WriteFacts>,
+    /// Share of its updates so far that touched no index, where there were enough of them.
+    pub hot: Option<f64>,
     /// Columns.
     pub columns: Vec<ColumnFacts>,
     /// Indexes.
@@ -131,6 +134,8 @@ pub struct ColumnFacts {
     pub bounds: Vec<String>,
     /// How far the order on disk is that of the values.
     pub correlation: Option<f64>,
+    /// How much of the rows leaves each remainder of the value's stored length by 8, where values tell.
+    pub remainders: Option<[f64; 8]>,
 }
 
 /// A key of an index.

@@ -6,6 +6,7 @@ use perfdeck_sqltext::{Dialect, names as names_in, quote_identifier, quote_text}
 use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, Row as _};
 
+use super::lengths::lengths;
 use super::{ColumnFacts, DatabaseFacts, IndexFacts, KeyFacts, MOST_TABLES, TableFacts, ViewFacts, WriteFacts};
 use crate::connect::{Database, close, connect};
 use crate::own;
@@ -18,6 +19,8 @@ const LONGEST_VALUE: usize = 200;
 
 /// Days over which writes were counted, at least: in less than an hour a load of data is no habit.
 const SHORTEST_DAYS: f64 = 1.0 / 24.0;
+/// Updates of a table from which on their share that touched no index is one.
+const LEAST_UPDATES: f64 = 50.0;
 
 const SERVER: &str = "
     SELECT current_setting('server_version_num')::int4, current_setting('block_size')::float8,
@@ -228,6 +231,10 @@ fn table(row: &PgRow) -> Result<TableFacts, sqlx::Error> {
         pages,
         all_visible: if pages > 0.0 { n(6)?.unwrap_or(0.0) / pages } else { 0.0 },
         writes,
+        hot: n(9)?
+            .filter(|updates| *updates >= LEAST_UPDATES)
+            .zip(n(10)?)
+            .map(|(updates, hot)| (hot / updates).min(1.0)),
         ..TableFacts::default()
     })
 }
@@ -258,6 +265,11 @@ fn column(row: &PgRow) -> Result<ColumnFacts, sqlx::Error> {
     };
     let freqs: Option<String> = row.try_get(15)?;
     let freqs: Vec<f64> = freqs.and_then(|t| serde_json::from_str(&t).ok()).unwrap_or_default();
+    let common: Vec<(String, f64)> = texts(row, 14)?.into_iter().zip(freqs).collect();
+    let (bounds, nulls, mean) = (texts(row, 16)?, row.try_get::<Option<f64>, _>(10)?, row.try_get(11)?);
+    let values = lengths(&type_name, &common, &bounds, nulls.unwrap_or(0.0));
+    // The server cuts the mean to whole bytes; values tell where between them it lies.
+    let varying = |least: f64| values.map_or(least + 0.5, |v| v.mean.clamp(least, least + 0.99));
     Ok(ColumnFacts {
         name: row.try_get(1)?,
         type_name: row.try_get(2)?,
@@ -267,13 +279,13 @@ fn column(row: &PgRow) -> Result<ColumnFacts, sqlx::Error> {
         not_null: row.try_get(5)?,
         fixed: (length > 0).then(|| f64::from(length)),
         align,
-        // The server cuts the mean to whole bytes.
-        width: row.try_get::<Option<f64>, _>(11)?.map(|w| if length > 0 { w } else { w + 0.5 }),
-        nulls: row.try_get(10)?,
+        width: if length > 0 { mean } else { mean.map(varying) },
+        nulls,
         distinct: row.try_get(12)?,
-        common: texts(row, 14)?.into_iter().zip(freqs).collect(),
-        bounds: texts(row, 16)?,
+        common,
+        bounds,
         correlation: row.try_get(13)?,
+        remainders: values.map(|v| v.remainders),
     })
 }
 

@@ -48,6 +48,7 @@ fn table(facts: &TableFacts) -> Table {
         pages: facts.pages,
         all_visible: facts.all_visible,
         writes,
+        hot: facts.hot,
         columns: facts.columns.iter().map(column).collect(),
         indexes: Vec::new(),
     }
@@ -79,6 +80,7 @@ fn column(facts: &ColumnFacts) -> Column {
         common: facts.common.clone(),
         bounds: facts.bounds.clone(),
         correlation: facts.correlation,
+        remainders: facts.remainders,
     }
 }
 

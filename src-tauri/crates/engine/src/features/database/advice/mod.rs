@@ -316,8 +316,21 @@ async fn by_statistics(prepared: &Prepared, budget: Budget) -> Result<Advice, Ap
     advise(catalogue, workload, parameters, made, budget, &mut oracle).await
 }
 
-async fn simulate(way: Way, prepared: &Prepared, budget: Budget, rung: Option<Rung>) -> Result<Reached, AdviceFailure> {
-    let Prepared { catalogue, workload, parameters, made, .. } = prepared;
+async fn simulate(
+    mut way: Way,
+    prepared: &Prepared,
+    budget: Budget,
+    rung: Option<Rung>,
+) -> Result<Reached, AdviceFailure> {
+    let Prepared { catalogue, workload, parameters, .. } = prepared;
+    let mut made = prepared.made.clone();
+    if let Err(failure) = way.sizes(&mut made).await {
+        way.close().await;
+        return Err(match (failure, rung) {
+            (Failure::Died(error), Some(rung)) => AdviceFailure::Died(rung, error),
+            (Failure::Died(error) | Failure::Told(error), _) => AdviceFailure::Told(error),
+        });
+    }
     // What cannot be simulated is put aside with the reason.
     let unfit = way.left_out();
     let kept: Vec<usize> = (0..made.all.len()).filter(|at| !unfit.iter().any(|(place, _)| place == at)).collect();

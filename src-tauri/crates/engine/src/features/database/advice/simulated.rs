@@ -2,7 +2,7 @@
 use std::collections::BTreeSet;
 
 use perfdeck_advisor::{
-    Advice, Candidates, Catalogue, Cost, KeyOf, Oracle, Parameters, Question, Used, Workload, Worth,
+    Advice, Candidates, Catalogue, Cost, KeyOf, Method, Oracle, Parameters, Question, Used, Workload, Worth, rows_of,
 };
 use perfdeck_database::what_if::{Costs, Failure, HypoPg, Lab, PlanIndex, Proposed, Schema, WhatIf};
 use perfdeck_model::{ApiError, BoxFuture, PlanNode};
@@ -44,6 +44,7 @@ pub(super) fn proposed(catalogue: &Catalogue, made: &Candidates) -> Vec<Proposed
                 definition: index.definition(dialect, |name| quote_identifier(name, dialect)),
                 partial_or_expression: index.predicate.is_some() || columns.is_none(),
                 columns: columns.unwrap_or_default(),
+                rows: rows_of(catalogue, index),
             }
         })
         .collect()
@@ -66,11 +67,30 @@ impl Way {
         }
     }
 
+    /// Bytes of the inverted indexes among the candidates, where the way can build them.
+    pub(super) async fn sizes(&mut self, made: &mut Candidates) -> Result<(), Failure> {
+        let Self::Lab(lab) = self else { return Ok(()) };
+        let inverted = |at: &usize| made.all[*at].index.method == Method::Gin;
+        let places: Vec<usize> = (0..made.all.len()).filter(inverted).collect();
+        for (place, bytes) in places.iter().zip(lab.sizes(&places).await?) {
+            made.all[*place].bytes = bytes;
+        }
+        Ok(())
+    }
+
     fn keep_nodes(&mut self) {
         match self {
             Self::HypoPg(way) => way.keep_nodes(),
             Self::Lab(way) => way.keep_nodes(),
             Self::Schema(way) => way.keep_nodes(),
+        }
+    }
+
+    pub(super) async fn close(self) {
+        match self {
+            Self::HypoPg(way) => way.close().await,
+            Self::Lab(way) => way.close().await,
+            Self::Schema(way) => way.close().await,
         }
     }
 
@@ -104,11 +124,7 @@ impl<'a> Simulated<'a> {
     }
 
     pub(super) async fn close(self) {
-        match self.way {
-            Way::HypoPg(way) => way.close().await,
-            Way::Lab(way) => way.close().await,
-            Way::Schema(way) => way.close().await,
-        }
+        self.way.close().await;
     }
 
     async fn asked(&mut self, questions: &[Question]) -> Result<Costs, ApiError> {

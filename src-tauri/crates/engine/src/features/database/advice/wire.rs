@@ -1,8 +1,8 @@
 //! Advice in the words of the wire. Pure.
-use perfdeck_advisor::{Advice, Advised, Effect, Index, Key, KeyOf, Method, Table, range_of, together};
+use perfdeck_advisor::{Advice, Advised, Effect, Index, Key, KeyOf, Method, Table, WriteEffect, range_of, together};
 use perfdeck_model::{
     AdvisedIndex, ClassEffect, IndexAdvice, IndexSpec, IndexSpecKey, IndexSpecKeyOf, NotAnalysedStatement,
-    PredictedStatement, RejectedIndex, ShareRange, StatementEffect,
+    PredictedStatement, RejectedIndex, ShareRange, SlowedStatement, StatementEffect,
 };
 use perfdeck_sqltext::{Dialect, literals_removed, quote_identifier, without_literals};
 
@@ -14,6 +14,10 @@ const LONGEST: usize = 64 * 1024;
 /// Effects and statements that were not analysed that are told.
 const MOST_EFFECTS: usize = 100;
 const MOST_LEFT: usize = 50;
+/// Statements that write and are made slower that are told, of each index and of all.
+const MOST_SLOWED: usize = 20;
+/// A statement that writes and is made slower by more than this part of its time is told in a reason.
+const SLOWER: f64 = 0.05;
 
 /// Time that a call takes at least, in milliseconds, however few rows it reads: what PostgreSQL 15 counts for one row by its primary key
 /// on a common machine, and SQLite about as much.
@@ -66,6 +70,7 @@ pub(super) fn index_advice(given: AdviceGiven, gathered: Gathered, about: About)
         saved: (gathered.all_ms > 0.0).then(|| told.saved()),
         advised: advice.advised.iter().map(|a| told.advised(a)).collect(),
         effects: told.effects.iter().map(|e| told.effect(e)).collect(),
+        slows: told.slows(&advice.slows),
         rejected: advice
             .rejected
             .iter()
@@ -152,10 +157,10 @@ impl Told<'_> {
         let table = &self.given.catalogue.tables[index.table];
         let place = |statement: &usize| self.effects.iter().position(|e| e.statement == *statement);
         let mut reasons = advised.reasons.clone();
+        reasons.extend(self.slowed(advised));
         for effect in self.effects.iter().filter(|e| advised.used_by.contains(&e.statement)) {
             for (class, ratio) in &effect.slower {
-                let text = without_literals(&self.given.workload.statements[effect.statement].text, self.dialect);
-                let beginning: String = text.chars().take(60).collect();
+                let beginning = self.beginning(effect.statement);
                 reasons.push(format!(
                     "For {} it would take {} times as long: {beginning}",
                     class.as_str(),
@@ -174,6 +179,7 @@ impl Told<'_> {
             wal_bytes_per_day: advised.writes.wal_per_day,
             hot_lost_per_day: advised.writes.hot_lost_per_day,
             writing_ms_per_day: advised.writes.ms_per_day,
+            slows: self.slows(&advised.slows),
             saved: (self.gathered.all_ms > 0.0).then(|| self.saved_by(advised)),
             used_by: advised.used_by.iter().filter_map(|s| u32::try_from(place(s)?).ok()).collect(),
             predicted: advised.effects.iter().map(|e| self.predicted(e)).collect(),
@@ -181,6 +187,44 @@ impl Told<'_> {
             needs_proof: advised.needs_proof,
             replaces: advised.replaces.clone(),
         }
+    }
+
+    /// The beginning of a statement, without its literals.
+    fn beginning(&self, statement: usize) -> String {
+        let text = without_literals(&self.given.workload.statements[statement].text, self.dialect);
+        text.chars().take(60).collect()
+    }
+
+    /// Statements that write and that an index makes much slower, a sentence each.
+    fn slowed(&self, advised: &Advised) -> Vec<String> {
+        let timed = self.gathered.from_ms.is_some();
+        let much = advised.slows.iter().filter(|e| timed && e.change.is_some_and(|change| change > SLOWER));
+        let why = |e: &WriteEffect| {
+            if e.hot_lost > 0.0 { ", because it touches all indexes then (no HOT update any more)" } else { "" }
+        };
+        let sentence = |e: &WriteEffect| {
+            let change = perfdeck_words::percent(e.change.unwrap_or(0.0));
+            format!("Writing takes longer, {change} a call{}: {}", why(e), self.beginning(e.statement))
+        };
+        much.take(3).map(sentence).collect()
+    }
+
+    fn slows(&self, all: &[WriteEffect]) -> Vec<SlowedStatement> {
+        let of = |effect: &WriteEffect| {
+            let statement = &self.given.workload.statements[effect.statement];
+            let known = self.gathered.from_ms.is_some() && statement.calls > 0.0;
+            let now_ms = known.then(|| statement.total_ms / statement.calls);
+            SlowedStatement {
+                statement: literals_removed(&statement.text, self.dialect, LONGEST),
+                key: self.gathered.keys.get(&statement.text).cloned(),
+                calls: statement.calls,
+                now_ms,
+                predicted_ms: now_ms.map(|now| now + effect.added_ms),
+                change: effect.change.filter(|_| known),
+                hot_lost: effect.hot_lost,
+            }
+        };
+        all.iter().take(MOST_SLOWED).map(of).collect()
     }
 
     /// What is kept of one statement.
