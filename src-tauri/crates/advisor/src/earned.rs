@@ -62,9 +62,13 @@ impl Judge<'_> {
         let best = (0..self.saved.len())
             .filter(|c| beside(c) && fits(c) && self.leaves_hot(*c, &slower))
             .filter_map(|c| {
-                let all = self.saved[c].as_ref()?;
-                let of = |s: &usize| all.get(s).map_or(0.0, |saved| saved.sure.min(saved.usual));
-                let kept: f64 = own.keys().map(of).sum();
+                let other = self.saved[c].as_ref()?;
+                // Of what this one saves, and not what it saves elsewhere.
+                let of = |(s, own): (&usize, &Saved)| {
+                    let all = other.get(s).map_or(0.0, |saved| saved.sure.min(saved.usual));
+                    all.min(own.usual.max(0.0))
+                };
+                let kept: f64 = own.iter().map(of).sum();
                 (gain - kept < EARN * (loss - self.lost(c, &slower))).then_some((kept, c))
             })
             .max_by(|a, b| a.0.total_cmp(&b.0))?;

@@ -173,13 +173,9 @@ fn entries(table: &Table, index: &Index, what: &What) -> f64 {
     let parts = if index.method == Method::Gin { GIN_PARTS } else { 1.0 };
     let Some(predicate) = &index.predicate else { return parts };
     let part = share(table, predicate).unwrap_or(1.0);
-    // Rows are born in the state that others are looked for in; to which one an update leads is not known.
-    let sure = match what {
-        What::Insert => predicate.asked != Asked::NotNull,
-        What::Update { columns, .. } => predicate.columns().iter().any(|c| columns.iter().any(|set| set == c)),
-        What::Delete => false,
-    };
-    parts * if sure { 1.0 } else { part }
+    // Rows are born in the state that others are looked for in. To which one an update leads is not known: as often as there are such rows.
+    let born = matches!(what, What::Insert) && predicate.asked != Asked::NotNull;
+    parts * if born { 1.0 } else { part }
 }
 
 /// Rows that a call writes, as far as statistics tell; `None` where a query says which are inserted.

@@ -16,6 +16,8 @@ const CUSTOMERS: i32 = 5_000;
 const PAIRS: usize = 40;
 const BLOCK_MS: f64 = 30.0;
 const BLOCK: f64 = 100.0;
+/// Candidates that were rejected that are told.
+const TOLD: usize = 12;
 /// Slower than this, by interval, is slower.
 const SLOWER: f64 = 1.05;
 
@@ -178,6 +180,9 @@ pub(crate) async fn run() -> Outcome {
     for index in &given.advice.advised {
         println!("    {}", index.ddl);
         raw_sql(AssertSqlSafe(index.ddl.clone())).execute(&mut c).await?;
+    }
+    for rejected in given.advice.rejected.iter().take(TOLD) {
+        println!("    not {} {}: {}", rejected.table, rejected.index, rejected.why);
     }
     println!("Said of statements that write, by what a transaction takes now:");
     for slowed in &given.advice.slows {

@@ -162,7 +162,7 @@ async fn hypopg_is_agreed_to_and_its_death_ends_its_use() {
     let killer = async {
         let mut c = server.connect().await.expect("connects");
         let sql = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
-                   WHERE application_name = 'perfdeck-change' AND state = 'active' AND query LIKE '%EXPLAIN%'";
+                   WHERE application_name = 'perfdeck-change' AND query LIKE '%EXPLAIN%'";
         while sqlx::query(sql).fetch_one(&mut c).await.expect("asks").get::<i64, _>(0) == 0 {}
         c.close().await.expect("closed");
         std::future::pending::<()>().await;

@@ -71,8 +71,8 @@ test('what an index does to the statement that it slows the most is said, and no
     costsOf(advice(), advised({ slows: [slowed(change, hot_lost)] }))
       .filter((c) => c.name === 'Slows')
       .map((c) => plain(`${c.value}; ${c.about}`))[0];
-  expect(row(0.12, 1)).toBe('by up to 12 %; no HOT update any more: UPDATE orders SET status = $1, changed_at = now…');
-  expect(row(0.002, 0)).toBe('by less than 1 %; UPDATE orders SET status = $1, changed_at = now…');
+  expect(row(0.12, 1)).toBe('by up to 12 %; 100 µs to 112 µs, no HOT update any more: UPDATE orders SET status = $1, changed_at = now…');
+  expect(row(0.002, 0)).toBe('by less than 1 %; 100 µs to 112 µs: UPDATE orders SET status = $1, changed_at = now…');
   expect(row(null, 1)).toBeUndefined();
 });
 

@@ -154,7 +154,12 @@ export function costsOf(advice: IndexAdvice, index: AdvisedIndex, change: Change
   const [worst] = index.slows;
   if (worst !== undefined && worst.change !== null) {
     const value = worst.change < 0.005 ? 'by less than 1\u202f%' : `by up to ${signed(worst.change).slice(1)}`;
-    costs.push({ name: 'Slows', value, about: `${worst.hot_lost > 0 ? 'no HOT update any more: ' : ''}${brief(worst.statement)}` });
+    const times = `${format(worst.now_ms, 'ms')} to ${format(worst.predicted_ms, 'ms')}`;
+    costs.push({
+      name: 'Slows',
+      value,
+      about: `${times}${worst.hot_lost > 0 ? ', no HOT update any more' : ''}: ${brief(worst.statement)}`,
+    });
   }
   if (index.replaces.length > 0)
     costs.push({ name: 'Replaces', value: index.replaces.map(short).join(', '), about: 'it serves what they serve' });
