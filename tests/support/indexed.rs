@@ -55,7 +55,7 @@ impl Shop {
             FROM pg_constraint WHERE connamespace = 'public'::regnamespace
             UNION ALL SELECT attrelid::regclass || ' ' || attname || ' ' || format_type(atttypid, atttypmod) || ' ' || attstattarget
             FROM pg_attribute JOIN pg_class c ON c.oid = attrelid WHERE c.relnamespace = 'public'::regnamespace AND attnum > 0
-            UNION ALL SELECT relname || ' ' || relkind || ' ' || coalesce(reloptions::text, '') FROM pg_class
+            UNION ALL SELECT relname || ' ' || relkind::text || ' ' || coalesce(reloptions::text, '') FROM pg_class
             WHERE relnamespace = 'public'::regnamespace
             ORDER BY line";
         self.rows(sql).await.iter().map(|row| row.get(0)).collect()
