@@ -11,7 +11,7 @@ use support::desktop::{Browser, Desktop, Window};
 use support::journey::{self, id};
 use support::screens::SCREENS;
 use support::webdriver::Session;
-use support::{can_run, databases, keyboard, release, report, root};
+use support::{advice, can_run, databases, indexed, keyboard, release, report, root};
 
 const PROGRAMS: &[&str] = &["Xvfb", "dbus-daemon", "WebKitWebDriver", "chromium", "chromedriver"];
 
@@ -115,6 +115,15 @@ fn add_environment(page: &Session, database: &str, cache: &str, api: &str) -> Re
     page.fill(&id("env-cache"), cache)?;
     page.fill(&id("env-api"), api)?;
     page.click(&id("env-save"))
+}
+
+/// Adds an environment for development with this database alone.
+fn add_environment_of(page: &Session, name: &str, database: &str) -> Result<(), String> {
+    journey::open(page, "/environments/new")?;
+    page.fill(&id("env-name"), name)?;
+    page.fill(&id("env-database"), database)?;
+    page.click(&id("env-save"))?;
+    page.wait_for(&id("overview-lanes"), SECONDS_10 * 2)
 }
 
 /// Exports a report and returns its JSON file, read back from the data folder.
@@ -226,6 +235,65 @@ fn e2e_a_slow_route_is_followed_to_its_cost_its_statement_and_its_plan() {
     step(&stage, "a picture of the cost", stage.picture(&pictures().join("benchmarks-cost.png")));
     step(&stage, "its statement and its plan", databases::plan_of_what_repeats(page));
     step(&stage, "a picture of the statement", stage.picture(&pictures().join("database-statement-plan.png")));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn e2e_an_advised_index_is_proven_and_kept_and_a_useless_one_is_undone() {
+    if !can_run(PROGRAMS) {
+        return;
+    }
+    let shop = indexed::Shop::start().await;
+    let stage = Stage::new();
+    let window = stage.window(&["--demo"]);
+    let page = &window.session;
+    step(&stage, "the demo overview is live", journey::overview_is_live(page));
+
+    // The demo, by what it counted itself.
+    let demo = indexed::Demo(stage.desktop.data().join("demo/demo.db"));
+    step(&stage, "the demo's statements are counted", advice::statements_are_counted(page, "appointments"));
+    step(&stage, "the demo's finding leads to advice", advice::advice_from_a_finding(page, "appointments"));
+    step(&stage, "advice on what was counted", advice::advise(page));
+    let (row, sql) = step(&stage, "the demo's index is planned", advice::plan_what_is_advised(page, "appointments"));
+    let before = demo.indexes().await;
+    assert!(demo.plan().await.contains("SCAN appointments"), "nothing is sent by a plan");
+    step(&stage, "the demo's index is applied", advice::apply(page, &row));
+    let (name, _) = demo
+        .indexes()
+        .await
+        .into_iter()
+        .find(|(name, made)| *made == sql && !before.contains_key(name))
+        .unwrap_or_else(|| panic!("what was previewed is not there: {sql}"));
+    let verdict = step(&stage, "the demo's index is proven", advice::prove(page, &row, None));
+    assert_eq!(verdict, "proven", "the slow statement of the demo is quicker with it");
+    step(&stage, "the demo's index is kept", advice::keep(page, &row));
+    assert!(demo.plan().await.contains(&name), "the plan has {name}: {}", demo.plan().await);
+
+    // A server, by queries that are pasted.
+    step(&stage, "the shop is added", add_environment_of(page, "Shop", &shop.url()));
+    let (catalogue, slow) = (shop.catalogue().await, shop.pages_of_the_slow_query().await);
+    step(&stage, "the shop's finding leads to advice", advice::advice_from_a_finding(page, "orders"));
+    step(&stage, "advice on pasted queries", advice::advise_on(page, indexed::PASTED));
+    let (row, sql) = step(&stage, "the shop's index is planned", advice::plan_what_is_advised(page, "orders"));
+    assert!(sql.contains("CREATE INDEX CONCURRENTLY"), "beside reads and writes: {sql}");
+    assert_eq!(shop.catalogue().await, catalogue, "nothing is sent by a plan");
+    step(&stage, "the shop's index is applied", advice::apply(page, &row));
+    assert_eq!(shop.new_indexes(&catalogue).await, [(true, true)], "one more index, valid and ready");
+    let verdict = step(&stage, "the shop's index is proven", advice::prove(page, &row, None));
+    assert_eq!(verdict, "proven");
+    step(&stage, "a picture of the proof", stage.picture(&pictures().join("database-advice-proof.png")));
+    step(&stage, "the shop's index is kept", advice::keep(page, &row));
+    let quick = shop.pages_of_the_slow_query().await;
+    assert!(quick * 10 < slow, "{quick} pages in place of {slow}");
+
+    // One that no statement needs: applied, not proven, taken back.
+    let catalogue = shop.catalogue().await;
+    let (row, _) = step(&stage, "a useless index is planned", advice::plan_for_a_foreign_key(page, "orders"));
+    step(&stage, "a useless index is applied", advice::apply(page, &row));
+    assert_eq!(shop.new_indexes(&catalogue).await, [(true, true)], "it is there");
+    let verdict = step(&stage, "a useless index is measured", advice::prove(page, &row, Some(indexed::OTHER)));
+    assert_eq!(verdict, "not_used", "no plan has it");
+    step(&stage, "a useless index is undone", advice::undo(page, &row));
+    assert_eq!(shop.catalogue().await, catalogue, "the catalogue is as before");
 }
 
 #[test]

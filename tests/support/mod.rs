@@ -1,10 +1,14 @@
 //! What the end-to-end tests share.
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
+#[path = "advice.rs"]
+pub(crate) mod advice;
 #[path = "databases.rs"]
 pub(crate) mod databases;
 #[path = "desktop.rs"]
 pub(crate) mod desktop;
+#[path = "indexed.rs"]
+pub(crate) mod indexed;
 #[path = "journey.rs"]
 pub(crate) mod journey;
 #[path = "keyboard.rs"]

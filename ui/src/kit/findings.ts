@@ -16,6 +16,8 @@ export function routeOf(opens: FindingTarget): string {
       return '/database';
     case 'database_health':
       return '/database/pool';
+    case 'database_advice':
+      return '/database/advice';
     case 'cache':
       return '/cache';
     case 'gateway':

@@ -162,7 +162,7 @@ async fn findings(c: &mut Session) -> Result<Vec<Finding>, sqlx::Error> {
         let name: String = row.try_get(0)?;
         let n = |i: usize| row.try_get::<i64, _>(i);
         let (part, observed): (f64, f64) = (row.try_get(5)?, row.try_get::<Option<f64>, _>(6)?.unwrap_or(0.0));
-        findings.push(finding(
+        let mut found = finding(
             "sequential_scan",
             &name,
             format!("Sequential scans on `{name}`"),
@@ -197,8 +197,11 @@ async fn findings(c: &mut Session) -> Result<Vec<Finding>, sqlx::Error> {
                     name.replace('\'', "''")
                 ),
             )
+            .step("Ask for advice on indexes", FindingTarget::DatabaseAdvice)
             .step("Show what runs now", FindingTarget::Database),
-        ));
+        );
+        found.action.opens = FindingTarget::DatabaseAdvice;
+        findings.push(found);
     }
     Ok(findings)
 }

@@ -254,9 +254,9 @@ async fn postgres_findings_are_found_and_nothing_else() {
         let opens = match finding.kind.as_str() {
             "duplicate_index" => drop("public.two"),
             "redundant_index" => drop("public.one"),
-            _ => FindingTarget::Database,
+            _ => FindingTarget::DatabaseAdvice,
         };
-        assert_eq!(finding.action.opens, opens, "its button leads to what mends it, or to the database");
+        assert_eq!(finding.action.opens, opens, "its button leads to what mends it, or to advice");
         assert!((0.0..=1.0).contains(&finding.cost), "its cost is a share: {finding:?}");
         let proof = &finding.proof;
         assert!(!proof.values.is_empty() && !proof.rule.is_empty(), "with what it is made of: {finding:?}");

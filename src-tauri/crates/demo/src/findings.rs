@@ -56,6 +56,7 @@ pub(crate) async fn scan(
         "An index for it",
         "CREATE INDEX appointments_staff_starts_idx ON appointments (staff_id, starts_at);",
     )
+    .step("Ask for advice on indexes", FindingTarget::DatabaseAdvice)
     .step("Benchmark this statement", FindingTarget::Statement { sql: statement.sql().to_owned() });
     Ok(Some(Finding {
         id: "sequential_scan:appointments".to_owned(),
@@ -64,7 +65,7 @@ pub(crate) async fn scan(
         title: "Sequential scan on `appointments`".to_owned(),
         evidence: format!("{} of database time, {calls} of {each} each", words::share(share)),
         cost: share,
-        action: action("Review index", FindingTarget::Database),
+        action: action("Review index", FindingTarget::DatabaseAdvice),
         proof,
     }))
 }

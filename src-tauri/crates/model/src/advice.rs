@@ -2,7 +2,7 @@
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-use crate::{IndexSpec, PlanNode};
+use crate::{BuildLock, IndexSpec, PlanNode, Scheme};
 
 /// What the predictions of an advice rest on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS, schemars::JsonSchema)]
@@ -253,6 +253,12 @@ pub struct IndexAdvice {
     pub made_ms: f64,
     /// Product and version of the server, such as `PostgreSQL 15.18`.
     pub server: String,
+    /// Engine of the database; `null` in advice that an earlier Perfdeck made.
+    #[serde(default)]
+    pub scheme: Option<Scheme>,
+    /// Whom the build of an index keeps waiting there; `null` likewise.
+    #[serde(default)]
+    pub lock: Option<BuildLock>,
     /// Where the statements come from.
     pub source: WorkloadSource,
     /// Start of the workload's time, in milliseconds since the Unix epoch; `null` for queries that were handed in.

@@ -2,7 +2,7 @@
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-use crate::{ApiError, ChangePrediction, ChangeProof, TargetRole, Unit};
+use crate::{ApiError, BuildLock, ChangePrediction, ChangeProof, PreviewRow, TargetRole, WaitsFor};
 
 /// State of a change. Each state is stored before the step that it names begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, TS, schemars::JsonSchema)]
@@ -114,19 +114,6 @@ pub struct ChangeStep {
     pub text: String,
 }
 
-/// One figure of a preview: predicted, and beside it what came.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS, schemars::JsonSchema)]
-pub struct PreviewRow {
-    /// Name of the figure, such as "Space freed".
-    pub what: String,
-    /// Prediction, in `unit`; `None` when it cannot be known before.
-    pub predicted: Option<f64>,
-    /// Value measured while it was applied, in `unit`; `None` when it was not.
-    pub came: Option<f64>,
-    /// Unit of `predicted` and `came`.
-    pub unit: Unit,
-}
-
 /// Operation that can be done with a change as it is now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -178,6 +165,12 @@ pub struct Change {
     pub preview: Vec<PreviewRow>,
     /// Further facts that a person should know before it is applied, one sentence each.
     pub notes: Vec<String>,
+    /// Transactions that it would wait for, as its preview found them; `null` where nothing is waited for, or an earlier Perfdeck asked.
+    #[serde(default)]
+    pub waits: Option<WaitsFor>,
+    /// Whom it keeps waiting while an index is built; `null` of other changes.
+    #[serde(default)]
+    pub lock: Option<BuildLock>,
     /// Operations that can be done with it now.
     pub offers: Vec<ChangeOffer>,
     /// Answer of the target when it was last asked.

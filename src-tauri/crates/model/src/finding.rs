@@ -25,6 +25,8 @@ pub enum FindingTarget {
     Database,
     /// Health of the database.
     DatabaseHealth,
+    /// Advice on the indexes of the database.
+    DatabaseAdvice,
     /// The cache.
     Cache,
     /// Layers between clients and the API.

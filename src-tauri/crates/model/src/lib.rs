@@ -32,6 +32,7 @@ pub mod masking;
 mod metric;
 mod monotonic;
 mod pool;
+mod preview;
 mod proof;
 mod report;
 mod secret;
@@ -62,7 +63,7 @@ pub use bench::{
     heat_bucket, samples_for, too_small,
 };
 pub use catalogue::{catalogue, is_rate, target_of, title_of, unit_of};
-pub use change::{Change, ChangeDetail, ChangeOffer, ChangeState, ChangeStep, PreviewRow, Says, TargetSays};
+pub use change::{Change, ChangeDetail, ChangeOffer, ChangeState, ChangeStep, Says, TargetSays};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use collect::{BoxFuture, Collection, Collector};
 pub use columns::{Columns, ColumnsError};
@@ -89,6 +90,7 @@ pub use pool::{
     ApplicationPool, Churn, ConnectionLimits, DatabasePools, OwnPool, PoolClosed, PoolStats, PoolTimes, PoolerPool,
     PoolerPools, SessionStates,
 };
+pub use preview::{BuildLock, PreviewFigure, PreviewRow, WaitedFor, WaitsFor};
 pub use proof::{ChangeProof, ProofClass, ProofMethod, ProofStatement, ProofVerdict, TrackRecord};
 pub use report::{ReportFile, ReportRequest};
 pub use secret::{SecretInput, SecretSource, Sensitive};

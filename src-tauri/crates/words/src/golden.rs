@@ -88,6 +88,22 @@ fn sentences_of_runs_are_those_of_the_golden_table() {
 }
 
 #[test]
+fn whom_a_change_waits_for_is_said_as_in_the_golden_table() {
+    let table = table();
+    let rows = table["waits"].as_array().expect("rows");
+    assert!(rows.len() >= 6, "each answer has its row: {} rows", rows.len());
+    for row in rows {
+        let said = waits(&serde_json::from_value(row["waits"].clone()).expect("an answer of the wire"));
+        assert_eq!(serde_json::json!(said), row["said"], "{}", row["waits"]);
+    }
+    let locks = table["locks"].as_object().expect("by their name");
+    for (name, text) in locks {
+        let lock = serde_json::from_value(Value::String(name.clone())).expect("a lock of the wire");
+        assert_eq!(Some(build_lock(lock)), text.as_str(), "{name}");
+    }
+}
+
+#[test]
 fn what_a_list_of_an_earlier_version_does_not_tell_is_not_claimed() {
     let table = table();
     let base = table["run"].as_object().expect("a whole run");

@@ -4,11 +4,13 @@
 //! `golden/figures.json` holds what both must say, and the tests of both read it. Pure.
 #![forbid(unsafe_code)]
 
+mod change;
 mod figures;
 mod outcome;
 mod run;
 mod text;
 
+pub use change::{build_lock, waits};
 pub use figures::{
     DASH, MINUS, THIN, axis_label, bytes, count, duration, exactly, format, integer, interval, lasted, ms, per_second,
     percent, plural, rate, ratio, seconds, setting, setting_per_second, share, significant,

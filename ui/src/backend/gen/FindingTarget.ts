@@ -3,7 +3,7 @@
 /**
  * Destination that a finding leads to. A face knows where it shows that.
  */
-export type FindingTarget = { "what": "overview" } | { "what": "environment" } | { "what": "database" } | { "what": "database_health" } | { "what": "cache" } | { "what": "gateway" } | { "what": "settings" } | { "what": "session", 
+export type FindingTarget = { "what": "overview" } | { "what": "environment" } | { "what": "database" } | { "what": "database_health" } | { "what": "database_advice" } | { "what": "cache" } | { "what": "gateway" } | { "what": "settings" } | { "what": "session", 
 /**
  * Server's number of the session.
  */

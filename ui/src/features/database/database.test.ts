@@ -140,7 +140,7 @@ test('what holds up others is ended: what it frees and costs first, then the gua
     statement: 'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = 7',
     undo_statement: null,
     notes: ['It cannot be undone'],
-    preview: [{ what: 'Sessions freed at once', predicted: 1, came: null, unit: 'count' }],
+    preview: [{ figure: 'sessions_freed', what: 'Sessions freed at once', predicted: 1, came: null, unit: 'count' }],
   });
   let state = planned;
   let found: DatabaseActivity = blocked();

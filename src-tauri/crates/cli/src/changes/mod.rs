@@ -160,7 +160,9 @@ fn state(change: &Change) -> String {
 /// What a person should know before it is applied.
 fn tell(change: &Change) {
     output::note(&plain(&change.title.replace('`', "")));
-    for note in &change.notes {
+    let known = change.lock.map(|lock| perfdeck_words::build_lock(lock).to_owned()).into_iter();
+    let waits = change.waits.iter().flat_map(perfdeck_words::waits);
+    for note in known.chain(waits).chain(change.notes.iter().cloned()) {
         output::note(&plain(&format!("  {}", note.replace('`', ""))));
     }
 }

@@ -20,11 +20,9 @@ mod sqlite;
 
 use std::time::Duration;
 
-pub use create::{
-    Blocker, Built, CREATE_INDEX, CreateFigures, CreatePlan, build, built, create_figures, plan_create, unbuild,
-};
+pub use create::{Built, CREATE_INDEX, CreateFigures, CreatePlan, build, built, create_figures, plan_create, unbuild};
 pub use hide::{HIDE_INDEX, Hidden, HidePlan, hidden, hide_index, plan_hide, show_index};
-use perfdeck_model::{Address, ApiError, BoxFuture, ErrorCode, Scheme, Sensitive, masking};
+use perfdeck_model::{Address, ApiError, BoxFuture, ErrorCode, Scheme, Sensitive, WaitsFor, masking};
 use perfdeck_sqltext::{Dialect, quote_identifier, quote_text};
 use serde::{Deserialize, Serialize};
 pub use size::index_bytes;
@@ -87,10 +85,8 @@ pub struct IndexFigures {
     pub counted_s: Option<f64>,
     /// Why nothing was counted.
     pub uncounted: Option<String>,
-    /// Transactions that are open in the database now; dropping waits for those that use the table.
-    pub transactions: Option<f64>,
-    /// Age of the oldest of them, in seconds.
-    pub oldest_s: Option<f64>,
+    /// Transactions that are open in the database now; `None` where dropping waits for none (SQLite).
+    pub waits: Option<WaitsFor>,
     /// Servers that follow this one and count for themselves what they read.
     pub standbys: Option<u32>,
     /// Foreign keys that find their rows by it.

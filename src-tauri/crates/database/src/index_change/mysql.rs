@@ -2,7 +2,7 @@
 //! beginning and at the end, and is waited for two seconds, because whoever comes after who waits for it waits too.
 //!
 //! What is written about MySQL 8 is by its documentation; MariaDB 10.11 is what the tests ask.
-use perfdeck_model::{Address, ApiError, Sensitive};
+use perfdeck_model::{Address, ApiError, Sensitive, WaitsFor};
 use sqlx::mysql::MySqlConnection;
 use sqlx::{AssertSqlSafe, Connection as _};
 
@@ -54,15 +54,15 @@ pub(super) async fn plan(address: &Address, password: Option<&Sensitive>, object
     Ok(plan)
 }
 
-/// Transactions of others that are open, and the age of the oldest in seconds; `None` without the privilege to see them.
-pub(super) async fn transactions(c: &mut MySqlConnection) -> Option<(f64, Option<f64>)> {
+/// Transactions of others that are open, which need a privilege to be seen.
+pub(super) async fn transactions(c: &mut MySqlConnection) -> WaitsFor {
     // InnoDB tells times in the server's own zone, whatever the session's is.
     let sql = "SELECT CAST(COUNT(*) AS DOUBLE),
                       CAST(MAX(TIMESTAMPDIFF(SECOND, trx_started, CONVERT_TZ(NOW(), @@session.time_zone, 'SYSTEM'))) AS DOUBLE)
                FROM information_schema.innodb_trx WHERE trx_mysql_thread_id NOT IN (0, CONNECTION_ID())";
-    let row = sqlx::query(sql).fetch_one(c).await.ok()?;
-    let n = |at: usize| sqlx::Row::try_get::<Option<f64>, _>(&row, at).ok().flatten();
-    Some((n(0)?, n(1)))
+    let row = sqlx::query(sql).fetch_one(c).await.ok();
+    let n = |at: usize| row.as_ref().and_then(|row| sqlx::Row::try_get::<Option<f64>, _>(row, at).ok().flatten());
+    n(0).map_or(WaitsFor::Hidden, |open| WaitsFor::Open { transactions: open as u32, oldest_s: n(1) })
 }
 
 /// Servers that follow this one now; `None` where that is hidden.
@@ -104,8 +104,7 @@ pub(super) async fn figures(
         rows_read: done.as_ref().and_then(|done| done.rows_read),
         counted_s,
         uncounted,
-        transactions: open.map(|(n, _)| n),
-        oldest_s: open.and_then(|(_, oldest)| oldest),
+        waits: Some(open),
         standbys,
         foreign_keys: meant.foreign_keys(),
         expression: meant.index.identity.keys.iter().any(|key| key.column.is_none()),

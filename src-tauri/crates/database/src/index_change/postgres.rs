@@ -2,7 +2,7 @@
 //!
 //! A lock is tried for two seconds first. The statement itself has no `lock_timeout`: it waits for old transactions in its
 //! middle, and giving up there would leave an invalid index. It has a `statement_timeout` instead.
-use perfdeck_model::{Address, ApiError, Scheme, Sensitive};
+use perfdeck_model::{Address, ApiError, Scheme, Sensitive, WaitsFor};
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection as _, Row as _};
 
@@ -17,12 +17,12 @@ use crate::own;
 const ADVISORY: i32 = 0x5045_5246;
 
 /// What is known of one index. HOT updates write to no index. Sessions of others without pg_monitor hide their transactions, so
-/// that none are known.
+/// that none are known. Perfdeck's own are none that anybody would look for.
 const FIGURES: &str = "
     SELECT pg_relation_size(i.indexrelid)::float8, s.idx_scan::float8,
         ((t.n_tup_ins + t.n_tup_upd - t.n_tup_hot_upd)
          / nullif(extract(epoch FROM clock_timestamp() - d.stats_reset), 0))::float8,
-        x.hidden, x.open::float8, x.oldest::float8, s.idx_tup_read::float8,
+        x.hidden, x.open, x.oldest::float8, s.idx_tup_read::float8,
         extract(epoch FROM clock_timestamp()
                 - coalesce(d.stats_reset, pg_stat_get_bgwriter_stat_reset_time(), pg_postmaster_start_time()))::float8,
         current_setting('track_counts')::bool, (SELECT count(*) FROM pg_stat_get_wal_senders()), i.indexprs IS NOT NULL
@@ -31,8 +31,10 @@ const FIGURES: &str = "
     LEFT JOIN pg_stat_user_tables t ON t.relid = i.indrelid
     LEFT JOIN pg_stat_database d ON d.datname = current_database()
     CROSS JOIN (
-        SELECT coalesce(bool_or(query = '<insufficient privilege>'), false) AS hidden, count(xact_start) AS open,
-            max(extract(epoch FROM clock_timestamp() - xact_start)) AS oldest
+        SELECT coalesce(bool_or(query = '<insufficient privilege>'), false) AS hidden,
+            count(xact_start) FILTER (WHERE application_name NOT IN ('perfdeck', 'perfdeck-change')) AS open,
+            max(extract(epoch FROM clock_timestamp() - xact_start))
+                FILTER (WHERE application_name NOT IN ('perfdeck', 'perfdeck-change')) AS oldest
         FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()) x
     WHERE i.indexrelid = $1::int8::oid";
 
@@ -90,7 +92,12 @@ pub(super) async fn figures(
     own::add(address, 3.0, 0);
     let n = |at: usize| row.try_get::<Option<f64>, _>(at).map_err(|e| why(address, &e));
     let flag = |at: usize| row.try_get::<bool, _>(at).map_err(|e| why(address, &e));
-    let hidden = flag(3)?;
+    let waits = if flag(3)? {
+        WaitsFor::Hidden
+    } else {
+        let open: i64 = row.try_get(4).map_err(|e| why(address, &e))?;
+        WaitsFor::Open { transactions: u32::try_from(open).unwrap_or(u32::MAX), oldest_s: n(5)? }
+    };
     let counts = flag(8)?;
     Ok(IndexFigures {
         bytes: n(0)?,
@@ -99,8 +106,7 @@ pub(super) async fn figures(
         counted_s: n(7)?.filter(|_| counts),
         uncounted: (!counts).then(|| "the server counts nothing: track_counts is off".to_owned()),
         writes_per_s: n(2)?,
-        transactions: n(4)?.filter(|_| !hidden),
-        oldest_s: n(5)?.filter(|_| !hidden),
+        waits: Some(waits),
         standbys: u32::try_from(row.try_get::<i64, _>(9).map_err(|e| why(address, &e))?).ok(),
         foreign_keys: keys,
         expression: flag(10)?,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use perfdeck_engine::database::{CreateIndexRequest, db_plan_index};
 use perfdeck_engine::{Engine, IndexText, changes, index_spec};
-use perfdeck_model::{ApiError, Change, ChangeState, Says};
+use perfdeck_model::{ApiError, Change, ChangeState, Says, WaitsFor};
 use perfdeck_testkit::sqlx::{self, Connection as _, Executor as _, Row as _};
 use perfdeck_testkit::{Postgres, eventually};
 
@@ -266,7 +266,8 @@ async fn who_holds_a_build_up_is_said_before() {
     old.execute("SET application_name = 'report'; BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1").await.expect("old");
     eventually(Duration::from_secs(20), async || {
         let planned = plan(&engine, &id, text("orders", &["customer_id"])).await.expect("planned");
-        planned.notes.iter().any(|n| n.contains("(report, idle in transaction), whose transaction is open for"))
+        let Some(WaitsFor::Sessions { sessions, left_out: 0 }) = &planned.waits else { panic!("{:?}", planned.waits) };
+        sessions.iter().any(|s| s.name == "report" && s.state == "idle in transaction" && s.age_s >= 5.0)
     })
     .await;
     engine.shutdown().await;

@@ -3,7 +3,7 @@ import { fireEvent, render, screen, waitFor, within } from '@testing-library/sve
 import { expect, test } from 'vitest';
 import type { Change } from '../../../backend/types';
 import { refusal } from '../../../testing/backend';
-import { AT, job } from '../../../testing/values';
+import { AT, finding, job } from '../../../testing/values';
 import { advice, advised, applied, clinic, creation, duplicate, indexes, measured, statements } from './advice.testing';
 import Page from './Page.svelte';
 
@@ -63,7 +63,9 @@ test('an index says what it saves, what earlier predictions came to, what it cos
   expect(pane.textContent).toContain('All 2 advised together: 52\u202f% (48 to 55\u202f%)');
   const costs = screen.getByTestId('advised-costs').textContent.replaceAll(/\s+/g, ' ');
   expect(costs).toMatch(/Size.*131 MiB.*Build.*reads 52\.5 MiB.*300 k rows.*\+74 B WAL an insert.*2\.67 MiB a day.*HOT updates.*unchanged/);
-  expect(screen.getByTestId('advised-blocker').textContent).toContain('session 48213 (analytics-export');
+  expect(screen.getByTestId('advised-blocker').textContent).toMatch(
+    /pid 48213\s+analytics-export, idle in transaction\s+6\u202fmin 12\u202fs/,
+  );
   expect(screen.getByTestId('advised-locks').textContent).toContain('SHARE UPDATE EXCLUSIVE on appointments');
   expect(pane.textContent, 'the exact statement of the change').toContain('"appointments_staff_id_starts_at_idx"');
   expect(screen.getByTestId('advised-plan-before').querySelector('.bad')?.textContent).toBe('Seq Scan');
@@ -292,9 +294,44 @@ test('queries are handed in again where the window has forgotten them: an advice
   const { state } = await shown({ advice: advice({ source: { kind: 'queries' }, from_ms: null, to_ms: null }) });
   await fireEvent.change(screen.getByTestId('advice-bound'), { target: { value: String(2 ** 30) } });
   expect(state.sent).toEqual([]);
+  expect(screen.getByTestId('queries-lost').textContent).toContain('stored nowhere');
   await fireEvent.input(await screen.findByTestId('queries-text'), { target: { value: 'SELECT 1' } });
   await fireEvent.click(button('queries-send'));
   expect(state.sent[0]?.request).toMatchObject({ queries: ['SELECT 1'], budget_bytes: 2 ** 30 });
+});
+
+test('queries that were handed in are there again as long as the window is', async () => {
+  const { state } = await shown({ advice: advice({ source: { kind: 'queries' }, from_ms: null, to_ms: null }) });
+  await fireEvent.click(button('advice-more'));
+  await fireEvent.click(await screen.findByTestId('advise-queries'));
+  expect(screen.queryByTestId('queries-lost')).toBeNull();
+  await fireEvent.input(screen.getByTestId('queries-text'), { target: { value: 'SELECT 1; SELECT 2' } });
+  state.job = job({ ...state.job, state: 'done', result: { kind: 'advice', id: 'a1' } });
+  await fireEvent.click(button('queries-send'));
+  await waitFor(() => expect(button('advise').disabled).toBe(false));
+  await fireEvent.click(button('advise'));
+  expect(state.sent[1]?.request).toMatchObject({ queries: ['SELECT 1', 'SELECT 2'] });
+  await waitFor(() => expect(button('advise').disabled).toBe(false));
+  await fireEvent.click(button('advice-more'));
+  await fireEvent.click(await screen.findByTestId('advise-queries'));
+  expect((screen.getByTestId('queries-text') as HTMLTextAreaElement).value).toBe('SELECT 1;\nSELECT 2;\n');
+});
+
+test('a finding of another screen leads to the first advice, and is said before there is one', async () => {
+  const led = finding({
+    id: 'sequential_scan:a',
+    title: 'Sequential scan on `a`',
+    action: { label: 'Review index', opens: { what: 'database_advice' } },
+  });
+  const path = '/database/advice?finding=sequential_scan%3Aa';
+  const at = clinic({ advice: null, path });
+  Object.defineProperty(at.app, 'findings', { value: [led] });
+  render(Page, { context: at.context });
+  expect((await screen.findByTestId('advice-led')).textContent).toContain('Sequential scan on a');
+  at.state.advice = advice();
+  at.push({ changed: ['advice'] });
+  await waitFor(() => expect(screen.getByTestId('advice-answer').textContent).toContain('37'));
+  expect(chosen()).toBe('index:appointments_staff_id_starts_at_idx');
 });
 
 test('an advice that was made elsewhere is read when the stream tells it, and one that runs is taken up', async () => {

@@ -96,6 +96,8 @@ export const advice = (of: Partial<IndexAdvice> = {}): IndexAdvice => ({
   environment_id: 'shop',
   made_ms: AT,
   server: 'PostgreSQL 15.18',
+  scheme: 'postgres',
+  lock: 'share_update_exclusive',
   source: { kind: 'statements', source: 'pg_stat_statements 1.10' },
   from_ms: AT - 3_600_000,
   to_ms: AT,
@@ -207,13 +209,16 @@ export const creation = (of: Partial<Change> = {}): Change =>
     statement: 'CREATE INDEX CONCURRENTLY "appointments_staff_id_starts_at_idx" ON public.appointments ("staff_id", "starts_at")',
     undo_statement: 'DROP INDEX CONCURRENTLY "public"."appointments_staff_id_starts_at_idx"',
     preview: [
-      { what: 'Table that is read', predicted: 55_000_000, came: null, unit: 'bytes' },
-      { what: 'Rows', predicted: 300_000, came: null, unit: 'count' },
+      { figure: 'table_read', what: 'Table that is read', predicted: 55_000_000, came: null, unit: 'bytes' },
+      { figure: 'table_rows', what: 'Rows', predicted: 300_000, came: null, unit: 'count' },
     ],
-    notes: [
-      'SELECT, INSERT, UPDATE and DELETE go on; others wait (SHARE UPDATE EXCLUSIVE)',
-      'It would wait for session 48213 (analytics-export, idle in transaction), whose transaction is open for 6 min 12 s',
-    ],
+    notes: ['The table is read twice'],
+    waits: {
+      answer: 'sessions',
+      sessions: [{ pid: 48213, name: 'analytics-export', state: 'idle in transaction', age_s: 372 }],
+      left_out: 0,
+    },
+    lock: 'share_update_exclusive',
     prediction: {
       advice_id: 'a1',
       basis: 'planner',

@@ -3,6 +3,7 @@ import type { AdviseRequest, JobStatus } from '../../../backend/types';
 import { problem, type ApiProblem } from '../../../kit/client';
 import { follow } from '../../../kit/jobs';
 import type { ScreenApp } from '../../../kit/screen';
+import { remember } from './queries';
 
 export class Advising {
   job = $state.raw<JobStatus | null>(null);
@@ -11,8 +12,6 @@ export class Advising {
   failure = $state.raw<ApiProblem | null>(null);
   stopped = $state(false);
   readonly busy = $derived(this.job !== null || this.sending);
-  /** What was asked last, to be asked again. */
-  asked: Omit<AdviseRequest, 'environment_id'> | null = null;
   #gone = false;
 
   /** `done` reads the advice again. */
@@ -24,7 +23,8 @@ export class Advising {
 
   async begin(asked: Omit<AdviseRequest, 'environment_id'>): Promise<void> {
     if (this.busy) return;
-    [this.sending, this.failure, this.stopped, this.asked] = [true, null, false, asked];
+    [this.sending, this.failure, this.stopped] = [true, null, false];
+    if (asked.queries.length > 0) remember(this.app, this.environment, asked.queries);
     try {
       await this.#watch(await this.app.rpc('db.advise', { environment_id: this.environment, ...asked }));
     } catch (error) {

@@ -1,4 +1,5 @@
-// Statements that are pasted together, one by one.
+// Statements that are pasted together, one by one, and those that were handed in last.
+import type { ScreenApp } from '../../../kit/screen';
 
 /** What a semicolon within does not end. */
 const QUIET = /'(?:[^']|'')*'|"(?:[^"]|"")*"|`[^`]*`|--[^\n]*|\/\*[\s\S]*?\*\/|\$(\w*)\$[\s\S]*?\$\1\$/g;
@@ -10,4 +11,15 @@ export function queriesOf(text: string): string[] {
     .split(';')
     .map((query) => query.replaceAll('\u0000', ';').trim())
     .filter((query) => query.replace(/--[^\n]*|\/\*[\s\S]*?\*\//g, '').trim() !== '');
+}
+
+/** What was handed in last, by environment: in memory alone, because their values may be secrets. Another page load has none of it. */
+const last = new WeakMap<ScreenApp, Map<string, readonly string[]>>();
+
+/** Queries that were handed in last for an environment, since the window was loaded. */
+export const handedIn = (app: ScreenApp, environment: string): readonly string[] => last.get(app)?.get(environment) ?? [];
+
+export function remember(app: ScreenApp, environment: string, queries: readonly string[]): void {
+  const all = last.get(app) ?? new Map<string, readonly string[]>();
+  last.set(app, all.set(environment, queries));
 }

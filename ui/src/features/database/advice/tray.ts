@@ -1,5 +1,5 @@
 // Changes of indexes that wait for somebody: how far each is, what can be done with it, and why the rest cannot.
-import type { Change, ChangeOffer, ProveRequest } from '../../../backend/types';
+import type { Change, ChangeOffer, ProveRequest, WaitedFor } from '../../../backend/types';
 import { groupOf } from '../../../kit/changes/group';
 import { stateWord, when, type Link, type Mark } from '../../../kit/changes/words';
 import { lasted } from '../../../kit/figures';
@@ -40,15 +40,13 @@ export function pathOf(change: Change): Link[] {
   return [...first, holds('Applied', isApplied(change)), end, ...kept];
 }
 
-/** What the preview says where it could not look for them. */
-const HIDDEN = 'How many transactions it would wait for is hidden';
-/** Whether nobody may tell who holds a build up. */
-export const isHidden = (change: Change | null): boolean => change?.notes.some((note) => note.startsWith(HIDDEN)) === true;
-/** Sessions that a build would wait for, as the preview told. */
-export const blockersOf = (change: Change | null): { text: string; pid: number | null }[] =>
-  (change?.notes ?? [])
-    .filter((note) => note.startsWith('It would wait for'))
-    .map((text) => ({ text, pid: Number(/session (\d+)/.exec(text)?.[1] ?? '') || null }));
+/** Sessions that a build would wait for and that are named, the oldest first. */
+export const blockersOf = (change: Change): readonly WaitedFor[] => (change.waits?.answer === 'sessions' ? change.waits.sessions : []);
+/** How many it would wait for, as its preview found; null where that is not known. */
+export function blockerCount({ waits }: Change): number | null {
+  if (waits === null || waits.answer === 'hidden') return null;
+  return waits.answer === 'open' ? waits.transactions : waits.sessions.length + waits.left_out;
+}
 
 /** What is to be known of a change now, in a few words. */
 export function standing(change: Change, now: number): { mark: Mark | null; text: string } {
@@ -62,7 +60,7 @@ export function standing(change: Change, now: number): { mark: Mark | null; text
     if (ended === null) return { mark: null, text: 'applied' };
     return { mark: null, text: `applied ${when(ended, now)}${began === null ? '' : ` in ${lasted((ended - began) / 1000)}`}` };
   }
-  const blockers = blockersOf(change).length;
+  const blockers = change.waits?.answer === 'sessions' ? (blockerCount(change) ?? 0) : 0;
   if (blockers > 0) return { mark: 'warning', text: `waits for ${blockers} blocker${blockers === 1 ? '' : 's'}` };
   return { mark: null, text: 'nothing was sent' };
 }

@@ -1,10 +1,11 @@
 import { expect, test } from 'vitest';
+import type { Change, IndexAdvice } from '../../../backend/types';
 import { advice, advised, applied, creation, duplicate, effect, indexes, measured } from './advice.testing';
 import { bare, changeOfFinding, itemsOf, shown, waysOf } from './findings';
 import { placeOf, pointOf, scaleOf, tickWord } from './gain';
 import { savedWords, toneOf, usedWord } from './proof';
 import { queriesOf } from './queries';
-import { blockersOf, isHidden, pathOf, standing, whyNot } from './tray';
+import { blockerCount, blockersOf, pathOf, standing, whyNot } from './tray';
 import { basisWords, changeWord, costsOf, headline, lines, recordWords, slower, together } from './words';
 
 const plain = (text: string): string => text.replaceAll('\u202f', ' ');
@@ -45,12 +46,12 @@ test('costs that are not known are no zeros, and what only one engine has is not
     writing_ms_per_day: null,
     replaces: ['public.a_idx'],
   });
-  const text = (server: string): string =>
-    costsOf(advice({ server }), none)
+  const text = (scheme: IndexAdvice['scheme']): string =>
+    costsOf(advice({ scheme }), none)
       .map((c) => plain(`${c.name}: ${c.value}`))
       .join('; ');
-  expect(text('PostgreSQL 15.18')).toBe('Size: not known; Writes: +74 B WAL an insert; HOT updates: –; Writers: –; Replaces: a_idx');
-  expect(text('SQLite 3.46')).toBe('Size: not known; Writes: +74 B an insert; Writers: –; Replaces: a_idx');
+  expect(text('postgres')).toBe('Size: not known; Writes: +74 B WAL an insert; HOT updates: –; Writers: –; Replaces: a_idx');
+  expect(text('sqlite')).toBe('Size: not known; Writes: +74 B an insert; Writers: –; Replaces: a_idx');
   expect(basisWords(advice({ basis: 'steps', server: 'SQLite 3.46' }))).toBe(
     'the steps that SQLite 3.46 would take, and the rows that each reads',
   );
@@ -111,9 +112,16 @@ test('the list knows the change of each, by the name within the schema', () => {
 });
 
 test('who would hold a build up is not said to be nobody where it is hidden', () => {
-  expect(blockersOf(creation())).toEqual([{ text: creation().notes[1], pid: 48213 }]);
-  expect([isHidden(creation()), isHidden(null)]).toEqual([false, false]);
-  expect(isHidden(creation({ notes: ['How many transactions it would wait for is hidden from this user'] }))).toBe(true);
+  expect(blockersOf(creation()).map((session) => session.pid)).toEqual([48213]);
+  const of = (waits: Change['waits']): [number | null, string] => [
+    blockerCount(creation({ waits })),
+    standing(creation({ waits }), 0).text,
+  ];
+  expect(of({ answer: 'sessions', sessions: [...blockersOf(creation())], left_out: 2 })).toEqual([3, 'waits for 3 blockers']);
+  expect(of({ answer: 'sessions', sessions: [], left_out: 0 })).toEqual([0, 'nothing was sent']);
+  expect(of({ answer: 'open', transactions: 4, oldest_s: 9 }), 'not all of them use the table').toEqual([4, 'nothing was sent']);
+  expect(of({ answer: 'hidden' })).toEqual([null, 'nothing was sent']);
+  expect(of(null), 'an earlier version did not keep it').toEqual([null, 'nothing was sent']);
 });
 
 test('a finding may have several ways, the advised one first, and each is known by its change', () => {

@@ -1,5 +1,14 @@
 // What an advice says, in words: what it saves, what that rests on, what it costs.
-import type { AdvisedIndex, Change, HypopgUse, IndexAdvice, ShareRange, StatementEffect, TrackRecord } from '../../../backend/types';
+import type {
+  AdvisedIndex,
+  Change,
+  HypopgUse,
+  IndexAdvice,
+  PreviewFigure,
+  ShareRange,
+  StatementEffect,
+  TrackRecord,
+} from '../../../backend/types';
 import { bytes, DASH, duration, format, integer, lasted, MINUS, percent as signed, plural, THIN } from '../../../kit/figures';
 import { percent } from '../../../kit/format';
 import type { Said } from '../said';
@@ -109,9 +118,6 @@ export interface Cost {
   about: string;
 }
 
-/** Figures of the preview that stand beside others, by their names there. */
-const PREVIEWED = { read: 'Table that is read', rows: 'Rows', hot: 'Updates that touch no index now' } as const;
-
 /** A statement in a line of a few words. */
 const brief = (sql: string): string => {
   const line = sql.replace(/\s+/g, ' ').trim();
@@ -120,9 +126,9 @@ const brief = (sql: string): string => {
 
 /** What an index takes: room, and time and bytes of those who write; more of it once the change is planned. */
 export function costsOf(advice: IndexAdvice, index: AdvisedIndex, change: Change | null = null): Cost[] {
-  const postgres = advice.server.startsWith('PostgreSQL');
-  const told = (what: string): string | null => {
-    const row = change?.preview.find((r) => r.what === what && r.predicted !== null);
+  const postgres = advice.scheme === 'postgres';
+  const told = (figure: PreviewFigure): string | null => {
+    const row = change?.preview.find((r) => r.figure === figure && r.predicted !== null);
     return row ? format(row.predicted, row.unit) : null;
   };
   const unknown = 'writes were not counted for an hour yet';
@@ -133,7 +139,7 @@ export function costsOf(advice: IndexAdvice, index: AdvisedIndex, change: Change
       ? { name: 'Size', value: 'not known', about: 'widths of columns are hidden, or the table was never analyzed' }
       : { name: 'Size', value: bytes(size), about: bound },
   ];
-  const [read, rows, hot] = [told(PREVIEWED.read), told(PREVIEWED.rows), told(PREVIEWED.hot)];
+  const [read, rows, hot] = [told('table_read'), told('table_rows'), told('hot_updates')];
   if (read !== null) costs.push({ name: 'Build', value: `reads ${read}`, about: rows === null ? '' : `${rows} rows` });
   costs.push({
     name: 'Writes',

@@ -11,7 +11,7 @@ mod spec;
 mod sqlite;
 mod wanted;
 
-use perfdeck_model::{Address, ApiError, IndexSpec, Scheme, Sensitive};
+use perfdeck_model::{Address, ApiError, IndexSpec, Scheme, Sensitive, WaitsFor};
 use perfdeck_sqltext::{Dialect, quote_identifier};
 use serde::{Deserialize, Serialize};
 
@@ -77,27 +77,12 @@ pub struct CreateFigures {
     pub writes_per_s: Option<f64>,
     /// Share of updates that touch no index now, 0 to 1 (HOT); `None` without updates.
     pub hot: Option<f64>,
-    /// Sessions whose transactions the build would wait for, oldest first; `None` where they are hidden.
-    pub blockers: Option<Vec<Blocker>>,
-    /// Transactions that are open now, and the age of the oldest in seconds (MySQL and MariaDB); `None` where they are hidden.
-    pub transactions: Option<(f64, Option<f64>)>,
+    /// Transactions that the build would wait for; `None` where it waits for none (SQLite).
+    pub waits: Option<WaitsFor>,
     /// Room on the disk that it is built on, in bytes; `None` where nothing tells it.
     pub free_bytes: Option<f64>,
     /// Standbys that replay what it writes, and the longest that one of them lags behind, in seconds.
     pub standbys: Option<(u32, Option<f64>)>,
-}
-
-/// A session whose transaction the build would wait for.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Blocker {
-    /// Its number.
-    pub pid: i64,
-    /// What a person calls it: its application, else its user.
-    pub name: String,
-    /// Its state.
-    pub state: String,
-    /// Age of its transaction, in seconds.
-    pub age_s: f64,
 }
 
 /// What is there of an index that was planned to be created.

@@ -196,7 +196,7 @@ pub(super) async fn figures(
     let n = |at: usize| row.as_ref().and_then(|row| row.try_get::<Option<f64>, _>(at).ok().flatten());
     let open = transactions(&mut c).await;
     let _ = c.close().await;
-    Ok(CreateFigures { table_bytes: n(0), rows: n(1), transactions: open, ..CreateFigures::default() })
+    Ok(CreateFigures { table_bytes: n(0), rows: n(1), waits: Some(open), ..CreateFigures::default() })
 }
 
 pub(super) async fn state(

@@ -1,6 +1,6 @@
 //! On PostgreSQL: `CREATE INDEX CONCURRENTLY` on a session of its own, by the recipe of the module above; of a partitioned table
 //! partition by partition.
-use perfdeck_model::{Address, ApiError, IndexSpec, Scheme, Sensitive};
+use perfdeck_model::{Address, ApiError, IndexSpec, Scheme, Sensitive, WaitedFor, WaitsFor};
 use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{AssertSqlSafe, Connection as _, Row as _};
 
@@ -11,7 +11,7 @@ use super::super::postgres_session::{Mode, open, unqualified, why};
 use super::super::{Watch, refused};
 use super::postgres_plan::no_table;
 use super::wanted::wanted;
-use super::{Blocker, Built, CreateFigures, CreatePlan, expressions, partitions};
+use super::{Built, CreateFigures, CreatePlan, expressions, partitions};
 use crate::foreign_text;
 use crate::indexes::rules::alike::fulfils;
 use crate::indexes::{Index, Scope, postgres_catalogue};
@@ -19,6 +19,8 @@ use crate::own;
 
 /// Sessions that a build would wait for which are listed.
 const BLOCKERS: usize = 5;
+/// Age of a transaction from which on a build would wait long for it, in seconds.
+const OLD_S: u32 = 5;
 
 /// The indexes of one table, as they are compared everywhere.
 pub(super) async fn indexes_of(address: &Address, c: &mut PgConnection, table: i64) -> Result<Vec<Index>, ApiError> {
@@ -36,8 +38,8 @@ pub(super) fn index_of(spec: &IndexSpec, (table, name): (&str, &str), partitione
     index
 }
 
-fn blocker(row: &PgRow) -> Result<Blocker, sqlx::Error> {
-    Ok(Blocker {
+fn waited_for(row: &PgRow) -> Result<WaitedFor, sqlx::Error> {
+    Ok(WaitedFor {
         pid: i64::from(row.try_get::<i32, _>(0)?),
         name: foreign_text::read(row, 1)?.unwrap_or_default(),
         state: row.try_get::<Option<String>, _>(2)?.unwrap_or_default(),
@@ -66,15 +68,18 @@ pub(super) async fn figures(
     let row = row.ok_or_else(|| no_table(&plan.table))?;
     // A concurrent build waits for every transaction of the database that has a snapshot, whatever it reads.
     let sql = format!(
-        "SELECT pid, {}, state, extract(epoch FROM clock_timestamp() - xact_start)::float8 FROM pg_stat_activity
-         WHERE datname = current_database() AND pid <> pg_backend_pid() AND xact_start IS NOT NULL
-           AND backend_type = 'client backend' AND application_name NOT IN ('perfdeck', 'perfdeck-change')
+        "SELECT pid, {}, state, extract(epoch FROM clock_timestamp() - xact_start)::float8, count(*) OVER () FROM pg_stat_activity
+         WHERE datname = current_database() AND pid <> pg_backend_pid()
+           AND xact_start <= clock_timestamp() - make_interval(secs => {OLD_S}) AND backend_type = 'client backend' AND application_name NOT IN ('perfdeck', 'perfdeck-change')
          ORDER BY xact_start LIMIT {BLOCKERS}",
         foreign_text::ask("coalesce(nullif(application_name, ''), usename::text)", 63)
     );
     let rows = sqlx::query(AssertSqlSafe(sql)).fetch_all(&mut c).await.map_err(failed)?;
     let hidden: bool = row.try_get(4).map_err(failed)?;
-    let blockers = rows.iter().map(blocker).collect::<Result<Vec<_>, _>>().map_err(failed)?;
+    let sessions = rows.iter().map(waited_for).collect::<Result<Vec<_>, _>>().map_err(failed)?;
+    let all = rows.first().map_or(Ok(0), |row| row.try_get::<i64, _>(4)).map_err(failed)?;
+    let left_out =
+        u32::try_from(all).unwrap_or(u32::MAX).saturating_sub(u32::try_from(sessions.len()).unwrap_or(u32::MAX));
     let sql = "SELECT count(*)::int8, max(extract(epoch FROM replay_lag))::float8 FROM pg_stat_replication";
     let standby = sqlx::query(sql).fetch_one(&mut c).await.map_err(failed)?;
     let count: i64 = standby.try_get(0).map_err(failed)?;
@@ -87,7 +92,7 @@ pub(super) async fn figures(
         rows: n(1)?,
         writes_per_s: n(2)?,
         hot: n(3)?,
-        blockers: (!hidden).then_some(blockers),
+        waits: Some(if hidden { WaitsFor::Hidden } else { WaitsFor::Sessions { sessions, left_out } }),
         standbys: Some((u32::try_from(count).unwrap_or(u32::MAX), lag)),
         ..CreateFigures::default()
     })

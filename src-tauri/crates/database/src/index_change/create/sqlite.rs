@@ -123,7 +123,6 @@ pub(super) async fn figures(address: &Address, plan: &CreatePlan) -> Result<Crea
     let _ = c.close().await;
     Ok(CreateFigures {
         table_bytes: bytes.map(|b| b as f64),
-        blockers: Some(Vec::new()),
         free_bytes: room(Path::new(&address.path)).map(|(_, free)| free),
         ..CreateFigures::default()
     })

@@ -182,7 +182,7 @@ impl Engine {
                 self.advance_with(stored, ChangeState::Applied, "", |change| {
                     change.ends_ms = ends;
                     for row in &mut change.preview {
-                        row.came = came.iter().find(|(what, _)| *what == row.what).map(|(_, value)| *value);
+                        row.came = came.iter().find(|(figure, _)| row.is(*figure)).map(|(_, value)| *value);
                     }
                 })
                 .await?;

@@ -21,7 +21,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use perfdeck_model::{
-    ApiError, BoxFuture, ChangePrediction, Environment, ErrorCode, PreviewRow, TargetRole, TargetSays, Targets, masking,
+    ApiError, BoxFuture, BuildLock, ChangePrediction, Environment, ErrorCode, PreviewFigure, PreviewRow, TargetRole,
+    TargetSays, Targets, WaitsFor, masking,
 };
 use serde_json::Value;
 
@@ -65,11 +66,16 @@ pub(crate) struct Planned {
 #[derive(Default)]
 pub(crate) struct Preview {
     pub(crate) rows: Vec<PreviewRow>,
+    /// Further sentences.
     pub(crate) notes: Vec<String>,
+    /// Transactions that it would wait for; `None` where nothing is waited for.
+    pub(crate) waits: Option<WaitsFor>,
+    /// Whom it keeps waiting while an index is built.
+    pub(crate) lock: Option<BuildLock>,
 }
 
-/// Figures that were measured while it was applied: [`PreviewRow::what`] and the value.
-pub(crate) type Came = Vec<(String, f64)>;
+/// Figures that were measured while it was applied.
+pub(crate) type Came = Vec<(PreviewFigure, f64)>;
 
 /// A kind of change. It only knows its target: states, guards, the journal and what happens after a crash are the core's.
 ///

@@ -58,6 +58,7 @@ impl Engine {
                 self.advance_with(&mut stored, ChangeState::Previewed, "", |change| {
                     change.preview = preview.rows;
                     change.notes.extend(preview.notes);
+                    (change.waits, change.lock) = (preview.waits, preview.lock);
                 })
                 .await?;
                 Ok(self.shown(stored.change))
@@ -95,6 +96,8 @@ impl Engine {
             steps: vec![ChangeStep { at_ms: now, state: ChangeState::Planned, text: String::new() }],
             preview: Vec::new(),
             notes: lease.map(|ms| format!("It ends by itself after {} s", (ms / 1e3).round())).into_iter().collect(),
+            waits: None,
+            lock: None,
             offers: Vec::new(),
             target_says: None,
             checked_ms: None,

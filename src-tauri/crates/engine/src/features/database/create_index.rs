@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use perfdeck_database::index_change::{self, Blocker, Built, CreateFigures, CreatePlan, Watch};
+use perfdeck_database::index_change::{self, Built, CreateFigures, CreatePlan, Watch};
 use perfdeck_model::{
-    ApiError, BoxFuture, ChangeDetail, Environment, ErrorCode, IndexSpec, IndexSpecKey, IndexSpecKeyOf, PreviewRow,
-    Says, Scheme, TargetRole, TargetSays, Unit, masking,
+    ApiError, BoxFuture, BuildLock, ChangeDetail, Environment, ErrorCode, IndexSpec, IndexSpecKey, IndexSpecKeyOf,
+    PreviewFigure, PreviewRow, Says, Scheme, TargetRole, TargetSays, masking,
 };
 use perfdeck_sqltext::index_key;
 use perfdeck_words as words;
@@ -14,19 +14,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use ts_rs::TS;
 
-use super::drop_index::{in_work, invalid, open_transactions, read};
+use super::drop_index::{in_work, invalid, read};
 use crate::Engine;
 use crate::core::changes::{At, Came, ChangeKind, Planned, Preview};
 use crate::core::guards::Permit;
 use crate::core::jobs::JobContext;
 use crate::table::Result;
-
-/// Row of the preview that is measured while it is applied.
-const TIME: &str = "Time";
-/// Row that is predicted where the index was advised.
-const SIZE: &str = "Size";
-/// Age of a transaction from which on it is said that the build would wait long, in seconds.
-const OLD_S: f64 = 5.0;
 
 /// Plans an index.
 #[derive(Debug, Clone, Serialize, Deserialize, TS)]
@@ -135,27 +128,10 @@ fn answer(plan: &CreatePlan, built: &Built) -> TargetSays {
     }
 }
 
-fn blockers(all: Option<&[Blocker]>) -> Vec<String> {
-    let Some(all) = all else {
-        return vec!["How many transactions it would wait for is hidden from this user".to_owned()];
-    };
-    let old = all.iter().filter(|b| b.age_s >= OLD_S);
-    let line = |b: &Blocker| {
-        format!(
-            "It would wait for session {} ({}, {}), whose transaction is open for {}",
-            b.pid,
-            words::visible(&b.name, words::Brackets::Angle),
-            b.state,
-            words::seconds(b.age_s)
-        )
-    };
-    old.map(line).collect()
-}
-
 fn notes(scheme: Scheme, plan: &CreatePlan, figures: &CreateFigures) -> Vec<String> {
     let mut notes = match scheme {
         Scheme::Postgres => postgres_notes(plan, figures),
-        Scheme::Mysql | Scheme::Mariadb => mysql_notes(plan, figures),
+        Scheme::Mysql | Scheme::Mariadb => mysql_notes(),
         _ => sqlite_notes(figures),
     };
     if let Some(other) = &plan.covered_by {
@@ -165,47 +141,32 @@ fn notes(scheme: Scheme, plan: &CreatePlan, figures: &CreateFigures) -> Vec<Stri
 }
 
 fn sqlite_notes(figures: &CreateFigures) -> Vec<String> {
-    let mut notes = vec!["Writers wait for as long as it is built".to_owned()];
     // Its size is not known before; it is less than the table's, unless it holds all of it, and its journal holds it again.
-    match (figures.free_bytes, figures.table_bytes) {
-        (Some(free), Some(table)) if free < 2.0 * table => notes.push(format!(
+    vec![match (figures.free_bytes, figures.table_bytes) {
+        (Some(free), Some(table)) if free < 2.0 * table => format!(
             "The file's disk has {} free, which may not be enough: the table has {}",
             words::bytes(free),
             words::bytes(table)
-        )),
-        (Some(free), _) => notes.push(format!("The file's disk has {} free", words::bytes(free))),
-        (None, _) => notes.push("How much of the file's disk is free is not told here".to_owned()),
-    }
-    notes
+        ),
+        (Some(free), _) => format!("The file's disk has {} free", words::bytes(free)),
+        (None, _) => "How much of the file's disk is free is not told here".to_owned(),
+    }]
 }
 
-fn mysql_notes(plan: &CreatePlan, figures: &CreateFigures) -> Vec<String> {
-    let (count, oldest) = match figures.transactions {
-        Some((n, oldest)) => (Some(n), oldest),
-        None => (None, None),
-    };
-    let mut notes = vec![
-        format!(
-            "SELECT, INSERT, UPDATE and DELETE go on; other ALTERs on `{}` wait. The table's lock is taken for a moment at the \
-             beginning and at the end, and waited for 2 s, since others wait behind that",
-            plan.table
-        ),
+fn mysql_notes() -> Vec<String> {
+    vec![
+        "The table's lock is waited for 2 s at either end, since others wait behind that".to_owned(),
         "It has 10 min; stopping it ends it on the server too (KILL QUERY). What is cut off leaves nothing, and a statement that \
          nobody waits for any more goes on to its end"
             .to_owned(),
         "Replicas build it after that, one statement at a time, and lag as long as it takes there".to_owned(),
         "How much of the server's disk is free is not told: it needs its own size, and as much in innodb_tmpdir while it is sorted"
             .to_owned(),
-    ];
-    notes.extend(open_transactions(count, oldest));
-    notes
+    ]
 }
 
 fn postgres_notes(plan: &CreatePlan, figures: &CreateFigures) -> Vec<String> {
-    let mut notes = vec![format!(
-        "SELECT, INSERT, UPDATE and DELETE go on; VACUUM, ANALYZE, ALTER and other builds on `{}` wait (SHARE UPDATE EXCLUSIVE)",
-        plan.table
-    )];
+    let mut notes = Vec::new();
     if plan.partitioned {
         notes.push(format!(
             "{} one after the other: built beside reads and writes, then attached. Making the parent's blocks writes to it for a \
@@ -223,7 +184,6 @@ fn postgres_notes(plan: &CreatePlan, figures: &CreateFigures) -> Vec<String> {
         );
     }
     notes.push("The table is read twice, and the disk needs the index's size twice while it is sorted; how much is free there no server tells".to_owned());
-    notes.extend(blockers(figures.blockers.as_deref()));
     if let Some((count @ 1.., lag)) = figures.standbys {
         let lag = lag.map(|s| format!(", {} behind at most", words::seconds(s))).unwrap_or_default();
         notes.push(format!(
@@ -236,10 +196,6 @@ fn postgres_notes(plan: &CreatePlan, figures: &CreateFigures) -> Vec<String> {
         ));
     }
     notes
-}
-
-fn row(what: &str, predicted: Option<f64>, unit: Unit) -> PreviewRow {
-    PreviewRow { what: what.to_owned(), predicted, came: None, unit }
 }
 
 fn undo_cost(scheme: Scheme, plan: &CreatePlan) -> Option<String> {
@@ -291,18 +247,19 @@ impl ChangeKind for CreateIndex {
             let plan: CreatePlan = read(plan)?;
             let (address, password) = at.engine.door(at.environment).await?;
             let figures = index_change::create_figures(&address, password.as_ref(), &plan).await?;
-            let mut rows = vec![row("Table that is read", figures.table_bytes, Unit::Bytes)];
+            let mut rows = vec![PreviewRow::new(PreviewFigure::TableRead, figures.table_bytes)];
             if address.scheme != Scheme::Sqlite {
-                rows.push(row("Rows", figures.rows, Unit::Count));
+                rows.push(PreviewRow::new(PreviewFigure::TableRows, figures.rows));
             }
             if address.scheme == Scheme::Postgres {
-                rows.push(row("Writes that maintain it", figures.writes_per_s, Unit::PerSecond));
-                rows.push(row("Updates that touch no index now", figures.hot, Unit::Ratio));
+                rows.push(PreviewRow::new(PreviewFigure::WritesAdded, figures.writes_per_s));
+                rows.push(PreviewRow::new(PreviewFigure::HotUpdates, figures.hot));
             }
-            rows.push(row(SIZE, at.prediction.and_then(|p| p.bytes), Unit::Bytes));
+            rows.push(PreviewRow::new(PreviewFigure::Size, at.prediction.and_then(|p| p.bytes)));
             // How long it takes depends on the machine and on who else uses the table.
-            rows.push(row(TIME, None, Unit::Seconds));
-            Ok(Preview { rows, notes: notes(address.scheme, &plan, &figures) })
+            rows.push(PreviewRow::new(PreviewFigure::Time, None));
+            let notes = notes(address.scheme, &plan, &figures);
+            Ok(Preview { rows, notes, waits: figures.waits, lock: BuildLock::of(address.scheme) })
         })
     }
 
@@ -320,10 +277,10 @@ impl ChangeKind for CreateIndex {
             let progress = |share: Option<f64>, step: &str| job.progress(share, step);
             let watch = Watch { stop: Box::pin(job.cancel.cancelled()), progress: &progress };
             index_change::build(&address, password.as_ref(), &plan, watch).await?;
-            let mut came = vec![(TIME.to_owned(), started.elapsed().as_secs_f64())];
+            let mut came = vec![(PreviewFigure::Time, started.elapsed().as_secs_f64())];
             // It is there: that its size is not told fails nothing.
             let size = index_change::index_bytes(&address, password.as_ref(), &plan.name).await;
-            came.extend(size.ok().flatten().map(|bytes| (SIZE.to_owned(), bytes)));
+            came.extend(size.ok().flatten().map(|bytes| (PreviewFigure::Size, bytes)));
             Ok(came)
         })
     }

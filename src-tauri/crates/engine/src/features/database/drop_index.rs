@@ -3,17 +3,13 @@
 use std::time::{Duration, Instant};
 
 use perfdeck_database::index_change::{self, IndexFigures, IndexPlan, IndexState, Watch};
-use perfdeck_model::{ApiError, BoxFuture, ErrorCode, PreviewRow, Says, Scheme, TargetRole, TargetSays, Unit};
+use perfdeck_model::{ApiError, BoxFuture, ErrorCode, PreviewFigure, PreviewRow, Says, Scheme, TargetRole, TargetSays};
 use perfdeck_words as words;
 use serde_json::Value;
 
 use crate::core::changes::{At, Came, ChangeKind, Planned, Preview};
 use crate::core::guards::Permit;
 use crate::core::jobs::JobContext;
-
-/// Rows of the preview that are measured while it is applied.
-const FREED: &str = "Space freed";
-const TIME: &str = "Time";
 
 /// Names that are listed in one sentence.
 const NAMES: usize = 5;
@@ -72,10 +68,6 @@ pub(super) fn invalid(bytes: f64, maintained: bool, session: Option<i32>) -> Str
 /// A statement of MySQL or MariaDB that goes on, in words.
 pub(super) fn in_work(session: i64) -> String {
     format!("session {session} of the server works on it")
-}
-
-fn row(what: &str, predicted: Option<f64>, unit: Unit) -> PreviewRow {
-    PreviewRow { what: what.to_owned(), predicted, came: None, unit }
 }
 
 /// What speaks for and against it.
@@ -168,22 +160,7 @@ fn notes(scheme: Scheme, plan: &IndexPlan, figures: &IndexFigures) -> Vec<String
         }
         _ => notes.push("Writers wait while it is dropped, and as long as it is built again".to_owned()),
     }
-    if scheme != Scheme::Sqlite {
-        notes.extend(open_transactions(figures.transactions, figures.oldest_s));
-    }
     notes
-}
-
-/// Transactions that a statement about the table may wait for.
-pub(super) fn open_transactions(count: Option<f64>, oldest_s: Option<f64>) -> Option<String> {
-    match (count, oldest_s) {
-        (Some(n), Some(oldest)) if n > 0.0 => Some(format!(
-            "{n:.0} {} open now, the oldest for {oldest:.0} s; it waits for those that use the table",
-            if n > 1.0 { "transactions are" } else { "transaction is" }
-        )),
-        (None, _) => Some("How many transactions it would wait for is hidden from this user".to_owned()),
-        _ => None,
-    }
 }
 
 /// What dropping it is, in one line.
@@ -198,16 +175,19 @@ fn title(plan: &IndexPlan) -> String {
 
 /// Figures of a preview.
 pub(super) fn rows(plan: &IndexPlan, figures: &IndexFigures) -> Vec<PreviewRow> {
-    let mut rows =
-        vec![row(FREED, figures.bytes, Unit::Bytes), row("Writes saved", figures.writes_per_s, Unit::PerSecond)];
+    use PreviewFigure as Figure;
+    let mut rows = vec![
+        PreviewRow::new(Figure::SpaceFreed, figures.bytes),
+        PreviewRow::new(Figure::WritesSaved, figures.writes_per_s),
+    ];
     if plan.repeats.is_some() {
-        rows.extend(figures.scans.map(|n| row("Scans that the other index takes over", Some(n), Unit::Count)));
+        rows.extend(figures.scans.map(|n| PreviewRow::new(Figure::ScansTakenOver, Some(n))));
     } else if !plan.left_over {
-        rows.push(row("Scans of it so far", figures.scans, Unit::Count));
-        rows.push(row("Rows read by it so far", figures.rows_read, Unit::Count));
+        rows.push(PreviewRow::new(Figure::Scans, figures.scans));
+        rows.push(PreviewRow::new(Figure::RowsRead, figures.rows_read));
     }
     // How long it takes depends on who else uses the table.
-    rows.push(row(TIME, None, Unit::Seconds));
+    rows.push(PreviewRow::new(Figure::Time, None));
     rows
 }
 
@@ -251,8 +231,8 @@ impl ChangeKind for DropIndex {
             let plan: IndexPlan = read(plan)?;
             let (address, password) = at.engine.door(at.environment).await?;
             let figures = index_change::figures(&address, password.as_ref(), &plan).await?;
-            let rows = rows(&plan, &figures);
-            Ok(Preview { rows, notes: notes(address.scheme, &plan, &figures) })
+            let (rows, notes) = (rows(&plan, &figures), notes(address.scheme, &plan, &figures));
+            Ok(Preview { rows, notes, waits: figures.waits, ..Preview::default() })
         })
     }
 
@@ -272,8 +252,8 @@ impl ChangeKind for DropIndex {
             let progress = |share: Option<f64>, step: &str| job.progress(share, step);
             let watch = Watch { stop: Box::pin(job.cancel.cancelled()), progress: &progress };
             index_change::drop_index(&address, password.as_ref(), &plan, watch).await?;
-            let mut came = vec![(TIME.to_owned(), started.elapsed().as_secs_f64())];
-            came.extend(before.map(|bytes| (FREED.to_owned(), bytes)));
+            let mut came = vec![(PreviewFigure::Time, started.elapsed().as_secs_f64())];
+            came.extend(before.map(|bytes| (PreviewFigure::SpaceFreed, bytes)));
             Ok(came)
         })
     }

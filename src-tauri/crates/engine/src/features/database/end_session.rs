@@ -2,19 +2,13 @@
 use std::time::{Duration, Instant};
 
 use perfdeck_database::activity::{self, CANCEL, EndPlan, EndState, TERMINATE};
-use perfdeck_model::{ApiError, BoxFuture, ErrorCode, PreviewRow, Says, TargetRole, TargetSays, Unit};
+use perfdeck_model::{ApiError, BoxFuture, ErrorCode, PreviewFigure, PreviewRow, Says, TargetRole, TargetSays};
 use perfdeck_words as words;
 use serde_json::Value;
 
 use crate::core::changes::{At, Came, ChangeKind, Planned, Preview};
 use crate::core::guards::Permit;
 use crate::core::jobs::JobContext;
-
-/// Rows of the preview that are measured while it is applied.
-const FREED: &str = "Sessions freed at once";
-const TIME: &str = "Time";
-/// Row that only InnoDB tells.
-const ROWS: &str = "Rows rolled back";
 
 /// Ends a statement or a session.
 pub(crate) struct EndSession(&'static str);
@@ -38,10 +32,6 @@ fn title(plan: &EndPlan) -> String {
     } else {
         format!("Terminate session `{}`{who}", plan.pid)
     }
-}
-
-fn row(what: &str, predicted: Option<f64>, unit: Unit) -> PreviewRow {
-    PreviewRow { what: what.to_owned(), predicted, came: None, unit }
 }
 
 fn notes(plan: &EndPlan) -> Vec<String> {
@@ -140,16 +130,14 @@ impl ChangeKind for EndSession {
         // The plan was made of the same reading: another one would tell another moment.
         Box::pin(async move {
             let plan = read(plan)?;
-            let mut rows = vec![row(
-                FREED,
-                (!plan.keeps && plan.doubt.is_none() && plan.untold == 0).then(|| f64::from(plan.freed)),
-                Unit::Count,
-            )];
+            let freed = (!plan.keeps && plan.doubt.is_none() && plan.untold == 0).then(|| f64::from(plan.freed));
+            let mut rows = vec![PreviewRow::new(PreviewFigure::SessionsFreed, freed)];
+            // InnoDB alone tells it.
             if plan.rows.is_some() || plan.unknown_rows {
-                rows.push(row(ROWS, plan.rows, Unit::Count));
+                rows.push(PreviewRow::new(PreviewFigure::RowsRolledBack, plan.rows));
             }
-            rows.push(row(TIME, None, Unit::Seconds));
-            Ok(Preview { rows, notes: notes(&plan) })
+            rows.push(PreviewRow::new(PreviewFigure::Time, None));
+            Ok(Preview { rows, notes: notes(&plan), ..Preview::default() })
         })
     }
 
@@ -166,11 +154,11 @@ impl ChangeKind for EndSession {
             let started = Instant::now();
             let stop = Box::pin(job.cancel.cancelled());
             activity::end_session(&address, password.as_ref(), &plan, stop).await?;
-            let mut came = vec![(TIME.to_owned(), started.elapsed().as_secs_f64())];
+            let mut came = vec![(PreviewFigure::Time, started.elapsed().as_secs_f64())];
             job.progress(None, "looking who goes on");
             // It has ended, whether or not it can be seen what came of it.
             if let Ok(freed) = activity::freed_now(&address, password.as_ref(), &plan).await {
-                came.push((FREED.to_owned(), f64::from(freed)));
+                came.push((PreviewFigure::SessionsFreed, f64::from(freed)));
             }
             Ok(came)
         })

@@ -2,16 +2,13 @@
 use std::time::{Duration, Instant};
 
 use perfdeck_database::index_change::{self, Hidden, HidePlan, Watch};
-use perfdeck_model::{ApiError, BoxFuture, PreviewRow, Says, TargetRole, TargetSays, Unit};
+use perfdeck_model::{ApiError, BoxFuture, PreviewFigure, PreviewRow, Says, TargetRole, TargetSays};
 use serde_json::Value;
 
 use super::drop_index::{in_work, read};
 use crate::core::changes::{At, Came, ChangeKind, Planned, Preview};
 use crate::core::guards::Permit;
 use crate::core::jobs::JobContext;
-
-/// Row of the preview that is measured while it is applied.
-const TIME: &str = "Time";
 
 /// Hides an index.
 pub(crate) struct HideIndex;
@@ -76,8 +73,8 @@ impl ChangeKind for HideIndex {
     fn preview<'a>(&'a self, _at: At<'a>, plan: &'a Value) -> BoxFuture<'a, Result<Preview, ApiError>> {
         Box::pin(async move {
             let plan: HidePlan = read(plan)?;
-            let time = PreviewRow { what: TIME.to_owned(), predicted: None, came: None, unit: Unit::Seconds };
-            Ok(Preview { rows: vec![time], notes: notes(&plan) })
+            let rows = vec![PreviewRow::new(PreviewFigure::Time, None)];
+            Ok(Preview { rows, notes: notes(&plan), ..Preview::default() })
         })
     }
 
@@ -95,7 +92,7 @@ impl ChangeKind for HideIndex {
             let progress = |share: Option<f64>, step: &str| job.progress(share, step);
             let watch = Watch { stop: Box::pin(job.cancel.cancelled()), progress: &progress };
             index_change::hide_index(&address, password.as_ref(), &plan, watch).await?;
-            Ok(vec![(TIME.to_owned(), started.elapsed().as_secs_f64())])
+            Ok(vec![(PreviewFigure::Time, started.elapsed().as_secs_f64())])
         })
     }
 

@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use perfdeck_model::{ApiError, BoxFuture, ErrorCode, PreviewRow, Says, TargetRole, TargetSays, Unit};
+use perfdeck_model::{ApiError, BoxFuture, ErrorCode, PreviewFigure, PreviewRow, Says, TargetRole, TargetSays};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -159,8 +159,8 @@ impl ChangeKind for Scripted {
     fn preview<'a>(&'a self, _: At<'a>, _: &'a Value) -> BoxFuture<'a, Result<Preview, ApiError>> {
         Box::pin(async move {
             Self::look(self.script().preview).await?;
-            let row = PreviewRow { what: "Words".to_owned(), predicted: Some(1.0), came: None, unit: Unit::Count };
-            Ok(Preview { rows: vec![row], notes: vec!["It is a test".to_owned()] })
+            let rows = vec![PreviewRow::new(PreviewFigure::Other, Some(1.0))];
+            Ok(Preview { rows, notes: vec!["It is a test".to_owned()], ..Preview::default() })
         })
     }
 
@@ -173,7 +173,7 @@ impl ChangeKind for Scripted {
     ) -> BoxFuture<'a, Result<Came, ApiError>> {
         Box::pin(async move {
             Self::alter(self.script().apply, &Self::path(plan), "applied", job).await?;
-            Ok(vec![("Words".to_owned(), 2.0)])
+            Ok(vec![(PreviewFigure::Other, 2.0)])
         })
     }
 

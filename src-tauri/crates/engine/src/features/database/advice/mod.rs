@@ -63,6 +63,8 @@ pub struct AdviceGiven {
     pub grants: Vec<String>,
     /// Product and version of the server.
     pub server: String,
+    /// Its engine.
+    pub scheme: Scheme,
     /// How indexes were simulated.
     pub method: SimulationMethod,
     /// Whether `HypoPG` is in the database.
@@ -150,6 +152,7 @@ pub async fn index_advice(
         workload,
         grants: facts.grants,
         server: facts.server,
+        scheme: address.scheme,
         method,
         has_hypopg,
         catalogue,

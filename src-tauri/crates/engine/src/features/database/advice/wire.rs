@@ -1,7 +1,7 @@
 //! Advice in the words of the wire. Pure.
 use perfdeck_advisor::{Advice, Advised, Effect, Index, Key, KeyOf, Method, Table, WriteEffect, range_of, together};
 use perfdeck_model::{
-    AdvisedIndex, ClassEffect, IndexAdvice, IndexSpec, IndexSpecKey, IndexSpecKeyOf, NotAnalysedStatement,
+    AdvisedIndex, BuildLock, ClassEffect, IndexAdvice, IndexSpec, IndexSpecKey, IndexSpecKeyOf, NotAnalysedStatement,
     PredictedStatement, RejectedIndex, ShareRange, SlowedStatement, StatementEffect,
 };
 use perfdeck_sqltext::{Dialect, literals_removed, quote_identifier, without_literals};
@@ -55,6 +55,8 @@ pub(super) fn index_advice(given: AdviceGiven, gathered: Gathered, about: About)
         environment_id: about.environment_id,
         made_ms: about.made_ms,
         server: given.server.clone(),
+        scheme: Some(given.scheme),
+        lock: BuildLock::of(given.scheme),
         source: gathered.source.clone(),
         from_ms: gathered.from_ms,
         to_ms: gathered.to_ms,
