@@ -73,11 +73,11 @@ async fn kill(c: &mut MySqlConnection, id: i64) -> Result<(), sqlx::Error> {
     sqlx::raw_sql(AssertSqlSafe(format!("KILL QUERY {id}"))).execute(c).await.map(drop)
 }
 
-/// The session that runs this statement, one of another Perfdeck or of one that ended among them. Sessions of the same user are
-/// seen without a privilege.
+/// The session that runs this statement in the same database, one of another Perfdeck or of one that ended among them: other databases of
+/// the server may have a table of that name. Sessions of the same user are seen without a privilege.
 pub(super) async fn at_work(c: &mut MySqlConnection, sql: &str) -> Result<Option<i64>, sqlx::Error> {
     let ask = "SELECT CAST(id AS SIGNED) FROM information_schema.processlist
-               WHERE command = 'Query' AND id <> CONNECTION_ID() AND CAST(info AS BINARY) = CAST(? AS BINARY) LIMIT 1";
+               WHERE command = 'Query' AND id <> CONNECTION_ID() AND db = DATABASE() AND CAST(info AS BINARY) = CAST(? AS BINARY) LIMIT 1";
     sqlx::query_scalar(ask).bind(sql).fetch_optional(c).await
 }
 
@@ -142,6 +142,7 @@ async fn instrumented(c: &mut MySqlConnection, id: i64) -> Option<(Option<f64>, 
         }
     };
     let n = |at: usize| row.try_get::<Option<f64>, _>(at).ok().flatten();
-    let share = n(1).zip(n(2)).filter(|(_, all)| *all > 0.0).map(|(done, all)| (done / all).clamp(0.0, 1.0));
+    // Where the table's statistics are old, more is done than was estimated, and the estimate follows what is done.
+    let share = n(1).zip(n(2)).filter(|(done, all)| done < all).map(|(done, all)| (done / all).clamp(0.0, 1.0));
     Some((share, text(&row, 0)))
 }
