@@ -9,8 +9,8 @@ use perfdeck_engine::{ByEnvironment, Engine, changes};
 use perfdeck_model::{
     AdviceBasis, ApiError, ChangeState, ErrorCode, HypopgUse, IndexAdvice, JobResult, Kind, SimulationMethod, Unit,
 };
-use perfdeck_testkit::{PostgresDatabase, shared_postgres};
 use perfdeck_testkit::sqlx::{self, Connection as _, Row as _};
+use perfdeck_testkit::{PostgresDatabase, shared_postgres};
 
 use super::support::{self, apply, by_id, open};
 

@@ -5,21 +5,23 @@
 mod places;
 mod rows;
 
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use perfdeck_engine::changes::{self, ChangeList, ChangePlan};
 use perfdeck_engine::Engine;
+use perfdeck_engine::changes::{self, ChangeList, ChangePlan};
 use perfdeck_engine::environments::{self, EnvUpdate};
-use perfdeck_model::{ApiError, Change, ChangeState, EnvironmentDraft, Kind, Says};
+use perfdeck_model::{ApiError, Change, ChangeOffer, ChangeState, EnvironmentDraft, Kind, Says};
 use perfdeck_testkit::eventually;
+use perfdeck_testkit::sqlx::{self, ConnectOptions as _, Connection as _, Executor as _, sqlite::SqliteConnectOptions};
 use serde::{Deserialize, Serialize};
 
 use super::create::{plan as create, text};
 use super::support::{apply, by_id, database, draft, open, says, undo};
-use places::{Place, places};
+use places::{Place, journal, places};
 use rows::{End, Row};
 
 /// Variable that makes [`child`] do something: its orders.
@@ -146,13 +148,15 @@ async fn in_each_state_the_next_start_says_what_is_so_and_offers_the_ways_out() 
     let (data, signs) = (dir.path().join("data"), dir.path().join("signs"));
     std::fs::create_dir(&signs).expect("a folder");
     let mut places = places(dir.path()).await;
-    let orders = Orders { data: data.clone(), signs: signs.clone(), all: places.iter().map(|p| p.order.clone()).collect() };
+    let orders =
+        Orders { data: data.clone(), signs: signs.clone(), all: places.iter().map(|p| p.order.clone()).collect() };
     let mut child = start(&orders);
     // First whatever stays as it is, then that all of them are there at one moment.
     futures_util::future::join_all(places.iter_mut().map(|place| place.brought(&signs))).await;
     eventually(Duration::from_secs(60), async || {
         let there = futures_util::future::join_all(places.iter().map(|place| place.is_there(&signs))).await;
-        let missing: Vec<&str> = places.iter().zip(there).filter(|(_, there)| !there).map(|(p, _)| p.row.name).collect();
+        let missing: Vec<&str> =
+            places.iter().zip(there).filter(|(_, there)| !there).map(|(p, _)| p.row.name).collect();
         if missing.is_empty() { Ok(()) } else { Err(missing.join(", ")) }
     })
     .await;
@@ -163,12 +167,69 @@ async fn in_each_state_the_next_start_says_what_is_so_and_offers_the_ways_out() 
     engine.shutdown().await;
 }
 
+/// A file that was written to when Perfdeck was killed: nobody reads it before it is rolled back.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_is_half_written_is_rolled_back_and_asked() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let (data, file) = (dir.path().join("data"), dir.path().join("a.db"));
+    let options = SqliteConnectOptions::new().filename(&file).create_if_missing(true);
+    let mut c = options.connect().await.expect("a file");
+    c.execute(
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT);
+         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 150000)
+         INSERT INTO t SELECT i, printf('%0200d', i) FROM n",
+    )
+    .await
+    .expect("rows");
+    c.close().await.expect("closed");
+    let order = Order {
+        name: "file".to_owned(),
+        url: format!("sqlite:{}", file.display()),
+        table: "t".to_owned(),
+        index: String::new(),
+        key: "a".to_owned(),
+        what: What::Create,
+        reach: Reach::Applied,
+    };
+    let mut child = start(&Orders { data: data.clone(), signs: dir.path().to_owned(), all: vec![order] });
+    // The journal is one once its beginning is written, which is before the first page of the file is.
+    let written = || {
+        let mut first = [0];
+        let read = std::fs::File::open(journal(&file)).and_then(|mut file| file.read_exact(&mut first));
+        read.is_ok() && first[0] != 0
+    };
+    let end = Instant::now() + Duration::from_secs(30);
+    while !written() {
+        assert!(Instant::now() < end, "it writes to the file");
+        std::thread::yield_now();
+    }
+    kill(&mut child);
+    assert!(written(), "it was killed in the middle");
+
+    let engine = open(&data).await;
+    let cut = listed(&engine, "file").await;
+    assert_eq!((cut.state, says(&cut)), (ChangeState::CutOff, Some(Says::AsBefore)), "{cut:?}");
+    assert_eq!(cut.offers, [ChangeOffer::Finish, ChangeOffer::Undo], "{cut:?}");
+    let done = apply(&engine, &cut.id, None).await.expect("brought to its end");
+    assert_eq!((done.state, says(&done)), (ChangeState::Verified, Some(Says::AsApplied)), "{done:?}");
+    undo(&engine, &cut.id).await.expect("undone");
+    let mut c = options.connect().await.expect("the file");
+    let sql = "SELECT count(*), (SELECT count(*) FROM sqlite_schema WHERE type = 'index') FROM t";
+    let counts: (i64, i64) = sqlx::query_as(sql).fetch_one(&mut c).await.expect("counts");
+    assert_eq!(counts, (150_000, 0), "as before");
+    engine.shutdown().await;
+}
+
 async fn afterwards(engine: &Arc<Engine>, place: &mut Place) {
     let Row { name, state, says: wanted, offers, end, .. } = *place.row;
     let found = listed(engine, name).await;
     assert!(!found.held, "{name}: nobody works on it: {found:?}");
     place.left_alone().await;
     again(engine, &found, &place.order).await;
+    if state == ChangeState::Verified {
+        // Who kept it from being asked would keep everybody.
+        place.release().await;
+    }
     // Independent of the product.
     let truth = place.truth().await;
     let asked = changes::check(engine.clone(), by_id(&found.id)).await.expect("asked").change;

@@ -88,7 +88,10 @@ async fn mariadb_leaves_nothing_of_it() {
     let dir = tempfile::tempdir().expect("a folder");
     let (engine, mut server) = (open(dir.path()).await, MariaDb::start().await.expect("MariaDB"));
     server.execute(SLOW).await.expect("a table that takes long");
-    server.execute("CREATE TABLE used (a INT, b INT, KEY two (a, b)); INSERT INTO used VALUES (1, 1)").await.expect("another");
+    server
+        .execute("CREATE TABLE used (a INT, b INT, KEY two (a, b)); INSERT INTO used VALUES (1, 1)")
+        .await
+        .expect("another");
     let id = environment(&engine, "clinic", &server.url()).await;
     let before = (definition(&server, "slow").await, definition(&server, "used").await);
     let create = create(&engine, &id, text("slow", &["hash"])).await.expect("planned");
@@ -105,7 +108,11 @@ async fn mariadb_leaves_nothing_of_it() {
     assert!(killed.success(), "{killed}");
     away(&engine, &begun).await;
     server.restart().await.expect("it comes back");
-    assert_eq!((definition(&server, "slow").await, definition(&server, "used").await), before, "nothing of it is there");
+    assert_eq!(
+        (definition(&server, "slow").await, definition(&server, "used").await),
+        before,
+        "nothing of it is there"
+    );
     for (change, _) in &begun {
         let told = asked(&engine, &change.id).await;
         assert_eq!((told.state, says(&told)), (ChangeState::CutOff, Some(Says::AsBefore)), "{told:?}");

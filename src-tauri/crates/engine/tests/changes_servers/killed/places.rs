@@ -1,11 +1,11 @@
 //! Where the rows are: a database of PostgreSQL, a table of MariaDB, or a file each, with whoever is in the way there.
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use perfdeck_model::Says;
 use perfdeck_testkit::sqlx::{
-    self, AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _, MySqlConnection, PgConnection, SqliteConnection,
-    sqlite::SqliteConnectOptions,
+    self, AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _, MySqlConnection, PgConnection,
+    SqliteConnection, sqlite::SqliteConnectOptions,
 };
 use perfdeck_testkit::{MariaDb, PostgresDatabase, eventually, shared_mariadb, shared_postgres};
 
@@ -39,6 +39,13 @@ pub(super) struct Place {
     pub(super) before: Vec<String>,
     server: Server,
     sessions: Vec<Session>,
+}
+
+/// The journal of a transaction that writes to a file.
+pub(super) fn journal(file: &Path) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push("-journal");
+    name.into()
 }
 
 /// All of them, with whoever is in the way from the beginning.
@@ -83,8 +90,6 @@ impl Place {
             On::Sqlite => {
                 let file = dir.join(format!("{number}.db"));
                 let options = SqliteConnectOptions::new().filename(&file).create_if_missing(true);
-                // Whoever waits is asked about at once.
-                let options = options.busy_timeout(Duration::ZERO);
                 let mut c = options.connect().await.expect("a file");
                 c.execute(TABLES).await.expect("tables");
                 order.url = format!("sqlite:{}", file.display());
@@ -168,12 +173,8 @@ impl Place {
                 let state = if matches!(self.row.what, What::Create) { "altering table" } else { LOCKED };
                 is_at(server, &statement, state).await
             }
-            Server::Sqlite(options) => {
-                // Who waits to write lets no new reader in.
-                let mut c = options.connect().await.expect("the file");
-                let read = c.execute("SELECT * FROM t").await;
-                matches!(read, Err(sqlx::Error::Database(e)) if e.code().as_deref() == Some("5"))
-            }
+            // Its journal is there from the first page that it wrote to its end, which the reader keeps from coming.
+            Server::Sqlite(options) => journal(options.get_filename()).exists(),
         }
     }
 
@@ -222,7 +223,7 @@ impl Place {
             Server::Postgres(server) => catalogue(server).await,
             Server::MariaDb(server) => definition(server, &self.order.table).await,
             Server::Sqlite(options) => {
-                let mut c = options.clone().busy_timeout(Duration::from_secs(5)).connect().await.expect("the file");
+                let mut c = options.connect().await.expect("the file");
                 let sql = "SELECT sql FROM sqlite_schema ORDER BY name";
                 sqlx::query_scalar(sql).fetch_all(&mut c).await.expect("the schema")
             }
