@@ -36,6 +36,7 @@ pub(super) async fn run(
     let ended = loop {
         tokio::select! {
             done = &mut work => {
+                settled(&mut second, id).await;
                 let _ = second.close().await;
                 return done.map(drop).map_err(|e| why(address, table, &e));
             }
@@ -53,13 +54,30 @@ pub(super) async fn run(
     if let Err(error) = kill(&mut second, id).await {
         tracing::warn!(%error, "the server could not be told to end the statement");
     }
-    match tokio::time::timeout(CANCEL, &mut work).await {
+    let done = tokio::time::timeout(CANCEL, &mut work).await;
+    if done.is_ok() {
+        settled(&mut second, id).await;
+    }
+    match done {
         // It was through already.
         Ok(Ok(_)) => Ok(()),
         Ok(Err(_)) => Err(ended),
         Err(_) => {
             let text = format!("{}, and session {id} of the server has not ended yet", ended.message);
             Err(ApiError::new(ended.code, text))
+        }
+    }
+}
+
+/// Waits until the server shows a session without its statement: it answers before it does, and whoever asks in between finds the statement
+/// at work that is through.
+async fn settled(c: &mut MySqlConnection, id: i64) {
+    let sql = "SELECT CAST(COUNT(*) AS SIGNED) FROM information_schema.processlist WHERE id = ? AND command = 'Query'";
+    let began = Instant::now();
+    while began.elapsed() < CANCEL {
+        match sqlx::query_scalar::<_, i64>(sql).bind(id).fetch_one(&mut *c).await {
+            Ok(1..) => tokio::time::sleep(Duration::from_millis(10)).await,
+            _ => return,
         }
     }
 }

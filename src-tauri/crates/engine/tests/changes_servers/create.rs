@@ -251,7 +251,18 @@ async fn a_build_that_is_stopped_or_cut_off_leaves_nothing_or_says_what_it_left(
     if valid(&server, name).await == Some(false) {
         let asked = changes::check(engine.clone(), by_id(&planned.id)).await.expect("asked");
         assert_eq!((asked.change.state, says(&asked.change)), (ChangeState::CutOff, Some(Says::HalfDone)));
+        // One of Perfdeck's works on another index, in whose name this one's is.
+        old.execute("BEGIN; INSERT INTO \"Odd \"\"One\" (\"ü\") VALUES ('x')").await.expect("old");
+        let longer = IndexText { name: Some(format!("{name}_too")), ..text("\"Odd \"\"One\"", &["\"ü\""]) };
+        let longer = plan(&engine, &id, longer).await.expect("planned");
+        let job = changes::apply(engine.clone(), confirmed(&longer.id, None)).await.expect("starts");
+        waiting(&server).await;
+        let told = changes::check(engine.clone(), by_id(&planned.id)).await.expect("asked").change.target_says;
+        assert!(told.is_some_and(|told| !told.text.contains("session")), "nobody works on it");
         apply(&engine, &planned.id, None).await.expect("brought to its end");
+        old.execute("ROLLBACK").await.expect("it ends");
+        changed(&engine, &longer.id, &job).await.expect("created");
+        undo(&engine, &longer.id).await.expect("undone");
         assert_eq!(valid(&server, name).await, Some(true));
         undo(&engine, &planned.id).await.expect("undone");
     }

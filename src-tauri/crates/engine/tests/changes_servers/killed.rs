@@ -15,8 +15,8 @@ use perfdeck_engine::Engine;
 use perfdeck_engine::changes::{self, ChangeList, ChangePlan};
 use perfdeck_engine::environments::{self, EnvUpdate};
 use perfdeck_model::{ApiError, Change, ChangeOffer, ChangeState, EnvironmentDraft, Kind, Says};
-use perfdeck_testkit::eventually;
 use perfdeck_testkit::sqlx::{self, ConnectOptions as _, Connection as _, Executor as _, sqlite::SqliteConnectOptions};
+use perfdeck_testkit::{Paused, eventually};
 use serde::{Deserialize, Serialize};
 
 use super::create::{plan as create, text};
@@ -57,6 +57,8 @@ struct Order {
     key: String,
     what: What,
     reach: Reach,
+    /// Whether the server works while it is applied, rather than waits: it begins when it is told to.
+    works: bool,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -94,6 +96,9 @@ async fn works(engine: &Arc<Engine>, signs: &Path, order: &Order) {
     let id = super::support::environment(engine, targets(order)).await;
     loop {
         let Ok(planned) = planned(engine, &id, order).await else { continue };
+        if order.works {
+            eventually(Duration::from_secs(60), async || told(signs, &order.name).exists()).await;
+        }
         if order.reach != Reach::Planned && apply(engine, &planned.id, None).await.is_err() {
             continue;
         }
@@ -123,12 +128,6 @@ fn start(orders: &Orders) -> Child {
     command.spawn().expect("it starts")
 }
 
-/// SIGKILL, and the end of the process.
-fn kill(child: &mut Child) {
-    child.kill().expect("it is killed");
-    child.wait().expect("it ended");
-}
-
 /// The newest change of an environment, as the list has it.
 async fn listed(engine: &Arc<Engine>, row: &str) -> Change {
     let all = changes::list(engine.clone(), ChangeList { environment_id: None }).await.expect("the list");
@@ -153,14 +152,19 @@ async fn in_each_state_the_next_start_says_what_is_so_and_offers_the_ways_out() 
     let mut child = start(&orders);
     // First whatever stays as it is, then that all of them are there at one moment.
     futures_util::future::join_all(places.iter_mut().map(|place| place.brought(&signs))).await;
-    eventually(Duration::from_secs(60), async || {
-        let there = futures_util::future::join_all(places.iter().map(|place| place.is_there(&signs))).await;
-        let missing: Vec<&str> =
-            places.iter().zip(there).filter(|(_, there)| !there).map(|(p, _)| p.row.name).collect();
-        if missing.is_empty() { Ok(()) } else { Err(missing.join(", ")) }
+    for place in places.iter().filter(|place| place.order.works) {
+        std::fs::write(told(&signs, place.row.name), "").expect("a sign");
+    }
+    let paused = eventually(Duration::from_secs(60), async || {
+        all_there(&places, &signs).await?;
+        // Looking takes a while, in which some may have gone on.
+        let paused = Paused::new(child.id()).expect("it is stopped");
+        all_there(&places, &signs).await.map(|()| paused)
     })
     .await;
-    kill(&mut child);
+    child.kill().expect("it is killed");
+    drop(paused);
+    child.wait().expect("it ended");
 
     let engine = open(&data).await;
     futures_util::future::join_all(places.iter_mut().map(|place| afterwards(&engine, place))).await;
@@ -190,6 +194,7 @@ async fn a_file_that_is_half_written_is_rolled_back_and_asked() {
         key: "a".to_owned(),
         what: What::Create,
         reach: Reach::Applied,
+        works: false,
     };
     let mut child = start(&Orders { data: data.clone(), signs: dir.path().to_owned(), all: vec![order] });
     // The journal is one once its beginning is written, which is before the first page of the file is.
@@ -203,7 +208,8 @@ async fn a_file_that_is_half_written_is_rolled_back_and_asked() {
         assert!(Instant::now() < end, "it writes to the file");
         std::thread::yield_now();
     }
-    kill(&mut child);
+    child.kill().expect("it is killed");
+    child.wait().expect("it ended");
     assert!(written(), "it was killed in the middle");
 
     let engine = open(&data).await;
@@ -218,6 +224,13 @@ async fn a_file_that_is_half_written_is_rolled_back_and_asked() {
     let counts: (i64, i64) = sqlx::query_as(sql).fetch_one(&mut c).await.expect("counts");
     assert_eq!(counts, (150_000, 0), "as before");
     engine.shutdown().await;
+}
+
+/// Whether each change is where it is to be killed, or the names of those that are not.
+async fn all_there(places: &[Place], signs: &Path) -> Result<(), String> {
+    let there = futures_util::future::join_all(places.iter().map(|place| place.is_there(signs))).await;
+    let missing: Vec<&str> = places.iter().zip(there).filter(|(_, there)| !there).map(|(p, _)| p.row.name).collect();
+    if missing.is_empty() { Ok(()) } else { Err(missing.join(", ")) }
 }
 
 async fn afterwards(engine: &Arc<Engine>, place: &mut Place) {

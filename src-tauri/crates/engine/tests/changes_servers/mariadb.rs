@@ -1,5 +1,4 @@
 //! Indexes of MariaDB as changes: in place beside reads and writes, hidden before they are dropped, and back as they were.
-use std::cell::RefCell;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,10 +28,10 @@ async fn hide(engine: &Arc<Engine>, id: &str, object: &str) -> Result<Change, Ap
     changes::plan(engine.clone(), asked).await.map(|detail| detail.change)
 }
 
-/// A table of which an index over `hash` takes half a minute, and is stopped within a moment: each entry is computed while it is built, and a
+/// A table of which an index over `hash` takes a quarter of a minute, and is stopped within a moment: each entry is computed while it is built, and a
 /// page holds few rows. Its statistics are old until it is analyzed.
 pub(super) const SLOW: &str = "
-    CREATE TABLE slow (id INT PRIMARY KEY, note VARCHAR(20), pad VARCHAR(2000), hash VARCHAR(128) AS (SHA2(REPEAT(note, 500000), 512)) VIRTUAL)
+    CREATE TABLE slow (id INT PRIMARY KEY, note VARCHAR(20), pad VARCHAR(2000), hash VARCHAR(128) AS (SHA2(REPEAT(note, 200000), 512)) VIRTUAL)
         STATS_PERSISTENT=1 STATS_AUTO_RECALC=0;
     INSERT INTO slow (id, note, pad) SELECT seq, 1000 + seq, REPEAT('x', 2000) FROM seq_1_to_6000";
 
@@ -209,37 +208,54 @@ async fn a_build_says_how_far_it_is_where_the_server_does(engine: Arc<Engine>, s
     let stages = |on: &str| {
         format!("UPDATE performance_schema.setup_consumers SET enabled = '{on}' WHERE name = 'events_stages_current'")
     };
-    for (set_up, shares) in [
-        (stages("NO"), false),
-        // The table's statistics are from when it was empty.
-        (stages("YES"), false),
-        ("ANALYZE TABLE slow_progress".to_owned(), true),
+    let counts = async |which: &str| {
+        let mut c = server.connect().await.expect("a session");
+        let sql = format!(
+            "SELECT COUNT(*) FROM performance_schema.events_stages_current
+             WHERE event_name LIKE 'stage/innodb/alter%' AND work_completed > 0 AND work_completed {which} work_estimated"
+        );
+        let found: i64 = sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).fetch_one(&mut c).await.expect("stages");
+        found > 0
+    };
+    for (set_up, which) in [
+        (stages("NO"), None),
+        // The table's statistics are from when it was empty, and the estimate follows what is done.
+        (stages("YES"), Some("=")),
+        ("ANALYZE TABLE slow_progress".to_owned(), Some("<")),
     ] {
         server.execute(&set_up).await.expect("set up");
         let planned = create(&engine, id, text("slow_progress", &["hash"])).await.expect("planned");
         let job = changes::apply(engine.clone(), confirmed(&planned.id, None)).await.expect("starts");
-        let told = RefCell::new(Vec::new());
-        eventually(Duration::from_secs(20), async || {
-            let now = engine.jobs().get(&job.id).expect("it is there");
-            let mut told = told.borrow_mut();
-            if now.step == "altering table" && told.last() != Some(&now.progress) {
-                told.push(now.progress);
-            }
-            // One look may fall before the server began to count.
-            if shares { told.len() >= 3 } else { !told.is_empty() }
-        })
-        .await;
-        let told = told.into_inner();
-        if shares {
-            let known: Vec<f64> = told.iter().copied().flatten().collect();
-            assert!(known.len() >= 2 && known.is_sorted(), "it goes on: {told:?}");
-            assert!(known.iter().all(|share| (0.0..1.0).contains(share)), "and is not through: {told:?}");
-        } else {
-            assert_eq!(told, [None], "{set_up}: nobody knows");
+        at_work(server, "ALTER TABLE `slow_progress`%", "altering table").await;
+        if let Some(which) = which {
+            eventually(Duration::from_secs(20), async || counts(which).await).await;
+        }
+        let shown = async || {
+            eventually(Duration::from_secs(20), async || {
+                let now = engine.jobs().get(&job.id).expect("it is there");
+                let known = now.progress.is_some_and(|share| share > 0.0);
+                if now.step == "altering table" && known == (which == Some("<")) { Ok(now.progress) } else { Err(now) }
+            })
+            .await
+        };
+        let first = shown().await;
+        if let Some(first) = first.filter(|_| which == Some("<")) {
+            eventually(Duration::from_secs(20), async || {
+                shown().await.is_some_and(|share| share > first && share < 1.0)
+            })
+            .await;
         }
         assert!(engine.jobs().cancel(&job.id), "it can be stopped");
         assert_eq!(engine.jobs().wait(&job.id).await.expect("known").state, JobState::Cancelled);
-        assert_eq!(change(&engine, &planned.id).await.state, ChangeState::Failed, "nothing of it is there");
+        // Where the machine is busy the server may still take it back.
+        eventually(Duration::from_secs(20), async || {
+            let told = changes::check(engine.clone(), by_id(&planned.id)).await.expect("asked").change;
+            told.state == ChangeState::Failed || says(&told) == Some(Says::AsBefore)
+        })
+        .await;
+        if change(&engine, &planned.id).await.state == ChangeState::CutOff {
+            undo(&engine, &planned.id).await.expect("nothing of it is there");
+        }
     }
     server.execute(&stages("NO")).await.expect("as it was");
     assert_eq!(definition(server, "slow_progress").await, before);

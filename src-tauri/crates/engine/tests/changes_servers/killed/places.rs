@@ -64,6 +64,7 @@ impl Place {
             key: "a".to_owned(),
             what: row.what,
             reach: row.reach,
+            works: false,
         };
         let server = match row.on {
             On::Postgres => {
@@ -78,7 +79,7 @@ impl Place {
                 order.index = format!("{}.two", order.table);
                 let tables = match row.what {
                     What::Create => {
-                        order.key = "hash".to_owned();
+                        (order.key, order.works) = ("hash".to_owned(), true);
                         SLOW.replace("slow", &order.table)
                     }
                     _ => TABLES.replace(" t ", &format!(" {} ", order.table)),
@@ -117,9 +118,7 @@ impl Place {
             Server::MariaDb(server) => {
                 let mut c = server.connect().await.expect("a session");
                 let sql = sql.replace(" t", &format!(" {}", self.order.table));
-                if !sql.is_empty() {
-                    c.execute(AssertSqlSafe(sql)).await.expect("a hold");
-                }
+                c.execute(AssertSqlSafe(sql)).await.expect("a hold");
                 Session::MariaDb(c)
             }
             Server::Sqlite(options) => {

@@ -120,7 +120,7 @@ pub(super) const ROWS: &[Row] = &[
         what: What::Create,
         reach: Reach::Applied,
         // The server goes on with it when nobody waits for it any more.
-        held: &[("", "ALTER TABLE % ADD INDEX%")],
+        held: &[("BEGIN", "ALTER TABLE % ADD INDEX%")],
         state: CutOff,
         says: Some(HalfDone),
         offers: &[Finish, CleanUp],
