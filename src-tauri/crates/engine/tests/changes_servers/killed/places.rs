@@ -24,7 +24,7 @@ const TABLES: &str = "
 enum Server {
     Postgres(PostgresDatabase),
     MariaDb(&'static MariaDb),
-    Sqlite(SqliteConnectOptions),
+    Sqlite(Box<SqliteConnectOptions>),
 }
 
 impl Server {
@@ -108,7 +108,7 @@ impl Place {
                 let mut c = options.connect().await.expect("a file");
                 c.execute(TABLES).await.expect("tables");
                 order.url = format!("sqlite:{}", file.display());
-                Server::Sqlite(options)
+                Server::Sqlite(Box::new(options))
             }
         };
         let looks = Mutex::new(server.session().await);
