@@ -1,11 +1,12 @@
 //! An index of a partitioned table of PostgreSQL: built partition by partition, brought to its end when it was cut off, and gone
 //! when it is undone.
+use std::sync::Arc;
 use std::time::Duration;
 
-use perfdeck_engine::changes;
+use perfdeck_engine::{Engine, changes};
 use perfdeck_model::{ChangeOffer, ChangeState, JobState, Says};
 use perfdeck_testkit::sqlx::{self, Connection as _, Executor as _};
-use perfdeck_testkit::{Postgres, eventually};
+use perfdeck_testkit::{PostgresDatabase, eventually, shared_postgres};
 
 use super::create::{plan, text};
 use super::support::{apply, change, confirmed, open, says, undo};
@@ -21,7 +22,7 @@ const TABLES: &str = "
     INSERT INTO parts SELECT n % 30, n % 3, n::text FROM generate_series(1, 3000) n; ANALYZE;
     CREATE TABLE empty (a int) PARTITION BY RANGE (a)";
 
-async fn catalogue(server: &Postgres) -> Vec<String> {
+async fn catalogue(server: &PostgresDatabase) -> Vec<String> {
     let mut c = server.connect().await.expect("a session");
     let sql = "SELECT pg_get_indexdef(i.indexrelid) || indisvalid || coalesce(h.inhparent::regclass::text, '-') FROM pg_index i
                JOIN pg_class c ON c.oid = indrelid LEFT JOIN pg_inherits h ON h.inhrelid = i.indexrelid
@@ -34,7 +35,7 @@ async fn catalogue(server: &Postgres) -> Vec<String> {
 #[tokio::test(flavor = "multi_thread")]
 async fn each_partition_gets_its_own_beside_reads_and_writes_and_all_of_them_go_again() {
     let dir = tempfile::tempdir().expect("a folder");
-    let (engine, server) = (open(dir.path()).await, Postgres::start().await.expect("PostgreSQL"));
+    let (engine, server) = (open(dir.path()).await, shared_postgres().await.expect("PostgreSQL"));
     server.execute(TABLES).await.expect("tables");
     let id = environment(&engine, "clinic", &server.url()).await;
     let before = catalogue(&server).await;
@@ -85,38 +86,41 @@ async fn each_partition_gets_its_own_beside_reads_and_writes_and_all_of_them_go_
 #[tokio::test(flavor = "multi_thread")]
 async fn one_that_is_stopped_in_the_middle_is_half_done_and_is_finished_or_taken_away() {
     let dir = tempfile::tempdir().expect("a folder");
-    let (engine, server) = (open(dir.path()).await, Postgres::start().await.expect("PostgreSQL"));
-    server.execute(TABLES).await.expect("tables");
-    let id = environment(&engine, "clinic", &server.url()).await;
-    let before = catalogue(&server).await;
-    for finish in [true, false] {
-        let planned = plan(&engine, &id, text("parts", &["b"])).await.expect("planned");
-        // Somebody who wrote to the last partition: its build waits for the end of that, the others are through.
-        let mut old = server.connect().await.expect("a session");
-        old.execute("BEGIN; UPDATE parts_3 SET note = 'x' WHERE a = 21").await.expect("an old transaction");
-        // Making the parent's takes a lock that writes to the parent would wait for, so that this writes to the partition alone.
-        let job = changes::apply(engine.clone(), confirmed(&planned.id, None)).await.expect("starts");
-        eventually(Duration::from_secs(20), async || {
-            engine.jobs().get(&job.id).is_some_and(|j| j.step.contains("of 5: waits for session"))
-        })
-        .await;
-        assert!(engine.jobs().cancel(&job.id), "it can be stopped");
-        assert_eq!(engine.jobs().wait(&job.id).await.expect("known").state, JobState::Cancelled);
-        let cut = change(&engine, &planned.id).await;
-        assert_eq!((cut.state, says(&cut)), (ChangeState::CutOff, Some(Says::HalfDone)), "{cut:?}");
-        assert_eq!(cut.offers, [ChangeOffer::Finish, ChangeOffer::CleanUp]);
-        let text = cut.target_says.map(|t| t.text).unwrap_or_default();
-        assert!(text.starts_with("not valid: ") && text.contains(" of 4 partitions have it"), "{text}");
-        old.execute("ROLLBACK").await.expect("it ends");
-        if finish {
-            let done = apply(&engine, &planned.id, None).await.expect("brought to its end");
-            assert_eq!((done.state, valid(&server, "ix_parts_b").await), (ChangeState::Verified, Some(true)));
-            undo(&engine, &planned.id).await.expect("undone");
-        } else {
-            let clean = undo(&engine, &planned.id).await.expect("taken away");
-            assert_eq!(clean.state, ChangeState::Undone);
-        }
-        assert_eq!(catalogue(&server).await, before, "as before");
-    }
+    let engine = open(dir.path()).await;
+    futures_util::future::join_all([true, false].map(|finish| stopped(&engine, finish))).await;
     engine.shutdown().await;
+}
+
+async fn stopped(engine: &Arc<Engine>, finish: bool) {
+    let server = shared_postgres().await.expect("PostgreSQL");
+    server.execute(TABLES).await.expect("tables");
+    let id = environment(engine, if finish { "finished" } else { "taken away" }, &server.url()).await;
+    let before = catalogue(&server).await;
+    let planned = plan(engine, &id, text("parts", &["b"])).await.expect("planned");
+    // Somebody who wrote to the last partition: its build waits for the end of that, the others are through.
+    let mut old = server.connect().await.expect("a session");
+    old.execute("BEGIN; UPDATE parts_3 SET note = 'x' WHERE a = 21").await.expect("an old transaction");
+    // Making the parent's takes a lock that writes to the parent would wait for, so that this writes to the partition alone.
+    let job = changes::apply(engine.clone(), confirmed(&planned.id, None)).await.expect("starts");
+    eventually(Duration::from_secs(20), async || {
+        engine.jobs().get(&job.id).is_some_and(|j| j.step.contains("of 5: waits for session"))
+    })
+    .await;
+    assert!(engine.jobs().cancel(&job.id), "it can be stopped");
+    assert_eq!(engine.jobs().wait(&job.id).await.expect("known").state, JobState::Cancelled);
+    let cut = change(engine, &planned.id).await;
+    assert_eq!((cut.state, says(&cut)), (ChangeState::CutOff, Some(Says::HalfDone)), "{cut:?}");
+    assert_eq!(cut.offers, [ChangeOffer::Finish, ChangeOffer::CleanUp]);
+    let text = cut.target_says.map(|t| t.text).unwrap_or_default();
+    assert!(text.starts_with("not valid: ") && text.contains(" of 4 partitions have it"), "{text}");
+    old.execute("ROLLBACK").await.expect("it ends");
+    if finish {
+        let done = apply(engine, &planned.id, None).await.expect("brought to its end");
+        assert_eq!((done.state, valid(&server, "ix_parts_b").await), (ChangeState::Verified, Some(true)));
+        undo(engine, &planned.id).await.expect("undone");
+    } else {
+        let clean = undo(engine, &planned.id).await.expect("taken away");
+        assert_eq!(clean.state, ChangeState::Undone);
+    }
+    assert_eq!(catalogue(&server).await, before, "as before");
 }
