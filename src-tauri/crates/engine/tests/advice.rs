@@ -1,9 +1,6 @@
 //! Advice on indexes on real databases: small tables whose values are spread unevenly.
-#[path = "advice/held.rs"]
 mod held;
-#[path = "advice/sizes.rs"]
 mod sizes;
-#[path = "advice/written.rs"]
 mod written;
 
 use std::collections::BTreeSet;

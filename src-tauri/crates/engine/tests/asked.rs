@@ -1,10 +1,10 @@
 //! What the window asks of a benchmark: statements and commands by a few values, what it can tell before it runs, and what
 //! is known while it does. Against real servers.
-mod support;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::support::{benchmark, by_id, draft, ended, environment, measure, open, result, run_of};
 use perfdeck_engine::bench::{self, BenchRequest, RunList};
 use perfdeck_engine::environments::{self, EnvDuplicate};
 use perfdeck_engine::{
@@ -17,7 +17,6 @@ use perfdeck_model::{
 };
 use perfdeck_stats::Arm;
 use perfdeck_testkit::{Answer, Postgres, Redis, ScriptedHttp, eventually};
-use support::{benchmark, by_id, draft, ended, environment, measure, open, result, run_of};
 
 /// A benchmark of an environment.
 fn of(spec: BenchSpec, environment_id: &str) -> BenchRequest {
@@ -72,7 +71,7 @@ fn servers(database: &Postgres, cache: &Redis) -> TargetsDraft {
 }
 
 fn http(url: &str, rate_per_s: f64, duration_s: f64) -> HttpBenchSpec {
-    support::http(url, Load::Rate { rate_per_s }, 4, duration_s)
+    crate::support::http(url, Load::Rate { rate_per_s }, 4, duration_s)
 }
 
 fn side(label: &str, spec: HttpBenchSpec) -> DuetSide {
@@ -207,7 +206,7 @@ async fn a_running_duet_says_its_pair_its_side_and_the_effect_so_far() {
         ScriptedHttp::start(|_| Answer::ok("fine").after(Duration::from_millis(2))).await.expect("a server"),
     );
     // Without a schedule, which a busy machine would be late for.
-    let of = |label: &str, url: &str| side(label, support::http(url, Load::Closed, 4, 0.6));
+    let of = |label: &str, url: &str| side(label, crate::support::http(url, Load::Closed, 4, 0.6));
     let asked = duet(of("before", &slow.url()), of("after", &fast.url()), 0.2);
     let job = bench::duet_start(engine.clone(), asked).await.expect("it may");
     let seen = eventually(Duration::from_secs(30), async || {

@@ -1,13 +1,12 @@
 //! What keeps two runs from being compared: what the targets were before them, against a real server.
-mod support;
 
 use std::sync::Arc;
 
+use crate::support::{benchmark, http, measure, run_of};
 use perfdeck_engine::Engine;
 use perfdeck_engine::bench::{self, ComparePair};
 use perfdeck_model::{Kind, Load, Run, TargetsDraft};
 use perfdeck_testkit::{Answer, Postgres, ScriptedHttp};
-use support::{benchmark, http, measure, run_of};
 
 /// Runs a benchmark to its end and answers its run.
 async fn run(engine: &Arc<Engine>, url: &str, environment: &str) -> Run {
@@ -26,11 +25,11 @@ async fn differences(engine: &Arc<Engine>, a: &Run, b: &Run, changed: &[&str]) -
 #[tokio::test(flavor = "multi_thread")]
 async fn another_setting_or_other_data_is_another_target() {
     let dir = tempfile::tempdir().expect("temp dir");
-    let engine = support::open(dir.path()).await;
+    let engine = crate::support::open(dir.path()).await;
     let api = ScriptedHttp::start(|_| Answer::ok("fine")).await.expect("a server");
     let database = Postgres::start().await.expect("PostgreSQL");
-    let targets = TargetsDraft { database: Some(database.url()), ..support::api(api.url()) };
-    let id = support::environment(&engine, support::draft("shop", Kind::Development, targets)).await;
+    let targets = TargetsDraft { database: Some(database.url()), ..crate::support::api(api.url()) };
+    let id = crate::support::environment(&engine, crate::support::draft("shop", Kind::Development, targets)).await;
 
     let (first, second) = (run(&engine, &api.url(), &id).await, run(&engine, &api.url(), &id).await);
     let version = first.facts.get("version.database").map_or("", String::as_str);

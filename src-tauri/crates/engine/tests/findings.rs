@@ -1,13 +1,12 @@
 //! Findings over real targets: what is broken stands above what only costs, and each has its proof.
-mod support;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::support::by_environment;
 use perfdeck_engine::{Engine, monitoring};
 use perfdeck_model::{Finding, FindingTarget, Kind, TargetRole, TargetState, TargetsDraft, Watching};
 use perfdeck_testkit::{Answer, Postgres, Redis, ScriptedHttp, eventually, free_port};
-use support::by_environment;
 
 /// What is found in an environment, once these kinds are among it.
 async fn found(engine: &Arc<Engine>, id: &str, kinds: &[&str]) -> Vec<Finding> {
@@ -22,7 +21,7 @@ async fn found(engine: &Arc<Engine>, id: &str, kinds: &[&str]) -> Vec<Finding> {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_broken_stands_above_what_only_costs() {
     let dir = tempfile::tempdir().expect("temp dir");
-    let engine = support::open(dir.path()).await;
+    let engine = crate::support::open(dir.path()).await;
     // Keys that never expire cost, and break nothing.
     let cache = Redis::start().await.expect("Redis");
     for n in 0..40 {
@@ -33,7 +32,7 @@ async fn what_is_broken_stands_above_what_only_costs() {
     let environment = async |name: &str, database: Option<String>| {
         let targets =
             TargetsDraft { api: Some(api.url()), cache: Some(cache.url()), database, ..TargetsDraft::default() };
-        support::environment(&engine, support::draft(name, Kind::Development, targets)).await
+        crate::support::environment(&engine, crate::support::draft(name, Kind::Development, targets)).await
     };
     let failing = environment("failing", None).await;
     let down = environment("down", Some(format!("postgres://u@127.0.0.1:{gone}/app"))).await;
@@ -83,14 +82,14 @@ async fn what_is_broken_stands_above_what_only_costs() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_user_that_sees_no_sessions_is_told_so_with_the_grant_until_it_is_granted() {
     let dir = tempfile::tempdir().expect("temp dir");
-    let engine = support::open(dir.path()).await;
+    let engine = crate::support::open(dir.path()).await;
     let server = Postgres::start().await.expect("PostgreSQL");
     server.execute("CREATE ROLE reader LOGIN PASSWORD 'reader'").await.expect("a role");
     // What is hidden: the owner's own sessions.
     let _somebody = server.connect().await.expect("a session");
     let url = format!("postgres://reader:reader@127.0.0.1:{}/app", server.port());
-    let draft = support::draft("small", Kind::Development, support::database(url));
-    let id = support::environment(&engine, draft).await;
+    let draft = crate::support::draft("small", Kind::Development, crate::support::database(url));
+    let id = crate::support::environment(&engine, draft).await;
     let mut viewer = engine.watch(Watching::everything(Some(&id))).await.expect("watched");
     let looking = async { while viewer.next().await.is_some() {} };
     let asked = async {

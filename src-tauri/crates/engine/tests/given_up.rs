@@ -1,15 +1,14 @@
 //! What nobody waits for any more ends at once: connection tests, whose page was left, and reports that are stopped.
-mod support;
 
 use std::net::{TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
+use crate::support::{api, benchmark, cache, database, http, measure, open, result};
 use perfdeck_engine::Empty;
 use perfdeck_engine::environments::{self, TestDraft};
 use perfdeck_engine::reports;
 use perfdeck_model::{JobState, Kind, Load, ReportRequest, TargetsDraft};
 use perfdeck_testkit::{Answer, ScriptedHttp, eventually};
-use support::{api, benchmark, cache, database, http, measure, open, result};
 
 /// Longest time from the word to the end.
 const SOON: Duration = Duration::from_secs(1);
@@ -45,7 +44,7 @@ async fn a_connection_test_that_is_given_up_lets_its_target_go() {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         listener.set_nonblocking(true).expect("a socket");
         let url = format!("{scheme}://127.0.0.1:{}", listener.local_addr().expect("bound").port());
-        let asked = TestDraft { draft: support::draft("x", Kind::Development, targets(url)), id: None };
+        let asked = TestDraft { draft: crate::support::draft("x", Kind::Development, targets(url)), id: None };
         let test = tokio::spawn(environments::test_draft(engine.clone(), asked));
         let (taken, _) = eventually(DEADLINE, async || listener.accept()).await;
         assert!(!test.is_finished(), "{scheme}: it waits for an answer");
@@ -63,7 +62,8 @@ async fn a_report_that_is_stopped_writes_nothing() {
     let dir = tempfile::tempdir().expect("a folder");
     let engine = open(dir.path()).await;
     let target = ScriptedHttp::start_now(|_| Answer::ok("ok")).expect("a target");
-    let id = support::environment(&engine, support::draft("x", Kind::Development, api(target.url()))).await;
+    let id =
+        crate::support::environment(&engine, crate::support::draft("x", Kind::Development, api(target.url()))).await;
     let spec = http(&target.url(), Load::Closed, 2, 0.3);
     let run = result(&measure(&engine, benchmark(spec, Some(&id))).await.expect("it may"));
     // Long enough to be stopped in the middle of it.

@@ -1,10 +1,10 @@
 //! Guards against real servers: what looks like production, what ends a run early, and the journal of it all.
-mod support;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use crate::support::{api, benchmark, by_id, database, draft, ended, environment, http, measure, open, result, run_of};
 use perfdeck_engine::bench::{self, BenchRequest, RunList};
 use perfdeck_engine::house::{self, JournalList};
 use perfdeck_engine::{BenchSpec, DuetRequest, DuetSide, Engine};
@@ -14,7 +14,6 @@ use perfdeck_model::{
 };
 use perfdeck_testkit::{Answer, Postgres, ScriptedHttp, eventually};
 use sqlx::Connection as _;
-use support::{api, benchmark, by_id, database, draft, ended, environment, http, measure, open, result, run_of};
 
 fn rate(url: &str, rate_per_s: f64, duration_s: f64) -> HttpBenchSpec {
     http(url, Load::Rate { rate_per_s }, 4, duration_s)

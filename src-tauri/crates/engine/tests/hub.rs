@@ -1,9 +1,9 @@
 //! Viewers of a real engine over real targets: what is watched, how long, and how it ends.
-mod support;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::support::{benchmark, by_environment, by_id, cache, http, open};
 use perfdeck_engine::bench::{self, RunList};
 use perfdeck_engine::environments::{self, EnvUpdate};
 use perfdeck_engine::{Engine, SHUTDOWN, Viewer, monitoring};
@@ -12,13 +12,12 @@ use perfdeck_model::{
     Watching,
 };
 use perfdeck_testkit::{Answer, Redis, ScriptedHttp, eventually};
-use support::{benchmark, by_environment, by_id, cache, http, open};
 
 /// Longest time for anything.
 const DEADLINE: Duration = Duration::from_secs(20);
 
 async fn environment(engine: &Arc<Engine>, name: &str, targets: TargetsDraft) -> String {
-    support::environment(engine, support::draft(name, Kind::Development, targets)).await
+    crate::support::environment(engine, crate::support::draft(name, Kind::Development, targets)).await
 }
 
 fn host() -> TargetsDraft {
@@ -115,7 +114,7 @@ async fn an_environment_is_edited_deleted_and_restored_while_it_is_watched() {
     let mut viewer = engine.watch(Watching::everything(Some(&id))).await.expect("a viewer");
     until(&mut viewer, "samples", has_samples).await;
 
-    let draft = support::draft("shop", Kind::Development, cache(new.url()));
+    let draft = crate::support::draft("shop", Kind::Development, cache(new.url()));
     send(&engine, "env.update", update(&engine, &id, draft).await).await;
     let port = new.port().to_string();
     let of_new = |frame: &Frame| targets(frame).is_some_and(|t| t.iter().any(|t| t.address.contains(&port)));
@@ -145,7 +144,7 @@ async fn who_only_reads_follows_an_environment_that_is_edited() {
     let mut reading = engine.watch_reading(Watching::everything(Some(&id))).await.expect("it is watched");
     until(&mut reading, "samples", has_samples).await;
     // Whoever has full access does not ask for frames: the one that only reads comes first, and is refused.
-    let draft = support::draft("shop", Kind::Development, cache(new.url()));
+    let draft = crate::support::draft("shop", Kind::Development, cache(new.url()));
     send(&engine, "env.update", update(&engine, &id, draft).await).await;
     until(&mut reading, "it hears of the edit", |frame| frame.parts.iter().any(|p| p.topic() == Topic::Changed)).await;
     assert_eq!(connections(&new).await, 0, "it reaches no target itself");

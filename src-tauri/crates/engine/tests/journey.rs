@@ -1,9 +1,9 @@
 //! The main job through the commands: open the demo, watch it, benchmark it, report it, open the store again.
-mod support;
 
 use std::path::Path;
 use std::time::Duration;
 
+use crate::support::{api, benchmark, by_environment, by_id, ended, http, measure, open, result, run_of};
 use perfdeck_engine::bench::{self, BenchRequest, RunList, RunSeries};
 use perfdeck_engine::environments::{self, EnvCreate, EnvDuplicate, EnvUpdate};
 use perfdeck_engine::{DeletedKind, Empty, Reply, database, house, monitoring, reports};
@@ -13,7 +13,6 @@ use perfdeck_model::{
 };
 use serde_json::{Value, json};
 use sqlx::Connection;
-use support::{api, benchmark, by_environment, by_id, ended, http, measure, open, result, run_of};
 
 /// Stores the newest run again, so many times and each a minute older.
 async fn copied(folder: &Path, times: i64) {
@@ -134,8 +133,9 @@ async fn demo_watch_benchmark_report_and_reopen() {
 async fn deleted_environments_come_back() {
     let dir = tempfile::tempdir().expect("temp dir");
     let engine = open(dir.path()).await;
-    let draft = support::draft("clinic", Kind::Development, support::cache("redis://127.0.0.1:1/0".to_owned()));
-    let id = support::environment(&engine, draft.clone()).await;
+    let draft =
+        crate::support::draft("clinic", Kind::Development, crate::support::cache("redis://127.0.0.1:1/0".to_owned()));
+    let id = crate::support::environment(&engine, draft.clone()).await;
     let twice = environments::create(engine.clone(), EnvCreate { draft }).await.expect_err("a name is used once");
     assert_eq!(twice.code, perfdeck_model::ErrorCode::Conflict, "and says so");
     environments::delete(engine.clone(), by_id(&id)).await.expect("deleted");
@@ -157,12 +157,14 @@ async fn deleted_environments_come_back() {
 async fn what_somebody_else_saved_is_not_overwritten() {
     let dir = tempfile::tempdir().expect("temp dir");
     let (one, other) = (open(dir.path()).await, open(dir.path()).await);
-    let cache = || support::cache("redis://127.0.0.1:1/0".to_owned());
-    let id = support::environment(&one, support::draft("shop", Kind::Development, cache())).await;
+    let cache = || crate::support::cache("redis://127.0.0.1:1/0".to_owned());
+    let id = crate::support::environment(&one, crate::support::draft("shop", Kind::Development, cache())).await;
     let read_ms = environments::get(one.clone(), by_id(&id)).await.expect("it is there").updated_ms;
-    let guarded = EnvUpdate { id: id.clone(), draft: support::draft("shop", Kind::Production, cache()), read_ms };
+    let guarded =
+        EnvUpdate { id: id.clone(), draft: crate::support::draft("shop", Kind::Production, cache()), read_ms };
     environments::update(other.clone(), guarded).await.expect("saved");
-    let stale = EnvUpdate { id: id.clone(), draft: support::draft("store", Kind::Development, cache()), read_ms };
+    let stale =
+        EnvUpdate { id: id.clone(), draft: crate::support::draft("store", Kind::Development, cache()), read_ms };
     let refused = environments::update(one.clone(), stale).await.expect_err("it was read before");
     assert_eq!(refused.code, perfdeck_model::ErrorCode::Conflict, "{refused:?}");
     assert!(refused.message.contains("'shop' was changed elsewhere"), "{refused:?}");
@@ -170,11 +172,11 @@ async fn what_somebody_else_saved_is_not_overwritten() {
     assert_eq!((kept.kind, kept.guards.read_only), (Kind::Production, true), "with its guards");
 
     for name in ["ѕhop", "sh\u{43e}p"] {
-        let same = EnvCreate { draft: support::draft(name, Kind::Development, cache()) };
+        let same = EnvCreate { draft: crate::support::draft(name, Kind::Development, cache()) };
         let refused = environments::create(one.clone(), same).await.expect_err("it is taken for the other");
         assert!(refused.message.contains("looks the same as 'shop'"), "{refused:?}");
     }
-    let own = EnvCreate { draft: support::draft("магазин", Kind::Development, cache()) };
+    let own = EnvCreate { draft: crate::support::draft("магазин", Kind::Development, cache()) };
     environments::create(one.clone(), own).await.expect("names of other scripts are names");
     one.shutdown().await;
     other.shutdown().await;
@@ -202,7 +204,8 @@ async fn two_engines_share_a_store() {
     let told = async {
         loop {
             let api = api("http://127.0.0.1:1".to_owned());
-            support::environment(&a, support::draft(&format!("e{}", uuid()), Kind::Development, api)).await;
+            crate::support::environment(&a, crate::support::draft(&format!("e{}", uuid()), Kind::Development, api))
+                .await;
             let frame = viewer.next().await.expect("frame");
             let tags = changed(&frame);
             assert!(

@@ -1,9 +1,9 @@
 //! Proof of indexes on real databases: small tables, values spread unevenly.
-mod support;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::support::{apply, by_id, change, ended, open, undo};
 use perfdeck_engine::database::{CreateIndexRequest, ProveRequest, db_plan_index, db_prove, db_track_record};
 use perfdeck_engine::house::{self, JournalList};
 use perfdeck_engine::prove::{ProveStatement, ProveWanted, ProvenIndex, prove_index};
@@ -14,7 +14,6 @@ use perfdeck_model::{
 };
 use perfdeck_testkit::sqlx::{self, Connection as _, Executor as _, Row as _};
 use perfdeck_testkit::{MariaDb, PostgresDatabase, eventually, shared_postgres};
-use support::{apply, by_id, change, ended, open, undo};
 use tokio_util::sync::CancellationToken;
 
 /// Customer 7 has 2 % of the rows, all of them the oldest; the others have 0.1 % each, everywhere. Rows lie on disk about in the order of
@@ -104,8 +103,8 @@ async fn sessions(server: &PostgresDatabase, of: &str) -> i64 {
 async fn on_postgresql_a_good_index_is_proven_and_the_others_are_not() {
     let dir = tempfile::tempdir().expect("a folder");
     let (engine, server) = (open(dir.path()).await, shop().await);
-    let draft = support::draft("shop", Kind::Development, support::database(server.url()));
-    let id = support::environment(&engine, draft).await;
+    let draft = crate::support::draft("shop", Kind::Development, crate::support::database(server.url()));
+    let id = crate::support::environment(&engine, draft).await;
 
     let good = created(&engine, &id, keys("orders", &["cust", "created desc"], "good")).await;
     let before = catalogue(&server).await;
@@ -298,8 +297,8 @@ async fn an_ordinary_role_is_told_what_would_let_it_and_whatever_ends_in_the_mid
 /// Cancel ends at the server too, and nothing is stored.
 async fn cancelled(server: &PostgresDatabase, dir: &std::path::Path) {
     let engine = open(dir).await;
-    let draft = support::draft("shop", Kind::Development, support::database(server.url()));
-    let id = support::environment(&engine, draft).await;
+    let draft = crate::support::draft("shop", Kind::Development, crate::support::database(server.url()));
+    let id = crate::support::environment(&engine, draft).await;
     let of = created(&engine, &id, keys("orders", &["status"], "by_status")).await;
     let job = db_prove(engine.clone(), asked(&of.id, &[SLOW], 60.0)).await.expect("it begins");
     let again = db_prove(engine.clone(), asked(&of.id, &[SLOW], 60.0)).await.expect_err("somebody works on it");
@@ -312,7 +311,7 @@ async fn cancelled(server: &PostgresDatabase, dir: &std::path::Path) {
     assert_eq!(ended(&engine, &job).await.state, JobState::Cancelled);
     eventually(Duration::from_secs(5), async || sessions(server, "").await == 0).await;
     assert_eq!(change(&engine, &of.id).await.proof, None, "nothing is stored");
-    let record = db_track_record(engine.clone(), support::by_environment(&id)).await.expect("counted");
+    let record = db_track_record(engine.clone(), crate::support::by_environment(&id)).await.expect("counted");
     assert_eq!((record.predictions, record.landed), (0, 0));
     engine.shutdown().await;
 }
@@ -385,7 +384,11 @@ async fn on_sqlite_two_copies_are_measured_and_gone_afterwards() {
     .expect("rows");
     c.close().await.expect("closed");
     let engine = open(&dir.path().join("data")).await;
-    let id = support::environment(&engine, support::draft("file", Kind::Development, support::database(url))).await;
+    let id = crate::support::environment(
+        &engine,
+        crate::support::draft("file", Kind::Development, crate::support::database(url)),
+    )
+    .await;
     let text = "SELECT id, created FROM orders WHERE cust = ? ORDER BY created DESC LIMIT 10";
     let left = || std::fs::read_dir(dir.path().join("data").join("proofs")).map_or(0, std::iter::Iterator::count);
     for (key, name, wanted) in [

@@ -1,19 +1,18 @@
 //! Reports of comparisons, knees and runs: what is in them, what is refused, that they are the same when made twice, and what
 //! can be done with them afterwards.
-mod support;
 
 use std::sync::Arc;
 
+use crate::support::{api, benchmark, by_id, draft, ended, environment, measure, open, result};
 use perfdeck_engine::bench::{self, BenchRequest};
 use perfdeck_engine::reports::{self, ReportRename};
 use perfdeck_engine::{BenchSpec, DeletedKind, Empty, Engine, KneeRequest, house};
 use perfdeck_model::{ErrorCode, HttpBenchSpec, Kind, Load, ReportRequest};
 use perfdeck_testkit::{Answer, ScriptedHttp};
 use serde_json::Value;
-use support::{api, benchmark, by_id, draft, ended, environment, measure, open, result};
 
 fn spec(url: &str) -> HttpBenchSpec {
-    support::http(&format!("{url}/?api_key=canary"), Load::Closed, 2, 0.3)
+    crate::support::http(&format!("{url}/?api_key=canary"), Load::Closed, 2, 0.3)
 }
 
 /// An environment with two runs and a knee.

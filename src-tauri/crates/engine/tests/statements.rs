@@ -1,5 +1,4 @@
 //! Statements of a watched environment: read while it is watched, kept by window, told from the store when nobody watches.
-mod support;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,7 +29,7 @@ async fn calls(server: &Postgres, times: u32) {
 
 /// Watches it, until the first reading was made.
 async fn watch(engine: &Arc<Engine>, id: &str, clock: &ManualClock) {
-    monitoring::start(engine.clone(), support::by_environment(id)).await.expect("watched");
+    monitoring::start(engine.clone(), crate::support::by_environment(id)).await.expect("watched");
     eventually(PATIENCE, async || asked(engine, id, clock).await.next_ms).await;
     clock.advance(2_500.0);
     eventually(PATIENCE, async || asked(engine, id, clock).await.source).await;
@@ -63,8 +62,8 @@ async fn what_a_watched_database_did_is_kept_and_counts_once() {
         Engine::open(options).await.expect("the engine opens")
     };
     let engine = open().await;
-    let draft = support::draft("shop", Kind::Development, support::database(url));
-    let id = support::environment(&engine, draft).await;
+    let draft = crate::support::draft("shop", Kind::Development, crate::support::database(url));
+    let id = crate::support::environment(&engine, draft).await;
     let unwatched = asked(&engine, &id, &clock).await;
     assert_eq!(unwatched.state, Some(StatementsState::NotWatched), "nobody looks");
     assert_eq!((unwatched.coverage.windows, unwatched.since_ms), (0, None), "and nothing was seen");
@@ -148,15 +147,17 @@ async fn what_a_watched_database_did_is_kept_and_counts_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_demo_lists_its_own_statements_and_a_look_needs_no_history() {
     let dir = tempfile::tempdir().expect("a folder");
-    let engine = support::open(dir.path()).await;
+    let engine = crate::support::open(dir.path()).await;
     // It builds the demo; nothing runs there while nobody watches.
     let looked = async || {
         let lasts = Duration::from_millis(1_500);
-        database::db_statements_look(engine.clone(), support::by_environment("demo"), lasts).await.expect("answers")
+        database::db_statements_look(engine.clone(), crate::support::by_environment("demo"), lasts)
+            .await
+            .expect("answers")
     };
     let quiet = looked().await;
     assert_eq!((quiet.rows.len(), quiet.state), (0, None), "nothing was called, which is no failure");
-    monitoring::start(engine.clone(), support::by_environment("demo")).await.expect("watched");
+    monitoring::start(engine.clone(), crate::support::by_environment("demo")).await.expect("watched");
     let found = eventually(PATIENCE, async || {
         let found = looked().await;
         (found.rows.len() >= 2).then_some(found)
@@ -200,8 +201,8 @@ async fn a_plan_that_changes_is_kept_once_with_what_it_was_before() {
     let clock = Arc::new(ManualClock::new((SystemClock.now_ms() / 300_000.0).floor() * 300_000.0 + 60_000.0));
     let options = EngineOptions { data_dir: Some(dir.path().to_owned()), clock: Some(clock.clone()) };
     let engine = Engine::open(options).await.expect("the engine opens");
-    let draft = support::draft("shop", Kind::Development, support::database(server.url()));
-    let id = support::environment(&engine, draft).await;
+    let draft = crate::support::draft("shop", Kind::Development, crate::support::database(server.url()));
+    let id = crate::support::environment(&engine, draft).await;
     watch(&engine, &id, &clock).await;
     calls(&server, 20).await;
     server.execute("UPDATE items SET stock = 1 WHERE id = 7").await.expect("written");

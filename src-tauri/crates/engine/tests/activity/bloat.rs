@@ -6,7 +6,7 @@ use perfdeck_model::{JobResult, JobState, Kind};
 use perfdeck_testkit::sqlx::{Connection as _, Executor as _, Row as _};
 use perfdeck_testkit::{PgBouncer, Postgres, eventually};
 
-use crate::environment;
+use crate::activity::environment;
 use crate::support::open;
 
 /// Statements of a measurement that the server has at work.

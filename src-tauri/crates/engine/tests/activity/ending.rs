@@ -9,8 +9,8 @@ use perfdeck_testkit::sqlx::postgres::PgConnection;
 use perfdeck_testkit::sqlx::{self, Connection as _, Executor as _, Row as _};
 use perfdeck_testkit::{PgBouncer, Postgres, eventually};
 
+use crate::activity::{Client, TABLES, environment, now, plan, session, waiting};
 use crate::support::{apply, by_id, change, open, says};
-use crate::{Client, TABLES, environment, now, plan, session, waiting};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_ended_frees_what_was_said_and_nothing_else_is_ended() {

@@ -8,8 +8,8 @@ use perfdeck_testkit::sqlx::mysql::MySqlConnection;
 use perfdeck_testkit::sqlx::{self, Connection as _, Executor as _};
 use perfdeck_testkit::{MariaDb, eventually};
 
+use crate::activity::{environment, now, plan, rows, session, waiting};
 use crate::support::{apply, open};
-use crate::{environment, now, plan, rows, session, waiting};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn mariadb_tells_the_same_and_ends_the_same() {

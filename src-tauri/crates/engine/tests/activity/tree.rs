@@ -7,9 +7,9 @@ use perfdeck_model::{Kind, WaitClass};
 use perfdeck_testkit::sqlx::{self, Connection as _, Executor as _};
 use perfdeck_testkit::{Postgres, eventually};
 
-use crate::ending::a_statement;
+use crate::activity::ending::a_statement;
+use crate::activity::{Client, TABLES, environment, now, plan, rows, session, waiting};
 use crate::support::{apply, open};
-use crate::{Client, TABLES, environment, now, plan, rows, session, waiting};
 
 /// Whom the server itself says that a session waits for.
 async fn holders(server: &Postgres, pid: i64) -> Vec<i64> {

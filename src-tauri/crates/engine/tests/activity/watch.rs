@@ -7,8 +7,8 @@ use perfdeck_model::Kind;
 use perfdeck_testkit::sqlx::{Connection as _, Executor as _, Row as _};
 use perfdeck_testkit::{Postgres, eventually};
 
+use crate::activity::{Client, TABLES, asked, environment, now, session};
 use crate::support::{by_id, open};
-use crate::{Client, TABLES, asked, environment, now, session};
 
 /// Sessions of Perfdeck on a server.
 async fn own(server: &Postgres) -> Vec<i32> {

@@ -12,7 +12,7 @@ use perfdeck_model::{
 use perfdeck_testkit::sqlx::{self, Connection as _, Row as _};
 use perfdeck_testkit::{PostgresDatabase, shared_postgres};
 
-use super::support::{self, apply, by_id, open};
+use crate::support::{apply, by_id, open};
 
 const TABLES: &str = "
     CREATE TABLE orders (id int PRIMARY KEY, customer_id int, created timestamptz, status text, note text);
@@ -20,7 +20,7 @@ const TABLES: &str = "
     FROM generate_series(1, 20000) n; ANALYZE orders";
 
 async fn environment(engine: &Arc<Engine>, name: &str, kind: Kind, server: &PostgresDatabase) -> String {
-    support::environment(engine, support::draft(name, kind, support::database(server.url()))).await
+    crate::support::environment(engine, crate::support::draft(name, kind, crate::support::database(server.url()))).await
 }
 
 async fn advise(engine: &Arc<Engine>, request: AdviseRequest) -> Result<IndexAdvice, ApiError> {
@@ -200,12 +200,12 @@ async fn a_change_that_was_only_previewed_can_be_discarded() {
         .await
         .expect("tables");
     let id = environment(&engine, "clinic", Kind::Development, &server).await;
-    let planned = support::plan_drop(&engine, &id, "two").await.expect("planned");
+    let planned = crate::support::plan_drop(&engine, &id, "two").await.expect("planned");
     let gone = changes::discard(engine.clone(), by_id(&planned.id)).await.expect("discarded");
     assert_eq!((gone.state, gone.offers.len()), (ChangeState::Lapsed, 0), "{gone:?}");
     let refused = apply(&engine, &planned.id, None).await.expect_err("it is past");
     assert_eq!(refused.code, ErrorCode::Conflict, "{refused}");
-    let planned = support::plan_drop(&engine, &id, "two").await.expect("planned again");
+    let planned = crate::support::plan_drop(&engine, &id, "two").await.expect("planned again");
     apply(&engine, &planned.id, None).await.expect("applied");
     let refused = changes::discard(engine.clone(), by_id(&planned.id)).await.expect_err("it is in force");
     assert!(refused.message.contains("cannot be discarded"), "{refused}");

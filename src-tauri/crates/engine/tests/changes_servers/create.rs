@@ -8,8 +8,8 @@ use perfdeck_model::{ApiError, Change, ChangeState, Says, WaitsFor};
 use perfdeck_testkit::sqlx::{self, Connection as _, Executor as _, Row as _};
 use perfdeck_testkit::{PostgresDatabase, eventually, shared_postgres};
 
-use super::support::{apply, by_id, changed, confirmed, open, says, undo};
 use super::{environment, valid};
+use crate::support::{apply, by_id, changed, confirmed, open, says, undo};
 
 pub(super) fn text(table: &str, keys: &[&str]) -> IndexText {
     IndexText { table: table.into(), keys: keys.iter().map(|k| (*k).to_owned()).collect(), ..IndexText::default() }

@@ -10,7 +10,7 @@ use perfdeck_model::{ChangeOffer, ChangeState, ErrorCode, JobState, Kind, Says};
 use perfdeck_testkit::sqlx::{self, Connection as _, Executor as _, Row as _};
 use perfdeck_testkit::{PgBouncer, PostgresDatabase, eventually, shared_postgres, shared_server};
 
-use super::support::{self, apply, change, confirmed, open, plan_drop as plan, says, undo};
+use crate::support::{apply, change, confirmed, open, plan_drop as plan, says, undo};
 
 /// Definition and validity of an index, as PostgreSQL's catalogue has it.
 async fn index(server: &PostgresDatabase, name: &str) -> Option<(String, bool)> {
@@ -23,7 +23,11 @@ async fn index(server: &PostgresDatabase, name: &str) -> Option<(String, bool)> 
 }
 
 async fn environment(engine: &Arc<Engine>, name: &str, kind: Kind, database: &str) -> String {
-    support::environment(engine, support::draft(name, kind, support::database(database.to_owned()))).await
+    crate::support::environment(
+        engine,
+        crate::support::draft(name, kind, crate::support::database(database.to_owned())),
+    )
+    .await
 }
 
 const TABLES: &str = "

@@ -20,7 +20,7 @@ use perfdeck_testkit::{Paused, eventually};
 use serde::{Deserialize, Serialize};
 
 use super::create::{plan as create, text};
-use super::support::{apply, by_id, database, draft, open, says, undo};
+use crate::support::{apply, by_id, database, draft, open, says, undo};
 use places::{Place, journal, places};
 use rows::{End, Row};
 
@@ -93,7 +93,7 @@ async fn planned(engine: &Arc<Engine>, id: &str, order: &Order) -> Result<Change
 
 /// Some locks are waited for two seconds only: what gives up begins again.
 async fn works(engine: &Arc<Engine>, signs: &Path, order: &Order) {
-    let id = super::support::environment(engine, targets(order)).await;
+    let id = crate::support::environment(engine, targets(order)).await;
     loop {
         let Ok(planned) = planned(engine, &id, order).await else { continue };
         if order.works {
@@ -122,7 +122,8 @@ async fn child() {
 
 fn start(orders: &Orders) -> Child {
     let mut command = Command::new(std::env::current_exe().expect("this program"));
-    command.args(["--exact", "killed::child", "--nocapture", "--test-threads=1"]);
+    let (_, module) = module_path!().split_once("::").expect("a module of this program");
+    command.args(["--exact", &format!("{module}::child"), "--nocapture", "--test-threads=1"]);
     command.env(ORDERS, serde_json::to_string(orders).expect("JSON")).env("PERFDECK_SECRET_STORE", "session");
     command.stdin(Stdio::null()).stdout(Stdio::null());
     command.spawn().expect("it starts")

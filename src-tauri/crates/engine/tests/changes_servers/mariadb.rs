@@ -10,8 +10,8 @@ use perfdeck_testkit::{MariaDb, eventually, shared_mariadb};
 use tokio::sync::Mutex;
 
 use super::create::{plan as create, text};
-use super::support::{apply, by_id, change, changed, confirmed, open, plan_drop, says, undo};
 use super::{environment, findings};
+use crate::support::{apply, by_id, change, changed, confirmed, open, plan_drop, says, undo};
 
 const TABLES: &str = "
     CREATE TABLE customers (id INT PRIMARY KEY, name VARCHAR(40));

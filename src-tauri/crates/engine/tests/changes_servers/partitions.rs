@@ -9,8 +9,8 @@ use perfdeck_testkit::sqlx::{self, Connection as _, Executor as _};
 use perfdeck_testkit::{PostgresDatabase, eventually, shared_postgres};
 
 use super::create::{plan, text};
-use super::support::{apply, change, confirmed, open, says, undo};
 use super::{environment, valid};
+use crate::support::{apply, change, confirmed, open, says, undo};
 
 const TABLES: &str = "
     CREATE TABLE parts (a int, b int, note text) PARTITION BY RANGE (a);

@@ -13,8 +13,8 @@ use perfdeck_testkit::{PostgresDatabase, eventually, shared_postgres};
 use tokio::sync::Mutex;
 
 use super::create::{catalogue, plan, text};
-use super::support::{apply, by_id, changed, confirmed, open, says, undo};
 use super::{environment, valid};
+use crate::support::{apply, by_id, changed, confirmed, open, says, undo};
 
 /// `gate` lets a row through while nobody holds the gate of its kind: 1, and 2 for what is inserted later.
 const TABLES: &str = "

@@ -10,8 +10,8 @@ use perfdeck_testkit::{MariaDb, Postgres, eventually};
 
 use super::create::{catalogue, plan as create, text};
 use super::mariadb::{LOCKED, SLOW, at_work, definition};
-use super::support::{apply, by_id, changed, confirmed, open, plan_drop, says, undo};
 use super::{environment, valid};
+use crate::support::{apply, by_id, changed, confirmed, open, plan_drop, says, undo};
 
 /// What is in the middle when the server goes down: the change, and its job.
 type Begun = (Change, JobStatus);

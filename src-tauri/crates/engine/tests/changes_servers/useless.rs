@@ -7,8 +7,8 @@ use perfdeck_model::{ChangeOffer, ChangeState, Says};
 use perfdeck_testkit::sqlx::{self, Connection as _, Executor as _, Row as _};
 use perfdeck_testkit::{Postgres, PostgresDatabase, eventually, shared_postgres};
 
-use super::support::{apply, by_id, open, plan_drop as plan, says, undo};
 use super::{environment, findings, valid};
+use crate::support::{apply, by_id, open, plan_drop as plan, says, undo};
 
 const TABLES: &str = "
     CREATE TABLE customers (id int PRIMARY KEY);

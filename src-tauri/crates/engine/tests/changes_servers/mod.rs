@@ -8,22 +8,24 @@ mod mariadb;
 mod partitions;
 mod phases;
 mod restarted;
-#[path = "../support/mod.rs"]
-mod support;
 mod useless;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::support::{apply, changed, confirmed, open, plan_drop as plan, undo};
 use perfdeck_engine::database::{IndexesRequest, db_indexes};
 use perfdeck_engine::{Engine, changes};
 use perfdeck_model::{DatabaseIndexes, Kind};
 use perfdeck_testkit::sqlx::{self, Connection as _, Executor as _, Row as _};
 use perfdeck_testkit::{PostgresDatabase, eventually, shared_postgres};
-use support::{apply, changed, confirmed, open, plan_drop as plan, undo};
 
 async fn environment(engine: &Arc<Engine>, name: &str, database: &str) -> String {
-    support::environment(engine, support::draft(name, Kind::Development, support::database(database.to_owned()))).await
+    crate::support::environment(
+        engine,
+        crate::support::draft(name, Kind::Development, crate::support::database(database.to_owned())),
+    )
+    .await
 }
 
 async fn findings(engine: &Arc<Engine>, id: &str) -> DatabaseIndexes {

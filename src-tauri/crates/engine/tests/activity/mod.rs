@@ -1,7 +1,5 @@
 //! Activity of real databases: who waits for whom as the server itself has it, ending what holds up others, and the watch that
 //! all who ask share.
-#[path = "../support/mod.rs"]
-mod support;
 
 mod bloat;
 mod ending;
@@ -22,7 +20,11 @@ use perfdeck_testkit::{Postgres, eventually};
 use tokio::task::JoinHandle;
 
 async fn environment(engine: &Arc<Engine>, name: &str, kind: Kind, database: &str) -> String {
-    support::environment(engine, support::draft(name, kind, support::database(database.to_owned()))).await
+    crate::support::environment(
+        engine,
+        crate::support::draft(name, kind, crate::support::database(database.to_owned())),
+    )
+    .await
 }
 
 async fn asked(engine: &Arc<Engine>, id: &str, at_ms: Option<f64>) -> Option<DatabaseActivity> {
