@@ -272,7 +272,7 @@ async fn e2e_an_advised_index_is_proven_and_kept_and_a_useless_one_is_undone() {
     step(&stage, "the shop is added", add_environment_of(page, "Shop", &shop.url()));
     let (catalogue, slow) = (shop.catalogue().await, shop.pages_of_the_slow_query().await);
     step(&stage, "the shop's finding leads to advice", advice::advice_from_a_finding(page, "orders"));
-    step(&stage, "advice on pasted queries", advice::advise_on(page, indexed::PASTED));
+    step(&stage, "advice on pasted queries", advice::advise_on(page, indexed::SLOW));
     let (row, sql) = step(&stage, "the shop's index is planned", advice::plan_what_is_advised(page, "orders"));
     assert!(sql.contains("CREATE INDEX CONCURRENTLY"), "beside reads and writes: {sql}");
     assert_eq!(shop.catalogue().await, catalogue, "nothing is sent by a plan");

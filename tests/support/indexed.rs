@@ -7,8 +7,6 @@ use perfdeck_testkit::sqlx::{self, Connection as _, Row as _, sqlite};
 
 /// The query of the shop that reads all of its table for ten rows.
 pub(crate) const SLOW: &str = "SELECT id, created FROM orders WHERE customer = 7 ORDER BY created DESC LIMIT 10;";
-/// The same as it is pasted.
-pub(crate) const PASTED: &str = "SELECT id, created FROM orders WHERE customer = $1 ORDER BY created DESC LIMIT $2;";
 /// One that an index on the foreign key is of no use to.
 pub(crate) const OTHER: &str = "SELECT count(*) FROM orders WHERE created < '2026-01-02';";
 

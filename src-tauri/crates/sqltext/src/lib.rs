@@ -18,7 +18,7 @@ mod split;
 
 pub use expression::{KeyText, Why, index_key, one_expression};
 pub use lexer::{Dialect, Kind, Token, tokens};
-pub use literals::{literals_removed, without_literals};
+pub use literals::{literals_numbered, literals_removed, without_literals};
 pub use names::{Encoded, NameUse, decoded, names};
 pub use parameters::parameters;
 pub use quote::{quote_identifier, quote_text};

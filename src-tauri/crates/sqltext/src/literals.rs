@@ -1,8 +1,10 @@
 //! A statement without what may be personal data or a secret.
-use crate::{Dialect, Kind, tokens};
+use crate::{Dialect, Kind, parameters, tokens};
 
 /// Longest text that is answered, in bytes; a statement that was shown to a person needs no more.
 const LONGEST: usize = 2_000;
+/// Types that PostgreSQL takes before a string, and not before a parameter.
+const TYPED: [&str; 6] = ["date", "time", "timetz", "timestamp", "timestamptz", "interval"];
 
 /// A statement with strings and numbers replaced by `?`, comments dropped and white space folded, at most 2,000 bytes.
 ///
@@ -15,7 +17,21 @@ pub fn without_literals(sql: &str, dialect: Dialect) -> String {
 
 /// The same, at most `longest` bytes.
 pub fn literals_removed(sql: &str, dialect: Dialect, longest: usize) -> String {
+    removed(sql, dialect, longest, None)
+}
+
+/// The same with a parameter in place of each literal, so that it can be run with other values: `$n` on PostgreSQL, counted on from
+/// those that it has; `?` elsewhere.
+pub fn literals_numbered(sql: &str, dialect: Dialect, longest: usize) -> String {
+    let first = (dialect == Dialect::Postgres).then(|| parameters(sql, dialect) + 1);
+    removed(sql, dialect, longest, first)
+}
+
+/// `number` is that of the first literal, where they are numbered.
+fn removed(sql: &str, dialect: Dialect, longest: usize, mut number: Option<usize>) -> String {
     let mut out = String::with_capacity(sql.len().min(longest + 48));
+    // Where a type begins that stands before a string.
+    let mut typed: Option<usize> = None;
     for token in tokens(sql, dialect) {
         if out.len() >= longest {
             break;
@@ -26,7 +42,18 @@ pub fn literals_removed(sql: &str, dialect: Dialect, longest: usize) -> String {
                 out.push_str("? …");
                 break;
             }
-            Kind::Text | Kind::Number => out.push('?'),
+            Kind::Text | Kind::Number => {
+                let of = typed.filter(|_| token.kind == Kind::Text && number.is_some());
+                let of = of.map(|from| out.split_off(from));
+                match &mut number {
+                    Some(n) => {
+                        out.push_str(&format!("${n}"));
+                        *n += 1;
+                    }
+                    None => out.push('?'),
+                }
+                out.extend(of.iter().flat_map(|name| ["::", name.trim_end()]));
+            }
             Kind::Name if dialect == Dialect::Sqlite && text.starts_with('"') => out.push('?'),
             // The rest of the line is no SQL: nothing is known about it.
             Kind::ClientCommand => {
@@ -38,7 +65,14 @@ pub fn literals_removed(sql: &str, dialect: Dialect, longest: usize) -> String {
                     out.push(' ');
                 }
             }
-            Kind::Word | Kind::Name | Kind::Parameter | Kind::Semicolon | Kind::Other => out.push_str(text),
+            Kind::Word | Kind::Name | Kind::Parameter | Kind::Semicolon | Kind::Other => {
+                let is_type = token.kind == Kind::Word && TYPED.iter().any(|name| name.eq_ignore_ascii_case(text));
+                typed = is_type.then_some(out.len());
+                out.push_str(text);
+            }
+        }
+        if matches!(token.kind, Kind::Text | Kind::Number) {
+            typed = None;
         }
     }
     if out.len() > longest {
@@ -78,6 +112,30 @@ mod tests {
             (Postgres, "SELECT 'ü', ünï, 1 -- ß", "SELECT ?, ünï, ?", "other scripts"),
         ] {
             assert_eq!(without_literals(sql, dialect), want, "{why}");
+        }
+    }
+
+    #[test]
+    fn a_parameter_stands_for_each_literal() {
+        let long = 1 << 16;
+        for (dialect, sql, want) in [
+            (
+                Postgres,
+                "SELECT * FROM t1 WHERE a = 7 AND b = 'x' LIMIT 10",
+                "SELECT * FROM t1 WHERE a = $1 AND b = $2 LIMIT $3",
+            ),
+            (Postgres, "SELECT a FROM t WHERE a = $2 AND b > 5", "SELECT a FROM t WHERE a = $2 AND b > $3"),
+            (Postgres, "SELECT a FROM t WHERE doc ? 'k'", "SELECT a FROM t WHERE doc ? $1"),
+            (
+                Postgres,
+                "SELECT a FROM t WHERE at > timestamptz '2026-01-01' - INTERVAL  '1 day' AND date = 'x'",
+                "SELECT a FROM t WHERE at > $1::timestamptz - $2::INTERVAL AND date = $3",
+            ),
+            (Postgres, "SELECT 'a\\', 'secret'", "SELECT ? …"),
+            (Mysql, "SELECT 1, 'a' FROM t WHERE b = ?", "SELECT ?, ? FROM t WHERE b = ?"),
+            (Sqlite, "SELECT a FROM t WHERE a = 7", "SELECT a FROM t WHERE a = ?"),
+        ] {
+            assert_eq!(literals_numbered(sql, dialect, long), want, "{sql}");
         }
     }
 

@@ -2,7 +2,8 @@
 use std::sync::Arc;
 
 use perfdeck_engine::database::{
-    AdviseRequest, AllowHypopg, CreateIndexRequest, db_advice, db_advise, db_allow_hypopg, db_plan_index,
+    AdviseRequest, AllowHypopg, CreateIndexRequest, ProveRequest, db_advice, db_advise, db_allow_hypopg, db_plan_index,
+    db_prove,
 };
 use perfdeck_engine::house::{JournalList, journal_list};
 use perfdeck_engine::{ByEnvironment, Engine, changes};
@@ -95,6 +96,20 @@ async fn advice_is_kept_and_its_prediction_goes_with_the_change() {
     let size = applied.preview.iter().find(|r| r.what == "Size").expect("measured");
     let (said, real) = (size.predicted.expect("said"), size.came.expect("measured"));
     assert!((said - real).abs() < real * 0.2, "{said} said, {real} written");
+
+    // Its values were not kept: it is proven with others.
+    let asked = ProveRequest {
+        change_id: applied.id.clone(),
+        statements: Vec::new(),
+        writes: false,
+        seconds: Some(2.0),
+        confirm: None,
+    };
+    let job = db_prove(engine.clone(), asked).await.expect("begun");
+    engine.jobs().wait(&job.id).await.expect("the job");
+    let proof = support::change(&engine, &applied.id).await.proof.expect("measured");
+    let [statement] = proof.statements.as_slice() else { panic!("{proof:#?}") };
+    assert!(statement.not_measured.is_none() && statement.change.is_some(), "{statement:#?}");
 
     // What is there is not advised again, and nothing is left of what was simulated.
     let again = advise(&engine, queries(&id, &[OF_ONE])).await.expect("advice");

@@ -4,7 +4,7 @@ use perfdeck_model::{
     AdvisedIndex, BuildLock, ClassEffect, IndexAdvice, IndexSpec, IndexSpecKey, IndexSpecKeyOf, NotAnalysedStatement,
     PredictedStatement, RejectedIndex, ShareRange, SlowedStatement, StatementEffect,
 };
-use perfdeck_sqltext::{Dialect, literals_removed, quote_identifier, without_literals};
+use perfdeck_sqltext::{Dialect, literals_numbered, quote_identifier, without_literals};
 
 use super::workload::Gathered;
 use super::{AdviceGiven, PlanPair};
@@ -233,7 +233,7 @@ impl Told<'_> {
     fn predicted(&self, effect: &Effect) -> PredictedStatement {
         let statement = &self.given.workload.statements[effect.statement];
         PredictedStatement {
-            statement: literals_removed(&statement.text, self.dialect, LONGEST),
+            statement: literals_numbered(&statement.text, self.dialect, LONGEST),
             key: self.gathered.keys.get(&statement.text).cloned(),
             share: self.share(effect),
             calls: statement.calls,
@@ -252,7 +252,7 @@ impl Told<'_> {
         let none = PlanPair::default();
         let plans = self.given.plans.iter().find(|p| p.statement == effect.statement).unwrap_or(&none);
         StatementEffect {
-            statement: literals_removed(&statement.text, self.dialect, LONGEST),
+            statement: literals_numbered(&statement.text, self.dialect, LONGEST),
             key: self.gathered.keys.get(&statement.text).cloned(),
             calls: statement.calls,
             total_ms: statement.total_ms,
