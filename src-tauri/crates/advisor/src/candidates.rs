@@ -15,6 +15,7 @@ use crate::predicates::{Asked, Predicate};
 use crate::scalar::Scalar;
 use crate::shape::{Scan, SortKey};
 use crate::size::size;
+use crate::widths::{cannot_be_held, fit_together, too_long};
 use crate::workload::Workload;
 
 /// Why an index is proposed at all.
@@ -120,8 +121,6 @@ pub struct Candidates {
     pub left_out: usize,
 }
 
-/// Longest key of a B-tree, in bytes: a third of a page (`BTMaxItemSize`), less where values vary.
-const LONGEST_KEY: f64 = 900.0;
 /// Share of its pages that must be visible to all before an index alone can answer, and the bytes that it may then have of a row.
 const VISIBLE: f64 = 0.8;
 pub(crate) const WIDEST_COVER: f64 = 200.0;
@@ -152,14 +151,20 @@ pub fn candidates(catalogue: &Catalogue, workload: &Workload, limits: Limits) ->
         let index = &candidate.index;
         candidate.widens = widened(catalogue, index).map(|e| e.name.clone());
         candidate.bytes = size(catalogue, index);
-        candidate.concerns = concerned(workload, index).chain(candidate.from.iter().copied()).collect();
+        candidate.concerns = concerned(catalogue, workload, index).chain(candidate.from.iter().copied()).collect();
     }
     Candidates { left_out, all, aside }
 }
 
-/// Statements that ask something of the first key of an index, or find all that they use in it.
-fn concerned<'w>(workload: &'w Workload, index: &Index) -> impl Iterator<Item = usize> + use<'w> {
+/// Statements that ask something of the first key of an index, or find all that they use in it. A row that another index finds by its key
+/// is read no quicker, whatever a planner makes of an index that is a page smaller or larger.
+fn concerned<'w>(
+    catalogue: &'w Catalogue,
+    workload: &'w Workload,
+    index: &Index,
+) -> impl Iterator<Item = usize> + use<'w> {
     let table = index.table;
+    let facts = &catalogue.tables[table];
     let first: Vec<String> =
         index.keys.first().map(|k| k.columns().into_iter().map(str::to_owned).collect()).unwrap_or_default();
     let held: BTreeSet<String> = index.columns().into_iter().map(str::to_owned).collect();
@@ -167,7 +172,7 @@ fn concerned<'w>(workload: &'w Workload, index: &Index) -> impl Iterator<Item = 
         let concerns = |scan: &Scan| {
             let asked = scan.asked();
             let holds = !scan.uses_all && !asked.is_empty() && scan.used.is_subset(&held);
-            scan.table == table && (holds || first.iter().all(|c| asked.contains(c.as_str())))
+            scan.table == table && finds_one(facts, scan).is_none() && (holds || first.iter().all(|c| asked.contains(c.as_str())))
         };
         statement.shape.scans.iter().any(concerns).then_some(place)
     })
@@ -250,6 +255,10 @@ fn finds_one<'t>(table: &'t Table, scan: &Scan) -> Option<&'t Existing> {
     })
 }
 
+fn columns_of(keys: &[Key]) -> Vec<&str> {
+    keys.iter().flat_map(Key::columns).collect()
+}
+
 impl Maker<'_> {
     fn of_scan(&mut self, statement: usize, scan: &Scan) {
         let table = &self.catalogue.tables[scan.table];
@@ -268,6 +277,7 @@ impl Maker<'_> {
             }
             return;
         }
+        self.denied(scan);
         let wants = self.wants(scan, &scan.conditions);
         self.plain(statement, scan, &wants, None);
         for group in &scan.alternatives {
@@ -287,6 +297,20 @@ impl Maker<'_> {
         for predicate in &scan.conditions {
             self.special(statement, scan, predicate, &wants.equal);
             self.part(statement, scan, predicate);
+        }
+    }
+
+    /// Says of values that are looked up and cannot be keys why that is so.
+    fn denied(&mut self, scan: &Scan) {
+        let table = &self.catalogue.tables[scan.table];
+        let looked_up = |p: &&Predicate| matches!(p.asked, Asked::Equal(_) | Asked::OneOf(_) | Asked::Range { .. });
+        for predicate in scan.conditions.iter().filter(looked_up) {
+            let Some(why) = too_long(self.catalogue, table, &predicate.of) else { continue };
+            let keys = vec![Key::scalar(&predicate.of)];
+            let index = Index { table: scan.table, keys, ..Index::default() };
+            if !self.aside.iter().any(|(i, _)| *i == index) {
+                self.aside.push((index, why));
+            }
         }
     }
 
@@ -325,8 +349,8 @@ impl Maker<'_> {
         of.columns().iter().all(|name| {
             let Some(column) = table.column(name) else { return false };
             let ordered = matches!(column.class, TypeClass::Ordered | TypeClass::Text | TypeClass::Boolean);
-            (ordered || !of_column) && column.width.is_none_or(|w| w < LONGEST_KEY)
-        })
+            ordered || !of_column
+        }) && too_long(self.catalogue, table, of).is_none()
     }
 
     /// The ones that most of the workload's time asks for first; of equal ones those that leave the fewest rows.
@@ -424,6 +448,7 @@ impl Maker<'_> {
         kind: Kind,
         part: Option<&Predicate>,
     ) {
+        let table = &self.catalogue.tables[scan.table];
         let mut keys: Vec<Key> = Vec::new();
         let fixed = equal.len();
         let ordered = then.iter().filter(|k| !equal.contains(&k.of)).map(|k| Key {
@@ -434,6 +459,9 @@ impl Maker<'_> {
         for key in equal.iter().map(Key::scalar).chain(ordered) {
             if !keys.iter().any(|k| k.of == key.of) && keys.len() < self.limits.keys {
                 keys.push(key);
+            }
+            if !fit_together(self.catalogue, table, &columns_of(&keys)) {
+                keys.pop();
             }
         }
         if keys.is_empty() {
@@ -464,17 +492,19 @@ impl Maker<'_> {
             .collect();
         let widths: Option<f64> =
             keys.iter().filter_map(|k| table.column(k)).chain(rest.iter().copied()).map(|c| c.width).sum();
+        let held = rest.iter().all(|c| !cannot_be_held(table, c));
         if rest.is_empty() || rest.len() > 6 || widths? > WIDEST_COVER {
             return None;
         }
         let names = rest.iter().map(|c| c.name.clone());
         match self.catalogue.dialect {
-            Dialect::Postgres => (self.catalogue.has_include() && table.all_visible > VISIBLE)
+            Dialect::Postgres => (held && self.catalogue.has_include() && table.all_visible > VISIBLE)
                 .then(|| Index { include: names.collect(), ..index.clone() }),
             // No other columns than keys: few more of them do the same.
             _ if rest.len() <= 3 => {
                 let more = names.map(Key::column);
-                Some(Index { keys: index.keys.iter().cloned().chain(more).collect(), ..index.clone() })
+                let keys: Vec<Key> = index.keys.iter().cloned().chain(more).collect();
+                fit_together(self.catalogue, table, &columns_of(&keys)).then(|| Index { keys, ..index.clone() })
             }
             _ => None,
         }

@@ -11,6 +11,7 @@ mod catalogue;
 mod conditions;
 mod covered;
 mod estimate;
+mod expressions;
 mod hint;
 mod index;
 mod kept;
@@ -31,6 +32,7 @@ mod statement;
 mod tests;
 mod vectors;
 mod walk;
+mod widths;
 mod workload;
 mod writes;
 
