@@ -14,7 +14,7 @@ use crate::vectors::{Class, Parameters, far_ends, parameters};
 use crate::workload::Workload;
 
 /// Statements with their calls and milliseconds.
-fn workload(catalogue: &Catalogue, all: &[(&str, f64, f64)]) -> Workload {
+pub(super) fn workload(catalogue: &Catalogue, all: &[(&str, f64, f64)]) -> Workload {
     let mut workload = Workload::new(1.0);
     for (text, calls, ms) in all {
         workload.add(catalogue, text, *calls, *ms, None);
@@ -22,7 +22,7 @@ fn workload(catalogue: &Catalogue, all: &[(&str, f64, f64)]) -> Workload {
     workload
 }
 
-fn values(catalogue: &Catalogue, workload: &Workload) -> Vec<Vec<Parameters>> {
+pub(super) fn values(catalogue: &Catalogue, workload: &Workload) -> Vec<Vec<Parameters>> {
     let all = workload.statements.iter();
     all.map(|s| {
         let count = perfdeck_sqltext::parameters(&s.text, catalogue.dialect);
@@ -33,14 +33,14 @@ fn values(catalogue: &Catalogue, workload: &Workload) -> Vec<Vec<Parameters>> {
     .collect()
 }
 
-fn advised(catalogue: &Catalogue, workload: &Workload, budget: Budget) -> Advice {
+pub(super) fn advised(catalogue: &Catalogue, workload: &Workload, budget: Budget) -> Advice {
     let made = candidates(catalogue, workload, Limits::default());
     let mut oracle = Estimate::new(catalogue, workload, &made.all);
     let values = values(catalogue, workload);
     now(advise(catalogue, workload, &values, &made, budget, &mut oracle)).expect("statistics never fail")
 }
 
-fn shown(advice: &Advice, catalogue: &Catalogue) -> Vec<String> {
+pub(super) fn shown(advice: &Advice, catalogue: &Catalogue) -> Vec<String> {
     advice.advised.iter().map(|a| a.candidate.index.shown(catalogue.dialect)).collect()
 }
 
