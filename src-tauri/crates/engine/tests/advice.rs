@@ -1,6 +1,8 @@
 //! Advice on indexes on real databases: small tables whose values are spread unevenly.
 #[path = "advice/held.rs"]
 mod held;
+#[path = "advice/kinds.rs"]
+mod kinds;
 
 use perfdeck_engine::advice::{
     AdviceFailure, AdviceGiven, AdviceWanted, Class, Rung, WorkloadStatement, Worth, index_advice,
