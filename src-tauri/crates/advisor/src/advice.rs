@@ -173,7 +173,9 @@ pub async fn advise(
 fn refuses(key: &Key) -> Option<String> {
     let KeyOf::Expression(Scalar::Cast(_, to)) = &key.of else { return None };
     (!to.eq_ignore_ascii_case("text")).then(|| {
-        format!("It cannot be made while a row has a text there that is no {to}, and such a row cannot be written any more")
+        format!(
+            "It cannot be made while a row has a text there that is no {to}, and such a row cannot be written any more"
+        )
     })
 }
 

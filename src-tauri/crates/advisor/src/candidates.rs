@@ -11,7 +11,7 @@ use crate::covered::{covered_by, widened};
 use crate::index::{Existing, Index, Key, KeyOf, Method};
 use crate::kept::kept;
 use crate::merged::merged;
-use crate::predicates::{Asked, Predicate};
+use crate::predicates::{Asked, Predicate, Value};
 use crate::scalar::Scalar;
 use crate::shape::{Scan, SortKey};
 use crate::size::size;
@@ -172,7 +172,9 @@ fn concerned<'w>(
         let concerns = |scan: &Scan| {
             let asked = scan.asked();
             let holds = !scan.uses_all && !asked.is_empty() && scan.used.is_subset(&held);
-            scan.table == table && finds_one(facts, scan).is_none() && (holds || first.iter().all(|c| asked.contains(c.as_str())))
+            scan.table == table
+                && finds_one(facts, scan).is_none()
+                && (holds || first.iter().all(|c| asked.contains(c.as_str())))
         };
         statement.shape.scans.iter().any(concerns).then_some(place)
     })
@@ -246,7 +248,8 @@ pub(crate) struct Maker<'a> {
 fn finds_one<'t>(table: &'t Table, scan: &Scan) -> Option<&'t Existing> {
     let equal = |key: &Key| {
         let KeyOf::Column(name) = &key.of else { return false };
-        let asks = |p: &Predicate| matches!(p.asked, Asked::Equal(_)) && p.of.as_column() == Some(name);
+        let one = |p: &Predicate| matches!(&p.asked, Asked::Equal(value) if *value != Value::Other);
+        let asks = |p: &Predicate| one(p) && p.of.as_column() == Some(name);
         scan.conditions.iter().any(asks)
     };
     table.indexes.iter().find(|existing| {
@@ -321,6 +324,8 @@ impl Maker<'_> {
         for predicate in conditions.iter().filter(|p| self.can_be_key(table, &p.of)) {
             let of = predicate.of.clone();
             match &predicate.asked {
+                // A join with what is no table, or with more than a column of one.
+                Asked::Equal(Value::Other) => wants.joins.entry(usize::MAX).or_default().push(of),
                 Asked::Equal(_) | Asked::Null if !wants.equal.contains(&of) => wants.equal.push(of),
                 Asked::OneOf(_) if !wants.some.contains(&of) => wants.some.push(of),
                 Asked::Range { .. } if !wants.ranges.contains(&of) => wants.ranges.push(of),
@@ -483,7 +488,12 @@ impl Maker<'_> {
             return None;
         }
         let keys: Vec<&str> = index.keys.iter().flat_map(Key::columns).collect();
-        let part = index.predicate.iter().flat_map(Predicate::columns).collect::<Vec<_>>();
+        let part = index
+            .predicate
+            .iter()
+            .flat_map(Predicate::columns)
+            .chain(table.in_every_index(self.catalogue.dialect))
+            .collect::<Vec<_>>();
         let rest: Vec<&Column> = table
             .columns
             .iter()

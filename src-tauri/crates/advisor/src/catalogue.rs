@@ -191,6 +191,17 @@ impl Table {
         self.columns.iter().find(|c| c.name == name)
     }
 
+    /// Columns that every index of the table has anyhow: those of the key in whose order InnoDB keeps it, the row's number of SQLite.
+    pub(crate) fn in_every_index(&self, dialect: Dialect) -> Vec<&str> {
+        let name = match dialect {
+            Dialect::Postgres => return Vec::new(),
+            Dialect::Mysql => "PRIMARY",
+            Dialect::Sqlite => "INTEGER PRIMARY KEY",
+        };
+        let own = |e: &&Existing| e.name == name;
+        self.indexes.iter().find(own).map(|e| e.index.columns()).unwrap_or_default()
+    }
+
     /// Schema and name, as a person reads them.
     pub fn shown(&self) -> String {
         format!("{}.{}", self.schema, self.name)

@@ -3,6 +3,7 @@
 //! It knows pages, rows and shares, and no more: no memory, and of the orders of joins those that are cheapest step by step. It ranks; it
 //! does not predict.
 use perfdeck_model::{ApiError, BoxFuture};
+use perfdeck_sqltext::Dialect;
 
 use crate::candidates::Candidate;
 use crate::catalogue::{Catalogue, Table, TypeClass};
@@ -78,7 +79,10 @@ impl<'a> Estimate<'a> {
                 let linked = Scan { joins: to(&scans[*at], &read), ..scans[*at].clone() };
                 (linked.joins.is_empty(), self.scan(&linked, question).total)
             };
-            next = open.map(|at| (of(&at), at)).min_by(|a, b| a.0.0.cmp(&b.0.0).then(a.0.1.total_cmp(&b.0.1))).map(|n| n.1);
+            next = open
+                .map(|at| (of(&at), at))
+                .min_by(|a, b| a.0.0.cmp(&b.0.0).then(a.0.1.total_cmp(&b.0.1)))
+                .map(|n| n.1);
         }
         cost
     }
@@ -115,7 +119,7 @@ impl<'a> Estimate<'a> {
             };
             let all = self.indexes(scan.table, question).filter(|(_, index)| own(index));
             let found = all.filter_map(|(used, index)| {
-                Some((by_index(&one, table, rows, kept, index, &|_| 0.0)?.0, used))
+                Some((by_index(&one, table, rows, kept, index, &|_| 0.0, self.catalogue.dialect)?.0, used))
             });
             let (total, used) = found.min_by(|a, b| a.0.total_cmp(&b.0))?;
             cost.total += total;
@@ -133,7 +137,7 @@ impl<'a> Estimate<'a> {
         let all = table.pages + rows * (ROW + COMPARISON) + sorting(rows * kept);
         let mut best = Cost { total: all, ..Cost::default() };
         for (used, index) in self.indexes(scan.table, question) {
-            if let Some((total, unstopped)) = by_index(scan, table, rows, kept, index, &sorting)
+            if let Some((total, unstopped)) = by_index(scan, table, rows, kept, index, &sorting, self.catalogue.dialect)
                 && total < best.total
             {
                 best = Cost { total, unstopped, used: vec![used] };
@@ -172,6 +176,7 @@ fn by_index(
     kept: f64,
     index: &Index,
     sorting: &dyn Fn(f64) -> f64,
+    dialect: Dialect,
 ) -> Option<(f64, Option<f64>)> {
     if index.predicate.as_ref().is_some_and(|p| !scan.conditions.contains(p)) {
         return None;
@@ -200,7 +205,8 @@ fn by_index(
         return None;
     }
     let read = (rows * found).max(1.0);
-    let covers = scan.used.iter().all(|c| index.columns().contains(&c.as_str())) && !scan.uses_all;
+    let held = [index.columns(), table.in_every_index(dialect)].concat();
+    let covers = scan.used.iter().all(|c| held.contains(&c.as_str())) && !scan.uses_all;
     let page = if covers { 0.02 } else { RANDOM };
     let spread = |read: f64| (read * page).min(table.pages * 1.5);
     let full = RANDOM * 2.0 + spread(read) + read * (ROW + COMPARISON) + if order { 0.0 } else { sorting(rows * kept) };

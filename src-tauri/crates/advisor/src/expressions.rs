@@ -112,9 +112,9 @@ impl Builder<'_> {
             .filter(|t| !matches!(t.kind, Kind::Space | Kind::Comment))
             .map(|t| &self.text[t.start..t.end])
             .collect();
-        let found = all.windows(3).find(|w| {
-            w[0].eq_ignore_ascii_case("as") && w[1].eq_ignore_ascii_case(to) && matches!(w[2], ")")
-        });
+        let found = all
+            .windows(3)
+            .find(|w| w[0].eq_ignore_ascii_case("as") && w[1].eq_ignore_ascii_case(to) && matches!(w[2], ")"));
         found.map_or_else(|| to.to_owned(), |w| w[1].to_owned())
     }
 
@@ -158,7 +158,9 @@ impl Builder<'_> {
                 let table = &self.catalogue.tables[self.shape.scans[scan].table];
                 table.column(name).map_or(Sort::Other, |c| self.sort_of_type(&c.type_name, c.class))
             }
-            Scalar::Cast(_, to) => self.sort_of_type(to, if to == "text" { TypeClass::Text } else { TypeClass::Ordered }),
+            Scalar::Cast(_, to) => {
+                self.sort_of_type(to, if to == "text" { TypeClass::Text } else { TypeClass::Ordered })
+            }
             Scalar::Text(_) => Sort::Text,
             Scalar::Number(_) => Sort::Number,
             Scalar::Operator(a, operator, _) => match *operator {

@@ -148,7 +148,8 @@ impl Builder<'_> {
             // Rows that are locked are read themselves.
             let of = lock.of.as_ref().and_then(|name| self.named(name)).map(|(_, name)| name);
             let is = |alias: &str| of.as_ref().is_none_or(|of| self.catalogue.same_name(of, alias));
-            let locked: Vec<usize> = (first..self.shape.scans.len()).filter(|s| is(&self.shape.scans[*s].alias)).collect();
+            let locked: Vec<usize> =
+                (first..self.shape.scans.len()).filter(|s| is(&self.shape.scans[*s].alias)).collect();
             for scan in locked {
                 self.shape.scans[scan].uses_all = true;
             }

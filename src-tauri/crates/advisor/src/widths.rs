@@ -17,22 +17,39 @@ const BOUNDED: f64 = 2000.0;
 const INNODB_KEYS: f64 = 3072.0;
 /// Functions and operators whose value is short, however long what they are of is. A part of a document mostly is.
 const SHORT: &[&str] = &[
-    "length", "char_length", "octet_length", "md5", "jsonb_array_length", "sign", "date", "date_part", "date_trunc", "extract",
-    "strftime", "datetime", "time", "julianday", "json_extract", "left", "right",
+    "length",
+    "char_length",
+    "octet_length",
+    "md5",
+    "jsonb_array_length",
+    "sign",
+    "date",
+    "date_part",
+    "date_trunc",
+    "extract",
+    "strftime",
+    "datetime",
+    "time",
+    "julianday",
+    "json_extract",
+    "left",
+    "right",
 ];
 const PARTS: &[&str] = &["->>", "->", "#>>", "#>"];
 
 impl Column {
     /// Whether its type lets a value of PostgreSQL be longer than an index takes.
     fn is_unbounded(&self) -> bool {
-        const BOUND: &[&str] = &["numeric", "name", "inet", "cidr", "bit(", "\"char\"", "int4range", "int8range", "numrange"];
+        const BOUND: &[&str] =
+            &["numeric", "name", "inet", "cidr", "bit(", "\"char\"", "int4range", "int8range", "numrange"];
         const TIMES: &[&str] = &["tsrange", "tstzrange", "daterange"];
         let is = |all: &[&str]| all.iter().any(|t| self.type_name.starts_with(t)) && !self.type_name.ends_with("[]");
         if self.fixed.is_some() || is(BOUND) || is(TIMES) {
             return false;
         }
         // A character takes up to four bytes.
-        let most = self.type_name.strip_prefix("character varying(").or_else(|| self.type_name.strip_prefix("character("));
+        let most =
+            self.type_name.strip_prefix("character varying(").or_else(|| self.type_name.strip_prefix("character("));
         let most = most.and_then(|rest| rest.strip_suffix(')')?.parse::<f64>().ok());
         most.is_none_or(|most| most * 4.0 > BOUNDED)
     }

@@ -16,7 +16,10 @@ fn a_column_that_is_joined_with_values_is_a_key() {
     for (shop, text) in [
         (&pg, "SELECT o.* FROM orders o JOIN unnest($1::int[]) AS u(i) ON u.i = o.cust_id"),
         (&pg, "SELECT o.* FROM orders o JOIN unnest($1::int[]) u ON u = o.cust_id"),
-        (&pg, "SELECT o.* FROM unnest($1::int[], $2::int[]) WITH ORDINALITY u(a, b, n) JOIN orders o ON o.cust_id = u.b"),
+        (
+            &pg,
+            "SELECT o.* FROM unnest($1::int[], $2::int[]) WITH ORDINALITY u(a, b, n) JOIN orders o ON o.cust_id = u.b",
+        ),
         (&pg, "SELECT o.* FROM orders o JOIN (VALUES (1), (2)) v(x) ON v.x = o.cust_id"),
         (&pg, "WITH v(x) AS (VALUES (1), (2)) SELECT o.* FROM orders o, v WHERE o.cust_id = v.x"),
         (&pg, "WITH v AS (SELECT 5 AS x) SELECT o.* FROM orders o, v WHERE o.cust_id = x"),
@@ -43,6 +46,12 @@ fn a_column_that_is_joined_with_values_is_a_key() {
         let (all, aside) = of(shop, &[text]);
         assert!(all.contains(&"(cust_id)".to_owned()), "{text}: {all:?} {aside:?}");
     }
+    let both = "SELECT o.* FROM unnest($1::int[]) u JOIN orders o ON o.id = u WHERE o.cust_id = 5";
+    assert!(
+        of(&pg, &[both]).0.contains(&"(cust_id)".to_owned()),
+        "many rows by their keys are not one: {:?}",
+        of(&pg, &[both])
+    );
     for text in [
         "SELECT o.* FROM orders o JOIN unnest($1::int[]) AS u(i) ON u.i <> o.cust_id",
         "SELECT * FROM orders WHERE cust_id NOT IN (VALUES (1), (2))",

@@ -88,7 +88,11 @@ fn rows_that_are_written_or_locked_are_read_themselves() {
         assert_eq!(wide(text), [""; 0], "{text}");
     }
     let other = "UPDATE orders SET paid = true FROM customers c WHERE c.id = orders.cust_id AND c.region = $1";
-    assert!(wide(other).iter().any(|a| a.starts_with("(region)")), "another table's rows are only read: {:?}", wide(other));
+    assert!(
+        wide(other).iter().any(|a| a.starts_with("(region)")),
+        "another table's rows are only read: {:?}",
+        wide(other)
+    );
 }
 
 #[test]

@@ -113,7 +113,8 @@ async fn sqlite_uses_what_is_advised() {
         for advised in &found.advice.advised {
             raw_sql(AssertSqlSafe(advised.ddl.clone())).execute(&mut c).await.expect("as it is");
         }
-        let plan = raw_sql(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {text}"))).fetch_all(&mut c).await.expect("a plan");
+        let plan =
+            raw_sql(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {text}"))).fetch_all(&mut c).await.expect("a plan");
         let plan: Vec<String> = plan.iter().map(|row| row.get(3)).collect();
         // Advised again it is there.
         let again = given(&format!("sqlite:{}", path.display()), &wanted(&[(text, 60_000.0)])).await;
@@ -153,12 +154,16 @@ async fn mariadb_is_not_told_what_it_cannot_make_or_would_not_use() {
     assert!(reasons.contains("`icust` would do that") && reasons.contains("NOT IGNORED"), "{reasons}");
     let text = of("SELECT * FROM o WHERE body = 'x'").await;
     assert_eq!(keys(&text), [""; 0]);
-    assert!(text.advice.rejected.iter().any(|r| r.why.contains("ADD INDEX (`body`(20))")), "{:?}", text.advice.rejected);
+    assert!(
+        text.advice.rejected.iter().any(|r| r.why.contains("ADD INDEX (`body`(20))")),
+        "{:?}",
+        text.advice.rejected
+    );
     assert_eq!(keys(&of("SELECT * FROM o WHERE st = 'closed'").await), [""; 0], "nearly all rows have it");
     assert_eq!(keys(&of("SELECT * FROM o WHERE st = 'open'").await), ["(st)"]);
     assert_eq!(keys(&of("SELECT * FROM o WHERE cust = 77 OR other = 5").await), ["(cust)", "(other)"]);
     let join = of("SELECT o.* FROM o JOIN mp ON mp.id = o.id WHERE mp.k = 7").await;
-    assert!(matches!(keys(&join).as_slice(), [only] if only.starts_with("(k")), "{:?}", keys(&join));
+    assert_eq!(keys(&join), ["(k)"], "{:?}", join.advice.rejected);
     for advised in ignored.advice.advised.iter().chain(&join.advice.advised) {
         server.execute(&advised.ddl).await.expect("as it is");
     }

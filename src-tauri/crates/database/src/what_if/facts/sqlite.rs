@@ -202,16 +202,10 @@ async fn indexes(
         };
         let descending = row.try_get::<i64, _>(5)? != 0;
         let collation: Option<String> = row.try_get(6)?;
-        let own = column.as_ref().and_then(|name| collations.get(&name.to_lowercase())).map_or("BINARY", String::as_str);
+        let own =
+            column.as_ref().and_then(|name| collations.get(&name.to_lowercase())).map_or("BINARY", String::as_str);
         let collation = collation.map(|name| name.to_uppercase()).filter(|name| name != own);
-        index.keys.push(KeyFacts {
-            column,
-            expression,
-            descending,
-            nulls_first: false,
-            class: None,
-            collation,
-        });
+        index.keys.push(KeyFacts { column, expression, descending, nulls_first: false, class: None, collation });
     }
     Ok(all)
 }
