@@ -8,6 +8,7 @@
 mod advice;
 mod candidates;
 mod catalogue;
+mod concerns;
 mod conditions;
 mod covered;
 mod estimate;

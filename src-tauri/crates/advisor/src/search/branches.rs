@@ -22,7 +22,8 @@ impl Search<'_, '_> {
                 new.iter().fold(set.clone(), |set, candidate| self.with(&set, *candidate).unwrap_or(set))
             };
             let sets: Vec<BTreeSet<usize>> = all.iter().map(beside).filter(|s| *s != set && self.fits(s)).collect();
-            self.ask(&[&[set.clone()], sets.as_slice()].concat()).await?;
+            self.ask(std::slice::from_ref(&set)).await?;
+            self.ask(&sets).await?;
             let now = self.time(&set);
             let gain = |s: &BTreeSet<usize>| now - self.time(s);
             let known = sets.into_iter().filter(|s| self.is_known(s) && gain(s) > now * LEAST);
@@ -66,7 +67,7 @@ impl Search<'_, '_> {
         let asked = |column: &&str| branch.iter().any(|p| p.columns().contains(column));
         let finds = |at: usize| {
             let index = &self.wanted.candidates[at].index;
-            index.keys.iter().take_while(|key| key.columns().iter().all(|c| asked(&c))).count()
+            index.keys.iter().take_while(|key| key.columns().iter().all(|c| asked(c))).count()
         };
         let fits = |at: &usize| {
             let candidate = &self.wanted.candidates[*at];

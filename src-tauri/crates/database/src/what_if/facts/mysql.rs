@@ -120,7 +120,7 @@ async fn values(c: &mut MySqlConnection, table: &mut TableFacts) -> Result<(), s
         column.distinct = column.distinct.or(Some(if grows { -(different / looked) } else { different.max(1.0) }));
         if !grows {
             let mut all: Vec<(String, usize)> = counts.into_iter().collect();
-            all.sort_by(|a, b| b.1.cmp(&a.1));
+            all.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
             column.common = all.into_iter().take(COMMON).map(|(value, n)| (value, n as f64 / looked)).collect();
         }
     }
