@@ -2,14 +2,16 @@
 use std::collections::BTreeSet;
 
 use perfdeck_model::ApiError;
+use perfdeck_sqltext::Dialect;
 
 use crate::candidates::{Candidate, Candidates, Kind};
 use crate::catalogue::{Catalogue, TableKind};
 use crate::covered::{does_the_work_of, superfluous};
-use crate::index::{Index, Key, Method};
+use crate::index::{Existing, Index, Key, KeyOf, Method};
 use crate::oracle::{Cost, Oracle, Used, Worth};
 use crate::parse::NotAnalysed;
 use crate::predicates::{Asked, Predicate};
+use crate::scalar::Scalar;
 use crate::search::{Budget, Found, Wanted, search, uses};
 use crate::shape::Scan;
 use crate::vectors::{Class, Parameters, weight};
@@ -175,6 +177,16 @@ pub async fn advise(
     })
 }
 
+/// What a key makes of rows that are no such value.
+fn refuses(key: &Key) -> Option<String> {
+    let KeyOf::Expression(Scalar::Cast(_, to)) = &key.of else { return None };
+    (!to.eq_ignore_ascii_case("text")).then(|| {
+        format!(
+            "It cannot be made while a row has a text there that is no {to}, and such a row cannot be written any more"
+        )
+    })
+}
+
 /// Whether an index has the rows of a reading in its order, after keys of which one value is asked.
 fn has_order(scan: &Scan, index: &Index) -> bool {
     let equal = |key: &&Key| {
@@ -333,6 +345,13 @@ impl Answer<'_> {
                     .to_owned(),
             );
         }
+        if let Some(whole) = &table.partition_of {
+            reasons.push(format!(
+                "Its table is a partition of {whole}: the others do not get it. Made on {whole}, each has it, and each new one"
+            ));
+        }
+        reasons.extend(self.unused(&candidate));
+        reasons.extend(candidate.index.keys.iter().filter_map(refuses));
         if candidate.bytes.is_none() {
             let why = match candidate.index.method {
                 Method::Gin => {
@@ -356,6 +375,21 @@ impl Answer<'_> {
             replaces: superfluous(self.catalogue, &candidate.index).iter().map(|e| e.name.clone()).collect(),
             candidate,
         }
+    }
+
+    /// An index that is there and would do the same if the server used it.
+    fn unused(&self, candidate: &Candidate) -> Option<String> {
+        let own = |e: &&Existing| {
+            !e.valid && e.unknown_predicate.is_none() && does_the_work_of(&e.index, &candidate.index, candidate.fixed)
+        };
+        let table = &self.catalogue.tables[candidate.index.table];
+        let name = &table.indexes.iter().find(own)?.name;
+        Some(match self.catalogue.dialect {
+            Dialect::Mysql => format!(
+                "`{name}` would do that, and the server is told not to use it: ALTER INDEX … NOT IGNORED (VISIBLE in MySQL) lets it, in place of a new one"
+            ),
+            _ => format!("`{name}` would do that, and the server does not use it: its build did not come to an end"),
+        })
     }
 
     fn reject(&self, place: usize, why: String) -> Rejected {

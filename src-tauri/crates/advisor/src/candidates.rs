@@ -7,15 +7,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use perfdeck_sqltext::Dialect;
 
 use crate::catalogue::{Catalogue, Column, Table, TypeClass};
+use crate::concerns::{Weight, concerned, finds_one, weights};
 use crate::covered::{covered_by, widened};
-use crate::index::{Existing, Index, Key, KeyOf, Method};
+use crate::index::{Index, Key, KeyOf, Method};
 use crate::kept::kept;
 use crate::merged::merged;
-use crate::predicates::{Asked, Predicate};
+use crate::predicates::{Asked, Predicate, Value};
 use crate::quiet::without_written;
 use crate::scalar::Scalar;
 use crate::shape::{Scan, SortKey};
 use crate::size::size;
+use crate::widths::{cannot_be_held, fit_together, too_long};
 use crate::workload::Workload;
 
 /// Why an index is proposed at all.
@@ -121,8 +123,6 @@ pub struct Candidates {
     pub left_out: usize,
 }
 
-/// Longest key of a B-tree, in bytes: a third of a page (`BTMaxItemSize`), less where values vary.
-const LONGEST_KEY: f64 = 900.0;
 /// Share of its pages that must be visible to all before an index alone can answer, and the bytes that it may then have of a row.
 const VISIBLE: f64 = 0.8;
 pub(crate) const WIDEST_COVER: f64 = 200.0;
@@ -155,67 +155,9 @@ pub fn candidates(catalogue: &Catalogue, workload: &Workload, limits: Limits) ->
         let index = &candidate.index;
         candidate.widens = widened(catalogue, index).map(|e| e.name.clone());
         candidate.bytes = size(catalogue, index);
-        candidate.concerns = concerned(workload, index).chain(candidate.from.iter().copied()).collect();
+        candidate.concerns = concerned(catalogue, workload, index).chain(candidate.from.iter().copied()).collect();
     }
     Candidates { left_out, all, aside }
-}
-
-/// Statements that ask something of the first key of an index, or find all that they use in it.
-fn concerned<'w>(workload: &'w Workload, index: &Index) -> impl Iterator<Item = usize> + use<'w> {
-    let table = index.table;
-    let first: Vec<String> =
-        index.keys.first().map(|k| k.columns().into_iter().map(str::to_owned).collect()).unwrap_or_default();
-    let held: BTreeSet<String> = index.columns().into_iter().map(str::to_owned).collect();
-    workload.statements.iter().enumerate().filter_map(move |(place, statement)| {
-        let concerns = |scan: &Scan| {
-            let asked = scan.asked();
-            let holds = !scan.uses_all && !asked.is_empty() && scan.used.is_subset(&held);
-            scan.table == table && (holds || first.iter().all(|c| asked.contains(c.as_str())))
-        };
-        statement.shape.scans.iter().any(concerns).then_some(place)
-    })
-}
-
-impl Scan {
-    /// Columns that are compared, joined by, ordered or grouped by.
-    fn asked(&self) -> BTreeSet<&str> {
-        let branches = self.alternatives.iter().flatten().flatten();
-        let compared = self.conditions.iter().chain(branches).flat_map(Predicate::columns);
-        let joined = self.joins.iter().flat_map(|(of, _)| of.columns());
-        let ordered = self.sort.iter().map(|key| &key.of).chain(&self.group).chain(&self.extremes);
-        compared.chain(joined).chain(ordered.flat_map(Scalar::columns)).collect()
-    }
-}
-
-/// What is known of a value that statements compare.
-#[derive(Debug, Default, Clone, Copy)]
-pub(crate) struct Weight {
-    /// Time of the statements that ask for one value of it.
-    pub(crate) ms: f64,
-    /// Calls that do, and those whose text has the value.
-    pub(crate) calls: f64,
-    pub(crate) written: f64,
-}
-
-fn weights(workload: &Workload) -> BTreeMap<(usize, Scalar), Weight> {
-    let mut all: BTreeMap<(usize, Scalar), Weight> = BTreeMap::new();
-    for statement in &workload.statements {
-        for scan in &statement.shape.scans {
-            for predicate in &scan.conditions {
-                if !matches!(predicate.asked, Asked::Equal(_) | Asked::OneOf(_) | Asked::Null | Asked::NotNull) {
-                    continue;
-                }
-                let weight = all.entry((scan.table, predicate.of.clone())).or_default();
-                weight.ms += statement.total_ms;
-                weight.calls += statement.calls;
-                weight.written += if predicate.is_fixed() { statement.calls } else { 0.0 };
-            }
-            for (of, _) in &scan.joins {
-                all.entry((scan.table, of.clone())).or_default().ms += statement.total_ms;
-            }
-        }
-    }
-    all
 }
 
 /// What one reading of a table asks, sorted by how an index can use it.
@@ -239,18 +181,8 @@ pub(crate) struct Maker<'a> {
     pub(crate) aside: Vec<(Index, String)>,
 }
 
-/// The index that is there and finds the one row that is asked for. A planner takes reading that row from another index alone for much
-/// cheaper, by the page of the table that is saved, which is in memory as a rule; what writers pay for that index is not.
-pub(crate) fn finds_one<'t>(table: &'t Table, scan: &Scan) -> Option<&'t Existing> {
-    let equal = |key: &Key| {
-        let KeyOf::Column(name) = &key.of else { return false };
-        let asks = |p: &Predicate| matches!(p.asked, Asked::Equal(_)) && p.of.as_column() == Some(name);
-        scan.conditions.iter().any(asks)
-    };
-    table.indexes.iter().find(|existing| {
-        let whole = existing.index.predicate.is_none() && existing.unknown_predicate.is_none();
-        existing.unique && existing.valid && whole && existing.index.keys.iter().all(equal)
-    })
+fn columns_of(keys: &[Key]) -> Vec<&str> {
+    keys.iter().flat_map(Key::columns).collect()
 }
 
 impl Maker<'_> {
@@ -271,6 +203,7 @@ impl Maker<'_> {
             }
             return;
         }
+        self.denied(scan);
         let wants = self.wants(scan, &scan.conditions);
         self.plain(statement, scan, &wants, None);
         for group in &scan.alternatives {
@@ -293,6 +226,20 @@ impl Maker<'_> {
         }
     }
 
+    /// Says of values that are looked up and cannot be keys why that is so.
+    fn denied(&mut self, scan: &Scan) {
+        let table = &self.catalogue.tables[scan.table];
+        let looked_up = |p: &&Predicate| matches!(p.asked, Asked::Equal(_) | Asked::OneOf(_) | Asked::Range { .. });
+        for predicate in scan.conditions.iter().filter(looked_up) {
+            let Some(why) = too_long(self.catalogue, table, &predicate.of) else { continue };
+            let keys = vec![Key::scalar(&predicate.of)];
+            let index = Index { table: scan.table, keys, ..Index::default() };
+            if !self.aside.iter().any(|(i, _)| *i == index) {
+                self.aside.push((index, why));
+            }
+        }
+    }
+
     /// What conditions ask. Wide texts, and what has no order, cannot be keys of a B-tree.
     pub(crate) fn wants(&self, scan: &Scan, conditions: &[Predicate]) -> Wants {
         let table = &self.catalogue.tables[scan.table];
@@ -300,6 +247,8 @@ impl Maker<'_> {
         for predicate in conditions.iter().filter(|p| self.can_be_key(table, &p.of)) {
             let of = predicate.of.clone();
             match &predicate.asked {
+                // A join with what is no table, or with more than a column of one.
+                Asked::Equal(Value::Other) => wants.joins.entry(usize::MAX).or_default().push(of),
                 Asked::Equal(_) | Asked::Null if !wants.equal.contains(&of) => wants.equal.push(of),
                 Asked::OneOf(_) if !wants.some.contains(&of) => wants.some.push(of),
                 Asked::Range { .. } if !wants.ranges.contains(&of) => wants.ranges.push(of),
@@ -328,8 +277,8 @@ impl Maker<'_> {
         of.columns().iter().all(|name| {
             let Some(column) = table.column(name) else { return false };
             let ordered = matches!(column.class, TypeClass::Ordered | TypeClass::Text | TypeClass::Boolean);
-            (ordered || !of_column) && column.width.is_none_or(|w| w < LONGEST_KEY)
-        })
+            ordered || !of_column
+        }) && too_long(self.catalogue, table, of).is_none()
     }
 
     /// The ones that most of the workload's time asks for first; of equal ones those that leave the fewest rows.
@@ -427,6 +376,7 @@ impl Maker<'_> {
         kind: Kind,
         part: Option<&Predicate>,
     ) {
+        let table = &self.catalogue.tables[scan.table];
         let mut keys: Vec<Key> = Vec::new();
         let fixed = equal.len();
         let ordered = then.iter().filter(|k| !equal.contains(&k.of)).map(|k| Key {
@@ -437,6 +387,9 @@ impl Maker<'_> {
         for key in equal.iter().map(Key::scalar).chain(ordered) {
             if !keys.iter().any(|k| k.of == key.of) && keys.len() < self.limits.keys {
                 keys.push(key);
+            }
+            if !fit_together(self.catalogue, table, &columns_of(&keys)) {
+                keys.pop();
             }
         }
         if keys.is_empty() {
@@ -458,7 +411,12 @@ impl Maker<'_> {
             return None;
         }
         let keys: Vec<&str> = index.keys.iter().flat_map(Key::columns).collect();
-        let part = index.predicate.iter().flat_map(Predicate::columns).collect::<Vec<_>>();
+        let part = index
+            .predicate
+            .iter()
+            .flat_map(Predicate::columns)
+            .chain(table.in_every_index(self.catalogue.dialect))
+            .collect::<Vec<_>>();
         let rest: Vec<&Column> = table
             .columns
             .iter()
@@ -467,17 +425,19 @@ impl Maker<'_> {
             .collect();
         let widths: Option<f64> =
             keys.iter().filter_map(|k| table.column(k)).chain(rest.iter().copied()).map(|c| c.width).sum();
+        let held = rest.iter().all(|c| !cannot_be_held(table, c));
         if rest.is_empty() || rest.len() > 6 || widths? > WIDEST_COVER {
             return None;
         }
         let names = rest.iter().map(|c| c.name.clone());
         match self.catalogue.dialect {
-            Dialect::Postgres => (self.catalogue.has_include() && table.all_visible > VISIBLE)
+            Dialect::Postgres => (held && self.catalogue.has_include() && table.all_visible > VISIBLE)
                 .then(|| Index { include: names.collect(), ..index.clone() }),
             // No other columns than keys: few more of them do the same.
             _ if rest.len() <= 3 => {
                 let more = names.map(Key::column);
-                Some(Index { keys: index.keys.iter().cloned().chain(more).collect(), ..index.clone() })
+                let keys: Vec<Key> = index.keys.iter().cloned().chain(more).collect();
+                fit_together(self.catalogue, table, &columns_of(&keys)).then(|| Index { keys, ..index.clone() })
             }
             _ => None,
         }

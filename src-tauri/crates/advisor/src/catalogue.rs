@@ -47,6 +47,8 @@ pub enum TableKind {
     Partitioned,
     /// A materialized view.
     Materialized,
+    /// One whose rows lie in tables that inherit from it, too (`INHERITS`): an index of it has none of those.
+    Parent,
 }
 
 /// Writes of a table in a day.
@@ -71,6 +73,10 @@ pub struct Table {
     pub name: String,
     /// What it is.
     pub kind: TableKind,
+    /// The partitioned table that it is a partition of, as a person reads it.
+    pub partition_of: Option<String>,
+    /// Whether values lie outside of its rows (TOAST): those are long.
+    pub toasted: bool,
     /// Rows; `None` before the first analyze.
     pub rows: Option<f64>,
     /// Pages.
@@ -114,6 +120,8 @@ pub enum Collating {
     /// By the rules of a language.
     #[default]
     Language,
+    /// As `Bytes`, but for the case of letters of ASCII: SQLite's `NOCASE`.
+    NoCase,
     /// By rules under which texts of different bytes are equal: no index finds patterns.
     Nondeterministic,
 }
@@ -137,6 +145,10 @@ pub struct Column {
     pub align: usize,
     /// Mean bytes of a value; `None` where nobody may see it.
     pub width: Option<f64>,
+    /// Bytes that its type lets a value have at most, where it says so and that is known.
+    pub most: Option<f64>,
+    /// Bytes of the longest of its values that is known.
+    pub longest: Option<f64>,
     /// Share of rows in which it is null.
     pub nulls: Option<f64>,
     /// Different values: a count, or the negative of their share of all rows.
@@ -182,6 +194,17 @@ impl Table {
     /// The column of that name.
     pub fn column(&self, name: &str) -> Option<&Column> {
         self.columns.iter().find(|c| c.name == name)
+    }
+
+    /// Columns that every index of the table has anyhow: those of the key in whose order InnoDB keeps it, the row's number of SQLite.
+    pub(crate) fn in_every_index(&self, dialect: Dialect) -> Vec<&str> {
+        let name = match dialect {
+            Dialect::Postgres => return Vec::new(),
+            Dialect::Mysql => "PRIMARY",
+            Dialect::Sqlite => "INTEGER PRIMARY KEY",
+        };
+        let own = |e: &&Existing| e.name == name;
+        self.indexes.iter().find(own).map(|e| e.index.columns()).unwrap_or_default()
     }
 
     /// Schema and name, as a person reads them.

@@ -2,10 +2,10 @@
 use perfdeck_sqltext::Dialect;
 use sqlparser::ast::{BinaryOperator as Op, Expr, Query, UnaryOperator};
 
-use crate::catalogue::TypeClass;
+use crate::catalogue::{Collating, TypeClass};
 use crate::predicates::{Asked, Predicate, Value, wildcard};
-use crate::scalar::{FUNCTIONS, OPERATORS, Scalar};
-use crate::scope::{Builder, Scope, arguments};
+use crate::scalar::Scalar;
+use crate::scope::{Builder, Scope};
 use crate::walk::walk;
 
 /// Functions whose value is another one each time: nothing is looked up by them.
@@ -24,6 +24,11 @@ impl Builder<'_> {
             Expr::BinaryOp { left, op, right } => self.compared(left, op, right, scope),
             Expr::Exists { subquery, .. } => drop(self.subquery(subquery, scope)),
             Expr::InSubquery { expr, subquery, negated } => self.in_subquery(expr, subquery, *negated, scope),
+            Expr::AnyOp { left, compare_op: Op::Eq, right, .. } if matches!(unnested(right), Expr::Subquery(_)) => {
+                if let Expr::Subquery(query) = unnested(right) {
+                    self.in_subquery(left, query, false, scope);
+                }
+            }
             Expr::UnaryOp { op: UnaryOperator::Not, expr } if matches!(**expr, Expr::Exists { .. }) => {
                 self.condition(expr, scope);
             }
@@ -38,6 +43,8 @@ impl Builder<'_> {
         let inner = self.subquery(query, scope);
         match (self.scalar(expr, scope), inner) {
             (Some(own), Some(inner)) if !negated => self.join(own, inner),
+            // Rows of the subquery are gone through as those of a table that is joined.
+            (Some((scan, own)), None) if !negated => self.add(scan, own, Asked::Equal(Value::Other)),
             _ => self.uses(expr, scope),
         }
     }
@@ -160,6 +167,19 @@ impl Builder<'_> {
         Some((scan, Predicate::new(scalar, asked)))
     }
 
+    /// `GLOB` of SQLite looks at the case of letters: its pattern's beginning is that of a range of bytes.
+    fn glob(&self, pattern: &Expr, scan: usize, of: &Scalar, scope: &Scope<'_>) -> Option<Asked> {
+        let table = &self.catalogue.tables[self.shape.scans[scan].table];
+        let no_case = of.as_column().and_then(|c| table.column(c)).is_some_and(|c| c.collating == Collating::NoCase);
+        let pattern = self.value(pattern, scope)?;
+        match pattern.literal()?.find(['*', '?', '[']) {
+            _ if no_case => None,
+            Some(0) => None,
+            Some(_) => Some(Asked::Range { low: Some(Value::Stable), high: Some(Value::Stable) }),
+            None => Some(Asked::Equal(pattern)),
+        }
+    }
+
     /// A comparison with the table's value on either side.
     fn sided(&self, left: &Expr, op: &Op, right: &Expr, scope: &Scope<'_>) -> Option<(usize, Predicate)> {
         let (own, other, flipped) = match self.scalar(left, scope) {
@@ -168,6 +188,7 @@ impl Builder<'_> {
         };
         let asked = match op {
             Op::PGLikeMatch if !flipped => return self.like(left, right, true, scope),
+            Op::Glob if !flipped => self.glob(right, own.0, &own.1, scope)?,
             Op::PGILikeMatch if !flipped => return self.like(left, right, false, scope),
             Op::AtArrow if !flipped => Asked::Has("@>"),
             Op::ArrowAt if flipped => Asked::Has("@>"),
@@ -196,8 +217,29 @@ impl Builder<'_> {
         }
         self.value(expr, scope).or_else(|| {
             let others = self.scans_of(expr, scope);
-            (!others.is_empty() && !others.contains(&own)).then_some(Value::Other)
+            let other = if others.is_empty() { self.is_elsewhere(expr, scope) } else { !others.contains(&own) };
+            other.then_some(Value::Other)
         })
+    }
+
+    /// Whether an expression is made of columns of what is no table: of a list of values, of a function's rows, of a subquery.
+    fn is_elsewhere(&self, expr: &Expr, scope: &Scope<'_>) -> bool {
+        let (mut found, mut all) = (false, true);
+        walk(expr, &mut |e| {
+            let parts = match e {
+                Expr::Identifier(name) if self.may_be_column(&name.value) => std::slice::from_ref(name),
+                Expr::CompoundIdentifier(parts) => parts.as_slice(),
+                Expr::Function(f) => {
+                    all &= !VOLATILE.contains(&f.name.to_string().to_ascii_lowercase().as_str());
+                    return;
+                }
+                _ => return,
+            };
+            let known = self.is_derived(parts, scope);
+            found |= known;
+            all &= known;
+        });
+        found && all
     }
 
     fn is_boolean(&self, expr: &Expr, scope: &Scope<'_>) -> bool {
@@ -205,93 +247,6 @@ impl Builder<'_> {
             let table = &self.catalogue.tables[self.shape.scans[scan].table];
             scalar.as_column().and_then(|c| table.column(c)).is_some_and(|c| c.class == TypeClass::Boolean)
         })
-    }
-
-    /// The value of one table's row that an expression is.
-    pub(crate) fn scalar(&self, expr: &Expr, scope: &Scope<'_>) -> Option<(usize, Scalar)> {
-        match expr {
-            Expr::Nested(inner) => self.scalar(inner, scope),
-            Expr::Identifier(name) => self.resolved(std::slice::from_ref(name), scope),
-            Expr::CompoundIdentifier(parts) => self.resolved(parts, scope),
-            // Plans write texts of all types as text, which changes nothing of them.
-            Expr::Cast { expr, data_type, .. } => {
-                let (scan, scalar) = self.scalar(expr, scope)?;
-                let to = data_type.to_string().to_ascii_lowercase();
-                let text = ["text", "varchar", "character varying"].iter().any(|t| to.starts_with(t));
-                let table = &self.catalogue.tables[self.shape.scans[scan].table];
-                let own = scalar.as_column().and_then(|c| table.column(c))?;
-                if to == "date" {
-                    return self.has_days(scan, &scalar).then(|| (scan, Scalar::Call("date", vec![scalar])));
-                }
-                (text && own.class == TypeClass::Text).then_some((scan, scalar))
-            }
-            Expr::Function(function) if function.over.is_none() && function.filter.is_none() => {
-                let name = function.name.to_string().to_ascii_lowercase();
-                let name = FUNCTIONS.iter().find(|known| **known == name)?;
-                let all = arguments(function);
-                self.call(name, &all, scope)
-            }
-            Expr::Trim { expr, trim_where: None, trim_what: None, .. } => self.call("trim", &[expr], scope),
-            Expr::BinaryOp { left, op, right } => {
-                let name = op.to_string();
-                let name = OPERATORS.iter().find(|known| **known == name)?;
-                let (scan, mut both) = self.of_one(&[left, right], scope)?;
-                let b = both.pop()?;
-                let a = both.pop()?;
-                self.fits(scan, name, &a).then_some((scan, Scalar::Operator(Box::new(a), name, Box::new(b))))
-            }
-            _ => None,
-        }
-    }
-
-    fn call(&self, name: &'static str, arguments: &[&Expr], scope: &Scope<'_>) -> Option<(usize, Scalar)> {
-        let (scan, all) = self.of_one(arguments, scope)?;
-        let fits = name != "date" || all.len() == 1 && self.has_days(scan, &all[0]);
-        fits.then_some((scan, Scalar::Call(name, all)))
-    }
-
-    /// Whether a value is a time without a zone of PostgreSQL, whose day is the same for everybody.
-    fn has_days(&self, scan: usize, of: &Scalar) -> bool {
-        let table = &self.catalogue.tables[self.shape.scans[scan].table];
-        let own = of.as_column().and_then(|c| table.column(c));
-        self.catalogue.dialect == Dialect::Postgres
-            && own.is_some_and(|c| c.type_name.starts_with("timestamp") && !c.type_name.contains("with time zone"))
-    }
-
-    /// Whether an operator is immutable there: of dates and times it may hang on the session's time zone.
-    fn fits(&self, scan: usize, operator: &str, a: &Scalar) -> bool {
-        let table = &self.catalogue.tables[self.shape.scans[scan].table];
-        let types: Vec<&str> =
-            a.columns().iter().filter_map(|c| table.column(c)).map(|c| c.type_name.as_str()).collect();
-        match operator {
-            "+" | "-" | "*" | "/" | "%" => types.iter().all(|t| {
-                ["int", "numeric", "decimal", "double", "real", "float", "bigint", "smallint", "INT", "REAL"]
-                    .iter()
-                    .any(|n| t.starts_with(n))
-            }),
-            _ => true,
-        }
-    }
-
-    /// Values of which at least one is a column, and all columns are of one table.
-    fn of_one(&self, all: &[&Expr], scope: &Scope<'_>) -> Option<(usize, Vec<Scalar>)> {
-        let mut of = None;
-        let mut found = Vec::new();
-        for expr in all {
-            if let Some((scan, scalar)) = self.scalar(expr, scope) {
-                if *of.get_or_insert(scan) != scan {
-                    return None;
-                }
-                found.push(scalar);
-                continue;
-            }
-            match self.value(expr, scope)? {
-                Value::Literal(text) => found.push(Scalar::Text(text)),
-                Value::Number(text) => found.push(Scalar::Number(text)),
-                _ => return None,
-            }
-        }
-        of.map(|scan| (scan, found))
     }
 
     /// Whether an expression has one value for the whole statement.

@@ -1,7 +1,9 @@
 //! Costs by statistics alone, for servers where no index can be simulated: what a reading reads with the best of its indexes.
 //!
-//! It knows pages, rows and shares, and no more: no order of joins, no memory. It ranks; it does not predict.
+//! It knows pages, rows and shares, and no more: no memory, and of the orders of joins those that are cheapest step by step. It ranks; it
+//! does not predict.
 use perfdeck_model::{ApiError, BoxFuture};
+use perfdeck_sqltext::Dialect;
 
 use crate::candidates::Candidate;
 use crate::catalogue::{Catalogue, Table, TypeClass};
@@ -24,6 +26,9 @@ const FEW: f64 = 10.0;
 /// Share that one value has where nothing is known.
 const ONE: f64 = 0.005;
 
+/// Readings of a statement whose order is looked for.
+const MOST_JOINED: usize = 8;
+
 /// An oracle by statistics.
 pub struct Estimate<'a> {
     catalogue: &'a Catalogue,
@@ -38,17 +43,89 @@ impl<'a> Estimate<'a> {
     }
 
     fn cost(&self, question: &Question) -> Cost {
-        let statement = &self.workload.statements[question.statement];
-        let mut cost = Cost::default();
-        for scan in &statement.shape.scans {
-            let of = self.scan(scan, question);
-            cost.total += of.total;
-            if let Some(all) = of.unstopped {
-                cost.unstopped = Some(cost.unstopped.unwrap_or(0.0) + all);
+        let scans = &self.workload.statements[question.statement].shape.scans;
+        let joined = scans.iter().any(|scan| !scan.joins.is_empty());
+        if !joined || scans.len() > MOST_JOINED {
+            let mut cost = Cost::default();
+            scans.iter().for_each(|scan| add(&mut cost, self.scan(scan, question), 1.0));
+            return cost;
+        }
+        let all = (0..scans.len()).map(|first| self.in_order(scans, first, question));
+        all.min_by(|a, b| a.total.total_cmp(&b.total)).unwrap_or_default()
+    }
+
+    /// The cost of loops within each other that begin with this reading; the cheapest one comes next.
+    fn in_order(&self, scans: &[Scan], first: usize, question: &Question) -> Cost {
+        let (mut cost, mut read, mut rows) = (Cost::default(), Vec::new(), 1.0);
+        let mut next = Some(first);
+        while let Some(at) = next {
+            let scan = &scans[at];
+            let alone = Scan { joins: Vec::new(), ..scan.clone() };
+            let linked = Scan { joins: to(scan, &read), ..scan.clone() };
+            let once = self.scan(&alone, question);
+            let probe = self.scan(&linked, question);
+            // Rows of a reading that finds nothing by what was read are kept and compared with each.
+            let compared = rows * self.kept(&alone) * COMPARISON;
+            if linked.joins.is_empty() || once.total + compared < probe.total * rows {
+                add(&mut cost, once, 1.0);
+                cost.total += if read.is_empty() { 0.0 } else { compared };
+            } else {
+                add(&mut cost, probe, rows);
             }
-            cost.used.extend(of.used);
+            rows = (rows * self.kept(&linked)).max(1.0);
+            read.push(at);
+            let open = (0..scans.len()).filter(|at| !read.contains(at));
+            let of = |at: &usize| {
+                let linked = Scan { joins: to(&scans[*at], &read), ..scans[*at].clone() };
+                (linked.joins.is_empty(), self.scan(&linked, question).total)
+            };
+            next = open
+                .map(|at| (of(&at), at))
+                .min_by(|a, b| a.0.0.cmp(&b.0.0).then(a.0.1.total_cmp(&b.0.1)))
+                .map(|n| n.1);
         }
         cost
+    }
+
+    /// Rows that a reading leaves.
+    fn kept(&self, scan: &Scan) -> f64 {
+        let table = &self.catalogue.tables[scan.table];
+        let rows = table.rows.unwrap_or(1_000.0);
+        let joined: f64 = scan.joins.iter().map(|(of, _)| of_one(table, of, rows)).product();
+        rows * joined * scan.conditions.iter().map(|p| selectivity(table, p)).product::<f64>()
+    }
+
+    /// The indexes that are there and those that are asked about.
+    fn indexes<'q>(&'q self, table: usize, question: &'q Question) -> impl Iterator<Item = (Used, &'q Index)> {
+        let candidates = question.candidates.iter().map(|c| (Used::Candidate(*c), &self.candidates[*c].index));
+        let all = &self.catalogue.tables[table].indexes;
+        let existing = all.iter().filter(|e| e.valid && e.unknown_predicate.is_none());
+        let existing = existing.map(|e| (Used::Existing(e.name.clone()), &e.index));
+        existing.chain(candidates).filter(move |(_, index)| index.table == table)
+    }
+
+    /// The rows of the branches of an `OR` put together, each found by an index of its own; `None` where one has none.
+    fn of_branches(&self, scan: &Scan, group: &[Vec<Predicate>], question: &Question) -> Option<Cost> {
+        let table = &self.catalogue.tables[scan.table];
+        let rows = table.rows.unwrap_or(1_000.0);
+        let mut cost = Cost::default();
+        for branch in group {
+            let conditions = branch.iter().chain(&scan.conditions).cloned().collect();
+            let one = Scan { conditions, sort: Vec::new(), limited: false, alternatives: Vec::new(), ..scan.clone() };
+            let kept: f64 = one.conditions.iter().map(|p| selectivity(table, p)).product();
+            let own = |index: &Index| {
+                let first = index.keys.first().and_then(scalar);
+                first.is_some_and(|first| branch.iter().any(|p| p.of == first))
+            };
+            let all = self.indexes(scan.table, question).filter(|(_, index)| own(index));
+            let found = all.filter_map(|(used, index)| {
+                Some((by_index(&one, table, rows, kept, index, &|_| 0.0, self.catalogue.dialect)?.0, used))
+            });
+            let (total, used) = found.min_by(|a, b| a.0.total_cmp(&b.0))?;
+            cost.total += total;
+            cost.used.push(used);
+        }
+        Some(cost)
     }
 
     fn scan(&self, scan: &Scan, question: &Question) -> Cost {
@@ -59,18 +136,36 @@ impl<'a> Estimate<'a> {
             |rows: f64| if scan.sort.is_empty() { 0.0 } else { rows * rows.max(2.0).log2() * COMPARISON * 2.0 };
         let all = table.pages + rows * (ROW + COMPARISON) + sorting(rows * kept);
         let mut best = Cost { total: all, ..Cost::default() };
-        let candidates = question.candidates.iter().map(|c| (Used::Candidate(*c), &self.candidates[*c].index));
-        let existing = table.indexes.iter().filter(|e| e.valid && e.unknown_predicate.is_none());
-        let existing = existing.map(|e| (Used::Existing(e.name.clone()), &e.index));
-        for (used, index) in existing.chain(candidates).filter(|(_, i)| i.table == scan.table) {
-            if let Some((total, unstopped)) = by_index(scan, table, rows, kept, index, &sorting)
+        for (used, index) in self.indexes(scan.table, question) {
+            if let Some((total, unstopped)) = by_index(scan, table, rows, kept, index, &sorting, self.catalogue.dialect)
                 && total < best.total
             {
                 best = Cost { total, unstopped, used: vec![used] };
             }
         }
+        for group in &scan.alternatives {
+            if let Some(cost) = self.of_branches(scan, group, question)
+                && cost.total + sorting(rows * kept) < best.total
+            {
+                best = Cost { total: cost.total + sorting(rows * kept), ..cost };
+            }
+        }
         best
     }
+}
+
+/// Adds a cost that comes so often.
+fn add(sum: &mut Cost, cost: Cost, times: f64) {
+    sum.total += cost.total * times;
+    if let Some(all) = cost.unstopped {
+        sum.unstopped = Some(sum.unstopped.unwrap_or(0.0) + all * times);
+    }
+    sum.used.extend(cost.used);
+}
+
+/// Joins of a reading to those that were read before it.
+fn to(scan: &Scan, read: &[usize]) -> Vec<(Scalar, usize)> {
+    scan.joins.iter().filter(|(_, other)| read.contains(other)).cloned().collect()
 }
 
 /// Cost by an index, and what it would be if no end came early; `None` where the index is of no use.
@@ -81,6 +176,7 @@ fn by_index(
     kept: f64,
     index: &Index,
     sorting: &dyn Fn(f64) -> f64,
+    dialect: Dialect,
 ) -> Option<(f64, Option<f64>)> {
     if index.predicate.as_ref().is_some_and(|p| !scan.conditions.contains(p)) {
         return None;
@@ -109,7 +205,8 @@ fn by_index(
         return None;
     }
     let read = (rows * found).max(1.0);
-    let covers = scan.used.iter().all(|c| index.columns().contains(&c.as_str())) && !scan.uses_all;
+    let held = [index.columns(), table.in_every_index(dialect)].concat();
+    let covers = scan.used.iter().all(|c| held.contains(&c.as_str())) && !scan.uses_all;
     let page = if covers { 0.02 } else { RANDOM };
     let spread = |read: f64| (read * page).min(table.pages * 1.5);
     let full = RANDOM * 2.0 + spread(read) + read * (ROW + COMPARISON) + if order { 0.0 } else { sorting(rows * kept) };

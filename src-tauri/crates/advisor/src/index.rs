@@ -43,7 +43,7 @@ pub struct Key {
     pub nulls_first: bool,
     /// Operator class other than the type's own.
     pub class: Option<String>,
-    /// Collation other than the column's own, of an index that is there.
+    /// Collation other than the column's own; of one that is proposed SQLite's `NOCASE` only.
     pub collation: Option<String>,
 }
 
@@ -198,6 +198,9 @@ impl Key {
             KeyOf::Expression(scalar) => format!("({})", scalar.shown(dialect, quoted)),
             KeyOf::Unknown(text) => format!("({text})"),
         };
+        if let Some(collation) = self.collation.as_ref().filter(|_| dialect == Dialect::Sqlite) {
+            let _ = write!(out, " COLLATE {collation}");
+        }
         if let Some(class) = &self.class {
             let _ = write!(out, " {class}");
         }

@@ -26,7 +26,7 @@ pub struct OfPlan {
 /// # Errors
 /// When none of its tables is known.
 pub fn shape_of_plan(plan: &OfPlan, catalogue: &Catalogue) -> Result<Shape, NotAnalysed> {
-    let mut builder = Builder { catalogue, shape: Shape::default(), views: 0 };
+    let mut builder = Builder { catalogue, shape: Shape::default(), views: 0, text: "" };
     let mut scope = Scope { names: Vec::new(), ctes: Vec::new(), outer: None };
     for (schema, name, alias) in plan.relations.iter().take(MOST_SCANS) {
         if let Some(table) = catalogue.find(schema.as_deref(), name) {
@@ -64,7 +64,7 @@ pub fn shape_of_plan(plan: &OfPlan, catalogue: &Catalogue) -> Result<Shape, NotA
 /// The value that an expression of a table's own is, as its server writes it: of a key of an index.
 pub fn scalar_of(text: &str, table: usize, catalogue: &Catalogue) -> Option<Scalar> {
     let expr = parsed_expression(text, catalogue.dialect).ok()?;
-    let mut builder = Builder { catalogue, shape: Shape::default(), views: 0 };
+    let mut builder = Builder { catalogue, shape: Shape::default(), views: 0, text };
     let scan = builder.scan(table, "");
     let names = vec![(catalogue.tables[table].name.clone(), Source::Scan(scan))];
     builder.scalar(&expr, &Scope { names, ctes: Vec::new(), outer: None }).map(|(_, scalar)| scalar)
@@ -73,7 +73,7 @@ pub fn scalar_of(text: &str, table: usize, catalogue: &Catalogue) -> Option<Scal
 /// The condition of a table's own, likewise: of the rows of an index.
 pub fn predicate_of(text: &str, table: usize, catalogue: &Catalogue) -> Option<Predicate> {
     let expr = parsed_expression(text, catalogue.dialect).ok()?;
-    let mut builder = Builder { catalogue, shape: Shape::default(), views: 0 };
+    let mut builder = Builder { catalogue, shape: Shape::default(), views: 0, text };
     let scan = builder.scan(table, "");
     let names = vec![(catalogue.tables[table].name.clone(), Source::Scan(scan))];
     builder.condition(&expr, &Scope { names, ctes: Vec::new(), outer: None });

@@ -35,6 +35,8 @@ pub enum NotAnalysed {
     Merge,
     /// None of its tables is known.
     NoTable,
+    /// It reads this table, whose rows lie in tables that inherit from it.
+    Inherited(String),
     /// The server does not plan it: why.
     NotPlanned(String),
 }
@@ -50,6 +52,10 @@ impl fmt::Display for NotAnalysed {
             Self::Other => f.write_str("it reads and writes no rows of tables"),
             Self::Merge => f.write_str("a MERGE is not analysed: give the SELECT that finds its rows"),
             Self::NoTable => f.write_str("none of its tables is known"),
+            Self::Inherited(table) => write!(
+                f,
+                "rows of {table} lie in tables that inherit from it, which is not analysed: give the same statement on one of those"
+            ),
             Self::NotPlanned(why) => write!(f, "it cannot be planned: {why}"),
         }
     }

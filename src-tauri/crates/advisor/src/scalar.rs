@@ -15,6 +15,8 @@ pub enum Scalar {
     Number(String),
     /// A call of one of the functions of [`FUNCTIONS`].
     Call(&'static str, Vec<Scalar>),
+    /// A value as another type, in the word of the dialect.
+    Cast(Box<Scalar>, String),
     /// Two values with one of the operators of [`OPERATORS`].
     Operator(Box<Scalar>, &'static str, Box<Scalar>),
 }
@@ -46,6 +48,14 @@ pub(crate) const FUNCTIONS: &[&str] = &[
     "ceil",
     // Of a time without a zone only: what day another one is hangs on the session's.
     "date",
+    "date_part",
+    "date_trunc",
+    // SQLite's.
+    "json_extract",
+    "datetime",
+    "time",
+    "julianday",
+    "strftime",
 ];
 
 /// Operators that do.
@@ -58,6 +68,7 @@ impl Scalar {
             Self::Column(name) => vec![name],
             Self::Text(_) | Self::Number(_) => Vec::new(),
             Self::Call(_, arguments) => arguments.iter().flat_map(Self::columns).collect(),
+            Self::Cast(inner, _) => inner.columns(),
             Self::Operator(a, _, b) => a.columns().into_iter().chain(b.columns()).collect(),
         }
     }
@@ -76,6 +87,11 @@ impl Scalar {
             Self::Column(name) => quoted(name),
             Self::Text(text) => quote_text(text, dialect),
             Self::Number(text) => text.clone(),
+            Self::Cast(inner, to) => format!("CAST({} AS {to})", inner.shown(dialect, quoted)),
+            Self::Call("extract", arguments) => {
+                let [Self::Text(field), of] = arguments.as_slice() else { return String::new() };
+                format!("EXTRACT({field} FROM {})", of.shown(dialect, quoted))
+            }
             Self::Call(name, arguments) => {
                 let all: Vec<String> = arguments.iter().map(|a| a.shown(dialect, quoted)).collect();
                 format!("{name}({})", all.join(", "))

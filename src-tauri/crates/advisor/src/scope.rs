@@ -7,7 +7,7 @@ use sqlparser::ast::{
     Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectName, Query, Value as Literal,
 };
 
-use crate::catalogue::Catalogue;
+use crate::catalogue::{Catalogue, TableKind};
 use crate::parse::NotAnalysed;
 use crate::predicates::{Asked, Predicate, Value};
 use crate::scalar::Scalar;
@@ -40,6 +40,8 @@ pub(crate) struct Builder<'c> {
     pub(crate) catalogue: &'c Catalogue,
     pub(crate) shape: Shape,
     pub(crate) views: usize,
+    /// The text that is read.
+    pub(crate) text: &'c str,
 }
 
 impl Scope<'_> {
@@ -58,6 +60,10 @@ impl Builder<'_> {
     pub(crate) fn done(self) -> Result<Shape, NotAnalysed> {
         if self.shape.scans.is_empty() && self.shape.written.is_empty() {
             return Err(NotAnalysed::NoTable);
+        }
+        let tables = self.shape.scans.iter().map(|scan| &self.catalogue.tables[scan.table]);
+        if let Some(parent) = tables.into_iter().find(|t| t.kind == TableKind::Parent) {
+            return Err(NotAnalysed::Inherited(parent.shown()));
         }
         Ok(self.shape)
     }
@@ -131,6 +137,42 @@ impl Builder<'_> {
         }
     }
 
+    /// Whether a name is a column of something that is no table and whose columns are not those of one.
+    pub(crate) fn is_derived(&self, parts: &[Ident], scope: &Scope<'_>) -> bool {
+        let names: Vec<String> = parts.iter().map(|i| self.folded(i)).collect();
+        let has = |source: &Source, name: &str| match source {
+            Source::Derived(all) => {
+                all.is_empty() || all.iter().any(|(n, of)| of.is_none() && self.catalogue.same_name(n, name))
+            }
+            Source::Scan(_) => false,
+        };
+        match names.as_slice() {
+            [name] => {
+                let mut at = Some(scope);
+                while let Some(here) = at {
+                    if here.names.iter().any(|(_, source)| has(source, name)) {
+                        return true;
+                    }
+                    at = here.outer;
+                }
+                false
+            }
+            [.., of, name] => scope.find(of, self.catalogue).is_some_and(|source| has(source, name)),
+            [] => false,
+        }
+    }
+
+    /// Notes that all columns of the tables behind a source are used: their rows are written or locked.
+    pub(crate) fn reads_rows(&mut self, source: &Source) {
+        let scans: Vec<usize> = match source {
+            Source::Scan(scan) => vec![*scan],
+            Source::Derived(all) => all.iter().filter_map(|(_, of)| of.as_ref().map(|(scan, _)| *scan)).collect(),
+        };
+        for scan in scans {
+            self.shape.scans[scan].uses_all = true;
+        }
+    }
+
     /// Notes that columns of a value are used.
     pub(crate) fn touch(&mut self, scan: usize, scalar: &Scalar) {
         let columns: BTreeSet<String> = scalar.columns().into_iter().map(str::to_owned).collect();
@@ -193,8 +235,12 @@ impl Builder<'_> {
 /// The arguments of a call that are expressions.
 pub(crate) fn arguments(function: &Function) -> Vec<&Expr> {
     let FunctionArguments::List(list) = &function.args else { return Vec::new() };
-    list.args
-        .iter()
+    expressions_of(&list.args)
+}
+
+/// Those of them that are expressions.
+pub(crate) fn expressions_of(all: &[FunctionArg]) -> Vec<&Expr> {
+    all.iter()
         .filter_map(|arg| match arg {
             FunctionArg::Unnamed(FunctionArgExpr::Expr(expr))
             | FunctionArg::Named { arg: FunctionArgExpr::Expr(expr), .. }

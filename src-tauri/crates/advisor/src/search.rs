@@ -3,6 +3,7 @@
 //! Extend (Schlosser, Kossmann, Boissier, ICDE 2019): in each round the move that saves the most time for its bytes, an index more or a
 //! chosen one made longer; at the end each is tried without, and in exchange for another. What writers pay is taken off. What a candidate
 //! saves beside others is seldom more than alone, so that candidates are asked about again only while they could still be the best.
+mod branches;
 mod improve;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -117,6 +118,8 @@ struct Search<'a, 'o> {
     known: Answers,
     asked: usize,
     cut: bool,
+    /// What those save each that save something only together.
+    shared: BTreeMap<usize, f64>,
 }
 
 /// Chooses.
@@ -124,7 +127,7 @@ struct Search<'a, 'o> {
 /// # Errors
 /// When the oracle has none to ask any more.
 pub(crate) async fn search(wanted: &Wanted<'_>, oracle: &mut dyn Oracle) -> Result<Found, ApiError> {
-    let mut search = Search { wanted, oracle, known: Answers::new(), asked: 0, cut: false };
+    let mut search = Search { wanted, oracle, known: Answers::new(), asked: 0, cut: false, shared: BTreeMap::new() };
     search.run().await
 }
 
@@ -148,6 +151,9 @@ impl Search<'_, '_> {
         let open: Vec<Option<f64>> =
             alone.iter().enumerate().map(|(c, gain)| gain.filter(|_| !not_earned.contains_key(&c))).collect();
         let chosen = self.best(&open).await?;
+        for (candidate, gain) in &self.shared {
+            alone[*candidate] = alone[*candidate].map(|own| own.max(*gain));
+        }
         let set: BTreeSet<usize> = chosen.iter().copied().collect();
         self.ask(std::slice::from_ref(&set)).await?;
         let costs = self.compared(&set);
@@ -318,6 +324,9 @@ impl Search<'_, '_> {
         let mut best: Option<(f64, f64, Vec<usize>)> = None;
         for moves in orders {
             let mut chosen = self.extend(Vec::new(), *moves, alone).await?;
+            if self.branches(&mut chosen).await? {
+                chosen = self.extend(chosen, *moves, alone).await?;
+            }
             self.improve(&mut chosen, alone).await?;
             // What was exchanged may have left room.
             let mut chosen = self.extend(chosen, Moves::ForBytes, alone).await?;

@@ -63,6 +63,9 @@ impl Maker<'_> {
         match &predicate.asked {
             Asked::Like { pattern, case } => {
                 let begins = pattern.literal().and_then(wildcard).map(|at| at > 0);
+                if self.catalogue.dialect == Dialect::Sqlite && begins != Some(false) {
+                    self.beginning_of_any_case(statement, scan, predicate, column, equal);
+                }
                 if *case && begins != Some(false) {
                     self.beginning(statement, scan, predicate, column, equal);
                 }
@@ -109,6 +112,27 @@ impl Maker<'_> {
         // The class of the column's own type: patterns of `char(n)` compare without the blanks at the end.
         let class = if column.type_name.starts_with("character(") { "bpchar_pattern_ops" } else { "text_pattern_ops" };
         let key = if by_bytes { key } else { key.class(class) };
+        for equal in [&[][..], equal] {
+            let keys: Vec<Key> = equal.iter().map(Key::scalar).chain([key.clone()]).take(self.limits.keys).collect();
+            let index = Index { table: scan.table, keys, ..Index::default() };
+            self.push(statement, index, Kind::Beginning, equal.len());
+        }
+    }
+
+    /// SQLite's `LIKE` does not look at the case of letters, and neither must the index (`NOCASE`).
+    fn beginning_of_any_case(
+        &mut self,
+        statement: usize,
+        scan: &Scan,
+        predicate: &Predicate,
+        column: &Column,
+        equal: &[Scalar],
+    ) {
+        if column.class != TypeClass::Text || predicate.of.as_column().is_none() {
+            return;
+        }
+        let own = column.collating == Collating::NoCase;
+        let key = Key { collation: (!own).then(|| "NOCASE".to_owned()), ..Key::scalar(&predicate.of) };
         for equal in [&[][..], equal] {
             let keys: Vec<Key> = equal.iter().map(Key::scalar).chain([key.clone()]).take(self.limits.keys).collect();
             let index = Index { table: scan.table, keys, ..Index::default() };

@@ -5,15 +5,15 @@ use perfdeck_sqltext::Dialect;
 use sqlparser::ast::{
     AssignmentTarget, Distinct, Expr, FromTable, Function, GroupByExpr, Ident, JoinConstraint, JoinOperator,
     LimitClause, ObjectName, OnConflictAction, OnInsert, OrderBy, OrderByExpr, OrderByKind, OrderBySort, Query, Select,
-    SelectItem, SelectItemQualifiedWildcardKind, SetExpr, Statement, TableFactor, TableObject, TableWithJoins,
-    UpdateTableFromKind, Value as Literal,
+    SelectItem, SelectItemQualifiedWildcardKind, SetExpr, Statement, TableFactor, TableFunctionArgs, TableObject,
+    TableWithJoins, UpdateTableFromKind, Value as Literal,
 };
 
 use crate::catalogue::Catalogue;
 use crate::parse::{NotAnalysed, parsed};
-use crate::predicates::Value;
+use crate::predicates::{Asked, Value};
 use crate::scalar::Scalar;
-use crate::scope::{Builder, Columns, MOST_SCANS, Scope, Source, arguments};
+use crate::scope::{Builder, Columns, MOST_SCANS, Scope, Source, arguments, expressions_of};
 use crate::shape::{Shape, SortKey, Written};
 
 /// Views within views that are followed.
@@ -25,7 +25,7 @@ const DEEPEST_VIEW: usize = 8;
 /// When it is not understood, or names no table that is known.
 pub(crate) fn shape_of(text: &str, catalogue: &Catalogue) -> Result<Shape, NotAnalysed> {
     let statement = parsed(text, catalogue.dialect)?;
-    let mut builder = Builder { catalogue, shape: Shape::default(), views: 0 };
+    let mut builder = Builder { catalogue, shape: Shape::default(), views: 0, text };
     builder.statement(&statement)?;
     builder.done()
 }
@@ -59,6 +59,7 @@ impl Builder<'_> {
                     None => {}
                 }
                 let sets: Vec<String> = update.assignments.iter().flat_map(|a| self.targets(&a.target)).collect();
+                self.writes_rows(&scope);
                 if let Some((_, Source::Scan(first))) = scope.names.first() {
                     let table = self.shape.scans[*first].table;
                     self.shape.written.push(Written { table, columns: Some(sets), deletes: false });
@@ -76,6 +77,7 @@ impl Builder<'_> {
                 if let Some(more) = &delete.using {
                     self.add_from(more, &mut scope);
                 }
+                self.writes_rows(&scope);
                 if let Some((_, Source::Scan(first))) = scope.names.first() {
                     let table = self.shape.scans[*first].table;
                     self.shape.written.push(Written { table, columns: None, deletes: true });
@@ -88,6 +90,14 @@ impl Builder<'_> {
             _ => return Err(NotAnalysed::Other),
         }
         Ok(())
+    }
+
+    /// Notes whose rows are written: those of the first table, in MySQL's dialect of each.
+    fn writes_rows(&mut self, scope: &Scope<'_>) {
+        let all = if self.catalogue.dialect == Dialect::Mysql { usize::MAX } else { 1 };
+        for (_, source) in scope.names.iter().take(all) {
+            self.reads_rows(source);
+        }
     }
 
     fn targets(&self, target: &AssignmentTarget) -> Vec<String> {
@@ -132,7 +142,19 @@ impl Builder<'_> {
         }
         let (limited, limit) = self.limit(query);
         self.limits(query);
-        self.body(&query.body, query.order_by.as_ref(), limited, limit, &with)
+        let first = self.shape.scans.len();
+        let source = self.body(&query.body, query.order_by.as_ref(), limited, limit, &with);
+        for lock in &query.locks {
+            // Rows that are locked are read themselves.
+            let of = lock.of.as_ref().and_then(|name| self.named(name)).map(|(_, name)| name);
+            let is = |alias: &str| of.as_ref().is_none_or(|of| self.catalogue.same_name(of, alias));
+            let locked: Vec<usize> =
+                (first..self.shape.scans.len()).filter(|s| is(&self.shape.scans[*s].alias)).collect();
+            for scan in locked {
+                self.shape.scans[scan].uses_all = true;
+            }
+        }
+        source
     }
 
     /// Notes parameters that say how many rows are wanted, or left out.
@@ -347,6 +369,12 @@ impl Builder<'_> {
                 self.shape.scans[*scan].joins.push((scalar.clone(), *other));
             }
         }
+        // The other side is no table.
+        if let [(scan, scalar)] = sides.as_slice()
+            && self.is_derived(&[Ident::new(name)], scope)
+        {
+            self.add(*scan, scalar.clone(), Asked::Equal(Value::Other));
+        }
     }
 
     fn factor(&mut self, factor: &TableFactor, scope: &mut Scope<'_>) {
@@ -382,6 +410,28 @@ impl Builder<'_> {
             }
             TableFactor::NestedJoin { table_with_joins, .. } => {
                 self.add_from(std::slice::from_ref(table_with_joins), scope);
+            }
+            // Rows of a function: nothing is known of its columns.
+            TableFactor::Table { args: Some(TableFunctionArgs { args, .. }), name, alias, .. }
+            | TableFactor::Function { args, name, alias, .. } => {
+                for argument in expressions_of(args) {
+                    self.uses(argument, scope);
+                }
+                let own = self.named(name).map(|(_, name)| name).unwrap_or_default();
+                let name = alias.as_ref().map_or(own, |alias| self.folded(&alias.name));
+                scope.names.push((name, Source::Derived(Rc::default())));
+            }
+            TableFactor::UNNEST { alias, array_exprs, .. } => {
+                for argument in array_exprs {
+                    self.uses(argument, scope);
+                }
+                let name = alias.as_ref().map_or_else(|| "unnest".to_owned(), |alias| self.folded(&alias.name));
+                scope.names.push((name, Source::Derived(Rc::default())));
+            }
+            TableFactor::JsonTable { json_expr: expr, alias, .. } | TableFactor::TableFunction { expr, alias } => {
+                self.uses(expr, scope);
+                let name = alias.as_ref().map(|alias| self.folded(&alias.name)).unwrap_or_default();
+                scope.names.push((name, Source::Derived(Rc::default())));
             }
             _ => {}
         }

@@ -123,6 +123,7 @@ fn value_of(
     let name = predicate.columns().first().copied()?.to_owned();
     let column = catalogue.tables[scan.table].column(&name)?;
     if let Asked::Range { .. } = predicate.asked {
+        let class = if beside_a_value(scan, predicate, class, catalogue) { Class::Frequent } else { class };
         // Is the column bounded on both sides, by this condition or by another one?
         let both =
             scan.conditions.iter().filter(|p| p.of == predicate.of).fold((false, false), |(l, h), p| match &p.asked {
@@ -161,6 +162,18 @@ fn value_of(
         return Some(format!("{{\"{}\"}}", value.replace('\\', "\\\\").replace('"', "\\\"")));
     }
     Some(value)
+}
+
+/// Whether a bound stands beside a value of that class that is asked for. The bound is then the usual one: rows between it and the end of
+/// the order are gone through in search of the value.
+fn beside_a_value(scan: &Scan, bound: &Predicate, class: Class, catalogue: &Catalogue) -> bool {
+    let column = |p: &Predicate| catalogue.tables[scan.table].column(p.of.as_column()?);
+    let is = |p: &Predicate| match class {
+        Class::FarEnd => true,
+        Class::Absent => column(p).and_then(absent).is_some(),
+        _ => false,
+    };
+    scan.conditions.iter().any(|p| p.of != bound.of && matches!(p.asked, Asked::Equal(Value::Parameter(_))) && is(p))
 }
 
 fn frequent(column: &Column) -> Option<String> {

@@ -6,8 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use perfdeck_sqltext::Dialect;
 
-use crate::candidates::{Candidate, finds_one};
+use crate::candidates::Candidate;
 use crate::catalogue::{Catalogue, Table};
+use crate::concerns::finds_one;
 use crate::estimate::{of_one, selectivity};
 use crate::index::{Index, Method};
 use crate::predicates::Asked;

@@ -1,5 +1,6 @@
 //! Advice on indexes on real databases: small tables whose values are spread unevenly.
 mod held;
+mod kinds;
 mod sizes;
 mod written;
 

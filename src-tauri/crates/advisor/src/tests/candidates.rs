@@ -12,7 +12,7 @@ use crate::size::size;
 use crate::workload::Workload;
 use crate::writes::write_cost;
 
-fn of(catalogue: &Catalogue, texts: &[&str]) -> (Vec<String>, Vec<String>) {
+pub(super) fn of(catalogue: &Catalogue, texts: &[&str]) -> (Vec<String>, Vec<String>) {
     let mut workload = Workload::new(1.0);
     for text in texts {
         workload.add(catalogue, text, 100.0, 1_000.0, None);

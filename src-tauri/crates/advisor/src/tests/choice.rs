@@ -33,7 +33,7 @@ pub(super) fn values(catalogue: &Catalogue, workload: &Workload) -> Vec<Vec<Para
     .collect()
 }
 
-fn advised(catalogue: &Catalogue, workload: &Workload, budget: Budget) -> Advice {
+pub(super) fn advised(catalogue: &Catalogue, workload: &Workload, budget: Budget) -> Advice {
     let made = candidates(catalogue, workload, Limits::default());
     let mut oracle = Estimate::new(catalogue, workload, &made.all);
     let values = values(catalogue, workload);

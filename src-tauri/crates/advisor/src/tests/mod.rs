@@ -1,8 +1,11 @@
 //! What the parts are tried on: one schema of a shop, with a few rows that are many.
+mod branches;
 mod candidates;
 mod choice;
+mod expressions;
 mod many;
 mod shapes;
+mod widths;
 mod written;
 
 use std::collections::BTreeSet;
@@ -27,7 +30,9 @@ pub(super) fn now<T>(work: impl Future<Output = T>) -> T {
 fn column(name: &str, type_name: &str, distinct: f64) -> Column {
     let (class, fixed, width) = match type_name {
         "integer" => (TypeClass::Ordered, Some(4.0), 4.0),
-        "bigint" | "timestamp with time zone" => (TypeClass::Ordered, Some(8.0), 8.0),
+        "bigint" | "timestamp with time zone" | "timestamp without time zone" | "time without time zone" | "date" => {
+            (TypeClass::Ordered, Some(8.0), 8.0)
+        }
         "boolean" => (TypeClass::Boolean, Some(1.0), 1.0),
         "jsonb" => (TypeClass::Json, None, 60.0),
         "text[]" => (TypeClass::Array, None, 40.0),

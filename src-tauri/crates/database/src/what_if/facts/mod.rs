@@ -87,6 +87,12 @@ pub struct TableFacts {
     pub partitioned: bool,
     /// Whether it is a materialized view.
     pub materialized: bool,
+    /// Whether other tables inherit from it (`INHERITS`), whose rows are read with its own.
+    pub parent: bool,
+    /// The partitioned table that it is a partition of: schema and name.
+    pub partition_of: Option<String>,
+    /// Whether values of its rows lie outside of them (TOAST).
+    pub toasted: bool,
     /// Rows, as of the last analyze.
     pub rows: Option<f64>,
     /// Pages.
@@ -114,6 +120,8 @@ pub struct ColumnFacts {
     pub class: &'static str,
     /// Whether texts compare byte by byte.
     pub by_bytes: bool,
+    /// Whether texts compare as those of SQLite's `NOCASE`.
+    pub no_case: bool,
     /// Whether texts of the same bytes only are equal.
     pub deterministic: bool,
     /// Whether it is never null.
@@ -124,6 +132,10 @@ pub struct ColumnFacts {
     pub align: usize,
     /// Mean bytes.
     pub width: Option<f64>,
+    /// Bytes that its type lets a value have, where that is known.
+    pub most: Option<f64>,
+    /// Bytes of the longest of the values that statistics have.
+    pub longest: Option<f64>,
     /// Share of nulls.
     pub nulls: Option<f64>,
     /// Different values: a count, or the negative of a share.

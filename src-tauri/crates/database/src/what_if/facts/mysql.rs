@@ -1,9 +1,10 @@
 //! Facts of MySQL and MariaDB: from `information_schema`, in which lengths and counts are InnoDB's estimates.
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
 
-use perfdeck_sqltext::{Dialect, quote_text};
+use perfdeck_sqltext::{Dialect, quote_identifier, quote_text};
 use sqlx::mysql::{MySqlConnection, MySqlRow};
-use sqlx::{AssertSqlSafe, Row as _};
+use sqlx::{AssertSqlSafe, Column as _, Row as _};
 
 use super::{ColumnFacts, DatabaseFacts, IndexFacts, KeyFacts, MOST_TABLES, TableFacts};
 use crate::mysql::text;
@@ -21,9 +22,17 @@ const COLUMNS: &str = "
 
 const KEYS: &str = "
     SELECT table_name, index_name, index_type, CAST(non_unique AS SIGNED), column_name, collation,
-           CAST(cardinality AS DOUBLE), CAST(sub_part AS SIGNED), CAST(seq_in_index AS SIGNED)
-    FROM information_schema.statistics WHERE table_schema = DATABASE() AND table_name IN ($NAMES)
+           CAST(cardinality AS DOUBLE), CAST(sub_part AS SIGNED), CAST(seq_in_index AS SIGNED), s.*
+    FROM information_schema.statistics s WHERE table_schema = DATABASE() AND table_name IN ($NAMES)
     ORDER BY table_name, index_name, seq_in_index LIMIT 20000";
+
+/// Rows that are looked at for the values of columns, columns that are, and the time for those of all tables.
+const LOOKED_AT: usize = 10_000;
+const MOST_COLUMNS: usize = 60;
+const LOOKING: Duration = Duration::from_secs(4);
+/// Most common values that are kept of a column, and their longest part, in characters.
+const COMMON: usize = 20;
+const LONGEST_VALUE: usize = 200;
 
 fn number(row: &MySqlRow, at: usize) -> Option<f64> {
     row.try_get::<Option<f64>, _>(at).ok().flatten()
@@ -60,7 +69,62 @@ pub(super) async fn facts(c: &mut MySqlConnection, names: &BTreeSet<String>) -> 
             add_key(&mut found.tables[*at], &row);
         }
     }
+    let began = Instant::now();
+    for table in &mut found.tables {
+        if began.elapsed() > LOOKING {
+            break;
+        }
+        // Who may not read a table has no values of it.
+        let _ = values(c, table).await;
+    }
     Ok(found)
+}
+
+/// Whether values of a type are looked at.
+fn is_counted(column: &ColumnFacts) -> bool {
+    let texts = ["char", "varchar", "enum"];
+    column.class == "ordered" && column.type_name != "float" && column.type_name != "double"
+        || texts.contains(&column.type_name.as_str())
+}
+
+/// Values of the columns among the first rows: the server keeps none. Read with all columns together, so that no index is gone through in
+/// the order of one of them.
+async fn values(c: &mut MySqlConnection, table: &mut TableFacts) -> Result<(), sqlx::Error> {
+    let quoted = |name: &str| quote_identifier(name, Dialect::Mysql);
+    let counted: Vec<usize> =
+        (0..table.columns.len()).filter(|at| is_counted(&table.columns[*at])).take(MOST_COLUMNS).collect();
+    if counted.is_empty() {
+        return Ok(());
+    }
+    let parts: Vec<String> = counted
+        .iter()
+        .map(|at| format!("left(CAST({} AS CHAR), {LONGEST_VALUE})", quoted(&table.columns[*at].name)))
+        .collect();
+    let (schema, name) = (quoted(&table.schema), quoted(&table.name));
+    let ask = format!("SELECT {} FROM {schema}.{name} LIMIT {LOOKED_AT}", parts.join(", "));
+    let rows = sqlx::query(AssertSqlSafe(ask)).fetch_all(&mut *c).await?;
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let looked = rows.len() as f64;
+    for (place, at) in counted.into_iter().enumerate() {
+        let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+        for value in rows.iter().filter_map(|row| text(row, place)) {
+            *counts.entry(value).or_default() += 1;
+        }
+        let column = &mut table.columns[at];
+        column.nulls = Some(1.0 - counts.values().sum::<usize>() as f64 / looked);
+        let different = counts.len() as f64;
+        // More than a tenth of the rows that were looked at: there are more where there are more rows.
+        let grows = different > looked / 10.0;
+        column.distinct = column.distinct.or(Some(if grows { -(different / looked) } else { different.max(1.0) }));
+        if !grows {
+            let mut all: Vec<(String, usize)> = counts.into_iter().collect();
+            all.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+            column.common = all.into_iter().take(COMMON).map(|(value, n)| (value, n as f64 / looked)).collect();
+        }
+    }
+    Ok(())
 }
 
 fn column(row: &MySqlRow) -> ColumnFacts {
@@ -79,6 +143,7 @@ fn column(row: &MySqlRow) -> ColumnFacts {
         fixed,
         // How long texts are is not kept; a fifth of what they may be is a guess that ranks.
         width: fixed.or_else(|| number(row, 4).map(|most| (most / 5.0).clamp(2.0, 100.0))),
+        most: fixed.or_else(|| number(row, 4)),
         not_null: text(row, 3).as_deref() == Some("NO"),
         by_bytes: text(row, 5).is_some_and(|c| c.ends_with("_bin")),
         deterministic: true,
@@ -88,6 +153,15 @@ fn column(row: &MySqlRow) -> ColumnFacts {
     }
 }
 
+/// Whether the planner is told not to look at an index: `IGNORED` of MariaDB, invisible ones of MySQL.
+fn is_ignored(row: &MySqlRow) -> bool {
+    let says = |name: &str, value: &str| {
+        let at = row.columns().iter().rposition(|column| column.name().eq_ignore_ascii_case(name));
+        at.and_then(|at| text(row, at)).is_some_and(|said| said.eq_ignore_ascii_case(value))
+    };
+    says("ignored", "YES") || says("is_visible", "NO")
+}
+
 fn add_key(table: &mut TableFacts, row: &MySqlRow) {
     let name = text(row, 1).unwrap_or_default();
     if table.indexes.last().is_none_or(|i| i.name != name) {
@@ -95,7 +169,7 @@ fn add_key(table: &mut TableFacts, row: &MySqlRow) {
         table.indexes.push(IndexFacts {
             method: if kind == "BTREE" { "btree".to_owned() } else { kind },
             unique: row.try_get::<i64, _>(3).is_ok_and(|n| n == 0),
-            valid: true,
+            valid: !is_ignored(row),
             name,
             ..IndexFacts::default()
         });

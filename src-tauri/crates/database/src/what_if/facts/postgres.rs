@@ -40,20 +40,24 @@ const TABLES: &str = "
            coalesce(l.ins, s.n_tup_ins)::float8, coalesce(l.upd, s.n_tup_upd)::float8,
            coalesce(l.hot, s.n_tup_hot_upd)::float8, coalesce(l.del, s.n_tup_del)::float8,
            (extract(epoch FROM clock_timestamp() - coalesce(d.stats_reset, pg_postmaster_start_time())) / 86400)::float8,
-           NOT has_table_privilege(c.oid, 'SELECT') OR row_security_active(c.oid)
+           NOT has_table_privilege(c.oid, 'SELECT') OR row_security_active(c.oid),
+           coalesce(l.toasted, o.relpages > 0 OR pg_stat_get_tuples_inserted(o.oid) > 0, false),
+           c.relkind <> 'p' AND EXISTS (SELECT 1 FROM pg_inherits i WHERE i.inhparent = c.oid),
+           (SELECT format('%s.%s', m.nspname, w.relname) FROM pg_inherits i JOIN pg_class w ON w.oid = i.inhparent
+            JOIN pg_namespace m ON m.oid = w.relnamespace WHERE c.relispartition AND i.inhrelid = c.oid)
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-    LEFT JOIN pg_stat_user_tables s ON s.relid = c.oid
+    LEFT JOIN pg_stat_user_tables s ON s.relid = c.oid LEFT JOIN pg_class o ON o.oid = c.reltoastrelid
     LEFT JOIN pg_stat_database d ON d.datname = current_database()
     LEFT JOIN LATERAL (
         SELECT sum(p.relpages) AS pages, sum(p.relallvisible) AS visible, sum(greatest(p.reltuples, 0)) AS rows,
-               sum(q.n_tup_ins) AS ins, sum(q.n_tup_upd) AS upd, sum(q.n_tup_hot_upd) AS hot, sum(q.n_tup_del) AS del
+               bool_or(o.relpages > 0 OR pg_stat_get_tuples_inserted(o.oid) > 0) AS toasted, sum(q.n_tup_ins) AS ins, sum(q.n_tup_upd) AS upd, sum(q.n_tup_hot_upd) AS hot, sum(q.n_tup_del) AS del
         FROM (WITH RECURSIVE below AS (
                 SELECT i.inhrelid FROM pg_inherits i WHERE i.inhparent = c.oid
                 UNION ALL SELECT i.inhrelid FROM pg_inherits i JOIN below b ON b.inhrelid = i.inhparent)
               SELECT inhrelid FROM below) b
-        JOIN pg_class p ON p.oid = b.inhrelid AND p.relkind = 'r' LEFT JOIN pg_stat_user_tables q ON q.relid = p.oid
+        JOIN pg_class p ON p.oid = b.inhrelid AND p.relkind = 'r' LEFT JOIN pg_class o ON o.oid = p.reltoastrelid LEFT JOIN pg_stat_user_tables q ON q.relid = p.oid
     ) l ON c.relkind = 'p'
-    WHERE c.relkind IN ('r', 'p', 'm') AND NOT c.relispartition AND n.nspname NOT IN ('pg_catalog', 'information_schema')
+    WHERE c.relkind IN ('r', 'p', 'm') AND n.nspname NOT IN ('pg_catalog', 'information_schema')
       AND n.nspname NOT LIKE 'pg\\_t%' AND c.relname IN ($NAMES)
     ORDER BY c.relpages DESC, n.nspname, c.relname";
 
@@ -72,7 +76,8 @@ const COLUMNS: &str = "
            to_json(ARRAY(SELECT left(v, $LONGEST) FROM unnest(s.vals) WITH ORDINALITY u(v, o) WHERE o <= 100 ORDER BY o))::text,
            to_json(s.freqs[1:100])::text,
            to_json(ARRAY(SELECT left(v, $LONGEST) FROM unnest(s.bounds) WITH ORDINALITY u(v, o)
-                         WHERE o % greatest(1, cardinality(s.bounds) / 100) = 0 OR o = 1 ORDER BY o))::text
+                         WHERE o % greatest(1, cardinality(s.bounds) / 100) = 0 OR o = 1 ORDER BY o))::text,
+           (SELECT max(octet_length(v))::float8 FROM unnest(s.vals || s.bounds) v)
     FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
     JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_collation l ON l.oid = a.attcollation
     JOIN pg_database d ON d.datname = current_database()
@@ -227,6 +232,9 @@ fn table(row: &PgRow) -> Result<TableFacts, sqlx::Error> {
         name: row.try_get(2)?,
         partitioned,
         materialized: kind == "m",
+        toasted: row.try_get(14)?,
+        parent: row.try_get(15)?,
+        partition_of: row.try_get(16)?,
         rows: if partitioned { rows.or(n(7)?) } else { rows },
         pages,
         all_visible: if pages > 0.0 { n(6)?.unwrap_or(0.0) / pages } else { 0.0 },
@@ -280,12 +288,14 @@ fn column(row: &PgRow) -> Result<ColumnFacts, sqlx::Error> {
         fixed: (length > 0).then(|| f64::from(length)),
         align,
         width: if length > 0 { mean } else { mean.map(varying) },
+        longest: row.try_get(17)?,
         nulls,
         distinct: row.try_get(12)?,
         common,
         bounds,
         correlation: row.try_get(13)?,
         remainders: values.map(|v| v.remainders),
+        ..ColumnFacts::default()
     })
 }
 

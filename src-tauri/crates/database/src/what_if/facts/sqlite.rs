@@ -69,16 +69,25 @@ async fn table(c: &mut SqliteConnection, name: String, page: f64) -> Result<Tabl
         .bind(&name)
         .fetch_all(&mut *c)
         .await?;
+    let made: Option<String> =
+        sqlx::query_scalar("SELECT sql FROM sqlite_schema WHERE type = 'table' AND lower(name) = lower(?)")
+            .bind(&name)
+            .fetch_optional(&mut *c)
+            .await?;
+    let collations = made.as_deref().map(collations).unwrap_or_default();
     let mut table = TableFacts { schema: "main".to_owned(), name, rows: Some(rows), ..TableFacts::default() };
     for row in &columns {
         let type_name: String = row.try_get(1)?;
         let (class, _) = class(&type_name);
+        let own: String = row.try_get(0)?;
+        let collation = collations.get(&own.to_lowercase()).map(String::as_str);
         let column = ColumnFacts {
-            name: row.try_get(0)?,
+            name: own,
             class,
             type_name,
             // BINARY is the collation of a column that names none.
-            by_bytes: true,
+            by_bytes: collation.is_none_or(|c| c == "BINARY"),
+            no_case: collation.is_some_and(|c| c == "NOCASE"),
             deterministic: true,
             not_null: row.try_get::<i64, _>(2)? != 0,
             align: 1,
@@ -91,7 +100,7 @@ async fn table(c: &mut SqliteConnection, name: String, page: f64) -> Result<Tabl
     // A row has its number, the length of its record, a type for each column, and a place in its page.
     let beside = 8.0 + table.columns.len() as f64;
     table.pages = (rows * (width + beside) / page).ceil().max(1.0);
-    table.indexes = indexes(c, &table.name).await?;
+    table.indexes = indexes(c, &table.name, &collations).await?;
     // The table's own order is that of the key which is a row's number.
     let alias: Vec<&SqliteRow> = columns.iter().filter(|r| r.try_get::<i64, _>(3).is_ok_and(|pk| pk > 0)).collect();
     if let [only] = alias.as_slice()
@@ -155,7 +164,11 @@ async fn statistics(c: &mut SqliteConnection, table: &mut TableFacts) -> Result<
     Ok(())
 }
 
-async fn indexes(c: &mut SqliteConnection, table: &str) -> Result<Vec<IndexFacts>, sqlx::Error> {
+async fn indexes(
+    c: &mut SqliteConnection,
+    table: &str,
+    collations: &HashMap<String, String>,
+) -> Result<Vec<IndexFacts>, sqlx::Error> {
     let sql = "SELECT il.name, il.\"unique\", il.partial, s.sql, x.name, x.desc, x.coll, x.cid
                FROM pragma_index_list(?) il LEFT JOIN sqlite_schema s ON s.name = il.name AND s.type = 'index',
                     pragma_index_xinfo(il.name) x WHERE x.key ORDER BY il.name, x.seqno";
@@ -189,16 +202,32 @@ async fn indexes(c: &mut SqliteConnection, table: &str) -> Result<Vec<IndexFacts
         };
         let descending = row.try_get::<i64, _>(5)? != 0;
         let collation: Option<String> = row.try_get(6)?;
-        index.keys.push(KeyFacts {
-            column,
-            expression,
-            descending,
-            nulls_first: false,
-            class: None,
-            collation: collation.filter(|name| !name.eq_ignore_ascii_case("binary")),
-        });
+        let own =
+            column.as_ref().and_then(|name| collations.get(&name.to_lowercase())).map_or("BINARY", String::as_str);
+        let collation = collation.map(|name| name.to_uppercase()).filter(|name| name != own);
+        index.keys.push(KeyFacts { column, expression, descending, nulls_first: false, class: None, collation });
     }
     Ok(all)
+}
+
+/// Collations that columns of a `CREATE TABLE` name, by column, both in one case.
+fn collations(sql: &str) -> HashMap<String, String> {
+    let mut found = HashMap::new();
+    for part in written(sql).0 {
+        let all: Vec<_> = perfdeck_sqltext::tokens(&part, Dialect::Sqlite)
+            .into_iter()
+            .filter(|t| !matches!(t.kind, perfdeck_sqltext::Kind::Space | perfdeck_sqltext::Kind::Comment))
+            .collect();
+        let told = |at: usize| {
+            let token = all.get(at)?;
+            perfdeck_sqltext::decoded(&part[token.start..token.end], token.kind, Dialect::Sqlite).ok()
+        };
+        let at = (1..all.len()).find(|at| part[all[*at].start..all[*at].end].eq_ignore_ascii_case("collate"));
+        if let Some((column, collation)) = told(0).zip(at.and_then(|at| told(at + 1))) {
+            found.insert(column.to_lowercase(), collation.to_uppercase());
+        }
+    }
+    found
 }
 
 /// Keys and condition of a `CREATE INDEX`, as they are written.
@@ -225,4 +254,18 @@ fn written(sql: &str) -> (Vec<String>, Option<String>) {
     }
     let condition = (at..all.len()).find(|at| text(*at).eq_ignore_ascii_case("where"));
     (keys, condition.map(|at| sql[all[at].end..].trim().trim_end_matches(';').to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn collations_are_those_that_columns_name() {
+        let sql = "CREATE TABLE t (id integer primary key, name text collate nocase, \"a (b\" TEXT NOT NULL COLLATE \"RTRIM\",
+                   plain text DEFAULT 'collate nocase', n numeric(5, 2), CHECK (plain <> name COLLATE binary))";
+        let found = collations(sql);
+        let of = |name: &str| found.get(name).map(String::as_str);
+        assert_eq!((of("name"), of("a (b"), of("plain")), (Some("NOCASE"), Some("RTRIM"), None), "{found:?}");
+    }
 }

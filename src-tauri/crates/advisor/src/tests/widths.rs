@@ -1,0 +1,115 @@
+//! What an index cannot hold, and whose rows are read anyhow.
+use perfdeck_sqltext::Dialect;
+
+use super::candidates::of;
+use super::{column, existing, shop};
+use crate::catalogue::Catalogue;
+use crate::index::{Existing, Key};
+
+/// `customers` with a text of which nothing is known but that there are very long ones, one that is short, and one with a bound.
+fn with_texts() -> Catalogue {
+    let mut shop = shop(Dialect::Postgres);
+    let mut token = column("token", "text", -1.0);
+    token.bounds = vec!["a".into(), "b".into()];
+    let mut long = column("story", "text", -1.0);
+    (long.bounds, long.longest) = (vec!["a".into(), "b".into()], Some(900.0));
+    let more = [column("body", "text", -1.0), token, long, column("zip", "character varying(10)", 100.0)];
+    shop.tables[1].columns.extend(more);
+    shop
+}
+
+#[test]
+fn what_may_be_longer_than_an_entry_is_not_in_an_index() {
+    let mut shop = with_texts();
+    for (toasted, text, wide, has) in [
+        (true, "SELECT body FROM customers WHERE region = 17", "(region) INCLUDE (body)", false),
+        (true, "SELECT token FROM customers WHERE region = 17", "(region) INCLUDE (token)", false),
+        (true, "SELECT zip FROM customers WHERE region = 17", "(region) INCLUDE (zip)", true),
+        (false, "SELECT token FROM customers WHERE region = 17", "(region) INCLUDE (token)", true),
+        (false, "SELECT story FROM customers WHERE region = 17", "(region) INCLUDE (story)", false),
+        (true, "SELECT 1 FROM customers WHERE token = 'x'", "(token)", true),
+        (true, "SELECT 1 FROM customers WHERE body = 'x'", "(body)", false),
+        (true, "SELECT 1 FROM customers WHERE body = 'x' AND region = 5", "(body", false),
+        (true, "SELECT 1 FROM customers WHERE story = 'x'", "(story)", false),
+        (true, "SELECT 1 FROM customers WHERE md5(body) = 'x'", "((md5(body)))", true),
+        (true, "SELECT 1 FROM customers WHERE lower(body) = 'x'", "((lower(body)))", false),
+        (false, "SELECT 1 FROM customers WHERE body = 'x'", "(body)", true),
+    ] {
+        shop.tables[1].toasted = toasted;
+        let (all, aside) = of(&shop, &[text]);
+        let found = all.iter().any(|index| index == wide || wide == "(body" && index.contains(wide));
+        assert_eq!(found, has, "{text} {toasted}: {all:?} {aside:?}");
+        if !has && !text.starts_with("SELECT 1") {
+            assert!(all.contains(&"(region)".to_owned()), "the narrow one is: {all:?}");
+        }
+    }
+    shop.tables[1].toasted = true;
+    let (_, aside) = of(&shop, &["SELECT 1 FROM customers WHERE body = 'x'"]);
+    assert!(aside.iter().any(|a| a.contains("2,704 B") && a.contains("md5(body)")), "{aside:?}");
+}
+
+#[test]
+fn mariadb_takes_no_whole_text_as_a_key_and_3072_bytes_of_all() {
+    let mut shop = shop(Dialect::Mysql);
+    let mut long = column("long", "varchar", -1.0);
+    long.most = Some(1_000.0 * 4.0);
+    let mut half = column("half", "varchar", -1.0);
+    half.most = Some(500.0 * 4.0);
+    let other = crate::catalogue::Column { name: "other".into(), ..half.clone() };
+    let mut code = column("code", "varchar", -1.0);
+    code.most = Some(80.0);
+    shop.tables[1].columns.extend([column("body", "longtext", -1.0), long, half, other, code]);
+    for (text, said) in [
+        ("SELECT id FROM customers WHERE body = ?", "`body` is a LONGTEXT"),
+        ("SELECT id FROM customers WHERE `long` = ?", "3,072 B"),
+    ] {
+        let (all, aside) = of(&shop, &[text]);
+        assert!(all.is_empty() && aside.iter().any(|a| a.contains(said)), "{text}: {all:?} {aside:?}");
+    }
+    let (all, _) = of(&shop, &["SELECT region, body FROM customers WHERE code = ? AND half = ? AND other = ?"]);
+    assert!(all.contains(&"(code, half)".to_owned()), "{all:?}");
+    assert!(!all.iter().any(|a| a.contains("half") && a.contains("other") || a.contains("body")), "{all:?}");
+}
+
+#[test]
+fn rows_that_are_written_or_locked_are_read_themselves() {
+    let shop = shop(Dialect::Postgres);
+    let wide = |text: &str| of(&shop, &[text]).0.into_iter().filter(|a| a.contains("INCLUDE")).collect::<Vec<_>>();
+    let plain = "SELECT name FROM customers WHERE region = $1";
+    assert_eq!(wide(plain), ["(region) INCLUDE (name)"]);
+    for text in [
+        "UPDATE customers SET name = 'x' WHERE region = $1",
+        "DELETE FROM customers WHERE region = $1 AND name = 'x'",
+        "SELECT name FROM customers WHERE region = $1 FOR UPDATE",
+        "SELECT name FROM customers WHERE region = $1 FOR UPDATE OF customers SKIP LOCKED",
+        "WITH x AS (DELETE FROM customers WHERE region = $1 RETURNING name) SELECT * FROM x",
+        "UPDATE customers SET region = 4 FROM (SELECT id FROM customers WHERE region = $1 FOR UPDATE) x WHERE x.id = customers.id",
+    ] {
+        assert_eq!(wide(text), [""; 0], "{text}");
+    }
+    let other = "UPDATE orders SET paid = true FROM customers c WHERE c.id = orders.cust_id AND c.region = $1";
+    assert!(
+        wide(other).iter().any(|a| a.starts_with("(region)")),
+        "another table's rows are only read: {:?}",
+        wide(other)
+    );
+}
+
+#[test]
+fn a_row_that_its_key_finds_concerns_no_wider_index() {
+    let shop = shop(Dialect::Postgres);
+    let mut workload = crate::workload::Workload::new(1.0);
+    workload.add(&shop, "SELECT name FROM customers WHERE id > $1 ORDER BY id LIMIT 10", 10.0, 10.0, None);
+    workload.add(&shop, "UPDATE customers SET name = 'x' WHERE id = 5", 10.0, 5.0, None);
+    let made = crate::candidates::candidates(&shop, &workload, crate::candidates::Limits::default());
+    let wide = made.all.iter().find(|c| c.index.include == ["name"]).expect("for the page of rows");
+    assert_eq!(wide.concerns.iter().copied().collect::<Vec<_>>(), [0], "{wide:?}");
+}
+
+#[test]
+fn an_index_that_the_server_does_not_use_does_nothing() {
+    let mut shop = shop(Dialect::Mysql);
+    shop.tables[0].indexes.push(Existing { valid: false, ..existing("icust", 0, vec![Key::column("cust_id")]) });
+    let (all, aside) = of(&shop, &["SELECT * FROM orders WHERE cust_id = 77"]);
+    assert!(all.contains(&"(cust_id)".to_owned()), "{all:?} {aside:?}");
+}

@@ -1,0 +1,170 @@
+//! Kinds of statements and tables that want an index of their own kind, each asked of a real database, and the index made as it is advised.
+use perfdeck_model::Kind;
+use perfdeck_testkit::sqlx::{AssertSqlSafe, Connection as _, Row as _, SqliteConnection, raw_sql};
+use perfdeck_testkit::{MariaDb, Postgres};
+
+use super::{ddl, given, wanted};
+
+const EVENTS: &str = "
+    CREATE TABLE wides (id int PRIMARY KEY, author int, body text, token text);
+    ALTER TABLE wides ALTER body SET STORAGE EXTERNAL;
+    INSERT INTO wides SELECT i, i % 500, repeat(md5(i::text), 100), md5(i::text) FROM generate_series(1, 4000) i;
+    CREATE TABLE events (id int PRIMARY KEY, who int, kind text, created timestamptz, at timestamp, code text, other int);
+    INSERT INTO events SELECT i, i % 2000, 'k' || i % 50, timestamptz '2026-01-01' + i * interval '1 s',
+        timestamp '1990-01-01' + i * interval '1 day', i::text, (i * 7919) % 3000 FROM generate_series(1, 30000) i;
+    CREATE TABLE parent (id int, k int);
+    CREATE TABLE child () INHERITS (parent);
+    INSERT INTO child SELECT i, i % 5000 FROM generate_series(1, 20000) i;
+    CREATE TABLE parts (id int, k int) PARTITION BY RANGE (id);
+    CREATE TABLE parts_1 PARTITION OF parts FOR VALUES FROM (0) TO (20000);
+    CREATE TABLE parts_2 PARTITION OF parts FOR VALUES FROM (20000) TO (50000);
+    INSERT INTO parts SELECT i, i % 5000 FROM generate_series(1, 40000) i";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn postgresql_makes_what_is_advised_and_uses_it() {
+    let server = Postgres::start_with(&[("autovacuum", "off"), ("jit", "off")]).await.expect("PostgreSQL");
+    server.execute(EVENTS).await.expect("tables");
+    server.execute("CREATE EXTENSION hypopg").await.expect("HypoPG");
+    server.execute("VACUUM ANALYZE").await.expect("statistics");
+    let url = server.url();
+    let mut c = server.connect().await.expect("connects");
+    let with_hypopg = |text: &str| super::AdviceWanted { kind: Kind::Development, ..wanted(&[(text, 60_000.0)]) };
+    for (text, want) in [
+        ("SELECT body FROM wides WHERE author = 17", &["(author)"][..]),
+        ("SELECT * FROM events WHERE who = 5 OR other = 77", &["(other)", "(who)"]),
+        ("SELECT * FROM events WHERE who = 5 OR other = 77 OR code = 'x'", &["(code)", "(other)", "(who)"]),
+        ("SELECT e.* FROM unnest('{5,6}'::int[]) AS u(i) JOIN events e ON u.i = e.who", &["(who)"]),
+        ("SELECT * FROM events WHERE who IN (VALUES (1), (2))", &["(who)"]),
+        ("SELECT * FROM events WHERE extract(year FROM at) = 2024", &["((EXTRACT(year FROM at)))"]),
+        ("SELECT * FROM events WHERE date_part('year', at) = 2024", &["((date_part('year', at)))"]),
+        ("SELECT * FROM events WHERE date_trunc('month', at) = '2024-02-01'", &["((date_trunc('month', at)))"]),
+        ("SELECT * FROM events WHERE code::int = 500", &["((CAST(code AS integer)))"]),
+        ("SELECT * FROM events WHERE substring(code FROM 1 FOR 4) = '1234'", &["((substring(code, 1, 4)))"]),
+        ("SELECT * FROM events WHERE substr(code, 1, 4) = '1234'", &["((substr(code, 1, 4)))"]),
+        ("SELECT * FROM events WHERE kind = $1 AND created > $2 ORDER BY created LIMIT 10", &["(kind, created)"]),
+        ("SELECT * FROM parts_1 WHERE k = 5", &["(k)"]),
+    ] {
+        let found = given(&url, &with_hypopg(text)).await;
+        let mut all: Vec<String> = ddl(&found).iter().map(|d| d[d.find('(').unwrap_or(0)..].to_owned()).collect();
+        all.sort();
+        assert_eq!(all, want, "{text}: {:#?}\n{:?}", found.advice.rejected, found.advice.left);
+        assert!(found.advice.advised.iter().all(|a| !a.needs_proof), "{text}: {:?}", found.advice.advised);
+        for advised in &found.advice.advised {
+            server.execute(&advised.ddl).await.unwrap_or_else(|e| panic!("{text}: as it is: {e}"));
+        }
+        server.execute("ANALYZE").await.expect("statistics of expressions");
+        let asked = text.replace("$1", "'k7'").replace("$2", "'2026-01-01 03:00'");
+        let plan = raw_sql(AssertSqlSafe(format!("EXPLAIN {asked}"))).fetch_all(&mut c).await.expect("a plan");
+        let plan: Vec<String> = plan.iter().map(|row| row.get(0)).collect();
+        for advised in &found.advice.advised {
+            assert!(plan.iter().any(|line| line.contains(&advised.name)), "{text}: {plan:#?}");
+            server.execute(&format!("DROP INDEX {}", advised.name)).await.expect("gone again");
+        }
+        if text.contains("parts_1") {
+            let reasons = found.advice.advised[0].reasons.join("\n");
+            assert!(reasons.contains("a partition of public.parts"), "{reasons}");
+        }
+    }
+    let updates = [("UPDATE events SET other = 1 WHERE who = 5", 60_000.0)];
+    let found = given(&url, &super::AdviceWanted { kind: Kind::Development, ..wanted(&updates) }).await;
+    assert!(ddl(&found).iter().all(|d| !d.contains("INCLUDE")), "{:?}", ddl(&found));
+    let found = given(&url, &with_hypopg("SELECT * FROM parent WHERE k = 5")).await;
+    let left: Vec<String> = found.advice.left.iter().map(|l| l.why.to_string()).collect();
+    assert!(left.len() == 1 && left[0].contains("rows of public.parent lie in tables that inherit"), "{left:?}");
+    let found = given(&url, &with_hypopg("SELECT * FROM child WHERE k = 5")).await;
+    assert!(ddl(&found).len() == 1, "a child is a table as others: {:?}", found.advice.rejected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sqlite_uses_what_is_advised() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("kinds.db");
+    let url = format!("sqlite://{}?mode=rwc", path.display());
+    let mut c = SqliteConnection::connect(&url).await.expect("a file");
+    raw_sql(
+        "CREATE TABLE o (id INTEGER PRIMARY KEY, cust INTEGER, other INTEGER, ts TEXT, j TEXT);
+         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)
+         INSERT INTO o SELECT i, i * 7919 % 2000, i % 3000, datetime('2024-01-01', '+' || i || ' hours'), json_object('a', i % 900) FROM n;
+         CREATE TABLE nc (id INTEGER PRIMARY KEY, name TEXT COLLATE NOCASE, plain TEXT);
+         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)
+         INSERT INTO nc SELECT i, 'Nm' || i, 'P' || i FROM n",
+    )
+    .execute(&mut c)
+    .await
+    .expect("rows");
+    for (text, want) in [
+        ("SELECT * FROM o WHERE cust = 5 OR other = 77", &["(cust)", "(other)"][..]),
+        ("SELECT id FROM o WHERE json_extract(j, '$.a') = 77", &["((json_extract(j, '$.a')))"]),
+        ("SELECT id FROM o WHERE j ->> 'a' = 77", &["((j ->> 'a'))"]),
+        ("SELECT * FROM o WHERE date(ts) = '2024-02-01'", &["((date(ts)))"]),
+        ("SELECT * FROM o WHERE cast(cust as text) = '77'", &["((CAST(cust AS text)))"]),
+        ("SELECT * FROM nc WHERE name LIKE 'nm77%'", &["(name)"]),
+        ("SELECT * FROM nc WHERE plain LIKE 'P77%'", &["(plain COLLATE NOCASE)"]),
+        ("SELECT * FROM nc WHERE plain GLOB 'P77*'", &["(plain)"]),
+        (
+            "WITH RECURSIVE r(i) AS (SELECT 1 UNION ALL SELECT o.id FROM o, r WHERE o.cust = r.i LIMIT 10) SELECT * FROM r",
+            &["(cust)"],
+        ),
+    ] {
+        let found = given(&format!("sqlite:{}", path.display()), &wanted(&[(text, 60_000.0)])).await;
+        let mut all: Vec<String> = ddl(&found).iter().map(|d| d[d.find('(').unwrap_or(0)..].to_owned()).collect();
+        all.sort();
+        assert_eq!(all, want, "{text}: {:#?}\n{:?}", found.advice.rejected, found.advice.left);
+        for advised in &found.advice.advised {
+            raw_sql(AssertSqlSafe(advised.ddl.clone())).execute(&mut c).await.expect("as it is");
+        }
+        let plan =
+            raw_sql(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {text}"))).fetch_all(&mut c).await.expect("a plan");
+        let plan: Vec<String> = plan.iter().map(|row| row.get(3)).collect();
+        // Advised again it is there.
+        let again = given(&format!("sqlite:{}", path.display()), &wanted(&[(text, 60_000.0)])).await;
+        assert!(again.advice.advised.is_empty(), "{text}: {:?}", ddl(&again));
+        for advised in &found.advice.advised {
+            assert!(plan.iter().any(|line| line.contains(&advised.name)), "{text}: {plan:#?}");
+            raw_sql(AssertSqlSafe(format!("DROP INDEX {}", advised.name))).execute(&mut c).await.expect("gone again");
+        }
+    }
+    let _ = c.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mariadb_is_not_told_what_it_cannot_make_or_would_not_use() {
+    let server = MariaDb::start().await.expect("MariaDB");
+    server
+        .execute(
+            "CREATE TABLE o (id int PRIMARY KEY, cust int, other int, st varchar(10), body text, INDEX icust (cust) IGNORED);
+             INSERT INTO o SELECT seq, seq % 500, seq * 7919 % 700, IF(seq % 200 = 0, 'open', 'closed'), md5(seq) FROM seq_1_to_20000;
+             CREATE TABLE mp (id int, d int, k int, PRIMARY KEY (id, d));
+             INSERT INTO mp SELECT seq % 2000, seq, seq % 5000 FROM seq_1_to_20000;
+             ANALYZE TABLE o, mp",
+        )
+        .await
+        .expect("rows");
+    let url = server.url();
+    let of = async |text: &str| given(&url, &wanted(&[(text, 60_000.0)])).await;
+    let keys = |found: &super::AdviceGiven| {
+        let mut all: Vec<String> = ddl(found).iter().map(|d| d[d.find('(').unwrap_or(0)..].to_owned()).collect();
+        all.iter_mut().for_each(|d| *d = d.split_once(", ALGO").map_or(d.clone(), |(keys, _)| keys.replace('`', "")));
+        all.sort();
+        all
+    };
+    let ignored = of("SELECT * FROM o WHERE cust = 77").await;
+    assert_eq!(keys(&ignored), ["(cust)"], "{:?}", ignored.advice.rejected);
+    let reasons = ignored.advice.advised[0].reasons.join("\n");
+    assert!(reasons.contains("`icust` would do that") && reasons.contains("NOT IGNORED"), "{reasons}");
+    let text = of("SELECT * FROM o WHERE body = 'x'").await;
+    assert_eq!(keys(&text), [""; 0]);
+    assert!(
+        text.advice.rejected.iter().any(|r| r.why.contains("ADD INDEX (`body`(20))")),
+        "{:?}",
+        text.advice.rejected
+    );
+    assert_eq!(keys(&of("SELECT * FROM o WHERE st = 'closed'").await), [""; 0], "nearly all rows have it");
+    assert_eq!(keys(&of("SELECT * FROM o WHERE st = 'open'").await), ["(st)"]);
+    assert_eq!(keys(&of("SELECT * FROM o WHERE cust = 77 OR other = 5").await), ["(cust)", "(other)"]);
+    let join = of("SELECT o.* FROM o JOIN mp ON mp.id = o.id WHERE mp.k = 7").await;
+    assert_eq!(keys(&join), ["(k)"], "{:?}", join.advice.rejected);
+    for advised in ignored.advice.advised.iter().chain(&join.advice.advised) {
+        server.execute(&advised.ddl).await.expect("as it is");
+    }
+}
