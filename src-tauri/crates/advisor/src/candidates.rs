@@ -199,7 +199,7 @@ fn weights(workload: &Workload) -> BTreeMap<(usize, Scalar), Weight> {
     for statement in &workload.statements {
         for scan in &statement.shape.scans {
             for predicate in &scan.conditions {
-                if !matches!(predicate.asked, Asked::Equal(_) | Asked::OneOf(_) | Asked::Null | Asked::NotNull) {
+                if !matches!(predicate.asked, Asked::Equal(_) | Asked::OneOf(_) | Asked::AnyOf(_) | Asked::Null | Asked::NotNull) {
                     continue;
                 }
                 let weight = all.entry((scan.table, predicate.of.clone())).or_default();
@@ -298,7 +298,7 @@ impl Maker<'_> {
             let of = predicate.of.clone();
             match &predicate.asked {
                 Asked::Equal(_) | Asked::Null if !wants.equal.contains(&of) => wants.equal.push(of),
-                Asked::OneOf(_) if !wants.some.contains(&of) => wants.some.push(of),
+                Asked::OneOf(_) | Asked::AnyOf(_) if !wants.some.contains(&of) => wants.some.push(of),
                 Asked::Range { .. } if !wants.ranges.contains(&of) => wants.ranges.push(of),
                 _ => {}
             }

@@ -11,6 +11,7 @@ mod rungs;
 mod shadow;
 mod sqlite;
 mod statement;
+mod types;
 
 use perfdeck_model::{ApiError, ErrorCode, PlanNode};
 
@@ -20,6 +21,7 @@ pub use hypopg::HypoPg;
 pub use rungs::{Place, Rung, rungs};
 pub use shadow::{Lab, LabTable};
 pub use sqlite::Schema;
+pub use types::{TypeFacts, parameter_types};
 pub(crate) use statement::{refusal, with_values};
 
 /// An index that is not there.
