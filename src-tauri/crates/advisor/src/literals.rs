@@ -34,7 +34,9 @@ impl ParameterType {
                 begin.iter().take(4).all(u8::is_ascii_digit) && begin.get(4) == Some(&b'-')
             }
             (_, "time" | "timetz") => text.as_bytes().get(2) == Some(&b':'),
-            (_, "jsonb" | "json") => begins(&['{', '[', '"', 't', 'f', 'n', '-', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9']),
+            (_, "jsonb" | "json") => {
+                begins(&['{', '[', '"', 't', 'f', 'n', '-', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9'])
+            }
             ('B', _) => matches!(text, "t" | "f" | "true" | "false"),
             ('A', _) => begins(&['{']),
             ('R', name) if name.contains("multirange") => begins(&['{']),

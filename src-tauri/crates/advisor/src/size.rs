@@ -40,7 +40,10 @@ pub fn size(catalogue: &Catalogue, index: &Index) -> Option<f64> {
         Method::Gin => {
             let width: f64 = layout(table, index)?.iter().map(|c| c.width).sum();
             // A text has as many trigrams as characters and two more; a document about one part in ten bytes.
-            let text = index.keys.first().is_some_and(|k| k.class.as_deref().is_some_and(|class| class.ends_with("gin_trgm_ops")));
+            let text = index
+                .keys
+                .first()
+                .is_some_and(|k| k.class.as_deref().is_some_and(|class| class.ends_with("gin_trgm_ops")));
             let parts = if text { width + 2.0 } else { (width / 10.0).max(1.0) };
             Some((rows * parts * LISTED / catalogue.page).ceil().max(2.0) * catalogue.page)
         }

@@ -187,7 +187,11 @@ async fn elsewhere(server: &Postgres) {
     let text = "SELECT id FROM orders WHERE note ILIKE '%c4ca4238a0%'";
     server.execute("CREATE SCHEMA \"Ext s\"; ALTER EXTENSION pg_trgm SET SCHEMA \"Ext s\"").await.expect("moved");
     let found = given(&server.url(), &wanted(&[(text, 60_000.0)])).await;
-    assert!(ddl(&found)[..] == [ddl(&found)[0].clone()] && ddl(&found)[0].contains("(note Ext s.gin_trgm_ops)"), "{:?}", ddl(&found));
+    assert!(
+        ddl(&found)[..] == [ddl(&found)[0].clone()] && ddl(&found)[0].contains("(note Ext s.gin_trgm_ops)"),
+        "{:?}",
+        ddl(&found)
+    );
     server.execute(&found.advice.advised[0].ddl).await.expect("the statement as it is");
     let again = given(&server.url(), &wanted(&[(text, 60_000.0)])).await;
     let known = again.advice.rejected.iter().any(|r| r.why.contains("does that already"));

@@ -72,8 +72,11 @@ impl IndexFilter {
         if known || reading.indexes_left_out != Some(0) || reading.missing.iter().any(|m| m.starts_with("Only ")) {
             return Ok(());
         }
-        Err(ApiError::not_found(format!("There is no table '{}', or this user does not see it", masking::shown(wanted)))
-            .hint("Write it as findings do, with its schema or without"))
+        Err(ApiError::not_found(format!(
+            "There is no table '{}', or this user does not see it",
+            masking::shown(wanted)
+        ))
+        .hint("Write it as findings do, with its schema or without"))
     }
 }
 

@@ -223,7 +223,10 @@ impl Arms {
         let code = e.code().and_then(|code| code.parse::<u32>().ok()).unwrap_or_default();
         match code & 0xff {
             9 => Trouble::Late,
-            1 if ["syntax error", "incomplete input", "unrecognized token"].iter().any(|part| e.message().contains(part)) => {
+            1 if ["syntax error", "incomplete input", "unrecognized token"]
+                .iter()
+                .any(|part| e.message().contains(part)) =>
+            {
                 Trouble::Refused("it has a syntax error".to_owned())
             }
             1 if e.message().contains("no such") => {

@@ -21,8 +21,8 @@ pub use hypopg::HypoPg;
 pub use rungs::{Place, Rung, rungs};
 pub use shadow::{Lab, LabTable};
 pub use sqlite::Schema;
-pub use types::{TypeFacts, parameter_types};
 pub(crate) use statement::{refusal, with_values};
+pub use types::{TypeFacts, parameter_types};
 
 /// An index that is not there.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -22,11 +22,7 @@ pub(super) fn numbered(text: &str) -> Result<String, String> {
 }
 
 /// The statement with something else in place of each parameter, by its number and whether it stands for a count of rows.
-fn with(
-    text: &str,
-    dialect: Dialect,
-    each: impl Fn(usize, bool) -> Result<String, String>,
-) -> Result<String, String> {
+fn with(text: &str, dialect: Dialect, each: impl Fn(usize, bool) -> Result<String, String>) -> Result<String, String> {
     if text.len() > LONGEST_STATEMENT || text.contains('\0') {
         return Err("it is too long, or has a NUL in it".to_owned());
     }
@@ -141,7 +137,9 @@ pub(crate) fn refusal(code: &str) -> &'static str {
         "2201B" => "a regular expression of it is none",
         "2201W" | "2201X" => "its LIMIT or OFFSET is negative",
         code if code.starts_with("2203") => "a document or a path of JSON is none, or not one that it takes",
-        code if code.starts_with("22") => "a value does not fit what is done with it (a data exception, SQLSTATE class 22)",
+        code if code.starts_with("22") => {
+            "a value does not fit what is done with it (a data exception, SQLSTATE class 22)"
+        }
         _ => "the server refuses to plan it",
     }
 }

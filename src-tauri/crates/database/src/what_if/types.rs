@@ -60,7 +60,8 @@ pub async fn parameter_types(
     if address.scheme != Scheme::Postgres || !statements.iter().any(asks) {
         return Ok(all);
     }
-    let multi = "WHEN y.typtype = 'm' THEN (SELECT r.rngtypid FROM pg_catalog.pg_range r WHERE r.rngmultitypid = y.oid)";
+    let multi =
+        "WHEN y.typtype = 'm' THEN (SELECT r.rngtypid FROM pg_catalog.pg_range r WHERE r.rngmultitypid = y.oid)";
     let types = TYPES.replace("$MULTI", if version >= 140_000 { multi } else { "" });
     let types = types.replace("$DEEPEST", &DEEPEST.to_string());
     let mut database = connect(address, password, super::facts::CONNECT).await?;

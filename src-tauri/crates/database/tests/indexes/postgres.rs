@@ -211,10 +211,17 @@ async fn completed(server: &Postgres, found: &perfdeck_database::indexes::Found)
     for text in statements.iter().map(|s| &s.text).filter(|text| !text.starts_with("DROP")) {
         server.execute(text).await.unwrap_or_else(|e| panic!("{text}: {e}"));
     }
-    server.execute("INSERT INTO half SELECT i % 999, i::text FROM generate_series(1, 20000) i; ANALYZE").await.expect("rows");
+    server
+        .execute("INSERT INTO half SELECT i % 999, i::text FROM generate_series(1, 20000) i; ANALYZE")
+        .await
+        .expect("rows");
     server.execute("INSERT INTO parted SELECT 1, i FROM generate_series(1, 20000) i; ANALYZE").await.expect("rows");
     let again = judged(&reading(&server.url()).await);
-    assert!(!of_kinds(&again, &["invalid"]).iter().any(|f| f.contains("half_1")), "{:?}", of_kinds(&again, &["invalid"]));
+    assert!(
+        !of_kinds(&again, &["invalid"]).iter().any(|f| f.contains("half_1")),
+        "{:?}",
+        of_kinds(&again, &["invalid"])
+    );
     let bytes: f64 = {
         let mut c = server.connect().await.expect("connects");
         let sql = "SELECT sum(pg_relation_size(relid))::float8 FROM pg_partition_tree('parted_2')";

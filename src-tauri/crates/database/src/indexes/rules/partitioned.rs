@@ -35,10 +35,13 @@ pub(super) fn draft<'a>(facts: &Facts<'a>, index: &'a Index) -> Option<Draft<'a>
         let rest = words::plural((missing.len() - WRITTEN) as i64, "further partition");
         advice = format!("{advice}. {rest} need the same statements");
     }
-    let mut proof = Proof::new("the server calls the index of a partitioned table invalid, and none of its parts is being built", advice)
-        .value("size", size.clone().unwrap_or_else(|| "\u{2013}".to_owned()))
-        .value("partitions with their part", format!("{have} of {all}"))
-        .value("table", i.table.clone());
+    let mut proof = Proof::new(
+        "the server calls the index of a partitioned table invalid, and none of its parts is being built",
+        advice,
+    )
+    .value("size", size.clone().unwrap_or_else(|| "\u{2013}".to_owned()))
+    .value("partitions with their part", format!("{have} of {all}"))
+    .value("table", i.table.clone());
     for table in missing.iter().take(WRITTEN) {
         let ready = of(table).iter().find(|other| may_be_part(other, index));
         let name = match (ready, definition(index, table)) {
@@ -69,7 +72,9 @@ pub(super) fn draft<'a>(facts: &Facts<'a>, index: &'a Index) -> Option<Draft<'a>
             size.map(|size| format!("{size}, ")).unwrap_or_default()
         ),
         cost: 0.1 + 0.6 * share,
-        ranked_by: format!("a partition that is made later is indexed too, and no foreign key or conflict clause can rest on it; {told}"),
+        ranked_by: format!(
+            "a partition that is made later is indexed too, and no foreign key or conflict clause can rest on it; {told}"
+        ),
         frees_bytes: index.done.bytes,
         opens: FindingTarget::Database,
         proof,

@@ -1,7 +1,7 @@
 //! The database's facts in the advisor's words. Pure.
 use perfdeck_advisor::{
-    Catalogue, Collating, Column, Dialect, Existing, Index, Key, KeyOf, Method, ParameterType, Table, TableKind, TypeClass, View,
-    WritesADay, predicate_of, scalar_of,
+    Catalogue, Collating, Column, Dialect, Existing, Index, Key, KeyOf, Method, ParameterType, Table, TableKind,
+    TypeClass, View, WritesADay, predicate_of, scalar_of,
 };
 use perfdeck_database::what_if::{ColumnFacts, DatabaseFacts, IndexFacts, KeyFacts, TableFacts, TypeFacts};
 

@@ -12,12 +12,12 @@ mod workload;
 use std::collections::BTreeSet;
 
 use perfdeck_advisor::{
-    Advice, Budget, Candidates, Catalogue, Estimate, FarEnd, Limits, ParameterType, Parameters, Workload, advise, candidates,
-    far_ends, parameters,
+    Advice, Budget, Candidates, Catalogue, Estimate, FarEnd, Limits, ParameterType, Parameters, Workload, advise,
+    candidates, far_ends, parameters,
 };
 use perfdeck_database::what_if::{
-    self, DatabaseFacts, Failure, HypoPg, Lab, LabTable, Place, Rung, Schema, TableSort, TypeFacts, database_facts, far_values,
-    parameter_types,
+    self, DatabaseFacts, Failure, HypoPg, Lab, LabTable, Place, Rung, Schema, TableSort, TypeFacts, database_facts,
+    far_values, parameter_types,
 };
 use perfdeck_model::{Address, ApiError, Kind, PlanNode, Scheme, Sensitive, SimulationMethod};
 use perfdeck_sqltext::names;
