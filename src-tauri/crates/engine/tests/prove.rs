@@ -367,6 +367,11 @@ async fn on_mariadb_a_hint_hides_the_index() {
     assert_eq!((proof.verdict, proof.method), (ProofVerdict::Proven, ProofMethod::IgnoreHint), "{proof:#?}");
     assert!(proof.statements[0].classes.iter().all(|c| c.used && c.buffers_after.is_none()), "{proof:#?}");
     assert!(proof.statements[1].not_measured.is_some() && proof.statements[2].not_measured.is_some(), "{proof:#?}");
+    let wrong = ["SELEC 'secret'", "SELECT * FORM orders", "SELECT (SELECT id FROM orders) FROM orders"];
+    let proof = measured(&server.url(), by_name("good"), &wanted(&wrong, 2.0, dir.path()), &never).await.expect("told");
+    let why: Vec<&str> = proof.statements.iter().filter_map(|s| s.not_measured.as_deref()).collect();
+    let (syntax, rows) = ("it has a syntax error", "a subquery of it gives more than one row");
+    assert_eq!(why, [syntax, syntax, rows]);
     let one = wanted(&[text], 1.0, dir.path());
     let proof = measured(&server.url(), by_name("useless"), &one, &never).await.expect("measured");
     assert_eq!(proof.verdict, ProofVerdict::NotUsed, "{proof:#?}");
@@ -398,7 +403,7 @@ async fn on_mariadb_a_hint_hides_the_index() {
 /// A write gains too; what is no statement is told as that.
 async fn writes_of_sqlite(engine: &Arc<Engine>, id: &str) {
     let text = "UPDATE orders SET pad = 'other' WHERE cust = 150";
-    let all = [text, "SELEC 1", "SELECT * FORM orders", "SELECT nothing FROM orders"];
+    let all = [text, "SELEC 1", "SELECT * FORM orders", "SELECT nowhere FROM orders"];
     let proof = proven(engine, ProveRequest { writes: true, ..asked(id, &all, 3.0) }).await.expect("measured");
     assert_eq!(proof.verdict, ProofVerdict::Proven, "{proof:#?}");
     let why: Vec<&str> = proof.statements.iter().filter_map(|s| s.not_measured.as_deref()).collect();

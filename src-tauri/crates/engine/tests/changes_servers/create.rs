@@ -187,7 +187,7 @@ async fn what_cannot_be_created_is_refused_before_anything_is_sent() {
     let hint = refused.hint.unwrap_or_default();
     // Its owner is a superuser: to become a member of that would give everything.
     assert!(!hint.contains("GRANT"), "{hint}");
-    let wanted = "Ask the owner of the table, \"perfdeck\", to run: CREATE INDEX CONCURRENTLY \"orders_";
+    let wanted = "Ask the owner of the table, \"perfdeck\", to run: CREATE INDEX CONCURRENTLY \"ix_orders_";
     assert!(hint.starts_with(wanted) && hint.ends_with(';'), "{hint}");
     owners(&server, &engine, &reader).await;
     engine.shutdown().await;

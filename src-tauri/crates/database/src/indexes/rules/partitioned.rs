@@ -17,7 +17,10 @@ pub(super) fn draft<'a>(facts: &Facts<'a>, index: &'a Index) -> Option<Draft<'a>
     let i = &index.identity;
     let of = |table: &str| facts.by_table.get(table).map(Vec::as_slice).unwrap_or_default();
     let partitions = facts.parts.get(i.table.as_str()).map(Vec::as_slice).unwrap_or_default();
-    if partitions.iter().any(|table| of(table).iter().any(|part| part.compared.work != Work::None)) {
+    // Where partitions were not read, nobody knows what is built on them.
+    if partitions.is_empty()
+        || partitions.iter().any(|table| of(table).iter().any(|part| part.compared.work != Work::None))
+    {
         return None;
     }
     let is_part = |part: &&&Index| part.identity.part_of.as_deref() == Some(i.name.as_str());

@@ -68,11 +68,11 @@ async fn ready(
     let (text, dialect) = (one.of.text.as_str(), known.catalogue.dialect);
     let refused = |why: String| Err(Trouble::Refused(why));
     let place = known.workload.statements.iter().position(|s| s.text == text);
+    let some_values = place.and_then(|at| known.parameters.get(at)?.first()).map_or(&[][..], |p| p.values.as_slice());
     if one.writes && !(wanted.writes && alters_rows(text, dialect)) {
         // What is no statement at all is told as that.
         if !is_command(text, dialect) {
-            let values = place.and_then(|at| known.parameters.get(at)?.first());
-            arms.parse(text, values.map_or(&[], |p| p.values.as_slice())).await?;
+            arms.parse(text, some_values).await?;
         }
         return refused(if alters_rows(text, dialect) {
             "it writes, and nobody asked for writes to be run".to_owned()
@@ -83,8 +83,13 @@ async fn ready(
     let hinted = match arms.method() {
         ProofMethod::IgnoreHint => {
             let table = last_name(&index.table, dialect);
-            let both = ignoring(text, &table, &index.name);
-            Some(both.map_err(|why| Trouble::Refused(format!("no hint can be put into it: {why}")))?)
+            match ignoring(text, &table, &index.name) {
+                Ok(both) => Some(both),
+                Err(why) => {
+                    arms.parse(text, some_values).await?;
+                    return refused(format!("no hint can be put into it: {why}"));
+                }
+            }
         }
         _ => None,
     };
