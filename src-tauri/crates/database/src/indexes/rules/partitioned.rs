@@ -26,7 +26,7 @@ pub(super) fn draft<'a>(facts: &Facts<'a>, index: &'a Index) -> Option<Draft<'a>
     let is_part = |part: &&&Index| part.identity.part_of.as_deref() == Some(i.name.as_str());
     let part = |table: &&str| of(table).iter().find(is_part).copied();
     let missing: Vec<&str> = partitions.iter().copied().filter(|table| part(table).is_none()).collect();
-    if missing.is_empty() && partitions.iter().filter_map(|table| part(table)).any(|part| !part.identity.valid) {
+    if missing.is_empty() && partitions.iter().filter_map(part).any(|part| !part.identity.valid) {
         return None;
     }
     let (share, told) = facts.burden(index);
