@@ -250,7 +250,7 @@ impl Maker<'_> {
                 // A join with what is no table, or with more than a column of one.
                 Asked::Equal(Value::Other) => wants.joins.entry(usize::MAX).or_default().push(of),
                 Asked::Equal(_) | Asked::Null if !wants.equal.contains(&of) => wants.equal.push(of),
-                Asked::OneOf(_) if !wants.some.contains(&of) => wants.some.push(of),
+                Asked::OneOf(_) | Asked::AnyOf(_) if !wants.some.contains(&of) => wants.some.push(of),
                 Asked::Range { .. } if !wants.ranges.contains(&of) => wants.ranges.push(of),
                 _ => {}
             }

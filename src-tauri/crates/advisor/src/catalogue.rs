@@ -1,5 +1,5 @@
 //! What is known of a database: tables, columns with their statistics, indexes. Plain facts, from whoever read them.
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use perfdeck_sqltext::Dialect;
 
@@ -20,6 +20,8 @@ pub struct Catalogue {
     pub extensions: BTreeSet<String>,
     /// Extensions that could be installed.
     pub available: BTreeSet<String>,
+    /// Operator classes that the search path does not find, as an index has to name them, by their own name.
+    pub classes: BTreeMap<String, String>,
     /// Tables.
     pub tables: Vec<Table>,
     /// Views, with the statement behind each.
@@ -157,6 +159,8 @@ pub struct Column {
     pub common: Vec<(String, f64)>,
     /// Values that part the others into as many rows each, from the least to the greatest.
     pub bounds: Vec<String>,
+    /// Of arrays the values that most of them have, the most common first.
+    pub elements: Vec<String>,
     /// How far the order on disk is its order, -1 to 1.
     pub correlation: Option<f64>,
     /// How many of the values that are known leave each remainder of their stored length by 8; `None` where that is not known.
@@ -243,6 +247,11 @@ impl Catalogue {
     /// Whether two names are one: letter case does not count on servers other than PostgreSQL, whose names were folded before.
     pub(crate) fn same_name(&self, a: &str, b: &str) -> bool {
         a == b || self.dialect != Dialect::Postgres && a.eq_ignore_ascii_case(b)
+    }
+
+    /// An operator class as an index has to name it.
+    pub(crate) fn class(&self, name: &str) -> String {
+        self.classes.get(name).cloned().unwrap_or_else(|| name.to_owned())
     }
 
     /// Whether an index can hold columns beside its keys.

@@ -73,7 +73,10 @@ pub(crate) fn weights(workload: &Workload) -> BTreeMap<(usize, Scalar), Weight> 
     for statement in &workload.statements {
         for scan in &statement.shape.scans {
             for predicate in &scan.conditions {
-                if !matches!(predicate.asked, Asked::Equal(_) | Asked::OneOf(_) | Asked::Null | Asked::NotNull) {
+                if !matches!(
+                    predicate.asked,
+                    Asked::Equal(_) | Asked::OneOf(_) | Asked::AnyOf(_) | Asked::Null | Asked::NotNull
+                ) {
                     continue;
                 }
                 let weight = all.entry((scan.table, predicate.of.clone())).or_default();

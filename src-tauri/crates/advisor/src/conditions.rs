@@ -148,8 +148,8 @@ impl Builder<'_> {
             Expr::ILike { negated: false, expr, pattern, .. } => self.like(expr, pattern, false, scope),
             Expr::AnyOp { left, compare_op: Op::Eq, right, .. } => {
                 // `value = ANY (column)` is about an array that is a column, which no index finds this way.
-                self.value(right, scope)?;
-                of(left, Asked::OneOf(Vec::new()))
+                let array = self.value(right, scope)?;
+                of(left, Asked::AnyOf(array))
             }
             Expr::BinaryOp { left, op, right } => self.sided(left, op, right, scope),
             _ => None,
@@ -186,17 +186,18 @@ impl Builder<'_> {
             Some(own) => (own, right, false),
             None => (self.scalar(right, scope)?, left, true),
         };
+        let has = |operator| Asked::Has(operator, self.value(other, scope).unwrap_or(Value::Other));
         let asked = match op {
             Op::PGLikeMatch if !flipped => return self.like(left, right, true, scope),
             Op::Glob if !flipped => self.glob(right, own.0, &own.1, scope)?,
             Op::PGILikeMatch if !flipped => return self.like(left, right, false, scope),
-            Op::AtArrow if !flipped => Asked::Has("@>"),
-            Op::ArrowAt if flipped => Asked::Has("@>"),
-            Op::PGOverlap => Asked::Has("&&"),
-            Op::Question if !flipped => Asked::Has("?"),
-            Op::QuestionPipe if !flipped => Asked::Has("?|"),
-            Op::QuestionAnd if !flipped => Asked::Has("?&"),
-            Op::AtAt => Asked::Has("@@"),
+            Op::AtArrow if !flipped => has("@>"),
+            Op::ArrowAt if flipped => has("@>"),
+            Op::PGOverlap => has("&&"),
+            Op::Question if !flipped => has("?"),
+            Op::QuestionPipe if !flipped => has("?|"),
+            Op::QuestionAnd if !flipped => has("?&"),
+            Op::AtAt => has("@@"),
             Op::Eq | Op::Spaceship => Asked::Equal(self.comparand(other, own.0, scope)?),
             Op::Gt | Op::GtEq | Op::Lt | Op::LtEq => {
                 let bound = self.comparand(other, own.0, scope)?;

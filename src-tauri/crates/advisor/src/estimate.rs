@@ -227,7 +227,7 @@ fn matches_method(method: Method, key: &Key, predicate: &Predicate) -> bool {
             Method::Gin => true,
             _ => pattern.literal().and_then(wildcard).is_some_and(|at| at > 0) || key.class.is_some(),
         },
-        Asked::Has(_) => method == Method::Gin,
+        Asked::Has(..) => method == Method::Gin,
         Asked::NotEqual(_) | Asked::NotNull => false,
         _ => method == Method::Btree || method == Method::Brin,
     }
@@ -267,6 +267,7 @@ pub(crate) fn selectivity(table: &Table, predicate: &Predicate) -> f64 {
     match &predicate.asked {
         Asked::Equal(_) => one(),
         Asked::OneOf(all) => (one() * all.len().max(3) as f64).min(1.0),
+        Asked::AnyOf(_) => (one() * 3.0).min(1.0),
         Asked::Range { low, high } => {
             if low.is_some() && high.is_some() {
                 RANGE / 4.0
@@ -276,7 +277,7 @@ pub(crate) fn selectivity(table: &Table, predicate: &Predicate) -> f64 {
         }
         Asked::Null => 0.01,
         Asked::NotNull | Asked::NotEqual(_) => 0.95,
-        Asked::Like { .. } | Asked::Has(_) => {
+        Asked::Like { .. } | Asked::Has(..) => {
             let column = predicate.columns().first().and_then(|c| table.column(c));
             if column.is_some_and(|c| c.class == TypeClass::Boolean) { 0.5 } else { 0.01 }
         }

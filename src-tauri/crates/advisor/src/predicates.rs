@@ -33,8 +33,10 @@ impl Value {
 pub enum Asked {
     /// One value.
     Equal(Value),
-    /// One of some; how many are written, 0 where an array is given.
+    /// One of some that are written; none where they are not known.
     OneOf(Vec<Value>),
+    /// One of those in an array.
+    AnyOf(Value),
     /// Between two bounds, or beyond one.
     Range {
         /// The lower one.
@@ -55,8 +57,8 @@ pub enum Asked {
     NotNull,
     /// Other than that.
     NotEqual(Value),
-    /// An array or document that has something in it: the operator.
-    Has(&'static str),
+    /// An array or document that has something in it: the operator, and what.
+    Has(&'static str, Value),
 }
 
 /// A condition: a value of the table and how it is asked for.
@@ -102,13 +104,14 @@ impl Predicate {
         match &self.asked {
             Asked::Equal(v) => format!("{of} = {}", value(v)),
             Asked::OneOf(all) => format!("{of} IN ({})", all.iter().map(value).collect::<Vec<_>>().join(", ")),
+            Asked::AnyOf(v) => format!("{of} = ANY ({})", value(v)),
             Asked::Null => format!("{of} IS NULL"),
             Asked::NotNull => format!("{of} IS NOT NULL"),
             Asked::NotEqual(v) => format!("{of} <> {}", value(v)),
             Asked::Range { low: Some(v), .. } => format!("{of} > {}", value(v)),
             Asked::Range { .. } => format!("{of} < ?"),
             Asked::Like { pattern, .. } => format!("{of} LIKE {}", value(pattern)),
-            Asked::Has(operator) => format!("{of} {operator} ?"),
+            Asked::Has(operator, _) => format!("{of} {operator} ?"),
         }
     }
 }

@@ -74,7 +74,7 @@ impl Maker<'_> {
                     self.within(statement, scan, predicate, column);
                 }
             }
-            Asked::Has(operator) if self.catalogue.dialect == Dialect::Postgres => {
+            Asked::Has(operator, _) if self.catalogue.dialect == Dialect::Postgres => {
                 let can = matches!(column.class, TypeClass::Json | TypeClass::Array);
                 if !can || predicate.of.as_column().is_none() {
                     return;
@@ -147,7 +147,7 @@ impl Maker<'_> {
         {
             return;
         }
-        let key = Key::scalar(&predicate.of).class("gin_trgm_ops");
+        let key = Key::scalar(&predicate.of).class(&self.catalogue.class("gin_trgm_ops"));
         let has = |all: &BTreeSet<String>| all.contains("pg_trgm");
         if has(&self.catalogue.extensions) {
             self.other(statement, scan.table, key, Method::Gin, Kind::Within);

@@ -1,10 +1,14 @@
 //! Values for the parameters of a statement, by class: what the planner does hangs on them, and one value says nothing of the
 //! others.
 use crate::catalogue::{Catalogue, Column, TypeClass};
+use crate::literals::{ParameterType, array};
 use crate::predicates::{Asked, Predicate, Value};
 use crate::shape::{Scan, Shape};
 
 pub use perfdeck_model::ValueClass as Class;
+
+/// Characters after which a value of a column is cut, as the facts are read.
+const LONGEST_VALUE: usize = 200;
 
 /// Share of the calls that have values of a class, as it is taken where nobody knows.
 pub fn weight(class: Class) -> f64 {
@@ -61,8 +65,14 @@ pub fn far_ends(shape: &Shape) -> Vec<FarEnd> {
     found
 }
 
-/// Values for a statement with `count` parameters.
-pub fn parameters(shape: &Shape, count: usize, catalogue: &Catalogue, far: &[FarEnd]) -> Vec<Parameters> {
+/// Values for a statement with `count` parameters, whose types are `types` as far as the server tells them.
+pub fn parameters(
+    shape: &Shape,
+    count: usize,
+    types: &[ParameterType],
+    catalogue: &Catalogue,
+    far: &[FarEnd],
+) -> Vec<Parameters> {
     if count == 0 {
         return vec![Parameters { class: Class::AsWritten, values: Vec::new() }];
     }
@@ -79,8 +89,11 @@ pub fn parameters(shape: &Shape, count: usize, catalogue: &Catalogue, far: &[Far
             let of = place(shape, number);
             let known =
                 of.and_then(|(scan, predicate, upper)| value_of(scan, predicate, upper, class, catalogue, &far));
-            // A text of which most types make a value; where one does not, the statement is said to be not planned.
-            known.unwrap_or_else(|| "1".to_owned())
+            match types.get(number - 1) {
+                Some(of) => of.fitting(known),
+                // A text of which most types make a value; where one does not, the statement is said to be not planned.
+                None => known.unwrap_or_else(|| "1".to_owned()),
+            }
         };
         let values: Vec<String> = (1..=count).map(value).collect();
         // A frequent value may be one at the far end too, and is reckoned with as both.
@@ -98,7 +111,11 @@ fn place(shape: &Shape, number: usize) -> Option<(&Scan, &Predicate, bool)> {
         let branches = scan.alternatives.iter().flatten().flatten();
         scan.conditions.iter().chain(branches).find_map(|predicate| {
             let upper = match &predicate.asked {
-                Asked::Equal(v) | Asked::NotEqual(v) | Asked::Like { pattern: v, .. } => is(v).then_some(false),
+                Asked::Equal(v)
+                | Asked::NotEqual(v)
+                | Asked::Like { pattern: v, .. }
+                | Asked::AnyOf(v)
+                | Asked::Has(_, v) => is(v).then_some(false),
                 Asked::OneOf(all) => all.iter().any(is).then_some(false),
                 Asked::Range { low, high } => match (low.as_ref().is_some_and(is), high.as_ref().is_some_and(is)) {
                     (true, _) => Some(false),
@@ -147,6 +164,9 @@ fn value_of(
         let short: String = text.chars().take(if class == Class::Frequent { 2 } else { 6 }).collect();
         return Some(format!("{short}%"));
     }
+    if let Asked::Has(..) = predicate.asked {
+        return contents(column, class);
+    }
     let value = match class {
         Class::FarEnd => {
             let found = far.iter().find(|f| f.table == scan.table && f.column == name && !f.value.is_empty());
@@ -157,11 +177,23 @@ fn value_of(
         Class::Frequent | Class::AsWritten => frequent(column),
     };
     let value = value.or_else(|| frequent(column))?;
-    // `= ANY ($1)` takes an array.
-    if predicate.asked == Asked::OneOf(Vec::new()) {
-        return Some(format!("{{\"{}\"}}", value.replace('\\', "\\\\").replace('"', "\\\"")));
+    Some(if let Asked::AnyOf(_) = predicate.asked { array(&[value]) } else { value })
+}
+
+/// What an array or a document is asked for: of an array one of its elements, where any are known. One that was cut would be none.
+fn contents(column: &Column, class: Class) -> Option<String> {
+    if column.class == TypeClass::Array {
+        let element = match class {
+            Class::Rare => column.elements.last(),
+            Class::Absent | Class::FarEnd => None,
+            Class::Frequent | Class::AsWritten => column.elements.first(),
+        };
+        if let Some(element) = element {
+            return Some(array(std::slice::from_ref(element)));
+        }
     }
-    Some(value)
+    let value = if class == Class::Frequent { frequent(column) } else { rare(column).or_else(|| frequent(column)) };
+    value.filter(|text| text.chars().count() < LONGEST_VALUE)
 }
 
 /// Whether a bound stands beside a value of that class that is asked for. The bound is then the usual one: rows between it and the end of

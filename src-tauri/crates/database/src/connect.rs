@@ -133,6 +133,8 @@ async fn mysql(address: &Address, password: Option<&Sensitive>) -> Result<MySqlC
     // Without a database first: what is sent until then is counted for none.
     let nowhere = Address { path: String::new(), ..address.clone() };
     let mut c = mysql_options(&nowhere, password).connect().await?;
+    let row = sqlx::raw_sql("SELECT CAST(CONNECTION_ID() AS SIGNED), CURRENT_USER()").fetch_one(&mut c).await?;
+    own::signed_in(address, &crate::mysql::text(&row, 1).unwrap_or_default());
     // The server's statistics of statements leave this session out, where this user may ask for that.
     let _ = sqlx::raw_sql(
         "UPDATE performance_schema.threads SET instrumented = 'NO' WHERE processlist_id = CONNECTION_ID()",
@@ -149,7 +151,6 @@ async fn mysql(address: &Address, password: Option<&Sensitive>) -> Result<MySqlC
     if sqlx::raw_sql("SET SESSION max_statement_time = 1.5").execute(&mut c).await.is_err() {
         let _ = sqlx::raw_sql("SET SESSION max_execution_time = 1500").execute(&mut c).await;
     }
-    let row = sqlx::raw_sql("SELECT CAST(CONNECTION_ID() AS SIGNED)").fetch_one(&mut c).await?;
     own::began(address, sqlx::Row::try_get(&row, 0)?);
     Ok(c)
 }

@@ -41,6 +41,8 @@ pub(crate) struct Done {
 #[derive(Debug, Default)]
 struct Known {
     done: Done,
+    /// The account that the server took MySQL's user for: user and host.
+    account: Option<(String, String)>,
     /// Numbers of sessions, where a session cannot be given a name.
     sessions: BTreeSet<i64>,
 }
@@ -77,6 +79,18 @@ pub(crate) fn began(address: &Address, number: i64) {
     while sessions.len() > SESSIONS {
         sessions.pop_first();
     }
+}
+
+/// Notes the account that a session signed in as, as `CURRENT_USER()` writes it.
+pub(crate) fn signed_in(address: &Address, account: &str) {
+    if let Some((user, host)) = account.rsplit_once('@') {
+        ledger().entry(address.url()).or_default().account = Some((user.to_owned(), host.to_owned()));
+    }
+}
+
+/// User and host of the account that the last session at `address` signed in as.
+pub(crate) fn account(address: &Address) -> Option<(String, String)> {
+    ledger().get(&address.url()).and_then(|known| known.account.clone())
 }
 
 /// Numbers of the sessions of this process at `address`, those that ended included.

@@ -294,7 +294,7 @@ pub(crate) fn mysql(address: &Address, number: u16, message: &str) -> ApiError {
     let at = address.short();
     let user = address.username.as_deref().unwrap_or("(no user)");
     let database = &address.path;
-    let account = account(user);
+    let account = account(address);
     let fail = |code, what: String, hint: String| ApiError::new(code, what).hint(hint);
     let busy = |what: String, hint: String| again(ErrorCode::Unreachable, what).hint(hint);
     use ErrorCode as E;
@@ -442,7 +442,7 @@ const PLUGINS: &[(&str, &str)] = &[
 pub(crate) fn plugin(address: &Address, name: Option<&str>) -> ApiError {
     let at = address.short();
     let user = address.username.as_deref().unwrap_or("(no user)");
-    let account = account(user);
+    let account = account(address);
     let known = name.and_then(|name| PLUGINS.iter().find(|(client, _)| *client == name)).map(|(_, plugin)| *plugin);
     let (what, hint) = match known {
         // The first one is offered to the client; the account keeps its own for the others.
@@ -490,6 +490,10 @@ pub(crate) fn sqlite(address: &Address, code: &str, message: &str) -> ApiError {
     // Extended codes keep the primary one in their low byte.
     let primary = code.parse::<u32>().map_or(0, |c| c & 0xff);
     match primary {
+        10 | 14 if std::path::Path::new(path).is_dir() => {
+            ApiError::bad_request(format!("{path} is a folder, and a SQLite database is a file"))
+                .hint("Name the file within it")
+        }
         5 if code == "517" => {
             again(ErrorCode::Timeout, format!("{path} was written by another process since this transaction read it"))
                 .hint("Begin again; a transaction that will write begins with BEGIN IMMEDIATE")

@@ -493,13 +493,7 @@ async fn mysql(
             if explain(address, &error).code != ErrorCode::Privilege {
                 return Err(error);
             }
-            let account: Option<String> = sqlx::query_scalar("SELECT CURRENT_USER()").fetch_optional(&mut *c).await?;
-            let fix = match account.as_deref().and_then(|a| a.rsplit_once('@')) {
-                Some((user, host)) => {
-                    format!("GRANT PROCESS ON *.* TO '{}'@'{}';", user.replace('\'', "''"), host.replace('\'', "''"))
-                }
-                None => grant(address),
-            };
+            let fix = grant(address);
             let detail = "other sessions are hidden without PROCESS";
             report.push(StageName::Privileges, StageOutcome::Warning, detail, Some(fix));
         }

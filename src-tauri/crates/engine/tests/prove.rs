@@ -198,6 +198,32 @@ async fn writes(engine: &Arc<Engine>, server: &PostgresDatabase, id: &str) {
     let row = c.fetch_one("SELECT count(*), count(*) FILTER (WHERE status = 'other') FROM orders").await.expect("rows");
     assert_eq!((row.get::<i64, _>(0), row.get::<i64, _>(1)), (50_000, 0), "nothing was written");
     undo(engine, &change.id).await.expect("undone");
+
+    // A write that finds its rows by the index gains by it.
+    let change = created(engine, id, keys("orders", &["cust"], "by_cust")).await;
+    let text = "UPDATE orders SET status = 'other' WHERE cust = 150";
+    let gains = ProveRequest { writes: true, ..self::asked(&change.id, &[text], 3.0) };
+    let proof = proven(engine, gains).await.expect("measured");
+    assert_eq!(proof.verdict, ProofVerdict::Proven, "{proof:#?}");
+
+    // What the server does not take is told as that, without a value of it.
+    let of = [
+        ("SELEC 'secret'", "it has a syntax error"),
+        ("UPDATE orders ST status = 'secret'", "it has a syntax error"),
+        ("SELECT * FORM orders", "it has a syntax error"),
+        ("SELECT 1 / (cust - cust) FROM orders", "it divides by zero"),
+        ("SELECT 'secret'::text::int FROM orders", "a value of it, or one that stands for a parameter"),
+        ("SELECT * FROM orders WHERE pad = (SELECT pad FROM orders)", "a subquery of it gives more than one row"),
+        ("TRUNCATE orders", "it is neither one statement that reads"),
+        ("UPDATE orders SET status = 'secret' WHERE id = 1", "it writes, and nobody asked"),
+    ];
+    let texts: Vec<&str> = of.iter().map(|(text, _)| *text).collect();
+    let proof = proven(engine, self::asked(&change.id, &texts, 3.0)).await.expect("told");
+    for ((text, why), found) in of.iter().zip(&proof.statements) {
+        let told = found.not_measured.as_deref().unwrap_or_default();
+        assert!(told.starts_with(why) && !told.contains("secret"), "{text}: {told}");
+    }
+    undo(engine, &change.id).await.expect("undone");
 }
 
 fn wanted(statements: &[&str], seconds: f64, folder: &std::path::Path) -> ProveWanted {
@@ -340,6 +366,11 @@ async fn on_mariadb_a_hint_hides_the_index() {
     assert_eq!((proof.verdict, proof.method), (ProofVerdict::Proven, ProofMethod::IgnoreHint), "{proof:#?}");
     assert!(proof.statements[0].classes.iter().all(|c| c.used && c.buffers_after.is_none()), "{proof:#?}");
     assert!(proof.statements[1].not_measured.is_some() && proof.statements[2].not_measured.is_some(), "{proof:#?}");
+    let wrong = ["SELEC 'secret'", "SELECT * FORM orders", "SELECT (SELECT id FROM orders) FROM orders"];
+    let proof = measured(&server.url(), by_name("good"), &wanted(&wrong, 2.0, dir.path()), &never).await.expect("told");
+    let why: Vec<&str> = proof.statements.iter().filter_map(|s| s.not_measured.as_deref()).collect();
+    let (syntax, rows) = ("it has a syntax error", "a subquery of it gives more than one row");
+    assert_eq!(why, [syntax, syntax, rows]);
     let one = wanted(&[text], 1.0, dir.path());
     let proof = measured(&server.url(), by_name("useless"), &one, &never).await.expect("measured");
     assert_eq!(proof.verdict, ProofVerdict::NotUsed, "{proof:#?}");
@@ -366,6 +397,17 @@ async fn on_mariadb_a_hint_hides_the_index() {
     let (done, ()) = tokio::join!(measured(&url, by_name("good"), &slow, &cancel), stops);
     assert_eq!(done.expect_err("it was stopped").code, ErrorCode::Cancelled);
     eventually(Duration::from_secs(5), async || running().await == 0).await;
+}
+
+/// A write gains too; what is no statement is told as that.
+async fn writes_of_sqlite(engine: &Arc<Engine>, id: &str) {
+    let text = "UPDATE orders SET pad = 'other' WHERE cust = 150";
+    let all = [text, "SELEC 1", "SELECT * FORM orders", "SELECT nowhere FROM orders"];
+    let proof = proven(engine, ProveRequest { writes: true, ..asked(id, &all, 3.0) }).await.expect("measured");
+    assert_eq!(proof.verdict, ProofVerdict::Proven, "{proof:#?}");
+    let why: Vec<&str> = proof.statements.iter().filter_map(|s| s.not_measured.as_deref()).collect();
+    let (wrong, gone) = ("it has a syntax error", "a table, a column or a function of it is not there");
+    assert_eq!(why, [wrong, wrong, gone]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -402,6 +444,9 @@ async fn on_sqlite_two_copies_are_measured_and_gone_afterwards() {
         assert_eq!((proof.verdict, proof.method), (wanted, ProofMethod::Copies), "{proof:#?}");
         assert_eq!(std::fs::read(&file).expect("the file"), bytes, "{name}: the file is as it was");
         assert_eq!(left(), 0, "{name}: no copy stays");
+        if name == "good" {
+            writes_of_sqlite(&engine, &of.id).await;
+        }
         undo(&engine, &of.id).await.expect("undone");
     }
 

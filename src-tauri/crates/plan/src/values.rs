@@ -21,6 +21,9 @@ const UNITS: &[(&str, u128)] = &[
     ("ns", 1),
 ];
 
+/// A day is read, and written in hours.
+const DAY: (&str, u128) = ("d", 86_400_000_000_000);
+
 impl Span {
     /// A whole number of seconds.
     pub const fn seconds(seconds: u64) -> Self {
@@ -32,7 +35,7 @@ impl Span {
         self.0.as_secs_f64()
     }
 
-    /// Reads `500ms`, `1.5 s`, `1h30m`, or a bare number of seconds.
+    /// Reads `500ms`, `1.5 s`, `1h30m`, `7d`, or a bare number of seconds.
     ///
     /// # Errors
     /// What is wrong with it, and how a duration is written.
@@ -56,7 +59,8 @@ impl Span {
                 "min" => "m",
                 other => other,
             };
-            let nanos = UNITS.iter().find(|(name, _)| *name == unit).map(|(_, n)| *n).ok_or_else(bad)?;
+            let known = UNITS.iter().chain(&[DAY]).find(|(name, _)| *name == unit);
+            let nanos = known.map(|(_, n)| *n).ok_or_else(bad)?;
             let part = Self::from_secs(number * (nanos as f64) / 1e9).ok_or_else(bad)?;
             total = total.checked_add(part.0).ok_or_else(bad)?;
             rest = rest[end..].trim_start();

@@ -28,7 +28,7 @@ pub(super) fn values(catalogue: &Catalogue, workload: &Workload) -> Vec<Vec<Para
         let count = perfdeck_sqltext::parameters(&s.text, catalogue.dialect);
         let mut far = far_ends(&s.shape);
         far.iter_mut().for_each(|f| f.value = "77".to_owned());
-        parameters(&s.shape, count, catalogue, &far)
+        parameters(&s.shape, count, &[], catalogue, &far)
     })
     .collect()
 }

@@ -126,6 +126,7 @@ pub(super) fn shop(dialect: Dialect) -> Catalogue {
         search_path: vec![schema.to_owned()],
         extensions: BTreeSet::from(["pg_trgm".to_owned()]),
         available: BTreeSet::new(),
+        classes: std::collections::BTreeMap::new(),
         tables: vec![orders, customers, tiny],
         views: vec![View {
             schema: schema.to_owned(),

@@ -120,6 +120,8 @@ fn indexes(dir: &Path) {
     assert_eq!(told["findings"][0]["finding"]["action"]["opens"]["kind"], "drop_index", "{said}");
     let (_, said) = ask(&["--table", "public.t", "--kind", "duplicate"]);
     assert!(said.contains("0 findings"), "of another table there are none: {said}");
+    let (code, said) = ask(&["--table", "tyypo"]);
+    assert!(code == 1 && said.contains("There is no table 'tyypo'") && said.contains("hint: "), "{said}");
 }
 
 /// A file of queries, the index that serves them, and the change with what was predicted of it.
@@ -140,6 +142,25 @@ fn advice(dir: &Path) {
         "what is left, without literals: {said}"
     );
     assert!(said.contains("hint: perfctl db index create --advised o_c_at_idx"), "{said}");
+    let pipe = dir.join("pipe").display().to_string();
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().is_ok_and(|s| s.success()));
+    let writer = {
+        let (pipe, text) = (pipe.clone(), text.to_owned());
+        std::thread::spawn(move || std::fs::write(pipe, text))
+    };
+    let (code, piped) = ask(&["--queries", &pipe, "--rejected"]);
+    writer.join().expect("a thread").expect("written");
+    assert!(code == 0 && piped.contains("\"o_c_at_idx\""), "as a shell's <(…): {piped}");
+    let (code, said) = ask(&["--queries", &dir.display().to_string()]);
+    assert!(code != 0 && said.contains("it is a folder"), "{said}");
+    let (_, said) = ask(&["--last", "7d"]);
+    assert!(!said.contains("not a duration"), "as its help says: {said}");
+    let (code, said) = asked(dir, &["env", "add", "folder", "--database", &format!("sqlite:{}", dir.display())]);
+    let (_, listed) = asked(dir, &["db", "indexes", "--env", "folder"]);
+    assert!(
+        format!("{said}{listed}").contains("is a folder, and a SQLite database is a file"),
+        "{code} {said} {listed}"
+    );
     let (code, said) = ask(&["--queries", &file, "--budget", "10kB"]);
     assert!(code == 0 && said.contains("No index is advised"), "nothing fits: {said}");
     let (_, said) = ask(&["--queries", &file, "--json"]);

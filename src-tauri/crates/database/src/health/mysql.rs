@@ -76,7 +76,7 @@ async fn replication(c: &mut MySqlConnection, address: &Address) -> Result<Vec<H
         Ok(rows) => rows,
         Err(error) if explain(address, &error).code == ErrorCode::Privilege => {
             let privilege = if is_mariadb(c).await? { "REPLICA MONITOR" } else { "REPLICATION CLIENT" };
-            let user = account(address.username.as_deref().unwrap_or("perfdeck"));
+            let user = account(address);
             let grant = format!("GRANT {privilege} ON *.* TO {user};");
             let reason = "whether it is a replica is hidden from this user";
             return Ok(vec![refused(id, title, reason, grant)]);
@@ -208,7 +208,7 @@ async fn disk(c: &mut MySqlConnection, address: &Address) -> Result<Vec<HealthCh
         }
     };
     let Some(row) = row else {
-        let grant = format!("GRANT FILE ON *.* TO {};", account(address.username.as_deref().unwrap_or("perfdeck")));
+        let grant = format!("GRANT FILE ON *.* TO {};", account(address));
         return Ok(vec![refused(id, title, "the server's disks are hidden from this user", grant)]);
     };
     let (total, free): (f64, f64) = (row.try_get(0)?, row.try_get(1)?);

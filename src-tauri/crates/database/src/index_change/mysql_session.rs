@@ -91,10 +91,11 @@ async fn ready(address: &Address, c: &mut MySqlConnection, mode: Mode) -> Result
     );
     sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *c).await.map_err(failed)?;
     let row = "SELECT VERSION(), CAST(CONNECTION_ID() AS SIGNED), CAST(@@SESSION.lock_wait_timeout AS SIGNED),
-               CAST(@@GLOBAL.read_only AS SIGNED)";
+               CAST(@@GLOBAL.read_only AS SIGNED), CURRENT_USER()";
     let row = sqlx::raw_sql(row).fetch_one(&mut *c).await.map_err(failed)?;
     let id: i64 = row.try_get(1).map_err(failed)?;
     own::began(address, id);
+    own::signed_in(address, &text(&row, 4).unwrap_or_default());
     let server = Server::of(&text(&row, 0).unwrap_or_default());
     let again: i64 =
         sqlx::query_scalar("SELECT CAST(CONNECTION_ID() AS SIGNED)").fetch_one(&mut *c).await.map_err(failed)?;
@@ -141,7 +142,7 @@ pub(super) fn quoted(name: &str) -> String {
 pub(super) fn no_alter(address: &Address, table: &str) -> ApiError {
     let user = user(address);
     ApiError::new(ErrorCode::Privilege, format!("'{user}' may not alter '{table}' on {}", address.short()))
-        .hint(format!("GRANT ALTER, INDEX ON {}.{} TO {};", quoted(&address.path), quoted(table), account(user)))
+        .hint(format!("GRANT ALTER, INDEX ON {}.{} TO {};", quoted(&address.path), quoted(table), account(address)))
 }
 
 /// Why a statement about an index of `table` failed.

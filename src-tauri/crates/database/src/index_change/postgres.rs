@@ -8,7 +8,7 @@ use sqlx::{AssertSqlSafe, Connection as _, Row as _};
 
 use super::postgres_check::{check, may_create};
 use super::postgres_run::run;
-use super::postgres_session::{Mode, NAME, not_a_standby, open, unqualified, why};
+use super::postgres_session::{Mode, NAME, no_usage, not_a_standby, open, unqualified, why};
 use super::{IndexFigures, IndexPlan, IndexState, STATEMENT, Watch, no_index, refused};
 use crate::own;
 
@@ -60,8 +60,10 @@ pub(super) async fn plan(address: &Address, password: Option<&Sensitive>, name: 
     let sql = "SELECT to_regclass($1)::oid::int8";
     let found: Result<Option<i64>, sqlx::Error> = sqlx::query_scalar(sql).bind(name).fetch_one(&mut c).await;
     let oid = match found {
-        Ok(oid) => oid.ok_or_else(|| no_index(name))?,
-        Err(sqlx::Error::Database(_)) => return Err(no_index(name)),
+        Ok(Some(oid)) => oid,
+        Ok(None) | Err(sqlx::Error::Database(_)) => {
+            return Err(no_usage(address, &mut c, name).await.unwrap_or_else(|| no_index(name)));
+        }
         Err(error) => return Err(why(address, &error)),
     };
     let is_index: bool = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM pg_index WHERE indexrelid = $1::int8::oid)")
@@ -257,7 +259,7 @@ pub(super) async fn create(
         IndexState::Absent(_) | IndexState::Invalid { .. } => {}
         _ => return Err(refused(format!("Something else is called '{}' now", plan.name))),
     }
-    may_create(address, &mut c, &plan.table, &plan.schema).await?;
+    may_create(address, &mut c, (&plan.table, &plan.schema), &plan.create()).await?;
     limits(address, &mut c, plan.locked()).await?;
     if matches!(found, IndexState::Invalid { .. }) {
         // What was cut off serves no query, and would keep its name.

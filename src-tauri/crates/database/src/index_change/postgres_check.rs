@@ -1,5 +1,5 @@
 //! Whether an index of PostgreSQL can be dropped and created again exactly, by its catalogue.
-use perfdeck_model::{Address, ApiError, ErrorCode};
+use perfdeck_model::{Address, ApiError, ErrorCode, Scheme};
 use perfdeck_sqltext::{Dialect, quote_identifier};
 use sqlx::Row as _;
 use sqlx::postgres::{PgConnection, PgRow};
@@ -50,7 +50,8 @@ pub(super) async fn check(
     let flag = |at: usize| row.try_get::<bool, _>(at).map_err(failed);
     if !flag(14)? {
         let owner: String = row.try_get(19).map_err(failed)?;
-        return Err(why_no_owner(address, &plan.table, Some(&owner)));
+        let statement = plan.statement(Scheme::Postgres);
+        return Err(why_no_owner(address, c, (&plan.table, &owner), &statement).await);
     }
     let valid = flag(6)?;
     let was_left = before.is_some_and(|plan| plan.left_over);
@@ -162,8 +163,8 @@ fn lost(address: &Address, row: &PgRow, plan: &IndexPlan) -> Result<(), ApiError
 pub(super) async fn may_create(
     address: &Address,
     c: &mut PgConnection,
-    table: &str,
-    schema: &str,
+    (table, schema): (&str, &str),
+    statement: &str,
 ) -> Result<(), ApiError> {
     let sql = "
         SELECT coalesce((SELECT pg_catalog.pg_has_role(relowner, 'USAGE') FROM pg_catalog.pg_class
@@ -171,10 +172,13 @@ pub(super) async fn may_create(
                coalesce((SELECT pg_catalog.has_schema_privilege(oid, 'CREATE') FROM pg_catalog.pg_namespace
                          WHERE nspname = $2), true),
                (SELECT pg_catalog.pg_get_userbyid(relowner)::text FROM pg_catalog.pg_class WHERE oid = to_regclass($1))";
-    let asked = sqlx::query_as::<_, (bool, bool, Option<String>)>(sql).bind(table).bind(schema).fetch_one(c).await;
+    let asked = sqlx::query_as::<_, (bool, bool, Option<String>)>(sql).bind(table).bind(schema);
+    let asked = asked.fetch_one(&mut *c).await;
     own::add(address, 1.0, 0);
     match asked.map_err(|e| why(address, &e))? {
-        (false, _, owner) => Err(why_no_owner(address, table, owner.as_deref())),
+        (false, _, owner) => {
+            Err(why_no_owner(address, c, (table, owner.as_deref().unwrap_or_default()), statement).await)
+        }
         (_, false, _) => Err(no_create(address, schema)),
         (true, true, _) => Ok(()),
     }

@@ -146,28 +146,59 @@ pub(super) fn user(address: &Address) -> &str {
     address.username.as_deref().unwrap_or("(no user)")
 }
 
-/// Why this user alters no index of a table, and whom it belongs to where that is known.
-pub(super) fn why_no_owner(address: &Address, table: &str, owner: Option<&str>) -> ApiError {
-    let hint = match owner {
-        Some(owner) => {
-            let quoted = |role: &str| quote_identifier(role, Dialect::Postgres);
-            format!(
-                "It belongs to {0}, and only its owner drops and creates its indexes: GRANT {0} TO {1}; or sign in as {0}",
-                quoted(owner),
-                quoted(user(address))
-            )
-        }
-        None => "Only the owner of a table drops and creates its indexes; sign in as the owner or as a member of it"
-            .to_owned(),
+/// Whether a member of a role may do what goes beyond its own tables: an attribute or a role of the server that it, or one that it is a
+/// member of, has. A superuser is a member of every role.
+const POWERFUL: &str = "
+    SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_roles r JOIN pg_catalog.pg_roles o ON o.rolname = $1
+        WHERE pg_catalog.pg_has_role(o.oid, r.oid, 'MEMBER')
+          AND (r.rolsuper OR r.rolcreaterole OR r.rolcreatedb OR r.rolreplication OR r.rolbypassrls OR r.rolname LIKE 'pg\\_%'))";
+
+/// Why this user alters no index of a table, and who runs `statement` instead. To become a member of the owner is advised only where that
+/// gives nothing but its tables.
+pub(super) async fn why_no_owner(
+    address: &Address,
+    c: &mut PgConnection,
+    (table, owner): (&str, &str),
+    statement: &str,
+) -> ApiError {
+    let quoted = |role: &str| quote_identifier(role, Dialect::Postgres);
+    let powerful = sqlx::query_scalar::<_, bool>(POWERFUL).bind(owner).fetch_one(c).await;
+    own::add(address, 1.0, 0);
+    // What is not known may be.
+    let join = match powerful {
+        Ok(false) => format!("GRANT {} TO {}; or ask", quoted(owner), quoted(user(address))),
+        _ => "Ask".to_owned(),
     };
+    no_owner(address, table).hint(format!("{join} the owner of the table, {}, to run: {statement};", quoted(owner)))
+}
+
+fn no_owner(address: &Address, table: &str) -> ApiError {
     ApiError::new(ErrorCode::Privilege, format!("'{}' does not own {table} on {}", user(address), address.short()))
-        .hint(hint)
+}
+
+/// The schema of a relation of that name into which this user may not look, as an error with what lets it; `None` where there is none.
+pub(super) async fn no_usage(address: &Address, c: &mut PgConnection, name: &str) -> Option<ApiError> {
+    let sql = "
+        SELECT n.nspname::text FROM pg_catalog.parse_ident($1) p
+        JOIN pg_catalog.pg_class c ON c.relname = p[cardinality(p)]
+        JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+        WHERE (cardinality(p) < 2 OR n.nspname = p[cardinality(p) - 1])
+          AND NOT pg_catalog.has_schema_privilege(n.oid, 'USAGE') ORDER BY 1 LIMIT 1";
+    // A text that is no name names nothing.
+    let found = sqlx::query_scalar::<_, String>(sql).bind(name).fetch_optional(c).await.ok().flatten();
+    own::add(address, 1.0, 0);
+    let quoted = |name: &str| quote_identifier(name, Dialect::Postgres);
+    let schema = quoted(&found?);
+    let what = format!("'{}' may not look into the schema {schema} of {}", user(address), address.short());
+    let grant = format!("GRANT USAGE ON SCHEMA {schema} TO {};", quoted(user(address)));
+    Some(ApiError::new(ErrorCode::Privilege, what).hint(grant))
 }
 
 /// Why the server lacks a privilege for a statement, by what it says of it.
 fn unprivileged(address: &Address, message: &str) -> ApiError {
     if message.starts_with("must be owner of") {
-        return why_no_owner(address, "the index's table", None);
+        return no_owner(address, "the index's table")
+            .hint("Only the owner of a table drops and creates its indexes: ask it to run the statement");
     }
     let kinds = ["schema", "tablespace", "function", "type", "table", "materialized view", "language"];
     let kind = kinds.iter().find(|kind| message.starts_with(&format!("permission denied for {kind} ")));

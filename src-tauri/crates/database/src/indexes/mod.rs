@@ -5,6 +5,7 @@
 mod facts;
 mod mysql;
 mod mysql_usage;
+mod parts;
 mod postgres;
 mod postgres_row;
 mod postgres_sql;
@@ -18,7 +19,7 @@ use std::time::{Duration, Instant};
 
 use perfdeck_model::{
     Address, ApiError, BloatUnknown, Clock, DatabaseIndexes, DatabaseSizes, ErrorCode, IndexFinding, IndexFindingKind,
-    IndexSize, Scheme, Sensitive,
+    IndexSize, Scheme, Sensitive, masking,
 };
 
 use crate::connect::{Database, close, connect, stalled};
@@ -51,15 +52,31 @@ pub struct IndexFilter {
     pub limit: usize,
 }
 
+/// Whether a table is called so, with or without its schema.
+fn is_called(name: &str, wanted: &str) -> bool {
+    name.eq_ignore_ascii_case(wanted)
+        || name.to_ascii_lowercase().ends_with(&format!(".{}", wanted.to_ascii_lowercase()))
+}
+
 impl IndexFilter {
     fn takes(&self, finding: &IndexFinding) -> bool {
         let kind = self.kinds.is_empty() || self.kinds.contains(&finding.kind);
-        let of = |wanted: &String| {
-            let name = &finding.table;
-            name.eq_ignore_ascii_case(wanted)
-                || name.to_ascii_lowercase().ends_with(&format!(".{}", wanted.to_ascii_lowercase()))
-        };
-        kind && self.table.as_ref().is_none_or(of)
+        kind && self.table.as_ref().is_none_or(|wanted| is_called(&finding.table, wanted))
+    }
+
+    /// Refuses a table that is not there, as far as all tables were looked at.
+    fn is_there(&self, reading: &IndexReading) -> Result<(), ApiError> {
+        let Some(wanted) = &self.table else { return Ok(()) };
+        let of_indexes = reading.indexes.iter().map(|i| &i.identity.table);
+        let known = reading.tables.keys().chain(of_indexes).any(|name| is_called(name, wanted));
+        if known || reading.indexes_left_out != Some(0) || reading.missing.iter().any(|m| m.starts_with("Only ")) {
+            return Ok(());
+        }
+        Err(ApiError::not_found(format!(
+            "There is no table '{}', or this user does not see it",
+            masking::shown(wanted)
+        ))
+        .hint("Write it as findings do, with its schema or without"))
     }
 }
 
@@ -137,6 +154,7 @@ fn take_sizes(reading: &mut IndexReading, sizes: DatabaseSizes) {
         let own = index.identity.keys.iter().all(|key| key.column.is_none());
         index.done.never_analyzed |= asked && own && size.bloat_unknown == Some(BloatUnknown::NoStatistics);
     }
+    parts::sum_bytes(&mut reading.indexes, reading.indexes_left_out == Some(0));
 }
 
 /// Findings about the indexes of a database, by rank. `others` are readings of standbys of it: what they read counts too.
@@ -152,6 +170,7 @@ pub async fn indexes(
 ) -> Result<DatabaseIndexes, ApiError> {
     let began = Instant::now();
     let reading = read(address, password).await?;
+    filter.is_there(&reading)?;
     let Found { findings, unused } = findings(&reading, others);
     let mut findings: Vec<IndexFinding> = findings.into_iter().filter(|f| filter.takes(f)).collect();
     let left = findings.len().saturating_sub(filter.limit);

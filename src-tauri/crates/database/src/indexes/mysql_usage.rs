@@ -89,7 +89,7 @@ async fn instrumented(
 ) -> Result<Counted, sqlx::Error> {
     let (on, rows) = (allowed(c, INSTRUMENT).await?, allowed(c, INSTRUMENTED).await?);
     let Some((on, rows)) = on.zip(rows) else {
-        let user = account(address.username.as_deref().unwrap_or("perfdeck"));
+        let user = account(address);
         let grant = format!("GRANT SELECT ON performance_schema.* TO {user};");
         reading.missing.push("What indexes are used for is hidden from this user".to_owned());
         reading.grants.push(grant.clone());

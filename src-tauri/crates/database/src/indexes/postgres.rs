@@ -10,6 +10,7 @@ use sqlx::{AssertSqlSafe, Executor, Row as _};
 
 use super::MOST_INDEXES;
 use super::facts::{Counted, ForeignKey, Index, IndexDone, IndexReading, TableFacts, Work};
+use super::parts::sum_bytes;
 use super::postgres_row::{Names, index};
 use super::postgres_sql::{
     BUILDS, CLASSES, COLLATED, COLLATIONS, CONSTRAINTS, COUNT, FOREIGN_KEYS, INDEXES, LAST_SCAN, MAYBE_ALIKE, NULLS,
@@ -109,6 +110,12 @@ where
             of.take_constraint(&row)?;
         }
     }
+    let is_whole = match scope {
+        Scope::All => !more,
+        Scope::MaybeAlike => all.len() < PAGE,
+        Scope::TableOf(_) | Scope::OfTable(_) => false,
+    };
+    sum_bytes(&mut all, is_whole);
     Ok((all, more, asked))
 }
 

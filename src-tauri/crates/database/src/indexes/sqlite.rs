@@ -25,11 +25,14 @@ const INDEXES: &str = "
 /// The statements of the indexes. Looking for each of them would read the whole schema again.
 const STATEMENTS: &str = "SELECT name, sql FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL";
 
-/// Tables, with the column that is the row number itself: the only one of a primary key that has no index.
+/// Tables, with the column that is the row number itself, the only one of a primary key that has no index; and what statements can call the
+/// row number where no column is called so.
 const TABLES: &str = "
     SELECT m.name, CASE WHEN NOT EXISTS (SELECT 1 FROM pragma_index_list(m.name) l WHERE l.origin = 'pk') THEN
         (SELECT CASE WHEN count(*) = 1 AND upper(max(p.type)) = 'INTEGER' THEN max(p.name) END
-         FROM pragma_table_info(m.name) p WHERE p.pk > 0) END
+         FROM pragma_table_info(m.name) p WHERE p.pk > 0) END,
+        (SELECT v.n FROM (SELECT 'rowid' AS n UNION ALL SELECT '_rowid_' UNION ALL SELECT 'oid') v
+         WHERE v.n NOT IN (SELECT lower(p.name) FROM pragma_table_xinfo(m.name) p) LIMIT 1)
     FROM sqlite_schema m WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite~_%' ESCAPE '~' ORDER BY m.name";
 
 /// Foreign keys, a column a row: table, number, the table that it refers to, column, column there.
@@ -55,8 +58,11 @@ pub struct RepeatedIndex {
 /// The indexes of all tables, by table and name, and the tables.
 pub(crate) async fn catalogue(c: &mut SqliteConnection) -> Result<IndexReading, sqlx::Error> {
     let mut reading = IndexReading::of(Scheme::Sqlite);
+    let mut numbers: HashMap<String, String> = HashMap::new();
     for row in sqlx::query(TABLES).fetch_all(&mut *c).await? {
         let facts = TableFacts { row_number: row.try_get(1)?, ..TableFacts::default() };
+        let number = facts.row_number.clone().or(row.try_get(2)?);
+        numbers.extend(number.map(|number| Ok::<_, sqlx::Error>((row.try_get(0)?, number))).transpose()?);
         reading.tables.insert(row.try_get(0)?, facts);
     }
     let text = INDEXES.replace("$MOST", &(MOST_INDEXES + 1).to_string());
@@ -69,7 +75,7 @@ pub(crate) async fn catalogue(c: &mut SqliteConnection) -> Result<IndexReading, 
     let mut made = 0;
     for own in rows.chunk_by(|a, b| matches!((name(a), name(b)), (Ok(a), Ok(b)) if a == b)) {
         let Some(first) = own.first() else { continue };
-        let number = reading.tables.get(first.try_get::<&str, _>(1)?).and_then(|t| t.row_number.clone());
+        let number = numbers.get(first.try_get::<&str, _>(1)?).cloned();
         made += 1;
         let sql = statements.remove(first.try_get::<&str, _>(0)?);
         reading.indexes.push(index(first, own, number, sql, made)?);
@@ -94,7 +100,7 @@ fn index(
     for row in own {
         let column: Option<String> = row.try_get(5)?;
         if row.try_get::<i64, _>(8)? == 0 {
-            // The row number has no name of its own.
+            // The row number, which has no name here.
             suffix.extend(column.or_else(|| number.clone()));
             continue;
         }

@@ -67,7 +67,7 @@ fn why(address: &Address, error: &sqlx::Error, measure: bool, limit: Duration) -
         .hint(format!(
             "GRANT SELECT ON {}.* TO {};",
             quote_identifier(&address.path, Dialect::Mysql),
-            account(user)
+            account(address)
         )),
         1792 => bad(
             "The statement writes, through a function that it calls, and was undone",

@@ -68,7 +68,7 @@ pub(crate) async fn harmless(c: &mut MySqlConnection, address: &Address, text: &
             }
             let shown = perfdeck_model::masking::shown(&name);
             let Some(definition) = column(row, 1).filter(|text| !text.is_empty()) else {
-                let user = account(address.username.as_deref().unwrap_or("(no user)"));
+                let user = account(address);
                 let schema = quote_identifier(&column(row, 2).unwrap_or_default(), Dialect::Mysql);
                 let why = format!(
                     "The statement is not run to measure it: what the view {shown} does is hidden from this user"

@@ -225,11 +225,7 @@ impl Arms {
     /// # Errors
     /// When it is none that can be run here, or calls what has an effect beyond its transaction.
     pub async fn prepare(&mut self, text: &ProofText<'_>) -> Result<usize, Trouble> {
-        let dialect = match &self.inner {
-            Inner::Postgres(_) => perfdeck_sqltext::Dialect::Postgres,
-            Inner::Mysql(_) => perfdeck_sqltext::Dialect::Mysql,
-            Inner::Sqlite(_) => perfdeck_sqltext::Dialect::Sqlite,
-        };
+        let dialect = self.dialect();
         let of = |sql: &str| crate::what_if::with_values(sql, text.values, dialect).map_err(Trouble::Refused);
         let with = of(text.with)?;
         let without = text.without.map_or_else(|| Ok(with.clone()), of)?;
@@ -243,6 +239,30 @@ impl Arms {
         on!(self, arms => arms.prepare(place, &pair).await)?;
         self.pairs.push(pair);
         Ok(place)
+    }
+
+    /// Asks whether a text is a statement at all, without running it.
+    ///
+    /// # Errors
+    /// Why the server does not take it.
+    pub async fn parse(&mut self, text: &str, values: &[String]) -> Result<(), Trouble> {
+        let dialect = self.dialect();
+        let one = perfdeck_sqltext::statements(text, dialect).is_ok_and(|all| all.len() == 1) && !text.contains('\0');
+        let text = match crate::what_if::with_values(text, values, dialect) {
+            Ok(text) => text,
+            // Its first word is none of a statement that has a plan: the server knows whether it is one of any.
+            Err(_) if one && perfdeck_sqltext::parameters(text, dialect) == 0 => text.to_owned(),
+            Err(why) => return Err(Trouble::Refused(why)),
+        };
+        on!(self, arms => arms.parse(text.trim_end_matches([';', ' ', '\n', '\t'])).await)
+    }
+
+    fn dialect(&self) -> perfdeck_sqltext::Dialect {
+        match &self.inner {
+            Inner::Postgres(_) => perfdeck_sqltext::Dialect::Postgres,
+            Inner::Mysql(_) => perfdeck_sqltext::Dialect::Mysql,
+            Inner::Sqlite(_) => perfdeck_sqltext::Dialect::Sqlite,
+        }
     }
 
     /// Looks at the plan of an arm, and at the rows of one run.

@@ -65,6 +65,14 @@ impl Arms {
         Stopper::Session(Box::new((self.address.clone(), self.password.clone(), self.id)))
     }
 
+    /// Refuses what the server does not take for a statement, without running it.
+    pub(super) async fn parse(&mut self, text: &str) -> Result<(), Trouble> {
+        let quoted = quote_text(text, Dialect::Mysql);
+        let parsed = sqlx::raw_sql(AssertSqlSafe(format!("PREPARE perfdeck_parsed FROM {quoted}")));
+        parsed.execute(&mut self.c).await.map_err(|e| self.trouble(&e))?;
+        self.tell("DEALLOCATE PREPARE perfdeck_parsed").await
+    }
+
     pub(super) async fn prepare(&mut self, _: usize, pair: &Pair) -> Result<(), Trouble> {
         if pair.writes {
             let why = "it writes, and an index that a hint hides is written all the same";
@@ -136,6 +144,11 @@ impl Arms {
             1044 | 1142 | 1143 | 1345 => Trouble::Refused("this user may not read a table of it".to_owned()),
             1146 | 1049 => Trouble::Refused("a table of it is not there".to_owned()),
             1064 => Trouble::Refused("it has a syntax error".to_owned()),
+            1054 => Trouble::Refused("a column of it is not there".to_owned()),
+            1305 => Trouble::Refused("a function of it is not there".to_owned()),
+            1242 => Trouble::Refused("a subquery of it gives more than one row".to_owned()),
+            1365 => Trouble::Refused("it divides by zero".to_owned()),
+            1690 => Trouble::Refused("a number is out of the range of its type".to_owned()),
             1176 => Trouble::Refused("a table of it has no such index".to_owned()),
             _ if ends_session(error) => Trouble::Session(explain(&self.address, error)),
             _ => Trouble::Refused("the server refuses it".to_owned()),

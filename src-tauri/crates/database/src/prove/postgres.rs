@@ -136,6 +136,16 @@ impl Arms {
         })
     }
 
+    /// Refuses what the server does not take for a statement, without running it.
+    pub(super) async fn parse(&mut self, text: &str) -> Result<(), Trouble> {
+        let asked = format!("BEGIN READ ONLY; PREPARE perfdeck_parsed AS {text}\n; DEALLOCATE perfdeck_parsed");
+        let parsed = self.tell(&asked).await;
+        if !matches!(parsed, Err(Trouble::Session(_))) {
+            self.tell("ROLLBACK").await?;
+        }
+        parsed
+    }
+
     pub(super) async fn prepare(&mut self, place: usize, pair: &Pair) -> Result<(), Trouble> {
         if !matches!(self.way, Way::Hypopg(_)) {
             return Ok(());

@@ -134,6 +134,11 @@ impl Arms {
         Ok(())
     }
 
+    /// Refuses what SQLite does not take for a statement, without running it.
+    pub(super) async fn parse(&mut self, text: &str) -> Result<(), Trouble> {
+        self.fetched(&format!("EXPLAIN {text}"), true, |_| {}).await.map(drop)
+    }
+
     pub(super) async fn prepare(&mut self, _: usize, _: &Pair) -> Result<(), Trouble> {
         Ok(())
     }
@@ -218,9 +223,17 @@ impl Arms {
         let code = e.code().and_then(|code| code.parse::<u32>().ok()).unwrap_or_default();
         match code & 0xff {
             9 => Trouble::Late,
-            1 => Trouble::Refused("a table, a column or a function of it is not there".to_owned()),
+            1 if ["syntax error", "incomplete input", "unrecognized token"]
+                .iter()
+                .any(|part| e.message().contains(part)) =>
+            {
+                Trouble::Refused("it has a syntax error".to_owned())
+            }
+            1 if e.message().contains("no such") => {
+                Trouble::Refused("a table, a column or a function of it is not there".to_owned())
+            }
             19 => Trouble::Refused("the values that stand for its parameters break a constraint".to_owned()),
-            20 => Trouble::Refused("a value that stands for a parameter is none of its type".to_owned()),
+            20 => Trouble::Refused("a value of it, or one that stands for a parameter, is none of its type".to_owned()),
             _ => Trouble::Refused("SQLite refuses it".to_owned()),
         }
     }

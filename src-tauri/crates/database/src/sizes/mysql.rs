@@ -217,7 +217,7 @@ async fn statistics(
     let (pages, analyzed) = (allowed(c, INDEX_PAGES).await?, allowed(c, ANALYZED).await?);
     let Some((pages, analyzed)) = pages.zip(analyzed) else {
         found.missing.push("Sizes of single indexes are hidden from this user".to_owned());
-        let user = account(address.username.as_deref().unwrap_or("perfdeck"));
+        let user = account(address);
         for table in ["innodb_index_stats", "innodb_table_stats"] {
             found.grants.push(format!("GRANT SELECT ON mysql.{table} TO {user};"));
         }
@@ -279,7 +279,7 @@ async fn hidden(c: &mut MySqlConnection, address: &Address, found: &mut Database
     .fetch_one(c)
     .await?;
     if granted == 0 {
-        let user = account(address.username.as_deref().unwrap_or("perfdeck"));
+        let user = account(address);
         let database = quote_identifier(&address.path, Dialect::Mysql);
         found
             .missing

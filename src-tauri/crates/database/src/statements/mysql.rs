@@ -96,7 +96,7 @@ async fn not_instrumented(c: &mut MySqlConnection) -> Result<Option<StatementsUn
 
 /// What to do when this user may not read the counters.
 pub(super) fn refused(address: &Address) -> StatementsUnavailable {
-    let user = account(address.username.as_deref().unwrap_or("perfdeck"));
+    let user = account(address);
     StatementsUnavailable {
         reason: "This user may not read performance_schema".to_owned(),
         hint: Some("Run it as a user who may grant it".to_owned()),
@@ -106,7 +106,7 @@ pub(super) fn refused(address: &Address) -> StatementsUnavailable {
 
 /// The statement that lets monitoring keep its own sessions out of the counters.
 pub(super) fn unrecord(address: &Address) -> String {
-    let user = account(address.username.as_deref().unwrap_or("perfdeck"));
+    let user = account(address);
     format!("GRANT UPDATE ON performance_schema.threads TO {user};")
 }
 

@@ -11,6 +11,7 @@ mod rungs;
 mod shadow;
 mod sqlite;
 mod statement;
+mod types;
 
 use perfdeck_model::{ApiError, ErrorCode, PlanNode};
 
@@ -21,6 +22,7 @@ pub use rungs::{Place, Rung, rungs};
 pub use shadow::{Lab, LabTable};
 pub use sqlite::Schema;
 pub(crate) use statement::{refusal, with_values};
+pub use types::{TypeFacts, parameter_types};
 
 /// An index that is not there.
 #[derive(Debug, Clone, PartialEq)]

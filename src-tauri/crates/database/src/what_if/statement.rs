@@ -8,6 +8,21 @@ const BEGINNINGS: &[&str] = &["SELECT", "WITH", "INSERT", "UPDATE", "DELETE", "V
 
 /// The statement with values, or why it is none.
 pub(crate) fn with_values(text: &str, values: &[String], dialect: Dialect) -> Result<String, String> {
+    with(text, dialect, |number, counts| {
+        let value = number.checked_sub(1).and_then(|at| values.get(at));
+        let value = value.ok_or("the values of its parameters are not known")?;
+        let plain = counts && !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit());
+        Ok(if plain { value.clone() } else { quote_text(value, dialect) })
+    })
+}
+
+/// The statement with its parameters as PostgreSQL counts them.
+pub(super) fn numbered(text: &str) -> Result<String, String> {
+    with(text, Dialect::Postgres, |number, _| Ok(format!("${number}")))
+}
+
+/// The statement with something else in place of each parameter, by its number and whether it stands for a count of rows.
+fn with(text: &str, dialect: Dialect, each: impl Fn(usize, bool) -> Result<String, String>) -> Result<String, String> {
     if text.len() > LONGEST_STATEMENT || text.contains('\0') {
         return Err("it is too long, or has a NUL in it".to_owned());
     }
@@ -42,12 +57,8 @@ pub(crate) fn with_values(text: &str, values: &[String], dialect: Dialect) -> Re
             },
         };
         highest = highest.max(number);
-        let value = number.checked_sub(1).and_then(|at| values.get(at));
-        let value = value.ok_or("the values of its parameters are not known")?;
-        let plain = counts && !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit());
-        let quoted = if plain { value.clone() } else { quote_text(value, dialect) };
         out.push(' ');
-        out.push_str(&quoted);
+        out.push_str(&each(number, counts)?);
         out.push(' ');
     }
     Ok(out)
@@ -117,7 +128,18 @@ pub(crate) fn refusal(code: &str) -> &'static str {
         "55P03" => "a table of it is locked exclusively by somebody else",
         "54001" => "it is nested too deep for the server",
         "0A000" => "it asks for something that the server does not plan",
-        code if code.starts_with("22") => "a value that stands for a parameter is none of its type",
+        "21000" => "a subquery of it gives more than one row",
+        "22P02" | "22007" | "22P03" => "a value of it, or one that stands for a parameter, is none of its type",
+        "22003" => "a number is out of the range of its type",
+        "22008" => "a date or a time is out of range",
+        "22012" => "it divides by zero",
+        "22023" => "a function of it does not take the values that it is called with",
+        "2201B" => "a regular expression of it is none",
+        "2201W" | "2201X" => "its LIMIT or OFFSET is negative",
+        code if code.starts_with("2203") => "a document or a path of JSON is none, or not one that it takes",
+        code if code.starts_with("22") => {
+            "a value does not fit what is done with it (a data exception, SQLSTATE class 22)"
+        }
         _ => "the server refuses to plan it",
     }
 }
@@ -176,6 +198,14 @@ mod tests {
             told("SELECT 'public.orders' FROM \"Odd s\".\"T\"\"x\""),
             "SELECT 'public.orders' FROM pg_temp.\"T\"\"x\""
         );
+    }
+
+    #[test]
+    fn each_data_exception_has_its_own_reason() {
+        let all = ["22P02", "22003", "22008", "22012", "22023", "2201B", "2201W", "22032", "22011", "21000", "42601"];
+        let told: std::collections::BTreeSet<&str> = all.iter().map(|code| refusal(code)).collect();
+        assert_eq!(told.len(), all.len(), "{told:?}");
+        assert_eq!(refusal("22012"), "it divides by zero");
     }
 
     #[test]

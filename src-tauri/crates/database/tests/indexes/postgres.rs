@@ -52,6 +52,15 @@ const RULES: &[Rule] = &[
          CREATE INDEX $_1 ON $ (b); CREATE INDEX $_2 ON $ (b)",
         &["duplicate public.$_2"],
     ),
+    // Two partitions of three have no part of it; one has an index that can be one.
+    defect(
+        "half",
+        "CREATE TABLE $ (a int, b text) PARTITION BY RANGE (a); CREATE TABLE \"$ P1\" PARTITION OF $ FOR VALUES FROM (0) TO (9);
+         CREATE TABLE $_p2 PARTITION OF $ FOR VALUES FROM (9) TO (99); CREATE TABLE $_p3 PARTITION OF $ FOR VALUES FROM (99) TO (999);
+         CREATE INDEX $_own ON $_p2 (b DESC); CREATE INDEX $_1 ON ONLY $ (b DESC);
+         CREATE INDEX $_third ON $_p3 (b DESC); ALTER INDEX $_1 ATTACH PARTITION $_third",
+        &["invalid public.$_1"],
+    ),
     // postgres_dba 50, ruby scripts: column 1 is no beginning of column 10.
     decoy("ten_columns", "CREATE TABLE $ (c1 int, c2 int, c3 int, c4 int, c5 int, c6 int, c7 int, c8 int, c9 int, c10 int, c11 int); CREATE INDEX $_1 ON $ (c1); CREATE INDEX $_2 ON $ (c10, c11)"),
     // What is not.
@@ -177,6 +186,7 @@ async fn every_defect_of_postgresql_is_found_and_no_decoy() {
     assert_eq!(shown("public.same_condition_much_longer_2").predicate.as_deref(), Some("b > ?"), "without literals");
     assert_eq!(shown("public.same_expression_1").keys[0].expression.as_deref(), Some("lower(a)"));
     assert_eq!(one(&found, "public.graph_a2").stays.as_ref().map(|s| s.name.as_str()), Some("public.graph_abc"));
+    completed(&server, &found).await;
     for f in by_all.findings.iter().filter(drops) {
         let drop = f.finding.proof.statements.iter().find(|s| s.text.starts_with("DROP INDEX")).expect("a statement");
         server.execute(&drop.text.replace(" CONCURRENTLY", "")).await.unwrap_or_else(|e| panic!("{}: {e}", drop.text));
@@ -190,6 +200,35 @@ async fn every_defect_of_postgresql_is_found_and_no_decoy() {
     let left: Vec<String> =
         of_kinds(&left, &KINDS).into_iter().filter(|f| !redundant.iter().any(|r| f.starts_with(r))).collect();
     assert_eq!(left, Vec::<String>::new(), "what was advised mends it");
+}
+
+/// What is to complete an index of a partitioned table does so; and its bytes are those of its parts.
+async fn completed(server: &Postgres, found: &perfdeck_database::indexes::Found) {
+    let finding = one(found, "public.half_1");
+    assert!(finding.finding.evidence.contains("1 of 3 partitions"), "{}", finding.finding.evidence);
+    let statements = &finding.finding.proof.statements;
+    assert_eq!(statements.len(), 4, "one is built and two are attached, or it is dropped: {statements:?}");
+    for text in statements.iter().map(|s| &s.text).filter(|text| !text.starts_with("DROP")) {
+        server.execute(text).await.unwrap_or_else(|e| panic!("{text}: {e}"));
+    }
+    server
+        .execute("INSERT INTO half SELECT i % 999, i::text FROM generate_series(1, 20000) i; ANALYZE")
+        .await
+        .expect("rows");
+    server.execute("INSERT INTO parted SELECT 1, i FROM generate_series(1, 20000) i; ANALYZE").await.expect("rows");
+    let again = judged(&reading(&server.url()).await);
+    assert!(
+        !of_kinds(&again, &["invalid"]).iter().any(|f| f.contains("half_1")),
+        "{:?}",
+        of_kinds(&again, &["invalid"])
+    );
+    let bytes: f64 = {
+        let mut c = server.connect().await.expect("connects");
+        let sql = "SELECT sum(pg_relation_size(relid))::float8 FROM pg_partition_tree('parted_2')";
+        sqlx::query_scalar(sql).fetch_one(&mut c).await.expect("a size")
+    };
+    assert!(bytes > 100_000.0, "{bytes}");
+    assert_eq!(one(&again, "public.parted_2").frees_bytes, Some(bytes), "those of its partitions");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -15,9 +15,20 @@ const RULES: &[Rule] = &[
         "CREATE TABLE $ (a); CREATE UNIQUE INDEX $_1 ON $ (a); CREATE UNIQUE INDEX $_2 ON $ (a)",
         &["duplicate $_2"],
     ),
+    // Rows of one `a` come by their number, which every statement can name.
+    decoy("number_unnamed", "CREATE TABLE $ (a, b); CREATE INDEX $_1 ON $ (a); CREATE INDEX $_2 ON $ (a, b DESC)"),
+    decoy(
+        "number_named_else",
+        "CREATE TABLE $ (a, b, rowid, oid); CREATE INDEX $_1 ON $ (a); CREATE INDEX $_2 ON $ (a, rowid)",
+    ),
+    defect(
+        "number_hidden",
+        "CREATE TABLE $ (a, rowid, oid, _rowid_); CREATE INDEX $_1 ON $ (a); CREATE INDEX $_2 ON $ (a, rowid)",
+        &["redundant $_1"],
+    ),
     defect(
         "prefix",
-        "CREATE TABLE $ (a, b); CREATE INDEX $_1 ON $ (a); CREATE INDEX $_2 ON $ (a, b)",
+        "CREATE TABLE $ (a, b, PRIMARY KEY (a, b)) WITHOUT ROWID; CREATE INDEX $_1 ON $ (a)",
         &["redundant $_1"],
     ),
     defect(
@@ -27,7 +38,7 @@ const RULES: &[Rule] = &[
     ),
     defect(
         "same_expression",
-        "CREATE TABLE $ (a, b); CREATE INDEX $_1 ON $ (lower(a)); CREATE INDEX $_2 ON $ (LOWER( a ), b)",
+        "CREATE TABLE $ (b INTEGER PRIMARY KEY, a); CREATE INDEX $_1 ON $ (lower(a)); CREATE INDEX $_2 ON $ (LOWER( a ), b)",
         &["redundant $_1"],
     ),
     // The row number stands behind `a`; here it has a name.

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use perfdeck_engine::database::{CreateIndexRequest, db_plan_index};
 use perfdeck_engine::{Engine, IndexText, changes, index_spec};
-use perfdeck_model::{ApiError, Change, ChangeState, Says, WaitsFor};
+use perfdeck_model::{ApiError, Change, ChangeState, ErrorCode, Says, WaitsFor};
 use perfdeck_testkit::sqlx::{self, Connection as _, Executor as _, Row as _};
 use perfdeck_testkit::{PostgresDatabase, eventually, shared_postgres};
 
 use super::{environment, valid};
-use crate::support::{apply, by_id, changed, confirmed, open, says, undo};
+use crate::support::{apply, by_id, changed, confirmed, open, plan_drop, says, undo};
 
 pub(super) fn text(table: &str, keys: &[&str]) -> IndexText {
     IndexText { table: table.into(), keys: keys.iter().map(|k| (*k).to_owned()).collect(), ..IndexText::default() }
@@ -184,8 +184,45 @@ async fn what_cannot_be_created_is_refused_before_anything_is_sent() {
     let refused = plan(&engine, &reader, orders()).await.expect_err("no owner");
     assert!(refused.message.contains("'looker' does not own public.orders"), "{refused}");
     let hint = refused.hint.unwrap_or_default();
-    assert!(hint.contains("GRANT \"perfdeck\" TO \"looker\";"), "whom it belongs to: {hint}");
+    // Its owner is a superuser: to become a member of that would give everything.
+    assert!(!hint.contains("GRANT"), "{hint}");
+    let wanted = "Ask the owner of the table, \"perfdeck\", to run: CREATE INDEX CONCURRENTLY \"ix_orders_";
+    assert!(hint.starts_with(wanted) && hint.ends_with(';'), "{hint}");
+    owners(&server, &engine, &reader).await;
     engine.shutdown().await;
+}
+
+/// Which roles may be granted, and what lets a role look into a schema.
+async fn owners(server: &PostgresDatabase, engine: &Arc<Engine>, reader: &str) {
+    server
+        .execute(
+            "CREATE ROLE plain_owner; CREATE ROLE maker CREATEROLE; CREATE ROLE member; GRANT maker TO member;
+             CREATE SCHEMA priv; CREATE TABLE priv.h (a int); CREATE INDEX h_a ON priv.h (a);
+             CREATE TABLE owned (a int); CREATE INDEX owned_1 ON owned (a); CREATE INDEX owned_2 ON owned (a)",
+        )
+        .await
+        .expect("roles");
+    for (owner, harmless) in [("plain_owner", true), ("maker", false), ("member", false)] {
+        server.execute(&format!("ALTER TABLE owned OWNER TO {owner}")).await.expect("given");
+        let refused = plan(engine, reader, text("owned", &["a"])).await.expect_err("no owner");
+        let hint = refused.hint.unwrap_or_default();
+        assert_eq!(hint.contains(&format!("GRANT \"{owner}\" TO \"looker\";")), harmless, "{hint}");
+        assert!(hint.contains("sk the owner of the table"), "{hint}");
+        let dropping = plan_drop(engine, reader, "owned_2").await.expect_err("no owner");
+        let hint = dropping.hint.unwrap_or_default();
+        assert!(hint.ends_with("to run: DROP INDEX CONCURRENTLY \"public\".\"owned_2\";"), "{hint}");
+    }
+    server.execute("CREATE ROLE stranger LOGIN PASSWORD 'stranger'").await.expect("a role without any right");
+    let stranger = &environment(engine, "stranger", &server.url_as("stranger", "stranger")).await;
+    for refused in [
+        plan(engine, stranger, text("priv.h", &["a"])).await.expect_err("hidden"),
+        plan_drop(engine, stranger, "priv.h_a").await.expect_err("hidden"),
+    ] {
+        assert_eq!(refused.hint.as_deref(), Some("GRANT USAGE ON SCHEMA \"priv\" TO \"stranger\";"), "{refused}");
+        assert_eq!(refused.code, ErrorCode::Privilege, "{refused}");
+    }
+    let nowhere = plan(engine, stranger, text("priv.nothing", &["a"])).await.expect_err("not there");
+    assert_eq!(nowhere.code, ErrorCode::NotFound, "{nowhere}");
 }
 
 /// Waits until the server has a build that waits for somebody.

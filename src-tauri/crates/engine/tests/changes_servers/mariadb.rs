@@ -183,6 +183,16 @@ async fn an_index_is_created_beside_writes_or_refused_with_the_reason_that_is_tr
     let refused = create(&engine, &other, text("orders", &["name", "id"])).await.expect_err("it may not");
     assert_eq!(refused.code, ErrorCode::Privilege, "{refused}");
     assert_eq!(refused.hint.as_deref(), Some("GRANT ALTER, INDEX ON `app`.`orders` TO 'reader'@'%';"));
+    // An account for one host: what is shown is what the server takes.
+    let low = "CREATE USER low@'127.0.0.1' IDENTIFIED BY 'low'; GRANT SELECT ON app.* TO low@'127.0.0.1'";
+    server.execute(low).await.expect("a user");
+    let url = format!("mariadb://low:low@127.0.0.1:{}/app", server.port());
+    let low = environment(&engine, "low", &url).await;
+    let refused = create(&engine, &low, text("orders", &["name", "id"])).await.expect_err("it may not");
+    let grant = refused.hint.unwrap_or_default();
+    assert_eq!(grant, "GRANT ALTER, INDEX ON `app`.`orders` TO 'low'@'127.0.0.1';");
+    server.execute(grant.trim_end_matches(';')).await.expect("the server takes it");
+    server.execute("REVOKE ALTER, INDEX ON `app`.`orders` FROM 'low'@'127.0.0.1'").await.expect("taken again");
 }
 
 /// Another database of the server may have a table of that name, and somebody who does the same to it.

@@ -18,6 +18,8 @@ fn durations_are_read_in_every_form() {
         ("250µs", 250_000),
         ("0s", 0),
         ("1m 30s", 90_000_000_000),
+        ("7d", 604_800_000_000_000),
+        ("1d12h", 129_600_000_000_000),
     ] {
         assert_eq!(Span::parse(text), Ok(Span(Duration::from_nanos(nanos))), "'{text}' has one meaning");
     }

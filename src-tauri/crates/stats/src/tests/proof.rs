@@ -142,4 +142,15 @@ fn verdicts_follow_the_rules() {
         "a write keeps the index up to date"
     );
     assert_eq!(verdict(&[writes, statement(vec![class(gain, true)])]).0, ProofVerdict::Regression);
+    let found = |of: ProofClass| verdict(&[ProofStatement { writes: true, ..statement(vec![of]) }]).0;
+    assert_eq!(
+        found(class(gain, true)),
+        ProofVerdict::Proven,
+        "a write finds its rows by it, and pays for it in the same time"
+    );
+    assert_eq!(
+        found(class(gain, false)),
+        ProofVerdict::Unclear,
+        "what is quicker without any use of it is none of its gains"
+    );
 }

@@ -44,7 +44,7 @@ fn may_not(address: &Address, pid: i64, mariadb: bool) -> ApiError {
     let user = address.username.as_deref().unwrap_or("perfdeck");
     let right = if mariadb { "CONNECTION ADMIN" } else { "CONNECTION_ADMIN" };
     ApiError::new(ErrorCode::Privilege, format!("'{user}' may not end session {pid}"))
-        .hint(format!("GRANT {right} ON *.* TO {};", account(user)))
+        .hint(format!("GRANT {right} ON *.* TO {};", account(address)))
 }
 
 /// It may be there: without PROCESS a user sees its own sessions only.

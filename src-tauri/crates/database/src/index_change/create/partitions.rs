@@ -105,7 +105,9 @@ pub(super) async fn parts(
             return Err(refused(format!("{partition}, a partition of {table}, is a foreign table and has no indexes")));
         }
         if !row.try_get::<bool, _>(6).map_err(failed)? {
-            return Err(why_no_owner(address, &partition, Some(&words(7)?)));
+            let name = name::candidates(&words(4)?, &IndexSpec { name: None, ..spec.clone() }).into_iter().next();
+            let statement = definition(spec, &name.unwrap_or_default(), &partition, Dialect::Postgres);
+            return Err(why_no_owner(address, c, (&partition, &words(7)?), &statement).await);
         }
         let mut wanted = name::candidates(&words(4)?, &IndexSpec { name: None, ..spec.clone() });
         wanted.retain(|name| !used.contains(&(schema.clone(), name.clone())));

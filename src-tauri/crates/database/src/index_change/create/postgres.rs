@@ -178,7 +178,7 @@ pub(super) async fn build(
         Built::Absent | Built::Invalid { .. } | Built::Partial { .. } => {}
         _ => return Err(refused(format!("Something else is called '{}' now", plan.name))),
     }
-    may_create(address, &mut c, &plan.table, &plan.schema).await?;
+    may_create(address, &mut c, (&plan.table, &plan.schema), &plan.statement(Scheme::Postgres)).await?;
     if plan.partitioned {
         partitions::build((address, password), &mut c, (plan, oid.is_some()), &mut watch).await?;
         return analyze(address, password, (&mut c, plan), &mut watch).await;

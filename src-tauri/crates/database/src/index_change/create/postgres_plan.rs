@@ -5,7 +5,7 @@ use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection as _, Row as _};
 
 use super::super::postgres_check::may_create;
-use super::super::postgres_session::{Mode, not_a_standby, open, unqualified, why, why_no_owner};
+use super::super::postgres_session::{Mode, no_usage, not_a_standby, open, unqualified, why, why_no_owner};
 use super::super::refused;
 use super::postgres::{index_of, indexes_of};
 use super::{CreatePlan, columns, conditions, definition, full, method, name, partitions};
@@ -29,6 +29,9 @@ struct Table {
     columns: Vec<String>,
     materialized: bool,
     partitioned: bool,
+    owner: String,
+    /// Whether this user has what the owner has.
+    is_own: bool,
 }
 
 pub(super) fn no_table(name: &str) -> ApiError {
@@ -38,12 +41,14 @@ pub(super) fn no_table(name: &str) -> ApiError {
 
 async fn table(address: &Address, c: &mut PgConnection, name: &str) -> Result<Table, ApiError> {
     let failed = |e: sqlx::Error| why(address, &e);
-    let found = sqlx::query(TABLE).bind(name).fetch_optional(c).await;
+    let found = sqlx::query(TABLE).bind(name).fetch_optional(&mut *c).await;
     own::add(address, 1.0, 0);
     let row = match found {
-        Ok(row) => row.ok_or_else(|| no_table(name))?,
+        Ok(Some(row)) => row,
         // A text that is no name names nothing.
-        Err(sqlx::Error::Database(_)) => return Err(no_table(name)),
+        Ok(None) | Err(sqlx::Error::Database(_)) => {
+            return Err(no_usage(address, c, name).await.unwrap_or_else(|| no_table(name)));
+        }
         Err(error) => return Err(failed(error)),
     };
     let words = |at: usize| row.try_get::<String, _>(at).map_err(failed);
@@ -59,10 +64,9 @@ async fn table(address: &Address, c: &mut PgConnection, name: &str) -> Result<Ta
     if persistence == "t" {
         return no("is a temporary table of a session");
     }
-    if !row.try_get::<bool, _>(6).map_err(failed)? {
-        return Err(why_no_owner(address, &full, Some(&words(8)?)));
-    }
     Ok(Table {
+        owner: words(8)?,
+        is_own: row.try_get(6).map_err(failed)?,
         oid: row.try_get(0).map_err(failed)?,
         name: full,
         schema,
@@ -104,7 +108,7 @@ async fn classed(address: &Address, c: &mut PgConnection, spec: &IndexSpec) -> R
     let method = method(&spec).to_owned();
     for key in &mut spec.keys {
         let Some(class) = key.operator_class.take() else { continue };
-        let (schema, name) = class.rsplit_once('.').map_or((None, class.as_str()), |(s, n)| (Some(s), n));
+        let (schema, name) = class.rsplit_once('.').map_or((None, class.as_str()), |(s, n)| (Some(unquoted(s)), n));
         let sql = "
             SELECT CASE WHEN o.opcdefault THEN '' ELSE format('%I.%I', n.nspname, o.opcname) END
             FROM pg_catalog.pg_opclass o JOIN pg_catalog.pg_namespace n ON n.oid = o.opcnamespace
@@ -121,6 +125,12 @@ async fn classed(address: &Address, c: &mut PgConnection, spec: &IndexSpec) -> R
         key.operator_class = Some(found).filter(|class| !class.is_empty());
     }
     Ok(spec)
+}
+
+/// A name without the quotes that it may be written in.
+fn unquoted(name: &str) -> String {
+    let inner = name.strip_prefix('"').and_then(|n| n.strip_suffix('"'));
+    inner.map_or_else(|| name.to_owned(), |inner| inner.replace("\"\"", "\""))
 }
 
 /// Makes sure that the server takes the expressions and the condition, without running them over a row.
@@ -183,6 +193,11 @@ async fn free_name(
     })
 }
 
+/// The statement as its table takes it while others write.
+fn beside(statement: &str, table: &Table) -> String {
+    if table.partitioned { statement.to_owned() } else { statement.replacen("INDEX", "INDEX CONCURRENTLY", 1) }
+}
+
 pub(super) async fn plan(
     address: &Address,
     password: Option<&Sensitive>,
@@ -196,9 +211,14 @@ pub(super) async fn plan(
     }
     // Operator classes by the role's own search path; from then on every name has its schema.
     let spec = classed(address, &mut c, spec).await?;
+    if !table.is_own {
+        let name = spec.name.clone().or_else(|| name::candidates(&table.plain, &spec).into_iter().next());
+        let statement = definition(&spec, &name.unwrap_or_default(), &table.name, Dialect::Postgres);
+        return Err(why_no_owner(address, &mut c, (&table.name, &table.owner), &beside(&statement, &table)).await);
+    }
     unqualified(address, &mut c).await?;
     takes(address, &mut c, &table, &spec).await?;
-    may_create(address, &mut c, &table.name, &table.schema).await?;
+    may_create(address, &mut c, (&table.name, &table.schema), "").await?;
     let all = indexes_of(address, &mut c, table.oid).await?;
     let (index, shown) = free_name(address, &mut c, (&table, &spec), &all).await?;
     let covered_by = super::beside(&index_of(&spec, (&table.name, &shown), table.partitioned), &all)?;

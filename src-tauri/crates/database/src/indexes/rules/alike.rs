@@ -4,7 +4,7 @@
 //! a prefix, condition, columns held beside the keys, uniqueness and what it takes for equal, options, and by what an engine puts
 //! behind the keys itself. Columns are compared as columns; what differs in anything is not alike.
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use perfdeck_model::{IndexKey, IndexOrigin};
 
@@ -192,14 +192,30 @@ pub(crate) fn by_table(reading: &IndexReading) -> BTreeMap<&str, Vec<&Index>> {
     tables
 }
 
-/// Indexes that need not stay, each with one that stays: of a pair never both go.
+/// How many indexes of partitioned tables one is a part of, through each other.
+fn depth(index: &Index, by_name: &HashMap<&str, &Index>) -> usize {
+    const DEEPEST: usize = 32;
+    let next = |i: &&Index| i.identity.part_of.as_deref().and_then(|parent| by_name.get(parent).copied());
+    std::iter::successors(Some(index), next).take(DEEPEST).count()
+}
+
+/// Indexes that need not stay, each with one that stays: of a pair never both go. What is a part of one that goes, goes with it: it is
+/// no advice of its own, and stays for nobody.
 pub(crate) fn advised(reading: &IndexReading) -> Vec<Advice<'_>> {
-    let mut all = Vec::new();
-    for own in by_table(reading).values() {
+    let by_name: HashMap<&str, &Index> = reading.indexes.iter().map(|i| (i.identity.name.as_str(), i)).collect();
+    let mut tables: Vec<Vec<&Index>> = by_table(reading).into_values().collect();
+    // A partitioned table before its partitions.
+    tables.sort_by_key(|own| own.iter().map(|i| depth(i, &by_name)).max());
+    let (mut all, mut gone): (Vec<Advice<'_>>, HashSet<&str>) = (Vec::new(), HashSet::new());
+    for own in tables {
+        let (with, own): (Vec<&Index>, Vec<&Index>) =
+            own.into_iter().partition(|i| i.identity.part_of.as_deref().is_some_and(|parent| gone.contains(parent)));
+        gone.extend(with.iter().map(|i| i.identity.name.as_str()));
         let goes = |a: &Index| {
             is_free(a) && a.identity.valid && a.identity.maintained && own.iter().any(|b| before(a, b).is_some())
         };
         let (going, staying): (Vec<&Index>, Vec<&Index>) = own.iter().copied().partition(|index| goes(index));
+        gone.extend(going.iter().filter(|i| i.identity.partitioned).map(|i| i.identity.name.as_str()));
         for index in &going {
             // The best that stays: the same keys before more, and then what something needs anyway.
             let best = staying.iter().filter_map(|b| Some((before(index, b)?, *b)));
@@ -211,7 +227,23 @@ pub(crate) fn advised(reading: &IndexReading) -> Vec<Advice<'_>> {
             }
         }
     }
+    all.sort_by(|a, b| a.index.identity.table.cmp(&b.index.identity.table));
     all
+}
+
+/// Whether one of another table has the keys, the columns beside them and the condition of this one, and may be a part of it.
+pub(crate) fn may_be_part(part: &Index, of: &Index) -> bool {
+    let (x, y) = (&part.identity, &of.identity);
+    let enforced = !y.unique || x.unique && x.nulls_not_distinct == y.nulls_not_distinct;
+    x.valid
+        && x.part_of.is_none()
+        && part.compared.understood
+        && x.method == y.method
+        && x.keys.len() == y.keys.len()
+        && keys(part).iter().zip(&keys(of)).all(|(a, b)| same(a, b))
+        && x.include == y.include
+        && part.compared.predicate == of.compared.predicate
+        && enforced
 }
 
 /// Another index with the same keys that serves and enforces whatever this one does, and how it differs.
@@ -267,6 +299,26 @@ mod tests {
         assert_eq!(goes(all), want, "whatever goes leaves one that serves it, and that one does not go");
         let circle = vec![index("x", &["a"]), index("y", &["a"]), index("z", &["a"])];
         assert_eq!(goes(circle).len(), 2, "of three that are alike one stays");
+    }
+
+    #[test]
+    fn what_goes_with_the_index_of_its_partitioned_table_stays_for_nobody() {
+        let of = |name: &str, table: &str, part_of: Option<&str>, columns: &[&str]| {
+            let mut index = index(name, columns);
+            index.identity.table = table.to_owned();
+            index.identity.partitioned = table == "z";
+            index.identity.part_of = part_of.map(str::to_owned);
+            index
+        };
+        // The name of the partitioned table comes last.
+        let all = vec![
+            of("local", "p", None, &["k"]),
+            of("p_k", "p", Some("k"), &["k"]),
+            of("p_k_id", "p", Some("k_id"), &["k", "id"]),
+            of("k", "z", None, &["k"]),
+            of("k_id", "z", None, &["k", "id"]),
+        ];
+        assert_eq!(goes(all), told(&[("local", "p_k_id", false), ("k", "k_id", false)]));
     }
 
     #[test]

@@ -2,13 +2,15 @@
 use perfdeck_model::{FindingTarget, IndexFindingKind, Proof};
 use perfdeck_words as words;
 
-use super::{Draft, Facts, statements};
+use super::{Draft, Facts, partitioned, statements};
 use crate::indexes::facts::{Index, Work};
 
 pub(super) fn found<'a>(facts: &Facts<'a>) -> Vec<Draft<'a>> {
-    // The index of a partitioned table is invalid until each partition has one, which may be meant so.
-    let left = |i: &&Index| !i.identity.valid && !i.identity.partitioned && i.compared.work == Work::None;
-    facts.reading.indexes.iter().filter(left).map(|index| draft(facts, index)).collect()
+    let left = |i: &&Index| !i.identity.valid && i.compared.work == Work::None;
+    let draft = |index: &'a Index| {
+        if index.identity.partitioned { partitioned::draft(facts, index) } else { Some(draft(facts, index)) }
+    };
+    facts.reading.indexes.iter().filter(left).filter_map(draft).collect()
 }
 
 /// Whether a rebuild that failed left it beside the one that it was to replace.

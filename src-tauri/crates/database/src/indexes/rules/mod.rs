@@ -5,6 +5,7 @@ mod duplicate;
 mod foreign_key;
 mod invalid;
 mod never_analyzed;
+mod partitioned;
 mod rank;
 mod statements;
 mod unused;

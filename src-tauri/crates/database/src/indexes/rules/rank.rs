@@ -21,7 +21,8 @@ impl Whole {
         let written = |index: &Index| reading.tables.get(&index.identity.table).and_then(|t| t.entries_written);
         let tables = reading.tables.values();
         Self {
-            bytes: reading.indexes.iter().filter_map(|i| i.done.bytes).sum(),
+            // Those of partitioned tables have the bytes of their parts.
+            bytes: reading.indexes.iter().filter(|i| !i.identity.partitioned).filter_map(|i| i.done.bytes).sum(),
             written: reading.indexes.iter().filter_map(written).sum(),
             rows: tables.clone().filter_map(|t| t.rows).sum(),
             scan_rows: tables.filter_map(|t| t.scan_rows).sum(),

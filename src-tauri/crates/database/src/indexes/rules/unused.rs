@@ -1,11 +1,12 @@
 //! Indexes that nothing read for long enough, on no node.
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use perfdeck_model::{IndexFindingKind, Proof, UnusedAnswer};
 use perfdeck_words as words;
 
 use super::{Draft, Facts, alike, foreign_key, named, statements};
 use crate::indexes::facts::{Counted, Index, IndexReading};
+use crate::indexes::parts;
 
 /// Statistics younger than a week tell nothing: what runs once a week did not run yet.
 const ENOUGH_S: f64 = 7.0 * 86_400.0;
@@ -95,7 +96,7 @@ pub(super) fn found<'a>(facts: &Facts<'a>) -> (Vec<Draft<'a>>, UnusedAnswer) {
     let others = u32::try_from(facts.others.len()).unwrap_or(u32::MAX);
     let not_asked = facts.reading.standbys.map(|n| n.saturating_sub(others));
     let uses = uses(std::iter::once(facts.reading).chain(facts.others));
-    let parts = parts(facts.reading);
+    let parts = parts::parts(&facts.reading.indexes);
     let mut all = Vec::new();
     for index in facts.reading.indexes.iter().filter(|index| is_judged(facts, index)) {
         // One of a partitioned table has no scans: those of its parts are its own.
@@ -122,21 +123,6 @@ pub(super) fn found<'a>(facts: &Facts<'a>) -> (Vec<Draft<'a>>, UnusedAnswer) {
     }
     let nodes = others.saturating_add(1);
     (all, UnusedAnswer::Judged { hours: window / 3_600.0, nodes, standbys_not_asked: not_asked })
-}
-
-/// The indexes with entries below each one of a partitioned table.
-fn parts(reading: &IndexReading) -> HashMap<&str, Vec<&Index>> {
-    let by_name: HashMap<&str, &Index> = reading.indexes.iter().map(|i| (i.identity.name.as_str(), i)).collect();
-    let mut all: HashMap<&str, Vec<&Index>> = HashMap::new();
-    for index in reading.indexes.iter().filter(|i| !i.identity.partitioned) {
-        let (mut at, mut seen) = (index, HashSet::new());
-        while let Some(parent) = at.identity.part_of.as_deref().filter(|p| seen.insert(*p)) {
-            let Some(next) = by_name.get(parent) else { break };
-            all.entry(&next.identity.name).or_default().push(index);
-            at = next;
-        }
-    }
-    all
 }
 
 /// What was seen of an index.

@@ -16,7 +16,7 @@ use crate::error::explain;
 pub use postgres::{TableSort, far_values};
 
 /// Longest time to connect, and of all questions together.
-const CONNECT: Duration = Duration::from_secs(3);
+pub(super) const CONNECT: Duration = Duration::from_secs(3);
 const READING: Duration = Duration::from_secs(20);
 /// Tables that are read at most.
 const MOST_TABLES: usize = 500;
@@ -36,6 +36,8 @@ pub struct DatabaseFacts {
     pub extensions: BTreeSet<String>,
     /// And those that could be.
     pub available: BTreeSet<String>,
+    /// Operator classes of extensions that the search path does not find, with their schema, as an index names them.
+    pub classes: Vec<String>,
     /// Whether the server is a standby.
     pub standby: bool,
     /// Tables.
@@ -144,6 +146,8 @@ pub struct ColumnFacts {
     pub common: Vec<(String, f64)>,
     /// Bounds of groups of as many rows.
     pub bounds: Vec<String>,
+    /// Of arrays the values that most of them have, the most common first.
+    pub elements: Vec<String>,
     /// How far the order on disk is that of the values.
     pub correlation: Option<f64>,
     /// How much of the rows leaves each remainder of the value's stored length by 8, where values tell.

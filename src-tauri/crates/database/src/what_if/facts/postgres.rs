@@ -26,7 +26,9 @@ const SERVER: &str = "
     SELECT current_setting('server_version_num')::int4, current_setting('block_size')::float8,
            to_json(current_schemas(false))::text, pg_is_in_recovery(), to_json(ARRAY(
              SELECT name || CASE WHEN installed_version IS NULL THEN '' ELSE '+' END FROM pg_available_extensions
-             WHERE name IN ('pg_trgm', 'hypopg')))::text";
+             WHERE name IN ('pg_trgm', 'hypopg')))::text,
+           to_json(ARRAY(SELECT format('%I.%I', n.nspname, o.opcname) FROM pg_opclass o JOIN pg_namespace n ON n.oid = o.opcnamespace
+             WHERE o.opcname = 'gin_trgm_ops' AND NOT pg_opclass_is_visible(o.oid)))::text";
 
 const VIEWS: &str = "
     SELECT n.nspname::text, c.relname::text, pg_get_viewdef(c.oid)
@@ -65,7 +67,8 @@ const TABLES: &str = "
 const COLUMNS: &str = "
     WITH s AS MATERIALIZED (
         SELECT schemaname, tablename, attname, inherited, null_frac, avg_width, n_distinct, correlation,
-               most_common_vals::text::text[] AS vals, most_common_freqs AS freqs, histogram_bounds::text::text[] AS bounds
+               most_common_vals::text::text[] AS vals, most_common_freqs AS freqs, histogram_bounds::text::text[] AS bounds,
+               most_common_elems::text::text[] AS elems, most_common_elem_freqs AS elem_freqs
         FROM pg_stats WHERE tablename IN ($NAMES))
     SELECT a.attrelid::int8, a.attname::text, format_type(a.atttypid, a.atttypmod), a.attlen::int4, a.attalign::text,
            a.attnotnull, t.typcategory::text, t.typname::text,
@@ -77,7 +80,9 @@ const COLUMNS: &str = "
            to_json(s.freqs[1:100])::text,
            to_json(ARRAY(SELECT left(v, $LONGEST) FROM unnest(s.bounds) WITH ORDINALITY u(v, o)
                          WHERE o % greatest(1, cardinality(s.bounds) / 100) = 0 OR o = 1 ORDER BY o))::text,
-           (SELECT max(octet_length(v))::float8 FROM unnest(s.vals || s.bounds) v)
+           (SELECT max(octet_length(v))::float8 FROM unnest(s.vals || s.bounds) v),
+           to_json(ARRAY(SELECT left(v, $LONGEST) FROM unnest(s.elems, s.elem_freqs) u(v, f)
+                         WHERE v IS NOT NULL ORDER BY f DESC NULLS LAST LIMIT 100))::text
     FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
     JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_collation l ON l.oid = a.attcollation
     JOIN pg_database d ON d.datname = current_database()
@@ -92,13 +97,15 @@ const KEYS: &str = "
            pg_get_expr(i.indpred, i.indrelid), k > i.indnkeyatts, a.attname::text,
            CASE WHEN i.indkey[k - 1] = 0 THEN pg_get_indexdef(i.indexrelid, k, true) END,
            CASE WHEN k <= i.indnkeyatts THEN i.indoption[k - 1]::int4 ELSE 0 END,
-           CASE WHEN o.opcdefault THEN NULL ELSE o.opcname::text END,
+           CASE WHEN o.opcdefault THEN NULL WHEN pg_opclass_is_visible(o.oid) THEN o.opcname::text
+                ELSE format('%I.%I', v.nspname, o.opcname) END,
            CASE WHEN k <= i.indnkeyatts AND i.indkey[k - 1] <> 0 AND i.indcollation[k - 1] <> a.attcollation
                 THEN coalesce(l.collname::text, '') END
     FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_am m ON m.oid = c.relam
     CROSS JOIN LATERAL generate_series(1, i.indnatts::int4) k
     LEFT JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[k - 1]
     LEFT JOIN pg_opclass o ON k <= i.indnkeyatts AND o.oid = i.indclass[k - 1]
+    LEFT JOIN pg_namespace v ON v.oid = o.opcnamespace
     LEFT JOIN pg_collation l ON k <= i.indnkeyatts AND l.oid = i.indcollation[k - 1]
     WHERE i.indrelid IN ($OIDS) ORDER BY i.indrelid, c.relname, k LIMIT 20000";
 
@@ -139,6 +146,7 @@ pub(super) async fn facts(
                 None => found.available.insert(name),
             };
         }
+        found.classes = texts(row, 5)?;
     }
     let mut names = names.clone();
     found.views = views(c, address, &mut names).await?;
@@ -295,6 +303,7 @@ fn column(row: &PgRow) -> Result<ColumnFacts, sqlx::Error> {
         bounds,
         correlation: row.try_get(13)?,
         remainders: values.map(|v| v.remainders),
+        elements: texts(row, 18)?,
         ..ColumnFacts::default()
     })
 }

@@ -1,9 +1,9 @@
 //! The database's facts in the advisor's words. Pure.
 use perfdeck_advisor::{
-    Catalogue, Collating, Column, Dialect, Existing, Index, Key, KeyOf, Method, Table, TableKind, TypeClass, View,
-    WritesADay, predicate_of, scalar_of,
+    Catalogue, Collating, Column, Dialect, Existing, Index, Key, KeyOf, Method, ParameterType, Table, TableKind,
+    TypeClass, View, WritesADay, predicate_of, scalar_of,
 };
-use perfdeck_database::what_if::{ColumnFacts, DatabaseFacts, IndexFacts, KeyFacts, TableFacts};
+use perfdeck_database::what_if::{ColumnFacts, DatabaseFacts, IndexFacts, KeyFacts, TableFacts, TypeFacts};
 
 /// The catalogue that facts are.
 pub(super) fn of(facts: &DatabaseFacts, dialect: Dialect) -> Catalogue {
@@ -14,6 +14,7 @@ pub(super) fn of(facts: &DatabaseFacts, dialect: Dialect) -> Catalogue {
         search_path: facts.search_path.clone(),
         extensions: facts.extensions.clone(),
         available: facts.available.clone(),
+        classes: facts.classes.iter().filter_map(|c| Some((c.rsplit_once('.')?.1.to_owned(), c.clone()))).collect(),
         tables: facts.tables.iter().map(table).collect(),
         views: facts
             .views
@@ -85,8 +86,19 @@ fn column(facts: &ColumnFacts) -> Column {
         distinct: facts.distinct,
         common: facts.common.clone(),
         bounds: facts.bounds.clone(),
+        elements: facts.elements.clone(),
         correlation: facts.correlation,
         remainders: facts.remainders,
+    }
+}
+
+/// The type of a parameter.
+pub(super) fn parameter(facts: &TypeFacts) -> ParameterType {
+    ParameterType {
+        name: facts.name.clone(),
+        category: facts.category,
+        of: facts.of.as_deref().map(|of| Box::new(parameter(of))),
+        label: facts.label.clone(),
     }
 }
 

@@ -12,14 +12,16 @@ mod workload;
 use std::collections::BTreeSet;
 
 use perfdeck_advisor::{
-    Advice, Budget, Candidates, Catalogue, Estimate, FarEnd, Limits, Parameters, Workload, advise, candidates,
-    far_ends, parameters,
+    Advice, Budget, Candidates, Catalogue, Estimate, FarEnd, Limits, ParameterType, Parameters, Workload, advise,
+    candidates, far_ends, parameters,
 };
 use perfdeck_database::what_if::{
-    self, DatabaseFacts, Failure, HypoPg, Lab, LabTable, Place, Rung, Schema, TableSort, database_facts, far_values,
+    self, DatabaseFacts, Failure, HypoPg, Lab, LabTable, Place, Rung, Schema, TableSort, TypeFacts, database_facts,
+    far_values, parameter_types,
 };
 use perfdeck_model::{Address, ApiError, Kind, PlanNode, Scheme, Sensitive, SimulationMethod};
 use perfdeck_sqltext::names;
+use perfdeck_words as words;
 
 pub(crate) use self::kept::Unstored;
 use self::simulated::{Simulated, Way, proposed};
@@ -199,13 +201,16 @@ pub(in crate::features::database) async fn known(
         workload.add(&catalogue, &statement.text, statement.calls, statement.total_ms, None);
     }
     let far = far(address, password, &catalogue, &workload).await?;
-    let values = |statement: &perfdeck_advisor::Statement| {
+    let texts: Vec<&str> = workload.statements.iter().map(|s| s.text.as_str()).collect();
+    let types = parameter_types(address, password, facts.version, &texts).await?;
+    let values = |(statement, types): (&perfdeck_advisor::Statement, &Vec<TypeFacts>)| {
         let count = perfdeck_sqltext::parameters(&statement.text, dialect);
+        let types: Vec<ParameterType> = types.iter().map(catalogue::parameter).collect();
         let tables: Vec<usize> = statement.shape.scans.iter().map(|s| s.table).collect();
         let own: Vec<FarEnd> = far.iter().filter(|f| tables.contains(&f.table)).cloned().collect();
-        parameters(&statement.shape, count, &catalogue, &own)
+        parameters(&statement.shape, count, &types, &catalogue, &own)
     };
-    let parameters = workload.statements.iter().map(values).collect();
+    let parameters = workload.statements.iter().zip(&types).map(values).collect();
     Ok(Known { facts, catalogue, workload, parameters })
 }
 
@@ -262,7 +267,8 @@ async fn on_postgres(
         pooled: false,
     };
     let mut failed: Option<ApiError> = None;
-    for rung in what_if::rungs(place) {
+    let rungs = what_if::rungs(place);
+    for rung in rungs.iter().copied() {
         let opened = match rung {
             Rung::HypoPg => {
                 let all = proposed(&prepared.catalogue, &prepared.made);
@@ -270,11 +276,17 @@ async fn on_postgres(
             }
             Rung::Shadow => {
                 let all = proposed(&prepared.catalogue, &prepared.made);
-                let tables = lab_tables(prepared);
+                let tables = lab_tables(prepared, &|_| true);
                 Lab::open(address, password, &tables, &prepared.facts.views, all).await.map(Way::Lab)
             }
         };
         match opened {
+            Ok(Way::HypoPg(hypopg)) if rungs.contains(&Rung::Shadow) && !hypopg.left_out().is_empty() => {
+                let (way, note) = with_samples(address, password, prepared, hypopg).await?;
+                let mut reached = simulate(way, prepared, budget, Some(rung)).await?;
+                reached.advice.notes.push(note);
+                return Ok(reached);
+            }
             Ok(way) => return simulate(way, prepared, budget, Some(rung)).await,
             Err(Failure::Died(error)) => return Err(AdviceFailure::Died(rung, error)),
             Err(Failure::Told(error)) => failed = failed.or(Some(error)),
@@ -288,10 +300,42 @@ async fn on_postgres(
     Ok(Reached { advice, plans: Vec::new(), method: SimulationMethod::None })
 }
 
-/// Tables that the workload's statements read, for samples.
-fn lab_tables(prepared: &Prepared) -> Vec<LabTable> {
-    let scans = prepared.workload.statements.iter().flat_map(|s| &s.shape.scans);
-    let written = prepared.workload.statements.iter().flat_map(|s| &s.shape.written);
+/// Samples beside `HypoPG`, for the statements that an index could be for which it cannot simulate; and what to say of that.
+async fn with_samples(
+    address: &Address,
+    password: Option<&Sensitive>,
+    prepared: &Prepared,
+    hypopg: HypoPg,
+) -> Result<(Way, String), AdviceFailure> {
+    let unfit = hypopg.left_out();
+    let why = unfit.first().map_or("", |(_, why)| *why);
+    let candidates = unfit.iter().filter_map(|(place, _)| prepared.made.all.get(*place));
+    let statements: BTreeSet<usize> = candidates.flat_map(|c| &c.from).copied().collect();
+    let all = proposed(&prepared.catalogue, &prepared.made);
+    let tables = lab_tables(prepared, &|at| statements.contains(&at));
+    match Lab::open(address, password, &tables, &prepared.facts.views, all).await {
+        Ok(lab) => {
+            let count = words::plural(statements.len(), "statement");
+            let note = format!("{count} asked about on samples of the tables: {why}");
+            Ok((Way::Both(hypopg, lab, statements), note))
+        }
+        Err(Failure::Died(error)) => {
+            hypopg.close().await;
+            Err(AdviceFailure::Died(Rung::Shadow, error))
+        }
+        Err(Failure::Told(error)) => {
+            let hint = error.hint.map(|hint| format!(". {hint}")).unwrap_or_default();
+            Ok((Way::HypoPg(hypopg), format!("{why}, and no samples could be made: {}{hint}", error.message)))
+        }
+    }
+}
+
+/// Tables that those of the workload's statements read, for samples.
+fn lab_tables(prepared: &Prepared, of_statement: &dyn Fn(usize) -> bool) -> Vec<LabTable> {
+    let statements = prepared.workload.statements.iter().enumerate();
+    let statements: Vec<_> = statements.filter(|(at, _)| of_statement(*at)).map(|(_, s)| s).collect();
+    let scans = statements.iter().flat_map(|s| &s.shape.scans);
+    let written = statements.iter().flat_map(|s| &s.shape.written);
     let read: BTreeSet<usize> = scans.map(|s| s.table).chain(written.map(|w| w.table)).collect();
     let of = |at: &usize| {
         let table = prepared.facts.tables.get(*at)?;

@@ -19,6 +19,9 @@ pub(super) enum Way {
     HypoPg(HypoPg),
     /// On samples.
     Lab(Lab),
+    /// With `HypoPG`, and these statements on samples: an index could be theirs that it cannot simulate. Each statement is asked one way
+    /// only, because costs of the two are not of one measure.
+    Both(HypoPg, Lab, BTreeSet<usize>),
     /// On an empty schema of SQLite.
     Schema(Schema),
 }
@@ -55,21 +58,21 @@ impl Way {
     pub(super) fn left_out(&self) -> Vec<(usize, &'static str)> {
         match self {
             Self::HypoPg(hypopg) => hypopg.left_out(),
-            Self::Lab(_) | Self::Schema(_) => Vec::new(),
+            Self::Lab(_) | Self::Both(..) | Self::Schema(_) => Vec::new(),
         }
     }
 
     /// Tables that it does not have, with the reason.
     pub(super) fn missing(&self) -> Vec<(String, String)> {
         match self {
-            Self::Lab(lab) => lab.left_out().to_vec(),
+            Self::Lab(lab) | Self::Both(_, lab, _) => lab.left_out().to_vec(),
             Self::HypoPg(_) | Self::Schema(_) => Vec::new(),
         }
     }
 
     /// Bytes of the inverted indexes among the candidates, where the way can build them.
     pub(super) async fn sizes(&mut self, made: &mut Candidates) -> Result<(), Failure> {
-        let Self::Lab(lab) = self else { return Ok(()) };
+        let (Self::Lab(lab) | Self::Both(_, lab, _)) = self else { return Ok(()) };
         let inverted = |at: &usize| made.all[*at].index.method == Method::Gin;
         let places: Vec<usize> = (0..made.all.len()).filter(inverted).collect();
         for (place, bytes) in places.iter().zip(lab.sizes(&places).await?) {
@@ -83,6 +86,10 @@ impl Way {
             Self::HypoPg(way) => way.keep_nodes(),
             Self::Lab(way) => way.keep_nodes(),
             Self::Schema(way) => way.keep_nodes(),
+            Self::Both(hypopg, lab, _) => {
+                hypopg.keep_nodes();
+                lab.keep_nodes();
+            }
         }
     }
 
@@ -90,12 +97,27 @@ impl Way {
         match self {
             Self::HypoPg(way) => way.close().await,
             Self::Lab(way) => way.close().await,
+            Self::Both(hypopg, lab, _) => {
+                hypopg.close().await;
+                lab.close().await;
+            }
             Self::Schema(way) => way.close().await,
         }
     }
 
-    async fn costs(&mut self, questions: &[WhatIf<'_>]) -> Result<Costs, Failure> {
+    /// Answers questions, of which each is about the statement at its place in `statements`.
+    async fn costs(&mut self, questions: &[WhatIf<'_>], statements: &[usize]) -> Result<Costs, Failure> {
         match self {
+            Self::Both(hypopg, lab, sampled) => {
+                let (mut here, mut there) = (Vec::new(), Vec::new());
+                for (question, statement) in questions.iter().zip(statements) {
+                    if sampled.contains(statement) { &mut there } else { &mut here }.push(question.clone());
+                }
+                let mut here = hypopg.costs(&here).await?.into_iter();
+                let mut there = lab.costs(&there).await?.into_iter();
+                let next = |of: &usize| if sampled.contains(of) { there.next() } else { here.next() };
+                Ok(statements.iter().filter_map(next).collect())
+            }
             Self::HypoPg(way) => way.costs(questions).await,
             Self::Lab(way) => way.costs(questions).await,
             Self::Schema(way) => way.costs(questions).await,
@@ -140,7 +162,8 @@ impl<'a> Simulated<'a> {
                 indexes,
             })
             .collect();
-        self.way.costs(&asked).await.map_err(|failure| {
+        let statements: Vec<usize> = questions.iter().map(|q| q.statement).collect();
+        self.way.costs(&asked, &statements).await.map_err(|failure| {
             self.died |= matches!(failure, Failure::Died(_));
             ApiError::from(failure)
         })
@@ -215,8 +238,8 @@ impl Oracle for Simulated<'_> {
     fn worth(&self) -> Worth {
         match &self.way {
             Way::HypoPg(_) => Worth::Planner,
-            Way::Lab(lab) if lab.is_whole() => Worth::Planner,
-            Way::Lab(_) => Worth::Sample,
+            Way::Lab(lab) | Way::Both(_, lab, _) if lab.is_whole() => Worth::Planner,
+            Way::Lab(_) | Way::Both(..) => Worth::Sample,
             Way::Schema(_) => Worth::Steps,
         }
     }

@@ -67,22 +67,33 @@ async fn ready(
 ) -> Result<Vec<Cell>, Trouble> {
     let (text, dialect) = (one.of.text.as_str(), known.catalogue.dialect);
     let refused = |why: String| Err(Trouble::Refused(why));
-    if one.writes && !wanted.writes {
-        return refused("it writes, and nobody asked for writes to be run".to_owned());
-    }
-    if one.writes && !alters_rows(text, dialect) {
-        return refused("it is neither one statement that reads nor an INSERT, UPDATE or DELETE".to_owned());
+    let place = known.workload.statements.iter().position(|s| s.text == text);
+    let some_values = place.and_then(|at| known.parameters.get(at)?.first()).map_or(&[][..], |p| p.values.as_slice());
+    if one.writes && !(wanted.writes && alters_rows(text, dialect)) {
+        // What is no statement at all is told as that.
+        if !is_command(text, dialect) {
+            arms.parse(text, some_values).await?;
+        }
+        return refused(if alters_rows(text, dialect) {
+            "it writes, and nobody asked for writes to be run".to_owned()
+        } else {
+            "it is neither one statement that reads nor an INSERT, UPDATE or DELETE".to_owned()
+        });
     }
     let hinted = match arms.method() {
         ProofMethod::IgnoreHint => {
             let table = last_name(&index.table, dialect);
-            let both = ignoring(text, &table, &index.name);
-            Some(both.map_err(|why| Trouble::Refused(format!("no hint can be put into it: {why}")))?)
+            match ignoring(text, &table, &index.name) {
+                Ok(both) => Some(both),
+                Err(why) => {
+                    arms.parse(text, some_values).await?;
+                    return refused(format!("no hint can be put into it: {why}"));
+                }
+            }
         }
         _ => None,
     };
     let (with, without) = hinted.as_ref().map_or((text, None), |h| (h.plain.as_str(), Some(h.ignoring.as_str())));
-    let place = known.workload.statements.iter().position(|s| s.text == text);
     // Only an order that is read to a limit has a far end.
     let no_end = place.is_some_and(|at| far_ends(&known.workload.statements[at].shape).is_empty());
     let values: Vec<(Class, Vec<String>)> = match place.and_then(|at| known.parameters.get(at)) {
@@ -115,6 +126,71 @@ async fn ready(
 fn words(text: &str, dialect: Dialect) -> Vec<String> {
     let words = tokens(text, dialect).into_iter().filter(|t| t.kind == Kind::Word);
     words.filter_map(|t| text.get(t.start..t.end)).map(str::to_ascii_uppercase).collect()
+}
+
+/// Whether a statement begins as one of those that servers do not prepare, and that have no plan.
+fn is_command(text: &str, dialect: Dialect) -> bool {
+    const OTHERS: &[&str] = &[
+        "ABORT",
+        "ALTER",
+        "ANALYZE",
+        "ATTACH",
+        "BEGIN",
+        "CALL",
+        "CHECKPOINT",
+        "CLOSE",
+        "CLUSTER",
+        "COMMENT",
+        "COMMIT",
+        "COPY",
+        "CREATE",
+        "DEALLOCATE",
+        "DECLARE",
+        "DETACH",
+        "DISCARD",
+        "DO",
+        "DROP",
+        "END",
+        "EXECUTE",
+        "EXPLAIN",
+        "FETCH",
+        "FLUSH",
+        "GRANT",
+        "HANDLER",
+        "IMPORT",
+        "KILL",
+        "LISTEN",
+        "LOAD",
+        "LOCK",
+        "MERGE",
+        "MOVE",
+        "NOTIFY",
+        "OPTIMIZE",
+        "PRAGMA",
+        "PREPARE",
+        "REASSIGN",
+        "REFRESH",
+        "REINDEX",
+        "RELEASE",
+        "RENAME",
+        "REPAIR",
+        "RESET",
+        "REVOKE",
+        "ROLLBACK",
+        "SAVEPOINT",
+        "SECURITY",
+        "SET",
+        "SHOW",
+        "SHUTDOWN",
+        "START",
+        "TRUNCATE",
+        "UNLISTEN",
+        "UNLOCK",
+        "USE",
+        "VACUUM",
+        "XA",
+    ];
+    words(text, dialect).first().is_some_and(|word| OTHERS.contains(&word.as_str()))
 }
 
 /// Whether a statement that writes writes rows, and nothing else. Whether it is one statement is asked where values are put in.
