@@ -496,6 +496,11 @@ pub(crate) fn sqlite(address: &Address, code: &str, message: &str) -> ApiError {
         }
         5 | 6 => again(ErrorCode::Timeout, format!("{path} is locked by another process"))
             .hint("Wait for its transaction to end; PRAGMA journal_mode = WAL; lets readers in beside a writer"),
+        8 if code == "776" => ApiError::new(
+            ErrorCode::Storage,
+            format!("{path} has a transaction that a program left when it was killed, and nobody reads it before it is rolled back"),
+        )
+        .hint("SQLite does that for whoever opens it to write: sqlite3 FILE 'PRAGMA schema_version'"),
         14 => ApiError::new(ErrorCode::NotFound, format!("{path} cannot be opened"))
             .hint("Check the path; a database in WAL mode also needs its -wal and -shm files to be readable"),
         8 | 23 | 3 => ApiError::new(ErrorCode::Privilege, format!("{path} may not be used this way"))

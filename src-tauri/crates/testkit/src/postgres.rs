@@ -13,6 +13,9 @@ use crate::{Error, POSTGRES_PASSWORD, Result};
 const INSTALL: &str = "sudo apt-get install postgresql (Debian/Ubuntu), brew install postgresql@17 (macOS)";
 const START_DEADLINE: Duration = Duration::from_secs(30);
 
+/// Database that each server has.
+const APP: &str = "app";
+
 /// A PostgreSQL server of its own: superuser `perfdeck`, database `app`, SCRAM passwords, no `fsync`.
 ///
 /// `pg_stat_statements` is preloaded and created in `app` when the installation has it.
@@ -85,15 +88,32 @@ impl Postgres {
 
         let mut postgres = Self { server: None, port: 0, programs, settings: all, folder, _copied: copied };
         postgres.begin().await?;
-        let mut connection = postgres.connect_to("postgres").await?;
-        connection.execute("CREATE DATABASE app").await?;
-        connection.close().await?;
-        if statements {
-            let mut connection = postgres.connect().await?;
-            connection.execute("CREATE EXTENSION IF NOT EXISTS pg_stat_statements").await?;
-            connection.close().await?;
-        }
+        postgres.create_database(APP).await?;
         Ok(postgres)
+    }
+
+    /// Makes a further database, which has `pg_stat_statements` where `app` has it.
+    ///
+    /// # Errors
+    /// When the server refuses it, as it does for a name that is taken.
+    pub async fn create_database(&self, name: &str) -> Result<PostgresDatabase> {
+        let mut connection = self.at("postgres").connect().await?;
+        connection.execute(sqlx::AssertSqlSafe(format!("CREATE DATABASE \"{name}\""))).await?;
+        connection.close().await?;
+        let database = self.at(name);
+        if self.settings.iter().any(|(_, value)| value == "pg_stat_statements") {
+            database.execute("CREATE EXTENSION IF NOT EXISTS pg_stat_statements").await?;
+        }
+        Ok(database)
+    }
+
+    /// The database `app`, which outlives [`Postgres::restart`].
+    pub fn app(&self) -> PostgresDatabase {
+        self.at(APP)
+    }
+
+    fn at(&self, name: &str) -> PostgresDatabase {
+        PostgresDatabase { port: self.port, name: name.to_owned() }
     }
 
     /// Starts a standby of this server: a copy of its data that follows it by streaming, with the same settings.
@@ -145,7 +165,7 @@ impl Postgres {
         self.port = port;
         process::until_ready("PostgreSQL", &mut server, &log, START_DEADLINE, async || {
             // Another test's server may have taken the port first; it would answer to the same password.
-            let mut connection = self.connect_to("postgres").await.map_err(|error| error.to_string())?;
+            let mut connection = self.at("postgres").connect().await.map_err(|error| error.to_string())?;
             let row = connection.fetch_one("SHOW data_directory").await.map_err(|error| error.to_string())?;
             let answers: String = row.try_get(0).map_err(|error| error.to_string())?;
             connection.close().await.map_err(|error| error.to_string())?;
@@ -157,25 +177,12 @@ impl Postgres {
         Ok(())
     }
 
-    async fn connect_to(&self, database: &str) -> Result<PgConnection> {
-        Ok(PgConnectOptions::new_without_pgpass()
-            .host("127.0.0.1")
-            .port(self.port)
-            .username("perfdeck")
-            .password(POSTGRES_PASSWORD)
-            .database(database)
-            // A test may give it any certificate.
-            .ssl_mode(PgSslMode::Disable)
-            .connect()
-            .await?)
-    }
-
     /// Opens a connection to `app` as superuser.
     ///
     /// # Errors
     /// When the server is stopped or out of connections.
     pub async fn connect(&self) -> Result<PgConnection> {
-        self.connect_to("app").await
+        self.app().connect().await
     }
 
     /// Runs statements in `app` as superuser; several may be separated by semicolons.
@@ -183,14 +190,12 @@ impl Postgres {
     /// # Errors
     /// When the server refuses one.
     pub async fn execute(&self, sql: &str) -> Result<()> {
-        let mut connection = self.connect().await?;
-        connection.execute(sqlx::AssertSqlSafe(sql.to_owned())).await?;
-        Ok(connection.close().await?)
+        self.app().execute(sql).await
     }
 
     /// URL of `app` with user and password.
     pub fn url(&self) -> String {
-        format!("postgres://perfdeck:{POSTGRES_PASSWORD}@127.0.0.1:{}/app", self.port)
+        self.app().url()
     }
 
     /// TCP port on 127.0.0.1.
@@ -225,6 +230,52 @@ impl Postgres {
     pub async fn restart(&mut self) -> Result<()> {
         self.stop();
         self.launch(self.port).await
+    }
+}
+
+/// A database of a private PostgreSQL. It is a place, not the server: it ends with that.
+#[derive(Debug, Clone)]
+pub struct PostgresDatabase {
+    port: u16,
+    name: String,
+}
+
+impl PostgresDatabase {
+    /// Opens a connection as superuser.
+    ///
+    /// # Errors
+    /// When the server is stopped or out of connections.
+    pub async fn connect(&self) -> Result<PgConnection> {
+        Ok(PgConnectOptions::new_without_pgpass()
+            .host("127.0.0.1")
+            .port(self.port)
+            .username("perfdeck")
+            .password(POSTGRES_PASSWORD)
+            .database(&self.name)
+            // A test may give it any certificate.
+            .ssl_mode(PgSslMode::Disable)
+            .connect()
+            .await?)
+    }
+
+    /// Runs statements as superuser; several may be separated by semicolons.
+    ///
+    /// # Errors
+    /// When the server refuses one.
+    pub async fn execute(&self, sql: &str) -> Result<()> {
+        let mut connection = self.connect().await?;
+        connection.execute(sqlx::AssertSqlSafe(sql.to_owned())).await?;
+        Ok(connection.close().await?)
+    }
+
+    /// Its URL with the superuser and its password.
+    pub fn url(&self) -> String {
+        self.url_as("perfdeck", POSTGRES_PASSWORD)
+    }
+
+    /// Its URL with another role.
+    pub fn url_as(&self, role: &str, password: &str) -> String {
+        format!("postgres://{role}:{password}@127.0.0.1:{}/{}", self.port, self.name)
     }
 }
 

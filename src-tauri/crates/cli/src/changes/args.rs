@@ -33,7 +33,7 @@ pub(crate) enum ChangesCommand {
     Apply(Altering),
     /// Keep a change that the target confirmed; it can still be undone
     Keep(One),
-    /// Discard a change that was only previewed: nothing of it was sent
+    /// Discard a change that was not applied: nothing of it was sent
     Discard(One),
     /// Prove an index: run its statements with it and without it, in turns
     ///

@@ -36,6 +36,7 @@ pub(super) async fn run(
     let ended = loop {
         tokio::select! {
             done = &mut work => {
+                settled(&mut second, id).await;
                 let _ = second.close().await;
                 return done.map(drop).map_err(|e| why(address, table, &e));
             }
@@ -53,13 +54,30 @@ pub(super) async fn run(
     if let Err(error) = kill(&mut second, id).await {
         tracing::warn!(%error, "the server could not be told to end the statement");
     }
-    match tokio::time::timeout(CANCEL, &mut work).await {
+    let done = tokio::time::timeout(CANCEL, &mut work).await;
+    if done.is_ok() {
+        settled(&mut second, id).await;
+    }
+    match done {
         // It was through already.
         Ok(Ok(_)) => Ok(()),
         Ok(Err(_)) => Err(ended),
         Err(_) => {
             let text = format!("{}, and session {id} of the server has not ended yet", ended.message);
             Err(ApiError::new(ended.code, text))
+        }
+    }
+}
+
+/// Waits until the server shows a session without its statement: it answers before it does, and whoever asks in between finds the statement
+/// at work that is through.
+async fn settled(c: &mut MySqlConnection, id: i64) {
+    let sql = "SELECT CAST(COUNT(*) AS SIGNED) FROM information_schema.processlist WHERE id = ? AND command = 'Query'";
+    let began = Instant::now();
+    while began.elapsed() < CANCEL {
+        match sqlx::query_scalar::<_, i64>(sql).bind(id).fetch_one(&mut *c).await {
+            Ok(1..) => tokio::time::sleep(Duration::from_millis(10)).await,
+            _ => return,
         }
     }
 }
@@ -73,11 +91,11 @@ async fn kill(c: &mut MySqlConnection, id: i64) -> Result<(), sqlx::Error> {
     sqlx::raw_sql(AssertSqlSafe(format!("KILL QUERY {id}"))).execute(c).await.map(drop)
 }
 
-/// The session that runs this statement, one of another Perfdeck or of one that ended among them. Sessions of the same user are
-/// seen without a privilege.
+/// The session that runs this statement in the same database, one of another Perfdeck or of one that ended among them: other databases of
+/// the server may have a table of that name. Sessions of the same user are seen without a privilege.
 pub(super) async fn at_work(c: &mut MySqlConnection, sql: &str) -> Result<Option<i64>, sqlx::Error> {
     let ask = "SELECT CAST(id AS SIGNED) FROM information_schema.processlist
-               WHERE command = 'Query' AND id <> CONNECTION_ID() AND CAST(info AS BINARY) = CAST(? AS BINARY) LIMIT 1";
+               WHERE command = 'Query' AND id <> CONNECTION_ID() AND db = DATABASE() AND CAST(info AS BINARY) = CAST(? AS BINARY) LIMIT 1";
     sqlx::query_scalar(ask).bind(sql).fetch_optional(c).await
 }
 
@@ -142,6 +160,7 @@ async fn instrumented(c: &mut MySqlConnection, id: i64) -> Option<(Option<f64>, 
         }
     };
     let n = |at: usize| row.try_get::<Option<f64>, _>(at).ok().flatten();
-    let share = n(1).zip(n(2)).filter(|(_, all)| *all > 0.0).map(|(done, all)| (done / all).clamp(0.0, 1.0));
+    // Where the table's statistics are old, more is done than was estimated, and the estimate follows what is done.
+    let share = n(1).zip(n(2)).filter(|(done, all)| done < all).map(|(done, all)| (done / all).clamp(0.0, 1.0));
     Some((share, text(&row, 0)))
 }

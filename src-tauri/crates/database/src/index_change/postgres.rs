@@ -144,23 +144,24 @@ async fn state_in(address: &Address, c: &mut PgConnection, plan: &IndexPlan) -> 
     if valid {
         return Ok(IndexState::Present);
     }
-    let (bytes, session) = work_on(address, c, oid, &plan.index).await?;
+    let (bytes, session) = work_on(address, c, oid, [plan.statement(Scheme::Postgres), plan.create()]).await?;
     Ok(IndexState::Invalid { bytes, maintained, session })
 }
 
-/// Size of an index that is not valid, in bytes, and the session of Perfdeck's that works on it, which is found by its statement.
+/// Size of an index that is not valid, in bytes, and the session of Perfdeck's that works on it, which is found by its statement: one of
+/// these, of which the server shows the beginning (`track_activity_query_size`).
 pub(super) async fn work_on(
     address: &Address,
     c: &mut PgConnection,
     oid: i64,
-    name: &str,
+    statements: [String; 2],
 ) -> Result<(f64, Option<i32>), ApiError> {
     let sql = "
         SELECT coalesce(pg_catalog.pg_relation_size($1::int8::oid), 0)::float8,
             (SELECT a.pid FROM pg_catalog.pg_stat_activity a
              WHERE a.application_name = $2 AND a.state = 'active' AND a.datname = current_database()
-               AND a.query ~ '^(DROP|CREATE( UNIQUE)?) INDEX CONCURRENTLY' AND strpos(a.query, $3) > 0 LIMIT 1)";
-    let row = sqlx::query_as(sql).bind(oid).bind(NAME).bind(name).fetch_one(c).await;
+               AND a.query <> '' AND EXISTS (SELECT FROM unnest($3::text[]) w(sql) WHERE starts_with(w.sql, a.query)) LIMIT 1)";
+    let row = sqlx::query_as(sql).bind(oid).bind(NAME).bind(statements.to_vec()).fetch_one(c).await;
     own::add(address, 1.0, 0);
     row.map_err(|e| why(address, &e))
 }

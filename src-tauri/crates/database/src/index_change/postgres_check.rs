@@ -13,7 +13,9 @@ use crate::own;
 /// Everything about one index. `to_jsonb` reads columns that older servers do not have.
 const INDEX: &str = "
     SELECT format('%I.%I', n.nspname, c.relname), n.nspname::text, c.relname::text, format('%I.%I', tn.nspname, t.relname),
-        c.relkind::text, c.relispartition, i.indisvalid AND i.indisready AND i.indislive,
+        c.relkind::text, (SELECT format('%I.%I', pn.nspname, p.relname) FROM pg_catalog.pg_inherits h
+         JOIN pg_catalog.pg_class p ON p.oid = h.inhparent JOIN pg_catalog.pg_namespace pn ON pn.oid = p.relnamespace
+         WHERE h.inhrelid = c.oid LIMIT 1), i.indisvalid AND i.indisready AND i.indislive,
         i.indisreplident, i.indisclustered, i.indisexclusion OR i.indisprimary,
         (SELECT format('''%s'' of %I.%I', x.conname, xn.nspname, xt.relname) FROM pg_catalog.pg_constraint x
          JOIN pg_catalog.pg_class xt ON xt.oid = x.conrelid JOIN pg_catalog.pg_namespace xn ON xn.oid = xt.relnamespace
@@ -114,10 +116,16 @@ fn rests(address: &Address, row: &PgRow, plan: &IndexPlan) -> Result<(), ApiErro
     if plan.schema.starts_with("pg_") || plan.schema == "information_schema" {
         return Err(refused(format!("'{name}' belongs to the server itself")));
     }
-    if words(4)?.as_deref() != Some("i") || flag(5)? {
+    if let Some(parent) = words(5)? {
+        return Err(refused(format!("'{name}' is the part of '{parent}' for one partition, and goes with that alone")));
+    }
+    if words(4)?.as_deref() != Some("i") {
         return Err(refused(format!(
-            "'{name}' belongs to a partitioned table or to a partition, and is not dropped alone"
-        )));
+            "'{name}' belongs to the partitioned table {}: it goes with those of all partitions at once, for which reads and writes of \
+             all of them wait, so it is not dropped here",
+            plan.table
+        ))
+        .hint(format!("DROP INDEX {name}; with a short lock_timeout, when nobody reads or writes for long")));
     }
     if let Some(constraint) = words(10)? {
         return Err(refused(format!("The constraint {constraint} rests on '{name}'")));

@@ -1,7 +1,7 @@
 //! In a SQLite file: one transaction each, which takes the write lock for as long as it lasts.
 use std::time::Duration;
 
-use perfdeck_model::{Address, ApiError, ErrorCode, FileMode, IndexOrigin, Scheme};
+use perfdeck_model::{Address, AddressOptions, ApiError, ErrorCode, FileMode, IndexOrigin, Scheme};
 use perfdeck_sqltext::{Dialect, Kind, tokens};
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{ConnectOptions as _, Connection as _, Row as _};
@@ -15,17 +15,40 @@ use crate::trust;
 
 /// Longest wait for others that write.
 const BUSY: Duration = Duration::from_secs(5);
+/// Result code `SQLITE_READONLY_ROLLBACK`: a program that was killed in the middle of a transaction left its journal.
+const LEFT: &str = "776";
 
 pub(super) async fn open(address: &Address, write: bool) -> Result<SqliteConnection, ApiError> {
     let wanted = trust::wanted(address)?;
-    if write && (wanted.mode == FileMode::ReadOnly || wanted.immutable) {
+    if write && !may_write(&wanted) {
         return Err(ApiError::new(ErrorCode::Unsupported, format!("{} is opened to read only", address.short()))
             .hint("Leave mode=ro and immutable out of the address"));
     }
     // A file that is gone must not come back empty.
-    let options = sqlite_options(address).create_if_missing(false).busy_timeout(BUSY);
-    let options = if write { options } else { options.read_only(true) };
-    options.connect().await.map_err(|e| explain(address, &e))
+    let writing = sqlite_options(address).create_if_missing(false).busy_timeout(BUSY);
+    let failed = |e: sqlx::Error| explain(address, &e);
+    if write {
+        return writing.connect().await.map_err(failed);
+    }
+    let mut c = writing.clone().read_only(true).connect().await.map_err(failed)?;
+    match look(&mut c).await {
+        // Nobody reads such a file before somebody who may write has rolled it back, which SQLite does for whoever opens it so.
+        Err(sqlx::Error::Database(e)) if e.code().as_deref() == Some(LEFT) && may_write(&wanted) => {
+            look(&mut writing.connect().await.map_err(failed)?).await.map_err(failed)?;
+            look(&mut c).await.map_err(failed)?;
+        }
+        looked => looked.map_err(failed)?,
+    }
+    Ok(c)
+}
+
+/// Reads the beginning of the file.
+async fn look(c: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    sqlx::raw_sql("PRAGMA schema_version").execute(c).await.map(std::mem::drop)
+}
+
+fn may_write(wanted: &AddressOptions) -> bool {
+    wanted.mode != FileMode::ReadOnly && !wanted.immutable
 }
 
 /// A name without its quotes, if all of it is one quoted name.

@@ -9,8 +9,8 @@ use perfdeck_engine::{ByEnvironment, Engine, changes};
 use perfdeck_model::{
     AdviceBasis, ApiError, ChangeState, ErrorCode, HypopgUse, IndexAdvice, JobResult, Kind, SimulationMethod, Unit,
 };
-use perfdeck_testkit::Postgres;
 use perfdeck_testkit::sqlx::{self, Connection as _, Row as _};
+use perfdeck_testkit::{PostgresDatabase, shared_postgres};
 
 use super::support::{self, apply, by_id, open};
 
@@ -19,7 +19,7 @@ const TABLES: &str = "
     INSERT INTO orders SELECT n, n % 500, timestamptz '2026-01-01' + n * interval '1 min', 'new', md5(n::text)
     FROM generate_series(1, 20000) n; ANALYZE orders";
 
-async fn environment(engine: &Arc<Engine>, name: &str, kind: Kind, server: &Postgres) -> String {
+async fn environment(engine: &Arc<Engine>, name: &str, kind: Kind, server: &PostgresDatabase) -> String {
     support::environment(engine, support::draft(name, kind, support::database(server.url()))).await
 }
 
@@ -49,7 +49,7 @@ const OF_ONE: &str = "SELECT * FROM orders WHERE customer_id = 7 ORDER BY create
 #[tokio::test(flavor = "multi_thread")]
 async fn advice_is_kept_and_its_prediction_goes_with_the_change() {
     let dir = tempfile::tempdir().expect("a folder");
-    let (engine, server) = (open(dir.path()).await, Postgres::start().await.expect("PostgreSQL"));
+    let (engine, server) = (open(dir.path()).await, shared_postgres().await.expect("PostgreSQL"));
     server.execute(TABLES).await.expect("tables");
     let id = environment(&engine, "clinic", Kind::Staging, &server).await;
     assert!(db_advice(engine.clone(), ByEnvironment { environment_id: id.clone() }).await.expect("asked").is_none());
@@ -106,7 +106,7 @@ async fn advice_is_kept_and_its_prediction_goes_with_the_change() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_advice_cannot_be_given_on_is_refused_by_name() {
     let dir = tempfile::tempdir().expect("a folder");
-    let (engine, server) = (open(dir.path()).await, Postgres::start().await.expect("PostgreSQL"));
+    let (engine, server) = (open(dir.path()).await, shared_postgres().await.expect("PostgreSQL"));
     let id = environment(&engine, "clinic", Kind::Production, &server).await;
     let base = queries(&id, &[OF_ONE]);
     let rows: [(AdviseRequest, &str); 7] = [
@@ -136,7 +136,7 @@ async fn journal(engine: &Arc<Engine>) -> Vec<String> {
 #[tokio::test(flavor = "multi_thread")]
 async fn hypopg_is_agreed_to_and_its_death_ends_its_use() {
     let dir = tempfile::tempdir().expect("a folder");
-    let (engine, server) = (open(dir.path()).await, Postgres::start().await.expect("PostgreSQL"));
+    let (engine, server) = (open(dir.path()).await, shared_postgres().await.expect("PostgreSQL"));
     server.execute(TABLES).await.expect("tables");
     server.execute("CREATE EXTENSION hypopg").await.expect("installed by the set-up");
     let staging = environment(&engine, "staging", Kind::Staging, &server).await;
@@ -162,7 +162,8 @@ async fn hypopg_is_agreed_to_and_its_death_ends_its_use() {
     let killer = async {
         let mut c = server.connect().await.expect("connects");
         let sql = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
-                   WHERE application_name = 'perfdeck-change' AND state = 'active' AND query LIKE '%EXPLAIN%'";
+                   WHERE datname = current_database() AND application_name = 'perfdeck-change' AND state = 'active'
+                     AND query LIKE '%EXPLAIN%'";
         while sqlx::query(sql).fetch_one(&mut c).await.expect("asks").get::<i64, _>(0) == 0 {}
         c.close().await.expect("closed");
         std::future::pending::<()>().await;
@@ -192,7 +193,7 @@ async fn hypopg_is_agreed_to_and_its_death_ends_its_use() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_change_that_was_only_previewed_can_be_discarded() {
     let dir = tempfile::tempdir().expect("a folder");
-    let (engine, server) = (open(dir.path()).await, Postgres::start().await.expect("PostgreSQL"));
+    let (engine, server) = (open(dir.path()).await, shared_postgres().await.expect("PostgreSQL"));
     server
         .execute("CREATE TABLE t (a int); CREATE INDEX one ON t (a); CREATE INDEX two ON t (a)")
         .await

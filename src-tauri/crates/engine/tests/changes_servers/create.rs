@@ -6,7 +6,7 @@ use perfdeck_engine::database::{CreateIndexRequest, db_plan_index};
 use perfdeck_engine::{Engine, IndexText, changes, index_spec};
 use perfdeck_model::{ApiError, Change, ChangeState, Says};
 use perfdeck_testkit::sqlx::{self, Connection as _, Executor as _, Row as _};
-use perfdeck_testkit::{Postgres, eventually};
+use perfdeck_testkit::{PostgresDatabase, eventually, shared_postgres};
 
 use super::support::{apply, by_id, changed, confirmed, open, says, undo};
 use super::{environment, valid};
@@ -22,7 +22,7 @@ pub(super) async fn plan(engine: &Arc<Engine>, id: &str, text: IndexText) -> Res
     db_plan_index(engine.clone(), asked).await.map(|detail| detail.change)
 }
 
-async fn definition(server: &Postgres, name: &str) -> Option<String> {
+async fn definition(server: &PostgresDatabase, name: &str) -> Option<String> {
     let mut c = server.connect().await.expect("a session");
     let sql = "SELECT pg_get_indexdef(to_regclass($1))";
     let found = sqlx::query_scalar(sql).bind(name).fetch_one(&mut c).await.expect("the catalogue");
@@ -31,7 +31,7 @@ async fn definition(server: &Postgres, name: &str) -> Option<String> {
 }
 
 /// Everything that the catalogue has of the indexes of the database.
-pub(super) async fn catalogue(server: &Postgres) -> Vec<String> {
+pub(super) async fn catalogue(server: &PostgresDatabase) -> Vec<String> {
     let mut c = server.connect().await.expect("a session");
     let sql = "SELECT pg_get_indexdef(indexrelid) || indisvalid FROM pg_index JOIN pg_class c ON c.oid = indrelid
                WHERE c.relnamespace = 'public'::regnamespace ORDER BY 1";
@@ -52,7 +52,7 @@ const TABLES: &str = "
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_created_is_what_was_asked_for_and_goes_again() {
     let dir = tempfile::tempdir().expect("a folder");
-    let (engine, server) = (open(dir.path()).await, Postgres::start().await.expect("PostgreSQL"));
+    let (engine, server) = (open(dir.path()).await, shared_postgres().await.expect("PostgreSQL"));
     server.execute(TABLES).await.expect("tables");
     let id = environment(&engine, "clinic", &server.url()).await;
     let before = catalogue(&server).await;
@@ -124,7 +124,7 @@ async fn what_is_created_is_what_was_asked_for_and_goes_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_created_is_refused_before_anything_is_sent() {
     let dir = tempfile::tempdir().expect("a folder");
-    let (engine, server) = (open(dir.path()).await, Postgres::start().await.expect("PostgreSQL"));
+    let (engine, server) = (open(dir.path()).await, shared_postgres().await.expect("PostgreSQL"));
     server.execute(TABLES).await.expect("tables");
     server.execute("CREATE TABLE alike (a int); INSERT INTO alike VALUES (1), (1)").await.expect("rows");
     server.execute("CREATE UNIQUE INDEX CONCURRENTLY left_over ON alike (a)").await.expect_err("they are alike");
@@ -177,23 +177,23 @@ async fn what_cannot_be_created_is_refused_before_anything_is_sent() {
     assert_eq!(catalogue(&server).await, before, "nothing is left");
 
     server
-        .execute("CREATE ROLE reader LOGIN PASSWORD 'reader'; GRANT pg_read_all_data TO reader")
+        .execute("CREATE ROLE looker LOGIN PASSWORD 'looker'; GRANT pg_read_all_data TO looker")
         .await
         .expect("a role");
-    let url = format!("postgres://reader:reader@127.0.0.1:{}/app", server.port());
-    let reader = environment(&engine, "reader", &url).await;
+    let reader = environment(&engine, "looker", &server.url_as("looker", "looker")).await;
     let refused = plan(&engine, &reader, orders()).await.expect_err("no owner");
-    assert!(refused.message.contains("'reader' does not own public.orders"), "{refused}");
+    assert!(refused.message.contains("'looker' does not own public.orders"), "{refused}");
     let hint = refused.hint.unwrap_or_default();
-    assert!(hint.contains("GRANT \"perfdeck\" TO \"reader\";"), "whom it belongs to: {hint}");
+    assert!(hint.contains("GRANT \"perfdeck\" TO \"looker\";"), "whom it belongs to: {hint}");
     engine.shutdown().await;
 }
 
 /// Waits until the server has a build that waits for somebody.
-async fn waiting(server: &Postgres) {
+async fn waiting(server: &PostgresDatabase) {
     eventually(Duration::from_secs(10), async || {
         let sql = "SELECT count(*) FROM pg_stat_activity
-                   WHERE query LIKE 'CREATE INDEX CONCURRENTLY%' AND state = 'active' AND wait_event_type = 'Lock'";
+                   WHERE datname = current_database() AND query LIKE 'CREATE INDEX CONCURRENTLY%' AND state = 'active'
+                     AND wait_event_type = 'Lock'";
         let mut c = server.connect().await.expect("a session");
         sqlx::query(sql).fetch_one(&mut c).await.expect("sessions").get::<i64, _>(0) == 1
     })
@@ -203,7 +203,7 @@ async fn waiting(server: &Postgres) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_build_that_is_stopped_or_cut_off_leaves_nothing_or_says_what_it_left() {
     let dir = tempfile::tempdir().expect("a folder");
-    let (engine, server) = (open(dir.path()).await, Postgres::start().await.expect("PostgreSQL"));
+    let (engine, server) = (open(dir.path()).await, shared_postgres().await.expect("PostgreSQL"));
     server.execute(TABLES).await.expect("tables");
     let id = environment(&engine, "clinic", &server.url()).await;
     let before = catalogue(&server).await;
@@ -240,7 +240,10 @@ async fn a_build_that_is_stopped_or_cut_off_leaves_nothing_or_says_what_it_left(
     let job = changes::apply(engine.clone(), confirmed(&planned.id, None)).await.expect("starts");
     waiting(&server).await;
     server
-        .execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'CREATE INDEX CONCURRENTLY%'")
+        .execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+             WHERE datname = current_database() AND query LIKE 'CREATE INDEX CONCURRENTLY%'",
+        )
         .await
         .expect("killed");
     changed(&engine, &planned.id, &job).await.expect_err("its session ended");
@@ -248,7 +251,18 @@ async fn a_build_that_is_stopped_or_cut_off_leaves_nothing_or_says_what_it_left(
     if valid(&server, name).await == Some(false) {
         let asked = changes::check(engine.clone(), by_id(&planned.id)).await.expect("asked");
         assert_eq!((asked.change.state, says(&asked.change)), (ChangeState::CutOff, Some(Says::HalfDone)));
+        // One of Perfdeck's works on another index, in whose name this one's is.
+        old.execute("BEGIN; INSERT INTO \"Odd \"\"One\" (\"ü\") VALUES ('x')").await.expect("old");
+        let longer = IndexText { name: Some(format!("{name}_too")), ..text("\"Odd \"\"One\"", &["\"ü\""]) };
+        let longer = plan(&engine, &id, longer).await.expect("planned");
+        let job = changes::apply(engine.clone(), confirmed(&longer.id, None)).await.expect("starts");
+        waiting(&server).await;
+        let told = changes::check(engine.clone(), by_id(&planned.id)).await.expect("asked").change.target_says;
+        assert!(told.is_some_and(|told| !told.text.contains("session")), "nobody works on it");
         apply(&engine, &planned.id, None).await.expect("brought to its end");
+        old.execute("ROLLBACK").await.expect("it ends");
+        changed(&engine, &longer.id, &job).await.expect("created");
+        undo(&engine, &longer.id).await.expect("undone");
         assert_eq!(valid(&server, name).await, Some(true));
         undo(&engine, &planned.id).await.expect("undone");
     }
@@ -259,7 +273,7 @@ async fn a_build_that_is_stopped_or_cut_off_leaves_nothing_or_says_what_it_left(
 #[tokio::test(flavor = "multi_thread")]
 async fn who_holds_a_build_up_is_said_before() {
     let dir = tempfile::tempdir().expect("a folder");
-    let (engine, server) = (open(dir.path()).await, Postgres::start().await.expect("PostgreSQL"));
+    let (engine, server) = (open(dir.path()).await, shared_postgres().await.expect("PostgreSQL"));
     server.execute(TABLES).await.expect("tables");
     let id = environment(&engine, "clinic", &server.url()).await;
     let mut old = server.connect().await.expect("a session");

@@ -2,9 +2,12 @@
 //! though it is unusual.
 mod advised;
 mod create;
+mod dropped;
 mod killed;
 mod mariadb;
 mod partitions;
+mod phases;
+mod restarted;
 #[path = "../support/mod.rs"]
 mod support;
 mod useless;
@@ -16,7 +19,7 @@ use perfdeck_engine::database::{IndexesRequest, db_indexes};
 use perfdeck_engine::{Engine, changes};
 use perfdeck_model::{DatabaseIndexes, Kind};
 use perfdeck_testkit::sqlx::{self, Connection as _, Executor as _, Row as _};
-use perfdeck_testkit::{Postgres, eventually};
+use perfdeck_testkit::{PostgresDatabase, eventually, shared_postgres};
 use support::{apply, changed, confirmed, open, plan_drop as plan, undo};
 
 async fn environment(engine: &Arc<Engine>, name: &str, database: &str) -> String {
@@ -34,7 +37,7 @@ async fn findings(engine: &Arc<Engine>, id: &str) -> DatabaseIndexes {
     db_indexes(engine.clone(), asked).await.expect("findings")
 }
 
-async fn valid(server: &Postgres, name: &str) -> Option<bool> {
+async fn valid(server: &PostgresDatabase, name: &str) -> Option<bool> {
     let sql = "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass($1)";
     let mut c = server.connect().await.expect("a session");
     let found = sqlx::query_scalar(sql).bind(name).fetch_optional(&mut c).await.expect("the catalogue");
@@ -56,7 +59,7 @@ const TABLES: &str = "
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_dropped_is_refused_for_the_reason_that_is_true() {
     let dir = tempfile::tempdir().expect("a folder");
-    let (engine, server) = (open(dir.path()).await, Postgres::start().await.expect("PostgreSQL"));
+    let (engine, server) = (open(dir.path()).await, shared_postgres().await.expect("PostgreSQL"));
     server.execute(TABLES).await.expect("tables");
     // What CREATE INDEX CONCURRENTLY leaves when rows that are alike keep it from being built.
     server
@@ -91,7 +94,7 @@ async fn what_cannot_be_dropped_is_refused_for_the_reason_that_is_true() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_owner_who_could_not_undo_it_or_only_reads_drops_nothing() {
     let dir = tempfile::tempdir().expect("a folder");
-    let (engine, server) = (open(dir.path()).await, Postgres::start().await.expect("PostgreSQL"));
+    let (engine, server) = (open(dir.path()).await, shared_postgres().await.expect("PostgreSQL"));
     server
         .execute(
             "CREATE ROLE owner LOGIN PASSWORD 'owner'; CREATE TABLE t (a int); ALTER TABLE t OWNER TO owner;
@@ -99,8 +102,7 @@ async fn an_owner_who_could_not_undo_it_or_only_reads_drops_nothing() {
         )
         .await
         .expect("tables");
-    let url = format!("postgres://owner:owner@127.0.0.1:{}/app", server.port());
-    let id = environment(&engine, "owner", &url).await;
+    let id = environment(&engine, "owner", &server.url_as("owner", "owner")).await;
     let refused = plan(&engine, &id, "two").await.expect_err("it could not be undone");
     assert!(refused.message.contains("lacks CREATE on the schema \"public\""), "{refused}");
     assert_eq!(refused.hint.as_deref(), Some("GRANT CREATE ON SCHEMA \"public\" TO \"owner\";"), "what to do");
@@ -127,7 +129,7 @@ async fn an_owner_who_could_not_undo_it_or_only_reads_drops_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_materialized_view_s_index_goes_and_comes_and_a_cancelled_build_is_said_to_be_cancelled() {
     let dir = tempfile::tempdir().expect("a folder");
-    let (engine, server) = (open(dir.path()).await, Postgres::start().await.expect("PostgreSQL"));
+    let (engine, server) = (open(dir.path()).await, shared_postgres().await.expect("PostgreSQL"));
     server.execute(TABLES).await.expect("tables");
     let id = environment(&engine, "clinic", &server.url()).await;
     let planned = plan(&engine, &id, "mv2").await.expect("planned");
@@ -144,7 +146,8 @@ async fn a_materialized_view_s_index_goes_and_comes_and_a_cancelled_build_is_sai
     let job = changes::undo(engine.clone(), confirmed(&planned.id, None)).await.expect("starts");
     eventually(Duration::from_secs(10), async || {
         let sql = "SELECT count(pg_cancel_backend(pid)) FROM pg_stat_activity
-                   WHERE query LIKE 'CREATE INDEX CONCURRENTLY%' AND state = 'active' AND wait_event_type = 'Lock'";
+                   WHERE datname = current_database() AND query LIKE 'CREATE INDEX CONCURRENTLY%' AND state = 'active'
+                     AND wait_event_type = 'Lock'";
         let mut c = server.connect().await.expect("a session");
         sqlx::query(sql).fetch_one(&mut c).await.expect("sessions").get::<i64, _>(0) == 1
     })

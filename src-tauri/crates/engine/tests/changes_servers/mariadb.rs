@@ -5,7 +5,7 @@ use std::time::Duration;
 use perfdeck_engine::{Engine, changes};
 use perfdeck_model::{ApiError, Change, ChangeOffer, ChangeState, ErrorCode, JobState, Says};
 use perfdeck_testkit::sqlx::{self, Executor as _, Row as _};
-use perfdeck_testkit::{MariaDb, eventually};
+use perfdeck_testkit::{MariaDb, eventually, shared_mariadb};
 
 use super::create::{plan as create, text};
 use super::support::{apply, by_id, change, changed, confirmed, open, plan_drop, says, undo};
@@ -28,8 +28,18 @@ async fn hide(engine: &Arc<Engine>, id: &str, object: &str) -> Result<Change, Ap
     changes::plan(engine.clone(), asked).await.map(|detail| detail.change)
 }
 
+/// A table of which an index over `hash` takes a quarter of a minute, and is stopped within a moment: each entry is computed while it is built, and a
+/// page holds few rows. Its statistics are old until it is analyzed.
+pub(super) const SLOW: &str = "
+    CREATE TABLE slow (id INT PRIMARY KEY, note VARCHAR(20), pad VARCHAR(2000), hash VARCHAR(128) AS (SHA2(REPEAT(note, 200000), 512)) VIRTUAL)
+        STATS_PERSISTENT=1 STATS_AUTO_RECALC=0;
+    INSERT INTO slow (id, note, pad) SELECT seq, 1000 + seq, REPEAT('x', 2000) FROM seq_1_to_6000";
+
+/// State of a statement that waits for the lock of a table.
+pub(super) const LOCKED: &str = "Waiting for table metadata lock";
+
 /// What the table's definition says, a line a sorted row: indexes that are made again come last.
-async fn definition(server: &MariaDb, table: &str) -> Vec<String> {
+pub(super) async fn definition(server: &MariaDb, table: &str) -> Vec<String> {
     let mut c = server.connect().await.expect("a session");
     let sql = format!("SHOW CREATE TABLE `{table}`");
     let row = sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).fetch_one(&mut c).await.expect("the definition");
@@ -42,12 +52,14 @@ async fn definition(server: &MariaDb, table: &str) -> Vec<String> {
 #[tokio::test(flavor = "multi_thread")]
 async fn indexes_of_mariadb_are_changes_too() {
     let dir = tempfile::tempdir().expect("a folder");
-    let (engine, server) = (open(dir.path()).await, MariaDb::start().await.expect("MariaDB"));
+    let (engine, server) = (open(dir.path()).await, shared_mariadb().await.expect("MariaDB"));
     server.execute(TABLES).await.expect("tables");
     let id = environment(&engine, "clinic", &server.url()).await;
-    a_build_that_waits_gives_up_soon_is_stopped_on_the_server_and_leaves_nothing(engine.clone(), &server, &id).await;
-    an_index_is_hidden_then_dropped_and_comes_back_as_it_was(engine.clone(), &server, &id).await;
-    an_index_is_created_beside_writes_or_refused_with_the_reason_that_is_true(engine.clone(), &server, &id).await;
+    a_build_that_waits_gives_up_soon_is_stopped_on_the_server_and_leaves_nothing(engine.clone(), server, &id).await;
+    an_index_is_hidden_then_dropped_and_comes_back_as_it_was(engine.clone(), server, &id).await;
+    an_index_is_created_beside_writes_or_refused_with_the_reason_that_is_true(engine.clone(), server, &id).await;
+    a_statement_of_another_database_is_left_alone(engine.clone(), server, &id).await;
+    a_build_says_how_far_it_is_where_the_server_does(engine.clone(), server, &id).await;
     engine.shutdown().await;
 }
 
@@ -165,19 +177,105 @@ async fn an_index_is_created_beside_writes_or_refused_with_the_reason_that_is_tr
     let refused = create(&engine, &other, text("orders", &["name", "id"])).await.expect_err("it may not");
     assert_eq!(refused.code, ErrorCode::Privilege, "{refused}");
     assert_eq!(refused.hint.as_deref(), Some("GRANT ALTER, INDEX ON `app`.`orders` TO 'reader'@'%';"));
-    server.execute("SET GLOBAL read_only = 1").await.expect("a replica");
-    let refused = create(&engine, id, text("orders", &["name", "id"])).await.expect_err("it only reads");
-    assert!(refused.message.contains("only reads (read_only)"), "{refused}");
 }
 
-/// Waits until a session waits for the lock of a table.
-async fn waits(server: &MariaDb) {
-    eventually(Duration::from_secs(10), async || {
+/// Another database of the server may have a table of that name, and somebody who does the same to it.
+async fn a_statement_of_another_database_is_left_alone(engine: Arc<Engine>, server: &MariaDb, id: &str) {
+    server.execute("CREATE DATABASE elsewhere; CREATE TABLE elsewhere.orders LIKE app.orders").await.expect("another");
+    let planned = create(&engine, id, text("orders", &["status", "name"])).await.expect("planned");
+    let mut old = server.connect().await.expect("a session");
+    old.execute("BEGIN; SELECT * FROM elsewhere.orders").await.expect("an old transaction");
+    let mut other = server.connect().await.expect("a session");
+    let statement = planned.statement.clone();
+    let theirs = tokio::spawn(async move {
+        other.execute("USE elsewhere; SET lock_wait_timeout = 60").await.expect("set");
+        other.execute(sqlx::AssertSqlSafe(statement)).await.map(|_| ())
+    });
+    waits(server).await;
+    let seen = changes::check(engine.clone(), by_id(&planned.id)).await.expect("asked").change;
+    assert_eq!(says(&seen), Some(Says::AsBefore), "{seen:?}");
+    apply(&engine, &planned.id, None).await.expect("created");
+    undo(&engine, &planned.id).await.expect("undone");
+    assert!(is_at(server, "ALTER TABLE `orders`%", LOCKED).await, "it goes on");
+    old.execute("ROLLBACK").await.expect("it ends");
+    theirs.await.expect("it ended").expect("nobody ended it");
+}
+
+/// The progress of a build is the server's own, and nothing where it tells none or its estimate is none.
+async fn a_build_says_how_far_it_is_where_the_server_does(engine: Arc<Engine>, server: &MariaDb, id: &str) {
+    server.execute(&SLOW.replace("slow", "slow_progress")).await.expect("a table that takes long");
+    let before = definition(server, "slow_progress").await;
+    let stages = |on: &str| {
+        format!("UPDATE performance_schema.setup_consumers SET enabled = '{on}' WHERE name = 'events_stages_current'")
+    };
+    let counts = async |which: &str| {
         let mut c = server.connect().await.expect("a session");
-        let sql = "SELECT COUNT(*) FROM information_schema.processlist WHERE state = 'Waiting for table metadata lock'";
-        sqlx::query(sql).fetch_one(&mut c).await.expect("sessions").get::<i64, _>(0) > 0
-    })
-    .await;
+        let sql = format!(
+            "SELECT COUNT(*) FROM performance_schema.events_stages_current
+             WHERE event_name LIKE 'stage/innodb/alter%' AND work_completed > 0 AND work_completed {which} work_estimated"
+        );
+        let found: i64 = sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).fetch_one(&mut c).await.expect("stages");
+        found > 0
+    };
+    for (set_up, which) in [
+        (stages("NO"), None),
+        // The table's statistics are from when it was empty, and the estimate follows what is done.
+        (stages("YES"), Some("=")),
+        ("ANALYZE TABLE slow_progress".to_owned(), Some("<")),
+    ] {
+        server.execute(&set_up).await.expect("set up");
+        let planned = create(&engine, id, text("slow_progress", &["hash"])).await.expect("planned");
+        let job = changes::apply(engine.clone(), confirmed(&planned.id, None)).await.expect("starts");
+        at_work(server, "ALTER TABLE `slow_progress`%", "altering table").await;
+        if let Some(which) = which {
+            eventually(Duration::from_secs(20), async || counts(which).await).await;
+        }
+        let shown = async || {
+            eventually(Duration::from_secs(20), async || {
+                let now = engine.jobs().get(&job.id).expect("it is there");
+                let known = now.progress.is_some_and(|share| share > 0.0);
+                if now.step == "altering table" && known == (which == Some("<")) { Ok(now.progress) } else { Err(now) }
+            })
+            .await
+        };
+        let first = shown().await;
+        if let Some(first) = first.filter(|_| which == Some("<")) {
+            eventually(Duration::from_secs(20), async || {
+                shown().await.is_some_and(|share| share > first && share < 1.0)
+            })
+            .await;
+        }
+        assert!(engine.jobs().cancel(&job.id), "it can be stopped");
+        assert_eq!(engine.jobs().wait(&job.id).await.expect("known").state, JobState::Cancelled);
+        // Where the machine is busy the server may still take it back.
+        eventually(Duration::from_secs(20), async || {
+            let told = changes::check(engine.clone(), by_id(&planned.id)).await.expect("asked").change;
+            told.state == ChangeState::Failed || says(&told) == Some(Says::AsBefore)
+        })
+        .await;
+        if change(&engine, &planned.id).await.state == ChangeState::CutOff {
+            undo(&engine, &planned.id).await.expect("nothing of it is there");
+        }
+    }
+    server.execute(&stages("NO")).await.expect("as it was");
+    assert_eq!(definition(server, "slow_progress").await, before);
+}
+
+/// Whether a session is at a statement, in a state of it.
+pub(super) async fn is_at(server: &MariaDb, statement: &str, state: &str) -> bool {
+    let mut c = server.connect().await.expect("a session");
+    let sql = "SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE ? AND state LIKE ?";
+    sqlx::query(sql).bind(statement).bind(state).fetch_one(&mut c).await.expect("sessions").get::<i64, _>(0) > 0
+}
+
+/// Waits for that.
+pub(super) async fn at_work(server: &MariaDb, statement: &str, state: &str) {
+    eventually(Duration::from_secs(20), async || is_at(server, statement, state).await).await;
+}
+
+/// Waits until a session waits for the lock of the table.
+async fn waits(server: &MariaDb) {
+    at_work(server, "ALTER TABLE `orders`%", LOCKED).await;
 }
 
 async fn a_build_that_waits_gives_up_soon_is_stopped_on_the_server_and_leaves_nothing(
@@ -189,7 +287,7 @@ async fn a_build_that_waits_gives_up_soon_is_stopped_on_the_server_and_leaves_no
     let mut old = server.connect().await.expect("a session");
     old.execute("BEGIN; SELECT * FROM orders LIMIT 1").await.expect("an old transaction");
     let planned = create(&engine, id, text("orders", &["name", "id"])).await.expect("planned");
-    assert!(planned.notes.iter().any(|n| n.contains("transaction is open now")), "{:?}", planned.notes);
+    assert!(planned.notes.iter().any(|n| n.contains(" open now")), "{:?}", planned.notes);
     let refused = apply(&engine, &planned.id, None).await.expect_err("the lock is not free");
     assert!(refused.message.contains("The lock of 'orders' was not free within 2 s"), "{refused}");
     let failed = change(&engine, &planned.id).await;
@@ -218,7 +316,7 @@ async fn a_build_that_waits_gives_up_soon_is_stopped_on_the_server_and_leaves_no
     assert_eq!(says(&seen), Some(Says::HalfDone), "{seen:?}");
     assert_eq!(seen.offers, [ChangeOffer::Apply, ChangeOffer::Discard], "it was not applied by this one");
     let mut c = server.connect().await.expect("a session");
-    let ask = "SELECT id FROM information_schema.processlist WHERE state = 'Waiting for table metadata lock'";
+    let ask = "SELECT id FROM information_schema.processlist WHERE state = 'Waiting for table metadata lock' AND info LIKE 'ALTER TABLE `orders`%'";
     let session: i64 = sqlx::query_scalar(ask).fetch_one(&mut c).await.expect("it waits");
     c.execute(sqlx::AssertSqlSafe(format!("KILL {session}"))).await.expect("killed");
     lost.await.expect("it ended").expect_err("killed");

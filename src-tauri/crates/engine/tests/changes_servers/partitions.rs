@@ -5,7 +5,7 @@ use std::time::Duration;
 use perfdeck_engine::changes;
 use perfdeck_model::{ChangeOffer, ChangeState, JobState, Says};
 use perfdeck_testkit::sqlx::{self, Connection as _, Executor as _};
-use perfdeck_testkit::{Postgres, eventually};
+use perfdeck_testkit::{PostgresDatabase, eventually, shared_postgres};
 
 use super::create::{plan, text};
 use super::support::{apply, change, confirmed, open, says, undo};
@@ -21,7 +21,7 @@ const TABLES: &str = "
     INSERT INTO parts SELECT n % 30, n % 3, n::text FROM generate_series(1, 3000) n; ANALYZE;
     CREATE TABLE empty (a int) PARTITION BY RANGE (a)";
 
-async fn catalogue(server: &Postgres) -> Vec<String> {
+async fn catalogue(server: &PostgresDatabase) -> Vec<String> {
     let mut c = server.connect().await.expect("a session");
     let sql = "SELECT pg_get_indexdef(i.indexrelid) || indisvalid || coalesce(h.inhparent::regclass::text, '-') FROM pg_index i
                JOIN pg_class c ON c.oid = indrelid LEFT JOIN pg_inherits h ON h.inhrelid = i.indexrelid
@@ -34,7 +34,7 @@ async fn catalogue(server: &Postgres) -> Vec<String> {
 #[tokio::test(flavor = "multi_thread")]
 async fn each_partition_gets_its_own_beside_reads_and_writes_and_all_of_them_go_again() {
     let dir = tempfile::tempdir().expect("a folder");
-    let (engine, server) = (open(dir.path()).await, Postgres::start().await.expect("PostgreSQL"));
+    let (engine, server) = (open(dir.path()).await, shared_postgres().await.expect("PostgreSQL"));
     server.execute(TABLES).await.expect("tables");
     let id = environment(&engine, "clinic", &server.url()).await;
     let before = catalogue(&server).await;
@@ -85,7 +85,7 @@ async fn each_partition_gets_its_own_beside_reads_and_writes_and_all_of_them_go_
 #[tokio::test(flavor = "multi_thread")]
 async fn one_that_is_stopped_in_the_middle_is_half_done_and_is_finished_or_taken_away() {
     let dir = tempfile::tempdir().expect("a folder");
-    let (engine, server) = (open(dir.path()).await, Postgres::start().await.expect("PostgreSQL"));
+    let (engine, server) = (open(dir.path()).await, shared_postgres().await.expect("PostgreSQL"));
     server.execute(TABLES).await.expect("tables");
     let id = environment(&engine, "clinic", &server.url()).await;
     let before = catalogue(&server).await;

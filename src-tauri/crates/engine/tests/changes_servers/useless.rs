@@ -5,7 +5,7 @@ use std::time::Duration;
 use perfdeck_engine::changes;
 use perfdeck_model::{ChangeOffer, ChangeState, Says};
 use perfdeck_testkit::sqlx::{self, Connection as _, Executor as _, Row as _};
-use perfdeck_testkit::{Postgres, eventually};
+use perfdeck_testkit::{Postgres, PostgresDatabase, eventually, shared_postgres};
 
 use super::support::{apply, by_id, open, plan_drop as plan, says, undo};
 use super::{environment, findings, valid};
@@ -20,7 +20,7 @@ const TABLES: &str = "
     CREATE TABLE \"Odd \"\"One\" (\"ü\" int); ANALYZE";
 
 /// What the catalogue has of an index: its definition, whether it is valid, whether the table is ordered by it, its comment.
-async fn catalogue(server: &Postgres) -> Vec<String> {
+async fn catalogue(server: &PostgresDatabase) -> Vec<String> {
     let mut c = server.connect().await.expect("a session");
     let sql = "SELECT pg_get_indexdef(indexrelid) || indisvalid || indisclustered || coalesce(obj_description(indexrelid), '-')
                FROM pg_index JOIN pg_class c ON c.oid = indrelid WHERE c.relnamespace = 'public'::regnamespace ORDER BY 1";
@@ -32,7 +32,7 @@ async fn catalogue(server: &Postgres) -> Vec<String> {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_index_that_enforces_nothing_goes_with_what_is_known_of_it_and_comes_back() {
     let dir = tempfile::tempdir().expect("a folder");
-    let (engine, server) = (open(dir.path()).await, Postgres::start().await.expect("PostgreSQL"));
+    let (engine, server) = (open(dir.path()).await, shared_postgres().await.expect("PostgreSQL"));
     server.execute(TABLES).await.expect("tables");
     let long = format!("{}_index_of_63_bytes_with_ü", "x".repeat(63 - 26));
     server.execute(&format!("CREATE INDEX \"{long}\" ON \"Odd \"\"One\" (\"ü\")")).await.expect("an odd one");
@@ -74,7 +74,9 @@ async fn an_index_that_enforces_nothing_goes_with_what_is_known_of_it_and_comes_
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_build_left_is_cleaned_up_and_a_standby_is_refused_by_name() {
     let dir = tempfile::tempdir().expect("a folder");
-    let (engine, server) = (open(dir.path()).await, Postgres::start().await.expect("PostgreSQL"));
+    // Its own: those who follow a server are told to whoever asks about a database of it.
+    let (engine, primary) = (open(dir.path()).await, Postgres::start().await.expect("PostgreSQL"));
+    let server = primary.app();
     server.execute("CREATE TABLE t (a int, b int); INSERT INTO t VALUES (1, 1), (1, 2)").await.expect("a table");
     server.execute("CREATE UNIQUE INDEX CONCURRENTLY left_over ON t (a)").await.expect_err("rows are alike");
     assert_eq!(valid(&server, "left_over").await, Some(false));
@@ -113,7 +115,7 @@ async fn what_a_build_left_is_cleaned_up_and_a_standby_is_refused_by_name() {
     assert!(refused.message.contains("valid by now"), "{refused}");
     assert_eq!(valid(&server, "left_over").await, Some(true));
 
-    let standby = server.standby().await.expect("a standby");
+    let standby = primary.standby().await.expect("a standby");
     let other = environment(&engine, "standby", &standby.url()).await;
     let refused = plan(&engine, &other, "left_over").await.expect_err("it takes no changes");
     assert!(refused.message.contains("is a standby and takes no changes") && refused.hint.is_some(), "{refused}");
@@ -132,7 +134,7 @@ async fn what_a_build_left_is_cleaned_up_and_a_standby_is_refused_by_name() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_foreign_key_without_an_index_leads_to_the_index() {
     let dir = tempfile::tempdir().expect("a folder");
-    let (engine, server) = (open(dir.path()).await, Postgres::start().await.expect("PostgreSQL"));
+    let (engine, server) = (open(dir.path()).await, shared_postgres().await.expect("PostgreSQL"));
     server
         .execute("CREATE TABLE parent (id int PRIMARY KEY); CREATE TABLE \"Chi;ld\" (x int, \"par ent\" int REFERENCES parent)")
         .await

@@ -41,12 +41,11 @@ const THERE: &str = "
     LEFT JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = w.name
     LEFT JOIN pg_catalog.pg_index i ON i.indexrelid = c.oid ORDER BY w.at";
 
-/// The session of Perfdeck's that builds or drops one of them.
+/// The session of Perfdeck's that builds or drops one of them, by the beginning of its statement that the server shows.
 const AT_WORK: &str = "
     SELECT a.pid FROM pg_catalog.pg_stat_activity a
     WHERE a.application_name = $1 AND a.state = 'active' AND a.datname = current_database()
-      AND a.query ~ '^(DROP|CREATE) INDEX' AND EXISTS (SELECT FROM unnest($2::text[]) w(name) WHERE strpos(a.query, w.name) > 0)
-    LIMIT 1";
+      AND a.query <> '' AND EXISTS (SELECT FROM unnest($2::text[]) w(sql) WHERE starts_with(w.sql, a.query)) LIMIT 1";
 
 /// The statement that makes the parent's, which has no entries.
 pub(super) fn of_parent(spec: &IndexSpec, index: &str, table: &str) -> String {
@@ -60,6 +59,11 @@ impl Part {
 
     fn creates(&self) -> String {
         if self.partitioned { self.definition.clone() } else { concurrently(&self.definition) }
+    }
+
+    /// What takes it away again while it is not attached.
+    fn drops(&self) -> String {
+        format!("DROP INDEX {}{}", if self.partitioned { "" } else { "CONCURRENTLY " }, self.quoted())
     }
 
     fn attaches(&self) -> String {
@@ -164,8 +168,8 @@ pub(super) async fn state_in(
         return Ok(Built::Absent);
     }
     let leaves = || plan.parts.iter().zip(&there).filter(|(part, t)| !part.partitioned && t.partition);
-    let names: Vec<String> = plan.parts.iter().map(|part| part.index.clone()).collect();
-    let session = sqlx::query_scalar(AT_WORK).bind(NAME).bind(names).fetch_optional(c).await;
+    let statements: Vec<String> = plan.parts.iter().flat_map(|part| [part.creates(), part.drops()]).collect();
+    let session = sqlx::query_scalar(AT_WORK).bind(NAME).bind(statements).fetch_optional(c).await;
     Ok(Built::Partial {
         done: leaves().filter(|(_, t)| t.own && t.valid && t.attached).count(),
         of: leaves().count(),
@@ -253,13 +257,12 @@ async fn leaf(
         return Ok(());
     }
     limits(address, c, Some(&part.table)).await?;
-    let drops = format!("DROP INDEX CONCURRENTLY {}", part.quoted());
     if there.taken {
-        run(address, password, c, &drops, watch).await?;
+        run(address, password, c, &part.drops(), watch).await?;
     }
     if let Err(error) = run(address, password, c, &part.creates(), watch).await {
         // What it left is taken away where that takes a moment; else it is half done, and says so.
-        if let Err(error) = clean(address, password, part, drops).await {
+        if let Err(error) = clean(address, password, part).await {
             tracing::warn!(%error, "what a failed index build left is still there");
         }
         return Err(error);
@@ -268,7 +271,7 @@ async fn leaf(
 }
 
 /// Takes away what a build left, on a session of its own, which gives up soon: that of the build may not be through.
-async fn clean(address: &Address, password: Option<&Sensitive>, part: &Part, drops: String) -> Result<(), ApiError> {
+async fn clean(address: &Address, password: Option<&Sensitive>, part: &Part) -> Result<(), ApiError> {
     let mut c = open(address, password, Mode::Write).await?;
     let sql = "SELECT EXISTS (SELECT FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
                               JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -280,7 +283,7 @@ async fn clean(address: &Address, password: Option<&Sensitive>, part: &Part, dro
         .await
         .map_err(|e| why(address, &e))?;
     if left {
-        sqlx::raw_sql(AssertSqlSafe(drops)).execute(&mut c).await.map_err(|e| why(address, &e))?;
+        sqlx::raw_sql(AssertSqlSafe(part.drops())).execute(&mut c).await.map_err(|e| why(address, &e))?;
     }
     Ok(())
 }
@@ -305,9 +308,9 @@ pub(super) async fn unbuild(
             continue;
         }
         if part.partitioned {
-            brief(address, c, &format!("DROP INDEX {}", part.quoted())).await?;
+            brief(address, c, &part.drops()).await?;
         } else {
-            run(address, password, c, &format!("DROP INDEX CONCURRENTLY {}", part.quoted()), watch).await?;
+            run(address, password, c, &part.drops(), watch).await?;
         }
     }
     Ok(())

@@ -131,7 +131,8 @@ async fn state_in(
         }
         Some(index) if index.identity.valid => Built::Valid,
         Some(index) => {
-            let (bytes, session) = work_on(address, c, index.compared.oid, &plan.index).await?;
+            let sent = [plan.statement(Scheme::Postgres), plan.undo_statement(Scheme::Postgres)];
+            let (bytes, session) = work_on(address, c, index.compared.oid, sent).await?;
             Built::Invalid { bytes, maintained: index.identity.maintained, session }
         }
         None if taken => Built::Differs,

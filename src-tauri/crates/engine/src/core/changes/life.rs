@@ -323,7 +323,7 @@ impl Engine {
         }
     }
 
-    /// Discards a change that was only previewed: nothing of it was sent, and nothing will be.
+    /// Discards a change that was only planned or previewed: nothing of it was sent, and nothing will be.
     ///
     /// # Errors
     /// When it was applied, or somebody works on it.
@@ -331,7 +331,7 @@ impl Engine {
         let known = self.core.store.change(id).await?.ok_or_else(|| no_change(id))?;
         let _hold = Hold::take(&self.core.data_dir, &known.change.id).await?;
         let mut stored = self.core.store.change(id).await?.ok_or_else(|| no_change(id))?;
-        if stored.change.state != ChangeState::Previewed {
+        if !matches!(stored.change.state, ChangeState::Planned | ChangeState::Previewed) {
             return Err(conflict(&stored.change, "discarded"));
         }
         self.advance(&mut stored, ChangeState::Lapsed, "discarded; nothing was sent").await?;

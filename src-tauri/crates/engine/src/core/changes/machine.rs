@@ -5,7 +5,8 @@ use perfdeck_model::{Change, ChangeOffer, ChangeState, Says};
 pub(crate) fn may_become(from: ChangeState, to: ChangeState) -> bool {
     use ChangeState as S;
     match from {
-        S::Planned => matches!(to, S::Previewed | S::Failed),
+        // Perfdeck may have ended between the two: nobody previews it any more, and it is discarded as it is.
+        S::Planned => matches!(to, S::Previewed | S::Failed | S::Lapsed),
         // What it would do may be so by then without it.
         S::Previewed => matches!(to, S::Armed | S::Lapsed),
         S::Armed => matches!(to, S::Applying | S::Failed | S::CutOff),
@@ -31,11 +32,12 @@ pub(crate) fn offers(change: &Change) -> Vec<ChangeOffer> {
     let back = if half { ChangeOffer::CleanUp } else { ChangeOffer::Undo };
     let back = change.undo_statement.is_some().then_some(back);
     match change.state {
+        S::Planned => vec![ChangeOffer::Discard],
         S::Previewed => vec![ChangeOffer::Apply, ChangeOffer::Discard],
         S::Verified if change.ends_ms.is_none() => [ChangeOffer::Keep].into_iter().chain(back).collect(),
         S::Applied | S::Verified | S::Kept => back.into_iter().collect(),
         S::CutOff => [ChangeOffer::Finish].into_iter().chain(back).collect(),
-        S::Planned | S::Armed | S::Applying | S::Undoing | S::Undone | S::Failed | S::Lapsed => Vec::new(),
+        S::Armed | S::Applying | S::Undoing | S::Undone | S::Failed | S::Lapsed => Vec::new(),
     }
 }
 
