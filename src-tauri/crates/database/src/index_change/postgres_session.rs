@@ -70,6 +70,8 @@ async fn connect(options: &PgConnectOptions, mode: Mode) -> Result<PgConnection,
             ("statement_timeout", "3000"),
             ("lock_timeout", "2000"),
             ("idle_in_transaction_session_timeout", "5000"),
+            // A backslash is a letter in texts, as it is where they were read.
+            ("standard_conforming_strings", "on"),
             (MARK, "own"),
         ])
         .connect()
@@ -113,6 +115,11 @@ async fn ready(address: &Address, mut c: PgConnection, mode: Mode) -> Result<PgC
         )
         .hint("The role, the database, the server or options= of the address sets it; sign in as a role that writes"));
     }
+    // What a role has set for others would end a session that waits while another one works; older servers have none of these.
+    let unbounded = "SELECT pg_catalog.set_config(name, '0', false) FROM pg_catalog.pg_settings
+                     WHERE name IN ('idle_session_timeout', 'transaction_timeout')";
+    own::add(address, 1.0, 0);
+    sqlx::raw_sql(unbounded).execute(&mut c).await.map_err(|e| explain(address, &e))?;
     if mode == Mode::Write {
         // From PostgreSQL 14 on. Without it a statement goes on when nobody waits for it any more.
         let _ = sqlx::raw_sql("SET client_connection_check_interval = '1s'").execute(&mut c).await;

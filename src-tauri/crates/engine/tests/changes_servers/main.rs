@@ -1,8 +1,10 @@
 //! Indexes as changes on servers. Here: what of PostgreSQL's is not dropped, with the reason that is true, and what is dropped
 //! though it is unusual.
 mod advised;
+mod asked_again;
 mod create;
 mod dropped;
+mod file;
 mod killed;
 mod mariadb;
 mod partitions;
@@ -10,6 +12,7 @@ mod phases;
 mod restarted;
 #[path = "../support/mod.rs"]
 mod support;
+mod taken_away;
 mod useless;
 
 use std::sync::Arc;

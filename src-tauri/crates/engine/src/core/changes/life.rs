@@ -68,7 +68,7 @@ async fn altering<T>(
 ) -> Result<T, ApiError> {
     let stopped = async {
         job.cancel.cancelled().await;
-        tokio::time::sleep(kind.patience()).await;
+        tokio::time::sleep(kind.winding_up()).await;
     };
     tokio::select! {
         biased;
@@ -143,6 +143,7 @@ impl Engine {
         Ok(self.core.jobs.spawn("change", title, Some(environment), move |job| async move {
             let id = held.stored.change.id.clone();
             engine.applying(held, permit, &job).await?;
+            job.through();
             Ok(Some(JobResult::Change(id)))
         }))
     }
@@ -281,6 +282,7 @@ impl Engine {
         Ok(self.core.jobs.spawn("change", title, Some(environment), move |job| async move {
             let id = held.stored.change.id.clone();
             engine.undoing(held, permit, &job).await?;
+            job.through();
             Ok(Some(JobResult::Change(id)))
         }))
     }
