@@ -155,6 +155,14 @@ pub(super) fn number(error: &sqlx::Error) -> Option<u16> {
     Some(error.number())
 }
 
+/// Number of keys that are too long; MariaDB tells it as a warning, and indexes their beginning.
+pub(super) const TOO_LONG: u16 = 1071;
+
+pub(super) fn too_long() -> ApiError {
+    ApiError::new(ErrorCode::Unsupported, "The keys are longer than an index takes (3,072 bytes)")
+        .hint("Leave a key out; an index over the beginning of a text is made by hand, as in (note(64))")
+}
+
 /// Why a statement about an index of `table` failed.
 pub(super) fn why(address: &Address, table: &str, error: &sqlx::Error) -> ApiError {
     if !matches!(error, sqlx::Error::Database(_)) {
@@ -186,8 +194,7 @@ pub(super) fn why(address: &Address, table: &str, error: &sqlx::Error) -> ApiErr
             .hint("They came while it was not there; remove them and undo again"),
         1061 => new(E::Conflict, "Something else has the index's name by now".to_owned()),
         1069 => new(E::Unsupported, format!("'{table}' has as many indexes as a table may have (64)")),
-        1071 => new(E::Unsupported, "The keys are longer than an index takes (3,072 bytes)".to_owned())
-            .hint("Leave a key out; an index over the beginning of a text is made by hand, as in (note(64))"),
+        TOO_LONG => too_long(),
         1146 => new(E::Conflict, "The index's table is no longer there".to_owned()),
         1091 | 1176 => new(E::Conflict, "The index is no longer there".to_owned()),
         1021 | 1114 | 1030 => new(E::Unsupported, format!("The disk of {at} is full, or its limit is reached"))

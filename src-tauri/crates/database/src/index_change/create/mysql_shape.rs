@@ -3,7 +3,7 @@ use perfdeck_model::{Address, ApiError, Sensitive};
 use sqlx::mysql::MySqlConnection;
 use sqlx::{AssertSqlSafe, Connection as _, Row as _};
 
-use super::super::mysql_session::{number, open, quoted, why};
+use super::super::mysql_session::{TOO_LONG, number, open, quoted, too_long, why};
 use super::super::postgres_session::{Mode, user};
 use crate::hints::account;
 
@@ -44,12 +44,17 @@ async fn tried_in(
                 quoted(&address.path),
                 account(user)
             ))),
+            Some(1205) => Ok(Some("the table is locked by somebody else now".to_owned())),
             Some(_) => Ok(Some("a temporary table like it could not be made".to_owned())),
             None => Err(why(address, table, &error)),
         };
     }
     let add = format!("ALTER TABLE {tried} ADD {definition}");
-    let Err(error) = sqlx::raw_sql(AssertSqlSafe(add)).execute(c).await else { return Ok(None) };
+    let Err(error) = sqlx::raw_sql(AssertSqlSafe(add)).execute(&mut *c).await else {
+        let warned = sqlx::raw_sql("SHOW WARNINGS").fetch_all(c).await.map_err(|e| why(address, table, &e))?;
+        let cut = warned.iter().any(|row| row.try_get_unchecked::<u32, _>(1).is_ok_and(|n| n == u32::from(TOO_LONG)));
+        return if cut { Err(too_long()) } else { Ok(None) };
+    };
     Err(not_taken(number(&error)).unwrap_or_else(|| why(address, table, &error)))
 }
 

@@ -1,5 +1,5 @@
 //! What PostgreSQL would make of an index: it is created on an empty temporary table with the columns of its own, and rolled back. The
-//! table itself is not locked for that beyond what a query takes.
+//! table itself is not locked for that.
 use perfdeck_model::{Address, ApiError, IndexSpec};
 use perfdeck_sqltext::{Dialect, quote_identifier};
 use sqlx::AssertSqlSafe;
@@ -13,6 +13,16 @@ use crate::own;
 
 /// Name of the index while it is tried.
 const TRIED: &str = "perfdeck_shape";
+
+/// The columns of a table as a definition has them. Those that were dropped have their places, so that the server writes of the others as it does
+/// of the table's own.
+const COLUMNS: &str = "
+    SELECT string_agg(CASE WHEN a.attisdropped THEN format('%I int', a.attname) ELSE
+        format('%I %s', a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod))
+        || coalesce((SELECT format(' COLLATE %I.%I', n.nspname, o.collname) FROM pg_catalog.pg_collation o
+                     JOIN pg_catalog.pg_namespace n ON n.oid = o.collnamespace JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
+                     WHERE o.oid = a.attcollation AND a.attcollation <> t.typcollation), '') END, ', ' ORDER BY a.attnum)
+    FROM pg_catalog.pg_attribute a WHERE a.attrelid = to_regclass($1) AND a.attnum > 0";
 
 /// A table whose columns an index is tried on.
 #[derive(Debug, Clone, Copy)]
@@ -58,7 +68,10 @@ async fn tried(address: &Address, c: &mut PgConnection, of: Of<'_>, spec: &Index
     let failed = |e: sqlx::Error| why(address, &e);
     // Its own name: expressions may have it before a column.
     let name = quote_identifier(of.plain, Dialect::Postgres);
-    let table = format!("BEGIN READ WRITE; CREATE TEMP TABLE {name} (LIKE {}) ON COMMIT DROP", of.table);
+    let columns: Option<String> =
+        sqlx::query_scalar(COLUMNS).bind(of.table).fetch_one(&mut *c).await.map_err(failed)?;
+    let columns = columns.unwrap_or_default();
+    let table = format!("BEGIN READ WRITE; CREATE TEMP TABLE {name} ({columns}) ON COMMIT DROP");
     match sqlx::raw_sql(AssertSqlSafe(table)).execute(&mut *c).await {
         Ok(_) => {}
         Err(sqlx::Error::Database(e)) => {
@@ -91,8 +104,7 @@ fn untried(address: &Address, code: &str, message: &str) -> String {
             quoted(&address.path),
             quoted(user)
         ),
-        "42501" => format!("'{user}' may not read the table"),
-        "55P03" => "the table is locked by somebody else now".to_owned(),
+        "42501" => format!("'{user}' may not use the type of a column"),
         _ => "a temporary table like it could not be made".to_owned(),
     }
 }
