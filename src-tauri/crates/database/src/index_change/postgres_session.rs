@@ -70,8 +70,6 @@ async fn connect(options: &PgConnectOptions, mode: Mode) -> Result<PgConnection,
             ("statement_timeout", "3000"),
             ("lock_timeout", "2000"),
             ("idle_in_transaction_session_timeout", "5000"),
-            // A backslash is a letter in texts, as it is where they were read.
-            ("standard_conforming_strings", "on"),
             (MARK, "own"),
         ])
         .connect()
@@ -143,9 +141,10 @@ fn is_timeout(error: &sqlx::Error) -> bool {
     matches!(error, sqlx::Error::Database(e) if e.code().as_deref() == Some("57014"))
 }
 
-/// From now on every name is written with its schema, by the server too.
+/// From now on every name is written with its schema, by the server too, and a backslash in a text is a letter, as it was when it was read.
 pub(super) async fn unqualified(address: &Address, c: &mut PgConnection) -> Result<(), ApiError> {
-    sqlx::raw_sql("SET search_path = ''").execute(c).await.map(drop).map_err(|e| explain(address, &e))
+    let sql = "SET search_path = ''; SET standard_conforming_strings = on";
+    sqlx::raw_sql(sql).execute(c).await.map(drop).map_err(|e| explain(address, &e))
 }
 
 /// The user of an address, for a text.

@@ -113,6 +113,9 @@ mod tests {
         assert_eq!(of(r#"create index "i" on "o"("st", "note", "rowid")"#), [""; 0]);
         assert_eq!(of(r#"create index "i" on "o"("gone" desc, lower("st"))"#), ["gone"]);
         assert_eq!(of(r#"create index i on o(st) where "a""b" > 'x "y"' /* "z" */"#), ["a\"b"]);
+        let over_a_text = Made { texts: of(r#"create index "i" on "o"("gone")"#), ..Made::default() };
+        assert!(over_a_text.same_as(None, ("o", "i")).is_err(), "what an older Perfdeck dropped was over columns");
+        assert!(over_a_text.same_as(Some(&over_a_text), ("o", "i")).is_ok(), "it was over that text before");
         let named = r#"create index i on o("lower"(st) collate "nocase", cast(st as "int"), "o".st, [gone], `gone`)"#;
         assert_eq!(of(named), [""; 0], "other names, and other quotes, are never texts");
     }

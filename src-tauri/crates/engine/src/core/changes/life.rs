@@ -218,10 +218,14 @@ impl Engine {
             let text = says.text.clone();
             return self.said(stored, ChangeState::Verified, &text, says).await;
         }
-        let text = says.text.clone();
+        let (text, told) = (says.text.clone(), says.says);
         self.note_says(stored, says).await?;
+        let hint = match told {
+            Says::Differs => "Look at it on the target: what is another one than was made is not taken away",
+            _ => "Ask the target again; it can be undone",
+        };
         Err(ApiError::new(ErrorCode::Conflict, format!("It was applied, and the target does not confirm it: {text}"))
-            .hint("Ask the target again; it can be undone"))
+            .hint(hint))
     }
 
     async fn said(&self, stored: &mut Stored, to: ChangeState, text: &str, says: TargetSays) -> Result<(), ApiError> {
