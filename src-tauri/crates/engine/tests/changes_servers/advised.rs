@@ -159,11 +159,12 @@ async fn hypopg_is_agreed_to_and_its_death_ends_its_use() {
         .map(|n| format!("SELECT * FROM orders WHERE customer_id = {n} AND note = 'x' AND status = 'new'"))
         .collect();
     let texts: Vec<&str> = many.iter().map(String::as_str).collect();
+    let mut c = server.connect().await.expect("connects");
     let killer = async {
-        let mut c = server.connect().await.expect("connects");
+        // Between two plans too; a session of the advice before may still be there.
         let sql = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
-                   WHERE datname = current_database() AND application_name = 'perfdeck-change' AND state = 'active'
-                     AND query LIKE '%EXPLAIN%'";
+                   WHERE datname = current_database() AND application_name = 'perfdeck-change' AND query LIKE '%EXPLAIN%'
+                     AND backend_start > (SELECT backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid())";
         while sqlx::query(sql).fetch_one(&mut c).await.expect("asks").get::<i64, _>(0) == 0 {}
         c.close().await.expect("closed");
         std::future::pending::<()>().await;

@@ -145,42 +145,45 @@ async fn what_something_rests_on_is_refused_by_name() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_drop_that_is_stopped_in_the_middle_is_half_done_and_is_cleaned_up_or_finished() {
     let dir = tempfile::tempdir().expect("a folder");
-    let (engine, server) = (open(dir.path()).await, shared_postgres().await.expect("PostgreSQL"));
-    server.execute(TABLES).await.expect("tables");
-    let id = environment(&engine, "clinic", Kind::Development, &server.url()).await;
-    let before = index(&server, "two").await.expect("it is there");
-    for finish in [false, true] {
-        let planned = plan(&engine, &id, "two").await.expect("planned");
-        // A transaction that read the table: the drop waits for its end, with the index invalid already.
-        let mut old = server.connect().await.expect("a session");
-        old.execute("BEGIN; SELECT count(*) FROM t").await.expect("an old transaction");
-        let job = changes::apply(engine.clone(), confirmed(&planned.id, None)).await.expect("starts");
-        eventually(Duration::from_secs(10), async || index(&server, "two").await.is_some_and(|(_, valid)| !valid))
-            .await;
-        eventually(Duration::from_secs(10), async || {
-            engine.jobs().get(&job.id).is_some_and(|j| j.step.starts_with("waits for session"))
-        })
-        .await;
-        assert!(engine.jobs().cancel(&job.id), "it can be stopped");
-        let end = engine.jobs().wait(&job.id).await.expect("known");
-        assert_eq!(end.state, JobState::Cancelled, "{end:?}");
-        let change = change(&engine, &planned.id).await;
-        assert_eq!((change.state, says(&change)), (ChangeState::CutOff, Some(Says::HalfDone)), "{change:?}");
-        assert_eq!(change.offers, [ChangeOffer::Finish, ChangeOffer::CleanUp], "{change:?}");
-        let again = plan(&engine, &id, "two").await.expect_err("it is in the middle");
-        assert!(again.code == ErrorCode::Conflict, "{again}");
-        old.execute("COMMIT").await.expect("the old transaction ends");
-        old.close().await.expect("closed");
-        if finish {
-            let done = apply(&engine, &planned.id, None).await.expect("brought to its end");
-            assert_eq!((done.state, index(&server, "two").await), (ChangeState::Verified, None), "{done:?}");
-        } else {
-            let clean = undo(&engine, &planned.id).await.expect("cleaned up");
-            assert_eq!(clean.state, ChangeState::Undone, "{clean:?}");
-            assert_eq!(index(&server, "two").await.as_ref(), Some(&before), "it is there and valid");
-        }
-    }
+    let engine = open(dir.path()).await;
+    futures_util::future::join_all([true, false].map(|finish| stopped(&engine, finish))).await;
     engine.shutdown().await;
+}
+
+async fn stopped(engine: &Arc<Engine>, finish: bool) {
+    let server = shared_postgres().await.expect("PostgreSQL");
+    server.execute(TABLES).await.expect("tables");
+    let name = if finish { "finished" } else { "cleaned up" };
+    let id = environment(engine, name, Kind::Development, &server.url()).await;
+    let before = index(&server, "two").await.expect("it is there");
+    let planned = plan(engine, &id, "two").await.expect("planned");
+    // A transaction that read the table: the drop waits for its end, with the index invalid already.
+    let mut old = server.connect().await.expect("a session");
+    old.execute("BEGIN; SELECT count(*) FROM t").await.expect("an old transaction");
+    let job = changes::apply(engine.clone(), confirmed(&planned.id, None)).await.expect("starts");
+    eventually(Duration::from_secs(10), async || index(&server, "two").await.is_some_and(|(_, valid)| !valid)).await;
+    eventually(Duration::from_secs(10), async || {
+        engine.jobs().get(&job.id).is_some_and(|j| j.step.starts_with("waits for session"))
+    })
+    .await;
+    assert!(engine.jobs().cancel(&job.id), "it can be stopped");
+    let end = engine.jobs().wait(&job.id).await.expect("known");
+    assert_eq!(end.state, JobState::Cancelled, "{end:?}");
+    let change = change(engine, &planned.id).await;
+    assert_eq!((change.state, says(&change)), (ChangeState::CutOff, Some(Says::HalfDone)), "{change:?}");
+    assert_eq!(change.offers, [ChangeOffer::Finish, ChangeOffer::CleanUp], "{change:?}");
+    let again = plan(engine, &id, "two").await.expect_err("it is in the middle");
+    assert!(again.code == ErrorCode::Conflict, "{again}");
+    old.execute("COMMIT").await.expect("the old transaction ends");
+    old.close().await.expect("closed");
+    if finish {
+        let done = apply(engine, &planned.id, None).await.expect("brought to its end");
+        assert_eq!((done.state, index(&server, "two").await), (ChangeState::Verified, None), "{done:?}");
+    } else {
+        let clean = undo(engine, &planned.id).await.expect("cleaned up");
+        assert_eq!(clean.state, ChangeState::Undone, "{clean:?}");
+        assert_eq!(index(&server, "two").await.as_ref(), Some(&before), "it is there and valid");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

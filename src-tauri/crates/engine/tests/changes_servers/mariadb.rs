@@ -7,6 +7,8 @@ use perfdeck_model::{ApiError, Change, ChangeOffer, ChangeState, ErrorCode, JobS
 use perfdeck_testkit::sqlx::{self, Executor as _, Row as _};
 use perfdeck_testkit::{MariaDb, eventually, shared_mariadb};
 
+use tokio::sync::Mutex;
+
 use super::create::{plan as create, text};
 use super::support::{apply, by_id, change, changed, confirmed, open, plan_drop, says, undo};
 use super::{environment, findings};
@@ -55,12 +57,17 @@ async fn indexes_of_mariadb_are_changes_too() {
     let (engine, server) = (open(dir.path()).await, shared_mariadb().await.expect("MariaDB"));
     server.execute(TABLES).await.expect("tables");
     let id = environment(&engine, "clinic", &server.url()).await;
-    a_build_that_waits_gives_up_soon_is_stopped_on_the_server_and_leaves_nothing(engine.clone(), server, &id).await;
-    an_index_is_hidden_then_dropped_and_comes_back_as_it_was(engine.clone(), server, &id).await;
-    an_index_is_created_beside_writes_or_refused_with_the_reason_that_is_true(engine.clone(), server, &id).await;
+    let of_orders = async {
+        a_build_that_waits_gives_up_soon_is_stopped_on_the_server_and_leaves_nothing(engine.clone(), server, &id).await;
+        an_index_is_hidden_then_dropped_and_comes_back_as_it_was(engine.clone(), server, &id).await;
+        an_index_is_created_beside_writes_or_refused_with_the_reason_that_is_true(engine.clone(), server, &id).await;
+        a_statement_of_another_database_is_left_alone(engine.clone(), server, &id).await;
+    };
+    // Of a table of its own.
+    let slow = a_build_says_how_far_it_is_where_the_server_does(engine.clone(), server, &id);
+    tokio::join!(of_orders, slow);
+    // The server's stages are told of whichever build: it comes after the one that looks at them.
     what_came_after_the_plan_is_not_made_twice_and_a_limit_of_queries_ends_no_build(engine.clone(), server, &id).await;
-    a_statement_of_another_database_is_left_alone(engine.clone(), server, &id).await;
-    a_build_says_how_far_it_is_where_the_server_does(engine.clone(), server, &id).await;
     engine.shutdown().await;
 }
 
@@ -236,7 +243,8 @@ async fn a_statement_of_another_database_is_left_alone(engine: Arc<Engine>, serv
     assert_eq!(says(&seen), Some(Says::AsBefore), "{seen:?}");
     apply(&engine, &planned.id, None).await.expect("created");
     undo(&engine, &planned.id).await.expect("undone");
-    assert!(is_at(server, "ALTER TABLE `orders`%", LOCKED).await, "it goes on");
+    let mut c = server.connect().await.expect("a session");
+    assert!(is_at(&mut c, "ALTER TABLE `orders`%", LOCKED).await, "it goes on");
     old.execute("ROLLBACK").await.expect("it ends");
     theirs.await.expect("it ended").expect("nobody ended it");
 }
@@ -302,15 +310,15 @@ async fn a_build_says_how_far_it_is_where_the_server_does(engine: Arc<Engine>, s
 }
 
 /// Whether a session is at a statement, in a state of it.
-pub(super) async fn is_at(server: &MariaDb, statement: &str, state: &str) -> bool {
-    let mut c = server.connect().await.expect("a session");
+pub(super) async fn is_at(c: &mut sqlx::MySqlConnection, statement: &str, state: &str) -> bool {
     let sql = "SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE ? AND state LIKE ?";
-    sqlx::query(sql).bind(statement).bind(state).fetch_one(&mut c).await.expect("sessions").get::<i64, _>(0) > 0
+    sqlx::query(sql).bind(statement).bind(state).fetch_one(c).await.expect("sessions").get::<i64, _>(0) > 0
 }
 
 /// Waits for that.
 pub(super) async fn at_work(server: &MariaDb, statement: &str, state: &str) {
-    eventually(Duration::from_secs(20), async || is_at(server, statement, state).await).await;
+    let c = Mutex::new(server.connect().await.expect("a session"));
+    eventually(Duration::from_secs(20), async || is_at(&mut *c.lock().await, statement, state).await).await;
 }
 
 /// Waits until a session waits for the lock of the table.

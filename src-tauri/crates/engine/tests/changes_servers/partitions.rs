@@ -1,8 +1,9 @@
 //! An index of a partitioned table of PostgreSQL: built partition by partition, brought to its end when it was cut off, and gone
 //! when it is undone.
+use std::sync::Arc;
 use std::time::Duration;
 
-use perfdeck_engine::changes;
+use perfdeck_engine::{Engine, changes};
 use perfdeck_model::{ChangeOffer, ChangeState, JobState, Says};
 use perfdeck_testkit::sqlx::{self, Connection as _, Executor as _};
 use perfdeck_testkit::{PostgresDatabase, eventually, shared_postgres};
@@ -85,38 +86,41 @@ async fn each_partition_gets_its_own_beside_reads_and_writes_and_all_of_them_go_
 #[tokio::test(flavor = "multi_thread")]
 async fn one_that_is_stopped_in_the_middle_is_half_done_and_is_finished_or_taken_away() {
     let dir = tempfile::tempdir().expect("a folder");
-    let (engine, server) = (open(dir.path()).await, shared_postgres().await.expect("PostgreSQL"));
-    server.execute(TABLES).await.expect("tables");
-    let id = environment(&engine, "clinic", &server.url()).await;
-    let before = catalogue(&server).await;
-    for finish in [true, false] {
-        let planned = plan(&engine, &id, text("parts", &["b"])).await.expect("planned");
-        // Somebody who wrote to the last partition: its build waits for the end of that, the others are through.
-        let mut old = server.connect().await.expect("a session");
-        old.execute("BEGIN; UPDATE parts_3 SET note = 'x' WHERE a = 21").await.expect("an old transaction");
-        // Making the parent's takes a lock that writes to the parent would wait for, so that this writes to the partition alone.
-        let job = changes::apply(engine.clone(), confirmed(&planned.id, None)).await.expect("starts");
-        eventually(Duration::from_secs(20), async || {
-            engine.jobs().get(&job.id).is_some_and(|j| j.step.contains("of 5: waits for session"))
-        })
-        .await;
-        assert!(engine.jobs().cancel(&job.id), "it can be stopped");
-        assert_eq!(engine.jobs().wait(&job.id).await.expect("known").state, JobState::Cancelled);
-        let cut = change(&engine, &planned.id).await;
-        assert_eq!((cut.state, says(&cut)), (ChangeState::CutOff, Some(Says::HalfDone)), "{cut:?}");
-        assert_eq!(cut.offers, [ChangeOffer::Finish, ChangeOffer::CleanUp]);
-        let text = cut.target_says.map(|t| t.text).unwrap_or_default();
-        assert!(text.starts_with("not valid: ") && text.contains(" of 4 partitions have it"), "{text}");
-        old.execute("ROLLBACK").await.expect("it ends");
-        if finish {
-            let done = apply(&engine, &planned.id, None).await.expect("brought to its end");
-            assert_eq!((done.state, valid(&server, "ix_parts_b").await), (ChangeState::Verified, Some(true)));
-            undo(&engine, &planned.id).await.expect("undone");
-        } else {
-            let clean = undo(&engine, &planned.id).await.expect("taken away");
-            assert_eq!(clean.state, ChangeState::Undone);
-        }
-        assert_eq!(catalogue(&server).await, before, "as before");
-    }
+    let engine = open(dir.path()).await;
+    futures_util::future::join_all([true, false].map(|finish| stopped(&engine, finish))).await;
     engine.shutdown().await;
+}
+
+async fn stopped(engine: &Arc<Engine>, finish: bool) {
+    let server = shared_postgres().await.expect("PostgreSQL");
+    server.execute(TABLES).await.expect("tables");
+    let id = environment(engine, if finish { "finished" } else { "taken away" }, &server.url()).await;
+    let before = catalogue(&server).await;
+    let planned = plan(engine, &id, text("parts", &["b"])).await.expect("planned");
+    // Somebody who wrote to the last partition: its build waits for the end of that, the others are through.
+    let mut old = server.connect().await.expect("a session");
+    old.execute("BEGIN; UPDATE parts_3 SET note = 'x' WHERE a = 21").await.expect("an old transaction");
+    // Making the parent's takes a lock that writes to the parent would wait for, so that this writes to the partition alone.
+    let job = changes::apply(engine.clone(), confirmed(&planned.id, None)).await.expect("starts");
+    eventually(Duration::from_secs(20), async || {
+        engine.jobs().get(&job.id).is_some_and(|j| j.step.contains("of 5: waits for session"))
+    })
+    .await;
+    assert!(engine.jobs().cancel(&job.id), "it can be stopped");
+    assert_eq!(engine.jobs().wait(&job.id).await.expect("known").state, JobState::Cancelled);
+    let cut = change(engine, &planned.id).await;
+    assert_eq!((cut.state, says(&cut)), (ChangeState::CutOff, Some(Says::HalfDone)), "{cut:?}");
+    assert_eq!(cut.offers, [ChangeOffer::Finish, ChangeOffer::CleanUp]);
+    let text = cut.target_says.map(|t| t.text).unwrap_or_default();
+    assert!(text.starts_with("not valid: ") && text.contains(" of 4 partitions have it"), "{text}");
+    old.execute("ROLLBACK").await.expect("it ends");
+    if finish {
+        let done = apply(engine, &planned.id, None).await.expect("brought to its end");
+        assert_eq!((done.state, valid(&server, "ix_parts_b").await), (ChangeState::Verified, Some(true)));
+        undo(engine, &planned.id).await.expect("undone");
+    } else {
+        let clean = undo(engine, &planned.id).await.expect("taken away");
+        assert_eq!(clean.state, ChangeState::Undone);
+    }
+    assert_eq!(catalogue(&server).await, before, "as before");
 }

@@ -10,6 +10,8 @@ use perfdeck_model::{ChangeOffer, ChangeState, Says};
 use perfdeck_testkit::sqlx::{self, Connection as _, Executor as _};
 use perfdeck_testkit::{PostgresDatabase, eventually, shared_postgres};
 
+use tokio::sync::Mutex;
+
 use super::create::{catalogue, plan, text};
 use super::support::{apply, by_id, changed, confirmed, open, says, undo};
 use super::{environment, valid};
@@ -93,10 +95,9 @@ const PHASES: [Phase; 6] = [
 pub(super) async fn comes(server: &PostgresDatabase, phase: &str) {
     let sql = "SELECT coalesce(string_agg(phase, ', '), 'no build') FROM pg_stat_progress_create_index
                WHERE datname = current_database()";
+    let c = Mutex::new(server.connect().await.expect("a session"));
     eventually(Duration::from_secs(30), async || {
-        let mut c = server.connect().await.expect("a session");
-        let now: String = sqlx::query_scalar(sql).fetch_one(&mut c).await.expect("the phase");
-        c.close().await.expect("closed");
+        let now: String = sqlx::query_scalar(sql).fetch_one(&mut *c.lock().await).await.expect("the phase");
         if now == phase { Ok(()) } else { Err(format!("it is at '{now}', not '{phase}'")) }
     })
     .await;

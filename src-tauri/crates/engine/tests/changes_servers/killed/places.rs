@@ -9,6 +9,8 @@ use perfdeck_testkit::sqlx::{
 };
 use perfdeck_testkit::{MariaDb, PostgresDatabase, eventually, shared_mariadb, shared_postgres};
 
+use tokio::sync::Mutex;
+
 use super::super::create::catalogue;
 use super::super::mariadb::{LOCKED, SLOW, definition, is_at};
 use super::super::valid;
@@ -22,10 +24,20 @@ const TABLES: &str = "
 enum Server {
     Postgres(PostgresDatabase),
     MariaDb(&'static MariaDb),
-    Sqlite(SqliteConnectOptions),
+    Sqlite(Box<SqliteConnectOptions>),
 }
 
-/// Who is in the way.
+impl Server {
+    async fn session(&self) -> Session {
+        match self {
+            Self::Postgres(server) => Session::Postgres(server.connect().await.expect("a session")),
+            Self::MariaDb(server) => Session::MariaDb(server.connect().await.expect("a session")),
+            Self::Sqlite(options) => Session::Sqlite(options.connect().await.expect("the file")),
+        }
+    }
+}
+
+/// A session of somebody: who looks, or who is in the way.
 enum Session {
     Postgres(PgConnection),
     MariaDb(MySqlConnection),
@@ -38,6 +50,8 @@ pub(super) struct Place {
     pub(super) order: Order,
     pub(super) before: Vec<String>,
     server: Server,
+    /// Who looks, which is often.
+    looks: Mutex<Session>,
     sessions: Vec<Session>,
 }
 
@@ -94,10 +108,11 @@ impl Place {
                 let mut c = options.connect().await.expect("a file");
                 c.execute(TABLES).await.expect("tables");
                 order.url = format!("sqlite:{}", file.display());
-                Server::Sqlite(options)
+                Server::Sqlite(Box::new(options))
             }
         };
-        let mut place = Self { row, order, before: Vec::new(), server, sessions: Vec::new() };
+        let looks = Mutex::new(server.session().await);
+        let mut place = Self { row, order, before: Vec::new(), server, looks, sessions: Vec::new() };
         place.before = place.catalogue().await;
         if row.reach != Reach::Undone
             && let Some((sql, _)) = row.held.first()
@@ -109,24 +124,16 @@ impl Place {
 
     /// Somebody gets in the way.
     async fn hold(&mut self, sql: &str) {
-        let session = match &self.server {
-            Server::Postgres(server) => {
-                let mut c = server.connect().await.expect("a session");
-                c.execute(AssertSqlSafe(sql.to_owned())).await.unwrap_or_else(|e| panic!("{sql}: {e}"));
-                Session::Postgres(c)
-            }
-            Server::MariaDb(server) => {
-                let mut c = server.connect().await.expect("a session");
+        let mut session = self.server.session().await;
+        match &mut session {
+            Session::Postgres(c) => c.execute(AssertSqlSafe(sql.to_owned())).await.map(drop),
+            Session::MariaDb(c) => {
                 let sql = sql.replace(" t", &format!(" {}", self.order.table));
-                c.execute(AssertSqlSafe(sql)).await.expect("a hold");
-                Session::MariaDb(c)
+                c.execute(AssertSqlSafe(sql)).await.map(drop)
             }
-            Server::Sqlite(options) => {
-                let mut c = options.connect().await.expect("the file");
-                c.execute(AssertSqlSafe(sql.to_owned())).await.expect("a hold");
-                Session::Sqlite(c)
-            }
-        };
+            Session::Sqlite(c) => c.execute(AssertSqlSafe(sql.to_owned())).await.map(drop),
+        }
+        .unwrap_or_else(|e| panic!("{sql}: {e}"));
         self.sessions.push(session);
     }
 
@@ -158,38 +165,34 @@ impl Place {
     }
 
     async fn waits(&self, statement: &str) -> bool {
-        match &self.server {
-            Server::Postgres(server) => {
-                let mut c = server.connect().await.expect("a session");
+        match &mut *self.looks.lock().await {
+            Session::Postgres(c) => {
                 let sql = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database()
                              AND application_name = 'perfdeck-change' AND wait_event_type = 'Lock' AND query LIKE $1)";
-                let found = sqlx::query_scalar(sql).bind(statement).fetch_one(&mut c).await.expect("sessions");
-                c.close().await.expect("closed");
-                found
+                sqlx::query_scalar(sql).bind(statement).fetch_one(c).await.expect("sessions")
             }
-            Server::MariaDb(server) => {
+            Session::MariaDb(c) => {
                 let statement = statement.replacen('%', &format!("`{}`", self.order.table), 1);
-                let state = if matches!(self.row.what, What::Create) { "altering table" } else { LOCKED };
-                is_at(server, &statement, state).await
+                is_at(c, &statement, if self.order.works { "altering table" } else { LOCKED }).await
             }
             // Its journal is there from the first page that it wrote to its end, which the reader keeps from coming.
-            Server::Sqlite(options) => journal(options.get_filename()).exists(),
+            Session::Sqlite(_) => match &self.server {
+                Server::Sqlite(options) => journal(options.get_filename()).exists(),
+                _ => false,
+            },
         }
     }
 
     /// Waits until the server has noticed that nobody waits for what it does, as far as it looks.
     pub(super) async fn left_alone(&self) {
-        eventually(Duration::from_secs(20), async || match &self.server {
-            Server::Postgres(server) => {
-                let mut c = server.connect().await.expect("a session");
+        eventually(Duration::from_secs(20), async || match &mut *self.looks.lock().await {
+            Session::Postgres(c) => {
                 let sql = "SELECT NOT EXISTS (SELECT FROM pg_stat_activity
                              WHERE datname = current_database() AND application_name = 'perfdeck-change')";
-                let none: bool = sqlx::query_scalar(sql).fetch_one(&mut c).await.expect("sessions");
-                c.close().await.expect("closed");
-                none
+                sqlx::query_scalar(sql).fetch_one(c).await.expect("sessions")
             }
-            Server::MariaDb(server) => !is_at(server, &format!("ALTER TABLE `{}`%", self.order.table), LOCKED).await,
-            Server::Sqlite(_) => true,
+            Session::MariaDb(c) => !is_at(c, &format!("ALTER TABLE `{}`%", self.order.table), LOCKED).await,
+            Session::Sqlite(_) => true,
         })
         .await;
     }
@@ -203,7 +206,8 @@ impl Place {
                 other => other.is_some(),
             },
             Server::MariaDb(server) => {
-                if is_at(server, &format!("ALTER TABLE `{}`%", self.order.table), "%").await {
+                let mut c = server.connect().await.expect("a session");
+                if is_at(&mut c, &format!("ALTER TABLE `{}`%", self.order.table), "%").await {
                     return Says::HalfDone;
                 }
                 let lines = definition(server, &self.order.table).await;
