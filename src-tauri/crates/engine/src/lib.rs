@@ -123,7 +123,7 @@ pub struct Engine {
 }
 
 /// Jobs that end with Perfdeck may take this long to write what they have.
-const JOBS: Duration = Duration::from_secs(10);
+const JOBS: Duration = Duration::from_secs(18);
 /// Longest time of [`Engine::shutdown`], for whoever must end at some point.
 pub const SHUTDOWN: Duration = Duration::from_secs(20);
 

@@ -12,11 +12,14 @@ mod mysql_check;
 mod mysql_run;
 mod mysql_session;
 mod postgres;
+mod postgres_build;
 mod postgres_check;
 mod postgres_run;
 mod postgres_session;
 mod size;
 mod sqlite;
+mod sqlite_names;
+mod sqlite_run;
 
 use std::time::Duration;
 
@@ -31,6 +34,8 @@ pub(crate) use postgres_session::{Mode, open as open_direct};
 
 /// The kind of change that findings about indexes that need not stay lead to.
 pub const DROP_INDEX: &str = "drop_index";
+/// Longest time for a statement that is stopped to end, and for what it left to be taken away.
+pub const WINDING_UP: Duration = Duration::from_secs(16);
 /// Longest time of one statement that drops or builds an index on the server.
 const STATEMENT: Duration = Duration::from_secs(600);
 
@@ -68,6 +73,9 @@ pub struct IndexPlan {
     /// Whether it is invalid: a build or a drop that was cut off left it. Nothing brings that back.
     #[serde(default)]
     pub left_over: bool,
+    /// What SQLite made of its names.
+    #[serde(default)]
+    made: Option<sqlite_names::Made>,
 }
 
 /// What is known of an index before it is dropped.
@@ -275,7 +283,7 @@ pub async fn drop_index(
     match address.scheme {
         Scheme::Postgres => postgres::drop(address, password, plan, watch).await,
         Scheme::Mysql | Scheme::Mariadb => mysql::drop(address, password, plan, watch).await,
-        Scheme::Sqlite => sqlite::drop(address, plan).await,
+        Scheme::Sqlite => sqlite::drop(address, plan, watch).await,
         scheme => Err(no_database(scheme)),
     }
 }
@@ -294,7 +302,7 @@ pub async fn create_index(
     match address.scheme {
         Scheme::Postgres => postgres::create(address, password, plan, watch).await,
         Scheme::Mysql | Scheme::Mariadb => mysql::create(address, password, plan, watch).await,
-        Scheme::Sqlite => sqlite::create(address, plan).await,
+        Scheme::Sqlite => sqlite::create(address, plan, watch).await,
         scheme => Err(no_database(scheme)),
     }
 }

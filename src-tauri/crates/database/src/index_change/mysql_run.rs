@@ -18,7 +18,7 @@ const LOOK: Duration = Duration::from_millis(500);
 const CANCEL: Duration = Duration::from_secs(2);
 
 /// Runs a statement about `table`, followed and stopped over a second session. No setting of these servers ends an `ALTER TABLE`
-/// after a time on both of them, so that its time is counted here.
+/// after a time on both of them, so that its time is counted here; where MariaDB's own ends it, it may say that somebody did.
 pub(super) async fn run(
     address: &Address,
     password: Option<&Sensitive>,
@@ -38,14 +38,15 @@ pub(super) async fn run(
             done = &mut work => {
                 settled(&mut second, id).await;
                 let _ = second.close().await;
-                return done.map(drop).map_err(|e| why(address, table, &e));
+                return match done {
+                    Err(_) if started.elapsed() >= STATEMENT => Err(late()),
+                    done => done.map(drop).map_err(|e| why(address, table, &e)),
+                };
             }
             () = &mut watch.stop => break ApiError::new(ErrorCode::Cancelled, "It was stopped before its end"),
             _ = tick.tick() => {
                 if started.elapsed() >= STATEMENT {
-                    let limit = STATEMENT.as_secs() / 60;
-                    break again(ErrorCode::Timeout, format!("It took longer than {limit} min and was ended"))
-                        .hint("A table of this size is altered by hand, or with a tool that copies it in pieces");
+                    break late();
                 }
                 look(&mut second, server.mariadb, id, watch.progress).await;
             }
@@ -67,6 +68,12 @@ pub(super) async fn run(
             Err(ApiError::new(ended.code, text))
         }
     }
+}
+
+fn late() -> ApiError {
+    let limit = STATEMENT.as_secs() / 60;
+    again(ErrorCode::Timeout, format!("It took longer than {limit} min and was ended"))
+        .hint("A table of this size is altered by hand, or with a tool that copies it in pieces")
 }
 
 /// Waits until the server shows a session without its statement: it answers before it does, and whoever asks in between finds the statement

@@ -6,6 +6,7 @@ use perfdeck_sqltext::{Dialect, quote_identifier};
 use sqlx::mysql::{MySqlConnection, MySqlDatabaseError};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Row as _};
 
+use super::STATEMENT;
 use super::postgres_session::{Mode, user};
 use crate::connect::silent;
 use crate::error::{asked, explain};
@@ -118,6 +119,10 @@ async fn ready(address: &Address, c: &mut MySqlConnection, mode: Mode) -> Result
         sqlx::raw_sql(AssertSqlSafe(limit)).execute(&mut *c).await.map_err(failed)?;
     } else if row.try_get::<i64, _>(3).map_err(failed)? != 0 {
         return Err(only_reads(address));
+    } else if server.mariadb {
+        // What the server gives to queries would end a build; MySQL's has no say in it.
+        let limit = format!("SET SESSION max_statement_time = {}", STATEMENT.as_secs());
+        sqlx::raw_sql(AssertSqlSafe(limit)).execute(&mut *c).await.map_err(failed)?;
     }
     Ok(server)
 }
@@ -145,11 +150,27 @@ pub(super) fn no_alter(address: &Address, table: &str) -> ApiError {
         .hint(format!("GRANT ALTER, INDEX ON {}.{} TO {};", quoted(&address.path), quoted(table), account(address)))
 }
 
+/// The server's number of an error.
+pub(super) fn number(error: &sqlx::Error) -> Option<u16> {
+    let error = error.as_database_error()?.try_downcast_ref::<MySqlDatabaseError>()?;
+    Some(error.number())
+}
+
+/// Number of keys that are too long; MariaDB tells it as a warning, and indexes their beginning.
+pub(super) const TOO_LONG: u16 = 1071;
+
+pub(super) fn too_long() -> ApiError {
+    ApiError::new(ErrorCode::Unsupported, "The keys are longer than an index takes (3,072 bytes)")
+        .hint("Leave a key out; an index over the beginning of a text is made by hand, as in (note(64))")
+}
+
 /// Why a statement about an index of `table` failed.
 pub(super) fn why(address: &Address, table: &str, error: &sqlx::Error) -> ApiError {
-    let sqlx::Error::Database(e) = error else { return explain(address, error) };
+    if !matches!(error, sqlx::Error::Database(_)) {
+        return explain(address, error);
+    }
     let at = address.short();
-    let number = e.try_downcast_ref::<MySqlDatabaseError>().map_or(0, MySqlDatabaseError::number);
+    let number = number(error).unwrap_or(0);
     let new = |code, text: String| ApiError::new(code, text);
     use ErrorCode as E;
     match number {
@@ -160,7 +181,8 @@ pub(super) fn why(address: &Address, table: &str, error: &sqlx::Error) -> ApiErr
         1213 => again(E::Conflict, format!("{at} ended the statement to break a deadlock")).hint("Try again"),
         1317 => again(E::Conflict, format!("Somebody ended the statement on {at}"))
             .hint("It was told to with KILL QUERY; try again when that is settled"),
-        1969 | 3024 => again(E::Timeout, format!("{at} ended the statement after its time")).hint("The server is busy; try again"),
+        1969 | 3024 => again(E::Timeout, format!("{at} ended the statement after its time"))
+            .hint("A question has 3 s, a build 10 min; the server is busy, or the table is altered by hand"),
         1044 | 1142 | 1143 | 1227 | 1370 => no_alter(address, table),
         1290 | 1792 | 1836 => only_reads(address),
         1553 => new(E::Conflict, "A foreign key needs this index, and the server keeps it".to_owned())
@@ -173,8 +195,7 @@ pub(super) fn why(address: &Address, table: &str, error: &sqlx::Error) -> ApiErr
             .hint("They came while it was not there; remove them and undo again"),
         1061 => new(E::Conflict, "Something else has the index's name by now".to_owned()),
         1069 => new(E::Unsupported, format!("'{table}' has as many indexes as a table may have (64)")),
-        1071 => new(E::Unsupported, "The keys are longer than an index takes (3,072 bytes)".to_owned())
-            .hint("Leave a key out; an index over the beginning of a text is made by hand, as in (note(64))"),
+        TOO_LONG => too_long(),
         1146 => new(E::Conflict, "The index's table is no longer there".to_owned()),
         1091 | 1176 => new(E::Conflict, "The index is no longer there".to_owned()),
         1021 | 1114 | 1030 => new(E::Unsupported, format!("The disk of {at} is full, or its limit is reached"))

@@ -2,10 +2,13 @@
 //!
 //! A lock is tried for two seconds first. The statement itself has no `lock_timeout`: it waits for old transactions in its
 //! middle, and giving up there would leave an invalid index. It has a `statement_timeout` instead.
+use std::time::{Duration, Instant};
+
 use perfdeck_model::{Address, ApiError, Scheme, Sensitive, WaitsFor};
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection as _, Row as _};
 
+use super::postgres_build::{Building, build};
 use super::postgres_check::{check, may_create};
 use super::postgres_run::run;
 use super::postgres_session::{Mode, NAME, no_usage, not_a_standby, open, unqualified, why};
@@ -15,6 +18,8 @@ use crate::own;
 /// First key of the advisory lock under which indexes of a table are changed, so that two of Perfdeck never drop both of a
 /// pair.
 const ADVISORY: i32 = 0x5045_5246;
+/// Longest wait for it.
+const ALONE: Duration = Duration::from_secs(2);
 
 /// What is known of one index. HOT updates write to no index. Sessions of others without pg_monitor hide their transactions, so
 /// that none are known. Perfdeck's own are none that anybody would look for.
@@ -188,10 +193,19 @@ fn not_busy(found: &IndexState) -> Result<(), ApiError> {
 /// A session that may alter indexes of one table, and no other Perfdeck at the same time.
 pub(super) async fn alone(address: &Address, c: &mut PgConnection, table: &str) -> Result<(), ApiError> {
     let sql = "SELECT pg_try_advisory_lock($1, hashtext($2))";
-    let free: bool =
-        sqlx::query_scalar(sql).bind(ADVISORY).bind(table).fetch_one(&mut *c).await.map_err(|e| why(address, &e))?;
-    if free {
-        return Ok(());
+    let began = Instant::now();
+    // A session that nobody waits for any more has it until the server notices, which takes a second.
+    while began.elapsed() < ALONE {
+        let free: bool = sqlx::query_scalar(sql)
+            .bind(ADVISORY)
+            .bind(table)
+            .fetch_one(&mut *c)
+            .await
+            .map_err(|e| why(address, &e))?;
+        if free {
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
     Err(refused(format!("Another Perfdeck changes an index of {table} now")).hint("Try again when it has ended"))
 }
@@ -265,32 +279,18 @@ pub(super) async fn create(
         // What was cut off serves no query, and would keep its name.
         run(address, password, &mut c, &plan.statement(Scheme::Postgres), &mut watch).await?;
     }
-    if let Err(error) = run(address, password, &mut c, &plan.create(), &mut watch).await {
-        clean(address, password, plan).await;
-        return Err(error);
-    }
+    let building = Building {
+        table: &plan.table,
+        schema: &plan.schema,
+        index: &plan.index,
+        creates: plan.create(),
+        drops: plan.statement(Scheme::Postgres),
+    };
+    build((address, password), &mut c, &building, &mut watch).await?;
     for rest in [plan.comment_statement(), plan.cluster_statement()].into_iter().flatten() {
         let done = sqlx::raw_sql(AssertSqlSafe(rest)).execute(&mut c).await;
         done.map_err(|e| why(address, &e))?;
     }
     let _ = c.close().await;
     Ok(())
-}
-
-/// Takes away what a build that failed left, as far as that takes a moment; else the target says that it is there.
-async fn clean(address: &Address, password: Option<&Sensitive>, plan: &IndexPlan) {
-    let work = async {
-        let mut c = open(address, password, Mode::Write).await?;
-        unqualified(address, &mut c).await?;
-        let found = state_in(address, &mut c, plan).await?;
-        if !matches!(found, IndexState::Invalid { session: None, .. }) {
-            return Ok(());
-        }
-        // Within its three seconds, or not at all.
-        let sql = AssertSqlSafe(plan.statement(Scheme::Postgres));
-        sqlx::raw_sql(sql).execute(&mut c).await.map(std::mem::drop).map_err(|e| why(address, &e))
-    };
-    if let Err(error) = work.await {
-        tracing::warn!(%error, "what a failed index build left is still there");
-    }
 }

@@ -113,6 +113,11 @@ async fn ready(address: &Address, mut c: PgConnection, mode: Mode) -> Result<PgC
         )
         .hint("The role, the database, the server or options= of the address sets it; sign in as a role that writes"));
     }
+    // What a role has set for others would end a session that waits while another one works; older servers have none of these.
+    let unbounded = "SELECT pg_catalog.set_config(name, '0', false) FROM pg_catalog.pg_settings
+                     WHERE name IN ('idle_session_timeout', 'transaction_timeout')";
+    own::add(address, 1.0, 0);
+    sqlx::raw_sql(unbounded).execute(&mut c).await.map_err(|e| explain(address, &e))?;
     if mode == Mode::Write {
         // From PostgreSQL 14 on. Without it a statement goes on when nobody waits for it any more.
         let _ = sqlx::raw_sql("SET client_connection_check_interval = '1s'").execute(&mut c).await;
@@ -136,9 +141,10 @@ fn is_timeout(error: &sqlx::Error) -> bool {
     matches!(error, sqlx::Error::Database(e) if e.code().as_deref() == Some("57014"))
 }
 
-/// From now on every name is written with its schema, by the server too.
+/// From now on every name is written with its schema, by the server too, and a backslash in a text is a letter, as it was when it was read.
 pub(super) async fn unqualified(address: &Address, c: &mut PgConnection) -> Result<(), ApiError> {
-    sqlx::raw_sql("SET search_path = ''").execute(c).await.map(drop).map_err(|e| explain(address, &e))
+    let sql = "SET search_path = ''; SET standard_conforming_strings = on";
+    sqlx::raw_sql(sql).execute(c).await.map(drop).map_err(|e| explain(address, &e))
 }
 
 /// The user of an address, for a text.

@@ -7,7 +7,9 @@ use sqlx::sqlite::SqliteConnection;
 use sqlx::{ConnectOptions as _, Connection as _, Row as _};
 
 use super::basis::{Basis, basis};
-use super::{IndexFigures, IndexPlan, IndexState, no_index, no_twin, refused};
+use super::sqlite_names::made;
+use super::sqlite_run::Stop;
+use super::{IndexFigures, IndexPlan, IndexState, Watch, no_index, no_twin, refused};
 use crate::error::explain;
 use crate::indexes::{Index, same_statement, sqlite_catalogue};
 use crate::options::sqlite_options;
@@ -104,8 +106,11 @@ fn planned(all: &[Index], own: &Index) -> Result<IndexPlan, ApiError> {
 pub(super) async fn plan(address: &Address, name: &str) -> Result<IndexPlan, ApiError> {
     let mut c = open(address, false).await?;
     let all = sqlite_catalogue(&mut c).await.map_err(|e| explain(address, &e))?.indexes;
+    let mut plan = planned(&all, named(&all, name).ok_or_else(|| no_index(name))?)?;
+    let made = made(&mut c, (&plan.table, &plan.index), &plan.definition).await;
+    plan.made = Some(made.map_err(|e| explain(address, &e))?);
     let _ = c.close().await;
-    planned(&all, named(&all, name).ok_or_else(|| no_index(name))?)
+    Ok(plan)
 }
 
 pub(super) async fn figures(address: &Address, plan: &IndexPlan) -> Result<IndexFigures, ApiError> {
@@ -142,26 +147,41 @@ async fn state_in(c: &mut SqliteConnection, plan: &IndexPlan) -> Result<IndexSta
 async fn alter(
     address: &Address,
     plan: &IndexPlan,
-    sql: String,
+    (sql, creates): (String, bool),
     check: impl FnOnce(&IndexState, &[Index]) -> Result<bool, ApiError>,
+    mut watch: Watch<'_>,
 ) -> Result<(), ApiError> {
     let failed = |e: sqlx::Error| explain(address, &e);
     let mut c = open(address, true).await?;
-    sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut c).await.map_err(failed)?;
-    let found = state_in(&mut c, plan).await.map_err(failed)?;
-    let all = sqlite_catalogue(&mut c).await.map_err(failed)?.indexes;
-    // What is dropped without COMMIT is rolled back.
-    if check(&found, &all)? {
+    let stop = Stop::of(&mut c).await.map_err(failed)?;
+    let work = async {
+        sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut c).await.map_err(failed)?;
+        let found = state_in(&mut c, plan).await.map_err(failed)?;
+        let all = sqlite_catalogue(&mut c).await.map_err(failed)?.indexes;
+        // What is dropped without COMMIT is rolled back.
+        if !check(&found, &all)? {
+            return Ok(());
+        }
         // The name is quoted; a definition is the file's own.
         sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&mut c).await.map_err(failed)?;
-        sqlx::raw_sql("COMMIT").execute(&mut c).await.map_err(failed)?;
-    }
+        if creates {
+            let own = (plan.table.as_str(), plan.index.as_str());
+            let made = made(&mut c, own, &plan.definition).await.map_err(failed)?;
+            made.same_as(plan.made.as_ref(), own)?;
+        }
+        if let Some(why) = stop.why() {
+            return Err(why);
+        }
+        sqlx::raw_sql("COMMIT").execute(&mut c).await.map(std::mem::drop).map_err(failed)
+    };
+    let done = stop.through(work, &mut watch).await;
+    // Until it is closed a transaction that failed is there.
     let _ = c.close().await;
-    Ok(())
+    done
 }
 
-pub(super) async fn drop(address: &Address, plan: &IndexPlan) -> Result<(), ApiError> {
-    alter(address, plan, plan.statement(Scheme::Sqlite), |found, all| match found {
+pub(super) async fn drop(address: &Address, plan: &IndexPlan, watch: Watch<'_>) -> Result<(), ApiError> {
+    let check = |found: &IndexState, all: &[Index]| match found {
         IndexState::Absent(_) => Ok(false),
         IndexState::Present => {
             let own = all.iter().find(|i| i.identity.name.eq_ignore_ascii_case(&plan.index));
@@ -169,19 +189,19 @@ pub(super) async fn drop(address: &Address, plan: &IndexPlan) -> Result<(), ApiE
             if now.repeats.is_none() && plan.repeats.is_some() { Err(no_twin(&plan.name)) } else { Ok(true) }
         }
         _ => Err(refused(format!("'{}' is another one than was planned", plan.name))),
-    })
-    .await
+    };
+    alter(address, plan, (plan.statement(Scheme::Sqlite), false), check, watch).await
 }
 
-pub(super) async fn create(address: &Address, plan: &IndexPlan) -> Result<(), ApiError> {
+pub(super) async fn create(address: &Address, plan: &IndexPlan, watch: Watch<'_>) -> Result<(), ApiError> {
     // White space at its end is kept only before a semicolon.
     let end = if plan.definition.ends_with(|c: char| c.is_ascii_whitespace()) { ";" } else { "" };
-    alter(address, plan, format!("{}{end}", plan.definition), |found, _| match found {
+    let check = |found: &IndexState, _: &[Index]| match found {
         IndexState::Absent(_) => Ok(true),
         IndexState::Present => Ok(false),
         _ => Err(refused(format!("Something else is called '{}' now", plan.name))),
-    })
-    .await
+    };
+    alter(address, plan, (format!("{}{end}", plan.definition), true), check, watch).await
 }
 
 #[cfg(test)]

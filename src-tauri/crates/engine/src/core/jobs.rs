@@ -43,6 +43,7 @@ pub struct JobContext {
     /// Token that is cancelled when the user asks for it, and when Perfdeck ends.
     pub cancel: CancellationToken,
     interrupted: Arc<AtomicBool>,
+    through: Arc<AtomicBool>,
     jobs: Jobs,
 }
 
@@ -50,6 +51,11 @@ impl JobContext {
     /// Whether it ends because Perfdeck does, and not because a person asked for it.
     pub fn is_interrupted(&self) -> bool {
         self.interrupted.load(Ordering::SeqCst)
+    }
+
+    /// Says that all of it is done, though it may have been asked to end: that came too late.
+    pub fn through(&self) {
+        self.through.store(true, Ordering::SeqCst);
     }
 
     /// Says whether Cancel does something from now on. What cannot be stopped half way says so.
@@ -223,7 +229,9 @@ impl Jobs {
             }
         }
         self.touch();
-        let future = work(JobContext { id: id.clone(), cancel: cancel.clone(), interrupted, jobs: self.clone() });
+        let through = Arc::new(AtomicBool::new(false));
+        let (jobs, all_done) = (self.clone(), through.clone());
+        let future = work(JobContext { id: id.clone(), cancel: cancel.clone(), interrupted, through, jobs });
         let jobs = self.clone();
         let work = tokio::spawn(future);
         tokio::spawn(async move {
@@ -238,7 +246,8 @@ impl Jobs {
                 status.cancellable = false;
                 match outcome {
                     Ok(result) => {
-                        status.state = if cancel.is_cancelled() { JobState::Cancelled } else { JobState::Done };
+                        let stopped = cancel.is_cancelled() && !all_done.load(Ordering::SeqCst);
+                        status.state = if stopped { JobState::Cancelled } else { JobState::Done };
                         status.progress = Some(1.0);
                         status.result = result;
                     }
@@ -298,6 +307,19 @@ mod tests {
         let end = jobs.wait(&job.id).await.expect("job is known");
         assert_eq!(end.state, JobState::Cancelled, "it says so");
         assert!(!jobs.cancel(&job.id), "and cannot be cancelled twice");
+    }
+
+    #[tokio::test]
+    async fn what_is_through_before_it_stops_is_done() {
+        let jobs = jobs();
+        let job = jobs.spawn("x", "X".into(), None, |ctx| async move {
+            ctx.cancel.cancelled().await;
+            ctx.through();
+            Ok(None)
+        });
+        assert!(jobs.cancel(&job.id), "it is told to end");
+        let end = jobs.wait(&job.id).await.expect("job is known");
+        assert_eq!(end.state, JobState::Done, "too late");
     }
 
     #[tokio::test]

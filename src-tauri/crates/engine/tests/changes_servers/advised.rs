@@ -107,7 +107,7 @@ async fn advice_is_kept_and_its_prediction_goes_with_the_change() {
     };
     let job = db_prove(engine.clone(), asked).await.expect("begun");
     engine.jobs().wait(&job.id).await.expect("the job");
-    let proof = support::change(&engine, &applied.id).await.proof.expect("measured");
+    let proof = crate::support::change(&engine, &applied.id).await.proof.expect("measured");
     let [statement] = proof.statements.as_slice() else { panic!("{proof:#?}") };
     assert!(statement.not_measured.is_none() && statement.change.is_some(), "{statement:#?}");
 

@@ -66,6 +66,8 @@ async fn indexes_of_mariadb_are_changes_too() {
     // Of a table of its own.
     let slow = a_build_says_how_far_it_is_where_the_server_does(engine.clone(), server, &id);
     tokio::join!(of_orders, slow);
+    // The server's stages are told of whichever build: it comes after the one that looks at them.
+    what_came_after_the_plan_is_not_made_twice_and_a_limit_of_queries_ends_no_build(engine.clone(), server, &id).await;
     engine.shutdown().await;
 }
 
@@ -193,6 +195,45 @@ async fn an_index_is_created_beside_writes_or_refused_with_the_reason_that_is_tr
     assert_eq!(grant, "GRANT ALTER, INDEX ON `app`.`orders` TO 'low'@'127.0.0.1';");
     server.execute(grant.trim_end_matches(';')).await.expect("the server takes it");
     server.execute("REVOKE ALTER, INDEX ON `app`.`orders` FROM 'low'@'127.0.0.1'").await.expect("taken again");
+}
+
+async fn what_came_after_the_plan_is_not_made_twice_and_a_limit_of_queries_ends_no_build(
+    engine: Arc<Engine>,
+    server: &MariaDb,
+    id: &str,
+) {
+    server
+        .execute("CREATE TABLE later (id INT PRIMARY KEY, a INT, long_one VARCHAR(1000) CHARACTER SET utf8mb4)")
+        .await
+        .expect("a table");
+    let refused = create(&engine, id, text("later", &["long_one"])).await.expect_err("the server was asked");
+    assert!(refused.message.contains("The keys are longer than an index takes"), "{refused}");
+    let planned = create(&engine, id, text("later", &["a"])).await.expect("planned");
+    server.execute("CREATE INDEX by_hand ON later (a)").await.expect("by hand");
+    let refused = apply(&engine, &planned.id, None).await.expect_err("it is there");
+    assert!(refused.message.contains("'by_hand' is such an index already"), "{refused}");
+    let lines = definition(server, "later").await;
+    assert_eq!(lines.iter().filter(|line| line.contains("KEY `")).count(), 1, "{lines:?}");
+
+    // As a global max_statement_time, but of one user alone: others share the server.
+    server
+        .execute(&SLOW.replace("slow", "slow_limited").replace("seq_1_to_6000", "seq_1_to_600"))
+        .await
+        .expect("a table");
+    server
+        .execute(
+            "CREATE USER hasty IDENTIFIED BY 'hasty' WITH MAX_STATEMENT_TIME 0.2; GRANT SELECT, ALTER, INDEX ON app.* TO hasty",
+        )
+        .await
+        .expect("a user");
+    let url = format!("mariadb://hasty:hasty@127.0.0.1:{}/app", server.port());
+    let hasty = environment(&engine, "hasty", &url).await;
+    let planned = create(&engine, &hasty, text("slow_limited", &["hash"])).await.expect("planned");
+    let note = planned.notes.iter().find(|note| note.starts_with("Whether the server takes it")).expect("it is said");
+    assert!(note.contains("GRANT CREATE TEMPORARY TABLES ON `app`.* TO 'hasty'@'%';"), "{note}");
+    let made = apply(&engine, &planned.id, None).await.expect("a build has ten minutes");
+    assert_eq!(says(&made), Some(Says::AsApplied));
+    undo(&engine, &planned.id).await.expect("undone");
 }
 
 /// Another database of the server may have a table of that name, and somebody who does the same to it.

@@ -1,13 +1,16 @@
 //! Indexes as changes on servers. Here: what of PostgreSQL's is not dropped, with the reason that is true, and what is dropped
 //! though it is unusual.
 mod advised;
+mod asked_again;
 mod create;
 mod dropped;
+mod file;
 mod killed;
 mod mariadb;
 mod partitions;
 mod phases;
 mod restarted;
+mod taken_away;
 mod useless;
 
 use std::sync::Arc;

@@ -3,10 +3,12 @@
 //! A name is quoted by `sqltext`'s one function, an expression is one expression in parentheses that it cannot end, and an
 //! operator class is one that the catalogue has: nothing else of what a person or an advisor wrote gets into a statement.
 mod mysql;
+mod mysql_shape;
 mod name;
 mod partitions;
 mod postgres;
 mod postgres_plan;
+mod postgres_shape;
 mod spec;
 mod sqlite;
 mod wanted;
@@ -48,6 +50,12 @@ pub struct CreatePlan {
     /// Its partitions, each before those below it.
     #[serde(default)]
     parts: Vec<Part>,
+    /// Whether the server keeps no condition of the one that was asked for, because it is always true.
+    #[serde(default)]
+    pub unconditional: bool,
+    /// Why the server was not asked whether it takes it.
+    #[serde(default)]
+    pub unchecked: Option<String>,
 }
 
 /// A partition, and the index that it is to have.
@@ -237,7 +245,7 @@ pub async fn build(
     match address.scheme {
         Scheme::Postgres => postgres::build(address, password, plan, watch).await,
         Scheme::Mysql | Scheme::Mariadb => mysql::build(address, password, plan, watch).await,
-        Scheme::Sqlite => sqlite::build(address, plan).await,
+        Scheme::Sqlite => sqlite::build(address, plan, watch).await,
         scheme => Err(no_database(scheme)),
     }
 }
@@ -256,7 +264,7 @@ pub async fn unbuild(
     match address.scheme {
         Scheme::Postgres => postgres::unbuild(address, password, plan, watch).await,
         Scheme::Mysql | Scheme::Mariadb => mysql::unbuild(address, password, plan, watch).await,
-        Scheme::Sqlite => sqlite::unbuild(address, plan).await,
+        Scheme::Sqlite => sqlite::unbuild(address, plan, watch).await,
         scheme => Err(no_database(scheme)),
     }
 }

@@ -10,8 +10,9 @@ use super::super::mysql_run::{at_work, run};
 use super::super::mysql_session::{Server, open, quoted, takes_changes, why};
 use super::super::postgres_session::Mode;
 use super::super::{Watch, refused};
+use super::mysql_shape::tried;
 use super::wanted::wanted;
-use super::{Built, CreateFigures, CreatePlan, columns, conditions, expressions, key, method, name};
+use super::{Built, CreateFigures, CreatePlan, columns, expressions, key, method, name};
 use crate::indexes::rules::alike::fulfils;
 use crate::indexes::{Index, MysqlTable, mysql_table};
 use crate::mysql::text;
@@ -107,19 +108,6 @@ fn checked(table: &str, of: &[(String, bool)], spec: &IndexSpec) -> Result<(), A
     Ok(())
 }
 
-/// Makes sure that the server takes the expressions, without running them over a row.
-async fn takes(c: &mut MySqlConnection, table: &str, spec: &IndexSpec) -> Result<(), ApiError> {
-    let Some(conditions) = conditions(spec) else { return Ok(()) };
-    let sql = format!("EXPLAIN SELECT 1 FROM {} WHERE {conditions}", quoted(table));
-    match sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).fetch_all(c).await {
-        Err(sqlx::Error::Database(_)) => {
-            Err(ApiError::bad_request("The server does not take an expression of this index")
-                .hint("Columns are those of the table, and functions are the same at all times"))
-        }
-        _ => Ok(()),
-    }
-}
-
 fn free_name(table: &str, spec: &IndexSpec, all: &[Index]) -> Result<String, ApiError> {
     let wanted = match &spec.name {
         Some(name) if name.chars().count() > LONGEST => {
@@ -152,27 +140,48 @@ pub(super) async fn plan(
     let table = table(address, &mut c, &spec.table).await?;
     let of = of_table(address, &mut c, &table.name).await?;
     checked(&table.name, &of, spec)?;
-    takes(&mut c, &table.name, spec).await?;
     may_alter(address, &mut c, &table.name).await?;
     let _ = c.close().await;
     let index = free_name(&table.name, spec, &table.indexes)?;
-    let spell = |name: &str| spelled(&of, name).map_or_else(|| name.to_owned(), |(column, _)| column.clone());
-    let mut wanted = wanted(address.scheme, spec, (&table.name, &index), spell);
-    // The engine puts the same behind each of its indexes.
-    wanted.identity.suffix =
-        table.indexes.iter().map(|i| &i.identity.suffix).max_by_key(|s| s.len()).cloned().unwrap_or_default();
-    let covered_by = super::beside(&wanted, &table.indexes)?;
     let keys: Vec<String> = spec.keys.iter().map(|k| key(k, Dialect::Mysql)).collect();
+    let definition = format!("INDEX {} ({})", quoted(&index), keys.join(", "));
+    let unchecked = tried((address, password), &table.name, &definition).await?;
+    let covered_by = beside(address, (&index, spec), &table, &of)?;
     Ok(CreatePlan {
         name: format!("{}.{index}", table.name),
-        definition: format!("INDEX {} ({})", quoted(&index), keys.join(", ")),
+        definition,
         table: table.name,
         schema: address.path.clone(),
         index,
         spec: spec.clone(),
         covered_by,
+        unchecked,
         ..CreatePlan::default()
     })
+}
+
+/// Refuses an index that another one serves already; answers one that begins with its keys.
+fn beside(
+    address: &Address,
+    (index, spec): (&str, &IndexSpec),
+    table: &MysqlTable,
+    of: &[(String, bool)],
+) -> Result<Option<String>, ApiError> {
+    let spell = |name: &str| spelled(&of, name).map_or_else(|| name.to_owned(), |(column, _)| column.clone());
+    let mut wanted = wanted(address.scheme, spec, (&table.name, index), spell);
+    // The engine puts the same behind each of its indexes.
+    wanted.identity.suffix =
+        table.indexes.iter().map(|i| &i.identity.suffix).max_by_key(|s| s.len()).cloned().unwrap_or_default();
+    super::beside(&wanted, &table.indexes)
+}
+
+/// Asks again, right before it is applied, whether all that the plan rests on is so.
+async fn again(address: &Address, c: &mut MySqlConnection, plan: &CreatePlan) -> Result<(), ApiError> {
+    let table = table(address, c, &plan.table).await?;
+    let of = of_table(address, c, &table.name).await?;
+    checked(&table.name, &of, &plan.spec)?;
+    may_alter(address, c, &table.name).await?;
+    beside(address, (&plan.index, &plan.spec), &table, &of).map(drop)
 }
 
 pub(super) fn statement(plan: &CreatePlan) -> String {
@@ -236,6 +245,7 @@ pub(super) async fn build(
         Built::Absent => {}
         _ => return Err(refused(format!("Something else is called '{}' now", plan.name))),
     }
+    again(address, &mut c, plan).await?;
     run(address, password, &mut c, (&plan.table, &statement(plan)), &mut watch).await?;
     let _ = c.close().await;
     Ok(())

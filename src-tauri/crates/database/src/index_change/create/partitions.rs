@@ -10,8 +10,9 @@ use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Row as _};
 
 use super::super::postgres::limits;
+use super::super::postgres_build::{Building, build as create};
 use super::super::postgres_run::run;
-use super::super::postgres_session::{Mode, NAME, open, why, why_no_owner};
+use super::super::postgres_session::{NAME, why, why_no_owner};
 use super::super::{Watch, refused};
 use super::postgres_plan::first_free;
 use super::{Built, CreatePlan, Part, concurrently, definition, full, name};
@@ -262,32 +263,14 @@ async fn leaf(
     if there.taken {
         run(address, password, c, &part.drops(), watch).await?;
     }
-    if let Err(error) = run(address, password, c, &part.creates(), watch).await {
-        // What it left is taken away where that takes a moment; else it is half done, and says so.
-        if let Err(error) = clean(address, password, part).await {
-            tracing::warn!(%error, "what a failed index build left is still there");
-        }
-        return Err(error);
-    }
-    Ok(())
-}
-
-/// Takes away what a build left, on a session of its own, which gives up soon: that of the build may not be through.
-async fn clean(address: &Address, password: Option<&Sensitive>, part: &Part) -> Result<(), ApiError> {
-    let mut c = open(address, password, Mode::Write).await?;
-    let sql = "SELECT EXISTS (SELECT FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
-                              JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-                              WHERE n.nspname = $1 AND c.relname = $2 AND NOT i.indisvalid)";
-    let left: bool = sqlx::query_scalar(sql)
-        .bind(&part.schema)
-        .bind(&part.index)
-        .fetch_one(&mut c)
-        .await
-        .map_err(|e| why(address, &e))?;
-    if left {
-        sqlx::raw_sql(AssertSqlSafe(part.drops())).execute(&mut c).await.map_err(|e| why(address, &e))?;
-    }
-    Ok(())
+    let building = Building {
+        table: &part.table,
+        schema: &part.schema,
+        index: &part.index,
+        creates: part.creates(),
+        drops: part.drops(),
+    };
+    create((address, password), c, &building, watch).await
 }
 
 /// Takes all of it away: the parent's with what is attached, then what is not.

@@ -1,15 +1,16 @@
 //! On PostgreSQL: `CREATE INDEX CONCURRENTLY` on a session of its own, by the recipe of the module above; of a partitioned table
 //! partition by partition.
-use perfdeck_model::{Address, ApiError, IndexSpec, Scheme, Sensitive, WaitedFor, WaitsFor};
+use perfdeck_model::{Address, ApiError, Scheme, Sensitive, WaitedFor, WaitsFor};
 use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{AssertSqlSafe, Connection as _, Row as _};
 
 use super::super::postgres::{alone, limits, work_on};
+use super::super::postgres_build::{Building, build as create};
 use super::super::postgres_check::{may_create, rests_on};
 use super::super::postgres_run::run;
 use super::super::postgres_session::{Mode, open, unqualified, why};
 use super::super::{Watch, refused};
-use super::postgres_plan::no_table;
+use super::postgres_plan::{again, no_table};
 use super::wanted::wanted;
 use super::{Built, CreateFigures, CreatePlan, expressions, partitions};
 use crate::foreign_text;
@@ -32,9 +33,10 @@ pub(super) async fn indexes_of(address: &Address, c: &mut PgConnection, table: i
 }
 
 /// The index that is planned, as the catalogue would tell it.
-pub(super) fn index_of(spec: &IndexSpec, (table, name): (&str, &str), partitioned: bool) -> Index {
-    let mut index = wanted(Scheme::Postgres, spec, (table, name), str::to_owned);
-    index.identity.partitioned = partitioned;
+pub(super) fn index_of(plan: &CreatePlan) -> Index {
+    let mut index = wanted(Scheme::Postgres, &plan.spec, (&plan.table, &plan.name), str::to_owned);
+    index.identity.partitioned = plan.partitioned;
+    index.identity.partial &= !plan.unconditional;
     index
 }
 
@@ -131,9 +133,7 @@ async fn state_in(
     let own = of_table.iter().find(|index| index.identity.name == plan.name);
     let oid = own.map(|index| index.compared.oid);
     let built = match own {
-        Some(index) if !fulfils(index, &index_of(&plan.spec, (&plan.table, &plan.name), plan.partitioned)) => {
-            Built::Differs
-        }
+        Some(index) if !fulfils(index, &index_of(plan)) => Built::Differs,
         Some(index) if index.identity.valid => Built::Valid,
         Some(index) => {
             let sent = [plan.statement(Scheme::Postgres), plan.undo_statement(Scheme::Postgres)];
@@ -179,6 +179,7 @@ pub(super) async fn build(
         _ => return Err(refused(format!("Something else is called '{}' now", plan.name))),
     }
     may_create(address, &mut c, (&plan.table, &plan.schema), &plan.statement(Scheme::Postgres)).await?;
+    again(address, &mut c, plan).await?;
     if plan.partitioned {
         partitions::build((address, password), &mut c, (plan, oid.is_some()), &mut watch).await?;
         return analyze(address, password, (&mut c, plan), &mut watch).await;
@@ -188,13 +189,33 @@ pub(super) async fn build(
         // What was cut off serves no query, and would keep its name.
         run(address, password, &mut c, &plan.undo_statement(Scheme::Postgres), &mut watch).await?;
     }
-    if let Err(error) = run(address, password, &mut c, &plan.statement(Scheme::Postgres), &mut watch).await {
-        clean(address, password, plan).await;
-        return Err(error);
-    }
+    let building = Building {
+        table: &plan.table,
+        schema: &plan.schema,
+        index: &plan.index,
+        creates: plan.statement(Scheme::Postgres),
+        drops: plan.undo_statement(Scheme::Postgres),
+    };
+    create((address, password), &mut c, &building, &mut watch).await?;
+    as_meant(address, password, (&mut c, plan), &mut watch).await?;
     analyze(address, password, (&mut c, plan), &mut watch).await?;
     let _ = c.close().await;
     Ok(())
+}
+
+/// Takes away at once what the server made of it, where that is another index than was asked for.
+async fn as_meant(
+    address: &Address,
+    password: Option<&Sensitive>,
+    (c, plan): (&mut PgConnection, &CreatePlan),
+    watch: &mut Watch<'_>,
+) -> Result<(), ApiError> {
+    if state_in(address, c, plan).await?.0 != Built::Differs {
+        return Ok(());
+    }
+    run(address, password, c, &plan.undo_statement(Scheme::Postgres), watch).await?;
+    Err(refused(format!("The server made another index of '{}' than was asked for, and it was taken away", plan.name))
+        .hint("A condition that is always true is none: leave it out"))
 }
 
 /// Gathers statistics of expressions, which plans do not know without them.
@@ -209,23 +230,6 @@ async fn analyze(
     }
     (watch.progress)(None, "gathering statistics of the expression");
     run(address, password, c, &format!("ANALYZE {}", plan.table), watch).await
-}
-
-/// Takes away what a build that failed left, as far as that takes a moment; else the target says that it is there.
-async fn clean(address: &Address, password: Option<&Sensitive>, plan: &CreatePlan) {
-    let work = async {
-        let mut c = open(address, password, Mode::Write).await?;
-        unqualified(address, &mut c).await?;
-        if !matches!(state_in(address, &mut c, plan).await?.0, Built::Invalid { session: None, .. }) {
-            return Ok(());
-        }
-        // Within its three seconds, or not at all.
-        let sql = AssertSqlSafe(plan.undo_statement(Scheme::Postgres));
-        sqlx::raw_sql(sql).execute(&mut c).await.map(drop).map_err(|e| why(address, &e))
-    };
-    if let Err(error) = work.await {
-        tracing::warn!(%error, "what a failed index build left is still there");
-    }
 }
 
 pub(super) async fn unbuild(

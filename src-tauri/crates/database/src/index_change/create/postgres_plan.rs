@@ -2,13 +2,14 @@
 use perfdeck_model::{Address, ApiError, IndexSpec, Sensitive, masking};
 use perfdeck_sqltext::Dialect;
 use sqlx::postgres::PgConnection;
-use sqlx::{AssertSqlSafe, Connection as _, Row as _};
+use sqlx::{Connection as _, Row as _};
 
 use super::super::postgres_check::may_create;
 use super::super::postgres_session::{Mode, no_usage, not_a_standby, open, unqualified, why, why_no_owner};
 use super::super::refused;
 use super::postgres::{index_of, indexes_of};
-use super::{CreatePlan, columns, conditions, definition, full, method, name, partitions};
+use super::postgres_shape::{Of, Shape, shape};
+use super::{CreatePlan, columns, definition, full, method, name, partitions};
 use crate::indexes::Index;
 use crate::own;
 
@@ -32,6 +33,20 @@ struct Table {
     owner: String,
     /// Whether this user has what the owner has.
     is_own: bool,
+}
+
+impl Table {
+    fn of(&self) -> Of<'_> {
+        Of { table: &self.name, plain: &self.plain }
+    }
+}
+
+/// Refuses columns that the table has not.
+fn columns_there(table: &Table, spec: &IndexSpec) -> Result<(), ApiError> {
+    match columns(spec).find(|name| !table.columns.iter().any(|column| column == name)) {
+        Some(gone) => Err(ApiError::not_found(format!("{} has no column '{}'", table.name, masking::shown(gone)))),
+        None => Ok(()),
+    }
 }
 
 pub(super) fn no_table(name: &str) -> ApiError {
@@ -133,22 +148,6 @@ fn unquoted(name: &str) -> String {
     inner.map_or_else(|| name.to_owned(), |inner| inner.replace("\"\"", "\""))
 }
 
-/// Makes sure that the server takes the expressions and the condition, without running them over a row.
-async fn takes(address: &Address, c: &mut PgConnection, table: &Table, spec: &IndexSpec) -> Result<(), ApiError> {
-    let Some(conditions) = conditions(spec) else { return Ok(()) };
-    // The table's name is as the server quotes it.
-    let sql = format!("EXPLAIN SELECT 1 FROM ONLY {} WHERE {conditions}", table.name);
-    own::add(address, 1.0, 0);
-    match sqlx::raw_sql(AssertSqlSafe(sql)).fetch_all(c).await {
-        Ok(_) => Ok(()),
-        Err(sqlx::Error::Database(e)) if e.code().is_some_and(|code| code.starts_with("42") && code != "42501") => {
-            Err(ApiError::bad_request("The server does not take an expression or the condition of this index")
-                .hint("Columns are those of the table, functions and types have their schema, and a condition is true or false"))
-        }
-        Err(error) => Err(why(address, &error)),
-    }
-}
-
 /// The first of some names that is free in a schema.
 pub(super) async fn first_free(
     address: &Address,
@@ -194,7 +193,7 @@ async fn free_name(
 }
 
 /// The statement as its table takes it while others write.
-fn beside(statement: &str, table: &Table) -> String {
+fn concurrently(statement: &str, table: &Table) -> String {
     if table.partitioned { statement.to_owned() } else { statement.replacen("INDEX", "INDEX CONCURRENTLY", 1) }
 }
 
@@ -206,22 +205,19 @@ pub(super) async fn plan(
     let mut c = open(address, password, Mode::Read).await?;
     not_a_standby(address, &mut c).await?;
     let table = table(address, &mut c, &spec.table).await?;
-    if let Some(gone) = columns(spec).find(|name| !table.columns.iter().any(|column| column == name)) {
-        return Err(ApiError::not_found(format!("{} has no column '{}'", table.name, masking::shown(gone))));
-    }
+    columns_there(&table, spec)?;
     // Operator classes by the role's own search path; from then on every name has its schema.
     let spec = classed(address, &mut c, spec).await?;
     if !table.is_own {
         let name = spec.name.clone().or_else(|| name::candidates(&table.plain, &spec).into_iter().next());
         let statement = definition(&spec, &name.unwrap_or_default(), &table.name, Dialect::Postgres);
-        return Err(why_no_owner(address, &mut c, (&table.name, &table.owner), &beside(&statement, &table)).await);
+        return Err(why_no_owner(address, &mut c, (&table.name, &table.owner), &concurrently(&statement, &table)).await);
     }
     unqualified(address, &mut c).await?;
-    takes(address, &mut c, &table, &spec).await?;
+    let shape = shape(address, &mut c, table.of(), &spec).await?;
     may_create(address, &mut c, (&table.name, &table.schema), "").await?;
     let all = indexes_of(address, &mut c, table.oid).await?;
     let (index, shown) = free_name(address, &mut c, (&table, &spec), &all).await?;
-    let covered_by = super::beside(&index_of(&spec, (&table.name, &shown), table.partitioned), &all)?;
     let quoted = full(&table.schema, &index, Dialect::Postgres);
     let (definition, parts) = if table.partitioned {
         let parts = partitions::parts(address, &mut c, (&table.name, table.oid), (&spec, &quoted)).await?;
@@ -230,7 +226,7 @@ pub(super) async fn plan(
         (definition(&spec, &index, &table.name, Dialect::Postgres), Vec::new())
     };
     let _ = c.close().await;
-    Ok(CreatePlan {
+    let mut plan = CreatePlan {
         name: shown,
         definition,
         table: table.name,
@@ -240,6 +236,37 @@ pub(super) async fn plan(
         materialized: table.materialized,
         partitioned: table.partitioned,
         parts,
-        covered_by,
-    })
+        ..CreatePlan::default()
+    };
+    plan.covered_by = beside(&mut plan, shape, &all)?;
+    Ok(plan)
+}
+
+/// Refuses an index that another one serves already, by what the server made of it where that was tried; an index that begins with its keys
+/// is told.
+fn beside(plan: &mut CreatePlan, shape: Shape, all: &[Index]) -> Result<Option<String>, ApiError> {
+    match shape {
+        Shape::Made(mut made) => {
+            plan.unconditional = plan.spec.predicate.is_some() && !made.identity.partial;
+            made.identity.name.clone_from(&plan.name);
+            made.identity.table.clone_from(&plan.table);
+            made.identity.partitioned = plan.partitioned;
+            super::beside(&made, all)
+        }
+        Shape::Untried(why) => {
+            plan.unchecked = Some(why);
+            super::beside(&index_of(plan), all)
+        }
+    }
+}
+
+/// Asks again, right before it is applied, whether all that the plan rests on is so: table and columns, what the server takes, and that no other
+/// index serves it.
+pub(super) async fn again(address: &Address, c: &mut PgConnection, plan: &CreatePlan) -> Result<(), ApiError> {
+    let table = table(address, c, &plan.table).await?;
+    columns_there(&table, &plan.spec)?;
+    let shape = shape(address, c, table.of(), &plan.spec).await?;
+    let mut all = indexes_of(address, c, table.oid).await?;
+    all.retain(|index| index.identity.name != plan.name);
+    beside(&mut plan.clone(), shape, &all).map(drop)
 }

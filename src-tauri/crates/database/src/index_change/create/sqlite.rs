@@ -1,15 +1,17 @@
 //! In a SQLite file: one transaction, which takes the write lock for as long as the build lasts.
 use std::path::Path;
 
-use perfdeck_model::{Address, ApiError, IndexSpec, Scheme, masking};
+use perfdeck_model::{Address, ApiError, IndexSpec, IndexSpecKeyOf, Scheme, masking};
 use perfdeck_sqltext::{Dialect, quote_identifier};
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{AssertSqlSafe, Connection as _, Row as _};
 
-use super::super::refused;
 use super::super::sqlite::{open, unquoted, without_schema};
+use super::super::sqlite_names::{Key, Made, made, no_column, texts};
+use super::super::sqlite_run::Stop;
+use super::super::{Watch, refused};
 use super::wanted::wanted;
-use super::{Built, CreateFigures, CreatePlan, columns, conditions, definition, name};
+use super::{Built, CreateFigures, CreatePlan, columns, definition, name};
 use crate::disk::room;
 use crate::error::explain;
 use crate::indexes::{same_statement, sqlite_catalogue};
@@ -47,6 +49,10 @@ async fn table(c: &mut SqliteConnection, name: &str) -> Result<Option<(String, V
     Ok(Some((found, columns)))
 }
 
+fn no_table(name: &str) -> ApiError {
+    ApiError::not_found(format!("There is no table '{}'", masking::shown(name)))
+}
+
 async fn free_name(
     address: &Address,
     c: &mut SqliteConnection,
@@ -76,43 +82,83 @@ pub(super) async fn plan(address: &Address, spec: &IndexSpec) -> Result<CreatePl
     known(spec)?;
     let failed = |e: sqlx::Error| explain(address, &e);
     let mut c = open(address, false).await?;
-    let (table, of_table) = table(&mut c, &spec.table)
-        .await
-        .map_err(failed)?
-        .ok_or_else(|| ApiError::not_found(format!("There is no table '{}'", masking::shown(&spec.table))))?;
-    if let Some(gone) = columns(spec).find(|name| !of_table.iter().any(|column| column.eq_ignore_ascii_case(name))) {
-        return Err(ApiError::not_found(format!("'{table}' has no column '{}'", masking::shown(gone))));
-    }
-    let quoted = quote_identifier(&table, Dialect::Sqlite);
-    // EXPLAIN compiles it and runs nothing.
-    let sql = format!("EXPLAIN SELECT 1 FROM {quoted} WHERE {}", conditions(spec).unwrap_or_else(|| "1".to_owned()));
-    if let Err(sqlx::Error::Database(_)) = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_all(&mut c).await {
-        return Err(ApiError::bad_request("SQLite does not take an expression or the condition of this index")
-            .hint("Columns are those of the table; texts are in single quotes"));
-    }
+    let (table, of_table) = table(&mut c, &spec.table).await.map_err(failed)?.ok_or_else(|| no_table(&spec.table))?;
+    columns_there(&table, &of_table, spec)?;
     let index = free_name(address, &mut c, &table, spec).await?;
-    let definition = definition(spec, &index, &quoted, Dialect::Sqlite);
-    let all = sqlite_catalogue(&mut c).await.map_err(failed)?.indexes;
+    let mut plan = CreatePlan {
+        name: index.clone(),
+        schema: "main".to_owned(),
+        spec: spec.clone(),
+        definition: definition(spec, &index, &quote_identifier(&table, Dialect::Sqlite), Dialect::Sqlite),
+        table,
+        index,
+        ..CreatePlan::default()
+    };
+    plan.covered_by = checked(address, &mut c, &plan, &of_table).await?;
     let _ = c.close().await;
+    Ok(plan)
+}
+
+/// Refuses columns that the table has not.
+fn columns_there(table: &str, of_table: &[String], spec: &IndexSpec) -> Result<(), ApiError> {
+    match columns(spec).find(|name| !of_table.iter().any(|column| column.eq_ignore_ascii_case(name))) {
+        Some(gone) => Err(ApiError::not_found(format!("'{table}' has no column '{}'", masking::shown(gone)))),
+        None => Ok(()),
+    }
+}
+
+/// Why SQLite does not make an index, by its own text, which has names and values.
+fn not_taken(table: &str, message: &str) -> ApiError {
+    let has = |part: &str| message.contains(part);
+    if has("virtual tables may not be indexed") {
+        return refused(format!("'{table}' is a virtual table, and those have no indexes of their own"));
+    }
+    let what = match message {
+        _ if has("non-deterministic") => ": it is not the same at all times, as random() and the time of day are not",
+        _ if has("subqueries prohibited") => ": a query is no part of an index",
+        _ if has("no such column") => ": it names a column that is not there",
+        _ if has("no such function") => ": it calls a function that is not there",
+        _ if has("no such collation") => ": it names a collation that is not there",
+        _ if has("aggregate") || has("window function") => ": it is no place for an aggregate or a window function",
+        _ if has("row value") => ": it has several values at once",
+        _ => "",
+    };
+    ApiError::bad_request(format!("SQLite does not take an expression or the condition of this index{what}"))
+        .hint("Columns are those of the table; texts are in single quotes")
+}
+
+/// Makes sure that SQLite makes it of the columns that are meant, and that no other index serves it. Answers one that begins with its keys.
+async fn checked(
+    address: &Address,
+    c: &mut SqliteConnection,
+    plan: &CreatePlan,
+    of_table: &[String],
+) -> Result<Option<String>, ApiError> {
+    let failed = |e: sqlx::Error| explain(address, &e);
+    // EXPLAIN compiles it and runs nothing.
+    let sql = format!("EXPLAIN {}", plan.definition);
+    match sqlx::raw_sql(AssertSqlSafe(sql)).fetch_all(&mut *c).await {
+        Ok(_) => {}
+        // An error of the statement itself; others are of the file.
+        Err(sqlx::Error::Database(e)) if e.code().as_deref() == Some("1") => {
+            return Err(not_taken(&plan.table, e.message()));
+        }
+        Err(error) => return Err(failed(error)),
+    }
+    if let Some(text) = texts(&plan.definition, of_table).first() {
+        return Err(no_column(&plan.table, text));
+    }
+    let mut all = sqlite_catalogue(c).await.map_err(failed)?.indexes;
+    all.retain(|index| !index.identity.name.eq_ignore_ascii_case(&plan.index));
     let spelled = |name: &str| {
         let own = of_table.iter().find(|column| column.eq_ignore_ascii_case(name));
         own.cloned().unwrap_or_else(|| name.to_owned())
     };
-    let mut wanted = wanted(Scheme::Sqlite, spec, (&table, &index), spelled);
+    let mut wanted = wanted(Scheme::Sqlite, &plan.spec, (&plan.table, &plan.index), spelled);
     // What the file puts behind the keys is the same for each index of a table.
-    let suffix = all.iter().filter(|i| i.identity.table == table).map(|i| &i.identity.suffix);
+    let suffix = all.iter().filter(|i| i.identity.table == plan.table).map(|i| &i.identity.suffix);
     wanted.identity.suffix = suffix.max_by_key(|suffix| suffix.len()).cloned().unwrap_or_default();
-    let covered_by = super::beside(&wanted, &all)?;
-    Ok(CreatePlan {
-        name: index.clone(),
-        table,
-        schema: "main".to_owned(),
-        index,
-        spec: spec.clone(),
-        definition,
-        covered_by,
-        ..CreatePlan::default()
-    })
+    super::beside(&wanted, &all)
 }
 
 pub(super) async fn figures(address: &Address, plan: &CreatePlan) -> Result<CreateFigures, ApiError> {
@@ -150,33 +196,78 @@ async fn has_statistics(c: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
     Ok(sqlx::query(sql).fetch_optional(c).await?.is_some())
 }
 
+/// Refuses keys that are others than were asked for.
+fn as_meant(plan: &CreatePlan, made: &Made) -> Result<(), ApiError> {
+    let meant = |(key, of): (&Key, &IndexSpecKeyOf)| match of {
+        // The row number has no name.
+        IndexSpecKeyOf::Column(name) => {
+            !key.expression && key.column.as_ref().is_none_or(|column| column.eq_ignore_ascii_case(name))
+        }
+        IndexSpecKeyOf::Expression(_) => true,
+    };
+    let wanted = || plan.spec.keys.iter().map(|key| &key.of);
+    if made.keys.len() == wanted().count() && made.keys.iter().zip(wanted()).all(meant) {
+        return Ok(());
+    }
+    Err(refused(format!("SQLite made another index of '{}' than was asked for, and it was rolled back", plan.name)))
+}
+
 /// Runs a statement within a transaction that holds the write lock from its beginning, unless what is there is `wanted`.
-async fn alter(address: &Address, plan: &CreatePlan, sql: String, wanted: &Built) -> Result<(), ApiError> {
+async fn alter(
+    address: &Address,
+    plan: &CreatePlan,
+    (sql, wanted): (String, &Built),
+    mut watch: Watch<'_>,
+) -> Result<(), ApiError> {
     let failed = |e: sqlx::Error| explain(address, &e);
     let mut c = open(address, true).await?;
-    sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut c).await.map_err(failed)?;
-    let found = state_in(&mut c, plan).await.map_err(failed)?;
-    if found == Built::Differs {
-        return Err(refused(format!("Something else is called '{}' now", plan.name)));
-    }
-    // What is dropped without COMMIT is rolled back.
-    if found != *wanted {
+    let stop = Stop::of(&mut c).await.map_err(failed)?;
+    let work = async {
+        sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut c).await.map_err(failed)?;
+        let found = state_in(&mut c, plan).await.map_err(failed)?;
+        if found == Built::Differs {
+            return Err(refused(format!("Something else is called '{}' now", plan.name)));
+        }
+        // What is dropped without COMMIT is rolled back.
+        if found == *wanted {
+            return Ok(());
+        }
+        if *wanted == Built::Valid {
+            again(address, &mut c, plan).await?;
+        }
         // Names are quoted, and expressions stand in parentheses that they cannot end.
         sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut c).await.map_err(failed)?;
-        if *wanted == Built::Valid && has_statistics(&mut c).await.map_err(failed)? {
-            let name = quote_identifier(&plan.index, Dialect::Sqlite);
-            sqlx::raw_sql(AssertSqlSafe(format!("ANALYZE main.{name}"))).execute(&mut c).await.map_err(failed)?;
+        if *wanted == Built::Valid {
+            as_meant(plan, &made(&mut c, (&plan.table, &plan.index), &plan.definition).await.map_err(failed)?)?;
+            if has_statistics(&mut c).await.map_err(failed)? {
+                let name = quote_identifier(&plan.index, Dialect::Sqlite);
+                sqlx::raw_sql(AssertSqlSafe(format!("ANALYZE main.{name}"))).execute(&mut c).await.map_err(failed)?;
+            }
         }
-        sqlx::raw_sql("COMMIT").execute(&mut c).await.map_err(failed)?;
-    }
+        if let Some(why) = stop.why() {
+            return Err(why);
+        }
+        sqlx::raw_sql("COMMIT").execute(&mut c).await.map(drop).map_err(failed)
+    };
+    let done = stop.through(work, &mut watch).await;
+    // Until it is closed a transaction that failed is there.
     let _ = c.close().await;
-    Ok(())
+    done
 }
 
-pub(super) async fn build(address: &Address, plan: &CreatePlan) -> Result<(), ApiError> {
-    alter(address, plan, plan.statement(Scheme::Sqlite), &Built::Valid).await
+/// Asks again, within the transaction, whether all that the plan rests on is so.
+async fn again(address: &Address, c: &mut SqliteConnection, plan: &CreatePlan) -> Result<(), ApiError> {
+    let failed = |e: sqlx::Error| explain(address, &e);
+    let there = table(c, &quote_identifier(&plan.table, Dialect::Sqlite)).await.map_err(failed)?;
+    let (name, of_table) = there.ok_or_else(|| no_table(&plan.table))?;
+    columns_there(&name, &of_table, &plan.spec)?;
+    checked(address, c, plan, &of_table).await.map(drop)
 }
 
-pub(super) async fn unbuild(address: &Address, plan: &CreatePlan) -> Result<(), ApiError> {
-    alter(address, plan, plan.undo_statement(Scheme::Sqlite), &Built::Absent).await
+pub(super) async fn build(address: &Address, plan: &CreatePlan, watch: Watch<'_>) -> Result<(), ApiError> {
+    alter(address, plan, (plan.statement(Scheme::Sqlite), &Built::Valid), watch).await
+}
+
+pub(super) async fn unbuild(address: &Address, plan: &CreatePlan, watch: Watch<'_>) -> Result<(), ApiError> {
+    alter(address, plan, (plan.undo_statement(Scheme::Sqlite), &Built::Absent), watch).await
 }

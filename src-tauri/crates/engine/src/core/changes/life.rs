@@ -68,7 +68,7 @@ async fn altering<T>(
 ) -> Result<T, ApiError> {
     let stopped = async {
         job.cancel.cancelled().await;
-        tokio::time::sleep(kind.patience()).await;
+        tokio::time::sleep(kind.winding_up()).await;
     };
     tokio::select! {
         biased;
@@ -143,6 +143,7 @@ impl Engine {
         Ok(self.core.jobs.spawn("change", title, Some(environment), move |job| async move {
             let id = held.stored.change.id.clone();
             engine.applying(held, permit, &job).await?;
+            job.through();
             Ok(Some(JobResult::Change(id)))
         }))
     }
@@ -217,10 +218,14 @@ impl Engine {
             let text = says.text.clone();
             return self.said(stored, ChangeState::Verified, &text, says).await;
         }
-        let text = says.text.clone();
+        let (text, told) = (says.text.clone(), says.says);
         self.note_says(stored, says).await?;
+        let hint = match told {
+            Says::Differs => "Look at it on the target: what is another one than was made is not taken away",
+            _ => "Ask the target again; it can be undone",
+        };
         Err(ApiError::new(ErrorCode::Conflict, format!("It was applied, and the target does not confirm it: {text}"))
-            .hint("Ask the target again; it can be undone"))
+            .hint(hint))
     }
 
     async fn said(&self, stored: &mut Stored, to: ChangeState, text: &str, says: TargetSays) -> Result<(), ApiError> {
@@ -281,6 +286,7 @@ impl Engine {
         Ok(self.core.jobs.spawn("change", title, Some(environment), move |job| async move {
             let id = held.stored.change.id.clone();
             engine.undoing(held, permit, &job).await?;
+            job.through();
             Ok(Some(JobResult::Change(id)))
         }))
     }

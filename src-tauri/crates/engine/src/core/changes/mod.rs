@@ -91,10 +91,15 @@ pub(crate) trait ChangeKind: Send + Sync {
     /// Longest time of applying or undoing; what takes longer is given up, and the target asked.
     fn limit(&self) -> Duration;
 
-    /// Longest time to ask the target about one change, and for applying or undoing to end by itself once it is asked to; what
-    /// takes longer is given up where it is.
+    /// Longest time to ask the target about one change.
     fn patience(&self) -> Duration {
         PATIENCE
+    }
+
+    /// Longest time for applying or undoing to end by itself once it is asked to, and to take away what it did so far; what takes longer
+    /// is given up where it is.
+    fn winding_up(&self) -> Duration {
+        self.patience()
     }
 
     /// Asks the target whether it can be done, and how. Alters nothing.

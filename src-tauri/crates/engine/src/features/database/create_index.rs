@@ -134,6 +134,12 @@ fn notes(scheme: Scheme, plan: &CreatePlan, figures: &CreateFigures) -> Vec<Stri
         Scheme::Mysql | Scheme::Mariadb => mysql_notes(),
         _ => sqlite_notes(figures),
     };
+    if plan.unconditional {
+        notes.push("The server keeps no condition of it: the one that is written is always true".to_owned());
+    }
+    if let Some(why) = &plan.unchecked {
+        notes.push(format!("Whether the server takes it is known when it is built: {why}"));
+    }
     if let Some(other) = &plan.covered_by {
         notes.push(format!("`{other}` begins with the same keys, and serves the same queries if it is wider"));
     }
@@ -142,7 +148,7 @@ fn notes(scheme: Scheme, plan: &CreatePlan, figures: &CreateFigures) -> Vec<Stri
 
 fn sqlite_notes(figures: &CreateFigures) -> Vec<String> {
     // Its size is not known before; it is less than the table's, unless it holds all of it, and its journal holds it again.
-    vec![match (figures.free_bytes, figures.table_bytes) {
+    let free = match (figures.free_bytes, figures.table_bytes) {
         (Some(free), Some(table)) if free < 2.0 * table => format!(
             "The file's disk has {} free, which may not be enough: the table has {}",
             words::bytes(free),
@@ -150,7 +156,8 @@ fn sqlite_notes(figures: &CreateFigures) -> Vec<String> {
         ),
         (Some(free), _) => format!("The file's disk has {} free", words::bytes(free)),
         (None, _) => "How much of the file's disk is free is not told here".to_owned(),
-    }]
+    };
+    vec!["It has 10 min; stopping it rolls it back".to_owned(), free]
 }
 
 fn mysql_notes() -> Vec<String> {
@@ -220,6 +227,10 @@ impl ChangeKind for CreateIndex {
     fn limit(&self) -> Duration {
         // Taking a left-over away, building, and gathering statistics are statements of ten minutes each.
         Duration::from_secs(35 * 60)
+    }
+
+    fn winding_up(&self) -> Duration {
+        index_change::WINDING_UP
     }
 
     fn plan<'a>(&'a self, at: At<'a>, object: &'a str) -> BoxFuture<'a, Result<Planned>> {

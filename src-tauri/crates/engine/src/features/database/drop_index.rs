@@ -205,6 +205,10 @@ impl ChangeKind for DropIndex {
         Duration::from_secs(25 * 60)
     }
 
+    fn winding_up(&self) -> Duration {
+        index_change::WINDING_UP
+    }
+
     fn plan<'a>(&'a self, at: At<'a>, object: &'a str) -> BoxFuture<'a, Result<Planned, ApiError>> {
         Box::pin(async move {
             let (address, password) = at.engine.door(at.environment).await?;

@@ -217,7 +217,7 @@ impl Told<'_> {
             let known = self.gathered.from_ms.is_some() && statement.calls > 0.0;
             let now_ms = known.then(|| statement.total_ms / statement.calls);
             SlowedStatement {
-                statement: literals_removed(&statement.text, self.dialect, LONGEST),
+                statement: literals_numbered(&statement.text, self.dialect, LONGEST),
                 key: self.gathered.keys.get(&statement.text).cloned(),
                 calls: statement.calls,
                 now_ms,
