@@ -67,7 +67,7 @@ impl Search<'_, '_> {
         let asked = |column: &&str| branch.iter().any(|p| p.columns().contains(column));
         let finds = |at: usize| {
             let index = &self.wanted.candidates[at].index;
-            index.keys.iter().take_while(|key| key.columns().iter().all(|c| asked(c))).count()
+            index.keys.iter().take_while(|key| key.columns().iter().all(asked)).count()
         };
         let fits = |at: &usize| {
             let candidate = &self.wanted.candidates[*at];
