@@ -56,6 +56,11 @@ async fn what_the_server_would_not_make_is_refused_before_anything_is_sent() {
     assert!(told.contains("GRANT TEMPORARY ON DATABASE"), "with what helps: {told}");
     let refused = apply(&engine, &planned.id, None).await.expect_err("the server knows");
     assert!(refused.message.contains("has no order or operator class"), "{refused}");
+    let planned = plan(&engine, &limited, filtered("true")).await.expect("nobody was asked");
+    let refused = apply(&engine, &planned.id, None).await.expect_err("it is another index");
+    assert!(refused.message.contains("The server made another index of 'public.ix_t_a'"), "{refused}");
+    assert_eq!(valid(&server, "ix_t_a").await, None, "which is taken away at once");
+    assert_eq!(change(&engine, &planned.id).await.state, ChangeState::Failed);
     let refused = plan(&engine, &limited, filtered("nowhere > 1")).await.expect_err("as far as a query tells it");
     assert!(refused.message.contains("it names a column that is not there"), "{refused}");
     engine.shutdown().await;

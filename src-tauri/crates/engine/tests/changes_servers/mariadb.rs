@@ -65,9 +65,11 @@ async fn indexes_of_mariadb_are_changes_too() {
     };
     // Of a table of its own.
     let slow = a_build_says_how_far_it_is_where_the_server_does(engine.clone(), server, &id);
-    tokio::join!(of_orders, slow);
+    tokio::join!(Box::pin(of_orders), Box::pin(slow));
     // The server's stages are told of whichever build: it comes after the one that looks at them.
-    what_came_after_the_plan_is_not_made_twice_and_a_limit_of_queries_ends_no_build(engine.clone(), server, &id).await;
+    let later =
+        what_came_after_the_plan_is_not_made_twice_and_a_limit_of_queries_ends_no_build(engine.clone(), server, &id);
+    Box::pin(later).await;
     engine.shutdown().await;
 }
 
