@@ -69,7 +69,7 @@ fn each_table_is_asked_what_the_statement_asks_of_it() {
         ("SELECT 1 FROM orders WHERE note LIKE 'ab%' OR note LIKE '%c'", "orders[or of 2]"),
         ("SELECT 1 FROM orders WHERE cust_id = 1 OR cust_id = 2", "orders[cust_id IN (1, 2)]"),
         ("SELECT 1 FROM orders WHERE cust_id IN (1, 2, 3) AND paid", "orders[cust_id IN (1, 2, 3); paid = true]"),
-        ("SELECT 1 FROM orders WHERE cust_id = ANY ($1) AND NOT paid", "orders[cust_id IN (); paid = false]"),
+        ("SELECT 1 FROM orders WHERE cust_id = ANY ($1) AND NOT paid", "orders[cust_id = ANY (?); paid = false]"),
         ("SELECT 1 FROM orders WHERE deleted_at IS NULL", "orders[deleted_at IS NULL]"),
         ("SELECT 1 FROM orders WHERE tags @> $1 AND data ? 'k'", "orders[tags @> ?; data ? ?]"),
         ("SELECT 1 FROM orders WHERE data ->> 'k' = 'v'", "orders[(data ->> 'k') = 'v']"),
