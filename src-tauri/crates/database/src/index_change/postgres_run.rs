@@ -56,7 +56,7 @@ pub(super) async fn follow(
         tokio::select! {
             done = &mut work => break done,
             () = &mut watch.stop => {
-                look(&mut second, pid, (watch.progress, &mut seen.index)).await;
+                look(&mut second, pid, watch.progress, &mut seen.index).await;
                 tell(&mut second, pid, "cancel").await;
                 let mut done = tokio::time::timeout(CANCEL, &mut work).await;
                 if done.is_err() {
@@ -73,7 +73,7 @@ pub(super) async fn follow(
                     }
                 }
             }
-            _ = tick.tick() => look(&mut second, pid, (watch.progress, &mut seen.index)).await,
+            _ = tick.tick() => look(&mut second, pid, watch.progress, &mut seen.index).await,
         }
     };
     let passed = started.elapsed() >= STATEMENT;
@@ -100,7 +100,8 @@ pub(super) async fn tell(c: &mut PgConnection, pid: i32, what: &str) {
 async fn look(
     c: &mut PgConnection,
     pid: i32,
-    (progress, index): (&(dyn Fn(Option<f64>, &str) + Send + Sync), &mut Option<i64>),
+    progress: &(dyn Fn(Option<f64>, &str) + Send + Sync),
+    index: &mut Option<i64>,
 ) {
     let sql = "SELECT p.phase, (p.blocks_done::float8 / nullif(p.blocks_total, 0)), (pg_blocking_pids($1))[1],
                    nullif(p.index_relid::int8, 0)

@@ -167,7 +167,7 @@ fn beside(
     table: &MysqlTable,
     of: &[(String, bool)],
 ) -> Result<Option<String>, ApiError> {
-    let spell = |name: &str| spelled(&of, name).map_or_else(|| name.to_owned(), |(column, _)| column.clone());
+    let spell = |name: &str| spelled(of, name).map_or_else(|| name.to_owned(), |(column, _)| column.clone());
     let mut wanted = wanted(address.scheme, spec, (&table.name, index), spell);
     // The engine puts the same behind each of its indexes.
     wanted.identity.suffix =
