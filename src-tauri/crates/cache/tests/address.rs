@@ -174,7 +174,7 @@ fn the_roots_of_the_system_are_trusted() {
     std::fs::write(folder.path().join("leaf.crt"), pem("CERTIFICATE", leaf.der())).expect("written");
     std::fs::write(folder.path().join("leaf.key"), pem("PRIVATE KEY", &key.serialize_der())).expect("written");
     let output = Command::new(std::env::current_exe().expect("this program"))
-        .args(["--exact", "inner_system_roots", "--ignored", "--nocapture"])
+        .args(["--exact", "address::inner_system_roots", "--ignored", "--nocapture"])
         .env("SSL_CERT_FILE", &root_file)
         .env_remove("SSL_CERT_DIR")
         .env("PERFDECK_TEST_FOLDER", folder.path())

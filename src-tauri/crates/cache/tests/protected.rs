@@ -21,7 +21,7 @@ fn a_server_in_protected_mode_says_so_to_clients_of_other_addresses() {
     for namespaces in [&["--net"][..], &["--user", "--map-root-user", "--net"]] {
         let mut command = Command::new("unshare");
         command.args(namespaces).args(["sh", "-c", &script]).arg(&this);
-        command.args(["--exact", "inner_protected", "--ignored"]).env(INSIDE, NOBODYS);
+        command.args(["--exact", "protected::inner_protected", "--ignored"]).env(INSIDE, NOBODYS);
         let Ok(output) = command.output() else { continue };
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         if said.contains("running 1 test") {
