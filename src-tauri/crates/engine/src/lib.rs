@@ -187,8 +187,6 @@ impl Engine {
         self.database.pools.end_all().await;
         self.store_waiting().await;
         self.core.stopped.cancel();
-        if let Some(demo) = self.environments.demo.lock().await.take() {
-            demo.shutdown().await;
-        }
+        self.end_demo().await;
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use perfdeck_engine::database::{self, StatementRequest, StatementsRequest};
 use perfdeck_engine::statements::{PlanSeen, StatementDetail, Statements, StatementsGapKind, StatementsState};
-use perfdeck_engine::{Engine, EngineOptions, monitoring};
+use perfdeck_engine::{Empty, Engine, EngineOptions, environments, monitoring};
 use perfdeck_model::{Clock, ErrorCode, IndexFindingKind, Kind, ManualClock, SystemClock};
 use perfdeck_testkit::{Postgres, eventually};
 use sqlx::{Connection as _, Executor as _, Row as _};
@@ -169,6 +169,12 @@ async fn the_demo_lists_its_own_statements_and_a_look_needs_no_history() {
     assert!(found.rows.iter().all(|row| row.statement.is_some() && row.buffers_per_call.is_none()), "{found:?}");
     assert!(scan.is_none_or(|row| row.rows_per_call.is_some()), "{scan:?}");
     assert_eq!(found.source.as_deref(), Some("the demo's own count"), "and whose figures they are");
+    // However many look at it at once: what somebody is told once, such as a window that begins, it goes by.
+    let looks = (0..400).map(|_| tokio::spawn(environments::list(engine.clone(), Empty {})));
+    for look in futures_util::future::join_all(looks).await {
+        let all = look.expect("it ends").expect("a list");
+        assert!(all.iter().any(|e| e.demo && e.targets.len() == 4), "the demo has its targets: {all:?}");
+    }
     engine.shutdown().await;
 }
 

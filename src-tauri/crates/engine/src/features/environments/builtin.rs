@@ -1,5 +1,5 @@
 //! The demo as an environment like the others.
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use perfdeck_model::{
     ApiError, DEMO_ENVIRONMENT_ID, Environment, Guards, JobResult, JobStatus, Kind, PoolSettings, Tag, Targets,
@@ -19,18 +19,32 @@ impl Engine {
         progress: &(dyn Fn(f64, &str) + Send + Sync),
         cancel: &CancellationToken,
     ) -> Result<Arc<perfdeck_demo::Demo>, ApiError> {
-        let mut slot = tokio::select! {
-            slot = self.environments.demo.lock() => slot,
+        let _building = tokio::select! {
+            held = self.environments.building.lock() => held,
             () = cancel.cancelled() => {
                 return Err(ApiError::new(perfdeck_model::ErrorCode::Cancelled, "Opening the demo was stopped"));
             }
         };
-        if let Some(demo) = &*slot {
-            return Ok(demo.clone());
+        if let Some(demo) = self.open_one() {
+            return Ok(demo);
         }
         let demo = perfdeck_demo::Demo::open(&self.core.data_dir.join("demo"), progress, cancel).await?;
-        *slot = Some(demo.clone());
+        *self.environments.demo.lock().unwrap_or_else(PoisonError::into_inner) = Some(demo.clone());
         Ok(demo)
+    }
+
+    /// The demo, where it is open.
+    fn open_one(&self) -> Option<Arc<perfdeck_demo::Demo>> {
+        self.environments.demo.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Ends the demo, one that is being built among them.
+    pub(crate) async fn end_demo(&self) {
+        let _building = self.environments.building.lock().await;
+        let demo = self.environments.demo.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(demo) = demo {
+            demo.shutdown().await;
+        }
     }
 
     /// Opens the demo as a job; one that runs already is answered again.
@@ -53,17 +67,12 @@ impl Engine {
     }
 
     /// The demo as an environment; its targets are known once it runs.
-    pub(crate) async fn demo_environment(&self) -> Environment {
-        // A demo that is being built holds the lock; listing environments does not wait for it.
-        let targets = match self.environments.demo.try_lock() {
-            Ok(slot) => slot.as_ref().map(|d| d.targets()),
-            Err(_) => None,
-        };
+    pub(crate) fn demo_environment(&self) -> Environment {
         Environment {
             id: DEMO_ENVIRONMENT_ID.to_owned(),
             name: DEMO_ENVIRONMENT_ID.to_owned(),
             kind: Kind::Development,
-            targets: targets.unwrap_or_else(Targets::default),
+            targets: self.open_one().map_or_else(Targets::default, |demo| demo.targets()),
             pool: PoolSettings::for_kind(Kind::Development),
             guards: Guards::for_kind(Kind::Development),
             created_ms: 0.0,

@@ -17,7 +17,7 @@ impl Engine {
     pub(crate) async fn environment_list(&self) -> Result<Vec<EnvironmentSummary>, ApiError> {
         let counts = self.core.store.run_counts().await?;
         let runs = |id: &str| counts.iter().find(|(e, _)| e.as_deref() == Some(id)).map_or(0, |(_, n)| *n);
-        let demo = self.demo_environment().await;
+        let demo = self.demo_environment();
         let stored = self.core.store.environments().await?;
         Ok(std::iter::once((demo, true))
             .chain(stored.into_iter().map(|e| (e, false)))
@@ -37,7 +37,7 @@ impl Engine {
     /// The environment with this id, or with this name where the id is unknown.
     pub(crate) async fn environment(&self, id_or_name: &str) -> Result<Environment, ApiError> {
         if id_or_name == DEMO_ENVIRONMENT_ID {
-            return Ok(self.demo_environment().await);
+            return Ok(self.demo_environment());
         }
         if let Some(e) = self.environments.process_only.get(id_or_name) {
             return Ok(e);

@@ -17,6 +17,8 @@ pub(crate) mod targets;
 pub(crate) struct State {
     /// Environments that are not stored.
     pub(crate) process_only: process_only::ProcessOnly,
-    /// The demo, once it is open.
-    pub(crate) demo: tokio::sync::Mutex<Option<std::sync::Arc<perfdeck_demo::Demo>>>,
+    /// The demo, once it is open: whoever looks at it waits for nobody.
+    pub(crate) demo: std::sync::Mutex<Option<std::sync::Arc<perfdeck_demo::Demo>>>,
+    /// Held while it is built, and while it ends.
+    pub(crate) building: tokio::sync::Mutex<()>,
 }
