@@ -5,6 +5,7 @@ mod sizes;
 mod written;
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use perfdeck_database::what_if::{Schema, WhatIf, database_facts};
 use perfdeck_engine::advice::{
@@ -12,7 +13,10 @@ use perfdeck_engine::advice::{
 };
 use perfdeck_model::{Address, ErrorCode, Kind};
 use perfdeck_testkit::sqlx::{Connection as _, Row as _};
-use perfdeck_testkit::{MariaDb, Postgres};
+use perfdeck_testkit::{MariaDb, Postgres, eventually};
+
+/// Longest wait for what a server does by itself.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 fn wanted(statements: &[(&str, f64)]) -> AdviceWanted {
     let of = |(text, total_ms): &(&str, f64)| WorkloadStatement {
@@ -183,7 +187,11 @@ async fn typed_parameters(server: &Postgres) {
         let found = given(&server.url(), &wanted(&[(text, 60_000.0)])).await;
         assert!(found.advice.left.is_empty(), "{text}: {:?}", found.advice.left);
     }
-    server.execute("DROP TABLE odd; DROP DOMAIN few; DROP TYPE mood").await.expect("gone again");
+    // The sample's tables go with its session, which the server ends a moment after it was left.
+    eventually(PATIENCE, async || {
+        server.execute("DROP TABLE odd; DROP DOMAIN few; DROP TYPE mood").await.map_err(|e| e.to_string())
+    })
+    .await;
 }
 
 /// Operator classes of an extension that no search path finds.

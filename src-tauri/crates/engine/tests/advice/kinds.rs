@@ -7,6 +7,7 @@ use super::{ddl, given, wanted};
 
 const EVENTS: &str = "
     CREATE TABLE wides (id int PRIMARY KEY, author int, body text, token text);
+    CREATE INDEX holds_a_column_beside_its_keys ON wides (token) INCLUDE (author);
     ALTER TABLE wides ALTER body SET STORAGE EXTERNAL;
     INSERT INTO wides SELECT i, i % 500, repeat(md5(i::text), 100), md5(i::text) FROM generate_series(1, 4000) i;
     CREATE TABLE events (id int PRIMARY KEY, who int, kind text, created timestamptz, at timestamp, code text, other int);

@@ -97,7 +97,7 @@ const KEYS: &str = "
            pg_get_expr(i.indpred, i.indrelid), k > i.indnkeyatts, a.attname::text,
            CASE WHEN i.indkey[k - 1] = 0 THEN pg_get_indexdef(i.indexrelid, k, true) END,
            CASE WHEN k <= i.indnkeyatts THEN i.indoption[k - 1]::int4 ELSE 0 END,
-           CASE WHEN o.opcdefault THEN NULL WHEN pg_opclass_is_visible(o.oid) THEN o.opcname::text
+           CASE WHEN o.oid IS NULL OR o.opcdefault THEN NULL WHEN pg_opclass_is_visible(o.oid) THEN o.opcname::text
                 ELSE format('%I.%I', v.nspname, o.opcname) END,
            CASE WHEN k <= i.indnkeyatts AND i.indkey[k - 1] <> 0 AND i.indcollation[k - 1] <> a.attcollation
                 THEN coalesce(l.collname::text, '') END
