@@ -307,6 +307,7 @@ fn e2e_every_screen_in_light_and_dark() {
     step(&stage, "the demo overview is live", journey::overview_is_live(page));
     let run = step(&stage, "a run is stored", stored_run(page));
     step(&stage, "a finding's change is applied", applied_change(page));
+    step(&stage, "indexes are advised", advised(page));
     let screens: Vec<(&str, &str)> =
         SCREENS.iter().map(|path| (*path, *path)).chain([(run.as_str(), "benchmarks/run")]).collect();
     for theme in ["dark", "light"] {
@@ -375,6 +376,13 @@ fn applied_change(page: &Session) -> Result<(), String> {
         press_when_allowed(page, press)?;
     }
     page.wait_for(&id("change-undo"), SECONDS_10)
+}
+
+/// Asks for advice on what the demo's load was.
+fn advised(page: &Session) -> Result<(), String> {
+    advice::statements_are_counted(page, "appointments")?;
+    journey::open(page, "/database/advice")?;
+    advice::advise(page)
 }
 
 /// Presses a button once the guards were asked.

@@ -11,6 +11,11 @@ use crate::{Failure, Options, Outcome, root, ui};
 
 /// Tests with this prefix need a browser or a window and run in steps of their own.
 const E2E: &str = "e2e_";
+/// Programs whose tests wait for servers more than they work, each a crate's: more of them run at the same time than there are processors.
+/// What measures has a program of its own.
+const WAITING: [&str; 5] = ["cache", "cli", "database", "engine", "load"];
+/// Tests of those that run at the same time, beyond one for each processor.
+const BEYOND: usize = 2;
 
 #[derive(Default)]
 struct Tally {
@@ -107,7 +112,9 @@ pub(crate) fn test(options: &Options) -> Outcome {
     tally.step("Rust: build", || check(cargo_with(&["test", "--workspace", "--no-run"])));
     // Built once: the tests of commands, windows, browsers and packages all start these programs.
     tally.step("Rust: release", || build(PROGRAMS, true).map(|()| Counted::step(true)));
-    tally.step("Rust: unit and integration tests", || rust(&["--skip", E2E]));
+    tally.step("Rust: tests that measure, and those of one function", alone);
+    tally.step("Rust: tests that wait for servers", waiting);
+    tally.step("Rust: examples in the documentation", || counted(cargo_with(&["test", "--workspace", "--doc"])));
     tally.step("the README's first command, without a display and with one", || e2e("e2e_run"));
     tally.step("UI in a browser", || e2e("e2e_browser"));
     tally.step("UI in the real window", || e2e("e2e_window"));
@@ -140,6 +147,52 @@ fn rust(arguments: &[&str]) -> Outcome<Counted> {
     let mut command = cargo_with(&["test", "--workspace", "--no-fail-fast", "--"]);
     command.args(arguments);
     counted(command)
+}
+
+/// Those of [`WAITING`].
+fn waiting() -> Outcome<Counted> {
+    let processors = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+    let mut command = cargo_with(&["test", "--workspace", "--no-fail-fast"]);
+    command.args(WAITING.iter().flat_map(|program| ["--test", program]));
+    command.args(["--", &format!("--test-threads={}", processors + BEYOND)]);
+    counted(command)
+}
+
+/// All others, but for those with a window or a browser.
+fn alone() -> Outcome<Counted> {
+    let mut command = cargo_with(&["test", "--workspace", "--no-fail-fast", "--lib", "--bins"]);
+    for program in programs()?.iter().filter(|name| !name.starts_with(E2E) && !WAITING.contains(&name.as_str())) {
+        command.args(["--test", program]);
+    }
+    command.args(["--", "--skip", E2E]);
+    counted(command)
+}
+
+/// What cargo tells of the workspace, as far as it is used here.
+#[derive(Deserialize)]
+struct Metadata {
+    packages: Vec<Package>,
+}
+
+#[derive(Deserialize)]
+struct Package {
+    targets: Vec<Target>,
+}
+
+#[derive(Deserialize)]
+struct Target {
+    name: String,
+    kind: Vec<String>,
+}
+
+/// Every program of tests in the workspace.
+fn programs() -> Outcome<Vec<String>> {
+    let out = cargo_with(&["metadata", "--no-deps", "--format-version", "1"]).output();
+    let out = out.map_err(|e| Failure::new(format!("cargo metadata: {e}")))?;
+    let read: Metadata =
+        serde_json::from_slice(&out.stdout).map_err(|e| Failure::new(format!("cargo metadata: {e}")))?;
+    let targets = read.packages.into_iter().flat_map(|package| package.targets);
+    Ok(targets.filter(|target| target.kind.iter().any(|kind| kind == "test")).map(|target| target.name).collect())
 }
 
 fn e2e(name: &str) -> Outcome<Counted> {
