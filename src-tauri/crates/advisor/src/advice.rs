@@ -357,6 +357,9 @@ impl Answer<'_> {
                 Method::Gin => {
                     "how many parts its values have is counted by nobody, and its table is too large to build it for that"
                 }
+                _ if candidate.index.keys.iter().any(|key| matches!(key.of, KeyOf::Expression(_))) => {
+                    "what its expression makes of the rows could not be measured"
+                }
                 _ => "the columns' widths are hidden or the table was never analyzed",
             };
             reasons.push(format!("Its size is not known: {why}"));

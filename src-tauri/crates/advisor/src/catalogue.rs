@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use perfdeck_sqltext::Dialect;
 
 use crate::index::Existing;
+use crate::measured::Measured;
+use crate::scalar::Scalar;
 
 /// A database, as far as its user may see it.
 #[derive(Debug, Clone, PartialEq)]
@@ -94,6 +96,8 @@ pub struct Table {
     pub columns: Vec<Column>,
     /// Indexes.
     pub indexes: Vec<Existing>,
+    /// Expressions whose values were measured.
+    pub measured: BTreeMap<Scalar, Measured>,
 }
 
 /// What a type can do in an index.

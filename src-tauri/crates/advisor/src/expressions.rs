@@ -1,6 +1,6 @@
 //! Which value of one table's row an expression is: only what is the same at any time and for anybody (immutable, in PostgreSQL's word).
 use perfdeck_sqltext::{Dialect, Kind, tokens};
-use sqlparser::ast::{CastKind, DataType, Expr};
+use sqlparser::ast::{CastKind, CeilFloorKind, DataType, DateTimeField, Expr};
 
 use crate::catalogue::TypeClass;
 use crate::predicates::Value;
@@ -21,6 +21,11 @@ enum Sort {
     /// A time of day without a zone.
     Time,
     Other,
+}
+
+/// Whether a number is rounded to a whole one, and no time to a part of it.
+fn is_plain(field: &CeilFloorKind) -> bool {
+    matches!(field, CeilFloorKind::DateTimeField(DateTimeField::NoDateTime))
 }
 
 impl Builder<'_> {
@@ -52,6 +57,8 @@ impl Builder<'_> {
                 let all: Vec<&Expr> = [&**expr, &**from].into_iter().chain(substring_for.as_deref()).collect();
                 self.call(if *shorthand { "substr" } else { "substring" }, &all, scope)
             }
+            Expr::Floor { expr, field } if is_plain(field) => self.call("floor", &[expr], scope),
+            Expr::Ceil { expr, field } if is_plain(field) => self.call("ceil", &[expr], scope),
             Expr::Trim { expr, trim_where: None, trim_what: None, .. } => self.call("trim", &[expr], scope),
             Expr::BinaryOp { left, op, right } => {
                 let name = op.to_string();

@@ -5,6 +5,7 @@
 //! that way again. A sample of the tables in temporary ones ([`Lab`]) needs nothing of the server but `SELECT` and `TEMP`. SQLite plans on
 //! an empty schema with the statistics of the file. MySQL and MariaDB have no way: see [`no_simulation`].
 mod costs;
+mod expressions;
 mod facts;
 mod hypopg;
 mod rungs;
@@ -15,6 +16,7 @@ mod types;
 
 use perfdeck_model::{ApiError, ErrorCode, PlanNode};
 
+pub use expressions::{ExpressionFacts, TableExpression, expression_facts};
 pub use facts::{ColumnFacts, DatabaseFacts, IndexFacts, KeyFacts, TableFacts, ViewFacts, WriteFacts, database_facts};
 pub use facts::{TableSort, far_values};
 pub use hypopg::HypoPg;

@@ -1,8 +1,8 @@
 //! Sizes that are said, held against those that the server writes.
-use perfdeck_advisor::{Index, Key, Method, size};
+use perfdeck_advisor::{Dialect, Index, Key, Method, size};
 use perfdeck_engine::advice::AdviceWanted;
 use perfdeck_testkit::Postgres;
-use perfdeck_testkit::sqlx::{AssertSqlSafe, Connection as _, PgConnection, Row as _, raw_sql};
+use perfdeck_testkit::sqlx::{AssertSqlSafe, Connection as _, PgConnection, Row as _, SqliteConnection, raw_sql};
 
 use super::{given, wanted};
 
@@ -57,6 +57,7 @@ async fn sizes_that_are_said_are_those_that_are_written() {
         (size(&catalogue, &held).expect("known"), written(&mut c, "items (id) INCLUDE (quantity, price)").await);
     assert!((said - real).abs() <= real * 0.05, "{said} said, {real} written");
     brin(&server, &mut c).await;
+    expressions(&server, &mut c).await;
     inverted(&server, &mut c).await;
     let _ = c.close().await;
 }
@@ -68,6 +69,150 @@ async fn written(c: &mut PgConnection, of: &str) -> f64 {
     let row = raw_sql("SELECT pg_relation_size('written')::float8").fetch_one(&mut *c).await.expect("a size");
     raw_sql("DROP INDEX written").execute(&mut *c).await.expect("gone again");
     row.get(0)
+}
+
+/// More rows than are looked at; pairs of rows side by side, months of rows side by side, values of half of the rows, values in no order.
+const EXPRESSIONS: &str = "
+    CREATE UNLOGGED TABLE ex (id int, a int, b int, half int, name text, word text, code text, bad text, price numeric(12,2), at timestamp, pair timestamp,
+                              day date, j jsonb, body text);
+    INSERT INTO ex SELECT i, (i * 7919::bigint) % 1000, (i * 104729::bigint) % 700, i / 2, left(md5(i::text), 6 + i % 17),
+           (ARRAY['AIR', 'MAIL', 'SHIP', 'TRUCK'])[1 + i % 4], ((i * 7919::bigint) % 100000)::text, CASE WHEN i % 2 = 0 THEN 'x' ELSE i::text END,
+           (i * 104729::bigint) % 1040485 / 100.0, timestamp '2020-01-01' + (i * 7919::bigint) % 90000 * interval '1 minute',
+           timestamp '2020-01-01' + i * interval '30 min', date '1992-01-01' + (i * 7919::bigint % 2500)::int,
+           jsonb_build_object('a', i % 900, 'k', CASE WHEN i % 2 = 0 THEN 'same' ELSE md5(i::text) END, 'in', jsonb_build_object('n', i), 'l', '[1,2]'::jsonb),
+           repeat(md5(i::text), 20)
+    FROM generate_series(1, 100000) i;
+    ANALYZE ex";
+
+/// Every function, operator and type that a key may be made with.
+const CONDITIONS: &[&str] = &[
+    "lower(name) = 'x'",
+    "upper(word) = 'AIR'",
+    "length(name) = 7",
+    "char_length(code) = 3",
+    "octet_length(name) = 7",
+    "btrim(name) = 'x'",
+    "ltrim(code) = 'x'",
+    "rtrim(word) = 'x'",
+    "abs(a) = 3",
+    "md5(name) = 'x'",
+    "reverse(code) = '17'",
+    "coalesce(name, word) = 'x'",
+    "nullif(word, 'AIR') = 'MAIL'",
+    "substr(name, 1, 3) = 'abc'",
+    "substring(name FROM 1 FOR 6) = 'abc'",
+    "left(code, 2) = '17'",
+    "right(name, 2) = 'ab'",
+    "replace(name, 'a', 'b') = 'x'",
+    "jsonb_array_length(j -> 'l') = 2",
+    "sign(price) = 1",
+    "floor(price) = 17",
+    "ceil(price) = 17",
+    "pair::date = '2020-02-01'",
+    "date_part('hour', at) = 5",
+    "date_trunc('month', pair) = '2020-02-01'",
+    "date_trunc('hour', pair) = '2020-02-01'",
+    "date_trunc('minute', at) = '2020-02-01'",
+    "extract(year FROM at) = 2020",
+    "extract(epoch FROM pair) = 1",
+    "j ->> 'a' = '7'",
+    "j ->> 'k' = 'same'",
+    "j -> 'a' = '7'",
+    "j #>> '{in,n}' = '7'",
+    "j #> '{in,n}' = '7'",
+    "a * b = 77",
+    "a + b = 77",
+    "half - 1 = 7",
+    "price * 2 = 7",
+    "id / 4 = 7",
+    "id % 7 = 3",
+    "name || word = 'x'",
+    "code::int = 17",
+    "code::bigint = 17",
+    "code::numeric = 17",
+    "id::text = '17'",
+    "a::smallint = 5",
+    "price::int = 17",
+    "bad::int = 7",
+    "reverse(body) = 'x'",
+];
+
+/// Expressions have no statistics before they are keys: what they are like is measured, on a part of the rows.
+async fn expressions(server: &Postgres, c: &mut PgConnection) {
+    server.execute(EXPRESSIONS).await.expect("rows");
+    let mut seen = 0;
+    for conditions in CONDITIONS.chunks(25) {
+        let texts: Vec<String> = conditions.iter().map(|one| format!("SELECT * FROM ex WHERE {one}")).collect();
+        let asked: Vec<(&str, f64)> = texts.iter().map(|text| (text.as_str(), 60_000.0)).collect();
+        let given = given(&server.url(), &wanted(&asked)).await;
+        for scalar in given.catalogue.tables[0].measured.keys() {
+            let index = Index { keys: vec![Key::scalar(scalar)], ..Index::default() };
+            let said = size(&given.catalogue, &index).expect("measured");
+            let of = index.definition(Dialect::Postgres, str::to_owned);
+            let real = written(c, &format!("ex {of}")).await;
+            assert!((said - real).abs() <= real * 0.35, "{of}: {said} said, {real} written");
+            seen += 1;
+        }
+        let unknown: Vec<String> =
+            given.advice.advised.iter().filter(|a| a.bytes.is_none()).map(|a| a.ddl.replace('"', "")).collect();
+        assert!(unknown.iter().all(|ddl| ddl.contains("bad") || ddl.contains("body")), "{unknown:?}");
+    }
+    assert_eq!(
+        seen,
+        CONDITIONS.len() - 2,
+        "a text that is no number for a row that is seen, and texts that an index compresses, are not told"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sizes_of_expressions_of_sqlite_are_those_that_are_written() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("sizes.db");
+    let mut c = SqliteConnection::connect(&format!("sqlite://{}?mode=rwc", path.display())).await.expect("a file");
+    raw_sql(
+        "CREATE TABLE o (id INTEGER PRIMARY KEY, a INTEGER, ts TEXT, name TEXT, j TEXT);
+         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 60000)
+         INSERT INTO o SELECT i, i * 7919 % 2000, datetime('2024-01-01', '+' || i || ' hours'), 'Name' || i,
+                json_object('a', i % 900, 'pad', hex(zeroblob(60)), 'k', 'a longer text ' || i) FROM n",
+    )
+    .execute(&mut c)
+    .await
+    .expect("rows");
+    let conditions = [
+        "json_extract(j, '$.a') = 7",
+        "json_extract(j, '$.k') = 'x'",
+        "j ->> 'a' = 7",
+        "date(ts) = '2024-02-01'",
+        "strftime('%Y', ts) = '2024'",
+        "cast(a as text) = '77'",
+        "lower(name) = 'x'",
+        "a * 3 = 9",
+        "length(name) = 7",
+        "substr(name, 1, 5) = 'x'",
+    ];
+    let texts: Vec<String> = conditions.iter().map(|one| format!("SELECT name FROM o WHERE {one}")).collect();
+    let asked: Vec<(&str, f64)> = texts.iter().map(|text| (text.as_str(), 60_000.0)).collect();
+    let given = given(&format!("sqlite:{}", path.display()), &wanted(&asked)).await;
+    let pages =
+        "SELECT (SELECT page_count FROM pragma_page_count()) - (SELECT freelist_count FROM pragma_freelist_count())";
+    for scalar in given.catalogue.tables[0].measured.keys() {
+        let index = Index { keys: vec![Key::scalar(scalar)], ..Index::default() };
+        let said = size(&given.catalogue, &index).expect("measured");
+        let of = index.definition(Dialect::Sqlite, str::to_owned);
+        let before: i64 = raw_sql(pages).fetch_one(&mut c).await.expect("pages").get(0);
+        raw_sql(AssertSqlSafe(format!("CREATE INDEX written ON o {of}"))).execute(&mut c).await.expect("an index");
+        let after: i64 = raw_sql(pages).fetch_one(&mut c).await.expect("pages").get(0);
+        raw_sql("DROP INDEX written").execute(&mut c).await.expect("gone again");
+        let real = (after - before) as f64 * given.catalogue.page;
+        assert!((said - real).abs() <= real * 0.35, "{of}: {said} said, {real} written");
+    }
+    assert_eq!(
+        given.catalogue.tables[0].measured.len(),
+        conditions.len(),
+        "{:?}",
+        given.catalogue.tables[0].measured.keys()
+    );
+    let _ = c.close().await;
 }
 
 /// A row a page, and a range for each page in place of 128: as many entries as a table 128 times as large has.

@@ -14,6 +14,7 @@ use crate::connect::{Database, close, connect, stalled, version};
 use crate::error::explain;
 
 pub use postgres::{TableSort, far_values};
+pub(super) use sqlite::STORED;
 
 /// Longest time to connect, and of all questions together.
 pub(super) const CONNECT: Duration = Duration::from_secs(3);

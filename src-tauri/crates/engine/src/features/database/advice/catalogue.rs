@@ -1,4 +1,6 @@
 //! The database's facts in the advisor's words. Pure.
+use std::collections::BTreeMap;
+
 use perfdeck_advisor::{
     Catalogue, Collating, Column, Dialect, Existing, Index, Key, KeyOf, Method, ParameterType, Table, TableKind,
     TypeClass, View, WritesADay, predicate_of, scalar_of,
@@ -55,6 +57,7 @@ fn table(facts: &TableFacts) -> Table {
         hot: facts.hot,
         columns: facts.columns.iter().map(column).collect(),
         indexes: Vec::new(),
+        measured: BTreeMap::new(),
     }
 }
 

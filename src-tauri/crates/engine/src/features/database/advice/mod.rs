@@ -4,6 +4,7 @@
 //! ([`AdviceFailure::Died`]): whoever calls never tries it again by itself.
 mod catalogue;
 mod kept;
+mod measured;
 pub(crate) mod run;
 mod simulated;
 mod wire;
@@ -163,9 +164,10 @@ pub async fn index_advice(
 }
 
 async fn prepare(address: &Address, password: Option<&Sensitive>, wanted: &AdviceWanted) -> Result<Prepared, ApiError> {
-    let Known { facts, catalogue, workload, parameters } =
+    let Known { facts, mut catalogue, workload, parameters } =
         known(address, password, &wanted.statements, wanted.days).await?;
-    let made = candidates(&catalogue, &workload, Limits::default());
+    let mut made = candidates(&catalogue, &workload, Limits::default());
+    measured::measure(address, password, &mut catalogue, &mut made).await?;
     Ok(Prepared { facts, catalogue, workload, parameters, made })
 }
 
