@@ -3,6 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use perfdeck_sqltext::Dialect;
 
+use crate::functions::Function;
 use crate::index::Existing;
 use crate::measured::Measured;
 use crate::scalar::Scalar;
@@ -24,6 +25,8 @@ pub struct Catalogue {
     pub available: BTreeSet<String>,
     /// Operator classes that the search path does not find, as an index has to name them, by their own name.
     pub classes: BTreeMap<String, String>,
+    /// Functions that its statements call, as far as they are not known by heart.
+    pub functions: Vec<Function>,
     /// Tables.
     pub tables: Vec<Table>,
     /// Views, with the statement behind each.

@@ -41,9 +41,10 @@ impl Builder<'_> {
             Expr::Function(function) if function.over.is_none() && function.filter.is_none() => {
                 // The server puts those of its words into quotes that are words of the grammar too.
                 let name = function.name.to_string().trim_matches('"').to_ascii_lowercase();
-                let name = FUNCTIONS.iter().find(|known| **known == name)?;
-                let all = arguments(function);
-                self.call(name, &all, scope)
+                match FUNCTIONS.iter().find(|known| **known == name) {
+                    Some(name) => self.call(name, &arguments(function), scope),
+                    None => self.own_function(function, scope),
+                }
             }
             Expr::Extract { field, expr, .. } if self.catalogue.dialect == Dialect::Postgres => {
                 let (scan, of) = self.scalar(expr, scope)?;
@@ -175,6 +176,7 @@ impl Builder<'_> {
                 "+" | "-" | "*" | "/" | "%" => self.sort_of(scan, a),
                 _ => Sort::Other,
             },
+            Scalar::Function(..) => Sort::Other,
             Scalar::Call(name, all) => match (*name, all.as_slice()) {
                 ("length" | "char_length" | "octet_length" | "jsonb_array_length", _) => Sort::Integer,
                 ("coalesce" | "nullif" | "abs" | "sign" | "floor" | "ceil", [first, ..]) => self.sort_of(scan, first),
@@ -217,7 +219,7 @@ impl Builder<'_> {
     }
 
     /// Values of which at least one is a column, and all columns are of one table.
-    fn of_one(&self, all: &[&Expr], scope: &Scope<'_>) -> Option<(usize, Vec<Scalar>)> {
+    pub(crate) fn of_one(&self, all: &[&Expr], scope: &Scope<'_>) -> Option<(usize, Vec<Scalar>)> {
         let mut of = None;
         let mut found = Vec::new();
         for expr in all {

@@ -51,6 +51,16 @@ pub fn expressions_of(made: &Candidates) -> Vec<(usize, Scalar)> {
 }
 
 impl Candidates {
+    /// The same without those whose keys are expressions, which are put aside: how many rows have a value of one no statistics tell, and only
+    /// who plans with such an index does.
+    pub fn without_expressions(&self) -> Self {
+        let (of, all): (Vec<_>, Vec<_>) =
+            self.all.iter().cloned().partition(|candidate| expressions(&candidate.index).next().is_some());
+        let why = "how many rows have a value of its expression is not known where indexes cannot be tried";
+        let aside = of.into_iter().map(|candidate| (candidate.index, why.to_owned()));
+        Self { all, aside: self.aside.iter().cloned().chain(aside).collect(), left_out: self.left_out }
+    }
+
     /// Keeps what was measured of expressions in the catalogue, and reckons the sizes of the candidates that have them.
     pub fn measured(&mut self, catalogue: &mut Catalogue, all: BTreeMap<(usize, Scalar), Measured>) {
         for ((table, scalar), one) in all {

@@ -1,5 +1,6 @@
 //! The facts that indexes are thought up from: tables, columns with their statistics, indexes, writes. Bounded, and only of the tables that
 //! statements name. Values of columns are among them, which stay in memory: nothing here is stored, logged or shown.
+mod functions;
 mod lengths;
 mod mysql;
 mod postgres;
@@ -41,6 +42,8 @@ pub struct DatabaseFacts {
     pub classes: Vec<String>,
     /// Whether the server is a standby.
     pub standby: bool,
+    /// Functions, on PostgreSQL.
+    pub functions: Vec<FunctionFacts>,
     /// Tables.
     pub tables: Vec<TableFacts>,
     /// Views.
@@ -51,6 +54,23 @@ pub struct DatabaseFacts {
     pub hidden: usize,
     /// What would let it, as it is run.
     pub grants: Vec<String>,
+}
+
+/// A function that statements call.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FunctionFacts {
+    /// Its schema.
+    pub schema: String,
+    /// Its name.
+    pub name: String,
+    /// Values that it is called with, at least and at most.
+    pub arguments: (usize, usize),
+    /// Whether it is immutable.
+    pub immutable: bool,
+    /// Whether the search path finds it.
+    pub visible: bool,
+    /// Whether it gives one value, of a type that has an order.
+    pub plain: bool,
 }
 
 /// A view.

@@ -310,7 +310,8 @@ async fn with_samples(
     hypopg: HypoPg,
 ) -> Result<(Way, String), AdviceFailure> {
     let unfit = hypopg.left_out();
-    let why = unfit.first().map_or("", |(_, why)| *why);
+    let why: BTreeSet<&str> = unfit.iter().map(|(_, why)| *why).collect();
+    let why: Vec<&str> = why.into_iter().collect();
     let candidates = unfit.iter().filter_map(|(place, _)| prepared.made.all.get(*place));
     let statements: BTreeSet<usize> = candidates.flat_map(|c| &c.from).copied().collect();
     let all = proposed(&prepared.catalogue, &prepared.made);
@@ -318,7 +319,7 @@ async fn with_samples(
     match Lab::open(address, password, &tables, &prepared.facts.views, all).await {
         Ok(lab) => {
             let count = words::plural(statements.len(), "statement");
-            let note = format!("{count} asked about on samples of the tables: {why}");
+            let note = format!("{count} asked about on samples of the tables: {}", why.join("; "));
             Ok((Way::Both(hypopg, lab, statements), note))
         }
         Err(Failure::Died(error)) => {
@@ -327,7 +328,10 @@ async fn with_samples(
         }
         Err(Failure::Told(error)) => {
             let hint = error.hint.map(|hint| format!(". {hint}")).unwrap_or_default();
-            Ok((Way::HypoPg(hypopg), format!("{why}, and no samples could be made: {}{hint}", error.message)))
+            Ok((
+                Way::HypoPg(hypopg),
+                format!("{}, and no samples could be made: {}{hint}", why.join("; "), error.message),
+            ))
         }
     }
 }
@@ -349,6 +353,7 @@ fn lab_tables(prepared: &Prepared, of_statement: &dyn Fn(usize) -> bool) -> Vec<
         Some(LabTable {
             schema: table.schema.clone(),
             name: table.name.clone(),
+            visible: prepared.catalogue.find(None, &table.name) == Some(*at),
             rows: table.rows,
             pages: table.pages,
             all_visible: table.all_visible,
@@ -361,8 +366,9 @@ fn lab_tables(prepared: &Prepared, of_statement: &dyn Fn(usize) -> bool) -> Vec<
 
 async fn by_statistics(prepared: &Prepared, budget: Budget) -> Result<Advice, ApiError> {
     let Prepared { catalogue, workload, parameters, made, .. } = prepared;
+    let made = made.without_expressions();
     let mut oracle = Estimate::new(catalogue, workload, &made.all);
-    advise(catalogue, workload, parameters, made, budget, &mut oracle).await
+    advise(catalogue, workload, parameters, &made, budget, &mut oracle).await
 }
 
 async fn simulate(
