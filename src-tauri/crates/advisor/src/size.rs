@@ -1,4 +1,6 @@
 //! How large an index would be.
+mod innodb;
+
 use perfdeck_pages::{Btree, Column as Layout, btree_bytes, btree_entry};
 use perfdeck_sqltext::Dialect;
 
@@ -13,9 +15,6 @@ const RANGE: f64 = 128.0;
 const MAPPED: f64 = 1_360.0;
 const BRIN_PAGE: f64 = 32.0;
 const ITEM: f64 = 4.0;
-/// What InnoDB's pages keep free on average, and what an entry has beside its values.
-const INNODB_FILL: f64 = 0.75;
-const INNODB_ENTRY: f64 = 9.0;
 /// What an entry of SQLite has beside its values (fileformat2.html): a place in the page, the lengths of the entry and of its head, and a type
 /// for the row's number; one more for each value. A build fills its pages.
 const SQLITE_ENTRY: f64 = 5.0;
@@ -31,13 +30,11 @@ pub fn size(catalogue: &Catalogue, index: &Index) -> Option<f64> {
         Method::Btree if catalogue.dialect == Dialect::Postgres => {
             Some(btree_bytes(&tree(catalogue, table, index, rows)?))
         }
+        Method::Btree if catalogue.dialect == Dialect::Mysql => innodb::bytes(table, index, rows, catalogue.page),
         Method::Btree => {
             let columns = layout(table, index)?;
             let width: f64 = columns.iter().map(|c| c.width).sum();
-            let bytes = match catalogue.dialect {
-                Dialect::Sqlite => width + columns.len() as f64 + SQLITE_ENTRY + integer_bytes(table.rows?),
-                _ => (width + INNODB_ENTRY) / INNODB_FILL,
-            };
+            let bytes = width + columns.len() as f64 + SQLITE_ENTRY + integer_bytes(table.rows?);
             Some((rows * bytes / catalogue.page).ceil().max(1.0) * catalogue.page)
         }
         Method::Brin => {

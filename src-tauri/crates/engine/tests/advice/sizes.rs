@@ -1,8 +1,8 @@
 //! Sizes that are said, held against those that the server writes.
 use perfdeck_advisor::{Dialect, Index, Key, Method, size};
 use perfdeck_engine::advice::AdviceWanted;
-use perfdeck_testkit::Postgres;
 use perfdeck_testkit::sqlx::{AssertSqlSafe, Connection as _, PgConnection, Row as _, SqliteConnection, raw_sql};
+use perfdeck_testkit::{MariaDb, Postgres};
 
 use super::{given, wanted};
 
@@ -211,6 +211,97 @@ async fn sizes_of_expressions_of_sqlite_are_those_that_are_written() {
         conditions.len(),
         "{:?}",
         given.catalogue.tables[0].measured.keys()
+    );
+    let _ = c.close().await;
+}
+
+/// Types of MariaDB, of keys of an index and of the key in whose order rows are kept.
+const TYPES: &str = "
+    CREATE TABLE a (id int AUTO_INCREMENT PRIMARY KEY, i int, b bigint NOT NULL, d date, dt datetime, dtp datetime(3), ts timestamp NULL, price decimal(10,2), v varchar(20),
+        nm varchar(40) NOT NULL, l varchar(500), n varchar(100), c char(10), e enum('a','b'), latin varchar(60) CHARACTER SET latin1) CHARACTER SET utf8mb4;
+    INSERT INTO a (i, b, d, dt, dtp, ts, price, v, nm, l, n, c, e, latin)
+    SELECT seq % 1000, seq, '2024-01-01' + INTERVAL seq % 900 DAY, '2024-01-01' + INTERVAL seq MINUTE, '2024-01-01' + INTERVAL seq MINUTE, '2024-01-01' + INTERVAL seq MINUTE,
+        seq / 7, IF(seq % 200 = 0, 'open', 'closed'), CONCAT('N', seq), REPEAT(MD5(seq), 5), IF(seq % 3 = 0, CONCAT('xx', seq), NULL), LEFT(MD5(seq), 6),
+        IF(seq % 2, 'a', 'b'), CONVERT(REPEAT('é', 20) USING latin1) FROM seq_1_to_60000;
+    CREATE TABLE p (x varchar(30), y datetime, z int, PRIMARY KEY (x, y)) CHARACTER SET utf8mb4;
+    INSERT INTO p SELECT CONCAT('some-key-', seq), '2024-01-01' + INTERVAL seq MINUTE, seq FROM seq_1_to_60000;
+    CREATE TABLE np (z int, w int);
+    INSERT INTO np SELECT seq, seq FROM seq_1_to_60000;
+    CREATE TABLE closed (z int, w varchar(20));
+    INSERT INTO closed SELECT seq, seq FROM seq_1_to_60000;
+    ANALYZE TABLE a, p, np, closed;
+    CREATE USER 'low'@'localhost';
+    CREATE USER 'low'@'127.0.0.1'";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sizes_of_mariadb_are_those_that_are_written_and_tables_that_cannot_be_read_are_named() {
+    let server = MariaDb::start().await.expect("MariaDB");
+    server.execute(TYPES).await.expect("rows");
+    let asked = wanted(&[
+        ("SELECT * FROM a WHERE i = 7", 1.0),
+        ("SELECT * FROM p WHERE z = 7", 1.0),
+        ("SELECT * FROM np WHERE z = 7", 1.0),
+        ("SELECT * FROM closed WHERE w = '7'", 1.0),
+    ]);
+    let all = given(&server.url(), &asked).await;
+    assert!(
+        all.grants.is_empty() && !all.advice.notes.iter().any(|n| n.contains("not looked at")),
+        "{:?}",
+        all.advice.notes
+    );
+    let mut c = server.connect().await.expect("connects");
+    for (table, keys) in [
+        ("a", "i"),
+        ("a", "b"),
+        ("a", "d"),
+        ("a", "dt"),
+        ("a", "dtp"),
+        ("a", "ts"),
+        ("a", "price"),
+        ("a", "v"),
+        ("a", "nm"),
+        ("a", "l"),
+        ("a", "n"),
+        ("a", "c"),
+        ("a", "e"),
+        ("a", "latin"),
+        ("a", "v, i"),
+        ("a", "nm, v"),
+        ("p", "z"),
+        ("p", "y"),
+        ("np", "z"),
+    ] {
+        let place = all.catalogue.tables.iter().position(|t| t.name == table).expect("known");
+        let index = Index { table: place, keys: keys.split(", ").map(Key::column).collect(), ..Index::default() };
+        let said = size(&all.catalogue, &index).expect("known");
+        server.execute(&format!("ALTER TABLE {table} ADD INDEX written ({keys})")).await.expect("an index");
+        let row = raw_sql("SELECT CAST(stat_value * @@innodb_page_size AS DOUBLE) FROM mysql.innodb_index_stats WHERE index_name = 'written' AND stat_name = 'size'")
+            .fetch_one(&mut c).await.expect("its size");
+        let real: f64 = row.get(0);
+        server.execute(&format!("ALTER TABLE {table} DROP INDEX written")).await.expect("gone again");
+        assert!((said - real).abs() <= real * 0.35, "{table} ({keys}): {said} said, {real} written");
+    }
+    let database = all.catalogue.tables[0].schema.clone();
+    for host in ["localhost", "127.0.0.1"] {
+        server.execute(&format!("GRANT SELECT ON `{database}`.np TO 'low'@'{host}'; GRANT INSERT ON `{database}`.closed TO 'low'@'{host}'")).await.expect("granted");
+    }
+    let of_low = format!("mariadb://low@127.0.0.1:{}/app", server.port());
+    let found = given(&of_low, &asked).await;
+    let notes: Vec<&String> = found.advice.notes.iter().filter(|n| n.contains("not looked at")).collect();
+    let [note] = notes.as_slice() else { panic!("{:?}", found.advice.notes) };
+    assert!(note.ends_with(&format!("of {database}.closed: this user may not read it")), "{note}");
+    let [grant] = found.grants.as_slice() else { panic!("{:?}", found.grants) };
+    assert!(
+        found.advice.advised.iter().all(|a| a.candidate.bytes.is_some() == !a.ddl.contains("closed")),
+        "{:?}",
+        found.advice.advised
+    );
+    server.execute(grant).await.expect("as it is");
+    let found = given(&of_low, &asked).await;
+    assert!(
+        found.grants.is_empty() && !found.advice.notes.iter().any(|n| n.contains("not looked at")),
+        "{:?}",
+        found.advice.notes
     );
     let _ = c.close().await;
 }

@@ -52,6 +52,8 @@ pub struct DatabaseFacts {
     pub left_out: usize,
     /// Tables whose statistics this user may not see.
     pub hidden: usize,
+    /// Tables whose values could not be looked at, with the reason.
+    pub unread: Vec<(String, String)>,
     /// What would let it, as it is run.
     pub grants: Vec<String>,
 }
@@ -229,7 +231,7 @@ pub async fn database_facts(
         let server = version(&mut database).await;
         let found = match &mut database {
             Database::Postgres(c) => postgres::facts(c, address, names).await,
-            Database::Mysql(c) => mysql::facts(c, names).await,
+            Database::Mysql(c) => mysql::facts(c, address, names).await,
             Database::Sqlite(c) => sqlite::facts(c, names).await,
         };
         let facts = server.and_then(|server| Ok(DatabaseFacts { server, ..found? }));

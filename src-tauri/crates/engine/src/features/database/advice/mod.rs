@@ -10,7 +10,7 @@ mod simulated;
 mod wire;
 mod workload;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use perfdeck_advisor::{
     Advice, Budget, Candidates, Catalogue, Estimate, FarEnd, Limits, ParameterType, Parameters, Workload, advise,
@@ -131,7 +131,7 @@ pub async fn index_advice(
 ) -> Result<AdviceGiven, AdviceFailure> {
     let prepared = prepare(address, password, wanted).await?;
     let budget = Budget { bytes: wanted.bytes, ..Budget::default() };
-    let Reached { advice, plans, method } = match address.scheme {
+    let Reached { mut advice, plans, method } = match address.scheme {
         Scheme::Postgres => on_postgres(address, password, wanted, &prepared, budget).await?,
         Scheme::Sqlite => {
             let schema = Schema::open(address, &prepared.facts, proposed(&prepared.catalogue, &prepared.made)).await;
@@ -149,6 +149,7 @@ pub async fn index_advice(
         }
     };
     let Prepared { facts, workload, catalogue, .. } = prepared;
+    advice.notes.extend(unread(&facts));
     let has_hypopg = facts.extensions.contains("hypopg");
     Ok(AdviceGiven {
         advice,
@@ -161,6 +162,26 @@ pub async fn index_advice(
         catalogue,
         plans,
     })
+}
+
+/// Tables of a note by name, at most.
+const NAMED: usize = 10;
+
+/// What is to be said of tables whose values could not be looked at: those of one reason together.
+fn unread(facts: &DatabaseFacts) -> Vec<String> {
+    let mut by_reason: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (table, why) in &facts.unread {
+        by_reason.entry(why).or_default().push(table);
+    }
+    let note = |(why, tables): (&str, Vec<&str>)| {
+        let more = tables.len().saturating_sub(NAMED);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        format!(
+            "Values were not looked at, so that how many rows have one and how large indexes of texts are is not known, of {}{more}: {why}",
+            tables[..tables.len().min(NAMED)].join(", ")
+        )
+    };
+    by_reason.into_iter().map(note).collect()
 }
 
 async fn prepare(address: &Address, password: Option<&Sensitive>, wanted: &AdviceWanted) -> Result<Prepared, ApiError> {
