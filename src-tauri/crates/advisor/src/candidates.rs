@@ -320,13 +320,16 @@ impl Maker<'_> {
                 self.add(statement, scan, &equal, &[], kind, part);
                 self.add(statement, scan, &equal[..1], &[], kind, part);
             }
-            // One that turns out to be too long for an entry must not take the others with it.
-            if equal.iter().any(|of| may_be_too_long(self.catalogue, table, of)) {
+            // One that turns out to be too long for an entry, or of whose values nothing is known, must not take the others with it.
+            let unsure = |of: &Scalar| {
+                may_be_too_long(self.catalogue, table, of)
+                    || self.catalogue.dialect == Dialect::Postgres && of.as_column().is_none()
+            };
+            if equal.iter().any(unsure) {
                 for one in equal.iter().skip(1) {
                     self.add(statement, scan, std::slice::from_ref(one), &[], kind, part);
                 }
-                let sure: Vec<Scalar> =
-                    equal.iter().filter(|of| !may_be_too_long(self.catalogue, table, of)).cloned().collect();
+                let sure: Vec<Scalar> = equal.iter().filter(|of| !unsure(of)).cloned().collect();
                 if !sure.is_empty() {
                     self.add(statement, scan, &sure, &[], kind, part);
                 }

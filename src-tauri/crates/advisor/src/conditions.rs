@@ -16,9 +16,13 @@ impl Builder<'_> {
     pub(crate) fn condition(&mut self, expr: &Expr, scope: &Scope<'_>) {
         match expr {
             Expr::Nested(inner) => self.condition(inner, scope),
-            Expr::BinaryOp { left, op: Op::And, right } => {
-                self.condition(left, scope);
-                self.condition(right, scope);
+            // One after the other: a chain of them is as deep a tree as it is long.
+            Expr::BinaryOp { op: Op::And, .. } => {
+                let mut parts = Vec::new();
+                flatten(expr, &Op::And, &mut parts);
+                for part in parts {
+                    self.condition(part, scope);
+                }
             }
             Expr::BinaryOp { op: Op::Or, .. } => self.alternatives(expr, scope),
             Expr::BinaryOp { left, op, right } => self.compared(left, op, right, scope),
