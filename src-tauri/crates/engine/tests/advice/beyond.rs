@@ -85,9 +85,8 @@ async fn what_the_catalogue_does_not_tell_is_looked_at() {
         assert!(one.ddl.contains("ON \"public\".\"whole\" (\"k\")") && one.used_by.len() == 2, "{one:?}");
         assert_eq!((one.effects.len(), found.advice.effects.len()), (2, 2), "{:?}", found.advice.effects);
         assert!(whys(&found).contains("each partition of public.whole gets (k) of that table"), "{}", whys(&found));
-        let named =
-            |pair: &perfdeck_engine::advice::PlanPair| pair.after.iter().any(|n| n.index.as_ref() == Some(&one.name));
-        assert!(found.plans.len() == 2 && found.plans.iter().all(named), "{:?}", found.plans);
+        let named = |nodes: &[perfdeck_model::PlanNode]| nodes.iter().any(|n| n.index.as_ref() == Some(&one.name));
+        assert!(found.plans.len() == 2 && found.plans.iter().all(|p| named(&p.after)), "{:?}", found.plans);
 
         let both = ["SELECT * FROM t1.same WHERE k = $1", "SELECT * FROM t2.same WHERE same.k = $1"];
         let found = of(&both).await;
