@@ -10,6 +10,7 @@ use crate::covered::{does_the_work_of, superfluous};
 use crate::index::{Existing, Index, Key, KeyOf, Method};
 use crate::oracle::{Cost, Oracle, Used, Worth};
 use crate::parse::NotAnalysed;
+use crate::partitions::above;
 use crate::predicates::{Asked, Predicate};
 use crate::scalar::Scalar;
 use crate::search::{Budget, Found, Wanted, search, uses};
@@ -50,6 +51,8 @@ pub struct Effect {
 pub struct Advised {
     /// Its candidate.
     pub candidate: Candidate,
+    /// Candidates of partitions of its table that it makes too.
+    pub parts: Vec<Candidate>,
     /// A name that is free.
     pub name: String,
     /// The statement that creates it.
@@ -128,16 +131,28 @@ pub async fn advise(
 ) -> Result<Advice, ApiError> {
     let writes: Vec<WriteCost> = made.all.iter().map(|c| write_cost(catalogue, workload, &c.index)).collect();
     let writing = Writing::new(catalogue, workload, &made.all, &writes);
-    let wanted =
-        Wanted { workload, parameters, candidates: &made.all, writing: &writing, dialect: catalogue.dialect, budget };
+    let above = above(catalogue, &made.all);
+    let (dialect, candidates) = (catalogue.dialect, made.all.as_slice());
+    let wanted = Wanted { workload, parameters, candidates, writing: &writing, above: &above, dialect, budget };
     let found = search(&wanted, oracle).await?;
     let mut answer = Answer { catalogue, wanted: &wanted, found: &found, writes: &writes, names: BTreeSet::new() };
     let mut advised: Vec<Advised> = Vec::new();
     let mut rejected: Vec<(f64, Rejected)> = Vec::new();
+    let used: BTreeSet<usize> = found.chosen.iter().copied().filter(|c| answer.captured(*c).is_none()).collect();
     for place in &found.chosen {
-        match answer.captured(*place) {
-            Some(why) => rejected.push((f64::INFINITY, answer.reject(*place, why))),
-            None => advised.push(answer.advised(*place)),
+        match (answer.captured(*place), wanted.part_of(*place, &used)) {
+            (Some(why), _) => rejected.push((f64::INFINITY, answer.reject(*place, why))),
+            (None, Some(whole)) => {
+                let index = &made.all[whole].index;
+                let (keys, table) = (index.shown(dialect), catalogue.tables[index.table].shown());
+                let why = format!("each partition of {table} gets {keys} of that table, which is advised");
+                rejected.push((f64::INFINITY, answer.reject(*place, why)));
+            }
+            (None, None) => {
+                let parts = used.iter().copied().filter(|c| wanted.part_of(*c, &used) == Some(*place));
+                let parts: Vec<usize> = parts.collect();
+                advised.push(answer.advised(*place, &parts));
+            }
         }
     }
     for place in (0..made.all.len()).filter(|c| !found.chosen.contains(c)) {
@@ -159,11 +174,10 @@ pub async fn advise(
         let (text, calls, total_ms) = (statement.text.clone(), statement.calls, statement.total_ms);
         Left { text, calls, total_ms, why: NotAnalysed::NotPlanned(why.clone()) }
     }));
-    let chosen: BTreeSet<usize> = found.chosen.iter().copied().filter(|c| answer.captured(*c).is_none()).collect();
     let not_planned: Vec<usize> = found.not_planned.keys().copied().collect();
     Ok(Advice {
         effects: answer.effects(),
-        slows: writing.effects(&chosen),
+        slows: writing.effects(&wanted.made(&used)),
         advised,
         rejected,
         rejected_left_out: left_out,
@@ -300,7 +314,8 @@ impl Answer<'_> {
         found
     }
 
-    fn advised(&mut self, place: usize) -> Advised {
+    /// `parts` are those of its partitions that it makes too.
+    fn advised(&mut self, place: usize, parts: &[usize]) -> Advised {
         let candidate = self.wanted.candidates[place].clone();
         let table = &self.catalogue.tables[candidate.index.table];
         let mut name = candidate.index.name(self.catalogue);
@@ -309,12 +324,15 @@ impl Answer<'_> {
             name = format!("{}{next}", candidate.index.name(self.catalogue));
             next += 1;
         }
-        let used_by: Vec<usize> = candidate
-            .concerns
-            .iter()
-            .copied()
-            .filter(|s| self.found.costs[*s].iter().flatten().any(|(_, after)| uses(after, place)))
-            .collect();
+        let used_by = self.used_by(place);
+        let mut effects = self.alone(place, &used_by);
+        let mut all_used_by = used_by.clone();
+        for part in parts {
+            let own: Vec<usize> = self.used_by(*part).into_iter().filter(|s| !all_used_by.contains(s)).collect();
+            effects.extend(self.alone(*part, &own));
+            all_used_by.extend(own);
+        }
+        let saved = |place: &usize| self.found.alone[*place].unwrap_or(0.0);
         let hopes = candidate.kind == Kind::OrderOnly || self.hopes(place);
         let displaced = self.displaced(place);
         let needs_proof = hopes || !displaced.is_empty();
@@ -357,6 +375,9 @@ impl Answer<'_> {
                 Method::Gin => {
                     "how many parts its values have is counted by nobody, and its table is too large to build it for that"
                 }
+                _ if candidate.index.keys.iter().any(|key| matches!(key.of, KeyOf::Expression(_))) => {
+                    "what its expression makes of the rows could not be measured"
+                }
                 _ => "the columns' widths are hidden or the table was never analyzed",
             };
             reasons.push(format!("Its size is not known: {why}"));
@@ -367,14 +388,21 @@ impl Answer<'_> {
             bytes: candidate.bytes,
             writes: self.writes[place],
             slows: self.wanted.writing.effects(&BTreeSet::from([place])),
-            saved_ms: self.found.alone[place].unwrap_or(0.0),
+            saved_ms: saved(&place) + parts.iter().map(saved).sum::<f64>(),
+            parts: parts.iter().map(|part| self.wanted.candidates[*part].clone()).collect(),
             reasons,
             needs_proof,
-            effects: self.alone(place, &used_by),
-            used_by,
+            effects,
+            used_by: all_used_by,
             replaces: superfluous(self.catalogue, &candidate.index).iter().map(|e| e.name.clone()).collect(),
             candidate,
         }
+    }
+
+    /// Statements whose plan uses a candidate beside the others.
+    fn used_by(&self, place: usize) -> Vec<usize> {
+        let uses = |s: &usize| self.found.costs[*s].iter().flatten().any(|(_, after)| uses(after, place));
+        self.wanted.candidates[place].concerns.iter().copied().filter(uses).collect()
     }
 
     /// An index that is there and would do the same if the server used it.

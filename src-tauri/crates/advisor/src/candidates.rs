@@ -17,7 +17,7 @@ use crate::quiet::without_written;
 use crate::scalar::Scalar;
 use crate::shape::{Scan, SortKey};
 use crate::size::size;
-use crate::widths::{cannot_be_held, fit_together, too_long};
+use crate::widths::{cannot_be_held, fit_together, may_be_too_long, too_long};
 use crate::workload::Workload;
 
 /// Why an index is proposed at all.
@@ -228,6 +228,12 @@ impl Maker<'_> {
 
     /// Says of values that are looked up and cannot be keys why that is so.
     fn denied(&mut self, scan: &Scan) {
+        for (of, why) in &scan.denied {
+            let index = Index { table: scan.table, keys: vec![Key::scalar(of)], ..Index::default() };
+            if !self.aside.iter().any(|(i, _)| *i == index) {
+                self.aside.push((index, why.clone()));
+            }
+        }
         let table = &self.catalogue.tables[scan.table];
         let looked_up = |p: &&Predicate| matches!(p.asked, Asked::Equal(_) | Asked::OneOf(_) | Asked::Range { .. });
         for predicate in scan.conditions.iter().filter(looked_up) {
@@ -306,12 +312,27 @@ impl Maker<'_> {
             beginnings.push((joins.clone(), Kind::Join));
             beginnings.push((all, Kind::Join));
         }
+        let table = &self.catalogue.tables[scan.table];
         for (equal, kind) in beginnings {
             let kind = if part.is_some() { Kind::Partial } else { kind };
             let kind_of = |other: Kind| if part.is_some() { Kind::Partial } else { other };
             if !equal.is_empty() {
                 self.add(statement, scan, &equal, &[], kind, part);
                 self.add(statement, scan, &equal[..1], &[], kind, part);
+            }
+            // One that turns out to be too long for an entry, or of whose values nothing is known, must not take the others with it.
+            let unsure = |of: &Scalar| {
+                may_be_too_long(self.catalogue, table, of)
+                    || self.catalogue.dialect == Dialect::Postgres && of.as_column().is_none()
+            };
+            if equal.iter().any(unsure) {
+                for one in equal.iter().skip(1) {
+                    self.add(statement, scan, std::slice::from_ref(one), &[], kind, part);
+                }
+                let sure: Vec<Scalar> = equal.iter().filter(|of| !unsure(of)).cloned().collect();
+                if !sure.is_empty() {
+                    self.add(statement, scan, &sure, &[], kind, part);
+                }
             }
             let mut some = equal.clone();
             some.extend(wants.some.iter().cloned());

@@ -3,7 +3,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use perfdeck_sqltext::Dialect;
 
+use crate::functions::Function;
 use crate::index::Existing;
+use crate::measured::Measured;
+use crate::scalar::Scalar;
 
 /// A database, as far as its user may see it.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,6 +25,8 @@ pub struct Catalogue {
     pub available: BTreeSet<String>,
     /// Operator classes that the search path does not find, as an index has to name them, by their own name.
     pub classes: BTreeMap<String, String>,
+    /// Functions that its statements call, as far as they are not known by heart.
+    pub functions: Vec<Function>,
     /// Tables.
     pub tables: Vec<Table>,
     /// Views, with the statement behind each.
@@ -94,6 +99,8 @@ pub struct Table {
     pub columns: Vec<Column>,
     /// Indexes.
     pub indexes: Vec<Existing>,
+    /// Expressions whose values were measured.
+    pub measured: BTreeMap<Scalar, Measured>,
 }
 
 /// What a type can do in an index.

@@ -1,6 +1,6 @@
 //! Conditions of a statement, one table at a time.
 use perfdeck_sqltext::Dialect;
-use sqlparser::ast::{BinaryOperator as Op, Expr, Query, UnaryOperator};
+use sqlparser::ast::{BinaryOperator as Op, Expr, Query, UnaryOperator, Value as Literal};
 
 use crate::catalogue::{Collating, TypeClass};
 use crate::predicates::{Asked, Predicate, Value, wildcard};
@@ -16,9 +16,13 @@ impl Builder<'_> {
     pub(crate) fn condition(&mut self, expr: &Expr, scope: &Scope<'_>) {
         match expr {
             Expr::Nested(inner) => self.condition(inner, scope),
-            Expr::BinaryOp { left, op: Op::And, right } => {
-                self.condition(left, scope);
-                self.condition(right, scope);
+            // One after the other: a chain of them is as deep a tree as it is long.
+            Expr::BinaryOp { op: Op::And, .. } => {
+                let mut parts = Vec::new();
+                flatten(expr, &Op::And, &mut parts);
+                for part in parts {
+                    self.condition(part, scope);
+                }
             }
             Expr::BinaryOp { op: Op::Or, .. } => self.alternatives(expr, scope),
             Expr::BinaryOp { left, op, right } => self.compared(left, op, right, scope),
@@ -34,7 +38,10 @@ impl Builder<'_> {
             }
             other => match self.predicate(other, scope) {
                 Some((scan, predicate)) => self.add(scan, predicate.of, predicate.asked),
-                None => self.uses(other, scope),
+                None => {
+                    self.denied_functions(other, scope);
+                    self.uses(other, scope);
+                }
             },
         }
     }
@@ -77,6 +84,7 @@ impl Builder<'_> {
         match self.predicate(&whole, scope) {
             Some((scan, predicate)) => self.add(scan, predicate.of, predicate.asked),
             None => {
+                self.denied_functions(&whole, scope);
                 self.uses(left, scope);
                 self.uses(right, scope);
             }
@@ -131,6 +139,14 @@ impl Builder<'_> {
             Expr::IsFalse(e) | Expr::IsNotTrue(e) if self.is_boolean(e, scope) => of(e, truth(false)),
             Expr::UnaryOp { op: UnaryOperator::Not, expr } if self.is_boolean(expr, scope) => of(expr, truth(false)),
             Expr::Identifier(_) | Expr::CompoundIdentifier(_) if self.is_boolean(expr, scope) => of(expr, truth(true)),
+            // Servers make these of the comparison with a null that is written.
+            Expr::IsDistinctFrom(a, b) if is_null(b) => of(a, Asked::NotNull),
+            Expr::IsDistinctFrom(a, b) if is_null(a) => of(b, Asked::NotNull),
+            Expr::IsNotDistinctFrom(a, b) if is_null(b) => of(a, Asked::Null),
+            Expr::IsNotDistinctFrom(a, b) if is_null(a) => of(b, Asked::Null),
+            Expr::UnaryOp { op: UnaryOperator::Not, expr } if denied(expr).is_some() => {
+                self.predicate(&denied(expr)?, scope)
+            }
             Expr::IsNotDistinctFrom(a, b) => self.sided(a, &Op::Eq, b, scope),
             Expr::InList { expr, list, negated: false } => {
                 let values: Option<Vec<Value>> = list.iter().map(|v| self.value(v, scope)).collect();
@@ -307,6 +323,21 @@ impl Builder<'_> {
 
 fn truth(is: bool) -> Asked {
     Asked::Equal(Value::Number(is.to_string()))
+}
+
+fn is_null(expr: &Expr) -> bool {
+    matches!(unnested(expr), Expr::Value(v) if v.value == Literal::Null)
+}
+
+/// The opposite of a condition about nulls: `NOT a IS NULL` is `a IS NOT NULL`.
+fn denied(expr: &Expr) -> Option<Expr> {
+    match unnested(expr) {
+        Expr::IsNull(e) => Some(Expr::IsNotNull(e.clone())),
+        Expr::IsNotNull(e) => Some(Expr::IsNull(e.clone())),
+        Expr::IsDistinctFrom(a, b) if is_null(a) || is_null(b) => Some(Expr::IsNotDistinctFrom(a.clone(), b.clone())),
+        Expr::IsNotDistinctFrom(a, b) if is_null(a) || is_null(b) => Some(Expr::IsDistinctFrom(a.clone(), b.clone())),
+        _ => None,
+    }
 }
 
 fn unnested(expr: &Expr) -> &Expr {

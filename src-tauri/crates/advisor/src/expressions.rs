@@ -1,6 +1,6 @@
 //! Which value of one table's row an expression is: only what is the same at any time and for anybody (immutable, in PostgreSQL's word).
 use perfdeck_sqltext::{Dialect, Kind, tokens};
-use sqlparser::ast::{CastKind, DataType, Expr};
+use sqlparser::ast::{CastKind, CeilFloorKind, DataType, DateTimeField, Expr};
 
 use crate::catalogue::TypeClass;
 use crate::predicates::Value;
@@ -23,6 +23,11 @@ enum Sort {
     Other,
 }
 
+/// Whether a number is rounded to a whole one, and no time to a part of it.
+fn is_plain(field: &CeilFloorKind) -> bool {
+    matches!(field, CeilFloorKind::DateTimeField(DateTimeField::NoDateTime))
+}
+
 impl Builder<'_> {
     /// The value of one table's row that an expression is.
     pub(crate) fn scalar(&self, expr: &Expr, scope: &Scope<'_>) -> Option<(usize, Scalar)> {
@@ -36,9 +41,10 @@ impl Builder<'_> {
             Expr::Function(function) if function.over.is_none() && function.filter.is_none() => {
                 // The server puts those of its words into quotes that are words of the grammar too.
                 let name = function.name.to_string().trim_matches('"').to_ascii_lowercase();
-                let name = FUNCTIONS.iter().find(|known| **known == name)?;
-                let all = arguments(function);
-                self.call(name, &all, scope)
+                match FUNCTIONS.iter().find(|known| **known == name) {
+                    Some(name) => self.call(name, &arguments(function), scope),
+                    None => self.own_function(function, scope),
+                }
             }
             Expr::Extract { field, expr, .. } if self.catalogue.dialect == Dialect::Postgres => {
                 let (scan, of) = self.scalar(expr, scope)?;
@@ -52,6 +58,8 @@ impl Builder<'_> {
                 let all: Vec<&Expr> = [&**expr, &**from].into_iter().chain(substring_for.as_deref()).collect();
                 self.call(if *shorthand { "substr" } else { "substring" }, &all, scope)
             }
+            Expr::Floor { expr, field } if is_plain(field) => self.call("floor", &[expr], scope),
+            Expr::Ceil { expr, field } if is_plain(field) => self.call("ceil", &[expr], scope),
             Expr::Trim { expr, trim_where: None, trim_what: None, .. } => self.call("trim", &[expr], scope),
             Expr::BinaryOp { left, op, right } => {
                 let name = op.to_string();
@@ -168,6 +176,7 @@ impl Builder<'_> {
                 "+" | "-" | "*" | "/" | "%" => self.sort_of(scan, a),
                 _ => Sort::Other,
             },
+            Scalar::Function(..) => Sort::Other,
             Scalar::Call(name, all) => match (*name, all.as_slice()) {
                 ("length" | "char_length" | "octet_length" | "jsonb_array_length", _) => Sort::Integer,
                 ("coalesce" | "nullif" | "abs" | "sign" | "floor" | "ceil", [first, ..]) => self.sort_of(scan, first),
@@ -210,7 +219,7 @@ impl Builder<'_> {
     }
 
     /// Values of which at least one is a column, and all columns are of one table.
-    fn of_one(&self, all: &[&Expr], scope: &Scope<'_>) -> Option<(usize, Vec<Scalar>)> {
+    pub(crate) fn of_one(&self, all: &[&Expr], scope: &Scope<'_>) -> Option<(usize, Vec<Scalar>)> {
         let mut of = None;
         let mut found = Vec::new();
         for expr in all {

@@ -15,6 +15,8 @@ pub enum Scalar {
     Number(String),
     /// A call of one of the functions of [`FUNCTIONS`].
     Call(&'static str, Vec<Scalar>),
+    /// A call of another function that the database says is immutable: its schema, unless the server itself has it, and its name.
+    Function(Option<String>, String, Vec<Scalar>),
     /// A value as another type, in the word of the dialect.
     Cast(Box<Scalar>, String),
     /// Two values with one of the operators of [`OPERATORS`].
@@ -67,7 +69,9 @@ impl Scalar {
         match self {
             Self::Column(name) => vec![name],
             Self::Text(_) | Self::Number(_) => Vec::new(),
-            Self::Call(_, arguments) => arguments.iter().flat_map(Self::columns).collect(),
+            Self::Call(_, arguments) | Self::Function(.., arguments) => {
+                arguments.iter().flat_map(Self::columns).collect()
+            }
             Self::Cast(inner, _) => inner.columns(),
             Self::Operator(a, _, b) => a.columns().into_iter().chain(b.columns()).collect(),
         }
@@ -95,6 +99,11 @@ impl Scalar {
             Self::Call(name, arguments) => {
                 let all: Vec<String> = arguments.iter().map(|a| a.shown(dialect, quoted)).collect();
                 format!("{name}({})", all.join(", "))
+            }
+            Self::Function(schema, name, arguments) => {
+                let of = schema.as_ref().map(|schema| format!("{}.", quoted(schema))).unwrap_or_default();
+                let all: Vec<String> = arguments.iter().map(|a| a.shown(dialect, quoted)).collect();
+                format!("{of}{}({})", quoted(name), all.join(", "))
             }
             Self::Operator(a, operator, b) => {
                 let part = |scalar: &Self| match scalar {

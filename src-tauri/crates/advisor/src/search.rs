@@ -58,10 +58,24 @@ pub struct Wanted<'a> {
     pub candidates: &'a [Candidate],
     /// What they cost writers.
     pub writing: &'a Writing<'a>,
+    /// For candidates of partitions those of the table above that do their work.
+    pub above: &'a BTreeMap<usize, Vec<usize>>,
     /// Whose rules hold.
     pub dialect: Dialect,
     /// What the search may use.
     pub budget: Budget,
+}
+
+impl Wanted<'_> {
+    /// The chosen index of the partitioned table of which one of a partition would be a part.
+    pub(crate) fn part_of(&self, candidate: usize, set: &BTreeSet<usize>) -> Option<usize> {
+        self.above.get(&candidate)?.iter().copied().find(|above| set.contains(above))
+    }
+
+    /// What is made of a set: without those that others make on their partitions.
+    pub(crate) fn made(&self, set: &BTreeSet<usize>) -> BTreeSet<usize> {
+        set.iter().copied().filter(|c| self.part_of(*c, set).is_none()).collect()
+    }
 }
 
 /// What was found.
@@ -270,7 +284,7 @@ impl Search<'_, '_> {
 
     /// Time of all statements, and of writers, with these indexes. A statement takes the same part of its time as of its cost.
     fn time(&self, set: &BTreeSet<usize>) -> f64 {
-        self.wanted.writing.ms(set)
+        self.wanted.writing.ms(&self.wanted.made(set))
             + (0..self.wanted.workload.statements.len()).map(|s| self.time_of(s, set)).sum::<f64>()
     }
 
@@ -293,7 +307,7 @@ impl Search<'_, '_> {
     }
 
     fn bytes(&self, set: &BTreeSet<usize>) -> f64 {
-        set.iter().map(|c| self.wanted.candidates[*c].bytes.unwrap_or(UNKNOWN)).sum()
+        self.wanted.made(set).iter().map(|c| self.wanted.candidates[*c].bytes.unwrap_or(UNKNOWN)).sum()
     }
 
     fn fits(&self, set: &BTreeSet<usize>) -> bool {

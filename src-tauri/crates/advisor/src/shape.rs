@@ -36,6 +36,8 @@ pub struct Scan {
     pub group: Vec<Scalar>,
     /// Values of which the least or the greatest is asked, and nothing else.
     pub extremes: Vec<Scalar>,
+    /// Calls of functions in its conditions that no index can have, with the reason.
+    pub denied: Vec<(Scalar, String)>,
     /// Whether some rows are enough (`LIMIT`).
     pub limited: bool,
     /// How many, where the statement has the number.

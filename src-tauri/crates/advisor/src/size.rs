@@ -1,9 +1,12 @@
 //! How large an index would be.
+mod innodb;
+
 use perfdeck_pages::{Btree, Column as Layout, btree_bytes, btree_entry};
 use perfdeck_sqltext::Dialect;
 
 use crate::catalogue::{Catalogue, Column, Table};
 use crate::index::{Index, KeyOf, Method};
+use crate::measured::Measured;
 use crate::predicates::{Asked, Predicate};
 
 /// Pages that a block range of BRIN has (`pages_per_range`).
@@ -12,14 +15,11 @@ const RANGE: f64 = 128.0;
 const MAPPED: f64 = 1_360.0;
 const BRIN_PAGE: f64 = 32.0;
 const ITEM: f64 = 4.0;
-/// What InnoDB's pages keep free on average, and what an entry has beside its values.
-const INNODB_FILL: f64 = 0.75;
-const INNODB_ENTRY: f64 = 9.0;
 /// What an entry of SQLite has beside its values (fileformat2.html): a place in the page, the lengths of the entry and of its head, and a type
 /// for the row's number; one more for each value. A build fills its pages.
 const SQLITE_ENTRY: f64 = 5.0;
 
-/// Bytes of an index, reckoned; `None` where the width of a column or the number of rows is not known.
+/// Bytes of an index, reckoned; `None` where the width of a column or the number of rows is not known, or an expression was not measured.
 ///
 /// A B-tree and a BRIN of PostgreSQL are reckoned by their own layout, equal keys sharing an entry from 13 on; others are about right. `None` of an
 /// inverted index too: nothing that is counted tells it.
@@ -30,13 +30,11 @@ pub fn size(catalogue: &Catalogue, index: &Index) -> Option<f64> {
         Method::Btree if catalogue.dialect == Dialect::Postgres => {
             Some(btree_bytes(&tree(catalogue, table, index, rows)?))
         }
+        Method::Btree if catalogue.dialect == Dialect::Mysql => innodb::bytes(table, index, rows, catalogue.page),
         Method::Btree => {
             let columns = layout(table, index)?;
             let width: f64 = columns.iter().map(|c| c.width).sum();
-            let bytes = match catalogue.dialect {
-                Dialect::Sqlite => width + columns.len() as f64 + SQLITE_ENTRY + integer_bytes(table.rows?),
-                _ => (width + INNODB_ENTRY) / INNODB_FILL,
-            };
+            let bytes = width + columns.len() as f64 + SQLITE_ENTRY + integer_bytes(table.rows?);
             Some((rows * bytes / catalogue.page).ceil().max(1.0) * catalogue.page)
         }
         Method::Brin => {
@@ -79,7 +77,11 @@ pub(crate) fn entry(catalogue: &Catalogue, index: &Index) -> Option<f64> {
 
 /// The layout of a B-tree of PostgreSQL.
 fn tree(catalogue: &Catalogue, table: &Table, index: &Index, rows: f64) -> Option<Btree> {
-    let plain = index.keys.iter().all(|k| !is_numeric(table, k.columns().first().copied()));
+    let plain = index.keys.iter().all(|key| match &key.of {
+        KeyOf::Expression(scalar) => table.measured.get(scalar).is_some_and(|of| !of.unlike),
+        _ => !is_numeric(table, key.columns().first().copied()),
+    });
+    let measured = index.keys.iter().any(|key| matches!(key.of, KeyOf::Expression(_)));
     let mut columns = layout(table, index)?;
     if let Some(predicate) = &index.predicate {
         // Of rows that were chosen by one of its columns, that column is alike; the others are as in all.
@@ -102,7 +104,8 @@ fn tree(catalogue: &Catalogue, table: &Table, index: &Index, rows: f64) -> Optio
         deduplicates: catalogue.version >= 130_000 && index.include.is_empty() && plain,
         columns,
         page: catalogue.page,
-        sample: 30_000.0,
+        // What was measured was reckoned up to all rows already.
+        sample: if measured { rows } else { 30_000.0 },
     })
 }
 
@@ -125,16 +128,28 @@ fn is_numeric(table: &Table, column: Option<&str>) -> bool {
 }
 
 fn layout(table: &Table, index: &Index) -> Option<Vec<Layout>> {
+    let alone = index.keys.len() == 1 && index.include.is_empty();
     let keys = index.keys.iter().map(|key| match &key.of {
         KeyOf::Column(name) => table.column(name).and_then(of_column),
-        KeyOf::Expression(scalar) => {
-            let first = scalar.columns().first().and_then(|c| table.column(c)).and_then(of_column)?;
-            Some(Layout { fixed: None, ..first })
-        }
+        KeyOf::Expression(scalar) => table.measured.get(scalar).map(|of| of_measured(of, alone)),
         KeyOf::Unknown(_) => None,
     });
     let include = index.include.iter().map(|name| table.column(name).and_then(of_column));
     keys.chain(include).collect()
+}
+
+/// Where a value that many rows have stands once for all of them, the length of the others is what counts.
+fn of_measured(of: &Measured, alone: bool) -> Layout {
+    let lengths = of.rare.as_ref().filter(|_| alone && !of.unlike).unwrap_or(&of.lengths);
+    Layout {
+        fixed: of.fixed,
+        align: of.align.max(1),
+        width: of.fixed.unwrap_or(lengths.mean),
+        nulls: of.nulls,
+        distinct: of.distinct.max(1.0),
+        common: of.common,
+        remainders: lengths.remainders,
+    }
 }
 
 fn of_column(column: &Column) -> Option<Layout> {

@@ -1,7 +1,7 @@
 //! From the tree of a statement to its shape: what each part of it asks of the tables that it names.
 use std::rc::Rc;
 
-use perfdeck_sqltext::Dialect;
+use perfdeck_sqltext::{Dialect, prepared};
 use sqlparser::ast::{
     AssignmentTarget, Distinct, Expr, FromTable, Function, GroupByExpr, Ident, JoinConstraint, JoinOperator,
     LimitClause, ObjectName, OnConflictAction, OnInsert, OrderBy, OrderByExpr, OrderByKind, OrderBySort, Query, Select,
@@ -24,6 +24,7 @@ const DEEPEST_VIEW: usize = 8;
 /// # Errors
 /// When it is not understood, or names no table that is known.
 pub(crate) fn shape_of(text: &str, catalogue: &Catalogue) -> Result<Shape, NotAnalysed> {
+    let text = prepared(text, catalogue.dialect);
     let statement = parsed(text, catalogue.dialect)?;
     let mut builder = Builder { catalogue, shape: Shape::default(), views: 0, text };
     builder.statement(&statement)?;

@@ -71,7 +71,7 @@ fn whole(of: &Scalar) -> Vec<&str> {
         Scalar::Column(name) => vec![name],
         Scalar::Call(name, all) if SHORT.contains(name) || name.starts_with("subst") && all.len() == 3 => Vec::new(),
         Scalar::Operator(_, operator, _) if PARTS.contains(operator) => Vec::new(),
-        Scalar::Call(_, all) => all.iter().flat_map(whole).collect(),
+        Scalar::Call(_, all) | Scalar::Function(.., all) => all.iter().flat_map(whole).collect(),
         Scalar::Operator(a, _, b) => whole(a).into_iter().chain(whole(b)).collect(),
         Scalar::Cast(inner, to) if to == "text" => whole(inner),
         Scalar::Cast(..) | Scalar::Text(_) | Scalar::Number(_) => Vec::new(),
@@ -99,6 +99,12 @@ pub(crate) fn too_long(catalogue: &Catalogue, table: &Table, of: &Scalar) -> Opt
             _ => None,
         }
     })
+}
+
+/// Whether a value that is not known to be too long may be: of a table that has some outside of its rows nobody knows which column's they are.
+pub(crate) fn may_be_too_long(catalogue: &Catalogue, table: &Table, of: &Scalar) -> bool {
+    let mut columns = whole(of).into_iter().filter_map(|name| table.column(name));
+    catalogue.dialect == Dialect::Postgres && table.toasted && columns.any(Column::is_unbounded)
 }
 
 /// Whether values are long, of a table that has some outside of its rows: those that are very long are left out of statistics.

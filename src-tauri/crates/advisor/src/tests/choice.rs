@@ -5,7 +5,7 @@ use perfdeck_sqltext::Dialect;
 use super::{existing, now, shop};
 use crate::advice::{Advice, advise};
 use crate::candidates::{Candidate, Candidates, Limits, candidates};
-use crate::catalogue::Catalogue;
+use crate::catalogue::{Catalogue, TableKind};
 use crate::estimate::Estimate;
 use crate::index::{Existing, Key};
 use crate::oracle::{Cost, Oracle, Question, Used, Worth};
@@ -319,4 +319,44 @@ fn values_are_of_every_class_and_never_null() {
     let far = workload(&shop, &[("SELECT * FROM orders WHERE status = $1 ORDER BY created LIMIT 5", 1.0, 1.0)]);
     let found = values(&shop, &far).remove(0);
     assert_eq!(found.iter().find(|p| p.class == Class::FarEnd).map(|p| p.values[0].as_str()), Some("77"));
+}
+
+#[test]
+fn a_partition_gets_the_index_of_the_table_above() {
+    let mut shop = shop(Dialect::Postgres);
+    let (whole, mut part) = (shop.tables[0].clone(), shop.tables[0].clone());
+    shop.tables[0].kind = TableKind::Partitioned;
+    part.name = "orders_2026".to_owned();
+    (part.rows, part.pages, part.partition_of) = (Some(400_000.0), 8_000.0, Some(whole.shown()));
+    part.indexes.clear();
+    shop.tables.push(part);
+    let texts = [
+        ("SELECT * FROM orders_2026 WHERE cust_id = 7", 1e3, 9_000.0),
+        ("SELECT * FROM orders WHERE cust_id = $1", 1e3, 10_000.0),
+    ];
+    let all = workload(&shop, &texts);
+    let advice = advised(&shop, &all, Budget::default());
+    let [one] = advice.advised.as_slice() else { panic!("{:?}", shown(&advice, &shop)) };
+    assert_eq!((one.candidate.index.table, one.used_by.len(), one.parts.len()), (0, 2, 1), "{one:?}");
+    assert_eq!(one.effects.len(), 2, "{:?}", one.effects);
+    let why = advice.rejected.iter().find(|r| r.table == "public.orders_2026").map(|r| r.why.as_str());
+    assert_eq!(why, Some("each partition of public.orders gets (cust_id) of that table, which is advised"));
+    // The bytes of both together are those of one.
+    let budget = Budget { bytes: one.bytes.map(|b| b * 1.01), ..Budget::default() };
+    assert_eq!(advised(&shop, &all, budget).after_ms, advice.after_ms, "it fits, and serves both");
+    // Alone it is advised on the partition.
+    let alone = advised(&shop, &workload(&shop, &texts[..1]), Budget::default());
+    assert!(alone.advised.len() == 1 && alone.advised[0].candidate.index.table == 3, "{:?}", alone.advised);
+}
+
+#[test]
+fn what_expressions_cost_is_not_ranked_by_statistics() {
+    let shop = shop(Dialect::Postgres);
+    let all = workload(&shop, &[("SELECT * FROM orders WHERE lower(note) = 'x' AND cust_id = 5", 1.0, 1.0)]);
+    let made = candidates(&shop, &all, Limits::default());
+    let known = made.without_expressions();
+    assert!(made.all.len() > known.all.len() && !known.all.is_empty(), "{:?}", made.all);
+    let expression = |index: &crate::index::Index| index.shown(Dialect::Postgres).contains("lower");
+    assert!(!known.all.iter().any(|c| expression(&c.index)), "{:?}", known.all);
+    assert!(known.aside.iter().any(|(index, why)| expression(index) && why.contains("not known")), "{:?}", known.aside);
 }

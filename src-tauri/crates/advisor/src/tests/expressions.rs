@@ -4,6 +4,7 @@ use perfdeck_sqltext::Dialect;
 use super::candidates::of;
 use super::{column, shop};
 use crate::catalogue::{Collating, TableKind};
+use crate::functions::Function;
 use crate::of_plan::scalar_of;
 use crate::parse::NotAnalysed;
 use crate::statement::shape_of;
@@ -166,4 +167,97 @@ fn rows_of_inheriting_tables_are_not_taken_for_none() {
     let why = shape_of("SELECT * FROM tiny WHERE id = 5", &shop).expect_err("not analysed");
     assert_eq!(why, NotAnalysed::Inherited("public.tiny".to_owned()));
     assert!(why.to_string().contains("inherit"), "{why}");
+}
+
+#[test]
+fn functions_that_the_catalogue_says_are_immutable_are_keys() {
+    let mut pg = shop(Dialect::Postgres);
+    let function = |schema: &str, name: &str, visible| Function {
+        schema: schema.into(),
+        name: name.into(),
+        arguments: (1, 1),
+        is_key: true,
+        immutable: true,
+        visible,
+    };
+    pg.functions = vec![
+        function("public", "plain", true),
+        function("hidden", "far", false),
+        function("pg_catalog", "initcap", true),
+        Function { arguments: (1, 2), ..function("public", "padded", true) },
+        Function { is_key: false, immutable: false, ..function("public", "stable", true) },
+        Function { is_key: false, ..function("public", "rows_of", true) },
+        // One of two that take as many values is not immutable: which one is meant hangs on types.
+        function("public", "both", true),
+        Function { is_key: false, immutable: false, ..function("public", "both", true) },
+        Function { schema: "od\"d".into(), ..function("", "Q\"f", false) },
+    ];
+    for (text, want) in [
+        ("plain(note) = 'x'", "((public.plain(note)))"),
+        ("PLAIN(note) = 'x' AND 1 = 1", "((public.plain(note)))"),
+        ("hidden.far(note) = 'x'", "((hidden.far(note)))"),
+        ("initcap(note) = 'x'", "((initcap(note)))"),
+        ("padded(note) = 'x'", "((public.padded(note)))"),
+        ("padded(note, 3) = 'x'", "((public.padded(note, 3)))"),
+        ("plain(lower(note)) > 'x'", "((public.plain(lower(note))))"),
+    ] {
+        let (all, aside) = of(&pg, &[&format!("SELECT * FROM orders WHERE {text}")]);
+        assert!(all.contains(&want.to_owned()), "{text}: {all:?} {aside:?}");
+    }
+    for text in [
+        "far(note) = 'x'",
+        "elsewhere.plain(note) = 'x'",
+        "padded(note, 3, 4) = 'x'",
+        "stable(note) = 'x'",
+        "both(note) = 'x'",
+        "rows_of(note) = 'x'",
+        "unknown(note) = 'x'",
+        "plain($1) = 'x'",
+    ] {
+        let (all, _) = of(&pg, &[&format!("SELECT * FROM orders WHERE {text}")]);
+        assert!(!all.iter().any(|a| a.starts_with("((")), "{text}: {all:?}");
+    }
+    let (_, aside) = of(&pg, &["SELECT * FROM orders WHERE stable(note) = 'x' AND rows_of(note) = 'y'"]);
+    let says = |part: &str| aside.iter().any(|a| a.contains(part));
+    assert!(says("((public.stable(note))): `stable` is not declared IMMUTABLE"), "{aside:?}");
+    assert!(says("((public.rows_of(note))): the value of `rows_of` has no order"), "{aside:?}");
+    // As the server writes it of an index, with the schema or without.
+    let both = (scalar_of("plain(note)", 0, &pg), scalar_of("public.plain(note)", 0, &pg));
+    assert!(both.0.is_some() && both.0 == both.1, "{both:?}");
+    let odd = scalar_of("\"od\"\"d\".\"Q\"\"f\"(note)", 0, &pg).expect("it is one");
+    let quoted = |name: &str| perfdeck_sqltext::quote_identifier(name, Dialect::Postgres);
+    assert_eq!(odd.shown(Dialect::Postgres, &quoted), "\"od\"\"d\".\"Q\"\"f\"(\"note\")");
+}
+
+#[test]
+fn what_is_asked_of_nulls_is_known_in_all_its_forms() {
+    let pg = shop(Dialect::Postgres);
+    let of = |text: &str| {
+        let shape = shape_of(&format!("SELECT * FROM orders WHERE {text}"), &pg).expect("understood");
+        shape.scans[0].conditions.clone()
+    };
+    let plain = (of("amount IS NOT NULL"), of("amount IS NULL"));
+    assert!(plain.0.len() == 1 && plain.1.len() == 1 && plain.0 != plain.1);
+    for text in [
+        "amount IS DISTINCT FROM NULL",
+        "NULL IS DISTINCT FROM amount",
+        "NOT (amount IS NULL)",
+        "NOT amount IS NOT DISTINCT FROM NULL",
+        "amount IS DISTINCT FROM (NULL)",
+    ] {
+        assert_eq!(of(text), plain.0, "{text}");
+    }
+    for text in ["amount IS NOT DISTINCT FROM NULL", "NOT (amount IS NOT NULL)", "NOT amount IS DISTINCT FROM NULL"] {
+        assert_eq!(of(text), plain.1, "{text}");
+    }
+    assert!(of("amount IS DISTINCT FROM 5").is_empty(), "a b-tree finds none of those");
+}
+
+#[test]
+fn a_statement_that_was_prepared_is_what_is_run() {
+    let pg = shop(Dialect::Postgres);
+    let (all, _) = of(&pg, &["prepare p1(int) as select * from orders where cust_id = $1"]);
+    assert!(all.contains(&"(cust_id)".to_owned()), "{all:?}");
+    let why = shape_of("PREPARE p AS VACUUM orders", &pg).expect_err("it reads nothing");
+    assert_eq!(why, NotAnalysed::Other);
 }

@@ -127,6 +127,7 @@ pub(super) fn shop(dialect: Dialect) -> Catalogue {
         extensions: BTreeSet::from(["pg_trgm".to_owned()]),
         available: BTreeSet::new(),
         classes: std::collections::BTreeMap::new(),
+        functions: Vec::new(),
         tables: vec![orders, customers, tiny],
         views: vec![View {
             schema: schema.to_owned(),

@@ -113,3 +113,19 @@ fn an_index_that_the_server_does_not_use_does_nothing() {
     let (all, aside) = of(&shop, &["SELECT * FROM orders WHERE cust_id = 77"]);
     assert!(all.contains(&"(cust_id)".to_owned()), "{all:?} {aside:?}");
 }
+
+#[test]
+fn one_that_may_be_too_long_takes_no_other_with_it() {
+    let mut shop = with_texts();
+    shop.tables[1].toasted = true;
+    let text = "SELECT id FROM customers WHERE token = $1 AND region = $2 AND zip = $3";
+    let (all, aside) = of(&shop, &[text]);
+    for want in ["(token)", "(region)", "(zip)"] {
+        assert!(all.contains(&want.to_owned()), "whose values are outside of the rows nobody knows: {all:?}");
+    }
+    // Once a long one was seen it is no key, and the others are.
+    shop.tables[1].columns.iter_mut().find(|c| c.name == "token").expect("it").longest = Some(4_000.0);
+    let (long, why) = of(&shop, &[text]);
+    assert!(!long.iter().any(|a| a.contains("token")) && long.contains(&"(zip, region)".to_owned()), "{long:?}");
+    assert!(why.iter().any(|a| a.contains("`token` may be longer")) && aside.is_empty(), "{why:?} {aside:?}");
+}

@@ -78,6 +78,9 @@ impl HypoPg {
         if self.version >= 160_000 && proposed.partial_or_expression {
             return Some("HypoPG is not trusted with such an index from PostgreSQL 16 on");
         }
+        if proposed.is_of_expression() && !proposed.definition.contains("USING gin") {
+            return Some("HypoPG has no statistics of an expression's values");
+        }
         (self.no_gin && proposed.definition.contains("USING gin")).then_some("this HypoPG has no inverted indexes")
     }
 

@@ -5,6 +5,7 @@
 //! that way again. A sample of the tables in temporary ones ([`Lab`]) needs nothing of the server but `SELECT` and `TEMP`. SQLite plans on
 //! an empty schema with the statistics of the file. MySQL and MariaDB have no way: see [`no_simulation`].
 mod costs;
+mod expressions;
 mod facts;
 mod hypopg;
 mod rungs;
@@ -15,7 +16,10 @@ mod types;
 
 use perfdeck_model::{ApiError, ErrorCode, PlanNode};
 
-pub use facts::{ColumnFacts, DatabaseFacts, IndexFacts, KeyFacts, TableFacts, ViewFacts, WriteFacts, database_facts};
+pub use expressions::{ExpressionFacts, TableExpression, expression_facts};
+pub use facts::{
+    ColumnFacts, DatabaseFacts, FunctionFacts, IndexFacts, KeyFacts, TableFacts, ViewFacts, WriteFacts, database_facts,
+};
 pub use facts::{TableSort, far_values};
 pub use hypopg::HypoPg;
 pub use rungs::{Place, Rung, rungs};
@@ -39,6 +43,13 @@ pub struct Proposed {
     pub columns: Vec<String>,
     /// Its rows where it has a part of the table's, as far as that is known.
     pub rows: Option<f64>,
+}
+
+impl Proposed {
+    /// Whether a key of it is no column, so that no statistics tell how often its values come.
+    pub(crate) fn is_of_expression(&self) -> bool {
+        self.columns.is_empty()
+    }
 }
 
 /// A question: a statement with values for its parameters, and the indexes that are taken to be there, by their place.

@@ -3,12 +3,13 @@
 //!
 //! It reads the tables once, needs `SELECT` on them and `TEMP` on the database, takes no lock that a writer waits for and writes no row of
 //! data to the log. Plans are of one process in both arms, because temporary tables have no others.
+mod names;
 mod sizes;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use perfdeck_model::{Address, ApiError, ErrorCode, PlanNode, Sensitive};
-use perfdeck_sqltext::{Dialect, names, quote_identifier};
+use perfdeck_sqltext::{Dialect, names as names_in, quote_identifier};
 use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{Connection as _, Row as _, ValueRef as _};
 
@@ -29,8 +30,9 @@ const MOST_ROWS: f64 = 100_000.0;
 const LEAST_ROWS: f64 = 10_000.0;
 /// Pages of one sample, at most: 128 MiB.
 const MOST_PAGES: f64 = 16_384.0;
-/// Proposed indexes that are there at the same time, at most.
+/// Proposed indexes that are there at the same time, at most, and of those the ones of expressions that are made before statistics are.
 const MOST_BUILT: usize = 100;
+const MOST_FIRST: usize = 60;
 /// Longest time of making one sample, and of one message with plans, in milliseconds.
 const SAMPLE_MS: u32 = 15_000;
 const MESSAGE_MS: u32 = 30_000;
@@ -42,6 +44,8 @@ pub struct LabTable {
     pub schema: String,
     /// Its name.
     pub name: String,
+    /// Whether its name without a schema means it.
+    pub visible: bool,
     /// Its rows, where they are known.
     pub rows: Option<f64>,
     /// Its pages.
@@ -58,6 +62,10 @@ pub struct LabTable {
 struct Sample {
     schema: String,
     name: String,
+    /// Its own name: another one where a table of another schema has the table's.
+    own: String,
+    /// Whether the table's name without a schema means it.
+    visible: bool,
     /// How many times its rows the table has.
     scale: f64,
     /// Names of the indexes there, and what they are of.
@@ -114,13 +122,6 @@ impl Lab {
         };
         let most = (ALL_ROWS / tables.len().max(1) as f64).clamp(LEAST_ROWS, MOST_ROWS);
         for table in tables {
-            if lab.samples.iter().any(|s| s.name == table.name) {
-                lab.left_out.push((
-                    format!("{}.{}", table.schema, table.name),
-                    "another schema has a table of its name".to_owned(),
-                ));
-                continue;
-            }
             match lab.sample(table, most).await {
                 Ok(sample) => lab.samples.push(sample),
                 Err(Refusal::Table(why)) => lab.left_out.push((format!("{}.{}", table.schema, table.name), why)),
@@ -139,8 +140,10 @@ impl Lab {
         let taken = self.sampled().iter().any(|(_, name)| *name == view.name);
         let one = with_values(&view.definition, &[], Dialect::Postgres);
         let (Ok(definition), false) = (one, taken) else { return Ok(()) };
+        let Ok(meant) = names::meant(&self.samples, &definition) else { return Ok(()) };
+        let (there, back) = names::renames(&self.samples, &meant);
         let definition = in_temporary(&definition, &self.sampled());
-        match self.make(&format!("CREATE TEMP VIEW {} AS {definition}", quoted(&view.name))).await {
+        match self.make(&format!("{there}CREATE TEMP VIEW {} AS {definition}; {back}", quoted(&view.name))).await {
             Ok(()) => self.views.push((view.schema.clone(), view.name.clone())),
             Err(Refusal::All(failure)) => return Err(failure),
             Err(Refusal::Table(_)) => {}
@@ -165,35 +168,66 @@ impl Lab {
     }
 
     async fn sample(&mut self, table: &LabTable, most: f64) -> Result<Sample, Refusal> {
-        let (schema, name) = (quoted(&table.schema), quoted(&table.name));
+        let taken = self.samples.iter().any(|s| s.own == table.name);
+        let own = if taken { format!("pdk_t{}", self.samples.len()) } else { table.name.clone() };
+        let (schema, name, sample) = (quoted(&table.schema), quoted(&table.name), quoted(&own));
         let rows = table.rows.unwrap_or(most);
         let share = (most / rows.max(1.0)).min(MOST_PAGES / table.pages.max(1.0)).min(1.0);
         let part = if share < 0.9 { format!("TABLESAMPLE SYSTEM ({})", share * 100.0) } else { String::new() };
         let fill = format!(
-            "CREATE TEMP TABLE {name} (LIKE {schema}.{name});
-             INSERT INTO pg_temp.{name} SELECT * FROM {schema}.{name} {part} LIMIT {}",
+            "CREATE TEMP TABLE {sample} (LIKE {schema}.{name});
+             INSERT INTO pg_temp.{sample} SELECT * FROM {schema}.{name} {part} LIMIT {}",
             (most * 2.0).round()
         );
         self.make(&fill).await?;
-        let count = self.one(&format!("SELECT count(*)::float8 FROM pg_temp.{name}")).await?;
+        let count = self.one(&format!("SELECT count(*)::float8 FROM pg_temp.{sample}")).await?;
         let scale = if part.is_empty() { 1.0 } else { (rows / count.max(1.0)).max(1.0) };
         let mut indexes = Vec::new();
         for (place, (index, definition)) in table.indexes.iter().enumerate() {
-            let own = format!("pdk_e{}_{place}", self.samples.len());
+            let here = format!("pdk_e{}_{place}", self.samples.len());
             // One that the sample cannot have, such as one of a type's own method, is left out: it is then in neither arm.
-            if let Some(create) = moved(definition, &own, &table.name)
+            if let Some(create) = moved(definition, &here, &own)
                 && self.make(&create).await.is_ok()
             {
-                indexes.push((own, index.clone()));
+                indexes.push((here, index.clone()));
             }
         }
         for (column, distinct) in table.distinct.iter().filter(|_| scale > 1.0) {
-            let set = format!("ALTER TABLE pg_temp.{name} ALTER {} SET (n_distinct = {distinct})", quoted(column));
+            let set = format!("ALTER TABLE pg_temp.{sample} ALTER {} SET (n_distinct = {distinct})", quoted(column));
             let _ = self.make(&set).await;
         }
+        self.of_expressions(table, &sample).await?;
         let vacuum = if table.all_visible > 0.5 { "VACUUM " } else { "" };
-        self.make(&format!("{vacuum}ANALYZE pg_temp.{name}")).await?;
-        Ok(Sample { schema: table.schema.clone(), name: table.name.clone(), scale, indexes })
+        self.make(&format!("{vacuum}ANALYZE pg_temp.{sample}")).await?;
+        let (schema, name, visible) = (table.schema.clone(), table.name.clone(), table.visible);
+        Ok(Sample { schema, name, own, visible, scale, indexes })
+    }
+
+    /// Makes the proposed indexes of expressions, so that an analyze counts the values of those: without, the planner takes any of them for rare.
+    async fn of_expressions(&mut self, table: &LabTable, sample: &str) -> Result<(), Refusal> {
+        let own = |place: &usize| {
+            let index = &self.proposed[*place];
+            index.is_of_expression() && index.schema == table.schema && index.table == table.name
+        };
+        let places: Vec<usize> = (0..self.proposed.len()).filter(own).collect();
+        for place in places {
+            if self.built.len() >= MOST_FIRST {
+                break;
+            }
+            match self.create(place, sample).await {
+                // Why it cannot be made is said to whoever asks about it.
+                Ok(()) | Err(Refusal::Table(_)) => {}
+                Err(all) => return Err(all),
+            }
+        }
+        Ok(())
+    }
+
+    async fn create(&mut self, place: usize, sample: &str) -> Result<(), Refusal> {
+        let definition = self.proposed[place].definition.clone();
+        self.make(&format!("CREATE INDEX \"pdk_c{place}\" ON pg_temp.{sample} {definition}")).await?;
+        self.built.push(place);
+        Ok(())
     }
 
     /// Runs statements that make a part of the lab.
@@ -271,14 +305,28 @@ impl Lab {
     async fn group(&mut self, questions: &[WhatIf<'_>], part: &[usize], answers: &mut Costs) -> Result<(), Failure> {
         let indexes = part.first().map(|at| questions[*at].indexes).unwrap_or_default();
         let sampled = self.sampled();
-        let mut texts: Vec<(usize, String)> = Vec::new();
+        let mut groups: BTreeMap<Vec<usize>, Vec<(usize, String)>> = BTreeMap::new();
         for at in part {
-            match with_values(questions[*at].statement, questions[*at].values, Dialect::Postgres) {
-                Ok(text) => texts.push((*at, in_temporary(&text, &sampled))),
+            let text = with_values(questions[*at].statement, questions[*at].values, Dialect::Postgres);
+            match text.and_then(|text| Ok((names::meant(&self.samples, &text)?, text))) {
+                Ok((meant, text)) => groups.entry(meant).or_default().push((*at, in_temporary(&text, &sampled))),
                 Err(why) => answers[*at] = Err(why),
             }
         }
-        let begin = match self.begin(indexes, &texts).await {
+        for (meant, texts) in groups {
+            self.planned(indexes, (&meant, &texts), answers).await?;
+        }
+        Ok(())
+    }
+
+    /// Plans statements while these samples have the names of their tables.
+    async fn planned(
+        &mut self,
+        indexes: &[usize],
+        (meant, texts): (&[usize], &[(usize, String)]),
+        answers: &mut Costs,
+    ) -> Result<(), Failure> {
+        let begin = match self.begin(indexes, meant, texts).await {
             Ok(begin) => begin,
             Err(Refusal::All(failure)) => return Err(failure),
             Err(Refusal::Table(why)) => {
@@ -291,13 +339,15 @@ impl Lab {
         match self.ask(&format!("{begin}{whole}; ROLLBACK")).await? {
             Ok(rows) if rows.len() == texts.len() => {
                 for ((at, _), row) in texts.iter().zip(&rows) {
-                    answers[*at] = self.cost(row);
+                    answers[*at] = self.cost(row, meant);
                 }
             }
             _ => {
-                for (at, text) in &texts {
+                for (at, text) in texts {
                     answers[*at] = match self.ask(&format!("{begin}{}; ROLLBACK", explain(text))).await? {
-                        Ok(rows) => rows.first().map_or_else(|| Err("no plan came".to_owned()), |row| self.cost(row)),
+                        Ok(rows) => {
+                            rows.first().map_or_else(|| Err("no plan came".to_owned()), |row| self.cost(row, meant))
+                        }
                         Err(why) => Err(why),
                     };
                 }
@@ -308,13 +358,18 @@ impl Lab {
 
     /// What leaves these indexes there and no others of those that were made, within a transaction that only reads from then on. One that
     /// was asked about is kept: to drop it and to roll that back is quicker than to build it again.
-    async fn begin(&mut self, indexes: &[usize], texts: &[(usize, String)]) -> Result<String, Refusal> {
+    async fn begin(
+        &mut self,
+        indexes: &[usize],
+        meant: &[usize],
+        texts: &[(usize, String)],
+    ) -> Result<String, Refusal> {
         for place in indexes {
             self.build(*place, indexes).await?;
         }
         let mut read: BTreeSet<String> = BTreeSet::new();
         for (_, text) in texts {
-            read.extend(names(text, Dialect::Postgres).unwrap_or_default().into_iter().map(|n| n.name));
+            read.extend(names_in(text, Dialect::Postgres).unwrap_or_default().into_iter().map(|n| n.name));
         }
         // Through a view any of them may be read.
         let hidden = self.views.iter().any(|(_, view)| read.contains(view));
@@ -322,19 +377,24 @@ impl Lab {
         let others = self.built.iter().filter(|place| !indexes.contains(place) && concerns(place));
         let others: Vec<String> = others.map(|place| format!("pg_temp.\"pdk_c{place}\"")).collect();
         let drop = if others.is_empty() { String::new() } else { format!("DROP INDEX {}; ", others.join(", ")) };
-        Ok(format!("BEGIN; SET LOCAL statement_timeout = {MESSAGE_MS}; {drop}SET LOCAL transaction_read_only = on; "))
+        let (there, _) = names::renames(&self.samples, meant);
+        Ok(format!(
+            "BEGIN; SET LOCAL statement_timeout = {MESSAGE_MS}; {drop}{there}SET LOCAL transaction_read_only = on; "
+        ))
     }
 
     /// Makes an index, where its table has a sample. The oldest of too many goes, none of `needed`.
     async fn build(&mut self, place: usize, needed: &[usize]) -> Result<(), Refusal> {
         let Some(index) = self.proposed.get(place) else { return Ok(()) };
-        let sampled = self.samples.iter().any(|s| s.name == index.table && s.schema == index.schema);
-        if !sampled || self.built.contains(&place) {
+        let sample = self.samples.iter().find(|s| s.name == index.table && s.schema == index.schema);
+        let Some(sample) = sample.map(|s| quoted(&s.own)).filter(|_| !self.built.contains(&place)) else {
             return Ok(());
+        };
+        let counts = index.is_of_expression();
+        self.create(place, &sample).await?;
+        if counts {
+            self.make(&format!("ANALYZE pg_temp.{sample}")).await?;
         }
-        let create = format!("CREATE INDEX \"pdk_c{place}\" ON pg_temp.{} {}", quoted(&index.table), index.definition);
-        self.make(&create).await?;
-        self.built.push(place);
         if self.built.len() > MOST_BUILT
             && let Some(at) = self.built.iter().position(|p| !needed.contains(p))
         {
@@ -359,11 +419,11 @@ impl Lab {
         }
     }
 
-    fn cost(&self, row: &PgRow) -> Result<PlanCost, String> {
+    fn cost(&self, row: &PgRow, meant: &[usize]) -> Result<PlanCost, String> {
         let unread = || "its plan cannot be read".to_owned();
         let value = row.try_get_raw(0).map_err(|_| unread())?;
         let answer = if value.is_null() { Err(unread()) } else { value.as_str().map_err(|_| unread()) }?;
-        let scale = |name: &str| self.samples.iter().find(|s| s.name == name).map_or(1.0, |s| s.scale);
+        let scale = |name: &str| names::called(&self.samples, meant, name).map_or(1.0, |s| s.scale);
         let read = costs::read(answer, &scale).ok_or_else(unread)?;
         let strange =
             read.relations.iter().find(|(schema, _)| !schema.starts_with("pg_temp") && schema != "pg_catalog");

@@ -1,5 +1,5 @@
 //! A statement as it is asked about: one, with values in place of its parameters.
-use perfdeck_sqltext::{Dialect, Kind, quote_identifier, quote_text, statements, tokens};
+use perfdeck_sqltext::{Dialect, Kind, prepared, quote_identifier, quote_text, statements, tokens};
 
 use crate::plans::LONGEST_STATEMENT;
 
@@ -26,6 +26,8 @@ fn with(text: &str, dialect: Dialect, each: impl Fn(usize, bool) -> Result<Strin
     if text.len() > LONGEST_STATEMENT || text.contains('\0') {
         return Err("it is too long, or has a NUL in it".to_owned());
     }
+    // A statement that was prepared by SQL is planned as what EXECUTE runs.
+    let text = prepared(text, dialect);
     let all = statements(text, dialect).map_err(|e| format!("it cannot be split: {e}"))?;
     let [one] = all.as_slice() else { return Err("it is not one statement".to_owned()) };
     let first = one.text.trim_start_matches(|c: char| c == '(' || c.is_whitespace());
@@ -173,8 +175,14 @@ mod tests {
             "digits alone"
         );
         assert_eq!(told("SELECT :a, :a", Dialect::Sqlite).as_deref(), Ok("SELECT  'o''br' ,  'o''br' "));
+        assert_eq!(
+            told("prepare p1(int) as select 1 where 2 = $2", Dialect::Postgres).as_deref(),
+            Ok("select 1 where 2 =  '2' ")
+        );
         for (text, part) in [
             ("SELECT $3", "not known"),
+            ("PREPARE p AS DROP TABLE t", "has a plan"),
+            ("PREPARE p AS SELECT 1; DROP TABLE t", "not one"),
             ("SELECT 1; DROP TABLE t", "not one"),
             ("DROP TABLE t", "has a plan"),
             ("ANALYZE SELECT 1", "has a plan"),

@@ -54,6 +54,13 @@ async fn what_is_created_is_what_was_asked_for_and_goes_again() {
     let dir = tempfile::tempdir().expect("a folder");
     let (engine, server) = (open(dir.path()).await, shared_postgres().await.expect("PostgreSQL"));
     server.execute(TABLES).await.expect("tables");
+    server
+        .execute(
+            "CREATE EXTENSION hstore; CREATE TABLE keyed (id int, h hstore);
+             CREATE FUNCTION twice(int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS 'BEGIN RETURN $1 * 2; END'",
+        )
+        .await
+        .expect("what the search path finds");
     let id = environment(&engine, "clinic", &server.url()).await;
     let before = catalogue(&server).await;
     let named = |name: &str, text: IndexText| IndexText { name: Some(name.into()), ..text };
@@ -86,6 +93,16 @@ async fn what_is_created_is_what_was_asked_for_and_goes_again() {
             named("Its \"name", text("\"Odd \"\"One\"", &["\"a;b\"", "\"ü\""])),
             "\"Its \"\"name\"",
             "CREATE INDEX \"Its \"\"name\" ON public.\"Odd \"\"One\" USING btree (\"a;b\", \"ü\")",
+        ),
+        (
+            named("by_key", text("keyed", &["(h -> 'k')"])),
+            "by_key",
+            "CREATE INDEX by_key ON public.keyed USING btree (((h -> 'k'::text)))",
+        ),
+        (
+            IndexText { predicate: Some("twice(id) > 4".into()), ..named("by_twice", text("keyed", &["(twice(id))"])) },
+            "by_twice",
+            "CREATE INDEX by_twice ON public.keyed USING btree (twice(id)) WHERE (twice(id) > 4)",
         ),
         (text("parts_1", &["b"]), "ix_parts_1_b", "CREATE INDEX ix_parts_1_b ON public.parts_1 USING btree (b)"),
         (text("kept", &["n"]), "ix_kept_n", "CREATE INDEX ix_kept_n ON public.kept USING btree (n)"),
@@ -143,6 +160,7 @@ async fn what_cannot_be_created_is_refused_before_anything_is_sent() {
         (text("orders", &["id", "id"]), "The column 'id' is in it twice"),
         (text("orders", &["id); drop table orders; --"]), "A key of the index is not understood"),
         (text("orders", &["lower(nowhere)"]), "The server does not take an expression"),
+        (text("orders", &["(no_such_function(id))"]), "a function or an operator is not there"),
         (text("orders", &["note no_such_ops"]), "There is no operator class 'no_such_ops' for btree"),
         (with(orders(), |t| t.method = Some("magic".into())), "The server knows no index of the kind 'magic'"),
         (

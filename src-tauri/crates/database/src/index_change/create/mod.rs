@@ -7,6 +7,7 @@ mod mysql_shape;
 mod name;
 mod partitions;
 mod postgres;
+mod postgres_named;
 mod postgres_plan;
 mod postgres_shape;
 mod spec;

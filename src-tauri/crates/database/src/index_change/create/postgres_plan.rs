@@ -8,6 +8,7 @@ use super::super::postgres_check::may_create;
 use super::super::postgres_session::{Mode, no_usage, not_a_standby, open, unqualified, why, why_no_owner};
 use super::super::refused;
 use super::postgres::{index_of, indexes_of};
+use super::postgres_named::{path, with_schemas};
 use super::postgres_shape::{Of, Shape, shape};
 use super::{CreatePlan, columns, definition, full, method, name, partitions};
 use crate::indexes::Index;
@@ -213,8 +214,17 @@ pub(super) async fn plan(
         let statement = definition(&spec, &name.unwrap_or_default(), &table.name, Dialect::Postgres);
         return Err(why_no_owner(address, &mut c, (&table.name, &table.owner), &concurrently(&statement, &table)).await);
     }
+    let path = path(address, &mut c).await?;
     unqualified(address, &mut c).await?;
-    let shape = shape(address, &mut c, table.of(), &spec).await?;
+    let (spec, shape) = match shape(address, &mut c, table.of(), &spec).await {
+        Ok(shape) => (spec, shape),
+        Err(error) => {
+            let named = with_schemas(address, &mut c, (table.of(), &spec), &path).await?;
+            let spec = named.ok_or(error)?;
+            let shape = shape(address, &mut c, table.of(), &spec).await?;
+            (spec, shape)
+        }
+    };
     may_create(address, &mut c, (&table.name, &table.schema), "").await?;
     let all = indexes_of(address, &mut c, table.oid).await?;
     let (index, shown) = free_name(address, &mut c, (&table, &spec), &all).await?;

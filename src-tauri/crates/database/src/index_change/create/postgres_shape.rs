@@ -12,7 +12,7 @@ use crate::indexes::Index;
 use crate::own;
 
 /// Name of the index while it is tried.
-const TRIED: &str = "perfdeck_shape";
+pub(super) const TRIED: &str = "perfdeck_shape";
 
 /// The columns of a table as a definition has them. Those that were dropped have their places, so that the server writes of the others as it does
 /// of the table's own.
@@ -66,20 +66,15 @@ pub(super) async fn shape(
 
 async fn tried(address: &Address, c: &mut PgConnection, of: Of<'_>, spec: &IndexSpec) -> Result<Shape, ApiError> {
     let failed = |e: sqlx::Error| why(address, &e);
-    // Its own name: expressions may have it before a column.
-    let name = quote_identifier(of.plain, Dialect::Postgres);
-    let columns: Option<String> =
-        sqlx::query_scalar(COLUMNS).bind(of.table).fetch_one(&mut *c).await.map_err(failed)?;
-    let columns = columns.unwrap_or_default();
-    let table = format!("BEGIN READ WRITE; CREATE TEMP TABLE {name} ({columns}) ON COMMIT DROP");
-    match sqlx::raw_sql(AssertSqlSafe(table)).execute(&mut *c).await {
+    let (create, table) = like(c, of).await.map_err(failed)?;
+    match sqlx::raw_sql(AssertSqlSafe(create)).execute(&mut *c).await {
         Ok(_) => {}
         Err(sqlx::Error::Database(e)) => {
             return Ok(Shape::Untried(untried(address, e.code().as_deref().unwrap_or_default(), e.message())));
         }
         Err(error) => return Err(failed(error)),
     }
-    let sql = definition(spec, TRIED, &format!("pg_temp.{name}"), Dialect::Postgres);
+    let sql = definition(spec, TRIED, &table, Dialect::Postgres);
     if let Err(error) = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *c).await {
         let sqlx::Error::Database(e) = &error else { return Err(failed(error)) };
         return match e.code().as_deref() {
@@ -93,6 +88,16 @@ async fn tried(address: &Address, c: &mut PgConnection, of: Of<'_>, spec: &Index
     let oid: i64 = sqlx::query_scalar(sql).fetch_one(&mut *c).await.map_err(failed)?;
     let made = indexes_of(address, c, oid).await?.pop();
     Ok(made.map_or_else(|| Shape::Untried("the server shows nothing of it".to_owned()), |i| Shape::Made(Box::new(i))))
+}
+
+/// What begins a transaction with an empty table that has the columns of another one, and how that is called.
+pub(super) async fn like(c: &mut PgConnection, of: Of<'_>) -> Result<(String, String), sqlx::Error> {
+    // Its own name: expressions may have it before a column.
+    let name = quote_identifier(of.plain, Dialect::Postgres);
+    let columns: Option<String> = sqlx::query_scalar(COLUMNS).bind(of.table).fetch_one(c).await?;
+    let columns = columns.unwrap_or_default();
+    let create = format!("BEGIN READ WRITE; CREATE TEMP TABLE {name} ({columns}) ON COMMIT DROP");
+    Ok((create, format!("pg_temp.{name}")))
 }
 
 fn untried(address: &Address, code: &str, message: &str) -> String {

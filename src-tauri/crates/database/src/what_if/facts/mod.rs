@@ -1,5 +1,6 @@
 //! The facts that indexes are thought up from: tables, columns with their statistics, indexes, writes. Bounded, and only of the tables that
 //! statements name. Values of columns are among them, which stay in memory: nothing here is stored, logged or shown.
+mod functions;
 mod lengths;
 mod mysql;
 mod postgres;
@@ -14,6 +15,7 @@ use crate::connect::{Database, close, connect, stalled, version};
 use crate::error::explain;
 
 pub use postgres::{TableSort, far_values};
+pub(super) use sqlite::STORED;
 
 /// Longest time to connect, and of all questions together.
 pub(super) const CONNECT: Duration = Duration::from_secs(3);
@@ -40,6 +42,8 @@ pub struct DatabaseFacts {
     pub classes: Vec<String>,
     /// Whether the server is a standby.
     pub standby: bool,
+    /// Functions, on PostgreSQL.
+    pub functions: Vec<FunctionFacts>,
     /// Tables.
     pub tables: Vec<TableFacts>,
     /// Views.
@@ -48,8 +52,27 @@ pub struct DatabaseFacts {
     pub left_out: usize,
     /// Tables whose statistics this user may not see.
     pub hidden: usize,
+    /// Tables whose values could not be looked at, with the reason.
+    pub unread: Vec<(String, String)>,
     /// What would let it, as it is run.
     pub grants: Vec<String>,
+}
+
+/// A function that statements call.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FunctionFacts {
+    /// Its schema.
+    pub schema: String,
+    /// Its name.
+    pub name: String,
+    /// Values that it is called with, at least and at most.
+    pub arguments: (usize, usize),
+    /// Whether it is immutable.
+    pub immutable: bool,
+    /// Whether the search path finds it.
+    pub visible: bool,
+    /// Whether it gives one value, of a type that has an order.
+    pub plain: bool,
 }
 
 /// A view.
@@ -208,7 +231,7 @@ pub async fn database_facts(
         let server = version(&mut database).await;
         let found = match &mut database {
             Database::Postgres(c) => postgres::facts(c, address, names).await,
-            Database::Mysql(c) => mysql::facts(c, names).await,
+            Database::Mysql(c) => mysql::facts(c, address, names).await,
             Database::Sqlite(c) => sqlite::facts(c, names).await,
         };
         let facts = server.and_then(|server| Ok(DatabaseFacts { server, ..found? }));

@@ -2,21 +2,27 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
+use perfdeck_model::Address;
 use perfdeck_sqltext::{Dialect, quote_identifier, quote_text};
-use sqlx::mysql::{MySqlConnection, MySqlRow};
+use sqlx::mysql::{MySqlConnection, MySqlDatabaseError, MySqlRow};
 use sqlx::{AssertSqlSafe, Column as _, Row as _};
 
 use super::{ColumnFacts, DatabaseFacts, IndexFacts, KeyFacts, MOST_TABLES, TableFacts};
+use crate::connect::ends_session;
+use crate::hints::account;
 use crate::mysql::text;
 
 const TABLES: &str = "
-    SELECT table_name, CAST(table_rows AS DOUBLE), CAST(data_length AS DOUBLE), CAST(@@innodb_page_size AS DOUBLE), DATABASE()
+    SELECT table_name, CAST(table_rows AS DOUBLE), CAST(data_length AS DOUBLE), CAST(@@innodb_page_size AS DOUBLE), DATABASE(),
+           CAST(avg_row_length AS DOUBLE)
     FROM information_schema.tables
     WHERE table_schema = DATABASE() AND table_type IN ('BASE TABLE', 'SYSTEM VERSIONED') AND table_name IN ($NAMES)
     ORDER BY data_length DESC, table_name";
 
 const COLUMNS: &str = "
-    SELECT table_name, column_name, data_type, is_nullable, CAST(character_octet_length AS DOUBLE), collation_name
+    SELECT table_name, column_name, data_type, is_nullable, CAST(character_octet_length AS DOUBLE), collation_name,
+           CAST(character_maximum_length AS DOUBLE), CAST(coalesce(datetime_precision, numeric_precision) AS DOUBLE),
+           CAST(numeric_scale AS DOUBLE)
     FROM information_schema.columns WHERE table_schema = DATABASE() AND table_name IN ($NAMES)
     ORDER BY table_name, ordinal_position";
 
@@ -28,6 +34,8 @@ const KEYS: &str = "
 
 /// Rows that are looked at for the values of columns, columns that are, and the time for those of all tables.
 const LOOKED_AT: usize = 10_000;
+/// Bytes of the rows whose lengths are looked at, about: long texts lie on pages of their own, which are read for that.
+const LOOKED_AT_BYTES: f64 = 32.0 * 1024.0 * 1024.0;
 const MOST_COLUMNS: usize = 60;
 const LOOKING: Duration = Duration::from_secs(4);
 /// Most common values that are kept of a column, and their longest part, in characters.
@@ -38,13 +46,19 @@ fn number(row: &MySqlRow, at: usize) -> Option<f64> {
     row.try_get::<Option<f64>, _>(at).ok().flatten()
 }
 
-pub(super) async fn facts(c: &mut MySqlConnection, names: &BTreeSet<String>) -> Result<DatabaseFacts, sqlx::Error> {
+pub(super) async fn facts(
+    c: &mut MySqlConnection,
+    address: &Address,
+    names: &BTreeSet<String>,
+) -> Result<DatabaseFacts, sqlx::Error> {
     let list: Vec<String> = names.iter().map(|n| quote_text(n, Dialect::Mysql)).collect();
     let list = if list.is_empty() { "''".to_owned() } else { list.join(",") };
     let ask = |sql: &str| AssertSqlSafe(sql.replace("$NAMES", &list));
     let rows = sqlx::query(ask(TABLES)).fetch_all(&mut *c).await?;
     let mut found = DatabaseFacts { page: 16_384.0, ..DatabaseFacts::default() };
+    let mut row_bytes = Vec::new();
     for row in rows.iter().take(MOST_TABLES) {
+        row_bytes.push(number(row, 5).unwrap_or(0.0).max(1.0));
         let page = number(row, 3).unwrap_or(16_384.0);
         found.page = page;
         let schema = text(row, 4).unwrap_or_default();
@@ -70,14 +84,112 @@ pub(super) async fn facts(c: &mut MySqlConnection, names: &BTreeSet<String>) -> 
         }
     }
     let began = Instant::now();
-    for table in &mut found.tables {
-        if began.elapsed() > LOOKING {
-            break;
+    let mut refused = Vec::new();
+    for (table, bytes) in found.tables.iter_mut().zip(row_bytes) {
+        let told = match LOOKING.checked_sub(began.elapsed()) {
+            Some(left) => looked_at(c, table, bytes, left).await,
+            None => Err(Unread::Late),
+        };
+        match told {
+            Ok(()) => {}
+            Err(Unread::Lost(error)) => return Err(error),
+            Err(why) => {
+                if matches!(why, Unread::Denied) {
+                    refused.push(format!("{}.{}", quoted(&table.schema), quoted(&table.name)));
+                }
+                found.unread.push((format!("{}.{}", table.schema, table.name), why.shown()));
+            }
         }
-        // Who may not read a table has no values of it.
-        let _ = values(c, table).await;
+    }
+    if !refused.is_empty() {
+        let account = account(address);
+        found.grants.extend(refused.iter().map(|table| format!("GRANT SELECT ON {table} TO {account};")));
     }
     Ok(found)
+}
+
+fn quoted(name: &str) -> String {
+    quote_identifier(name, Dialect::Mysql)
+}
+
+/// Why the values of a table are not known.
+enum Unread {
+    /// This user may not read them.
+    Denied,
+    /// There was no time left.
+    Late,
+    /// The server refused, with this number.
+    Refused(u16),
+    /// The session ended.
+    Lost(sqlx::Error),
+}
+
+impl Unread {
+    fn of(error: sqlx::Error) -> Self {
+        let number = match &error {
+            sqlx::Error::Database(e) => e.try_downcast_ref::<MySqlDatabaseError>().map(MySqlDatabaseError::number),
+            _ => None,
+        };
+        match number {
+            Some(1044 | 1142 | 1143) => Self::Denied,
+            // Ended by the server's own limit: of MySQL, of MariaDB.
+            Some(3024 | 1969) => Self::Late,
+            Some(number) if !ends_session(&error) => Self::Refused(number),
+            _ => Self::Lost(error),
+        }
+    }
+
+    fn shown(&self) -> String {
+        match self {
+            Self::Denied => "this user may not read it".to_owned(),
+            Self::Late => "that took too long".to_owned(),
+            Self::Refused(number) => format!("the server refused it (error {number})"),
+            Self::Lost(_) => "the session ended".to_owned(),
+        }
+    }
+}
+
+/// Values and lengths of a table, in the time that is left. A question that is given up would be answered to the next one, so that its own limit
+/// ends it.
+async fn looked_at(c: &mut MySqlConnection, table: &mut TableFacts, bytes: f64, left: Duration) -> Result<(), Unread> {
+    if left.is_zero() {
+        return Err(Unread::Late);
+    }
+    values(c, table).await.map_err(Unread::of)?;
+    lengths(c, table, (LOOKED_AT_BYTES / bytes).clamp(100.0, LOOKED_AT as f64)).await.map_err(Unread::of)
+}
+
+/// Mean lengths of what is of no fixed length, in the first rows and in the last ones by the primary key: what is counted up grows longer.
+async fn lengths(c: &mut MySqlConnection, table: &mut TableFacts, rows: f64) -> Result<(), sqlx::Error> {
+    let varies = |column: &&mut ColumnFacts| column.fixed.is_none() && column.type_name != "set";
+    let (schema, name) = (quoted(&table.schema), quoted(&table.name));
+    let primary = table.indexes.iter().find(|index| index.name == "PRIMARY");
+    let keys: Vec<&String> =
+        primary.iter().flat_map(|index| &index.keys).filter_map(|key| key.column.as_ref()).collect();
+    let backwards: Vec<String> = keys.into_iter().map(|key| format!("{} DESC", quoted(key))).collect();
+    let mut columns: Vec<&mut ColumnFacts> = table.columns.iter_mut().filter(varies).take(MOST_COLUMNS).collect();
+    if columns.is_empty() {
+        return Ok(());
+    }
+    let each: Vec<String> =
+        columns.iter().enumerate().map(|(at, of)| format!("length({}) AS l{at}", quoted(&of.name))).collect();
+    let means: Vec<String> = (0..columns.len()).map(|at| format!("CAST(avg(l{at}) AS DOUBLE)")).collect();
+    let part =
+        |order: &str, rows: f64| format!("(SELECT {} FROM {schema}.{name} {order} LIMIT {rows:.0})", each.join(", "));
+    let parts = if backwards.is_empty() {
+        part("", rows)
+    } else {
+        let last = format!("ORDER BY {}", backwards.join(", "));
+        format!("{} UNION ALL {}", part("", rows / 2.0), part(&last, rows / 2.0))
+    };
+    let ask = format!("SELECT {} FROM ({parts}) s", means.join(", "));
+    let row = sqlx::query(AssertSqlSafe(ask)).fetch_one(&mut *c).await?;
+    for (at, column) in columns.iter_mut().enumerate() {
+        // Of characters of several bytes as many as its type says are kept at least, one byte each.
+        let least = column.width.take().filter(|_| column.type_name == "char").unwrap_or(0.0);
+        column.width = number(&row, at).map(|mean| mean.max(least));
+    }
+    Ok(())
 }
 
 /// Whether values of a type are looked at.
@@ -90,7 +202,6 @@ fn is_counted(column: &ColumnFacts) -> bool {
 /// Values of the columns among the first rows: the server keeps none. Read with all columns together, so that no index is gone through in
 /// the order of one of them.
 async fn values(c: &mut MySqlConnection, table: &mut TableFacts) -> Result<(), sqlx::Error> {
-    let quoted = |name: &str| quote_identifier(name, Dialect::Mysql);
     let counted: Vec<usize> =
         (0..table.columns.len()).filter(|at| is_counted(&table.columns[*at])).take(MOST_COLUMNS).collect();
     if counted.is_empty() {
@@ -127,23 +238,42 @@ async fn values(c: &mut MySqlConnection, table: &mut TableFacts) -> Result<(), s
     Ok(())
 }
 
+/// Bytes of so many digits on one side of the point of a `decimal`: four for nine of them (`dig2bytes` of `decimal.c`).
+fn digits_bytes(digits: f64) -> f64 {
+    (digits / 9.0).floor() * 4.0 + ((digits % 9.0) / 2.0).ceil()
+}
+
 fn column(row: &MySqlRow) -> ColumnFacts {
     let type_name = text(row, 2).unwrap_or_default();
+    let (octets, letters) = (number(row, 4), number(row, 6));
+    let (digits, scale) = (number(row, 7).unwrap_or(0.0), number(row, 8).unwrap_or(0.0));
+    // Digits of a part of a second take a byte for two of them.
+    let with_part = |whole: f64| Some(whole + (digits / 2.0).ceil());
     let (class, fixed) = match type_name.as_str() {
-        "tinyint" => ("ordered", Some(1.0)),
-        "smallint" | "year" => ("ordered", Some(2.0)),
-        "int" | "mediumint" | "date" | "float" => ("ordered", Some(4.0)),
-        "bigint" | "double" | "datetime" | "timestamp" | "decimal" => ("ordered", Some(8.0)),
+        "tinyint" | "year" => ("ordered", Some(1.0)),
+        "smallint" => ("ordered", Some(2.0)),
+        "mediumint" | "date" => ("ordered", Some(3.0)),
+        "int" | "float" => ("ordered", Some(4.0)),
+        "bigint" | "double" => ("ordered", Some(8.0)),
+        "time" => ("ordered", with_part(3.0)),
+        "timestamp" => ("ordered", with_part(4.0)),
+        "datetime" => ("ordered", with_part(5.0)),
+        "decimal" => ("ordered", Some(digits_bytes(digits - scale) + digits_bytes(scale))),
         "json" | "geometry" | "point" | "polygon" | "linestring" => ("unordered", None),
+        "enum" => ("text", Some(1.0)),
+        "bit" => ("text", Some((digits / 8.0).ceil())),
+        "uuid" | "inet6" => ("text", Some(16.0)),
+        "inet4" => ("text", Some(4.0)),
+        "char" | "binary" if octets == letters => ("text", octets),
         _ => ("text", None),
     };
     ColumnFacts {
         name: text(row, 1).unwrap_or_default(),
         class,
         fixed,
-        // How long texts are is not kept; a fifth of what they may be is a guess that ranks.
-        width: fixed.or_else(|| number(row, 4).map(|most| (most / 5.0).clamp(2.0, 100.0))),
-        most: fixed.or_else(|| number(row, 4)),
+        // How long texts are is not kept: that is looked at. Until then those of a whole length have one byte for each letter.
+        width: fixed.or_else(|| letters.filter(|_| type_name == "char")),
+        most: fixed.or(octets),
         not_null: text(row, 3).as_deref() == Some("NO"),
         by_bytes: text(row, 5).is_some_and(|c| c.ends_with("_bin")),
         deterministic: true,

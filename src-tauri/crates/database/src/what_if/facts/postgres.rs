@@ -109,12 +109,12 @@ const KEYS: &str = "
     LEFT JOIN pg_collation l ON k <= i.indnkeyatts AND l.oid = i.indcollation[k - 1]
     WHERE i.indrelid IN ($OIDS) ORDER BY i.indrelid, c.relname, k LIMIT 20000";
 
-async fn ask(c: &mut Session, address: &Address, text: String) -> Result<Vec<PgRow>, sqlx::Error> {
+pub(super) async fn ask(c: &mut Session, address: &Address, text: String) -> Result<Vec<PgRow>, sqlx::Error> {
     own::add(address, 1.0, 0);
     sqlx::raw_sql(AssertSqlSafe(text)).fetch_all(c).await
 }
 
-fn listed(names: &BTreeSet<String>) -> String {
+pub(super) fn listed(names: &BTreeSet<String>) -> String {
     let all: Vec<String> = names.iter().map(|name| quote_text(name, Dialect::Postgres)).collect();
     if all.is_empty() { "''".to_owned() } else { all.join(",") }
 }
@@ -149,6 +149,7 @@ pub(super) async fn facts(
         found.classes = texts(row, 5)?;
     }
     let mut names = names.clone();
+    found.functions = super::functions::functions(c, address, &names).await?;
     found.views = views(c, address, &mut names).await?;
     let rows = ask(c, address, TABLES.replace("$NAMES", &listed(&names))).await?;
     let mut oids = Vec::new();
@@ -170,6 +171,7 @@ pub(super) async fn facts(
             found.tables[*at].columns.push(column(&row)?);
         }
     }
+    super::functions::longest(c, address, &mut found.tables, &names).await;
     for row in ask(c, address, KEYS.replace("$OIDS", &list)).await? {
         if let Some(at) = places.get(&row.try_get::<i64, _>(0)?) {
             add_key(&mut found.tables[*at], &row, found.page)?;

@@ -119,7 +119,7 @@ async fn table(c: &mut SqliteConnection, name: String, page: f64) -> Result<Tabl
 }
 
 /// Bytes that a value `v` takes in a record, without its type (fileformat2.html, 2.1). A number without a fraction is kept as an integer.
-const STORED: &str = "CASE typeof(v) WHEN 'null' THEN 0 WHEN 'text' THEN length(CAST(v AS BLOB)) WHEN 'blob' THEN length(v) \
+pub(in crate::what_if) const STORED: &str = "CASE typeof(v) WHEN 'null' THEN 0 WHEN 'text' THEN length(CAST(v AS BLOB)) WHEN 'blob' THEN length(v) \
     ELSE CASE WHEN v <> round(v) THEN 8 WHEN v IN (0, 1) THEN 0 WHEN abs(v) < 128 THEN 1 WHEN abs(v) < 32768 THEN 2 \
     WHEN abs(v) < 8388608 THEN 3 WHEN abs(v) < 2147483648 THEN 4 WHEN abs(v) < 140737488355328 THEN 6 ELSE 8 END END";
 

@@ -1,9 +1,13 @@
 //! The database's facts in the advisor's words. Pure.
+use std::collections::BTreeMap;
+
 use perfdeck_advisor::{
-    Catalogue, Collating, Column, Dialect, Existing, Index, Key, KeyOf, Method, ParameterType, Table, TableKind,
-    TypeClass, View, WritesADay, predicate_of, scalar_of,
+    Catalogue, Collating, Column, Dialect, Existing, Function, Index, Key, KeyOf, Method, ParameterType, Table,
+    TableKind, TypeClass, View, WritesADay, predicate_of, scalar_of,
 };
-use perfdeck_database::what_if::{ColumnFacts, DatabaseFacts, IndexFacts, KeyFacts, TableFacts, TypeFacts};
+use perfdeck_database::what_if::{
+    ColumnFacts, DatabaseFacts, FunctionFacts, IndexFacts, KeyFacts, TableFacts, TypeFacts,
+};
 
 /// The catalogue that facts are.
 pub(super) fn of(facts: &DatabaseFacts, dialect: Dialect) -> Catalogue {
@@ -15,6 +19,7 @@ pub(super) fn of(facts: &DatabaseFacts, dialect: Dialect) -> Catalogue {
         extensions: facts.extensions.clone(),
         available: facts.available.clone(),
         classes: facts.classes.iter().filter_map(|c| Some((c.rsplit_once('.')?.1.to_owned(), c.clone()))).collect(),
+        functions: facts.functions.iter().map(function).collect(),
         tables: facts.tables.iter().map(table).collect(),
         views: facts
             .views
@@ -28,6 +33,17 @@ pub(super) fn of(facts: &DatabaseFacts, dialect: Dialect) -> Catalogue {
         catalogue.tables[at].indexes = indexes;
     }
     catalogue
+}
+
+fn function(facts: &FunctionFacts) -> Function {
+    Function {
+        schema: facts.schema.clone(),
+        name: facts.name.clone(),
+        arguments: facts.arguments,
+        is_key: facts.immutable && facts.plain,
+        immutable: facts.immutable,
+        visible: facts.visible,
+    }
 }
 
 fn table(facts: &TableFacts) -> Table {
@@ -55,6 +71,7 @@ fn table(facts: &TableFacts) -> Table {
         hot: facts.hot,
         columns: facts.columns.iter().map(column).collect(),
         indexes: Vec::new(),
+        measured: BTreeMap::new(),
     }
 }
 

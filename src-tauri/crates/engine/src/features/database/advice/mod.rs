@@ -4,12 +4,13 @@
 //! ([`AdviceFailure::Died`]): whoever calls never tries it again by itself.
 mod catalogue;
 mod kept;
+mod measured;
 pub(crate) mod run;
 mod simulated;
 mod wire;
 mod workload;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use perfdeck_advisor::{
     Advice, Budget, Candidates, Catalogue, Estimate, FarEnd, Limits, ParameterType, Parameters, Workload, advise,
@@ -130,7 +131,7 @@ pub async fn index_advice(
 ) -> Result<AdviceGiven, AdviceFailure> {
     let prepared = prepare(address, password, wanted).await?;
     let budget = Budget { bytes: wanted.bytes, ..Budget::default() };
-    let Reached { advice, plans, method } = match address.scheme {
+    let Reached { mut advice, plans, method } = match address.scheme {
         Scheme::Postgres => on_postgres(address, password, wanted, &prepared, budget).await?,
         Scheme::Sqlite => {
             let schema = Schema::open(address, &prepared.facts, proposed(&prepared.catalogue, &prepared.made)).await;
@@ -148,6 +149,7 @@ pub async fn index_advice(
         }
     };
     let Prepared { facts, workload, catalogue, .. } = prepared;
+    advice.notes.extend(unread(&facts));
     let has_hypopg = facts.extensions.contains("hypopg");
     Ok(AdviceGiven {
         advice,
@@ -162,10 +164,31 @@ pub async fn index_advice(
     })
 }
 
+/// Tables of a note by name, at most.
+const NAMED: usize = 10;
+
+/// What is to be said of tables whose values could not be looked at: those of one reason together.
+fn unread(facts: &DatabaseFacts) -> Vec<String> {
+    let mut by_reason: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (table, why) in &facts.unread {
+        by_reason.entry(why).or_default().push(table);
+    }
+    let note = |(why, tables): (&str, Vec<&str>)| {
+        let more = tables.len().saturating_sub(NAMED);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        format!(
+            "Values were not looked at, so that how many rows have one and how large indexes of texts are is not known, of {}{more}: {why}",
+            tables[..tables.len().min(NAMED)].join(", ")
+        )
+    };
+    by_reason.into_iter().map(note).collect()
+}
+
 async fn prepare(address: &Address, password: Option<&Sensitive>, wanted: &AdviceWanted) -> Result<Prepared, ApiError> {
-    let Known { facts, catalogue, workload, parameters } =
+    let Known { facts, mut catalogue, workload, parameters } =
         known(address, password, &wanted.statements, wanted.days).await?;
-    let made = candidates(&catalogue, &workload, Limits::default());
+    let mut made = candidates(&catalogue, &workload, Limits::default());
+    measured::measure(address, password, &mut catalogue, &mut made).await?;
     Ok(Prepared { facts, catalogue, workload, parameters, made })
 }
 
@@ -308,7 +331,8 @@ async fn with_samples(
     hypopg: HypoPg,
 ) -> Result<(Way, String), AdviceFailure> {
     let unfit = hypopg.left_out();
-    let why = unfit.first().map_or("", |(_, why)| *why);
+    let why: BTreeSet<&str> = unfit.iter().map(|(_, why)| *why).collect();
+    let why: Vec<&str> = why.into_iter().collect();
     let candidates = unfit.iter().filter_map(|(place, _)| prepared.made.all.get(*place));
     let statements: BTreeSet<usize> = candidates.flat_map(|c| &c.from).copied().collect();
     let all = proposed(&prepared.catalogue, &prepared.made);
@@ -316,7 +340,7 @@ async fn with_samples(
     match Lab::open(address, password, &tables, &prepared.facts.views, all).await {
         Ok(lab) => {
             let count = words::plural(statements.len(), "statement");
-            let note = format!("{count} asked about on samples of the tables: {why}");
+            let note = format!("{count} asked about on samples of the tables: {}", why.join("; "));
             Ok((Way::Both(hypopg, lab, statements), note))
         }
         Err(Failure::Died(error)) => {
@@ -325,7 +349,10 @@ async fn with_samples(
         }
         Err(Failure::Told(error)) => {
             let hint = error.hint.map(|hint| format!(". {hint}")).unwrap_or_default();
-            Ok((Way::HypoPg(hypopg), format!("{why}, and no samples could be made: {}{hint}", error.message)))
+            Ok((
+                Way::HypoPg(hypopg),
+                format!("{}, and no samples could be made: {}{hint}", why.join("; "), error.message),
+            ))
         }
     }
 }
@@ -347,6 +374,7 @@ fn lab_tables(prepared: &Prepared, of_statement: &dyn Fn(usize) -> bool) -> Vec<
         Some(LabTable {
             schema: table.schema.clone(),
             name: table.name.clone(),
+            visible: prepared.catalogue.find(None, &table.name) == Some(*at),
             rows: table.rows,
             pages: table.pages,
             all_visible: table.all_visible,
@@ -359,8 +387,9 @@ fn lab_tables(prepared: &Prepared, of_statement: &dyn Fn(usize) -> bool) -> Vec<
 
 async fn by_statistics(prepared: &Prepared, budget: Budget) -> Result<Advice, ApiError> {
     let Prepared { catalogue, workload, parameters, made, .. } = prepared;
+    let made = made.without_expressions();
     let mut oracle = Estimate::new(catalogue, workload, &made.all);
-    advise(catalogue, workload, parameters, made, budget, &mut oracle).await
+    advise(catalogue, workload, parameters, &made, budget, &mut oracle).await
 }
 
 async fn simulate(

@@ -172,9 +172,15 @@ impl<'a> Simulated<'a> {
     /// Plans of the statements that gain the most, for their most common values: without the advised indexes, and with them.
     pub(super) async fn plans(&mut self, advice: &Advice, made: &Candidates) -> Result<Vec<PlanPair>, ApiError> {
         self.way.keep_nodes();
-        let place = |a: &perfdeck_advisor::Advised| made.all.iter().position(|c| c == &a.candidate);
-        let advised: Vec<(usize, &str)> =
-            advice.advised.iter().filter_map(|a| Some((place(a)?, a.name.as_str()))).collect();
+        let place = |one: &perfdeck_advisor::Candidate| made.all.iter().position(|c| c == one);
+        // Those of partitions are parts of what is advised on the table above.
+        let all_of =
+            |a: &perfdeck_advisor::Advised| std::iter::once(&a.candidate).chain(&a.parts).filter_map(place).collect();
+        let of = |a| {
+            let all: Vec<usize> = all_of(a);
+            all.into_iter().map(|place| (place, a.name.as_str()))
+        };
+        let advised: Vec<(usize, &str)> = advice.advised.iter().flat_map(of).collect();
         let mut effects: Vec<&perfdeck_advisor::Effect> = advice.effects.iter().collect();
         effects.sort_by(|a, b| b.saved_ms.total_cmp(&a.saved_ms));
         effects.truncate(MOST_PLANS);
