@@ -1,0 +1,1 @@
+export type MapPaceRequest = { environment_id: string, act: "pause" | "resume" | "gentler", };
