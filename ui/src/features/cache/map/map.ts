@@ -34,7 +34,8 @@ export const percent = (share: number): string => (share * 100).toFixed(1);
 export function nameOf(key: CacheBytes): string {
   if ('text' in key) return key.text;
   const padding = key.base64.endsWith('==') ? 2 : key.base64.endsWith('=') ? 1 : 0;
-  return `${plural((key.base64.length / 4) * 3 - padding, 'byte')} that are no text`;
+  const length = (key.base64.length / 4) * 3 - padding;
+  return `${plural(length, 'byte')} that ${length === 1 ? 'is' : 'are'} no text`;
 }
 
 /** A time to live. */
