@@ -100,7 +100,7 @@ const job: JobStatus = {
   progress: null,
   step: '',
   started_ms: 0,
-  ended_ms: null,
+  finished_ms: null,
   error: null,
   result: null,
   cancellable: true,
@@ -161,17 +161,17 @@ test('a scan is begun as it was chosen', async () => {
         return job;
       },
     },
-    { targets: [target({ role: 'cache' })], address: '/cache' },
+    { targets: [target({ role: 'cache' })], path: '/cache' },
   );
   render(Page, { context });
   await fireEvent.click(await screen.findByTestId('map-detail-exact'));
   await fireEvent.click(screen.getByTestId('map-paced'));
   await fireEvent.click(screen.getByTestId('map-begin'));
-  await waitFor(() => expect(sent).toEqual([expect.objectContaining({ detail: 'exact', paced: false, replica: false })]));
+  await waitFor(() => expect(sent).toEqual([expect.objectContaining({ detail: 'exact', no_pace: true, replica: false })]));
 });
 
 test('the map is gone into, a namespace is shown, and the scan is paused and stopped', async () => {
-  const asked: (string | null)[] = [];
+  const asked: string[] = [];
   const did: unknown[] = [];
   const { context, address } = fakeApp(
     {
@@ -179,16 +179,12 @@ test('the map is gone into, a namespace is shown, and the scan is paused and sto
         asked.push(request.path);
         return page();
       },
-      'cache.map_pace': (request) => {
-        did.push(request.act);
-        return true;
-      },
-      'job.cancel': (request) => {
-        did.push(request.id);
-        return true;
+      'cache.map_control': ({ order }) => {
+        did.push(order);
+        return null;
       },
     },
-    { targets: [target({ role: 'cache' })], address: '/cache' },
+    { targets: [target({ role: 'cache' })], path: '/cache' },
   );
   render(Page, { context });
   expect((await screen.findByTestId('map-progress')).textContent).toContain('38.0');
@@ -202,5 +198,5 @@ test('the map is gone into, a namespace is shown, and the scan is paused and sto
   expect(address.param('in')).toBe('session');
   await fireEvent.click(screen.getByTestId('map-pause'));
   await fireEvent.click(screen.getByTestId('map-stop'));
-  await waitFor(() => expect(did).toEqual(['pause', 'j1']));
+  await waitFor(() => expect(did).toEqual(['pause', 'stop']));
 });

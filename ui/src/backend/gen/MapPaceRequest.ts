@@ -1,1 +1,0 @@
-export type MapPaceRequest = { environment_id: string, act: "pause" | "resume" | "gentler", };
