@@ -177,11 +177,53 @@ impl Way {
     }
 }
 
-/// Connects to one server.
+/// What a connection is for. Each purpose has connections of its own: answers of one come in order, so that a scan would keep a reading
+/// waiting. A server shows their names in its client list and its slow log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// Readings once a second, and looks at what the server tells of itself.
+    Monitoring,
+    /// A scan of the key space.
+    Scan,
+    /// A round trip beside a scan, to see what the scan costs others.
+    Probe,
+    /// Keys and values that a person looks at.
+    Keys,
+    /// What alters keys.
+    Change,
+}
+
+impl Purpose {
+    /// Every purpose.
+    pub const ALL: [Self; 5] = [Self::Monitoring, Self::Scan, Self::Probe, Self::Keys, Self::Change];
+
+    /// Name that a connection of this purpose has at the server.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Monitoring => "perfdeck",
+            Self::Scan => "perfdeck-scan",
+            Self::Probe => "perfdeck-probe",
+            Self::Keys => "perfdeck-keys",
+            Self::Change => "perfdeck-change",
+        }
+    }
+}
+
+/// Connects to one server for monitoring.
 pub(crate) async fn connect(
     target: &CacheTarget,
     host: &HostPort,
     password: Option<&Sensitive>,
+) -> Result<MultiplexedConnection, ApiError> {
+    connect_as(target, host, password, Purpose::Monitoring).await
+}
+
+/// Connects to one server.
+pub(crate) async fn connect_as(
+    target: &CacheTarget,
+    host: &HostPort,
+    password: Option<&Sensitive>,
+    purpose: Purpose,
 ) -> Result<MultiplexedConnection, ApiError> {
     let way = Way::to(target, password).await?;
     let limit = way.limit(DEADLINE);
@@ -191,7 +233,7 @@ pub(crate) async fn connect(
         let mut connection = way.open(host, config).await?;
         // A server that forbids naming a connection still serves.
         let _: Result<(), RedisError> =
-            redis::cmd("CLIENT").arg("SETNAME").arg("perfdeck").query_async(&mut connection).await;
+            redis::cmd("CLIENT").arg("SETNAME").arg(purpose.name()).query_async(&mut connection).await;
         Ok::<_, RedisError>(connection)
     };
     let outcome = tokio::time::timeout(way.limit(DEADLINE + Duration::from_millis(500)), work).await;

@@ -16,6 +16,7 @@ mod test;
 
 pub use collector::CacheCollector;
 pub use commands::{CommandCounts, CommandReader};
+pub use connect::Purpose;
 pub use discover::discover;
 pub use load::{LoadConnection, clients, connect_for_load, facts, servers};
 pub use memory::{MemoryCache, MemoryCacheCollector};

@@ -5,6 +5,7 @@ use clap::{ArgAction, Parser, Subcommand};
 
 use crate::args::Source;
 use crate::bench::args::BenchCommand;
+use crate::cache::args::CacheCommand;
 use crate::changes::args::ChangesCommand;
 use crate::database::args::DbCommand;
 use crate::deleted::args::RestoreArgs;
@@ -50,6 +51,9 @@ pub(crate) enum Command {
     /// Look into a SQL database
     #[command(subcommand)]
     Db(DbCommand),
+    /// Look into a Redis or Valkey cache, and change what is in it
+    #[command(subcommand)]
+    Cache(CacheCommand),
     /// Look at stored runs
     #[command(subcommand)]
     Run(RunCommand),

@@ -4,6 +4,7 @@
 mod answers;
 mod args;
 mod bench;
+mod cache;
 mod changes;
 mod command;
 mod database;
@@ -214,6 +215,7 @@ fn stops_itself(command: &Command) -> bool {
     match command {
         Command::Bench(command) => bench::stops_itself(command),
         Command::Db(command) => database::stops_itself(command),
+        Command::Cache(command) => cache::stops_itself(command),
         Command::Monitor(_) | Command::Serve(_) | Command::Report(_) | Command::Demo(_) | Command::Changes(_) => true,
         _ => false,
     }
@@ -226,6 +228,7 @@ async fn with_engine(engine: &Arc<Engine>, cli: &Cli) -> Done {
         Command::Monitor(args) => monitoring::monitor(engine, args, source, json).await,
         Command::Bench(command) => bench::run(engine, command, source, json).await,
         Command::Db(command) => database::run(engine, command, source, json).await,
+        Command::Cache(command) => cache::run(engine, command, source, json).await,
         Command::Run(command) => reports::run(engine, command, source, json).await,
         Command::Journal(args) => journal::list(engine, args.env.as_deref(), args.limit, source, json).await,
         Command::Deleted => deleted::list(engine, json).await,

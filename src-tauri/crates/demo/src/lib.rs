@@ -150,6 +150,11 @@ impl Demo {
         self.served.pools.stats("demo API")
     }
 
+    /// Cache of the demo API.
+    pub fn cache(&self) -> Arc<MemoryCache> {
+        self.served.cache.clone()
+    }
+
     /// Base URL of the demo API.
     pub fn api_url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)

@@ -120,6 +120,7 @@ pub struct Engine {
     pub(crate) monitoring: features::monitoring::sessions::Sessions,
     pub(crate) bench: features::bench::State,
     pub(crate) database: features::database::State,
+    pub(crate) cache: features::cache::State,
 }
 
 /// Jobs that end with Perfdeck may take this long to write what they have.
@@ -150,6 +151,7 @@ impl Engine {
             monitoring: features::monitoring::sessions::Sessions::default(),
             bench: features::bench::State::default(),
             database: features::database::State::default(),
+            cache: features::cache::State::default(),
         });
         features::database::prove::clear(engine.data_dir());
         tokio::spawn(core::housekeeping::housekeeping(Arc::downgrade(&engine), engine.core.stopped.clone()));

@@ -24,6 +24,7 @@ mod poolers;
 mod postgres;
 mod postgres18;
 mod process;
+mod pypi;
 mod redis_server;
 pub mod rivals;
 mod shared;

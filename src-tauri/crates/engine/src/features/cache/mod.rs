@@ -1,0 +1,6 @@
+//! Caches: what is in them, and changes of it.
+pub(crate) mod door;
+
+/// What is kept of caches while Perfdeck runs.
+#[derive(Default)]
+pub(crate) struct State {}

@@ -1,0 +1,1 @@
+export type CacheBytes = { "text": string } | { "base64": string };

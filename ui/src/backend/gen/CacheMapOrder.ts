@@ -1,0 +1,1 @@
+export type CacheMapOrder = "pause" | "resume" | "gentler" | "stop";

@@ -1,0 +1,1 @@
+export type CacheReader = { name: string, library: string | null, connections: number, };

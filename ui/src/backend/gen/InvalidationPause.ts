@@ -1,0 +1,1 @@
+export type InvalidationPause = { id: string, paused: boolean, };

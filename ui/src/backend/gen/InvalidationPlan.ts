@@ -1,0 +1,2 @@
+import type { InvalidationSpec } from "./InvalidationSpec";
+export type InvalidationPlan = { environment_id: string, spec: InvalidationSpec, };

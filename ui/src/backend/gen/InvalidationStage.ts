@@ -1,0 +1,1 @@
+export type InvalidationStage = "planned" | "taking" | "taken" | "undoing" | "undone";

@@ -1,0 +1,1 @@
+export type MapDetail = "names" | "sampled" | "exact";

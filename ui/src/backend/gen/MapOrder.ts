@@ -1,0 +1,1 @@
+export type MapOrder = "bytes" | "keys" | "name";

@@ -1,0 +1,1 @@
+export type MapPart = { label: string, keys: number, bytes: number | null, };

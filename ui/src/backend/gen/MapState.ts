@@ -1,0 +1,1 @@
+export type MapState = "running" | "paused" | "finished" | "unfinished";

@@ -1,0 +1,2 @@
+import type { MapTtlBucket } from "./MapTtlBucket";
+export type MapTtl = { buckets: Array<MapTtlBucket>, median_s: number | null, };

@@ -1,0 +1,2 @@
+import type { CacheBytes } from "./CacheBytes";
+export type NamespacePart = { "exact": CacheBytes } | "id" | "any";

@@ -1,0 +1,1 @@
+export type NodeFailures = { node: string, keys: number, why: string, };

@@ -1,0 +1,2 @@
+import type { CacheBytes } from "./CacheBytes";
+export type OversizedKey = { key: CacheBytes, bytes: number, kind: string, };

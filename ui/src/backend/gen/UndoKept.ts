@@ -1,0 +1,1 @@
+export type UndoKept = "file" | "this_run" | "memory" | "not";

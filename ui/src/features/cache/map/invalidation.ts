@@ -1,0 +1,97 @@
+// An invalidation in words: what it would take, how it is undone, and what became of it.
+import type { Invalidation, InvalidationPreview, KeyCount, RestoredKeys, TakenKeys } from '../../../backend/types';
+import { bytes, DASH, duration, integer, plural, rate, THIN } from '../../../kit/figures';
+import { percent } from './map';
+
+export function keysWord(count: KeyCount): string {
+  if (count.kind === 'exact') return plural(count.count, 'key');
+  if (count.kind === 'at_least') return `≥${THIN}${plural(count.count, 'key')}`;
+  return `${integer(count.count)} ±${THIN}${integer(Math.max(count.high - count.count, count.count - count.low))} keys`;
+}
+
+const UNDO: Record<InvalidationPreview['undo'], string> = {
+  file: 'kept for 24 h, encrypted',
+  this_run: 'for as long as this Perfdeck runs: there is nowhere to keep a key',
+  memory: 'in memory, for as long as this Perfdeck runs',
+  not: 'not possible: it was asked for without',
+};
+
+/** Memory of what was looked at, for all that match where only a part was looked at. */
+function frees(preview: InvalidationPreview): string {
+  if (preview.looked_at === 0) return DASH;
+  const count = preview.matched.count;
+  const all = (preview.bytes / preview.looked_at) * count;
+  return preview.looked_at >= count
+    ? bytes(preview.bytes)
+    : `about ${bytes(all)}, by ${plural(preview.looked_at, 'key')} that were looked at`;
+}
+
+const readers = (preview: InvalidationPreview): string =>
+  preview.readers === null
+    ? `${DASH}, this user may not see who is connected, or they are too many`
+    : preview.readers.length === 0
+      ? 'none is connected'
+      : preview.readers.map((r) => (r.connections > 1 ? `${r.name} ×${integer(r.connections)}` : r.name)).join(', ');
+
+/** Name and figure of what it would do, before it is done. */
+export function rowsOf(preview: InvalidationPreview, soft: boolean): [string, string][] {
+  return [
+    ['Matches', `${keysWord(preview.matched)}${preview.share === null ? '' : `, ${percent(preview.share)}${THIN}% of the database`}`],
+    ['Frees', frees(preview)],
+    ['Connected', readers(preview)],
+    ['Takes', preview.time_s === null ? DASH : `about ${duration(Math.max(1, preview.time_s))}, then a second scan verifies`],
+    ['Undo', soft ? `sets the old expiry back while a key is there; ${UNDO[preview.undo]}` : UNDO[preview.undo]],
+    [
+      'Load on the source',
+      preview.extra_loads_per_s === null
+        ? `${DASH}, the server does not tell when keys were used`
+        : `about ${rate(preview.extra_loads_per_s)} more in the first 10${THIN}s`,
+    ],
+  ];
+}
+
+/** Keys by when they would have expired, in the order of time. */
+export const ttlRows = (preview: InvalidationPreview): [string, number][] => [
+  ['≤ 1 min', preview.ttl.minute],
+  ['≤ 1 h', preview.ttl.hour],
+  ['≤ 1 d', preview.ttl.day],
+  ['later', preview.ttl.later],
+  ['never', preview.ttl.never],
+];
+
+function parts(of: readonly [number | null, string][]): string {
+  return of.flatMap(([n, words]) => (n === null || n === 0 ? [] : [`${integer(n)} ${words}`])).join(', ');
+}
+
+export function takenWords(taken: TakenKeys, soft: boolean): string {
+  const failed = taken.failed.reduce((sum, node) => sum + node.keys, 0);
+  const rest = parts([
+    [taken.gone, 'were gone before'],
+    [taken.changed, 'left because somebody wrote them meanwhile'],
+    [taken.oversized_left, 'left because they are too large'],
+    [taken.oversized_removed, 'too large to be kept, removed'],
+    [taken.sooner, 'expire sooner anyway'],
+    [failed, 'refused'],
+    [taken.survivors, 'match still'],
+    [taken.recreated, 'written anew since'],
+  ]);
+  const did = `${plural(taken.removed, 'key')} ${soft ? 'set to expire' : 'removed'} of ${integer(taken.matched)} in ${duration(taken.seconds)}`;
+  return rest === '' ? `${did}.` : `${did}; ${rest}.`;
+}
+
+export function restoredWords(restored: RestoredKeys): string {
+  const failed = restored.failed.reduce((sum, node) => sum + node.keys, 0);
+  const rest = parts([
+    [restored.there, 'were there as they had been'],
+    [restored.recreated, 'written anew meanwhile and left'],
+    [restored.expired, 'would have expired by now'],
+    [restored.lost, 'gone, and nothing of them was kept'],
+    [failed, 'refused'],
+  ]);
+  const did = `${plural(restored.restored, 'key')} restored of ${integer(restored.kept)} in ${duration(restored.seconds)}`;
+  return rest === '' ? `${did}.` : `${did}; ${rest}.`;
+}
+
+/** What servers refused, a line each. */
+export const refusals = (of: Invalidation): string[] =>
+  [...(of.taken?.failed ?? []), ...(of.restored?.failed ?? [])].map((f) => `${f.node}: ${plural(f.keys, 'key')}: ${f.why}`);
