@@ -13,7 +13,11 @@ use redis::aio::MultiplexedConnection;
 
 fn target(url: &str) -> (CacheTarget, Option<Sensitive>) {
     let (address, password) = Address::parse(url).expect("a URL");
-    let mode = if address.params.get("mode").is_some_and(|mode| mode == "cluster") { CacheMode::Cluster } else { CacheMode::Single };
+    let mode = if address.params.get("mode").is_some_and(|mode| mode == "cluster") {
+        CacheMode::Cluster
+    } else {
+        CacheMode::Single
+    };
     let target = CacheTarget {
         address,
         mode,
@@ -67,10 +71,20 @@ async fn pipelined(connection: &mut MultiplexedConnection, commands: impl IntoIt
     }
 }
 
+/// A connection that waits as long as it takes: others use this machine too.
+async fn patient(server: &Redis) -> MultiplexedConnection {
+    let config = redis::AsyncConnectionConfig::new().set_response_timeout(None);
+    let client = redis::Client::open(server.url()).expect("a client");
+    client.get_multiplexed_async_connection_with_config(&config).await.expect("a connection")
+}
+
 /// A server that makes keys by itself.
 async fn populated(keys: &str, arguments: &[&str]) -> Redis {
     let server = Redis::start_with(&[&["--enable-debug-command", "yes"], arguments].concat()).await.expect("Redis");
-    server.execute(&["DEBUG", "POPULATE", keys, "key"]).await.expect("filled");
+    cmd(&[b"DEBUG", b"POPULATE", keys.as_bytes(), b"key"])
+        .exec_async(&mut patient(&server).await)
+        .await
+        .expect("filled");
     server
 }
 
@@ -154,7 +168,7 @@ async fn exact_is_equal(url: &str, truth: &BTreeMap<String, (f64, f64)>) {
 #[tokio::test(flavor = "multi_thread")]
 async fn exact_maps_are_equal_to_what_is_there_and_sampled_ones_within_their_bars() {
     for server in [Redis::start().await.expect("Redis"), Redis::start_valkey(&[]).await.expect("Valkey")] {
-        let mut connection = server.connect().await.expect("a connection");
+        let mut connection = patient(&server).await;
         pipelined(&mut connection, composition()).await;
         let truth = truth(&mut connection).await;
         exact_is_equal(&server.url(), &truth).await;
@@ -192,7 +206,7 @@ async fn clusters_are_mapped_whole() {
     for cluster in [RedisCluster::start().await.expect("Redis"), RedisCluster::start_valkey().await.expect("Valkey")] {
         let mut truth = BTreeMap::new();
         for node in cluster.nodes() {
-            let mut connection = node.connect().await.expect("a node");
+            let mut connection = patient(node).await;
             pipelined(&mut connection, composition()).await;
             for (name, (keys, bytes)) in self::truth(&mut connection).await {
                 let sum = truth.entry(name).or_insert((0.0, 0.0));
@@ -210,9 +224,10 @@ async fn clusters_are_mapped_whole() {
 #[tokio::test(flavor = "multi_thread")]
 async fn odd_names_are_counted_and_their_patterns_match_them_only() {
     let server = Redis::start().await.expect("Redis");
-    let mut connection = server.connect().await.expect("a connection");
+    let mut connection = patient(&server).await;
     let long = vec![b'n'; 4_096];
-    let odd: [&[u8]; 8] = [b"", &long, b"\xff\xfe:\x00:1", b"g*[a-z]?:1", b"g*[a-z]?:2", b"g\\:1", b"gx:1", b"line\r\n:1"];
+    let odd: [&[u8]; 8] =
+        [b"", &long, b"\xff\xfe:\x00:1", b"g*[a-z]?:1", b"g*[a-z]?:2", b"g\\:1", b"gx:1", b"line\r\n:1"];
     pipelined(&mut connection, odd.iter().map(|name| cmd(&[b"SET", name, b"v"]))).await;
     let run = mapped(&server.url(), MapDetail::Exact, 1).await;
     let map = run.map();
@@ -221,7 +236,8 @@ async fn odd_names_are_counted_and_their_patterns_match_them_only() {
     let mut keys = 0.0;
     for namespace in page(&run, "").namespaces {
         let pattern = namespace.pattern.as_ref().expect("a pattern").bytes().expect("bytes");
-        let mut matched: Vec<Vec<u8>> = redis::cmd("KEYS").arg(&pattern).query_async(&mut connection).await.expect("names");
+        let mut matched: Vec<Vec<u8>> =
+            redis::cmd("KEYS").arg(&pattern).query_async(&mut connection).await.expect("names");
         // What is too long for a word stands for any name.
         matched.retain(|name| pattern != b"*" || name.len() == 4_096);
         assert_eq!(namespace.keys, exact(matched.len() as f64), "{} matches {matched:?}", namespace.name);
@@ -234,7 +250,7 @@ async fn odd_names_are_counted_and_their_patterns_match_them_only() {
 #[tokio::test(flavor = "multi_thread")]
 async fn accounts_that_may_not_ask_everything_get_what_they_may() {
     let server = Redis::start().await.expect("Redis");
-    let mut connection = server.connect().await.expect("a connection");
+    let mut connection = patient(&server).await;
     pipelined(&mut connection, composition()).await;
     let users: [(&str, &[&str]); 3] = [
         ("nomemory", &["~*", "+@all", "-memory"]),
@@ -296,9 +312,9 @@ async fn a_paused_scan_shows_its_doubt_and_goes_on() {
     assert!(matches!(keys, MapCount::Estimate { high, .. } if high >= 400_000.0), "an estimate with bars: {keys:?}");
     let before = keys.bounds();
     // What goes meanwhile is doubt too.
-    server.execute(&["FLUSHALL"]).await.expect("gone");
-    server.execute(&["DEBUG", "POPULATE", "100000", "other"]).await.expect("filled");
-    eventually(Duration::from_secs(10), async || run.map().churn >= 300_000.0).await;
+    let gone = b"for i = 0, 99999 do redis.call('DEL', 'key:' .. i) end";
+    cmd(&[b"EVAL", gone, b"0"]).exec_async(&mut patient(&server).await).await.expect("gone");
+    eventually(Duration::from_secs(10), async || run.map().churn >= 100_000.0).await;
     let now = page(&run, "").namespaces[0].keys;
     assert!(now.bounds().0 < before.0, "never less doubt than it has: {now:?} after {before:?}");
     run.gentler();
@@ -344,8 +360,12 @@ async fn servers_that_cannot_be_read_say_why() {
     // A dump of many keys takes a second to load.
     let folder = tempfile::tempdir().expect("a folder");
     let dir = folder.path().to_string_lossy().into_owned();
-    let mut server = populated("20000", &["--dir", &dir, "--key-load-delay", "100"]).await;
-    server.execute(&["SAVE"]).await.expect("saved");
+    let mut server = populated(
+        "20000",
+        &["--dir", &dir, "--key-load-delay", "100", "--loading-process-events-interval-bytes", "1024"],
+    )
+    .await;
+    cmd(&[b"SAVE"]).exec_async(&mut patient(&server).await).await.expect("saved");
     let url = server.url();
     let loading = async {
         loop {
@@ -390,24 +410,24 @@ async fn servers_that_cannot_be_read_say_why() {
 async fn slots_that_move_during_a_scan_are_read_where_they_went() {
     let cluster = RedisCluster::start().await.expect("Redis");
     for node in cluster.nodes() {
-        let mut connection = node.connect().await.expect("a node");
+        let mut connection = patient(node).await;
         pipelined(&mut connection, (0..60_000).map(|i| cmd(&[b"SET", format!("k:{i}").as_bytes(), b"v"]))).await;
     }
     let (run, task) = held(&cluster.url()).await;
     // A slot with keys goes from the first node to the last, key by key.
     let [from, _, to] = cluster.nodes() else { panic!("three nodes") };
     let id = async |node: &Redis| -> String {
-        let id: String = redis::from_redis_value(node.execute(&["CLUSTER", "MYID"]).await.expect("an id")).expect("text");
+        let id: String =
+            redis::from_redis_value(node.execute(&["CLUSTER", "MYID"]).await.expect("an id")).expect("text");
         id
     };
     let (from_id, to_id) = (id(from).await, id(to).await);
     for slot in ["100", "200"] {
         to.execute(&["CLUSTER", "SETSLOT", slot, "IMPORTING", &from_id]).await.expect("importing");
         from.execute(&["CLUSTER", "SETSLOT", slot, "MIGRATING", &to_id]).await.expect("migrating");
-        let keys: Vec<String> = redis::from_redis_value(
-            from.execute(&["CLUSTER", "GETKEYSINSLOT", slot, "1000"]).await.expect("keys"),
-        )
-        .expect("names");
+        let keys: Vec<String> =
+            redis::from_redis_value(from.execute(&["CLUSTER", "GETKEYSINSLOT", slot, "1000"]).await.expect("keys"))
+                .expect("names");
         assert!(!keys.is_empty(), "the slot has keys");
         for key in &keys {
             from.execute(&["MIGRATE", "127.0.0.1", &to.port().to_string(), key, "0", "5000"]).await.expect("moved");
@@ -422,14 +442,23 @@ async fn slots_that_move_during_a_scan_are_read_where_they_went() {
     assert!(map.notes.iter().any(|note| note.starts_with("2 slots moved")), "{:?}", map.notes);
     assert!(!map.exact, "and nothing is called exact");
     let (low, high) = all(&map).keys.bounds();
-    assert!(low <= 60_000.0 && high.is_some_and(|high| high >= 60_000.0), "all are within its bounds: {:?}", all(&map).keys);
-    assert!((all(&map).keys.value() - 60_000.0).abs() < 20.0, "and nearly none is missing or twice: {:?}", all(&map).keys);
+    assert!(
+        low <= 60_000.0 && high.is_some_and(|high| high >= 60_000.0),
+        "all are within its bounds: {:?}",
+        all(&map).keys
+    );
+    assert!(
+        (all(&map).keys.value() - 60_000.0).abs() < 20.0,
+        "and nearly none is missing or twice: {:?}",
+        all(&map).keys
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_replica_is_read_where_that_is_asked_for() {
     let primary = populated("1000", &[]).await;
-    let replica = Redis::start_with(&["--replicaof", &format!("127.0.0.1 {}", primary.port())]).await.expect("a replica");
+    let replica =
+        Redis::start_with(&["--replicaof", &format!("127.0.0.1 {}", primary.port())]).await.expect("a replica");
     primary.execute(&["SET", "last", "v"]).await.expect("set");
     let copied = async || {
         let size: i64 = redis::from_redis_value(replica.execute(&["DBSIZE"]).await.expect("a size")).expect("a number");
@@ -443,7 +472,8 @@ async fn a_replica_is_read_where_that_is_asked_for() {
     assert_eq!(map.nodes[0].address, format!("127.0.0.1:{}", replica.port()), "the replica");
     assert!(map.nodes[0].replica && map.notes.iter().any(|note| note.contains("is a replica")), "{:?}", map.notes);
     let scans = async |server: &Redis| {
-        let info: String = redis::from_redis_value(server.execute(&["INFO", "commandstats"]).await.expect("counts")).expect("text");
+        let info: String =
+            redis::from_redis_value(server.execute(&["INFO", "commandstats"]).await.expect("counts")).expect("text");
         info.contains("cmdstat_scan:")
     };
     assert!(scans(&replica).await && !scans(&primary).await, "and the primary was spared");

@@ -230,7 +230,7 @@ pub struct CacheMap {
     /// Characters at which names are divided.
     pub delimiters: String,
     /// Namespaces that the map holds.
-    pub namespaces: u32,
+    pub namespaces_held: u32,
     /// Keys in namespaces that were too many to hold, and are counted as `others` where they were.
     pub folded: f64,
     /// What it costs the server.

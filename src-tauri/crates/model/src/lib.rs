@@ -66,7 +66,8 @@ pub use bench::{
 };
 pub use cache_key::CacheBytes;
 pub use cache_map::{
-    CacheMap, CacheMapPage, MapCount, MapDetail, MapNamespace, MapNode, MapOrder, MapPace, MapState, MapTtl, MapTtlBucket, MapType,
+    CacheMap, CacheMapPage, MapCount, MapDetail, MapNamespace, MapNode, MapOrder, MapPace, MapState, MapTtl,
+    MapTtlBucket, MapType,
 };
 pub use catalogue::{catalogue, is_rate, target_of, title_of, unit_of};
 pub use change::{Change, ChangeDetail, ChangeOffer, ChangeState, ChangeStep, Says, TargetSays};

@@ -165,7 +165,12 @@ impl<'a> View<'a> {
             MapOrder::Name => keyed.sort_by_cached_key(|row| path::name(tree, row.2)),
         }
         let on_page = |i: usize| i >= wanted.skip && i - wanted.skip < wanted.most;
-        let mut page = Page { namespaces: Vec::new(), left_out: 0, left_out_keys: 0.0, left_out_bytes: self.bytes(&self.all).map(|_| 0.0) };
+        let mut page = Page {
+            namespaces: Vec::new(),
+            left_out: 0,
+            left_out_keys: 0.0,
+            left_out_bytes: self.bytes(&self.all).map(|_| 0.0),
+        };
         for (i, (bytes, _, id, totals)) in keyed.iter().enumerate() {
             if on_page(i) {
                 page.namespaces.push(self.namespace(*id, totals, false));
@@ -221,7 +226,10 @@ impl<'a> View<'a> {
                 MapCount::AtLeast { value } => value / of.bytes.measured(),
                 known => known.value() / keys.value().max(1.0),
             }),
-            without_expiry: of.forever.over(&self.frame, &self.all.forever, of.late).filter(|_| of.forever.measured() > 0.0),
+            without_expiry: of
+                .forever
+                .over(&self.frame, &self.all.forever, of.late)
+                .filter(|_| of.forever.measured() > 0.0),
             ttl: (of.forever.measured() > 0.0).then(|| self.ttl(of)),
             types: self.types(of),
             sampled: of.asked as f64,

@@ -26,7 +26,9 @@ fn covers(all: u32, mine: u32, read: u32, seed: u64) -> (u32, f64) {
 
 #[test]
 fn shares_are_covered_as_often_as_promised_and_bars_are_as_short_as_the_formula() {
-    for (all, mine, read) in [(100_000, 30_000, 1_000), (100_000, 2_000, 1_000), (10_000, 3_000, 9_000), (5_000, 50, 1_000)] {
+    for (all, mine, read) in
+        [(100_000, 30_000, 1_000), (100_000, 2_000, 1_000), (10_000, 3_000, 9_000), (5_000, 50, 1_000)]
+    {
         let (covered, width) = covers(all, mine, read, 11);
         assert!(covered >= 930, "{mine} of {all} by {read}: {covered}");
         let (n, total, p) = (f64::from(read), f64::from(all), f64::from(mine) / f64::from(all));
@@ -55,8 +57,10 @@ fn what_is_not_known_is_a_lower_bound_and_what_is_counted_is_exact() {
 #[test]
 fn sums_of_a_sample_are_covered_as_often_as_promised() {
     let mut draw = Draw::new(5);
-    let sizes: Vec<Vec<f64>> =
-        [(2_000, 100.0), (500, 3_000.0)].iter().map(|(n, mean)| (0..*n).map(|_| mean * -(1.0 - draw.share()).ln()).collect()).collect();
+    let sizes: Vec<Vec<f64>> = [(2_000, 100.0), (500, 3_000.0)]
+        .iter()
+        .map(|(n, mean)| (0..*n).map(|_| mean * -(1.0 - draw.share()).ln()).collect())
+        .collect();
     let truth: f64 = sizes.iter().flatten().sum();
     let mut covered = 0;
     for _ in 0..500 {

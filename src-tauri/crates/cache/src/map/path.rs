@@ -27,7 +27,8 @@ pub(super) fn node(tree: &Tree, path: &str) -> Option<Id> {
     if path.len() > LONGEST || !path.len().is_multiple_of(2) || !path.is_ascii() {
         return None;
     }
-    let bytes: Vec<u8> = (0..path.len() / 2).map(|i| u8::from_str_radix(&path[2 * i..2 * i + 2], 16).ok()).collect::<Option<_>>()?;
+    let bytes: Vec<u8> =
+        (0..path.len() / 2).map(|i| u8::from_str_radix(&path[2 * i..2 * i + 2], 16).ok()).collect::<Option<_>>()?;
     let (mut at, mut rest) = (ROOT, bytes.as_slice());
     while let [kind, delimiter, length, after @ ..] = rest {
         let (part, after) = after.split_at_checked(usize::from(*length))?;

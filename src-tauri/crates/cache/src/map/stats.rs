@@ -152,7 +152,11 @@ mod tests {
 
     #[test]
     fn sums_are_the_same_whether_merged_or_added() {
-        let told = |n: u64| Told { kind: Some((n % 3) as u8), expiry: if n % 4 == 0 { Expiry::Never } else { Expiry::In(n * 1_000) }, bytes: Some(n) };
+        let told = |n: u64| Told {
+            kind: Some((n % 3) as u8),
+            expiry: if n % 4 == 0 { Expiry::Never } else { Expiry::In(n * 1_000) },
+            bytes: Some(n),
+        };
         let (mut all, mut odd, mut even) = (Stats::default(), Stats::default(), Stats::default());
         for n in 0..100 {
             all.add(&told(n));

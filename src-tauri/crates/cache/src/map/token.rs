@@ -101,9 +101,11 @@ fn is_identifier(part: &[u8]) -> bool {
 
 fn is_uuid(part: &[u8]) -> bool {
     part.len() == 36
-        && part.iter().enumerate().all(|(i, b)| {
-            if matches!(i, 8 | 13 | 18 | 23) { *b == b'-' } else { b.is_ascii_hexdigit() }
-        })
+        && part.iter().enumerate().all(
+            |(i, b)| {
+                if matches!(i, 8 | 13 | 18 | 23) { *b == b'-' } else { b.is_ascii_hexdigit() }
+            },
+        )
 }
 
 /// 26 characters of Crockford's alphabet, the first at most 7: 128 bits.
@@ -154,7 +156,11 @@ mod tests {
     #[test]
     fn delimiters_are_those_that_divide_names() {
         let found = |names: &[&str]| Delimiters::detected(names.iter().map(|n| n.as_bytes())).text();
-        assert_eq!(found(&["http:https://a/b.c", "user:1", "user:2"]), ":", "what is inside an address divides nothing");
+        assert_eq!(
+            found(&["http:https://a/b.c", "user:1", "user:2"]),
+            ":",
+            "what is inside an address divides nothing"
+        );
         assert_eq!(found(&["user.1", "user.2", "job:1"]), ".:", "both, the commoner first");
         assert_eq!(found(&["a/b/c.png", "d/e/f.png"]), "/", "a path");
         assert_eq!(found(&["plain", "words"]), ":", "the usual one where there is none");

@@ -50,7 +50,9 @@ impl Part {
 
     fn is(&self, token: Token<'_>) -> bool {
         match (self, token.segment) {
-            (Self::Literal(part, delimiter), Segment::Literal(other)) => **part == *other && *delimiter == token.delimiter,
+            (Self::Literal(part, delimiter), Segment::Literal(other)) => {
+                **part == *other && *delimiter == token.delimiter
+            }
             (Self::Any(delimiter), Segment::Any) => *delimiter == token.delimiter,
             _ => false,
         }
@@ -225,7 +227,9 @@ impl Tree {
         let mut at = ROOT;
         for token in tokens(name, delimiters) {
             let any = Token { segment: Segment::Any, ..token };
-            let Some(next) = self.child(at, token).or_else(|| self.child(at, any)).or_else(|| self.others(at)) else { break };
+            let Some(next) = self.child(at, token).or_else(|| self.child(at, any)).or_else(|| self.others(at)) else {
+                break;
+            };
             at = next;
             if self.node(at).part == Part::Others {
                 break;
@@ -363,9 +367,15 @@ impl Tree {
     /// Makes identifiers of the parts of one kind below a node, but for those that have many more keys than the others.
     fn fold(&mut self, parent: Id, kind: usize) {
         self.nodes[parent as usize].folded[kind] = true;
-        let mine = |part: &Part| matches!(part, Part::Literal(_, delimiter) if usize::from(delimiter.is_none()) == kind);
-        let mut parts: Vec<(u64, Id)> =
-            self.node(parent).children.iter().filter(|id| mine(&self.node(**id).part)).map(|id| (self.total(*id), *id)).collect();
+        let mine =
+            |part: &Part| matches!(part, Part::Literal(_, delimiter) if usize::from(delimiter.is_none()) == kind);
+        let mut parts: Vec<(u64, Id)> = self
+            .node(parent)
+            .children
+            .iter()
+            .filter(|id| mine(&self.node(**id).part))
+            .map(|id| (self.total(*id), *id))
+            .collect();
         parts.sort_unstable_by(|a, b| b.cmp(a));
         let mean = parts.iter().map(|(keys, _)| keys).sum::<u64>() / (parts.len() as u64).max(1);
         let heavy = |(place, (keys, _)): &(usize, &(u64, Id))| *place < KEPT && *keys >= HEAVY && *keys > HEAVY * mean;

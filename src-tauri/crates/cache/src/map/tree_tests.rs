@@ -44,7 +44,11 @@ fn too_many_different_parts_are_identifiers_and_heavy_ones_stay() {
     let mut draw = Draw::new(7);
     names.sort_by_cached_key(|_| draw.next());
     let tree = tree_of(names, MOST);
-    assert_eq!(keys(&tree, &["mail:", "*:", "inbox"]), Some(3_000), "addresses are identifiers, what is below them is joined");
+    assert_eq!(
+        keys(&tree, &["mail:", "*:", "inbox"]),
+        Some(3_000),
+        "addresses are identifiers, what is below them is joined"
+    );
     assert_eq!(keys(&tree, &["mail:", "shared:"]), Some(200), "a namespace among them stays");
     assert_eq!(keys(&tree, &["*"]), Some(5_000), "bare names are identifiers");
     assert_eq!(keys(&tree, &["job:"]), Some(100), "which leaves the namespaces beside them alone");

@@ -28,7 +28,9 @@ impl Owners {
             let Reply::List(parts) = range else { continue };
             let [first, last, Reply::List(node), ..] = parts.as_slice() else { continue };
             let [host, port, ..] = node.as_slice() else { continue };
-            let (Some(first), Some(last), Some(port)) = (first.number(), last.number(), port.number()) else { continue };
+            let (Some(first), Some(last), Some(port)) = (first.number(), last.number(), port.number()) else {
+                continue;
+            };
             // A node that does not know its own address is the one that was asked.
             let host = host.text().filter(|host| !host.is_empty() && host != "?").unwrap_or_else(|| seed.host.clone());
             let Ok(port) = u16::try_from(port) else { continue };
@@ -63,7 +65,8 @@ pub(super) async fn keys_of(wire: &mut Wire, slot: u16) -> Result<(Vec<Vec<u8>>,
     let most = PAGE.to_string();
     let reply = wire.ask(&[b"CLUSTER", b"GETKEYSINSLOT", text.as_bytes(), most.as_bytes()]).await?;
     let Reply::List(names) = reply else { return Err(Broken::Nonsense) };
-    let names = names.into_iter().filter_map(|name| if let Reply::Bytes(name) = name { Some(name) } else { None }).collect();
+    let names =
+        names.into_iter().filter_map(|name| if let Reply::Bytes(name) = name { Some(name) } else { None }).collect();
     Ok((names, u64::try_from(count - PAGE).unwrap_or(0)))
 }
 
@@ -83,7 +86,11 @@ mod tests {
         let same = Owners::of(&Reply::List(vec![range(0, 9, "127.0.0.1", 1), range(10, 19, "b", 2)]), &seed);
         assert!(before.moved(&same).is_empty(), "an address that is left out is the node's own");
         let after = Owners::of(&Reply::List(vec![range(0, 7, "", 1), range(8, 19, "b", 2)]), &seed);
-        assert_eq!(before.moved(&after), [(HostPort { host: "b".into(), port: 2 }, vec![8, 9])], "two went to the other");
+        assert_eq!(
+            before.moved(&after),
+            [(HostPort { host: "b".into(), port: 2 }, vec![8, 9])],
+            "two went to the other"
+        );
         let lost = Owners::of(&Reply::List(vec![range(0, 9, "", 1)]), &seed);
         assert!(before.moved(&lost).is_empty(), "what nobody has cannot be read");
     }

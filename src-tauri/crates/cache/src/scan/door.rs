@@ -95,8 +95,10 @@ impl<'a> Door<'a> {
             }
             Broken::Nonsense => ApiError::new(ErrorCode::Unreachable, format!("{host} does not speak Redis' protocol"))
                 .hint("Check the port and the scheme of the address; the connection test says what answers there"),
-            Broken::TooLong => ApiError::new(ErrorCode::Unsupported, format!("{host} gave an answer of more than 64 MiB"))
-                .hint("Names of keys that long are not mapped"),
+            Broken::TooLong => {
+                ApiError::new(ErrorCode::Unsupported, format!("{host} gave an answer of more than 64 MiB"))
+                    .hint("Names of keys that long are not mapped")
+            }
             Broken::Refused(text) => self.refused(host, &text),
         }
     }

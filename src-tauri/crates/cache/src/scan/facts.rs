@@ -127,7 +127,11 @@ mod tests {
         assert_eq!(facts(base, 90).churn_since(&then), 10, "fewer than before");
         assert_eq!(facts(&base.replace("save:10", "save:11"), 100).churn_since(&then), 1, "a write may have been both");
         assert_eq!(facts(&base.replace("time:7", "time:8"), 100).churn_since(&then), 1, "a save hides the writes");
-        assert_eq!(Facts { keys: Some(100), ..Facts::default() }.churn_since(&then), 1, "what is not told is not nothing");
+        assert_eq!(
+            Facts { keys: Some(100), ..Facts::default() }.churn_since(&then),
+            1,
+            "what is not told is not nothing"
+        );
     }
 
     #[test]

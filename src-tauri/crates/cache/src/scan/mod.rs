@@ -58,7 +58,9 @@ impl MapRun {
     async fn all_read(&self, target: &CacheTarget, password: Option<&Sensitive>) -> Result<(), ApiError> {
         let door = Door::to(target, password).await?;
         let primaries = servers(target, password).await?;
-        let Some(first) = primaries.first() else { return Err(ApiError::bad_request("The cache's address names no host")) };
+        let Some(first) = primaries.first() else {
+            return Err(ApiError::bad_request("The cache's address names no host"));
+        };
         let clustered = target.mode == CacheMode::Cluster;
         let before = if clustered { Some(Owners::ask(&door, first).await?) } else { None };
         let read = self.chosen(&door, &primaries).await;
@@ -129,7 +131,10 @@ impl MapRun {
             Ok(after) => after,
             Err(_) => {
                 self.inside().doubt += 1;
-                return told("Who has which slots could not be asked at the end: slots that moved meanwhile may be missing".to_owned());
+                return told(
+                    "Who has which slots could not be asked at the end: slots that moved meanwhile may be missing"
+                        .to_owned(),
+                );
             }
         };
         let moved = before.moved(&after);
@@ -148,10 +153,18 @@ impl MapRun {
         // Each may have been read on both sides before it was known that it moves.
         inside.doubt += (keys + skipped).max(1);
         let rest = if skipped > 0 { format!("; {skipped} keys of them were not") } else { String::new() };
-        inside.notes.push(format!("{slots} slots moved to another server during the scan and were read again there{rest}"));
+        inside
+            .notes
+            .push(format!("{slots} slots moved to another server during the scan and were read again there{rest}"));
     }
 
-    async fn reread(&self, door: &Door<'_>, host: &HostPort, slots: &[u16], seen: &Mutex<Seen>) -> Result<(u64, u64), ApiError> {
+    async fn reread(
+        &self,
+        door: &Door<'_>,
+        host: &HostPort,
+        slots: &[u16],
+        seen: &Mutex<Seen>,
+    ) -> Result<(u64, u64), ApiError> {
         let mut wire = door.open(host, Purpose::Scan, false).await?;
         let (mut keys, mut skipped) = (0, 0);
         for slot in slots {
@@ -186,7 +199,8 @@ async fn replica_of(door: &Door<'_>, primary: &HostPort) -> Option<HostPort> {
 fn left_alone(host: &HostPort, why: governor::Stop) -> ApiError {
     match why {
         governor::Stop::Loading => {
-            crate::error::again(ErrorCode::Unreachable, format!("{host} is loading its data set")).hint("Scan it again when it is done")
+            crate::error::again(ErrorCode::Unreachable, format!("{host} is loading its data set"))
+                .hint("Scan it again when it is done")
         }
         governor::Stop::Memory => ApiError::new(
             ErrorCode::Guarded,

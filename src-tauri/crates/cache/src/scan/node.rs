@@ -106,7 +106,10 @@ impl Walk<'_> {
         }
         if facts.replica {
             let heard = facts.heard_s.map(|s| format!(", which it heard of {s:.0} s ago")).unwrap_or_default();
-            let node = format!("{} is a replica: it may be behind its primary{heard}, and may count keys that have expired", self.host);
+            let node = format!(
+                "{} is a replica: it may be behind its primary{heard}, and may count keys that have expired",
+                self.host
+            );
             inside.notes.push(node);
         }
         let node = &mut inside.nodes[self.place];
@@ -204,7 +207,11 @@ impl Walk<'_> {
 
     /// Whether the next page has to wait for something.
     fn held(&self, at: &Step<'_>, probed: bool) -> bool {
-        probed || self.paced() || self.run.orders.borrow().paused || self.is_ahead() || at.names.len() > 20 * COUNT as usize
+        probed
+            || self.paced()
+            || self.run.orders.borrow().paused
+            || self.is_ahead()
+            || at.names.len() > 20 * COUNT as usize
     }
 
     /// Whether this server is ahead of the others. Only servers that go on count.
@@ -223,18 +230,26 @@ impl Walk<'_> {
         while self.is_ahead() {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
+        let mut wait = if probed || self.paced() {
+            pace.before(at.count as f64 + ASKING * at.asking.len() as f64)
+        } else {
+            Duration::ZERO
+        };
+        loop {
+            self.while_paused(at).await?;
+            if wait.is_zero() {
+                return Ok(());
+            }
+            tokio::time::sleep(std::mem::take(&mut wait)).await;
+        }
+    }
+
+    async fn while_paused(&self, at: &mut Step<'_>) -> Result<(), ApiError> {
         let mut orders = self.run.orders.subscribe();
         while orders.borrow_and_update().paused {
             if tokio::time::timeout(PAUSED, orders.changed()).await.is_err() {
                 let facts = Facts::ask(&mut at.wire).await.map_err(|broken| self.door.told(self.host, broken))?;
                 self.learnt(at, &facts)?;
-            }
-        }
-        if probed || self.paced() {
-            let work = at.count as f64 + ASKING * at.asking.len() as f64;
-            let wait = pace.before(work);
-            if !wait.is_zero() {
-                tokio::time::sleep(wait).await;
             }
         }
         Ok(())

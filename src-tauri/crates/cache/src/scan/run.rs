@@ -201,15 +201,14 @@ impl MapRun {
         let inside = self.inside();
         let view = inside.view();
         let id = view.find(&part.path).ok_or_else(|| {
-            ApiError::new(ErrorCode::NotFound, "That namespace is not in the map: it was joined with others, or the map is a new one")
-                .hint("Begin at the top again")
+            ApiError::new(
+                ErrorCode::NotFound,
+                "That namespace is not in the map: it was joined with others, or the map is a new one",
+            )
+            .hint("Begin at the top again")
         })?;
-        let wanted = Wanted {
-            order: part.order,
-            skip: part.skip,
-            most: part.most.clamp(1, PAGE),
-            depth: part.depth.max(1),
-        };
+        let wanted =
+            Wanted { order: part.order, skip: part.skip, most: part.most.clamp(1, PAGE), depth: part.depth.max(1) };
         let page = view.page(id, wanted);
         Ok(CacheMapPage {
             map: self.told(&inside, &view),
@@ -252,7 +251,7 @@ impl MapRun {
             used_memory_bytes: (used > 0.0).then_some(used),
             max_memory_bytes: (most > 0.0).then_some(most),
             delimiters: view.delimiters(),
-            namespaces: view.len(),
+            namespaces_held: view.len(),
             folded: view.folded(),
             pace: MapPace {
                 paced: self.wanted.paced || orders.gentler > 0,
@@ -330,12 +329,15 @@ impl Inside {
                     .to_owned(),
             );
         } else if !frame.finished && !frame.random && frame.read > 0.0 {
-            notes.push("Not as large a share of each server was read: counts are lower bounds until the scan ends".to_owned());
+            notes.push(
+                "Not as large a share of each server was read: counts are lower bounds until the scan ends".to_owned(),
+            );
         }
         let number = perfdeck_words::integer;
         if frame.churn > 0.0 {
             let writes: Option<u64> = self.nodes.iter().map(|node| node.writes).sum();
-            let writes = writes.filter(|n| *n > 0).map(|n| format!(", during {} writes", number(n as f64))).unwrap_or_default();
+            let writes =
+                writes.filter(|n| *n > 0).map(|n| format!(", during {} writes", number(n as f64))).unwrap_or_default();
             notes.push(format!(
                 "{} keys or more came, went or were read twice while they were counted{writes}: no count is exact",
                 number(frame.churn)

@@ -86,7 +86,9 @@ mod tests {
 
     #[test]
     fn slots_are_the_servers() {
-        for (name, right) in [("foo", 12_182), ("123456789", 12_739), ("{user1000}.following", 3_443), ("{}x", slot(b"{}x"))] {
+        for (name, right) in
+            [("foo", 12_182), ("123456789", 12_739), ("{user1000}.following", 3_443), ("{}x", slot(b"{}x"))]
+        {
             assert_eq!(slot(name.as_bytes()), right, "{name}");
         }
         assert_eq!(slot(b"a{b}c{d}"), slot(b"b"), "the first braces count");

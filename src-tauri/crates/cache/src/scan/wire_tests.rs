@@ -50,7 +50,11 @@ async fn pages_have_opaque_cursors_and_names_of_any_bytes() {
         assert_eq!(wire.cursor().await.expect("a cursor"), b"18446744073709551615", "above 2^63, as it is written");
         wire.names(&mut names).await.expect("names");
         let all: Vec<&[u8]> = names.iter().collect();
-        assert_eq!((all.len(), all[0], all[1], all[2], all[3].len()), (4, &b""[..], &b"\xff\x00\n"[..], &b"a"[..], 4_096), "by {step}");
+        assert_eq!(
+            (all.len(), all[0], all[1], all[2], all[3].len()),
+            (4, &b""[..], &b"\xff\x00\n"[..], &b"a"[..], 4_096),
+            "by {step}"
+        );
         names.clear();
         assert_eq!(wire.cursor().await.expect("the end"), b"0", "an empty page is a page");
         wire.names(&mut names).await.expect("none");

@@ -82,8 +82,14 @@ commands! {
 /// Maps the keys of a cache, as a job whose result is the map. It reads only. One that runs already is answered in its place. Stopped,
 /// what it read is kept as unfinished.
 pub async fn cache_map(engine: Arc<Engine>, request: CacheMapRequest) -> Result<JobStatus> {
-    if request.delimiters.as_ref().is_some_and(|d| d.is_empty() || d.len() > 8 || !d.bytes().all(|b| b.is_ascii_punctuation())) {
-        return Err(ApiError::bad_request("Delimiters are 1 to 8 characters of punctuation").hint("Such as ':' or ':/'"));
+    if request
+        .delimiters
+        .as_ref()
+        .is_some_and(|d| d.is_empty() || d.len() > 8 || !d.bytes().all(|b| b.is_ascii_punctuation()))
+    {
+        return Err(
+            ApiError::bad_request("Delimiters are 1 to 8 characters of punctuation").hint("Such as ':' or ':/'")
+        );
     }
     engine.map_cache(request).await
 }

@@ -1,5 +1,5 @@
 //! The map of a cache as a job, and the maps that are kept.
-pub(crate) mod commands;
+pub mod commands;
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
