@@ -26,6 +26,11 @@ pub(crate) struct Way {
     limit: Option<Duration>,
 }
 
+/// Bytes in both directions, encrypted or not.
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
+
 /// Reads a file that a parameter names.
 async fn file(parameter: &str, path: &str) -> Result<Vec<u8>, ApiError> {
     tokio::fs::read(path).await.map_err(|e| {
@@ -93,16 +98,25 @@ impl Way {
         host: &HostPort,
         config: AsyncConnectionConfig,
     ) -> Result<MultiplexedConnection, RedisError> {
+        self.over(self.stream(host).await?, config).await
+    }
+
+    /// Opens a connection without signing in.
+    pub(crate) async fn stream(&self, host: &HostPort) -> std::io::Result<Box<dyn Stream>> {
         let stream = TcpStream::connect((host.host.as_str(), host.port)).await?;
         stream.set_nodelay(true)?;
         match &self.tls {
-            None => self.over(stream, config).await,
+            None => Ok(Box::new(stream)),
             Some(client) => {
                 let name = ServerName::try_from(host.host.clone()).map_err(std::io::Error::other)?;
-                let stream = TlsConnector::from(client.config.clone()).connect(name, stream).await?;
-                self.over(stream, config).await
+                Ok(Box::new(TlsConnector::from(client.config.clone()).connect(name, stream).await?))
             }
         }
+    }
+
+    /// User, password and number of the database.
+    pub(crate) fn login(&self) -> (Option<&str>, Option<&str>, i64) {
+        (self.redis.username(), self.redis.password(), self.redis.db())
     }
 
     async fn over<S>(&self, stream: S, config: AsyncConnectionConfig) -> Result<MultiplexedConnection, RedisError>

@@ -11,7 +11,9 @@ mod discover;
 mod error;
 mod info;
 mod load;
+mod map;
 mod memory;
+mod scan;
 mod test;
 
 pub use collector::CacheCollector;
@@ -20,4 +22,5 @@ pub use connect::Purpose;
 pub use discover::discover;
 pub use load::{LoadConnection, clients, connect_for_load, facts, servers};
 pub use memory::{MemoryCache, MemoryCacheCollector};
+pub use scan::{MapPart, MapRun, MapWanted};
 pub use test::test;

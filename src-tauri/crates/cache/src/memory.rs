@@ -9,6 +9,9 @@ use perfdeck_model::{ApiError, BoxFuture, Clock, Collection, Collector, TargetRo
 
 use crate::collector::{keys_without_expiry, series};
 
+/// Bytes that a key is accounted for besides its name and value.
+const OVERHEAD: u64 = 64;
+
 type Value = (Arc<[u8]>, Option<Duration>);
 
 struct PerEntry;
@@ -41,7 +44,7 @@ impl MemoryCache {
         let counter = evicted.clone();
         let cache = Cache::builder()
             .max_capacity(max_bytes)
-            .weigher(|k: &String, v: &Value| u32::try_from(k.len() + v.0.len() + 64).unwrap_or(u32::MAX))
+            .weigher(|k: &String, v: &Value| u32::try_from(k.len() + v.0.len() + OVERHEAD as usize).unwrap_or(u32::MAX))
             .expire_after(PerEntry)
             .eviction_listener(move |_, _, cause| {
                 if cause == moka::notification::RemovalCause::Size {
@@ -109,6 +112,17 @@ impl MemoryCache {
     pub fn operations(&self) -> (u64, u64) {
         let (hits, misses, _) = self.counters();
         (hits + misses, self.writes.load(Ordering::Relaxed))
+    }
+
+    /// Each key with its bytes as the cache accounts for them, and whether it expires. What has expired is not among them.
+    pub(crate) fn entries(&self) -> Vec<(Arc<String>, u64, bool)> {
+        let bytes = |key: &str, value: &Value| (key.len() + value.0.len()) as u64 + OVERHEAD;
+        self.cache.iter().map(|(key, value)| (key.clone(), bytes(&key, &value), value.1.is_some())).collect()
+    }
+
+    /// Bytes that are used, and that may be.
+    pub(crate) fn room(&self) -> (u64, u64) {
+        (self.cache.weighted_size(), self.max_bytes)
     }
 
     /// Keys and how many of them never expire.

@@ -4,6 +4,7 @@ mod announced;
 mod cleartext;
 mod collector;
 mod facts;
+mod map;
 mod naming;
 mod protected;
 mod stages;

@@ -8,9 +8,9 @@ use perfdeck_engine::pool_size::PoolSizing;
 use perfdeck_engine::statements::Statements;
 use perfdeck_engine::{DeletedItem, StoredComparison, StoredKnee};
 use perfdeck_model::{
-    Blocking, Change, ConnectionReport, DatabaseActivity, DatabaseHealth, DatabaseIndexes, DatabasePools,
-    DatabaseSession, DatabaseSizes, Environment, EnvironmentSummary, IndexAdvice, IndexBloat, JournalEntry, OwnCost,
-    PreparedTransaction, ReportFile, Run, RunSummary, StatementPlan, TargetStatus,
+    Blocking, CacheMap, Change, ConnectionReport, DatabaseActivity, DatabaseHealth, DatabaseIndexes, DatabasePools,
+    DatabaseSession, DatabaseSizes, Environment, EnvironmentSummary, IndexAdvice, IndexBloat, JournalEntry,
+    MapNamespace, OwnCost, PreparedTransaction, ReportFile, Run, RunSummary, StatementPlan, TargetStatus,
 };
 use schemars::{JsonSchema, schema_for};
 use serde::Serialize;
@@ -106,6 +106,40 @@ impl Locks {
             grant: activity.grant,
         }
     }
+}
+
+/// `perfctl cache map`: `perfdeck.cache_map/1`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct MappedCache {
+    pub(crate) schema: &'static str,
+    pub(crate) environment: String,
+    /// Keys of the cache.
+    pub(crate) keys: f64,
+    /// Memory of the keys; `null` where it was not asked.
+    pub(crate) bytes: Option<f64>,
+    /// Namespaces with how sure each figure is, those with most memory first.
+    pub(crate) namespaces: Vec<MappedNamespace>,
+    /// Namespaces that are not listed.
+    pub(crate) left_out: u32,
+    /// Keys in them.
+    pub(crate) left_out_keys: f64,
+    /// Bytes in them.
+    pub(crate) left_out_bytes: Option<f64>,
+    #[serde(flatten)]
+    pub(crate) map: CacheMap,
+}
+
+/// A namespace of a map.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct MappedNamespace {
+    /// Its name: identifiers are `*`.
+    pub(crate) name: String,
+    /// Its keys.
+    pub(crate) keys: f64,
+    /// Their memory; `null` where it was not asked.
+    pub(crate) bytes: Option<f64>,
+    /// All that is known of it, with how sure each figure is.
+    pub(crate) of: MapNamespace,
 }
 
 /// `perfctl db statements`: `perfdeck.statements/1`.
@@ -337,6 +371,7 @@ pub(crate) fn write_schemas(dir: &Path) -> std::io::Result<()> {
         ("sizes", schema_for!(Sizes)),
         ("indexes", schema_for!(Indexes)),
         ("advice", schema_for!(Advice)),
+        ("cache_map", schema_for!(MappedCache)),
         ("bloat", schema_for!(Bloat)),
         ("statement_plan", schema_for!(Plans)),
         ("cost", schema_for!(Cost)),

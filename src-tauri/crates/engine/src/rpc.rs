@@ -31,6 +31,7 @@ tables! {
     features::bench::commands,
     features::bench::cost::commands,
     features::bench::pool_size::commands,
+    features::cache::map::commands,
     features::reports::commands,
 }
 

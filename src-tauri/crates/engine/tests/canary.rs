@@ -116,6 +116,7 @@ fn forms(field: &str) -> Option<&'static [&'static str]> {
         "PlanImport.text" => IMPORTS,
         "Dotenv.text" => VARIABLES,
         "KneeRequest.slo" => PLAIN,
+        "CacheMapRequest.delimiters" | "CacheMapPart.path" => PLAIN,
         "ById.id"
         | "ByEnvironment.environment_id"
         | "ActivityRequest.environment_id"
@@ -129,6 +130,9 @@ fn forms(field: &str) -> Option<&'static [&'static str]> {
         | "CreateIndexRequest.environment_id"
         | "CreateIndexRequest.advice_id"
         | "AdviseRequest.environment_id"
+        | "CacheMapRequest.environment_id"
+        | "CacheMapPart.environment_id"
+        | "CacheMapControl.environment_id"
         | "AllowHypopg.environment_id"
         | "IndexSpec.table"
         | "IndexSpec.name"
@@ -387,6 +391,9 @@ fn base(command: &str, url: &str, environment: &str, run: &str) -> Option<Value>
         "db.plan_index" => json!({ "environment_id": environment, "advice_id": null,
             "index": { "table": "public.orders", "keys": [{ "of": { "column": "id" } }] } }),
         "db.plan" => json!({ "environment_id": environment, "statement": "SELECT 1" }),
+        "cache.map" => json!({ "environment_id": environment, "no_pace": true, "delimiters": ":" }),
+        "cache.map_state" => json!({ "environment_id": environment }),
+        "cache.map_control" => json!({ "environment_id": environment, "order": "pause" }),
         "db.prove" => json!({ "change_id": "nothing", "statements": ["SELECT 1"], "confirm": null }),
         "monitor.history" => json!({"environment_id": environment, "from_ms": 0.0, "to_ms": 1.0, "width_px": 10}),
         "bench.preview" | "bench.start" => json!({ "spec": http }),

@@ -64,6 +64,8 @@ tags! {
     Changes,
     /// Advice on indexes.
     Advice,
+    /// The map of a cache, which is in memory only.
+    CacheMap,
     /// The set of series of the watched environment.
     Series,
 }
@@ -84,7 +86,7 @@ impl Tag {
             Self::Journal => Some("journal"),
             Self::Changes => Some("changes"),
             Self::Advice => Some("advice"),
-            Self::Secrets | Self::Jobs | Self::Findings | Self::Series => None,
+            Self::Secrets | Self::Jobs | Self::Findings | Self::Series | Self::CacheMap => None,
         }
     }
 }

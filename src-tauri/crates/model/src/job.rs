@@ -42,6 +42,8 @@ pub enum JobResult {
     Change(String),
     /// Advice on indexes.
     Advice(String),
+    /// A map of a cache.
+    CacheMap(String),
 }
 
 impl JobResult {
@@ -57,7 +59,8 @@ impl JobResult {
             | Self::Report(id)
             | Self::Bloat(id)
             | Self::Change(id)
-            | Self::Advice(id) => id,
+            | Self::Advice(id)
+            | Self::CacheMap(id) => id,
         }
     }
 }

@@ -11,6 +11,8 @@ mod activity;
 mod address;
 mod advice;
 mod bench;
+mod cache_key;
+mod cache_map;
 mod catalogue;
 mod change;
 mod clock;
@@ -61,6 +63,11 @@ pub use bench::{
     Interval, LatencyMs, Load, Machine, Method, PERCENTILES, PartKind, PartOf, Percentile, PlanSpec, Run, RunSpec,
     RunState, RunSummary, StageResult, StatusCount, StepResult, ThresholdCount, ThresholdResult, few_for_point,
     heat_bucket, samples_for, too_small,
+};
+pub use cache_key::CacheBytes;
+pub use cache_map::{
+    CacheMap, CacheMapPage, MapCount, MapDetail, MapNamespace, MapNode, MapOrder, MapPace, MapState, MapTtl,
+    MapTtlBucket, MapType,
 };
 pub use catalogue::{catalogue, is_rate, target_of, title_of, unit_of};
 pub use change::{Change, ChangeDetail, ChangeOffer, ChangeState, ChangeStep, Says, TargetSays};

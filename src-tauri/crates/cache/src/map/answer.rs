@@ -1,0 +1,278 @@
+//! The map as it is told: namespaces with their figures.
+use perfdeck_model::{MapCount, MapNamespace, MapOrder, MapTtl, MapTtlBucket, MapType};
+
+use super::estimate::{Frame, Sum};
+use super::stats::{COUNTS, TYPES, bucket_s, ttl, types};
+use super::tree::{Id, Node, ROOT, Tree};
+use super::{Map, path};
+
+/// Sums over a namespace.
+#[derive(Clone)]
+struct Totals {
+    keys: u64,
+    late: bool,
+    asked: u64,
+    bytes: Sum,
+    forever: Sum,
+    counts: [f64; COUNTS],
+    /// Keys that `counts` stand for.
+    weighed: f64,
+    folded: u64,
+}
+
+impl Totals {
+    fn of(tree: &Tree, id: Id) -> Self {
+        let none = Sum::default();
+        let mut all = Self {
+            keys: 0,
+            late: false,
+            asked: 0,
+            bytes: none,
+            forever: none,
+            counts: [0.0; COUNTS],
+            weighed: 0.0,
+            folded: 0,
+        };
+        tree.each(id, |node| all.add(node));
+        // What was counted late is missing in no sum of all.
+        all.late = id != ROOT && all.late;
+        all
+    }
+
+    fn add(&mut self, node: &Node) {
+        self.late |= node.late;
+        self.keys += node.keys;
+        if node.part == super::tree::Part::Others {
+            self.folded += node.keys;
+        }
+        if node.keys == 0 && node.stats.is_none() {
+            return;
+        }
+        let keys = node.keys as f64;
+        let Some(stats) = &node.stats else {
+            self.bytes.add(keys, 0.0, 0.0, 0.0);
+            self.forever.add(keys, 0.0, 0.0, 0.0);
+            return;
+        };
+        self.asked += u64::from(stats.asked);
+        self.bytes.add(keys, stats.measured.into(), stats.bytes, stats.squares);
+        let forever = f64::from(stats.forever());
+        self.forever.add(keys, stats.timed.into(), forever, forever);
+        if stats.asked > 0 {
+            stats.weigh(keys / f64::from(stats.asked), &mut self.counts);
+            self.weighed += keys;
+        }
+    }
+}
+
+/// Namespaces of a page, and what is not on it.
+pub(crate) struct Page {
+    pub(crate) namespaces: Vec<MapNamespace>,
+    pub(crate) left_out: u32,
+    pub(crate) left_out_keys: f64,
+    pub(crate) left_out_bytes: Option<f64>,
+}
+
+/// What is to be on a page.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wanted {
+    pub(crate) order: MapOrder,
+    pub(crate) skip: usize,
+    pub(crate) most: usize,
+    /// Parts below the node that are taken apart: 1 is what is directly inside.
+    pub(crate) depth: u32,
+}
+
+/// The map under what is known of the key space.
+pub(crate) struct View<'a> {
+    map: &'a Map,
+    frame: Frame,
+    all: Totals,
+}
+
+impl<'a> View<'a> {
+    pub(crate) fn new(map: &'a Map, frame: Frame) -> Self {
+        Self { map, frame, all: Totals::of(&map.tree, ROOT) }
+    }
+
+    fn tree(&self) -> &'a Tree {
+        &self.map.tree
+    }
+
+    /// All keys as one namespace.
+    pub(crate) fn all(&self) -> MapNamespace {
+        self.namespace(ROOT, &self.all, true)
+    }
+
+    /// Keys that are counted among others.
+    pub(crate) fn folded(&self) -> f64 {
+        self.all.folded as f64
+    }
+
+    /// Keys that were asked.
+    pub(crate) fn asked(&self) -> f64 {
+        self.all.asked as f64
+    }
+
+    /// Namespaces that are held.
+    pub(crate) fn len(&self) -> u32 {
+        u32::try_from(self.tree().len()).unwrap_or(u32::MAX)
+    }
+
+    pub(crate) fn delimiters(&self) -> String {
+        self.map.delimiters.as_ref().map(super::Delimiters::text).unwrap_or_default()
+    }
+
+    /// Whether every count of keys is exact.
+    pub(crate) fn exact(&self) -> bool {
+        self.frame.finished && self.frame.churn == 0.0
+    }
+
+    /// The node of a path; the root's is empty.
+    pub(crate) fn find(&self, path: &str) -> Option<Id> {
+        path::node(self.tree(), path)
+    }
+
+    /// The namespaces around a node and it itself, outermost first; what has nothing beside it is left out.
+    pub(crate) fn within(&self, id: Id) -> Vec<MapNamespace> {
+        let (tree, mut out) = (self.tree(), Vec::new());
+        for at in tree.way(id) {
+            if at == id || tree.node(at).children.len() > 1 {
+                out.push(self.namespace(at, &Totals::of(tree, at), false));
+            }
+        }
+        out
+    }
+
+    /// What is inside a node.
+    pub(crate) fn page(&self, id: Id, wanted: Wanted) -> Page {
+        let tree = self.tree();
+        let mut found: Vec<(Id, Totals)> = Vec::new();
+        let mut open: Vec<(Id, u32)> = tree.node(id).children.iter().map(|child| (*child, 1)).collect();
+        while let Some((id, depth)) = open.pop() {
+            let id = self.narrowed(id);
+            if depth < wanted.depth {
+                open.extend(tree.node(id).children.iter().map(|child| (*child, depth + 1)));
+            }
+            found.push((id, Totals::of(tree, id)));
+        }
+        let bytes = |totals: &Totals| self.bytes(totals).map_or(0.0, MapCount::value);
+        let mut keyed: Vec<(f64, u64, Id, Totals)> =
+            found.into_iter().map(|(id, totals)| (bytes(&totals), totals.keys, id, totals)).collect();
+        match wanted.order {
+            MapOrder::Bytes => keyed.sort_by(|a, b| b.0.total_cmp(&a.0).then(b.1.cmp(&a.1)).then(a.2.cmp(&b.2))),
+            MapOrder::Keys => keyed.sort_by(|a, b| b.1.cmp(&a.1).then(a.2.cmp(&b.2))),
+            MapOrder::Name => keyed.sort_by_cached_key(|row| path::name(tree, row.2)),
+        }
+        let on_page = |i: usize| i >= wanted.skip && i - wanted.skip < wanted.most;
+        let mut page = Page {
+            namespaces: Vec::new(),
+            left_out: 0,
+            left_out_keys: 0.0,
+            left_out_bytes: self.bytes(&self.all).map(|_| 0.0),
+        };
+        for (i, (bytes, _, id, totals)) in keyed.iter().enumerate() {
+            if on_page(i) {
+                page.namespaces.push(self.namespace(*id, totals, false));
+            } else {
+                page.left_out += 1;
+                page.left_out_keys += self.keys(totals).value();
+                page.left_out_bytes = page.left_out_bytes.map(|sum| sum + bytes);
+            }
+        }
+        page
+    }
+
+    /// A node, or the one inside it where that is all there is.
+    fn narrowed(&self, mut id: Id) -> Id {
+        while let [only] = self.tree().node(id).children[..] {
+            id = only;
+        }
+        id
+    }
+
+    fn keys(&self, of: &Totals) -> MapCount {
+        self.frame.keys(of.keys as f64, of.late)
+    }
+
+    fn bytes(&self, of: &Totals) -> Option<MapCount> {
+        of.bytes.over(&self.frame, &self.all.bytes, of.late)
+    }
+
+    fn namespace(&self, id: Id, of: &Totals, all: bool) -> MapNamespace {
+        let tree = self.tree();
+        let node = tree.node(id);
+        let keys = if all { self.frame.total() } else { self.keys(of) };
+        let bytes = self.bytes(of);
+        let all_bytes = self.bytes(&self.all).map(MapCount::value).filter(|n| *n > 0.0);
+        let measured = of.bytes.measured() > 0.0;
+        MapNamespace {
+            path: path::path(tree, id),
+            name: path::name(tree, id),
+            label: if all { String::new() } else { path::label(tree, id) },
+            pattern: path::pattern(tree, id),
+            depth: u32::try_from(tree.way(id).len()).unwrap_or(0),
+            inside: u32::try_from(node.children.len()).unwrap_or(u32::MAX),
+            keys,
+            bytes,
+            share_of_keys: if self.all.keys > 0 { of.keys as f64 / self.all.keys as f64 } else { 0.0 },
+            share_of_bytes: bytes.zip(all_bytes).map(|(bytes, all)| (bytes.value() / all).min(1.0)),
+            share_of_bytes_error: bytes.zip(all_bytes).and_then(|(bytes, all)| {
+                let (low, high) = bytes.bounds();
+                high.map(|high| (high - low) / 2.0 / all)
+            }),
+            bytes_per_key: bytes.filter(|_| measured && of.keys > 0).map(|bytes| match bytes {
+                // A lower bound is the sum of what was measured.
+                MapCount::AtLeast { value } => value / of.bytes.measured(),
+                known => known.value() / keys.value().max(1.0),
+            }),
+            without_expiry: of
+                .forever
+                .over(&self.frame, &self.all.forever, of.late)
+                .filter(|_| of.forever.measured() > 0.0),
+            ttl: (of.forever.measured() > 0.0).then(|| self.ttl(of)),
+            types: self.types(of),
+            sampled: of.asked as f64,
+            examples: tree.examples(id).iter().map(|name| perfdeck_model::CacheBytes::new(name)).collect(),
+        }
+    }
+
+    /// What one counted key stands for.
+    fn weight(&self, of: &Totals) -> f64 {
+        if of.weighed > 0.0 { self.frame.scale() * of.keys as f64 / of.weighed } else { 0.0 }
+    }
+
+    fn types(&self, of: &Totals) -> Vec<MapType> {
+        let weight = self.weight(of);
+        let mut all: Vec<MapType> = TYPES
+            .iter()
+            .zip(types(&of.counts))
+            .filter(|(_, keys)| **keys > 0.0)
+            .map(|(name, keys)| MapType { name: (*name).to_owned(), keys: keys * weight })
+            .collect();
+        all.sort_by(|a, b| b.keys.total_cmp(&a.keys));
+        all
+    }
+
+    fn ttl(&self, of: &Totals) -> MapTtl {
+        let (weight, counts) = (self.weight(of), ttl(&of.counts));
+        let expiring: f64 = counts.iter().sum();
+        let first = counts.iter().position(|n| *n > 0.0).unwrap_or(counts.len());
+        let last = counts.iter().rposition(|n| *n > 0.0).map_or(0, |i| i + 1);
+        let mut median_s = None;
+        let mut before = 0.0;
+        for (bucket, n) in (0..).zip(counts) {
+            let (from, to) = bucket_s(bucket);
+            if median_s.is_none() && *n > 0.0 && before + n >= expiring / 2.0 {
+                // Evenly within the bucket.
+                median_s = Some(from + (to - from) * (expiring / 2.0 - before) / n);
+            }
+            before += n;
+        }
+        let bucket = |i: usize| {
+            let (from_s, to_s) = bucket_s(u8::try_from(i).unwrap_or(u8::MAX));
+            MapTtlBucket { from_s, to_s, keys: counts[i] * weight }
+        };
+        MapTtl { buckets: (first.min(last)..last).map(bucket).collect(), median_s }
+    }
+}
