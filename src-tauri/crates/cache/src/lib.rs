@@ -8,11 +8,13 @@ mod collector;
 mod commands;
 mod connect;
 mod discover;
+pub mod edits;
 mod error;
 mod info;
 mod load;
 mod memory;
 mod test;
+pub mod values;
 
 pub use collector::CacheCollector;
 pub use commands::{CommandCounts, CommandReader};

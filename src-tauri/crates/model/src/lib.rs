@@ -12,6 +12,7 @@ mod address;
 mod advice;
 mod bench;
 mod cache_key;
+mod cache_keys;
 mod catalogue;
 mod change;
 mod clock;
@@ -64,6 +65,11 @@ pub use bench::{
     heat_bucket, samples_for, too_small,
 };
 pub use cache_key::CacheBytes;
+pub use cache_keys::{
+    CacheKey, CacheTtl, Decoded, EditOfChange, EditState, EditView, HashField, KeyEdit, KeyPage, KeyRow, KeySearch,
+    KeyUse, KeysMissing, ListElement, PlannedEdit, ScoredMember, StreamConsumer, StreamEntry, StreamGroup, TtlFilter,
+    ValueAt, ValueBytes, ValuePage, ValuePart,
+};
 pub use catalogue::{catalogue, is_rate, target_of, title_of, unit_of};
 pub use change::{Change, ChangeDetail, ChangeOffer, ChangeState, ChangeStep, Says, TargetSays};
 pub use clock::{Clock, ManualClock, SystemClock};
