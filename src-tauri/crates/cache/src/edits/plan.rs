@@ -4,7 +4,7 @@ use redis::{Cmd, Value};
 
 use super::{EditPlan, Expiry, LONGEST, Part, REACH, SNAPSHOT, Snapshot, Step, changed};
 use crate::connect::Purpose;
-use crate::values::servers::{Servers, bytes, elements, is_unknown, number, slot, text};
+use crate::values::servers::{Servers, bytes, elements, number, slot, text};
 use crate::values::{gone, key_length_command};
 
 struct Planner<'a, 'b> {
@@ -62,18 +62,11 @@ impl Planner<'_, '_> {
 
     /// Expiry by the server's clock, -1 for never.
     async fn expires(&mut self) -> Result<i64, ApiError> {
-        let mut command = redis::cmd("PEXPIRETIME");
-        command.arg(self.key);
-        let (host, mut replies) = self.servers.about(self.key, std::slice::from_ref(&command)).await?;
-        match replies.pop() {
-            Some(Ok(value)) => Ok(number(&value).unwrap_or(-1).max(-1)),
-            Some(Err(e)) if is_unknown(&e) => {
-                let left = self.count("PTTL", &[]).await?;
-                Ok(if left < 0 { -1 } else { self.clock().await? + left })
-            }
-            Some(Err(e)) => Err(self.servers.refused(&host, &command, &e)),
-            None => Err(ApiError::internal("The server gave no reply")),
+        if self.servers.knows("PEXPIRETIME").await? {
+            return Ok(self.count("PEXPIRETIME", &[]).await?.max(-1));
         }
+        let left = self.count("PTTL", &[]).await?;
+        Ok(if left < 0 { -1 } else { self.clock().await? + left })
     }
 
     /// The server's clock, in milliseconds since the Unix epoch.
@@ -85,15 +78,12 @@ impl Planner<'_, '_> {
 
     /// Expiry of a field, -1 for never and where the server has no such times.
     async fn field_expires(&mut self, field: &[u8]) -> Result<i64, ApiError> {
-        let mut command = redis::cmd("HPEXPIRETIME");
-        command.arg(self.key).arg("FIELDS").arg(1).arg(field);
-        let (host, mut replies) = self.servers.about(self.key, std::slice::from_ref(&command)).await?;
-        match replies.pop() {
-            Some(Ok(times)) => Ok(elements(&times).first().and_then(number).unwrap_or(-1).max(-1)),
-            Some(Err(e)) if is_unknown(&e) => Ok(-1),
-            Some(Err(e)) => Err(self.servers.refused(&host, &command, &e)),
-            None => Ok(-1),
+        if !self.servers.knows("HPEXPIRETIME").await? {
+            return Ok(-1);
         }
+        let key = self.key;
+        let times = self.ask(&[b"HPEXPIRETIME", key, b"FIELDS", b"1", field]).await?;
+        Ok(elements(&times).first().and_then(number).unwrap_or(-1).max(-1))
     }
 
     async fn field(&mut self, field: &[u8]) -> Result<Option<CacheBytes>, ApiError> {
@@ -213,15 +203,15 @@ impl Planner<'_, '_> {
 
     async fn delete(&mut self, kind: String) -> Result<Step, ApiError> {
         let key = self.key;
+        // Before anything that is a use of it.
+        let frequency = self.ask(&[b"OBJECT", b"FREQ", key]).await.ok().as_ref().and_then(number);
+        let idle_s = self.ask(&[b"OBJECT", b"IDLETIME", key]).await.ok().as_ref().and_then(number);
         let memory = number(&self.ask(&[b"MEMORY", b"USAGE", key, b"SAMPLES", b"5"]).await?).map(|n| n as f64);
         let length = match key_length_command(&kind) {
             Some(word) => self.count(word, &[]).await?,
             None => 0,
         };
         let snapshot = if memory.is_some_and(|bytes| bytes <= SNAPSHOT) {
-            // Before the dump, which is a use of it.
-            let frequency = self.ask(&[b"OBJECT", b"FREQ", key]).await.ok().as_ref().and_then(number);
-            let idle_s = self.ask(&[b"OBJECT", b"IDLETIME", key]).await.ok().as_ref().and_then(number);
             let dump = self.there(&[b"DUMP", key]).await?.ok_or_else(gone)?;
             Some(Snapshot { dump, frequency, idle_s })
         } else {

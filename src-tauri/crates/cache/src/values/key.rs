@@ -47,10 +47,12 @@ pub async fn key(target: &CacheTarget, password: Option<&Sensitive>, name: &[u8]
     let kind_of = command(&["TYPE"], name);
     let mut memory = command(&["MEMORY", "USAGE"], name);
     memory.arg("SAMPLES").arg(5);
+    // Redis 6 has no PEXPIRETIME.
+    let expires = if servers.knows("PEXPIRETIME").await? { "PEXPIRETIME" } else { "PTTL" };
     let commands = [
         kind_of.clone(),
         command(&["PTTL"], name),
-        command(&["PEXPIRETIME"], name),
+        command(&[expires], name),
         command(&["OBJECT", "ENCODING"], name),
         memory,
         command(&["OBJECT", "FREQ"], name),
@@ -69,7 +71,8 @@ pub async fn key(target: &CacheTarget, password: Option<&Sensitive>, name: &[u8]
         (_, Some(idle)) => KeyUse::IdleS(idle as f64),
         _ => KeyUse::Unknown,
     };
-    let (expires, encoding) = (found(2).and_then(number), found(3).and_then(text));
+    let expires_at = found(2).and_then(number).filter(|ms| *ms >= 0 && expires == "PEXPIRETIME");
+    let encoding = found(3).and_then(text);
     let bytes = found(4).and_then(number).map(|n| n as f64);
     let length = match length_of(&kind) {
         Some(word) => Some(number(&servers.one(name, &command(&[word], name)).await?).unwrap_or(0) as f64),
@@ -80,7 +83,7 @@ pub async fn key(target: &CacheTarget, password: Option<&Sensitive>, name: &[u8]
         kind,
         encoding,
         ttl,
-        expires_at_ms: expires.filter(|ms| *ms >= 0).map(|ms| ms as f64),
+        expires_at_ms: expires_at.map(|ms| ms as f64),
         bytes,
         length,
         used,

@@ -7,7 +7,7 @@ use redis::{Cmd, Value};
 
 use super::cut::{Read, cut_bytes, read, whole};
 use super::decode::decoded;
-use super::servers::{Servers, bytes, elements, is_unknown, number, text};
+use super::servers::{Servers, bytes, elements, number, text};
 use super::{gone, now_ms};
 use crate::connect::Purpose;
 
@@ -133,23 +133,16 @@ impl Reader<'_, '_> {
         // Names that were cut cannot be asked about.
         let names: Vec<(usize, Vec<u8>)> =
             found.chunks_exact(2).enumerate().filter_map(|(n, pair)| Some((n, bytes(&pair[0])?.to_vec()))).collect();
-        let mut field_ttls = false;
-        if !names.is_empty() {
+        let field_ttls = self.servers.knows("HPEXPIRETIME").await?;
+        if field_ttls && !names.is_empty() {
             let mut command = redis::cmd("HPEXPIRETIME");
             command.arg(self.key).arg("FIELDS").arg(names.len());
             for (_, name) in &names {
                 command.arg(name.as_slice());
             }
-            let (host, mut replies) = self.servers.about(self.key, std::slice::from_ref(&command)).await?;
-            match replies.pop() {
-                Some(Ok(times)) => {
-                    field_ttls = true;
-                    for ((n, _), time) in names.iter().zip(elements(&times)) {
-                        fields[*n].expires_at_ms = number(time).filter(|ms| *ms >= 0).map(|ms| ms as f64);
-                    }
-                }
-                Some(Err(e)) if !is_unknown(&e) => return Err(self.servers.refused(&host, &command, &e)),
-                _ => {}
+            let times = self.servers.one(self.key, &command).await?;
+            for ((n, _), time) in names.iter().zip(elements(&times)) {
+                fields[*n].expires_at_ms = number(time).filter(|ms| *ms >= 0).map(|ms| ms as f64);
             }
         }
         Ok((ValuePart::Hash { fields, field_ttls }, next))

@@ -48,6 +48,7 @@ pub(crate) struct Servers<'a> {
     open: HashMap<String, MultiplexedConnection>,
     /// Owners of slots, as redirects named them.
     owners: HashMap<u16, HostPort>,
+    known: HashMap<&'static str, bool>,
 }
 
 /// Slot of a key in a cluster: of what is between its first braces, if anything is.
@@ -71,12 +72,6 @@ pub(crate) fn is(error: &RedisError, word: &str) -> bool {
     error.code() == Some(word)
 }
 
-/// Whether the server does not know a command, or not with these words.
-pub(crate) fn is_unknown(error: &RedisError) -> bool {
-    let text = error.to_string().to_lowercase();
-    text.contains("unknown command") || text.contains("unknown subcommand") || text.contains("unknown redis command")
-}
-
 impl<'a> Servers<'a> {
     /// Finds the servers of a target.
     ///
@@ -91,7 +86,15 @@ impl<'a> Servers<'a> {
         if hosts.is_empty() {
             return Err(ApiError::bad_request("The cache's address names no host"));
         }
-        Ok(Self { target, password, purpose, hosts, open: HashMap::new(), owners: HashMap::new() })
+        Ok(Self {
+            target,
+            password,
+            purpose,
+            hosts,
+            open: HashMap::new(),
+            owners: HashMap::new(),
+            known: HashMap::new(),
+        })
     }
 
     pub(crate) fn is_cluster(&self) -> bool {
@@ -109,6 +112,22 @@ impl<'a> Servers<'a> {
             redis::cmd("CLIENT").arg("NO-TOUCH").arg("ON").query_async(&mut connection).await;
         self.open.insert(name, connection.clone());
         Ok(connection)
+    }
+
+    /// Whether the servers know a command. They are asked: an error about an unknown command repeats its words, and a connection does
+    /// not survive one whose words are no text.
+    pub(crate) async fn knows(&mut self, command: &'static str) -> Result<bool, ApiError> {
+        if let Some(known) = self.known.get(command) {
+            return Ok(*known);
+        }
+        let mut ask = redis::cmd("COMMAND");
+        ask.arg("INFO").arg(command);
+        let host = self.owner(b"");
+        let reply = self.batch(&host, std::slice::from_ref(&ask), false).await?.pop();
+        // An account that may not ask may still use it.
+        let known = !matches!(&reply, Some(Ok(Value::Array(all))) if matches!(all.as_slice(), [Value::Nil]));
+        self.known.insert(command, known);
+        Ok(known)
     }
 
     fn owner(&self, key: &[u8]) -> HostPort {
