@@ -13,6 +13,7 @@ mod error;
 mod info;
 mod load;
 mod memory;
+mod memory_keys;
 mod test;
 pub mod values;
 
@@ -22,4 +23,5 @@ pub use connect::Purpose;
 pub use discover::discover;
 pub use load::{LoadConnection, clients, connect_for_load, facts, servers};
 pub use memory::{MemoryCache, MemoryCacheCollector};
+pub use memory_keys::MemoryEdit;
 pub use test::test;

@@ -32,6 +32,7 @@ tables! {
     features::bench::cost::commands,
     features::bench::pool_size::commands,
     features::reports::commands,
+    features::cache::keys::commands,
 }
 
 /// Every command, in the order of declaration.

@@ -193,14 +193,22 @@ impl EditPlan {
         }
     }
 
-    /// The edited object, without names and values.
+    /// The edited object, without names and values: two edits of one part are the same object, of two parts they are two.
     pub fn object(&self) -> String {
+        let name = self
+            .name()
+            .and_then(|n| n.bytes().ok())
+            .map(|n| veiled(&n).split('#').next_back().map(|d| format!(" #{d}")));
+        format!("{} {}{}", self.veiled_key(), self.part(), name.flatten().unwrap_or_default())
+    }
+
+    fn veiled_key(&self) -> String {
         veiled(&self.key.bytes().unwrap_or_default())
     }
 
     /// Title in one line, without names and values.
     pub fn title(&self) -> String {
-        let object = self.object();
+        let object = self.veiled_key();
         let what = match &self.step {
             Step::Value { part: Part::String, old: None, .. } => "Make the string",
             Step::Value { part: Part::String, .. } => "Edit the string",
@@ -236,7 +244,7 @@ impl EditPlan {
     }
 
     fn sends(&self, back: bool) -> String {
-        let object = self.object();
+        let object = self.veiled_key();
         match &self.step {
             Step::Value { part, old, new, .. } => {
                 let (from, to) = if back { (new, old) } else { (old, new) };

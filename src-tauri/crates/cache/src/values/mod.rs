@@ -12,6 +12,7 @@ pub(crate) mod servers;
 
 pub use decode::{decoded, reads_as};
 pub use glob::escaped;
+pub(crate) use glob::matches;
 pub use key::key;
 pub(crate) use key::length_of as key_length_command;
 pub use list::keys;

@@ -1,5 +1,6 @@
 //! Caches: what is in them, and changes of it.
 pub(crate) mod door;
+pub(crate) mod keys;
 
 /// What is kept of caches while Perfdeck runs.
 #[derive(Default)]
