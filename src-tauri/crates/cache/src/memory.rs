@@ -29,11 +29,11 @@ impl Expiry<String, Value> for PerEntry {
 
 /// A bounded cache in this process: string keys, byte values, an expiry per entry.
 pub struct MemoryCache {
-    cache: Cache<String, Value>,
+    pub(crate) cache: Cache<String, Value>,
     max_bytes: u64,
     hits: AtomicU64,
     misses: AtomicU64,
-    writes: AtomicU64,
+    pub(crate) writes: AtomicU64,
     evicted: Arc<AtomicU64>,
 }
 

@@ -33,6 +33,7 @@ tables! {
     features::bench::pool_size::commands,
     features::cache::map::commands,
     features::reports::commands,
+    features::cache::keys::commands,
 }
 
 /// Every command, in the order of declaration.

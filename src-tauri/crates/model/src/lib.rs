@@ -13,6 +13,7 @@ mod advice;
 mod bench;
 mod cache_key;
 mod cache_map;
+mod cache_keys;
 mod catalogue;
 mod change;
 mod clock;
@@ -68,6 +69,11 @@ pub use cache_key::CacheBytes;
 pub use cache_map::{
     CacheMap, CacheMapPage, MapCount, MapDetail, MapNamespace, MapNode, MapOrder, MapPace, MapState, MapTtl,
     MapTtlBucket, MapType,
+};
+pub use cache_keys::{
+    CacheKey, CacheTtl, Decoded, EditOfChange, EditState, EditView, HashField, KeyEdit, KeyPage, KeyRow, KeySearch,
+    KeyUse, KeysMissing, ListElement, PlannedEdit, ScoredMember, StreamConsumer, StreamEntry, StreamGroup, TtlFilter,
+    ValueAt, ValueBytes, ValuePage, ValuePart,
 };
 pub use catalogue::{catalogue, is_rate, target_of, title_of, unit_of};
 pub use change::{Change, ChangeDetail, ChangeOffer, ChangeState, ChangeStep, Says, TargetSays};

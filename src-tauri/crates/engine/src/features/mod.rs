@@ -14,5 +14,6 @@ pub(crate) fn change_kinds() -> Vec<Box<dyn crate::core::changes::ChangeKind>> {
         Box::new(database::hide_index::HideIndex),
         Box::new(database::end_session::EndSession::CANCEL),
         Box::new(database::end_session::EndSession::TERMINATE),
+        Box::new(cache::keys::edit::CacheEdit),
     ]
 }

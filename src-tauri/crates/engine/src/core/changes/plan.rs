@@ -7,7 +7,7 @@ use perfdeck_model::{ApiError, Change, ChangePrediction, ChangeState, ChangeStep
 use perfdeck_words as words;
 use uuid::Uuid;
 
-use super::life::entry;
+use super::life::{entry, no_change};
 use super::store::Stored;
 use super::{At, ChangeKind, PLAN, Planned, address_of};
 use crate::Engine;
@@ -69,6 +69,13 @@ impl Engine {
                 Err(error)
             }
         }
+    }
+
+    /// A change as it was last stored, with what its kind knows of it.
+    pub(crate) async fn change_plan(&self, id: &str) -> Result<(Change, serde_json::Value), ApiError> {
+        let stored = self.core.store.change(id).await?.ok_or_else(|| no_change(id))?;
+        let plan = stored.own().clone();
+        Ok((self.shown(stored.change), plan))
     }
 
     fn new_change(

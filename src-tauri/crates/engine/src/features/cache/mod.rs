@@ -1,6 +1,7 @@
 //! Caches: what is in them, and changes of it.
 pub(crate) mod door;
 pub(crate) mod map;
+pub(crate) mod keys;
 
 /// What is kept of caches while Perfdeck runs.
 #[derive(Default)]

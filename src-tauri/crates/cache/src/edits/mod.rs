@@ -1,0 +1,336 @@
+//! Edits of keys: each is planned from what is there, written by a script that compares it with that in the server, and taken back by the
+//! same script the other way round. An edit changes nothing but what is edited: expiries of the key and of its fields, the text of
+//! numbers, order and duplicates stay.
+mod plan;
+mod run;
+
+pub use plan::plan;
+pub use run::{apply, look, undo};
+
+use perfdeck_model::{ApiError, CacheBytes, EditState};
+use perfdeck_words as words;
+use serde::{Deserialize, Serialize};
+
+/// Longest value that is edited, in bytes: it is compared in the server.
+pub const LONGEST: usize = 1 << 20;
+/// Memory of a key up to which it is dumped before it is removed, in bytes.
+pub const SNAPSHOT: f64 = 1_048_576.0;
+/// Distance from the ends of a list within which elements are put in or taken out: the server looks at each up to there.
+pub const REACH: f64 = 50_000.0;
+
+/// When a key expires.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub(crate) enum Expiry {
+    Never,
+    /// At a time, in milliseconds since the Unix epoch.
+    At(i64),
+    /// A time after it is set, both in milliseconds; the second is the server's clock when that was planned.
+    In(i64, i64),
+}
+
+impl Expiry {
+    fn text(self) -> String {
+        match self {
+            Self::Never => "never".to_owned(),
+            Self::At(ms) => format!("at:{ms}"),
+            Self::In(ms, since) => format!("in:{ms}:{since}"),
+        }
+    }
+}
+
+/// What of a key is edited.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) enum Part {
+    String,
+    Field(CacheBytes),
+    Member(CacheBytes),
+    Score(CacheBytes),
+    /// A place of a list, its neighbours, and the list's length when it was planned.
+    Element {
+        index: u64,
+        before: Option<CacheBytes>,
+        after: Option<CacheBytes>,
+        length: u64,
+    },
+    Entry(String),
+}
+
+/// A key as it was before it was removed.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Snapshot {
+    dump: CacheBytes,
+    frequency: Option<i64>,
+    idle_s: Option<i64>,
+}
+
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) enum Step {
+    /// One part: its value before and after, and the expiry of a field.
+    Value {
+        part: Part,
+        old: Option<CacheBytes>,
+        new: Option<CacheBytes>,
+        expiry: i64,
+    },
+    RenameField {
+        from: CacheBytes,
+        to: CacheBytes,
+        value: CacheBytes,
+    },
+    Expiry {
+        old: Expiry,
+        new: Expiry,
+    },
+    Rename {
+        to: CacheBytes,
+    },
+    Delete {
+        kind: String,
+        length: i64,
+        bytes: Option<f64>,
+        snapshot: Option<Snapshot>,
+    },
+}
+
+/// An edit as it is planned: all that is needed to write it, to ask about it and to take it back. It holds names and values.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub struct EditPlan {
+    key: CacheBytes,
+    step: Step,
+    /// Expiry of the key when it was planned, -1 for never.
+    expires: i64,
+}
+
+impl std::fmt::Debug for EditPlan {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("EditPlan")
+    }
+}
+
+/// A key's name without what may tell whose it is: its first segment where that is a plain word, and eight digits of its digest.
+pub fn veiled(key: &[u8]) -> String {
+    let digest = &sha1_smol::Sha1::from(key).digest().to_string()[..8];
+    let first = key.iter().position(|b| b":/.|".contains(b)).map(|end| &key[..end]).filter(|first| {
+        (1..=24).contains(&first.len()) && first.iter().all(|b| b.is_ascii_lowercase() || matches!(b, b'-' | b'_'))
+    });
+    match first.and_then(|first| std::str::from_utf8(first).ok()) {
+        Some(first) => format!("{first}:…#{digest}"),
+        None => format!("#{digest}"),
+    }
+}
+
+fn sized(value: Option<&CacheBytes>) -> String {
+    let length = value.and_then(|v| v.bytes().ok()).map_or(0, |b| b.len());
+    format!("<{}>", words::bytes(length as f64))
+}
+
+impl EditPlan {
+    /// Name of the key.
+    pub fn key(&self) -> &CacheBytes {
+        &self.key
+    }
+
+    /// What is edited, in a word.
+    pub fn part(&self) -> &'static str {
+        match &self.step {
+            Step::Value { part: Part::String, .. } => "value",
+            Step::Value { part: Part::Field(_), .. } => "field",
+            Step::Value { part: Part::Member(_) | Part::Score(_), .. } => "member",
+            Step::Value { part: Part::Element { .. }, .. } => "element",
+            Step::Value { part: Part::Entry(_), .. } => "entry",
+            Step::RenameField { .. } => "field name",
+            Step::Expiry { .. } => "expiry",
+            Step::Rename { .. } => "name",
+            Step::Delete { .. } => "key",
+        }
+    }
+
+    /// Name of the field, member or entry, or place of the element.
+    pub fn name(&self) -> Option<CacheBytes> {
+        match &self.step {
+            Step::Value { part: Part::Field(name) | Part::Member(name) | Part::Score(name), .. } => Some(name.clone()),
+            Step::Value { part: Part::Element { index, .. }, .. } => Some(CacheBytes::Text(index.to_string())),
+            Step::Value { part: Part::Entry(id), .. } => Some(CacheBytes::Text(id.clone())),
+            Step::RenameField { from, .. } => Some(from.clone()),
+            _ => None,
+        }
+    }
+
+    /// What is there before, and what after.
+    pub fn values(&self) -> (Option<CacheBytes>, Option<CacheBytes>) {
+        let text = |e: Expiry| {
+            Some(CacheBytes::Text(match e {
+                Expiry::Never => "never".to_owned(),
+                Expiry::At(ms) => format!("at {ms}"),
+                Expiry::In(ms, _) => format!("in {ms} ms"),
+            }))
+        };
+        match &self.step {
+            // Of a member and an entry only that it is there matters.
+            Step::Value { part: Part::Entry(_) | Part::Member(_), .. } => (None, None),
+            Step::Value { old, new, .. } => (old.clone(), new.clone()),
+            Step::RenameField { from, to, .. } => (Some(from.clone()), Some(to.clone())),
+            Step::Expiry { old, new } => (text(*old), text(*new)),
+            Step::Rename { to } => (Some(self.key.clone()), Some(to.clone())),
+            Step::Delete { .. } => (None, None),
+        }
+    }
+
+    /// Whether it can be taken back.
+    pub fn undoes(&self) -> bool {
+        match &self.step {
+            Step::Value { part: Part::Entry(_), .. } => false,
+            Step::Delete { snapshot, .. } => snapshot.is_some(),
+            _ => true,
+        }
+    }
+
+    /// Memory that it frees, in bytes; `None` where that is unknown, or nothing is freed.
+    pub fn frees(&self) -> Option<f64> {
+        match &self.step {
+            Step::Delete { bytes, .. } => *bytes,
+            _ => None,
+        }
+    }
+
+    /// The edited object, without names and values: two edits of one part are the same object, of two parts they are two.
+    pub fn object(&self) -> String {
+        let name = self
+            .name()
+            .and_then(|n| n.bytes().ok())
+            .map(|n| veiled(&n).split('#').next_back().map(|d| format!(" #{d}")));
+        format!("{} {}{}", self.veiled_key(), self.part(), name.flatten().unwrap_or_default())
+    }
+
+    fn veiled_key(&self) -> String {
+        veiled(&self.key.bytes().unwrap_or_default())
+    }
+
+    /// Title in one line, without names and values.
+    pub fn title(&self) -> String {
+        let object = self.veiled_key();
+        let what = match &self.step {
+            Step::Value { part: Part::String, old: None, .. } => "Make the string",
+            Step::Value { part: Part::String, .. } => "Edit the string",
+            Step::Value { part: Part::Field(_), old: None, .. } => "Add a field to the hash",
+            Step::Value { part: Part::Field(_), new: None, .. } => "Remove a field of the hash",
+            Step::Value { part: Part::Field(_), .. } => "Edit a field of the hash",
+            Step::Value { part: Part::Member(_), old: None, .. } => "Add a member to the set",
+            Step::Value { part: Part::Member(_), .. } => "Remove a member of the set",
+            Step::Value { part: Part::Score(_), old: None, .. } => "Add a member to the sorted set",
+            Step::Value { part: Part::Score(_), new: None, .. } => "Remove a member of the sorted set",
+            Step::Value { part: Part::Score(_), .. } => "Edit a score of the sorted set",
+            Step::Value { part: Part::Element { .. }, old: None, .. } => "Insert an element into the list",
+            Step::Value { part: Part::Element { .. }, new: None, .. } => "Remove an element of the list",
+            Step::Value { part: Part::Element { .. }, .. } => "Edit an element of the list",
+            Step::Value { part: Part::Entry(_), .. } => "Remove an entry of the stream",
+            Step::RenameField { .. } => "Rename a field of the hash",
+            Step::Expiry { new: Expiry::Never, .. } => "Let the key never expire:",
+            Step::Expiry { .. } => "Set the expiry of the key",
+            Step::Rename { .. } => "Rename the key",
+            Step::Delete { .. } => "Remove the key",
+        };
+        format!("{what} `{object}`")
+    }
+
+    /// What is sent, without names and values; the comparison is in the same script.
+    pub fn statement(&self) -> String {
+        self.sends(false)
+    }
+
+    /// What takes it back; `None` when nothing does.
+    pub fn undo_statement(&self) -> Option<String> {
+        self.undoes().then(|| self.sends(true))
+    }
+
+    fn sends(&self, back: bool) -> String {
+        let object = self.veiled_key();
+        match &self.step {
+            Step::Value { part, old, new, .. } => {
+                let (from, to) = if back { (new, old) } else { (old, new) };
+                let value = sized(to.as_ref());
+                match (part, to.is_some()) {
+                    (Part::String, true) => format!("SET {object} {value} KEEPTTL"),
+                    (Part::String, false) => format!("UNLINK {object}"),
+                    (Part::Field(_), true) => format!("HSET {object} <field> {value}"),
+                    (Part::Field(_), false) => format!("HDEL {object} <field>"),
+                    (Part::Member(_), true) => format!("SADD {object} <member>"),
+                    (Part::Member(_), false) => format!("SREM {object} <member>"),
+                    (Part::Score(_), true) => format!("ZADD {object} <score> <member>"),
+                    (Part::Score(_), false) => format!("ZREM {object} <member>"),
+                    (Part::Element { index, .. }, true) if from.is_some() => format!("LSET {object} {index} {value}"),
+                    (Part::Element { index, .. }, true) => format!("LINSERT {object} at {index} {value}"),
+                    (Part::Element { index, .. }, false) => format!("LREM {object} at {index}"),
+                    (Part::Entry(_), _) => format!("XDEL {object} <entry>"),
+                }
+            }
+            Step::RenameField { value, .. } => {
+                format!("HSET {object} <field> {}; HDEL {object} <field>", sized(Some(value)))
+            }
+            Step::Expiry { old, new } => match if back { *old } else { *new } {
+                Expiry::Never => format!("PERSIST {object}"),
+                Expiry::At(ms) => format!("PEXPIREAT {object} {ms}"),
+                Expiry::In(ms, _) => format!("PEXPIRE {object} {ms}"),
+            },
+            Step::Rename { to } => {
+                let to = veiled(&to.bytes().unwrap_or_default());
+                if back { format!("RENAMENX {to} {object}") } else { format!("RENAMENX {object} {to}") }
+            }
+            Step::Delete { .. } if back => format!("RESTORE {object} <snapshot> ABSTTL"),
+            Step::Delete { .. } => format!("UNLINK {object}"),
+        }
+    }
+
+    /// Further sentences that a person should know before.
+    pub fn notes(&self) -> Vec<String> {
+        let mut notes = vec![
+            "It is written only if the server still has what was seen; what another client wrote meanwhile is kept"
+                .to_owned(),
+        ];
+        match &self.step {
+            Step::Value { part: Part::Entry(_), .. } => {
+                notes.push("It cannot be undone: a stream takes no entry with an earlier identifier".to_owned());
+            }
+            Step::Delete { snapshot: None, .. } => notes.push(format!(
+                "It cannot be undone: a snapshot of what takes more than {} would block the server",
+                words::bytes(SNAPSHOT)
+            )),
+            Step::Delete { .. } => {
+                notes.push("Undoing restores it with its expiry, unless a key of its name is there by then".to_owned())
+            }
+            _ => {}
+        }
+        notes
+    }
+}
+
+/// Why nothing was written.
+pub(crate) fn changed() -> ApiError {
+    ApiError::new(
+        perfdeck_model::ErrorCode::Conflict,
+        "Another client wrote it after it was opened, so nothing was written",
+    )
+    .hint("Read it again, and choose what is to be kept")
+}
+
+fn state(word: &str) -> EditState {
+    match word {
+        "old" => EditState::AsOpened,
+        "new" | "done" => EditState::AsWritten,
+        _ => EditState::Changed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::veiled;
+
+    #[test]
+    fn a_veiled_name_tells_its_namespace_and_nobody() {
+        let shown = veiled(b"user:jane@example.com");
+        assert!(shown.starts_with("user:…#") && !shown.contains("jane"), "{shown}");
+        assert!(veiled(b"jane@example.com").starts_with('#'), "without a namespace nothing but a digest");
+        assert!(veiled(b"118:notes").starts_with('#'), "an identifier is no namespace");
+        assert_ne!(veiled(b"user:1"), veiled(b"user:2"), "two keys are two");
+    }
+}
