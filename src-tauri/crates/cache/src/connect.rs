@@ -16,6 +16,8 @@ use tokio_rustls::rustls::pki_types::ServerName;
 use crate::cluster;
 use crate::error::{DEADLINE, no_password_given, no_password_set, untrusted};
 pub(crate) use crate::error::{explain, silent};
+use crate::load::servers;
+use crate::own::Counted;
 
 /// How the servers of a target are connected to: its parameters, files and secrets understood once.
 pub(crate) struct Way {
@@ -24,6 +26,8 @@ pub(crate) struct Way {
     /// What was verified, and against what; for a driver that opens its own connections.
     pub(crate) trust: Option<Trust>,
     limit: Option<Duration>,
+    /// Whether it stands for an application: what is sent is not counted as Perfdeck's own.
+    load: bool,
 }
 
 /// Reads a file that a parameter names.
@@ -42,7 +46,8 @@ impl Way {
     pub(crate) async fn to(target: &CacheTarget, password: Option<&Sensitive>) -> Result<Self, ApiError> {
         let address = &target.address;
         let wanted = address.options().map_err(|e| ApiError::bad_request(e.message).hint(e.hint))?;
-        let mut redis = RedisConnectionInfo::default();
+        // Two commands less for each connection, which servers before 7.2 refuse; its name says whose it is.
+        let mut redis = RedisConnectionInfo::default().set_skip_set_lib_name();
         if let Some(user) = &address.username {
             redis = redis.set_username(user);
         }
@@ -83,7 +88,12 @@ impl Way {
             })?);
             trust = Some(all);
         }
-        Ok(Self { redis, tls, trust, limit: wanted.connect_timeout })
+        Ok(Self { redis, tls, trust, limit: wanted.connect_timeout, load: false })
+    }
+
+    /// For load, which is an application's and not Perfdeck's own.
+    pub(crate) fn for_load(self) -> Self {
+        Self { load: true, ..self }
     }
 
     /// Opens a connection to one server. The driver's own TLS knows no certificate that is its own root and no
@@ -96,13 +106,18 @@ impl Way {
         let stream = TcpStream::connect((host.host.as_str(), host.port)).await?;
         stream.set_nodelay(true)?;
         match &self.tls {
-            None => self.over(stream, config).await,
+            None => self.over(self.counted(stream, host), config).await,
             Some(client) => {
                 let name = ServerName::try_from(host.host.clone()).map_err(std::io::Error::other)?;
                 let stream = TlsConnector::from(client.config.clone()).connect(name, stream).await?;
-                self.over(stream, config).await
+                self.over(self.counted(stream, host), config).await
             }
         }
+    }
+
+    /// A stream whose commands are counted as Perfdeck's own, unless they are load.
+    pub(crate) fn counted<S>(&self, stream: S, host: &HostPort) -> Counted<S> {
+        if self.load { Counted::load(stream) } else { Counted::own(stream, host) }
     }
 
     async fn over<S>(&self, stream: S, config: AsyncConnectionConfig) -> Result<MultiplexedConnection, RedisError>
@@ -162,8 +177,13 @@ impl Way {
     /// Whether the server serves clients that give no password.
     async fn opens_without_password(&self, host: &HostPort) -> bool {
         let work = async {
-            let bare =
-                Self { redis: RedisConnectionInfo::default(), tls: self.tls.clone(), trust: None, limit: self.limit };
+            let bare = Self {
+                redis: RedisConnectionInfo::default(),
+                tls: self.tls.clone(),
+                trust: None,
+                limit: self.limit,
+                load: false,
+            };
             let config = AsyncConnectionConfig::new().set_response_timeout(Some(DEADLINE));
             let mut connection = bare.open(host, config).await?;
             redis::cmd("PING").exec_async(&mut connection).await
@@ -191,11 +211,13 @@ pub enum Purpose {
     Keys,
     /// What alters keys.
     Change,
+    /// Every command that the server does, for a short time.
+    Watch,
 }
 
 impl Purpose {
     /// Every purpose.
-    pub const ALL: [Self; 5] = [Self::Monitoring, Self::Scan, Self::Probe, Self::Keys, Self::Change];
+    pub const ALL: [Self; 6] = [Self::Monitoring, Self::Scan, Self::Probe, Self::Keys, Self::Change, Self::Watch];
 
     /// Name that a connection of this purpose has at the server.
     pub fn name(self) -> &'static str {
@@ -205,6 +227,7 @@ impl Purpose {
             Self::Probe => "perfdeck-probe",
             Self::Keys => "perfdeck-keys",
             Self::Change => "perfdeck-change",
+            Self::Watch => "perfdeck-watch",
         }
     }
 }
@@ -216,6 +239,20 @@ pub(crate) async fn connect(
     password: Option<&Sensitive>,
 ) -> Result<MultiplexedConnection, ApiError> {
     connect_as(target, host, password, Purpose::Monitoring).await
+}
+
+/// Connects for a purpose to the server of a cache, the primary that Sentinels name, or the first primary of a cluster.
+///
+/// # Errors
+/// As a connection test would say it.
+pub async fn opened_as(
+    target: &CacheTarget,
+    password: Option<&Sensitive>,
+    purpose: Purpose,
+) -> Result<MultiplexedConnection, ApiError> {
+    let servers = servers(target, password).await?;
+    let Some(first) = servers.first() else { return Err(ApiError::bad_request("The cache's address names no host")) };
+    connect_as(target, first, password, purpose).await
 }
 
 /// Connects to one server.

@@ -11,13 +11,16 @@ mod discover;
 mod error;
 mod info;
 mod load;
+mod look;
 mod memory;
+mod own;
 mod test;
 
 pub use collector::CacheCollector;
 pub use commands::{CommandCounts, CommandReader};
-pub use connect::Purpose;
+pub use connect::{Purpose, opened_as};
 pub use discover::discover;
 pub use load::{LoadConnection, clients, connect_for_load, facts, servers};
+pub use look::CacheReader;
 pub use memory::{MemoryCache, MemoryCacheCollector};
 pub use test::test;

@@ -111,6 +111,16 @@ impl MemoryCache {
         (hits + misses, self.writes.load(Ordering::Relaxed))
     }
 
+    /// Bytes of keys and values, with what it needs for each.
+    pub fn weight(&self) -> u64 {
+        self.cache.weighted_size()
+    }
+
+    /// Most bytes that it takes.
+    pub fn max_bytes(&self) -> u64 {
+        self.max_bytes
+    }
+
     /// Keys and how many of them never expire.
     pub fn keys(&self) -> (u64, u64) {
         self.cache.iter().fold((0, 0), |(n, f), (_, v)| (n + 1, f + u64::from(v.1.is_none())))

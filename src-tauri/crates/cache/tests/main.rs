@@ -4,6 +4,8 @@ mod announced;
 mod cleartext;
 mod collector;
 mod facts;
+mod look;
 mod naming;
 mod protected;
+mod purposes;
 mod stages;

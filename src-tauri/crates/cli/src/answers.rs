@@ -8,9 +8,9 @@ use perfdeck_engine::pool_size::PoolSizing;
 use perfdeck_engine::statements::Statements;
 use perfdeck_engine::{DeletedItem, StoredComparison, StoredKnee};
 use perfdeck_model::{
-    Blocking, Change, ConnectionReport, DatabaseActivity, DatabaseHealth, DatabaseIndexes, DatabasePools,
-    DatabaseSession, DatabaseSizes, Environment, EnvironmentSummary, IndexAdvice, IndexBloat, JournalEntry, OwnCost,
-    PreparedTransaction, ReportFile, Run, RunSummary, StatementPlan, TargetStatus,
+    Blocking, Change, ConnectionReport, DatabaseActivity, DatabaseIndexes, DatabasePools, DatabaseSession,
+    DatabaseSizes, Environment, EnvironmentSummary, IndexAdvice, IndexBloat, JournalEntry, OwnCost,
+    PreparedTransaction, ReportFile, Run, RunSummary, StatementPlan, TargetHealth, TargetStatus,
 };
 use schemars::{JsonSchema, schema_for};
 use serde::Serialize;
@@ -136,7 +136,7 @@ pub(crate) struct Health {
     pub(crate) schema: &'static str,
     pub(crate) environment: String,
     #[serde(flatten)]
-    pub(crate) health: DatabaseHealth,
+    pub(crate) health: TargetHealth,
 }
 
 /// `perfctl db sizes`: `perfdeck.sizes/1`.

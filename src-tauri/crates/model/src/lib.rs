@@ -11,8 +11,10 @@ mod activity;
 mod address;
 mod advice;
 mod bench;
+mod cache_look;
 mod catalogue;
 mod change;
+pub mod checks;
 mod clock;
 mod collect;
 mod columns;
@@ -62,6 +64,12 @@ pub use bench::{
     RunState, RunSummary, StageResult, StatusCount, StepResult, ThresholdCount, ThresholdResult, few_for_point,
     heat_bucket, samples_for, too_small,
 };
+pub use cache_look::{
+    CacheClient, CacheClientState, CacheClients, CacheCommandCost, CacheCommandRecent, CacheDatabase, CacheDoctor,
+    CacheErrorCount, CacheLatencyEvent, CacheLatencySpike, CacheLink, CacheLook, CacheMemory, CacheNode,
+    CachePersistence, CacheRecent, CacheReplica, CacheSizeBucket, CacheSlotRange, CacheSlots, CacheSlowEntry,
+    CacheSlowKind, CacheSlowLog, CacheTotals, CacheTypeSizes, CacheUnknown, CacheWord, CacheWordKind,
+};
 pub use catalogue::{catalogue, is_rate, target_of, title_of, unit_of};
 pub use change::{Change, ChangeDetail, ChangeOffer, ChangeState, ChangeStep, Says, TargetSays};
 pub use clock::{Clock, ManualClock, SystemClock};
@@ -76,7 +84,7 @@ pub use environment::{
 pub use error::{ApiError, ErrorCode, Remedy};
 pub use finding::{Finding, FindingAction, FindingStatement, FindingTarget, FindingValue, Proof};
 pub use frame::{Frame, FrameKind, OwnCost, TargetState, TargetStatus};
-pub use health::{CheckFix, CheckState, CheckThreshold, DatabaseHealth, HealthCheck};
+pub use health::{CheckFix, CheckState, CheckThreshold, HealthCheck, TargetHealth};
 pub use index_spec::{IndexSpec, IndexSpecKey, IndexSpecKeyOf};
 pub use indexes::{
     ConstraintKind, DatabaseIndexes, IndexConstraint, IndexFinding, IndexFindingKind, IndexIdentity, IndexKey,

@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use perfdeck_engine as api;
 use perfdeck_engine::{ByEnvironment, Engine};
-use perfdeck_model::{CheckState, DatabaseHealth, HealthCheck};
+use perfdeck_model::{CheckState, HealthCheck, TargetHealth};
 
 use crate::answers::Health;
 use crate::args::Source;
@@ -20,7 +20,7 @@ fn word(state: CheckState) -> &'static str {
 }
 
 /// The exit code: what fails outweighs what could not be asked.
-fn code(health: &DatabaseHealth) -> u8 {
+fn code(health: &TargetHealth) -> u8 {
     match health.state {
         CheckState::Failing => VERDICT,
         _ if health.is_incomplete() => INCOMPLETE,
