@@ -411,7 +411,7 @@ async fn sample(connections: &mut [(HostPort, MultiplexedConnection)]) -> Sample
 }
 
 /// The part of a key before its first colon; `None` for keys without one, whose whole name could be someone's data.
-fn prefix(name: &[u8]) -> Option<String> {
+pub(crate) fn prefix(name: &[u8]) -> Option<String> {
     let end = name.iter().position(|b| *b == b':')?;
     let text = std::str::from_utf8(&name[..end]).ok()?;
     let plain = text.len() <= 40 && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'));

@@ -8,7 +8,7 @@ use redis::{
     AsyncConnectionConfig, ConnectionAddr, ConnectionInfo, ErrorKind, IntoConnectionInfo, RedisConnectionInfo,
     RedisError,
 };
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::ServerName;
@@ -29,6 +29,10 @@ pub(crate) struct Way {
     /// Whether it stands for an application: what is sent is not counted as Perfdeck's own.
     load: bool,
 }
+
+/// A stream to a server, encrypted or not.
+pub(crate) trait Spoken: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Spoken for S {}
 
 /// Reads a file that a parameter names.
 async fn file(parameter: &str, path: &str) -> Result<Vec<u8>, ApiError> {
@@ -118,6 +122,44 @@ impl Way {
     /// A stream whose commands are counted as Perfdeck's own, unless they are load.
     pub(crate) fn counted<S>(&self, stream: S, host: &HostPort) -> Counted<S> {
         if self.load { Counted::load(stream) } else { Counted::own(stream, host) }
+    }
+
+    /// A stream to one server, signed in and named; what is spoken over it is the caller's. Everything that was written has been answered
+    /// when it comes.
+    pub(crate) async fn spoken(&self, host: &HostPort, purpose: Purpose) -> Result<Box<dyn Spoken>, RedisError> {
+        let stream = TcpStream::connect((host.host.as_str(), host.port)).await?;
+        stream.set_nodelay(true)?;
+        let mut stream: Box<dyn Spoken> = match &self.tls {
+            None => Box::new(self.counted(stream, host)),
+            Some(client) => {
+                let name = ServerName::try_from(host.host.clone()).map_err(std::io::Error::other)?;
+                Box::new(self.counted(TlsConnector::from(client.config.clone()).connect(name, stream).await?, host))
+            }
+        };
+        let mut commands = Vec::new();
+        if let Some(password) = self.redis.password() {
+            let mut auth = redis::cmd("AUTH");
+            if let Some(user) = self.redis.username() {
+                auth.arg(user);
+            }
+            commands.push(auth.arg(password).get_packed_command());
+        }
+        commands.push(redis::cmd("CLIENT").arg("SETNAME").arg(purpose.name()).get_packed_command());
+        for (i, command) in commands.iter().enumerate() {
+            stream.write_all(command).await?;
+            let mut line = Vec::new();
+            while !line.ends_with(b"\r\n") && line.len() < 1_000 {
+                line.push(stream.read_u8().await?);
+            }
+            // A server that forbids naming a connection still serves.
+            if line.starts_with(b"-") && i + 1 < commands.len() {
+                let parsed = redis::parse_redis_value(&line)?;
+                if let redis::Value::ServerError(error) = parsed {
+                    return Err(error.into());
+                }
+            }
+        }
+        Ok(stream)
     }
 
     async fn over<S>(&self, stream: S, config: AsyncConnectionConfig) -> Result<MultiplexedConnection, RedisError>

@@ -21,6 +21,6 @@ pub use commands::{CommandCounts, CommandReader};
 pub use connect::{Purpose, opened_as};
 pub use discover::discover;
 pub use load::{LoadConnection, clients, connect_for_load, facts, servers};
-pub use look::CacheReader;
+pub use look::{CacheReader, MOST_SECONDS, USUAL_SECONDS};
 pub use memory::{MemoryCache, MemoryCacheCollector};
 pub use test::test;

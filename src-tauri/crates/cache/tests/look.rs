@@ -512,3 +512,53 @@ async fn the_cache_in_this_process_says_what_it_cannot_have() {
         "what it never tells is not missed: {health:#?}"
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn heat_is_told_by_counters_and_by_commands() {
+    for server in
+        [Redis::start_with(HEALTHY).await.expect("Redis"), Redis::start_valkey(HEALTHY).await.expect("Valkey")]
+    {
+        let mut traffic = server.connect().await.expect("a connection");
+        for i in 0..200 {
+            run(&mut traffic, &[&format!("SET hot:{i} x EX 600"), &format!("SET cold:{i} x EX 600")]).await;
+        }
+        for _ in 0..100 {
+            let lines: Vec<String> = (0..200).map(|i| format!("GET hot:{i}")).collect();
+            run(&mut traffic, &lines.iter().map(String::as_str).collect::<Vec<_>>()).await;
+        }
+        let mut reader = reader(&server.url());
+        let heat = reader.heat(&SystemClock).await.expect("counters");
+        let hottest = &heat.namespaces[0];
+        assert_eq!(hottest.name.as_deref(), Some("hot:*"), "{}: {heat:#?}", heat.version);
+        assert!(hottest.share > 0.8 && hottest.share_low.is_some_and(|low| low < hottest.share), "{hottest:?}");
+        assert!(heat.keys[0].name.starts_with("hot:") && heat.sampled >= 4_000, "{:?}", heat.keys[0]);
+
+        // Commands of a short time: two of three reads of `user` are hits, and the third is filled.
+        let other = tokio::spawn(async move {
+            let lines = ["GET user:1", "GET user:2", "GET user:3", "SET user:3 v EX 60"];
+            for _ in 0..10_000 {
+                run(&mut traffic, &lines).await;
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        });
+        let seen = reader.watch(0.5, &SystemClock).await.expect("watched");
+        other.abort();
+        let user = seen.namespaces.iter().find(|n| n.name.as_deref() == Some("user:*")).expect("user");
+        assert!(user.hit_ratio_at_most.is_some_and(|h| (h - 2.0 / 3.0).abs() < 0.05), "{user:?}");
+        assert!(seen.took_s < 2.0 && seen.sampled > 20, "{seen:?}");
+        assert_eq!(seen.namespaces.len(), 1, "nothing of Perfdeck's own: {:?}", seen.namespaces);
+        perfdeck_testkit::eventually(Duration::from_secs(5), async || {
+            let list = format!("{:?}", server.execute(&["CLIENT", "LIST"]).await.expect("a list"));
+            !list.contains("perfdeck-watch")
+        })
+        .await;
+    }
+    // A server that keeps no counters, and an account that may not watch.
+    let plain = Redis::start().await.expect("Redis");
+    let refused = reader(&plain.url()).heat(&SystemClock).await.expect_err("no counters");
+    assert!(refused.hint.is_some_and(|h| h.contains("allkeys-lfu")), "with what turns them on");
+    plain.execute(&["ACL", "SETUSER", "reader", "on", ">pw", "+ping", "+info"]).await.expect("an account");
+    let url = format!("redis://reader:pw@127.0.0.1:{}/0", plain.port());
+    let refused = reader(&url).watch(0.2, &SystemClock).await.expect_err("may not");
+    assert_eq!(refused.hint.as_deref(), Some("ACL SETUSER reader +monitor"), "the exact rule");
+}

@@ -8,9 +8,9 @@ use perfdeck_engine::pool_size::PoolSizing;
 use perfdeck_engine::statements::Statements;
 use perfdeck_engine::{DeletedItem, StoredComparison, StoredKnee};
 use perfdeck_model::{
-    Blocking, Change, ConnectionReport, DatabaseActivity, DatabaseIndexes, DatabasePools, DatabaseSession,
-    DatabaseSizes, Environment, EnvironmentSummary, IndexAdvice, IndexBloat, JournalEntry, OwnCost,
-    PreparedTransaction, ReportFile, Run, RunSummary, StatementPlan, TargetHealth, TargetStatus,
+    Blocking, CacheClients, CacheHeat, CacheSlowLog, Change, ConnectionReport, DatabaseActivity, DatabaseIndexes,
+    DatabasePools, DatabaseSession, DatabaseSizes, Environment, EnvironmentSummary, IndexAdvice, IndexBloat,
+    JournalEntry, OwnCost, PreparedTransaction, ReportFile, Run, RunSummary, StatementPlan, TargetHealth, TargetStatus,
 };
 use schemars::{JsonSchema, schema_for};
 use serde::Serialize;
@@ -130,13 +130,40 @@ pub(crate) struct Pools {
     pub(crate) pools: DatabasePools,
 }
 
-/// `perfctl db health`: `perfdeck.health/1`.
+/// `perfctl db health` and `perfctl cache health`: `perfdeck.health/1`.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Health {
     pub(crate) schema: &'static str,
     pub(crate) environment: String,
     #[serde(flatten)]
     pub(crate) health: TargetHealth,
+}
+
+/// `perfctl cache slowlog`: `perfdeck.cache_slowlog/1`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct CacheSlow {
+    pub(crate) schema: &'static str,
+    pub(crate) environment: String,
+    #[serde(flatten)]
+    pub(crate) log: CacheSlowLog,
+}
+
+/// `perfctl cache clients`: `perfdeck.cache_clients/1`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct CacheClientList {
+    pub(crate) schema: &'static str,
+    pub(crate) environment: String,
+    #[serde(flatten)]
+    pub(crate) found: CacheClients,
+}
+
+/// `perfctl cache hot`: `perfdeck.cache_hot/1`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct CacheHot {
+    pub(crate) schema: &'static str,
+    pub(crate) environment: String,
+    #[serde(flatten)]
+    pub(crate) heat: CacheHeat,
 }
 
 /// `perfctl db sizes`: `perfdeck.sizes/1`.
@@ -334,6 +361,9 @@ pub(crate) fn write_schemas(dir: &Path) -> std::io::Result<()> {
         ("statements", schema_for!(TopStatements)),
         ("pools", schema_for!(Pools)),
         ("health", schema_for!(Health)),
+        ("cache_slowlog", schema_for!(CacheSlow)),
+        ("cache_clients", schema_for!(CacheClientList)),
+        ("cache_hot", schema_for!(CacheHot)),
         ("sizes", schema_for!(Sizes)),
         ("indexes", schema_for!(Indexes)),
         ("advice", schema_for!(Advice)),

@@ -88,6 +88,7 @@ pub use crate::features::bench::part::BenchPart;
 pub use crate::features::bench::plans::SavedPlan;
 pub use crate::features::bench::preview::BenchPreview;
 pub use crate::features::bench::work::{BenchSpec, PlanFolder};
+pub use crate::features::cache::look::commands as cache_look;
 pub use crate::features::database::commands as database;
 pub use crate::features::database::create_index::{IndexText, index_spec};
 pub use crate::features::database::statements::answer as statements;

@@ -534,3 +534,71 @@ pub struct CacheClients {
     /// What is not known, and why.
     pub unknown: Vec<CacheUnknown>,
 }
+
+/// How the heat of keys was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CacheHeatMethod {
+    /// The counters of use that servers keep under an LFU policy, of keys drawn at random.
+    Lfu,
+    /// The commands of a short time, all of them.
+    Monitor,
+}
+
+/// The heat of a namespace.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS, schemars::JsonSchema)]
+pub struct CacheHeatNamespace {
+    /// What its keys' names begin with, such as `session:*`; `null` for names without a delimiter, which may be data.
+    pub name: Option<String>,
+    /// Keys that were drawn (LFU), or uses of keys that were seen (monitor).
+    pub seen: u64,
+    /// Its share of all use, 0 to 1: estimated from the counters (LFU), or of the uses that were seen.
+    pub share: f64,
+    /// 95 % interval of the share by the size of the sample; `null` where all of a time was seen.
+    pub share_low: Option<f64>,
+    /// Its upper end.
+    pub share_high: Option<f64>,
+    /// Mean of the counters, 0 to 255, which grow with the logarithm of use; `null` where commands were seen.
+    pub mean_counter: Option<f64>,
+    /// Reads per second; `null` from counters.
+    pub reads_per_s: Option<f64>,
+    /// Writes per second; `null` from counters.
+    pub writes_per_s: Option<f64>,
+    /// Most that its hit ratio can be, 0 to 1: a key that is written after it was read was missed. A miss after which nothing is written is not
+    /// seen. `null` without reads, and from counters.
+    pub hit_ratio_at_most: Option<f64>,
+}
+
+/// A key that is used much.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS, schemars::JsonSchema)]
+pub struct CacheHotKey {
+    /// Its name; bytes that are no text as `\xNN`.
+    pub name: String,
+    /// Its counter, 0 to 255 (LFU), or how often it was used in the time (monitor).
+    pub uses: f64,
+}
+
+/// Which namespaces and keys are used most.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS, schemars::JsonSchema)]
+pub struct CacheHeat {
+    /// Time in milliseconds since the Unix epoch.
+    pub at_ms: f64,
+    /// How it was found.
+    pub method: CacheHeatMethod,
+    /// Time that it took, in seconds; of a monitor the time that was watched.
+    pub took_s: f64,
+    /// Product and version.
+    pub version: String,
+    /// Keys that were drawn, or commands that were seen.
+    pub sampled: u64,
+    /// What ended it before its time, such as "8 MiB were read"; `null` when nothing did.
+    pub ended_by: Option<String>,
+    /// Namespaces, hottest first; at most 200.
+    pub namespaces: Vec<CacheHeatNamespace>,
+    /// Namespaces beyond those.
+    pub left_out: u64,
+    /// Keys, hottest first; at most 50.
+    pub keys: Vec<CacheHotKey>,
+    /// What is not known, and why.
+    pub unknown: Vec<CacheUnknown>,
+}

@@ -42,6 +42,8 @@ pub enum JobResult {
     Change(String),
     /// Advice on indexes.
     Advice(String),
+    /// Heat of a cache's keys, by its environment.
+    CacheHeat(String),
 }
 
 impl JobResult {
@@ -57,7 +59,8 @@ impl JobResult {
             | Self::Report(id)
             | Self::Bloat(id)
             | Self::Change(id)
-            | Self::Advice(id) => id,
+            | Self::Advice(id)
+            | Self::CacheHeat(id) => id,
         }
     }
 }

@@ -66,9 +66,10 @@ pub use bench::{
 };
 pub use cache_look::{
     CacheClient, CacheClientState, CacheClients, CacheCommandCost, CacheCommandRecent, CacheDatabase, CacheDoctor,
-    CacheErrorCount, CacheLatencyEvent, CacheLatencySpike, CacheLink, CacheLook, CacheMemory, CacheNode,
-    CachePersistence, CacheRecent, CacheReplica, CacheSizeBucket, CacheSlotRange, CacheSlots, CacheSlowEntry,
-    CacheSlowKind, CacheSlowLog, CacheTotals, CacheTypeSizes, CacheUnknown, CacheWord, CacheWordKind,
+    CacheErrorCount, CacheHeat, CacheHeatMethod, CacheHeatNamespace, CacheHotKey, CacheLatencyEvent, CacheLatencySpike,
+    CacheLink, CacheLook, CacheMemory, CacheNode, CachePersistence, CacheRecent, CacheReplica, CacheSizeBucket,
+    CacheSlotRange, CacheSlots, CacheSlowEntry, CacheSlowKind, CacheSlowLog, CacheTotals, CacheTypeSizes, CacheUnknown,
+    CacheWord, CacheWordKind,
 };
 pub use catalogue::{catalogue, is_rate, target_of, title_of, unit_of};
 pub use change::{Change, ChangeDetail, ChangeOffer, ChangeState, ChangeStep, Says, TargetSays};

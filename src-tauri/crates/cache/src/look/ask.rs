@@ -50,7 +50,8 @@ impl Door<'_> {
         command.query_async(&mut self.connection.clone()).await.map_err(|e| self.unanswered(words, rule, &e))
     }
 
-    fn unanswered(&self, words: &[&str], rule: &str, error: &RedisError) -> Unanswered {
+    /// Why a command was not answered.
+    pub(crate) fn unanswered(&self, words: &[&str], rule: &str, error: &RedisError) -> Unanswered {
         let text = error.to_string().to_lowercase();
         let name = words.iter().take(2).copied().collect::<Vec<_>>().join(" ");
         if error.code() == Some("NOPERM") || text.contains("noperm") {

@@ -404,6 +404,15 @@ pub(crate) fn masked(arguments: &[Vec<u8>]) -> (String, Vec<CacheWord>, u32) {
     (command, words, left_out)
 }
 
+/// Names of keys in a command whose words are all there; none of a command that is not known here.
+pub(crate) fn key_names(arguments: &[Vec<u8>]) -> Vec<&[u8]> {
+    let Some((first, rest)) = arguments.split_first() else { return Vec::new() };
+    let Some(command) = name(first) else { return Vec::new() };
+    let known = COMMANDS.iter().find(|known| known.names.contains(&command.as_str()));
+    let places = known.map(|known| keys_of(known.keys, rest, 0)).unwrap_or_default();
+    places.into_iter().filter_map(|i| rest.get(i).map(Vec::as_slice)).collect()
+}
+
 /// Places of the arguments that name keys.
 fn keys_of(keys: Keys, arguments: &[Vec<u8>], left_out: u32) -> Vec<usize> {
     let count = arguments.len();

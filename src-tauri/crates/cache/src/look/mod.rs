@@ -5,10 +5,12 @@
 //! know or may not answer leaves its part unknown with the reason and the ACL rule, and the rest works.
 mod ask;
 mod clients;
+mod hot;
 mod judge;
 mod latency;
 mod masked;
 mod memory;
+mod monitor;
 mod slots;
 mod slow;
 mod sums;
@@ -35,6 +37,7 @@ use crate::load::servers;
 use crate::own;
 
 pub(crate) use self::masked::shown;
+pub use self::monitor::{MOST_SECONDS, USUAL_SECONDS};
 
 /// Longest time of one look, connecting included.
 const DEADLINE: Duration = Duration::from_secs(4);

@@ -1,6 +1,9 @@
 //! Caches: what is in them, and changes of it.
 pub(crate) mod door;
+pub mod look;
 
 /// What is kept of caches while Perfdeck runs.
 #[derive(Default)]
-pub(crate) struct State {}
+pub(crate) struct State {
+    pub(crate) look: look::State,
+}
