@@ -16,6 +16,7 @@ use crate::announced;
 use crate::connect::{connect, explain, primaries, primary};
 use crate::error::again;
 use crate::info::{fields, keys, product};
+use crate::own;
 
 /// How often keys are sampled for findings.
 const SLOW_MS: f64 = 60_000.0;
@@ -36,6 +37,12 @@ const REACH: Duration = Duration::from_millis(1_000);
 /// Two readings whose answers took times that differ by more than this, in milliseconds, have no rates: when within its
 /// answer a server read its counters is not known, and an eighth of a second is an eighth of a rate.
 const UNSURE_MS: f64 = 250.0;
+/// How often servers are asked whose their clients are: other Perfdecks' are not an application's.
+const OTHERS_MS: f64 = 10_000.0;
+/// Most clients of a server that is asked that: it makes a line for each (0.5 µs to 2 µs, measured on Redis 6.2 to 8.2 and Valkey 9).
+const MOST_LISTED: f64 = 500.0;
+/// Look-ups of Perfdeck's own that may be under way when counters are read. Fewer of others are not told from them.
+const UNDER_WAY: f64 = 2_000.0;
 
 /// Measures one cache.
 pub struct CacheCollector {
@@ -48,6 +55,10 @@ pub struct CacheCollector {
     slow_at: Option<f64>,
     /// Evictions at the previous sampling.
     evicted: Option<f64>,
+    /// What Perfdeck had sent to these servers when the previous collection ended.
+    sent: Option<f64>,
+    /// Connections of other Perfdecks, when they were counted; each by its server.
+    others: Option<(f64, HashMap<String, f64>)>,
 }
 
 impl std::fmt::Debug for CacheCollector {
@@ -102,15 +113,29 @@ struct Counters {
     hits: f64,
     misses: f64,
     evicted: f64,
+    /// Of these, Perfdeck's own commands, and those of them that looked a key up.
+    own: f64,
+    looked: f64,
+}
+
+/// What one primary told.
+struct Reading {
+    /// Round trip of a PING, in seconds.
+    ping: f64,
+    info: HashMap<String, String>,
+    /// What Perfdeck had sent before INFO, which counts itself only after its answer.
+    own: own::Done,
 }
 
 impl Counters {
     /// Of what all primaries told; `None` when one of them does not tell a counter.
-    fn of(at: (f64, f64), infos: &[HashMap<String, String>]) -> Option<Self> {
-        let sum = |name: &str| infos.iter().map(|info| number(info, name)).sum::<Option<f64>>();
+    fn of(at: (f64, f64), readings: &[Reading]) -> Option<Self> {
+        let sum = |name: &str| readings.iter().map(|r| number(&r.info, name)).sum::<Option<f64>>();
         Some(Self {
             at,
-            servers: infos.iter().filter_map(|i| i.get("run_id").cloned()).collect(),
+            own: readings.iter().map(|r| r.own.commands as f64).sum(),
+            looked: readings.iter().map(|r| r.own.look_ups as f64).sum(),
+            servers: readings.iter().filter_map(|r| r.info.get("run_id").cloned()).collect(),
             commands: sum("total_commands_processed")?,
             hits: sum("keyspace_hits")?,
             misses: sum("keyspace_misses")?,
@@ -123,13 +148,14 @@ pub(crate) fn series(metric: &str, unit: Unit) -> SeriesInfo {
     SeriesInfo::new(metric, &[], unit, TargetRole::Cache)
 }
 
-/// Round trip of a PING, and the fields of INFO.
-async fn read(connection: &mut MultiplexedConnection) -> Result<(f64, HashMap<String, String>), redis::RedisError> {
+/// PING, and then INFO.
+async fn read(host: &HostPort, connection: &mut MultiplexedConnection) -> Result<Reading, redis::RedisError> {
     let started = Instant::now();
     redis::cmd("PING").exec_async(connection).await?;
     let ping = started.elapsed().as_secs_f64();
+    let own = own::done(host);
     let info: String = redis::cmd("INFO").query_async(connection).await?;
-    Ok((ping, fields(&info)))
+    Ok(Reading { ping, info: fields(&info), own })
 }
 
 /// A field of INFO as a number.
@@ -140,7 +166,8 @@ fn number(info: &HashMap<String, String>, name: &str) -> Option<f64> {
 impl CacheCollector {
     /// A collector of `target`. It connects at its first collection.
     pub fn new(target: CacheTarget, password: Option<Sensitive>) -> Self {
-        Self { target, password, connections: Vec::new(), opening: None, counters: None, slow_at: None, evicted: None }
+        let (connections, opening, counters, slow_at) = (Vec::new(), None, None, None);
+        Self { target, password, connections, opening, counters, slow_at, evicted: None, sent: None, others: None }
     }
 
     /// New connections. Those that the address gives more time than a collection has are opened beside the collections.
@@ -168,12 +195,12 @@ impl CacheCollector {
         &self,
         connections: &[(HostPort, MultiplexedConnection)],
         clock: &dyn Clock,
-    ) -> Result<((f64, f64), Vec<(f64, HashMap<String, String>)>), ApiError> {
+    ) -> Result<((f64, f64), Vec<Reading>), ApiError> {
         let asked_ms = clock.monotonic_ms();
         let mut reading = JoinSet::new();
         for (i, (host, connection)) in connections.iter().enumerate() {
             let (host, mut connection) = (host.clone(), connection.clone());
-            reading.spawn(async move { (i, read(&mut connection).await.map_err(|e| (host, e))) });
+            reading.spawn(async move { (i, read(&host, &mut connection).await.map_err(|e| (host, e))) });
         }
         let mut all = Vec::new();
         while let Some(done) = reading.join_next().await {
@@ -185,6 +212,31 @@ impl CacheCollector {
         Ok((at, all.into_iter().map(|(_, found)| found).collect()))
     }
 
+    /// Connections of Perfdecks to the servers that were asked: of this process exactly, of others as of at most ten seconds ago.
+    async fn perfdecks(
+        &mut self,
+        connections: &mut Connections,
+        infos: &[HashMap<String, String>],
+        now_ms: f64,
+    ) -> f64 {
+        if self.others.as_ref().is_none_or(|(at, _)| now_ms - at >= OTHERS_MS) {
+            let mut others = HashMap::new();
+            for ((host, connection), info) in connections.iter_mut().zip(infos) {
+                if number(info, "connected_clients").is_none_or(|n| n > MOST_LISTED) {
+                    continue;
+                }
+                let list: Result<Vec<u8>, _> = redis::cmd("CLIENT").arg("LIST").query_async(connection).await;
+                // An account may lack it: then those of this process alone are known.
+                let Ok(list) = list else { continue };
+                let own = own::connections(host) as f64;
+                others.insert(host.to_string(), (named(&String::from_utf8_lossy(&list)) - own).max(0.0));
+            }
+            self.others = Some((now_ms, others));
+        }
+        let others = self.others.as_ref().map_or(0.0, |(_, others)| others.values().sum());
+        connections.iter().map(|(host, _)| own::connections(host) as f64).sum::<f64>() + others
+    }
+
     async fn measure(&mut self, clock: &dyn Clock) -> Result<Collection, ApiError> {
         let mut connections = std::mem::take(&mut self.connections);
         if connections.is_empty() {
@@ -194,14 +246,14 @@ impl CacheCollector {
         let (mut at, mut readings) = self.read_all(&connections, clock).await?;
         // After a failover the old primary answers as a replica, or a cluster node serves no slots any more.
         let follows = self.target.mode != CacheMode::Single;
-        if follows && readings.iter().any(|(_, info)| info.get("role").is_some_and(|r| r != "master")) {
+        if follows && readings.iter().any(|r| r.info.get("role").is_some_and(|r| r != "master")) {
             self.counters = None;
             connections = self.open().await?;
             (at, readings) = self.read_all(&connections, clock).await?;
         }
-        let nodes = readings.len() as f64;
-        let ping = readings.iter().map(|(ping, _)| *ping).fold(0.0, f64::max);
-        let infos: Vec<HashMap<String, String>> = readings.into_iter().map(|(_, info)| info).collect();
+        let ping = readings.iter().map(|r| r.ping).fold(0.0, f64::max);
+        let counted = Counters::of(at, &readings);
+        let infos: Vec<HashMap<String, String>> = readings.into_iter().map(|r| r.info).collect();
         // A counter that one primary does not tell is unknown for all.
         let sum = |name: &str| infos.iter().map(|info| number(info, name)).sum::<Option<f64>>();
         let (all, expiring) = infos.iter().map(keys).fold((0, 0), |a, b| (a.0 + b.0, a.1 + b.1));
@@ -211,18 +263,16 @@ impl CacheCollector {
             values.push((series("cache.memory.used", Unit::Bytes), used));
         }
         if let Some(clients) = sum("connected_clients") {
-            // Without Perfdeck's own connections.
-            values.push((series("cache.clients", Unit::Count), (clients - nodes).max(0.0)));
+            // Without those of this Perfdeck and of others.
+            let own = self.perfdecks(&mut connections, &infos, clock.monotonic_ms()).await;
+            values.push((series("cache.clients", Unit::Count), (clients - own).max(0.0)));
         }
-        // PING and INFO of the reading before; INFO counts itself only afterwards, so that both are in these counters once.
-        let own = 2.0 * nodes;
-        if let Some(now) = Counters::of(at, &infos) {
+        if let Some(now) = counted {
             if let Some(before) = &self.counters {
-                rates(before, &now, own, &mut values);
+                rates(before, &now, &mut values);
             }
             self.counters = Some(now);
         }
-        let mut sent = own;
         let mut limits = BTreeMap::new();
         // A cluster with one unlimited node has no limit.
         if infos.iter().all(|i| number(i, "maxmemory").is_some_and(|m| m > 0.0))
@@ -234,12 +284,11 @@ impl CacheCollector {
         let now_ms = clock.monotonic_ms();
         if *self.slow_at.get_or_insert(now_ms - SLOW_MS + FIRST_SLOW_MS) + SLOW_MS <= now_ms {
             self.slow_at = Some(now_ms);
-            let sample = sample(&mut connections, &mut sent).await;
+            let sample = sample(&mut connections).await;
             // The next rates begin after the look at the keys: what it costs the server is no one else's work.
             let (at, readings) = self.read_all(&connections, clock).await?;
-            let infos: Vec<HashMap<String, String>> = readings.into_iter().map(|(_, info)| info).collect();
-            self.counters = Counters::of(at, &infos);
-            sent += own;
+            self.counters = Counters::of(at, &readings);
+            let infos: Vec<HashMap<String, String>> = readings.into_iter().map(|r| r.info).collect();
             let mut found: Vec<Finding> = without_expiry(all, expiring, &sample).into_iter().collect();
             let evicted = sum("evicted_keys");
             let since = evicted.zip(self.evicted).map_or(0.0, |(now, before)| (now - before).max(0.0));
@@ -254,6 +303,9 @@ impl CacheCollector {
             CacheMode::Sentinel => connections.first().map(|(h, _)| format!("primary {h}")),
             CacheMode::Cluster => Some(format!("{} primaries", connections.len())),
         };
+        let sent = connections.iter().map(|(host, _)| own::done(host).commands as f64).sum::<f64>();
+        let own_requests = requests(sent - self.sent.unwrap_or(0.0));
+        self.sent = Some(sent);
         self.connections = connections;
         Ok(Collection {
             values,
@@ -262,18 +314,23 @@ impl CacheCollector {
             detail,
             limits,
             findings,
-            own_requests: requests(sent),
+            own_requests,
             ..Collection::default()
         })
     }
 }
 
 fn requests(sent: f64) -> u32 {
-    sent as u32
+    sent.max(0.0) as u32
 }
 
-/// Rates between two moments, without the `own` commands that Perfdeck itself has sent in between.
-fn rates(before: &Counters, now: &Counters, own: f64, values: &mut Vec<(SeriesInfo, f64)>) {
+/// Clients of a list that are Perfdecks', by the names that they gave themselves.
+fn named(list: &str) -> f64 {
+    list.lines().filter(|line| line.split(' ').any(|field| field.starts_with("name=perfdeck"))).count() as f64
+}
+
+/// Rates between two moments, without what Perfdeck itself did in between.
+fn rates(before: &Counters, now: &Counters, values: &mut Vec<(SeriesInfo, f64)>) {
     let (took, earlier) = (now.at.1 - now.at.0, before.at.1 - before.at.0);
     let seconds = (now.at.0 + now.at.1 - before.at.0 - before.at.1) / 2e3;
     // A counter that went back was reset, and another server counts from its own start: that second has no rate. Nor has
@@ -288,12 +345,14 @@ fn rates(before: &Counters, now: &Counters, own: f64, values: &mut Vec<(SeriesIn
     {
         return;
     }
-    let commands = (now.commands - before.commands - own).max(0.0);
+    let commands = (now.commands - before.commands - (now.own - before.own)).max(0.0);
     values.push((series("cache.operations", Unit::PerSecond), commands / seconds));
     values.push((series("cache.evictions", Unit::PerSecond), (now.evicted - before.evicted) / seconds));
-    let (hits, misses) = (now.hits - before.hits, now.misses - before.misses);
-    // A second without look-ups has no ratio.
-    if hits + misses > 0.0 {
+    // Perfdeck looks up keys of which a server has just told the names: what is gone in between is rare.
+    let looked = now.looked - before.looked;
+    let (hits, misses) = ((now.hits - before.hits - looked).max(0.0), now.misses - before.misses);
+    // A second without look-ups has no ratio, nor has one in which those of others are too few to be told from our own.
+    if hits + misses > 0.0 && (looked <= 0.0 || hits + misses >= looked.min(UNDER_WAY)) {
         values.push((series("cache.hit_ratio", Unit::Ratio), hits / (hits + misses)));
     }
 }
@@ -308,7 +367,7 @@ struct Sample {
 }
 
 /// Looks at a few keys of each primary, page by page, without touching their idle time.
-async fn sample(connections: &mut [(HostPort, MultiplexedConnection)], sent: &mut f64) -> Sample {
+async fn sample(connections: &mut [(HostPort, MultiplexedConnection)]) -> Sample {
     let mut sample = Sample::default();
     let started = Instant::now();
     let share = SAMPLE.div_ceil(connections.len().max(1));
@@ -319,7 +378,6 @@ async fn sample(connections: &mut [(HostPort, MultiplexedConnection)], sent: &mu
         while sample.seen < enough && started.elapsed() < SAMPLE_TIME {
             let page: Result<(String, Vec<Vec<u8>>), _> =
                 redis::cmd("SCAN").arg(&cursor).arg("COUNT").arg(PAGE).query_async(connection).await;
-            *sent += 1.0;
             let Ok((next, mut names)) = page else { break };
             names.truncate(enough - sample.seen);
             if !names.is_empty() {
@@ -328,7 +386,6 @@ async fn sample(connections: &mut [(HostPort, MultiplexedConnection)], sent: &mu
                     pipeline.cmd("PTTL").arg(name);
                 }
                 let ttls: Result<Vec<i64>, _> = pipeline.query_async(connection).await;
-                *sent += names.len() as f64;
                 let Ok(ttls) = ttls else { break };
                 for (name, ttl) in names.iter().zip(ttls) {
                     // -2 is a key that is gone meanwhile.
@@ -354,7 +411,7 @@ async fn sample(connections: &mut [(HostPort, MultiplexedConnection)], sent: &mu
 }
 
 /// The part of a key before its first colon; `None` for keys without one, whose whole name could be someone's data.
-fn prefix(name: &[u8]) -> Option<String> {
+pub(crate) fn prefix(name: &[u8]) -> Option<String> {
     let end = name.iter().position(|b| *b == b':')?;
     let text = std::str::from_utf8(&name[..end]).ok()?;
     let plain = text.len() <= 40 && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'));
@@ -490,29 +547,36 @@ mod tests {
     use super::*;
 
     fn at(ms: f64, n: f64) -> Counters {
-        Counters { at: (ms, ms + 2.0), servers: vec!["a".into()], commands: n, hits: n, misses: n, evicted: n }
+        let servers = vec!["a".into()];
+        Counters { at: (ms, ms + 2.0), servers, commands: n, hits: n, misses: n, evicted: n, own: 0.0, looked: 0.0 }
     }
 
     #[test]
     fn rates_leave_out_resets_and_what_perfdeck_did() {
         let mut values = Vec::new();
-        rates(&at(0.0, 100.0), &at(1000.0, 5.0), 10.0, &mut values);
-        rates(&at(0.0, 100.0), &Counters { servers: vec!["b".into()], ..at(1000.0, 500.0) }, 10.0, &mut values);
+        rates(&at(0.0, 100.0), &at(1000.0, 5.0), &mut values);
+        rates(&at(0.0, 100.0), &Counters { servers: vec!["b".into()], ..at(1000.0, 500.0) }, &mut values);
         assert!(values.is_empty(), "a counter that went back, or another server, has no rate");
-        rates(&at(0.0, 0.0), &at(2000.0, 100.0), 10.0, &mut values);
+        rates(&at(0.0, 0.0), &Counters { own: 10.0, ..at(2000.0, 100.0) }, &mut values);
         assert_eq!(values[0].1, 45.0, "90 commands of others in 2 s");
         assert_eq!(values[2].1, 0.5, "half of the look-ups found something");
+        values.clear();
+        rates(&at(0.0, 0.0), &Counters { looked: 50.0, own: 50.0, hits: 150.0, ..at(1000.0, 100.0) }, &mut values);
+        assert_eq!(values[2].1, 0.5, "50 of the 150 hits are Perfdeck's own");
+        values.clear();
+        rates(&at(0.0, 0.0), &Counters { looked: 9e4, hits: 9e4 + 3.0, ..at(1000.0, 0.0) }, &mut values);
+        assert_eq!(values.len(), 2, "three look-ups of others beside 90 000 of a scan make no ratio: {values:?}");
     }
 
     #[test]
     fn a_moment_that_is_not_known_makes_no_rate() {
         let mut values = Vec::new();
         let stopped = Counters { at: (1000.0, 3000.0), ..at(0.0, 1500.0) };
-        rates(&at(0.0, 0.0), &stopped, 0.0, &mut values);
-        rates(&stopped, &at(4000.0, 2000.0), 0.0, &mut values);
+        rates(&at(0.0, 0.0), &stopped, &mut values);
+        rates(&stopped, &at(4000.0, 2000.0), &mut values);
         assert!(values.is_empty(), "stopped for two seconds in the middle of a reading: {values:?}");
         let far = |ms: f64, n| Counters { at: (ms, ms + 600.0), ..at(ms, n) };
-        rates(&far(0.0, 0.0), &far(1000.0, 500.0), 0.0, &mut values);
+        rates(&far(0.0, 0.0), &far(1000.0, 500.0), &mut values);
         assert_eq!(values[0].1, 500.0, "a target that is always far away is measured all the same");
     }
 

@@ -8,7 +8,7 @@ use redis::{
     AsyncConnectionConfig, ConnectionAddr, ConnectionInfo, ErrorKind, IntoConnectionInfo, RedisConnectionInfo,
     RedisError,
 };
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::ServerName;
@@ -16,6 +16,8 @@ use tokio_rustls::rustls::pki_types::ServerName;
 use crate::cluster;
 use crate::error::{DEADLINE, no_password_given, no_password_set, untrusted};
 pub(crate) use crate::error::{explain, silent};
+use crate::load::servers;
+use crate::own::Counted;
 
 /// How the servers of a target are connected to: its parameters, files and secrets understood once.
 pub(crate) struct Way {
@@ -24,6 +26,8 @@ pub(crate) struct Way {
     /// What was verified, and against what; for a driver that opens its own connections.
     pub(crate) trust: Option<Trust>,
     limit: Option<Duration>,
+    /// Whether it stands for an application: what is sent is not counted as Perfdeck's own.
+    load: bool,
 }
 
 /// Bytes in both directions, encrypted or not.
@@ -47,7 +51,8 @@ impl Way {
     pub(crate) async fn to(target: &CacheTarget, password: Option<&Sensitive>) -> Result<Self, ApiError> {
         let address = &target.address;
         let wanted = address.options().map_err(|e| ApiError::bad_request(e.message).hint(e.hint))?;
-        let mut redis = RedisConnectionInfo::default();
+        // Two commands less for each connection, which servers before 7.2 refuse; its name says whose it is.
+        let mut redis = RedisConnectionInfo::default().set_skip_set_lib_name();
         if let Some(user) = &address.username {
             redis = redis.set_username(user);
         }
@@ -88,7 +93,12 @@ impl Way {
             })?);
             trust = Some(all);
         }
-        Ok(Self { redis, tls, trust, limit: wanted.connect_timeout })
+        Ok(Self { redis, tls, trust, limit: wanted.connect_timeout, load: false })
+    }
+
+    /// For load, which is an application's and not Perfdeck's own.
+    pub(crate) fn for_load(self) -> Self {
+        Self { load: true, ..self }
     }
 
     /// Opens a connection to one server. The driver's own TLS knows no certificate that is its own root and no
@@ -106,10 +116,11 @@ impl Way {
         let stream = TcpStream::connect((host.host.as_str(), host.port)).await?;
         stream.set_nodelay(true)?;
         match &self.tls {
-            None => Ok(Box::new(stream)),
+            None => Ok(Box::new(self.counted(stream, host))),
             Some(client) => {
                 let name = ServerName::try_from(host.host.clone()).map_err(std::io::Error::other)?;
-                Ok(Box::new(TlsConnector::from(client.config.clone()).connect(name, stream).await?))
+                let stream = TlsConnector::from(client.config.clone()).connect(name, stream).await?;
+                Ok(Box::new(self.counted(stream, host)))
             }
         }
     }
@@ -117,6 +128,41 @@ impl Way {
     /// User, password and number of the database.
     pub(crate) fn login(&self) -> (Option<&str>, Option<&str>, i64) {
         (self.redis.username(), self.redis.password(), self.redis.db())
+    }
+
+    /// A stream whose commands are counted as Perfdeck's own, unless they are load.
+    pub(crate) fn counted<S>(&self, stream: S, host: &HostPort) -> Counted<S> {
+        if self.load { Counted::load(stream) } else { Counted::own(stream, host) }
+    }
+
+    /// A stream to one server, signed in and named; what is spoken over it is the caller's. Everything that was written has been answered
+    /// when it comes.
+    pub(crate) async fn spoken(&self, host: &HostPort, purpose: Purpose) -> Result<Box<dyn Stream>, RedisError> {
+        let mut stream = self.stream(host).await?;
+        let mut commands = Vec::new();
+        if let Some(password) = self.redis.password() {
+            let mut auth = redis::cmd("AUTH");
+            if let Some(user) = self.redis.username() {
+                auth.arg(user);
+            }
+            commands.push(auth.arg(password).get_packed_command());
+        }
+        commands.push(redis::cmd("CLIENT").arg("SETNAME").arg(purpose.name()).get_packed_command());
+        for (i, command) in commands.iter().enumerate() {
+            stream.write_all(command).await?;
+            let mut line = Vec::new();
+            while !line.ends_with(b"\r\n") && line.len() < 1_000 {
+                line.push(stream.read_u8().await?);
+            }
+            // A server that forbids naming a connection still serves.
+            if line.starts_with(b"-") && i + 1 < commands.len() {
+                let parsed = redis::parse_redis_value(&line)?;
+                if let redis::Value::ServerError(error) = parsed {
+                    return Err(error.into());
+                }
+            }
+        }
+        Ok(stream)
     }
 
     async fn over<S>(&self, stream: S, config: AsyncConnectionConfig) -> Result<MultiplexedConnection, RedisError>
@@ -176,8 +222,13 @@ impl Way {
     /// Whether the server serves clients that give no password.
     async fn opens_without_password(&self, host: &HostPort) -> bool {
         let work = async {
-            let bare =
-                Self { redis: RedisConnectionInfo::default(), tls: self.tls.clone(), trust: None, limit: self.limit };
+            let bare = Self {
+                redis: RedisConnectionInfo::default(),
+                tls: self.tls.clone(),
+                trust: None,
+                limit: self.limit,
+                load: false,
+            };
             let config = AsyncConnectionConfig::new().set_response_timeout(Some(DEADLINE));
             let mut connection = bare.open(host, config).await?;
             redis::cmd("PING").exec_async(&mut connection).await
@@ -205,11 +256,13 @@ pub enum Purpose {
     Keys,
     /// What alters keys.
     Change,
+    /// Every command that the server does, for a short time.
+    Watch,
 }
 
 impl Purpose {
     /// Every purpose.
-    pub const ALL: [Self; 5] = [Self::Monitoring, Self::Scan, Self::Probe, Self::Keys, Self::Change];
+    pub const ALL: [Self; 6] = [Self::Monitoring, Self::Scan, Self::Probe, Self::Keys, Self::Change, Self::Watch];
 
     /// Name that a connection of this purpose has at the server.
     pub fn name(self) -> &'static str {
@@ -219,6 +272,7 @@ impl Purpose {
             Self::Probe => "perfdeck-probe",
             Self::Keys => "perfdeck-keys",
             Self::Change => "perfdeck-change",
+            Self::Watch => "perfdeck-watch",
         }
     }
 }
@@ -230,6 +284,20 @@ pub(crate) async fn connect(
     password: Option<&Sensitive>,
 ) -> Result<MultiplexedConnection, ApiError> {
     connect_as(target, host, password, Purpose::Monitoring).await
+}
+
+/// Connects for a purpose to the server of a cache, the primary that Sentinels name, or the first primary of a cluster.
+///
+/// # Errors
+/// As a connection test would say it.
+pub async fn opened_as(
+    target: &CacheTarget,
+    password: Option<&Sensitive>,
+    purpose: Purpose,
+) -> Result<MultiplexedConnection, ApiError> {
+    let servers = servers(target, password).await?;
+    let Some(first) = servers.first() else { return Err(ApiError::bad_request("The cache's address names no host")) };
+    connect_as(target, first, password, purpose).await
 }
 
 /// Connects to one server.

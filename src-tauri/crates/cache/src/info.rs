@@ -1,8 +1,11 @@
 //! What a server answers to INFO.
 use std::collections::HashMap;
 
+/// Fields of an INFO answer by their names.
+pub(crate) type Info = HashMap<String, String>;
+
 /// Fields of an INFO answer.
-pub(crate) fn fields(info: &str) -> HashMap<String, String> {
+pub(crate) fn fields(info: &str) -> Info {
     info.lines().filter_map(|l| l.split_once(':')).map(|(k, v)| (k.to_owned(), v.trim().to_owned())).collect()
 }
 

@@ -11,6 +11,7 @@ use redis::{AsyncConnectionConfig, ClientTlsConfig, RedisError, TlsCertificates}
 
 use crate::connect::{Way, connect, explain, primaries, primary, silent};
 use crate::info::{fields, keys};
+use crate::own;
 
 /// Longest time to open a connection where the address names none.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -50,7 +51,7 @@ pub async fn connect_for_load(target: &CacheTarget, password: Option<&Sensitive>
     }
 }
 
-/// Clients that are connected to the cache's servers, without the connections that ask.
+/// Clients that are connected to the cache's servers, without Perfdeck's own connections to them.
 ///
 /// # Errors
 /// When a server cannot be reached or does not answer.
@@ -64,7 +65,7 @@ pub async fn clients(target: &CacheTarget, password: Option<&Sensitive>) -> Resu
             .await
             .map_err(|e| explain(target, &host, &e))?;
         let clients = fields(&info).get("connected_clients").and_then(|n| n.parse::<f64>().ok());
-        all += (clients.unwrap_or(1.0) - 1.0).max(0.0);
+        all += (clients.unwrap_or(0.0) - own::connections(&host) as f64).max(0.0);
     }
     Ok(all)
 }
@@ -102,7 +103,7 @@ async fn single(
     host: &HostPort,
     password: Option<&Sensitive>,
 ) -> Result<LoadConnection, ApiError> {
-    let way = Way::to(target, password).await?;
+    let way = Way::to(target, password).await?.for_load();
     let limit = way.limit(CONNECT);
     let config = AsyncConnectionConfig::new().set_connection_timeout(Some(limit)).set_response_timeout(None);
     let opened = tokio::time::timeout(limit, way.open(host, config)).await.map_err(|_| silent(host, limit))?;

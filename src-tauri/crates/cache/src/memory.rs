@@ -120,9 +120,14 @@ impl MemoryCache {
         self.cache.iter().map(|(key, value)| (key.clone(), bytes(&key, &value), value.1.is_some())).collect()
     }
 
-    /// Bytes that are used, and that may be.
-    pub(crate) fn room(&self) -> (u64, u64) {
-        (self.cache.weighted_size(), self.max_bytes)
+    /// Bytes of keys and values, with what it needs for each.
+    pub fn weight(&self) -> u64 {
+        self.cache.weighted_size()
+    }
+
+    /// Most bytes that it takes.
+    pub fn max_bytes(&self) -> u64 {
+        self.max_bytes
     }
 
     /// Keys and how many of them never expire.

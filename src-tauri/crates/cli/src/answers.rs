@@ -8,9 +8,10 @@ use perfdeck_engine::pool_size::PoolSizing;
 use perfdeck_engine::statements::Statements;
 use perfdeck_engine::{DeletedItem, StoredComparison, StoredKnee};
 use perfdeck_model::{
-    Blocking, CacheMap, Change, ConnectionReport, DatabaseActivity, DatabaseHealth, DatabaseIndexes, DatabasePools,
-    DatabaseSession, DatabaseSizes, Environment, EnvironmentSummary, IndexAdvice, IndexBloat, JournalEntry,
-    MapNamespace, OwnCost, PreparedTransaction, ReportFile, Run, RunSummary, StatementPlan, TargetStatus,
+    Blocking, CacheClients, CacheHeat, CacheMap, CacheSlowLog, Change, ConnectionReport, DatabaseActivity,
+    DatabaseHealth, DatabaseIndexes, DatabasePools, DatabaseSession, DatabaseSizes, Environment, EnvironmentSummary,
+    IndexAdvice, IndexBloat, JournalEntry, MapNamespace, OwnCost, PreparedTransaction, ReportFile, Run, RunSummary,
+    StatementPlan, TargetHealth, TargetStatus,
 };
 use schemars::{JsonSchema, schema_for};
 use serde::Serialize;
@@ -164,13 +165,40 @@ pub(crate) struct Pools {
     pub(crate) pools: DatabasePools,
 }
 
-/// `perfctl db health`: `perfdeck.health/1`.
+/// `perfctl db health` and `perfctl cache health`: `perfdeck.health/1`.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Health {
     pub(crate) schema: &'static str,
     pub(crate) environment: String,
     #[serde(flatten)]
-    pub(crate) health: DatabaseHealth,
+    pub(crate) health: TargetHealth,
+}
+
+/// `perfctl cache slowlog`: `perfdeck.cache_slowlog/1`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct CacheSlow {
+    pub(crate) schema: &'static str,
+    pub(crate) environment: String,
+    #[serde(flatten)]
+    pub(crate) log: CacheSlowLog,
+}
+
+/// `perfctl cache clients`: `perfdeck.cache_clients/1`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct CacheClientList {
+    pub(crate) schema: &'static str,
+    pub(crate) environment: String,
+    #[serde(flatten)]
+    pub(crate) found: CacheClients,
+}
+
+/// `perfctl cache hot`: `perfdeck.cache_hot/1`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct CacheHot {
+    pub(crate) schema: &'static str,
+    pub(crate) environment: String,
+    #[serde(flatten)]
+    pub(crate) heat: CacheHeat,
 }
 
 /// `perfctl db sizes`: `perfdeck.sizes/1`.
@@ -368,6 +396,9 @@ pub(crate) fn write_schemas(dir: &Path) -> std::io::Result<()> {
         ("statements", schema_for!(TopStatements)),
         ("pools", schema_for!(Pools)),
         ("health", schema_for!(Health)),
+        ("cache_slowlog", schema_for!(CacheSlow)),
+        ("cache_clients", schema_for!(CacheClientList)),
+        ("cache_hot", schema_for!(CacheHot)),
         ("sizes", schema_for!(Sizes)),
         ("indexes", schema_for!(Indexes)),
         ("advice", schema_for!(Advice)),

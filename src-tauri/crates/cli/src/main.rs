@@ -12,6 +12,7 @@ mod deleted;
 mod demo;
 mod environments;
 mod files;
+mod health;
 mod journal;
 mod monitoring;
 mod output;

@@ -377,9 +377,12 @@ fn base(command: &str, url: &str, environment: &str, run: &str) -> Option<Value>
         "env.test_draft" => json!({ "id": null, "draft": draft }),
         "env.from_dotenv" | "address.parse" | "plan.check" | "plan.form" | "baseline.delete" => json!({ "text": "x" }),
         "monitor.start" | "monitor.metrics" | "monitor.series" | "monitor.targets" | "findings.list" | "db.pool"
-        | "db.health" | "db.sizes" | "db.advice" | "db.track_record" => {
+        | "cache.look" | "cache.health" | "cache.slowlog" | "cache.heat" | "db.health" | "db.sizes" | "db.advice"
+        | "db.track_record" => {
             json!({ "environment_id": environment })
         }
+        "cache.clients" => json!({ "environment_id": environment, "all": false }),
+        "cache.measure_heat" => json!({ "environment_id": environment, "method": "lfu", "seconds": null }),
         "db.activity" => json!({ "environment_id": environment, "at_ms": null }),
         "db.statements" => json!({"environment_id": environment, "from_ms": 0.0, "to_ms": 1.0}),
         "db.statement" => json!({"environment_id": environment, "key": "nothing", "from_ms": 0.0, "to_ms": 1.0}),

@@ -1,4 +1,4 @@
-//! Health of a database: checks with value, threshold, reason and fix.
+//! Health of a database or a cache: checks with value, threshold, reason and fix.
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
@@ -65,9 +65,9 @@ pub struct HealthCheck {
     pub missed: bool,
 }
 
-/// Health of a database at one moment.
+/// Health of a target at one moment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS, schemars::JsonSchema)]
-pub struct DatabaseHealth {
+pub struct TargetHealth {
     /// Time in milliseconds since the Unix epoch.
     pub at_ms: f64,
     /// Product and version; `null` when it was not reached.
@@ -80,7 +80,7 @@ pub struct DatabaseHealth {
     pub took_s: f64,
 }
 
-impl DatabaseHealth {
+impl TargetHealth {
     /// Puts the checks into their order and sums them up.
     pub fn of(at_ms: f64, version: Option<String>, mut checks: Vec<HealthCheck>, took_s: f64) -> Self {
         // Stable, so that checks of one outcome stay in the order in which they were made.

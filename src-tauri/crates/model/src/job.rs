@@ -44,6 +44,8 @@ pub enum JobResult {
     Advice(String),
     /// A map of a cache.
     CacheMap(String),
+    /// Heat of a cache's keys, by its environment.
+    CacheHeat(String),
 }
 
 impl JobResult {
@@ -60,7 +62,8 @@ impl JobResult {
             | Self::Bloat(id)
             | Self::Change(id)
             | Self::Advice(id)
-            | Self::CacheMap(id) => id,
+            | Self::CacheMap(id)
+            | Self::CacheHeat(id) => id,
         }
     }
 }

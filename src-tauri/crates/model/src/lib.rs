@@ -12,10 +12,12 @@ mod address;
 mod advice;
 mod bench;
 mod cache_key;
-mod cache_map;
 mod cache_keys;
+mod cache_look;
+mod cache_map;
 mod catalogue;
 mod change;
+pub mod checks;
 mod clock;
 mod collect;
 mod columns;
@@ -66,14 +68,21 @@ pub use bench::{
     heat_bucket, samples_for, too_small,
 };
 pub use cache_key::CacheBytes;
-pub use cache_map::{
-    CacheMap, CacheMapPage, MapCount, MapDetail, MapNamespace, MapNode, MapOrder, MapPace, MapState, MapTtl,
-    MapTtlBucket, MapType,
-};
 pub use cache_keys::{
     CacheKey, CacheTtl, Decoded, EditOfChange, EditState, EditView, HashField, KeyEdit, KeyPage, KeyRow, KeySearch,
     KeyUse, KeysMissing, ListElement, PlannedEdit, ScoredMember, StreamConsumer, StreamEntry, StreamGroup, TtlFilter,
     ValueAt, ValueBytes, ValuePage, ValuePart,
+};
+pub use cache_look::{
+    CacheClient, CacheClientState, CacheClients, CacheCommandCost, CacheCommandRecent, CacheDatabase, CacheDoctor,
+    CacheErrorCount, CacheHeat, CacheHeatMethod, CacheHeatNamespace, CacheHotKey, CacheLatencyEvent, CacheLatencySpike,
+    CacheLink, CacheLook, CacheMemory, CacheNode, CachePersistence, CacheRecent, CacheReplica, CacheSizeBucket,
+    CacheSlotRange, CacheSlots, CacheSlowEntry, CacheSlowKind, CacheSlowLog, CacheTotals, CacheTypeSizes, CacheUnknown,
+    CacheWord, CacheWordKind,
+};
+pub use cache_map::{
+    CacheMap, CacheMapPage, MapCount, MapDetail, MapNamespace, MapNode, MapOrder, MapPace, MapState, MapTtl,
+    MapTtlBucket, MapType,
 };
 pub use catalogue::{catalogue, is_rate, target_of, title_of, unit_of};
 pub use change::{Change, ChangeDetail, ChangeOffer, ChangeState, ChangeStep, Says, TargetSays};
@@ -89,7 +98,7 @@ pub use environment::{
 pub use error::{ApiError, ErrorCode, Remedy};
 pub use finding::{Finding, FindingAction, FindingStatement, FindingTarget, FindingValue, Proof};
 pub use frame::{Frame, FrameKind, OwnCost, TargetState, TargetStatus};
-pub use health::{CheckFix, CheckState, CheckThreshold, DatabaseHealth, HealthCheck};
+pub use health::{CheckFix, CheckState, CheckThreshold, HealthCheck, TargetHealth};
 pub use index_spec::{IndexSpec, IndexSpecKey, IndexSpecKeyOf};
 pub use indexes::{
     ConstraintKind, DatabaseIndexes, IndexConstraint, IndexFinding, IndexFindingKind, IndexIdentity, IndexKey,

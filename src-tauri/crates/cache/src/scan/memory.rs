@@ -32,7 +32,7 @@ impl MapRun {
             node.told.finished = true;
             inside.nodes = vec![node];
         }
-        let (used, most) = cache.room();
+        let (used, most) = (cache.weight(), cache.max_bytes());
         self.was_memory(used as f64, most as f64);
         self.end();
     }

@@ -1,10 +1,27 @@
 //! The command line of caches.
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum CacheCommand {
+    /// Check the health: reachable, latency, memory and policy, evictions, replication, persistence, connections, slow commands
+    ///
+    /// Exit codes: 0 everything that can be known is fine or a warning, 3 a check fails, 4 a check could not be made.
+    Health {
+        /// Name or identifier of the environment
+        #[arg(long, value_name = "NAME")]
+        env: Option<String>,
+    },
+    /// Commands that took long, and on Valkey those whose request or reply was large, newest first
+    ///
+    /// Of their arguments only the names of keys are shown, and numbers that say how much is asked for. Perfdeck's own commands are
+    /// left out. Exit code 4 when a log may not be seen.
+    Slowlog(SlowlogArgs),
+    /// Clients that are connected: blocked first, then those that take the most memory; Perfdeck's own are marked
+    Clients(ClientsArgs),
+    /// Which namespaces and keys are used most, by the counters of an LFU policy, or by watching commands for a short time
+    Hot(HotArgs),
     /// Map the keys by namespace: how many, how much memory, which types, when they expire
     ///
     /// Reads only. The pace is held to a tenth of a core of the server and 2 ms of added latency. Every figure says how sure it is:
@@ -41,4 +58,80 @@ pub(crate) struct MapArgs {
     /// Write the namespaces as CSV into this file too
     #[arg(long, value_name = "FILE")]
     pub(crate) csv: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SlowlogArgs {
+    /// Entries to write at most; JSON has all that were read
+    #[arg(long, default_value_t = 50, value_name = "N")]
+    pub(crate) top: usize,
+    /// Sort by
+    #[arg(long, default_value = "time", value_enum)]
+    pub(crate) by: SlowBy,
+    /// Only of commands whose name begins with this, such as `HGET`
+    #[arg(long, value_name = "NAME")]
+    pub(crate) command: Option<String>,
+    /// Name or identifier of the environment
+    #[arg(long, value_name = "NAME")]
+    pub(crate) env: Option<String>,
+}
+
+/// The order of a slow log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SlowBy {
+    /// Newest first
+    Time,
+    /// Longest first
+    Duration,
+    /// Largest request or reply first
+    Size,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ClientsArgs {
+    /// Clients to write at most; JSON has all
+    #[arg(long, default_value_t = 50, value_name = "N")]
+    pub(crate) top: usize,
+    /// Sort by
+    #[arg(long, default_value = "memory", value_enum)]
+    pub(crate) by: ClientsBy,
+    /// Ask a server for its list also where it has more than 2,000 clients: it serves nobody meanwhile
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// Name or identifier of the environment
+    #[arg(long, value_name = "NAME")]
+    pub(crate) env: Option<String>,
+}
+
+/// The order of clients.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ClientsBy {
+    /// Blocked first, then by memory
+    Memory,
+    /// Oldest first
+    Age,
+    /// Idle for longest first
+    Idle,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct HotArgs {
+    /// Watch every command (MONITOR) for a short time and at most 8 MiB of them; that costs a server about half of what it can do
+    #[arg(long)]
+    pub(crate) monitor: bool,
+    /// Time that is watched, at most 10s [default: 2s]
+    #[arg(long = "for", value_name = "TIME", value_parser = crate::args::duration, requires = "monitor")]
+    pub(crate) time: Option<std::time::Duration>,
+    /// Allow watching a production environment
+    #[arg(long, requires = "monitor")]
+    pub(crate) unlock: bool,
+    /// The environment's name again, where its guard asks for it
+    #[arg(long, value_name = "NAME", requires = "unlock")]
+    pub(crate) confirm: Option<String>,
+    /// Namespaces and keys to write at most, of each; JSON has all
+    #[arg(long, default_value_t = 20, value_name = "N")]
+    pub(crate) top: usize,
+    /// Name or identifier of the environment
+    #[arg(long, value_name = "NAME")]
+    pub(crate) env: Option<String>,
 }

@@ -1,25 +1,54 @@
 //! `perfctl cache`: what is in a Redis or Valkey, and changes of it.
 pub(crate) mod args;
+mod clients;
+mod hot;
 mod map;
+mod slowlog;
 
 use std::sync::Arc;
 
-use perfdeck_engine::Engine;
+use perfdeck_engine as api;
+use perfdeck_engine::{ByEnvironment, Engine};
+use perfdeck_model::CacheUnknown;
 
 use crate::args::Source;
 use crate::cache::args::CacheCommand;
-use crate::output::Done;
+use crate::output::{self, Done, plain};
+use crate::{environments, health, prepare};
 
 /// Does what the command line asks for.
 pub(crate) async fn run(engine: &Arc<Engine>, command: &CacheCommand, source: &Source, json: bool) -> Done {
     match command {
         CacheCommand::Map(args) => map::map(engine, args, source, json).await,
+        CacheCommand::Health { env } => {
+            let environment = environments::require(engine, env.as_deref(), source).await?;
+            prepare(engine, &environment.id).await?;
+            let asked = ByEnvironment { environment_id: environment.id };
+            let found = api::cache_look::cache_health(engine.clone(), asked).await?;
+            health::write(environment.name, found, json)
+        }
+        CacheCommand::Slowlog(args) => slowlog::slowlog(engine, args, source, json).await,
+        CacheCommand::Clients(args) => clients::clients(engine, args, source, json).await,
+        CacheCommand::Hot(args) => hot::hot(engine, args, source, json).await,
     }
 }
 
 /// Whether a command ends by itself when it is asked to, with what it has so far.
 pub(crate) fn stops_itself(command: &CacheCommand) -> bool {
-    match command {
-        CacheCommand::Map(_) => true,
+    matches!(command, CacheCommand::Hot(_) | CacheCommand::Map(_))
+}
+
+/// Says what is not known and what shows it; whether any of it could be known.
+fn notes(unknown: &[CacheUnknown]) -> bool {
+    for part in unknown {
+        output::note(&plain(&format!("{}: {}", part.part, part.reason)));
+        for text in part.grant.iter().chain(&part.fix) {
+            output::under("hint:", text).iter().for_each(|line| output::note(line));
+        }
     }
+    unknown.iter().any(|part| part.grant.is_some())
+}
+
+fn or_dash(text: Option<String>) -> String {
+    text.filter(|t| !t.is_empty()).unwrap_or_else(|| "-".to_owned())
 }

@@ -3,7 +3,6 @@
 //! It takes one connection of its own and 5 s at most, whatever the server does: each statement has the session's time-out,
 //! and what was not asked by then is unknown with that reason. A check that this user may not make names the grant; the
 //! others are made all the same.
-mod judge;
 mod mysql;
 mod postgres;
 mod postgres_replication;
@@ -13,18 +12,18 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
 use perfdeck_model::{
-    Address, ApiError, CheckState, Clock, DatabaseHealth, ErrorCode, Finding, FindingTarget, HealthCheck, Proof,
-    Sensitive, Unit,
+    Address, ApiError, CheckState, Clock, ErrorCode, Finding, FindingTarget, HealthCheck, Proof, Sensitive,
+    TargetHealth, Unit,
 };
 use perfdeck_words as words;
 use tokio::time::Instant as Deadline;
 
-use self::judge::{Limit, measured, missed, told};
 use crate::connect::{Database, close, connect, stalled, version};
 use crate::error::explain;
 use crate::own;
 use crate::reading::finding;
 use crate::session::Session;
+use perfdeck_model::checks::{Limit, measured, missed, told};
 
 /// Longest time of everything.
 const DEADLINE: Duration = Duration::from_secs(5);
@@ -46,13 +45,13 @@ struct Question<C: 'static> {
 }
 
 /// Checks a database. One that cannot be reached has the failing check `reachable` and no other.
-pub async fn health(address: &Address, password: Option<&Sensitive>, clock: &dyn Clock) -> DatabaseHealth {
+pub async fn health(address: &Address, password: Option<&Sensitive>, clock: &dyn Clock) -> TargetHealth {
     let (at_ms, started) = (clock.now_ms(), Instant::now());
     let end = Deadline::now() + DEADLINE;
     let mut database = match connect(address, password, CONNECT).await {
         Ok(database) => database,
         Err(error) => {
-            return DatabaseHealth::of(at_ms, None, vec![unreachable(&error)], started.elapsed().as_secs_f64());
+            return TargetHealth::of(at_ms, None, vec![unreachable(&error)], started.elapsed().as_secs_f64());
         }
     };
     if matches!(database, Database::Postgres(_)) {
@@ -91,7 +90,7 @@ pub async fn health(address: &Address, password: Option<&Sensitive>, clock: &dyn
         }
     }
     close(database).await;
-    DatabaseHealth::of(at_ms, version, checks, started.elapsed().as_secs_f64())
+    TargetHealth::of(at_ms, version, checks, started.elapsed().as_secs_f64())
 }
 
 fn unreachable(error: &ApiError) -> HealthCheck {

@@ -5,11 +5,11 @@ use sqlx::mysql::{MySqlConnection, MySqlRow};
 use sqlx::{Column as _, Row};
 
 use super::Question;
-use super::judge::{Limit, Mend, measured, refused, told, unknown};
 use super::postgres::deadlock_rate;
 use crate::error::explain;
 use crate::hints::account;
 use crate::mysql::text;
+use perfdeck_model::checks::{Limit, Mend, measured, refused, told, unknown};
 
 pub(super) const QUESTIONS: &[Question<MySqlConnection>] = &[
     Question { id: "connections", title: "Connections", ask: |c, _| Box::pin(connections(c)) },

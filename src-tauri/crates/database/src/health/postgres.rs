@@ -6,9 +6,9 @@ use perfdeck_model::{CheckState, HealthCheck, Unit};
 use perfdeck_words as words;
 use sqlx::Row;
 
-use super::judge::{Limit, Mend, measured, told, unknown};
 use super::{Question, postgres_replication};
 use crate::session::Session;
+use perfdeck_model::checks::{Limit, Mend, measured, told, unknown};
 
 /// Failures of these are findings too.
 pub(super) const OF_STATE: [&str; 4] = ["wraparound", "archiver", "checksums", "slots"];

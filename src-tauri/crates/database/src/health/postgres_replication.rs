@@ -3,9 +3,9 @@ use perfdeck_model::{Address, CheckState, HealthCheck, Unit};
 use perfdeck_words as words;
 use sqlx::Row;
 
-use super::judge::{Limit, Mend, measured, refused, told, unknown};
 use crate::hints::grant;
 use crate::session::Session;
+use perfdeck_model::checks::{Limit, Mend, measured, refused, told, unknown};
 
 /// Standbys and slots that are listed.
 const MOST: usize = 20;

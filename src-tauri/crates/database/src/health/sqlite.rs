@@ -8,8 +8,8 @@ use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 
 use super::Question;
-use super::judge::{Limit, Mend, measured, told, unknown};
 use crate::disk::room;
+use perfdeck_model::checks::{Limit, Mend, measured, told, unknown};
 
 pub(super) const QUESTIONS: &[Question<SqliteConnection>] = &[
     Question { id: "journal", title: "Journal", ask: |c, _| Box::pin(journal(c)) },

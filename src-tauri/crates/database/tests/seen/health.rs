@@ -3,18 +3,18 @@ use std::io::{Seek, Write};
 use std::time::{Duration, Instant};
 
 use perfdeck_database::{DatabaseCollector, health};
-use perfdeck_model::{Address, CheckState, Collector, DatabaseHealth, HealthCheck};
+use perfdeck_model::{Address, CheckState, Collector, HealthCheck, TargetHealth};
 use perfdeck_testkit::{MariaDb, POSTGRES_PASSWORD, Paused, PgBouncer, Postgres, eventually};
 use sqlx::{Connection, Executor, Row};
 
 const SOON: Duration = Duration::from_secs(20);
 
-async fn of(url: &str) -> DatabaseHealth {
+async fn of(url: &str) -> TargetHealth {
     let (address, password) = Address::parse(url).expect("a URL");
     health(&address, password.as_ref(), &0.0).await
 }
 
-fn check<'a>(health: &'a DatabaseHealth, id: &str) -> &'a HealthCheck {
+fn check<'a>(health: &'a TargetHealth, id: &str) -> &'a HealthCheck {
     health.checks.iter().find(|c| c.id == id).unwrap_or_else(|| panic!("{id} is checked: {health:#?}"))
 }
 

@@ -1,7 +1,7 @@
 // @vitest-environment jsdom
 import { fireEvent, render, screen, waitFor, within } from '@testing-library/svelte';
 import { expect, test } from 'vitest';
-import type { ApplicationPool, DatabaseHealth, DatabasePools, HealthCheck, OwnPool, PoolerPool } from '../../../backend/types';
+import type { ApplicationPool, TargetHealth, DatabasePools, HealthCheck, OwnPool, PoolerPool } from '../../../backend/types';
 import { fakeApp } from '../../../testing/app';
 import { refusal } from '../../../testing/backend';
 import { target } from '../../../testing/values';
@@ -77,7 +77,7 @@ const archiver = check('archiver', {
   reason: '3 attempts failed',
   fix: { what: 'Shows the command', statement: 'SHOW archive_command;' },
 });
-const health = (checks: HealthCheck[] = [check('reachable')]): DatabaseHealth => ({
+const health = (checks: HealthCheck[] = [check('reachable')]): TargetHealth => ({
   at_ms: AT,
   version: 'PostgreSQL 17.2',
   state: 'ok',
@@ -104,7 +104,7 @@ const plain = (text: string | null | undefined): string =>
     .replaceAll(/[\u2009\u202f]/g, ' ')
     .replaceAll(/\s+/g, ' ')
     .trim();
-const said = (p: DatabasePools | null, h: DatabaseHealth | null): string => {
+const said = (p: DatabasePools | null, h: TargetHealth | null): string => {
   const v = verdict(p, h);
   return v ? plain(`${v.tone}: ${v.strong} ${v.rest}`) : 'nothing';
 };
@@ -113,7 +113,7 @@ const there = {
   targets: [target()],
   path: '/database/pool',
 };
-const answers = (p: DatabasePools, h: DatabaseHealth) => ({ 'db.pool': () => p, 'db.health': () => h });
+const answers = (p: DatabasePools, h: TargetHealth) => ({ 'db.pool': () => p, 'db.health': () => h });
 
 test('what fails comes first, then who waits, then what needs attention, then what there is', () => {
   const busy = pools({ applications: [application(), application({ address: '10.0.0.8', sessions: 3 })] });

@@ -2,7 +2,7 @@
 import type {
   ApplicationPool,
   CheckState,
-  DatabaseHealth,
+  TargetHealth,
   DatabasePools,
   HealthCheck,
   OwnPool,
@@ -44,7 +44,7 @@ export const nameOf = (p: ApplicationPool): string =>
 /** Tells two of them apart. */
 export const keyOf = (p: ApplicationPool): string => `${p.application ?? ''}\n${p.address ?? ''}`;
 
-export const of = (health: DatabaseHealth | null, state: CheckState): HealthCheck[] =>
+export const of = (health: TargetHealth | null, state: CheckState): HealthCheck[] =>
   (health?.checks ?? []).filter((c) => c.state === state);
 
 /** Clients that wait at the pooler, and the longest wait in seconds. */
@@ -57,7 +57,7 @@ export function waitingOf(pools: DatabasePools): { clients: number; longestS: nu
   };
 }
 
-function support(pools: DatabasePools | null, health: DatabaseHealth | null): string {
+function support(pools: DatabasePools | null, health: TargetHealth | null): string {
   const parts: string[] = [];
   const limits = pools?.limits;
   if (limits) {
@@ -71,7 +71,7 @@ function support(pools: DatabasePools | null, health: DatabaseHealth | null): st
 }
 
 /** The sentence of the page: what fails first, then who waits, then what there is. */
-export function verdict(pools: DatabasePools | null, health: DatabaseHealth | null): Required<Said> | null {
+export function verdict(pools: DatabasePools | null, health: TargetHealth | null): Required<Said> | null {
   if (!pools && !health) return null;
   const rest = support(pools, health);
   const say = (tone: Required<Said>['tone'], strong: string, after: string): Required<Said> => ({

@@ -1,11 +1,13 @@
 //! Caches: what is in them, and changes of it.
 pub(crate) mod door;
-pub(crate) mod map;
 pub(crate) mod keys;
+pub mod look;
+pub(crate) mod map;
 
 /// What is kept of caches while Perfdeck runs.
 #[derive(Default)]
 pub(crate) struct State {
     /// The last map of each environment.
     pub(crate) map: map::Maps,
+    pub(crate) look: look::State,
 }

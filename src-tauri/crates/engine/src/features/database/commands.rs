@@ -2,8 +2,8 @@
 use std::sync::Arc;
 
 use perfdeck_model::{
-    ChangeDetail, DatabaseActivity, DatabaseHealth, DatabaseIndexes, DatabasePools, DatabaseSizes, HypopgUse,
-    IndexAdvice, IndexBloat, JobStatus, StatementPlan, TrackRecord,
+    ChangeDetail, DatabaseActivity, DatabaseIndexes, DatabasePools, DatabaseSizes, HypopgUse, IndexAdvice, IndexBloat,
+    JobStatus, StatementPlan, TargetHealth, TrackRecord,
 };
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
@@ -68,7 +68,7 @@ commands! {
     Target Json "db.prove" (ProveRequest) -> JobStatus, changes [Jobs, Changes] => db_prove;
     Read Json "db.track_record" (ByEnvironment) -> TrackRecord, changes [] => db_track_record;
     Target Json "db.pool" (ByEnvironment) -> DatabasePools, changes [] => db_pool;
-    Target Json "db.health" (ByEnvironment) -> DatabaseHealth, changes [] => db_health;
+    Target Json "db.health" (ByEnvironment) -> TargetHealth, changes [] => db_health;
     Read Json "db.statements" (StatementsRequest) -> Statements, changes [] => db_statements;
     Read Json "db.statement" (StatementRequest) -> StatementDetail, changes [] => db_statement;
 }
@@ -118,7 +118,7 @@ pub async fn db_pool(engine: Arc<Engine>, request: ByEnvironment) -> Result<Data
 
 /// Health of the database: checks with value, threshold, reason and fix. It takes 5 s at most; a database that cannot be
 /// reached is an answer too.
-pub async fn db_health(engine: Arc<Engine>, request: ByEnvironment) -> Result<DatabaseHealth> {
+pub async fn db_health(engine: Arc<Engine>, request: ByEnvironment) -> Result<TargetHealth> {
     let (_, address, password) = engine.database_of(&request.environment_id).await?;
     Ok(perfdeck_database::health(&address, password.as_ref(), &*engine.core.clock).await)
 }

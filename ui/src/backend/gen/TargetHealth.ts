@@ -5,7 +5,7 @@ import type { HealthCheck } from "./HealthCheck";
 /**
  * Health of a database at one moment.
  */
-export type DatabaseHealth = { 
+export type TargetHealth = { 
 /**
  * Time in milliseconds since the Unix epoch.
  */

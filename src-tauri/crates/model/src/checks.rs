@@ -1,21 +1,25 @@
-//! What a check says: values against thresholds. Pure.
-use perfdeck_model::{ApiError, CheckFix, CheckState, CheckThreshold, ErrorCode, HealthCheck, Unit};
+//! What a check of health says: values against thresholds. Pure.
+use crate::{ApiError, CheckFix, CheckState, CheckThreshold, ErrorCode, HealthCheck, Unit};
 
 /// A threshold and where it comes from.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Limit {
-    pub(super) warning: Option<f64>,
-    pub(super) failing: Option<f64>,
-    pub(super) source: &'static str,
+pub struct Limit {
+    /// Value above which it is a warning, in the check's unit.
+    pub warning: Option<f64>,
+    /// Value above which it fails, in the check's unit.
+    pub failing: Option<f64>,
+    /// Where the threshold comes from.
+    pub source: &'static str,
 }
 
 impl Limit {
-    pub(super) const fn new(warning: f64, failing: f64, source: &'static str) -> Self {
+    /// Both thresholds.
+    pub const fn new(warning: f64, failing: f64, source: &'static str) -> Self {
         Self { warning: Some(warning), failing: Some(failing), source }
     }
 
     /// The outcome of a value.
-    pub(super) fn state(self, value: f64) -> CheckState {
+    pub fn state(self, value: f64) -> CheckState {
         let above = |limit: Option<f64>| limit.is_some_and(|limit| value > limit);
         match (above(self.failing), above(self.warning)) {
             (true, _) => CheckState::Failing,
@@ -26,7 +30,7 @@ impl Limit {
 }
 
 /// A check of a state, without a value.
-pub(super) fn told(id: &str, title: &str, state: CheckState, reason: impl Into<String>) -> HealthCheck {
+pub fn told(id: &str, title: &str, state: CheckState, reason: impl Into<String>) -> HealthCheck {
     HealthCheck {
         id: id.to_owned(),
         title: title.to_owned(),
@@ -42,7 +46,7 @@ pub(super) fn told(id: &str, title: &str, state: CheckState, reason: impl Into<S
 }
 
 /// A check of a value against a threshold.
-pub(super) fn measured(
+pub fn measured(
     id: &str,
     title: &str,
     (value, unit): (f64, Unit),
@@ -59,19 +63,19 @@ pub(super) fn measured(
 }
 
 /// What a server of this kind never tells.
-pub(super) fn unknown(id: &str, title: &str, reason: impl Into<String>) -> HealthCheck {
+pub fn unknown(id: &str, title: &str, reason: impl Into<String>) -> HealthCheck {
     told(id, title, CheckState::Unknown, reason)
 }
 
 /// A check whose figures this user may not see.
-pub(super) fn refused(id: &str, title: &str, reason: impl Into<String>, grant: String) -> HealthCheck {
+pub fn refused(id: &str, title: &str, reason: impl Into<String>, grant: String) -> HealthCheck {
     HealthCheck { grant: Some(grant), missed: true, ..unknown(id, title, reason) }
 }
 
 /// A check that could not be made. A missing privilege comes with the statement that grants it, which is the error's hint.
-pub(super) fn missed(id: &str, title: &str, error: &ApiError) -> HealthCheck {
+pub fn missed(id: &str, title: &str, error: &ApiError) -> HealthCheck {
     let hint = error.hint.clone().unwrap_or_default();
-    if error.code == ErrorCode::Privilege && hint.starts_with("GRANT") {
+    if error.code == ErrorCode::Privilege && (hint.starts_with("GRANT") || hint.starts_with("ACL SETUSER")) {
         return refused(id, title, error.message.clone(), hint);
     }
     let fix = error.hint.clone().map(|what| CheckFix { what, statement: None });
@@ -79,7 +83,9 @@ pub(super) fn missed(id: &str, title: &str, error: &ApiError) -> HealthCheck {
 }
 
 /// Adds what mends a check, to one that needs it.
-pub(super) trait Mend {
+pub trait Mend {
+    /// Says what mends it, with the exact statement where there is one.
+    #[must_use]
     fn mend(self, what: &str, statement: Option<&str>) -> Self;
 }
 
