@@ -12,6 +12,7 @@ mod error;
 mod info;
 mod load;
 mod memory;
+pub mod take;
 mod test;
 
 pub use collector::CacheCollector;

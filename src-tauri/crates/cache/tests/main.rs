@@ -7,3 +7,4 @@ mod facts;
 mod naming;
 mod protected;
 mod stages;
+mod take;

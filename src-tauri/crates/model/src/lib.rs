@@ -11,6 +11,8 @@ mod activity;
 mod address;
 mod advice;
 mod bench;
+mod cache_key;
+mod cache_take;
 mod catalogue;
 mod change;
 mod clock;
@@ -62,6 +64,8 @@ pub use bench::{
     RunState, RunSummary, StageResult, StatusCount, StepResult, ThresholdCount, ThresholdResult, few_for_point,
     heat_bucket, samples_for, too_small,
 };
+pub use cache_key::CacheBytes;
+pub use cache_take::*;
 pub use catalogue::{catalogue, is_rate, target_of, title_of, unit_of};
 pub use change::{Change, ChangeDetail, ChangeOffer, ChangeState, ChangeStep, Says, TargetSays};
 pub use clock::{Clock, ManualClock, SystemClock};
