@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use perfdeck_cache::take::{FileKey, Meant, Order, Snapshot, Watch, restore, survey, take};
 use perfdeck_model::{
-    Address, ApiError, CacheBytes, CacheMode, CacheTarget, InvalidationOf, NamespacePart, RestoredKeys, SecretSource, Sensitive,
-    TakenKeys,
+    Address, ApiError, CacheBytes, CacheMode, CacheTarget, InvalidationOf, NamespacePart, RestoredKeys, SecretSource,
+    Sensitive, TakenKeys,
 };
 use perfdeck_testkit::{Redis, RedisCluster};
 
@@ -105,7 +105,8 @@ async fn what_is_predicted_is_what_is_there() {
     fill(&server, "other:", 1_000, None).await;
     server.execute(&["SET", "user:big", &"x".repeat(1_200_000)]).await.expect("a large one");
     let place = Place::of(&server);
-    let (found, seen) = survey(&place.target, None, &pattern_of("user:*"), Duration::from_secs(20)).await.expect("looked at");
+    let (found, seen) =
+        survey(&place.target, None, &pattern_of("user:*"), Duration::from_secs(20)).await.expect("looked at");
     assert_eq!(found.matched, perfdeck_model::KeyCount::Exact { count: 3_001.0 }, "{found:?}");
     assert_eq!((found.database_keys, found.looked_at, found.oversized), (4_001.0, 3_001, 1), "{found:?}");
     assert_eq!((found.ttl.day, found.ttl.never), (3_000, 1), "{found:?}");
@@ -116,7 +117,8 @@ async fn what_is_predicted_is_what_is_there() {
     assert_eq!(server.execute(&["DBSIZE"]).await.expect("a size"), redis::Value::Int(4_001), "nothing was altered");
     // Half of a key space says how sure it is.
     fill(&server, "more:", 150_000, None).await;
-    let (part, _) = survey(&place.target, None, &pattern_of("more:*"), Duration::from_millis(150)).await.expect("looked at");
+    let (part, _) =
+        survey(&place.target, None, &pattern_of("more:*"), Duration::from_millis(150)).await.expect("looked at");
     if let perfdeck_model::KeyCount::Estimate { count, low, high } = part.matched {
         assert!(low <= count && count <= high && part.looked_through < 1.0, "{part:?}");
         assert!((low * 0.8..high * 1.2).contains(&150_000.0), "{part:?}");
@@ -155,6 +157,10 @@ async fn no_more_than_the_namespace_is_taken_whatever_its_characters_mean() {
     let place = Place::of(&server);
     let (counts, done) = place.take(place.order(&meant)).await;
     done.expect("taken");
-    assert_eq!((counts.matched, counts.removed, counts.gone, counts.survivors), (3.0, 1.0, 2.0, Some(0.0)), "{counts:?}");
+    assert_eq!(
+        (counts.matched, counts.removed, counts.gone, counts.survivors),
+        (3.0, 1.0, 2.0, Some(0.0)),
+        "{counts:?}"
+    );
     assert!(place.folder.path().join("one.keys").exists(), "it is kept");
 }

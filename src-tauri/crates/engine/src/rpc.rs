@@ -28,6 +28,7 @@ tables! {
     features::environments::commands,
     features::monitoring::commands,
     features::database::commands,
+    features::cache::take::commands,
     features::bench::commands,
     features::bench::cost::commands,
     features::bench::pool_size::commands,

@@ -107,7 +107,9 @@ impl Writer {
         let mut file = options.open(path).map_err(fail)?;
         let length = file.metadata().map_err(fail)?.len();
         if length < MAGIC.len() as u64 {
-            file.set_len(0).map_err(fail)?;
+            if length > 0 {
+                file.set_len(0).map_err(fail)?;
+            }
             file.write_all(MAGIC).map_err(fail)?;
             file.sync_all().map_err(fail)?;
             let end = MAGIC.len() as u64;
@@ -135,11 +137,15 @@ impl Writer {
             .cipher()
             .encrypt(XNonce::from_slice(&nonce), Payload { msg: &packed, aad: &aad })
             .map_err(|_| ApiError::internal("A snapshot could not be encrypted"))?;
-        let length = u32::try_from(sealed.len()).map_err(|_| ApiError::internal("A chunk of a snapshot is too long"))?;
+        let length =
+            u32::try_from(sealed.len()).map_err(|_| ApiError::internal("A chunk of a snapshot is too long"))?;
         let whole = HEAD as u64 + u64::from(length);
         if self.end + whole > self.cap {
-            return Err(ApiError::new(ErrorCode::Storage, format!("The snapshot would be larger than its cap of {}", perfdeck_words::bytes(self.cap as f64)))
-                .hint("Nothing was removed that is not in it. Invalidate fewer keys at a time, or undo"));
+            return Err(ApiError::new(
+                ErrorCode::Storage,
+                format!("The snapshot would be larger than its cap of {}", perfdeck_words::bytes(self.cap as f64)),
+            )
+            .hint("Nothing was removed that is not in it. Invalidate fewer keys at a time, or undo"));
         }
         let head = [&length.to_le_bytes()[..], &[kind as u8], &records.to_le_bytes()[..], &nonce[..]].concat();
         let written = self.file.write_all(&head).and_then(|()| self.file.write_all(&sealed));

@@ -53,7 +53,9 @@ impl Matches {
             let Some(node) = self.left.last().copied() else { return Ok(None) };
             match self.page(nodes, node).await {
                 Ok(page) => return Ok(Some(page)),
-                Err(error) if !error.retryable && error.code != perfdeck_model::ErrorCode::Timeout => return Err(error),
+                Err(error) if !error.retryable && error.code != perfdeck_model::ErrorCode::Timeout => {
+                    return Err(error);
+                }
                 Err(error) => {
                     self.losses += 1;
                     if self.losses > LOSSES * 10 {
@@ -103,7 +105,9 @@ impl Matches {
 
     /// Share of a server's table that lies before a cursor, which counts its bits from the top. Unknown ones are 0.
     fn share(&mut self, cursor: &[u8]) -> f64 {
-        let Some(number) = std::str::from_utf8(cursor).ok().and_then(|text| text.parse::<u64>().ok()) else { return 0.0 };
+        let Some(number) = std::str::from_utf8(cursor).ok().and_then(|text| text.parse::<u64>().ok()) else {
+            return 0.0;
+        };
         self.bits = self.bits.max(64 - number.leading_zeros());
         if self.bits == 0 || self.bits > 48 {
             return 0.0;

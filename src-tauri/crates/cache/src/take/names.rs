@@ -64,13 +64,19 @@ impl Meant {
             InvalidationOf::Pattern(pattern) => {
                 let pattern = pattern.bytes()?;
                 if pattern.is_empty() || pattern.len() > LONGEST {
-                    return refuse("The pattern is empty, or longer than 4,096 bytes", "A pattern is such as user:*:profile");
+                    return refuse(
+                        "The pattern is empty, or longer than 4,096 bytes",
+                        "A pattern is such as user:*:profile",
+                    );
                 }
                 Ok(Self::Pattern(pattern))
             }
             InvalidationOf::Namespace { parts, delimiter } => {
                 if parts.is_empty() || delimiter.is_empty() {
-                    return refuse("The namespace has no path, or no delimiter", "A path is such as user, then an identifier");
+                    return refuse(
+                        "The namespace has no path, or no delimiter",
+                        "A path is such as user, then an identifier",
+                    );
                 }
                 let mut pattern = Vec::new();
                 let mut known = Vec::new();
@@ -93,7 +99,8 @@ impl Meant {
                 if keys.is_empty() || keys.len() > 1_000_000 {
                     return refuse("The list of keys is empty, or longer than 1,000,000", "Give one key a line");
                 }
-                let mut keys: Vec<Vec<u8>> = keys.iter().map(perfdeck_model::CacheBytes::bytes).collect::<Result<_, _>>()?;
+                let mut keys: Vec<Vec<u8>> =
+                    keys.iter().map(perfdeck_model::CacheBytes::bytes).collect::<Result<_, _>>()?;
                 keys.sort_unstable();
                 keys.dedup();
                 Ok(Self::Keys(keys))
@@ -276,7 +283,14 @@ mod tests {
 
     #[test]
     fn ids_are_told_from_words() {
-        for id in ["7", "0", "9007199254740993", "0123456789abcdef", "01ARZ3NDEKTSV4RRFFQ69G5FAV", "2f1b6c1e-8f3a-4c5d-9e7f-0123456789ab"] {
+        for id in [
+            "7",
+            "0",
+            "9007199254740993",
+            "0123456789abcdef",
+            "01ARZ3NDEKTSV4RRFFQ69G5FAV",
+            "2f1b6c1e-8f3a-4c5d-9e7f-0123456789ab",
+        ] {
             assert!(is_id(id.as_bytes()), "{id}");
         }
         for word in ["", "me", "7a", "deadbeef", "profile", "2f1b6c1e-8f3a-4c5d-9e7f-0123456789a"] {

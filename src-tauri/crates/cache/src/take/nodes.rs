@@ -165,7 +165,9 @@ impl Nodes {
             let Value::Array(parts) = range else { continue };
             let [Value::Int(from), Value::Int(to), Value::Array(owner), ..] = parts.as_slice() else { continue };
             let host = match owner.first() {
-                Some(Value::BulkString(bytes)) if !bytes.is_empty() && bytes != b"?" => String::from_utf8_lossy(bytes).into_owned(),
+                Some(Value::BulkString(bytes)) if !bytes.is_empty() && bytes != b"?" => {
+                    String::from_utf8_lossy(bytes).into_owned()
+                }
                 Some(Value::SimpleString(text)) if !text.is_empty() && text != "?" => text.clone(),
                 _ => at.host.clone(),
             };
@@ -225,8 +227,7 @@ impl Nodes {
         let at = self.nodes[node].at.clone();
         let mut open = connect_within(&self.target, &at, self.password.as_ref(), self.purpose, REPLY).await?;
         // So that looking does not make keys hot; servers before 7.2 have it not.
-        let quiet: Result<(), RedisError> =
-            redis::cmd("CLIENT").arg("NO-TOUCH").arg("ON").query_async(&mut open).await;
+        let quiet: Result<(), RedisError> = redis::cmd("CLIENT").arg("NO-TOUCH").arg("ON").query_async(&mut open).await;
         drop(quiet);
         self.nodes[node].connection = Some(open.clone());
         Ok(open)
@@ -338,7 +339,10 @@ impl Nodes {
         let (host, port) = address.rsplit_once(':')?;
         let host = if host.is_empty() { at.host.clone() } else { host.trim_matches(['[', ']']).to_owned() };
         let to = self.known(HostPort { host, port: port.parse().ok()? });
-        if !asking && let Ok(slot) = slot.parse::<usize>() && let Some(owner) = self.slots.get_mut(slot) {
+        if !asking
+            && let Ok(slot) = slot.parse::<usize>()
+            && let Some(owner) = self.slots.get_mut(slot)
+        {
             *owner = to;
         }
         Some((Some(usize::from(to)), asking, whole))
@@ -361,9 +365,8 @@ impl Nodes {
         let end = tokio::time::Instant::now() + PATIENCE;
         let mut answers = self.send(calls).await;
         loop {
-            let again: Vec<usize> = (0..calls.len())
-                .filter(|i| answers[*i].as_ref().is_err_and(Refused::passes))
-                .collect();
+            let again: Vec<usize> =
+                (0..calls.len()).filter(|i| answers[*i].as_ref().is_err_and(Refused::passes)).collect();
             if again.is_empty() || tokio::time::Instant::now() >= end {
                 return answers;
             }
@@ -409,7 +412,9 @@ mod tests {
 
     #[test]
     fn slots_are_those_of_the_cluster_specification() {
-        for (key, right) in [("123456789", 12739), ("foo", 12182), ("{user1000}.following", 3443), ("{}x", slot(b"{}x"))] {
+        for (key, right) in
+            [("123456789", 12739), ("foo", 12182), ("{user1000}.following", 3443), ("{}x", slot(b"{}x"))]
+        {
             assert_eq!(slot(key.as_bytes()), right, "{key}");
         }
         assert_eq!(slot(b"{user1000}.following"), slot(b"{user1000}.followers"), "one tag, one slot");

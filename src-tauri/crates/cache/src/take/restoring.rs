@@ -79,7 +79,8 @@ impl Removed {
                 let chunk = reader.next();
                 (reader, chunk)
             });
-            let (reader, chunk) = work.await.map_err(|_| ApiError::internal("Reading a snapshot ended unexpectedly"))?;
+            let (reader, chunk) =
+                work.await.map_err(|_| ApiError::internal("Reading a snapshot ended unexpectedly"))?;
             self.reader = Some(reader);
             match chunk? {
                 Some(chunk) if chunk.kind == Kind::Records => {
@@ -90,7 +91,9 @@ impl Removed {
                 Some(chunk) if chunk.kind == Kind::Outcomes => {
                     let Some(records) = self.ahead.take() else { continue };
                     let ours = |i: usize| chunk.plain.get(i).is_none_or(|byte| Outcome::is_ours(*byte));
-                    return Ok(Some(records.into_iter().enumerate().filter(|(i, _)| ours(*i)).map(|(_, r)| r).collect()));
+                    return Ok(Some(
+                        records.into_iter().enumerate().filter(|(i, _)| ours(*i)).map(|(_, r)| r).collect(),
+                    ));
                 }
                 Some(_) => {}
                 None => {
@@ -172,7 +175,9 @@ impl Work {
                 Ok(Value::Int(0)) if record.dump.is_empty() => self.restored.lost += 1.0,
                 Ok(Value::Int(0)) => gone.push(record),
                 Ok(_) => self.leave(&record),
-                Err(refused) if refused.code == "NOPERM" || refused.passes() => return Err(needs(&refused, nodes.target())),
+                Err(refused) if refused.code == "NOPERM" || refused.passes() => {
+                    return Err(needs(&refused, nodes.target()));
+                }
                 Err(refused) => count_failure(&mut self.restored.failed, &refused),
             }
         }
@@ -195,7 +200,10 @@ impl Work {
                 Ok(_) => self.restored.restored += 1.0,
                 Err(refused) if refused.code == "BUSYKEY" => taken.push(record),
                 // The next one would be refused too; what is restored is told apart the next time.
-                Err(refused) if ["NOPERM", "OOM", "MISCONF", "NOREPLICAS"].contains(&refused.code.as_str()) || refused.passes() => {
+                Err(refused)
+                    if ["NOPERM", "OOM", "MISCONF", "NOREPLICAS"].contains(&refused.code.as_str())
+                        || refused.passes() =>
+                {
                     refusal = Some(needs(&refused, nodes.target()));
                 }
                 Err(refused) => count_failure(&mut self.restored.failed, &refused),

@@ -8,8 +8,8 @@ use perfdeck_model::{
 use redis::Value;
 use serde::{Deserialize, Serialize};
 
-use super::names::Meant;
 use super::matches::matches;
+use super::names::Meant;
 use super::nodes::{Call, Nodes, PATIENCE};
 use crate::connect::Purpose;
 use crate::info::fields;
@@ -117,10 +117,16 @@ impl Has {
     fn not_restored(self) -> Vec<String> {
         let mut all = Vec::new();
         if !self.expire_time {
-            all.push("This server tells no expiry to the millisecond (before 7.0): keys get theirs back to within 50 ms".to_owned());
+            all.push(
+                "This server tells no expiry to the millisecond (before 7.0): keys get theirs back to within 50 ms"
+                    .to_owned(),
+            );
         }
         if self.bless {
-            all.push("The flag that keeps a key from eviction (BLESS) is in no dump: keys that had it come back without".to_owned());
+            all.push(
+                "The flag that keeps a key from eviction (BLESS) is in no dump: keys that had it come back without"
+                    .to_owned(),
+            );
         }
         all
     }
@@ -277,7 +283,11 @@ impl Tally {
             // Each key lies in the part that was looked through with the same chance.
             let all = matched / through;
             let off = 1.96 * ((matched + 1.0) * (1.0 - through)).sqrt() / through;
-            KeyCount::Estimate { count: all.round(), low: (all - off).max(matched).floor(), high: (all + off).min(self.database.max(matched)).ceil() }
+            KeyCount::Estimate {
+                count: all.round(),
+                low: (all - off).max(matched).floor(),
+                high: (all + off).min(self.database.max(matched)).ceil(),
+            }
         } else {
             KeyCount::AtLeast { count: matched }
         };
@@ -360,4 +370,3 @@ fn text(value: Value) -> Option<String> {
         _ => None,
     }
 }
-

@@ -196,8 +196,11 @@ impl<'a> Work<'a> {
             let keys: Vec<Vec<u8>> = page.keys.into_iter().filter(|key| !self.is_taken(key)).collect();
             matched += keys.len() as u64;
             if self.order.limit.is_some_and(|limit| matched > limit) {
-                return Err(ApiError::new(ErrorCode::Conflict, format!("More keys match than the preview told: over {}", perfdeck_words::count(matched)))
-                    .hint("Nothing more was removed. Undo it, or plan it anew"));
+                return Err(ApiError::new(
+                    ErrorCode::Conflict,
+                    format!("More keys match than the preview told: over {}", perfdeck_words::count(matched)),
+                )
+                .hint("Nothing more was removed. Undo it, or plan it anew"));
             }
             let done = self.page(keys, watch).await;
             self.taken.digest = self.names.text();
@@ -250,7 +253,9 @@ impl<'a> Work<'a> {
                 match answer {
                     Ok(Value::Array(parts)) => match Record::of(key, parts, self.has.frequency) {
                         Some(record) => records.push(self.softened(record, now)),
-                        None => return Err(ApiError::internal("A server answers a script in another way than servers do")),
+                        None => {
+                            return Err(ApiError::internal("A server answers a script in another way than servers do"));
+                        }
                     },
                     Ok(Value::Int(bytes)) => larger.push((key.clone(), bytes.unsigned_abs())),
                     Ok(_) => self.taken.gone += 1.0,
@@ -355,14 +360,23 @@ impl<'a> Work<'a> {
         let text = |number: i64| number.to_string().into_bytes();
         let (slack, flag) = (self.has.slack().to_vec(), self.has.flag().to_vec());
         if record.soft_ms > 0 {
-            return Call::script(&record.key, &EXPIRE, vec![text(record.soft_ms), text(record.expires_ms), slack, flag]);
+            return Call::script(
+                &record.key,
+                &EXPIRE,
+                vec![text(record.soft_ms), text(record.expires_ms), slack, flag],
+            );
         }
         let digest = record.digest().into_bytes();
         Call::script(&record.key, &REMOVE, vec![digest, text(record.expires_ms), slack, flag])
     }
 
     /// Keys that are read few at a time, or one by one, or not at all.
-    async fn larger(&mut self, keys: Vec<(Vec<u8>, u64)>, last: bool, watch: &Watch<'_>) -> Result<Vec<Vec<u8>>, ApiError> {
+    async fn larger(
+        &mut self,
+        keys: Vec<(Vec<u8>, u64)>,
+        last: bool,
+        watch: &Watch<'_>,
+    ) -> Result<Vec<Vec<u8>>, ApiError> {
         let mut changed = Vec::new();
         let mut some: Vec<Vec<u8>> = Vec::new();
         let mut together = 0;
@@ -552,8 +566,7 @@ impl<'a> Work<'a> {
 /// can be told.
 async fn altered(nodes: &mut Nodes, calls: &[Call]) -> Vec<Result<Outcome, Refused>> {
     let first = nodes.send(calls).await;
-    let again: Vec<usize> =
-        (0..calls.len()).filter(|i| first[*i].as_ref().is_err_and(Refused::passes)).collect();
+    let again: Vec<usize> = (0..calls.len()).filter(|i| first[*i].as_ref().is_err_and(Refused::passes)).collect();
     let mut answers: Vec<(Answer, bool)> = first
         .into_iter()
         .map(|answer| {

@@ -108,7 +108,8 @@ async fn large_keys_are_left_unless_it_was_agreed() {
     pipeline.exec_async(&mut c).await.expect("a hash of many parts");
     fill(&server, "big:small:", 10, None).await;
     let place = Place::of(&server);
-    let (found, _) = survey(&place.target, None, &pattern_of("big:*"), Duration::from_secs(9)).await.expect("looked at");
+    let (found, _) =
+        survey(&place.target, None, &pattern_of("big:*"), Duration::from_secs(9)).await.expect("looked at");
     assert_eq!(found.oversized, 3, "they are told before: {found:?}");
     let taken = place.all("big:*").await;
     assert_eq!((taken.removed, taken.oversized_left, taken.survivors), (10.0, 3.0, Some(3.0)), "{taken:?}");
@@ -132,7 +133,10 @@ async fn a_missing_right_is_named_and_nothing_is_removed() {
     let (taken, done) = place.take(place.order(&meant)).await;
     let error = done.expect_err("refused");
     let hint = error.hint.clone().unwrap_or_default();
-    assert!(error.code == ErrorCode::Privilege && hint.contains("ACL SETUSER ann") && hint.contains("+evalsha"), "{error}: {hint}");
+    assert!(
+        error.code == ErrorCode::Privilege && hint.contains("ACL SETUSER ann") && hint.contains("+evalsha"),
+        "{error}: {hint}"
+    );
     assert_eq!((taken.removed, size(&server).await), (0.0, 500), "{taken:?}");
     server.execute(&["ACL", "SETUSER", "ann", "+eval", "+evalsha"]).await.expect("a right");
     assert_eq!(place.all("k:*").await.removed, 500.0, "with it it works");
@@ -187,7 +191,7 @@ async fn a_failover_in_the_middle_loses_nothing() {
     fill(&*sentinel.primary(), "k:", 20_000, None).await;
     eventually(Duration::from_secs(20), async || size(sentinel.replica().expect("a replica")).await == 20_000).await;
     let meant = pattern_of("k:*");
-    let (sent, gone) = std::sync::mpsc::channel();
+    let (sent, mut gone) = tokio::sync::mpsc::unbounded_channel();
     let far = std::sync::atomic::AtomicBool::new(false);
     let watch = Watch {
         stop: &|| false,
@@ -201,7 +205,7 @@ async fn a_failover_in_the_middle_loses_nothing() {
     };
     let taking = take(place.order(&meant), watch);
     let failing = async {
-        tokio::task::block_in_place(|| gone.recv()).expect("it is far enough");
+        gone.recv().await.expect("it is far enough");
         sentinel.primary().stop();
     };
     let ((taken, done), ()) = tokio::join!(taking, failing);

@@ -10,7 +10,13 @@ use redis::Value;
 use super::{Place, fill, pattern_of};
 
 /// Writes new values to random keys, one after the other, until it is told to end; answers the last one of each key.
-fn writer(server: &Redis, prefix: &'static str, keys: usize, end: Arc<AtomicBool>, seed: usize) -> tokio::task::JoinHandle<HashMap<String, String>> {
+fn writer(
+    server: &Redis,
+    prefix: &'static str,
+    keys: usize,
+    end: Arc<AtomicBool>,
+    seed: usize,
+) -> tokio::task::JoinHandle<HashMap<String, String>> {
     let url = server.url();
     tokio::spawn(async move {
         let client = redis::Client::open(url).expect("a client");

@@ -108,7 +108,8 @@ async fn told(c: &mut MultiplexedConnection, key: &[u8], lfu: bool) -> BTreeMap<
         }
     }
     if kind == Value::SimpleString("hash".into()) {
-        let fields = redis::cmd("HPEXPIRETIME").arg(key).arg("FIELDS").arg(2).arg("field 1").arg("field 2").query_async(c).await;
+        let fields =
+            redis::cmd("HPEXPIRETIME").arg(key).arg("FIELDS").arg(2).arg("field 1").arg("field 2").query_async(c).await;
         all.insert("fields", fields.unwrap_or(Value::Nil));
     }
     all.insert("encoding", encoding);
@@ -167,7 +168,8 @@ const DEBUG: [&str; 2] = ["--enable-debug-command", "yes"];
 async fn every_type_survives_with_its_times_and_counters() {
     let server = Redis::start_with(&DEBUG).await.expect("Redis");
     survives(&server, false, false).await;
-    let lfu = [&DEBUG[..], &["--maxmemory", "500mb", "--maxmemory-policy", "allkeys-lfu", "--lfu-decay-time", "0"]].concat();
+    let lfu =
+        [&DEBUG[..], &["--maxmemory", "500mb", "--maxmemory-policy", "allkeys-lfu", "--lfu-decay-time", "0"]].concat();
     survives(&Redis::start_with(&lfu).await.expect("Redis"), true, false).await;
 }
 
@@ -206,8 +208,7 @@ async fn keys_of_a_cluster_are_taken_one_by_one_where_they_are() {
         waits.store(false, Ordering::SeqCst);
     };
     let watch = Watch { stop: &|| false, paused: &paused, progress: &|_, _| {} };
-    let ((back, _, done), ()) =
-        tokio::join!(restore(&place.target, None, &place.snapshot, watch, &|_| {}), moving);
+    let ((back, _, done), ()) = tokio::join!(restore(&place.target, None, &place.snapshot, watch, &|_| {}), moving);
     done.expect("restored");
     assert_eq!((back.restored, back.failed.len()), (2_000.0, 0), "{back:?}");
     for i in (0..2_000).step_by(37) {
@@ -227,7 +228,9 @@ async fn moved(cluster: &RedisCluster, key: &str) {
         if node.execute(&["CLUSTER", "COUNTKEYSINSLOT", &slot.to_string()]).await.is_ok()
             && node.execute(&["GET", &format!("{{{key}}}")]).await.is_err()
         {
-            let Value::BulkString(id) = node.execute(&["CLUSTER", "MYID"]).await.expect("an id") else { panic!("an id") };
+            let Value::BulkString(id) = node.execute(&["CLUSTER", "MYID"]).await.expect("an id") else {
+                panic!("an id")
+            };
             to = String::from_utf8(id).expect("text");
         }
     }
