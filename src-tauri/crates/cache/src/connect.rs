@@ -307,11 +307,21 @@ pub(crate) async fn connect_as(
     password: Option<&Sensitive>,
     purpose: Purpose,
 ) -> Result<MultiplexedConnection, ApiError> {
+    connect_within(target, host, password, purpose, DEADLINE).await
+}
+
+/// The same, where an answer may take as long as `reply`.
+pub(crate) async fn connect_within(
+    target: &CacheTarget,
+    host: &HostPort,
+    password: Option<&Sensitive>,
+    purpose: Purpose,
+    reply: Duration,
+) -> Result<MultiplexedConnection, ApiError> {
     let way = Way::to(target, password).await?;
     let limit = way.limit(DEADLINE);
     let work = async {
-        let config =
-            AsyncConnectionConfig::new().set_connection_timeout(Some(limit)).set_response_timeout(Some(DEADLINE));
+        let config = AsyncConnectionConfig::new().set_connection_timeout(Some(limit)).set_response_timeout(Some(reply));
         let mut connection = way.open(host, config).await?;
         // A server that forbids naming a connection still serves.
         let _: Result<(), RedisError> =

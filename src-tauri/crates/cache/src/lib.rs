@@ -18,6 +18,7 @@ mod memory;
 mod memory_keys;
 mod own;
 mod scan;
+pub mod take;
 mod test;
 pub mod values;
 

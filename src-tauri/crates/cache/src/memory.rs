@@ -12,7 +12,22 @@ use crate::collector::{keys_without_expiry, series};
 /// Bytes that a key is accounted for besides its name and value.
 const OVERHEAD: u64 = 64;
 
-type Value = (Arc<[u8]>, Option<Duration>);
+type Value = (Arc<[u8]>, Option<Duration>, Instant);
+
+/// A value as it is stored.
+#[derive(Debug, Clone)]
+pub(crate) struct Stored {
+    pub(crate) value: Arc<[u8]>,
+    ttl: Option<Duration>,
+    at: Instant,
+}
+
+impl Stored {
+    /// Time until it expires; `None` when it never does.
+    pub(crate) fn left(&self) -> Option<Duration> {
+        self.ttl.map(|ttl| ttl.saturating_sub(self.at.elapsed()))
+    }
+}
 
 struct PerEntry;
 
@@ -58,7 +73,7 @@ impl MemoryCache {
 
     /// The value of a key.
     pub async fn get(&self, key: &str) -> Option<Arc<[u8]>> {
-        let found = self.cache.get(key).await.map(|(v, _)| v);
+        let found = self.cache.get(key).await.map(|(v, ..)| v);
         let counter = if found.is_some() { &self.hits } else { &self.misses };
         counter.fetch_add(1, Ordering::Relaxed);
         found
@@ -67,7 +82,7 @@ impl MemoryCache {
     /// Stores a value; `ttl` of `None` never expires.
     pub async fn set(&self, key: &str, value: impl Into<Arc<[u8]>>, ttl: Option<Duration>) {
         self.writes.fetch_add(1, Ordering::Relaxed);
-        self.cache.insert(key.to_owned(), (value.into(), ttl)).await;
+        self.cache.insert(key.to_owned(), (value.into(), ttl, Instant::now())).await;
     }
 
     /// Cache-aside: the value of a key, loaded once when it is absent however many callers ask at the same time.
@@ -85,7 +100,7 @@ impl MemoryCache {
         }
         let loaded = self
             .cache
-            .try_get_with(key.to_owned(), async { load.await.map(|v| (Arc::from(v), ttl)) })
+            .try_get_with(key.to_owned(), async { load.await.map(|v| (Arc::from(v), ttl, Instant::now())) })
             .await
             .map_err(|e| (*e).clone())?;
         self.writes.fetch_add(1, Ordering::Relaxed);
@@ -95,6 +110,22 @@ impl MemoryCache {
     /// Forgets a key; returns whether it was there.
     pub async fn remove(&self, key: &str) -> bool {
         self.cache.remove(key).await.is_some()
+    }
+
+    /// What is stored.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (String, Stored)> {
+        self.cache.iter().map(|(key, (value, ttl, at))| ((*key).clone(), Stored { value, ttl, at }))
+    }
+
+    /// Takes a key out; answers what was stored.
+    pub(crate) async fn take(&self, key: &str) -> Option<Stored> {
+        self.cache.remove(key).await.map(|(value, ttl, at)| Stored { value, ttl, at })
+    }
+
+    /// Stores what was taken out, with the time that it had left, unless the key is there again; answers whether it did.
+    pub(crate) async fn put_back(&self, key: &str, stored: &Stored) -> bool {
+        let value = (stored.value.clone(), stored.left(), Instant::now());
+        self.cache.entry_by_ref(key).or_insert(value).await.is_fresh()
     }
 
     /// Forgets everything; the counters go on.

@@ -12,3 +12,4 @@ mod naming;
 mod protected;
 mod purposes;
 mod stages;
+mod take;

@@ -34,6 +34,13 @@ pub mod compare {
     pub use perfdeck_stats::{Comparison, MetricComparison, Verdict};
 }
 
+/// Invalidation of cache keys: the question, beside the commands.
+pub mod invalidation {
+    pub use crate::features::cache::take::commands::{
+        InvalidationPause, InvalidationPlan, invalidation, pause_invalidation, plan_invalidation,
+    };
+}
+
 /// What one request costs: the question, the answer and the commands.
 pub mod cost {
     pub use crate::features::bench::cost::answer::{

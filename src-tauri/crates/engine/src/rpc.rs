@@ -29,6 +29,7 @@ tables! {
     features::monitoring::commands,
     features::database::commands,
     features::cache::look::commands,
+    features::cache::take::commands,
     features::bench::commands,
     features::bench::cost::commands,
     features::bench::pool_size::commands,

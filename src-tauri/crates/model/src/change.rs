@@ -209,6 +209,9 @@ pub struct ChangeDetail {
     pub guard: Option<String>,
     /// Text that must be typed to confirm it, if any: the environment's name.
     pub confirm: Option<String>,
+    /// Text that must be typed besides, because so much would go, if any.
+    #[serde(default)]
+    pub agree: Option<String>,
     /// Signs that make the environment look like production that is not called so.
     pub evidence: Vec<String>,
 }

@@ -15,6 +15,7 @@ mod cache_key;
 mod cache_keys;
 mod cache_look;
 mod cache_map;
+mod cache_take;
 mod catalogue;
 mod change;
 pub mod checks;
@@ -84,6 +85,7 @@ pub use cache_map::{
     CacheMap, CacheMapPage, MapCount, MapDetail, MapNamespace, MapNode, MapOrder, MapPace, MapState, MapTtl,
     MapTtlBucket, MapType,
 };
+pub use cache_take::*;
 pub use catalogue::{catalogue, is_rate, target_of, title_of, unit_of};
 pub use change::{Change, ChangeDetail, ChangeOffer, ChangeState, ChangeStep, Says, TargetSays};
 pub use clock::{Clock, ManualClock, SystemClock};

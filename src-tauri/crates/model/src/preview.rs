@@ -37,6 +37,16 @@ pub enum PreviewFigure {
     SessionsFreed,
     /// Rows whose writing is taken back.
     RowsRolledBack,
+    /// Keys of a cache that go.
+    Keys,
+    /// Share of the database's keys that they are.
+    KeysShare,
+    /// Memory that they take.
+    KeysMemory,
+    /// Keys that cannot be brought back: too large for a snapshot.
+    KeysOversized,
+    /// Loads that the cache's source has more, at first.
+    ExtraLoads,
 }
 
 impl PreviewFigure {
@@ -57,6 +67,11 @@ impl PreviewFigure {
             Self::ScansTakenOver => "Scans that the other index takes over",
             Self::SessionsFreed => "Sessions freed at once",
             Self::RowsRolledBack => "Rows rolled back",
+            Self::Keys => "Keys",
+            Self::KeysShare => "Share of the database",
+            Self::KeysMemory => "Memory of the keys",
+            Self::KeysOversized => "Too large to be brought back",
+            Self::ExtraLoads => "More loads of the source at first",
         }
     }
 
@@ -64,16 +79,18 @@ impl PreviewFigure {
     pub fn unit(self) -> Unit {
         match self {
             Self::Time => Unit::Seconds,
-            Self::Size | Self::TableRead | Self::SpaceFreed => Unit::Bytes,
-            Self::WritesAdded | Self::WritesSaved => Unit::PerSecond,
-            Self::HotUpdates => Unit::Ratio,
+            Self::Size | Self::TableRead | Self::SpaceFreed | Self::KeysMemory => Unit::Bytes,
+            Self::WritesAdded | Self::WritesSaved | Self::ExtraLoads => Unit::PerSecond,
+            Self::HotUpdates | Self::KeysShare => Unit::Ratio,
             Self::Other
             | Self::TableRows
             | Self::Scans
             | Self::RowsRead
             | Self::ScansTakenOver
             | Self::SessionsFreed
-            | Self::RowsRolledBack => Unit::Count,
+            | Self::RowsRolledBack
+            | Self::Keys
+            | Self::KeysOversized => Unit::Count,
         }
     }
 }

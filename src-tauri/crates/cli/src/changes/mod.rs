@@ -97,7 +97,7 @@ async fn alter(engine: &Arc<Engine>, change: &Change, allow: &Allow, undo: bool)
     if allow.unlock {
         engine.unlock_for_run(&change.environment_id, allow.confirm.as_deref()).await?;
     }
-    let asked = ChangeConfirm { id: change.id.clone(), confirm: allow.confirm.clone() };
+    let asked = ChangeConfirm { id: change.id.clone(), confirm: allow.confirm.clone(), agree: None };
     let job = if undo {
         api::changes::undo(engine.clone(), asked).await?
     } else {

@@ -48,6 +48,9 @@ pub(crate) async fn housekeeping(engine: std::sync::Weak<Engine>, stopped: Cance
             if let Err(error) = engine.core.store.prune(engine.core.clock.now_ms()).await {
                 tracing::warn!(%error, "old samples could not be pruned");
             }
+            if let Err(error) = engine.forget_snapshots().await {
+                tracing::warn!(%error, "snapshots of caches that are over could not be removed");
+            }
             if let Err(error) = engine.forget_reports().await {
                 tracing::warn!(%error, "deleted reports could not be removed");
             }

@@ -9,6 +9,7 @@ pub(crate) mod reports;
 /// The kinds of changes of all features.
 pub(crate) fn change_kinds() -> Vec<Box<dyn crate::core::changes::ChangeKind>> {
     vec![
+        Box::new(cache::take::kind::Invalidate),
         Box::new(database::create_index::CreateIndex),
         Box::new(database::drop_index::DropIndex),
         Box::new(database::hide_index::HideIndex),

@@ -110,7 +110,7 @@ pub(crate) async fn change(engine: &Arc<Engine>, id: &str) -> Change {
 }
 
 pub(crate) fn confirmed(id: &str, typed: Option<&str>) -> ChangeConfirm {
-    ChangeConfirm { id: id.to_owned(), confirm: typed.map(str::to_owned) }
+    ChangeConfirm { id: id.to_owned(), confirm: typed.map(str::to_owned), agree: None }
 }
 
 /// Applies a change to the end of the job.

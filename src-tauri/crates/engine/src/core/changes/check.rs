@@ -234,6 +234,30 @@ impl Engine {
         Ok(self.shown(newest.change))
     }
 
+    /// Tells that changes of a kind cannot be undone any more: those whose plan `is` it.
+    pub(crate) async fn forget_undo(
+        &self,
+        kind: &str,
+        why: &str,
+        is: impl Fn(&serde_json::Value) -> bool,
+    ) -> Result<(), ApiError> {
+        for stored in self.core.store.changes(None).await? {
+            let meant = stored.change.kind == kind && stored.change.undo_statement.is_some() && is(stored.own());
+            if !meant || stored.change.state.is_past() {
+                continue;
+            }
+            let Some(_hold) = Hold::look(&self.core.data_dir, &stored.change.id).await? else { continue };
+            let Some(mut newest) = self.core.store.change(&stored.change.id).await? else { continue };
+            newest.change.undo_statement = None;
+            newest.change.undo_cost = None;
+            newest.change.notes.push(why.to_owned());
+            self.core.store.say_of_change(&newest).await?;
+            self.settle(&mut newest).await?;
+            self.core.changed(&[Tag::Changes]);
+        }
+        Ok(())
+    }
+
     /// Journals that a target says something else than before.
     async fn note_differs(&self, change: &Change, says: &TargetSays) {
         let now = self.core.clock.now_ms();

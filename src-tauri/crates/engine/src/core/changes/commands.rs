@@ -37,6 +37,9 @@ pub struct ChangeConfirm {
     /// The environment's name, where its guard asks for it.
     #[serde(default)]
     pub confirm: Option<String>,
+    /// The text that the change itself asks for (`ChangeDetail.agree`), where it does.
+    #[serde(default)]
+    pub agree: Option<String>,
 }
 
 commands! {
@@ -79,7 +82,8 @@ pub async fn check(engine: Arc<Engine>, request: ById) -> Result<ChangeDetail> {
 
 /// Applies a change that was planned, or brings one that was cut off to its end. The job's result is the change.
 pub async fn apply(engine: Arc<Engine>, request: ChangeConfirm) -> Result<JobStatus> {
-    engine.apply_change(&request.id, request.confirm.as_slice()).await
+    let typed: Vec<String> = request.confirm.into_iter().chain(request.agree).collect();
+    engine.apply_change(&request.id, &typed).await
 }
 
 /// Keeps a change that the target confirmed.
@@ -102,8 +106,12 @@ impl Engine {
     pub(crate) async fn change_detail(&self, change: Change) -> Result<ChangeDetail> {
         // Past changes and those of environments that are gone are shown all the same.
         let Ok(environment) = self.environment(&change.environment_id).await else {
-            return Ok(ChangeDetail { change, guard: None, confirm: None, evidence: Vec::new() });
+            return Ok(ChangeDetail { change, guard: None, confirm: None, agree: None, evidence: Vec::new() });
         };
+        let agree = self.core.store.change(&change.id).await?.and_then(|stored| {
+            let kind = self.core.kinds.get(&change.kind).ok()?;
+            kind.agree(stored.own())
+        });
         let subject = self.altered(&environment, change.target).await;
         let words = |e: perfdeck_model::ApiError| match e.hint {
             Some(hint) => format!("{}. {hint}", e.message),
@@ -113,6 +121,7 @@ impl Engine {
             guard: subject.may_alter(&super::life::named(&change)).err().map(words),
             confirm: subject.to_type().map(str::to_owned),
             evidence: subject.evidence().to_vec(),
+            agree,
             change,
         })
     }

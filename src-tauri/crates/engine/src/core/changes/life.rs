@@ -137,6 +137,14 @@ impl Engine {
         if !matches!(change.state, ChangeState::Previewed | ChangeState::CutOff) {
             return Err(conflict(change, "applied"));
         }
+        if change.state == ChangeState::Previewed
+            && let Some(text) = self.core.kinds.get(&change.kind)?.agree(held.stored.own())
+            && !typed.contains(&text)
+        {
+            let what = format!("{}: so much would go that it needs to be agreed to", named(change));
+            return Err(ApiError::new(ErrorCode::Guarded, what)
+                .hint(format!("Type '{text}' to agree, or give it to changes.apply")));
+        }
         let permit = self.permit(&held.environment, change.target, &named(change), typed).await?;
         let (title, environment) = (named(change), held.environment.id.clone());
         let engine = self.clone();

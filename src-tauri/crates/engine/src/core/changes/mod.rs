@@ -102,6 +102,11 @@ pub(crate) trait ChangeKind: Send + Sync {
         self.patience()
     }
 
+    /// Text that must be typed before it is applied, besides what the guards ask for, because so much would go.
+    fn agree(&self, _plan: &Value) -> Option<String> {
+        None
+    }
+
     /// Asks the target whether it can be done, and how. Alters nothing.
     fn plan<'a>(&'a self, at: At<'a>, object: &'a str) -> BoxFuture<'a, Result<Planned, ApiError>>;
 

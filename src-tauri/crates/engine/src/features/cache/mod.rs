@@ -3,6 +3,7 @@ pub(crate) mod door;
 pub(crate) mod keys;
 pub mod look;
 pub(crate) mod map;
+pub(crate) mod take;
 
 /// What is kept of caches while Perfdeck runs.
 #[derive(Default)]
@@ -10,4 +11,6 @@ pub(crate) struct State {
     /// The last map of each environment.
     pub(crate) map: map::Maps,
     pub(crate) look: look::State,
+    /// Invalidations.
+    pub(crate) take: take::State,
 }

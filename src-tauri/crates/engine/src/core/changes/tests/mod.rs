@@ -63,12 +63,12 @@ impl Room {
     }
 
     async fn apply(&self, id: &str) -> Result<(), ApiError> {
-        let asked = ChangeConfirm { id: id.to_owned(), confirm: None };
+        let asked = ChangeConfirm { id: id.to_owned(), confirm: None, agree: None };
         self.end(super::commands::apply(self.engine.clone(), asked).await).await
     }
 
     async fn undo(&self, id: &str) -> Result<(), ApiError> {
-        let asked = ChangeConfirm { id: id.to_owned(), confirm: None };
+        let asked = ChangeConfirm { id: id.to_owned(), confirm: None, agree: None };
         self.end(super::commands::undo(self.engine.clone(), asked).await).await
     }
 
@@ -211,7 +211,7 @@ async fn guards_are_asked_before_anything_is_sent() {
     let journal = room.engine.core.store.journal(Some(&room.environment), 50).await.expect("read");
     let refusals = journal.iter().filter(|e| e.kind == JournalKind::TargetChangeRefused).count();
     assert_eq!(refusals, 2, "both refusals are journaled: {journal:?}");
-    let asked = ChangeConfirm { id: planned.id.clone(), confirm: Some("clinic".to_owned()) };
+    let asked = ChangeConfirm { id: planned.id.clone(), confirm: Some("clinic".to_owned()), agree: None };
     room.end(super::commands::apply(room.engine.clone(), asked.clone()).await).await.expect("unlocked and typed");
     room.engine.lock(&room.environment);
     let refused = super::commands::undo(room.engine.clone(), asked.clone()).await.expect_err("undoing alters it too");
@@ -260,7 +260,7 @@ async fn cancel_in_the_middle_ends_in_what_the_target_confirms() {
         let room = room(Kind::Development).await;
         room.script(Script { apply: act, ..Script::default() });
         let planned = room.plan().await;
-        let asked = ChangeConfirm { id: planned.id.clone(), confirm: None };
+        let asked = ChangeConfirm { id: planned.id.clone(), confirm: None, agree: None };
         let job = super::commands::apply(room.engine.clone(), asked).await.expect("starts");
         // It is where it hangs once its state is stored, and half done once the file says so.
         let there = || async {

@@ -1,0 +1,22 @@
+//! Taking keys out of a cache so that they can be put back: looked at first ([`survey`]), then stored on this disk and removed, or given an
+//! expiry ([`take`]), and restored ([`restore`]).
+//!
+//! Invariants: nothing is removed that is not stored before, unless nothing undoes it by agreement; a key that somebody changed meanwhile is
+//! left as it is; every command is about one key and goes to the server that owns it; nothing keeps a server busy for more than 5 ms.
+mod file;
+mod kept;
+mod matches;
+mod names;
+mod nodes;
+mod record;
+mod restoring;
+mod scripts;
+mod survey;
+mod taking;
+
+pub use file::{FileKey, read_names, records_in, write_names};
+pub use kept::{MemoryKept, put_back, survey_memory, take_from_memory};
+pub use names::{Meant, escaped, shown};
+pub use restoring::{restore, there_again};
+pub use survey::{Seen, Surveyed, survey};
+pub use taking::{Order, Snapshot, Watch, take};

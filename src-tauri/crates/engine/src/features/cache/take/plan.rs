@@ -1,0 +1,166 @@
+//! The plan of an invalidation: what was asked for, and what was seen when it was looked at.
+use std::time::Duration;
+
+use perfdeck_cache::take::{Meant, Surveyed, read_names, survey, survey_memory, write_names};
+use perfdeck_model::{ApiError, CacheBytes, InvalidationOf, InvalidationSpec, SecretSource, UndoKept};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::book::{Book, CAP, Files};
+use crate::VaultKind;
+use crate::core::changes::At;
+use crate::features::cache::door::CacheDoor;
+
+/// Longest time to look at keys: what is not seen by then is estimated.
+const LOOK: Duration = Duration::from_secs(14);
+/// Share of a database from which removing it must be agreed to.
+const MUCH: f64 = 0.2;
+/// Time for which what was seen is good enough to act on, in milliseconds.
+pub(super) const GOOD_MS: f64 = 600_000.0;
+
+/// What is stored with the change. No name of a key is in it: those of a list are in a file.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Plan {
+    pub(super) token: String,
+    pub(super) spec: InvalidationSpec,
+    /// What a person calls the keys.
+    pub(super) shown: String,
+    /// They are all there are.
+    pub(super) everything: bool,
+    pub(super) surveyed: Surveyed,
+    pub(super) undo: UndoKept,
+    pub(super) made_ms: f64,
+}
+
+impl Plan {
+    pub(super) fn read(plan: &Value) -> Result<Self, ApiError> {
+        serde_json::from_value(plan.clone()).map_err(|_| {
+            ApiError::bad_request("This invalidation was planned by another Perfdeck").hint("Plan it anew")
+        })
+    }
+
+    /// Share of the database's keys; `None` of an empty one.
+    pub(super) fn share(&self) -> Option<f64> {
+        let all = self.surveyed.database_keys;
+        (all > 0.0).then(|| (self.surveyed.matched.count() / all).min(1.0))
+    }
+
+    /// Text that must be typed besides what the guards ask for.
+    pub(super) fn agree(&self) -> Option<String> {
+        let much = self.everything || self.share().is_some_and(|share| share > MUCH);
+        let few = self.surveyed.matched.most().is_some_and(|most| most < 100.0);
+        (much && (self.everything || !few)).then(|| self.shown.clone())
+    }
+
+    /// Most keys that may match when it is applied.
+    pub(super) fn limit(&self) -> u64 {
+        let most = self.surveyed.matched.most().unwrap_or(self.surveyed.database_keys);
+        (most + (most * 0.05).max(100.0)).ceil() as u64
+    }
+
+    /// Memory that all of them take, as far as can be told, in bytes.
+    pub(super) fn bytes(&self) -> f64 {
+        let seen = f64::from(self.surveyed.looked_at);
+        if seen > 0.0 { self.surveyed.bytes / seen * self.surveyed.matched.count().max(seen) } else { 0.0 }
+    }
+
+    /// Keys that are used within 10 s, by second: each is loaded once.
+    pub(super) fn extra_loads(&self) -> Option<f64> {
+        let seen = f64::from(self.surveyed.looked_at);
+        let lately = f64::from(self.surveyed.used_lately?);
+        if seen < 100.0 && self.surveyed.matched.count() > seen {
+            return None;
+        }
+        let all = if seen > 0.0 { lately / seen * self.surveyed.matched.count() } else { 0.0 };
+        let spread = self.spec.soft_s.map_or(10.0, |s| s.max(10.0));
+        Some(all / spread)
+    }
+
+    /// Time that it takes at the pace, in seconds: a key is read, stored and removed, and what remains is looked at once more.
+    pub(super) fn time_s(&self) -> f64 {
+        let pace = if self.spec.paced { 2.0 } else { 1.0 };
+        self.surveyed.matched.count() * self.surveyed.key_s * 2.0 * pace
+    }
+
+    /// Which keys are meant.
+    pub(super) async fn meant(&self, at: At<'_>, book: &Book) -> Result<Meant, ApiError> {
+        let InvalidationOf::Keys(_) = &self.spec.of else { return Meant::of(&self.spec.of) };
+        let key = at.engine.file_key(&self.token, book.key.as_ref()).await?;
+        let path = Files::of(&at.engine.core.data_dir, &self.token).names();
+        let names = tokio::task::spawn_blocking(move || read_names(&path, &key))
+            .await
+            .map_err(|_| ApiError::internal("Reading a list of keys ended unexpectedly"))??;
+        Ok(Meant::Keys(names))
+    }
+}
+
+/// What was asked for: a specification as JSON, else a pattern.
+fn asked(object: &str) -> InvalidationSpec {
+    let spec = object.starts_with('{').then(|| serde_json::from_str(object).ok()).flatten();
+    spec.unwrap_or_else(|| InvalidationSpec {
+        of: InvalidationOf::Pattern(CacheBytes::new(object.as_bytes())),
+        soft_s: None,
+        oversized: false,
+        without_undo: false,
+        paced: true,
+    })
+}
+
+/// Looks at the keys that are meant. Nothing is altered.
+pub(super) async fn made(at: At<'_>, object: &str) -> Result<Plan, ApiError> {
+    let mut spec = asked(object);
+    if spec.soft_s.is_some_and(|s| !(1.0..=86_400.0).contains(&s)) {
+        return Err(ApiError::bad_request("Keys can be let expire within 1 s to 24 h").hint("30 s is usual"));
+    }
+    let meant = Meant::of(&spec.of)?;
+    let token = uuid::Uuid::now_v7().simple().to_string();
+    let (_, door) = at.engine.cache_of(&at.environment.id).await?;
+    let mut undo = match at.engine.core.vault.status().store {
+        _ if spec.without_undo => UndoKept::Not,
+        VaultKind::Session => UndoKept::ThisRun,
+        VaultKind::Keychain | VaultKind::File => UndoKept::File,
+    };
+    let (surveyed, seen) = match &door {
+        CacheDoor::Memory(cache) => {
+            if undo != UndoKept::Not {
+                undo = UndoKept::Memory;
+            }
+            survey_memory(cache, &meant)
+        }
+        CacheDoor::Server { target, password } => survey(target, password.as_ref(), &meant, LOOK).await?,
+    };
+    at.engine.cache.take.show(&token, seen);
+    let made_ms = at.engine.core.clock.now_ms();
+    if let Meant::Keys(names) = &meant {
+        // Names are kept in no store.
+        spec.of = InvalidationOf::Keys(Vec::new());
+        let (key, source) = at.engine.make_key(&token).await?;
+        list(at, &token, made_ms, source, key, names.clone()).await?;
+    }
+    let plan = Plan { token, shown: meant.shown(), everything: meant.is_everything(), spec, surveyed, undo, made_ms };
+    if plan.undo == UndoKept::File && plan.bytes() > CAP as f64 {
+        let text = format!(
+            "The snapshot would be about {}, over its cap of {}",
+            perfdeck_words::bytes(plan.bytes()),
+            perfdeck_words::bytes(CAP as f64)
+        );
+        return Err(ApiError::bad_request(text)
+            .hint("Invalidate a part at a time, let keys expire instead, or do it without undo"));
+    }
+    Ok(plan)
+}
+
+async fn list(
+    at: At<'_>,
+    token: &str,
+    made_ms: f64,
+    source: SecretSource,
+    key: perfdeck_cache::take::FileKey,
+    names: Vec<Vec<u8>>,
+) -> Result<(), ApiError> {
+    let files = Files::of(&at.engine.core.data_dir, token);
+    files.write(&Book { key: Some(source), made_ms, ..Book::default() })?;
+    tokio::task::spawn_blocking(move || write_names(&files.names(), &key, &names))
+        .await
+        .map_err(|_| ApiError::internal("Writing a list of keys ended unexpectedly"))?
+}

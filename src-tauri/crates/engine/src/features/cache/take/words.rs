@@ -1,0 +1,174 @@
+//! An invalidation in words.
+use perfdeck_model::{
+    InvalidationStage, KeyCount, NodeFailures, PreviewFigure, PreviewRow, RestoredKeys, TakenKeys, UndoKept,
+};
+use perfdeck_words as words;
+
+use super::book::Book;
+use super::plan::Plan;
+
+fn count(n: f64) -> String {
+    words::count(n.max(0.0).round() as u64)
+}
+
+fn keys(n: f64) -> String {
+    if n.round() as u64 == 1 { "1 key".to_owned() } else { format!("{} keys", count(n)) }
+}
+
+/// A number of keys, with how sure it is.
+pub(super) fn number(of: KeyCount) -> String {
+    match of {
+        KeyCount::Exact { count: n } => keys(n),
+        KeyCount::Estimate { count: n, low, high } => {
+            format!("about {} (95 %: {} to {})", keys(n), count(low), count(high))
+        }
+        KeyCount::AtLeast { count: n } => format!("at least {}", keys(n)),
+    }
+}
+
+pub(super) fn title(plan: &Plan) -> String {
+    let what = plan.shown.replace('`', "'");
+    match plan.spec.soft_s {
+        Some(s) => format!("Let `{what}` expire within {}: {}", words::seconds(s), number(plan.surveyed.matched)),
+        None => format!("Invalidate `{what}`: {}", number(plan.surveyed.matched)),
+    }
+}
+
+pub(super) fn statement(plan: &Plan) -> String {
+    let what = &plan.shown;
+    match (plan.spec.soft_s, plan.undo) {
+        (_, UndoKept::Memory) => format!("remove {what}"),
+        (Some(s), _) => format!("SCAN … MATCH {what}; each key: DUMP, then PEXPIREAT within {s} s if it is unchanged"),
+        (None, UndoKept::Not) => format!("SCAN … MATCH {what}; each key: UNLINK"),
+        (None, _) => format!("SCAN … MATCH {what}; each key: DUMP, then UNLINK if it is unchanged"),
+    }
+}
+
+pub(super) fn undo_statement(plan: &Plan) -> Option<String> {
+    match (plan.undo, plan.spec.soft_s) {
+        (UndoKept::Not, _) => None,
+        (UndoKept::Memory, _) => Some("put back what is not there again".to_owned()),
+        (_, Some(_)) => Some("each key: its own expiry again; RESTORE … ABSTTL where it is gone".to_owned()),
+        (_, None) => Some("each key: RESTORE … ABSTTL, without REPLACE".to_owned()),
+    }
+}
+
+pub(super) fn rows(plan: &Plan) -> Vec<PreviewRow> {
+    let of = PreviewRow::new;
+    let surveyed = &plan.surveyed;
+    let mut rows = vec![
+        of(PreviewFigure::Keys, Some(surveyed.matched.count())),
+        of(PreviewFigure::KeysShare, plan.share()),
+        of(PreviewFigure::KeysMemory, Some(plan.bytes())),
+        of(PreviewFigure::ExtraLoads, plan.extra_loads()),
+        of(PreviewFigure::Time, Some(plan.time_s())),
+    ];
+    if surveyed.oversized > 0 {
+        rows.push(of(PreviewFigure::KeysOversized, Some(f64::from(surveyed.oversized))));
+    }
+    rows
+}
+
+pub(super) fn notes(plan: &Plan) -> Vec<String> {
+    let surveyed = &plan.surveyed;
+    let mut notes = vec![match plan.undo {
+        UndoKept::File => {
+            "What goes is kept for 24 h in a file that is encrypted; its key is with the secrets".to_owned()
+        }
+        UndoKept::ThisRun => {
+            "It can be undone until this Perfdeck ends, and not afterwards: there is no keychain and no secrets \
+                              file that could keep the key of its snapshot"
+                .to_owned()
+        }
+        UndoKept::Memory => "What goes is kept in memory until this Perfdeck ends".to_owned(),
+        UndoKept::Not => "Nothing undoes it: no snapshot is kept, as it was asked for".to_owned(),
+    }];
+    if surveyed.looked_through < 1.0 {
+        notes.push(format!(
+            "{} of the key space was looked through; the figures are of that part",
+            words::share(surveyed.looked_through)
+        ));
+    }
+    if surveyed.oversized > 0 && plan.spec.soft_s.is_none() && plan.undo != UndoKept::Not {
+        let many = keys(f64::from(surveyed.oversized));
+        notes.push(if plan.spec.oversized {
+            format!("{many} too large for a snapshot go too: nothing brings them back")
+        } else {
+            format!("{many} too large for a snapshot (over 1 MB, or 512 kB in parts) are left")
+        });
+    }
+    if let Some(readers) = surveyed.readers.as_ref().filter(|r| !r.is_empty()) {
+        let some: Vec<String> =
+            readers.iter().take(5).map(|r| format!("{} ({})", r.name.replace('`', "'"), r.connections)).collect();
+        notes.push(format!("Clients that are connected: {}", some.join(", ")));
+    }
+    if plan.extra_loads().is_none() && plan.undo != UndoKept::Memory {
+        notes.push(
+            "How many of them are in use is not known here, so neither is what their source has to load again"
+                .to_owned(),
+        );
+    }
+    notes.extend(surveyed.not_restored.iter().cloned());
+    if let Some(text) = plan.agree() {
+        notes.push(format!("So much goes that it must be agreed to: `{}`", text.replace('`', "'")));
+    }
+    notes
+}
+
+fn failed(all: &[NodeFailures]) -> String {
+    all.iter().map(|f| format!("; {} refused for {}: {}", f.node, keys(f64::from(f.keys)), f.why)).collect()
+}
+
+pub(super) fn taken(plan: &Plan, taken: &TakenKeys) -> String {
+    let did = if plan.spec.soft_s.is_some() { "set to expire" } else { "removed" };
+    let mut text = format!("{} {did}", keys(taken.removed));
+    for (n, what) in [
+        (taken.survivors.unwrap_or(0.0), "match and are there"),
+        (taken.recreated.unwrap_or(0.0), "were written anew meanwhile"),
+        (taken.changed, "were changed again and again, and left"),
+        (taken.oversized_left, "are too large for a snapshot, and left"),
+        (taken.sooner, "expire sooner anyway"),
+        (taken.gone, "were gone before"),
+    ] {
+        if n > 0.0 {
+            text.push_str(&format!("; {} {what}", count(n)));
+        }
+    }
+    text.push_str(&failed(&taken.failed));
+    if taken.removed > 0.0 && !taken.digest.is_empty() {
+        text.push_str(&format!("; digest of their names {}", taken.digest));
+    }
+    text
+}
+
+pub(super) fn restored(of: &RestoredKeys) -> String {
+    let mut text = format!("{} restored", keys(of.restored));
+    for (n, what) in [
+        (of.there, "were there as they had been"),
+        (of.recreated, "were written anew meanwhile, and left"),
+        (of.expired, "had expired by now"),
+        (of.lost, "expired, and no snapshot of them was taken"),
+    ] {
+        if n > 0.0 {
+            text.push_str(&format!("; {} {what}", count(n)));
+        }
+    }
+    text.push_str(&failed(&of.failed));
+    text
+}
+
+/// What one that was left in the middle came to.
+pub(super) fn middle(plan: &Plan, book: &Book, stored: Option<u64>) -> String {
+    if book.stage == InvalidationStage::Undoing {
+        let so_far = book.restored.as_ref().map_or_else(|| "nothing restored yet".to_owned(), restored);
+        return format!("it ended while it was undone: {so_far}");
+    }
+    let known = book.taken.as_ref().map_or(0.0, |t| t.removed);
+    let most = stored.map_or(known, |n| known.max(n as f64));
+    let did = if plan.spec.soft_s.is_some() { "set to expire" } else { "removed" };
+    if most > known {
+        format!("between {} and {} {did} before it ended", count(known), keys(most))
+    } else {
+        format!("{} {did} before it ended", keys(known))
+    }
+}
