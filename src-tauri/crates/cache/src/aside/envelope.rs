@@ -7,6 +7,8 @@
 //! ```
 //! The head (the first 20 bytes) is another one for each fill: a script tells by it whether an entry was replaced.
 
+use std::borrow::Cow;
+
 /// Bytes of the head.
 pub(crate) const HEAD: usize = 20;
 /// A time that never comes.
@@ -63,6 +65,30 @@ impl Envelope {
 
     /// Reads an entry; `None` for bytes that are none, or of another version.
     pub fn read(bytes: &[u8]) -> Option<Self> {
+        let parts = Parts::read(bytes)?;
+        let Parts { created_ms, fresh_until_ms, stale_until_ms, .. } = parts;
+        let tags = parts.tags.into_iter().map(|(tag, epoch)| (tag.to_owned(), epoch)).collect();
+        Some(Self { created_ms, fresh_until_ms, stale_until_ms, tags, value: parts.value.map(Cow::into_owned) })
+    }
+
+    /// The head of an entry's bytes, or as much of it as there is.
+    pub(crate) fn head(bytes: &[u8]) -> &[u8] {
+        bytes.get(..HEAD).unwrap_or(bytes)
+    }
+}
+
+/// An [`Envelope`] within its bytes.
+pub(crate) struct Parts<'a> {
+    created_ms: u64,
+    pub(crate) fresh_until_ms: u64,
+    pub(crate) stale_until_ms: u64,
+    pub(crate) tags: Vec<(&'a str, u128)>,
+    pub(crate) value: Option<Cow<'a, [u8]>>,
+}
+
+impl<'a> Parts<'a> {
+    /// As [`Envelope::read`]; only a compressed value is copied.
+    pub(crate) fn read(bytes: &'a [u8]) -> Option<Self> {
         let mut rest = Rest(bytes);
         if rest.take(3)? != MAGIC {
             return None;
@@ -74,25 +100,20 @@ impl Envelope {
         let mut tags = Vec::with_capacity(count.min(64));
         for _ in 0..count {
             let length = rest.short()?;
-            let tag = std::str::from_utf8(rest.take(length)?).ok()?.to_owned();
+            let tag = std::str::from_utf8(rest.take(length)?).ok()?;
             tags.push((tag, u128::from_le_bytes(rest.take(16)?.try_into().ok()?)));
         }
         let raw = u32::from_le_bytes(rest.take(4)?.try_into().ok()?) as usize;
         let value = match flags {
-            0 => Some(rest.0.to_vec()),
-            COMPRESSED if raw <= LARGEST => Some(zstd::bulk::decompress(rest.0, raw).ok()?),
+            0 => Some(Cow::Borrowed(rest.0)),
+            COMPRESSED if raw <= LARGEST => Some(Cow::Owned(zstd::bulk::decompress(rest.0, raw).ok()?)),
             NEGATIVE => None,
             _ => return None,
         };
-        if value.as_ref().map_or(0, Vec::len) != raw {
+        if value.as_ref().map_or(0, |value| value.len()) != raw {
             return None;
         }
         Some(Self { created_ms, fresh_until_ms, stale_until_ms, tags, value })
-    }
-
-    /// The head of an entry's bytes, or as much of it as there is.
-    pub(crate) fn head(bytes: &[u8]) -> &[u8] {
-        bytes.get(..HEAD).unwrap_or(bytes)
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use futures_util::FutureExt as _;
 use futures_util::future::try_join_all;
 
-use super::envelope::{Envelope, NEVER};
+use super::envelope::{Envelope, NEVER, Parts};
 use super::figures::{add, add_time, count};
 use super::flight::{Answer, Answering, Failure, Flight};
 use super::keys::Tag;
@@ -41,16 +41,16 @@ impl<V: 'static, E> Space<V, E> {
     pub(crate) fn judge(&self, entry: Option<&Bytes>, tags: &[Tag], epochs: &[Option<u128>]) -> Judged<V> {
         let Some(bytes) = entry else { return Judged::Nothing(Vec::new()) };
         let head = || Envelope::head(bytes).to_vec();
-        let Some(envelope) = Envelope::read(bytes) else { return Judged::Nothing(head()) };
+        let Some(envelope) = Parts::read(bytes) else { return Judged::Nothing(head()) };
         let mut pairs = tags.iter().zip(epochs).zip(&envelope.tags);
         let same = envelope.tags.len() == tags.len()
             && epochs.len() == tags.len()
-            && pairs.all(|((tag, now), (name, then))| tag.text() == name && *now == Some(*then));
+            && pairs.all(|((tag, now), (name, then))| tag.text() == *name && *now == Some(*then));
         let now = self.now();
         if !same || now >= envelope.stale_until_ms {
             return Judged::Nothing(head());
         }
-        let bytes = envelope.value.as_ref().map_or(0, Vec::len);
+        let bytes = envelope.value.as_ref().map_or(0, |value| value.len());
         let value = match &envelope.value {
             None => None,
             Some(encoded) => match self.codec.decode(encoded) {
@@ -158,7 +158,8 @@ impl<V: Send + Sync + 'static, E: Send + Sync + 'static> Course<V, E> {
             }
             Judged::Stale(found, head) => {
                 count(&space.counters.stale);
-                self.answer(Ok(found.value));
+                // Whoever asks while it is loaded anew has this too.
+                self.place.send_replace(Some(Ok(found.value)));
                 self.refresh(&head, &epochs, load).await;
             }
             Judged::Nothing(head) => {
@@ -179,7 +180,9 @@ impl<V: Send + Sync + 'static, E: Send + Sync + 'static> Course<V, E> {
         }
     }
 
+    /// Answers whoever waits. Whoever asks from now on begins anew: an answer is not older than the question.
     fn answer(&self, answer: Answer<V, E>) {
+        self.space.flights.end(&self.key, &self.flight);
         self.place.send_replace(Some(answer));
     }
 
@@ -205,8 +208,14 @@ impl<V: Send + Sync + 'static, E: Send + Sync + 'static> Course<V, E> {
         let (shelf, keep) = (&self.space.aside.shelf, self.space.keep());
         let epochs = try_join_all(epochs.iter().map(|key| shelf.epoch(key, keep))).await?;
         let claim = Claim::under(&epochs);
-        let lease = shelf.lease(&self.entry, seen, claim, self.space.rules.lease).await?;
-        Ok((lease, Right { claim, epochs }))
+        match shelf.lease(&self.entry, seen, claim, self.space.rules.lease).await {
+            Ok(lease) => Ok((lease, Right { claim, epochs })),
+            Err(trouble) => {
+                // A store that did not answer in time may have given it all the same.
+                let _ = shelf.release(&self.entry, claim, Duration::ZERO).await;
+                Err(trouble)
+            }
+        }
     }
 
     /// Waits for the right to load, or for whoever has it.

@@ -56,7 +56,7 @@ pub use tracking::Told;
 
 use keys::checked;
 use local::Local;
-use redis_store::{CONNECT, RedisStore};
+use redis_store::{ANSWER, CONNECT, RedisStore};
 use store::Shelf;
 use tracking::Tracking;
 
@@ -104,6 +104,7 @@ pub struct Builder {
     name: String,
     store: Store,
     default_ttl: Option<Duration>,
+    answer: Duration,
     clock: Arc<dyn Clock>,
 }
 
@@ -113,6 +114,14 @@ impl Builder {
     #[must_use]
     pub fn default_ttl(mut self, ttl: Duration) -> Self {
         self.default_ttl = Some(ttl);
+        self
+    }
+
+    /// Longest time of one command of the store (100 ms unless said). Five in a row that take longer, and the store is not asked for a
+    /// second.
+    #[must_use]
+    pub fn answer(mut self, time: Duration) -> Self {
+        self.answer = time.max(Duration::from_millis(1));
         self
     }
 
@@ -147,7 +156,7 @@ impl Builder {
                         .map_err(|_| ApiError::bad_request("The cache's default time to live is no time"))?;
                 }
                 let local = Local::new(false);
-                let store = RedisStore::new(&name, target.clone(), password.clone());
+                let store = RedisStore::new(&name, target.clone(), password.clone(), self.answer);
                 let told = Tracking::new(&name, target, password, local.clone());
                 following = Some(tokio::spawn(told.clone().follow()).abort_handle());
                 tokio::join!(store.warm(), told.first(CONNECT));
@@ -163,7 +172,7 @@ impl Builder {
 impl Aside {
     /// Begins a cache. `name` is the first part of all its keys: processes that give the same share their entries.
     pub fn builder(name: impl Into<String>, store: Store) -> Builder {
-        Builder { name: name.into(), store, default_ttl: None, clock: Arc::new(SystemClock) }
+        Builder { name: name.into(), store, default_ttl: None, answer: ANSWER, clock: Arc::new(SystemClock) }
     }
 
     /// Begins a namespace: what its keys, its values and the errors of its source are, and the second part of its keys.

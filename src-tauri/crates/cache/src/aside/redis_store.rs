@@ -16,7 +16,7 @@ use super::store::{Bytes, Claim, EPOCHS, Keep, Lease, Read, Trouble, fresh, numb
 use crate::error::{acl, again, explain, silent};
 use crate::load::{LoadConnection, connect_for_load};
 
-/// Longest time of one command.
+/// Longest time of one command, unless said.
 pub(crate) const ANSWER: Duration = Duration::from_millis(100);
 /// Longest time to connect. Callers do not wait for it longer than for a command.
 pub(crate) const CONNECT: Duration = Duration::from_secs(1);
@@ -195,13 +195,15 @@ impl Wire {
 /// See the module.
 pub(crate) struct RedisStore {
     wire: Arc<Wire>,
+    /// Longest time of one command.
+    limit: Duration,
     pub(crate) breaker: Breaker,
     /// What went wrong last.
     last: Mutex<Option<ApiError>>,
 }
 
 impl RedisStore {
-    pub(crate) fn new(name: &str, target: CacheTarget, password: Option<Sensitive>) -> Self {
+    pub(crate) fn new(name: &str, target: CacheTarget, password: Option<Sensitive>, limit: Duration) -> Self {
         let wire = Wire {
             name: name.to_owned(),
             target,
@@ -210,7 +212,7 @@ impl RedisStore {
             attempts: AtomicU64::new(0),
             connecting: tokio::sync::Mutex::default(),
         };
-        Self { wire: Arc::new(wire), breaker: Breaker::default(), last: Mutex::default() }
+        Self { wire: Arc::new(wire), limit, breaker: Breaker::default(), last: Mutex::default() }
     }
 
     /// Connects beforehand. That it fails is no error: it is tried again with each command.
@@ -257,14 +259,14 @@ impl RedisStore {
                 (self.explained(&error), counts(&error))
             })
         };
-        let outcome = tokio::time::timeout(ANSWER, all).await;
+        let outcome = tokio::time::timeout(self.limit, all).await;
         let (error, counts) = match outcome {
             Ok(Ok(value)) => {
                 permit.succeeded();
                 return Ok(value);
             }
             Ok(Err(failed)) => failed,
-            Err(_) => (silent(&self.wire.host(), ANSWER), true),
+            Err(_) => (silent(&self.wire.host(), self.limit), true),
         };
         if !counts {
             permit.succeeded();

@@ -7,7 +7,7 @@ use perfdeck_cache::aside::{Aside, Bytes, Envelope, Failure, Tag, cached};
 use perfdeck_model::ManualClock;
 use perfdeck_testkit::{Redis, RedisCluster, RedisSentinel, eventually, redis};
 
-use super::{Source, aside, embedded, numbers, store, value, warm};
+use super::{Source, aside, embedded, numbers, settled, store, value, warm};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -32,7 +32,7 @@ async fn levels_answer_in_turn_and_are_counted() {
     warm(&b, 1, 10).await;
     assert!(a.invalidate(&1).await.expect("done"), "it was there");
     assert_eq!(a.kept(&1), None, "gone at once here");
-    assert!(two.settled().await, "and in the other process once it was told");
+    settled(&two).await;
     assert_eq!(b.kept(&1), None);
     assert_eq!(value(source.get(&b, 1, 13).await), 13, "loaded anew");
     assert!(!a.invalidate(&99).await.expect("done"), "there was none");
@@ -48,7 +48,7 @@ async fn tags_and_users_reach_all_levels_of_all_processes() {
         warm(&b, key, 10).await;
     }
     one.invalidate_tag(&Tag::named("group-1")).await.expect("done");
-    assert!(two.settled().await);
+    settled(&two).await;
     let kept = |key| (a.kept(&key).is_some(), b.kept(&key).is_some());
     assert_eq!((kept(1), kept(11)), ((false, false), (false, false)), "both of the group, in both");
     assert_eq!(kept(2), (true, true), "no other");
@@ -67,7 +67,7 @@ async fn an_epoch_that_was_evicted_makes_entries_unusable() {
     let space = numbers(&cache);
     warm(&space, 1, 10).await;
     server.execute(&["DEL", &Tag::user(1).epoch_key("app")]).await.expect("gone");
-    assert!(cache.settled().await);
+    settled(&cache).await;
     assert_eq!(space.kept(&1), None, "the first level was told");
     let source = Source::default();
     assert_eq!(value(source.get(&space, 1, 11).await), 11, "nobody knows whether it was invalidated");
@@ -84,7 +84,12 @@ async fn stale_entries_are_served_while_they_are_loaded_anew() {
     for kind in ["Redis", "memory"] {
         let clock = Arc::new(ManualClock::new(1e12));
         let store = if kind == "Redis" { store(&server.url()) } else { embedded() };
-        let cache = Aside::builder("app", store).clock(clock.clone()).build().await.expect("a cache");
+        let cache = Aside::builder("app", store)
+            .clock(clock.clone())
+            .answer(Duration::from_secs(5))
+            .build()
+            .await
+            .expect("a cache");
         let space = cache.namespace("slow").ttl(MINUTE).jitter(0.0).stale(MINUTE).build().expect("a namespace");
         let source = Source::default();
         assert_eq!(value(source.get(&space, 1, 1).await), 1);
@@ -112,7 +117,7 @@ async fn stale_entries_are_served_while_they_are_loaded_anew() {
 async fn what_the_source_does_not_have_is_remembered_where_asked() {
     let server = Redis::start().await.expect("Redis");
     for store in [store(&server.url()), embedded()] {
-        let cache = Aside::builder("app", store).build().await.expect("a cache");
+        let cache = Aside::builder("app", store).answer(Duration::from_secs(5)).build().await.expect("a cache");
         let (asked, not) = (cache.namespace("asked").negative(MINUTE), cache.namespace("not"));
         let spaces: [super::Numbers; 2] = [asked.build().expect("a namespace"), not.build().expect("a namespace")];
         let loads = spaces.each_ref().map(|_| Arc::new(AtomicU64::new(0)));
@@ -171,7 +176,7 @@ async fn large_values_are_compressed_and_larger_ones_are_not_stored() {
     let server = Redis::start().await.expect("Redis");
     for store in [store(&server.url()), embedded()] {
         let redis = matches!(store, perfdeck_cache::aside::Store::Redis { .. });
-        let cache = Aside::builder("app", store).build().await.expect("a cache");
+        let cache = Aside::builder("app", store).answer(Duration::from_secs(5)).build().await.expect("a cache");
         let made = cache.namespace::<str, Vec<u8>, String>("pages").largest(1 << 20);
         let space = made.build_with(Bytes).expect("a namespace");
         let page =
@@ -235,7 +240,7 @@ async fn keys_of_any_text_reach_their_slot_and_are_invalidated() {
                 0 => assert!(a.invalidate(key).await.expect("done"), "{key:?} was there"),
                 _ => one.invalidate_user(key).await.expect("done"),
             }
-            assert!(two.settled().await);
+            settled(&two).await;
             assert_eq!(b.kept(key), None, "{key:?} by way {way}");
             let answer = b.get(key, || async { Ok(Some(2)) }).await.expect("an answer");
             assert_eq!(answer.as_deref(), Some(&2), "{key:?} by way {way}");

@@ -36,8 +36,14 @@ fn store(url: &str) -> Store {
     Store::Redis { target, password }
 }
 
+/// A cache whose store may take its time: what is tested is not how busy the machine is.
 async fn aside(url: &str) -> Aside {
-    Aside::builder("app", store(url)).build().await.expect("a cache")
+    Aside::builder("app", store(url)).answer(Duration::from_secs(5)).build().await.expect("a cache")
+}
+
+/// Waits until a cache has heard of all that was changed. It is told of changes unless somebody sees to it that it is not.
+async fn settled(cache: &Aside) {
+    eventually(Duration::from_secs(20), async || cache.settled().await).await;
 }
 
 fn embedded() -> Store {
