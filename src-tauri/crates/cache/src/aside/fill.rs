@@ -1,6 +1,7 @@
 //! The course of a flight: a look into the store; where it finds nothing, a lease, a load and the store again.
+use std::collections::HashSet;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt as _;
@@ -101,6 +102,31 @@ fn jittered(ttl: Duration, share: f64, at: f64) -> Duration {
     Duration::from_millis(u64::try_from(time.as_millis()).unwrap_or(NEVER).max(1))
 }
 
+/// The keys of a namespace that are loaded anew in the background.
+#[derive(Default)]
+pub(crate) struct Refreshing(Mutex<HashSet<String>>);
+
+/// One of them, until it is dropped.
+struct Refresh<'a>(&'a Refreshing, &'a str);
+
+impl Refreshing {
+    fn lock(&self) -> MutexGuard<'_, HashSet<String>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// `None` for one that is on its way already.
+    fn begin<'a>(&'a self, key: &'a str) -> Option<Refresh<'a>> {
+        let began = self.lock().insert(key.to_owned());
+        began.then(|| Refresh(self, key))
+    }
+}
+
+impl Drop for Refresh<'_> {
+    fn drop(&mut self) {
+        self.0.lock().remove(self.1);
+    }
+}
+
 /// See the module.
 pub(crate) struct Course<V, E> {
     pub(crate) space: Arc<Space<V, E>>,
@@ -158,9 +184,10 @@ impl<V: Send + Sync + 'static, E: Send + Sync + 'static> Course<V, E> {
             }
             Judged::Stale(found, head) => {
                 count(&space.counters.stale);
-                // Whoever asks while it is loaded anew has this too.
-                self.place.send_replace(Some(Ok(found.value)));
-                self.refresh(&head, &epochs, load).await;
+                self.answer(Ok(found.value));
+                if let Some(_one) = space.refreshing.begin(&self.key) {
+                    self.refresh(&head, &epochs, load).await;
+                }
             }
             Judged::Nothing(head) => {
                 count(&space.counters.misses);

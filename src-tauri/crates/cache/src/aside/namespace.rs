@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use super::Inner;
 use super::codec::{Codec, Json};
 use super::figures::{Counters, Figures, count};
-use super::fill::{Course, Judged};
+use super::fill::{Course, Judged, Refreshing};
 use super::flight::{Answer, Flights};
 use super::keys::{Escaped, Tag, checked};
 use super::level::First;
@@ -168,6 +168,7 @@ impl<K: Display + ?Sized, V: Send + Sync + 'static, E: Send + Sync + 'static> Na
             codec: Box::new(codec),
             first: (self.first_level > 0).then(|| First::new(self.first_level)),
             flights: Flights::default(),
+            refreshing: Refreshing::default(),
             counters: Counters::default(),
         });
         let level: Arc<dyn Level> = space.clone();
@@ -187,6 +188,7 @@ pub(crate) struct Space<V, E> {
     pub(crate) codec: Box<dyn Codec<V>>,
     pub(crate) first: Option<First<V>>,
     pub(crate) flights: Flights<V, E>,
+    pub(crate) refreshing: Refreshing,
     pub(crate) counters: Counters,
 }
 

@@ -237,7 +237,10 @@ impl RedisStore {
     fn explained(&self, error: &RedisError) -> ApiError {
         let target = &self.wire.target;
         let mut explained = explain(target, &self.wire.host(), error);
-        if explained.code == ErrorCode::Privilege {
+        if explained.code == ErrorCode::Privilege || within_script(error) {
+            explained.code = ErrorCode::Privilege;
+            explained.retryable = false;
+            explained.message = format!("The user of the cache lacks a privilege on {}", self.wire.host());
             let user = target.address.username.as_deref().unwrap_or("default");
             explained = explained.hint(rules(user, &self.wire.name, target.mode == perfdeck_model::CacheMode::Cluster));
         }
@@ -385,6 +388,14 @@ fn counts(error: &RedisError) -> bool {
         ErrorKind::Extension => error.code() == Some("BUSY"),
         _ => true,
     }
+}
+
+/// Whether a script was refused a command or a key, which servers say in words.
+fn within_script(error: &RedisError) -> bool {
+    let text = error.to_string();
+    ["executing the script can't", "ACL failure in script", "No permissions to access a key"]
+        .iter()
+        .any(|w| text.contains(w))
 }
 
 fn millis(time: Duration) -> String {

@@ -210,6 +210,7 @@ async fn foreign_bytes_in_the_place_of_an_entry_are_loaded_over() {
     let space = numbers(&cache);
     for foreign in ["", "x", "{\"a\":1}", &"y".repeat(10_000)] {
         server.execute(&["SET", "app:numbers:1", foreign]).await.expect("set");
+        settled(&cache).await;
         let source = Source::default();
         assert_eq!(value(source.get(&space, 1, 5).await), 5, "loaded");
         assert_eq!((value(source.get(&space, 1, 6).await), source.loads()), (5, 1), "and stored");
