@@ -13,7 +13,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::desktop::{Desktop, Kept};
-use crate::process::find;
+use crate::process::{cargo, find, run};
 use crate::run::{PROGRAMS, binary, build};
 use crate::setup::{self, Need};
 use crate::{Failure, Options, Outcome, root, ui};
@@ -26,18 +26,18 @@ pub(crate) fn bench(options: &Options) -> Outcome {
     let area = options.rest.first().map(String::as_str);
     let Some(
         area @ ("startup" | "monitor" | "ui" | "ui-load" | "ui-lists" | "http" | "pacing" | "sql" | "database"
-        | "cache-load" | "advisor"),
+        | "cache-load" | "cache-aside" | "advisor"),
     ) = area
     else {
         return Err(Failure::with_code(
             2,
-            "name an area: startup, monitor, ui, ui-load, ui-lists, http, pacing, sql, database, cache-load or advisor",
+            "name an area: startup, monitor, ui, ui-load, ui-lists, http, pacing, sql, database, cache-load, cache-aside or advisor",
         ));
     };
-    // It needs neither a window nor the programs.
-    if area == "advisor" {
+    // They need neither a window nor the programs.
+    if let "advisor" | "cache-aside" = area {
         setup::packages(&[Need::Build, Need::Tests], options)?;
-        return advisor::advisor(options);
+        return if area == "advisor" { advisor::advisor(options) } else { cache_aside() };
     }
     let mut needs = vec![Need::Build, Need::Window, Need::Tests];
     if area == "http" {
@@ -61,6 +61,12 @@ pub(crate) fn bench(options: &Options) -> Outcome {
         "cache-load" => data::cache(),
         _ => load::pacing(),
     }
+}
+
+/// The cache-aside library, in its own bench.
+fn cache_aside() -> Outcome {
+    println!("\nMachine: {}", setup::machine());
+    run(cargo().args(["bench", "--workspace", "--bench", "aside"]))
 }
 
 /// Median, smallest and largest of a measurement, which is to stay at or below its budget.

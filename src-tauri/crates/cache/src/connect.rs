@@ -101,6 +101,12 @@ impl Way {
         Self { load: true, ..self }
     }
 
+    /// The same for a connection on which a server speaks unasked (RESP 3).
+    pub(crate) fn told(mut self) -> Self {
+        self.redis = self.redis.set_protocol(redis::ProtocolVersion::RESP3);
+        self
+    }
+
     /// Opens a connection to one server. The driver's own TLS knows no certificate that is its own root and no
     /// verification without the name, so that it is given a stream.
     pub(crate) async fn open(

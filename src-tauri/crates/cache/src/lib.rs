@@ -1,6 +1,8 @@
 //! Caches: connection test in stages, collector and discovery for Redis and Valkey (single, Sentinel, Cluster), and the
-//! in-process cache with its cache-aside helper.
+//! in-process cache; and the cache-aside library over both.
 #![forbid(unsafe_code)]
+
+pub mod aside;
 
 mod announced;
 mod cluster;

@@ -1,12 +1,15 @@
 //! The in-process cache: moka with per-entry expiry and the counters a monitor needs.
-use std::sync::Arc;
+use std::future::ready;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use moka::Expiry;
 use moka::future::Cache;
+use moka::ops::compute::{CompResult, Op};
 use perfdeck_model::{ApiError, BoxFuture, Clock, Collection, Collector, TargetRole, Unit};
 
+use crate::aside::Leases;
 use crate::collector::{keys_without_expiry, series};
 
 /// Bytes that a key is accounted for besides its name and value.
@@ -45,11 +48,22 @@ impl Expiry<String, Value> for PerEntry {
 /// A bounded cache in this process: string keys, byte values, an expiry per entry.
 pub struct MemoryCache {
     pub(crate) cache: Cache<String, Value>,
+    /// Who may fill what, of those that keep answers of a source here.
+    pub(crate) leases: Leases,
+    watchers: Mutex<Vec<Weak<dyn Watch>>>,
     max_bytes: u64,
     hits: AtomicU64,
     misses: AtomicU64,
     pub(crate) writes: AtomicU64,
     evicted: Arc<AtomicU64>,
+}
+
+/// Hears of what is written and removed in a [`MemoryCache`].
+pub(crate) trait Watch: Send + Sync {
+    /// A key was written or removed. Expiry and eviction are not told.
+    fn changed(&self, key: &str);
+    /// All keys were removed.
+    fn cleared(&self);
 }
 
 impl MemoryCache {
@@ -68,7 +82,8 @@ impl MemoryCache {
             })
             .build();
         let zero = || AtomicU64::new(0);
-        Arc::new(Self { cache, max_bytes, hits: zero(), misses: zero(), writes: zero(), evicted })
+        let (leases, watchers) = (Leases::default(), Mutex::default());
+        Arc::new(Self { cache, leases, watchers, max_bytes, hits: zero(), misses: zero(), writes: zero(), evicted })
     }
 
     /// The value of a key.
@@ -81,35 +96,38 @@ impl MemoryCache {
 
     /// Stores a value; `ttl` of `None` never expires.
     pub async fn set(&self, key: &str, value: impl Into<Arc<[u8]>>, ttl: Option<Duration>) {
-        self.writes.fetch_add(1, Ordering::Relaxed);
-        self.cache.insert(key.to_owned(), (value.into(), ttl, Instant::now())).await;
+        let value = value.into();
+        self.cache.entry_by_ref(key).and_compute_with(|_| ready(Op::Put((value, ttl, Instant::now())))).await;
+        self.written(key);
     }
 
-    /// Cache-aside: the value of a key, loaded once when it is absent however many callers ask at the same time.
-    ///
-    /// # Errors
-    /// What `load` fails with; nothing is stored then.
-    pub async fn get_or_load<E: Clone + Send + Sync + 'static>(
-        &self,
-        key: &str,
-        ttl: Option<Duration>,
-        load: impl Future<Output = Result<Vec<u8>, E>> + Send,
-    ) -> Result<Arc<[u8]>, E> {
-        if let Some(found) = self.get(key).await {
-            return Ok(found);
-        }
-        let loaded = self
-            .cache
-            .try_get_with(key.to_owned(), async { load.await.map(|v| (Arc::from(v), ttl, Instant::now())) })
-            .await
-            .map_err(|e| (*e).clone())?;
+    /// Counts what was written, and tells who watches.
+    pub(crate) fn written(&self, key: &str) {
         self.writes.fetch_add(1, Ordering::Relaxed);
-        Ok(loaded.0)
+        self.tell(|watcher| watcher.changed(key));
     }
 
-    /// Forgets a key; returns whether it was there.
+    /// Lets somebody hear of changes for as long as it exists.
+    pub(crate) fn watch(&self, watcher: &Arc<dyn Watch>) {
+        let mut watchers = self.watchers.lock().unwrap_or_else(PoisonError::into_inner);
+        watchers.retain(|w| w.strong_count() > 0);
+        watchers.push(Arc::downgrade(watcher));
+    }
+
+    fn tell(&self, what: impl Fn(&dyn Watch)) {
+        let watchers = self.watchers.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        watchers.iter().filter_map(Weak::upgrade).for_each(|watcher| what(&*watcher));
+    }
+
+    /// Forgets a key; returns whether it was there. What is being loaded for it is not stored any more.
     pub async fn remove(&self, key: &str) -> bool {
-        self.cache.remove(key).await.is_some()
+        let step = |_| {
+            self.leases.revoke(key);
+            ready(Op::Remove)
+        };
+        let removed = self.cache.entry_by_ref(key).and_compute_with(step).await;
+        self.tell(|watcher| watcher.changed(key));
+        matches!(removed, CompResult::Removed(_))
     }
 
     /// What is stored.
@@ -130,7 +148,9 @@ impl MemoryCache {
 
     /// Forgets everything; the counters go on.
     pub fn clear(&self) {
+        self.leases.revoke_all();
         self.cache.invalidate_all();
+        self.tell(|watcher| watcher.cleared());
     }
 
     /// Hits, misses and evictions for want of room since the start.
@@ -240,28 +260,6 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn many_callers_load_once() {
-        let cache = MemoryCache::new(1 << 20);
-        let loads = Arc::new(AtomicU64::new(0));
-        let callers = (0..20).map(|_| {
-            let (cache, loads) = (cache.clone(), loads.clone());
-            tokio::spawn(async move {
-                cache
-                    .get_or_load("k", Some(Duration::from_secs(60)), async {
-                        loads.fetch_add(1, Ordering::SeqCst);
-                        tokio::task::yield_now().await;
-                        Ok::<_, String>(b"v".to_vec())
-                    })
-                    .await
-            })
-        });
-        for caller in callers {
-            assert_eq!(&*caller.await.expect("task").expect("loaded"), b"v", "everyone gets the value");
-        }
-        assert_eq!(loads.load(Ordering::SeqCst), 1, "and it is loaded once");
-    }
-
-    #[tokio::test]
     async fn hit_ratio_and_keys_without_expiry_are_measured() {
         let cache = MemoryCache::new(1 << 20);
         for i in 0..40 {
@@ -293,16 +291,6 @@ mod tests {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         assert!(cache.remove("k").await && !cache.remove("k").await, "it is there once");
-    }
-
-    #[tokio::test]
-    async fn a_load_that_fails_is_not_stored() {
-        let cache = MemoryCache::new(1 << 20);
-        let failed = cache.get_or_load("k", None, async { Err::<Vec<u8>, _>("down".to_owned()) }).await;
-        assert_eq!(failed.expect_err("as the load"), "down", "the caller sees why");
-        let loaded = cache.get_or_load("k", None, async { Ok::<_, String>(b"v".to_vec()) }).await;
-        assert_eq!(&*loaded.expect("the next load"), b"v", "and the next caller loads again");
-        assert_eq!(cache.counters(), (0, 2, 0), "two misses");
     }
 
     #[tokio::test]

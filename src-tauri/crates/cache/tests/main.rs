@@ -1,6 +1,7 @@
 //! All tests of the crate from outside, as one program.
 mod address;
 mod announced;
+mod aside;
 mod cleartext;
 mod collector;
 mod edits;

@@ -1,4 +1,4 @@
-//! The demo API: it reads the database through a real pool and the cache through the real cache-aside helper, and counts
+//! The demo API: it reads the database through a real pool and the cache through the cache-aside library, and counts
 //! what it does. Its planted problems are marked as such.
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -14,14 +14,18 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use perfdeck_cache::MemoryCache;
+use perfdeck_cache::aside::{self, Aside, Namespace, Store, Tag};
 use perfdeck_database::{Pooled, SqlitePools};
+use perfdeck_model::ApiError;
 use serde::{Deserialize, Serialize};
 use sqlx::sqlite::SqliteConnection;
 
 use super::data::{NO_EMAIL, Random, STAFF};
 
-/// Cached entries expire after this.
-const TTL: Duration = Duration::from_secs(30);
+/// First part of the names of its keys in the cache.
+pub(crate) const CACHE: &str = "clinic";
+/// Longest time of a load: as long as the pool lets it wait for a connection.
+const LOAD: Duration = Duration::from_secs(30);
 /// Sessions expire after this.
 const SESSION_TTL: Duration = Duration::from_secs(86_400);
 /// Sessions in the cache.
@@ -244,10 +248,50 @@ impl Drop for Running<'_> {
     }
 }
 
+/// Answers as they are sent, by id.
+type Answers = Namespace<i64, Vec<u8>, Failure>;
+
+/// Bytes of an answer that others send too.
+struct SharedBytes(Arc<Vec<u8>>);
+
+impl AsRef<[u8]> for SharedBytes {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// What the API keeps answers in. They live for the environment's default time, but for the planted ones.
+pub(crate) struct Kept {
+    /// All of them, to invalidate by user.
+    pub(crate) aside: Aside,
+    pub(crate) appointments: Answers,
+    pub(crate) users: Answers,
+    /// The planted keys without expiry: profiles of the staff never leave the cache.
+    pub(crate) staff: Answers,
+    pub(crate) analytics: Answers,
+}
+
+impl Kept {
+    async fn on(store: Store) -> Result<Self, ApiError> {
+        let aside = Aside::builder(CACHE, store).default_ttl(super::DEFAULT_TTL).build().await?;
+        // Answers are sent as they are, not compressed either: that is what is planted.
+        let made = |name: &str| aside.namespace::<i64, Vec<u8>, Failure>(name).lease(LOAD).compress_above(usize::MAX);
+        Ok(Self {
+            appointments: made("appointment").build_with(aside::Bytes)?,
+            users: made("user").tags(|id| vec![Tag::user(id)]).build_with(aside::Bytes)?,
+            staff: made("staff").forever().build_with(aside::Bytes)?,
+            analytics: made("analytics").build_with(aside::Bytes)?,
+            aside,
+        })
+    }
+}
+
 /// State of the API: what it serves from and what it knows about itself.
 pub(crate) struct Served {
     pub(crate) pools: SqlitePools,
+    /// The cache in this process; sessions are in it, and the answers where no other store was given.
     pub(crate) cache: Arc<MemoryCache>,
+    pub(crate) kept: Kept,
     latency: Histogram,
     requests: AtomicU64,
     /// Answers with a status of 500 or more.
@@ -262,10 +306,20 @@ pub(crate) struct Served {
 }
 
 impl Served {
-    pub(crate) fn new(pools: SqlitePools, cache: Arc<MemoryCache>) -> Self {
-        Self {
+    /// `store`: where answers are kept, unless in `cache`.
+    ///
+    /// # Errors
+    /// For a store whose target cannot be understood.
+    pub(crate) async fn new(
+        pools: SqlitePools,
+        cache: Arc<MemoryCache>,
+        store: Option<Store>,
+    ) -> Result<Self, ApiError> {
+        let kept = Kept::on(store.unwrap_or_else(|| Store::Memory(cache.clone()))).await?;
+        Ok(Self {
             pools,
             cache,
+            kept,
             latency: Histogram::new(),
             requests: AtomicU64::new(0),
             errors: AtomicU64::new(0),
@@ -274,7 +328,7 @@ impl Served {
             running: Mutex::new(BTreeMap::new()),
             numbers: AtomicU64::new(0),
             forever: Default::default(),
-        }
+        })
     }
 
     /// Requests and failed requests since the start.
@@ -352,32 +406,46 @@ impl Served {
         Ok(rows)
     }
 
-    /// Cache-aside: the answer of a key, made from the first row of a statement when it is not in the cache.
+    /// Cache-aside: an answer, made from the rows of a statement when it is not in the cache. The load runs in a task of its own, which
+    /// its request may not live to see; its statements are counted for that request.
     async fn cached<T>(
-        &self,
-        key: &str,
-        ttl: Option<Duration>,
-        statement: Statement,
+        self: &Arc<Self>,
+        answers: &Answers,
         id: i64,
-        show: impl FnOnce(T) -> Result<Vec<u8>, Failure> + Send,
+        statement: Statement,
+        show: impl FnOnce(&Self, Vec<T>) -> Result<Option<Vec<u8>>, Failure> + Send + 'static,
     ) -> Result<Bytes, Failure>
     where
-        T: for<'r> sqlx::FromRow<'r, sqlx::sqlite::SqliteRow> + Send + Unpin,
+        T: for<'r> sqlx::FromRow<'r, sqlx::sqlite::SqliteRow> + Send + Unpin + 'static,
     {
-        let load = async {
-            let mut connection = self.connection().await?;
-            let row = self.rows(&mut connection, statement, &[id]).await?.into_iter().next();
-            let value = show(row.ok_or(Failure::NotFound)?)?;
-            if ttl.is_none() {
-                self.stored_forever(key, value.len());
-            }
-            Ok(value)
+        let (served, counted) = (self.clone(), Arc::new(AtomicU64::new(0)));
+        let count = counted.clone();
+        let parameter = if statement == Statement::Events { i64::from(EVENTS) } else { id };
+        let load = move || async move {
+            let work = async {
+                let rows = async {
+                    let mut connection = served.connection().await?;
+                    served.rows(&mut connection, statement, &[parameter]).await
+                };
+                let rows = rows.await;
+                count.store(STATEMENTS.with(Cell::get), Ordering::Relaxed);
+                show(&served, rows?)
+            };
+            STATEMENTS.scope(Cell::new(0), work).await
         };
-        self.cache.get_or_load(key, ttl, load).await.map(Bytes::from_owner)
+        let answer = answers.get(&id, load).await;
+        // Outside a request there is nothing to count for.
+        let _ = STATEMENTS.try_with(|n| n.set(n.get() + counted.load(Ordering::Relaxed)));
+        match answer {
+            Ok(Some(value)) => Ok(Bytes::from_owner(SharedBytes(value))),
+            Ok(None) => Err(Failure::NotFound),
+            Err(aside::Failure::Load(failure)) => Err((*failure).clone()),
+            Err(_) => Err(Failure::Busy),
+        }
     }
 
     /// Fills the cache as an API that has run for a while would have: sessions, and the planted keys without expiry.
-    pub(crate) async fn fill(&self) {
+    pub(crate) async fn fill(self: &Arc<Self>) {
         let mut random = Random::new(0x5e55_1015);
         for i in 0..SESSIONS {
             let (token, user) = (random.below(u32::MAX), 1 + random.below(super::data::USERS));
@@ -392,12 +460,14 @@ impl Served {
         }
     }
 
-    /// The planted keys without expiry: profiles of the staff never leave the cache.
-    async fn staff(&self, id: i64) -> Result<Bytes, Failure> {
-        self.cached(&format!("staff:{id}"), None, Statement::Staff, id, |(id, name, role): (i64, String, String)| {
-            bytes(&StaffMember { id, name: &name, role: &role })
-        })
-        .await
+    async fn staff(self: &Arc<Self>, id: i64) -> Result<Bytes, Failure> {
+        let show = move |served: &Self, rows: Vec<(i64, String, String)>| {
+            let Some((id, name, role)) = rows.into_iter().next() else { return Ok(None) };
+            let value = bytes(&StaffMember { id, name: &name, role: &role })?;
+            served.stored_forever(&served.kept.staff.store_key(&id), value.len());
+            Ok(Some(value))
+        };
+        self.cached(&self.kept.staff, id, Statement::Staff, show).await
     }
 }
 
@@ -502,18 +572,21 @@ async fn health() -> Response {
 
 async fn appointment(State(served): Shared, Path(number): Path<i64>) -> Result<Response, Failure> {
     let number = id(number)?;
-    let show = |row: AppointmentRow| bytes(&Appointment::from(row));
-    served.cached(&format!("appointment:{number}"), Some(TTL), Statement::Appointment, number, show).await.map(json)
+    let show = |_: &Served, rows: Vec<AppointmentRow>| {
+        rows.into_iter().next().map(|row| bytes(&Appointment::from(row))).transpose()
+    };
+    served.cached(&served.kept.appointments, number, Statement::Appointment, show).await.map(json)
 }
 
 async fn user(State(served): Shared, Path(number): Path<i64>) -> Result<Response, Failure> {
     let number = id(number)?;
     // The planted failure: this code takes for granted that every user has an e-mail address.
-    let show = |(id, name, email): (i64, String, Option<String>)| match email {
-        Some(email) => bytes(&User { id, name, email }),
-        None => Err(Failure::Broken(format!("user {id} has no e-mail address"))),
+    let show = |_: &Served, rows: Vec<(i64, String, Option<String>)>| match rows.into_iter().next() {
+        None => Ok(None),
+        Some((id, name, Some(email))) => bytes(&User { id, name, email }).map(Some),
+        Some((id, _, None)) => Err(Failure::Broken(format!("user {id} has no e-mail address"))),
     };
-    served.cached(&format!("user:{number}"), Some(TTL), Statement::User, number, show).await.map(json)
+    served.cached(&served.kept.users, number, Statement::User, show).await.map(json)
 }
 
 #[derive(Deserialize)]
@@ -554,16 +627,12 @@ async fn schedule(State(served): Shared, Path(number): Path<i64>) -> Result<Resp
 
 /// The planted uncompressed answer: large, and sent as it is whatever the client accepts.
 async fn analytics(State(served): Shared) -> Result<Response, Failure> {
-    let load = async {
-        let mut connection = served.connection().await?;
-        let rows: Vec<(i64, i64, String, String, i64)> =
-            served.rows(&mut connection, Statement::Events, &[i64::from(EVENTS)]).await?;
-        drop(connection);
+    let show = |_: &Served, rows: Vec<(i64, i64, String, String, i64)>| {
         let events: Vec<Event> =
             rows.into_iter().map(|(id, user_id, kind, page, at)| Event { id, user_id, kind, page, at }).collect();
-        bytes(&serde_json::json!({ "events": events }))
+        bytes(&serde_json::json!({ "events": events })).map(Some)
     };
-    served.cache.get_or_load("analytics", Some(TTL), load).await.map(|b| json(Bytes::from_owner(b)))
+    served.cached(&served.kept.analytics, 0, Statement::Events, show).await.map(json)
 }
 
 /// An id of a user for which the API fails, and a path that does not exist.

@@ -221,7 +221,7 @@ impl Collector for DemoCacheCollector {
                 finding.proof = proof
                     .value("hold about", held)
                     .value("mean size of one", words::bytes(mean))
-                    .value("their names", "staff:*")
+                    .value("their names", "clinic:staff:*")
                     .observed(Some(words::plural(keys, "key")), None)
                     .step(
                         "Benchmark the route that writes them",

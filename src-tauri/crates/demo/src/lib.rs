@@ -17,11 +17,12 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use perfdeck_cache::{MemoryCache, MemoryCacheCollector};
+use perfdeck_cache::aside::Store;
+use perfdeck_cache::{CacheCollector, MemoryCache, MemoryCacheCollector};
 use perfdeck_database::SqlitePools;
 use perfdeck_model::{
     Address, ApiError, ApiTarget, CacheMode, CacheTarget, Collector, DatabaseTarget, ErrorCode, HostTarget, Kind,
-    OwnPool, PoolSettings, Scheme, SecretSource, SeriesInfo, Targets, TlsMode,
+    OwnPool, PoolSettings, Scheme, SecretSource, Sensitive, SeriesInfo, Targets, TlsMode,
 };
 use perfdeck_monitor::ApiCollector;
 use tokio::net::TcpListener;
@@ -33,6 +34,8 @@ use collectors::{ApiCursor, DemoApiCollector, DemoCacheCollector, DemoDatabaseCo
 
 /// Memory of the demo's cache, in bytes.
 const CACHE_BYTES: u64 = 32 << 20;
+/// How long answers live in the cache that say nothing themselves: `CACHE_DEFAULT_TTL` of the demo's environment.
+pub(crate) const DEFAULT_TTL: Duration = Duration::from_secs(60);
 /// Path that the probe requests, and a benchmark unless it names another: one row through cache and pool.
 const PROBE_PATH: &str = "/appointments/1";
 /// Path of the large answer.
@@ -88,6 +91,8 @@ fn database_address(path: &Path) -> Address {
 /// The running demo.
 pub struct Demo {
     served: Arc<api::Served>,
+    /// Where answers are kept, unless in this process.
+    remote: Option<(CacheTarget, Option<Sensitive>)>,
     path: PathBuf,
     port: u16,
     activity: Arc<Activity>,
@@ -108,6 +113,20 @@ impl Demo {
         progress: &(dyn Fn(f64, &str) + Send + Sync),
         cancel: &CancellationToken,
     ) -> Result<Arc<Self>, ApiError> {
+        Self::open_on(dir, None, progress, cancel).await
+    }
+
+    /// As [`Demo::open`]; the API keeps its answers in a Redis or Valkey, which processes that open the demo on the same one share. No
+    /// face starts it so.
+    ///
+    /// # Errors
+    /// As [`Demo::open`]; also for a cache whose target cannot be understood.
+    pub async fn open_on(
+        dir: &Path,
+        remote: Option<(CacheTarget, Option<Sensitive>)>,
+        progress: &(dyn Fn(f64, &str) + Send + Sync),
+        cancel: &CancellationToken,
+    ) -> Result<Arc<Self>, ApiError> {
         let path = data::prepare(dir, progress, cancel).await?;
         // Readers as every environment of this kind has them, with the same settings.
         let settings = PoolSettings::for_kind(Kind::Development);
@@ -121,7 +140,8 @@ impl Demo {
         };
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(unreachable)?;
         let port = listener.local_addr().map_err(unreachable)?.port();
-        let served = Arc::new(api::Served::new(pools, MemoryCache::new(CACHE_BYTES)));
+        let store = remote.clone().map(|(target, password)| Store::Redis { target, password });
+        let served = Arc::new(api::Served::new(pools, MemoryCache::new(CACHE_BYTES), store).await?);
         served.fill().await;
         let stop = CancellationToken::new();
         let (app, stopped) = (api::router(&served), stop.clone());
@@ -136,6 +156,7 @@ impl Demo {
         progress(1.0, "ready");
         Ok(Arc::new(Self {
             served,
+            remote,
             path,
             port,
             activity: Arc::new(Activity { active, watching: Mutex::new(0) }),
@@ -153,6 +174,11 @@ impl Demo {
     /// Cache of the demo API.
     pub fn cache(&self) -> Arc<MemoryCache> {
         self.served.cache.clone()
+    }
+
+    /// What the demo API keeps its answers in: to invalidate them as the service itself would, and to read what it did.
+    pub fn aside(&self) -> perfdeck_cache::aside::Aside {
+        self.served.kept.aside.clone()
     }
 
     /// Base URL of the demo API.
@@ -176,18 +202,25 @@ impl Demo {
     pub fn targets(&self) -> Targets {
         Targets {
             database: Some(DatabaseTarget { address: database_address(&self.path), password: SecretSource::None }),
-            cache: Some(CacheTarget {
-                address: local(Scheme::Memory, String::new()),
-                mode: CacheMode::Single,
-                sentinel_master: None,
-                sentinel_password: SecretSource::None,
-                sentinel_secret: None,
-                password: SecretSource::None,
-                default_ttl_s: 60.0,
-            }),
+            cache: Some(self.cache_target()),
             api: Some(self.api_target(PROBE_PATH)),
             host: Some(HostTarget { url: "local".to_owned(), secret: SecretSource::None }),
             frontend: None,
+        }
+    }
+
+    fn cache_target(&self) -> CacheTarget {
+        if let Some((target, _)) = &self.remote {
+            return target.clone();
+        }
+        CacheTarget {
+            address: local(Scheme::Memory, String::new()),
+            mode: CacheMode::Single,
+            sentinel_master: None,
+            sentinel_password: SecretSource::None,
+            sentinel_secret: None,
+            password: SecretSource::None,
+            default_ttl_s: DEFAULT_TTL.as_secs_f64(),
         }
     }
 
@@ -204,12 +237,15 @@ impl Demo {
     pub fn collectors(&self) -> Vec<Box<dyn Collector>> {
         let watching = Watching::new(&self.activity);
         let probe = |path| Box::new(ApiCollector::new(self.api_target(path), None));
-        let memory = Box::new(MemoryCacheCollector::new(self.served.cache.clone()));
+        let cache: Box<dyn Collector> = match self.remote.clone() {
+            None => Box::new(MemoryCacheCollector::new(self.served.cache.clone())),
+            Some((target, password)) => Box::new(CacheCollector::new(target, password)),
+        };
         let served = || self.served.clone();
         vec![
             Box::new(DemoApiCollector::new(served(), probe(PROBE_PATH), probe(LARGE_PATH), watching.clone())),
             Box::new(DemoDatabaseCollector::new(served(), self.path.clone(), watching.clone())),
-            Box::new(DemoCacheCollector::new(served(), memory, watching)),
+            Box::new(DemoCacheCollector::new(served(), cache, watching)),
         ]
     }
 
@@ -271,6 +307,60 @@ mod tests {
         activity(&demo).await;
         findings(&demo).await;
         ending(demo).await;
+    }
+
+    /// Two demos on one Redis, as two processes of a service: each with its own pool, connections and API.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn two_services_on_one_redis_load_once_and_follow_each_other() {
+        let server = perfdeck_testkit::Redis::start().await.expect("Redis");
+        let (address, password) = Address::parse(&server.url()).expect("a URL");
+        let none = SecretSource::None;
+        let target = CacheTarget {
+            address,
+            mode: CacheMode::Single,
+            sentinel_master: None,
+            sentinel_password: none.clone(),
+            sentinel_secret: None,
+            password: none,
+            default_ttl_s: 60.0,
+        };
+        let dir = tempfile::tempdir().expect("temp dir");
+        let start = async || {
+            let remote = Some((target.clone(), password.clone()));
+            Demo::open_on(dir.path(), remote, &|_, _| {}, &CancellationToken::new()).await.expect("the demo opens")
+        };
+        let demos = [start().await, start().await];
+        let ran = |statement: api::Statement| {
+            demos.iter().map(|demo| demo.served.statement_usage()[statement as usize].calls).sum::<u64>()
+        };
+        assert_eq!(ran(api::Statement::Staff), u64::from(data::STAFF), "whoever came second found the staff there");
+        let ask = async |demo: usize, path: &str| {
+            let mut body = Vec::new();
+            Client::new(demos[demo].port).get(path, Some(&mut body)).await.expect(path);
+            String::from_utf8(body).expect("text")
+        };
+        let all = (0..200).map(|n| ask(n % 2, "/users/7"));
+        let answers = futures_util::future::join_all(all).await;
+        assert!(answers.iter().all(|a| a == &answers[0] && a.contains("\"id\":7")), "{}", answers[0]);
+        assert_eq!(ran(api::Statement::User), 1, "two hundred requests to two services are one statement");
+        let left = server.execute(&["PTTL", "clinic:user:7"]).await.expect("a time");
+        let perfdeck_testkit::redis::Value::Int(left) = left else { panic!("{left:?}") };
+        assert!((40_000..=66_000).contains(&left), "the environment's default time, with its jitter: {left} ms");
+        let forever = server.execute(&["PTTL", "clinic:staff:7"]).await.expect("a time");
+        assert_eq!(forever, perfdeck_testkit::redis::Value::Int(-1), "the planted keys never expire");
+
+        let rename = "UPDATE users SET name = 'Renamed' WHERE id = 7";
+        let alter = demos[0].served.pools.write(|c| Box::pin(async move { sqlx::raw_sql(rename).execute(c).await }));
+        alter.await.expect(rename);
+        assert!(!ask(1, "/users/7").await.contains("Renamed"), "the cache does not know of it");
+        demos[0].aside().invalidate_user(7).await.expect("invalidated");
+        for demo in [1, 0] {
+            assert!(ask(demo, "/users/7").await.contains("Renamed"), "service {demo} serves what is true now");
+        }
+        assert_eq!(ran(api::Statement::User), 2, "loaded once more for both");
+        for demo in &demos {
+            demo.shutdown().await;
+        }
     }
 
     async fn endpoints(demo: &Demo) {
