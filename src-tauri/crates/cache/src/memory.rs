@@ -15,7 +15,8 @@ use crate::collector::{keys_without_expiry, series};
 /// Bytes that a key is accounted for besides its name and value.
 const OVERHEAD: u64 = 64;
 
-type Value = (Arc<[u8]>, Option<Duration>, Instant);
+/// A value, its time to live, and when it was stored.
+pub(crate) type Value = (Arc<[u8]>, Option<Duration>, Instant);
 
 /// A value as it is stored.
 #[derive(Debug, Clone)]
@@ -121,13 +122,7 @@ impl MemoryCache {
 
     /// Forgets a key; returns whether it was there. What is being loaded for it is not stored any more.
     pub async fn remove(&self, key: &str) -> bool {
-        let step = |_| {
-            self.leases.revoke(key);
-            ready(Op::Remove)
-        };
-        let removed = self.cache.entry_by_ref(key).and_compute_with(step).await;
-        self.tell(|watcher| watcher.changed(key));
-        matches!(removed, CompResult::Removed(_))
+        self.take(key).await.is_some()
     }
 
     /// What is stored.
@@ -137,13 +132,25 @@ impl MemoryCache {
 
     /// Takes a key out; answers what was stored.
     pub(crate) async fn take(&self, key: &str) -> Option<Stored> {
-        self.cache.remove(key).await.map(|(value, ttl, at)| Stored { value, ttl, at })
+        let step = |_| {
+            self.leases.revoke(key);
+            ready(Op::Remove)
+        };
+        let removed = self.cache.entry_by_ref(key).and_compute_with(step).await;
+        self.tell(|watcher| watcher.changed(key));
+        let CompResult::Removed(entry) = removed else { return None };
+        let (value, ttl, at) = entry.into_value();
+        Some(Stored { value, ttl, at })
     }
 
     /// Stores what was taken out, with the time that it had left, unless the key is there again; answers whether it did.
     pub(crate) async fn put_back(&self, key: &str, stored: &Stored) -> bool {
         let value = (stored.value.clone(), stored.left(), Instant::now());
-        self.cache.entry_by_ref(key).or_insert(value).await.is_fresh()
+        let fresh = self.cache.entry_by_ref(key).or_insert(value).await.is_fresh();
+        if fresh {
+            self.written(key);
+        }
+        fresh
     }
 
     /// Forgets everything; the counters go on.
@@ -166,7 +173,7 @@ impl MemoryCache {
     }
 
     /// Each key with its bytes as the cache accounts for them, and whether it expires. What has expired is not among them.
-    pub(crate) fn entries(&self) -> Vec<(Arc<String>, u64, bool)> {
+    pub(crate) fn weighed(&self) -> Vec<(Arc<String>, u64, bool)> {
         let bytes = |key: &str, value: &Value| (key.len() + value.0.len()) as u64 + OVERHEAD;
         self.cache.iter().map(|(key, value)| (key.clone(), bytes(&key, &value), value.1.is_some())).collect()
     }

@@ -2,8 +2,7 @@
 //! entry's time is left.
 use std::future::ready;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use moka::ops::compute::{CompResult, Op};
 use perfdeck_model::{
@@ -74,7 +73,7 @@ impl MemoryEdit {
 
 impl MemoryCache {
     async fn peek(&self, key: &str) -> Option<(Arc<[u8]>, Option<Duration>)> {
-        self.cache.get(key).await
+        self.cache.get(key).await.map(|(value, ttl, _)| (value, ttl))
     }
 
     /// A page of its keys by name, whose pattern is like a server's.
@@ -89,7 +88,7 @@ impl MemoryCache {
         };
         let mut all: Vec<KeyRow> = Vec::new();
         let mut keys = 0.0;
-        for (key, (value, ttl)) in &self.cache {
+        for (key, (value, ttl, _)) in &self.cache {
             keys += 1.0;
             let bytes = (key.len() + value.len() + ENTRY) as f64;
             let by_ttl = match search.ttl {
@@ -229,19 +228,23 @@ impl MemoryCache {
                 let there = there.map(|entry| entry.into_value());
                 let as_expected = match (&there, from) {
                     (None, None) => true,
-                    (Some((bytes, ttl)), Some(expected)) => **bytes == *value && ms(*ttl) == expected,
+                    (Some((bytes, ttl, _)), Some(expected)) => **bytes == *value && ms(*ttl) == expected,
                     _ => false,
                 };
+                // What is being loaded for it is not stored over what a person wrote.
+                if as_expected {
+                    self.leases.revoke(&edit.key);
+                }
                 ready(match to {
                     _ if !as_expected => Op::Nop,
                     None => Op::Remove,
-                    Some(ttl) => Op::Put((Arc::from(value.clone()), duration(ttl))),
+                    Some(ttl) => Op::Put((Arc::from(value.clone()), duration(ttl), Instant::now())),
                 })
             })
             .await;
         match outcome {
             CompResult::Inserted(_) | CompResult::ReplacedWith(_) | CompResult::Removed(_) => {
-                self.writes.fetch_add(1, Ordering::Relaxed);
+                self.written(&edit.key);
                 Ok(())
             }
             _ => Err(changed()),

@@ -69,7 +69,7 @@ impl MemoryCache {
     pub(super) async fn read(&self, entry: &str, epochs: &[String]) -> Read {
         let mut read = Read { entry: self.get(entry).await, epochs: Vec::with_capacity(epochs.len()) };
         for epoch in epochs {
-            read.epochs.push(self.cache.get(epoch).await.and_then(|(text, _)| number(&text)));
+            read.epochs.push(self.cache.get(epoch).await.and_then(|(text, ..)| number(&text)));
         }
         read
     }
@@ -78,9 +78,9 @@ impl MemoryCache {
     pub(super) async fn lease(&self, entry: &str, seen: &[u8], claim: Claim, life: Duration) -> Lease {
         let mut outcome = Lease::Held;
         let given = &mut outcome;
-        let step = move |found: Option<moka::Entry<String, (Bytes, Option<Duration>)>>| {
+        let step = move |found: Option<moka::Entry<String, Value>>| {
             *given = match found.map(moka::Entry::into_value) {
-                Some((bytes, _)) if Envelope::head(&bytes) != seen => Lease::Filled(bytes),
+                Some((bytes, ..)) if Envelope::head(&bytes) != seen => Lease::Filled(bytes),
                 _ if self.leases.take(entry, claim, life) => Lease::Taken,
                 _ => Lease::Held,
             };
@@ -98,14 +98,14 @@ impl MemoryCache {
         };
         let mut epoch = fresh();
         let given = &mut epoch;
-        let step = move |found: Option<moka::Entry<String, (Bytes, Option<Duration>)>>| {
+        let step = move |found: Option<moka::Entry<String, Value>>| {
             let kept = found.map(moka::Entry::into_value);
             // One that an entry without end relies on has no end either.
-            let life = if kept.as_ref().is_some_and(|(_, life)| life.is_none()) { None } else { life };
-            if let Some(old) = kept.and_then(|(text, _)| number(&text)) {
+            let life = if kept.as_ref().is_some_and(|(_, life, _)| life.is_none()) { None } else { life };
+            if let Some(old) = kept.and_then(|(text, ..)| number(&text)) {
                 *given = old;
             }
-            ready(Op::Put((Arc::from(written(*given).into_bytes()), life)))
+            ready(Op::Put((Arc::from(written(*given).into_bytes()), life, Instant::now())))
         };
         self.cache.entry_by_ref(key).and_compute_with(step).await;
         epoch
@@ -117,7 +117,7 @@ impl MemoryCache {
         let given = &mut stored;
         let step = move |_| {
             *given = self.leases.end(entry, claim);
-            ready(if *given { Op::Put((Arc::from(bytes), life)) } else { Op::Nop })
+            ready(if *given { Op::Put((Arc::from(bytes), life, Instant::now())) } else { Op::Nop })
         };
         self.cache.entry_by_ref(entry).and_compute_with(step).await;
         if stored {
@@ -138,7 +138,7 @@ impl MemoryCache {
     /// See [`super::store::Shelf::renew`].
     pub(super) async fn renew(&self, key: &str) {
         let epoch: Bytes = Arc::from(written(fresh()).into_bytes());
-        self.cache.entry_by_ref(key).and_compute_with(|_| ready(Op::Put((epoch, Some(EPOCHS))))).await;
+        self.cache.entry_by_ref(key).and_compute_with(|_| ready(Op::Put((epoch, Some(EPOCHS), Instant::now())))).await;
         self.written(key);
     }
 }

@@ -16,7 +16,7 @@ impl MapRun {
                     .to_owned(),
             );
             let mut keys = 0;
-            let entries = cache.entries();
+            let entries = cache.weighed();
             inside.map.expect(entries.len() as u64);
             for (name, bytes, expires) in entries {
                 let mut ask = Vec::new();
