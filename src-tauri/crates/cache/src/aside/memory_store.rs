@@ -9,6 +9,7 @@ use moka::ops::compute::Op;
 use super::envelope::Envelope;
 use super::store::{Bytes, Claim, EPOCHS, Keep, Lease, Read, fresh, number, written};
 use crate::MemoryCache;
+use crate::memory::Value;
 
 /// Leases that are kept before those that ended are dropped.
 const LEASES: usize = 1_024;
