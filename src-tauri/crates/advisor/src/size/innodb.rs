@@ -56,12 +56,8 @@ fn entry(table: &Table, index: &Index) -> Option<f64> {
 fn own_order(table: &Table) -> Option<Vec<&str>> {
     let sure = |name: &&str| table.column(name).is_some_and(|c| c.not_null);
     let primary = table.indexes.iter().find(|i| i.name == "PRIMARY");
-    let unique = || {
-        table
-            .indexes
-            .iter()
-            .find(|i| i.unique && !i.index.keys.is_empty() && i.index.columns().iter().all(|c| sure(&c)))
-    };
+    let unique =
+        || table.indexes.iter().find(|i| i.unique && !i.index.keys.is_empty() && i.index.columns().iter().all(sure));
     primary.or_else(unique).map(|i| i.index.columns())
 }
 
