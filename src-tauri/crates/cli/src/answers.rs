@@ -9,7 +9,7 @@ use perfdeck_engine::statements::Statements;
 use perfdeck_engine::{DeletedItem, StoredComparison, StoredKnee};
 use perfdeck_model::{
     Blocking, CacheClients, CacheHeat, CacheMap, CacheSlowLog, Change, ConnectionReport, DatabaseActivity,
-    DatabaseHealth, DatabaseIndexes, DatabasePools, DatabaseSession, DatabaseSizes, Environment, EnvironmentSummary,
+    DatabaseIndexes, DatabasePools, DatabaseSession, DatabaseSizes, Environment, EnvironmentSummary,
     IndexAdvice, IndexBloat, JournalEntry, MapNamespace, OwnCost, PreparedTransaction, ReportFile, Run, RunSummary,
     StatementPlan, TargetHealth, TargetStatus,
 };

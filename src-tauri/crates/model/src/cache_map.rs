@@ -188,6 +188,20 @@ pub struct MapNamespace {
     pub sampled: f64,
     /// Names of some keys, at most 8, drawn at random.
     pub examples: Vec<CacheBytes>,
+    /// The largest namespaces directly inside, at most 6, for a place within its tile.
+    #[serde(default)]
+    pub parts: Vec<MapNamespacePart>,
+}
+
+/// A namespace within another one, in short.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS, schemars::JsonSchema)]
+pub struct MapNamespacePart {
+    /// Its last part.
+    pub label: String,
+    /// How many keys, as far as it is known.
+    pub keys: f64,
+    /// Memory of them; `null` where it was not asked.
+    pub bytes: Option<f64>,
 }
 
 /// The map of a cache as a whole.

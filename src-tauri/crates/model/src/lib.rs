@@ -82,7 +82,7 @@ pub use cache_look::{
     CacheWord, CacheWordKind,
 };
 pub use cache_map::{
-    CacheMap, CacheMapPage, MapCount, MapDetail, MapNamespace, MapNode, MapOrder, MapPace, MapState, MapTtl,
+    CacheMap, CacheMapPage, MapCount, MapDetail, MapNamespace, MapNamespacePart, MapNode, MapOrder, MapPace, MapState, MapTtl,
     MapTtlBucket, MapType,
 };
 pub use cache_take::*;

@@ -65,6 +65,9 @@ impl Totals {
     }
 }
 
+/// Namespaces that are told in short within another one.
+const PARTS: usize = 6;
+
 /// Namespaces of a page, and what is not on it.
 pub(crate) struct Page {
     pub(crate) namespaces: Vec<MapNamespace>,
@@ -234,7 +237,25 @@ impl<'a> View<'a> {
             types: self.types(of),
             sampled: of.asked as f64,
             examples: tree.examples(id).iter().map(|name| perfdeck_model::CacheBytes::new(name)).collect(),
+            parts: if all { Vec::new() } else { self.parts(id) },
         }
+    }
+
+    /// The largest namespaces directly inside.
+    fn parts(&self, id: Id) -> Vec<MapNamespacePart> {
+        let tree = self.tree();
+        let part = |child: &Id| {
+            let at = self.narrowed(*child);
+            let of = Totals::of(tree, at);
+            let bytes = self.bytes(&of).map(MapCount::value);
+            MapNamespacePart { label: path::label(tree, at), keys: self.keys(&of).value(), bytes }
+        };
+        let mut all: Vec<MapNamespacePart> = tree.node(id).children.iter().map(part).collect();
+        all.sort_by(|a, b| {
+            b.bytes.unwrap_or(0.0).total_cmp(&a.bytes.unwrap_or(0.0)).then_with(|| b.keys.total_cmp(&a.keys))
+        });
+        all.truncate(PARTS);
+        all
     }
 
     /// What one counted key stands for.
