@@ -49,7 +49,74 @@ async fn every_command_says_what_a_user_lacks_and_waits_for_no_lock() {
     indexes(dir.path());
     advice(dir.path());
     long_names(dir.path());
+    busy.execute("ROLLBACK").await.expect("free again");
+    let of = "SELECT coalesce(string_agg(pg_get_indexdef(indexrelid), ';'), '') FROM pg_index WHERE indrelid = 'o'::regclass";
+    for (condition, name, made) in [
+        ("lower(note) = 'x'", "o_note_idx", "(lower(note))"),
+        ("id * 3 = 30 AND c = 7", "o_id_c_idx", "(((id * 3)), c)"),
+    ] {
+        let id = create_advised(dir.path(), "perfdeck", &format!("SELECT * FROM o WHERE {condition}"), name);
+        let there: String = busy.fetch_one(of).await.expect("asked").get(0);
+        assert!(there.contains(&format!("INDEX {name} ON public.o USING btree {made}")), "{there}");
+        undo(dir.path(), &id);
+        let there: String = busy.fetch_one(of).await.expect("asked").get(0);
+        assert_eq!(there, "", "as before");
+    }
     sqlx::Connection::close(busy).await.expect("closed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn advised_expressions_and_collations_of_sqlite_are_made_and_undone() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let file = dir.path().join("lite.db").display().to_string();
+    let url = format!("sqlite://{file}?mode=rwc");
+    let mut c = <sqlx::SqliteConnection as sqlx::Connection>::connect(&url).await.expect("a file");
+    c.execute(
+        "CREATE TABLE nc (id INTEGER PRIMARY KEY, plain TEXT, j TEXT);
+         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)
+         INSERT INTO nc SELECT i, 'P' || i, json_object('a', i % 900) FROM n",
+    )
+    .await
+    .expect("rows");
+    let (code, _, said) = run(dir.path(), &["env", "add", "lite", "--database", &format!("sqlite:{file}")]);
+    assert_eq!(code, 0, "{said}");
+    let of = "SELECT coalesce(group_concat(sql, ';'), '') FROM sqlite_schema WHERE type = 'index'";
+    for (condition, name, made) in [
+        ("plain LIKE 'p77%'", "nc_plain_idx", "(\"plain\" COLLATE NOCASE)"),
+        ("json_extract(j, '$.a') = 77", "nc_j_idx", "json_extract(\"j\", '$.a')"),
+        ("lower(plain) = 'x'", "nc_plain_idx", "lower(\"plain\")"),
+    ] {
+        let id = create_advised(dir.path(), "lite", &format!("SELECT id FROM nc WHERE {condition}"), name);
+        let there: String = c.fetch_one(of).await.expect("asked").get(0);
+        assert!(there.contains(name) && there.contains(made), "{made}: {there}");
+        undo(dir.path(), &id);
+        let there: String = c.fetch_one(of).await.expect("asked").get(0);
+        assert_eq!(there, "", "as before");
+    }
+    sqlx::Connection::close(c).await.expect("closed");
+}
+
+/// Advises on one statement, makes the index as it is advised, and answers the identifier of the change, of which a size was predicted.
+fn create_advised(dir: &Path, environment: &str, statement: &str, name: &str) -> String {
+    let file = dir.join("advised.sql");
+    std::fs::write(&file, statement).expect("written");
+    let queries = file.display().to_string();
+    let (code, said) = asked(dir, &["db", "advise", "--env", environment, "--queries", &queries]);
+    assert!(code == 0 && said.contains(&format!("--advised {name}")), "{statement}: {said}");
+    let create = ["db", "index", "create", "--env", environment, "--advised", name];
+    // What is done is told on the way.
+    let mut command = perfctl(dir, &[&create[..], &["--json"]].concat());
+    let output = finish(command.env("CANARY_PASSWORD", POSTGRES_PASSWORD).spawn().expect("perfctl starts"));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{statement}: {said}");
+    let told: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert!(told["prediction"]["bytes"].as_f64().is_some_and(|n| n > 100_000.0), "{told}");
+    told["id"].as_str().expect("its identifier").to_owned()
+}
+
+fn undo(dir: &Path, id: &str) {
+    let (code, said) = asked(dir, &["changes", "undo", id]);
+    assert_eq!(code, 0, "{said}");
 }
 
 fn without_rights(dir: &Path, pid: &str) {
