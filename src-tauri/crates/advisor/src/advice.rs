@@ -195,7 +195,9 @@ fn refused_by_sqlite(of: &Scalar) -> Option<&'static str> {
 fn refuses(dialect: Dialect, key: &Key) -> Option<String> {
     let KeyOf::Expression(of) = &key.of else { return None };
     if let Some(what) = refused_by_sqlite(of).filter(|_| dialect == Dialect::Sqlite) {
-        return Some(format!("It cannot be made while a row has {what} there, and such a row cannot be written any more"));
+        return Some(format!(
+            "It cannot be made while a row has {what} there, and such a row cannot be written any more"
+        ));
     }
     let Scalar::Cast(_, to) = of else { return None };
     // SQLite makes a number of any text.

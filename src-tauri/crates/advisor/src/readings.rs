@@ -44,7 +44,13 @@ fn reading(catalogue: &Catalogue, scan: &Scan, values: &[String]) -> Reading {
     let mut conditions: Vec<Condition> = scan.conditions.iter().map(|p| condition(dialect, p, values)).collect();
     for (of, _) in &scan.joins {
         let column = of.as_column().map(str::to_owned);
-        conditions.push(Condition { of: Key::scalar(of).compared(dialect), column, text: None, equal: true, value: None });
+        conditions.push(Condition {
+            of: Key::scalar(of).compared(dialect),
+            column,
+            text: None,
+            equal: true,
+            value: None,
+        });
     }
     Reading {
         table: catalogue.tables[scan.table].name.clone(),

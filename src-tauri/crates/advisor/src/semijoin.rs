@@ -27,7 +27,8 @@ impl Builder<'_> {
             SetExpr::Query(inner) => self.is_gone_through(inner),
             SetExpr::Select(select) => {
                 let grouped = !matches!(&select.group_by, GroupByExpr::Expressions(all, _) if all.is_empty());
-                let whole = grouped || select.having.is_some() || select.projection.iter().any(|i| aggregate(i).is_some());
+                let whole =
+                    grouped || select.having.is_some() || select.projection.iter().any(|i| aggregate(i).is_some());
                 mariadb || !whole && query.limit_clause.is_none()
             }
             _ => mariadb,

@@ -123,5 +123,6 @@ fn is_long(column: &Column) -> bool {
 pub(crate) fn fit_together(catalogue: &Catalogue, table: &Table, columns: &[&str]) -> bool {
     let all = || columns.iter().filter_map(|name| table.column(name));
     catalogue.dialect != Dialect::Mysql
-        || !all().any(|column| column.has_no_whole_key() || column.is_longer_than_a_part(table)) && all().filter_map(|c| c.fixed.or(c.most)).sum::<f64>() <= INNODB_KEYS
+        || !all().any(|column| column.has_no_whole_key() || column.is_longer_than_a_part(table))
+            && all().filter_map(|c| c.fixed.or(c.most)).sum::<f64>() <= INNODB_KEYS
 }

@@ -573,7 +573,9 @@ mod tests {
             }
         }
         let a = address("mysql://u@h/d");
-        for number in [1045, 1698, 1130, 1049, 1044, 1142, 1040, 1203, 1226, 1129, 1290, 1064, 1146, 3159, 1709, 1845, 9999] {
+        for number in
+            [1045, 1698, 1130, 1049, 1044, 1142, 1040, 1203, 1226, 1129, 1290, 1064, 1146, 3159, 1709, 1845, 9999]
+        {
             let error = mysql(&a, number, "canary");
             assert!(!format!("{error:?}").contains("canary") && error.hint.is_some(), "{number}: {error:?}");
         }
@@ -586,7 +588,9 @@ mod tests {
     #[test]
     fn what_an_index_cannot_be_is_said_in_words() {
         let a = address("mysql://u@h/d");
-        for (number, part, hint) in [(1709, "longer than what a key may have", "767 B"), (1845, "without locking the table", "InnoDB")] {
+        for (number, part, hint) in
+            [(1709, "longer than what a key may have", "767 B"), (1845, "without locking the table", "InnoDB")]
+        {
             let error = mysql(&a, number, "canary");
             assert!(error.message.contains(part) && error.hint.is_some_and(|h| h.contains(hint)), "{number}");
         }

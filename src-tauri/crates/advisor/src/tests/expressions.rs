@@ -78,7 +78,11 @@ fn what_mariadb_compares_with_each_row_of_a_subquery_is_no_key() {
         ("SELECT * FROM orders WHERE cust_id IN (SELECT x FROM (SELECT 5 AS x UNION SELECT 6) t)", true, true),
         ("SELECT * FROM orders WHERE cust_id IN (SELECT max(id) FROM customers)", true, false),
         ("SELECT * FROM orders WHERE cust_id IN (SELECT max(id) FROM customers GROUP BY region)", true, false),
-        ("SELECT * FROM orders WHERE amount = 5 OR cust_id IN (SELECT id FROM customers WHERE region = 5)", false, false),
+        (
+            "SELECT * FROM orders WHERE amount = 5 OR cust_id IN (SELECT id FROM customers WHERE region = 5)",
+            false,
+            false,
+        ),
         ("DELETE FROM orders WHERE cust_id IN (SELECT id FROM customers WHERE region = 5)", false, true),
         ("UPDATE orders SET paid = 1 WHERE cust_id IN (SELECT id FROM customers WHERE region = 5)", false, true),
     ] {

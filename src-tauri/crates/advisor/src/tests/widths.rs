@@ -92,7 +92,10 @@ fn a_table_that_its_engine_locks_gets_no_index_beside_its_writers() {
     let mut shop = shop(Dialect::Mysql);
     shop.tables[1].locked_by = Some("MyISAM".into());
     let (all, aside) = of(&shop, &["SELECT * FROM customers WHERE region = 5"]);
-    assert!(all.is_empty() && aside.iter().any(|a| a.contains("(region): nobody") && a.contains("MyISAM")), "{all:?} {aside:?}");
+    assert!(
+        all.is_empty() && aside.iter().any(|a| a.contains("(region): nobody") && a.contains("MyISAM")),
+        "{all:?} {aside:?}"
+    );
 }
 
 #[test]

@@ -19,7 +19,9 @@ use self::counter::Counter;
 use self::reckoned::{IndexKnown, Known, reckoned};
 use super::hypopg::groups;
 use super::statement::with_values;
-use super::{Costs, DatabaseFacts, Failure, PlanCost, PlanIndex, Proposed, TableFacts, TableReading, WhatIf, with_indexes};
+use super::{
+    Costs, DatabaseFacts, Failure, PlanCost, PlanIndex, Proposed, TableFacts, TableReading, WhatIf, with_indexes,
+};
 use crate::error::explain;
 use crate::options::sqlite_options;
 use crate::plans::sqlite_nodes;

@@ -167,8 +167,14 @@ async fn on_sqlite_rows_of_an_expression_are_counted_and_its_collation_is_a_key(
     for (text, want) in [
         ("SELECT * FROM o WHERE lower(st) = 'open'", "((lower(st)))"),
         ("SELECT * FROM o WHERE json_extract(j, '$.n') = ?", "((json_extract(j, '$.n')))"),
-        ("SELECT id FROM o WHERE json_extract(j, '$.n') COLLATE NOCASE = 'n7'", "((json_extract(j, '$.n')) COLLATE NOCASE)"),
-        ("SELECT id FROM o WHERE json_extract(j, '$.n') = 'n7' COLLATE nocase", "((json_extract(j, '$.n')) COLLATE NOCASE)"),
+        (
+            "SELECT id FROM o WHERE json_extract(j, '$.n') COLLATE NOCASE = 'n7'",
+            "((json_extract(j, '$.n')) COLLATE NOCASE)",
+        ),
+        (
+            "SELECT id FROM o WHERE json_extract(j, '$.n') = 'n7' COLLATE nocase",
+            "((json_extract(j, '$.n')) COLLATE NOCASE)",
+        ),
         (
             "SELECT id FROM o WHERE json_extract(j, '$.n') COLLATE NOCASE = 'n7' AND json_extract(j, '$.c') IS NULL",
             "((json_extract(j, '$.n')) COLLATE NOCASE",
@@ -182,7 +188,11 @@ async fn on_sqlite_rows_of_an_expression_are_counted_and_its_collation_is_a_key(
         let advised = &found.advice.advised[0];
         raw_sql(AssertSqlSafe(advised.ddl.clone())).execute(&mut c).await.expect("as it is");
         let text = text.replace('?', "'N7'");
-        let plan: String = raw_sql(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {text}"))).fetch_one(&mut c).await.expect("a plan").get(3);
+        let plan: String = raw_sql(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {text}")))
+            .fetch_one(&mut c)
+            .await
+            .expect("a plan")
+            .get(3);
         assert!(plan.contains(&advised.name), "{text}: {plan}");
         let again = of(&text).await;
         assert!(again.advice.advised.is_empty(), "{text}: it is there: {:?}", ddl(&again));

@@ -9,15 +9,8 @@ use super::super::refused;
 use super::CreatePlan;
 
 /// Functions of dates (lang_datefunc.html), each with the number of its arguments from which on it does not speak of this moment by itself.
-const DATES: &[(&str, usize)] = &[
-    ("date", 1),
-    ("time", 1),
-    ("datetime", 1),
-    ("julianday", 1),
-    ("unixepoch", 1),
-    ("strftime", 2),
-    ("timediff", 2),
-];
+const DATES: &[(&str, usize)] =
+    &[("date", 1), ("time", 1), ("datetime", 1), ("julianday", 1), ("unixepoch", 1), ("strftime", 2), ("timediff", 2)];
 /// Arguments of theirs that hang on this moment or on the machine's zone.
 const CHANGING: &[&str] = &["now", "localtime", "utc"];
 /// Values of all columns of made-up rows.
@@ -39,8 +32,10 @@ pub(super) async fn takes_rows(plan: &CreatePlan, columns: &[String]) -> Result<
         return Err(moment("a function of dates"));
     }
     if errors.iter().all(Option::is_some) {
-        return Err(refused("With this index no row could be written any more: SQLite fails at what it makes of each".to_owned())
-            .hint("Try its expressions with: sqlite3 FILE 'SELECT …'"));
+        return Err(refused(
+            "With this index no row could be written any more: SQLite fails at what it makes of each".to_owned(),
+        )
+        .hint("Try its expressions with: sqlite3 FILE 'SELECT …'"));
     }
     Ok(())
 }

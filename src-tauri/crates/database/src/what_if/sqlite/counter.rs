@@ -33,7 +33,8 @@ impl Counter {
 
     /// Rows of a table of which all of these hold, up to [`MOST`]. `None` where that takes too long, or the file is busy.
     pub(super) async fn rows(&mut self, table: &str, all: &[&str]) -> Option<f64> {
-        let text = format!("SELECT count(*) FROM (SELECT 1 FROM {} WHERE {} LIMIT {MOST})", quoted(table), all.join(" AND "));
+        let text =
+            format!("SELECT count(*) FROM (SELECT 1 FROM {} WHERE {} LIMIT {MOST})", quoted(table), all.join(" AND "));
         self.told(text).await
     }
 

@@ -115,7 +115,9 @@ impl Schema {
 
 /// The reading that a step is of; `None` where several have its name.
 fn reading<'r>(all: &'r [TableReading], name: &str, table: &str) -> Option<&'r TableReading> {
-    let is = |r: &&TableReading| r.name.eq_ignore_ascii_case(name) || r.name.is_empty() && r.table.eq_ignore_ascii_case(table);
+    let is = |r: &&TableReading| {
+        r.name.eq_ignore_ascii_case(name) || r.name.is_empty() && r.table.eq_ignore_ascii_case(table)
+    };
     let mut found = all.iter().filter(is);
     let first = found.next()?;
     found.all(|other| other.sought == first.sought && other.table == first.table).then_some(first)

@@ -2,9 +2,12 @@
 use std::collections::BTreeSet;
 
 use perfdeck_advisor::{
-    Advice, Candidates, Catalogue, Condition, Cost, KeyOf, Method, Oracle, Parameters, Question, Reading, Used, Workload, Worth, readings, rows_of,
+    Advice, Candidates, Catalogue, Condition, Cost, KeyOf, Method, Oracle, Parameters, Question, Reading, Used,
+    Workload, Worth, readings, rows_of,
 };
-use perfdeck_database::what_if::{Costs, Failure, HypoPg, Lab, PlanIndex, Proposed, Schema, Sought, TableReading, WhatIf};
+use perfdeck_database::what_if::{
+    Costs, Failure, HypoPg, Lab, PlanIndex, Proposed, Schema, Sought, TableReading, WhatIf,
+};
 use perfdeck_model::{ApiError, BoxFuture, PlanNode};
 use perfdeck_sqltext::quote_identifier;
 
