@@ -13,8 +13,10 @@ use crate::scalar::Scalar;
 pub struct Catalogue {
     /// Whose rules hold.
     pub dialect: Dialect,
-    /// Version of the server as one number, such as 150018 of PostgreSQL 15.18; 0 where it is not known.
+    /// Version of the server as one number, such as 150018 of PostgreSQL 15.18 or 101119 of MariaDB 10.11.19; 0 where it is not known.
     pub version: u32,
+    /// Whether it is a MariaDB, of the two that speak that dialect.
+    pub mariadb: bool,
     /// Size of a page, in bytes.
     pub page: f64,
     /// Schemas in which names without one are looked for, in their order.
@@ -84,6 +86,10 @@ pub struct Table {
     pub partition_of: Option<String>,
     /// Whether values lie outside of its rows (TOAST): those are long.
     pub toasted: bool,
+    /// Its engine, where that is one that locks the table while an index is built (MyISAM, Aria, MEMORY…).
+    pub locked_by: Option<String>,
+    /// The format of its rows, and bytes that an index has of one column of them at most, where the format has a bound of its own.
+    pub longest_key: Option<(String, f64)>,
     /// Rows; `None` before the first analyze.
     pub rows: Option<f64>,
     /// Pages.

@@ -46,7 +46,22 @@ impl Builder<'_> {
         }
     }
 
+    /// Each row is compared with a subquery's: only those of the latter are looked up.
+    fn compared_with_each(&mut self, expr: &Expr, query: &Query, scope: &Scope<'_>) {
+        let inner = self.subquery(query, scope);
+        if let (Some((own, _)), Some((scan, of))) = (self.scalar(expr, scope), inner)
+            && own != scan
+        {
+            self.touch(scan, &of);
+            self.shape.scans[scan].joins.push((of, own));
+        }
+        self.uses(expr, scope);
+    }
+
     fn in_subquery(&mut self, expr: &Expr, query: &Query, negated: bool, scope: &Scope<'_>) {
+        if !negated && !self.is_gone_through(query) {
+            return self.compared_with_each(expr, query, scope);
+        }
         let inner = self.subquery(query, scope);
         match (self.scalar(expr, scope), inner) {
             (Some(own), Some(inner)) if !negated => self.join(own, inner),
@@ -70,8 +85,12 @@ impl Builder<'_> {
             return;
         }
         if *op == Op::Eq
-            && let (Some(a), Some(b)) = (self.scalar(left, scope), self.scalar(right, scope))
+            && let (Some(mut a), Some(mut b)) = (self.scalar(left, scope), self.scalar(right, scope))
         {
+            if let Some(to) = self.collation(left).or_else(|| self.collation(right)) {
+                a.1 = self.collated(a.0, a.1, to);
+                b.1 = self.collated(b.0, b.1, to);
+            }
             return self.join(a, b);
         }
         // The value of a subquery is one, and what it is made of is another reading.
@@ -107,7 +126,13 @@ impl Builder<'_> {
         }
         self.uses(expr, scope);
         for subquery in branches.iter().filter(|b| matches!(b, Expr::Exists { .. } | Expr::InSubquery { .. })) {
-            self.condition(subquery, scope);
+            match subquery {
+                // MySQL and MariaDB make no join of what is a branch.
+                Expr::InSubquery { expr, subquery, .. } if self.catalogue.dialect == Dialect::Mysql => {
+                    self.compared_with_each(expr, subquery, scope);
+                }
+                _ => self.condition(subquery, scope),
+            }
         }
         let (Some(scan), true) = (of, same) else { return };
         // One value or another of one column is one of some.
@@ -201,6 +226,11 @@ impl Builder<'_> {
         let (own, other, flipped) = match self.scalar(left, scope) {
             Some(own) => (own, right, false),
             None => (self.scalar(right, scope)?, left, true),
+        };
+        // A collation that either side names is that of the comparison; the left one's goes first.
+        let own = match self.collation(other).filter(|_| flipped || self.collation(left).is_none()) {
+            Some(to) => (own.0, self.collated(own.0, own.1, to)),
+            None => own,
         };
         let has = |operator| Asked::Has(operator, self.value(other, scope).unwrap_or(Value::Other));
         let asked = match op {

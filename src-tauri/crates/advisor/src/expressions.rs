@@ -2,7 +2,7 @@
 use perfdeck_sqltext::{Dialect, Kind, tokens};
 use sqlparser::ast::{CastKind, CeilFloorKind, DataType, DateTimeField, Expr};
 
-use crate::catalogue::TypeClass;
+use crate::catalogue::{Collating, TypeClass};
 use crate::predicates::Value;
 use crate::scalar::{FUNCTIONS, OPERATORS, Scalar};
 use crate::scope::{Builder, Scope, arguments};
@@ -60,6 +60,11 @@ impl Builder<'_> {
             }
             Expr::Floor { expr, field } if is_plain(field) => self.call("floor", &[expr], scope),
             Expr::Ceil { expr, field } if is_plain(field) => self.call("ceil", &[expr], scope),
+            Expr::Collate { expr: inner, .. } => {
+                let to = self.collation(expr)?;
+                let (scan, of) = self.scalar(inner, scope)?;
+                Some((scan, self.collated(scan, of, to)))
+            }
             Expr::Trim { expr, trim_where: None, trim_what: None, .. } => self.call("trim", &[expr], scope),
             Expr::BinaryOp { left, op, right } => {
                 let name = op.to_string();
@@ -71,6 +76,33 @@ impl Builder<'_> {
             }
             _ => None,
         }
+    }
+
+    /// The collation that an expression names at its end, of those that every SQLite has.
+    pub(crate) fn collation(&self, expr: &Expr) -> Option<&'static str> {
+        match expr {
+            Expr::Nested(inner) => self.collation(inner),
+            Expr::Collate { collation, .. } if self.catalogue.dialect == Dialect::Sqlite => {
+                let (_, name) = self.named(collation)?;
+                ["BINARY", "NOCASE", "RTRIM"].into_iter().find(|known| known.eq_ignore_ascii_case(&name))
+            }
+            _ => None,
+        }
+    }
+
+    /// A value that compares by that collation; its own one makes no other of it.
+    pub(crate) fn collated(&self, scan: usize, of: Scalar, to: &'static str) -> Scalar {
+        let of = match of {
+            Scalar::Collated(inner, _) => *inner,
+            of => of,
+        };
+        let table = &self.catalogue.tables[self.shape.scans[scan].table];
+        let own = match of.as_column().and_then(|c| table.column(c)).map(|c| c.collating) {
+            Some(Collating::NoCase) => "NOCASE",
+            Some(Collating::Language | Collating::Nondeterministic) => "",
+            Some(Collating::Bytes) | None => "BINARY",
+        };
+        if own == to { of } else { Scalar::Collated(Box::new(of), to) }
     }
 
     /// A value as another type, where neither a zone nor a setting has a say in it.
@@ -170,6 +202,7 @@ impl Builder<'_> {
                 self.sort_of_type(to, if to == "text" { TypeClass::Text } else { TypeClass::Ordered })
             }
             Scalar::Text(_) => Sort::Text,
+            Scalar::Collated(inner, _) => self.sort_of(scan, inner),
             Scalar::Number(_) => Sort::Number,
             Scalar::Operator(a, operator, _) => match *operator {
                 "->>" | "#>>" | "||" => Sort::Text,

@@ -60,10 +60,11 @@ impl Key {
 
     /// Of a value that a statement compares or sorts.
     pub fn scalar(scalar: &Scalar) -> Self {
-        Self::of(match scalar {
-            Scalar::Column(name) => KeyOf::Column(name.clone()),
-            other => KeyOf::Expression(other.clone()),
-        })
+        match scalar {
+            Scalar::Column(name) => Self::of(KeyOf::Column(name.clone())),
+            Scalar::Collated(inner, to) => Self { collation: Some((*to).to_owned()), ..Self::scalar(inner) },
+            other => Self::of(KeyOf::Expression(other.clone())),
+        }
     }
 
     /// The same with another operator class.
@@ -192,6 +193,12 @@ impl Index {
 }
 
 impl Key {
+    /// What it is of, as a statement compares it: by its collation and without its direction.
+    pub fn compared(&self, dialect: Dialect) -> String {
+        let plain = Self { descending: false, nulls_first: false, class: None, ..self.clone() };
+        plain.shown(dialect, &|name: &str| quote_identifier(name, dialect))
+    }
+
     fn shown(&self, dialect: Dialect, quoted: &impl Fn(&str) -> String) -> String {
         let mut out = match &self.of {
             KeyOf::Column(name) => quoted(name),

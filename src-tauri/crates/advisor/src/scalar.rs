@@ -19,6 +19,8 @@ pub enum Scalar {
     Function(Option<String>, String, Vec<Scalar>),
     /// A value as another type, in the word of the dialect.
     Cast(Box<Scalar>, String),
+    /// A value that compares by another collation than its own: of SQLite, in capitals.
+    Collated(Box<Scalar>, &'static str),
     /// Two values with one of the operators of [`OPERATORS`].
     Operator(Box<Scalar>, &'static str, Box<Scalar>),
 }
@@ -72,7 +74,7 @@ impl Scalar {
             Self::Call(_, arguments) | Self::Function(.., arguments) => {
                 arguments.iter().flat_map(Self::columns).collect()
             }
-            Self::Cast(inner, _) => inner.columns(),
+            Self::Cast(inner, _) | Self::Collated(inner, _) => inner.columns(),
             Self::Operator(a, _, b) => a.columns().into_iter().chain(b.columns()).collect(),
         }
     }
@@ -92,6 +94,10 @@ impl Scalar {
             Self::Text(text) => quote_text(text, dialect),
             Self::Number(text) => text.clone(),
             Self::Cast(inner, to) => format!("CAST({} AS {to})", inner.shown(dialect, quoted)),
+            Self::Collated(inner, to) => match **inner {
+                Self::Operator(..) => format!("({}) COLLATE {to}", inner.shown(dialect, quoted)),
+                _ => format!("{} COLLATE {to}", inner.shown(dialect, quoted)),
+            },
             Self::Call("extract", arguments) => {
                 let [Self::Text(field), of] = arguments.as_slice() else { return String::new() };
                 format!("EXTRACT({field} FROM {})", of.shown(dialect, quoted))

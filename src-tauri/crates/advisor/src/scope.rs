@@ -211,7 +211,9 @@ impl Builder<'_> {
     /// What a value is, that others are compared with; `None` where it is not the same for the whole statement.
     pub(crate) fn value(&self, expr: &Expr, scope: &Scope<'_>) -> Option<Value> {
         match expr {
-            Expr::Nested(inner) | Expr::Cast { expr: inner, .. } => self.value(inner, scope),
+            Expr::Nested(inner) | Expr::Cast { expr: inner, .. } | Expr::Collate { expr: inner, .. } => {
+                self.value(inner, scope)
+            }
             Expr::Value(v) => Some(match &v.value {
                 Literal::Placeholder(name) => match name.trim_start_matches(['$', ':']).parse() {
                     Ok(n) => Value::Parameter(n),

@@ -91,6 +91,8 @@ pub struct Found {
     pub alone_costs: HashMap<usize, Vec<(usize, usize, Cost)>>,
     /// Candidates that do not earn what they cost writers, with the reason.
     pub not_earned: BTreeMap<usize, String>,
+    /// Why it is not known what a candidate does, of those of which that is so.
+    pub unknown: BTreeMap<usize, String>,
     /// Statements that the server does not plan, with the reason.
     pub not_planned: BTreeMap<usize, String>,
     /// Time before and after, in milliseconds; writers' time is in the latter.
@@ -161,6 +163,7 @@ impl Search<'_, '_> {
         }
         let saved: Vec<Option<BTreeMap<usize, Saved>>> =
             sets.iter().enumerate().map(|(c, set)| alone[c].map(|_| self.saved(c, set))).collect();
+        let unknown = sets.iter().enumerate().filter_map(|(c, set)| Some((c, self.unknown(set)?))).collect();
         let not_earned = not_earned(self.wanted, &saved);
         let open: Vec<Option<f64>> =
             alone.iter().enumerate().map(|(c, gain)| gain.filter(|_| !not_earned.contains_key(&c))).collect();
@@ -179,6 +182,7 @@ impl Search<'_, '_> {
             alone,
             alone_costs,
             not_earned,
+            unknown,
             not_planned,
             before_ms,
             after_ms,
@@ -280,6 +284,15 @@ impl Search<'_, '_> {
             }
         }
         all
+    }
+
+    /// Why a statement that is planned as it is has no cost with these.
+    fn unknown(&self, set: &BTreeSet<usize>) -> Option<String> {
+        let nothing = BTreeSet::new();
+        self.questions(set).iter().find_map(|question| {
+            self.cost(question.statement, question.parameters, &nothing)?;
+            self.known.get(question)?.as_ref().err().cloned()
+        })
     }
 
     /// Time of all statements, and of writers, with these indexes. A statement takes the same part of its time as of its cost.

@@ -585,7 +585,7 @@ fn expression(item: &SelectItem) -> Option<&Expr> {
 }
 
 /// The aggregate that a column of a `SELECT` is.
-fn aggregate(item: &SelectItem) -> Option<&Function> {
+pub(crate) fn aggregate(item: &SelectItem) -> Option<&Function> {
     const AGGREGATES: &[&str] =
         &["count", "sum", "avg", "min", "max", "array_agg", "string_agg", "bool_or", "bool_and"];
     match expression(item)? {

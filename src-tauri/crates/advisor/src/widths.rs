@@ -54,6 +54,11 @@ impl Column {
         most.is_none_or(|most| most * 4.0 > BOUNDED)
     }
 
+    /// Whether it may be longer than what an index has of one column in that format of rows.
+    fn is_longer_than_a_part(&self, table: &Table) -> bool {
+        table.longest_key.as_ref().is_some_and(|(_, bytes)| self.fixed.or(self.most).is_some_and(|most| most > *bytes))
+    }
+
     /// Whether it is one of MySQL's texts and documents, of which an index takes the beginning only.
     fn has_no_whole_key(&self) -> bool {
         ["text", "blob", "json"].iter().any(|t| self.type_name.ends_with(t))
@@ -74,6 +79,7 @@ fn whole(of: &Scalar) -> Vec<&str> {
         Scalar::Call(_, all) | Scalar::Function(.., all) => all.iter().flat_map(whole).collect(),
         Scalar::Operator(a, _, b) => whole(a).into_iter().chain(whole(b)).collect(),
         Scalar::Cast(inner, to) if to == "text" => whole(inner),
+        Scalar::Collated(inner, _) => whole(inner),
         Scalar::Cast(..) | Scalar::Text(_) | Scalar::Number(_) => Vec::new(),
     }
 }
@@ -90,6 +96,12 @@ pub(crate) fn too_long(catalogue: &Catalogue, table: &Table, of: &Scalar) -> Opt
             Dialect::Mysql if column.most.is_some_and(|most| most > INNODB_KEYS) => {
                 Some(format!("`{name}` may have more than the 3,072 B of a key: an index takes its beginning only"))
             }
+            Dialect::Mysql if column.is_longer_than_a_part(table) => table.longest_key.as_ref().map(|(format, bytes)| {
+                format!(
+                    "`{name}` may have more than the {bytes} B that an index has of a column of rows in the format {}: it takes its beginning only, or all of it with ROW_FORMAT=DYNAMIC",
+                    format.to_ascii_uppercase()
+                )
+            }),
             _ if column.width.is_some_and(|w| w >= LONGEST_KEY) => {
                 Some(format!("values of `{name}` are longer than an entry of an index may be"))
             }
@@ -117,5 +129,6 @@ fn is_long(column: &Column) -> bool {
 pub(crate) fn fit_together(catalogue: &Catalogue, table: &Table, columns: &[&str]) -> bool {
     let all = || columns.iter().filter_map(|name| table.column(name));
     catalogue.dialect != Dialect::Mysql
-        || !all().any(Column::has_no_whole_key) && all().filter_map(|c| c.fixed.or(c.most)).sum::<f64>() <= INNODB_KEYS
+        || !all().any(|column| column.has_no_whole_key() || column.is_longer_than_a_part(table))
+            && all().filter_map(|c| c.fixed.or(c.most)).sum::<f64>() <= INNODB_KEYS
 }

@@ -9,9 +9,9 @@ use perfdeck_engine::statements::Statements;
 use perfdeck_engine::{DeletedItem, StoredComparison, StoredKnee};
 use perfdeck_model::{
     Blocking, CacheClients, CacheHeat, CacheMap, CacheSlowLog, Change, ConnectionReport, DatabaseActivity,
-    DatabaseIndexes, DatabasePools, DatabaseSession, DatabaseSizes, Environment, EnvironmentSummary,
-    IndexAdvice, IndexBloat, JournalEntry, MapNamespace, OwnCost, PreparedTransaction, ReportFile, Run, RunSummary,
-    StatementPlan, TargetHealth, TargetStatus,
+    DatabaseIndexes, DatabasePools, DatabaseSession, DatabaseSizes, Environment, EnvironmentSummary, IndexAdvice,
+    IndexBloat, JournalEntry, MapNamespace, OwnCost, PreparedTransaction, ReportFile, Run, RunSummary, StatementPlan,
+    TargetHealth, TargetStatus,
 };
 use schemars::{JsonSchema, schema_for};
 use serde::Serialize;

@@ -400,6 +400,19 @@ pub(crate) fn mysql(address: &Address, number: u16, message: &str) -> ApiError {
             format!("{at} only reads: nothing can be written there"),
             "It is a replica, or read_only is on; write to the primary".to_owned(),
         ),
+        1709 | 1071 => fail(
+            E::Unsupported,
+            format!("{at} refused it: a column is longer than what a key may have (error {number})"),
+            "An index takes its beginning: (COLUMN(50)); of rows in the formats COMPACT and REDUNDANT it has 767 B of a column, with \
+             ROW_FORMAT=DYNAMIC 3,072 B of all"
+                .to_owned(),
+        ),
+        1845 | 1846 => fail(
+            E::Unsupported,
+            format!("{at} refused it: it cannot do that without locking the table (error {number})"),
+            "Tables of other engines than InnoDB, and indexes of words and places, are locked meanwhile: ALGORITHM=COPY, when nobody writes"
+                .to_owned(),
+        ),
         1064 => busy(format!("{at} refused it: the statement has a syntax error (error 1064)"), log()),
         1146 => busy(format!("{at} refused it: a table of the statement does not exist (error 1146)"), log()),
         1054 => busy(format!("{at} refused it: a column of the statement does not exist (error 1054)"), log()),
@@ -516,6 +529,11 @@ pub(crate) fn sqlite(address: &Address, code: &str, message: &str) -> ApiError {
             .hint("Restore a backup, or save what is readable: sqlite3 FILE .recover"),
         26 => ApiError::bad_request(format!("{path} is not a SQLite database, or it is encrypted"))
             .hint("Choose another file"),
+        1 if message.contains("non-deterministic use of") => ApiError::new(
+            ErrorCode::Conflict,
+            format!("{path}: a row has a value such as 'now', of which a function of dates makes another time at each call, and no index holds that"),
+        )
+        .hint("Write the time itself into the rows that have such a value"),
         1 if message.contains("no such vfs") => {
             ApiError::bad_request(format!("SQLite has no system of the name that vfs of the address gives for {path}"))
                 .hint("It can be unix, unix-dotfile, unix-excl or unix-none here; or leave vfs out")
@@ -555,7 +573,9 @@ mod tests {
             }
         }
         let a = address("mysql://u@h/d");
-        for number in [1045, 1698, 1130, 1049, 1044, 1142, 1040, 1203, 1226, 1129, 1290, 1064, 1146, 3159, 9999] {
+        for number in
+            [1045, 1698, 1130, 1049, 1044, 1142, 1040, 1203, 1226, 1129, 1290, 1064, 1146, 3159, 1709, 1845, 9999]
+        {
             let error = mysql(&a, number, "canary");
             assert!(!format!("{error:?}").contains("canary") && error.hint.is_some(), "{number}: {error:?}");
         }
@@ -563,6 +583,20 @@ mod tests {
             !format!("{:?}", plugin(&a, Some("canary"))).contains("canary"),
             "not even a plugin's name that is not known"
         );
+    }
+
+    #[test]
+    fn what_an_index_cannot_be_is_said_in_words() {
+        let a = address("mysql://u@h/d");
+        for (number, part, hint) in
+            [(1709, "longer than what a key may have", "767 B"), (1845, "without locking the table", "InnoDB")]
+        {
+            let error = mysql(&a, number, "canary");
+            assert!(error.message.contains(part) && error.hint.is_some_and(|h| h.contains(hint)), "{number}");
+        }
+        let file = address("sqlite:/x/y.db");
+        let error = sqlite(&file, "1", "non-deterministic use of date() in an index");
+        assert!(error.message.contains("a value such as 'now'"), "{error:?}");
     }
 
     #[test]

@@ -477,7 +477,7 @@ async fn samples(file: &str, c: &mut perfdeck_testkit::sqlx::SqliteConnection) {
         let facts = database_facts(&address, None, &BTreeSet::from(["jobs".to_owned()])).await.expect("facts");
         let mut schema = Schema::open(&address, &facts, Vec::new()).await.expect("a copy");
         let statement = format!("SELECT * FROM jobs WHERE state = '{value}'");
-        let asked = WhatIf { statement: &statement, values: &[], indexes: &[] };
+        let asked = WhatIf { statement: &statement, values: &[], indexes: &[], readings: &[] };
         let cost = schema.costs(&[asked]).await.expect("asked").remove(0).expect("planned");
         schema.close().await;
         !cost.indexes.is_empty()

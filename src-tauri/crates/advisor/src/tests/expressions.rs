@@ -67,6 +67,38 @@ fn a_column_that_is_joined_with_values_is_a_key() {
 }
 
 #[test]
+fn what_mariadb_compares_with_each_row_of_a_subquery_is_no_key() {
+    let mut my = shop(Dialect::Mysql);
+    my.version = 101_119;
+    for (text, maria, mysql) in [
+        ("SELECT * FROM orders WHERE cust_id IN (SELECT 5 UNION SELECT 6)", false, false),
+        ("SELECT * FROM orders WHERE cust_id IN ((SELECT 5 UNION SELECT 6))", false, false),
+        ("SELECT * FROM orders WHERE cust_id = ANY (SELECT id FROM customers UNION ALL SELECT 6)", false, false),
+        ("SELECT * FROM orders WHERE cust_id IN (SELECT id FROM customers WHERE region = 5)", true, true),
+        ("SELECT * FROM orders WHERE cust_id IN (SELECT DISTINCT id FROM customers WHERE region = 5)", true, true),
+        ("SELECT * FROM orders WHERE cust_id IN (SELECT x FROM (SELECT 5 AS x UNION SELECT 6) t)", true, true),
+        ("SELECT * FROM orders WHERE cust_id IN (SELECT max(id) FROM customers)", true, false),
+        ("SELECT * FROM orders WHERE cust_id IN (SELECT max(id) FROM customers GROUP BY region)", true, false),
+        (
+            "SELECT * FROM orders WHERE amount = 5 OR cust_id IN (SELECT id FROM customers WHERE region = 5)",
+            false,
+            false,
+        ),
+        ("DELETE FROM orders WHERE cust_id IN (SELECT id FROM customers WHERE region = 5)", false, true),
+        ("UPDATE orders SET paid = 1 WHERE cust_id IN (SELECT id FROM customers WHERE region = 5)", false, true),
+    ] {
+        for (mariadb, version, has) in [(true, 101_119, maria), (false, 80_042, mysql)] {
+            (my.mariadb, my.version) = (mariadb, version);
+            let (all, aside) = of(&my, &[text]);
+            assert_eq!(all.iter().any(|a| a.starts_with("(cust_id")), has, "{text} {version}: {all:?} {aside:?}");
+        }
+    }
+    (my.mariadb, my.version) = (true, 110_403);
+    let delete = "DELETE FROM orders WHERE cust_id IN (SELECT id FROM customers WHERE region = 5)";
+    assert!(of(&my, &[delete]).0.iter().any(|a| a.starts_with("(cust_id")), "from 11.1 on");
+}
+
+#[test]
 fn expressions_that_are_the_same_for_everybody_are_keys() {
     let mut pg = shop(Dialect::Postgres);
     let when = [

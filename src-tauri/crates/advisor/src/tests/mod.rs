@@ -122,6 +122,7 @@ pub(super) fn shop(dialect: Dialect) -> Catalogue {
     Catalogue {
         dialect,
         version: 150_018,
+        mariadb: dialect == Dialect::Mysql,
         page: 8192.0,
         search_path: vec![schema.to_owned()],
         extensions: BTreeSet::from(["pg_trgm".to_owned()]),

@@ -72,6 +72,33 @@ fn mariadb_takes_no_whole_text_as_a_key_and_3072_bytes_of_all() {
 }
 
 #[test]
+fn a_key_has_no_more_of_a_column_than_the_format_of_its_rows_lets() {
+    let mut shop = shop(Dialect::Mysql);
+    let mut mail = column("mail", "varchar", -1.0);
+    mail.most = Some(255.0 * 4.0);
+    let mut code = column("code", "varchar", -1.0);
+    code.most = Some(191.0 * 4.0);
+    shop.tables[1].columns.extend([mail, code]);
+    let text = "SELECT mail FROM customers WHERE mail = ? AND code = ?";
+    assert!(of(&shop, &[text]).0.iter().any(|a| a.contains("mail")), "rows of today's format");
+    shop.tables[1].longest_key = Some(("Compact".into(), 767.0));
+    let (all, aside) = of(&shop, &[text]);
+    assert_eq!(all, ["(code)"], "neither as a key nor to be read from it: {aside:?}");
+    assert!(aside.iter().any(|a| a.contains("767 B") && a.contains("COMPACT") && a.contains("DYNAMIC")), "{aside:?}");
+}
+
+#[test]
+fn a_table_that_its_engine_locks_gets_no_index_beside_its_writers() {
+    let mut shop = shop(Dialect::Mysql);
+    shop.tables[1].locked_by = Some("MyISAM".into());
+    let (all, aside) = of(&shop, &["SELECT * FROM customers WHERE region = 5"]);
+    assert!(
+        all.is_empty() && aside.iter().any(|a| a.contains("(region): nobody") && a.contains("MyISAM")),
+        "{all:?} {aside:?}"
+    );
+}
+
+#[test]
 fn rows_that_are_written_or_locked_are_read_themselves() {
     let shop = shop(Dialect::Postgres);
     let wide = |text: &str| of(&shop, &[text]).0.into_iter().filter(|a| a.contains("INCLUDE")).collect::<Vec<_>>();

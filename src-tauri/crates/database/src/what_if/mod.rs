@@ -41,6 +41,8 @@ pub struct Proposed {
     pub partial_or_expression: bool,
     /// Its keys where all are columns, for engines that keep statistics of keys.
     pub columns: Vec<String>,
+    /// All of its keys as conditions write them ([`Sought::of`]).
+    pub keys: Vec<String>,
     /// Its rows where it has a part of the table's, as far as that is known.
     pub rows: Option<f64>,
 }
@@ -52,6 +54,34 @@ impl Proposed {
     }
 }
 
+/// A condition of a reading of a table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sought {
+    /// What is compared, as the key of an index that finds it is written.
+    pub of: String,
+    /// The column, where it is one and nothing more.
+    pub column: Option<String>,
+    /// The condition with its values, names quoted; `None` where those are not known, as in a join.
+    pub text: Option<String>,
+    /// Whether it asks for one value, or for some.
+    pub equal: bool,
+    /// The value, as it is written, where one is asked for.
+    pub value: Option<String>,
+}
+
+/// What a reading of a table asks of it alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TableReading {
+    /// The table.
+    pub table: String,
+    /// Its name in the statement.
+    pub name: String,
+    /// Conditions, all of which hold.
+    pub sought: Vec<Sought>,
+    /// Whether it has others, one branch of which holds.
+    pub branches: bool,
+}
+
 /// A question: a statement with values for its parameters, and the indexes that are taken to be there, by their place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WhatIf<'a> {
@@ -61,6 +91,8 @@ pub struct WhatIf<'a> {
     pub values: &'a [String],
     /// Places of indexes in the list that the way was opened with.
     pub indexes: &'a [usize],
+    /// What it asks of each table, for engines whose steps tell no rows.
+    pub readings: &'a [TableReading],
 }
 
 /// An index that a plan uses.

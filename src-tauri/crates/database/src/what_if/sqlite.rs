@@ -5,6 +5,7 @@
 mod counter;
 mod literals;
 mod reckoned;
+mod told;
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -14,12 +15,13 @@ use perfdeck_sqltext::{Dialect, quote_identifier};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Row as _};
 
-use self::counter::{Counter, MOST, by_shares};
-use self::literals::equal_to;
-use self::reckoned::{IndexKnown, Known, Step, aliases, reckoned};
+use self::counter::Counter;
+use self::reckoned::{IndexKnown, Known, reckoned};
 use super::hypopg::groups;
 use super::statement::with_values;
-use super::{Costs, DatabaseFacts, Failure, PlanCost, PlanIndex, Proposed, TableFacts, WhatIf, with_indexes};
+use super::{
+    Costs, DatabaseFacts, Failure, PlanCost, PlanIndex, Proposed, TableFacts, TableReading, WhatIf, with_indexes,
+};
 use crate::error::explain;
 use crate::options::sqlite_options;
 use crate::plans::sqlite_nodes;
@@ -190,7 +192,7 @@ impl Schema {
             self.make(indexes).await.map_err(|e| Failure::Told(explain(&self.address, &e)))?;
             for at in group {
                 answers[at] = match with_values(questions[at].statement, questions[at].values, Dialect::Sqlite) {
-                    Ok(text) => self.cost(&text).await,
+                    Ok(text) => self.cost(&text, questions[at].readings).await,
                     Err(why) => Err(why),
                 };
             }
@@ -222,7 +224,7 @@ impl Schema {
         sqlx::raw_sql("ANALYZE sqlite_schema").execute(&mut self.c).await.map(drop)
     }
 
-    async fn cost(&mut self, text: &str) -> Result<PlanCost, String> {
+    async fn cost(&mut self, text: &str, readings: &[TableReading]) -> Result<PlanCost, String> {
         let ask = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {text}"));
         let rows = sqlx::raw_sql(ask).fetch_all(&mut self.c).await;
         let rows =
@@ -231,7 +233,7 @@ impl Schema {
             .iter()
             .filter_map(|row| Some((row.try_get(0).ok()?, row.try_get(1).ok()?, row.try_get(3).ok()?)))
             .collect();
-        let told = self.told(&steps, text).await;
+        let told = self.told(&steps, text, readings).await?;
         let known = Known { rows: &self.rows, told: &told, index: &|name| self.index(name) };
         let mut cost = reckoned(&steps, text, &known);
         if self.nodes {
@@ -239,31 +241,6 @@ impl Schema {
             cost.nodes = with_indexes(sqlite_nodes(all), plan_index);
         }
         Ok(cost)
-    }
-
-    /// Rows that steps find by values which the statement writes, by the step's number.
-    async fn told(&mut self, steps: &[(i64, i64, String)], text: &str) -> HashMap<i64, f64> {
-        let (aliases, mut told) = (aliases(text), HashMap::new());
-        for (id, _, detail) in steps {
-            let Some(step) = Step::of(detail).filter(|s| s.index.is_some() && !s.automatic && !s.equal.is_empty())
-            else {
-                continue;
-            };
-            let table = step.table_of(&aliases);
-            let value = |column: &String| equal_to(text, &[&step.table, &table], column).map(str::to_owned);
-            let equal: Option<Vec<(String, String)>> =
-                step.equal.iter().map(|column| Some((column.clone(), value(column)?))).collect();
-            let facts = self.tables.iter().find(|t| t.name.eq_ignore_ascii_case(&table));
-            let (Some(equal), Some(facts)) = (equal, facts) else { continue };
-            let shares = by_shares(facts, &equal);
-            let found = match self.counter.rows(&facts.name, &equal).await {
-                Some(rows) if rows >= MOST => Some(shares.unwrap_or(MOST).max(MOST)),
-                Some(rows) => Some(rows),
-                None => shares,
-            };
-            told.extend(found.map(|rows| (*id, rows)));
-        }
-        told
     }
 
     /// What is known of an index by its name.

@@ -129,6 +129,89 @@ async fn sqlite_uses_what_is_advised() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn on_sqlite_rows_of_an_expression_are_counted_and_its_collation_is_a_key() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("counted.db");
+    let mut c = SqliteConnection::connect(&format!("sqlite://{}?mode=rwc", path.display())).await.expect("a file");
+    raw_sql(
+        "CREATE TABLE o (id INTEGER PRIMARY KEY, st TEXT, ts TEXT, j TEXT);
+         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 30000)
+         INSERT INTO o SELECT i, CASE WHEN i % 200 = 0 THEN 'Open' ELSE 'Closed' END, datetime('2024-01-01', '+' || (i % 300) || ' days'),
+                json_object('n', 'N' || (i % 900), 'c', CASE WHEN i % 9 = 0 THEN 1 END) FROM n;
+         CREATE TABLE track (id INTEGER PRIMARY KEY, title TEXT);
+         CREATE TABLE lnk (id INTEGER PRIMARY KEY, track_id INT, playlist_id INT);
+         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2400) INSERT INTO track SELECT i, 'Ti' || (i * 7919 % 2400) FROM n;
+         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 35000) INSERT INTO lnk SELECT i, i % 2400 + 1, i % 20 FROM n;
+         ANALYZE",
+    )
+    .execute(&mut c)
+    .await
+    .expect("rows");
+    let of = async |text: &str| given(&format!("sqlite:{}", path.display()), &wanted(&[(text, 60_000.0)])).await;
+    let keys = |found: &super::AdviceGiven| -> Vec<String> {
+        ddl(found).iter().map(|d| d[d.find('(').unwrap_or(0)..].to_owned()).collect()
+    };
+    for text in [
+        "SELECT * FROM o WHERE lower(st) = 'closed'",
+        "SELECT * FROM o WHERE substr(ts, 1, 4) = '2024'",
+        "SELECT * FROM o WHERE strftime('%Y', ts) = '2024'",
+        "SELECT * FROM o WHERE json_extract(j, '$.c') IS NULL",
+        "SELECT * FROM o WHERE lower(st) IN ('closed', 'open')",
+        "SELECT * FROM o WHERE lower(st) = ?",
+    ] {
+        let found = of(text).await;
+        assert_eq!(keys(&found), [""; 0], "{text} has most rows");
+        let why: Vec<&str> = found.advice.rejected.iter().map(|r| r.why.as_str()).collect();
+        assert!(why.contains(&"statements cost no less with it"), "{text}: {why:?}");
+    }
+    for (text, want) in [
+        ("SELECT * FROM o WHERE lower(st) = 'open'", "((lower(st)))"),
+        ("SELECT * FROM o WHERE json_extract(j, '$.n') = ?", "((json_extract(j, '$.n')))"),
+        (
+            "SELECT id FROM o WHERE json_extract(j, '$.n') COLLATE NOCASE = 'n7'",
+            "((json_extract(j, '$.n')) COLLATE NOCASE)",
+        ),
+        (
+            "SELECT id FROM o WHERE json_extract(j, '$.n') = 'n7' COLLATE nocase",
+            "((json_extract(j, '$.n')) COLLATE NOCASE)",
+        ),
+        (
+            "SELECT id FROM o WHERE json_extract(j, '$.n') COLLATE NOCASE = 'n7' AND json_extract(j, '$.c') IS NULL",
+            "((json_extract(j, '$.n')) COLLATE NOCASE",
+        ),
+        ("SELECT id FROM track WHERE title COLLATE NOCASE = 'ti7'", "(title COLLATE NOCASE)"),
+    ] {
+        let found = of(text).await;
+        let all = keys(&found);
+        let [only] = all.as_slice() else { panic!("{text}: {all:?} {:#?}", found.advice.rejected) };
+        assert!(only.contains(want.trim_end_matches(')')), "{text}: {all:?}");
+        let advised = &found.advice.advised[0];
+        raw_sql(AssertSqlSafe(advised.ddl.clone())).execute(&mut c).await.expect("as it is");
+        let text = text.replace('?', "'N7'");
+        let plan: String = raw_sql(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {text}")))
+            .fetch_one(&mut c)
+            .await
+            .expect("a plan")
+            .get(3);
+        assert!(plan.contains(&advised.name), "{text}: {plan}");
+        let again = of(&text).await;
+        assert!(again.advice.advised.is_empty(), "{text}: it is there: {:?}", ddl(&again));
+        raw_sql(AssertSqlSafe(format!("DROP INDEX {}", advised.name))).execute(&mut c).await.expect("gone again");
+    }
+    let day = of("SELECT * FROM o WHERE date(ts) = '2024-02-01'").await;
+    let reasons = day.advice.advised[0].reasons.join("\n");
+    assert!(reasons.contains("such as 'now'") && reasons.contains("cannot be written any more"), "{reasons}");
+    // Measured: 3.3 ms before, 2.0 ms after. What a table that is gone through keeps is what its own conditions leave.
+    let join = of(
+        "SELECT track.id, title FROM track JOIN lnk ON track.id = lnk.track_id WHERE playlist_id IN (14) ORDER BY title COLLATE NOCASE LIMIT 1000",
+    )
+    .await;
+    let effect = join.advice.effects.first().unwrap_or_else(|| panic!("it gains: {:#?}", join.advice.rejected));
+    assert!((0.35..0.8).contains(&effect.mean), "{effect:?} {:?}", ddl(&join));
+    let _ = c.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn mariadb_is_not_told_what_it_cannot_make_or_would_not_use() {
     let server = MariaDb::start().await.expect("MariaDB");
     server
@@ -137,7 +220,13 @@ async fn mariadb_is_not_told_what_it_cannot_make_or_would_not_use() {
              INSERT INTO o SELECT seq, seq % 500, seq * 7919 % 700, IF(seq % 200 = 0, 'open', 'closed'), md5(seq) FROM seq_1_to_20000;
              CREATE TABLE mp (id int, d int, k int, PRIMARY KEY (id, d));
              INSERT INTO mp SELECT seq % 2000, seq, seq % 5000 FROM seq_1_to_20000;
-             ANALYZE TABLE o, mp",
+             CREATE TABLE old (id int PRIMARY KEY, name varchar(255)) CHARACTER SET utf8mb4 ROW_FORMAT=COMPACT;
+             INSERT INTO old SELECT seq, concat('N', seq) FROM seq_1_to_5000;
+             CREATE TABLE locked (id int PRIMARY KEY, k int) ENGINE=MyISAM;
+             INSERT INTO locked SELECT seq, seq % 700 FROM seq_1_to_5000;
+             CREATE TABLE hashed (id int PRIMARY KEY, k int) ENGINE=MEMORY;
+             INSERT INTO hashed SELECT seq, seq % 700 FROM seq_1_to_5000;
+             ANALYZE TABLE o, mp, old",
         )
         .await
         .expect("rows");
@@ -163,6 +252,18 @@ async fn mariadb_is_not_told_what_it_cannot_make_or_would_not_use() {
     assert_eq!(keys(&of("SELECT * FROM o WHERE st = 'closed'").await), [""; 0], "nearly all rows have it");
     assert_eq!(keys(&of("SELECT * FROM o WHERE st = 'open'").await), ["(st)"]);
     assert_eq!(keys(&of("SELECT * FROM o WHERE cust = 77 OR other = 5").await), ["(cust)", "(other)"]);
+    for (text, why) in [
+        ("SELECT * FROM old WHERE name = 'x'", "767 B"),
+        ("SELECT * FROM locked WHERE k = 7", "a table of MyISAM"),
+        ("SELECT * FROM hashed WHERE k = 7", "a table of MEMORY"),
+        ("SELECT * FROM mp WHERE k IN (SELECT 5 UNION SELECT 6)", ""),
+    ] {
+        let found = of(text).await;
+        assert_eq!(keys(&found), [""; 0], "{text}");
+        let told = why.is_empty() || found.advice.rejected.iter().any(|r| r.why.contains(why));
+        assert!(told, "{text}: {:?}", found.advice.rejected);
+    }
+    assert_eq!(keys(&of("SELECT * FROM mp WHERE k IN (SELECT id FROM o WHERE id < 5)").await), ["(k)"]);
     let join = of("SELECT o.* FROM o JOIN mp ON mp.id = o.id WHERE mp.k = 7").await;
     assert_eq!(keys(&join), ["(k)"], "{:?}", join.advice.rejected);
     for advised in ignored.advice.advised.iter().chain(&join.advice.advised) {

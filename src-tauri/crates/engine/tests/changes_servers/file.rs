@@ -69,6 +69,11 @@ async fn an_index_is_over_the_columns_that_are_meant_or_over_nothing() {
         (text("o", &["lower(\"st\")"]), "\"st\" is no column of 'o'"),
         (IndexText { predicate: Some("\"st\" > 'a'".into()), ..text("o", &["note"]) }, "\"st\" is no column of 'o'"),
         (text("o", &["(random())"]), "is not the same at all times"),
+        (
+            IndexText { predicate: Some("note > datetime('now')".into()), ..text("o", &["st2"]) },
+            "datetime(… 'now' …) is not the same at all times",
+        ),
+        (text("o", &["datetime(note, 'localtime')"]), "'localtime'"),
         (text("o", &["lower(secret)"]), "it names a column that is not there"),
         (
             IndexText { predicate: Some("id in (select 1)".into()), ..text("o", &["note"]) },

@@ -12,6 +12,7 @@ mod postgres_plan;
 mod postgres_shape;
 mod spec;
 mod sqlite;
+mod sqlite_rows;
 mod wanted;
 
 use perfdeck_model::{Address, ApiError, IndexSpec, Scheme, Sensitive, WaitsFor};

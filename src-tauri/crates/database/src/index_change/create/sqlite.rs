@@ -10,6 +10,7 @@ use super::super::sqlite::{open, unquoted, without_schema};
 use super::super::sqlite_names::{Key, Made, made, no_column, texts};
 use super::super::sqlite_run::Stop;
 use super::super::{Watch, refused};
+use super::sqlite_rows::takes_rows;
 use super::wanted::wanted;
 use super::{Built, CreateFigures, CreatePlan, columns, definition, name};
 use crate::disk::room;
@@ -148,6 +149,7 @@ async fn checked(
     if let Some(text) = texts(&plan.definition, of_table).first() {
         return Err(no_column(&plan.table, text));
     }
+    takes_rows(plan, of_table).await?;
     let mut all = sqlite_catalogue(c).await.map_err(failed)?.indexes;
     all.retain(|index| !index.identity.name.eq_ignore_ascii_case(&plan.index));
     let spelled = |name: &str| {

@@ -118,6 +118,10 @@ pub struct TableFacts {
     pub partition_of: Option<String>,
     /// Whether values of its rows lie outside of them (TOAST).
     pub toasted: bool,
+    /// Its engine, where that locks the table while an index is built.
+    pub locked_by: Option<String>,
+    /// The format of its rows, and bytes of one column that an index may have, where the format bounds them.
+    pub longest_key: Option<(String, f64)>,
     /// Rows, as of the last analyze.
     pub rows: Option<f64>,
     /// Pages.

@@ -14,7 +14,7 @@ use crate::mysql::text;
 
 const TABLES: &str = "
     SELECT table_name, CAST(table_rows AS DOUBLE), CAST(data_length AS DOUBLE), CAST(@@innodb_page_size AS DOUBLE), DATABASE(),
-           CAST(avg_row_length AS DOUBLE)
+           CAST(avg_row_length AS DOUBLE), engine, row_format
     FROM information_schema.tables
     WHERE table_schema = DATABASE() AND table_type IN ('BASE TABLE', 'SYSTEM VERSIONED') AND table_name IN ($NAMES)
     ORDER BY data_length DESC, table_name";
@@ -42,6 +42,10 @@ const LOOKING: Duration = Duration::from_secs(4);
 const COMMON: usize = 20;
 const LONGEST_VALUE: usize = 200;
 
+/// Formats of InnoDB's rows of which an index has no more of one column than these bytes (`REC_ANTELOPE_MAX_INDEX_COL_LEN`).
+const OLD_FORMATS: &[&str] = &["Compact", "Redundant"];
+const OLD_KEY: f64 = 767.0;
+
 fn number(row: &MySqlRow, at: usize) -> Option<f64> {
     row.try_get::<Option<f64>, _>(at).ok().flatten()
 }
@@ -68,6 +72,8 @@ pub(super) async fn facts(
             name: text(row, 0).unwrap_or_default(),
             rows: number(row, 1),
             pages: number(row, 2).unwrap_or(0.0) / page,
+            locked_by: text(row, 6).filter(|engine| !engine.eq_ignore_ascii_case("InnoDB")),
+            longest_key: text(row, 7).filter(|format| OLD_FORMATS.contains(&format.as_str())).map(|f| (f, OLD_KEY)),
             ..TableFacts::default()
         });
     }

@@ -10,6 +10,8 @@ use crate::what_if::{ColumnFacts, TableFacts};
 
 /// Rows that are counted at most: beyond them it does not matter how many there are.
 pub(super) const MOST: f64 = 10_000.0;
+/// Rows that are looked at for a share of them.
+const SAMPLE: u32 = 30_000;
 /// Longest time of one count, and of all of them together.
 const ONE: Duration = Duration::from_millis(100);
 const ALL: Duration = Duration::from_secs(3);
@@ -29,25 +31,48 @@ impl Counter {
         Self { file, known: HashMap::new(), spent: Duration::ZERO }
     }
 
-    /// Rows of a table with these values, each as it is written, up to [`MOST`]. `None` where that takes too long, or the file is busy.
-    pub(super) async fn rows(&mut self, table: &str, equal: &[(String, String)]) -> Option<f64> {
-        let all: Vec<String> = equal.iter().map(|(column, value)| format!("{} = {value}", quoted(column))).collect();
+    /// Rows of a table of which all of these hold, up to [`MOST`]. `None` where that takes too long, or the file is busy.
+    pub(super) async fn rows(&mut self, table: &str, all: &[&str]) -> Option<f64> {
         let text =
             format!("SELECT count(*) FROM (SELECT 1 FROM {} WHERE {} LIMIT {MOST})", quoted(table), all.join(" AND "));
+        self.told(text).await
+    }
+
+    /// Share of the first rows of which all of these hold; `None` likewise.
+    pub(super) async fn share(&mut self, table: &str, all: &[&str]) -> Option<f64> {
+        let text = format!(
+            "SELECT avg(v) FROM (SELECT ({}) IS TRUE AS v FROM {} LIMIT {SAMPLE})",
+            all.join(" AND "),
+            quoted(table)
+        );
+        self.told(text).await
+    }
+
+    /// Share of the rows that have a value which is asked for as often as rows have it: by pairs of the first rows that have the same one.
+    pub(super) async fn alike(&mut self, table: &str, of: &str) -> Option<f64> {
+        let text = format!(
+            "SELECT total(n * (n - 1.0)) / max(1.0, sum(n) * (sum(n) - 1.0)) FROM (SELECT count(*) AS n FROM \
+             (SELECT {of} AS v FROM {} LIMIT {SAMPLE}) WHERE v IS NOT NULL GROUP BY v)",
+            quoted(table)
+        );
+        self.told(text).await
+    }
+
+    async fn told(&mut self, text: String) -> Option<f64> {
         if let Some(known) = self.known.get(&text) {
             return *known;
         }
         let began = Instant::now();
-        let found = if self.spent < ALL { self.count(&text, began + ONE).await.ok() } else { None };
+        let found = if self.spent < ALL { self.count(&text, began + ONE).await.ok().flatten() } else { None };
         self.spent += began.elapsed();
         self.known.insert(text, found);
         found
     }
 
-    async fn count(&mut self, text: &str, end: Instant) -> Result<f64, sqlx::Error> {
+    async fn count(&mut self, text: &str, end: Instant) -> Result<Option<f64>, sqlx::Error> {
         self.file.lock_handle().await?.set_progress_handler(STEPS, move || Instant::now() < end);
-        let rows: i64 = sqlx::query_scalar(AssertSqlSafe(text.to_owned())).fetch_one(&mut self.file).await?;
-        Ok(rows as f64)
+        let text = format!("SELECT CAST(({text}) AS REAL)");
+        sqlx::query_scalar(AssertSqlSafe(text)).fetch_one(&mut self.file).await
     }
 
     pub(super) async fn close(self) {

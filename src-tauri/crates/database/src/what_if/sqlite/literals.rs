@@ -1,4 +1,4 @@
-//! What a statement of SQLite says itself: values that it compares columns with, and whether it asks for nothing but one end of an order. Pure.
+//! What a statement of SQLite says itself: whether it asks for nothing but one end of an order. Pure.
 use perfdeck_sqltext::{Dialect, Kind, decoded, tokens};
 
 /// The parts of a statement, without spaces and comments.
@@ -18,40 +18,6 @@ pub(super) fn name((kind, text): (Kind, &str)) -> Option<String> {
 
 fn is(all: &[(Kind, &str)], at: usize, word: &str) -> bool {
     all.get(at).is_some_and(|(_, text)| text.eq_ignore_ascii_case(word))
-}
-
-/// The value that a column of a table is compared with for equality, as it is written. `tables` are the names that it may have there. `None`
-/// where it is none or several, or something else than a value.
-pub(super) fn equal_to<'t>(text: &'t str, tables: &[&str], column: &str) -> Option<&'t str> {
-    let all = words(text);
-    let mut found: Option<&str> = None;
-    for at in 0..all.len() {
-        if name(all[at]).as_deref() != Some(&column.to_lowercase()) {
-            continue;
-        }
-        let qualified = at >= 2 && is(&all, at - 1, ".");
-        let of = qualified.then(|| name(all[at - 2])).flatten();
-        if qualified && !of.is_some_and(|of| tables.iter().any(|table| table.eq_ignore_ascii_case(&of))) {
-            continue;
-        }
-        let first = if qualified { at - 2 } else { at };
-        // `==` is two signs.
-        let mut after = at + 1;
-        let mut equal = 0;
-        while is(&all, after, "=") {
-            (after, equal) = (after + 1, equal + 1);
-        }
-        let behind = (equal > 0).then(|| all.get(after)).flatten();
-        let before = (first >= 2 && is(&all, first - 1, "=")).then(|| all[first - 2]);
-        let value = behind.copied().or(before).filter(|(kind, _)| matches!(kind, Kind::Text | Kind::Number));
-        match (value, found) {
-            (None, _) if equal == 0 && before.is_none() => {}
-            (Some((_, value)), None) => found = Some(value),
-            (Some((_, value)), Some(other)) if value == other => {}
-            _ => return None,
-        }
-    }
-    found
 }
 
 /// The column of which a statement asks for the least or the greatest value, and for nothing else, and how many conditions it has.
@@ -75,22 +41,6 @@ pub(super) fn extreme(text: &str) -> Option<(String, usize)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn values_are_those_of_the_column_and_of_its_table() {
-        let of = |text: &'static str, column| equal_to(text, &["o", "orders"], column);
-        assert_eq!(of("SELECT * FROM orders o WHERE o.status = 'new'", "status"), Some("'new'"));
-        assert_eq!(of("SELECT * FROM orders o WHERE 5 = o.\"n\" AND status == 'a'", "n"), Some("5"));
-        assert_eq!(of("SELECT * FROM orders o WHERE 5 = o.n AND status == 'a'", "status"), Some("'a'"));
-        assert_eq!(of("SELECT status FROM orders WHERE status = 'a' OR status = 'b'", "status"), None, "several");
-        assert_eq!(
-            of("SELECT * FROM orders o, c WHERE c.status = 'x' AND o.status = c.status", "status"),
-            None,
-            "a join"
-        );
-        assert_eq!(of("SELECT * FROM orders WHERE status IN ('a', 'b')", "status"), None);
-        assert_eq!(of("SELECT * FROM orders WHERE n >= 5", "n"), None, "a bound is no value");
-    }
 
     #[test]
     fn one_end_of_an_order_is_asked_for_alone() {

@@ -3,6 +3,7 @@ use std::collections::HashMap;
 
 use super::literals::{extreme, name, words};
 use super::plan_index;
+use super::told::Told;
 use crate::what_if::PlanCost;
 
 /// What is known of an index.
@@ -20,8 +21,8 @@ pub(super) struct IndexKnown {
 pub(super) struct Known<'k> {
     /// Rows of tables.
     pub(super) rows: &'k HashMap<String, f64>,
-    /// Rows that steps find by values that the statement writes.
-    pub(super) told: &'k HashMap<i64, f64>,
+    /// Rows that steps find and keep by values that the statement has.
+    pub(super) told: &'k Told,
     pub(super) index: &'k dyn Fn(&str) -> IndexKnown,
 }
 
@@ -62,9 +63,11 @@ pub(super) fn reckoned(steps: &[(i64, i64, String)], text: &str, known: &Known<'
             (_, 0, 0) => index.rows.unwrap_or(all),
             (Some(_), equal, bounds) => {
                 let one = index.keys.get(equal.saturating_sub(1)).copied().unwrap_or(10.0);
-                let one = known.told.get(id).copied().unwrap_or(one);
-                let beginning = if equal == 0 { index.rows.unwrap_or(all) } else { one };
-                (beginning * BOUND.powi(i32::try_from(bounds.min(2)).unwrap_or(2))).max(1.0)
+                let told = known.told.found.get(id).copied();
+                let beginning = if equal == 0 { index.rows.unwrap_or(all) } else { told.unwrap_or(one) };
+                let found = beginning * BOUND.powi(i32::try_from(bounds.min(2)).unwrap_or(2));
+                // Of a count a look may find less than one row, on the average.
+                if told.is_some() { found } else { found.max(1.0) }
             }
             // By the number of the row.
             (None, 0, _) => all * BOUND,
@@ -78,7 +81,8 @@ pub(super) fn reckoned(steps: &[(i64, i64, String)], text: &str, known: &Known<'
         }
         ordered_scan |= !step.searches && step.index.is_some();
         // Of the rows of a step without a key the statement keeps fewer.
-        out = (outer * found * if step.searches { 1.0 } else { BOUND }).max(1.0);
+        let kept = known.told.kept.get(id).copied().unwrap_or(BOUND);
+        out = (outer * found * if step.searches { 1.0 } else { kept }).max(1.0);
         levels.insert(*parent, out);
         if let Some(index) = step.index.filter(|_| !step.automatic) {
             let used = plan_index(index);

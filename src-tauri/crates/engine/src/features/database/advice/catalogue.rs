@@ -13,7 +13,8 @@ use perfdeck_database::what_if::{
 pub(super) fn of(facts: &DatabaseFacts, dialect: Dialect) -> Catalogue {
     let mut catalogue = Catalogue {
         dialect,
-        version: facts.version,
+        version: if dialect == Dialect::Mysql { number(&facts.server) } else { facts.version },
+        mariadb: facts.server.starts_with("MariaDB"),
         page: facts.page,
         search_path: facts.search_path.clone(),
         extensions: facts.extensions.clone(),
@@ -46,6 +47,14 @@ fn function(facts: &FunctionFacts) -> Function {
     }
 }
 
+/// The version in the words of a server of MySQL or MariaDB, as one number: 101119 of `MariaDB 10.11.19`.
+fn number(server: &str) -> u32 {
+    let version = server.rsplit(' ').next().unwrap_or_default();
+    let mut parts = version.split('.').map(|part| part.parse::<u32>().unwrap_or(0).min(99));
+    let mut next = || parts.next().unwrap_or(0);
+    next() * 10_000 + next() * 100 + next()
+}
+
 fn table(facts: &TableFacts) -> Table {
     let writes = facts.writes.filter(|w| w.days > 0.0).map(|w| WritesADay {
         inserts: w.inserts / w.days,
@@ -64,6 +73,8 @@ fn table(facts: &TableFacts) -> Table {
         },
         partition_of: facts.partition_of.clone(),
         toasted: facts.toasted,
+        locked_by: facts.locked_by.clone(),
+        longest_key: facts.longest_key.clone(),
         rows: facts.rows,
         pages: facts.pages,
         all_visible: facts.all_visible,
@@ -147,10 +158,8 @@ fn key(facts: &KeyFacts, table: usize, catalogue: &Catalogue) -> Key {
         (Some(name), _) => KeyOf::Column(name.clone()),
         (None, Some(text)) => scalar_of(text, table, catalogue).map_or_else(
             || KeyOf::Unknown(text.clone()),
-            |scalar| match scalar.as_column() {
-                Some(name) => KeyOf::Column(name.to_owned()),
-                None => KeyOf::Expression(scalar.clone()),
-            },
+            // Its collation is told beside it.
+            |scalar| Key::scalar(&scalar).of,
         ),
         (None, None) => KeyOf::Unknown(String::new()),
     };

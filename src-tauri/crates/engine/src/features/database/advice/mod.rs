@@ -417,7 +417,7 @@ async fn simulate(
     };
     can.aside.extend(unfit.iter().map(|(at, why)| (made.all[*at].index.clone(), (*why).to_owned())));
     let missing = way.missing();
-    let mut oracle = Simulated::new(way, workload, parameters, kept);
+    let mut oracle = Simulated::new(way, catalogue, workload, parameters, kept);
     let advice = advise(catalogue, workload, parameters, &can, budget, &mut oracle).await;
     let plans = match &advice {
         Ok(advice) => oracle.plans(advice, &can).await,

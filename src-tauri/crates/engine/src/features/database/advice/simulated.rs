@@ -2,9 +2,12 @@
 use std::collections::BTreeSet;
 
 use perfdeck_advisor::{
-    Advice, Candidates, Catalogue, Cost, KeyOf, Method, Oracle, Parameters, Question, Used, Workload, Worth, rows_of,
+    Advice, Candidates, Catalogue, Condition, Cost, KeyOf, Method, Oracle, Parameters, Question, Reading, Used,
+    Workload, Worth, readings, rows_of,
 };
-use perfdeck_database::what_if::{Costs, Failure, HypoPg, Lab, PlanIndex, Proposed, Schema, WhatIf};
+use perfdeck_database::what_if::{
+    Costs, Failure, HypoPg, Lab, PlanIndex, Proposed, Schema, Sought, TableReading, WhatIf,
+};
 use perfdeck_model::{ApiError, BoxFuture, PlanNode};
 use perfdeck_sqltext::quote_identifier;
 
@@ -47,6 +50,7 @@ pub(super) fn proposed(catalogue: &Catalogue, made: &Candidates) -> Vec<Proposed
                 definition: index.definition(dialect, |name| quote_identifier(name, dialect)),
                 partial_or_expression: index.predicate.is_some() || columns.is_none(),
                 columns: columns.unwrap_or_default(),
+                keys: index.keys.iter().map(|key| key.compared(dialect)).collect(),
                 rows: rows_of(catalogue, index),
             }
         })
@@ -128,6 +132,7 @@ impl Way {
 /// An oracle that asks a database.
 pub(super) struct Simulated<'a> {
     way: Way,
+    catalogue: &'a Catalogue,
     workload: &'a Workload,
     parameters: &'a [Vec<Parameters>],
     /// The place that each candidate has where the way knows it.
@@ -136,8 +141,14 @@ pub(super) struct Simulated<'a> {
 }
 
 impl<'a> Simulated<'a> {
-    pub(super) fn new(way: Way, workload: &'a Workload, parameters: &'a [Vec<Parameters>], places: Vec<usize>) -> Self {
-        Self { way, workload, parameters, places, died: false }
+    pub(super) fn new(
+        way: Way,
+        catalogue: &'a Catalogue,
+        workload: &'a Workload,
+        parameters: &'a [Vec<Parameters>],
+        places: Vec<usize>,
+    ) -> Self {
+        Self { way, catalogue, workload, parameters, places, died: false }
     }
 
     /// Whether the way died while it was asked.
@@ -149,17 +160,37 @@ impl<'a> Simulated<'a> {
         self.way.close().await;
     }
 
+    /// What a statement asks of each table, where the way reckons by that.
+    fn readings(&self, question: &Question) -> Vec<TableReading> {
+        if !matches!(self.way, Way::Schema(_)) {
+            return Vec::new();
+        }
+        let values = &self.parameters[question.statement][question.parameters].values;
+        let all = readings(self.catalogue, &self.workload.statements[question.statement].shape, values);
+        let sought = |c: Condition| Sought { of: c.of, column: c.column, text: c.text, equal: c.equal, value: c.value };
+        let reading = |r: Reading| TableReading {
+            table: r.table,
+            name: r.name,
+            sought: r.conditions.into_iter().map(sought).collect(),
+            branches: r.branches,
+        };
+        all.into_iter().map(reading).collect()
+    }
+
     async fn asked(&mut self, questions: &[Question]) -> Result<Costs, ApiError> {
         let place = |candidate: &usize| self.places.get(*candidate).copied();
         let indexes: Vec<Vec<usize>> =
             questions.iter().map(|q| q.candidates.iter().filter_map(place).collect()).collect();
+        let readings: Vec<Vec<TableReading>> = questions.iter().map(|q| self.readings(q)).collect();
         let asked: Vec<WhatIf<'_>> = questions
             .iter()
             .zip(&indexes)
-            .map(|(question, indexes)| WhatIf {
+            .zip(&readings)
+            .map(|((question, indexes), readings)| WhatIf {
                 statement: &self.workload.statements[question.statement].text,
                 values: &self.parameters[question.statement][question.parameters].values,
                 indexes,
+                readings,
             })
             .collect();
         let statements: Vec<usize> = questions.iter().map(|q| q.statement).collect();
