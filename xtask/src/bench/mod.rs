@@ -26,18 +26,18 @@ pub(crate) fn bench(options: &Options) -> Outcome {
     let area = options.rest.first().map(String::as_str);
     let Some(
         area @ ("startup" | "monitor" | "ui" | "ui-load" | "ui-lists" | "http" | "pacing" | "sql" | "database"
-        | "cache-load" | "advisor"),
+        | "cache-load" | "cache-map" | "advisor"),
     ) = area
     else {
         return Err(Failure::with_code(
             2,
-            "name an area: startup, monitor, ui, ui-load, ui-lists, http, pacing, sql, database, cache-load or advisor",
+            "name an area: startup, monitor, ui, ui-load, ui-lists, http, pacing, sql, database, cache-load, cache-map or advisor",
         ));
     };
     // It needs neither a window nor the programs.
-    if area == "advisor" {
+    if matches!(area, "advisor" | "cache-map") {
         setup::packages(&[Need::Build, Need::Tests], options)?;
-        return advisor::advisor(options);
+        return if area == "advisor" { advisor::advisor(options) } else { data::cache_map(options) };
     }
     let mut needs = vec![Need::Build, Need::Window, Need::Tests];
     if area == "http" {

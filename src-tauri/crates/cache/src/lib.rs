@@ -22,5 +22,5 @@ pub use connect::Purpose;
 pub use discover::discover;
 pub use load::{LoadConnection, clients, connect_for_load, facts, servers};
 pub use memory::{MemoryCache, MemoryCacheCollector};
-pub use scan::{MapPart, MapRun, MapWanted};
+pub use scan::{MapAsked, MapRun, MapWanted};
 pub use test::test;

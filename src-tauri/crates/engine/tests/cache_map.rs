@@ -4,9 +4,7 @@ use std::time::Duration;
 use perfdeck_engine::cache_map::{
     CacheMapControl, CacheMapOrder, CacheMapPart, CacheMapRequest, cache_map, cache_map_control, cache_map_state,
 };
-use perfdeck_model::{
-    DEMO_ENVIRONMENT_ID, ErrorCode, JobResult, JobState, Kind, MapCount, MapDetail, MapState,
-};
+use perfdeck_model::{DEMO_ENVIRONMENT_ID, ErrorCode, JobResult, JobState, Kind, MapCount, MapDetail, MapState};
 use perfdeck_testkit::{Redis, eventually};
 
 use crate::support;
@@ -26,16 +24,27 @@ async fn a_map_is_a_job_that_is_read_page_by_page_and_can_be_held_and_stopped() 
     let id = support::environment(&engine, draft).await;
     assert_eq!(cache_map_state(engine.clone(), part(&id, "")).await, Ok(None), "none was made");
 
-    let asked = CacheMapRequest { environment_id: id.clone(), detail: MapDetail::Exact, no_pace: true, ..CacheMapRequest::default() };
+    let asked = CacheMapRequest {
+        environment_id: id.clone(),
+        detail: MapDetail::Exact,
+        no_pace: true,
+        ..CacheMapRequest::default()
+    };
     let job = cache_map(engine.clone(), asked.clone()).await.expect("it starts");
     let end = support::ended(&engine, &job).await;
     assert!(matches!((end.state, &end.result), (JobState::Done, Some(JobResult::CacheMap(_)))), "{end:?}");
     let page = cache_map_state(engine.clone(), part("shop", "")).await.expect("it answers").expect("there is one");
-    assert_eq!((page.map.state, page.map.exact, &page.map.job_id), (MapState::Finished, true, &job.id), "{:?}", page.map);
+    assert_eq!(
+        (page.map.state, page.map.exact, &page.map.job_id),
+        (MapState::Finished, true, &job.id),
+        "{:?}",
+        page.map
+    );
     let names: Vec<&str> = page.namespaces.iter().map(|n| n.name.as_str()).collect();
     assert_eq!(names, ["user:*", "config:*"], "most memory first");
     assert_eq!(page.namespaces[0].keys, MapCount::Exact { value: 30_000.0 }, "counted");
-    let inside = cache_map_state(engine.clone(), part(&id, &page.namespaces[1].path)).await.expect("it answers").expect("a map");
+    let inside =
+        cache_map_state(engine.clone(), part(&id, &page.namespaces[1].path)).await.expect("it answers").expect("a map");
     let names: Vec<&str> = inside.namespaces.iter().map(|n| n.name.as_str()).collect();
     assert_eq!(names, ["config:a", "config:b"], "what is inside");
     assert_eq!(inside.within.last().map(|n| n.name.as_str()), Some("config:*"), "and where that is");
@@ -50,7 +59,9 @@ async fn a_map_is_a_job_that_is_read_page_by_page_and_can_be_held_and_stopped() 
         let control = CacheMapControl { environment_id: id.clone(), order };
         cache_map_control(engine.clone(), control).await.expect("it is taken").expect("there is one")
     };
-    let read = async || cache_map_state(engine.clone(), part(&id, "")).await.ok().flatten().is_some_and(|p| p.map.keys_read > 0.0);
+    let read = async || {
+        cache_map_state(engine.clone(), part(&id, "")).await.ok().flatten().is_some_and(|p| p.map.keys_read > 0.0)
+    };
     eventually(Duration::from_secs(20), read).await;
     assert_eq!(order(CacheMapOrder::Pause).await.state, MapState::Paused, "it waits");
     assert!(order(CacheMapOrder::Gentler).await.pace.cpu_limit < 0.06, "gentler");
@@ -72,8 +83,13 @@ async fn the_demo_has_a_map_too() {
     let asked = CacheMapRequest { environment_id: DEMO_ENVIRONMENT_ID.into(), ..CacheMapRequest::default() };
     let job = cache_map(engine.clone(), asked).await.expect("it starts");
     assert_eq!(support::ended(&engine, &job).await.state, JobState::Done, "it is made");
-    let page = cache_map_state(engine.clone(), part(DEMO_ENVIRONMENT_ID, "")).await.expect("it answers").expect("a map");
+    let page =
+        cache_map_state(engine.clone(), part(DEMO_ENVIRONMENT_ID, "")).await.expect("it answers").expect("a map");
     assert_eq!((page.map.state, page.map.exact), (MapState::Finished, true), "{:?}", page.map);
-    assert!(page.map.notes.iter().any(|note| note.contains("own accounting")), "what it lacks is said: {:?}", page.map.notes);
+    assert!(
+        page.map.notes.iter().any(|note| note.contains("own accounting")),
+        "what it lacks is said: {:?}",
+        page.map.notes
+    );
     engine.shutdown().await;
 }

@@ -66,7 +66,7 @@ pub use bench::{
 };
 pub use cache_key::CacheBytes;
 pub use cache_map::{
-    CacheMap, CacheMapPage, MapCount, MapDetail, MapNamespace, MapNode, MapOrder, MapPace, MapState, MapTtl,
+    CacheMap, CacheMapPage, MapCount, MapDetail, MapNamespace, MapNode, MapOrder, MapPace, MapPart, MapState, MapTtl,
     MapTtlBucket, MapType,
 };
 pub use catalogue::{catalogue, is_rate, target_of, title_of, unit_of};

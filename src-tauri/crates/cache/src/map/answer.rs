@@ -1,10 +1,13 @@
 //! The map as it is told: namespaces with their figures.
-use perfdeck_model::{MapCount, MapNamespace, MapOrder, MapTtl, MapTtlBucket, MapType};
+use perfdeck_model::{MapCount, MapNamespace, MapOrder, MapPart, MapTtl, MapTtlBucket, MapType};
 
 use super::estimate::{Frame, Sum};
 use super::stats::{COUNTS, TYPES, bucket_s, ttl, types};
 use super::tree::{Id, Node, ROOT, Tree};
 use super::{Map, path};
+
+/// Namespaces that are told to be drawn inside one.
+const PARTS: usize = 6;
 
 /// Sums over a namespace.
 #[derive(Clone)]
@@ -233,8 +236,29 @@ impl<'a> View<'a> {
             ttl: (of.forever.measured() > 0.0).then(|| self.ttl(of)),
             types: self.types(of),
             sampled: of.asked as f64,
+            parts: if all { Vec::new() } else { self.parts(id) },
             examples: tree.examples(id).iter().map(|name| perfdeck_model::CacheBytes::new(name)).collect(),
         }
+    }
+
+    /// The largest namespaces inside one.
+    fn parts(&self, id: Id) -> Vec<MapPart> {
+        let tree = self.tree();
+        let depth = tree.way(id).len();
+        let mut parts: Vec<(Id, Totals)> =
+            tree.node(id).children.iter().map(|child| (*child, Totals::of(tree, *child))).collect();
+        parts.sort_by_key(|(_, totals)| std::cmp::Reverse(totals.keys));
+        // More of them than are told, because few keys may take much memory.
+        parts.truncate(8 * PARTS);
+        let told = |(id, totals): (Id, Totals)| MapPart {
+            label: path::label_below(tree, self.narrowed(id), depth),
+            keys: self.keys(&totals).value(),
+            bytes: self.bytes(&totals).map(MapCount::value),
+        };
+        let mut told: Vec<MapPart> = parts.into_iter().map(told).collect();
+        told.sort_by(|a, b| b.bytes.unwrap_or(b.keys).total_cmp(&a.bytes.unwrap_or(a.keys)));
+        told.truncate(PARTS);
+        told
     }
 
     /// What one counted key stands for.

@@ -69,6 +69,8 @@ fn answer(environment: String, page: CacheMapPage) -> MappedCache {
         environment,
         keys: all.map_or(page.map.keys_read, |all| all.keys.value()),
         bytes: all.and_then(|all| all.bytes).map(MapCount::value),
+        exact: page.map.exact,
+        duration_s: page.map.duration_s,
         namespaces: namespaces.collect(),
         left_out: page.left_out,
         left_out_keys: page.left_out_keys,
