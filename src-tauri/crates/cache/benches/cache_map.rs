@@ -66,7 +66,13 @@ async fn filled(keys: u64) -> Outcome<Redis> {
     let server = Redis::start_with(&["--enable-debug-command", "yes"]).await?;
     let mut connection = connection(&server).await?;
     for (name, share) in SPACES {
-        redis::cmd("DEBUG").arg("POPULATE").arg(keys * share / 100).arg(name).arg(32).exec_async(&mut connection).await?;
+        redis::cmd("DEBUG")
+            .arg("POPULATE")
+            .arg(keys * share / 100)
+            .arg(name)
+            .arg(32)
+            .exec_async(&mut connection)
+            .await?;
     }
     Ok(server)
 }
@@ -80,7 +86,10 @@ fn told(name: &str, values: &mut [f64], unit: &str, most: f64) {
     let middle = median(values);
     let verdict = if middle <= most { "held" } else { "MISSED" };
     let (low, high) = (values[0], values[values.len() - 1]);
-    println!("{name:<52} median {middle:>8.3} {unit}  ({low:.3} to {high:.3}, n = {})  at most {most} {unit}: {verdict}", values.len());
+    println!(
+        "{name:<52} median {middle:>8.3} {unit}  ({low:.3} to {high:.3}, n = {})  at most {most} {unit}: {verdict}",
+        values.len()
+    );
 }
 
 async fn speed() -> Outcome {
@@ -168,7 +177,8 @@ async fn bars() -> Outcome {
         }
         pipe.exec_async(&mut connection).await?;
     }
-    let top = |run: &MapRun| run.page(&MapAsked { most: 10, depth: 1, ..MapAsked::default() }).map(|page| page.namespaces);
+    let top =
+        |run: &MapRun| run.page(&MapAsked { most: 10, depth: 1, ..MapAsked::default() }).map(|page| page.namespaces);
     let truth: Vec<(String, f64)> = top(&*mapped(&server.url(), MapDetail::Exact, 1).await?)?
         .into_iter()
         .map(|n| (n.name.clone(), n.bytes.map_or(0.0, |b| b.value())))
@@ -178,7 +188,8 @@ async fn bars() -> Outcome {
         let found = top(&*mapped(&server.url(), MapDetail::Sampled, seed).await?)?;
         for (place, (name, bytes)) in truth.iter().enumerate() {
             let bounds = found.iter().find(|n| n.name == *name).and_then(|n| n.bytes).map(|b| b.bounds());
-            inside[place] += i32::from(bounds.is_some_and(|(low, high)| low <= *bytes && high.is_some_and(|high| *bytes <= high)));
+            inside[place] +=
+                i32::from(bounds.is_some_and(|(low, high)| low <= *bytes && high.is_some_and(|high| *bytes <= high)));
         }
     }
     for ((name, _), inside) in truth.iter().zip(inside) {
@@ -200,7 +211,10 @@ async fn child(url: &str) -> Outcome {
     let first = began.elapsed().as_secs_f64();
     task.await??;
     let status = std::fs::read_to_string("/proc/self/status")?;
-    let peak = status.lines().find_map(|l| l.strip_prefix("VmHWM:")).and_then(|l| l.split_whitespace().next()?.parse::<f64>().ok());
+    let peak = status
+        .lines()
+        .find_map(|l| l.strip_prefix("VmHWM:"))
+        .and_then(|l| l.split_whitespace().next()?.parse::<f64>().ok());
     println!("{first} {} {} {}", began.elapsed().as_secs_f64(), peak.unwrap_or(f64::NAN) / 1024.0, run.map().keys_read);
     Ok(())
 }

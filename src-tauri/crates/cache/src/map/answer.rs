@@ -76,6 +76,14 @@ pub(crate) struct Page {
     pub(crate) left_out_bytes: Option<f64>,
 }
 
+/// What sorts a namespace.
+struct Row {
+    bytes: f64,
+    counted: u64,
+    keys: f64,
+    id: Id,
+}
+
 /// What is to be on a page.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Wanted {
@@ -150,22 +158,24 @@ impl<'a> View<'a> {
     /// What is inside a node.
     pub(crate) fn page(&self, id: Id, wanted: Wanted) -> Page {
         let tree = self.tree();
-        let mut found: Vec<(Id, Totals)> = Vec::new();
+        // Of each as little as sorts them: there may be 200,000.
+        let mut found: Vec<Row> = Vec::new();
         let mut open: Vec<(Id, u32)> = tree.node(id).children.iter().map(|child| (*child, 1)).collect();
         while let Some((id, depth)) = open.pop() {
             let id = self.narrowed(id);
             if depth < wanted.depth {
                 open.extend(tree.node(id).children.iter().map(|child| (*child, depth + 1)));
             }
-            found.push((id, Totals::of(tree, id)));
+            let totals = Totals::of(tree, id);
+            let bytes = self.bytes(&totals).map_or(0.0, MapCount::value);
+            found.push(Row { bytes, counted: totals.keys, keys: self.keys(&totals).value(), id });
         }
-        let bytes = |totals: &Totals| self.bytes(totals).map_or(0.0, MapCount::value);
-        let mut keyed: Vec<(f64, u64, Id, Totals)> =
-            found.into_iter().map(|(id, totals)| (bytes(&totals), totals.keys, id, totals)).collect();
         match wanted.order {
-            MapOrder::Bytes => keyed.sort_by(|a, b| b.0.total_cmp(&a.0).then(b.1.cmp(&a.1)).then(a.2.cmp(&b.2))),
-            MapOrder::Keys => keyed.sort_by(|a, b| b.1.cmp(&a.1).then(a.2.cmp(&b.2))),
-            MapOrder::Name => keyed.sort_by_cached_key(|row| path::name(tree, row.2)),
+            MapOrder::Bytes => {
+                found.sort_by(|a, b| b.bytes.total_cmp(&a.bytes).then(b.counted.cmp(&a.counted)).then(a.id.cmp(&b.id)));
+            }
+            MapOrder::Keys => found.sort_by(|a, b| b.counted.cmp(&a.counted).then(a.id.cmp(&b.id))),
+            MapOrder::Name => found.sort_by_cached_key(|row| path::name(tree, row.id)),
         }
         let on_page = |i: usize| i >= wanted.skip && i - wanted.skip < wanted.most;
         let mut page = Page {
@@ -174,13 +184,13 @@ impl<'a> View<'a> {
             left_out_keys: 0.0,
             left_out_bytes: self.bytes(&self.all).map(|_| 0.0),
         };
-        for (i, (bytes, _, id, totals)) in keyed.iter().enumerate() {
+        for (i, row) in found.iter().enumerate() {
             if on_page(i) {
-                page.namespaces.push(self.namespace(*id, totals, false));
+                page.namespaces.push(self.namespace(row.id, &Totals::of(tree, row.id), false));
             } else {
                 page.left_out += 1;
-                page.left_out_keys += self.keys(totals).value();
-                page.left_out_bytes = page.left_out_bytes.map(|sum| sum + bytes);
+                page.left_out_keys += row.keys;
+                page.left_out_bytes = page.left_out_bytes.map(|sum| sum + row.bytes);
             }
         }
         page
