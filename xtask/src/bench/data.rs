@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use super::load::{command, measured};
 use super::{RUNS, at_least, home, report};
 use crate::process::{cargo, find, run};
-use crate::{Outcome, root, start};
+use crate::{Options, Outcome, root, start};
 
 /// A private server, ended when it is dropped.
 pub(super) struct Private {
@@ -178,4 +178,12 @@ pub(super) fn cache() -> Outcome {
         }
     }
     Ok(())
+}
+
+/// Maps of caches: the bench itself is `cache/benches/cache_map.rs`. Runs it, or the part of it that is named: speed, bars, large.
+pub(super) fn cache_map(options: &Options) -> Outcome {
+    println!("\nMachine: {}\n", super::setup::machine());
+    let mut bench = cargo();
+    bench.args(["bench", "--workspace", "--bench", "cache_map", "--"]);
+    run(bench.args(options.rest.iter().skip(1)))
 }

@@ -26,18 +26,22 @@ pub(crate) fn bench(options: &Options) -> Outcome {
     let area = options.rest.first().map(String::as_str);
     let Some(
         area @ ("startup" | "monitor" | "ui" | "ui-load" | "ui-lists" | "http" | "pacing" | "sql" | "database"
-        | "cache-load" | "cache-aside" | "advisor"),
+        | "cache-load" | "cache-aside" | "cache-map" | "advisor"),
     ) = area
     else {
         return Err(Failure::with_code(
             2,
-            "name an area: startup, monitor, ui, ui-load, ui-lists, http, pacing, sql, database, cache-load, cache-aside or advisor",
+            "name an area: startup, monitor, ui, ui-load, ui-lists, http, pacing, sql, database, cache-load, cache-aside, cache-map or advisor",
         ));
     };
     // They need neither a window nor the programs.
-    if let "advisor" | "cache-aside" = area {
+    if let "advisor" | "cache-aside" | "cache-map" = area {
         setup::packages(&[Need::Build, Need::Tests], options)?;
-        return if area == "advisor" { advisor::advisor(options) } else { cache_aside() };
+        return match area {
+            "advisor" => advisor::advisor(options),
+            "cache-aside" => cache_aside(),
+            _ => data::cache_map(options),
+        };
     }
     let mut needs = vec![Need::Build, Need::Window, Need::Tests];
     if area == "http" {

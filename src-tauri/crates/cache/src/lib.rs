@@ -32,5 +32,5 @@ pub use load::{LoadConnection, clients, connect_for_load, facts, servers};
 pub use look::{CacheReader, MOST_SECONDS, USUAL_SECONDS};
 pub use memory::{MemoryCache, MemoryCacheCollector};
 pub use memory_keys::MemoryEdit;
-pub use scan::{MapPart, MapRun, MapWanted};
+pub use scan::{MapAsked, MapRun, MapWanted};
 pub use test::test;

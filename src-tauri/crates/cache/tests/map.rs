@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use perfdeck_cache::{MapPart, MapRun, MapWanted, MemoryCache};
+use perfdeck_cache::{MapAsked, MapRun, MapWanted, MemoryCache};
 use perfdeck_model::{
     Address, CacheMap, CacheMapPage, CacheMode, CacheTarget, ErrorCode, MapCount, MapDetail, MapNamespace, MapOrder,
     MapState, SecretSource, Sensitive,
@@ -42,7 +42,8 @@ async fn mapped(url: &str, detail: MapDetail, seed: u64) -> Arc<MapRun> {
 }
 
 fn page(run: &MapRun, path: &str) -> CacheMapPage {
-    run.page(&MapPart { path: path.into(), order: MapOrder::Bytes, skip: 0, most: 500, depth: 1 }).expect("it is there")
+    run.page(&MapAsked { path: path.into(), order: MapOrder::Bytes, skip: 0, most: 500, depth: 1 })
+        .expect("it is there")
 }
 
 fn all(map: &CacheMap) -> &MapNamespace {
@@ -244,7 +245,7 @@ async fn odd_names_are_counted_and_their_patterns_match_them_only() {
         keys += namespace.keys.value();
     }
     assert_eq!(keys, 8.0, "and none twice");
-    assert!(run.page(&MapPart { path: "zz".into(), ..MapPart::default() }).is_err(), "what is no path is refused");
+    assert!(run.page(&MapAsked { path: "zz".into(), ..MapAsked::default() }).is_err(), "what is no path is refused");
 }
 
 #[tokio::test(flavor = "multi_thread")]

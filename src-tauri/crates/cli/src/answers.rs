@@ -118,6 +118,10 @@ pub(crate) struct MappedCache {
     pub(crate) keys: f64,
     /// Memory of the keys; `null` where it was not asked.
     pub(crate) bytes: Option<f64>,
+    /// Whether every count of keys is exact.
+    pub(crate) exact: bool,
+    /// Time that it took.
+    pub(crate) duration_s: f64,
     /// Namespaces with how sure each figure is, those with most memory first.
     pub(crate) namespaces: Vec<MappedNamespace>,
     /// Namespaces that are not listed.
@@ -126,7 +130,7 @@ pub(crate) struct MappedCache {
     pub(crate) left_out_keys: f64,
     /// Bytes in them.
     pub(crate) left_out_bytes: Option<f64>,
-    #[serde(flatten)]
+    /// All that is known of the map as a whole: servers, pace, notes.
     pub(crate) map: CacheMap,
 }
 

@@ -22,7 +22,8 @@ async fn maps_are_told_with_how_sure_they_are() {
     assert_eq!(first["of"]["keys"]["kind"], "exact", "how sure it is: {first}");
 
     let file = perfctl.folder.path().join("map.csv");
-    let text = perfctl.ok(&["cache", "map", "--env", "c", "--names-only", "--no-pace", "--csv", &file.to_string_lossy()]);
+    let text =
+        perfctl.ok(&["cache", "map", "--env", "c", "--names-only", "--no-pace", "--csv", &file.to_string_lossy()]);
     assert!(text.starts_with("22 keys (counts are exact; names only"), "{text}");
     assert!(text.contains("user:*:profile"), "{text}");
     let csv = std::fs::read_to_string(&file).expect("written");

@@ -188,19 +188,18 @@ pub struct MapNamespace {
     pub sampled: f64,
     /// Names of some keys, at most 8, drawn at random.
     pub examples: Vec<CacheBytes>,
-    /// The largest namespaces directly inside, at most 6, for a place within its tile.
-    #[serde(default)]
-    pub parts: Vec<MapNamespacePart>,
+    /// The largest namespaces inside, at most 6, to be drawn in its place.
+    pub parts: Vec<MapPart>,
 }
 
-/// A namespace within another one, in short.
+/// A namespace inside another one, as it is drawn there.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS, schemars::JsonSchema)]
-pub struct MapNamespacePart {
-    /// Its last part.
+pub struct MapPart {
+    /// Its name after that of the other one.
     pub label: String,
-    /// How many keys, as far as it is known.
+    /// Its likeliest number of keys.
     pub keys: f64,
-    /// Memory of them; `null` where it was not asked.
+    /// Its likeliest memory; `null` where it was not asked.
     pub bytes: Option<f64>,
 }
 
@@ -244,7 +243,7 @@ pub struct CacheMap {
     /// Characters at which names are divided.
     pub delimiters: String,
     /// Namespaces that the map holds.
-    pub namespaces_held: u32,
+    pub namespaces: u32,
     /// Keys in namespaces that were too many to hold, and are counted as `others` where they were.
     pub folded: f64,
     /// What it costs the server.

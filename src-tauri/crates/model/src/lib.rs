@@ -82,8 +82,8 @@ pub use cache_look::{
     CacheWord, CacheWordKind,
 };
 pub use cache_map::{
-    CacheMap, CacheMapPage, MapCount, MapDetail, MapNamespace, MapNamespacePart, MapNode, MapOrder, MapPace, MapState,
-    MapTtl, MapTtlBucket, MapType,
+    CacheMap, CacheMapPage, MapCount, MapDetail, MapNamespace, MapNode, MapOrder, MapPace, MapPart, MapState, MapTtl,
+    MapTtlBucket, MapType,
 };
 pub use cache_take::*;
 pub use catalogue::{catalogue, is_rate, target_of, title_of, unit_of};

@@ -1,10 +1,13 @@
 //! The map as it is told: namespaces with their figures.
-use perfdeck_model::{MapCount, MapNamespace, MapOrder, MapTtl, MapTtlBucket, MapType};
+use perfdeck_model::{MapCount, MapNamespace, MapOrder, MapPart, MapTtl, MapTtlBucket, MapType};
 
 use super::estimate::{Frame, Sum};
 use super::stats::{COUNTS, TYPES, bucket_s, ttl, types};
 use super::tree::{Id, Node, ROOT, Tree};
 use super::{Map, path};
+
+/// Namespaces that are told to be drawn inside one.
+const PARTS: usize = 6;
 
 /// Sums over a namespace.
 #[derive(Clone)]
@@ -74,6 +77,14 @@ pub(crate) struct Page {
     pub(crate) left_out: u32,
     pub(crate) left_out_keys: f64,
     pub(crate) left_out_bytes: Option<f64>,
+}
+
+/// What sorts a namespace.
+struct Row {
+    bytes: f64,
+    counted: u64,
+    keys: f64,
+    id: Id,
 }
 
 /// What is to be on a page.
@@ -150,22 +161,24 @@ impl<'a> View<'a> {
     /// What is inside a node.
     pub(crate) fn page(&self, id: Id, wanted: Wanted) -> Page {
         let tree = self.tree();
-        let mut found: Vec<(Id, Totals)> = Vec::new();
+        // Of each as little as sorts them: there may be 200,000.
+        let mut found: Vec<Row> = Vec::new();
         let mut open: Vec<(Id, u32)> = tree.node(id).children.iter().map(|child| (*child, 1)).collect();
         while let Some((id, depth)) = open.pop() {
             let id = self.narrowed(id);
             if depth < wanted.depth {
                 open.extend(tree.node(id).children.iter().map(|child| (*child, depth + 1)));
             }
-            found.push((id, Totals::of(tree, id)));
+            let totals = Totals::of(tree, id);
+            let bytes = self.bytes(&totals).map_or(0.0, MapCount::value);
+            found.push(Row { bytes, counted: totals.keys, keys: self.keys(&totals).value(), id });
         }
-        let bytes = |totals: &Totals| self.bytes(totals).map_or(0.0, MapCount::value);
-        let mut keyed: Vec<(f64, u64, Id, Totals)> =
-            found.into_iter().map(|(id, totals)| (bytes(&totals), totals.keys, id, totals)).collect();
         match wanted.order {
-            MapOrder::Bytes => keyed.sort_by(|a, b| b.0.total_cmp(&a.0).then(b.1.cmp(&a.1)).then(a.2.cmp(&b.2))),
-            MapOrder::Keys => keyed.sort_by(|a, b| b.1.cmp(&a.1).then(a.2.cmp(&b.2))),
-            MapOrder::Name => keyed.sort_by_cached_key(|row| path::name(tree, row.2)),
+            MapOrder::Bytes => {
+                found.sort_by(|a, b| b.bytes.total_cmp(&a.bytes).then(b.counted.cmp(&a.counted)).then(a.id.cmp(&b.id)));
+            }
+            MapOrder::Keys => found.sort_by(|a, b| b.counted.cmp(&a.counted).then(a.id.cmp(&b.id))),
+            MapOrder::Name => found.sort_by_cached_key(|row| path::name(tree, row.id)),
         }
         let on_page = |i: usize| i >= wanted.skip && i - wanted.skip < wanted.most;
         let mut page = Page {
@@ -174,13 +187,13 @@ impl<'a> View<'a> {
             left_out_keys: 0.0,
             left_out_bytes: self.bytes(&self.all).map(|_| 0.0),
         };
-        for (i, (bytes, _, id, totals)) in keyed.iter().enumerate() {
+        for (i, row) in found.iter().enumerate() {
             if on_page(i) {
-                page.namespaces.push(self.namespace(*id, totals, false));
+                page.namespaces.push(self.namespace(row.id, &Totals::of(tree, row.id), false));
             } else {
                 page.left_out += 1;
-                page.left_out_keys += self.keys(totals).value();
-                page.left_out_bytes = page.left_out_bytes.map(|sum| sum + bytes);
+                page.left_out_keys += row.keys;
+                page.left_out_bytes = page.left_out_bytes.map(|sum| sum + row.bytes);
             }
         }
         page
@@ -236,26 +249,29 @@ impl<'a> View<'a> {
             ttl: (of.forever.measured() > 0.0).then(|| self.ttl(of)),
             types: self.types(of),
             sampled: of.asked as f64,
-            examples: tree.examples(id).iter().map(|name| perfdeck_model::CacheBytes::new(name)).collect(),
             parts: if all { Vec::new() } else { self.parts(id) },
+            examples: tree.examples(id).iter().map(|name| perfdeck_model::CacheBytes::new(name)).collect(),
         }
     }
 
-    /// The largest namespaces directly inside.
-    fn parts(&self, id: Id) -> Vec<MapNamespacePart> {
+    /// The largest namespaces inside one.
+    fn parts(&self, id: Id) -> Vec<MapPart> {
         let tree = self.tree();
-        let part = |child: &Id| {
-            let at = self.narrowed(*child);
-            let of = Totals::of(tree, at);
-            let bytes = self.bytes(&of).map(MapCount::value);
-            MapNamespacePart { label: path::label(tree, at), keys: self.keys(&of).value(), bytes }
+        let depth = tree.way(id).len();
+        let mut parts: Vec<(Id, Totals)> =
+            tree.node(id).children.iter().map(|child| (*child, Totals::of(tree, *child))).collect();
+        parts.sort_by_key(|(_, totals)| std::cmp::Reverse(totals.keys));
+        // More of them than are told, because few keys may take much memory.
+        parts.truncate(8 * PARTS);
+        let told = |(id, totals): (Id, Totals)| MapPart {
+            label: path::label_below(tree, self.narrowed(id), depth),
+            keys: self.keys(&totals).value(),
+            bytes: self.bytes(&totals).map(MapCount::value),
         };
-        let mut all: Vec<MapNamespacePart> = tree.node(id).children.iter().map(part).collect();
-        all.sort_by(|a, b| {
-            b.bytes.unwrap_or(0.0).total_cmp(&a.bytes.unwrap_or(0.0)).then_with(|| b.keys.total_cmp(&a.keys))
-        });
-        all.truncate(PARTS);
-        all
+        let mut told: Vec<MapPart> = parts.into_iter().map(told).collect();
+        told.sort_by(|a, b| b.bytes.unwrap_or(b.keys).total_cmp(&a.bytes.unwrap_or(a.keys)));
+        told.truncate(PARTS);
+        told
     }
 
     /// What one counted key stands for.

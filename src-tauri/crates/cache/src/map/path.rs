@@ -66,6 +66,15 @@ pub(super) fn name(tree: &Tree, id: Id) -> String {
     out
 }
 
+/// The name without the parts of a namespace around it, which has so many.
+pub(super) fn label_below(tree: &Tree, id: Id, parts: usize) -> String {
+    let mut out: String = tree.way(id).iter().skip(parts).map(|part| label_of(&tree.node(*part).part, true)).collect();
+    if tree.node(id).part.is_inner() {
+        out.push('*');
+    }
+    out
+}
+
 /// Last part of the name.
 pub(super) fn label(tree: &Tree, id: Id) -> String {
     label_of(&tree.node(id).part, false)

@@ -22,7 +22,7 @@ use door::Door;
 use facts::Facts;
 use node::Walk;
 use run::NodeState;
-pub use run::{MapPart, MapRun, MapWanted};
+pub use run::{MapAsked, MapRun, MapWanted};
 use seen::Seen;
 
 impl MapRun {

@@ -85,7 +85,7 @@ impl Walk<'_> {
         let facts = Facts::ask(&mut wire).await.map_err(told)?;
         self.may_go_on(&facts)?;
         let began = Instant::now();
-        wire.ask(&[b"PING"]).await.map_err(told)?;
+        super::probe::ping(&mut wire).await.map_err(told)?;
         let empty = began.elapsed();
         let probe = if self.paced() {
             let wire = self.door.open(self.host, Purpose::Probe, false).await?;

@@ -31,7 +31,7 @@ pub struct MapWanted {
 
 /// A part of the map that is asked for.
 #[derive(Debug, Clone, Default)]
-pub struct MapPart {
+pub struct MapAsked {
     /// Path of a namespace; empty for the whole map.
     pub path: String,
     /// Order of what is inside.
@@ -197,7 +197,7 @@ impl MapRun {
     ///
     /// # Errors
     /// [`ErrorCode::NotFound`] when the path leads nowhere: its namespace was joined with others since.
-    pub fn page(&self, part: &MapPart) -> Result<CacheMapPage, ApiError> {
+    pub fn page(&self, part: &MapAsked) -> Result<CacheMapPage, ApiError> {
         let inside = self.inside();
         let view = inside.view();
         let id = view.find(&part.path).ok_or_else(|| {
@@ -251,7 +251,7 @@ impl MapRun {
             used_memory_bytes: (used > 0.0).then_some(used),
             max_memory_bytes: (most > 0.0).then_some(most),
             delimiters: view.delimiters(),
-            namespaces_held: view.len(),
+            namespaces: view.len(),
             folded: view.folded(),
             pace: MapPace {
                 paced: self.wanted.paced || orders.gentler > 0,

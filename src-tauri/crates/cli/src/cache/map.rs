@@ -14,6 +14,9 @@ use crate::cache::args::MapArgs;
 use crate::output::{self, Done, plain, under};
 use crate::{FINE, INCOMPLETE, ended_shown, environments, result_of, unless_stopped};
 
+/// Rows of a CSV from which on it is not continued.
+const MOST_ROWS: u32 = 10_000;
+
 pub(super) async fn map(engine: &Arc<Engine>, args: &MapArgs, source: &Source, json: bool) -> Done {
     let environment = environments::require(engine, args.env.as_deref(), source).await?;
     crate::prepare(engine, &environment.id).await?;
@@ -69,6 +72,8 @@ fn answer(environment: String, page: CacheMapPage) -> MappedCache {
         environment,
         keys: all.map_or(page.map.keys_read, |all| all.keys.value()),
         bytes: all.and_then(|all| all.bytes).map(MapCount::value),
+        exact: page.map.exact,
+        duration_s: page.map.duration_s,
         namespaces: namespaces.collect(),
         left_out: page.left_out,
         left_out_keys: page.left_out_keys,
@@ -88,6 +93,10 @@ async fn csv(engine: &Arc<Engine>, first: &CacheMapPage, part: CacheMapPart) -> 
         page.namespaces.iter().for_each(|of| row(of, &mut text));
         skip += u32::try_from(page.namespaces.len()).unwrap_or(u32::MAX);
         if page.namespaces.is_empty() {
+            return Ok(text);
+        }
+        if skip >= MOST_ROWS {
+            output::note(&format!("The CSV has the first {skip} namespaces; there are more"));
             return Ok(text);
         }
         let next = CacheMapPart { skip, most: Some(500), ..part.clone() };

@@ -1,7 +1,7 @@
 //! Caches: what is in them, and changes of it.
 pub(crate) mod door;
 pub(crate) mod keys;
-pub mod look;
+pub(crate) mod look;
 pub(crate) mod map;
 pub(crate) mod take;
 

@@ -1,7 +1,7 @@
 //! Commands of the map of a cache.
 use std::sync::Arc;
 
-use perfdeck_cache::MapPart;
+use perfdeck_cache::MapAsked;
 use perfdeck_model::{ApiError, CacheMap, CacheMapPage, JobStatus, MapDetail, MapOrder};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
@@ -99,7 +99,7 @@ pub async fn cache_map(engine: Arc<Engine>, request: CacheMapRequest) -> Result<
 pub async fn cache_map_state(engine: Arc<Engine>, part: CacheMapPart) -> Result<Option<CacheMapPage>> {
     let environment = engine.environment(&part.environment_id).await?;
     let Some(kept) = engine.cache.map.of(&environment.id) else { return Ok(None) };
-    let wanted = MapPart {
+    let wanted = MapAsked {
         path: part.path,
         order: part.order,
         skip: part.skip as usize,
