@@ -8,9 +8,9 @@ use perfdeck_engine::pool_size::PoolSizing;
 use perfdeck_engine::statements::Statements;
 use perfdeck_engine::{DeletedItem, StoredComparison, StoredKnee};
 use perfdeck_model::{
-    Blocking, Change, ConnectionReport, DatabaseActivity, DatabaseHealth, DatabaseIndexes, DatabasePools,
-    DatabaseSession, DatabaseSizes, Environment, EnvironmentSummary, IndexAdvice, IndexBloat, JournalEntry, OwnCost,
-    PreparedTransaction, ReportFile, Run, RunSummary, StatementPlan, TargetStatus,
+    Blocking, CacheKey, Change, ConnectionReport, DatabaseActivity, DatabaseHealth, DatabaseIndexes, DatabasePools,
+    DatabaseSession, DatabaseSizes, Environment, EnvironmentSummary, IndexAdvice, IndexBloat, JournalEntry, KeyRow,
+    KeysMissing, OwnCost, PreparedTransaction, ReportFile, Run, RunSummary, StatementPlan, TargetStatus, ValuePage,
 };
 use schemars::{JsonSchema, schema_for};
 use serde::Serialize;
@@ -164,6 +164,31 @@ pub(crate) struct Advice {
     pub(crate) environment: String,
     #[serde(flatten)]
     pub(crate) advice: IndexAdvice,
+}
+
+/// `perfctl cache keys`: `perfdeck.cache_keys/1`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct CacheKeysListed {
+    pub(crate) schema: &'static str,
+    pub(crate) environment: String,
+    /// Keys that match, in the server's order, each once.
+    pub(crate) keys: Vec<KeyRow>,
+    /// Whether these are all of them: no limit was reached, and no server is missing.
+    pub(crate) complete: bool,
+    /// Share of the key space that was looked through, 0 to 1; `null` where it cannot be told.
+    pub(crate) progress: Option<f64>,
+    /// What is missing, and why.
+    pub(crate) missing: Vec<KeysMissing>,
+}
+
+/// `perfctl cache show`: `perfdeck.cache_key/1`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct CacheKeyShown {
+    pub(crate) schema: &'static str,
+    pub(crate) environment: String,
+    pub(crate) key: CacheKey,
+    /// A page of its value.
+    pub(crate) value: ValuePage,
 }
 
 /// `perfctl db bloat`: `perfdeck.bloat/1`.
@@ -338,6 +363,8 @@ pub(crate) fn write_schemas(dir: &Path) -> std::io::Result<()> {
         ("indexes", schema_for!(Indexes)),
         ("advice", schema_for!(Advice)),
         ("bloat", schema_for!(Bloat)),
+        ("cache_keys", schema_for!(CacheKeysListed)),
+        ("cache_key", schema_for!(CacheKeyShown)),
         ("statement_plan", schema_for!(Plans)),
         ("cost", schema_for!(Cost)),
         ("pool_size", schema_for!(PoolSize)),
