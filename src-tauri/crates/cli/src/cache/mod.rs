@@ -1,6 +1,7 @@
 //! `perfctl cache`: what is in a Redis or Valkey, and changes of it.
 pub(crate) mod args;
 mod keys;
+mod shown;
 
 use std::sync::Arc;
 
