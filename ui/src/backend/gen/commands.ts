@@ -1,6 +1,6 @@
 // Generated from the commands' tables; do not edit. `cargo xtask bindings` renews it.
 import type { Columns } from "../columns";
-import type { ActivityRequest, AddressInfo, AdviseRequest, AllowHypopg, AppInfo, Baseline, BaselineSet, BenchPreview, BenchRequest, BenchSpec, BloatRequest, ByEnvironment, ById, ByKind, Change, ChangeConfirm, ChangeDetail, ChangeList, ChangePlan, ComparePair, ConnectionReport, CostRequest, CreateIndexRequest, DatabaseActivity, DatabaseHealth, DatabaseIndexes, DatabasePools, DatabaseSizes, Deleted, DeletedItem, Described, Dotenv, DuetPreview, DuetRequest, Empty, EnvCreate, EnvDuplicate, EnvUnlock, EnvUpdate, Environment, EnvironmentDraft, EnvironmentSummary, Finding, FoundService, Heatmap, HistoryRequest, HypopgUse, ImportedPlan, IndexAdvice, IndexBloat, IndexesRequest, JobStatus, JournalEntry, JournalList, KindDefaults, KneeRequest, MetricInfo, MetricSeen, Moved, Passphrase, PlanCheck, PlanImport, PlanRequest, PlanSave, PoolSizePreview, PoolSizeRequest, PoolSizing, ProveRequest, ReportContent, ReportFile, ReportPreview, ReportRename, ReportRequest, RequestCost, Run, RunHeatmap, RunHistory, RunList, RunRename, RunSeries, RunSummary, RunningBench, SavedPlan, SecretsStatus, SeriesInfo, SizesRequest, StatementDetail, StatementPlan, StatementRequest, Statements, StatementsRequest, StoredComparison, StoredKnee, TargetStatus, TestDraft, Text, TrackRecord } from "./index";
+import type { ActivityRequest, AddressInfo, AdviseRequest, AllowHypopg, AppInfo, Baseline, BaselineSet, BenchPreview, BenchRequest, BenchSpec, BloatRequest, ByEnvironment, ById, ByKind, CacheKey, Change, ChangeConfirm, ChangeDetail, ChangeList, ChangePlan, ComparePair, ConnectionReport, CostRequest, CreateIndexRequest, DatabaseActivity, DatabaseHealth, DatabaseIndexes, DatabasePools, DatabaseSizes, Deleted, DeletedItem, Described, Dotenv, DuetPreview, DuetRequest, EditOfChange, EditRequest, Empty, EnvCreate, EnvDuplicate, EnvUnlock, EnvUpdate, Environment, EnvironmentDraft, EnvironmentSummary, Finding, FoundService, Heatmap, HistoryRequest, HypopgUse, ImportedPlan, IndexAdvice, IndexBloat, IndexesRequest, JobStatus, JournalEntry, JournalList, KeyPage, KeyRequest, KeysRequest, KindDefaults, KneeRequest, MetricInfo, MetricSeen, Moved, Passphrase, PlanCheck, PlanImport, PlanRequest, PlanSave, PlannedEdit, PoolSizePreview, PoolSizeRequest, PoolSizing, ProveRequest, ReportContent, ReportFile, ReportPreview, ReportRename, ReportRequest, RequestCost, Run, RunHeatmap, RunHistory, RunList, RunRename, RunSeries, RunSummary, RunningBench, SavedPlan, SecretsStatus, SeriesInfo, SizesRequest, StatementDetail, StatementPlan, StatementRequest, Statements, StatementsRequest, StoredComparison, StoredKnee, TargetStatus, TestDraft, Text, TrackRecord, ValuePage, ValueRequest } from "./index";
 
 export interface Commands {
   "app.info": { req: Empty; res: AppInfo };
@@ -107,4 +107,9 @@ export interface Commands {
   "report.rename": { req: ReportRename; res: ReportFile };
   "report.delete": { req: ById; res: Deleted };
   "report.restore": { req: ById; res: ReportFile };
+  "cache.keys": { req: KeysRequest; res: KeyPage };
+  "cache.key": { req: KeyRequest; res: CacheKey };
+  "cache.value": { req: ValueRequest; res: ValuePage };
+  "cache.plan_edit": { req: EditRequest; res: PlannedEdit };
+  "cache.edit": { req: ById; res: EditOfChange };
 }
