@@ -477,3 +477,32 @@ async fn what_is_too_large_is_refused_or_said_beforehand() {
     let words = format!("{}{}{:?}", edit.title(), edit.statement(), edit);
     assert!(!words.contains("large"), "no name is in what is stored: {words}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_full_or_busy_is_said_to_be_so_and_nothing_is_written() {
+    let server = Redis::start().await.expect("Redis");
+    let mut c = patient(&server.url()).await;
+    let t = target(&server.url());
+    line(&mut c, "SET k old").await;
+    let edit = planned(&t, b"k", KeyEdit::Set { value: text("new"), seen: None }).await.expect("planned");
+    line(&mut c, "CONFIG SET maxmemory 1").await;
+    let error = apply(&t.0, None, &edit).await.expect_err("no room");
+    assert!(error.message.contains("out of memory"), "{error:?}");
+    line(&mut c, "CONFIG SET maxmemory 0").await;
+    line(&mut c, "CONFIG SET lua-time-limit 1").await;
+    let mut busy = patient(&server.url()).await;
+    let endless = tokio::spawn(async move {
+        let script = redis::cmd("EVAL").arg("while true do end").arg(0).exec_async(&mut busy).await;
+        script.expect_err("killed");
+    });
+    let is_busy = async || redis::cmd("PING").exec_async(&mut c.clone()).await.is_err_and(|e| e.code() == Some("BUSY"));
+    perfdeck_testkit::eventually(std::time::Duration::from_secs(10), is_busy).await;
+    let error = apply(&t.0, None, &edit).await.expect_err("busy");
+    assert!(error.message.contains("busy with a script") && error.retryable, "{error:?}");
+    line(&mut c, "SCRIPT KILL").await;
+    endless.await.expect("ended");
+    assert_eq!(shown(&line(&mut c, "GET k").await), "old", "nothing was written");
+    line(&mut c, "DEL k").await;
+    line(&mut c, "RPUSH k 1").await;
+    assert_eq!(apply(&t.0, None, &edit).await.expect_err("another type").code, ErrorCode::Conflict);
+}

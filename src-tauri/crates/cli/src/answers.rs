@@ -8,10 +8,10 @@ use perfdeck_engine::pool_size::PoolSizing;
 use perfdeck_engine::statements::Statements;
 use perfdeck_engine::{DeletedItem, StoredComparison, StoredKnee};
 use perfdeck_model::{
-    Blocking, CacheClients, CacheHeat, CacheMap, CacheSlowLog, Change, ConnectionReport, DatabaseActivity,
+    Blocking, CacheClients, CacheHeat, CacheKey, CacheMap, CacheSlowLog, Change, ConnectionReport, DatabaseActivity,
     DatabaseIndexes, DatabasePools, DatabaseSession, DatabaseSizes, Environment, EnvironmentSummary, IndexAdvice,
-    IndexBloat, JournalEntry, MapNamespace, OwnCost, PreparedTransaction, ReportFile, Run, RunSummary, StatementPlan,
-    TargetHealth, TargetStatus,
+    IndexBloat, JournalEntry, KeyRow, KeysMissing, MapNamespace, OwnCost, PreparedTransaction, ReportFile, Run,
+    RunSummary, StatementPlan, TargetHealth, TargetStatus, ValuePage,
 };
 use schemars::{JsonSchema, schema_for};
 use serde::Serialize;
@@ -232,6 +232,31 @@ pub(crate) struct Advice {
     pub(crate) advice: IndexAdvice,
 }
 
+/// `perfctl cache keys`: `perfdeck.cache_keys/1`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct CacheKeysListed {
+    pub(crate) schema: &'static str,
+    pub(crate) environment: String,
+    /// Keys that match, in the server's order, each once.
+    pub(crate) keys: Vec<KeyRow>,
+    /// Whether these are all of them: no limit was reached, and no server is missing.
+    pub(crate) complete: bool,
+    /// Share of the key space that was looked through, 0 to 1; `null` where it cannot be told.
+    pub(crate) progress: Option<f64>,
+    /// What is missing, and why.
+    pub(crate) missing: Vec<KeysMissing>,
+}
+
+/// `perfctl cache show`: `perfdeck.cache_key/1`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct CacheKeyShown {
+    pub(crate) schema: &'static str,
+    pub(crate) environment: String,
+    pub(crate) key: CacheKey,
+    /// A page of its value.
+    pub(crate) value: ValuePage,
+}
+
 /// `perfctl db bloat`: `perfdeck.bloat/1`.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Bloat {
@@ -408,6 +433,8 @@ pub(crate) fn write_schemas(dir: &Path) -> std::io::Result<()> {
         ("advice", schema_for!(Advice)),
         ("cache_map", schema_for!(MappedCache)),
         ("bloat", schema_for!(Bloat)),
+        ("cache_keys", schema_for!(CacheKeysListed)),
+        ("cache_key", schema_for!(CacheKeyShown)),
         ("statement_plan", schema_for!(Plans)),
         ("cost", schema_for!(Cost)),
         ("pool_size", schema_for!(PoolSize)),

@@ -104,6 +104,13 @@ fn forms(field: &str) -> Option<&'static [&'static str]> {
         | "SqlValue.text"
         | "CacheBenchSpec.prefix"
         | "CacheShare.command"
+        | "CacheBytes.text"
+        | "CacheBytes.base64"
+        | "KeyEdit.score"
+        | "KeyEdit.seen"
+        | "KeyEdit.id"
+        | "KeysRequest.after"
+        | "ValueAt.next"
         | "Passphrase.passphrase" => PLAIN,
         "AdviseRequest.queries" => {
             &["SELECT id FROM orders WHERE note = '@@'", "SELECT '@@", "@@", "SELECT $$@@$$ FROM t"]
@@ -125,6 +132,11 @@ fn forms(field: &str) -> Option<&'static [&'static str]> {
         | "IndexesRequest.standbys"
         | "IndexesRequest.table"
         | "BloatRequest.environment_id"
+        | "KeysRequest.environment_id"
+        | "KeyRequest.environment_id"
+        | "ValueRequest.environment_id"
+        | "EditRequest.environment_id"
+        | "KeySearch.kind"
         | "BloatRequest.index"
         | "PlanRequest.environment_id"
         | "CreateIndexRequest.environment_id"
@@ -312,6 +324,9 @@ fn of_kind(kind: &str) -> Value {
             json!({"kind": kind, "mix": [{"command": "GET", "weight": 1}], "prefix": "k:", "keys": 1, "value_size": 1,
                           "pace": pace})
         }
+        "set_score" => json!({ "kind": kind, "member": { "text": "m" }, "score": "1" }),
+        "set_field" => json!({ "kind": kind, "field": { "text": "f" }, "value": { "text": "v" } }),
+        "rename_field" => json!({ "kind": kind, "field": { "text": "f" }, "to": { "text": "g" } }),
         _ => json!({ "kind": kind }),
     }
 }
@@ -366,7 +381,7 @@ fn base(command: &str, url: &str, environment: &str, run: &str) -> Option<Value>
         "env.delete" | "env.restore" | "knee.delete" | "knee.restore" | "knee.get" | "cost.get" | "pool_size.get"
         | "comparison.get" | "comparison.delete" | "comparison.restore" | "plan.delete" | "job.get" | "job.cancel"
         | "job.dismiss" | "report.get" | "report.restore" | "changes.get" | "changes.check" | "changes.apply"
-        | "changes.keep" | "changes.undo" | "changes.discard" => {
+        | "changes.keep" | "changes.undo" | "changes.discard" | "cache.edit" => {
             json!({ "id": "nothing" })
         }
         "env.defaults" => json!({ "kind": "staging" }),
@@ -383,6 +398,11 @@ fn base(command: &str, url: &str, environment: &str, run: &str) -> Option<Value>
         }
         "cache.clients" => json!({ "environment_id": environment, "all": false }),
         "cache.measure_heat" => json!({ "environment_id": environment, "method": "lfu", "seconds": null }),
+        "cache.keys" => json!({ "environment_id": environment, "search": {}, "after": null }),
+        "cache.key" | "cache.value" => json!({ "environment_id": environment, "key": { "text": "k" } }),
+        "cache.plan_edit" => {
+            json!({ "environment_id": environment, "key": { "text": "k" }, "edit": { "kind": "delete" } })
+        }
         "db.activity" => json!({ "environment_id": environment, "at_ms": null }),
         "db.statements" => json!({"environment_id": environment, "from_ms": 0.0, "to_ms": 1.0}),
         "db.statement" => json!({"environment_id": environment, "key": "nothing", "from_ms": 0.0, "to_ms": 1.0}),

@@ -3,6 +3,7 @@ mod activity;
 mod advice;
 mod asked;
 mod bindings;
+mod cache_keys;
 mod cache_map;
 mod changes_servers;
 mod comparable;

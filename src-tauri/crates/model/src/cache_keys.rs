@@ -312,7 +312,7 @@ pub enum ValueAt {
 /// What is edited, with what was seen of it. `seen` is the value as it was when a person opened it: another one by now is a
 /// conflict, and nothing is written. Without `seen` it is what the server has when the edit is planned.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS, schemars::JsonSchema)]
-#[serde(tag = "edit", rename_all = "snake_case", deny_unknown_fields)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum KeyEdit {
     /// Gives a string another value, or makes one that is not there.
     Set {

@@ -1,6 +1,6 @@
 // Generated from the commands' tables; do not edit. `cargo xtask bindings` renews it.
 import type { Columns } from "../columns";
-import type { ActivityRequest, AddressInfo, AdviseRequest, AllowHypopg, AppInfo, Baseline, BaselineSet, BenchPreview, BenchRequest, BenchSpec, BloatRequest, ByEnvironment, ById, ByKind, CacheMap, CacheMapControl, CacheMapPage, CacheMapPart, CacheMapRequest, Change, ChangeConfirm, ChangeDetail, ChangeList, ChangePlan, ComparePair, ConnectionReport, CostRequest, CreateIndexRequest, DatabaseActivity, DatabaseHealth, DatabaseIndexes, DatabasePools, DatabaseSizes, Deleted, DeletedItem, Described, Dotenv, DuetPreview, DuetRequest, Empty, EnvCreate, EnvDuplicate, EnvUnlock, EnvUpdate, Environment, EnvironmentDraft, EnvironmentSummary, Finding, FoundService, Heatmap, HistoryRequest, HypopgUse, ImportedPlan, IndexAdvice, IndexBloat, IndexesRequest, Invalidation, InvalidationPause, InvalidationPlan, JobStatus, JournalEntry, JournalList, KindDefaults, KneeRequest, MetricInfo, MetricSeen, Moved, Passphrase, PlanCheck, PlanImport, PlanRequest, PlanSave, PoolSizePreview, PoolSizeRequest, PoolSizing, ProveRequest, ReportContent, ReportFile, ReportPreview, ReportRename, ReportRequest, RequestCost, Run, RunHeatmap, RunHistory, RunList, RunRename, RunSeries, RunSummary, RunningBench, SavedPlan, SecretsStatus, SeriesInfo, SizesRequest, StatementDetail, StatementPlan, StatementRequest, Statements, StatementsRequest, StoredComparison, StoredKnee, TargetHealth, TargetStatus, TestDraft, Text, TrackRecord } from "./index";
+import type { ActivityRequest, AddressInfo, AdviseRequest, AllowHypopg, AppInfo, Baseline, BaselineSet, BenchPreview, BenchRequest, BenchSpec, BloatRequest, ByEnvironment, ById, ByKind, CacheKey, CacheMap, CacheMapControl, CacheMapPage, CacheMapPart, CacheMapRequest, Change, ChangeConfirm, ChangeDetail, ChangeList, ChangePlan, ComparePair, ConnectionReport, CostRequest, CreateIndexRequest, DatabaseActivity, DatabaseHealth, DatabaseIndexes, DatabasePools, DatabaseSizes, Deleted, DeletedItem, Described, Dotenv, DuetPreview, DuetRequest, EditOfChange, EditRequest, Empty, EnvCreate, EnvDuplicate, EnvUnlock, EnvUpdate, Environment, EnvironmentDraft, EnvironmentSummary, Finding, FoundService, Heatmap, HistoryRequest, HypopgUse, ImportedPlan, IndexAdvice, IndexBloat, IndexesRequest, Invalidation, InvalidationPause, InvalidationPlan, JobStatus, JournalEntry, JournalList, KeyPage, KeyRequest, KeysRequest, KindDefaults, KneeRequest, MetricInfo, MetricSeen, Moved, Passphrase, PlanCheck, PlanImport, PlanRequest, PlanSave, PlannedEdit, PoolSizePreview, PoolSizeRequest, PoolSizing, ProveRequest, ReportContent, ReportFile, ReportPreview, ReportRename, ReportRequest, RequestCost, Run, RunHeatmap, RunHistory, RunList, RunRename, RunSeries, RunSummary, RunningBench, SavedPlan, SecretsStatus, SeriesInfo, SizesRequest, StatementDetail, StatementPlan, StatementRequest, Statements, StatementsRequest, StoredComparison, StoredKnee, TargetHealth, TargetStatus, TestDraft, Text, TrackRecord, ValuePage, ValueRequest } from "./index";
 
 export interface Commands {
   "app.info": { req: Empty; res: AppInfo };
@@ -107,10 +107,5 @@ export interface Commands {
   "report.rename": { req: ReportRename; res: ReportFile };
   "report.delete": { req: ById; res: Deleted };
   "report.restore": { req: ById; res: ReportFile };
-  "cache.map": { req: CacheMapRequest; res: JobStatus };
-  "cache.map_state": { req: CacheMapPart; res: CacheMapPage | null };
-  "cache.map_control": { req: CacheMapControl; res: CacheMap | null };
-  "cache.plan_invalidation": { req: InvalidationPlan; res: Invalidation };
-  "cache.invalidation": { req: ById; res: Invalidation };
-  "cache.pause_invalidation": { req: InvalidationPause; res: Invalidation };
+import type { CacheMapRequest, JobStatus, KeyPage, KeysRequest, req, res } from "./index";
 }

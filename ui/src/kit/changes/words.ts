@@ -10,6 +10,7 @@ const KINDS: Readonly<Record<string, string>> = {
   hide_index: 'Index',
   cancel_statement: 'Statement',
   terminate_session: 'Session',
+  cache_edit: 'Key',
 };
 
 /** What is altered, in a word; of a kind that this window does not know, its name. */
@@ -21,6 +22,7 @@ const PLANS: Readonly<Record<string, string>> = {
   hide_index: 'Hide an index',
   cancel_statement: 'Cancel a statement',
   terminate_session: 'Terminate a session',
+  cache_edit: 'Edit a key',
 };
 /** What planning a kind is about. */
 export const planWord = (kind: string): string => PLANS[kind] ?? `Change of the kind ${kind.replaceAll('_', ' ')}`;

@@ -68,9 +68,6 @@ impl Totals {
     }
 }
 
-/// Namespaces that are told in short within another one.
-const PARTS: usize = 6;
-
 /// Namespaces of a page, and what is not on it.
 pub(crate) struct Page {
     pub(crate) namespaces: Vec<MapNamespace>,

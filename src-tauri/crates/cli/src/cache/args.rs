@@ -3,6 +3,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
+pub(crate) use super::keys::{DeleteArgs, ExpireArgs, KeysArgs, SetArgs, ShowArgs};
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum CacheCommand {
     /// Check the health: reachable, latency, memory and policy, evictions, replication, persistence, connections, slow commands
@@ -27,6 +29,22 @@ pub(crate) enum CacheCommand {
     /// Reads only. The pace is held to a tenth of a core of the server and 2 ms of added latency. Every figure says how sure it is:
     /// exact, between two bounds (95 %), or a lower bound. Exit codes: 0 all keys were read, 4 the map is unfinished or it was stopped.
     Map(MapArgs),
+    /// Keys by pattern, with type, expiry and memory
+    ///
+    /// Servers are walked with SCAN, a few hundred keys at a time; nothing is fetched of the values. Exits with 4 when a server, or
+    /// something about a key, is missing.
+    Keys(KeysArgs),
+    /// One key: type, expiry, memory, use, and the first page of its value
+    Show(ShowArgs),
+    /// Edit a value: a string, a field of a hash, an element of a list, or a score of a sorted set
+    ///
+    /// Everything else stays: expiries, order, duplicates. It is written only if the server still has what it had when the edit was
+    /// planned. It is a change that `perfctl changes undo` takes back.
+    Set(SetArgs),
+    /// Change when a key expires, as a change that can be undone
+    Expire(ExpireArgs),
+    /// Remove a key, as a change that can be undone unless the key takes more than 1 MiB
+    Delete(DeleteArgs),
 }
 
 #[derive(Debug, Args)]

@@ -2,7 +2,9 @@
 pub(crate) mod args;
 mod clients;
 mod hot;
+mod keys;
 mod map;
+mod shown;
 mod slowlog;
 
 use std::sync::Arc;
@@ -30,12 +32,24 @@ pub(crate) async fn run(engine: &Arc<Engine>, command: &CacheCommand, source: &S
         CacheCommand::Slowlog(args) => slowlog::slowlog(engine, args, source, json).await,
         CacheCommand::Clients(args) => clients::clients(engine, args, source, json).await,
         CacheCommand::Hot(args) => hot::hot(engine, args, source, json).await,
+        CacheCommand::Keys(args) => keys::list(engine, args, source, json).await,
+        CacheCommand::Show(args) => keys::show(engine, args, source, json).await,
+        CacheCommand::Set(args) => keys::set(engine, args, source, json).await,
+        CacheCommand::Expire(args) => keys::expire(engine, args, source, json).await,
+        CacheCommand::Delete(args) => keys::delete(engine, args, source, json).await,
     }
 }
 
 /// Whether a command ends by itself when it is asked to, with what it has so far.
 pub(crate) fn stops_itself(command: &CacheCommand) -> bool {
-    matches!(command, CacheCommand::Hot(_) | CacheCommand::Map(_))
+    matches!(
+        command,
+        CacheCommand::Hot(_)
+            | CacheCommand::Map(_)
+            | CacheCommand::Set(_)
+            | CacheCommand::Expire(_)
+            | CacheCommand::Delete(_)
+    )
 }
 
 /// Says what is not known and what shows it; whether any of it could be known.
