@@ -3,6 +3,7 @@ mod activity;
 mod advice;
 mod asked;
 mod bindings;
+mod cache_look;
 mod changes_servers;
 mod comparable;
 mod findings;

@@ -1,6 +1,6 @@
 //! Caches: what is in them, and changes of it.
 pub(crate) mod door;
-pub mod look;
+pub(crate) mod look;
 
 /// What is kept of caches while Perfdeck runs.
 #[derive(Default)]
