@@ -1,7 +1,7 @@
 // What the logs of a cache's servers say in words, and the columns of their list.
 import type { CacheSlowEntry, CacheSlowLog } from '../../../backend/types';
 import { bytes, DASH, integer, plural, seconds } from '../../../kit/figures';
-import { dayTime } from '../../../kit/format';
+import { clock, dayTime } from '../../../kit/format';
 import type { Column } from '../../../kit/list';
 import type { Said } from '../said';
 
@@ -38,14 +38,8 @@ export function verdict(log: CacheSlowLog): Said {
   const slow = log.entries.filter((e) => e.seconds !== null);
   const longest = slow.reduce<CacheSlowEntry | null>((most, e) => ((e.seconds ?? 0) > (most?.seconds ?? -1) ? e : most), null);
   const large = log.entries.length - slow.length;
-  const also =
-    large > 0 ? `, ${plural(large, 'large request or reply').replace('replys', 'replies').replace('request or', 'requests or')}` : '';
-  if (!longest)
-    return {
-      strong: `${plural(log.entries.length, 'entry').replace('entrys', 'entries')}`,
-      rest: 'of large requests and replies',
-      support,
-    };
+  const also = large > 0 ? ` and ${integer(large)} of large size` : '';
+  if (!longest) return { strong: `${plural(large, 'command')} of large size,`, rest: 'and none that took long', support };
   return {
     strong: `${plural(slow.length, 'slow command')}${also},`,
     rest: `the longest took ${seconds(longest.seconds ?? 0)}: ${longest.command}`,
@@ -58,7 +52,15 @@ export function columnsOf(log: CacheSlowLog): readonly Column<CacheSlowEntry>[] 
   const several = new Set(log.entries.map((e) => e.node)).size > 1;
   const has = (of: (e: CacheSlowEntry) => unknown): boolean => log.entries.some((e) => of(e) !== null);
   const all: (Column<CacheSlowEntry> | null)[] = [
-    { key: 'at', label: 'at', text: (e) => dayTime(e.at_ms), sort: (e) => e.at_ms, numeric: true, moment: true, width: 132 },
+    {
+      key: 'at',
+      label: 'at',
+      text: (e) => `${dayTime(e.at_ms)}${clock(e.at_ms).slice(5)}`,
+      sort: (e) => e.at_ms,
+      numeric: true,
+      moment: true,
+      width: 148,
+    },
     log.sizes ? { key: 'kind', label: 'what', text: kindWord, sort: kindWord, width: 108, soft: true } : null,
     {
       key: 'took',
