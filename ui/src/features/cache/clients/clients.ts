@@ -14,10 +14,10 @@ const STATES = {
   closing: 'closing',
   normal: '',
 } as const;
-export const stateWord = (c: CacheClient): string => STATES[c.state];
+/** Perfdeck's own are marked. */
+export const stateWord = (c: CacheClient): string => (c.ours ? "Perfdeck's" : STATES[c.state]);
 export const keyOf = (c: CacheClient): string => `${c.node} ${c.id}`;
-/** Its name; Perfdeck's own are marked. */
-export const nameOf = (c: CacheClient): string => (c.ours ? `Perfdeck (${c.name ?? ''})` : (c.name ?? DASH));
+export const nameOf = (c: CacheClient): string => c.name ?? DASH;
 const orDash = (n: number | null, say: (n: number) => string): string => (n === null ? DASH : say(n));
 
 /** The sentence of the page. */
