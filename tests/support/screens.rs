@@ -15,6 +15,8 @@ pub(crate) const SCREENS: &[&str] = &[
     "database/plan",
     "database/size",
     "cache",
+    "cache/slowlog",
+    "cache/clients",
     "gateway",
     "benchmarks",
     "benchmarks/new",

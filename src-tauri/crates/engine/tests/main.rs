@@ -4,6 +4,7 @@ mod advice;
 mod asked;
 mod bindings;
 mod cache_keys;
+mod cache_look;
 mod cache_map;
 mod changes_servers;
 mod comparable;

@@ -1,30 +1,17 @@
-// Cache: comes later.
-import type { Feature } from '../../kit/feature';
+// The cache: what it holds and does, in parts with addresses of their own.
+import type { Feature, Tab } from '../../kit/feature';
+
+const TABS: readonly Tab[] = [
+  { path: '/cache', title: 'Map', lanes: true },
+  { path: '/cache/slowlog', title: 'Slow log' },
+  { path: '/cache/clients', title: 'Clients' },
+];
 
 export const feature: Feature = {
   path: '/cache',
   title: 'Cache',
+  tabs: TABS,
+  knows: (path) => TABS.some((tab) => tab.path === path),
   rail: { icon: 'grid', key: 'c' },
-  later: {
-    sentence: 'The map of key namespaces by memory, and invalidation with preview and undo, will be here.',
-    bands: [
-      {
-        name: 'Namespaces',
-        needs: 'needs Redis or Valkey',
-        lanes: [
-          ['Memory', 'by namespace'],
-          ['Keys', 'with and without expiry'],
-          ['Expiry', 'distribution'],
-        ],
-      },
-      {
-        name: 'Commands',
-        needs: 'needs the slow log',
-        lanes: [
-          ['Slow', 'longest first'],
-          ['Hits', 'by namespace'],
-        ],
-      },
-    ],
-  },
+  load: () => import('./index.svelte'),
 };

@@ -1,5 +1,6 @@
 //! `perfctl` as a program: its contract is stdout, stderr and the exit code.
 mod bench;
+mod caches;
 mod databases;
 mod environments;
 mod guards;

@@ -1,14 +1,7 @@
 // What pools and health say in words: the sentence of the page, the cells of a pool, the legends of its figures.
-import type {
-  ApplicationPool,
-  CheckState,
-  TargetHealth,
-  DatabasePools,
-  HealthCheck,
-  OwnPool,
-  SessionStates,
-} from '../../../backend/types';
+import type { ApplicationPool, TargetHealth, DatabasePools, OwnPool, SessionStates } from '../../../backend/types';
 import { DASH, format, integer, plural, seconds } from '../../../kit/figures';
+import { of, checks, named } from '../../../kit/health/health';
 import type { Said } from '../said';
 
 /** What a session or a place of a pool is drawn as. */
@@ -34,18 +27,12 @@ export const placesOf = ({ in_use, idle, open, size, max_overflow }: OwnPool): R
 
 export const inUse = (s: SessionStates): number => s.lock_wait + s.active + s.idle_in_transaction;
 const total = (pools: readonly ApplicationPool[], of: (p: ApplicationPool) => number): number => pools.reduce((sum, p) => sum + of(p), 0);
-/** Several with the irregular plural of what is checked. */
-const checks = (n: number): string => (n === 1 ? '1 check' : `${integer(n)} checks`);
-const named = (all: readonly HealthCheck[]): string => all.map((c) => c.title).join(', ');
 
 /** What an application calls itself; one without a name has its user's. */
 export const nameOf = (p: ApplicationPool): string =>
   p.application ?? (p.users.length > 0 ? `${p.users.join(', ')} (no application name)` : 'no application name');
 /** Tells two of them apart. */
 export const keyOf = (p: ApplicationPool): string => `${p.application ?? ''}\n${p.address ?? ''}`;
-
-export const of = (health: TargetHealth | null, state: CheckState): HealthCheck[] =>
-  (health?.checks ?? []).filter((c) => c.state === state);
 
 /** Clients that wait at the pooler, and the longest wait in seconds. */
 export function waitingOf(pools: DatabasePools): { clients: number; longestS: number } | null {
@@ -184,15 +171,3 @@ export function figuresOfOwn(p: OwnPool): Figure[] {
     { name: 'recycled at', value: seconds(p.recycle_s), about: 'Age at which a connection is replaced at its next check-out' },
   ];
 }
-
-/** What a check is judged by, in words. */
-export function limitOf(check: HealthCheck): string {
-  const t = check.threshold;
-  if (!t || !check.unit) return '';
-  const unit = check.unit;
-  const above = (name: string, limit: number | null): string[] => (limit === null ? [] : [`${name} above ${format(limit, unit)}`]);
-  return [...above('warning', t.warning), ...above('failing', t.failing)].join(', ');
-}
-/** Its value; what is a state has none, and what is not known is a dash. */
-export const valueOf = (check: HealthCheck): string =>
-  check.unit ? format(check.value, check.unit) : check.state === 'unknown' ? DASH : '';

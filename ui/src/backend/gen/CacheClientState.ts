@@ -1,0 +1,2 @@
+
+export type CacheClientState = "blocked" | "monitor" | "replica" | "primary" | "subscribed" | "transaction" | "closing" | "normal";

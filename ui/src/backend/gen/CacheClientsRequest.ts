@@ -1,0 +1,2 @@
+
+export type CacheClientsRequest = { environment_id: string, all: boolean, };

@@ -1,0 +1,2 @@
+
+export type CacheDoctor = { node: string, words: string, };

@@ -1,0 +1,2 @@
+
+export type CacheErrorCount = { code: string, count: number, };

@@ -1,0 +1,2 @@
+
+export type CacheHeatMethod = "lfu" | "monitor";

@@ -1,0 +1,2 @@
+
+export type CacheHotKey = { name: string, uses: number, };

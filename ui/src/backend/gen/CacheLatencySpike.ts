@@ -1,0 +1,2 @@
+
+export type CacheLatencySpike = { at_ms: number, seconds: number, };

@@ -1,0 +1,2 @@
+
+export type CacheLink = { address: string, up: boolean, syncing: boolean, silent_s: number | null, };

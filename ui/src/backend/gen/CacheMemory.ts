@@ -1,0 +1,2 @@
+
+export type CacheMemory = { used_bytes: number | null, peak_bytes: number | null, limit_bytes: number | null, policy: string | null, system_bytes: number | null, dataset_bytes: number | null, clients_bytes: number | null, replication_bytes: number | null, scripts_bytes: number | null, resident_bytes: number | null, fragmentation: number | null, fragmentation_bytes: number | null, allocator: string | null, };

@@ -1,0 +1,2 @@
+
+export type CacheSizeBucket = { from: number, keys: number, };

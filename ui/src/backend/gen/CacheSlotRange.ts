@@ -1,0 +1,2 @@
+
+export type CacheSlotRange = { from: number, to: number, };

@@ -1,0 +1,2 @@
+
+export type CacheSlowKind = "slow" | "large_request" | "large_reply";

@@ -1,0 +1,2 @@
+
+export type CacheUnknown = { part: string, reason: string, grant: string | null, fix: string | null, };

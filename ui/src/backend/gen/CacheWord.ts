@@ -1,0 +1,3 @@
+import type { CacheWordKind } from "./CacheWordKind";
+
+export type CacheWord = { kind: CacheWordKind, text: string, bytes: number, };

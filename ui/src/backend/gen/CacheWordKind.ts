@@ -1,0 +1,2 @@
+
+export type CacheWordKind = "word" | "key" | "hidden";
