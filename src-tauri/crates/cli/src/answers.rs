@@ -9,8 +9,8 @@ use perfdeck_engine::statements::Statements;
 use perfdeck_engine::{DeletedItem, StoredComparison, StoredKnee};
 use perfdeck_model::{
     Blocking, Change, ConnectionReport, DatabaseActivity, DatabaseHealth, DatabaseIndexes, DatabasePools,
-    DatabaseSession, DatabaseSizes, Environment, EnvironmentSummary, IndexAdvice, IndexBloat, JournalEntry, OwnCost,
-    PreparedTransaction, ReportFile, Run, RunSummary, StatementPlan, TargetStatus,
+    DatabaseSession, DatabaseSizes, Environment, EnvironmentSummary, IndexAdvice, IndexBloat, Invalidation,
+    JournalEntry, OwnCost, PreparedTransaction, ReportFile, Run, RunSummary, StatementPlan, TargetStatus,
 };
 use schemars::{JsonSchema, schema_for};
 use serde::Serialize;
@@ -247,6 +247,20 @@ pub(crate) struct OneChange {
     pub(crate) change: Change,
 }
 
+/// `perfctl cache invalidate` and `undo`: `perfdeck.invalidation/1`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct OneInvalidation {
+    pub(crate) schema: &'static str,
+    /// Identifier that `perfctl cache undo` takes; `null` when nothing undoes it.
+    pub(crate) undo_id: Option<String>,
+    /// Keys that matched; before it was applied those that are predicted.
+    pub(crate) matched: f64,
+    /// Keys that were removed, or set to expire; `null` before.
+    pub(crate) removed: Option<f64>,
+    #[serde(flatten)]
+    pub(crate) invalidation: Invalidation,
+}
+
 /// `perfctl report`: `perfdeck.report_file/1`.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Written {
@@ -348,6 +362,7 @@ pub(crate) fn write_schemas(dir: &Path) -> std::io::Result<()> {
         ("restored", schema_for!(Restored)),
         ("changes", schema_for!(Changes)),
         ("change", schema_for!(OneChange)),
+        ("invalidation", schema_for!(OneInvalidation)),
         ("run", schema_for!(Run)),
         ("runs", schema_for!(Runs)),
         ("report_file", schema_for!(Written)),
