@@ -26,18 +26,23 @@ pub(crate) fn bench(options: &Options) -> Outcome {
     let area = options.rest.first().map(String::as_str);
     let Some(
         area @ ("startup" | "monitor" | "ui" | "ui-load" | "ui-lists" | "http" | "pacing" | "sql" | "database"
-        | "cache-load" | "advisor"),
+        | "cache-load" | "cache-take" | "advisor"),
     ) = area
     else {
         return Err(Failure::with_code(
             2,
-            "name an area: startup, monitor, ui, ui-load, ui-lists, http, pacing, sql, database, cache-load or advisor",
+            "name an area: startup, monitor, ui, ui-load, ui-lists, http, pacing, sql, database, cache-load, cache-take or advisor",
         ));
     };
     // It needs neither a window nor the programs.
     if area == "advisor" {
         setup::packages(&[Need::Build, Need::Tests], options)?;
         return advisor::advisor(options);
+    }
+    if area == "cache-take" {
+        setup::packages(&[Need::Build, Need::Tests], options)?;
+        let mut bench = crate::process::cargo();
+        return crate::process::run(bench.args(["bench", "--workspace", "--bench", "take"]));
     }
     let mut needs = vec![Need::Build, Need::Window, Need::Tests];
     if area == "http" {

@@ -12,8 +12,8 @@ use perfdeck_cache::take::{
     take_from_memory,
 };
 use perfdeck_model::{
-    Address, ApiError, CacheBytes, CacheMode, CacheTarget, InvalidationOf, NamespacePart, RestoredKeys, SecretSource,
-    Sensitive, TakenKeys,
+    Address, ApiError, CacheBytes, CacheMode, CacheNamespace, CacheTarget, InvalidationOf, NamespacePart, RestoredKeys,
+    SecretSource, Sensitive, TakenKeys,
 };
 use perfdeck_testkit::{Redis, RedisCluster};
 
@@ -140,7 +140,10 @@ async fn no_more_than_the_namespace_is_taken_whatever_its_characters_mean() {
         server.execute(&["SET", key, "v"]).await.expect("a key");
     }
     let place = Place::of(&server);
-    let of = InvalidationOf::Namespace { parts: vec![part("a[b]*?"), NamespacePart::Id], delimiter: ":".into() };
+    let of = InvalidationOf::Namespace(CacheNamespace {
+        parts: vec![part("a[b]*?"), NamespacePart::Id],
+        delimiter: ":".into(),
+    });
     let meant = Meant::of(&of).expect("a namespace");
     let (counts, done) = place.take(place.order(&meant)).await;
     done.expect("taken");

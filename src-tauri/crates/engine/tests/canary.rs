@@ -104,6 +104,9 @@ fn forms(field: &str) -> Option<&'static [&'static str]> {
         | "SqlValue.text"
         | "CacheBenchSpec.prefix"
         | "CacheShare.command"
+        | "CacheBytes.text"
+        | "CacheBytes.base64"
+        | "CacheNamespace.delimiter"
         | "Passphrase.passphrase" => PLAIN,
         "AdviseRequest.queries" => {
             &["SELECT id FROM orders WHERE note = '@@'", "SELECT '@@", "@@", "SELECT $$@@$$ FROM t"]
@@ -159,6 +162,9 @@ fn forms(field: &str) -> Option<&'static [&'static str]> {
         | "ChangePlan.object"
         | "ChangeConfirm.id"
         | "ChangeConfirm.confirm"
+        | "ChangeConfirm.agree"
+        | "InvalidationPlan.environment_id"
+        | "InvalidationPause.id"
         | "ProveRequest.change_id"
         | "ProveRequest.confirm"
         | "ComparePair.a"
@@ -362,7 +368,7 @@ fn base(command: &str, url: &str, environment: &str, run: &str) -> Option<Value>
         "env.delete" | "env.restore" | "knee.delete" | "knee.restore" | "knee.get" | "cost.get" | "pool_size.get"
         | "comparison.get" | "comparison.delete" | "comparison.restore" | "plan.delete" | "job.get" | "job.cancel"
         | "job.dismiss" | "report.get" | "report.restore" | "changes.get" | "changes.check" | "changes.apply"
-        | "changes.keep" | "changes.undo" | "changes.discard" => {
+        | "changes.keep" | "changes.undo" | "changes.discard" | "cache.invalidation" => {
             json!({ "id": "nothing" })
         }
         "env.defaults" => json!({ "kind": "staging" }),
@@ -387,6 +393,10 @@ fn base(command: &str, url: &str, environment: &str, run: &str) -> Option<Value>
         "db.plan_index" => json!({ "environment_id": environment, "advice_id": null,
             "index": { "table": "public.orders", "keys": [{ "of": { "column": "id" } }] } }),
         "db.plan" => json!({ "environment_id": environment, "statement": "SELECT 1" }),
+        "cache.plan_invalidation" => {
+            json!({ "environment_id": environment, "spec": { "of": { "pattern": { "text": "x:*" } } } })
+        }
+        "cache.pause_invalidation" => json!({ "id": "nothing", "paused": false }),
         "db.prove" => json!({ "change_id": "nothing", "statements": ["SELECT 1"], "confirm": null }),
         "monitor.history" => json!({"environment_id": environment, "from_ms": 0.0, "to_ms": 1.0, "width_px": 10}),
         "bench.preview" | "bench.start" => json!({ "spec": http }),
