@@ -26,20 +26,24 @@ pub(crate) fn bench(options: &Options) -> Outcome {
     let area = options.rest.first().map(String::as_str);
     let Some(
         area @ ("startup" | "monitor" | "ui" | "ui-load" | "ui-lists" | "http" | "pacing" | "sql" | "database"
-        | "cache-load" | "cache-aside" | "cache-map" | "advisor"),
+        | "cache-load" | "cache-aside" | "cache-map" | "cache-take" | "advisor"),
     ) = area
     else {
         return Err(Failure::with_code(
             2,
-            "name an area: startup, monitor, ui, ui-load, ui-lists, http, pacing, sql, database, cache-load, cache-aside, cache-map or advisor",
+            "name an area: startup, monitor, ui, ui-load, ui-lists, http, pacing, sql, database, cache-load, cache-aside, cache-map, cache-take or advisor",
         ));
     };
     // They need neither a window nor the programs.
-    if let "advisor" | "cache-aside" | "cache-map" = area {
+    if let "advisor" | "cache-aside" | "cache-map" | "cache-take" = area {
         setup::packages(&[Need::Build, Need::Tests], options)?;
         return match area {
             "advisor" => advisor::advisor(options),
             "cache-aside" => cache_aside(),
+            "cache-take" => {
+                let mut bench = crate::process::cargo();
+                crate::process::run(bench.args(["bench", "--workspace", "--bench", "take"]))
+            }
             _ => data::cache_map(options),
         };
     }

@@ -7,10 +7,13 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use perfdeck_cache::take::{FileKey, Meant, Order, Snapshot, Watch, restore, survey, take};
+use perfdeck_cache::take::{
+    FileKey, Meant, MemoryKept, Order, Snapshot, Watch, put_back, restore, survey, survey_memory, take,
+    take_from_memory,
+};
 use perfdeck_model::{
-    Address, ApiError, CacheBytes, CacheMode, CacheTarget, InvalidationOf, NamespacePart, RestoredKeys, SecretSource,
-    Sensitive, TakenKeys,
+    Address, ApiError, CacheBytes, CacheMode, CacheNamespace, CacheTarget, InvalidationOf, NamespacePart, RestoredKeys,
+    SecretSource, Sensitive, TakenKeys,
 };
 use perfdeck_testkit::{Redis, RedisCluster};
 
@@ -137,7 +140,10 @@ async fn no_more_than_the_namespace_is_taken_whatever_its_characters_mean() {
         server.execute(&["SET", key, "v"]).await.expect("a key");
     }
     let place = Place::of(&server);
-    let of = InvalidationOf::Namespace { parts: vec![part("a[b]*?"), NamespacePart::Id], delimiter: ":".into() };
+    let of = InvalidationOf::Namespace(CacheNamespace {
+        parts: vec![part("a[b]*?"), NamespacePart::Id],
+        delimiter: ":".into(),
+    });
     let meant = Meant::of(&of).expect("a namespace");
     let (counts, done) = place.take(place.order(&meant)).await;
     done.expect("taken");
@@ -163,4 +169,27 @@ async fn no_more_than_the_namespace_is_taken_whatever_its_characters_mean() {
         "{counts:?}"
     );
     assert!(place.folder.path().join("one.keys").exists(), "it is kept");
+}
+
+#[tokio::test]
+async fn the_cache_of_this_process_gives_back_what_was_taken_out() {
+    let cache = perfdeck_cache::MemoryCache::new(1 << 20);
+    for i in 0..40 {
+        cache.set(&format!("user:{i}"), vec![i as u8; 10], (i % 2 == 0).then(|| Duration::from_secs(600))).await;
+    }
+    cache.set("page:1", *b"other", None).await;
+    let meant = pattern_of("user:*");
+    let (found, seen) = survey_memory(&cache, &meant);
+    assert_eq!((found.looked_at, found.ttl.never, found.ttl.hour), (40, 20, 20), "{found:?}");
+    assert_eq!(seen.examples.len(), 40, "names");
+    let mut kept = MemoryKept::default();
+    let taken = take_from_memory(&cache, &meant, false, &mut kept).await.expect("taken");
+    assert_eq!((taken.removed, taken.survivors), (40.0, Some(0.0)), "{taken:?}");
+    assert!(cache.get("user:3").await.is_none() && cache.get("page:1").await.is_some(), "those and no others");
+    cache.set("user:3", *b"new", None).await;
+    let back = put_back(&cache, &kept).await;
+    assert_eq!((back.restored, back.recreated), (39.0, 1.0), "{back:?}");
+    assert_eq!(cache.get("user:3").await.as_deref(), Some(&b"new"[..]), "what was written meanwhile stays");
+    assert_eq!(cache.get("user:4").await.as_deref(), Some(&[4; 10][..]), "the value");
+    assert_eq!(survey_memory(&cache, &meant).0.ttl.hour, 20, "and what expires still does");
 }

@@ -10,8 +10,8 @@ use perfdeck_engine::{DeletedItem, StoredComparison, StoredKnee};
 use perfdeck_model::{
     Blocking, CacheClients, CacheHeat, CacheKey, CacheMap, CacheSlowLog, Change, ConnectionReport, DatabaseActivity,
     DatabaseIndexes, DatabasePools, DatabaseSession, DatabaseSizes, Environment, EnvironmentSummary, IndexAdvice,
-    IndexBloat, JournalEntry, KeyRow, KeysMissing, MapNamespace, OwnCost, PreparedTransaction, ReportFile, Run,
-    RunSummary, StatementPlan, TargetHealth, TargetStatus, ValuePage,
+    IndexBloat, Invalidation, JournalEntry, KeyRow, KeysMissing, MapNamespace, OwnCost, PreparedTransaction,
+    ReportFile, Run, RunSummary, StatementPlan, TargetHealth, TargetStatus, ValuePage,
 };
 use schemars::{JsonSchema, schema_for};
 use serde::Serialize;
@@ -338,6 +338,20 @@ pub(crate) struct OneChange {
     pub(crate) change: Change,
 }
 
+/// `perfctl cache invalidate` and `undo`: `perfdeck.invalidation/1`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct OneInvalidation {
+    pub(crate) schema: &'static str,
+    /// Identifier that `perfctl cache undo` takes; `null` when nothing undoes it.
+    pub(crate) undo_id: Option<String>,
+    /// Keys that matched; before it was applied those that are predicted.
+    pub(crate) matched: f64,
+    /// Keys that were removed, or set to expire; `null` before.
+    pub(crate) removed: Option<f64>,
+    #[serde(flatten)]
+    pub(crate) invalidation: Invalidation,
+}
+
 /// `perfctl report`: `perfdeck.report_file/1`.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Written {
@@ -445,6 +459,7 @@ pub(crate) fn write_schemas(dir: &Path) -> std::io::Result<()> {
         ("restored", schema_for!(Restored)),
         ("changes", schema_for!(Changes)),
         ("change", schema_for!(OneChange)),
+        ("invalidation", schema_for!(OneInvalidation)),
         ("run", schema_for!(Run)),
         ("runs", schema_for!(Runs)),
         ("report_file", schema_for!(Written)),

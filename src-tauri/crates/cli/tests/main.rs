@@ -1,5 +1,6 @@
 //! All tests of the crate from outside, as one program.
 mod cache_map;
+mod cache_take;
 mod canary;
 mod changes;
 mod judged;

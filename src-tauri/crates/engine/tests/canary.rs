@@ -111,6 +111,7 @@ fn forms(field: &str) -> Option<&'static [&'static str]> {
         | "KeyEdit.id"
         | "KeysRequest.after"
         | "ValueAt.next"
+        | "CacheNamespace.delimiter"
         | "Passphrase.passphrase" => PLAIN,
         "AdviseRequest.queries" => {
             &["SELECT id FROM orders WHERE note = '@@'", "SELECT '@@", "@@", "SELECT $$@@$$ FROM t"]
@@ -175,6 +176,9 @@ fn forms(field: &str) -> Option<&'static [&'static str]> {
         | "ChangePlan.object"
         | "ChangeConfirm.id"
         | "ChangeConfirm.confirm"
+        | "ChangeConfirm.agree"
+        | "InvalidationPlan.environment_id"
+        | "InvalidationPause.id"
         | "ProveRequest.change_id"
         | "ProveRequest.confirm"
         | "ComparePair.a"
@@ -381,7 +385,7 @@ fn base(command: &str, url: &str, environment: &str, run: &str) -> Option<Value>
         "env.delete" | "env.restore" | "knee.delete" | "knee.restore" | "knee.get" | "cost.get" | "pool_size.get"
         | "comparison.get" | "comparison.delete" | "comparison.restore" | "plan.delete" | "job.get" | "job.cancel"
         | "job.dismiss" | "report.get" | "report.restore" | "changes.get" | "changes.check" | "changes.apply"
-        | "changes.keep" | "changes.undo" | "changes.discard" | "cache.edit" => {
+        | "changes.keep" | "changes.undo" | "changes.discard" | "cache.edit" | "cache.invalidation" => {
             json!({ "id": "nothing" })
         }
         "env.defaults" => json!({ "kind": "staging" }),
@@ -417,6 +421,10 @@ fn base(command: &str, url: &str, environment: &str, run: &str) -> Option<Value>
         "cache.map" => json!({ "environment_id": environment, "no_pace": true, "delimiters": ":" }),
         "cache.map_state" => json!({ "environment_id": environment }),
         "cache.map_control" => json!({ "environment_id": environment, "order": "pause" }),
+        "cache.plan_invalidation" => {
+            json!({ "environment_id": environment, "spec": { "of": { "pattern": { "text": "x:*" } } } })
+        }
+        "cache.pause_invalidation" => json!({ "id": "nothing", "paused": false }),
         "db.prove" => json!({ "change_id": "nothing", "statements": ["SELECT 1"], "confirm": null }),
         "monitor.history" => json!({"environment_id": environment, "from_ms": 0.0, "to_ms": 1.0, "width_px": 10}),
         "bench.preview" | "bench.start" => json!({ "spec": http }),

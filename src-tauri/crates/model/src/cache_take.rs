@@ -18,19 +18,24 @@ pub enum NamespacePart {
     Any,
 }
 
+/// A node of the tree of namespaces.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CacheNamespace {
+    /// Segments from the root.
+    pub parts: Vec<NamespacePart>,
+    /// Delimiter that keys are split by, such as `:`.
+    pub delimiter: String,
+}
+
 /// Which keys are invalidated.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum InvalidationOf {
     /// Keys that match a pattern of the server's (`* ? [ ] \`).
     Pattern(CacheBytes),
-    /// Keys below a node of the tree of namespaces: its path, and what keys are split by.
-    Namespace {
-        /// Segments from the root.
-        parts: Vec<NamespacePart>,
-        /// Delimiter, such as `:`.
-        delimiter: String,
-    },
+    /// Keys below a node of the tree of namespaces.
+    Namespace(CacheNamespace),
     /// These keys and no others; at most 1,000,000.
     Keys(Vec<CacheBytes>),
 }

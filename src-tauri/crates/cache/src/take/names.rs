@@ -1,5 +1,5 @@
 //! Names of keys: which of them are meant. Patterns are the server's; what must be taken literally is escaped.
-use perfdeck_model::{ApiError, ErrorCode, InvalidationOf, NamespacePart};
+use perfdeck_model::{ApiError, CacheNamespace, ErrorCode, InvalidationOf, NamespacePart};
 
 /// Longest pattern, in bytes.
 const LONGEST: usize = 4_096;
@@ -71,7 +71,7 @@ impl Meant {
                 }
                 Ok(Self::Pattern(pattern))
             }
-            InvalidationOf::Namespace { parts, delimiter } => {
+            InvalidationOf::Namespace(CacheNamespace { parts, delimiter }) => {
                 if parts.is_empty() || delimiter.is_empty() {
                     return refuse(
                         "The namespace has no path, or no delimiter",
@@ -261,7 +261,7 @@ mod tests {
     fn a_namespace_is_its_segments_and_no_more() {
         let exact = |text: &str| NamespacePart::Exact(CacheBytes::new(text.as_bytes()));
         let of = |parts: Vec<NamespacePart>| {
-            Meant::of(&InvalidationOf::Namespace { parts, delimiter: ":".into() }).expect("a path")
+            Meant::of(&InvalidationOf::Namespace(CacheNamespace { parts, delimiter: ":".into() })).expect("a path")
         };
         let meant = of(vec![exact("user"), NamespacePart::Id, exact("p[r]*")]);
         let pattern = meant.pattern().expect("a pattern").to_vec();
@@ -303,8 +303,8 @@ mod tests {
         for of in [
             InvalidationOf::Pattern(CacheBytes::new(b"")),
             InvalidationOf::Keys(Vec::new()),
-            InvalidationOf::Namespace { parts: Vec::new(), delimiter: ":".into() },
-            InvalidationOf::Namespace { parts: vec![NamespacePart::Any], delimiter: String::new() },
+            InvalidationOf::Namespace(CacheNamespace { parts: Vec::new(), delimiter: ":".into() }),
+            InvalidationOf::Namespace(CacheNamespace { parts: vec![NamespacePart::Any], delimiter: String::new() }),
         ] {
             assert!(Meant::of(&of).is_err(), "{of:?}");
         }

@@ -2,6 +2,7 @@
 pub(crate) mod args;
 mod clients;
 mod hot;
+mod invalidate;
 mod keys;
 mod map;
 mod shown;
@@ -37,6 +38,8 @@ pub(crate) async fn run(engine: &Arc<Engine>, command: &CacheCommand, source: &S
         CacheCommand::Set(args) => keys::set(engine, args, source, json).await,
         CacheCommand::Expire(args) => keys::expire(engine, args, source, json).await,
         CacheCommand::Delete(args) => keys::delete(engine, args, source, json).await,
+        CacheCommand::Invalidate(asked) => invalidate::invalidate(engine, asked, source, json).await,
+        CacheCommand::Undo(asked) => invalidate::undo(engine, asked, source, json).await,
     }
 }
 
@@ -49,6 +52,8 @@ pub(crate) fn stops_itself(command: &CacheCommand) -> bool {
             | CacheCommand::Set(_)
             | CacheCommand::Expire(_)
             | CacheCommand::Delete(_)
+            | CacheCommand::Invalidate(_)
+            | CacheCommand::Undo(_)
     )
 }
 

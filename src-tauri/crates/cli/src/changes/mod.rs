@@ -29,7 +29,7 @@ pub(crate) async fn run(engine: &Arc<Engine>, command: &ChangesCommand, source: 
         }
         ChangesCommand::Apply(Altering { one, allow }) => {
             let change = found(engine, one, source).await?;
-            show(&alter(engine, &change, allow, false).await?, json)
+            show(&alter(engine, &change, allow, None, false).await?, json)
         }
         ChangesCommand::Keep(one) => {
             let change = found(engine, one, source).await?;
@@ -42,7 +42,7 @@ pub(crate) async fn run(engine: &Arc<Engine>, command: &ChangesCommand, source: 
         ChangesCommand::Prove(args) => prove::prove(engine, args, source, json).await,
         ChangesCommand::Undo(Altering { one, allow }) => {
             let change = found(engine, one, source).await?;
-            show(&alter(engine, &change, allow, true).await?, json)
+            show(&alter(engine, &change, allow, None, true).await?, json)
         }
     }
 }
@@ -72,11 +72,11 @@ pub(crate) async fn planned(engine: &Arc<Engine>, change: &Change, preview: bool
         tell(change);
     }
     // What it is and costs stands above already.
-    figures(&alter(engine, change, allow, false).await?, json)
+    figures(&alter(engine, change, allow, None, false).await?, json)
 }
 
 /// The change that is meant. An environment of this process only is there once it was resolved, and the demo once it is open.
-async fn found(engine: &Arc<Engine>, one: &One, source: &Source) -> Result<Change, ApiError> {
+pub(crate) async fn found(engine: &Arc<Engine>, one: &One, source: &Source) -> Result<Change, ApiError> {
     let environment = environments::resolve(engine, one.env.as_deref(), source).await?;
     let change = api::changes::get(engine.clone(), ById { id: one.id.clone() }).await?;
     match environment {
@@ -92,12 +92,19 @@ async fn found(engine: &Arc<Engine>, one: &One, source: &Source) -> Result<Chang
     }
 }
 
-/// Applies or undoes a change to its end.
-async fn alter(engine: &Arc<Engine>, change: &Change, allow: &Allow, undo: bool) -> Done<Change> {
+/// Applies or undoes a change to its end; `agreed` is what was typed because the change itself asks for it.
+pub(crate) async fn alter(
+    engine: &Arc<Engine>,
+    change: &Change,
+    allow: &Allow,
+    agreed: Option<&str>,
+    undo: bool,
+) -> Done<Change> {
     if allow.unlock {
         engine.unlock_for_run(&change.environment_id, allow.confirm.as_deref()).await?;
     }
-    let asked = ChangeConfirm { id: change.id.clone(), confirm: allow.confirm.clone(), agree: None };
+    let asked =
+        ChangeConfirm { id: change.id.clone(), confirm: allow.confirm.clone(), agree: agreed.map(str::to_owned) };
     let job = if undo {
         api::changes::undo(engine.clone(), asked).await?
     } else {
