@@ -238,8 +238,9 @@ impl<V: Send + Sync + 'static, E: Send + Sync + 'static> Course<V, E> {
         match shelf.lease(&self.entry, seen, claim, self.space.rules.lease).await {
             Ok(lease) => Ok((lease, Right { claim, epochs })),
             Err(trouble) => {
-                // A store that did not answer in time may have given it all the same.
-                let _ = shelf.release(&self.entry, claim, Duration::ZERO).await;
+                // A store that did not answer in time may have given it all the same. Nobody waits for that.
+                let (aside, entry) = (self.space.aside.clone(), self.entry.clone());
+                tokio::spawn(async move { aside.shelf.release(&entry, claim, Duration::ZERO).await });
                 Err(trouble)
             }
         }

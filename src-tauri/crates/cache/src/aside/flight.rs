@@ -76,6 +76,9 @@ pub(crate) struct Flights<V, E>(Mutex<HashMap<String, Arc<Flight<V, E>>>>);
 /// Where the answer of a flight goes.
 pub(crate) type Answering<V, E> = watch::Sender<Option<Answer<V, E>>>;
 
+/// A flight, and the place for its answer where it has just begun.
+pub(crate) type Joined<V, E> = (Arc<Flight<V, E>>, Option<Answering<V, E>>);
+
 impl<V, E> Default for Flights<V, E> {
     fn default() -> Self {
         Self(Mutex::default())
@@ -89,12 +92,7 @@ impl<V, E> Flights<V, E> {
 
     /// The flight of a key. It comes with a place for its answer when it has just begun. One that began before an invalidation is
     /// joined by nobody who asks after it.
-    pub(crate) fn join(
-        &self,
-        key: &str,
-        generation: u64,
-        moment: impl FnOnce() -> Moment,
-    ) -> (Arc<Flight<V, E>>, Option<Answering<V, E>>) {
+    pub(crate) fn join(&self, key: &str, generation: u64, moment: impl FnOnce() -> Moment) -> Joined<V, E> {
         let mut flights = self.lock();
         if let Some(flight) = flights.get(key)
             && flight.holds()

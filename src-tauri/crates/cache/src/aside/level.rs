@@ -71,7 +71,11 @@ impl<V: Send + Sync + 'static> First<V> {
         let mut landed = false;
         self.0.entry_by_ref(key).and_compute_with(|_| {
             // Nobody tells of changes in an odd generation.
-            if flight.generation % 2 == 1 || generation() != flight.generation || !flight.holds() || life.is_zero() {
+            if !flight.generation.is_multiple_of(2)
+                || generation() != flight.generation
+                || !flight.holds()
+                || life.is_zero()
+            {
                 return Op::Nop;
             }
             landed = true;

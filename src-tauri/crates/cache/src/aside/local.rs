@@ -65,7 +65,7 @@ impl Local {
 
     /// Whether changes are told.
     pub(crate) fn told(&self) -> bool {
-        self.generation() % 2 == 0
+        self.generation().is_multiple_of(2)
     }
 
     /// From now on, changes are told (or not): what was kept before is forgotten.

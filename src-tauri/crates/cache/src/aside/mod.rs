@@ -18,7 +18,8 @@
 //! cache.invalidate_tag(&Tag::named("price-list")).await?;
 //! # Ok(()) }
 //! ```
-//! What it guarantees, and what it does not, is in `docs/cache-aside.md`. The parts: `namespace.rs` what a caller sees, `fill.rs` the
+//! What it guarantees, and what it does not, is in `docs/cache-aside.md`. The parts: `namespace.rs` what a caller sees, `rules.rs` what a namespace can be
+//! told, `fill.rs` the
 //! course from a look into the store to a load and back, `flight.rs` one such course for each key, `level.rs` the values in this process,
 //! `local.rs` and `tracking.rs` what this process knows of changes, `store.rs` with its two stores, `envelope.rs` an entry's bytes.
 
@@ -34,6 +35,8 @@ mod local;
 mod memory_store;
 mod namespace;
 mod redis_store;
+mod rules;
+mod scripts;
 mod store;
 mod tracking;
 
@@ -49,8 +52,9 @@ pub use figures::Figures;
 pub use flight::{Answer, Failure};
 pub use keys::Tag;
 pub(crate) use memory_store::Leases;
-pub use namespace::{Cached, Namespace, NamespaceBuilder, cached};
+pub use namespace::{Cached, Namespace, cached};
 pub use redis_store::{CLUSTER_RULES, RULES};
+pub use rules::NamespaceBuilder;
 pub use store::Store;
 pub use tracking::Told;
 

@@ -8,6 +8,7 @@ use super::redis_store::RedisStore;
 use crate::MemoryCache;
 
 /// Where entries are kept.
+#[allow(clippy::large_enum_variant, reason = "one is made for each cache, and taken apart at once")]
 pub enum Store {
     /// Redis or Valkey: one server, behind Sentinels, or a cluster. All processes that use the same name share its entries.
     Redis {
