@@ -1,4 +1,5 @@
 //! All tests of the crate from outside, as one program.
+mod cache_keys;
 mod canary;
 mod changes;
 mod judged;

@@ -68,7 +68,7 @@ pub use cache_key::CacheBytes;
 pub use cache_keys::{
     CacheKey, CacheTtl, Decoded, EditOfChange, EditState, EditView, HashField, KeyEdit, KeyPage, KeyRow, KeySearch,
     KeyUse, KeysMissing, ListElement, PlannedEdit, ScoredMember, StreamConsumer, StreamEntry, StreamGroup, TtlFilter,
-    ValueAt, ValueBytes, ValuePage, ValuePart,
+    TtlRange, ValueAt, ValueBytes, ValuePage, ValuePart,
 };
 pub use catalogue::{catalogue, is_rate, target_of, title_of, unit_of};
 pub use change::{Change, ChangeDetail, ChangeOffer, ChangeState, ChangeStep, Says, TargetSays};
