@@ -94,7 +94,7 @@ impl MemoryCache {
             let by_ttl = match search.ttl {
                 None => true,
                 Some(TtlFilter::Never) => ttl.is_none(),
-                Some(TtlFilter::Within { .. }) => ttl.is_some(),
+                Some(TtlFilter::Within(_)) => ttl.is_some(),
             };
             let fits = by_ttl
                 && search.kind.as_ref().is_none_or(|kind| kind == "string")

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use perfdeck_cache::values::{UNASKED, as_unknown, decoded, escaped, key, keys, value};
 use perfdeck_model::{
     Address, ApiError, CacheBytes, CacheMode, CacheTarget, CacheTtl, ErrorCode, KeyPage, KeySearch, KeyUse,
-    SecretSource, Sensitive, TtlFilter, ValueAt, ValuePart,
+    SecretSource, Sensitive, TtlFilter, TtlRange, ValueAt, ValuePart,
 };
 use perfdeck_testkit::{Redis, RedisCluster};
 use redis::aio::MultiplexedConnection;
@@ -103,7 +103,7 @@ async fn keys_are_found_by_pattern_type_expiry_and_size_whatever_their_names() {
     assert_eq!(names(&url, &pattern(b"user:29?9")).await.len(), 10, "patterns are the server's");
     let hashes = KeySearch { kind: Some("hash".into()), ..KeySearch::default() };
     assert_eq!(names(&url, &hashes).await, BTreeSet::from([b"h:1".to_vec()]), "by type");
-    let expiring = TtlFilter::Within { from_ms: Some(900e3), to_ms: Some(1_000e3) };
+    let expiring = TtlFilter::Within(TtlRange { from_ms: Some(900e3), to_ms: Some(1_000e3) });
     let expiring = KeySearch { ttl: Some(expiring), ..KeySearch::default() };
     assert_eq!(names(&url, &expiring).await, BTreeSet::from([b"h:1".to_vec()]), "by expiry");
     let never = KeySearch { ttl: Some(TtlFilter::Never), ..KeySearch::default() };

@@ -23,14 +23,19 @@ pub enum TtlFilter {
     /// Keys that never expire.
     Never,
     /// Keys that expire within a range of times from now.
-    Within {
-        /// Shortest time, in milliseconds.
-        #[serde(default)]
-        from_ms: Option<f64>,
-        /// Longest time, in milliseconds.
-        #[serde(default)]
-        to_ms: Option<f64>,
-    },
+    Within(TtlRange),
+}
+
+/// Times from now, in milliseconds, both ends among them; `null` is no end.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, TS, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TtlRange {
+    /// Shortest time.
+    #[serde(default)]
+    pub from_ms: Option<f64>,
+    /// Longest time.
+    #[serde(default)]
+    pub to_ms: Option<f64>,
 }
 
 /// Which keys are looked for.

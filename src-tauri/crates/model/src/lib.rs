@@ -72,7 +72,7 @@ pub use cache_key::CacheBytes;
 pub use cache_keys::{
     CacheKey, CacheTtl, Decoded, EditOfChange, EditState, EditView, HashField, KeyEdit, KeyPage, KeyRow, KeySearch,
     KeyUse, KeysMissing, ListElement, PlannedEdit, ScoredMember, StreamConsumer, StreamEntry, StreamGroup, TtlFilter,
-    ValueAt, ValueBytes, ValuePage, ValuePart,
+    TtlRange, ValueAt, ValueBytes, ValuePage, ValuePart,
 };
 pub use cache_look::{
     CacheClient, CacheClientState, CacheClients, CacheCommandCost, CacheCommandRecent, CacheDatabase, CacheDoctor,

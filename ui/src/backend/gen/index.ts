@@ -344,6 +344,7 @@ export type { TlsMode } from "./TlsMode";
 export type { Topic } from "./Topic";
 export type { TrackRecord } from "./TrackRecord";
 export type { TtlFilter } from "./TtlFilter";
+export type { TtlRange } from "./TtlRange";
 export type { Unit } from "./Unit";
 export type { UnusedAnswer } from "./UnusedAnswer";
 export type { UslFit } from "./UslFit";

@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use perfdeck_model::{
     ApiError, CacheBytes, CacheTarget, CacheTtl, HostPort, KeyPage, KeyRow, KeySearch, KeysMissing, Sensitive,
-    TtlFilter,
+    TtlFilter, TtlRange,
 };
 use redis::{Cmd, Value};
 use serde::{Deserialize, Serialize};
@@ -67,7 +67,7 @@ fn through(cursor: &str) -> Option<f64> {
 fn wanted(search: &KeySearch, row: &KeyRow) -> bool {
     let by_ttl = match (search.ttl, row.ttl) {
         (None, _) | (Some(TtlFilter::Never), CacheTtl::Never) => true,
-        (Some(TtlFilter::Within { from_ms, to_ms }), CacheTtl::InMs(ms)) => {
+        (Some(TtlFilter::Within(TtlRange { from_ms, to_ms })), CacheTtl::InMs(ms)) => {
             from_ms.is_none_or(|from| ms >= from) && to_ms.is_none_or(|to| ms <= to)
         }
         _ => false,

@@ -9,7 +9,9 @@ use clap::Args;
 use perfdeck_engine as api;
 use perfdeck_engine::Engine;
 use perfdeck_engine::cache_keys::{EditRequest, KeyRequest, KeysRequest, ValueRequest};
-use perfdeck_model::{ApiError, CacheBytes, CacheTtl, KeyEdit, KeyRow, KeySearch, KeyUse, TtlFilter, Unit, ValueAt};
+use perfdeck_model::{
+    ApiError, CacheBytes, CacheTtl, KeyEdit, KeyRow, KeySearch, KeyUse, TtlFilter, TtlRange, Unit, ValueAt,
+};
 
 use super::shown::{print, visible};
 use crate::answers::{CacheKeyShown, CacheKeysListed};
@@ -150,7 +152,7 @@ fn ttl(text: &str) -> Result<TtlFilter, String> {
         return Ok(TtlFilter::Never);
     }
     let longest = crate::args::duration(text)?;
-    Ok(TtlFilter::Within { from_ms: None, to_ms: Some(longest.as_secs_f64() * 1e3) })
+    Ok(TtlFilter::Within(TtlRange { from_ms: None, to_ms: Some(longest.as_secs_f64() * 1e3) }))
 }
 
 impl Given {

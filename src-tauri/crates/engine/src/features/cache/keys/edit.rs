@@ -121,7 +121,7 @@ impl ChangeKind for CacheEdit {
         Box::pin(async move {
             // Its own words would repeat names and values.
             let EditOf { key, edit } = serde_json::from_str(object).map_err(|_| {
-                ApiError::bad_request("This is no edit of a key").hint("Plan it with cache.plan_edit, or perfctl cache")
+                ApiError::bad_request("This is no edit of a key").hint("Edits of keys are planned where keys are shown")
             })?;
             let name = key.bytes()?;
             let (plan, object, title, statement, undo) = match at.engine.cache_of(&at.environment.id).await?.1 {
