@@ -1,6 +1,6 @@
 // Generated from the commands' tables; do not edit. `cargo xtask bindings` renews it.
 import type { Columns } from "../columns";
-import type { CacheLook, CacheSlowLog, CacheClients, CacheClientsRequest, CacheHeat, CacheHeatRequest, ActivityRequest, AddressInfo, AdviseRequest, AllowHypopg, AppInfo, Baseline, BaselineSet, BenchPreview, BenchRequest, BenchSpec, BloatRequest, ByEnvironment, ById, ByKind, Change, ChangeConfirm, ChangeDetail, ChangeList, ChangePlan, ComparePair, ConnectionReport, CostRequest, CreateIndexRequest, DatabaseActivity, TargetHealth, DatabaseIndexes, DatabasePools, DatabaseSizes, Deleted, DeletedItem, Described, Dotenv, DuetPreview, DuetRequest, Empty, EnvCreate, EnvDuplicate, EnvUnlock, EnvUpdate, Environment, EnvironmentDraft, EnvironmentSummary, Finding, FoundService, Heatmap, HistoryRequest, HypopgUse, ImportedPlan, IndexAdvice, IndexBloat, IndexesRequest, JobStatus, JournalEntry, JournalList, KindDefaults, KneeRequest, MetricInfo, MetricSeen, Moved, Passphrase, PlanCheck, PlanImport, PlanRequest, PlanSave, PoolSizePreview, PoolSizeRequest, PoolSizing, ProveRequest, ReportContent, ReportFile, ReportPreview, ReportRename, ReportRequest, RequestCost, Run, RunHeatmap, RunHistory, RunList, RunRename, RunSeries, RunSummary, RunningBench, SavedPlan, SecretsStatus, SeriesInfo, SizesRequest, StatementDetail, StatementPlan, StatementRequest, Statements, StatementsRequest, StoredComparison, StoredKnee, TargetStatus, TestDraft, Text, TrackRecord } from "./index";
+import type { ActivityRequest, AddressInfo, AdviseRequest, AllowHypopg, AppInfo, Baseline, BaselineSet, BenchPreview, BenchRequest, BenchSpec, BloatRequest, ByEnvironment, ById, ByKind, CacheClients, CacheClientsRequest, CacheHeat, CacheHeatRequest, CacheLook, CacheSlowLog, Change, ChangeConfirm, ChangeDetail, ChangeList, ChangePlan, ComparePair, ConnectionReport, CostRequest, CreateIndexRequest, DatabaseActivity, DatabaseIndexes, DatabasePools, DatabaseSizes, Deleted, DeletedItem, Described, Dotenv, DuetPreview, DuetRequest, Empty, EnvCreate, EnvDuplicate, EnvUnlock, EnvUpdate, Environment, EnvironmentDraft, EnvironmentSummary, Finding, FoundService, Heatmap, HistoryRequest, HypopgUse, ImportedPlan, IndexAdvice, IndexBloat, IndexesRequest, JobStatus, JournalEntry, JournalList, KindDefaults, KneeRequest, MetricInfo, MetricSeen, Moved, Passphrase, PlanCheck, PlanImport, PlanRequest, PlanSave, PoolSizePreview, PoolSizeRequest, PoolSizing, ProveRequest, ReportContent, ReportFile, ReportPreview, ReportRename, ReportRequest, RequestCost, Run, RunHeatmap, RunHistory, RunList, RunRename, RunSeries, RunSummary, RunningBench, SavedPlan, SecretsStatus, SeriesInfo, SizesRequest, StatementDetail, StatementPlan, StatementRequest, Statements, StatementsRequest, StoredComparison, StoredKnee, TargetHealth, TargetStatus, TestDraft, Text, TrackRecord } from "./index";
 
 export interface Commands {
   "app.info": { req: Empty; res: AppInfo };
@@ -57,15 +57,15 @@ export interface Commands {
   "db.prove": { req: ProveRequest; res: JobStatus };
   "db.track_record": { req: ByEnvironment; res: TrackRecord };
   "db.pool": { req: ByEnvironment; res: DatabasePools };
+  "db.health": { req: ByEnvironment; res: TargetHealth };
+  "db.statements": { req: StatementsRequest; res: Statements };
+  "db.statement": { req: StatementRequest; res: StatementDetail };
   "cache.look": { req: ByEnvironment; res: CacheLook };
   "cache.health": { req: ByEnvironment; res: TargetHealth };
   "cache.slowlog": { req: ByEnvironment; res: CacheSlowLog };
   "cache.clients": { req: CacheClientsRequest; res: CacheClients };
   "cache.measure_heat": { req: CacheHeatRequest; res: JobStatus };
   "cache.heat": { req: ByEnvironment; res: CacheHeat | null };
-  "db.health": { req: ByEnvironment; res: TargetHealth };
-  "db.statements": { req: StatementsRequest; res: Statements };
-  "db.statement": { req: StatementRequest; res: StatementDetail };
   "bench.preview": { req: BenchRequest; res: BenchPreview };
   "bench.start": { req: BenchRequest; res: JobStatus };
   "bench.running": { req: Empty; res: RunningBench | null };
