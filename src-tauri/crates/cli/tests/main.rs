@@ -1,7 +1,7 @@
 //! All tests of the crate from outside, as one program.
+mod cache_keys;
 mod cache_map;
 mod cache_take;
-mod cache_keys;
 mod canary;
 mod changes;
 mod judged;

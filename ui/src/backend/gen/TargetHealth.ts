@@ -3,7 +3,7 @@ import type { CheckState } from "./CheckState";
 import type { HealthCheck } from "./HealthCheck";
 
 /**
- * Health of a database at one moment.
+ * Health of a target at one moment.
  */
 export type TargetHealth = { 
 /**

@@ -1,6 +1,6 @@
 // Generated from the commands' tables; do not edit. `cargo xtask bindings` renews it.
 import type { Columns } from "../columns";
-import type { ActivityRequest, AddressInfo, AdviseRequest, AllowHypopg, AppInfo, Baseline, BaselineSet, BenchPreview, BenchRequest, BenchSpec, BloatRequest, ByEnvironment, ById, ByKind, CacheClients, CacheClientsRequest, CacheHeat, CacheHeatRequest, CacheKey, CacheLook, CacheMap, CacheMapControl, CacheMapPage, CacheMapPart, CacheMapRequest, CacheSlowLog, Change, ChangeConfirm, ChangeDetail, ChangeList, ChangePlan, ComparePair, ConnectionReport, CostRequest, CreateIndexRequest, DatabaseActivity, DatabaseHealth, DatabaseIndexes, DatabasePools, DatabaseSizes, Deleted, DeletedItem, Described, Dotenv, DuetPreview, DuetRequest, EditOfChange, EditRequest, Empty, EnvCreate, EnvDuplicate, EnvUnlock, EnvUpdate, Environment, EnvironmentDraft, EnvironmentSummary, Finding, FoundService, Heatmap, HistoryRequest, HypopgUse, ImportedPlan, IndexAdvice, IndexBloat, IndexesRequest, Invalidation, InvalidationPause, InvalidationPlan, JobStatus, JournalEntry, JournalList, KeyPage, KeyRequest, KeysRequest, KindDefaults, KneeRequest, MetricInfo, MetricSeen, Moved, Passphrase, PlanCheck, PlanImport, PlanRequest, PlanSave, PlannedEdit, PoolSizePreview, PoolSizeRequest, PoolSizing, ProveRequest, ReportContent, ReportFile, ReportPreview, ReportRename, ReportRequest, RequestCost, Run, RunHeatmap, RunHistory, RunList, RunRename, RunSeries, RunSummary, RunningBench, SavedPlan, SecretsStatus, SeriesInfo, SizesRequest, StatementDetail, StatementPlan, StatementRequest, Statements, StatementsRequest, StoredComparison, StoredKnee, TargetHealth, TargetStatus, TestDraft, Text, TrackRecord, ValuePage, ValueRequest } from "./index";
+import type { ActivityRequest, AddressInfo, AdviseRequest, AllowHypopg, AppInfo, Baseline, BaselineSet, BenchPreview, BenchRequest, BenchSpec, BloatRequest, ByEnvironment, ById, ByKind, CacheClients, CacheClientsRequest, CacheHeat, CacheHeatRequest, CacheKey, CacheLook, CacheMap, CacheMapControl, CacheMapPage, CacheMapPart, CacheMapRequest, CacheSlowLog, Change, ChangeConfirm, ChangeDetail, ChangeList, ChangePlan, ComparePair, ConnectionReport, CostRequest, CreateIndexRequest, DatabaseActivity, DatabaseIndexes, DatabasePools, DatabaseSizes, Deleted, DeletedItem, Described, Dotenv, DuetPreview, DuetRequest, EditOfChange, EditRequest, Empty, EnvCreate, EnvDuplicate, EnvUnlock, EnvUpdate, Environment, EnvironmentDraft, EnvironmentSummary, Finding, FoundService, Heatmap, HistoryRequest, HypopgUse, ImportedPlan, IndexAdvice, IndexBloat, IndexesRequest, Invalidation, InvalidationPause, InvalidationPlan, JobStatus, JournalEntry, JournalList, KeyPage, KeyRequest, KeysRequest, KindDefaults, KneeRequest, MetricInfo, MetricSeen, Moved, Passphrase, PlanCheck, PlanImport, PlanRequest, PlanSave, PlannedEdit, PoolSizePreview, PoolSizeRequest, PoolSizing, ProveRequest, ReportContent, ReportFile, ReportPreview, ReportRename, ReportRequest, RequestCost, Run, RunHeatmap, RunHistory, RunList, RunRename, RunSeries, RunSummary, RunningBench, SavedPlan, SecretsStatus, SeriesInfo, SizesRequest, StatementDetail, StatementPlan, StatementRequest, Statements, StatementsRequest, StoredComparison, StoredKnee, TargetHealth, TargetStatus, TestDraft, Text, TrackRecord, ValuePage, ValueRequest } from "./index";
 
 export interface Commands {
   "app.info": { req: Empty; res: AppInfo };
@@ -57,15 +57,18 @@ export interface Commands {
   "db.prove": { req: ProveRequest; res: JobStatus };
   "db.track_record": { req: ByEnvironment; res: TrackRecord };
   "db.pool": { req: ByEnvironment; res: DatabasePools };
+  "db.health": { req: ByEnvironment; res: TargetHealth };
+  "db.statements": { req: StatementsRequest; res: Statements };
+  "db.statement": { req: StatementRequest; res: StatementDetail };
   "cache.look": { req: ByEnvironment; res: CacheLook };
   "cache.health": { req: ByEnvironment; res: TargetHealth };
   "cache.slowlog": { req: ByEnvironment; res: CacheSlowLog };
   "cache.clients": { req: CacheClientsRequest; res: CacheClients };
   "cache.measure_heat": { req: CacheHeatRequest; res: JobStatus };
   "cache.heat": { req: ByEnvironment; res: CacheHeat | null };
-  "db.health": { req: ByEnvironment; res: TargetHealth };
-  "db.statements": { req: StatementsRequest; res: Statements };
-  "db.statement": { req: StatementRequest; res: StatementDetail };
+  "cache.plan_invalidation": { req: InvalidationPlan; res: Invalidation };
+  "cache.invalidation": { req: ById; res: Invalidation };
+  "cache.pause_invalidation": { req: InvalidationPause; res: Invalidation };
   "bench.preview": { req: BenchRequest; res: BenchPreview };
   "bench.start": { req: BenchRequest; res: JobStatus };
   "bench.running": { req: Empty; res: RunningBench | null };
@@ -106,6 +109,9 @@ export interface Commands {
   "pool_size.start": { req: PoolSizeRequest; res: JobStatus };
   "pool_size.list": { req: RunList; res: Array<PoolSizing> };
   "pool_size.get": { req: ById; res: PoolSizing };
+  "cache.map": { req: CacheMapRequest; res: JobStatus };
+  "cache.map_state": { req: CacheMapPart; res: CacheMapPage | null };
+  "cache.map_control": { req: CacheMapControl; res: CacheMap | null };
   "report.create": { req: ReportRequest; res: JobStatus };
   "report.preview": { req: ReportRequest; res: ReportPreview };
   "report.list": { req: Empty; res: Array<ReportFile> };
@@ -113,5 +119,9 @@ export interface Commands {
   "report.rename": { req: ReportRename; res: ReportFile };
   "report.delete": { req: ById; res: Deleted };
   "report.restore": { req: ById; res: ReportFile };
-import type { CacheMapRequest, JobStatus, KeyPage, KeysRequest, req, res } from "./index";
+  "cache.keys": { req: KeysRequest; res: KeyPage };
+  "cache.key": { req: KeyRequest; res: CacheKey };
+  "cache.value": { req: ValueRequest; res: ValuePage };
+  "cache.plan_edit": { req: EditRequest; res: PlannedEdit };
+  "cache.edit": { req: ById; res: EditOfChange };
 }

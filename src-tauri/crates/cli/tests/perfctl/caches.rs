@@ -51,16 +51,16 @@ async fn health_slow_log_and_clients_answer_by_their_schemas() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_fails_and_what_is_refused_have_their_codes() {
     let server = Redis::start().await.expect("Redis");
-    server.execute(&["ACL", "SETUSER", "reader", "on", "nopass", "+ping", "+info"]).await.expect("an account");
+    server.execute(&["ACL", "SETUSER", "default", "-@all", "+ping", "+info"]).await.expect("an account without rights");
     let dir = temp();
-    json(dir.path(), &["env", "add", "blind", "--cache", &format!("redis://reader@127.0.0.1:{}/0", server.port())], 0);
+    json(dir.path(), &["env", "add", "blind", "--cache", &server.url()], 0);
     let health = json(dir.path(), &["cache", "health", "--env", "blind"], 4);
     assert!(
-        health["checks"].as_array().expect("checks").iter().any(|c| c["grant"] == "ACL SETUSER reader +slowlog|get"),
+        health["checks"].as_array().expect("checks").iter().any(|c| c["grant"] == "ACL SETUSER default +slowlog|get"),
         "{health}"
     );
     let (code, _, notes) = run(dir.path(), &["cache", "clients", "--env", "blind"]);
-    assert!(code == 4 && notes.contains("hint: ACL SETUSER reader +client|list"), "{code} {notes}");
+    assert!(code == 4 && notes.contains("hint: ACL SETUSER default +client|list"), "{code} {notes}");
     let (code, _, err) = run(dir.path(), &["cache", "hot", "--env", "blind"]);
     assert!(code == 1 && err.contains("allkeys-lfu"), "no counters, and what turns them on: {err}");
     let down = std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a port").port();
