@@ -3,4 +3,4 @@
 /**
  * Result of a job, by its identifier.
  */
-export type JobResult = { "kind": "environment", "id": string } | { "kind": "run", "id": string } | { "kind": "comparison", "id": string } | { "kind": "knee", "id": string } | { "kind": "cost", "id": string } | { "kind": "pool_sizing", "id": string } | { "kind": "report", "id": string } | { "kind": "bloat", "id": string } | { "kind": "change", "id": string } | { "kind": "advice", "id": string };
+export type JobResult = { "kind": "environment", "id": string } | { "kind": "run", "id": string } | { "kind": "comparison", "id": string } | { "kind": "knee", "id": string } | { "kind": "cost", "id": string } | { "kind": "pool_sizing", "id": string } | { "kind": "report", "id": string } | { "kind": "bloat", "id": string } | { "kind": "change", "id": string } | { "kind": "advice", "id": string } | { "kind": "cache_map", "id": string };

@@ -3,4 +3,4 @@
 /**
  * A group of data that a screen lists; a command that changes one names it, a viewer that shows one re-reads it.
  */
-export type Tag = "environments" | "runs" | "comparisons" | "knees" | "costs" | "pool_sizings" | "plans" | "baselines" | "reports" | "journal" | "secrets" | "jobs" | "findings" | "changes" | "advice" | "series";
+export type Tag = "environments" | "runs" | "comparisons" | "knees" | "costs" | "pool_sizings" | "plans" | "baselines" | "reports" | "journal" | "secrets" | "jobs" | "findings" | "changes" | "advice" | "cache_map" | "series";

@@ -1,6 +1,6 @@
 // Generated from the commands' tables; do not edit. `cargo xtask bindings` renews it.
 import type { Columns } from "../columns";
-import type { ActivityRequest, AddressInfo, AdviseRequest, AllowHypopg, AppInfo, Baseline, BaselineSet, BenchPreview, BenchRequest, BenchSpec, BloatRequest, ByEnvironment, ById, ByKind, Change, ChangeConfirm, ChangeDetail, ChangeList, ChangePlan, ComparePair, ConnectionReport, CostRequest, CreateIndexRequest, DatabaseActivity, DatabaseHealth, DatabaseIndexes, DatabasePools, DatabaseSizes, Deleted, DeletedItem, Described, Dotenv, DuetPreview, DuetRequest, Empty, EnvCreate, EnvDuplicate, EnvUnlock, EnvUpdate, Environment, EnvironmentDraft, EnvironmentSummary, Finding, FoundService, Heatmap, HistoryRequest, HypopgUse, ImportedPlan, IndexAdvice, IndexBloat, IndexesRequest, JobStatus, JournalEntry, JournalList, KindDefaults, KneeRequest, MetricInfo, MetricSeen, Moved, Passphrase, PlanCheck, PlanImport, PlanRequest, PlanSave, PoolSizePreview, PoolSizeRequest, PoolSizing, ProveRequest, ReportContent, ReportFile, ReportPreview, ReportRename, ReportRequest, RequestCost, Run, RunHeatmap, RunHistory, RunList, RunRename, RunSeries, RunSummary, RunningBench, SavedPlan, SecretsStatus, SeriesInfo, SizesRequest, StatementDetail, StatementPlan, StatementRequest, Statements, StatementsRequest, StoredComparison, StoredKnee, TargetStatus, TestDraft, Text, TrackRecord } from "./index";
+import type { ActivityRequest, AddressInfo, AdviseRequest, AllowHypopg, AppInfo, Baseline, BaselineSet, BenchPreview, BenchRequest, BenchSpec, BloatRequest, ByEnvironment, ById, ByKind, CacheMap, CacheMapControl, CacheMapPage, CacheMapPart, CacheMapRequest, Change, ChangeConfirm, ChangeDetail, ChangeList, ChangePlan, ComparePair, ConnectionReport, CostRequest, CreateIndexRequest, DatabaseActivity, DatabaseHealth, DatabaseIndexes, DatabasePools, DatabaseSizes, Deleted, DeletedItem, Described, Dotenv, DuetPreview, DuetRequest, Empty, EnvCreate, EnvDuplicate, EnvUnlock, EnvUpdate, Environment, EnvironmentDraft, EnvironmentSummary, Finding, FoundService, Heatmap, HistoryRequest, HypopgUse, ImportedPlan, IndexAdvice, IndexBloat, IndexesRequest, JobStatus, JournalEntry, JournalList, KindDefaults, KneeRequest, MetricInfo, MetricSeen, Moved, Passphrase, PlanCheck, PlanImport, PlanRequest, PlanSave, PoolSizePreview, PoolSizeRequest, PoolSizing, ProveRequest, ReportContent, ReportFile, ReportPreview, ReportRename, ReportRequest, RequestCost, Run, RunHeatmap, RunHistory, RunList, RunRename, RunSeries, RunSummary, RunningBench, SavedPlan, SecretsStatus, SeriesInfo, SizesRequest, StatementDetail, StatementPlan, StatementRequest, Statements, StatementsRequest, StoredComparison, StoredKnee, TargetStatus, TestDraft, Text, TrackRecord } from "./index";
 
 export interface Commands {
   "app.info": { req: Empty; res: AppInfo };
@@ -100,6 +100,9 @@ export interface Commands {
   "pool_size.start": { req: PoolSizeRequest; res: JobStatus };
   "pool_size.list": { req: RunList; res: Array<PoolSizing> };
   "pool_size.get": { req: ById; res: PoolSizing };
+  "cache.map": { req: CacheMapRequest; res: JobStatus };
+  "cache.map_state": { req: CacheMapPart; res: CacheMapPage | null };
+  "cache.map_control": { req: CacheMapControl; res: CacheMap | null };
   "report.create": { req: ReportRequest; res: JobStatus };
   "report.preview": { req: ReportRequest; res: ReportPreview };
   "report.list": { req: Empty; res: Array<ReportFile> };
