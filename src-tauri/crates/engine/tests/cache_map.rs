@@ -4,7 +4,9 @@ use std::time::Duration;
 use perfdeck_engine::cache_map::{
     CacheMapControl, CacheMapOrder, CacheMapPart, CacheMapRequest, cache_map, cache_map_control, cache_map_state,
 };
-use perfdeck_model::{DEMO_ENVIRONMENT_ID, ErrorCode, JobResult, JobState, Kind, MapCount, MapDetail, MapState};
+use perfdeck_model::{
+    DEMO_ENVIRONMENT_ID, ErrorCode, JobResult, JobState, Kind, MapCount, MapDetail, MapOrder, MapState,
+};
 use perfdeck_testkit::{Redis, eventually};
 
 use crate::support;
@@ -43,8 +45,8 @@ async fn a_map_is_a_job_that_is_read_page_by_page_and_can_be_held_and_stopped() 
     let names: Vec<&str> = page.namespaces.iter().map(|n| n.name.as_str()).collect();
     assert_eq!(names, ["user:*", "config:*"], "most memory first");
     assert_eq!(page.namespaces[0].keys, MapCount::Exact { value: 30_000.0 }, "counted");
-    let inside =
-        cache_map_state(engine.clone(), part(&id, &page.namespaces[1].path)).await.expect("it answers").expect("a map");
+    let inside = CacheMapPart { order: MapOrder::Name, ..part(&id, &page.namespaces[1].path) };
+    let inside = cache_map_state(engine.clone(), inside).await.expect("it answers").expect("a map");
     let names: Vec<&str> = inside.namespaces.iter().map(|n| n.name.as_str()).collect();
     assert_eq!(names, ["config:a", "config:b"], "what is inside");
     assert_eq!(inside.within.last().map(|n| n.name.as_str()), Some("config:*"), "and where that is");
