@@ -343,11 +343,7 @@ async fn a_cluster_is_listed_node_by_node_and_redirects_are_followed() {
         // The others have noticed by now, and name it no more.
         assert!(listed < 300, "its keys are not there: {listed}");
     } else {
-        assert_eq!(
-            (missing[0].node.as_str(), missing[0].keys),
-            (lost.as_str(), None),
-            "named, with an unknown number of keys"
-        );
+        assert!(missing.iter().any(|m| m.node == lost), "it is named: {missing:?}");
     }
     assert!((100..300).contains(&listed), "the keys of two of three: {listed}");
 }
