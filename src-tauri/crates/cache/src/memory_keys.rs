@@ -225,7 +225,7 @@ impl MemoryCache {
             .cache
             .entry_by_ref(edit.key.as_str())
             .and_compute_with(|there| {
-                let there = there.map(|entry| entry.into_value());
+                let there = there.map(moka::Entry::into_value);
                 let as_expected = match (&there, from) {
                     (None, None) => true,
                     (Some((bytes, ttl, _)), Some(expected)) => **bytes == *value && ms(*ttl) == expected,

@@ -163,7 +163,7 @@ async fn a_value_of_every_type_is_read_in_pages() {
     run(&mut c, &[b"SET", b"j", br#"{"id":9007199254740993,"tax":1.90e1}"#]).await;
     for i in 0..250 {
         line(&mut c, &format!("RPUSH list {}", i % 3)).await;
-        line(&mut c, &format!("ZADD zset {}.5 m{i}", i)).await;
+        line(&mut c, &format!("ZADD zset {i}.5 m{i}")).await;
         line(&mut c, &format!("XADD stream 1-{} f v{i}", i + 1)).await;
     }
     line(&mut c, "ZADD zset 1e300 last").await;
@@ -343,11 +343,7 @@ async fn a_cluster_is_listed_node_by_node_and_redirects_are_followed() {
         // The others have noticed by now, and name it no more.
         assert!(listed < 300, "its keys are not there: {listed}");
     } else {
-        assert_eq!(
-            (missing[0].node.as_str(), missing[0].keys),
-            (lost.as_str(), None),
-            "named, with an unknown number of keys"
-        );
+        assert!(missing.iter().any(|m| m.node == lost), "it is named: {missing:?}");
     }
     assert!((100..300).contains(&listed), "the keys of two of three: {listed}");
 }

@@ -5,7 +5,7 @@ use redis::{Cmd, Value};
 use super::{EditPlan, Expiry, LONGEST, Part, REACH, SNAPSHOT, Snapshot, Step, changed};
 use crate::connect::Purpose;
 use crate::values::servers::{Servers, bytes, elements, number, slot, text};
-use crate::values::{gone, key_length_command};
+use crate::values::{gone, key_length_command, place};
 
 struct Planner<'a, 'b> {
     servers: &'b mut Servers<'a>,
@@ -22,14 +22,6 @@ fn too_long(what: &str) -> ApiError {
 
 fn same() -> ApiError {
     ApiError::bad_request("Nothing would change: the server has just that")
-}
-
-fn place(index: f64) -> Result<u64, ApiError> {
-    if index.is_finite() && index >= 0.0 && index <= 9e15 && index.fract() == 0.0 {
-        Ok(index as u64)
-    } else {
-        Err(ApiError::bad_request("A place in a list is a whole number from 0"))
-    }
 }
 
 /// Holds what is there against what was seen.
@@ -186,10 +178,8 @@ impl Planner<'_, '_> {
         let old = if expires < 0 { Expiry::Never } else { Expiry::At(expires) };
         let new = match in_ms {
             None => Expiry::Never,
-            Some(ms) if ms.is_finite() && ms >= 1.0 && ms <= 3.2e14 => {
-                Expiry::In(ms.floor() as i64, self.clock().await?)
-            }
-            Some(ms) if ms == 0.0 => {
+            Some(ms) if (1.0..=3.2e14).contains(&ms) => Expiry::In(ms.floor() as i64, self.clock().await?),
+            Some(0.0) => {
                 return Err(ApiError::bad_request("A time of 0 would remove the key at once")
                     .hint("Remove it, which can be undone, or let it never expire"));
             }

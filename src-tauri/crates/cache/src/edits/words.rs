@@ -125,7 +125,7 @@ impl EditPlan {
                 words::bytes(SNAPSHOT)
             )),
             Step::Delete { .. } => {
-                notes.push("Undoing restores it with its expiry, unless a key of its name is there by then".to_owned())
+                notes.push("Undoing restores it with its expiry, unless a key of its name is there by then".to_owned());
             }
             _ => {}
         }

@@ -137,7 +137,14 @@ impl Listing<'_, '_> {
             let again;
             let replies: &[Reply] = if moved {
                 // The key is on its way to another server of the cluster.
-                again = self.servers.about(name, &about(name)).await?.1;
+                again = match self.servers.about(name, &about(name)).await {
+                    Ok((_, replies)) => replies,
+                    Err(error) => {
+                        // One key that cannot be asked about leaves the others.
+                        self.note(host, Some(1), error);
+                        continue;
+                    }
+                };
                 &again
             } else {
                 replies

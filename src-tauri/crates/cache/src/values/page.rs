@@ -8,7 +8,7 @@ use redis::{Cmd, Value};
 use super::cut::{Read, cut_bytes, read, whole};
 use super::decode::decoded;
 use super::servers::{Servers, bytes, elements, number, text};
-use super::{gone, now_ms};
+use super::{gone, now_ms, place};
 use crate::connect::Purpose;
 
 /// Most that is fetched of a value unasked, in bytes.
@@ -28,14 +28,6 @@ enum From {
     /// SCAN's cursor, as the server wrote it, or a stream's identifier.
     Cursor(String),
     Index(u64),
-}
-
-fn place(index: f64) -> Result<u64, ApiError> {
-    if index.is_finite() && index >= 0.0 && index <= 9e15 && index.fract() == 0.0 {
-        Ok(index as u64)
-    } else {
-        Err(ApiError::bad_request("A place in a value is a whole number from 0"))
-    }
 }
 
 fn from(at: Option<&ValueAt>) -> Result<From, ApiError> {
