@@ -128,6 +128,8 @@ fn forms(field: &str) -> Option<&'static [&'static str]> {
         "ById.id"
         | "ByEnvironment.environment_id"
         | "ActivityRequest.environment_id"
+        | "CacheClientsRequest.environment_id"
+        | "CacheHeatRequest.environment_id"
         | "SizesRequest.environment_id"
         | "IndexesRequest.environment_id"
         | "IndexesRequest.standbys"

@@ -155,8 +155,7 @@ async fn watch(
     stream.write_all(b"*1\r\n$7\r\nMONITOR\r\n").await.map_err(io)?;
     let (started, mut seen, mut bytes) = (Instant::now(), Watched::default(), 0);
     let (mut buffer, mut begun, mut answered) = (vec![0; 64 * 1024], Vec::new(), false);
-    loop {
-        let Some(left) = time.checked_sub(started.elapsed()) else { break };
+    while let Some(left) = time.checked_sub(started.elapsed()) {
         let n = match tokio::time::timeout(left, stream.read(&mut buffer)).await {
             Err(_) => break,
             Ok(Ok(0)) => return Err(Unanswered::Missed { reason: format!("{host} closed the connection") }),
