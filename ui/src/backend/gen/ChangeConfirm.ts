@@ -11,4 +11,8 @@ id: string,
 /**
  * The environment's name, where its guard asks for it.
  */
-confirm: string | null, };
+confirm: string | null, 
+/**
+ * The text that the change itself asks for (`ChangeDetail.agree`), where it does.
+ */
+agree: string | null, };

@@ -18,6 +18,10 @@ guard: string | null,
  */
 confirm: string | null, 
 /**
+ * Text that must be typed besides, because so much would go, if any.
+ */
+agree: string | null, 
+/**
  * Signs that make the environment look like production that is not called so.
  */
 evidence: Array<string>, };

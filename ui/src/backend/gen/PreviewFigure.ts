@@ -3,4 +3,4 @@
 /**
  * Figure of a preview.
  */
-export type PreviewFigure = "other" | "time" | "size" | "table_read" | "table_rows" | "writes_added" | "hot_updates" | "space_freed" | "writes_saved" | "scans" | "rows_read" | "scans_taken_over" | "sessions_freed" | "rows_rolled_back";
+export type PreviewFigure = "other" | "time" | "size" | "table_read" | "table_rows" | "writes_added" | "hot_updates" | "space_freed" | "writes_saved" | "scans" | "rows_read" | "scans_taken_over" | "sessions_freed" | "rows_rolled_back" | "keys" | "keys_share" | "keys_memory" | "keys_oversized" | "extra_loads";

@@ -1,6 +1,6 @@
 // Generated from the commands' tables; do not edit. `cargo xtask bindings` renews it.
 import type { Columns } from "../columns";
-import type { ActivityRequest, AddressInfo, AdviseRequest, AllowHypopg, AppInfo, Baseline, BaselineSet, BenchPreview, BenchRequest, BenchSpec, BloatRequest, ByEnvironment, ById, ByKind, Change, ChangeConfirm, ChangeDetail, ChangeList, ChangePlan, ComparePair, ConnectionReport, CostRequest, CreateIndexRequest, DatabaseActivity, DatabaseHealth, DatabaseIndexes, DatabasePools, DatabaseSizes, Deleted, DeletedItem, Described, Dotenv, DuetPreview, DuetRequest, Empty, EnvCreate, EnvDuplicate, EnvUnlock, EnvUpdate, Environment, EnvironmentDraft, EnvironmentSummary, Finding, FoundService, Heatmap, HistoryRequest, HypopgUse, ImportedPlan, IndexAdvice, IndexBloat, IndexesRequest, JobStatus, JournalEntry, JournalList, KindDefaults, KneeRequest, MetricInfo, MetricSeen, Moved, Passphrase, PlanCheck, PlanImport, PlanRequest, PlanSave, PoolSizePreview, PoolSizeRequest, PoolSizing, ProveRequest, ReportContent, ReportFile, ReportPreview, ReportRename, ReportRequest, RequestCost, Run, RunHeatmap, RunHistory, RunList, RunRename, RunSeries, RunSummary, RunningBench, SavedPlan, SecretsStatus, SeriesInfo, SizesRequest, StatementDetail, StatementPlan, StatementRequest, Statements, StatementsRequest, StoredComparison, StoredKnee, TargetStatus, TestDraft, Text, TrackRecord } from "./index";
+import type { ActivityRequest, AddressInfo, AdviseRequest, AllowHypopg, AppInfo, Baseline, BaselineSet, BenchPreview, BenchRequest, BenchSpec, BloatRequest, ByEnvironment, ById, ByKind, Change, ChangeConfirm, ChangeDetail, ChangeList, ChangePlan, ComparePair, ConnectionReport, CostRequest, CreateIndexRequest, DatabaseActivity, DatabaseHealth, DatabaseIndexes, DatabasePools, DatabaseSizes, Deleted, DeletedItem, Described, Dotenv, DuetPreview, DuetRequest, Empty, EnvCreate, EnvDuplicate, EnvUnlock, EnvUpdate, Environment, EnvironmentDraft, EnvironmentSummary, Finding, FoundService, Heatmap, HistoryRequest, HypopgUse, ImportedPlan, IndexAdvice, IndexBloat, IndexesRequest, Invalidation, InvalidationPause, InvalidationPlan, JobStatus, JournalEntry, JournalList, KindDefaults, KneeRequest, MetricInfo, MetricSeen, Moved, Passphrase, PlanCheck, PlanImport, PlanRequest, PlanSave, PoolSizePreview, PoolSizeRequest, PoolSizing, ProveRequest, ReportContent, ReportFile, ReportPreview, ReportRename, ReportRequest, RequestCost, Run, RunHeatmap, RunHistory, RunList, RunRename, RunSeries, RunSummary, RunningBench, SavedPlan, SecretsStatus, SeriesInfo, SizesRequest, StatementDetail, StatementPlan, StatementRequest, Statements, StatementsRequest, StoredComparison, StoredKnee, TargetStatus, TestDraft, Text, TrackRecord } from "./index";
 
 export interface Commands {
   "app.info": { req: Empty; res: AppInfo };
@@ -60,6 +60,9 @@ export interface Commands {
   "db.health": { req: ByEnvironment; res: DatabaseHealth };
   "db.statements": { req: StatementsRequest; res: Statements };
   "db.statement": { req: StatementRequest; res: StatementDetail };
+  "cache.plan_invalidation": { req: InvalidationPlan; res: Invalidation };
+  "cache.invalidation": { req: ById; res: Invalidation };
+  "cache.pause_invalidation": { req: InvalidationPause; res: Invalidation };
   "bench.preview": { req: BenchRequest; res: BenchPreview };
   "bench.start": { req: BenchRequest; res: JobStatus };
   "bench.running": { req: Empty; res: RunningBench | null };
