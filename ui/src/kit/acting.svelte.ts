@@ -38,7 +38,7 @@ export class Acting {
         await this.#done();
       } else {
         const name = offer === 'apply' || offer === 'finish' ? 'changes.apply' : 'changes.undo';
-        await this.#watch(await this.#app.rpc(name, { id: change.id, confirm }));
+        await this.#watch(await this.#app.rpc(name, { id: change.id, confirm, agree: null }));
       }
     } catch (error) {
       this.failure = problem(error);

@@ -79,5 +79,6 @@ export const changeDetail = (of: Change, guards: Partial<Omit<ChangeDetail, 'cha
   guard: null,
   confirm: null,
   evidence: [],
+  agree: null,
   ...guards,
 });

@@ -13,7 +13,16 @@ async fn fill(server: &Redis, prefix: &str, n: usize, size: usize) {
     for some in (0..n).collect::<Vec<_>>().chunks(2_000) {
         let mut pipeline = redis::pipe();
         for i in some {
-            let noise: String = (0..size).map(|j| char::from(33 + ((i * 31 + j * j * 7 + j) % 90) as u8)).collect();
+            // Noise, which cannot be compressed.
+            let mut state = *i as u64 + 88_172_645_463_325_252;
+            let noise: Vec<u8> = (0..size)
+                .map(|_| {
+                    state ^= state << 13;
+                    state ^= state >> 7;
+                    state ^= state << 17;
+                    state as u8
+                })
+                .collect();
             pipeline.cmd("SET").arg(format!("{prefix}{i}")).arg(noise).arg("PX").arg(9_000_000 + i).ignore();
         }
         pipeline.exec_async(&mut connection).await.expect("keys");

@@ -351,7 +351,12 @@ impl Nodes {
     fn answer(&mut self, node: usize, at: &HostPort, reply: Value) -> Answer {
         match reply {
             Value::ServerError(error) => {
-                let code = error.code().to_owned();
+                // What a script may not do is told as another error than what a client may not do.
+                let told = |text: &str| {
+                    ["ACL failure in script", "The user executing the script"].iter().any(|t| text.contains(t))
+                };
+                let acl = error.details().is_some_and(told);
+                let code = if acl { "NOPERM" } else { error.code() }.to_owned();
                 let mut refused = self.lost(node, at, &RedisError::from(error));
                 refused.code = code;
                 Err(refused)

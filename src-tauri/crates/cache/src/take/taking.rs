@@ -23,6 +23,8 @@ use crate::connect::Purpose;
 
 /// Keys that are sent for in one go. A server reads 16 kB of commands, which are about 100 of these, before it serves somebody else.
 const AT_ONCE: usize = 250;
+/// Bytes of dumps that are read or compared in one go, so that a server is through with them in less than 5 ms.
+const BYTES_AT_ONCE: usize = 256 << 10;
 /// Memory up to which a key is read among many others.
 const SMALL: u64 = 16 << 10;
 /// Memory of the larger ones that are read in one go.
@@ -99,6 +101,10 @@ pub(super) struct Work<'a> {
     seen: HashSet<u64>,
     hasher: RandomState,
     names: Digest,
+    /// Time that was spent on this disk, in which no server worked for us.
+    storing: Duration,
+    /// Usual bytes of a dump, as the last ones were.
+    usual: usize,
     pub(super) taken: TakenKeys,
 }
 
@@ -182,6 +188,8 @@ impl<'a> Work<'a> {
                 writer,
                 seen: HashSet::new(),
                 hasher: RandomState::new(),
+                usual: 4_096,
+                storing: Duration::ZERO,
             }),
             Err(error) => Err((before, error)),
         }
@@ -192,7 +200,7 @@ impl<'a> Work<'a> {
         let mut matched: u64 = 0;
         while let Some(page) = walk.next(&mut self.nodes).await? {
             wait_while(watch).await?;
-            let began = Instant::now();
+            let (began, storing) = (Instant::now(), self.storing);
             let keys: Vec<Vec<u8>> = page.keys.into_iter().filter(|key| !self.is_taken(key)).collect();
             matched += keys.len() as u64;
             if self.order.limit.is_some_and(|limit| matched > limit) {
@@ -207,8 +215,10 @@ impl<'a> Work<'a> {
             (watch.progress)(&self.taken, page.through);
             done?;
             if self.order.paced {
-                // Half of the time is others'.
-                tokio::time::sleep(began.elapsed().min(Duration::from_secs(1))).await;
+                // Half of the servers' time is others'; while the disk is waited for they have all of it.
+                let disk = self.storing - storing;
+                let worked = began.elapsed().saturating_sub(disk).saturating_sub(disk);
+                tokio::time::sleep(worked.min(Duration::from_secs(1))).await;
             }
         }
         self.look_again(watch).await
@@ -246,13 +256,21 @@ impl<'a> Work<'a> {
         let script = if whole { &READ } else { &EXPIRY };
         let now = if self.order.soft.is_some() { server_ms(&mut self.nodes).await? } else { 0 };
         let (mut records, mut larger) = (Vec::new(), Vec::new());
-        for some in keys.chunks(AT_ONCE) {
+        let mut rest = keys;
+        while !rest.is_empty() {
+            let (some, after) = rest.split_at(rest.len().min((BYTES_AT_ONCE / self.usual.max(1)).clamp(8, AT_ONCE)));
+            rest = after;
+            let read = records.len();
+            let mut bytes = 0;
             let arguments = vec![limit.to_string().into_bytes(), self.has.used().to_vec(), self.has.flag().to_vec()];
             let calls: Vec<Call> = some.iter().map(|key| Call::script(key, script, arguments.clone())).collect();
             for (key, answer) in some.iter().zip(self.nodes.send_steadily(&calls).await) {
                 match answer {
                     Ok(Value::Array(parts)) => match Record::of(key, parts, self.has.frequency) {
-                        Some(record) => records.push(self.softened(record, now)),
+                        Some(record) => {
+                            bytes += record.dump.len();
+                            records.push(self.softened(record, now));
+                        }
                         None => {
                             return Err(ApiError::internal("A server answers a script in another way than servers do"));
                         }
@@ -261,6 +279,9 @@ impl<'a> Work<'a> {
                     Ok(_) => self.taken.gone += 1.0,
                     Err(refused) => self.refused(&refused)?,
                 }
+            }
+            if let Some(usual) = usize::checked_div(bytes, records.len() - read) {
+                self.usual = usual;
             }
         }
         Ok((records, larger))
@@ -287,6 +308,7 @@ impl<'a> Work<'a> {
     async fn store(&mut self, kind: Kind, records: usize, plain: Vec<u8>) -> Result<(), ApiError> {
         let Some(mut writer) = self.writer.take() else { return Ok(()) };
         let records = u32::try_from(records).unwrap_or(u32::MAX);
+        let began = Instant::now();
         let work = tokio::task::spawn_blocking(move || {
             let done = writer.append(kind, records, &plain);
             // What is removed next is on the disk before it is; what became of it may be lost, and is then asked.
@@ -295,6 +317,7 @@ impl<'a> Work<'a> {
         });
         let (writer, done) = work.await.map_err(|_| ApiError::internal("Writing a snapshot ended unexpectedly"))?;
         self.writer = Some(writer);
+        self.storing += began.elapsed();
         done
     }
 
@@ -310,7 +333,12 @@ impl<'a> Work<'a> {
         let calls: Vec<Call> = records.iter().map(|record| self.call(record)).collect();
         let (mut outcomes, mut changed) = (Vec::with_capacity(records.len()), Vec::new());
         let mut fatal = None;
-        for (some, their) in calls.chunks(AT_ONCE).zip(records.chunks(AT_ONCE)) {
+        let (mut calls, mut rest) = (calls.as_slice(), records.as_slice());
+        while !rest.is_empty() {
+            let (some, their);
+            let many = fitting(rest);
+            (some, calls) = calls.split_at(many);
+            (their, rest) = rest.split_at(many);
             if fatal.is_some() {
                 outcomes.extend(their.iter().map(|_| Outcome::Refused as u8));
                 continue;
@@ -560,6 +588,16 @@ impl<'a> Work<'a> {
         self.taken.recreated = self.order.soft.is_none().then_some(recreated);
         Ok(())
     }
+}
+
+/// How many of these records, from the first, are compared in one go.
+fn fitting(records: &[Record]) -> usize {
+    let mut bytes = 0;
+    let fit = records.iter().take(AT_ONCE).take_while(|record| {
+        bytes += record.dump.len();
+        bytes <= BYTES_AT_ONCE
+    });
+    fit.count().max(1)
 }
 
 /// Sends what alters keys, and tells what it did. An answer that was lost is asked for again: a key that is gone by then is ours, as far as

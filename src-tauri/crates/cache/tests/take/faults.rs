@@ -138,7 +138,12 @@ async fn a_missing_right_is_named_and_nothing_is_removed() {
         "{error}: {hint}"
     );
     assert_eq!((taken.removed, size(&server).await), (0.0, 500), "{taken:?}");
-    server.execute(&["ACL", "SETUSER", "ann", "+eval", "+evalsha"]).await.expect("a right");
+    // The same of what the scripts do.
+    server.execute(&["ACL", "SETUSER", "ann", "+eval", "+evalsha", "-unlink"]).await.expect("a right");
+    let (taken, done) = place.take(place.order(&meant)).await;
+    assert_eq!((done.expect_err("refused").code, taken.removed), (ErrorCode::Privilege, 0.0), "{taken:?}");
+    assert_eq!(size(&server).await, 500, "nothing was removed");
+    server.execute(&["ACL", "SETUSER", "ann", "+unlink"]).await.expect("a right");
     assert_eq!(place.all("k:*").await.removed, 500.0, "with it it works");
     // A right that is missing where it is undone: everything is kept until it is there.
     server.execute(&["ACL", "SETUSER", "ann", "-restore"]).await.expect("a right less");
