@@ -1,4 +1,4 @@
-//! The pattern of `docs/cache-aside.md`. With an address as its argument (`redis://…`) it keeps its entries there, in this process otherwise.
+//! The pattern of `docs/cache-aside.md`. It keeps its entries in the Redis that `ASIDE_URL` names, and in this process without.
 use std::error::Error;
 use std::time::Duration;
 
@@ -38,8 +38,8 @@ fn store(url: Option<&str>) -> Result<Store, Box<dyn Error>> {
 }
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
-    let url = std::env::args().nth(1);
+pub(crate) async fn main() -> Result<(), Box<dyn Error>> {
+    let url = std::env::var("ASIDE_URL").ok();
     let cache = Aside::builder("clinic", store(url.as_deref())?).build().await?;
     let appointments: Namespace<String, Appointment, std::io::Error> = cache
         .namespace("appointments")

@@ -1,5 +1,7 @@
 //! The cache-aside library on real servers, and on the cache in this process.
 mod answers;
+#[path = "../../examples/aside.rs"]
+mod example;
 mod faults;
 mod races;
 
@@ -91,4 +93,17 @@ async fn warm(from: &Numbers, key: u64, value_: u64) {
         from.kept(&key).is_some()
     })
     .await;
+}
+
+#[test]
+fn the_documented_example_runs_and_is_the_one_that_is_documented() {
+    example::main().expect("it runs");
+    let read = |path: &str| std::fs::read_to_string(format!("{}/{path}", env!("CARGO_MANIFEST_DIR"))).expect(path);
+    let (docs, code) = (read("../../../docs/cache-aside.md"), read("examples/aside.rs"));
+    let shown = docs.split("```rust\n").nth(1).and_then(|rest| rest.split("```").next()).expect("an example");
+    let lines: Vec<&str> = code.lines().map(str::trim).collect();
+    assert!(shown.lines().count() > 15, "the whole of it: {shown}");
+    for line in shown.lines() {
+        assert!(lines.contains(&line.trim()), "in the documentation only: {line}");
+    }
 }
