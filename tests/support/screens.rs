@@ -15,6 +15,7 @@ pub(crate) const SCREENS: &[&str] = &[
     "database/plan",
     "database/size",
     "cache",
+    "cache/server",
     "cache/slowlog",
     "cache/clients",
     "gateway",

@@ -181,13 +181,14 @@ async fn bars() -> Outcome {
         |run: &MapRun| run.page(&MapAsked { most: 10, depth: 1, ..MapAsked::default() }).map(|page| page.namespaces);
     let truth: Vec<(String, f64)> = top(&*mapped(&server.url(), MapDetail::Exact, 1).await?)?
         .into_iter()
-        .map(|n| (n.name.clone(), n.bytes.map_or(0.0, |b| b.value())))
+        .map(|n| (n.name.clone(), n.bytes.map_or(0.0, perfdeck_model::MapCount::value)))
         .collect();
     let mut inside = vec![0; truth.len()];
     for seed in 0..100 {
         let found = top(&*mapped(&server.url(), MapDetail::Sampled, seed).await?)?;
         for (place, (name, bytes)) in truth.iter().enumerate() {
-            let bounds = found.iter().find(|n| n.name == *name).and_then(|n| n.bytes).map(|b| b.bounds());
+            let bounds =
+                found.iter().find(|n| n.name == *name).and_then(|n| n.bytes).map(perfdeck_model::MapCount::bounds);
             inside[place] +=
                 i32::from(bounds.is_some_and(|(low, high)| low <= *bytes && high.is_some_and(|high| *bytes <= high)));
         }

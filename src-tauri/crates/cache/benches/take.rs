@@ -2,6 +2,7 @@
 //!
 //! 100,000 keys of strings, hashes, lists, sets and sorted sets with and without expiry, on a private Redis on loopback, beside a probe that
 //! sends PING as others would.
+#![allow(clippy::print_stdout, reason = "it prints its figures")]
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

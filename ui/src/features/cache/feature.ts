@@ -2,7 +2,8 @@
 import type { Feature, Tab } from '../../kit/feature';
 
 const TABS: readonly Tab[] = [
-  { path: '/cache', title: 'Map', lanes: true },
+  { path: '/cache', title: 'Map' },
+  { path: '/cache/server', title: 'Server', lanes: true },
   { path: '/cache/slowlog', title: 'Slow log' },
   { path: '/cache/clients', title: 'Clients' },
 ];
@@ -13,5 +14,6 @@ export const feature: Feature = {
   tabs: TABS,
   knows: (path) => TABS.some((tab) => tab.path === path),
   rail: { icon: 'grid', key: 'c' },
+  jobs: ['cache_map'],
   load: () => import('./index.svelte'),
 };

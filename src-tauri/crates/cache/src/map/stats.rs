@@ -154,7 +154,7 @@ mod tests {
     fn sums_are_the_same_whether_merged_or_added() {
         let told = |n: u64| Told {
             kind: Some((n % 3) as u8),
-            expiry: if n % 4 == 0 { Expiry::Never } else { Expiry::In(n * 1_000) },
+            expiry: if n.is_multiple_of(4) { Expiry::Never } else { Expiry::In(n * 1_000) },
             bytes: Some(n),
         };
         let (mut all, mut odd, mut even) = (Stats::default(), Stats::default(), Stats::default());

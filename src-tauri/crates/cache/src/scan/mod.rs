@@ -127,15 +127,12 @@ impl MapRun {
     /// Counts the keys of slots that went to another server during the scan and were not read there or here.
     async fn moved(&self, door: &Door<'_>, seed: &HostPort, before: &Owners, seen: &Mutex<Seen>) {
         let told = |note: String| self.inside().notes.push(note);
-        let after = match Owners::ask(door, seed).await {
-            Ok(after) => after,
-            Err(_) => {
-                self.inside().doubt += 1;
-                return told(
-                    "Who has which slots could not be asked at the end: slots that moved meanwhile may be missing"
-                        .to_owned(),
-                );
-            }
+        let Ok(after) = Owners::ask(door, seed).await else {
+            self.inside().doubt += 1;
+            return told(
+                "Who has which slots could not be asked at the end: slots that moved meanwhile may be missing"
+                    .to_owned(),
+            );
         };
         let moved = before.moved(&after);
         if moved.is_empty() {

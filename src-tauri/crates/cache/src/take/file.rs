@@ -32,6 +32,9 @@ pub(super) enum Kind {
     Undone = 4,
 }
 
+/// Head of a chunk: its length in bytes, its kind, its number, and the nonce that it was encrypted with.
+type Head = (usize, u8, u32, [u8; 24]);
+
 impl Kind {
     fn of(byte: u8) -> Option<Self> {
         [Self::Records, Self::Outcomes, Self::Names, Self::Undone].into_iter().find(|kind| *kind as u8 == byte)
@@ -211,7 +214,7 @@ impl Reader {
     }
 
     /// Head of the next chunk; none at the end, and none where the last chunk is torn.
-    fn head(&mut self) -> Result<Option<(usize, u8, u32, [u8; 24])>, ApiError> {
+    fn head(&mut self) -> Result<Option<Head>, ApiError> {
         if self.length - self.end < HEAD as u64 {
             return Ok(None);
         }

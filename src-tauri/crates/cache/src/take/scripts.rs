@@ -39,15 +39,6 @@ pub(super) static REMOVE: Script = Script::new(
      redis.call('UNLINK',k) return 1",
 );
 
-/// Value, expiry and removal at once: the whole that [`READ`] and [`REMOVE`] do in two steps. Measured against them, and not used: what
-/// the server removed is lost when this program ends before it has the answer.
-#[cfg(test)]
-pub(super) static AT_ONCE: Script = Script::new(
-    "local k=KEYS[1] local d=redis.call('DUMP',k) if not d then return false end \
-     local u=redis.pcall('OBJECT',ARGV[1],k) if type(u)~='number' then u=-1 end \
-     local t=redis.call('PEXPIRETIME',k) redis.call('UNLINK',k) return {d,string.format('%.0f',t),u}",
-);
-
 /// Reads the expiry of a key only. Arguments as [`READ`]'s; answers nothing for a key that is gone.
 pub(super) static EXPIRY: Script = Script::new(
     "local k=KEYS[1] local t if ARGV[3]=='1' then t=redis.call('PEXPIRETIME',k) else t=redis.call('PTTL',k) \

@@ -156,8 +156,7 @@ pub async fn survey(
     let started = Instant::now();
     let mut nodes = Nodes::find(target, password, Purpose::Scan).await?;
     let has = Has::ask(&mut nodes).await?;
-    let mut tally = Tally::default();
-    tally.database = database_keys(&mut nodes).await?;
+    let mut tally = Tally { database: database_keys(&mut nodes).await?, ..Tally::default() };
     let mut walk = matches(&nodes, meant);
     let mut through = 0.0;
     let mut finished = false;
