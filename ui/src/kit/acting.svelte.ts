@@ -28,8 +28,8 @@ export class Acting {
     this.#done = done;
   }
 
-  /** Does what is offered. `confirm` is the name that the guard asks for, where it does. */
-  async act(change: Change, offer: ChangeOffer, confirm: string | null): Promise<void> {
+  /** Does what is offered. `confirm` is the name that the guard asks for, `agree` the text that the change itself does, where they do. */
+  async act(change: Change, offer: ChangeOffer, confirm: string | null, agree: string | null = null): Promise<void> {
     if (this.busy) return;
     [this.sending, this.failure, this.note] = [offer, null, ''];
     try {
@@ -38,7 +38,7 @@ export class Acting {
         await this.#done();
       } else {
         const name = offer === 'apply' || offer === 'finish' ? 'changes.apply' : 'changes.undo';
-        await this.#watch(await this.#app.rpc(name, { id: change.id, confirm, agree: null }));
+        await this.#watch(await this.#app.rpc(name, { id: change.id, confirm, agree }));
       }
     } catch (error) {
       this.failure = problem(error);

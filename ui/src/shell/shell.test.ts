@@ -341,9 +341,9 @@ test('work is shown with its share, can be stopped, and stays when it failed', a
 });
 
 test('a screen that comes later says what it will show, and the findings that wait for it', async () => {
-  engine.reset({ ...calm(), 'findings.list': () => [finding({ action: { label: 'Open', opens: { what: 'cache' } } })] });
-  await open('#/e/shop/cache?finding=f1');
-  expect(screen.getByText('The cache screen comes later')).toBeTruthy();
+  engine.reset({ ...calm(), 'findings.list': () => [finding({ action: { label: 'Open', opens: { what: 'gateway' } } })] });
+  await open('#/e/shop/gateway?finding=f1');
+  expect(screen.getByText('The gateway screen comes later')).toBeTruthy();
   const waiting = await screen.findByTestId('finding');
   expect(waiting.textContent).toContain('orders_idx repeats another index');
   expect(waiting.getAttribute('aria-current'), 'the one that led here').toBe('true');

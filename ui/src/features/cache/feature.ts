@@ -2,8 +2,8 @@
 import type { Feature, Tab } from '../../kit/feature';
 
 const TABS: readonly Tab[] = [
-  { path: '/cache', title: 'Map' },
-  { path: '/cache/server', title: 'Server', lanes: true },
+  { path: '/cache', title: 'Server', lanes: true },
+  { path: '/cache/map', title: 'Map' },
   { path: '/cache/slowlog', title: 'Slow log' },
   { path: '/cache/clients', title: 'Clients' },
 ];

@@ -19,7 +19,7 @@ test('a planned change is applied, followed with its step and Stop, and shown as
   await fireEvent.click(screen.getByTestId('change-apply'));
   push({ jobs: [job({ ...state.started, step: 'dropping the index', progress: 0.5 })] });
   await waitFor(() => expect(screen.getByTestId('change-job').textContent).toMatch(/dropping the index.*50/s));
-  expect(state.sent).toEqual([['apply', { id: 'c1', confirm: null }]]);
+  expect(state.sent).toEqual([['apply', { id: 'c1', confirm: null, agree: null }]]);
   expect((screen.getByTestId('change-apply') as HTMLButtonElement).disabled, 'once is enough').toBe(true);
   await fireEvent.click(screen.getByTestId('change-stop'));
   expect(calls).toContain('job.cancel');
@@ -72,7 +72,7 @@ test('what a guard asks for is typed before anything is sent', async () => {
   expect(state.sent).toEqual([]);
   await fireEvent.input(screen.getByTestId('change-confirm-name'), { target: { value: 'shop' } });
   await fireEvent.submit(screen.getByTestId('change-confirm'));
-  await waitFor(() => expect(state.sent).toEqual([['undo', { id: 'c1', confirm: 'shop' }]]));
+  await waitFor(() => expect(state.sent).toEqual([['undo', { id: 'c1', confirm: 'shop', agree: null }]]));
   expect(screen.queryByTestId('change-confirm')).toBeNull();
 });
 
@@ -108,7 +108,7 @@ test('what was cut off comes first, with both ways out; the guard is asked there
   await fireEvent.input(await screen.findByTestId('change-confirm-name'), { target: { value: 'shop' } });
   expect(state.sent, 'not before the name is typed').toEqual([]);
   await fireEvent.submit(screen.getByTestId('change-confirm'));
-  await waitFor(() => expect(state.sent).toEqual([['undo', { id: 'c1', confirm: 'shop' }]]));
+  await waitFor(() => expect(state.sent).toEqual([['undo', { id: 'c1', confirm: 'shop', agree: null }]]));
   expect(address.param('change')).toBe('c1');
 });
 
@@ -128,7 +128,7 @@ test('without a guard a way out is taken at once, and only once', async () => {
   const { context, push } = fakeApp(handlers, places);
   render(Changes, { context });
   await fireEvent.click(await screen.findByTestId('notice-finish'));
-  await waitFor(() => expect(state.sent).toEqual([['apply', { id: 'c1', confirm: null }]]));
+  await waitFor(() => expect(state.sent).toEqual([['apply', { id: 'c1', confirm: null, agree: null }]]));
   expect((screen.getByTestId('notice-finish') as HTMLButtonElement).disabled).toBe(true);
   push({ changed: ['environments'] });
   await screen.findByTestId('change-job');

@@ -170,7 +170,7 @@ test('what holds up others is ended: what it frees and costs first, then the gua
   expect(button.disabled, 'the name is not typed yet').toBe(true);
   await fireEvent.input(screen.getByTestId('change-confirm-name'), { target: { value: 'shop' } });
   await fireEvent.click(button);
-  await waitFor(() => expect(sent[1]).toEqual({ id: 'c1', confirm: 'shop' }));
+  await waitFor(() => expect(sent[1]).toEqual({ id: 'c1', confirm: 'shop', agree: null }));
   state = {
     ...planned,
     state: 'kept',

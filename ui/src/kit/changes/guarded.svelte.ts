@@ -10,7 +10,9 @@ export interface Armed {
   /** What typing it does, within a sentence, and the words of its button. */
   does: string;
   word: string;
-  run: (confirm: string) => unknown;
+  run: (confirm: string | null, agree: string | null) => unknown;
+  /** Whether the text that the change itself asks for is to be typed too. */
+  agrees: boolean;
 }
 
 interface Of {
@@ -28,6 +30,8 @@ export class Guarded {
   readonly #row: () => Change | null;
   armed = $state.raw<Armed | null>(null);
   typed = $state('');
+  /** What was typed of the text that the change itself asks for. */
+  agreed = $state('');
   /** The newer one of what the list and what the target said. */
   readonly change = $derived.by((): Change | null => {
     const [row, checked] = [this.#row(), this.detail.value?.change ?? null];
@@ -39,6 +43,8 @@ export class Guarded {
   readonly stops = $derived.by((): string | null => this.detail.value?.guard ?? null);
   /** The name that is to be typed; null where none is. */
   readonly name = $derived.by((): string | null => this.detail.value?.confirm ?? null);
+  /** The text that it asks for because so much would go; null where it asks for none. */
+  readonly agree = $derived.by((): string | null => this.detail.value?.agree ?? null);
   /** Why its last step failed, or what was just asked. */
   readonly failure = $derived.by(() => this.acting.failure ?? this.change?.error ?? null);
 
@@ -69,21 +75,22 @@ export class Guarded {
   }
 
   /** Does something with it; where the guards ask for the name, once that is typed. */
-  begin(what: Pick<Armed, 'does' | 'word'>, run: (confirm: string | null) => unknown): void {
-    if (this.name === null) return void run(null);
-    [this.armed, this.typed] = [{ ...what, run }, ''];
+  begin(what: Pick<Armed, 'does' | 'word'>, run: Armed['run'], agrees = false): void {
+    const asks = agrees && this.agree !== null;
+    if (this.name === null && !asks) return void run(null, null);
+    [this.armed, this.typed, this.agreed] = [{ ...what, run, agrees: asks }, '', ''];
   }
 
   /** The name was sent. */
   readonly confirm = (): void => {
-    const [armed, name] = [this.armed, this.name];
-    if (armed === null || name === null || this.typed !== name) return;
+    const [armed, name, agree] = [this.armed, this.name, this.agree];
+    if (armed === null || (name !== null && this.typed !== name) || (armed.agrees && this.agreed !== agree)) return;
     this.leave();
-    void armed.run(name);
+    void armed.run(name, armed.agrees ? agree : null);
   };
 
   /** It is left as it is. */
   readonly leave = (): void => {
-    [this.armed, this.typed] = [null, ''];
+    [this.armed, this.typed, this.agreed] = [null, '', ''];
   };
 }

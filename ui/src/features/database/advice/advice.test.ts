@@ -177,7 +177,7 @@ test('applying asks for the name where the guards do, and sends nothing before',
   expect(state.sent).toEqual([]);
   await fireEvent.input(screen.getByTestId('change-confirm-name'), { target: { value: 'shop' } });
   await fireEvent.submit(screen.getByTestId('change-confirm'));
-  await waitFor(() => expect(state.sent).toEqual([{ name: 'apply', request: { id: 'c7', confirm: 'shop' } }]));
+  await waitFor(() => expect(state.sent).toEqual([{ name: 'apply', request: { id: 'c7', confirm: 'shop', agree: null } }]));
 });
 
 test('why a change cannot be planned is said in place, of that one only', async () => {
@@ -252,7 +252,7 @@ test('what is not proven is undone in one press', async () => {
   expect(button('tray-undo').className).toContain('danger');
   expect(screen.getByTestId('tray-row').textContent).toContain('No gain');
   await fireEvent.click(button('tray-undo'));
-  expect(state.sent).toEqual([{ name: 'undo', request: { id: 'c7', confirm: null } }]);
+  expect(state.sent).toEqual([{ name: 'undo', request: { id: 'c7', confirm: null, agree: null } }]);
 });
 
 test('rows of the tray stay where they are when one of them is applied, and sessions are none of it', async () => {
