@@ -15,7 +15,7 @@ const E2E: &str = "e2e_";
 /// What measures has a program of its own.
 const WAITING: [&str; 5] = ["cache", "cli", "database", "engine", "load"];
 /// Tests of those that run at the same time, beyond one for each processor.
-const BEYOND: usize = 2;
+const BEYOND: usize = 1;
 
 #[derive(Default)]
 struct Tally {
