@@ -250,7 +250,11 @@ async fn e2e_an_advised_index_is_proven_and_kept_and_a_useless_one_is_undone() {
 
     // The demo, by what it counted itself.
     let demo = indexed::Demo(stage.desktop.data().join("demo/demo.db"));
-    step(&stage, "the demo's statements are counted", advice::statements_are_counted(page, "appointments WHERE staff_id"));
+    step(
+        &stage,
+        "the demo's statements are counted",
+        advice::statements_are_counted(page, "appointments WHERE staff_id"),
+    );
     step(&stage, "the demo's finding leads to advice", advice::advice_from_a_finding(page, "appointments"));
     step(&stage, "advice on what was counted", advice::advise(page));
     let (row, sql) = step(&stage, "the demo's index is planned", advice::plan_what_is_advised(page, "appointments"));

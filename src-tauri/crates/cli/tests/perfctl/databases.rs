@@ -51,10 +51,9 @@ async fn every_command_says_what_a_user_lacks_and_waits_for_no_lock() {
     long_names(dir.path());
     busy.execute("ROLLBACK").await.expect("free again");
     let of = "SELECT coalesce(string_agg(pg_get_indexdef(indexrelid), ';'), '') FROM pg_index WHERE indrelid = 'o'::regclass";
-    for (condition, name, made) in [
-        ("lower(note) = 'x'", "o_note_idx", "(lower(note))"),
-        ("id * 3 = 30 AND c = 7", "o_id_idx", "(((id * 3)))"),
-    ] {
+    for (condition, name, made) in
+        [("lower(note) = 'x'", "o_note_idx", "(lower(note))"), ("id * 3 = 30 AND c = 7", "o_id_idx", "(((id * 3)))")]
+    {
         let id = create_advised(dir.path(), "perfdeck", &format!("SELECT * FROM o WHERE {condition}"), name);
         let there: String = busy.fetch_one(of).await.expect("asked").get(0);
         assert!(there.contains(&format!("INDEX {name} ON public.o USING btree {made}")), "{there}");
