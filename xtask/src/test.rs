@@ -292,7 +292,7 @@ pub(crate) fn bindings() -> Outcome {
 
 #[cfg(test)]
 mod tests {
-    use super::{count, panics};
+    use super::{E2E, WAITING, count, panics, programs};
 
     #[test]
     fn results_of_all_binaries_are_added() {
@@ -312,6 +312,16 @@ mod tests {
                 "thread 'c' (8) panicked at tests/c.rs:2:2:\nno"
             ]
         );
+    }
+
+    #[test]
+    fn every_program_of_tests_is_in_one_step() {
+        let all = programs().unwrap_or_else(|failure| panic!("{}", failure.message));
+        for name in WAITING {
+            assert_eq!(all.iter().filter(|program| *program == name).count(), 1, "{name} is one program of {all:?}");
+        }
+        let alone = all.iter().filter(|name| !name.starts_with(E2E) && !WAITING.contains(&name.as_str()));
+        assert!(alone.count() > 10 && all.iter().any(|name| name == "e2e_window"), "the others are there: {all:?}");
     }
 
     #[test]
