@@ -1,7 +1,9 @@
 //! What a cache tells of itself, as a face asks for it.
+use std::time::Duration;
+
 use perfdeck_engine::cache_look::{self, CacheHeatRequest};
 use perfdeck_model::{CacheHeatMethod, CheckState, ErrorCode, JobState, Kind, Remedy};
-use perfdeck_testkit::Redis;
+use perfdeck_testkit::{Redis, eventually};
 
 use crate::support::{by_environment, cache, draft, ended, environment, open};
 
@@ -15,8 +17,8 @@ async fn watching_commands_is_guarded_and_readers_are_kept() {
     let id = environment(&engine, draft("live", Kind::Production, cache(server.url()))).await;
     let look = || cache_look::cache_look(engine.clone(), by_environment(&id));
     assert_eq!(look().await.expect("a look").keys, 1);
-    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
-    assert!(look().await.expect("a look").recent.is_some(), "the reader is kept, so that the second look has rates");
+    // The reader is kept, so that a later look has rates.
+    eventually(Duration::from_secs(10), async || look().await.expect("a look").recent.is_some()).await;
     let health = cache_look::cache_health(engine.clone(), by_environment(&id)).await.expect("its health");
     assert_eq!(health.state, CheckState::Ok, "{health:#?}");
 

@@ -30,6 +30,9 @@ pub(super) struct Facts {
     pub(super) replicas: Vec<(String, u16, f64)>,
 }
 
+/// Counters that tell whether keys came or went: those that expired, those that were evicted, and writes since the last save.
+const COUNTERS: [&str; 3] = ["expired_keys", "evicted_keys", "rdb_changes_since_last_save"];
+
 impl Facts {
     /// Puts the questions into the queue.
     pub(super) fn queue(wire: &mut Wire) {
@@ -67,7 +70,8 @@ impl Facts {
         let replicas = (0..64).map_while(|i| info.get(&format!("slave{i}"))).filter_map(|line| replica(line)).collect();
         Self {
             keys: None,
-            told: true,
+            // A counter that is hidden, as by some hosted servers, would look as if nothing came or went.
+            told: COUNTERS.iter().all(|name| info.contains_key(*name)),
             product: product(info),
             run_id: info.get("run_id").cloned().unwrap_or_default(),
             loading: is("loading", "1"),
@@ -78,8 +82,8 @@ impl Facts {
             most: number("maxmemory").unwrap_or(0.0),
             evicts: info.get("maxmemory_policy").is_some_and(|policy| policy != "noeviction"),
             cpu_s: number("used_cpu_sys").zip(number("used_cpu_user")).map(|(sys, user)| sys + user),
-            removed: count("expired_keys") + count("evicted_keys"),
-            writes: count("rdb_changes_since_last_save"),
+            removed: count(COUNTERS[0]) + count(COUNTERS[1]),
+            writes: count(COUNTERS[2]),
             saved: info.get("rdb_last_save_time").cloned().unwrap_or_default(),
             replicas,
         }
@@ -106,8 +110,12 @@ impl Facts {
 fn replica(line: &str) -> Option<(String, u16, f64)> {
     let parts: HashMap<&str, &str> = line.split(',').filter_map(|part| part.split_once('=')).collect();
     let online = parts.get("state").is_some_and(|state| *state == "online");
-    let lag = parts.get("lag").and_then(|lag| lag.parse().ok()).unwrap_or(0.0);
-    online.then_some(((*parts.get("ip")?).to_owned(), parts.get("port")?.parse().ok()?, lag))
+    // One whose lag is not told may be far behind: it is not read.
+    online.then_some((
+        (*parts.get("ip")?).to_owned(),
+        parts.get("port")?.parse().ok()?,
+        parts.get("lag")?.parse().ok()?,
+    ))
 }
 
 #[cfg(test)]
@@ -132,11 +140,17 @@ mod tests {
             1,
             "what is not told is not nothing"
         );
+        let hidden = base.replace("expired_keys:5\r\n", "");
+        assert_eq!(facts(&hidden, 100).churn_since(&facts(&hidden, 100)), 1, "nor is a counter that a server hides");
     }
 
     #[test]
     fn replicas_are_those_that_are_online() {
-        let text = "slave0:ip=10.0.0.2,port=6379,state=online,offset=1,lag=1\r\nslave1:ip=10.0.0.3,port=6379,state=wait_bgsave,offset=0,lag=0";
-        assert_eq!(facts(text, 0).replicas, [("10.0.0.2".to_owned(), 6379, 1.0)], "the other one is not ready");
+        let text = "slave0:ip=10.0.0.2,port=6379,state=online,offset=1,lag=1\r\nslave1:ip=10.0.0.3,port=6379,state=wait_bgsave,offset=0,lag=0\r\nslave2:ip=10.0.0.4,port=6379,state=online,offset=1";
+        assert_eq!(
+            facts(text, 0).replicas,
+            [("10.0.0.2".to_owned(), 6379, 1.0)],
+            "one is not ready, and how far one is behind is not told"
+        );
     }
 }
