@@ -12,6 +12,7 @@ export function emptyDraft(): EnvironmentDraft {
       cache_password: { kind: 'keep' },
       cache_sentinel_password: { kind: 'keep' },
       cache_default_ttl_s: null,
+      cache_templates: null,
       api: null,
       api_probe_path: null,
       api_headers: [],

@@ -53,7 +53,7 @@ export const environment = (of: Partial<Environment> = {}): Environment => ({
   id: 'shop',
   name: 'shop',
   kind: 'staging',
-  targets: { database: null, cache: null, api: null, host: null, frontend: null },
+  targets: { database: null, cache: null, api: null, host: null, frontend: null, cache_templates: {} },
   pool,
   guards,
   created_ms: AT,

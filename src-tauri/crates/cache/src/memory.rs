@@ -61,6 +61,8 @@ pub struct MemoryCache {
 
 /// Hears of what is written and removed in a [`MemoryCache`].
 pub(crate) trait Watch: Send + Sync {
+    /// Name of the cache-aside cache that hears.
+    fn name(&self) -> &str;
     /// A key was written or removed. Expiry and eviction are not told.
     fn changed(&self, key: &str);
     /// All keys were removed.
@@ -113,6 +115,15 @@ impl MemoryCache {
         let mut watchers = self.watchers.lock().unwrap_or_else(PoisonError::into_inner);
         watchers.retain(|w| w.strong_count() > 0);
         watchers.push(Arc::downgrade(watcher));
+    }
+
+    /// Names of the cache-aside caches that keep their entries here.
+    pub(crate) fn asides(&self) -> Vec<String> {
+        let watchers = self.watchers.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut names: Vec<String> = watchers.iter().filter_map(Weak::upgrade).map(|w| w.name().to_owned()).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
     }
 
     fn tell(&self, what: impl Fn(&dyn Watch)) {

@@ -1,4 +1,5 @@
 //! Keys are taken out of real servers and put back: nothing of them is lost or altered, and nothing of what others write meanwhile.
+mod epochs;
 mod faults;
 mod racing;
 mod types;
@@ -110,23 +111,27 @@ async fn what_is_predicted_is_what_is_there() {
     let place = Place::of(&server);
     let (found, seen) =
         survey(&place.target, None, &pattern_of("user:*"), Duration::from_secs(20)).await.expect("looked at");
-    assert_eq!(found.matched, perfdeck_model::KeyCount::Exact { count: 3_001.0 }, "{found:?}");
+    assert_eq!(found.matched, perfdeck_model::MapCount::Exact { value: 3_001.0 }, "{found:?}");
     assert_eq!((found.database_keys, found.looked_at, found.oversized), (4_001.0, 3_001, 1), "{found:?}");
     assert_eq!((found.ttl.day, found.ttl.never), (3_000, 1), "{found:?}");
     assert_eq!(seen.oversized[0].key, CacheBytes::new(b"user:big"), "{seen:?}");
     assert_eq!(seen.examples.len(), 50, "examples");
     assert!(seen.examples.iter().all(|e| e.text().is_some_and(|t| t.starts_with("user:"))), "of those that match");
-    assert_eq!(found.used_lately, Some(3_001), "all were written just now");
+    assert_eq!(
+        found.loads.map(|l| (l.value, l.low)),
+        Some((0.0, 0.0)),
+        "all were written just now, which is no read: {found:?}"
+    );
     assert_eq!(server.execute(&["DBSIZE"]).await.expect("a size"), redis::Value::Int(4_001), "nothing was altered");
     // Half of a key space says how sure it is.
     fill(&server, "more:", 150_000, None).await;
     let (part, _) =
         survey(&place.target, None, &pattern_of("more:*"), Duration::from_millis(150)).await.expect("looked at");
-    if let perfdeck_model::KeyCount::Estimate { count, low, high } = part.matched {
+    if let perfdeck_model::MapCount::Estimate { value: count, low, high } = part.matched {
         assert!(low <= count && count <= high && part.looked_through < 1.0, "{part:?}");
         assert!((low * 0.8..high * 1.2).contains(&150_000.0), "{part:?}");
     } else {
-        assert!(matches!(part.matched, perfdeck_model::KeyCount::Exact { .. }), "{part:?}");
+        assert!(matches!(part.matched, perfdeck_model::MapCount::Exact { .. }), "{part:?}");
     }
 }
 

@@ -346,8 +346,10 @@ pub(crate) struct OneInvalidation {
     pub(crate) undo_id: Option<String>,
     /// Keys that matched; before it was applied those that are predicted.
     pub(crate) matched: f64,
-    /// Keys that were removed, or set to expire; `null` before.
+    /// Keys that were removed, or set to expire; `null` before, and where an epoch is changed.
     pub(crate) removed: Option<f64>,
+    /// Epochs that were changed; `null` before, and where keys are removed.
+    pub(crate) epochs: Option<f64>,
     #[serde(flatten)]
     pub(crate) invalidation: Invalidation,
 }

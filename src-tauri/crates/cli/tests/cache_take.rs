@@ -225,3 +225,129 @@ async fn a_full_disk_ends_it_before_more_is_removed() {
     assert_eq!(undone["detail"]["change"]["state"], "undone", "{undone}");
     assert!(all(&server).await == before, "value by value, expiry by expiry");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn names_come_from_a_file_or_another_program_and_those_that_are_no_text_in_hexadecimal() {
+    let server = Redis::start().await.expect("Redis");
+    fill(&server, "k:", 300, 20).await;
+    let mut c = server.connect().await.expect("a connection");
+    let odd: [&[u8]; 3] = [b"\xff\x00", b"a\nb", b"k*"];
+    for name in odd {
+        redis::cmd("SET").arg(name).arg("v").exec_async(&mut c).await.expect("a name");
+    }
+    let perfctl = Perfctl::new();
+    perfctl.ok(&["env", "add", "dev", "--kind", "development", "--cache", &server.url()]);
+    let given = |args: &[&str], text: &str| {
+        use std::io::Write as _;
+        let args = [&["cache", "invalidate", "--keys", "-", "--env", "dev", "--json"][..], args].concat();
+        let mut child = perfctl.command(&args);
+        let mut child =
+            child.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts");
+        child.stdin.take().expect("its input").write_all(text.as_bytes()).expect("written");
+        let output = perfdeck_testkit::output_of(child, Duration::from_secs(90));
+        let err = String::from_utf8_lossy(&output.stderr).into_owned();
+        (output.status.code(), serde_json::from_slice::<Value>(&output.stdout).unwrap_or(Value::Null), err)
+    };
+    // Names as text, whatever a pattern would make of them; ends of lines of both kinds.
+    let (code, done, err) = given(&[], "k:1\r\nk:2\n\nk*\nk:nothing\n");
+    assert_eq!((code, &done["removed"], &done["taken"]["gone"]), (Some(0), &3.0.into(), &1.0.into()), "{done} {err}");
+    assert_eq!(size(&all(&server).await), 300.0, "no more than those, and not what the star would match");
+    let (code, done, err) = given(&["--hex"], "ff00\n610a62\n");
+    assert_eq!((code, &done["removed"]), (Some(0), &2.0.into()), "{done} {err}");
+    let (code, done, err) = given(&["--base64", "--preview"], "azoz\n");
+    assert_eq!((code, &done["preview"]["examples"][0]["text"]), (Some(0), &"k:3".into()), "{done} {err}");
+    let (code, _, err) = given(&["--hex"], "ff00\nsecret-name\n");
+    assert!(code == Some(1) && err.contains("Line 2") && !err.contains("secret-name"), "{code:?} {err}");
+    let (code, _, err) = given(&[], "\n");
+    assert!(code == Some(1) && err.contains("empty") && err.contains("hint:"), "{code:?} {err}");
+    assert_eq!(size(&all(&server).await), 298.0, "nothing else was removed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_is_invalidated_by_the_template_of_the_environment() {
+    let server = Redis::start().await.expect("Redis");
+    fill(&server, "user:42:", 3, 20).await;
+    fill(&server, "user:427:", 3, 20).await;
+    fill(&server, "page:", 30, 20).await;
+    let perfctl = Perfctl::new();
+    let add = |template: &str| {
+        let url = server.url();
+        perfctl.run(&["env", "add", "dev", "--kind", "development", "--cache", &url, "--cache-template", template])
+    };
+    let (code, _, err) = add("user=user:{uid}:*");
+    assert!(code == 1 && err.contains("{uid}") && err.contains("only {id}"), "refused by name: {code} {err}");
+    assert_eq!(add("user=user:{id}:*").0, 0, "stored");
+    let shown = perfctl.ok(&["env", "show", "dev"]);
+    assert!(shown.contains("cache template user") && shown.contains("user:{id}:*"), "{shown}");
+    let preview = perfctl.json(&["cache", "invalidate", "--user", "42", "--env", "dev", "--preview"]);
+    assert_eq!((&preview["matched"], &preview["preview"]["by"]["name"]), (&3.0.into(), &"user".into()), "{preview}");
+    let text = perfctl.run(&["cache", "invalidate", "--user", "42", "--env", "dev", "--preview"]);
+    assert!(text.2.contains("By the template 'user'"), "it is said by what: {text:?}");
+    let done = perfctl.json(&["cache", "invalidate", "--template", "user=42", "--env", "dev"]);
+    assert_eq!(done["removed"], 3.0, "{done}");
+    assert_eq!(size(&all(&server).await), 33.0, "and nobody else's");
+    perfctl.json(&["cache", "undo", &id(&done)]);
+    assert_eq!(size(&all(&server).await), 36.0, "back");
+    for (args, word) in [
+        (&["--tag", "x"][..], "no template 'tag'"),
+        (&["--template", "nope=1"], "It has user"),
+        (&["--user", "42", "--tag", "x"], "cannot be used with"),
+        (&["--template", "user"], "NAME=VALUE"),
+        (&[], "required"),
+    ] {
+        let (code, _, err) = perfctl.run(&[&["cache", "invalidate", "--env", "dev"][..], args].concat());
+        assert!(code != 0 && err.contains(word), "{args:?}: {code} {err}");
+    }
+}
+
+/// Sends a signal to a program that a test started.
+#[cfg(unix)]
+fn signal(child: &std::process::Child, name: &str) {
+    let sent = std::process::Command::new("kill").args(["-s", name, &child.id().to_string()]).status().expect("kill");
+    assert!(sent.success(), "{name} is sent");
+}
+
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn one_under_way_is_held_listed_stopped_and_undone_from_a_terminal() {
+    let server = Redis::start().await.expect("Redis");
+    fill(&server, "k:", 30_000, 20).await;
+    let before = all(&server).await;
+    let perfctl = Perfctl::new();
+    perfctl.ok(&["env", "add", "dev", "--kind", "development", "--cache", &server.url()]);
+    let args = ["cache", "invalidate", "k:*", "--agree", "k:*", "--env", "dev"];
+    let child = perfctl.command(&args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+    let left = async || match server.execute(&["DBSIZE"]).await {
+        Ok(redis::Value::Int(n)) => n,
+        other => panic!("{other:?}"),
+    };
+    eventually(Duration::from_secs(60), async || left().await < 29_000).await;
+    // Ctrl-Z holds it: nothing on the server waits for it.
+    signal(&child, "STOP");
+    let (held, same) = (std::cell::Cell::new(0), std::cell::Cell::new(0));
+    eventually(Duration::from_secs(30), async || {
+        let now = left().await;
+        same.set(if held.replace(now) == now { same.get() + 1 } else { 0 });
+        same.get() >= 5
+    })
+    .await;
+    let held = held.get();
+    assert!(held > 0, "in its middle");
+    let list = perfctl.json(&["changes", "list", "--env", "dev"]);
+    let state = &list["changes"][0]["state"];
+    assert_eq!((state, left().await), (&"applying".into(), held), "it is listed, and held: {list}");
+    signal(&child, "CONT");
+    eventually(Duration::from_secs(60), async || left().await < held).await;
+    signal(&child, "INT");
+    let output = perfdeck_testkit::output_of(child, Duration::from_secs(60));
+    let err = String::from_utf8_lossy(&output.stderr);
+    let there = left().await;
+    assert!(!output.status.success() && there > 0, "it ended in its middle: {there} {err}");
+    assert!(err.contains("is cut_off") && err.contains("removed before it ended"), "and says how far it came: {err}");
+    let list = perfctl.json(&["changes", "list", "--env", "dev"]);
+    let one = &list["changes"][0];
+    assert_eq!((&one["state"], &one["target_says"]["says"]), (&"cut_off".into(), &"half_done".into()), "{list}");
+    let undone = perfctl.json(&["cache", "undo", one["id"].as_str().expect("id")]);
+    assert_eq!(undone["restored"]["restored"], (30_000 - there) as f64, "{undone}");
+    assert!(all(&server).await == before, "value by value, expiry by expiry");
+}

@@ -206,6 +206,7 @@ impl Demo {
             api: Some(self.api_target(PROBE_PATH)),
             host: Some(HostTarget { url: "local".to_owned(), secret: SecretSource::None }),
             frontend: None,
+            ..Targets::default()
         }
     }
 
@@ -361,6 +362,86 @@ mod tests {
         for demo in &demos {
             demo.shutdown().await;
         }
+    }
+
+    /// Reads of appointments: three hundred of them most of the time, any other seldom. Answers how many were made until `stop`.
+    async fn readers(port: u16, stop: CancellationToken, seed: u64) {
+        let (mut client, mut random) = (Client::new(port), data::Random::new(seed));
+        let mut tick = tokio::time::interval(Duration::from_millis(13));
+        while !stop.is_cancelled() {
+            tick.tick().await;
+            let id = if random.below(100) < 95 { random.below(300) } else { random.below(5_000) };
+            let _ = client.get(&format!("/appointments/{}", id + 1), None).await;
+        }
+    }
+
+    /// What an invalidation is said to cost the source is what the source then sees, on Redis and under load.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn the_extra_load_on_the_source_is_within_a_factor_of_two_of_what_was_predicted() {
+        use perfdeck_cache::take::{Meant, Order, Watch, survey, take};
+        let server = perfdeck_testkit::Redis::start().await.expect("Redis");
+        let (address, password) = Address::parse(&server.url()).expect("a URL");
+        let none = SecretSource::None;
+        let target = CacheTarget {
+            address,
+            mode: CacheMode::Single,
+            sentinel_master: None,
+            sentinel_password: none.clone(),
+            sentinel_secret: None,
+            password: none,
+            default_ttl_s: 60.0,
+        };
+        let dir = tempfile::tempdir().expect("temp dir");
+        let remote = Some((target.clone(), password));
+        let demo =
+            Demo::open_on(dir.path(), remote, &|_, _| {}, &CancellationToken::new()).await.expect("the demo opens");
+        // The source's own counter.
+        let loads = || demo.served.statement_usage()[api::Statement::Appointment as usize].calls;
+        let stop = CancellationToken::new();
+        let load: Vec<_> = (0..2).map(|n| tokio::spawn(readers(demo.port, stop.clone(), n + 7))).collect();
+        wait_for("the load knows what it reads often", || demo.served.requests().0 > 1_000).await;
+        // A bulk load that nobody reads: written a moment ago, which is no use of it.
+        let mut connection = server.connect().await.expect("connected");
+        let mut bulk = perfdeck_testkit::redis::pipe();
+        for id in 0..2_000 {
+            bulk.cmd("SET").arg(format!("clinic:appointment:9{id:06}")).arg("x").arg("PX").arg(900_000).ignore();
+        }
+        bulk.exec_async(&mut connection).await.expect("written");
+        let meant = Meant::of(&perfdeck_model::InvalidationOf::Pattern("clinic:appointment:*".as_bytes().into()));
+        let meant = meant.expect("a pattern");
+        let (before, began) = (loads(), Instant::now());
+        let (told, _) = survey(&target, None, &meant, Duration::from_secs(9)).await.expect("looked at");
+        let usual = (loads() - before) as f64 / began.elapsed().as_secs_f64();
+        let predicted = told.loads.expect("it is known");
+        let watch = Watch { stop: &|| false, paused: &|| false, progress: &|_, _| {} };
+        let order = Order {
+            target: &target,
+            password: None,
+            meant: &meant,
+            snapshot: None,
+            soft: None,
+            oversized: true,
+            limit: None,
+            paced: false,
+            before: perfdeck_model::TakenKeys::default(),
+        };
+        let (before, began) = (loads(), Instant::now());
+        let (taken, done) = take(order, watch).await;
+        done.expect("taken");
+        tokio::time::sleep_until((began + Duration::from_secs(10)).into()).await;
+        let extra = (loads() - before) as f64 - usual * began.elapsed().as_secs_f64();
+        stop.cancel();
+        futures_util::future::join_all(load).await;
+        let all = format!(
+            "predicted {predicted:?} of {} keys, saw {extra:.0} beside {usual:.1}/s; {taken:?}",
+            told.matched.value()
+        );
+        println!("{all}");
+        assert!(taken.removed >= 2_200.0, "{all}");
+        assert!(extra > 100.0, "it was felt: {all}");
+        assert!(predicted.value <= extra * 2.0 && predicted.value >= extra / 2.0, "{all}");
+        assert!(predicted.low <= extra * 1.1 && predicted.high >= extra * 0.9, "within its bounds: {all}");
+        demo.shutdown().await;
     }
 
     async fn endpoints(demo: &Demo) {

@@ -6,6 +6,7 @@ mod bindings;
 mod cache_keys;
 mod cache_look;
 mod cache_map;
+mod cache_take;
 mod changes_servers;
 mod comparable;
 mod findings;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-use crate::{CacheBytes, ChangeDetail};
+use crate::{CacheBytes, ChangeDetail, MapCount};
 
 /// One segment of a namespace's path, between two delimiters.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS, schemars::JsonSchema)]
@@ -12,7 +12,8 @@ use crate::{CacheBytes, ChangeDetail};
 pub enum NamespacePart {
     /// These bytes, whatever they mean in a pattern.
     Exact(CacheBytes),
-    /// An identifier: digits, a UUID, a ULID, or 16 hexadecimal digits and more.
+    /// An identifier, as the map collapses them: a number or a date, a UUID, a ULID, 16 hexadecimal digits and more, or what is longer
+    /// than 128 bytes; braces around it are no part of it.
     Id,
     /// Anything but a delimiter.
     Any,
@@ -38,6 +39,37 @@ pub enum InvalidationOf {
     Namespace(CacheNamespace),
     /// These keys and no others; at most 1,000,000.
     Keys(Vec<CacheBytes>),
+    /// All that belongs to one user: by its epoch where the cache is of the library `perfdeck_cache::aside`, else by the environment's
+    /// template `user`.
+    User(String),
+    /// All that has a tag: as of a user, with the template `tag`.
+    Tag(String),
+    /// What a template of the environment says of a value.
+    Template {
+        /// Name of the template.
+        name: String,
+        /// What stands in the place of `{id}`, whatever its characters mean in a pattern.
+        value: String,
+    },
+}
+
+/// What a user, a tag or a template came to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS, schemars::JsonSchema)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum InvalidationBy {
+    /// By the epoch of a tag, in these caches of the library `perfdeck_cache::aside`: nothing is removed, and nothing that was filled before
+    /// is served.
+    Epoch {
+        /// Names of the caches.
+        caches: Vec<String>,
+    },
+    /// By a template of the environment.
+    Template {
+        /// Its name.
+        name: String,
+        /// The pattern that it came to.
+        pattern: String,
+    },
 }
 
 /// What is to be done with which keys.
@@ -62,49 +94,6 @@ pub struct InvalidationSpec {
 
 fn yes() -> bool {
     true
-}
-
-/// A number of keys, and how sure it is.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, TS, schemars::JsonSchema)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-pub enum KeyCount {
-    /// All were seen.
-    Exact {
-        /// How many.
-        count: f64,
-    },
-    /// A part of the key space was seen, which is as good as a random one: 95 % interval.
-    Estimate {
-        /// Best guess.
-        count: f64,
-        /// Lower end.
-        low: f64,
-        /// Upper end.
-        high: f64,
-    },
-    /// A part was seen, and nothing can be told of the rest.
-    AtLeast {
-        /// How many were seen.
-        count: f64,
-    },
-}
-
-impl KeyCount {
-    /// Best guess, or what was seen.
-    pub fn count(self) -> f64 {
-        match self {
-            Self::Exact { count } | Self::Estimate { count, .. } | Self::AtLeast { count } => count,
-        }
-    }
-
-    /// Most that it may be; `None` where nothing can be told.
-    pub fn most(self) -> Option<f64> {
-        match self {
-            Self::Exact { count } => Some(count),
-            Self::Estimate { high, .. } => Some(high),
-            Self::AtLeast { .. } => None,
-        }
-    }
 }
 
 /// Keys by the time after which they expire.
@@ -135,7 +124,7 @@ pub struct OversizedKey {
 
 /// Clients that are connected under one name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS, schemars::JsonSchema)]
-pub struct CacheReader {
+pub struct ClientGroup {
     /// The name that they gave themselves, else the host they come from.
     pub name: String,
     /// Their library, where they tell it.
@@ -148,7 +137,7 @@ pub struct CacheReader {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS, schemars::JsonSchema)]
 pub struct InvalidationPreview {
     /// Keys that match.
-    pub matched: KeyCount,
+    pub matched: MapCount,
     /// Keys in the database.
     pub database_keys: f64,
     /// Share of the database that they are, 0 to 1; `null` of an empty one.
@@ -170,10 +159,15 @@ pub struct InvalidationPreview {
     /// The largest of them, at most 50; `null` as `examples` is.
     pub oversized_keys: Option<Vec<OversizedKey>>,
     /// Clients that are connected, the most first, at most 20; `null` when this user may not see them, or they are more than 2,000.
-    pub readers: Option<Vec<CacheReader>>,
-    /// Loads that the source then has more, in loads/s over the first 10 s: keys that were used within the last 10 s. `null` where the
-    /// server does not tell when keys were used (LFU), or too few were looked at.
+    pub readers: Option<Vec<ClientGroup>>,
+    /// Loads that the source then has more, in loads/s over the first 10 s, or over the time in which keys expire: of a sample of the keys
+    /// those are counted that were read while they were watched for 4 s, projected by how their number grew. `null` where the server
+    /// does not tell when keys were used (LFU), or fewer than 100 of more keys were looked at.
     pub extra_loads_per_s: Option<f64>,
+    /// Bounds of that: the least is what was read during the watch (95 %), the most is that others are read each second, and that writes were reads.
+    pub extra_loads_bounds: Option<(f64, f64)>,
+    /// What a user, a tag or a template came to; `null` for what names keys itself.
+    pub by: Option<InvalidationBy>,
     /// Time that it takes at the pace, in seconds.
     pub time_s: Option<f64>,
     /// How undoing is kept.
@@ -194,6 +188,8 @@ pub enum UndoKept {
     ThisRun,
     /// In memory: a cache of this process.
     Memory,
+    /// In the change itself: an epoch that is put back. It brings back what has not expired by then.
+    Epoch,
     /// Not at all: it was asked for so.
     Not,
 }
@@ -212,8 +208,10 @@ pub struct NodeFailures {
 /// What became of the keys while they were taken.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, TS, schemars::JsonSchema)]
 pub struct TakenKeys {
-    /// Keys that matched.
+    /// Keys that matched; of an epoch 0.
     pub matched: f64,
+    /// Epochs that were changed; `null` where keys were removed.
+    pub epochs: Option<f64>,
     /// Removed, or set to expire.
     pub removed: f64,
     /// Payload of what was kept for undoing, in bytes.
@@ -243,13 +241,13 @@ pub struct TakenKeys {
 /// What became of the keys while it was undone.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, TS, schemars::JsonSchema)]
 pub struct RestoredKeys {
-    /// Keys of the snapshot that were removed.
+    /// Keys of the snapshot that were removed; epochs that were changed.
     pub kept: f64,
     /// Restored with value and expiry, or whose expiry was set back (soft).
     pub restored: f64,
     /// There already, exactly as they were.
     pub there: f64,
-    /// Written anew meanwhile: left as they are.
+    /// Written anew meanwhile: left as they are. An epoch that somebody else changed meanwhile is one too.
     pub recreated: f64,
     /// Their own expiry passed meanwhile: not restored.
     pub expired: f64,
@@ -295,4 +293,6 @@ pub struct Invalidation {
     pub restored: Option<RestoredKeys>,
     /// Time until which it can be undone, in milliseconds since the Unix epoch; `null` when it cannot, or is not kept by a file.
     pub undo_until_ms: Option<f64>,
+    /// Its snapshot expired: it cannot be undone any more.
+    pub undo_over: bool,
 }

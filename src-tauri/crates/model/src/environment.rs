@@ -1,4 +1,6 @@
 //! Environments and their targets.
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
@@ -239,6 +241,10 @@ pub struct Targets {
     pub host: Option<HostTarget>,
     /// The web front end.
     pub frontend: Option<FrontendTarget>,
+    /// Patterns of the cache's keys by name, each with `{id}` once, such as `user` → `user:{id}:*`: what is invalidated by user, by tag or
+    /// by template.
+    #[serde(default)]
+    pub cache_templates: BTreeMap<String, String>,
 }
 
 impl Targets {
@@ -341,6 +347,8 @@ pub struct TargetsDraft {
     pub cache_sentinel_password: SecretInput,
     /// Default expiry in seconds; by kind when absent.
     pub cache_default_ttl_s: Option<f64>,
+    /// Patterns of the cache's keys by name, each with `{id}` once; as they were when absent.
+    pub cache_templates: Option<BTreeMap<String, String>>,
     /// `http://…` or `https://…`.
     pub api: Option<String>,
     /// Path of the probe; `/` when absent.

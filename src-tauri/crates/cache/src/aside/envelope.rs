@@ -71,6 +71,16 @@ impl Envelope {
         Some(Self { created_ms, fresh_until_ms, stale_until_ms, tags, value: parts.value.map(Cow::into_owned) })
     }
 
+    /// The tags of an entry with their epochs, from the first of its bytes; `None` for what is no entry, or is cut off before their end.
+    pub(crate) fn tags_of(bytes: &[u8]) -> Option<Vec<(&str, u128)>> {
+        let mut rest = Rest(bytes);
+        if rest.take(3)? != MAGIC {
+            return None;
+        }
+        rest.take(1 + 4 * 8)?;
+        rest.tags()
+    }
+
     /// The head of an entry's bytes, or as much of it as there is.
     pub(crate) fn head(bytes: &[u8]) -> &[u8] {
         bytes.get(..HEAD).unwrap_or(bytes)
@@ -96,13 +106,7 @@ impl<'a> Parts<'a> {
         let flags = *rest.take(1)?.first()?;
         let (created_ms, _fill) = (rest.number()?, rest.number()?);
         let (fresh_until_ms, stale_until_ms) = (rest.number()?, rest.number()?);
-        let count = rest.short()?;
-        let mut tags = Vec::with_capacity(count.min(64));
-        for _ in 0..count {
-            let length = rest.short()?;
-            let tag = std::str::from_utf8(rest.take(length)?).ok()?;
-            tags.push((tag, u128::from_le_bytes(rest.take(16)?.try_into().ok()?)));
-        }
+        let tags = rest.tags()?;
         let raw = u32::from_le_bytes(rest.take(4)?.try_into().ok()?) as usize;
         let value = match flags {
             0 => Some(Cow::Borrowed(rest.0)),
@@ -125,6 +129,17 @@ impl<'a> Rest<'a> {
         let (taken, rest) = self.0.split_at_checked(length)?;
         self.0 = rest;
         Some(taken)
+    }
+
+    fn tags(&mut self) -> Option<Vec<(&'a str, u128)>> {
+        let count = self.short()?;
+        let mut tags = Vec::with_capacity(count.min(64));
+        for _ in 0..count {
+            let length = self.short()?;
+            let tag = std::str::from_utf8(self.take(length)?).ok()?;
+            tags.push((tag, u128::from_le_bytes(self.take(16)?.try_into().ok()?)));
+        }
+        Some(tags)
     }
 
     fn number(&mut self) -> Option<u64> {

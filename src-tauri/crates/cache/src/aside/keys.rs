@@ -5,6 +5,7 @@
 //! | `NAME:SPACE:KEY` | an entry |
 //! | `{NAME:SPACE:KEY}:lease` | the right to fill it; in the same slot of a cluster, and outside of what is tracked |
 //! | `NAME:@tag:TAG`, `NAME:@user:USER` | an epoch |
+//! | `NAME:@aside` | the mark: a cache of this library uses the name |
 use std::fmt::{self, Display, Write};
 
 use perfdeck_model::ApiError;
@@ -34,6 +35,16 @@ impl Tag {
     pub(crate) fn text(&self) -> &str {
         &self.0
     }
+}
+
+/// What stands in the mark of a cache.
+pub(crate) const MARK: &str = "perfdeck-aside 1";
+/// What the name of a mark ends with.
+pub(crate) const MARKED: &str = ":@aside";
+
+/// The key that says that a cache of this name is of this library: whoever reads [`MARK`] there may take `NAME:@tag:…` for epochs.
+pub(crate) fn marker(cache: &str) -> String {
+    format!("{cache}{MARKED}")
 }
 
 /// Text without braces: a cluster takes what is between them for the part that decides the slot.

@@ -65,6 +65,18 @@ impl Leases {
     }
 }
 
+/// What became of an epoch that was to get another value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Swapped {
+    Done,
+    /// It has that value already.
+    Already,
+    /// Somebody else changed it.
+    Other,
+    /// It is gone: no entry is served that was filled under it.
+    Gone,
+}
+
 impl MemoryCache {
     /// See [`super::store::Shelf::read`]. It counts as one look-up.
     pub(super) async fn read(&self, entry: &str, epochs: &[String]) -> Read {
@@ -141,5 +153,33 @@ impl MemoryCache {
         let epoch: Bytes = Arc::from(written(fresh()).into_bytes());
         self.cache.entry_by_ref(key).and_compute_with(|_| ready(Op::Put((epoch, Some(EPOCHS), Instant::now())))).await;
         self.written(key);
+    }
+
+    /// The epoch of a key.
+    pub(crate) async fn epoch_of(&self, key: &str) -> Option<u128> {
+        self.cache.get(key).await.and_then(|(text, ..)| number(&text))
+    }
+
+    /// Gives an epoch another value if it has this one.
+    pub(crate) async fn swap(&self, key: &str, from: u128, to: u128) -> Swapped {
+        let mut outcome = Swapped::Gone;
+        let given = &mut outcome;
+        let step = move |found: Option<moka::Entry<String, Value>>| {
+            let Some((text, life, _)) = found.map(moka::Entry::into_value) else { return ready(Op::Nop) };
+            *given = match number(&text) {
+                Some(now) if now == to => Swapped::Already,
+                Some(now) if now == from => Swapped::Done,
+                _ => Swapped::Other,
+            };
+            ready(match given {
+                Swapped::Done => Op::Put((Arc::from(written(to).into_bytes()), life, Instant::now())),
+                _ => Op::Nop,
+            })
+        };
+        self.cache.entry_by_ref(key).and_compute_with(step).await;
+        if outcome == Swapped::Done {
+            self.written(key);
+        }
+        outcome
     }
 }

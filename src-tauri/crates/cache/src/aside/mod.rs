@@ -51,14 +51,15 @@ pub use envelope::Envelope;
 pub use figures::Figures;
 pub use flight::{Answer, Failure};
 pub use keys::Tag;
-pub(crate) use memory_store::Leases;
+pub(crate) use keys::{MARK, MARKED, checked, marker};
+pub(crate) use memory_store::{Leases, Swapped};
 pub use namespace::{Cached, Namespace, cached};
 pub use redis_store::{CLUSTER_RULES, RULES};
 pub use rules::NamespaceBuilder;
 pub use store::Store;
+pub(crate) use store::{EPOCHS, fresh, number, written};
 pub use tracking::Told;
 
-use keys::checked;
 use local::Local;
 use redis_store::{ANSWER, CONNECT, RedisStore};
 use store::Shelf;
@@ -246,6 +247,10 @@ struct Heard {
 }
 
 impl crate::memory::Watch for Heard {
+    fn name(&self) -> &str {
+        self.prefix.trim_end_matches(':')
+    }
+
     fn changed(&self, key: &str) {
         if let Some(key) = key.strip_prefix(&self.prefix) {
             self.local.changed(key);

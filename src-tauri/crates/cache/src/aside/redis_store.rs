@@ -2,7 +2,7 @@
 //! after which it is given up, and failures in a row keep everybody away for a while.
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::future::{try_join, try_join_all};
 use perfdeck_model::{ApiError, CacheTarget, ErrorCode, HostPort, Sensitive};
@@ -11,7 +11,7 @@ use redis::cluster_async::ClusterConnection;
 use redis::{Cmd, ErrorKind, FromRedisValue, RedisError, ServerErrorKind, Value};
 
 use super::breaker::{Breaker, Permit};
-use super::keys::lease;
+use super::keys::{MARK, lease, marker};
 use super::scripts::{COMMIT, EPOCH, LEASE, RELEASE, REMOVE, Script};
 use super::store::{Bytes, Claim, EPOCHS, Keep, Lease, Read, Trouble, fresh, number, written};
 use crate::error::{acl, again, explain, silent};
@@ -19,6 +19,8 @@ use crate::load::{LoadConnection, connect_for_load};
 
 /// Longest time of one command, unless said.
 pub(crate) const ANSWER: Duration = Duration::from_millis(100);
+/// Time after which a cache that stores entries marks its name anew: a mark may be evicted or removed.
+const REMARKED: Duration = Duration::from_secs(60);
 /// Longest time to connect. Callers do not wait for it longer than for a command.
 pub(crate) const CONNECT: Duration = Duration::from_secs(1);
 
@@ -106,6 +108,9 @@ impl Wire {
             }
             LoadConnection::Cluster(line) => Line::Cluster(line),
         };
+        let mut marked = line.clone();
+        // Whoever may not be told which cache this is still is served.
+        let _ = marked.ask::<Value>(&mark(&self.name)).await;
         *self.line.lock().unwrap_or_else(PoisonError::into_inner) = Some(line.clone());
         Ok(line)
     }
@@ -134,6 +139,8 @@ pub(crate) struct RedisStore {
     pub(crate) breaker: Breaker,
     /// What went wrong last.
     last: Mutex<Option<ApiError>>,
+    /// When the name was marked.
+    marked: Mutex<Instant>,
 }
 
 impl RedisStore {
@@ -146,7 +153,8 @@ impl RedisStore {
             attempts: AtomicU64::new(0),
             connecting: tokio::sync::Mutex::default(),
         };
-        Self { wire: Arc::new(wire), limit, breaker: Breaker::default(), last: Mutex::default() }
+        let marked = Mutex::new(Instant::now());
+        Self { wire: Arc::new(wire), limit, breaker: Breaker::default(), last: Mutex::default(), marked }
     }
 
     /// Connects beforehand. That it fails is no error: it is tried again with each command.
@@ -276,7 +284,21 @@ impl RedisStore {
         let life = life.map_or_else(|| "0".to_owned(), |life| millis(life.max(Duration::from_millis(1))));
         let arguments: [&[u8]; 3] = [claim.as_bytes(), bytes, life.as_bytes()];
         let stored = self.asked(async |mut line| line.run(&COMMIT, &[entry, &lease], &arguments).await).await?;
+        self.mark_again().await;
         Ok(stored == Value::Int(1))
+    }
+
+    /// Marks the name anew when it is time.
+    async fn mark_again(&self) {
+        {
+            let mut marked = self.marked.lock().unwrap_or_else(PoisonError::into_inner);
+            if marked.elapsed() < REMARKED {
+                return;
+            }
+            *marked = Instant::now();
+        }
+        let mark = mark(&self.wire.name);
+        let _ = self.asked(async |mut line| line.ask::<Value>(&mark).await).await;
     }
 
     pub(crate) async fn release(&self, entry: &str, claim: Claim, linger: Duration) -> Result<(), Trouble> {
@@ -305,6 +327,13 @@ impl RedisStore {
         let removed = self.within(self.breaker.insist(), async |mut line| line.ask::<()>(&remove).await).await;
         removed.map_err(|_| undone(error))
     }
+}
+
+/// The command that marks a cache's name.
+fn mark(name: &str) -> Cmd {
+    let mut set = redis::cmd("SET");
+    set.arg(marker(name)).arg(MARK).arg("PX").arg(millis(EPOCHS));
+    set
 }
 
 /// An invalidation that was not done, or of which nobody knows whether it was.

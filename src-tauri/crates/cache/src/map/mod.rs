@@ -11,6 +11,7 @@ use perfdeck_model::MapDetail;
 pub(crate) use estimate::Frame;
 use stats::Told;
 use token::Delimiters;
+pub(crate) use token::is_identifier;
 use tree::{Draw, Tree};
 
 /// Keys of each namespace that are asked whatever the share, so that small ones are known too.

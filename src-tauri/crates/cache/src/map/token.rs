@@ -87,7 +87,7 @@ pub(crate) fn tokens<'a>(name: &'a [u8], delimiters: &Delimiters) -> impl Iterat
 
 /// Whether a part tells one thing from another, and no kind: a number, a date, a UUID, 16 or more hexadecimal digits, a ULID, or
 /// what is too long for a word. The braces of a cluster's hash tag are no part of it.
-fn is_identifier(part: &[u8]) -> bool {
+pub(crate) fn is_identifier(part: &[u8]) -> bool {
     let part = part.strip_prefix(b"{").and_then(|p| p.strip_suffix(b"}")).unwrap_or(part);
     if part.len() > LONGEST {
         return true;

@@ -10,6 +10,8 @@ mod run;
 mod seen;
 mod wire;
 
+pub(crate) use node::cursor_share;
+
 use std::sync::{Arc, Mutex};
 
 use futures_util::future::join_all;

@@ -427,7 +427,7 @@ fn calibrated(keys: usize, took: Duration) -> u64 {
 }
 
 /// Share of the table that is before a cursor: it counts in reversed bits, whatever the size of the table.
-fn cursor_share(cursor: &[u8], last: bool) -> Option<f64> {
+pub(crate) fn cursor_share(cursor: &[u8], last: bool) -> Option<f64> {
     if last {
         return Some(1.0);
     }

@@ -2,11 +2,12 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use perfdeck_model::{ApiError, KeyCount, RestoredKeys, TakenKeys, TtlProfile};
+use perfdeck_model::{ApiError, MapCount, RestoredKeys, TakenKeys, TtlProfile};
 
-use super::names::{Meant, matches, not_here};
+use super::names::{Meant, not_here};
 use super::survey::{Seen, Surveyed};
 use crate::memory::{MemoryCache, Stored};
+use crate::values::matches;
 
 /// What was taken out, in this process only.
 #[derive(Default)]
@@ -28,7 +29,11 @@ fn meant(cache: &MemoryCache, meant: &Meant) -> Vec<(String, Stored)> {
 
 /// What taking them out would do.
 pub fn survey_memory(cache: &MemoryCache, what: &Meant) -> (Surveyed, Seen) {
-    let found = meant(cache, what);
+    surveyed(cache, meant(cache, what))
+}
+
+/// What was seen of these.
+pub(super) fn surveyed(cache: &MemoryCache, found: Vec<(String, Stored)>) -> (Surveyed, Seen) {
     let mut ttl = TtlProfile::default();
     let mut bytes = 0.0;
     for (key, stored) in &found {
@@ -43,7 +48,7 @@ pub fn survey_memory(cache: &MemoryCache, what: &Meant) -> (Surveyed, Seen) {
     }
     let count = u32::try_from(found.len()).unwrap_or(u32::MAX);
     let surveyed = Surveyed {
-        matched: KeyCount::Exact { count: f64::from(count) },
+        matched: MapCount::Exact { value: f64::from(count) },
         database_keys: cache.keys().0 as f64,
         looked_through: 1.0,
         looked_at: count,
@@ -51,7 +56,7 @@ pub fn survey_memory(cache: &MemoryCache, what: &Meant) -> (Surveyed, Seen) {
         types: if count == 0 { Default::default() } else { [("string".to_owned(), count)].into() },
         ttl,
         oversized: 0,
-        used_lately: None,
+        loads: None,
         readers: None,
         not_restored: Vec::new(),
         key_s: 1e-6,

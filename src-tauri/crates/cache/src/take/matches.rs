@@ -4,6 +4,7 @@ use redis::Value;
 
 use super::names::Meant;
 use super::nodes::Nodes;
+use crate::scan::cursor_share;
 
 /// Elements that a server looks at for one page: more gives a third more speed at most, and keeps others waiting for long.
 const COUNT: usize = 1_000;
@@ -24,8 +25,6 @@ pub(super) struct Matches {
     left: Vec<usize>,
     cursor: Option<Vec<u8>>,
     all: usize,
-    /// Bits of the largest cursor that this server gave: its table has as many.
-    bits: u32,
     place: usize,
     losses: u32,
 }
@@ -34,7 +33,7 @@ pub(super) struct Matches {
 pub(super) fn matches(nodes: &Nodes, meant: &Meant) -> Matches {
     let mut left = nodes.owners();
     left.reverse();
-    Matches { meant: meant.clone(), all: left.len(), left, cursor: None, bits: 0, place: 0, losses: 0 }
+    Matches { meant: meant.clone(), all: left.len(), left, cursor: None, place: 0, losses: 0 }
 }
 
 impl Matches {
@@ -65,7 +64,7 @@ impl Matches {
                     // Who owns what may be otherwise; a cursor of another server means nothing.
                     self.left = nodes.owners();
                     self.left.reverse();
-                    (self.all, self.cursor, self.bits) = (self.left.len(), None, 0);
+                    (self.all, self.cursor) = (self.left.len(), None);
                 }
             }
         }
@@ -93,25 +92,12 @@ impl Matches {
         });
         let keys: Vec<Vec<u8>> = keys.filter(|key| self.meant.is_meant(key)).collect();
         let done = cursor == b"0";
-        let at = if done { 0.0 } else { self.share(&cursor) };
+        let at = if done { 0.0 } else { cursor_share(&cursor, false).unwrap_or(0.0) };
         self.cursor = if done { None } else { Some(cursor) };
         if done {
             self.left.pop();
-            self.bits = 0;
         }
         let past = (self.all - self.left.len()) as f64;
         Ok(Page { keys, through: ((past + at) / self.all.max(1) as f64).min(1.0) })
-    }
-
-    /// Share of a server's table that lies before a cursor, which counts its bits from the top. Unknown ones are 0.
-    fn share(&mut self, cursor: &[u8]) -> f64 {
-        let Some(number) = std::str::from_utf8(cursor).ok().and_then(|text| text.parse::<u64>().ok()) else {
-            return 0.0;
-        };
-        self.bits = self.bits.max(64 - number.leading_zeros());
-        if self.bits == 0 || self.bits > 48 {
-            return 0.0;
-        }
-        (number.reverse_bits() >> (64 - self.bits)) as f64 / (1_u64 << self.bits) as f64
     }
 }

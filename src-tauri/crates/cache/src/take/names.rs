@@ -1,38 +1,15 @@
 //! Names of keys: which of them are meant. Patterns are the server's; what must be taken literally is escaped.
 use perfdeck_model::{ApiError, CacheNamespace, ErrorCode, InvalidationOf, NamespacePart};
 
+use crate::map::is_identifier;
+use crate::values::escaped;
+
 /// Longest pattern, in bytes.
 const LONGEST: usize = 4_096;
-
-/// Bytes that a pattern takes literally.
-pub fn escaped(bytes: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(bytes.len() + 8);
-    for &byte in bytes {
-        if matches!(byte, b'*' | b'?' | b'[' | b']' | b'^' | b'-' | b'\\') {
-            out.push(b'\\');
-        }
-        out.push(byte);
-    }
-    out
-}
 
 /// Whether a pattern matches whatever there is: nothing but stars.
 fn is_everything(pattern: &[u8]) -> bool {
     pattern.iter().all(|byte| *byte == b'*')
-}
-
-/// Whether bytes look like an identifier: digits, a UUID, a ULID, or 16 hexadecimal digits and more.
-pub(super) fn is_id(bytes: &[u8]) -> bool {
-    let hex = |b: &u8| b.is_ascii_hexdigit();
-    let uuid = bytes.len() == 36
-        && bytes.iter().enumerate().all(|(i, b)| if matches!(i, 8 | 13 | 18 | 23) { *b == b'-' } else { hex(b) });
-    let ulid = bytes.len() == 26
-        && bytes[0] <= b'7'
-        && bytes.iter().all(|b| b.is_ascii_digit() || b.is_ascii_uppercase() && !b"ILOU".contains(b));
-    !bytes.is_empty() && bytes.iter().all(u8::is_ascii_digit)
-        || bytes.len() >= 16 && bytes.iter().all(hex)
-        || uuid
-        || ulid
 }
 
 /// Which keys are meant, understood once.
@@ -95,6 +72,9 @@ impl Meant {
                 }
                 Ok(Self::Namespace { pattern, parts: known, delimiter: delimiter.as_bytes().to_vec() })
             }
+            InvalidationOf::User(_) | InvalidationOf::Tag(_) | InvalidationOf::Template { .. } => {
+                refuse("This names keys by what the environment has", "It is understood where the environment is known")
+            }
             InvalidationOf::Keys(keys) => {
                 if keys.is_empty() || keys.len() > 1_000_000 {
                     return refuse("The list of keys is empty, or longer than 1,000,000", "Give one key a line");
@@ -125,7 +105,7 @@ impl Meant {
             let segment = &rest[..at];
             let fits = match part {
                 NamespacePart::Exact(_) => segment == exact,
-                NamespacePart::Id => is_id(segment),
+                NamespacePart::Id => is_identifier(segment),
                 NamespacePart::Any => true,
             };
             if !fits {
@@ -183,79 +163,11 @@ pub(super) fn not_here(what: &str) -> ApiError {
     ApiError::new(ErrorCode::Unsupported, format!("The cache of this process knows no {what}"))
 }
 
-/// Whether a pattern matches a name, as servers tell it: `*`, `?`, sets with `^` and ranges, and what a backslash escapes.
-pub(super) fn matches(pattern: &[u8], name: &[u8]) -> bool {
-    // Where to go on after the last star: what it stands for grows by one.
-    let (mut p, mut n) = (0, 0);
-    let mut star: Option<(usize, usize)> = None;
-    while n < name.len() {
-        if pattern.get(p) == Some(&b'*') {
-            star = Some((p + 1, n));
-            p += 1;
-            continue;
-        }
-        if let Some(next) = one(pattern, p, name[n]) {
-            (p, n) = (next, n + 1);
-            continue;
-        }
-        let Some((after, from)) = star else { return false };
-        star = Some((after, from + 1));
-        (p, n) = (after, from + 1);
-    }
-    pattern[p..].iter().all(|byte| *byte == b'*')
-}
-
-/// Place in the pattern after the element at `p`, if that matches the byte.
-fn one(pattern: &[u8], p: usize, byte: u8) -> Option<usize> {
-    match *pattern.get(p)? {
-        b'?' => Some(p + 1),
-        b'[' => set(pattern, p + 1, byte),
-        b'\\' if p + 1 < pattern.len() => (pattern[p + 1] == byte).then_some(p + 2),
-        literal => (literal == byte).then_some(p + 1),
-    }
-}
-
-fn set(pattern: &[u8], mut p: usize, byte: u8) -> Option<usize> {
-    let not = pattern.get(p) == Some(&b'^');
-    p += usize::from(not);
-    let mut found = false;
-    loop {
-        match pattern.get(p) {
-            Some(b'\\') if p + 1 < pattern.len() => {
-                found |= pattern[p + 1] == byte;
-                p += 2;
-            }
-            Some(b']') => break,
-            // A set without an end ends with the pattern.
-            None => return (found != not).then_some(p),
-            Some(&from) if pattern.get(p + 1) == Some(&b'-') && p + 2 < pattern.len() => {
-                let to = pattern[p + 2];
-                found |= (from.min(to)..=from.max(to)).contains(&byte);
-                p += 3;
-            }
-            Some(&literal) => {
-                found |= literal == byte;
-                p += 1;
-            }
-        }
-    }
-    (found != not).then_some(p + 1)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::values::matches;
     use perfdeck_model::CacheBytes;
-
-    #[test]
-    fn escaped_bytes_match_themselves_and_nothing_else() {
-        for name in [&b"a*b"[..], b"[x]", b"q?", b"\\", b"a-z", b"^", b"plain:7", b"\xff*\x00"] {
-            assert!(matches(&escaped(name), name), "{}", shown(name));
-            for other in [&b"aXb"[..], b"x", b"qq", b"", b"b", b"plain:77", b"\xffz\x00"] {
-                assert!(!matches(&escaped(name), other), "{} is not {}", shown(name), shown(other));
-            }
-        }
-    }
 
     #[test]
     fn a_namespace_is_its_segments_and_no_more() {
@@ -269,6 +181,8 @@ mod tests {
             (&b"user:7:p[r]*:x"[..], true),
             (b"user:7:p[r]*:", true),
             (b"user:7:p[r]*", false),
+            (b"user:2026-12-01:p[r]*:x", true),
+            (b"user:{42}:p[r]*:x", true),
             (b"user:me:p[r]*:x", false),
             (b"user:7:8:p[r]*:x", false),
             (b"user:7:pr:x", false),
@@ -279,23 +193,6 @@ mod tests {
         }
         assert_eq!(meant.shown(), "user:{id}:p[r]*:*");
         assert!(of(vec![NamespacePart::Any]).is_everything() && !meant.is_everything(), "whatever there is");
-    }
-
-    #[test]
-    fn ids_are_told_from_words() {
-        for id in [
-            "7",
-            "0",
-            "9007199254740993",
-            "0123456789abcdef",
-            "01ARZ3NDEKTSV4RRFFQ69G5FAV",
-            "2f1b6c1e-8f3a-4c5d-9e7f-0123456789ab",
-        ] {
-            assert!(is_id(id.as_bytes()), "{id}");
-        }
-        for word in ["", "me", "7a", "deadbeef", "profile", "2f1b6c1e-8f3a-4c5d-9e7f-0123456789a"] {
-            assert!(!is_id(word.as_bytes()), "{word}");
-        }
     }
 
     #[test]

@@ -71,3 +71,13 @@ pub(super) static SAME: Script = Script::new(
     "local d=redis.call('DUMP',KEYS[1]) if not d then return 0 end \
      if redis.sha1hex(d)==ARGV[1] then return 1 end return 2",
 );
+
+/// Gives an epoch the value ARGV[2] that has ARGV[1], and lets it live for ARGV[3] ms at least. Answers 1 when it did, 3 when it has that
+/// value already, 0 when it is gone, 2 when it has another one.
+pub(super) static SWAP: Script = Script::new(
+    "local v=redis.call('GET',KEYS[1]) if not v then return 0 end \
+     if v==ARGV[2] then return 3 end if v~=ARGV[1] then return 2 end \
+     local t=redis.call('PTTL',KEYS[1]) \
+     if t<0 then redis.call('SET',KEYS[1],ARGV[2]) \
+     else redis.call('SET',KEYS[1],ARGV[2],'PX',string.format('%.0f',math.max(t,tonumber(ARGV[3])))) end return 1",
+);

@@ -3,21 +3,19 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 
 use perfdeck_model::{
-    ApiError, CacheBytes, CacheReader, CacheTarget, ErrorCode, KeyCount, OversizedKey, Sensitive, TtlProfile,
+    ApiError, CacheBytes, CacheTarget, ClientGroup, ErrorCode, MapCount, OversizedKey, Sensitive, TtlProfile,
 };
 use redis::Value;
 use serde::{Deserialize, Serialize};
 
+use super::loads::{Loads, watch};
 use super::matches::matches;
 use super::names::Meant;
-use super::nodes::{Call, Nodes, PATIENCE};
+use super::nodes::{Nodes, PATIENCE};
+use super::tally::{AT_ONCE, Tally};
 use crate::connect::Purpose;
 use crate::info::fields;
 
-/// Names that are shown.
-const SHOWN: usize = 50;
-/// Keys whose facts are asked in one go: four commands each.
-const AT_ONCE: usize = 250;
 /// Memory beyond which a key is not read whole: its snapshot would block the server for longer than 5 ms.
 pub(super) const LARGEST: u64 = 1 << 20;
 /// The same of what has many parts, each of which is written out.
@@ -29,7 +27,7 @@ const CLIENTS: u64 = 2_000;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Surveyed {
     /// Keys that match.
-    pub matched: KeyCount,
+    pub matched: MapCount,
     /// Keys in the database.
     pub database_keys: f64,
     /// Share of the key space that was looked through, 0 to 1.
@@ -44,10 +42,11 @@ pub struct Surveyed {
     pub ttl: TtlProfile,
     /// Keys too large for a snapshot.
     pub oversized: u32,
-    /// Those that were used within the last 10 s; `None` where the server does not tell.
-    pub used_lately: Option<u32>,
+    /// Keys that would be loaded again within 10 s; `None` where that is not known.
+    #[serde(default)]
+    pub loads: Option<Loads>,
     /// Clients that are connected; `None` when they cannot be seen.
-    pub readers: Option<Vec<CacheReader>>,
+    pub readers: Option<Vec<ClientGroup>>,
     /// What is not restored as it was.
     pub not_restored: Vec<String>,
     /// Time that looking at one key took, in seconds.
@@ -71,7 +70,7 @@ pub(super) struct Has {
     /// A policy by frequency: how often a key was used is known, and not when.
     pub(super) frequency: bool,
     /// Keys can be kept from eviction one by one, and a dump does not tell.
-    bless: bool,
+    pub(super) bless: bool,
 }
 
 impl Has {
@@ -114,7 +113,7 @@ impl Has {
         if self.expire_time { b"0" } else { b"50" }
     }
 
-    fn not_restored(self) -> Vec<String> {
+    pub(super) fn not_restored(self) -> Vec<String> {
         let mut all = Vec::new();
         if !self.expire_time {
             all.push(
@@ -143,7 +142,12 @@ async fn knows(nodes: &mut Nodes, command: &str, otherwise: bool) -> bool {
     }
 }
 
-/// Looks at the keys that are meant, for `limit` at most.
+/// Whether a key of this type and memory is not read whole.
+pub(super) fn is_oversized(bytes: u64, kind: &str) -> bool {
+    bytes > LARGEST || bytes > LARGEST_PARTS && kind != "string"
+}
+
+/// Looks at the keys that are meant, for `limit` at most, and watches some of them for 4 s.
 ///
 /// # Errors
 /// When a server cannot be asked, or does not let this user look.
@@ -156,157 +160,27 @@ pub async fn survey(
     let started = Instant::now();
     let mut nodes = Nodes::find(target, password, Purpose::Scan).await?;
     let has = Has::ask(&mut nodes).await?;
-    let mut tally = Tally { database: database_keys(&mut nodes).await?, ..Tally::default() };
+    let mut tally = Tally::of(database_keys(&mut nodes).await?);
     let mut walk = matches(&nodes, meant);
-    let mut through = 0.0;
-    let mut finished = false;
-    let mut looking = Duration::ZERO;
+    let list = matches!(meant, Meant::Keys(_));
     while started.elapsed() < limit {
         let Some(page) = walk.next(&mut nodes).await? else {
-            finished = true;
+            tally.finished = true;
             break;
         };
-        through = page.through;
-        let list = matches!(meant, Meant::Keys(_));
+        tally.through = page.through;
         if !list {
             tally.matched += page.keys.len() as u64;
         }
         for some in page.keys.chunks(AT_ONCE) {
-            let began = Instant::now();
             tally.look(&mut nodes, has, some, list).await?;
-            looking += began.elapsed();
         }
     }
-    let readers = readers(&mut nodes).await;
     // Slots are visited one after the other by newer servers, so that a part of a cluster is no random one.
-    let random = !nodes.is_cluster() && !matches!(meant, Meant::Keys(_));
-    Ok(tally.told(has, readers, if finished { 1.0 } else { through }, finished, random, looking))
-}
-
-#[derive(Default)]
-struct Tally {
-    database: f64,
-    matched: u64,
-    looked_at: u32,
-    bytes: f64,
-    types: BTreeMap<String, u32>,
-    ttl: TtlProfile,
-    oversized: u32,
-    used_lately: u32,
-    examples: Vec<Vec<u8>>,
-    largest: Vec<OversizedKey>,
-}
-
-fn number(answer: &Value) -> Option<i64> {
-    match answer {
-        Value::Int(number) => Some(*number),
-        _ => None,
-    }
-}
-
-/// Whether a key of this type and memory is not read whole.
-pub(super) fn is_oversized(bytes: u64, kind: &str) -> bool {
-    bytes > LARGEST || bytes > LARGEST_PARTS && kind != "string"
-}
-
-impl Tally {
-    async fn look(&mut self, nodes: &mut Nodes, has: Has, keys: &[Vec<u8>], count: bool) -> Result<(), ApiError> {
-        let mut calls = Vec::with_capacity(keys.len() * 4);
-        for key in keys {
-            calls.push(Call::words(key, &[b"MEMORY", b"USAGE", key]));
-            calls.push(Call::words(key, &[b"PTTL", key]));
-            calls.push(Call::words(key, &[b"OBJECT", if has.frequency { b"FREQ" } else { b"IDLETIME" }, key]));
-            calls.push(Call::words(key, &[b"TYPE", key]));
-        }
-        let answers = nodes.send_steadily(&calls).await;
-        for (key, facts) in keys.iter().zip(answers.chunks(4)) {
-            let [memory, ttl, used, kind] = facts else { continue };
-            if let Err(refused) = memory {
-                return Err(needs(refused, nodes.target()));
-            }
-            let (Ok(memory), Ok(ttl), Ok(Value::SimpleString(kind))) = (memory, ttl, kind) else { continue };
-            let Some(bytes) = number(memory) else { continue };
-            if count {
-                self.matched += 1;
-            }
-            self.note(key, bytes.unsigned_abs(), number(ttl), used.as_ref().ok().and_then(number), kind, has);
-        }
-        Ok(())
-    }
-
-    fn note(&mut self, key: &[u8], bytes: u64, ttl: Option<i64>, used: Option<i64>, kind: &str, has: Has) {
-        self.looked_at += 1;
-        self.bytes += bytes as f64;
-        *self.types.entry(kind.to_owned()).or_default() += 1;
-        let bucket = match ttl {
-            Some(ms) if ms < 0 => &mut self.ttl.never,
-            Some(..=60_000) => &mut self.ttl.minute,
-            Some(..=3_600_000) => &mut self.ttl.hour,
-            Some(..=86_400_000) => &mut self.ttl.day,
-            _ => &mut self.ttl.later,
-        };
-        *bucket += 1;
-        // Whole seconds, rounded down.
-        self.used_lately += u32::from(!has.frequency && used.is_some_and(|seconds| seconds < 10));
-        // Each is kept with the same chance, however many come.
-        if self.examples.len() < SHOWN {
-            self.examples.push(key.to_vec());
-        } else {
-            let place = rand::random_range(0..self.looked_at as usize);
-            if let Some(kept) = self.examples.get_mut(place) {
-                *kept = key.to_vec();
-            }
-        }
-        if is_oversized(bytes, kind) {
-            self.oversized += 1;
-            self.largest.push(OversizedKey { key: CacheBytes::new(key), bytes: bytes as f64, kind: kind.to_owned() });
-            self.largest.sort_by(|a, b| b.bytes.total_cmp(&a.bytes));
-            self.largest.truncate(SHOWN);
-        }
-    }
-
-    fn told(
-        mut self,
-        has: Has,
-        readers: Option<Vec<CacheReader>>,
-        through: f64,
-        finished: bool,
-        random: bool,
-        looking: Duration,
-    ) -> (Surveyed, Seen) {
-        self.examples.sort_unstable();
-        let matched = self.matched as f64;
-        let count = if finished {
-            KeyCount::Exact { count: matched }
-        } else if random && through > 0.0 {
-            // Each key lies in the part that was looked through with the same chance.
-            let all = matched / through;
-            let off = 1.96 * ((matched + 1.0) * (1.0 - through)).sqrt() / through;
-            KeyCount::Estimate {
-                count: all.round(),
-                low: (all - off).max(matched).floor(),
-                high: (all + off).min(self.database.max(matched)).ceil(),
-            }
-        } else {
-            KeyCount::AtLeast { count: matched }
-        };
-        let surveyed = Surveyed {
-            matched: count,
-            database_keys: self.database,
-            looked_through: through,
-            looked_at: self.looked_at,
-            bytes: self.bytes,
-            types: self.types,
-            ttl: self.ttl,
-            oversized: self.oversized,
-            used_lately: (!has.frequency).then_some(self.used_lately),
-            readers,
-            not_restored: has.not_restored(),
-            key_s: looking.as_secs_f64() / f64::from(self.looked_at.max(1)),
-        };
-        let examples = self.examples.iter().map(|key| CacheBytes::new(key)).collect();
-        (surveyed, Seen { examples, oversized: self.largest })
-    }
+    tally.random = !nodes.is_cluster() && !list;
+    let readers = readers(&mut nodes).await;
+    let loads = watch(&mut nodes, has, &tally).await;
+    Ok(tally.told(has, readers, loads))
 }
 
 /// What a refusal needs: the exact rule where a right is missing.
@@ -320,7 +194,7 @@ pub(super) fn needs(refused: &super::nodes::Refused, target: &CacheTarget) -> Ap
     ))
 }
 
-async fn database_keys(nodes: &mut Nodes) -> Result<f64, ApiError> {
+pub(super) async fn database_keys(nodes: &mut Nodes) -> Result<f64, ApiError> {
     let mut all = 0.0;
     for node in nodes.owners() {
         if let Value::Int(number) = nodes.ask(node, &redis::cmd("DBSIZE")).await? {
@@ -331,7 +205,7 @@ async fn database_keys(nodes: &mut Nodes) -> Result<f64, ApiError> {
 }
 
 /// Clients of all servers by name; none when they cannot be seen, or are too many for one reply.
-async fn readers(nodes: &mut Nodes) -> Option<Vec<CacheReader>> {
+pub(super) async fn readers(nodes: &mut Nodes) -> Option<Vec<ClientGroup>> {
     let mut by_name: HashMap<(String, Option<String>), u32> = HashMap::new();
     for node in nodes.owners() {
         let mut info = redis::cmd("INFO");
@@ -355,14 +229,14 @@ async fn readers(nodes: &mut Nodes) -> Option<Vec<CacheReader>> {
             *by_name.entry((shown.to_owned(), library)).or_default() += 1;
         }
     }
-    let mut all: Vec<CacheReader> =
-        by_name.into_iter().map(|((name, library), connections)| CacheReader { name, library, connections }).collect();
+    let mut all: Vec<ClientGroup> =
+        by_name.into_iter().map(|((name, library), connections)| ClientGroup { name, library, connections }).collect();
     all.sort_by(|a, b| b.connections.cmp(&a.connections).then_with(|| a.name.cmp(&b.name)));
     all.truncate(20);
     Some(all)
 }
 
-fn text(value: Value) -> Option<String> {
+pub(super) fn text(value: Value) -> Option<String> {
     match value {
         Value::BulkString(bytes) => Some(String::from_utf8_lossy(&bytes).into_owned()),
         Value::VerbatimString { text, .. } | Value::SimpleString(text) => Some(text),

@@ -94,7 +94,15 @@ mod tests {
         ] {
             assert_eq!(matches(pattern.as_bytes(), bytes.as_bytes()), right, "{pattern} on {bytes}");
         }
-        let odd = b"a[1-9]?*\\^-";
-        assert!(matches(&escaped(odd), odd) && !matches(&escaped(odd), b"a5x"), "escaped, a name matches itself alone");
+    }
+
+    #[test]
+    fn escaped_bytes_match_themselves_and_nothing_else() {
+        for name in [&b"a*b"[..], b"a[1-9]?*\\^-", b"[x]", b"q?", b"\\", b"a-z", b"^", b"plain:7", b"\xff*\x00"] {
+            assert!(matches(&escaped(name), name), "{}", name.escape_ascii());
+            for other in [&b"aXb"[..], b"x", b"qq", b"", b"b", b"plain:77", b"\xffz\x00"] {
+                assert!(!matches(&escaped(name), other), "{} is not {}", name.escape_ascii(), other.escape_ascii());
+            }
+        }
     }
 }

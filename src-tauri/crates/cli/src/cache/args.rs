@@ -167,13 +167,30 @@ pub(crate) struct HotArgs {
 
 /// Which keys, and what is done with them.
 #[derive(Debug, Args)]
+#[group(skip)]
+#[command(group = clap::ArgGroup::new("which").required(true))]
 pub(crate) struct Invalidate {
     /// Keys that match it: * ? [abc] and \ as the server has them
-    #[arg(required_unless_present = "keys", conflicts_with = "keys")]
+    #[arg(group = "which")]
     pub(crate) pattern: Option<String>,
     /// File with the names of the keys, one a line, or - for stdin
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", group = "which")]
     pub(crate) keys: Option<PathBuf>,
+    /// Names in the file are written in hexadecimal digits
+    #[arg(long, requires = "keys", conflicts_with = "base64")]
+    pub(crate) hex: bool,
+    /// Names in the file are written in Base64
+    #[arg(long, requires = "keys")]
+    pub(crate) base64: bool,
+    /// All of one user: by its epoch in a cache of the cache-aside library, else by the environment's template 'user'
+    #[arg(long, value_name = "ID", group = "which")]
+    pub(crate) user: Option<String>,
+    /// All with a tag: by its epoch in a cache of the cache-aside library, else by the environment's template 'tag'
+    #[arg(long, value_name = "NAME", group = "which")]
+    pub(crate) tag: Option<String>,
+    /// What a template of the environment names, with this in the place of {id}
+    #[arg(long, value_name = "NAME=VALUE", group = "which", value_parser = crate::environments::args::template)]
+    pub(crate) template: Option<(String, String)>,
     /// Only say what it would do
     #[arg(long)]
     pub(crate) preview: bool,

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use perfdeck_engine::invalidation::{InvalidationPlan, invalidation, plan_invalidation};
 use perfdeck_engine::{ById, Engine};
 use perfdeck_model::{
-    ApiError, CacheBytes, Change, ErrorCode, Invalidation, InvalidationOf, InvalidationSpec, UndoKept, Unit,
+    ApiError, CacheBytes, Change, ErrorCode, Invalidation, InvalidationOf, InvalidationSpec, TakenKeys, UndoKept, Unit,
 };
 
 use super::args::Invalidate;
+use super::keys::named;
 use crate::answers::OneInvalidation;
 use crate::args::Source;
 use crate::changes::args::Altering;
@@ -21,7 +22,8 @@ const LONGEST: u64 = 512 << 20;
 /// Names that are shown on a terminal.
 const SHOWN: usize = 10;
 
-fn names(path: &Path) -> Result<Vec<CacheBytes>, ApiError> {
+/// Names of a file, one a line.
+fn names(path: &Path, hex: bool, base64: bool) -> Result<Vec<CacheBytes>, ApiError> {
     let fail = |e: std::io::Error| ApiError::bad_request(format!("The file of keys cannot be read: {e}"));
     let mut bytes = Vec::new();
     if path == Path::new("-") {
@@ -33,13 +35,29 @@ fn names(path: &Path) -> Result<Vec<CacheBytes>, ApiError> {
         return Err(ApiError::bad_request("The file of keys is longer than 512 MB").hint("Split it"));
     }
     let lines = bytes.split(|b| *b == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
-    Ok(lines.filter(|line| !line.is_empty()).map(CacheBytes::new).collect())
+    let lines = (1..).zip(lines).filter(|(_, line)| !line.is_empty());
+    if !hex && !base64 {
+        return Ok(lines.map(|(_, line)| CacheBytes::new(line)).collect());
+    }
+    let name = |(number, line): (u64, &[u8])| {
+        // What is no name in that writing is not repeated: it may be one.
+        named(&String::from_utf8_lossy(line), hex, base64)
+            .map_err(|e| ApiError::bad_request(format!("Line {number} of the file of keys: {}", e.message)))
+    };
+    lines.map(name).collect()
 }
 
 fn spec(asked: &Invalidate) -> Result<InvalidationSpec, ApiError> {
-    let of = match (&asked.keys, &asked.pattern) {
-        (Some(path), _) => InvalidationOf::Keys(names(path)?),
-        (None, pattern) => InvalidationOf::Pattern(CacheBytes::new(pattern.as_deref().unwrap_or_default().as_bytes())),
+    let of = if let Some(path) = &asked.keys {
+        InvalidationOf::Keys(names(path, asked.hex, asked.base64)?)
+    } else if let Some(user) = &asked.user {
+        InvalidationOf::User(user.clone())
+    } else if let Some(tag) = &asked.tag {
+        InvalidationOf::Tag(tag.clone())
+    } else if let Some((name, value)) = &asked.template {
+        InvalidationOf::Template { name: name.clone(), value: value.clone() }
+    } else {
+        InvalidationOf::Pattern(CacheBytes::new(asked.pattern.as_deref().unwrap_or_default().as_bytes()))
     };
     Ok(InvalidationSpec {
         of,
@@ -98,8 +116,9 @@ fn show(of: &Invalidation, json: bool) -> Done {
         output::json(&OneInvalidation {
             schema: "perfdeck.invalidation/1",
             undo_id: of.detail.change.undo_statement.is_some().then(|| of.detail.change.id.clone()),
-            matched: of.taken.as_ref().map_or(of.preview.matched.count(), |t| t.matched),
-            removed: of.taken.as_ref().map(|t| t.removed),
+            matched: keys(of).map_or(of.preview.matched.value(), |t| t.matched),
+            epochs: of.taken.as_ref().and_then(|t| t.epochs),
+            removed: keys(of).map(|t| t.removed),
             invalidation: of.clone(),
         })?;
         return Ok(code(of));
@@ -107,6 +126,11 @@ fn show(of: &Invalidation, json: bool) -> Done {
     tell(of);
     figures(of)?;
     Ok(code(of))
+}
+
+/// What became of keys; nothing where an epoch was changed.
+fn keys(of: &Invalidation) -> Option<&TakenKeys> {
+    of.taken.as_ref().filter(|taken| taken.epochs.is_none())
 }
 
 /// What a person should know before.
@@ -143,10 +167,13 @@ fn figures(of: &Invalidation) -> Done<()> {
     rows.extend(change.target_says.as_ref().map(|t| vec!["target says".to_owned(), t.text.clone()]));
     let next = if of.taken.is_none() {
         Some(("next", format!("perfctl changes apply {}", change.id)))
-    } else if change.undo_statement.is_some() && !change.state.is_past() {
-        Some(("undo", format!("perfctl cache undo {}", change.id)))
-    } else {
+    } else if change.state.is_past() || of.preview.undo == UndoKept::Not {
         None
+    } else if change.undo_statement.is_some() && !of.undo_over {
+        let until = of.undo_until_ms.map(|ms| format!(" (until {})", output::moment(ms))).unwrap_or_default();
+        Some(("undo", format!("perfctl cache undo {}{until}", change.id)))
+    } else {
+        Some(("undo", "expired: its snapshot was kept for 24 h".to_owned()))
     };
     rows.extend(next.map(|(what, text)| vec![what.to_owned(), text]));
     output::table(&["", ""], &rows)?;

@@ -155,22 +155,27 @@ fn ttl(text: &str) -> Result<TtlFilter, String> {
     Ok(TtlFilter::Within(TtlRange { from_ms: None, to_ms: Some(longest.as_secs_f64() * 1e3) }))
 }
 
+/// A name as it is given: as text, in hexadecimal digits or in Base64.
+pub(super) fn named(text: &str, hex: bool, base64: bool) -> Result<CacheBytes, ApiError> {
+    let wrong = |what: &str| ApiError::bad_request(format!("A name is given in {what}, and is not"));
+    if base64 {
+        return Ok(CacheBytes::new(&STANDARD.decode(text).map_err(|_| wrong("Base64"))?));
+    }
+    if !hex {
+        return Ok(CacheBytes::Text(text.to_owned()));
+    }
+    let digit = |b: u8| (b as char).to_digit(16).and_then(|n| u8::try_from(n).ok());
+    let pair = |pair: &[u8]| match pair {
+        [high, low] => Some(digit(*high)? << 4 | digit(*low)?),
+        _ => None,
+    };
+    let bytes: Option<Vec<u8>> = text.as_bytes().chunks(2).map(pair).collect();
+    Ok(CacheBytes::new(&bytes.ok_or_else(|| wrong("hexadecimal"))?))
+}
+
 impl Given {
     fn bytes(&self, text: &str) -> Result<CacheBytes, ApiError> {
-        let wrong = |what: &str| ApiError::bad_request(format!("A name is given in {what}, and is not"));
-        if self.base64 {
-            return Ok(CacheBytes::new(&STANDARD.decode(text).map_err(|_| wrong("Base64"))?));
-        }
-        if !self.hex {
-            return Ok(CacheBytes::Text(text.to_owned()));
-        }
-        let digit = |b: u8| (b as char).to_digit(16).and_then(|n| u8::try_from(n).ok());
-        let pair = |pair: &[u8]| match pair {
-            [high, low] => Some(digit(*high)? << 4 | digit(*low)?),
-            _ => None,
-        };
-        let bytes: Option<Vec<u8>> = text.as_bytes().chunks(2).map(pair).collect();
-        Ok(CacheBytes::new(&bytes.ok_or_else(|| wrong("hexadecimal"))?))
+        named(text, self.hex, self.base64)
     }
 }
 

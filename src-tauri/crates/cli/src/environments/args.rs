@@ -60,6 +60,9 @@ pub(crate) struct EnvAdd {
     /// Ask for the cache's password; it is not echoed
     #[arg(long)]
     pub(crate) ask_cache_password: bool,
+    /// Keys of the cache that belong to one user, tag or the like, such as user=user:{id}:*; more than once for more templates
+    #[arg(long, value_name = "NAME=PATTERN", value_parser = template)]
+    pub(crate) cache_template: Vec<(String, String)>,
     /// http://… or https://…
     #[arg(long, value_name = "URL")]
     pub(crate) api: Option<String>,
@@ -75,4 +78,12 @@ pub(crate) struct EnvAdd {
     /// Folder of the built front end, or its URL
     #[arg(long, value_name = "DIR|URL")]
     pub(crate) frontend: Option<String>,
+}
+
+/// A name and what follows its equals sign.
+pub(crate) fn template(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() && !value.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("write a name, '=' and what it is, such as user=42".to_owned()),
+    }
 }

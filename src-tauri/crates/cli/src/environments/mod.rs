@@ -29,6 +29,7 @@ const TARGETS: &[&str] = &[
     "cache_password",
     "cache_sentinel_password",
     "cache_default_ttl_s",
+    "cache_templates",
     "api",
     "api_probe_path",
     "api_headers",
@@ -169,6 +170,9 @@ pub(crate) async fn add(engine: &Arc<Engine>, add: &EnvAdd, source: &Source, jso
             field.clone_from(given);
         }
     }
+    if !add.cache_template.is_empty() {
+        t.cache_templates.get_or_insert_default().extend(add.cache_template.iter().cloned());
+    }
     // A password of the file belongs to the file's target; another one does not get it.
     for (given, secrets) in [
         (&add.database, vec![&mut t.database_password]),
@@ -298,6 +302,9 @@ fn print(e: &Environment, json: bool) -> Done {
         ("frontend", t.frontend.as_ref().map(|f| f.location.clone())),
     ];
     rows.extend(targets.into_iter().filter_map(|(n, a)| a.map(|a| vec![n.to_owned(), a])));
+    rows.extend(
+        t.cache_templates.iter().map(|(name, pattern)| vec![format!("cache template {name}"), pattern.clone()]),
+    );
     let secrets = [
         ("database secret", t.database.as_ref().and_then(|d| kept(&d.password))),
         ("cache secret", t.cache.as_ref().and_then(|c| kept(&c.password))),

@@ -51,6 +51,9 @@ pub(crate) async fn housekeeping(engine: std::sync::Weak<Engine>, stopped: Cance
             if let Err(error) = engine.forget_snapshots().await {
                 tracing::warn!(%error, "snapshots of caches that are over could not be removed");
             }
+            if let Err(error) = engine.forget_edits().await {
+                tracing::warn!(%error, "edits of caches that are over could not be forgotten");
+            }
             if let Err(error) = engine.forget_reports().await {
                 tracing::warn!(%error, "deleted reports could not be removed");
             }

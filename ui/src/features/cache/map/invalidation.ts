@@ -1,30 +1,35 @@
 // An invalidation in words: what it would take, how it is undone, and what became of it.
-import type { Invalidation, InvalidationPreview, KeyCount, RestoredKeys, TakenKeys } from '../../../backend/types';
+import type { Invalidation, InvalidationPreview, MapCount, RestoredKeys, TakenKeys } from '../../../backend/types';
 import { bytes, DASH, duration, integer, plural, rate, THIN } from '../../../kit/figures';
 import { percent } from './map';
 
-export function keysWord(count: KeyCount): string {
-  if (count.kind === 'exact') return plural(count.count, 'key');
-  if (count.kind === 'at_least') return `≥${THIN}${plural(count.count, 'key')}`;
-  return `${integer(count.count)} ±${THIN}${integer(Math.max(count.high - count.count, count.count - count.low))} keys`;
+export function keysWord(count: MapCount): string {
+  if (count.kind === 'exact') return plural(count.value, 'key');
+  if (count.kind === 'at_least') return `≥${THIN}${plural(count.value, 'key')}`;
+  return `${integer(count.value)} ±${THIN}${integer(Math.max(count.high - count.value, count.value - count.low))} keys`;
 }
 
 const UNDO: Record<InvalidationPreview['undo'], string> = {
   file: 'kept for 24 h, encrypted',
   this_run: 'for as long as this Perfdeck runs: there is nowhere to keep a key',
   memory: 'in memory, for as long as this Perfdeck runs',
+  epoch: 'puts the old epoch back',
   not: 'not possible: it was asked for without',
 };
 
 /** Memory of what was looked at, for all that match where only a part was looked at. */
 function frees(preview: InvalidationPreview): string {
   if (preview.looked_at === 0) return DASH;
-  const count = preview.matched.count;
+  const count = preview.matched.value;
   const all = (preview.bytes / preview.looked_at) * count;
   return preview.looked_at >= count
     ? bytes(preview.bytes)
     : `about ${bytes(all)}, by ${plural(preview.looked_at, 'key')} that were looked at`;
 }
+
+/** The bounds of the load that the source sees. */
+const boundsOf = (preview: InvalidationPreview): string =>
+  preview.extra_loads_bounds ? `, ${rate(preview.extra_loads_bounds[0])} to ${rate(preview.extra_loads_bounds[1])}` : '';
 
 const readers = (preview: InvalidationPreview): string =>
   preview.readers === null
@@ -45,7 +50,7 @@ export function rowsOf(preview: InvalidationPreview, soft: boolean): [string, st
       'Load on the source',
       preview.extra_loads_per_s === null
         ? `${DASH}, the server does not tell when keys were used`
-        : `about ${rate(preview.extra_loads_per_s)} more in the first 10${THIN}s`,
+        : `about ${rate(preview.extra_loads_per_s)} more in the first 10${THIN}s${boundsOf(preview)}`,
     ],
   ];
 }

@@ -4,6 +4,7 @@ pub(crate) mod keys;
 pub(crate) mod look;
 pub(crate) mod map;
 pub(crate) mod take;
+pub(crate) mod templates;
 
 /// What is kept of caches while Perfdeck runs.
 #[derive(Default)]
@@ -13,4 +14,13 @@ pub(crate) struct State {
     pub(crate) look: look::State,
     /// Invalidations.
     pub(crate) take: take::State,
+    /// Names of keys of edits that were removed because their time is over.
+    edits_over: std::sync::Mutex<std::collections::BTreeSet<String>>,
+}
+
+impl State {
+    /// Notes that a key of edits is removed; whether it was not noted before.
+    fn edits_over(&self, key: &str) -> bool {
+        self.edits_over.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(key.to_owned())
+    }
 }

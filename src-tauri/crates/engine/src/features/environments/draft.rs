@@ -8,6 +8,7 @@ use perfdeck_model::{
 use perfdeck_words::{Brackets, visible};
 use uuid::Uuid;
 
+use crate::features::cache::templates;
 use crate::features::environments::bound::{hide_account, no_secret_parameters, stays_with_its_target};
 use crate::features::environments::sentinels;
 
@@ -166,6 +167,17 @@ pub(crate) fn parse_draft(
             default_ttl_s: ttl,
         });
     }
+    // Absent is as it was, for whoever edits something else.
+    let kept_templates = || old.map(|old| old.targets.cache_templates.clone()).unwrap_or_default();
+    targets.cache_templates = t.cache_templates.clone().unwrap_or_else(kept_templates);
+    templates::check(&targets.cache_templates)?;
+    if targets.cache.is_none() {
+        if t.cache_templates.as_ref().is_some_and(|given| !given.is_empty()) && old.is_none() {
+            return Err(ApiError::bad_request("cache_templates: There is no cache whose keys they could name")
+                .hint("Give the cache's address too"));
+        }
+        targets.cache_templates.clear();
+    }
     if let Some(text) = filled(t.api.as_ref()) {
         let (address, pasted) = parse("api", text, &[TargetRole::Api])?;
         if pasted.is_some() || address.username.is_some() {
@@ -298,6 +310,7 @@ pub(crate) fn draft_of(environment: &Environment) -> EnvironmentDraft {
             database: t.database.as_ref().map(|d| d.address.url()),
             cache: t.cache.as_ref().map(|c| c.address.url()),
             cache_default_ttl_s: t.cache.as_ref().map(|c| c.default_ttl_s),
+            cache_templates: Some(t.cache_templates.clone()),
             api: t.api.as_ref().map(|a| a.url.clone()),
             api_probe_path: t.api.as_ref().map(|a| a.probe_path.clone()),
             api_headers: t.api.as_ref().map(|a| a.headers.clone()).unwrap_or_default(),
@@ -330,6 +343,8 @@ pub(crate) fn set_source(targets: &mut Targets, role: TargetRole, source: &Secre
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     fn draft(name: &str) -> EnvironmentDraft {
@@ -350,6 +365,25 @@ mod tests {
     }
 
     #[test]
+    fn templates_stay_where_an_edit_does_not_name_them_and_go_with_their_cache() {
+        let mut d = draft("x");
+        d.targets.cache = Some("redis://h".into());
+        d.targets.cache_templates = Some([("user".to_owned(), "user:{id}:*".to_owned())].into());
+        let made = parse_draft(&d, None, 1.0).expect("understood").environment;
+        assert_eq!(draft_of(&made).targets.cache_templates, d.targets.cache_templates, "a form shows them");
+        d.targets.cache_templates = None;
+        let kept = parse_draft(&d, Some(&made), 2.0).expect("understood").environment;
+        assert_eq!(kept.targets.cache_templates, made.targets.cache_templates, "they stay");
+        d.targets.cache_templates = Some(BTreeMap::new());
+        let none = parse_draft(&d, Some(&made), 3.0).expect("understood").environment;
+        assert!(none.targets.cache_templates.is_empty(), "they are taken away");
+        d.targets.cache = None;
+        d.targets.cache_templates = None;
+        let without = parse_draft(&d, Some(&made), 4.0).expect("understood").environment;
+        assert!(without.targets.cache_templates.is_empty(), "nothing of a cache that is not there");
+    }
+
+    #[test]
     fn bad_drafts_name_the_field() {
         let mut cases = Vec::new();
         let guarded = |guards: Guards| EnvironmentDraft { guards: Some(guards), ..draft("x") };
@@ -367,6 +401,14 @@ mod tests {
         let mut d = draft("x");
         d.targets.cache = Some("redis+sentinel://h:26379".into());
         cases.push((d, "cache"));
+        let template = |pattern: &str| Some([("user".to_owned(), pattern.to_owned())].into());
+        let mut d = draft("x");
+        d.targets.cache = Some("redis://h".into());
+        d.targets.cache_templates = template("user:{uid}:*");
+        cases.push((d, "cache_templates: The pattern of 'user' has the placeholder {uid}"));
+        let mut d = draft("x");
+        d.targets.cache_templates = template("user:{id}:*");
+        cases.push((d, "cache_templates: There is no cache"));
         let mut d = draft("x");
         d.targets.api = Some("https://user:pw@h".into());
         cases.push((d, "api"));

@@ -11,7 +11,7 @@ use perfdeck_model::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::sealed::{seal, unseal};
+use super::sealed::{KEPT_DAYS, seal, unseal};
 use crate::Engine;
 use crate::core::changes::{At, Came, ChangeKind, Planned, Preview};
 use crate::core::guards::Permit;
@@ -152,6 +152,10 @@ impl ChangeKind for CacheEdit {
                 Plan::Memory(_) => (Vec::new(), Vec::new(), true),
             };
             rows.push(PreviewRow::new(PreviewFigure::Time, None));
+            if !this_run_only && undoes {
+                notes
+                    .push(format!("What it was is kept for {KEPT_DAYS:.0} days, encrypted: it cannot be undone later"));
+            }
             if this_run_only && undoes {
                 notes.push(
                     "It can be undone while this Perfdeck runs only: no key can be kept here to encrypt what it was, so it is forgotten then"

@@ -16,6 +16,10 @@ use crate::core::vault::VaultKind;
 const NONCE: usize = 24;
 /// Milliseconds of a day.
 const DAY: f64 = 86_400_000.0;
+/// Days for which what was sealed can be read.
+pub(super) const KEPT_DAYS: f64 = 30.0;
+/// What the names of its keys begin with; the day follows.
+const KEY: &str = "cache-edits/";
 
 /// A plan as the store has it.
 #[derive(Serialize, Deserialize)]
@@ -41,9 +45,50 @@ fn cipher(secret: &Sensitive) -> Result<XChaCha20Poly1305, ApiError> {
     XChaCha20Poly1305::new_from_slice(&bytes).map_err(|_| unreadable())
 }
 
+fn this_day(engine: &Engine) -> f64 {
+    (engine.core.clock.now_ms() / DAY).floor()
+}
+
+/// Whether the time is over of what was sealed with a key.
+fn is_over(engine: &Engine, key: &str) -> bool {
+    let day = key.strip_prefix(KEY).and_then(|day| day.parse::<f64>().ok());
+    day.is_some_and(|day| this_day(engine) - day > KEPT_DAYS)
+}
+
+fn over() -> ApiError {
+    ApiError::new(
+        ErrorCode::SecretMissing,
+        "What this edit knows of its key expired: it is kept for 30 days, and then it can neither be written nor undone",
+    )
+    .hint("Plan it anew")
+}
+
+impl Engine {
+    /// Removes the keys of edits whose time is over, so that nobody reads them any more; they cannot be undone then.
+    pub(crate) async fn forget_edits(&self) -> Result<(), ApiError> {
+        let mut keys = std::collections::BTreeSet::new();
+        for stored in self.core.store.changes(None).await? {
+            if let (true, Some(key)) = (stored.change.kind == super::edit::CACHE_EDIT, stored.own()["key"].as_str())
+                && is_over(self, key)
+            {
+                keys.insert(key.to_owned());
+            }
+        }
+        for key in keys {
+            if !self.cache.edits_over(&key) {
+                continue;
+            }
+            self.core.vault.forget(&key).await;
+            let why = "What it was expired after 30 days: it cannot be undone any more";
+            self.forget_undo(super::edit::CACHE_EDIT, why, |plan| plan["key"] == key.as_str()).await?;
+        }
+        Ok(())
+    }
+}
+
 /// The key of today, made where there is none, and where it is kept.
 async fn today(engine: &Engine) -> Result<(String, SecretSource, Sensitive), ApiError> {
-    let name = format!("cache-edits/{:.0}", (engine.core.clock.now_ms() / DAY).floor());
+    let name = format!("{KEY}{:.0}", this_day(engine));
     let vault = &engine.core.vault;
     let status = vault.status();
     let source = match status.store {
@@ -90,6 +135,9 @@ pub(super) async fn seal(engine: &Engine, plan: &impl Serialize) -> Result<(Valu
 pub(super) async fn unseal<T: DeserializeOwned>(engine: &Engine, plan: &Value) -> Result<(T, bool), ApiError> {
     let sealed: Sealed = serde_json::from_value(plan.clone())
         .map_err(|_| ApiError::new(ErrorCode::Storage, "The stored plan of this change cannot be read"))?;
+    if is_over(engine, &sealed.key) {
+        return Err(over());
+    }
     let secret = engine.core.vault.get(&sealed.key, &sealed.kept).await.ok().flatten().ok_or_else(unreadable)?;
     let bytes = STANDARD.decode(&sealed.sealed).map_err(|_| unreadable())?;
     let (nonce, text) = bytes.split_first_chunk::<NONCE>().ok_or_else(unreadable)?;

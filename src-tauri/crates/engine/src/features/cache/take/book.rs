@@ -31,6 +31,14 @@ pub(super) struct Book {
     pub(super) until_ms: Option<f64>,
 }
 
+impl Book {
+    /// Whether the time of its snapshot is over, removed already or not.
+    pub(super) fn is_over(&self, now_ms: f64) -> bool {
+        let taken = matches!(self.stage, InvalidationStage::Taking | InvalidationStage::Taken);
+        self.until_ms.map_or(taken && self.key.is_none(), |until| until <= now_ms)
+    }
+}
+
 /// Name of the key in the vault.
 fn secret(token: &str) -> String {
     format!("invalidation/{token}")
@@ -151,7 +159,7 @@ impl Engine {
             }
             (book.until_ms, book.key) = (None, None);
             files.write(&book)?;
-            let why = "Its snapshot was removed after 24 h: it cannot be undone any more";
+            let why = "Its snapshot expired after 24 h and was removed: it cannot be undone any more";
             self.forget_undo(super::kind::INVALIDATE, why, |plan| plan["token"] == token).await?;
         }
         Ok(())

@@ -1,7 +1,7 @@
 //! Commands of invalidation. Applying and undoing are those of every change: `changes.apply`, `changes.undo`.
 use std::sync::Arc;
 
-use perfdeck_model::{ApiError, Change, Invalidation, InvalidationPreview, InvalidationSpec};
+use perfdeck_model::{ApiError, Change, Invalidation, InvalidationPreview, InvalidationSpec, UndoKept};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
@@ -36,7 +36,7 @@ commands! {
     Write Json "cache.pause_invalidation" (InvalidationPause) -> Invalidation, changes [Changes] => pause_invalidation;
 }
 
-/// Looks at keys and says what invalidating them would do, within 15 s. Nothing is altered.
+/// Looks at keys and says what invalidating them would do, within 20 s. Nothing is altered.
 pub async fn plan_invalidation(engine: Arc<Engine>, request: InvalidationPlan) -> Result<Invalidation> {
     let object = serde_json::to_string(&request.spec).map_err(|e| ApiError::internal(e.to_string()))?;
     let id = engine.cache_of(&request.environment_id).await?.0.id;
@@ -70,7 +70,9 @@ async fn told(engine: &Arc<Engine>, change: Change) -> Result<Invalidation> {
     let plan = plan_of(engine, &change).await?;
     let book = Files::of(&engine.core.data_dir, &plan.token).read()?;
     let seen = engine.cache.take.shown(&plan.token);
-    let (share, extra_loads_per_s, time_s, agree) = (plan.share(), plan.extra_loads(), plan.time_s(), plan.agree());
+    let (share, loads, time_s, agree) = (plan.share(), plan.extra_loads(), plan.time_s(), plan.agree());
+    let kept = matches!(plan.undo, UndoKept::File | UndoKept::ThisRun);
+    let undo_over = kept && book.is_over(engine.core.clock.now_ms());
     let surveyed = plan.surveyed;
     let preview = InvalidationPreview {
         matched: surveyed.matched,
@@ -85,8 +87,10 @@ async fn told(engine: &Arc<Engine>, change: Change) -> Result<Invalidation> {
         oversized: surveyed.oversized,
         oversized_keys: seen.map(|s| s.oversized),
         readers: surveyed.readers,
-        extra_loads_per_s,
-        time_s: Some(time_s),
+        extra_loads_per_s: loads.map(|(value, ..)| value),
+        extra_loads_bounds: loads.map(|(_, low, high)| (low, high)),
+        by: plan.by,
+        time_s,
         undo: plan.undo,
         not_restored: surveyed.not_restored,
         agree,
@@ -99,5 +103,6 @@ async fn told(engine: &Arc<Engine>, change: Change) -> Result<Invalidation> {
         taken: book.taken,
         restored: book.restored,
         undo_until_ms: book.until_ms,
+        undo_over,
     })
 }

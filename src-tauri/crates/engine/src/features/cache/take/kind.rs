@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use super::book::{Book, Files, KEPT_MS};
 use super::plan::{GOOD_MS, Plan, made};
-use super::{held, words};
+use super::{epochs, held, words};
 use crate::Engine;
 use crate::core::changes::{At, Came, ChangeKind, Planned, Preview};
 use crate::core::guards::Permit;
@@ -83,6 +83,9 @@ impl ChangeKind for Invalidate {
         Box::pin(async move {
             let plan = Plan::read(plan)?;
             let taken = applied(at, &plan, job).await?;
+            if !plan.epochs.is_empty() {
+                return Ok(vec![(PreviewFigure::Time, taken.seconds)]);
+            }
             Ok(vec![
                 (PreviewFigure::Keys, taken.removed),
                 (PreviewFigure::Time, taken.seconds),
@@ -136,6 +139,9 @@ async fn applied(at: At<'_>, plan: &Plan, job: &JobContext) -> Result<TakenKeys,
             "What was seen of these keys is older than 10 minutes, so nothing was removed",
         )
         .hint("Plan it anew"));
+    }
+    if !plan.epochs.is_empty() {
+        return epochs::applied(at, plan).await;
     }
     let meant = plan.meant(at, &book).await?;
     let (_, door) = engine.cache_of(&at.environment.id).await?;
@@ -197,6 +203,9 @@ async fn applied(at: At<'_>, plan: &Plan, job: &JobContext) -> Result<TakenKeys,
 
 /// What the target and the book say.
 async fn asked(at: At<'_>, plan: &Plan) -> Result<TargetSays, ApiError> {
+    if !plan.epochs.is_empty() {
+        return epochs::asked(at, plan).await;
+    }
     let engine = at.engine;
     let files = Files::of(&engine.core.data_dir, &plan.token);
     let book = files.read()?;
@@ -272,6 +281,9 @@ fn in_memory(engine: &Engine, plan: &Plan, book: &Book) -> TargetSays {
 }
 
 async fn undone(at: At<'_>, plan: &Plan, job: &JobContext) -> Result<(), ApiError> {
+    if !plan.epochs.is_empty() {
+        return epochs::undone(at, plan).await;
+    }
     let engine = at.engine;
     let files = Files::of(&engine.core.data_dir, &plan.token);
     let mut book = files.read()?;
@@ -287,6 +299,10 @@ async fn undone(at: At<'_>, plan: &Plan, job: &JobContext) -> Result<(), ApiErro
         }
         CacheDoor::Server { target, password } => (target, password),
     };
+    if book.is_over(engine.core.clock.now_ms()) {
+        return Err(ApiError::not_found("Its snapshot expired 24 h after keys were taken, so nothing can be put back")
+            .hint("Keys come back as they are asked for: their source has them"));
+    }
     let snapshot = engine.snapshot(&plan.token, &book).await?;
     book.stage = InvalidationStage::Undoing;
     files.write(&book)?;

@@ -4,7 +4,9 @@
 //! beside its snapshot ([`book`]), written as it goes, so that what a killed process leaves can be told.
 mod book;
 pub(crate) mod commands;
+mod epochs;
 pub(crate) mod kind;
+mod named;
 mod plan;
 mod words;
 

@@ -1,6 +1,6 @@
 //! An invalidation in words.
 use perfdeck_model::{
-    InvalidationStage, KeyCount, NodeFailures, PreviewFigure, PreviewRow, RestoredKeys, TakenKeys, UndoKept,
+    InvalidationStage, MapCount, NodeFailures, PreviewFigure, PreviewRow, RestoredKeys, TakenKeys, UndoKept,
 };
 use perfdeck_words as words;
 
@@ -11,18 +11,23 @@ fn count(n: f64) -> String {
     words::count(n.max(0.0).round() as u64)
 }
 
+/// A rate with as many digits as it is sure.
+fn rate(n: f64) -> String {
+    if n >= 10.0 { count(n) } else { format!("{n:.1}") }
+}
+
 fn keys(n: f64) -> String {
     if n.round() as u64 == 1 { "1 key".to_owned() } else { format!("{} keys", count(n)) }
 }
 
 /// A number of keys, with how sure it is.
-pub(super) fn number(of: KeyCount) -> String {
+pub(super) fn number(of: MapCount) -> String {
     match of {
-        KeyCount::Exact { count: n } => keys(n),
-        KeyCount::Estimate { count: n, low, high } => {
+        MapCount::Exact { value: n } => keys(n),
+        MapCount::Estimate { value: n, low, high } => {
             format!("about {} (95 %: {} to {})", keys(n), count(low), count(high))
         }
-        KeyCount::AtLeast { count: n } => format!("at least {}", keys(n)),
+        MapCount::AtLeast { value: n } => format!("at least {}", keys(n)),
     }
 }
 
@@ -35,6 +40,11 @@ pub(super) fn title(plan: &Plan) -> String {
 }
 
 pub(super) fn statement(plan: &Plan) -> String {
+    if !plan.epochs.is_empty() {
+        let each: Vec<String> =
+            plan.epochs.iter().map(|e| format!("SET {} to a new epoch if it is unchanged", e.key)).collect();
+        return each.join("; ");
+    }
     let what = &plan.shown;
     match (plan.spec.soft_s, plan.undo) {
         (_, UndoKept::Memory) => format!("remove {what}"),
@@ -47,6 +57,7 @@ pub(super) fn statement(plan: &Plan) -> String {
 pub(super) fn undo_statement(plan: &Plan) -> Option<String> {
     match (plan.undo, plan.spec.soft_s) {
         (UndoKept::Not, _) => None,
+        (UndoKept::Epoch, _) => Some("each epoch: SET its old value if nobody else changed it".to_owned()),
         (UndoKept::Memory, _) => Some("put back what is not there again".to_owned()),
         (_, Some(_)) => Some("each key: its own expiry again; RESTORE … ABSTTL where it is gone".to_owned()),
         (_, None) => Some("each key: RESTORE … ABSTTL, without REPLACE".to_owned()),
@@ -57,11 +68,11 @@ pub(super) fn rows(plan: &Plan) -> Vec<PreviewRow> {
     let of = PreviewRow::new;
     let surveyed = &plan.surveyed;
     let mut rows = vec![
-        of(PreviewFigure::Keys, Some(surveyed.matched.count())),
+        of(PreviewFigure::Keys, Some(surveyed.matched.value())),
         of(PreviewFigure::KeysShare, plan.share()),
         of(PreviewFigure::KeysMemory, Some(plan.bytes())),
-        of(PreviewFigure::ExtraLoads, plan.extra_loads()),
-        of(PreviewFigure::Time, Some(plan.time_s())),
+        of(PreviewFigure::ExtraLoads, plan.extra_loads().map(|(value, ..)| value)),
+        of(PreviewFigure::Time, plan.time_s()),
     ];
     if surveyed.oversized > 0 {
         rows.push(of(PreviewFigure::KeysOversized, Some(f64::from(surveyed.oversized))));
@@ -81,8 +92,13 @@ pub(super) fn notes(plan: &Plan) -> Vec<String> {
                 .to_owned()
         }
         UndoKept::Memory => "What goes is kept in memory until this Perfdeck ends".to_owned(),
+        UndoKept::Epoch => {
+            "The old epoch is kept with the change: undoing serves again what has not expired by then, and not what was filled meanwhile"
+                .to_owned()
+        }
         UndoKept::Not => "Nothing undoes it: no snapshot is kept, as it was asked for".to_owned(),
     }];
+    notes.extend(plan.notes.iter().cloned());
     if surveyed.looked_through < 1.0 {
         notes.push(format!(
             "{} of the key space was looked through; the figures are of that part",
@@ -101,6 +117,15 @@ pub(super) fn notes(plan: &Plan) -> Vec<String> {
         let some: Vec<String> =
             readers.iter().take(5).map(|r| format!("{} ({})", r.name.replace('`', "'"), r.connections)).collect();
         notes.push(format!("Clients that are connected: {}", some.join(", ")));
+    }
+    if let Some((value, low, high)) = plan.extra_loads().filter(|(.., high)| *high > 0.0) {
+        notes.push(format!(
+            "The source is asked about {} times a second more over the first {}: at least {}, at most {}",
+            rate(value),
+            words::seconds(plan.spec.soft_s.map_or(10.0, |s| s.max(10.0))),
+            rate(low),
+            rate(high)
+        ));
     }
     if plan.extra_loads().is_none() && plan.undo != UndoKept::Memory {
         notes.push(
