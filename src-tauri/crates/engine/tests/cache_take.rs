@@ -13,7 +13,7 @@ use perfdeck_engine::{Engine, EngineOptions, changes};
 use perfdeck_model::{
     Address, ApiError, CacheBytes, CacheMode, CacheTarget, ChangeState, ErrorCode, Invalidation, InvalidationBy,
     InvalidationOf, InvalidationSpec, InvalidationStage, JobState, KeyEdit, Kind, ManualClock, Says, SecretSource,
-    TargetsDraft, UndoKept,
+    TargetsDraft, TemplateOf, UndoKept,
 };
 use perfdeck_testkit::{Redis, eventually, redis};
 
@@ -245,7 +245,7 @@ async fn a_user_is_an_epoch_of_the_library_else_a_template_and_it_is_said_which(
     assert_eq!(star.preview.matched.value(), 1.0, "a star is a star");
     for (of, word) in [
         (InvalidationOf::Tag("x".to_owned()), "template 'tag'"),
-        (InvalidationOf::Template { name: "nope".to_owned(), value: "x".to_owned() }, "template 'nope'"),
+        (InvalidationOf::Template(TemplateOf { name: "nope".to_owned(), value: "x".to_owned() }), "template 'nope'"),
     ] {
         let error = plan(&engine, &id, of).await.expect_err(word);
         assert!(error.message.contains(word) && error.hint.is_some(), "by name: {error:?}");

@@ -181,6 +181,11 @@ fn forms(field: &str) -> Option<&'static [&'static str]> {
         | "ChangeConfirm.agree"
         | "InvalidationPlan.environment_id"
         | "InvalidationPause.id"
+        | "InvalidationOf.user"
+        | "InvalidationOf.tag"
+        | "TemplateOf.name"
+        | "TemplateOf.value"
+        | "TargetsDraft.cache_templates"
         | "ProveRequest.change_id"
         | "ProveRequest.confirm"
         | "ComparePair.a"
@@ -291,6 +296,11 @@ fn fields(types: &BTreeMap<String, String>, name: &str, path: &[Key], depth: u8,
                 while let Some(item) = bare.strip_prefix("Array<").and_then(|k| k.strip_suffix('>')) {
                     at.push(Key::First);
                     bare = item.trim().to_owned();
+                }
+                if bare.starts_with("{ [key in string]") {
+                    // A map of texts: one of them.
+                    at.push(Key::Name("a".to_owned()));
+                    bare = "string".to_owned();
                 }
                 if bare == "string" {
                     out.push(Field { path: at, row: format!("{name}.{key}") });

@@ -45,12 +45,17 @@ pub enum InvalidationOf {
     /// All that has a tag: as of a user, with the template `tag`.
     Tag(String),
     /// What a template of the environment says of a value.
-    Template {
-        /// Name of the template.
-        name: String,
-        /// What stands in the place of `{id}`, whatever its characters mean in a pattern.
-        value: String,
-    },
+    Template(TemplateOf),
+}
+
+/// A template of the environment, with a value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TemplateOf {
+    /// Name of the template.
+    pub name: String,
+    /// What stands in the place of `{id}`, whatever its characters mean in a pattern.
+    pub value: String,
 }
 
 /// What a user, a tag or a template came to.

@@ -72,7 +72,7 @@ impl Meant {
                 }
                 Ok(Self::Namespace { pattern, parts: known, delimiter: delimiter.as_bytes().to_vec() })
             }
-            InvalidationOf::User(_) | InvalidationOf::Tag(_) | InvalidationOf::Template { .. } => {
+            InvalidationOf::User(_) | InvalidationOf::Tag(_) | InvalidationOf::Template(_) => {
                 refuse("This names keys by what the environment has", "It is understood where the environment is known")
             }
             InvalidationOf::Keys(keys) => {

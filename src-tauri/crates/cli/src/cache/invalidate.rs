@@ -6,7 +6,7 @@ use std::sync::Arc;
 use perfdeck_engine::invalidation::{InvalidationPlan, invalidation, plan_invalidation};
 use perfdeck_engine::{ById, Engine};
 use perfdeck_model::{
-    ApiError, CacheBytes, Change, ErrorCode, Invalidation, InvalidationOf, InvalidationSpec, TakenKeys, UndoKept, Unit,
+    ApiError, CacheBytes, Change, ErrorCode, Invalidation, InvalidationOf, InvalidationSpec, TakenKeys, TemplateOf, UndoKept, Unit,
 };
 
 use super::args::Invalidate;
@@ -55,7 +55,7 @@ fn spec(asked: &Invalidate) -> Result<InvalidationSpec, ApiError> {
     } else if let Some(tag) = &asked.tag {
         InvalidationOf::Tag(tag.clone())
     } else if let Some((name, value)) = &asked.template {
-        InvalidationOf::Template { name: name.clone(), value: value.clone() }
+        InvalidationOf::Template(TemplateOf { name: name.clone(), value: value.clone() })
     } else {
         InvalidationOf::Pattern(CacheBytes::new(asked.pattern.as_deref().unwrap_or_default().as_bytes()))
     };

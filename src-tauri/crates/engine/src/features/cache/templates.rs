@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use perfdeck_cache::values::escaped;
-use perfdeck_model::ApiError;
+use perfdeck_model::{ApiError, masking};
 
 /// Most templates of an environment.
 const MOST: usize = 100;
@@ -102,7 +102,7 @@ pub(crate) fn filled(templates: &BTreeMap<String, String>, name: &str, value: &s
         } else {
             format!("It has {}", known.join(", "))
         };
-        return Err(ApiError::bad_request(format!("The environment has no template '{name}'")).hint(hint));
+        return Err(ApiError::bad_request(format!("The environment has no template '{}'", masking::shown(name))).hint(hint));
     };
     if value.is_empty() || value.len() > LONGEST {
         return Err(ApiError::bad_request("What is invalidated is empty, or longer than 1,024 bytes")

@@ -39,7 +39,7 @@ pub(super) async fn named(at: At<'_>, of: &InvalidationOf, door: &CacheDoor) -> 
         Ok(Named { shown: pattern, what: What::Keys(meant), by, notes: Vec::new() })
     };
     let (word, value) = match of {
-        InvalidationOf::Template { name, value } => return by_template(name, value),
+        InvalidationOf::Template(of) => return by_template(&of.name, &of.value),
         InvalidationOf::User(user) => ("user", user),
         InvalidationOf::Tag(tag) => ("tag", tag),
         other => {
@@ -59,7 +59,7 @@ pub(super) async fn named(at: At<'_>, of: &InvalidationOf, door: &CacheDoor) -> 
         return Ok(by_epoch(word, value, found, templates.contains_key(word)));
     }
     if !templates.contains_key(word) {
-        return Err(nothing(word, value, &found));
+        return Err(nothing(word, &found));
     }
     let mut named = by_template(word, value)?;
     named.notes.push(match found.caches.as_slice() {
@@ -100,7 +100,7 @@ fn by_epoch(word: &str, value: &str, found: Library, template: bool) -> Named {
 }
 
 /// Why there is nothing to invalidate.
-fn nothing(word: &str, value: &str, found: &Library) -> ApiError {
+fn nothing(word: &str, found: &Library) -> ApiError {
     let template = format!("perfctl env add … --cache-template {word}={word}:{{id}}:*, or cache_templates in its file");
     match found.caches.as_slice() {
         [] if found.whole => ApiError::bad_request(format!(
@@ -109,7 +109,7 @@ fn nothing(word: &str, value: &str, found: &Library) -> ApiError {
         .hint(template),
         [] => ApiError::bad_request(format!("The environment has no template '{word}'. {}", not_whole())).hint(template),
         caches => ApiError::not_found(format!(
-            "Nothing that is served belongs to {word} '{value}' in {}",
+            "Nothing that is served belongs to this {word} in {}",
             caches.join(", ")
         ))
         .hint(format!("Check how the application writes it; a cache that is not of the library needs a template: {template}")),
