@@ -36,4 +36,8 @@ restored: RestoredKeys | null,
 /**
  * Time until which it can be undone, in milliseconds since the Unix epoch; `null` when it cannot, or is not kept by a file.
  */
-undo_until_ms: number | null, };
+undo_until_ms: number | null, 
+/**
+ * Its snapshot expired: it cannot be undone any more.
+ */
+undo_over: boolean, };

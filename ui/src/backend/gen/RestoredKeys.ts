@@ -6,7 +6,7 @@ import type { NodeFailures } from "./NodeFailures";
  */
 export type RestoredKeys = { 
 /**
- * Keys of the snapshot that were removed.
+ * Keys of the snapshot that were removed; epochs that were changed.
  */
 kept: number, 
 /**
@@ -18,7 +18,7 @@ restored: number,
  */
 there: number, 
 /**
- * Written anew meanwhile: left as they are.
+ * Written anew meanwhile: left as they are. An epoch that somebody else changed meanwhile is one too.
  */
 recreated: number, 
 /**

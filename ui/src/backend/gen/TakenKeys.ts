@@ -6,9 +6,13 @@ import type { NodeFailures } from "./NodeFailures";
  */
 export type TakenKeys = { 
 /**
- * Keys that matched.
+ * Keys that matched; of an epoch 0.
  */
 matched: number, 
+/**
+ * Epochs that were changed; `null` where keys were removed.
+ */
+epochs: number | null, 
 /**
  * Removed, or set to expire.
  */

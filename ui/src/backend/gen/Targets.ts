@@ -28,4 +28,9 @@ host: HostTarget | null,
 /**
  * The web front end.
  */
-frontend: FrontendTarget | null, };
+frontend: FrontendTarget | null, 
+/**
+ * Patterns of the cache's keys by name, each with `{id}` once, such as `user` → `user:{id}:*`: what is invalidated by user, by tag or
+ * by template.
+ */
+cache_templates: { [key in string]: string }, };

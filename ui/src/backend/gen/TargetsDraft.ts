@@ -31,6 +31,10 @@ cache_sentinel_password: SecretInput,
  */
 cache_default_ttl_s: number | null, 
 /**
+ * Patterns of the cache's keys by name, each with `{id}` once; as they were when absent.
+ */
+cache_templates: { [key in string]: string } | null, 
+/**
  * `http://…` or `https://…`.
  */
 api: string | null, 

@@ -3,4 +3,4 @@
 /**
  * How what is removed is kept.
  */
-export type UndoKept = "file" | "this_run" | "memory" | "not";
+export type UndoKept = "file" | "this_run" | "memory" | "epoch" | "not";

@@ -3,7 +3,7 @@
 /**
  * Clients that are connected under one name.
  */
-export type CacheReader = { 
+export type ClientGroup = { 
 /**
  * The name that they gave themselves, else the host they come from.
  */
