@@ -279,14 +279,7 @@ impl Tally {
         let count = if finished {
             KeyCount::Exact { count: matched }
         } else if random && through > 0.0 {
-            // Each key lies in the part that was looked through with the same chance.
-            let all = matched / through;
-            let off = 1.96 * ((matched + 1.0) * (1.0 - through)).sqrt() / through;
-            KeyCount::Estimate {
-                count: all.round(),
-                low: (all - off).max(matched).floor(),
-                high: (all + off).min(self.database.max(matched)).ceil(),
-            }
+            projected(matched, through, self.database)
         } else {
             KeyCount::AtLeast { count: matched }
         };
@@ -307,6 +300,15 @@ impl Tally {
         let examples = self.examples.iter().map(|key| CacheBytes::new(key)).collect();
         (surveyed, Seen { examples, oversized: self.largest })
     }
+}
+
+/// How many keys match, when so many did in this share of a key space: each lies in the part that was looked through with the same
+/// chance. No more can match than there are.
+fn projected(matched: f64, through: f64, database: f64) -> KeyCount {
+    let most = database.max(matched);
+    let all = (matched / through).min(most);
+    let off = 1.96 * ((matched + 1.0) * (1.0 - through)).sqrt() / through;
+    KeyCount::Estimate { count: all.round(), low: (all - off).max(matched).floor(), high: (all + off).min(most).ceil() }
 }
 
 /// What a refusal needs: the exact rule where a right is missing.
@@ -367,5 +369,26 @@ fn text(value: Value) -> Option<String> {
         Value::BulkString(bytes) => Some(String::from_utf8_lossy(&bytes).into_owned()),
         Value::VerbatimString { text, .. } | Value::SimpleString(text) => Some(text),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_estimate_lies_within_its_interval_and_is_no_more_than_there_is() {
+        for database in [10.0_f64, 1_000.0, 154_001.0] {
+            for through in [0.001, 0.04, 0.5, 0.999] {
+                for share in [0.0, 0.01, 0.97, 1.0, 1.1] {
+                    let matched = (database * through * share).floor().min(database);
+                    let KeyCount::Estimate { count, low, high } = projected(matched, through, database) else {
+                        panic!("an estimate")
+                    };
+                    assert!(low <= count && count <= high, "{database} {through} {share}: {low} {count} {high}");
+                    assert!(matched <= low && high <= database, "{database} {through} {share}: {low} {high}");
+                }
+            }
+        }
     }
 }
