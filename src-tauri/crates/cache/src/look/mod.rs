@@ -6,6 +6,7 @@
 mod ask;
 mod clients;
 mod hot;
+mod hotkeys;
 mod judge;
 mod latency;
 mod masked;
