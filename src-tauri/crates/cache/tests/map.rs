@@ -480,7 +480,8 @@ async fn a_replica_is_read_where_that_is_asked_for() {
     primary.execute(&["SET", "last", "v"]).await.expect("set");
     let copied = async || {
         let size: i64 = redis::from_redis_value(replica.execute(&["DBSIZE"]).await.expect("a size")).expect("a number");
-        size >= 1
+        let told = format!("{:?}", primary.execute(&["INFO", "replication"]).await.expect("replicas"));
+        size >= 1 && told.contains("state=online") && told.contains("lag=")
     };
     eventually(Duration::from_secs(20), copied).await;
     let (target, password) = target(&primary.url());
