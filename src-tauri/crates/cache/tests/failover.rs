@@ -89,8 +89,10 @@ async fn a_replica_that_sentinels_promote_is_read_in_place_of_its_primary() {
     let fill = "for i = 1, 30000 do redis.call('SET', 'k:' .. i, 'v') end";
     sentinel.primary().execute(&["EVAL", fill, "0"]).await.expect("filled");
     let new = sentinel.replica().expect("it has one").port();
-    eventually(Duration::from_secs(10), async || number(sentinel.replica().expect("it has one"), &["DBSIZE"]).await == 30_000)
-        .await;
+    eventually(Duration::from_secs(10), async || {
+        number(sentinel.replica().expect("it has one"), &["DBSIZE"]).await == 30_000
+    })
+    .await;
     let (run, task) = held(&sentinel.url(), false, 30).await;
     let old = sentinel.primary().port();
     assert_eq!(run.map().nodes[0].address, format!("127.0.0.1:{old}"), "the primary is read");
@@ -110,12 +112,12 @@ async fn a_replica_that_sentinels_promote_is_read_in_place_of_its_primary() {
 /// A node that copies the first one of a cluster.
 async fn copy_of_the_first(cluster: &RedisCluster) -> Redis {
     let bus = free_port().expect("a port").to_string();
-    let copy = Redis::start_with(&["--cluster-enabled", "yes", "--cluster-port", &bus, "--cluster-node-timeout", "2000"])
-        .await
-        .expect("a node");
+    let copy =
+        Redis::start_with(&["--cluster-enabled", "yes", "--cluster-port", &bus, "--cluster-node-timeout", "2000"])
+            .await
+            .expect("a node");
     let first = &cluster.nodes()[0];
-    let id: String =
-        redis::from_redis_value(first.execute(&["CLUSTER", "MYID"]).await.expect("an id")).expect("text");
+    let id: String = redis::from_redis_value(first.execute(&["CLUSTER", "MYID"]).await.expect("an id")).expect("text");
     first.execute(&["CLUSTER", "MEET", "127.0.0.1", &copy.port().to_string(), &bus]).await.expect("they meet");
     eventually(Duration::from_secs(15), async || copy.execute(&["CLUSTER", "REPLICATE", &id]).await.is_ok()).await;
     let has = number(first, &["DBSIZE"]).await;
@@ -123,8 +125,8 @@ async fn copy_of_the_first(cluster: &RedisCluster) -> Redis {
     // The others have to know it before they can be told of it.
     for node in &cluster.nodes()[1..] {
         let knows = async || {
-            let nodes: String = redis::from_redis_value(node.execute(&["CLUSTER", "NODES"]).await.expect("nodes"))
-                .expect("text");
+            let nodes: String =
+                redis::from_redis_value(node.execute(&["CLUSTER", "NODES"]).await.expect("nodes")).expect("text");
             nodes.lines().any(|line| line.contains(&format!(":{}@", copy.port())) && line.contains(" slave "))
                 || nodes.lines().any(|line| line.contains(&format!(":{}@", copy.port())) && line.contains("slave"))
         };

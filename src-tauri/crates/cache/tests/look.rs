@@ -575,18 +575,34 @@ async fn heat_is_told_by_counters_and_by_commands() {
     }
     // Nine uses of `often` for each of `seldom`.
     for _ in 0..30 {
-        let lines: Vec<String> = (0..200).flat_map(|i| vec![format!("GET often:{i}"); 9].into_iter().chain([format!("GET seldom:{i}")])).collect();
+        let lines: Vec<String> = (0..200)
+            .flat_map(|i| vec![format!("GET often:{i}"); 9].into_iter().chain([format!("GET seldom:{i}")]))
+            .collect();
         run(&mut traffic, &lines.iter().map(String::as_str).collect::<Vec<_>>()).await;
     }
     let mut of_known = reader(&known.url());
-    assert!(of_known.hot_keys(0.2, &SystemClock).await.expect("asked").is_none(), "before 8.6 no server counts hot keys");
+    assert!(
+        of_known.hot_keys(0.2, &SystemClock).await.expect("asked").is_none(),
+        "before 8.6 no server counts hot keys"
+    );
     let heat = of_known.heat(&SystemClock).await.expect("counters");
     let often = heat.namespaces.iter().find(|n| n.name.as_deref() == Some("often:*")).expect("often");
     // A counter grows by chance, so that what it stands for is known within a third or so; of 200 keys their sum is within a tenth.
     assert!((often.share - 0.9).abs() < 0.06, "nine of ten uses: {often:?}");
     let load = tokio::spawn(async move {
         // Per round: `a` has 4 reads, all hits; `b` 4 reads of which one is filled; `c` only writes.
-        let round = ["GET a:1", "GET a:1", "GET a:1", "GET a:1", "GET b:1", "GET b:2", "GET b:3", "GET b:4", "SET b:4 v", "SET c:1 v"];
+        let round = [
+            "GET a:1",
+            "GET a:1",
+            "GET a:1",
+            "GET a:1",
+            "GET b:1",
+            "GET b:2",
+            "GET b:3",
+            "GET b:4",
+            "SET b:4 v",
+            "SET c:1 v",
+        ];
         loop {
             run(&mut traffic, &round).await;
             run(&mut other, &["GET elsewhere:1"]).await;

@@ -303,7 +303,10 @@ pub(crate) async fn held(url: &str, paced: bool, patience_s: u64) -> (Arc<MapRun
     run.pause(true);
     let scan = run.clone();
     let task = tokio::spawn(async move { scan.scan(&target, password.as_ref()).await.expect("something was read") });
-    eventually(Duration::from_secs(20), async || run.map().nodes.iter().all(|n| n.keys_read > 0.0) && run.map().keys_read > 0.0).await;
+    eventually(Duration::from_secs(20), async || {
+        run.map().nodes.iter().all(|n| n.keys_read > 0.0) && run.map().keys_read > 0.0
+    })
+    .await;
     (run, task)
 }
 
@@ -324,7 +327,8 @@ async fn a_paused_scan_shows_its_doubt_and_goes_on() {
     let now = page(&run, "").namespaces[0].keys;
     assert!(now.bounds().0 < before.0, "never less doubt than it has: {now:?} after {before:?}");
     // What was made for what went leaves the counters as they were, and is doubt all the same.
-    let replaced = b"for i = 100000, 199999 do redis.call('DEL', 'key:' .. i) redis.call('SET', 'other:' .. i, 'v') end";
+    let replaced =
+        b"for i = 100000, 199999 do redis.call('DEL', 'key:' .. i) redis.call('SET', 'other:' .. i, 'v') end";
     cmd(&[b"EVAL", replaced, b"0"]).exec_async(&mut patient(&server).await).await.expect("replaced");
     let honest = async || {
         let (low, high) = page(&run, "").namespaces[0].keys.bounds();

@@ -105,7 +105,8 @@ async fn clients_of(server: &Redis) -> Vec<(String, String)> {
     let list: String =
         redis::from_redis_value(server.execute(&["CLIENT", "LIST"]).await.expect("a list")).expect("text");
     let name = |line: &str| line.split(' ').find_map(|f| f.strip_prefix("name=")).unwrap_or_default().to_owned();
-    let mut all: Vec<_> = list.lines().map(|line| (name(line), line.to_owned())).filter(|(n, _)| n.starts_with("perfdeck")).collect();
+    let mut all: Vec<_> =
+        list.lines().map(|line| (name(line), line.to_owned())).filter(|(n, _)| n.starts_with("perfdeck")).collect();
     all.sort();
     all
 }
@@ -117,7 +118,8 @@ async fn every_purpose_has_the_certificate_and_the_accounts() {
     let file = |name: &str| folder.path().join(name).display().to_string();
     let (root, leaf, key) = (file("root.crt"), file("leaf.crt"), file("leaf.key"));
     let port = free_port().expect("a port").to_string();
-    let tls = ["--tls-cert-file", &leaf, "--tls-key-file", &key, "--tls-ca-cert-file", &root, "--tls-auth-clients", "yes"];
+    let tls =
+        ["--tls-cert-file", &leaf, "--tls-key-file", &key, "--tls-ca-cert-file", &root, "--tls-auth-clients", "yes"];
     let server = Redis::start_with(&[&["--tls-port", &port], &tls[..]].concat()).await.expect("Redis with TLS");
     server.execute(&["ACL", "SETUSER", "app", "on", ">app-word", "+@all", "~*"]).await.expect("an account");
     server.execute(&["EVAL", "for i = 1, 2000 do redis.call('SET', 'k:' .. i, 'v') end", "0"]).await.expect("keys");
@@ -129,7 +131,9 @@ async fn every_purpose_has_the_certificate_and_the_accounts() {
         RedisSentinel::start_at(server, port.parse().expect("a port"), &lines).await.expect("a Sentinel with TLS");
     let own = redis::Client::open(format!("redis://127.0.0.1:{}", sentinel.port())).expect("a client");
     let mut c = own.get_multiplexed_async_connection().await.expect("the Sentinel");
-    for words in [&["SETUSER", "watcher", "on", ">sentinel-word", "+@all"][..], &["SETUSER", "default", "resetpass", ">other"]] {
+    for words in
+        [&["SETUSER", "watcher", "on", ">sentinel-word", "+@all"][..], &["SETUSER", "default", "resetpass", ">other"]]
+    {
         redis::cmd("ACL").arg(words).exec_async(&mut c).await.expect("an account of the Sentinel's");
     }
     let files = format!("sslrootcert={root}&sslcert={leaf}&sslkey={key}");
@@ -157,7 +161,9 @@ async fn every_purpose_has_the_certificate_and_the_accounts() {
         }
         let mut right: Vec<String> = Purpose::ALL.iter().map(|p| p.name().to_owned()).collect();
         right.sort();
-        let all_there = async || clients_of(sentinel.watched()).await.into_iter().map(|(name, _)| name).collect::<Vec<_>>() == right;
+        let all_there = async || {
+            clients_of(sentinel.watched()).await.into_iter().map(|(name, _)| name).collect::<Vec<_>>() == right
+        };
         eventually(Duration::from_secs(10), all_there).await;
         for (name, line) in &clients_of(sentinel.watched()).await {
             assert!(line.contains(" user=app "), "{name} signs in with the account of the target: {line}");

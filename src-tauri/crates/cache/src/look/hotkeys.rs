@@ -211,10 +211,12 @@ mod tests {
             assert_eq!(read.keys, [(b"user:1".to_vec(), 6_836.0), (b"cart:2".to_vec(), 127.0)]);
             assert!((read.all - 6_963.0).abs() < 0.5 && (read.seconds - 3.013).abs() < 1e-9, "{read:?}");
         }
-        let bytes_only: Vec<Value> = flat.chunks(2).filter(|p| p[0] != text("by-cpu-time-us")).flatten().cloned().collect();
+        let bytes_only: Vec<Value> =
+            flat.chunks(2).filter(|p| p[0] != text("by-cpu-time-us")).flatten().cloned().collect();
         let read = Counted::of(Value::Array(bytes_only)).expect("by bytes, where somebody counts those");
         assert!((read.all - 16_834_000.0).abs() < 0.5, "{read:?}");
-        for none in [Value::Nil, Value::Array(Vec::new()), text("OK"), Value::Array(vec![Value::Int(1), Value::Int(2)])] {
+        for none in [Value::Nil, Value::Array(Vec::new()), text("OK"), Value::Array(vec![Value::Int(1), Value::Int(2)])]
+        {
             assert!(Counted::of(none.clone()).is_none(), "{none:?} is no count");
         }
     }

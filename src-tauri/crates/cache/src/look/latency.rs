@@ -81,7 +81,10 @@ pub(crate) async fn latency(door: &Door<'_>, memory: Option<f64>) -> Latency {
         // Where there are events there would be words.
         Ok(Doctor::Spared) if !found.events.is_empty() => found.unknown.push(CacheUnknown {
             part: "Latency doctor".to_owned(),
-            reason: format!("{} has too much memory to be asked: it would serve nobody for longer than 5 ms", door.host),
+            reason: format!(
+                "{} has too much memory to be asked: it would serve nobody for longer than 5 ms",
+                door.host
+            ),
             grant: None,
             fix: Some("LATENCY DOCTOR".to_owned()),
         }),

@@ -369,9 +369,12 @@ async fn told(door: &Door<'_>, asks: Asks) -> Result<Told, ApiError> {
         tokio::time::timeout(PATIENCE, clients::list(door, connected, false)),
         async {
             match asks {
-                Asks::Look => tokio::time::timeout(PATIENCE, latency::latency(door, memory)).await.unwrap_or_else(|_| {
-                    Latency { unknown: vec![no_time("Latency spikes", door.host)], ..Latency::default() }
-                }),
+                Asks::Look => {
+                    tokio::time::timeout(PATIENCE, latency::latency(door, memory)).await.unwrap_or_else(|_| Latency {
+                        unknown: vec![no_time("Latency spikes", door.host)],
+                        ..Latency::default()
+                    })
+                }
                 _ => Latency::default(),
             }
         },

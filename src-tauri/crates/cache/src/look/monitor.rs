@@ -309,6 +309,10 @@ mod tests {
         seen.take(br#"+1.5 [0 b:2] "GET" "user:9""#, &HashSet::from(["b:2".to_owned()]), "0");
         seen.take(br#"+1.5 [3 a:1] "GET" "user:9""#, &HashSet::new(), "0");
         let user = &seen.namespaces[&Some("user".to_owned())];
-        assert_eq!((user.reads, user.writes, user.filled, seen.commands), (2, 3, 1, 5), "without Perfdeck's own, and another database's");
+        assert_eq!(
+            (user.reads, user.writes, user.filled, seen.commands),
+            (2, 3, 1, 5),
+            "without Perfdeck's own, and another database's"
+        );
     }
 }

@@ -30,9 +30,9 @@ const LOOKED_AT: usize = 2_000;
 /// Evenly from 0 to 1 by the name, for a seed: which keys are asked does not depend on the order in which a server gives them, nor on how often
 /// (FNV-1a, stirred by SplitMix64).
 fn drawn(seed: u64, name: &[u8]) -> f64 {
-    let hash = name.iter().fold(seed ^ 0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
-    });
+    let hash = name
+        .iter()
+        .fold(seed ^ 0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3));
     Draw::new(hash).share()
 }
 
@@ -120,9 +120,8 @@ mod tests {
             let names = || (0..20_000).map(|i| format!("user:{i}"));
             let below = names().filter(|name| drawn(seed, name.as_bytes()) < 0.1).count();
             assert!((1_850..2_150).contains(&below), "a tenth of 20,000 with seed {seed}: {below}");
-            let both = names().filter(|name| {
-                drawn(seed, name.as_bytes()) < 0.5 && drawn(seed + 100, name.as_bytes()) < 0.5
-            });
+            let both =
+                names().filter(|name| drawn(seed, name.as_bytes()) < 0.5 && drawn(seed + 100, name.as_bytes()) < 0.5);
             assert!((4_700..5_300).contains(&both.count()), "another seed draws others");
         }
         assert!((drawn(7, b"a") - drawn(7, b"a")).abs() < f64::EPSILON, "the same again");

@@ -192,7 +192,9 @@ impl Walk<'_> {
             (node.keys, node.used, node.most) = (keys.or(node.keys), facts.used, facts.most);
             at.anew(wire, facts);
             if self.clustered {
-                format!("{lost}; {what}, and its keys are read from the start: those that only the former one had are counted too")
+                format!(
+                    "{lost}; {what}, and its keys are read from the start: those that only the former one had are counted too"
+                )
             } else {
                 inside.emptied(&self.run.wanted, keys);
                 format!("{lost}; {what}, and the map begins anew")

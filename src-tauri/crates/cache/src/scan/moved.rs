@@ -31,7 +31,8 @@ impl MapRun {
             let mut inside = self.inside();
             inside.doubt += 1;
             return inside.notes.push(
-                "Who has which slots could not be asked at the end: slots that moved meanwhile may be missing".to_owned(),
+                "Who has which slots could not be asked at the end: slots that moved meanwhile may be missing"
+                    .to_owned(),
             );
         };
         let (mut keys, mut slots, mut lost) = (0, 0, BTreeSet::<u16>::new());

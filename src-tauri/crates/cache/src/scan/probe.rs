@@ -193,6 +193,9 @@ mod tests {
         assert!((added(&window(5.0, 0.2), 0.2) - 4.8).abs() < 1e-9, "what is slow beside the scan alone is the scan's");
         assert!(added(&window(5.0, 5.0), 0.2) < 1e-9, "a machine that became busy is not");
         let all: VecDeque<(f64, bool)> = (0..WINDOW).map(|_| (5.0, true)).collect();
-        assert!((added(&all, 0.2) - 4.8).abs() < 1e-9, "without any beside which nothing was, those before the scan count");
+        assert!(
+            (added(&all, 0.2) - 4.8).abs() < 1e-9,
+            "without any beside which nothing was, those before the scan count"
+        );
     }
 }

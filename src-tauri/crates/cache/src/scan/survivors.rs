@@ -67,7 +67,8 @@ mod tests {
                 kept.offer(&names);
             }
             assert_eq!(kept.names.len(), KEPT, "of 10,000");
-            let first = |name: &&[u8]| std::str::from_utf8(name).is_ok_and(|n| n.parse::<u32>().is_ok_and(|n| n < 1_000));
+            let first =
+                |name: &&[u8]| std::str::from_utf8(name).is_ok_and(|n| n.parse::<u32>().is_ok_and(|n| n < 1_000));
             early += kept.iter().filter(first).count();
         }
         assert!((850..1_200).contains(&early), "a tenth of 20 times 512 is of the first tenth: {early}");
