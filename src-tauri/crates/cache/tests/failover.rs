@@ -31,6 +31,7 @@ async fn a_scan_whose_connection_is_cut_goes_on_where_it_was() {
     run.pause(true);
     let read = run.map().keys_read;
     assert!(read < 300_000.0, "it is in the middle: {read}");
+    let before = pages(&server).await as f64;
     server.execute(&["CLIENT", "KILL", "TYPE", "normal"]).await.expect("cut");
     run.pause(false);
     task.await.expect("it ended");
@@ -38,8 +39,9 @@ async fn a_scan_whose_connection_is_cut_goes_on_where_it_was() {
     assert_eq!((map.state, map.exact, all(&map).keys), (MapState::Finished, true, exact(300_000.0)), "{:?}", map.notes);
     assert!(said(&map, "the scan went on where it was"), "{:?}", map.notes);
     assert_eq!(map.nodes[0].problem, None, "nothing is wrong any more");
-    // 524,288 buckets by 1,000, and a few for the first page and what was cut. From the start it would be a hundred more.
-    assert!(pages(&server).await < 545, "no page was read twice but the one that was cut: {}", pages(&server).await);
+    // As many pages for a key as before. From the start there would be those of `read` once more.
+    let (after, fair) = (pages(&server).await as f64, before * 300_000.0 / read);
+    assert!(after < 1.05 * fair + 5.0, "no page was read twice but the one that was cut: {before} of {read}, {after}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -127,8 +129,7 @@ async fn copy_of_the_first(cluster: &RedisCluster) -> Redis {
         let knows = async || {
             let nodes: String =
                 redis::from_redis_value(node.execute(&["CLUSTER", "NODES"]).await.expect("nodes")).expect("text");
-            nodes.lines().any(|line| line.contains(&format!(":{}@", copy.port())) && line.contains(" slave "))
-                || nodes.lines().any(|line| line.contains(&format!(":{}@", copy.port())) && line.contains("slave"))
+            nodes.lines().any(|line| line.contains(&format!(":{}@", copy.port())) && line.contains("slave"))
         };
         eventually(Duration::from_secs(15), knows).await;
     }

@@ -581,10 +581,13 @@ async fn heat_is_told_by_counters_and_by_commands() {
         run(&mut traffic, &lines.iter().map(String::as_str).collect::<Vec<_>>()).await;
     }
     let mut of_known = reader(&known.url());
-    assert!(
-        of_known.hot_keys(0.2, &SystemClock).await.expect("asked").is_none(),
-        "before 8.6 no server counts hot keys"
-    );
+    let new = Redis::start_new(&[]).await.expect("Redis 8.2");
+    for (version, of) in [("7.0", &mut of_known), ("8.2", &mut reader(&new.url()))] {
+        let found = of.hot_keys(0.2, &SystemClock).await.expect("asked");
+        assert!(found.is_none(), "{version}: no server before 8.6 counts hot keys");
+    }
+    let errors = format!("{:?}", new.execute(&["INFO", "errorstats"]).await.expect("errors"));
+    assert!(!errors.contains("errorstat_"), "and none refused anything: {errors}");
     let heat = of_known.heat(&SystemClock).await.expect("counters");
     let often = heat.namespaces.iter().find(|n| n.name.as_deref() == Some("often:*")).expect("often");
     // A counter grows by chance, so that what it stands for is known within a third or so; of 200 keys their sum is within a tenth.

@@ -50,8 +50,16 @@ struct Watched {
     full: bool,
 }
 
-/// Words of a line: `1339518083.107412 [0 127.0.0.1:60866] "get" "key\x00"`, after the database and the address of the client.
-fn line(text: &[u8]) -> Option<(Vec<u8>, Vec<u8>, Vec<Vec<u8>>)> {
+/// A command that was seen.
+struct Line {
+    database: Vec<u8>,
+    /// Address of the client.
+    client: Vec<u8>,
+    words: Vec<Vec<u8>>,
+}
+
+/// Reads a line such as `1339518083.107412 [0 127.0.0.1:60866] "get" "key\x00"`.
+fn line(text: &[u8]) -> Option<Line> {
     let open = text.iter().position(|b| *b == b'[')?;
     let close = open + text[open..].iter().position(|b| *b == b']')?;
     let mut about = text[open + 1..close].split(|b| *b == b' ');
@@ -89,13 +97,13 @@ fn line(text: &[u8]) -> Option<(Vec<u8>, Vec<u8>, Vec<Vec<u8>>)> {
         words.push(word);
         rest = &rest[at + 1..];
     }
-    Some((database, client, words))
+    Some(Line { database, client, words })
 }
 
 impl Watched {
     /// Counts a line, unless it is of Perfdeck's own or of another database than `of`: a server tells of all.
     fn take(&mut self, text: &[u8], ours: &HashSet<String>, of: &str) {
-        let Some((database, client, words)) = line(text) else { return };
+        let Some(Line { database, client, words }) = line(text) else { return };
         if database != of.as_bytes() {
             return;
         }
@@ -284,12 +292,12 @@ mod tests {
 
     #[test]
     fn lines_are_read_with_their_escapes() {
-        let (_, client, words) = line(br#"+1.5 [0 127.0.0.1:60866] "SET" "a\x00\"b\\" "v\n""#).expect("a line");
+        let Line { client, words, .. } = line(br#"+1.5 [0 127.0.0.1:60866] "SET" "a\x00\"b\\" "v\n""#).expect("a line");
         assert_eq!(
             (client, words),
             (b"127.0.0.1:60866".to_vec(), vec![b"SET".to_vec(), b"a\0\"b\\".to_vec(), b"v\n".to_vec()])
         );
-        let (_, client, words) = line(br#"+1.5 [0 lua] "get" "k""#).expect("of a script");
+        let Line { client, words, .. } = line(br#"+1.5 [0 lua] "get" "k""#).expect("of a script");
         assert_eq!((client, words.len()), (b"lua".to_vec(), 2));
         assert!(line(br#"+1.5 [0 a:1] "SET" "cut"#).is_none(), "what was cut is not read");
     }
