@@ -103,6 +103,11 @@ export class Edits {
     return is;
   }
 
+  /** Whether another client was faster than it. */
+  clashes(change: Change): boolean {
+    return this.views.get(change.id)?.state === 'changed' && (change.state === 'failed' || groupOf(change) === 'planned');
+  }
+
   /** Reads names and values of a change, and what is there now. */
   async look(id: string): Promise<void> {
     try {

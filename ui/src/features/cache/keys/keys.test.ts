@@ -173,7 +173,7 @@ test('what can still grow is a lower bound, and what was looked through is said'
   expect(said({ complete: true, progress: 1 })).toBe('1 key matches; all 2 000 keys were looked through');
   expect(said({ complete: true, rows: [], all: 0 })).toBe('No key at all is in this database');
   expect(said({ rows: [], running: true, progress: null })).toBe('No key yet matches so far');
-  expect(plain(progressWords({ ...of, ...rest }))).toBe('stopped, not finished: 1 000 of 2 000 keys looked through');
+  expect(plain(progressWords({ ...of, ...rest }))).toBe('stopped, not finished: about 1 000 of 2 000 keys looked through');
   expect(plain(progressWords({ ...of, ...rest, complete: true, looked: 2000 }))).toBe('exact: 2 000 of 2 000 keys looked through');
   expect(plain(progressWords({ ...of, ...rest, looked: null })), 'unknown is not 0').toContain('not known');
 });
@@ -455,6 +455,7 @@ test('an edit is planned with what was opened, previewed, written by Apply, and 
   await waitFor(() => expect(toasts.list.at(-1)?.action?.label).toBe('Undo'));
   toasts.list.at(-1)!.action!.run();
   await waitFor(() => expect(screen.getByTestId('keys-change').dataset['state']).toBe('undone'));
+  await waitFor(() => expect(toasts.list.at(-1)?.text).toContain('Undone'));
   expect(sent.slice(1).map((one) => (one as [string])[0])).toEqual(['apply', 'undo']);
 });
 

@@ -13,11 +13,11 @@ export const KINDS = ['string', 'hash', 'list', 'set', 'zset', 'stream'] as cons
 /** Times to live that are asked for: never, or less than so many seconds. */
 export const TTLS: readonly (readonly [value: string, label: string])[] = [
   ['', 'any'],
-  ['never', 'never expires'],
-  ['60', `less than 1${THIN}min`],
-  ['3600', `less than 1${THIN}h`],
-  ['86400', `less than 1${THIN}day`],
-  ['604800', `less than 7${THIN}days`],
+  ['never', 'never'],
+  ['60', `<${THIN}1${THIN}min`],
+  ['3600', `<${THIN}1${THIN}h`],
+  ['86400', `<${THIN}1${THIN}day`],
+  ['604800', `<${THIN}7${THIN}days`],
 ];
 /** Sizes that are asked for: at least so many bytes. */
 export const SIZES: readonly (readonly [value: string, label: string])[] = [
@@ -112,6 +112,12 @@ export function verdict(of: State, asks: boolean): Said | null {
     const rest = asks || of.asked?.search.pattern ? `${match}; ${all} ${of.all === 1 ? 'was' : 'were'} looked through` : 'were listed';
     return { strong: found === 0 ? 'No key' : keys(found), rest: found === 0 ? rest.replace(/^match/, 'matches') + lacks : rest + lacks };
   }
+  if (found > 0 && !asks && !of.asked?.search.pattern) {
+    return {
+      strong: keys(found),
+      rest: `listed${of.all === null ? ', and more are there' : ` of ${keys(of.all)}`}; the rest was not looked through`,
+    };
+  }
   const part = of.progress === null ? 'so far' : `in ${share(of.progress)} of ${of.all === null ? 'the keys' : keys(of.all)}`;
   return { strong: found === 0 ? 'No key yet' : `At least ${keys(found)}`, rest: `${found === 0 ? 'matches' : match} ${part}` };
 }
@@ -119,7 +125,9 @@ export function verdict(of: State, asks: boolean): Said | null {
 /** How far a search is. */
 export function progressWords(of: State): string {
   const through =
-    of.looked === null ? 'how many were looked through is not known' : `${many(of.looked)} of ${keys(of.all ?? 0)} looked through`;
+    of.looked === null
+      ? 'how many were looked through is not known'
+      : `${of.complete ? '' : 'about '}${many(of.looked)} of ${keys(of.all ?? 0)} looked through`;
   if (of.complete) return of.asked?.exact ? 'asked for by its name' : `exact: ${through}`;
   return `${of.running ? '' : of.full ? `${integer(MOST)} are held, narrow the search for others; ` : 'stopped, not finished: '}${through}`;
 }

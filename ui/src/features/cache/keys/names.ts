@@ -140,7 +140,6 @@ export function hexBytes(text: string): CacheBytes | null {
 
 /** Whether a text goes through a field of several lines unaltered: such a field knows one kind of line ends, and no controls. */
 export function plainLines(text: string): { ends: '\n' | '\r\n' } | null {
-  // eslint-disable-next-line no-control-regex -- these are what is looked for
   if (/[\0-\x08\x0b\x0c\x0e-\x1f\x7f]/.test(text)) return null;
   if (!text.includes('\r')) return { ends: '\n' };
   return /^(?:[^\r\n]|\r\n)*$/.test(text) ? { ends: '\r\n' } : null;

@@ -50,7 +50,11 @@ export class Search {
   }
 
   /** Keys that were looked through; null where that cannot be told. */
-  readonly looked = $derived.by(() => (this.progress === null || this.all === null ? null : Math.round(this.progress * this.all)));
+  readonly looked = $derived.by(() =>
+    this.progress === null || this.all === null
+      ? null
+      : Math.min(this.all, Math.max(this.rows?.length ?? 0, Math.round(this.progress * this.all))),
+  );
   readonly full = $derived.by(() => (this.rows?.length ?? 0) >= MOST);
 
   begin(asked: Asked): void {
@@ -73,11 +77,13 @@ export class Search {
     this.running = false;
   }
 
-  /** Takes what is known of a key by now; null where it is there no more. */
-  take(name: CacheBytes, key: CacheKey | null): void {
+  /** Takes what is known of a key by now; null where it is there no more. `edited` says whether that was done here. */
+  take(name: CacheBytes, key: CacheKey | null, edited: boolean): void {
     const id = idOf(name);
-    const now = (row: Row): Row =>
-      key === null ? { ...row, edited: 'gone' } : { ...row, kind: key.kind, ttl: key.ttl, bytes: key.bytes, edited: 'edited' };
+    const now = ({ edited: _, ...row }: Row): Row =>
+      key === null
+        ? { ...row, edited: 'gone' }
+        : { ...row, kind: key.kind, ttl: key.ttl, bytes: key.bytes, ...(edited ? { edited: 'edited' as const } : {}) };
     this.rows = this.rows?.map((row) => (row.id === id ? now(row) : row)) ?? null;
   }
 

@@ -67,6 +67,7 @@ const readsAs: Column<Item> = {
   width: 90,
   soft: true,
   fits: true,
+  beside: 16,
 };
 const name = (label: string): Column<Item> => ({
   key: 'name',
