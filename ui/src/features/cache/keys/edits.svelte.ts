@@ -9,8 +9,8 @@ import { seenBy } from './drafts';
 import { ASKED } from './value';
 
 const KIND = 'cache_edit';
-/** Those that were applied before this visit and can be undone are shown up to this many; the screen Changes has all. */
-const BEFORE = 3;
+/** Those that are done are shown up to this many; the screen Changes has all. */
+const DONE = 4;
 
 /** An edit that another client was faster than; nothing of it was written. */
 export interface Clash {
@@ -28,15 +28,15 @@ interface Planned {
 
 const code = (error: unknown): string => (error as { code?: string }).code ?? '';
 
-/** What is listed: what waits, what was done in this visit, and the newest of what was done before it. */
+/** What is listed, the newest first: what waits, and the newest of what was done, in this visit first of all. */
 export function listed(changes: readonly Change[], seen: ReadonlySet<string>): { rows: Change[]; more: number } {
   const mine = changes.filter((c) => c.kind === KIND);
   const waits = mine.filter((c) => groupOf(c) === 'planned' || c.state === 'cut_off' || c.held);
   const done = mine.filter((c) => !waits.includes(c) && (seen.has(c.id) || groupOf(c) === 'in force'));
-  const before = done.filter((c) => !seen.has(c.id)).sort((a, b) => b.updated_ms - a.updated_ms);
-  const shown = new Set([...waits, ...done.filter((c) => seen.has(c.id)), ...before.slice(0, BEFORE)]);
-  // In the order in which they were planned: no row moves under a pointer because another one was applied.
-  return { rows: [...shown].sort((a, b) => a.created_ms - b.created_ms), more: Math.max(0, before.length - BEFORE) };
+  done.sort((a, b) => Number(seen.has(b.id)) - Number(seen.has(a.id)) || b.updated_ms - a.updated_ms);
+  // By when they were planned: no row moves under a pointer because another one was applied.
+  const rows = [...waits, ...done.slice(0, DONE)].sort((a, b) => b.created_ms - a.created_ms);
+  return { rows, more: Math.max(0, done.length - DONE) };
 }
 
 export class Edits {

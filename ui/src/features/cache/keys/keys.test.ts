@@ -275,14 +275,18 @@ test('parts are taken out with what was seen of them', () => {
   expect(removal(scored!, null)).toEqual({ kind: 'remove_scored', member: { text: 'm' }, seen: '1.5' });
 });
 
-test('edits that wait are listed in the order in which they were planned, and older ones are counted', () => {
+test('the newest edit stands first, none moves because another was applied, and older ones are counted', () => {
   const done = (id: string, at: number) => change({ id, state: 'verified', created_ms: at, updated_ms: at, offers: ['undo', 'keep'] });
   const all = [
-    change({ id: 'b', created_ms: 9 }),
-    ...[1, 2, 3, 4, 5].map((n) => done(`d${n}`, n)),
+    change({ id: 'a', created_ms: 0 }),
+    ...[1, 2, 3, 4, 5, 6].map((n) => done(`d${n}`, n)),
     change({ id: 'x', kind: 'drop_index' }),
   ];
-  expect(listed(all, new Set(['d1'])).rows.map((c) => c.id)).toEqual(['d1', 'd3', 'd4', 'd5', 'b']);
+  expect(listed(all, new Set()).rows.map((c) => c.id)).toEqual(['d6', 'd5', 'd4', 'd3', 'a']);
+  expect(
+    listed(all, new Set(['d1'])).rows.map((c) => c.id),
+    'what was done in this visit stays',
+  ).toEqual(['d6', 'd5', 'd4', 'd1', 'a']);
   expect(listed(all, new Set()).more).toBe(2);
 });
 

@@ -31,6 +31,8 @@ export class Reading {
   rest = $state(false);
   busy = $state(false);
   failure = $state.raw<ApiProblem | null>(null);
+  /** Whether the key is there no more. */
+  gone = $state(false);
   readMs = $state<number | null>(null);
   #turn = 0;
   #next: string | null = null;
@@ -52,6 +54,7 @@ export class Reading {
     try {
       const page = await this.#ask(null, null);
       if (mine !== this.#turn) return;
+      this.gone = false;
       const { part } = page;
       [this.kind, this.readMs, this.#next, this.rest] = [page.kind, page.read_ms, page.next, page.next !== null];
       this.bytes = part.type === 'string' ? { value: part.value, decoded: part.decoded } : null;
@@ -60,7 +63,7 @@ export class Reading {
       this.fieldTtls = part.type === 'hash' && part.field_ttls;
       [this.groups, this.groupCount] = part.type === 'stream' ? [part.groups, part.group_count] : [[], 0];
     } catch (error) {
-      if (mine === this.#turn) this.failure = problem(error);
+      if (mine === this.#turn) [this.failure, this.gone] = [problem(error), (error as { code?: string }).code === 'not_found'];
     }
     if (mine === this.#turn) this.busy = false;
   }
