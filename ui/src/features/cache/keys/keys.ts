@@ -115,7 +115,7 @@ export function verdict(of: State, asks: boolean): Said | null {
   if (found > 0 && !asks && !of.asked?.search.pattern) {
     return {
       strong: keys(found),
-      rest: `listed${of.all === null ? ', and more are there' : ` of ${keys(of.all)}`}; the rest was not looked through`,
+      rest: `listed${of.all === null ? ', and more are there' : ` of ${keys(of.all)}`}${of.running ? ' so far' : '; the rest was not looked through'}`,
     };
   }
   const part = of.progress === null ? 'so far' : `in ${share(of.progress)} of ${of.all === null ? 'the keys' : keys(of.all)}`;
