@@ -412,11 +412,12 @@ test('parts come in pages, and the whole of a long one when it is chosen', async
   expect(asked).toEqual([null, { next: 'c:7' }, { field: { text: 'long' } }]);
 });
 
-test('an edit is planned with what was opened, previewed, written by Apply, and undone from its message', async () => {
+/** A string that is edited, with its change on the way through its states. */
+function edited() {
   const sent: unknown[] = [];
   let now = change();
   let planned = false;
-  const { context } = fakeApp(
+  const fake = fakeApp(
     {
       ...nothingPlanned,
       'changes.list': () => (planned ? [now] : []),
@@ -444,6 +445,11 @@ test('an edit is planned with what was opened, previewed, written by Apply, and 
     },
     { ...there, path: '/cache/keys?key=user%3A1' },
   );
+  return { ...fake, sent };
+}
+
+test('an edit is planned with what was opened, previewed, written by Apply, and undone from its message', async () => {
+  const { context, sent } = edited();
   render(Page, { context });
   await screen.findByTestId('keys-content');
   await fireEvent.click(screen.getByTestId('keys-value-edit'));
@@ -461,6 +467,22 @@ test('an edit is planned with what was opened, previewed, written by Apply, and 
   await waitFor(() => expect(screen.getByTestId('keys-change').dataset['state']).toBe('undone'));
   await waitFor(() => expect(toasts.list.at(-1)?.text).toContain('Undone'));
   expect(sent.slice(1).map((one) => (one as [string])[0])).toEqual(['apply', 'undo']);
+});
+
+test('its message undoes it after its screen was left', async () => {
+  const { context, sent } = edited();
+  const { unmount } = render(Page, { context });
+  await screen.findByTestId('keys-content');
+  await fireEvent.click(screen.getByTestId('keys-value-edit'));
+  await fireEvent.input(screen.getByTestId('keys-edit-value'), { target: { value: 'two' } });
+  await fireEvent.click(screen.getByTestId('keys-edit-plan'));
+  await waitFor(() => expect((screen.getByTestId('keys-change-apply') as HTMLButtonElement).disabled).toBe(false));
+  for (const old of toasts.list) toasts.dismiss(old.id);
+  await fireEvent.click(screen.getByTestId('keys-change-apply'));
+  await waitFor(() => expect(toasts.list.at(-1)?.action?.label).toBe('Undo'));
+  unmount();
+  toasts.list.at(-1)!.action!.run();
+  await waitFor(() => expect(sent.at(-1)).toEqual(['undo', { id: 'c1', confirm: null, agree: null }]));
 });
 
 test('a value that another client wrote is shown beside ours, and only a choice plans ours over it', async () => {
