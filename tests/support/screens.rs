@@ -16,6 +16,7 @@ pub(crate) const SCREENS: &[&str] = &[
     "database/size",
     "cache",
     "cache/map",
+    "cache/keys",
     "cache/slowlog",
     "cache/clients",
     "gateway",

@@ -164,7 +164,7 @@ test('clients that wait come first, ours are marked, and what is not told has no
 });
 
 test('an environment without a cache says what it needs, on each part', async () => {
-  for (const path of ['/cache', '/cache/map', '/cache/slowlog', '/cache/clients']) {
+  for (const path of ['/cache', '/cache/map', '/cache/keys', '/cache/slowlog', '/cache/clients']) {
     const none = { ...there, environment: { ...there.environment, roles: ['api'] }, targets: [], path };
     const { context } = fakeApp({}, none);
     const { unmount } = render(Index, { context });

@@ -4,6 +4,9 @@ import type { Feature, Tab } from '../../kit/feature';
 const TABS: readonly Tab[] = [
   { path: '/cache', title: 'Server', lanes: true },
   { path: '/cache/map', title: 'Map' },
+  // Others lead to keys by `#/e/ID/cache/keys?pattern=…`: the pattern as it is typed there, which `patternText` of keys/names.ts makes of bytes;
+  // `type`, `ttl` (`never`, or less than so many seconds) and `min` (bytes) filter besides, `key` (`idOf`) is the one that is shown.
+  { path: '/cache/keys', title: 'Keys' },
   { path: '/cache/slowlog', title: 'Slow log' },
   { path: '/cache/clients', title: 'Clients' },
 ];
