@@ -2,17 +2,18 @@
 import type { Feature, Tab } from '../../kit/feature';
 
 const TABS: readonly Tab[] = [
-  { path: '/cache', title: 'Server', lanes: true },
-  { path: '/cache/map', title: 'Map' },
+  { path: '/cache', title: 'Map', lanes: true },
   { path: '/cache/slowlog', title: 'Slow log' },
   { path: '/cache/clients', title: 'Clients' },
 ];
+/** Addresses of before, and where those parts are now. */
+export const MOVED: Readonly<Record<string, string>> = { '/cache/map': '/cache' };
 
 export const feature: Feature = {
   path: '/cache',
   title: 'Cache',
   tabs: TABS,
-  knows: (path) => TABS.some((tab) => tab.path === path),
+  knows: (path) => path in MOVED || TABS.some((tab) => tab.path === path),
   rail: { icon: 'grid', key: 'c' },
   jobs: ['cache_map'],
   load: () => import('./index.svelte'),
