@@ -1,7 +1,6 @@
 // An invalidation in words: what it would take, how it is undone, and what became of it.
 import type { Invalidation, InvalidationPreview, KeyCount, RestoredKeys, StoredKnee, TakenKeys } from '../../../backend/types';
-import { bytes, DASH, integer, plural, rate, THIN, whole } from '../../../kit/figures';
-import { percent } from '../map/map';
+import { bytes, DASH, format, integer, plural, rate, THIN, whole } from '../../../kit/figures';
 
 export function keysWord(count: KeyCount): string {
   if (count.kind === 'exact') return plural(count.count, 'key');
@@ -36,7 +35,7 @@ const readers = (preview: InvalidationPreview): string =>
 /** Name and figure of what it would do, before it is done. */
 export function rowsOf(preview: InvalidationPreview, soft: boolean): [string, string][] {
   return [
-    ['Matches', `${keysWord(preview.matched)}${preview.share === null ? '' : `, ${percent(preview.share)}${THIN}% of the database`}`],
+    ['Matches', `${keysWord(preview.matched)}${preview.share === null ? '' : `, ${format(preview.share, 'ratio')} of the database`}`],
     ['Frees', frees(preview)],
     ['Connected', readers(preview)],
     ['Takes', preview.time_s === null ? DASH : `about ${whole(preview.time_s)}, then a second scan verifies`],

@@ -102,7 +102,7 @@ export function heatColumns(heat: Heat): Column<MapNamespace>[] {
     text: (n) => useText(heat.of(n)),
     sort: (n) => heat.of(n)?.share ?? null,
     numeric: true,
-    width: 92,
+    width: 104,
   };
   const hits: Column<MapNamespace> = {
     key: 'hits',
