@@ -48,7 +48,8 @@ export function resource<K extends Answering>(
     const mine = ++asked;
     const what = untrack(params);
     if (what === null) return;
-    reading += 1;
+    // Who reads inside an effect of its own depends on what is asked, not on how many questions are under way.
+    untrack(() => (reading += 1));
     try {
       const found = await app.rpc(name, what);
       if (mine === asked) [value, error, answered] = [found, null, true];
