@@ -130,6 +130,8 @@ test('a map says whether it is exact, sampled or unfinished, and so does what ha
   expect(labelOf(map()).word).toBe('unfinished');
   expect(labelOf(map({ state: 'finished', exact: true, detail: 'exact' })).word).toBe('exact');
   expect(labelOf(map({ state: 'finished', exact: true, detail: 'sampled' })).word).toBe('sampled');
+  const whole = namespace({ bytes: { kind: 'exact', value: 2 ** 20 } });
+  expect(labelOf(map({ state: 'finished', exact: true, all: whole })).word, 'all were asked though a sample would do').toBe('exact');
   const parts = (of: Partial<MapNamespace>) => tilesOf(page({ namespaces: [namespace(of)] }))[0]?.children[0]?.lines[0];
   expect(parts({})).toBe('≈\u202f405\u202fMiB');
   expect(parts({ bytes: { kind: 'exact', value: 2 ** 20 } })).toBe('405\u202fMiB');

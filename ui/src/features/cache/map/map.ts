@@ -51,7 +51,8 @@ export const mark = (like: MapCount | null): string =>
 /** Whether a map is exact, sampled or unfinished, in a word, and what that means. */
 export function labelOf(map: CacheMap): { word: 'exact' | 'sampled' | 'unfinished'; about: string } {
   if (map.state !== 'finished') return { word: 'unfinished', about: progressOf(map).rest };
-  if (map.exact && map.detail === 'exact') return { word: 'exact', about: 'Every key was read and asked' };
+  if (map.exact && (map.detail === 'exact' || map.all?.bytes?.kind === 'exact'))
+    return { word: 'exact', about: 'Every key was read and asked' };
   if (map.exact && map.detail === 'names') return { word: 'exact', about: 'Every name was read; nothing else was asked' };
   const of =
     map.detail === 'sampled' ? `${integer(map.sampled)} keys were asked for memory, type and expiry` : 'Keys came and went meanwhile';
@@ -190,7 +191,7 @@ export function progressOf(map: CacheMap): { strong: string; rest: string } {
       return {
         strong: map.exact ? `${read} keys, all read` : `${sureText(keys)} keys, all read`,
         rest:
-          map.detail === 'exact' || map.detail === 'names'
+          map.detail === 'exact' || map.detail === 'names' || map.all?.bytes?.kind === 'exact'
             ? ''
             : `Memory, types and expiry are of ${integer(map.sampled)} of them; ± is a 95${THIN}% interval.`,
       };
