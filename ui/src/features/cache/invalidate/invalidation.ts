@@ -38,7 +38,10 @@ export function rowsOf(preview: InvalidationPreview, soft: boolean): [string, st
     ['Matches', `${keysWord(preview.matched)}${preview.share === null ? '' : `, ${format(preview.share, 'ratio')} of the database`}`],
     ['Frees', frees(preview)],
     ['Connected', readers(preview)],
-    ['Takes', preview.time_s === null ? DASH : `${preview.time_s < 1 ? '' : 'about '}${whole(preview.time_s)}, then a second scan verifies`],
+    [
+      'Takes',
+      preview.time_s === null ? DASH : `${preview.time_s < 1 ? '' : 'about '}${whole(preview.time_s)}, then a second scan verifies`,
+    ],
     ['Undo', soft ? `sets the old expiry back while a key is there; ${UNDO[preview.undo]}` : UNDO[preview.undo]],
   ];
 }
