@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use perfdeck_testkit::{Answer, Postgres, Redis, ScriptedHttp, eventually};
+use perfdeck_testkit::{Answer, Postgres, Redis, RedisCluster, ScriptedHttp, eventually};
 use serde_json::json;
 use support::desktop::{Browser, Desktop, Window};
 use support::journey::{self, id};
 use support::screens::SCREENS;
 use support::webdriver::Session;
-use support::{advice, can_run, databases, indexed, keyboard, release, report, root};
+use support::{advice, can_run, databases, indexed, invalidation, keyboard, release, report, root};
 
 const PROGRAMS: &[&str] = &["Xvfb", "dbus-daemon", "WebKitWebDriver", "chromium", "chromedriver"];
 
@@ -298,6 +298,44 @@ async fn e2e_an_advised_index_is_proven_and_kept_and_a_useless_one_is_undone() {
     assert_eq!(verdict, "not_used", "no plan has it");
     step(&stage, "a useless index is undone", advice::undo(page, &row));
     assert_eq!(shop.catalogue().await, catalogue, "the catalogue is as before");
+}
+
+/// From the map over the namespace without expiry to keys that are let expire, and back; judged by what the servers say.
+async fn invalidated_and_undone(stage: &Stage, page: &Session, cache: &invalidation::Cache, named: Option<&str>) {
+    let before = cache.expiries().await;
+    assert_eq!(before.values().filter(|at| **at == -1).count(), invalidation::SESSIONS, "what never expires");
+    step(stage, "the namespace without expiry", invalidation::find_what_never_expires(page));
+    let said = step(stage, "the preview", invalidation::preview(page));
+    assert!(said.contains(&format!("{} keys", invalidation::SESSIONS)), "how many match: {said}");
+    assert_eq!(cache.expiries().await, before, "a preview alters nothing");
+    step(stage, "the keys are let expire", invalidation::expire_softly(page, named));
+    invalidation::only_sessions_expire(&before, &cache.expiries().await);
+    step(stage, "it is undone", invalidation::undo(page, named));
+    assert_eq!(cache.expiries().await, before, "each key expires as before, or never");
+    cache.has_all_values().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn e2e_keys_without_expiry_are_invalidated_softly_and_undone_on_a_server_and_on_a_cluster() {
+    if !can_run(PROGRAMS) {
+        return;
+    }
+    let (redis, cluster) = tokio::join!(Redis::start(), RedisCluster::start());
+    let (redis, cluster) = (redis.expect("a private Redis"), cluster.expect("a private Redis Cluster"));
+    let stage = Stage::new();
+    let window = stage.window(&["--demo"]);
+    let page = &window.session;
+    step(&stage, "the demo overview is live", journey::overview_is_live(page));
+
+    let single = invalidation::Cache::filled(&[redis.url()]).await;
+    step(&stage, "a production environment is added", invalidation::add(page, "Shop", "production", &redis.url()));
+    step(&stage, "it is unlocked", invalidation::unlock(page, "Shop"));
+    invalidated_and_undone(&stage, page, &single, Some("Shop")).await;
+    step(&stage, "a picture of what was undone", stage.picture(&pictures().join("cache-invalidated.png")));
+
+    let slots = invalidation::Cache::filled(&cluster.urls()).await;
+    step(&stage, "a cluster is added", invalidation::add(page, "Slots", "development", &cluster.url()));
+    invalidated_and_undone(&stage, page, &slots, None).await;
 }
 
 #[test]

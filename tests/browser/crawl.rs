@@ -33,7 +33,21 @@ const SETTLED: &str = "
         };
         return asked;
     })();
+    // Chromium hands on 200 navigations in ten seconds and drops the rest; a screen is one that keeps its place in another.
+    const [MOST, SPAN] = [180, 10000];
+    window.__went ??= (() => {
+        const went = [];
+        const replace = history.replaceState;
+        history.replaceState = (...all) => {
+            went.push(performance.now());
+            replace.apply(history, all);
+        };
+        return went;
+    })();
     async function settled(route) {
+        const went = window.__went;
+        while (went.length >= MOST && performance.now() - went[went.length - MOST] < SPAN) await frame();
+        went.push(performance.now());
         location.hash = route;
         const [least, most] = [performance.now() + 80, performance.now() + 2000];
         for (let quiet = 0; performance.now() < least || (quiet < 4 && performance.now() < most); quiet += 1) {

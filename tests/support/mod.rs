@@ -9,6 +9,8 @@ pub(crate) mod databases;
 pub(crate) mod desktop;
 #[path = "indexed.rs"]
 pub(crate) mod indexed;
+#[path = "invalidation.rs"]
+pub(crate) mod invalidation;
 #[path = "journey.rs"]
 pub(crate) mod journey;
 #[path = "keyboard.rs"]

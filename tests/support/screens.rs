@@ -15,7 +15,7 @@ pub(crate) const SCREENS: &[&str] = &[
     "database/plan",
     "database/size",
     "cache",
-    "cache/map",
+    "cache/keys",
     "cache/slowlog",
     "cache/clients",
     "gateway",

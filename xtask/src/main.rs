@@ -30,7 +30,7 @@ cargo xtask run [--no-install] [--debug]       install what is missing, build, o
                                                without a display: the main job in the terminal, then the UI on loopback
 cargo xtask test [--no-install] [FILTER]       install what is missing, then everything from format to the real window
 cargo xtask bench AREA [--no-install]          startup, monitor, ui, ui-load, ui-lists, http, pacing, sql, database,
-                                               cache-load, cache-aside, cache-map [speed|bars|large], cache-take,
+                                               cache-load, cache-aside, cache-map [speed|bars|blocks|large], cache-take,
                                                advisor [speed|skew|mixed|tpch]
 cargo xtask screenshots [--no-install]         drive the real window through every screen into docs/screenshots/
 cargo xtask bindings                           write the TypeScript types of the commands into ui/src/backend/gen

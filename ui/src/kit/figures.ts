@@ -101,6 +101,9 @@ export function duration(value: number): string {
   return signed(value, two(Math.floor(minutes / 60), 'h', minutes % 60, 'min'));
 }
 
+/** A length of time that is not worth its milliseconds: `< 1 s` below one, whole units from there. */
+export const whole = (value: number): string => (Math.abs(value) < 0.95 ? `<${THIN}1${THIN}s` : duration(value));
+
 /** How long something took: in ms below a second, with one decimal below ten: `400 ms`, `1.5 s`, `38 s`. What is not 0 does not say 0. */
 export function lasted(value: number): string {
   const size = Math.abs(value);
@@ -135,6 +138,18 @@ export function setting(value: number, unit: 'seconds' | 'per_second' = 'seconds
 
 /** Bytes in IEC units. */
 export const bytes = (value: number): string => stepped(value, 1024, IEC);
+
+/** `amount` in the unit that {@link bytes} shows `of` in, without that unit, and with as many digits after the point. */
+export function bytesAs(amount: number, of: number): string {
+  const text = bytes(of);
+  const unit = text.slice(text.lastIndexOf(THIN) + 1);
+  const decimals = /[.](\d+)/.exec(text)?.[1]?.length ?? 0;
+  return fixed(amount / 1024 ** Math.max(0, IEC.indexOf(unit)), decimals);
+}
+
+/** A figure in words; a dash where it is not known. */
+export const orDash = (value: number | null | undefined, say: (value: number) => string): string =>
+  value === null || value === undefined ? DASH : say(value);
 
 /** A share: whole from 99.95 %, three significant digits from 1 %, two after the point down to 0.01 %. */
 function ratio(value: number): string {

@@ -257,3 +257,7 @@ export const besideRow = (row: Extent, list: Extent, height: number): 'foot' | '
 /** A row as text for a sheet: its cells with tabs between. */
 export const rowText = <Row>(columns: readonly Column<Row>[], row: Row): string =>
   columns.map((c) => c.text(row).replaceAll(/[\t\n\r]+/g, ' ')).join('\t');
+
+/** Rows as text for a sheet, under the names of their columns. */
+export const tableText = <Row>(columns: readonly Column<Row>[], rows: readonly Row[]): string =>
+  [columns.map((c) => c.label).join('\t'), ...rows.map((row) => rowText(columns, row))].join('\n');

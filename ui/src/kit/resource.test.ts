@@ -1,6 +1,6 @@
 // @vitest-environment jsdom
 import { fireEvent, render, screen, waitFor } from '@testing-library/svelte';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import type { StoredKnee } from '../backend/types';
 import { fakeApp } from '../testing/app';
 import Asks from '../testing/Asks.svelte';
@@ -64,4 +64,31 @@ test('nothing is asked for without parameters, and nothing is left of other ones
   await rerender({ id: null });
   await waitFor(() => expect(shown()).toBe('nothing yet'));
   expect(calls).toHaveLength(1);
+});
+
+test('who reads within an effect reads once more, and not for ever', async () => {
+  const { context, calls } = fakeApp({ 'knee.list': () => [knee('a')] });
+  render(Asks, { props: { id: 'shop', within: true }, context });
+  await waitFor(() => expect(shown()).toBe('a'));
+  await turn();
+  expect(calls).toHaveLength(2);
+});
+
+test('it is asked again and again while somebody sees it, of what it is about then, and not without parameters', async () => {
+  vi.useFakeTimers();
+  try {
+    const { context, calls } = fakeApp({ 'knee.list': ({ environment_id }) => [knee(environment_id ?? '')] });
+    const { rerender, unmount } = render(Asks, { props: { id: 'shop' as string | null, everyMs: 5000 }, context });
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect([calls.length, shown()]).toEqual([3, 'shop']);
+    await rerender({ id: 'other' });
+    await vi.advanceTimersByTimeAsync(1000);
+    expect([calls.length, shown()], 'at once where it is another one').toEqual([4, 'other']);
+    await rerender({ id: null });
+    await vi.advanceTimersByTimeAsync(20_000);
+    expect(calls).toHaveLength(4);
+    unmount();
+  } finally {
+    vi.useRealTimers();
+  }
 });

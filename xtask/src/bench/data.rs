@@ -180,7 +180,7 @@ pub(super) fn cache() -> Outcome {
     Ok(())
 }
 
-/// Maps of caches: the bench itself is `cache/benches/cache_map.rs`. Runs it, or the part of it that is named: speed, bars, large.
+/// Maps of caches: the bench itself is `cache/benches/cache_map.rs`. Runs it, or the part of it that is named: speed, bars, blocks, large.
 pub(super) fn cache_map(options: &Options) -> Outcome {
     println!("\nMachine: {}\n", super::setup::machine());
     let mut bench = cargo();

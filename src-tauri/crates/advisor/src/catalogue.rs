@@ -178,6 +178,28 @@ pub struct Column {
     pub correlation: Option<f64>,
     /// How many of the values that are known leave each remainder of their stored length by 8; `None` where that is not known.
     pub remainders: Option<[f64; 8]>,
+    /// The beginning that a key can have of it, where all of it is no key and its values tell how much that is (MySQL, MariaDB).
+    pub beginning: Option<Beginning>,
+}
+
+/// The shortest beginning by which nearly all values of a column differ.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Beginning {
+    /// Characters of it; bytes of a binary column.
+    pub length: u32,
+    /// Different ones: a count, or the negative of their share of all rows.
+    pub distinct: f64,
+    /// As many of them differ as this share of whole values.
+    pub of_whole: f64,
+    /// Mean bytes.
+    pub width: f64,
+}
+
+impl Beginning {
+    /// Share of the rows that have one of them.
+    pub(crate) fn share_of_one(&self, rows: f64) -> f64 {
+        1.0 / if self.distinct < 0.0 { -self.distinct * rows } else { self.distinct }.max(1.0)
+    }
 }
 
 impl Column {
@@ -221,7 +243,7 @@ impl Table {
             Dialect::Sqlite => "INTEGER PRIMARY KEY",
         };
         let own = |e: &&Existing| e.name == name;
-        self.indexes.iter().find(own).map(|e| e.index.columns()).unwrap_or_default()
+        self.indexes.iter().find(own).map(|e| e.index.whole_columns()).unwrap_or_default()
     }
 
     /// Schema and name, as a person reads them.

@@ -34,7 +34,7 @@ pub(crate) fn concerned<'w>(
     let facts = &catalogue.tables[table];
     let first: Vec<String> =
         index.keys.first().map(|k| k.columns().into_iter().map(str::to_owned).collect()).unwrap_or_default();
-    let held: BTreeSet<String> = index.columns().into_iter().map(str::to_owned).collect();
+    let held: BTreeSet<String> = index.whole_columns().into_iter().map(str::to_owned).collect();
     workload.statements.iter().enumerate().filter_map(move |(place, statement)| {
         let concerns = |scan: &Scan| {
             let asked = scan.asked();

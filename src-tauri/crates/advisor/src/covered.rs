@@ -12,12 +12,17 @@ pub(crate) fn does_the_work_of(big: &Index, small: &Index, fixed: usize) -> bool
     if big.predicate.is_some() && big.predicate != small.predicate || big.keys.len() < small.keys.len() {
         return false;
     }
-    let same = |a: &Key, b: &Key| a.of == b.of && a.class == b.class && a.collation == b.collation;
+    // The beginning of a column does not do the work of all of it, and more of it does that of less.
+    let enough = |big: Option<u32>, small: Option<u32>| big.is_none_or(|big| small.is_some_and(|small| big >= small));
+    let same = |a: &Key, b: &Key| {
+        a.of == b.of && a.class == b.class && a.collation == b.collation && enough(a.prefix, b.prefix)
+    };
     let begins = big.keys.iter().zip(&small.keys).all(|(a, b)| same(a, b));
     let ordered: Vec<(&Key, &Key)> = big.keys.iter().zip(&small.keys).skip(fixed).collect();
     let forwards = ordered.iter().all(|(a, b)| a.descending == b.descending && a.nulls_first == b.nulls_first);
     let backwards = ordered.iter().all(|(a, b)| a.descending != b.descending && a.nulls_first != b.nulls_first);
-    let holds = |name: &String| big.include.contains(name) || big.keys.iter().any(|k| k.columns() == [name.as_str()]);
+    let is = |key: &Key, name: &String| key.prefix.is_none() && key.columns() == [name.as_str()];
+    let holds = |name: &String| big.include.contains(name) || big.keys.iter().any(|key| is(key, name));
     begins && (forwards || backwards) && small.include.iter().all(holds)
 }
 

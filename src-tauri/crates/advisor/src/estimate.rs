@@ -189,12 +189,12 @@ fn by_index(
         let asked = scan.conditions.iter().find(|p| p.of == of && matches_method(index.method, key, p));
         match asked {
             Some(p) if equal => {
-                found *= selectivity(table, p);
+                found *= key.prefix.map_or_else(|| selectivity(table, p), |length| of_beginning(table, p, length));
                 used += 1;
                 equal = matches!(p.asked, Asked::Equal(_) | Asked::Null);
             }
             None if joined && equal => {
-                found *= of_one(table, &of, rows);
+                found *= of_one(table, &of, rows).max(if key.prefix.is_some() { ONE } else { 0.0 });
                 used += 1;
             }
             _ => break,
@@ -205,7 +205,7 @@ fn by_index(
         return None;
     }
     let read = (rows * found).max(1.0);
-    let held = [index.columns(), table.in_every_index(dialect)].concat();
+    let held = [index.whole_columns(), table.in_every_index(dialect)].concat();
     let covers = scan.used.iter().all(|c| held.contains(&c.as_str())) && !scan.uses_all;
     let page = if covers { 0.02 } else { RANDOM };
     let spread = |read: f64| (read * page).min(table.pages * 1.5);
@@ -244,12 +244,30 @@ fn scalar(key: &Key) -> Option<Scalar> {
 /// Whether the rows of an index come in the order that is asked, its first `fixed` keys having one value.
 fn is_in_order(scan: &Scan, index: &Index, fixed: usize) -> bool {
     let keys = index.keys.get(fixed..).unwrap_or_default();
+    // Among rows of one beginning what comes next is in order for each whole value, and not for all of them.
+    if index.keys.iter().take(fixed + scan.sort.len()).any(|key| key.prefix.is_some()) {
+        return false;
+    }
     if scan.sort.is_empty() || keys.len() < scan.sort.len() || index.method != Method::Btree {
         return false;
     }
     let pairs = || keys.iter().zip(&scan.sort);
     pairs().all(|(key, sort)| scalar(key).as_ref() == Some(&sort.of))
         && (pairs().all(|(k, s)| k.descending == s.descending) || pairs().all(|(k, s)| k.descending != s.descending))
+}
+
+/// Share of the rows that have the beginning of what a condition asks for.
+fn of_beginning(table: &Table, predicate: &Predicate, length: u32) -> f64 {
+    let whole = selectivity(table, predicate);
+    let rows = table.rows.unwrap_or(1_000.0);
+    let column = predicate.of.as_column().and_then(|name| table.column(name));
+    match column.and_then(|c| c.beginning.as_ref()).filter(|beginning| beginning.length <= length) {
+        // As many times more rows as there are more values than beginnings.
+        Some(beginning) => {
+            (whole * beginning.share_of_one(rows) / of_one(table, &predicate.of, rows)).clamp(whole, 1.0)
+        }
+        None => whole.max(ONE),
+    }
 }
 
 pub(crate) fn of_one(table: &Table, of: &Scalar, rows: f64) -> f64 {

@@ -37,6 +37,9 @@ pub enum KeyOf {
 pub struct Key {
     /// What it is of.
     pub of: KeyOf,
+    /// How much of a column's beginning it has, in characters; all of it where there is none. Such a key finds rows, which are compared with
+    /// the whole value afterwards; it has them in no order and holds no value (MySQL, MariaDB).
+    pub prefix: Option<u32>,
     /// From the greatest to the least.
     pub descending: bool,
     /// Nulls before all others; PostgreSQL only, whose default is `descending`.
@@ -55,7 +58,7 @@ impl Key {
 
     /// A column or an expression in its plain order.
     pub fn of(of: KeyOf) -> Self {
-        Self { of, descending: false, nulls_first: false, class: None, collation: None }
+        Self { of, prefix: None, descending: false, nulls_first: false, class: None, collation: None }
     }
 
     /// Of a value that a statement compares or sorts.
@@ -65,6 +68,11 @@ impl Key {
             Scalar::Collated(inner, to) => Self { collation: Some((*to).to_owned()), ..Self::scalar(inner) },
             other => Self::of(KeyOf::Expression(other.clone())),
         }
+    }
+
+    /// The first characters of a column.
+    pub fn beginning(name: impl Into<String>, length: u32) -> Self {
+        Self { prefix: Some(length), ..Self::column(name) }
     }
 
     /// The same with another operator class.
@@ -123,6 +131,12 @@ impl Index {
         let predicate = self.predicate.iter().flat_map(Predicate::columns);
         let keys = self.keys.iter().flat_map(Key::columns);
         keys.chain(self.include.iter().map(String::as_str)).chain(predicate).collect()
+    }
+
+    /// The same without those of which it has the beginning only.
+    pub(crate) fn whole_columns(&self) -> Vec<&str> {
+        let begins = |name: &&str| self.keys.iter().any(|k| k.prefix.is_some() && k.columns() == [*name]);
+        self.columns().into_iter().filter(|name| !begins(name)).collect()
     }
 
     /// A name for it: of table and keys, short enough, and none that the table has.
@@ -205,6 +219,9 @@ impl Key {
             KeyOf::Expression(scalar) => format!("({})", scalar.shown(dialect, quoted)),
             KeyOf::Unknown(text) => format!("({text})"),
         };
+        if let Some(length) = self.prefix {
+            let _ = write!(out, "({length})");
+        }
         if let Some(collation) = self.collation.as_ref().filter(|_| dialect == Dialect::Sqlite) {
             let _ = write!(out, " COLLATE {collation}");
         }

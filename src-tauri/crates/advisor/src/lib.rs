@@ -48,7 +48,7 @@ mod writing;
 
 pub use advice::{Advice, Advised, Effect, Rejected, advise};
 pub use candidates::{Candidate, Candidates, Kind, Limits, candidates};
-pub use catalogue::{Catalogue, Collating, Column, Table, TableKind, TypeClass, View, WritesADay};
+pub use catalogue::{Beginning, Catalogue, Collating, Column, Table, TableKind, TypeClass, View, WritesADay};
 pub use covered::covered_by;
 pub use estimate::Estimate;
 pub use functions::Function;

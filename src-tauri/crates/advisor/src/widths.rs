@@ -14,7 +14,7 @@ const SURE: f64 = 500.0;
 /// Bytes that a type may let a value have and that fit for certain.
 const BOUNDED: f64 = 2000.0;
 /// Bytes of all keys of an index of InnoDB together (its rows `DYNAMIC`, pages of 16 kB).
-const INNODB_KEYS: f64 = 3072.0;
+pub(crate) const INNODB_KEYS: f64 = 3072.0;
 /// Functions and operators whose value is short, however long what they are of is. A part of a document mostly is.
 const SHORT: &[&str] = &[
     "length",

@@ -28,12 +28,14 @@ async fn main() -> Outcome {
         ["speed"] => speed().await,
         ["large"] => large().await,
         ["bars"] => bars().await,
+        ["blocks"] => blocks().await,
         [] => {
             speed().await?;
             bars().await?;
+            blocks().await?;
             large().await
         }
-        _ => Err("the parts are speed, bars and large".into()),
+        _ => Err("the parts are speed, bars, blocks and large".into()),
     }
 }
 
@@ -126,11 +128,11 @@ async fn speed() -> Outcome {
     paced(&server).await
 }
 
-/// Milliseconds of round trips, one every 2 ms, until the time is over; the 99th percentile.
-async fn pings(server: &Redis, time: Duration) -> Outcome<f64> {
+/// Milliseconds of round trips, one every 2 ms, until the time is over or something is done; the 99th percentile.
+async fn pings(server: &Redis, time: Duration, done: impl Fn() -> bool) -> Outcome<f64> {
     let mut connection = connection(server).await?;
     let (began, mut all) = (Instant::now(), Vec::new());
-    while began.elapsed() < time {
+    while began.elapsed() < time && !(done() && all.len() >= 100) {
         let one = Instant::now();
         redis::cmd("PING").exec_async(&mut connection).await?;
         all.push(one.elapsed().as_secs_f64() * 1e3);
@@ -143,11 +145,11 @@ async fn pings(server: &Redis, time: Duration) -> Outcome<f64> {
 async fn paced(server: &Redis) -> Outcome {
     let (mut added, mut cpu) = (Vec::new(), Vec::new());
     for _ in 0..3 {
-        let before = pings(server, Duration::from_secs(5)).await?;
+        let before = pings(server, Duration::from_secs(5), || false).await?;
         let run = MapRun::new(MapWanted { paced: true, ..MapWanted::default() }, "bench".into(), 0.0);
         let (scan, target) = (run.clone(), target(&server.url())?);
         let task = tokio::spawn(async move { scan.scan(&target, None).await });
-        let during = pings(server, Duration::from_secs(8)).await?;
+        let during = pings(server, Duration::from_secs(8), || task.is_finished()).await?;
         let map = run.map();
         added.push((during - before).max(0.0));
         cpu.push(map.pace.cpu_share.unwrap_or(f64::NAN));
@@ -160,6 +162,47 @@ async fn paced(server: &Redis) -> Outcome {
     }
     told("added p99 of a round trip, with a pace", &mut added, "ms", 3.0);
     println!("share of a core at the end, with a pace              median {:>8.3}", median(&mut cpu));
+    usual().await
+}
+
+/// A map as it is by default of a key space as small services have it: 31,280 keys.
+async fn usual() -> Outcome {
+    let server = filled(31_280).await?;
+    let mut took = Vec::new();
+    for seed in 0..RUNS as u64 {
+        let run = MapRun::new(MapWanted { paced: true, seed, ..MapWanted::default() }, "bench".into(), 0.0);
+        let began = Instant::now();
+        run.scan(&target(&server.url())?, None).await?;
+        took.push(began.elapsed().as_secs_f64());
+        let map = run.map();
+        println!("by default: {} of {} keys asked, halved {} times", map.sampled, map.keys_read, map.pace.halved);
+    }
+    told("map of 31,280 keys by default, with a pace", &mut took, "s", 3.0);
+    Ok(())
+}
+
+/// Commands of ours that kept a server from others for more than 5 ms, with a string of 512 MB and a hash of a million fields in it.
+async fn blocks() -> Outcome {
+    let server = Redis::start_with(&["--slowlog-log-slower-than", "5000"]).await?;
+    let mut connection = connection(&server).await?;
+    redis::cmd("SETRANGE").arg("large").arg(536_870_911).arg("x").exec_async(&mut connection).await?;
+    let fill = "for i = 1, 1000000 do redis.call('HSET', 'huge', 'field:' .. i, 'v') end";
+    redis::cmd("EVAL").arg(fill).arg(0).exec_async(&mut connection).await?;
+    redis::cmd("SLOWLOG").arg("RESET").exec_async(&mut connection).await?;
+    let address = target(&server.url())?;
+    for _ in 0..RUNS {
+        mapped(&server.url(), MapDetail::Exact, 1).await?;
+        for name in ["large", "huge"] {
+            perfdeck_cache::values::key(&address, None, name.as_bytes()).await?;
+            perfdeck_cache::values::value(&address, None, name.as_bytes(), None, None).await?;
+        }
+    }
+    let slow: Vec<redis::Value> = redis::cmd("SLOWLOG").arg("GET").arg(100).query_async(&mut connection).await?;
+    let verdict = if slow.is_empty() { "held" } else { "MISSED" };
+    println!(
+        "commands of more than 5 ms on a string of 512 MB and a hash of a million fields: {}  none: {verdict}",
+        slow.len()
+    );
     Ok(())
 }
 
@@ -184,6 +227,7 @@ async fn bars() -> Outcome {
         .map(|n| (n.name.clone(), n.bytes.map_or(0.0, perfdeck_model::MapCount::value)))
         .collect();
     let mut inside = vec![0; truth.len()];
+    let mut widest = 0.0_f64;
     for seed in 0..100 {
         let found = top(&*mapped(&server.url(), MapDetail::Sampled, seed).await?)?;
         for (place, (name, bytes)) in truth.iter().enumerate() {
@@ -191,12 +235,21 @@ async fn bars() -> Outcome {
                 found.iter().find(|n| n.name == *name).and_then(|n| n.bytes).map(perfdeck_model::MapCount::bounds);
             inside[place] +=
                 i32::from(bounds.is_some_and(|(low, high)| low <= *bytes && high.is_some_and(|high| *bytes <= high)));
+            let of = found.iter().find(|n| n.name == *name).ok_or("a namespace is missing")?;
+            // The spread of evenly drawn sizes from 0 to 2,000, with the correction for a finite population.
+            let (keys, sampled) = (of.keys.value(), of.sampled);
+            let formula = 1.96 * keys * 2_000.0 / 12_f64.sqrt() / sampled.sqrt() * (1.0 - sampled / keys).sqrt();
+            if let Some((low, Some(high))) = bounds {
+                widest = widest.max((high - low) / 2.0 / formula);
+            }
         }
     }
     for ((name, _), inside) in truth.iter().zip(inside) {
         let verdict = if inside >= 89 { "held" } else { "MISSED" };
         println!("{name:<20} bytes inside the bars for {inside} of 100 seeds  at least 89: {verdict}");
     }
+    let verdict = if widest <= 1.2 { "held" } else { "MISSED" };
+    println!("widest bar is {widest:.2} times the formula's  at most 1.2: {verdict}");
     Ok(())
 }
 
@@ -206,7 +259,7 @@ async fn child(url: &str) -> Outcome {
     let (scan, target) = (run.clone(), target(url)?);
     let began = Instant::now();
     let task = tokio::spawn(async move { scan.scan(&target, None).await });
-    while run.map().keys_read < 1_000.0 {
+    while run.map().keys_read < 1_000.0 && !task.is_finished() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     let first = began.elapsed().as_secs_f64();

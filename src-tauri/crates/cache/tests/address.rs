@@ -88,7 +88,7 @@ async fn the_database_and_the_account_are_those_of_the_address() {
     assert_eq!(error.code, ErrorCode::Authentication, "{error:?}");
 }
 
-fn pem(label: &str, der: &[u8]) -> String {
+pub(crate) fn pem(label: &str, der: &[u8]) -> String {
     use base64::Engine;
     let text = base64::engine::general_purpose::STANDARD.encode(der);
     let lines: Vec<&str> = text.as_bytes().chunks(64).map(|c| std::str::from_utf8(c).expect("ASCII")).collect();

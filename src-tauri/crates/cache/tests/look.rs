@@ -565,6 +565,64 @@ async fn heat_is_told_by_counters_and_by_commands() {
         })
         .await;
     }
+    // Shares and hit ratios of a load that is known, without those of another database.
+    let known = Redis::start_with(HEALTHY).await.expect("Redis");
+    let mut other = known.connect().await.expect("a connection");
+    run(&mut other, &["SELECT 3"]).await;
+    let mut traffic = known.connect().await.expect("a connection");
+    for i in 0..200 {
+        run(&mut traffic, &[&format!("SET often:{i} x"), &format!("SET seldom:{i} x")]).await;
+    }
+    // Nine uses of `often` for each of `seldom`.
+    for _ in 0..30 {
+        let lines: Vec<String> = (0..200)
+            .flat_map(|i| vec![format!("GET often:{i}"); 9].into_iter().chain([format!("GET seldom:{i}")]))
+            .collect();
+        run(&mut traffic, &lines.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    }
+    let mut of_known = reader(&known.url());
+    let new = Redis::start_new(&[]).await.expect("Redis 8.2");
+    for (version, of) in [("7.0", &mut of_known), ("8.2", &mut reader(&new.url()))] {
+        let found = of.hot_keys(0.2, &SystemClock).await.expect("asked");
+        assert!(found.is_none(), "{version}: no server before 8.6 counts hot keys");
+    }
+    let errors = format!("{:?}", new.execute(&["INFO", "errorstats"]).await.expect("errors"));
+    assert!(!errors.contains("errorstat_"), "and none refused anything: {errors}");
+    let heat = of_known.heat(&SystemClock).await.expect("counters");
+    let often = heat.namespaces.iter().find(|n| n.name.as_deref() == Some("often:*")).expect("often");
+    // A counter grows by chance, so that what it stands for is known within a third or so; of 200 keys their sum is within a tenth.
+    assert!((often.share - 0.9).abs() < 0.06, "nine of ten uses: {often:?}");
+    let load = tokio::spawn(async move {
+        // Per round: `a` has 4 reads, all hits; `b` 4 reads of which one is filled; `c` only writes.
+        let round = [
+            "GET a:1",
+            "GET a:1",
+            "GET a:1",
+            "GET a:1",
+            "GET b:1",
+            "GET b:2",
+            "GET b:3",
+            "GET b:4",
+            "SET b:4 v",
+            "SET c:1 v",
+        ];
+        loop {
+            run(&mut traffic, &round).await;
+            run(&mut other, &["GET elsewhere:1"]).await;
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    });
+    let seen = of_known.watch(0.6, &SystemClock).await.expect("watched");
+    load.abort();
+    let of = |name: &str| seen.namespaces.iter().find(|n| n.name.as_deref() == Some(name)).expect("it was used");
+    for (name, share, hits) in [("a:*", 0.4, Some(1.0)), ("b:*", 0.5, Some(0.75)), ("c:*", 0.1, None)] {
+        let found = of(name);
+        assert!((found.share - share).abs() < 0.03, "{found:?}");
+        assert_eq!(found.hit_ratio_at_most.is_some(), hits.is_some(), "{found:?}");
+        assert!(hits.is_none_or(|hits| found.hit_ratio_at_most.is_some_and(|h| (h - hits).abs() < 0.05)), "{found:?}");
+    }
+    assert_eq!(seen.namespaces.len(), 3, "and nothing of another database: {:?}", seen.namespaces);
+
     // A server that keeps no counters, and an account that may not watch.
     let plain = Redis::start().await.expect("Redis");
     let refused = reader(&plain.url()).heat(&SystemClock).await.expect_err("no counters");

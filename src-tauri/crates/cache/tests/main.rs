@@ -6,6 +6,8 @@ mod cleartext;
 mod collector;
 mod edits;
 mod facts;
+mod failover;
+mod hostile;
 mod keys;
 mod look;
 mod map;

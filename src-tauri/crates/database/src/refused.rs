@@ -522,6 +522,11 @@ pub(crate) fn sqlite(address: &Address, code: &str, message: &str) -> ApiError {
             .hint("Check the path; a database in WAL mode also needs its -wal and -shm files to be readable"),
         8 | 23 | 3 => ApiError::new(ErrorCode::Privilege, format!("{path} may not be used this way"))
             .hint("Check the permissions of the file and of its folder, and ?mode= in the address"),
+        // As where a user's files may grow no further (ulimit -f).
+        10 if code == "778" => {
+            ApiError::new(ErrorCode::Storage, format!("{path} cannot be written: the disk failed, or the file may grow no further"))
+                .hint("Look at the system's log, at quotas and at ulimit -f")
+        }
         10 => ApiError::new(ErrorCode::Storage, format!("{path} cannot be read: the disk failed"))
             .hint("Look at the system's log"),
         13 => ApiError::new(ErrorCode::Storage, format!("The disk of {path} is full")).hint("Make room on it"),

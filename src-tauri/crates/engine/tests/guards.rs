@@ -89,7 +89,10 @@ async fn many_clients_look_like_production() {
     let expected = [created, refused, refused, JournalKind::LoadStarted, JournalKind::LoadEnded];
     assert_eq!(kinds, expected, "{entries:?}");
     assert!(entries[3].1.contains("at 100/s on 127.0.0.1"), "where it went: {}", entries[3].1);
-    assert!(entries[4].1.ends_with("120 requests in 1.2\u{2009}s, no errors"), "and what came of it: {}", entries[4].1);
+    // A generator that was held up by what else runs here says that its run is invalid.
+    let came = if run.valid { "no errors" } else { "invalid" };
+    let ended = format!("120 requests in 1.2\u{2009}s, {came}");
+    assert!(entries[4].1.ends_with(&ended), "and what came of it: {}", entries[4].1);
 
     let free = Guards { never_production: true, ..Guards::for_kind(Kind::Development) };
     let id = environment(&engine, guarded("laptop", Some(free))).await;

@@ -543,6 +543,8 @@ pub enum CacheHeatMethod {
     Lfu,
     /// The commands of a short time, all of them.
     Monitor,
+    /// The keys that took most CPU time in a short time, as the servers count them themselves (HOTKEYS).
+    Hotkeys,
 }
 
 /// The heat of a namespace.
@@ -550,11 +552,12 @@ pub enum CacheHeatMethod {
 pub struct CacheHeatNamespace {
     /// What its keys' names begin with, such as `session:*`; `null` for names without a delimiter, which may be data.
     pub name: Option<String>,
-    /// Keys that were drawn (LFU), or uses of keys that were seen (monitor).
+    /// Keys that were drawn (LFU) or listed (hotkeys), or uses of keys that were seen (monitor).
     pub seen: u64,
-    /// Its share of all use, 0 to 1: estimated from the counters (LFU), or of the uses that were seen.
+    /// Its share of all use, 0 to 1: estimated from the counters (LFU), of the uses that were seen, or of the CPU time (hotkeys).
     pub share: f64,
-    /// 95 % interval of the share by the size of the sample; `null` where all of a time was seen.
+    /// 95 % interval of the share by the size of the sample, or what is listed and what may be besides (hotkeys); `null` where all of a time was
+    /// seen.
     pub share_low: Option<f64>,
     /// Its upper end.
     pub share_high: Option<f64>,
@@ -574,7 +577,7 @@ pub struct CacheHeatNamespace {
 pub struct CacheHotKey {
     /// Its name; bytes that are no text as `\xNN`.
     pub name: String,
-    /// Its counter, 0 to 255 (LFU), or how often it was used in the time (monitor).
+    /// Its counter, 0 to 255 (LFU), how often it was used in the time (monitor), or its CPU time in microseconds (hotkeys).
     pub uses: f64,
 }
 
@@ -589,7 +592,7 @@ pub struct CacheHeat {
     pub took_s: f64,
     /// Product and version.
     pub version: String,
-    /// Keys that were drawn, or commands that were seen.
+    /// Keys that were drawn or listed, or commands that were seen.
     pub sampled: u64,
     /// What ended it before its time, such as "8 MiB were read"; `null` when nothing did.
     pub ended_by: Option<String>,

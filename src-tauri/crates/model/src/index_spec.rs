@@ -33,6 +33,10 @@ pub struct IndexSpec {
 pub struct IndexSpecKey {
     /// What is in order.
     pub of: IndexSpecKeyOf,
+    /// How much of a column's beginning it has, in characters, in bytes of a binary one; all of it where there is none. MySQL and MariaDB.
+    #[serde(default)]
+    #[ts(optional)]
+    pub prefix: Option<u32>,
     /// Operator class, such as `text_pattern_ops`; the type's default where there is none.
     #[serde(default)]
     #[ts(optional)]

@@ -10,6 +10,8 @@ pub type Why = &'static str;
 pub struct KeyText {
     /// The column's name without quotes.
     pub column: Option<String>,
+    /// How much of its beginning, as in `note(20)` of MySQL's dialect; all of it where there is none.
+    pub prefix: Option<u32>,
     /// Else the expression, without the parentheses around it.
     pub expression: Option<String>,
     /// The operator class as it is written.
@@ -68,7 +70,16 @@ pub fn index_key(text: &str, dialect: Dialect) -> Result<KeyText, String> {
     let is_name = |token: &Token| matches!(token.kind, Kind::Word | Kind::Name);
     let called = is_name(first) && all.get(1).is_some_and(|next| of(next) == "(");
     let mut key = KeyText::default();
-    let rest = if of(first) == "(" || called {
+    // Of MySQL a function of a number alone is no key: it is the beginning of a column.
+    let length = match all.get(1..4).filter(|_| called && dialect == Dialect::Mysql && first.closed) {
+        Some([_, number, end]) if of(end) == ")" => of(number).parse::<u32>().ok(),
+        _ => None,
+    };
+    let rest = if let Some(length) = length {
+        key.column = Some(decoded(of(first), first.kind, dialect).map_err(|_| "a name is encoded")?);
+        key.prefix = Some(length);
+        &all[4..]
+    } else if of(first) == "(" || called {
         let end = closing(&all, text).ok_or("its parentheses do not match")?;
         let inner = if called { &text[first.start..all[end].end] } else { &text[first.end..all[end].start] };
         one_expression(inner, dialect)?;
@@ -183,6 +194,12 @@ mod tests {
             key("lower(note) text_pattern_ops"),
             KeyText { operator_class: Some("text_pattern_ops".into()), ..expression("lower(note)") }
         );
+        let of_mysql = |text| index_key(text, Dialect::Mysql).expect("a key");
+        assert_eq!(of_mysql("note(20) desc"), KeyText { prefix: Some(20), descending: true, ..column("note") });
+        assert_eq!(of_mysql("`odd (1)`(7)"), KeyText { prefix: Some(7), ..column("odd (1)") });
+        assert_eq!(of_mysql("left(note, 20)"), expression("left(note, 20)"));
+        assert_eq!(of_mysql("(note(20))"), expression("note(20)"), "what stands in parentheses is an expression");
+        assert_eq!(key("note(20)"), expression("note(20)"), "elsewhere it is a function");
         for bad in
             ["", "a b c", "a collate \"C\"", "a nulls", "(a", "1", "a; b", "a, b", "(a); drop", "lower(a))", "U&\"x\""]
         {

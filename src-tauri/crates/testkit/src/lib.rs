@@ -1,5 +1,5 @@
-//! Private servers for tests: PostgreSQL, PgBouncer, HAProxy, MariaDB, Redis (single, Cluster, Sentinel) and a scripted HTTP target; and data
-//! that advice on indexes is held against.
+//! Private servers for tests: PostgreSQL, PgBouncer, HAProxy, MariaDB, Redis (single, Cluster, Sentinel) and a scripted HTTP target; a disk
+//! that is soon full; and data that advice on indexes is held against.
 //!
 //! Every server is real, listens on loopback on a random port, keeps its files in a temporary folder of its own and
 //! ends with the test: dropping it ends exactly its own process, and a watchdog ends it when the test process itself is
@@ -16,6 +16,7 @@
 #![forbid(unsafe_code)]
 
 mod certificate;
+mod disk;
 mod eventually;
 mod holds;
 mod http;
@@ -34,6 +35,7 @@ pub mod tpch;
 mod wiretap;
 
 pub use certificate::version_1;
+pub use disk::{SmallDisk, empty_disk, fill_disk};
 pub use eventually::{Outcome, eventually, eventually_blocking, output_of};
 pub use holds::holds;
 pub use http::{Answer, Request, ScriptedHttp};

@@ -353,7 +353,17 @@ impl RedisSentinel {
     /// # Errors
     /// As [`Redis::start`].
     pub async fn start() -> Result<Self> {
-        Self::watching(Redis::start().await?, None).await
+        let primary = Redis::start().await?;
+        let port = primary.port();
+        Self::watching(primary, None, port, "").await
+    }
+
+    /// Starts a Sentinel that watches a primary at another one of its ports, such as that for TLS. `lines` are added to its configuration.
+    ///
+    /// # Errors
+    /// As [`Redis::start`]; also for lines that it refuses.
+    pub async fn start_at(primary: Redis, port: u16, lines: &str) -> Result<Self> {
+        Self::watching(primary, None, port, lines).await
     }
 
     /// Starts a primary with one replica, and a Sentinel that makes the replica primary when the primary is gone for a
@@ -376,19 +386,19 @@ impl RedisSentinel {
             }
             tokio::time::sleep(std::time::Duration::from_millis(15)).await;
         }
-        Self::watching(primary, Some(replica)).await
+        let port = primary.port();
+        Self::watching(primary, Some(replica), port, "").await
     }
 
-    async fn watching(primary: Redis, replica: Option<Redis>) -> Result<Self> {
+    async fn watching(primary: Redis, replica: Option<Redis>, watched: u16, lines: &str) -> Result<Self> {
         let folder = process::folder("sentinel")?;
         let port = process::free_port()?;
         let config = folder.path().join("sentinel.conf");
         let text = format!(
             "port {port}\nbind 127.0.0.1\nprotected-mode no\ndir {folder}\n\
-             sentinel monitor {master} 127.0.0.1 {primary} 1\nsentinel down-after-milliseconds {master} 1000\n",
+             {lines}\nsentinel monitor {master} 127.0.0.1 {watched} 1\nsentinel down-after-milliseconds {master} 1000\n",
             folder = folder.path().display(),
             master = Self::MASTER,
-            primary = primary.port()
         );
         std::fs::write(&config, text).map_err(Error::io("writing sentinel.conf"))?;
         let log = folder.path().join("server.log");
@@ -404,7 +414,7 @@ impl RedisSentinel {
                 .query_async(&mut connection)
                 .await
                 .map_err(|e| e.to_string())?;
-            if found.get(1).is_none_or(|p| *p != primary.port().to_string()) {
+            if found.get(1).is_none_or(|p| *p != watched.to_string()) {
                 return Err(format!("{found:?}"));
             }
             let replicas: Vec<redis::Value> = redis::cmd("SENTINEL")
@@ -435,6 +445,11 @@ impl RedisSentinel {
     }
 
     /// The primary that it was started with.
+    pub fn watched(&self) -> &Redis {
+        &self.primary
+    }
+
+    /// The primary that it was started with, to stop it.
     pub fn primary(&mut self) -> &mut Redis {
         &mut self.primary
     }

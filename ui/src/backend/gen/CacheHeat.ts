@@ -25,7 +25,7 @@ took_s: number,
  */
 version: string, 
 /**
- * Keys that were drawn, or commands that were seen.
+ * Keys that were drawn or listed, or commands that were seen.
  */
 sampled: number, 
 /**

@@ -3,4 +3,4 @@
 /**
  * How the heat of keys was found.
  */
-export type CacheHeatMethod = "lfu" | "monitor";
+export type CacheHeatMethod = "lfu" | "monitor" | "hotkeys";

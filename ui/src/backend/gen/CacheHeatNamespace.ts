@@ -9,15 +9,16 @@ export type CacheHeatNamespace = {
  */
 name: string | null, 
 /**
- * Keys that were drawn (LFU), or uses of keys that were seen (monitor).
+ * Keys that were drawn (LFU) or listed (hotkeys), or uses of keys that were seen (monitor).
  */
 seen: number, 
 /**
- * Its share of all use, 0 to 1: estimated from the counters (LFU), or of the uses that were seen.
+ * Its share of all use, 0 to 1: estimated from the counters (LFU), of the uses that were seen, or of the CPU time (hotkeys).
  */
 share: number, 
 /**
- * 95 % interval of the share by the size of the sample; `null` where all of a time was seen.
+ * 95 % interval of the share by the size of the sample, or what is listed and what may be besides (hotkeys); `null` where all of a time was
+ * seen.
  */
 share_low: number | null, 
 /**

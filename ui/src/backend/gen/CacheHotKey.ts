@@ -9,6 +9,6 @@ export type CacheHotKey = {
  */
 name: string, 
 /**
- * Its counter, 0 to 255 (LFU), or how often it was used in the time (monitor).
+ * Its counter, 0 to 255 (LFU), how often it was used in the time (monitor), or its CPU time in microseconds (hotkeys).
  */
 uses: number, };

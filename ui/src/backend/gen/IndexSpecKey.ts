@@ -10,6 +10,10 @@ export type IndexSpecKey = {
  */
 of: IndexSpecKeyOf, 
 /**
+ * How much of a column's beginning it has, in characters, in bytes of a binary one; all of it where there is none. MySQL and MariaDB.
+ */
+prefix?: number, 
+/**
  * Operator class, such as `text_pattern_ops`; the type's default where there is none.
  */
 operator_class?: string, 

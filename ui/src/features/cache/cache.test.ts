@@ -10,8 +10,8 @@ import { client, clients, entry, health, log, look } from './cache.testing';
 import Clients from './clients/Page.svelte';
 import { columnsOf, verdict as clientsVerdict } from './clients/clients';
 import { figuresOf, spanOf, verdict } from './look/look';
-import Look from './look/Page.svelte';
 import Index from './index.svelte';
+import Look from './map/Page.svelte';
 import { unknownParts, type Said } from './said';
 import { columnsOf as slowColumns, lineOf, verdict as slowVerdict } from './slowlog/slowlog';
 import Slow from './slowlog/Page.svelte';
@@ -90,12 +90,18 @@ test('the page shows figures, commands, sizes, servers, health and what is not k
     {
       'cache.look': () => look({ unknown: [refused] }),
       'cache.health': () => health([check('policy', { state: 'warning', reason: 'no maxmemory' })]),
+      'cache.map_state': () => null,
     },
     { ...there, path: '/cache' },
   );
   render(Look, { context });
+  const glance = plain((await screen.findByTestId('cache-glance-commands')).textContent);
+  expect(glance, 'what costs most is there before anything is unfolded').toMatch(/GET.*70.0 %.*HGETALL.*30.0 %/);
+  expect(plain(screen.getByTestId('cache-glance-memory').textContent)).toContain('1.00 GiB of 2.00 GiB, allkeys-lfu');
+  expect(plain(screen.getByTestId('cache-glance').textContent)).toContain('1 284 100 keys, 0.00779 % without expiry');
+  await fireEvent.click(screen.getByTestId('cache-server-open'));
   expect(plain((await screen.findByTestId('cache-answer')).textContent)).toContain('Redis 8.2.3, one server and 1 replica');
-  const rows = screen.getAllByTestId('cache-command');
+  const rows = await screen.findAllByTestId('cache-command');
   expect(rows.map((r) => plain(r.textContent))[0]).toMatch(/^GET.*70.0 %.*1 000.*1.00 ms/);
   expect(plain(screen.getByTestId('cache-size').textContent)).toContain('strings7');
   expect(plain(screen.getByTestId('cache-node').textContent)).toContain('1 replica, heard of 1 s ago');
@@ -164,11 +170,18 @@ test('clients that wait come first, ours are marked, and what is not told has no
 });
 
 test('an environment without a cache says what it needs, on each part', async () => {
-  for (const path of ['/cache', '/cache/map', '/cache/slowlog', '/cache/clients']) {
+  for (const path of ['/cache', '/cache/keys', '/cache/slowlog', '/cache/clients']) {
     const none = { ...there, environment: { ...there.environment, roles: ['api'] }, targets: [], path };
     const { context } = fakeApp({}, none);
     const { unmount } = render(Index, { context });
     expect(plain((await screen.findByText(/has no Redis or Valkey/)).textContent)).toContain('Add a cache');
     unmount();
   }
+});
+
+test('the address of the map of before leads to where it is now, with what it chose', async () => {
+  location.hash = '#/e/shop/cache/map?in=session';
+  const { context } = fakeApp({}, { ...there, path: '/cache/map' });
+  render(Index, { context });
+  await waitFor(() => expect(location.hash).toBe('#/e/shop/cache?in=session'));
 });

@@ -1,12 +1,12 @@
 // What the parts of the Cache screen share: whether there is a cache to ask, and what is not known of it.
 import type { CacheUnknown } from '../../backend/types';
 import type { ScreenApp } from '../../kit/screen';
+import { hasTarget } from '../../lanes/there';
 
 export type { Said } from '../../kit/said';
 
 /** Whether the environment has a cache, by its addresses or because one was found. */
-export const hasCache = (app: Pick<ScreenApp, 'environment' | 'targets'>): boolean =>
-  app.environment?.roles.includes('cache') === true || app.targets.some((target) => target.role === 'cache');
+export const hasCache = (app: Pick<ScreenApp, 'environment' | 'targets'>): boolean => hasTarget(app, 'cache');
 
 /** Parts that are not known, each once, with all that is said of them: what may be mended first. */
 export function unknownParts(unknown: readonly CacheUnknown[]): CacheUnknown[] {

@@ -1,6 +1,6 @@
 //! An index of InnoDB as a build writes it: full pages of entries in the compact row format, taken from the file in extents.
 use crate::catalogue::{Column, Table};
-use crate::index::{Index, KeyOf};
+use crate::index::{Index, Key, KeyOf};
 
 /// What an entry has beside its values: a header (`REC_N_NEW_EXTRA_BYTES`), and its part of the page's directory.
 const ENTRY: f64 = 5.0 + 0.5;
@@ -38,32 +38,38 @@ pub(super) fn bytes(table: &Table, index: &Index, rows: f64, page: f64) -> Optio
 
 /// Bytes of an entry: keys, and the columns of the key in whose order the rows are.
 fn entry(table: &Table, index: &Index) -> Option<f64> {
-    let mut names: Vec<&str> = Vec::new();
-    for key in &index.keys {
-        let KeyOf::Column(name) = &key.of else { return None };
-        names.push(name);
-    }
     let own = own_order(table);
-    names.extend(own.iter().flatten().filter(|name| !index.keys.iter().any(|k| k.columns() == [**name])));
-    let columns: Vec<&Column> = names.iter().map(|name| table.column(name)).collect::<Option<_>>()?;
-    let nullable = columns.iter().filter(|c| !c.not_null).count();
-    let values: f64 = columns.iter().map(|c| value(c)).sum::<Option<f64>>()?;
+    let known = |key: &&Key| index.keys.iter().any(|k| k.of == key.of && k.prefix == key.prefix);
+    let behind = own.unwrap_or_default().iter().filter(|key| !known(key));
+    let part = |key: &Key| match &key.of {
+        KeyOf::Column(name) => Some((table.column(name)?, key.prefix)),
+        _ => None,
+    };
+    let parts: Vec<(&Column, Option<u32>)> = index.keys.iter().chain(behind).map(part).collect::<Option<_>>()?;
+    let nullable = parts.iter().filter(|(column, _)| !column.not_null).count();
+    let values: f64 = parts.iter().map(|(column, prefix)| value(column, *prefix)).sum::<Option<f64>>()?;
     let number = if own.is_none() { ROW_ID } else { 0.0 };
     Some(ENTRY + (nullable as f64 / 8.0).ceil() + values + number)
 }
 
-/// Columns of the key in whose order the rows are kept: the primary key, or the first one without nulls that is unique.
-fn own_order(table: &Table) -> Option<Vec<&str>> {
-    let sure = |name: &&str| table.column(name).is_some_and(|c| c.not_null);
+/// The key in whose order the rows are kept: the primary key, or the first one without nulls that is unique.
+fn own_order(table: &Table) -> Option<&[Key]> {
+    let sure = |key: &Key| {
+        key.prefix.is_none() && key.columns().iter().all(|name| table.column(name).is_some_and(|c| c.not_null))
+    };
     let primary = table.indexes.iter().find(|i| i.name == "PRIMARY");
     let unique =
-        || table.indexes.iter().find(|i| i.unique && !i.index.keys.is_empty() && i.index.columns().iter().all(sure));
-    primary.or_else(unique).map(|i| i.index.columns())
+        || table.indexes.iter().find(|i| i.unique && !i.index.keys.is_empty() && i.index.keys.iter().all(sure));
+    primary.or_else(unique).map(|i| i.index.keys.as_slice())
 }
 
-/// Bytes of a value, with those that tell its length where it varies.
-fn value(column: &Column) -> Option<f64> {
-    let width = column.fixed.or(column.width)?;
+/// Bytes of a value or of its beginning, with those that tell its length where it varies.
+fn value(column: &Column, prefix: Option<u32>) -> Option<f64> {
+    let width = match (prefix, &column.beginning) {
+        (None, _) => column.fixed.or(column.width)?,
+        (Some(length), Some(beginning)) if beginning.length == length => beginning.width,
+        (Some(length), _) => column.width?.min(f64::from(length)),
+    };
     let length = match (column.fixed, column.most) {
         (Some(_), _) => 0.0,
         (None, Some(most)) if most <= 255.0 => 1.0,

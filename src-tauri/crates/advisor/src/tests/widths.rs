@@ -3,8 +3,9 @@ use perfdeck_sqltext::Dialect;
 
 use super::candidates::of;
 use super::{column, existing, shop};
-use crate::catalogue::Catalogue;
-use crate::index::{Existing, Key};
+use crate::catalogue::{Beginning, Catalogue, Column};
+use crate::covered::{covered_by, superfluous};
+use crate::index::{Existing, Index, Key};
 
 /// `customers` with a text of which nothing is known but that there are very long ones, one that is short, and one with a bound.
 fn with_texts() -> Catalogue {
@@ -69,6 +70,71 @@ fn mariadb_takes_no_whole_text_as_a_key_and_3072_bytes_of_all() {
     let (all, _) = of(&shop, &["SELECT region, body FROM customers WHERE code = ? AND half = ? AND other = ?"]);
     assert!(all.contains(&"(code, half)".to_owned()), "{all:?}");
     assert!(!all.iter().any(|a| a.contains("half") && a.contains("other") || a.contains("body")), "{all:?}");
+}
+
+#[test]
+fn of_a_long_text_mariadb_gets_the_beginning_that_tells_values_apart() {
+    let mut shop = shop(Dialect::Mysql);
+    let mut body = column("body", "text", -1.0);
+    body.most = Some(65_535.0);
+    let page = Column { name: "page".into(), ..body.clone() };
+    body.beginning = Some(Beginning { length: 16, distinct: -0.9, of_whole: 0.97, width: 15.0 });
+    shop.tables[1].columns.extend([body, page]);
+    let (all, aside) = of(&shop, &["SELECT body FROM customers WHERE region = ? AND body = ? ORDER BY name LIMIT 5"]);
+    assert!(
+        all.contains(&"(body(16))".to_owned()) && all.contains(&"(region, body(16))".to_owned()),
+        "{all:?} {aside:?}"
+    );
+    assert!(!all.iter().any(|keys| keys.contains("body(16),") || keys.contains("body,")), "nothing behind it: {all:?}");
+    assert!(!aside.iter().any(|why| why.contains("body")), "{aside:?}");
+    for (text, found) in [
+        ("SELECT * FROM customers WHERE body IN (?, ?)", true),
+        ("SELECT * FROM customers WHERE body LIKE 'ab%'", true),
+        ("SELECT * FROM customers WHERE body LIKE '%ab'", false),
+        ("SELECT * FROM customers WHERE body > ?", false),
+        ("SELECT * FROM customers ORDER BY body LIMIT 5", false),
+        ("SELECT body FROM customers GROUP BY body", false),
+        ("SELECT * FROM customers WHERE page = ?", false),
+    ] {
+        let (all, aside) = of(&shop, &[text]);
+        assert_eq!(all.iter().any(|keys| keys.contains('(') && keys.contains("(16)")), found, "{text}: {all:?}");
+        let by_hand = aside.iter().any(|why| why.contains("ADD INDEX"));
+        assert_eq!(by_hand, text.contains("page =") || text.contains("body >"), "{text}: {aside:?}");
+    }
+    // What is there already.
+    for (there, does_it) in [
+        (Key::beginning("body", 16), true),
+        (Key::beginning("body", 40), true),
+        (Key::column("body"), true),
+        (Key::beginning("body", 8), false),
+    ] {
+        shop.tables[1].indexes.push(existing("there", 1, vec![there.clone()]));
+        let (all, aside) = of(&shop, &["SELECT * FROM customers WHERE body = ?"]);
+        let said = aside.iter().any(|why| why.contains("`there` does that already"));
+        assert_eq!((all.is_empty(), said), (does_it, does_it), "{there:?}: {all:?} {aside:?}");
+        shop.tables[1].indexes.pop();
+    }
+}
+
+#[test]
+fn a_beginning_does_not_do_the_work_of_the_whole_and_holds_no_value() {
+    let mut shop = shop(Dialect::Mysql);
+    let index = |keys: Vec<Key>| Index { table: 1, keys, ..Index::default() };
+    let (whole, part) = (index(vec![Key::column("name")]), index(vec![Key::beginning("name", 9)]));
+    for (there, proposed, covers, replaces) in
+        [(&part, &whole, false, true), (&whole, &part, true, false), (&part, &part, true, true)]
+    {
+        shop.tables[1].indexes =
+            vec![Existing { index: there.clone(), name: "there".into(), valid: true, ..Existing::default() }];
+        assert_eq!(covered_by(&shop, proposed, 1).is_some(), covers, "{there:?} {proposed:?}");
+        assert_eq!(!superfluous(&shop, proposed).is_empty(), replaces, "{there:?} {proposed:?}");
+    }
+    let both = index(vec![Key::column("region"), Key::beginning("name", 9)]);
+    assert_eq!((both.columns(), both.whole_columns()), (vec!["region", "name"], vec!["region"]));
+    assert_eq!(
+        both.create(&shop, "i"),
+        "ALTER TABLE `public`.`customers` ADD INDEX `i` (`region`, `name`(9)), ALGORITHM=INPLACE, LOCK=NONE"
+    );
 }
 
 #[test]

@@ -2,13 +2,17 @@
 use perfdeck_model::{CacheLatencyEvent, CacheLatencySpike, CacheUnknown};
 use redis::Value;
 
-use super::ask::Door;
+use super::ask::{Answer, Door};
 use super::masked::shown;
 
 /// Most events whose history is asked for.
 const EVENTS: usize = 8;
 /// Longest words of a doctor, in bytes.
 const WORDS: usize = 4096;
+
+/// Memory, as the machine counts it, up to which a server is asked for its doctor's words: they look for large pages in the map of all of it, which
+/// takes a millisecond and 20 µs to 40 µs for each MiB (Redis 7.0), and it serves nobody meanwhile.
+const DOCTOR_BYTES: f64 = 48.0 * 1024.0 * 1024.0;
 
 /// What one server tells.
 #[derive(Debug, Default)]
@@ -19,11 +23,35 @@ pub(crate) struct Latency {
     pub(crate) unknown: Vec<CacheUnknown>,
 }
 
-/// Asks for the events and for the doctor's words.
-pub(crate) async fn latency(door: &Door<'_>) -> Latency {
+/// What is known of a doctor.
+enum Doctor {
+    Said(String),
+    /// The monitor is off.
+    Off,
+    /// The server has so much memory that it is not asked.
+    Spared,
+    /// The monitor is on, or that is not known.
+    Quiet,
+}
+
+/// What the doctor says of a server with so much memory.
+async fn doctor(door: &Door<'_>, memory: Option<f64>) -> Answer<Doctor> {
+    if memory.is_some_and(|bytes| bytes <= DOCTOR_BYTES) {
+        let words = door.ask::<String>(&["LATENCY", "DOCTOR"], "+latency|doctor").await?;
+        return Ok(if is_off(&words) { Doctor::Off } else { said(&words).map_or(Doctor::Quiet, Doctor::Said) });
+    }
+    let threshold = door.ask::<Vec<String>>(&["CONFIG", "GET", "latency-monitor-threshold"], "+config|get").await;
+    Ok(match threshold.ok().as_deref() {
+        Some([_, threshold]) if threshold == "0" => Doctor::Off,
+        _ => Doctor::Spared,
+    })
+}
+
+/// Asks for the events and for the doctor's words. `memory` is what the machine gave the server, in bytes.
+pub(crate) async fn latency(door: &Door<'_>, memory: Option<f64>) -> Latency {
     let (latest, doctor) = tokio::join!(
         door.ask::<Vec<(String, f64, f64, f64)>>(&["LATENCY", "LATEST"], "+latency|latest"),
-        door.ask::<String>(&["LATENCY", "DOCTOR"], "+latency|doctor"),
+        doctor(door, memory),
     );
     let mut found = Latency::default();
     match latest {
@@ -43,13 +71,24 @@ pub(crate) async fn latency(door: &Door<'_>) -> Latency {
         Err(why) => found.unknown.push(why.of("Latency spikes")),
     }
     match doctor {
-        Ok(words) if is_off(&words) => found.unknown.push(CacheUnknown {
+        Ok(Doctor::Off) => found.unknown.push(CacheUnknown {
             part: "Latency spikes".to_owned(),
             reason: format!("the latency monitor of {} is off", door.host),
             grant: None,
             fix: Some("CONFIG SET latency-monitor-threshold 100".to_owned()),
         }),
-        Ok(words) => found.doctor = said(&words),
+        Ok(Doctor::Said(words)) => found.doctor = Some(words),
+        // Where there are events there would be words.
+        Ok(Doctor::Spared) if !found.events.is_empty() => found.unknown.push(CacheUnknown {
+            part: "Latency doctor".to_owned(),
+            reason: format!(
+                "{} has too much memory to be asked: it would serve nobody for longer than 5 ms",
+                door.host
+            ),
+            grant: None,
+            fix: Some("LATENCY DOCTOR".to_owned()),
+        }),
+        Ok(Doctor::Spared | Doctor::Quiet) => {}
         Err(why) => found.unknown.push(why.of("Latency doctor")),
     }
     found

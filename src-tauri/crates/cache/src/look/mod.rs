@@ -6,6 +6,7 @@
 mod ask;
 mod clients;
 mod hot;
+mod hotkeys;
 mod judge;
 mod latency;
 mod masked;
@@ -362,14 +363,18 @@ async fn told(door: &Door<'_>, asks: Asks) -> Result<Told, ApiError> {
     }
     let late = || Unanswered::Missed { reason: format!("{} did not answer it in time", door.host) };
     let connected = told::whole(&told.info, "connected_clients");
+    let memory = told::number(&told.info, "used_memory_rss");
     let (slow, clients, latency) = tokio::join!(
         tokio::time::timeout(PATIENCE, slow::slow(door, RECENT_SLOW)),
         tokio::time::timeout(PATIENCE, clients::list(door, connected, false)),
         async {
             match asks {
-                Asks::Look => tokio::time::timeout(PATIENCE, latency::latency(door)).await.unwrap_or_else(|_| {
-                    Latency { unknown: vec![no_time("Latency spikes", door.host)], ..Latency::default() }
-                }),
+                Asks::Look => {
+                    tokio::time::timeout(PATIENCE, latency::latency(door, memory)).await.unwrap_or_else(|_| Latency {
+                        unknown: vec![no_time("Latency spikes", door.host)],
+                        ..Latency::default()
+                    })
+                }
                 _ => Latency::default(),
             }
         },

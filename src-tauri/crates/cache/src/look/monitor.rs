@@ -4,7 +4,8 @@ use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use perfdeck_model::{
-    ApiError, CacheHeat, CacheHeatMethod, CacheHeatNamespace, CacheHotKey, CacheTarget, Clock, HostPort, Sensitive,
+    ApiError, CacheHeat, CacheHeatMethod, CacheHeatNamespace, CacheHotKey, CacheMode, CacheTarget, Clock, HostPort,
+    Sensitive,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::task::JoinSet;
@@ -49,11 +50,20 @@ struct Watched {
     full: bool,
 }
 
-/// Words of a line: `1339518083.107412 [0 127.0.0.1:60866] "get" "key\x00"`, and the address of the client.
-fn line(text: &[u8]) -> Option<(Vec<u8>, Vec<Vec<u8>>)> {
+/// A command that was seen.
+struct Line {
+    database: Vec<u8>,
+    /// Address of the client.
+    client: Vec<u8>,
+    words: Vec<Vec<u8>>,
+}
+
+/// Reads a line such as `1339518083.107412 [0 127.0.0.1:60866] "get" "key\x00"`.
+fn line(text: &[u8]) -> Option<Line> {
     let open = text.iter().position(|b| *b == b'[')?;
     let close = open + text[open..].iter().position(|b| *b == b']')?;
-    let client = text[open + 1..close].split(|b| *b == b' ').nth(1)?.to_vec();
+    let mut about = text[open + 1..close].split(|b| *b == b' ');
+    let (database, client) = (about.next()?.to_vec(), about.next()?.to_vec());
     let mut words = Vec::new();
     let mut rest = &text[close + 1..];
     while let Some(begin) = rest.iter().position(|b| *b == b'"') {
@@ -87,12 +97,16 @@ fn line(text: &[u8]) -> Option<(Vec<u8>, Vec<Vec<u8>>)> {
         words.push(word);
         rest = &rest[at + 1..];
     }
-    Some((client, words))
+    Some(Line { database, client, words })
 }
 
 impl Watched {
-    fn take(&mut self, text: &[u8], ours: &HashSet<String>) {
-        let Some((client, words)) = line(text) else { return };
+    /// Counts a line, unless it is of Perfdeck's own or of another database than `of`: a server tells of all.
+    fn take(&mut self, text: &[u8], ours: &HashSet<String>, of: &str) {
+        let Some(Line { database, client, words }) = line(text) else { return };
+        if database != of.as_bytes() {
+            return;
+        }
         if ours.contains(String::from_utf8_lossy(&client).as_ref()) {
             return;
         }
@@ -153,6 +167,8 @@ async fn watch(
     let mut stream = way.spoken(&host, Purpose::Watch).await.map_err(|e| missed(&e))?;
     let io = |e: std::io::Error| missed(&e.into());
     stream.write_all(b"*1\r\n$7\r\nMONITOR\r\n").await.map_err(io)?;
+    let path = target.address.path.trim_start_matches('0');
+    let of = if target.mode == CacheMode::Cluster || path.is_empty() { "0" } else { path };
     let (started, mut seen, mut bytes) = (Instant::now(), Watched::default(), 0);
     let (mut buffer, mut begun, mut answered) = (vec![0; 64 * 1024], Vec::new(), false);
     while let Some(left) = time.checked_sub(started.elapsed()) {
@@ -171,7 +187,7 @@ async fn watch(
             }
             let text = std::mem::take(&mut begun);
             if answered {
-                seen.take(&text, &ours);
+                seen.take(&text, &ours, of);
             } else if text.starts_with(b"-NOPERM") {
                 let user = target.address.username.as_deref().unwrap_or("default");
                 let reason = format!("'{user}' may not run MONITOR on {host}");
@@ -276,12 +292,12 @@ mod tests {
 
     #[test]
     fn lines_are_read_with_their_escapes() {
-        let (client, words) = line(br#"+1.5 [0 127.0.0.1:60866] "SET" "a\x00\"b\\" "v\n""#).expect("a line");
+        let Line { client, words, .. } = line(br#"+1.5 [0 127.0.0.1:60866] "SET" "a\x00\"b\\" "v\n""#).expect("a line");
         assert_eq!(
             (client, words),
             (b"127.0.0.1:60866".to_vec(), vec![b"SET".to_vec(), b"a\0\"b\\".to_vec(), b"v\n".to_vec()])
         );
-        let (client, words) = line(br#"+1.5 [0 lua] "get" "k""#).expect("of a script");
+        let Line { client, words, .. } = line(br#"+1.5 [0 lua] "get" "k""#).expect("of a script");
         assert_eq!((client, words.len()), (b"lua".to_vec(), 2));
         assert!(line(br#"+1.5 [0 a:1] "SET" "cut"#).is_none(), "what was cut is not read");
     }
@@ -296,10 +312,15 @@ mod tests {
             r#""SET" "user:3" "v""#,
             r#""DEL" "user:1""#,
         ] {
-            seen.take(format!("+1.5 [0 a:1] {command}\r\n").as_bytes(), &HashSet::new());
+            seen.take(format!("+1.5 [0 a:1] {command}\r\n").as_bytes(), &HashSet::new(), "0");
         }
-        seen.take(br#"+1.5 [0 b:2] "GET" "user:9""#, &HashSet::from(["b:2".to_owned()]));
+        seen.take(br#"+1.5 [0 b:2] "GET" "user:9""#, &HashSet::from(["b:2".to_owned()]), "0");
+        seen.take(br#"+1.5 [3 a:1] "GET" "user:9""#, &HashSet::new(), "0");
         let user = &seen.namespaces[&Some("user".to_owned())];
-        assert_eq!((user.reads, user.writes, user.filled, seen.commands), (2, 3, 1, 5), "Perfdeck's own is left out");
+        assert_eq!(
+            (user.reads, user.writes, user.filled, seen.commands),
+            (2, 3, 1, 5),
+            "without Perfdeck's own, and another database's"
+        );
     }
 }

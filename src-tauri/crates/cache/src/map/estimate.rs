@@ -41,7 +41,10 @@ impl Frame {
         if self.finished {
             return counted(seen, self.churn);
         }
-        let (Some(all), true) = (self.all, self.projects()) else { return MapCount::AtLeast { value: seen } };
+        // What was seen may be gone by now, as far as is known.
+        let (Some(all), true) = (self.all, self.projects()) else {
+            return MapCount::AtLeast { value: (seen - self.churn).max(0.0) };
+        };
         let all = all.max(self.read);
         let (n, p) = (self.read, seen / self.read);
         let z2 = Z * Z * (1.0 - n / all).max(0.0);
@@ -57,7 +60,7 @@ impl Frame {
         match self.all {
             _ if self.finished => counted(self.read, self.churn),
             Some(all) => estimate(all, (all - self.churn).max(self.read - self.churn).max(0.0), all + self.churn),
-            None => MapCount::AtLeast { value: self.read },
+            None => MapCount::AtLeast { value: (self.read - self.churn).max(0.0) },
         }
     }
 }
@@ -132,7 +135,7 @@ impl Sum {
         let exact = of.measured.0 >= of.keys;
         let certain = of.measured.1;
         if late || !frame.finished && !frame.projects() {
-            return Some(MapCount::AtLeast { value: certain });
+            return Some(MapCount::AtLeast { value: (certain - frame.churn * per_key).max(0.0) });
         }
         let scale = frame.scale();
         let mut variance = of.variance * scale * scale;

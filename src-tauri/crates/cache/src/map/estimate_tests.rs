@@ -1,5 +1,5 @@
 //! Intervals against populations that are known.
-use super::super::tree::Draw;
+use super::super::draw::Draw;
 use super::*;
 
 /// How often the interval of a share of a population covers it, in 1,000 samples of `read` of `all` keys.

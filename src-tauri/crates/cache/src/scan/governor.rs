@@ -1,4 +1,5 @@
-//! The pace of a scan: up by steps, halved when a limit is passed (additive increase, multiplicative decrease, as TCP does).
+//! The pace of a scan: up by steps, in leaps while most of the limits is room, halved when one is passed (additive increase, multiplicative
+//! decrease with a slow start, as TCP does).
 
 /// Limit of the share of one core that a scan may take of its server.
 pub(crate) const CPU_LIMIT: f64 = 0.10;
@@ -11,6 +12,9 @@ const MOST: f64 = 2_000_000.0;
 /// Work per second that is added at each look at most, and the share of the pace that it is below that: a slow server bears small steps.
 const STEP: f64 = 4_000.0;
 const STEP_SHARE: f64 = 0.1;
+/// Leaps while less than such a share of both limits is used. What is seen may be half a second old: two leaps from just below a quarter come to
+/// little more than half of a limit.
+const LEAPS: [(f64, f64); 2] = [(0.25, 1.5), (0.5, 1.25)];
 /// Time between two halvings, and from one to the next step up.
 const REST_MS: f64 = 600.0;
 
@@ -71,9 +75,17 @@ impl Governor {
             self.halved += 1;
             self.rests_until_ms = now_ms + REST_MS;
         } else {
-            self.rate = (self.rate + STEP.min(STEP_SHARE * self.rate)).min(MOST);
+            let step = self.rate + STEP.min(STEP_SHARE * self.rate);
+            self.rate = step.max(self.rate * leap(seen, (cpu, added))).min(MOST);
         }
     }
+}
+
+/// Growth by how much of the limits is used; none where one of them cannot be seen.
+fn leap(seen: Seen, (cpu, added): (f64, f64)) -> f64 {
+    let (Some(share), Some(ms)) = (seen.cpu_share, seen.added_p99_ms) else { return 1.0 };
+    let used = (share / cpu).max(ms / added);
+    LEAPS.iter().find(|(below, _)| used < *below).map_or(1.0, |(_, growth)| *growth)
 }
 
 /// Why a scan must not go on, by what its server tells of itself.
@@ -142,6 +154,21 @@ mod tests {
             governor.look(f64::from(tick) * 250.0, Seen::default(), 0);
         }
         assert!(governor.rate() > 100_000.0, "and fast again afterwards: {}", governor.rate());
+    }
+
+    #[test]
+    fn what_a_server_has_room_for_is_used_within_two_seconds() {
+        let mut governor = Governor::default();
+        for tick in 0..8 {
+            // 1.2 µs a key, which are 83,000 a second within the limit.
+            let seen = Seen { cpu_share: Some(governor.rate() * 1.2e-6), added_p99_ms: Some(0.1) };
+            governor.look(f64::from(tick) * 250.0, seen, 0);
+        }
+        assert!(governor.rate() > 50_000.0 && governor.halved() == 0, "{} of 83,000", governor.rate());
+        let blind = Seen { cpu_share: None, added_p99_ms: Some(0.0) };
+        let mut governor = Governor::default();
+        governor.look(0.0, blind, 0);
+        assert!(governor.rate() < START + STEP + 1.0, "nothing leaps that is not seen: {}", governor.rate());
     }
 
     #[test]

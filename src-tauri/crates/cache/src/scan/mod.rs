@@ -1,13 +1,17 @@
 //! The scan of a key space: a cursor for each server, a pace that its server bears, and a map that grows with each page.
+mod answers;
 mod cluster;
 mod door;
 mod facts;
 mod governor;
+mod lost;
 mod memory;
+mod moved;
 mod node;
 mod probe;
 mod run;
 mod seen;
+mod survivors;
 mod wire;
 
 pub(crate) use node::cursor_share;
@@ -66,24 +70,19 @@ impl MapRun {
         let clustered = target.mode == CacheMode::Cluster;
         let before = if clustered { Some(Owners::ask(&door, first).await?) } else { None };
         let read = self.chosen(&door, &primaries).await;
-        self.inside().nodes = read
-            .iter()
-            .map(|(host, replica)| {
+        let of_each = primaries.iter().zip(read).enumerate();
+        let walks: Vec<Walk<'_>> = of_each
+            .map(|(place, (primary, (host, replica)))| {
                 let mut node = NodeState::default();
-                (node.told.address, node.told.replica) = (host.to_string(), *replica);
-                node
+                (node.told.address, node.told.replica) = (host.to_string(), replica);
+                node.home = clustered.then(|| (primary.clone(), host.clone()));
+                self.inside().nodes.push(node);
+                let slots = before.as_ref().map(|owners| owners.slots_of(primary)).unwrap_or_default();
+                Walk { run: self, door: &door, host, place, replica, clustered, slots }
             })
             .collect();
-        let walks = read.iter().enumerate().map(|(place, (host, replica))| Walk {
-            run: self,
-            door: &door,
-            host,
-            place,
-            replica: *replica,
-            clustered,
-        });
         // All are opened first, so that it is known how many keys there are before the first is counted.
-        let opened = join_all(walks.map(|walk| async move {
+        let opened = join_all(walks.into_iter().map(|walk| async move {
             let opened = walk.begin().await;
             (walk, opened)
         }))
@@ -91,7 +90,7 @@ impl MapRun {
         let keys: u64 = self.inside().nodes.iter().filter_map(|node| node.keys).sum();
         self.inside().map.expect(keys);
         let seen = clustered.then(|| Mutex::new(Seen::of(keys)));
-        let ended = join_all(opened.into_iter().map(|(walk, opened)| {
+        let ended = join_all(opened.into_iter().map(|(mut walk, opened)| {
             let seen = seen.as_ref();
             async move {
                 let done = match opened {
@@ -104,7 +103,7 @@ impl MapRun {
         }))
         .await;
         if let (Some(before), Some(seen)) = (before, &seen) {
-            self.moved(&door, first, &before, seen).await;
+            self.moved(&door, &before, seen).await;
         }
         match ended.into_iter().find_map(Result::err) {
             Some(error) if self.inside().map.read() == 0 => Err(error),
@@ -124,58 +123,6 @@ impl MapRun {
             all.push(replica.map_or_else(|| (primary.clone(), false), |replica| (replica, true)));
         }
         all
-    }
-
-    /// Counts the keys of slots that went to another server during the scan and were not read there or here.
-    async fn moved(&self, door: &Door<'_>, seed: &HostPort, before: &Owners, seen: &Mutex<Seen>) {
-        let told = |note: String| self.inside().notes.push(note);
-        let Ok(after) = Owners::ask(door, seed).await else {
-            self.inside().doubt += 1;
-            return told(
-                "Who has which slots could not be asked at the end: slots that moved meanwhile may be missing"
-                    .to_owned(),
-            );
-        };
-        let moved = before.moved(&after);
-        if moved.is_empty() {
-            return;
-        }
-        let (mut keys, mut skipped) = (0, 0);
-        for (host, slots) in &moved {
-            match self.reread(door, host, slots, seen).await {
-                Ok((read, left)) => (keys, skipped) = (keys + read, skipped + left),
-                Err(_) => skipped += 1,
-            }
-        }
-        let slots: usize = moved.iter().map(|(_, slots)| slots.len()).sum();
-        let mut inside = self.inside();
-        // Each may have been read on both sides before it was known that it moves.
-        inside.doubt += (keys + skipped).max(1);
-        let rest = if skipped > 0 { format!("; {skipped} keys of them were not") } else { String::new() };
-        inside
-            .notes
-            .push(format!("{slots} slots moved to another server during the scan and were read again there{rest}"));
-    }
-
-    async fn reread(
-        &self,
-        door: &Door<'_>,
-        host: &HostPort,
-        slots: &[u16],
-        seen: &Mutex<Seen>,
-    ) -> Result<(u64, u64), ApiError> {
-        let mut wire = door.open(host, Purpose::Scan, false).await?;
-        let (mut keys, mut skipped) = (0, 0);
-        for slot in slots {
-            let (names, left) = cluster::keys_of(&mut wire, *slot).await.map_err(|broken| door.told(host, broken))?;
-            keys += names.len() as u64;
-            skipped += left;
-            let mut seen = seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            let new: Vec<&[u8]> = names.iter().map(Vec::as_slice).filter(|name| !seen.has(name)).collect();
-            new.iter().for_each(|name| seen.add(name));
-            self.inside().map.count(new.iter().copied(), &mut Vec::new());
-        }
-        Ok((keys, skipped))
     }
 }
 

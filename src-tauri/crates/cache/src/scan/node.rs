@@ -2,18 +2,20 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use perfdeck_model::{ApiError, ErrorCode, HostPort, MapDetail};
+use perfdeck_model::{ApiError, HostPort, MapDetail};
 
+use super::answers::Denied;
 use super::door::Door;
 use super::facts::Facts;
 use super::governor::stop;
 use super::left_alone;
+use super::lost::Losses;
 use super::probe::{Pace, Probe};
 use super::run::MapRun;
 use super::seen::{Seen, by_slot};
-use super::wire::{Broken, Names, Reply, Wire};
+use super::survivors::Survivors;
+use super::wire::{Broken, Names, Wire};
 use crate::connect::Purpose;
-use crate::map::stats::{Expiry, Told, kind};
 
 /// Buckets that one SCAN visits: more is at most a third faster, and others wait five times as long (measured on Redis 7.0).
 const COUNT: u64 = 1_000;
@@ -30,18 +32,10 @@ const ASKING: f64 = 3.0;
 /// Share by which one server of a cluster may be ahead of the others: a page of all is a page of each then.
 const AHEAD: f64 = 0.02;
 
-/// What was refused of the questions about a key.
-#[derive(Debug, Clone, Copy, Default)]
-struct Denied {
-    kind: bool,
-    expiry: bool,
-    bytes: bool,
-}
-
-/// A server whose scan has begun.
+/// A server that is open for a scan.
 pub(super) struct Begun {
-    wire: Wire,
-    facts: Facts,
+    pub(super) wire: Wire,
+    pub(super) facts: Facts,
     probe: Option<Probe>,
     /// Time of a round trip that does nothing.
     empty: Duration,
@@ -51,48 +45,105 @@ pub(super) struct Begun {
 pub(super) struct Walk<'a> {
     pub(super) run: &'a MapRun,
     pub(super) door: &'a Door<'a>,
-    pub(super) host: &'a HostPort,
+    /// The server that is read now; another one may take its place.
+    pub(super) host: HostPort,
     pub(super) place: usize,
     pub(super) replica: bool,
     pub(super) clustered: bool,
+    /// Slots that it has in a cluster.
+    pub(super) slots: Vec<u16>,
 }
 
 /// Where a walk is.
-struct Step<'s> {
-    wire: Wire,
-    first: Facts,
+pub(super) struct Step<'s> {
+    pub(super) wire: Wire,
+    pub(super) first: Facts,
     looked: Instant,
     count: u64,
-    denied: Denied,
+    /// Where the page begins that is to be counted next. It means nothing to another server.
+    cursor: Vec<u8>,
+    /// Pages that were counted.
+    pub(super) pages: u64,
+    /// Whether the last one was.
+    pub(super) through: bool,
+    pub(super) denied: Denied,
     names: Names,
     /// Keys that are to be asked, and those whose answers are on their way.
     asking: Names,
-    asked: Names,
-    facts_asked: bool,
+    pub(super) asked: Names,
+    pub(super) facts_asked: bool,
+    pub(super) survivors: Survivors,
     seen: Option<&'s Mutex<Seen>>,
     last_share: f64,
 }
 
+impl<'s> Step<'s> {
+    /// The start of a server.
+    fn new(wire: Wire, first: Facts, seen: Option<&'s Mutex<Seen>>, seed: u64) -> Self {
+        Self {
+            wire,
+            first,
+            looked: Instant::now(),
+            count: FIRST_COUNT,
+            cursor: b"0".to_vec(),
+            pages: 0,
+            through: false,
+            denied: Denied::default(),
+            names: Names::default(),
+            asking: Names::default(),
+            asked: Names::default(),
+            facts_asked: false,
+            survivors: Survivors::new(seed),
+            seen,
+            last_share: 0.0,
+        }
+    }
+
+    /// Goes on over another connection to the same server: from the same cursor, with the same questions that have no answer yet.
+    pub(super) fn over(&mut self, wire: Wire) {
+        self.wire = wire;
+        self.names.clear();
+        let mut open = std::mem::take(&mut self.asked);
+        self.asking.iter().for_each(|name| open.push(name));
+        self.asking = open;
+        (self.facts_asked, self.survivors.asked) = (false, 0);
+    }
+
+    /// Begins anew, at another server. What is known of privileges stays.
+    pub(super) fn anew(&mut self, wire: Wire, first: Facts) {
+        *self = Self { denied: self.denied, pages: self.pages, ..Self::new(wire, first, self.seen, self.pages) };
+    }
+}
+
 impl Walk<'_> {
-    fn paced(&self) -> bool {
+    pub(super) fn paced(&self) -> bool {
         self.run.wanted.paced || self.run.orders.borrow().gentler > 0
     }
 
     /// Opens what is needed, and looks at the server before anything is asked of it.
-    pub(super) async fn begin(&self) -> Result<Begun, ApiError> {
-        let told = |broken| self.door.told(self.host, broken);
-        let mut wire = self.door.open(self.host, Purpose::Scan, self.replica && self.clustered).await?;
+    pub(super) async fn open(&self, host: &HostPort) -> Result<Begun, ApiError> {
+        let told = |broken| self.door.told(host, broken);
+        let mut wire = self.door.open(host, Purpose::Scan, self.replica && self.clustered).await?;
         let facts = Facts::ask(&mut wire).await.map_err(told)?;
-        self.may_go_on(&facts)?;
+        if let Some(why) = stop(facts.loading, facts.used, facts.most, facts.evicts) {
+            return Err(left_alone(host, why));
+        }
         let began = Instant::now();
         super::probe::ping(&mut wire).await.map_err(told)?;
         let empty = began.elapsed();
         let probe = if self.paced() {
-            let wire = self.door.open(self.host, Purpose::Probe, false).await?;
+            let wire = self.door.open(host, Purpose::Probe, false).await?;
             Some(Probe::begin(wire).await.map_err(told)?)
         } else {
             None
         };
+        Ok(Begun { wire, facts, probe, empty })
+    }
+
+    /// Begins: what is said of the server is noted.
+    pub(super) async fn begin(&self) -> Result<Begun, ApiError> {
+        let begun = self.open(&self.host).await?;
+        let facts = &begun.facts;
         let mut inside = self.run.inside();
         if facts.told {
             inside.server.get_or_insert_with(|| facts.product.clone());
@@ -115,12 +166,13 @@ impl Walk<'_> {
         let node = &mut inside.nodes[self.place];
         node.told.replica = facts.replica;
         (node.keys, node.used, node.most) = (facts.keys, facts.used, facts.most);
-        Ok(Begun { wire, facts, probe, empty })
+        drop(inside);
+        Ok(begun)
     }
 
-    fn may_go_on(&self, facts: &Facts) -> Result<(), ApiError> {
+    pub(super) fn may_go_on(&self, facts: &Facts) -> Result<(), ApiError> {
         match stop(facts.loading, facts.used, facts.most, facts.evicts) {
-            Some(why) => Err(left_alone(self.host, why)),
+            Some(why) => Err(left_alone(&self.host, why)),
             None => Ok(()),
         }
     }
@@ -129,7 +181,7 @@ impl Walk<'_> {
     pub(super) fn ended(&self, error: Option<&ApiError>) {
         let mut inside = self.run.inside();
         let node = &mut inside.nodes[self.place];
-        node.ended = true;
+        (node.ended, node.away) = (true, false);
         match error {
             None => node.told.finished = true,
             Some(error) => {
@@ -139,70 +191,73 @@ impl Walk<'_> {
         }
     }
 
-    /// Reads all keys.
-    pub(super) async fn walk(&self, begun: Begun, seen: Option<&Mutex<Seen>>) -> Result<(), ApiError> {
-        let Begun { wire, facts, probe, empty } = begun;
+    /// Reads all keys. A server that is lost meanwhile is looked for, and so is what takes its place.
+    ///
+    /// # Errors
+    /// When it stays lost, or refuses.
+    pub(super) async fn walk(&mut self, begun: Begun, seen: Option<&Mutex<Seen>>) -> Result<(), ApiError> {
+        let Begun { wire, facts, mut probe, mut empty } = begun;
+        let mut at = Step::new(wire, facts, seen, self.run.wanted.seed);
+        let mut losses = Losses::default();
+        loop {
+            let Err(error) = self.stretch(&mut at, probe.take(), empty).await else { return Ok(()) };
+            let was = self.host.clone();
+            let known = (at.pages, at.first.replica);
+            let begun = self.regained(error, &mut losses, known).await?;
+            (probe, empty) = (begun.probe, begun.empty);
+            self.taken_up(&was, &mut at, (begun.wire, begun.facts), &losses);
+        }
+    }
+
+    /// Reads as long as one connection holds.
+    async fn stretch(&self, at: &mut Step<'_>, probe: Option<Probe>, empty: Duration) -> Result<(), ApiError> {
         let pace = Pace::new();
-        let step = Step {
-            wire,
-            first: facts,
-            looked: Instant::now(),
-            count: FIRST_COUNT,
-            denied: Denied::default(),
-            names: Names::default(),
-            asking: Names::default(),
-            asked: Names::default(),
-            facts_asked: false,
-            seen,
-            last_share: 0.0,
-        };
-        let walk = self.pages(step, &pace, empty, probe.is_some());
+        let walk = self.pages(at, &pace, empty, probe.is_some());
         match probe {
             None => walk.await,
             Some(probe) => tokio::select! {
                 done = walk => done,
-                () = probe.keep(self.run, self.place, &pace, self.host) => unreachable!("it is kept until it is dropped"),
+                () = probe.keep(self.run, self.place, &pace, &self.host) => unreachable!("it is kept until it is dropped"),
             },
         }
     }
 
-    async fn pages(&self, mut at: Step<'_>, pace: &Pace, empty: Duration, probed: bool) -> Result<(), ApiError> {
-        let told = |broken| self.door.told(self.host, broken);
-        let mut page = 0_u64;
-        self.send(&mut at, Some(b"0")).await.map_err(told)?;
-        let mut sent = Instant::now();
-        loop {
-            self.answers(&mut at).await?;
+    async fn pages(&self, at: &mut Step<'_>, pace: &Pace, empty: Duration, probed: bool) -> Result<(), ApiError> {
+        let told = |broken| self.door.told(&self.host, broken);
+        let (mut sent, mut ahead) = (Instant::now(), false);
+        while !at.through {
+            if !ahead {
+                let cursor = at.cursor.clone();
+                sent = Instant::now();
+                self.send(at, pace, Some(&cursor)).await.map_err(told)?;
+            }
+            self.answers(at).await?;
             let cursor = at.wire.cursor().await.map_err(told)?;
             let last = cursor == b"0";
             // Without a pace the next page is on its way while this one is counted.
-            let ahead = !last && page > 0 && !self.held(&at, probed);
+            ahead = !last && at.cursor != b"0" && !self.held(at, probed);
             if ahead {
-                self.send(&mut at, Some(&cursor)).await.map_err(told)?;
+                self.send(at, pace, Some(&cursor)).await.map_err(told)?;
             }
             at.names.clear();
             at.wire.names(&mut at.names).await.map_err(told)?;
-            if page == 0 {
+            pace.answered();
+            if at.cursor == b"0" {
                 at.count = calibrated(at.names.len(), sent.elapsed().saturating_sub(empty));
                 if self.clustered {
                     self.run.inside().nodes[self.place].ordered = by_slot(at.names.iter());
                 }
             }
-            self.counted(&mut at, &cursor, last);
-            page += 1;
-            if last {
-                break;
-            }
-            if !ahead {
-                self.wait(&mut at, pace, probed).await?;
-                sent = Instant::now();
-                self.send(&mut at, Some(&cursor)).await.map_err(told)?;
+            self.counted(at, &cursor, last);
+            (at.cursor, at.through) = (cursor, last);
+            at.pages += 1;
+            if !last && !ahead {
+                self.wait(at, pace, probed).await?;
             }
         }
-        at.facts_asked = false;
         at.looked = Instant::now().checked_sub(COUNTERS).unwrap_or(at.looked);
-        self.send(&mut at, None).await.map_err(told)?;
-        self.answers(&mut at).await
+        self.send(at, pace, None).await.map_err(told)?;
+        self.answers(at).await
     }
 
     /// Whether the next page has to wait for something.
@@ -217,10 +272,11 @@ impl Walk<'_> {
     /// Whether this server is ahead of the others. Only servers that go on count.
     fn is_ahead(&self) -> bool {
         let inside = self.run.inside();
-        if inside.nodes.len() < 2 {
+        if inside.nodes.len() < 2 || inside.nodes[self.place].anew {
             return false;
         }
-        let going = |node: &&super::run::NodeState| !node.ended && !node.told.finished;
+        // Nobody waits for one that is lost, or that begins anew.
+        let going = |node: &&super::run::NodeState| !(node.ended || node.told.finished || node.away || node.anew);
         let least = inside.nodes.iter().filter(going).filter_map(super::run::NodeState::share).fold(1.0, f64::min);
         inside.nodes[self.place].share().is_some_and(|share| share > least + AHEAD)
     }
@@ -248,15 +304,17 @@ impl Walk<'_> {
         let mut orders = self.run.orders.subscribe();
         while orders.borrow_and_update().paused {
             if tokio::time::timeout(PAUSED, orders.changed()).await.is_err() {
-                let facts = Facts::ask(&mut at.wire).await.map_err(|broken| self.door.told(self.host, broken))?;
-                self.learnt(at, &facts)?;
+                self.ask_facts(at);
+                at.wire.send().await.map_err(|broken| self.door.told(&self.host, broken))?;
+                self.facts(at).await?;
             }
         }
         Ok(())
     }
 
     /// Sends the questions about keys that are to be asked, those about the server when it is time, and the next page's.
-    async fn send(&self, at: &mut Step<'_>, cursor: Option<&[u8]>) -> Result<(), Broken> {
+    async fn send(&self, at: &mut Step<'_>, pace: &Pace, cursor: Option<&[u8]>) -> Result<(), Broken> {
+        pace.asks();
         std::mem::swap(&mut at.asking, &mut at.asked);
         at.asking.clear();
         for name in at.asked.iter() {
@@ -270,10 +328,9 @@ impl Walk<'_> {
                 at.wire.queue(&[b"MEMORY", b"USAGE", name, b"SAMPLES", b"5"]);
             }
         }
-        at.facts_asked = at.looked.elapsed() >= COUNTERS;
-        if at.facts_asked {
+        if at.looked.elapsed() >= COUNTERS {
             at.looked = Instant::now();
-            Facts::queue(&mut at.wire);
+            self.ask_facts(at);
         }
         if let Some(cursor) = cursor {
             let count = at.count.to_string();
@@ -282,17 +339,26 @@ impl Walk<'_> {
         at.wire.send().await
     }
 
-    /// Counts a page.
+    /// Counts a page. Where a former server of these keys was read before, only those that it did not have.
     fn counted(&self, at: &mut Step<'_>, cursor: &[u8], last: bool) {
+        let all = at.names.len() as u64;
         if let Some(seen) = at.seen {
+            let anew = self.run.inside().nodes[self.place].anew;
             let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+            if anew {
+                let mut new = Names::default();
+                at.names.iter().filter(|name| !seen.has(name)).for_each(|name| new.push(name));
+                at.names = new;
+            }
             at.names.iter().for_each(|name| seen.add(name));
         }
+        at.survivors.offer(&at.names);
         let share = cursor_share(cursor, last);
         let mut ask = Vec::new();
         let mut inside = self.run.inside();
         inside.map.count(at.names.iter(), &mut ask);
-        inside.was_read(self.place, at.names.len() as u64);
+        inside.was_read(self.place, all);
+        inside.nodes[self.place].found += all - at.names.len() as u64;
         // A cursor that goes back is of another make: it tells nothing.
         inside.nodes[self.place].cursor_share = share.filter(|share| *share >= at.last_share);
         at.last_share = share.unwrap_or(f64::INFINITY).max(at.last_share);
@@ -300,117 +366,6 @@ impl Walk<'_> {
         if self.run.wanted.detail != MapDetail::Names {
             ask.iter().for_each(|place| at.asking.push(at.names.get(*place as usize)));
         }
-    }
-
-    /// Reads the answers about keys, and those about the server, that are on their way.
-    async fn answers(&self, at: &mut Step<'_>) -> Result<(), ApiError> {
-        let broken = |broken| self.door.told(self.host, broken);
-        let asked = std::mem::take(&mut at.asked);
-        let denied = at.denied;
-        let mut told = Vec::with_capacity(asked.len());
-        let mut refused = 0;
-        for _ in 0..asked.len() {
-            let mut one = Told { kind: None, expiry: Expiry::Unknown, bytes: None };
-            let (mut gone, mut no) = (false, false);
-            if !denied.kind {
-                match at.wire.reply().await.map_err(broken)? {
-                    Reply::Bytes(name) if name == b"none" => gone = true,
-                    Reply::Bytes(name) => one.kind = Some(kind(&name)),
-                    Reply::Error(text) => (no, at.denied.kind) = (true, self.refused(&text)? || at.denied.kind),
-                    _ => {}
-                }
-            }
-            if !denied.expiry {
-                match at.wire.reply().await.map_err(broken)? {
-                    Reply::Number(-2) => gone = true,
-                    Reply::Number(-1) => one.expiry = Expiry::Never,
-                    Reply::Number(ms) => one.expiry = u64::try_from(ms).map_or(Expiry::Unknown, Expiry::In),
-                    Reply::Error(text) => (no, at.denied.expiry) = (true, self.refused(&text)? || at.denied.expiry),
-                    _ => {}
-                }
-            }
-            if !denied.bytes {
-                match at.wire.reply().await.map_err(broken)? {
-                    Reply::Number(bytes) => one.bytes = u64::try_from(bytes).ok(),
-                    Reply::Error(text) => (no, at.denied.bytes) = (true, self.refused(&text)? || at.denied.bytes),
-                    _ => {}
-                }
-            }
-            refused += u64::from(no);
-            told.push((!gone).then_some(one));
-        }
-        if !told.is_empty() {
-            let mut inside = self.run.inside();
-            for (name, one) in asked.iter().zip(&told) {
-                if let Some(one) = one {
-                    inside.map.tell(name, one);
-                }
-            }
-            inside.nodes[self.place].told.refused += refused as f64;
-        }
-        at.asked = asked;
-        at.asked.clear();
-        if std::mem::take(&mut at.facts_asked) {
-            let facts = Facts::read(&mut at.wire).await.map_err(broken)?;
-            self.learnt(at, &facts)?;
-        }
-        Ok(())
-    }
-
-    /// Takes a refusal of a question about a key into account; answers whether all such questions are refused.
-    ///
-    /// # Errors
-    /// When the server refuses everything at the moment.
-    fn refused(&self, text: &str) -> Result<bool, ApiError> {
-        let error = self.door.refused(self.host, text);
-        let code = text.split(' ').next().unwrap_or_default();
-        if matches!(code, "LOADING" | "BUSY" | "MASTERDOWN" | "CLUSTERDOWN" | "NOAUTH") {
-            return Err(error);
-        }
-        let elsewhere = matches!(code, "MOVED" | "ASK" | "TRYAGAIN");
-        let mut inside = self.run.inside();
-        let node = &mut inside.nodes[self.place];
-        if node.told.problem.is_none() {
-            node.told.problem = Some(if elsewhere {
-                format!("Keys of {} moved to another server while they were asked", self.host)
-            } else {
-                error.message
-            });
-            node.told.hint = error.hint.filter(|_| !elsewhere);
-        }
-        // One for a key alone may not be one for the next.
-        let lower = text.to_ascii_lowercase();
-        let command = code == "NOPERM" && lower.contains("permissions to run");
-        Ok(command || lower.contains("unknown command") || lower.contains("unknown subcommand"))
-    }
-
-    /// Takes what the server tells of itself into account.
-    fn learnt(&self, at: &Step<'_>, facts: &Facts) -> Result<(), ApiError> {
-        {
-            let mut inside = self.run.inside();
-            let node = &mut inside.nodes[self.place];
-            node.keys = facts.keys.or(node.keys);
-            node.churn = facts.churn_since(&at.first);
-            node.writes = facts.writes_since(&at.first);
-            if facts.told {
-                (node.used, node.most) = (facts.used, facts.most);
-            }
-        }
-        if facts.told && at.first.told && facts.run_id != at.first.run_id {
-            return Err(crate::error::again(
-                ErrorCode::Unreachable,
-                format!("Another server answers at {}: it was restarted, or another one took its place", self.host),
-            )
-            .hint("Scan it again"));
-        }
-        if facts.told && facts.replica && !at.first.replica {
-            return Err(crate::error::again(
-                ErrorCode::Unreachable,
-                format!("{} became a replica: another server took its place", self.host),
-            )
-            .hint("Scan it again"));
-        }
-        self.may_go_on(facts)
     }
 }
 

@@ -1,6 +1,6 @@
 //! The probe: round trips beside a scan show what others feel of it. It looks after the pace.
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use perfdeck_model::HostPort;
@@ -16,6 +16,8 @@ const EVERY: Duration = Duration::from_millis(10);
 const BEFORE: usize = 25;
 /// Round trips that are looked back at: two seconds.
 const WINDOW: usize = 200;
+/// Round trips while nothing of ours was under way that say what is usual at the moment; of fewer, those before the scan do.
+const USUAL: usize = 50;
 /// Time between two looks at the counters.
 const COUNTERS: Duration = Duration::from_millis(500);
 /// Time between two looks of the governor.
@@ -25,11 +27,30 @@ const LOOK: Duration = Duration::from_millis(250);
 pub(super) struct Pace {
     rate: AtomicU64,
     next: std::sync::Mutex<Instant>,
+    /// Whether something that was asked has not been answered yet, and how often something was asked.
+    under_way: AtomicBool,
+    asked: AtomicU64,
 }
 
 impl Pace {
     pub(super) fn new() -> Self {
-        Self { rate: AtomicU64::new(Governor::default().rate() as u64), next: std::sync::Mutex::new(Instant::now()) }
+        Self {
+            rate: AtomicU64::new(Governor::default().rate() as u64),
+            next: std::sync::Mutex::new(Instant::now()),
+            under_way: AtomicBool::new(false),
+            asked: AtomicU64::new(0),
+        }
+    }
+
+    /// Says that the server is about to work for the scan.
+    pub(super) fn asks(&self) {
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        self.under_way.store(true, Ordering::Relaxed);
+    }
+
+    /// Says that it has answered.
+    pub(super) fn answered(&self) {
+        self.under_way.store(false, Ordering::Relaxed);
     }
 
     /// How long to wait before so much work.
@@ -72,6 +93,14 @@ fn p99(of: impl Iterator<Item = f64>) -> f64 {
     all.get(place.saturating_sub(1)).copied().unwrap_or(0.0)
 }
 
+/// Milliseconds that a round trip takes longer because of the scan: the 99th percentile of all against that of those beside which nothing of
+/// the scan was under way. Other people's load, and a busy machine, lengthen both.
+fn added(window: &VecDeque<(f64, bool)>, before: f64) -> f64 {
+    let others: Vec<f64> = window.iter().filter(|(_, beside)| !beside).map(|(ms, _)| *ms).collect();
+    let usual = if others.len() >= USUAL { p99(others.into_iter()) } else { before };
+    (p99(window.iter().map(|(ms, _)| *ms)) - usual).max(0.0)
+}
+
 impl Probe {
     /// Looks at the server before the scan begins.
     pub(super) async fn begin(mut wire: Wire) -> Result<Self, Broken> {
@@ -108,7 +137,8 @@ impl Probe {
     async fn kept(&mut self, run: &MapRun, place: usize, pace: &Pace) -> Result<(), Broken> {
         let began = Instant::now();
         let mut governor = Governor::default();
-        let mut window: VecDeque<f64> = VecDeque::with_capacity(WINDOW);
+        // Milliseconds, and whether something of the scan was under way.
+        let mut window: VecDeque<(f64, bool)> = VecDeque::with_capacity(WINDOW);
         let (mut counted, mut looked) = (Instant::now(), Instant::now());
         let mut cpu_share = None;
         loop {
@@ -116,7 +146,9 @@ impl Probe {
             if window.len() == WINDOW {
                 window.pop_front();
             }
-            window.push_back(ping(&mut self.wire).await?);
+            let (asked, open) = (pace.asked.load(Ordering::Relaxed), pace.under_way.load(Ordering::Relaxed));
+            let ms = ping(&mut self.wire).await?;
+            window.push_back((ms, open || pace.asked.load(Ordering::Relaxed) != asked));
             if counted.elapsed() >= COUNTERS {
                 counted = Instant::now();
                 cpu_share = self.cpu().await?.map(|share| (share - self.before_cpu).max(0.0));
@@ -125,7 +157,7 @@ impl Probe {
                 continue;
             }
             looked = Instant::now();
-            let added = (window.len() >= 20).then(|| (p99(window.iter().copied()) - self.before_p99).max(0.0));
+            let added = (window.len() >= 20).then(|| added(&window, self.before_p99));
             let orders = *run.orders.borrow();
             let seen = Seen { added_p99_ms: added, cpu_share };
             if !orders.paused {
@@ -146,5 +178,24 @@ impl Probe {
             node.added_p99_ms = added.or(node.added_p99_ms);
             node.cpu_share = seen.cpu_share.or(node.cpu_share);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_scan_adds_is_told_from_what_others_do() {
+        let window = |beside: f64, others: f64| -> VecDeque<(f64, bool)> {
+            (0..WINDOW).map(|i| if i % 10 == 0 { (beside, true) } else { (others, false) }).collect()
+        };
+        assert!((added(&window(5.0, 0.2), 0.2) - 4.8).abs() < 1e-9, "what is slow beside the scan alone is the scan's");
+        assert!(added(&window(5.0, 5.0), 0.2) < 1e-9, "a machine that became busy is not");
+        let all: VecDeque<(f64, bool)> = (0..WINDOW).map(|_| (5.0, true)).collect();
+        assert!(
+            (added(&all, 0.2) - 4.8).abs() < 1e-9,
+            "without any beside which nothing was, those before the scan count"
+        );
     }
 }

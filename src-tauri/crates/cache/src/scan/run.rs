@@ -2,10 +2,13 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use perfdeck_model::{ApiError, CacheMap, CacheMapPage, ErrorCode, MapDetail, MapNode, MapOrder, MapPace, MapState};
+use perfdeck_model::{
+    ApiError, CacheMap, CacheMapPage, ErrorCode, HostPort, MapDetail, MapNode, MapOrder, MapPace, MapState,
+};
 use tokio::sync::watch;
 
 use super::governor::Governor;
+use super::survivors::replaced;
 use crate::map::answer::{View, Wanted};
 use crate::map::{Frame, Map};
 
@@ -27,6 +30,15 @@ pub struct MapWanted {
     pub delimiters: Option<String>,
     /// Start of the random numbers by which keys are drawn.
     pub seed: u64,
+    /// Longest time to look for a server that was lost; `None` for a minute.
+    pub patience: Option<Duration>,
+}
+
+impl MapWanted {
+    /// A map without keys.
+    pub(super) fn empty(&self) -> Map {
+        Map::new(self.detail, self.delimiters.as_deref(), self.seed)
+    }
 }
 
 /// A part of the map that is asked for.
@@ -60,11 +72,23 @@ pub(super) struct NodeState {
     pub(super) read: u64,
     pub(super) churn: u64,
     pub(super) writes: Option<u64>,
+    /// Of some keys that were read, how many are gone, and how many were asked for.
+    pub(super) gone: (u32, u32),
     /// Whether its keys come slot by slot.
     pub(super) ordered: bool,
     /// Share of its key space that was read, where its cursor tells.
     pub(super) cursor_share: Option<f64>,
     pub(super) ended: bool,
+    /// It was lost and is looked for, and what there was to say of it before.
+    pub(super) away: bool,
+    pub(super) lost: Option<String>,
+    /// Of a cluster: the primary that had its slots at the start, and the server that is read.
+    pub(super) home: Option<(HostPort, HostPort)>,
+    /// Its keys are read anew from another server, beside those that the former one had.
+    pub(super) anew: bool,
+    /// Keys that former servers of it had, and how many names of the present one were known already.
+    pub(super) before: u64,
+    pub(super) found: u64,
     pub(super) used: f64,
     pub(super) most: f64,
     pub(super) cpu_share: Option<f64>,
@@ -119,9 +143,8 @@ impl MapRun {
     /// One that has not begun.
     pub fn new(wanted: MapWanted, id: String, started_ms: f64) -> Arc<Self> {
         let now = Instant::now();
-        let map = Map::new(wanted.detail, wanted.delimiters.as_deref(), wanted.seed);
         let inside = Inside {
-            map,
+            map: wanted.empty(),
             nodes: Vec::new(),
             notes: Vec::new(),
             server: None,
@@ -288,6 +311,18 @@ impl Inside {
         }
     }
 
+    /// Of a cluster: primaries at the start, each with the server that is read for it.
+    pub(super) fn homes(&self) -> impl Iterator<Item = &(HostPort, HostPort)> {
+        self.nodes.iter().filter_map(|node| node.home.as_ref())
+    }
+
+    /// Drops what was read, of a server that is another one by now.
+    pub(super) fn emptied(&mut self, wanted: &MapWanted, keys: Option<u64>) {
+        self.map = wanted.empty();
+        self.map.expect(keys.unwrap_or(0));
+        self.speed = (Instant::now(), 0, 0.0);
+    }
+
     pub(super) fn frame(&self) -> Frame {
         let all: Option<u64> = if self.nodes.is_empty() { None } else { self.nodes.iter().map(|node| node.keys).sum() };
         let finished = !self.nodes.is_empty() && self.nodes.iter().all(|node| node.told.finished);
@@ -306,7 +341,7 @@ impl Inside {
         let shares: Vec<f64> = self.nodes.iter().filter_map(NodeState::share).collect();
         let (least, most) = shares.iter().fold((1.0_f64, 0.0_f64), |(l, m), s| (l.min(*s), m.max(*s)));
         let alike = self.nodes.len() < 2 || most - least <= 0.1 * most;
-        !self.nodes.iter().any(|node| node.ordered) && alike && shares.len() == self.nodes.len()
+        !self.nodes.iter().any(|node| node.ordered || node.anew) && alike && shares.len() == self.nodes.len()
     }
 
     fn progress(&self) -> Option<f64> {
@@ -362,6 +397,18 @@ impl NodeState {
             None if self.told.finished => 1,
             _ => 0,
         };
-        self.churn + twice
+        // What others took the place of is so of all keys, whether they were read or not.
+        let replaced = replaced(self.gone.0, self.gone.1) * self.keys.unwrap_or(0).max(self.read) as f64;
+        self.churn.max(replaced.ceil() as u64) + twice + self.inherited()
+    }
+
+    /// Keys by which a count may be wrong because a former server was read: those that it had and the present one does not, as far as is known
+    /// by now. One name in a hundred that is new looks like one that was read (`seen.rs`), so that it is not counted, and taken for one of those.
+    fn inherited(&self) -> u64 {
+        if !self.anew {
+            return 0;
+        }
+        let new = self.read.saturating_sub(self.found);
+        self.before.saturating_sub(self.found) + new / 25 + 1
     }
 }

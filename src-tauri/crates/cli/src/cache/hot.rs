@@ -38,7 +38,11 @@ pub(super) async fn hot(engine: &Arc<Engine>, args: &HotArgs, source: &Source, j
 
 fn write(heat: &CacheHeat, top: usize) -> Done<()> {
     let watched = heat.method == CacheHeatMethod::Monitor;
-    let what = if watched { "commands within" } else { "keys drawn at random in" };
+    let what = match heat.method {
+        CacheHeatMethod::Monitor => "commands within",
+        CacheHeatMethod::Lfu => "keys drawn at random in",
+        CacheHeatMethod::Hotkeys => "keys that took most CPU time within",
+    };
     let took = value(heat.took_s, Unit::Seconds);
     output::note(&plain(&format!("{}: {} {what} {took}", heat.version, heat.sampled)));
     if let Some(end) = &heat.ended_by {
@@ -56,7 +60,12 @@ fn write(heat: &CacheHeat, top: usize) -> Done<()> {
     }
     output::table(head, &rows)?;
     let keys: Vec<Vec<String>> = heat.keys.iter().take(top).map(|k| vec![k.name.clone(), figures(k.uses)]).collect();
-    output::table(&["key", if watched { "uses" } else { "counter" }], &keys)
+    let uses = match heat.method {
+        CacheHeatMethod::Monitor => "uses",
+        CacheHeatMethod::Lfu => "counter",
+        CacheHeatMethod::Hotkeys => "CPU µs",
+    };
+    output::table(&["key", uses], &keys)
 }
 
 fn row(n: &CacheHeatNamespace, watched: bool) -> Vec<String> {

@@ -95,6 +95,44 @@ async fn advised_expressions_and_collations_of_sqlite_are_made_and_undone() {
     sqlx::Connection::close(c).await.expect("closed");
 }
 
+/// As on a disk that is full, wherever nothing can be mounted: this user's files may grow no further.
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_may_grow_no_further_is_left_as_it_was() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let path = dir.path().join("full.db");
+    let url = format!("sqlite://{}?mode=rwc", path.display());
+    let mut c = <sqlx::SqliteConnection as sqlx::Connection>::connect(&url).await.expect("a file");
+    c.execute(
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, note TEXT);
+         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 40000) INSERT INTO t SELECT i, hex(randomblob(80)) FROM n",
+    )
+    .await
+    .expect("rows");
+    let (code, _, said) = run(dir.path(), &["env", "add", "full", "--database", &format!("sqlite:{}", path.display())]);
+    assert_eq!(code, 0, "{said}");
+    // What sh counts in blocks of 512 bytes: a megabyte more, of which the index needs seven.
+    let blocks = std::fs::metadata(&path).expect("a file").len() / 512 + 2_048;
+    let inner = perfctl(dir.path(), &["db", "index", "create", "t", "note", "--env", "full"]);
+    let mut limited = std::process::Command::new("sh");
+    limited.args(["-c", "trap '' XFSZ; ulimit -f \"$1\" && shift && exec \"$@\"", "sh", &blocks.to_string()]);
+    limited.arg(inner.get_program()).args(inner.get_args()).env_clear();
+    limited.envs(inner.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    limited.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+    let output = finish(limited.spawn().expect("sh starts"));
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("cannot be written") && said.contains("hint: Look at the system's log, at quotas"), "{said}");
+    let list = crate::perfctl::json(dir.path(), &["changes", "list", "--env", "full"], 0);
+    let first = &list["changes"][0];
+    assert_eq!((&first["state"], &first["target_says"]["says"]), (&"failed".into(), &"as_before".into()), "{list}");
+    let left: i64 = c.fetch_one("SELECT count(*) FROM sqlite_schema WHERE type = 'index'").await.expect("asked").get(0);
+    assert_eq!(left, 0, "it was rolled back");
+    let whole: String = c.fetch_one("PRAGMA integrity_check").await.expect("asked").get(0);
+    assert_eq!(whole, "ok");
+    sqlx::Connection::close(c).await.expect("closed");
+}
+
 /// Advises on one statement, makes the index as it is advised, and answers the identifier of the change, of which a size was predicted.
 fn create_advised(dir: &Path, environment: &str, statement: &str, name: &str) -> String {
     let file = dir.join("advised.sql");

@@ -23,7 +23,9 @@ mod sqlite_run;
 
 use std::time::Duration;
 
-pub use create::{Built, CREATE_INDEX, CreateFigures, CreatePlan, build, built, create_figures, plan_create, unbuild};
+pub use create::{
+    Built, CREATE_INDEX, CreateFigures, CreatePlan, build, built, create_figures, made, plan_create, unbuild,
+};
 pub use hide::{HIDE_INDEX, Hidden, HidePlan, hidden, hide_index, plan_hide, show_index};
 use perfdeck_model::{Address, ApiError, BoxFuture, ErrorCode, Scheme, Sensitive, WaitsFor, masking};
 use perfdeck_sqltext::{Dialect, quote_identifier, quote_text};

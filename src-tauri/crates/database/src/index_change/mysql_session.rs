@@ -161,7 +161,7 @@ pub(super) const TOO_LONG: u16 = 1071;
 
 pub(super) fn too_long() -> ApiError {
     ApiError::new(ErrorCode::Unsupported, "The keys are longer than an index takes (3,072 bytes)")
-        .hint("Leave a key out; an index over the beginning of a text is made by hand, as in (note(64))")
+        .hint("Leave a key out, or take less of a text: note(64) is its beginning")
 }
 
 /// Why a statement about an index of `table` failed.
@@ -198,8 +198,9 @@ pub(super) fn why(address: &Address, table: &str, error: &sqlx::Error) -> ApiErr
         TOO_LONG => too_long(),
         1146 => new(E::Conflict, "The index's table is no longer there".to_owned()),
         1091 | 1176 => new(E::Conflict, "The index is no longer there".to_owned()),
-        1021 | 1114 | 1030 => new(E::Unsupported, format!("The disk of {at} is full, or its limit is reached"))
-            .hint("An index needs its own size in its tablespace, and as much again in innodb_tmpdir while it is sorted"),
+        1021 | 1026 | 1030 | 1114 | 1878 => new(E::Storage, format!("The disk of {at} is full, or the limit of its tablespace is reached")).hint(
+            "An index needs its own size in its tablespace, and as much again in innodb_tmpdir while it is sorted: make room there, then try again",
+        ),
         _ => explain(address, error),
     }
 }

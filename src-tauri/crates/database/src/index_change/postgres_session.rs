@@ -258,8 +258,18 @@ pub(super) fn why_after(address: &Address, error: &sqlx::Error, passed: Option<b
         Some("40P01") => {
             again(ErrorCode::Conflict, format!("{at} ended the statement to break a deadlock")).hint("Try again")
         }
-        Some("53100") => ApiError::new(ErrorCode::Unsupported, format!("The disk of {at} is full"))
-            .hint("An index needs about its own size, and as much again while it is built"),
+        Some("53100") => ApiError::new(ErrorCode::Storage, format!("The disk of {at} is full")).hint(
+            "An index needs about its own size, and as much again while it is sorted: make room there, then try again",
+        ),
+        // The one limit of the server's settings that a build comes to.
+        Some("53400") => {
+            let text = format!(
+                "{at} ended it: sorting the keys takes more of its disk than temp_file_limit lets this user have"
+            );
+            let role = quote_identifier(user(address), Dialect::Postgres);
+            ApiError::new(ErrorCode::Unsupported, text)
+                .hint(format!("A superuser raises it: ALTER ROLE {role} SET temp_file_limit = '…'; -1 is no limit"))
+        }
         Some("23505") => {
             ApiError::new(ErrorCode::Conflict, "Rows that are alike keep the unique index from being built")
                 .hint("They came while it was not there; remove them and undo again")

@@ -8,10 +8,11 @@ use perfdeck_engine::database::{
 use perfdeck_engine::house::{JournalList, journal_list};
 use perfdeck_engine::{ByEnvironment, Engine, changes};
 use perfdeck_model::{
-    AdviceBasis, ApiError, ChangeState, ErrorCode, HypopgUse, IndexAdvice, JobResult, Kind, SimulationMethod, Unit,
+    AdviceBasis, ApiError, ChangeState, ErrorCode, HypopgUse, IndexAdvice, JobResult, Kind, ProofVerdict,
+    SimulationMethod, Unit,
 };
 use perfdeck_testkit::sqlx::{self, Connection as _, Row as _};
-use perfdeck_testkit::{PostgresDatabase, shared_postgres};
+use perfdeck_testkit::{PostgresDatabase, shared_mariadb, shared_postgres};
 
 use crate::support::{apply, by_id, open};
 
@@ -224,5 +225,46 @@ async fn a_change_that_was_only_previewed_can_be_discarded() {
     apply(&engine, &planned.id, None).await.expect("applied");
     let refused = changes::discard(engine.clone(), by_id(&planned.id)).await.expect_err("it is in force");
     assert!(refused.message.contains("cannot be discarded"), "{refused}");
+    engine.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_beginning_of_a_long_text_is_advised_created_proven_and_undone_on_mariadb() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let (engine, server) = (open(dir.path()).await, shared_mariadb().await.expect("MariaDB"));
+    server
+        .execute(
+            "CREATE TABLE visits (id INT PRIMARY KEY, agent TEXT, at DATETIME);
+             INSERT INTO visits SELECT seq, CONCAT('agent ', MD5(seq)), NOW() FROM seq_1_to_20000; ANALYZE TABLE visits",
+        )
+        .await
+        .expect("rows");
+    let before = super::mariadb::definition(server, "visits").await;
+    let id = super::environment(&engine, "visits", &server.url()).await;
+    let text = "SELECT id FROM visits WHERE agent = 'agent d3d9446802a44259755d38e6d163e820'";
+    let advice = advise(&engine, queries(&id, &[text])).await.expect("advice");
+    let [index] = advice.advised.as_slice() else { panic!("{:?} {:?}", advice.advised, advice.rejected) };
+    assert_eq!((index.keys.as_str(), index.spec.keys[0].prefix), ("(agent(16))", Some(16)), "{index:?}");
+    assert!(index.statement.contains("(`agent`(16))"), "{}", index.statement);
+    let asked =
+        CreateIndexRequest { environment_id: id.clone(), index: index.spec.clone(), advice_id: Some(advice.id) };
+    let planned = db_plan_index(engine.clone(), asked).await.expect("planned").change;
+    let applied = apply(&engine, &planned.id, None).await.expect("created");
+    let line = "  KEY `visits_agent_idx` (`agent`(16))";
+    assert!(super::mariadb::definition(server, "visits").await.iter().any(|l| l == line), "{applied:?}");
+    let asked = ProveRequest {
+        change_id: applied.id.clone(),
+        statements: vec![text.to_owned()],
+        writes: false,
+        seconds: Some(3.0),
+        confirm: None,
+    };
+    let job = db_prove(engine.clone(), asked).await.expect("begun");
+    engine.jobs().wait(&job.id).await.expect("the job");
+    let proof = crate::support::change(&engine, &applied.id).await.proof.expect("measured");
+    assert_eq!(proof.verdict, ProofVerdict::Proven, "{proof:?}");
+    crate::support::undo(&engine, &applied.id).await.expect("undone");
+    assert_eq!(super::mariadb::definition(server, "visits").await, before, "as before");
+    server.execute("DROP TABLE visits").await.expect("gone");
     engine.shutdown().await;
 }

@@ -1,12 +1,12 @@
 //! What a plan asks a server of PostgreSQL before anything is sent, and again when it is applied.
-use perfdeck_engine::IndexText;
+use perfdeck_engine::{IndexText, changes};
 use perfdeck_model::{ChangeState, Says};
 use perfdeck_testkit::shared_postgres;
 use perfdeck_testkit::sqlx::{self, Connection as _, Executor as _};
 
 use super::create::{catalogue, plan, text};
 use super::{environment, valid};
-use crate::support::{apply, change, open, says, undo};
+use crate::support::{apply, by_id, change, open, says, undo};
 
 const TABLES: &str = "
     CREATE TABLE t (a int, gone int, note text, ts timestamptz, doc json, place point); ALTER TABLE t DROP COLUMN gone;
@@ -124,5 +124,47 @@ async fn what_somebody_made_after_the_plan_is_not_made_twice() {
     server.execute("ALTER TABLE t RENAME COLUMN a TO b").await.expect("renamed");
     let refused = apply(&engine, &planned.id, None).await.expect_err("it is gone");
     assert!(refused.message.contains("public.t has no column 'a'"), "{refused}");
+    engine.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_index_that_was_made_again_is_undone_only_where_it_is_the_same() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let (engine, server) = (open(dir.path()).await, shared_postgres().await.expect("PostgreSQL"));
+    server.execute(TABLES).await.expect("tables");
+    let id = environment(&engine, "clinic", &server.url()).await;
+    let before = catalogue(&server).await;
+    let asked = IndexText { predicate: Some("note > 'a'".into()), ..text("t", &["a", "lower(note)"]) };
+    let planned = plan(&engine, &id, asked).await.expect("planned");
+    apply(&engine, &planned.id, None).await.expect("created");
+    let made = catalogue(&server).await;
+    let told = async || {
+        let asked = changes::check(engine.clone(), by_id(&planned.id)).await.expect("asked");
+        says(&asked.change)
+    };
+    let again = async |keys: &str, rest: &str| {
+        server.execute("DROP INDEX ix_t_a_lower_note").await.expect("somebody drops it");
+        assert_eq!(told().await, Some(Says::AsBefore), "it is gone");
+        server.execute(&format!("CREATE INDEX ix_t_a_lower_note ON t ({keys}) {rest}")).await.expect("and makes one");
+    };
+    for (keys, rest) in [
+        ("a, lower(note)", "WHERE note > 'b'"),
+        ("a, upper(note)", "WHERE note > 'a'"),
+        ("a, lower(note)", "WITH (fillfactor = 70) WHERE note > 'a'"),
+    ] {
+        again(keys, rest).await;
+        let theirs = catalogue(&server).await;
+        assert_eq!(told().await, Some(Says::Differs), "{keys} {rest}");
+        let refused = undo(&engine, &planned.id).await.expect_err("it is somebody else's");
+        assert!(refused.message.contains("something else is called"), "{refused}");
+        assert_eq!(catalogue(&server).await, theirs, "it is left alone");
+    }
+    // One that is the same has another number, as one that is rebuilt has.
+    again("a, lower(note)", "WHERE note > 'a'").await;
+    assert_eq!((told().await, catalogue(&server).await), (Some(Says::AsApplied), made.clone()));
+    server.execute("REINDEX INDEX CONCURRENTLY ix_t_a_lower_note").await.expect("rebuilt");
+    assert_eq!((told().await, catalogue(&server).await), (Some(Says::AsApplied), made));
+    undo(&engine, &planned.id).await.expect("undone");
+    assert_eq!(catalogue(&server).await, before, "as before");
     engine.shutdown().await;
 }

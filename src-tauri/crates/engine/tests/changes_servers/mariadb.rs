@@ -146,6 +146,9 @@ async fn an_index_is_created_beside_writes_or_refused_with_the_reason_that_is_tr
             "KEY `ix_orders_customer_id_created` (`customer_id`,`created` DESC)",
         ),
         (text("`app`.`orders`", &["STATUS", "id"]), "KEY `ix_orders_status_id` (`status`,`id`)"),
+        (text("orders", &["note(20)", "customer_id"]), "KEY `ix_orders_note_customer_id` (`note`(20),`customer_id`)"),
+        // Another length is another index.
+        (text("orders", &["name(11)"]), "KEY `ix_orders_name` (`name`(11))"),
     ] {
         let planned = create(&engine, id, asked).await.unwrap_or_else(|e| panic!("{line}: {e}"));
         assert!(planned.statement.starts_with("ALTER TABLE `orders` ADD INDEX `ix_"), "{}", planned.statement);
@@ -155,6 +158,23 @@ async fn an_index_is_created_beside_writes_or_refused_with_the_reason_that_is_tr
         undo(&engine, &planned.id).await.expect("undone");
         assert_eq!(definition(server, "orders").await, before);
     }
+    // A table with an index of words can be tried nowhere: what the server makes of too long a key is taken away again.
+    let planned = create(&engine, id, text("orders", &["note(4000)"])).await.expect("nobody was asked");
+    assert!(planned.notes.iter().any(|n| n.starts_with("Whether the server takes it is known when")), "{planned:?}");
+    let refused = apply(&engine, &planned.id, None).await.expect_err("it is another index");
+    assert!(refused.message.contains("made another index of 'orders.ix_orders_note'"), "{refused}");
+    assert_eq!(definition(server, "orders").await, before);
+    // One that somebody made again otherwise is not taken away; one that is the same is.
+    let planned = create(&engine, id, text("orders", &["customer_id", "created"])).await.expect("planned");
+    apply(&engine, &planned.id, None).await.expect("created");
+    let again = "ALTER TABLE orders DROP INDEX ix_orders_customer_id_created, ADD INDEX ix_orders_customer_id_created (customer_id, created)";
+    server.execute(&format!("{again} COMMENT 'theirs'")).await.expect("somebody's");
+    let asked = changes::check(engine.clone(), by_id(&planned.id)).await.expect("asked");
+    assert_eq!(says(&asked.change), Some(Says::Differs), "{asked:?}");
+    undo(&engine, &planned.id).await.expect_err("it is somebody else's");
+    server.execute(again).await.expect("as it was");
+    undo(&engine, &planned.id).await.expect("undone");
+    assert_eq!(definition(server, "orders").await, before);
     let odd = perfdeck_engine::IndexText { name: Some("ü`; --".repeat(5)), ..text("odd.\"one", &["`ü`"]) };
     let planned = create(&engine, id, odd).await.expect("names are quoted");
     apply(&engine, &planned.id, None).await.expect("created");
@@ -167,6 +187,10 @@ async fn an_index_is_created_beside_writes_or_refused_with_the_reason_that_is_tr
         (text("old", &["a"]), "is a table of Aria"),
         (text("orders", &["nowhere"]), "'orders' has no column 'nowhere'"),
         (text("orders", &["note"]), "'note' is a long text"),
+        (text("orders", &["note(0)"]), "has one character at least"),
+        (text("orders", &["status(20)"]), "'status' has at most 20 characters"),
+        (text("orders", &["customer_id(4)"]), "'customer_id' is no text"),
+        (text("orders", &["name(10)"]), "'part_of' is such an index already"),
         (text("orders", &["lower(name)"]), "has no indexes over expressions"),
         (text("orders", &["status"]), "is such an index already"),
         (text("orders", &["customer_id"]), "'of_customer' is such an index already"),

@@ -5,6 +5,7 @@ mod asked_again;
 mod create;
 mod dropped;
 mod file;
+mod full;
 mod killed;
 mod mariadb;
 mod partitions;

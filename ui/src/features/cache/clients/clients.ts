@@ -1,6 +1,6 @@
 // What the clients of a cache say in words, and the columns of their list.
 import type { CacheClient, CacheClients } from '../../../backend/types';
-import { bytes, DASH, duration, integer, plural } from '../../../kit/figures';
+import { bytes, DASH, duration, integer, orDash, plural } from '../../../kit/figures';
 import type { Column } from '../../../kit/list';
 import type { Said } from '../said';
 
@@ -18,7 +18,6 @@ const STATES = {
 export const stateWord = (c: CacheClient): string => (c.ours ? "Perfdeck's" : STATES[c.state]);
 export const keyOf = (c: CacheClient): string => `${c.node} ${c.id}`;
 export const nameOf = (c: CacheClient): string => c.name ?? DASH;
-const orDash = (n: number | null, say: (n: number) => string): string => (n === null ? DASH : say(n));
 
 /** The sentence of the page. */
 export function verdict(found: CacheClients): Said {

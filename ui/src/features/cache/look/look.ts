@@ -1,11 +1,9 @@
 // What a look at a cache says in words: the sentence of the page, figures of memory, sizes by type.
 import type { CacheCommandCost, CacheLook, CacheNode, CacheTypeSizes, TargetHealth } from '../../../backend/types';
-import { bytes, DASH, duration, format, integer, plural, rate, seconds } from '../../../kit/figures';
+import { bytes, DASH, duration, format, integer, orDash, plural, rate, seconds } from '../../../kit/figures';
 import { checks, named, of } from '../../../kit/health/health';
 import type { Column } from '../../../kit/list';
 import type { Said } from '../said';
-
-const orDash = (n: number | null | undefined, say: (n: number) => string): string => (n === null || n === undefined ? DASH : say(n));
 
 /** Checks that are known to be bad: of the health once it is there, of the look before. */
 function bad(look: CacheLook | null, health: TargetHealth | null): { failing: string[]; warnings: string[] } {

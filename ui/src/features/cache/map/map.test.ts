@@ -1,10 +1,13 @@
 // @vitest-environment jsdom
 import { fireEvent, render, screen, waitFor } from '@testing-library/svelte';
 import { expect, test } from 'vitest';
-import type { CacheMap, CacheMapPage, JobStatus, MapNamespace } from '../../../backend/types';
+import type { CacheHeat, CacheHeatNamespace, CacheMap, CacheMapPage, JobStatus, MapNamespace } from '../../../backend/types';
 import { fakeApp } from '../../../testing/app';
 import { target } from '../../../testing/values';
-import { csv, nameOf, progressOf, profile, sure, tilesOf } from './map';
+import { bytes } from '../../../kit/figures';
+import { look } from '../cache.testing';
+import { fillBy, heatColumns, heatOf } from './heat';
+import { columnsOf, csv, labelOf, nameOf, progressOf, profile, sure, sureAbout, tilesOf } from './map';
 import Page from './Page.svelte';
 
 const namespace = (of: Partial<MapNamespace> = {}): MapNamespace => ({
@@ -111,6 +114,124 @@ test('a figure says how sure it is: exact, with its interval, or as a lower boun
   expect(sure({ kind: 'estimate', value: 100, low: 90, high: 130 })).toEqual({ text: '100', error: '±\u202f30' });
   expect(sure({ kind: 'at_least', value: 12 }).text).toBe('≥\u202f12');
   expect(sure(null)).toEqual({ text: '–', error: null });
+});
+
+test('where equal values were sampled it says about, and an interval wider than its figure says where it ends', () => {
+  const alike = { kind: 'estimate', value: 1.5 * 2 ** 20, low: 1.5 * 2 ** 20, high: 1.5 * 2 ** 20 } as const;
+  expect(sure(alike, bytes)).toEqual({ text: '≈\u202f1.50\u202fMiB', error: null });
+  expect(sureAbout(alike, bytes)).toContain('alike');
+  const wide = { kind: 'estimate', value: 37.7 * 2 ** 20, low: 0, high: 1.69 * 2 ** 30 } as const;
+  expect(sure(wide, bytes)).toEqual({ text: '37.7\u202fMiB', error: 'to 1.69\u202fGiB' });
+  const usual = { kind: 'estimate', value: 44.1 * 2 ** 20, low: 42.5 * 2 ** 20, high: 45.74 * 2 ** 20 } as const;
+  expect(sure(usual, bytes), 'in the unit of the figure').toEqual({ text: '44.1\u202fMiB', error: '±\u202f1.6' });
+});
+
+test('a map says whether it is exact, sampled or unfinished, and so does what has no interval of its own', () => {
+  expect(labelOf(map()).word).toBe('unfinished');
+  expect(labelOf(map({ state: 'finished', exact: true, detail: 'exact' })).word).toBe('exact');
+  expect(labelOf(map({ state: 'finished', exact: true, detail: 'sampled' })).word).toBe('sampled');
+  const whole = namespace({ bytes: { kind: 'exact', value: 2 ** 20 } });
+  expect(labelOf(map({ state: 'finished', exact: true, all: whole })).word, 'all were asked though a sample would do').toBe('exact');
+  const parts = (of: Partial<MapNamespace>) => tilesOf(page({ namespaces: [namespace(of)] }))[0]?.children[0]?.lines[0];
+  expect(parts({})).toBe('≈\u202f405\u202fMiB');
+  expect(parts({ bytes: { kind: 'exact', value: 2 ** 20 } })).toBe('405\u202fMiB');
+  expect(parts({ bytes: { kind: 'at_least', value: 2 ** 20 } })).toBe('≥\u202f405\u202fMiB');
+  expect(tilesOf(page()).at(-1)?.lines[0]).toBe('≈\u202f45.0\u202fMiB');
+});
+
+test('columns that do not fit go, the last ones stay', () => {
+  const keys = (room: number, more = 0): string[] =>
+    columnsOf(room, heatColumns(heatOf(measured(), page())).slice(0, more)).map((c) => c.key);
+  expect(keys(1284)).toEqual(['name', 'keys', 'bytes', 'share', 'each', 'ttl', 'forever']);
+  expect(keys(864), 'beside the drawer').toEqual(['name', 'keys', 'bytes', 'share', 'ttl', 'forever']);
+  for (const room of [636, 864, 1284]) {
+    const all = columnsOf(room);
+    expect(
+      all.reduce((sum, c) => sum + (c.width ?? c.least ?? 0), 0),
+      `${room} px`,
+    ).toBeLessThanOrEqual(room);
+  }
+});
+
+const hot = (name: string | null, of: Partial<CacheHeatNamespace> = {}): CacheHeatNamespace => ({
+  name,
+  seen: 100,
+  share: 0.5,
+  share_low: null,
+  share_high: null,
+  mean_counter: null,
+  reads_per_s: 90,
+  writes_per_s: 10,
+  hit_ratio_at_most: 0.93,
+  ...of,
+});
+const measured = (of: Partial<CacheHeat> = {}): CacheHeat => ({
+  at_ms: 1e12,
+  method: 'monitor',
+  took_s: 2,
+  version: 'Redis 7.0.15',
+  sampled: 400,
+  ended_by: null,
+  namespaces: [hot('availability:*')],
+  left_out: 0,
+  keys: [],
+  unknown: [],
+  ...of,
+});
+
+test('heat is of what it was measured of, and says why it is not known of the rest', () => {
+  const [first, second] = [namespace(), session];
+  const watched = heatOf(measured(), page());
+  expect(watched.of(first)?.share).toBe(0.5);
+  expect(watched.of(second)?.share, 'all commands were seen, and none of it').toBe(0);
+  const cut = heatOf(measured({ ended_by: '8 MiB were read' }), page());
+  expect(cut.of(second), 'not all were seen').toBeNull();
+  expect(cut.why(second)).toContain('Not among');
+  expect(heatOf(measured({ method: 'lfu' }), page()).why(second)).toContain('None of its keys was drawn');
+  expect(heatOf(null, page()).why(first)).toBe('Not measured yet');
+  const inside = heatOf(measured(), page({ within: [session] }));
+  expect(inside.of(first)).toBeNull();
+  expect(inside.why(first)).toContain('up to their first colon');
+  const plain = namespace({ name: 'lonely' });
+  expect(watched.why(plain)).toContain('without a colon');
+  expect(heatColumns(watched).map((c) => [c.key, c.text(first)])).toEqual([
+    ['use', '50.0\u202f%'],
+    ['hits', '≤\u202f93.0\u202f%'],
+  ]);
+  expect(fillBy('heat', watched)(second)).toMatchObject({ heat: 0, warns: false });
+  expect(fillBy('hits', cut)(second)).toMatchObject({ heat: null, words: 'hit ratio not known' });
+  expect(csv(page(), watched.of)).toMatch(/^availability:.*,0\.5,0\.93,unfinished$/m);
+});
+
+test('what measuring costs is said before it starts, and counters only where there are some', async () => {
+  const sent: unknown[] = [];
+  let heat: CacheHeat | null = null;
+  const { context } = fakeApp(
+    {
+      'cache.look': () => look({ memory: { ...look().memory, policy: 'noeviction' } }),
+      'cache.map_state': () => page(),
+      'cache.heat': () => heat,
+      'cache.measure_heat': (request) => {
+        sent.push(request);
+        heat = measured();
+        return { ...job, kind: 'cache_heat', state: 'done' };
+      },
+    },
+    { targets: [target({ role: 'cache' })], path: '/cache' },
+  );
+  render(Page, { context });
+  await screen.findByTestId('cache-glance-memory');
+  await fireEvent.click(await screen.findByTestId('map-heat'));
+  expect(screen.getByTestId('heat-source').textContent).toContain('up to half of its time');
+  await fireEvent.click(screen.getByTestId('heat-lfu'));
+  expect(screen.getByTestId('heat-why').textContent).toContain('noeviction keeps no counters');
+  expect(screen.getByTestId<HTMLButtonElement>('heat-measure').disabled).toBe(true);
+  await fireEvent.click(screen.getByTestId('heat-monitor'));
+  await fireEvent.click(screen.getByTestId('heat-measure'));
+  await fireEvent.click(await screen.findByTestId('map-colour-hits'));
+  expect(sent).toEqual([{ environment_id: 'shop', method: 'monitor', seconds: 2 }]);
+  expect(screen.getAllByTestId('map-tree-tile')[0]?.textContent).toContain('93.0');
+  expect(screen.getAllByTestId('map-namespace')[0]?.textContent).toContain('50.0');
 });
 
 test('a scan says what was read, of how much, and what that makes of the figures', () => {

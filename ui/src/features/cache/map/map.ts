@@ -1,24 +1,32 @@
 // The map of a cache in words and figures: how sure each is, the tiles of the treemap, the rows of the table.
-import type { CacheBytes, CacheMap, CacheMapPage, MapCount, MapNamespace } from '../../../backend/types';
+import type { CacheBytes, CacheHeatNamespace, CacheMap, CacheMapPage, MapCount, MapNamespace } from '../../../backend/types';
 import type { Tile } from '../../../charts/treemap';
-import { bytes, DASH, format, integer, lasted, plural, significant, THIN } from '../../../kit/figures';
+import { bytes, bytesAs, DASH, format, integer, lasted, plural, significant, THIN } from '../../../kit/figures';
 import type { Column } from '../../../kit/list';
 
 /** A figure, and in a column of its own how sure it is. */
 export interface Sure {
   text: string;
-  /** Half of the 95 % interval, larger side; null where it has none. */
+  /** Half of the 95 % interval, larger side, in the unit of the figure; its upper end where that is wider than itself. Null without. */
   error: string | null;
 }
 
 type Word = (value: number) => string;
 
-/** A count or an amount. What can still grow is a lower bound, and says so. */
+/** Half of an interval beside its figure; empty where nothing is left of it after rounding. */
+function half(value: number, high: number, off: number, word: Word): string {
+  if (off > value) return `to ${word(high)}`;
+  const text = word === bytes ? bytesAs(off, value) : word(off);
+  return /[1-9]/.test(text) ? `±${THIN}${text}` : '';
+}
+
+/** A count or an amount. What can still grow is a lower bound, and says so; an estimate whose interval is too small to be seen is *about*. */
 export function sure(count: MapCount | null, word: Word = integer): Sure {
   if (count === null) return { text: DASH, error: null };
   if (count.kind === 'exact') return { text: word(count.value), error: null };
   if (count.kind === 'at_least') return { text: `≥${THIN}${word(count.value)}`, error: null };
-  return { text: word(count.value), error: `±${THIN}${word(Math.max(count.high - count.value, count.value - count.low))}` };
+  const error = half(count.value, count.high, Math.max(count.high - count.value, count.value - count.low), word);
+  return error === '' ? { text: `≈${THIN}${word(count.value)}`, error: null } : { text: word(count.value), error };
 }
 
 /** The same in one text. */
@@ -27,8 +35,41 @@ export const sureText = (count: MapCount | null, word: Word = integer): string =
   return error === null ? text : `${text} ${error}`;
 };
 
+/** What a figure is, in words, for a tooltip. */
+export function sureAbout(count: MapCount | null, word: Word = integer): string {
+  if (count === null) return 'Not asked';
+  if (count.kind === 'exact') return 'Exact';
+  if (count.kind === 'at_least') return 'Unfinished: that many were seen, how many more there are is not known';
+  if (count.low === count.high) return 'Sampled: all that were asked were alike';
+  return `Sampled, 95${THIN}% interval: ${word(count.low)} to ${word(count.high)}`;
+}
+
+/** What stands before a figure that is projected like this one and has no interval of its own. */
+export const mark = (like: MapCount | null): string =>
+  like === null || like.kind === 'exact' ? '' : like.kind === 'at_least' ? `≥${THIN}` : `≈${THIN}`;
+
+/** Whether a map is exact, sampled or unfinished, in a word, and what that means. */
+export function labelOf(map: CacheMap): { word: 'exact' | 'sampled' | 'unfinished'; about: string } {
+  if (map.state !== 'finished') return { word: 'unfinished', about: progressOf(map).rest };
+  if (map.exact && (map.detail === 'exact' || map.all?.bytes?.kind === 'exact'))
+    return { word: 'exact', about: 'Every key was read and asked' };
+  if (map.exact && map.detail === 'names') return { word: 'exact', about: 'Every name was read; nothing else was asked' };
+  const of =
+    map.detail === 'sampled' ? `${integer(map.sampled)} keys were asked for memory, type and expiry` : 'Keys came and went meanwhile';
+  return { word: 'sampled', about: `${of}; ± is a 95${THIN}% interval, ≈ one too small to be seen` };
+}
+
 /** A share in percent, one digit after the point. */
 export const percent = (share: number): string => (share * 100).toFixed(1);
+
+/** A namespace's share of all, with half of its interval; the upper end where that is wider than itself. */
+export function shareText(of: MapNamespace): string {
+  const share = of.share_of_bytes ?? of.share_of_keys;
+  const off = of.share_of_bytes === null ? null : of.share_of_bytes_error;
+  if (off === null) return `${percent(share)}${THIN}%`;
+  if (off > share) return `${percent(share)}${THIN}% to ${percent(Math.min(1, share + off))}`;
+  return `${percent(share)}${THIN}%${percent(off) === '0.0' ? '' : ` ±${percent(off)}`}`;
+}
 
 /** A name of a key as it is read; what is no text is told by its length. */
 export function nameOf(key: CacheBytes): string {
@@ -65,32 +106,46 @@ export const weight = (of: { bytes: MapCount | number | null; keys: MapCount | n
 
 const amount = (of: MapNamespace): string => (of.bytes === null ? `${sureText(of.keys)} keys` : sureText(of.bytes, bytes));
 
-function expiry(of: MapNamespace): string | null {
+/** When the keys of a namespace expire, in words; null where nobody asked. */
+export function expiry(of: MapNamespace): string | null {
   const never = forever(of);
   if (never !== null && never >= 0.995) return 'no key expires';
   if (never !== null && never >= NEVER) return `${percent(never)}${THIN}% never expire`;
   return of.ttl?.median_s === null || of.ttl === null ? null : `median TTL ${ttlWord(of.ttl.median_s)}`;
 }
 
-function tileOf(of: MapNamespace, byBytes: boolean): Tile {
+/** What the fill of a tile stands for. */
+export interface Fill {
+  /** Share of its scale, 0 to 1; null where it is not known. */
+  heat: number | null;
+  /** The same in words. */
+  words: string | null;
+  warns: boolean;
+}
+/** When its keys expire, as a fill: what mostly never expires is a warning. */
+export function ttlFill(of: MapNamespace): Fill {
   const never = forever(of);
-  const share = byBytes ? of.share_of_bytes : of.share_of_keys;
-  const off = byBytes && of.share_of_bytes_error !== null ? ` ±${percent(of.share_of_bytes_error)}` : '';
-  const size = share === null ? amount(of) : `${amount(of)}, ${percent(share)}${THIN}%${off}`;
-  const second = expiry(of);
+  const median = of.ttl?.median_s ?? null;
+  return { heat: median === null ? null : ttlHeat(median), words: expiry(of), warns: never !== null && never >= NEVER };
+}
+
+function tileOf(of: MapNamespace, byBytes: boolean, fill: Fill): Tile {
+  const size = `${amount(of)}, ${byBytes ? shareText(of) : `${percent(of.share_of_keys)}${THIN}%`}`;
+  const like = mark(byBytes ? of.bytes : of.keys);
+  const about = [of.name, `${sureText(of.keys)} keys`, of.bytes === null ? null : sureText(of.bytes, bytes), fill.words];
   return {
     id: of.path,
     name: of.name,
-    lines: [size, ...(second === null ? [] : [second])],
+    lines: [size, ...(fill.words === null ? [] : [fill.words])],
     weight: weight(of, byBytes),
-    heat: of.ttl?.median_s === null || of.ttl === null ? null : ttlHeat(of.ttl.median_s),
-    warns: never !== null && never >= NEVER,
+    heat: fill.heat,
+    warns: fill.warns,
     opens: of.inside > 0,
-    about: [of.name, `${sureText(of.keys)} keys`, of.bytes === null ? null : sureText(of.bytes, bytes), second].filter(Boolean).join(', '),
+    about: `${about.filter(Boolean).join(', ')}. ${sureAbout(byBytes ? of.bytes : of.keys, byBytes ? bytes : integer)}`,
     children: of.parts.map((part, i) => ({
       id: `${of.path}\u0000${i}`,
       name: part.label,
-      lines: [part.bytes === null ? plural(part.keys, 'key') : bytes(part.bytes)],
+      lines: [like + (part.bytes === null ? plural(part.keys, 'key') : bytes(part.bytes))],
       weight: weight(part, byBytes),
       heat: null,
       warns: false,
@@ -107,12 +162,18 @@ export const knowsBytes = (page: CacheMapPage): boolean => page.namespaces.some(
 /** Identifier of the tile of what is not on the page. */
 export const OTHERS = '\u0000others';
 
-export function tilesOf(page: CacheMapPage): Tile[] {
+/** How sure the figures of what is not listed are: as sure as the map as a whole. */
+const others = (page: CacheMapPage): string => {
+  const { word } = labelOf(page.map);
+  return word === 'exact' ? '' : word === 'sampled' || page.map.random_sample ? `≈${THIN}` : `≥${THIN}`;
+};
+
+export function tilesOf(page: CacheMapPage, fillOf: (of: MapNamespace) => Fill = ttlFill): Tile[] {
   const byBytes = knowsBytes(page);
-  const tiles = page.namespaces.map((n) => tileOf(n, byBytes));
+  const tiles = page.namespaces.map((n) => tileOf(n, byBytes, fillOf(n)));
   const rest = byBytes ? (page.left_out_bytes ?? 0) : page.left_out_keys;
   if (page.left_out === 0 || rest <= 0) return tiles;
-  const words = byBytes ? bytes(rest) : plural(rest, 'key');
+  const words = others(page) + (byBytes ? bytes(rest) : plural(rest, 'key'));
   const name = `${integer(page.left_out)} others`;
   return [
     ...tiles,
@@ -130,7 +191,7 @@ export function progressOf(map: CacheMap): { strong: string; rest: string } {
       return {
         strong: map.exact ? `${read} keys, all read` : `${sureText(keys)} keys, all read`,
         rest:
-          map.detail === 'exact' || map.detail === 'names'
+          map.detail === 'exact' || map.detail === 'names' || map.all?.bytes?.kind === 'exact'
             ? ''
             : `Memory, types and expiry are of ${integer(map.sampled)} of them; ± is a 95${THIN}% interval.`,
       };
@@ -148,56 +209,62 @@ export function progressOf(map: CacheMap): { strong: string; rest: string } {
   }
 }
 
-const byteWord: Word = (value) => bytes(value);
+/** Room that a column takes, in pixels, and below which room of all it is left out or draws less. */
+const ROOM = { each: 1010, ttl: 900, share: 780 } as const;
 
-export const COLUMNS: readonly Column<MapNamespace>[] = [
-  { key: 'name', label: 'namespace', text: (n) => n.name, sort: (n) => n.name, mono: true, grow: 2, least: 140 },
-  { key: 'keys', label: 'keys', text: (n) => sureText(n.keys), sort: (n) => n.keys.value, numeric: true, width: 148 },
-  {
-    key: 'bytes',
-    label: 'memory',
-    text: (n) => sureText(n.bytes, byteWord),
-    sort: (n) => n.bytes?.value ?? null,
-    numeric: true,
-    strong: true,
-    width: 148,
-  },
-  {
-    key: 'share',
-    label: 'share',
-    text: (n) =>
-      n.share_of_bytes === null
-        ? `${percent(n.share_of_keys)}${THIN}%`
-        : `${percent(n.share_of_bytes)}${THIN}%${n.share_of_bytes_error === null ? '' : ` ±${percent(n.share_of_bytes_error)}`}`,
-    sort: (n) => n.share_of_bytes ?? n.share_of_keys,
-    numeric: true,
-    width: 188,
-  },
-  {
+/** Columns of the table on so much room, with `more` of those that were measured; figures that do not fit go before those that do. */
+export function columnsOf(room: number, more: readonly Column<MapNamespace>[] = []): readonly Column<MapNamespace>[] {
+  const left = room - more.reduce((sum, c) => sum + (c.width ?? 0), 0);
+  const each: Column<MapNamespace> = {
     key: 'each',
     label: 'a key',
-    text: (n) => (n.bytes_per_key === null ? DASH : bytes(n.bytes_per_key)),
+    text: (n) => (n.bytes_per_key === null ? DASH : mark(n.bytes) + bytes(n.bytes_per_key)),
     sort: (n) => n.bytes_per_key,
     numeric: true,
-    width: 72,
-  },
-  {
-    key: 'ttl',
-    label: 'median TTL',
-    text: (n) => ttlWord(n.ttl?.median_s ?? null),
-    sort: (n) => n.ttl?.median_s ?? null,
-    numeric: true,
-    width: 148,
-  },
-  {
-    key: 'forever',
-    label: 'no expiry',
-    text: (n) => format(forever(n), 'ratio'),
-    sort: (n) => forever(n),
-    numeric: true,
-    width: 84,
-  },
-];
+    width: 76,
+  };
+  return [
+    { key: 'name', label: 'namespace', text: (n) => n.name, sort: (n) => n.name, mono: true, grow: 2, least: 112 },
+    { key: 'keys', label: 'keys', text: (n) => sureText(n.keys), sort: (n) => n.keys.value, numeric: true, width: 124 },
+    {
+      key: 'bytes',
+      label: 'memory',
+      text: (n) => sureText(n.bytes, bytes),
+      sort: (n) => n.bytes?.value ?? null,
+      numeric: true,
+      strong: true,
+      width: 124,
+    },
+    {
+      key: 'share',
+      label: 'share',
+      text: shareText,
+      sort: (n) => n.share_of_bytes ?? n.share_of_keys,
+      numeric: true,
+      width: left < ROOM.share ? 96 : 168,
+    },
+    ...(left < ROOM.each ? [] : [each]),
+    {
+      key: 'ttl',
+      label: 'median TTL',
+      text: (n) => ttlWord(n.ttl?.median_s ?? null),
+      sort: (n) => n.ttl?.median_s ?? null,
+      numeric: true,
+      width: left < ROOM.ttl ? 92 : 148,
+    },
+    {
+      key: 'forever',
+      label: 'no expiry',
+      text: (n) => format(forever(n), 'ratio'),
+      sort: (n) => forever(n),
+      numeric: true,
+      width: 80,
+    },
+    ...more,
+  ];
+}
+/** Whether a column has room for what is drawn beside its figure. */
+export const draws = (column: Column<MapNamespace>): boolean => (column.width ?? 0) > 100;
 
 /** Bars of the times to live: each bucket's share of the highest, on a scale from 1 s to 1 day, by octaves. */
 export function profile(of: MapNamespace, steps = 18): number[] {
@@ -212,8 +279,8 @@ export function profile(of: MapNamespace, steps = 18): number[] {
 
 const cell = (text: string): string => (/[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
 
-/** What is listed as CSV, each figure with its bounds. */
-export function csv(page: CacheMapPage): string {
+/** What is listed as CSV, each figure with its bounds and what it is; with what is measured of heat where that is known. */
+export function csv(page: CacheMapPage, heatOf: (of: MapNamespace) => CacheHeatNamespace | null = () => null): string {
   const bounds = (c: MapCount | null): string[] =>
     c === null
       ? ['', '', '', '']
@@ -223,12 +290,18 @@ export function csv(page: CacheMapPage): string {
           ? [String(c.value), String(c.value), '', 'at least']
           : [String(c.value), String(c.low), String(c.high), 'estimate'];
   const head = ['namespace', 'keys', 'keys_low', 'keys_high', 'keys_are', 'bytes', 'bytes_low', 'bytes_high', 'bytes_are'];
-  const rows = page.namespaces.map((n) => [
-    n.name,
-    ...bounds(n.keys),
-    ...bounds(n.bytes),
-    String(n.ttl?.median_s ?? ''),
-    String(forever(n) ?? ''),
-  ]);
-  return [[...head, 'median_ttl_s', 'without_expiry'], ...rows].map((row) => row.map(cell).join(',')).join('\n') + '\n';
+  const state = [labelOf(page.map).word];
+  const or = (n: number | null | undefined): string => String(n ?? '');
+  const rows = page.namespaces.map((n) => {
+    const heat = heatOf(n);
+    const asked = [or(n.ttl?.median_s), or(forever(n)), or(n.sampled)];
+    return [n.name, ...bounds(n.keys), ...bounds(n.bytes), ...asked, or(heat?.share), or(heat?.hit_ratio_at_most), ...state];
+  });
+  const rest = page.left_out_bytes === null ? ['', '', '', ''] : [or(page.left_out_bytes), '', '', 'estimate'];
+  const others =
+    page.left_out === 0
+      ? []
+      : [[`(${page.left_out} others)`, or(page.left_out_keys), '', '', 'estimate', ...rest, '', '', '', '', '', ...state]];
+  const names = [...head, 'median_ttl_s', 'without_expiry', 'keys_asked', 'share_of_use', 'hit_ratio_at_most', 'map_is'];
+  return [names, ...rows, ...others].map((row) => row.map(cell).join(',')).join('\n') + '\n';
 }

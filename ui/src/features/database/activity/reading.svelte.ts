@@ -2,6 +2,7 @@
 import { untrack } from 'svelte';
 import type { DatabaseActivity } from '../../../backend/types';
 import { problem, type ApiProblem } from '../../../kit/client';
+import { repeated } from '../../../kit/repeated';
 import type { ScreenApp } from '../../../kit/screen';
 
 /** Time between two looks, in milliseconds; the engine reads once a second for all who look. */
@@ -39,17 +40,7 @@ export class ActivityReading {
 
   #watch(id: string): () => void {
     [this.now, this.failure] = [null, null];
-    let busy = false;
-    const tick = async (): Promise<void> => {
-      // Nothing is asked of the server for a window nobody sees, or before the last answer is there.
-      if (busy || document.hidden) return;
-      busy = true;
-      await this.look(id);
-      busy = false;
-    };
-    void tick();
-    const timer = setInterval(() => void tick(), LOOK_MS);
-    return () => clearInterval(timer);
+    return repeated(() => this.look(id), LOOK_MS);
   }
 
   /** Looks once. */

@@ -1,11 +1,14 @@
 // @vitest-environment jsdom
-import { fireEvent, render, screen, waitFor, within } from '@testing-library/svelte';
-import { expect, test } from 'vitest';
+import { cleanup, fireEvent, render, screen, waitFor, within } from '@testing-library/svelte';
+import { beforeEach, expect, test, vi } from 'vitest';
 import type { Change } from '../../../backend/types';
-import { refusal } from '../../../testing/backend';
+import { engine, refusal } from '../../../testing/backend';
 import { AT, finding, job } from '../../../testing/values';
 import { advice, advised, applied, clinic, creation, duplicate, indexes, measured, statements } from './advice.testing';
 import Page from './Page.svelte';
+
+vi.mock('../../../backend', async () => (await import('../../../testing/backend')).door);
+beforeEach(() => engine.reset());
 
 const button = (testid: string, within_: HTMLElement = document.body): HTMLButtonElement =>
   within(within_).getByTestId(testid) as HTMLButtonElement;
@@ -17,6 +20,8 @@ async function shown(of: Parameters<typeof clinic>[0] = {}) {
   const at = clinic(of);
   render(Page, { context: at.context });
   await waitFor(() => expect(screen.queryAllByTestId('advice-item').length).toBeGreaterThan(0));
+  // Indexes are looked at once it is known which standbys count.
+  await waitFor(() => expect(at.state.standbys.length).toBeGreaterThan(0));
   return at;
 }
 
@@ -371,4 +376,32 @@ test('an environment without a database has no advice', () => {
   render(Page, { context });
   expect(screen.getByTestId('advice').textContent).toContain('has no SQL database');
   expect(calls).toEqual([]);
+});
+
+test('standbys that count are chosen among the environments, asked, kept, and asked again the next time', async () => {
+  const one = (id: string, name: string, roles: string[]) => ({ id, name, kind: 'staging', apiUrl: null, roles });
+  const environments = [one('shop', 'shop', ['database']), one('r1', 'shop-replica', ['database']), one('web', 'web', ['api'])];
+  const { state } = await shown({ environments });
+  expect(state.standbys, 'none is asked that nobody chose').toEqual([[]]);
+  state.indexes = indexes({ unused: { answer: 'judged', hours: 1000, nodes: 1, standbys_not_asked: 1 } });
+  await fireEvent.click(button('advice-more'));
+  await fireEvent.click(await screen.findByTestId('advice-indexes-again'));
+  await waitFor(() => expect(screen.getByTestId('advice-standbys').textContent).toContain('1 standby not asked'));
+  await fireEvent.click(button('advice-standbys-choose'));
+  const all = await screen.findAllByTestId('standbys-one');
+  expect(all.map((box) => box.closest('label')?.textContent.trim())).toEqual(['shop-replica staging']);
+  expect(button('standbys-ask').textContent).toBe('Ask none');
+  await fireEvent.click(all[0]!);
+  expect(button('standbys-ask').textContent).toBe('Ask 1 standby');
+  state.indexes = indexes({ unused: { answer: 'judged', hours: 1000, nodes: 2, standbys_not_asked: 0 } });
+  await fireEvent.click(button('standbys-ask'));
+  await waitFor(() => expect(state.standbys.at(-1)).toEqual(['r1']));
+  expect((await screen.findByTestId('advice-standbys-asked')).textContent.trim()).toBe('What shop-replica reads counts too.');
+  await waitFor(() => expect(engine.preferences.get('standbys.shop')).toEqual(['r1']));
+  cleanup();
+  const again = await shown({ environments });
+  expect(again.state.standbys, 'it was kept').toEqual([['r1']]);
+  cleanup();
+  const without = await shown({ environments: environments.slice(0, 1) });
+  expect(without.state.standbys, 'one that is gone is not asked').toEqual([[]]);
 });

@@ -14,6 +14,7 @@ import type {
 } from '../../../backend/types';
 import { fakeApp, type FakeApp } from '../../../testing/app';
 import { change, changeDetail, plannedChange } from '../../../testing/changes';
+import type { ScreenEnvironment } from '../../../kit/screen';
 import { AT, finding, job, proof as evidence } from '../../../testing/values';
 
 export const node = (of: Partial<PlanNode> = {}): PlanNode => ({
@@ -305,7 +306,13 @@ interface Sent {
 
 /** A desk whose answers can be changed, and what was sent. */
 export function clinic(
-  of: { advice?: IndexAdvice | null; changes?: Change[]; guards?: Partial<Omit<ChangeDetail, 'change'>>; path?: string } = {},
+  of: {
+    advice?: IndexAdvice | null;
+    changes?: Change[];
+    guards?: Partial<Omit<ChangeDetail, 'change'>>;
+    path?: string;
+    environments?: ScreenEnvironment[];
+  } = {},
 ) {
   const state = {
     advice: of.advice === undefined ? advice() : of.advice,
@@ -318,6 +325,8 @@ export function clinic(
     refuses: null as ApiError | null,
     statements,
     sent: [] as Sent[],
+    /** Standbys that were to count, each time that the indexes were looked at. */
+    standbys: [] as string[][],
   };
   const take = <T>(name: string, request: unknown, answer: T): T => {
     state.sent.push({ name, request });
@@ -327,7 +336,10 @@ export function clinic(
   const faked: FakeApp = fakeApp(
     {
       'db.advice': () => state.advice,
-      'db.indexes': () => state.indexes,
+      'db.indexes': (r) => {
+        state.standbys.push(r.standbys);
+        return state.indexes;
+      },
       'db.track_record': () => state.record,
       'db.advise': (r) => take('advise', r, state.job),
       'db.allow_hypopg': (r) => take('allow', r, r.allow ? 'allowed' : 'not_agreed'),
@@ -358,6 +370,7 @@ export function clinic(
     },
     {
       path: of.path ?? '/database/advice',
+      environments: of.environments ?? [],
       environment: { id: 'shop', name: 'shop', kind: 'staging', apiUrl: null, roles: ['database'] },
     },
   );

@@ -1,6 +1,6 @@
 // What pools and health say in words: the sentence of the page, the cells of a pool, the legends of its figures.
 import type { ApplicationPool, TargetHealth, DatabasePools, OwnPool, SessionStates } from '../../../backend/types';
-import { DASH, format, integer, plural, seconds } from '../../../kit/figures';
+import { DASH, format, integer, orDash, plural, seconds } from '../../../kit/figures';
 import { of, checks, named } from '../../../kit/health/health';
 import type { Said } from '../said';
 
@@ -106,7 +106,6 @@ export interface Figure {
   about?: string;
 }
 
-const orDash = (n: number | null, say: (n: number) => string): string => (n === null ? DASH : say(n));
 const ms = (n: number | null): string => format(n, 'ms');
 const rate = (n: number): string => `${format(n, 'count')}/min`;
 

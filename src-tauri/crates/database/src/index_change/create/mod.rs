@@ -58,6 +58,11 @@ pub struct CreatePlan {
     /// Why the server was not asked whether it takes it.
     #[serde(default)]
     pub unchecked: Option<String>,
+    /// Its definition as the server writes it, once it was built: what has the same name and keys and another condition or other options is
+    /// another index. One that is made again exactly so is taken for it: PostgreSQL gives it another number when it rebuilds it
+    /// (`REINDEX CONCURRENTLY`) or restores a dump, and the others number none.
+    #[serde(default)]
+    made: Option<String>,
 }
 
 /// A partition, and the index that it is to have.
@@ -91,6 +96,8 @@ pub struct CreateFigures {
     pub waits: Option<WaitsFor>,
     /// Room on the disk that it is built on, in bytes; `None` where nothing tells it.
     pub free_bytes: Option<f64>,
+    /// What this user may have of the server's disk while the keys are sorted, in bytes; `None` where no limit is set, or nothing tells it.
+    pub sort_bytes: Option<f64>,
     /// Standbys that replay what it writes, and the longest that one of them lags behind, in seconds.
     pub standbys: Option<(u32, Option<f64>)>,
 }
@@ -230,6 +237,21 @@ pub async fn built(address: &Address, password: Option<&Sensitive>, plan: &Creat
         Scheme::Sqlite => sqlite::state(address, plan).await,
         scheme => Err(no_database(scheme)),
     }
+}
+
+/// The plan of an index that was built, with what the server made of it.
+///
+/// # Errors
+/// When the database cannot be asked, or has no such index.
+pub async fn made(address: &Address, password: Option<&Sensitive>, plan: &CreatePlan) -> Result<CreatePlan, ApiError> {
+    let made = match address.scheme {
+        Scheme::Postgres => postgres::made(address, password, plan).await?,
+        Scheme::Mysql | Scheme::Mariadb => mysql::made(address, password, plan).await?,
+        // The file keeps the statement itself.
+        Scheme::Sqlite => None,
+        scheme => return Err(no_database(scheme)),
+    };
+    Ok(CreatePlan { made, ..plan.clone() })
 }
 
 /// Builds it. What an attempt that was cut off left is taken away first. Where it has an expression, the statistics of that

@@ -1,10 +1,10 @@
 //! On MySQL and MariaDB: `ALTER TABLE … ADD INDEX`, in place and without a lock, by the recipe of the module above.
-use perfdeck_model::{Address, ApiError, IndexSpec, Scheme, Sensitive, masking};
+use perfdeck_model::{Address, ApiError, IndexSpec, IndexSpecKeyOf, Scheme, Sensitive, masking};
 use perfdeck_sqltext::Dialect;
 use sqlx::mysql::MySqlConnection;
 use sqlx::{Connection as _, Row as _};
 
-use super::super::mysql::{adds, drops, in_work, ready, transactions};
+use super::super::mysql::{adds, drops, in_work, ready, shown, transactions};
 use super::super::mysql_check::{at, may_alter, parts};
 use super::super::mysql_run::{at_work, run};
 use super::super::mysql_session::{Server, open, quoted, takes_changes, why};
@@ -12,7 +12,7 @@ use super::super::postgres_session::Mode;
 use super::super::{Watch, refused};
 use super::mysql_shape::tried;
 use super::wanted::wanted;
-use super::{Built, CreateFigures, CreatePlan, columns, expressions, key, method, name};
+use super::{Built, CreateFigures, CreatePlan, expressions, key, method, name};
 use crate::indexes::rules::alike::fulfils;
 use crate::indexes::{Index, MysqlTable, mysql_table};
 use crate::mysql::text;
@@ -78,31 +78,52 @@ async fn table(address: &Address, c: &mut MySqlConnection, asked: &str) -> Resul
         .hint("It is one of the database that the address names; a view has no indexes"))
 }
 
-/// Columns of a table, and whether a key would need a length for it.
-async fn of_table(address: &Address, c: &mut MySqlConnection, table: &str) -> Result<Vec<(String, bool)>, ApiError> {
-    let sql = "SELECT column_name, LOWER(data_type) FROM information_schema.columns
+/// A column of a table.
+struct Column {
+    name: String,
+    /// Whether a key needs a length of it.
+    long: bool,
+    /// Characters that a text has at most, bytes of a binary one.
+    most: Option<u64>,
+}
+
+async fn of_table(address: &Address, c: &mut MySqlConnection, table: &str) -> Result<Vec<Column>, ApiError> {
+    let sql = "SELECT column_name, LOWER(data_type), CAST(character_maximum_length AS UNSIGNED) FROM information_schema.columns
                WHERE table_schema = DATABASE() AND table_name = ?";
     let rows = sqlx::query(sql).bind(table).fetch_all(c).await.map_err(|e| why(address, table, &e))?;
     let long = |kind: &str| kind.ends_with("text") || kind.ends_with("blob") || kind == "json";
-    Ok(rows.iter().filter_map(|row| Some((text(row, 0)?, text(row, 1).is_some_and(|kind| long(&kind))))).collect())
+    let column = |row: &sqlx::mysql::MySqlRow| {
+        let most = row.try_get::<Option<u64>, _>(2).ok().flatten();
+        Some(Column { name: text(row, 0)?, long: text(row, 1).is_some_and(|kind| long(&kind)), most })
+    };
+    Ok(rows.iter().filter_map(column).collect())
 }
 
 /// The columns of a specification as the table spells them.
-fn spelled<'a>(of: &'a [(String, bool)], name: &str) -> Option<&'a (String, bool)> {
-    of.iter().find(|(column, _)| column.to_lowercase() == name.to_lowercase())
+fn spelled<'a>(of: &'a [Column], name: &str) -> Option<&'a Column> {
+    of.iter().find(|column| column.name.to_lowercase() == name.to_lowercase())
 }
 
-fn checked(table: &str, of: &[(String, bool)], spec: &IndexSpec) -> Result<(), ApiError> {
-    for name in columns(spec) {
-        match spelled(of, name) {
-            None => {
-                return Err(ApiError::not_found(format!("'{table}' has no column '{}'", masking::shown(name))));
+fn checked(table: &str, of: &[Column], spec: &IndexSpec) -> Result<(), ApiError> {
+    for key in &spec.keys {
+        let IndexSpecKeyOf::Column(name) = &key.of else { continue };
+        let column = spelled(of, name)
+            .ok_or_else(|| ApiError::not_found(format!("'{table}' has no column '{}'", masking::shown(name))))?;
+        let named = &column.name;
+        match (key.prefix, column.most) {
+            (None, _) if column.long => {
+                return Err(refused(format!("'{named}' is a long text, of which an index holds the beginning only"))
+                    .hint(format!("Say how much of it: {}(64)", quoted(named))));
             }
-            Some((column, true)) => {
-                return Err(refused(format!("'{column}' is a long text, of which an index holds the beginning only"))
-                    .hint(format!("How much of it is not to be said here; by hand: ({}(64))", quoted(column))));
+            (Some(_), None) => {
+                return Err(refused(format!("'{named}' is no text, and an index holds all of it"))
+                    .hint(format!("Leave the length out: {}", quoted(named))));
             }
-            Some(_) => {}
+            (Some(length), Some(most)) if u64::from(length) >= most => {
+                return Err(refused(format!("'{named}' has at most {most} characters, which is all of it"))
+                    .hint(format!("Leave the length out: {}", quoted(named))));
+            }
+            _ => {}
         }
     }
     Ok(())
@@ -165,9 +186,9 @@ fn beside(
     address: &Address,
     (index, spec): (&str, &IndexSpec),
     table: &MysqlTable,
-    of: &[(String, bool)],
+    of: &[Column],
 ) -> Result<Option<String>, ApiError> {
-    let spell = |name: &str| spelled(of, name).map_or_else(|| name.to_owned(), |(column, _)| column.clone());
+    let spell = |name: &str| spelled(of, name).map_or_else(|| name.to_owned(), |column| column.name.clone());
     let mut wanted = wanted(address.scheme, spec, (&table.name, index), spell);
     // The engine puts the same behind each of its indexes.
     wanted.identity.suffix =
@@ -227,9 +248,22 @@ async fn state_in(address: &Address, c: &mut MySqlConnection, plan: &CreatePlan)
     }
     let Some(meant) = at(address, c, &plan.table, &plan.index).await? else { return Ok(Built::Absent) };
     let of = of_table(address, c, &plan.table).await?;
-    let spell = |name: &str| spelled(&of, name).map_or_else(|| name.to_owned(), |(column, _)| column.clone());
+    let spell = |name: &str| spelled(&of, name).map_or_else(|| name.to_owned(), |column| column.name.clone());
     let wanted = wanted(Scheme::Mysql, &plan.spec, (&plan.table, &plan.index), spell);
-    Ok(if fulfils(&meant.index, &wanted) { Built::Valid } else { Built::Differs })
+    let as_made = plan.made.as_deref().is_none_or(|made| made == shown(&meant.definition));
+    Ok(if as_made && fulfils(&meant.index, &wanted) { Built::Valid } else { Built::Differs })
+}
+
+/// The definition of the index that was built, without what hides it.
+pub(super) async fn made(
+    address: &Address,
+    password: Option<&Sensitive>,
+    plan: &CreatePlan,
+) -> Result<Option<String>, ApiError> {
+    let (mut c, _) = open(address, password, Mode::Read).await?;
+    let found = at(address, &mut c, &plan.table, &plan.index).await?;
+    let _ = c.close().await;
+    Ok(found.map(|meant| shown(&meant.definition).to_owned()))
 }
 
 pub(super) async fn build(
@@ -247,6 +281,15 @@ pub(super) async fn build(
     }
     again(address, &mut c, plan).await?;
     run(address, password, &mut c, (&plan.table, &statement(plan)), &mut watch).await?;
+    // What the server makes of it was seen before, where it could be tried. It cuts keys that are too long.
+    if plan.unchecked.is_some() && state_in(address, &mut c, plan).await? == Built::Differs {
+        run(address, password, &mut c, (&plan.table, &undo_statement(plan)), &mut watch).await?;
+        return Err(refused(format!(
+            "The server made another index of '{}' than was asked for, and it was taken away",
+            plan.name
+        ))
+        .hint("Keys that are longer than an index takes are cut: take less of a text"));
+    }
     let _ = c.close().await;
     Ok(())
 }

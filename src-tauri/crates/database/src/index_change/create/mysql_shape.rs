@@ -62,6 +62,7 @@ async fn tried_in(
 fn not_taken(number: Option<u16>) -> Option<ApiError> {
     let what = match number? {
         1170 => "a long text or a document is no key without a length",
+        1089 => "only a text has a beginning that is a key, and none that is longer than it",
         1054 => "it names a column that is not there",
         1305 | 1630 => "it calls a function that is not there",
         1901 | 3102 | 3754..=3763 => {

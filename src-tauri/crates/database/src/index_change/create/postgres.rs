@@ -63,7 +63,8 @@ pub(super) async fn figures(
              / nullif(extract(epoch FROM clock_timestamp() - d.stats_reset), 0))::float8,
             (t.n_tup_hot_upd::float8 / nullif(t.n_tup_upd, 0)),
             (SELECT coalesce(bool_or(query = '<insufficient privilege>'), false) FROM pg_stat_activity
-             WHERE datname = current_database())
+             WHERE datname = current_database()),
+            (SELECT nullif(setting, '-1')::float8 * 1024 FROM pg_settings WHERE name = 'temp_file_limit')
         FROM pg_class c LEFT JOIN pg_stat_user_tables t ON t.relid = c.oid
         LEFT JOIN pg_stat_database d ON d.datname = current_database() WHERE c.oid = to_regclass($1)";
     let row = sqlx::query(sql).bind(&plan.table).fetch_optional(&mut c).await.map_err(failed)?;
@@ -96,6 +97,7 @@ pub(super) async fn figures(
         hot: n(3)?,
         waits: Some(if hidden { WaitsFor::Hidden } else { WaitsFor::Sessions { sessions, left_out } }),
         standbys: Some((u32::try_from(count).unwrap_or(u32::MAX), lag)),
+        sort_bytes: n(5)?,
         ..CreateFigures::default()
     })
 }
@@ -132,8 +134,12 @@ async fn state_in(
     };
     let own = of_table.iter().find(|index| index.identity.name == plan.name);
     let oid = own.map(|index| index.compared.oid);
+    let as_made = match (oid, &plan.made) {
+        (Some(oid), Some(made)) => defined(address, c, oid).await?.as_ref() == Some(made),
+        _ => true,
+    };
     let built = match own {
-        Some(index) if !fulfils(index, &index_of(plan)) => Built::Differs,
+        Some(index) if !as_made || !fulfils(index, &index_of(plan)) => Built::Differs,
         Some(index) if index.identity.valid => Built::Valid,
         Some(index) => {
             let sent = [plan.statement(Scheme::Postgres), plan.undo_statement(Scheme::Postgres)];
@@ -147,6 +153,29 @@ async fn state_in(
         return Ok((partitions::state_in(address, c, plan, built).await?, oid));
     }
     Ok((built, oid))
+}
+
+/// The definition of an index, by its number.
+async fn defined(address: &Address, c: &mut PgConnection, oid: i64) -> Result<Option<String>, ApiError> {
+    let sql = "SELECT pg_catalog.pg_get_indexdef($1::int8::oid)";
+    own::add(address, 1.0, 0);
+    sqlx::query_scalar(sql).bind(oid).fetch_one(c).await.map_err(|e| why(address, &e))
+}
+
+/// The definition of the index that was built.
+pub(super) async fn made(
+    address: &Address,
+    password: Option<&Sensitive>,
+    plan: &CreatePlan,
+) -> Result<Option<String>, ApiError> {
+    let mut c = open(address, password, Mode::Read).await?;
+    unqualified(address, &mut c).await?;
+    let made = match state_in(address, &mut c, plan).await? {
+        (Built::Valid, Some(oid)) => defined(address, &mut c, oid).await?,
+        _ => None,
+    };
+    let _ = c.close().await;
+    Ok(made)
 }
 
 /// A session that may alter the table while nobody else of Perfdeck does, and what is there of the index.

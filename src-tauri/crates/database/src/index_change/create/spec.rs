@@ -15,6 +15,9 @@ pub(super) fn key(key: &IndexSpecKey, dialect: Dialect) -> String {
         IndexSpecKeyOf::Column(name) => quote_identifier(name, dialect),
         IndexSpecKeyOf::Expression(sql) => format!("({sql})"),
     };
+    if let Some(length) = key.prefix {
+        text = format!("{text}({length})");
+    }
     // As the catalogue wrote it.
     if let Some(class) = &key.operator_class {
         text = format!("{text} {class}");
@@ -95,6 +98,21 @@ pub(super) fn checked(spec: &IndexSpec, dialect: Dialect) -> Result<(), ApiError
     if spec.name.as_deref().is_some_and(|name| name.is_empty() || name.contains('\0')) {
         return bad("The name of the index is empty".to_owned());
     }
+    for beginning in spec.keys.iter().filter_map(|key| Some((key.prefix?, &key.of))) {
+        match beginning {
+            _ if dialect != Dialect::Mysql => {
+                return bad(
+                    "An index of this server has no beginning of a column: an expression such as left(note, 20) does"
+                        .to_owned(),
+                );
+            }
+            (0, _) => return bad("The beginning of a column has one character at least".to_owned()),
+            (_, IndexSpecKeyOf::Expression(_)) => {
+                return bad("Only a column has a beginning that is a key, and no expression".to_owned());
+            }
+            _ => {}
+        }
+    }
     let mut seen = std::collections::HashSet::new();
     if let Some(twice) = columns(spec).find(|name| !seen.insert(*name)) {
         return bad(format!("The column '{}' is in it twice", perfdeck_model::masking::shown(twice)));
@@ -152,5 +170,14 @@ mod tests {
         let twice = IndexSpec { include: vec!["a".into()], ..spec(IndexSpecKeyOf::Column("a".into()), None) };
         assert!(checked(&twice, Dialect::Postgres).is_err(), "a column twice");
         assert!(checked(&IndexSpec::default(), Dialect::Postgres).is_err(), "no key");
+        let beginning = |of, prefix, dialect| {
+            let key = IndexSpecKey { of, prefix: Some(prefix), ..IndexSpecKey::default() };
+            checked(&IndexSpec { keys: vec![key], ..IndexSpec::default() }, dialect)
+        };
+        let column = || IndexSpecKeyOf::Column("a".into());
+        assert!(beginning(column(), 20, Dialect::Mysql).is_ok(), "a beginning");
+        assert!(beginning(column(), 0, Dialect::Mysql).is_err(), "of nothing");
+        assert!(beginning(column(), 20, Dialect::Postgres).is_err(), "what it has not");
+        assert!(beginning(IndexSpecKeyOf::Expression("a".into()), 20, Dialect::Mysql).is_err(), "of an expression");
     }
 }

@@ -29,6 +29,7 @@ pub(super) fn wanted(
         understood &= column.is_some() || expression.is_some() || scheme != Scheme::Sqlite;
         keys.push(IndexKey {
             column,
+            prefix: key.prefix,
             operator_class: key.operator_class.as_deref().map(class),
             descending: key.descending,
             nulls_first: has_nulls.then(|| key.nulls_first.unwrap_or(key.descending)),

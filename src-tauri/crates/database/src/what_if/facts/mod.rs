@@ -3,6 +3,7 @@
 mod functions;
 mod lengths;
 mod mysql;
+mod mysql_beginnings;
 mod postgres;
 mod sqlite;
 
@@ -179,6 +180,21 @@ pub struct ColumnFacts {
     pub correlation: Option<f64>,
     /// How much of the rows leaves each remainder of the value's stored length by 8, where values tell.
     pub remainders: Option<[f64; 8]>,
+    /// The beginning of it that a key can have, where all of it is none (MySQL, MariaDB) and its values tell how much that is.
+    pub beginning: Option<BeginningFacts>,
+}
+
+/// The shortest beginning by which nearly all values of a column differ.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct BeginningFacts {
+    /// Characters of it; bytes of a binary column.
+    pub length: u32,
+    /// Different ones: a count, or the negative of a share.
+    pub distinct: f64,
+    /// As many of them differ as this share of whole values.
+    pub of_whole: f64,
+    /// Mean bytes.
+    pub width: f64,
 }
 
 /// A key of an index.
@@ -186,6 +202,8 @@ pub struct ColumnFacts {
 pub struct KeyFacts {
     /// The column, where it is one.
     pub column: Option<String>,
+    /// How much of its beginning, where that is not all of it (MySQL, MariaDB).
+    pub prefix: Option<u32>,
     /// The expression as the server writes it otherwise.
     pub expression: Option<String>,
     /// From the greatest on.

@@ -7,6 +7,7 @@ use perfdeck_sqltext::{Dialect, quote_identifier, quote_text};
 use sqlx::mysql::{MySqlConnection, MySqlDatabaseError, MySqlRow};
 use sqlx::{AssertSqlSafe, Column as _, Row as _};
 
+use super::mysql_beginnings::beginnings;
 use super::{ColumnFacts, DatabaseFacts, IndexFacts, KeyFacts, MOST_TABLES, TableFacts};
 use crate::connect::ends_session;
 use crate::hints::account;
@@ -46,7 +47,7 @@ const LONGEST_VALUE: usize = 200;
 const OLD_FORMATS: &[&str] = &["Compact", "Redundant"];
 const OLD_KEY: f64 = 767.0;
 
-fn number(row: &MySqlRow, at: usize) -> Option<f64> {
+pub(super) fn number(row: &MySqlRow, at: usize) -> Option<f64> {
     row.try_get::<Option<f64>, _>(at).ok().flatten()
 }
 
@@ -162,32 +163,43 @@ async fn looked_at(c: &mut MySqlConnection, table: &mut TableFacts, bytes: f64, 
         return Err(Unread::Late);
     }
     values(c, table).await.map_err(Unread::of)?;
-    lengths(c, table, (LOOKED_AT_BYTES / bytes).clamp(100.0, LOOKED_AT as f64)).await.map_err(Unread::of)
+    let rows = (LOOKED_AT_BYTES / bytes).clamp(100.0, LOOKED_AT as f64);
+    lengths(c, table, rows).await.map_err(Unread::of)?;
+    beginnings(c, table, rows).await.map_err(Unread::of)
 }
 
-/// Mean lengths of what is of no fixed length, in the first rows and in the last ones by the primary key: what is counted up grows longer.
-async fn lengths(c: &mut MySqlConnection, table: &mut TableFacts, rows: f64) -> Result<(), sqlx::Error> {
-    let varies = |column: &&mut ColumnFacts| column.fixed.is_none() && column.type_name != "set";
+/// `what` of the first rows and of the last ones by the primary key: what is counted up grows longer, and begins otherwise.
+pub(super) fn first_and_last(table: &TableFacts, what: &str, rows: f64) -> String {
     let (schema, name) = (quoted(&table.schema), quoted(&table.name));
     let primary = table.indexes.iter().find(|index| index.name == "PRIMARY");
-    let keys: Vec<&String> =
-        primary.iter().flat_map(|index| &index.keys).filter_map(|key| key.column.as_ref()).collect();
-    let backwards: Vec<String> = keys.into_iter().map(|key| format!("{} DESC", quoted(key))).collect();
-    let mut columns: Vec<&mut ColumnFacts> = table.columns.iter_mut().filter(varies).take(MOST_COLUMNS).collect();
+    let keys = primary.iter().flat_map(|index| &index.keys).filter_map(|key| key.column.as_ref());
+    let backwards: Vec<String> = keys.map(|key| format!("{} DESC", quoted(key))).collect();
+    let part = |order: &str, rows: f64| format!("(SELECT {what} FROM {schema}.{name} {order} LIMIT {rows:.0})");
+    if backwards.is_empty() {
+        return part("", rows);
+    }
+    let last = format!("ORDER BY {}", backwards.join(", "));
+    format!("{} UNION ALL {}", part("", rows / 2.0), part(&last, rows / 2.0))
+}
+
+/// Mean lengths of what is of no fixed length.
+async fn lengths(c: &mut MySqlConnection, table: &mut TableFacts, rows: f64) -> Result<(), sqlx::Error> {
+    let varies = |column: &ColumnFacts| column.fixed.is_none() && column.type_name != "set";
+    let each: Vec<String> = table
+        .columns
+        .iter()
+        .filter(|c| varies(c))
+        .take(MOST_COLUMNS)
+        .enumerate()
+        .map(|(at, of)| format!("length({}) AS l{at}", quoted(&of.name)))
+        .collect();
+    let parts = first_and_last(table, &each.join(", "), rows);
+    let mut columns: Vec<&mut ColumnFacts> =
+        table.columns.iter_mut().filter(|c| varies(c)).take(MOST_COLUMNS).collect();
     if columns.is_empty() {
         return Ok(());
     }
-    let each: Vec<String> =
-        columns.iter().enumerate().map(|(at, of)| format!("length({}) AS l{at}", quoted(&of.name))).collect();
     let means: Vec<String> = (0..columns.len()).map(|at| format!("CAST(avg(l{at}) AS DOUBLE)")).collect();
-    let part =
-        |order: &str, rows: f64| format!("(SELECT {} FROM {schema}.{name} {order} LIMIT {rows:.0})", each.join(", "));
-    let parts = if backwards.is_empty() {
-        part("", rows)
-    } else {
-        let last = format!("ORDER BY {}", backwards.join(", "));
-        format!("{} UNION ALL {}", part("", rows / 2.0), part(&last, rows / 2.0))
-    };
     let ask = format!("SELECT {} FROM ({parts}) s", means.join(", "));
     let row = sqlx::query(AssertSqlSafe(ask)).fetch_one(&mut *c).await?;
     for (at, column) in columns.iter_mut().enumerate() {
@@ -312,8 +324,8 @@ fn add_key(table: &mut TableFacts, row: &MySqlRow) {
     }
     let (column, first) = (text(row, 4), row.try_get::<i64, _>(8).is_ok_and(|n| n == 1));
     let part = row.try_get::<Option<i64>, _>(7).ok().flatten();
-    // Of the first column an index counts how many values there are.
-    if let (Some(of), true, Some(count)) = (&column, first, number(row, 6)) {
+    // Of the first column an index counts how many values there are, and how many beginnings where it has those.
+    if let (Some(of), true, Some(count), None) = (&column, first, number(row, 6), part) {
         let rows = table.rows.unwrap_or(0.0);
         if let Some(facts) = table.columns.iter_mut().find(|c| c.name == *of) {
             facts.distinct = Some(if count >= rows * 0.9 && rows > 0.0 { -1.0 } else { count.max(1.0) });
@@ -321,9 +333,10 @@ fn add_key(table: &mut TableFacts, row: &MySqlRow) {
     }
     let Some(index) = table.indexes.last_mut() else { return };
     index.keys.push(KeyFacts {
+        expression: column.is_none().then(String::new),
+        column,
         // The beginning of a column is not the column.
-        expression: part.map(|n| format!("the first {n} characters")).or_else(|| column.is_none().then(String::new)),
-        column: column.filter(|_| part.is_none()),
+        prefix: part.and_then(|n| u32::try_from(n).ok()),
         descending: text(row, 5).as_deref() == Some("D"),
         ..KeyFacts::default()
     });

@@ -335,6 +335,7 @@ fn add_key(table: &mut TableFacts, row: &PgRow, page: f64) -> Result<(), sqlx::E
     let expression: Option<String> = row.try_get(10)?;
     index.keys.push(KeyFacts {
         column: column.filter(|_| expression.is_none()),
+        prefix: None,
         expression,
         descending: option & 1 != 0,
         nulls_first: option & 2 != 0,

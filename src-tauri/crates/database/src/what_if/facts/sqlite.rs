@@ -205,7 +205,7 @@ async fn indexes(
         let own =
             column.as_ref().and_then(|name| collations.get(&name.to_lowercase())).map_or("BINARY", String::as_str);
         let collation = collation.map(|name| name.to_uppercase()).filter(|name| name != own);
-        index.keys.push(KeyFacts { column, expression, descending, nulls_first: false, class: None, collation });
+        index.keys.push(KeyFacts { column, expression, descending, collation, ..KeyFacts::default() });
     }
     Ok(all)
 }

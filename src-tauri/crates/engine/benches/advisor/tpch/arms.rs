@@ -50,7 +50,7 @@ impl Arms {
 
     /// Bytes of an arm's indexes.
     pub(crate) fn bytes(&self, arm: &Arm) -> f64 {
-        arm.indexes.iter().filter_map(|of| self.made.get(of)).map(|made| made.bytes).sum()
+        arm.indexes.iter().filter_map(|of| self.made.get(of)).map(|made| made.bytes).fold(0.0, |all, one| all + one)
     }
 
     /// Lets the planner see the indexes of one arm.

@@ -195,6 +195,11 @@ impl Engine {
                     }
                 })
                 .await?;
+                let at = At { engine: self, environment, prediction: None };
+                if let Some(own) = kind.made(at, &plan).await {
+                    stored.made(own);
+                    self.core.store.keep_plan(stored).await?;
+                }
                 let says = self.ask_now(stored, environment).await;
                 self.confirmed(stored, says).await
             }

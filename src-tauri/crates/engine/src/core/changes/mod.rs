@@ -122,6 +122,12 @@ pub(crate) trait ChangeKind: Send + Sync {
         job: &'a JobContext,
     ) -> BoxFuture<'a, Result<Came, ApiError>>;
 
+    /// The plan with what the target made of it, by which it tells it from another one later; `None` where the plan says enough, or the
+    /// target did not answer. Alters nothing.
+    fn made<'a>(&'a self, _at: At<'a>, _plan: &'a Value) -> BoxFuture<'a, Option<Value>> {
+        Box::pin(async { None })
+    }
+
     /// Asks the target how much of it is there. Alters nothing. An error is that it could not be asked.
     fn verify<'a>(&'a self, at: At<'a>, plan: &'a Value) -> BoxFuture<'a, Result<TargetSays, ApiError>>;
 

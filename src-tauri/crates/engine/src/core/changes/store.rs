@@ -32,6 +32,11 @@ impl Stored {
         &self.plan["own"]
     }
 
+    /// Takes facts that the kind knows once it was applied.
+    pub(crate) fn made(&mut self, own: Value) {
+        self.plan["own"] = own;
+    }
+
     /// Time for which it is there before it ends by itself, in milliseconds.
     pub(crate) fn lease_ms(&self) -> Option<f64> {
         self.plan["lease_ms"].as_f64()
@@ -136,6 +141,18 @@ impl Store {
             .bind(text(&said.change)?)
             .bind(&said.change.id)
             .bind(said.revision)
+            .execute(&self.pool)
+            .await
+            .map(drop)
+            .map_err(|e| self.fail(&e))
+    }
+
+    /// Stores what a kind knows of a change once it was applied, if nothing else was stored since it was read.
+    pub(crate) async fn keep_plan(&self, made: &Stored) -> Result<(), ApiError> {
+        sqlx::query("UPDATE changes SET plan = ? WHERE id = ? AND revision = ?")
+            .bind(text(&made.plan)?)
+            .bind(&made.change.id)
+            .bind(made.revision)
             .execute(&self.pool)
             .await
             .map(drop)

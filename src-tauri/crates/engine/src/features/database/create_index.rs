@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use perfdeck_database::index_change::{self, Built, CreateFigures, CreatePlan, Watch};
+use perfdeck_database::index_change::{self, Built, CreatePlan, Watch};
 use perfdeck_model::{
     ApiError, BoxFuture, BuildLock, ChangeDetail, Environment, ErrorCode, IndexSpec, IndexSpecKey, IndexSpecKeyOf,
     PreviewFigure, PreviewRow, Says, Scheme, TargetRole, TargetSays, masking,
@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use ts_rs::TS;
 
+use super::create_notes::notes;
 use super::drop_index::{in_work, invalid, read};
 use crate::Engine;
 use crate::core::changes::{At, Came, ChangeKind, Planned, Preview};
@@ -50,7 +51,7 @@ pub async fn db_plan_index(engine: Arc<Engine>, request: CreateIndexRequest) -> 
 pub struct IndexText {
     /// Name of its table.
     pub table: String,
-    /// Keys: `column`, `column desc nulls last`, `lower(note) text_pattern_ops`, `(a + b)`.
+    /// Keys: `column`, `column desc nulls last`, `lower(note) text_pattern_ops`, `(a + b)`, `note(20)` of MySQL and MariaDB.
     pub keys: Vec<String>,
     /// Names of further columns.
     pub include: Vec<String>,
@@ -76,21 +77,23 @@ pub fn index_spec(environment: &Environment, text: IndexText) -> Result<IndexSpe
     let read = |text: &str| {
         index_key(text, dialect).map_err(|why| {
             ApiError::bad_request(format!("A key of the index is not understood: {}", masking::shown(&why)))
-                .hint("Keys are like: customer_id, 'created desc', 'lower(note) text_pattern_ops', '(a + b)'")
+                .hint("Keys are like: customer_id, 'created desc', 'lower(note) text_pattern_ops', '(a + b)', of MySQL and MariaDB 'note(20)'")
         })
     };
     let key = |text: &String| {
         let key = read(text)?;
+        let prefix = key.prefix;
         let of = match (key.column, key.expression) {
             (Some(name), _) => IndexSpecKeyOf::Column(name),
             (None, sql) => IndexSpecKeyOf::Expression(sql.unwrap_or_default()),
         };
         let (operator_class, descending, nulls_first) = (key.operator_class, key.descending, key.nulls_first);
-        Ok(IndexSpecKey { of, operator_class, descending, nulls_first })
+        Ok(IndexSpecKey { of, prefix, operator_class, descending, nulls_first })
     };
     let column = |text: &String| {
         let key = read(text)?;
-        let plain = key.operator_class.is_none() && !key.descending && key.nulls_first.is_none();
+        let plain =
+            key.prefix.is_none() && key.operator_class.is_none() && !key.descending && key.nulls_first.is_none();
         key.column
             .filter(|_| plain)
             .ok_or_else(|| ApiError::bad_request("A further column is the name of a column alone"))
@@ -126,83 +129,6 @@ fn answer(plan: &CreatePlan, built: &Built) -> TargetSays {
         Built::InWork(session) => TargetSays::new(Says::HalfDone, in_work(*session)),
         Built::Differs => TargetSays::new(Says::Differs, format!("something else is called {} now", plan.name)),
     }
-}
-
-fn notes(scheme: Scheme, plan: &CreatePlan, figures: &CreateFigures) -> Vec<String> {
-    let mut notes = match scheme {
-        Scheme::Postgres => postgres_notes(plan, figures),
-        Scheme::Mysql | Scheme::Mariadb => mysql_notes(),
-        _ => sqlite_notes(figures),
-    };
-    if plan.unconditional {
-        notes.push("The server keeps no condition of it: the one that is written is always true".to_owned());
-    }
-    if let Some(why) = &plan.unchecked {
-        notes.push(format!("Whether the server takes it is known when it is built: {why}"));
-    }
-    if let Some(other) = &plan.covered_by {
-        notes.push(format!("`{other}` begins with the same keys, and serves the same queries if it is wider"));
-    }
-    notes
-}
-
-fn sqlite_notes(figures: &CreateFigures) -> Vec<String> {
-    // Its size is not known before; it is less than the table's, unless it holds all of it, and its journal holds it again.
-    let free = match (figures.free_bytes, figures.table_bytes) {
-        (Some(free), Some(table)) if free < 2.0 * table => format!(
-            "The file's disk has {} free, which may not be enough: the table has {}",
-            words::bytes(free),
-            words::bytes(table)
-        ),
-        (Some(free), _) => format!("The file's disk has {} free", words::bytes(free)),
-        (None, _) => "How much of the file's disk is free is not told here".to_owned(),
-    };
-    vec!["It has 10 min; stopping it rolls it back".to_owned(), free]
-}
-
-fn mysql_notes() -> Vec<String> {
-    vec![
-        "The table's lock is waited for 2 s at either end, since others wait behind that".to_owned(),
-        "It has 10 min; stopping it ends it on the server too (KILL QUERY). What is cut off leaves nothing, and a statement that \
-         nobody waits for any more goes on to its end"
-            .to_owned(),
-        "Replicas build it after that, one statement at a time, and lag as long as it takes there".to_owned(),
-        "How much of the server's disk is free is not told: it needs its own size, and as much in innodb_tmpdir while it is sorted"
-            .to_owned(),
-    ]
-}
-
-fn postgres_notes(plan: &CreatePlan, figures: &CreateFigures) -> Vec<String> {
-    let mut notes = Vec::new();
-    if plan.partitioned {
-        notes.push(format!(
-            "{} one after the other: built beside reads and writes, then attached. Making the parent's blocks writes to it for a \
-             moment, attaching blocks queries of the partition for one; each lock is tried for 2 s, five times",
-            words::plural(plan.partitions() as i64, "partition")
-        ));
-        notes.push(
-            "Undoing drops it with those of all partitions, which blocks reads and writes of all of them for a moment"
-                .to_owned(),
-        );
-    } else {
-        notes.push(
-            "Sent on a session of its own, outside a transaction: a lock is tried for 2 s first, then the statement has 10 min"
-                .to_owned(),
-        );
-    }
-    notes.push("The table is read twice, and the disk needs the index's size twice while it is sorted; how much is free there no server tells".to_owned());
-    if let Some((count @ 1.., lag)) = figures.standbys {
-        let lag = lag.map(|s| format!(", {} behind at most", words::seconds(s))).unwrap_or_default();
-        notes.push(format!(
-            "{} all of it{lag}",
-            if count == 1 {
-                "1 standby replays".to_owned()
-            } else {
-                format!("{} standbys replay", words::count(count))
-            }
-        ));
-    }
-    notes
 }
 
 fn undo_cost(scheme: Scheme, plan: &CreatePlan) -> Option<String> {
@@ -258,6 +184,7 @@ impl ChangeKind for CreateIndex {
             let plan: CreatePlan = read(plan)?;
             let (address, password) = at.engine.door(at.environment).await?;
             let figures = index_change::create_figures(&address, password.as_ref(), &plan).await?;
+            let bytes = at.prediction.and_then(|p| p.bytes);
             let mut rows = vec![PreviewRow::new(PreviewFigure::TableRead, figures.table_bytes)];
             if address.scheme != Scheme::Sqlite {
                 rows.push(PreviewRow::new(PreviewFigure::TableRows, figures.rows));
@@ -266,10 +193,10 @@ impl ChangeKind for CreateIndex {
                 rows.push(PreviewRow::new(PreviewFigure::WritesAdded, figures.writes_per_s));
                 rows.push(PreviewRow::new(PreviewFigure::HotUpdates, figures.hot));
             }
-            rows.push(PreviewRow::new(PreviewFigure::Size, at.prediction.and_then(|p| p.bytes)));
+            rows.push(PreviewRow::new(PreviewFigure::Size, bytes));
             // How long it takes depends on the machine and on who else uses the table.
             rows.push(PreviewRow::new(PreviewFigure::Time, None));
-            let notes = notes(address.scheme, &plan, &figures);
+            let notes = notes(address.scheme, &plan, &figures, bytes);
             Ok(Preview { rows, notes, waits: figures.waits, lock: BuildLock::of(address.scheme) })
         })
     }
@@ -293,6 +220,15 @@ impl ChangeKind for CreateIndex {
             let size = index_change::index_bytes(&address, password.as_ref(), &plan.name).await;
             came.extend(size.ok().flatten().map(|bytes| (PreviewFigure::Size, bytes)));
             Ok(came)
+        })
+    }
+
+    fn made<'a>(&'a self, at: At<'a>, plan: &'a Value) -> BoxFuture<'a, Option<Value>> {
+        Box::pin(async move {
+            let plan: CreatePlan = read(plan).ok()?;
+            let (address, password) = at.engine.door(at.environment).await.ok()?;
+            let made = index_change::made(&address, password.as_ref(), &plan).await.ok()?;
+            serde_json::to_value(&made).ok()
         })
     }
 

@@ -4,6 +4,7 @@ pub(crate) mod advice;
 pub(crate) mod bloat;
 pub mod commands;
 pub(crate) mod create_index;
+mod create_notes;
 pub(crate) mod drop_index;
 pub(crate) mod end_session;
 pub(crate) mod growth;

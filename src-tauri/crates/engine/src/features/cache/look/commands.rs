@@ -114,6 +114,8 @@ pub async fn cache_measure_heat(engine: Arc<Engine>, request: CacheHeatRequest) 
             engine.journal(JournalKind::Unlocked, Some(&environment), text, None).await?;
         }
     }
+    // Where a server counts hot keys itself, that is a count of its own that it begins: not where nothing may be begun.
+    let may_begin = engine.altered(&environment, TargetRole::Cache).await.may_run("HOTKEYS").is_ok();
     let (of, id) = (engine.clone(), environment.id.clone());
     let title = format!("Heat of the keys of {}", environment.name);
     Ok(engine.core.jobs.spawn(KIND, title, Some(environment.id), move |job| async move {
@@ -122,7 +124,14 @@ pub async fn cache_measure_heat(engine: Arc<Engine>, request: CacheHeatRequest) 
         let work = async {
             let mut reader = reader.lock().await;
             let clock = &*of.core.clock;
-            if watched { reader.watch(seconds, clock).await } else { reader.heat(clock).await }
+            if watched {
+                return reader.watch(seconds, clock).await;
+            }
+            let counted = if may_begin { reader.hot_keys(seconds, clock).await? } else { None };
+            match counted {
+                Some(heat) => Ok(heat),
+                None => reader.heat(clock).await,
+            }
         };
         // Given up, a watch ends with its connection.
         let heat = job.unless_cancelled(work).await??;

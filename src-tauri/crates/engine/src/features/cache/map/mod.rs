@@ -72,6 +72,7 @@ impl Engine {
             replica: request.replica,
             delimiters: request.delimiters,
             seed: id.as_u64_pair().1,
+            patience: None,
         };
         let run = MapRun::new(wanted, id.to_string(), self.core.clock.now_ms());
         let title = format!("Map of the cache of {}", environment.name);

@@ -2,8 +2,8 @@
 use std::collections::BTreeMap;
 
 use perfdeck_advisor::{
-    Catalogue, Collating, Column, Dialect, Existing, Function, Index, Key, KeyOf, Method, ParameterType, Table,
-    TableKind, TypeClass, View, WritesADay, predicate_of, scalar_of,
+    Beginning, Catalogue, Collating, Column, Dialect, Existing, Function, Index, Key, KeyOf, Method, ParameterType,
+    Table, TableKind, TypeClass, View, WritesADay, predicate_of, scalar_of,
 };
 use perfdeck_database::what_if::{
     ColumnFacts, DatabaseFacts, FunctionFacts, IndexFacts, KeyFacts, TableFacts, TypeFacts,
@@ -117,6 +117,12 @@ fn column(facts: &ColumnFacts) -> Column {
         elements: facts.elements.clone(),
         correlation: facts.correlation,
         remainders: facts.remainders,
+        beginning: facts.beginning.map(|b| Beginning {
+            length: b.length,
+            distinct: b.distinct,
+            of_whole: b.of_whole,
+            width: b.width,
+        }),
     }
 }
 
@@ -165,6 +171,7 @@ fn key(facts: &KeyFacts, table: usize, catalogue: &Catalogue) -> Key {
     };
     Key {
         of,
+        prefix: facts.prefix,
         descending: facts.descending,
         nulls_first: facts.nulls_first,
         // A pattern's class of varchar is that of text.

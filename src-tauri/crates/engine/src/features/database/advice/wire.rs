@@ -284,6 +284,7 @@ fn spec(index: &Index, table: &Table, name: &str, dialect: Dialect) -> IndexSpec
             KeyOf::Expression(scalar) => IndexSpecKeyOf::Expression(scalar.shown(dialect, &quoted)),
             KeyOf::Unknown(text) => IndexSpecKeyOf::Expression(text.clone()),
         },
+        prefix: key.prefix,
         operator_class: key.class.clone(),
         descending: key.descending,
         nulls_first: (dialect == Dialect::Postgres && key.nulls_first != key.descending).then_some(key.nulls_first),

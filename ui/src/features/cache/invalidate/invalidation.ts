@@ -1,7 +1,6 @@
 // An invalidation in words: what it would take, how it is undone, and what became of it.
-import type { Invalidation, InvalidationPreview, MapCount, RestoredKeys, TakenKeys } from '../../../backend/types';
-import { bytes, DASH, duration, integer, plural, rate, THIN } from '../../../kit/figures';
-import { percent } from './map';
+import type { Invalidation, InvalidationPreview, MapCount, RestoredKeys, StoredKnee, TakenKeys } from '../../../backend/types';
+import { bytes, DASH, format, integer, plural, rate, THIN, whole } from '../../../kit/figures';
 
 export function keysWord(count: MapCount): string {
   if (count.kind === 'exact') return plural(count.value, 'key');
@@ -41,19 +40,40 @@ const readers = (preview: InvalidationPreview): string =>
 /** Name and figure of what it would do, before it is done. */
 export function rowsOf(preview: InvalidationPreview, soft: boolean): [string, string][] {
   return [
-    ['Matches', `${keysWord(preview.matched)}${preview.share === null ? '' : `, ${percent(preview.share)}${THIN}% of the database`}`],
+    ['Matches', `${keysWord(preview.matched)}${preview.share === null ? '' : `, ${format(preview.share, 'ratio')} of the database`}`],
     ['Frees', frees(preview)],
     ['Connected', readers(preview)],
-    ['Takes', preview.time_s === null ? DASH : `about ${duration(Math.max(1, preview.time_s))}, then a second scan verifies`],
-    ['Undo', soft ? `sets the old expiry back while a key is there; ${UNDO[preview.undo]}` : UNDO[preview.undo]],
     [
-      'Load on the source',
-      preview.extra_loads_per_s === null
-        ? `${DASH}, the server does not tell when keys were used`
-        : `about ${rate(preview.extra_loads_per_s)} more in the first 10${THIN}s${boundsOf(preview)}`,
+      'Takes',
+      preview.time_s === null ? DASH : `${preview.time_s < 1 ? '' : 'about '}${whole(preview.time_s)}, then a second scan verifies`,
     ],
+    ['Undo', soft ? `sets the old expiry back while a key is there; ${UNDO[preview.undo]}` : UNDO[preview.undo]],
   ];
 }
+
+/** What the source of the cache has to load then, in words. */
+export function loadSaid(preview: InvalidationPreview): string {
+  const more = preview.extra_loads_per_s;
+  if (more === null) return `${DASH}, the server does not tell when keys were used, or too few were looked at`;
+  if (more === 0) return `none more: of ${plural(preview.looked_at, 'key')} that were looked at none was used within the last 10${THIN}s`;
+  if (more < 1) return `less than 1/s more in the first 10${THIN}s`;
+  return `about ${rate(more)}/s more in the first 10${THIN}s`;
+}
+
+/** Requests and statements that are answered from the source; commands of the cache itself are none of its load. */
+const OF_HTTP = /^(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS) https?:/;
+const OF_SQL = /\b(select|insert|update|delete|with|call|execute)\b/i;
+
+/** The newest knee that was measured of what the cache is filled from: of its database before that of its API; null where none was. */
+export function kneeOf(knees: readonly StoredKnee[]): (StoredKnee & { rate_per_s: number }) | null {
+  const found = knees.filter((k): k is StoredKnee & { rate_per_s: number } => k.state === 'found' && k.rate_per_s !== null);
+  const newest = (of: typeof found): (typeof found)[number] | null =>
+    of.reduce<(typeof found)[number] | null>((last, k) => (last === null || k.created_ms > last.created_ms ? k : last), null);
+  return newest(found.filter((k) => !OF_HTTP.test(k.name) && OF_SQL.test(k.name))) ?? newest(found.filter((k) => OF_HTTP.test(k.name)));
+}
+
+/** Whether keys are let expire rather than removed, by what runs on each. */
+export const isSoft = (of: Invalidation): boolean => of.detail.change.statement.includes('PEXPIRE');
 
 /** Keys by when they would have expired, in the order of time. */
 export const ttlRows = (preview: InvalidationPreview): [string, number][] => [
@@ -80,7 +100,7 @@ export function takenWords(taken: TakenKeys, soft: boolean): string {
     [taken.survivors, 'match still'],
     [taken.recreated, 'written anew since'],
   ]);
-  const did = `${plural(taken.removed, 'key')} ${soft ? 'set to expire' : 'removed'} of ${integer(taken.matched)} in ${duration(taken.seconds)}`;
+  const did = `${plural(taken.removed, 'key')} ${soft ? 'set to expire' : 'removed'} of ${integer(taken.matched)} in ${whole(taken.seconds)}`;
   return rest === '' ? `${did}.` : `${did}; ${rest}.`;
 }
 
@@ -93,7 +113,7 @@ export function restoredWords(restored: RestoredKeys): string {
     [restored.lost, 'gone, and nothing of them was kept'],
     [failed, 'refused'],
   ]);
-  const did = `${plural(restored.restored, 'key')} restored of ${integer(restored.kept)} in ${duration(restored.seconds)}`;
+  const did = `${plural(restored.restored, 'key')} restored of ${integer(restored.kept)} in ${whole(restored.seconds)}`;
   return rest === '' ? `${did}.` : `${did}; ${rest}.`;
 }
 
