@@ -11,6 +11,7 @@ mod matches;
 mod names;
 mod nodes;
 mod record;
+mod restorable;
 mod restoring;
 mod scripts;
 mod survey;

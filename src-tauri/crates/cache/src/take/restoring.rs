@@ -1,7 +1,7 @@
 //! Undoing: what was removed is restored with its value, expiry and use, and nothing that was written meanwhile is touched.
 use std::time::Instant;
 
-use perfdeck_model::{ApiError, CacheBytes, CacheTarget, RestoredKeys, Sensitive};
+use perfdeck_model::{ApiError, CacheBytes, CacheTarget, ErrorCode, RestoredKeys, Sensitive};
 use redis::Value;
 
 use super::file::{Kind, Reader, Writer, got_number};
@@ -134,13 +134,29 @@ impl Work {
             wait_while(watch).await?;
             self.batch(nodes, has, some).await?;
             let plain: Vec<u8> = counts(&mut self.restored).iter().flat_map(|n| (**n as i64).to_le_bytes()).collect();
+            // Those that were refused are tried again the next time, and so all that came after them.
+            if !self.restored.failed.is_empty() {
+                progress(&self.restored);
+                continue;
+            }
             // A disk that is full keeps nothing from being restored; it is only told less well what was.
             if let Err(error) = writer.append(Kind::Undone, 0, &plain) {
                 tracing::warn!(code = ?error.code, "how far undoing came could not be stored");
             }
             progress(&self.restored);
         }
-        Ok(())
+        self.all_or_why()
+    }
+
+    /// What is not back is kept.
+    fn all_or_why(&self) -> Result<(), ApiError> {
+        let Some(first) = self.restored.failed.first() else { return Ok(()) };
+        let refused: f64 = self.restored.failed.iter().map(|f| f64::from(f.keys)).sum();
+        Err(ApiError::new(
+            ErrorCode::Unsupported,
+            format!("{} keys were refused and are not back: {}", perfdeck_words::count(refused as u64), first.why),
+        )
+        .hint("What was removed is still kept. Undo it again once the server takes them: a server of the version that they were read from does"))
     }
 
     async fn batch(&mut self, nodes: &mut Nodes, has: Has, records: Vec<Record>) -> Result<(), ApiError> {

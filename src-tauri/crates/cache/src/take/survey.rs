@@ -12,6 +12,7 @@ use super::loads::{Loads, watch};
 use super::matches::matches;
 use super::names::Meant;
 use super::nodes::{Nodes, PATIENCE};
+use super::restorable::restorable;
 use super::tally::{AT_ONCE, Tally};
 use crate::connect::Purpose;
 use crate::info::fields;
@@ -132,7 +133,7 @@ impl Has {
 }
 
 /// Whether a server knows a command; `otherwise` where this account may not ask.
-async fn knows(nodes: &mut Nodes, command: &str, otherwise: bool) -> bool {
+pub(super) async fn knows(nodes: &mut Nodes, command: &str, otherwise: bool) -> bool {
     let mut info = redis::cmd("COMMAND");
     info.arg("INFO").arg(command);
     match nodes.ask(0, &info).await {
@@ -180,7 +181,11 @@ pub async fn survey(
     tally.random = !nodes.is_cluster() && !list;
     let readers = readers(&mut nodes).await;
     let loads = watch(&mut nodes, has, &tally).await;
-    Ok(tally.told(has, readers, loads))
+    let (mut surveyed, seen) = tally.told(has, readers, loads);
+    let some: Vec<Vec<u8>> = seen.examples.iter().filter_map(|key| key.bytes().ok()).collect();
+    let some: Vec<&[u8]> = some.iter().map(Vec::as_slice).collect();
+    surveyed.not_restored.extend(restorable(&mut nodes, &some).await.err().map(|why| why.message));
+    Ok((surveyed, seen))
 }
 
 /// What a refusal needs: the exact rule where a right is missing.
@@ -190,7 +195,7 @@ pub(super) fn needs(refused: &super::nodes::Refused, target: &CacheTarget) -> Ap
     }
     let user = target.address.username.as_deref().unwrap_or("default");
     ApiError::new(ErrorCode::Privilege, format!("'{user}' lacks a right on {} that invalidating needs", refused.node)).hint(format!(
-        "ACL SETUSER {user} +scan +memory|usage +object +type +pttl +pexpiretime +pexpireat +persist +dump +restore +unlink +eval +evalsha +time +info ~*"
+        "ACL SETUSER {user} +scan +memory|usage +object +type +pttl +pexpiretime +pexpireat +persist +dump +restore +unlink +eval +evalsha +time +info +dbsize ~*"
     ))
 }
 

@@ -17,6 +17,7 @@ use super::matches::matches;
 use super::names::Meant;
 use super::nodes::{Answer, Call, Nodes, Refused};
 use super::record::{Outcome, Record, packed};
+use super::restorable::restorable;
 use super::scripts::{EXPIRE, EXPIRY, READ, REMOVE};
 use super::survey::{Has, LARGEST, is_oversized, needs};
 use crate::connect::Purpose;
@@ -105,6 +106,8 @@ pub(super) struct Work<'a> {
     storing: Duration,
     /// Usual bytes of a dump, as the last ones were.
     usual: usize,
+    /// Whether what is removed can be put back was asked.
+    tried: bool,
     pub(super) taken: TakenKeys,
 }
 
@@ -189,6 +192,7 @@ impl<'a> Work<'a> {
                 seen: HashSet::new(),
                 hasher: RandomState::new(),
                 usual: 4_096,
+                tried: false,
                 storing: Duration::ZERO,
             }),
             Err(error) => Err((before, error)),
@@ -240,6 +244,7 @@ impl<'a> Work<'a> {
         let mut open = keys;
         for attempt in 1..=ATTEMPTS {
             let (records, larger) = self.read(&open, SMALL).await?;
+            self.can_be_put_back(&records, &larger).await?;
             let mut changed = self.taking(records, attempt == ATTEMPTS).await?;
             changed.extend(self.larger(larger, attempt == ATTEMPTS, watch).await?);
             if changed.is_empty() {
@@ -247,6 +252,18 @@ impl<'a> Work<'a> {
             }
             open = changed;
         }
+        Ok(())
+    }
+
+    /// Before the first key goes.
+    async fn can_be_put_back(&mut self, records: &[Record], larger: &[(Vec<u8>, u64)]) -> Result<(), ApiError> {
+        if self.tried || self.order.snapshot.is_none() || records.is_empty() && larger.is_empty() {
+            return Ok(());
+        }
+        let names = records.iter().map(|record| record.key.as_slice());
+        let some: Vec<&[u8]> = names.chain(larger.iter().map(|(key, _)| key.as_slice())).collect();
+        restorable(&mut self.nodes, &some).await?;
+        self.tried = true;
         Ok(())
     }
 

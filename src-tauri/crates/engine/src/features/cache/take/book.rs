@@ -68,7 +68,7 @@ impl Files {
         self.file("keys")
     }
 
-    /// What stands in the book; an empty one where there is none.
+    /// What stands in the book, which each plan has.
     pub(super) fn read(&self) -> Result<Book, ApiError> {
         let path = self.file("json");
         match std::fs::read(&path) {
@@ -77,7 +77,15 @@ impl Files {
                     "What was removed is in the file beside it; nothing is done with it until the file is repaired",
                 )
             }),
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(Book::default()),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+                let kept = if self.snapshot().exists() {
+                    "The keys that were removed are still in the file beside it, which only its record opens"
+                } else {
+                    "Whether anything was removed is not known any more"
+                };
+                Err(ApiError::new(ErrorCode::Storage, format!("{} is gone", path.display()))
+                    .hint(format!("{kept}: put it back from a copy of the data folder")))
+            }
             Err(e) => Err(ApiError::new(ErrorCode::Storage, format!("{}: {e}", path.display()))),
         }
     }

@@ -171,6 +171,8 @@ pub(super) async fn made(at: At<'_>, object: &str) -> Result<Plan, ApiError> {
         spec.of = InvalidationOf::Keys(Vec::new());
         let (key, source) = at.engine.make_key(&token).await?;
         list(at, &token, made_ms, source, key, names.clone()).await?;
+    } else {
+        Files::of(&at.engine.core.data_dir, &token).write(&Book { made_ms, ..Book::default() })?;
     }
     let (everything, epochs) = match what {
         What::Keys(meant) => (meant.is_everything(), Vec::new()),
