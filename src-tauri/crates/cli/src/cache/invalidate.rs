@@ -6,7 +6,8 @@ use std::sync::Arc;
 use perfdeck_engine::invalidation::{InvalidationPlan, invalidation, plan_invalidation};
 use perfdeck_engine::{ById, Engine};
 use perfdeck_model::{
-    ApiError, CacheBytes, Change, ErrorCode, Invalidation, InvalidationOf, InvalidationSpec, TakenKeys, TemplateOf, UndoKept, Unit,
+    ApiError, CacheBytes, Change, ErrorCode, Invalidation, InvalidationOf, InvalidationSpec, TakenKeys, TemplateOf,
+    UndoKept, Unit,
 };
 
 use super::args::Invalidate;

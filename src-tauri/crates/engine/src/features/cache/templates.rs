@@ -102,7 +102,9 @@ pub(crate) fn filled(templates: &BTreeMap<String, String>, name: &str, value: &s
         } else {
             format!("It has {}", known.join(", "))
         };
-        return Err(ApiError::bad_request(format!("The environment has no template '{}'", masking::shown(name))).hint(hint));
+        return Err(
+            ApiError::bad_request(format!("The environment has no template '{}'", masking::shown(name))).hint(hint)
+        );
     };
     if value.is_empty() || value.len() > LONGEST {
         return Err(ApiError::bad_request("What is invalidated is empty, or longer than 1,024 bytes")
