@@ -293,7 +293,7 @@ async fn a_user_is_invalidated_by_the_template_of_the_environment() {
         (&["--template", "nope=1"], "It has user"),
         (&["--user", "42", "--tag", "x"], "cannot be used with"),
         (&["--template", "user"], "NAME=VALUE"),
-        (&[], "required"),
+        (&[], "these are missing"),
     ] {
         let (code, _, err) = perfctl.run(&[&["cache", "invalidate", "--env", "dev"][..], args].concat());
         assert!(code != 0 && err.contains(word), "{args:?}: {code} {err}");
