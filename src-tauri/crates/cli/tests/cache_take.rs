@@ -257,9 +257,9 @@ async fn names_come_from_a_file_or_another_program_and_those_that_are_no_text_in
     let (code, done, err) = given(&["--base64", "--preview"], "azoz\n");
     assert_eq!((code, &done["preview"]["examples"][0]["text"]), (Some(0), &"k:3".into()), "{done} {err}");
     let (code, _, err) = given(&["--hex"], "ff00\nsecret-name\n");
-    assert!(code == Some(1) && err.contains("Line 2") && !err.contains("secret-name"), "{code:?} {err}");
+    assert!(code == Some(2) && err.contains("Line 2") && !err.contains("secret-name"), "{code:?} {err}");
     let (code, _, err) = given(&[], "\n");
-    assert!(code == Some(1) && err.contains("empty") && err.contains("hint:"), "{code:?} {err}");
+    assert!(code == Some(2) && err.contains("empty") && err.contains("hint:"), "{code:?} {err}");
     assert_eq!(size(&all(&server).await), 298.0, "nothing else was removed");
 }
 
@@ -275,7 +275,7 @@ async fn a_user_is_invalidated_by_the_template_of_the_environment() {
         perfctl.run(&["env", "add", "dev", "--kind", "development", "--cache", &url, "--cache-template", template])
     };
     let (code, _, err) = add("user=user:{uid}:*");
-    assert!(code == 1 && err.contains("{uid}") && err.contains("only {id}"), "refused by name: {code} {err}");
+    assert!(code == 2 && err.contains("{uid}") && err.contains("only {id}"), "refused by name: {code} {err}");
     assert_eq!(add("user=user:{id}:*").0, 0, "stored");
     let shown = perfctl.ok(&["env", "show", "dev"]);
     assert!(shown.contains("cache template user") && shown.contains("user:{id}:*"), "{shown}");
@@ -293,7 +293,7 @@ async fn a_user_is_invalidated_by_the_template_of_the_environment() {
         (&["--template", "nope=1"], "It has user"),
         (&["--user", "42", "--tag", "x"], "cannot be used with"),
         (&["--template", "user"], "NAME=VALUE"),
-        (&[], "required"),
+        (&[], "these are missing"),
     ] {
         let (code, _, err) = perfctl.run(&[&["cache", "invalidate", "--env", "dev"][..], args].concat());
         assert!(code != 0 && err.contains(word), "{args:?}: {code} {err}");
@@ -343,7 +343,7 @@ async fn one_under_way_is_held_listed_stopped_and_undone_from_a_terminal() {
     let err = String::from_utf8_lossy(&output.stderr);
     let there = left().await;
     assert!(!output.status.success() && there > 0, "it ended in its middle: {there} {err}");
-    assert!(err.contains("is cut_off") && err.contains("removed before it ended"), "and says how far it came: {err}");
+    assert!(err.contains("is cut off") && err.contains("removed before it ended"), "and says how far it came: {err}");
     let list = perfctl.json(&["changes", "list", "--env", "dev"]);
     let one = &list["changes"][0];
     assert_eq!((&one["state"], &one["target_says"]["says"]), (&"cut_off".into(), &"half_done".into()), "{list}");

@@ -364,7 +364,7 @@ mod tests {
         }
     }
 
-    /// Reads of appointments: three hundred of them most of the time, any other seldom. Answers how many were made until `stop`.
+    /// Reads appointments until `stop`: three hundred of them most of the time, any other seldom.
     async fn readers(port: u16, stop: CancellationToken, seed: u64) {
         let (mut client, mut random) = (Client::new(port), data::Random::new(seed));
         let mut tick = tokio::time::interval(Duration::from_millis(13));
@@ -399,7 +399,7 @@ mod tests {
         let loads = || demo.served.statement_usage()[api::Statement::Appointment as usize].calls;
         let stop = CancellationToken::new();
         let load: Vec<_> = (0..2).map(|n| tokio::spawn(readers(demo.port, stop.clone(), n + 7))).collect();
-        wait_for("the load knows what it reads often", || demo.served.requests().0 > 1_000).await;
+        wait_for("the load to know what it reads often", || demo.served.requests().0 > 1_000).await;
         // A bulk load that nobody reads: written a moment ago, which is no use of it.
         let mut connection = server.connect().await.expect("connected");
         let mut bulk = perfdeck_testkit::redis::pipe();
@@ -436,7 +436,6 @@ mod tests {
             "predicted {predicted:?} of {} keys, saw {extra:.0} beside {usual:.1}/s; {taken:?}",
             told.matched.value()
         );
-        println!("{all}");
         assert!(taken.removed >= 2_200.0, "{all}");
         assert!(extra > 100.0, "it was felt: {all}");
         assert!(predicted.value <= extra * 2.0 && predicted.value >= extra / 2.0, "{all}");

@@ -201,12 +201,12 @@ async fn two_planned_edits_of_one_key_are_both_written_and_taken_back_in_any_ord
         assert_eq!(apply(&engine, change, None).await.expect("written").state, ChangeState::Verified, "written");
     }
     let all = async || format!("{:?}", server.execute(&["HMGET", "h", "price", "room"]).await.expect("read"));
-    assert!(all().await.contains("'46'") && all().await.contains("'4'"), "both: {}", all().await);
+    assert!(all().await.contains("\"46\"") && all().await.contains("\"4\""), "both: {}", all().await);
     undo(&engine, &two).await.expect("undone");
-    assert!(all().await.contains("'46'") && all().await.contains("'3'"), "one of them: {}", all().await);
+    assert!(all().await.contains("\"46\"") && all().await.contains("\"3\""), "one of them: {}", all().await);
     undo(&engine, &three).await.expect("undone");
     undo(&engine, &one).await.expect("undone");
-    assert!(all().await.contains("'45.10'"), "as it was: {}", all().await);
+    assert!(all().await.contains("\"45.10\""), "as it was: {}", all().await);
 }
 
 fn target(url: &str) -> CacheTarget {

@@ -248,24 +248,3 @@ pub(super) fn text(value: Value) -> Option<String> {
         _ => None,
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_estimate_lies_within_its_interval_and_is_no_more_than_there_is() {
-        for database in [10.0_f64, 1_000.0, 154_001.0] {
-            for through in [0.001, 0.04, 0.5, 0.999] {
-                for share in [0.0, 0.01, 0.97, 1.0, 1.1] {
-                    let matched = (database * through * share).floor().min(database);
-                    let KeyCount::Estimate { count, low, high } = projected(matched, through, database) else {
-                        panic!("an estimate")
-                    };
-                    assert!(low <= count && count <= high, "{database} {through} {share}: {low} {count} {high}");
-                    assert!(matched <= low && high <= database, "{database} {through} {share}: {low} {high}");
-                }
-            }
-        }
-    }
-}

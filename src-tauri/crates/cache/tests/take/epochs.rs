@@ -17,7 +17,7 @@ type Pages = Namespace<u64, u64, String>;
 
 async fn cache(name: &str, store: Store) -> (Aside, Pages) {
     let aside = Aside::builder(name, store).answer(Duration::from_secs(5)).build().await.expect("a cache");
-    let tags = |key: &u64| vec![Tag::user(key % 4), Tag::named(format!("even-{}", key % 2 == 0))];
+    let tags = |key: &u64| vec![Tag::user(key % 4), Tag::named(format!("even-{}", key.is_multiple_of(2)))];
     let pages = aside.namespace("pages").ttl(Duration::from_secs(600)).tags(tags).build().expect("a namespace");
     (aside, pages)
 }

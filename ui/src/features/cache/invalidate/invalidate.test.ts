@@ -13,7 +13,7 @@ import { WAYS } from './ways';
 const plain = (text: string | null | undefined): string => (text ?? '').replaceAll(/[\u2009\u202f\s]+/g, ' ').trim();
 
 const preview = (of: Partial<InvalidationPreview> = {}): InvalidationPreview => ({
-  matched: { kind: 'estimate', count: 1_284_100, low: 1_281_700, high: 1_286_500 },
+  matched: { kind: 'estimate', value: 1_284_100, low: 1_281_700, high: 1_286_500 },
   database_keys: 4_220_000,
   share: 0.304,
   looked_through: 0.4,
@@ -26,6 +26,8 @@ const preview = (of: Partial<InvalidationPreview> = {}): InvalidationPreview => 
   oversized_keys: [],
   readers: [],
   extra_loads_per_s: 970,
+  extra_loads_bounds: null,
+  by: null,
   time_s: 30,
   undo: 'file',
   not_restored: [],
@@ -51,10 +53,12 @@ const invalidation = (of: Partial<Invalidation> = {}, row: Partial<Change> = {})
   taken: null,
   restored: null,
   undo_until_ms: null,
+  undo_over: false,
   ...of,
 });
 const taken = {
   matched: 10,
+  epochs: null,
   removed: 10,
   bytes: 1000,
   gone: 0,

@@ -28,7 +28,7 @@ function frees(preview: InvalidationPreview): string {
 
 /** The bounds of the load that the source sees. */
 const boundsOf = (preview: InvalidationPreview): string =>
-  preview.extra_loads_bounds ? `, ${rate(preview.extra_loads_bounds[0])} to ${rate(preview.extra_loads_bounds[1])}` : '';
+  preview.extra_loads_bounds ? `, ${rate(preview.extra_loads_bounds[0])} to ${rate(preview.extra_loads_bounds[1])}/s` : '';
 
 const readers = (preview: InvalidationPreview): string =>
   preview.readers === null
@@ -55,9 +55,9 @@ export function rowsOf(preview: InvalidationPreview, soft: boolean): [string, st
 export function loadSaid(preview: InvalidationPreview): string {
   const more = preview.extra_loads_per_s;
   if (more === null) return `${DASH}, the server does not tell when keys were used, or too few were looked at`;
-  if (more === 0) return `none more: of ${plural(preview.looked_at, 'key')} that were looked at none was used within the last 10${THIN}s`;
-  if (more < 1) return `less than 1/s more in the first 10${THIN}s`;
-  return `about ${rate(more)}/s more in the first 10${THIN}s`;
+  if (more === 0) return `none more: of ${plural(preview.looked_at, 'key')} that were looked at none was read while they were watched`;
+  if (more < 1) return `less than 1/s more in the first 10${THIN}s${boundsOf(preview)}`;
+  return `about ${rate(more)}/s more in the first 10${THIN}s${boundsOf(preview)}`;
 }
 
 /** Requests and statements that are answered from the source; commands of the cache itself are none of its load. */
