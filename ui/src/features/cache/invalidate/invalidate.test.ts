@@ -1,14 +1,14 @@
 // @vitest-environment jsdom
 import { fireEvent, render, screen, waitFor } from '@testing-library/svelte';
 import { expect, test } from 'vitest';
-import type { Change, Invalidation, InvalidationPlan, InvalidationPreview } from '../../../backend/types';
+import type { Change, Invalidation, InvalidationPlan, InvalidationPreview, InvalidationSpec } from '../../../backend/types';
 import { fakeApp } from '../../../testing/app';
 import { change, changeDetail } from '../../../testing/changes';
 import { FakeSelection } from '../../../testing/selection.svelte';
-import { job, knee } from '../../../testing/values';
+import { environment, job, knee } from '../../../testing/values';
 import { kneeOf, loadSaid, rowsOf, takenWords } from './invalidation';
 import Panel from './Panel.svelte';
-import { WAYS } from './ways';
+import { WAYS, type Asked, type Way } from './ways';
 
 const plain = (text: string | null | undefined): string => (text ?? '').replaceAll(/[\u2009\u202f\s]+/g, ' ').trim();
 
@@ -73,14 +73,46 @@ const taken = {
   seconds: 0.2,
 };
 
-test('keys are named by a pattern or a list, and what is not complete says what is missing', () => {
-  const [namespace, pattern, keys] = WAYS;
-  expect(namespace!.of({ namespace: { text: 'a:*' }, text: '' })).toEqual({ pattern: { text: 'a:*' } });
-  expect(namespace!.of({ namespace: null, text: '' })).toContain('Choose');
-  expect(pattern!.of({ namespace: null, text: 'a*' })).toEqual({ pattern: { text: 'a*' } });
-  expect(pattern!.of({ namespace: null, text: '' })).toContain('pattern');
-  expect(keys!.of({ namespace: null, text: 'a b\r\n\nc\n' })).toEqual({ keys: [{ text: 'a b' }, { text: 'c' }] });
-  expect(keys!.of({ namespace: null, text: '\n' })).toContain('one on each line');
+test('keys are named in every way there is, and what is not complete says what is missing', () => {
+  const way = (key: string): Way => WAYS.find((w) => w.key === key)!;
+  const asked = (of: Partial<Asked>): Asked => ({ namespace: null, text: '', template: null, ...of });
+  expect(way('namespace').of(asked({ namespace: { text: 'a:*' } }))).toEqual({ pattern: { text: 'a:*' } });
+  expect(way('namespace').of(asked({}))).toContain('Choose');
+  expect(way('pattern').of(asked({ text: 'a*' }))).toEqual({ pattern: { text: 'a*' } });
+  expect(way('pattern').of(asked({}))).toContain('pattern');
+  expect(way('keys').of(asked({ text: 'a b\r\n\nc\n' }))).toEqual({ keys: [{ text: 'a b' }, { text: 'c' }] });
+  expect(way('keys').of(asked({ text: '\n' }))).toContain('one on each line');
+  expect(way('user').of(asked({ text: ' 42' }))).toEqual({ user: ' 42' });
+  expect(way('user').of(asked({}))).toBe('Enter a user');
+  expect(way('tag').of(asked({ text: 'doctor-7' }))).toEqual({ tag: 'doctor-7' });
+  expect(way('tag').of(asked({}))).toBe('Enter a tag');
+  expect(way('template').of(asked({ text: '7', template: 'order' }))).toEqual({ template: { name: 'order', value: '7' } });
+  expect(way('template').of(asked({ text: '', template: 'order' }))).toBe('Enter a value');
+  expect(way('template').of(asked({ text: '7' }))).toContain('has no templates');
+});
+
+test('a template of the environment is chosen, and the head says what it is filled with', async () => {
+  const templates = { user: 'user:{id}:*', order: 'order:{id}' };
+  const specs: InvalidationSpec[] = [];
+  const { context } = fakeApp({
+    'env.get': () => environment({ targets: { ...environment().targets, cache_templates: templates } }),
+    'cache.plan_invalidation': ({ spec }) => {
+      specs.push(spec);
+      return invalidation();
+    },
+    'cache.invalidation': () => invalidation(),
+    'changes.check': () => invalidation().detail,
+    'knee.list': () => [],
+  });
+  render(Panel, { props: { environment: 'shop', namespace: null, held: new FakeSelection(), close: () => undefined }, context });
+  await fireEvent.click(screen.getByTestId('invalidate-by-template'));
+  const choice = await screen.findByTestId<HTMLSelectElement>('invalidate-template');
+  expect(Array.from(choice.options, (o) => o.value)).toEqual(['order', 'user']);
+  await fireEvent.change(choice, { target: { value: 'user' } });
+  await fireEvent.input(screen.getByTestId('invalidate-text'), { target: { value: '42' } });
+  expect(screen.getByRole('heading').textContent).toContain('user 42');
+  await fireEvent.click(screen.getByTestId('invalidate-preview'));
+  await waitFor(() => expect(specs.map((s) => s.of)).toEqual([{ template: { name: 'user', value: '42' } }]));
 });
 
 test('what comes more is never "0 more", and no time is "0 s"', () => {

@@ -20,6 +20,19 @@ export const SOURCES: Readonly<Record<CacheHeatMethod, { name: string; tells: st
     tells: 'Every command of a short time (MONITOR): reads and writes by namespace, and what their hit ratio is at most.',
     costs: 'A server spends up to half of its time on telling meanwhile. It ends after the time, after 8 MiB, and with its connection.',
   },
+  hotkeys: {
+    name: 'Hot keys',
+    tells:
+      'The keys that took most CPU time within two seconds, as a server counts them itself (HOTKEYS, from Redis 8.6 on): of a namespace its share at least.',
+    costs: 'A count that the server keeps meanwhile; it is ended and cleared then.',
+  },
+};
+
+/** Why a namespace is not among what was measured. */
+const NOT_TOLD: Readonly<Record<CacheHeatMethod, string>> = {
+  lfu: 'None of its keys was drawn',
+  monitor: 'Not among the namespaces that were told',
+  hotkeys: 'None of its keys is among the hottest',
 };
 
 /** Why a way of measuring is of no use here; null where nothing is known against it. */
@@ -78,7 +91,7 @@ export function heatOf(measured: CacheHeat | null, page: CacheMapPage | null): H
       if (name === null && !inside) return "Names without a colon are told together: a name may be somebody's data";
       if (name === null || single(n) === null)
         return 'It is told of what names begin with, up to their first colon, and not of parts of that';
-      return measured.method === 'lfu' ? 'None of its keys was drawn' : 'Not among the namespaces that were told';
+      return NOT_TOLD[measured.method];
     },
   };
 }
@@ -132,9 +145,10 @@ export function fillBy(colour: Colour, heat: Heat): (of: MapNamespace) => Fill {
 
 /** What was measured, in a sentence. */
 export function measuredSaid(heat: CacheHeat): string {
-  const how =
-    heat.method === 'monitor'
-      ? `${integer(heat.sampled)} commands within ${seconds(heat.took_s)}`
-      : `counters of ${integer(heat.sampled)} keys drawn at random`;
+  const how = {
+    lfu: `counters of ${integer(heat.sampled)} keys drawn at random`,
+    monitor: `${integer(heat.sampled)} commands within ${seconds(heat.took_s)}`,
+    hotkeys: `the CPU time of the ${integer(heat.sampled)} hottest keys within ${seconds(heat.took_s)}`,
+  }[heat.method];
   return `${how}${heat.ended_by === null ? '' : `; it ended early: ${heat.ended_by}`}`;
 }

@@ -130,6 +130,11 @@ pub async fn cache_measure_heat(engine: Arc<Engine>, request: CacheHeatRequest) 
             let counted = if may_begin { reader.hot_keys(seconds, clock).await? } else { None };
             match counted {
                 Some(heat) => Ok(heat),
+                None if request.method == CacheHeatMethod::Hotkeys => Err(ApiError::new(
+                    ErrorCode::Unsupported,
+                    "Not every server here has HOTKEYS, and lets this user ask it; Redis has it from 8.6 on",
+                )
+                .hint("By counters (LFU) and by watching commands it can be measured too")),
                 None => reader.heat(clock).await,
             }
         };
