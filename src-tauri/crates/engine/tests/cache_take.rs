@@ -300,3 +300,44 @@ async fn a_user_is_an_epoch_of_the_library_else_a_template_and_it_is_said_which(
     let error = plan(&engine, &id, InvalidationOf::Tag("x".to_owned())).await.expect_err("nothing");
     assert!(error.message.contains("clinic"), "where it was looked for: {error:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_undo_that_was_refused_can_be_done_again_and_a_record_that_is_gone_is_no_empty_one() {
+    let (dir, server) = (tempfile::tempdir().expect("a folder"), Redis::start().await.expect("Redis"));
+    let engine = open(dir.path()).await;
+    server.execute(&["ACL", "SETUSER", "ann", "on", ">pw", "~*", "+@all"]).await.expect("a user");
+    let url = server.url().replace("redis://", "redis://ann:pw@");
+    let id = environment(&engine, draft("dev", Kind::Development, cache(url))).await;
+    fill(&server, "k:", 300).await;
+    fill(&server, "other:", 900).await;
+    let planned = plan(&engine, &id, InvalidationOf::Pattern(bytes("k:*"))).await.expect("planned");
+    let one = planned.detail.change.id;
+    apply(&engine, &one, None).await.expect("applied");
+    assert_eq!(size(&server).await, 900, "they went");
+
+    server.execute(&["ACL", "SETUSER", "ann", "-restore"]).await.expect("a right is taken away");
+    let error = undo(&engine, &one).await.expect_err("refused");
+    assert!(format!("{error:?}").to_lowercase().contains("restore"), "by name: {error:?}");
+    let half = of(&engine, &one).await;
+    assert!(!half.undo_over && half.stage != InvalidationStage::Undone, "{half:?}");
+    let keys = || {
+        let files = std::fs::read_dir(dir.path().join("invalidations")).expect("files").flatten();
+        files.map(|f| f.path()).find(|p| p.extension().is_some_and(|e| e == "keys"))
+    };
+    assert!(keys().is_some(), "what was removed is kept");
+
+    // Its record goes: that is said, rather than that nothing was ever removed.
+    let record = keys().expect("there").with_extension("json");
+    let stored = std::fs::read(&record).expect("a record");
+    std::fs::remove_file(&record).expect("removed");
+    let error = invalidation(engine.clone(), by_id(&one)).await.expect_err("gone");
+    assert!(error.code == ErrorCode::Storage && error.message.contains("is gone"), "{error:?}");
+    let error = undo(&engine, &one).await.expect_err("gone");
+    assert!(error.message.contains("is gone") && keys().is_some(), "{error:?}");
+    std::fs::write(&record, stored).expect("put back");
+
+    server.execute(&["ACL", "SETUSER", "ann", "+restore"]).await.expect("a right is given");
+    undo(&engine, &one).await.expect("undone");
+    assert_eq!(size(&server).await, 1_200, "all are back");
+    assert_eq!(of(&engine, &one).await.stage, InvalidationStage::Undone, "told");
+}

@@ -8,23 +8,35 @@ use super::survey::{knows, needs};
 /// Keys that are tried: one may end in the moment between two questions.
 const TRIED: usize = 3;
 
+/// Whether a server that is failing over is waited for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Waits {
+    Steadily,
+    Never,
+}
+
 /// Whether this account may RESTORE, and the server knows how. Some keys that are there are restored from nothing without REPLACE, which a
 /// server refuses because they are there, and so alters none.
 ///
 /// # Errors
 /// Why it could not: the right that is missing, a command that was renamed, a server that takes no writes.
-pub(super) async fn restorable(nodes: &mut Nodes, keys: &[&[u8]]) -> Result<(), ApiError> {
+pub(super) async fn restorable(nodes: &mut Nodes, keys: &[&[u8]], waits: Waits) -> Result<(), ApiError> {
     if !knows(nodes, "RESTORE", true).await {
         return Err(unknown(nodes));
     }
     for key in keys.iter().take(TRIED) {
         let restore = [Call::words(key, &[b"RESTORE", key, b"0", b""])];
-        let Some(Err(refused)) = nodes.send_steadily(&restore).await.pop() else { continue };
-        if refused.code == "BUSYKEY" {
-            return Ok(());
-        }
-        if refused.code != "ERR" {
-            return if stands_in_the_way(&refused) { Err(needs(&refused, nodes.target())) } else { Ok(()) };
+        let answer = match waits {
+            Waits::Steadily => nodes.send_steadily(&restore).await,
+            Waits::Never => nodes.send(&restore).await,
+        };
+        let Some(Err(refused)) = answer.into_iter().next() else { continue };
+        match refused.code.as_str() {
+            "NOPERM" => return Err(not_allowed(&refused, nodes)),
+            "READONLY" => return Err(refused.error),
+            "ERR" => {}
+            // Memory and disks may have room again once keys are removed.
+            _ => return Ok(()),
         }
         // Of a key that went meanwhile the emptiness is refused; of one that is there nothing but the command is.
         let there = [Call::words(key, &[b"EXISTS", key])];
@@ -35,9 +47,9 @@ pub(super) async fn restorable(nodes: &mut Nodes, keys: &[&[u8]]) -> Result<(), 
     Ok(())
 }
 
-/// Memory and disks may have room again once keys are removed.
-fn stands_in_the_way(refused: &Refused) -> bool {
-    ["NOPERM", "READONLY"].contains(&refused.code.as_str())
+fn not_allowed(refused: &Refused, nodes: &Nodes) -> ApiError {
+    let text = format!("RESTORE is not allowed on {}, so that nothing that is removed could be put back", refused.node);
+    ApiError { hint: needs(refused, nodes.target()).hint, ..ApiError::new(ErrorCode::Privilege, text) }
 }
 
 fn unknown(nodes: &Nodes) -> ApiError {

@@ -12,7 +12,7 @@ use super::loads::{Loads, watch};
 use super::matches::matches;
 use super::names::Meant;
 use super::nodes::{Nodes, PATIENCE};
-use super::restorable::restorable;
+use super::restorable::{Waits, restorable};
 use super::tally::{AT_ONCE, Tally};
 use crate::connect::Purpose;
 use crate::info::fields;
@@ -184,7 +184,7 @@ pub async fn survey(
     let (mut surveyed, seen) = tally.told(has, readers, loads);
     let some: Vec<Vec<u8>> = seen.examples.iter().filter_map(|key| key.bytes().ok()).collect();
     let some: Vec<&[u8]> = some.iter().map(Vec::as_slice).collect();
-    surveyed.not_restored.extend(restorable(&mut nodes, &some).await.err().map(|why| why.message));
+    surveyed.not_restored.extend(restorable(&mut nodes, &some, Waits::Never).await.err().map(|why| why.message));
     Ok((surveyed, seen))
 }
 

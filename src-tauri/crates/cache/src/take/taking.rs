@@ -17,7 +17,7 @@ use super::matches::matches;
 use super::names::Meant;
 use super::nodes::{Answer, Call, Nodes, Refused};
 use super::record::{Outcome, Record, packed};
-use super::restorable::restorable;
+use super::restorable::{Waits, restorable};
 use super::scripts::{EXPIRE, EXPIRY, READ, REMOVE};
 use super::survey::{Has, LARGEST, is_oversized, needs};
 use crate::connect::Purpose;
@@ -262,7 +262,7 @@ impl<'a> Work<'a> {
         }
         let names = records.iter().map(|record| record.key.as_slice());
         let some: Vec<&[u8]> = names.chain(larger.iter().map(|(key, _)| key.as_slice())).collect();
-        restorable(&mut self.nodes, &some).await?;
+        restorable(&mut self.nodes, &some, Waits::Steadily).await?;
         self.tried = true;
         Ok(())
     }

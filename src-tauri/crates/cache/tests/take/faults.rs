@@ -2,7 +2,7 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use perfdeck_cache::take::{Snapshot, Watch, survey, take};
+use perfdeck_cache::take::{Order, Snapshot, Watch, survey, take};
 use perfdeck_model::{CacheMode, ErrorCode};
 use perfdeck_testkit::{Redis, RedisSentinel, eventually};
 use redis::Value;
@@ -219,4 +219,67 @@ async fn a_failover_in_the_middle_loses_nothing() {
     let (back, _, undone) = place.back().await;
     assert!(undone.is_ok(), "{undone:?} after {done:?} {taken:?}");
     assert_eq!(size(replica).await, 20_000, "{done:?} {taken:?} {back:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_could_not_be_put_back_is_known_before_the_first_key_goes() {
+    // Whoever may not RESTORE, and a server that knows it under another name or not at all.
+    let server = Redis::start().await.expect("Redis");
+    fill(&server, "k:", 500, None).await;
+    server.execute(&["ACL", "SETUSER", "ann", "on", ">pw", "~*", "+@all", "-restore"]).await.expect("a user");
+    let renamed = Redis::start_with(&["--rename-command", "RESTORE", "RESTORE-HIDDEN"]).await.expect("Redis");
+    fill(&renamed, "k:", 500, None).await;
+    let ann = Place::new(&server.url().replace("redis://", "redis://ann:pw@"), CacheMode::Single);
+    for (place, server, word) in [(ann, &server, "RESTORE"), (Place::of(&renamed), &renamed, "RESTORE")] {
+        let meant = pattern_of("k:*");
+        let (found, _) = survey(&place.target, place.password.as_ref(), &meant, Duration::from_secs(9))
+            .await
+            .expect("looked at");
+        assert!(found.not_restored.iter().any(|n| n.contains(word)), "named beforehand: {:?}", found.not_restored);
+        let (taken, done) = place.take(place.order(&meant)).await;
+        let error = done.expect_err("refused");
+        let said = format!("{error} {}", error.hint.clone().unwrap_or_default());
+        assert!(said.contains(word), "by name: {said}");
+        assert_eq!((taken.removed, size(server).await), (0.0, 500), "nothing went: {taken:?}");
+        // Without undo nothing has to be put back.
+        let (taken, done) = place.take(Order { snapshot: None, ..place.order(&meant) }).await;
+        done.expect("agreed to");
+        assert_eq!((taken.removed, size(server).await), (500.0, 0), "{taken:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_undo_that_a_server_refuses_keeps_what_was_removed_until_it_takes_it() {
+    let server = Redis::start().await.expect("Redis");
+    fill(&server, "k:", 3_000, None).await;
+    server.execute(&["ACL", "SETUSER", "ann", "on", ">pw", "~*", "+@all"]).await.expect("a user");
+    let place = Place::new(&server.url().replace("redis://", "redis://ann:pw@"), CacheMode::Single);
+    assert_eq!(place.all("k:*").await.removed, 3_000.0);
+    server.execute(&["ACL", "SETUSER", "ann", "resetkeys", "~k:1*"]).await.expect("fewer keys");
+    let (back, _, done) = place.back().await;
+    let error = done.expect_err("some are not back");
+    assert!(error.message.contains("are not back") && error.hint.is_some(), "{error}");
+    assert!(!back.failed.is_empty() && (1..3_000).contains(&size(&server).await), "{back:?}");
+    server.execute(&["ACL", "SETUSER", "ann", "~*"]).await.expect("all keys");
+    let (back, _, done) = place.back().await;
+    done.expect("the rest");
+    assert_eq!(size(&server).await, 3_000, "all are back: {back:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replica_that_takes_no_writes_loses_nothing_and_is_named() {
+    let server = Redis::start().await.expect("Redis");
+    fill(&server, "k:", 200, None).await;
+    let replica =
+        Redis::start_with(&["--replicaof", &format!("127.0.0.1 {}", server.port())]).await.expect("a replica");
+    eventually(Duration::from_secs(20), async || size(&replica).await == 200).await;
+    let place = Place::of(&replica);
+    let meant = pattern_of("k:*");
+    let (found, _) = survey(&place.target, None, &meant, Duration::from_secs(9)).await.expect("looked at");
+    assert!(!found.not_restored.is_empty(), "named beforehand: {found:?}");
+    let (taken, done) = place.take(place.order(&meant)).await;
+    let error = done.expect_err("it takes no writes");
+    assert!(error.message.to_lowercase().contains("replica"), "by name: {error}");
+    assert_eq!((taken.removed, size(&replica).await), (0.0, 200), "{taken:?}");
+    assert!(taken.failed.is_empty(), "nothing is in doubt: {taken:?}");
 }

@@ -157,14 +157,17 @@ impl Engine {
             let files = Files::of(&self.core.data_dir, token);
             let Ok(mut book) = files.read() else { continue };
             let never = book.stage == InvalidationStage::Planned && now - book.made_ms > KEPT_MS;
-            if !never && book.until_ms.is_none_or(|until| until > now) {
+            // The record of what was never applied says so, for as long as its change is listed.
+            if never {
+                if files.names().exists() || book.key.is_some() {
+                    self.forget_files(token).await;
+                }
+                continue;
+            }
+            if book.until_ms.is_none_or(|until| until > now) {
                 continue;
             }
             self.forget_files(token).await;
-            if never {
-                files.remove("json");
-                continue;
-            }
             (book.until_ms, book.key) = (None, None);
             files.write(&book)?;
             let why = "Its snapshot expired after 24 h and was removed: it cannot be undone any more";
