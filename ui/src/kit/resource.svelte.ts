@@ -41,10 +41,13 @@ export function resource<K extends Answering>(
   let answered = $state(false);
   let reading = $state(0);
   let asked = 0;
+  /** Whether the component is gone: nothing is read for nobody, and what it would be asked by is gone with it. */
+  let gone = false;
   // Compared as text: an object that is made anew with the same fields asks the same.
   const wanted = $derived(JSON.stringify(params()));
 
   async function read(): Promise<void> {
+    if (gone) return;
     const mine = ++asked;
     const what = untrack(params);
     if (what === null) return;
@@ -73,6 +76,7 @@ export function resource<K extends Answering>(
       if (partOf(frame, 'changed')?.some((tag) => tags.includes(tag))) void read();
     });
     return () => {
+      gone = true;
       asked += 1;
       off();
     };

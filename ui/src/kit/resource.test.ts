@@ -92,3 +92,13 @@ test('it is asked again and again while somebody sees it, of what it is about th
     vi.useRealTimers();
   }
 });
+
+test('who went on to another screen is asked for nothing, by whatever still waits for an answer there', async () => {
+  const { context, calls } = fakeApp({ 'knee.list': () => [knee('a')] });
+  let reload: (() => Promise<void>) | null = null;
+  const { unmount } = render(Asks, { props: { id: 'shop', hand: (again) => (reload = again) }, context });
+  await waitFor(() => expect(shown()).toBe('a'));
+  unmount();
+  await reload!();
+  expect(calls).toHaveLength(1);
+});

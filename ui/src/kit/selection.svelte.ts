@@ -17,6 +17,8 @@ export function selection(app: Pick<ScreenApp, 'param' | 'setParams' | 'path'>, 
   /** What was chosen and is not in the address yet; arrow keys choose faster than it may change. */
   let waiting = $state.raw<{ value: string | null; path: string } | null>(null);
   let rest: ReturnType<typeof setTimeout> | undefined;
+  /** Whether its screen is gone: what an answer that came late would choose is nothing of the next one. */
+  let gone = false;
 
   function write(): void {
     rest = undefined;
@@ -26,12 +28,16 @@ export function selection(app: Pick<ScreenApp, 'param' | 'setParams' | 'path'>, 
     waiting = null;
     rest = setTimeout(write, REST_MS);
   }
-  onDestroy(() => clearTimeout(rest));
+  onDestroy(() => {
+    gone = true;
+    clearTimeout(rest);
+  });
   return {
     get value() {
       return waiting?.path === app.path ? waiting.value : app.param(name);
     },
     choose(value) {
+      if (gone) return;
       waiting = { value, path: app.path };
       if (rest === undefined) write();
     },

@@ -45,3 +45,14 @@ test('a choice does not follow the reader to another screen', async () => {
   vi.advanceTimersByTime(1000);
   expect([address.path, address.query]).toEqual(['/y', '']);
 });
+
+test('what an answer chooses that comes after its screen was left is nothing of the next screen', () => {
+  const { context, address } = fakeApp({}, { path: '/x' });
+  let choose: ((value: string | null) => void) | null = null;
+  const { unmount } = render(Chooses, { props: { hand: (by) => (choose = by) }, context });
+  address.go('/y');
+  unmount();
+  choose!('late');
+  vi.advanceTimersByTime(1000);
+  expect([address.path, address.query]).toEqual(['/y', '']);
+});
