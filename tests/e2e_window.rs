@@ -350,6 +350,7 @@ fn e2e_every_screen_in_light_and_dark() {
     let run = step(&stage, "a run is stored", stored_run(page));
     step(&stage, "a finding's change is applied", applied_change(page));
     step(&stage, "indexes are advised", advised(page));
+    step(&stage, "the keys are scanned", scanned(page));
     let screens: Vec<(&str, &str)> =
         SCREENS.iter().map(|path| (*path, *path)).chain([(run.as_str(), "benchmarks/run")]).collect();
     for theme in ["dark", "light"] {
@@ -384,6 +385,10 @@ fn e2e_every_screen_in_light_and_dark() {
                         &[],
                     ),
                 );
+            }
+            if *screen == "cache" {
+                step(&stage, "the cache answers", page.wait_for(&id("cache-answer"), SECONDS_10));
+                step(&stage, "its map is drawn", page.wait_for(&id("map-tree"), SECONDS_10));
             }
             if *name == "benchmarks/run" {
                 step(&stage, "the heatmap is drawn", page.wait_for(&id("run-heatmap-copy"), SECONDS_10));
@@ -425,6 +430,14 @@ fn advised(page: &Session) -> Result<(), String> {
     advice::statements_are_counted(page, "appointments WHERE staff_id")?;
     journey::open(page, "/database/advice")?;
     advice::advise(page)
+}
+
+/// Maps the keys of the demo's cache.
+fn scanned(page: &Session) -> Result<(), String> {
+    journey::open(page, "/cache")?;
+    page.wait_for(&id("map-begin"), SECONDS_10)?;
+    page.click(&id("map-begin"))?;
+    page.wait_for(&format!("{}[data-state=finished]", id("map-scan")), SECONDS_10)
 }
 
 /// Presses a button once the guards were asked.

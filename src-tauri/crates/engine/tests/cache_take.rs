@@ -309,11 +309,11 @@ async fn an_undo_that_was_refused_can_be_done_again_and_a_record_that_is_gone_is
     let url = server.url().replace("redis://", "redis://ann:pw@");
     let id = environment(&engine, draft("dev", Kind::Development, cache(url))).await;
     fill(&server, "k:", 300).await;
-    fill(&server, "other:", 900).await;
+    fill(&server, "other:", 2_700).await;
     let planned = plan(&engine, &id, InvalidationOf::Pattern(bytes("k:*"))).await.expect("planned");
     let one = planned.detail.change.id;
     apply(&engine, &one, None).await.expect("applied");
-    assert_eq!(size(&server).await, 900, "they went");
+    assert_eq!(size(&server).await, 2_700, "they went");
 
     server.execute(&["ACL", "SETUSER", "ann", "-restore"]).await.expect("a right is taken away");
     let error = undo(&engine, &one).await.expect_err("refused");
@@ -338,6 +338,6 @@ async fn an_undo_that_was_refused_can_be_done_again_and_a_record_that_is_gone_is
 
     server.execute(&["ACL", "SETUSER", "ann", "+restore"]).await.expect("a right is given");
     undo(&engine, &one).await.expect("undone");
-    assert_eq!(size(&server).await, 1_200, "all are back");
+    assert_eq!(size(&server).await, 3_000, "all are back");
     assert_eq!(of(&engine, &one).await.stage, InvalidationStage::Undone, "told");
 }
