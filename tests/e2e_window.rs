@@ -11,7 +11,7 @@ use support::desktop::{Browser, Desktop, Window};
 use support::journey::{self, id};
 use support::screens::SCREENS;
 use support::webdriver::Session;
-use support::{advice, can_run, databases, indexed, invalidation, keyboard, release, report, root};
+use support::{advice, can_run, databases, edited, indexed, invalidation, keyboard, release, report, root};
 
 const PROGRAMS: &[&str] = &["Xvfb", "dbus-daemon", "WebKitWebDriver", "chromium", "chromedriver"];
 
@@ -336,6 +336,41 @@ async fn e2e_keys_without_expiry_are_invalidated_softly_and_undone_on_a_server_a
     let slots = invalidation::Cache::filled(&cluster.urls()).await;
     step(&stage, "a cluster is added", invalidation::add(page, "Slots", "development", &cluster.url()));
     invalidated_and_undone(&stage, page, &slots, None).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn e2e_a_value_is_edited_while_another_client_writes_it() {
+    if !can_run(PROGRAMS) {
+        return;
+    }
+    let redis = Redis::start().await.expect("a private Redis");
+    redis.execute(&["SET", "profile:1", "{\"plan\":\"free\"}", "PXAT", "4102444800000"]).await.expect("a key");
+    let stands = async || {
+        let answers = [redis.execute(&["GET", "profile:1"]).await, redis.execute(&["PEXPIRETIME", "profile:1"]).await];
+        answers.map(|answer| format!("{:?}", answer.expect("an answer"))).join(" ")
+    };
+    let stage = Stage::new();
+    let window = stage.window(&["--demo"]);
+    let page = &window.session;
+    step(&stage, "the demo overview is live", journey::overview_is_live(page));
+    step(&stage, "an environment is added", invalidation::add(page, "Cache", "development", &redis.url()));
+    step(&stage, "the key is opened", edited::edit(page, "profile:1"));
+    step(&stage, "another value is planned", edited::plan(page, "{\"plan\":\"paid\"}"));
+    assert!(stands().await.contains("free"), "a preview alters nothing");
+
+    redis.execute(&["SET", "profile:1", "{\"plan\":\"team\"}", "KEEPTTL"]).await.expect("another client");
+    let theirs = stands().await;
+    let shown = step(&stage, "theirs is shown, and not overwritten", edited::conflict(page));
+    assert!(shown[0].contains("free") && shown[1].contains("paid") && shown[2].contains("team"), "{shown:?}");
+    assert_eq!(stands().await, theirs, "nothing was written");
+    step(&stage, "a picture of the conflict", stage.picture(&pictures().join("cache-keys-conflict.png")));
+
+    step(&stage, "ours is planned over theirs", edited::over_theirs(page));
+    assert_eq!(stands().await, theirs, "nothing is written before it is applied");
+    step(&stage, "ours is written", edited::write(page));
+    assert_eq!(stands().await, theirs.replace("team", "paid"), "the value, and not when it expires");
+    step(&stage, "it is undone", edited::undo(page));
+    assert_eq!(stands().await, theirs, "theirs is back");
 }
 
 #[test]

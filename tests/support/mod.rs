@@ -7,6 +7,8 @@ pub(crate) mod advice;
 pub(crate) mod databases;
 #[path = "desktop.rs"]
 pub(crate) mod desktop;
+#[path = "edited.rs"]
+pub(crate) mod edited;
 #[path = "indexed.rs"]
 pub(crate) mod indexed;
 #[path = "invalidation.rs"]
