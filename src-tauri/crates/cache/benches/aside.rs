@@ -31,16 +31,7 @@ fn line(name: &str, unit: &str, mut values: Vec<f64>, budget: Option<f64>) {
 
 async fn redis(server: &Redis) -> Aside {
     let (address, password) = Address::parse(&server.url()).expect("a URL");
-    let none = SecretSource::None;
-    let target = CacheTarget {
-        address,
-        mode: CacheMode::Single,
-        sentinel_master: None,
-        password: none.clone(),
-        sentinel_password: none,
-        sentinel_secret: None,
-        default_ttl_s: 600.0,
-    };
+    let target = CacheTarget { default_ttl_s: 600.0, ..CacheTarget::of(address) };
     Aside::builder("bench", Store::Redis { target, password }).build().await.expect("a cache")
 }
 

@@ -41,15 +41,7 @@ async fn main() -> Outcome {
 
 fn target(url: &str) -> Outcome<CacheTarget> {
     let (address, _) = Address::parse(url).map_err(|error| error.to_string())?;
-    Ok(CacheTarget {
-        address,
-        mode: CacheMode::Single,
-        sentinel_master: None,
-        password: SecretSource::None,
-        sentinel_password: SecretSource::None,
-        sentinel_secret: None,
-        default_ttl_s: 60.0,
-    })
+    Ok(CacheTarget::of(address))
 }
 
 async fn mapped(url: &str, detail: MapDetail, seed: u64) -> Outcome<Arc<MapRun>> {

@@ -89,15 +89,7 @@ async fn main() {
     fill(&server).await;
     let before = all(&server).await;
     let (address, _) = Address::parse(&server.url()).expect("an address");
-    let target = CacheTarget {
-        address,
-        mode: CacheMode::Single,
-        sentinel_master: None,
-        password: SecretSource::None,
-        sentinel_password: SecretSource::None,
-        sentinel_secret: None,
-        default_ttl_s: 60.0,
-    };
+    let target = CacheTarget::of(address);
     let meant = Meant::of(&InvalidationOf::Pattern(CacheBytes::new(b"k:*"))).expect("a pattern");
     let folder = std::env::temp_dir();
     let end = Arc::new(AtomicBool::new(false));

@@ -23,17 +23,7 @@ async fn read_appointment(key: String) -> Result<Option<Appointment>, std::io::E
 fn store(url: Option<&str>) -> Result<Store, Box<dyn Error>> {
     let Some(url) = url else { return Ok(Store::Memory(MemoryCache::new(64 << 20))) };
     let (address, password) = Address::parse(url).map_err(|e| e.message)?;
-    let none = SecretSource::None;
-    let target = CacheTarget {
-        address,
-        mode: CacheMode::Single,
-        sentinel_master: None,
-        password: none.clone(),
-        sentinel_password: none,
-        sentinel_secret: None,
-        // What entries live that say nothing themselves: CACHE_DEFAULT_TTL.
-        default_ttl_s: 300.0,
-    };
+    let target = CacheTarget { default_ttl_s: 300.0, ..CacheTarget::of(address) };
     Ok(Store::Redis { target, password })
 }
 

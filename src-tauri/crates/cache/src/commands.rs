@@ -146,15 +146,7 @@ mod tests {
     async fn a_server_counts_to_the_last_command() {
         let server = perfdeck_testkit::Redis::start().await.expect("Redis");
         let (address, _) = perfdeck_model::Address::parse(&server.url()).expect("an address");
-        let target = CacheTarget {
-            address,
-            mode: perfdeck_model::CacheMode::Single,
-            sentinel_master: None,
-            sentinel_password: perfdeck_model::SecretSource::None,
-            sentinel_secret: None,
-            password: perfdeck_model::SecretSource::None,
-            default_ttl_s: 60.0,
-        };
+        let target = CacheTarget::of(address);
         let mut reader = CommandReader::new(target, None);
         let before = reader.read().await.expect("read");
         server.execute(&["SET", "a", "1"]).await.expect("set");

@@ -220,15 +220,7 @@ mod tests {
     fn no_text_of_a_server_is_passed_on() {
         let (address, _) = Address::parse("redis://u@h/0").expect("an address");
         let host = address.hosts[0].clone();
-        let target = CacheTarget {
-            address,
-            mode: CacheMode::Single,
-            sentinel_master: None,
-            password: SecretSource::None,
-            sentinel_password: SecretSource::None,
-            default_ttl_s: 1.0,
-            sentinel_secret: None,
-        };
+        let target = CacheTarget { default_ttl_s: 1.0, ..CacheTarget::of(address) };
         for line in [
             "-ERR canary",
             "-CANARYWORDTHATISLONG x canary",
@@ -252,15 +244,7 @@ mod tests {
     fn broken_connections_are_told_by_their_kind() {
         let (address, _) = Address::parse("rediss://h/0").expect("an address");
         let host = address.hosts[0].clone();
-        let target = CacheTarget {
-            address,
-            mode: CacheMode::Single,
-            sentinel_master: None,
-            password: SecretSource::None,
-            sentinel_password: SecretSource::None,
-            default_ttl_s: 1.0,
-            sentinel_secret: None,
-        };
+        let target = CacheTarget { default_ttl_s: 1.0, ..CacheTarget::of(address) };
         let refused = RedisError::from(std::io::Error::from(std::io::ErrorKind::ConnectionRefused));
         assert!(explain(&target, &host, &refused).message.contains("refused the connection"), "by its kind");
         let inner =

@@ -8,28 +8,7 @@ use perfdeck_model::{
 };
 use perfdeck_testkit::{Redis, RedisSentinel};
 
-fn target(url: &str) -> (CacheTarget, Option<Sensitive>) {
-    let (address, password) = Address::parse(url).unwrap_or_else(|e| panic!("{url}: {e} ({})", e.hint));
-    let mode = match address.params.get("mode").map(String::as_str) {
-        Some("cluster") => CacheMode::Cluster,
-        Some("sentinel") => CacheMode::Sentinel,
-        _ => CacheMode::Single,
-    };
-    let sentinel_master = address.params.get("master").cloned();
-    let password_source = SecretSource::None;
-    (
-        CacheTarget {
-            address,
-            mode,
-            sentinel_master,
-            password: password_source,
-            sentinel_password: SecretSource::None,
-            sentinel_secret: None,
-            default_ttl_s: 60.0,
-        },
-        password,
-    )
-}
+use crate::target;
 
 /// What a command of load answers.
 async fn ask(url: &str, words: &[&str]) -> Result<String, ApiError> {

@@ -7,15 +7,7 @@ use perfdeck_testkit::{RedisCluster, eventually, free_port};
 
 fn target(url: &str) -> CacheTarget {
     let (address, _) = Address::parse(url).expect("a URL");
-    CacheTarget {
-        address,
-        mode: CacheMode::Cluster,
-        sentinel_master: None,
-        password: SecretSource::None,
-        sentinel_password: SecretSource::None,
-        sentinel_secret: None,
-        default_ttl_s: 60.0,
-    }
+    CacheTarget { mode: CacheMode::Cluster, ..CacheTarget::of(address) }
 }
 
 /// What a connection test and a new monitor say, and that neither takes longer than it may.

@@ -6,20 +6,7 @@ use perfdeck_testkit::{Redis, Wiretap, holds};
 /// Tests, monitors and loads one address.
 async fn used(url: &str, refused: bool) {
     let (address, password) = Address::parse(url).unwrap_or_else(|e| panic!("{url}: {e}"));
-    let mode = match address.params.get("mode").map(String::as_str) {
-        Some("cluster") => CacheMode::Cluster,
-        Some("sentinel") => CacheMode::Sentinel,
-        _ => CacheMode::Single,
-    };
-    let target = CacheTarget {
-        mode,
-        sentinel_master: address.params.get("master").cloned(),
-        address,
-        password: SecretSource::None,
-        sentinel_password: SecretSource::None,
-        sentinel_secret: None,
-        default_ttl_s: 60.0,
-    };
+    let target = CacheTarget::of(address);
     let mut collector = CacheCollector::new(target.clone(), password.clone());
     let (tested, monitored, loaded) = tokio::join!(
         async { test(&target, password.as_ref()).await.error },

@@ -7,30 +7,10 @@ use perfdeck_model::{
 };
 use perfdeck_testkit::{Redis, RedisCluster, RedisSentinel};
 
+use crate::target;
+
 fn value(c: &Collection, id: &str) -> Option<f64> {
     c.values.iter().find(|(s, _)| s.id == id).map(|(_, v)| *v)
-}
-
-fn target(url: &str) -> (CacheTarget, Option<Sensitive>) {
-    let (address, password) = Address::parse(url).expect("a URL");
-    let mode = match address.params.get("mode").map(String::as_str) {
-        Some("cluster") => CacheMode::Cluster,
-        Some("sentinel") => CacheMode::Sentinel,
-        _ => CacheMode::Single,
-    };
-    let sentinel_master = address.params.get("master").cloned();
-    (
-        CacheTarget {
-            address,
-            mode,
-            sentinel_master,
-            password: SecretSource::None,
-            sentinel_password: SecretSource::None,
-            sentinel_secret: None,
-            default_ttl_s: 60.0,
-        },
-        password,
-    )
 }
 
 fn collector(url: &str) -> CacheCollector {

@@ -7,7 +7,8 @@ use perfdeck_testkit::{Redis, RedisCluster};
 use redis::Value;
 use redis::aio::MultiplexedConnection;
 
-use crate::keys::{line, patient, run, target};
+use crate::keys::{line, patient, run};
+use crate::target;
 
 /// Everything that can be read of every key: its expiry first, then its value with all its times.
 type All = BTreeMap<Vec<u8>, Vec<String>>;

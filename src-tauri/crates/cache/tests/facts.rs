@@ -5,18 +5,7 @@ use perfdeck_testkit::{Redis, RedisCluster};
 
 fn target(url: &str, mode: CacheMode) -> (CacheTarget, Option<Sensitive>) {
     let (address, password) = Address::parse(url).expect("a URL");
-    (
-        CacheTarget {
-            address,
-            mode,
-            sentinel_master: None,
-            password: SecretSource::None,
-            sentinel_password: SecretSource::None,
-            sentinel_secret: None,
-            default_ttl_s: 60.0,
-        },
-        password,
-    )
+    (CacheTarget { mode, ..CacheTarget::of(address) }, password)
 }
 
 #[tokio::test(flavor = "multi_thread")]

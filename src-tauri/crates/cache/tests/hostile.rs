@@ -11,8 +11,9 @@ use perfdeck_testkit::Redis;
 use redis::Value;
 use redis::aio::MultiplexedConnection;
 
-use crate::map::{cmd, patient, target};
+use crate::map::{cmd, patient};
 use crate::take::{Place, pattern_of};
+use crate::target;
 
 /// Bytes of the large string. The bench has one of 512 MB; what is asked of one does not depend on its length.
 const LARGE: &str = "134217727";

@@ -9,22 +9,7 @@ use perfdeck_model::{
 use perfdeck_testkit::{Redis, RedisCluster};
 use redis::aio::MultiplexedConnection;
 
-pub(crate) fn target(url: &str) -> (CacheTarget, Option<Sensitive>) {
-    let (address, password) = Address::parse(url).expect("a URL");
-    let mode = if url.starts_with("redis+cluster") { CacheMode::Cluster } else { CacheMode::Single };
-    (
-        CacheTarget {
-            address,
-            mode,
-            sentinel_master: None,
-            password: SecretSource::None,
-            sentinel_password: SecretSource::None,
-            sentinel_secret: None,
-            default_ttl_s: 60.0,
-        },
-        password,
-    )
-}
+use crate::target;
 
 /// A connection whose answers may take long.
 pub(crate) async fn patient(url: &str) -> MultiplexedConnection {

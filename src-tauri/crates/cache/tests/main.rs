@@ -16,3 +16,11 @@ mod protected;
 mod purposes;
 mod stages;
 mod take;
+
+use perfdeck_model::{Address, CacheTarget, Sensitive};
+
+/// The cache that a URL leads to, and its password.
+fn target(url: &str) -> (CacheTarget, Option<Sensitive>) {
+    let (address, password) = Address::parse(url).unwrap_or_else(|e| panic!("{url}: {e}"));
+    (CacheTarget::of(address), password)
+}

@@ -11,25 +11,7 @@ use perfdeck_model::{
 use perfdeck_testkit::{Redis, RedisCluster, eventually};
 use redis::aio::MultiplexedConnection;
 
-pub(crate) fn target(url: &str) -> (CacheTarget, Option<Sensitive>) {
-    let (address, password) = Address::parse(url).expect("a URL");
-    let mode = match address.params.get("mode").map(String::as_str) {
-        Some("cluster") => CacheMode::Cluster,
-        Some("sentinel") => CacheMode::Sentinel,
-        _ => CacheMode::Single,
-    };
-    let sentinel_master = address.params.get("master").cloned();
-    let target = CacheTarget {
-        address,
-        mode,
-        sentinel_master,
-        password: SecretSource::None,
-        sentinel_password: SecretSource::None,
-        sentinel_secret: None,
-        default_ttl_s: 60.0,
-    };
-    (target, password)
-}
+use crate::target;
 
 fn run(detail: MapDetail, seed: u64) -> Arc<MapRun> {
     MapRun::new(MapWanted { detail, seed, ..MapWanted::default() }, "m".into(), 0.0)

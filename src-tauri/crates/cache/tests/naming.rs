@@ -10,25 +10,7 @@ use perfdeck_testkit::{
     Answer, MariaDb, Postgres, Redis, RedisCluster, RedisSentinel, ScriptedHttp, eventually, free_port,
 };
 
-fn target(url: &str) -> (CacheTarget, Option<Sensitive>) {
-    let (address, password) = Address::parse(url).expect("a URL");
-    let mode = match address.params.get("mode").map(String::as_str) {
-        Some("cluster") => CacheMode::Cluster,
-        Some("sentinel") => CacheMode::Sentinel,
-        _ => CacheMode::Single,
-    };
-    let sentinel_master = address.params.get("master").cloned();
-    let target = CacheTarget {
-        address,
-        mode,
-        sentinel_master,
-        password: SecretSource::None,
-        sentinel_password: SecretSource::None,
-        default_ttl_s: 60.0,
-        sentinel_secret: None,
-    };
-    (target, password)
-}
+use crate::target;
 
 async fn report(url: &str) -> ConnectionReport {
     let (target, password) = target(url);

@@ -59,15 +59,7 @@ async fn protected(own: &str) {
     {
         let url = format!("{scheme}://{own}:{}", server.port());
         let (address, password) = Address::parse(&url).expect("a URL");
-        let target = CacheTarget {
-            address,
-            mode,
-            sentinel_master: None,
-            password: SecretSource::None,
-            sentinel_password: SecretSource::None,
-            sentinel_secret: None,
-            default_ttl_s: 60.0,
-        };
+        let target = CacheTarget { mode, ..CacheTarget::of(address) };
         let report = test(&target, password.as_ref()).await;
         let error = report.error.unwrap_or_else(|| panic!("{url} is protected"));
         assert!(error.message.contains("protected mode"), "{url}: {error:?}");

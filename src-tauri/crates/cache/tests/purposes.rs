@@ -8,27 +8,7 @@ use perfdeck_model::{
 use perfdeck_testkit::{Redis, RedisCluster, RedisSentinel, eventually, free_port};
 
 use crate::address::pem;
-
-fn target(url: &str) -> (CacheTarget, Option<Sensitive>) {
-    let (address, password) = Address::parse(url).expect("a URL");
-    let mode = match address.params.get("mode").map(String::as_str) {
-        Some("cluster") => CacheMode::Cluster,
-        Some("sentinel") => CacheMode::Sentinel,
-        _ => CacheMode::Single,
-    };
-    let sentinel_master = address.params.get("master").cloned();
-    let (password_of, sentinel_password) = (SecretSource::None, SecretSource::None);
-    let target = CacheTarget {
-        address,
-        mode,
-        sentinel_master,
-        password: password_of,
-        sentinel_password,
-        sentinel_secret: None,
-        default_ttl_s: 60.0,
-    };
-    (target, password)
-}
+use crate::target;
 
 fn value(c: &Collection, id: &str) -> Option<f64> {
     c.values.iter().find(|(s, _)| s.id == id).map(|(_, v)| *v)

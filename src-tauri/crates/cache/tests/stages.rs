@@ -9,27 +9,7 @@ use perfdeck_model::{
 use perfdeck_testkit::{Redis, RedisCluster, RedisSentinel, SlowDoor, eventually, version_1};
 use rcgen::SigningKey as _;
 
-fn target(url: &str) -> (CacheTarget, Option<Sensitive>) {
-    let (address, password) = Address::parse(url).expect("a URL");
-    let mode = match address.params.get("mode").map(String::as_str) {
-        Some("cluster") => CacheMode::Cluster,
-        Some("sentinel") => CacheMode::Sentinel,
-        _ => CacheMode::Single,
-    };
-    let sentinel_master = address.params.get("master").cloned();
-    (
-        CacheTarget {
-            address,
-            mode,
-            sentinel_master,
-            password: SecretSource::None,
-            sentinel_password: SecretSource::None,
-            sentinel_secret: None,
-            default_ttl_s: 60.0,
-        },
-        password,
-    )
-}
+use crate::target;
 
 fn stage(report: &ConnectionReport, stage: StageName) -> &perfdeck_model::ConnectionStage {
     report.stages.iter().find(|s| s.stage == stage).unwrap_or_else(|| panic!("no stage {stage:?} in {report:#?}"))

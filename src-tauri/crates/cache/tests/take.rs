@@ -31,15 +31,7 @@ impl Place {
         let (address, password) = Address::parse(url).expect("a URL");
         let folder = tempfile::tempdir().expect("a folder");
         let path: PathBuf = folder.path().join("one.keys");
-        let target = CacheTarget {
-            address,
-            mode,
-            sentinel_master: None,
-            password: SecretSource::None,
-            sentinel_password: SecretSource::None,
-            sentinel_secret: None,
-            default_ttl_s: 60.0,
-        };
+        let target = CacheTarget { mode, ..CacheTarget::of(address) };
         let snapshot = Snapshot { path, key: FileKey::random(), cap: 2 << 30 };
         Self { target, password, folder, snapshot, stop: AtomicBool::new(false) }
     }

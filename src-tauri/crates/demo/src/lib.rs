@@ -215,13 +215,8 @@ impl Demo {
             return target.clone();
         }
         CacheTarget {
-            address: local(Scheme::Memory, String::new()),
-            mode: CacheMode::Single,
-            sentinel_master: None,
-            sentinel_password: SecretSource::None,
-            sentinel_secret: None,
-            password: SecretSource::None,
             default_ttl_s: DEFAULT_TTL.as_secs_f64(),
+            ..CacheTarget::of(local(Scheme::Memory, String::new()))
         }
     }
 
@@ -315,16 +310,7 @@ mod tests {
     async fn two_services_on_one_redis_load_once_and_follow_each_other() {
         let server = perfdeck_testkit::Redis::start().await.expect("Redis");
         let (address, password) = Address::parse(&server.url()).expect("a URL");
-        let none = SecretSource::None;
-        let target = CacheTarget {
-            address,
-            mode: CacheMode::Single,
-            sentinel_master: None,
-            sentinel_password: none.clone(),
-            sentinel_secret: None,
-            password: none,
-            default_ttl_s: 60.0,
-        };
+        let target = CacheTarget::of(address);
         let dir = tempfile::tempdir().expect("temp dir");
         let start = async || {
             let remote = Some((target.clone(), password.clone()));
@@ -381,16 +367,7 @@ mod tests {
         use perfdeck_cache::take::{Meant, Order, Watch, survey, take};
         let server = perfdeck_testkit::Redis::start().await.expect("Redis");
         let (address, password) = Address::parse(&server.url()).expect("a URL");
-        let none = SecretSource::None;
-        let target = CacheTarget {
-            address,
-            mode: CacheMode::Single,
-            sentinel_master: None,
-            sentinel_password: none.clone(),
-            sentinel_secret: None,
-            password: none,
-            default_ttl_s: 60.0,
-        };
+        let target = CacheTarget::of(address);
         let dir = tempfile::tempdir().expect("temp dir");
         let remote = Some((target.clone(), password));
         let demo =

@@ -210,16 +210,7 @@ async fn two_planned_edits_of_one_key_are_both_written_and_taken_back_in_any_ord
 }
 
 fn target(url: &str) -> CacheTarget {
-    let none = SecretSource::None;
-    CacheTarget {
-        address: Address::parse(url).expect("a URL").0,
-        mode: CacheMode::Single,
-        sentinel_master: None,
-        password: none.clone(),
-        sentinel_password: none,
-        sentinel_secret: None,
-        default_ttl_s: 300.0,
-    }
+    CacheTarget { default_ttl_s: 300.0, ..CacheTarget::of(Address::parse(url).expect("a URL").0) }
 }
 
 #[tokio::test(flavor = "multi_thread")]

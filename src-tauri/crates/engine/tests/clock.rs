@@ -60,15 +60,7 @@ async fn a_clock_that_is_set_changes_no_rate_and_stops_nothing() {
     });
     let (cache, cache_password) = Address::parse(&redis.url()).expect("a URL");
     let (database, database_password) = Address::parse(&mariadb.url()).expect("a URL");
-    let cache = CacheTarget {
-        address: cache,
-        mode: CacheMode::Single,
-        sentinel_master: None,
-        password: SecretSource::None,
-        sentinel_password: SecretSource::None,
-        sentinel_secret: None,
-        default_ttl_s: 60.0,
-    };
+    let cache = CacheTarget::of(cache);
     let collectors: Vec<Box<dyn Collector>> = vec![
         Box::new(CacheCollector::new(cache, cache_password)),
         Box::new(DatabaseCollector::new(database, database_password)),

@@ -199,6 +199,29 @@ pub struct CacheTarget {
     pub default_ttl_s: f64,
 }
 
+impl CacheTarget {
+    /// The cache at an address, which says how its servers belong together (`redis+cluster://`, `redis+sentinel://…?master=`), with no
+    /// passwords and an expiry of 60 s.
+    #[must_use]
+    pub fn of(address: Address) -> Self {
+        let mode = match address.params.get("mode").map(String::as_str) {
+            Some("cluster") => CacheMode::Cluster,
+            Some("sentinel") => CacheMode::Sentinel,
+            _ => CacheMode::Single,
+        };
+        let sentinel_master = address.params.get("master").or_else(|| address.params.get("service_name")).cloned();
+        Self {
+            address,
+            mode,
+            sentinel_master,
+            password: SecretSource::None,
+            sentinel_password: SecretSource::None,
+            sentinel_secret: None,
+            default_ttl_s: 60.0,
+        }
+    }
+}
+
 /// An HTTP API.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS, schemars::JsonSchema)]
 pub struct ApiTarget {

@@ -19,22 +19,7 @@ type Numbers = Namespace<u64, u64, String>;
 
 fn store(url: &str) -> Store {
     let (address, password) = Address::parse(url).expect("a URL");
-    let mode = match address.params.get("mode").map(String::as_str) {
-        Some("cluster") => CacheMode::Cluster,
-        Some("sentinel") => CacheMode::Sentinel,
-        _ => CacheMode::Single,
-    };
-    let sentinel_master = address.params.get("master").cloned();
-    let none = SecretSource::None;
-    let target = CacheTarget {
-        address,
-        mode,
-        sentinel_master,
-        password: none.clone(),
-        sentinel_password: none,
-        sentinel_secret: None,
-        default_ttl_s: 90.0,
-    };
+    let target = CacheTarget { default_ttl_s: 90.0, ..CacheTarget::of(address) };
     Store::Redis { target, password }
 }
 

@@ -139,17 +139,12 @@ pub(crate) fn parse_draft(
         let (secret, sentinel_password) =
             sentinels::together(secret_of("cache_password", &t.cache_password, pasted)?, sentinel, kept_sentinel)?;
         secrets.push((TargetRole::Cache, secret));
-        let mode = match address.params.get("mode").map(String::as_str) {
-            Some("cluster") => CacheMode::Cluster,
-            Some("sentinel") => CacheMode::Sentinel,
-            _ => CacheMode::Single,
-        };
-        let sentinel_master = address.params.get("master").or_else(|| address.params.get("service_name")).cloned();
-        if mode == CacheMode::Sentinel && sentinel_master.is_none() {
+        let cache = CacheTarget::of(address);
+        if cache.mode == CacheMode::Sentinel && cache.sentinel_master.is_none() {
             return Err(ApiError::bad_request("cache: A Sentinel address names its primary")
                 .hint("Write redis+sentinel://host:26379/0?master=mymaster"));
         }
-        if mode == CacheMode::Single && address.hosts.len() > 1 {
+        if cache.mode == CacheMode::Single && cache.address.hosts.len() > 1 {
             return Err(ApiError::bad_request("cache: Several hosts need to say how they belong together")
                 .hint("Write redis+cluster://… or redis+sentinel://…"));
         }
@@ -157,15 +152,8 @@ pub(crate) fn parse_draft(
         if !(ttl.is_finite() && ttl >= 0.0) {
             return Err(ApiError::bad_request("cache_default_ttl_s: The expiry is a number of seconds, 0 or more"));
         }
-        targets.cache = Some(CacheTarget {
-            address,
-            mode,
-            sentinel_master,
-            password: kept(TargetRole::Cache),
-            sentinel_password,
-            sentinel_secret: None,
-            default_ttl_s: ttl,
-        });
+        targets.cache =
+            Some(CacheTarget { password: kept(TargetRole::Cache), sentinel_password, default_ttl_s: ttl, ..cache });
     }
     // Absent is as it was, for whoever edits something else.
     let kept_templates = || old.map(|old| old.targets.cache_templates.clone()).unwrap_or_default();

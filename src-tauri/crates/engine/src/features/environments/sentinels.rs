@@ -92,15 +92,7 @@ mod tests {
 
     fn cache() -> CacheTarget {
         let (address, _) = perfdeck_model::Address::parse("redis+sentinel://h/0?master=m").expect("an address");
-        CacheTarget {
-            address,
-            mode: perfdeck_model::CacheMode::Sentinel,
-            sentinel_master: Some("m".to_owned()),
-            password: SecretSource::None,
-            sentinel_password: SecretSource::None,
-            sentinel_secret: None,
-            default_ttl_s: 60.0,
-        }
+        CacheTarget::of(address)
     }
 
     #[test]
